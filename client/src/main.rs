@@ -1,0 +1,2 @@
+//! Moorline in the browser.
+fn main() {}

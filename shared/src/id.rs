@@ -1,0 +1,148 @@
+//! The names of things: sessions, clients, incarnations and positions in a log.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+/// Why a text is not an id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("an id is 8 to 32 letters, digits, '_' or '-'")]
+pub struct InvalidId;
+
+fn check(text: &str) -> Result<(), InvalidId> {
+    let fits = (8..=32).contains(&text.len());
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
+    if fits && text.bytes().all(plain) { Ok(()) } else { Err(InvalidId) }
+}
+
+macro_rules! id {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(try_from = "String", into = "String")]
+        pub struct $name(Box<str>);
+
+        impl $name {
+            /// The id as text.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+
+            /// An id of 16 letters and digits made from 80 of the given random bits.
+            #[must_use]
+            pub fn from_random(bits: u128) -> Self {
+                const ALPHABET: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
+                let letter = |place: u32| ALPHABET[(bits >> (place * 5)) as usize & 31] as char;
+                Self((0..16).map(letter).collect::<String>().into())
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = InvalidId;
+            fn from_str(text: &str) -> Result<Self, InvalidId> {
+                check(text).map(|()| Self(text.into()))
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = InvalidId;
+            fn try_from(text: String) -> Result<Self, InvalidId> {
+                check(&text).map(|()| Self(text.into()))
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(id: $name) -> Self {
+                id.0.into()
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    };
+}
+
+id! {
+    /// Names a session: `^[a-zA-Z0-9_-]{8,32}$`.
+    SessionId
+}
+id! {
+    /// Names one page or program that follows a session, over all its connections. Input is
+    /// numbered per client id.
+    ClientId
+}
+
+/// A position in a log: entries are numbered from 1 without gaps; 0 is before the first.
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(transparent)]
+pub struct Seq(pub u64);
+
+impl Seq {
+    /// Before the first entry.
+    pub const ZERO: Self = Self(0);
+
+    /// The number after this one.
+    #[must_use]
+    pub const fn next(self) -> Self {
+        Self(self.0 + 1)
+    }
+}
+
+impl fmt::Display for Seq {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// Names one incarnation of a log: the milliseconds since 1970 at which it began. A later
+/// incarnation has a larger epoch; a cursor of another epoch is void.
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(transparent)]
+pub struct Epoch(pub u64);
+
+impl fmt::Display for Epoch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// The last entry that was applied, and the incarnation that it belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cursor {
+    /// The incarnation.
+    pub epoch: Epoch,
+    /// The last applied entry.
+    pub seq: Seq,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_has_8_to_32_plain_characters() {
+        for good in ["abcdefgh", "user_1_ws_abc123_1234567890_uuid", "A-_45678"] {
+            assert_eq!(good.parse::<SessionId>().unwrap().as_str(), good);
+        }
+        for bad in ["", "short", "has space!", "dots.are.not", "äöüäöüäö", &"a".repeat(33)] {
+            assert_eq!(bad.parse::<SessionId>(), Err(InvalidId));
+        }
+    }
+
+    #[test]
+    fn a_random_id_is_an_id() {
+        for bits in [0, 1, u128::MAX, 0x1234_5678_9abc_def0_1357_9bdf_0246_8ace] {
+            let id = SessionId::from_random(bits);
+            assert_eq!(id.as_str().parse(), Ok(id));
+        }
+    }
+}

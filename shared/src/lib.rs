@@ -1,0 +1,15 @@
+//! What every part of Moorline agrees on.
+//!
+//! Nothing here does I/O, reads a clock or draws a random number: the link machines take time and
+//! randomness as arguments, so that the same code runs in the relay, at the edge, in the browser
+//! and under a seeded simulation.
+
+mod base64_bytes;
+pub mod event;
+pub mod frame;
+pub mod id;
+pub mod limits;
+pub mod message;
+pub mod rest;
+pub mod session;
+pub mod time;

@@ -1,0 +1,47 @@
+//! Every limit of the protocol, in one place. Each is enforced with a named error.
+
+use std::time::Duration;
+
+/// Bytes in the header of a binary frame: one big-endian `u64`.
+pub const FRAME_HEADER_BYTES: usize = 8;
+/// Most data bytes that one frame carries, in either direction.
+pub const FRAME_DATA_BYTES: usize = 64 * 1024;
+/// Most bytes of one text message that a client may send.
+pub const TEXT_MESSAGE_BYTES: usize = 256 * 1024;
+/// Most bytes of a snapshot's picture, before base64.
+pub const SNAPSHOT_BYTES: usize = 1024 * 1024;
+/// Most bytes of the body of a REST request.
+pub const REQUEST_BODY_BYTES: usize = 256 * 1024;
+
+/// Output that a client may have received and not acknowledged; then the sender pauses.
+pub const UNACKED_OUTPUT_BYTES: u64 = 2 * 1024 * 1024;
+/// A client further behind the head than this gets a snapshot instead of the backlog.
+pub const BACKLOG_BYTES: u64 = 8 * 1024 * 1024;
+/// Input that a client may have typed and not had acknowledged; then it takes no more.
+pub const UNACKED_INPUT_BYTES: usize = 256 * 1024;
+/// Clients of one session at a time.
+pub const CLIENTS_PER_SESSION: usize = 1024;
+/// Sessions of one host.
+pub const SESSIONS_PER_HOST: usize = 1024;
+/// What a session keeps on disk on the native relay.
+pub const RETENTION_BYTES: u64 = 64 * 1024 * 1024;
+/// Most bytes of one stored segment.
+pub const SEGMENT_BYTES: usize = 512 * 1024;
+
+/// A client that has not sent `resume` by then is closed.
+pub const RESUME_DEADLINE: Duration = Duration::from_secs(10);
+/// A side that has sent nothing for this long sends a heartbeat (relay) or a ping (client).
+pub const HEARTBEAT: Duration = Duration::from_secs(15);
+/// A side that has heard nothing for this long takes the connection for dead.
+pub const DEAD_AFTER: Duration = Duration::from_secs(45);
+/// The first wait before dialling again.
+pub const BACKOFF_FIRST: Duration = Duration::from_secs(1);
+/// The longest wait before dialling again.
+pub const BACKOFF_MOST: Duration = Duration::from_secs(30);
+/// How much longer each wait may be than the one before.
+pub const BACKOFF_FACTOR: f64 = 1.5;
+
+/// Fewest and most columns and rows of a terminal.
+pub const COLUMNS: std::ops::RangeInclusive<u16> = 2..=1000;
+/// See [`COLUMNS`].
+pub const ROWS: std::ops::RangeInclusive<u16> = 1..=500;
