@@ -17,7 +17,11 @@ pub const TOKEN_SUBPROTOCOL_PREFIX: &str = "moorline.bearer.";
 
 /// From client to relay.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "type", rename_all = "kebab-case", rename_all_fields = "camelCase")]
+#[serde(
+    tag = "type",
+    rename_all = "kebab-case",
+    rename_all_fields = "camelCase"
+)]
 pub enum ClientMessage {
     /// Must come first, once. Nothing is replayed or streamed before it.
     Resume(Resume),
@@ -75,7 +79,11 @@ pub enum CatchUp {
 
 /// From relay to client.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "type", rename_all = "kebab-case", rename_all_fields = "camelCase")]
+#[serde(
+    tag = "type",
+    rename_all = "kebab-case",
+    rename_all_fields = "camelCase"
+)]
 pub enum ServerMessage {
     /// The first message on a connection.
     SessionMeta(Box<SessionMeta>),
@@ -195,8 +203,9 @@ pub struct Resumed {
     pub from: Seq,
     /// The log's last entry at this moment.
     pub head: Seq,
-    /// The last piece of this client's input that was accepted.
-    pub input_seq: Seq,
+    /// The last piece of this client's input that was accepted; `None` while the session's host
+    /// is away: then the first `input-ack` tells, and the client sends no input before it.
+    pub input_seq: Option<Seq>,
 }
 
 /// How a stream goes on after `resume`.
@@ -302,5 +311,219 @@ pub mod close {
     #[must_use]
     pub const fn is_final(code: u16) -> bool {
         matches!(code, 1008 | 4400..=4499) && !matches!(code, OVERLOADED | TIMED_OUT)
+    }
+}
+
+/// Why a text is no message.
+#[derive(Debug, thiserror::Error)]
+#[error("not a message of this protocol: {0}")]
+pub struct BadMessage(#[from] serde_json::Error);
+
+impl ClientMessage {
+    /// Reads one message.
+    ///
+    /// # Errors
+    /// [`BadMessage`] for what is no JSON object or lacks a known type's fields.
+    pub fn from_json(text: &str) -> Result<Self, BadMessage> {
+        Ok(serde_json::from_str(text)?)
+    }
+
+    /// The message as JSON text.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        to_json(self)
+    }
+}
+
+impl ServerMessage {
+    /// Reads one message.
+    ///
+    /// # Errors
+    /// [`BadMessage`] for what is no JSON object or lacks a known type's fields.
+    pub fn from_json(text: &str) -> Result<Self, BadMessage> {
+        Ok(serde_json::from_str(text)?)
+    }
+
+    /// The message as JSON text.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        to_json(self)
+    }
+}
+
+fn to_json<T: Serialize>(message: &T) -> String {
+    serde_json::to_string(message)
+        .expect("messages have text keys and no floats, so encoding cannot fail")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn client(json: &str, message: &ClientMessage) {
+        assert_eq!(&ClientMessage::from_json(json).unwrap(), message);
+        assert_eq!(message.to_json(), json);
+    }
+
+    fn server(json: &str, message: &ServerMessage) {
+        assert_eq!(&ServerMessage::from_json(json).unwrap(), message);
+        assert_eq!(message.to_json(), json);
+    }
+
+    #[test]
+    fn client_messages_have_these_wire_forms() {
+        let resume = Resume {
+            last_seq: Some(Seq(7)),
+            ..Resume::default()
+        };
+        client(
+            r#"{"type":"resume","lastSeq":7}"#,
+            &ClientMessage::Resume(resume),
+        );
+        client(
+            r#"{"type":"resume","lastSeq":null}"#,
+            &ClientMessage::Resume(Resume::default()),
+        );
+        let resume = Resume {
+            last_seq: Some(Seq(7)),
+            epoch: Some(Epoch(1_700_000_000_000)),
+            client_id: Some("client_1".parse().unwrap()),
+            catch_up: Some(CatchUp::Snapshot),
+        };
+        client(
+            r#"{"type":"resume","lastSeq":7,"epoch":1700000000000,"clientId":"client_1","catchUp":"snapshot"}"#,
+            &ClientMessage::Resume(resume),
+        );
+        client(
+            r#"{"type":"snapshot-request"}"#,
+            &ClientMessage::SnapshotRequest,
+        );
+        client(
+            r#"{"type":"ack","seq":3}"#,
+            &ClientMessage::Ack { seq: Seq(3) },
+        );
+        client(
+            r#"{"type":"resize","cols":80,"rows":24}"#,
+            &ClientMessage::Resize { cols: 80, rows: 24 },
+        );
+        client(r#"{"type":"ping","t":5}"#, &ClientMessage::Ping { t: 5 });
+    }
+
+    #[test]
+    fn server_messages_have_these_wire_forms() {
+        let resumed = Resumed {
+            outcome: Outcome::Continue,
+            epoch: Epoch(9),
+            from: Seq(1),
+            head: Seq(2),
+            input_seq: Some(Seq(3)),
+        };
+        server(
+            r#"{"type":"resumed","outcome":"continue","epoch":9,"from":1,"head":2,"inputSeq":3}"#,
+            &ServerMessage::Resumed(resumed),
+        );
+        let snapshot = Snapshot {
+            seq: Seq(4),
+            data: bytes::Bytes::from_static(b"\x1bc!"),
+            cols: Some(80),
+            rows: Some(24),
+            reason: Some(SnapshotReason::Behind),
+        };
+        server(
+            r#"{"type":"snapshot","seq":4,"data":"G2Mh","cols":80,"rows":24,"reason":"behind"}"#,
+            &ServerMessage::Snapshot(snapshot),
+        );
+        server(
+            r#"{"type":"input-ack","seq":1}"#,
+            &ServerMessage::InputAck { seq: Seq(1) },
+        );
+        server(
+            r#"{"type":"heartbeat","head":8}"#,
+            &ServerMessage::Heartbeat { head: Seq(8) },
+        );
+        server(r#"{"type":"pong","t":5}"#, &ServerMessage::Pong { t: 5 });
+        server(
+            r#"{"type":"exit","seq":9,"code":null,"signal":"SIGKILL"}"#,
+            &ServerMessage::Exit {
+                seq: Seq(9),
+                code: None,
+                signal: Some("SIGKILL".into()),
+            },
+        );
+        server(
+            r#"{"type":"error","code":"bad_message","message":"Invalid JSON"}"#,
+            &ServerMessage::Error {
+                code: ErrorCode::BadMessage,
+                message: "Invalid JSON".into(),
+            },
+        );
+        let event = Event {
+            session_id: "session1".parse().unwrap(),
+            kind: "session-status".into(),
+            timestamp: 1,
+            fields: serde_json::Map::new(),
+        };
+        server(
+            r#"{"type":"event","seq":2,"event":{"sessionId":"session1","type":"session-status","timestamp":1}}"#,
+            &ServerMessage::Event { seq: Seq(2), event },
+        );
+    }
+
+    #[test]
+    fn session_meta_is_ic1_with_additions() {
+        let plain = SessionMeta {
+            name: "build".into(),
+            created_at: "2026-01-02T03:04:05Z".into(),
+            extended: None,
+        };
+        server(
+            r#"{"type":"session-meta","name":"build","createdAt":"2026-01-02T03:04:05Z"}"#,
+            &ServerMessage::SessionMeta(Box::new(plain.clone())),
+        );
+        let extended = ExtendedMeta {
+            epoch: Epoch(1),
+            head: Seq(2),
+            tail: Seq(1),
+            cols: 80,
+            rows: 24,
+            driver: "pty".into(),
+            lifecycle: Lifecycle::Live,
+            scope: Scope::Write,
+        };
+        server(
+            r#"{"type":"session-meta","name":"build","createdAt":"2026-01-02T03:04:05Z","epoch":1,"head":2,"tail":1,"cols":80,"rows":24,"driver":"pty","lifecycle":"live","scope":"write"}"#,
+            &ServerMessage::SessionMeta(Box::new(SessionMeta {
+                extended: Some(extended),
+                ..plain
+            })),
+        );
+    }
+
+    #[test]
+    fn what_is_newer_is_ignored_and_what_is_wrong_is_an_error() {
+        let unknown = ClientMessage::from_json(r#"{"type":"dance","with":"me"}"#).unwrap();
+        assert_eq!(unknown, ClientMessage::Unknown);
+        let more = ClientMessage::from_json(r#"{"type":"ack","seq":3,"more":1}"#).unwrap();
+        assert_eq!(more, ClientMessage::Ack { seq: Seq(3) });
+        for bad in [
+            "",
+            "[]",
+            "1",
+            "{}",
+            r#"{"type":"ack"}"#,
+            r#"{"type":"ack","seq":-1}"#,
+        ] {
+            assert!(ClientMessage::from_json(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn close_codes_say_whether_to_dial_again() {
+        for code in [1008, 4401, 4403, 4404, 4409] {
+            assert!(close::is_final(code), "{code}");
+        }
+        for code in [1000, 1001, 1006, 1011, 4408, 4429, 4500] {
+            assert!(!close::is_final(code), "{code}");
+        }
     }
 }

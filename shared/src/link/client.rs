@@ -1,0 +1,477 @@
+//! The client's role: one connection, a receiver of output and a sender of input.
+
+use std::collections::VecDeque;
+
+use crate::event::Event;
+use crate::frame::Frame;
+use crate::id::{ClientId, Seq};
+use crate::link::connection::{Connection, ConnectionOutput, Generation, Phase};
+use crate::link::input::{InputQueue, SavedInput};
+use crate::link::receiver::{Receiver, Verdict};
+use crate::message::{
+    CatchUp, ClientMessage, ErrorCode, Resume, Resumed, Scope, ServerMessage, SessionMeta, Snapshot,
+};
+use crate::session::{ExitStatus, Size};
+use crate::time::Time;
+
+/// What happens to a client.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Input {
+    /// Dial: at the start, and when the user asks not to wait.
+    Dial,
+    /// The network is back, or the page became visible again.
+    Wake,
+    /// The socket is open.
+    Opened(Generation),
+    /// A text message arrived.
+    Message(Generation, ServerMessage),
+    /// The socket closed or could not be opened: 1006 where no code is known.
+    Closed(Generation, u16),
+    /// The terminal has this size.
+    Resize(Size),
+    /// The user asks for a fresh picture.
+    Repaint,
+    /// End on purpose: nothing is dialled any more.
+    Stop,
+}
+
+/// What a client's owner must do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Output {
+    /// Open a socket, and report it with this generation.
+    Dial(Generation),
+    /// Close the socket.
+    HangUp,
+    /// Send a text message.
+    Send(ClientMessage),
+    /// Send a piece of input.
+    SendFrame(Frame),
+    /// Everything on the screen is void: clear it.
+    Clear,
+    /// Write the picture to the terminal, then call [`Client::applied`] with its seq.
+    Paint(Snapshot),
+    /// An event of the session, in order with the output; then call [`Client::applied`].
+    Event(Seq, Event),
+    /// The relay could not do something.
+    Error(ErrorCode, String),
+    /// So many pieces of input were given up, because they may or may not have been delivered.
+    GaveUp(usize),
+}
+
+/// Where a client stands, for its user.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Status {
+    /// Not started, or stopped.
+    Idle,
+    /// Opening a socket, or waiting for the relay's answer.
+    Connecting,
+    /// Applying what was missed.
+    CatchingUp {
+        /// Entries applied of `total`.
+        done: u64,
+        /// Entries that were missed.
+        total: u64,
+    },
+    /// Every entry is applied as it comes.
+    Live,
+    /// Waiting to dial again.
+    Waiting {
+        /// When it dials.
+        until: Time,
+        /// Dials in vain since the last good one.
+        attempt: u32,
+    },
+    /// The session is over.
+    Ended(ExitStatus),
+    /// The relay refuses this client: see [`crate::message::close`].
+    Refused {
+        /// The close code.
+        code: u16,
+    },
+}
+
+/// Why input is not taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// Too much waits already.
+    #[error("256 KiB of input wait for the connection; nothing was added")]
+    Full,
+    /// The token only allows reading.
+    #[error("this link only allows to watch the session")]
+    ReadOnly,
+    /// The session is over.
+    #[error("the session has ended")]
+    Ended,
+}
+
+/// Follows and steers one session over any number of connections.
+///
+/// After every call take [`Client::poll_output`] until `None`, and call [`Client::tick`] at
+/// [`Client::poll_timeout`]. Output bytes never pass through: the owner asks [`Client::frame`]
+/// whether to apply a frame, applies it from its own buffer, and reports [`Client::applied`].
+#[derive(Debug, Clone)]
+pub struct Client {
+    id: ClientId,
+    connection: Connection,
+    output: Receiver,
+    input: InputQueue,
+    meta: Option<SessionMeta>,
+    answered: bool,
+    replay: Option<Replay>,
+    ended: Option<ExitStatus>,
+    offline_since: Option<Time>,
+    size: Option<Size>,
+    size_sent: Option<Size>,
+    resume_due: bool,
+    repaint_due: bool,
+    ping_due: bool,
+    outbox: VecDeque<Output>,
+}
+
+/// Entries that were in the log before this connection: the terminal's replies to them are stale.
+#[derive(Debug, Clone, Copy)]
+struct Replay {
+    from: Seq,
+    to: Seq,
+}
+
+impl Client {
+    /// A client that is not started. `seed` spreads its waits; `saved` is what an earlier page of
+    /// the same client id left of its input.
+    #[must_use]
+    pub fn new(id: ClientId, seed: u64, saved: &SavedInput) -> Self {
+        Self {
+            id,
+            connection: Connection::new(seed),
+            output: Receiver::new(None),
+            input: InputQueue::new(saved),
+            meta: None,
+            answered: false,
+            replay: None,
+            ended: None,
+            offline_since: None,
+            size: None,
+            size_sent: None,
+            resume_due: false,
+            repaint_due: false,
+            ping_due: false,
+            outbox: VecDeque::new(),
+        }
+    }
+
+    /// Something happened.
+    pub fn handle(&mut self, now: Time, input: Input) {
+        match input {
+            Input::Dial if self.ended.is_none() => self.connection.dial(now),
+            Input::Wake if self.ended.is_none() => self.connection.wake(now),
+            Input::Dial | Input::Wake => {}
+            Input::Opened(generation) => self.opened(now, generation),
+            Input::Message(generation, message) => {
+                if self.connection.heard(now, generation) {
+                    self.message(now, message);
+                }
+            }
+            Input::Closed(generation, code) => {
+                if self.connection.is_current(generation) {
+                    self.connection.closed(now, generation, code);
+                    self.disconnected(now);
+                }
+            }
+            Input::Resize(size) => self.size = Some(size.clamped()),
+            Input::Repaint => self.repaint_due = true,
+            Input::Stop => {
+                self.connection.stop();
+                self.disconnected(now);
+            }
+        }
+    }
+
+    /// A frame arrived: whether to apply its data. After a gap the connection is dialled anew.
+    pub fn frame(&mut self, now: Time, generation: Generation, seq: Seq) -> Verdict {
+        if !self.connection.heard(now, generation) {
+            return Verdict::Duplicate;
+        }
+        let verdict = self.output.entry(seq);
+        if verdict == Verdict::Gap {
+            self.give_up(now);
+        }
+        verdict
+    }
+
+    /// The frame, picture or event `seq`, of `bytes` bytes, is on the screen.
+    pub fn applied(&mut self, now: Time, seq: Seq, bytes: usize) {
+        self.output.applied(now, seq, bytes);
+        if self
+            .replay
+            .is_some_and(|replay| self.output.applied_seq() >= replay.to)
+        {
+            self.replay = None;
+        }
+    }
+
+    /// The user typed.
+    ///
+    /// # Errors
+    /// [`Refusal`]; nothing of it was taken.
+    pub fn type_input(&mut self, data: &[u8]) -> Result<(), Refusal> {
+        if self.ended.is_some() {
+            return Err(Refusal::Ended);
+        }
+        if self.scope() == Some(Scope::Read) {
+            return Err(Refusal::ReadOnly);
+        }
+        self.input.push(data).map_err(|_| Refusal::Full)
+    }
+
+    /// Time has passed.
+    pub fn tick(&mut self, now: Time) {
+        let open = self.connection.phase() == Phase::Open;
+        self.connection.tick(now);
+        if open && self.connection.phase() != Phase::Open {
+            self.disconnected(now);
+        }
+    }
+
+    /// What to do now; call until `None`.
+    pub fn poll_output(&mut self, now: Time) -> Option<Output> {
+        match self.connection.poll_output() {
+            Some(ConnectionOutput::Dial(generation)) => return Some(Output::Dial(generation)),
+            Some(ConnectionOutput::HangUp) => return Some(Output::HangUp),
+            Some(ConnectionOutput::Ping) => self.ping_due = true,
+            None => {}
+        }
+        if let Some(output) = self.outbox.pop_front() {
+            return Some(output);
+        }
+        let send = self.poll_send(now);
+        if send.is_some() {
+            self.connection.said(now);
+        }
+        send
+    }
+
+    /// When to call [`Client::tick`] and poll again.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Time> {
+        let ack = self.output.poll_timeout();
+        [self.connection.poll_timeout(), ack]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    /// Where the client stands, for its user.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        if let Some(status) = &self.ended {
+            return Status::Ended(status.clone());
+        }
+        match self.connection.phase() {
+            Phase::Idle => Status::Idle,
+            Phase::Dialing { .. } => Status::Connecting,
+            Phase::Open if !self.answered => Status::Connecting,
+            Phase::Open => self.replay.map_or(Status::Live, |replay| {
+                let done = self.output.applied_seq().0.saturating_sub(replay.from.0);
+                let total = replay.to.0 - replay.from.0;
+                Status::CatchingUp {
+                    done: done.min(total),
+                    total,
+                }
+            }),
+            Phase::Waiting { until } => Status::Waiting {
+                until,
+                attempt: self.connection.attempt(),
+            },
+            Phase::Refused { code } => Status::Refused { code },
+        }
+    }
+
+    /// Since when nothing comes from the relay, where that is so.
+    #[must_use]
+    pub const fn offline_since(&self) -> Option<Time> {
+        self.offline_since
+    }
+
+    /// Whether what is being applied was in the log before this connection: then what the terminal
+    /// answers to it must not be sent.
+    #[must_use]
+    pub const fn is_replaying(&self) -> bool {
+        self.replay.is_some()
+    }
+
+    /// What the relay told of the session.
+    #[must_use]
+    pub const fn meta(&self) -> Option<&SessionMeta> {
+        self.meta.as_ref()
+    }
+
+    /// The last entry that is on the screen.
+    #[must_use]
+    pub const fn applied_seq(&self) -> Seq {
+        self.output.applied_seq()
+    }
+
+    /// What was typed and is not accepted yet, oldest first.
+    pub fn pending_input(&self) -> impl Iterator<Item = &[u8]> {
+        self.input.pending()
+    }
+
+    /// Gives up what was typed and never sent.
+    pub fn discard_unsent_input(&mut self) {
+        self.input.discard_unsent();
+    }
+
+    /// What a later page of the same client id needs to deliver this one's input.
+    #[must_use]
+    pub fn save_input(&self) -> SavedInput {
+        self.input.save()
+    }
+
+    fn scope(&self) -> Option<Scope> {
+        self.meta
+            .as_ref()?
+            .extended
+            .as_ref()
+            .map(|extended| extended.scope)
+    }
+
+    fn opened(&mut self, now: Time, generation: Generation) {
+        if self.connection.is_current(generation) {
+            self.connection.opened(now, generation);
+            self.resume_due = true;
+        }
+    }
+
+    fn disconnected(&mut self, now: Time) {
+        self.output.disconnected();
+        self.input.disconnected();
+        self.answered = false;
+        self.replay = None;
+        (self.resume_due, self.ping_due) = (false, false);
+        self.offline_since.get_or_insert(now);
+    }
+
+    fn give_up(&mut self, now: Time) {
+        self.connection.give_up(now);
+        self.disconnected(now);
+    }
+
+    fn message(&mut self, now: Time, message: ServerMessage) {
+        match message {
+            ServerMessage::SessionMeta(meta) => self.meta = Some(*meta),
+            ServerMessage::Resumed(resumed) => self.resumed(&resumed),
+            ServerMessage::Snapshot(snapshot) => self.snapshot(now, snapshot),
+            ServerMessage::InputAck { seq } => self.input_ack(seq),
+            ServerMessage::Event { seq, event } => match self.output.entry(seq) {
+                Verdict::Apply => self.outbox.push_back(Output::Event(seq, event)),
+                Verdict::Duplicate => {}
+                Verdict::Gap => self.give_up(now),
+            },
+            ServerMessage::Exit { code, signal, .. } => {
+                self.ended = Some(ExitStatus { code, signal });
+                self.connection.stop();
+                self.disconnected(now);
+                self.offline_since = None;
+            }
+            ServerMessage::Error { code, message } => {
+                self.outbox.push_back(Output::Error(code, message));
+            }
+            ServerMessage::State { .. }
+            | ServerMessage::Heartbeat { .. }
+            | ServerMessage::Pong { .. }
+            | ServerMessage::Unknown => {}
+        }
+    }
+
+    fn resumed(&mut self, resumed: &Resumed) {
+        self.connection.settled();
+        self.answered = true;
+        self.offline_since = None;
+        if self.output.answer(resumed) {
+            self.outbox.push_back(Output::Clear);
+        }
+        let from = self.output.applied_seq();
+        self.replay = (resumed.head > from).then_some(Replay {
+            from,
+            to: resumed.head,
+        });
+        if let Some(seq) = resumed.input_seq {
+            self.input_ack(seq);
+        }
+    }
+
+    fn snapshot(&mut self, now: Time, snapshot: Snapshot) {
+        if !self.output.snapshot(snapshot.seq) {
+            return self.give_up(now);
+        }
+        let from = self
+            .replay
+            .map_or(self.output.applied_seq(), |replay| replay.from);
+        let to = self
+            .replay
+            .map_or(snapshot.seq, |replay| replay.to.max(snapshot.seq));
+        self.replay = (to > from).then_some(Replay { from, to });
+        self.outbox.push_back(Output::Paint(snapshot));
+    }
+
+    /// The session has taken the input up to `seq`. The first such word on a connection opens the
+    /// queue.
+    fn input_ack(&mut self, seq: Seq) {
+        let Some(cursor) = self.output.cursor() else {
+            return;
+        };
+        if self.input.is_open() {
+            return self.input.ack(seq);
+        }
+        let given_up = self.input.answer(cursor.epoch, seq);
+        if given_up > 0 {
+            self.outbox.push_back(Output::GaveUp(given_up));
+        }
+    }
+
+    fn poll_send(&mut self, now: Time) -> Option<Output> {
+        if self.connection.phase() != Phase::Open {
+            return None;
+        }
+        if std::mem::take(&mut self.resume_due) {
+            return Some(Output::Send(ClientMessage::Resume(self.resume())));
+        }
+        if std::mem::take(&mut self.ping_due) {
+            return Some(Output::Send(ClientMessage::Ping { t: now.ms }));
+        }
+        if !self.answered {
+            return None;
+        }
+        if let Some(seq) = self.output.poll_ack(now) {
+            return Some(Output::Send(ClientMessage::Ack { seq }));
+        }
+        if let Some(size) = self.size.filter(|_| self.size != self.size_sent) {
+            self.size_sent = self.size;
+            if self.scope() != Some(Scope::Read) {
+                let Size { cols, rows } = size;
+                return Some(Output::Send(ClientMessage::Resize { cols, rows }));
+            }
+        }
+        if std::mem::take(&mut self.repaint_due) {
+            return Some(Output::Send(ClientMessage::SnapshotRequest));
+        }
+        self.input.poll_frame().map(Output::SendFrame)
+    }
+
+    /// A client that has a screen goes on from it; a new one asks for a picture.
+    fn resume(&self) -> Resume {
+        let cursor = self.output.cursor();
+        let has_screen = cursor.is_some_and(|cursor| cursor.seq > Seq::ZERO);
+        let catch_up = if has_screen {
+            CatchUp::Replay
+        } else {
+            CatchUp::Snapshot
+        };
+        Resume {
+            last_seq: cursor.map(|cursor| cursor.seq),
+            epoch: cursor.map(|cursor| cursor.epoch),
+            client_id: Some(self.id.clone()),
+            catch_up: Some(catch_up),
+        }
+    }
+}

@@ -1,0 +1,313 @@
+//! A client's typing: numbered pieces that wait until the session has taken them.
+
+use serde::{Deserialize, Serialize};
+
+use crate::frame::Frame;
+use crate::id::{Epoch, Seq};
+use crate::limits::{FRAME_DATA_BYTES, UNACKED_INPUT_BYTES};
+use crate::link::sender::{Next, Sender};
+use crate::log::{Entry, Log};
+
+/// Pieces that were never sent are joined up to this size.
+const JOIN_BYTES: usize = 4096;
+
+/// The session has not taken what was typed before, and no more can wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("256 KiB of input wait already; nothing was added")]
+pub struct InputFull;
+
+/// Unacknowledged input as it is kept over a page's reload.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct SavedInput {
+    /// The incarnation that it was typed into.
+    pub epoch: Option<Epoch>,
+    /// The last accepted piece.
+    pub acked: Seq,
+    /// The pieces after it, base64.
+    pub pieces: Vec<SavedPiece>,
+}
+
+/// See [`SavedInput`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct SavedPiece(#[serde(with = "crate::base64_bytes")] bytes::Bytes);
+
+/// Input that is typed and not accepted, and the sender that delivers it.
+#[derive(Debug, Clone)]
+pub struct InputQueue {
+    /// The incarnation of the output's log that the pieces are for.
+    epoch: Option<Epoch>,
+    pieces: Log,
+    sender: Sender,
+    /// The last piece that was ever sent: it and those before it keep their bytes and numbers.
+    fixed: Seq,
+    open: bool,
+}
+
+impl InputQueue {
+    /// A queue with what an earlier page left.
+    #[must_use]
+    pub fn new(saved: &SavedInput) -> Self {
+        let mut pieces = Log::starting_after(Epoch::default(), saved.acked);
+        for piece in &saved.pieces {
+            let number = pieces.head().next();
+            let Ok(frame) = Frame::copy(number, &piece.0) else {
+                break;
+            };
+            if pieces.push(Entry::Output(frame)).is_err() {
+                break;
+            }
+        }
+        let sender = Sender::new(saved.acked, u64::MAX, u64::MAX);
+        Self {
+            epoch: saved.epoch,
+            fixed: pieces.head(),
+            pieces,
+            sender,
+            open: false,
+        }
+    }
+
+    /// What to keep for [`InputQueue::new`].
+    #[must_use]
+    pub fn save(&self) -> SavedInput {
+        let acked = Seq(self.pieces.tail().0 - 1);
+        let pieces = self
+            .pending()
+            .map(|data| SavedPiece(bytes::Bytes::copy_from_slice(data)))
+            .collect();
+        SavedInput {
+            epoch: self.epoch,
+            acked,
+            pieces,
+        }
+    }
+
+    /// Adds what was typed.
+    ///
+    /// # Errors
+    /// [`InputFull`]; nothing of it was added.
+    pub fn push(&mut self, data: &[u8]) -> Result<(), InputFull> {
+        if self.pieces.bytes() as usize + data.len() > UNACKED_INPUT_BYTES {
+            return Err(InputFull);
+        }
+        if self.join(data) {
+            return Ok(());
+        }
+        for piece in data.chunks(FRAME_DATA_BYTES) {
+            let frame = Frame::copy(self.pieces.head().next(), piece).map_err(|_| InputFull)?;
+            self.pieces
+                .push(Entry::Output(frame))
+                .map_err(|_| InputFull)?;
+        }
+        Ok(())
+    }
+
+    /// The session has taken everything up to `seq`, and the connection is good to send the rest.
+    /// Returns how many pieces were given up because they may or may not have been delivered: the
+    /// incarnation is another one, or the host has forgotten this client.
+    pub fn answer(&mut self, epoch: Epoch, seq: Seq) -> usize {
+        let same = self.epoch.is_none_or(|known| known == epoch);
+        self.epoch = Some(epoch);
+        let given_up = if !same {
+            self.clear(seq)
+        } else if seq > self.pieces.head() {
+            self.clear(seq);
+            0
+        } else if !self.pieces.reaches_back_to(seq) {
+            self.renumber(seq)
+        } else {
+            0
+        };
+        self.sender = Sender::new(seq, u64::MAX, u64::MAX);
+        self.ack(seq);
+        self.open = true;
+        given_up
+    }
+
+    /// The session has taken everything up to `seq`.
+    pub fn ack(&mut self, seq: Seq) {
+        self.pieces.trim(0, seq);
+    }
+
+    /// The connection is gone.
+    pub const fn disconnected(&mut self) {
+        self.open = false;
+    }
+
+    /// Whether pieces go out now.
+    #[must_use]
+    pub const fn is_open(&self) -> bool {
+        self.open
+    }
+
+    /// The next piece to send.
+    pub fn poll_frame(&mut self) -> Option<Frame> {
+        if !self.open {
+            return None;
+        }
+        let Next::Entry(Entry::Output(frame)) = self.sender.next(&self.pieces) else {
+            return None;
+        };
+        let frame = frame.clone();
+        self.sender.sent(frame.seq());
+        self.fixed = self.fixed.max(frame.seq());
+        Some(frame)
+    }
+
+    /// What is typed and not accepted, oldest first.
+    pub fn pending(&self) -> impl Iterator<Item = &[u8]> {
+        self.pieces.after(Seq::ZERO).filter_map(data)
+    }
+
+    /// Gives up the pieces that were never sent. What was sent may have arrived: it stays, and is
+    /// delivered at most once.
+    pub fn discard_unsent(&mut self) {
+        while self.pieces.head() > self.fixed {
+            self.pieces.pop();
+        }
+    }
+
+    /// Gives up everything, and returns how many pieces that were; the next piece follows `seq`.
+    fn clear(&mut self, seq: Seq) -> usize {
+        let count = self.pending().count();
+        self.pieces = Log::starting_after(Epoch::default(), seq);
+        self.fixed = seq;
+        count
+    }
+
+    /// Gives up what was sent, and returns how many pieces that were; numbers the rest after `seq`.
+    fn renumber(&mut self, seq: Seq) -> usize {
+        let unsent: Vec<Vec<u8>> = self
+            .pieces
+            .after(self.fixed)
+            .filter_map(data)
+            .map(<[u8]>::to_vec)
+            .collect();
+        let sent = self.clear(seq) - unsent.len();
+        for piece in unsent {
+            let pushed = self.push(&piece);
+            debug_assert!(pushed.is_ok(), "it fitted before");
+        }
+        sent
+    }
+
+    /// Appends to the last piece, where that was never sent and stays small.
+    fn join(&mut self, data: &[u8]) -> bool {
+        let head = self.pieces.head();
+        let Some(Entry::Output(last)) = self.pieces.get(head) else {
+            return false;
+        };
+        if head <= self.fixed || last.data_len() + data.len() > JOIN_BYTES {
+            return false;
+        }
+        let mut buffer = Frame::buffer(last.data_len() + data.len());
+        buffer.extend_from_slice(last.data());
+        buffer.extend_from_slice(data);
+        match Frame::seal(head, buffer) {
+            Ok(frame) => {
+                self.pieces.pop();
+                self.pieces.push(Entry::Output(frame)).is_ok()
+            }
+            Err(_) => false,
+        }
+    }
+}
+
+fn data(entry: &Entry) -> Option<&[u8]> {
+    match entry {
+        Entry::Output(frame) => Some(frame.data()),
+        Entry::Event(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const EPOCH: Epoch = Epoch(1);
+
+    fn open_queue() -> InputQueue {
+        let mut queue = InputQueue::new(&SavedInput::default());
+        assert_eq!(queue.answer(EPOCH, Seq(0)), 0);
+        queue
+    }
+
+    fn sent(queue: &mut InputQueue) -> Vec<(u64, Vec<u8>)> {
+        std::iter::from_fn(|| queue.poll_frame())
+            .map(|f| (f.seq().0, f.data().to_vec()))
+            .collect()
+    }
+
+    #[test]
+    fn typing_offline_joins_and_goes_out_once_open() {
+        let mut queue = InputQueue::new(&SavedInput::default());
+        queue.push(b"l").unwrap();
+        queue.push(b"s").unwrap();
+        assert_eq!(sent(&mut queue), []);
+        queue.answer(EPOCH, Seq(0));
+        assert_eq!(sent(&mut queue), [(1, b"ls".to_vec())]);
+        queue.push(b"\r").unwrap();
+        assert_eq!(sent(&mut queue), [(2, b"\r".to_vec())]);
+    }
+
+    #[test]
+    fn what_was_not_accepted_is_sent_again_under_the_same_number() {
+        let mut queue = open_queue();
+        for piece in [b"a", b"b", b"c"] {
+            queue.push(piece).unwrap();
+            sent(&mut queue);
+        }
+        queue.disconnected();
+        queue.push(b"d").unwrap();
+        let saved = queue.save();
+        for mut queue in [queue, InputQueue::new(&saved)] {
+            assert_eq!(queue.answer(EPOCH, Seq(2)), 0);
+            assert_eq!(sent(&mut queue), [(3, b"c".to_vec()), (4, b"d".to_vec())]);
+            queue.ack(Seq(4));
+            assert_eq!(queue.pending().count(), 0);
+        }
+    }
+
+    #[test]
+    fn pieces_of_doubtful_fate_are_given_up() {
+        let mut queue = open_queue();
+        for piece in [b"a", b"b"] {
+            queue.push(piece).unwrap();
+            sent(&mut queue);
+        }
+        queue.ack(Seq(1));
+        queue.disconnected();
+        queue.push(b"new").unwrap();
+        let mut other_epoch = queue.clone();
+        assert_eq!(other_epoch.answer(Epoch(2), Seq(0)), 2);
+        assert_eq!(sent(&mut other_epoch), []);
+        assert_eq!(queue.answer(EPOCH, Seq(0)), 1);
+        assert_eq!(sent(&mut queue), [(1, b"new".to_vec())]);
+    }
+
+    #[test]
+    fn a_full_queue_takes_nothing_more() {
+        let mut queue = open_queue();
+        queue.push(&vec![0; UNACKED_INPUT_BYTES]).unwrap();
+        assert_eq!(queue.push(b"x"), Err(InputFull));
+        assert_eq!(sent(&mut queue).len(), 4);
+        queue.ack(Seq(1));
+        queue.push(b"x").unwrap();
+    }
+
+    #[test]
+    fn only_unsent_pieces_can_be_discarded() {
+        let mut queue = open_queue();
+        queue.push(b"sent").unwrap();
+        sent(&mut queue);
+        queue.disconnected();
+        queue.push(b"unsent").unwrap();
+        queue.discard_unsent();
+        assert_eq!(queue.pending().collect::<Vec<_>>(), [b"sent"]);
+        queue.answer(EPOCH, Seq(1));
+        queue.push(b"more").unwrap();
+        assert_eq!(sent(&mut queue), [(2, b"more".to_vec())]);
+    }
+}

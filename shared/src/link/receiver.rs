@@ -1,0 +1,244 @@
+//! The receiving half of a link: a cursor that each entry passes once.
+
+use std::time::Duration;
+
+use crate::id::{Cursor, Epoch, Seq};
+use crate::message::{Outcome, Resumed};
+use crate::time::Time;
+
+/// Acknowledge at once when this much is applied and not acknowledged: an eighth of the credit.
+const ACK_BYTES: u64 = crate::limits::UNACKED_OUTPUT_BYTES / 8;
+/// Acknowledge less than that after a rest.
+const ACK_DELAY: Duration = Duration::from_millis(200);
+
+/// What to do with an entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// Apply it; call [`Receiver::applied`] when that is done.
+    Apply,
+    /// It was applied before: skip it.
+    Duplicate,
+    /// Entries are missing before it, or it was not asked for: the peer breaks the protocol.
+    Gap,
+}
+
+/// Passes each entry once, in order, over any number of connections.
+#[derive(Debug, Clone)]
+pub struct Receiver {
+    epoch: Option<Epoch>,
+    received: Seq,
+    applied: Seq,
+    acked: Seq,
+    /// Of what is applied and not acknowledged.
+    unacked_bytes: u64,
+    ack_due: Option<Time>,
+    phase: Phase,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// Not connected, or the sender has not answered yet.
+    Silent,
+    /// The sender has promised a picture, and no entry may come before it.
+    AwaitingPicture,
+    Streaming,
+}
+
+impl Receiver {
+    /// A receiver that has everything up to `cursor`.
+    #[must_use]
+    pub fn new(cursor: Option<Cursor>) -> Self {
+        let seq = cursor.map_or(Seq::ZERO, |cursor| cursor.seq);
+        Self {
+            epoch: cursor.map(|cursor| cursor.epoch),
+            received: seq,
+            applied: seq,
+            acked: seq,
+            unacked_bytes: 0,
+            ack_due: None,
+            phase: Phase::Silent,
+        }
+    }
+
+    /// The position to open the next connection with; `None` before the first answer.
+    #[must_use]
+    pub fn cursor(&self) -> Option<Cursor> {
+        self.epoch.map(|epoch| Cursor {
+            epoch,
+            seq: self.received,
+        })
+    }
+
+    /// The last entry whose application is finished.
+    #[must_use]
+    pub const fn applied_seq(&self) -> Seq {
+        self.applied
+    }
+
+    /// The connection is gone: entries count again after the next answer only.
+    pub const fn disconnected(&mut self) {
+        self.phase = Phase::Silent;
+        self.ack_due = None;
+    }
+
+    /// The sender's answer. True when what was applied is void: the consumer starts from nothing.
+    pub fn answer(&mut self, resumed: &Resumed) -> bool {
+        let picture_follows = matches!(resumed.outcome, Outcome::Snapshot | Outcome::Reset);
+        let other_epoch = self.epoch.is_some_and(|epoch| epoch != resumed.epoch);
+        let void = other_epoch
+            || resumed.outcome == Outcome::Reset
+            || (!picture_follows && resumed.from != self.received);
+        self.epoch = Some(resumed.epoch);
+        self.phase = if picture_follows {
+            Phase::AwaitingPicture
+        } else {
+            Phase::Streaming
+        };
+        // What is still being applied counts as acknowledged: the sender's credit begins anew.
+        self.unacked_bytes = 0;
+        if void {
+            self.received = if picture_follows {
+                Seq::ZERO
+            } else {
+                resumed.from
+            };
+            self.applied = self.received;
+        }
+        self.acked = self.received;
+        void
+    }
+
+    /// A picture that contains everything up to `seq`. False where the sender has not answered
+    /// yet, and so may not send one.
+    pub fn snapshot(&mut self, seq: Seq) -> bool {
+        if self.phase == Phase::Silent {
+            return false;
+        }
+        self.phase = Phase::Streaming;
+        self.received = seq;
+        self.applied = self.applied.min(seq);
+        true
+    }
+
+    /// The entry `seq` arrived.
+    pub fn entry(&mut self, seq: Seq) -> Verdict {
+        if self.phase != Phase::Streaming || seq > self.received.next() {
+            return Verdict::Gap;
+        }
+        if seq <= self.received {
+            return Verdict::Duplicate;
+        }
+        self.received = seq;
+        Verdict::Apply
+    }
+
+    /// The consumer has finished the entry or the picture `seq`, of `bytes` bytes.
+    pub fn applied(&mut self, now: Time, seq: Seq, bytes: usize) {
+        self.applied = seq.min(self.received).max(self.applied);
+        self.unacked_bytes += bytes as u64;
+        if self.phase == Phase::Streaming && self.applied != self.acked && self.ack_due.is_none() {
+            self.ack_due = Some(now + ACK_DELAY);
+        }
+    }
+
+    /// What to acknowledge now. Changes by [`Receiver::applied`] and at [`Receiver::poll_timeout`].
+    pub fn poll_ack(&mut self, now: Time) -> Option<Seq> {
+        let due = self.ack_due?;
+        if now < due && self.unacked_bytes < ACK_BYTES {
+            return None;
+        }
+        self.ack_due = None;
+        self.unacked_bytes = 0;
+        self.acked = self.applied;
+        Some(self.acked)
+    }
+
+    /// When to call [`Receiver::poll_ack`] again.
+    #[must_use]
+    pub const fn poll_timeout(&self) -> Option<Time> {
+        self.ack_due
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn resumed(outcome: Outcome, epoch: u64, from: u64) -> Resumed {
+        let (epoch, from) = (Epoch(epoch), Seq(from));
+        Resumed {
+            outcome,
+            epoch,
+            from,
+            head: from,
+            input_seq: None,
+        }
+    }
+
+    fn streaming() -> Receiver {
+        let mut receiver = Receiver::new(None);
+        assert!(!receiver.answer(&resumed(Outcome::Continue, 1, 0)));
+        receiver
+    }
+
+    #[test]
+    fn each_entry_passes_once_and_in_order() {
+        let mut receiver = Receiver::new(None);
+        assert_eq!(receiver.entry(Seq(1)), Verdict::Gap);
+        receiver.answer(&resumed(Outcome::Continue, 1, 0));
+        assert_eq!(receiver.entry(Seq(1)), Verdict::Apply);
+        assert_eq!(receiver.entry(Seq(1)), Verdict::Duplicate);
+        assert_eq!(receiver.entry(Seq(3)), Verdict::Gap);
+        receiver.disconnected();
+        assert_eq!(receiver.entry(Seq(2)), Verdict::Gap);
+        assert_eq!(
+            receiver.cursor(),
+            Some(Cursor {
+                epoch: Epoch(1),
+                seq: Seq(1)
+            })
+        );
+        assert!(!receiver.answer(&resumed(Outcome::Continue, 1, 1)));
+        assert_eq!(receiver.entry(Seq(2)), Verdict::Apply);
+    }
+
+    #[test]
+    fn another_epoch_or_another_start_voids_what_was_applied() {
+        for (answer, void) in [
+            (resumed(Outcome::Continue, 2, 0), true),
+            (resumed(Outcome::Continue, 1, 0), true),
+            (resumed(Outcome::Reset, 1, 5), true),
+            (resumed(Outcome::Ended, 1, 1), false),
+            (resumed(Outcome::Snapshot, 1, 9), false),
+        ] {
+            let mut receiver = streaming();
+            receiver.entry(Seq(1));
+            assert_eq!(receiver.answer(&answer), void, "{answer:?}");
+        }
+    }
+
+    #[test]
+    fn no_entry_counts_before_a_promised_picture() {
+        let mut receiver = streaming();
+        receiver.answer(&resumed(Outcome::Snapshot, 1, 0));
+        assert_eq!(receiver.entry(Seq(1)), Verdict::Gap);
+        assert!(receiver.snapshot(Seq(7)));
+        assert_eq!(receiver.entry(Seq(8)), Verdict::Apply);
+    }
+
+    #[test]
+    fn acks_wait_for_bytes_or_for_a_rest() {
+        let mut receiver = streaming();
+        let start = Time::from_ms(0);
+        for seq in 1..=10 {
+            receiver.entry(Seq(seq));
+        }
+        receiver.applied(start, Seq(1), 10);
+        assert_eq!(receiver.poll_ack(start), None);
+        assert_eq!(receiver.poll_timeout(), Some(start + ACK_DELAY));
+        assert_eq!(receiver.poll_ack(start + ACK_DELAY), Some(Seq(1)));
+        assert_eq!(receiver.poll_ack(start + ACK_DELAY), None);
+        receiver.applied(start, Seq(5), 1_000_000);
+        assert_eq!(receiver.poll_ack(start), Some(Seq(5)));
+    }
+}

@@ -1,0 +1,321 @@
+//! The log: a session's append-only ring of numbered entries.
+//!
+//! Bounded by bytes from behind ([`Log::trim`]) and read at a cursor without copying: an entry is
+//! handed out by reference, and its encoded form is shared.
+
+use std::collections::VecDeque;
+
+use bytes::{Bytes, BytesMut};
+
+use crate::event::Event;
+use crate::frame::{Frame, FrameError};
+use crate::id::{Epoch, Seq};
+use crate::message::ServerMessage;
+
+/// What an entry costs on top of its bytes: its slot and the allocation's own book-keeping.
+pub const ENTRY_OVERHEAD_BYTES: u64 = 96;
+
+/// One entry of a log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Entry {
+    /// Output bytes.
+    Output(Frame),
+    /// An event.
+    Event(EventEntry),
+}
+
+impl Entry {
+    /// The entry's number.
+    #[must_use]
+    pub fn seq(&self) -> Seq {
+        match self {
+            Self::Output(frame) => frame.seq(),
+            Self::Event(event) => event.seq,
+        }
+    }
+
+    /// Bytes of the encoded entry.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Output(frame) => frame.encoded().len(),
+            Self::Event(event) => event.message.len(),
+        }
+    }
+
+    /// Never: an entry has at least its number.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        false
+    }
+
+    fn cost(&self) -> u64 {
+        self.len() as u64 + ENTRY_OVERHEAD_BYTES
+    }
+}
+
+/// An event with its number, encoded once as the `event` message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EventEntry {
+    seq: Seq,
+    message: Bytes,
+}
+
+impl EventEntry {
+    /// Encodes an event.
+    #[must_use]
+    pub fn new(seq: Seq, event: Event) -> Self {
+        let message = ServerMessage::Event { seq, event }.to_json();
+        Self {
+            seq,
+            message: Bytes::from(message),
+        }
+    }
+
+    /// Takes an encoded `event` message, as it was stored.
+    #[must_use]
+    pub const fn from_message(seq: Seq, message: Bytes) -> Self {
+        Self { seq, message }
+    }
+
+    /// The `event` message: JSON text.
+    #[must_use]
+    pub const fn message(&self) -> &Bytes {
+        &self.message
+    }
+}
+
+/// Why an entry cannot be appended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("entry {got} where {want} must follow")]
+pub struct OutOfOrder {
+    /// The next number.
+    pub want: Seq,
+    /// The refused entry's number.
+    pub got: Seq,
+}
+
+#[derive(Debug, Clone)]
+struct Slot {
+    entry: Entry,
+    /// The cost of this entry and all before it, since the log began.
+    end: u64,
+}
+
+/// See the module.
+#[derive(Debug, Clone)]
+pub struct Log {
+    epoch: Epoch,
+    slots: VecDeque<Slot>,
+    head: Seq,
+    head_offset: u64,
+}
+
+impl Log {
+    /// An empty log.
+    #[must_use]
+    pub const fn new(epoch: Epoch) -> Self {
+        Self::starting_after(epoch, Seq::ZERO)
+    }
+
+    /// A log whose entries up to `seq` are not here any more.
+    #[must_use]
+    pub const fn starting_after(epoch: Epoch, seq: Seq) -> Self {
+        Self {
+            epoch,
+            slots: VecDeque::new(),
+            head: seq,
+            head_offset: 0,
+        }
+    }
+
+    /// The log's incarnation.
+    #[must_use]
+    pub const fn epoch(&self) -> Epoch {
+        self.epoch
+    }
+
+    /// The last entry's number; 0 for none.
+    #[must_use]
+    pub const fn head(&self) -> Seq {
+        self.head
+    }
+
+    /// The oldest retained entry's number; `head + 1` for none.
+    #[must_use]
+    pub fn tail(&self) -> Seq {
+        Seq(self.head.0 + 1 - self.slots.len() as u64)
+    }
+
+    /// Bytes that the retained entries take, their overhead included.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.head_offset - self.start_offset()
+    }
+
+    /// Whether every entry after `seq` is retained.
+    #[must_use]
+    pub fn reaches_back_to(&self, seq: Seq) -> bool {
+        seq.next() >= self.tail()
+    }
+
+    /// The entry `seq`, where it is retained.
+    #[must_use]
+    pub fn get(&self, seq: Seq) -> Option<&Entry> {
+        self.slot(seq).map(|slot| &slot.entry)
+    }
+
+    /// The retained entries after `seq`, oldest first.
+    pub fn after(&self, seq: Seq) -> impl Iterator<Item = &Entry> {
+        let skip = usize::try_from(seq.next().0.saturating_sub(self.tail().0));
+        let skip = skip.unwrap_or(usize::MAX).min(self.slots.len());
+        self.slots.range(skip..).map(|slot| &slot.entry)
+    }
+
+    /// Bytes of the retained entries after `seq`, their overhead included.
+    #[must_use]
+    pub fn bytes_after(&self, seq: Seq) -> u64 {
+        if seq >= self.head {
+            0
+        } else {
+            self.head_offset - self.offset(seq)
+        }
+    }
+
+    /// Bytes of the retained entries after `from` up to `to`, their overhead included.
+    #[must_use]
+    pub fn bytes_between(&self, from: Seq, to: Seq) -> u64 {
+        self.bytes_after(from).saturating_sub(self.bytes_after(to))
+    }
+
+    /// Appends the entry that follows the head.
+    ///
+    /// # Errors
+    /// [`OutOfOrder`]; the log is unchanged.
+    pub fn push(&mut self, entry: Entry) -> Result<(), OutOfOrder> {
+        let (want, got) = (self.head.next(), entry.seq());
+        if want != got {
+            return Err(OutOfOrder { want, got });
+        }
+        self.head = got;
+        self.head_offset += entry.cost();
+        self.slots.push_back(Slot {
+            entry,
+            end: self.head_offset,
+        });
+        Ok(())
+    }
+
+    /// Numbers a buffer that was begun by [`Frame::buffer`] and appends it. Copies nothing.
+    ///
+    /// # Errors
+    /// [`FrameError`] where the buffer is no frame; the log is unchanged.
+    pub fn append(&mut self, buffer: BytesMut) -> Result<Frame, FrameError> {
+        let frame = Frame::seal(self.head.next(), buffer)?;
+        self.push(Entry::Output(frame.clone()))
+            .map_err(|_| FrameError::SeqZero)?;
+        Ok(frame)
+    }
+
+    /// Takes the last entry away again.
+    pub(crate) fn pop(&mut self) -> Option<Entry> {
+        let Slot { entry, .. } = self.slots.pop_back()?;
+        self.head_offset -= entry.cost();
+        self.head = Seq(self.head.0 - 1);
+        Some(entry)
+    }
+
+    /// Drops entries from behind while more than `bytes` are retained, but none after `not_after`.
+    pub fn trim(&mut self, bytes: u64, not_after: Seq) {
+        while self.bytes() > bytes && self.tail() <= not_after && self.tail() <= self.head {
+            self.slots.pop_front();
+        }
+        if self.slots.is_empty() {
+            self.slots.shrink_to(16);
+        }
+    }
+
+    fn slot(&self, seq: Seq) -> Option<&Slot> {
+        let index = seq.0.checked_sub(self.tail().0)?;
+        self.slots.get(usize::try_from(index).ok()?)
+    }
+
+    /// The offset at which entry `seq` ends; for one that is trimmed, where the retained begin.
+    fn offset(&self, seq: Seq) -> u64 {
+        self.slot(seq)
+            .map_or_else(|| self.start_offset(), |slot| slot.end)
+    }
+
+    fn start_offset(&self) -> u64 {
+        self.slots
+            .front()
+            .map_or(self.head_offset, |slot| slot.end - slot.entry.cost())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn log_of(pieces: &[&[u8]]) -> Log {
+        let mut log = Log::new(Epoch(1));
+        for piece in pieces {
+            let frame = Frame::copy(log.head().next(), piece).unwrap();
+            log.push(Entry::Output(frame)).unwrap();
+        }
+        log
+    }
+
+    fn seqs<'a>(entries: impl Iterator<Item = &'a Entry>) -> Vec<u64> {
+        entries.map(|entry| entry.seq().0).collect()
+    }
+
+    #[test]
+    fn entries_are_numbered_from_1_without_gaps() {
+        let mut log = log_of(&[b"a", b"b"]);
+        assert_eq!((log.tail(), log.head()), (Seq(1), Seq(2)));
+        let entry = |seq| Entry::Output(Frame::copy(Seq(seq), b"x").unwrap());
+        assert_eq!(
+            log.push(entry(4)),
+            Err(OutOfOrder {
+                want: Seq(3),
+                got: Seq(4)
+            })
+        );
+        assert_eq!(
+            log.push(entry(2)),
+            Err(OutOfOrder {
+                want: Seq(3),
+                got: Seq(2)
+            })
+        );
+        assert_eq!(log.push(entry(3)), Ok(()));
+    }
+
+    #[test]
+    fn reading_after_a_cursor_gives_the_rest() {
+        let log = log_of(&[b"a", b"b", b"c"]);
+        assert_eq!(seqs(log.after(Seq(0))), [1, 2, 3]);
+        assert_eq!(seqs(log.after(Seq(2))), [3]);
+        assert_eq!(seqs(log.after(Seq(3))), [] as [u64; 0]);
+        assert_eq!(seqs(log.after(Seq(u64::MAX - 1))), [] as [u64; 0]);
+    }
+
+    #[test]
+    fn trimming_keeps_what_must_stay() {
+        let mut log = log_of(&[&[0; 1000], &[0; 1000], &[0; 1000], &[0; 1000]]);
+        let one = 1000 + 8 + ENTRY_OVERHEAD_BYTES;
+        assert_eq!((log.bytes(), log.bytes_after(Seq(1))), (4 * one, 3 * one));
+        log.trim(0, Seq(1));
+        assert_eq!(
+            (log.tail(), log.head(), log.bytes()),
+            (Seq(2), Seq(4), 3 * one)
+        );
+        log.trim(2 * one, Seq(9));
+        assert_eq!((log.tail(), log.bytes()), (Seq(3), 2 * one));
+        assert!(log.reaches_back_to(Seq(2)) && !log.reaches_back_to(Seq(1)));
+        log.trim(0, Seq(9));
+        assert_eq!((log.tail(), log.head(), log.bytes()), (Seq(5), Seq(4), 0));
+        assert_eq!(log.bytes_between(Seq(2), Seq(4)), 0);
+    }
+}

@@ -1,0 +1,88 @@
+//! What host and relay say to each other about one session.
+//!
+//! Output goes up as on every hop: the relay opens with its cursor, the host sends each entry
+//! after it, and the relay's ack means *durable*. Input goes down piece by piece under the
+//! client's own numbers; the host, which alone knows what the session has taken, answers with
+//! what it accepted, so that no relay restart can lose or repeat a piece.
+
+use crate::frame::Frame;
+use crate::id::{ClientId, Cursor, Epoch, Seq};
+use crate::log::Entry;
+use crate::message::Snapshot;
+use crate::session::{ExitStatus, Size};
+
+/// From relay to host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum HostCommand {
+    /// Opens the link: the last entry that the relay has.
+    Resume {
+        /// `None` for a relay that has nothing of this session.
+        cursor: Option<Cursor>,
+    },
+    /// Everything up to `seq` is durable.
+    Ack {
+        /// The last durable entry.
+        seq: Seq,
+    },
+    /// A client (re)connected: answer with [`HostMessage::InputAck`].
+    ClientResumed {
+        /// Whose input is asked for.
+        client_id: ClientId,
+    },
+    /// A piece of a client's input.
+    Input {
+        /// Whose.
+        client_id: ClientId,
+        /// Numbered by that client from 1.
+        piece: Frame,
+    },
+    /// The terminal has this size from here on.
+    Resize {
+        /// The new size.
+        size: Size,
+    },
+    /// Answer with [`HostMessage::Snapshot`] or [`HostMessage::SnapshotFailed`].
+    SnapshotRequest,
+    /// End the session's process.
+    Close,
+}
+
+/// From host to relay.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum HostMessage {
+    /// The answer to [`HostCommand::Resume`]: entries after `from` follow.
+    Resumed {
+        /// The log's incarnation.
+        epoch: Epoch,
+        /// The relay's cursor where it is of this incarnation and retained, else the entry before
+        /// the oldest retained.
+        from: Seq,
+        /// The log's last entry at this moment.
+        head: Seq,
+        /// The terminal's size.
+        size: Size,
+    },
+    /// The next entry.
+    Entry(Entry),
+    /// A picture of the screen.
+    Snapshot(Snapshot),
+    /// No picture could be made.
+    SnapshotFailed,
+    /// The session has taken this client's input up to `seq`.
+    InputAck {
+        /// Whose.
+        client_id: ClientId,
+        /// The last accepted piece; 0 for a client that is not known.
+        seq: Seq,
+    },
+    /// The terminal has this size now.
+    Resized {
+        /// The new size.
+        size: Size,
+    },
+    /// The process ended; no entry follows.
+    Exited {
+        /// How.
+        status: ExitStatus,
+    },
+}
