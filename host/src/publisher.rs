@@ -1,0 +1,343 @@
+//! The host's end of a session's link to a relay: numbers the output, keeps what is not durable
+//! yet, and takes each piece of input once.
+//!
+//! No I/O happens here. The owner brings in output ([`Publisher::append`]) and the relay's commands
+//! ([`Publisher::command`]), does what [`Publisher::poll_output`] says, and writes
+//! [`Publisher::input`] to the session.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use bytes::{Buf, Bytes, BytesMut};
+use moorline_shared::frame::{Frame, FrameError};
+use moorline_shared::id::{ClientId, Cursor, Epoch, Seq};
+use moorline_shared::limits::{CLIENTS_PER_SESSION, FRAME_HEADER_BYTES};
+use moorline_shared::link::{Next, Sender};
+use moorline_shared::log::Log;
+use moorline_shared::message::Snapshot;
+use moorline_shared::publish::{HostCommand, HostMessage};
+use moorline_shared::session::{ExitStatus, Size};
+
+/// What the owner must do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Output {
+    /// Tell the relay.
+    Message(HostMessage),
+    /// Give the session's terminal this size.
+    Resize(Size),
+    /// Make a picture of the screen, and bring it to [`Publisher::picture`].
+    MakePicture,
+    /// End the session's process.
+    Close,
+}
+
+/// How far a client's input has come.
+#[derive(Debug, Clone, Copy, Default)]
+struct Progress {
+    queued: Seq,
+    accepted: Seq,
+    /// Where the client stands in the order of use, so that the oldest can be forgotten.
+    used: u64,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Publisher {
+    log: Log,
+    /// `None` while no relay is connected.
+    sender: Option<Sender>,
+    size: Size,
+    exit: Option<ExitStatus>,
+    exit_told: bool,
+    progress: BTreeMap<ClientId, Progress>,
+    uses: u64,
+    input: VecDeque<(ClientId, Seq, Bytes)>,
+    outbox: VecDeque<Output>,
+}
+
+impl Publisher {
+    /// A session that has put out nothing.
+    #[must_use]
+    pub const fn new(epoch: Epoch, size: Size) -> Self {
+        Self {
+            log: Log::new(epoch),
+            sender: None,
+            size,
+            exit: None,
+            exit_told: false,
+            progress: BTreeMap::new(),
+            uses: 0,
+            input: VecDeque::new(),
+            outbox: VecDeque::new(),
+        }
+    }
+
+    /// Numbers output in a buffer that was begun by [`Frame::buffer`]. Copies nothing.
+    ///
+    /// # Errors
+    /// [`FrameError`] where the buffer is no frame; nothing was appended.
+    pub fn append(&mut self, buffer: BytesMut) -> Result<Frame, FrameError> {
+        self.log.append(buffer)
+    }
+
+    /// The session's process ended; no output follows.
+    pub fn exited(&mut self, status: ExitStatus) {
+        self.exit = Some(status);
+        self.input.clear();
+    }
+
+    /// A picture was made, or could not be.
+    pub fn picture(&mut self, picture: Option<Snapshot>) {
+        let message = picture.map_or(HostMessage::SnapshotFailed, HostMessage::Snapshot);
+        self.outbox.push_back(Output::Message(message));
+    }
+
+    /// The relay says something.
+    pub fn command(&mut self, command: HostCommand) {
+        match command {
+            HostCommand::Resume { cursor } => self.resume(cursor),
+            HostCommand::Ack { seq } => {
+                if let Some(sender) = &mut self.sender {
+                    sender.ack(seq);
+                    self.log.trim(0, sender.acked());
+                }
+            }
+            HostCommand::ClientResumed { client_id } => {
+                let seq = self
+                    .progress
+                    .get(&client_id)
+                    .copied()
+                    .unwrap_or_default()
+                    .accepted;
+                self.say(HostMessage::InputAck { client_id, seq });
+            }
+            HostCommand::Input { client_id, piece } => self.queue(client_id, &piece),
+            HostCommand::Resize { size } => {
+                if size != self.size {
+                    self.size = size;
+                    self.outbox.push_back(Output::Resize(size));
+                    self.say(HostMessage::Resized { size });
+                }
+            }
+            HostCommand::SnapshotRequest => self.outbox.push_back(Output::MakePicture),
+            HostCommand::Close => self.outbox.push_back(Output::Close),
+        }
+    }
+
+    /// The relay is gone: what it has not acknowledged is kept for its return.
+    pub fn relay_left(&mut self) {
+        self.sender = None;
+        self.exit_told = false;
+        self.outbox
+            .retain(|output| matches!(output, Output::Resize(_) | Output::Close));
+    }
+
+    /// What to do now; call until `None`.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        if let Some(output) = self.outbox.pop_front() {
+            return Some(output);
+        }
+        let sender = self.sender.as_mut()?;
+        match sender.next(&self.log) {
+            Next::Entry(entry) => {
+                sender.sent(entry.seq());
+                Some(Output::Message(HostMessage::Entry(entry.clone())))
+            }
+            Next::CaughtUp if !self.exit_told => {
+                let status = self.exit.clone()?;
+                self.exit_told = true;
+                Some(Output::Message(HostMessage::Exited { status }))
+            }
+            Next::CaughtUp | Next::NoCredit | Next::Behind => None,
+        }
+    }
+
+    /// The oldest input that the session has not taken.
+    #[must_use]
+    pub fn input(&self) -> Option<&[u8]> {
+        self.input.front().map(|(_, _, data)| &data[..])
+    }
+
+    /// The session has taken the first `bytes` of [`Publisher::input`]. A piece counts as accepted
+    /// when its last byte is taken.
+    pub fn input_taken(&mut self, bytes: usize) {
+        let Some((_, _, data)) = self.input.front_mut() else {
+            return;
+        };
+        data.advance(bytes.min(data.len()));
+        if !data.is_empty() {
+            return;
+        }
+        if let Some((client_id, seq, _)) = self.input.pop_front() {
+            if let Some(progress) = self.progress.get_mut(&client_id) {
+                progress.accepted = seq;
+            }
+            self.say(HostMessage::InputAck { client_id, seq });
+        }
+    }
+
+    /// Bytes of output that no relay has made durable yet.
+    #[must_use]
+    pub fn unacked_bytes(&self) -> u64 {
+        self.log.bytes()
+    }
+
+    /// The last entry's number.
+    #[must_use]
+    pub const fn head(&self) -> Seq {
+        self.log.head()
+    }
+
+    /// The terminal's size.
+    #[must_use]
+    pub const fn size(&self) -> Size {
+        self.size
+    }
+
+    fn resume(&mut self, cursor: Option<Cursor>) {
+        let oldest = Seq(self.log.tail().0 - 1);
+        let usable = |cursor: &Cursor| {
+            cursor.epoch == self.log.epoch()
+                && self.log.reaches_back_to(cursor.seq)
+                && cursor.seq <= self.log.head()
+        };
+        let from = cursor.filter(usable).map_or(oldest, |cursor| cursor.seq);
+        self.sender = Some(Sender::new(from, u64::MAX, u64::MAX));
+        self.exit_told = false;
+        let (epoch, head, size) = (self.log.epoch(), self.log.head(), self.size);
+        self.say(HostMessage::Resumed {
+            epoch,
+            from,
+            head,
+            size,
+        });
+    }
+
+    fn say(&mut self, message: HostMessage) {
+        if self.sender.is_some() {
+            self.outbox.push_back(Output::Message(message));
+        }
+    }
+
+    /// Takes the piece that follows the client's last one; any other was taken before, or comes
+    /// from a client that breaks the protocol.
+    fn queue(&mut self, client_id: ClientId, piece: &Frame) {
+        if self.exit.is_some() {
+            return;
+        }
+        self.forget_oldest(&client_id);
+        self.uses += 1;
+        let progress = self.progress.entry(client_id.clone()).or_default();
+        progress.used = self.uses;
+        if piece.seq() != progress.queued.next() {
+            return;
+        }
+        progress.queued = piece.seq();
+        let data = piece.encoded().slice(FRAME_HEADER_BYTES..);
+        self.input.push_back((client_id, piece.seq(), data));
+        if self.input.len() == 1 && self.input().is_some_and(<[u8]>::is_empty) {
+            self.input_taken(0);
+        }
+    }
+
+    /// Makes room for `newcomer` among the clients whose input is numbered.
+    fn forget_oldest(&mut self, newcomer: &ClientId) {
+        if self.progress.len() < CLIENTS_PER_SESSION || self.progress.contains_key(newcomer) {
+            return;
+        }
+        let settled = self
+            .progress
+            .iter()
+            .filter(|(_, progress)| progress.queued == progress.accepted);
+        if let Some(oldest) = settled
+            .min_by_key(|(_, progress)| progress.used)
+            .map(|(id, _)| id.clone())
+        {
+            self.progress.remove(&oldest);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn publisher() -> Publisher {
+        let mut publisher = Publisher::new(Epoch(1), Size::default());
+        publisher.command(HostCommand::Resume { cursor: None });
+        publisher
+    }
+
+    fn client() -> ClientId {
+        "client_1".parse().unwrap()
+    }
+
+    fn type_piece(publisher: &mut Publisher, seq: u64, data: &[u8]) {
+        let piece = Frame::copy(Seq(seq), data).unwrap();
+        publisher.command(HostCommand::Input {
+            client_id: client(),
+            piece,
+        });
+    }
+
+    fn input_acks(publisher: &mut Publisher) -> Vec<u64> {
+        std::iter::from_fn(|| publisher.poll_output())
+            .filter_map(|output| match output {
+                Output::Message(HostMessage::InputAck { seq, .. }) => Some(seq.0),
+                _ => None,
+            })
+            .collect()
+    }
+
+    #[test]
+    fn a_piece_of_input_is_taken_once_and_acknowledged_when_whole() {
+        let mut publisher = publisher();
+        type_piece(&mut publisher, 1, b"ab");
+        type_piece(&mut publisher, 1, b"ab");
+        type_piece(&mut publisher, 3, b"gap");
+        assert_eq!(publisher.input(), Some(&b"ab"[..]));
+        publisher.input_taken(1);
+        assert_eq!(input_acks(&mut publisher), []);
+        publisher.input_taken(1);
+        assert_eq!(input_acks(&mut publisher), [1]);
+        assert_eq!(publisher.input(), None);
+    }
+
+    #[test]
+    fn an_empty_piece_is_accepted_in_its_turn() {
+        let mut publisher = publisher();
+        type_piece(&mut publisher, 1, b"");
+        assert_eq!(input_acks(&mut publisher), [1]);
+        type_piece(&mut publisher, 2, b"a");
+        type_piece(&mut publisher, 3, b"");
+        type_piece(&mut publisher, 4, b"b");
+        publisher.input_taken(1);
+        publisher.input_taken(1);
+        assert_eq!(input_acks(&mut publisher), [2, 3, 4]);
+    }
+
+    #[test]
+    fn what_is_not_durable_is_sent_again_to_a_relay_that_returns() {
+        let mut publisher = publisher();
+        for data in [b"a", b"b", b"c"] {
+            let mut buffer = Frame::buffer(1);
+            buffer.extend_from_slice(data);
+            publisher.append(buffer).unwrap();
+        }
+        publisher.command(HostCommand::Ack { seq: Seq(3) });
+        while publisher.poll_output().is_some() {}
+        publisher.command(HostCommand::Ack { seq: Seq(1) });
+        publisher.relay_left();
+        let cursor = Some(Cursor {
+            epoch: Epoch(1),
+            seq: Seq(2),
+        });
+        publisher.command(HostCommand::Resume { cursor });
+        let seqs: Vec<u64> = std::iter::from_fn(|| publisher.poll_output())
+            .filter_map(|output| match output {
+                Output::Message(HostMessage::Entry(entry)) => Some(entry.seq().0),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(seqs, [3]);
+    }
+}
