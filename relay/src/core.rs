@@ -1,0 +1,6 @@
+//! What a relay does with a session, whatever it runs on: no sockets, no clock, no database.
+
+pub mod peer;
+pub mod schema;
+pub mod segment;
+pub mod session;

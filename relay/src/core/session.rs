@@ -1,0 +1,550 @@
+//! What a relay does with one session: keeps its log, its last picture and its clients' claims.
+//!
+//! No I/O happens here. The owner brings in what the host says ([`Session::host_message`]), takes
+//! out what the host must do ([`Session::poll_command`]), and stores what
+//! [`Session::store_batch`] and [`Session::picture_to_store`] give. Clients read through
+//! [`super::peer::Peer`].
+//!
+//! Invariant: the log in memory reaches back to the last picture (to the beginning where there is
+//! none), so a client can always be given a picture and every entry after it.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use bytes::Bytes;
+use moorline_shared::frame::Frame;
+use moorline_shared::id::{ClientId, Cursor, Epoch, Seq};
+use moorline_shared::limits::{BACKLOG_BYTES, CLIENTS_PER_SESSION};
+use moorline_shared::log::{Entry, Log};
+use moorline_shared::message::Snapshot;
+use moorline_shared::publish::{HostCommand, HostMessage};
+use moorline_shared::session::{ExitStatus, Lifecycle, Size};
+
+/// The host is asked for a picture whenever this much output has come since the last one.
+const PICTURE_EVERY_BYTES: u64 = BACKLOG_BYTES / 2;
+/// A picture with no more than this after it is as good as a fresh one.
+const FRESH_BYTES: u64 = 256 * 1024;
+/// Resets a terminal: the picture of a session that has put out nothing.
+const RESET: &[u8] = b"\x1bc";
+
+/// What a host may not publish.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum PublishError {
+    /// A later incarnation has published already.
+    #[error("fenced: epoch {got} is older than {current}")]
+    Fenced {
+        /// The relay's epoch.
+        current: Epoch,
+        /// The host's epoch.
+        got: Epoch,
+    },
+    /// Entries are missing.
+    #[error("entry {got} where {want} must follow")]
+    Gap {
+        /// The next number.
+        want: Seq,
+        /// The number that came.
+        got: Seq,
+    },
+}
+
+/// The session has as many clients as it may.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a session has at most 1024 clients")]
+pub struct TooManyClients;
+
+/// What clients are told of a session, and never changes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Facts {
+    /// For people.
+    pub name: String,
+    /// RFC 3339.
+    pub created_at: String,
+    /// What runs it.
+    pub driver: String,
+}
+
+/// Entries to store.
+#[derive(Debug, Clone)]
+pub struct StoreBatch {
+    /// Their incarnation.
+    pub epoch: Epoch,
+    /// In order, without gaps.
+    pub entries: Vec<Entry>,
+}
+
+/// Names one connected client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct PeerId(u64);
+
+/// What is known of a client over its connections.
+#[derive(Debug, Clone, Default)]
+struct Claim {
+    /// The connection that holds the id now.
+    peer: Option<PeerId>,
+    size: Option<Size>,
+    /// The last piece of input that the host accepted; `None` until it has told.
+    accepted: Option<Seq>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Host {
+    Away,
+    Here,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Session {
+    facts: Facts,
+    log: Log,
+    durable: Seq,
+    size: Size,
+    lifecycle: Lifecycle,
+    exit: ExitStatus,
+    deleted: bool,
+    host: Host,
+    /// The last entry that the host is known to have.
+    host_head: Seq,
+    commands: VecDeque<HostCommand>,
+    picture: Option<Snapshot>,
+    picture_stored: bool,
+    /// How often the host has answered a request for a picture, with one or without.
+    picture_answers: u64,
+    picture_asked: bool,
+    claims: BTreeMap<ClientId, Claim>,
+    clients: usize,
+    last_peer: u64,
+    revision: u64,
+}
+
+impl Session {
+    /// A session whose host is about to arrive.
+    #[must_use]
+    pub fn new(facts: Facts, epoch: Epoch, size: Size) -> Self {
+        Self::restored(facts, Log::new(epoch), size, Lifecycle::Detached, None)
+    }
+
+    /// A session from the store: the last picture, and every entry after it.
+    #[must_use]
+    pub fn restored(
+        facts: Facts,
+        log: Log,
+        size: Size,
+        lifecycle: Lifecycle,
+        picture: Option<Snapshot>,
+    ) -> Self {
+        Self {
+            facts,
+            durable: log.head(),
+            log,
+            size,
+            lifecycle,
+            exit: ExitStatus::default(),
+            deleted: false,
+            host: Host::Away,
+            host_head: Seq::ZERO,
+            commands: VecDeque::new(),
+            picture,
+            picture_stored: true,
+            picture_answers: 0,
+            picture_asked: false,
+            claims: BTreeMap::new(),
+            clients: 0,
+            last_peer: 0,
+            revision: 0,
+        }
+    }
+
+    /// How the process ended, for a session from the store.
+    #[must_use]
+    pub fn with_exit(mut self, exit: ExitStatus) -> Self {
+        self.exit = exit;
+        self
+    }
+
+    /// What never changes.
+    #[must_use]
+    pub const fn facts(&self) -> &Facts {
+        &self.facts
+    }
+
+    /// The log.
+    #[must_use]
+    pub const fn log(&self) -> &Log {
+        &self.log
+    }
+
+    /// The terminal's size.
+    #[must_use]
+    pub const fn size(&self) -> Size {
+        self.size
+    }
+
+    /// Whether the session runs.
+    #[must_use]
+    pub const fn lifecycle(&self) -> Lifecycle {
+        self.lifecycle
+    }
+
+    /// How the process ended.
+    #[must_use]
+    pub const fn exit(&self) -> &ExitStatus {
+        &self.exit
+    }
+
+    /// How many clients are connected.
+    #[must_use]
+    pub const fn clients(&self) -> usize {
+        self.clients
+    }
+
+    /// Whether the session was deleted.
+    #[must_use]
+    pub const fn is_deleted(&self) -> bool {
+        self.deleted
+    }
+
+    /// The session is being removed: its clients are told and closed.
+    pub fn delete(&mut self) {
+        self.deleted = true;
+        self.command(HostCommand::Close);
+    }
+
+    /// The host is here: opens the link to it.
+    pub fn host_arrived(&mut self) {
+        self.host = Host::Here;
+        self.commands.clear();
+        self.picture_asked = false;
+        for claim in self.claims.values_mut() {
+            claim.accepted = None;
+        }
+        let cursor = Cursor {
+            epoch: self.log.epoch(),
+            seq: self.log.head(),
+        };
+        self.command(HostCommand::Resume {
+            cursor: Some(cursor),
+        });
+        for (client_id, claim) in &self.claims {
+            if claim.peer.is_some() {
+                let client_id = client_id.clone();
+                self.commands
+                    .push_back(HostCommand::ClientResumed { client_id });
+            }
+        }
+    }
+
+    /// The host is away; where it is gone for good, so is the session.
+    pub fn host_left(&mut self, for_good: bool) {
+        self.host = Host::Away;
+        self.commands.clear();
+        self.picture_answers += 1;
+        self.picture_asked = false;
+        if !self.lifecycle.is_over() {
+            self.lifecycle = if for_good {
+                Lifecycle::Lost
+            } else {
+                Lifecycle::Detached
+            };
+            self.revision += 1;
+        }
+    }
+
+    /// The host says something.
+    ///
+    /// # Errors
+    /// [`PublishError`]: the link to that host must be closed.
+    pub fn host_message(&mut self, message: HostMessage) -> Result<(), PublishError> {
+        match message {
+            HostMessage::Resumed {
+                epoch,
+                from,
+                head,
+                size,
+            } => {
+                self.host_resumed(epoch, from, size)?;
+                self.host_head = head;
+            }
+            HostMessage::Entry(entry) => self.host_entry(entry)?,
+            HostMessage::Snapshot(picture) => self.host_picture(Some(picture)),
+            HostMessage::SnapshotFailed => self.host_picture(None),
+            HostMessage::InputAck { client_id, seq } => {
+                if let Some(claim) = self.claims.get_mut(&client_id) {
+                    claim.accepted = Some(claim.accepted.map_or(seq, |known| known.max(seq)));
+                }
+            }
+            HostMessage::Resized { size } => {
+                self.size = size;
+                self.revision += 1;
+            }
+            HostMessage::Exited { status } => {
+                self.exit = status;
+                self.lifecycle = Lifecycle::Exited;
+                self.revision += 1;
+                self.ask_picture();
+            }
+        }
+        Ok(())
+    }
+
+    /// What the host must do; call until `None`.
+    pub fn poll_command(&mut self) -> Option<HostCommand> {
+        self.commands.pop_front()
+    }
+
+    /// Entries that are not durable yet, about `bytes` of them.
+    #[must_use]
+    pub fn store_batch(&self, bytes: usize) -> Option<StoreBatch> {
+        let mut left = bytes;
+        let fits = |entry: &&Entry| {
+            let some_left = left > 0;
+            left = left.saturating_sub(entry.len());
+            some_left
+        };
+        let entries: Vec<Entry> = self
+            .log
+            .after(self.durable)
+            .take_while(fits)
+            .cloned()
+            .collect();
+        (!entries.is_empty()).then(|| StoreBatch {
+            epoch: self.log.epoch(),
+            entries,
+        })
+    }
+
+    /// Entries of `epoch` up to `seq` are durable: acknowledges them to the host.
+    pub fn stored(&mut self, epoch: Epoch, seq: Seq) {
+        if epoch == self.log.epoch() && seq > self.durable {
+            self.durable = seq.min(self.log.head());
+            self.command(HostCommand::Ack { seq: self.durable });
+            self.trim();
+        }
+    }
+
+    /// Bytes of the entries that are not durable yet.
+    #[must_use]
+    pub fn unstored_bytes(&self) -> u64 {
+        self.log.bytes_after(self.durable)
+    }
+
+    /// The last durable entry.
+    #[must_use]
+    pub const fn durable(&self) -> Seq {
+        self.durable
+    }
+
+    /// The last picture, where it is not stored yet. Store it after the entries that it contains.
+    #[must_use]
+    pub fn picture_to_store(&self) -> Option<&Snapshot> {
+        self.picture
+            .as_ref()
+            .filter(|picture| !self.picture_stored && picture.seq <= self.durable)
+    }
+
+    /// The picture `seq` is stored.
+    pub fn picture_stored(&mut self, seq: Seq) {
+        if self
+            .picture
+            .as_ref()
+            .is_some_and(|picture| picture.seq == seq)
+        {
+            self.picture_stored = true;
+        }
+    }
+
+    pub(super) fn attach(&mut self) -> Result<PeerId, TooManyClients> {
+        if self.clients >= CLIENTS_PER_SESSION {
+            return Err(TooManyClients);
+        }
+        self.clients += 1;
+        self.last_peer += 1;
+        Ok(PeerId(self.last_peer))
+    }
+
+    pub(super) fn detach(&mut self, peer: PeerId, client_id: Option<&ClientId>) {
+        self.clients -= 1;
+        if let Some(claim) = client_id.and_then(|id| self.claims.get_mut(id))
+            && claim.peer == Some(peer)
+        {
+            claim.peer = None;
+        }
+    }
+
+    /// `peer` speaks for `client_id` from now on; a connection that did so before is replaced.
+    pub(super) fn claim(&mut self, peer: PeerId, client_id: &ClientId) {
+        if self.claims.len() >= CLIENTS_PER_SESSION && !self.claims.contains_key(client_id) {
+            let idle = self.claims.iter().find(|(_, claim)| claim.peer.is_none());
+            if let Some(idle) = idle.map(|(id, _)| id.clone()) {
+                self.claims.remove(&idle);
+            }
+        }
+        let claim = self.claims.entry(client_id.clone()).or_default();
+        claim.peer = Some(peer);
+        claim.accepted = None;
+        self.command(HostCommand::ClientResumed {
+            client_id: client_id.clone(),
+        });
+    }
+
+    pub(super) fn speaks_for(&self, peer: PeerId, client_id: &ClientId) -> bool {
+        self.claims
+            .get(client_id)
+            .is_some_and(|claim| claim.peer == Some(peer))
+    }
+
+    /// The last accepted input of a client; `None` until the host has told.
+    pub(super) fn accepted_input(&self, client_id: &ClientId) -> Option<Seq> {
+        self.claims.get(client_id)?.accepted
+    }
+
+    /// The last entry that the log can have once its host has sent what it has; boundless while
+    /// the host is away.
+    pub(super) fn reachable_head(&self) -> Seq {
+        match self.lifecycle {
+            Lifecycle::Live => self.host_head.max(self.log.head()),
+            _ => Seq(u64::MAX),
+        }
+    }
+
+    pub(super) fn host_is_here(&self) -> bool {
+        self.host == Host::Here
+    }
+
+    pub(super) fn input(&mut self, client_id: &ClientId, piece: Frame) {
+        if let Some(size) = self.claims.get(client_id).and_then(|claim| claim.size) {
+            self.resize(size);
+        }
+        self.command(HostCommand::Input {
+            client_id: client_id.clone(),
+            piece,
+        });
+    }
+
+    pub(super) fn client_size(&mut self, client_id: Option<&ClientId>, size: Size) {
+        if let Some(claim) = client_id.and_then(|id| self.claims.get_mut(id)) {
+            claim.size = Some(size);
+        }
+        self.resize(size);
+    }
+
+    /// Changes whenever clients must be told the session's facts again.
+    pub(super) const fn revision(&self) -> u64 {
+        self.revision
+    }
+
+    /// The last picture, or the empty one that is true before the first entry.
+    pub(super) fn last_picture(&self) -> Snapshot {
+        self.picture.clone().unwrap_or_else(|| Snapshot {
+            seq: Seq::ZERO,
+            data: Bytes::from_static(RESET),
+            cols: Some(self.size.cols),
+            rows: Some(self.size.rows),
+            reason: None,
+        })
+    }
+
+    /// Whether [`Session::last_picture`] is as good as one that the host would make now.
+    pub(super) fn has_fresh_picture(&self) -> bool {
+        match &self.picture {
+            Some(picture) => {
+                let same_size =
+                    (picture.cols, picture.rows) == (Some(self.size.cols), Some(self.size.rows));
+                same_size && self.log.bytes_after(picture.seq) <= FRESH_BYTES
+            }
+            None => self.log.head() == Seq::ZERO,
+        }
+    }
+
+    /// Asks the host for a picture; false where there is no host to ask. Answered when
+    /// [`Session::picture_answers`] has grown.
+    pub(super) fn ask_picture(&mut self) -> bool {
+        if self.host_is_here() && !self.picture_asked {
+            self.picture_asked = true;
+            self.command(HostCommand::SnapshotRequest);
+        }
+        self.host_is_here()
+    }
+
+    pub(super) const fn picture_answers(&self) -> u64 {
+        self.picture_answers
+    }
+
+    fn command(&mut self, command: HostCommand) {
+        if self.host == Host::Here {
+            self.commands.push_back(command);
+        }
+    }
+
+    fn resize(&mut self, size: Size) {
+        if size != self.size {
+            self.command(HostCommand::Resize { size });
+        }
+    }
+
+    fn host_resumed(&mut self, epoch: Epoch, from: Seq, size: Size) -> Result<(), PublishError> {
+        let current = self.log.epoch();
+        if epoch < current {
+            return Err(PublishError::Fenced {
+                current,
+                got: epoch,
+            });
+        }
+        if epoch > current {
+            self.log = Log::starting_after(epoch, from);
+            self.durable = from;
+            self.picture = None;
+            self.claims
+                .values_mut()
+                .for_each(|claim| claim.accepted = Some(Seq::ZERO));
+        } else if from > self.log.head() {
+            return Err(PublishError::Gap {
+                want: self.log.head().next(),
+                got: from.next(),
+            });
+        }
+        self.size = size;
+        self.lifecycle = Lifecycle::Live;
+        self.revision += 1;
+        Ok(())
+    }
+
+    fn host_entry(&mut self, entry: Entry) -> Result<(), PublishError> {
+        if entry.seq() <= self.log.head() {
+            return Ok(());
+        }
+        self.log.push(entry).map_err(|gap| PublishError::Gap {
+            want: gap.want,
+            got: gap.got,
+        })?;
+        if self.log.bytes_after(self.picture_seq()) > PICTURE_EVERY_BYTES {
+            self.ask_picture();
+        }
+        self.trim();
+        Ok(())
+    }
+
+    fn host_picture(&mut self, picture: Option<Snapshot>) {
+        self.picture_asked = false;
+        self.picture_answers += 1;
+        if let Some(picture) = picture
+            && picture.seq >= self.picture_seq()
+            && picture.seq <= self.log.head()
+        {
+            self.picture = Some(picture);
+            self.picture_stored = false;
+            self.trim();
+        }
+    }
+
+    fn picture_seq(&self) -> Seq {
+        self.picture
+            .as_ref()
+            .map_or(Seq::ZERO, |picture| picture.seq)
+    }
+
+    fn trim(&mut self) {
+        self.log
+            .trim(BACKLOG_BYTES, self.durable.min(self.picture_seq()));
+    }
+}
