@@ -1,0 +1,125 @@
+//! The SQL that a relay stores sessions with: the same statements on the native relay and in a
+//! Durable Object.
+//!
+//! Numbers are SQLite integers, so a `u64` travels as the `i64` of the same bits. Times are
+//! milliseconds since 1970.
+
+/// What brings a database from version `i` to version `i + 1`, one batch each. A version that was
+/// released is never edited, only followed.
+pub const MIGRATIONS: &[&str] = &[r"
+CREATE TABLE sessions (
+    id            TEXT PRIMARY KEY NOT NULL,
+    epoch         INTEGER NOT NULL,
+    name          TEXT,
+    project       TEXT,
+    driver        TEXT NOT NULL,
+    command       TEXT NOT NULL,
+    cwd           TEXT,
+    cols          INTEGER NOT NULL,
+    rows          INTEGER NOT NULL,
+    created_at    INTEGER NOT NULL,
+    last_activity INTEGER NOT NULL,
+    lifecycle     TEXT NOT NULL,
+    exit_code     INTEGER,
+    exit_signal   TEXT,
+    head          INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE segments (
+    session   TEXT NOT NULL,
+    first_seq INTEGER NOT NULL,
+    epoch     INTEGER NOT NULL,
+    last_seq  INTEGER NOT NULL,
+    bytes     INTEGER NOT NULL,
+    data      BLOB NOT NULL,
+    PRIMARY KEY (session, first_seq)
+);
+CREATE TABLE snapshots (
+    session TEXT PRIMARY KEY NOT NULL,
+    epoch   INTEGER NOT NULL,
+    seq     INTEGER NOT NULL,
+    cols    INTEGER,
+    rows    INTEGER,
+    data    BLOB NOT NULL
+);
+CREATE TABLE tokens (
+    id         TEXT PRIMARY KEY NOT NULL,
+    hash       BLOB NOT NULL UNIQUE,
+    scope      TEXT NOT NULL,
+    label      TEXT,
+    created_at INTEGER NOT NULL,
+    expires_at INTEGER
+) WITHOUT ROWID;
+"];
+
+/// Every session, newest first. The log may be ahead of the row's own `head`, which is only
+/// written when something else of the session changes.
+pub const SESSIONS: &str = "
+SELECT id, epoch, name, project, driver, command, cwd, cols, rows, created_at, last_activity,
+    lifecycle, exit_code, exit_signal,
+    max(head, coalesce((SELECT max(last_seq) FROM segments
+        WHERE session = sessions.id AND segments.epoch = sessions.epoch), 0))
+FROM sessions ORDER BY created_at DESC, id";
+
+/// Inserts or replaces a session: the columns in the order of [`SESSIONS`].
+pub const PUT_SESSION: &str = "
+INSERT OR REPLACE INTO sessions (id, epoch, name, project, driver, command, cwd, cols, rows,
+    created_at, last_activity, lifecycle, exit_code, exit_signal, head)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)";
+
+/// Removes a session and all that belongs to it: each with (id).
+pub const DELETE_SESSION: [&str; 3] = [
+    "DELETE FROM sessions WHERE id = ?1",
+    "DELETE FROM segments WHERE session = ?1",
+    "DELETE FROM snapshots WHERE session = ?1",
+];
+
+/// The newest segment, and its data where it has at most ?2 bytes: (session, bytes) gives
+/// (epoch, `first_seq`, `last_seq`, data or null).
+pub const LAST_SEGMENT: &str = "
+SELECT epoch, first_seq, last_seq, CASE WHEN bytes <= ?2 THEN data END FROM segments
+WHERE session = ?1 ORDER BY first_seq DESC LIMIT 1";
+
+/// (session, `first_seq`, epoch, `last_seq`, bytes, data).
+pub const INSERT_SEGMENT: &str = "
+INSERT INTO segments (session, first_seq, epoch, last_seq, bytes, data)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+
+/// Rewrites a segment that grew: (session, `first_seq`, `last_seq`, bytes, data).
+pub const UPDATE_SEGMENT: &str = "
+UPDATE segments SET last_seq = ?3, bytes = ?4, data = ?5 WHERE session = ?1 AND first_seq = ?2";
+
+/// What is stored of a log, newest first, without the data: (session, epoch) gives
+/// (`first_seq`, `last_seq`, bytes).
+pub const SEGMENTS: &str = "
+SELECT first_seq, last_seq, bytes FROM segments
+WHERE session = ?1 AND epoch = ?2 ORDER BY first_seq DESC";
+
+/// One segment's data: (session, `first_seq`).
+pub const SEGMENT_DATA: &str = "SELECT data FROM segments WHERE session = ?1 AND first_seq = ?2";
+
+/// Removes the segments up to one: (session, `last_seq`).
+pub const DELETE_SEGMENTS: &str = "DELETE FROM segments WHERE session = ?1 AND last_seq <= ?2";
+
+/// Replaces the session's picture: (session, epoch, seq, cols, rows, data).
+pub const PUT_SNAPSHOT: &str = "
+INSERT OR REPLACE INTO snapshots (session, epoch, seq, cols, rows, data)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+
+/// The session's picture: (session, epoch) gives (seq, cols, rows, data).
+pub const SNAPSHOT: &str =
+    "SELECT seq, cols, rows, data FROM snapshots WHERE session = ?1 AND epoch = ?2";
+
+/// (id, hash, scope, label, `created_at`, `expires_at`).
+pub const INSERT_TOKEN: &str = "
+INSERT INTO tokens (id, hash, scope, label, created_at, expires_at)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+
+/// All tokens, oldest first, without their hashes.
+pub const TOKENS: &str =
+    "SELECT id, scope, label, created_at, expires_at FROM tokens ORDER BY created_at, id";
+
+/// A token by its hash.
+pub const TOKEN_BY_HASH: &str = "SELECT hash, scope, expires_at FROM tokens WHERE hash = ?1";
+
+/// Revokes a token: (id).
+pub const DELETE_TOKEN: &str = "DELETE FROM tokens WHERE id = ?1";

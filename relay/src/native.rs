@@ -1,0 +1,3 @@
+//! The relay of one machine.
+
+pub mod store;

@@ -1,0 +1,123 @@
+//! What is stored of each session besides its log.
+
+use moorline_shared::id::{Epoch, Seq, SessionId};
+use moorline_shared::session::{ExitStatus, Lifecycle, Size};
+use rusqlite::{Row, params};
+
+use super::{Store, StoreError, from_sql, to_sql};
+use crate::core::schema;
+
+/// One session's row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SessionRecord {
+    /// Its id.
+    pub id: SessionId,
+    /// Its log's incarnation.
+    pub epoch: Epoch,
+    /// For people, where it was given one.
+    pub name: Option<String>,
+    /// The project that it belongs to.
+    pub project: Option<String>,
+    /// What runs it.
+    pub driver: String,
+    /// Program and arguments.
+    pub command: Vec<String>,
+    /// The folder that it started in.
+    pub cwd: Option<String>,
+    /// Its terminal's size.
+    pub size: Size,
+    /// Milliseconds since 1970.
+    pub created_at_ms: u64,
+    /// Milliseconds since 1970.
+    pub last_activity_ms: u64,
+    /// Whether it runs.
+    pub lifecycle: Lifecycle,
+    /// How it ended, where it did.
+    pub exit: Option<ExitStatus>,
+    /// The log's last entry.
+    pub head: Seq,
+}
+
+impl Store {
+    /// Every session, newest first.
+    ///
+    /// # Errors
+    /// [`StoreError::Sqlite`].
+    pub fn sessions(&self) -> Result<Vec<SessionRecord>, StoreError> {
+        let mut statement = self.connection.prepare_cached(schema::SESSIONS)?;
+        let records = statement.query_map([], record)?.collect::<Result<_, _>>()?;
+        Ok(records)
+    }
+
+    /// Inserts or replaces a session's row.
+    ///
+    /// # Errors
+    /// [`StoreError::Sqlite`].
+    pub fn put_session(&self, record: &SessionRecord) -> Result<(), StoreError> {
+        let exit = record.exit.as_ref();
+        self.connection.prepare_cached(schema::PUT_SESSION)?.execute(params![
+            record.id.as_str(),
+            to_sql(record.epoch.0),
+            record.name,
+            record.project,
+            record.driver,
+            text(&record.command),
+            record.cwd,
+            record.size.cols,
+            record.size.rows,
+            to_sql(record.created_at_ms),
+            to_sql(record.last_activity_ms),
+            text(&record.lifecycle),
+            exit.and_then(|exit| exit.code),
+            exit.and_then(|exit| exit.signal.as_deref()),
+            to_sql(record.head.0),
+        ])?;
+        Ok(())
+    }
+
+    /// Removes a session, its log and its picture.
+    ///
+    /// # Errors
+    /// [`StoreError::Sqlite`].
+    pub fn delete_session(&self, id: &SessionId) -> Result<(), StoreError> {
+        for statement in schema::DELETE_SESSION {
+            self.connection.prepare_cached(statement)?.execute([id.as_str()])?;
+        }
+        Ok(())
+    }
+}
+
+/// A column of JSON; a lifecycle is one word in it.
+fn text<T: serde::Serialize>(value: &T) -> String {
+    serde_json::to_string(value).expect("lists of texts and unit variants always encode")
+}
+
+fn json<T: serde::de::DeserializeOwned>(row: &Row<'_>, column: usize) -> rusqlite::Result<T> {
+    let text = row.get_ref(column)?.as_str()?;
+    serde_json::from_str(text).map_err(|error| {
+        rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, error.into())
+    })
+}
+
+fn record(row: &Row<'_>) -> rusqlite::Result<SessionRecord> {
+    let id: String = row.get(0)?;
+    let id = SessionId::try_from(id).map_err(|error| {
+        rusqlite::Error::FromSqlConversionFailure(0, rusqlite::types::Type::Text, error.into())
+    })?;
+    let exit = ExitStatus { code: row.get(12)?, signal: row.get(13)? };
+    Ok(SessionRecord {
+        id,
+        epoch: Epoch(from_sql(row.get(1)?)),
+        name: row.get(2)?,
+        project: row.get(3)?,
+        driver: row.get(4)?,
+        command: json(row, 5)?,
+        cwd: row.get(6)?,
+        size: Size { cols: row.get(7)?, rows: row.get(8)? },
+        created_at_ms: from_sql(row.get(9)?),
+        last_activity_ms: from_sql(row.get(10)?),
+        lifecycle: json(row, 11)?,
+        exit: (exit != ExitStatus::default()).then_some(exit),
+        head: Seq(from_sql(row.get(14)?)),
+    })
+}

@@ -1,0 +1,96 @@
+//! The tokens that open this relay. Only their hashes are stored.
+
+use moorline_shared::time::Time;
+use rusqlite::{OptionalExtension as _, params};
+
+use super::{Store, StoreError, from_sql, to_sql};
+use crate::core::schema;
+
+/// One token, without its secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TokenRecord {
+    /// Names it in lists and for revoking; no secret.
+    pub id: String,
+    /// What it allows, as text.
+    pub scope: String,
+    /// For people.
+    pub label: Option<String>,
+    /// Milliseconds since 1970.
+    pub created_at_ms: u64,
+    /// Milliseconds since 1970; `None` for one that stays valid until it is revoked.
+    pub expires_at_ms: Option<u64>,
+}
+
+/// What is known of a token that was presented.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FoundToken {
+    /// Its hash, as stored.
+    pub hash: Vec<u8>,
+    /// What it allows, as text.
+    pub scope: String,
+    /// When it expires, in milliseconds since 1970.
+    pub expires_at: Option<Time>,
+}
+
+impl Store {
+    /// Adds a token by the SHA-256 of its text.
+    ///
+    /// # Errors
+    /// [`StoreError::Sqlite`].
+    pub fn insert_token(&self, record: &TokenRecord, hash: &[u8]) -> Result<(), StoreError> {
+        self.connection.prepare_cached(schema::INSERT_TOKEN)?.execute(params![
+            record.id,
+            hash,
+            record.scope,
+            record.label,
+            to_sql(record.created_at_ms),
+            record.expires_at_ms.map(to_sql),
+        ])?;
+        Ok(())
+    }
+
+    /// All tokens, oldest first.
+    ///
+    /// # Errors
+    /// [`StoreError::Sqlite`].
+    pub fn tokens(&self) -> Result<Vec<TokenRecord>, StoreError> {
+        let mut statement = self.connection.prepare_cached(schema::TOKENS)?;
+        let records = statement.query_map([], |row| {
+            Ok(TokenRecord {
+                id: row.get(0)?,
+                scope: row.get(1)?,
+                label: row.get(2)?,
+                created_at_ms: from_sql(row.get(3)?),
+                expires_at_ms: row.get::<_, Option<i64>>(4)?.map(from_sql),
+            })
+        })?;
+        Ok(records.collect::<Result<_, _>>()?)
+    }
+
+    /// The token with this hash.
+    ///
+    /// # Errors
+    /// [`StoreError::Sqlite`].
+    pub fn token_by_hash(&self, hash: &[u8]) -> Result<Option<FoundToken>, StoreError> {
+        let mut statement = self.connection.prepare_cached(schema::TOKEN_BY_HASH)?;
+        let found = statement
+            .query_row([hash], |row| {
+                let expires_at: Option<i64> = row.get(2)?;
+                Ok(FoundToken {
+                    hash: row.get(0)?,
+                    scope: row.get(1)?,
+                    expires_at: expires_at.map(|at| Time::from_ms(from_sql(at))),
+                })
+            })
+            .optional()?;
+        Ok(found)
+    }
+
+    /// Revokes a token. False where there is none with this id.
+    ///
+    /// # Errors
+    /// [`StoreError::Sqlite`].
+    pub fn delete_token(&self, id: &str) -> Result<bool, StoreError> {
+        Ok(self.connection.prepare_cached(schema::DELETE_TOKEN)?.execute([id])? > 0)
+    }
+}

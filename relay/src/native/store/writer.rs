@@ -1,0 +1,290 @@
+//! Write-behind: one thread that stores what sessions have.
+//!
+//! A session marks itself ([`Writer::mark`]); the thread then asks it for what is to be stored,
+//! many sessions in one transaction. So nothing is queued here: what waits is the session's own
+//! log, and marks coalesce.
+
+use std::collections::HashMap;
+use std::mem;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use moorline_shared::id::{Epoch, Seq, SessionId};
+use moorline_shared::limits::RETENTION_BYTES;
+use moorline_shared::log::Entry;
+use moorline_shared::message::Snapshot;
+
+use super::{SessionRecord, Store, StoreError};
+
+/// How long marks are gathered before a round.
+const INTERVAL: Duration = Duration::from_millis(50);
+/// The wait after a round that failed.
+const AFTER_FAILURE: Duration = Duration::from_secs(2);
+/// What one session stores in a round; a flood is several rounds, one after the other.
+const ROUND_BYTES: usize = 4 * 1024 * 1024;
+/// Trimming waits until this much is over the retention, so that it is not done in every round.
+const TRIM_SLACK_BYTES: u64 = 4 * 1024 * 1024;
+
+/// What a session has to store.
+#[derive(Debug, Default)]
+pub struct Batch {
+    /// The session's row, where it changed.
+    pub record: Option<SessionRecord>,
+    /// The incarnation of what follows.
+    pub epoch: Epoch,
+    /// In order, without gaps.
+    pub entries: Vec<Entry>,
+    /// The session's picture, where it changed.
+    pub picture: Option<Snapshot>,
+    /// The log may be trimmed up to here: the seq of a picture that is stored.
+    pub trim_up_to: Seq,
+}
+
+/// A session that has something to store. Its methods are called on the writer's thread.
+pub trait Source: Send + Sync {
+    /// Which session.
+    fn id(&self) -> &SessionId;
+    /// What is to be stored, about `bytes` of it. Marking is possible again from here on.
+    fn batch(&self, bytes: usize) -> Batch;
+    /// The batch is durable. True where the session has more and should be marked again.
+    fn stored(&self, batch: &Batch) -> bool;
+    /// The batch could not be stored; the session is asked again later.
+    fn failed(&self, batch: Batch);
+}
+
+type Job = Box<dyn FnOnce(&mut Store) + Send>;
+
+#[derive(Default)]
+struct Inbox {
+    marked: Vec<Arc<dyn Source>>,
+    jobs: Vec<Job>,
+    /// A round should begin at once.
+    urgent: bool,
+    closing: bool,
+}
+
+#[derive(Default)]
+struct Shared {
+    inbox: Mutex<Inbox>,
+    arrived: Condvar,
+    failure: Mutex<Option<String>>,
+}
+
+/// The handle of the writer's thread.
+pub struct Writer {
+    shared: Arc<Shared>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl std::fmt::Debug for Writer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Writer").finish_non_exhaustive()
+    }
+}
+
+impl Writer {
+    /// Starts the thread.
+    ///
+    /// # Errors
+    /// Where the system gives no thread.
+    pub fn start(store: Store) -> std::io::Result<Self> {
+        let shared = Arc::new(Shared::default());
+        let rounds = Rounds { shared: Arc::clone(&shared), store, kept: HashMap::new() };
+        let thread = std::thread::Builder::new().name("store".into()).spawn(|| rounds.run())?;
+        Ok(Self { shared, thread: Mutex::new(Some(thread)) })
+    }
+
+    /// The session has something to store. Call it once until it is asked for its batch.
+    pub fn mark(&self, source: Arc<dyn Source>) {
+        let mut inbox = lock(&self.shared.inbox);
+        inbox.marked.push(source);
+        // The thread sleeps through an interval by itself once it knows of the first mark.
+        if inbox.marked.len() == 1 {
+            self.shared.arrived.notify_one();
+        }
+    }
+
+    /// Much waits: the round should not wait for the interval's end.
+    pub fn hurry(&self) {
+        let mut inbox = lock(&self.shared.inbox);
+        if !inbox.urgent {
+            inbox.urgent = true;
+            self.shared.arrived.notify_one();
+        }
+    }
+
+    /// Runs `work` on the writer's thread, at once, and gives its result.
+    ///
+    /// # Errors
+    /// [`StoreError`] of `work`, or [`StoreError::Closed`].
+    pub async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Store) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let (sender, receiver) = tokio::sync::oneshot::channel();
+        let job: Job = Box::new(move |store| {
+            // The one who asked may have gone away; the work is done all the same.
+            let _ = sender.send(work(store));
+        });
+        {
+            let mut inbox = lock(&self.shared.inbox);
+            if inbox.closing {
+                return Err(StoreError::Closed);
+            }
+            inbox.jobs.push(job);
+            inbox.urgent = true;
+            self.shared.arrived.notify_one();
+        }
+        receiver.await.unwrap_or(Err(StoreError::Closed))
+    }
+
+    /// Why the last round failed, where it did: for the status page.
+    #[must_use]
+    pub fn failure(&self) -> Option<String> {
+        lock(&self.shared.failure).clone()
+    }
+
+    /// Stores what is marked and ends the thread. Blocks meanwhile.
+    pub fn close(&self) {
+        lock(&self.shared.inbox).closing = true;
+        self.shared.arrived.notify_one();
+        if let Some(thread) = lock(&self.thread).take()
+            && thread.join().is_err()
+        {
+            tracing::error!("the store's thread has panicked");
+        }
+    }
+}
+
+/// The thread's own state.
+struct Rounds {
+    shared: Arc<Shared>,
+    store: Store,
+    /// About how many bytes of each log are stored.
+    kept: HashMap<SessionId, u64>,
+}
+
+impl Rounds {
+    fn run(mut self) {
+        loop {
+            let (marked, jobs, closing) = self.next();
+            for job in jobs {
+                job(&mut self.store);
+            }
+            let failed = !marked.is_empty() && !self.round(marked);
+            if closing && (failed || lock(&self.shared.inbox).marked.is_empty()) {
+                return;
+            }
+            if failed {
+                self.rest();
+            }
+        }
+    }
+
+    /// Waits for marks, gathers more for an interval, and takes them.
+    fn next(&self) -> (Vec<Arc<dyn Source>>, Vec<Job>, bool) {
+        let Shared { inbox, arrived, .. } = &*self.shared;
+        let inbox = lock(inbox);
+        let idle = |inbox: &mut Inbox| inbox.marked.is_empty() && !inbox.urgent && !inbox.closing;
+        let inbox = arrived.wait_while(inbox, idle).unwrap_or_else(PoisonError::into_inner);
+        let calm = |inbox: &mut Inbox| !inbox.urgent && !inbox.closing;
+        let gathered = arrived.wait_timeout_while(inbox, INTERVAL, calm);
+        let (mut inbox, _) = gathered.unwrap_or_else(PoisonError::into_inner);
+        inbox.urgent = false;
+        (mem::take(&mut inbox.marked), mem::take(&mut inbox.jobs), inbox.closing)
+    }
+
+    /// A failed disk is left alone for a while, unless the relay is closing.
+    fn rest(&self) {
+        let until = Instant::now() + AFTER_FAILURE;
+        let inbox = lock(&self.shared.inbox);
+        let waiting =
+            |inbox: &mut Inbox| !inbox.closing && inbox.jobs.is_empty() && Instant::now() < until;
+        drop(self.shared.arrived.wait_timeout_while(inbox, AFTER_FAILURE, waiting));
+    }
+
+    /// One transaction over all marked sessions. False where it failed.
+    fn round(&mut self, marked: Vec<Arc<dyn Source>>) -> bool {
+        let mut batches: Vec<_> = marked
+            .into_iter()
+            .map(|source| {
+                let batch = source.batch(ROUND_BYTES);
+                (source, batch)
+            })
+            .collect();
+        let kept = &mut self.kept;
+        let result = self.store.transaction(|store| {
+            batches.iter_mut().try_for_each(|(source, batch)| put(store, source.id(), batch, kept))
+        });
+        match result {
+            Ok(()) => {
+                if lock(&self.shared.failure).take().is_some() {
+                    tracing::info!("storing works again");
+                }
+                let more = batches.into_iter().filter(|(source, batch)| source.stored(batch));
+                let more: Vec<_> = more.map(|(source, _)| source).collect();
+                self.again(more);
+                true
+            }
+            Err(error) => {
+                self.kept.clear();
+                self.report(&error);
+                let sources = batches.into_iter().map(|(source, batch)| {
+                    source.failed(batch);
+                    source
+                });
+                let sources = sources.collect();
+                self.again(sources);
+                false
+            }
+        }
+    }
+
+    fn again(&self, sources: Vec<Arc<dyn Source>>) {
+        lock(&self.shared.inbox).marked.extend(sources);
+    }
+
+    /// Once for each spell of failures.
+    fn report(&self, error: &StoreError) {
+        let mut failure = lock(&self.shared.failure);
+        if failure.is_none() {
+            let advice =
+                if error.is_full() { "free some space on its disk" } else { "see its disk" };
+            tracing::error!(%error, advice, "sessions go on, but nothing is stored");
+        }
+        *failure = Some(error.to_string());
+    }
+}
+
+fn put(
+    store: &Store,
+    id: &SessionId,
+    batch: &Batch,
+    kept: &mut HashMap<SessionId, u64>,
+) -> Result<(), StoreError> {
+    if let Some(record) = &batch.record {
+        store.put_session(record)?;
+    }
+    if let Some(picture) = &batch.picture {
+        store.put_snapshot(id, batch.epoch, picture)?;
+    }
+    if batch.entries.is_empty() {
+        return Ok(());
+    }
+    store.append(id, batch.epoch, &batch.entries)?;
+    let added: u64 = batch.entries.iter().map(|entry| entry.len() as u64).sum();
+    let known = kept.get(id).map(|bytes| bytes + added);
+    // The first time this thread meets a session it counts what is there.
+    if known.is_none_or(|bytes| bytes > RETENTION_BYTES + TRIM_SLACK_BYTES) {
+        let left = store.trim(id, batch.epoch, RETENTION_BYTES, batch.trim_up_to)?;
+        kept.insert(id.clone(), left);
+    } else if let Some(bytes) = known {
+        kept.insert(id.clone(), bytes);
+    }
+    Ok(())
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
