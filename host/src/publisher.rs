@@ -96,18 +96,14 @@ impl Publisher {
         match command {
             HostCommand::Resume { cursor } => self.resume(cursor),
             HostCommand::Ack { seq } => {
+                // What the relay merely has, it may still lose: only what is durable can go.
                 if let Some(sender) = &mut self.sender {
                     sender.ack(seq);
-                    self.log.trim(0, sender.acked());
+                    self.log.trim(0, seq.min(sender.position()));
                 }
             }
             HostCommand::ClientResumed { client_id } => {
-                let seq = self
-                    .progress
-                    .get(&client_id)
-                    .copied()
-                    .unwrap_or_default()
-                    .accepted;
+                let seq = self.progress.get(&client_id).copied().unwrap_or_default().accepted;
                 self.say(HostMessage::InputAck { client_id, seq });
             }
             HostCommand::Input { client_id, piece } => self.queue(client_id, &piece),
@@ -127,8 +123,7 @@ impl Publisher {
     pub fn relay_left(&mut self) {
         self.sender = None;
         self.exit_told = false;
-        self.outbox
-            .retain(|output| matches!(output, Output::Resize(_) | Output::Close));
+        self.outbox.retain(|output| matches!(output, Output::Resize(_) | Output::Close));
     }
 
     /// What to do now; call until `None`.
@@ -202,12 +197,7 @@ impl Publisher {
         self.sender = Some(Sender::new(from, u64::MAX, u64::MAX));
         self.exit_told = false;
         let (epoch, head, size) = (self.log.epoch(), self.log.head(), self.size);
-        self.say(HostMessage::Resumed {
-            epoch,
-            from,
-            head,
-            size,
-        });
+        self.say(HostMessage::Resumed { epoch, from, head, size });
     }
 
     fn say(&mut self, message: HostMessage) {
@@ -241,13 +231,10 @@ impl Publisher {
         if self.progress.len() < CLIENTS_PER_SESSION || self.progress.contains_key(newcomer) {
             return;
         }
-        let settled = self
-            .progress
-            .iter()
-            .filter(|(_, progress)| progress.queued == progress.accepted);
-        if let Some(oldest) = settled
-            .min_by_key(|(_, progress)| progress.used)
-            .map(|(id, _)| id.clone())
+        let settled =
+            self.progress.iter().filter(|(_, progress)| progress.queued == progress.accepted);
+        if let Some(oldest) =
+            settled.min_by_key(|(_, progress)| progress.used).map(|(id, _)| id.clone())
         {
             self.progress.remove(&oldest);
         }
@@ -270,10 +257,7 @@ mod tests {
 
     fn type_piece(publisher: &mut Publisher, seq: u64, data: &[u8]) {
         let piece = Frame::copy(Seq(seq), data).unwrap();
-        publisher.command(HostCommand::Input {
-            client_id: client(),
-            piece,
-        });
+        publisher.command(HostCommand::Input { client_id: client(), piece });
     }
 
     fn input_acks(publisher: &mut Publisher) -> Vec<u64> {
@@ -312,22 +296,37 @@ mod tests {
         assert_eq!(input_acks(&mut publisher), [2, 3, 4]);
     }
 
+    fn append(publisher: &mut Publisher, data: &[u8]) {
+        let mut buffer = Frame::buffer(data.len());
+        buffer.extend_from_slice(data);
+        publisher.append(buffer).unwrap();
+    }
+
+    #[test]
+    fn what_a_relay_has_but_has_not_stored_is_kept() {
+        let mut publisher = publisher();
+        for data in [b"a", b"b", b"c"] {
+            append(&mut publisher, data);
+        }
+        while publisher.poll_output().is_some() {}
+        publisher.relay_left();
+        let cursor = Some(Cursor { epoch: Epoch(1), seq: Seq(3) });
+        publisher.command(HostCommand::Resume { cursor });
+        publisher.command(HostCommand::Ack { seq: Seq(1) });
+        assert_eq!((publisher.log.tail(), publisher.log.head()), (Seq(2), Seq(3)));
+    }
+
     #[test]
     fn what_is_not_durable_is_sent_again_to_a_relay_that_returns() {
         let mut publisher = publisher();
         for data in [b"a", b"b", b"c"] {
-            let mut buffer = Frame::buffer(1);
-            buffer.extend_from_slice(data);
-            publisher.append(buffer).unwrap();
+            append(&mut publisher, data);
         }
         publisher.command(HostCommand::Ack { seq: Seq(3) });
         while publisher.poll_output().is_some() {}
         publisher.command(HostCommand::Ack { seq: Seq(1) });
         publisher.relay_left();
-        let cursor = Some(Cursor {
-            epoch: Epoch(1),
-            seq: Seq(2),
-        });
+        let cursor = Some(Cursor { epoch: Epoch(1), seq: Seq(2) });
         publisher.command(HostCommand::Resume { cursor });
         let seqs: Vec<u64> = std::iter::from_fn(|| publisher.poll_output())
             .filter_map(|output| match output {

@@ -12,8 +12,5 @@ pub(crate) fn serialize<S: Serializer>(bytes: &Bytes, serializer: S) -> Result<S
 
 pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Bytes, D::Error> {
     let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
-    STANDARD
-        .decode(text.as_bytes())
-        .map(Bytes::from)
-        .map_err(D::Error::custom)
+    STANDARD.decode(text.as_bytes()).map(Bytes::from).map_err(D::Error::custom)
 }

@@ -70,11 +70,7 @@ impl Frame {
             return Err(FrameError::TooLarge(data));
         }
         let frame = Self(encoded);
-        if frame.seq() == Seq::ZERO {
-            Err(FrameError::SeqZero)
-        } else {
-            Ok(frame)
-        }
+        if frame.seq() == Seq::ZERO { Err(FrameError::SeqZero) } else { Ok(frame) }
     }
 
     /// The entry's number.
@@ -111,10 +107,7 @@ mod tests {
         let frame = Frame::copy(Seq(0x0102_0304_0506_0708), b"hi").unwrap();
         assert_eq!(&frame.encoded()[..], b"\x01\x02\x03\x04\x05\x06\x07\x08hi");
         let decoded = Frame::decode(frame.encoded().clone()).unwrap();
-        assert_eq!(
-            (decoded.seq(), decoded.data()),
-            (Seq(0x0102_0304_0506_0708), &b"hi"[..])
-        );
+        assert_eq!((decoded.seq(), decoded.data()), (Seq(0x0102_0304_0506_0708), &b"hi"[..]));
     }
 
     #[test]
@@ -130,20 +123,11 @@ mod tests {
 
     #[test]
     fn what_is_no_frame_is_refused() {
-        assert_eq!(
-            Frame::decode(Bytes::from_static(b"1234567")),
-            Err(FrameError::TooShort(7))
-        );
-        assert_eq!(
-            Frame::decode(Bytes::from_static(&[0; 9])),
-            Err(FrameError::SeqZero)
-        );
+        assert_eq!(Frame::decode(Bytes::from_static(b"1234567")), Err(FrameError::TooShort(7)));
+        assert_eq!(Frame::decode(Bytes::from_static(&[0; 9])), Err(FrameError::SeqZero));
         let most = vec![1; FRAME_HEADER_BYTES + FRAME_DATA_BYTES];
         assert!(Frame::decode(Bytes::from(most.clone())).is_ok());
         let over = [most, vec![1]].concat();
-        assert_eq!(
-            Frame::decode(Bytes::from(over)),
-            Err(FrameError::TooLarge(65_537))
-        );
+        assert_eq!(Frame::decode(Bytes::from(over)), Err(FrameError::TooLarge(65_537)));
     }
 }

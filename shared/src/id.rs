@@ -13,11 +13,7 @@ pub struct InvalidId;
 fn check(text: &str) -> Result<(), InvalidId> {
     let fits = (8..=32).contains(&text.len());
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
-    if fits && text.bytes().all(plain) {
-        Ok(())
-    } else {
-        Err(InvalidId)
-    }
+    if fits && text.bytes().all(plain) { Ok(()) } else { Err(InvalidId) }
 }
 
 macro_rules! id {
@@ -137,14 +133,8 @@ mod tests {
         for good in ["abcdefgh", "user_1_ws_abc123_1234567890_uuid", "A-_45678"] {
             assert_eq!(good.parse::<SessionId>().unwrap().as_str(), good);
         }
-        for bad in [
-            "",
-            "short",
-            "has space!",
-            "dots.are.not",
-            "äöüäöüäö",
-            &"a".repeat(33),
-        ] {
+        for bad in ["", "short", "has space!", "dots.are.not", "äöüäöüäö", &"a".repeat(33)]
+        {
             assert_eq!(bad.parse::<SessionId>(), Err(InvalidId));
         }
     }

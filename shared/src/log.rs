@@ -66,10 +66,7 @@ impl EventEntry {
     #[must_use]
     pub fn new(seq: Seq, event: Event) -> Self {
         let message = ServerMessage::Event { seq, event }.to_json();
-        Self {
-            seq,
-            message: Bytes::from(message),
-        }
+        Self { seq, message: Bytes::from(message) }
     }
 
     /// Takes an encoded `event` message, as it was stored.
@@ -121,12 +118,7 @@ impl Log {
     /// A log whose entries up to `seq` are not here any more.
     #[must_use]
     pub const fn starting_after(epoch: Epoch, seq: Seq) -> Self {
-        Self {
-            epoch,
-            slots: VecDeque::new(),
-            head: seq,
-            head_offset: 0,
-        }
+        Self { epoch, slots: VecDeque::new(), head: seq, head_offset: 0 }
     }
 
     /// The log's incarnation.
@@ -175,11 +167,7 @@ impl Log {
     /// Bytes of the retained entries after `seq`, their overhead included.
     #[must_use]
     pub fn bytes_after(&self, seq: Seq) -> u64 {
-        if seq >= self.head {
-            0
-        } else {
-            self.head_offset - self.offset(seq)
-        }
+        if seq >= self.head { 0 } else { self.head_offset - self.offset(seq) }
     }
 
     /// Bytes of the retained entries after `from` up to `to`, their overhead included.
@@ -199,10 +187,7 @@ impl Log {
         }
         self.head = got;
         self.head_offset += entry.cost();
-        self.slots.push_back(Slot {
-            entry,
-            end: self.head_offset,
-        });
+        self.slots.push_back(Slot { entry, end: self.head_offset });
         Ok(())
     }
 
@@ -212,8 +197,7 @@ impl Log {
     /// [`FrameError`] where the buffer is no frame; the log is unchanged.
     pub fn append(&mut self, buffer: BytesMut) -> Result<Frame, FrameError> {
         let frame = Frame::seal(self.head.next(), buffer)?;
-        self.push(Entry::Output(frame.clone()))
-            .map_err(|_| FrameError::SeqZero)?;
+        self.push(Entry::Output(frame.clone())).map_err(|_| FrameError::SeqZero)?;
         Ok(frame)
     }
 
@@ -242,14 +226,11 @@ impl Log {
 
     /// The offset at which entry `seq` ends; for one that is trimmed, where the retained begin.
     fn offset(&self, seq: Seq) -> u64 {
-        self.slot(seq)
-            .map_or_else(|| self.start_offset(), |slot| slot.end)
+        self.slot(seq).map_or_else(|| self.start_offset(), |slot| slot.end)
     }
 
     fn start_offset(&self) -> u64 {
-        self.slots
-            .front()
-            .map_or(self.head_offset, |slot| slot.end - slot.entry.cost())
+        self.slots.front().map_or(self.head_offset, |slot| slot.end - slot.entry.cost())
     }
 }
 
@@ -275,20 +256,8 @@ mod tests {
         let mut log = log_of(&[b"a", b"b"]);
         assert_eq!((log.tail(), log.head()), (Seq(1), Seq(2)));
         let entry = |seq| Entry::Output(Frame::copy(Seq(seq), b"x").unwrap());
-        assert_eq!(
-            log.push(entry(4)),
-            Err(OutOfOrder {
-                want: Seq(3),
-                got: Seq(4)
-            })
-        );
-        assert_eq!(
-            log.push(entry(2)),
-            Err(OutOfOrder {
-                want: Seq(3),
-                got: Seq(2)
-            })
-        );
+        assert_eq!(log.push(entry(4)), Err(OutOfOrder { want: Seq(3), got: Seq(4) }));
+        assert_eq!(log.push(entry(2)), Err(OutOfOrder { want: Seq(3), got: Seq(2) }));
         assert_eq!(log.push(entry(3)), Ok(()));
     }
 
@@ -307,10 +276,7 @@ mod tests {
         let one = 1000 + 8 + ENTRY_OVERHEAD_BYTES;
         assert_eq!((log.bytes(), log.bytes_after(Seq(1))), (4 * one, 3 * one));
         log.trim(0, Seq(1));
-        assert_eq!(
-            (log.tail(), log.head(), log.bytes()),
-            (Seq(2), Seq(4), 3 * one)
-        );
+        assert_eq!((log.tail(), log.head(), log.bytes()), (Seq(2), Seq(4), 3 * one));
         log.trim(2 * one, Seq(9));
         assert_eq!((log.tail(), log.bytes()), (Seq(3), 2 * one));
         assert!(log.reaches_back_to(Seq(2)) && !log.reaches_back_to(Seq(1)));

@@ -17,11 +17,7 @@ pub const TOKEN_SUBPROTOCOL_PREFIX: &str = "moorline.bearer.";
 
 /// From client to relay.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(
-    tag = "type",
-    rename_all = "kebab-case",
-    rename_all_fields = "camelCase"
-)]
+#[serde(tag = "type", rename_all = "kebab-case", rename_all_fields = "camelCase")]
 pub enum ClientMessage {
     /// Must come first, once. Nothing is replayed or streamed before it.
     Resume(Resume),
@@ -79,11 +75,7 @@ pub enum CatchUp {
 
 /// From relay to client.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(
-    tag = "type",
-    rename_all = "kebab-case",
-    rename_all_fields = "camelCase"
-)]
+#[serde(tag = "type", rename_all = "kebab-case", rename_all_fields = "camelCase")]
 pub enum ServerMessage {
     /// The first message on a connection.
     SessionMeta(Box<SessionMeta>),
@@ -372,18 +364,9 @@ mod tests {
 
     #[test]
     fn client_messages_have_these_wire_forms() {
-        let resume = Resume {
-            last_seq: Some(Seq(7)),
-            ..Resume::default()
-        };
-        client(
-            r#"{"type":"resume","lastSeq":7}"#,
-            &ClientMessage::Resume(resume),
-        );
-        client(
-            r#"{"type":"resume","lastSeq":null}"#,
-            &ClientMessage::Resume(Resume::default()),
-        );
+        let resume = Resume { last_seq: Some(Seq(7)), ..Resume::default() };
+        client(r#"{"type":"resume","lastSeq":7}"#, &ClientMessage::Resume(resume));
+        client(r#"{"type":"resume","lastSeq":null}"#, &ClientMessage::Resume(Resume::default()));
         let resume = Resume {
             last_seq: Some(Seq(7)),
             epoch: Some(Epoch(1_700_000_000_000)),
@@ -394,14 +377,8 @@ mod tests {
             r#"{"type":"resume","lastSeq":7,"epoch":1700000000000,"clientId":"client_1","catchUp":"snapshot"}"#,
             &ClientMessage::Resume(resume),
         );
-        client(
-            r#"{"type":"snapshot-request"}"#,
-            &ClientMessage::SnapshotRequest,
-        );
-        client(
-            r#"{"type":"ack","seq":3}"#,
-            &ClientMessage::Ack { seq: Seq(3) },
-        );
+        client(r#"{"type":"snapshot-request"}"#, &ClientMessage::SnapshotRequest);
+        client(r#"{"type":"ack","seq":3}"#, &ClientMessage::Ack { seq: Seq(3) });
         client(
             r#"{"type":"resize","cols":80,"rows":24}"#,
             &ClientMessage::Resize { cols: 80, rows: 24 },
@@ -433,29 +410,16 @@ mod tests {
             r#"{"type":"snapshot","seq":4,"data":"G2Mh","cols":80,"rows":24,"reason":"behind"}"#,
             &ServerMessage::Snapshot(snapshot),
         );
-        server(
-            r#"{"type":"input-ack","seq":1}"#,
-            &ServerMessage::InputAck { seq: Seq(1) },
-        );
-        server(
-            r#"{"type":"heartbeat","head":8}"#,
-            &ServerMessage::Heartbeat { head: Seq(8) },
-        );
+        server(r#"{"type":"input-ack","seq":1}"#, &ServerMessage::InputAck { seq: Seq(1) });
+        server(r#"{"type":"heartbeat","head":8}"#, &ServerMessage::Heartbeat { head: Seq(8) });
         server(r#"{"type":"pong","t":5}"#, &ServerMessage::Pong { t: 5 });
         server(
             r#"{"type":"exit","seq":9,"code":null,"signal":"SIGKILL"}"#,
-            &ServerMessage::Exit {
-                seq: Seq(9),
-                code: None,
-                signal: Some("SIGKILL".into()),
-            },
+            &ServerMessage::Exit { seq: Seq(9), code: None, signal: Some("SIGKILL".into()) },
         );
         server(
             r#"{"type":"error","code":"bad_message","message":"Invalid JSON"}"#,
-            &ServerMessage::Error {
-                code: ErrorCode::BadMessage,
-                message: "Invalid JSON".into(),
-            },
+            &ServerMessage::Error { code: ErrorCode::BadMessage, message: "Invalid JSON".into() },
         );
         let event = Event {
             session_id: "session1".parse().unwrap(),
@@ -505,14 +469,7 @@ mod tests {
         assert_eq!(unknown, ClientMessage::Unknown);
         let more = ClientMessage::from_json(r#"{"type":"ack","seq":3,"more":1}"#).unwrap();
         assert_eq!(more, ClientMessage::Ack { seq: Seq(3) });
-        for bad in [
-            "",
-            "[]",
-            "1",
-            "{}",
-            r#"{"type":"ack"}"#,
-            r#"{"type":"ack","seq":-1}"#,
-        ] {
+        for bad in ["", "[]", "1", "{}", r#"{"type":"ack"}"#, r#"{"type":"ack","seq":-1}"#] {
             assert!(ClientMessage::from_json(bad).is_err(), "{bad}");
         }
     }

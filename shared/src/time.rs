@@ -21,11 +21,7 @@ impl Time {
 impl Add<Duration> for Time {
     type Output = Self;
     fn add(self, duration: Duration) -> Self {
-        Self {
-            ms: self
-                .ms
-                .saturating_add(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)),
-        }
+        Self { ms: self.ms.saturating_add(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)) }
     }
 }
 

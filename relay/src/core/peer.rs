@@ -7,20 +7,21 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 use moorline_shared::frame::Frame;
-use moorline_shared::id::{ClientId, Seq};
+use moorline_shared::id::{ClientId, Epoch, Seq};
 use moorline_shared::limits::{
-    BACKLOG_BYTES, DEAD_AFTER, HEARTBEAT, RESUME_DEADLINE, TEXT_MESSAGE_BYTES, UNACKED_INPUT_BYTES,
-    UNACKED_OUTPUT_BYTES,
+    BACKLOG_BYTES, DEAD_AFTER, HEARTBEAT, RESUME_DEADLINE, TEXT_MESSAGE_BYTES, UNACKED_OUTPUT_BYTES,
 };
 use moorline_shared::link::{Next, Sender};
-use moorline_shared::log::{ENTRY_OVERHEAD_BYTES, Entry};
+use moorline_shared::log::Entry;
 use moorline_shared::message::{
-    CatchUp, ClientMessage, ErrorCode, ExtendedMeta, Outcome, Resume, Resumed, Scope,
-    ServerMessage, SessionMeta, SnapshotReason, close,
+    ClientMessage, ErrorCode, ExtendedMeta, Resume, Resumed, Scope, ServerMessage, SessionMeta,
+    SnapshotReason, close,
 };
 use moorline_shared::session::Size;
 use moorline_shared::time::Time;
 
+use super::answer::{Answer, answer};
+use super::input::InputRefused;
 use super::session::{PeerId, Session, TooManyClients};
 
 /// Errors that wait to be told; more in one go say nothing new.
@@ -67,11 +68,11 @@ pub struct Peer {
     scope: Scope,
     extended: bool,
     phase: Phase,
+    /// The incarnation that the cursor belongs to, once `resume` is answered.
+    epoch: Option<Epoch>,
     sender: Sender,
     told_revision: Option<u64>,
     told_input: Option<Seq>,
-    /// Pieces of input that the host has not accepted: number and cost.
-    input: VecDeque<(Seq, u64)>,
     errors: VecDeque<(ErrorCode, &'static str)>,
     pong: Option<u64>,
     picture_wanted: bool,
@@ -97,13 +98,11 @@ impl Peer {
             client_id: None,
             scope,
             extended,
-            phase: Phase::AwaitingResume {
-                deadline: now + RESUME_DEADLINE,
-            },
+            phase: Phase::AwaitingResume { deadline: now + RESUME_DEADLINE },
+            epoch: None,
             sender: Sender::new(Seq::ZERO, 0, 0),
             told_revision: None,
             told_input: None,
-            input: VecDeque::new(),
             errors: VecDeque::new(),
             pong: None,
             picture_wanted: false,
@@ -152,15 +151,24 @@ impl Peer {
         if session.lifecycle().is_over() {
             return self.error(ErrorCode::SessionEnded, "The session has ended.");
         }
-        if !session.host_is_here() {
-            return self.error(
-                ErrorCode::HostOffline,
-                "The session's host is away; try again later.",
-            );
+        // Input for the session's earlier incarnation must not reach this one.
+        if self.epoch == Some(session.log().epoch()) {
+            self.pass_on(session, &client_id, piece);
         }
-        if self.takes(session, &client_id, &piece) {
-            session.input(&client_id, piece);
-        }
+    }
+
+    fn pass_on(&mut self, session: &mut Session, client_id: &ClientId, piece: Frame) {
+        let (code, message) = match session.input(client_id, piece) {
+            Ok(()) => return,
+            Err(InputRefused::TooMuch) => {
+                (ErrorCode::TooLarge, "More than 256 KiB of input wait for the session.")
+            }
+            Err(InputRefused::Gap) => {
+                (ErrorCode::BadMessage, "Input is numbered without gaps; see inputSeq.")
+            }
+        };
+        self.error(code, message);
+        self.close(close::OVERLOADED, "the input does not fit what was acknowledged");
     }
 
     /// The WebSocket's own pong, or anything else that shows that the client lives.
@@ -245,36 +253,12 @@ impl Peer {
         }
     }
 
-    /// Whether the piece is within what a client may send ahead of the acknowledgements.
-    fn takes(&mut self, session: &Session, client_id: &ClientId, piece: &Frame) -> bool {
-        let accepted = session.accepted_input(client_id).unwrap_or_default();
-        while self.input.front().is_some_and(|(seq, _)| *seq <= accepted) {
-            self.input.pop_front();
-        }
-        let cost = piece.encoded().len() as u64 + ENTRY_OVERHEAD_BYTES;
-        self.input.push_back((piece.seq(), cost));
-        let waiting: u64 = self.input.iter().map(|(_, cost)| cost).sum();
-        // A piece that was pushed while there was room may be over by its own header.
-        let fits = waiting <= UNACKED_INPUT_BYTES as u64 + cost;
-        if !fits {
-            self.error(
-                ErrorCode::TooLarge,
-                "More than 256 KiB of input wait for the session.",
-            );
-            self.close(close::OVERLOADED, "too much unacknowledged input");
-        }
-        fits
-    }
-
     fn poll(&mut self, session: &mut Session, now: Time) -> Option<PeerOutput> {
         if let Some(meta) = self.poll_meta(session) {
             return Some(text(&meta));
         }
         if let Some((code, message)) = self.errors.pop_front() {
-            return Some(text(&ServerMessage::Error {
-                code,
-                message: message.into(),
-            }));
+            return Some(text(&ServerMessage::Error { code, message: message.into() }));
         }
         if let Some((code, reason)) = self.poll_close(session, now) {
             self.phase = Phase::Closed;
@@ -308,11 +292,7 @@ impl Peer {
         });
         let name = session.facts().name.clone();
         let created_at = session.facts().created_at.clone();
-        Some(ServerMessage::SessionMeta(Box::new(SessionMeta {
-            name,
-            created_at,
-            extended,
-        })))
+        Some(ServerMessage::SessionMeta(Box::new(SessionMeta { name, created_at, extended })))
     }
 
     fn poll_close(&mut self, session: &Session, now: Time) -> Option<(u16, &'static str)> {
@@ -322,9 +302,13 @@ impl Peer {
         if session.is_deleted() {
             return Some((close::NOT_FOUND, "the session was deleted"));
         }
-        let replaced = |id: &ClientId| !session.speaks_for(self.id, id);
+        let replaced = |id: &ClientId| !session.claims().speaks_for(self.id, id);
         if self.client_id.as_ref().is_some_and(replaced) {
             return Some((close::REPLACED, "the same clientId connected again"));
+        }
+        if self.epoch.is_some_and(|epoch| epoch != session.log().epoch()) {
+            // The client's next `resume` is answered with a reset.
+            return Some((close::GOING_AWAY, "the session began anew"));
         }
         if let Phase::AwaitingResume { deadline } = self.phase
             && now >= deadline
@@ -340,20 +324,13 @@ impl Peer {
             return None;
         };
         let answer = answer(session, resume)?;
-        let input_seq = self
-            .client_id
-            .as_ref()
-            .and_then(|id| session.accepted_input(id));
+        let input_seq = self.client_id.as_ref().and_then(|id| session.claims().accepted_seq(id));
         let input_is_coming = session.host_is_here() && !session.lifecycle().is_over();
         if self.client_id.is_some() && input_seq.is_none() && input_is_coming {
             return None;
         }
         self.told_input = input_seq;
-        let credit = if self.extended {
-            UNACKED_OUTPUT_BYTES
-        } else {
-            u64::MAX
-        };
+        let credit = if self.extended { UNACKED_OUTPUT_BYTES } else { u64::MAX };
         self.sender = Sender::new(answer.from, credit, BACKLOG_BYTES);
         if answer.picture_first {
             self.await_picture(session, SnapshotReason::Resume);
@@ -362,29 +339,16 @@ impl Peer {
         }
         let Answer { outcome, from, .. } = answer;
         let (epoch, head) = (session.log().epoch(), session.log().head());
-        let resumed = Resumed {
-            outcome,
-            epoch,
-            from,
-            head,
-            input_seq,
-        };
-        if self.extended {
-            Some(text(&ServerMessage::Resumed(resumed)))
-        } else {
-            None
-        }
+        self.epoch = Some(epoch);
+        let resumed = Resumed { outcome, epoch, from, head, input_seq };
+        if self.extended { Some(text(&ServerMessage::Resumed(resumed))) } else { None }
     }
 
     fn await_picture(&mut self, session: &mut Session, reason: SnapshotReason) {
         let fresh = reason != SnapshotReason::Requested && session.has_fresh_picture();
         let asked = !fresh && session.ask_picture();
         // An answer that is not being waited for has come already.
-        let answers = if asked {
-            session.picture_answers()
-        } else {
-            u64::MAX
-        };
+        let answers = if asked { session.picture_answers() } else { u64::MAX };
         self.phase = Phase::AwaitingPicture { reason, answers };
     }
 
@@ -392,7 +356,7 @@ impl Peer {
         if !self.has_answer() {
             return None;
         }
-        let accepted = session.accepted_input(self.client_id.as_ref()?)?;
+        let accepted = session.claims().accepted_seq(self.client_id.as_ref()?)?;
         if self.told_input == Some(accepted) {
             return None;
         }
@@ -455,82 +419,20 @@ impl Peer {
         self.closing = Some((close::NORMAL, "the session has ended"));
         if !self.extended {
             self.phase = Phase::Closed;
-            return PeerOutput::Close {
-                code: close::NORMAL,
-                reason: "the session has ended",
-            };
+            return PeerOutput::Close { code: close::NORMAL, reason: "the session has ended" };
         }
         let exit = session.exit().clone();
         let seq = session.log().head();
-        text(&ServerMessage::Exit {
-            seq,
-            code: exit.code,
-            signal: exit.signal,
-        })
+        text(&ServerMessage::Exit { seq, code: exit.code, signal: exit.signal })
     }
 
     fn poll_heartbeat(&self, session: &Session, now: Time) -> Option<PeerOutput> {
         if now < self.said + HEARTBEAT {
             return None;
         }
-        let heartbeat = || {
-            text(&ServerMessage::Heartbeat {
-                head: session.log().head(),
-            })
-        };
-        Some(if self.extended {
-            heartbeat()
-        } else {
-            PeerOutput::Ping
-        })
+        let heartbeat = || text(&ServerMessage::Heartbeat { head: session.log().head() });
+        Some(if self.extended { heartbeat() } else { PeerOutput::Ping })
     }
-}
-
-/// How a stream goes on after `resume`.
-struct Answer {
-    outcome: Outcome,
-    from: Seq,
-    picture_first: bool,
-}
-
-/// `None` while the client is ahead of a log that can still catch up with it.
-fn answer(session: &Session, resume: &Resume) -> Option<Answer> {
-    let log = session.log();
-    let last = resume.last_seq.unwrap_or_default();
-    let known = resume.epoch.is_none_or(|epoch| epoch == log.epoch());
-    let picture = |outcome| Answer {
-        outcome,
-        from: session.last_picture().seq,
-        picture_first: true,
-    };
-    if session.lifecycle().is_over() {
-        let usable = known && last > Seq::ZERO && log.reaches_back_to(last);
-        let rest = Answer {
-            outcome: Outcome::Ended,
-            from: last,
-            picture_first: false,
-        };
-        return Some(if usable {
-            rest
-        } else {
-            picture(Outcome::Ended)
-        });
-    }
-    if !known || last > session.reachable_head() {
-        return Some(picture(Outcome::Reset));
-    }
-    if last > log.head() {
-        return None;
-    }
-    let too_far = !log.reaches_back_to(last) || log.bytes_after(last) > BACKLOG_BYTES;
-    if resume.catch_up == Some(CatchUp::Snapshot) || too_far {
-        return Some(picture(Outcome::Snapshot));
-    }
-    Some(Answer {
-        outcome: Outcome::Continue,
-        from: last,
-        picture_first: false,
-    })
 }
 
 fn text(message: &ServerMessage) -> PeerOutput {

@@ -8,7 +8,7 @@
 //! Invariant: the log in memory reaches back to the last picture (to the beginning where there is
 //! none), so a client can always be given a picture and every entry after it.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
 use bytes::Bytes;
 use moorline_shared::frame::Frame;
@@ -18,6 +18,9 @@ use moorline_shared::log::{Entry, Log};
 use moorline_shared::message::Snapshot;
 use moorline_shared::publish::{HostCommand, HostMessage};
 use moorline_shared::session::{ExitStatus, Lifecycle, Size};
+
+use super::claims::Claims;
+use super::input::InputRefused;
 
 /// The host is asked for a picture whenever this much output has come since the last one.
 const PICTURE_EVERY_BYTES: u64 = BACKLOG_BYTES / 2;
@@ -76,16 +79,6 @@ pub struct StoreBatch {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct PeerId(u64);
 
-/// What is known of a client over its connections.
-#[derive(Debug, Clone, Default)]
-struct Claim {
-    /// The connection that holds the id now.
-    peer: Option<PeerId>,
-    size: Option<Size>,
-    /// The last piece of input that the host accepted; `None` until it has told.
-    accepted: Option<Seq>,
-}
-
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Host {
     Away,
@@ -111,7 +104,7 @@ pub struct Session {
     /// How often the host has answered a request for a picture, with one or without.
     picture_answers: u64,
     picture_asked: bool,
-    claims: BTreeMap<ClientId, Claim>,
+    claims: Claims,
     clients: usize,
     last_peer: u64,
     revision: u64,
@@ -148,7 +141,7 @@ impl Session {
             picture_stored: true,
             picture_answers: 0,
             picture_asked: false,
-            claims: BTreeMap::new(),
+            claims: Claims::default(),
             clients: 0,
             last_peer: 0,
             revision: 0,
@@ -215,22 +208,10 @@ impl Session {
         self.host = Host::Here;
         self.commands.clear();
         self.picture_asked = false;
-        for claim in self.claims.values_mut() {
-            claim.accepted = None;
-        }
-        let cursor = Cursor {
-            epoch: self.log.epoch(),
-            seq: self.log.head(),
-        };
-        self.command(HostCommand::Resume {
-            cursor: Some(cursor),
-        });
-        for (client_id, claim) in &self.claims {
-            if claim.peer.is_some() {
-                let client_id = client_id.clone();
-                self.commands
-                    .push_back(HostCommand::ClientResumed { client_id });
-            }
+        let cursor = Cursor { epoch: self.log.epoch(), seq: self.log.head() };
+        self.command(HostCommand::Resume { cursor: Some(cursor) });
+        for client_id in self.claims.host_is_new() {
+            self.commands.push_back(HostCommand::ClientResumed { client_id });
         }
     }
 
@@ -241,11 +222,7 @@ impl Session {
         self.picture_answers += 1;
         self.picture_asked = false;
         if !self.lifecycle.is_over() {
-            self.lifecycle = if for_good {
-                Lifecycle::Lost
-            } else {
-                Lifecycle::Detached
-            };
+            self.lifecycle = if for_good { Lifecycle::Lost } else { Lifecycle::Detached };
             self.revision += 1;
         }
     }
@@ -256,12 +233,7 @@ impl Session {
     /// [`PublishError`]: the link to that host must be closed.
     pub fn host_message(&mut self, message: HostMessage) -> Result<(), PublishError> {
         match message {
-            HostMessage::Resumed {
-                epoch,
-                from,
-                head,
-                size,
-            } => {
+            HostMessage::Resumed { epoch, from, head, size } => {
                 self.host_resumed(epoch, from, size)?;
                 self.host_head = head;
             }
@@ -269,8 +241,9 @@ impl Session {
             HostMessage::Snapshot(picture) => self.host_picture(Some(picture)),
             HostMessage::SnapshotFailed => self.host_picture(None),
             HostMessage::InputAck { client_id, seq } => {
-                if let Some(claim) = self.claims.get_mut(&client_id) {
-                    claim.accepted = Some(claim.accepted.map_or(seq, |known| known.max(seq)));
+                for piece in self.claims.accepted(&client_id, seq) {
+                    let client_id = client_id.clone();
+                    self.command(HostCommand::Input { client_id, piece });
                 }
             }
             HostMessage::Resized { size } => {
@@ -301,16 +274,8 @@ impl Session {
             left = left.saturating_sub(entry.len());
             some_left
         };
-        let entries: Vec<Entry> = self
-            .log
-            .after(self.durable)
-            .take_while(fits)
-            .cloned()
-            .collect();
-        (!entries.is_empty()).then(|| StoreBatch {
-            epoch: self.log.epoch(),
-            entries,
-        })
+        let entries: Vec<Entry> = self.log.after(self.durable).take_while(fits).cloned().collect();
+        (!entries.is_empty()).then(|| StoreBatch { epoch: self.log.epoch(), entries })
     }
 
     /// Entries of `epoch` up to `seq` are durable: acknowledges them to the host.
@@ -337,18 +302,12 @@ impl Session {
     /// The last picture, where it is not stored yet. Store it after the entries that it contains.
     #[must_use]
     pub fn picture_to_store(&self) -> Option<&Snapshot> {
-        self.picture
-            .as_ref()
-            .filter(|picture| !self.picture_stored && picture.seq <= self.durable)
+        self.picture.as_ref().filter(|picture| !self.picture_stored && picture.seq <= self.durable)
     }
 
     /// The picture `seq` is stored.
     pub fn picture_stored(&mut self, seq: Seq) {
-        if self
-            .picture
-            .as_ref()
-            .is_some_and(|picture| picture.seq == seq)
-        {
+        if self.picture.as_ref().is_some_and(|picture| picture.seq == seq) {
             self.picture_stored = true;
         }
     }
@@ -364,38 +323,19 @@ impl Session {
 
     pub(super) fn detach(&mut self, peer: PeerId, client_id: Option<&ClientId>) {
         self.clients -= 1;
-        if let Some(claim) = client_id.and_then(|id| self.claims.get_mut(id))
-            && claim.peer == Some(peer)
-        {
-            claim.peer = None;
+        if let Some(client_id) = client_id {
+            self.claims.release(peer, client_id);
         }
     }
 
     /// `peer` speaks for `client_id` from now on; a connection that did so before is replaced.
     pub(super) fn claim(&mut self, peer: PeerId, client_id: &ClientId) {
-        if self.claims.len() >= CLIENTS_PER_SESSION && !self.claims.contains_key(client_id) {
-            let idle = self.claims.iter().find(|(_, claim)| claim.peer.is_none());
-            if let Some(idle) = idle.map(|(id, _)| id.clone()) {
-                self.claims.remove(&idle);
-            }
-        }
-        let claim = self.claims.entry(client_id.clone()).or_default();
-        claim.peer = Some(peer);
-        claim.accepted = None;
-        self.command(HostCommand::ClientResumed {
-            client_id: client_id.clone(),
-        });
+        self.claims.claim(peer, client_id);
+        self.command(HostCommand::ClientResumed { client_id: client_id.clone() });
     }
 
-    pub(super) fn speaks_for(&self, peer: PeerId, client_id: &ClientId) -> bool {
-        self.claims
-            .get(client_id)
-            .is_some_and(|claim| claim.peer == Some(peer))
-    }
-
-    /// The last accepted input of a client; `None` until the host has told.
-    pub(super) fn accepted_input(&self, client_id: &ClientId) -> Option<Seq> {
-        self.claims.get(client_id)?.accepted
+    pub(super) const fn claims(&self) -> &Claims {
+        &self.claims
     }
 
     /// The last entry that the log can have once its host has sent what it has; boundless while
@@ -411,19 +351,18 @@ impl Session {
         self.host == Host::Here
     }
 
-    pub(super) fn input(&mut self, client_id: &ClientId, piece: Frame) {
-        if let Some(size) = self.claims.get(client_id).and_then(|claim| claim.size) {
-            self.resize(size);
+    /// Passes a piece of input on, now or when the host is back.
+    pub(super) fn input(&mut self, client_id: &ClientId, piece: Frame) -> Result<(), InputRefused> {
+        if self.claims.hold(client_id, &piece)? {
+            self.claims.size(client_id).into_iter().for_each(|size| self.resize(size));
+            self.command(HostCommand::Input { client_id: client_id.clone(), piece });
         }
-        self.command(HostCommand::Input {
-            client_id: client_id.clone(),
-            piece,
-        });
+        Ok(())
     }
 
     pub(super) fn client_size(&mut self, client_id: Option<&ClientId>, size: Size) {
-        if let Some(claim) = client_id.and_then(|id| self.claims.get_mut(id)) {
-            claim.size = Some(size);
+        if let Some(client_id) = client_id {
+            self.claims.set_size(client_id, size);
         }
         self.resize(size);
     }
@@ -485,23 +424,15 @@ impl Session {
     fn host_resumed(&mut self, epoch: Epoch, from: Seq, size: Size) -> Result<(), PublishError> {
         let current = self.log.epoch();
         if epoch < current {
-            return Err(PublishError::Fenced {
-                current,
-                got: epoch,
-            });
+            return Err(PublishError::Fenced { current, got: epoch });
         }
         if epoch > current {
             self.log = Log::starting_after(epoch, from);
             self.durable = from;
             self.picture = None;
-            self.claims
-                .values_mut()
-                .for_each(|claim| claim.accepted = Some(Seq::ZERO));
+            self.claims.new_incarnation();
         } else if from > self.log.head() {
-            return Err(PublishError::Gap {
-                want: self.log.head().next(),
-                got: from.next(),
-            });
+            return Err(PublishError::Gap { want: self.log.head().next(), got: from.next() });
         }
         self.size = size;
         self.lifecycle = Lifecycle::Live;
@@ -513,10 +444,7 @@ impl Session {
         if entry.seq() <= self.log.head() {
             return Ok(());
         }
-        self.log.push(entry).map_err(|gap| PublishError::Gap {
-            want: gap.want,
-            got: gap.got,
-        })?;
+        self.log.push(entry).map_err(|gap| PublishError::Gap { want: gap.want, got: gap.got })?;
         if self.log.bytes_after(self.picture_seq()) > PICTURE_EVERY_BYTES {
             self.ask_picture();
         }
@@ -538,13 +466,10 @@ impl Session {
     }
 
     fn picture_seq(&self) -> Seq {
-        self.picture
-            .as_ref()
-            .map_or(Seq::ZERO, |picture| picture.seq)
+        self.picture.as_ref().map_or(Seq::ZERO, |picture| picture.seq)
     }
 
     fn trim(&mut self) {
-        self.log
-            .trim(BACKLOG_BYTES, self.durable.min(self.picture_seq()));
+        self.log.trim(BACKLOG_BYTES, self.durable.min(self.picture_seq()));
     }
 }

@@ -17,10 +17,7 @@ impl Backoff {
     /// Waits drawn from `seed`.
     #[must_use]
     pub const fn new(seed: u64) -> Self {
-        Self {
-            attempt: 0,
-            random: SplitMix64(seed),
-        }
+        Self { attempt: 0, random: SplitMix64(seed) }
     }
 
     /// How many waits were drawn since the last success.
@@ -32,9 +29,7 @@ impl Backoff {
     /// The next wait.
     pub fn next_wait(&mut self) -> Duration {
         let exponent = i32::try_from(self.attempt).unwrap_or(i32::MAX).min(64);
-        let bound = BACKOFF_FIRST
-            .mul_f64(BACKOFF_FACTOR.powi(exponent))
-            .min(BACKOFF_MOST);
+        let bound = BACKOFF_FIRST.mul_f64(BACKOFF_FACTOR.powi(exponent)).min(BACKOFF_MOST);
         self.attempt = self.attempt.saturating_add(1);
         bound.mul_f64(self.random.fraction())
     }
@@ -78,10 +73,7 @@ mod tests {
         }
         let mut bound = BACKOFF_FIRST;
         for (attempt, most) in longest.into_iter().enumerate() {
-            assert!(
-                most <= bound && most > bound / 2,
-                "wait {attempt}: {most:?} of {bound:?}"
-            );
+            assert!(most <= bound && most > bound / 2, "wait {attempt}: {most:?} of {bound:?}");
             bound = bound.mul_f64(BACKOFF_FACTOR).min(BACKOFF_MOST);
         }
     }

@@ -201,10 +201,7 @@ impl Client {
     /// The frame, picture or event `seq`, of `bytes` bytes, is on the screen.
     pub fn applied(&mut self, now: Time, seq: Seq, bytes: usize) {
         self.output.applied(now, seq, bytes);
-        if self
-            .replay
-            .is_some_and(|replay| self.output.applied_seq() >= replay.to)
-        {
+        if self.replay.is_some_and(|replay| self.output.applied_seq() >= replay.to) {
             self.replay = None;
         }
     }
@@ -254,10 +251,7 @@ impl Client {
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Time> {
         let ack = self.output.poll_timeout();
-        [self.connection.poll_timeout(), ack]
-            .into_iter()
-            .flatten()
-            .min()
+        [self.connection.poll_timeout(), ack].into_iter().flatten().min()
     }
 
     /// Where the client stands, for its user.
@@ -273,15 +267,11 @@ impl Client {
             Phase::Open => self.replay.map_or(Status::Live, |replay| {
                 let done = self.output.applied_seq().0.saturating_sub(replay.from.0);
                 let total = replay.to.0 - replay.from.0;
-                Status::CatchingUp {
-                    done: done.min(total),
-                    total,
-                }
+                Status::CatchingUp { done: done.min(total), total }
             }),
-            Phase::Waiting { until } => Status::Waiting {
-                until,
-                attempt: self.connection.attempt(),
-            },
+            Phase::Waiting { until } => {
+                Status::Waiting { until, attempt: self.connection.attempt() }
+            }
             Phase::Refused { code } => Status::Refused { code },
         }
     }
@@ -328,11 +318,7 @@ impl Client {
     }
 
     fn scope(&self) -> Option<Scope> {
-        self.meta
-            .as_ref()?
-            .extended
-            .as_ref()
-            .map(|extended| extended.scope)
+        self.meta.as_ref()?.extended.as_ref().map(|extended| extended.scope)
     }
 
     fn opened(&mut self, now: Time, generation: Generation) {
@@ -391,10 +377,7 @@ impl Client {
             self.outbox.push_back(Output::Clear);
         }
         let from = self.output.applied_seq();
-        self.replay = (resumed.head > from).then_some(Replay {
-            from,
-            to: resumed.head,
-        });
+        self.replay = (resumed.head > from).then_some(Replay { from, to: resumed.head });
         if let Some(seq) = resumed.input_seq {
             self.input_ack(seq);
         }
@@ -404,12 +387,8 @@ impl Client {
         if !self.output.snapshot(snapshot.seq) {
             return self.give_up(now);
         }
-        let from = self
-            .replay
-            .map_or(self.output.applied_seq(), |replay| replay.from);
-        let to = self
-            .replay
-            .map_or(snapshot.seq, |replay| replay.to.max(snapshot.seq));
+        let from = self.replay.map_or(self.output.applied_seq(), |replay| replay.from);
+        let to = self.replay.map_or(snapshot.seq, |replay| replay.to.max(snapshot.seq));
         self.replay = (to > from).then_some(Replay { from, to });
         self.outbox.push_back(Output::Paint(snapshot));
     }
@@ -462,11 +441,7 @@ impl Client {
     fn resume(&self) -> Resume {
         let cursor = self.output.cursor();
         let has_screen = cursor.is_some_and(|cursor| cursor.seq > Seq::ZERO);
-        let catch_up = if has_screen {
-            CatchUp::Replay
-        } else {
-            CatchUp::Snapshot
-        };
+        let catch_up = if has_screen { CatchUp::Replay } else { CatchUp::Snapshot };
         Resume {
             last_seq: cursor.map(|cursor| cursor.seq),
             epoch: cursor.map(|cursor| cursor.epoch),

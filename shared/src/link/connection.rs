@@ -196,11 +196,7 @@ impl Connection {
     /// What to do now; call until `None`.
     pub fn poll_output(&mut self) -> Option<ConnectionOutput> {
         let first = self.pending[0].take();
-        if first.is_some() {
-            first
-        } else {
-            self.pending[1].take()
-        }
+        if first.is_some() { first } else { self.pending[1].take() }
     }
 
     /// When to call [`Connection::tick`].
@@ -231,9 +227,7 @@ impl Connection {
     }
 
     fn wait(&mut self, now: Time) {
-        self.phase = Phase::Waiting {
-            until: now + self.backoff.next_wait(),
-        };
+        self.phase = Phase::Waiting { until: now + self.backoff.next_wait() };
     }
 }
 
@@ -250,10 +244,7 @@ mod tests {
     fn open() -> Connection {
         let mut connection = Connection::new(1);
         connection.dial(at(0));
-        assert_eq!(
-            connection.poll_output(),
-            Some(ConnectionOutput::Dial(FIRST))
-        );
+        assert_eq!(connection.poll_output(), Some(ConnectionOutput::Dial(FIRST)));
         connection.opened(at(0), FIRST);
         connection.settled();
         connection
@@ -298,10 +289,7 @@ mod tests {
         restarted.closed(at(5), FIRST, close::GOING_AWAY);
         assert_eq!(restarted.phase(), Phase::Waiting { until: at(5) });
         restarted.tick(at(5));
-        assert_eq!(
-            restarted.poll_output(),
-            Some(ConnectionOutput::Dial(Generation(2)))
-        );
+        assert_eq!(restarted.poll_output(), Some(ConnectionOutput::Dial(Generation(2))));
         restarted.closed(at(6), FIRST, close::NOT_FOUND);
         assert!(matches!(restarted.phase(), Phase::Dialing { .. }));
     }
@@ -311,9 +299,6 @@ mod tests {
         let mut connection = open();
         connection.closed(at(0), FIRST, 1006);
         connection.wake(at(1));
-        assert_eq!(
-            connection.poll_output(),
-            Some(ConnectionOutput::Dial(Generation(2)))
-        );
+        assert_eq!(connection.poll_output(), Some(ConnectionOutput::Dial(Generation(2))));
     }
 }

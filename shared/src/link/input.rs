@@ -60,28 +60,16 @@ impl InputQueue {
             }
         }
         let sender = Sender::new(saved.acked, u64::MAX, u64::MAX);
-        Self {
-            epoch: saved.epoch,
-            fixed: pieces.head(),
-            pieces,
-            sender,
-            open: false,
-        }
+        Self { epoch: saved.epoch, fixed: pieces.head(), pieces, sender, open: false }
     }
 
     /// What to keep for [`InputQueue::new`].
     #[must_use]
     pub fn save(&self) -> SavedInput {
         let acked = Seq(self.pieces.tail().0 - 1);
-        let pieces = self
-            .pending()
-            .map(|data| SavedPiece(bytes::Bytes::copy_from_slice(data)))
-            .collect();
-        SavedInput {
-            epoch: self.epoch,
-            acked,
-            pieces,
-        }
+        let pieces =
+            self.pending().map(|data| SavedPiece(bytes::Bytes::copy_from_slice(data))).collect();
+        SavedInput { epoch: self.epoch, acked, pieces }
     }
 
     /// Adds what was typed.
@@ -97,9 +85,7 @@ impl InputQueue {
         }
         for piece in data.chunks(FRAME_DATA_BYTES) {
             let frame = Frame::copy(self.pieces.head().next(), piece).map_err(|_| InputFull)?;
-            self.pieces
-                .push(Entry::Output(frame))
-                .map_err(|_| InputFull)?;
+            self.pieces.push(Entry::Output(frame)).map_err(|_| InputFull)?;
         }
         Ok(())
     }
@@ -179,12 +165,8 @@ impl InputQueue {
 
     /// Gives up what was sent, and returns how many pieces that were; numbers the rest after `seq`.
     fn renumber(&mut self, seq: Seq) -> usize {
-        let unsent: Vec<Vec<u8>> = self
-            .pieces
-            .after(self.fixed)
-            .filter_map(data)
-            .map(<[u8]>::to_vec)
-            .collect();
+        let unsent: Vec<Vec<u8>> =
+            self.pieces.after(self.fixed).filter_map(data).map(<[u8]>::to_vec).collect();
         let sent = self.clear(seq) - unsent.len();
         for piece in unsent {
             let pushed = self.push(&piece);
@@ -235,9 +217,7 @@ mod tests {
     }
 
     fn sent(queue: &mut InputQueue) -> Vec<(u64, Vec<u8>)> {
-        std::iter::from_fn(|| queue.poll_frame())
-            .map(|f| (f.seq().0, f.data().to_vec()))
-            .collect()
+        std::iter::from_fn(|| queue.poll_frame()).map(|f| (f.seq().0, f.data().to_vec())).collect()
     }
 
     #[test]

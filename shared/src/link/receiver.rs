@@ -63,10 +63,7 @@ impl Receiver {
     /// The position to open the next connection with; `None` before the first answer.
     #[must_use]
     pub fn cursor(&self) -> Option<Cursor> {
-        self.epoch.map(|epoch| Cursor {
-            epoch,
-            seq: self.received,
-        })
+        self.epoch.map(|epoch| Cursor { epoch, seq: self.received })
     }
 
     /// The last entry whose application is finished.
@@ -83,26 +80,21 @@ impl Receiver {
 
     /// The sender's answer. True when what was applied is void: the consumer starts from nothing.
     pub fn answer(&mut self, resumed: &Resumed) -> bool {
-        let picture_follows = matches!(resumed.outcome, Outcome::Snapshot | Outcome::Reset);
+        let promised = matches!(resumed.outcome, Outcome::Snapshot | Outcome::Reset);
         let other_epoch = self.epoch.is_some_and(|epoch| epoch != resumed.epoch);
         let void = other_epoch
             || resumed.outcome == Outcome::Reset
-            || (!picture_follows && resumed.from != self.received);
+            || (!promised && resumed.from != self.received);
+        // An empty screen is true before the first entry only: later ones need a picture, and
+        // until it is here the cursor must not claim what it contains.
+        let picture_follows = promised || (void && resumed.from > Seq::ZERO);
         self.epoch = Some(resumed.epoch);
-        self.phase = if picture_follows {
-            Phase::AwaitingPicture
-        } else {
-            Phase::Streaming
-        };
+        self.phase = if picture_follows { Phase::AwaitingPicture } else { Phase::Streaming };
         // What is still being applied counts as acknowledged: the sender's credit begins anew.
         self.unacked_bytes = 0;
         if void {
-            self.received = if picture_follows {
-                Seq::ZERO
-            } else {
-                resumed.from
-            };
-            self.applied = self.received;
+            self.received = Seq::ZERO;
+            self.applied = Seq::ZERO;
         }
         self.acked = self.received;
         void
@@ -166,13 +158,7 @@ mod tests {
 
     fn resumed(outcome: Outcome, epoch: u64, from: u64) -> Resumed {
         let (epoch, from) = (Epoch(epoch), Seq(from));
-        Resumed {
-            outcome,
-            epoch,
-            from,
-            head: from,
-            input_seq: None,
-        }
+        Resumed { outcome, epoch, from, head: from, input_seq: None }
     }
 
     fn streaming() -> Receiver {
@@ -191,13 +177,7 @@ mod tests {
         assert_eq!(receiver.entry(Seq(3)), Verdict::Gap);
         receiver.disconnected();
         assert_eq!(receiver.entry(Seq(2)), Verdict::Gap);
-        assert_eq!(
-            receiver.cursor(),
-            Some(Cursor {
-                epoch: Epoch(1),
-                seq: Seq(1)
-            })
-        );
+        assert_eq!(receiver.cursor(), Some(Cursor { epoch: Epoch(1), seq: Seq(1) }));
         assert!(!receiver.answer(&resumed(Outcome::Continue, 1, 1)));
         assert_eq!(receiver.entry(Seq(2)), Verdict::Apply);
     }
@@ -215,6 +195,16 @@ mod tests {
             receiver.entry(Seq(1));
             assert_eq!(receiver.answer(&answer), void, "{answer:?}");
         }
+    }
+
+    #[test]
+    fn a_void_screen_claims_nothing_until_its_picture_is_here() {
+        let mut receiver = Receiver::new(None);
+        assert!(receiver.answer(&resumed(Outcome::Ended, 1, 9)));
+        assert_eq!(receiver.entry(Seq(10)), Verdict::Gap);
+        assert_eq!(receiver.cursor(), Some(Cursor { epoch: Epoch(1), seq: Seq(0) }));
+        assert!(receiver.snapshot(Seq(9)));
+        assert_eq!(receiver.entry(Seq(10)), Verdict::Apply);
     }
 
     #[test]

@@ -31,12 +31,7 @@ impl Sender {
     /// acknowledged; a peer more than `backlog_bytes` behind is [`Next::Behind`].
     #[must_use]
     pub const fn new(from: Seq, credit_bytes: u64, backlog_bytes: u64) -> Self {
-        Self {
-            sent: from,
-            acked: from,
-            credit_bytes,
-            backlog_bytes,
-        }
+        Self { sent: from, acked: from, credit_bytes, backlog_bytes }
     }
 
     /// What to do next; changes when the log grows or is trimmed, by [`Sender::ack`] and
@@ -110,10 +105,7 @@ mod tests {
     fn a_sender_stops_at_its_credit_and_goes_on_by_acks() {
         let log = log_of(10, 1000);
         let mut sender = Sender::new(Seq(0), 2500, u64::MAX);
-        assert_eq!(
-            (send_all(&mut sender, &log), sender.next(&log)),
-            (3, Next::NoCredit)
-        );
+        assert_eq!((send_all(&mut sender, &log), sender.next(&log)), (3, Next::NoCredit));
         sender.ack(Seq(2));
         assert_eq!(send_all(&mut sender, &log), 2);
         sender.ack(Seq(99));

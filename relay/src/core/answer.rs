@@ -1,0 +1,39 @@
+//! The relay's decision on a client's `resume`.
+
+use moorline_shared::id::Seq;
+use moorline_shared::limits::BACKLOG_BYTES;
+use moorline_shared::message::{CatchUp, Outcome, Resume};
+
+use super::session::Session;
+
+/// How a stream goes on after `resume`.
+pub(super) struct Answer {
+    pub(super) outcome: Outcome,
+    pub(super) from: Seq,
+    pub(super) picture_first: bool,
+}
+
+/// `None` while the client is ahead of a log that can still catch up with it.
+pub(super) fn answer(session: &Session, resume: &Resume) -> Option<Answer> {
+    let log = session.log();
+    let last = resume.last_seq.unwrap_or_default();
+    let known = resume.epoch.is_none_or(|epoch| epoch == log.epoch());
+    let picture =
+        |outcome| Answer { outcome, from: session.last_picture().seq, picture_first: true };
+    if session.lifecycle().is_over() {
+        let usable = known && last > Seq::ZERO && log.reaches_back_to(last);
+        let rest = Answer { outcome: Outcome::Ended, from: last, picture_first: false };
+        return Some(if usable { rest } else { picture(Outcome::Ended) });
+    }
+    if !known || last > session.reachable_head() {
+        return Some(picture(Outcome::Reset));
+    }
+    if last > log.head() {
+        return None;
+    }
+    let too_far = !log.reaches_back_to(last) || log.bytes_after(last) > BACKLOG_BYTES;
+    if resume.catch_up == Some(CatchUp::Snapshot) || too_far {
+        return Some(picture(Outcome::Snapshot));
+    }
+    Some(Answer { outcome: Outcome::Continue, from: last, picture_first: false })
+}

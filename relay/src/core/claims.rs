@@ -1,0 +1,91 @@
+//! Who speaks for which client id, and what is known of each over its connections.
+
+use std::collections::BTreeMap;
+
+use moorline_shared::frame::Frame;
+use moorline_shared::id::{ClientId, Seq};
+use moorline_shared::limits::CLIENTS_PER_SESSION;
+use moorline_shared::session::Size;
+
+use super::input::{HeldInput, InputRefused};
+use super::session::PeerId;
+
+/// The client ids of one session. Those without a connection are forgotten when there are too many.
+#[derive(Debug, Default)]
+pub(super) struct Claims(BTreeMap<ClientId, Claim>);
+
+#[derive(Debug, Default)]
+struct Claim {
+    /// The connection that holds the id now.
+    peer: Option<PeerId>,
+    size: Option<Size>,
+    input: HeldInput,
+}
+
+impl Claims {
+    pub(super) fn claim(&mut self, peer: PeerId, client_id: &ClientId) {
+        if self.0.len() >= CLIENTS_PER_SESSION && !self.0.contains_key(client_id) {
+            let idle = self.0.iter().find(|(_, claim)| claim.peer.is_none());
+            if let Some(idle) = idle.map(|(id, _)| id.clone()) {
+                self.0.remove(&idle);
+            }
+        }
+        let claim = self.0.entry(client_id.clone()).or_default();
+        claim.peer = Some(peer);
+        claim.input.host_is_new();
+    }
+
+    pub(super) fn release(&mut self, peer: PeerId, client_id: &ClientId) {
+        if let Some(claim) = self.0.get_mut(client_id)
+            && claim.peer == Some(peer)
+        {
+            claim.peer = None;
+        }
+    }
+
+    pub(super) fn speaks_for(&self, peer: PeerId, client_id: &ClientId) -> bool {
+        self.0.get(client_id).is_some_and(|claim| claim.peer == Some(peer))
+    }
+
+    /// The last accepted input of a client; `None` until the host has told.
+    pub(super) fn accepted_seq(&self, client_id: &ClientId) -> Option<Seq> {
+        self.0.get(client_id)?.input.accepted_seq()
+    }
+
+    pub(super) fn size(&self, client_id: &ClientId) -> Option<Size> {
+        self.0.get(client_id)?.size
+    }
+
+    pub(super) fn set_size(&mut self, client_id: &ClientId, size: Size) {
+        if let Some(claim) = self.0.get_mut(client_id) {
+            claim.size = Some(size);
+        }
+    }
+
+    /// The host begins a new link: returns the clients whose input it must be asked about, which
+    /// are those that are connected and those whose input waits.
+    pub(super) fn host_is_new(&mut self) -> Vec<ClientId> {
+        self.0.values_mut().for_each(|claim| claim.input.host_is_new());
+        let asked = |claim: &Claim| claim.peer.is_some() || claim.input.is_waiting();
+        self.0.iter().filter(|(_, claim)| asked(claim)).map(|(id, _)| id.clone()).collect()
+    }
+
+    /// Input was meant for the incarnation that it was typed into.
+    pub(super) fn new_incarnation(&mut self) {
+        self.0.values_mut().for_each(|claim| claim.input = HeldInput::default());
+    }
+
+    /// The host has accepted a client's input up to `seq`; returns what it lacks on a new link.
+    pub(super) fn accepted(&mut self, client_id: &ClientId, seq: Seq) -> Vec<Frame> {
+        self.0.get_mut(client_id).map_or_else(Vec::new, |claim| claim.input.accepted(seq))
+    }
+
+    /// Keeps a piece until it is accepted. True where it is to be sent to the host now.
+    pub(super) fn hold(
+        &mut self,
+        client_id: &ClientId,
+        piece: &Frame,
+    ) -> Result<bool, InputRefused> {
+        self.0.get_mut(client_id).map_or(Ok(false), |claim| claim.input.hold(piece))
+    }
+}

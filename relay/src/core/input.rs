@@ -1,0 +1,80 @@
+//! One client's input on its way through the relay.
+
+use std::collections::VecDeque;
+
+use moorline_shared::frame::Frame;
+use moorline_shared::id::Seq;
+use moorline_shared::limits::UNACKED_INPUT_BYTES;
+use moorline_shared::log::ENTRY_OVERHEAD_BYTES;
+
+/// Why a piece is not passed on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(super) enum InputRefused {
+    /// The client sends further ahead of the acknowledgements than it may.
+    #[error("more than 256 KiB of input wait for the session")]
+    TooMuch,
+    /// A piece before it is missing.
+    #[error("input is numbered without gaps")]
+    Gap,
+}
+
+/// Pieces that the host has not accepted: they are given to it again when its link broke.
+#[derive(Debug, Default)]
+pub(super) struct HeldInput {
+    pieces: VecDeque<Frame>,
+    cost: u64,
+    /// The last piece that the host accepted; `None` until it has told on this link.
+    accepted: Option<Seq>,
+}
+
+impl HeldInput {
+    pub(super) const fn accepted_seq(&self) -> Option<Seq> {
+        self.accepted
+    }
+
+    pub(super) fn is_waiting(&self) -> bool {
+        !self.pieces.is_empty()
+    }
+
+    /// The host will tell anew what it accepted; until then pieces wait.
+    pub(super) const fn host_is_new(&mut self) {
+        self.accepted = None;
+    }
+
+    /// The host has accepted everything up to `seq`. Where that is the first word on its link,
+    /// returns what it lacks.
+    pub(super) fn accepted(&mut self, seq: Seq) -> Vec<Frame> {
+        while let Some(piece) = self.pieces.pop_front_if(|piece| piece.seq() <= seq) {
+            self.cost -= cost(&piece);
+        }
+        match self.accepted.replace(seq) {
+            None => self.pieces.iter().cloned().collect(),
+            Some(_) => Vec::new(),
+        }
+    }
+
+    /// Keeps a piece until it is accepted. True where it is to be sent to the host now.
+    pub(super) fn hold(&mut self, piece: &Frame) -> Result<bool, InputRefused> {
+        // Nothing is known of what came before while a new host has not told.
+        if let Some(last) = self.pieces.back().map(Frame::seq).or(self.accepted) {
+            if piece.seq() <= last {
+                return Ok(false);
+            }
+            if piece.seq() != last.next() {
+                return Err(InputRefused::Gap);
+            }
+        }
+        let cost = cost(piece);
+        // What fitted the client's own bound is over it here by one piece's overhead at most.
+        if self.cost > UNACKED_INPUT_BYTES as u64 {
+            return Err(InputRefused::TooMuch);
+        }
+        self.cost += cost;
+        self.pieces.push_back(piece.clone());
+        Ok(self.accepted.is_some())
+    }
+}
+
+fn cost(piece: &Frame) -> u64 {
+    piece.encoded().len() as u64 + ENTRY_OVERHEAD_BYTES
+}

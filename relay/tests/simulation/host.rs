@@ -1,0 +1,130 @@
+//! A host: a publisher, a program that puts out numbered text, and a screen that is a digest.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use moorline_host::publisher::{Output, Publisher};
+use moorline_shared::frame::Frame;
+use moorline_shared::id::{Epoch, Seq};
+use moorline_shared::message::Snapshot;
+use moorline_shared::publish::{HostCommand, HostMessage};
+use moorline_shared::session::{ExitStatus, Size};
+
+use crate::rng::Rng;
+
+/// What a terminal shows, for the simulation: a digest of everything that was written to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Screen(pub(crate) u64);
+
+impl Screen {
+    /// The digest after `data` too. Long data is sampled: whole messages are lost, never parts.
+    pub(crate) fn write(&mut self, data: &[u8]) {
+        let sampled = data.iter().step_by((data.len() / 256).max(1));
+        for byte in sampled.chain(&data.len().to_le_bytes()) {
+            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+    }
+
+    fn picture(self, seq: Seq) -> Snapshot {
+        let data = Bytes::copy_from_slice(&self.0.to_le_bytes());
+        Snapshot { seq, data, cols: None, rows: None, reason: None }
+    }
+
+    /// The screen that a picture paints.
+    pub(crate) fn painted(picture: &Snapshot) -> Self {
+        // The relay's own picture of a session that has put out nothing is a terminal reset.
+        Self(<[u8; 8]>::try_from(&picture.data[..]).map_or(0, u64::from_le_bytes))
+    }
+}
+
+pub(crate) struct Host {
+    pub(crate) publisher: Publisher,
+    pub(crate) screen: Screen,
+    /// What the program read, in order, whoever typed it.
+    pub(crate) read: Vec<u8>,
+    pictures_due: usize,
+    written: u64,
+}
+
+impl Host {
+    pub(crate) fn new(epoch: Epoch) -> Self {
+        Self {
+            publisher: Publisher::new(epoch, Size::default()),
+            screen: Screen::default(),
+            read: Vec::new(),
+            pictures_due: 0,
+            written: 0,
+        }
+    }
+
+    /// The program puts something out, unless too much of it is not durable.
+    pub(crate) fn write(&mut self, rng: &mut Rng, flood: bool) {
+        if self.publisher.unacked_bytes() > 12 << 20 {
+            return;
+        }
+        self.written += 1;
+        let data = if flood {
+            vec![self.written as u8; 60_000]
+        } else {
+            format!("line {} {}\r\n", self.written, rng.next()).into_bytes()
+        };
+        let mut buffer = Frame::buffer(data.len());
+        buffer.extend_from_slice(&data);
+        self.publisher.append(buffer).expect("the data fits a frame");
+        self.screen.write(&data);
+    }
+
+    pub(crate) fn exit(&mut self) {
+        self.publisher.exited(ExitStatus { code: Some(0), signal: None });
+    }
+
+    /// The program reads a part of what was typed.
+    pub(crate) fn read_input(&mut self, rng: &mut Rng) {
+        if let Some(input) = self.publisher.input() {
+            let bytes = 1 + rng.below(input.len() as u64) as usize;
+            self.read.extend_from_slice(&input[..bytes]);
+            self.publisher.input_taken(bytes);
+        }
+    }
+
+    pub(crate) fn make_pictures(&mut self, rng: &mut Rng) {
+        for _ in 0..std::mem::take(&mut self.pictures_due) {
+            let picture = self.screen.picture(self.publisher.head());
+            self.publisher.picture((!rng.once_in(10)).then_some(picture));
+        }
+    }
+
+    pub(crate) fn command(&mut self, command: HostCommand) {
+        self.publisher.command(command);
+    }
+
+    /// What to tell the relay.
+    pub(crate) fn messages(&mut self) -> Vec<HostMessage> {
+        let mut messages = Vec::new();
+        while let Some(output) = self.publisher.poll_output() {
+            match output {
+                Output::Message(message) => messages.push(message),
+                Output::MakePicture => self.pictures_due += 1,
+                Output::Resize(_) | Output::Close => {}
+            }
+        }
+        messages
+    }
+}
+
+/// The tokens that were typed, and what became of them, over all incarnations.
+#[derive(Default)]
+pub(crate) struct Readings(BTreeMap<String, usize>);
+
+impl Readings {
+    /// Adds what a program read: tokens like `<2:17>`; a cut-off last one counts as read.
+    pub(crate) fn add(&mut self, read: &[u8]) {
+        for token in String::from_utf8_lossy(read).split_inclusive('>') {
+            *self.0.entry(token.into()).or_default() += 1;
+        }
+    }
+
+    pub(crate) fn times(&self, token: &str) -> usize {
+        self.0.get(token).copied().unwrap_or_default()
+    }
+}

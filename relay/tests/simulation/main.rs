@@ -1,0 +1,56 @@
+//! A whole Moorline under a virtual clock: clients, a relay, a host and the wires between them,
+//! driven by one seed. Wires are slow, are cut at any byte and die silently; the relay forgets what
+//! is not stored; hosts, clients and pages start again. In the end everything heals, and every
+//! client's screen must be the session's, byte for byte, and every piece of input delivered once.
+//!
+//! A failure prints its seed: `MOORLINE_SIM_SEED=<seed> cargo test -p moorline-relay --test
+//! simulation` runs that one again. `MOORLINE_SIM_SEEDS` says how many to run.
+
+mod host;
+mod pipe;
+mod relay;
+mod rng;
+mod user;
+mod world;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use world::{Faults, World};
+
+fn seeds() -> std::ops::Range<u64> {
+    let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse().ok());
+    match number("MOORLINE_SIM_SEED") {
+        Some(seed) => seed..seed + 1,
+        None => 0..number("MOORLINE_SIM_SEEDS").unwrap_or(1500),
+    }
+}
+
+fn run(faults: Faults) {
+    for seed in seeds() {
+        let world = || World::new(seed, faults).run();
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(world)) {
+            eprintln!("the simulation failed with MOORLINE_SIM_SEED={seed} and {faults:?}");
+            std::panic::resume_unwind(panic);
+        }
+    }
+}
+
+#[test]
+fn everything_arrives_once_over_wires_that_break() {
+    run(Faults { relay_restarts: false, host_restarts: false, floods: false });
+}
+
+#[test]
+fn everything_arrives_once_though_the_relay_forgets_what_it_has_not_stored() {
+    run(Faults { relay_restarts: true, host_restarts: false, floods: false });
+}
+
+#[test]
+fn a_new_incarnation_never_mixes_with_the_old_one() {
+    run(Faults { relay_restarts: true, host_restarts: true, floods: false });
+}
+
+#[test]
+fn clients_that_fall_behind_a_flood_come_to_the_true_screen() {
+    run(Faults { relay_restarts: true, host_restarts: false, floods: true });
+}

@@ -1,0 +1,152 @@
+//! A person with a page: the real client machine, a screen that is slow, and typing.
+
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+use moorline_shared::frame::Frame;
+use moorline_shared::id::{ClientId, Seq};
+use moorline_shared::link::{Client, Generation, Input, Output, SavedInput, Status, Verdict};
+use moorline_shared::message::{ErrorCode, ServerMessage, close};
+use moorline_shared::time::Time;
+
+use crate::host::Screen;
+use crate::relay::ToRelay;
+use crate::rng::Rng;
+
+/// What the page asks of its socket.
+pub(crate) enum SocketAction {
+    Dial(Generation),
+    HangUp,
+    Send(ToRelay, usize),
+}
+
+/// What the terminal has been given and not drawn.
+enum Drawing {
+    Frame(Frame),
+    Picture(Seq, Screen),
+}
+
+pub(crate) struct User {
+    number: usize,
+    id: ClientId,
+    pub(crate) client: Client,
+    pub(crate) screen: Screen,
+    drawing: VecDeque<Drawing>,
+    pub(crate) typed: usize,
+    pub(crate) gave_up: bool,
+}
+
+impl User {
+    pub(crate) fn new(number: usize) -> Self {
+        let id: ClientId = format!("client_{number}").parse().expect("an id");
+        let client = Client::new(id.clone(), number as u64, &SavedInput::default());
+        let (screen, drawing) = (Screen::default(), VecDeque::new());
+        Self { number, id, client, screen, drawing, typed: 0, gave_up: false }
+    }
+
+    /// The page is loaded again: what it kept is its input, and its screen is empty.
+    pub(crate) fn reload(&mut self, seed: u64) {
+        let json = serde_json::to_string(&self.client.save_input()).expect("it is plain data");
+        let saved: SavedInput = serde_json::from_str(&json).expect("it was just written");
+        self.client = Client::new(self.id.clone(), seed, &saved);
+        self.screen = Screen::default();
+        self.drawing.clear();
+    }
+
+    pub(crate) fn token(&self, number: usize) -> String {
+        format!("<{}:{number}>", self.number)
+    }
+
+    pub(crate) fn type_token(&mut self) {
+        let token = self.token(self.typed);
+        if self.client.type_input(token.as_bytes()).is_ok() {
+            self.typed += 1;
+        }
+    }
+
+    pub(crate) fn receive_text(&mut self, now: Time, generation: Generation, text: &Bytes) {
+        let text = std::str::from_utf8(text).expect("text messages are UTF-8");
+        let message = ServerMessage::from_json(text).expect("the relay speaks the protocol");
+        assert_ne!(message, ServerMessage::Unknown, "{text}");
+        self.client.handle(now, Input::Message(generation, message));
+    }
+
+    pub(crate) fn receive_frame(&mut self, now: Time, generation: Generation, encoded: &Bytes) {
+        let frame = Frame::decode(encoded.clone()).expect("the relay sends frames");
+        match self.client.frame(now, generation, frame.seq()) {
+            Verdict::Apply => self.drawing.push_back(Drawing::Frame(frame)),
+            Verdict::Duplicate => {}
+            Verdict::Gap => panic!("the relay left out an entry before {}", frame.seq()),
+        }
+    }
+
+    /// The terminal draws some of what it was given.
+    pub(crate) fn draw(&mut self, now: Time, rng: &mut Rng) {
+        for _ in 0..rng.below(200) {
+            let (seq, bytes) = match self.drawing.pop_front() {
+                Some(Drawing::Frame(frame)) => {
+                    self.screen.write(frame.data());
+                    (frame.seq(), frame.data_len())
+                }
+                Some(Drawing::Picture(seq, screen)) => {
+                    self.screen = screen;
+                    (seq, 0)
+                }
+                None => return,
+            };
+            self.client.applied(now, seq, bytes);
+        }
+    }
+
+    /// What the machine wants done.
+    pub(crate) fn actions(&mut self, now: Time) -> Vec<SocketAction> {
+        let mut actions = Vec::new();
+        while let Some(output) = self.client.poll_output(now) {
+            match output {
+                Output::Dial(generation) => actions.push(SocketAction::Dial(generation)),
+                Output::HangUp => actions.push(SocketAction::HangUp),
+                Output::Send(message) => {
+                    let text = message.to_json();
+                    let bytes = text.len();
+                    actions.push(SocketAction::Send(ToRelay::Text(text), bytes));
+                }
+                Output::SendFrame(frame) => {
+                    let encoded = frame.encoded().clone();
+                    let bytes = encoded.len();
+                    actions.push(SocketAction::Send(ToRelay::Frame(encoded), bytes));
+                }
+                Output::Clear => {
+                    self.drawing.clear();
+                    self.screen = Screen::default();
+                }
+                Output::Paint(picture) => {
+                    let screen = Screen::painted(&picture);
+                    self.drawing.push_back(Drawing::Picture(picture.seq, screen));
+                }
+                Output::GaveUp(_) => self.gave_up = true,
+                Output::Event(..) => {}
+                Output::Error(ErrorCode::SessionEnded, _) => {}
+                Output::Error(code, text) => panic!("the relay refused: {code:?} {text}"),
+            }
+        }
+        actions
+    }
+
+    /// For a failure's message.
+    pub(crate) fn describe(&self) -> String {
+        let pending: Vec<_> = self.client.pending_input().map(String::from_utf8_lossy).collect();
+        let applied = self.client.applied_seq();
+        format!("{:?}, applied {applied}, pending {pending:?}", self.client.status())
+    }
+
+    /// Nothing is left to draw or to deliver, and the client knows where it stands.
+    pub(crate) fn is_settled(&self, head: Seq) -> bool {
+        let there = self.client.applied_seq() == head && self.drawing.is_empty();
+        match self.client.status() {
+            Status::Live => there && self.client.pending_input().next().is_none(),
+            Status::Ended(_) => there,
+            Status::Refused { code } => panic!("refused with {code}, {}", close::is_final(code)),
+            _ => false,
+        }
+    }
+}
