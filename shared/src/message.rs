@@ -284,14 +284,14 @@ pub mod close {
     pub const NORMAL: u16 = 1000;
     /// The relay shuts down: dial again at once.
     pub const GOING_AWAY: u16 = 1001;
+    /// The client went silent or broke the protocol: dial again after a wait.
+    pub const PROTOCOL: u16 = 1002;
     /// The token is missing, wrong or expired.
     pub const UNAUTHORIZED: u16 = 4401;
     /// The origin or the token may not do this.
     pub const FORBIDDEN: u16 = 4403;
     /// No such session.
     pub const NOT_FOUND: u16 = 4404;
-    /// `resume` did not come in time, or the peer went silent.
-    pub const TIMED_OUT: u16 = 4408;
     /// The same client id connected again.
     pub const REPLACED: u16 = 4409;
     /// Too many clients: dial again after a wait.
@@ -302,7 +302,7 @@ pub mod close {
     /// Whether dialling again cannot help.
     #[must_use]
     pub const fn is_final(code: u16) -> bool {
-        matches!(code, 1008 | 4400..=4499) && !matches!(code, OVERLOADED | TIMED_OUT)
+        matches!(code, 1008 | 4400..=4499) && code != OVERLOADED
     }
 }
 
@@ -479,7 +479,7 @@ mod tests {
         for code in [1008, 4401, 4403, 4404, 4409] {
             assert!(close::is_final(code), "{code}");
         }
-        for code in [1000, 1001, 1006, 1011, 4408, 4429, 4500] {
+        for code in [1000, 1001, 1002, 1006, 1011, 4429, 4500] {
             assert!(!close::is_final(code), "{code}");
         }
     }

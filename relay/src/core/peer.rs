@@ -168,7 +168,7 @@ impl Peer {
             }
         };
         self.error(code, message);
-        self.close(close::OVERLOADED, "the input does not fit what was acknowledged");
+        self.close(close::PROTOCOL, "the input does not fit what was acknowledged");
     }
 
     /// The WebSocket's own pong, or anything else that shows that the client lives.
@@ -313,10 +313,10 @@ impl Peer {
         if let Phase::AwaitingResume { deadline } = self.phase
             && now >= deadline
         {
-            return Some((close::TIMED_OUT, "resume did not come within 10 s"));
+            return Some((close::PROTOCOL, "resume did not come within 10 s"));
         }
         let silent = now >= self.heard + DEAD_AFTER;
-        silent.then_some((close::TIMED_OUT, "nothing was heard for 45 s"))
+        silent.then_some((close::PROTOCOL, "nothing was heard for 45 s"))
     }
 
     fn poll_answer(&mut self, session: &mut Session) -> Option<PeerOutput> {
