@@ -1,2 +1,136 @@
-//! Tasks.
-fn main() {}
+//! Set-up, build, run and checks of Moorline, by one command on any machine.
+//!
+//! `cargo xtask run` and `cargo xtask test` install what is missing on first use, into `target/tools`
+//! and `client/node_modules`; only Debian packages go to the system.
+
+mod bench;
+mod budget;
+mod check;
+mod client;
+mod fuzz;
+mod hash;
+mod house;
+mod packages;
+mod process;
+mod progress;
+mod run;
+mod setup;
+mod steps;
+mod system;
+mod tools;
+mod workspace;
+
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::setup::Purpose;
+use crate::workspace::Workspace;
+
+#[derive(Parser)]
+#[command(
+    name = "cargo xtask",
+    bin_name = "cargo xtask",
+    about = "Builds, runs and checks Moorline."
+)]
+struct Cli {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Build Moorline and serve it.
+    Run(Run),
+    /// Check everything: format, lints, licences, tests, fuzz targets, size, browser scenarios.
+    Test(Test),
+    /// Fuzz one decoder, or all of them.
+    Fuzz(Fuzz),
+    /// Measure throughput, latency and memory.
+    Bench(Bench),
+    /// Install what the other tasks need and is missing.
+    Setup,
+}
+
+#[derive(Args)]
+struct Run {
+    /// Build faster, and serve the client's files from dist/.
+    #[arg(long)]
+    debug: bool,
+    /// For `moorline serve`.
+    #[arg(last = true)]
+    serve: Vec<String>,
+}
+
+#[derive(Args)]
+struct Test {
+    /// Names of steps (see --list), or parts of the names of tests.
+    filter: Vec<String>,
+    /// List the steps and end.
+    #[arg(long)]
+    list: bool,
+    /// End at the first step that fails.
+    #[arg(long)]
+    fail_fast: bool,
+}
+
+#[derive(Args)]
+struct Fuzz {
+    /// A file of fuzz/src/bin, without `.rs`.
+    target: Option<String>,
+    /// How long to fuzz each target.
+    #[arg(long, default_value_t = 60)]
+    seconds: u64,
+}
+
+#[derive(Args)]
+struct Bench {
+    /// For the bench program.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    arguments: Vec<String>,
+}
+
+fn main() -> ExitCode {
+    match perform(Cli::parse().task) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            progress::line(&format!("error: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn perform(task: Task) -> anyhow::Result<()> {
+    let workspace = Workspace::new()?;
+    match task {
+        Task::Run(Run { debug, serve }) => run::run(&workspace, debug, &serve),
+        Task::Test(Test { list: true, .. }) => {
+            steps::list();
+            Ok(())
+        }
+        Task::Test(Test { filter, fail_fast, .. }) => check::run(&workspace, &filter, fail_fast),
+        Task::Fuzz(Fuzz { target, seconds }) => fuzz::run(&workspace, target.as_deref(), seconds),
+        Task::Bench(Bench { arguments }) => bench::run(&workspace, &arguments),
+        Task::Setup => setup::ensure(&workspace, Purpose::Test),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn arguments_of_serve_follow_two_dashes() {
+        let cli =
+            Cli::try_parse_from(["xtask", "run", "--debug", "--", "--listen", "[::1]:1"]).unwrap();
+        let Task::Run(run) = cli.task else { panic!("not a run") };
+        assert!(run.debug);
+        assert_eq!(run.serve, ["--listen", "[::1]:1"]);
+    }
+}

@@ -1,0 +1,13 @@
+//! A frame off the wire: it is refused, or it is the bytes that came.
+#![no_main]
+
+use bytes::Bytes;
+use libfuzzer_sys::fuzz_target;
+use moorline_shared::frame::Frame;
+
+fuzz_target!(|data: &[u8]| {
+    if let Ok(frame) = Frame::decode(Bytes::copy_from_slice(data)) {
+        assert_eq!(frame.encoded(), data);
+        assert_eq!(Frame::copy(frame.seq(), frame.data()), Ok(frame));
+    }
+});

@@ -1,0 +1,79 @@
+//! Builds the client's files into `dist/`, where they are not up to date.
+
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result};
+
+use crate::setup::WASM;
+use crate::workspace::Workspace;
+use crate::{hash, process, progress};
+
+/// Everything that the client's files are made from.
+const INPUTS: &[&str] = &[
+    "client",
+    "shared",
+    "index.html",
+    "Trunk.toml",
+    "Cargo.toml",
+    "Cargo.lock",
+    "rust-toolchain.toml",
+];
+
+/// How the client is built.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Profile {
+    /// Quick to build.
+    Debug,
+    /// Small.
+    Release,
+}
+
+/// Whether `dist/` holds what these inputs and this profile make.
+///
+/// # Errors
+/// Where a file can't be read.
+pub(crate) fn is_fresh(workspace: &Workspace, profile: Profile) -> Result<bool> {
+    let stamp = std::fs::read_to_string(stamp(workspace)).unwrap_or_default();
+    Ok(stamp == content(&inputs(workspace, profile)?, &outputs(workspace)?))
+}
+
+/// Builds it where it is not fresh.
+///
+/// # Errors
+/// Where the build fails.
+pub(crate) fn build(workspace: &Workspace, profile: Profile) -> Result<()> {
+    if is_fresh(workspace, profile)? {
+        return Ok(());
+    }
+    // Taken first: what changes during the build is built again the next time.
+    let inputs = inputs(workspace, profile)?;
+    let mut fetch = workspace.cargo(&["fetch", "--target", WASM]);
+    process::run("crates", &mut fetch)?;
+    progress::line("Building the client.");
+    let mut trunk = workspace.command("trunk");
+    // Some environments set NO_COLOR=1, which trunk takes for a malformed flag.
+    trunk.arg("build").env("CARGO_TARGET_DIR", workspace.web_target()).env_remove("NO_COLOR");
+    if profile == Profile::Release {
+        trunk.arg("--release");
+    }
+    process::run("client", &mut trunk)?;
+    std::fs::write(stamp(workspace), content(&inputs, &outputs(workspace)?))
+        .context("can't note what was built")
+}
+
+fn stamp(workspace: &Workspace) -> PathBuf {
+    workspace.web_target().join("dist-stamp")
+}
+
+fn content(inputs: &str, outputs: &str) -> String {
+    format!("from {inputs}\nmade {outputs}\n")
+}
+
+fn inputs(workspace: &Workspace, profile: Profile) -> Result<String> {
+    Ok(format!("{profile:?} {}", hash::of_paths(&workspace.root, INPUTS)?))
+}
+
+/// `trunk serve` writes to the same folder.
+fn outputs(workspace: &Workspace) -> Result<String> {
+    hash::of_paths(&workspace.dist(), &["."])
+}

@@ -1,0 +1,151 @@
+//! Running a program: quiet while it goes well, its whole output when it fails.
+
+use std::io::{BufRead, BufReader, PipeReader};
+use std::process::{Command, Stdio};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail};
+
+use crate::progress;
+
+/// How often a program that takes long says where it is.
+const REPORT_EVERY: Duration = Duration::from_secs(15);
+
+/// Runs a program to its end and returns what it wrote, standard output and error in order.
+///
+/// # Errors
+/// Where it can't be started or fails; the error holds its whole output.
+pub(crate) fn run(label: &str, command: &mut Command) -> Result<String> {
+    let described = describe(command);
+    let (reader, writer) = std::io::pipe()?;
+    command
+        .stdin(Stdio::null())
+        .stdout(writer.try_clone()?)
+        .stderr(writer)
+        // Without a terminal cargo keeps its progress to itself.
+        .env("CARGO_TERM_PROGRESS_WHEN", "always")
+        .env("CARGO_TERM_PROGRESS_WIDTH", "80");
+    let mut child = command.spawn().with_context(|| format!("can't start `{described}`"))?;
+    // The command holds the pipe's other end; the reader would never see an end.
+    command.stdout(Stdio::null()).stderr(Stdio::null());
+    let output = collect(label, reader);
+    let status = child.wait()?;
+    if !status.success() {
+        bail!("`{described}` failed ({status})\n{output}");
+    }
+    Ok(output)
+}
+
+/// The output of a program that answers at once, or nothing where there is none or it fails.
+pub(crate) fn answer(command: &mut Command) -> Option<String> {
+    let output = command.stdin(Stdio::null()).stderr(Stdio::null()).output().ok()?;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    output.status.success().then_some(text)
+}
+
+fn describe(command: &Command) -> String {
+    let mut words = vec![command.get_program().to_string_lossy()];
+    words.extend(command.get_args().map(|argument| argument.to_string_lossy()));
+    words.join(" ")
+}
+
+/// Reads until the program ends, saying now and then where it is.
+fn collect(label: &str, reader: PipeReader) -> String {
+    let (sender, lines) = mpsc::channel();
+    let reading = std::thread::spawn(move || {
+        let lines = Lines { reader: BufReader::new(reader), returned: false };
+        for line in lines {
+            if sender.send(line).is_err() {
+                break;
+            }
+        }
+    });
+    let started = Instant::now();
+    let mut report_at = started + REPORT_EVERY;
+    let mut output = String::new();
+    let mut place = String::new();
+    loop {
+        match lines.recv_timeout(report_at.saturating_duration_since(Instant::now())) {
+            Ok(line) if line.trim_start().starts_with("Building [") => {
+                place = progress::cargo_progress(&line).unwrap_or(place);
+            }
+            Ok(line) => {
+                output.push_str(&line);
+                output.push('\n');
+            }
+            Err(RecvTimeoutError::Timeout) => {
+                let elapsed = progress::spoken(started.elapsed());
+                let comma = if place.is_empty() { "" } else { ", " };
+                progress::line(&format!("  {label}: {place}{comma}{elapsed} so far"));
+                report_at += REPORT_EVERY;
+            }
+            Err(RecvTimeoutError::Disconnected) => break,
+        }
+    }
+    // It only reads, and its channel is closed: it has ended.
+    let _ = reading.join();
+    output
+}
+
+/// Lines that end with a newline or, as a progress bar does, with a carriage return.
+struct Lines<R> {
+    reader: R,
+    returned: bool,
+}
+
+impl<R: BufRead> Iterator for Lines<R> {
+    type Item = String;
+
+    fn next(&mut self) -> Option<String> {
+        let mut line = Vec::new();
+        loop {
+            let buffer = self.reader.fill_buf().ok()?;
+            if buffer.is_empty() {
+                return (!line.is_empty()).then(|| String::from_utf8_lossy(&line).into_owned());
+            }
+            let Some(end) = buffer.iter().position(|byte| matches!(byte, b'\n' | b'\r')) else {
+                line.extend_from_slice(buffer);
+                let length = buffer.len();
+                self.reader.consume(length);
+                continue;
+            };
+            line.extend_from_slice(&buffer[..end]);
+            let returned = buffer[end] == b'\r';
+            self.reader.consume(end + 1);
+            // The newline of `\r\n` ends no second line, and a bare return is no line.
+            let counts = !line.is_empty() || !(returned || self.returned);
+            self.returned = returned;
+            if counts {
+                return Some(String::from_utf8_lossy(&line).into_owned());
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_end_with_a_newline_or_a_return() {
+        let lines = Lines { reader: &b"one\r\n\ntwo\rthree\r\rfour"[..], returned: false };
+        let lines: Vec<String> = lines.collect();
+        assert_eq!(lines, ["one", "", "two", "three", "four"]);
+    }
+
+    #[test]
+    fn a_failure_holds_all_output_in_order() {
+        let mut command = Command::new("sh");
+        command.args(["-c", "echo out; echo err >&2; exit 3"]);
+        let error = run("test", &mut command).unwrap_err().to_string();
+        assert!(error.contains("exit status: 3"), "{error}");
+        assert!(error.ends_with("\nout\nerr\n"), "{error}");
+    }
+
+    #[test]
+    fn a_program_that_is_missing_is_named() {
+        let error = run("test", &mut Command::new("moorline-no-such-program")).unwrap_err();
+        assert!(error.to_string().contains("moorline-no-such-program"));
+    }
+}

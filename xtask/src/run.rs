@@ -1,0 +1,74 @@
+//! `cargo xtask run`: from a checkout to a served page.
+
+use std::os::unix::process::CommandExt as _;
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result};
+
+use crate::client::{self, Profile};
+use crate::setup::{self, Purpose};
+use crate::workspace::Workspace;
+use crate::{process, progress};
+
+const BUILD: [&str; 5] = ["build", "--package", "moorline-relay", "--bin", "moorline"];
+
+/// Builds the client and the relay, and becomes `moorline serve`.
+///
+/// # Errors
+/// Where something can't be installed or built.
+pub(crate) fn run(workspace: &Workspace, debug: bool, arguments: &[String]) -> Result<()> {
+    setup::ensure(workspace, Purpose::Run)?;
+    let binary = if debug { debug_build(workspace) } else { release_build(workspace) }?;
+    let mut serve = workspace.command(&binary);
+    serve.arg("serve").args(arguments);
+    if debug {
+        serve.env("MOORLINE_DIST", workspace.dist());
+    }
+    // It takes this process's place, so that signals reach it alone.
+    Err(serve.exec()).with_context(|| format!("can't start {}", binary.display()))
+}
+
+/// The relay serves `dist/`: neither waits for the other.
+fn debug_build(workspace: &Workspace) -> Result<PathBuf> {
+    let client = || client::build(workspace, Profile::Debug);
+    let relay = || build_relay(workspace, &[]);
+    beside(client, relay)?;
+    Ok(workspace.target.join("debug/moorline"))
+}
+
+/// The relay holds the client's files, so it is linked after they are made.
+fn release_build(workspace: &Workspace) -> Result<PathBuf> {
+    let binary = workspace.target.join("release/moorline");
+    let client = || client::build(workspace, Profile::Release);
+    if binary.exists() {
+        client()?;
+    } else {
+        // What the relay depends on takes longest and does not need the client.
+        let ahead = || {
+            let mut host = workspace.cargo(&["build", "--release", "--package", "moorline-host"]);
+            process::run("relay's dependencies", &mut host).map(drop)
+        };
+        beside(client, ahead)?;
+    }
+    build_relay(workspace, &["--release"])?;
+    Ok(binary)
+}
+
+fn build_relay(workspace: &Workspace, extra: &[&str]) -> Result<()> {
+    progress::line("Building the relay.");
+    let mut build = workspace.cargo(&BUILD);
+    process::run("relay", build.args(extra)).map(drop)
+}
+
+/// Does two things at a time.
+fn beside(
+    one: impl FnOnce() -> Result<()> + Send,
+    other: impl FnOnce() -> Result<()> + Send,
+) -> Result<()> {
+    std::thread::scope(|scope| {
+        let one = scope.spawn(one);
+        let other = other();
+        one.join().map_err(|_| anyhow::anyhow!("a build panicked"))??;
+        other
+    })
+}

@@ -1,0 +1,127 @@
+//! Set-up on first use: finds what is missing, says what and why, and installs it.
+
+use std::path::Path;
+use std::process::Command;
+use std::time::Instant;
+
+use anyhow::{Context as _, Result, bail};
+
+use crate::progress;
+use crate::workspace::Workspace;
+use crate::{packages, process, system, tools};
+
+/// The target that the client is built for.
+pub(crate) const WASM: &str = "wasm32-unknown-unknown";
+
+/// What a set-up is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// Building and serving.
+    Run,
+    /// Building and every check.
+    Test,
+}
+
+/// Something to install.
+struct Part<'a> {
+    what: String,
+    why: String,
+    install: Box<dyn FnOnce() -> Result<()> + Send + 'a>,
+}
+
+/// Installs what is missing for a purpose; does nothing where nothing is.
+///
+/// # Errors
+/// Where something can't be installed; the error says what to do.
+pub(crate) fn ensure(workspace: &Workspace, purpose: Purpose) -> Result<()> {
+    let tools = tools::needed(workspace, purpose)?;
+    let system = system::needed(purpose);
+    // Tools build one after the other, since each uses every core and they share dependencies; what
+    // waits for the network runs beside them.
+    let lanes = [builds(workspace, &tools), downloads(workspace, &system)?];
+    let count: usize = lanes.iter().map(Vec::len).sum();
+    if count == 0 {
+        return Ok(());
+    }
+    progress::line("Set-up, once for this checkout. Missing:");
+    for part in lanes.iter().flatten() {
+        progress::line(&format!("  {}: {}", part.what, part.why));
+    }
+    let started = Instant::now();
+    let results: Vec<Result<()>> = std::thread::scope(|scope| {
+        let lanes = lanes.map(|lane| scope.spawn(|| lane.into_iter().try_for_each(perform)));
+        lanes
+            .into_iter()
+            .map(|lane| lane.join().unwrap_or_else(|_| bail!("the set-up panicked")))
+            .collect()
+    });
+    results.into_iter().collect::<Result<()>>()?;
+    progress::line(&format!("Set-up done in {}.", progress::spoken(started.elapsed())));
+    Ok(())
+}
+
+fn perform(part: Part<'_>) -> Result<()> {
+    progress::line(&format!("  {}: installing", part.what));
+    let started = Instant::now();
+    (part.install)().with_context(|| format!("can't install {}", part.what))?;
+    progress::line(&format!("  {}: done in {}", part.what, progress::spoken(started.elapsed())));
+    Ok(())
+}
+
+fn builds<'a>(workspace: &'a Workspace, tools: &'a [tools::Tool]) -> Vec<Part<'a>> {
+    let mut parts = Vec::new();
+    if !has_wasm_target(workspace) {
+        parts.push(Part {
+            what: WASM.to_owned(),
+            why: "what the browser runs is compiled for it; by rustup".to_owned(),
+            install: Box::new(|| add_wasm_target(workspace)),
+        });
+    }
+    for tool in tools.iter().filter(|tool| !tool.is_there(workspace)) {
+        parts.push(Part {
+            what: format!("{} {}", tool.package, tool.installs),
+            why: format!("{}; into {}", tool.why, workspace.tools().display()),
+            install: Box::new(|| tool.install(workspace)),
+        });
+    }
+    parts
+}
+
+fn downloads<'a>(workspace: &'a Workspace, system: &'a [system::Program]) -> Result<Vec<Part<'a>>> {
+    let missing: Vec<&system::Program> =
+        system.iter().filter(|program| program.find(workspace).is_none()).collect();
+    let mut parts = Vec::new();
+    if !missing.is_empty() {
+        let names: Vec<&str> = missing.iter().map(|program| program.debian).collect();
+        let reasons: Vec<String> =
+            missing.iter().map(|program| format!("{} {}", program.debian, program.why)).collect();
+        parts.push(Part {
+            what: format!("Debian packages {}", names.join(" ")),
+            why: reasons.join("; "),
+            install: Box::new(move || system::install(workspace, &names)),
+        });
+    }
+    if !packages::are_there(workspace)? {
+        parts.push(Part {
+            what: "npm packages".to_owned(),
+            why: "the browser's terminal and wasm-opt, by client/package-lock.json".to_owned(),
+            install: Box::new(|| packages::install(workspace)),
+        });
+    }
+    Ok(parts)
+}
+
+fn has_wasm_target(workspace: &Workspace) -> bool {
+    let sysroot = process::answer(workspace.command("rustc").args(["--print", "sysroot"]));
+    sysroot.is_some_and(|sysroot| {
+        Path::new(sysroot.trim()).join("lib/rustlib").join(WASM).join("lib").is_dir()
+    })
+}
+
+fn add_wasm_target(workspace: &Workspace) -> Result<()> {
+    if !workspace.has("rustup") {
+        bail!("install the Rust standard library for {WASM}: there is no rustup here to do it");
+    }
+    let command: &mut Command = &mut workspace.command("rustup");
+    process::run(WASM, command.args(["target", "add", WASM])).map(drop)
+}

@@ -1,0 +1,198 @@
+//! The steps of `cargo xtask test`, from the quickest to the slowest.
+
+use std::process::Command;
+
+use anyhow::{Context as _, Result};
+
+use crate::client::{self, Profile};
+use crate::setup::WASM;
+use crate::workspace::Workspace;
+use crate::{budget, fuzz, house, process, progress, system};
+
+/// How long each fuzz target runs.
+const FUZZ_SECONDS: u64 = 10;
+
+/// Every member that builds for this machine. The same for each command: another selection has other
+/// features, and builds everything again.
+const NATIVE: [&str; 3] = ["--workspace", "--exclude", "moorline-client"];
+
+/// What the browser scenarios are called in a filter of nextest.
+const SCENARIOS: &str = "package(moorline-tests)";
+
+/// One thing to check.
+pub(crate) struct Step {
+    pub(crate) name: &'static str,
+    pub(crate) what: &'static str,
+    /// Steps without which this one can't run.
+    pub(crate) needs: &'static [&'static str],
+    /// Whether parts of the names of tests select within it.
+    pub(crate) takes_filter: bool,
+    /// Does it, and says in a line or two what came of it.
+    pub(crate) run: fn(&Workspace, &[String]) -> Result<Vec<String>>,
+}
+
+/// All of them, in order.
+pub(crate) const STEPS: &[Step] = &[
+    step("fmt", "the code is formatted", fmt),
+    step("house", "the rules that no linter knows", |workspace, _| {
+        house::check(workspace).map(|()| vec![])
+    }),
+    step("deny", "licences and sources of dependencies", deny),
+    step("clippy", "lints of everything native", clippy),
+    step("clippy-web", "lints of what runs in a browser", clippy_web),
+    step("doc", "the documentation has no broken link", doc),
+    Step { takes_filter: true, ..step("unit", "unit tests and simulation", unit) },
+    step("doctest", "the examples in the documentation", doctest),
+    step("client", "the client builds and is small", client_build),
+    step("client-tests", "the client's own tests, in a browser", client_tests),
+    step("fuzz", "every decoder, guided by coverage", fuzz_all),
+    Step {
+        takes_filter: true,
+        needs: &["client"],
+        ..step("scenarios", "a real relay and a real browser", scenarios)
+    },
+];
+
+const fn step(
+    name: &'static str,
+    what: &'static str,
+    run: fn(&Workspace, &[String]) -> Result<Vec<String>>,
+) -> Step {
+    Step { name, what, needs: &[], takes_filter: false, run }
+}
+
+/// Prints them.
+pub(crate) fn list() {
+    for step in STEPS {
+        progress::line(&format!("{:<14} {}", step.name, step.what));
+    }
+}
+
+fn quiet(command: &mut Command) -> Result<Vec<String>> {
+    process::run("step", command).map(|_| vec![])
+}
+
+fn fmt(workspace: &Workspace, _: &[String]) -> Result<Vec<String>> {
+    quiet(&mut workspace.cargo(&["fmt", "--all", "--check"]))?;
+    quiet(&mut workspace.cargo(&["fmt", "--manifest-path", "fuzz/Cargo.toml", "--check"]))
+}
+
+/// Advisories are a matter of the day and their list is fetched from elsewhere: CI's own job.
+fn deny(workspace: &Workspace, _: &[String]) -> Result<Vec<String>> {
+    quiet(&mut workspace.cargo(&["deny", "--locked", "check", "licenses", "bans", "sources"]))
+}
+
+fn clippy(workspace: &Workspace, _: &[String]) -> Result<Vec<String>> {
+    let mut command = workspace.cargo(&["clippy", "--locked", "--all-targets"]);
+    quiet(command.args(NATIVE).args(["--", "-D", "warnings"]))
+}
+
+fn clippy_web(workspace: &Workspace, _: &[String]) -> Result<Vec<String>> {
+    let clippy = |arguments: &[&str]| {
+        let mut command = workspace.cargo_web(&["clippy", "--locked", "--target", WASM]);
+        quiet(command.args(arguments).args(["--", "-D", "warnings"]))
+    };
+    clippy(&["--package", "moorline-client", "--all-targets"])?;
+    // The relay's core is for every runtime.
+    clippy(&["--package", "moorline-shared", "--package", "moorline-relay", "--lib"])
+}
+
+fn doc(workspace: &Workspace, _: &[String]) -> Result<Vec<String>> {
+    let strict = |command: &mut Command| quiet(command.env("RUSTDOCFLAGS", "-D warnings"));
+    let arguments = ["doc", "--locked", "--no-deps", "--document-private-items"];
+    strict(workspace.cargo(&arguments).args(NATIVE))?;
+    strict(workspace.cargo_web(&arguments).args([
+        "--package",
+        "moorline-client",
+        "--lib",
+        "--target",
+        WASM,
+    ]))
+}
+
+fn unit(workspace: &Workspace, filter: &[String]) -> Result<Vec<String>> {
+    nextest(workspace, &format!("not {SCENARIOS}"), filter, &[])
+}
+
+fn doctest(workspace: &Workspace, _: &[String]) -> Result<Vec<String>> {
+    quiet(workspace.cargo(&["test", "--locked", "--doc", "--quiet"]).args(NATIVE))
+}
+
+fn client_build(workspace: &Workspace, _: &[String]) -> Result<Vec<String>> {
+    client::build(workspace, Profile::Release)?;
+    Ok(vec![budget::check(workspace)?])
+}
+
+fn client_tests(workspace: &Workspace, _: &[String]) -> Result<Vec<String>> {
+    let driver = system::chromedriver(workspace).context("there is no chromedriver")?;
+    let mut command = workspace.cargo_web(&[
+        "test",
+        "--locked",
+        "--package",
+        "moorline-client",
+        "--target",
+        WASM,
+    ]);
+    command
+        .env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER", "wasm-bindgen-test-runner")
+        .env("CHROMEDRIVER", driver);
+    let output = process::run("client's tests", &mut command)?;
+    Ok(lines_with(&output, "test result:"))
+}
+
+fn fuzz_all(workspace: &Workspace, _: &[String]) -> Result<Vec<String>> {
+    fuzz::check(workspace, FUZZ_SECONDS)
+}
+
+fn scenarios(workspace: &Workspace, filter: &[String]) -> Result<Vec<String>> {
+    let mut build = workspace.cargo(&["build", "--locked", "--bins"]);
+    process::run("relay", build.args(NATIVE))?;
+    let chrome = system::chromium(workspace).context("there is no Chromium")?;
+    let paths = [
+        ("MOORLINE_BIN", workspace.target.join("debug/moorline")),
+        ("MOORLINE_DIST", workspace.dist()),
+        ("CHROME", chrome),
+    ];
+    nextest(workspace, SCENARIOS, filter, &paths)
+}
+
+fn nextest(
+    workspace: &Workspace,
+    which: &str,
+    filter: &[String],
+    environment: &[(&str, std::path::PathBuf)],
+) -> Result<Vec<String>> {
+    let mut command = workspace.cargo(&["nextest", "run", "--locked"]);
+    command.args(NATIVE).args(["--filterset", which]);
+    // A part of a name may be in one half of the tests alone.
+    command.args(["--no-tests", if filter.is_empty() { "fail" } else { "pass" }]);
+    command.args(filter).envs(environment.iter().map(|(name, path)| (name, path)));
+    let output = process::run("tests", &mut command)?;
+    Ok(lines_with(&output, "Summary ["))
+}
+
+fn lines_with(output: &str, mark: &str) -> Vec<String> {
+    let lines = output.lines().filter(|line| line.contains(mark));
+    lines.map(|line| line.trim().to_owned()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_step_needs_only_earlier_ones() {
+        let mut seen = Vec::new();
+        for step in STEPS {
+            assert!(step.needs.iter().all(|needed| seen.contains(needed)), "{}", step.name);
+            assert!(!seen.contains(&step.name));
+            seen.push(step.name);
+        }
+    }
+
+    #[test]
+    fn closing_lines_are_found() {
+        let output = "noise\n     Summary [   0.1s] 2 tests run: 2 passed\nnoise\n";
+        assert_eq!(lines_with(output, "Summary ["), ["Summary [   0.1s] 2 tests run: 2 passed"]);
+    }
+}

@@ -1,0 +1,147 @@
+//! The tools that `cargo install` provides: which, at what version, and what for.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use semver::{Version, VersionReq};
+
+use crate::process;
+use crate::setup::Purpose;
+use crate::workspace::Workspace;
+
+/// A package of command-line programs.
+pub(crate) struct Tool {
+    pub(crate) package: &'static str,
+    programs: &'static [&'static str],
+    /// Any of these versions is used where it is there already.
+    accepts: VersionReq,
+    /// This one is installed where none is.
+    pub(crate) installs: String,
+    /// With the dependencies of its own lock file.
+    locked: bool,
+    pub(crate) why: &'static str,
+}
+
+/// Every tool for a purpose.
+///
+/// # Errors
+/// Where `Cargo.lock` can't be read.
+pub(crate) fn needed(workspace: &Workspace, purpose: Purpose) -> Result<Vec<Tool>> {
+    // The program and the crate speak an exact version of the same private format.
+    let bindgen = workspace.locked_version("wasm-bindgen")?;
+    let mut tools = vec![
+        Tool {
+            package: "trunk",
+            programs: &["trunk"],
+            accepts: VersionReq::parse("^0.21.14")?,
+            installs: "0.21.14".to_owned(),
+            locked: true,
+            why: "builds the client's files",
+        },
+        Tool {
+            package: "wasm-bindgen-cli",
+            programs: &["wasm-bindgen", "wasm-bindgen-test-runner"],
+            accepts: VersionReq::parse(&format!("={bindgen}"))?,
+            installs: bindgen,
+            // Its lock file names a version that was withdrawn.
+            locked: false,
+            why: "joins the client's WebAssembly with the page, at the version of Cargo.lock",
+        },
+    ];
+    if purpose == Purpose::Test {
+        tools.push(Tool {
+            package: "cargo-nextest",
+            programs: &["cargo-nextest"],
+            accepts: VersionReq::parse(">=0.9.100, <0.10")?,
+            installs: "0.9.143".to_owned(),
+            locked: true,
+            why: "runs the tests",
+        });
+        tools.push(Tool {
+            package: "cargo-deny",
+            programs: &["cargo-deny"],
+            accepts: VersionReq::parse("^0.20")?,
+            installs: "0.20.2".to_owned(),
+            locked: true,
+            why: "checks licences and sources of dependencies",
+        });
+    }
+    Ok(tools)
+}
+
+impl Tool {
+    /// Whether every program of it is there at an accepted version.
+    pub(crate) fn is_there(&self, workspace: &Workspace) -> bool {
+        self.programs.iter().all(|program| {
+            workspace
+                .find(Path::new(program))
+                .and_then(|file| version_of(workspace, &file))
+                .is_some_and(|version| self.accepts.matches(&version))
+        })
+    }
+
+    /// Builds and installs it for this checkout alone.
+    ///
+    /// # Errors
+    /// Where the build fails.
+    pub(crate) fn install(&self, workspace: &Workspace) -> Result<()> {
+        let mut command =
+            workspace.cargo(&["install", self.package, "--force", "--version", &self.installs]);
+        if self.locked {
+            command.arg("--locked");
+        }
+        // Built for a short build, not for speed, and in one folder, so that they share dependencies.
+        command
+            .arg("--root")
+            .arg(workspace.tools())
+            .env("CARGO_TARGET_DIR", workspace.tools().join("build"))
+            .env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "1")
+            .env("CARGO_PROFILE_RELEASE_LTO", "off")
+            .env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16")
+            .env("CARGO_PROFILE_RELEASE_DEBUG", "0");
+        process::run(self.package, &mut command).map(drop)
+    }
+}
+
+fn version_of(workspace: &Workspace, program: &PathBuf) -> Option<Version> {
+    let mut command = workspace.command(program);
+    // The word that cargo would pass, without which a subcommand of cargo does not answer.
+    let name = program.file_name()?.to_str()?;
+    command.args(name.strip_prefix("cargo-")).arg("--version");
+    version_in(&process::answer(&mut command)?)
+}
+
+/// The version in an answer such as `trunk 0.21.14` or `cargo-nextest 0.9.143 (60fa45f 2026-08-04)`.
+fn version_in(answer: &str) -> Option<Version> {
+    let mut words = answer.lines().next()?.split_whitespace();
+    words.find_map(|word| Version::parse(word).ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_found_in_what_tools_answer() {
+        for (answer, version) in [
+            ("trunk 0.21.14\n", Version::new(0, 21, 14)),
+            (
+                "cargo-nextest 0.9.143 (60fa45f63 2026-08-04)\nrelease: 1.2.3\n",
+                Version::new(0, 9, 143),
+            ),
+        ] {
+            assert_eq!(version_in(answer), Some(version));
+        }
+        assert_eq!(version_in("no version"), None);
+        assert_eq!(version_in(""), None);
+    }
+
+    #[test]
+    fn the_installed_version_is_an_accepted_one() {
+        let workspace = Workspace::new().unwrap();
+        for tool in needed(&workspace, Purpose::Test).unwrap() {
+            let installs = Version::parse(&tool.installs).unwrap();
+            assert!(tool.accepts.matches(&installs), "{}", tool.package);
+        }
+    }
+}

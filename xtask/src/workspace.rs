@@ -1,0 +1,118 @@
+//! Where things are, and commands that find the project's own tools.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context as _, Result};
+
+/// The checkout that this program was built from.
+pub(crate) struct Workspace {
+    pub(crate) root: PathBuf,
+    pub(crate) target: PathBuf,
+    path: OsString,
+}
+
+impl Workspace {
+    /// Finds the checkout.
+    pub(crate) fn new() -> Result<Self> {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .parent()
+            .context("xtask stands in no workspace")?
+            .to_owned();
+        let target = std::env::var_os("CARGO_TARGET_DIR")
+            .map_or_else(|| root.join("target"), |set| root.join(set));
+        let inherited = std::env::var_os("PATH").unwrap_or_default();
+        let own = [tools_dir(&target).join("bin"), root.join("client/node_modules/.bin")];
+        let path =
+            std::env::join_paths(own.into_iter().chain(std::env::split_paths(&inherited)))
+                .context("a folder of PATH or of this checkout has a name that PATH can't hold")?;
+        Ok(Self { root, target, path })
+    }
+
+    /// Where `cargo install` puts the project's own tools; they are in `bin/` below it.
+    pub(crate) fn tools(&self) -> PathBuf {
+        tools_dir(&self.target)
+    }
+
+    /// The client's files as they are served.
+    pub(crate) fn dist(&self) -> PathBuf {
+        self.root.join("dist")
+    }
+
+    /// Builds for wasm32 have a folder of their own, so that they can run beside native ones.
+    pub(crate) fn web_target(&self) -> PathBuf {
+        self.target.join("web")
+    }
+
+    /// A program, in the checkout's root, that sees the project's own tools first.
+    pub(crate) fn command(&self, program: impl AsRef<Path>) -> Command {
+        let program = program.as_ref();
+        let mut command = Command::new(self.find(program).unwrap_or_else(|| program.to_owned()));
+        command.current_dir(&self.root).env("PATH", &self.path);
+        command
+    }
+
+    /// The cargo that runs this, for native builds.
+    pub(crate) fn cargo(&self, arguments: &[&str]) -> Command {
+        let mut command = self.command("cargo");
+        command.args(arguments).env("CARGO_TARGET_DIR", &self.target);
+        command
+    }
+
+    /// The cargo that runs this, for builds for wasm32.
+    pub(crate) fn cargo_web(&self, arguments: &[&str]) -> Command {
+        let mut command = self.cargo(arguments);
+        command.env("CARGO_TARGET_DIR", self.web_target());
+        command
+    }
+
+    /// A program by its name: the project's own first, then the first on PATH.
+    pub(crate) fn find(&self, program: &Path) -> Option<PathBuf> {
+        std::env::split_paths(&self.path)
+            .map(|folder| folder.join(program))
+            .find(|file| file.is_file())
+    }
+
+    /// Whether a program is there.
+    pub(crate) fn has(&self, program: &str) -> bool {
+        self.find(Path::new(program)).is_some()
+    }
+
+    /// The version that `Cargo.lock` names for a package.
+    pub(crate) fn locked_version(&self, package: &str) -> Result<String> {
+        let lock = std::fs::read_to_string(self.root.join("Cargo.lock"))
+            .context("can't read Cargo.lock")?;
+        locked_version(&lock, package).with_context(|| format!("Cargo.lock holds no {package}"))
+    }
+}
+
+fn tools_dir(target: &Path) -> PathBuf {
+    target.join("tools")
+}
+
+fn locked_version(lock: &str, package: &str) -> Option<String> {
+    let name = format!("name = \"{package}\"");
+    let mut lines = lock.lines().skip_while(|line| *line != name).skip(1);
+    let version = lines.next()?.strip_prefix("version = \"")?.strip_suffix('"')?;
+    Some(version.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_version_is_read_from_the_lock() {
+        let lock = "[[package]]\nname = \"a\"\nversion = \"1.0.0\"\n\n[[package]]\nname = \"ab\"\nversion = \"2.0.0\"\n";
+        assert_eq!(locked_version(lock, "ab").as_deref(), Some("2.0.0"));
+        assert_eq!(locked_version(lock, "b"), None);
+    }
+
+    #[test]
+    fn the_projects_own_tools_come_first() {
+        let workspace = Workspace::new().unwrap();
+        let first = std::env::split_paths(&workspace.path).next().unwrap();
+        assert_eq!(first, workspace.tools().join("bin"));
+    }
+}
