@@ -2,9 +2,10 @@
 
 use std::path::Path;
 use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Result, bail};
 
 use crate::progress;
 use crate::workspace::Workspace;
@@ -48,24 +49,36 @@ pub(crate) fn ensure(workspace: &Workspace, purpose: Purpose) -> Result<()> {
         progress::line(&format!("  {}: {}", part.what, part.why));
     }
     let started = Instant::now();
-    let results: Vec<Result<()>> = std::thread::scope(|scope| {
-        let lanes = lanes.map(|lane| scope.spawn(|| lane.into_iter().try_for_each(perform)));
-        lanes
-            .into_iter()
-            .map(|lane| lane.join().unwrap_or_else(|_| bail!("the set-up panicked")))
-            .collect()
+    let failed = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for lane in lanes {
+            scope.spawn(|| perform(lane, &failed));
+        }
     });
-    results.into_iter().collect::<Result<()>>()?;
+    if failed.into_inner() {
+        bail!("the set-up is not complete; what it lacks is said above");
+    }
     progress::line(&format!("Set-up done in {}.", progress::spoken(started.elapsed())));
     Ok(())
 }
 
-fn perform(part: Part<'_>) -> Result<()> {
-    progress::line(&format!("  {}: installing", part.what));
-    let started = Instant::now();
-    (part.install)().with_context(|| format!("can't install {}", part.what))?;
-    progress::line(&format!("  {}: done in {}", part.what, progress::spoken(started.elapsed())));
-    Ok(())
+/// One part after the other, until one fails here or in another lane.
+fn perform(lane: Vec<Part<'_>>, failed: &AtomicBool) {
+    for part in lane {
+        if failed.load(Ordering::Relaxed) {
+            return;
+        }
+        progress::line(&format!("  {}: installing", part.what));
+        let started = Instant::now();
+        let outcome = match (part.install)() {
+            Ok(()) => format!("done in {}", progress::spoken(started.elapsed())),
+            Err(error) => {
+                failed.store(true, Ordering::Relaxed);
+                format!("FAILED: {error:#}")
+            }
+        };
+        progress::line(&format!("  {}: {outcome}", part.what));
+    }
 }
 
 fn builds<'a>(workspace: &'a Workspace, tools: &'a [tools::Tool]) -> Vec<Part<'a>> {

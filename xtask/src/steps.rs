@@ -79,7 +79,16 @@ fn fmt(workspace: &Workspace, _: &[String]) -> Result<Vec<String>> {
 
 /// Advisories are a matter of the day and their list is fetched from elsewhere: CI's own job.
 fn deny(workspace: &Workspace, _: &[String]) -> Result<Vec<String>> {
-    quiet(&mut workspace.cargo(&["deny", "--log-level", "error", "--locked", "check", "licenses", "bans", "sources"]))
+    quiet(&mut workspace.cargo(&[
+        "deny",
+        "--log-level",
+        "error",
+        "--locked",
+        "check",
+        "licenses",
+        "bans",
+        "sources",
+    ]))
 }
 
 fn clippy(workspace: &Workspace, _: &[String]) -> Result<Vec<String>> {
