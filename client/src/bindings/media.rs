@@ -1,0 +1,29 @@
+//! Media queries.
+
+use gloo_events::EventListener;
+use web_sys::{MediaQueryList, window};
+
+fn query(text: &str) -> Option<MediaQueryList> {
+    window()?.match_media(text).ok().flatten()
+}
+
+/// Whether the media query `text` holds now.
+#[must_use]
+pub fn matches(text: &str) -> bool {
+    query(text).is_some_and(|list| list.matches())
+}
+
+/// Calls back while it lives.
+#[must_use = "dropping it stops watching"]
+pub struct MediaWatch {
+    _listener: Option<EventListener>,
+}
+
+/// Calls `changed` whenever the answer to `text` changes.
+pub fn watch(text: &str, changed: impl Fn(bool) + 'static) -> MediaWatch {
+    let listener = query(text).map(|list| {
+        let target = list.clone();
+        EventListener::new(&target, "change", move |_| changed(list.matches()))
+    });
+    MediaWatch { _listener: listener }
+}

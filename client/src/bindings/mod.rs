@@ -1,0 +1,15 @@
+//! The only place that touches the browser's own interfaces: everything here hands out plain
+//! values and guards that undo what they did when they are dropped.
+
+pub mod clipboard;
+pub mod clock;
+pub mod dialog;
+pub mod keyboard;
+pub mod media;
+pub mod observe;
+pub mod page;
+mod queries;
+pub mod screen;
+pub mod socket;
+pub mod storage;
+mod xterm;

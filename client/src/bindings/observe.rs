@@ -1,0 +1,107 @@
+//! Tells when an element or the visible part of the page changes its size.
+
+use std::cell::Cell;
+use std::rc::Rc;
+
+use gloo_events::EventListener;
+use wasm_bindgen::prelude::*;
+use web_sys::{HtmlElement, ResizeObserver, window};
+
+/// Coalesces calls into one at the next animation frame.
+#[must_use = "dropping it cancels what is asked for"]
+pub struct FrameRequest {
+    callback: Rc<Closure<dyn FnMut()>>,
+    asked: Rc<Cell<Option<i32>>>,
+}
+
+impl FrameRequest {
+    /// Calls `f` once at the next frame after each [`FrameRequest::ask`].
+    pub fn new(mut f: impl FnMut() + 'static) -> Self {
+        let asked = Rc::new(Cell::new(None));
+        let done = Rc::clone(&asked);
+        let callback = Closure::new(move || {
+            done.set(None);
+            f();
+        });
+        Self { callback: Rc::new(callback), asked }
+    }
+
+    /// Asks for one call at the next frame.
+    pub fn ask(&self) {
+        if self.asked.get().is_some() {
+            return;
+        }
+        let function = self.callback.as_ref().as_ref().unchecked_ref();
+        let handle = window().and_then(|window| window.request_animation_frame(function).ok());
+        self.asked.set(handle);
+    }
+}
+
+impl Drop for FrameRequest {
+    fn drop(&mut self) {
+        if let (Some(window), Some(handle)) = (window(), self.asked.take()) {
+            // Fails only where there is no such request any more.
+            let _ = window.cancel_animation_frame(handle);
+        }
+    }
+}
+
+/// Watches an element's size while it lives.
+#[must_use = "dropping it stops watching"]
+pub struct SizeWatch {
+    observer: Option<ResizeObserver>,
+    _callback: Closure<dyn FnMut()>,
+}
+
+/// Calls `changed` at most once a frame while `element` changes its size, and once at first.
+pub fn size(element: &HtmlElement, changed: impl FnMut() + 'static) -> SizeWatch {
+    let frame = FrameRequest::new(changed);
+    let callback = Closure::new(move || frame.ask());
+    let observer = ResizeObserver::new(callback.as_ref().unchecked_ref()).ok();
+    if let Some(observer) = &observer {
+        observer.observe(element);
+    }
+    SizeWatch { observer, _callback: callback }
+}
+
+impl Drop for SizeWatch {
+    fn drop(&mut self) {
+        if let Some(observer) = &self.observer {
+            observer.disconnect();
+        }
+    }
+}
+
+/// Keeps `--visible-height` on the page's root at the height that a soft keyboard leaves.
+#[must_use = "dropping it stops watching"]
+pub struct VisibleHeight {
+    _listeners: Vec<EventListener>,
+}
+
+/// Starts keeping `--visible-height`; browsers without a visual viewport use the whole height.
+pub fn visible_height() -> VisibleHeight {
+    let Some(viewport) = window().and_then(|window| window.visual_viewport()) else {
+        return VisibleHeight { _listeners: Vec::new() };
+    };
+    let target = viewport.clone();
+    let apply = move || {
+        let root = window().and_then(|window| window.document()?.document_element());
+        if let Some(root) = root.and_then(|root| root.dyn_into::<HtmlElement>().ok()) {
+            let style = root.style();
+            // A page zoomed by two fingers keeps its layout.
+            let zoomed = (viewport.scale() - 1.0).abs() > 0.01;
+            let _ = if zoomed {
+                style.remove_property("--visible-height").map(drop)
+            } else {
+                style.set_property("--visible-height", &format!("{}px", viewport.height()))
+            };
+        }
+    };
+    apply();
+    let apply = Rc::new(apply);
+    let listen = |kind: &'static str| {
+        let apply = Rc::clone(&apply);
+        EventListener::new(&target, kind, move |_| apply())
+    };
+    VisibleHeight { _listeners: vec![listen("resize"), listen("scroll")] }
+}

@@ -1,0 +1,453 @@
+//! The terminal emulator of the page: xterm.js with its addons, owned and disposed as one.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::rc::Rc;
+
+use js_sys::{ArrayBuffer, Object, Promise, Reflect, Uint8Array};
+use moorline_shared::limits::FRAME_HEADER_BYTES;
+use moorline_shared::session::Size;
+use wasm_bindgen::prelude::*;
+use web_sys::HtmlElement;
+
+use super::keyboard::Press;
+use super::queries::{QueryFilter, Quiet};
+use super::xterm::{
+    ClipboardAddon, ClipboardProvider, Disposable, FitAddon, SearchAddon, SearchResults, Terminal,
+    UnicodeGraphemesAddon, WebLinksAddon,
+};
+use crate::look::{FontSize, TERMINAL_FONTS, Theme, palette};
+
+/// Lines above the screen that can be scrolled back to.
+const SCROLLBACK_LINES: u32 = 10_000;
+
+/// Bytes for the terminal, in the browser's memory.
+#[derive(Debug, Clone)]
+pub struct Chunk(Uint8Array);
+
+impl Chunk {
+    /// The data of a frame, as a view: no byte is copied. `None` for less than a header.
+    #[must_use]
+    pub fn of_frame(frame: &ArrayBuffer) -> Option<Self> {
+        let header = FRAME_HEADER_BYTES as u32;
+        (frame.byte_length() >= header)
+            .then(|| Self(Uint8Array::new_with_byte_offset(frame, header)))
+    }
+
+    /// A copy of `bytes`.
+    #[must_use]
+    pub fn copy(bytes: &[u8]) -> Self {
+        Self(Uint8Array::from(bytes))
+    }
+
+    /// A copy in wasm's memory, for what has to look at the bytes.
+    #[must_use]
+    pub fn to_vec(&self) -> Vec<u8> {
+        self.0.to_vec()
+    }
+}
+
+/// The number at the beginning of a frame, and how many bytes follow it.
+#[must_use]
+pub fn frame_header(frame: &ArrayBuffer) -> Option<(u64, usize)> {
+    let data = (frame.byte_length() as usize).checked_sub(FRAME_HEADER_BYTES)?;
+    let mut header = [0_u8; FRAME_HEADER_BYTES];
+    Uint8Array::new_with_byte_offset_and_length(frame, 0, FRAME_HEADER_BYTES as u32)
+        .copy_to(&mut header);
+    Some((u64::from_be_bytes(header), data))
+}
+
+/// What the terminal tells.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ScreenEvent {
+    /// Typed, pasted or answered.
+    Data(String),
+    /// Like `Data`, but each character is one byte (old mouse reports).
+    Binary(String),
+    /// The bell rang.
+    Bell,
+    /// The program named the window.
+    Title(String),
+    /// Something was drawn; whether what is seen is the end of the buffer.
+    Drawn {
+        /// The view is scrolled to the bottom.
+        at_bottom: bool,
+    },
+    /// How many matches the search has, and which one is shown, from 0.
+    Matches {
+        /// The match that is shown; `None` where there is none or there are too many.
+        index: Option<u32>,
+        /// All matches.
+        count: u32,
+    },
+}
+
+/// Whether the terminal may see a key (`false` keeps it from it), and whether the browser may.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyRoute {
+    /// To the terminal.
+    Terminal,
+    /// To the browser, which pastes on it, say.
+    Browser,
+    /// To neither: it was handled.
+    Taken,
+}
+
+struct Pending {
+    replayed: bool,
+    done: Box<dyn FnOnce()>,
+}
+
+type Queue = Rc<RefCell<VecDeque<Pending>>>;
+
+/// The terminal emulator in the page.
+pub struct Screen {
+    terminal: Terminal,
+    fit: FitAddon,
+    search: SearchAddon,
+    written: Queue,
+    quiet: Rc<Quiet>,
+    done: Closure<dyn FnMut()>,
+    subscriptions: Vec<Disposable>,
+    _filter: QueryFilter,
+    _closures: Vec<Box<dyn std::any::Any>>,
+}
+
+impl Screen {
+    /// Puts a terminal into `parent`.
+    pub fn open(
+        parent: &HtmlElement,
+        theme: Theme,
+        font: FontSize,
+        happened: impl Fn(ScreenEvent) + Clone + 'static,
+        key: impl Fn(&Press) -> KeyRoute + 'static,
+    ) -> Self {
+        let terminal = Terminal::new(&options(theme, font));
+        let (fit, search) = (FitAddon::new(), SearchAddon::new());
+        let mut closures: Vec<Box<dyn std::any::Any>> = Vec::new();
+        terminal.load_addon(&fit);
+        terminal.load_addon(&search);
+        terminal.load_addon(&UnicodeGraphemesAddon::new());
+        terminal.unicode().set_active_version("15-graphemes");
+        load_links(&terminal, &mut closures);
+        load_clipboard(&terminal, &mut closures);
+        let quiet = Rc::new(Quiet::default());
+        let filter = QueryFilter::new(&terminal, &quiet);
+        let mut listening = Listening { terminal: &terminal, closures, subscriptions: Vec::new() };
+        listening.data(&quiet, &happened);
+        listening.view(&search, &happened);
+        listening.keys(key);
+        let Listening { closures, subscriptions, .. } = listening;
+        terminal.open(parent);
+        let written = Queue::default();
+        let done = on_parsed(&written, &quiet);
+        Self {
+            terminal,
+            fit,
+            search,
+            written,
+            quiet,
+            done,
+            subscriptions,
+            _filter: filter,
+            _closures: closures,
+        }
+    }
+
+    /// Appends `chunk` and calls `done` once it is parsed. `replayed` says that it tells of the
+    /// past, so that queries in it are not answered. `done` may be called before this returns.
+    pub fn write(&self, chunk: &Chunk, replayed: bool, done: impl FnOnce() + 'static) {
+        let first = {
+            let mut written = self.written.borrow_mut();
+            written.push_back(Pending { replayed, done: Box::new(done) });
+            written.len() == 1
+        };
+        if first {
+            self.quiet.replaying.set(replayed);
+        }
+        self.terminal.write(&chunk.0, self.done.as_ref().unchecked_ref());
+    }
+
+    /// The size that fills the place that the terminal has; `None` while it is not shown.
+    #[must_use]
+    pub fn fitting(&self) -> Option<Size> {
+        let fitting = self.fit.propose_dimensions()?;
+        let (cols, rows) = (fitting.cols(), fitting.rows());
+        (cols.is_finite() && rows.is_finite())
+            .then(|| Size { cols: cols as u16, rows: rows as u16 }.clamped())
+    }
+
+    /// The size that it has.
+    #[must_use]
+    pub fn size(&self) -> Size {
+        Size { cols: self.terminal.cols(), rows: self.terminal.rows() }
+    }
+
+    /// Changes the size.
+    pub fn resize(&self, size: Size) {
+        if self.size() != size {
+            self.terminal.resize(size.cols, size.rows);
+        }
+    }
+
+    /// Changes the colours.
+    pub fn set_theme(&self, theme: Theme) {
+        let options = self.terminal.options();
+        set(&options, "theme", &colours(theme));
+        set(&options, "minimumContrastRatio", &least_contrast(theme).into());
+    }
+
+    /// Changes the size of the letters.
+    pub fn set_font(&self, font: FontSize) {
+        set(&self.terminal.options(), "fontSize", &font.pixels().into());
+    }
+
+    /// Moves the keyboard's focus here.
+    pub fn focus(&self) {
+        self.terminal.focus();
+    }
+
+    /// Pastes as if from the clipboard: bracketed where the program wants it.
+    pub fn paste(&self, text: &str) {
+        self.terminal.paste(text);
+    }
+
+    /// The selected text, where there is any.
+    #[must_use]
+    pub fn selection(&self) -> Option<String> {
+        self.terminal.has_selection().then(|| self.terminal.get_selection())
+    }
+
+    /// Takes the selection away.
+    pub fn clear_selection(&self) {
+        self.terminal.clear_selection();
+    }
+
+    /// Scrolls to the end.
+    pub fn scroll_to_bottom(&self) {
+        self.terminal.scroll_to_bottom();
+    }
+
+    /// How many lines the view is above the end.
+    #[must_use]
+    pub fn lines_above_bottom(&self) -> u32 {
+        let buffer = self.terminal.buffer().active();
+        buffer.base_y().saturating_sub(buffer.viewport_y())
+    }
+
+    /// Scrolls so that the view is this many lines above the end.
+    pub fn scroll_above_bottom(&self, lines: u32) {
+        let end = self.terminal.buffer().active().base_y();
+        self.terminal.scroll_to_line(end.saturating_sub(lines));
+    }
+
+    /// Whether arrow keys must be sent in their application form.
+    #[must_use]
+    pub fn application_cursor(&self) -> bool {
+        self.terminal.modes().application_cursor_keys_mode()
+    }
+
+    /// Finds and shows the next or the previous match of `text`.
+    pub fn find(&self, text: &str, forwards: bool, incremental: bool) {
+        let options = search_options(incremental);
+        if forwards {
+            self.search.find_next(text, &options);
+        } else {
+            self.search.find_previous(text, &options);
+        }
+    }
+
+    /// Ends the search.
+    pub fn end_search(&self) {
+        self.search.clear_decorations();
+        self.terminal.clear_selection();
+    }
+
+    /// The whole buffer as text, wrapped lines joined.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let buffer = self.terminal.buffer().active();
+        let mut text = String::new();
+        for line in (0..buffer.length()).filter_map(|index| buffer.get_line(index)) {
+            if !line.is_wrapped() && !text.is_empty() {
+                text.push('\n');
+            }
+            text.push_str(&line.translate_to_string(true));
+        }
+        text.truncate(text.trim_end().len());
+        text
+    }
+}
+
+impl Drop for Screen {
+    fn drop(&mut self) {
+        for subscription in &self.subscriptions {
+            subscription.dispose();
+        }
+        self.terminal.dispose();
+    }
+}
+
+fn on_parsed(written: &Queue, quiet: &Rc<Quiet>) -> Closure<dyn FnMut()> {
+    let (written, quiet) = (Rc::clone(written), Rc::clone(quiet));
+    Closure::new(move || {
+        // The borrow ends before `done` runs: that may write again.
+        let done = {
+            let mut written = written.borrow_mut();
+            let done = written.pop_front().map(|pending| pending.done);
+            quiet.replaying.set(written.front().is_some_and(|next| next.replayed));
+            done
+        };
+        if let Some(done) = done {
+            done();
+        }
+    })
+}
+
+struct Listening<'a> {
+    terminal: &'a Terminal,
+    closures: Vec<Box<dyn std::any::Any>>,
+    subscriptions: Vec<Disposable>,
+}
+
+impl Listening<'_> {
+    fn data<F: Fn(ScreenEvent) + Clone + 'static>(&mut self, quiet: &Rc<Quiet>, happened: &F) {
+        let (tell, quiet) = (happened.clone(), Rc::clone(quiet));
+        let data = Closure::<dyn FnMut(String)>::new(move |data: String| {
+            if !quiet.swallows(&data) {
+                tell(ScreenEvent::Data(data));
+            }
+        });
+        self.subscriptions.push(self.terminal.on_data(&data));
+        let tell = happened.clone();
+        let binary = Closure::<dyn FnMut(String)>::new(move |data| tell(ScreenEvent::Binary(data)));
+        self.subscriptions.push(self.terminal.on_binary(&binary));
+        self.closures.extend([Box::new(data) as Box<dyn std::any::Any>, Box::new(binary)]);
+    }
+
+    fn view<F: Fn(ScreenEvent) + Clone + 'static>(&mut self, search: &SearchAddon, happened: &F) {
+        let tell = happened.clone();
+        let bell = Closure::<dyn FnMut()>::new(move || tell(ScreenEvent::Bell));
+        self.subscriptions.push(self.terminal.on_bell(&bell));
+        let tell = happened.clone();
+        let title = Closure::<dyn FnMut(String)>::new(move |title| tell(ScreenEvent::Title(title)));
+        self.subscriptions.push(self.terminal.on_title_change(&title));
+        let (tell, terminal) = (happened.clone(), self.terminal.clone());
+        let drawn = Closure::<dyn FnMut()>::new(move || {
+            let buffer = terminal.buffer().active();
+            tell(ScreenEvent::Drawn { at_bottom: buffer.viewport_y() >= buffer.base_y() });
+        });
+        self.subscriptions.push(self.terminal.on_render(&drawn));
+        let tell = happened.clone();
+        let matches = Closure::<dyn FnMut(SearchResults)>::new(move |results: SearchResults| {
+            let index = u32::try_from(results.result_index()).ok();
+            tell(ScreenEvent::Matches { index, count: results.result_count() });
+        });
+        self.subscriptions.push(search.on_did_change_results(&matches));
+        self.closures.extend([Box::new(bell) as Box<dyn std::any::Any>, Box::new(title)]);
+        self.closures.extend([Box::new(drawn) as Box<dyn std::any::Any>, Box::new(matches)]);
+    }
+
+    fn keys(&mut self, route: impl Fn(&Press) -> KeyRoute + 'static) {
+        let handler = Closure::<dyn FnMut(web_sys::KeyboardEvent) -> bool>::new(
+            move |event: web_sys::KeyboardEvent| {
+                if event.type_() != "keydown" {
+                    return true;
+                }
+                match route(&Press::from(&event)) {
+                    KeyRoute::Terminal => true,
+                    KeyRoute::Browser => false,
+                    KeyRoute::Taken => {
+                        event.prevent_default();
+                        event.stop_propagation();
+                        false
+                    }
+                }
+            },
+        );
+        self.terminal.attach_custom_key_event_handler(&handler);
+        self.closures.push(Box::new(handler));
+    }
+}
+
+fn load_links(terminal: &Terminal, closures: &mut Vec<Box<dyn std::any::Any>>) {
+    let activate = Closure::<dyn FnMut(JsValue, String)>::new(|_, address: String| {
+        super::page::open_tab(&address);
+    });
+    terminal.load_addon(&WebLinksAddon::new(&activate));
+    closures.push(Box::new(activate));
+}
+
+/// OSC 52: programs may write to the clipboard. Reading never gets here, see [`super::queries`].
+/// The terminal does not wait for the browser, which may ask for a permission first.
+fn load_clipboard(terminal: &Terminal, closures: &mut Vec<Box<dyn std::any::Any>>) {
+    let provider = Object::new().unchecked_into::<ClipboardProvider>();
+    let read =
+        Closure::<dyn FnMut(JsValue) -> Promise>::new(|_| Promise::resolve(&JsValue::from_str("")));
+    let write = Closure::<dyn FnMut(JsValue, String) -> Promise>::new(|_, text: String| {
+        wasm_bindgen_futures::spawn_local(async move {
+            // Where the browser refuses, the program cannot be told.
+            super::clipboard::write(&text).await;
+        });
+        Promise::resolve(&JsValue::UNDEFINED)
+    });
+    provider.set_read_text(&read);
+    provider.set_write_text(&write);
+    terminal.load_addon(&ClipboardAddon::new(&JsValue::UNDEFINED, &provider));
+    closures.extend([Box::new(read) as Box<dyn std::any::Any>, Box::new(write)]);
+}
+
+fn set(object: &Object, key: &str, value: &JsValue) {
+    // Setting a known field of a plain object cannot fail.
+    let _ = Reflect::set(object, &key.into(), value);
+}
+
+fn colours(theme: Theme) -> Object {
+    let colours = Object::new();
+    for (name, colour) in palette(theme) {
+        set(&colours, name, &(*colour).into());
+    }
+    colours
+}
+
+/// Programs pick colours for a dark background; on a light one some would be unreadable.
+const fn least_contrast(theme: Theme) -> f64 {
+    match theme {
+        Theme::Dark => 1.0,
+        Theme::Light => 3.0,
+    }
+}
+
+fn options(theme: Theme, font: FontSize) -> Object {
+    let windows = Object::new();
+    // Programs save the title and restore it when they end.
+    set(&windows, "pushTitle", &true.into());
+    set(&windows, "popTitle", &true.into());
+    let options = Object::new();
+    // The buffer and the parser are still proposed API.
+    set(&options, "allowProposedApi", &true.into());
+    set(&options, "cursorBlink", &false.into());
+    set(&options, "cursorInactiveStyle", &"outline".into());
+    set(&options, "fontFamily", &TERMINAL_FONTS.into());
+    set(&options, "fontSize", &font.pixels().into());
+    set(&options, "lineHeight", &1.15.into());
+    set(&options, "macOptionClickForcesSelection", &true.into());
+    set(&options, "minimumContrastRatio", &least_contrast(theme).into());
+    set(&options, "rescaleOverlappingGlyphs", &true.into());
+    set(&options, "scrollback", &SCROLLBACK_LINES.into());
+    set(&options, "theme", &colours(theme));
+    set(&options, "windowOptions", &windows);
+    options
+}
+
+fn search_options(incremental: bool) -> Object {
+    let decorations = Object::new();
+    set(&decorations, "matchBackground", &"#8a6d1f".into());
+    set(&decorations, "matchOverviewRuler", &"#c9a23f".into());
+    set(&decorations, "activeMatchBackground", &"#c46a1b".into());
+    set(&decorations, "activeMatchColorOverviewRuler", &"#e58a35".into());
+    let options = Object::new();
+    set(&options, "incremental", &incremental.into());
+    set(&options, "decorations", &decorations);
+    options
+}

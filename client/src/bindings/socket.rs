@@ -1,0 +1,89 @@
+//! A WebSocket that belongs to one generation of a connection.
+
+use gloo_events::EventListener;
+use js_sys::{Array, ArrayBuffer};
+use wasm_bindgen::{JsCast, JsValue};
+use web_sys::{BinaryType, CloseEvent, MessageEvent, WebSocket};
+
+/// What a socket tells.
+#[derive(Debug)]
+pub enum SocketEvent {
+    /// It may be written to.
+    Opened,
+    /// A text message.
+    Text(String),
+    /// A binary message, still outside of wasm's memory.
+    Binary(ArrayBuffer),
+    /// It is gone; nothing follows.
+    Closed {
+        /// The WebSocket close code; 1006 where the connection broke.
+        code: u16,
+    },
+}
+
+/// The browser refused to dial: the address or a subprotocol is malformed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the browser refused the address or the token")]
+pub struct DialError;
+
+/// An open or opening WebSocket. Dropping it silences it first and then closes it.
+#[must_use = "dropping it closes the connection"]
+pub struct Socket {
+    _listeners: [EventListener; 3],
+    socket: WebSocket,
+}
+
+impl Socket {
+    /// Dials `address` and tells `happened` what comes of it.
+    ///
+    /// # Errors
+    /// [`DialError`]; then nothing is told.
+    pub fn dial(
+        address: &str,
+        protocols: &[String],
+        happened: impl Fn(SocketEvent) + Clone + 'static,
+    ) -> Result<Self, DialError> {
+        let protocols: Array = protocols.iter().map(|name| JsValue::from_str(name)).collect();
+        let socket =
+            WebSocket::new_with_str_sequence(address, &protocols).map_err(|_| DialError)?;
+        socket.set_binary_type(BinaryType::Arraybuffer);
+        let opened = happened.clone();
+        let message = happened.clone();
+        let listeners = [
+            EventListener::once(&socket, "open", move |_| opened(SocketEvent::Opened)),
+            EventListener::new(&socket, "message", move |event| {
+                let Some(event) = event.dyn_ref::<MessageEvent>() else { return };
+                match event.data().dyn_into::<ArrayBuffer>() {
+                    Ok(buffer) => message(SocketEvent::Binary(buffer)),
+                    Err(data) => {
+                        if let Some(text) = data.as_string() {
+                            message(SocketEvent::Text(text));
+                        }
+                    }
+                }
+            }),
+            EventListener::once(&socket, "close", move |event| {
+                let code = event.dyn_ref::<CloseEvent>().map_or(1006, CloseEvent::code);
+                happened(SocketEvent::Closed { code });
+            }),
+        ];
+        Ok(Self { _listeners: listeners, socket })
+    }
+
+    /// Sends a text message. On a socket that is closing it goes nowhere; the close event tells.
+    pub fn send_text(&self, text: &str) {
+        let _ = self.socket.send_with_str(text);
+    }
+
+    /// Sends a binary message, as [`Socket::send_text`].
+    pub fn send_binary(&self, bytes: &[u8]) {
+        let _ = self.socket.send_with_u8_array(bytes);
+    }
+}
+
+impl Drop for Socket {
+    fn drop(&mut self) {
+        // The listeners are silenced before the close event can come: it comes in a later task.
+        let _ = self.socket.close();
+    }
+}

@@ -1,0 +1,208 @@
+//! xterm.js and its addons as they are. [`super::screen`] is what the rest of the client uses.
+
+use js_sys::{Function, Object, Promise, Uint8Array};
+use wasm_bindgen::prelude::*;
+use web_sys::{HtmlElement, KeyboardEvent};
+
+#[wasm_bindgen(module = "/node_modules/@xterm/xterm/lib/xterm.mjs")]
+extern "C" {
+    #[derive(Clone)]
+    pub(super) type Terminal;
+
+    #[wasm_bindgen(constructor)]
+    pub(super) fn new(options: &Object) -> Terminal;
+    #[wasm_bindgen(method)]
+    pub(super) fn open(this: &Terminal, parent: &HtmlElement);
+    #[wasm_bindgen(method, js_name = loadAddon)]
+    pub(super) fn load_addon(this: &Terminal, addon: &JsValue);
+    #[wasm_bindgen(method)]
+    pub(super) fn dispose(this: &Terminal);
+    #[wasm_bindgen(method)]
+    pub(super) fn write(this: &Terminal, data: &Uint8Array, done: &Function);
+    #[wasm_bindgen(method)]
+    pub(super) fn resize(this: &Terminal, cols: u16, rows: u16);
+    #[wasm_bindgen(method)]
+    pub(super) fn focus(this: &Terminal);
+    #[wasm_bindgen(method)]
+    pub(super) fn paste(this: &Terminal, text: &str);
+    #[wasm_bindgen(method, js_name = hasSelection)]
+    pub(super) fn has_selection(this: &Terminal) -> bool;
+    #[wasm_bindgen(method, js_name = getSelection)]
+    pub(super) fn get_selection(this: &Terminal) -> String;
+    #[wasm_bindgen(method, js_name = clearSelection)]
+    pub(super) fn clear_selection(this: &Terminal);
+    #[wasm_bindgen(method, js_name = scrollToBottom)]
+    pub(super) fn scroll_to_bottom(this: &Terminal);
+    #[wasm_bindgen(method, js_name = scrollToLine)]
+    pub(super) fn scroll_to_line(this: &Terminal, line: u32);
+    #[wasm_bindgen(method, js_name = attachCustomKeyEventHandler)]
+    pub(super) fn attach_custom_key_event_handler(
+        this: &Terminal,
+        handler: &Closure<dyn FnMut(KeyboardEvent) -> bool>,
+    );
+
+    #[wasm_bindgen(method, getter)]
+    pub(super) fn cols(this: &Terminal) -> u16;
+    #[wasm_bindgen(method, getter)]
+    pub(super) fn rows(this: &Terminal) -> u16;
+    #[wasm_bindgen(method, getter)]
+    pub(super) fn options(this: &Terminal) -> Object;
+    #[wasm_bindgen(method, getter)]
+    pub(super) fn buffer(this: &Terminal) -> BufferNamespace;
+    #[wasm_bindgen(method, getter)]
+    pub(super) fn parser(this: &Terminal) -> Parser;
+    #[wasm_bindgen(method, getter)]
+    pub(super) fn unicode(this: &Terminal) -> Unicode;
+    #[wasm_bindgen(method, getter)]
+    pub(super) fn modes(this: &Terminal) -> Modes;
+
+    #[wasm_bindgen(method, js_name = onData)]
+    pub(super) fn on_data(this: &Terminal, f: &Closure<dyn FnMut(String)>) -> Disposable;
+    #[wasm_bindgen(method, js_name = onBinary)]
+    pub(super) fn on_binary(this: &Terminal, f: &Closure<dyn FnMut(String)>) -> Disposable;
+    #[wasm_bindgen(method, js_name = onBell)]
+    pub(super) fn on_bell(this: &Terminal, f: &Closure<dyn FnMut()>) -> Disposable;
+    #[wasm_bindgen(method, js_name = onTitleChange)]
+    pub(super) fn on_title_change(this: &Terminal, f: &Closure<dyn FnMut(String)>) -> Disposable;
+    #[wasm_bindgen(method, js_name = onRender)]
+    pub(super) fn on_render(this: &Terminal, f: &Closure<dyn FnMut()>) -> Disposable;
+}
+
+#[wasm_bindgen]
+extern "C" {
+    pub(super) type Disposable;
+    #[wasm_bindgen(method)]
+    pub(super) fn dispose(this: &Disposable);
+
+    pub(super) type BufferNamespace;
+    #[wasm_bindgen(method, getter)]
+    pub(super) fn active(this: &BufferNamespace) -> Buffer;
+
+    pub(super) type Buffer;
+    #[wasm_bindgen(method, getter, js_name = baseY)]
+    pub(super) fn base_y(this: &Buffer) -> u32;
+    #[wasm_bindgen(method, getter, js_name = viewportY)]
+    pub(super) fn viewport_y(this: &Buffer) -> u32;
+    #[wasm_bindgen(method, getter)]
+    pub(super) fn length(this: &Buffer) -> u32;
+    #[wasm_bindgen(method, js_name = getLine)]
+    pub(super) fn get_line(this: &Buffer, index: u32) -> Option<BufferLine>;
+
+    pub(super) type BufferLine;
+    #[wasm_bindgen(method, getter, js_name = isWrapped)]
+    pub(super) fn is_wrapped(this: &BufferLine) -> bool;
+    #[wasm_bindgen(method, js_name = translateToString)]
+    pub(super) fn translate_to_string(this: &BufferLine, trim_right: bool) -> String;
+
+    pub(super) type Unicode;
+    #[wasm_bindgen(method, setter, js_name = activeVersion)]
+    pub(super) fn set_active_version(this: &Unicode, version: &str);
+
+    pub(super) type Modes;
+    #[wasm_bindgen(method, getter, js_name = applicationCursorKeysMode)]
+    pub(super) fn application_cursor_keys_mode(this: &Modes) -> bool;
+
+    pub(super) type Parser;
+    #[wasm_bindgen(method, js_name = registerCsiHandler)]
+    pub(super) fn register_csi_handler(
+        this: &Parser,
+        id: &Object,
+        handler: &Closure<dyn FnMut(JsValue) -> bool>,
+    ) -> Disposable;
+    #[wasm_bindgen(method, js_name = registerDcsHandler)]
+    pub(super) fn register_dcs_handler(
+        this: &Parser,
+        id: &Object,
+        handler: &Closure<dyn FnMut(JsValue) -> bool>,
+    ) -> Disposable;
+    #[wasm_bindgen(method, js_name = registerOscHandler)]
+    pub(super) fn register_osc_handler(
+        this: &Parser,
+        id: u16,
+        handler: &Closure<dyn FnMut(JsValue) -> bool>,
+    ) -> Disposable;
+}
+
+#[wasm_bindgen(module = "/node_modules/@xterm/addon-fit/lib/addon-fit.mjs")]
+extern "C" {
+    #[wasm_bindgen(extends = Object)]
+    pub(super) type FitAddon;
+    #[wasm_bindgen(constructor)]
+    pub(super) fn new() -> FitAddon;
+    #[wasm_bindgen(method, js_name = proposeDimensions)]
+    pub(super) fn propose_dimensions(this: &FitAddon) -> Option<Dimensions>;
+
+    pub(super) type Dimensions;
+    #[wasm_bindgen(method, getter)]
+    pub(super) fn cols(this: &Dimensions) -> f64;
+    #[wasm_bindgen(method, getter)]
+    pub(super) fn rows(this: &Dimensions) -> f64;
+}
+
+#[wasm_bindgen(module = "/node_modules/@xterm/addon-search/lib/addon-search.mjs")]
+extern "C" {
+    #[wasm_bindgen(extends = Object)]
+    pub(super) type SearchAddon;
+    #[wasm_bindgen(constructor)]
+    pub(super) fn new() -> SearchAddon;
+    #[wasm_bindgen(method, js_name = findNext)]
+    pub(super) fn find_next(this: &SearchAddon, text: &str, options: &Object) -> bool;
+    #[wasm_bindgen(method, js_name = findPrevious)]
+    pub(super) fn find_previous(this: &SearchAddon, text: &str, options: &Object) -> bool;
+    #[wasm_bindgen(method, js_name = clearDecorations)]
+    pub(super) fn clear_decorations(this: &SearchAddon);
+    #[wasm_bindgen(method, js_name = onDidChangeResults)]
+    pub(super) fn on_did_change_results(
+        this: &SearchAddon,
+        f: &Closure<dyn FnMut(SearchResults)>,
+    ) -> Disposable;
+
+    pub(super) type SearchResults;
+    #[wasm_bindgen(method, getter, js_name = resultIndex)]
+    pub(super) fn result_index(this: &SearchResults) -> i32;
+    #[wasm_bindgen(method, getter, js_name = resultCount)]
+    pub(super) fn result_count(this: &SearchResults) -> u32;
+}
+
+#[wasm_bindgen(module = "/node_modules/@xterm/addon-web-links/lib/addon-web-links.mjs")]
+extern "C" {
+    #[wasm_bindgen(extends = Object)]
+    pub(super) type WebLinksAddon;
+    #[wasm_bindgen(constructor)]
+    pub(super) fn new(activate: &Closure<dyn FnMut(JsValue, String)>) -> WebLinksAddon;
+}
+
+#[wasm_bindgen(
+    module = "/node_modules/@xterm/addon-unicode-graphemes/lib/addon-unicode-graphemes.mjs"
+)]
+extern "C" {
+    #[wasm_bindgen(extends = Object)]
+    pub(super) type UnicodeGraphemesAddon;
+    #[wasm_bindgen(constructor)]
+    pub(super) fn new() -> UnicodeGraphemesAddon;
+}
+
+#[wasm_bindgen(module = "/node_modules/@xterm/addon-clipboard/lib/addon-clipboard.mjs")]
+extern "C" {
+    #[wasm_bindgen(extends = Object)]
+    pub(super) type ClipboardAddon;
+    #[wasm_bindgen(constructor)]
+    pub(super) fn new(base64: &JsValue, provider: &ClipboardProvider) -> ClipboardAddon;
+}
+
+#[wasm_bindgen]
+extern "C" {
+    /// What the clipboard addon asks of us: an object with two functions.
+    #[wasm_bindgen(extends = Object)]
+    pub(super) type ClipboardProvider;
+    #[wasm_bindgen(method, setter, js_name = readText)]
+    pub(super) fn set_read_text(
+        this: &ClipboardProvider,
+        f: &Closure<dyn FnMut(JsValue) -> Promise>,
+    );
+    #[wasm_bindgen(method, setter, js_name = writeText)]
+    pub(super) fn set_write_text(
+        this: &ClipboardProvider,
+        f: &Closure<dyn FnMut(JsValue, String) -> Promise>,
+    );
+}

@@ -1,0 +1,47 @@
+//! A modal dialog.
+
+use leptos::html;
+use leptos::prelude::*;
+
+use crate::bindings::dialog;
+
+/// A dialog over the page while `open` holds; Escape closes it.
+#[component]
+pub fn Dialog(
+    /// Whether it is shown.
+    open: RwSignal<bool>,
+    /// Its heading.
+    #[prop(into)]
+    title: Signal<String>,
+    /// For tests.
+    name: &'static str,
+    /// Its content.
+    children: ChildrenFn,
+) -> impl IntoView {
+    let node = NodeRef::<html::Dialog>::new();
+    Effect::new(move |_| {
+        let wanted = open.get();
+        if let Some(element) = node.get() {
+            if wanted {
+                dialog::show(&element);
+            } else {
+                dialog::close(&element);
+            }
+        }
+    });
+    let heading = StoredValue::new(format!("{name}-heading"));
+    view! {
+        <dialog
+            node_ref=node
+            class="dialog"
+            data-testid=name
+            aria-labelledby=heading.get_value()
+            on:close=move |_| open.set(false)
+        >
+            <Show when=move || open.get()>
+                <h2 id=heading.get_value()>{title}</h2>
+                {children()}
+            </Show>
+        </dialog>
+    }
+}

@@ -1,0 +1,105 @@
+//! The icons, drawn here on a grid of 16.
+
+use leptos::prelude::*;
+
+/// Which icon.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum IconName {
+    /// Back to where one came from.
+    Back,
+    /// Close, discard.
+    Cross,
+    /// Add.
+    Plus,
+    /// Search.
+    Search,
+    /// More.
+    More,
+    /// Remove.
+    Bin,
+    /// To the end.
+    Down,
+    /// To the match before.
+    Up,
+    /// A terminal.
+    Prompt,
+    /// Options.
+    Sliders,
+    /// Follows the system.
+    System,
+    /// Light theme.
+    Sun,
+    /// Dark theme.
+    Moon,
+    /// Fill the place that there is.
+    Fit,
+    /// Try again.
+    Again,
+    /// People who follow.
+    Eye,
+    /// Keyboard.
+    Keyboard,
+    /// Text.
+    Text,
+    /// Leave.
+    Leave,
+}
+
+impl IconName {
+    const fn path(self) -> &'static str {
+        match self {
+            Self::Back => "M10 3.5 5.5 8l4.5 4.5",
+            Self::Cross => "m4 4 8 8M12 4l-8 8",
+            Self::Plus => "M8 3v10M3 8h10",
+            Self::Search => "M7 11.5a4.5 4.5 0 1 1 0-9 4.5 4.5 0 0 1 0 9ZM10.3 10.3 13.5 13.5",
+            Self::More => "M3.5 8h.01M8 8h.01M12.5 8h.01",
+            Self::Bin => "M2.5 4.5h11M6 4.5v-2h4v2M4 4.5l.6 9h6.8l.6-9M6.7 7v4M9.3 7v4",
+            Self::Down => "M3.5 6 8 10.5 12.5 6",
+            Self::Up => "M3.5 10 8 5.5l4.5 4.5",
+            Self::Prompt => "M3 4.5 6.5 8 3 11.5M8.5 12H13",
+            Self::Sliders => "M2.5 5h6M12 5h1.5M2.5 11H4M7.5 11h6M10.2 3.3v3.4M5.8 9.3v3.4",
+            Self::System => "M2.5 3h11v7.5h-11zM6 13.5h4M8 10.5v3",
+            Self::Sun => {
+                "M8 10.8a2.8 2.8 0 1 0 0-5.6 2.8 2.8 0 0 0 0 5.6ZM8 1.5V3M8 13v1.5M1.5 8H3M13 8h1.5\
+                 M3.4 3.4l1 1M11.6 11.6l1 1M12.6 3.4l-1 1M4.4 11.6l-1 1"
+            }
+            Self::Moon => "M13 9.6A5.5 5.5 0 0 1 6.4 3 5.5 5.5 0 1 0 13 9.6Z",
+            Self::Fit => "M2.5 6V2.5H6M10 2.5h3.5V6M13.5 10v3.5H10M6 13.5H2.5V10",
+            Self::Again => "M13 8a5 5 0 1 1-1.6-3.7M13 2.5v2.7h-2.7",
+            Self::Eye => {
+                "M1.5 8S4 3.8 8 3.8 14.5 8 14.5 8 12 12.2 8 12.2 1.5 8 1.5 8ZM8 9.8a1.8 1.8 0 1 0 \
+                 0-3.6 1.8 1.8 0 0 0 0 3.6Z"
+            }
+            Self::Keyboard => {
+                "M1.5 4h13v8h-13zM4 6.7h.01M6.7 6.7h.01M9.3 6.7h.01M12 6.7h.01M5 9.5h6"
+            }
+            Self::Text => "M3 3.5h10M3 6.5h10M3 9.5h10M3 12.5h6",
+            Self::Leave => "M9.5 2.5h-6v11h6M6.5 8h7M11 5.5 13.5 8 11 10.5",
+        }
+    }
+}
+
+/// An icon. It says nothing to a screen reader: the control around it has the name.
+#[component]
+pub fn Icon(
+    /// Which.
+    name: IconName,
+) -> impl IntoView {
+    view! {
+        <svg class="icon" viewBox="0 0 16 16" aria-hidden="true">
+            <path d=name.path() />
+        </svg>
+    }
+}
+
+/// Moorline's mark.
+#[component]
+pub fn Mark() -> impl IntoView {
+    view! {
+        <svg class="mark" viewBox="0 0 32 32" aria-hidden="true">
+            <rect class="mark-ground" width="32" height="32" rx="8" />
+            <path class="mark-prompt" d="M9 8.5l6 5.5-6 5.5" />
+            <path class="mark-line" d="M8 24.5c2.7-2.2 5.3-2.2 8 0s5.3 2.2 8 0" />
+        </svg>
+    }
+}

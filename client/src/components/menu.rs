@@ -1,0 +1,111 @@
+//! The menu at the end of the bar. The browser itself opens and closes it (`popover`): it goes
+//! away on Escape and on a click elsewhere.
+
+use leptos::prelude::*;
+
+use crate::access::Access;
+use crate::components::{Icon, IconName};
+use crate::look::{Theme, ThemeChoice};
+use crate::preferences::Preferences;
+
+const MENU: &str = "menu";
+
+/// Opens the menu.
+#[component]
+pub fn MenuButton() -> impl IntoView {
+    view! {
+        <button
+            class="icon-button"
+            data-testid="menu-button"
+            popovertarget=MENU
+            aria-label="Menu"
+            title="Menu"
+        >
+            <Icon name=IconName::More />
+        </button>
+    }
+}
+
+/// The menu: what the page adds, then what is the same everywhere.
+#[component]
+pub fn AppMenu(
+    /// What the page adds.
+    #[prop(optional)]
+    children: Option<Children>,
+) -> impl IntoView {
+    let access = Access::expect();
+    view! {
+        <div id=MENU class="menu" popover="auto" data-testid="menu">
+            {children.map(|children| children())}
+            <ThemeChoices />
+            <hr />
+            <button
+                class="menu-item"
+                popovertarget=MENU
+                popovertargetaction="hide"
+                on:click=move |_| access.forget()
+            >
+                <Icon name=IconName::Leave />
+                <span>"Forget the token"</span>
+            </button>
+        </div>
+    }
+}
+
+/// An entry of the menu that closes it.
+#[component]
+pub fn MenuItem(
+    /// Its icon.
+    icon: IconName,
+    /// Its keys, where it has any.
+    #[prop(optional)]
+    keys: &'static str,
+    /// For tests.
+    #[prop(optional)]
+    name: &'static str,
+    /// What it does.
+    on_pick: Callback<()>,
+    /// Its text.
+    children: Children,
+) -> impl IntoView {
+    view! {
+        <button
+            class="menu-item"
+            data-testid=name
+            popovertarget=MENU
+            popovertargetaction="hide"
+            on:click=move |_| on_pick.run(())
+        >
+            <Icon name=icon />
+            <span>{children()}</span>
+            <kbd>{keys}</kbd>
+        </button>
+    }
+}
+
+#[component]
+fn ThemeChoices() -> impl IntoView {
+    let preferences = Preferences::expect();
+    let choice = move |icon: IconName, label: &'static str, choice: ThemeChoice| {
+        view! {
+            <button
+                title=label
+                aria-label=label
+                aria-pressed=move || (preferences.theme_choice() == choice).to_string()
+                on:click=move |_| preferences.choose_theme(choice)
+            >
+                <Icon name=icon />
+            </button>
+        }
+    };
+    view! {
+        <div class="menu-row">
+            <span>"Theme"</span>
+            <div class="choices" role="group" aria-label="Theme">
+                {choice(IconName::System, "As the system", ThemeChoice::System)}
+                {choice(IconName::Sun, "Light", ThemeChoice::Always(Theme::Light))}
+                {choice(IconName::Moon, "Dark", ThemeChoice::Always(Theme::Dark))}
+            </div>
+        </div>
+    }
+}

@@ -1,0 +1,187 @@
+//! What is known of the session's link, always in sight.
+
+use gloo_timers::callback::Interval;
+use leptos::prelude::*;
+use moorline_shared::session::{Lifecycle, Size};
+use moorline_shared::time::Time;
+
+use crate::bindings::clock;
+use crate::components::terminal::TerminalState;
+use crate::components::{Icon, IconName, words};
+use crate::session::{LinkView, View};
+
+/// What the status says, in words and in colour.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Said {
+    /// `live`, `busy`, `away`, `good` or `bad`.
+    tone: &'static str,
+    /// What a screen reader says once.
+    state: String,
+    /// What changes every second and is not read out.
+    detail: String,
+    /// There is a button that tries at once.
+    retry: bool,
+}
+
+fn say(view: &View, no_network: bool, now: Time) -> Said {
+    let said = |tone, state: &str, detail: String, retry| Said {
+        tone,
+        state: state.to_owned(),
+        detail,
+        retry,
+    };
+    match &view.link {
+        LinkView::Connecting if view.offline_since.is_some() => {
+            said("away", "Reconnecting…", String::new(), false)
+        }
+        LinkView::Connecting => said("busy", "Connecting…", String::new(), false),
+        LinkView::CatchingUp { percent } => {
+            said("busy", "Catching up", format!("{percent} %"), false)
+        }
+        LinkView::Live if view.lifecycle == Some(Lifecycle::Detached) => {
+            said("away", "Host away", String::new(), false)
+        }
+        LinkView::Live if view.read_only => said("live", "Live, watching", String::new(), false),
+        LinkView::Live => said("live", "Live", String::new(), false),
+        LinkView::Waiting { .. } if no_network => said("away", "No network", String::new(), true),
+        LinkView::Waiting { until, .. } => {
+            let seconds = (*until - now).as_millis().div_ceil(1000);
+            said("away", "Offline", format!("retry in {seconds} s"), true)
+        }
+        LinkView::Ended(exit) => {
+            let tone = if exit.code == Some(0) { "good" } else { "bad" };
+            said(tone, "Ended", words::exit(exit), false)
+        }
+        LinkView::Refused { code } => {
+            said("bad", words::refusal(*code, "").0, String::new(), false)
+        }
+    }
+}
+
+/// The state of the link.
+#[component]
+pub fn StatusPill() -> impl IntoView {
+    let state = TerminalState::expect();
+    let now = RwSignal::new(clock::now());
+    let timer = StoredValue::new_local(None::<Interval>);
+    Effect::new(move |_| {
+        let waiting = state.view.with(|view| matches!(view.link, LinkView::Waiting { .. }));
+        now.set(clock::now());
+        // Replacing the timer ends the one before.
+        timer.set_value(waiting.then(|| Interval::new(500, move || now.set(clock::now()))));
+    });
+    let said =
+        Memo::new(move |_| state.view.with(|view| say(view, state.no_network.get(), now.get())));
+    let since = Memo::new(move |_| {
+        let since = state.view.with(|view| view.offline_since)?;
+        let elapsed = (clock::now() - since).as_millis() as f64;
+        Some(clock::local_time(clock::wall_ms() - elapsed))
+    });
+    let title = move || since.get().map(|since| format!("Offline since {since}"));
+    view! {
+        <div
+            class="status"
+            data-testid="status"
+            data-tone=move || said.with(|said| said.tone)
+            data-state=move || state.view.with(|view| view.link.name())
+            title=title
+        >
+            <span class="status-text" role="status">
+                {move || said.with(|said| said.state.clone())}
+                <Show when=move || since.get().is_some()>
+                    <span class="status-since">" since " {since}</span>
+                </Show>
+            </span>
+            <span class="status-detail" aria-hidden="true">
+                {move || said.with(|said| said.detail.clone())}
+            </span>
+            <Show when=move || said.with(|said| said.retry)>
+                <button
+                    class="status-button"
+                    data-testid="retry"
+                    title="Connect now"
+                    on:click=move |_| state.retry()
+                >
+                    "Now"
+                </button>
+            </Show>
+        </div>
+    }
+}
+
+/// What was typed and waits.
+#[component]
+pub fn PendingChip() -> impl IntoView {
+    let state = TerminalState::expect();
+    let pending = Memo::new(move |_| state.view.with(|view| view.pending.clone()));
+    let title = move || {
+        pending.get().map(|p| {
+            format!("{} of typing wait for the connection and are sent once", words::bytes(p.bytes))
+        })
+    };
+    view! {
+        <Show when=move || pending.with(Option::is_some)>
+            <div class="chip away" data-testid="pending" role="status" title=title>
+                <Icon name=IconName::Keyboard />
+                <span class="chip-label">"Waiting"</span>
+                <code>{move || pending.get().map(|p| p.preview)}</code>
+                <button
+                    class="chip-button"
+                    data-testid="discard"
+                    title="Discard what was not sent yet"
+                    aria-label="Discard typing that waits"
+                    on:click=move |_| state.discard()
+                >
+                    <Icon name=IconName::Cross />
+                </button>
+            </div>
+        </Show>
+    }
+}
+
+/// The session's size, where it is not this page's.
+#[component]
+pub fn SizeChip() -> impl IntoView {
+    let state = TerminalState::expect();
+    let foreign = Memo::new(move |_| state.view.with(|view| view.foreign_size));
+    let text = |size: Size| format!("{} × {}", size.cols, size.rows);
+    view! {
+        <Show when=move || foreign.get().is_some()>
+            <button
+                class="chip"
+                data-testid="size"
+                title="Another window decides the size. Type or click to use this window's."
+                on:click=move |_| state.take_size()
+            >
+                <Icon name=IconName::Fit />
+                <span>{move || foreign.get().map(text)}</span>
+            </button>
+        </Show>
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn view(link: LinkView) -> View {
+        View { link, ..View::default() }
+    }
+
+    #[test]
+    fn waiting_counts_down_and_offers_to_try_at_once() {
+        let waiting = view(LinkView::Waiting { until: Time::from_ms(5_000), attempt: 3 });
+        let said = say(&waiting, false, Time::from_ms(1_200));
+        assert_eq!((said.detail.as_str(), said.retry), ("retry in 4 s", true));
+        assert_eq!(say(&waiting, false, Time::from_ms(9_000)).detail, "retry in 0 s");
+        assert_eq!(say(&waiting, true, Time::from_ms(0)).state, "No network");
+    }
+
+    #[test]
+    fn a_session_whose_host_is_away_is_not_called_live() {
+        let mut away = view(LinkView::Live);
+        assert_eq!(say(&away, false, Time::default()).tone, "live");
+        away.lifecycle = Some(Lifecycle::Detached);
+        assert_eq!(say(&away, false, Time::default()).tone, "away");
+    }
+}

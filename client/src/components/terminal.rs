@@ -1,0 +1,385 @@
+//! The terminal in a page: the emulator, the session behind it, and what the controls around it
+//! share.
+
+use std::rc::Rc;
+
+use leptos::html;
+use leptos::prelude::*;
+use leptos::task::spawn_local;
+use moorline_shared::id::SessionId;
+
+use crate::access::Access;
+use crate::bindings::clipboard;
+use crate::bindings::keyboard::{self, Press};
+use crate::bindings::observe::{self, SizeWatch};
+use crate::bindings::page::{self, PageEvent, PageWatch};
+use crate::bindings::screen::{KeyRoute, Screen, ScreenEvent};
+use crate::preferences::Preferences;
+use crate::session::keys::{self, Key, Modifiers};
+use crate::session::{Event, Notice, Progress, Session, SessionHooks, Setup, View};
+
+/// What the controls around a terminal share. Terminal bytes never come here.
+#[derive(Debug, Clone, Copy)]
+pub struct TerminalState {
+    /// The session's link.
+    pub view: RwSignal<View>,
+    /// The title that the program gave the window.
+    pub title: RwSignal<Option<String>>,
+    /// The browser knows of no network.
+    pub no_network: RwSignal<bool>,
+    /// The view is scrolled to the end.
+    pub at_bottom: RwSignal<bool>,
+    /// Counts the bell.
+    pub bell: RwSignal<u32>,
+    /// The search bar is open.
+    pub searching: RwSignal<bool>,
+    /// The shown match, and how many there are.
+    pub matches: RwSignal<(Option<u32>, u32)>,
+    /// Modifiers that are down on the key bar.
+    pub modifiers: RwSignal<Modifiers>,
+    /// Something that passes.
+    pub notice: RwSignal<Option<String>>,
+    live: StoredValue<Option<Live>, LocalStorage>,
+}
+
+/// What runs. The session goes first: it keeps what it needs while the terminal is still there.
+struct Live {
+    session: Session,
+    screen: Rc<Screen>,
+    _guards: (SizeWatch, PageWatch),
+}
+
+impl TerminalState {
+    /// State of a terminal that is not there yet, known to all components below.
+    #[must_use]
+    pub fn provide() -> Self {
+        let state = Self {
+            view: RwSignal::default(),
+            title: RwSignal::default(),
+            no_network: RwSignal::new(!page::is_online()),
+            at_bottom: RwSignal::new(true),
+            bell: RwSignal::default(),
+            searching: RwSignal::default(),
+            matches: RwSignal::default(),
+            modifiers: RwSignal::default(),
+            notice: RwSignal::default(),
+            live: StoredValue::new_local(None),
+        };
+        provide_context(state);
+        state
+    }
+
+    /// The one that was provided.
+    #[must_use]
+    pub fn expect() -> Self {
+        expect_context()
+    }
+
+    fn with_screen<T>(self, f: impl FnOnce(&Screen) -> T) -> Option<T> {
+        // A copy of the handle: what is done with it may come back here.
+        let screen = self.live.try_with_value(|live| live.as_ref().map(|l| Rc::clone(&l.screen)));
+        screen.flatten().map(|screen| f(&screen))
+    }
+
+    fn post(self, event: Event<js_sys::ArrayBuffer>) {
+        let session = self.live.try_with_value(|live| live.as_ref().map(|l| l.session.clone()));
+        if let Some(session) = session.flatten() {
+            session.post(event);
+        }
+    }
+
+    /// Dials at once.
+    pub fn retry(self) {
+        self.post(Event::Dial);
+    }
+
+    /// Takes back what waits and was never sent.
+    pub fn discard(self) {
+        self.post(Event::Discard);
+        self.focus();
+    }
+
+    /// Gives the session the size that fits here.
+    pub fn take_size(self) {
+        self.post(Event::TakeSize);
+        self.focus();
+    }
+
+    /// Moves the keyboard to the terminal.
+    pub fn focus(self) {
+        self.with_screen(Screen::focus);
+    }
+
+    /// Scrolls to the end.
+    pub fn scroll_to_bottom(self) {
+        self.with_screen(Screen::scroll_to_bottom);
+        self.focus();
+    }
+
+    /// Finds the next or the previous match.
+    pub fn find(self, text: &str, forwards: bool, incremental: bool) {
+        self.with_screen(|screen| screen.find(text, forwards, incremental));
+    }
+
+    /// Closes the search bar.
+    pub fn end_search(self) {
+        self.searching.set(false);
+        self.with_screen(Screen::end_search);
+        self.focus();
+    }
+
+    /// All text that the terminal has.
+    #[must_use]
+    pub fn text(self) -> String {
+        self.with_screen(Screen::text).unwrap_or_default()
+    }
+
+    /// Types a key of the key bar.
+    pub fn press(self, key: Key) {
+        let modifiers = self.modifiers.get_untracked();
+        self.modifiers.set(Modifiers::default());
+        let application = self.with_screen(Screen::application_cursor).unwrap_or_default();
+        self.post(Event::Typed(keys::encode(key, modifiers, application).into_bytes()));
+        self.with_screen(Screen::scroll_to_bottom);
+    }
+
+    /// Pastes from the clipboard.
+    pub fn paste(self) {
+        spawn_local(async move {
+            match clipboard::read().await {
+                Some(text) => {
+                    self.with_screen(|screen| screen.paste(&text));
+                }
+                None => self.tell("The browser does not let this page read the clipboard."),
+            }
+            self.focus();
+        });
+    }
+
+    /// Copies the selection.
+    pub fn copy(self) {
+        let Some(text) = self.with_screen(Screen::selection).flatten() else { return };
+        spawn_local(async move {
+            if !clipboard::write(&text).await {
+                self.tell("The browser does not let this page write to the clipboard.");
+            }
+        });
+    }
+
+    /// Shows something that passes.
+    pub fn tell(self, text: &str) {
+        self.notice.set(Some(text.to_owned()));
+    }
+
+    fn happened(self, event: ScreenEvent) {
+        match event {
+            ScreenEvent::Data(data) => {
+                let modifiers = self.modifiers.get_untracked();
+                let data = if modifiers.any() {
+                    self.modifiers.set(Modifiers::default());
+                    keys::modify(&data, modifiers)
+                } else {
+                    data
+                };
+                self.post(Event::Typed(data.into_bytes()));
+            }
+            ScreenEvent::Binary(data) => {
+                self.post(Event::Typed(data.chars().map(|byte| byte as u8).collect()));
+            }
+            ScreenEvent::Bell => self.bell.update(|bell| *bell += 1),
+            ScreenEvent::Title(title) => {
+                self.title.set(Some(title).filter(|title| !title.trim().is_empty()));
+            }
+            ScreenEvent::Drawn { at_bottom } => {
+                if self.at_bottom.get_untracked() != at_bottom {
+                    self.at_bottom.set(at_bottom);
+                }
+            }
+            ScreenEvent::Matches { index, count } => self.matches.set((index, count)),
+        }
+    }
+
+    fn page_event(self, event: PageEvent) {
+        match event {
+            PageEvent::Online => {
+                self.no_network.set(false);
+                self.post(Event::Wake);
+            }
+            PageEvent::Offline => self.no_network.set(true),
+            PageEvent::Visible => {
+                self.post(Event::Shown);
+                self.post(Event::Wake);
+            }
+            PageEvent::Hidden => self.post(Event::Hidden),
+        }
+    }
+
+    fn fit(self) {
+        if let Some(size) = self.with_screen(Screen::fitting).flatten() {
+            self.post(Event::Fits(size));
+        }
+    }
+}
+
+/// The terminal itself.
+#[component]
+pub fn Stage(
+    /// Whose.
+    id: SessionId,
+    /// Opens the list of all sessions.
+    to_list: Callback<()>,
+) -> impl IntoView {
+    let state = TerminalState::expect();
+    let preferences = Preferences::expect();
+    let place = NodeRef::<html::Div>::new();
+    let token = Access::expect().token();
+    place.on_load(move |place| {
+        let apple = keyboard::is_apple();
+        let screen = Rc::new(Screen::open(
+            &place,
+            untrack(|| preferences.theme()),
+            untrack(|| preferences.font()),
+            move |event| state.happened(event),
+            move |press| route(state, preferences, to_list, shortcut(press, apple)),
+        ));
+        let session = Session::new();
+        let guards = (
+            observe::size(&place, move || state.fit()),
+            page::watch(move |event| state.page_event(event)),
+        );
+        let (shown, digest) = (Rc::clone(&screen), page::query_has("digest"));
+        let live = Live { session: session.clone(), screen, _guards: guards };
+        state.live.set_value(Some(live));
+        let hooks = SessionHooks {
+            show: Box::new(move |view| state.view.set(view)),
+            notify: Box::new(move |notice| state.tell(&sentence(&notice))),
+            progress: Box::new(move |progress| mark(&place, progress)),
+        };
+        session.start(Setup { id: id.clone(), token: token.clone(), screen: shown, digest }, hooks);
+        state.fit();
+        state.focus();
+    });
+    Effect::new(move |_| {
+        let theme = preferences.theme();
+        state.with_screen(|screen| screen.set_theme(theme));
+    });
+    Effect::new(move |_| {
+        let font = preferences.font();
+        state.with_screen(|screen| screen.set_font(font));
+        state.fit();
+    });
+    view! { <div node_ref=place class="terminal" data-testid="terminal"></div> }
+}
+
+/// Tells scripts how far the terminal's content is.
+fn mark(place: &leptos::web_sys::HtmlElement, progress: &Progress) {
+    let mut attributes = vec![
+        ("data-applied-seq", progress.seq.to_string()),
+        ("data-applied-bytes", progress.bytes.to_string()),
+        ("data-applied-from", progress.from.to_string()),
+    ];
+    attributes.extend(progress.digest.map(|digest| ("data-applied-digest", digest.hex())));
+    page::set_attributes(place, &attributes);
+}
+
+fn sentence(notice: &Notice) -> String {
+    match notice {
+        Notice::Refused(refusal) => {
+            let mut text = refusal.to_string();
+            text.get_mut(..1).map(str::make_ascii_uppercase);
+            text + "."
+        }
+        Notice::GaveUp(pieces) => format!(
+            "The connection broke while {pieces} piece{} of your typing were on their way. \
+             They may or may not have arrived and are not sent again.",
+            if *pieces == 1 { "" } else { "s" },
+        ),
+        Notice::Relay(message) => message.clone(),
+    }
+}
+
+fn route(
+    state: TerminalState,
+    preferences: Preferences,
+    to_list: Callback<()>,
+    shortcut: Option<Shortcut>,
+) -> KeyRoute {
+    match shortcut {
+        None => return KeyRoute::Terminal,
+        Some(Shortcut::Paste) => return KeyRoute::Browser,
+        Some(Shortcut::Search) => state.searching.set(true),
+        Some(Shortcut::Copy) => state.copy(),
+        Some(Shortcut::Font(step)) => preferences.step_font(step),
+        Some(Shortcut::FontReset) => preferences.reset_font(),
+        Some(Shortcut::List) => to_list.run(()),
+    }
+    KeyRoute::Taken
+}
+
+/// What a key does here instead of going to the program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shortcut {
+    /// Open or close the search.
+    Search,
+    /// Copy the selection.
+    Copy,
+    /// Let the browser paste.
+    Paste,
+    /// Larger or smaller letters.
+    Font(i8),
+    /// Letters as they were at first.
+    FontReset,
+    /// To the list of all sessions.
+    List,
+}
+
+/// The shortcut of a key press, if it is one. All but the Command keys of Apple need Control and
+/// Shift, which programs cannot tell from Control alone.
+#[must_use]
+pub fn shortcut(press: &Press, apple: bool) -> Option<Shortcut> {
+    if apple && press.meta && !press.ctrl && !press.alt && press.key == "f" {
+        return Some(Shortcut::Search);
+    }
+    if !press.ctrl || !press.shift || press.alt || press.meta {
+        return None;
+    }
+    match press.key.as_str() {
+        "F" | "f" => Some(Shortcut::Search),
+        "C" | "c" => Some(Shortcut::Copy),
+        "V" | "v" => Some(Shortcut::Paste),
+        "L" | "l" => Some(Shortcut::List),
+        "+" | "=" => Some(Shortcut::Font(1)),
+        "_" | "-" => Some(Shortcut::Font(-1)),
+        ")" | "0" => Some(Shortcut::FontReset),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn press(key: &str, ctrl: bool, shift: bool, meta: bool) -> Press {
+        Press { key: key.to_owned(), ctrl, shift, alt: false, meta }
+    }
+
+    #[test]
+    fn programs_keep_every_key_that_they_can_tell_apart() {
+        assert_eq!(shortcut(&press("c", true, false, false), false), None);
+        assert_eq!(shortcut(&press("f", false, false, true), false), None);
+        assert_eq!(shortcut(&press("F", false, true, false), false), None);
+    }
+
+    #[test]
+    fn shortcuts_need_control_and_shift() {
+        assert_eq!(shortcut(&press("C", true, true, false), false), Some(Shortcut::Copy));
+        assert_eq!(shortcut(&press("_", true, true, false), true), Some(Shortcut::Font(-1)));
+        assert_eq!(shortcut(&press("f", false, false, true), true), Some(Shortcut::Search));
+    }
+
+    #[test]
+    fn notices_are_sentences() {
+        let full = sentence(&Notice::Refused(moorline_shared::link::Refusal::ReadOnly));
+        assert_eq!(full, "This link only allows to watch the session.");
+    }
+}

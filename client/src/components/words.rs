@@ -1,0 +1,140 @@
+//! How times, sizes and states read.
+
+use moorline_shared::id::SessionId;
+use moorline_shared::message::close;
+use moorline_shared::rest::SessionSummary;
+use moorline_shared::session::{ExitStatus, Lifecycle};
+
+/// How long ago, in few letters: `now`, `40 s`, `12 min`, `3 h`, `5 d`.
+#[must_use]
+pub fn ago(elapsed_ms: f64) -> String {
+    let seconds = (elapsed_ms / 1000.0).max(0.0) as u64;
+    match seconds {
+        0..10 => "now".to_owned(),
+        10..60 => format!("{seconds} s"),
+        60..3600 => format!("{} min", seconds / 60),
+        3600..86_400 => format!("{} h", seconds / 3600),
+        _ => format!("{} d", seconds / 86_400),
+    }
+}
+
+/// A number of bytes: `12 B`, `3.4 KB`, `1.2 MB`.
+#[must_use]
+pub fn bytes(count: usize) -> String {
+    match count {
+        0..1024 => format!("{count} B"),
+        1024..1_048_576 => format!("{:.1} KB", count as f64 / 1024.0),
+        _ => format!("{:.1} MB", count as f64 / 1_048_576.0),
+    }
+}
+
+/// How a process ended: `exit 0`, `SIGKILL`, `lost`.
+#[must_use]
+pub fn exit(exit: &ExitStatus) -> String {
+    match (exit.code, &exit.signal) {
+        (_, Some(signal)) => signal.clone(),
+        (Some(code), None) => format!("exit {code}"),
+        (None, None) => "lost".to_owned(),
+    }
+}
+
+/// A whole sentence about how a session ended.
+#[must_use]
+pub fn exit_sentence(exit: &ExitStatus) -> String {
+    match (exit.code, &exit.signal) {
+        (_, Some(signal)) => format!("The process was ended by {signal}."),
+        (Some(0), None) => "The process ended normally, with exit code 0.".to_owned(),
+        (Some(code), None) => format!("The process ended with exit code {code}."),
+        (None, None) => {
+            "The process is gone: the machine or the host that ran it went away.".to_owned()
+        }
+    }
+}
+
+/// A session's state in a list.
+#[must_use]
+pub fn state(session: &SessionSummary) -> String {
+    match session.lifecycle {
+        Lifecycle::Live => "live".to_owned(),
+        Lifecycle::Detached => "host away".to_owned(),
+        Lifecycle::Lost => "lost".to_owned(),
+        Lifecycle::Expired => "expired".to_owned(),
+        Lifecycle::Exited => {
+            exit(&ExitStatus { code: session.exit_code, signal: session.exit_signal.clone() })
+        }
+    }
+}
+
+/// What a session's state means for its reader, for styles: `live`, `away`, `good`, `bad`.
+#[must_use]
+pub fn tone(session: &SessionSummary) -> &'static str {
+    match session.lifecycle {
+        Lifecycle::Live => "live",
+        Lifecycle::Detached => "away",
+        Lifecycle::Exited if session.exit_code == Some(0) => "good",
+        Lifecycle::Exited | Lifecycle::Lost | Lifecycle::Expired => "bad",
+    }
+}
+
+/// A command line as one would type it.
+#[must_use]
+pub fn command(words: &[String]) -> String {
+    shlex::try_join(words.iter().map(String::as_str)).unwrap_or_else(|_| words.join(" "))
+}
+
+/// Why the relay refuses a page, and what to do.
+#[must_use]
+pub fn refusal(code: u16, session: &str) -> (&'static str, String) {
+    match code {
+        1008 | close::UNAUTHORIZED => {
+            ("Not allowed", "The relay does not accept this page's token.".to_owned())
+        }
+        close::FORBIDDEN => (
+            "Not allowed",
+            "This token or this page's address may not open the session. Open Moorline at the \
+             address that `moorline token` prints."
+                .to_owned(),
+        ),
+        close::NOT_FOUND => (
+            "No such session",
+            if session.parse::<SessionId>().is_ok() {
+                format!("There is no session {session}. It may have been deleted.")
+            } else {
+                "The address does not name a session.".to_owned()
+            },
+        ),
+        close::REPLACED => {
+            ("Open elsewhere", "A copy of this tab has taken the session over.".to_owned())
+        }
+        _ => ("Refused", format!("The relay closed the connection for good (code {code}).")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_and_sizes_are_short() {
+        let shown: Vec<String> =
+            [-5.0, 9_999.0, 59_000.0, 61_000.0, 7_300_000.0, 2e8].into_iter().map(ago).collect();
+        assert_eq!(shown, ["now", "now", "59 s", "1 min", "2 h", "2 d"]);
+        assert_eq!(bytes(1023), "1023 B");
+        assert_eq!(bytes(3482), "3.4 KB");
+        assert_eq!(bytes(2_097_152), "2.0 MB");
+    }
+
+    #[test]
+    fn endings_say_how() {
+        let killed = ExitStatus { code: None, signal: Some("SIGKILL".into()) };
+        assert_eq!(exit(&killed), "SIGKILL");
+        assert_eq!(exit(&ExitStatus { code: Some(3), signal: None }), "exit 3");
+        assert_eq!(exit(&ExitStatus::default()), "lost");
+    }
+
+    #[test]
+    fn commands_read_as_typed() {
+        let words = ["sh", "-c", "echo hi"].map(str::to_owned);
+        assert_eq!(shlex::split(&command(&words)).unwrap(), words);
+    }
+}

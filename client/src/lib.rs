@@ -1,0 +1,14 @@
+//! Moorline in the browser.
+//!
+//! `bindings` wraps the browser, `session` keeps one terminal's link alive, `pages` and
+//! `components` draw.
+
+pub mod access;
+pub mod api;
+pub mod app;
+pub mod bindings;
+pub mod components;
+pub mod look;
+pub mod pages;
+pub mod preferences;
+pub mod session;

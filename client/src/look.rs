@@ -1,0 +1,193 @@
+//! How things look by choice: theme and font size, and the terminal's palette.
+
+/// Dark or light.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Theme {
+    /// Light text on dark.
+    Dark,
+    /// Dark text on light.
+    Light,
+}
+
+/// What was chosen.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum ThemeChoice {
+    /// As the system has it.
+    #[default]
+    System,
+    /// Always this one.
+    Always(Theme),
+}
+
+impl ThemeChoice {
+    /// The choice as it is stored and as it stands in the page's `data-theme`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::System => "system",
+            Self::Always(Theme::Dark) => "dark",
+            Self::Always(Theme::Light) => "light",
+        }
+    }
+
+    /// The choice of that name; `System` for anything else.
+    #[must_use]
+    pub fn from_name(name: &str) -> Self {
+        match name {
+            "dark" => Self::Always(Theme::Dark),
+            "light" => Self::Always(Theme::Light),
+            _ => Self::System,
+        }
+    }
+
+    /// The next one when one button goes through all.
+    #[must_use]
+    pub const fn next(self) -> Self {
+        match self {
+            Self::System => Self::Always(Theme::Light),
+            Self::Always(Theme::Light) => Self::Always(Theme::Dark),
+            Self::Always(Theme::Dark) => Self::System,
+        }
+    }
+
+    /// What it comes to on a system that prefers `system`.
+    #[must_use]
+    pub const fn resolve(self, system: Theme) -> Theme {
+        match self {
+            Self::System => system,
+            Self::Always(theme) => theme,
+        }
+    }
+}
+
+/// The terminal's font size in CSS pixels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FontSize(u8);
+
+impl FontSize {
+    const LEAST: u8 = 8;
+    const MOST: u8 = 32;
+
+    /// The size in pixels.
+    #[must_use]
+    pub const fn pixels(self) -> u8 {
+        self.0
+    }
+
+    /// One pixel larger or smaller, within reason.
+    #[must_use]
+    pub fn stepped(self, step: i8) -> Self {
+        Self(self.0.saturating_add_signed(step).clamp(Self::LEAST, Self::MOST))
+    }
+
+    /// A stored size; the default for anything else.
+    #[must_use]
+    pub fn from_text(text: &str) -> Self {
+        text.parse().map_or(Self::default(), |px: u8| Self(px.clamp(Self::LEAST, Self::MOST)))
+    }
+}
+
+impl Default for FontSize {
+    fn default() -> Self {
+        Self(14)
+    }
+}
+
+/// The terminal's fonts; the first that is there is used.
+pub const TERMINAL_FONTS: &str = "ui-monospace, 'SF Mono', 'Cascadia Mono', 'JetBrains Mono', \
+    'Roboto Mono', Menlo, Consolas, 'DejaVu Sans Mono', 'Noto Sans Mono', monospace";
+
+/// The terminal's colours by xterm.js' names.
+pub type Palette = [(&'static str, &'static str); 24];
+
+/// The terminal's colours in `theme`.
+#[must_use]
+pub const fn palette(theme: Theme) -> &'static Palette {
+    match theme {
+        Theme::Dark => &DARK,
+        Theme::Light => &LIGHT,
+    }
+}
+
+const DARK: Palette = [
+    ("background", "#10151a"),
+    ("foreground", "#d3dade"),
+    ("cursor", "#63d2c3"),
+    ("cursorAccent", "#10151a"),
+    ("selectionBackground", "#63d2c340"),
+    ("scrollbarSliderBackground", "#d3dade1f"),
+    ("scrollbarSliderHoverBackground", "#d3dade3d"),
+    ("scrollbarSliderActiveBackground", "#d3dade57"),
+    ("black", "#2b353e"),
+    ("red", "#ee7272"),
+    ("green", "#8cc97f"),
+    ("yellow", "#e2b76b"),
+    ("blue", "#72ace9"),
+    ("magenta", "#c796dd"),
+    ("cyan", "#5fc9be"),
+    ("white", "#c6cfd5"),
+    ("brightBlack", "#6d7a85"),
+    ("brightRed", "#ff938f"),
+    ("brightGreen", "#aae09d"),
+    ("brightYellow", "#f4d08c"),
+    ("brightBlue", "#98c6fb"),
+    ("brightMagenta", "#deb4f0"),
+    ("brightCyan", "#88e2d8"),
+    ("brightWhite", "#f3f6f8"),
+];
+
+const LIGHT: Palette = [
+    ("background", "#fcfbf8"),
+    ("foreground", "#22303a"),
+    ("cursor", "#0d766c"),
+    ("cursorAccent", "#fcfbf8"),
+    ("selectionBackground", "#0d766c33"),
+    ("scrollbarSliderBackground", "#22303a1f"),
+    ("scrollbarSliderHoverBackground", "#22303a3d"),
+    ("scrollbarSliderActiveBackground", "#22303a57"),
+    ("black", "#22303a"),
+    ("red", "#b8332d"),
+    ("green", "#2c7a35"),
+    ("yellow", "#8a6206"),
+    ("blue", "#1f62b5"),
+    ("magenta", "#8d3fa3"),
+    ("cyan", "#0b747a"),
+    ("white", "#66747e"),
+    ("brightBlack", "#55636d"),
+    ("brightRed", "#cf4a41"),
+    ("brightGreen", "#3c8f46"),
+    ("brightYellow", "#a1760f"),
+    ("brightBlue", "#3378cc"),
+    ("brightMagenta", "#a256b8"),
+    ("brightCyan", "#1c8a90"),
+    ("brightWhite", "#8a969e"),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn choices_survive_storage() {
+        let mut choice = ThemeChoice::System;
+        for _ in 0..3 {
+            assert_eq!(ThemeChoice::from_name(choice.name()), choice);
+            choice = choice.next();
+        }
+        assert_eq!(choice, ThemeChoice::System);
+        assert_eq!(ThemeChoice::from_name("mauve"), ThemeChoice::System);
+    }
+
+    #[test]
+    fn font_sizes_stay_within_reason() {
+        assert_eq!(FontSize::from_text("200").pixels(), 32);
+        assert_eq!(FontSize::from_text("-4"), FontSize::default());
+        assert_eq!(FontSize::from_text("8").stepped(-1).pixels(), 8);
+        assert_eq!(FontSize::from_text("31").stepped(5).pixels(), 32);
+    }
+
+    #[test]
+    fn palettes_name_the_same_colours() {
+        assert!(DARK.iter().zip(LIGHT).all(|(dark, light)| dark.0 == light.0));
+    }
+}

@@ -1,0 +1,66 @@
+//! Asks for a token.
+
+use leptos::html;
+use leptos::prelude::*;
+use leptos::task::spawn_local;
+
+use crate::access::{Access, token_in};
+use crate::api::{self, ApiError};
+use crate::bindings::page;
+use crate::components::Mark;
+
+/// Asks for a token, says where to find one, and goes on once the relay accepts it.
+#[component]
+pub fn AskToken() -> impl IntoView {
+    let access = Access::expect();
+    let field = NodeRef::<html::Input>::new();
+    let (problem, set_problem) = signal(None::<String>);
+    let (busy, set_busy) = signal(false);
+    page::set_title("Moorline");
+    field.on_load(|field| page::focus(&field));
+    let submit = move |event: leptos::ev::SubmitEvent| {
+        event.prevent_default();
+        let pasted = field.get().map(|field| field.value()).unwrap_or_default();
+        let Some(token) = token_in(&pasted) else {
+            set_problem.set(Some("That is no token. Paste the whole line.".to_owned()));
+            return;
+        };
+        set_busy.set(true);
+        spawn_local(async move {
+            let answer = api::list(Some(&token)).await;
+            set_busy.set(false);
+            match answer {
+                // A token of one session may not list them all, and is good all the same.
+                Ok(_) | Err(ApiError::Refused(_)) => access.accept(token),
+                Err(error) => set_problem.set(Some(error.to_string())),
+            }
+        });
+    };
+    view! {
+        <main class="lone" data-testid="ask-token">
+            <form class="card" on:submit=submit>
+                <Mark />
+                <h1>"Open Moorline"</h1>
+                <p>"This relay needs a token. On the machine that runs it, type"</p>
+                <pre class="command">"moorline token"</pre>
+                <p>"and open the address that it prints, or paste it here."</p>
+                <label class="field">
+                    <span>"Token or address"</span>
+                    <input
+                        node_ref=field
+                        type="password"
+                        data-testid="token"
+                        autocomplete="off"
+                        autocapitalize="off"
+                        spellcheck="false"
+                        aria-describedby="token-problem"
+                    />
+                </label>
+                <p id="token-problem" class="problem" role="alert">{move || problem.get()}</p>
+                <button class="button primary wide" disabled=busy>
+                    {move || if busy.get() { "Asking…" } else { "Continue" }}
+                </button>
+            </form>
+        </main>
+    }
+}

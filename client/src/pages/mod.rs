@@ -1,0 +1,13 @@
+//! The pages.
+
+pub mod ask_token;
+pub mod create;
+pub mod list;
+pub mod not_found;
+pub mod sessions;
+pub mod terminal;
+
+pub use ask_token::AskToken;
+pub use not_found::NotFound;
+pub use sessions::SessionsPage;
+pub use terminal::TerminalPage;

@@ -1,0 +1,21 @@
+//! Where no page is.
+
+use leptos::prelude::*;
+use leptos_router::components::A;
+
+use crate::components::Mark;
+
+/// Says that there is nothing, and where there is something.
+#[component]
+pub fn NotFound() -> impl IntoView {
+    view! {
+        <main class="lone">
+            <div class="card">
+                <Mark />
+                <h1>"Nothing here"</h1>
+                <p>"This address leads nowhere in Moorline."</p>
+                <A href="/sessions" attr:class="button primary">"All sessions"</A>
+            </div>
+        </main>
+    }
+}

@@ -1,0 +1,355 @@
+//! The page of one terminal.
+
+use gloo_timers::callback::Timeout;
+use leptos::prelude::*;
+use leptos::task::spawn_local;
+use leptos_router::components::A;
+use leptos_router::hooks::{use_navigate, use_params_map};
+use moorline_shared::id::SessionId;
+use moorline_shared::message::close;
+use moorline_shared::rest::CreateSession;
+
+use crate::access::Access;
+use crate::api;
+use crate::bindings::keyboard;
+use crate::bindings::page::{self, PageEvent, PageWatch};
+use crate::components::dialog::Dialog;
+use crate::components::key_bar::KeyBar;
+use crate::components::menu::{AppMenu, MenuButton, MenuItem};
+use crate::components::search_bar::SearchBar;
+use crate::components::status::{PendingChip, SizeChip, StatusPill};
+use crate::components::terminal::{Stage, TerminalState};
+use crate::components::{Icon, IconName, words};
+use crate::preferences::Preferences;
+use crate::session::LinkView;
+
+const NOTICE_MS: u32 = 8_000;
+const FLASH_MS: u32 = 160;
+
+/// The terminal of the session that the address names.
+#[component]
+pub fn TerminalPage() -> impl IntoView {
+    let params = use_params_map();
+    let named = Memo::new(move |_| params.with(|params| params.get("id").unwrap_or_default()));
+    // Another id is another terminal: everything is built anew.
+    move || {
+        let id = named.get();
+        match id.parse::<SessionId>() {
+            Ok(id) => view! { <Terminal id /> }.into_any(),
+            Err(_) => view! { <super::NotFound /> }.into_any(),
+        }
+    }
+}
+
+#[component]
+fn Terminal(id: SessionId) -> impl IntoView {
+    let state = TerminalState::provide();
+    let access = Access::expect();
+    let reading = RwSignal::new(false);
+    let navigate = use_navigate();
+    let to_list = Callback::new(move |()| navigate("/sessions", Default::default()));
+    Effect::new(move |_| {
+        let refused = state.view.with(|view| match view.link {
+            LinkView::Refused { code } => code == close::UNAUTHORIZED || code == 1008,
+            _ => false,
+        });
+        if refused {
+            access.refuse();
+        }
+    });
+    name_tab(state, id.clone());
+    let name = Signal::derive(heading(state, id.clone()));
+    view! {
+        <div class="page terminal-page" data-link=move || state.view.with(|v| v.link.name())>
+            <header class="bar">
+                <A
+                    href="/sessions"
+                    attr:class="icon-button"
+                    attr:title="All sessions (Ctrl+Shift+L)"
+                    attr:aria-label="All sessions"
+                >
+                    <Icon name=IconName::Back />
+                </A>
+                <h1 class="bar-title" data-testid="title" title=name>{name}</h1>
+                <StatusPill />
+                <PendingChip />
+                <SizeChip />
+                <span class="bar-fill"></span>
+                <button
+                    class="icon-button"
+                    title=search_title()
+                    aria-label="Search"
+                    data-testid="search-button"
+                    on:click=move |_| state.searching.set(true)
+                >
+                    <Icon name=IconName::Search />
+                </button>
+                <MenuButton />
+                <CatchUpBar />
+            </header>
+            <TerminalMenu reading />
+            <main class="stage">
+                <Stage id=id.clone() to_list />
+                <SearchBar />
+                <ToBottom />
+                <Verdict id=id.clone() />
+                <NoticeToast />
+                <Flash />
+            </main>
+            <KeyBar />
+            <ReadDialog reading />
+        </div>
+    }
+}
+
+fn search_title() -> &'static str {
+    if keyboard::is_apple() { "Search (⌘F)" } else { "Search (Ctrl+Shift+F)" }
+}
+
+/// The program's title, else the session's name, else its id.
+fn heading(state: TerminalState, id: SessionId) -> impl Fn() -> String + Send + Sync + 'static {
+    move || {
+        let named = || state.view.with(|view| view.name.clone());
+        state.title.get().or_else(named).unwrap_or_else(|| id.to_string())
+    }
+}
+
+/// Names the tab: what runs, and whether it rang or lost its connection meanwhile.
+fn name_tab(state: TerminalState, id: SessionId) {
+    let rang = RwSignal::new(false);
+    Effect::new(move |rung: Option<u32>| {
+        let bell = state.bell.get();
+        if rung.is_some_and(|rung| rung != bell) && !page::is_visible() {
+            rang.set(true);
+        }
+        bell
+    });
+    let watch = page::watch(move |event| {
+        if event == PageEvent::Visible {
+            rang.set(false);
+        }
+    });
+    let _: StoredValue<PageWatch, LocalStorage> = StoredValue::new_local(watch);
+    let name = heading(state, id);
+    Effect::new(move |_| {
+        let bell = if rang.get() { "● " } else { "" };
+        let away = state.view.with(|view| matches!(view.link, LinkView::Waiting { .. }));
+        let away = if away { "(offline) " } else { "" };
+        page::set_title(&format!("{bell}{away}{} · Moorline", name()));
+    });
+}
+
+#[component]
+fn TerminalMenu(reading: RwSignal<bool>) -> impl IntoView {
+    let state = TerminalState::expect();
+    let preferences = Preferences::expect();
+    let size = move || {
+        let size = state.view.with(|view| view.foreign_size.or(view.fitting));
+        size.map(|size| format!("{} × {}", size.cols, size.rows))
+    };
+    view! {
+        <AppMenu>
+            <MenuItem
+                icon=IconName::Text
+                name="read-text"
+                on_pick=Callback::new(move |()| reading.set(true))
+            >
+                "Show as text…"
+            </MenuItem>
+            <MenuItem
+                icon=IconName::Keyboard
+                on_pick=Callback::new(move |()| preferences.toggle_key_bar())
+            >
+                {move || if preferences.key_bar() { "Hide the key bar" } else { "Show the key bar" }}
+            </MenuItem>
+            <hr />
+            <div class="menu-row">
+                <span>"Size"</span>
+                <span class="menu-value" data-testid="terminal-size">{size}</span>
+            </div>
+            <div class="menu-row">
+                <span>"Text"</span>
+                <div class="choices" role="group" aria-label="Text size">
+                    <button title="Smaller (Ctrl+Shift+-)" aria-label="Smaller text"
+                        on:click=move |_| preferences.step_font(-1)>"−"</button>
+                    <button title="Reset (Ctrl+Shift+0)" aria-label="Reset text size"
+                        on:click=move |_| preferences.reset_font()>
+                        {move || preferences.font().pixels()}
+                    </button>
+                    <button title="Larger (Ctrl+Shift++)" aria-label="Larger text"
+                        on:click=move |_| preferences.step_font(1)>"+"</button>
+                </div>
+            </div>
+        </AppMenu>
+    }
+}
+
+#[component]
+fn CatchUpBar() -> impl IntoView {
+    let state = TerminalState::expect();
+    let percent = Memo::new(move |_| {
+        state.view.with(|view| match view.link {
+            LinkView::CatchingUp { percent } => Some(percent),
+            _ => None,
+        })
+    });
+    view! {
+        <Show when=move || percent.get().is_some()>
+            <progress class="catch-up" max="100" value=percent aria-label="Catching up"></progress>
+        </Show>
+    }
+}
+
+#[component]
+fn ToBottom() -> impl IntoView {
+    let state = TerminalState::expect();
+    view! {
+        <Show when=move || !state.at_bottom.get()>
+            <button
+                class="to-bottom"
+                data-testid="to-bottom"
+                title="To the end"
+                aria-label="Scroll to the end"
+                on:click=move |_| state.scroll_to_bottom()
+            >
+                <Icon name=IconName::Down />
+            </button>
+        </Show>
+    }
+}
+
+/// How the session ended or why it cannot be shown, and what to do.
+#[component]
+fn Verdict(id: SessionId) -> impl IntoView {
+    let state = TerminalState::expect();
+    let link = Memo::new(move |_| state.view.with(|view| view.link.clone()));
+    move || match link.get() {
+        LinkView::Ended(exit) => view! {
+            <div class="verdict" data-testid="ended">
+                <p>{words::exit_sentence(&exit)}</p>
+                <div class="actions">
+                    <A href="/sessions" attr:class="button">"All sessions"</A>
+                    <Again id=id.clone() />
+                </div>
+            </div>
+        }
+        .into_any(),
+        LinkView::Refused { code } => {
+            let (title, text) = words::refusal(code, id.as_str());
+            let retry = code == close::REPLACED;
+            view! {
+                <div class="verdict bad" data-testid="refused" role="alert">
+                    <h2>{title}</h2>
+                    <p>{text}</p>
+                    <div class="actions">
+                        <A href="/sessions" attr:class="button">"All sessions"</A>
+                        <Show when=move || retry>
+                            <button class="button primary" on:click=move |_| state.retry()>
+                                "Take it back"
+                            </button>
+                        </Show>
+                    </div>
+                </div>
+            }
+            .into_any()
+        }
+        _ => ().into_any(),
+    }
+}
+
+/// Starts the same command in the same folder again, as a new session.
+#[component]
+fn Again(id: SessionId) -> impl IntoView {
+    let state = TerminalState::expect();
+    let access = Access::expect();
+    let navigate = use_navigate();
+    let start = move |_| {
+        let (id, navigate) = (id.clone(), navigate.clone());
+        spawn_local(async move {
+            let token = access.token();
+            let answer = async {
+                let old = api::status(token.as_deref(), &id).await?.summary;
+                let named = old.name != id.as_str();
+                let wish = CreateSession {
+                    command: Some(old.command).filter(|command| !command.is_empty()),
+                    cwd: old.cwd,
+                    name: Some(old.name).filter(|_| named),
+                    project: old.project,
+                    driver: Some(old.driver),
+                    ..CreateSession::default()
+                };
+                api::create(token.as_deref(), &wish).await
+            };
+            match api::noting_refusal(access, answer.await) {
+                Ok(created) => {
+                    navigate(&format!("/terminal/{}", created.session_id), Default::default());
+                }
+                Err(error) => state.tell(&error.to_string()),
+            }
+        });
+    };
+    view! {
+        <button class="button primary" data-testid="again" on:click=start>
+            <Icon name=IconName::Again />
+            <span>"Start again"</span>
+        </button>
+    }
+}
+
+#[component]
+fn NoticeToast() -> impl IntoView {
+    let state = TerminalState::expect();
+    let timer = StoredValue::new_local(None::<Timeout>);
+    Effect::new(move |_| {
+        let shown = state.notice.with(Option::is_some);
+        let hide = move || state.notice.set(None);
+        timer.set_value(shown.then(|| Timeout::new(NOTICE_MS, hide)));
+    });
+    view! {
+        <div class="toast-place" role="alert">
+            <Show when=move || state.notice.with(Option::is_some)>
+                <div class="toast" data-testid="notice">
+                    <span>{move || state.notice.get()}</span>
+                    <button
+                        class="icon-button"
+                        aria-label="Close"
+                        on:click=move |_| state.notice.set(None)
+                    >
+                        <Icon name=IconName::Cross />
+                    </button>
+                </div>
+            </Show>
+        </div>
+    }
+}
+
+/// The bell, for the eye.
+#[component]
+fn Flash() -> impl IntoView {
+    let state = TerminalState::expect();
+    let lit = RwSignal::new(false);
+    let timer = StoredValue::new_local(None::<Timeout>);
+    Effect::new(move |rung: Option<u32>| {
+        let bell = state.bell.get();
+        if rung.is_some_and(|rung| rung != bell) {
+            lit.set(true);
+            timer.set_value(Some(Timeout::new(FLASH_MS, move || lit.set(false))));
+        }
+        bell
+    });
+    view! { <div class="flash" class:lit=lit aria-hidden="true"></div> }
+}
+
+/// The terminal's text to read, select and copy where selecting in the terminal is hard.
+#[component]
+fn ReadDialog(reading: RwSignal<bool>) -> impl IntoView {
+    let state = TerminalState::expect();
+    view! {
+        <Dialog open=reading title="Text" name="read-dialog">
+            <pre class="read" tabindex="0" data-testid="text">{move || state.text()}</pre>
+            <div class="actions">
+                <button class="button" on:click=move |_| reading.set(false)>"Close"</button>
+            </div>
+        </Dialog>
+    }
+}

@@ -1,0 +1,306 @@
+//! A [`Driver`] in a real page: socket, timer and terminal.
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::rc::{Rc, Weak};
+
+use bytes::Bytes;
+use gloo_timers::callback::Timeout;
+use js_sys::ArrayBuffer;
+use moorline_shared::frame::Frame;
+use moorline_shared::id::{ClientId, Seq, SessionId};
+use moorline_shared::link::{Generation, SavedInput};
+use moorline_shared::message::{SUBPROTOCOL, TOKEN_SUBPROTOCOL_PREFIX};
+use moorline_shared::session::Size;
+use moorline_shared::time::Time;
+
+use super::digest::Digest;
+use super::driver::{Driver, Event, Notice, World, Write};
+use super::saved::{self, Saved};
+use super::view::View;
+use crate::bindings::clock;
+use crate::bindings::observe::FrameRequest;
+use crate::bindings::page;
+use crate::bindings::screen::{Chunk, Screen, frame_header};
+use crate::bindings::socket::{Socket, SocketEvent};
+
+/// The close code of a dial that the browser itself refuses.
+const NEVER_OPENED: u16 = 1006;
+
+/// What a session needs to run.
+pub struct Setup {
+    /// Which session.
+    pub id: SessionId,
+    /// The token, where there is one.
+    pub token: Option<String>,
+    /// Where it is shown.
+    pub screen: Rc<Screen>,
+    /// Compute a digest of what is applied, for tests.
+    pub digest: bool,
+}
+
+/// How a session tells the page.
+pub struct SessionHooks {
+    /// What is shown has changed.
+    pub show: Box<dyn Fn(View)>,
+    /// Something that passes.
+    pub notify: Box<dyn Fn(Notice)>,
+    /// How far the terminal's content is, at most once a frame.
+    pub progress: Box<dyn Fn(&Progress)>,
+}
+
+/// How far the terminal's content is: a debugging aid, and what byte-exact tests read.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Progress {
+    /// The last entry on the screen.
+    pub seq: Seq,
+    /// Bytes of entries applied since `from`.
+    pub bytes: u64,
+    /// The picture's seq that everything counts from; 0 for none.
+    pub from: Seq,
+    /// Of the entries after `from`, where it is computed.
+    pub digest: Option<Digest>,
+}
+
+type Message = Event<ArrayBuffer>;
+
+#[derive(Default)]
+struct Shared {
+    inbox: RefCell<VecDeque<Message>>,
+    running: Cell<bool>,
+    driver: RefCell<Option<Driver<Browser>>>,
+}
+
+impl Shared {
+    /// The terminal may parse, answer and report while the driver writes to it, so what happens
+    /// goes through a queue.
+    fn post(&self, event: Message) {
+        self.inbox.borrow_mut().push_back(event);
+        if self.running.replace(true) {
+            return;
+        }
+        loop {
+            let Some(event) = self.inbox.borrow_mut().pop_front() else { break };
+            if let Some(driver) = self.driver.borrow_mut().as_mut() {
+                driver.handle(event);
+            }
+        }
+        self.running.set(false);
+    }
+}
+
+/// A handle on a running session. The session ends when the last handle is dropped.
+#[derive(Clone, Default)]
+pub struct Session(Rc<Shared>);
+
+impl Session {
+    /// A session that does nothing until [`Session::start`].
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Takes up what an earlier page of this tab left, and dials.
+    pub fn start(&self, setup: Setup, hooks: SessionHooks) {
+        let bits = clock::random_bits();
+        let left = saved::take(&setup.id).unwrap_or_else(|| Saved {
+            client_id: ClientId::from_random(bits),
+            input: SavedInput::default(),
+        });
+        // The bits that the id does not use.
+        let seed = (bits >> 64) as u64;
+        let world = Browser::new(Rc::downgrade(&self.0), setup, hooks);
+        let driver = Driver::new(world, left.client_id, seed, &left.input);
+        *self.0.driver.borrow_mut() = Some(driver);
+        self.post(Event::Dial);
+    }
+
+    /// Tells the session that something happened.
+    pub fn post(&self, event: Message) {
+        self.0.post(event);
+    }
+
+    /// Hands out a way to post that does not keep the session alive.
+    pub fn poster(&self) -> impl Fn(Message) + Clone + 'static + use<> {
+        let shared = Rc::downgrade(&self.0);
+        move |event| {
+            if let Some(shared) = shared.upgrade() {
+                shared.post(event);
+            }
+        }
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        // Coming back to the session goes on as the same client.
+        if let Some(driver) = self.driver.get_mut() {
+            driver.handle(Event::Hidden);
+        }
+    }
+}
+
+struct Browser {
+    events: Weak<Shared>,
+    setup: Setup,
+    hooks: Rc<SessionHooks>,
+    progress: Rc<Cell<Progress>>,
+    report: Rc<FrameRequest>,
+    socket: Option<Socket>,
+    timer: Option<(Time, Timeout)>,
+}
+
+impl Browser {
+    fn new(events: Weak<Shared>, setup: Setup, hooks: SessionHooks) -> Self {
+        let hooks = Rc::new(hooks);
+        let digest = setup.digest.then(Digest::default);
+        let progress = Rc::new(Cell::new(Progress { digest, ..Progress::default() }));
+        let (told, teller) = (Rc::clone(&progress), Rc::clone(&hooks));
+        let report = Rc::new(FrameRequest::new(move || (teller.progress)(&told.get())));
+        Self { events, setup, hooks, progress, report, socket: None, timer: None }
+    }
+
+    fn poster(&self) -> impl Fn(Message) + Clone + 'static + use<> {
+        let events = self.events.clone();
+        move |event| {
+            if let Some(shared) = events.upgrade() {
+                shared.post(event);
+            }
+        }
+    }
+
+    fn write(&self, chunk: &Chunk, write: Write, then: impl FnOnce() + 'static) {
+        let post = self.poster();
+        let (progress, report) = (Rc::clone(&self.progress), Rc::clone(&self.report));
+        let hashed = (self.setup.digest && !write.picture).then(|| chunk.to_vec());
+        self.setup.screen.write(chunk, write.replayed, move || {
+            progress.set(advance(progress.get(), write, hashed.as_deref()));
+            report.ask();
+            then();
+            post(Event::Applied(write));
+        });
+    }
+}
+
+fn advance(mut progress: Progress, write: Write, data: Option<&[u8]>) -> Progress {
+    progress.seq = write.seq;
+    if write.picture {
+        let digest = progress.digest.map(|_| Digest::default());
+        return Progress { seq: write.seq, from: write.seq, bytes: 0, digest };
+    }
+    progress.bytes += write.bytes as u64;
+    if let (Some(digest), Some(data)) = (&mut progress.digest, data) {
+        digest.update(data);
+    }
+    progress
+}
+
+impl World for Browser {
+    type Bytes = ArrayBuffer;
+
+    fn now(&self) -> Time {
+        clock::now()
+    }
+
+    fn dial(&mut self, generation: Generation) {
+        // The old socket is silenced before the new one says anything.
+        self.socket = None;
+        let post = self.poster();
+        let address = page::socket_address(&format!("/sessions/{}/stream", self.setup.id));
+        let mut protocols = vec![SUBPROTOCOL.to_owned()];
+        let token = self.setup.token.as_deref();
+        protocols.extend(token.map(|token| format!("{TOKEN_SUBPROTOCOL_PREFIX}{token}")));
+        let tell = post.clone();
+        let socket = Socket::dial(&address, &protocols, move |event| {
+            tell(match event {
+                SocketEvent::Opened => Event::Opened(generation),
+                SocketEvent::Text(text) => Event::Text(generation, text),
+                SocketEvent::Binary(buffer) => Event::Binary(generation, buffer),
+                SocketEvent::Closed { code } => Event::Closed(generation, code),
+            });
+        });
+        match socket {
+            Ok(socket) => self.socket = Some(socket),
+            Err(_) => post(Event::Closed(generation, NEVER_OPENED)),
+        }
+    }
+
+    fn hang_up(&mut self) {
+        self.socket = None;
+    }
+
+    fn send_text(&mut self, text: &str) {
+        if let Some(socket) = &self.socket {
+            socket.send_text(text);
+        }
+    }
+
+    fn send_frame(&mut self, frame: &Frame) {
+        if let Some(socket) = &self.socket {
+            socket.send_binary(frame.encoded());
+        }
+    }
+
+    fn header(&self, bytes: &ArrayBuffer) -> Option<(Seq, usize)> {
+        frame_header(bytes).map(|(seq, len)| (Seq(seq), len))
+    }
+
+    fn write_frame(&mut self, bytes: ArrayBuffer, write: Write) {
+        if let Some(chunk) = Chunk::of_frame(&bytes) {
+            self.write(&chunk, write, || ());
+        }
+    }
+
+    fn paint(&mut self, picture: &Bytes, write: Write) {
+        // Who has scrolled back keeps reading there.
+        let above = self.setup.screen.lines_above_bottom();
+        let screen = Rc::downgrade(&self.setup.screen);
+        self.write(&Chunk::copy(picture), write, move || {
+            if let Some(screen) = screen.upgrade().filter(|_| above > 0) {
+                screen.scroll_above_bottom(above);
+            }
+        });
+    }
+
+    fn write_nothing(&mut self, write: Write) {
+        self.write(&Chunk::copy(&[]), write, || ());
+    }
+
+    fn clear(&mut self) {
+        self.setup.screen.write(&Chunk::copy(b"\x1bc"), true, || ());
+        let digest = self.progress.get().digest.map(|_| Digest::default());
+        self.progress.set(Progress { digest, ..Progress::default() });
+    }
+
+    fn resize(&mut self, size: Size) {
+        self.setup.screen.resize(size);
+    }
+
+    fn tick_at(&mut self, time: Option<Time>) {
+        let Some(time) = time else {
+            self.timer = None;
+            return;
+        };
+        if self.timer.as_ref().is_some_and(|(set, _)| *set == time) {
+            return;
+        }
+        let post = self.poster();
+        let delay = (time - clock::now()).as_millis();
+        let delay = u32::try_from(delay).unwrap_or(u32::MAX).min(i32::MAX as u32);
+        // One more, because the clock's fraction of a millisecond was cut off.
+        let timeout = Timeout::new(delay.saturating_add(1), move || post(Event::Tick));
+        self.timer = Some((time, timeout));
+    }
+
+    fn show(&mut self, view: &View) {
+        (self.hooks.show)(view.clone());
+    }
+
+    fn notify(&mut self, notice: Notice) {
+        (self.hooks.notify)(notice);
+    }
+
+    fn keep(&mut self, saved: Option<&Saved>) {
+        saved::keep(&self.setup.id, saved);
+    }
+}

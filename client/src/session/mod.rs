@@ -1,0 +1,20 @@
+//! One session's link, from the page's point of view and without a page: [`Driver`] turns what
+//! happens into calls of the link machine, and what the machine wants into calls of a [`World`].
+//!
+//! Output bytes pass through it unseen, as a [`World::Bytes`]; the page gets a small [`View`]
+//! whenever what it shows has changed.
+
+mod digest;
+mod driver;
+mod fit;
+pub mod keys;
+mod live;
+pub mod saved;
+#[cfg(test)]
+mod tests;
+pub mod view;
+
+pub use digest::Digest;
+pub use driver::{Driver, Event, Notice, World, Write};
+pub use live::{Progress, Session, SessionHooks, Setup};
+pub use view::{LinkView, Pending, View};

@@ -1,0 +1,1 @@
+//! The driver in a world of values.
