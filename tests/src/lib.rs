@@ -1,1 +1,19 @@
-//! Scenarios.
+//! What the scenarios and the bench are made of: a real relay, real sockets, a network that can be
+//! cut, a real browser.
+//!
+//! Nothing here sleeps to let something happen: [`wait`] asks until a condition holds, and gives up
+//! after a while with what it saw last.
+
+pub mod api;
+pub mod attach;
+pub mod browser;
+pub mod digest;
+pub mod expected;
+pub mod follower;
+pub mod programs;
+pub mod proxy;
+pub mod random;
+pub mod relay;
+pub mod screen;
+pub mod wait;
+pub mod wire;

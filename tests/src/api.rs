@@ -1,0 +1,119 @@
+//! The relay's REST API.
+
+use anyhow::{Context as _, Result, ensure};
+use moorline_shared::id::SessionId;
+use moorline_shared::rest::{
+    CreateSession, Created, ErrorBody, SessionList, SessionStatus, SessionSummary,
+};
+use reqwest::{Method, Response, StatusCode};
+use serde::de::DeserializeOwned;
+
+/// Asks one relay, with one token.
+#[derive(Debug, Clone)]
+pub struct Api {
+    base: String,
+    token: Option<String>,
+    http: reqwest::Client,
+}
+
+impl Api {
+    /// For the relay at `base`, as `http://127.0.0.1:3010`.
+    #[must_use]
+    pub fn new(base: String, token: Option<String>) -> Self {
+        Self { base, token, http: reqwest::Client::new() }
+    }
+
+    /// The same with another token, or with none.
+    #[must_use]
+    pub fn with_token(&self, token: Option<&str>) -> Self {
+        Self { token: token.map(str::to_owned), ..self.clone() }
+    }
+
+    /// A request with this API's token.
+    pub fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
+        let request = self.http.request(method, format!("{}{path}", self.base));
+        match &self.token {
+            Some(token) => request.bearer_auth(token),
+            None => request,
+        }
+    }
+
+    /// Starts a session.
+    ///
+    /// # Errors
+    /// Where the answer is not 201.
+    pub async fn create(&self, wish: &CreateSession) -> Result<SessionSummary> {
+        let answer = self.request(Method::POST, "/api/sessions").json(wish).send().await?;
+        let created: Created = expect(answer, StatusCode::CREATED).await?;
+        ensure!(created.success && created.session_id == created.session.session_id, "{created:?}");
+        Ok(created.session)
+    }
+
+    /// Starts a session that runs `command` in a terminal of 80 × 24.
+    ///
+    /// # Errors
+    /// As [`Api::create`].
+    pub async fn run(&self, command: Vec<String>) -> Result<SessionId> {
+        let wish = CreateSession {
+            command: Some(command),
+            cols: Some(80),
+            rows: Some(24),
+            ..CreateSession::default()
+        };
+        Ok(self.create(&wish).await?.session_id)
+    }
+
+    /// All sessions.
+    ///
+    /// # Errors
+    /// Where the answer is not 200.
+    pub async fn list(&self) -> Result<Vec<SessionSummary>> {
+        let answer = self.request(Method::GET, "/api/sessions").send().await?;
+        Ok(expect::<SessionList>(answer, StatusCode::OK).await?.sessions)
+    }
+
+    /// One session.
+    ///
+    /// # Errors
+    /// Where the answer is not 200.
+    pub async fn status(&self, id: &SessionId) -> Result<SessionStatus> {
+        let path = format!("/api/session/{id}/status");
+        expect(self.request(Method::GET, &path).send().await?, StatusCode::OK).await
+    }
+
+    /// Ends a session and removes it.
+    ///
+    /// # Errors
+    /// Where the answer is not 200.
+    pub async fn delete(&self, id: &SessionId) -> Result<()> {
+        let path = format!("/api/session/{id}");
+        let answer = self.request(Method::DELETE, &path).send().await?;
+        expect::<serde_json::Value>(answer, StatusCode::OK).await.map(|_| ())
+    }
+
+    /// What a request that must fail is told.
+    ///
+    /// # Errors
+    /// Where the answer has no error's body.
+    pub async fn refusal(&self, method: Method, path: &str) -> Result<(u16, ErrorBody)> {
+        refusal(self.request(method, path).send().await?).await
+    }
+}
+
+/// The status and the body of an answer that is no success.
+///
+/// # Errors
+/// Where the body is not an error's.
+pub async fn refusal(answer: Response) -> Result<(u16, ErrorBody)> {
+    let status = answer.status().as_u16();
+    let text = answer.text().await?;
+    let body = serde_json::from_str(&text).with_context(|| format!("{status} with {text:?}"))?;
+    Ok((status, body))
+}
+
+async fn expect<T: DeserializeOwned>(answer: Response, status: StatusCode) -> Result<T> {
+    let got = answer.status();
+    let text = answer.text().await?;
+    ensure!(got == status, "{got} instead of {status}: {text}");
+    serde_json::from_str(&text).with_context(|| format!("an answer of another shape: {text}"))
+}

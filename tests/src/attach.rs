@@ -1,0 +1,91 @@
+//! A program on a terminal, as a person would use it.
+
+use std::path::Path;
+use std::process::ExitStatus;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use anyhow::{Context as _, Result};
+use moorline_shared::session::Size;
+use pty_process::OwnedWritePty;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::process::Child;
+use tokio::task::JoinHandle;
+
+use crate::screen::{Screen, Shown};
+use crate::wait::{wait_until, within};
+
+/// A program and the terminal that it runs on. It is killed when this is dropped.
+pub struct OnTerminal {
+    child: Child,
+    keyboard: OwnedWritePty,
+    screen: Arc<Mutex<Screen>>,
+    reader: JoinHandle<()>,
+}
+
+impl OnTerminal {
+    /// Starts it on a terminal of 80 × 24.
+    ///
+    /// # Errors
+    /// Where it cannot be started.
+    pub fn start(program: &Path, arguments: &[&str], variables: &[(&str, String)]) -> Result<Self> {
+        let (pty, pts) = pty_process::open()?;
+        let size = Size::default();
+        pty.resize(pty_process::Size::new(size.rows, size.cols))?;
+        let command = pty_process::Command::new(program)
+            .args(arguments)
+            .env("TERM", "xterm-256color")
+            .envs(variables.iter().map(|(name, value)| (name, value)))
+            .kill_on_drop(true);
+        let child = command.spawn(pts).context("cannot start the program")?;
+        let (mut output, keyboard) = pty.into_split();
+        let screen = Arc::new(Mutex::new(Screen::new(size)));
+        let shared = Arc::clone(&screen);
+        let reader = tokio::spawn(async move {
+            let mut buffer = vec![0; 64 * 1024];
+            // A terminal whose program has ended reads as an error.
+            while let Ok(read @ 1..) = output.read(&mut buffer).await {
+                shared.lock().unwrap_or_else(PoisonError::into_inner).apply(&buffer[..read]);
+            }
+        });
+        Ok(Self { child, keyboard, screen, reader })
+    }
+
+    /// Types.
+    ///
+    /// # Errors
+    /// Where the program is gone.
+    pub async fn type_input(&mut self, data: &[u8]) -> Result<()> {
+        Ok(self.keyboard.write_all(data).await?)
+    }
+
+    /// What the terminal shows.
+    #[must_use]
+    pub fn shown(&self) -> Shown {
+        self.screen.lock().unwrap_or_else(PoisonError::into_inner).shown()
+    }
+
+    /// Waits until a line contains this.
+    ///
+    /// # Errors
+    /// Tells what the terminal shows instead.
+    pub async fn until_shown(&self, text: &str) -> Result<()> {
+        let shows = async || self.shown().lines.iter().any(|line| line.contains(text));
+        let waited = wait_until(&format!("{text:?} on the terminal"), shows).await;
+        waited.with_context(|| format!("it shows {:#?}", self.shown()))
+    }
+
+    /// Waits until the program ends by itself.
+    ///
+    /// # Errors
+    /// Tells what the terminal shows where it does not.
+    pub async fn until_ended(&mut self) -> Result<ExitStatus> {
+        let status = within("the program to end", self.child.wait()).await;
+        Ok(status.with_context(|| format!("it shows {:#?}", self.shown()))??)
+    }
+}
+
+impl Drop for OnTerminal {
+    fn drop(&mut self) {
+        self.reader.abort();
+    }
+}

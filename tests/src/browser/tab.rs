@@ -1,0 +1,295 @@
+//! One tab.
+
+use std::path::Path;
+use std::sync::PoisonError;
+
+use anyhow::{Context as _, Result, anyhow};
+use chromiumoxide::Page;
+use chromiumoxide::cdp::browser_protocol::emulation::SetDeviceMetricsOverrideParams;
+use chromiumoxide::cdp::browser_protocol::log::{EventEntryAdded, LogEntryLevel, LogEntrySource};
+use chromiumoxide::cdp::browser_protocol::network::{
+    EmulateNetworkConditionsParams, EnableParams as EnableNetwork,
+};
+use chromiumoxide::cdp::js_protocol::runtime::{
+    ConsoleApiCalledType, EventConsoleApiCalled, EventExceptionThrown,
+};
+use chromiumoxide::page::ScreenshotParams;
+use futures_util::StreamExt as _;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+use super::{Complaint, Complaints};
+use crate::wait::{wait_for, within};
+
+/// A page of the client.
+#[derive(Debug, Clone)]
+pub struct Tab {
+    page: Page,
+    complaints: Complaints,
+}
+
+/// How far a terminal's content is.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Applied {
+    /// The last entry on the screen.
+    pub seq: u64,
+    /// The picture's number that everything counts from.
+    pub from: u64,
+    /// Bytes of the entries since then.
+    pub bytes: u64,
+    /// Their digest, where the address asks for one by `?digest`.
+    pub digest: String,
+}
+
+/// What a page says of itself, in one question.
+#[derive(Debug, Deserialize)]
+struct Dataset {
+    seq: Option<String>,
+    from: Option<String>,
+    bytes: Option<String>,
+    digest: Option<String>,
+}
+
+const DATASET: &str = "(() => {
+    const data = document.querySelector('[data-testid=terminal]')?.dataset ?? {};
+    return { seq: data.appliedSeq, from: data.appliedFrom, bytes: data.appliedBytes,
+             digest: data.appliedDigest };
+})()";
+
+const TEXT: &str = "[...document.querySelectorAll('.xterm-rows > div')]
+    .map(row => row.textContent.replaceAll('\\u00a0', ' ').trimEnd()).join('\\n').trimEnd()";
+
+impl Tab {
+    pub(super) async fn watch(page: Page) -> Result<Self> {
+        let complaints = Complaints::default();
+        let mut logged = page.event_listener::<EventEntryAdded>().await?;
+        let mut called = page.event_listener::<EventConsoleApiCalled>().await?;
+        let mut thrown = page.event_listener::<EventExceptionThrown>().await?;
+        let listeners = complaints.clone();
+        tokio::spawn(async move {
+            loop {
+                let complaint = tokio::select! {
+                    Some(event) = logged.next() => of_log(&event),
+                    Some(event) = called.next() => of_console(&event),
+                    Some(event) = thrown.next() => Some(Complaint {
+                        network: false,
+                        text: format!("{:?}", event.exception_details),
+                    }),
+                    else => return,
+                };
+                listeners.lock().unwrap_or_else(PoisonError::into_inner).extend(complaint);
+            }
+        });
+        page.execute(EnableNetwork::default()).await?;
+        Ok(Self { page, complaints })
+    }
+
+    /// Errors on the console, those of the network left out where that is known to be bad.
+    #[must_use]
+    pub fn complaints(&self, bad_network: bool) -> Vec<String> {
+        let all = self.complaints.lock().unwrap_or_else(PoisonError::into_inner);
+        let counts = |complaint: &&Complaint| !(complaint.network && bad_network);
+        all.iter().filter(counts).map(|complaint| complaint.text.clone()).collect()
+    }
+
+    /// Opens another address.
+    ///
+    /// # Errors
+    /// Where it cannot be loaded.
+    pub async fn go_to(&self, address: &str) -> Result<()> {
+        within("the page to load", self.page.goto(address)).await??;
+        Ok(())
+    }
+
+    /// Loads the page again.
+    ///
+    /// # Errors
+    /// Where it cannot be loaded.
+    pub async fn reload(&self) -> Result<()> {
+        within("the page to load again", self.page.reload()).await??;
+        Ok(())
+    }
+
+    /// The value of an expression.
+    ///
+    /// # Errors
+    /// Where it throws, or has another shape.
+    pub async fn evaluate<T: DeserializeOwned>(&self, expression: &str) -> Result<T> {
+        let value = within("the page to answer", self.page.evaluate(expression)).await??;
+        value.into_value().with_context(|| format!("the answer to {expression}"))
+    }
+
+    /// What the terminal shows.
+    ///
+    /// # Errors
+    /// Where the page does not answer.
+    pub async fn text(&self) -> Result<String> {
+        self.evaluate(TEXT).await
+    }
+
+    /// How far the terminal's content is.
+    ///
+    /// # Errors
+    /// Where the page does not answer.
+    pub async fn applied(&self) -> Result<Applied> {
+        let data: Dataset = self.evaluate(DATASET).await?;
+        let number = |text: Option<String>| text.and_then(|text| text.parse().ok()).unwrap_or(0);
+        Ok(Applied {
+            seq: number(data.seq),
+            from: number(data.from),
+            bytes: number(data.bytes),
+            digest: data.digest.unwrap_or_default(),
+        })
+    }
+
+    /// The link's state by its stable name: `live`, `waiting`, `ended`, …
+    ///
+    /// # Errors
+    /// Where the page does not answer.
+    pub async fn state(&self) -> Result<Option<String>> {
+        self.evaluate("document.querySelector('[data-testid=status]')?.dataset.state ?? null").await
+    }
+
+    /// Waits until the link has this state.
+    ///
+    /// # Errors
+    /// Tells which it has instead.
+    pub async fn until_state(&self, state: &str) -> Result<()> {
+        let has = async || (self.state().await.ok()??.as_str() == state).then_some(());
+        let waited = wait_for(&format!("a page that is {state}"), has).await;
+        let instead = self.state().await;
+        waited.with_context(|| format!("it is {instead:?}"))
+    }
+
+    /// Waits until the terminal shows this.
+    ///
+    /// # Errors
+    /// Tells what it shows instead.
+    pub async fn until_text(&self, text: &str) -> Result<()> {
+        self.until_text_is(&format!("{text:?}"), |shown| shown.contains(text)).await
+    }
+
+    /// Waits until what the terminal shows is right.
+    ///
+    /// # Errors
+    /// Tells what it shows instead.
+    pub async fn until_text_is(&self, what: &str, right: impl Fn(&str) -> bool) -> Result<()> {
+        let shows = async || self.text().await.ok().filter(|text| right(text));
+        let waited = wait_for(&format!("{what} in the terminal"), shows).await;
+        let instead = self.text().await;
+        waited.map(|_| ()).with_context(|| format!("it shows {instead:?}"))
+    }
+
+    /// Waits for an element of the page, and returns its text.
+    ///
+    /// # Errors
+    /// Where it does not come.
+    pub async fn until_there(&self, selector: &str) -> Result<String> {
+        let script = format!("document.querySelector({selector:?})?.textContent ?? null");
+        wait_for(&format!("{selector} on the page"), async || {
+            self.evaluate::<Option<String>>(&script).await.ok().flatten()
+        })
+        .await
+    }
+
+    /// Waits until an element is gone.
+    ///
+    /// # Errors
+    /// Where it stays.
+    pub async fn until_gone(&self, selector: &str) -> Result<()> {
+        let script = format!("document.querySelector({selector:?}) === null");
+        wait_for(&format!("{selector} to go"), async || {
+            self.evaluate::<bool>(&script).await.ok().filter(|gone| *gone)
+        })
+        .await
+        .map(|_| ())
+    }
+
+    /// Clicks on an element, once it is there.
+    ///
+    /// # Errors
+    /// Where it is not, or cannot be clicked on.
+    pub async fn click(&self, selector: &str) -> Result<()> {
+        self.until_there(selector).await?;
+        self.page.find_element(selector).await?.click().await?;
+        Ok(())
+    }
+
+    /// Presses the keys for a text, each as a person would. `\n` is Enter.
+    ///
+    /// # Errors
+    /// Where a key is not on the keyboard.
+    pub async fn type_text(&self, text: &str) -> Result<()> {
+        for character in text.chars() {
+            match character {
+                '\n' => self.press("Enter").await?,
+                other => self.press(other.encode_utf8(&mut [0; 4])).await?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Presses one key: a character, or a name as `Enter` or `ArrowUp`.
+    ///
+    /// # Errors
+    /// Where it is not on the keyboard.
+    pub async fn press(&self, key: &str) -> Result<()> {
+        // Keys go to whatever has the focus; the element is but a way to the keyboard.
+        self.page.find_element("body").await?.press_key(key).await?;
+        Ok(())
+    }
+
+    /// Cuts the page off without closing anything, or connects it again.
+    ///
+    /// # Errors
+    /// Where Chromium refuses.
+    pub async fn offline(&self, offline: bool) -> Result<()> {
+        let conditions = EmulateNetworkConditionsParams::builder()
+            .offline(offline)
+            .latency(0.0)
+            .download_throughput(-1.0)
+            .upload_throughput(-1.0);
+        self.page.execute(conditions.build().map_err(|problem| anyhow!(problem))?).await?;
+        Ok(())
+    }
+
+    /// Gives the page the size of another device.
+    ///
+    /// # Errors
+    /// Where Chromium refuses.
+    pub async fn resize(&self, width: i64, height: i64, phone: bool) -> Result<()> {
+        let scale = if phone { 2.0 } else { 1.0 };
+        self.page.execute(SetDeviceMetricsOverrideParams::new(width, height, scale, phone)).await?;
+        Ok(())
+    }
+
+    /// Keeps a picture of the page.
+    ///
+    /// # Errors
+    /// Where it cannot be taken or written.
+    pub async fn keep_picture(&self, path: &Path) -> Result<()> {
+        let picture = self.page.save_screenshot(ScreenshotParams::builder().build(), path);
+        within("a picture of the page", picture).await??;
+        Ok(())
+    }
+}
+
+fn of_log(event: &EventEntryAdded) -> Option<Complaint> {
+    let entry = &event.entry;
+    (entry.level == LogEntryLevel::Error).then(|| Complaint {
+        network: entry.source == LogEntrySource::Network,
+        text: format!("{:?}: {} ({:?})", entry.source, entry.text, entry.url),
+    })
+}
+
+fn of_console(event: &EventConsoleApiCalled) -> Option<Complaint> {
+    let failed = matches!(event.r#type, ConsoleApiCalledType::Error | ConsoleApiCalledType::Assert);
+    let said = |argument: &chromiumoxide::cdp::js_protocol::runtime::RemoteObject| {
+        let value = argument.value.as_ref().map(ToString::to_string);
+        value.or_else(|| argument.description.clone()).unwrap_or_default()
+    };
+    failed.then(|| Complaint {
+        network: false,
+        text: event.args.iter().map(said).collect::<Vec<_>>().join(" "),
+    })
+}

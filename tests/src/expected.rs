@@ -1,0 +1,62 @@
+//! Programs whose output is known beforehand, byte for byte.
+
+use std::fmt::Write as _;
+
+/// A program that waits for a line, and then puts out so many numbered lines.
+#[derive(Debug, Clone, Copy)]
+pub struct Flood {
+    /// How many lines.
+    pub lines: u64,
+}
+
+impl Flood {
+    /// What it prints after the last line.
+    pub const END: &str = "that was all";
+
+    /// The session's command. It prints nothing before a line is typed, and stays when it is done.
+    #[must_use]
+    pub fn command(self) -> Vec<String> {
+        let lines = self.lines;
+        let end = Self::END;
+        let script =
+            format!("stty -echo; printf ready; read go; seq 1 {lines}; printf '{end}'; read end");
+        ["sh", "-c", &script].map(str::to_owned).to_vec()
+    }
+
+    /// Everything that a terminal gets of it, once it was told to go.
+    #[must_use]
+    pub fn output(self) -> Vec<u8> {
+        let mut output = String::from("ready");
+        for line in 1..=self.lines {
+            let written = write!(output, "{line}\r\n");
+            debug_assert!(written.is_ok(), "a String takes everything");
+        }
+        output.push_str(Self::END);
+        output.into_bytes()
+    }
+}
+
+/// A program that counts the lines that are typed into it: prints `<n>:<line>` for each.
+#[must_use]
+pub fn counter() -> Vec<String> {
+    let script = "stty -echo; n=0; printf 'ready\\n'; \
+                  while read -r line; do n=$((n+1)); printf '%s:%s\\n' \"$n\" \"$line\"; done";
+    ["sh", "-c", script].map(str::to_owned).to_vec()
+}
+
+/// What [`counter`] has put out after these lines.
+#[must_use]
+pub fn counted(lines: &[String]) -> String {
+    let mut output = String::from("ready\r\n");
+    for (index, line) in lines.iter().enumerate() {
+        let written = write!(output, "{}:{line}\r\n", index + 1);
+        debug_assert!(written.is_ok(), "a String takes everything");
+    }
+    output
+}
+
+/// A shell with a prompt that is the same everywhere, which reads no file of the user's.
+#[must_use]
+pub fn shell() -> Vec<String> {
+    ["env", "PS1=moor> ", "ENV=", "sh", "-i"].map(str::to_owned).to_vec()
+}

@@ -1,0 +1,81 @@
+//! Where the programs and files are that the scenarios run.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, bail};
+
+/// The relay's program: `$MOORLINE_BIN`, or the newest that was built here.
+///
+/// # Errors
+/// Says what to run where there is none.
+pub fn moorline() -> Result<PathBuf> {
+    if let Some(named) = named("MOORLINE_BIN")? {
+        return Ok(named);
+    }
+    let built = ["release", "debug"].map(|profile| workspace().join("target").join(profile));
+    let newest = built
+        .into_iter()
+        .map(|folder| folder.join("moorline"))
+        .filter_map(|path| Some((path.metadata().ok()?.modified().ok()?, path)))
+        .max();
+    newest.map(|(_, path)| path).context(
+        "there is no target/debug/moorline: run `cargo build -p moorline-relay`, or \
+         `cargo xtask test`, which does",
+    )
+}
+
+/// The built client: `$MOORLINE_DIST`, or `dist`.
+///
+/// # Errors
+/// Says what to run where there is none.
+pub fn dist() -> Result<PathBuf> {
+    if let Some(named) = named("MOORLINE_DIST")? {
+        return Ok(named);
+    }
+    let built = workspace().join("dist");
+    if !built.join("index.html").is_file() {
+        bail!(
+            "there is no dist/index.html: run `trunk build`, or `cargo xtask test`, which does it"
+        );
+    }
+    Ok(built)
+}
+
+/// Chromium: `$CHROME`, or Debian's.
+///
+/// # Errors
+/// Says what to install where there is none.
+pub fn chromium() -> Result<PathBuf> {
+    if let Some(named) = named("CHROME")? {
+        return Ok(named);
+    }
+    let usual = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
+    usual.into_iter().map(PathBuf::from).find(|path| path.is_file()).context(
+        "there is no Chromium: install the package `chromium`, or name one in $CHROME, or run \
+         `cargo xtask test`, which installs it",
+    )
+}
+
+/// Where what a failed scenario leaves is put.
+///
+/// # Errors
+/// Where the folder cannot be made.
+pub fn artifacts() -> Result<PathBuf> {
+    let folder = workspace().join("target/test-artifacts");
+    std::fs::create_dir_all(&folder)?;
+    Ok(folder)
+}
+
+fn workspace() -> &'static Path {
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR"));
+    tests.parent().unwrap_or(tests)
+}
+
+fn named(variable: &str) -> Result<Option<PathBuf>> {
+    match std::env::var_os(variable).map(PathBuf::from) {
+        Some(path) if !path.exists() => {
+            bail!("${variable} names {}, which is not there", path.display())
+        }
+        other => Ok(other),
+    }
+}
