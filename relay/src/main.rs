@@ -1,2 +1,10 @@
-//! The `moorline` command.
+//! The binary `moorline`.
+
+#[cfg(not(target_arch = "wasm32"))]
+fn main() -> anyhow::Result<()> {
+    use clap::Parser as _;
+    moorline_relay::native::cli::Cli::parse().run()
+}
+
+#[cfg(target_arch = "wasm32")]
 fn main() {}

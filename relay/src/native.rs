@@ -1,3 +1,12 @@
 //! The relay of one machine.
 
+pub mod auth;
+pub mod cli;
+pub mod clock;
+pub mod config;
+pub mod http;
+pub mod registry;
+pub mod serve;
+pub mod session;
 pub mod store;
+pub mod stream;

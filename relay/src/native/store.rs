@@ -143,6 +143,18 @@ impl Store {
         Ok(())
     }
 
+    /// Gives pages that deleted rows have left back to the file system.
+    ///
+    /// # Errors
+    /// [`StoreError::Sqlite`].
+    pub fn give_back_space(&self) -> Result<(), StoreError> {
+        let mut statement = self.connection.prepare("PRAGMA incremental_vacuum")?;
+        let mut freed = statement.query([])?;
+        // Each step frees a page.
+        while freed.next()?.is_some() {}
+        Ok(())
+    }
+
     /// Runs `work` as one transaction: all of it is stored, or nothing.
     ///
     /// # Errors

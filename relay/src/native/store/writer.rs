@@ -45,12 +45,12 @@ pub struct Batch {
 pub trait Source: Send + Sync {
     /// Which session.
     fn id(&self) -> &SessionId;
-    /// What is to be stored, about `bytes` of it. Marking is possible again from here on.
-    fn batch(&self, bytes: usize) -> Batch;
-    /// The batch is durable. True where the session has more and should be marked again.
-    fn stored(&self, batch: &Batch) -> bool;
-    /// The batch could not be stored; the session is asked again later.
-    fn failed(&self, batch: Batch);
+    /// What is to be stored, about `bytes` of it. From here on the session may be marked again.
+    fn batch(self: Arc<Self>, bytes: usize) -> Batch;
+    /// The batch is durable. A session that has more marks itself again.
+    fn stored(self: Arc<Self>, batch: &Batch);
+    /// The batch could not be stored. A session that wants it tried again marks itself again.
+    fn failed(self: Arc<Self>, batch: &Batch);
 }
 
 type Job = Box<dyn FnOnce(&mut Store) + Send>;
@@ -209,7 +209,7 @@ impl Rounds {
         let mut batches: Vec<_> = marked
             .into_iter()
             .map(|source| {
-                let batch = source.batch(ROUND_BYTES);
+                let batch = Arc::clone(&source).batch(ROUND_BYTES);
                 (source, batch)
             })
             .collect();
@@ -222,27 +222,20 @@ impl Rounds {
                 if lock(&self.shared.failure).take().is_some() {
                     tracing::info!("storing works again");
                 }
-                let more = batches.into_iter().filter(|(source, batch)| source.stored(batch));
-                let more: Vec<_> = more.map(|(source, _)| source).collect();
-                self.again(more);
+                for (source, batch) in batches {
+                    source.stored(&batch);
+                }
                 true
             }
             Err(error) => {
                 self.kept.clear();
                 self.report(&error);
-                let sources = batches.into_iter().map(|(source, batch)| {
-                    source.failed(batch);
-                    source
-                });
-                let sources = sources.collect();
-                self.again(sources);
+                for (source, batch) in batches {
+                    source.failed(&batch);
+                }
                 false
             }
         }
-    }
-
-    fn again(&self, sources: Vec<Arc<dyn Source>>) {
-        lock(&self.shared.inbox).marked.extend(sources);
     }
 
     /// Once for each spell of failures.

@@ -1,0 +1,192 @@
+//! Making, checking and revoking tokens. Only their SHA-256 is kept: a token is 256 random bits,
+//! so there is nothing to guess that a slow hash would protect.
+
+use std::sync::{Mutex, PoisonError};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use moorline_shared::time::Time;
+use sha2::{Digest as _, Sha256};
+use subtle::ConstantTimeEq as _;
+
+use super::Access;
+use crate::native::store::{Store, StoreError, TokenRecord};
+
+/// Lets people and secret scanners see what it is.
+const PREFIX: &str = "moor_";
+
+type Hash = [u8; 32];
+
+/// A new token: the only time that its text is known.
+#[derive(Clone)]
+pub struct Minted {
+    /// The secret.
+    pub token: String,
+    /// What is stored of it.
+    pub record: TokenRecord,
+}
+
+/// Why a token was not made.
+#[derive(Debug, thiserror::Error)]
+pub enum MintError {
+    /// It could not be stored.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The system gave no random numbers.
+    #[error("no random numbers: {0}")]
+    Random(#[from] getrandom::Error),
+}
+
+/// Why a token does not open anything.
+#[derive(Debug, thiserror::Error)]
+pub enum VerifyError {
+    /// It is unknown, revoked or expired; which of them is nobody's business.
+    #[error("the token is wrong, revoked or expired")]
+    Refused,
+    /// The tokens cannot be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// The tokens of this relay. Other processes may add and revoke some at any time.
+#[derive(Debug)]
+pub struct Tokens {
+    store: Mutex<Store>,
+    /// Of the token that the environment gave.
+    fixed: Option<Hash>,
+}
+
+impl Tokens {
+    /// The stored tokens, and an admin token that is stored nowhere.
+    #[must_use]
+    pub fn new(store: Store, fixed: Option<&str>) -> Self {
+        Self { store: Mutex::new(store), fixed: fixed.map(hash) }
+    }
+
+    /// What a presented token allows at `now`, in milliseconds since 1970.
+    ///
+    /// # Errors
+    /// [`VerifyError`].
+    pub fn verify(&self, token: &str, now: Time) -> Result<Access, VerifyError> {
+        let hash = hash(token);
+        if self.fixed.is_some_and(|fixed| fixed.ct_eq(&hash).into()) {
+            return Ok(Access::Admin);
+        }
+        let found = self.with_store(|store| store.token_by_hash(&hash))?;
+        let found = found.ok_or(VerifyError::Refused)?;
+        let same: bool = found.hash.ct_eq(&hash).into();
+        let valid = found.expires_at.is_none_or(|expires_at| now < expires_at);
+        if !(same && valid) {
+            return Err(VerifyError::Refused);
+        }
+        found.scope.parse().map_err(|_| VerifyError::Refused)
+    }
+
+    /// Makes and stores a token.
+    ///
+    /// # Errors
+    /// [`MintError`].
+    pub fn mint(
+        &self,
+        access: &Access,
+        label: Option<String>,
+        now: Time,
+        expires_at: Option<Time>,
+    ) -> Result<Minted, MintError> {
+        let mut random = [0; 40];
+        getrandom::fill(&mut random)?;
+        let (secret, name) = random.split_at(32);
+        let token = format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(secret));
+        let record = TokenRecord {
+            id: name.iter().map(|byte| format!("{byte:02x}")).collect(),
+            scope: access.to_string(),
+            label,
+            created_at_ms: now.ms,
+            expires_at_ms: expires_at.map(|time| time.ms),
+        };
+        self.with_store(|store| store.insert_token(&record, &hash(&token)))?;
+        Ok(Minted { token, record })
+    }
+
+    /// All stored tokens, oldest first.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn list(&self) -> Result<Vec<TokenRecord>, StoreError> {
+        self.with_store(Store::tokens)
+    }
+
+    /// Revokes a token. False where there is none with this id.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn revoke(&self, id: &str) -> Result<bool, StoreError> {
+        self.with_store(|store| store.delete_token(id))
+    }
+
+    fn with_store<T>(&self, work: impl FnOnce(&Store) -> T) -> T {
+        work(&self.store.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl std::fmt::Debug for Minted {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Minted").field("record", &self.record).finish_non_exhaustive()
+    }
+}
+
+fn hash(token: &str) -> Hash {
+    Sha256::digest(token.as_bytes()).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tokens(fixed: Option<&str>) -> (tempfile::TempDir, Tokens) {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).unwrap();
+        (folder, Tokens::new(store, fixed))
+    }
+
+    #[test]
+    fn a_token_opens_until_it_expires_or_is_revoked() {
+        let (_folder, tokens) = tokens(None);
+        let now = Time::from_ms(1000);
+        let forever = tokens.mint(&Access::Admin, None, now, None).unwrap();
+        let until = Some(Time::from_ms(2000));
+        let short = tokens.mint(&Access::Host, Some("ci".into()), now, until).unwrap();
+        assert_eq!(tokens.verify(&forever.token, now).unwrap(), Access::Admin);
+        assert_eq!(tokens.verify(&short.token, Time::from_ms(1999)).unwrap(), Access::Host);
+        assert!(tokens.verify(&short.token, Time::from_ms(2000)).is_err());
+        assert!(tokens.verify("moor_wrong", now).is_err());
+        assert!(tokens.verify("", now).is_err());
+        assert_eq!(tokens.list().unwrap().len(), 2);
+        assert!(tokens.revoke(&forever.record.id).unwrap());
+        assert!(!tokens.revoke(&forever.record.id).unwrap());
+        assert!(tokens.verify(&forever.token, now).is_err());
+    }
+
+    #[test]
+    fn the_secret_is_neither_stored_nor_shown() {
+        let (folder, tokens) = tokens(None);
+        let minted = tokens.mint(&Access::Admin, None, Time::from_ms(1), None).unwrap();
+        assert!(minted.token.len() >= 43 + PREFIX.len());
+        assert!(!format!("{minted:?} {tokens:?}").contains(&minted.token));
+        drop(tokens);
+        for file in std::fs::read_dir(folder.path()).unwrap() {
+            let bytes = std::fs::read(file.unwrap().path()).unwrap();
+            let secret = minted.token.as_bytes();
+            assert!(!bytes.windows(secret.len()).any(|window| window == secret));
+        }
+    }
+
+    #[test]
+    fn a_fixed_token_is_an_admins() {
+        let (_folder, tokens) = tokens(Some("chosen by hand"));
+        let now = Time::from_ms(1);
+        assert_eq!(tokens.verify("chosen by hand", now).unwrap(), Access::Admin);
+        assert!(tokens.verify("chosen by han", now).is_err());
+        assert_eq!(tokens.list().unwrap(), []);
+    }
+}

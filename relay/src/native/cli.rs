@@ -1,0 +1,75 @@
+//! The command line.
+
+mod serve;
+mod token;
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+
+const EXAMPLES: &str = "Examples:
+  moorline serve                          run a relay here; prints the address to open
+  moorline token new                      another admin token, with its address
+  moorline token new --scope session:ID:read --expires 7d
+                                          a link to watch one session for a week
+
+Every option can be set in the environment too, as MOORLINE_LISTEN for --listen.";
+
+/// Keeps terminal sessions alive and lets you reach them from a browser, through any disconnect.
+#[derive(Debug, Parser)]
+#[command(name = "moorline", version, about, after_help = EXAMPLES, max_term_width = 100)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run a relay on this machine, and the sessions that it starts.
+    Serve(serve::Options),
+    /// Make, list and revoke tokens; works while the relay runs.
+    Token(token::Options),
+}
+
+impl Cli {
+    /// Does what was asked for.
+    ///
+    /// # Errors
+    /// Whatever keeps it from that, for people.
+    pub fn run(self) -> anyhow::Result<()> {
+        match self.command {
+            Command::Serve(options) => serve::run(options),
+            Command::Token(options) => token::run(&options),
+        }
+    }
+}
+
+/// Where the data folder is.
+#[derive(Debug, clap::Args)]
+struct DataDir {
+    /// The folder that keeps sessions and tokens [default: the user's data folder, as
+    /// ~/.local/share/moorline].
+    #[arg(long, env = "MOORLINE_DATA_DIR", value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+}
+
+impl DataDir {
+    /// By the XDG rules where it was not given.
+    fn path(&self) -> anyhow::Result<PathBuf> {
+        if let Some(path) = &self.data_dir {
+            return Ok(path.clone());
+        }
+        let absolute = |name: &str| {
+            std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute())
+        };
+        let data = absolute("XDG_DATA_HOME")
+            .or_else(|| absolute("HOME").map(|home| home.join(".local/share")))
+            .ok_or_else(|| anyhow::anyhow!("there is no HOME: name a folder with --data-dir"))?;
+        Ok(data.join("moorline"))
+    }
+}
+
+/// The address to open, with the token where no server and no log sees it.
+fn address_to_open(base: &str, token: &str) -> String {
+    format!("{}/#token={token}", base.trim_end_matches('/'))
+}

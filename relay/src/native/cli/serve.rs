@@ -1,0 +1,130 @@
+//! `moorline serve`.
+
+use std::io::Write as _;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+
+use anyhow::{Context as _, bail};
+use tracing_subscriber::EnvFilter;
+
+use super::{DataDir, address_to_open};
+use crate::native::config::Config;
+use crate::native::http::DEFAULT_FRAME_ANCESTORS;
+use crate::native::serve::Relay;
+
+/// Run a relay on this machine, and the sessions that it starts.
+///
+/// At the first start an admin token is made and the address to open is printed, with the token
+/// in it. Everything but `/healthz` and the page itself needs a token.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  moorline serve
+  moorline serve --listen 127.0.0.1:4000 --data-dir /srv/moorline
+  moorline serve --allow-origin https://notes.example.org --frame-ancestor https://notes.example.org
+  MOORLINE_TOKEN=… moorline serve          an admin token of your own, for automation")]
+pub(super) struct Options {
+    /// Where to listen. Port 0 takes any that is free.
+    #[arg(long, env = "MOORLINE_LISTEN", value_name = "ADDR", default_value = "127.0.0.1:3010")]
+    listen: SocketAddr,
+
+    #[command(flatten)]
+    data_dir: DataDir,
+
+    /// A fixed admin token. Give it by the environment: options are seen by every user.
+    #[arg(long, env = "MOORLINE_TOKEN", value_name = "TOKEN", hide_env_values = true)]
+    token: Option<String>,
+
+    /// Trust pages of this origin too, as https://example.org. May be repeated.
+    #[arg(
+        long = "allow-origin",
+        env = "MOORLINE_ALLOW_ORIGIN",
+        value_name = "ORIGIN",
+        value_delimiter = ','
+    )]
+    allow_origins: Vec<String>,
+
+    /// Let pages of this origin show the client in a frame. May be repeated, and replaces the
+    /// default.
+    #[arg(long = "frame-ancestor", env = "MOORLINE_FRAME_ANCESTOR", value_name = "SOURCE", value_delimiter = ',', default_values = DEFAULT_FRAME_ANCESTORS)]
+    frame_ancestors: Vec<String>,
+
+    /// Serve the browser's client from this folder instead of the one in the binary.
+    #[arg(long, env = "MOORLINE_DIST", value_name = "DIR")]
+    dist: Option<PathBuf>,
+
+    /// What to log to stderr: a level, or levels by module, as info,moorline_relay=debug.
+    #[arg(long, env = "MOORLINE_LOG", value_name = "FILTER", default_value = "info")]
+    log: String,
+}
+
+pub(super) fn run(options: Options) -> anyhow::Result<()> {
+    let filter = EnvFilter::try_new(&options.log).context("--log is no filter")?;
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let config = config(options)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let relay = Relay::open(config.clone()).await?;
+        announce(&relay, &config)?;
+        relay.serve().await
+    })
+}
+
+fn config(options: Options) -> anyhow::Result<Config> {
+    for source in &options.frame_ancestors {
+        if source.contains([';', ',', '\r', '\n']) || !source.is_ascii() {
+            bail!("--frame-ancestor {source:?} is no CSP source, as https://example.org");
+        }
+    }
+    for origin in &options.allow_origins {
+        if !origin.contains("://") || origin.ends_with('/') {
+            bail!("--allow-origin {origin:?} is no origin, as https://example.org");
+        }
+    }
+    if options.token.as_ref().is_some_and(|token| token.len() < 16) {
+        bail!("MOORLINE_TOKEN is too short to be secret: use 16 characters or more");
+    }
+    Ok(Config {
+        listen: options.listen,
+        data_dir: options.data_dir.path()?,
+        token: options.token,
+        allow_origins: options.allow_origins,
+        frame_ancestors: options.frame_ancestors,
+        dist: options.dist,
+    })
+}
+
+/// Tells on stdout where the relay is and how to get in: the only time that a new token is shown.
+fn announce(relay: &Relay, config: &Config) -> anyhow::Result<()> {
+    let address = relay.address()?;
+    if !address.ip().is_loopback() {
+        tracing::warn!(
+            "listening on {address} without TLS: tokens and all you type cross the network \
+             readable; put a TLS proxy before it, or listen on 127.0.0.1 and use an SSH tunnel"
+        );
+    }
+    let base = format!("http://{}", reachable(address));
+    let mut out = std::io::stdout().lock();
+    match (relay.first_token(), &config.token) {
+        (Some(token), _) => {
+            writeln!(out, "Moorline is ready. Open this address; it is shown only once:")?;
+            writeln!(out, "\n    {}\n", address_to_open(&base, token))?;
+        }
+        (None, Some(_)) => {
+            writeln!(out, "Moorline is ready: {base} (the token is MOORLINE_TOKEN).")?;
+        }
+        (None, None) => {
+            writeln!(out, "Moorline is ready: {base}")?;
+            writeln!(out, "Tokens are stored hashed: `moorline token new` makes another address.")?;
+        }
+    }
+    out.flush()?;
+    Ok(())
+}
+
+/// An address that a browser on this machine can open.
+fn reachable(address: SocketAddr) -> SocketAddr {
+    if address.ip().is_unspecified() {
+        return SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), address.port());
+    }
+    address
+}

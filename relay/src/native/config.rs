@@ -1,0 +1,35 @@
+//! What the relay is told when it starts.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// The configuration of `moorline serve`.
+#[derive(Clone)]
+pub struct Config {
+    /// Where it listens.
+    pub listen: SocketAddr,
+    /// Where it keeps everything.
+    pub data_dir: PathBuf,
+    /// A fixed admin token.
+    pub token: Option<String>,
+    /// Origins besides its own whose pages may use it.
+    pub allow_origins: Vec<String>,
+    /// Who may show the client in a frame, as CSP sources.
+    pub frame_ancestors: Vec<String>,
+    /// The client's files; without it those in the binary.
+    pub dist: Option<PathBuf>,
+}
+
+impl std::fmt::Debug for Config {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { listen, data_dir, token, allow_origins, frame_ancestors, dist } = self;
+        f.debug_struct("Config")
+            .field("listen", listen)
+            .field("data_dir", data_dir)
+            .field("token", &token.as_ref().map(|_| "…"))
+            .field("allow_origins", allow_origins)
+            .field("frame_ancestors", frame_ancestors)
+            .field("dist", dist)
+            .finish()
+    }
+}

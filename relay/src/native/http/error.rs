@@ -1,0 +1,124 @@
+//! Answers that are no success.
+
+use std::any::Any;
+use std::fmt::Display;
+
+use axum::Json;
+use axum::http::header::WWW_AUTHENTICATE;
+use axum::http::{HeaderValue, Method, StatusCode, Uri};
+use axum::response::{IntoResponse, Response};
+use moorline_shared::rest::ErrorBody;
+
+/// A status, and why.
+#[derive(Debug)]
+pub struct ApiError {
+    status: StatusCode,
+    body: ErrorBody,
+}
+
+impl ApiError {
+    fn new(status: StatusCode, code: &str, error: &str) -> Self {
+        let body =
+            ErrorBody { error: error.into(), code: code.into(), message: None, session_id: None };
+        Self { status, body }
+    }
+
+    fn with_message(mut self, message: impl Display) -> Self {
+        self.body.message = Some(message.to_string());
+        self
+    }
+
+    fn of_session(mut self, id: &str) -> Self {
+        self.body.session_id = Some(id.to_owned());
+        self
+    }
+
+    pub(super) fn no_token() -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, "unauthorized", "Token required")
+            .with_message("Send `Authorization: Bearer <token>`; `moorline token new` makes one.")
+    }
+
+    pub(super) fn wrong_token() -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, "unauthorized", "Token not valid")
+            .with_message("It is wrong, expired or revoked; `moorline token new` makes another.")
+    }
+
+    pub(super) fn forbidden() -> Self {
+        Self::new(StatusCode::FORBIDDEN, "forbidden", "Not allowed")
+            .with_message("This token does not allow that.")
+    }
+
+    pub(super) fn origin() -> Self {
+        Self::new(StatusCode::FORBIDDEN, "forbidden", "Origin not allowed").with_message(
+            "Start the relay with `--allow-origin <origin>` to trust pages from there.",
+        )
+    }
+
+    pub(super) fn invalid_id(id: &str) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "invalid_id", "Invalid session ID format")
+            .with_message("8-32 characters, alphanumeric, underscore, hyphen")
+            .of_session(id)
+    }
+
+    pub(super) fn no_session(id: &str) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not_found", "Session not found").of_session(id)
+    }
+
+    pub(super) fn no_route(uri: &Uri) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not_found", "No such route").with_message(uri.path())
+    }
+
+    pub(super) fn bad_request(message: impl Display) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "bad_request", "Bad request").with_message(message)
+    }
+
+    pub(super) fn too_large() -> Self {
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", "Body too large")
+            .with_message("A request has at most 256 KiB.")
+    }
+
+    pub(super) fn not_json() -> Self {
+        Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "bad_request", "JSON required")
+            .with_message("Send the body with `Content-Type: application/json`.")
+    }
+
+    pub(super) fn overloaded(message: impl Display) -> Self {
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "overloaded", "Too many sessions")
+            .with_message(message)
+    }
+
+    pub(super) fn unavailable(message: impl Display) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "overloaded", "Not available")
+            .with_message(message)
+    }
+
+    /// A fault of the relay: told to the log, not to the caller.
+    pub(super) fn internal(error: &dyn Display) -> Self {
+        tracing::error!(%error, "a request failed");
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "Internal error")
+            .with_message("The relay's log says more.")
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let unauthorized = self.status == StatusCode::UNAUTHORIZED;
+        let mut response = (self.status, Json(self.body)).into_response();
+        if unauthorized {
+            let challenge = HeaderValue::from_static("Bearer realm=\"moorline\"");
+            response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
+        }
+        response
+    }
+}
+
+pub(super) async fn method_not_allowed(method: Method, uri: Uri) -> ApiError {
+    ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "Method not allowed")
+        .with_message(format!("{} does not take {method}; see `Allow`.", uri.path()))
+}
+
+/// What panicked is in the log by the panic hook.
+#[expect(clippy::needless_pass_by_value, reason = "the layer hands the payload over")]
+pub(super) fn panicked(_panic: Box<dyn Any + Send>) -> Response {
+    ApiError::internal(&"a handler panicked").into_response()
+}

@@ -1,0 +1,150 @@
+//! `GET /sessions/:id/stream`: opens a client's WebSocket.
+
+use std::sync::Arc;
+
+use axum::extract::ws::WebSocketUpgrade;
+use axum::extract::ws::rejection::WebSocketUpgradeRejection;
+use axum::extract::{Path, State};
+use axum::http::header::ORIGIN;
+use axum::http::{HeaderMap, HeaderValue};
+use axum::response::{IntoResponse as _, Response};
+use moorline_shared::limits::{FRAME_DATA_BYTES, FRAME_HEADER_BYTES, TEXT_MESSAGE_BYTES};
+use moorline_shared::message::{ErrorCode, SUBPROTOCOL, Scope, TOKEN_SUBPROTOCOL_PREFIX, close};
+use tracing::Instrument as _;
+
+use super::error::ApiError;
+use super::{App, Caller, rest};
+use crate::native::session::SessionHandle;
+use crate::native::stream::{Terms, refuse, serve};
+
+/// A client's input is small; larger messages grow the buffer for as long as they take.
+const READ_BUFFER_BYTES: usize = 4 * 1024;
+/// Small frames are gathered up to this before they are written.
+const WRITE_BUFFER_BYTES: usize = 8 * 1024;
+/// A client that reads nothing makes the relay hold one message, not more.
+const MAX_WRITE_BUFFER_BYTES: usize = 4 * 1024 * 1024;
+/// Twice what is allowed is read, so that the client can be told what is wrong with it.
+const MAX_MESSAGE_BYTES: usize = 2 * TEXT_MESSAGE_BYTES;
+const _: () = assert!(MAX_MESSAGE_BYTES > FRAME_HEADER_BYTES + FRAME_DATA_BYTES);
+
+/// Why a client is not served.
+struct Refusal {
+    status: ApiError,
+    close_code: u16,
+    code: ErrorCode,
+    message: &'static str,
+}
+
+pub(super) async fn open(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+) -> Response {
+    let found = find(&app, &id, &headers).await;
+    let upgrade = match upgrade {
+        Ok(upgrade) => configure(upgrade),
+        // Who asks without a WebSocket may know whether the session is there, with a good token.
+        Err(rejection) => {
+            return match found {
+                Ok(_) => rejection.into_response(),
+                Err(refusal) => refusal.status.into_response(),
+            };
+        }
+    };
+    let extended = upgrade.selected_protocol().is_some_and(|name| name == SUBPROTOCOL);
+    match found {
+        Ok((session, scope)) => {
+            let span = tracing::info_span!("stream", session = %id, extended);
+            let closing = app.registry.closing();
+            let terms = Terms { scope, extended };
+            upgrade
+                .on_upgrade(move |socket| serve(socket, session, terms, closing).instrument(span))
+        }
+        // A browser shows its page no HTTP error of a WebSocket; others do better with one.
+        Err(refusal) if headers.contains_key(ORIGIN) => upgrade.on_upgrade(move |socket| {
+            refuse(socket, refusal.close_code, refusal.code, refusal.message)
+        }),
+        Err(refusal) => refusal.status.into_response(),
+    }
+}
+
+async fn find(
+    app: &App,
+    id: &str,
+    headers: &HeaderMap,
+) -> Result<(Arc<SessionHandle>, Scope), Refusal> {
+    if !app.origins.allows(headers) {
+        return Err(Refusal {
+            status: ApiError::origin(),
+            close_code: close::FORBIDDEN,
+            code: ErrorCode::Unauthorized,
+            message: "Pages of this origin may not open a stream.",
+        });
+    }
+    let caller = app.caller(headers).map(Caller).map_err(|status| Refusal {
+        status,
+        close_code: close::UNAUTHORIZED,
+        code: ErrorCode::Unauthorized,
+        message: "The token is missing, wrong, expired or revoked.",
+    })?;
+    let not_found = |status| Refusal {
+        status,
+        close_code: close::NOT_FOUND,
+        code: ErrorCode::NotFound,
+        message: "There is no session with this id.",
+    };
+    if id.parse::<moorline_shared::id::SessionId>().is_err() {
+        return Err(not_found(ApiError::invalid_id(id)));
+    }
+    let (id, scope) = rest::allowed(&caller, id).map_err(|status| Refusal {
+        status,
+        close_code: close::FORBIDDEN,
+        code: ErrorCode::Unauthorized,
+        message: "This token is not for this session.",
+    })?;
+    let session = rest::find(app, &id).await.map_err(not_found)?;
+    Ok((session, scope))
+}
+
+fn configure(upgrade: WebSocketUpgrade) -> WebSocketUpgrade {
+    let mut upgrade = upgrade
+        .read_buffer_size(READ_BUFFER_BYTES)
+        .write_buffer_size(WRITE_BUFFER_BYTES)
+        .max_write_buffer_size(MAX_WRITE_BUFFER_BYTES)
+        .max_message_size(MAX_MESSAGE_BYTES)
+        .max_frame_size(MAX_MESSAGE_BYTES);
+    if let Some(name) = choose(upgrade.requested_protocols()) {
+        upgrade.set_selected_protocol(name);
+    }
+    upgrade
+}
+
+/// `moorline.v1` where it is offered. A browser that offered only other names wants one of them
+/// back: the first that is no token.
+fn choose<'a>(offered: impl Iterator<Item = &'a HeaderValue>) -> Option<HeaderValue> {
+    let mut names: Vec<_> = offered.collect();
+    names.retain(|name| !name.as_bytes().starts_with(TOKEN_SUBPROTOCOL_PREFIX.as_bytes()));
+    let known = names.iter().find(|name| **name == SUBPROTOCOL);
+    known.or(names.first()).map(|name| (*name).clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn chosen(offered: &[&'static str]) -> Option<HeaderValue> {
+        let offered: Vec<_> = offered.iter().map(|name| HeaderValue::from_static(name)).collect();
+        choose(offered.iter())
+    }
+
+    #[test]
+    fn a_token_is_never_echoed() {
+        let ours = HeaderValue::from_static("moorline.v1");
+        assert_eq!(chosen(&["moorline.bearer.t", "moorline.v1"]), Some(ours.clone()));
+        assert_eq!(chosen(&["ic-1", "moorline.v1"]), Some(ours));
+        assert_eq!(chosen(&["moorline.bearer.t", "ic-1"]).unwrap(), "ic-1");
+        assert_eq!(chosen(&["moorline.bearer.t"]), None);
+        assert_eq!(chosen(&[]), None);
+    }
+}

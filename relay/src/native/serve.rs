@@ -1,0 +1,138 @@
+//! The relay as a process: opens, serves, and shuts down in order.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use axum::serve::ListenerExt as _;
+use moorline_shared::time::Time;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::Semaphore;
+
+use super::auth::{Access, OriginPolicy, Tokens};
+use super::clock::{Clock, wall_ms};
+use super::config::Config;
+use super::http::{App, Client, router};
+use super::registry::Registry;
+use super::session::Services;
+use super::store::{Store, Writer};
+
+/// What shells get to end after the hang-up, and their output to be stored.
+const SHUTDOWN_LIMIT: Duration = Duration::from_secs(5);
+/// What open connections get to end after that.
+const DRAIN_LIMIT: Duration = Duration::from_secs(2);
+
+/// A relay that is ready to serve.
+#[derive(Debug)]
+pub struct Relay {
+    listener: TcpListener,
+    app: Arc<App>,
+    first_token: Option<String>,
+}
+
+impl Relay {
+    /// Opens the data folder and the port.
+    ///
+    /// # Errors
+    /// Where either cannot be used; the message says what to do.
+    pub async fn open(config: Config) -> anyhow::Result<Self> {
+        let folder = &config.data_dir;
+        let open = || {
+            Store::open(folder).with_context(|| {
+                format!("cannot use the data folder {}: see `--data-dir`", folder.display())
+            })
+        };
+        let listener = TcpListener::bind(config.listen)
+            .await
+            .with_context(|| format!("cannot listen on {}: see `--listen`", config.listen))?;
+        let tokens = Tokens::new(open()?, config.token.as_deref());
+        let first_token = first_token(&tokens, config.token.is_some())?;
+        let painters = std::thread::available_parallelism().map_or(1, |cores| cores.get() / 2);
+        let services = Arc::new(Services {
+            clock: Clock::start(),
+            writer: Writer::start(open()?).context("cannot start a thread")?,
+            painters: Semaphore::new(painters.max(1)),
+        });
+        let registry = Registry::open(services, open()?).context("cannot read the sessions")?;
+        let app = App {
+            registry,
+            tokens,
+            origins: OriginPolicy::new(config.allow_origins),
+            client: Client::new(config.dist),
+            frame_ancestors: config.frame_ancestors,
+        };
+        Ok(Self { listener, app: Arc::new(app), first_token })
+    }
+
+    /// Where it listens: with the port that the system chose, where 0 was asked for.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn address(&self) -> std::io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+
+    /// The admin token that was made because there was none.
+    #[must_use]
+    pub fn first_token(&self) -> Option<&str> {
+        self.first_token.as_deref()
+    }
+
+    /// Serves until `SIGINT` or `SIGTERM`; then tells clients to go, hangs up the terminals, and
+    /// returns when everything is stored, within seconds.
+    ///
+    /// # Errors
+    /// Where the system takes no signal handlers.
+    pub async fn serve(self) -> anyhow::Result<()> {
+        let Self { listener, app, .. } = self;
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut terminate = signal(SignalKind::terminate())?;
+        let registry = Arc::clone(&app.registry);
+        let mut closing = registry.closing();
+        // A keystroke is a segment of its own.
+        let listener = listener.tap_io(|stream| {
+            if let Err(error) = stream.set_nodelay(true) {
+                tracing::debug!(%error, "a connection keeps its delay");
+            }
+        });
+        let stopped = async move {
+            // The registry, which holds the sender, outlives this.
+            let _ = closing.wait_for(|closing| *closing).await;
+        };
+        let server = axum::serve(listener, router(app)).with_graceful_shutdown(stopped);
+        let server = tokio::spawn(server.into_future());
+        let name = tokio::select! {
+            _ = interrupt.recv() => "SIGINT",
+            _ = terminate.recv() => "SIGTERM",
+        };
+        tracing::info!(signal = name, "shutting down");
+        let again = async {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+        };
+        tokio::select! {
+            () = registry.shut_down(SHUTDOWN_LIMIT) => {}
+            () = again => tracing::warn!("not waiting for the sessions to end"),
+        }
+        let services = Arc::clone(registry.services());
+        let closed = tokio::task::spawn_blocking(move || services.writer.close());
+        closed.await.context("the store did not close")?;
+        let _ = tokio::time::timeout(DRAIN_LIMIT, server).await;
+        tracing::info!("everything is stored");
+        Ok(())
+    }
+}
+
+/// Makes an admin token at the first start, where none was given.
+fn first_token(tokens: &Tokens, is_fixed: bool) -> anyhow::Result<Option<String>> {
+    if is_fixed || !tokens.list()?.is_empty() {
+        return Ok(None);
+    }
+    let label = Some("made at the first start".to_owned());
+    let minted = tokens.mint(&Access::Admin, label, Time::from_ms(wall_ms()), None)?;
+    Ok(Some(minted.token))
+}

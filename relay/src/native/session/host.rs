@@ -1,0 +1,178 @@
+//! The host of a session that runs on this machine: a publisher over a terminal.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use moorline_host::pty::PtyWriter;
+use moorline_host::publisher::{Output, Publisher};
+use moorline_shared::id::Epoch;
+use moorline_shared::publish::HostMessage;
+use moorline_shared::session::Size;
+
+use super::painter::Painter;
+use super::{SessionHandle, State};
+
+/// How long a process may take to end once its terminal is gone.
+const HANG_UP_GRACE: Duration = Duration::from_secs(3);
+
+/// How much the session learned from its host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Heard {
+    /// Nothing, or that input was accepted which came in just now.
+    OwnInputOnly,
+    /// Something that clients must be told.
+    More,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct LocalHost {
+    pub(super) publisher: Publisher,
+    pub(super) terminal: PtyWriter,
+    pub(super) painter: Painter,
+    /// The terminal takes no input now.
+    input: Waiting,
+    closing: Closing,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Waiting {
+    No,
+    Due,
+    Started,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Closing {
+    No,
+    Due,
+    Started,
+}
+
+impl LocalHost {
+    /// The host of a process that was just started.
+    #[must_use]
+    pub fn new(epoch: Epoch, size: Size, terminal: PtyWriter) -> Self {
+        Self {
+            publisher: Publisher::new(epoch, size),
+            terminal,
+            painter: Painter::new(size),
+            input: Waiting::No,
+            closing: Closing::No,
+        }
+    }
+
+    pub(super) fn pid(&self) -> u32 {
+        self.terminal.pid()
+    }
+
+    pub(super) fn close(&mut self) {
+        if self.closing == Closing::No {
+            self.closing = Closing::Due;
+        }
+    }
+
+    pub(super) fn is_done(&self) -> bool {
+        self.painter.is_idle()
+    }
+
+    /// Writes input to the terminal, as much as it takes.
+    fn write_input(&mut self) {
+        while let Some(input) = self.publisher.input() {
+            let taken = match self.terminal.try_write(input) {
+                Ok(0) => {
+                    self.input = self.input.due();
+                    return;
+                }
+                Ok(taken) => taken,
+                // The program has closed its terminal: nobody will ever read this.
+                Err(error) => {
+                    tracing::debug!(%error, "input was dropped");
+                    input.len()
+                }
+            };
+            self.publisher.input_taken(taken);
+        }
+    }
+
+    fn resize(&mut self, size: Size) {
+        self.painter.resize(size);
+        if let Err(error) = self.terminal.resize(size) {
+            tracing::debug!(%error, "the terminal could not be resized");
+        }
+    }
+}
+
+impl Waiting {
+    fn due(self) -> Self {
+        if self == Self::No { Self::Due } else { self }
+    }
+}
+
+impl State {
+    /// Lets session and host say to each other what they have to.
+    pub(super) fn converse(&mut self) -> Heard {
+        let Some(host) = &mut self.host else { return Heard::OwnInputOnly };
+        let mut heard = match host.publisher.input() {
+            // Others' input may be accepted together with what came in just now.
+            Some(_) => Heard::More,
+            None => Heard::OwnInputOnly,
+        };
+        loop {
+            while let Some(command) = self.session.poll_command() {
+                host.publisher.command(command);
+            }
+            host.write_input();
+            let mut silent = true;
+            while let Some(output) = host.publisher.poll_output() {
+                silent = false;
+                match output {
+                    Output::Message(message) => {
+                        if !matches!(message, HostMessage::InputAck { .. }) {
+                            heard = Heard::More;
+                        }
+                        if let Err(error) = self.session.host_message(message) {
+                            // Both ends are ours, so this is a bug; the session cannot go on.
+                            tracing::error!(%error, "the host's link is broken");
+                            host.close();
+                        }
+                    }
+                    Output::Resize(size) => host.resize(size),
+                    Output::MakePicture => host.painter.want(),
+                    Output::Close => host.close(),
+                }
+            }
+            if silent {
+                return heard;
+            }
+        }
+    }
+}
+
+/// Starts the tasks that wait for what the host waits for.
+pub(super) fn start_waiting(handle: &Arc<SessionHandle>, state: &mut State) {
+    let Some(host) = &mut state.host else { return };
+    if host.input == Waiting::Due {
+        host.input = Waiting::Started;
+        tokio::spawn(wait_for_input_room(Arc::clone(handle), host.terminal.clone()));
+    }
+    if host.closing == Closing::Due {
+        host.closing = Closing::Started;
+        let terminal = host.terminal.clone();
+        tokio::spawn(async move { terminal.kill(HANG_UP_GRACE).await });
+    }
+}
+
+async fn wait_for_input_room(handle: Arc<SessionHandle>, terminal: PtyWriter) {
+    let ready = tokio::select! {
+        ready = terminal.writable() => ready.is_ok(),
+        _ = terminal.wait() => false,
+    };
+    let mut state = handle.lock();
+    if let Some(host) = &mut state.host
+        && ready
+    {
+        host.input = Waiting::No;
+    }
+    state.settle();
+}

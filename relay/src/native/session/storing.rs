@@ -1,0 +1,130 @@
+//! What of a session is to be stored, and how far that is.
+
+use std::sync::Arc;
+
+use moorline_shared::id::{Seq, SessionId};
+
+use super::{SessionHandle, State};
+use crate::native::store::{Batch, Source};
+
+/// A picture is stored when this much output has come since the one before. After a restart the
+/// screen is painted from there.
+const PICTURE_EVERY_BYTES: u64 = 4 * 1024 * 1024;
+/// The time of the last activity is stored when it is this much later.
+const ACTIVITY_STEP_MS: u64 = 10_000;
+/// While nothing can be stored this much waits for better times; what is over it is given up.
+const KEPT_ON_FAILURE_BYTES: u64 = 8 * 1024 * 1024;
+/// This much should be stored without waiting for more.
+const URGENT_BYTES: u64 = 512 * 1024;
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Progress {
+    /// Whether the store is going to ask for a batch.
+    marked: bool,
+    /// Whether the row was stored at all.
+    recorded: bool,
+    hurried: bool,
+    picture: Seq,
+    bytes_since_picture: u64,
+}
+
+impl Progress {
+    pub(super) const fn new(is_new: bool) -> Self {
+        Self {
+            marked: false,
+            recorded: !is_new,
+            hurried: false,
+            picture: Seq::ZERO,
+            bytes_since_picture: 0,
+        }
+    }
+
+    pub(super) const fn put_out(&mut self, bytes: usize) {
+        self.bytes_since_picture += bytes as u64;
+    }
+}
+
+impl State {
+    /// Whether the store must be told that this session has something to store: once a batch.
+    pub(super) fn mark(&mut self) -> bool {
+        let due = !self.storing.marked && !self.session.is_deleted() && !self.is_stored();
+        self.storing.marked |= due;
+        due
+    }
+
+    /// Whether the store must be told that much waits: once a batch.
+    pub(super) fn hurry(&mut self) -> bool {
+        let due = !self.storing.hurried && self.session.unstored_bytes() > URGENT_BYTES;
+        self.storing.hurried |= due;
+        due
+    }
+
+    pub(super) fn is_stored(&self) -> bool {
+        self.session.unstored_bytes() == 0 && !self.record_is_due() && !self.picture_is_due()
+    }
+
+    fn record_is_due(&self) -> bool {
+        let (old, session) = (&self.record, &self.session);
+        let same = old.lifecycle == session.lifecycle()
+            && old.size == session.size()
+            && old.epoch == session.log().epoch();
+        let idle = self.last_activity_ms < old.last_activity_ms + ACTIVITY_STEP_MS;
+        !self.storing.recorded || !same || !idle
+    }
+
+    fn picture_is_due(&self) -> bool {
+        let much = self.storing.bytes_since_picture > PICTURE_EVERY_BYTES;
+        (much || self.host.is_none()) && self.session.picture_to_store().is_some()
+    }
+}
+
+impl Source for SessionHandle {
+    fn id(&self) -> &SessionId {
+        &self.id
+    }
+
+    fn batch(self: Arc<Self>, bytes: usize) -> Batch {
+        let mut state = self.lock();
+        state.storing.marked = false;
+        state.storing.hurried = false;
+        if state.session.is_deleted() {
+            return Batch::default();
+        }
+        let entries = state.session.store_batch(bytes).map(|batch| batch.entries);
+        let picture = state.picture_is_due().then(|| state.session.picture_to_store().cloned());
+        Batch {
+            record: state.record_is_due().then(|| state.current_record()),
+            epoch: state.session.log().epoch(),
+            entries: entries.unwrap_or_default(),
+            picture: picture.flatten(),
+            trim_up_to: state.storing.picture,
+        }
+    }
+
+    fn stored(self: Arc<Self>, batch: &Batch) {
+        let mut state = self.lock();
+        if let Some(record) = &batch.record {
+            state.record = record.clone();
+            state.storing.recorded = true;
+        }
+        if let Some(picture) = &batch.picture {
+            state.session.picture_stored(picture.seq);
+            state.storing.picture = picture.seq;
+            state.storing.bytes_since_picture = state.session.log().bytes_after(picture.seq);
+        }
+        if let Some(last) = batch.entries.last() {
+            state.session.stored(batch.epoch, last.seq());
+        }
+        state.settle_storing();
+    }
+
+    fn failed(self: Arc<Self>, _batch: &Batch) {
+        let mut state = self.lock();
+        if state.session.unstored_bytes() > KEPT_ON_FAILURE_BYTES {
+            let (epoch, head) = (state.session.log().epoch(), state.session.log().head());
+            state.session.stored(epoch, head);
+        }
+        state.settle_storing();
+    }
+}

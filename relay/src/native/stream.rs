@@ -1,0 +1,245 @@
+//! One connected client: a task that moves messages between its socket and its session.
+//!
+//! Nothing is queued for a client. The task takes a batch from the log at the client's cursor, as
+//! large as the socket should get in one go, and takes the next when that one is sent. While the
+//! socket is full, what the client says is still read: its acks and pings must not wait for it.
+
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Poll, ready};
+use std::time::Duration;
+
+use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket};
+use futures_util::{Sink as _, SinkExt as _, Stream as _, StreamExt as _};
+use moorline_shared::message::{ErrorCode, Scope, ServerMessage, close};
+use tokio::sync::watch;
+use tokio::time::{Sleep, sleep_until, timeout};
+use tokio_tungstenite::tungstenite::Error as SocketError;
+
+use super::session::SessionHandle;
+use crate::core::peer::{Peer, PeerOutput};
+
+/// What is taken from a session under one lock.
+const BATCH_BYTES: usize = 256 * 1024;
+/// How long a client may take to answer a close.
+const CLOSE_PATIENCE: Duration = Duration::from_secs(2);
+/// The WebSocket's own code for a message over the limit.
+const MESSAGE_TOO_BIG: u16 = 1009;
+
+/// What a client may do, and how it speaks.
+#[derive(Debug, Clone, Copy)]
+pub struct Terms {
+    /// What its token allows.
+    pub scope: Scope,
+    /// Whether it offered `moorline.v1`.
+    pub extended: bool,
+}
+
+/// Why a connection is over.
+#[derive(Debug)]
+enum End {
+    /// The socket is of no more use.
+    Gone,
+    /// The session says so.
+    Close { code: u16, reason: &'static str },
+}
+
+/// Serves a client until it is gone.
+pub async fn serve(
+    socket: WebSocket,
+    session: Arc<SessionHandle>,
+    terms: Terms,
+    mut closing: watch::Receiver<bool>,
+) {
+    let now = session.services().clock.now();
+    let attached = Peer::attach(&mut session.lock().session, now, terms.scope, terms.extended);
+    let Ok(peer) = attached else {
+        let message = "This session has as many clients as it may: try again later.";
+        return refuse(socket, close::OVERLOADED, ErrorCode::Overloaded, message).await;
+    };
+    let mut client = Client { socket, session, peer, has_spoken: false };
+    let end = client.run(&mut closing).await;
+    let Client { socket, session, peer, .. } = client;
+    tracing::debug!(?end, "client left");
+    peer.detach(&mut session.lock().session);
+    drop(session);
+    if let End::Close { code, reason } = end {
+        say_goodbye(socket, code, reason).await;
+    }
+}
+
+/// Tells a client why it is not served, in a way that browsers can read.
+pub async fn refuse(mut socket: WebSocket, code: u16, error: ErrorCode, message: &'static str) {
+    let told = ServerMessage::Error { code: error, message: message.to_owned() };
+    if socket.send(Message::text(told.to_json())).await.is_ok() {
+        say_goodbye(socket, code, message).await;
+    }
+}
+
+async fn say_goodbye(mut socket: WebSocket, code: u16, reason: &'static str) {
+    let frame = CloseFrame { code, reason: Utf8Bytes::from_static(reason) };
+    let answered = async {
+        if socket.send(Message::Close(Some(frame))).await.is_ok() {
+            while let Some(Ok(_)) = socket.next().await {}
+        }
+    };
+    // Who does not answer is cut off.
+    let _ = timeout(CLOSE_PATIENCE, answered).await;
+}
+
+struct Client {
+    socket: WebSocket,
+    session: Arc<SessionHandle>,
+    peer: Peer,
+    has_spoken: bool,
+}
+
+impl Client {
+    async fn run(&mut self, closing: &mut watch::Receiver<bool>) -> End {
+        match self.converse(closing).await {
+            Ok(never) => match never {},
+            Err(end) => end,
+        }
+    }
+
+    async fn converse(
+        &mut self,
+        closing: &mut watch::Receiver<bool>,
+    ) -> Result<std::convert::Infallible, End> {
+        let mut changed = self.session.subscribe();
+        let mut timer = pin!(sleep_until(tokio::time::Instant::now()));
+        let mut batch = Vec::new();
+        loop {
+            changed.mark_unchanged();
+            let is_full = self.fill(&mut batch);
+            for output in batch.drain(..) {
+                self.send(output).await?;
+            }
+            self.flush().await?;
+            if is_full {
+                continue;
+            }
+            self.arm(timer.as_mut());
+            tokio::select! {
+                message = self.socket.next() => self.incoming(message)?,
+                _ = changed.changed() => {}
+                () = timer.as_mut() => {}
+                _ = closing.wait_for(|closing| *closing) => {
+                    self.peer.close(close::GOING_AWAY, "the relay is shutting down");
+                }
+            }
+        }
+    }
+
+    /// Takes what the client is to be sent. True where there is more.
+    fn fill(&mut self, batch: &mut Vec<PeerOutput>) -> bool {
+        let now = self.session.services().clock.now();
+        let mut state = self.session.lock();
+        let mut bytes = 0;
+        while bytes < BATCH_BYTES
+            && let Some(output) = self.peer.poll_output(&mut state.session, now)
+        {
+            bytes += output_len(&output);
+            batch.push(output);
+        }
+        // A peer asks its host for pictures while it is polled.
+        state.settle_for_one();
+        bytes >= BATCH_BYTES
+    }
+
+    fn arm(&self, mut timer: Pin<&mut Sleep>) {
+        let Some(due) = self.peer.poll_timeout() else { return };
+        let due = tokio::time::Instant::from_std(self.session.services().clock.instant(due));
+        // A timer that fires early finds nothing to do; that is cheaper than setting it each time.
+        if timer.is_elapsed() || due < timer.deadline() {
+            timer.as_mut().reset(due);
+        }
+    }
+
+    async fn send(&mut self, output: PeerOutput) -> Result<(), End> {
+        let message = match output {
+            PeerOutput::Text(text) => match Utf8Bytes::try_from(text) {
+                Ok(text) => Message::Text(text),
+                Err(error) => {
+                    tracing::error!(%error, "a message was no text");
+                    return Err(End::Close {
+                        code: close::INTERNAL,
+                        reason: "a fault of the relay",
+                    });
+                }
+            },
+            PeerOutput::Frame(frame) => Message::Binary(frame),
+            PeerOutput::Ping => Message::Ping(bytes::Bytes::new()),
+            PeerOutput::Close { code, reason } => return Err(End::Close { code, reason }),
+        };
+        self.while_writing(|socket, context| socket.poll_ready(context)).await?;
+        self.socket.start_send_unpin(message).map_err(|_| End::Gone)
+    }
+
+    async fn flush(&mut self) -> Result<(), End> {
+        self.while_writing(|socket, context| socket.poll_flush(context)).await
+    }
+
+    /// Waits for the socket to take what is written, and hears the client meanwhile.
+    async fn while_writing(
+        &mut self,
+        mut write: impl FnMut(
+            Pin<&mut WebSocket>,
+            &mut std::task::Context<'_>,
+        ) -> Poll<Result<(), axum::Error>>,
+    ) -> Result<(), End> {
+        std::future::poll_fn(|context| {
+            loop {
+                if let Poll::Ready(result) = write(Pin::new(&mut self.socket), context) {
+                    return Poll::Ready(result.map_err(|_| End::Gone));
+                }
+                let message = ready!(Pin::new(&mut self.socket).poll_next(context));
+                if let Err(end) = self.incoming(message) {
+                    return Poll::Ready(Err(end));
+                }
+            }
+        })
+        .await
+    }
+
+    fn incoming(&mut self, message: Option<Result<Message, axum::Error>>) -> Result<(), End> {
+        let now = self.session.services().clock.now();
+        let mut state = self.session.lock();
+        match message {
+            Some(Ok(Message::Text(text))) => {
+                self.peer.text(&mut state.session, now, &text);
+                state.settle_for_one();
+                drop(state);
+                if !std::mem::replace(&mut self.has_spoken, true) {
+                    // It may have taken the place of another connection.
+                    self.session.wake();
+                }
+            }
+            Some(Ok(Message::Binary(piece))) => {
+                self.peer.binary(&mut state.session, now, piece);
+                state.settle_for_one();
+            }
+            Some(Ok(Message::Ping(_) | Message::Pong(_))) => self.peer.heard(now),
+            Some(Err(error)) if is_too_large(&error) => {
+                return Err(End::Close {
+                    code: MESSAGE_TOO_BIG,
+                    reason: "the message is too large",
+                });
+            }
+            Some(Ok(Message::Close(_)) | Err(_)) | None => return Err(End::Gone),
+        }
+        Ok(())
+    }
+}
+
+fn output_len(output: &PeerOutput) -> usize {
+    match output {
+        PeerOutput::Text(bytes) | PeerOutput::Frame(bytes) => bytes.len(),
+        PeerOutput::Ping | PeerOutput::Close { .. } => 0,
+    }
+}
+
+fn is_too_large(error: &axum::Error) -> bool {
+    let cause = std::error::Error::source(error).and_then(|cause| cause.downcast_ref());
+    matches!(cause, Some(SocketError::Capacity(_)))
+}
