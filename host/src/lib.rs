@@ -3,5 +3,11 @@
 //! A driver runs one kind of session. [`pty`] runs a program on a pseudo-terminal: it hands out
 //! what the program writes in pieces that become log entries without another copy, takes input
 //! and window sizes, and tells how the program ended.
+//!
+//! [`screen`] knows what a session's terminal shows. It is told of every entry, which costs next
+//! to nothing, and works out the picture when somebody wants one: a client that connects gets a
+//! snapshot instead of the session's whole history.
 
 pub mod pty;
+pub mod publisher;
+pub mod screen;

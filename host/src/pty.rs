@@ -99,17 +99,12 @@ impl Pty {
         let (program, command) = command(spawn, &environment)?;
         let (child, master) = start(command, &cwd, spawn.size, &program)?;
 
-        let pid = child
-            .id()
-            .ok_or_else(|| SpawnError::System(io::ErrorKind::NotFound.into()))?;
+        let pid = child.id().ok_or_else(|| SpawnError::System(io::ErrorKind::NotFound.into()))?;
         let (ended, exit) = watch::channel(None);
         tokio::spawn(reap(child, ended));
         let (output, input) = halves(master).map_err(SpawnError::System)?;
         let reader = PtyReader::new(output, exit.clone());
-        Ok(Self {
-            reader,
-            writer: PtyWriter::new(input, exit, pid),
-        })
+        Ok(Self { reader, writer: PtyWriter::new(input, exit, pid) })
     }
 }
 
@@ -147,14 +142,8 @@ fn command(spawn: &Spawn, environment: &Environment) -> Result<(String, Command)
             return Err(SpawnError::InvalidText(name.clone()));
         }
     }
-    command
-        .env_clear()
-        .envs(environment.for_program(&spawn.env));
-    let program = command
-        .as_std()
-        .get_program()
-        .to_string_lossy()
-        .into_owned();
+    command.env_clear().envs(environment.for_program(&spawn.env));
+    let program = command.as_std().get_program().to_string_lossy().into_owned();
     Ok((program, command))
 }
 
@@ -181,9 +170,7 @@ fn start(
 
     let (master, terminal) = pty_process::open().map_err(terminal_error)?;
     let size = size.clamped();
-    master
-        .resize(pty_process::Size::new(size.rows, size.cols))
-        .map_err(terminal_error)?;
+    master.resize(pty_process::Size::new(size.rows, size.cols)).map_err(terminal_error)?;
     erase_whole_characters(&terminal).map_err(|error| SpawnError::System(error.into()))?;
     let child = pty_process::Command::from(command)
         .current_dir(cwd)
@@ -237,10 +224,8 @@ async fn reap(mut child: Child, ended: watch::Sender<Exit>) {
         Ok(status) => ExitStatus {
             code: status.code(),
             signal: status.signal().map(|number| {
-                nix::sys::signal::Signal::try_from(number).map_or_else(
-                    |_| format!("SIG{number}"),
-                    |signal| signal.as_str().to_owned(),
-                )
+                nix::sys::signal::Signal::try_from(number)
+                    .map_or_else(|_| format!("SIG{number}"), |signal| signal.as_str().to_owned())
             }),
         },
         Err(error) => {

@@ -27,24 +27,15 @@ fn sh(script: &str) -> Spawn {
 }
 
 fn code(code: i32) -> ExitStatus {
-    ExitStatus {
-        code: Some(code),
-        signal: None,
-    }
+    ExitStatus { code: Some(code), signal: None }
 }
 
 fn signal(name: &str) -> ExitStatus {
-    ExitStatus {
-        code: None,
-        signal: Some(name.to_owned()),
-    }
+    ExitStatus { code: None, signal: Some(name.to_owned()) }
 }
 
 async fn read(reader: &mut PtyReader) -> Option<Vec<u8>> {
-    let piece = timeout(PATIENCE, reader.read())
-        .await
-        .expect("output in time")
-        .unwrap();
+    let piece = timeout(PATIENCE, reader.read()).await.expect("output in time").unwrap();
     piece.map(|piece| {
         assert!(piece.len() > FRAME_HEADER_BYTES);
         Frame::seal(Seq(1), piece).unwrap().data().to_vec()
@@ -107,20 +98,10 @@ async fn the_program_sees_its_size_and_every_change() {
     spawn.size = Size { cols: 97, rows: 31 };
     let mut pty = Pty::spawn(&spawn).unwrap();
     read_until(&mut pty.reader, "31 97\r\n").await;
-    pty.writer
-        .resize(Size {
-            cols: 132,
-            rows: 50,
-        })
-        .unwrap();
+    pty.writer.resize(Size { cols: 132, rows: 50 }).unwrap();
     write(&pty.writer, b"\r").await;
     read_until(&mut pty.reader, "50 132\r\n").await;
-    pty.writer
-        .resize(Size {
-            cols: 0,
-            rows: 9999,
-        })
-        .unwrap();
+    pty.writer.resize(Size { cols: 0, rows: 9999 }).unwrap();
     write(&pty.writer, b"\r").await;
     read_until(&mut pty.reader, "500 2\r\n").await;
 }
@@ -128,10 +109,7 @@ async fn the_program_sees_its_size_and_every_change() {
 #[tokio::test]
 async fn the_way_it_ended_is_told() {
     assert_eq!(run(&sh("exit 0")).await.1, code(0));
-    assert_eq!(
-        run(&sh("echo last words; exit 41")).await,
-        ("last words\r\n".into(), code(41))
-    );
+    assert_eq!(run(&sh("echo last words; exit 41")).await, ("last words\r\n".into(), code(41)));
     assert_eq!(run(&sh("kill -KILL $$")).await.1, signal("SIGKILL"));
     assert_eq!(run(&sh("kill -TERM $$")).await.1, signal("SIGTERM"));
 }
@@ -143,19 +121,14 @@ async fn it_starts_in_its_folder_with_its_variables() {
     let mut spawn = sh("pwd; echo $GIVEN/$TERM/$COLORTERM/${MOORLINE_TOKEN-none}");
     spawn.cwd = Some(path.clone());
     spawn.env = BTreeMap::from([("GIVEN".to_owned(), "größe".to_owned())]);
-    let expected = format!(
-        "{}\r\ngröße/xterm-256color/truecolor/none\r\n",
-        path.display()
-    );
+    let expected = format!("{}\r\ngröße/xterm-256color/truecolor/none\r\n", path.display());
     assert_eq!(run(&spawn).await, (expected, code(0)));
 }
 
 #[tokio::test]
 async fn no_command_is_a_login_shell() {
-    let spawn = Spawn {
-        env: BTreeMap::from([("PS1".to_owned(), "$ ".to_owned())]),
-        ..Spawn::default()
-    };
+    let spawn =
+        Spawn { env: BTreeMap::from([("PS1".to_owned(), "$ ".to_owned())]), ..Spawn::default() };
     let mut pty = Pty::spawn(&spawn).unwrap();
     write(&pty.writer, b"echo is:$0; exit 3\r").await;
     read_until(&mut pty.reader, "is:-").await;
@@ -173,38 +146,23 @@ async fn what_cannot_start_is_an_error_that_says_why() {
     assert!(
         matches!(&no_program, SpawnError::NoSuchProgram(name) if name == "no-such-program-here")
     );
-    assert_eq!(
-        no_program.to_string(),
-        "no such program: no-such-program-here"
-    );
+    assert_eq!(no_program.to_string(), "no such program: no-such-program-here");
     let not_executable = Pty::spawn(&command(&[file.to_str().unwrap()])).unwrap_err();
     assert!(matches!(not_executable, SpawnError::NotExecutable(_)));
     for empty in [&[][..], &[""]] {
-        assert!(matches!(
-            Pty::spawn(&command(empty)),
-            Err(SpawnError::EmptyCommand)
-        ));
+        assert!(matches!(Pty::spawn(&command(empty)), Err(SpawnError::EmptyCommand)));
     }
 
     let mut spawn = sh("true");
     spawn.cwd = Some(folder.path().join("missing"));
-    assert!(matches!(
-        Pty::spawn(&spawn),
-        Err(SpawnError::NoSuchFolder { .. })
-    ));
+    assert!(matches!(Pty::spawn(&spawn), Err(SpawnError::NoSuchFolder { .. })));
     spawn.cwd = Some(file);
     assert!(matches!(Pty::spawn(&spawn), Err(SpawnError::NotAFolder(_))));
 
     let mut spawn = sh("true");
     spawn.env = BTreeMap::from([("A=B".to_owned(), String::new())]);
-    assert!(matches!(
-        Pty::spawn(&spawn),
-        Err(SpawnError::InvalidText(_))
-    ));
-    assert!(matches!(
-        Pty::spawn(&sh("a\0b")),
-        Err(SpawnError::InvalidText(_))
-    ));
+    assert!(matches!(Pty::spawn(&spawn), Err(SpawnError::InvalidText(_))));
+    assert!(matches!(Pty::spawn(&sh("a\0b")), Err(SpawnError::InvalidText(_))));
 }
 
 #[tokio::test]
@@ -214,32 +172,14 @@ async fn killing_reaches_the_children_and_those_who_ignore_a_hang_up() {
     let mut pty = Pty::spawn(&sh(script)).unwrap();
     let mut output = read_until(&mut pty.reader, "child:").await;
     while !output.contains("ready") || !output.ends_with('\n') {
-        output.extend(
-            read(&mut pty.reader)
-                .await
-                .map(|piece| String::from_utf8(piece).unwrap()),
-        );
+        output.extend(read(&mut pty.reader).await.map(|piece| String::from_utf8(piece).unwrap()));
     }
-    let child = output
-        .split("child:")
-        .nth(1)
-        .unwrap()
-        .split("\r\n")
-        .next()
-        .unwrap();
+    let child = output.split("child:").nth(1).unwrap().split("\r\n").next().unwrap();
     let child = nix::unistd::Pid::from_raw(child.parse().unwrap());
-    assert_eq!(
-        nix::unistd::getpgid(Some(child)).unwrap().as_raw(),
-        pty.writer.pid() as i32
-    );
+    assert_eq!(nix::unistd::getpgid(Some(child)).unwrap().as_raw(), pty.writer.pid() as i32);
 
-    timeout(PATIENCE, pty.writer.kill(Duration::from_millis(50)))
-        .await
-        .unwrap();
-    assert_eq!(
-        timeout(PATIENCE, pty.writer.wait()).await.unwrap(),
-        signal("SIGKILL")
-    );
+    timeout(PATIENCE, pty.writer.kill(Duration::from_millis(50))).await.unwrap();
+    assert_eq!(timeout(PATIENCE, pty.writer.wait()).await.unwrap(), signal("SIGKILL"));
     // The end of the output says that nobody has the terminal any more.
     read_all(&mut pty.reader).await;
     pty.writer.kill(Duration::ZERO).await;
@@ -248,22 +188,11 @@ async fn killing_reaches_the_children_and_those_who_ignore_a_hang_up() {
 #[tokio::test]
 async fn killing_reaches_the_foreground_job_of_a_shell() {
     let mut pty = Pty::spawn(&command(&["/bin/bash", "--norc", "--noprofile", "-i"])).unwrap();
-    write(
-        &pty.writer,
-        b"sh -c 'trap \"\" HUP; echo up-$((40+2)); while :; do sleep 1000; done'\r",
-    )
-    .await;
+    write(&pty.writer, b"sh -c 'trap \"\" HUP; echo up-$((40+2)); while :; do sleep 1000; done'\r")
+        .await;
     read_until(&mut pty.reader, "up-42").await;
-    timeout(PATIENCE, pty.writer.kill(Duration::from_millis(50)))
-        .await
-        .unwrap();
-    assert!(
-        timeout(PATIENCE, pty.writer.wait())
-            .await
-            .unwrap()
-            .signal
-            .is_some()
-    );
+    timeout(PATIENCE, pty.writer.kill(Duration::from_millis(50))).await.unwrap();
+    assert!(timeout(PATIENCE, pty.writer.wait()).await.unwrap().signal.is_some());
     read_all(&mut pty.reader).await;
 }
 

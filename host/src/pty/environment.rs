@@ -37,37 +37,22 @@ const OWN_PREFIX: &[u8] = b"MOORLINE_";
 impl Environment {
     pub(super) fn of_this_process() -> Self {
         let user = User::from_uid(nix::unistd::getuid()).ok().flatten();
-        Self {
-            variables: std::env::vars_os().collect(),
-            user,
-        }
+        Self { variables: std::env::vars_os().collect(), user }
     }
 
     /// The user's shell.
     pub(super) fn shell(&self) -> PathBuf {
         let usable = |path: &PathBuf| path.is_absolute() && path.is_file();
-        let chosen = self
-            .variables
-            .get(&OsString::from("SHELL"))
-            .map(PathBuf::from);
+        let chosen = self.variables.get(&OsString::from("SHELL")).map(PathBuf::from);
         let listed = self.user.as_ref().map(|user| user.shell.clone());
-        chosen
-            .filter(usable)
-            .or_else(|| listed.filter(usable))
-            .unwrap_or("/bin/sh".into())
+        chosen.filter(usable).or_else(|| listed.filter(usable)).unwrap_or("/bin/sh".into())
     }
 
     /// The user's home.
     pub(super) fn home(&self) -> PathBuf {
-        let chosen = self
-            .variables
-            .get(&OsString::from("HOME"))
-            .map(PathBuf::from);
+        let chosen = self.variables.get(&OsString::from("HOME")).map(PathBuf::from);
         let listed = self.user.as_ref().map(|user| user.dir.clone());
-        chosen
-            .filter(|path| path.is_absolute())
-            .or(listed)
-            .unwrap_or("/".into())
+        chosen.filter(|path| path.is_absolute()).or(listed).unwrap_or("/".into())
     }
 
     /// Every variable of a program that is started with `given` set besides.
@@ -91,17 +76,12 @@ impl Environment {
             default("USER", user.name.clone().into());
             default("LOGNAME", user.name.clone().into());
         }
-        variables.extend(
-            given
-                .iter()
-                .map(|(name, value)| (name.into(), value.into())),
-        );
+        variables.extend(given.iter().map(|(name, value)| (name.into(), value.into())));
         let locale = ["LC_ALL", "LC_CTYPE", "LANG"];
-        if !locale.iter().any(|name| {
-            variables
-                .get(&OsString::from(name))
-                .is_some_and(|value| !value.is_empty())
-        }) {
+        if !locale
+            .iter()
+            .any(|name| variables.get(&OsString::from(name)).is_some_and(|value| !value.is_empty()))
+        {
             variables.insert("LANG".into(), UTF8_LOCALE.into());
         }
         variables
@@ -118,19 +98,12 @@ mod tests {
     use super::*;
 
     fn environment(variables: &[(&str, &str)]) -> Environment {
-        let variables = variables
-            .iter()
-            .map(|(name, value)| (name.into(), value.into()));
-        Environment {
-            variables: variables.collect(),
-            user: None,
-        }
+        let variables = variables.iter().map(|(name, value)| (name.into(), value.into()));
+        Environment { variables: variables.collect(), user: None }
     }
 
     fn get<'a>(variables: &'a BTreeMap<OsString, OsString>, name: &str) -> Option<&'a str> {
-        variables
-            .get(&OsString::from(name))
-            .and_then(|value| value.to_str())
+        variables.get(&OsString::from(name)).and_then(|value| value.to_str())
     }
 
     #[test]
@@ -156,30 +129,18 @@ mod tests {
     #[test]
     fn a_utf8_locale_is_set_where_there_is_none() {
         let none = BTreeMap::new();
-        assert_eq!(
-            get(&environment(&[]).for_program(&none), "LANG"),
-            Some(UTF8_LOCALE)
-        );
+        assert_eq!(get(&environment(&[]).for_program(&none), "LANG"), Some(UTF8_LOCALE));
         let empty = environment(&[("LANG", "")]);
         assert_eq!(get(&empty.for_program(&none), "LANG"), Some(UTF8_LOCALE));
         let german = environment(&[("LC_ALL", "de_DE.UTF-8")]);
         assert_eq!(get(&german.for_program(&none), "LANG"), None);
         let given = BTreeMap::from([("LANG".to_owned(), "sv_SE.UTF-8".to_owned())]);
-        assert_eq!(
-            get(&environment(&[]).for_program(&given), "LANG"),
-            Some("sv_SE.UTF-8")
-        );
+        assert_eq!(get(&environment(&[]).for_program(&given), "LANG"), Some("sv_SE.UTF-8"));
     }
 
     #[test]
     fn a_shell_that_is_not_there_is_not_used() {
-        assert_eq!(
-            environment(&[("SHELL", "/no/such/shell")]).shell(),
-            PathBuf::from("/bin/sh")
-        );
-        assert_eq!(
-            environment(&[("HOME", "relative")]).home(),
-            PathBuf::from("/")
-        );
+        assert_eq!(environment(&[("SHELL", "/no/such/shell")]).shell(), PathBuf::from("/bin/sh"));
+        assert_eq!(environment(&[("HOME", "relative")]).home(), PathBuf::from("/"));
     }
 }

@@ -36,13 +36,7 @@ pub struct PtyReader {
 
 impl PtyReader {
     pub(super) fn new(output: Receiver, exit: watch::Receiver<Exit>) -> Self {
-        Self {
-            output,
-            exit,
-            buffer: empty_buffer(),
-            listen_until: None,
-            finished: false,
-        }
+        Self { output, exit, buffer: empty_buffer(), listen_until: None, finished: false }
     }
 
     /// Waits for output and gives all that is there, up to 64 KiB, in a buffer as

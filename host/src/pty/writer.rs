@@ -25,11 +25,7 @@ pub struct PtyWriter {
 
 impl PtyWriter {
     pub(super) fn new(input: Sender, exit: watch::Receiver<Exit>, pid: u32) -> Self {
-        Self {
-            input: Arc::new(input),
-            exit,
-            pid,
-        }
+        Self { input: Arc::new(input), exit, pid }
     }
 
     /// Writes as much as the terminal takes now and tells how many bytes that was; 0 where it
@@ -58,12 +54,7 @@ impl PtyWriter {
     /// What the system says.
     pub fn resize(&self, size: Size) -> io::Result<()> {
         let size = size.clamped();
-        let size = Winsize {
-            ws_row: size.rows,
-            ws_col: size.cols,
-            ws_xpixel: 0,
-            ws_ypixel: 0,
-        };
+        let size = Winsize { ws_row: size.rows, ws_col: size.cols, ws_xpixel: 0, ws_ypixel: 0 };
         Ok(rustix::termios::tcsetwinsize(&self.input, size)?)
     }
 
@@ -83,11 +74,7 @@ impl PtyWriter {
     /// what the program wrote last may still be in the terminal.
     pub async fn wait(&self) -> ExitStatus {
         let mut exit = self.exit.clone();
-        let status = exit
-            .wait_for(Option::is_some)
-            .await
-            .ok()
-            .and_then(|status| status.clone());
+        let status = exit.wait_for(Option::is_some).await.ok().and_then(|status| status.clone());
         // Only a runtime that shuts down drops the waiting task before it has told.
         status.unwrap_or_default()
     }
@@ -121,10 +108,7 @@ impl PtyWriter {
     async fn all_gone(&self, groups: &[Pid]) {
         self.wait().await;
         // No one tells of the end of a process that is not ours.
-        while groups
-            .iter()
-            .any(|group| killpg(*group, None) != Err(Errno::ESRCH))
-        {
+        while groups.iter().any(|group| killpg(*group, None) != Err(Errno::ESRCH)) {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }

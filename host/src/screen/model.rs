@@ -1,0 +1,174 @@
+//! The terminal model: alacritty's, with its gaps closed.
+//!
+//! [`Model`] stands between the parser and [`Term`]. It keeps what `Term` hides and a snapshot
+//! needs (scroll region, tab stops, shift state, titles), bounds what a program can make it
+//! remember, does as xterm does where `Term` does not, and keeps rows free of half characters,
+//! so that every state can be painted again.
+
+use std::ops::Range;
+
+use alacritty_terminal::Term;
+use alacritty_terminal::event::VoidListener;
+use alacritty_terminal::grid::{Dimensions, Grid};
+use alacritty_terminal::index::{Column, Line};
+use alacritty_terminal::term::cell::Cell;
+use alacritty_terminal::term::{Config, TermMode};
+use alacritty_terminal::vte::ansi::CharsetIndex;
+use moorline_shared::session::Size;
+
+use super::settle;
+
+/// Lines of scrollback.
+pub(super) const SCROLLBACK: usize = 2000;
+
+/// The state of a terminal.
+pub(super) struct Model {
+    pub(super) term: Term<VoidListener>,
+    /// The lines that scroll, from the top.
+    pub(super) region: Range<usize>,
+    /// Whether there is a tab stop, by column.
+    pub(super) tabs: Vec<bool>,
+    /// The character set that is shifted in.
+    pub(super) shift: CharsetIndex,
+    pub(super) title: Option<String>,
+    pub(super) titles: Vec<Option<String>>,
+    /// Whether the program is in the middle of a synchronised update.
+    pub(super) synchronised: bool,
+    /// Whether the last thing that happened was a printed character, which the program may
+    /// repeat.
+    pub(super) printed: bool,
+}
+
+/// A [`Size`] as `Term` takes it.
+struct Extent(Size);
+
+impl Dimensions for Extent {
+    fn total_lines(&self) -> usize {
+        self.screen_lines()
+    }
+
+    fn screen_lines(&self) -> usize {
+        usize::from(self.0.rows)
+    }
+
+    fn columns(&self) -> usize {
+        usize::from(self.0.cols)
+    }
+}
+
+pub(super) fn default_tabs(columns: usize) -> Vec<bool> {
+    (0..columns).map(|column| column % 8 == 0).collect()
+}
+
+impl Model {
+    /// `size` must be within the limits.
+    pub(super) fn new(size: Size) -> Self {
+        let config = Config { scrolling_history: SCROLLBACK, ..Config::default() };
+        let extent = Extent(size);
+        Self {
+            region: 0..extent.screen_lines(),
+            tabs: default_tabs(extent.columns()),
+            term: Term::new(config, &extent, VoidListener),
+            shift: CharsetIndex::G0,
+            title: None,
+            titles: Vec::new(),
+            synchronised: false,
+            printed: false,
+        }
+    }
+
+    pub(super) fn resize(&mut self, size: Size) {
+        if self.size() == size {
+            return;
+        }
+        self.term.resize(Extent(size));
+        let columns = self.columns();
+        for column in self.tabs.len()..columns {
+            self.tabs.push(column % 8 == 0);
+        }
+        self.tabs.truncate(columns);
+        self.region = 0..self.rows();
+        self.printed = false;
+        settle::grid(self.term.grid_mut());
+        if self.is_alternate() {
+            self.on_main(settle::grid);
+        }
+    }
+
+    pub(super) fn size(&self) -> Size {
+        let clamp = |cells: usize| u16::try_from(cells).unwrap_or(u16::MAX);
+        Size { cols: clamp(self.columns()), rows: clamp(self.rows()) }
+    }
+
+    pub(super) fn columns(&self) -> usize {
+        self.term.columns()
+    }
+
+    pub(super) fn rows(&self) -> usize {
+        self.term.screen_lines()
+    }
+
+    pub(super) fn has(&self, mode: TermMode) -> bool {
+        self.term.mode().contains(mode)
+    }
+
+    pub(super) fn is_alternate(&self) -> bool {
+        self.has(TermMode::ALT_SCREEN)
+    }
+
+    /// Does something with the main screen while the alternate one is shown. `Term` hides the
+    /// screen that is not shown, and clears the alternate one when it is shown.
+    pub(super) fn on_main<T>(&mut self, work: impl FnOnce(&mut Grid<Cell>) -> T) -> T {
+        let alternate = self.term.grid().clone();
+        self.term.swap_alt();
+        let done = work(self.term.grid_mut());
+        self.term.swap_alt();
+        *self.term.grid_mut() = alternate;
+        done
+    }
+
+    /// Does something with the alternate screen while the main one is shown. It is empty.
+    pub(super) fn on_alternate<T>(&mut self, work: impl FnOnce(&mut Grid<Cell>) -> T) -> T {
+        let saved = self.term.grid().saved_cursor.clone();
+        self.term.swap_alt();
+        let done = work(self.term.grid_mut());
+        self.term.swap_alt();
+        self.term.grid_mut().saved_cursor = saved;
+        done
+    }
+
+    /// Whether text that scrolls away leaves nothing behind but its attributes.
+    pub(super) fn is_plain(&self) -> bool {
+        let full = self.region == (0..self.rows());
+        full && !self.has(TermMode::ALT_SCREEN)
+            && !self.has(TermMode::ORIGIN)
+            && !self.has(TermMode::INSERT)
+            && self.has(TermMode::LINE_WRAP)
+    }
+
+    pub(super) fn line(&self) -> usize {
+        usize::try_from(self.term.grid().cursor.point.line.0).unwrap_or(0)
+    }
+
+    pub(super) fn column(&self) -> usize {
+        self.term.grid().cursor.point.column.0
+    }
+
+    /// Puts the cursor somewhere on the screen, whatever the origin mode.
+    pub(super) fn place(&mut self, line: usize, column: usize) {
+        let (line, column) = (line.min(self.rows() - 1), column.min(self.columns() - 1));
+        let cursor = &mut self.term.grid_mut().cursor;
+        cursor.point.line = Line(i32::try_from(line).unwrap_or(0));
+        cursor.point.column = Column(column);
+        cursor.input_needs_wrap = false;
+    }
+
+    pub(super) fn settle_cursor_row(&mut self) {
+        let line = self.term.grid().cursor.point.line;
+        settle::row(&mut self.term.grid_mut()[line][..]);
+    }
+
+    pub(super) fn settle_last_row(&mut self) {
+        settle::last_row(self.term.grid_mut());
+    }
+}

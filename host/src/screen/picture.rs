@@ -1,0 +1,178 @@
+//! A picture, what came after it, and the emulator where there is one.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use bytes::Bytes;
+use moorline_shared::limits::SNAPSHOT_BYTES;
+use moorline_shared::session::Size;
+
+use super::Operation;
+use super::emulator::Emulator;
+use super::fast_forward::stretch;
+
+/// Most plain text that is kept for later.
+const ASIDE_BYTES: usize = 1024 * 1024;
+/// How much is read at once of what cannot be skipped.
+const PIECE_BYTES: usize = 4096;
+
+/// Whether the emulator has to have read everything.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Haste {
+    Now,
+    Later,
+}
+
+/// The state of a screen as `base`, then `aside`; or as the emulator, then `aside`.
+pub(super) struct Picture {
+    base: Base,
+    emulator: Option<Box<Emulator>>,
+    /// Output that the emulator has not read: plain text.
+    aside: Vec<u8>,
+    /// What `emulator` looks like, where it has not changed since it was painted.
+    painted: Option<Bytes>,
+}
+
+/// A picture to begin with.
+struct Base {
+    size: Size,
+    /// Empty for an empty screen.
+    data: Bytes,
+    /// Whether it is known that what follows may be skipped.
+    is_plain: bool,
+}
+
+impl Picture {
+    pub(super) fn blank(size: Size) -> Self {
+        Self::from_base(Base { size, data: Bytes::new(), is_plain: true })
+    }
+
+    /// What `data` paints on a terminal of this size.
+    pub(super) fn of(size: Size, data: Bytes) -> Self {
+        let is_plain = data.is_empty();
+        Self::from_base(Base { size, data, is_plain })
+    }
+
+    fn from_base(base: Base) -> Self {
+        Self { base, emulator: None, aside: Vec::new(), painted: None }
+    }
+
+    /// Takes in what has happened.
+    pub(super) fn advance(&mut self, operations: Vec<Operation>, haste: Haste) {
+        let mut output = std::mem::take(&mut self.aside);
+        for operation in operations {
+            match operation {
+                Operation::Output(bytes) => output.extend_from_slice(&bytes),
+                Operation::Resize(size) => {
+                    self.read(&output, Haste::Now);
+                    output.clear();
+                    self.resize(size);
+                }
+            }
+        }
+        self.read(&output, haste);
+    }
+
+    /// The picture and its size.
+    pub(super) fn paint(&mut self) -> (Bytes, Size) {
+        self.advance(Vec::new(), Haste::Now);
+        if self.emulator.is_none() && !self.base.data.is_empty() {
+            return (self.base.data.clone(), self.base.size);
+        }
+        let emulator = self.emulator.get_or_insert_with(|| self.base.emulator());
+        let data = self.painted.get_or_insert_with(|| Bytes::from(emulator.paint(SNAPSHOT_BYTES)));
+        (data.clone(), emulator.size())
+    }
+
+    /// Puts a picture in the emulator's place.
+    pub(super) fn park(&mut self) {
+        let Some(emulator) = &mut self.emulator else {
+            return;
+        };
+        let painted = self.painted.take();
+        self.base = Base {
+            size: emulator.size(),
+            is_plain: emulator.is_plain(),
+            data: painted.unwrap_or_else(|| Bytes::from(emulator.paint(SNAPSHOT_BYTES))),
+        };
+        self.emulator = None;
+    }
+
+    /// Whether there is an emulator.
+    #[cfg(test)]
+    pub(super) fn has_emulator(&self) -> bool {
+        self.emulator.is_some()
+    }
+
+    fn resize(&mut self, size: Size) {
+        match &self.emulator {
+            None if self.base.data.is_empty() => self.base.size = size,
+            None if self.base.size == size => {}
+            _ => self.run(|emulator| emulator.resize(size)),
+        }
+    }
+
+    /// Reads output, or sets it aside, or skips it.
+    fn read(&mut self, output: &[u8], haste: Haste) {
+        let mut rest = output;
+        while !rest.is_empty() {
+            if !self.is_plain() {
+                let (piece, after) = rest.split_at(rest.len().min(PIECE_BYTES));
+                self.run(|emulator| emulator.feed(piece));
+                rest = after;
+                continue;
+            }
+            let found = stretch(rest, usize::from(self.size().rows));
+            let (skipped, attributes) = match &found.skip {
+                Some(skip) => (skip.bytes, &skip.attributes[..]),
+                None => (0, &[][..]),
+            };
+            let left = rest.len() - skipped + attributes.len();
+            if found.is_all && haste == Haste::Later && left <= ASIDE_BYTES {
+                // A copy: the output's buffer may be far larger.
+                self.aside = [attributes, &rest[skipped..]].concat();
+                return;
+            }
+            // What follows the stretch goes with it, up to a piece: a lone sequence should not
+            // cost another look at everything.
+            let end = rest.len().min(found.end + PIECE_BYTES);
+            self.run(|emulator| {
+                emulator.feed(attributes);
+                emulator.feed(&rest[skipped..end]);
+            });
+            rest = &rest[end..];
+        }
+    }
+
+    fn size(&self) -> Size {
+        self.emulator.as_ref().map_or(self.base.size, |emulator| emulator.size())
+    }
+
+    fn is_plain(&self) -> bool {
+        self.emulator.as_ref().map_or(self.base.is_plain, |emulator| emulator.is_plain())
+    }
+
+    /// Has the emulator do something; it is made where there is none. Should it panic, which is
+    /// a fault in it, the screen is empty and the session goes on.
+    fn run(&mut self, work: impl FnOnce(&mut Emulator)) {
+        self.painted = None;
+        let size = self.size();
+        let done = catch_unwind(AssertUnwindSafe(|| {
+            let emulator = self.emulator.get_or_insert_with(|| self.base.emulator());
+            work(emulator);
+        }));
+        if done.is_err() {
+            tracing::error!("the terminal emulator failed; its screen is lost");
+            *self = Self::blank(size);
+        } else {
+            self.base.data = Bytes::new();
+        }
+    }
+}
+
+impl Base {
+    fn emulator(&self) -> Box<Emulator> {
+        let mut emulator = Box::new(Emulator::new(self.size));
+        emulator.feed(&self.data);
+        emulator
+    }
+}

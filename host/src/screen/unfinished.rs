@@ -1,0 +1,158 @@
+//! The raw bytes of a sequence that has begun and not ended.
+//!
+//! An entry may end inside an escape sequence, a string or a UTF-8 character. A picture of the
+//! screen then has to end with what has come of it, so that what follows is understood. The
+//! states are those of the `vte` parser.
+
+/// A string longer than this has no effect; only that it has not ended is kept.
+const LONGEST: usize = 64 * 1024;
+
+const ESCAPE: u8 = 0x1b;
+const CANCEL: u8 = 0x18;
+const SUBSTITUTE: u8 = 0x1a;
+const BELL: u8 = 0x07;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// Text, or part of a character of it.
+    Ground,
+    Escape,
+    EscapeIntermediate,
+    Csi,
+    DcsStart,
+    DcsParameters,
+    DcsIntermediate,
+    DcsIgnored,
+    DcsData,
+    Osc,
+    /// SOS, PM and APC strings, which mean nothing.
+    Other,
+}
+
+/// Follows the parser.
+#[derive(Debug)]
+pub(super) struct Unfinished {
+    state: State,
+    bytes: Vec<u8>,
+    too_long: bool,
+}
+
+impl Unfinished {
+    pub(super) fn new() -> Self {
+        Self { state: State::Ground, bytes: Vec::new(), too_long: false }
+    }
+
+    /// What has to follow a picture.
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// Takes the next bytes and gives those of them that the parser should see: a string that
+    /// is too long is kept from it.
+    pub(super) fn advance<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
+        let ends = |byte: &u8| matches!(*byte, ESCAPE | CANCEL | SUBSTITUTE | BELL);
+        let seen = if self.too_long && self.state == State::Osc {
+            &bytes[bytes.iter().position(ends).unwrap_or(bytes.len())..]
+        } else {
+            bytes
+        };
+        let mut rest = seen;
+        if let Some(last) = memchr::memrchr(ESCAPE, rest) {
+            // An escape character begins anew from any state.
+            self.begin(State::Escape, &[ESCAPE]);
+            rest = &rest[last + 1..];
+        }
+        while self.state != State::Ground {
+            let Some((byte, after)) = rest.split_first() else {
+                return seen;
+            };
+            self.step(*byte);
+            rest = after;
+        }
+        self.end_in_text(rest);
+        seen
+    }
+
+    fn begin(&mut self, state: State, bytes: &[u8]) {
+        self.state = state;
+        self.too_long = false;
+        self.bytes.clear();
+        self.bytes.extend_from_slice(bytes);
+    }
+
+    fn keep(&mut self, state: State, byte: u8) {
+        self.state = state;
+        if self.bytes.len() < LONGEST && !self.too_long {
+            self.bytes.push(byte);
+            return;
+        }
+        // The parser has long stopped to look at parameters and intermediates.
+        let neutral: &[u8] = match state {
+            State::Osc => b"\x1b]9999;",
+            State::DcsData => b"\x1bP9999q",
+            _ => return,
+        };
+        if !self.too_long {
+            self.begin(state, neutral);
+            self.too_long = true;
+        }
+    }
+
+    /// One byte of a sequence.
+    fn step(&mut self, byte: u8) {
+        use State::{
+            Csi, DcsData, DcsIgnored, DcsIntermediate, DcsParameters, DcsStart, Escape,
+            EscapeIntermediate, Ground, Osc, Other,
+        };
+        if matches!(byte, CANCEL | SUBSTITUTE) {
+            return self.begin(Ground, &[]);
+        }
+        match (self.state, byte) {
+            (Osc, BELL) | (DcsData, 0x9c) => self.begin(Ground, &[]),
+            (Osc, 0x20..) | (DcsData, _) => self.keep(self.state, byte),
+            // Control characters elsewhere are obeyed at once or ignored, and so are not kept.
+            (_, ..0x20 | 0x7f..) | (Ground | Other | DcsIgnored, _) => {}
+
+            (Escape, 0x20..=0x2f) => self.keep(EscapeIntermediate, byte),
+            (Escape, b'[') => self.keep(Csi, byte),
+            (Escape, b']') => self.keep(Osc, byte),
+            (Escape, b'P') => self.keep(DcsStart, byte),
+            (Escape, b'X' | b'^' | b'_') => self.keep(Other, byte),
+            (EscapeIntermediate, 0x20..=0x2f) => self.keep(EscapeIntermediate, byte),
+            (Escape | EscapeIntermediate, _) => self.begin(Ground, &[]),
+            (Csi, 0x20..=0x3f) => self.keep(Csi, byte),
+            (Csi, _) => self.begin(Ground, &[]),
+
+            (DcsStart | DcsParameters | DcsIntermediate, 0x40..) => self.keep(DcsData, byte),
+            (DcsStart | DcsParameters | DcsIntermediate, 0x20..=0x2f) => {
+                self.keep(DcsIntermediate, byte);
+            }
+            (DcsIntermediate, 0x30..=0x3f) | (DcsParameters, 0x3c..=0x3f) => {
+                self.keep(DcsIgnored, byte);
+            }
+            (DcsStart | DcsParameters, 0x30..=0x3f) => self.keep(DcsParameters, byte),
+        }
+    }
+
+    /// Text up to the end: only an unfinished character of it counts.
+    fn end_in_text(&mut self, text: &[u8]) {
+        let mut end = [0; 6];
+        let mut length = 0;
+        for byte in self.bytes.iter().chain(&text[text.len().saturating_sub(3)..]) {
+            end[length] = *byte;
+            length += 1;
+        }
+        if text.len() >= 3 {
+            end.copy_within(length - 3..length, 0);
+            length = 3;
+        }
+        let end = &end[..length];
+        let begins = |at: &usize| {
+            let unfinished = std::str::from_utf8(&end[*at..]).err();
+            unfinished.is_some_and(|error| error.valid_up_to() == 0 && error.error_len().is_none())
+        };
+        let start = (0..length).find(begins).unwrap_or(length);
+        self.bytes.clear();
+        self.bytes.extend_from_slice(&end[start..]);
+    }
+}
