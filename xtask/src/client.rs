@@ -1,6 +1,6 @@
 //! Builds the client's files into `dist/`, where they are not up to date.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 
@@ -52,13 +52,25 @@ pub(crate) fn build(workspace: &Workspace, profile: Profile) -> Result<()> {
     progress::line("Building the client.");
     let mut trunk = workspace.command("trunk");
     // Some environments set NO_COLOR=1, which trunk takes for a malformed flag.
-    trunk.arg("build").env("CARGO_TARGET_DIR", workspace.web_target()).env_remove("NO_COLOR");
+    let made = workspace.web_target().join("dist");
+    trunk.args(["build", "--dist"]).arg(&made).env("CARGO_TARGET_DIR", workspace.web_target());
+    trunk.env_remove("NO_COLOR");
     if profile == Profile::Release {
         trunk.arg("--release");
     }
     process::run("client", &mut trunk)?;
+    replace(&made, &workspace.dist()).context("can't put the built client into dist/")?;
     std::fs::write(stamp(workspace), content(&inputs, &outputs(workspace)?))
         .context("can't note what was built")
+}
+
+/// Puts a folder in another's place: a relay that serves from it never sees half a build, and a
+/// `trunk serve` beside this does not meet it in its own folder.
+fn replace(new: &Path, old: &Path) -> std::io::Result<()> {
+    if old.exists() {
+        std::fs::remove_dir_all(old)?;
+    }
+    std::fs::rename(new, old)
 }
 
 fn stamp(workspace: &Workspace) -> PathBuf {
@@ -76,4 +88,23 @@ fn inputs(workspace: &Workspace, profile: Profile) -> Result<String> {
 /// `trunk serve` writes to the same folder.
 fn outputs(workspace: &Workspace) -> Result<String> {
     hash::of_paths(&workspace.dist(), &["."])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    #[test]
+    fn a_new_build_leaves_nothing_of_the_old_one() {
+        let root = tempfile::tempdir().unwrap();
+        let (new, old) = (root.path().join("new"), root.path().join("old"));
+        for folder in [&new, &old] {
+            fs::create_dir(folder).unwrap();
+        }
+        fs::write(old.join("stale"), "1").unwrap();
+        fs::write(new.join("fresh"), "2").unwrap();
+        replace(&new, &old).unwrap();
+        assert!(old.join("fresh").exists() && !old.join("stale").exists() && !new.exists());
+    }
 }

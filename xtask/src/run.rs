@@ -43,10 +43,11 @@ fn release_build(workspace: &Workspace) -> Result<PathBuf> {
     if binary.exists() {
         client()?;
     } else {
-        // What the relay depends on takes longest and does not need the client.
+        // What the relay depends on takes longest, and does not wait for the client.
         let ahead = || {
-            let mut host = workspace.cargo(&["build", "--release", "--package", "moorline-host"]);
-            process::run("relay's dependencies", &mut host).map(drop)
+            let mut library =
+                workspace.cargo(&["build", "--release", "--package", "moorline-relay", "--lib"]);
+            process::run("relay's dependencies", &mut library).map(drop)
         };
         beside(client, ahead)?;
     }
