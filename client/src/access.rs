@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 
-use crate::bindings::page;
+use crate::bindings::page::{self, FragmentWatch};
 use crate::bindings::storage::{self, Area};
 
 const KEY: &str = "moorline.token";
@@ -19,13 +19,15 @@ impl Access {
     /// to all components below.
     #[must_use]
     pub fn provide() -> Self {
-        let (given, rest) = split_fragment(&page::fragment());
-        if let Some(token) = &given {
-            page::replace_fragment(&rest);
-            storage::set(Area::Browser, KEY, token);
-        }
-        let token = given.or_else(|| storage::get(Area::Browser, KEY));
+        let token = given_token().or_else(|| storage::get(Area::Browser, KEY));
         let access = Self { token: RwSignal::new(token), refused: RwSignal::new(false) };
+        // An address with a token that is opened where Moorline is open already does not load.
+        let watch = page::watch_fragment(move || {
+            if let Some(token) = given_token() {
+                access.accept(token);
+            }
+        });
+        let _: StoredValue<FragmentWatch, LocalStorage> = StoredValue::new_local(watch);
         provide_context(access);
         access
     }
@@ -68,6 +70,15 @@ impl Access {
         self.token.set(None);
         self.refused.set(true);
     }
+}
+
+/// Takes the token out of the page's address.
+fn given_token() -> Option<String> {
+    let (given, rest) = split_fragment(&page::fragment());
+    let given = given?;
+    page::replace_fragment(&rest);
+    storage::set(Area::Browser, KEY, &given);
+    Some(given)
 }
 
 /// The token in a fragment, as `token=…` among fields that `&` separates, and the other fields.

@@ -98,7 +98,7 @@ pub const TERMINAL_FONTS: &str = "ui-monospace, 'SF Mono', 'Cascadia Mono', 'Jet
     'Roboto Mono', Menlo, Consolas, 'DejaVu Sans Mono', 'Noto Sans Mono', monospace";
 
 /// The terminal's colours by xterm.js' names.
-pub type Palette = [(&'static str, &'static str); 24];
+pub type Palette = [(&'static str, &'static str); 25];
 
 /// The terminal's colours in `theme`.
 #[must_use]
@@ -115,6 +115,7 @@ const DARK: Palette = [
     ("cursor", "#63d2c3"),
     ("cursorAccent", "#10151a"),
     ("selectionBackground", "#63d2c340"),
+    ("selectionInactiveBackground", "#63d2c359"),
     ("scrollbarSliderBackground", "#d3dade1f"),
     ("scrollbarSliderHoverBackground", "#d3dade3d"),
     ("scrollbarSliderActiveBackground", "#d3dade57"),
@@ -142,6 +143,7 @@ const LIGHT: Palette = [
     ("cursor", "#0d766c"),
     ("cursorAccent", "#fcfbf8"),
     ("selectionBackground", "#0d766c33"),
+    ("selectionInactiveBackground", "#0d766c4d"),
     ("scrollbarSliderBackground", "#22303a1f"),
     ("scrollbarSliderHoverBackground", "#22303a3d"),
     ("scrollbarSliderActiveBackground", "#22303a57"),

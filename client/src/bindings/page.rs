@@ -2,7 +2,7 @@
 
 use gloo_events::EventListener;
 use wasm_bindgen::JsCast;
-use web_sys::{HtmlElement, HtmlInputElement, VisibilityState, window};
+use web_sys::{HtmlElement, VisibilityState, window};
 
 /// What happens to the page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,6 +67,19 @@ pub fn fragment() -> String {
     hash.trim_start_matches('#').to_owned()
 }
 
+/// Hears of another fragment in the address while it lives.
+#[must_use = "dropping it stops listening"]
+pub struct FragmentWatch {
+    _listener: Option<EventListener>,
+}
+
+/// Calls `changed` when somebody gives the page's address another fragment.
+pub fn watch_fragment(changed: impl Fn() + 'static) -> FragmentWatch {
+    let listener =
+        window().map(|window| EventListener::new(&window, "hashchange", move |_| changed()));
+    FragmentWatch { _listener: listener }
+}
+
 /// Replaces the fragment in the address without a step in the history.
 pub fn replace_fragment(fragment: &str) {
     let Some(window) = window() else { return };
@@ -129,23 +142,15 @@ pub fn open_tab(address: &str) {
     }
 }
 
+/// Moves the focus to `element` once it is in the page and drawn.
+pub fn focus_soon(element: HtmlElement) {
+    leptos::prelude::request_animation_frame(move || focus(&element));
+}
+
 /// Moves the focus to `element`.
 pub fn focus(element: &HtmlElement) {
     // Fails only for an element that is not in the page.
     let _ = element.focus();
-}
-
-/// Moves the focus to the element with this id and makes it visible.
-pub fn focus_id(id: &str) {
-    let element = window().and_then(|window| window.document()?.get_element_by_id(id));
-    if let Some(element) = element.and_then(|element| element.dyn_into::<HtmlElement>().ok()) {
-        focus(&element);
-    }
-}
-
-/// Selects the whole text of a field.
-pub fn select_all(field: &HtmlInputElement) {
-    field.select();
 }
 
 /// Removes the element with this id.

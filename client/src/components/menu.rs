@@ -4,6 +4,7 @@
 use leptos::prelude::*;
 
 use crate::access::Access;
+use crate::bindings::dialog as popover;
 use crate::components::{Icon, IconName};
 use crate::look::{Theme, ThemeChoice};
 use crate::preferences::Preferences;
@@ -32,10 +33,23 @@ pub fn AppMenu(
     /// What the page adds.
     #[prop(optional)]
     children: Option<Children>,
+    /// Called when it has closed, and the focus would be nowhere.
+    #[prop(optional)]
+    on_close: Option<Callback<()>>,
 ) -> impl IntoView {
     let access = Access::expect();
     view! {
-        <div id=MENU class="menu" popover="auto" data-testid="menu">
+        <div
+            id=MENU
+            class="menu"
+            popover="auto"
+            data-testid="menu"
+            on:toggle=move |_| {
+                if let Some(on_close) = on_close.filter(|_| popover::is_closed(MENU)) {
+                    on_close.run(());
+                }
+            }
+        >
             {children.map(|children| children())}
             <ThemeChoices />
             <hr />

@@ -73,7 +73,10 @@ pub fn StatusPill() -> impl IntoView {
     let said =
         Memo::new(move |_| state.view.with(|view| say(view, state.no_network.get(), now.get())));
     let since = Memo::new(move |_| {
-        let since = state.view.with(|view| view.offline_since)?;
+        let since = state.view.with(|view| match view.link {
+            LinkView::Connecting | LinkView::Waiting { .. } => view.offline_since,
+            _ => None,
+        })?;
         let elapsed = (clock::now() - since).as_millis() as f64;
         Some(clock::local_time(clock::wall_ms() - elapsed))
     });

@@ -268,7 +268,7 @@ pub fn Stage(
         state.with_screen(|screen| screen.set_font(font));
         state.fit();
     });
-    view! { <div node_ref=place class="terminal" data-testid="terminal"></div> }
+    view! { <div node_ref=place class="screen" data-testid="terminal"></div> }
 }
 
 /// Tells scripts how far the terminal's content is.

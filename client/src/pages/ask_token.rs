@@ -17,7 +17,7 @@ pub fn AskToken() -> impl IntoView {
     let (problem, set_problem) = signal(None::<String>);
     let (busy, set_busy) = signal(false);
     page::set_title("Moorline");
-    field.on_load(|field| page::focus(&field));
+    field.on_load(|field| page::focus_soon(field.into()));
     let submit = move |event: leptos::ev::SubmitEvent| {
         event.prevent_default();
         let pasted = field.get().map(|field| field.value()).unwrap_or_default();

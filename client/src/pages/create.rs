@@ -30,7 +30,7 @@ fn CreateForm(open: RwSignal<bool>) -> impl IntoView {
     let cwd = NodeRef::<html::Input>::new();
     let name = NodeRef::<html::Input>::new();
     let (problem, set_problem) = signal(None::<&'static str>);
-    command.on_load(|field| page::focus(&field));
+    command.on_load(|field| page::focus_soon(field.into()));
     let folders = move || {
         let mut folders: Vec<String> = sessions
             .list

@@ -92,11 +92,13 @@ fn Terminal(id: SessionId) -> impl IntoView {
                 <Stage id=id.clone() to_list />
                 <SearchBar />
                 <ToBottom />
-                <Verdict id=id.clone() />
                 <NoticeToast />
                 <Flash />
             </main>
-            <KeyBar />
+            <Verdict id=id.clone() />
+            <Show when=move || !state.view.with(|view| view.link.is_final())>
+                <KeyBar />
+            </Show>
             <ReadDialog reading />
         </div>
     }
@@ -148,7 +150,7 @@ fn TerminalMenu(reading: RwSignal<bool>) -> impl IntoView {
         size.map(|size| format!("{} × {}", size.cols, size.rows))
     };
     view! {
-        <AppMenu>
+        <AppMenu on_close=Callback::new(move |()| state.focus())>
             <MenuItem
                 icon=IconName::Text
                 name="read-text"

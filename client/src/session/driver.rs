@@ -181,7 +181,7 @@ impl<W: World> Driver<W> {
                 self.ask_for_size(now, wanted);
             }
             Event::TakeSize => {
-                let wanted = self.fit.claim_if_foreign();
+                let wanted = self.fit.claim_if_foreign(now);
                 self.ask_for_size(now, wanted);
             }
             Event::Discard => self.client.discard_unsent_input(),
@@ -204,7 +204,8 @@ impl<W: World> Driver<W> {
         match &message {
             ServerMessage::SessionMeta(meta) => {
                 if let Some(meta) = &meta.extended {
-                    self.fit.session_has(Size { cols: meta.cols, rows: meta.rows });
+                    let size = Size { cols: meta.cols, rows: meta.rows };
+                    self.fit.session_has(size, meta.scope == Scope::Read);
                 }
             }
             ServerMessage::Resumed(resumed) => self.replayed_to = resumed.head,
@@ -239,7 +240,7 @@ impl<W: World> Driver<W> {
     }
 
     fn typed(&mut self, now: Time, data: &[u8]) {
-        let wanted = self.fit.claim_if_foreign();
+        let wanted = self.fit.claim_if_foreign(now);
         self.ask_for_size(now, wanted);
         match self.client.type_input(data) {
             Ok(()) => {
@@ -262,7 +263,10 @@ impl<W: World> Driver<W> {
 
     fn settle(&mut self, now: Time) {
         self.perform(now);
-        if let Some(size) = self.fit.shown().filter(|_| self.painting == 0) {
+        if matches!(self.client.status(), Status::Live | Status::CatchingUp { .. }) {
+            self.fit.sent(now);
+        }
+        if let Some(size) = self.fit.shown(now).filter(|_| self.painting == 0) {
             self.world.resize(size);
         }
         if self.client.pending_input().next().is_none() {
@@ -274,8 +278,8 @@ impl<W: World> Driver<W> {
             self.view = view;
         }
         self.keep();
-        let shown_at = self.pending_shown_at().filter(|at| *at > now);
-        let next = [self.client.poll_timeout(), shown_at].into_iter().flatten().min();
+        let mine = [self.pending_shown_at(), self.fit.timeout()].into_iter().flatten();
+        let next = mine.filter(|at| *at > now).chain(self.client.poll_timeout()).min();
         self.world.tick_at(next);
     }
 
@@ -331,7 +335,7 @@ impl<W: World> Driver<W> {
             name: meta.map(|meta| meta.name.clone()),
             lifecycle: extended.map(|meta| meta.lifecycle),
             read_only: extended.is_some_and(|meta| meta.scope == Scope::Read),
-            foreign_size: self.fit.foreign(),
+            foreign_size: self.fit.foreign(now),
             fitting: self.fit.fitting(),
             pending: (waits_long || away)
                 .then(|| Pending::of(self.client.pending_input()))

@@ -3,14 +3,30 @@
 //! A session has one size. The last client that typed or resized decides it; the others show the
 //! screen at that size until they type or resize themselves.
 
+use std::time::Duration;
+
 use moorline_shared::session::Size;
+use moorline_shared::time::Time;
+
+/// How long the relay's word may take after the page has asked for a size. Until then the page
+/// shows what it asked for: sizes on their way back from before would make it jump.
+const ECHO: Duration = Duration::from_secs(1);
 
 /// The size that fits the page, and the one that the session has.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Fit {
     fitting: Option<Size>,
-    actual: Option<Size>,
-    claimed: bool,
+    heard: Option<Size>,
+    claim: Claim,
+    only_watches: bool,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+enum Claim {
+    #[default]
+    None,
+    Unsent,
+    Sent(Time),
 }
 
 impl Fit {
@@ -24,38 +40,61 @@ impl Fit {
     }
 
     /// The session has `size`, as the relay says.
-    pub(super) fn session_has(&mut self, size: Size) {
-        // Until the page has asked for its own size, what the session had before does not count.
-        if self.claimed {
-            self.actual = Some(size);
+    pub(super) fn session_has(&mut self, size: Size, only_watches: bool) {
+        self.heard = Some(size);
+        self.only_watches = only_watches;
+        if only_watches || (self.fitting == self.heard && matches!(self.claim, Claim::Sent(_))) {
+            self.claim = Claim::None;
         }
     }
 
     /// The user types, or asks for the page's own size. Returns the size to ask the session for,
     /// where it has another one.
-    pub(super) fn claim_if_foreign(&mut self) -> Option<Size> {
-        self.foreign()?;
+    pub(super) fn claim_if_foreign(&mut self, now: Time) -> Option<Size> {
+        self.foreign(now)?;
         self.claim()
     }
 
-    fn claim(&mut self) -> Option<Size> {
-        self.claimed = true;
-        self.actual = self.fitting;
-        self.fitting
+    /// What was asked for is on its way.
+    pub(super) const fn sent(&mut self, now: Time) {
+        if matches!(self.claim, Claim::Unsent) {
+            self.claim = Claim::Sent(now);
+        }
     }
 
     /// The size that the page's terminal must have.
-    pub(super) fn shown(&self) -> Option<Size> {
-        self.actual.or(self.fitting)
+    pub(super) fn shown(&self, now: Time) -> Option<Size> {
+        self.foreign(now).or(self.fitting)
     }
 
     /// The session's size, where it is another one than fits the page.
-    pub(super) fn foreign(&self) -> Option<Size> {
-        self.actual.filter(|_| self.actual != self.fitting)
+    pub(super) fn foreign(&self, now: Time) -> Option<Size> {
+        let awaits_echo = match self.claim {
+            Claim::None => false,
+            Claim::Unsent => true,
+            Claim::Sent(at) => now < at + ECHO,
+        };
+        self.heard.filter(|_| !awaits_echo && self.heard != self.fitting)
+    }
+
+    /// When [`Fit::foreign`] may change by itself.
+    pub(super) fn timeout(&self) -> Option<Time> {
+        match self.claim {
+            Claim::Sent(at) => Some(at + ECHO),
+            Claim::None | Claim::Unsent => None,
+        }
     }
 
     /// The size that fits the page.
     pub(super) const fn fitting(&self) -> Option<Size> {
+        self.fitting
+    }
+
+    fn claim(&mut self) -> Option<Size> {
+        if self.only_watches {
+            return None;
+        }
+        self.claim = Claim::Unsent;
         self.fitting
     }
 }
@@ -66,24 +105,54 @@ mod tests {
 
     const SMALL: Size = Size { cols: 40, rows: 20 };
     const LARGE: Size = Size { cols: 120, rows: 40 };
+    const T0: Time = Time::from_ms(0);
+    const LATER: Time = Time::from_ms(5_000);
+
+    fn settled() -> Fit {
+        let mut fit = Fit::default();
+        fit.fits(SMALL);
+        fit.sent(T0);
+        fit.session_has(SMALL, false);
+        fit
+    }
 
     #[test]
     fn the_page_asks_for_what_fits_once() {
         let mut fit = Fit::default();
-        fit.session_has(LARGE);
         assert_eq!(fit.fits(SMALL), Some(SMALL));
         assert_eq!(fit.fits(SMALL), None);
-        assert_eq!((fit.shown(), fit.foreign()), (Some(SMALL), None));
+        fit.session_has(LARGE, false);
+        assert_eq!((fit.shown(LATER), fit.foreign(LATER)), (Some(SMALL), None));
     }
 
     #[test]
     fn another_clients_size_is_shown_until_this_one_types() {
+        let mut fit = settled();
+        fit.session_has(LARGE, false);
+        assert_eq!((fit.shown(T0), fit.foreign(T0)), (Some(LARGE), Some(LARGE)));
+        assert_eq!(fit.claim_if_foreign(T0), Some(SMALL));
+        assert_eq!((fit.shown(T0), fit.foreign(T0)), (Some(SMALL), None));
+        assert_eq!(fit.claim_if_foreign(T0), None);
+    }
+
+    #[test]
+    fn sizes_from_before_a_claim_do_not_count_until_its_echo_is_overdue() {
+        let mut fit = settled();
+        fit.fits(LARGE);
+        fit.sent(T0);
+        fit.session_has(SMALL, false);
+        assert_eq!(fit.foreign(T0), None);
+        assert_eq!(fit.foreign(fit.timeout().unwrap()), Some(SMALL));
+    }
+
+    #[test]
+    fn who_only_watches_follows_and_never_asks() {
         let mut fit = Fit::default();
         fit.fits(SMALL);
-        fit.session_has(LARGE);
-        assert_eq!((fit.shown(), fit.foreign()), (Some(LARGE), Some(LARGE)));
-        assert_eq!(fit.claim_if_foreign(), Some(SMALL));
-        assert_eq!((fit.shown(), fit.foreign()), (Some(SMALL), None));
-        assert_eq!(fit.claim_if_foreign(), None);
+        fit.session_has(LARGE, true);
+        assert_eq!(fit.shown(T0), Some(LARGE));
+        assert_eq!(fit.claim_if_foreign(T0), None);
+        assert_eq!(fit.fits(Size { cols: 10, rows: 10 }), None);
+        assert_eq!(fit.shown(T0), Some(LARGE));
     }
 }

@@ -1,1 +1,314 @@
 //! The driver in a world of values.
+
+use bytes::Bytes;
+use moorline_shared::frame::Frame;
+use moorline_shared::id::{ClientId, Epoch, Seq};
+use moorline_shared::link::{Generation, SavedInput};
+use moorline_shared::message::{
+    ClientMessage, ExtendedMeta, Outcome, Resumed, Scope, ServerMessage, SessionMeta, Snapshot,
+    close,
+};
+use moorline_shared::session::{Lifecycle, Size};
+use moorline_shared::time::Time;
+
+use super::saved::Saved;
+use super::{Driver, Event, LinkView, Notice, View, World, Write};
+
+const EPOCH: Epoch = Epoch(7);
+const SMALL: Size = Size { cols: 40, rows: 20 };
+const LARGE: Size = Size { cols: 120, rows: 40 };
+
+/// Remembers what was asked of it.
+#[derive(Default)]
+struct Values {
+    now: u64,
+    dialled: Option<Generation>,
+    texts: Vec<ClientMessage>,
+    frames: Vec<Frame>,
+    writes: Vec<(Vec<u8>, Write)>,
+    cleared: usize,
+    size: Option<Size>,
+    tick: Option<Time>,
+    view: View,
+    notices: Vec<Notice>,
+    kept: Option<Saved>,
+}
+
+impl World for Values {
+    type Bytes = Frame;
+    fn now(&self) -> Time {
+        Time::from_ms(self.now)
+    }
+    fn dial(&mut self, generation: Generation) {
+        self.dialled = Some(generation);
+    }
+    fn hang_up(&mut self) {
+        self.dialled = None;
+    }
+    fn send_text(&mut self, text: &str) {
+        self.texts.push(serde_json::from_str(text).unwrap());
+    }
+    fn send_frame(&mut self, frame: &Frame) {
+        self.frames.push(frame.clone());
+    }
+    fn header(&self, bytes: &Frame) -> Option<(Seq, usize)> {
+        Some((bytes.seq(), bytes.data_len()))
+    }
+    fn write_frame(&mut self, bytes: Frame, write: Write) {
+        self.writes.push((bytes.data().to_vec(), write));
+    }
+    fn paint(&mut self, picture: &Bytes, write: Write) {
+        self.writes.push((picture.to_vec(), write));
+    }
+    fn write_nothing(&mut self, write: Write) {
+        self.writes.push((Vec::new(), write));
+    }
+    fn clear(&mut self) {
+        self.cleared += 1;
+    }
+    fn resize(&mut self, size: Size) {
+        self.size = Some(size);
+    }
+    fn tick_at(&mut self, time: Option<Time>) {
+        self.tick = time;
+    }
+    fn show(&mut self, view: &View) {
+        self.view = view.clone();
+    }
+    fn notify(&mut self, notice: Notice) {
+        self.notices.push(notice);
+    }
+    fn keep(&mut self, saved: Option<&Saved>) {
+        self.kept = saved.cloned();
+    }
+}
+
+type Subject = Driver<Values>;
+
+fn driver(saved: &SavedInput) -> Subject {
+    Driver::new(Values::default(), ClientId::from_random(1), 1, saved)
+}
+
+fn say(driver: &mut Subject, message: &ServerMessage) {
+    let generation = driver.world().dialled.unwrap();
+    driver.handle(Event::Text(generation, serde_json::to_string(message).unwrap()));
+}
+
+fn meta(size: Size, scope: Scope) -> ServerMessage {
+    let extended = ExtendedMeta {
+        epoch: EPOCH,
+        head: Seq(0),
+        tail: Seq(1),
+        cols: size.cols,
+        rows: size.rows,
+        driver: "pty".into(),
+        lifecycle: Lifecycle::Live,
+        scope,
+    };
+    ServerMessage::SessionMeta(Box::new(SessionMeta {
+        name: "shell".into(),
+        created_at: "2026-01-01T00:00:00Z".into(),
+        extended: Some(extended),
+    }))
+}
+
+fn resumed(outcome: Outcome, epoch: Epoch, from: u64, head: u64, input: u64) -> ServerMessage {
+    ServerMessage::Resumed(Resumed {
+        outcome,
+        epoch,
+        from: Seq(from),
+        head: Seq(head),
+        input_seq: Some(Seq(input)),
+    })
+}
+
+fn picture(seq: u64) -> ServerMessage {
+    ServerMessage::Snapshot(Snapshot {
+        seq: Seq(seq),
+        data: Bytes::from_static(b"picture"),
+        cols: Some(LARGE.cols),
+        rows: Some(LARGE.rows),
+        reason: None,
+    })
+}
+
+fn output(driver: &mut Subject, seq: u64) {
+    let generation = driver.world().dialled.unwrap();
+    driver.handle(Event::Binary(generation, Frame::copy(Seq(seq), b"out").unwrap()));
+}
+
+/// What was written is parsed.
+fn parse(driver: &mut Subject) {
+    for (_, write) in std::mem::take(&mut driver.world_mut().writes) {
+        driver.handle(Event::Applied(write));
+    }
+}
+
+fn connect(driver: &mut Subject, answer: &ServerMessage) {
+    driver.handle(Event::Dial);
+    let generation = driver.world().dialled.unwrap();
+    driver.handle(Event::Opened(generation));
+    say(driver, &meta(SMALL, Scope::Write));
+    say(driver, answer);
+}
+
+/// Live, with a picture of entry 5 on the screen.
+fn live() -> Subject {
+    let mut driver = driver(&SavedInput::default());
+    driver.handle(Event::Fits(SMALL));
+    connect(&mut driver, &resumed(Outcome::Snapshot, EPOCH, 5, 5, 0));
+    say(&mut driver, &picture(5));
+    parse(&mut driver);
+    assert_eq!(driver.world().view.link, LinkView::Live);
+    driver
+}
+
+fn cut(driver: &mut Subject) {
+    let generation = driver.world().dialled.unwrap();
+    driver.handle(Event::Closed(generation, 1006));
+    driver.world_mut().dialled = None;
+}
+
+#[test]
+fn only_what_was_in_the_log_before_counts_as_replayed() {
+    let mut driver = live();
+    cut(&mut driver);
+    connect(&mut driver, &resumed(Outcome::Continue, EPOCH, 5, 7, 0));
+    for seq in 6..=8 {
+        output(&mut driver, seq);
+    }
+    let replayed: Vec<bool> = driver.world().writes.iter().map(|(_, w)| w.replayed).collect();
+    assert_eq!(replayed, [true, true, false]);
+    assert_eq!(driver.world().view.link, LinkView::CatchingUp { percent: 0 });
+    parse(&mut driver);
+    assert_eq!(driver.world().view.link, LinkView::Live);
+}
+
+#[test]
+fn a_picture_is_painted_at_its_own_size() {
+    let mut driver = driver(&SavedInput::default());
+    driver.handle(Event::Fits(SMALL));
+    connect(&mut driver, &resumed(Outcome::Snapshot, EPOCH, 5, 5, 0));
+    say(&mut driver, &picture(5));
+    assert_eq!(driver.world().size, Some(LARGE));
+    parse(&mut driver);
+    assert_eq!(driver.world().size, Some(SMALL));
+}
+
+#[test]
+fn what_is_typed_offline_is_shown_kept_and_sent_once() {
+    let mut driver = live();
+    cut(&mut driver);
+    driver.handle(Event::Typed(b"ls\r".to_vec()));
+    let view = &driver.world().view;
+    assert!(matches!(view.link, LinkView::Waiting { .. }));
+    assert_eq!(view.pending.as_ref().unwrap().preview, "ls⏎");
+    let kept = driver.world().kept.clone().unwrap();
+    assert_eq!(kept.client_id, ClientId::from_random(1));
+    connect(&mut driver, &resumed(Outcome::Continue, EPOCH, 5, 5, 0));
+    assert_eq!(driver.world().frames.len(), 1);
+    say(&mut driver, &ServerMessage::InputAck { seq: Seq(1) });
+    let world = driver.world();
+    assert_eq!((&world.view.pending, &world.kept, world.frames.len()), (&None, &None, 1));
+}
+
+#[test]
+fn a_later_page_delivers_what_an_earlier_one_could_not() {
+    let mut before = live();
+    cut(&mut before);
+    before.handle(Event::Typed(b"make\r".to_vec()));
+    before.handle(Event::Hidden);
+    let kept = before.world().kept.clone().unwrap();
+    let mut after = driver(&kept.input);
+    connect(&mut after, &resumed(Outcome::Snapshot, EPOCH, 5, 5, 0));
+    let sent = &after.world().frames;
+    assert_eq!((sent.len(), sent[0].data()), (1, &b"make\r"[..]));
+}
+
+#[test]
+fn typing_on_a_live_link_shows_only_what_waits_long() {
+    let mut driver = live();
+    driver.world_mut().now = 100;
+    driver.handle(Event::Typed(b"x".to_vec()));
+    assert_eq!(driver.world().view.pending, None);
+    assert!(driver.world().tick.unwrap() <= Time::from_ms(1_100));
+    driver.world_mut().now = 1_100;
+    driver.handle(Event::Tick);
+    assert_eq!(driver.world().view.pending.as_ref().unwrap().bytes, 1);
+}
+
+#[test]
+fn what_waits_can_be_taken_back() {
+    let mut driver = live();
+    cut(&mut driver);
+    driver.handle(Event::Typed(b"rm".to_vec()));
+    driver.handle(Event::Discard);
+    assert_eq!((&driver.world().view.pending, &driver.world().kept), (&None, &None));
+    connect(&mut driver, &resumed(Outcome::Continue, EPOCH, 5, 5, 0));
+    assert!(driver.world().frames.is_empty());
+}
+
+#[test]
+fn another_epoch_voids_what_is_still_being_parsed() {
+    let mut driver = live();
+    output(&mut driver, 6);
+    let late = driver.world_mut().writes.pop().unwrap().1;
+    cut(&mut driver);
+    connect(&mut driver, &resumed(Outcome::Reset, Epoch(8), 2, 2, 0));
+    assert_eq!(driver.world().cleared, 1);
+    say(&mut driver, &picture(2));
+    driver.world_mut().now += 10_000;
+    driver.handle(Event::Applied(late));
+    driver.handle(Event::Tick);
+    let acked = driver.world().texts.iter().any(|m| *m == ClientMessage::Ack { seq: Seq(6) });
+    assert!(!acked, "an entry of the old epoch was acknowledged in the new one");
+    parse(&mut driver);
+    assert_eq!(driver.world().view.link, LinkView::Live);
+}
+
+#[test]
+fn typing_takes_the_size_back_from_another_window() {
+    let mut driver = live();
+    say(&mut driver, &meta(SMALL, Scope::Write));
+    say(&mut driver, &meta(LARGE, Scope::Write));
+    assert_eq!(driver.world().view.foreign_size, Some(LARGE));
+    assert_eq!(driver.world().size, Some(LARGE));
+    driver.world_mut().texts.clear();
+    driver.handle(Event::Typed(b"x".to_vec()));
+    let wanted = ClientMessage::Resize { cols: SMALL.cols, rows: SMALL.rows };
+    assert_eq!(driver.world().texts.last(), Some(&wanted));
+    assert_eq!((driver.world().size, driver.world().view.foreign_size), (Some(SMALL), None));
+}
+
+#[test]
+fn who_may_only_watch_is_told_so() {
+    let mut driver = driver(&SavedInput::default());
+    driver.handle(Event::Dial);
+    let generation = driver.world().dialled.unwrap();
+    driver.handle(Event::Opened(generation));
+    say(&mut driver, &meta(LARGE, Scope::Read));
+    driver.handle(Event::Typed(b"x".to_vec()));
+    assert!(driver.world().view.read_only);
+    assert_eq!(driver.world().notices.len(), 1);
+}
+
+#[test]
+fn a_refusal_is_final_until_the_user_asks() {
+    let mut driver = live();
+    let generation = driver.world().dialled.unwrap();
+    driver.handle(Event::Closed(generation, close::REPLACED));
+    assert_eq!(driver.world().view.link, LinkView::Refused { code: close::REPLACED });
+    driver.world_mut().dialled = None;
+    driver.handle(Event::Tick);
+    assert_eq!(driver.world().dialled, None);
+    driver.handle(Event::Dial);
+    assert!(driver.world().dialled.is_some());
+}
+
+#[test]
+fn nonsense_from_the_relay_breaks_the_connection_and_nothing_else() {
+    let mut driver = live();
+    let generation = driver.world().dialled.unwrap();
+    driver.handle(Event::Text(generation, "{".into()));
+    assert!(matches!(driver.world().view.link, LinkView::Waiting { .. }));
+}

@@ -54,6 +54,12 @@ pub enum LinkView {
 }
 
 impl LinkView {
+    /// Whether nothing will change by itself any more.
+    #[must_use]
+    pub const fn is_final(&self) -> bool {
+        matches!(self, Self::Ended(_) | Self::Refused { .. })
+    }
+
     /// Stable, for scripts and styles.
     #[must_use]
     pub const fn name(&self) -> &'static str {
