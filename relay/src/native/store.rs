@@ -3,6 +3,8 @@
 mod log;
 mod sessions;
 mod snapshots;
+#[cfg(test)]
+mod tests;
 mod tokens;
 mod writer;
 

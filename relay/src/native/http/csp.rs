@@ -18,7 +18,7 @@ pub(super) fn policy(page: &str, frame_ancestors: &[String]) -> String {
     format!(
         "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'{hashes}; \
          style-src 'self' 'unsafe-inline'; connect-src 'self'; img-src 'self' data:; \
-         font-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'none'; \
+         font-src 'self'; manifest-src 'self'; base-uri 'self'; form-action 'none'; \
          frame-ancestors {ancestors}"
     )
 }
