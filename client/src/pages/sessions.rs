@@ -138,6 +138,7 @@ pub fn SessionsPage() -> impl IntoView {
                 </A>
                 <div class="bar-fill">
                     <input
+                        id="filter"
                         node_ref=filter
                         class="filter"
                         type="search"
@@ -156,6 +157,11 @@ pub fn SessionsPage() -> impl IntoView {
             <main class="sessions">
                 <Problem />
                 <SessionList wanted doomed start_shell dialog_open />
+                <p class="keys" aria-hidden="true">
+                    <kbd>"n"</kbd> " shell" <kbd>"c"</kbd> " command" <kbd>"j"</kbd> <kbd>"k"</kbd>
+                    " move" <kbd>"Enter"</kbd> " open" <kbd>"Del"</kbd> " delete" <kbd>"/"</kbd>
+                    " filter"
+                </p>
             </main>
             <CreateDialog open=dialog_open />
             <Confirm doomed />
