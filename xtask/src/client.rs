@@ -51,9 +51,9 @@ pub(crate) fn build(workspace: &Workspace, profile: Profile) -> Result<()> {
     process::run("crates", &mut fetch)?;
     progress::line("Building the client.");
     let mut trunk = workspace.command("trunk");
-    // Some environments set NO_COLOR=1, which trunk takes for a malformed flag.
     let made = workspace.web_target().join("dist");
     trunk.args(["build", "--dist"]).arg(&made).env("CARGO_TARGET_DIR", workspace.web_target());
+    // Some environments set NO_COLOR=1, which trunk takes for a malformed flag.
     trunk.env_remove("NO_COLOR");
     if profile == Profile::Release {
         trunk.arg("--release");
