@@ -10,6 +10,7 @@ use moorline_shared::time::Time;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Semaphore;
+use tokio::task::JoinHandle;
 
 use super::auth::{Access, OriginPolicy, Tokens};
 use super::clock::{Clock, wall_ms};
@@ -80,47 +81,68 @@ impl Relay {
         self.first_token.as_deref()
     }
 
-    /// Serves until `SIGINT` or `SIGTERM`; then tells clients to go, hangs up the terminals, and
-    /// returns when everything is stored, within seconds.
+    /// Serves until `SIGINT` or `SIGTERM`; a second one does not wait for the sessions to end.
     ///
     /// # Errors
     /// Where the system takes no signal handlers.
     pub async fn serve(self) -> anyhow::Result<()> {
-        let Self { listener, app, .. } = self;
         let mut interrupt = signal(SignalKind::interrupt())?;
         let mut terminate = signal(SignalKind::terminate())?;
+        let mut signalled = async || {
+            tokio::select! {
+                _ = interrupt.recv() => tracing::info!("SIGINT: shutting down"),
+                _ = terminate.recv() => tracing::info!("SIGTERM: shutting down"),
+            }
+        };
+        let running = self.start();
+        signalled().await;
+        running.stop(signalled()).await
+    }
+
+    /// Serves in the background.
+    #[must_use]
+    pub fn start(self) -> Running {
+        let Self { listener, app, .. } = self;
         let registry = Arc::clone(&app.registry);
         let mut closing = registry.closing();
+        let stopped = async move {
+            // The registry, which holds the sender, outlives this.
+            let _ = closing.wait_for(|closing| *closing).await;
+        };
         // A keystroke is a segment of its own.
         let listener = listener.tap_io(|stream| {
             if let Err(error) = stream.set_nodelay(true) {
                 tracing::debug!(%error, "a connection keeps its delay");
             }
         });
-        let stopped = async move {
-            // The registry, which holds the sender, outlives this.
-            let _ = closing.wait_for(|closing| *closing).await;
-        };
         let server = axum::serve(listener, router(app)).with_graceful_shutdown(stopped);
-        let server = tokio::spawn(server.into_future());
-        let name = tokio::select! {
-            _ = interrupt.recv() => "SIGINT",
-            _ = terminate.recv() => "SIGTERM",
-        };
-        tracing::info!(signal = name, "shutting down");
-        let again = async {
-            tokio::select! {
-                _ = interrupt.recv() => {}
-                _ = terminate.recv() => {}
-            }
-        };
+        Running { registry, server: tokio::spawn(server.into_future()) }
+    }
+}
+
+/// A relay that serves.
+#[derive(Debug)]
+pub struct Running {
+    registry: Arc<Registry>,
+    server: JoinHandle<std::io::Result<()>>,
+}
+
+impl Running {
+    /// Tells clients to go, hangs up the terminals, and returns when everything is stored, within
+    /// seconds, or soon after `hurry`.
+    ///
+    /// # Errors
+    /// Where the store's thread has panicked.
+    pub async fn stop(self, hurry: impl Future<Output = ()>) -> anyhow::Result<()> {
+        let Self { registry, server } = self;
         tokio::select! {
             () = registry.shut_down(SHUTDOWN_LIMIT) => {}
-            () = again => tracing::warn!("not waiting for the sessions to end"),
+            () = hurry => tracing::warn!("not waiting for the sessions to end"),
         }
         let services = Arc::clone(registry.services());
         let closed = tokio::task::spawn_blocking(move || services.writer.close());
         closed.await.context("the store did not close")?;
+        // Requests that came before.
         let _ = tokio::time::timeout(DRAIN_LIMIT, server).await;
         tracing::info!("everything is stored");
         Ok(())
