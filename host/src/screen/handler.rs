@@ -7,6 +7,7 @@ use std::hash::{Hash as _, Hasher as _};
 
 use alacritty_terminal::Term;
 use alacritty_terminal::event::VoidListener;
+use alacritty_terminal::grid::Dimensions as _;
 use alacritty_terminal::index::Line;
 use alacritty_terminal::term::TermMode;
 use alacritty_terminal::vte::ansi::{
@@ -98,6 +99,10 @@ impl Handler for Model {
     }
 
     fn input(&mut self, character: char) {
+        // It is not printed; the parser does not know.
+        if character == '\x7f' {
+            return;
+        }
         if character >= FIRST_COMBINING && self.is_one_too_many(character) {
             return;
         }
@@ -239,9 +244,11 @@ impl Handler for Model {
             PrivateMode::Named(NamedPrivateMode::SyncUpdate) => self.synchronised = true,
             // A width of 132 columns is the client's business; so says xterm by default.
             PrivateMode::Named(NamedPrivateMode::ColumnMode) => {}
+            PrivateMode::Named(NamedPrivateMode::SwapScreenAndSetRestoreCursor) => {
+                self.show_alternate();
+            }
             PrivateMode::Unknown(mode) if ALTERNATE_SCREEN_OLD.contains(&mode) => {
-                let alternate = NamedPrivateMode::SwapScreenAndSetRestoreCursor;
-                self.term.set_private_mode(alternate.into());
+                self.show_alternate();
             }
             PrivateMode::Unknown(SAVE_CURSOR) => self.save_cursor_position(),
             mode => self.term.set_private_mode(mode),
@@ -333,6 +340,18 @@ impl Model {
         self.scroll(edit);
         if self.region.contains(&self.line()) {
             self.term.carriage_return();
+        }
+    }
+
+    /// Shows the alternate screen, empty. `Term` may leave something on it after a resize.
+    fn show_alternate(&mut self) {
+        if !self.is_alternate() {
+            self.term.swap_alt();
+            let grid = self.term.grid_mut();
+            let background = grid.cursor.template.bg;
+            for line in 0..=grid.bottommost_line().0 {
+                grid[Line(line)][..].fill(background.into());
+            }
         }
     }
 

@@ -58,14 +58,15 @@ pub(super) fn picture(model: &mut Model, most_bytes: usize) -> Vec<u8> {
     painter.titles(model);
     let scrollback = if model.is_alternate() {
         let scrollback = model.on_main(|main| painter.main_below(main));
+        painter.saved_cursor(model.term.grid());
         painter.screen(model.term.grid());
         scrollback
     } else {
         model.on_alternate(|alternate| painter.saved_on_alternate(alternate));
+        painter.saved_cursor(model.term.grid());
         painter.screen(model.term.grid())
     };
     painter.tabs(model);
-    painter.saved_cursor(model.term.grid());
     painter.modes(model);
     painter.cursor(model);
     painter.finish(&scrollback, most_bytes)
@@ -145,7 +146,6 @@ impl Painter {
         if alternate.saved_cursor != Cursor::default() {
             self.out().extend_from_slice(b"\x1b[?1049h");
             self.saved_cursor(alternate);
-            self.pen_and_charsets(&Cursor::default());
             self.out().extend_from_slice(b"\x1b[?1049l");
         }
     }
@@ -160,20 +160,22 @@ impl Painter {
         }
     }
 
+    /// On an empty screen, so that no text is in the way.
     fn saved_cursor(&mut self, grid: &Grid<Cell>) {
         let saved = &grid.saved_cursor;
         if *saved == Cursor::default() {
             return;
         }
-        self.place(grid, saved);
-        self.out().extend_from_slice(b"\x1b7");
-        // To be about to wrap, the row's end was written again and so forgot that it had wrapped.
-        let row = &grid[saved.point.line];
-        let wrapped = row[grid.last_column()].flags.contains(Flags::WRAPLINE);
-        if saved.input_needs_wrap && wrapped && saved.point.line < grid.bottommost_line() {
-            self.pen_and_charsets(&Cursor::default());
-            self.text.cell(&grid[saved.point.line + 1i32][Column(0)]);
+        let (line, column) = (saved.point.line.0 + 1, saved.point.column.0 + 1);
+        push(self.out(), format_args!("\x1b[{line};{column}H"));
+        if saved.input_needs_wrap {
+            // A space is as good as nothing.
+            self.out().push(b' ');
         }
+        self.pen_and_charsets(saved);
+        self.out().extend_from_slice(b"\x1b7");
+        self.pen_and_charsets(&Cursor::default());
+        self.out().extend_from_slice(b"\x1b[H");
     }
 
     /// Puts the cursor where `cursor` is, with its attributes and character sets.
@@ -255,8 +257,7 @@ impl Painter {
             self.pen_and_charsets(&grid.cursor);
         } else {
             // A character that was just written is written again: the program may repeat it.
-            let repeat = model.printed && !insert;
-            let again = grid.cursor.input_needs_wrap || repeat;
+            let again = grid.cursor.input_needs_wrap || model.printed;
             let before = before_cursor(grid, &grid.cursor).filter(|_| again);
             let cell = before.map(|column| &grid[grid.cursor.point.line][column]);
             let same = cell.is_some_and(|cell| self.same_pen(cell, &grid.cursor));

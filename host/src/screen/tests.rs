@@ -1,6 +1,7 @@
 //! A picture and what follows it make the same screen as everything from the beginning.
 
 mod describe;
+mod flood;
 mod random;
 mod recorded;
 
