@@ -7,7 +7,7 @@ mod pen;
 mod text;
 
 use alacritty_terminal::grid::{Cursor, Dimensions as _, Grid};
-use alacritty_terminal::index::{Column, Line};
+use alacritty_terminal::index::Line;
 use alacritty_terminal::term::TermMode;
 use alacritty_terminal::term::cell::{Cell, Flags};
 use alacritty_terminal::vte::ansi::{
