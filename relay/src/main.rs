@@ -1,7 +1,7 @@
 //! The binary `moorline`.
 
 #[cfg(not(target_arch = "wasm32"))]
-fn main() -> anyhow::Result<()> {
+fn main() -> anyhow::Result<std::process::ExitCode> {
     use clap::Parser as _;
     moorline_relay::native::cli::Cli::parse().run()
 }

@@ -1,5 +1,6 @@
 //! The relay of one machine.
 
+pub mod attach;
 pub mod auth;
 pub mod cli;
 pub mod clock;

@@ -1,5 +1,7 @@
 //! Clients of a whole relay, on real sockets and real terminals.
 
+#![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
+
 mod common;
 
 use common::{Server, TOKEN};

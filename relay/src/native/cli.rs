@@ -1,14 +1,17 @@
 //! The command line.
 
+mod attach;
 mod serve;
 mod token;
 
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
 const EXAMPLES: &str = "Examples:
   moorline serve                          run a relay here; prints the address to open
+  moorline attach ID                      a session on this terminal; Ctrl-] d detaches
   moorline token new                      another admin token, with its address
   moorline token new --scope session:ID:read --expires 7d
                                           a link to watch one session for a week
@@ -27,6 +30,8 @@ pub struct Cli {
 enum Command {
     /// Run a relay on this machine, and the sessions that it starts.
     Serve(serve::Options),
+    /// Show and steer a session on this terminal.
+    Attach(attach::Options),
     /// Make, list and revoke tokens; works while the relay runs.
     Token(token::Options),
 }
@@ -36,11 +41,13 @@ impl Cli {
     ///
     /// # Errors
     /// Whatever keeps it from that, for people.
-    pub fn run(self) -> anyhow::Result<()> {
+    pub fn run(self) -> anyhow::Result<ExitCode> {
         match self.command {
-            Command::Serve(options) => serve::run(options),
-            Command::Token(options) => token::run(&options),
+            Command::Serve(options) => serve::run(options)?,
+            Command::Attach(options) => return attach::run(options),
+            Command::Token(options) => token::run(&options)?,
         }
+        Ok(ExitCode::SUCCESS)
     }
 }
 

@@ -49,7 +49,8 @@ mod tests {
 
     #[test]
     fn a_token_comes_by_one_of_three_ways() {
-        let cases: [(&[(&str, &str)], Option<&str>); 8] = [
+        type Case = (&'static [(&'static str, &'static str)], Option<&'static str>);
+        let cases: [Case; 8] = [
             (&[], None),
             (&[("authorization", "Bearer abc")], Some("abc")),
             (&[("authorization", "bearer  abc ")], Some("abc")),

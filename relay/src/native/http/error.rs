@@ -118,7 +118,6 @@ pub(super) async fn method_not_allowed(method: Method, uri: Uri) -> ApiError {
 }
 
 /// What panicked is in the log by the panic hook.
-#[expect(clippy::needless_pass_by_value, reason = "the layer hands the payload over")]
 pub(super) fn panicked(_panic: Box<dyn Any + Send>) -> Response {
     ApiError::internal(&"a handler panicked").into_response()
 }

@@ -124,7 +124,6 @@ fn check_size(wanted: &CreateSession) -> Result<(), ApiError> {
     )))
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "the form that map_err takes")]
 fn refused(error: CreateError) -> ApiError {
     match error {
         CreateError::TooMany => ApiError::overloaded(error),

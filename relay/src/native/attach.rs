@@ -1,0 +1,258 @@
+//! `moorline attach`: a terminal as a client, on the same machine as the browser's.
+
+mod keys;
+mod replies;
+mod socket;
+mod terminal;
+
+use std::time::Duration;
+
+use anyhow::Context as _;
+use bytes::Bytes;
+use moorline_shared::id::{ClientId, SessionId};
+use moorline_shared::link::{Client, Input, Output, Refusal, SavedInput, Status, Verdict};
+use moorline_shared::message::close;
+use moorline_shared::session::ExitStatus;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::mpsc;
+
+use super::clock::Clock;
+use keys::{Keys, Pressed};
+use replies::without_replies;
+use socket::{Event, Socket};
+use terminal::Terminal;
+
+/// A terminal answers what it is asked a moment after that was written to it.
+const REPLY_LAG: Duration = Duration::from_millis(300);
+
+/// What to attach to.
+#[derive(Clone)]
+pub struct Target {
+    /// The relay, as `http://127.0.0.1:3010`.
+    pub url: String,
+    /// Opens the session.
+    pub token: String,
+    /// The session.
+    pub session: SessionId,
+}
+
+/// How it ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum End {
+    /// The user detached; the session goes on.
+    Detached,
+    /// The session is over.
+    Over(ExitStatus),
+}
+
+/// Shows and steers a session on this terminal until it is over or the user detaches. The
+/// terminal is as before when this returns.
+///
+/// # Errors
+/// Where there is no terminal, or the relay refuses.
+pub async fn attach(target: Target) -> anyhow::Result<End> {
+    let terminal = Terminal::open().context("stdin and stdout must be a terminal")?;
+    let mut attached = Attached::new(target, terminal)?;
+    let end = attached.run().await;
+    drop(attached);
+    end
+}
+
+struct Attached {
+    clock: Clock,
+    client: Client,
+    socket: Socket,
+    terminal: Terminal,
+    keys: Keys,
+    /// Typed, and not taken by the client yet: its queue is full.
+    waiting: Option<Vec<u8>>,
+    was_offline: bool,
+    replay_ended_at: Option<moorline_shared::time::Time>,
+}
+
+impl Attached {
+    fn new(target: Target, terminal: Terminal) -> anyhow::Result<Self> {
+        let mut random = [0; 24];
+        getrandom::fill(&mut random)?;
+        let (id, seed) = random.split_at(16);
+        let id = ClientId::from_random(u128::from_ne_bytes(id.try_into()?));
+        let seed = u64::from_ne_bytes(seed.try_into()?);
+        Ok(Self {
+            clock: Clock::start(),
+            client: Client::new(id, seed, &SavedInput::default()),
+            socket: Socket::new(target)?,
+            terminal,
+            keys: Keys::default(),
+            waiting: None,
+            was_offline: false,
+            replay_ended_at: None,
+        })
+    }
+
+    async fn run(&mut self) -> anyhow::Result<End> {
+        let mut resized = signal(SignalKind::window_change())?;
+        let mut ended = [SignalKind::terminate(), SignalKind::hangup()].map(signal);
+        let mut typed = terminal::read_stdin()?;
+        self.terminal.note("attached; Ctrl-] d detaches, and the session goes on")?;
+        self.client.handle(self.clock.now(), Input::Resize(self.terminal.size()));
+        self.client.handle(self.clock.now(), Input::Dial);
+        loop {
+            self.carry_out().await?;
+            if let Some(end) = self.show_status()? {
+                return Ok(end);
+            }
+            let timeout = self.client.poll_timeout().map(|due| self.clock.instant(due));
+            let timeout = async {
+                match timeout {
+                    Some(due) => tokio::time::sleep_until(due.into()).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                event = self.socket.next() => self.hear(event)?,
+                bytes = typed.recv(), if self.waiting.is_none() => match bytes {
+                    Some(bytes) => if self.typed(&bytes) { return Ok(End::Detached) },
+                    None => return Ok(End::Detached),
+                },
+                _ = resized.recv() => {
+                    let size = self.terminal.size();
+                    self.client.handle(self.clock.now(), Input::Resize(size));
+                }
+                () = any(&mut ended) => return Ok(End::Detached),
+                () = timeout => self.client.tick(self.clock.now()),
+            }
+        }
+    }
+
+    /// Does what the client says.
+    async fn carry_out(&mut self) -> anyhow::Result<()> {
+        if let Some(bytes) = self.waiting.take() {
+            self.take(bytes);
+        }
+        while let Some(output) = self.client.poll_output(self.clock.now()) {
+            match output {
+                Output::Dial(generation) => self.socket.dial(generation),
+                Output::HangUp => self.socket.hang_up(),
+                Output::Send(message) => self.socket.send_text(message.to_json()).await,
+                Output::SendFrame(frame) => self.socket.send_frame(frame.encoded().clone()).await,
+                Output::Clear => self.terminal.write(terminal::CLEAR)?,
+                Output::Paint(picture) => {
+                    self.terminal.write(&picture.data)?;
+                    let bytes = picture.data.len();
+                    self.applied(picture.seq, bytes);
+                }
+                Output::Event(seq, _) => self.applied(seq, 0),
+                Output::Error(_, message) => self.terminal.note(&message)?,
+                Output::GaveUp(pieces) => self.terminal.note(&format!(
+                    "{pieces} pieces of what you typed may or may not have arrived"
+                ))?,
+            }
+        }
+        Ok(())
+    }
+
+    fn hear(&mut self, event: Event) -> anyhow::Result<()> {
+        let now = self.clock.now();
+        match event {
+            Event::Opened(generation) => self.client.handle(now, Input::Opened(generation)),
+            Event::Text(generation, message) => {
+                self.client.handle(now, Input::Message(generation, message));
+            }
+            Event::Frame(generation, frame) => {
+                if self.client.frame(now, generation, frame.seq()) == Verdict::Apply {
+                    self.terminal.write(frame.data())?;
+                    self.applied(frame.seq(), frame.encoded().len());
+                }
+            }
+            Event::Closed(generation, code) => {
+                self.client.handle(now, Input::Closed(generation, code));
+            }
+        }
+        Ok(())
+    }
+
+    fn applied(&mut self, seq: moorline_shared::id::Seq, bytes: usize) {
+        let now = self.clock.now();
+        let replaying = self.client.is_replaying();
+        self.client.applied(now, seq, bytes);
+        if replaying && !self.client.is_replaying() {
+            self.replay_ended_at = Some(now);
+        }
+    }
+
+    /// True where the user detaches.
+    fn typed(&mut self, bytes: &[u8]) -> bool {
+        let Pressed { data, detach } = self.keys.press(bytes);
+        self.take(data);
+        detach
+    }
+
+    fn take(&mut self, mut data: Vec<u8>) {
+        let now = self.clock.now();
+        let stale = self.client.is_replaying()
+            || self.replay_ended_at.is_some_and(|ended_at| now < ended_at + REPLY_LAG);
+        if stale {
+            data = without_replies(&data);
+        }
+        if data.is_empty() {
+            return;
+        }
+        if self.client.type_input(&data) == Err(Refusal::Full) {
+            self.waiting = Some(data);
+        }
+    }
+
+    /// Says what the user must know; `Some` when it is over.
+    fn show_status(&mut self) -> anyhow::Result<Option<End>> {
+        match self.client.status() {
+            Status::Ended(status) => return Ok(Some(End::Over(status))),
+            Status::Refused { code } => anyhow::bail!("{}", refusal(code)),
+            Status::Waiting { until, .. } => {
+                let seconds = (until - self.clock.now()).as_secs_f32();
+                self.terminal.bar(&format!(
+                    "offline; trying again in {seconds:.0} s; what you type is kept; \
+                     Ctrl-] d detaches"
+                ))?;
+                self.was_offline = true;
+            }
+            Status::Live if self.was_offline => {
+                // Takes the bar away.
+                self.was_offline = false;
+                self.client.handle(self.clock.now(), Input::Repaint);
+            }
+            _ => {}
+        }
+        Ok(None)
+    }
+}
+
+/// For people, and final.
+fn refusal(code: u16) -> &'static str {
+    match code {
+        close::UNAUTHORIZED | 1008 => {
+            "the relay refuses the token: `moorline token new` makes another"
+        }
+        close::FORBIDDEN => "this token is not for this session",
+        close::NOT_FOUND => "there is no such session: it was deleted, or never was",
+        close::REPLACED => "another client took the place of this one",
+        _ => "the relay does not want this client",
+    }
+}
+
+async fn any(signals: &mut [std::io::Result<Signal>; 2]) {
+    let [first, second] = signals.each_mut().map(|signal| async move {
+        match signal {
+            Ok(signal) => {
+                signal.recv().await;
+            }
+            Err(_) => std::future::pending().await,
+        }
+    });
+    tokio::select! {
+        () = first => {}
+        () = second => {}
+    }
+}
+
+/// What is typed, in order.
+type Typed = mpsc::Receiver<Bytes>;

@@ -1,0 +1,163 @@
+//! The client's WebSocket.
+
+use anyhow::{Context as _, bail};
+use bytes::Bytes;
+use futures_util::{SinkExt as _, StreamExt as _};
+use moorline_shared::frame::Frame;
+use moorline_shared::link::Generation;
+use moorline_shared::message::{SUBPROTOCOL, ServerMessage, close};
+use tokio::net::TcpStream;
+use tokio::task::JoinHandle;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
+use tokio_tungstenite::tungstenite::http::header::{AUTHORIZATION, SEC_WEBSOCKET_PROTOCOL};
+use tokio_tungstenite::tungstenite::http::{HeaderValue, Request};
+use tokio_tungstenite::tungstenite::{Error, Message};
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_config};
+
+use super::Target;
+
+/// What no close frame told.
+const ABNORMAL: u16 = 1006;
+
+type WebSocket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+
+/// What happened.
+#[derive(Debug)]
+pub(super) enum Event {
+    Opened(Generation),
+    Text(Generation, ServerMessage),
+    Frame(Generation, Frame),
+    /// With the close code, or what an HTTP error means as one.
+    Closed(Generation, u16),
+}
+
+enum State {
+    Idle,
+    Dialing(Generation, JoinHandle<Result<WebSocket, Error>>),
+    Open(Generation, Box<WebSocket>),
+    /// To be told next.
+    Gone(Generation, u16),
+}
+
+/// At most one connection at a time.
+pub(super) struct Socket {
+    request: Request<()>,
+    state: State,
+}
+
+impl Socket {
+    pub(super) fn new(target: Target) -> anyhow::Result<Self> {
+        let Target { url, token, session } = target;
+        let Some(authority) = url.trim_end_matches('/').strip_prefix("http://") else {
+            bail!("{url} is no http:// address: for a relay behind TLS use an SSH tunnel to it");
+        };
+        let mut request = format!("ws://{authority}/sessions/{session}/stream")
+            .into_client_request()
+            .with_context(|| format!("{url} is no address of a relay"))?;
+        let mut bearer = HeaderValue::from_str(&format!("Bearer {token}"))
+            .context("the token has characters that no token has")?;
+        bearer.set_sensitive(true);
+        request.headers_mut().insert(AUTHORIZATION, bearer);
+        let protocol = HeaderValue::from_static(SUBPROTOCOL);
+        request.headers_mut().insert(SEC_WEBSOCKET_PROTOCOL, protocol);
+        Ok(Self { request, state: State::Idle })
+    }
+
+    pub(super) fn dial(&mut self, generation: Generation) {
+        self.hang_up();
+        let request = self.request.clone();
+        let dialing = tokio::spawn(async move {
+            // A keystroke is a segment of its own.
+            let (socket, _) = connect_async_with_config(request, None, true).await?;
+            Ok(socket)
+        });
+        self.state = State::Dialing(generation, dialing);
+    }
+
+    pub(super) fn hang_up(&mut self) {
+        if let State::Dialing(_, dialing) = &self.state {
+            dialing.abort();
+        }
+        self.state = State::Idle;
+    }
+
+    pub(super) async fn send_text(&mut self, text: String) {
+        self.send(Message::text(text)).await;
+    }
+
+    pub(super) async fn send_frame(&mut self, frame: Bytes) {
+        self.send(Message::Binary(frame)).await;
+    }
+
+    async fn send(&mut self, message: Message) {
+        if let State::Open(generation, socket) = &mut self.state
+            && socket.send(message).await.is_err()
+        {
+            self.state = State::Gone(*generation, ABNORMAL);
+        }
+    }
+
+    /// The next event. Dropping the future loses nothing.
+    pub(super) async fn next(&mut self) -> Event {
+        loop {
+            match &mut self.state {
+                State::Idle => std::future::pending().await,
+                State::Gone(generation, code) => {
+                    let event = Event::Closed(*generation, *code);
+                    self.state = State::Idle;
+                    return event;
+                }
+                State::Dialing(generation, dialing) => {
+                    let generation = *generation;
+                    self.state = match dialing.await {
+                        Ok(Ok(socket)) => State::Open(generation, Box::new(socket)),
+                        Ok(Err(error)) => State::Gone(generation, meaning(&error)),
+                        Err(_) => State::Gone(generation, ABNORMAL),
+                    };
+                    if matches!(self.state, State::Open(..)) {
+                        return Event::Opened(generation);
+                    }
+                }
+                State::Open(generation, socket) => {
+                    let generation = *generation;
+                    match read(generation, socket.next().await) {
+                        Ok(Some(event)) => return event,
+                        Ok(None) => {}
+                        Err(code) => self.state = State::Gone(generation, code),
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// An event; `None` for what concerns nobody; or the code of the close.
+fn read(
+    generation: Generation,
+    message: Option<Result<Message, Error>>,
+) -> Result<Option<Event>, u16> {
+    match message {
+        Some(Ok(Message::Text(text))) => match ServerMessage::from_json(&text) {
+            Ok(message) => Ok(Some(Event::Text(generation, message))),
+            Err(_) => Err(ABNORMAL),
+        },
+        Some(Ok(Message::Binary(bytes))) => match Frame::decode(bytes) {
+            Ok(frame) => Ok(Some(Event::Frame(generation, frame))),
+            Err(_) => Err(ABNORMAL),
+        },
+        Some(Ok(Message::Close(frame))) => Err(frame.map_or(ABNORMAL, |frame| frame.code.into())),
+        Some(Ok(_)) => Ok(None),
+        Some(Err(_)) | None => Err(ABNORMAL),
+    }
+}
+
+fn meaning(error: &Error) -> u16 {
+    let Error::Http(response) = error else { return ABNORMAL };
+    match response.status().as_u16() {
+        401 => close::UNAUTHORIZED,
+        403 => close::FORBIDDEN,
+        400 | 404 => close::NOT_FOUND,
+        429 => close::OVERLOADED,
+        _ => ABNORMAL,
+    }
+}

@@ -1,0 +1,89 @@
+//! This terminal, in raw mode while it is attached.
+
+use std::io::{self, IsTerminal as _, Read as _, Write as _};
+
+use bytes::Bytes;
+use moorline_shared::session::Size;
+use rustix::termios::{OptionalActions, Termios, tcgetattr, tcgetwinsize, tcsetattr};
+use tokio::sync::mpsc;
+
+use super::Typed;
+
+/// Clears the screen.
+pub(super) const CLEAR: &[u8] = b"\x1b[0m\x1b[2J\x1b[H";
+
+/// Takes back what programs ask of a terminal: the other screen, mouse and focus reports, pastes
+/// in brackets, keypad modes; then the soft reset for the rest.
+const UNDO: &[u8] = b"\x1b[?1049l\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1004l\x1b[?1006l\
+    \x1b[?2004l\x1b[?1l\x1b>\x1b[!p\x1b[?25h\x1b[0m\r\n";
+
+/// Chunks of what is typed that wait to be looked at.
+const TYPED_CHUNKS: usize = 16;
+
+/// Puts the terminal back when it is dropped.
+pub(super) struct Terminal {
+    before: Termios,
+}
+
+impl Terminal {
+    pub(super) fn open() -> io::Result<Self> {
+        if !io::stdin().is_terminal() || !io::stdout().is_terminal() {
+            return Err(io::ErrorKind::Unsupported.into());
+        }
+        let before = tcgetattr(io::stdin())?;
+        let mut raw = before.clone();
+        raw.make_raw();
+        tcsetattr(io::stdin(), OptionalActions::Flush, &raw)?;
+        Ok(Self { before })
+    }
+
+    pub(super) fn size(&self) -> Size {
+        let size =
+            tcgetwinsize(io::stdout()).ok().filter(|size| size.ws_col > 0 && size.ws_row > 0);
+        size.map_or_else(Size::default, |size| {
+            Size { cols: size.ws_col, rows: size.ws_row }.clamped()
+        })
+    }
+
+    /// Blocks while the terminal is stopped: then nothing more is read from the relay either.
+    pub(super) fn write(&self, bytes: &[u8]) -> io::Result<()> {
+        let mut out = io::stdout().lock();
+        out.write_all(bytes)?;
+        out.flush()
+    }
+
+    /// A line on stderr.
+    pub(super) fn note(&self, text: &str) -> io::Result<()> {
+        write!(io::stderr(), "\r\n\x1b[2m[moorline: {text}]\x1b[0m\r\n")
+    }
+
+    /// The last line, until the screen is painted again.
+    pub(super) fn bar(&self, text: &str) -> io::Result<()> {
+        let Size { cols, rows } = self.size();
+        let text: String = format!(" moorline: {text}").chars().take(cols.into()).collect();
+        write!(io::stderr(), "\x1b7\x1b[{rows};1H\x1b[0;7m{text}\x1b[K\x1b[0m\x1b8")
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        // There is no one left to tell.
+        let _ = self.write(UNDO);
+        let _ = tcsetattr(io::stdin(), OptionalActions::Drain, &self.before);
+    }
+}
+
+/// Reads stdin on a thread of its own, which ends with the process: reading a terminal cannot be
+/// cancelled.
+pub(super) fn read_stdin() -> io::Result<Typed> {
+    let (sender, receiver) = mpsc::channel(TYPED_CHUNKS);
+    std::thread::Builder::new().name("stdin".into()).spawn(move || {
+        let mut buffer = [0; 4096];
+        while let Ok(bytes @ 1..) = io::stdin().read(&mut buffer) {
+            if sender.blocking_send(Bytes::copy_from_slice(&buffer[..bytes])).is_err() {
+                return;
+            }
+        }
+    })?;
+    Ok(receiver)
+}
