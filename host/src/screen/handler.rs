@@ -10,6 +10,7 @@ use alacritty_terminal::event::VoidListener;
 use alacritty_terminal::grid::Dimensions as _;
 use alacritty_terminal::index::Line;
 use alacritty_terminal::term::TermMode;
+use alacritty_terminal::term::cell::Flags;
 use alacritty_terminal::vte::ansi::{
     Attr, CharsetIndex, ClearMode, CursorShape, CursorStyle, Handler, Hyperlink, LineClearMode,
     Mode, NamedPrivateMode, PrivateMode, Rgb, StandardCharset, TabulationClearMode,
@@ -110,6 +111,10 @@ impl Handler for Model {
         self.printed = true;
         if self.has(TermMode::INSERT) {
             self.settle_cursor_row();
+        }
+        if !self.has(TermMode::LINE_WRAP) && self.is_about_to_wrap() {
+            // Nothing that is written to the end of a row now wraps.
+            self.term.grid_mut().cursor_cell().flags.remove(Flags::WRAPLINE);
         }
         // Below the region a line that is too long wraps onto itself.
         if self.region.end < self.rows() && self.line() + 1 == self.rows() {

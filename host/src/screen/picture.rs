@@ -59,6 +59,11 @@ impl Picture {
     /// Takes in what has happened.
     pub(super) fn advance(&mut self, operations: Vec<Operation>, haste: Haste) {
         let mut output = std::mem::take(&mut self.aside);
+        let lengths = operations.iter().map(|operation| match operation {
+            Operation::Output(bytes) => bytes.len(),
+            Operation::Resize(_) => 0,
+        });
+        output.reserve_exact(lengths.sum());
         for operation in operations {
             match operation {
                 Operation::Output(bytes) => output.extend_from_slice(&bytes),
@@ -78,23 +83,28 @@ impl Picture {
         if self.emulator.is_none() && !self.base.data.is_empty() {
             return (self.base.data.clone(), self.base.size);
         }
-        let emulator = self.emulator.get_or_insert_with(|| self.base.emulator());
-        let data = self.painted.get_or_insert_with(|| Bytes::from(emulator.paint(SNAPSHOT_BYTES)));
-        (data.clone(), emulator.size())
+        let data = match self.painted.take() {
+            Some(painted) => painted,
+            None => {
+                let mut picture = Vec::new();
+                self.run(|emulator| picture = emulator.paint(SNAPSHOT_BYTES));
+                Bytes::from(picture)
+            }
+        };
+        self.painted = Some(data.clone());
+        (data, self.size())
     }
 
     /// Puts a picture in the emulator's place.
     pub(super) fn park(&mut self) {
-        let Some(emulator) = &mut self.emulator else {
+        if self.emulator.is_none() {
             return;
-        };
-        let painted = self.painted.take();
-        self.base = Base {
-            size: emulator.size(),
-            is_plain: emulator.is_plain(),
-            data: painted.unwrap_or_else(|| Bytes::from(emulator.paint(SNAPSHOT_BYTES))),
-        };
-        self.emulator = None;
+        }
+        let aside = std::mem::take(&mut self.aside);
+        let is_plain = self.is_plain();
+        let (data, size) = self.paint();
+        *self = Self::from_base(Base { size, data, is_plain });
+        self.aside = aside;
     }
 
     /// Whether there is an emulator.
