@@ -7,6 +7,9 @@
 //! [`screen`] knows what a session's terminal shows. It is told of every entry, which costs next
 //! to nothing, and works out the picture when somebody wants one: a client that connects gets a
 //! snapshot instead of the session's whole history.
+//!
+//! [`publisher`] is the host's end of the link to a relay: it numbers the output, keeps what is
+//! not durable yet, and takes each piece of input once.
 
 pub mod pty;
 pub mod publisher;
