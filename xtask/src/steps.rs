@@ -144,7 +144,9 @@ fn client_tests(workspace: &Workspace, _: &[String]) -> Result<Vec<String>> {
     ]);
     command
         .env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER", "wasm-bindgen-test-runner")
-        .env("CHROMEDRIVER", driver);
+        .env("CHROMEDRIVER", driver)
+        // From the start of the browser on; its default of 20 is short for a busy machine.
+        .env("WASM_BINDGEN_TEST_TIMEOUT", "180");
     let output = process::run("client's tests", &mut command)?;
     Ok(lines_with(&output, "test result:"))
 }
