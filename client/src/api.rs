@@ -2,7 +2,7 @@
 
 use gloo_net::http::{Request, RequestBuilder, Response};
 use moorline_shared::id::SessionId;
-use moorline_shared::rest::{CreateSession, Created, ErrorBody, SessionList, SessionStatus};
+use moorline_shared::rest::{CreateSession, Created, ErrorBody, SessionList};
 use serde::de::DeserializeOwned;
 
 use crate::access::Access;
@@ -40,15 +40,6 @@ pub async fn create(token: Option<&str>, session: &CreateSession) -> Result<Crea
     let request = with_token(Request::post("/api/sessions"), token)
         .json(session)
         .map_err(|_| ApiError::Malformed)?;
-    read(request.send().await).await
-}
-
-/// What is known of a session.
-///
-/// # Errors
-/// See [`ApiError`].
-pub async fn status(token: Option<&str>, id: &SessionId) -> Result<SessionStatus, ApiError> {
-    let request = with_token(Request::get(&format!("/api/session/{id}/status")), token);
     read(request.send().await).await
 }
 

@@ -5,6 +5,7 @@ use leptos::prelude::*;
 use crate::bindings::media::{self, MediaWatch};
 use crate::bindings::page;
 use crate::bindings::storage::{self, Area};
+use crate::components::when::effect;
 use crate::look::{FontSize, Theme, ThemeChoice};
 
 const THEME_KEY: &str = "moorline.theme";
@@ -41,7 +42,7 @@ impl Preferences {
         let watch = media::watch(DARK_QUERY, move |dark| system.set(theme_of(dark)));
         // Lives as long as the component that provides.
         let _: StoredValue<MediaWatch, LocalStorage> = StoredValue::new_local(watch);
-        Effect::new(move |_| {
+        effect(move || {
             let name = ThemeChoice::Always(preferences.theme()).name();
             page::set_root_attribute("data-theme", Some(name));
         });

@@ -93,7 +93,7 @@ pub fn visible_height() -> VisibleHeight {
             let _ = if zoomed {
                 style.remove_property("--visible-height").map(drop)
             } else {
-                style.set_property("--visible-height", &format!("{}px", viewport.height()))
+                style.set_property("--visible-height", &format!("{}px", viewport.height() as u32))
             };
         }
     };

@@ -188,3 +188,9 @@ pub fn query_has(name: &str) -> bool {
     let query = window().and_then(|window| window.location().search().ok()).unwrap_or_default();
     query.trim_start_matches('?').split('&').any(|field| field.split('=').next() == Some(name))
 }
+
+/// A text in small letters, as the browser's tables have it: ours would be downloaded again.
+#[must_use]
+pub fn lowercase(text: &str) -> String {
+    js_sys::JsString::from(text).to_lower_case().into()
+}

@@ -4,6 +4,8 @@ use leptos::html;
 use leptos::prelude::*;
 
 use crate::bindings::dialog;
+use crate::components::When;
+use crate::components::when::effect;
 
 /// A dialog over the page while `open` holds; Escape closes it.
 #[component]
@@ -19,7 +21,7 @@ pub fn Dialog(
     children: ChildrenFn,
 ) -> impl IntoView {
     let node = NodeRef::<html::Dialog>::new();
-    Effect::new(move |_| {
+    effect(move || {
         let wanted = open.get();
         if let Some(element) = node.get() {
             if wanted {
@@ -38,10 +40,10 @@ pub fn Dialog(
             aria-labelledby=heading.get_value()
             on:close=move |_| open.set(false)
         >
-            <Show when=move || open.get()>
+            <When condition=move || open.get()>
                 <h2 id=heading.get_value()>{title}</h2>
                 {children()}
-            </Show>
+            </When>
         </dialog>
     }
 }

@@ -7,7 +7,7 @@ use gloo_timers::callback::{Interval, Timeout};
 use leptos::prelude::*;
 
 use crate::components::terminal::TerminalState;
-use crate::components::{Icon, IconName};
+use crate::components::{Icon, IconName, When};
 use crate::preferences::Preferences;
 use crate::session::keys::{Key, Modifiers};
 
@@ -49,7 +49,7 @@ pub fn KeyBar() -> impl IntoView {
             }
         };
     view! {
-        <Show when=move || preferences.key_bar()>
+        <When condition=move || preferences.key_bar()>
             // Pressing a key here must not take the focus, and with it the keyboard, away.
             <div
                 class="key-bar"
@@ -72,7 +72,7 @@ pub fn KeyBar() -> impl IntoView {
                     "Paste"
                 </button>
             </div>
-        </Show>
+        </When>
     }
 }
 

@@ -7,6 +7,8 @@ pub mod menu;
 pub mod search_bar;
 pub mod status;
 pub mod terminal;
+pub mod when;
 pub mod words;
 
 pub use icon::{Icon, IconName, Mark};
+pub use when::When;

@@ -5,16 +5,16 @@ use leptos::prelude::*;
 
 use crate::bindings::page;
 use crate::components::terminal::TerminalState;
-use crate::components::{Icon, IconName};
+use crate::components::{Icon, IconName, When};
 
 /// The search bar, while it is open.
 #[component]
 pub fn SearchBar() -> impl IntoView {
     let state = TerminalState::expect();
     view! {
-        <Show when=move || state.searching.get()>
+        <When condition=move || state.searching.get()>
             <OpenSearchBar />
-        </Show>
+        </When>
     }
 }
 

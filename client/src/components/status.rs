@@ -7,7 +7,8 @@ use moorline_shared::time::Time;
 
 use crate::bindings::clock;
 use crate::components::terminal::TerminalState;
-use crate::components::{Icon, IconName, words};
+use crate::components::when::effect;
+use crate::components::{Icon, IconName, When, words};
 use crate::session::{LinkView, View};
 
 /// What the status says, in words and in colour.
@@ -64,7 +65,7 @@ pub fn StatusPill() -> impl IntoView {
     let state = TerminalState::expect();
     let now = RwSignal::new(clock::now());
     let timer = StoredValue::new_local(None::<Interval>);
-    Effect::new(move |_| {
+    effect(move || {
         let waiting = state.view.with(|view| matches!(view.link, LinkView::Waiting { .. }));
         now.set(clock::now());
         // Replacing the timer ends the one before.
@@ -91,14 +92,14 @@ pub fn StatusPill() -> impl IntoView {
         >
             <span class="status-text" role="status">
                 {move || said.with(|said| said.state.clone())}
-                <Show when=move || since.get().is_some()>
+                <When condition=move || since.get().is_some()>
                     <span class="status-since">" since " {since}</span>
-                </Show>
+                </When>
             </span>
             <span class="status-detail" aria-hidden="true">
                 {move || said.with(|said| said.detail.clone())}
             </span>
-            <Show when=move || said.with(|said| said.retry)>
+            <When condition=move || said.with(|said| said.retry)>
                 <button
                     class="status-button"
                     data-testid="retry"
@@ -107,7 +108,7 @@ pub fn StatusPill() -> impl IntoView {
                 >
                     "Now"
                 </button>
-            </Show>
+            </When>
         </div>
     }
 }
@@ -123,7 +124,7 @@ pub fn PendingChip() -> impl IntoView {
         })
     };
     view! {
-        <Show when=move || pending.with(Option::is_some)>
+        <When condition=move || pending.with(Option::is_some)>
             <div class="chip away" data-testid="pending" role="status" title=title>
                 <Icon name=IconName::Keyboard />
                 <span class="chip-label">"Waiting"</span>
@@ -138,7 +139,7 @@ pub fn PendingChip() -> impl IntoView {
                     <Icon name=IconName::Cross />
                 </button>
             </div>
-        </Show>
+        </When>
     }
 }
 
@@ -149,7 +150,7 @@ pub fn SizeChip() -> impl IntoView {
     let foreign = Memo::new(move |_| state.view.with(|view| view.foreign_size));
     let text = |size: Size| format!("{} × {}", size.cols, size.rows);
     view! {
-        <Show when=move || foreign.get().is_some()>
+        <When condition=move || foreign.get().is_some()>
             <button
                 class="chip"
                 data-testid="size"
@@ -159,7 +160,7 @@ pub fn SizeChip() -> impl IntoView {
                 <Icon name=IconName::Fit />
                 <span>{move || foreign.get().map(text)}</span>
             </button>
-        </Show>
+        </When>
     }
 }
 

@@ -1,12 +1,11 @@
 //! The terminal in a page: the emulator, the session behind it, and what the controls around it
 //! share.
 
-use std::rc::Rc;
-
 use leptos::html;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 use moorline_shared::id::SessionId;
+use std::rc::Rc;
 
 use crate::access::Access;
 use crate::bindings::clipboard;
@@ -14,6 +13,7 @@ use crate::bindings::keyboard::{self, Press};
 use crate::bindings::observe::{self, SizeWatch};
 use crate::bindings::page::{self, PageEvent, PageWatch};
 use crate::bindings::screen::{KeyRoute, Screen, ScreenEvent};
+use crate::components::when::effect;
 use crate::preferences::Preferences;
 use crate::session::keys::{self, Key, Modifiers};
 use crate::session::{Event, Notice, Progress, Session, SessionHooks, Setup, View};
@@ -259,11 +259,11 @@ pub fn Stage(
         state.fit();
         state.focus();
     });
-    Effect::new(move |_| {
+    effect(move || {
         let theme = preferences.theme();
         state.with_screen(|screen| screen.set_theme(theme));
     });
-    Effect::new(move |_| {
+    effect(move || {
         let font = preferences.font();
         state.with_screen(|screen| screen.set_font(font));
         state.fit();

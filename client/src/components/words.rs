@@ -23,8 +23,8 @@ pub fn ago(elapsed_ms: f64) -> String {
 pub fn bytes(count: usize) -> String {
     match count {
         0..1024 => format!("{count} B"),
-        1024..1_048_576 => format!("{:.1} KB", count as f64 / 1024.0),
-        _ => format!("{:.1} MB", count as f64 / 1_048_576.0),
+        1024..1_048_576 => format!("{}.{} KB", count / 1024, count % 1024 * 10 / 1024),
+        _ => format!("{}.{} MB", count >> 20, (count & 0xf_ffff) * 10 >> 20),
     }
 }
 

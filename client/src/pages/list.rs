@@ -1,14 +1,14 @@
 //! The list itself.
 
 use leptos::prelude::*;
-use leptos_router::components::A;
 use moorline_shared::id::SessionId;
 use moorline_shared::rest::SessionSummary;
 
 use super::sessions::Sessions;
-use crate::bindings::clock;
+use crate::bindings::{clock, page};
 use crate::components::dialog::Dialog;
-use crate::components::{Icon, IconName, words};
+use crate::components::when::effect;
+use crate::components::{Icon, IconName, When, words};
 
 /// All sessions, those that run first.
 #[component]
@@ -24,7 +24,7 @@ pub fn SessionList(
 ) -> impl IntoView {
     let sessions = Sessions::expect();
     let matching = Memo::new(move |_| {
-        let wanted = wanted.get().to_lowercase();
+        let wanted = page::lowercase(&wanted.get());
         sessions.list.with(|list| {
             let list = list.as_deref().unwrap_or_default();
             list.iter().filter(|session| contains(session, &wanted)).cloned().collect::<Vec<_>>()
@@ -46,9 +46,9 @@ pub fn SessionList(
                     "Delete all ended"
                 </button>
             </Group>
-            <Show when=move || matching.with(Vec::is_empty)>
+            <When condition=move || matching.with(Vec::is_empty)>
                 <p class="hint centred">"No session matches."</p>
-            </Show>
+            </When>
         }
         .into_any(),
     }
@@ -70,7 +70,7 @@ fn Group(
     });
     let children = StoredValue::new(children);
     view! {
-        <Show when=move || ids.with(|ids| !ids.is_empty())>
+        <When condition=move || ids.with(|ids| !ids.is_empty())>
             <section class="group">
                 <div class="group-head">
                     <h2>
@@ -84,7 +84,7 @@ fn Group(
                     </For>
                 </ul>
             </section>
-        </Show>
+        </When>
     }
 }
 
@@ -128,16 +128,16 @@ fn Row(
             >
                 {field(words::state)}
             </span>
-            <A href=path attr:class="row-link">
+            <a href=path class="row-link">
                 <span class="row-name">{field(|s| s.name.clone())}</span>
                 <span class="row-command">{field(|s| words::command(&s.command))}</span>
-            </A>
+            </a>
             <span class="row-cwd">{field(|s| s.cwd.clone().unwrap_or_default())}</span>
             <span class="row-viewers" title="Following it now">
-                <Show when=move || session.with(|s| s.as_ref().is_some_and(|s| s.clients > 0))>
+                <When condition=move || session.with(|s| s.as_ref().is_some_and(|s| s.clients > 0))>
                     <Icon name=IconName::Eye />
                     {field(|s| s.clients.to_string())}
-                </Show>
+                </When>
             </span>
             <time class="row-time" title="Last activity">{activity}</time>
             <button
@@ -196,7 +196,7 @@ pub fn Confirm(
 ) -> impl IntoView {
     let sessions = Sessions::expect();
     let open = RwSignal::new(false);
-    Effect::new(move |_| {
+    effect(move || {
         if doomed.with(Option::is_some) {
             open.set(true);
         }
@@ -240,13 +240,12 @@ pub fn Confirm(
 }
 
 fn contains(session: &SessionSummary, wanted: &str) -> bool {
-    let fields = [
-        Some(session.name.as_str()),
-        Some(session.session_id.as_str()),
-        session.cwd.as_deref(),
-        session.project.as_deref(),
+    let text = [
+        session.name.as_str(),
+        session.session_id.as_str(),
+        session.cwd.as_deref().unwrap_or_default(),
+        session.project.as_deref().unwrap_or_default(),
+        &words::command(&session.command),
     ];
-    wanted.is_empty()
-        || fields.into_iter().flatten().any(|field| field.to_lowercase().contains(wanted))
-        || words::command(&session.command).to_lowercase().contains(wanted)
+    wanted.is_empty() || page::lowercase(&text.join("\n")).contains(wanted)
 }

@@ -1,7 +1,6 @@
 //! Where no page is.
 
 use leptos::prelude::*;
-use leptos_router::components::A;
 
 use crate::components::Mark;
 
@@ -14,7 +13,7 @@ pub fn NotFound() -> impl IntoView {
                 <Mark />
                 <h1>"Nothing here"</h1>
                 <p>"This address leads nowhere in Moorline."</p>
-                <A href="/sessions" attr:class="button primary">"All sessions"</A>
+                <a href="/sessions" class="button primary">"All sessions"</a>
             </div>
         </main>
     }

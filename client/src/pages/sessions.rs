@@ -4,7 +4,6 @@ use gloo_timers::callback::Interval;
 use leptos::html;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
-use leptos_router::components::A;
 use leptos_router::hooks::use_navigate;
 use moorline_shared::rest::{CreateSession, SessionSummary};
 
@@ -132,10 +131,10 @@ pub fn SessionsPage() -> impl IntoView {
     view! {
         <div class="page">
             <header class="bar">
-                <A href="/sessions" attr:class="brand" attr:aria-label="Moorline">
+                <a href="/sessions" class="brand" aria-label="Moorline">
                     <Mark />
                     <span>"Moorline"</span>
-                </A>
+                </a>
                 <div class="bar-fill">
                     <input
                         id="filter"

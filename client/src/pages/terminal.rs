@@ -3,11 +3,10 @@
 use gloo_timers::callback::Timeout;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
-use leptos_router::components::A;
 use leptos_router::hooks::{use_navigate, use_params_map};
 use moorline_shared::id::SessionId;
 use moorline_shared::message::close;
-use moorline_shared::rest::CreateSession;
+use moorline_shared::rest::{CreateSession, SessionSummary};
 
 use crate::access::Access;
 use crate::api;
@@ -19,7 +18,8 @@ use crate::components::menu::{AppMenu, MenuButton, MenuItem};
 use crate::components::search_bar::SearchBar;
 use crate::components::status::{PendingChip, SizeChip, StatusPill};
 use crate::components::terminal::{Stage, TerminalState};
-use crate::components::{Icon, IconName, words};
+use crate::components::when::effect;
+use crate::components::{Icon, IconName, When, words};
 use crate::preferences::Preferences;
 use crate::session::LinkView;
 
@@ -48,7 +48,7 @@ fn Terminal(id: SessionId) -> impl IntoView {
     let reading = RwSignal::new(false);
     let navigate = use_navigate();
     let to_list = Callback::new(move |()| navigate("/sessions", Default::default()));
-    Effect::new(move |_| {
+    effect(move || {
         let refused = state.view.with(|view| match view.link {
             LinkView::Refused { code } => code == close::UNAUTHORIZED || code == 1008,
             _ => false,
@@ -62,14 +62,14 @@ fn Terminal(id: SessionId) -> impl IntoView {
     view! {
         <div class="page terminal-page" data-link=move || state.view.with(|v| v.link.name())>
             <header class="bar">
-                <A
+                <a
                     href="/sessions"
-                    attr:class="icon-button"
-                    attr:title="All sessions (Ctrl+Shift+L)"
-                    attr:aria-label="All sessions"
+                    class="icon-button"
+                    title="All sessions (Ctrl+Shift+L)"
+                    aria-label="All sessions"
                 >
                     <Icon name=IconName::Back />
-                </A>
+                </a>
                 <h1 class="bar-title" data-testid="title" title=name>{name}</h1>
                 <StatusPill />
                 <PendingChip />
@@ -96,9 +96,9 @@ fn Terminal(id: SessionId) -> impl IntoView {
                 <Flash />
             </main>
             <Verdict id=id.clone() />
-            <Show when=move || !state.view.with(|view| view.link.is_final())>
+            <When condition=move || !state.view.with(|view| view.link.is_final())>
                 <KeyBar />
-            </Show>
+            </When>
             <ReadDialog reading />
         </div>
     }
@@ -133,7 +133,7 @@ fn name_tab(state: TerminalState, id: SessionId) {
     });
     let _: StoredValue<PageWatch, LocalStorage> = StoredValue::new_local(watch);
     let name = heading(state, id);
-    Effect::new(move |_| {
+    effect(move || {
         let bell = if rang.get() { "● " } else { "" };
         let away = state.view.with(|view| matches!(view.link, LinkView::Waiting { .. }));
         let away = if away { "(offline) " } else { "" };
@@ -196,9 +196,9 @@ fn CatchUpBar() -> impl IntoView {
         })
     });
     view! {
-        <Show when=move || percent.get().is_some()>
+        <When condition=move || percent.get().is_some()>
             <progress class="catch-up" max="100" value=percent aria-label="Catching up"></progress>
-        </Show>
+        </When>
     }
 }
 
@@ -206,7 +206,7 @@ fn CatchUpBar() -> impl IntoView {
 fn ToBottom() -> impl IntoView {
     let state = TerminalState::expect();
     view! {
-        <Show when=move || !state.at_bottom.get()>
+        <When condition=move || !state.at_bottom.get()>
             <button
                 class="to-bottom"
                 data-testid="to-bottom"
@@ -216,7 +216,7 @@ fn ToBottom() -> impl IntoView {
             >
                 <Icon name=IconName::Down />
             </button>
-        </Show>
+        </When>
     }
 }
 
@@ -230,7 +230,7 @@ fn Verdict(id: SessionId) -> impl IntoView {
             <div class="verdict" data-testid="ended">
                 <p>{words::exit_sentence(&exit)}</p>
                 <div class="actions">
-                    <A href="/sessions" attr:class="button">"All sessions"</A>
+                    <a href="/sessions" class="button">"All sessions"</a>
                     <Again id=id.clone() />
                 </div>
             </div>
@@ -244,12 +244,12 @@ fn Verdict(id: SessionId) -> impl IntoView {
                     <h2>{title}</h2>
                     <p>{text}</p>
                     <div class="actions">
-                        <A href="/sessions" attr:class="button">"All sessions"</A>
-                        <Show when=move || retry>
+                        <a href="/sessions" class="button">"All sessions"</a>
+                        <When condition=move || retry>
                             <button class="button primary" on:click=move |_| state.retry()>
                                 "Take it back"
                             </button>
-                        </Show>
+                        </When>
                     </div>
                 </div>
             }
@@ -270,17 +270,9 @@ fn Again(id: SessionId) -> impl IntoView {
         spawn_local(async move {
             let token = access.token();
             let answer = async {
-                let old = api::status(token.as_deref(), &id).await?.summary;
-                let named = old.name != id.as_str();
-                let wish = CreateSession {
-                    command: Some(old.command).filter(|command| !command.is_empty()),
-                    cwd: old.cwd,
-                    name: Some(old.name).filter(|_| named),
-                    project: old.project,
-                    driver: Some(old.driver),
-                    ..CreateSession::default()
-                };
-                api::create(token.as_deref(), &wish).await
+                let list = api::list(token.as_deref()).await?.sessions;
+                let old = list.into_iter().find(|session| session.session_id == id);
+                api::create(token.as_deref(), &old.map(same_again).unwrap_or_default()).await
             };
             match api::noting_refusal(access, answer.await) {
                 Ok(created) => {
@@ -298,18 +290,30 @@ fn Again(id: SessionId) -> impl IntoView {
     }
 }
 
+fn same_again(old: SessionSummary) -> CreateSession {
+    let named = old.name != old.session_id.as_str();
+    CreateSession {
+        command: Some(old.command).filter(|command| !command.is_empty()),
+        cwd: old.cwd,
+        name: Some(old.name).filter(|_| named),
+        project: old.project,
+        driver: Some(old.driver),
+        ..CreateSession::default()
+    }
+}
+
 #[component]
 fn NoticeToast() -> impl IntoView {
     let state = TerminalState::expect();
     let timer = StoredValue::new_local(None::<Timeout>);
-    Effect::new(move |_| {
+    effect(move || {
         let shown = state.notice.with(Option::is_some);
         let hide = move || state.notice.set(None);
         timer.set_value(shown.then(|| Timeout::new(NOTICE_MS, hide)));
     });
     view! {
         <div class="toast-place" role="alert">
-            <Show when=move || state.notice.with(Option::is_some)>
+            <When condition=move || state.notice.with(Option::is_some)>
                 <div class="toast" data-testid="notice">
                     <span>{move || state.notice.get()}</span>
                     <button
@@ -320,7 +324,7 @@ fn NoticeToast() -> impl IntoView {
                         <Icon name=IconName::Cross />
                     </button>
                 </div>
-            </Show>
+            </When>
         </div>
     }
 }

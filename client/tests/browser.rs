@@ -1,0 +1,168 @@
+//! The bindings in a real browser: `wasm-bindgen-test-runner` with `CHROMEDRIVER` set.
+#![cfg(target_arch = "wasm32")]
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use js_sys::{ArrayBuffer, Promise, Uint8Array};
+use moorline_client::bindings::screen::{Chunk, KeyRoute, Screen, ScreenEvent, frame_header};
+use moorline_client::bindings::socket::{Socket, SocketEvent};
+use moorline_client::bindings::storage::{self, Area};
+use moorline_client::look::{FontSize, Theme};
+use moorline_shared::frame::Frame;
+use moorline_shared::id::Seq;
+use moorline_shared::session::Size;
+use wasm_bindgen::JsCast;
+use wasm_bindgen_futures::JsFuture;
+use wasm_bindgen_test::{wasm_bindgen_test, wasm_bindgen_test_configure};
+
+wasm_bindgen_test_configure!(run_in_browser);
+
+type Seen = Rc<RefCell<Vec<ScreenEvent>>>;
+
+fn screen() -> (Screen, Seen) {
+    let document = web_sys::window().unwrap().document().unwrap();
+    let place = document.create_element("div").unwrap();
+    document.body().unwrap().append_child(&place).unwrap();
+    let seen = Seen::default();
+    let tell = Rc::clone(&seen);
+    let screen = Screen::open(
+        place.unchecked_ref(),
+        Theme::Dark,
+        FontSize::default(),
+        move |event| tell.borrow_mut().push(event),
+        |_| KeyRoute::Terminal,
+    );
+    (screen, seen)
+}
+
+/// Writes, and waits until it is parsed.
+async fn write(screen: &Screen, bytes: &[u8], replayed: bool) {
+    let mut written = |resolve: js_sys::Function, _| {
+        screen.write(&Chunk::copy(bytes), replayed, move || {
+            resolve.call0(&wasm_bindgen::JsValue::NULL).unwrap();
+        });
+    };
+    let parsed: Promise = Promise::new(&mut written);
+    JsFuture::from(parsed).await.unwrap();
+}
+
+fn answers(seen: &Seen) -> Vec<String> {
+    let events = std::mem::take(&mut *seen.borrow_mut());
+    let data = |event| match event {
+        ScreenEvent::Data(data) => Some(data),
+        _ => None,
+    };
+    events.into_iter().filter_map(data).collect()
+}
+
+fn encoded(seq: u64, data: &[u8]) -> ArrayBuffer {
+    let frame = Frame::copy(Seq(seq), data).unwrap();
+    Uint8Array::from(&frame.encoded()[..]).buffer()
+}
+
+/// Everything that xterm.js answers, each with the beginning of its answer.
+const QUERIES: [(&str, &str); 9] = [
+    ("\x1b[c", "\x1b[?"),
+    ("\x1b[>c", "\x1b[>"),
+    ("\x1b[5n", "\x1b[0n"),
+    ("\x1b[6n", "\x1b[1;"),
+    ("\x1b[?6n", "\x1b[?1;"),
+    ("\x1b[?25$p", "\x1b[?25;"),
+    ("\x1b[4$p", "\x1b[4;"),
+    ("\x1bP$qm\x1b\\", "\x1bP1$r"),
+    ("\x1b]11;?\x07", "\x1b]11;rgb:"),
+];
+
+#[wasm_bindgen_test]
+async fn live_queries_are_answered_and_replayed_ones_are_not() {
+    let (screen, seen) = screen();
+    for (query, answer) in QUERIES {
+        write(&screen, query.as_bytes(), true).await;
+        assert_eq!(answers(&seen), [""; 0], "a replayed {query:?} was answered");
+        write(&screen, query.as_bytes(), false).await;
+        let said = answers(&seen);
+        let [one] = &said[..] else { panic!("{query:?} was answered by {said:?}") };
+        assert!(one.starts_with(answer), "{query:?} was answered by {one:?}");
+    }
+}
+
+#[wasm_bindgen_test]
+async fn a_replayed_request_for_focus_reports_is_obeyed_in_silence() {
+    let (screen, seen) = screen();
+    write(&screen, b"\x1b[?1004h", true).await;
+    assert_eq!(answers(&seen), [""; 0]);
+    write(&screen, b"\x1b[?1004h", false).await;
+    assert_eq!(answers(&seen).len(), 1);
+}
+
+#[wasm_bindgen_test]
+async fn pieces_that_are_parsed_together_keep_their_own_rules() {
+    let (screen, seen) = screen();
+    screen.write(&Chunk::copy(b"\x1b[5n"), true, || ());
+    screen.write(&Chunk::copy(b"\x1b[6n"), false, || ());
+    write(&screen, b"\x1b[5n", true).await;
+    assert_eq!(answers(&seen), ["\x1b[1;1R"]);
+}
+
+#[wasm_bindgen_test]
+async fn nobody_reads_the_clipboard_through_the_terminal() {
+    let (screen, seen) = screen();
+    write(&screen, b"\x1b]52;c;?\x07", false).await;
+    assert_eq!(answers(&seen), [""; 0]);
+}
+
+#[wasm_bindgen_test]
+async fn the_screen_tells_title_bell_and_text() {
+    let (screen, seen) = screen();
+    screen.resize(Size { cols: 10, rows: 4 });
+    write(&screen, b"\x1b]2;name\x07\x07a long line that wraps\r\nnext", false).await;
+    let seen = seen.borrow();
+    assert!(seen.contains(&ScreenEvent::Title("name".into())));
+    assert!(seen.contains(&ScreenEvent::Bell));
+    assert_eq!(screen.text(), "a long line that wraps\nnext");
+    assert_eq!(screen.size(), Size { cols: 10, rows: 4 });
+}
+
+#[wasm_bindgen_test]
+fn a_frame_is_looked_into_and_not_copied() {
+    let buffer = encoded(0x0102_0304_0506, b"data");
+    assert_eq!(frame_header(&buffer), Some((0x0102_0304_0506, 4)));
+    let chunk = Chunk::of_frame(&buffer).unwrap();
+    Uint8Array::new(&buffer).set_index(8, b'D');
+    assert_eq!(chunk.to_vec(), b"Data");
+    assert_eq!(frame_header(&ArrayBuffer::new(7)), None);
+    assert!(Chunk::of_frame(&ArrayBuffer::new(7)).is_none());
+}
+
+#[wasm_bindgen_test]
+async fn a_dial_that_fails_is_told_once_and_a_malformed_one_at_once() {
+    let seen = Rc::new(RefCell::new(Vec::new()));
+    let closed = Rc::clone(&seen);
+    let mut socket = None;
+    let mut dial = |resolve: js_sys::Function, _| {
+        let closed = Rc::clone(&closed);
+        let tell = move |event| {
+            closed.borrow_mut().push(format!("{event:?}"));
+            if matches!(event, SocketEvent::Closed { .. }) {
+                resolve.call0(&wasm_bindgen::JsValue::NULL).unwrap();
+            }
+        };
+        // Nothing listens on the discard port.
+        socket = Socket::dial("ws://127.0.0.1:9/", &["moorline.v1".to_owned()], tell).ok();
+    };
+    let told: Promise = Promise::new(&mut dial);
+    JsFuture::from(told).await.unwrap();
+    assert_eq!(*seen.borrow(), ["Closed { code: 1006 }"]);
+    assert!(Socket::dial("ws://127.0.0.1:9/", &["not a token".to_owned()], |_| ()).is_err());
+}
+
+#[wasm_bindgen_test]
+fn storage_keeps_and_forgets() {
+    for area in [Area::Tab, Area::Browser] {
+        assert!(storage::set(area, "moorline.test", "kept"));
+        assert_eq!(storage::get(area, "moorline.test").as_deref(), Some("kept"));
+        storage::remove(area, "moorline.test");
+        assert_eq!(storage::get(area, "moorline.test"), None);
+    }
+}
