@@ -11,10 +11,12 @@ mod connection;
 mod input;
 mod receiver;
 mod sender;
+mod status;
 
 pub use backoff::Backoff;
-pub use client::{Client, Input, Output, Refusal, Status};
+pub use client::{Client, Input, Output};
 pub use connection::{Connection, ConnectionOutput, Generation, Phase};
 pub use input::{InputFull, InputQueue, SavedInput, SavedPiece};
 pub use receiver::{Receiver, Verdict};
 pub use sender::{Next, Sender};
+pub use status::{Refusal, Status};

@@ -1,6 +1,7 @@
 //! The client's role: one connection, a receiver of output and a sender of input.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use crate::event::Event;
 use crate::frame::Frame;
@@ -8,18 +9,23 @@ use crate::id::{ClientId, Seq};
 use crate::link::connection::{Connection, ConnectionOutput, Generation, Phase};
 use crate::link::input::{InputQueue, SavedInput};
 use crate::link::receiver::{Receiver, Verdict};
+use crate::link::status::{Refusal, Status};
 use crate::message::{
     CatchUp, ClientMessage, ErrorCode, Resume, Resumed, Scope, ServerMessage, SessionMeta, Snapshot,
 };
 use crate::session::{ExitStatus, Size};
 use crate::time::Time;
 
+/// Input that is not acknowledged for this long asks for a sign of life: a dead connection is most
+/// often found by typing into it.
+const INPUT_PATIENCE: Duration = Duration::from_secs(3);
+
 /// What happens to a client.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Input {
     /// Dial: at the start, and when the user asks not to wait.
     Dial,
-    /// The network is back, or the page became visible again.
+    /// The network changed, or the page became visible again.
     Wake,
     /// The socket is open.
     Opened(Generation),
@@ -58,52 +64,6 @@ pub enum Output {
     GaveUp(usize),
 }
 
-/// Where a client stands, for its user.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Status {
-    /// Not started, or stopped.
-    Idle,
-    /// Opening a socket, or waiting for the relay's answer.
-    Connecting,
-    /// Applying what was missed.
-    CatchingUp {
-        /// Entries applied of `total`.
-        done: u64,
-        /// Entries that were missed.
-        total: u64,
-    },
-    /// Every entry is applied as it comes.
-    Live,
-    /// Waiting to dial again.
-    Waiting {
-        /// When it dials.
-        until: Time,
-        /// Dials in vain since the last good one.
-        attempt: u32,
-    },
-    /// The session is over.
-    Ended(ExitStatus),
-    /// The relay refuses this client: see [`crate::message::close`].
-    Refused {
-        /// The close code.
-        code: u16,
-    },
-}
-
-/// Why input is not taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
-    /// Too much waits already.
-    #[error("256 KiB of input wait for the connection; nothing was added")]
-    Full,
-    /// The token only allows reading.
-    #[error("this link only allows to watch the session")]
-    ReadOnly,
-    /// The session is over.
-    #[error("the session has ended")]
-    Ended,
-}
-
 /// Follows and steers one session over any number of connections.
 ///
 /// After every call take [`Client::poll_output`] until `None`, and call [`Client::tick`] at
@@ -122,6 +82,8 @@ pub struct Client {
     offline_since: Option<Time>,
     size: Option<Size>,
     size_sent: Option<Size>,
+    /// When input was sent that is not acknowledged, or life was asked for because of it.
+    input_sent: Option<Time>,
     resume_due: bool,
     repaint_due: bool,
     ping_due: bool,
@@ -152,6 +114,7 @@ impl Client {
             offline_since: None,
             size: None,
             size_sent: None,
+            input_sent: None,
             resume_due: false,
             repaint_due: false,
             ping_due: false,
@@ -223,6 +186,10 @@ impl Client {
     /// Time has passed.
     pub fn tick(&mut self, now: Time) {
         let open = self.connection.phase() == Phase::Open;
+        if self.input_sent.is_some_and(|sent| now >= sent + INPUT_PATIENCE) {
+            self.input_sent = Some(now);
+            self.connection.wake(now);
+        }
         self.connection.tick(now);
         if open && self.connection.phase() != Phase::Open {
             self.disconnected(now);
@@ -251,7 +218,8 @@ impl Client {
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Time> {
         let ack = self.output.poll_timeout();
-        [self.connection.poll_timeout(), ack].into_iter().flatten().min()
+        let input = self.input_sent.map(|sent| sent + INPUT_PATIENCE);
+        [self.connection.poll_timeout(), ack, input].into_iter().flatten().min()
     }
 
     /// Where the client stands, for its user.
@@ -333,6 +301,7 @@ impl Client {
         self.input.disconnected();
         self.answered = false;
         self.replay = None;
+        self.input_sent = None;
         (self.resume_due, self.ping_due) = (false, false);
         self.offline_since.get_or_insert(now);
     }
@@ -400,7 +369,11 @@ impl Client {
             return;
         };
         if self.input.is_open() {
-            return self.input.ack(seq);
+            self.input.ack(seq);
+            if self.input.pending().next().is_none() {
+                self.input_sent = None;
+            }
+            return;
         }
         let given_up = self.input.answer(cursor.epoch, seq);
         if given_up > 0 {
@@ -434,7 +407,9 @@ impl Client {
         if std::mem::take(&mut self.repaint_due) {
             return Some(Output::Send(ClientMessage::SnapshotRequest));
         }
-        self.input.poll_frame().map(Output::SendFrame)
+        let piece = self.input.poll_frame()?;
+        self.input_sent.get_or_insert(now);
+        Some(Output::SendFrame(piece))
     }
 
     /// A client that has a screen goes on from it; a new one asks for a picture.
@@ -448,5 +423,54 @@ impl Client {
             client_id: Some(self.id.clone()),
             catch_up: Some(catch_up),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::Epoch;
+    use crate::message::Outcome;
+
+    const SOCKET: Generation = Generation(1);
+
+    fn outputs(client: &mut Client, now: Time) -> Vec<Output> {
+        std::iter::from_fn(|| client.poll_output(now)).collect()
+    }
+
+    fn live(now: Time) -> Client {
+        let id = "client_1".parse().unwrap();
+        let mut client = Client::new(id, 1, &SavedInput::default());
+        client.handle(now, Input::Dial);
+        client.handle(now, Input::Opened(SOCKET));
+        let (epoch, from, head) = (Epoch(1), Seq(0), Seq(0));
+        let input_seq = Some(Seq(0));
+        let resumed = Resumed { outcome: Outcome::Continue, epoch, from, head, input_seq };
+        client.handle(now, Input::Message(SOCKET, ServerMessage::Resumed(resumed)));
+        outputs(&mut client, now);
+        assert_eq!(client.status(), Status::Live);
+        client
+    }
+
+    #[test]
+    fn typing_into_a_dead_connection_finds_out_within_seconds() {
+        let start = Time::from_ms(0);
+        let mut client = live(start);
+        client.type_input(b"x").unwrap();
+        assert_eq!(outputs(&mut client, start).len(), 1);
+        let mut acked = client.clone();
+        let ping = client.poll_timeout().unwrap();
+        assert_eq!(ping, start + INPUT_PATIENCE);
+        client.tick(ping);
+        let asked = outputs(&mut client, ping);
+        assert!(matches!(asked[..], [Output::Send(ClientMessage::Ping { .. })]), "{asked:?}");
+        let mut now = ping;
+        while client.status() == Status::Live {
+            now = client.poll_timeout().unwrap();
+            client.tick(now);
+        }
+        assert!(now < start + Duration::from_secs(8), "{now:?}");
+        acked.handle(start, Input::Message(SOCKET, ServerMessage::InputAck { seq: Seq(1) }));
+        assert!(acked.poll_timeout() > Some(ping));
     }
 }
