@@ -205,7 +205,11 @@ impl TerminalState {
                 self.no_network.set(false);
                 self.post(Event::Wake);
             }
-            PageEvent::Offline => self.no_network.set(true),
+            PageEvent::Offline => {
+                self.no_network.set(true);
+                // The socket stays silent rather than close: ask it for a sign of life.
+                self.post(Event::Wake);
+            }
             PageEvent::Visible => {
                 self.post(Event::Shown);
                 self.post(Event::Wake);
