@@ -8,6 +8,8 @@ use moorline_shared::rest::{
 use reqwest::{Method, Response, StatusCode};
 use serde::de::DeserializeOwned;
 
+use crate::wait::wait_until;
+
 /// Asks one relay, with one token.
 #[derive(Debug, Clone)]
 pub struct Api {
@@ -61,6 +63,18 @@ impl Api {
             ..CreateSession::default()
         };
         Ok(self.create(&wish).await?.session_id)
+    }
+
+    /// Starts a session, and waits until its program has put out something: one that reads is
+    /// ready then, and what a client that comes now gets of it is in its picture.
+    ///
+    /// # Errors
+    /// As [`Api::create`], and where it puts out nothing.
+    pub async fn run_ready(&self, command: Vec<String>) -> Result<SessionId> {
+        let id = self.run(command).await?;
+        let spoke = async || self.status(&id).await.is_ok_and(|status| status.head.0 > 0);
+        wait_until("the program's first output", spoke).await?;
+        Ok(id)
     }
 
     /// All sessions.

@@ -13,7 +13,7 @@ impl Flood {
     /// What it prints after the last line.
     pub const END: &str = "that was all";
 
-    /// The session's command. It prints nothing before a line is typed, and stays when it is done.
+    /// The session's command. It prints `ready`, waits for a line, and stays when it is done.
     #[must_use]
     pub fn command(self) -> Vec<String> {
         let lines = self.lines;
@@ -23,10 +23,10 @@ impl Flood {
         ["sh", "-c", &script].map(str::to_owned).to_vec()
     }
 
-    /// Everything that a terminal gets of it, once it was told to go.
+    /// Everything that a terminal gets of it after `ready`.
     #[must_use]
     pub fn output(self) -> Vec<u8> {
-        let mut output = String::from("ready");
+        let mut output = String::new();
         for line in 1..=self.lines {
             let written = write!(output, "{line}\r\n");
             debug_assert!(written.is_ok(), "a String takes everything");
@@ -36,7 +36,7 @@ impl Flood {
     }
 }
 
-/// A program that counts the lines that are typed into it: prints `<n>:<line>` for each.
+/// A program that counts the lines that are typed into it: prints `ready`, and `<n>:<line>` for each.
 #[must_use]
 pub fn counter() -> Vec<String> {
     let script = "stty -echo; n=0; printf 'ready\\n'; \
@@ -44,10 +44,10 @@ pub fn counter() -> Vec<String> {
     ["sh", "-c", script].map(str::to_owned).to_vec()
 }
 
-/// What [`counter`] has put out after these lines.
+/// What [`counter`] has put out for these lines, after `ready`.
 #[must_use]
 pub fn counted(lines: &[String]) -> String {
-    let mut output = String::from("ready\r\n");
+    let mut output = String::new();
     for (index, line) in lines.iter().enumerate() {
         let written = write!(output, "{}:{line}\r\n", index + 1);
         debug_assert!(written.is_ok(), "a String takes everything");

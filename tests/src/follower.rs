@@ -61,6 +61,8 @@ pub struct Seen {
     screen: Screen,
     /// Where the machine stands.
     pub status: Status,
+    /// How often [`Follower::type_input`] was heeded.
+    pub typed: usize,
     /// Pieces that were typed and not accepted.
     pub pending: usize,
     /// Dials so far.
@@ -187,6 +189,7 @@ impl Seen {
             recent: VecDeque::new(),
             screen: Screen::new(Size::default()),
             status: Status::Idle,
+            typed: 0,
             pending: 0,
             dials: 0,
             pictures: 0,
@@ -230,7 +233,7 @@ impl Seen {
             self.clears,
             self.pending,
             self.closes,
-            self.troubles,
+            &self.troubles[..self.troubles.len().min(5)],
         )
     }
 

@@ -156,6 +156,29 @@ impl Relay {
         self.data.path().join("data")
     }
 
+    /// Waits until all of these are on disk, wherever: only then a kill cannot take them.
+    ///
+    /// # Errors
+    /// Names what is not.
+    pub async fn until_stored(&self, texts: &[&str]) -> Result<()> {
+        for text in texts {
+            let what = format!("{text:?} on disk");
+            wait_until(&what, async || self.is_stored(text.as_bytes()).unwrap_or(false)).await?;
+        }
+        Ok(())
+    }
+
+    fn is_stored(&self, text: &[u8]) -> Result<bool> {
+        for file in std::fs::read_dir(self.data_dir())? {
+            // What is no file holds no text.
+            let content = std::fs::read(file?.path()).unwrap_or_default();
+            if content.windows(text.len()).any(|window| window == text) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     /// What it wrote to its log so far.
     #[must_use]
     pub fn log(&self) -> String {

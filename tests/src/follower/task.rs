@@ -15,7 +15,7 @@ use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until};
-use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::{self, Message};
 use tokio_tungstenite::{WebSocketStream, client_async};
 
 use super::{Command, Following, Seen, lock};
@@ -103,6 +103,7 @@ impl Task {
         let now = self.now();
         match command {
             Command::Type(data) => {
+                lock(&self.seen).typed += 1;
                 if let Err(refusal) = self.client.type_input(&data) {
                     self.trouble(refusal.to_string());
                 }
@@ -121,7 +122,7 @@ impl Task {
                 self.line = Some(Line::new(socket));
                 self.client.handle(self.now(), Input::Opened(self.generation));
             }
-            Err(_) => self.closed(1006),
+            Err(error) => self.closed(code_of(&error)),
         }
     }
 
@@ -207,6 +208,17 @@ impl Task {
             // Where the writer has ended, so will the reader.
             drop(line.outgoing.send(message));
         }
+    }
+}
+
+/// A program can read the status with which it is refused: it is as final as the close code.
+fn code_of(error: &anyhow::Error) -> u16 {
+    match error.downcast_ref() {
+        Some(tungstenite::Error::Http(answer)) => match answer.status().as_u16() {
+            status @ (401 | 403 | 404) => 4000 + status,
+            _ => 1006,
+        },
+        _ => 1006,
     }
 }
 

@@ -10,15 +10,14 @@ use chromiumoxide::cdp::browser_protocol::target::{
 };
 use chromiumoxide::handler::viewport::Viewport;
 use futures_util::StreamExt as _;
+use moorline_tests::programs;
+use moorline_tests::relay::TOKEN;
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
 
-use crate::programs;
-use crate::relay::TOKEN;
-
 mod tab;
 
-pub use tab::{Applied, Tab};
+pub(crate) use tab::Tab;
 
 /// Without these Chromium talks to hosts that no test should need.
 const QUIET: [&str; 7] = [
@@ -33,7 +32,7 @@ const QUIET: [&str; 7] = [
 ];
 
 /// One Chromium with tabs.
-pub struct Browser {
+pub(crate) struct Browser {
     inner: chromiumoxide::Browser,
     handler: JoinHandle<()>,
     tabs: Mutex<Vec<Tab>>,
@@ -48,7 +47,10 @@ impl Browser {
     ///
     /// # Errors
     /// As the scenario, and where there is no Chromium.
-    pub async fn run(name: &str, scenario: impl AsyncFnOnce(&Self) -> Result<()>) -> Result<()> {
+    pub(crate) async fn run(
+        name: &str,
+        scenario: impl AsyncFnOnce(&Self) -> Result<()>,
+    ) -> Result<()> {
         let mut browser = Self::launch().await?;
         let outcome = scenario(&browser).await.and_then(|()| browser.check_consoles());
         if outcome.is_err() {
@@ -59,7 +61,7 @@ impl Browser {
     }
 
     /// The network is going to be bad: that the page cannot load something is no fault of it.
-    pub fn expect_bad_network(&self) {
+    pub(crate) fn expect_bad_network(&self) {
         self.bad_network.store(true, Ordering::Relaxed);
     }
 
@@ -68,7 +70,7 @@ impl Browser {
     ///
     /// # Errors
     /// Where the page cannot be opened.
-    pub async fn open(&self, address: &str) -> Result<Tab> {
+    pub(crate) async fn open(&self, address: &str) -> Result<Tab> {
         self.open_exactly(&format!("{address}#token={TOKEN}")).await
     }
 
@@ -76,7 +78,7 @@ impl Browser {
     ///
     /// # Errors
     /// Where the page cannot be opened.
-    pub async fn open_exactly(&self, address: &str) -> Result<Tab> {
+    pub(crate) async fn open_exactly(&self, address: &str) -> Result<Tab> {
         // Storage of its own: no other tab's token.
         let context =
             self.inner.create_browser_context(CreateBrowserContextParams::default()).await?;

@@ -3,42 +3,40 @@
 use std::path::Path;
 use std::sync::PoisonError;
 
-use anyhow::{Context as _, Result, anyhow};
+use anyhow::{Context as _, Result};
 use chromiumoxide::Page;
 use chromiumoxide::cdp::browser_protocol::emulation::SetDeviceMetricsOverrideParams;
 use chromiumoxide::cdp::browser_protocol::log::{EventEntryAdded, LogEntryLevel, LogEntrySource};
-use chromiumoxide::cdp::browser_protocol::network::{
-    EmulateNetworkConditionsParams, EnableParams as EnableNetwork,
-};
+use chromiumoxide::cdp::browser_protocol::network::EnableParams as EnableNetwork;
 use chromiumoxide::cdp::js_protocol::runtime::{
     ConsoleApiCalledType, EventConsoleApiCalled, EventExceptionThrown,
 };
 use chromiumoxide::page::ScreenshotParams;
 use futures_util::StreamExt as _;
+use moorline_tests::wait::{wait_for, within};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::{Complaint, Complaints};
-use crate::wait::{wait_for, within};
 
 /// A page of the client.
 #[derive(Debug, Clone)]
-pub struct Tab {
+pub(crate) struct Tab {
     page: Page,
     complaints: Complaints,
 }
 
 /// How far a terminal's content is.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Applied {
+pub(crate) struct Applied {
     /// The last entry on the screen.
-    pub seq: u64,
+    pub(crate) seq: u64,
     /// The picture's number that everything counts from.
-    pub from: u64,
+    pub(crate) from: u64,
     /// Bytes of the entries since then.
-    pub bytes: u64,
+    pub(crate) bytes: u64,
     /// Their digest, where the address asks for one by `?digest`.
-    pub digest: String,
+    pub(crate) digest: String,
 }
 
 /// What a page says of itself, in one question.
@@ -86,7 +84,7 @@ impl Tab {
 
     /// Errors on the console, those of the network left out where that is known to be bad.
     #[must_use]
-    pub fn complaints(&self, bad_network: bool) -> Vec<String> {
+    pub(crate) fn complaints(&self, bad_network: bool) -> Vec<String> {
         let all = self.complaints.lock().unwrap_or_else(PoisonError::into_inner);
         let counts = |complaint: &&Complaint| !(complaint.network && bad_network);
         all.iter().filter(counts).map(|complaint| complaint.text.clone()).collect()
@@ -96,7 +94,7 @@ impl Tab {
     ///
     /// # Errors
     /// Where it cannot be loaded.
-    pub async fn go_to(&self, address: &str) -> Result<()> {
+    pub(crate) async fn go_to(&self, address: &str) -> Result<()> {
         within("the page to load", self.page.goto(address)).await??;
         Ok(())
     }
@@ -105,7 +103,7 @@ impl Tab {
     ///
     /// # Errors
     /// Where it cannot be loaded.
-    pub async fn reload(&self) -> Result<()> {
+    pub(crate) async fn reload(&self) -> Result<()> {
         within("the page to load again", self.page.reload()).await??;
         Ok(())
     }
@@ -114,7 +112,7 @@ impl Tab {
     ///
     /// # Errors
     /// Where it throws, or has another shape.
-    pub async fn evaluate<T: DeserializeOwned>(&self, expression: &str) -> Result<T> {
+    pub(crate) async fn evaluate<T: DeserializeOwned>(&self, expression: &str) -> Result<T> {
         let value = within("the page to answer", self.page.evaluate(expression)).await??;
         value.into_value().with_context(|| format!("the answer to {expression}"))
     }
@@ -123,7 +121,7 @@ impl Tab {
     ///
     /// # Errors
     /// Where the page does not answer.
-    pub async fn text(&self) -> Result<String> {
+    pub(crate) async fn text(&self) -> Result<String> {
         self.evaluate(TEXT).await
     }
 
@@ -131,7 +129,7 @@ impl Tab {
     ///
     /// # Errors
     /// Where the page does not answer.
-    pub async fn applied(&self) -> Result<Applied> {
+    pub(crate) async fn applied(&self) -> Result<Applied> {
         let data: Dataset = self.evaluate(DATASET).await?;
         let number = |text: Option<String>| text.and_then(|text| text.parse().ok()).unwrap_or(0);
         Ok(Applied {
@@ -146,7 +144,7 @@ impl Tab {
     ///
     /// # Errors
     /// Where the page does not answer.
-    pub async fn state(&self) -> Result<Option<String>> {
+    pub(crate) async fn state(&self) -> Result<Option<String>> {
         self.evaluate("document.querySelector('[data-testid=status]')?.dataset.state ?? null").await
     }
 
@@ -154,7 +152,7 @@ impl Tab {
     ///
     /// # Errors
     /// Tells which it has instead.
-    pub async fn until_state(&self, state: &str) -> Result<()> {
+    pub(crate) async fn until_state(&self, state: &str) -> Result<()> {
         let has = async || (self.state().await.ok()??.as_str() == state).then_some(());
         let waited = wait_for(&format!("a page that is {state}"), has).await;
         let instead = self.state().await;
@@ -165,7 +163,7 @@ impl Tab {
     ///
     /// # Errors
     /// Tells what it shows instead.
-    pub async fn until_text(&self, text: &str) -> Result<()> {
+    pub(crate) async fn until_text(&self, text: &str) -> Result<()> {
         self.until_text_is(&format!("{text:?}"), |shown| shown.contains(text)).await
     }
 
@@ -173,7 +171,11 @@ impl Tab {
     ///
     /// # Errors
     /// Tells what it shows instead.
-    pub async fn until_text_is(&self, what: &str, right: impl Fn(&str) -> bool) -> Result<()> {
+    pub(crate) async fn until_text_is(
+        &self,
+        what: &str,
+        right: impl Fn(&str) -> bool,
+    ) -> Result<()> {
         let shows = async || self.text().await.ok().filter(|text| right(text));
         let waited = wait_for(&format!("{what} in the terminal"), shows).await;
         let instead = self.text().await;
@@ -184,7 +186,7 @@ impl Tab {
     ///
     /// # Errors
     /// Where it does not come.
-    pub async fn until_there(&self, selector: &str) -> Result<String> {
+    pub(crate) async fn until_there(&self, selector: &str) -> Result<String> {
         let script = format!("document.querySelector({selector:?})?.textContent ?? null");
         wait_for(&format!("{selector} on the page"), async || {
             self.evaluate::<Option<String>>(&script).await.ok().flatten()
@@ -196,7 +198,7 @@ impl Tab {
     ///
     /// # Errors
     /// Where it stays.
-    pub async fn until_gone(&self, selector: &str) -> Result<()> {
+    pub(crate) async fn until_gone(&self, selector: &str) -> Result<()> {
         let script = format!("document.querySelector({selector:?}) === null");
         wait_for(&format!("{selector} to go"), async || {
             self.evaluate::<bool>(&script).await.ok().filter(|gone| *gone)
@@ -209,7 +211,7 @@ impl Tab {
     ///
     /// # Errors
     /// Where it is not, or cannot be clicked on.
-    pub async fn click(&self, selector: &str) -> Result<()> {
+    pub(crate) async fn click(&self, selector: &str) -> Result<()> {
         self.until_there(selector).await?;
         self.page.find_element(selector).await?.click().await?;
         Ok(())
@@ -219,7 +221,7 @@ impl Tab {
     ///
     /// # Errors
     /// Where a key is not on the keyboard.
-    pub async fn type_text(&self, text: &str) -> Result<()> {
+    pub(crate) async fn type_text(&self, text: &str) -> Result<()> {
         for character in text.chars() {
             match character {
                 '\n' => self.press("Enter").await?,
@@ -233,23 +235,9 @@ impl Tab {
     ///
     /// # Errors
     /// Where it is not on the keyboard.
-    pub async fn press(&self, key: &str) -> Result<()> {
+    pub(crate) async fn press(&self, key: &str) -> Result<()> {
         // Keys go to whatever has the focus; the element is but a way to the keyboard.
         self.page.find_element("body").await?.press_key(key).await?;
-        Ok(())
-    }
-
-    /// Cuts the page off without closing anything, or connects it again.
-    ///
-    /// # Errors
-    /// Where Chromium refuses.
-    pub async fn offline(&self, offline: bool) -> Result<()> {
-        let conditions = EmulateNetworkConditionsParams::builder()
-            .offline(offline)
-            .latency(0.0)
-            .download_throughput(-1.0)
-            .upload_throughput(-1.0);
-        self.page.execute(conditions.build().map_err(|problem| anyhow!(problem))?).await?;
         Ok(())
     }
 
@@ -257,7 +245,7 @@ impl Tab {
     ///
     /// # Errors
     /// Where Chromium refuses.
-    pub async fn resize(&self, width: i64, height: i64, phone: bool) -> Result<()> {
+    pub(crate) async fn resize(&self, width: i64, height: i64, phone: bool) -> Result<()> {
         let scale = if phone { 2.0 } else { 1.0 };
         self.page.execute(SetDeviceMetricsOverrideParams::new(width, height, scale, phone)).await?;
         Ok(())
@@ -267,7 +255,7 @@ impl Tab {
     ///
     /// # Errors
     /// Where it cannot be taken or written.
-    pub async fn keep_picture(&self, path: &Path) -> Result<()> {
+    pub(crate) async fn keep_picture(&self, path: &Path) -> Result<()> {
         let picture = self.page.save_screenshot(ScreenshotParams::builder().build(), path);
         within("a picture of the page", picture).await??;
         Ok(())

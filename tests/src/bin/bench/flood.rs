@@ -1,0 +1,88 @@
+//! One viewer of a flood.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, ensure};
+
+use super::baseline::{Bare, BareLoop};
+use super::lean::{Came, Lean};
+use super::stage::{Stage, itself, per_gigabyte, rate};
+use super::table::{Table, Target, median};
+
+/// One run.
+struct Run {
+    bytes: u64,
+    time: Duration,
+    cpu: Duration,
+}
+
+pub(crate) fn measure(stage: &mut Stage, table: &mut Table) -> Result<()> {
+    let (mut raw, mut bare, mut ours) = (Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..stage.scale.runs {
+        raw.push(read_raw(stage)?);
+        bare.push(read_bare(stage)?);
+        ours.push(read_ours(stage)?);
+    }
+    let rates = |runs: &[Run]| median(runs.iter().map(|run| rate(run.bytes, run.time)).collect());
+    let costs =
+        |runs: &[Run]| median(runs.iter().map(|run| per_gigabyte(run.bytes, run.cpu)).collect());
+    // The pairs ran one after the other: their ratio suffers less from other work than theirs.
+    let ratio = |part: fn(&Run) -> f64, below: &[Run]| {
+        median(ours.iter().zip(below).map(|(ours, below)| part(ours) / part(below)).collect())
+    };
+    let speed = |run: &Run| rate(run.bytes, run.time);
+    let cost = |run: &Run| per_gigabyte(run.bytes, run.cpu);
+    table.add("raw PTY read", rates(&raw), "MB/s", Target::None);
+    table.add("bare PTY to WebSocket", rates(&bare), "MB/s", Target::None);
+    table.add("Moorline, 1 viewer", rates(&ours), "MB/s", Target::None);
+    table.add("  of the raw PTY read", ratio(speed, &raw), "×", Target::AtLeast(0.9));
+    table.add("bare PTY to WebSocket, CPU", costs(&bare), "s/GB", Target::None);
+    table.add("Moorline's relay, CPU", costs(&ours), "s/GB", Target::None);
+    table.add("  of the bare loop", ratio(cost, &bare), "×", Target::AtMost(1.3));
+    Ok(())
+}
+
+fn emit(stage: &Stage) -> Result<Vec<String>> {
+    let program = itself()?.to_string_lossy().into_owned();
+    Ok(vec![program, "emit".to_owned(), stage.scale.flood_bytes.to_string()])
+}
+
+fn read_raw(stage: &Stage) -> Result<Run> {
+    let (bytes, time) = Bare::run(&emit(stage)?)?.flood()?;
+    ensure!(bytes + 1_000_000 > stage.scale.flood_bytes, "only {bytes} bytes came");
+    Ok(Run { bytes, time, cpu: Duration::ZERO })
+}
+
+fn read_bare(stage: &Stage) -> Result<Run> {
+    let bare = BareLoop::start(&emit(stage)?)?;
+    let mut viewer = Lean::open(bare.address, "/")?;
+    let before = bare.usage()?.cpu;
+    let started = Instant::now();
+    viewer.send_input(1, b"\n")?;
+    let mut cpu = Duration::ZERO;
+    while let Came::Output { .. } = viewer.next()? {
+        if viewer.received + 1_000_000 > stage.scale.flood_bytes {
+            // Near the end, because the process ends with its output.
+            cpu = bare.usage().map_or(cpu, |usage| usage.cpu);
+        }
+    }
+    let (bytes, time) = (viewer.received, started.elapsed());
+    ensure!(bytes + 1_000_000 > stage.scale.flood_bytes, "only {bytes} bytes came");
+    Ok(Run { bytes, time, cpu: cpu.saturating_sub(before) })
+}
+
+fn read_ours(stage: &Stage) -> Result<Run> {
+    let session = stage.run_flood(stage.scale.flood_bytes)?;
+    let mut viewer = Lean::connect(stage.relay.address(), &session)?;
+    viewer.resume("bench-viewer", "replay")?;
+    let before = stage.settle()?.cpu;
+    let started = Instant::now();
+    viewer.send_input(1, b"\n")?;
+    ensure!(viewer.until_exit()?, "the connection ended before the session");
+    let (bytes, time) = (viewer.received, started.elapsed());
+    ensure!(bytes + 1_000_000 > stage.scale.flood_bytes, "only {bytes} bytes came");
+    // What it does afterwards for this flood, storing say, is part of the price.
+    let cpu = stage.settle()?.cpu.saturating_sub(before);
+    stage.remove(&session)?;
+    Ok(Run { bytes, time, cpu })
+}

@@ -1,0 +1,128 @@
+//! What every measurement needs: a relay, and how much to do.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail};
+use moorline_shared::id::SessionId;
+use moorline_shared::rest::CreateSession;
+use moorline_tests::relay::{Relay, Setup, Usage};
+use tokio::runtime::Runtime;
+
+/// How much to do.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Scale {
+    /// How often what is noisy is repeated.
+    pub(crate) runs: usize,
+    /// Bytes of a flood for one viewer.
+    pub(crate) flood_bytes: u64,
+    /// Bytes of a flood for a hundred viewers.
+    pub(crate) crowd_bytes: u64,
+    /// Keystrokes.
+    pub(crate) keystrokes: usize,
+    /// Idle clients, and half as many idle sessions.
+    pub(crate) idle: usize,
+}
+
+impl Scale {
+    /// For a record.
+    pub(crate) const FULL: Self = Self {
+        runs: 5,
+        flood_bytes: 200_000_000,
+        crowd_bytes: 50_000_000,
+        keystrokes: 10_000,
+        idle: 500,
+    };
+    /// For a look.
+    pub(crate) const QUICK: Self = Self {
+        runs: 3,
+        flood_bytes: 100_000_000,
+        crowd_bytes: 20_000_000,
+        keystrokes: 2_000,
+        idle: 200,
+    };
+}
+
+/// See the module.
+pub(crate) struct Stage {
+    pub(crate) scale: Scale,
+    pub(crate) relay: Relay,
+    runtime: Runtime,
+}
+
+impl Stage {
+    pub(crate) fn new(scale: Scale) -> Result<Self> {
+        let runtime = Runtime::new()?;
+        let quiet = Setup {
+            variables: vec![("MOORLINE_LOG".to_owned(), "warn".to_owned())],
+            ..Setup::default()
+        };
+        let relay = runtime.block_on(Relay::start_with(quiet))?;
+        Ok(Self { scale, relay, runtime })
+    }
+
+    /// What the figures below belong to.
+    pub(crate) fn describe(&self) -> String {
+        let cores = std::thread::available_parallelism().map_or(0, usize::from);
+        let profile = if cfg!(debug_assertions) { "debug" } else { "release" };
+        let Scale { runs, flood_bytes, .. } = self.scale;
+        format!(
+            "{} against this bench ({profile}), {cores} cores, medians of {runs} runs, floods of \
+             {} MB\n",
+            self.relay.program().display(),
+            flood_bytes / 1_000_000
+        )
+    }
+
+    /// Starts a session.
+    pub(crate) fn run(&self, command: Vec<String>) -> Result<SessionId> {
+        let wish = CreateSession {
+            command: Some(command),
+            cols: Some(80),
+            rows: Some(24),
+            ..CreateSession::default()
+        };
+        Ok(self.runtime.block_on(self.relay.api().create(&wish))?.session_id)
+    }
+
+    /// Starts a session that puts out so much once it is told to go.
+    pub(crate) fn run_flood(&self, bytes: u64) -> Result<SessionId> {
+        let program = itself()?.to_string_lossy().into_owned();
+        self.run(vec![program, "emit".to_owned(), bytes.to_string()])
+    }
+
+    /// Ends a session and waits until its memory can be used again.
+    pub(crate) fn remove(&self, session: &SessionId) -> Result<()> {
+        self.runtime.block_on(self.relay.api().delete(session))
+    }
+
+    /// Waits until the relay does nothing more for what was measured before.
+    pub(crate) fn settle(&self) -> Result<Usage> {
+        let deadline = Instant::now() + Duration::from_secs(30);
+        let mut before = self.relay.usage()?;
+        while Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(200));
+            let now = self.relay.usage()?;
+            if now.cpu.saturating_sub(before.cpu) <= Duration::from_millis(10) {
+                return Ok(now);
+            }
+            before = now;
+        }
+        bail!("the relay does not come to rest")
+    }
+}
+
+/// This program.
+pub(crate) fn itself() -> Result<PathBuf> {
+    std::env::current_exe().context("this program does not know where it is")
+}
+
+/// Megabytes a second.
+pub(crate) fn rate(bytes: u64, time: Duration) -> f64 {
+    bytes as f64 / 1e6 / time.as_secs_f64()
+}
+
+/// Seconds of processor time for a gigabyte.
+pub(crate) fn per_gigabyte(bytes: u64, cpu: Duration) -> f64 {
+    cpu.as_secs_f64() * 1e9 / bytes as f64
+}
