@@ -9,10 +9,11 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use bytes::Bytes;
-use moorline_shared::id::{ClientId, SessionId};
+use moorline_shared::id::{ClientId, Seq, SessionId};
 use moorline_shared::link::{Client, Input, Output, Refusal, SavedInput, Status, Verdict};
 use moorline_shared::message::close;
 use moorline_shared::session::ExitStatus;
+use moorline_shared::time::Time;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 
@@ -24,6 +25,9 @@ use terminal::Terminal;
 
 /// A terminal answers what it is asked a moment after that was written to it.
 const REPLY_LAG: Duration = Duration::from_millis(300);
+
+/// How long the detach key is shown.
+const HINT: Duration = Duration::from_secs(3);
 
 /// What to attach to.
 #[derive(Clone)]
@@ -66,8 +70,21 @@ struct Attached {
     keys: Keys,
     /// Typed, and not taken by the client yet: its queue is full.
     waiting: Option<Vec<u8>>,
-    was_offline: bool,
-    replay_ended_at: Option<moorline_shared::time::Time>,
+    /// The bar says that there is no connection.
+    is_offline: bool,
+    hint: Hint,
+    replay_ended_at: Option<Time>,
+}
+
+/// The bar that says how to detach.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Hint {
+    /// Not shown yet.
+    Due,
+    Shown {
+        until: Time,
+    },
+    Gone,
 }
 
 impl Attached {
@@ -84,7 +101,8 @@ impl Attached {
             terminal,
             keys: Keys::default(),
             waiting: None,
-            was_offline: false,
+            is_offline: false,
+            hint: Hint::Due,
             replay_ended_at: None,
         })
     }
@@ -93,21 +111,14 @@ impl Attached {
         let mut resized = signal(SignalKind::window_change())?;
         let mut ended = [SignalKind::terminate(), SignalKind::hangup()].map(signal);
         let mut typed = terminal::read_stdin()?;
-        self.terminal.note("attached; Ctrl-] d detaches, and the session goes on")?;
         self.client.handle(self.clock.now(), Input::Resize(self.terminal.size()));
         self.client.handle(self.clock.now(), Input::Dial);
         loop {
-            self.carry_out().await?;
             if let Some(end) = self.show_status()? {
                 return Ok(end);
             }
-            let timeout = self.client.poll_timeout().map(|due| self.clock.instant(due));
-            let timeout = async {
-                match timeout {
-                    Some(due) => tokio::time::sleep_until(due.into()).await,
-                    None => std::future::pending().await,
-                }
-            };
+            self.carry_out().await?;
+            let timeout = sleep_until(self.clock, self.poll_timeout());
             tokio::select! {
                 event = self.socket.next() => self.hear(event)?,
                 bytes = typed.recv(), if self.waiting.is_none() => match bytes {
@@ -122,6 +133,14 @@ impl Attached {
                 () = timeout => self.client.tick(self.clock.now()),
             }
         }
+    }
+
+    fn poll_timeout(&self) -> Option<Time> {
+        let hint = match self.hint {
+            Hint::Shown { until } => Some(until),
+            Hint::Due | Hint::Gone => None,
+        };
+        [self.client.poll_timeout(), hint].into_iter().flatten().min()
     }
 
     /// Does what the client says.
@@ -171,7 +190,7 @@ impl Attached {
         Ok(())
     }
 
-    fn applied(&mut self, seq: moorline_shared::id::Seq, bytes: usize) {
+    fn applied(&mut self, seq: Seq, bytes: usize) {
         let now = self.clock.now();
         let replaying = self.client.is_replaying();
         self.client.applied(now, seq, bytes);
@@ -213,16 +232,33 @@ impl Attached {
                     "offline; trying again in {seconds:.0} s; what you type is kept; \
                      Ctrl-] d detaches"
                 ))?;
-                self.was_offline = true;
+                self.is_offline = true;
             }
-            Status::Live if self.was_offline => {
-                // Takes the bar away.
-                self.was_offline = false;
-                self.client.handle(self.clock.now(), Input::Repaint);
-            }
+            Status::Live => self.show_live()?,
             _ => {}
         }
         Ok(None)
+    }
+
+    /// Shows the hint for a while, and takes bars away by painting the screen anew.
+    fn show_live(&mut self) -> anyhow::Result<()> {
+        let now = self.clock.now();
+        let mut repaint = std::mem::take(&mut self.is_offline);
+        match self.hint {
+            Hint::Due => {
+                self.terminal.bar("attached; Ctrl-] d detaches, and the session goes on")?;
+                self.hint = Hint::Shown { until: now + HINT };
+            }
+            Hint::Shown { until } if now >= until => {
+                self.hint = Hint::Gone;
+                repaint = true;
+            }
+            Hint::Shown { .. } | Hint::Gone => {}
+        }
+        if repaint {
+            self.client.handle(now, Input::Repaint);
+        }
+        Ok(())
     }
 }
 
@@ -236,6 +272,13 @@ fn refusal(code: u16) -> &'static str {
         close::NOT_FOUND => "there is no such session: it was deleted, or never was",
         close::REPLACED => "another client took the place of this one",
         _ => "the relay does not want this client",
+    }
+}
+
+async fn sleep_until(clock: Clock, due: Option<Time>) {
+    match due {
+        Some(due) => tokio::time::sleep_until(clock.instant(due).into()).await,
+        None => std::future::pending().await,
     }
 }
 

@@ -42,18 +42,24 @@ impl Server {
         self.running.stop(std::future::pending()).await.unwrap();
     }
 
+    /// One request, as it is, to its end.
+    pub(crate) async fn raw(&self, request: &str) -> String {
+        let mut socket = TcpStream::connect(&self.address).await.unwrap();
+        socket.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = Vec::new();
+        socket.read_to_end(&mut answer).await.unwrap();
+        String::from_utf8_lossy(&answer).into_owned()
+    }
+
     /// One request; the status and the body.
     pub(crate) async fn request(&self, head: &str, body: &str) -> (u16, String) {
-        let mut socket = TcpStream::connect(&self.address).await.unwrap();
         let length = body.len();
         let request = format!(
             "{head} HTTP/1.1\r\nhost: {}\r\nauthorization: Bearer {TOKEN}\r\nconnection: close\r\n\
              content-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}",
             self.address
         );
-        socket.write_all(request.as_bytes()).await.unwrap();
-        let mut answer = String::new();
-        socket.read_to_string(&mut answer).await.unwrap();
+        let answer = self.raw(&request).await;
         let (head, body) = answer.split_once("\r\n\r\n").unwrap();
         (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
     }
@@ -119,25 +125,38 @@ impl Follower {
         self.send_raw(Message::Binary(piece.encoded().clone())).await;
     }
 
+    /// Reads until the output has a text.
+    pub(crate) async fn until_text(&mut self, text: &str) {
+        while !self.text().contains(text) {
+            self.step().await.expect("the socket should stay open");
+        }
+    }
+
     /// The next text message; frames before it are noted. `None` when the socket is closed.
     pub(crate) async fn message(&mut self) -> Option<ServerMessage> {
         loop {
-            let next = tokio::time::timeout(Duration::from_secs(20), self.socket.next());
-            match next.await.expect("the relay should say something")? {
-                Ok(Message::Text(text)) => return Some(ServerMessage::from_json(&text).unwrap()),
-                Ok(Message::Binary(bytes)) => {
-                    let frame = Frame::decode(bytes).unwrap();
-                    self.seqs.push(frame.seq().0);
-                    self.output.extend_from_slice(frame.data());
-                    if self.seqs.len().is_multiple_of(8) {
-                        self.send(ClientMessage::Ack { seq: frame.seq() }).await;
-                    }
-                }
-                Ok(Message::Close(frame)) => self.close_code = frame.map(|frame| frame.code.into()),
-                Ok(_) => {}
-                Err(_) => return None,
+            if let Some(message) = self.step().await? {
+                return Some(message);
             }
         }
+    }
+
+    async fn step(&mut self) -> Option<Option<ServerMessage>> {
+        let next = tokio::time::timeout(Duration::from_secs(20), self.socket.next());
+        match next.await.expect("the relay should say something")?.ok()? {
+            Message::Text(text) => return Some(ServerMessage::from_json(&text).ok()),
+            Message::Binary(bytes) => {
+                let frame = Frame::decode(bytes).unwrap();
+                self.seqs.push(frame.seq().0);
+                self.output.extend_from_slice(frame.data());
+                if self.seqs.len().is_multiple_of(8) {
+                    self.send(ClientMessage::Ack { seq: frame.seq() }).await;
+                }
+            }
+            Message::Close(frame) => self.close_code = frame.map(|frame| frame.code.into()),
+            _ => {}
+        }
+        Some(None)
     }
 
     /// Reads until a message is what is looked for.

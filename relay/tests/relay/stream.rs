@@ -1,10 +1,6 @@
 //! Clients of a whole relay, on real sockets and real terminals.
 
-#![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
-
-mod common;
-
-use common::{Server, TOKEN};
+use super::common::{Server, TOKEN};
 use moorline_shared::message::{ClientMessage, ErrorCode, Outcome, ServerMessage, close};
 use tokio_tungstenite::tungstenite::{Error, Message};
 
@@ -76,6 +72,7 @@ async fn a_session_whose_process_is_gone_is_lost_or_exited_never_new() {
     let mut follower = server.follow(&id).await;
     follower.resume(None, "client_1").await;
     follower.until(resumed).await;
+    follower.until_text("before").await;
     let stopping = tokio::spawn(server.stop());
     follower.until_closed().await;
     assert_eq!(follower.close_code, Some(close::GOING_AWAY));

@@ -1,0 +1,8 @@
+//! A whole relay on a port of its own: over HTTP, WebSockets and real terminals.
+
+#![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
+#![expect(clippy::needless_pass_by_value, reason = "what looks for a message is given it")]
+
+mod common;
+mod http;
+mod stream;
