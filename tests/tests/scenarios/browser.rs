@@ -124,6 +124,7 @@ async fn what_is_typed_offline_is_delivered_once() -> Result<()> {
         // A page that is loaded again delivers what the one before could not.
         proxy.refuse(true);
         tab.until_state("waiting").await?;
+        tab.click("[data-testid=terminal]").await?;
         tab.type_text("before the reload\n").await?;
         tab.until_there("[data-testid=pending]").await?;
         proxy.refuse(false);
