@@ -13,7 +13,7 @@ use super::painter::Painter;
 use super::{SessionHandle, State};
 
 /// How long a process may take to end once its terminal is gone.
-const HANG_UP_GRACE: Duration = Duration::from_secs(3);
+pub(super) const HANG_UP_GRACE: Duration = Duration::from_secs(3);
 
 /// How much the session learned from its host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -6,6 +6,7 @@ use bytes::BytesMut;
 use moorline_host::pty::{PtyReader, PtyWriter};
 use moorline_shared::session::ExitStatus;
 
+use super::host::HANG_UP_GRACE;
 use super::{SessionHandle, State};
 
 /// The terminal is not read while more than this is neither stored nor painted: the program waits,
@@ -27,6 +28,8 @@ impl SessionHandle {
                 Ok(None) => break,
                 Err(error) => {
                     tracing::warn!(session = %self.id, %error, "the terminal cannot be read");
+                    // What nobody can see must not go on.
+                    terminal.kill(HANG_UP_GRACE).await;
                     break;
                 }
             }

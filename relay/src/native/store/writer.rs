@@ -11,7 +11,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use moorline_shared::id::{Epoch, Seq, SessionId};
-use moorline_shared::limits::RETENTION_BYTES;
+use moorline_shared::limits::{RETENTION_BYTES, SESSIONS_PER_HOST};
 use moorline_shared::log::Entry;
 use moorline_shared::message::Snapshot;
 
@@ -23,6 +23,8 @@ const INTERVAL: Duration = Duration::from_millis(50);
 const AFTER_FAILURE: Duration = Duration::from_secs(2);
 /// What one session stores in a round; a flood is several rounds, one after the other.
 const ROUND_BYTES: usize = 4 * 1024 * 1024;
+/// Sessions whose stored bytes are remembered; those that were deleted are among them.
+const KEPT_SESSIONS: usize = 4 * SESSIONS_PER_HOST;
 /// Trimming waits until this much is over the retention, so that it is not done in every round.
 const TRIM_SLACK_BYTES: u64 = 4 * 1024 * 1024;
 
@@ -213,6 +215,9 @@ impl Rounds {
                 (source, batch)
             })
             .collect();
+        if self.kept.len() > KEPT_SESSIONS {
+            self.kept.clear();
+        }
         let kept = &mut self.kept;
         let result = self.store.transaction(|store| {
             batches.iter_mut().try_for_each(|(source, batch)| put(store, source.id(), batch, kept))
