@@ -148,13 +148,13 @@ async fn a_dial_that_fails_is_told_once_and_a_malformed_one_at_once() {
                 resolve.call0(&wasm_bindgen::JsValue::NULL).unwrap();
             }
         };
-        // Nothing listens on the discard port.
-        socket = Socket::dial("ws://127.0.0.1:9/", &["moorline.v1".to_owned()], tell).ok();
+        // Nothing listens on this port.
+        socket = Socket::dial("ws://127.0.0.1:61999/", &["moorline.v1".to_owned()], tell).ok();
     };
     let told: Promise = Promise::new(&mut dial);
     JsFuture::from(told).await.unwrap();
     assert_eq!(*seen.borrow(), ["Closed { code: 1006 }"]);
-    assert!(Socket::dial("ws://127.0.0.1:9/", &["not a token".to_owned()], |_| ()).is_err());
+    assert!(Socket::dial("ws://127.0.0.1:61999/", &["not a token".to_owned()], |_| ()).is_err());
 }
 
 #[wasm_bindgen_test]

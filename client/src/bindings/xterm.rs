@@ -1,10 +1,11 @@
-//! xterm.js and its addons as they are. [`super::screen`] is what the rest of the client uses.
+//! xterm.js and its addons as they are; `build.rs` puts the modules there. [`super::screen`] is what
+//! the rest of the client uses.
 
 use js_sys::{Function, Object, Promise, Uint8Array};
 use wasm_bindgen::prelude::*;
 use web_sys::{HtmlElement, KeyboardEvent};
 
-#[wasm_bindgen(module = "/node_modules/@xterm/xterm/lib/xterm.mjs")]
+#[wasm_bindgen(module = "/node_modules/moorline/xterm.js")]
 extern "C" {
     #[derive(Clone)]
     pub(super) type Terminal;
@@ -123,7 +124,7 @@ extern "C" {
     ) -> Disposable;
 }
 
-#[wasm_bindgen(module = "/node_modules/@xterm/addon-fit/lib/addon-fit.mjs")]
+#[wasm_bindgen(module = "/node_modules/moorline/fit.js")]
 extern "C" {
     #[wasm_bindgen(extends = Object)]
     pub(super) type FitAddon;
@@ -139,7 +140,7 @@ extern "C" {
     pub(super) fn rows(this: &Dimensions) -> f64;
 }
 
-#[wasm_bindgen(module = "/node_modules/@xterm/addon-search/lib/addon-search.mjs")]
+#[wasm_bindgen(module = "/node_modules/moorline/search.js")]
 extern "C" {
     #[wasm_bindgen(extends = Object)]
     pub(super) type SearchAddon;
@@ -164,7 +165,7 @@ extern "C" {
     pub(super) fn result_count(this: &SearchResults) -> u32;
 }
 
-#[wasm_bindgen(module = "/node_modules/@xterm/addon-web-links/lib/addon-web-links.mjs")]
+#[wasm_bindgen(module = "/node_modules/moorline/web-links.js")]
 extern "C" {
     #[wasm_bindgen(extends = Object)]
     pub(super) type WebLinksAddon;
@@ -172,9 +173,7 @@ extern "C" {
     pub(super) fn new(activate: &Closure<dyn FnMut(JsValue, String)>) -> WebLinksAddon;
 }
 
-#[wasm_bindgen(
-    module = "/node_modules/@xterm/addon-unicode-graphemes/lib/addon-unicode-graphemes.mjs"
-)]
+#[wasm_bindgen(module = "/node_modules/moorline/graphemes.js")]
 extern "C" {
     #[wasm_bindgen(extends = Object)]
     pub(super) type UnicodeGraphemesAddon;
@@ -182,7 +181,7 @@ extern "C" {
     pub(super) fn new() -> UnicodeGraphemesAddon;
 }
 
-#[wasm_bindgen(module = "/node_modules/@xterm/addon-clipboard/lib/addon-clipboard.mjs")]
+#[wasm_bindgen(module = "/node_modules/moorline/clipboard.js")]
 extern "C" {
     #[wasm_bindgen(extends = Object)]
     pub(super) type ClipboardAddon;

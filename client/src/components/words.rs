@@ -76,6 +76,26 @@ pub fn tone(session: &SessionSummary) -> &'static str {
     }
 }
 
+/// What a session is called in a list: by its name, else by what it runs.
+#[must_use]
+pub fn name(session: &SessionSummary) -> String {
+    if session.name != session.session_id.as_str() {
+        return session.name.clone();
+    }
+    let program = session.command.first().and_then(|program| program.rsplit('/').next());
+    program.unwrap_or("shell").to_owned()
+}
+
+/// What tells a session from others of its name: its command, or its id.
+#[must_use]
+pub fn detail(session: &SessionSummary) -> String {
+    if session.command.is_empty() {
+        session.session_id.to_string()
+    } else {
+        command(&session.command)
+    }
+}
+
 /// A command line as one would type it.
 #[must_use]
 pub fn command(words: &[String]) -> String {
@@ -130,6 +150,32 @@ mod tests {
         assert_eq!(exit(&killed), "SIGKILL");
         assert_eq!(exit(&ExitStatus { code: Some(3), signal: None }), "exit 3");
         assert_eq!(exit(&ExitStatus::default()), "lost");
+    }
+
+    #[test]
+    fn sessions_without_a_name_are_called_by_what_they_run() {
+        let mut session = SessionSummary {
+            session_id: "abcdefgh".parse().unwrap(),
+            name: "abcdefgh".into(),
+            project: None,
+            driver: "pty".into(),
+            command: Vec::new(),
+            cwd: None,
+            lifecycle: Lifecycle::Live,
+            exit_code: None,
+            exit_signal: None,
+            created_at: String::new(),
+            last_activity: String::new(),
+            clients: 0,
+        };
+        assert_eq!((name(&session), detail(&session)), ("shell".into(), "abcdefgh".into()));
+        session.command = vec!["/usr/bin/htop".into(), "-d".into(), "5".into()];
+        assert_eq!(
+            (name(&session), detail(&session)),
+            ("htop".into(), "/usr/bin/htop -d 5".into())
+        );
+        session.name = "watch".into();
+        assert_eq!(name(&session), "watch");
     }
 
     #[test]

@@ -129,8 +129,8 @@ fn Row(
                 {field(words::state)}
             </span>
             <a href=path class="row-link">
-                <span class="row-name">{field(|s| s.name.clone())}</span>
-                <span class="row-command">{field(|s| words::command(&s.command))}</span>
+                <span class="row-name">{field(words::name)}</span>
+                <span class="row-command">{field(words::detail)}</span>
             </a>
             <span class="row-cwd">{field(|s| s.cwd.clone().unwrap_or_default())}</span>
             <span class="row-viewers" title="Following it now">
@@ -144,7 +144,7 @@ fn Row(
                 class="icon-button"
                 data-testid="delete"
                 title="Delete (Del)"
-                aria-label=move || format!("Delete {}", field(|s| s.name.clone())())
+                aria-label=move || format!("Delete {}", field(words::name)())
                 on:click=move |_| remove(())
             >
                 <Icon name=IconName::Bin />
@@ -203,7 +203,7 @@ pub fn Confirm(
     });
     let title = move || {
         doomed.with(|doomed| match doomed.as_deref() {
-            Some([one]) => format!("Delete {}?", one.name),
+            Some([one]) => format!("Delete {}?", words::name(one)),
             Some(all) => format!("Delete {} sessions?", all.len()),
             None => String::new(),
         })
