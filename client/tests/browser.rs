@@ -1,5 +1,6 @@
 //! The bindings in a real browser: `wasm-bindgen-test-runner` with `CHROMEDRIVER` set.
 #![cfg(target_arch = "wasm32")]
+#![expect(clippy::unwrap_used, reason = "what fails a test here fails by it")]
 
 use std::cell::RefCell;
 use std::rc::Rc;

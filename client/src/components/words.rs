@@ -24,7 +24,7 @@ pub fn bytes(count: usize) -> String {
     match count {
         0..1024 => format!("{count} B"),
         1024..1_048_576 => format!("{}.{} KB", count / 1024, count % 1024 * 10 / 1024),
-        _ => format!("{}.{} MB", count >> 20, (count & 0xf_ffff) * 10 >> 20),
+        _ => format!("{}.{} MB", count >> 20, ((count & 0xf_ffff) * 10) >> 20),
     }
 }
 
