@@ -7,3 +7,5 @@ pub mod peer;
 pub mod schema;
 pub mod segment;
 pub mod session;
+#[cfg(test)]
+mod tests;

@@ -377,6 +377,11 @@ impl Peer {
         }
         self.phase = Phase::Streaming;
         let mut picture = session.last_picture();
+        if reason == SnapshotReason::Behind && picture.seq <= self.sender.position() {
+            // No picture brings this client nearer, so it gets every entry after all.
+            self.sender.ignore_backlog();
+            return None;
+        }
         picture.reason = Some(reason);
         self.sender.sent(picture.seq);
         if !self.extended {
@@ -396,7 +401,7 @@ impl Peer {
             }
             Next::Behind => {
                 self.await_picture(session, SnapshotReason::Behind);
-                self.poll_picture(session)
+                self.poll_picture(session).or_else(|| self.poll_entry(session))
             }
             Next::CaughtUp if session.lifecycle().is_over() => Some(self.end(session)),
             Next::CaughtUp | Next::NoCredit => None,

@@ -56,6 +56,11 @@ impl Sender {
         self.acked = self.acked.min(seq);
     }
 
+    /// However far behind, the peer gets every entry that is retained.
+    pub const fn ignore_backlog(&mut self) {
+        self.backlog_bytes = u64::MAX;
+    }
+
     /// The peer has applied everything up to `seq`. An ack of what was never sent, or of less than
     /// an earlier one, changes nothing.
     pub fn ack(&mut self, seq: Seq) {

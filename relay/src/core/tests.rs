@@ -1,0 +1,94 @@
+//! A session and a client of it, without a network.
+
+use bytes::Bytes;
+use moorline_shared::frame::Frame;
+use moorline_shared::id::{Epoch, Seq};
+use moorline_shared::limits::{BACKLOG_BYTES, FRAME_DATA_BYTES};
+use moorline_shared::log::{Entry, Log};
+use moorline_shared::message::{ClientMessage, Resume, Scope, ServerMessage, close};
+use moorline_shared::session::{Lifecycle, Size};
+use moorline_shared::time::Time;
+
+use super::peer::{Peer, PeerOutput};
+use super::session::{Facts, Session};
+
+const NOW: Time = Time::from_ms(0);
+
+fn facts() -> Facts {
+    Facts {
+        name: "a session".into(),
+        created_at: "2026-01-01T00:00:00Z".into(),
+        driver: "pty".into(),
+    }
+}
+
+/// A session that is lost, with a log longer than the backlog and no picture.
+fn lost_session() -> Session {
+    let mut log = Log::new(Epoch(1));
+    while log.bytes() <= BACKLOG_BYTES * 2 {
+        let frame = Frame::copy(log.head().next(), &[b'x'; FRAME_DATA_BYTES]).unwrap();
+        log.push(Entry::Output(frame)).unwrap();
+    }
+    Session::restored(facts(), log, Size::default(), Lifecycle::Lost, None)
+}
+
+fn resume(session: &mut Session, peer: &mut Peer, resume: Resume) {
+    peer.text(session, NOW, &ClientMessage::Resume(resume).to_json());
+}
+
+fn message(output: &PeerOutput) -> Option<ServerMessage> {
+    match output {
+        PeerOutput::Text(text) => ServerMessage::from_json(std::str::from_utf8(text).unwrap()).ok(),
+        _ => None,
+    }
+}
+
+#[test]
+fn a_client_far_behind_a_lost_session_gets_every_entry() {
+    let mut session = lost_session();
+    let head = session.log().head();
+    let mut peer = Peer::attach(&mut session, NOW, Scope::Read, true).unwrap();
+    resume(&mut session, &mut peer, Resume::default());
+    let (mut frames, mut pictures, mut ended) = (0, 0, false);
+    while let Some(output) = peer.poll_output(&mut session, NOW) {
+        match &output {
+            PeerOutput::Frame(encoded) => {
+                frames += 1;
+                let seq = Frame::decode(encoded.clone()).unwrap().seq();
+                peer.text(&mut session, NOW, &ClientMessage::Ack { seq }.to_json());
+            }
+            PeerOutput::Close { code, .. } => assert_eq!(*code, close::NORMAL),
+            _ => match message(&output) {
+                Some(ServerMessage::Snapshot(_)) => pictures += 1,
+                Some(ServerMessage::Exit { .. }) => ended = true,
+                _ => {}
+            },
+        }
+        assert!(pictures <= 1, "the same picture again");
+    }
+    assert_eq!((Seq(frames), ended), (head, true));
+}
+
+#[test]
+fn nothing_is_streamed_before_resume() {
+    let mut session = lost_session();
+    let mut peer = Peer::attach(&mut session, NOW, Scope::Write, true).unwrap();
+    peer.text(&mut session, NOW, r#"{"type":"ack","seq":1}"#);
+    peer.binary(&mut session, NOW, Bytes::from_static(b"\0\0\0\0\0\0\0\x01x"));
+    let outputs: Vec<_> = std::iter::from_fn(|| peer.poll_output(&mut session, NOW)).collect();
+    let kinds: Vec<_> = outputs.iter().filter_map(message).collect();
+    assert!(
+        matches!(
+            kinds[..],
+            [
+                ServerMessage::SessionMeta(_),
+                ServerMessage::Error { .. },
+                ServerMessage::Error { .. }
+            ]
+        ),
+        "{kinds:?}"
+    );
+    let deadline = peer.poll_timeout().unwrap();
+    let closed = peer.poll_output(&mut session, deadline);
+    assert!(matches!(closed, Some(PeerOutput::Close { code: close::PROTOCOL, .. })), "{closed:?}");
+}
