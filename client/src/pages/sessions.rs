@@ -157,7 +157,7 @@ pub fn SessionsPage() -> impl IntoView {
                 <Problem />
                 <SessionList wanted doomed start_shell dialog_open />
                 <p class="keys" aria-hidden="true">
-                    <kbd>"n"</kbd> " shell" <kbd>"c"</kbd> " command" <kbd>"j"</kbd> <kbd>"k"</kbd>
+                    <kbd>"n"</kbd> " shell" <kbd>"c"</kbd> " command" <kbd>"j"</kbd> <kbd class="near">"k"</kbd>
                     " move" <kbd>"Enter"</kbd> " open" <kbd>"Del"</kbd> " delete" <kbd>"/"</kbd>
                     " filter"
                 </p>
