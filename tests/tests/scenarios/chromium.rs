@@ -91,6 +91,8 @@ impl Browser {
     }
 
     async fn launch() -> Result<Self> {
+        // Without it there is no page to open.
+        programs::dist()?;
         let profile = TempDir::with_prefix("moorline-chromium-")?;
         let viewport = Viewport { width: 1000, height: 700, ..Viewport::default() };
         let config = BrowserConfig::builder()

@@ -1,7 +1,7 @@
 //! A relay that ends, in good order or not, and comes back.
 
 use anyhow::{Context as _, Result, ensure};
-use moorline_shared::id::SessionId;
+use moorline_shared::id::{Seq, SessionId};
 use moorline_shared::link::Status;
 use moorline_shared::session::Lifecycle;
 use moorline_tests::expected;
@@ -18,6 +18,8 @@ struct Before {
     ended: SessionId,
     killed: SessionId,
     shown: Shown,
+    /// Head and tail of the log of the one that ended.
+    log: (Seq, Seq),
 }
 
 async fn prepare() -> Result<Before> {
@@ -37,11 +39,13 @@ async fn prepare() -> Result<Before> {
         })
         .await?;
     }
-    Ok(Before { relay, running, ended, killed, shown })
+    let status = api.status(&ended).await?;
+    let log = (status.head, status.tail);
+    Ok(Before { relay, running, ended, killed, shown, log })
 }
 
 async fn check(before: &Before) -> Result<()> {
-    let Before { relay, running, ended, killed, shown } = before;
+    let Before { relay, running, ended, killed, shown, log } = before;
     let api = relay.api();
     let list = api.list().await?;
     let of = |id: &SessionId| {
@@ -59,10 +63,8 @@ async fn check(before: &Before) -> Result<()> {
     lost.until("the end of the lost one", |seen| matches!(seen.status, Status::Ended(_))).await?;
     ensure!(lost.seen().shown() == *shown, "{:?}", lost.seen().shown());
 
-    // The log itself is there, from the first entry.
-    let mut wire = Wire::connect(relay, ended, &Greeting::ic1()).await?;
-    wire.expect("session-meta").await?;
-    wire.resume(None).await?;
+    let status = api.status(ended).await?;
+    ensure!((status.head, status.tail) == *log, "{status:?} instead of {log:?}");
     let follower = Follower::start(Following::new(relay.address(), ended, 3));
     follower
         .until(
@@ -124,4 +126,31 @@ async fn a_client_comes_back_by_itself_and_is_told() -> Result<()> {
             return Ok(());
         }
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_that_is_deleted_leaves_nothing() -> Result<()> {
+    let mut relay = Relay::start().await?;
+    let api = relay.api();
+    // Its process would rather stay.
+    let script = "trap '' HUP TERM; printf ready; while :; do sleep 1; done";
+    let session = api.run_ready(["sh", "-c", script].map(str::to_owned).to_vec()).await?;
+    let pid = api.status(&session).await?.pid.context("it runs")?;
+    let follower = Follower::live(Following::new(relay.address(), &session, 1)).await?;
+    api.delete(&session).await?;
+    let refused = Status::Refused { code: 4404 };
+    follower.until("the news of it", |seen| seen.status == refused).await?;
+    let process = format!("/proc/{pid}/stat");
+    wait_until("the process to end", async || {
+        // One that has ended and was not waited for is a zombie: `Z`.
+        std::fs::read_to_string(&process).map_or(true, |stat| stat.contains(") Z "))
+    })
+    .await?;
+    let (status, body) =
+        api.refusal(reqwest::Method::GET, &format!("/api/session/{session}/status")).await?;
+    ensure!(status == 404 && body.code == "not_found", "{status} {body:?}");
+    relay.stop().await?;
+    relay.launch().await?;
+    ensure!(relay.api().list().await?.is_empty(), "it is back");
+    Ok(())
 }

@@ -21,6 +21,12 @@ const CLOSE: u8 = 8;
 const PING: u8 = 9;
 const PONG: u8 = 10;
 
+/// The number of a picture, from the beginning of its message.
+pub(crate) fn picture_seq(text: &str) -> Option<u64> {
+    let rest = text.strip_prefix(r#"{"type":"snapshot","seq":"#)?;
+    rest.split(',').next()?.parse().ok()
+}
+
 /// One connection.
 #[derive(Debug)]
 pub(crate) struct Lean {
@@ -100,7 +106,7 @@ impl Lean {
             match self.next()? {
                 Came::Output { seq, .. } => self.acknowledge(seq)?,
                 Came::Text(text) if text.starts_with(r#"{"type":"exit""#) => return Ok(true),
-                Came::Text(_) => {}
+                Came::Text(text) => self.accept_picture(&text)?,
                 Came::Closed => return Ok(false),
             }
         }
@@ -114,10 +120,19 @@ impl Lean {
                     self.acknowledge(seq)?;
                     return Ok(bytes);
                 }
-                Came::Text(_) => {}
+                Came::Text(text) => self.accept_picture(&text)?,
                 Came::Closed => bail!("closed before output came"),
             }
         }
+    }
+
+    /// A picture stands for all the output that it contains, and is acknowledged like it.
+    fn accept_picture(&mut self, text: &str) -> Result<()> {
+        if let Some(seq) = picture_seq(text) {
+            self.unacked = ACK_BYTES;
+            self.acknowledge(seq)?;
+        }
+        Ok(())
     }
 
     /// Acknowledges where it is time.

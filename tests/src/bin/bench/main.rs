@@ -24,16 +24,26 @@ use table::Table;
 
 const HELP: &str = "Measures Moorline next to a bare PTY and a bare PTY-to-WebSocket loop.
 
-Usage: bench [--quick]
+Usage: bench [--quick] [flood | echo | viewers | memory | screen]...
 
-  --quick   fewer and shorter runs: for a look, not for a record";
+  --quick   fewer and shorter runs: for a look, not for a record
+  Without names everything is measured.";
+
+/// A part of the table.
+type Part = (&'static str, fn(&mut Stage, &mut Table) -> Result<()>);
+
+const PARTS: [Part; 5] = [
+    ("flood", flood::measure),
+    ("echo", echo::measure),
+    ("viewers", viewers::measure),
+    ("memory", memory::measure),
+    ("screen", screen::measure),
+];
 
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match arguments.as_slice() {
-        [] => measure(Scale::FULL),
-        ["--quick"] => measure(Scale::QUICK),
         ["--help" | "-h"] => {
             println!("{HELP}");
             Ok(())
@@ -44,19 +54,24 @@ fn main() -> Result<()> {
         ["view", address, session, count] => {
             viewers::view(address.parse()?, &session.parse()?, count.parse()?)
         }
-        other => bail!("{other:?} is not understood\n\n{HELP}"),
+        ["--quick", parts @ ..] => measure(Scale::QUICK, parts),
+        parts => measure(Scale::FULL, parts),
     }
 }
 
-fn measure(scale: Scale) -> Result<()> {
+fn measure(scale: Scale, names: &[&str]) -> Result<()> {
+    let known = |name: &&str| PARTS.iter().any(|(part, _)| part == name);
+    if let Some(unknown) = names.iter().find(|name| !known(name)) {
+        bail!("{unknown:?} is not understood\n\n{HELP}");
+    }
     let mut stage = Stage::new(scale)?;
     let mut table = Table::default();
     println!("{}", stage.describe());
-    flood::measure(&mut stage, &mut table)?;
-    echo::measure(&mut stage, &mut table)?;
-    viewers::measure(&mut stage, &mut table)?;
-    memory::measure(&mut stage, &mut table)?;
-    screen::measure(&mut stage, &mut table)?;
+    for (name, part) in PARTS {
+        if names.is_empty() || names.contains(&name) {
+            part(&mut stage, &mut table)?;
+        }
+    }
     println!("\n{table}");
     Ok(())
 }

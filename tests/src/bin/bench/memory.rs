@@ -8,6 +8,8 @@ use super::stage::Stage;
 use super::table::{Table, Target};
 
 pub(crate) fn measure(stage: &mut Stage, table: &mut Table) -> Result<()> {
+    // What floods have left behind would hide it.
+    stage.renew()?;
     let sessions = stage.scale.idle / 2;
     // The first ones also pay for what is made once.
     let warm = stage.run(program::idle())?;

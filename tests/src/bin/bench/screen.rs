@@ -1,47 +1,32 @@
 //! From nothing to a true screen, where much was put out before.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
+use moorline_shared::id::SessionId;
 
-use super::lean::{Came, Lean};
+use super::lean::{Came, Lean, picture_seq};
+use super::program;
 use super::stage::Stage;
 use super::table::{Table, Target, percentile};
 
 const BACKLOG_BYTES: u64 = 64 << 20;
+/// Put out before each newcomer, so that no picture from before is good enough.
+const MORE_BYTES: u64 = 1 << 20;
 
 pub(crate) fn measure(stage: &mut Stage, table: &mut Table) -> Result<()> {
-    // It goes on to run: a session that ended has nothing more to draw.
     let program = super::stage::itself()?;
-    let script = format!("{} emit {BACKLOG_BYTES}; exec cat", program.display());
+    let emit = program.display();
+    let script = format!("{emit} emit {BACKLOG_BYTES}; while {emit} emit {MORE_BYTES}; do :; done");
     let session = stage.run(["sh", "-c", &script].map(str::to_owned).to_vec())?;
     let mut starter = Lean::connect(stage.relay.address(), &session)?;
     starter.resume("bench-starter", "replay")?;
-    starter.send_input(1, b"\n")?;
-    while starter.received + 1_000_000 < BACKLOG_BYTES {
-        if let Came::Output { seq, .. } = starter.next()? {
-            starter.acknowledge(seq)?;
-        }
-    }
-    drop(starter);
-    stage.settle()?;
+    watch(&mut starter, 1, BACKLOG_BYTES)?;
     let mut times = Vec::new();
-    for number in 0..stage.scale.runs * 6 {
-        let started = Instant::now();
-        let mut viewer = Lean::connect(stage.relay.address(), &session)?;
-        let answer = viewer.resume(&format!("bench-newcomer-{number}"), "snapshot")?;
-        let answer: serde_json::Value = serde_json::from_str(&answer)?;
-        ensure!(answer["outcome"] == "snapshot", "{answer}");
-        let head = answer["head"].as_u64().unwrap_or_default();
-        let picture = viewer.until_text(r#"{"type":"snapshot""#)?;
-        let number = picture.split_once(r#""seq":"#).map_or("", |(_, rest)| rest);
-        let mut seq: u64 = number.split(',').next().unwrap_or_default().parse()?;
-        while seq < head {
-            if let Came::Output { seq: next, .. } = viewer.next()? {
-                seq = next;
-            }
-        }
-        times.push(started.elapsed().as_secs_f64() * 1e3);
+    for number in 0..stage.scale.runs as u64 * 6 {
+        watch(&mut starter, number + 2, MORE_BYTES)?;
+        stage.settle()?;
+        times.push(arrive(stage, &session, number)?.as_secs_f64() * 1e3);
     }
     let most = percentile(&mut times, 1.0);
     let usual = percentile(&mut times, 0.5);
@@ -49,4 +34,32 @@ pub(crate) fn measure(stage: &mut Stage, table: &mut Table) -> Result<()> {
     table.add(&format!("{name}, median"), usual, "ms", Target::AtMost(50.0));
     table.add(&format!("{name}, worst"), most, "ms", Target::None);
     stage.remove(&session)
+}
+
+/// Lets the program put out so much, and reads it.
+fn watch(viewer: &mut Lean, turn: u64, bytes: u64) -> Result<()> {
+    let wanted = viewer.received + program::emitted(bytes / program::emitted(1));
+    viewer.send_input(turn, b"\n")?;
+    while viewer.received < wanted {
+        viewer.until_output()?;
+    }
+    Ok(())
+}
+
+/// Connects, and reads until the screen is what it was when the relay answered.
+fn arrive(stage: &Stage, session: &SessionId, number: u64) -> Result<Duration> {
+    let started = Instant::now();
+    let mut viewer = Lean::connect(stage.relay.address(), session)?;
+    let answer = viewer.resume(&format!("bench-newcomer-{number}"), "snapshot")?;
+    let answer: serde_json::Value = serde_json::from_str(&answer)?;
+    ensure!(answer["outcome"] == "snapshot", "{answer}");
+    let head = answer["head"].as_u64().unwrap_or_default();
+    let picture = viewer.until_text(r#"{"type":"snapshot""#)?;
+    let mut seq = picture_seq(&picture).context("a picture without a number")?;
+    while seq < head {
+        if let Came::Output { seq: next, .. } = viewer.next()? {
+            seq = next;
+        }
+    }
+    Ok(started.elapsed())
 }

@@ -53,12 +53,14 @@ pub(crate) struct Stage {
 impl Stage {
     pub(crate) fn new(scale: Scale) -> Result<Self> {
         let runtime = Runtime::new()?;
-        let quiet = Setup {
-            variables: vec![("MOORLINE_LOG".to_owned(), "warn".to_owned())],
-            ..Setup::default()
-        };
-        let relay = runtime.block_on(Relay::start_with(quiet))?;
+        let relay = start(&runtime)?;
         Ok(Self { scale, relay, runtime })
+    }
+
+    /// Takes another relay, which has done nothing yet.
+    pub(crate) fn renew(&mut self) -> Result<()> {
+        self.relay = start(&self.runtime)?;
+        Ok(())
     }
 
     /// What the figures below belong to.
@@ -110,6 +112,14 @@ impl Stage {
         }
         bail!("the relay does not come to rest")
     }
+}
+
+fn start(runtime: &Runtime) -> Result<Relay> {
+    let quiet = Setup {
+        variables: vec![("MOORLINE_LOG".to_owned(), "warn".to_owned())],
+        ..Setup::default()
+    };
+    runtime.block_on(Relay::start_with(quiet))
 }
 
 /// This program.

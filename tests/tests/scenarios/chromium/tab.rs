@@ -212,9 +212,11 @@ impl Tab {
     /// # Errors
     /// Where it is not, or cannot be clicked on.
     pub(crate) async fn click(&self, selector: &str) -> Result<()> {
-        self.until_there(selector).await?;
-        self.page.find_element(selector).await?.click().await?;
-        Ok(())
+        // The page may be drawn anew between finding the element and clicking on it.
+        wait_for(&format!("a click on {selector}"), async || {
+            self.page.find_element(selector).await.ok()?.click().await.ok().map(|_| ())
+        })
+        .await
     }
 
     /// Presses the keys for a text, each as a person would. `\n` is Enter.
