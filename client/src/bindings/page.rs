@@ -2,7 +2,10 @@
 
 use gloo_events::EventListener;
 use wasm_bindgen::JsCast;
-use web_sys::{HtmlElement, VisibilityState, window};
+use web_sys::{VisibilityState, window};
+
+/// An element of the page.
+pub use web_sys::HtmlElement;
 
 /// What happens to the page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

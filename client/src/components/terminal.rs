@@ -276,7 +276,7 @@ pub fn Stage(
 }
 
 /// Tells scripts how far the terminal's content is.
-fn mark(place: &leptos::web_sys::HtmlElement, progress: &Progress) {
+fn mark(place: &page::HtmlElement, progress: &Progress) {
     let mut attributes = vec![
         ("data-applied-seq", progress.seq.to_string()),
         ("data-applied-bytes", progress.bytes.to_string()),

@@ -8,4 +8,4 @@ mod tokens;
 pub use access::{Access, InvalidAccess};
 pub use carrier::{COOKIE, presented};
 pub use origin::OriginPolicy;
-pub use tokens::{Minted, Tokens, VerifyError};
+pub use tokens::{MintError, Minted, Tokens, VerifyError};

@@ -34,7 +34,7 @@ pub(super) struct Options {
     #[arg(long, env = "MOORLINE_TOKEN", value_name = "TOKEN", hide_env_values = true)]
     token: Option<String>,
 
-    /// Trust pages of this origin too, as https://example.org. May be repeated.
+    /// Trust pages of this origin too, as `https://example.org`. May be repeated.
     #[arg(
         long = "allow-origin",
         env = "MOORLINE_ALLOW_ORIGIN",

@@ -31,7 +31,7 @@ pub(super) struct Options {
 enum Action {
     /// Make a token and print the address to open: the only time that it is shown.
     New {
-        /// What it allows: admin, host, session:<id>:write or session:<id>:read.
+        /// What it allows: admin, host, session:ID:write or session:ID:read.
         #[arg(long, default_value = "admin")]
         scope: Access,
         /// For how long: a number and s, m, h or d. Without it, until it is revoked.
