@@ -180,8 +180,8 @@ async fn two_tabs_on_one_session() -> Result<()> {
         two.until_text("1:from one").await?;
         two.type_text("from two\n").await?;
         one.until_text("2:from two").await?;
-        ensure!(one.text().await? == two.text().await?, "{:?}", two.text().await?);
-        Ok(())
+        let shown = one.text().await?;
+        two.until_text_is("what the other shows", |text| text == shown).await
     })
     .await
 }
