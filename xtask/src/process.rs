@@ -44,6 +44,29 @@ pub(crate) fn answer(command: &mut Command) -> Option<String> {
     output.status.success().then_some(text)
 }
 
+/// The same program, ended with all that it started after so many seconds: by `timeout`, which
+/// every Debian-like system has.
+pub(crate) fn limited(command: &Command, seconds: u32) -> Command {
+    let mut limited = Command::new("timeout");
+    limited.args(["--kill-after=10", &seconds.to_string()]);
+    limited.arg(command.get_program()).args(command.get_args());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => limited.env(name, value),
+            None => limited.env_remove(name),
+        };
+    }
+    if let Some(folder) = command.get_current_dir() {
+        limited.current_dir(folder);
+    }
+    limited
+}
+
+/// Whether a run failed because its limit was over.
+pub(crate) fn is_timeout(error: &anyhow::Error) -> bool {
+    error.to_string().contains("(exit status: 124)")
+}
+
 fn describe(command: &Command) -> String {
     let mut words = vec![command.get_program().to_string_lossy()];
     words.extend(command.get_args().map(|argument| argument.to_string_lossy()));
@@ -141,6 +164,16 @@ mod tests {
         let error = run("test", &mut command).unwrap_err().to_string();
         assert!(error.contains("exit status: 3"), "{error}");
         assert!(error.ends_with("\nout\nerr\n"), "{error}");
+    }
+
+    #[test]
+    fn a_limited_program_is_ended_and_that_is_told_apart() {
+        let mut slow = Command::new("sh");
+        slow.args(["-c", "sleep 60"]);
+        let error = run("test", &mut limited(&slow, 1)).unwrap_err();
+        assert!(is_timeout(&error), "{error}");
+        let error = run("test", &mut limited(&Command::new("false"), 60)).unwrap_err();
+        assert!(!is_timeout(&error), "{error}");
     }
 
     #[test]

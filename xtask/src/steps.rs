@@ -134,20 +134,29 @@ fn client_build(workspace: &Workspace, _: &[String]) -> Result<Vec<String>> {
 
 fn client_tests(workspace: &Workspace, _: &[String]) -> Result<Vec<String>> {
     let driver = system::chromedriver(workspace).context("there is no chromedriver")?;
-    let mut command = workspace.cargo_web(&[
-        "test",
-        "--locked",
-        "--package",
-        "moorline-client",
-        "--target",
-        WASM,
-    ]);
-    command
-        .env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER", "wasm-bindgen-test-runner")
-        .env("CHROMEDRIVER", driver)
-        // From the start of the browser on; its default of 20 is short for a busy machine.
-        .env("WASM_BINDGEN_TEST_TIMEOUT", "180");
-    let output = process::run("client's tests", &mut command)?;
+    let cargo = |arguments: &[&str]| {
+        let mut command =
+            workspace.cargo_web(&["test", "--locked", "--package", "moorline-client"]);
+        command
+            .args(["--target", WASM])
+            .args(arguments)
+            .env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER", "wasm-bindgen-test-runner")
+            .env("CHROMEDRIVER", &driver)
+            // From the start of the browser on; its default of 20 is short for a busy machine.
+            .env("WASM_BINDGEN_TEST_TIMEOUT", "180");
+        command
+    };
+    process::run("client's tests", &mut cargo(&["--no-run"]))?;
+    // The runner's little server sometimes leaves one of the browser's requests waiting for ever,
+    // before any test has begun.
+    let limited = || process::run("client's tests", &mut process::limited(&cargo(&[]), 90));
+    let output = limited().or_else(|error| {
+        if !process::is_timeout(&error) {
+            return Err(error);
+        }
+        progress::line("  the test runner hangs: starting it once more");
+        limited()
+    })?;
     Ok(lines_with(&output, "test result:"))
 }
 
