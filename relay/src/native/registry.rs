@@ -125,6 +125,11 @@ impl Registry {
         // Starting a process blocks for a millisecond or so.
         let started = tokio::task::spawn_blocking(move || Pty::spawn(&spawn)).await;
         let pty = started.map_err(|error| SpawnError::System(std::io::Error::other(error)))??;
+        // Whoever is told of a session finds it, whatever happens to the relay next.
+        let row = record.clone();
+        if let Err(error) = self.services.writer.run(move |store| store.put_session(&row)).await {
+            tracing::error!(session = %record.id, %error, "started, but it is not stored yet");
+        }
         Ok(self.run(record, pty))
     }
 

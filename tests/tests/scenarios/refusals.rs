@@ -107,7 +107,7 @@ async fn bodies_that_are_wrong() -> Result<()> {
     let create = || relay.api().request(Method::POST, "/api/sessions");
     let json =
         |body: &str| create().header("Content-Type", "application/json").body(body.to_owned());
-    for wrong in ["{", "1", r#"{"command": "ls"}"#, r#"{"cols": -1}"#] {
+    for wrong in ["{", "1", "[]", r#"{"command": []}"#, r#"{"command": "ls"}"#, r#"{"cols": -1}"#] {
         let (status, body) = refusal(json(wrong).send().await?).await?;
         ensure!((400..=422).contains(&status), "{status} to {wrong}: {body:?}");
         ensure!(body.code == "bad_request" || body.code == "bad_message", "{body:?} to {wrong}");

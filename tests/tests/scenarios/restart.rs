@@ -105,6 +105,16 @@ async fn after_a_kill_all_is_there() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn whoever_is_told_of_a_session_finds_it_again() -> Result<()> {
+    let mut relay = Relay::start().await?;
+    let session = relay.api().run(expected::counter()).await?;
+    relay.kill().await?;
+    relay.launch().await?;
+    ensure!(relay.api().status(&session).await?.status == "lost");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_client_comes_back_by_itself_and_is_told() -> Result<()> {
     let mut relay = Relay::start().await?;
     let session = relay.api().run_ready(expected::counter()).await?;

@@ -13,7 +13,7 @@ use moorline_shared::id::SessionId;
 use moorline_shared::limits::{COLUMNS, ROWS};
 use moorline_shared::message::Scope;
 use moorline_shared::rest::{CreateSession, Created, Deleted, SessionList, SessionStatus};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::error::ApiError;
 use super::{Admin, App, Caller};
@@ -104,7 +104,9 @@ fn read_body(
     if !is_json {
         return Err(ApiError::not_json());
     }
-    serde_json::from_slice(&body)
+    // A list would be taken for the fields in their order.
+    serde_json::from_slice::<Map<String, Value>>(&body)
+        .and_then(|object| serde_json::from_value(Value::Object(object)))
         .map_err(|error| ApiError::bad_request(format!("The body is no such JSON: {error}.")))
 }
 
