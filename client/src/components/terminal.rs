@@ -91,6 +91,7 @@ impl TerminalState {
     /// Dials at once.
     pub fn retry(self) {
         self.post(Event::Dial);
+        self.focus();
     }
 
     /// Takes back what waits and was never sent.
