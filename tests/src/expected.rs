@@ -23,6 +23,18 @@ impl Flood {
         ["sh", "-c", &script].map(str::to_owned).to_vec()
     }
 
+    /// The same in equal parts, each of which waits for a line of its own.
+    #[must_use]
+    pub fn command_in_parts(self, parts: u64) -> Vec<String> {
+        let (lines, part, end) = (self.lines, self.lines / parts, Self::END);
+        let script = format!(
+            "stty -echo; printf ready; n=0; while [ $n -lt {lines} ]; do \
+             read go; seq $((n+1)) $((n+{part})); n=$((n+{part})); done; \
+             printf '{end}'; read end"
+        );
+        ["sh", "-c", &script].map(str::to_owned).to_vec()
+    }
+
     /// Everything that a terminal gets of it after `ready`.
     #[must_use]
     pub fn output(self) -> Vec<u8> {

@@ -9,10 +9,22 @@ use moorline_shared::frame::Frame;
 use moorline_shared::id::Seq;
 use moorline_shared::limits::SNAPSHOT_BYTES;
 use moorline_shared::session::Size;
+use proptest::prelude::ProptestConfig;
+use proptest::test_runner::RngSeed;
 
 use super::Screen;
 use super::emulator::Emulator;
 use describe::describe;
+
+/// The same cases at each run, so that a check fails for what was changed only.
+/// `PROPTEST_RNG_SEED=<n>` tries others.
+fn cases(cases: u32) -> ProptestConfig {
+    let mut config = ProptestConfig { cases, failure_persistence: None, ..Default::default() };
+    if config.rng_seed == RngSeed::Random {
+        config.rng_seed = RngSeed::Fixed(1);
+    }
+    config
+}
 
 const SIZE: Size = Size { cols: 80, rows: 24 };
 

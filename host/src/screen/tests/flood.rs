@@ -70,7 +70,7 @@ fn operations(output: &[u8]) -> Vec<Operation> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 60, failure_persistence: None, ..Default::default() })]
+    #![proptest_config(super::cases(60))]
 
     #[test]
     fn a_flood_skipped_is_a_flood_read(

@@ -159,7 +159,7 @@ fn script(steps: &[Step]) -> String {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..Default::default() })]
+    #![proptest_config(super::cases(2000))]
 
     #[test]
     fn a_picture_and_the_rest_are_as_good_as_everything(
