@@ -107,7 +107,14 @@ pub fn socket_address(path: &str) -> String {
     let protocol = location.as_ref().and_then(|l| l.protocol().ok()).unwrap_or_default();
     let host = location.as_ref().and_then(|l| l.host().ok()).unwrap_or_default();
     let scheme = if protocol == "https:" { "wss" } else { "ws" };
+    let host = if cfg!(debug_assertions) { beside_trunk(&host) } else { &host };
     format!("{scheme}://{host}{path}")
+}
+
+/// `trunk serve` passes WebSockets on without their subprotocols, which browsers take for a
+/// failure. So a page that comes from it (its port stands in Trunk.toml) dials the relay itself.
+fn beside_trunk(host: &str) -> &str {
+    if host.ends_with(":8080") { "127.0.0.1:3010" } else { host }
 }
 
 /// Sets the title of the tab.
