@@ -111,7 +111,7 @@ impl Client {
         let mut batch = Vec::new();
         loop {
             changed.mark_unchanged();
-            let is_full = self.fill(&mut batch);
+            let is_full = self.fill(&mut batch, closing);
             for output in batch.drain(..) {
                 self.send(output).await?;
             }
@@ -124,17 +124,20 @@ impl Client {
                 message = self.socket.next() => self.incoming(message)?,
                 _ = changed.changed() => {}
                 () = timer.as_mut() => {}
-                _ = closing.wait_for(|closing| *closing) => {
-                    self.peer.close(close::GOING_AWAY, "the relay is shutting down");
-                }
+                Ok(()) = closing.changed() => {}
             }
         }
     }
 
     /// Takes what the client is to be sent. True where there is more.
-    fn fill(&mut self, batch: &mut Vec<PeerOutput>) -> bool {
+    fn fill(&mut self, batch: &mut Vec<PeerOutput>, closing: &watch::Receiver<bool>) -> bool {
         let now = self.session.services().clock.now();
         let mut state = self.session.lock();
+        // Looked at under the lock: a session that ends because of the shutdown does so after the
+        // shutdown began, and its clients are told of the latter.
+        if *closing.borrow() {
+            self.peer.close(close::GOING_AWAY, "the relay is shutting down");
+        }
         let mut bytes = 0;
         while bytes < BATCH_BYTES
             && let Some(output) = self.peer.poll_output(&mut state.session, now)
