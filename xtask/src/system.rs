@@ -46,11 +46,16 @@ const CHROMEDRIVER: Program = Program {
     why: "runs the client's own tests",
 };
 
+const ZSH: Program =
+    Program { names: &["zsh"], variable: None, debian: "zsh", why: "runs the shell tests" };
+const FISH: Program =
+    Program { names: &["fish"], variable: None, debian: "fish", why: "runs the shell tests" };
+
 /// Every program of the system for a purpose.
 pub(crate) fn needed(purpose: Purpose) -> Vec<Program> {
     match purpose {
         Purpose::Run => vec![COMPILER, NPM],
-        Purpose::Test => vec![COMPILER, NPM, CXX, CHROMIUM, CHROMEDRIVER],
+        Purpose::Test => vec![COMPILER, NPM, CXX, CHROMIUM, CHROMEDRIVER, ZSH, FISH],
     }
 }
 
