@@ -15,4 +15,6 @@ pub mod message;
 pub mod publish;
 pub mod rest;
 pub mod session;
+pub mod sse;
+pub mod text;
 pub mod time;

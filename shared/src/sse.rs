@@ -1,0 +1,254 @@
+//! Server-sent events: writing them, and reading them from a byte stream.
+//!
+//! After the HTML standard, "Server-sent events", §9.2.6.
+
+use std::fmt::Write as _;
+use std::str::FromStr;
+
+use crate::id::{Cursor, Epoch, Seq};
+
+/// Most bytes of one event that a reader takes: an output entry in which every byte is escaped.
+const EVENT_BYTES: usize = 1024 * 1024;
+
+/// Why a text is no event id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("an event id is `<epoch>.<seq>`")]
+pub struct InvalidEventId;
+
+/// The id of an SSE event: its epoch and seq.
+impl FromStr for Cursor {
+    type Err = InvalidEventId;
+
+    fn from_str(text: &str) -> Result<Self, InvalidEventId> {
+        let (epoch, seq) = text.split_once('.').ok_or(InvalidEventId)?;
+        let number = |text: &str| {
+            let plain = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+            plain.then(|| text.parse().ok()).flatten().ok_or(InvalidEventId)
+        };
+        Ok(Self { epoch: Epoch(number(epoch)?), seq: Seq(number(seq)?) })
+    }
+}
+
+impl std::fmt::Display for Cursor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}.{}", self.epoch, self.seq)
+    }
+}
+
+/// The sign of life of a stream that has nothing to say.
+pub const HEARTBEAT: &str = ": heartbeat\n\n";
+
+/// One event as a server writes it. `data` is one line.
+#[must_use]
+pub fn encode(kind: &str, id: Option<Cursor>, data: &str) -> String {
+    let mut text = String::with_capacity(kind.len() + data.len() + 64);
+    text.push_str("event: ");
+    text.push_str(kind);
+    if let Some(id) = id {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "\nid: {id}");
+    }
+    text.push_str("\ndata: ");
+    text.push_str(data);
+    text.push_str("\n\n");
+    text
+}
+
+/// How long a client should wait before it comes back.
+#[must_use]
+pub fn encode_retry(ms: u32) -> String {
+    format!("retry: {ms}\n\n")
+}
+
+/// One event as a reader gets it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SseEvent {
+    /// Its name; `message` where it has none.
+    pub kind: String,
+    /// Its lines, joined by newlines.
+    pub data: String,
+}
+
+/// What a reader found in the stream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Item {
+    /// An event. The position to resume at is [`Parser::last_event_id`].
+    Event(SseEvent),
+    /// A comment: a sign of life.
+    Comment,
+    /// How long to wait before coming back, in milliseconds.
+    Retry(u32),
+}
+
+/// The event is larger than a relay ever sends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("an event of more than 1 MiB")]
+pub struct TooLarge;
+
+/// Reads events from bytes as they come, in pieces of any size.
+#[derive(Debug, Clone, Default)]
+pub struct Parser {
+    line: Vec<u8>,
+    /// The last byte was a CR: an LF that follows belongs to it.
+    after_cr: bool,
+    started: bool,
+    kind: String,
+    data: String,
+    id: Option<String>,
+    last_event_id: Option<String>,
+}
+
+impl Parser {
+    /// A reader at the beginning of a stream.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The id of the last whole event, or an earlier one's.
+    #[must_use]
+    pub fn last_event_id(&self) -> Option<&str> {
+        self.last_event_id.as_deref()
+    }
+
+    /// Takes the next bytes and hands out what is whole.
+    ///
+    /// # Errors
+    /// [`TooLarge`]: the stream must be closed.
+    pub fn push(&mut self, bytes: &[u8], mut found: impl FnMut(Item)) -> Result<(), TooLarge> {
+        let mut rest = bytes;
+        if self.after_cr && rest.first() == Some(&b'\n') {
+            rest = &rest[1..];
+        }
+        self.after_cr &= rest.is_empty() && bytes.is_empty();
+        while let Some(end) = rest.iter().position(|byte| matches!(byte, b'\n' | b'\r')) {
+            self.line.extend_from_slice(&rest[..end]);
+            let cr = rest[end] == b'\r';
+            rest = &rest[end + 1..];
+            if cr {
+                match rest.first() {
+                    Some(b'\n') => rest = &rest[1..],
+                    Some(_) => {}
+                    None => self.after_cr = true,
+                }
+            }
+            let line = std::mem::take(&mut self.line);
+            if let Some(item) = self.line(&line) {
+                found(item);
+            }
+            if self.data.len() > EVENT_BYTES {
+                return Err(TooLarge);
+            }
+        }
+        self.line.extend_from_slice(rest);
+        if self.line.len() > EVENT_BYTES { Err(TooLarge) } else { Ok(()) }
+    }
+
+    fn line(&mut self, line: &[u8]) -> Option<Item> {
+        let line = String::from_utf8_lossy(line);
+        // Once, at the very beginning, a byte-order mark is no content.
+        let mark = if std::mem::replace(&mut self.started, true) { None } else { Some('\u{feff}') };
+        let line = mark.and_then(|mark| line.strip_prefix(mark)).unwrap_or(&line);
+        if line.is_empty() {
+            return self.dispatch();
+        }
+        let (name, value) = line.split_once(':').unwrap_or((line, ""));
+        let value = value.strip_prefix(' ').unwrap_or(value);
+        match name {
+            "" => return Some(Item::Comment),
+            "event" => value.clone_into(&mut self.kind),
+            "data" => {
+                self.data.push_str(value);
+                self.data.push('\n');
+            }
+            "id" if !value.contains('\0') => self.id = Some(value.to_owned()),
+            "retry" if value.bytes().all(|byte| byte.is_ascii_digit()) => {
+                return value.parse().ok().map(Item::Retry);
+            }
+            _ => {}
+        }
+        None
+    }
+
+    fn dispatch(&mut self) -> Option<Item> {
+        if let Some(id) = self.id.take() {
+            self.last_event_id = Some(id);
+        }
+        let (mut kind, mut data) =
+            (std::mem::take(&mut self.kind), std::mem::take(&mut self.data));
+        // The newline after the last line is no part of it.
+        data.pop()?;
+        if kind.is_empty() {
+            "message".clone_into(&mut kind);
+        }
+        Some(Item::Event(SseEvent { kind, data }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn read(parser: &mut Parser, bytes: &[u8]) -> Vec<Item> {
+        let mut items = Vec::new();
+        parser.push(bytes, |item| items.push(item)).unwrap();
+        items
+    }
+
+    fn event(kind: &str, data: &str) -> Item {
+        Item::Event(SseEvent { kind: kind.into(), data: data.into() })
+    }
+
+    #[test]
+    fn an_event_looks_like_this() {
+        let id = Cursor { epoch: Epoch(7), seq: Seq(9) };
+        assert_eq!(encode("gap", None, "{}"), "event: gap\ndata: {}\n\n");
+        assert_eq!(encode("a", Some(id), "{}"), "event: a\nid: 7.9\ndata: {}\n\n");
+        assert_eq!(encode_retry(250), "retry: 250\n\n");
+    }
+
+    #[test]
+    fn an_id_is_epoch_and_seq() {
+        assert_eq!("7.9".parse(), Ok(Cursor { epoch: Epoch(7), seq: Seq(9) }));
+        for bad in ["", ".", "7", "7.", ".9", "7.9.1", "-7.9", "+7.9", "1732175000000x", "7. 9"] {
+            assert_eq!(bad.parse::<Cursor>(), Err(InvalidEventId), "{bad}");
+        }
+    }
+
+    #[test]
+    fn all_of_the_format_is_read() {
+        let mut parser = Parser::new();
+        let stream = "\u{feff}retry: 1000\n\n: hello\r\nid: 1.2\rdata:a\ndata: b\n\nevent: x\n\n\
+            id\nevent: y\ndata\nunknown: z\nretry: soon\n\ndata: cut";
+        let items = read(&mut parser, stream.as_bytes());
+        assert_eq!(
+            items,
+            [Item::Retry(1000), Item::Comment, event("message", "a\nb"), event("y", "")]
+        );
+        assert_eq!(parser.last_event_id(), Some(""));
+    }
+
+    #[test]
+    fn an_event_without_end_is_given_up() {
+        let mut parser = Parser::new();
+        assert_eq!(parser.push(&vec![b'a'; EVENT_BYTES + 1], |_| {}), Err(TooLarge));
+        let mut parser = Parser::new();
+        let lines = "data: abcdefghijklmnopqrstuvwxyz\n".repeat(EVENT_BYTES / 26);
+        assert_eq!(parser.push(lines.as_bytes(), |_| {}), Err(TooLarge));
+    }
+
+    proptest! {
+        #[test]
+        fn cuts_do_not_matter(text in "[a:d\r\n]{0,30}", cut in 0_usize..30) {
+            let text = text.replace('d', "data: é");
+            let cut = cut.min(text.len());
+            let whole = read(&mut Parser::new(), text.as_bytes());
+            let mut parser = Parser::new();
+            let mut parts = read(&mut parser, &text.as_bytes()[..cut]);
+            parts.extend(read(&mut parser, b""));
+            parts.extend(read(&mut parser, &text.as_bytes()[cut..]));
+            prop_assert_eq!(parts, whole);
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! Output as text: UTF-8 that is never cut inside a character.
+
+/// Most bytes of a character that can be missing its end.
+const MOST_CARRIED: usize = 3;
+
+/// Turns pieces of output into text. A character that is cut at the end of a piece waits for the
+/// next one; what is no UTF-8 becomes U+FFFD.
+///
+/// What waits depends on the last three bytes alone, so a decoder that was shown them
+/// ([`TextDecoder::after`]) goes on exactly where another one stopped.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TextDecoder {
+    carried: Vec<u8>,
+}
+
+impl TextDecoder {
+    /// A decoder at the beginning.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { carried: Vec::new() }
+    }
+
+    /// A decoder that has decoded output which ended with `last`: three bytes or more, or all
+    /// there are.
+    #[must_use]
+    pub fn after(last: &[u8]) -> Self {
+        Self { carried: last[last.len() - unfinished(last)..].to_vec() }
+    }
+
+    /// The text of the next piece, as far as its characters are whole.
+    pub fn decode(&mut self, piece: &[u8]) -> String {
+        let mut bytes = std::mem::take(&mut self.carried);
+        bytes.extend_from_slice(piece);
+        self.carried = bytes.split_off(bytes.len() - unfinished(&bytes));
+        match String::from_utf8(bytes) {
+            Ok(text) => text,
+            Err(error) => String::from_utf8_lossy(error.as_bytes()).into_owned(),
+        }
+    }
+
+    /// Nothing follows: the text of what still waits.
+    pub fn finish(&mut self) -> String {
+        String::from_utf8_lossy(&std::mem::take(&mut self.carried)).into_owned()
+    }
+}
+
+/// How many bytes at the end begin a character that is not whole.
+fn unfinished(bytes: &[u8]) -> usize {
+    let last = &bytes[bytes.len().saturating_sub(MOST_CARRIED)..];
+    let begins = |byte: &u8| byte & 0b1100_0000 != 0b1000_0000;
+    let Some(start) = last.iter().rposition(begins) else { return 0 };
+    match std::str::from_utf8(&last[start..]) {
+        Err(error) if error.valid_up_to() == 0 && error.error_len().is_none() => last.len() - start,
+        _ => 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_cut_character_waits_for_its_end() {
+        let text = "a€𝄞ü";
+        for cut in 0..=text.len() {
+            let mut decoder = TextDecoder::new();
+            let (one, two) = text.as_bytes().split_at(cut);
+            assert_eq!(decoder.decode(one) + &decoder.decode(two), text);
+            assert_eq!(decoder.finish(), "");
+        }
+    }
+
+    #[test]
+    fn what_never_ends_is_replaced() {
+        let mut decoder = TextDecoder::new();
+        assert_eq!(decoder.decode(b"a\xe2\x82"), "a");
+        assert_eq!(decoder.decode(b"b"), "\u{fffd}b");
+        assert_eq!(decoder.decode(b"\xf0"), "");
+        assert_eq!(decoder.finish(), "\u{fffd}");
+    }
+
+    proptest! {
+        #[test]
+        fn pieces_give_the_text_of_the_whole(
+            bytes in prop::collection::vec(prop_oneof![any::<u8>(), Just(0xe2), Just(0x82), Just(0xf0)], 0..40),
+            cuts in prop::collection::vec(0_usize..40, 0..6),
+        ) {
+            let mut cuts: Vec<_> = cuts.into_iter().map(|cut| cut.min(bytes.len())).collect();
+            cuts.sort_unstable();
+            let (mut text, mut decoder, mut start) = (String::new(), TextDecoder::new(), 0);
+            for cut in cuts.into_iter().chain([bytes.len()]) {
+                text += &decoder.decode(&bytes[start..cut]);
+                start = cut;
+                // Another decoder goes on from here.
+                prop_assert_eq!(&TextDecoder::after(&bytes[..cut]), &decoder);
+                prop_assert_eq!(
+                    &TextDecoder::after(&bytes[cut.saturating_sub(MOST_CARRIED)..cut]), &decoder
+                );
+            }
+            prop_assert_eq!(text + &decoder.finish(), String::from_utf8_lossy(&bytes));
+        }
+    }
+}
