@@ -8,9 +8,13 @@
 //! to nothing, and works out the picture when somebody wants one: a client that connects gets a
 //! snapshot instead of the session's whole history.
 //!
+//! [`marks`] finds what a shell says of itself within its output: whether it is at its prompt, in
+//! which folder, what runs, and how the last command ended.
+//!
 //! [`publisher`] is the host's end of the link to a relay: it numbers the output, keeps what is
 //! not durable yet, and takes each piece of input once.
 
+pub mod marks;
 pub mod pty;
 pub mod publisher;
 pub mod screen;

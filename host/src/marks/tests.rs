@@ -1,0 +1,194 @@
+use proptest::prelude::*;
+
+use super::*;
+
+fn marks_of(pieces: &[&[u8]]) -> Vec<Mark> {
+    let (mut marks, mut found) = (Marks::new(), Vec::new());
+    for piece in pieces {
+        marks.push(piece, |mark| found.push(mark));
+    }
+    found
+}
+
+fn marks(output: &str) -> Vec<Mark> {
+    marks_of(&[output.as_bytes()])
+}
+
+fn start(command_line: Option<&str>) -> Mark {
+    Mark::CommandStart { command_line: command_line.map(str::to_owned) }
+}
+
+fn end(exit_code: Option<i32>) -> Mark {
+    Mark::CommandEnd { exit_code }
+}
+
+fn folder(host: &str, path: &str) -> Mark {
+    Mark::Folder { host: host.to_owned(), path: path.to_owned() }
+}
+
+#[test]
+fn every_mark_is_read() {
+    assert_eq!(marks("\x1b]133;A\x07"), [Mark::PromptStart]);
+    assert_eq!(marks("\x1b]133;A;cl=line;aid=7\x1b\\$ "), [Mark::PromptStart]);
+    assert_eq!(marks("\x1b]133;P;k=i\x07"), [Mark::PromptStart]);
+    assert_eq!(marks("x\x1b]133;B\x1b\\y"), [Mark::InputStart]);
+    assert_eq!(marks("\x1b]133;C\x07"), [start(None)]);
+    assert_eq!(marks("\x1b]133;D\x07\x1b]133;D;\x07"), [end(None), end(None)]);
+    assert_eq!(marks("\x1b]133;D;130\x07\x1b]133;D;-1;aid=1\x07"), [end(Some(130)), end(Some(-1))]);
+    assert_eq!(marks("\x1b]7;file://host/tmp/a%20b%C3%A4\x07"), [folder("host", "/tmp/a bä")]);
+    assert_eq!(marks("\x1b]7;file:///\x1b\\"), [folder("", "/")]);
+    assert_eq!(marks("\x1b]7;kitty-shell-cwd://h/50%25\x07"), [folder("h", "/50%25")]);
+}
+
+#[test]
+fn command_lines_are_read_in_every_form() {
+    let encoded = "\x1b]133;C;cmdline_url=ls%20-l%3B%0Aecho%20%C3%A4\x07";
+    assert_eq!(marks(encoded), [start(Some("ls -l;\necho ä"))]);
+    let quoted = [
+        (r"ls\ -l\ \;\ true", "ls -l ; true"),
+        (r"$'a\nb\'c\303\244\x'd", "a\nb'cäxd"),
+        (r"'a b'\''c'", "a b'c"),
+        ("'open", "open"),
+        (r"end\", r"end\"),
+        (r"$'end\", "end"),
+    ];
+    for (quoted, line) in quoted {
+        assert_eq!(marks(&format!("\x1b]133;C;cmdline={quoted}\x07")), [start(Some(line))]);
+    }
+    assert_eq!(marks("\x1b]133;C;cmdline_url=\x07"), [start(None)]);
+    // Nothing that is shown may move a cursor.
+    assert_eq!(marks("\x1b]133;C;cmdline_url=a%1B[2J\x07"), [start(Some("a\u{fffd}[2J"))]);
+}
+
+#[test]
+fn the_marks_of_visual_studio_code_are_equals() {
+    let output = "\x1b]633;P;Cwd=/a\\x3bb\\\\c\x07\x1b]633;A\x07\x1b]633;B\x07\
+                  \x1b]633;E;echo a\\x3b\\x0ab \\xzz;nonce\x07\x1b]633;C\x07\x1b]633;D;2\x07";
+    let command = Mark::CommandLine("echo a;\nb \\xzz".to_owned());
+    let expected = [
+        folder("", "/a;b\\c"),
+        Mark::PromptStart,
+        Mark::InputStart,
+        command,
+        start(None),
+        end(Some(2)),
+    ];
+    assert_eq!(marks(output), expected);
+}
+
+#[test]
+fn what_is_no_mark_is_passed_over() {
+    let others = [
+        "\x1b]0;title\x07",
+        "\x1b]8;;https://example.org\x1b\\link\x1b]8;;\x1b\\",
+        "\x1b]77;file:///\x07",
+        "\x1b]1337;A\x07",
+        "\x1b]7\x07",
+        "\x1b]7;\x07",
+        "\x1b]7;/tmp\x07",
+        "\x1b]7;file://host\x07",
+        "\x1b]7;file:///a%00b\x07",
+        "\x1b]633;P;Prompt=x\x07",
+        "\x1b]633;P;Cwd=relative\x07",
+        "\x1b]133\x07",
+        "\x1b]133;\x07",
+        "\x1b]133;AB\x07",
+        // The prompts of a command's later lines, and those at the right.
+        "\x1b]133;A;k=s\x07",
+        // No terminator: another control character ends it.
+        "\x1b]133;A\r\n\x07",
+        "\x1b]133;A\x18\x07",
+        "\x1b]133;A\x1b[m\x07",
+        "133;A\x07]133;A\x07",
+    ];
+    for other in others {
+        assert_eq!(marks(other), [], "{other:?}");
+        assert_eq!(marks(&format!("{other}\x1b]133;B\x07")), [Mark::InputStart], "{other:?}");
+    }
+    assert_eq!(marks("\x1b]133;A\x1b]133;B\x07"), [Mark::InputStart]);
+    assert_eq!(marks("\x1b\x1b]133;B\x07"), [Mark::InputStart]);
+}
+
+#[test]
+fn a_long_mark_is_bounded() {
+    let line = "x".repeat(1_000_000);
+    let whole =
+        format!("\x1b]133;C;cmdline_url={line}\x07\x1b]7;file:///{line}\x07\x1b]133;D;0\x07");
+    let expected = [start(Some(&line[..COMMAND_LINE_CHARS])), end(Some(0))];
+    assert_eq!(marks(&whole), expected);
+    let mut marks = Marks::new();
+    let mut found = Vec::new();
+    for piece in whole.as_bytes().chunks(1000) {
+        marks.push(piece, |mark| found.push(mark));
+        assert!(marks.begun.capacity() <= 2 * KEPT_BYTES);
+    }
+    assert_eq!(found, expected);
+    assert_eq!(marks.begun.capacity(), 0);
+}
+
+#[test]
+fn a_shell_is_running_until_it_says_otherwise() {
+    let mut state = ShellState::new("machine.example.org");
+    assert_eq!((state.activity(), state.cwd(), state.exit_code()), (Activity::Running, None, None));
+    assert!(state.fold(Mark::PromptStart));
+    assert_eq!(state.activity(), Activity::Idle);
+    assert!(!state.fold(Mark::InputStart));
+    assert!(state.fold(start(Some("false"))));
+    assert_eq!((state.activity(), state.command_line()), (Activity::Running, Some("false")));
+    assert!(state.fold(end(Some(1))));
+    assert_eq!((state.activity(), state.command_line()), (Activity::Idle, None));
+    assert_eq!(state.exit_code(), Some(1));
+    assert!(!state.fold(Mark::PromptStart));
+
+    assert!(!state.fold(Mark::CommandLine("make".to_owned())));
+    assert!(state.fold(start(None)));
+    assert_eq!(state.command_line(), Some("make"));
+    assert!(state.fold(end(None)));
+    assert_eq!(state.exit_code(), Some(1), "a line that was given up has no code");
+    assert!(state.fold(start(None)));
+    assert_eq!(state.command_line(), None);
+}
+
+#[test]
+fn only_this_machines_folders_count() {
+    let mut state = ShellState::new("machine.example.org");
+    for (host, path) in [("", "/a"), ("localhost", "/b"), ("machine", "/c"), ("MACHINE.lan", "/d")]
+    {
+        assert!(state.fold(folder(host, path)));
+        assert_eq!(state.cwd(), Some(path));
+        assert!(!state.fold(folder(host, path)));
+    }
+    assert!(!state.fold(folder("elsewhere", "/e")));
+    assert_eq!(state.cwd(), Some("/d"));
+}
+
+/// Output that comes close to marks more often than random bytes do.
+fn output() -> impl Strategy<Value = Vec<u8>> {
+    let part = prop_oneof![
+        4 => prop::sample::select(vec![
+            &b"\x1b]133;A\x07"[..], b"\x1b]133;D;1\x1b\\", b"\x1b]7;file://h/a%20b\x07",
+            b"\x1b]133;C;cmdline_url=a%0Ab\x07", b"\x1b]133;C;cmdline=$'a\\n'\x07",
+            b"\x1b]633;E;a\\x3b\x07", b"\x1b]633;P;Cwd=/x\x1b\\", b"\x1b]0;title\x07", b"\x1b[31m",
+        ]).prop_map(<[u8]>::to_vec),
+        4 => prop::sample::select(vec![
+            &b"\x1b"[..], b"]", b"7;", b"133;", b"633;", b"\\", b"\x07", b"C;cmdline=", b"E;", b"$'",
+            b"cmdline_url=", b"%", b"\\x", b"P;Cwd=/", b"file://", b"\n",
+        ]).prop_map(<[u8]>::to_vec),
+        1 => prop::collection::vec(any::<u8>(), 0..20),
+    ];
+    prop::collection::vec(part, 0..30).prop_map(|parts| parts.concat())
+}
+
+proptest! {
+    #[test]
+    fn pieces_make_no_difference(output in output(), cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..8)) {
+        let whole = marks_of(&[&output]);
+        let every_byte: Vec<&[u8]> = output.chunks(1).collect();
+        prop_assert_eq!(&marks_of(&every_byte), &whole);
+        let mut cuts: Vec<usize> = cuts.iter().map(|cut| cut.index(output.len() + 1)).collect();
+        cuts.extend([0, output.len()]);
+        cuts.sort_unstable();
+        let pieces: Vec<&[u8]> = cuts.windows(2).map(|cut| &output[cut[0]..cut[1]]).collect();
+        prop_assert_eq!(&marks_of(&pieces), &whole);
+    }
+}
