@@ -1,14 +1,13 @@
 //! The frame around all pages.
 
 use leptos::prelude::*;
-use leptos_router::components::{Route, Router, Routes};
-use leptos_router::path;
 
 use crate::access::Access;
 use crate::bindings::observe::{self, VisibleHeight};
 use crate::bindings::page;
-use crate::pages::{AskToken, NotFound, SessionsPage, TerminalPage};
+use crate::pages::{AskToken, NotFound, SessionPage, SessionsPage, TerminalPage};
 use crate::preferences::Preferences;
+use crate::route::{Route, Router};
 
 /// The whole application.
 #[component]
@@ -17,18 +16,24 @@ pub fn App() -> impl IntoView {
     let _ = Preferences::provide();
     let _: StoredValue<VisibleHeight, LocalStorage> =
         StoredValue::new_local(observe::visible_height());
+    let router = Router::provide();
     page::remove_id("boot");
     view! {
-        <Router>
-            <ErrorBoundary fallback=|_| view! { <p class="fault">"This page failed. Reload it."</p> }>
-                <Show when=move || !access.is_refused() fallback=AskToken>
-                    <Routes fallback=NotFound>
-                        <Route path=path!("/") view=SessionsPage />
-                        <Route path=path!("/sessions") view=SessionsPage />
-                        <Route path=path!("/terminal/:id") view=TerminalPage />
-                    </Routes>
-                </Show>
-            </ErrorBoundary>
-        </Router>
+        <ErrorBoundary fallback=|_| view! { <p class="fault">"This page failed. Reload it."</p> }>
+            <Show when=move || !access.is_refused() fallback=AskToken>
+                {pages(router)}
+            </Show>
+        </ErrorBoundary>
+    }
+}
+
+/// Another page, and the same page of another session, is built anew.
+fn pages(router: Router) -> impl Fn() -> AnyView {
+    let page = Memo::new(move |_| router.page());
+    move || match page.get() {
+        Route::Sessions { .. } => view! { <SessionsPage /> }.into_any(),
+        Route::Session(id) => view! { <SessionPage id /> }.into_any(),
+        Route::Terminal(id) => view! { <TerminalPage id /> }.into_any(),
+        Route::NotFound => view! { <NotFound /> }.into_any(),
     }
 }

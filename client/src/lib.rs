@@ -11,4 +11,5 @@ pub mod components;
 pub mod look;
 pub mod pages;
 pub mod preferences;
+pub mod route;
 pub mod session;

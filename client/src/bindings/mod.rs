@@ -4,6 +4,7 @@
 pub mod clipboard;
 pub mod clock;
 pub mod dialog;
+pub mod history;
 pub mod keyboard;
 pub mod media;
 pub mod observe;

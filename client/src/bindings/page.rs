@@ -94,8 +94,7 @@ pub fn replace_fragment(fragment: &str) {
     };
     let mark = if fragment.is_empty() { "" } else { "#" };
     let address = format!("{path}{query}{mark}{fragment}");
-    // The state is kept as it is: the router keeps its own there. Fails only where the page is
-    // being left.
+    // Fails only where the page is being left.
     let state = history.state().unwrap_or_default();
     let _ = history.replace_state_with_url(&state, "", Some(&address));
 }
@@ -144,6 +143,21 @@ pub fn set_attributes(element: &HtmlElement, attributes: &[(&str, String)]) {
     }
 }
 
+/// Leaves for `address`, which the browser loads.
+pub fn load(address: &str) {
+    if let Some(window) = window() {
+        // Fails only for what is no address.
+        let _ = window.location().assign(address);
+    }
+}
+
+/// Loads the page anew.
+pub fn reload() {
+    if let Some(window) = window() {
+        let _ = window.location().reload();
+    }
+}
+
 /// Opens `address` in a tab that cannot reach back to this page.
 pub fn open_tab(address: &str) {
     if let Some(window) = window() {
@@ -161,6 +175,21 @@ pub fn focus_soon(element: HtmlElement) {
 pub fn focus(element: &HtmlElement) {
     // Fails only for an element that is not in the page.
     let _ = element.focus();
+}
+
+/// Moves the focus to the page's content once it is drawn, unless something has taken it.
+pub fn focus_main_soon() {
+    leptos::prelude::request_animation_frame(|| {
+        let Some(document) = window().and_then(|window| window.document()) else { return };
+        let free = document.active_element().is_none_or(|active| active.tag_name() == "BODY");
+        let main = document.query_selector("main").ok().flatten();
+        if let Some(main) =
+            main.and_then(|main| main.dyn_into::<HtmlElement>().ok()).filter(|_| free)
+        {
+            main.set_tab_index(-1);
+            focus(&main);
+        }
+    });
 }
 
 /// Removes the element with this id.

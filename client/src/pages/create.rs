@@ -2,7 +2,6 @@
 
 use leptos::html;
 use leptos::prelude::*;
-use leptos_router::hooks::use_navigate;
 use moorline_shared::rest::CreateSession;
 
 use super::sessions::Sessions;
@@ -25,7 +24,6 @@ pub fn CreateDialog(
 #[component]
 fn CreateForm(open: RwSignal<bool>) -> impl IntoView {
     let sessions = Sessions::expect();
-    let navigate = use_navigate();
     let command = NodeRef::<html::Input>::new();
     let cwd = NodeRef::<html::Input>::new();
     let name = NodeRef::<html::Input>::new();
@@ -47,9 +45,8 @@ fn CreateForm(open: RwSignal<bool>) -> impl IntoView {
         };
         match wish(read(command), read(cwd), read(name)) {
             Ok(wish) => {
-                let navigate = navigate.clone();
                 open.set(false);
-                sessions.create(wish, move |path| navigate(path, Default::default()));
+                sessions.create(wish);
             }
             Err(Unbalanced) => {
                 set_problem.set(Some("A quote is open. Close it, or put a backslash before it."));

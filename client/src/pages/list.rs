@@ -244,7 +244,6 @@ fn contains(session: &SessionSummary, wanted: &str) -> bool {
         session.name.as_str(),
         session.session_id.as_str(),
         session.cwd.as_deref().unwrap_or_default(),
-        session.project.as_deref().unwrap_or_default(),
         &words::command(&session.command),
     ];
     wanted.is_empty() || page::lowercase(&text.join("\n")).contains(wanted)

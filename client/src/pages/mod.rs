@@ -4,10 +4,12 @@ pub mod ask_token;
 pub mod create;
 pub mod list;
 pub mod not_found;
+pub mod session;
 pub mod sessions;
 pub mod terminal;
 
 pub use ask_token::AskToken;
 pub use not_found::NotFound;
+pub use session::SessionPage;
 pub use sessions::SessionsPage;
 pub use terminal::TerminalPage;

@@ -4,7 +4,6 @@ use gloo_timers::callback::Interval;
 use leptos::html;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
-use leptos_router::hooks::use_navigate;
 use moorline_shared::rest::{CreateSession, SessionSummary};
 
 use super::create::CreateDialog;
@@ -15,6 +14,7 @@ use crate::bindings::keyboard::{self, Keys, Press};
 use crate::bindings::page::{self, PageEvent, PageWatch};
 use crate::components::menu::{AppMenu, MenuButton};
 use crate::components::{Icon, IconName, Mark};
+use crate::route::{Route, Router};
 
 /// While the page is seen, the list is asked for this often.
 const REFRESH_MS: u32 = 5_000;
@@ -23,6 +23,7 @@ const REFRESH_MS: u32 = 5_000;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Sessions {
     access: Access,
+    router: Router,
     /// `None` until the first answer.
     pub(super) list: RwSignal<Option<Vec<SessionSummary>>>,
     /// Why the last request failed.
@@ -37,6 +38,7 @@ impl Sessions {
     fn provide() -> Self {
         let sessions = Self {
             access: Access::expect(),
+            router: Router::expect(),
             list: RwSignal::new(None),
             problem: RwSignal::new(None),
             creating: RwSignal::new(false),
@@ -70,7 +72,7 @@ impl Sessions {
     }
 
     /// Creates a session and opens it.
-    pub(super) fn create(self, wish: CreateSession, open: impl Fn(&str) + 'static) {
+    pub(super) fn create(self, wish: CreateSession) {
         if self.creating.get_untracked() {
             return;
         }
@@ -80,7 +82,7 @@ impl Sessions {
             let answer = api::create(token.as_deref(), &wish).await;
             self.creating.set(false);
             match api::noting_refusal(self.access, answer) {
-                Ok(created) => open(&format!("/terminal/{}", created.session_id)),
+                Ok(created) => self.router.go(&Route::Terminal(created.session_id)),
                 Err(error) => self.set_problem(Some(error)),
             }
         });
@@ -121,11 +123,7 @@ pub fn SessionsPage() -> impl IntoView {
     let wanted = RwSignal::new(String::new());
     page::set_title("Sessions · Moorline");
     keep_fresh(sessions);
-    let navigate = use_navigate();
-    let start_shell = Callback::new(move |()| {
-        let navigate = navigate.clone();
-        sessions.create(CreateSession::default(), move |path| navigate(path, Default::default()));
-    });
+    let start_shell = Callback::new(move |()| sessions.create(CreateSession::default()));
     let keys = keyboard::page_keys(move |press| shortcut(press, start_shell, dialog_open, filter));
     let _: StoredValue<Keys, LocalStorage> = StoredValue::new_local(keys);
     view! {

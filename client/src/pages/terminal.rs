@@ -3,7 +3,6 @@
 use gloo_timers::callback::Timeout;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
-use leptos_router::hooks::{use_navigate, use_params_map};
 use moorline_shared::id::SessionId;
 use moorline_shared::message::close;
 use moorline_shared::rest::{CreateSession, SessionSummary};
@@ -21,33 +20,23 @@ use crate::components::terminal::{Stage, TerminalState};
 use crate::components::when::effect;
 use crate::components::{Icon, IconName, When, words};
 use crate::preferences::Preferences;
+use crate::route::{Route, Router};
 use crate::session::LinkView;
 
 const NOTICE_MS: u32 = 8_000;
 const FLASH_MS: u32 = 160;
 
-/// The terminal of the session that the address names.
+/// The terminal of a session.
 #[component]
-pub fn TerminalPage() -> impl IntoView {
-    let params = use_params_map();
-    let named = Memo::new(move |_| params.with(|params| params.get("id").unwrap_or_default()));
-    // Another id is another terminal: everything is built anew.
-    move || {
-        let id = named.get();
-        match id.parse::<SessionId>() {
-            Ok(id) => view! { <Terminal id /> }.into_any(),
-            Err(_) => view! { <super::NotFound /> }.into_any(),
-        }
-    }
-}
-
-#[component]
-fn Terminal(id: SessionId) -> impl IntoView {
+pub fn TerminalPage(
+    /// Which.
+    id: SessionId,
+) -> impl IntoView {
     let state = TerminalState::provide();
     let access = Access::expect();
     let reading = RwSignal::new(false);
-    let navigate = use_navigate();
-    let to_list = Callback::new(move |()| navigate("/sessions", Default::default()));
+    let router = Router::expect();
+    let to_list = Callback::new(move |()| router.navigate("/sessions"));
     effect(move || {
         let refused = state.view.with(|view| match view.link {
             LinkView::Refused { code } => code == close::UNAUTHORIZED || code == 1008,
@@ -264,9 +253,9 @@ fn Verdict(id: SessionId) -> impl IntoView {
 fn Again(id: SessionId) -> impl IntoView {
     let state = TerminalState::expect();
     let access = Access::expect();
-    let navigate = use_navigate();
+    let router = Router::expect();
     let start = move |_| {
-        let (id, navigate) = (id.clone(), navigate.clone());
+        let id = id.clone();
         spawn_local(async move {
             let token = access.token();
             let answer = async {
@@ -275,9 +264,7 @@ fn Again(id: SessionId) -> impl IntoView {
                 api::create(token.as_deref(), &old.map(same_again).unwrap_or_default()).await
             };
             match api::noting_refusal(access, answer.await) {
-                Ok(created) => {
-                    navigate(&format!("/terminal/{}", created.session_id), Default::default());
-                }
+                Ok(created) => router.go(&Route::Terminal(created.session_id)),
                 Err(error) => state.tell(&error.to_string()),
             }
         });

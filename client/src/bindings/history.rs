@@ -1,0 +1,75 @@
+//! The page's address and the links that change it.
+
+use gloo_events::{EventListener, EventListenerOptions};
+use wasm_bindgen::{JsCast, JsValue};
+use web_sys::{Element, Event, HtmlAnchorElement, MouseEvent, window};
+
+/// The path and the query of the page's address, as `/sessions?project=…`.
+#[must_use]
+pub fn address() -> String {
+    let location = window().map(|window| window.location());
+    let path = location.as_ref().and_then(|location| location.pathname().ok());
+    let query = location.as_ref().and_then(|location| location.search().ok());
+    path.unwrap_or_default() + &query.unwrap_or_default()
+}
+
+/// Gives the page another address of its own server: a step in the history. Nothing is loaded, and
+/// no [`AddressWatch`] is told.
+pub fn push(address: &str) {
+    let history = window().and_then(|window| window.history().ok());
+    if let Some(history) = history {
+        // Fails only for an address of elsewhere and for a page that is being left.
+        let _ = history.push_state_with_url(&JsValue::NULL, "", Some(address));
+    }
+}
+
+/// Hears of steps back and forth in the history while it lives.
+#[must_use = "dropping it stops listening"]
+pub struct AddressWatch {
+    _listener: Option<EventListener>,
+}
+
+/// Calls `changed` after each step back or forth in the history.
+pub fn watch(changed: impl Fn() + 'static) -> AddressWatch {
+    let listener =
+        window().map(|window| EventListener::new(&window, "popstate", move |_| changed()));
+    AddressWatch { _listener: listener }
+}
+
+/// Hears of links that are followed while it lives.
+#[must_use = "dropping it stops listening"]
+pub struct LinkWatch {
+    _listener: Option<EventListener>,
+}
+
+/// Calls `follow` with the path and query of a link to this server that is clicked plainly; where
+/// it answers true the browser does not follow the link itself.
+pub fn watch_links(follow: impl Fn(&str) -> bool + 'static) -> LinkWatch {
+    let listener = window().map(|window| {
+        let options = EventListenerOptions::enable_prevent_default();
+        EventListener::new_with_options(&window, "click", options, move |event| {
+            if target(event).is_some_and(|address| follow(&address)) {
+                event.prevent_default();
+            }
+        })
+    });
+    LinkWatch { _listener: listener }
+}
+
+/// Where a click leads within this page; `None` where the browser is to do what it does.
+fn target(event: &Event) -> Option<String> {
+    let click = event.dyn_ref::<MouseEvent>()?;
+    let modified = click.ctrl_key() || click.meta_key() || click.shift_key() || click.alt_key();
+    if modified || click.button() != 0 || click.default_prevented() {
+        return None;
+    }
+    let clicked = click.target()?.dyn_into::<Element>().ok()?;
+    let link = clicked.closest("a[href]").ok()??.dyn_into::<HtmlAnchorElement>().ok()?;
+    let here = window()?.location();
+    let elsewhere = !matches!(link.target().as_str(), "" | "_self")
+        || link.has_attribute("download")
+        || Some(link.origin()) != here.origin().ok();
+    let to = link.pathname() + &link.search();
+    let within = !link.hash().is_empty() && to == address();
+    (!elsewhere && !within).then_some(to)
+}

@@ -1,0 +1,235 @@
+//! What the page's address means, and how it changes. The address is all the context that a page
+//! has: two tabs on two sessions never mix.
+
+use leptos::prelude::*;
+use moorline_shared::id::{ProjectId, SessionId};
+
+use crate::bindings::history::{self, AddressWatch, LinkWatch};
+use crate::bindings::page;
+
+/// What an address leads to.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Route {
+    /// The list of sessions.
+    Sessions {
+        /// Which of them.
+        shelf: Shelf,
+    },
+    /// What a session did and does.
+    Session(SessionId),
+    /// A session's terminal.
+    Terminal(SessionId),
+    /// Nothing of this application.
+    #[default]
+    NotFound,
+}
+
+/// Which sessions a list shows: `?project=<id|none>`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Shelf {
+    /// All of them.
+    #[default]
+    All,
+    /// Those of one project.
+    Project(ProjectId),
+    /// Those of no project.
+    Loose,
+}
+
+impl Shelf {
+    /// Whether it holds a session of this project.
+    #[must_use]
+    pub fn holds(&self, project: Option<&ProjectId>) -> bool {
+        match self {
+            Self::All => true,
+            Self::Project(id) => project == Some(id),
+            Self::Loose => project.is_none(),
+        }
+    }
+
+    /// Its project, where it is one.
+    #[must_use]
+    pub const fn project(&self) -> Option<&ProjectId> {
+        match self {
+            Self::Project(id) => Some(id),
+            Self::All | Self::Loose => None,
+        }
+    }
+}
+
+impl Route {
+    /// Reads an address: a path, and a query after `?`.
+    #[must_use]
+    pub fn of(address: &str) -> Self {
+        let address = address.split('#').next().unwrap_or_default();
+        let (path, query) = address.split_once('?').unwrap_or((address, ""));
+        let parts: Vec<&str> = path.trim_matches('/').split('/').collect();
+        match parts[..] {
+            ["" | "sessions"] => match shelf(query) {
+                Some(shelf) => Self::Sessions { shelf },
+                None => Self::NotFound,
+            },
+            ["session", id] => id.parse().map_or(Self::NotFound, Self::Session),
+            ["terminal", id] => id.parse().map_or(Self::NotFound, Self::Terminal),
+            _ => Self::NotFound,
+        }
+    }
+
+    /// The address that leads here.
+    #[must_use]
+    pub fn address(&self) -> String {
+        match self {
+            Self::Sessions { shelf: Shelf::All } | Self::NotFound => "/sessions".to_owned(),
+            Self::Sessions { shelf: Shelf::Loose } => "/sessions?project=none".to_owned(),
+            Self::Sessions { shelf: Shelf::Project(id) } => format!("/sessions?project={id}"),
+            Self::Session(id) => format!("/session/{id}"),
+            Self::Terminal(id) => format!("/terminal/{id}"),
+        }
+    }
+
+    /// The page that shows it: another one is built anew, the same one goes on.
+    fn page(self) -> Self {
+        match self {
+            Self::Sessions { .. } => Self::Sessions { shelf: Shelf::All },
+            other => other,
+        }
+    }
+}
+
+/// `None` where the query names what cannot be a project.
+fn shelf(query: &str) -> Option<Shelf> {
+    let named = query.split('&').find_map(|field| field.strip_prefix("project="));
+    match named {
+        None | Some("") => Some(Shelf::All),
+        Some("none") => Some(Shelf::Loose),
+        Some(id) => id.parse().ok().map(Shelf::Project),
+    }
+}
+
+/// Where the page is, and how to go elsewhere.
+#[derive(Debug, Clone, Copy)]
+pub struct Router {
+    route: RwSignal<Route>,
+}
+
+impl Router {
+    /// Reads the page's address, follows it and the page's links, and makes itself known to all
+    /// components below.
+    #[must_use]
+    pub fn provide() -> Self {
+        let router = Self { route: RwSignal::new(Route::of(&history::address())) };
+        let watches = (
+            history::watch(move || router.arrive()),
+            history::watch_links(move |to| router.follow(to)),
+        );
+        let _: StoredValue<(AddressWatch, LinkWatch), LocalStorage> =
+            StoredValue::new_local(watches);
+        provide_context(router);
+        router
+    }
+
+    /// The one that was provided.
+    #[must_use]
+    pub fn expect() -> Self {
+        expect_context()
+    }
+
+    /// Where the page is; tracked.
+    #[must_use]
+    pub fn route(self) -> Route {
+        self.route.get()
+    }
+
+    /// As [`Router::route`], without what a page can change within itself; tracked.
+    #[must_use]
+    pub fn page(self) -> Route {
+        self.route.get().page()
+    }
+
+    /// Which sessions a list shows; tracked.
+    #[must_use]
+    pub fn shelf(self) -> Shelf {
+        match self.route.get() {
+            Route::Sessions { shelf } => shelf,
+            _ => Shelf::All,
+        }
+    }
+
+    /// Goes to an address: a step in the history. One that is no page of the application is loaded
+    /// by the browser.
+    pub fn navigate(self, address: &str) {
+        if Route::of(address) == Route::NotFound {
+            page::load(address);
+        } else if history::address() != address {
+            history::push(address);
+            self.arrive();
+        }
+    }
+
+    /// Goes to what `route` names.
+    pub fn go(self, route: &Route) {
+        self.navigate(&route.address());
+    }
+
+    fn follow(self, address: &str) -> bool {
+        let ours = Route::of(address) != Route::NotFound;
+        if ours {
+            self.navigate(address);
+        }
+        ours
+    }
+
+    fn arrive(self) {
+        let route = Route::of(&history::address());
+        if self.route.with_untracked(|known| *known != route) {
+            let elsewhere = self.route.get_untracked().page() != route.clone().page();
+            self.route.set(route);
+            if elsewhere {
+                // What had the focus is gone: go on from the new page's content.
+                page::focus_main_soon();
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_lead_to_pages_and_back() {
+        let addresses = [
+            "/sessions",
+            "/sessions?project=none",
+            "/sessions?project=abcdefgh",
+            "/session/abcdefgh",
+            "/terminal/abcd_efgh-1",
+        ];
+        for address in addresses {
+            let route = Route::of(address);
+            assert_eq!(route.address(), address);
+            assert_ne!(route, Route::NotFound);
+        }
+        assert_eq!(Route::of("/"), Route::Sessions { shelf: Shelf::All });
+        assert_eq!(Route::of("/terminal/abcdefgh/?digest=1#x"), Route::of("/terminal/abcdefgh"));
+    }
+
+    #[test]
+    fn what_cannot_be_is_not_found() {
+        let addresses =
+            ["/terminal/", "/terminal/short", "/session/a b c d e f", "/docs/api", "/sessions/x"];
+        for address in addresses.into_iter().chain(["/sessions?project=a%20b"]) {
+            assert_eq!(Route::of(address), Route::NotFound, "{address}");
+        }
+    }
+
+    #[test]
+    fn a_shelf_holds_only_its_own() {
+        let (one, other): (ProjectId, ProjectId) =
+            ("project1".parse().unwrap(), "project2".parse().unwrap());
+        let mine = Shelf::Project(one.clone());
+        assert!(mine.holds(Some(&one)) && !mine.holds(Some(&other)) && !mine.holds(None));
+        assert!(Shelf::Loose.holds(None) && !Shelf::Loose.holds(Some(&one)));
+        assert!(Shelf::All.holds(None) && Shelf::All.holds(Some(&one)));
+    }
+}
