@@ -13,6 +13,7 @@ mod house;
 mod packages;
 mod process;
 mod progress;
+mod python;
 mod run;
 mod setup;
 mod steps;

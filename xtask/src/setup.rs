@@ -9,7 +9,7 @@ use anyhow::{Result, bail};
 
 use crate::progress;
 use crate::workspace::Workspace;
-use crate::{packages, process, system, tools};
+use crate::{packages, process, python, system, tools};
 
 /// The target that the client is built for.
 pub(crate) const WASM: &str = "wasm32-unknown-unknown";
@@ -39,7 +39,7 @@ pub(crate) fn ensure(workspace: &Workspace, purpose: Purpose) -> Result<()> {
     let system = system::needed(purpose);
     // Tools build one after the other, since each uses every core and they share dependencies; what
     // waits for the network runs beside them.
-    let lanes = [builds(workspace, &tools), downloads(workspace, &system)?];
+    let lanes = [builds(workspace, &tools), downloads(workspace, purpose, &system)?];
     let count: usize = lanes.iter().map(Vec::len).sum();
     if count == 0 {
         return Ok(());
@@ -100,7 +100,11 @@ fn builds<'a>(workspace: &'a Workspace, tools: &'a [tools::Tool]) -> Vec<Part<'a
     parts
 }
 
-fn downloads<'a>(workspace: &'a Workspace, system: &'a [system::Program]) -> Result<Vec<Part<'a>>> {
+fn downloads<'a>(
+    workspace: &'a Workspace,
+    purpose: Purpose,
+    system: &'a [system::Program],
+) -> Result<Vec<Part<'a>>> {
     let missing: Vec<&system::Program> =
         system.iter().filter(|program| program.find(workspace).is_none()).collect();
     let mut parts = Vec::new();
@@ -111,7 +115,7 @@ fn downloads<'a>(workspace: &'a Workspace, system: &'a [system::Program]) -> Res
         parts.push(Part {
             what: format!("Debian packages {}", names.join(" ")),
             why: reasons.join("; "),
-            install: Box::new(move || system::install(workspace, &names)),
+            install: Box::new(move || system::install(workspace, &missing)),
         });
     }
     if !packages::are_there(workspace)? {
@@ -119,6 +123,13 @@ fn downloads<'a>(workspace: &'a Workspace, system: &'a [system::Program]) -> Res
             what: "npm packages".to_owned(),
             why: "the browser's terminal and wasm-opt, by client/package-lock.json".to_owned(),
             install: Box::new(|| packages::install(workspace)),
+        });
+    }
+    if purpose == Purpose::Test && !python::are_there(workspace)? {
+        parts.push(Part {
+            what: "Python packages".to_owned(),
+            why: "the test of the REST API, by tests/requirements.txt".to_owned(),
+            install: Box::new(|| python::install(workspace)),
         });
     }
     Ok(parts)

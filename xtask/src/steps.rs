@@ -167,12 +167,11 @@ fn fuzz_all(workspace: &Workspace, _: &[String]) -> Result<Vec<String>> {
 fn scenarios(workspace: &Workspace, filter: &[String]) -> Result<Vec<String>> {
     let mut build = workspace.cargo(&["build", "--locked", "--bins"]);
     process::run("relay", build.args(NATIVE))?;
-    let chrome = system::chromium(workspace).context("there is no Chromium")?;
-    let paths = [
+    let mut paths = vec![
         ("MOORLINE_BIN", workspace.target.join("debug/moorline")),
         ("MOORLINE_DIST", workspace.dist()),
-        ("CHROME", chrome),
     ];
+    paths.extend(system::for_scenarios(workspace)?);
     nextest(workspace, SCENARIOS, filter, &paths)
 }
 

@@ -1,67 +1,93 @@
 //! What only the system's package manager can provide.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 
 use crate::process;
 use crate::setup::Purpose;
 use crate::workspace::Workspace;
 
 /// A program of the system.
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Program {
     /// It goes by any of these names.
     names: &'static [&'static str],
     /// A variable that may hold its path instead.
     variable: Option<&'static str>,
+    /// Arguments with which it must succeed to count as there.
+    proof: &'static [&'static str],
     pub(crate) debian: &'static str,
     pub(crate) why: &'static str,
+    source: Source,
 }
 
-const COMPILER: Program =
-    Program { names: &["cc"], variable: None, debian: "gcc", why: "links, and compiles SQLite" };
-const NPM: Program = Program {
-    names: &["npm"],
-    variable: None,
-    debian: "npm",
-    why: "installs the browser's modules and wasm-opt",
-};
-const CXX: Program = Program {
-    names: &["c++"],
-    variable: Some("CXX"),
-    debian: "g++",
-    why: "compiles the fuzzing engine",
-};
+/// What is done with a Debian package.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Source {
+    /// It is installed.
+    Installed,
+    /// It is unpacked into this checkout: installing it would start a server on this machine.
+    Unpacked,
+}
+
+const COMPILER: Program = program(&["cc"], "gcc", "links, and compiles SQLite");
+const NPM: Program = program(&["npm"], "npm", "installs the browser's modules and wasm-opt");
+const CXX: Program =
+    Program { variable: Some("CXX"), ..program(&["c++"], "g++", "compiles the fuzzing engine") };
 const CHROMIUM: Program = Program {
-    names: &["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"],
     variable: Some("CHROME"),
-    debian: "chromium",
-    why: "runs the browser scenarios",
+    ..program(
+        &["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"],
+        "chromium",
+        "runs the browser scenarios",
+    )
 };
 const CHROMEDRIVER: Program = Program {
-    names: &["chromedriver"],
     variable: Some("CHROMEDRIVER"),
-    debian: "chromium-driver",
-    why: "runs the client's own tests",
+    ..program(&["chromedriver"], "chromium-driver", "runs the client's own tests")
 };
-
-const ZSH: Program =
-    Program { names: &["zsh"], variable: None, debian: "zsh", why: "runs the shell tests" };
-const FISH: Program =
-    Program { names: &["fish"], variable: None, debian: "fish", why: "runs the shell tests" };
+const ZSH: Program = program(&["zsh"], "zsh", "runs the shell tests");
+const FISH: Program = program(&["fish"], "fish", "runs the shell tests");
+const NGINX: Program = Program {
+    variable: Some("NGINX"),
+    source: Source::Unpacked,
+    ..program(&["nginx"], "nginx", "runs deploy/nginx.conf")
+};
+const CADDY: Program = Program {
+    variable: Some("CADDY"),
+    source: Source::Unpacked,
+    ..program(&["caddy"], "caddy", "runs deploy/caddy/Caddyfile")
+};
+const SYSTEMD_ANALYZE: Program =
+    program(&["systemd-analyze"], "systemd", "verifies the units of deploy/systemd");
+const PYTHON: Program = Program {
+    proof: &["-c", "import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 10))"],
+    ..program(&["python3", "/usr/bin/python3"], "python3-venv", "runs the test of the REST API")
+};
 
 /// Every program of the system for a purpose.
 pub(crate) fn needed(purpose: Purpose) -> Vec<Program> {
+    let run = [COMPILER, NPM];
+    let test = [CXX, CHROMIUM, CHROMEDRIVER, ZSH, FISH, NGINX, CADDY, SYSTEMD_ANALYZE, PYTHON];
     match purpose {
-        Purpose::Run => vec![COMPILER, NPM],
-        Purpose::Test => vec![COMPILER, NPM, CXX, CHROMIUM, CHROMEDRIVER, ZSH, FISH],
+        Purpose::Run => run.to_vec(),
+        Purpose::Test => [&run[..], &test].concat(),
     }
 }
 
-/// The browser of the scenarios.
-pub(crate) fn chromium(workspace: &Workspace) -> Option<PathBuf> {
-    CHROMIUM.find(workspace)
+/// What the scenarios run besides the relay, each with the variable that names it to them.
+///
+/// # Errors
+/// Where one is not there.
+pub(crate) fn for_scenarios(workspace: &Workspace) -> Result<Vec<(&'static str, PathBuf)>> {
+    let programs = [("CHROME", CHROMIUM), ("NGINX", NGINX), ("CADDY", CADDY)];
+    let there = programs.into_iter().map(|(variable, program)| {
+        let path = program.find(workspace);
+        Ok((variable, path.with_context(|| format!("there is no {}", program.debian))?))
+    });
+    there.collect()
 }
 
 /// The driver of the client's own tests.
@@ -69,42 +95,108 @@ pub(crate) fn chromedriver(workspace: &Workspace) -> Option<PathBuf> {
     CHROMEDRIVER.find(workspace)
 }
 
+/// A Python that can make environments for packages.
+pub(crate) fn python(workspace: &Workspace) -> Option<PathBuf> {
+    PYTHON.find(workspace)
+}
+
+const fn program(
+    names: &'static [&'static str],
+    debian: &'static str,
+    why: &'static str,
+) -> Program {
+    Program { names, variable: None, proof: &[], debian, why, source: Source::Installed }
+}
+
 impl Program {
     /// Where it is.
     pub(crate) fn find(&self, workspace: &Workspace) -> Option<PathBuf> {
         let set = self.variable.and_then(std::env::var_os).map(PathBuf::from);
-        let mut names = self.names.iter().map(PathBuf::from);
-        set.or_else(|| names.find_map(|name| workspace.find(&name)))
+        let mut names = self.names.iter().map(Path::new);
+        let there = || names.find_map(|name| workspace.find(name).filter(|path| self.proves(path)));
+        set.or_else(there).or_else(|| self.unpacked(workspace))
+    }
+
+    fn proves(&self, path: &Path) -> bool {
+        self.proof.is_empty() || process::answer(Command::new(path).args(self.proof)).is_some()
+    }
+
+    fn unpacked(&self, workspace: &Workspace) -> Option<PathBuf> {
+        // A system's own server is often not on PATH but for root.
+        let roots = [PathBuf::from("/"), unpacked(workspace)];
+        let wanted = self.source == Source::Unpacked;
+        let folders = roots.iter().flat_map(|root| [root.join("usr/sbin"), root.join("usr/bin")]);
+        let mut files = folders.map(|folder| folder.join(self.names[0]));
+        files.find(|file| wanted && file.is_file())
     }
 }
 
-/// Installs Debian packages, as root or by sudo.
+fn unpacked(workspace: &Workspace) -> PathBuf {
+    workspace.tools().join("debian")
+}
+
+/// Installs or unpacks the packages of these programs.
 ///
 /// # Errors
 /// Where the system has no apt, or apt fails.
-pub(crate) fn install(workspace: &Workspace, packages: &[&str]) -> Result<()> {
-    let names = packages.join(" ");
+pub(crate) fn install(workspace: &Workspace, programs: &[&Program]) -> Result<()> {
+    let of = |source: Source| -> Vec<&str> {
+        let from = programs.iter().filter(|program| program.source == source);
+        from.map(|program| program.debian).collect()
+    };
+    let (installed, servers) = (of(Source::Installed), of(Source::Unpacked));
     if !workspace.has("apt-get") {
+        let names = [installed, servers].concat().join(" ");
         bail!(
             "this system has no apt-get: install what Debian calls `{names}` by its own package manager"
         );
     }
+    // Without any list of packages nothing can be downloaded either.
+    if !installed.is_empty() || unpack(workspace, &servers).is_err() {
+        let apt = as_root(workspace, &installed)?;
+        apt(&["update"])?;
+        if !installed.is_empty() {
+            apt(&[&["install", "--yes", "--no-install-recommends"], &installed[..]].concat())?;
+        }
+        unpack(workspace, &servers)?;
+    }
+    Ok(())
+}
+
+/// apt-get as root, or by sudo.
+fn as_root<'a>(
+    workspace: &'a Workspace,
+    packages: &[&str],
+) -> Result<impl Fn(&[&str]) -> Result<()> + 'a> {
     let is_root = process::answer(Command::new("id").arg("-u")).is_some_and(|id| id.trim() == "0");
     if !is_root && !workspace.has("sudo") {
-        bail!("run `apt-get install {names}` as root: there is no sudo here");
+        let names = packages.join(" ");
+        bail!("run `apt-get update` and `apt-get install {names}` as root: there is no sudo here");
     }
-    let apt = |arguments: &[&str]| {
-        let mut command = if is_root {
-            workspace.command("env")
-        } else {
-            let mut command = workspace.command("sudo");
+    Ok(move |arguments: &[&str]| {
+        let mut command = workspace.command(if is_root { "env" } else { "sudo" });
+        if !is_root {
             command.arg("env");
-            command
-        };
+        }
         command.args(["DEBIAN_FRONTEND=noninteractive", "apt-get"]).args(arguments);
-        process::run("Debian packages", &mut command)
-    };
-    apt(&["update"])?;
-    apt(&[&["install", "--yes", "--no-install-recommends"], packages].concat())?;
+        process::run("Debian packages", &mut command).map(drop)
+    })
+}
+
+/// Downloads packages and unpacks them into this checkout: neither needs root.
+fn unpack(workspace: &Workspace, packages: &[&str]) -> Result<()> {
+    let folder = workspace.tools().join("debian-packages");
+    std::fs::create_dir_all(&folder)?;
+    for package in packages {
+        let mut download = workspace.command("apt-get");
+        download.args(["download", package]).current_dir(&folder);
+        process::run(package, &mut download)?;
+    }
+    for file in std::fs::read_dir(&folder)? {
+        let file = file?.path();
+        let mut unpack = workspace.command("dpkg-deb");
+        process::run("unpacking", unpack.arg("--extract").arg(&file).arg(unpacked(workspace)))?;
+        std::fs::remove_file(file)?;
+    }
     Ok(())
 }
