@@ -56,6 +56,33 @@ pub fn chromium() -> Result<PathBuf> {
     )
 }
 
+/// nginx: `$NGINX`, or Debian's, installed or unpacked by `cargo xtask`.
+///
+/// # Errors
+/// Says what to run where there is none.
+pub fn nginx() -> Result<PathBuf> {
+    server("NGINX", "usr/sbin/nginx")
+}
+
+/// Caddy: `$CADDY`, or Debian's, installed or unpacked by `cargo xtask`.
+///
+/// # Errors
+/// Says what to run where there is none.
+pub fn caddy() -> Result<PathBuf> {
+    server("CADDY", "usr/bin/caddy")
+}
+
+fn server(variable: &str, path: &str) -> Result<PathBuf> {
+    if let Some(named) = named(variable)? {
+        return Ok(named);
+    }
+    let roots = [PathBuf::from("/"), workspace().join("target/tools/debian")];
+    let mut there = roots.iter().map(|root| root.join(path)).filter(|path| path.is_file());
+    there.next().with_context(|| {
+        format!("there is no /{path}: install it, or name one in ${variable}, or run `cargo xtask setup`")
+    })
+}
+
 /// Where what a failed scenario leaves is put.
 ///
 /// # Errors

@@ -252,6 +252,14 @@ pub fn usage(pid: i32) -> Result<Usage> {
     Ok(Usage { rss_bytes: kibibytes * 1024, cpu })
 }
 
+/// An address that nothing listens on.
+///
+/// # Errors
+/// Where no port is free.
+pub fn local_address() -> Result<SocketAddr> {
+    Ok((Ipv4Addr::LOCALHOST, free_port()?).into())
+}
+
 /// A port that nothing listens on, below those that the system gives to outgoing connections: a
 /// relay that is restarted finds it free.
 fn free_port() -> Result<u16> {

@@ -1,0 +1,272 @@
+//! An event stream by hand: what `EventSource` does, a connection at a time.
+
+use std::collections::VecDeque;
+
+use anyhow::{Context as _, Result, bail, ensure};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use moorline_shared::id::{Cursor, SessionId};
+use moorline_shared::sse::{Item as Parsed, Parser};
+use reqwest::{Method, Response};
+use serde_json::Value;
+
+use crate::api::Api;
+use crate::wait::within;
+
+/// One event.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Told {
+    /// The event's name.
+    pub kind: String,
+    /// Where a client goes on that has it; synthetic events carry none.
+    pub id: Option<Cursor>,
+    /// Its JSON.
+    pub data: Value,
+}
+
+/// What came.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Item {
+    /// An event.
+    Event(Told),
+    /// A comment: a sign of life.
+    Comment,
+    /// How long to wait before coming back.
+    Retry(u32),
+    /// The relay ended the stream in good order.
+    End,
+    /// The connection broke.
+    Broken,
+}
+
+/// A connection to an event stream.
+#[derive(Debug)]
+pub struct Sse {
+    response: Response,
+    parser: Parser,
+    items: VecDeque<Item>,
+    over: bool,
+    /// What was asked for last with `retry:`.
+    pub retry: Option<u32>,
+}
+
+impl Sse {
+    /// Follows a session from now on.
+    ///
+    /// # Errors
+    /// Where the answer is no event stream.
+    pub async fn live(api: &Api, session: &SessionId) -> Result<Self> {
+        Self::open(api, &events_of(session), None).await
+    }
+
+    /// Follows a session after an entry.
+    ///
+    /// # Errors
+    /// As [`Sse::live`].
+    pub async fn after(api: &Api, session: &SessionId, cursor: Cursor) -> Result<Self> {
+        Self::open(api, &events_of(session), Some(&cursor.to_string())).await
+    }
+
+    /// Replays all that is retained, with these parameters.
+    ///
+    /// # Errors
+    /// As [`Sse::live`].
+    pub async fn replay(api: &Api, session: &SessionId, parameters: &str) -> Result<Self> {
+        let path = format!("{}?lastEventId=0{parameters}", events_of(session));
+        Self::open(api, &path, None).await
+    }
+
+    /// Opens any path.
+    ///
+    /// # Errors
+    /// As [`Sse::live`].
+    pub async fn open(api: &Api, path: &str, last_event_id: Option<&str>) -> Result<Self> {
+        let mut request = api.request(Method::GET, path).header("Accept", "text/event-stream");
+        if let Some(id) = last_event_id {
+            request = request.header("Last-Event-ID", id);
+        }
+        Self::of(within("the answer to an event stream", request.send()).await??).await
+    }
+
+    /// Reads from an answer.
+    ///
+    /// # Errors
+    /// Where it is no event stream.
+    pub async fn of(response: Response) -> Result<Self> {
+        let status = response.status();
+        let kind = response.headers().get("content-type").cloned();
+        let is_stream = kind.as_ref().is_some_and(|kind| kind == "text/event-stream");
+        if status != 200 || !is_stream {
+            bail!("{status}, {kind:?} instead of an event stream: {}", response.text().await?);
+        }
+        let (parser, items) = (Parser::new(), VecDeque::new());
+        Ok(Self { response, parser, items, over: false, retry: None })
+    }
+
+    /// A header of the answer.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.response.headers().get(name)?.to_str().ok()
+    }
+
+    /// The next of anything.
+    ///
+    /// # Errors
+    /// Where nothing comes, or something that is no event of the relay's.
+    pub async fn next(&mut self) -> Result<Item> {
+        loop {
+            if let Some(item) = self.items.pop_front() {
+                if let Item::Retry(ms) = item {
+                    self.retry = Some(ms);
+                }
+                return Ok(item);
+            }
+            if self.over {
+                bail!("nothing comes after the end of a stream");
+            }
+            match within("something from an event stream", self.response.chunk()).await? {
+                Ok(Some(bytes)) => self.parse(&bytes)?,
+                end => {
+                    self.over = true;
+                    let broke = end.is_err();
+                    self.items.push_back(if broke { Item::Broken } else { Item::End });
+                }
+            }
+        }
+    }
+
+    /// The next event; `None` at the end of the stream, in whatever way.
+    ///
+    /// # Errors
+    /// As [`Sse::next`].
+    pub async fn event(&mut self) -> Result<Option<Told>> {
+        loop {
+            match self.next().await? {
+                Item::Event(told) => return Ok(Some(told)),
+                Item::End | Item::Broken => return Ok(None),
+                Item::Comment | Item::Retry(_) => {}
+            }
+        }
+    }
+
+    /// Skips to the next event of a kind.
+    ///
+    /// # Errors
+    /// Where the stream ends before.
+    pub async fn skip_to(&mut self, kind: &str) -> Result<Told> {
+        let mut skipped = Vec::new();
+        while let Some(told) = self.event().await? {
+            if told.kind == kind {
+                return Ok(told);
+            }
+            skipped.push(told.kind);
+        }
+        bail!("the stream ended before `{kind}` came, after {skipped:?}")
+    }
+
+    /// Reads output until it contains `text`, or to the end of the stream.
+    ///
+    /// # Errors
+    /// Where numbers do not rise, or an event is not of the shape of its kind.
+    pub async fn output(&mut self, until: Option<&str>) -> Result<Output> {
+        let mut output = Output::default();
+        while let Some(told) = self.event().await? {
+            output.take(&told)?;
+            if until.is_some_and(|text| output.contains(text)) {
+                return Ok(output);
+            }
+        }
+        match until {
+            None => Ok(output),
+            Some(text) => bail!("the stream ended before {text:?} came, after {output:?}"),
+        }
+    }
+
+    fn parse(&mut self, bytes: &[u8]) -> Result<()> {
+        // Line by line: the position belongs to the event that was complete with that line.
+        for line in bytes.split_inclusive(|byte| *byte == b'\n') {
+            let before = self.parser.last_event_id().map(str::to_owned);
+            let mut found = None;
+            self.parser.push(line, |item| found = Some(item))?;
+            let item = match found {
+                None => continue,
+                Some(Parsed::Comment) => Item::Comment,
+                Some(Parsed::Retry(ms)) => Item::Retry(ms),
+                Some(Parsed::Event(event)) => {
+                    let id = self.parser.last_event_id();
+                    let id = id.filter(|id| before.as_deref() != Some(*id));
+                    let data = serde_json::from_str(&event.data)
+                        .with_context(|| format!("the data of an event is {:?}", event.data))?;
+                    let id = id.map(str::parse).transpose()?;
+                    Item::Event(Told { kind: event.kind, id, data })
+                }
+            };
+            self.items.push_back(item);
+        }
+        Ok(())
+    }
+}
+
+/// The output among events, and how far they go.
+#[derive(Debug, Clone, Default)]
+pub struct Output {
+    /// The bytes.
+    pub bytes: Vec<u8>,
+    /// Where a client goes on that has all this.
+    pub last: Option<Cursor>,
+    /// Kinds of the events that are no output.
+    pub others: Vec<String>,
+    /// Where each piece of output ended: its position, and how many bytes there were by then.
+    pub marks: Vec<(Cursor, usize)>,
+    /// Positions at which to look for a text next.
+    searched: usize,
+}
+
+impl Output {
+    /// Takes in an event.
+    ///
+    /// # Errors
+    /// Where it does not follow, or has not the shape of its kind.
+    pub fn take(&mut self, told: &Told) -> Result<()> {
+        let Told { kind, id, data } = told;
+        ensure!(data["type"] == kind.as_str(), "{data} is named {kind}");
+        ensure!(data["timestamp"].is_u64() && data["sessionId"].is_string(), "{data}");
+        if let (Some(last), Some(id)) = (self.last, id) {
+            ensure!(id.epoch == last.epoch && id.seq > last.seq, "{id} came after {last}");
+        }
+        self.last = id.or(self.last);
+        if kind != "session-output" {
+            self.others.push(kind.clone());
+            return Ok(());
+        }
+        let id = id.with_context(|| format!("output without an id: {data}"))?;
+        ensure!(data["stream"] == "stdout" && data["seq"] == id.seq.0, "{id}: {data}");
+        let content = data["content"].as_str().with_context(|| format!("no content: {data}"))?;
+        match data["encoding"].as_str() {
+            None => self.bytes.extend_from_slice(content.as_bytes()),
+            Some("base64") => self.bytes.extend(STANDARD.decode(content)?),
+            Some(other) => bail!("an encoding of {other:?}"),
+        }
+        self.marks.push((id, self.bytes.len()));
+        Ok(())
+    }
+
+    /// As text.
+    #[must_use]
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.bytes).into_owned()
+    }
+
+    /// Whether `text` is in what has come since the last time that this was asked.
+    fn contains(&mut self, text: &str) -> bool {
+        let from = self.searched.saturating_sub(text.len());
+        self.searched = self.bytes.len();
+        self.bytes[from..].windows(text.len()).any(|window| window == text.as_bytes())
+    }
+}
+
+/// The path of a session's events.
+#[must_use]
+pub fn events_of(session: &SessionId) -> String {
+    format!("/api/session/{session}/events")
+}
