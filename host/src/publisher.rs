@@ -8,13 +8,14 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use bytes::{Buf, Bytes, BytesMut};
+use moorline_shared::event::Event;
 use moorline_shared::frame::{Frame, FrameError};
 use moorline_shared::id::{ClientId, Cursor, Epoch, Seq};
-use moorline_shared::limits::{CLIENTS_PER_SESSION, FRAME_HEADER_BYTES};
+use moorline_shared::limits::{CLIENTS_PER_SESSION, FRAME_HEADER_BYTES, UNACKED_INPUT_BYTES};
 use moorline_shared::link::{Next, Sender};
 use moorline_shared::log::Log;
 use moorline_shared::message::Snapshot;
-use moorline_shared::publish::{HostCommand, HostMessage};
+use moorline_shared::publish::{HostCommand, HostMessage, RequestId, WriteRefused};
 use moorline_shared::session::{ExitStatus, Size};
 
 /// What the owner must do.
@@ -22,6 +23,8 @@ use moorline_shared::session::{ExitStatus, Size};
 pub enum Output {
     /// Tell the relay.
     Message(HostMessage),
+    /// An event was appended that the owner did not bring: the screen must count it.
+    Appended(Seq),
     /// Give the session's terminal this size.
     Resize(Size),
     /// Make a picture of the screen, and bring it to [`Publisher::picture`].
@@ -39,6 +42,14 @@ struct Progress {
     used: u64,
 }
 
+/// Input that waits for the session to take it.
+#[derive(Debug)]
+struct Piece {
+    /// Whose, and its number; `None` for what no client numbers.
+    owner: Option<(ClientId, Seq)>,
+    data: Bytes,
+}
+
 /// See the module.
 #[derive(Debug)]
 pub struct Publisher {
@@ -50,7 +61,9 @@ pub struct Publisher {
     exit_told: bool,
     progress: BTreeMap<ClientId, Progress>,
     uses: u64,
-    input: VecDeque<(ClientId, Seq, Bytes)>,
+    input: VecDeque<Piece>,
+    /// Bytes in `input` that no client numbers.
+    written_bytes: usize,
     outbox: VecDeque<Output>,
 }
 
@@ -58,8 +71,14 @@ impl Publisher {
     /// A session that has put out nothing.
     #[must_use]
     pub const fn new(epoch: Epoch, size: Size) -> Self {
+        Self::starting_after(epoch, Seq::ZERO, size)
+    }
+
+    /// A session whose log begins with entries that its relay has and its host has not: a fork.
+    #[must_use]
+    pub const fn starting_after(epoch: Epoch, seq: Seq, size: Size) -> Self {
         Self {
-            log: Log::new(epoch),
+            log: Log::starting_after(epoch, seq),
             sender: None,
             size,
             exit: None,
@@ -67,6 +86,7 @@ impl Publisher {
             progress: BTreeMap::new(),
             uses: 0,
             input: VecDeque::new(),
+            written_bytes: 0,
             outbox: VecDeque::new(),
         }
     }
@@ -79,10 +99,16 @@ impl Publisher {
         self.log.append(buffer)
     }
 
+    /// Numbers an event.
+    pub fn event(&mut self, event: Event) -> Seq {
+        self.log.append_event(event)
+    }
+
     /// The session's process ended; no output follows.
     pub fn exited(&mut self, status: ExitStatus) {
         self.exit = Some(status);
         self.input.clear();
+        self.written_bytes = 0;
     }
 
     /// A picture was made, or could not be.
@@ -107,6 +133,8 @@ impl Publisher {
                 self.say(HostMessage::InputAck { client_id, seq });
             }
             HostCommand::Input { client_id, piece } => self.queue(client_id, &piece),
+            HostCommand::Write { request, data, event } => self.write(request, data, event),
+            HostCommand::Append { event } => self.append_told(event),
             HostCommand::Resize { size } => {
                 if size != self.size {
                     self.size = size;
@@ -123,7 +151,7 @@ impl Publisher {
     pub fn relay_left(&mut self) {
         self.sender = None;
         self.exit_told = false;
-        self.outbox.retain(|output| matches!(output, Output::Resize(_) | Output::Close));
+        self.outbox.retain(|output| !matches!(output, Output::Message(_) | Output::MakePicture));
     }
 
     /// What to do now; call until `None`.
@@ -149,18 +177,21 @@ impl Publisher {
     /// The oldest input that the session has not taken.
     #[must_use]
     pub fn input(&self) -> Option<&[u8]> {
-        self.input.front().map(|(_, _, data)| &data[..])
+        self.input.front().map(|piece| &piece.data[..])
     }
 
     /// The session has taken the first `bytes` of [`Publisher::input`]. A piece counts as accepted
     /// when its last byte is taken.
     pub fn input_taken(&mut self, bytes: usize) {
-        if let Some((_, _, data)) = self.input.front_mut() {
-            data.advance(bytes.min(data.len()));
+        if let Some(Piece { owner, data }) = self.input.front_mut() {
+            let taken = bytes.min(data.len());
+            data.advance(taken);
+            if owner.is_none() {
+                self.written_bytes -= taken;
+            }
         }
-        while let Some((client_id, seq, _)) =
-            self.input.pop_front_if(|(_, _, data)| data.is_empty())
-        {
+        while let Some(piece) = self.input.pop_front_if(|piece| piece.data.is_empty()) {
+            let Some((client_id, seq)) = piece.owner else { continue };
             if let Some(progress) = self.progress.get_mut(&client_id) {
                 progress.accepted = seq;
             }
@@ -221,9 +252,33 @@ impl Publisher {
         }
         progress.queued = piece.seq();
         let data = piece.encoded().slice(FRAME_HEADER_BYTES..);
-        self.input.push_back((client_id, piece.seq(), data));
+        self.input.push_back(Piece { owner: Some((client_id, piece.seq())), data });
         // A piece without bytes needs no one to take it.
         self.input_taken(0);
+    }
+
+    fn write(&mut self, request: RequestId, data: Bytes, event: Option<Event>) {
+        let result = if self.exit.is_some() {
+            Err(WriteRefused::Ended)
+        } else if self.written_bytes + data.len() > UNACKED_INPUT_BYTES {
+            Err(WriteRefused::TooMuch)
+        } else {
+            self.written_bytes += data.len();
+            self.input.push_back(Piece { owner: None, data });
+            self.input_taken(0);
+            // In the log before whatever it makes the program put out.
+            event.into_iter().for_each(|event| self.append_told(event));
+            Ok(())
+        };
+        self.say(HostMessage::Written { request, result });
+    }
+
+    /// A session that has ended says nothing more.
+    fn append_told(&mut self, event: Event) {
+        if self.exit.is_none() {
+            let seq = self.event(event);
+            self.outbox.push_back(Output::Appended(seq));
+        }
     }
 
     /// Makes room for `newcomer` among the clients whose input is numbered.
@@ -258,6 +313,44 @@ mod tests {
     fn type_piece(publisher: &mut Publisher, seq: u64, data: &[u8]) {
         let piece = Frame::copy(Seq(seq), data).unwrap();
         publisher.command(HostCommand::Input { client_id: client(), piece });
+    }
+
+    #[test]
+    fn what_no_client_numbers_is_bounded_and_taken_in_its_turn() {
+        let mut publisher = publisher();
+        type_piece(&mut publisher, 1, b"ab");
+        let mut write = |publisher: &mut Publisher, request: u64, data: &[u8]| {
+            let (request, data) = (RequestId(request), Bytes::copy_from_slice(data));
+            let event = Event::new("session_1".parse().unwrap(), "command-sent", 1, ());
+            publisher.command(HostCommand::Write { request, data, event: Some(event) });
+        };
+        write(&mut publisher, 1, b"cd");
+        write(&mut publisher, 2, &[b'x'; UNACKED_INPUT_BYTES - 1]);
+        publisher.input_taken(2);
+        assert_eq!(publisher.input(), Some(&b"cd"[..]));
+        publisher.input_taken(2);
+        assert_eq!((publisher.input(), publisher.head()), (None, Seq(1)));
+        write(&mut publisher, 3, &[b'x'; UNACKED_INPUT_BYTES]);
+        publisher.exited(ExitStatus::default());
+        write(&mut publisher, 4, b"e");
+        let results: Vec<_> = std::iter::from_fn(|| publisher.poll_output())
+            .filter_map(|output| match output {
+                Output::Message(HostMessage::Written { request, result }) => {
+                    Some((request.0, result))
+                }
+                _ => None,
+            })
+            .collect();
+        assert_eq!(
+            results,
+            [
+                (1, Ok(())),
+                (2, Err(WriteRefused::TooMuch)),
+                (3, Ok(())),
+                (4, Err(WriteRefused::Ended))
+            ]
+        );
+        assert_eq!(publisher.head(), Seq(2));
     }
 
     fn input_acks(publisher: &mut Publisher) -> Vec<u64> {

@@ -2,10 +2,18 @@
 
 mod answer;
 mod claims;
+pub mod events;
 mod input;
 pub mod peer;
+pub mod reader;
+mod requests;
+mod rfc3339;
 pub mod schema;
 pub mod segment;
 pub mod session;
 #[cfg(test)]
 mod tests;
+mod told;
+
+pub use rfc3339::rfc3339;
+pub use told::Told;

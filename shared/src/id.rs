@@ -20,6 +20,8 @@ macro_rules! id {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+        #[cfg_attr(feature = "openapi", schema(value_type = String, pattern = "^[a-zA-Z0-9_-]{8,32}$"))]
         #[serde(try_from = "String", into = "String")]
         pub struct $name(Box<str>);
 
@@ -72,6 +74,10 @@ id! {
     SessionId
 }
 id! {
+    /// Names a project.
+    ProjectId
+}
+id! {
     /// Names one page or program that follows a session, over all its connections. Input is
     /// numbered per client id.
     ClientId
@@ -81,6 +87,7 @@ id! {
 #[derive(
     Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(transparent)]
 pub struct Seq(pub u64);
 
@@ -106,6 +113,7 @@ impl fmt::Display for Seq {
 #[derive(
     Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(transparent)]
 pub struct Epoch(pub u64);
 

@@ -75,10 +75,25 @@ impl EventEntry {
         Self { seq, message }
     }
 
+    /// The entry's number.
+    #[must_use]
+    pub const fn seq(&self) -> Seq {
+        self.seq
+    }
+
     /// The `event` message: JSON text.
     #[must_use]
     pub const fn message(&self) -> &Bytes {
         &self.message
+    }
+
+    /// The event itself, read from the message; `None` where that is damaged.
+    #[must_use]
+    pub fn event(&self) -> Option<Event> {
+        match serde_json::from_slice(&self.message) {
+            Ok(ServerMessage::Event { event, .. }) => Some(event),
+            _ => None,
+        }
     }
 }
 
@@ -199,6 +214,14 @@ impl Log {
         let frame = Frame::seal(self.head.next(), buffer)?;
         self.push(Entry::Output(frame.clone())).map_err(|_| FrameError::SeqZero)?;
         Ok(frame)
+    }
+
+    /// Numbers an event and appends it.
+    pub fn append_event(&mut self, event: Event) -> Seq {
+        let seq = self.head.next();
+        let entry = Entry::Event(EventEntry::new(seq, event));
+        self.push(entry).expect("the number is the next one");
+        seq
     }
 
     /// Takes the last entry away again.

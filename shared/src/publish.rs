@@ -5,11 +5,32 @@
 //! client's own numbers; the host, which alone knows what the session has taken, answers with
 //! what it accepted, so that no relay restart can lose or repeat a piece.
 
+use bytes::Bytes;
+
+use crate::event::Event;
 use crate::frame::Frame;
 use crate::id::{ClientId, Cursor, Epoch, Seq};
 use crate::log::Entry;
 use crate::message::Snapshot;
 use crate::session::{ExitStatus, Size};
+
+/// Names a request of the relay that the host answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RequestId(pub u64);
+
+/// Why a host does not write what it was asked to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum WriteRefused {
+    /// As much as may wait waits already.
+    #[error("the session does not take what was typed before")]
+    TooMuch,
+    /// The process has ended.
+    #[error("the session has ended")]
+    Ended,
+    /// The host is away.
+    #[error("the session's host is away")]
+    HostAway,
+}
 
 /// From relay to host.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,6 +56,21 @@ pub enum HostCommand {
         client_id: ClientId,
         /// Numbered by that client from 1.
         piece: Frame,
+    },
+    /// Write to the session what no client numbers, as a prompt that came by REST; answered by
+    /// [`HostMessage::Written`].
+    Write {
+        /// Named in the answer.
+        request: RequestId,
+        /// The bytes.
+        data: Bytes,
+        /// To be appended to the log where it is written.
+        event: Option<Event>,
+    },
+    /// Append an event to the log.
+    Append {
+        /// The event.
+        event: Event,
     },
     /// The terminal has this size from here on.
     Resize {
@@ -74,6 +110,14 @@ pub enum HostMessage {
         client_id: ClientId,
         /// The last accepted piece; 0 for a client that is not known.
         seq: Seq,
+    },
+    /// The answer to [`HostCommand::Write`]: it waits for the terminal behind what came before,
+    /// and nothing but the session's end can lose it.
+    Written {
+        /// Which request.
+        request: RequestId,
+        /// Whether it was taken.
+        result: Result<(), WriteRefused>,
     },
     /// The terminal has this size now.
     Resized {

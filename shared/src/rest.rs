@@ -4,18 +4,23 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::id::{Epoch, Seq, SessionId};
+use crate::event::Activity;
+use crate::id::{Epoch, ProjectId, Seq, SessionId};
 use crate::session::Lifecycle;
 
 /// The body of `POST /api/sessions`. Every field may be left out.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase", default)]
 pub struct CreateSession {
+    /// Its id, where the caller chooses; taken ids are refused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub session_id: Option<SessionId>,
     /// Program and arguments; without it the user's login shell.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub command: Option<Vec<String>>,
-    /// The folder to start in; without it the user's home.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// The folder to start in; without it the project's, else the user's home.
+    #[serde(skip_serializing_if = "Option::is_none", alias = "workingDir")]
     pub cwd: Option<String>,
     /// Variables on top of the host's own.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
@@ -25,7 +30,7 @@ pub struct CreateSession {
     pub name: Option<String>,
     /// The project that it belongs to.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub project: Option<String>,
+    pub project: Option<ProjectId>,
     /// What runs it; `pty` without it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub driver: Option<String>,
@@ -37,8 +42,9 @@ pub struct CreateSession {
     pub rows: Option<u16>,
 }
 
-/// The answer to `POST /api/sessions`: 201.
+/// The answer to `POST /api/sessions`, `…/duplicate` and `…/fork`: 201.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Created {
     /// Always true.
@@ -47,17 +53,40 @@ pub struct Created {
     pub session_id: SessionId,
     /// The same as in the list.
     pub session: SessionSummary,
+    /// Where it was forked from, if it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub forked_from: Option<ForkedFrom>,
 }
 
-/// The answer to `GET /api/sessions`, newest first.
+/// The point of a log that a fork begins at.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct ForkedFrom {
+    /// The first session.
+    pub session_id: SessionId,
+    /// Its log's incarnation.
+    pub epoch: Epoch,
+    /// The last entry that both have.
+    pub seq: Seq,
+}
+
+/// The answer to `GET /api/sessions`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
 pub struct SessionList {
-    /// All sessions, newest first.
+    /// Those that match, newest first, as many as fit on the page.
     pub sessions: Vec<SessionSummary>,
+    /// How many match.
+    pub total: usize,
+    /// The next page's `cursor`; `None` on the last.
+    pub next_cursor: Option<String>,
 }
 
 /// One session in a list.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct SessionSummary {
     /// Its id.
@@ -65,15 +94,21 @@ pub struct SessionSummary {
     /// For people; the id where it was given none.
     pub name: String,
     /// The project that it belongs to.
-    pub project: Option<String>,
+    pub project: Option<ProjectId>,
     /// What runs it.
     pub driver: String,
     /// Program and arguments.
     pub command: Vec<String>,
-    /// The folder that it started in.
+    /// The folder that it is in, where its shell tells; else the one that it started in.
     pub cwd: Option<String>,
     /// Whether it runs.
     pub lifecycle: Lifecycle,
+    /// What it does.
+    pub status: Activity,
+    /// The command line that runs, where its shell tells.
+    pub running: Option<String>,
+    /// The exit code of the last command, where its shell tells.
+    pub last_exit_code: Option<i32>,
     /// Where it exited by itself.
     pub exit_code: Option<i32>,
     /// Where it was killed.
@@ -88,13 +123,12 @@ pub struct SessionSummary {
 
 /// The answer to `GET /api/session/:id/status` (seed 000 §4.1, and what the log knows).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct SessionStatus {
     /// As in the list.
     #[serde(flatten)]
     pub summary: SessionSummary,
-    /// `running`, or how it ended: the lifecycle's name.
-    pub status: String,
     /// The driver's name.
     pub mode: String,
     /// The session's process, where it runs on this machine.
@@ -113,8 +147,226 @@ pub struct SessionStatus {
     pub rows: u16,
 }
 
+/// The body of `PATCH /api/sessions/:id`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct RenameSession {
+    /// The new name; empty for none.
+    pub name: String,
+}
+
+/// The body of `POST /api/sessions/:id/move`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct MoveSession {
+    /// The project to belong to; `null` for none.
+    #[serde(alias = "project")]
+    pub project_id: Option<ProjectId>,
+}
+
+/// The body of `POST /api/sessions/:id/duplicate`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase", default)]
+pub struct DuplicateSession {
+    /// The new session's name; without it one that tells of the first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+}
+
+/// The body of `POST /api/sessions/:id/fork`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase", default)]
+pub struct ForkSession {
+    /// The last entry to take over; without it the head.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seq: Option<Seq>,
+    /// As in [`DuplicateSession`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+}
+
+/// The answer to a change of a session.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct Changed {
+    /// Always true.
+    pub success: bool,
+    /// The session as it is now.
+    pub session: SessionSummary,
+}
+
+/// A project: a named folder that sessions belong to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct Project {
+    /// Its id.
+    pub id: ProjectId,
+    /// For people.
+    pub name: String,
+    /// Where its sessions start.
+    pub directory: Option<String>,
+    /// RFC 3339.
+    pub created_at: String,
+    /// How many sessions belong to it.
+    pub sessions: usize,
+}
+
+/// The body of `POST /api/projects`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct CreateProject {
+    /// For people; not empty.
+    pub name: String,
+    /// Where its sessions start.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub directory: Option<String>,
+}
+
+/// The body of `PATCH /api/projects/:id`: what is left out stays.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase", default)]
+pub struct ChangeProject {
+    /// The new name; not empty.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// The new folder; empty for none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub directory: Option<String>,
+}
+
+/// The answer to `GET /api/projects`, by name.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct ProjectList {
+    /// All projects.
+    pub projects: Vec<Project>,
+}
+
+/// The answer to a change of a project.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct ProjectChanged {
+    /// Always true.
+    pub success: bool,
+    /// The project as it is now, or as it last was.
+    pub project: Project,
+}
+
+/// The body of `POST /api/session/:id/prompt` (seed 000 §4.1).
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase", default)]
+pub struct Prompt {
+    /// What is typed, followed by Enter.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub command: Option<String>,
+    /// Files that it speaks of; they show up among the session's context files.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub context: Option<Vec<String>>,
+}
+
+/// The answer to a prompt that was typed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct Prompted {
+    /// Always true.
+    pub success: bool,
+    /// The session.
+    pub session_id: SessionId,
+    /// `Command sent`.
+    pub message: String,
+    /// Milliseconds since 1970.
+    pub timestamp: u64,
+}
+
+/// The answer to `GET /api/session/:id/context`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct SessionContext {
+    /// The session.
+    pub session_id: SessionId,
+    /// The files.
+    pub context: Vec<ContextFile>,
+    /// Milliseconds since 1970.
+    pub timestamp: u64,
+}
+
+/// A file that a session works with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct ContextFile {
+    /// Absolute.
+    pub path: String,
+    /// Bytes.
+    pub size: u64,
+    /// Milliseconds since 1970.
+    pub modified: u64,
+    /// Why it is here.
+    pub source: ContextSource,
+}
+
+/// Why a file is among a session's context.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum ContextSource {
+    /// A prompt named it.
+    Prompt,
+    /// Agents read it by convention, as `AGENTS.md`.
+    Folder,
+}
+
+/// The answer to `GET /api/session/:id/events/status` (seed 000 §3.2).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct EventsStatus {
+    /// The session.
+    pub session_id: SessionId,
+    /// Event streams that are open now.
+    pub active_connections: usize,
+    /// Milliseconds since 1970.
+    pub timestamp: u64,
+}
+
+/// The answer to `POST /api/tickets`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct Ticket {
+    /// For one `?ticket=`, with what the caller's token allows.
+    pub ticket: String,
+    /// How long it is valid.
+    pub expires_in_ms: u64,
+}
+
+/// The data of the `sessions` event of `GET /api/events`: the first on each connection.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct Overview {
+    /// All sessions, newest first.
+    pub sessions: Vec<SessionSummary>,
+    /// All projects, by name.
+    pub projects: Vec<Project>,
+}
+
 /// The answer to `DELETE /api/session/:id`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Deleted {
     /// Always true.
@@ -127,6 +379,7 @@ pub struct Deleted {
 
 /// The body of every answer that is no success.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct ErrorBody {
     /// For people, as the seed words it: `Session not found`.

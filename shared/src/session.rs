@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// Whether a session runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Lifecycle {
     /// Its process runs and its host is here.

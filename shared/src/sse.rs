@@ -174,8 +174,7 @@ impl Parser {
         if let Some(id) = self.id.take() {
             self.last_event_id = Some(id);
         }
-        let (mut kind, mut data) =
-            (std::mem::take(&mut self.kind), std::mem::take(&mut self.data));
+        let (mut kind, mut data) = (std::mem::take(&mut self.kind), std::mem::take(&mut self.data));
         // The newline after the last line is no part of it.
         data.pop()?;
         if kind.is_empty() {

@@ -8,7 +8,16 @@ use moorline_shared::limits::CLIENTS_PER_SESSION;
 use moorline_shared::session::Size;
 
 use super::input::{HeldInput, InputRefused};
-use super::session::PeerId;
+
+/// Names one connected client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct PeerId(u64);
+
+impl PeerId {
+    pub(super) const fn new(number: u64) -> Self {
+        Self(number)
+    }
+}
 
 /// The client ids of one session. Those without a connection are forgotten when there are too many.
 #[derive(Debug, Default)]

@@ -21,8 +21,10 @@ use moorline_shared::session::Size;
 use moorline_shared::time::Time;
 
 use super::answer::{Answer, answer};
+use super::claims::PeerId;
 use super::input::InputRefused;
-use super::session::{PeerId, Session, TooManyClients};
+use super::rfc3339;
+use super::session::{Session, TooManyClients};
 
 /// Errors that wait to be told; more in one go say nothing new.
 const ERRORS_WAITING: usize = 8;
@@ -72,6 +74,7 @@ pub struct Peer {
     epoch: Option<Epoch>,
     sender: Sender,
     told_revision: Option<u64>,
+    told_state: Option<Seq>,
     told_input: Option<Seq>,
     errors: VecDeque<(ErrorCode, &'static str)>,
     pong: Option<u64>,
@@ -102,6 +105,7 @@ impl Peer {
             epoch: None,
             sender: Sender::new(Seq::ZERO, 0, 0),
             told_revision: None,
+            told_state: None,
             told_input: None,
             errors: VecDeque::new(),
             pong: None,
@@ -257,6 +261,9 @@ impl Peer {
         if let Some(meta) = self.poll_meta(session) {
             return Some(text(&meta));
         }
+        if let Some(state) = self.poll_state(session) {
+            return Some(text(&state));
+        }
         if let Some((code, message)) = self.errors.pop_front() {
             return Some(text(&ServerMessage::Error { code, message: message.into() }));
         }
@@ -293,6 +300,18 @@ impl Peer {
         let name = session.facts().name.clone();
         let created_at = session.facts().created_at.clone();
         Some(ServerMessage::SessionMeta(Box::new(SessionMeta { name, created_at, extended })))
+    }
+
+    /// What the session does, where that is known: at first, and whenever it changes.
+    fn poll_state(&mut self, session: &Session) -> Option<ServerMessage> {
+        let told = session.told().filter(|told| self.told_state != Some(told.seq))?;
+        self.told_state = Some(told.seq);
+        Some(ServerMessage::State {
+            value: told.status.status.as_str().to_owned(),
+            tool: told.tool(),
+            ts: rfc3339(told.timestamp),
+            seq: self.extended.then_some(told.seq),
+        })
     }
 
     fn poll_close(&mut self, session: &Session, now: Time) -> Option<(u16, &'static str)> {

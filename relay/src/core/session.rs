@@ -8,19 +8,25 @@
 //! Invariant: the log in memory reaches back to the last picture (to the beginning where there is
 //! none), so a client can always be given a picture and every entry after it.
 
+mod hosting;
+
 use std::collections::VecDeque;
 
 use bytes::Bytes;
+use moorline_shared::event::{Event, Status};
 use moorline_shared::frame::Frame;
-use moorline_shared::id::{ClientId, Cursor, Epoch, Seq};
+use moorline_shared::id::{ClientId, Epoch, Seq, SessionId};
 use moorline_shared::limits::{BACKLOG_BYTES, CLIENTS_PER_SESSION};
 use moorline_shared::log::{Entry, Log};
 use moorline_shared::message::Snapshot;
-use moorline_shared::publish::{HostCommand, HostMessage};
+use moorline_shared::publish::{HostCommand, RequestId, WriteRefused};
 use moorline_shared::session::{ExitStatus, Lifecycle, Size};
 
-use super::claims::Claims;
+use super::claims::{Claims, PeerId};
+use super::events::{self, Encoded, Encoding};
 use super::input::InputRefused;
+use super::requests::Requests;
+use super::told::Told;
 
 /// The host is asked for a picture whenever this much output has come since the last one.
 const PICTURE_EVERY_BYTES: u64 = BACKLOG_BYTES / 2;
@@ -55,9 +61,11 @@ pub enum PublishError {
 #[error("a session has at most 1024 clients")]
 pub struct TooManyClients;
 
-/// What clients are told of a session, and never changes.
+/// What clients are told of a session and its log does not tell.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Facts {
+    /// Its id.
+    pub id: SessionId,
     /// For people.
     pub name: String,
     /// RFC 3339.
@@ -74,10 +82,6 @@ pub struct StoreBatch {
     /// In order, without gaps.
     pub entries: Vec<Entry>,
 }
-
-/// Names one connected client.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct PeerId(u64);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Host {
@@ -105,6 +109,11 @@ pub struct Session {
     picture_answers: u64,
     picture_asked: bool,
     claims: Claims,
+    requests: Requests,
+    told: Option<Told>,
+    /// Entries as event streams send them: as text, and as base64.
+    encoded: [Encoded; 2],
+    streams: usize,
     clients: usize,
     last_peer: u64,
     revision: u64,
@@ -128,6 +137,7 @@ impl Session {
     ) -> Self {
         Self {
             facts,
+            told: Told::last(&log),
             durable: log.head(),
             log,
             size,
@@ -142,6 +152,9 @@ impl Session {
             picture_answers: 0,
             picture_asked: false,
             claims: Claims::default(),
+            requests: Requests::default(),
+            encoded: <[Encoded; 2]>::default(),
+            streams: 0,
             clients: 0,
             last_peer: 0,
             revision: 0,
@@ -155,10 +168,28 @@ impl Session {
         self
     }
 
-    /// What never changes.
+    /// What the log does not tell.
     #[must_use]
     pub const fn facts(&self) -> &Facts {
         &self.facts
+    }
+
+    /// Its id.
+    #[must_use]
+    pub const fn id(&self) -> &SessionId {
+        &self.facts.id
+    }
+
+    /// Gives the session another name.
+    pub fn rename(&mut self, name: String) {
+        self.facts.name = name;
+        self.revision += 1;
+    }
+
+    /// What the log told last of what the session does.
+    #[must_use]
+    pub const fn told(&self) -> Option<&Told> {
+        self.told.as_ref()
     }
 
     /// The log.
@@ -185,6 +216,18 @@ impl Session {
         &self.exit
     }
 
+    /// What the session does now. `wall_ms` is the time in milliseconds since 1970.
+    #[must_use]
+    pub fn status(&self, wall_ms: u64) -> Status {
+        events::status(self, wall_ms)
+    }
+
+    /// How many event streams are open.
+    #[must_use]
+    pub const fn streams(&self) -> usize {
+        self.streams
+    }
+
     /// How many clients are connected.
     #[must_use]
     pub const fn clients(&self) -> usize {
@@ -203,66 +246,41 @@ impl Session {
         self.command(HostCommand::Close);
     }
 
-    /// The host is here: opens the link to it.
-    pub fn host_arrived(&mut self) {
-        self.host = Host::Here;
-        self.commands.clear();
-        self.picture_asked = false;
-        let cursor = Cursor { epoch: self.log.epoch(), seq: self.log.head() };
-        self.command(HostCommand::Resume { cursor: Some(cursor) });
-        for client_id in self.claims.host_is_new() {
-            self.commands.push_back(HostCommand::ClientResumed { client_id });
-        }
-    }
-
-    /// The host is away; where it is gone for good, so is the session.
-    pub fn host_left(&mut self, for_good: bool) {
-        self.host = Host::Away;
-        self.commands.clear();
-        self.picture_answers += 1;
-        self.picture_asked = false;
-        if !self.lifecycle.is_over() {
-            self.lifecycle = if for_good { Lifecycle::Lost } else { Lifecycle::Detached };
-            self.revision += 1;
-        }
-    }
-
-    /// The host says something.
-    ///
-    /// # Errors
-    /// [`PublishError`]: the link to that host must be closed.
-    pub fn host_message(&mut self, message: HostMessage) -> Result<(), PublishError> {
-        match message {
-            HostMessage::Resumed { epoch, from, head, size } => {
-                self.host_resumed(epoch, from, size)?;
-                self.host_head = head;
-            }
-            HostMessage::Entry(entry) => self.host_entry(entry)?,
-            HostMessage::Snapshot(picture) => self.host_picture(Some(picture)),
-            HostMessage::SnapshotFailed => self.host_picture(None),
-            HostMessage::InputAck { client_id, seq } => {
-                for piece in self.claims.accepted(&client_id, seq) {
-                    let client_id = client_id.clone();
-                    self.command(HostCommand::Input { client_id, piece });
-                }
-            }
-            HostMessage::Resized { size } => {
-                self.size = size;
-                self.revision += 1;
-            }
-            HostMessage::Exited { status } => {
-                self.exit = status;
-                self.lifecycle = Lifecycle::Exited;
-                self.revision += 1;
-                self.ask_picture();
-            }
-        }
-        Ok(())
-    }
-
     /// What the host must do; call until `None`.
     pub fn poll_command(&mut self) -> Option<HostCommand> {
         self.commands.pop_front()
+    }
+
+    /// Asks the host to write what no client numbers, and to append `event` where it does.
+    /// [`Session::written`] has the answer.
+    ///
+    /// # Errors
+    /// [`WriteRefused`]; nothing was asked.
+    pub fn write(&mut self, data: Bytes, event: Option<Event>) -> Result<RequestId, WriteRefused> {
+        if self.lifecycle.is_over() {
+            return Err(WriteRefused::Ended);
+        }
+        if !self.host_is_here() {
+            return Err(WriteRefused::HostAway);
+        }
+        let request = self.requests.begin()?;
+        self.command(HostCommand::Write { request, data, event });
+        Ok(request)
+    }
+
+    /// The host's answer, once; `None` until it has come.
+    pub fn written(&mut self, request: RequestId) -> Option<Result<(), WriteRefused>> {
+        self.requests.take(request)
+    }
+
+    /// Nobody waits for the answer any more.
+    pub fn forget_request(&mut self, request: RequestId) {
+        self.requests.give_up(request);
+    }
+
+    /// Asks the host to append an event; where it is away, nothing happens.
+    pub fn append(&mut self, event: Event) {
+        self.command(HostCommand::Append { event });
     }
 
     /// Entries that are not durable yet, about `bytes` of them.
@@ -318,13 +336,34 @@ impl Session {
         }
         self.clients += 1;
         self.last_peer += 1;
-        Ok(PeerId(self.last_peer))
+        Ok(PeerId::new(self.last_peer))
     }
 
     pub(super) fn detach(&mut self, peer: PeerId, client_id: Option<&ClientId>) {
         self.clients -= 1;
         if let Some(client_id) = client_id {
             self.claims.release(peer, client_id);
+        }
+    }
+
+    pub(super) fn attach_stream(&mut self) -> Result<PeerId, TooManyClients> {
+        let peer = self.attach()?;
+        self.streams += 1;
+        Ok(peer)
+    }
+
+    pub(super) fn detach_stream(&mut self, peer: PeerId) {
+        self.detach(peer, None);
+        self.streams -= 1;
+        if self.streams == 0 {
+            self.encoded.iter_mut().for_each(Encoded::clear);
+        }
+    }
+
+    pub(super) const fn encoded(&mut self, encoding: Encoding) -> &mut Encoded {
+        match encoding {
+            Encoding::Text => &mut self.encoded[0],
+            Encoding::Base64 => &mut self.encoded[1],
         }
     }
 
@@ -368,7 +407,8 @@ impl Session {
     }
 
     /// Changes whenever clients must be told the session's facts again.
-    pub(super) const fn revision(&self) -> u64 {
+    #[must_use]
+    pub const fn revision(&self) -> u64 {
         self.revision
     }
 
@@ -418,50 +458,6 @@ impl Session {
     fn resize(&mut self, size: Size) {
         if size != self.size {
             self.command(HostCommand::Resize { size });
-        }
-    }
-
-    fn host_resumed(&mut self, epoch: Epoch, from: Seq, size: Size) -> Result<(), PublishError> {
-        let current = self.log.epoch();
-        if epoch < current {
-            return Err(PublishError::Fenced { current, got: epoch });
-        }
-        if epoch > current {
-            self.log = Log::starting_after(epoch, from);
-            self.durable = from;
-            self.picture = None;
-            self.claims.new_incarnation();
-        } else if from > self.log.head() {
-            return Err(PublishError::Gap { want: self.log.head().next(), got: from.next() });
-        }
-        self.size = size;
-        self.lifecycle = Lifecycle::Live;
-        self.revision += 1;
-        Ok(())
-    }
-
-    fn host_entry(&mut self, entry: Entry) -> Result<(), PublishError> {
-        if entry.seq() <= self.log.head() {
-            return Ok(());
-        }
-        self.log.push(entry).map_err(|gap| PublishError::Gap { want: gap.want, got: gap.got })?;
-        if self.log.bytes_after(self.picture_seq()) > PICTURE_EVERY_BYTES {
-            self.ask_picture();
-        }
-        self.trim();
-        Ok(())
-    }
-
-    fn host_picture(&mut self, picture: Option<Snapshot>) {
-        self.picture_asked = false;
-        self.picture_answers += 1;
-        if let Some(picture) = picture
-            && picture.seq >= self.picture_seq()
-            && picture.seq <= self.log.head()
-        {
-            self.picture = Some(picture);
-            self.picture_stored = false;
-            self.trim();
         }
     }
 

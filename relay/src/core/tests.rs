@@ -16,6 +16,7 @@ const NOW: Time = Time::from_ms(0);
 
 fn facts() -> Facts {
     Facts {
+        id: "session_1".parse().unwrap(),
         name: "a session".into(),
         created_at: "2026-01-01T00:00:00Z".into(),
         driver: "pty".into(),

@@ -56,8 +56,6 @@ enum Slot {
 pub struct Registry {
     services: Arc<Services>,
     slots: Mutex<HashMap<SessionId, Slot>>,
-    /// A connection of its own, so that reading a log waits for no write.
-    history: Mutex<Store>,
     /// True from the moment at which clients are to be told to go.
     closing: watch::Sender<bool>,
 }
@@ -67,12 +65,12 @@ impl Registry {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn open(services: Arc<Services>, history: Store) -> Result<Arc<Self>, StoreError> {
+    pub fn open(services: Arc<Services>) -> Result<Arc<Self>, StoreError> {
         let mut slots = HashMap::new();
-        for mut record in history.sessions()? {
+        for mut record in services.read(Store::sessions)? {
             if !record.lifecycle.is_over() {
                 record.lifecycle = Lifecycle::Lost;
-                history.put_session(&record)?;
+                services.read(|store| store.put_session(&record))?;
             }
             let record = Box::new(record);
             slots.insert(record.id.clone(), Slot::Over { record, opened: Weak::new() });
@@ -80,7 +78,6 @@ impl Registry {
         Ok(Arc::new(Self {
             services,
             slots: Mutex::new(slots),
-            history: Mutex::new(history),
             closing: watch::Sender::new(false),
         }))
     }
@@ -197,10 +194,7 @@ impl Registry {
 
     /// Blocks.
     fn load(&self, record: SessionRecord) -> Result<Arc<SessionHandle>, StoreError> {
-        let (log, picture) = {
-            let store = self.history.lock().unwrap_or_else(PoisonError::into_inner);
-            restore(&store, &record)?
-        };
+        let (log, picture) = self.services.read(|store| restore(store, &record))?;
         Ok(SessionHandle::ended(Arc::clone(&self.services), record, log, picture))
     }
 

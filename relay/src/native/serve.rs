@@ -1,7 +1,7 @@
 //! The relay as a process: opens, serves, and shuts down in order.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -9,7 +9,7 @@ use axum::serve::ListenerExt as _;
 use moorline_shared::time::Time;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 
 use super::auth::{Access, OriginPolicy, Tokens};
@@ -55,8 +55,11 @@ impl Relay {
             clock: Clock::start(),
             writer: Writer::start(open()?).context("cannot start a thread")?,
             painters: Semaphore::new(painters.max(1)),
+            history: Mutex::new(open()?),
+            listing: watch::Sender::new(()),
+            integration: Some(folder.join("shell")),
         });
-        let registry = Registry::open(services, open()?).context("cannot read the sessions")?;
+        let registry = Registry::open(services).context("cannot read the sessions")?;
         let app = App {
             registry,
             tokens,

@@ -8,19 +8,23 @@ mod host;
 mod output;
 mod painter;
 mod storing;
+mod telling;
 
 use std::ops::{Deref, DerefMut};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use moorline_shared::id::SessionId;
+use moorline_shared::event::Activity;
+use moorline_shared::id::{Seq, SessionId};
 use moorline_shared::log::Log;
 use moorline_shared::message::Snapshot;
 use moorline_shared::rest::{SessionStatus, SessionSummary};
 use moorline_shared::session::Lifecycle;
 use tokio::sync::{Notify, Semaphore, watch};
 
-use super::clock::{Clock, rfc3339, wall_ms};
-use super::store::{SessionRecord, Writer};
+use super::clock::{Clock, wall_ms};
+use super::store::{SessionRecord, Store, Writer};
+use crate::core::rfc3339;
 use crate::core::session::{Facts, Session};
 use host::Heard;
 pub use host::LocalHost;
@@ -35,6 +39,19 @@ pub struct Services {
     pub writer: Writer,
     /// A permit for each screen that may be painted at a time.
     pub painters: Semaphore,
+    /// A connection of its own, so that reading a log waits for no write.
+    pub history: Mutex<Store>,
+    /// Sent to whenever the list of sessions or projects reads otherwise, but for times.
+    pub listing: watch::Sender<()>,
+    /// Where shells' integration scripts are kept, if they are to be used.
+    pub integration: Option<PathBuf>,
+}
+
+impl Services {
+    /// Reads from the store. Blocks.
+    pub fn read<T>(&self, read: impl FnOnce(&Store) -> T) -> T {
+        read(&self.history.lock().unwrap_or_else(PoisonError::into_inner))
+    }
 }
 
 /// See the module.
@@ -60,16 +77,52 @@ pub struct State {
     record: SessionRecord,
     last_activity_ms: u64,
     storing: storing::Progress,
+    /// What the list showed last.
+    listed: Listed,
+}
+
+/// What tells whether the list reads otherwise.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Listed {
+    revision: u64,
+    told: Option<Seq>,
+    clients: usize,
 }
 
 impl SessionHandle {
     /// A session whose process was just started.
     #[must_use]
     pub fn started(services: Arc<Services>, record: SessionRecord, host: LocalHost) -> Arc<Self> {
-        let mut session = Session::new(facts(&record), record.epoch, record.size);
+        let session = Session::new(facts(&record), record.epoch, record.size);
+        Self::hosted(services, record, session, host)
+    }
+
+    /// A session whose process was just started on the log of another one: its picture, and every
+    /// entry after it.
+    #[must_use]
+    pub fn forked(
+        services: Arc<Services>,
+        record: SessionRecord,
+        host: LocalHost,
+        log: Log,
+        picture: Option<Snapshot>,
+    ) -> Arc<Self> {
+        let detached = Lifecycle::Detached;
+        let session = Session::restored(facts(&record), log, record.size, detached, picture);
+        Self::hosted(services, record, session, host)
+    }
+
+    fn hosted(
+        services: Arc<Services>,
+        record: SessionRecord,
+        mut session: Session,
+        host: LocalHost,
+    ) -> Arc<Self> {
         session.host_arrived();
         let handle = Self::with(services, record, session, Some(host));
-        handle.lock().settle();
+        let mut state = handle.lock();
+        state.tell_created();
+        state.settle();
         handle
     }
 
@@ -95,7 +148,9 @@ impl SessionHandle {
     ) -> Arc<Self> {
         let last_activity_ms = record.last_activity_ms;
         let storing = storing::Progress::new(host.is_some());
-        let state = State { session, host, record: record.clone(), last_activity_ms, storing };
+        let listed = Listed::default();
+        let state =
+            State { session, host, record: record.clone(), last_activity_ms, storing, listed };
         Arc::new(Self {
             id: record.id,
             services,
@@ -140,13 +195,13 @@ impl SessionHandle {
     pub fn status(self: &Arc<Self>) -> SessionStatus {
         let state = self.lock();
         let summary = state.summary();
+        let status = state.session.status(wall_ms());
         let log = state.session.log();
         let size = state.session.size();
         SessionStatus {
-            status: status_word(summary.lifecycle),
             mode: summary.driver.clone(),
             pid: state.host.as_ref().map(LocalHost::pid),
-            uptime: wall_ms().saturating_sub(state.record.created_at_ms),
+            uptime: status.uptime,
             epoch: log.epoch(),
             head: log.head(),
             tail: log.tail(),
@@ -241,6 +296,9 @@ impl Guard<'_> {
         let handle = self.handle;
         let state = &mut *self.state;
         let heard = state.converse();
+        if state.reads_otherwise() {
+            handle.services.listing.send_replace(());
+        }
         host::start_waiting(handle, state);
         painter::start(handle, state);
         state.leave_when_done();
@@ -274,9 +332,26 @@ impl State {
         self.session.is_deleted() || (over && self.is_stored())
     }
 
+    /// Whether the list must be told anew; once a change.
+    fn reads_otherwise(&mut self) -> bool {
+        let listed = Listed {
+            revision: self.session.revision(),
+            told: self.session.told().map(|told| told.seq),
+            clients: self.session.clients(),
+        };
+        std::mem::replace(&mut self.listed, listed) != listed
+    }
+
     fn summary(&self) -> SessionSummary {
         let record = self.current_record();
-        summary(&record, self.session.clients())
+        let status = self.session.status(wall_ms());
+        SessionSummary {
+            status: status.status,
+            running: status.command.filter(|_| status.status == Activity::Running),
+            last_exit_code: status.exit_code,
+            cwd: status.cwd.or(record.cwd.clone()),
+            ..summary(&record, self.session.clients())
+        }
     }
 
     fn current_record(&self) -> SessionRecord {
@@ -306,6 +381,13 @@ pub fn summary(record: &SessionRecord, clients: usize) -> SessionSummary {
         command: record.command.clone(),
         cwd: record.cwd.clone(),
         lifecycle: record.lifecycle,
+        status: match record.lifecycle {
+            Lifecycle::Live | Lifecycle::Detached => Activity::Running,
+            Lifecycle::Exited => Activity::Exited,
+            Lifecycle::Lost | Lifecycle::Expired => Activity::Error,
+        },
+        running: None,
+        last_exit_code: exit.code,
         exit_code: exit.code,
         exit_signal: exit.signal,
         created_at: rfc3339(record.created_at_ms),
@@ -316,19 +398,9 @@ pub fn summary(record: &SessionRecord, clients: usize) -> SessionSummary {
 
 fn facts(record: &SessionRecord) -> Facts {
     Facts {
+        id: record.id.clone(),
         name: record.name.clone().unwrap_or_else(|| record.id.to_string()),
         created_at: rfc3339(record.created_at_ms),
         driver: record.driver.clone(),
     }
-}
-
-fn status_word(lifecycle: Lifecycle) -> String {
-    let word = match lifecycle {
-        Lifecycle::Live => "running",
-        Lifecycle::Detached => "detached",
-        Lifecycle::Exited => "exited",
-        Lifecycle::Lost => "lost",
-        Lifecycle::Expired => "expired",
-    };
-    word.to_owned()
 }

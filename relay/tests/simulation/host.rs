@@ -105,7 +105,7 @@ impl Host {
             match output {
                 Output::Message(message) => messages.push(message),
                 Output::MakePicture => self.pictures_due += 1,
-                Output::Resize(_) | Output::Close => {}
+                Output::Appended(_) | Output::Resize(_) | Output::Close => {}
             }
         }
         messages

@@ -31,6 +31,7 @@ pub(crate) struct Relay {
 
 fn facts() -> Facts {
     Facts {
+        id: "session_1".parse().unwrap(),
         name: "simulated".into(),
         created_at: "2026-01-01T00:00:00Z".into(),
         driver: "pty".into(),

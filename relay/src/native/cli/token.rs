@@ -8,8 +8,9 @@ use clap::Subcommand;
 use moorline_shared::time::Time;
 
 use super::{DataDir, address_to_open};
+use crate::core::rfc3339;
 use crate::native::auth::{Access, Tokens};
-use crate::native::clock::{rfc3339, wall_ms};
+use crate::native::clock::wall_ms;
 use crate::native::store::{Store, TokenRecord};
 
 /// Make, list and revoke tokens; works while the relay runs.

@@ -28,7 +28,8 @@ pub(super) async fn health(State(app): State<Arc<App>>) -> Json<Value> {
 }
 
 pub(super) async fn list(_: Admin, State(app): State<Arc<App>>) -> Json<SessionList> {
-    Json(SessionList { sessions: app.registry.list() })
+    let sessions = app.registry.list();
+    Json(SessionList { total: sessions.len(), sessions, next_cursor: None })
 }
 
 pub(super) async fn create(
@@ -41,7 +42,8 @@ pub(super) async fn create(
     check_size(&wanted)?;
     let handle = app.registry.create(wanted).await.map_err(refused)?;
     let session = handle.summary();
-    let created = Created { success: true, session_id: session.session_id.clone(), session };
+    let session_id = session.session_id.clone();
+    let created = Created { success: true, session_id, session, forked_from: None };
     Ok((StatusCode::CREATED, Json(created)))
 }
 

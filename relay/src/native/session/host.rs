@@ -3,9 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use moorline_host::marks::{Marks, ShellState, this_host};
 use moorline_host::pty::PtyWriter;
 use moorline_host::publisher::{Output, Publisher};
 use moorline_shared::id::Epoch;
+use moorline_shared::message::Snapshot;
 use moorline_shared::publish::HostMessage;
 use moorline_shared::session::Size;
 
@@ -30,6 +32,9 @@ pub struct LocalHost {
     pub(super) publisher: Publisher,
     pub(super) terminal: PtyWriter,
     pub(super) painter: Painter,
+    marks: Marks,
+    /// What the session's shell says of itself.
+    pub(super) shell: ShellState,
     /// The terminal takes no input now.
     input: Waiting,
     closing: Closing,
@@ -53,10 +58,23 @@ impl LocalHost {
     /// The host of a process that was just started.
     #[must_use]
     pub fn new(epoch: Epoch, size: Size, terminal: PtyWriter) -> Self {
+        Self::with(Publisher::new(epoch, size), Painter::new(size), terminal)
+    }
+
+    /// The host of a process that was just started, whose log goes on after `picture`.
+    #[must_use]
+    pub fn forked(epoch: Epoch, size: Size, picture: &Snapshot, terminal: PtyWriter) -> Self {
+        let publisher = Publisher::starting_after(epoch, picture.seq, size);
+        Self::with(publisher, Painter::after(picture, size), terminal)
+    }
+
+    fn with(publisher: Publisher, painter: Painter, terminal: PtyWriter) -> Self {
         Self {
-            publisher: Publisher::new(epoch, size),
+            publisher,
             terminal,
-            painter: Painter::new(size),
+            painter,
+            marks: Marks::new(),
+            shell: ShellState::new(this_host()),
             input: Waiting::No,
             closing: Closing::No,
         }
@@ -74,6 +92,13 @@ impl LocalHost {
 
     pub(super) fn is_done(&self) -> bool {
         self.painter.is_idle()
+    }
+
+    /// Looks for what the shell says of itself. True where that has changed.
+    pub(super) fn hear_shell(&mut self, output: &[u8]) -> bool {
+        let mut changed = false;
+        self.marks.push(output, |mark| changed |= self.shell.fold(mark));
+        changed
     }
 
     /// Writes input to the terminal, as much as it takes.
@@ -137,6 +162,7 @@ impl State {
                             host.close();
                         }
                     }
+                    Output::Appended(seq) => host.painter.count(seq),
                     Output::Resize(size) => host.resize(size),
                     Output::MakePicture => host.painter.want(),
                     Output::Close => host.close(),

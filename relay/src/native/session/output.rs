@@ -50,6 +50,7 @@ impl SessionHandle {
     fn exited(self: &Arc<Self>, status: ExitStatus) {
         tracing::info!(session = %self.id, code = status.code, signal = status.signal, "ended");
         let mut state = self.lock();
+        state.tell_exited(&status);
         if let Some(host) = &mut state.host {
             host.publisher.exited(status);
         }
@@ -66,6 +67,9 @@ impl State {
             Ok(frame) => {
                 self.storing.put_out(frame.data_len());
                 host.painter.push(&frame);
+                if host.hear_shell(frame.data()) {
+                    self.tell_status();
+                }
             }
             Err(error) => tracing::error!(%error, "output was dropped"),
         }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use moorline_host::screen::{CATCH_UP_BYTES, Screen};
 use moorline_shared::frame::Frame;
+use moorline_shared::id::Seq;
 use moorline_shared::log::{Entry, Log};
 use moorline_shared::message::Snapshot;
 use moorline_shared::session::Size;
@@ -30,8 +31,24 @@ impl Painter {
         Self { screen: Screen::new(size), wanted: false, started: false, rounds: 0 }
     }
 
+    /// A screen that shows a picture.
+    pub(super) fn after(picture: &Snapshot, size: Size) -> Self {
+        let painter = Self::new(size);
+        painter.screen.restore(picture);
+        painter.screen.resize(size);
+        painter
+    }
+
     pub(super) fn push(&mut self, frame: &Frame) {
         self.screen.push(frame);
+    }
+
+    /// An entry without output.
+    pub(super) fn count(&self, seq: Seq) {
+        match Frame::copy(seq, &[]) {
+            Ok(frame) => self.screen.push(&frame),
+            Err(error) => tracing::error!(%error, "an event has no number"),
+        }
     }
 
     pub(super) fn resize(&mut self, size: Size) {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use moorline_shared::id::{Seq, SessionId};
 
 use super::{SessionHandle, State};
-use crate::native::store::{Batch, Source};
+use crate::native::store::{Batch, SessionRecord, Source};
 
 /// A picture is stored when this much output has come since the one before. After a restart the
 /// screen is painted from there.
@@ -22,8 +22,11 @@ const URGENT_BYTES: u64 = 512 * 1024;
 pub(super) struct Progress {
     /// Whether the store is going to ask for a batch.
     marked: bool,
-    /// Whether the row was stored at all.
-    recorded: bool,
+    /// How often the row got something that [`State::record_is_due`] cannot see by itself, when it
+    /// was new, renamed or moved; and how much of that is stored, and being stored.
+    changes: u64,
+    recorded: u64,
+    recording: u64,
     hurried: bool,
     picture: Seq,
     bytes_since_picture: u64,
@@ -33,11 +36,18 @@ impl Progress {
     pub(super) const fn new(is_new: bool) -> Self {
         Self {
             marked: false,
-            recorded: !is_new,
+            changes: if is_new { 1 } else { 0 },
+            recorded: 0,
+            recording: 0,
             hurried: false,
             picture: Seq::ZERO,
             bytes_since_picture: 0,
         }
+    }
+
+    /// What the row tells has changed otherwise.
+    pub(super) const fn record_changed(&mut self) {
+        self.changes += 1;
     }
 
     pub(super) const fn put_out(&mut self, bytes: usize) {
@@ -70,7 +80,7 @@ impl State {
             && old.size == session.size()
             && old.epoch == session.log().epoch();
         let idle = self.last_activity_ms < old.last_activity_ms + ACTIVITY_STEP_MS;
-        !self.storing.recorded || !same || !idle
+        self.storing.recorded != self.storing.changes || !same || !idle
     }
 
     fn picture_is_due(&self) -> bool {
@@ -91,6 +101,7 @@ impl Source for SessionHandle {
         if state.session.is_deleted() {
             return Batch::default();
         }
+        state.storing.recording = state.storing.changes;
         let entries = state.session.store_batch(bytes).map(|batch| batch.entries);
         let picture = state.picture_is_due().then(|| state.session.picture_to_store().cloned());
         Batch {
@@ -105,8 +116,10 @@ impl Source for SessionHandle {
     fn stored(self: Arc<Self>, batch: &Batch) {
         let mut state = self.lock();
         if let Some(record) = &batch.record {
-            state.record = record.clone();
-            state.storing.recorded = true;
+            // It may have been renamed or moved meanwhile.
+            let SessionRecord { name, project, .. } = state.record.clone();
+            state.record = SessionRecord { name, project, ..record.clone() };
+            state.storing.recorded = state.storing.recording;
         }
         if let Some(picture) = &batch.picture {
             state.session.picture_stored(picture.seq);

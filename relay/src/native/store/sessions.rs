@@ -1,6 +1,6 @@
 //! What is stored of each session besides its log.
 
-use moorline_shared::id::{Epoch, Seq, SessionId};
+use moorline_shared::id::{Epoch, ProjectId, Seq, SessionId};
 use moorline_shared::session::{ExitStatus, Lifecycle, Size};
 use rusqlite::{Row, params};
 
@@ -17,7 +17,7 @@ pub struct SessionRecord {
     /// For people, where it was given one.
     pub name: Option<String>,
     /// The project that it belongs to.
-    pub project: Option<String>,
+    pub project: Option<ProjectId>,
     /// What runs it.
     pub driver: String,
     /// Program and arguments.
@@ -59,7 +59,7 @@ impl Store {
             record.id.as_str(),
             to_sql(record.epoch.0),
             record.name,
-            record.project,
+            record.project.as_ref().map(ProjectId::as_str),
             record.driver,
             text(&record.command),
             record.cwd,
@@ -109,7 +109,8 @@ fn record(row: &Row<'_>) -> rusqlite::Result<SessionRecord> {
         id,
         epoch: Epoch(from_sql(row.get(1)?)),
         name: row.get(2)?,
-        project: row.get(3)?,
+        // A name from before there were projects belongs to none.
+        project: row.get::<_, Option<String>>(3)?.and_then(|id| id.parse().ok()),
         driver: row.get(4)?,
         command: json(row, 5)?,
         cwd: row.get(6)?,

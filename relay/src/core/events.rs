@@ -1,0 +1,375 @@
+//! One event stream: a session's log as server-sent events.
+//!
+//! Nothing is queued for a reader: each [`EventStream::poll_output`] reads the log at the stream's
+//! cursor. What an entry looks like is made once, however many streams read it ([`Encoded`]).
+
+use std::collections::VecDeque;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use moorline_shared::event::{Activity, Event, Status, kind};
+use moorline_shared::frame::Frame;
+use moorline_shared::id::{Cursor, Epoch, Seq, SessionId};
+use moorline_shared::limits::HEARTBEAT;
+use moorline_shared::log::{Entry, EventEntry};
+use moorline_shared::sse;
+use moorline_shared::time::Time;
+use serde::Serialize;
+
+use super::claims::PeerId;
+use super::reader::{Gap, GapReason, Read, Reader, Start};
+use super::session::{Session, TooManyClients};
+
+/// How long a reader should wait before it comes back.
+const RETRY_MS: u32 = 1000;
+/// The same when the relay shuts down and is likely to be back soon.
+const RETRY_SOON_MS: u32 = 250;
+/// What is kept of encoded entries, per encoding: readers that are not far behind share it.
+const ENCODED_BYTES: usize = 256 * 1024;
+
+/// How output is put into JSON.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Encoding {
+    /// As text: what is no UTF-8 becomes U+FFFD.
+    #[default]
+    Text,
+    /// As base64 of the exact bytes.
+    Base64,
+}
+
+/// What a stream's owner must do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StreamOutput {
+    /// Send these bytes.
+    Send(Bytes),
+    /// Bring stored entries: see [`Read::Load`].
+    Load {
+        /// The incarnation.
+        epoch: Epoch,
+        /// The last entry that was read.
+        after: Seq,
+    },
+    /// End the stream.
+    End,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Opening,
+    Streaming,
+    /// Says a last word, where there is one.
+    Ending,
+    Ended,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct EventStream {
+    peer: PeerId,
+    reader: Reader,
+    encoding: Encoding,
+    phase: Phase,
+    closing: bool,
+    told: Activity,
+    said: Time,
+}
+
+impl EventStream {
+    /// A reader has connected. Call [`EventStream::detach`] when it is gone.
+    ///
+    /// # Errors
+    /// [`TooManyClients`].
+    pub fn attach(
+        session: &mut Session,
+        now: Time,
+        start: Start,
+        encoding: Encoding,
+    ) -> Result<Self, TooManyClients> {
+        Ok(Self {
+            peer: session.attach_stream()?,
+            reader: Reader::open(session, start),
+            encoding,
+            phase: Phase::Opening,
+            closing: false,
+            told: Activity::Running,
+            said: now,
+        })
+    }
+
+    /// The reader is gone.
+    pub fn detach(self, session: &mut Session) {
+        session.detach_stream(self.peer);
+    }
+
+    /// Takes what the store had.
+    pub fn loaded(&mut self, session: &Session, entries: Vec<Entry>) {
+        self.reader.loaded(session, entries);
+    }
+
+    /// The relay shuts down: the stream ends in a way that its reader comes back soon.
+    pub const fn close(&mut self) {
+        self.closing = true;
+    }
+
+    /// What to do now; call until `None`. `wall_ms` is the time in milliseconds since 1970.
+    pub fn poll_output(
+        &mut self,
+        session: &mut Session,
+        now: Time,
+        wall_ms: u64,
+    ) -> Option<StreamOutput> {
+        let output = self.poll(session, now, wall_ms);
+        if matches!(output, Some(StreamOutput::Send(_))) {
+            self.said = now;
+        }
+        output
+    }
+
+    /// When to call [`EventStream::poll_output`] again though nothing happened.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Time {
+        self.said + HEARTBEAT
+    }
+
+    fn poll(&mut self, session: &mut Session, now: Time, wall_ms: u64) -> Option<StreamOutput> {
+        match self.phase {
+            Phase::Opening => {
+                self.phase = Phase::Streaming;
+                return Some(send(self.opening(session, wall_ms)));
+            }
+            Phase::Streaming if self.closing => {
+                self.phase = Phase::Ending;
+                return Some(send(sse::encode_retry(RETRY_SOON_MS)));
+            }
+            Phase::Streaming => {}
+            Phase::Ending => {
+                self.phase = Phase::Ended;
+                return Some(StreamOutput::End);
+            }
+            Phase::Ended => return None,
+        }
+        match self.reader.read(session) {
+            Read::Entry(entry) => Some(StreamOutput::Send(self.entry(session, &entry, wall_ms))),
+            Read::Gap(gap) => Some(send(self.gap(session, gap, wall_ms))),
+            Read::Load { epoch, after } => Some(StreamOutput::Load { epoch, after }),
+            Read::Nothing => {
+                let silent = now >= self.said + HEARTBEAT;
+                silent.then(|| StreamOutput::Send(Bytes::from_static(sse::HEARTBEAT.as_bytes())))
+            }
+            Read::Over => Some(self.end(session, wall_ms)),
+            Read::Deleted => {
+                self.phase = Phase::Ending;
+                let event = Event::new(session.id().clone(), kind::SESSION_DELETED, wall_ms, ());
+                Some(send(sse::encode(kind::SESSION_DELETED, None, &event.to_json())))
+            }
+        }
+    }
+
+    /// How the stream begins: what it is, and what the session does now. The latter carries the
+    /// position that the stream starts from, so that even a reader that is cut off at once comes
+    /// back to it.
+    fn opening(&mut self, session: &Session, wall_ms: u64) -> String {
+        #[derive(Serialize)]
+        struct Connected {
+            message: &'static str,
+            epoch: Epoch,
+            head: Seq,
+            tail: Seq,
+            from: Seq,
+        }
+        let log = session.log();
+        let connected = Connected {
+            message: "SSE connection established",
+            epoch: log.epoch(),
+            head: log.head(),
+            tail: log.tail(),
+            from: self.reader.cursor().seq,
+        };
+        let event = Event::new(session.id().clone(), kind::CONNECTED, wall_ms, connected);
+        let connected = sse::encode(kind::CONNECTED, None, &event.to_json());
+        sse::encode_retry(RETRY_MS) + &connected + &self.status(session, wall_ms)
+    }
+
+    fn status(&mut self, session: &Session, wall_ms: u64) -> String {
+        let status = session.status(wall_ms);
+        self.told = status.status;
+        let event = Event::new(session.id().clone(), kind::SESSION_STATUS, wall_ms, status);
+        sse::encode(kind::SESSION_STATUS, Some(self.reader.cursor()), &event.to_json())
+    }
+
+    #[expect(clippy::unused_self, reason = "the arms of `poll` read alike")]
+    fn gap(&self, session: &Session, gap: Gap, wall_ms: u64) -> String {
+        #[derive(Serialize)]
+        struct Fields {
+            reason: &'static str,
+            from: Seq,
+            to: Seq,
+        }
+        let reason = match gap.reason {
+            GapReason::Trimmed => "trimmed",
+            GapReason::Epoch => "epoch",
+        };
+        let fields = Fields { reason, from: gap.from, to: gap.to };
+        let event = Event::new(session.id().clone(), kind::GAP, wall_ms, fields);
+        sse::encode(kind::GAP, None, &event.to_json())
+    }
+
+    fn entry(&mut self, session: &mut Session, entry: &Entry, wall_ms: u64) -> Bytes {
+        if let Entry::Event(event) = entry
+            && let Some(status) = event.event().as_ref().and_then(Event::status)
+        {
+            self.told = status.status;
+        }
+        let id = session.id().clone();
+        let (cursor, encoding) = (self.reader.cursor(), self.encoding);
+        let encode = || encode(&id, cursor, entry, &self.reader, encoding, wall_ms);
+        session.encoded(encoding).get(cursor, encode)
+    }
+
+    /// Everything is sent and nothing can follow. How the session ended is in its log, but for one
+    /// whose host is gone.
+    fn end(&mut self, session: &Session, wall_ms: u64) -> StreamOutput {
+        self.phase = Phase::Ending;
+        if session.status(wall_ms).status == self.told {
+            self.phase = Phase::Ended;
+            return StreamOutput::End;
+        }
+        send(self.status(session, wall_ms))
+    }
+}
+
+fn send(text: String) -> StreamOutput {
+    StreamOutput::Send(text.into())
+}
+
+fn encode(
+    id: &SessionId,
+    cursor: Cursor,
+    entry: &Entry,
+    reader: &Reader,
+    encoding: Encoding,
+    wall_ms: u64,
+) -> Bytes {
+    let text = match entry {
+        Entry::Output(frame) => output(id, cursor, frame, reader, encoding, wall_ms),
+        Entry::Event(event) => told(cursor, event),
+    };
+    text.into()
+}
+
+fn output(
+    session_id: &SessionId,
+    cursor: Cursor,
+    frame: &Frame,
+    reader: &Reader,
+    encoding: Encoding,
+    timestamp: u64,
+) -> String {
+    #[derive(Serialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Output<'a> {
+        session_id: &'a SessionId,
+        r#type: &'static str,
+        timestamp: u64,
+        seq: Seq,
+        stream: &'static str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        encoding: Option<&'static str>,
+        content: String,
+    }
+    let (encoding, content) = match encoding {
+        Encoding::Text => (None, reader.decoder().decode(frame.data())),
+        Encoding::Base64 => (Some("base64"), STANDARD.encode(frame.data())),
+    };
+    let output = Output {
+        session_id,
+        r#type: kind::SESSION_OUTPUT,
+        timestamp,
+        seq: cursor.seq,
+        stream: "stdout",
+        encoding,
+        content,
+    };
+    let data = serde_json::to_string(&output).expect("texts and numbers always encode");
+    sse::encode(kind::SESSION_OUTPUT, Some(cursor), &data)
+}
+
+fn told(cursor: Cursor, entry: &EventEntry) -> String {
+    match entry.event() {
+        Some(event) => sse::encode(&event.kind, Some(cursor), &event.to_json()),
+        // A damaged one still moves the cursor.
+        None => sse::encode(kind::SESSION_ERROR, Some(cursor), "{}"),
+    }
+}
+
+/// The last entries as they are sent, for the streams that are close to the head.
+#[derive(Debug, Default)]
+pub(super) struct Encoded {
+    epoch: Epoch,
+    /// Consecutive.
+    entries: VecDeque<(Seq, Bytes)>,
+    bytes: usize,
+}
+
+impl Encoded {
+    fn get(&mut self, cursor: Cursor, encode: impl FnOnce() -> Bytes) -> Bytes {
+        if cursor.epoch != self.epoch {
+            self.clear();
+            self.epoch = cursor.epoch;
+        }
+        if let Some((first, _)) = self.entries.front()
+            && let Some(index) = cursor.seq.0.checked_sub(first.0)
+            && let Some((_, bytes)) = usize::try_from(index).ok().and_then(|i| self.entries.get(i))
+        {
+            return bytes.clone();
+        }
+        let bytes = encode();
+        let follows = self.entries.back().is_none_or(|(last, _)| cursor.seq == last.next());
+        let is_newer = self.entries.back().is_none_or(|(last, _)| cursor.seq > *last);
+        if !follows && is_newer {
+            self.clear();
+        }
+        if is_newer {
+            self.bytes += bytes.len();
+            self.entries.push_back((cursor.seq, bytes.clone()));
+        }
+        while self.bytes > ENCODED_BYTES
+            && let Some((_, oldest)) = self.entries.pop_front()
+        {
+            self.bytes -= oldest.len();
+        }
+        bytes
+    }
+
+    pub(super) fn clear(&mut self) {
+        *self = Self { epoch: self.epoch, ..Self::default() };
+    }
+}
+
+/// What a session does, from what its log told last and how it stands.
+pub(super) fn status(session: &Session, wall_ms: u64) -> Status {
+    let mut status = Status::default();
+    if let Some(told) = session.told() {
+        let started = told.timestamp.saturating_sub(told.status.uptime);
+        status = told.status.clone();
+        status.uptime = wall_ms.saturating_sub(started);
+    }
+    use moorline_shared::session::Lifecycle;
+    match session.lifecycle() {
+        Lifecycle::Live | Lifecycle::Detached => {}
+        Lifecycle::Exited => {
+            let exit = session.exit().clone();
+            status.status = Activity::Exited;
+            (status.exit_code, status.signal) = (exit.code, exit.signal);
+        }
+        Lifecycle::Lost | Lifecycle::Expired => status.status = Activity::Error,
+    }
+    if session.lifecycle().is_over() {
+        (status.pid, status.command) = (None, None);
+        if let Some(told) = session.told() {
+            status.uptime = told.status.uptime;
+        }
+    }
+    status
+}

@@ -1,0 +1,116 @@
+//! What a session's host says, and what follows from it.
+
+use moorline_shared::id::{Cursor, Epoch, Seq};
+use moorline_shared::log::{Entry, Log};
+use moorline_shared::message::Snapshot;
+use moorline_shared::publish::{HostCommand, HostMessage};
+use moorline_shared::session::{Lifecycle, Size};
+
+use super::{Host, PICTURE_EVERY_BYTES, PublishError, Session, Told};
+
+impl Session {
+    /// The host is here: opens the link to it.
+    pub fn host_arrived(&mut self) {
+        self.host = Host::Here;
+        self.commands.clear();
+        self.picture_asked = false;
+        let cursor = Cursor { epoch: self.log.epoch(), seq: self.log.head() };
+        self.command(HostCommand::Resume { cursor: Some(cursor) });
+        for client_id in self.claims.host_is_new() {
+            self.commands.push_back(HostCommand::ClientResumed { client_id });
+        }
+    }
+
+    /// The host is away; where it is gone for good, so is the session.
+    pub fn host_left(&mut self, for_good: bool) {
+        self.host = Host::Away;
+        self.commands.clear();
+        self.requests.host_left();
+        self.picture_answers += 1;
+        self.picture_asked = false;
+        if !self.lifecycle.is_over() {
+            self.lifecycle = if for_good { Lifecycle::Lost } else { Lifecycle::Detached };
+            self.revision += 1;
+        }
+    }
+
+    /// The host says something.
+    ///
+    /// # Errors
+    /// [`PublishError`]: the link to that host must be closed.
+    pub fn host_message(&mut self, message: HostMessage) -> Result<(), PublishError> {
+        match message {
+            HostMessage::Resumed { epoch, from, head, size } => {
+                self.host_resumed(epoch, from, size)?;
+                self.host_head = head;
+            }
+            HostMessage::Entry(entry) => self.host_entry(entry)?,
+            HostMessage::Snapshot(picture) => self.host_picture(Some(picture)),
+            HostMessage::SnapshotFailed => self.host_picture(None),
+            HostMessage::InputAck { client_id, seq } => {
+                for piece in self.claims.accepted(&client_id, seq) {
+                    let client_id = client_id.clone();
+                    self.command(HostCommand::Input { client_id, piece });
+                }
+            }
+            HostMessage::Written { request, result } => self.requests.answered(request, result),
+            HostMessage::Resized { size } => {
+                self.size = size;
+                self.revision += 1;
+            }
+            HostMessage::Exited { status } => {
+                self.exit = status;
+                self.lifecycle = Lifecycle::Exited;
+                self.revision += 1;
+                self.ask_picture();
+            }
+        }
+        Ok(())
+    }
+
+    fn host_resumed(&mut self, epoch: Epoch, from: Seq, size: Size) -> Result<(), PublishError> {
+        let current = self.log.epoch();
+        if epoch < current {
+            return Err(PublishError::Fenced { current, got: epoch });
+        }
+        if epoch > current {
+            self.log = Log::starting_after(epoch, from);
+            self.durable = from;
+            self.picture = None;
+            self.told = None;
+            self.claims.new_incarnation();
+        } else if from > self.log.head() {
+            return Err(PublishError::Gap { want: self.log.head().next(), got: from.next() });
+        }
+        self.size = size;
+        self.lifecycle = Lifecycle::Live;
+        self.revision += 1;
+        Ok(())
+    }
+
+    fn host_entry(&mut self, entry: Entry) -> Result<(), PublishError> {
+        if entry.seq() <= self.log.head() {
+            return Ok(());
+        }
+        self.told = Told::by(&entry).or(self.told.take());
+        self.log.push(entry).map_err(|gap| PublishError::Gap { want: gap.want, got: gap.got })?;
+        if self.log.bytes_after(self.picture_seq()) > PICTURE_EVERY_BYTES {
+            self.ask_picture();
+        }
+        self.trim();
+        Ok(())
+    }
+
+    fn host_picture(&mut self, picture: Option<Snapshot>) {
+        self.picture_asked = false;
+        self.picture_answers += 1;
+        if let Some(picture) = picture
+            && picture.seq >= self.picture_seq()
+            && picture.seq <= self.log.head()
+        {
+            self.picture = Some(picture);
+            self.picture_stored = false;
+            self.trim();
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! What a session is made to tell: its events, and what is typed on behalf of the API.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use moorline_host::marks::ShellState;
+use moorline_shared::event::{Activity, Event, Status, kind};
+use moorline_shared::id::{Epoch, ProjectId, Seq};
+use moorline_shared::log::Entry;
+use moorline_shared::publish::{RequestId, WriteRefused};
+use moorline_shared::session::ExitStatus;
+use serde::Serialize;
+
+use super::{SessionHandle, State};
+use crate::native::clock::wall_ms;
+use crate::native::store::StoreError;
+
+/// What is loaded of a stored log at a time.
+const LOAD_BYTES: u64 = 512 * 1024;
+
+impl SessionHandle {
+    /// Types something, and appends the event where it is taken.
+    ///
+    /// # Errors
+    /// [`WriteRefused`]: nothing was typed.
+    pub async fn write(
+        self: &Arc<Self>,
+        data: Bytes,
+        event: Option<Event>,
+    ) -> Result<(), WriteRefused> {
+        let mut changed = self.subscribe();
+        let mut state = self.lock();
+        let request = state.session.write(data, event)?;
+        state.active();
+        state.settle();
+        let waiting = Waiting { session: self, request };
+        loop {
+            {
+                let mut state = self.lock();
+                if let Some(answer) = state.session.written(request) {
+                    return answer;
+                }
+                if state.session.is_deleted() {
+                    return Err(WriteRefused::Ended);
+                }
+            }
+            // The sender is this handle's own, so it cannot be gone.
+            let _ = changed.changed().await;
+            let _ = &waiting;
+        }
+    }
+
+    /// Appends an event to the log; where the host is away, nothing happens.
+    pub fn append(self: &Arc<Self>, event: Event) {
+        let mut state = self.lock();
+        state.session.append(event);
+        state.settle();
+    }
+
+    /// Gives the session another name; `None` for its id.
+    pub fn rename(self: &Arc<Self>, name: Option<String>) {
+        let mut state = self.lock();
+        state.session.rename(name.clone().unwrap_or_else(|| self.id.to_string()));
+        state.record.name = name;
+        state.storing.record_changed();
+        state.settle();
+    }
+
+    /// The session belongs to this project from now on.
+    pub fn move_to(self: &Arc<Self>, project: Option<ProjectId>) {
+        let mut state = self.lock();
+        state.record.project = project;
+        state.storing.record_changed();
+        state.settle();
+        self.services().listing.send_replace(());
+    }
+
+    /// The stored entries after `after`, some of them, oldest first.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn stored_entries(
+        self: &Arc<Self>,
+        epoch: Epoch,
+        after: Seq,
+    ) -> Result<Vec<Entry>, StoreError> {
+        let handle = Arc::clone(self);
+        let load =
+            move || handle.services.read(|store| store.load(&handle.id, epoch, after, LOAD_BYTES));
+        tokio::task::spawn_blocking(load).await.unwrap_or(Err(StoreError::Closed))
+    }
+}
+
+/// A request whose answer someone waits for.
+struct Waiting<'a> {
+    session: &'a Arc<SessionHandle>,
+    request: RequestId,
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.session.lock().session.forget_request(self.request);
+    }
+}
+
+impl State {
+    /// The first entries of a log.
+    pub(super) fn tell_created(&mut self) {
+        #[derive(Serialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Created<'a> {
+            mode: &'a str,
+            working_dir: Option<&'a str>,
+            name: Option<&'a str>,
+            command: &'a [String],
+        }
+        let record = &self.record;
+        let fields = Created {
+            mode: &record.driver,
+            working_dir: record.cwd.as_deref(),
+            name: record.name.as_deref(),
+            command: &record.command,
+        };
+        let event = Event::new(record.id.clone(), kind::SESSION_CREATED, wall_ms(), fields);
+        self.tell(event);
+        self.tell_status();
+    }
+
+    /// What the shell does has changed.
+    pub(super) fn tell_status(&mut self) {
+        let Some(host) = &self.host else { return };
+        let status = Status { pid: Some(host.pid()), ..status_of(&host.shell) };
+        self.tell_as(status);
+    }
+
+    /// The process ended; nothing follows.
+    pub(super) fn tell_exited(&mut self, exit: &ExitStatus) {
+        let cwd = self.host.as_ref().and_then(|host| status_of(&host.shell).cwd);
+        let status = Status {
+            status: Activity::Exited,
+            exit_code: exit.code,
+            signal: exit.signal.clone(),
+            cwd,
+            ..Status::default()
+        };
+        self.tell_as(status);
+    }
+
+    fn tell_as(&mut self, mut status: Status) {
+        let now = wall_ms();
+        status.uptime = now.saturating_sub(self.record.created_at_ms);
+        self.tell(Event::new(self.record.id.clone(), kind::SESSION_STATUS, now, status));
+    }
+
+    fn tell(&mut self, event: Event) {
+        if let Some(host) = &mut self.host {
+            let seq = host.publisher.event(event);
+            host.painter.count(seq);
+        }
+    }
+}
+
+fn status_of(shell: &ShellState) -> Status {
+    use moorline_host::marks::Activity as Shell;
+    Status {
+        status: match shell.activity() {
+            Shell::Running => Activity::Running,
+            Shell::Idle => Activity::Idle,
+        },
+        cwd: shell.cwd().map(str::to_owned),
+        exit_code: shell.exit_code(),
+        command: shell.command_line().map(str::to_owned),
+        ..Status::default()
+    }
+}
