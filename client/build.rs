@@ -1,40 +1,71 @@
-//! Makes the modules of npm importable: wasm-bindgen copies a module under the name that it has,
-//! and not every server knows `.mjs` for a script. What points to source maps that are not served
-//! goes.
+//! Makes one module of xterm.js and its addons, which the page loads where it shows a terminal.
+//!
+//! Each of them is a module of its own that imports nothing and ends with its exports, so each
+//! becomes a function that answers its class. `xterm.js` is for tests; what is served has its
+//! content's hash in its name, so that browsers may keep it for ever (`place.mjs` puts it there).
 
+use std::hash::{DefaultHasher, Hasher as _};
 use std::path::Path;
-use std::{env, fs};
+use std::{env, fs, io};
 
+/// The modules, and which of its classes each is wanted for.
 const MODULES: [(&str, &str); 6] = [
-    ("@xterm/xterm/lib/xterm.mjs", "xterm.js"),
-    ("@xterm/addon-clipboard/lib/addon-clipboard.mjs", "clipboard.js"),
-    ("@xterm/addon-fit/lib/addon-fit.mjs", "fit.js"),
-    ("@xterm/addon-search/lib/addon-search.mjs", "search.js"),
-    ("@xterm/addon-unicode-graphemes/lib/addon-unicode-graphemes.mjs", "graphemes.js"),
-    ("@xterm/addon-web-links/lib/addon-web-links.mjs", "web-links.js"),
+    ("@xterm/xterm/lib/xterm.mjs", "Terminal"),
+    ("@xterm/addon-clipboard/lib/addon-clipboard.mjs", "ClipboardAddon"),
+    ("@xterm/addon-fit/lib/addon-fit.mjs", "FitAddon"),
+    ("@xterm/addon-search/lib/addon-search.mjs", "SearchAddon"),
+    ("@xterm/addon-unicode-graphemes/lib/addon-unicode-graphemes.mjs", "UnicodeGraphemesAddon"),
+    ("@xterm/addon-web-links/lib/addon-web-links.mjs", "WebLinksAddon"),
 ];
 
 fn main() {
     let root = env::var("CARGO_MANIFEST_DIR").expect("cargo sets it");
     let packages = Path::new(&root).join("node_modules");
-    // Beside the packages: it is made from them, and goes with them.
-    let made = packages.join("moorline");
     println!("cargo::rerun-if-changed=build.rs");
-    for (from, to) in MODULES {
-        let (from, to) = (packages.join(from), made.join(to));
-        println!("cargo::rerun-if-changed={}", from.display());
-        println!("cargo::rerun-if-changed={}", to.display());
-        let Ok(module) = fs::read_to_string(&from) else {
-            println!("cargo::error=run `npm ci --ignore-scripts` in client/ first");
-            return;
-        };
-        let module = module.split("//# sourceMappingURL=").next().unwrap_or_default();
-        if fs::read_to_string(&to).is_ok_and(|made| made == module) {
-            continue;
-        }
-        let written = fs::create_dir_all(&made).and_then(|()| fs::write(&to, module));
-        if let Err(error) = written {
-            println!("cargo::error=can't write {}: {error}", to.display());
+    match bundle(&packages).and_then(|bundle| place(&packages.join("moorline"), &bundle)) {
+        Ok(name) => println!("cargo::rustc-env=XTERM_MODULE={name}"),
+        Err(error) => {
+            println!("cargo::error={error}: run `npm ci --ignore-scripts` in client/ first");
         }
     }
+}
+
+fn bundle(packages: &Path) -> io::Result<String> {
+    let mut bundle = String::new();
+    for (path, class) in MODULES {
+        let path = packages.join(path);
+        println!("cargo::rerun-if-changed={}", path.display());
+        let module = fs::read_to_string(&path)?;
+        let (body, exports) = module.rsplit_once("export{").unwrap_or_default();
+        let exports = exports.split('}').next().unwrap_or_default();
+        let mut pairs = exports.split(',').filter_map(|pair| pair.split_once(" as "));
+        let Some((local, _)) = pairs.find(|(_, name)| *name == class) else {
+            return Err(io::Error::other(format!("{} has no {class}", path.display())));
+        };
+        bundle += &format!("const {class}=(()=>{{{body};return {local}}})();\n");
+    }
+    let classes = MODULES.map(|(_, class)| class).join(",");
+    Ok(bundle + &format!("export{{{classes}}};\n"))
+}
+
+/// Writes it where it is not there already, and says what it is called where it is served.
+fn place(folder: &Path, bundle: &str) -> io::Result<String> {
+    // Fixed keys: the same content has the same name everywhere.
+    let mut hasher = DefaultHasher::new();
+    hasher.write(bundle.as_bytes());
+    let name = format!("xterm-{:016x}.js", hasher.finish());
+    let served = folder.join("served");
+    let (plain, hashed) = (folder.join("xterm.js"), served.join(&name));
+    for path in [&plain, &hashed] {
+        println!("cargo::rerun-if-changed={}", path.display());
+        if fs::read_to_string(path).is_ok_and(|written| written == bundle) {
+            continue;
+        }
+        if path == &hashed && served.exists() {
+            fs::remove_dir_all(&served)?;
+        }
+        fs::create_dir_all(&served)?;
+        fs::write(path, bundle)?;
+    }
+    Ok(name)
 }

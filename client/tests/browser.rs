@@ -5,19 +5,39 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use js_sys::{ArrayBuffer, Promise, Uint8Array};
-use moorline_client::bindings::screen::{Chunk, KeyRoute, Screen, ScreenEvent, frame_header};
+use js_sys::{ArrayBuffer, Object, Promise, Reflect, Uint8Array};
+use moorline_client::bindings::screen::{
+    Chunk, Emulator, KeyRoute, Screen, ScreenEvent, frame_header,
+};
 use moorline_client::bindings::socket::{Socket, SocketEvent};
 use moorline_client::bindings::storage::{self, Area};
 use moorline_client::look::{FontSize, Theme};
 use moorline_shared::frame::Frame;
 use moorline_shared::id::Seq;
 use moorline_shared::session::Size;
-use wasm_bindgen::JsCast;
+use wasm_bindgen::prelude::wasm_bindgen;
+use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 use wasm_bindgen_test::{wasm_bindgen_test, wasm_bindgen_test_configure};
 
 wasm_bindgen_test_configure!(run_in_browser);
+
+// The test's server has no file beside the page.
+#[wasm_bindgen(module = "/node_modules/moorline/xterm.js")]
+extern "C" {
+    #[wasm_bindgen(thread_local_v2, js_name = Terminal)]
+    static TERMINAL: JsValue;
+    #[wasm_bindgen(thread_local_v2, js_name = ClipboardAddon)]
+    static CLIPBOARD: JsValue;
+    #[wasm_bindgen(thread_local_v2, js_name = FitAddon)]
+    static FIT: JsValue;
+    #[wasm_bindgen(thread_local_v2, js_name = SearchAddon)]
+    static SEARCH: JsValue;
+    #[wasm_bindgen(thread_local_v2, js_name = UnicodeGraphemesAddon)]
+    static GRAPHEMES: JsValue;
+    #[wasm_bindgen(thread_local_v2, js_name = WebLinksAddon)]
+    static WEB_LINKS: JsValue;
+}
 
 type Seen = Rc<RefCell<Vec<ScreenEvent>>>;
 
@@ -27,7 +47,19 @@ fn screen() -> (Screen, Seen) {
     document.body().unwrap().append_child(&place).unwrap();
     let seen = Seen::default();
     let tell = Rc::clone(&seen);
+    let module = Object::new();
+    for (name, class) in [
+        ("Terminal", TERMINAL.with(JsValue::clone)),
+        ("ClipboardAddon", CLIPBOARD.with(JsValue::clone)),
+        ("FitAddon", FIT.with(JsValue::clone)),
+        ("SearchAddon", SEARCH.with(JsValue::clone)),
+        ("UnicodeGraphemesAddon", GRAPHEMES.with(JsValue::clone)),
+        ("WebLinksAddon", WEB_LINKS.with(JsValue::clone)),
+    ] {
+        Reflect::set(&module, &name.into(), &class).unwrap();
+    }
     let screen = Screen::open(
+        &Emulator::from_module(module.into()),
         place.unchecked_ref(),
         Theme::Dark,
         FontSize::default(),

@@ -50,6 +50,11 @@ pub(crate) fn build(workspace: &Workspace, profile: Profile) -> Result<()> {
     let mut fetch = workspace.cargo(&["fetch", "--target", WASM]);
     process::run("crates", &mut fetch)?;
     progress::line("Building the client.");
+    // Trunk would take over scripts that an earlier build needed.
+    let earlier = workspace.web_target().join("wasm-bindgen");
+    if earlier.exists() {
+        std::fs::remove_dir_all(&earlier).context("can't clear the last build")?;
+    }
     let mut trunk = workspace.command("trunk");
     let made = workspace.web_target().join("dist");
     trunk.args(["build", "--dist"]).arg(&made).env("CARGO_TARGET_DIR", workspace.web_target());

@@ -12,10 +12,8 @@ use web_sys::HtmlElement;
 
 use super::keyboard::Press;
 use super::queries::{QueryFilter, Quiet};
-use super::xterm::{
-    ClipboardAddon, ClipboardProvider, Disposable, FitAddon, SearchAddon, SearchResults, Terminal,
-    UnicodeGraphemesAddon, WebLinksAddon,
-};
+use super::xterm::{ClipboardProvider, Disposable, FitAddon, SearchAddon, SearchResults, Terminal};
+pub use super::xterm::{Emulator, LoadError};
 use crate::look::{FontSize, TERMINAL_FONTS, Theme, palette};
 
 /// Lines above the screen that can be scrolled back to.
@@ -116,21 +114,22 @@ pub struct Screen {
 impl Screen {
     /// Puts a terminal into `parent`.
     pub fn open(
+        emulator: &Emulator,
         parent: &HtmlElement,
         theme: Theme,
         font: FontSize,
         happened: impl Fn(ScreenEvent) + Clone + 'static,
         key: impl Fn(&Press) -> KeyRoute + 'static,
     ) -> Self {
-        let terminal = Terminal::new(&options(theme, font));
-        let (fit, search) = (FitAddon::new(), SearchAddon::new());
+        let terminal = emulator.terminal(&options(theme, font));
+        let (fit, search) = (emulator.fit(), emulator.search());
         let mut closures: Vec<Box<dyn std::any::Any>> = Vec::new();
         terminal.load_addon(&fit);
         terminal.load_addon(&search);
-        terminal.load_addon(&UnicodeGraphemesAddon::new());
+        terminal.load_addon(&emulator.graphemes());
         terminal.unicode().set_active_version("15-graphemes");
-        load_links(&terminal, &mut closures);
-        load_clipboard(&terminal, &mut closures);
+        load_links(emulator, &terminal, &mut closures);
+        load_clipboard(emulator, &terminal, &mut closures);
         let quiet = Rc::new(Quiet::default());
         let filter = QueryFilter::new(&terminal, &quiet);
         let mut listening = Listening { terminal: &terminal, closures, subscriptions: Vec::new() };
@@ -370,17 +369,25 @@ impl Listening<'_> {
     }
 }
 
-fn load_links(terminal: &Terminal, closures: &mut Vec<Box<dyn std::any::Any>>) {
+fn load_links(
+    emulator: &Emulator,
+    terminal: &Terminal,
+    closures: &mut Vec<Box<dyn std::any::Any>>,
+) {
     let activate = Closure::<dyn FnMut(JsValue, String)>::new(|_, address: String| {
         super::page::open_tab(&address);
     });
-    terminal.load_addon(&WebLinksAddon::new(&activate));
+    terminal.load_addon(&emulator.web_links(&activate));
     closures.push(Box::new(activate));
 }
 
 /// OSC 52: programs may write to the clipboard. Reading never gets here, see [`super::queries`].
 /// The terminal does not wait for the browser, which may ask for a permission first.
-fn load_clipboard(terminal: &Terminal, closures: &mut Vec<Box<dyn std::any::Any>>) {
+fn load_clipboard(
+    emulator: &Emulator,
+    terminal: &Terminal,
+    closures: &mut Vec<Box<dyn std::any::Any>>,
+) {
     let provider = Object::new().unchecked_into::<ClipboardProvider>();
     let read =
         Closure::<dyn FnMut(JsValue) -> Promise>::new(|_| Promise::resolve(&JsValue::from_str("")));
@@ -393,7 +400,7 @@ fn load_clipboard(terminal: &Terminal, closures: &mut Vec<Box<dyn std::any::Any>
     });
     provider.set_read_text(&read);
     provider.set_write_text(&write);
-    terminal.load_addon(&ClipboardAddon::new(&JsValue::UNDEFINED, &provider));
+    terminal.load_addon(&emulator.clipboard(&provider));
     closures.extend([Box::new(read) as Box<dyn std::any::Any>, Box::new(write)]);
 }
 

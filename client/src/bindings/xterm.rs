@@ -1,17 +1,97 @@
-//! xterm.js and its addons as they are; `build.rs` puts the modules there. [`super::screen`] is what
-//! the rest of the client uses.
+//! xterm.js and its addons as they are. `build.rs` makes one module of them, which is only loaded
+//! where a terminal is shown. [`super::screen`] is what the rest of the client uses.
 
-use js_sys::{Function, Object, Promise, Uint8Array};
+use js_sys::{Array, Function, Object, Promise, Reflect, Uint8Array};
 use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::JsFuture;
 use web_sys::{HtmlElement, KeyboardEvent};
 
-#[wasm_bindgen(module = "/node_modules/moorline/xterm.js")]
+/// Where the module is, seen from the script that loads it.
+const MODULE: &str = concat!("./", env!("XTERM_MODULE"));
+
+/// The terminal emulator's code, loaded.
+#[derive(Debug, Clone)]
+pub struct Emulator(Classes);
+
+/// The emulator's code did not come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the terminal's code could not be loaded")]
+pub struct LoadError;
+
+impl Emulator {
+    /// Loads the code; from the second time on it is there already.
+    ///
+    /// # Errors
+    /// [`LoadError`]. A browser does not try again before the page is loaded anew.
+    pub async fn load() -> Result<Self, LoadError> {
+        let module = JsFuture::from(import(MODULE)).await.map_err(|_| LoadError)?;
+        Ok(Self::from_module(module))
+    }
+
+    /// The code from a module that is loaded otherwise.
+    #[must_use]
+    pub fn from_module(module: JsValue) -> Self {
+        Self(module.unchecked_into())
+    }
+
+    pub(super) fn terminal(&self, options: &Object) -> Terminal {
+        construct(&self.0.terminal(), &[options])
+    }
+
+    pub(super) fn fit(&self) -> FitAddon {
+        construct(&self.0.fit(), &[])
+    }
+
+    pub(super) fn search(&self) -> SearchAddon {
+        construct(&self.0.search(), &[])
+    }
+
+    pub(super) fn graphemes(&self) -> Object {
+        construct(&self.0.graphemes(), &[])
+    }
+
+    pub(super) fn web_links(&self, activate: &Closure<dyn FnMut(JsValue, String)>) -> Object {
+        construct(&self.0.web_links(), &[activate.as_ref()])
+    }
+
+    /// With its own Base64.
+    pub(super) fn clipboard(&self, provider: &ClipboardProvider) -> Object {
+        construct(&self.0.clipboard(), &[&JsValue::UNDEFINED, provider])
+    }
+}
+
+fn construct<T: JsCast>(class: &Function, arguments: &[&JsValue]) -> T {
+    let arguments: Array = arguments.iter().copied().collect();
+    let made = Reflect::construct(class, &arguments);
+    made.expect("the emulator's classes take what its documentation says").unchecked_into()
+}
+
+#[wasm_bindgen]
+extern "C" {
+    /// The browser's own `import()`.
+    fn import(module: &str) -> Promise;
+
+    #[derive(Debug, Clone)]
+    type Classes;
+    #[wasm_bindgen(method, getter, js_name = Terminal)]
+    fn terminal(this: &Classes) -> Function;
+    #[wasm_bindgen(method, getter, js_name = FitAddon)]
+    fn fit(this: &Classes) -> Function;
+    #[wasm_bindgen(method, getter, js_name = SearchAddon)]
+    fn search(this: &Classes) -> Function;
+    #[wasm_bindgen(method, getter, js_name = UnicodeGraphemesAddon)]
+    fn graphemes(this: &Classes) -> Function;
+    #[wasm_bindgen(method, getter, js_name = WebLinksAddon)]
+    fn web_links(this: &Classes) -> Function;
+    #[wasm_bindgen(method, getter, js_name = ClipboardAddon)]
+    fn clipboard(this: &Classes) -> Function;
+}
+
+#[wasm_bindgen]
 extern "C" {
     #[derive(Clone)]
     pub(super) type Terminal;
 
-    #[wasm_bindgen(constructor)]
-    pub(super) fn new(options: &Object) -> Terminal;
     #[wasm_bindgen(method)]
     pub(super) fn open(this: &Terminal, parent: &HtmlElement);
     #[wasm_bindgen(method, js_name = loadAddon)]
@@ -124,12 +204,10 @@ extern "C" {
     ) -> Disposable;
 }
 
-#[wasm_bindgen(module = "/node_modules/moorline/fit.js")]
+#[wasm_bindgen]
 extern "C" {
     #[wasm_bindgen(extends = Object)]
     pub(super) type FitAddon;
-    #[wasm_bindgen(constructor)]
-    pub(super) fn new() -> FitAddon;
     #[wasm_bindgen(method, js_name = proposeDimensions)]
     pub(super) fn propose_dimensions(this: &FitAddon) -> Option<Dimensions>;
 
@@ -140,12 +218,10 @@ extern "C" {
     pub(super) fn rows(this: &Dimensions) -> f64;
 }
 
-#[wasm_bindgen(module = "/node_modules/moorline/search.js")]
+#[wasm_bindgen]
 extern "C" {
     #[wasm_bindgen(extends = Object)]
     pub(super) type SearchAddon;
-    #[wasm_bindgen(constructor)]
-    pub(super) fn new() -> SearchAddon;
     #[wasm_bindgen(method, js_name = findNext)]
     pub(super) fn find_next(this: &SearchAddon, text: &str, options: &Object) -> bool;
     #[wasm_bindgen(method, js_name = findPrevious)]
@@ -163,30 +239,6 @@ extern "C" {
     pub(super) fn result_index(this: &SearchResults) -> i32;
     #[wasm_bindgen(method, getter, js_name = resultCount)]
     pub(super) fn result_count(this: &SearchResults) -> u32;
-}
-
-#[wasm_bindgen(module = "/node_modules/moorline/web-links.js")]
-extern "C" {
-    #[wasm_bindgen(extends = Object)]
-    pub(super) type WebLinksAddon;
-    #[wasm_bindgen(constructor)]
-    pub(super) fn new(activate: &Closure<dyn FnMut(JsValue, String)>) -> WebLinksAddon;
-}
-
-#[wasm_bindgen(module = "/node_modules/moorline/graphemes.js")]
-extern "C" {
-    #[wasm_bindgen(extends = Object)]
-    pub(super) type UnicodeGraphemesAddon;
-    #[wasm_bindgen(constructor)]
-    pub(super) fn new() -> UnicodeGraphemesAddon;
-}
-
-#[wasm_bindgen(module = "/node_modules/moorline/clipboard.js")]
-extern "C" {
-    #[wasm_bindgen(extends = Object)]
-    pub(super) type ClipboardAddon;
-    #[wasm_bindgen(constructor)]
-    pub(super) fn new(base64: &JsValue, provider: &ClipboardProvider) -> ClipboardAddon;
 }
 
 #[wasm_bindgen]

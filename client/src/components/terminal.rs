@@ -3,6 +3,7 @@
 
 use leptos::html;
 use leptos::prelude::*;
+use leptos::reactive::spawn_local_scoped_with_cancellation;
 use leptos::task::spawn_local;
 use moorline_shared::id::SessionId;
 use std::rc::Rc;
@@ -12,7 +13,7 @@ use crate::bindings::clipboard;
 use crate::bindings::keyboard::{self, Press};
 use crate::bindings::observe::{self, SizeWatch};
 use crate::bindings::page::{self, PageEvent, PageWatch};
-use crate::bindings::screen::{KeyRoute, Screen, ScreenEvent};
+use crate::bindings::screen::{Emulator, KeyRoute, Screen, ScreenEvent};
 use crate::components::when::effect;
 use crate::preferences::Preferences;
 use crate::session::keys::{self, Key, Modifiers};
@@ -21,6 +22,8 @@ use crate::session::{Event, Notice, Progress, Session, SessionHooks, Setup, View
 /// What the controls around a terminal share. Terminal bytes never come here.
 #[derive(Debug, Clone, Copy)]
 pub struct TerminalState {
+    /// The emulator's code did not come.
+    pub broken: RwSignal<bool>,
     /// The session's link.
     pub view: RwSignal<View>,
     /// The title that the program gave the window.
@@ -54,6 +57,7 @@ impl TerminalState {
     #[must_use]
     pub fn provide() -> Self {
         let state = Self {
+            broken: RwSignal::default(),
             view: RwSignal::default(),
             title: RwSignal::default(),
             no_network: RwSignal::new(!page::is_online()),
@@ -86,6 +90,43 @@ impl TerminalState {
         if let Some(session) = session.flatten() {
             session.post(event);
         }
+    }
+
+    /// Puts the terminal into `place` and starts the session's link.
+    fn begin(
+        self,
+        emulator: &Emulator,
+        place: &page::HtmlElement,
+        id: SessionId,
+        to_list: Callback<()>,
+    ) {
+        let preferences = Preferences::expect();
+        let apple = keyboard::is_apple();
+        let screen = Rc::new(Screen::open(
+            emulator,
+            place,
+            untrack(|| preferences.theme()),
+            untrack(|| preferences.font()),
+            move |event| self.happened(event),
+            move |press| route(self, preferences, to_list, shortcut(press, apple)),
+        ));
+        let session = Session::new();
+        let guards = (
+            observe::size(place, move || self.fit()),
+            page::watch(move |event| self.page_event(event)),
+        );
+        let live = Live { session: session.clone(), screen: Rc::clone(&screen), _guards: guards };
+        self.live.set_value(Some(live));
+        let place = place.clone();
+        let hooks = SessionHooks {
+            show: Box::new(move |view| self.view.set(view)),
+            notify: Box::new(move |notice| self.tell(&sentence(&notice))),
+            progress: Box::new(move |progress| mark(&place, progress)),
+        };
+        let token = Access::expect().token();
+        session.start(Setup { id, token, screen, digest: page::query_has("digest") }, hooks);
+        self.fit();
+        self.focus();
     }
 
     /// Dials at once.
@@ -237,32 +278,13 @@ pub fn Stage(
     let state = TerminalState::expect();
     let preferences = Preferences::expect();
     let place = NodeRef::<html::Div>::new();
-    let token = Access::expect().token();
     place.on_load(move |place| {
-        let apple = keyboard::is_apple();
-        let screen = Rc::new(Screen::open(
-            &place,
-            untrack(|| preferences.theme()),
-            untrack(|| preferences.font()),
-            move |event| state.happened(event),
-            move |press| route(state, preferences, to_list, shortcut(press, apple)),
-        ));
-        let session = Session::new();
-        let guards = (
-            observe::size(&place, move || state.fit()),
-            page::watch(move |event| state.page_event(event)),
-        );
-        let (shown, digest) = (Rc::clone(&screen), page::query_has("digest"));
-        let live = Live { session: session.clone(), screen, _guards: guards };
-        state.live.set_value(Some(live));
-        let hooks = SessionHooks {
-            show: Box::new(move |view| state.view.set(view)),
-            notify: Box::new(move |notice| state.tell(&sentence(&notice))),
-            progress: Box::new(move |progress| mark(&place, progress)),
-        };
-        session.start(Setup { id: id.clone(), token: token.clone(), screen: shown, digest }, hooks);
-        state.fit();
-        state.focus();
+        spawn_local_scoped_with_cancellation(async move {
+            match Emulator::load().await {
+                Ok(emulator) => state.begin(&emulator, &place, id, to_list),
+                Err(_) => state.broken.set(true),
+            }
+        });
     });
     effect(move || {
         let theme = preferences.theme();

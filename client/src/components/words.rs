@@ -133,6 +133,7 @@ pub fn refusal(code: u16, session: &str) -> (&'static str, String) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use moorline_shared::event::Activity;
 
     #[test]
     fn times_and_sizes_are_short() {
@@ -162,6 +163,9 @@ mod tests {
             command: Vec::new(),
             cwd: None,
             lifecycle: Lifecycle::Live,
+            status: Activity::Idle,
+            running: None,
+            last_exit_code: None,
             exit_code: None,
             exit_signal: None,
             created_at: String::new(),

@@ -4,6 +4,7 @@ use leptos::prelude::*;
 use moorline_shared::id::SessionId;
 
 use crate::bindings::page;
+use crate::route::Route;
 
 /// Shows a session besides its terminal.
 #[component]
@@ -15,8 +16,7 @@ pub fn SessionPage(
     view! {
         <main class="lone">
             <div class="card">
-                <h1>{id.to_string()}</h1>
-                <a href=format!("/terminal/{id}") class="button primary">"Open its terminal"</a>
+                <a href=Route::Terminal(id).address() class="button primary">"Open its terminal"</a>
                 <a href="/sessions" class="button">"All sessions"</a>
             </div>
         </main>

@@ -84,7 +84,10 @@ pub fn TerminalPage(
                 <NoticeToast />
                 <Flash />
             </main>
-            <Verdict id=id.clone() />
+            <When condition=move || state.broken.get()>
+                <Broken />
+            </When>
+            <Verdict id />
             <When condition=move || !state.view.with(|view| view.link.is_final())>
                 <KeyBar />
             </When>
@@ -206,6 +209,18 @@ fn ToBottom() -> impl IntoView {
                 <Icon name=IconName::Down />
             </button>
         </When>
+    }
+}
+
+/// The terminal's code did not come; browsers try again only on a page that is loaded anew.
+#[component]
+fn Broken() -> impl IntoView {
+    view! {
+        <div class="verdict bad" data-testid="broken" role="alert">
+            <h2>"The terminal did not load"</h2>
+            <p>"The network may be down. The session itself goes on."</p>
+            <button class="button primary" on:click=move |_| page::reload()>"Reload"</button>
+        </div>
     }
 }
 
