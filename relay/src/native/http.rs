@@ -3,6 +3,7 @@
 mod assets;
 mod csp;
 mod error;
+mod events;
 mod pages;
 mod rest;
 mod stream;
@@ -48,6 +49,8 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/api/sessions", get(rest::list).post(rest::create))
         .route("/api/session/{id}/status", get(rest::status))
         .route("/api/session/{id}", delete(rest::delete))
+        .route("/api/session/{id}/events", get(events::open))
+        .route("/api/session/{id}/events/status", get(events::status))
         .route("/sessions/{id}/stream", get(stream::open))
         .route("/healthz", get(rest::health))
         .method_not_allowed_fallback(error::method_not_allowed)

@@ -1,0 +1,252 @@
+//! `GET /api/session/:id/events`: a session's log as server-sent events.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::body::Body;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Path, Query, State};
+use axum::http::header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use axum::response::{IntoResponse as _, Response};
+use bytes::{Bytes, BytesMut};
+use futures_util::stream;
+use moorline_shared::id::{Cursor, Epoch, Seq};
+use moorline_shared::rest::EventsStatus;
+use moorline_shared::time::Time;
+use serde::Deserialize;
+use tokio::sync::watch;
+use tokio::time::sleep_until;
+
+use super::error::ApiError;
+use super::{App, Caller, rest};
+use crate::core::events::{Encoding, EventStream, StreamOutput};
+use crate::core::reader::Start;
+use crate::core::session::Session;
+use crate::native::clock::wall_ms;
+use crate::native::session::SessionHandle;
+
+/// What is sent in one go, unless one event is larger.
+const CHUNK_BYTES: usize = 64 * 1024;
+/// The browser's own header of an event stream that comes back.
+const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+
+/// What a stream may be asked for.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct Wanted {
+    /// `<epoch>.<seq>`: the last event that was received; `0` for all that is retained.
+    last_event_id: Option<String>,
+    /// `text` or `base64`.
+    encoding: Option<String>,
+}
+
+pub(super) async fn open(
+    caller: Caller,
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+    wanted: Result<Query<Wanted>, QueryRejection>,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    let (id, _) = rest::allowed(&caller, &id)?;
+    let session = rest::find(&app, &id).await?;
+    let Query(wanted) = wanted.map_err(|error| ApiError::bad_request(error.body_text()))?;
+    let encoding = encoding(wanted.encoding.as_deref())?;
+    let start = start(&headers, wanted.last_event_id.as_deref())?;
+    let attached = {
+        let mut state = session.lock();
+        if has_all_of(&state.session, start) {
+            // Tells an EventSource not to come back.
+            return Ok(StatusCode::NO_CONTENT.into_response());
+        }
+        let now = session.services().clock.now();
+        let attached = EventStream::attach(&mut state.session, now, start, encoding);
+        state.settle();
+        attached
+    };
+    let stream = attached.map_err(ApiError::overloaded)?;
+    let (changed, closing) = (session.subscribe(), app.registry.closing());
+    let live = Live { session, stream: Some(stream), changed, closing };
+    Ok(response(stream::unfold(live, |mut live| async {
+        let chunk = live.next().await?;
+        Some((Ok(chunk), live))
+    })))
+}
+
+pub(super) async fn status(
+    caller: Caller,
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+) -> Result<Json<EventsStatus>, ApiError> {
+    let (id, _) = rest::allowed(&caller, &id)?;
+    let active_connections = rest::find(&app, &id).await?.lock().session.streams();
+    Ok(Json(EventsStatus { session_id: id, active_connections, timestamp: wall_ms() }))
+}
+
+/// An event stream that no proxy on the way may hold back.
+pub(super) fn response(
+    chunks: impl stream::Stream<Item = Result<Bytes, Infallible>> + Send + 'static,
+) -> Response {
+    let headers = [
+        (CONTENT_TYPE, "text/event-stream"),
+        (CACHE_CONTROL, "no-cache, no-transform"),
+        (HeaderName::from_static("x-accel-buffering"), "no"),
+        (CONNECTION, "keep-alive"),
+    ];
+    let headers = headers.map(|(name, value)| (name, HeaderValue::from_static(value)));
+    (headers, Body::from_stream(chunks)).into_response()
+}
+
+fn encoding(wanted: Option<&str>) -> Result<Encoding, ApiError> {
+    match wanted {
+        None | Some("text") => Ok(Encoding::Text),
+        Some("base64") => Ok(Encoding::Base64),
+        Some(_) => Err(ApiError::bad_request("`encoding` is `text` or `base64`.")),
+    }
+}
+
+/// The header is newer than the address of a stream that comes back.
+fn start(headers: &HeaderMap, query: Option<&str>) -> Result<Start, ApiError> {
+    let header = headers.get(LAST_EVENT_ID).map(|id| id.to_str().unwrap_or("unreadable"));
+    let parse = |id: &str| match id {
+        "" => Some(Start::Live),
+        "0" => Some(Start::Oldest),
+        id => id.parse::<Cursor>().ok().map(Start::After),
+    };
+    match (header, query) {
+        // A browser repeats whatever id it got last, from whoever answered then.
+        (Some(id), _) if !id.is_empty() => Ok(parse(id).unwrap_or(Start::Lost)),
+        (_, Some(id)) => parse(id).ok_or_else(|| {
+            ApiError::bad_request("`lastEventId` is the id of an event, `<epoch>.<seq>`, or 0.")
+        }),
+        _ => Ok(Start::Live),
+    }
+}
+
+/// Whether this reader has got everything of a session that is over.
+fn has_all_of(session: &Session, start: Start) -> bool {
+    let head = Cursor { epoch: session.log().epoch(), seq: session.log().head() };
+    session.lifecycle().is_over() && start == Start::After(head)
+}
+
+/// One open stream.
+struct Live {
+    session: Arc<SessionHandle>,
+    /// `None` once it is detached.
+    stream: Option<EventStream>,
+    changed: watch::Receiver<()>,
+    closing: watch::Receiver<bool>,
+}
+
+/// What a stream is to do next.
+enum Step {
+    Send(Bytes),
+    Load { epoch: Epoch, after: Seq },
+    Wait { until: Time },
+    End,
+}
+
+impl Live {
+    /// The next bytes; `None` at the end.
+    async fn next(&mut self) -> Option<Bytes> {
+        loop {
+            self.changed.mark_unchanged();
+            match self.step() {
+                Step::Send(chunk) => return Some(chunk),
+                Step::Load { epoch, after } => self.load(epoch, after).await,
+                Step::Wait { until } => self.wait(until).await,
+                Step::End => return None,
+            }
+        }
+    }
+
+    fn step(&mut self) -> Step {
+        let Some(stream) = &mut self.stream else { return Step::End };
+        let now = self.session.services().clock.now();
+        let mut state = self.session.lock();
+        if *self.closing.borrow() {
+            stream.close();
+        }
+        let mut chunk = Chunk::default();
+        while chunk.len() < CHUNK_BYTES {
+            match stream.poll_output(&mut state.session, now, wall_ms()) {
+                Some(StreamOutput::Send(bytes)) => chunk.push(bytes),
+                // Asked for again when this is sent.
+                Some(StreamOutput::Load { .. }) if chunk.len() > 0 => break,
+                Some(StreamOutput::Load { epoch, after }) => return Step::Load { epoch, after },
+                None if chunk.len() > 0 => break,
+                None => return Step::Wait { until: stream.poll_timeout() },
+                Some(StreamOutput::End) => {
+                    drop(state);
+                    self.detach();
+                    break;
+                }
+            }
+        }
+        if chunk.len() > 0 { Step::Send(chunk.finish()) } else { Step::End }
+    }
+
+    async fn load(&mut self, epoch: Epoch, after: Seq) {
+        let loaded = self.session.stored_entries(epoch, after).await;
+        // What cannot be read is a gap.
+        let entries = loaded.unwrap_or_else(|error| {
+            tracing::error!(%error, "a stored log cannot be read");
+            Vec::new()
+        });
+        if let Some(stream) = &mut self.stream {
+            stream.loaded(&self.session.lock().session, entries);
+        }
+    }
+
+    async fn wait(&mut self, until: Time) {
+        let until = self.session.services().clock.instant(until);
+        tokio::select! {
+            _ = self.changed.changed() => {}
+            () = sleep_until(until.into()) => {}
+            Ok(()) = self.closing.changed() => {}
+        }
+    }
+
+    fn detach(&mut self) {
+        if let Some(stream) = self.stream.take() {
+            let mut state = self.session.lock();
+            stream.detach(&mut state.session);
+            state.settle();
+        }
+    }
+}
+
+impl Drop for Live {
+    fn drop(&mut self) {
+        self.detach();
+    }
+}
+
+/// Events to be sent in one go. A single one is not copied.
+#[derive(Default)]
+struct Chunk {
+    first: Bytes,
+    all: BytesMut,
+}
+
+impl Chunk {
+    fn len(&self) -> usize {
+        self.first.len().max(self.all.len())
+    }
+
+    fn push(&mut self, bytes: Bytes) {
+        if self.first.is_empty() {
+            self.first = bytes;
+            return;
+        }
+        if self.all.is_empty() {
+            self.all.extend_from_slice(&self.first);
+        }
+        self.all.extend_from_slice(&bytes);
+    }
+
+    fn finish(self) -> Bytes {
+        if self.all.is_empty() { self.first } else { self.all.freeze() }
+    }
+}
