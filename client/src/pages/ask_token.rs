@@ -31,7 +31,7 @@ pub fn AskToken() -> impl IntoView {
             set_busy.set(false);
             match answer {
                 // A token of one session may not list them all, and is good all the same.
-                Ok(_) | Err(ApiError::Refused(_)) => access.accept(token),
+                Ok(_) | Err(ApiError::Refused(_) | ApiError::Missing(_)) => access.accept(token),
                 Err(error) => set_problem.set(Some(error.to_string())),
             }
         });
