@@ -29,6 +29,7 @@ async fn main() -> anyhow::Result<()> {
         cwd: Some(home.into()),
         env: BTreeMap::from(variables.map(|(name, value)| (name.to_owned(), value.to_owned()))),
         size: Size { cols: cols.parse()?, rows: rows.parse()? },
+        integration: None,
     })?;
     let mut output = Vec::new();
     let mut keys = keys.split('|').map(|keys| keys.replace("\\e", "\x1b").replace("\\r", "\r"));

@@ -10,6 +10,7 @@
 //! a session; `rustix-openpty` leaves the controlling terminal to an unsafe `pre_exec`.
 
 mod environment;
+mod integration;
 mod reader;
 mod writer;
 
@@ -42,6 +43,10 @@ pub struct Spawn {
     pub env: BTreeMap<String, String>,
     /// The terminal's size.
     pub size: Size,
+    /// A folder of Moorline's own for the scripts that make bash, zsh and fish mark their prompts
+    /// (see [`crate::marks`]); it is made where it is missing. `None` starts them as they are. So
+    /// is every other program, and a shell whose arguments say more than that it is interactive.
+    pub integration: Option<PathBuf>,
 }
 
 /// Why nothing was started.
@@ -122,29 +127,34 @@ fn folder(spawn: &Spawn, environment: &Environment) -> Result<PathBuf, SpawnErro
 
 /// The process to be, and its program's name for errors.
 fn command(spawn: &Spawn, environment: &Environment) -> Result<(String, Command), SpawnError> {
-    let mut command = match &spawn.command {
-        None => login_shell(&environment.shell()),
-        Some(words) => {
-            let (program, arguments) = words.split_first().ok_or(SpawnError::EmptyCommand)?;
-            if program.is_empty() {
-                return Err(SpawnError::EmptyCommand);
-            }
-            if let Some(word) = words.iter().find(|word| word.contains('\0')) {
-                return Err(SpawnError::InvalidText(word.clone()));
-            }
-            let mut command = Command::new(program);
-            command.args(arguments);
-            command
-        }
+    let words = spawn.command.as_deref();
+    let (program, arguments) = match words.map(<[_]>::split_first) {
+        None => (environment.shell(), &[][..]),
+        Some(None) => return Err(SpawnError::EmptyCommand),
+        Some(Some((program, arguments))) => (program.into(), arguments),
     };
+    if program.as_os_str().is_empty() {
+        return Err(SpawnError::EmptyCommand);
+    }
+    if let Some(word) = words.unwrap_or_default().iter().find(|word| word.contains('\0')) {
+        return Err(SpawnError::InvalidText(word.clone()));
+    }
     for (name, value) in &spawn.env {
         if name.is_empty() || name.contains(['=', '\0']) || value.contains('\0') {
             return Err(SpawnError::InvalidText(name.clone()));
         }
     }
-    command.env_clear().envs(environment.for_program(&spawn.env));
-    let program = command.as_std().get_program().to_string_lossy().into_owned();
-    Ok((program, command))
+    let mut variables = environment.for_program(&spawn.env);
+    let mut command = if words.is_none() { login_shell(&program) } else { Command::new(&program) };
+    if let Some(folder) = &spawn.integration {
+        let is_login = words.is_none();
+        match integration::prepare(folder, &program, arguments, is_login, &mut variables) {
+            Ok(first) => _ = command.args(first),
+            Err(error) => tracing::warn!(%error, "a shell starts without its integration"),
+        }
+    }
+    command.args(arguments).env_clear().envs(variables);
+    Ok((program.to_string_lossy().into_owned(), command))
 }
 
 /// A shell knows by the dash before its name that it is the login shell.

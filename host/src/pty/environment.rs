@@ -13,12 +13,14 @@ pub(super) struct Environment {
 }
 
 /// Variables that describe the terminal or the service that the host itself runs in.
-const OF_THE_HOST: [&str; 15] = [
+const OF_THE_HOST: [&str; 17] = [
     "COLUMNS",
     "LINES",
     "TERMCAP",
     "TERM_PROGRAM",
     "TERM_PROGRAM_VERSION",
+    "LC_TERMINAL",
+    "LC_TERMINAL_VERSION",
     "TMUX",
     "TMUX_PANE",
     "STY",
@@ -31,8 +33,10 @@ const OF_THE_HOST: [&str; 15] = [
     "JOURNAL_STREAM",
 ];
 
-/// Moorline's own configuration, the token among it, is none of a session's business.
-const OWN_PREFIX: &[u8] = b"MOORLINE_";
+/// Moorline's own configuration, the token among it, is none of a session's business. The others
+/// tell programs, shells' integrations above all, that they run in that terminal.
+const PREFIXES_OF_THE_HOST: [&str; 7] =
+    ["MOORLINE_", "KITTY_", "GHOSTTY_", "WEZTERM_", "ITERM_", "KONSOLE_", "VSCODE_"];
 
 impl Environment {
     pub(super) fn of_this_process() -> Self {
@@ -62,8 +66,9 @@ impl Environment {
     ) -> BTreeMap<OsString, OsString> {
         let mut variables = self.variables.clone();
         variables.retain(|name, _| {
-            let own = name.as_encoded_bytes().starts_with(OWN_PREFIX);
-            !own && !OF_THE_HOST.iter().any(|of_host| name == of_host)
+            let begins = |prefix: &&str| name.as_encoded_bytes().starts_with(prefix.as_bytes());
+            !PREFIXES_OF_THE_HOST.iter().any(begins)
+                && !OF_THE_HOST.iter().any(|of_host| name == of_host)
         });
         variables.insert("TERM".into(), "xterm-256color".into());
         variables.insert("COLORTERM".into(), "truecolor".into());
@@ -112,6 +117,7 @@ mod tests {
             ("MOORLINE_TOKEN", "secret"),
             ("MOORLINE_DATA_DIR", "/d"),
             ("TMUX", "/tmp/t"),
+            ("KITTY_SHELL_INTEGRATION", "enabled"),
             ("TERM", "dumb"),
             ("PATH", "/bin"),
         ]);
@@ -120,6 +126,7 @@ mod tests {
         assert_eq!(get(&variables, "MOORLINE_TOKEN"), None);
         assert_eq!(get(&variables, "MOORLINE_DATA_DIR"), None);
         assert_eq!(get(&variables, "TMUX"), None);
+        assert_eq!(get(&variables, "KITTY_SHELL_INTEGRATION"), None);
         assert_eq!(get(&variables, "MOORLINE_SESSION"), Some("abcdefgh"));
         assert_eq!(get(&variables, "TERM"), Some("xterm-256color"));
         assert_eq!(get(&variables, "COLORTERM"), Some("truecolor"));

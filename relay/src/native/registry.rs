@@ -118,6 +118,7 @@ impl Registry {
             cwd: wanted.cwd.map(PathBuf::from),
             env: wanted.env,
             size: record.size,
+            integration: None,
         };
         // Starting a process blocks for a millisecond or so.
         let started = tokio::task::spawn_blocking(move || Pty::spawn(&spawn)).await;

@@ -1,0 +1,145 @@
+//! Shell integration: bash, zsh and fish are started so that they mark their prompts and commands
+//! (see [`crate::marks`]), without a change to any of the user's files.
+//!
+//! Each has its own way to read a script of ours once: bash reads `--rcfile` in the place of
+//! `~/.bashrc`, or as a login shell ENV in POSIX mode, and the script then reads what bash would
+//! have read; zsh reads `.zshenv` in ZDOTDIR, which is given back at once; fish takes
+//! `--init-command`. The scripts themselves say what they take care of.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fs::{DirBuilder, File, Permissions};
+use std::io::{self, Write as _};
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// The scripts, and where they are put within the folder. Zsh's name is not ours to choose.
+const BASH: (&str, &str) = ("moorline.bash", include_str!("integration/moorline.bash"));
+const ZSH: (&str, &str) = (".zshenv", include_str!("integration/moorline.zsh"));
+const FISH: (&str, &str) = ("moorline.fish", include_str!("integration/moorline.fish"));
+
+/// Where the scripts find what a user has set for what was needed to have them read.
+const USERS_ENV: &str = "MOORLINE_ENV";
+const USERS_ZDOTDIR: &str = "MOORLINE_ZDOTDIR";
+
+/// Arguments that do not change what a shell without any is: an interactive one.
+const INTERACTIVE: [&str; 2] = ["-i", "--interactive"];
+/// Those that make it a login shell besides.
+const LOGIN: [&str; 4] = ["-l", "-il", "-li", "--login"];
+
+/// Makes a program that is to be started mark its prompts, if it is a shell that can be told to:
+/// writes the scripts to `folder`, sets `variables`, and gives the arguments to put before its
+/// own. `is_login` says that it is started as the login shell.
+///
+/// # Errors
+/// The scripts cannot be written, or `folder` is not safe from other users. Nothing was changed;
+/// the program works without.
+pub(super) fn prepare(
+    folder: &Path,
+    program: &Path,
+    arguments: &[String],
+    is_login: bool,
+    variables: &mut BTreeMap<OsString, OsString>,
+) -> io::Result<Vec<OsString>> {
+    let is_harmless = |argument: &str| LOGIN.contains(&argument) || INTERACTIVE.contains(&argument);
+    if !arguments.iter().all(|argument| is_harmless(argument)) {
+        return Ok(Vec::new());
+    }
+    let says_login = |argument: &String| LOGIN.contains(&argument.as_str());
+    let is_login = is_login || arguments.iter().any(says_login);
+    match program.file_name().and_then(|name| name.to_str()) {
+        Some("bash") if is_login => bash_login(folder, program, variables),
+        Some("bash") => {
+            let path = write(folder, BASH)?;
+            Ok(vec!["--rcfile".into(), path])
+        }
+        Some("zsh") => {
+            write(folder, ZSH)?;
+            swap(variables, "ZDOTDIR", folder.into(), USERS_ZDOTDIR);
+            Ok(Vec::new())
+        }
+        Some("fish") => {
+            let path = write(folder, FISH)?;
+            Ok(vec!["--init-command".into(), fish_source(&path)])
+        }
+        _ => Ok(Vec::new()),
+    }
+}
+
+/// The one way that makes a login shell of bash read a file of ours and know that it is one.
+fn bash_login(
+    folder: &Path,
+    program: &Path,
+    variables: &mut BTreeMap<OsString, OsString>,
+) -> io::Result<Vec<OsString>> {
+    // Bash expands ENV as it does a string in double quotes.
+    let expands = folder.as_os_str().as_bytes().iter().any(|byte| b"$`\"\\".contains(byte));
+    // The system's bash of macOS is changed to ignore ENV, and too old for the rest.
+    let ignores = cfg!(target_os = "macos") && program == Path::new("/bin/bash");
+    if expands || ignores || variables.contains_key(&OsString::from("POSIXLY_CORRECT")) {
+        return Ok(Vec::new());
+    }
+    let path = write(folder, BASH)?;
+    swap(variables, "ENV", path, USERS_ENV);
+    Ok(vec!["--posix".into()])
+}
+
+/// Sets a variable, and keeps what the user has for it.
+fn swap(variables: &mut BTreeMap<OsString, OsString>, name: &str, value: OsString, kept: &str) {
+    match variables.insert(name.into(), value) {
+        Some(users) => variables.insert(kept.into(), users),
+        None => variables.remove(&OsString::from(kept)),
+    };
+}
+
+fn fish_source(path: &OsString) -> OsString {
+    let mut command = b"source '".to_vec();
+    for byte in path.as_bytes() {
+        if matches!(byte, b'\'' | b'\\') {
+            command.push(b'\\');
+        }
+        command.push(*byte);
+    }
+    command.push(b'\'');
+    OsString::from_vec(command)
+}
+
+/// Writes a script, unless it is there, and gives its path. A shell that reads it at this moment
+/// reads the old or the new one.
+fn write(folder: &Path, (name, text): (&str, &str)) -> io::Result<OsString> {
+    static WRITTEN: AtomicU64 = AtomicU64::new(0);
+    let folder = std::path::absolute(folder)?;
+    keep_private(&folder)?;
+    let path = folder.join(name);
+    if std::fs::read(&path).is_ok_and(|there| there == text.as_bytes()) {
+        return Ok(path.into());
+    }
+    let number = WRITTEN.fetch_add(1, Ordering::Relaxed);
+    let unfinished = folder.join(format!("{name}.{}.{number}", std::process::id()));
+    let mut file = File::create(&unfinished)?;
+    file.write_all(text.as_bytes())?;
+    std::fs::rename(&unfinished, &path)?;
+    Ok(path.into())
+}
+
+/// Makes the folder, for its owner alone. Whoever else could write to it could run programs as
+/// this user.
+fn keep_private(folder: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    let found = std::fs::symlink_metadata(folder)?;
+    if !found.is_dir() || found.uid() != nix::unistd::geteuid().as_raw() {
+        return Err(io::Error::new(
+            io::ErrorKind::PermissionDenied,
+            format!("{} is not a folder of this user", folder.display()),
+        ));
+    }
+    if found.mode() & 0o077 != 0 {
+        std::fs::set_permissions(folder, Permissions::from_mode(0o700))?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;
