@@ -7,8 +7,9 @@ use moorline_shared::rest::{
 };
 use reqwest::{Method, Response, StatusCode};
 use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
 
-use crate::wait::wait_until;
+use crate::wait::{wait_until, within};
 
 /// Asks one relay, with one token.
 #[derive(Debug, Clone)]
@@ -102,7 +103,59 @@ impl Api {
     pub async fn delete(&self, id: &SessionId) -> Result<()> {
         let path = format!("/api/session/{id}");
         let answer = self.request(Method::DELETE, &path).send().await?;
-        expect::<serde_json::Value>(answer, StatusCode::OK).await.map(|_| ())
+        expect::<Value>(answer, StatusCode::OK).await.map(|_| ())
+    }
+
+    /// The status and the JSON of any answer; `null` for an empty one. Nothing is sent for a body
+    /// of `null`.
+    ///
+    /// # Errors
+    /// Where the answer is no JSON.
+    pub async fn call(&self, method: Method, path: &str, body: Value) -> Result<(u16, Value)> {
+        let request = self.request(method, path);
+        let request = if body.is_null() { request } else { request.json(&body) };
+        let answer = within(&format!("an answer to {path}"), request.send()).await??;
+        let (status, text) = (answer.status().as_u16(), answer.text().await?);
+        if text.is_empty() {
+            return Ok((status, Value::Null));
+        }
+        let json = serde_json::from_str(&text).with_context(|| format!("{status}: {text:?}"))?;
+        Ok((status, json))
+    }
+
+    /// The status and the text of an answer.
+    ///
+    /// # Errors
+    /// Where there is none.
+    pub async fn get_text(&self, path: &str) -> Result<(u16, String)> {
+        let request = self.request(Method::GET, path).send();
+        let answer = within(&format!("an answer to {path}"), request).await??;
+        Ok((answer.status().as_u16(), answer.text().await?))
+    }
+
+    /// The JSON of an answer that must have this status.
+    ///
+    /// # Errors
+    /// As [`Api::call`], and where the status is another.
+    pub async fn expect(
+        &self,
+        status: u16,
+        method: Method,
+        path: &str,
+        body: Value,
+    ) -> Result<Value> {
+        let (got, answer) = self.call(method.clone(), path, body).await?;
+        ensure!(got == status, "{got} instead of {status} to {method} {path}: {answer}");
+        Ok(answer)
+    }
+
+    /// Types a line into a session.
+    ///
+    /// # Errors
+    /// Where the answer is not 200.
+    pub async fn prompt(&self, session: &SessionId, command: &str) -> Result<Value> {
+        let path = format!("/api/session/{session}/prompt");
+        self.expect(200, Method::POST, &path, json!({"command": command})).await
     }
 
     /// What a request that must fail is told.

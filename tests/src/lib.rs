@@ -6,6 +6,7 @@
 
 pub mod api;
 pub mod attach;
+pub mod crowd;
 pub mod digest;
 pub mod expected;
 pub mod follower;

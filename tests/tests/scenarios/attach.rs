@@ -1,6 +1,7 @@
 //! `moorline attach` on a terminal.
 
 use anyhow::{Result, ensure};
+use moorline_shared::event::Activity;
 use moorline_tests::attach::OnTerminal;
 use moorline_tests::expected;
 use moorline_tests::relay::{Relay, TOKEN};
@@ -19,7 +20,7 @@ async fn attach_types_detaches_and_reports_the_end() -> Result<()> {
     first.type_input(b"\x1dd").await?;
     let status = first.until_ended().await?;
     ensure!(status.success(), "detaching ended with {status}");
-    ensure!(relay.api().status(&session).await?.status == "running");
+    ensure!(relay.api().status(&session).await?.summary.status == Activity::Running);
 
     let mut second = attach()?;
     second.until_shown("42 24 80").await?;

@@ -1,10 +1,15 @@
 //! What must work, against the program as users run it. One binary: the browser's protocol is
 //! large, and is linked once.
 
+mod api;
 mod attach;
 mod browser;
 mod chromium;
+mod events;
+mod legacy;
+mod pages;
 mod protocol;
+mod proxies;
 mod refusals;
 mod resilience;
 mod restart;

@@ -1,6 +1,7 @@
 //! The stream protocol, spoken by hand.
 
 use anyhow::{Result, ensure};
+use moorline_shared::event::Activity;
 use moorline_shared::id::SessionId;
 use moorline_tests::expected::{self, Flood};
 use moorline_tests::relay::Relay;
@@ -166,7 +167,10 @@ async fn a_session_that_ended_says_so_and_keeps_its_output() -> Result<()> {
     wire.expect("snapshot").await?;
     ensure!(wire.skip_to("exit").await?["code"] == 7);
     let status = relay.api().status(&session).await?;
-    ensure!(status.summary.exit_code == Some(7) && status.status == "exited", "{status:?}");
+    ensure!(
+        status.summary.exit_code == Some(7) && status.summary.status == Activity::Exited,
+        "{status:?}"
+    );
     Ok(())
 }
 

@@ -2,6 +2,7 @@
 
 use anyhow::{Context as _, Result, ensure};
 use bytes::Bytes;
+use moorline_shared::event::Activity;
 use moorline_shared::id::SessionId;
 use moorline_tests::api::refusal;
 use moorline_tests::expected;
@@ -45,7 +46,10 @@ async fn without_the_right_token_nothing_is_told() -> Result<()> {
     }
     let health = relay.api().with_token(None).request(Method::GET, "/healthz").send().await?;
     ensure!(health.status() == 200);
-    ensure!(relay.api().status(&session).await?.status == "running", "it was deleted");
+    ensure!(
+        relay.api().status(&session).await?.summary.status == Activity::Running,
+        "it was deleted"
+    );
     ensure!(!relay.log().contains(TOKEN), "the token is in the log");
     Ok(())
 }
@@ -200,7 +204,7 @@ async fn a_token_that_only_reads() -> Result<()> {
     ensure!(wire.skip_to("error").await?["code"] == "read_only");
 
     let api = relay.api().with_token(Some(&token));
-    ensure!(api.status(&session).await?.status == "running");
+    ensure!(api.status(&session).await?.summary.status == Activity::Running);
     let (status, _) = api.refusal(Method::DELETE, &format!("/api/session/{session}")).await?;
     ensure!(status == 403, "{status}");
     let other = relay.api().run_ready(expected::counter()).await?;

@@ -1,6 +1,7 @@
 //! A relay that ends, in good order or not, and comes back.
 
 use anyhow::{Context as _, Result, ensure};
+use moorline_shared::event::Activity;
 use moorline_shared::id::{Seq, SessionId};
 use moorline_shared::link::Status;
 use moorline_shared::session::{ExitStatus, Lifecycle};
@@ -35,7 +36,7 @@ async fn prepare() -> Result<Before> {
     let shown = follower.seen().shown();
     for id in [&ended, &killed] {
         wait_until("the session to end", async || {
-            api.status(id).await.is_ok_and(|status| status.status == "exited")
+            api.status(id).await.is_ok_and(|status| status.summary.status == Activity::Exited)
         })
         .await?;
     }
@@ -110,7 +111,7 @@ async fn whoever_is_told_of_a_session_finds_it_again() -> Result<()> {
     let session = relay.api().run(expected::counter()).await?;
     relay.kill().await?;
     relay.launch().await?;
-    ensure!(relay.api().status(&session).await?.status == "lost");
+    ensure!(relay.api().status(&session).await?.summary.lifecycle == Lifecycle::Lost);
     Ok(())
 }
 
