@@ -28,6 +28,7 @@ impl Digest {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use wasm_bindgen_test::wasm_bindgen_test as test;
 
     #[test]
     fn known_values_hold_and_cuts_do_not_matter() {

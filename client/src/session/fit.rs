@@ -102,6 +102,7 @@ impl Fit {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use wasm_bindgen_test::wasm_bindgen_test as test;
 
     const SMALL: Size = Size { cols: 40, rows: 20 };
     const LARGE: Size = Size { cols: 120, rows: 40 };

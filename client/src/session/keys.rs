@@ -114,6 +114,7 @@ fn control(character: char) -> char {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use wasm_bindgen_test::wasm_bindgen_test as test;
 
     const NONE: Modifiers = Modifiers { ctrl: false, alt: false };
     const CTRL: Modifiers = Modifiers { ctrl: true, alt: false };

@@ -5,7 +5,6 @@ use std::collections::VecDeque;
 use std::rc::{Rc, Weak};
 
 use bytes::Bytes;
-use gloo_timers::callback::Timeout;
 use js_sys::ArrayBuffer;
 use moorline_shared::frame::Frame;
 use moorline_shared::id::{ClientId, Seq, SessionId};
@@ -14,6 +13,7 @@ use moorline_shared::message::{SUBPROTOCOL, TOKEN_SUBPROTOCOL_PREFIX};
 use moorline_shared::session::Size;
 use moorline_shared::time::Time;
 
+use super::alarm::Alarm;
 use super::digest::Digest;
 use super::driver::{Driver, Event, Notice, World, Write};
 use super::saved::{self, Saved};
@@ -147,7 +147,7 @@ struct Browser {
     progress: Rc<Cell<Progress>>,
     report: Rc<FrameRequest>,
     socket: Option<Socket>,
-    timer: Option<(Time, Timeout)>,
+    alarm: Alarm,
 }
 
 impl Browser {
@@ -157,7 +157,7 @@ impl Browser {
         let progress = Rc::new(Cell::new(Progress { digest, ..Progress::default() }));
         let (told, teller) = (Rc::clone(&progress), Rc::clone(&hooks));
         let report = Rc::new(FrameRequest::new(move || (teller.progress)(&told.get())));
-        Self { events, setup, hooks, progress, report, socket: None, timer: None }
+        Self { events, setup, hooks, progress, report, socket: None, alarm: Alarm::default() }
     }
 
     fn poster(&self) -> impl Fn(Message) + Clone + 'static + use<> {
@@ -277,19 +277,8 @@ impl World for Browser {
     }
 
     fn tick_at(&mut self, time: Option<Time>) {
-        let Some(time) = time else {
-            self.timer = None;
-            return;
-        };
-        if self.timer.as_ref().is_some_and(|(set, _)| *set == time) {
-            return;
-        }
         let post = self.poster();
-        let delay = (time - clock::now()).as_millis();
-        let delay = u32::try_from(delay).unwrap_or(u32::MAX).min(i32::MAX as u32);
-        // One more, because the clock's fraction of a millisecond was cut off.
-        let timeout = Timeout::new(delay.saturating_add(1), move || post(Event::Tick));
-        self.timer = Some((time, timeout));
+        self.alarm.set(time, move || post(Event::Tick));
     }
 
     fn show(&mut self, view: &View) {

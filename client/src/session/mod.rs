@@ -3,9 +3,13 @@
 //!
 //! Output bytes pass through it unseen, as a [`World::Bytes`]; the page gets a small [`View`]
 //! whenever what it shows has changed.
+//!
+//! [`events`] keeps an event stream open in the same way.
 
+mod alarm;
 mod digest;
 mod driver;
+pub mod events;
 mod fit;
 pub mod keys;
 mod live;
@@ -16,5 +20,6 @@ pub mod view;
 
 pub use digest::Digest;
 pub use driver::{Driver, Event, Notice, World, Write};
+pub use events::{EventStream, StreamStatus};
 pub use live::{Progress, Session, SessionHooks, Setup};
 pub use view::{LinkView, Pending, View};

@@ -10,6 +10,7 @@ use moorline_shared::message::{
 };
 use moorline_shared::session::{Lifecycle, Size};
 use moorline_shared::time::Time;
+use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use super::saved::Saved;
 use super::{Driver, Event, LinkView, Notice, View, World, Write};

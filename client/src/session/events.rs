@@ -1,0 +1,253 @@
+//! An event stream that stays: server-sent events by fetch, with the token in a header.
+//!
+//! `EventSource` can send no header and hides comments, and with them the heartbeat. Here the link's
+//! own [`Connection`] dials, watches and backs off; [`Events`] adds what HTTP and the format of the
+//! stream mean, and is told of time and network through a [`Surroundings`].
+
+mod stream;
+#[cfg(test)]
+mod tests;
+
+use moorline_shared::limits::HEARTBEAT;
+use moorline_shared::link::{Connection, ConnectionOutput, Generation, Phase};
+use moorline_shared::message::close;
+use moorline_shared::sse::{Item, Parser, SseEvent};
+use moorline_shared::time::Time;
+use std::time::Duration;
+
+pub use stream::EventStream;
+
+/// How late a heartbeat may be before a page that wakes up dials anew at once.
+const LATE: Duration = HEARTBEAT.saturating_add(Duration::from_secs(3));
+/// A server that asks for a shorter wait than usual is about to end the stream and come back.
+const RETURNS_AT_ONCE_MS: u32 = 500;
+/// The close code where none is known.
+const ABNORMAL: u16 = 1006;
+
+/// Where a stream stands, for its user.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StreamStatus {
+    /// Waiting for the server's answer.
+    Connecting {
+        /// Dials in vain since the stream was last good.
+        attempt: u32,
+    },
+    /// Events come as they happen.
+    Live,
+    /// Waiting to dial again.
+    Waiting {
+        /// When it dials.
+        until: Time,
+        /// Dials in vain since the stream was last good.
+        attempt: u32,
+    },
+    /// Nothing will follow: all that there is was sent.
+    Ended,
+    /// Dialling again cannot help.
+    Refused {
+        /// The HTTP status: 401, 403 or 404.
+        status: u16,
+    },
+}
+
+impl Default for StreamStatus {
+    fn default() -> Self {
+        Self::Connecting { attempt: 0 }
+    }
+}
+
+impl StreamStatus {
+    /// Whether nothing will change by itself any more.
+    #[must_use]
+    pub const fn is_final(self) -> bool {
+        matches!(self, Self::Ended | Self::Refused { .. })
+    }
+}
+
+/// What the stream asks of the page's surroundings.
+pub trait Surroundings {
+    /// The moment on a monotonic clock.
+    fn now(&self) -> Time;
+    /// Sends the request; tells `Answered`, `Bytes` and `Closed` of this generation.
+    fn dial(&mut self, generation: Generation, last_event_id: Option<&str>);
+    /// Ends the request, if any.
+    fn hang_up(&mut self);
+    /// Tells `Tick` at that time, and at no earlier one that was asked for.
+    fn tick_at(&mut self, time: Option<Time>);
+    /// An event has come.
+    fn event(&mut self, event: SseEvent);
+    /// The stream's status has changed.
+    fn show(&mut self, status: StreamStatus);
+}
+
+/// What happens to an event stream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Happening {
+    /// Begin, or try again now.
+    Dial,
+    /// The page is seen again.
+    Seen,
+    /// The network is back, perhaps another one.
+    Online,
+    /// The answer begins, with an HTTP status.
+    Answered(Generation, u16),
+    /// Bytes of the answer.
+    Bytes(Generation, Vec<u8>),
+    /// The answer ended or broke off, or none came.
+    Closed(Generation),
+    /// The time that was asked for has come.
+    Tick,
+}
+
+/// Keeps one event stream open in its [`Surroundings`].
+pub struct Events<S> {
+    surroundings: S,
+    connection: Connection,
+    parser: Parser,
+    last_event_id: Option<String>,
+    heard: Time,
+    returns_at_once: bool,
+    over: bool,
+    status: StreamStatus,
+}
+
+impl<S: Surroundings> Events<S> {
+    /// A stream that has not dialled yet. `seed` spreads its waits.
+    pub fn new(surroundings: S, seed: u64) -> Self {
+        Self {
+            surroundings,
+            connection: Connection::new(seed),
+            parser: Parser::new(),
+            last_event_id: None,
+            heard: Time::default(),
+            returns_at_once: false,
+            over: false,
+            status: StreamStatus::default(),
+        }
+    }
+
+    /// The surroundings.
+    pub const fn surroundings(&self) -> &S {
+        &self.surroundings
+    }
+
+    /// The surroundings, to change them.
+    pub const fn surroundings_mut(&mut self) -> &mut S {
+        &mut self.surroundings
+    }
+
+    /// Something happened.
+    pub fn handle(&mut self, happening: Happening) {
+        let now = self.surroundings.now();
+        match happening {
+            Happening::Dial => {
+                self.over = false;
+                self.connection.dial(now);
+            }
+            Happening::Seen => self.wake(now, self.heard + LATE <= now),
+            Happening::Online => self.wake(now, true),
+            Happening::Answered(generation, status) => self.answered(now, generation, status),
+            Happening::Bytes(generation, bytes) => self.bytes(now, generation, &bytes),
+            Happening::Closed(generation) => {
+                let code = if self.returns_at_once { close::GOING_AWAY } else { ABNORMAL };
+                self.connection.closed(now, generation, code);
+            }
+            Happening::Tick => {
+                // That timer is spent, even if it rang too early.
+                self.surroundings.tick_at(None);
+                self.connection.tick(now);
+            }
+        }
+        self.settle(now);
+    }
+
+    /// The server cannot be asked for a sign of life, so a doubtful stream is replaced: it goes on
+    /// where this one was.
+    fn wake(&mut self, now: Time, doubtful: bool) {
+        match self.connection.phase() {
+            Phase::Open if doubtful => {
+                self.connection.give_up(now);
+                self.connection.dial(now);
+            }
+            Phase::Waiting { .. } => self.connection.wake(now),
+            _ => {}
+        }
+    }
+
+    fn answered(&mut self, now: Time, generation: Generation, status: u16) {
+        if !self.connection.is_current(generation) {
+            return;
+        }
+        self.heard = now;
+        let code = match status {
+            200 => return self.connection.opened(now, generation),
+            204 => {
+                self.over = true;
+                return self.connection.stop();
+            }
+            401 => close::UNAUTHORIZED,
+            403 => close::FORBIDDEN,
+            404 => close::NOT_FOUND,
+            _ => ABNORMAL,
+        };
+        self.connection.closed(now, generation, code);
+        // The rest of that answer is of no interest.
+        self.surroundings.hang_up();
+    }
+
+    fn bytes(&mut self, now: Time, generation: Generation, bytes: &[u8]) {
+        if !self.connection.heard(now, generation) {
+            return;
+        }
+        self.heard = now;
+        let mut items = Vec::new();
+        let read = self.parser.push(bytes, |item| items.push(item));
+        if let Some(id) = self.parser.last_event_id() {
+            self.last_event_id = Some(id.to_owned()).filter(|id| !id.is_empty());
+        }
+        for item in items {
+            // Only a stream that says something is good.
+            self.connection.settled();
+            match item {
+                Item::Event(event) => self.surroundings.event(event),
+                Item::Retry(ms) => self.returns_at_once = ms <= RETURNS_AT_ONCE_MS,
+                Item::Comment => {}
+            }
+        }
+        if read.is_err() {
+            self.connection.give_up(now);
+        }
+    }
+
+    fn settle(&mut self, now: Time) {
+        while let Some(output) = self.connection.poll_output() {
+            match output {
+                ConnectionOutput::Dial(generation) => {
+                    self.parser = Parser::new();
+                    self.returns_at_once = false;
+                    self.surroundings.dial(generation, self.last_event_id.as_deref());
+                }
+                ConnectionOutput::HangUp => self.surroundings.hang_up(),
+                // Server-sent events go one way.
+                ConnectionOutput::Ping => self.connection.said(now),
+            }
+        }
+        let status = self.compose();
+        if status != self.status {
+            self.status = status;
+            self.surroundings.show(status);
+        }
+        self.surroundings.tick_at(self.connection.poll_timeout());
+    }
+
+    fn compose(&self) -> StreamStatus {
+        let attempt = self.connection.attempt();
+        match self.connection.phase() {
+            Phase::Idle if self.over => StreamStatus::Ended,
+            Phase::Idle | Phase::Dialing { .. } => StreamStatus::Connecting { attempt },
+            Phase::Open => StreamStatus::Live,
+            Phase::Waiting { until } => StreamStatus::Waiting { until, attempt },
+            Phase::Refused { code } => StreamStatus::Refused { status: code - 4000 },
+        }
+    }
+}
