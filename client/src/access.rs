@@ -112,6 +112,7 @@ pub fn token_in(pasted: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use wasm_bindgen_test::wasm_bindgen_test as test;
 
     #[test]
     fn the_token_leaves_the_fragment() {

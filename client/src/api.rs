@@ -230,6 +230,7 @@ fn refusal(status: u16, text: &str) -> ApiError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use wasm_bindgen_test::wasm_bindgen_test as test;
 
     #[test]
     fn refusals_say_why() {

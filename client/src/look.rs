@@ -168,6 +168,7 @@ const LIGHT: Palette = [
 #[cfg(test)]
 mod tests {
     use super::*;
+    use wasm_bindgen_test::wasm_bindgen_test as test;
 
     #[test]
     fn choices_survive_storage() {

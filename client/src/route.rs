@@ -195,6 +195,7 @@ impl Router {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use wasm_bindgen_test::wasm_bindgen_test as test;
 
     #[test]
     fn addresses_lead_to_pages_and_back() {

@@ -167,6 +167,7 @@ pub fn SizeChip() -> impl IntoView {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use wasm_bindgen_test::wasm_bindgen_test as test;
 
     fn view(link: LinkView) -> View {
         View { link, ..View::default() }

@@ -385,6 +385,7 @@ pub fn shortcut(press: &Press, apple: bool) -> Option<Shortcut> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use wasm_bindgen_test::wasm_bindgen_test as test;
 
     fn press(key: &str, ctrl: bool, shift: bool, meta: bool) -> Press {
         Press { key: key.to_owned(), ctrl, shift, alt: false, meta }

@@ -134,6 +134,7 @@ pub fn refusal(code: u16, session: &str) -> (&'static str, String) {
 mod tests {
     use super::*;
     use moorline_shared::event::Activity;
+    use wasm_bindgen_test::wasm_bindgen_test as test;
 
     #[test]
     fn times_and_sizes_are_short() {

@@ -113,6 +113,7 @@ fn wish(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use wasm_bindgen_test::wasm_bindgen_test as test;
 
     #[test]
     fn a_command_line_is_split_as_a_shell_would() {
