@@ -63,6 +63,8 @@ pub fn encode_retry(ms: u32) -> String {
 /// One event as a reader gets it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SseEvent {
+    /// Its own id, where it has one.
+    pub id: Option<String>,
     /// Its name; `message` where it has none.
     pub kind: String,
     /// Its lines, joined by newlines.
@@ -171,8 +173,9 @@ impl Parser {
     }
 
     fn dispatch(&mut self) -> Option<Item> {
-        if let Some(id) = self.id.take() {
-            self.last_event_id = Some(id);
+        let id = self.id.take();
+        if id.is_some() {
+            self.last_event_id.clone_from(&id);
         }
         let (mut kind, mut data) = (std::mem::take(&mut self.kind), std::mem::take(&mut self.data));
         // The newline after the last line is no part of it.
@@ -180,7 +183,7 @@ impl Parser {
         if kind.is_empty() {
             "message".clone_into(&mut kind);
         }
-        Some(Item::Event(SseEvent { kind, data }))
+        Some(Item::Event(SseEvent { id, kind, data }))
     }
 }
 
@@ -195,8 +198,9 @@ mod tests {
         items
     }
 
-    fn event(kind: &str, data: &str) -> Item {
-        Item::Event(SseEvent { kind: kind.into(), data: data.into() })
+    fn event(id: Option<&str>, kind: &str, data: &str) -> Item {
+        let id = id.map(str::to_owned);
+        Item::Event(SseEvent { id, kind: kind.into(), data: data.into() })
     }
 
     #[test]
@@ -221,10 +225,9 @@ mod tests {
         let stream = "\u{feff}retry: 1000\n\n: hello\r\nid: 1.2\rdata:a\ndata: b\n\nevent: x\n\n\
             id\nevent: y\ndata\nunknown: z\nretry: soon\n\ndata: cut";
         let items = read(&mut parser, stream.as_bytes());
-        assert_eq!(
-            items,
-            [Item::Retry(1000), Item::Comment, event("message", "a\nb"), event("y", "")]
-        );
+        let events = [event(Some("1.2"), "message", "a\nb"), event(Some(""), "y", "")];
+        assert_eq!(items[..2], [Item::Retry(1000), Item::Comment]);
+        assert_eq!(items[2..], events);
         assert_eq!(parser.last_event_id(), Some(""));
     }
 
