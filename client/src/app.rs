@@ -5,6 +5,7 @@ use leptos::prelude::*;
 use crate::access::Access;
 use crate::bindings::observe::{self, VisibleHeight};
 use crate::bindings::page;
+use crate::overview::Overview;
 use crate::pages::{AskToken, NotFound, SessionPage, SessionsPage, TerminalPage};
 use crate::preferences::Preferences;
 use crate::route::{Route, Router};
@@ -14,6 +15,7 @@ use crate::route::{Route, Router};
 pub fn App() -> impl IntoView {
     let access = Access::provide();
     let _ = Preferences::provide();
+    let _ = Overview::provide();
     let _: StoredValue<VisibleHeight, LocalStorage> =
         StoredValue::new_local(observe::visible_height());
     let router = Router::provide();

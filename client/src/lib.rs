@@ -9,6 +9,7 @@ pub mod app;
 pub mod bindings;
 pub mod components;
 pub mod look;
+pub mod overview;
 pub mod pages;
 pub mod preferences;
 pub mod route;
