@@ -3,6 +3,9 @@
 //! Nothing is queued for a reader: each [`EventStream::poll_output`] reads the log at the stream's
 //! cursor. What an entry looks like is made once, however many streams read it ([`Encoded`]).
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::VecDeque;
 
 use base64::Engine as _;
@@ -13,6 +16,7 @@ use moorline_shared::frame::Frame;
 use moorline_shared::id::{Cursor, Epoch, Seq, SessionId};
 use moorline_shared::limits::HEARTBEAT;
 use moorline_shared::log::{Entry, EventEntry};
+use moorline_shared::session::Lifecycle;
 use moorline_shared::sse;
 use moorline_shared::time::Time;
 use serde::Serialize;
@@ -355,7 +359,6 @@ pub(super) fn status(session: &Session, wall_ms: u64) -> Status {
         status = told.status.clone();
         status.uptime = wall_ms.saturating_sub(started);
     }
-    use moorline_shared::session::Lifecycle;
     match session.lifecycle() {
         Lifecycle::Live | Lifecycle::Detached => {}
         Lifecycle::Exited => {

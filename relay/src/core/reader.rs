@@ -85,6 +85,8 @@ pub struct Reader {
     position: Seq,
     /// Of the output up to `position`.
     ending: Ending,
+    /// Whether that is all that can be known of it.
+    ending_known: bool,
     /// Of the output before that entry.
     ending_before: Ending,
     /// What must be told before the next entry.
@@ -103,6 +105,7 @@ impl Reader {
             epoch: log.epoch(),
             position: log.head(),
             ending: Ending::default(),
+            ending_known: false,
             ending_before: Ending::default(),
             gap: None,
             loaded: VecDeque::new(),
@@ -115,6 +118,7 @@ impl Reader {
             Start::After(_) | Start::Lost => reader.reset(log),
         }
         reader.ending = Ending::of(log, reader.position);
+        reader.ending_known = reader.position == Seq::ZERO || reader.position >= log.tail();
         reader
     }
 
@@ -132,12 +136,13 @@ impl Reader {
 
     /// Takes what the store had after the position that [`Read::Load`] named.
     pub fn loaded(&mut self, session: &Session, entries: Vec<Entry>) {
-        self.loaded = entries.into();
         let log = session.log();
-        let missing = self.loaded.is_empty() && log.epoch() == self.epoch;
-        if missing && !log.reaches_back_to(self.position) {
+        let missing = entries.is_empty() && log.epoch() == self.epoch;
+        self.loaded = entries.into();
+        if missing && self.ending_known && !log.reaches_back_to(self.position) {
             self.skip_to(Seq(log.tail().0 - 1));
         }
+        self.ending_known = true;
     }
 
     /// What comes next. Changes when the session does.
@@ -176,15 +181,17 @@ impl Reader {
     fn advance(&mut self, entry: &Entry) {
         self.position = entry.seq();
         self.from_oldest = false;
+        self.ending_known = true;
         self.ending_before = self.ending;
         self.ending.push(entry);
     }
 
     fn read_log(&mut self, session: &Session) -> Read {
         let log = session.log();
-        if !log.reaches_back_to(self.position) {
+        if !log.reaches_back_to(self.position) || !self.ending_known {
             // A few entries before it tell whether it is in the middle of a character.
-            let after = Seq(self.position.0.saturating_sub(CONTEXT_ENTRIES));
+            let context = if self.ending_known { 0 } else { CONTEXT_ENTRIES };
+            let after = Seq(self.position.0.saturating_sub(context));
             return Read::Load { epoch: self.epoch, after };
         }
         if let Some(entry) = log.after(self.position).next() {
@@ -210,6 +217,7 @@ impl Reader {
         self.epoch = log.epoch();
         self.position = Seq::ZERO;
         self.ending = Ending::default();
+        self.ending_known = true;
         self.loaded.clear();
         self.from_oldest = true;
     }
@@ -222,6 +230,7 @@ impl Reader {
         }
         self.position = seq;
         self.ending = Ending::default();
+        self.ending_known = true;
     }
 }
 

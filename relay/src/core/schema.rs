@@ -6,7 +6,8 @@
 
 /// What brings a database from version `i` to version `i + 1`, one batch each. A version that was
 /// released is never edited, only followed.
-pub const MIGRATIONS: &[&str] = &[r"
+pub const MIGRATIONS: &[&str] = &[
+    r"
 CREATE TABLE sessions (
     id            TEXT PRIMARY KEY NOT NULL,
     epoch         INTEGER NOT NULL,
@@ -49,7 +50,17 @@ CREATE TABLE tokens (
     created_at INTEGER NOT NULL,
     expires_at INTEGER
 ) WITHOUT ROWID;
-"];
+",
+    r"
+CREATE TABLE projects (
+    id         TEXT PRIMARY KEY NOT NULL,
+    name       TEXT NOT NULL,
+    directory  TEXT,
+    created_at INTEGER NOT NULL
+) WITHOUT ROWID;
+ALTER TABLE sessions ADD COLUMN env TEXT NOT NULL DEFAULT '{}';
+",
+];
 
 /// Every session, newest first. The log may be ahead of the row's own `head`, which is only
 /// written when something else of the session changes.
@@ -57,14 +68,14 @@ pub const SESSIONS: &str = "
 SELECT id, epoch, name, project, driver, command, cwd, cols, rows, created_at, last_activity,
     lifecycle, exit_code, exit_signal,
     max(head, coalesce((SELECT max(last_seq) FROM segments
-        WHERE session = sessions.id AND segments.epoch = sessions.epoch), 0))
+        WHERE session = sessions.id AND segments.epoch = sessions.epoch), 0)), env
 FROM sessions ORDER BY created_at DESC, id";
 
 /// Inserts or replaces a session: the columns in the order of [`SESSIONS`].
 pub const PUT_SESSION: &str = "
 INSERT OR REPLACE INTO sessions (id, epoch, name, project, driver, command, cwd, cols, rows,
-    created_at, last_activity, lifecycle, exit_code, exit_signal, head)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)";
+    created_at, last_activity, lifecycle, exit_code, exit_signal, head, env)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)";
 
 /// Removes a session and all that belongs to it: each with (id).
 pub const DELETE_SESSION: [&str; 3] = [
@@ -108,6 +119,17 @@ VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
 /// The session's picture: (session, epoch) gives (seq, cols, rows, data).
 pub const SNAPSHOT: &str =
     "SELECT seq, cols, rows, data FROM snapshots WHERE session = ?1 AND epoch = ?2";
+
+/// Every project: (id, name, directory, `created_at`).
+pub const PROJECTS: &str = "SELECT id, name, directory, created_at FROM projects";
+
+/// Inserts or replaces a project: the columns in the order of [`PROJECTS`].
+pub const PUT_PROJECT: &str = "
+INSERT OR REPLACE INTO projects (id, name, directory, created_at) VALUES (?1, ?2, ?3, ?4)";
+
+/// Removes a project, and leaves its sessions without one: each with (id).
+pub const DELETE_PROJECT: [&str; 2] =
+    ["DELETE FROM projects WHERE id = ?1", "UPDATE sessions SET project = NULL WHERE project = ?1"];
 
 /// (id, hash, scope, label, `created_at`, `expires_at`).
 pub const INSERT_TOKEN: &str = "
