@@ -1,46 +1,31 @@
 //! All sessions of this relay: those that run, in memory, and those that are over, in the store
-//! until someone looks at them.
+//! until someone looks at them. And the projects that they belong to.
 
-use std::collections::HashMap;
-use std::path::PathBuf;
+mod changing;
+mod creating;
+mod listing;
+mod projects;
+
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
-use moorline_host::pty::{Pty, Spawn, SpawnError};
-use moorline_shared::id::{Epoch, Seq, SessionId};
-use moorline_shared::limits::{BACKLOG_BYTES, SESSIONS_PER_HOST};
+use moorline_shared::id::{Epoch, ProjectId, Seq, SessionId};
+use moorline_shared::limits::BACKLOG_BYTES;
 use moorline_shared::log::{Entry, Log};
 use moorline_shared::message::Snapshot;
-use moorline_shared::rest::{CreateSession, SessionSummary};
-use moorline_shared::session::{Lifecycle, Size};
+use moorline_shared::session::Lifecycle;
 use tokio::sync::watch;
 
-use super::clock::wall_ms;
-use super::session::{LocalHost, Services, SessionHandle, paint_history, summary};
-use super::store::{SessionRecord, Store, StoreError};
+use super::session::{Services, SessionHandle, paint_history};
+use super::store::{ProjectRecord, SessionRecord, Store, StoreError};
+pub use changing::ChangeError;
+pub use creating::CreateError;
+pub use listing::{Filter, Position};
+pub use projects::ProjectError;
 
 /// The only driver of this relay's own host.
 pub const DRIVER: &str = "pty";
-
-/// Why a session was not created.
-#[derive(Debug, thiserror::Error)]
-pub enum CreateError {
-    /// As many run as may.
-    #[error("{SESSIONS_PER_HOST} sessions run already: end one first")]
-    TooMany,
-    /// The driver is not known here.
-    #[error("no driver `{0}` here: this relay has `{DRIVER}`")]
-    UnknownDriver(String),
-    /// Its process could not be started.
-    #[error(transparent)]
-    Spawn(#[from] SpawnError),
-    /// The relay shuts down.
-    #[error("the relay is shutting down")]
-    ShuttingDown,
-    /// The system gave no random number.
-    #[error("no random number for an id: {0}")]
-    Random(#[from] getrandom::Error),
-}
 
 /// A session that is known here.
 #[derive(Debug)]
@@ -51,11 +36,22 @@ enum Slot {
     Over { record: Box<SessionRecord>, opened: Weak<SessionHandle> },
 }
 
+/// What the lock guards. It is taken before a session's own, never after.
+#[derive(Debug, Default)]
+struct Known {
+    slots: HashMap<SessionId, Slot>,
+    /// Ids of sessions that are being started or removed: nobody else may have them meanwhile.
+    busy: HashSet<SessionId>,
+    projects: HashMap<ProjectId, ProjectRecord>,
+    /// The session that a terminal was opened beside, by the terminal's id.
+    beside: HashMap<SessionId, SessionId>,
+}
+
 /// See the module.
 #[derive(Debug)]
 pub struct Registry {
     services: Arc<Services>,
-    slots: Mutex<HashMap<SessionId, Slot>>,
+    known: Mutex<Known>,
     /// True from the moment at which clients are to be told to go.
     closing: watch::Sender<bool>,
 }
@@ -66,18 +62,21 @@ impl Registry {
     /// # Errors
     /// [`StoreError`].
     pub fn open(services: Arc<Services>) -> Result<Arc<Self>, StoreError> {
-        let mut slots = HashMap::new();
+        let mut known = Known::default();
         for mut record in services.read(Store::sessions)? {
             if !record.lifecycle.is_over() {
                 record.lifecycle = Lifecycle::Lost;
                 services.read(|store| store.put_session(&record))?;
             }
             let record = Box::new(record);
-            slots.insert(record.id.clone(), Slot::Over { record, opened: Weak::new() });
+            known.slots.insert(record.id.clone(), Slot::Over { record, opened: Weak::new() });
+        }
+        for record in services.read(Store::projects)? {
+            known.projects.insert(record.id.clone(), record);
         }
         Ok(Arc::new(Self {
             services,
-            slots: Mutex::new(slots),
+            known: Mutex::new(known),
             closing: watch::Sender::new(false),
         }))
     }
@@ -94,61 +93,15 @@ impl Registry {
         self.closing.subscribe()
     }
 
-    /// Starts a session.
-    ///
-    /// # Errors
-    /// [`CreateError`]; nothing was started.
-    pub async fn create(
-        self: &Arc<Self>,
-        wanted: CreateSession,
-    ) -> Result<Arc<SessionHandle>, CreateError> {
-        let driver = wanted.driver.clone().unwrap_or_else(|| DRIVER.to_owned());
-        if driver != DRIVER {
-            return Err(CreateError::UnknownDriver(driver));
-        }
-        if *self.closing.borrow() {
-            return Err(CreateError::ShuttingDown);
-        }
-        if self.running().len() >= SESSIONS_PER_HOST {
-            return Err(CreateError::TooMany);
-        }
-        let record = new_record(&wanted, driver)?;
-        let spawn = Spawn {
-            command: wanted.command,
-            cwd: wanted.cwd.map(PathBuf::from),
-            env: wanted.env,
-            size: record.size,
-            integration: None,
-        };
-        // Starting a process blocks for a millisecond or so.
-        let started = tokio::task::spawn_blocking(move || Pty::spawn(&spawn)).await;
-        let pty = started.map_err(|error| SpawnError::System(std::io::Error::other(error)))??;
-        // Whoever is told of a session finds it, whatever happens to the relay next.
-        let row = record.clone();
-        if let Err(error) = self.services.writer.run(move |store| store.put_session(&row)).await {
-            tracing::error!(session = %record.id, %error, "started, but it is not stored yet");
-        }
-        Ok(self.run(record, pty))
-    }
-
-    fn run(self: &Arc<Self>, record: SessionRecord, pty: Pty) -> Arc<SessionHandle> {
-        let Pty { reader, writer } = pty;
-        let id = record.id.clone();
-        tracing::info!(session = %id, pid = writer.pid(), "started");
-        let host = LocalHost::new(record.epoch, record.size, writer.clone());
-        let handle = SessionHandle::started(Arc::clone(&self.services), record, host);
-        self.slots().insert(id.clone(), Slot::Running(Arc::clone(&handle)));
-        tokio::spawn(Arc::clone(&handle).follow(reader, writer));
-        tokio::spawn(Arc::clone(self).retire(id, Arc::clone(&handle)));
-        handle
-    }
-
     /// Lets go of a session that is over once all of it is stored: whoever follows it now keeps it
     /// in memory for as long as that.
     async fn retire(self: Arc<Self>, id: SessionId, handle: Arc<SessionHandle>) {
         handle.finished().await;
-        let (record, opened) = (Box::new(handle.record()), Arc::downgrade(&handle));
-        if let Some(slot @ Slot::Running(_)) = self.slots().get_mut(&id) {
+        let mut known = self.known();
+        if let Some(slot) = known.slots.get_mut(&id)
+            && matches!(slot, Slot::Running(running) if Arc::ptr_eq(running, &handle))
+        {
+            let (record, opened) = (Box::new(handle.record()), Arc::downgrade(&handle));
             *slot = Slot::Over { record, opened };
         }
     }
@@ -161,35 +114,24 @@ impl Registry {
         self: &Arc<Self>,
         id: &SessionId,
     ) -> Result<Option<Arc<SessionHandle>>, StoreError> {
-        let record = match self.slots().get(id) {
-            None => return Ok(None),
-            Some(Slot::Running(handle)) => return Ok(Some(Arc::clone(handle))),
-            Some(Slot::Over { record, opened }) => match opened.upgrade() {
-                Some(handle) => return Ok(Some(handle)),
-                None => (**record).clone(),
-            },
-        };
-        let registry = Arc::clone(self);
-        let loaded = tokio::task::spawn_blocking(move || registry.load(record)).await;
-        let handle = loaded.unwrap_or(Err(StoreError::Closed))?;
-        Ok(self.keep_opened(id, handle))
-    }
-
-    /// Someone else may have loaded it meanwhile: then theirs is the one.
-    fn keep_opened(
-        &self,
-        id: &SessionId,
-        handle: Arc<SessionHandle>,
-    ) -> Option<Arc<SessionHandle>> {
-        match self.slots().get_mut(id)? {
-            Slot::Running(running) => Some(Arc::clone(running)),
-            Slot::Over { opened, .. } => {
-                if let Some(first) = opened.upgrade() {
-                    return Some(first);
-                }
-                *opened = Arc::downgrade(&handle);
-                Some(handle)
+        loop {
+            let record = match self.known().slots.get(id) {
+                None => return Ok(None),
+                Some(Slot::Running(handle)) => return Ok(Some(Arc::clone(handle))),
+                Some(Slot::Over { record, opened }) => match opened.upgrade() {
+                    Some(handle) => return Ok(Some(handle)),
+                    None => record.clone(),
+                },
+            };
+            let (registry, row) = (Arc::clone(self), SessionRecord::clone(&record));
+            let loaded = tokio::task::spawn_blocking(move || registry.load(row)).await;
+            let handle = loaded.unwrap_or(Err(StoreError::Closed))?;
+            if let Some(slot @ Slot::Over { .. }) = self.known().slots.get_mut(id)
+                && slot.keep_opened(&record, &handle)
+            {
+                return Ok(Some(handle));
             }
+            // Someone else has loaded, changed or removed it meanwhile: that counts.
         }
     }
 
@@ -197,46 +139,6 @@ impl Registry {
     fn load(&self, record: SessionRecord) -> Result<Arc<SessionHandle>, StoreError> {
         let (log, picture) = self.services.read(|store| restore(store, &record))?;
         Ok(SessionHandle::ended(Arc::clone(&self.services), record, log, picture))
-    }
-
-    /// Every session, newest first.
-    #[must_use]
-    pub fn list(&self) -> Vec<SessionSummary> {
-        let mut list: Vec<_> = self
-            .slots()
-            .values()
-            .map(|slot| match slot {
-                Slot::Running(handle) => handle.summary(),
-                Slot::Over { record, opened } => match opened.upgrade() {
-                    Some(handle) => handle.summary(),
-                    None => summary(record, 0),
-                },
-            })
-            .collect();
-        list.sort_by(|a, b| (&b.created_at, &b.session_id).cmp(&(&a.created_at, &a.session_id)));
-        list
-    }
-
-    /// Ends and forgets a session. False where there is none with this id.
-    ///
-    /// # Errors
-    /// [`StoreError`] where its rows could not be removed.
-    pub async fn delete(&self, id: &SessionId) -> Result<bool, StoreError> {
-        let Some(slot) = self.slots().remove(id) else { return Ok(false) };
-        let handle = match &slot {
-            Slot::Running(handle) => Some(Arc::clone(handle)),
-            Slot::Over { opened, .. } => opened.upgrade(),
-        };
-        if let Some(handle) = handle {
-            handle.delete();
-        }
-        tracing::info!(session = %id, "deleted");
-        let id = id.clone();
-        let removed = self.services.writer.run(move |store| {
-            store.transaction(|store| store.delete_session(&id))?;
-            store.give_back_space()
-        });
-        removed.await.map(|()| true)
     }
 
     /// Tells clients to go, hangs up all terminals, and returns when the clients are gone and
@@ -260,43 +162,44 @@ impl Registry {
     }
 
     fn running(&self) -> Vec<Arc<SessionHandle>> {
-        let slots = self.slots();
-        let running = slots.values().filter_map(|slot| match slot {
+        let known = self.known();
+        let running = known.slots.values().filter_map(|slot| match slot {
             Slot::Running(handle) => Some(Arc::clone(handle)),
             Slot::Over { .. } => None,
         });
         running.collect()
     }
 
-    fn slots(&self) -> MutexGuard<'_, HashMap<SessionId, Slot>> {
-        self.slots.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Whoever shows lists reads them anew.
+    fn list_changed(&self) {
+        self.services.listing.send_replace(());
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn new_record(wanted: &CreateSession, driver: String) -> Result<SessionRecord, CreateError> {
-    let mut bits = [0; 16];
-    getrandom::fill(&mut bits)?;
-    let now = wall_ms();
-    let default = Size::default();
-    let size = Size {
-        cols: wanted.cols.unwrap_or(default.cols),
-        rows: wanted.rows.unwrap_or(default.rows),
-    };
-    Ok(SessionRecord {
-        id: SessionId::from_random(u128::from_ne_bytes(bits)),
-        epoch: Epoch(now),
-        name: wanted.name.clone(),
-        project: wanted.project.clone(),
-        driver,
-        command: wanted.command.clone().unwrap_or_default(),
-        cwd: wanted.cwd.clone(),
-        size: size.clamped(),
-        created_at_ms: now,
-        last_activity_ms: now,
-        lifecycle: Lifecycle::Live,
-        exit: None,
-        head: Seq::ZERO,
-    })
+impl Slot {
+    /// The session, where it is in memory.
+    fn handle(&self) -> Option<Arc<SessionHandle>> {
+        match self {
+            Self::Running(handle) => Some(Arc::clone(handle)),
+            Self::Over { opened, .. } => opened.upgrade(),
+        }
+    }
+
+    /// Remembers a session that was loaded by its row. False where that is not the way it is any
+    /// more.
+    fn keep_opened(&mut self, loaded: &SessionRecord, handle: &Arc<SessionHandle>) -> bool {
+        match self {
+            Self::Over { record, opened } if opened.strong_count() == 0 && **record == *loaded => {
+                *opened = Arc::downgrade(handle);
+                true
+            }
+            _ => false,
+        }
+    }
 }
 
 /// The newest of a stored log, and a picture that it reaches back to.

@@ -1,6 +1,7 @@
 //! What a relay keeps on disk: one SQLite file in the data folder.
 
 mod log;
+mod projects;
 mod sessions;
 mod snapshots;
 #[cfg(test)]
@@ -20,6 +21,7 @@ use rusqlite::{Connection, ErrorCode};
 use crate::core::schema;
 use crate::core::segment::SegmentError;
 
+pub use projects::ProjectRecord;
 pub use sessions::SessionRecord;
 pub use tokens::TokenRecord;
 pub use writer::{Batch, Source, Writer};

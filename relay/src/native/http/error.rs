@@ -7,6 +7,7 @@ use axum::Json;
 use axum::http::header::WWW_AUTHENTICATE;
 use axum::http::{HeaderValue, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
+use moorline_shared::id::SessionId;
 use moorline_shared::rest::ErrorBody;
 
 /// A status, and why.
@@ -62,6 +63,16 @@ impl ApiError {
 
     pub(super) fn no_session(id: &str) -> Self {
         Self::new(StatusCode::NOT_FOUND, "not_found", "Session not found").of_session(id)
+    }
+
+    pub(super) fn exists(id: &SessionId) -> Self {
+        Self::new(StatusCode::CONFLICT, "exists", "Session exists")
+            .with_message("Choose another id, or none.")
+            .of_session(id.as_str())
+    }
+
+    pub(super) fn no_project(id: &str) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "no_such_project", "Project not found").with_message(id)
     }
 
     pub(super) fn no_route(uri: &Uri) -> Self {

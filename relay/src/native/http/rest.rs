@@ -17,7 +17,7 @@ use serde_json::{Map, Value, json};
 
 use super::error::ApiError;
 use super::{Admin, App, Caller};
-use crate::native::registry::CreateError;
+use crate::native::registry::{CreateError, Filter};
 use crate::native::session::SessionHandle;
 
 /// Open to everyone: says nothing that is not.
@@ -28,8 +28,8 @@ pub(super) async fn health(State(app): State<Arc<App>>) -> Json<Value> {
 }
 
 pub(super) async fn list(_: Admin, State(app): State<Arc<App>>) -> Json<SessionList> {
-    let sessions = app.registry.list();
-    Json(SessionList { total: sessions.len(), sessions, next_cursor: None })
+    let filter = Filter { limit: 200, ..Filter::default() };
+    Json(app.registry.list(&filter))
 }
 
 pub(super) async fn create(
@@ -132,9 +132,11 @@ fn refused(error: CreateError) -> ApiError {
     match error {
         CreateError::TooMany => ApiError::overloaded(error),
         CreateError::ShuttingDown => ApiError::unavailable(error),
-        CreateError::Spawn(SpawnError::System(_)) | CreateError::Random(_) => {
-            ApiError::internal(&error)
-        }
+        CreateError::Spawn(SpawnError::System(_))
+        | CreateError::Random(_)
+        | CreateError::Store(_) => ApiError::internal(&error),
+        CreateError::Exists(id) => ApiError::exists(&id),
+        CreateError::NoSuchProject(id) => ApiError::no_project(id.as_str()),
         CreateError::UnknownDriver(_) | CreateError::Spawn(_) => ApiError::bad_request(error),
     }
 }

@@ -1,5 +1,7 @@
 //! What is stored of each session besides its log.
 
+use std::collections::BTreeMap;
+
 use moorline_shared::id::{Epoch, ProjectId, Seq, SessionId};
 use moorline_shared::session::{ExitStatus, Lifecycle, Size};
 use rusqlite::{Row, params};
@@ -24,6 +26,8 @@ pub struct SessionRecord {
     pub command: Vec<String>,
     /// The folder that it started in.
     pub cwd: Option<String>,
+    /// Variables on top of the host's own.
+    pub env: BTreeMap<String, String>,
     /// Its terminal's size.
     pub size: Size,
     /// Milliseconds since 1970.
@@ -71,6 +75,7 @@ impl Store {
             exit.and_then(|exit| exit.code),
             exit.and_then(|exit| exit.signal.as_deref()),
             to_sql(record.head.0),
+            text(&record.env),
         ])?;
         Ok(())
     }
@@ -89,7 +94,8 @@ impl Store {
 
 /// A column of JSON; a lifecycle is one word in it.
 fn text<T: serde::Serialize>(value: &T) -> String {
-    serde_json::to_string(value).expect("lists of texts and unit variants always encode")
+    serde_json::to_string(value)
+        .expect("texts, lists and maps of them, and unit variants always encode")
 }
 
 fn json<T: serde::de::DeserializeOwned>(row: &Row<'_>, column: usize) -> rusqlite::Result<T> {
@@ -120,5 +126,6 @@ fn record(row: &Row<'_>) -> rusqlite::Result<SessionRecord> {
         lifecycle: json(row, 11)?,
         exit: (exit != ExitStatus::default()).then_some(exit),
         head: Seq(from_sql(row.get(14)?)),
+        env: json(row, 15)?,
     })
 }

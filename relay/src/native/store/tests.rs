@@ -49,6 +49,7 @@ fn record() -> SessionRecord {
         driver: "pty".into(),
         command: vec!["make".into(), "all".into()],
         cwd: Some("/".into()),
+        env: [("LANG".to_owned(), "C".to_owned())].into(),
         size: Size { cols: 100, rows: 30 },
         created_at_ms: 1_700_000_000_000,
         last_activity_ms: 1_700_000_000_001,
@@ -185,6 +186,42 @@ fn size(folder: &Path) -> u64 {
 }
 
 #[test]
+fn a_project_that_is_deleted_leaves_its_sessions() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = Store::open(folder.path()).unwrap();
+    let project = ProjectRecord {
+        id: "project_1".parse().unwrap(),
+        name: "notes".into(),
+        directory: Some("/srv/notes".into()),
+        created_at_ms: 1_700_000_000_000,
+    };
+    let inside = SessionRecord { project: Some(project.id.clone()), ..record() };
+    store.put_project(&project).unwrap();
+    store.put_session(&inside).unwrap();
+    let renamed = ProjectRecord { name: "papers".into(), directory: None, ..project.clone() };
+    store.put_project(&renamed).unwrap();
+    assert_eq!(store.projects().unwrap(), [renamed]);
+    assert_eq!(store.sessions().unwrap(), [inside]);
+    store.transaction(|store| store.delete_project(&project.id)).unwrap();
+    assert_eq!((store.projects().unwrap(), store.sessions().unwrap()), (vec![], vec![record()]));
+}
+
+#[test]
+fn a_database_of_version_1_is_brought_up_to_date() {
+    let folder = tempfile::tempdir().unwrap();
+    let connection = Connection::open(folder.path().join(FILE_NAME)).unwrap();
+    connection.execute_batch(schema::MIGRATIONS[0]).unwrap();
+    connection.pragma_update(None, "user_version", 1).unwrap();
+    let row =
+        "INSERT INTO sessions VALUES ('abcdefgh', 7, 'build', NULL, 'pty', '[\"make\",\"all\"]',
+        '/', 100, 30, 1700000000000, 1700000000001, '\"exited\"', NULL, 'SIGKILL', 2)";
+    connection.execute_batch(row).unwrap();
+    drop(connection);
+    let store = Store::open(folder.path()).unwrap();
+    assert_eq!(store.sessions().unwrap(), [SessionRecord { env: [].into(), ..record() }]);
+}
+
+#[test]
 fn the_files_are_the_owners_alone() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("a/b");
@@ -269,7 +306,7 @@ fn closing_the_writer_stores_what_is_marked() {
 async fn a_failure_is_told_and_forgotten_when_storing_works_again() {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open(folder.path()).unwrap();
-    let page_limit = "PRAGMA max_page_count = 12";
+    let page_limit = "PRAGMA max_page_count = 14";
     store.connection.query_row(page_limit, [], |_| Ok(())).unwrap();
     let writer = Writer::start(store).unwrap();
     let (large, small) = (Stub::new(outputs(1..=40, 65_536)), Stub::new(outputs(1..=1, 1)));

@@ -116,29 +116,29 @@ impl Writer {
         }
     }
 
-    /// Runs `work` on the writer's thread, at once, and gives its result.
+    /// Has `work` run on the writer's thread, at once and in the order of the calls, whether the
+    /// future, which gives its result, is waited for or not.
     ///
     /// # Errors
     /// [`StoreError`] of `work`, or [`StoreError::Closed`].
-    pub async fn run<T: Send + 'static>(
-        &self,
-        work: impl FnOnce(&mut Store) -> Result<T, StoreError> + Send + 'static,
-    ) -> Result<T, StoreError> {
+    pub fn run<T, W>(&self, work: W) -> impl Future<Output = Result<T, StoreError>> + use<T, W>
+    where
+        T: Send + 'static,
+        W: FnOnce(&mut Store) -> Result<T, StoreError> + Send + 'static,
+    {
         let (sender, receiver) = tokio::sync::oneshot::channel();
         let job: Job = Box::new(move |store| {
             // The one who asked may have gone away; the work is done all the same.
             let _ = sender.send(work(store));
         });
-        {
-            let mut inbox = lock(&self.shared.inbox);
-            if inbox.closing {
-                return Err(StoreError::Closed);
-            }
+        let mut inbox = lock(&self.shared.inbox);
+        // A job that is dropped drops its sender.
+        if !inbox.closing {
             inbox.jobs.push(job);
             inbox.urgent = true;
             self.shared.arrived.notify_one();
         }
-        receiver.await.unwrap_or(Err(StoreError::Closed))
+        async move { receiver.await.unwrap_or(Err(StoreError::Closed)) }
     }
 
     /// Why the last round failed, where it did: for the status page.
