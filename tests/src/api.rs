@@ -9,7 +9,8 @@ use reqwest::{Method, Response, StatusCode};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use crate::wait::{wait_until, within};
+use crate::sse::Sse;
+use crate::wait::within;
 
 /// Asks one relay, with one token.
 #[derive(Debug, Clone)]
@@ -73,8 +74,7 @@ impl Api {
     /// As [`Api::create`], and where it puts out nothing.
     pub async fn run_ready(&self, command: Vec<String>) -> Result<SessionId> {
         let id = self.run(command).await?;
-        let spoke = async || self.status(&id).await.is_ok_and(|status| status.head.0 > 0);
-        wait_until("the program's first output", spoke).await?;
+        Sse::replay(self, &id, "").await?.skip_to("session-output").await?;
         Ok(id)
     }
 

@@ -183,25 +183,19 @@ impl Sse {
     }
 
     fn parse(&mut self, bytes: &[u8]) -> Result<()> {
-        // Line by line: the position belongs to the event that was complete with that line.
-        for line in bytes.split_inclusive(|byte| *byte == b'\n') {
-            let before = self.parser.last_event_id().map(str::to_owned);
-            let mut found = None;
-            self.parser.push(line, |item| found = Some(item))?;
-            let item = match found {
-                None => continue,
-                Some(Parsed::Comment) => Item::Comment,
-                Some(Parsed::Retry(ms)) => Item::Retry(ms),
-                Some(Parsed::Event(event)) => {
-                    let id = self.parser.last_event_id();
-                    let id = id.filter(|id| before.as_deref() != Some(*id));
+        let mut found = Vec::new();
+        self.parser.push(bytes, |item| found.push(item))?;
+        for item in found {
+            self.items.push_back(match item {
+                Parsed::Comment => Item::Comment,
+                Parsed::Retry(ms) => Item::Retry(ms),
+                Parsed::Event(event) => {
                     let data = serde_json::from_str(&event.data)
                         .with_context(|| format!("the data of an event is {:?}", event.data))?;
-                    let id = id.map(str::parse).transpose()?;
+                    let id = event.id.as_deref().map(str::parse).transpose()?;
                     Item::Event(Told { kind: event.kind, id, data })
                 }
-            };
-            self.items.push_back(item);
+            });
         }
         Ok(())
     }

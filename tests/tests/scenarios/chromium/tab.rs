@@ -5,7 +5,9 @@ use std::sync::PoisonError;
 
 use anyhow::{Context as _, Result};
 use chromiumoxide::Page;
-use chromiumoxide::cdp::browser_protocol::emulation::SetDeviceMetricsOverrideParams;
+use chromiumoxide::cdp::browser_protocol::emulation::{
+    MediaFeature, SetDeviceMetricsOverrideParams, SetEmulatedMediaParams,
+};
 use chromiumoxide::cdp::browser_protocol::log::{EventEntryAdded, LogEntryLevel, LogEntrySource};
 use chromiumoxide::cdp::browser_protocol::network::EnableParams as EnableNetwork;
 use chromiumoxide::cdp::js_protocol::runtime::{
@@ -250,6 +252,16 @@ impl Tab {
     pub(crate) async fn resize(&self, width: i64, height: i64, phone: bool) -> Result<()> {
         let scale = if phone { 2.0 } else { 1.0 };
         self.page.execute(SetDeviceMetricsOverrideParams::new(width, height, scale, phone)).await?;
+        Ok(())
+    }
+
+    /// Lets the browser prefer a `dark` or `light` scheme.
+    ///
+    /// # Errors
+    /// Where Chromium refuses.
+    pub(crate) async fn prefer_scheme(&self, scheme: &str) -> Result<()> {
+        let feature = MediaFeature::new("prefers-color-scheme", scheme);
+        self.page.execute(SetEmulatedMediaParams::builder().feature(feature).build()).await?;
         Ok(())
     }
 
