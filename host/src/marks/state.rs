@@ -44,8 +44,10 @@ impl ShellState {
                 false
             }
             Mark::CommandStart { command_line } => {
-                let line = command_line.or_else(|| self.announced.take());
-                self.announced = None;
+                let announced = self.announced.take();
+                // Two integrations mark it twice, and only one of them may tell the line.
+                let again = || self.command_line.clone();
+                let line = command_line.or(announced).or_else(again);
                 set(&mut self.activity, Activity::Running) | set(&mut self.command_line, line)
             }
             Mark::CommandEnd { exit_code } => {

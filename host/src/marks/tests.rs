@@ -143,6 +143,8 @@ fn a_shell_is_running_until_it_says_otherwise() {
     assert!(!state.fold(Mark::CommandLine("make".to_owned())));
     assert!(state.fold(start(None)));
     assert_eq!(state.command_line(), Some("make"));
+    assert!(!state.fold(start(None)), "a second integration says the same");
+    assert_eq!(state.command_line(), Some("make"));
     assert!(state.fold(end(None)));
     assert_eq!(state.exit_code(), Some(1), "a line that was given up has no code");
     assert!(state.fold(start(None)));

@@ -4,7 +4,7 @@
 # Nothing of the user's changes: PS1 stays as it is, what PROMPT_COMMAND and PS0 have is kept, a
 # DEBUG trap and `set -x` never see what happens here, `$?` is passed on, and no variable reaches
 # another program. Every function is defined before the user's files are read, so that no alias of
-# theirs gets into one.
+# theirs gets into one; quotes keep them out of what bash reads later.
 
 # Percent-encodes $1 into REPLY.
 __moorline_encode() {
@@ -41,7 +41,7 @@ __moorline_command() {
     # The history's last line is this command if it was added just now. If it was not, it may be
     # the same command once more, or one that the user keeps out of the history.
     if [[ -o history ]] && { ((HISTCMD != __moorline_number)) || __moorline_keeps_all; }; then
-        line=$(HISTTIMEFORMAT='' builtin history 1)
+        line=$(HISTTIMEFORMAT='' "builtin" history 1)
         line=${line#*[0-9][* ] }
         line=${line:0:256}
     fi
@@ -70,22 +70,23 @@ __moorline_install() {
     # number of a redirection that redirects nothing, and in the length of a substring of PS0 that
     # is always empty. In another shell that inherits PS0, it expands to nothing at all.
     if ((__moorline_marks)); then
-        PS0=${PS0-}'${__moorline_number+$({ set +x; } 2>/dev/null; __moorline_command)'
+        PS0=${PS0-}'${__moorline_number+$({ "builtin" set +x; } 2>/dev/null; __moorline_command)'
         PS0+='${PS0:$((__moorline_started=1,0)):0}}'
     fi
-    local assign='__moorline_ended=__moorline_started,__moorline_started=0,__moorline_number=HISTCMD'
+    local assign='__moorline_ended=__moorline_started,__moorline_started=0,__moorline_number=HISTCMD,'
+    local begin='{ "builtin" set -- "$?"; "builtin" set +x; } 2>/dev/null'
     if ((BASH_VERSINFO[0] * 100 + BASH_VERSINFO[1] >= 501)); then
         # A later `PROMPT_COMMAND=...` sets the first element, which is left to the user.
         if [[ -z ${PROMPT_COMMAND+set} ]]; then
             PROMPT_COMMAND=('')
         fi
-        PROMPT_COMMAND+=("{ ( { set -- \"\$?\"; set +x; } 2>/dev/null; __moorline_prompt \"\$1\" >&2 ) ||
-:; } 2>&\$(($assign,2))")
+        PROMPT_COMMAND+=("{ ( $begin; __moorline_prompt \"\$1\" >&2 ) || :; } 2>&\$((${assign}2))")
     else
-        # One string only: this comes first, and hands the exit code on to the rest.
-        PROMPT_COMMAND="if [[ -n \${__moorline_number+set} ]]; then
-( { set -- \"\$?\"; set +x; } 2>/dev/null; __moorline_prompt \"\$1\" >&2; exit \"\$1\" ) 2>&\$(($assign,2))
-fi
+        # One text only, which may be exported. This comes first and hands the exit code on to the
+        # rest, but where a shell ends at that.
+        local end='[[ $- == *e* ]] || "builtin" exit "$1"'
+        begin+='; [[ -z ${__moorline_number+set} ]] || __moorline_prompt "$1" >&2'
+        PROMPT_COMMAND="( $begin; $end ) 2>&\$((\${__moorline_number+$assign}2))
 ${PROMPT_COMMAND-}"
     fi
 }

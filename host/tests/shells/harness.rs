@@ -1,0 +1,215 @@
+//! A shell on a real terminal, with a home of its own, and what its marks say.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use moorline_host::marks::{Activity, Mark, Marks, ShellState, this_host};
+use moorline_host::pty::{Pty, Spawn};
+use moorline_host::screen::Screen;
+use moorline_shared::frame::Frame;
+use moorline_shared::id::Seq;
+use moorline_shared::limits::FRAME_HEADER_BYTES;
+use moorline_shared::session::{ExitStatus, Size};
+use tempfile::TempDir;
+use tokio::time::timeout;
+
+/// Far longer than anything here takes.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The folder of the scripts within a home.
+pub(crate) const INTEGRATION: &str = "moorline";
+
+/// What a shell is started with.
+pub(crate) struct Start {
+    home: TempDir,
+    spawn: Spawn,
+}
+
+impl Start {
+    /// Started in its empty home, without a trace of the tester's own files.
+    pub(crate) fn new(command: &[&str]) -> Self {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().canonicalize().unwrap();
+        let folder = |name: &str| path.join(name).to_str().unwrap().to_owned();
+        let env = BTreeMap::from([
+            ("HOME".to_owned(), path.to_str().unwrap().to_owned()),
+            ("XDG_CONFIG_HOME".to_owned(), folder(".config")),
+            ("XDG_DATA_HOME".to_owned(), folder(".local/share")),
+        ]);
+        let spawn = Spawn {
+            command: Some(command.iter().map(|word| (*word).to_owned()).collect()),
+            cwd: Some(path.clone()),
+            env,
+            size: Size { cols: 120, rows: 40 },
+            integration: Some(path.join(INTEGRATION)),
+        };
+        Self { home, spawn }
+    }
+
+    pub(crate) fn file(self, name: &str, text: &str) -> Self {
+        let path = self.home.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+        self
+    }
+
+    pub(crate) fn variable(mut self, name: &str, value: &str) -> Self {
+        self.spawn.env.insert(name.to_owned(), value.to_owned());
+        self
+    }
+
+    pub(crate) fn without_integration(mut self) -> Self {
+        self.spawn.integration = None;
+        self
+    }
+
+    pub(crate) fn home(&self) -> PathBuf {
+        self.home.path().canonicalize().unwrap()
+    }
+
+    /// Does not wait for anything.
+    pub(crate) fn spawn(self) -> Shell {
+        let pty = Pty::spawn(&self.spawn).unwrap();
+        let screen = Screen::new(self.spawn.size);
+        let (marks, state) = (Marks::new(), ShellState::new(this_host()));
+        let home = self.home;
+        Shell { home, pty, screen, marks, state, found: Vec::new(), output: Vec::new() }
+    }
+
+    /// At its first prompt.
+    pub(crate) async fn shell(self) -> Shell {
+        let mut shell = self.spawn();
+        shell.wait("a prompt", |shell| shell.prompts() == 1).await;
+        shell
+    }
+}
+
+pub(crate) struct Shell {
+    home: TempDir,
+    pty: Pty,
+    screen: Screen,
+    marks: Marks,
+    pub(crate) state: ShellState,
+    pub(crate) found: Vec<Mark>,
+    output: Vec<u8>,
+}
+
+impl Shell {
+    pub(crate) fn home(&self) -> PathBuf {
+        self.home.path().canonicalize().unwrap()
+    }
+
+    pub(crate) fn output(&self) -> String {
+        String::from_utf8_lossy(&self.output).into_owned()
+    }
+
+    pub(crate) fn prompts(&self) -> usize {
+        self.found.iter().filter(|mark| **mark == Mark::PromptStart).count()
+    }
+
+    /// What the terminal shows, and what has scrolled off it, without colours: fish paints them
+    /// when it finds the time.
+    fn picture(&self) -> String {
+        let picture = String::from_utf8_lossy(&self.screen.snapshot().data).into_owned();
+        let mut parts = picture.split("\x1b[");
+        let mut plain = parts.next().unwrap_or_default().to_owned();
+        for part in parts {
+            let end = part.find(|end: char| end.is_ascii_alphabetic()).unwrap();
+            match part.split_at(end + 1) {
+                (colour, text) if colour.ends_with('m') => plain += text,
+                _ => plain += &format!("<{part}"),
+            }
+        }
+        plain
+    }
+
+    pub(crate) async fn type_keys(&self, keys: &str) {
+        let mut rest = keys.as_bytes();
+        while !rest.is_empty() {
+            timeout(PATIENCE, self.pty.writer.writable()).await.unwrap().unwrap();
+            rest = &rest[self.pty.writer.try_write(rest).unwrap()..];
+        }
+    }
+
+    /// Reads until it holds; false at the output's end.
+    pub(crate) async fn read_until(&mut self, mut holds: impl FnMut(&Self) -> bool) -> bool {
+        while !holds(self) {
+            let piece = timeout(PATIENCE, self.pty.reader.read()).await;
+            let piece = piece.unwrap_or_else(|_| panic!("nothing more after {:?}", self.output()));
+            let Some(piece) = piece.unwrap() else {
+                return false;
+            };
+            let bytes = &piece[FRAME_HEADER_BYTES..];
+            self.screen.push(&Frame::copy(Seq(1), bytes).unwrap());
+            self.output.extend_from_slice(bytes);
+            let (found, state) = (&mut self.found, &mut self.state);
+            self.marks.push(bytes, |mark| {
+                state.fold(mark.clone());
+                found.push(mark);
+            });
+        }
+        true
+    }
+
+    pub(crate) async fn wait(&mut self, what: &str, holds: impl FnMut(&Self) -> bool) {
+        let held = self.read_until(holds).await;
+        assert!(held, "the output ended without {what}: {:?}", self.output());
+    }
+
+    /// Types a line and waits for the next prompt. Gives what the command wrote.
+    pub(crate) async fn run(&mut self, line: &str) -> String {
+        let (prompts, before) = (self.prompts(), self.output.len());
+        self.type_keys(&format!("{line}\r")).await;
+        self.wait("the next prompt", |shell| shell.prompts() > prompts).await;
+        assert_eq!(self.state.activity(), Activity::Idle);
+        let output = String::from_utf8_lossy(&self.output[before..]).into_owned();
+        let written =
+            output.split_once("\x1b]133;C;").and_then(|(_, after)| after.split_once('\x07'));
+        let written = written.map_or("", |(_line, after)| after);
+        // The folder comes next, or what zsh clears an unfinished line by.
+        let ends = ["\x1b]7;", "\x1b[1m\x1b[7m"].into_iter().filter_map(|end| written.find(end));
+        written[..ends.min().unwrap_or(written.len())].to_owned()
+    }
+
+    /// What the last command was marked with.
+    pub(crate) fn last_command(&self) -> Option<&str> {
+        self.found.iter().rev().find_map(|mark| match mark {
+            Mark::CommandStart { command_line } => Some(command_line.as_deref()),
+            _ => None,
+        })?
+    }
+
+    /// Gives what the terminal shows in the end.
+    pub(crate) async fn exit(mut self, code: i32) -> String {
+        self.type_keys(&format!("exit {code}\r")).await;
+        assert!(!self.read_until(|_| false).await);
+        let status = timeout(PATIENCE, self.pty.writer.wait()).await.unwrap();
+        assert_eq!(status, ExitStatus { code: Some(code), signal: None });
+        self.picture()
+    }
+}
+
+/// Every shell, as a login shell and not.
+pub(crate) fn every_shell() -> [Start; 6] {
+    let plain = |command: &[&str]| {
+        Start::new(command)
+            .file(".zshrc", "")
+            .file(".config/fish/config.fish", "function fish_greeting; end")
+    };
+    [
+        plain(&["bash"]),
+        plain(&["bash", "-l"]),
+        plain(&["zsh"]),
+        plain(&["zsh", "-l"]),
+        plain(&["fish"]),
+        plain(&["fish", "-l"]),
+    ]
+}
+
+/// Makes a folder whose name is not easy.
+pub(crate) fn folder_in(home: &Path) -> PathBuf {
+    let folder = home.join("a b%20;ä'?#\u{7f}");
+    std::fs::create_dir(&folder).unwrap();
+    folder
+}
