@@ -4,7 +4,9 @@ mod assets;
 mod csp;
 mod error;
 mod events;
+mod legacy;
 mod pages;
+mod plain;
 mod rest;
 mod stream;
 
@@ -51,6 +53,8 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/api/session/{id}", delete(rest::delete))
         .route("/api/session/{id}/events", get(events::open))
         .route("/api/session/{id}/events/status", get(events::status))
+        .route("/api/terminal/ws/{id}", get(plain::open))
+        .merge(legacy::routes())
         .route("/sessions/{id}/stream", get(stream::open))
         .route("/healthz", get(rest::health))
         .method_not_allowed_fallback(error::method_not_allowed)

@@ -160,6 +160,12 @@ impl SessionHandle {
         })
     }
 
+    /// Its id.
+    #[must_use]
+    pub const fn id(&self) -> &SessionId {
+        &self.id
+    }
+
     /// What all sessions share.
     #[must_use]
     pub fn services(&self) -> &Services {

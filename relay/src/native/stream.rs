@@ -16,6 +16,7 @@ use tokio::sync::watch;
 use tokio::time::{Sleep, sleep_until, timeout};
 use tokio_tungstenite::tungstenite::Error as SocketError;
 
+use super::plain::Plain;
 use super::session::SessionHandle;
 use crate::core::peer::{Peer, PeerOutput};
 
@@ -31,8 +32,19 @@ const MESSAGE_TOO_BIG: u16 = 1009;
 pub struct Terms {
     /// What its token allows.
     pub scope: Scope,
-    /// Whether it offered `moorline.v1`.
-    pub extended: bool,
+    /// How it speaks.
+    pub dialect: Dialect,
+}
+
+/// How a client speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dialect {
+    /// `moorline.v1`.
+    Full,
+    /// IC-1 alone.
+    Basic,
+    /// Text both ways, without any protocol: the socket is the terminal.
+    Plain,
 }
 
 /// Why a connection is over.
@@ -52,20 +64,29 @@ pub async fn serve(
     mut closing: watch::Receiver<bool>,
 ) {
     let now = session.services().clock.now();
-    let attached = Peer::attach(&mut session.lock().session, now, terms.scope, terms.extended);
-    let Ok(peer) = attached else {
+    let extended = terms.dialect == Dialect::Full;
+    let attached = Peer::attach(&mut session.lock().session, now, terms.scope, extended);
+    let Ok(mut peer) = attached else {
         let message = "This session has as many clients as it may: try again later.";
         return refuse(socket, close::OVERLOADED, ErrorCode::Overloaded, message).await;
     };
-    let mut client = Client { socket, session, peer, has_spoken: false };
+    let plain = (terms.dialect == Dialect::Plain)
+        .then(|| Plain::begin(&mut session.lock().session, &mut peer, terms.scope, now));
+    let mut client = Client { socket, session, peer, plain, has_spoken: false };
     let end = client.run(&mut closing).await;
     let Client { socket, session, peer, .. } = client;
     tracing::debug!(?end, "client left");
-    peer.detach(&mut session.lock().session);
+    leave(peer, &session);
     drop(session);
     if let End::Close { code, reason } = end {
         say_goodbye(socket, code, reason).await;
     }
+}
+
+fn leave(peer: Peer, session: &Arc<SessionHandle>) {
+    let mut state = session.lock();
+    peer.detach(&mut state.session);
+    state.settle();
 }
 
 /// Tells a client why it is not served, in a way that browsers can read.
@@ -91,6 +112,8 @@ struct Client {
     socket: WebSocket,
     session: Arc<SessionHandle>,
     peer: Peer,
+    /// Of a client that speaks no protocol.
+    plain: Option<Plain>,
     has_spoken: bool,
 }
 
@@ -160,6 +183,13 @@ impl Client {
     }
 
     async fn send(&mut self, output: PeerOutput) -> Result<(), End> {
+        let output = match &mut self.plain {
+            Some(plain) => match plain.outgoing(output) {
+                Some(output) => output,
+                None => return Ok(()),
+            },
+            None => output,
+        };
         let message = match output {
             PeerOutput::Text(text) => match Utf8Bytes::try_from(text) {
                 Ok(text) => Message::Text(text),
@@ -208,8 +238,18 @@ impl Client {
     fn incoming(&mut self, message: Option<Result<Message, axum::Error>>) -> Result<(), End> {
         let now = self.session.services().clock.now();
         let mut state = self.session.lock();
-        match message {
-            Some(Ok(Message::Text(text))) => {
+        match (message, &self.plain) {
+            (Some(Ok(Message::Text(text))), Some(plain)) => {
+                self.peer.heard(now);
+                plain.incoming(&mut state.session, text.into());
+                state.settle_for_one();
+            }
+            (Some(Ok(Message::Binary(bytes))), Some(plain)) => {
+                self.peer.heard(now);
+                plain.incoming(&mut state.session, bytes);
+                state.settle_for_one();
+            }
+            (Some(Ok(Message::Text(text))), None) => {
                 self.peer.text(&mut state.session, now, &text);
                 state.settle_for_one();
                 drop(state);
@@ -218,18 +258,18 @@ impl Client {
                     self.session.wake();
                 }
             }
-            Some(Ok(Message::Binary(piece))) => {
+            (Some(Ok(Message::Binary(piece))), None) => {
                 self.peer.binary(&mut state.session, now, piece);
                 state.settle_for_one();
             }
-            Some(Ok(Message::Ping(_) | Message::Pong(_))) => self.peer.heard(now),
-            Some(Err(error)) if is_too_large(&error) => {
+            (Some(Ok(Message::Ping(_) | Message::Pong(_))), _) => self.peer.heard(now),
+            (Some(Err(error)), _) if is_too_large(&error) => {
                 return Err(End::Close {
                     code: MESSAGE_TOO_BIG,
                     reason: "the message is too large",
                 });
             }
-            Some(Ok(Message::Close(_)) | Err(_)) | None => return Err(End::Gone),
+            (Some(Ok(Message::Close(_)) | Err(_)) | None, _) => return Err(End::Gone),
         }
         Ok(())
     }

@@ -24,6 +24,10 @@ impl ApiError {
         Self { status, body }
     }
 
+    pub(super) const fn body(&self) -> &ErrorBody {
+        &self.body
+    }
+
     fn with_message(mut self, message: impl Display) -> Self {
         self.body.message = Some(message.to_string());
         self

@@ -54,20 +54,11 @@ pub(super) async fn open(
     let Query(wanted) = wanted.map_err(|error| ApiError::bad_request(error.body_text()))?;
     let encoding = encoding(wanted.encoding.as_deref())?;
     let start = start(&headers, wanted.last_event_id.as_deref())?;
-    let attached = {
-        let mut state = session.lock();
-        if has_all_of(&state.session, start) {
-            // Tells an EventSource not to come back.
-            return Ok(StatusCode::NO_CONTENT.into_response());
-        }
-        let now = session.services().clock.now();
-        let attached = EventStream::attach(&mut state.session, now, start, encoding);
-        state.settle();
-        attached
-    };
-    let stream = attached.map_err(ApiError::overloaded)?;
-    let (changed, closing) = (session.subscribe(), app.registry.closing());
-    let live = Live { session, stream: Some(stream), changed, closing };
+    if has_all_of(&session.lock().session, start) {
+        // Tells an EventSource not to come back.
+        return Ok(StatusCode::NO_CONTENT.into_response());
+    }
+    let live = Live::open(&app, session, start, encoding)?;
     Ok(response(stream::unfold(live, |mut live| async {
         let chunk = live.next().await?;
         Some((Ok(chunk), live))
@@ -131,7 +122,7 @@ fn has_all_of(session: &Session, start: Start) -> bool {
 }
 
 /// One open stream.
-struct Live {
+pub(super) struct Live {
     session: Arc<SessionHandle>,
     /// `None` once it is detached.
     stream: Option<EventStream>,
@@ -148,8 +139,24 @@ enum Step {
 }
 
 impl Live {
+    /// Begins to read a session.
+    pub(super) fn open(
+        app: &App,
+        session: Arc<SessionHandle>,
+        start: Start,
+        encoding: Encoding,
+    ) -> Result<Self, ApiError> {
+        let (changed, closing) = (session.subscribe(), app.registry.closing());
+        let mut state = session.lock();
+        let now = session.services().clock.now();
+        let stream = EventStream::attach(&mut state.session, now, start, encoding);
+        state.settle();
+        let stream = Some(stream.map_err(ApiError::overloaded)?);
+        Ok(Self { session, stream, changed, closing })
+    }
+
     /// The next bytes; `None` at the end.
-    async fn next(&mut self) -> Option<Bytes> {
+    pub(super) async fn next(&mut self) -> Option<Bytes> {
         loop {
             self.changed.mark_unchanged();
             match self.step() {

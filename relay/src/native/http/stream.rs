@@ -15,7 +15,7 @@ use tracing::Instrument as _;
 use super::error::ApiError;
 use super::{App, Caller, rest};
 use crate::native::session::SessionHandle;
-use crate::native::stream::{Terms, refuse, serve};
+use crate::native::stream::{Dialect, Terms, refuse, serve};
 
 /// A client's input is small; larger messages grow the buffer for as long as they take.
 const READ_BUFFER_BYTES: usize = 4 * 1024;
@@ -57,7 +57,8 @@ pub(super) async fn open(
         Ok((session, scope)) => {
             let span = tracing::info_span!("stream", session = %id, extended);
             let closing = app.registry.closing();
-            let terms = Terms { scope, extended };
+            let dialect = if extended { Dialect::Full } else { Dialect::Basic };
+            let terms = Terms { scope, dialect };
             upgrade
                 .on_upgrade(move |socket| serve(socket, session, terms, closing).instrument(span))
         }
@@ -107,7 +108,7 @@ async fn find(
     Ok((session, scope))
 }
 
-fn configure(upgrade: WebSocketUpgrade) -> WebSocketUpgrade {
+pub(super) fn configure(upgrade: WebSocketUpgrade) -> WebSocketUpgrade {
     let mut upgrade = upgrade
         .read_buffer_size(READ_BUFFER_BYTES)
         .write_buffer_size(WRITE_BUFFER_BYTES)

@@ -15,6 +15,8 @@ use super::{SessionHandle, State};
 use crate::native::clock::wall_ms;
 use crate::native::store::StoreError;
 
+/// As much of a prompt is told in its event (seed 000 §4.1).
+const SHOWN_CHARS: usize = 100;
 /// What is loaded of a stored log at a time.
 const LOAD_BYTES: u64 = 512 * 1024;
 
@@ -29,25 +31,46 @@ impl SessionHandle {
         event: Option<Event>,
     ) -> Result<(), WriteRefused> {
         let mut changed = self.subscribe();
+        let waiting = Waiting { session: self, request: self.ask_to_write(data, event)? };
+        loop {
+            if let Some(answer) = waiting.answer() {
+                return answer;
+            }
+            // The sender is this handle's own, so it cannot be gone.
+            let _ = changed.changed().await;
+        }
+    }
+
+    fn ask_to_write(
+        self: &Arc<Self>,
+        data: Bytes,
+        event: Option<Event>,
+    ) -> Result<RequestId, WriteRefused> {
         let mut state = self.lock();
         let request = state.session.write(data, event)?;
         state.active();
         state.settle();
-        let waiting = Waiting { session: self, request };
-        loop {
-            {
-                let mut state = self.lock();
-                if let Some(answer) = state.session.written(request) {
-                    return answer;
-                }
-                if state.session.is_deleted() {
-                    return Err(WriteRefused::Ended);
-                }
-            }
-            // The sender is this handle's own, so it cannot be gone.
-            let _ = changed.changed().await;
-            let _ = &waiting;
+        Ok(request)
+    }
+
+    /// Types a line, or several, as if it were followed by Enter.
+    ///
+    /// # Errors
+    /// [`WriteRefused`]: nothing was typed.
+    pub async fn prompt(self: &Arc<Self>, command: &str) -> Result<(), WriteRefused> {
+        #[derive(Serialize)]
+        struct Sent {
+            command: String,
         }
+        let mut shown: String = command.chars().take(SHOWN_CHARS).collect();
+        if shown.len() < command.len() {
+            shown.push_str("...");
+        }
+        let event =
+            Event::new(self.id.clone(), kind::COMMAND_SENT, wall_ms(), Sent { command: shown });
+        let typed = command.replace("\r\n", "\r").replace('\n', "\r");
+        let enter = if typed.ends_with('\r') { "" } else { "\r" };
+        self.write(Bytes::from(typed + enter), Some(event)).await
     }
 
     /// Appends an event to the log; where the host is away, nothing happens.
@@ -95,6 +118,14 @@ impl SessionHandle {
 struct Waiting<'a> {
     session: &'a Arc<SessionHandle>,
     request: RequestId,
+}
+
+impl Waiting<'_> {
+    fn answer(&self) -> Option<Result<(), WriteRefused>> {
+        let mut state = self.session.lock();
+        let answer = state.session.written(self.request);
+        answer.or_else(|| state.session.is_deleted().then_some(Err(WriteRefused::Ended)))
+    }
 }
 
 impl Drop for Waiting<'_> {

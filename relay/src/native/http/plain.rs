@@ -1,0 +1,128 @@
+//! `GET /api/terminal/ws/:session_id`: a terminal as plain text both ways, after the WebSocket API
+//! of seed 001. The session is created when there is none.
+
+use std::sync::Arc;
+
+use axum::extract::ws::rejection::WebSocketUpgradeRejection;
+use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade};
+use axum::extract::{Path, State};
+use axum::http::HeaderMap;
+use axum::response::{IntoResponse as _, Response};
+use moorline_shared::id::SessionId;
+use moorline_shared::message::{Scope, close};
+use moorline_shared::rest::CreateSession;
+use tracing::Instrument as _;
+
+use super::error::ApiError;
+use super::stream::configure;
+use super::{App, Caller, rest};
+use crate::native::registry::CreateError;
+use crate::native::session::SessionHandle;
+use crate::native::stream::{Dialect, Terms, serve};
+
+/// Why a client is not served: told as text, as such a client expects.
+struct Failure {
+    close_code: u16,
+    text: String,
+}
+
+/// The same for a client that did not ask for a WebSocket.
+struct Refusal {
+    status: ApiError,
+    failure: Failure,
+}
+
+pub(super) async fn open(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+) -> Response {
+    let upgrade = match upgrade {
+        Ok(upgrade) => configure(upgrade),
+        Err(rejection) => {
+            return match authorised(&app, &id, &headers) {
+                Ok(_) => rejection.into_response(),
+                Err(refusal) => refusal.status.into_response(),
+            };
+        }
+    };
+    let found = match authorised(&app, &id, &headers) {
+        Ok((id, scope)) => find_or_create(&app, &id, scope).await.map(|found| (found, scope)),
+        Err(refusal) => Err(refusal.failure),
+    };
+    match found {
+        Ok((session, scope)) => {
+            let span = tracing::info_span!("plain", session = %id);
+            let closing = app.registry.closing();
+            let terms = Terms { scope, dialect: Dialect::Plain };
+            upgrade
+                .on_upgrade(move |socket| serve(socket, session, terms, closing).instrument(span))
+        }
+        Err(failure) => upgrade.on_upgrade(move |socket| tell(socket, failure)),
+    }
+}
+
+/// The session that a path names, and what the caller may do with it.
+fn authorised(app: &App, id: &str, headers: &HeaderMap) -> Result<(SessionId, Scope), Refusal> {
+    let refused = |close_code, status: ApiError| {
+        let text = "Error: WebSocket connection failed\nPlease sign in and try again".to_owned();
+        Refusal { status, failure: Failure { close_code, text } }
+    };
+    if !app.origins.allows(headers) {
+        return Err(refused(close::FORBIDDEN, ApiError::origin()));
+    }
+    let caller = app.caller(headers).map(Caller);
+    let caller = caller.map_err(|status| refused(close::UNAUTHORIZED, status))?;
+    if id.parse::<SessionId>().is_err() {
+        let details = "A session id has 8 to 32 letters, digits, '_' or '-'.";
+        let text = format!("Error: Invalid session ID format\nDetails: {details}");
+        let failure = Failure { close_code: close::NOT_FOUND, text };
+        return Err(Refusal { status: ApiError::invalid_id(id), failure });
+    }
+    rest::allowed(&caller, id).map_err(|status| refused(close::FORBIDDEN, status))
+}
+
+/// Who may type in a session may also begin it.
+async fn find_or_create(
+    app: &App,
+    id: &SessionId,
+    scope: Scope,
+) -> Result<Arc<SessionHandle>, Failure> {
+    let failed = |close_code, details: &dyn std::fmt::Display| Failure {
+        close_code,
+        text: format!("Error: Failed to create session\nDetails: {details}"),
+    };
+    let find = async || {
+        app.registry.get(id).await.map_err(|error| {
+            tracing::error!(session = %id, %error, "a session cannot be read");
+            failed(close::INTERNAL, &"its log cannot be read")
+        })
+    };
+    if let Some(session) = find().await? {
+        return Ok(session);
+    }
+    if scope != Scope::Write {
+        let details = "there is no such session, and this token only allows to watch";
+        return Err(failed(close::NOT_FOUND, &details));
+    }
+    let wanted = CreateSession { session_id: Some(id.clone()), ..CreateSession::default() };
+    match app.registry.create(wanted).await {
+        Ok(session) => Ok(session),
+        // Someone else was faster.
+        Err(CreateError::Exists(_)) => {
+            let found = find().await?;
+            found.ok_or_else(|| failed(close::OVERLOADED, &"it is being started: try again"))
+        }
+        Err(error) => Err(failed(close::OVERLOADED, &error)),
+    }
+}
+
+async fn tell(mut socket: WebSocket, failure: Failure) {
+    let reason = Utf8Bytes::from_static("see the message before");
+    let close = CloseFrame { code: failure.close_code, reason };
+    if socket.send(Message::text(failure.text)).await.is_ok() {
+        // Who is gone need not be told.
+        let _ = socket.send(Message::Close(Some(close))).await;
+    }
+}
