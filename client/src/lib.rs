@@ -7,6 +7,7 @@ pub mod access;
 pub mod api;
 pub mod app;
 pub mod bindings;
+pub mod catalogue;
 pub mod components;
 pub mod look;
 pub mod overview;

@@ -1,13 +1,15 @@
 //! All sessions and projects, as the relay tells of them while they change (`GET /api/events`).
 //! One stream serves the whole page, for as long as something shows what it tells.
 
+use std::sync::Arc;
+
 use leptos::prelude::*;
 use moorline_shared::id::{ProjectId, SessionId};
-use moorline_shared::rest::{Overview as Told, Project, SessionSummary};
+use moorline_shared::rest::{Project, SessionSummary};
 use moorline_shared::sse::SseEvent;
-use serde::Deserialize;
 
 use crate::access::Access;
+use crate::catalogue::{self, News, Sessions};
 use crate::session::{EventStream, StreamStatus};
 
 /// What is known of all sessions and projects.
@@ -15,7 +17,7 @@ use crate::session::{EventStream, StreamStatus};
 pub struct Overview {
     access: Access,
     /// `None` until the relay has told of them.
-    pub sessions: RwSignal<Option<Vec<SessionSummary>>>,
+    pub sessions: RwSignal<Option<Sessions>>,
     /// By name.
     pub projects: RwSignal<Vec<Project>>,
     /// Where the stream stands.
@@ -81,8 +83,8 @@ impl Overview {
 
     /// What is known of a session; tracked.
     #[must_use]
-    pub fn session(self, id: &SessionId) -> Option<SessionSummary> {
-        self.sessions.with(|list| list.iter().flatten().find(|s| s.session_id == *id).cloned())
+    pub fn session(self, id: &SessionId) -> Option<Arc<SessionSummary>> {
+        self.sessions.with(|sessions| sessions.as_ref()?.get(id).cloned())
     }
 
     /// A project's name; tracked.
@@ -91,61 +93,43 @@ impl Overview {
         self.projects.with(|list| list.iter().find(|p| p.id == *id).map(|p| p.name.clone()))
     }
 
-    /// Puts a session in its place: the relay's answer to a change comes before its event.
+    /// Puts a session in its place: the answer to a change comes before its event.
     pub fn put(self, session: SessionSummary) {
-        self.sessions.update(|list| {
-            let Some(list) = list else { return };
-            match list.iter_mut().find(|known| known.session_id == session.session_id) {
-                Some(known) => *known = session,
-                None => list.insert(0, session),
-            }
-        });
+        self.put_shared(Arc::new(session));
     }
 
     /// Takes a session out.
     pub fn remove(self, id: &SessionId) {
-        self.sessions
-            .update(|list| list.iter_mut().for_each(|l| l.retain(|s| s.session_id != *id)));
-    }
-
-    /// Puts a project in its place.
-    pub fn put_project(self, project: Project) {
-        self.projects.update(|list| {
-            list.retain(|known| known.id != project.id);
-            list.push(project);
-            list.sort_by(|one, other| one.name.cmp(&other.name));
+        self.sessions.update(|sessions| {
+            if let Some(sessions) = sessions {
+                sessions.remove(id);
+            }
         });
     }
 
-    /// Takes a project out; its sessions stay.
-    pub fn remove_project(self, id: &ProjectId) {
-        self.projects.update(|list| list.retain(|project| project.id != *id));
+    fn put_shared(self, session: Arc<SessionSummary>) {
+        self.sessions.update(|sessions| {
+            if let Some(sessions) = sessions {
+                sessions.insert(session.session_id.clone(), session);
+            }
+        });
     }
 
     fn told(self, event: &SseEvent) {
-        if event.kind == "sessions" {
-            let Ok(told) = serde_json::from_str::<Told>(&event.data) else { return };
-            self.projects.set(told.projects);
-            self.sessions.set(Some(told.sessions));
-            return;
-        }
-        let Ok(news) = serde_json::from_str::<News>(&event.data) else { return };
-        match (event.kind.as_str(), news) {
-            ("session", News { session: Some(session), .. }) => self.put(session),
-            ("session-deleted", News { session_id: Some(id), .. }) => self.remove(&id),
-            ("project", News { project: Some(project), .. }) => self.put_project(project),
-            ("project-deleted", News { project_id: Some(id), .. }) => self.remove_project(&id),
-            _ => {}
+        match News::of(event) {
+            Some(News::All(sessions, projects)) => {
+                self.projects.set(projects);
+                self.sessions.set(Some(sessions));
+            }
+            Some(News::Session(session)) => self.put_shared(session),
+            Some(News::SessionGone(id)) => self.remove(&id),
+            Some(News::Project(project)) => {
+                self.projects.update(|projects| catalogue::put_project(projects, project));
+            }
+            Some(News::ProjectGone(id)) => {
+                self.projects.update(|projects| projects.retain(|project| project.id != id));
+            }
+            None => {}
         }
     }
-}
-
-/// What an event of the stream tells; which of it is there depends on the event.
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct News {
-    session: Option<SessionSummary>,
-    session_id: Option<SessionId>,
-    project: Option<Project>,
-    project_id: Option<ProjectId>,
 }

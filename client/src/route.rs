@@ -155,6 +155,19 @@ impl Router {
         }
     }
 
+    /// Whether the page is the list of this shelf now.
+    #[must_use]
+    pub fn is_at(self, wanted: &Shelf) -> bool {
+        self.route
+            .with_untracked(|route| matches!(route, Route::Sessions { shelf } if shelf == wanted))
+    }
+
+    /// Whether the page is a list of sessions now.
+    #[must_use]
+    pub fn is_list(self) -> bool {
+        self.route.with_untracked(|route| matches!(route, Route::Sessions { .. }))
+    }
+
     /// Goes to an address: a step in the history. One that is no page of the application is loaded
     /// by the browser.
     pub fn navigate(self, address: &str) {

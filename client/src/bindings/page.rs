@@ -211,7 +211,7 @@ pub fn move_focus(selector: &str, step: i32) {
         node.is_some_and(|node| focused.as_deref().is_some_and(|focused| *focused == node))
     });
     let next = match current {
-        Some(index) => (index + step).clamp(0, (count - 1).max(0)),
+        Some(index) => index.saturating_add(step).clamp(0, (count - 1).max(0)),
         None if step > 0 => 0,
         None => (count - 1).max(0),
     };
@@ -219,6 +219,13 @@ pub fn move_focus(selector: &str, step: i32) {
     if let Some(element) = node.and_then(|node| node.dyn_into::<HtmlElement>().ok()) {
         focus(&element);
     }
+}
+
+/// The first element that matches `inner` within the nearest `outer` around `element`.
+#[must_use]
+pub fn within(element: &HtmlElement, outer: &str, inner: &str) -> Option<HtmlElement> {
+    let around = element.closest(outer).ok().flatten()?;
+    around.query_selector(inner).ok().flatten()?.dyn_into().ok()
 }
 
 /// Whether the address has `name` among its query's fields.

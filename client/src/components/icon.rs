@@ -43,6 +43,18 @@ pub enum IconName {
     Text,
     /// Leave.
     Leave,
+    /// A project.
+    Folder,
+    /// Change a name.
+    Pencil,
+    /// The same once more.
+    Copy,
+    /// Go on from here in two ways.
+    Fork,
+    /// What there is to know.
+    Info,
+    /// Everything.
+    Stack,
 }
 
 impl IconName {
@@ -74,6 +86,16 @@ impl IconName {
                 "M1.5 4h13v8h-13zM4 6.7h.01M6.7 6.7h.01M9.3 6.7h.01M12 6.7h.01M5 9.5h6"
             }
             Self::Text => "M3 3.5h10M3 6.5h10M3 9.5h10M3 12.5h6",
+            Self::Folder => "M1.5 4.5v8h13v-7H8L6.5 3.5h-5z",
+            Self::Pencil => "M3 13l.6-2.9L10.4 3.3l2.3 2.3-6.8 6.8zM9 4.7 11.3 7",
+            Self::Copy => "M5.5 5.5h8v8h-8zM10.5 5.5v-3h-8v8h3",
+            Self::Fork => {
+                "M4.5 5.5a1.5 1.5 0 1 0 0-3 1.5 1.5 0 0 0 0 3ZM11.5 5.5a1.5 1.5 0 1 0 0-3 1.5 1.5 0 \
+                 0 0 0 3ZM8 13.5a1.5 1.5 0 1 0 0-3 1.5 1.5 0 0 0 0 3ZM4.5 5.5v1c0 1.5 3.5 1 3.5 4M11.5 \
+                 5.5v1c0 1.5-3.5 1-3.5 4"
+            }
+            Self::Info => "M8 14A6 6 0 1 0 8 2a6 6 0 0 0 0 12ZM8 7.5v3.3M8 5.2h.01",
+            Self::Stack => "M2 5.2 8 2.5l6 2.7-6 2.7zM2.5 8 8 10.6 13.5 8M2.5 10.8 8 13.4l5.5-2.6",
             Self::Leave => "M9.5 2.5h-6v11h6M6.5 8h7M11 5.5 13.5 8 11 10.5",
         }
     }

@@ -1,5 +1,6 @@
 //! How times, sizes and states read.
 
+use moorline_shared::event::Activity;
 use moorline_shared::id::SessionId;
 use moorline_shared::message::close;
 use moorline_shared::rest::SessionSummary;
@@ -55,7 +56,7 @@ pub fn exit_sentence(exit: &ExitStatus) -> String {
 #[must_use]
 pub fn state(session: &SessionSummary) -> String {
     match session.lifecycle {
-        Lifecycle::Live => "live".to_owned(),
+        Lifecycle::Live => session.status.as_str().to_owned(),
         Lifecycle::Detached => "host away".to_owned(),
         Lifecycle::Lost => "lost".to_owned(),
         Lifecycle::Expired => "expired".to_owned(),
@@ -65,14 +66,27 @@ pub fn state(session: &SessionSummary) -> String {
     }
 }
 
-/// What a session's state means for its reader, for styles: `live`, `away`, `good`, `bad`.
+/// What a session's state means for its reader, for styles: `live`, `idle`, `away`, `good`, `bad`.
 #[must_use]
 pub fn tone(session: &SessionSummary) -> &'static str {
     match session.lifecycle {
+        Lifecycle::Live if session.status == Activity::Idle => "idle",
         Lifecycle::Live => "live",
         Lifecycle::Detached => "away",
         Lifecycle::Exited if session.exit_code == Some(0) => "good",
         Lifecycle::Exited | Lifecycle::Lost | Lifecycle::Expired => "bad",
+    }
+}
+
+/// The order of states: what runs comes first, then what waits, then what may come back.
+#[must_use]
+pub fn rank(session: &SessionSummary) -> u8 {
+    match tone(session) {
+        "live" => 0,
+        "idle" => 1,
+        "away" => 2,
+        "bad" => 3,
+        _ => 4,
     }
 }
 
@@ -86,10 +100,13 @@ pub fn name(session: &SessionSummary) -> String {
     program.unwrap_or("shell").to_owned()
 }
 
-/// What tells a session from others of its name: its command, or its id.
+/// What tells a session from others of its name: what runs in it now, its command, or its id.
 #[must_use]
 pub fn detail(session: &SessionSummary) -> String {
-    if session.command.is_empty() {
+    let running = session.running.as_ref().filter(|_| !session.lifecycle.is_over());
+    if let Some(running) = running {
+        running.clone()
+    } else if session.command.is_empty() {
         session.session_id.to_string()
     } else {
         command(&session.command)
@@ -133,7 +150,6 @@ pub fn refusal(code: u16, session: &str) -> (&'static str, String) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use moorline_shared::event::Activity;
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
     #[test]
@@ -156,23 +172,7 @@ mod tests {
 
     #[test]
     fn sessions_without_a_name_are_called_by_what_they_run() {
-        let mut session = SessionSummary {
-            session_id: "abcdefgh".parse().unwrap(),
-            name: "abcdefgh".into(),
-            project: None,
-            driver: "pty".into(),
-            command: Vec::new(),
-            cwd: None,
-            lifecycle: Lifecycle::Live,
-            status: Activity::Idle,
-            running: None,
-            last_exit_code: None,
-            exit_code: None,
-            exit_signal: None,
-            created_at: String::new(),
-            last_activity: String::new(),
-            clients: 0,
-        };
+        let mut session = crate::catalogue::tests::session("abcdefgh");
         assert_eq!((name(&session), detail(&session)), ("shell".into(), "abcdefgh".into()));
         session.command = vec!["/usr/bin/htop".into(), "-d".into(), "5".into()];
         assert_eq!(
@@ -180,7 +180,8 @@ mod tests {
             ("htop".into(), "/usr/bin/htop -d 5".into())
         );
         session.name = "watch".into();
-        assert_eq!(name(&session), "watch");
+        session.running = Some("make".into());
+        assert_eq!((name(&session), detail(&session)), ("watch".into(), "make".into()));
     }
 
     #[test]

@@ -7,7 +7,8 @@ use leptos::task::spawn_local;
 use crate::access::{Access, token_in};
 use crate::api::{self, ApiError};
 use crate::bindings::page;
-use crate::components::Mark;
+use crate::components::field::typed;
+use crate::components::{Field, Mark};
 
 /// Asks for a token, says where to find one, and goes on once the relay accepts it.
 #[component]
@@ -17,10 +18,9 @@ pub fn AskToken() -> impl IntoView {
     let (problem, set_problem) = signal(None::<String>);
     let (busy, set_busy) = signal(false);
     page::set_title("Moorline");
-    field.on_load(|field| page::focus_soon(field.into()));
     let submit = move |event: leptos::ev::SubmitEvent| {
         event.prevent_default();
-        let pasted = field.get().map(|field| field.value()).unwrap_or_default();
+        let pasted = typed(field).unwrap_or_default();
         let Some(token) = token_in(&pasted) else {
             set_problem.set(Some("That is no token. Paste the whole line.".to_owned()));
             return;
@@ -44,19 +44,7 @@ pub fn AskToken() -> impl IntoView {
                 <p>"This relay needs a token. On the machine that runs it, type"</p>
                 <pre class="command">"moorline token"</pre>
                 <p>"and open the address that it prints, or paste it here."</p>
-                <label class="field">
-                    <span>"Token or address"</span>
-                    <input
-                        node_ref=field
-                        type="password"
-                        data-testid="token"
-                        autocomplete="off"
-                        autocapitalize="off"
-                        spellcheck="false"
-                        aria-describedby="token-problem"
-                    />
-                </label>
-                <p id="token-problem" class="problem" role="alert">{move || problem.get()}</p>
+                <Field label="Token or address" name="token" node=field secret=true first=true problem />
                 <button class="button primary wide" disabled=busy>
                     {move || if busy.get() { "Asking…" } else { "Continue" }}
                 </button>

@@ -1,8 +1,6 @@
 //! The pages.
 
 pub mod ask_token;
-pub mod create;
-pub mod list;
 pub mod not_found;
 pub mod session;
 pub mod sessions;

@@ -1,0 +1,76 @@
+//! A labelled line of text.
+
+use leptos::html;
+use leptos::prelude::*;
+
+use crate::bindings::page;
+
+/// A line of text to type, with its label and what is wrong with it. Nothing corrects or completes
+/// what is typed.
+#[component]
+pub fn Field(
+    /// What is asked for.
+    label: &'static str,
+    /// For tests, and what its parts are called by.
+    name: &'static str,
+    /// The field itself, to read it.
+    node: NodeRef<html::Input>,
+    /// What is in it at first.
+    #[prop(optional, into)]
+    value: String,
+    /// What it means to leave it empty.
+    #[prop(optional)]
+    placeholder: &'static str,
+    /// What cannot be taken, and why.
+    #[prop(optional, into)]
+    problem: Signal<Option<String>>,
+    /// It holds code, a path or the like.
+    #[prop(optional)]
+    mono: bool,
+    /// What is typed stays hidden.
+    #[prop(optional)]
+    secret: bool,
+    /// It has the focus at first.
+    #[prop(optional)]
+    first: bool,
+    /// The id of a `datalist` with suggestions.
+    #[prop(optional)]
+    list: Option<&'static str>,
+) -> impl IntoView {
+    if first {
+        node.on_load(|field| {
+            field.select();
+            page::focus_soon(field.into());
+        });
+    }
+    let about = format!("{name}-problem");
+    let described = about.clone();
+    let wrong = move || problem.with(Option::is_some);
+    view! {
+        <label class="field">
+            <span>{label}</span>
+            <input
+                node_ref=node
+                class:mono=mono
+                type=if secret { "password" } else { "text" }
+                data-testid=name
+                value=value
+                placeholder=placeholder
+                list=list
+                autocomplete="off"
+                autocapitalize="off"
+                spellcheck="false"
+                aria-invalid=move || wrong().then_some("true")
+                aria-describedby=move || wrong().then(|| described.clone())
+            />
+        </label>
+        <p id=about class="problem" role="alert">{problem}</p>
+    }
+}
+
+/// What is in the field now, without space around it; `None` where that is nothing.
+#[must_use]
+pub fn typed(node: NodeRef<html::Input>) -> Option<String> {
+    let text = node.get_untracked().map(|field| field.value()).unwrap_or_default();
+    Some(text.trim().to_owned()).filter(|text| !text.is_empty())
+}

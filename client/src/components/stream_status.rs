@@ -1,0 +1,63 @@
+//! Whether what a page shows is of now.
+
+use gloo_timers::callback::Interval;
+use leptos::prelude::*;
+
+use crate::bindings::clock;
+use crate::components::When;
+use crate::components::when::effect;
+use crate::session::StreamStatus;
+
+/// The state of the event stream that a page lives by.
+#[component]
+pub fn StreamPill(
+    /// The stream's.
+    #[prop(into)]
+    status: Signal<StreamStatus>,
+    /// Dials at once.
+    retry: Callback<()>,
+) -> impl IntoView {
+    let now = RwSignal::new(clock::now());
+    let timer = StoredValue::new_local(None::<Interval>);
+    let waits = move || matches!(status.get(), StreamStatus::Waiting { .. });
+    effect(move || {
+        now.set(clock::now());
+        // Replacing the timer ends the one before.
+        timer.set_value(waits().then(|| Interval::new(500, move || now.set(clock::now()))));
+    });
+    let tone = move || match status.get() {
+        StreamStatus::Live => "live",
+        StreamStatus::Connecting { attempt: 0 } => "busy",
+        StreamStatus::Connecting { .. } | StreamStatus::Waiting { .. } => "away",
+        StreamStatus::Ended => "good",
+        StreamStatus::Refused { .. } => "bad",
+    };
+    let text = move || match status.get() {
+        StreamStatus::Live => "Live",
+        StreamStatus::Connecting { attempt: 0 } => "Connecting…",
+        StreamStatus::Connecting { .. } => "Reconnecting…",
+        StreamStatus::Waiting { .. } => "Offline",
+        StreamStatus::Ended => "Ended",
+        StreamStatus::Refused { .. } => "Refused",
+    };
+    let detail = move || match status.get() {
+        StreamStatus::Connecting { attempt } if attempt > 1 => format!("attempt {attempt}"),
+        StreamStatus::Waiting { until, attempt } => {
+            let seconds = (until - now.get()).as_millis().div_ceil(1000);
+            let before = if attempt > 1 { format!("attempt {attempt}, ") } else { String::new() };
+            format!("{before}retry in {seconds} s")
+        }
+        _ => String::new(),
+    };
+    view! {
+        <div class="status" data-testid="stream" data-tone=tone>
+            <span class="status-text" role="status">{text}</span>
+            <span class="status-detail" aria-hidden="true">{detail}</span>
+            <When condition=waits>
+                <button class="status-button" title="Connect now" on:click=move |_| retry.run(())>
+                    "Now"
+                </button>
+            </When>
+        </div>
+    }
+}

@@ -1,0 +1,125 @@
+//! The form that starts a command.
+
+use leptos::html;
+use leptos::prelude::*;
+use moorline_shared::id::ProjectId;
+use moorline_shared::rest::CreateSession;
+
+use super::dialogs::FormActions;
+use super::store::Store;
+use crate::components::Field;
+use crate::components::field::typed;
+
+/// Asks what to run, where, under which name and in which project.
+#[component]
+pub fn CreateForm(
+    /// Closes the dialog.
+    close: Callback<()>,
+) -> impl IntoView {
+    let store = Store::expect();
+    let command = NodeRef::<html::Input>::new();
+    let cwd = NodeRef::<html::Input>::new();
+    let name = NodeRef::<html::Input>::new();
+    let project = RwSignal::new(untrack(|| store.router.shelf()).project().cloned());
+    let problem = RwSignal::new(None::<String>);
+    let submit = move |event: leptos::ev::SubmitEvent| {
+        event.prevent_default();
+        match wish(typed(command), typed(cwd), typed(name)) {
+            Ok(wish) => {
+                store.create(CreateSession { project: project.get_untracked(), ..wish });
+                close.run(());
+            }
+            Err(Unbalanced) => {
+                let text = "A quote is open. Close it, or put a backslash before it.";
+                problem.set(Some(text.to_owned()));
+            }
+        }
+    };
+    view! {
+        <form on:submit=submit>
+            <Field
+                label="Command"
+                name="command"
+                node=command
+                placeholder="login shell"
+                problem
+                mono=true
+                first=true
+            />
+            <Field label="Folder" name="cwd" node=cwd placeholder="the project's, or home" mono=true list="folders" />
+            <Folders />
+            <Field label="Name" name="name" node=name placeholder="optional" />
+            <ProjectChoice project />
+            <FormActions close verb="Start" />
+        </form>
+    }
+}
+
+/// The folders that sessions are in, as suggestions.
+#[component]
+fn Folders() -> impl IntoView {
+    let store = Store::expect();
+    let mut folders: Vec<String> = store.sessions.with_untracked(|sessions| {
+        let all = sessions.iter().flat_map(|sessions| sessions.values());
+        all.filter_map(|session| session.cwd.clone()).collect()
+    });
+    folders.sort();
+    folders.dedup();
+    let options = folders.into_iter().map(|folder| view! { <option value=folder></option> });
+    view! { <datalist id="folders">{options.collect_view()}</datalist> }
+}
+
+#[component]
+fn ProjectChoice(project: RwSignal<Option<ProjectId>>) -> impl IntoView {
+    let store = Store::expect();
+    let projects = untrack(|| store.projects.get());
+    if projects.is_empty() {
+        return ().into_any();
+    }
+    let options = projects.into_iter().map(|one| {
+        let chosen = project.with_untracked(|project| project.as_ref() == Some(&one.id));
+        view! { <option value=one.id.to_string() selected=chosen>{one.name}</option> }
+    });
+    view! {
+        <label class="field">
+            <span>"Project"</span>
+            <select
+                class="select"
+                data-testid="project"
+                on:change=move |event| project.set(event_target_value(&event).parse().ok())
+            >
+                <option value="">"None"</option>
+                {options.collect_view()}
+            </select>
+        </label>
+    }
+    .into_any()
+}
+
+#[derive(Debug, PartialEq, Eq)]
+struct Unbalanced;
+
+fn wish(
+    command: Option<String>,
+    cwd: Option<String>,
+    name: Option<String>,
+) -> Result<CreateSession, Unbalanced> {
+    let command = command.map(|line| shlex::split(&line).ok_or(Unbalanced)).transpose()?;
+    let command = command.filter(|words| !words.is_empty());
+    Ok(CreateSession { command, cwd, name, ..CreateSession::default() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    #[test]
+    fn a_command_line_is_split_as_a_shell_would() {
+        let made = wish(Some("vim 'my file'".into()), None, Some("notes".into())).unwrap();
+        assert_eq!(made.command.unwrap(), ["vim", "my file"]);
+        assert_eq!(made.name.as_deref(), Some("notes"));
+        assert_eq!(wish(Some("echo 'open".into()), None, None), Err(Unbalanced));
+        assert_eq!(wish(Some("# only a comment".into()), None, None).unwrap().command, None);
+    }
+}

@@ -1,0 +1,157 @@
+//! What the user does with the list: searches, sorts, selects, and is asked about.
+
+use std::collections::BTreeSet;
+
+use leptos::prelude::*;
+use moorline_shared::id::{ProjectId, SessionId};
+
+use super::arrange::{Sort, arrange, hold};
+use super::store::Store;
+use crate::bindings::storage::{self, Area};
+use crate::components::when::effect;
+
+const SORT_KEY: &str = "moorline.sort";
+
+/// What a dialog asks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Ask {
+    /// What to start.
+    Create,
+    /// Whether to delete these.
+    Delete(Vec<SessionId>),
+    /// Where to move these.
+    Move(Vec<SessionId>),
+    /// What to call this one.
+    Rename(SessionId),
+    /// What a project is: a new one, or this one.
+    Project(Option<ProjectId>),
+    /// Whether to delete this project.
+    DeleteProject(ProjectId),
+}
+
+/// What the user does with the list.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Desk {
+    /// Only sessions that contain this.
+    pub(super) wanted: RwSignal<String>,
+    pub(super) sort: RwSignal<Sort>,
+    /// What is shown, in order.
+    pub(super) order: Memo<Vec<SessionId>>,
+    /// Something points at the list: nothing may move below it.
+    pub(super) held: RwSignal<bool>,
+    /// What a dialog asks now.
+    pub(super) asked: RwSignal<Option<Ask>>,
+    /// Whose menu is open.
+    pub(super) menu_of: RwSignal<Option<SessionId>>,
+    selected: RwSignal<BTreeSet<SessionId>>,
+    /// What was selected last: where a range begins.
+    anchor: RwSignal<Option<SessionId>>,
+}
+
+impl Desk {
+    /// An empty one, known to all components below.
+    pub(super) fn provide(store: Store) -> Self {
+        let kept = storage::get(Area::Browser, SORT_KEY).unwrap_or_default();
+        let (wanted, sort) = (RwSignal::new(String::new()), RwSignal::new(Sort::from_name(&kept)));
+        let held = RwSignal::new(false);
+        let asked_for = Memo::new(move |_| (store.router.shelf(), wanted.get(), sort.get()));
+        let order = Memo::new(move |before: Option<&Order>| {
+            let (shelf, wanted, sort) = asked_for.get();
+            let now = store.sessions.with(|sessions| match sessions {
+                Some(sessions) => arrange(sessions, &shelf, &wanted, sort),
+                None => Vec::new(),
+            });
+            let ids: Vec<_> = now.into_iter().map(|session| session.session_id.clone()).collect();
+            let question = (shelf, wanted, sort);
+            match before.filter(|before| held.get() && before.question == question) {
+                Some(before) => Order { ids: hold(&before.ids, &ids), question },
+                None => Order { ids, question },
+            }
+        });
+        let desk = Self {
+            wanted,
+            sort,
+            order: Memo::new(move |_| order.with(|order| order.ids.clone())),
+            held,
+            asked: RwSignal::default(),
+            menu_of: RwSignal::default(),
+            selected: RwSignal::default(),
+            anchor: RwSignal::default(),
+        };
+        // Another shelf is another table: nothing that is out of sight stays selected.
+        effect(move || {
+            asked_for.track();
+            desk.deselect();
+        });
+        provide_context(desk);
+        desk
+    }
+
+    pub(super) fn expect() -> Self {
+        expect_context()
+    }
+
+    pub(super) fn ask(self, ask: Ask) {
+        self.asked.set(Some(ask));
+    }
+
+    /// Sorts, and remembers how.
+    pub(super) fn sort_by(self, sort: Sort) {
+        storage::set(Area::Browser, SORT_KEY, sort.name());
+        self.sort.set(sort);
+    }
+
+    /// What is selected and still shown, in order; tracked.
+    pub(super) fn selection(self) -> Vec<SessionId> {
+        let selected = self.selected.get();
+        self.order.with(|order| order.iter().filter(|id| selected.contains(*id)).cloned().collect())
+    }
+
+    pub(super) fn is_selected(self, id: &SessionId) -> bool {
+        self.selected.with(|selected| selected.contains(id))
+    }
+
+    /// Selects or deselects one, or with `range` everything from the last one to this one.
+    pub(super) fn toggle(self, id: &SessionId, range: bool) {
+        let place = |wanted: &SessionId| {
+            self.order.with_untracked(|order| order.iter().position(|id| id == wanted))
+        };
+        let from = self.anchor.get_untracked().filter(|_| range).and_then(|id| place(&id));
+        match (from, place(id)) {
+            (Some(from), Some(to)) => {
+                let range = from.min(to)..=from.max(to);
+                let ids = self.order.with_untracked(|order| order[range].to_vec());
+                self.selected.update(|selected| selected.extend(ids));
+            }
+            _ => self.selected.update(|selected| {
+                if !selected.remove(id) {
+                    selected.insert(id.clone());
+                }
+            }),
+        }
+        self.anchor.set(Some(id.clone()));
+    }
+
+    pub(super) fn select_all(self) {
+        let all = self.order.with_untracked(|order| order.iter().cloned().collect());
+        self.selected.set(all);
+    }
+
+    pub(super) fn deselect(self) {
+        if self.selected.with_untracked(|selected| !selected.is_empty()) {
+            self.selected.set(BTreeSet::new());
+        }
+    }
+
+    /// What an action on `id` is for: the whole selection where it belongs to it.
+    pub(super) fn with_selection(self, id: &SessionId) -> Vec<SessionId> {
+        if self.is_selected(id) { untrack(|| self.selection()) } else { vec![id.clone()] }
+    }
+}
+
+/// What is shown, and what was asked for: only the same question may keep its order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Order {
+    ids: Vec<SessionId>,
+    question: (crate::route::Shelf, String, Sort),
+}

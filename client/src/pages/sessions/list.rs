@@ -1,0 +1,218 @@
+//! The list itself.
+
+use leptos::prelude::*;
+use moorline_shared::id::SessionId;
+
+use super::desk::{Ask, Desk};
+use super::row::Row;
+use super::store::Store;
+use crate::components::{Icon, IconName, When};
+use crate::route::{Route, Shelf};
+use crate::session::StreamStatus;
+
+/// What there is to show.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Content {
+    Unknown,
+    NoSuchProject,
+    NoSessions,
+    EmptyShelf,
+    Rows,
+}
+
+/// The sessions of the shelf, those that run first.
+#[component]
+pub fn SessionList(
+    /// Starts a login shell.
+    start_shell: Callback<()>,
+) -> impl IntoView {
+    let (store, desk) = (Store::expect(), Desk::expect());
+    let content = Memo::new(move |_| {
+        let shelf = store.router.shelf();
+        store.sessions.with(|sessions| {
+            let Some(sessions) = sessions else { return Content::Unknown };
+            let of_shelf = |project| shelf.holds(project);
+            match &shelf {
+                Shelf::Project(id) if store.project(id).is_none() => Content::NoSuchProject,
+                Shelf::All if sessions.is_empty() => Content::NoSessions,
+                _ if !sessions.values().any(|s| of_shelf(s.project.as_ref())) => {
+                    Content::EmptyShelf
+                }
+                _ => Content::Rows,
+            }
+        })
+    });
+    let clear = move || desk.ask(Ask::Delete(untrack(|| of_group(store, desk, true))));
+    move || {
+        match content.get() {
+        Content::Unknown => view! { <Unknown /> }.into_any(),
+        Content::NoSuchProject => view! { <NoSuchProject /> }.into_any(),
+        Content::NoSessions => view! { <NoSessions start_shell /> }.into_any(),
+        Content::EmptyShelf => view! { <EmptyShelf start_shell /> }.into_any(),
+        Content::Rows => view! {
+            <div on:pointerenter=move |_| desk.held.set(true) on:pointerleave=move |_| desk.held.set(false)>
+                <Group title="Running" over=false />
+                <Group title="Ended" over=true>
+                    <button class="button quiet" data-testid="clear" on:click=move |_| clear()>
+                        "Delete all ended…"
+                    </button>
+                </Group>
+            </div>
+            <When condition=move || desk.order.with(Vec::is_empty)>
+                <p class="hint centred" role="status" data-testid="no-match">"No session matches."</p>
+            </When>
+        }
+        .into_any(),
+    }
+    }
+}
+
+/// The sessions that are shown and over, or not; tracked.
+fn of_group(store: Store, desk: Desk, over: bool) -> Vec<SessionId> {
+    store.sessions.with(|sessions| {
+        let Some(sessions) = sessions else { return Vec::new() };
+        let mine =
+            |id: &&SessionId| sessions.get(*id).is_some_and(|s| s.lifecycle.is_over() == over);
+        desk.order.with(|order| order.iter().filter(mine).cloned().collect())
+    })
+}
+
+#[component]
+fn Group(
+    title: &'static str,
+    over: bool,
+    #[prop(optional)] children: Option<ChildrenFn>,
+) -> impl IntoView {
+    let (store, desk) = (Store::expect(), Desk::expect());
+    let ids = Memo::new(move |_| of_group(store, desk, over));
+    let children = StoredValue::new(children);
+    view! {
+        <When condition=move || ids.with(|ids| !ids.is_empty())>
+            <section class="group">
+                <div class="group-head">
+                    <h2>
+                        {title} " " <span class="count">{move || ids.with(Vec::len)}</span>
+                    </h2>
+                    {children.with_value(|children| children.as_ref().map(|children| children()))}
+                </div>
+                <ul class="rows" data-testid="sessions">
+                    <For each=move || ids.get() key=|id| id.clone() let:id>
+                        <Row id />
+                    </For>
+                </ul>
+            </section>
+        </When>
+    }
+}
+
+#[component]
+fn NoSessions(start_shell: Callback<()>) -> impl IntoView {
+    view! {
+        <div class="empty" data-testid="empty">
+            <span class="empty-mark"><Icon name=IconName::Prompt /></span>
+            <h2>"No sessions yet"</h2>
+            <p>
+                "A session keeps running when you close this page, lose the network or restart \
+                 the relay. Come back from anywhere and go on."
+            </p>
+            <Beginnings start_shell />
+        </div>
+    }
+}
+
+#[component]
+fn EmptyShelf(start_shell: Callback<()>) -> impl IntoView {
+    let store = Store::expect();
+    let loose = move || store.router.shelf() == Shelf::Loose;
+    let text = move || {
+        if loose() {
+            "Every session belongs to a project. Those that belong to none show up here."
+        } else {
+            "What you start here belongs to this project and begins in its folder. Sessions that \
+             run already can be moved here."
+        }
+    };
+    view! {
+        <div class="empty" data-testid="empty-shelf">
+            <span class="empty-mark"><Icon name=IconName::Folder /></span>
+            <h2>"No sessions here"</h2>
+            <p>{text}</p>
+            <Beginnings start_shell />
+        </div>
+    }
+}
+
+#[component]
+fn Beginnings(start_shell: Callback<()>) -> impl IntoView {
+    let (store, desk) = (Store::expect(), Desk::expect());
+    view! {
+        <div class="actions centred">
+            <button
+                class="button primary"
+                disabled=store.creating
+                on:click=move |_| start_shell.run(())
+            >
+                "Start a shell" <kbd aria-hidden="true">"n"</kbd>
+            </button>
+            <button class="button" on:click=move |_| desk.ask(Ask::Create)>
+                "Run a command…" <kbd aria-hidden="true">"c"</kbd>
+            </button>
+        </div>
+    }
+}
+
+#[component]
+fn NoSuchProject() -> impl IntoView {
+    view! {
+        <div class="empty" data-testid="no-project">
+            <span class="empty-mark"><Icon name=IconName::Folder /></span>
+            <h2>"No such project"</h2>
+            <p>"It may have been deleted. Its sessions, if it had any, are still there."</p>
+            <a href=Route::Sessions { shelf: Shelf::All }.address() class="button primary">
+                "All sessions"
+            </a>
+        </div>
+    }
+}
+
+/// Before the relay has told anything: that it is asked, or why it does not tell.
+#[component]
+fn Unknown() -> impl IntoView {
+    let store = Store::expect();
+    let trouble = Memo::new(move |_| match store.status.get() {
+        StreamStatus::Refused { status: 403 } => {
+            Some("This token opens single sessions only. Open one by its own address.")
+        }
+        StreamStatus::Refused { .. } => {
+            Some("The relay has no list of sessions. It may be older than this page.")
+        }
+        StreamStatus::Waiting { .. } | StreamStatus::Connecting { attempt: 1.. } => {
+            Some("The relay does not answer. Is `moorline serve` running?")
+        }
+        _ => None,
+    });
+    let passes = move || !store.status.get().is_final();
+    move || match trouble.get() {
+        Some(text) => view! {
+            <div class="empty" data-testid="problem" role="alert">
+                <span class="empty-mark bad"><Icon name=IconName::Info /></span>
+                <h2>"Nothing to show"</h2>
+                <p>{text}</p>
+                <When condition=passes>
+                    <button class="button primary" on:click=move |_| store.reconnect()>
+                        "Try again"
+                    </button>
+                </When>
+            </div>
+        }
+        .into_any(),
+        None => view! {
+            <ul class="rows ghost" aria-busy="true" aria-label="Loading sessions">
+                <li class="row"></li>
+                <li class="row"></li>
+                <li class="row"></li>
+            </ul>
+        }
+        .into_any(),
+    }
+}

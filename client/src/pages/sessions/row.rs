@@ -1,0 +1,143 @@
+//! One session in the list.
+
+use leptos::prelude::*;
+use moorline_shared::id::SessionId;
+use moorline_shared::rest::SessionSummary;
+
+use super::desk::{Ask, Desk};
+use super::row_menu;
+use super::store::Store;
+use crate::bindings::{clock, page};
+use crate::components::{Icon, IconName, When, words};
+use crate::route::{Route, Shelf};
+
+/// One session: what it is and does, and what can be done with it.
+#[component]
+pub fn Row(
+    /// Which.
+    id: SessionId,
+) -> impl IntoView {
+    let (store, desk) = (Store::expect(), Desk::expect());
+    let (shown, path) = (id.to_string(), Route::Terminal(id.clone()).address());
+    let own = StoredValue::new(id);
+    let session = Memo::new(move |_| own.with_value(|id| store.session(id)));
+    let field = move |read: fn(&SessionSummary) -> String| {
+        move || session.with(|session| session.as_deref().map(read).unwrap_or_default())
+    };
+    let name = field(words::name);
+    let activity = move || {
+        store.beat.track();
+        let at = session.with(|s| clock::parse_rfc3339(&s.as_ref()?.last_activity));
+        at.map(|at| words::ago(clock::wall_ms() - at))
+    };
+    let selected = Memo::new(move |_| own.with_value(|id| desk.is_selected(id)));
+    let failed = move || session.with(|s| s.as_deref().and_then(failure));
+    view! {
+        <li
+            class="row"
+            class:selected=selected
+            data-testid="session-row"
+            data-session=shown
+            on:keydown=move |event| on_key(&event, store, desk, own.get_value())
+        >
+            <input
+                type="checkbox"
+                class="row-check"
+                data-testid="select"
+                aria-label=move || format!("Select {}", name())
+                title="Select (x)"
+                prop:checked=selected
+                on:click=move |event| {
+                    own.with_value(|id| desk.toggle(id, event.shift_key()));
+                }
+            />
+            <span class="state" data-tone=field(|s| words::tone(s).to_owned()) data-testid="session-state">
+                {field(words::state)}
+            </span>
+            <a href=path class="row-link">
+                <span class="row-name">{name}</span>
+                <span class="row-command">{field(words::detail)}</span>
+            </a>
+            <When condition=move || failed().is_some()>
+                <span class="row-failed" title="How the last command ended">{failed}</span>
+            </When>
+            <ProjectTag session />
+            <span class="row-cwd" title=field(folder)><bdi>{field(folder)}</bdi></span>
+            <span class="row-viewers" title="Following it now">
+                <When condition=move || session.with(|s| s.as_ref().is_some_and(|s| s.clients > 0))>
+                    <Icon name=IconName::Eye />
+                    {field(|s| s.clients.to_string())}
+                </When>
+            </span>
+            <time class="row-time" title="Last activity">{activity}</time>
+            <button
+                class="icon-button row-delete"
+                data-testid="delete"
+                title="Delete (Del)"
+                aria-label=move || format!("Delete {}", name())
+                on:click=move |_| desk.ask(Ask::Delete(vec![own.get_value()]))
+            >
+                <Icon name=IconName::Bin />
+            </button>
+            <button
+                class="icon-button"
+                data-testid="row-menu-button"
+                title="More (.)"
+                aria-label=move || format!("More for {}", name())
+                aria-haspopup="menu"
+                on:click=move |event| row_menu::open(desk, own.get_value(), &event_target(&event))
+            >
+                <Icon name=IconName::More />
+            </button>
+        </li>
+    }
+}
+
+/// Where all sessions are shown: whose each one is.
+#[component]
+fn ProjectTag(session: Memo<Option<std::sync::Arc<SessionSummary>>>) -> impl IntoView {
+    let store = Store::expect();
+    let project = Memo::new(move |_| {
+        let id = session.with(|session| session.as_ref()?.project.clone())?;
+        store.project(&id).filter(|_| store.router.shelf() == Shelf::All)
+    });
+    move || {
+        project.get().map(|project| {
+            let shelf = Shelf::Project(project.id);
+            view! {
+                <a href=Route::Sessions { shelf }.address() class="tag">{project.name}</a>
+            }
+        })
+    }
+}
+
+fn folder(session: &SessionSummary) -> String {
+    session.cwd.clone().unwrap_or_default()
+}
+
+/// That the last command of a shell that waits has failed.
+fn failure(session: &SessionSummary) -> Option<String> {
+    let code = session.last_exit_code.filter(|code| *code != 0)?;
+    (words::tone(session) == "idle").then(|| format!("exit {code}"))
+}
+
+fn on_key(event: &leptos::ev::KeyboardEvent, store: Store, desk: Desk, id: SessionId) {
+    if event.ctrl_key() || event.alt_key() || event.meta_key() {
+        return;
+    }
+    match event.key().as_str() {
+        "Delete" => desk.ask(Ask::Delete(desk.with_selection(&id))),
+        "x" => desk.toggle(&id, false),
+        "X" => desk.toggle(&id, true),
+        "d" => store.router.go(&Route::Session(id)),
+        "m" => desk.ask(Ask::Move(desk.with_selection(&id))),
+        "r" | "F2" => desk.ask(Ask::Rename(id)),
+        "." | "ContextMenu" => {
+            if let Some(button) = page::within(&event_target(event), "li", "[aria-haspopup]") {
+                row_menu::open(desk, id, &button);
+            }
+        }
+        _ => return,
+    }
+    event.prevent_default();
+}

@@ -1,0 +1,93 @@
+//! The menu of a row: one for all of them, beside the button that opens it.
+
+use leptos::prelude::*;
+use moorline_shared::id::SessionId;
+
+use super::desk::{Ask, Desk};
+use super::store::Store;
+use crate::bindings::dialog as popover;
+use crate::bindings::page::{self, HtmlElement};
+use crate::components::{Icon, IconName};
+use crate::route::Route;
+
+const MENU: &str = "row-menu";
+const ENTRIES: &str = "#row-menu [role=menuitem]";
+
+/// Opens the menu of `id` beside `button`.
+pub(super) fn open(desk: Desk, id: SessionId, button: &HtmlElement) {
+    desk.menu_of.set(Some(id));
+    let button = button.clone();
+    // The entries are there by then.
+    request_animation_frame(move || {
+        popover::open_at(MENU, &button);
+        page::move_focus(ENTRIES, 1);
+    });
+}
+
+/// The menu of the row whose button was pressed.
+#[component]
+pub fn RowMenu() -> impl IntoView {
+    let (store, desk) = (Store::expect(), Desk::expect());
+    let on_key = move |event: leptos::ev::KeyboardEvent| {
+        match event.key().as_str() {
+            "ArrowDown" => page::move_focus(ENTRIES, 1),
+            "ArrowUp" => page::move_focus(ENTRIES, -1),
+            "Home" => page::move_focus(ENTRIES, i32::MIN / 2),
+            "End" => page::move_focus(ENTRIES, i32::MAX / 2),
+            "Tab" => popover::hide(MENU),
+            _ => return,
+        }
+        event.prevent_default();
+    };
+    view! {
+        <div
+            id=MENU
+            class="menu row-menu"
+            popover="auto"
+            role="menu"
+            aria-label="Session"
+            data-testid="row-menu"
+            on:keydown=on_key
+        >
+            {move || desk.menu_of.get().map(|id| entries(store, desk, id))}
+        </div>
+    }
+}
+
+fn entries(store: Store, desk: Desk, id: SessionId) -> impl IntoView {
+    let own = StoredValue::new(id);
+    let entry = move |icon, keys, label, pick: fn(Store, Desk, SessionId)| {
+        view! {
+            <button
+                class="menu-item"
+                role="menuitem"
+                tabindex="-1"
+                on:click=move |_| {
+                    popover::hide(MENU);
+                    pick(store, desk, own.get_value());
+                }
+            >
+                <Icon name=icon />
+                <span>{label}</span>
+                <kbd aria-hidden="true">{keys}</kbd>
+            </button>
+        }
+    };
+    view! {
+        {entry(IconName::Prompt, "⏎", "Open terminal", |store, _, id| {
+            store.router.go(&Route::Terminal(id));
+        })}
+        {entry(IconName::Info, "d", "Details", |store, _, id| {
+            store.router.go(&Route::Session(id));
+        })}
+        <hr />
+        {entry(IconName::Copy, "", "Duplicate", |store, _, id| store.duplicate(id))}
+        {entry(IconName::Fork, "", "Fork", |store, _, id| store.fork(id))}
+        <hr />
+        {entry(IconName::Folder, "m", "Move to project…", |_, desk, id| {
+            desk.ask(Ask::Move(vec![id]));
+        })}
+        {entry(IconName::Pencil, "r", "Rename…", |_, desk, id| desk.ask(Ask::Rename(id)))}
+        {entry(IconName::Bin, "Del", "Delete…", |_, desk, id| desk.ask(Ask::Delete(vec![id])))}
+    }
+}
