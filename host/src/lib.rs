@@ -11,9 +11,12 @@
 //! [`marks`] finds what a shell says of itself within its output: whether it is at its prompt, in
 //! which folder, what runs, and how the last command ended.
 //!
+//! [`context`] finds the files that a session works with.
+//!
 //! [`publisher`] is the host's end of the link to a relay: it numbers the output, keeps what is
 //! not durable yet, and takes each piece of input once.
 
+pub mod context;
 pub mod marks;
 pub mod pty;
 pub mod publisher;
