@@ -4,6 +4,7 @@ mod answer;
 mod claims;
 pub mod events;
 mod input;
+pub mod overview;
 pub mod peer;
 pub mod reader;
 mod requests;

@@ -5,6 +5,7 @@ mod csp;
 mod error;
 mod events;
 mod legacy;
+mod overview;
 mod pages;
 mod plain;
 mod rest;
@@ -53,6 +54,7 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/api/session/{id}", delete(rest::delete))
         .route("/api/session/{id}/events", get(events::open))
         .route("/api/session/{id}/events/status", get(events::status))
+        .route("/api/events", get(overview::open))
         .route("/api/terminal/ws/{id}", get(plain::open))
         .merge(legacy::routes())
         .route("/sessions/{id}/stream", get(stream::open))

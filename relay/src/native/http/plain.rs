@@ -28,7 +28,7 @@ struct Failure {
 
 /// The same for a client that did not ask for a WebSocket.
 struct Refusal {
-    status: ApiError,
+    status: Box<ApiError>,
     failure: Failure,
 }
 
@@ -67,7 +67,7 @@ pub(super) async fn open(
 fn authorised(app: &App, id: &str, headers: &HeaderMap) -> Result<(SessionId, Scope), Refusal> {
     let refused = |close_code, status: ApiError| {
         let text = "Error: WebSocket connection failed\nPlease sign in and try again".to_owned();
-        Refusal { status, failure: Failure { close_code, text } }
+        Refusal { status: Box::new(status), failure: Failure { close_code, text } }
     };
     if !app.origins.allows(headers) {
         return Err(refused(close::FORBIDDEN, ApiError::origin()));
@@ -78,7 +78,7 @@ fn authorised(app: &App, id: &str, headers: &HeaderMap) -> Result<(SessionId, Sc
         let details = "A session id has 8 to 32 letters, digits, '_' or '-'.";
         let text = format!("Error: Invalid session ID format\nDetails: {details}");
         let failure = Failure { close_code: close::NOT_FOUND, text };
-        return Err(Refusal { status: ApiError::invalid_id(id), failure });
+        return Err(Refusal { status: Box::new(ApiError::invalid_id(id)), failure });
     }
     rest::allowed(&caller, id).map_err(|status| refused(close::FORBIDDEN, status))
 }
