@@ -116,6 +116,27 @@ async fn a_login_shell_keeps_its_history_and_env() {
     shell.exit(0).await;
 }
 
+#[tokio::test]
+async fn no_option_and_no_variable_of_bash_differs() {
+    let dump = "compgen -v > names; shopt > shopt; set -o > set; trap > trap; alias > alias; exit";
+    for command in [&["bash"][..], &["bash", "-l"]] {
+        let mut dumps = Vec::new();
+        for start in [Start::new(command), Start::new(command).without_integration()] {
+            let mut shell = start.spawn();
+            shell.type_keys(&format!("{dump}\r")).await;
+            assert!(!shell.read_until(|_| false).await);
+            let read = |name: &str| std::fs::read_to_string(shell.home().join(name)).unwrap();
+            let own = ["__moorline_", "PROMPT_COMMAND", "PS0", "BASH_REMATCH", "BASH_LINENO"];
+            let names = read("names");
+            let names = names.lines().filter(|name| !own.iter().any(|own| name.starts_with(own)));
+            let mut all: Vec<String> = names.map(str::to_owned).collect();
+            all.extend(["shopt", "set", "trap", "alias"].map(read));
+            dumps.push(all);
+        }
+        assert_eq!(dumps[0], dumps[1], "{command:?}");
+    }
+}
+
 /// Before 5.1 PROMPT_COMMAND is one text.
 #[tokio::test]
 async fn an_older_bash_is_served_too() {
