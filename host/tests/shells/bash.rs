@@ -109,7 +109,9 @@ async fn repeated_and_edited_lines_are_told() {
 
 #[tokio::test]
 async fn a_login_shell_keeps_its_history_and_env() {
-    let mut shell = Start::new(&["bash", "-l"]).variable("ENV", "mine").shell().await;
+    let start = Start::new(&["bash", "-l"]).variable("ENV", "mine");
+    let mut shell = start.variable("HOSTNAME", "of-another-machine").shell().await;
+    assert_eq!(shell.state.cwd(), shell.home().to_str());
     let expected = format!("mine {}\r\n", shell.home().join(".bash_history").display());
     assert_eq!(shell.run("echo $(printenv ENV) $HISTFILE").await, expected);
     assert_eq!(shell.run("shopt inherit_errexit").await, "inherit_errexit\toff\r\n");

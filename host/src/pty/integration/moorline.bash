@@ -24,9 +24,10 @@ __moorline_encode() {
 
 # Before each prompt, in a subshell. $1 is the last command's exit code.
 __moorline_prompt() {
-    local REPLY
+    # HOSTNAME may be inherited from another machine.
+    local REPLY host='\H'
     __moorline_encode "${PWD-}"
-    builtin printf '\e]7;file://%s%s\a' "${HOSTNAME-}" "$REPLY"
+    builtin printf '\e]7;file://%s%s\a' "${host@P}" "$REPLY"
     if ((__moorline_marks)); then
         if ((__moorline_ended)); then
             builtin printf '\e]133;D;%s\a' "$1"
@@ -78,7 +79,7 @@ __moorline_install() {
     if ((BASH_VERSINFO[0] * 100 + BASH_VERSINFO[1] >= 501)); then
         # A later `PROMPT_COMMAND=...` sets the first element, which is left to the user.
         if [[ -z ${PROMPT_COMMAND+set} ]]; then
-            PROMPT_COMMAND=('')
+            PROMPT_COMMAND[0]=''
         fi
         PROMPT_COMMAND+=("{ ( $begin; __moorline_prompt \"\$1\" >&2 ) || :; } 2>&\$((${assign}2))")
     else
