@@ -319,7 +319,7 @@ mod tests {
     fn what_no_client_numbers_is_bounded_and_taken_in_its_turn() {
         let mut publisher = publisher();
         type_piece(&mut publisher, 1, b"ab");
-        let mut write = |publisher: &mut Publisher, request: u64, data: &[u8]| {
+        let write = |publisher: &mut Publisher, request: u64, data: &[u8]| {
             let (request, data) = (RequestId(request), Bytes::copy_from_slice(data));
             let event = Event::new("session_1".parse().unwrap(), "command-sent", 1, ());
             publisher.command(HostCommand::Write { request, data, event: Some(event) });
