@@ -13,6 +13,11 @@ pub const SNAPSHOT_BYTES: usize = 1024 * 1024;
 /// Most bytes of the body of a REST request.
 pub const REQUEST_BODY_BYTES: usize = 256 * 1024;
 
+/// Most bytes of a prompt, or of what is typed into a terminal by one request.
+pub const PROMPT_BYTES: usize = 64 * 1024;
+/// Most characters of the name of a session or project.
+pub const NAME_CHARACTERS: usize = 200;
+
 /// Output that a client may have received and not acknowledged; then the sender pauses.
 pub const UNACKED_OUTPUT_BYTES: u64 = 2 * 1024 * 1024;
 /// A client further behind the head than this gets a snapshot instead of the backlog.

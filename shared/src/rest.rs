@@ -1,5 +1,7 @@
 //! The bodies of the REST API.
 
+mod terminal;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
@@ -7,6 +9,9 @@ use serde::{Deserialize, Serialize};
 use crate::event::Activity;
 use crate::id::{Epoch, ProjectId, Seq, SessionId};
 use crate::session::Lifecycle;
+pub use terminal::{
+    CreateTerminal, Done, OutputPiece, TerminalCreated, TerminalInput, TerminalOutput,
+};
 
 /// The body of `POST /api/sessions`. Every field may be left out.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,6 +23,7 @@ pub struct CreateSession {
     pub session_id: Option<SessionId>,
     /// Program and arguments; without it the user's login shell.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(min_items = 1))]
     pub command: Option<Vec<String>>,
     /// The folder to start in; without it the project's, else the user's home.
     #[serde(skip_serializing_if = "Option::is_none", alias = "workingDir")]
@@ -27,6 +33,7 @@ pub struct CreateSession {
     pub env: BTreeMap<String, String>,
     /// For people.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(max_length = 200))]
     pub name: Option<String>,
     /// The project that it belongs to.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -36,9 +43,11 @@ pub struct CreateSession {
     pub driver: Option<String>,
     /// The terminal's columns.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(minimum = 2, maximum = 1000))]
     pub cols: Option<u16>,
     /// The terminal's rows.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(minimum = 1, maximum = 500))]
     pub rows: Option<u16>,
 }
 
@@ -153,6 +162,7 @@ pub struct SessionStatus {
 #[serde(rename_all = "camelCase")]
 pub struct RenameSession {
     /// The new name; empty for none.
+    #[cfg_attr(feature = "openapi", schema(max_length = 200))]
     pub name: String,
 }
 
@@ -173,6 +183,7 @@ pub struct MoveSession {
 pub struct DuplicateSession {
     /// The new session's name; without it one that tells of the first.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(max_length = 200))]
     pub name: Option<String>,
 }
 
@@ -184,8 +195,9 @@ pub struct ForkSession {
     /// The last entry to take over; without it the head.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seq: Option<Seq>,
-    /// As in [`DuplicateSession`].
+    /// The new session's name; without it one that tells of the first.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(max_length = 200))]
     pub name: Option<String>,
 }
 
@@ -223,6 +235,7 @@ pub struct Project {
 #[serde(rename_all = "camelCase")]
 pub struct CreateProject {
     /// For people; not empty.
+    #[cfg_attr(feature = "openapi", schema(min_length = 1, max_length = 200))]
     pub name: String,
     /// Where its sessions start.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -236,6 +249,7 @@ pub struct CreateProject {
 pub struct ChangeProject {
     /// The new name; not empty.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(min_length = 1, max_length = 200))]
     pub name: Option<String>,
     /// The new folder; empty for none.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -267,7 +281,7 @@ pub struct ProjectChanged {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase", default)]
 pub struct Prompt {
-    /// What is typed, followed by Enter.
+    /// What is typed, followed by Enter; not empty, and at most 64 KiB.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub command: Option<String>,
     /// Files that it speaks of; they show up among the session's context files.
@@ -375,6 +389,19 @@ pub struct Deleted {
     pub message: String,
     /// The session that was.
     pub session_id: SessionId,
+}
+
+/// The answer to `GET /healthz`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct Health {
+    /// `ok`, or `degraded` while nothing can be stored.
+    pub status: String,
+    /// Whether what sessions put out is stored.
+    pub storing: bool,
+    /// The relay's version.
+    pub version: String,
 }
 
 /// The body of every answer that is no success.

@@ -1,11 +1,13 @@
-//! Who may do what: tokens, where a request carries them, and origins.
+//! Who may do what: tokens, where a request carries them, tickets, and origins.
 
 mod access;
 mod carrier;
 mod origin;
+mod tickets;
 mod tokens;
 
 pub use access::{Access, InvalidAccess};
 pub use carrier::{COOKIE, presented};
 pub use origin::OriginPolicy;
+pub use tickets::{TICKET_LIFETIME, Tickets};
 pub use tokens::{MintError, Minted, Tokens, VerifyError};

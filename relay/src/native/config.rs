@@ -18,11 +18,13 @@ pub struct Config {
     pub frame_ancestors: Vec<String>,
     /// The client's files; without it those in the binary.
     pub dist: Option<PathBuf>,
+    /// Whether `/claude/api/claude/*` is served.
+    pub legacy: bool,
 }
 
 impl std::fmt::Debug for Config {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { listen, data_dir, token, allow_origins, frame_ancestors, dist } = self;
+        let Self { listen, data_dir, token, allow_origins, frame_ancestors, dist, legacy } = self;
         f.debug_struct("Config")
             .field("listen", listen)
             .field("data_dir", data_dir)
@@ -30,6 +32,7 @@ impl std::fmt::Debug for Config {
             .field("allow_origins", allow_origins)
             .field("frame_ancestors", frame_ancestors)
             .field("dist", dist)
+            .field("legacy", legacy)
             .finish()
     }
 }

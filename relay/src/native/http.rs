@@ -1,10 +1,14 @@
 //! The relay's routes.
 
+mod answers;
 mod assets;
+mod context;
 mod csp;
 mod error;
 mod events;
+mod extract;
 mod legacy;
+mod openapi;
 mod overview;
 mod pages;
 mod plain;
@@ -13,23 +17,26 @@ mod stream;
 
 use std::sync::Arc;
 
-use axum::Router;
-use axum::extract::{DefaultBodyLimit, FromRequestParts, Request, State};
-use axum::http::request::Parts;
+use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::{HeaderMap, Method};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::{delete, get};
+use axum::routing::get;
+use axum::{Extension, Router};
 use moorline_shared::limits::REQUEST_BODY_BYTES;
 use moorline_shared::time::Time;
 use tower_http::catch_panic::CatchPanicLayer;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
-use super::auth::{Access, OriginPolicy, Tokens, VerifyError, presented};
+use super::auth::{Access, OriginPolicy, Tickets, Tokens, VerifyError, presented};
 use super::clock::wall_ms;
 use super::registry::Registry;
 pub use assets::Client;
+pub use context::Context;
 pub use csp::DEFAULT_FRAME_ANCESTORS;
 pub use error::ApiError;
+use extract::Caller;
 
 /// What the routes need.
 #[derive(Debug)]
@@ -38,33 +45,63 @@ pub struct App {
     pub registry: Arc<Registry>,
     /// Who may do what.
     pub tokens: Tokens,
+    /// What event streams may be opened with instead.
+    pub tickets: Tickets,
+    /// What prompts have named.
+    pub context: Context,
     /// Which pages may talk to this relay.
     pub origins: OriginPolicy,
     /// The browser's client.
     pub client: Client,
     /// Who may show it in a frame, as CSP sources.
     pub frame_ancestors: Vec<String>,
+    /// Whether the routes of before are served.
+    pub legacy: bool,
 }
 
 /// All routes.
 pub fn router(app: Arc<App>) -> Router {
-    let api = Router::new()
-        .route("/api/sessions", get(rest::list).post(rest::create))
-        .route("/api/session/{id}/status", get(rest::status))
-        .route("/api/session/{id}", delete(rest::delete))
+    let (mut api, document) = documented().split_for_parts();
+    if app.legacy {
+        api = api.merge(legacy::routes());
+    }
+    let api = api
         .route("/api/session/{id}/events", get(events::open))
         .route("/api/session/{id}/events/status", get(events::status))
         .route("/api/events", get(overview::open))
         .route("/api/terminal/ws/{id}", get(plain::open))
-        .merge(legacy::routes())
         .route("/sessions/{id}/stream", get(stream::open))
-        .route("/healthz", get(rest::health))
+        .layer(Extension(openapi::Document::of(&document)))
         .method_not_allowed_fallback(error::method_not_allowed)
         .layer(DefaultBodyLimit::max(REQUEST_BODY_BYTES));
     api.fallback(pages::serve)
         .layer(from_fn_with_state(Arc::clone(&app), check_origin))
         .layer(CatchPanicLayer::custom(error::panicked))
         .with_state(app)
+}
+
+/// The API: what is routed is what is documented.
+fn documented() -> OpenApiRouter<Arc<App>> {
+    use rest::{access, projects, session, sessions, terminals};
+    OpenApiRouter::with_openapi(openapi::base())
+        .routes(routes!(sessions::list, sessions::create))
+        .routes(routes!(sessions::rename))
+        .routes(routes!(sessions::move_to))
+        .routes(routes!(sessions::duplicate))
+        .routes(routes!(session::status))
+        .routes(routes!(session::prompt))
+        .routes(routes!(session::context))
+        .routes(routes!(session::delete))
+        .routes(routes!(projects::list, projects::create))
+        .routes(routes!(projects::get, projects::change, projects::delete))
+        .routes(routes!(terminals::create))
+        .routes(routes!(terminals::output))
+        .routes(routes!(terminals::input))
+        .routes(routes!(terminals::close))
+        .routes(routes!(access::log_in, access::log_out))
+        .routes(routes!(access::ticket))
+        .routes(routes!(rest::health))
+        .routes(routes!(openapi::document))
 }
 
 /// Refuses requests that change something and come from a page that is not trusted. The stream
@@ -86,28 +123,5 @@ impl App {
             Err(VerifyError::Refused) => Err(ApiError::wrong_token()),
             Err(VerifyError::Store(error)) => Err(ApiError::internal(&error)),
         }
-    }
-}
-
-/// A caller with a valid token.
-struct Caller(Access);
-
-impl FromRequestParts<Arc<App>> for Caller {
-    type Rejection = ApiError;
-
-    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
-        app.caller(&parts.headers).map(Self)
-    }
-}
-
-/// A caller who may list, create and delete sessions.
-struct Admin;
-
-impl FromRequestParts<Arc<App>> for Admin {
-    type Rejection = ApiError;
-
-    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
-        let access = app.caller(&parts.headers)?;
-        if access.is_admin() { Ok(Self) } else { Err(ApiError::forbidden()) }
     }
 }

@@ -12,10 +12,10 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 
-use super::auth::{Access, OriginPolicy, Tokens};
+use super::auth::{Access, OriginPolicy, Tickets, Tokens};
 use super::clock::{Clock, wall_ms};
 use super::config::Config;
-use super::http::{App, Client, router};
+use super::http::{App, Client, Context, router};
 use super::registry::Registry;
 use super::session::Services;
 use super::store::{Store, Writer};
@@ -63,9 +63,12 @@ impl Relay {
         let app = App {
             registry,
             tokens,
+            tickets: Tickets::default(),
+            context: Context::default(),
             origins: OriginPolicy::new(config.allow_origins),
             client: Client::new(config.dist),
             frame_ancestors: config.frame_ancestors,
+            legacy: config.legacy,
         };
         Ok(Self { listener, app: Arc::new(app), first_token })
     }

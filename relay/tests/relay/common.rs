@@ -32,6 +32,7 @@ impl Server {
             allow_origins: vec![],
             frame_ancestors: vec!["'self'".into()],
             dist: Some(data_dir.join("dist")),
+            legacy: true,
         };
         let relay = Relay::open(config).await.unwrap();
         let address = relay.address().unwrap().to_string();
@@ -144,7 +145,13 @@ impl Follower {
     async fn step(&mut self) -> Option<Option<ServerMessage>> {
         let next = tokio::time::timeout(Duration::from_secs(20), self.socket.next());
         match next.await.expect("the relay should say something")?.ok()? {
-            Message::Text(text) => return Some(ServerMessage::from_json(&text).ok()),
+            Message::Text(text) => {
+                let message = ServerMessage::from_json(&text).ok();
+                if let Some(ServerMessage::Event { seq, .. }) = &message {
+                    self.seqs.push(seq.0);
+                }
+                return Some(message);
+            }
             Message::Binary(bytes) => {
                 let frame = Frame::decode(bytes).unwrap();
                 self.seqs.push(frame.seq().0);

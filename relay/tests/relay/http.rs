@@ -52,7 +52,7 @@ async fn what_is_wrong_with_a_request_is_said() {
         assert_eq!(answer.contains("www-authenticate: bearer"), status == 401, "{head}");
     }
     let (_, _, text) = send(&server, "GET /api/sessions", &[&auth], "").await;
-    assert_eq!(text, r#"{"sessions":[]}"#);
+    assert_eq!(text, r#"{"sessions":[],"total":0,"nextCursor":null}"#);
     server.stop().await;
 }
 

@@ -111,6 +111,7 @@ async fn a_client_of_ic1_gets_ic1() {
     let error = follower
         .until(|message| match message {
             ServerMessage::Error { code, message } => Some((code, message)),
+            ServerMessage::State { seq: None, .. } => None,
             other => panic!("IC-1 has no {other:?}"),
         })
         .await;
@@ -203,6 +204,6 @@ async fn deleting_ends_the_process_and_the_streams() {
     let (status, _) = server.request(&format!("GET /api/session/{id}/status"), "").await;
     assert_eq!(status, 404);
     let (status, body) = server.request("GET /api/sessions", "").await;
-    assert_eq!((status, body.as_str()), (200, r#"{"sessions":[]}"#));
+    assert_eq!((status, body.contains(r#""total":0"#)), (200, true), "{body}");
     server.stop().await;
 }

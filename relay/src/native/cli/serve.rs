@@ -52,6 +52,10 @@ pub(super) struct Options {
     #[arg(long, env = "MOORLINE_DIST", value_name = "DIR")]
     dist: Option<PathBuf>,
 
+    /// Do not serve the deprecated routes under /claude/api/claude.
+    #[arg(long, env = "MOORLINE_NO_LEGACY", value_parser = clap::builder::FalseyValueParser::new())]
+    no_legacy: bool,
+
     /// What to log to stderr: a level, or levels by module, as info,moorline_relay=debug.
     #[arg(long, env = "MOORLINE_LOG", value_name = "FILTER", default_value = "info")]
     log: String,
@@ -91,6 +95,7 @@ fn config(options: Options) -> anyhow::Result<Config> {
         allow_origins: options.allow_origins,
         frame_ancestors: options.frame_ancestors,
         dist: options.dist,
+        legacy: !options.no_legacy,
     })
 }
 

@@ -7,7 +7,8 @@ use axum::Json;
 use axum::http::header::WWW_AUTHENTICATE;
 use axum::http::{HeaderValue, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
-use moorline_shared::id::SessionId;
+use moorline_shared::id::{ProjectId, SessionId};
+use moorline_shared::publish::WriteRefused;
 use moorline_shared::rest::ErrorBody;
 
 /// A status, and why.
@@ -65,6 +66,28 @@ impl ApiError {
             .of_session(id)
     }
 
+    pub(super) fn command_required() -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "bad_request", "Command is required")
+    }
+
+    pub(super) fn input_required() -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "bad_request", "Input data is required")
+    }
+
+    /// Nothing was typed.
+    pub(super) fn not_written(why: WriteRefused, id: &SessionId) -> Self {
+        let (status, code, error) = match why {
+            WriteRefused::Ended => (StatusCode::CONFLICT, "session_ended", "Session has ended"),
+            WriteRefused::HostAway => {
+                (StatusCode::SERVICE_UNAVAILABLE, "host_offline", "Host is away")
+            }
+            WriteRefused::TooMuch => {
+                (StatusCode::SERVICE_UNAVAILABLE, "overloaded", "Session takes no more input")
+            }
+        };
+        Self::new(status, code, error).with_message(why).of_session(id.as_str())
+    }
+
     pub(super) fn no_session(id: &str) -> Self {
         Self::new(StatusCode::NOT_FOUND, "not_found", "Session not found").of_session(id)
     }
@@ -75,8 +98,14 @@ impl ApiError {
             .of_session(id.as_str())
     }
 
-    pub(super) fn no_project(id: &str) -> Self {
-        Self::new(StatusCode::NOT_FOUND, "no_such_project", "Project not found").with_message(id)
+    pub(super) fn invalid_project_id() -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "invalid_id", "Invalid project ID format")
+            .with_message("8-32 characters, alphanumeric, underscore, hyphen")
+    }
+
+    pub(super) fn no_project(id: &ProjectId) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "no_such_project", "Project not found")
+            .with_message(format!("There is no project `{id}`."))
     }
 
     pub(super) fn no_route(uri: &Uri) -> Self {
@@ -92,6 +121,11 @@ impl ApiError {
             .with_message("A request has at most 256 KiB.")
     }
 
+    pub(super) fn too_much_typed() -> Self {
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", "Input too large")
+            .with_message("Send at most 64 KiB at a time.")
+    }
+
     pub(super) fn not_json() -> Self {
         Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "bad_request", "JSON required")
             .with_message("Send the body with `Content-Type: application/json`.")
@@ -99,6 +133,11 @@ impl ApiError {
 
     pub(super) fn overloaded(message: impl Display) -> Self {
         Self::new(StatusCode::TOO_MANY_REQUESTS, "overloaded", "Too many sessions")
+            .with_message(message)
+    }
+
+    pub(super) fn too_many_projects(message: impl Display) -> Self {
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "overloaded", "Too many projects")
             .with_message(message)
     }
 

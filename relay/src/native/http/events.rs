@@ -20,6 +20,7 @@ use tokio::sync::watch;
 use tokio::time::sleep_until;
 
 use super::error::ApiError;
+use super::extract::StreamCaller;
 use super::{App, Caller, rest};
 use crate::core::events::{Encoding, EventStream, StreamOutput};
 use crate::core::reader::Start;
@@ -43,7 +44,7 @@ pub(super) struct Wanted {
 }
 
 pub(super) async fn open(
-    caller: Caller,
+    StreamCaller(caller): StreamCaller,
     State(app): State<Arc<App>>,
     Path(id): Path<String>,
     wanted: Result<Query<Wanted>, QueryRejection>,

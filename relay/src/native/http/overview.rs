@@ -12,8 +12,9 @@ use moorline_shared::sse;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
+use super::App;
 use super::events::response;
-use super::{Admin, App};
+use super::extract::StreamAdmin;
 use crate::core::overview::OverviewStream;
 
 /// Changes within this are told together.
@@ -24,7 +25,7 @@ const SLOW_ROUND: Duration = Duration::from_secs(5);
 const RETRY_MS: u32 = 1000;
 const RETRY_SOON_MS: u32 = 250;
 
-pub(super) async fn open(_: Admin, State(app): State<Arc<App>>) -> Response {
+pub(super) async fn open(_: StreamAdmin, State(app): State<Arc<App>>) -> Response {
     let services = app.registry.services();
     let live = Live {
         changed: services.listing.subscribe(),

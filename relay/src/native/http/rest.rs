@@ -1,78 +1,38 @@
 //! The REST API.
 
+pub(super) mod access;
+pub(super) mod projects;
+pub(super) mod session;
+pub(super) mod sessions;
+pub(super) mod terminals;
+
 use std::sync::Arc;
 
 use axum::Json;
-use axum::body::Bytes;
-use axum::extract::rejection::BytesRejection;
-use axum::extract::{Path, State};
-use axum::http::header::CONTENT_TYPE;
-use axum::http::{HeaderMap, StatusCode};
+use axum::extract::State;
 use moorline_host::pty::SpawnError;
 use moorline_shared::id::SessionId;
-use moorline_shared::limits::{COLUMNS, ROWS};
+use moorline_shared::limits::NAME_CHARACTERS;
 use moorline_shared::message::Scope;
-use moorline_shared::rest::{CreateSession, Created, Deleted, SessionList, SessionStatus};
-use serde_json::{Map, Value, json};
+use moorline_shared::rest::Health;
 
 use super::error::ApiError;
-use super::{Admin, App, Caller};
-use crate::native::registry::{CreateError, Filter};
+use super::{App, Caller};
+use crate::native::registry::CreateError;
 use crate::native::session::SessionHandle;
+pub(super) use sessions::{create, list};
 
+/// Whether the relay works
+///
 /// Open to everyone: says nothing that is not.
-pub(super) async fn health(State(app): State<Arc<App>>) -> Json<Value> {
+#[utoipa::path(
+    get, path = "/healthz", tag = "Relay", operation_id = "health", security(()),
+    responses((status = 200, description = "It serves.", body = Health)),
+)]
+pub(super) async fn health(State(app): State<Arc<App>>) -> Json<Health> {
     let storing = app.registry.services().writer.failure().is_none();
-    let status = if storing { "ok" } else { "degraded" };
-    Json(json!({ "status": status, "storing": storing, "version": env!("CARGO_PKG_VERSION") }))
-}
-
-pub(super) async fn list(_: Admin, State(app): State<Arc<App>>) -> Json<SessionList> {
-    let filter = Filter { limit: 200, ..Filter::default() };
-    Json(app.registry.list(&filter))
-}
-
-pub(super) async fn create(
-    _: Admin,
-    State(app): State<Arc<App>>,
-    headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
-) -> Result<(StatusCode, Json<Created>), ApiError> {
-    let wanted = read_body(&headers, body)?;
-    check_size(&wanted)?;
-    let handle = app.registry.create(wanted).await.map_err(refused)?;
-    let session = handle.summary();
-    let session_id = session.session_id.clone();
-    let created = Created { success: true, session_id, session, forked_from: None };
-    Ok((StatusCode::CREATED, Json(created)))
-}
-
-pub(super) async fn status(
-    caller: Caller,
-    State(app): State<Arc<App>>,
-    Path(id): Path<String>,
-) -> Result<Json<SessionStatus>, ApiError> {
-    let (id, _) = allowed(&caller, &id)?;
-    Ok(Json(find(&app, &id).await?.status()))
-}
-
-pub(super) async fn delete(
-    caller: Caller,
-    State(app): State<Arc<App>>,
-    Path(id): Path<String>,
-) -> Result<Json<Deleted>, ApiError> {
-    let (id, scope) = allowed(&caller, &id)?;
-    if scope != Scope::Write {
-        return Err(ApiError::forbidden());
-    }
-    match app.registry.delete(&id).await {
-        Ok(true) => {
-            let message = "Session deleted".to_owned();
-            Ok(Json(Deleted { success: true, message, session_id: id }))
-        }
-        Ok(false) => Err(ApiError::no_session(id.as_str())),
-        Err(error) => Err(ApiError::internal(&error)),
-    }
+    let status = if storing { "ok" } else { "degraded" }.to_owned();
+    Json(Health { status, storing, version: env!("CARGO_PKG_VERSION").to_owned() })
 }
 
 /// The session that a path names, and what the caller may do with it.
@@ -87,48 +47,15 @@ pub(super) async fn find(app: &App, id: &SessionId) -> Result<Arc<SessionHandle>
     found.ok_or_else(|| ApiError::no_session(id.as_str()))
 }
 
-fn read_body(
-    headers: &HeaderMap,
-    body: Result<Bytes, BytesRejection>,
-) -> Result<CreateSession, ApiError> {
-    let body = body.map_err(|rejection| match rejection.status() {
-        StatusCode::PAYLOAD_TOO_LARGE => ApiError::too_large(),
-        _ => ApiError::bad_request(rejection.body_text()),
-    })?;
-    if body.is_empty() {
-        return Ok(CreateSession::default());
-    }
-    let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-    let is_json = kind
-        .split(';')
-        .next()
-        .is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"));
-    if !is_json {
-        return Err(ApiError::not_json());
-    }
-    // A list would be taken for the fields in their order.
-    serde_json::from_slice::<Map<String, Value>>(&body)
-        .and_then(|object| serde_json::from_value(Value::Object(object)))
-        .map_err(|error| ApiError::bad_request(format!("The body is no such JSON: {error}.")))
-}
-
-fn check_size(wanted: &CreateSession) -> Result<(), ApiError> {
-    let fits = wanted.cols.is_none_or(|cols| COLUMNS.contains(&cols))
-        && wanted.rows.is_none_or(|rows| ROWS.contains(&rows));
-    if fits {
+fn check_name(name: Option<&str>) -> Result<(), ApiError> {
+    if name.is_none_or(|name| name.chars().count() <= NAME_CHARACTERS) {
         return Ok(());
     }
-    let (cols, rows) = (COLUMNS, ROWS);
-    Err(ApiError::bad_request(format!(
-        "A terminal has {} to {} cols and {} to {} rows.",
-        cols.start(),
-        cols.end(),
-        rows.start(),
-        rows.end()
-    )))
+    Err(ApiError::bad_request(format!("A name has at most {NAME_CHARACTERS} characters.")))
 }
 
-fn refused(error: CreateError) -> ApiError {
+/// Why a session was not created.
+pub(super) fn refused(error: CreateError) -> ApiError {
     match error {
         CreateError::TooMany => ApiError::overloaded(error),
         CreateError::ShuttingDown => ApiError::unavailable(error),
@@ -136,7 +63,7 @@ fn refused(error: CreateError) -> ApiError {
         | CreateError::Random(_)
         | CreateError::Store(_) => ApiError::internal(&error),
         CreateError::Exists(id) => ApiError::exists(&id),
-        CreateError::NoSuchProject(id) => ApiError::no_project(id.as_str()),
+        CreateError::NoSuchProject(id) => ApiError::no_project(&id),
         CreateError::UnknownDriver(_) | CreateError::Spawn(_) => ApiError::bad_request(error),
     }
 }

@@ -111,6 +111,7 @@ impl Registry {
         self: &Arc<Self>,
         parent: &Arc<SessionHandle>,
         mut wanted: CreateSession,
+        mode: Option<String>,
     ) -> Result<Arc<SessionHandle>, CreateError> {
         let summary = parent.summary();
         wanted.project = wanted.project.or(summary.project);
@@ -119,7 +120,9 @@ impl Registry {
         let record = terminal.record();
         self.known().beside.insert(record.id.clone(), summary.session_id.clone());
         let fields = json!({
-            "terminalId": record.id, "workingDir": record.cwd, "mode": record.driver,
+            "terminalId": record.id,
+            "workingDir": record.cwd,
+            "mode": mode.unwrap_or(record.driver),
         });
         let created = Event::new(summary.session_id, kind::TERMINAL_CREATED, wall_ms(), fields);
         parent.append(created);

@@ -98,6 +98,12 @@ impl Registry {
         SessionList { sessions, total, next_cursor }
     }
 
+    /// One session, as the list shows it.
+    #[must_use]
+    pub fn summary(&self, id: &SessionId) -> Option<SessionSummary> {
+        self.known().slots.get(id).map(Slot::summary)
+    }
+
     /// Everything that lists show.
     #[must_use]
     pub fn overview(&self) -> Overview {

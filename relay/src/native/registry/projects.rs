@@ -54,14 +54,15 @@ impl Registry {
             directory: wanted.directory.filter(|directory| !directory.is_empty()),
             created_at_ms: wall_ms(),
         };
-        let mut known = self.known();
-        if known.projects.len() >= PROJECTS {
-            return Err(ProjectError::TooMany);
-        }
-        known.projects.insert(record.id.clone(), record.clone());
-        let project = known.count(&record);
-        let stored = self.services.writer.run(move |store| store.put_project(&record));
-        drop(known);
+        let (project, stored) = {
+            let mut known = self.known();
+            if known.projects.len() >= PROJECTS {
+                return Err(ProjectError::TooMany);
+            }
+            known.projects.insert(record.id.clone(), record.clone());
+            let project = known.count(&record);
+            (project, self.services.writer.run(move |store| store.put_project(&record)))
+        };
         self.list_changed();
         stored.await?;
         Ok(project)

@@ -1,0 +1,92 @@
+//! The answers that many routes have in common, for the OpenAPI document.
+
+use std::collections::BTreeMap;
+
+use utoipa::IntoResponses;
+use utoipa::openapi::{ContentBuilder, Ref, RefOr, Response, ResponseBuilder};
+
+type Answers = BTreeMap<String, RefOr<Response>>;
+
+/// Of every route that asks for a token.
+pub(super) enum Guarded {}
+
+impl IntoResponses for Guarded {
+    fn responses() -> Answers {
+        errors(&[
+            (401, "No token, or one that is wrong, expired or revoked: `unauthorized`."),
+            (403, "The token does not allow it, or the page is not trusted: `forbidden`."),
+            (500, "A fault of the relay: `internal`."),
+        ])
+    }
+}
+
+/// Of every route that names a session.
+pub(super) enum OfSession {}
+
+impl IntoResponses for OfSession {
+    fn responses() -> Answers {
+        errors(&[
+            (400, "The id is not `^[a-zA-Z0-9_-]{8,32}$`: `invalid_id`."),
+            (404, "There is no such session: `not_found`."),
+        ])
+    }
+}
+
+/// Of every route that names a project.
+pub(super) enum OfProject {}
+
+impl IntoResponses for OfProject {
+    fn responses() -> Answers {
+        errors(&[
+            (400, "The id is not `^[a-zA-Z0-9_-]{8,32}$`: `invalid_id`."),
+            (404, "There is no such project: `no_such_project`."),
+        ])
+    }
+}
+
+/// Of every route that takes a body.
+pub(super) enum WithBody {}
+
+impl IntoResponses for WithBody {
+    fn responses() -> Answers {
+        errors(&[
+            (400, "An id, or the body, is not as it must be: `invalid_id`, `bad_request`."),
+            (413, "The body, or what is in it, is too large: `too_large`."),
+            (415, "The body is not `application/json`: `bad_request`."),
+        ])
+    }
+}
+
+/// Of every route that starts a session.
+pub(super) enum Starting {}
+
+impl IntoResponses for Starting {
+    fn responses() -> Answers {
+        errors(&[
+            (429, "As many sessions run as may: `overloaded`."),
+            (503, "The relay is shutting down: `overloaded`."),
+        ])
+    }
+}
+
+/// Of every route that types into a session.
+pub(super) enum Typing {}
+
+impl IntoResponses for Typing {
+    fn responses() -> Answers {
+        errors(&[
+            (409, "The session is over: `session_ended`."),
+            (503, "The session's host is away: `host_offline`; or it takes no more: `overloaded`."),
+        ])
+    }
+}
+
+fn errors(list: &[(u16, &str)]) -> Answers {
+    list.iter().map(|(status, description)| (status.to_string(), error(description))).collect()
+}
+
+fn error(description: &str) -> RefOr<Response> {
+    let body = ContentBuilder::new().schema(Some(Ref::from_schema_name("ErrorBody"))).build();
+    let answer = ResponseBuilder::new().description(description).content("application/json", body);
+    answer.build().into()
+}

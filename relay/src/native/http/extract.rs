@@ -1,0 +1,164 @@
+//! What handlers take from a request, or the error that it gets instead.
+
+use std::sync::Arc;
+
+use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
+use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
+use axum::http::request::Parts;
+use moorline_shared::id::SessionId;
+use moorline_shared::message::Scope;
+use moorline_shared::time::Time;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+
+use super::error::ApiError;
+use super::{App, rest};
+use crate::native::auth::Access;
+use crate::native::clock::wall_ms;
+
+/// A caller with a valid token.
+pub(super) struct Caller(pub(super) Access);
+
+impl FromRequestParts<Arc<App>> for Caller {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
+        app.caller(&parts.headers).map(Self)
+    }
+}
+
+/// A caller with a valid token, or a ticket in the address: for event streams, which browsers
+/// open without a header of ours.
+pub(super) struct StreamCaller(pub(super) Caller);
+
+impl FromRequestParts<Arc<App>> for StreamCaller {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
+        #[derive(Deserialize)]
+        struct Presented {
+            ticket: Option<String>,
+        }
+        let ticket = Query::<Presented>::try_from_uri(&parts.uri).ok();
+        if let Some(ticket) = ticket.and_then(|Query(presented)| presented.ticket)
+            && let Some(access) = app.tickets.redeem(&ticket, Time::from_ms(wall_ms()))
+        {
+            return Ok(Self(Caller(access)));
+        }
+        app.caller(&parts.headers).map(|access| Self(Caller(access)))
+    }
+}
+
+/// As [`StreamCaller`], who may do everything.
+pub(super) struct StreamAdmin;
+
+impl FromRequestParts<Arc<App>> for StreamAdmin {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
+        let StreamCaller(Caller(access)) = StreamCaller::from_request_parts(parts, app).await?;
+        if access.is_admin() { Ok(Self) } else { Err(ApiError::forbidden()) }
+    }
+}
+
+/// A caller who may do everything.
+pub(super) struct Admin;
+
+impl FromRequestParts<Arc<App>> for Admin {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
+        let access = app.caller(&parts.headers)?;
+        if access.is_admin() { Ok(Self) } else { Err(ApiError::forbidden()) }
+    }
+}
+
+/// The session that the path names, to a caller who may watch it.
+pub(super) struct Reads(pub(super) SessionId);
+
+impl FromRequestParts<Arc<App>> for Reads {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
+        named(parts, app).await.map(|(id, _)| Self(id))
+    }
+}
+
+/// The session that the path names, to a caller who may steer it.
+pub(super) struct Writes(pub(super) SessionId);
+
+impl FromRequestParts<Arc<App>> for Writes {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
+        match named(parts, app).await? {
+            (id, Scope::Write) => Ok(Self(id)),
+            (_, Scope::Read) => Err(ApiError::forbidden()),
+        }
+    }
+}
+
+async fn named(parts: &mut Parts, app: &Arc<App>) -> Result<(SessionId, Scope), ApiError> {
+    let caller = Caller::from_request_parts(parts, app).await?;
+    let path = Path::<String>::from_request_parts(parts, app).await;
+    // What is no UTF-8 is no id.
+    let Path(id) = path.map_err(|_| ApiError::invalid_id(parts.uri.path()))?;
+    rest::allowed(&caller, &id)
+}
+
+/// What the query asks for.
+pub(super) struct Params<T>(pub(super) T);
+
+impl<T: DeserializeOwned> FromRequestParts<Arc<App>> for Params<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Arc<App>) -> Result<Self, ApiError> {
+        let query = Query::try_from_uri(&parts.uri);
+        let Query(query) = query.map_err(|error| ApiError::bad_request(error.body_text()))?;
+        Ok(Self(query))
+    }
+}
+
+/// A body of JSON: one object. No body at all, and `null`, is an empty one.
+pub(super) struct Body<T>(pub(super) T);
+
+impl<T: DeserializeOwned> FromRequest<Arc<App>> for Body<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, ApiError> {
+        let kind = request.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+        let is_json = kind.is_some_and(is_json);
+        let body =
+            Bytes::from_request(request, app).await.map_err(|rejection| unread(&rejection))?;
+        let object: Option<Map<String, Value>> = if body.is_empty() {
+            None
+        } else if is_json {
+            // A list would be taken for the fields in their order.
+            serde_json::from_slice(&body).map_err(|error| malformed(&error))?
+        } else {
+            return Err(ApiError::not_json());
+        };
+        let object = object.unwrap_or_default();
+        serde_json::from_value(Value::Object(object)).map(Self).map_err(|error| malformed(&error))
+    }
+}
+
+fn is_json(kind: &str) -> bool {
+    let kind = kind.split(';').next();
+    kind.is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
+}
+
+fn unread(rejection: &BytesRejection) -> ApiError {
+    match rejection.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => ApiError::too_large(),
+        _ => ApiError::bad_request(rejection.body_text()),
+    }
+}
+
+fn malformed(error: &serde_json::Error) -> ApiError {
+    ApiError::bad_request(format!("The body is no such JSON: {error}."))
+}

@@ -1,0 +1,82 @@
+//! `GET /api/openapi.json`: the API's own description.
+
+use axum::Extension;
+use axum::body::Bytes;
+use axum::http::HeaderName;
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use moorline_shared::rest::ErrorBody;
+use utoipa::openapi::OpenApi;
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::{Modify, OpenApi as _};
+
+use crate::native::auth::COOKIE;
+
+const DESCRIPTION: &str = "Moorline keeps terminal sessions alive and lets people reach them. \
+    Every answer that is no success has the body `ErrorBody`, with a stable `code`.";
+
+#[derive(utoipa::OpenApi)]
+#[openapi(
+    info(title = "Moorline", description = DESCRIPTION),
+    components(schemas(ErrorBody)),
+    modifiers(&Schemes),
+    security(("bearer" = []), ("cookie" = [])),
+    tags(
+        (name = "Sessions", description = "All sessions."),
+        (name = "Session", description = "One session."),
+        (name = "Projects", description = "Named folders that sessions belong to."),
+        (name = "Terminals", description = "Sessions that are read by polling."),
+        (name = "Access", description = "What browsers bring instead of a header."),
+        (name = "Relay", description = "The relay itself."),
+    ),
+)]
+struct Base;
+
+struct Schemes;
+
+impl Modify for Schemes {
+    fn modify(&self, document: &mut OpenApi) {
+        let bearer = HttpBuilder::new()
+            .scheme(HttpAuthScheme::Bearer)
+            .description(Some("A token: `moorline token new` makes one."));
+        let cookie = ApiKeyValue::with_description(COOKIE, "Set by `POST /api/login`.");
+        let ticket = ApiKeyValue::with_description(
+            "ticket",
+            "For event streams alone: see `POST /api/tickets`.",
+        );
+        let components = document.components.get_or_insert_default();
+        for (name, scheme) in [
+            ("bearer", SecurityScheme::Http(bearer.build())),
+            ("cookie", SecurityScheme::ApiKey(ApiKey::Cookie(cookie))),
+            ("ticket", SecurityScheme::ApiKey(ApiKey::Query(ticket))),
+        ] {
+            components.add_security_scheme(name, scheme);
+        }
+    }
+}
+
+/// What the document says besides the routes.
+pub(super) fn base() -> OpenApi {
+    Base::openapi()
+}
+
+/// The document as it is sent.
+#[derive(Debug, Clone)]
+pub(super) struct Document(Bytes);
+
+impl Document {
+    pub(super) fn of(document: &OpenApi) -> Self {
+        let json = document.to_json().expect("texts, numbers and maps of them always encode");
+        Self(json.into())
+    }
+}
+
+/// This document
+#[utoipa::path(
+    get, path = "/api/openapi.json", tag = "Relay", operation_id = "openapi", security(()),
+    responses((status = 200, description = "OpenAPI.", body = Object)),
+)]
+pub(super) async fn document(
+    Extension(Document(json)): Extension<Document>,
+) -> ([(HeaderName, &'static str); 2], Bytes) {
+    ([(CONTENT_TYPE, "application/json"), (CACHE_CONTROL, "no-cache")], json)
+}

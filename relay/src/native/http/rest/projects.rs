@@ -1,0 +1,122 @@
+//! `/api/projects`.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use moorline_shared::id::ProjectId;
+use moorline_shared::rest::{ChangeProject, CreateProject, Project, ProjectChanged, ProjectList};
+
+use super::check_name;
+use crate::native::http::App;
+use crate::native::http::answers::{Guarded, OfProject, WithBody};
+use crate::native::http::error::ApiError;
+use crate::native::http::extract::{Admin, Body};
+use crate::native::registry::ProjectError;
+
+type Named = Result<Path<String>, PathRejection>;
+
+/// All projects, by name
+#[utoipa::path(
+    get, path = "/api/projects", tag = "Projects", operation_id = "listProjects",
+    responses(Guarded, (status = 200, description = "All of them.", body = ProjectList)),
+)]
+pub(in crate::native::http) async fn list(
+    _: Admin,
+    State(app): State<Arc<App>>,
+) -> Json<ProjectList> {
+    Json(ProjectList { projects: app.registry.projects() })
+}
+
+/// Make a project
+#[utoipa::path(
+    post, path = "/api/projects", tag = "Projects", operation_id = "createProject",
+    request_body = CreateProject,
+    responses(Guarded, WithBody,
+        (status = 201, description = "It is there.", body = ProjectChanged),
+        (status = 429, description = "There are as many as may be: `overloaded`.",
+            body = moorline_shared::rest::ErrorBody)),
+)]
+pub(in crate::native::http) async fn create(
+    _: Admin,
+    State(app): State<Arc<App>>,
+    Body(wanted): Body<CreateProject>,
+) -> Result<(StatusCode, Json<ProjectChanged>), ApiError> {
+    check(Some(&wanted.name))?;
+    let project = app.registry.create_project(wanted).await.map_err(unchanged)?;
+    Ok((StatusCode::CREATED, Json(ProjectChanged { success: true, project })))
+}
+
+/// One project
+#[utoipa::path(
+    get, path = "/api/projects/{id}", tag = "Projects", operation_id = "getProject",
+    params(("id" = ProjectId, Path, description = "The project.")),
+    responses(Guarded, OfProject, (status = 200, description = "As it is now.", body = Project)),
+)]
+pub(in crate::native::http) async fn get(
+    _: Admin,
+    State(app): State<Arc<App>>,
+    id: Named,
+) -> Result<Json<Project>, ApiError> {
+    let id = named(id)?;
+    app.registry.project(&id).map(Json).ok_or_else(|| ApiError::no_project(&id))
+}
+
+/// Give a project another name or folder
+#[utoipa::path(
+    patch, path = "/api/projects/{id}", tag = "Projects", operation_id = "changeProject",
+    params(("id" = ProjectId, Path, description = "The project.")),
+    request_body = Option<ChangeProject>,
+    responses(Guarded, OfProject, WithBody,
+        (status = 200, description = "It is changed.", body = ProjectChanged)),
+)]
+pub(in crate::native::http) async fn change(
+    _: Admin,
+    State(app): State<Arc<App>>,
+    id: Named,
+    Body(change): Body<ChangeProject>,
+) -> Result<Json<ProjectChanged>, ApiError> {
+    let id = named(id)?;
+    check(change.name.as_deref())?;
+    let project = app.registry.change_project(&id, change).await.map_err(unchanged)?;
+    Ok(Json(ProjectChanged { success: true, project }))
+}
+
+/// Remove a project
+///
+/// Its sessions stay, and belong to none from then on.
+#[utoipa::path(
+    delete, path = "/api/projects/{id}", tag = "Projects", operation_id = "deleteProject",
+    params(("id" = ProjectId, Path, description = "The project.")),
+    responses(Guarded, OfProject,
+        (status = 200, description = "It is gone.", body = ProjectChanged)),
+)]
+pub(in crate::native::http) async fn delete(
+    _: Admin,
+    State(app): State<Arc<App>>,
+    id: Named,
+) -> Result<Json<ProjectChanged>, ApiError> {
+    let project = app.registry.delete_project(&named(id)?).await.map_err(unchanged)?;
+    Ok(Json(ProjectChanged { success: true, project }))
+}
+
+fn named(path: Named) -> Result<ProjectId, ApiError> {
+    path.ok().and_then(|Path(id)| id.parse().ok()).ok_or_else(ApiError::invalid_project_id)
+}
+
+fn check(name: Option<&str>) -> Result<(), ApiError> {
+    if name.is_some_and(str::is_empty) {
+        return Err(ApiError::bad_request("A project has a name."));
+    }
+    check_name(name)
+}
+
+fn unchanged(error: ProjectError) -> ApiError {
+    match error {
+        ProjectError::NotFound(id) => ApiError::no_project(&id),
+        ProjectError::TooMany => ApiError::too_many_projects(error),
+        ProjectError::Store(_) | ProjectError::Random(_) => ApiError::internal(&error),
+    }
+}

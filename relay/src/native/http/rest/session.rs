@@ -1,0 +1,106 @@
+//! `/api/session/:id`.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use moorline_shared::id::SessionId;
+use moorline_shared::limits::PROMPT_BYTES;
+use moorline_shared::rest::{Deleted, Prompt, Prompted, SessionContext, SessionStatus};
+
+use super::find;
+use crate::native::clock::wall_ms;
+use crate::native::http::App;
+use crate::native::http::answers::{Guarded, OfSession, Typing, WithBody};
+use crate::native::http::error::ApiError;
+use crate::native::http::extract::{Body, Reads, Writes};
+
+/// What a session is and does
+#[utoipa::path(
+    get, path = "/api/session/{id}/status", tag = "Session", operation_id = "sessionStatus",
+    params(("id" = SessionId, Path, description = "The session.")),
+    responses(Guarded, OfSession,
+        (status = 200, description = "As it is now.", body = SessionStatus)),
+)]
+pub(in crate::native::http) async fn status(
+    Reads(id): Reads,
+    State(app): State<Arc<App>>,
+) -> Result<Json<SessionStatus>, ApiError> {
+    Ok(Json(find(&app, &id).await?.status()))
+}
+
+/// Type a command into a session
+///
+/// The text is typed as it is and followed by Enter. What comes of it is in the session's events
+/// and output.
+#[utoipa::path(
+    post, path = "/api/session/{id}/prompt", tag = "Session", operation_id = "prompt",
+    params(("id" = SessionId, Path, description = "The session.")),
+    request_body = Prompt,
+    responses(Guarded, OfSession, WithBody, Typing,
+        (status = 200, description = "It was typed.", body = Prompted)),
+)]
+pub(in crate::native::http) async fn prompt(
+    Writes(id): Writes,
+    State(app): State<Arc<App>>,
+    Body(wanted): Body<Prompt>,
+) -> Result<Json<Prompted>, ApiError> {
+    let session = find(&app, &id).await?;
+    let command = wanted.command.filter(|command| !command.is_empty());
+    let command = command.ok_or_else(ApiError::command_required)?;
+    if command.len() > PROMPT_BYTES {
+        return Err(ApiError::too_much_typed());
+    }
+    session.prompt(&command).await.map_err(|why| ApiError::not_written(why, &id))?;
+    app.context.add(&id, wanted.context.unwrap_or_default());
+    let message = "Command sent".to_owned();
+    Ok(Json(Prompted { success: true, session_id: id, message, timestamp: wall_ms() }))
+}
+
+/// The files that a session works with
+///
+/// Those that prompts named, and those that agents read by convention from its folder and the
+/// folders above.
+#[utoipa::path(
+    get, path = "/api/session/{id}/context", tag = "Session", operation_id = "sessionContext",
+    params(("id" = SessionId, Path, description = "The session.")),
+    responses(Guarded, OfSession,
+        (status = 200, description = "Those that are there now.", body = SessionContext)),
+)]
+pub(in crate::native::http) async fn context(
+    Reads(id): Reads,
+    State(app): State<Arc<App>>,
+) -> Result<Json<SessionContext>, ApiError> {
+    let summary = find(&app, &id).await?.summary();
+    let project = summary.project.and_then(|id| app.registry.project(&id));
+    let top = project.and_then(|project| project.directory);
+    let context = app.context.files(&id, summary.cwd, top).await;
+    Ok(Json(SessionContext { session_id: id, context, timestamp: wall_ms() }))
+}
+
+/// End a session and remove it
+#[utoipa::path(
+    delete, path = "/api/session/{id}", tag = "Session", operation_id = "deleteSession",
+    params(("id" = SessionId, Path, description = "The session.")),
+    responses(Guarded, OfSession,
+        (status = 200, description = "It is gone.", body = Deleted)),
+)]
+pub(in crate::native::http) async fn delete(
+    Writes(id): Writes,
+    State(app): State<Arc<App>>,
+) -> Result<Json<Deleted>, ApiError> {
+    remove(&app, &id).await?;
+    let message = "Session deleted".to_owned();
+    Ok(Json(Deleted { success: true, message, session_id: id }))
+}
+
+pub(super) async fn remove(app: &App, id: &SessionId) -> Result<(), ApiError> {
+    match app.registry.delete(id).await {
+        Ok(true) => {
+            app.context.forget(id);
+            Ok(())
+        }
+        Ok(false) => Err(ApiError::no_session(id.as_str())),
+        Err(error) => Err(ApiError::internal(&error)),
+    }
+}

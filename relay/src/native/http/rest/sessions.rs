@@ -1,0 +1,208 @@
+//! `/api/sessions`.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use moorline_shared::id::SessionId;
+use moorline_shared::limits::{COLUMNS, ROWS};
+use moorline_shared::rest::{
+    Changed, CreateSession, Created, DuplicateSession, MoveSession, RenameSession, SessionList,
+};
+use moorline_shared::session::Lifecycle;
+use serde::Deserialize;
+
+use super::{check_name, find, refused};
+use crate::native::http::App;
+use crate::native::http::answers::{Guarded, OfSession, Starting, WithBody};
+use crate::native::http::error::ApiError;
+use crate::native::http::extract::{Admin, Body, Params, Writes};
+use crate::native::registry::{ChangeError, Filter};
+use crate::native::session::SessionHandle;
+
+const PAGE: usize = 200;
+const MOST_A_PAGE: usize = 1000;
+
+/// What a list is to show.
+#[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(default)]
+pub(in crate::native::http) struct Wanted {
+    /// Those of this project, or of `none`.
+    #[param(pattern = "^(none|[a-zA-Z0-9_-]{8,32})$")]
+    project: Option<String>,
+    /// Those that this driver runs.
+    driver: Option<String>,
+    /// Those in this state.
+    #[param(inline)]
+    lifecycle: Option<Lifecycle>,
+    /// Those with this text in their name, command, folder or id.
+    q: Option<String>,
+    /// How many at a time.
+    #[param(minimum = 1, maximum = 1000, default = 200)]
+    limit: Option<usize>,
+    /// The page after the one that had this `nextCursor`.
+    cursor: Option<String>,
+}
+
+impl Wanted {
+    fn filter(self) -> Result<Filter, ApiError> {
+        let limit = self.limit.unwrap_or(PAGE);
+        if !(1..=MOST_A_PAGE).contains(&limit) {
+            return Err(ApiError::bad_request(format!("`limit` is 1 to {MOST_A_PAGE}.")));
+        }
+        let project = match self.project.as_deref() {
+            None => None,
+            Some("none") => Some(None),
+            Some(id) => Some(Some(id.parse().map_err(|_| ApiError::invalid_project_id())?)),
+        };
+        let after = self.cursor.map(|cursor| cursor.parse()).transpose();
+        Ok(Filter {
+            project,
+            driver: self.driver,
+            lifecycle: self.lifecycle,
+            text: self.q,
+            after: after.map_err(ApiError::bad_request)?,
+            limit,
+        })
+    }
+}
+
+/// All sessions, newest first
+#[utoipa::path(
+    get, path = "/api/sessions", tag = "Sessions", operation_id = "listSessions", params(Wanted),
+    responses(
+        Guarded,
+        (status = 200, description = "A page of those that match.", body = SessionList),
+        (status = 400, description = "The query is not as it must be: `bad_request`.",
+            body = moorline_shared::rest::ErrorBody),
+    ),
+)]
+pub(in crate::native::http) async fn list(
+    _: Admin,
+    State(app): State<Arc<App>>,
+    Params(wanted): Params<Wanted>,
+) -> Result<Json<SessionList>, ApiError> {
+    Ok(Json(app.registry.list(&wanted.filter()?)))
+}
+
+/// Start a session
+#[utoipa::path(
+    post, path = "/api/sessions", tag = "Sessions", operation_id = "createSession",
+    request_body = Option<CreateSession>,
+    responses(
+        Guarded, WithBody, Starting,
+        (status = 201, description = "It runs.", body = Created),
+        (status = 404, description = "There is no such project: `no_such_project`.",
+            body = moorline_shared::rest::ErrorBody),
+        (status = 409, description = "The id is taken: `exists`.",
+            body = moorline_shared::rest::ErrorBody),
+    ),
+)]
+pub(in crate::native::http) async fn create(
+    _: Admin,
+    State(app): State<Arc<App>>,
+    Body(wanted): Body<CreateSession>,
+) -> Result<(StatusCode, Json<Created>), ApiError> {
+    check_size(&wanted)?;
+    check_name(wanted.name.as_deref())?;
+    let handle = app.registry.create(wanted).await.map_err(refused)?;
+    Ok(created(&handle))
+}
+
+/// Rename a session
+#[utoipa::path(
+    patch, path = "/api/sessions/{id}", tag = "Sessions", operation_id = "renameSession",
+    params(("id" = SessionId, Path, description = "The session.")),
+    request_body = RenameSession,
+    responses(Guarded, OfSession, WithBody,
+        (status = 200, description = "It has the name.", body = Changed)),
+)]
+pub(in crate::native::http) async fn rename(
+    Writes(id): Writes,
+    State(app): State<Arc<App>>,
+    Body(wanted): Body<RenameSession>,
+) -> Result<Json<Changed>, ApiError> {
+    check_name(Some(&wanted.name))?;
+    let name = Some(wanted.name).filter(|name| !name.is_empty());
+    app.registry.rename(&id, name).await.map_err(unchanged)?;
+    changed(&app, &id).await
+}
+
+/// Move a session to a project, or out of all
+#[utoipa::path(
+    post, path = "/api/sessions/{id}/move", tag = "Sessions", operation_id = "moveSession",
+    params(("id" = SessionId, Path, description = "The session.")),
+    request_body = MoveSession,
+    responses(Guarded, OfSession, WithBody,
+        (status = 200, description = "It belongs there.", body = Changed)),
+)]
+pub(in crate::native::http) async fn move_to(
+    Writes(id): Writes,
+    _: Admin,
+    State(app): State<Arc<App>>,
+    Body(wanted): Body<MoveSession>,
+) -> Result<Json<Changed>, ApiError> {
+    app.registry.move_to(&id, wanted.project_id).await.map_err(unchanged)?;
+    changed(&app, &id).await
+}
+
+/// Start what a session was started with again
+///
+/// The same command, variables, project and size, in the folder that the session is in now.
+#[utoipa::path(
+    post, path = "/api/sessions/{id}/duplicate", tag = "Sessions",
+    operation_id = "duplicateSession",
+    params(("id" = SessionId, Path, description = "The session.")),
+    request_body = Option<DuplicateSession>,
+    responses(Guarded, OfSession, WithBody, Starting,
+        (status = 201, description = "The new session runs.", body = Created)),
+)]
+pub(in crate::native::http) async fn duplicate(
+    Writes(id): Writes,
+    _: Admin,
+    State(app): State<Arc<App>>,
+    Body(wanted): Body<DuplicateSession>,
+) -> Result<(StatusCode, Json<Created>), ApiError> {
+    check_name(wanted.name.as_deref())?;
+    let source = find(&app, &id).await?;
+    let handle = app.registry.duplicate(&source, wanted.name).await.map_err(refused)?;
+    Ok(created(&handle))
+}
+
+fn created(handle: &Arc<SessionHandle>) -> (StatusCode, Json<Created>) {
+    let session = handle.summary();
+    let session_id = session.session_id.clone();
+    let created = Created { success: true, session_id, session, forked_from: None };
+    (StatusCode::CREATED, Json(created))
+}
+
+async fn changed(app: &App, id: &SessionId) -> Result<Json<Changed>, ApiError> {
+    let session = app.registry.summary(id).ok_or_else(|| ApiError::no_session(id.as_str()))?;
+    Ok(Json(Changed { success: true, session }))
+}
+
+fn unchanged(error: ChangeError) -> ApiError {
+    match error {
+        ChangeError::NotFound(id) => ApiError::no_session(id.as_str()),
+        ChangeError::NoSuchProject(id) => ApiError::no_project(&id),
+        ChangeError::Store(error) => ApiError::internal(&error),
+    }
+}
+
+fn check_size(wanted: &CreateSession) -> Result<(), ApiError> {
+    let fits = wanted.cols.is_none_or(|cols| COLUMNS.contains(&cols))
+        && wanted.rows.is_none_or(|rows| ROWS.contains(&rows));
+    if fits {
+        return Ok(());
+    }
+    let (cols, rows) = (COLUMNS, ROWS);
+    Err(ApiError::bad_request(format!(
+        "A terminal has {} to {} cols and {} to {} rows.",
+        cols.start(),
+        cols.end(),
+        rows.start(),
+        rows.end()
+    )))
+}
