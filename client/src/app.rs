@@ -3,8 +3,11 @@
 use leptos::prelude::*;
 
 use crate::access::Access;
+use crate::actions::Actions;
 use crate::bindings::observe::{self, VisibleHeight};
 use crate::bindings::page;
+use crate::components::asks::Asks;
+use crate::components::palette::Palette;
 use crate::overview::Overview;
 use crate::pages::{AskToken, NotFound, SessionPage, SessionsPage, TerminalPage};
 use crate::preferences::Preferences;
@@ -19,11 +22,14 @@ pub fn App() -> impl IntoView {
     let _: StoredValue<VisibleHeight, LocalStorage> =
         StoredValue::new_local(observe::visible_height());
     let router = Router::provide();
+    let _ = Actions::provide();
     page::remove_id("boot");
     view! {
         <ErrorBoundary fallback=|_| view! { <p class="fault">"This page failed. Reload it."</p> }>
             <Show when=move || !access.is_refused() fallback=AskToken>
                 {pages(router)}
+                <Palette />
+                <Asks />
             </Show>
         </ErrorBoundary>
     }

@@ -4,6 +4,7 @@
 //! `components` draw.
 
 pub mod access;
+pub mod actions;
 pub mod api;
 pub mod app;
 pub mod bindings;

@@ -87,6 +87,15 @@ impl Overview {
         self.sessions.with(|sessions| sessions.as_ref()?.get(id).cloned())
     }
 
+    /// All sessions, the newest first; tracked.
+    #[must_use]
+    pub fn newest(self) -> Vec<Arc<SessionSummary>> {
+        let mut all: Vec<_> =
+            self.sessions.with(|sessions| sessions.iter().flatten().map(|s| s.1.clone()).collect());
+        all.sort_by(|one: &Arc<SessionSummary>, other| other.created_at.cmp(&one.created_at));
+        all
+    }
+
     /// A project's name; tracked.
     #[must_use]
     pub fn project_name(self, id: &ProjectId) -> Option<String> {

@@ -1,7 +1,7 @@
 //! The browser's own modal dialog: it holds the focus, closes on Escape and dims the rest.
 
 use wasm_bindgen::{JsCast, JsValue};
-use web_sys::{HtmlDialogElement, HtmlElement, window};
+use web_sys::{Event, HtmlDialogElement, HtmlElement, window};
 
 /// Between a menu and what opens it, and between a menu and the page's edge, in CSS pixels.
 const GAP: f64 = 4.0;
@@ -46,6 +46,26 @@ pub fn hide(id: &str) {
         // Fails only where it is no popover.
         let _ = popover.hide_popover();
     }
+}
+
+/// Whether the popover with this id is open.
+#[must_use]
+pub fn is_open(id: &str) -> bool {
+    by_id(id).is_some_and(|popover| popover.matches(":popover-open").unwrap_or_default())
+}
+
+/// Shows the popover with this id, or hides it.
+pub fn toggle(id: &str) {
+    if let Some(popover) = by_id(id) {
+        // Fails only where it is no popover.
+        let _ = popover.toggle_popover();
+    }
+}
+
+/// Whether something happened to the element that listens, and not within it.
+#[must_use]
+pub fn is_itself(event: &Event) -> bool {
+    event.target().is_some() && event.target() == event.current_target()
 }
 
 fn by_id(id: &str) -> Option<HtmlElement> {

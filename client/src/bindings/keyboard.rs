@@ -1,6 +1,6 @@
 //! Key presses as plain values.
 
-use gloo_events::{EventListener, EventListenerOptions};
+use gloo_events::{EventListener, EventListenerOptions, EventListenerPhase};
 use wasm_bindgen::JsCast;
 use web_sys::{Element, Event, KeyboardEvent, window};
 
@@ -42,7 +42,11 @@ impl Press {
 fn is_typing(event: &Event) -> bool {
     let element = event.target().and_then(|target| target.dyn_into::<Element>().ok());
     element.is_some_and(|element| {
-        element.closest("input, textarea, select, dialog[open]").ok().flatten().is_some()
+        element
+            .closest("input:not([type=checkbox]), textarea, select, dialog[open], :popover-open")
+            .ok()
+            .flatten()
+            .is_some()
     })
 }
 
@@ -52,7 +56,7 @@ pub struct Keys {
     _listener: Option<EventListener>,
 }
 
-/// Calls `pressed` for every key that is pressed outside of text fields and dialogs; where it
+/// Calls `pressed` for every key that is pressed outside of text fields, dialogs and menus; where it
 /// answers true the key is taken.
 pub fn page_keys(pressed: impl Fn(&Press) -> bool + 'static) -> Keys {
     let listener = window().map(|window| {
@@ -61,6 +65,25 @@ pub fn page_keys(pressed: impl Fn(&Press) -> bool + 'static) -> Keys {
             let Some(key) = event.dyn_ref::<KeyboardEvent>() else { return };
             if !event.default_prevented() && !is_typing(event) && pressed(&Press::from(key)) {
                 event.prevent_default();
+            }
+        })
+    });
+    Keys { _listener: listener }
+}
+
+/// Calls `pressed` for every key before anything else of the page hears of it; where it answers true
+/// nothing else does.
+pub fn first_keys(pressed: impl Fn(&Press) -> bool + 'static) -> Keys {
+    let listener = window().map(|window| {
+        let options = EventListenerOptions {
+            phase: EventListenerPhase::Capture,
+            ..EventListenerOptions::enable_prevent_default()
+        };
+        EventListener::new_with_options(&window, "keydown", options, move |event| {
+            let Some(key) = event.dyn_ref::<KeyboardEvent>() else { return };
+            if pressed(&Press::from(key)) {
+                event.prevent_default();
+                event.stop_propagation();
             }
         })
     });

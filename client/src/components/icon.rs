@@ -55,6 +55,10 @@ pub enum IconName {
     Info,
     /// Everything.
     Stack,
+    /// All commands.
+    Command,
+    /// Documentation.
+    Book,
 }
 
 impl IconName {
@@ -96,6 +100,14 @@ impl IconName {
             }
             Self::Info => "M8 14A6 6 0 1 0 8 2a6 6 0 0 0 0 12ZM8 7.5v3.3M8 5.2h.01",
             Self::Stack => "M2 5.2 8 2.5l6 2.7-6 2.7zM2.5 8 8 10.6 13.5 8M2.5 10.8 8 13.4l5.5-2.6",
+            Self::Command => {
+                "M6 6h4v4H6zM6 6H4.5A1.5 1.5 0 1 1 6 4.5zM10 6V4.5A1.5 1.5 0 1 1 11.5 6zM10 \
+                 10h1.5a1.5 1.5 0 1 1-1.5 1.5zM6 10v1.5A1.5 1.5 0 1 1 4.5 10z"
+            }
+            Self::Book => {
+                "M8 4C6.8 3 4.8 2.7 2.5 3v9c2.3-.3 4.3 0 5.5 1M8 4c1.2-1 3.2-1.3 5.5-1v9c-2.3-.3-4.3 \
+                 0-5.5 1M8 4v9"
+            }
             Self::Leave => "M9.5 2.5h-6v11h6M6.5 8h7M11 5.5 13.5 8 11 10.5",
         }
     }

@@ -4,7 +4,9 @@
 use leptos::prelude::*;
 
 use crate::access::Access;
+use crate::actions::{API_PAGE, Actions};
 use crate::bindings::dialog as popover;
+use crate::components::palette::palette_keys;
 use crate::components::{Icon, IconName};
 use crate::look::{Theme, ThemeChoice};
 use crate::preferences::Preferences;
@@ -38,6 +40,7 @@ pub fn AppMenu(
     on_close: Option<Callback<()>>,
 ) -> impl IntoView {
     let access = Access::expect();
+    let actions = Actions::expect();
     view! {
         <div
             id=MENU
@@ -53,6 +56,24 @@ pub fn AppMenu(
             {children.map(|children| children())}
             <ThemeChoices />
             <hr />
+            <MenuItem
+                icon=IconName::Command
+                keys=palette_keys()
+                name="commands"
+                on_pick=Callback::new(move |()| actions.palette.set(true))
+            >
+                "All commands…"
+            </MenuItem>
+            <MenuItem
+                icon=IconName::Keyboard
+                name="keys"
+                on_pick=Callback::new(move |()| actions.tell_keys())
+            >
+                "Keyboard shortcuts"
+            </MenuItem>
+            <MenuLink icon=IconName::Book address=API_PAGE.to_owned() name="api">
+                "API documentation"
+            </MenuLink>
             <button
                 class="menu-item"
                 popovertarget=MENU
@@ -63,6 +84,26 @@ pub fn AppMenu(
                 <span>"Forget the token"</span>
             </button>
         </div>
+    }
+}
+
+/// An entry of the menu that leads elsewhere.
+#[component]
+pub fn MenuLink(
+    /// Its icon.
+    icon: IconName,
+    /// Where it leads.
+    address: String,
+    /// For tests.
+    name: &'static str,
+    /// Its text.
+    children: Children,
+) -> impl IntoView {
+    view! {
+        <a class="menu-item" href=address data-testid=name>
+            <Icon name=icon />
+            <span>{children()}</span>
+        </a>
     }
 }
 

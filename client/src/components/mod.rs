@@ -1,13 +1,18 @@
 //! What pages are built of.
 
+pub mod asks;
+pub mod chart;
 pub mod dialog;
 pub mod field;
 pub mod icon;
 pub mod key_bar;
 pub mod menu;
+pub mod palette;
+pub mod picker;
 pub mod search_bar;
 pub mod status;
 pub mod stream_status;
+pub mod switcher;
 pub mod terminal;
 pub mod when;
 pub mod words;

@@ -1,5 +1,7 @@
 //! The page of one terminal.
 
+use std::sync::Arc;
+
 use gloo_timers::callback::Timeout;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
@@ -8,14 +10,16 @@ use moorline_shared::message::close;
 use moorline_shared::rest::{CreateSession, SessionSummary};
 
 use crate::access::Access;
+use crate::actions::{Action, Actions};
 use crate::api;
 use crate::bindings::keyboard;
 use crate::bindings::page::{self, PageEvent, PageWatch};
 use crate::components::dialog::Dialog;
 use crate::components::key_bar::KeyBar;
-use crate::components::menu::{AppMenu, MenuButton, MenuItem};
+use crate::components::menu::{AppMenu, MenuButton, MenuItem, MenuLink};
 use crate::components::search_bar::SearchBar;
 use crate::components::status::{PendingChip, SizeChip, StatusPill};
+use crate::components::switcher::{SWITCHER_KEYS, Switcher, open_switcher};
 use crate::components::terminal::{Stage, TerminalState};
 use crate::components::when::effect;
 use crate::components::{Icon, IconName, When, words};
@@ -47,6 +51,7 @@ pub fn TerminalPage(
         }
     });
     name_tab(state, id.clone());
+    Actions::expect().offer(move || offers(state, reading));
     let name = Signal::derive(heading(state, id.clone()));
     view! {
         <div class="page terminal-page" data-link=move || state.view.with(|v| v.link.name())>
@@ -59,7 +64,7 @@ pub fn TerminalPage(
                 >
                     <Icon name=IconName::Back />
                 </a>
-                <h1 class="bar-title" data-testid="title" title=name>{name}</h1>
+                <Switcher id=id.clone() name on_close=Callback::new(move |()| state.focus()) />
                 <StatusPill />
                 <PendingChip />
                 <SizeChip />
@@ -76,7 +81,7 @@ pub fn TerminalPage(
                 <MenuButton />
                 <CatchUpBar />
             </header>
-            <TerminalMenu reading />
+            <TerminalMenu reading details=Route::Session(id.clone()).address() />
             <main class="stage">
                 <Stage id=id.clone() to_list />
                 <SearchBar />
@@ -94,6 +99,45 @@ pub fn TerminalPage(
             <ReadDialog reading />
         </div>
     }
+}
+
+/// What only a terminal's page can do.
+fn offers(state: TerminalState, reading: RwSignal<bool>) -> Vec<Action> {
+    let preferences = Preferences::expect();
+    let group: Arc<str> = "This terminal".into();
+    let font = |title, keys, step| {
+        let act = Action::new(&group, "font", IconName::Text, title, move || {
+            preferences.step_font(step);
+        });
+        act.keys(keys)
+    };
+    let key_bar = if untrack(|| preferences.key_bar()) { "Hide" } else { "Show" };
+    vec![
+        Action::new(&group, "switch", IconName::Stack, "Switch to another session…", open_switcher)
+            .keys(SWITCHER_KEYS),
+        Action::new(&group, "search", IconName::Search, "Search…", move || {
+            state.searching.set(true)
+        })
+        .keys("Ctrl+Shift+F"),
+        Action::new(&group, "read-text", IconName::Text, "Show as text…", move || {
+            reading.set(true)
+        }),
+        Action::new(
+            &group,
+            "key-bar",
+            IconName::Keyboard,
+            format!("{key_bar} the key bar"),
+            move || {
+                preferences.toggle_key_bar();
+            },
+        ),
+        font("Larger letters", "Ctrl+Shift++", 1),
+        font("Smaller letters", "Ctrl+Shift+-", -1),
+        Action::new(&group, "font", IconName::Text, "Usual letters", move || {
+            preferences.reset_font()
+        })
+        .keys("Ctrl+Shift+0"),
+    ]
 }
 
 fn search_title() -> &'static str {
@@ -134,7 +178,7 @@ fn name_tab(state: TerminalState, id: SessionId) {
 }
 
 #[component]
-fn TerminalMenu(reading: RwSignal<bool>) -> impl IntoView {
+fn TerminalMenu(reading: RwSignal<bool>, details: String) -> impl IntoView {
     let state = TerminalState::expect();
     let preferences = Preferences::expect();
     let size = move || {
@@ -143,6 +187,7 @@ fn TerminalMenu(reading: RwSignal<bool>) -> impl IntoView {
     };
     view! {
         <AppMenu on_close=Callback::new(move |()| state.focus())>
+            <MenuLink icon=IconName::Info address=details name="details">"Details"</MenuLink>
             <MenuItem
                 icon=IconName::Text
                 name="read-text"

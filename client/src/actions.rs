@@ -1,0 +1,351 @@
+//! Everything that a user can do, in one place: pages, menus and the palette offer the same
+//! [`Action`]s.
+
+use std::sync::Arc;
+
+use leptos::prelude::*;
+use leptos::task::spawn_local;
+use moorline_shared::id::{ProjectId, Seq, SessionId};
+use moorline_shared::rest::{CreateSession, Created, ForkSession, SessionSummary};
+
+use crate::access::Access;
+use crate::api::{self, ApiError};
+use crate::bindings::page;
+use crate::components::{IconName, words};
+use crate::look::{Theme, ThemeChoice};
+use crate::overview::Overview;
+use crate::preferences::Preferences;
+use crate::route::{Route, Router, Shelf};
+
+/// Where the API is described.
+pub const API_PAGE: &str = "/docs/api";
+
+/// Something that a user can do.
+#[derive(Debug, Clone)]
+pub struct Action {
+    /// Names it, for tests and for lists.
+    pub name: &'static str,
+    /// What it does, in the imperative; ends with `…` where it asks first.
+    pub title: String,
+    /// What tells it from others of its title.
+    pub detail: String,
+    /// What it belongs to.
+    pub group: Arc<str>,
+    /// Its icon.
+    pub icon: IconName,
+    /// The state of the session that it leads to, as in lists.
+    pub tone: Option<&'static str>,
+    /// Its keys on this page.
+    pub keys: &'static str,
+    /// Does it.
+    pub run: Callback<()>,
+}
+
+impl Action {
+    /// An action without a detail and keys.
+    pub fn new(
+        group: &Arc<str>,
+        name: &'static str,
+        icon: IconName,
+        title: impl Into<String>,
+        run: impl Fn() + Send + Sync + 'static,
+    ) -> Self {
+        Self {
+            name,
+            title: title.into(),
+            detail: String::new(),
+            group: Arc::clone(group),
+            icon,
+            tone: None,
+            keys: "",
+            run: Callback::new(move |()| run()),
+        }
+    }
+
+    /// The same with a detail.
+    #[must_use]
+    pub fn about(self, detail: impl Into<String>) -> Self {
+        Self { detail: detail.into(), ..self }
+    }
+
+    /// The same with keys.
+    #[must_use]
+    pub fn keys(self, keys: &'static str) -> Self {
+        Self { keys, ..self }
+    }
+}
+
+/// What is asked before something is done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ask {
+    /// The new name of a session.
+    Rename(Arc<SessionSummary>),
+    /// The project to move a session to.
+    Move(Arc<SessionSummary>),
+    /// Whether to delete a session.
+    Delete(Arc<SessionSummary>),
+    /// Nothing: it tells the keys.
+    Keys,
+}
+
+type Offer = Arc<dyn Fn() -> Vec<Action> + Send + Sync>;
+
+/// Does what actions say.
+#[derive(Debug, Clone, Copy)]
+pub struct Actions {
+    access: Access,
+    overview: Overview,
+    preferences: Preferences,
+    router: Router,
+    /// What is asked now.
+    pub ask: RwSignal<Option<Ask>>,
+    /// Why the last action failed.
+    pub problem: RwSignal<Option<ApiError>>,
+    /// A command is to be composed, on the page of all sessions.
+    pub compose: RwSignal<bool>,
+    /// The palette is open.
+    pub palette: RwSignal<bool>,
+    busy: StoredValue<bool>,
+    offers: StoredValue<Vec<(u32, Offer)>>,
+}
+
+impl Actions {
+    /// Makes itself known to all components below.
+    pub fn provide() -> Self {
+        let actions = Self {
+            access: Access::expect(),
+            overview: Overview::expect(),
+            preferences: Preferences::expect(),
+            router: Router::expect(),
+            ask: RwSignal::default(),
+            problem: RwSignal::default(),
+            compose: RwSignal::default(),
+            palette: RwSignal::default(),
+            busy: StoredValue::new(false),
+            offers: StoredValue::new(Vec::new()),
+        };
+        provide_context(actions);
+        actions
+    }
+
+    /// The one that was provided.
+    #[must_use]
+    pub fn expect() -> Self {
+        expect_context()
+    }
+
+    /// Offers what a page alone can do, for as long as the calling component lives.
+    pub fn offer(self, offer: impl Fn() -> Vec<Action> + Send + Sync + 'static) {
+        let known = self.offers.with_value(|all| all.last().map_or(0, |(id, _)| *id));
+        let id = known + 1;
+        self.offers.update_value(|offers| offers.push((id, Arc::new(offer))));
+        on_cleanup(move || {
+            let _ = self.offers.try_update_value(|offers| offers.retain(|(known, _)| *known != id));
+        });
+    }
+
+    /// All that can be done now: of this page, of its session, everywhere, and ways to elsewhere.
+    #[must_use]
+    pub fn all(self) -> Vec<Action> {
+        let route = self.router.route();
+        let mut all = Vec::new();
+        let offers = self.offers.get_value();
+        all.extend(offers.iter().flat_map(|(_, offer)| offer()));
+        let here = match &route {
+            Route::Session(id) | Route::Terminal(id) => Some(id),
+            _ => None,
+        };
+        if let Some(session) = here.and_then(|id| self.overview.session(id)) {
+            all.extend(self.of_session(&session));
+        }
+        all.extend(self.everywhere());
+        all.extend(self.ways(here));
+        all
+    }
+
+    /// What can be done with a session; less what leads to where the page is.
+    #[must_use]
+    pub fn of_session(self, session: &Arc<SessionSummary>) -> Vec<Action> {
+        let group: Arc<str> = "This session".into();
+        let id = &session.session_id;
+        let ask = |name, icon, title, ask: fn(Arc<SessionSummary>) -> Ask| {
+            let session = Arc::clone(session);
+            let run = move || self.ask.set(Some(ask(Arc::clone(&session))));
+            Action::new(&group, name, icon, title, run)
+        };
+        let mut actions = Vec::new();
+        let here = self.router.route();
+        for (name, icon, title, route) in [
+            ("open", IconName::Prompt, "Open the terminal", Route::Terminal(id.clone())),
+            ("details", IconName::Info, "Show the details", Route::Session(id.clone())),
+        ] {
+            if here != route {
+                actions
+                    .push(Action::new(&group, name, icon, title, move || self.router.go(&route)));
+            }
+        }
+        let (one, other) = (id.clone(), id.clone());
+        actions.extend([
+            Action::new(&group, "duplicate", IconName::Copy, "Duplicate", move || {
+                self.duplicate(one.clone());
+            }),
+            Action::new(&group, "fork", IconName::Fork, "Fork", move || {
+                self.fork(other.clone(), None);
+            }),
+            ask("rename", IconName::Pencil, "Rename…", Ask::Rename),
+            ask("move", IconName::Folder, "Move…", Ask::Move),
+            ask("delete", IconName::Bin, "Delete…", Ask::Delete),
+        ]);
+        actions
+    }
+
+    fn everywhere(self) -> Vec<Action> {
+        let start: Arc<str> = "Start".into();
+        let view: Arc<str> = "Moorline".into();
+        let theme = |icon, title, choice| {
+            Action::new(&view, "theme", icon, title, move || self.preferences.choose_theme(choice))
+        };
+        vec![
+            Action::new(&start, "new-shell", IconName::Plus, "New shell", move || self.new_shell())
+                .about(self.shelf_name()),
+            Action::new(&start, "new-command", IconName::Sliders, "Run a command…", move || {
+                if !self.router.is_list() {
+                    self.router.go(&Route::Sessions { shelf: Shelf::All });
+                }
+                self.compose.set(true);
+            }),
+            theme(IconName::Moon, "Dark theme", ThemeChoice::Always(Theme::Dark)),
+            theme(IconName::Sun, "Light theme", ThemeChoice::Always(Theme::Light)),
+            theme(IconName::System, "Theme as the system", ThemeChoice::System),
+            Action::new(&view, "keys", IconName::Keyboard, "Keyboard shortcuts", move || {
+                self.tell_keys();
+            }),
+            Action::new(&view, "api", IconName::Book, "API documentation", || page::load(API_PAGE)),
+            Action::new(&view, "forget", IconName::Leave, "Forget the token", move || {
+                self.access.forget();
+            }),
+        ]
+    }
+
+    /// Ways to elsewhere: projects and the other sessions, the newest first.
+    fn ways(self, here: Option<&SessionId>) -> Vec<Action> {
+        let group: Arc<str> = "Go to".into();
+        let go = |name, icon, title: String, route: Route| {
+            Action::new(&group, name, icon, title, move || self.router.go(&route))
+        };
+        let shelf = |shelf| Route::Sessions { shelf };
+        let mut ways =
+            vec![go("sessions", IconName::Stack, "All sessions".into(), shelf(Shelf::All))];
+        self.overview.projects.with(|projects| {
+            ways.extend(projects.iter().map(|project| {
+                let route = shelf(Shelf::Project(project.id.clone()));
+                go("project", IconName::Folder, project.name.clone(), route)
+                    .about(project.directory.clone().unwrap_or_default())
+            }));
+        });
+        for session in self.overview.newest().iter().filter(|s| Some(&s.session_id) != here) {
+            let route = Route::Terminal(session.session_id.clone());
+            let mut way = go("session", IconName::Prompt, words::name(session), route)
+                .about(words::detail(session));
+            way.tone = Some(words::tone(session));
+            ways.push(way);
+        }
+        ways
+    }
+
+    fn shelf_name(self) -> String {
+        let project = self.router.shelf().project().and_then(|id| self.overview.project_name(id));
+        project.map(|name| format!("in {name}")).unwrap_or_default()
+    }
+
+    /// Tells the keys.
+    pub fn tell_keys(self) {
+        self.ask.set(Some(Ask::Keys));
+    }
+
+    /// Closes the palette.
+    pub fn close_palette(self) {
+        self.palette.set(false);
+    }
+
+    /// Starts a login shell, in the project that is shown.
+    pub fn new_shell(self) {
+        let project = untrack(|| self.router.shelf().project().cloned());
+        let wish = CreateSession { project, ..CreateSession::default() };
+        self.start(async move |token| api::create(token, &wish).await);
+    }
+
+    /// Starts what a session runs once more.
+    pub fn duplicate(self, id: SessionId) {
+        self.start(async move |token| api::duplicate(token, &id).await);
+    }
+
+    /// Starts a session that has another one's output, up to an entry or all of it.
+    pub fn fork(self, id: SessionId, seq: Option<Seq>) {
+        let from = ForkSession { seq, name: None };
+        self.start(async move |token| api::fork(token, &id, &from).await);
+    }
+
+    fn start(self, start: impl AsyncFnOnce(Option<&str>) -> Result<Created, ApiError> + 'static) {
+        if self.busy.get_value() {
+            return;
+        }
+        self.busy.set_value(true);
+        let here = untrack(|| self.router.page());
+        spawn_local(async move {
+            let answer = start(self.access.token().as_deref()).await;
+            self.busy.set_value(false);
+            let Some(created) = self.take(answer) else { return };
+            // Who has left the page meanwhile is not taken to the new session.
+            if untrack(|| self.router.page()) == here {
+                self.router.go(&Route::Terminal(created.session_id));
+            }
+        });
+    }
+
+    /// Gives a session another name; an empty one takes the name away.
+    pub fn rename(self, id: SessionId, name: String) {
+        spawn_local(async move {
+            let answer = api::rename(self.access.token().as_deref(), &id, name).await;
+            if let Some(changed) = self.take(answer) {
+                self.overview.put(changed.session);
+            }
+        });
+    }
+
+    /// Moves a session to a project, or out of all.
+    pub fn move_to(self, id: SessionId, project: Option<ProjectId>) {
+        spawn_local(async move {
+            let answer = api::move_to(self.access.token().as_deref(), &id, project).await;
+            if let Some(changed) = self.take(answer) {
+                self.overview.put(changed.session);
+            }
+        });
+    }
+
+    /// Deletes a session, and leaves its pages.
+    pub fn delete(self, id: SessionId) {
+        spawn_local(async move {
+            let answer = api::delete(self.access.token().as_deref(), &id).await;
+            if self.take(answer).is_none() {
+                return;
+            }
+            self.overview.remove(&id);
+            let here = untrack(|| self.router.page());
+            if matches!(here, Route::Session(at) | Route::Terminal(at) if at == id) {
+                self.router.go(&Route::Sessions { shelf: Shelf::All });
+            }
+        });
+    }
+
+    /// What was asked for; otherwise shows why not.
+    fn take<T>(self, answer: Result<T, ApiError>) -> Option<T> {
+        match api::noting_refusal(self.access, answer) {
+            Ok(answer) => Some(answer),
+            Err(error) => {
+                self.problem.set(Some(error));
+                None
+            }
+        }
+    }
+}

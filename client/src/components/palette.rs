@@ -1,0 +1,134 @@
+//! The command palette: every action of the page that is shown, and of all of Moorline.
+
+use leptos::html;
+use leptos::prelude::*;
+
+use crate::actions::Actions;
+use crate::bindings::dialog;
+use crate::bindings::keyboard::{self, Keys, Press};
+use crate::components::When;
+use crate::components::picker::Picker;
+use crate::components::when::effect;
+use crate::overview::Overview;
+use crate::route::{Route, Router};
+
+/// How to open the palette on this page, as it is written.
+#[must_use]
+pub fn palette_keys() -> &'static str {
+    let terminal = matches!(Router::expect().page(), Route::Terminal(_));
+    match (keyboard::is_apple(), terminal) {
+        (true, _) => "⌘K",
+        (false, true) => "Ctrl+Shift+P",
+        (false, false) => "Ctrl+K",
+    }
+}
+
+/// Whether a key press opens the palette. Programs in a terminal keep Control and K.
+fn opens(press: &Press, apple: bool, terminal: bool) -> bool {
+    if press.alt {
+        return false;
+    }
+    match press.key.as_str() {
+        "k" if press.meta => apple && !press.ctrl && !press.shift,
+        "k" if press.ctrl => !terminal && !press.shift,
+        "P" | "p" => press.ctrl && press.shift && !press.meta,
+        _ => false,
+    }
+}
+
+/// The palette, over everything; also hears `?`, which tells the keys.
+#[component]
+pub fn Palette() -> impl IntoView {
+    let actions = Actions::expect();
+    let router = Router::expect();
+    let node = NodeRef::<html::Dialog>::new();
+    let open = actions.palette;
+    effect(move || {
+        let wanted = open.get();
+        if let Some(element) = node.get() {
+            if wanted {
+                dialog::show(&element);
+            } else {
+                dialog::close(&element);
+            }
+        }
+    });
+    let apple = keyboard::is_apple();
+    let opener = keyboard::first_keys(move |press| {
+        let terminal = untrack(|| matches!(router.page(), Route::Terminal(_)));
+        let ours = opens(press, apple, terminal);
+        if ours {
+            open.update(|open| *open = !*open);
+        }
+        ours
+    });
+    let helper = keyboard::page_keys(move |press| {
+        let ours = press.plain() && press.key == "?";
+        if ours {
+            actions.tell_keys();
+        }
+        ours
+    });
+    let _: StoredValue<(Keys, Keys), LocalStorage> = StoredValue::new_local((opener, helper));
+    view! {
+        <dialog
+            node_ref=node
+            class="palette"
+            aria-label="Commands"
+            data-testid="palette"
+            on:close=move |_| open.set(false)
+            on:click=move |event| {
+                // The dialog itself is hit only beside its content.
+                if dialog::is_itself(&event) {
+                    open.set(false);
+                }
+            }
+        >
+            <When condition=move || open.get()>
+                <Content />
+            </When>
+        </dialog>
+    }
+}
+
+#[component]
+fn Content() -> impl IntoView {
+    let actions = Actions::expect();
+    Overview::expect().follow();
+    let items = Callback::new(move |()| actions.all());
+    let done = Callback::new(move |()| actions.close_palette());
+    view! {
+        <Picker
+            name="palette"
+            label="Find a command or a session"
+            placeholder="What do you want to do?"
+            items
+            done
+        />
+        <p class="picker-foot" aria-hidden="true">
+            <kbd>"↑"</kbd> <kbd>"↓"</kbd> " choose" <kbd>"Enter"</kbd> " do" <kbd>"Esc"</kbd> " close"
+        </p>
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    fn press(key: &str, ctrl: bool, shift: bool, meta: bool) -> Press {
+        Press { key: key.to_owned(), ctrl, shift, alt: false, meta }
+    }
+
+    #[test]
+    fn programs_keep_control_and_k() {
+        let (control_k, command_k) =
+            (press("k", true, false, false), press("k", false, false, true));
+        assert!(opens(&control_k, false, false) && !opens(&control_k, false, true));
+        assert!(!opens(&control_k, true, true));
+        assert!(opens(&command_k, true, true) && !opens(&command_k, false, false));
+        assert!(opens(&press("P", true, true, false), false, true));
+        assert!(!opens(&press("p", true, false, false), false, true));
+        assert!(!opens(&press("k", false, false, false), false, false));
+    }
+}
