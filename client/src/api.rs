@@ -3,7 +3,8 @@
 use moorline_shared::id::{ProjectId, SessionId};
 use moorline_shared::rest::{
     ChangeProject, Changed, CreateProject, CreateSession, Created, DuplicateSession, ErrorBody,
-    ForkSession, MoveSession, ProjectChanged, RenameSession, SessionList, SessionStatus,
+    EventsStatus, ForkSession, MoveSession, ProjectChanged, Prompt, Prompted, RenameSession,
+    SessionContext, SessionList, SessionStatus,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -67,6 +68,35 @@ pub async fn list(token: Option<&str>) -> Result<SessionList, ApiError> {
 /// See [`ApiError`].
 pub async fn status(token: Option<&str>, id: &SessionId) -> Result<SessionStatus, ApiError> {
     get(token, &format!("/api/session/{id}/status")).await
+}
+
+/// The files that a session works with.
+///
+/// # Errors
+/// See [`ApiError`].
+pub async fn context(token: Option<&str>, id: &SessionId) -> Result<SessionContext, ApiError> {
+    get(token, &format!("/api/session/{id}/context")).await
+}
+
+/// Who reads a session's events.
+///
+/// # Errors
+/// See [`ApiError`].
+pub async fn readers(token: Option<&str>, id: &SessionId) -> Result<EventsStatus, ApiError> {
+    get(token, &format!("/api/session/{id}/events/status")).await
+}
+
+/// Types a line into a session.
+///
+/// # Errors
+/// See [`ApiError`].
+pub async fn prompt(
+    token: Option<&str>,
+    id: &SessionId,
+    command: String,
+) -> Result<Prompted, ApiError> {
+    let prompt = Prompt { command: Some(command), context: None };
+    send(token, "POST", &format!("/api/session/{id}/prompt"), &prompt).await
 }
 
 /// Starts a session.

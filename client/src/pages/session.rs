@@ -1,10 +1,29 @@
 //! The page of one session: what it did and does.
 
+pub mod head;
+pub mod history;
+pub mod log;
+pub mod output;
+pub mod preview;
+mod record;
+pub mod side;
+pub mod timeline;
+
 use leptos::prelude::*;
 use moorline_shared::id::SessionId;
 
+use crate::actions::Actions;
 use crate::bindings::page;
-use crate::route::Route;
+use crate::components::menu::{AppMenu, MenuButton};
+use crate::components::stream_status::StreamPill;
+use crate::components::when::effect;
+use crate::components::{Icon, IconName, When, words};
+use crate::route::{Route, Shelf};
+use head::Head;
+use log::Log;
+use output::Output;
+use record::{Presence, Record};
+use side::{About, Activity, Connections, Files};
 
 /// Shows a session besides its terminal.
 #[component]
@@ -12,13 +31,135 @@ pub fn SessionPage(
     /// Which.
     id: SessionId,
 ) -> impl IntoView {
-    page::set_title("Session · Moorline");
+    let record = Record::provide(id.clone());
+    let retry = Callback::new(move |()| record.reconnect());
+    let here = move || record.presence.get() == Presence::Here;
+    let terminal = Route::Terminal(id.clone()).address();
+    effect(move || {
+        let name = record.summary().map(|session| words::name(&session));
+        page::set_title(&format!("{} · Moorline", name.as_deref().unwrap_or("Session")));
+    });
     view! {
-        <main class="lone">
-            <div class="card">
-                <a href=Route::Terminal(id).address() class="button primary">"Open its terminal"</a>
-                <a href="/sessions" class="button">"All sessions"</a>
+        <div class="page">
+            <header class="bar">
+                <a
+                    href="/sessions"
+                    class="icon-button"
+                    title="All sessions (Esc)"
+                    aria-label="All sessions"
+                >
+                    <Icon name=IconName::Back />
+                </a>
+                <Crumbs />
+                <span class="bar-fill"></span>
+                <When condition=here>
+                    <StreamPill status=record.stream retry />
+                </When>
+                <When condition=here>
+                    <a href=terminal.clone() class="button primary" data-testid="open-terminal">
+                        <Icon name=IconName::Prompt />
+                        <span>"Terminal"</span>
+                    </a>
+                </When>
+                <MenuButton />
+            </header>
+            <AppMenu />
+            <main class="session" data-testid="session-page">{content(record, id)}</main>
+        </div>
+    }
+}
+
+fn content(record: Record, id: SessionId) -> impl Fn() -> AnyView {
+    move || match record.presence.get() {
+        Presence::Unknown => view! { <Waiting /> }.into_any(),
+        Presence::Here => view! {
+            <Head />
+            <div class="session-grid">
+                <Output />
+                <div class="session-side">
+                    <Activity />
+                    <About />
+                    <Connections />
+                    <Files />
+                </div>
+                <Log />
             </div>
-        </main>
+        }
+        .into_any(),
+        Presence::Missing => view! {
+            <Nothing
+                title="No such session"
+                text=format!("There is no session {id}. It may have been deleted.")
+            />
+        }
+        .into_any(),
+        Presence::Deleted => view! {
+            <Nothing
+                title="This session was deleted"
+                text="Its process was ended and its output was removed.".to_owned()
+            />
+        }
+        .into_any(),
+    }
+}
+
+/// The way to the list: all sessions, or those of the session's project.
+#[component]
+fn Crumbs() -> impl IntoView {
+    let record = Record::expect();
+    let overview = crate::overview::Overview::expect();
+    let project = Memo::new(move |_| {
+        let id = record.summary()?.project.clone()?;
+        let name = overview.project_name(&id)?;
+        Some((Route::Sessions { shelf: Shelf::Project(id) }.address(), name))
+    });
+    view! {
+        <nav class="crumbs" aria-label="Where this is">
+            <a href="/sessions">"Sessions"</a>
+            {move || project.get().map(|(address, name)| view! { <a href=address>{name}</a> })}
+        </nav>
+    }
+}
+
+/// Until the session is known.
+#[component]
+fn Waiting() -> impl IntoView {
+    let record = Record::expect();
+    let problem = move || record.problem.get().map(|problem| problem.to_string());
+    view! {
+        <div role="alert">
+            <When condition=move || record.problem.with(Option::is_some)>
+                <div class="notice bad" data-testid="problem">
+                    <span>{problem}</span>
+                    <button class="button quiet" on:click=move |_| record.load()>
+                        <Icon name=IconName::Again />
+                        <span>"Try again"</span>
+                    </button>
+                </div>
+            </When>
+        </div>
+        <div class="session-ghost" aria-busy="true" role="status">
+            <span class="unseen">"Loading the session"</span>
+            <div></div>
+            <div></div>
+            <div></div>
+        </div>
+    }
+}
+
+/// There is no session to show.
+#[component]
+fn Nothing(title: &'static str, text: String) -> impl IntoView {
+    let actions = Actions::expect();
+    view! {
+        <div class="empty" data-testid="gone">
+            <span class="empty-mark"><Icon name=IconName::Bin /></span>
+            <h1>{title}</h1>
+            <p>{text}</p>
+            <div class="actions centred">
+                <a href="/sessions" class="button primary">"All sessions"</a>
+                <button class="button" on:click=move |_| actions.new_shell()>"New shell"</button>
+            </div>
+        </div>
     }
 }

@@ -1,0 +1,145 @@
+//! What the session is, at a glance, and what can be done with it.
+
+use leptos::html;
+use leptos::prelude::*;
+
+use super::record::Record;
+use crate::actions::{Action, Actions};
+use crate::bindings::page;
+use crate::components::{Icon, IconName, When, words};
+
+/// Name, state and actions.
+#[component]
+pub fn Head() -> impl IntoView {
+    let record = Record::expect();
+    let field = move |read: fn(&moorline_shared::rest::SessionSummary) -> String| {
+        move || record.summary().map(|session| read(&session)).unwrap_or_default()
+    };
+    let running = move || {
+        let told = record.told.get().and_then(|told| told.command.clone());
+        let session = record.summary()?;
+        let running = told.or_else(|| session.running.clone());
+        running.filter(|_| !session.lifecycle.is_over())
+    };
+    view! {
+        <header class="session-head">
+            <Name />
+            <p class="session-state">
+                <span
+                    class="state"
+                    data-tone=field(|session| words::tone(session).to_owned())
+                    data-testid="session-state"
+                >
+                    {field(words::state)}
+                </span>
+                <When condition=move || running().is_some()>
+                    <code class="session-running" title="Runs now">{running}</code>
+                </When>
+            </p>
+            <ActionBar />
+        </header>
+    }
+}
+
+/// The name, to be changed in place.
+#[component]
+fn Name() -> impl IntoView {
+    let record = Record::expect();
+    let editing = RwSignal::new(false);
+    let name = Memo::new(move |_| record.summary().map(|s| words::name(&s)).unwrap_or_default());
+    view! {
+        <div class="session-name">
+            <h1 data-testid="title" hidden=editing>{name}</h1>
+            {move || if editing.get() {
+                view! { <Rename editing /> }.into_any()
+            } else {
+                view! {
+                    <button
+                        class="icon-button"
+                        title="Rename"
+                        aria-label="Rename"
+                        data-testid="rename"
+                        on:click=move |_| editing.set(true)
+                    >
+                        <Icon name=IconName::Pencil />
+                    </button>
+                }
+                .into_any()
+            }}
+        </div>
+    }
+}
+
+#[component]
+fn Rename(editing: RwSignal<bool>) -> impl IntoView {
+    let record = Record::expect();
+    let actions = Actions::expect();
+    let node = NodeRef::<html::Input>::new();
+    let session = record.summary();
+    // The id stands for a missing name.
+    let known = session.map(|s| s.name.clone()).filter(|name| *name != record.id().as_str());
+    let before = known.clone().unwrap_or_default();
+    node.on_load(|field| {
+        field.select();
+        page::focus_soon(field.into());
+    });
+    let keep = move || {
+        let name = node.get_untracked().map(|field| field.value()).unwrap_or_default();
+        let name = name.trim().to_owned();
+        if editing.get_untracked() && name != before {
+            actions.rename(record.id(), name);
+        }
+        editing.set(false);
+    };
+    let submit = keep.clone();
+    view! {
+        <form
+            class="session-rename"
+            on:submit=move |event| {
+                event.prevent_default();
+                submit();
+            }
+        >
+            <input
+                node_ref=node
+                value=known.unwrap_or_default()
+                aria-label="Name of the session"
+                placeholder="Without a name"
+                autocomplete="off"
+                spellcheck="false"
+                maxlength="200"
+                data-testid="rename-field"
+                on:blur=move |_| keep()
+                on:keydown=move |event| {
+                    if event.key() == "Escape" {
+                        event.stop_propagation();
+                        editing.set(false);
+                    }
+                }
+            />
+        </form>
+    }
+}
+
+/// The session's actions, as everywhere; renaming happens in place here.
+#[component]
+fn ActionBar() -> impl IntoView {
+    let record = Record::expect();
+    let actions = Actions::expect();
+    let bar = move || {
+        let all = record.summary().map(|session| actions.of_session(&session));
+        let all = all.into_iter().flatten().filter(|action| action.name != "rename");
+        all.filter(|action| action.name != "open").map(button).collect_view()
+    };
+    view! { <div class="session-actions" role="group" aria-label="Actions">{bar}</div> }
+}
+
+fn button(action: Action) -> impl IntoView {
+    let Action { name, title, icon, run, .. } = action;
+    view! {
+        <button class="button" class:dire=name == "delete" data-testid=name on:click=move |_| run.run(())>
+            <Icon name=icon />
+            <span>{title}</span>
+        </button>
+    }
+}

@@ -1,0 +1,113 @@
+//! The last lines of output, and a line to type into the session.
+
+use leptos::html;
+use leptos::prelude::*;
+use leptos::task::spawn_local;
+
+use super::record::Record;
+use crate::access::Access;
+use crate::api;
+use crate::components::{Icon, IconName, When};
+use crate::route::Route;
+
+/// What the session printed last.
+#[component]
+pub fn Output() -> impl IntoView {
+    let record = Record::expect();
+    let html = Memo::new(move |_| record.preview.with(super::preview::Preview::html));
+    let full_screen =
+        Memo::new(move |_| record.preview.with(super::preview::Preview::is_full_screen));
+    let terminal = Route::Terminal(record.id()).address();
+    let empty = move || html.with(String::is_empty) && !full_screen.get();
+    view! {
+        <section class="panel output" aria-labelledby="output-heading">
+            <div class="panel-head">
+                <h2 id="output-heading">"Output"</h2>
+                <a href=terminal.clone() class="panel-link">"Open the terminal"</a>
+            </div>
+            <div
+                class="preview"
+                tabindex="0"
+                role="region"
+                aria-label="Last lines of output"
+                data-testid="preview"
+                hidden=empty
+            >
+                <pre inner_html=html></pre>
+            </div>
+            <When condition=empty>
+                <p class="panel-hint">
+                    {move || if record.caught_up.get() { "No output yet." } else { "Reading…" }}
+                </p>
+            </When>
+            <When condition=move || full_screen.get()>
+                <p class="panel-note">
+                    <Icon name=IconName::Fit />
+                    "A program has the whole screen. "
+                    <a href=terminal.clone()>"Open the terminal"</a>
+                    " to see it."
+                </p>
+            </When>
+            <PromptLine />
+        </section>
+    }
+}
+
+/// Sends a line, followed by Enter.
+#[component]
+fn PromptLine() -> impl IntoView {
+    let record = Record::expect();
+    let access = Access::expect();
+    let field = NodeRef::<html::Input>::new();
+    let (problem, set_problem) = signal(None::<String>);
+    let busy = RwSignal::new(false);
+    let over = Memo::new(move |_| record.summary().is_some_and(|s| s.lifecycle.is_over()));
+    let submit = move |event: leptos::ev::SubmitEvent| {
+        event.prevent_default();
+        let line = field.get_untracked().map(|field| field.value()).unwrap_or_default();
+        if line.is_empty() || busy.get_untracked() {
+            return;
+        }
+        busy.set(true);
+        set_problem.set(None);
+        let (token, id) = (access.token(), record.id());
+        spawn_local(async move {
+            let answer = api::prompt(token.as_deref(), &id, line).await;
+            let _ = busy.try_set(false);
+            match api::noting_refusal(access, answer) {
+                Ok(_) => {
+                    if let Some(field) = field.try_get_untracked().flatten() {
+                        field.set_value("");
+                    }
+                }
+                Err(error) => {
+                    let _ = set_problem.try_set(Some(error.to_string()));
+                }
+            }
+        });
+    };
+    let hint = move || if over.get() { "The session has ended" } else { "Type a line to send" };
+    view! {
+        <form class="prompt" on:submit=submit>
+            <Icon name=IconName::Prompt />
+            <input
+                node_ref=field
+                class="mono"
+                aria-label="Line to send"
+                placeholder=hint
+                disabled=over
+                autocomplete="off"
+                autocapitalize="off"
+                spellcheck="false"
+                enterkeyhint="send"
+                aria-invalid=move || problem.with(Option::is_some).then_some("true")
+                aria-describedby="prompt-problem"
+                data-testid="prompt"
+            />
+            <button class="button" disabled=move || over.get() || busy.get() data-testid="send">
+                {move || if busy.get() { "Sending…" } else { "Send" }}
+            </button>
+        </form>
+        <p id="prompt-problem" class="problem" role="alert" data-testid="prompt-problem">{problem}</p>
+    }
+}

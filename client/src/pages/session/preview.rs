@@ -1,0 +1,351 @@
+//! The last lines of a session's output, to recognise it by. This is no terminal: it follows lines,
+//! colours and the small movements that prompts and progress bars make, and sits out programs that
+//! take the whole screen.
+
+use std::collections::VecDeque;
+use std::fmt::Write as _;
+
+use moorline_shared::session::Size;
+use vte::{Params, Parser, Perform};
+
+/// So many lines are shown.
+pub const SHOWN_LINES: usize = 40;
+const TAB: usize = 8;
+
+/// How a character looks.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Look {
+    /// 1 to 6: red, green, yellow, blue, magenta, cyan. Black and white are as the text.
+    hue: u8,
+    bold: bool,
+    dim: bool,
+    inverse: bool,
+}
+
+type Line = Vec<(char, Look)>;
+
+/// The last lines of output.
+#[derive(Default)]
+pub struct Preview {
+    parser: Parser,
+    page: Page,
+}
+
+#[derive(Debug)]
+struct Page {
+    lines: VecDeque<Line>,
+    row: usize,
+    col: usize,
+    look: Look,
+    size: Size,
+    /// A program has the whole screen.
+    full_screen: bool,
+}
+
+impl Default for Page {
+    fn default() -> Self {
+        Self {
+            lines: VecDeque::from([Line::new()]),
+            row: 0,
+            col: 0,
+            look: Look::default(),
+            size: Size::default(),
+            full_screen: false,
+        }
+    }
+}
+
+impl Preview {
+    /// Output came.
+    pub fn push(&mut self, text: &str) {
+        self.parser.advance(&mut self.page, text.as_bytes());
+    }
+
+    /// The size of the session's screen, where lines wrap and what movements refer to.
+    pub const fn resize(&mut self, size: Size) {
+        self.page.size = size;
+    }
+
+    /// Forgets all output.
+    pub fn clear(&mut self) {
+        let size = self.page.size;
+        *self = Self::default();
+        self.resize(size);
+    }
+
+    /// Whether a program has the whole screen, and what is shown is from before.
+    #[must_use]
+    pub const fn is_full_screen(&self) -> bool {
+        self.page.full_screen
+    }
+
+    /// The last lines as HTML: text and `<span>`s with classes.
+    #[must_use]
+    pub fn html(&self) -> String {
+        let lines = &self.page.lines;
+        let blank = |line: &&Line| line.iter().all(|(letter, _)| *letter == ' ');
+        let end = lines.len() - lines.iter().rev().take_while(blank).count();
+        let mut html = String::new();
+        for line in lines.range(end.saturating_sub(SHOWN_LINES)..end) {
+            write_line(&mut html, line);
+            html.push('\n');
+        }
+        html
+    }
+}
+
+fn write_line(html: &mut String, line: &Line) {
+    let mut look = Look::default();
+    for (letter, next) in line {
+        if *next != look {
+            close(html, look);
+            open(html, *next);
+            look = *next;
+        }
+        match letter {
+            '&' => html.push_str("&amp;"),
+            '<' => html.push_str("&lt;"),
+            '>' => html.push_str("&gt;"),
+            letter => html.push(*letter),
+        }
+    }
+    close(html, look);
+}
+
+fn open(html: &mut String, look: Look) {
+    if look != Look::default() {
+        let mark = |set: bool, name: &'static str| if set { name } else { "" };
+        let (bold, dim) = (mark(look.bold, " bold"), mark(look.dim, " dim"));
+        let inverse = mark(look.inverse, " inverse");
+        // Writing to a String cannot fail.
+        let _ = write!(html, "<span class=\"hue{}{bold}{dim}{inverse}\">", look.hue);
+    }
+}
+
+fn close(html: &mut String, look: Look) {
+    if look != Look::default() {
+        html.push_str("</span>");
+    }
+}
+
+impl Page {
+    /// The first line that is on the screen now.
+    fn top(&self) -> usize {
+        self.lines.len().saturating_sub(usize::from(self.size.rows))
+    }
+
+    fn go_to_row(&mut self, row: usize) {
+        let last = self.top() + usize::from(self.size.rows).saturating_sub(1);
+        self.row = row.min(last);
+        while self.lines.len() <= self.row {
+            self.lines.push_back(Line::new());
+        }
+    }
+
+    fn line(&mut self) -> &mut Line {
+        &mut self.lines[self.row]
+    }
+
+    fn feed(&mut self) {
+        self.row += 1;
+        if self.row == self.lines.len() {
+            self.lines.push_back(Line::new());
+        }
+        if self.lines.len() > SHOWN_LINES.max(usize::from(self.size.rows)) {
+            self.lines.pop_front();
+            self.row -= 1;
+        }
+    }
+
+    fn blank(&mut self, from: usize, to: usize) {
+        let line = self.line();
+        let to = to.min(line.len());
+        if to == line.len() {
+            line.truncate(from);
+        } else if from < to {
+            line[from..to].fill((' ', Look::default()));
+        }
+    }
+
+    fn erase_screen(&mut self, how: usize) {
+        match how {
+            0 => {
+                self.blank(self.col, usize::MAX);
+                self.lines.truncate(self.row + 1);
+            }
+            1 => {}
+            _ => {
+                let (look, size) = (self.look, self.size);
+                *self = Self { look, size, ..Self::default() };
+            }
+        }
+    }
+
+    fn paint(&mut self, params: &Params) {
+        let mut numbers = params.iter().map(|param| param.first().copied().unwrap_or(0));
+        while let Some(number) = numbers.next() {
+            match number {
+                0 => self.look = Look::default(),
+                1 => self.look.bold = true,
+                2 => self.look.dim = true,
+                7 => self.look.inverse = true,
+                22 => (self.look.bold, self.look.dim) = (false, false),
+                27 => self.look.inverse = false,
+                30..=37 | 90..=97 => self.look.hue = hue(number % 10),
+                38 | 48 => {
+                    // Colours out of many: the first sixteen are the same, others are left out.
+                    let color = match numbers.next() {
+                        Some(5) => numbers.next().filter(|color| *color < 16),
+                        Some(2) => numbers.nth(2).and(None),
+                        _ => None,
+                    };
+                    if number == 38 {
+                        self.look.hue = color.map_or(0, |color| hue(color % 8));
+                    }
+                }
+                39 => self.look.hue = 0,
+                _ => {}
+            }
+        }
+    }
+}
+
+const fn hue(color: u16) -> u8 {
+    if color < 7 { color as u8 } else { 0 }
+}
+
+impl Perform for Page {
+    fn print(&mut self, letter: char) {
+        if self.full_screen {
+            return;
+        }
+        if self.col >= usize::from(self.size.cols) {
+            self.col = 0;
+            self.feed();
+        }
+        let (col, look) = (self.col, self.look);
+        let line = self.line();
+        if line.len() <= col {
+            line.resize(col + 1, (' ', Look::default()));
+        }
+        line[col] = (letter, look);
+        self.col += 1;
+    }
+
+    fn execute(&mut self, byte: u8) {
+        match byte {
+            _ if self.full_screen => {}
+            b'\n' | 0x0b | 0x0c => self.feed(),
+            b'\r' => self.col = 0,
+            0x08 => self.col = self.col.saturating_sub(1),
+            b'\t' => self.col = (self.col / TAB + 1) * TAB,
+            _ => {}
+        }
+    }
+
+    fn csi_dispatch(&mut self, params: &Params, intermediates: &[u8], _: bool, action: char) {
+        let number = |index: usize| {
+            let param = params.iter().nth(index);
+            usize::from(param.and_then(|param| param.first().copied()).unwrap_or(0))
+        };
+        let (count, cols) = (number(0).max(1), usize::from(self.size.cols));
+        match (intermediates, action) {
+            ([b'?'], 'h' | 'l') => {
+                if params.iter().any(|param| matches!(param, [47 | 1047 | 1049])) {
+                    self.full_screen = action == 'h';
+                }
+            }
+            _ if self.full_screen || !intermediates.is_empty() => {}
+            (_, 'm') => self.paint(params),
+            (_, 'A') => self.row = self.row.saturating_sub(count).max(self.top()),
+            (_, 'B') => self.go_to_row(self.row.saturating_add(count)),
+            (_, 'C') => self.col = self.col.saturating_add(count).min(cols),
+            (_, 'D') => self.col = self.col.saturating_sub(count),
+            (_, 'G') => self.col = (count - 1).min(cols),
+            (_, 'H' | 'f') => {
+                self.go_to_row(self.top().saturating_add(count - 1));
+                self.col = (number(1).max(1) - 1).min(cols);
+            }
+            (_, 'J') => self.erase_screen(number(0)),
+            (_, 'K') => match number(0) {
+                0 => self.blank(self.col, usize::MAX),
+                1 => self.blank(0, self.col + 1),
+                _ => self.blank(0, usize::MAX),
+            },
+            (_, 'X') => self.blank(self.col, self.col.saturating_add(count)),
+            (_, 'P') => {
+                let (from, end) = (self.col, self.line().len());
+                self.line().drain(from.min(end)..from.saturating_add(count).min(end));
+            }
+            (_, '@') => {
+                let (from, end) = (self.col, self.line().len());
+                let blanks = std::iter::repeat_n((' ', Look::default()), count.min(cols));
+                self.line().splice(from.min(end)..from.min(end), blanks);
+                self.line().truncate(cols);
+            }
+            _ => {}
+        }
+    }
+
+    fn esc_dispatch(&mut self, intermediates: &[u8], _: bool, byte: u8) {
+        if intermediates.is_empty() && byte == b'c' {
+            *self = Self { size: self.size, ..Self::default() };
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    fn shown(output: &str) -> String {
+        let mut preview = Preview::default();
+        preview.push(output);
+        preview.html()
+    }
+
+    #[test]
+    fn lines_and_small_movements_are_followed() {
+        assert_eq!(shown("one\r\ntwo\r\n"), "one\ntwo\n");
+        assert_eq!(shown("10 %\r20 %\r\ndone"), "20 %\ndone\n");
+        assert_eq!(shown("abc\x08\x08X\x1b[K"), "aX\n");
+        assert_eq!(shown("a\tb"), "a       b\n");
+        assert_eq!(shown("one\r\ntwo\x1b[A\rON\x1b[B\x1b[2P"), "ONe\ntw\n");
+        assert_eq!(shown("old\r\n\x1b[H\x1b[2Jnew\x1b]0;title\x07"), "new\n");
+    }
+
+    #[test]
+    fn text_is_never_markup() {
+        assert_eq!(shown("<b>&\"</b>"), "&lt;b&gt;&amp;\"&lt;/b&gt;\n");
+        let colours = shown("\x1b[1;32mok\x1b[0m \x1b[38;5;9mred\x1b[38;2;1;2;3mx\x1b[m");
+        assert_eq!(
+            colours,
+            "<span class=\"hue2 bold\">ok</span> <span class=\"hue1\">red</span>x\n"
+        );
+    }
+
+    #[test]
+    fn whole_screens_are_sat_out() {
+        let mut preview = Preview::default();
+        preview.push("$ vim\r\n\x1b[?1049h\x1b[H~\r\n~");
+        assert!(preview.is_full_screen());
+        preview.push("\x1b[?1049l$ ");
+        assert!(!preview.is_full_screen());
+        assert_eq!(preview.html(), "$ vim\n$ \n");
+    }
+
+    #[test]
+    fn no_output_makes_it_grow_or_fall() {
+        let mut preview = Preview::default();
+        preview.resize(Size { cols: 2, rows: 1 });
+        for _ in 0..200 {
+            preview.push("abc\x1b[999999B\x1b[99999C\x1b[9999@x\x1b[;9999H\x1b[999P\x1b[1K\r\n");
+            preview.push("\x1b[38;5m\x1b[38;2m\x1b[0J\x1b[999A\x1b[X\x1b[D\t\t\x1b[K\x08");
+        }
+        assert!(preview.page.lines.len() <= SHOWN_LINES);
+        preview.resize(Size { cols: 1000, rows: 500 });
+        preview.push("\x1b[500;1000Hx\x1b[1;1H\x1b[J");
+        assert!(preview.html().lines().count() <= SHOWN_LINES);
+    }
+}

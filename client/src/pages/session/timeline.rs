@@ -1,0 +1,270 @@
+//! What happened in a session, row by row: a command with how it ended and how much it printed is
+//! one row, and so is all output between two events.
+
+use std::collections::VecDeque;
+
+use moorline_shared::event::{Activity, Event, Status, kind};
+use moorline_shared::id::Seq;
+use moorline_shared::session::ExitStatus;
+use serde_json::Value;
+
+use crate::components::words;
+
+/// Older rows go.
+pub const MOST_ROWS: usize = 500;
+
+/// One row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Row {
+    /// Its first entry: what it is known by.
+    pub seq: Seq,
+    /// Its last entry so far.
+    pub last: Seq,
+    /// When it happened, in milliseconds since 1970. The log does not know that of output.
+    pub at: Option<u64>,
+    /// What it tells.
+    pub what: What,
+}
+
+/// What a row tells.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum What {
+    /// So many bytes of output.
+    Output(u64),
+    /// A command that the shell ran.
+    Command(Command),
+    /// Anything else.
+    Note {
+        /// `live`, `good`, `bad`, `away` or `plain`.
+        tone: &'static str,
+        /// In a few words.
+        title: &'static str,
+        /// What it is about.
+        detail: String,
+    },
+}
+
+/// A command that the shell ran.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Command {
+    /// As it was typed, where the shell tells.
+    pub line: String,
+    /// What it printed, in bytes.
+    pub bytes: u64,
+    /// How it ended.
+    pub code: Option<i32>,
+    /// How long it took, in milliseconds; `None` while it runs.
+    pub took: Option<u64>,
+}
+
+/// The rows, the oldest first.
+#[derive(Debug, Default)]
+pub struct Timeline {
+    rows: VecDeque<Row>,
+    dropped: bool,
+}
+
+impl Timeline {
+    /// All rows, the oldest first.
+    pub fn rows(&self) -> impl DoubleEndedIterator<Item = &Row> {
+        self.rows.iter()
+    }
+
+    /// Whether there were more rows than it keeps.
+    #[must_use]
+    pub const fn has_dropped(&self) -> bool {
+        self.dropped
+    }
+
+    /// The row that began with this entry.
+    #[must_use]
+    pub fn row(&self, seq: Seq) -> Option<&Row> {
+        let index = self.rows.binary_search_by_key(&seq, |row| row.seq).ok()?;
+        self.rows.get(index)
+    }
+
+    /// The command that runs, where it is known.
+    fn open_command(&mut self) -> Option<&mut Row> {
+        let open = |row: &&mut Row| matches!(&row.what, What::Command(c) if c.took.is_none());
+        self.rows.iter_mut().rev().find(open)
+    }
+
+    /// Output came. `at` is the time, where it came just now.
+    pub fn output(&mut self, seq: Seq, bytes: u64, at: Option<u64>) {
+        if let Some(row) = self.rows.back_mut() {
+            match &mut row.what {
+                What::Output(known) => {
+                    *known += bytes;
+                    (row.last, row.at) = (seq, at.or(row.at));
+                    return;
+                }
+                What::Command(command) if command.took.is_none() => {
+                    command.bytes += bytes;
+                    row.last = seq;
+                    return;
+                }
+                _ => {}
+            }
+        }
+        self.push(Row { seq, last: seq, at, what: What::Output(bytes) });
+    }
+
+    /// An event came.
+    pub fn event(&mut self, seq: Seq, event: &Event) {
+        if let Some(status) = event.status() {
+            self.status(seq, event.timestamp, status);
+            return;
+        }
+        let text = |name: &str| match event.fields.get(name) {
+            Some(Value::String(text)) => text.clone(),
+            Some(Value::Array(words)) => {
+                let words: Vec<_> =
+                    words.iter().filter_map(|word| word.as_str().map(str::to_owned)).collect();
+                words::command(&words)
+            }
+            _ => String::new(),
+        };
+        let (tone, title, detail) = match event.kind.as_str() {
+            kind::SESSION_CREATED => ("plain", "Session created", text("workingDir")),
+            kind::SESSION_FORKED => ("plain", "Forked from", text("from")),
+            kind::COMMAND_SENT => ("plain", "Prompt sent", text("command")),
+            kind::SESSION_ERROR => ("bad", "Error", text("error")),
+            kind::TERMINAL_CREATED => ("plain", "Terminal opened", text("terminalId")),
+            kind::TERMINAL_CLOSED => ("plain", "Terminal closed", text("terminalId")),
+            other => ("plain", "Event", other.to_owned()),
+        };
+        self.note(seq, event.timestamp, tone, title, detail);
+    }
+
+    /// Entries are missing here.
+    pub fn gap(&mut self, to: Seq, at: u64) {
+        let detail = "The relay keeps a session's newest output only.".to_owned();
+        self.note(to, at, "away", "Older entries are gone", detail);
+    }
+
+    fn status(&mut self, seq: Seq, at: u64, status: Status) {
+        let exit = ExitStatus { code: status.exit_code, signal: status.signal };
+        match (status.status, status.command) {
+            (Activity::Running, Some(line)) => {
+                if let Some(row) = self.open_command()
+                    && matches!(&row.what, What::Command(command) if command.line == line)
+                {
+                    row.last = seq;
+                    return;
+                }
+                self.close_command(seq, at, None);
+                let command = Command { line, ..Command::default() };
+                self.push(Row { seq, last: seq, at: Some(at), what: What::Command(command) });
+            }
+            (Activity::Running, None) => {}
+            (Activity::Idle, _) => self.close_command(seq, at, status.exit_code),
+            (Activity::Exited, _) => {
+                self.close_command(seq, at, None);
+                let tone = if exit.code == Some(0) { "good" } else { "bad" };
+                self.note(seq, at, tone, "Ended", words::exit(&exit));
+            }
+            (Activity::Error, _) => {
+                self.close_command(seq, at, None);
+                self.note(seq, at, "bad", "Lost", "The process is gone.".to_owned());
+            }
+        }
+    }
+
+    fn close_command(&mut self, seq: Seq, at: u64, code: Option<i32>) {
+        let Some(row) = self.open_command() else { return };
+        let took = at.saturating_sub(row.at.unwrap_or(at));
+        row.last = seq;
+        if let What::Command(command) = &mut row.what {
+            (command.code, command.took) = (code, Some(took));
+        }
+    }
+
+    fn note(&mut self, seq: Seq, at: u64, tone: &'static str, title: &'static str, detail: String) {
+        let what = What::Note { tone, title, detail };
+        self.push(Row { seq, last: seq, at: Some(at), what });
+    }
+
+    fn push(&mut self, row: Row) {
+        // Rows are found by their number: one that is out of order cannot be.
+        if self.rows.back().is_some_and(|last| last.seq >= row.seq) {
+            return;
+        }
+        self.rows.push_back(row);
+        if self.rows.len() > MOST_ROWS {
+            self.rows.pop_front();
+            self.dropped = true;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use moorline_shared::id::SessionId;
+    use serde_json::json;
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    fn event(kind: &str, at: u64, fields: &Value) -> Event {
+        let id: SessionId = "session_1".parse().unwrap();
+        Event::new(id, kind, at, fields)
+    }
+
+    fn status(at: u64, fields: &Value) -> Event {
+        event(kind::SESSION_STATUS, at, fields)
+    }
+
+    #[test]
+    fn a_command_is_one_row_with_its_output_and_its_end() {
+        let mut timeline = Timeline::default();
+        timeline.output(Seq(1), 5, None);
+        timeline.output(Seq(2), 5, None);
+        timeline.event(Seq(3), &status(1000, &json!({"status": "running", "command": "make"})));
+        timeline.output(Seq(4), 70, Some(1500));
+        timeline.event(Seq(5), &status(2000, &json!({"status": "running", "command": "make"})));
+        timeline.event(Seq(6), &status(4000, &json!({"status": "idle", "exitCode": 2})));
+        timeline.output(Seq(7), 3, None);
+        let rows: Vec<_> = timeline.rows().cloned().collect();
+        let command = Command { line: "make".into(), bytes: 70, code: Some(2), took: Some(3000) };
+        let row = |seq, last, at, what| Row { seq: Seq(seq), last: Seq(last), at, what };
+        assert_eq!(
+            rows,
+            [
+                row(1, 2, None, What::Output(10)),
+                row(3, 6, Some(1000), What::Command(command)),
+                row(7, 7, None, What::Output(3)),
+            ]
+        );
+        assert_eq!(timeline.row(Seq(3)), Some(&rows[1]));
+        assert_eq!(timeline.row(Seq(4)), None);
+    }
+
+    #[test]
+    fn a_command_that_never_ended_ends_with_its_session() {
+        let mut timeline = Timeline::default();
+        timeline.event(Seq(1), &status(1000, &json!({"status": "running", "command": "vim"})));
+        timeline.event(Seq(2), &event(kind::COMMAND_SENT, 1100, &json!({"command": ":q"})));
+        timeline.output(Seq(3), 9, None);
+        timeline.event(Seq(4), &status(1200, &json!({"status": "exited", "signal": "SIGHUP"})));
+        let rows: Vec<_> = timeline.rows().map(|row| row.what.clone()).collect();
+        assert!(matches!(&rows[0], What::Command(Command { took: Some(200), code: None, .. })));
+        assert!(
+            matches!(&rows[1], What::Note { title: "Prompt sent", detail, .. } if detail == ":q")
+        );
+        assert_eq!(rows[2], What::Output(9));
+        assert!(matches!(&rows[3], What::Note { tone: "bad", detail, .. } if detail == "SIGHUP"));
+    }
+
+    #[test]
+    fn only_the_newest_rows_are_kept() {
+        let mut timeline = Timeline::default();
+        for seq in 1..=MOST_ROWS as u64 + 7 {
+            timeline.event(Seq(seq), &event("something-new", 5, &json!({})));
+        }
+        assert_eq!(timeline.rows().count(), MOST_ROWS);
+        assert_eq!(timeline.rows().next().map(|row| row.seq), Some(Seq(8)));
+        assert!(timeline.has_dropped());
+        // What was told already is not told again.
+        timeline.event(Seq(9), &event("something-new", 5, &json!({})));
+        assert_eq!(timeline.rows().count(), MOST_ROWS);
+    }
+}
