@@ -23,12 +23,16 @@ pub fn Dialog(
     let node = NodeRef::<html::Dialog>::new();
     effect(move || {
         let wanted = open.get();
-        if let Some(element) = node.get() {
-            if wanted {
-                dialog::show(&element);
-            } else {
-                dialog::close(&element);
-            }
+        let Some(element) = node.get() else { return };
+        if wanted {
+            // By then the content is there, and its first control can take the focus.
+            request_animation_frame(move || {
+                if open.try_get_untracked() == Some(true) {
+                    dialog::show(&element);
+                }
+            });
+        } else {
+            dialog::close(&element);
         }
     });
     let heading = StoredValue::new(format!("{name}-heading"));

@@ -4,6 +4,7 @@ use leptos::html;
 use leptos::prelude::*;
 
 use crate::bindings::page;
+use crate::components::when::effect;
 
 /// A line of text to type, with its label and what is wrong with it. Nothing corrects or completes
 /// what is typed.
@@ -43,6 +44,11 @@ pub fn Field(
             page::focus_soon(field.into());
         });
     }
+    effect(move || {
+        if let (true, Some(field)) = (problem.with(Option::is_some), node.get_untracked()) {
+            page::focus(&field);
+        }
+    });
     let about = format!("{name}-problem");
     let described = about.clone();
     let wrong = move || problem.with(Option::is_some);

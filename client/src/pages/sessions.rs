@@ -167,7 +167,7 @@ fn shortcut(
         "n" => start_shell.run(()),
         "c" => desk.ask(Ask::Create),
         "a" => desk.select_all(),
-        "Escape" => desk.deselect(),
+        "Escape" => return desk.deselect(),
         "/" => {
             if let Some(field) = field.get_untracked() {
                 page::focus(&field);

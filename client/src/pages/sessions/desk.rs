@@ -137,10 +137,13 @@ impl Desk {
         self.selected.set(all);
     }
 
-    pub(super) fn deselect(self) {
-        if self.selected.with_untracked(|selected| !selected.is_empty()) {
+    /// Whether anything was.
+    pub(super) fn deselect(self) -> bool {
+        let some = self.selected.with_untracked(|selected| !selected.is_empty());
+        if some {
             self.selected.set(BTreeSet::new());
         }
+        some
     }
 
     /// What an action on `id` is for: the whole selection where it belongs to it.

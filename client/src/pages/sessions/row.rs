@@ -54,6 +54,7 @@ pub fn Row(
             <span class="state" data-tone=field(|s| words::tone(s).to_owned()) data-testid="session-state">
                 {field(words::state)}
             </span>
+            <div class="row-main">
             <a href=path class="row-link">
                 <span class="row-name">{name}</span>
                 <span class="row-command">{field(words::detail)}</span>
@@ -62,6 +63,7 @@ pub fn Row(
                 <span class="row-failed" title="How the last command ended">{failed}</span>
             </When>
             <ProjectTag session />
+            </div>
             <span class="row-cwd" title=field(folder)><bdi>{field(folder)}</bdi></span>
             <span class="row-viewers" title="Following it now">
                 <When condition=move || session.with(|s| s.as_ref().is_some_and(|s| s.clients > 0))>

@@ -150,7 +150,9 @@ fn SelectionBar() -> impl IntoView {
                 class="icon-button"
                 title="Deselect (Esc)"
                 aria-label="Deselect"
-                on:click=move |_| desk.deselect()
+                on:click=move |_| {
+                    desk.deselect();
+                }
             >
                 <Icon name=IconName::Cross />
             </button>
