@@ -2,14 +2,15 @@
 
 use std::net::SocketAddr;
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use futures_util::{SinkExt as _, StreamExt as _};
 use serde_json::Value;
 use tokio::net::TcpStream;
+use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::{self, Message, http};
 use tokio_tungstenite::{WebSocketStream, client_async};
 
-use crate::wait::within;
+use crate::wait::{PATIENCE, within};
 use crate::wire::{Greeting, request};
 
 /// One connection.
@@ -108,14 +109,19 @@ impl Plain {
     /// Where the connection ends before, or a text is no JSON.
     pub async fn skip_to(&mut self, kind: &str) -> Result<Value> {
         let mut skipped = Vec::new();
-        while let Said::Text(text) = self.next().await? {
-            let message: Value = serde_json::from_str(&text)?;
-            ensure!(message["type"].is_string(), "{message}");
-            if message["type"] == kind {
-                return Ok(message);
+        // Others may come again and again.
+        let skip = timeout(PATIENCE, async {
+            while let Said::Text(text) = self.next().await? {
+                let message: Value = serde_json::from_str(&text)?;
+                ensure!(message["type"].is_string(), "{message}");
+                if message["type"] == kind {
+                    return Ok(Some(message));
+                }
+                skipped.push(text);
             }
-            skipped.push(text);
-        }
-        bail!("closed before `{kind}` came, after {skipped:?}")
+            Ok(None)
+        });
+        let found = skip.await.ok().transpose()?.flatten();
+        found.with_context(|| format!("`{kind}` did not come, but {skipped:?}"))
     }
 }

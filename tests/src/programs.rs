@@ -83,6 +83,19 @@ fn server(variable: &str, path: &str) -> Result<PathBuf> {
     })
 }
 
+/// Schemathesis: `$SCHEMATHESIS`, or the one that `cargo xtask` installed.
+///
+/// # Errors
+/// Says what to run where there is none.
+pub fn schemathesis() -> Result<PathBuf> {
+    if let Some(named) = named("SCHEMATHESIS")? {
+        return Ok(named);
+    }
+    let own = workspace().join("target/tools/python/bin/schemathesis");
+    let there = own.is_file().then_some(own);
+    there.context("there is no schemathesis: run `cargo xtask setup`, which installs it")
+}
+
 /// Where what a failed scenario leaves is put.
 ///
 /// # Errors

@@ -9,9 +9,10 @@ use moorline_shared::id::{Cursor, SessionId};
 use moorline_shared::sse::{Item as Parsed, Parser};
 use reqwest::{Method, Response};
 use serde_json::Value;
+use tokio::time::timeout;
 
 use crate::api::Api;
-use crate::wait::within;
+use crate::wait::{PATIENCE, within};
 
 /// One event.
 #[derive(Debug, Clone, PartialEq)]
@@ -155,13 +156,18 @@ impl Sse {
     /// Where the stream ends before.
     pub async fn skip_to(&mut self, kind: &str) -> Result<Told> {
         let mut skipped = Vec::new();
-        while let Some(told) = self.event().await? {
-            if told.kind == kind {
-                return Ok(told);
+        // Others may come again and again.
+        let skip = timeout(PATIENCE, async {
+            while let Some(told) = self.event().await? {
+                if told.kind == kind {
+                    return Ok(Some(told));
+                }
+                skipped.push(told.kind);
             }
-            skipped.push(told.kind);
-        }
-        bail!("the stream ended before `{kind}` came, after {skipped:?}")
+            Ok::<_, anyhow::Error>(None)
+        });
+        let found = skip.await.ok().transpose()?.flatten();
+        found.with_context(|| format!("`{kind}` did not come, but {skipped:?}"))
     }
 
     /// Reads output until it contains `text`, or to the end of the stream.
@@ -226,7 +232,9 @@ impl Output {
         ensure!(data["type"] == kind.as_str(), "{data} is named {kind}");
         ensure!(data["timestamp"].is_u64() && data["sessionId"].is_string(), "{data}");
         if let (Some(last), Some(id)) = (self.last, id) {
-            ensure!(id.epoch == last.epoch && id.seq > last.seq, "{id} came after {last}");
+            // What the session does now may be told at a position, besides its entry.
+            let follows = id.seq > last.seq || (kind == "session-status" && *id == last);
+            ensure!(id.epoch == last.epoch && follows, "{kind} at {id} came after {last}");
         }
         self.last = id.or(self.last);
         if kind != "session-output" {

@@ -1,5 +1,6 @@
 //! The steps of `cargo xtask test`, from the quickest to the slowest.
 
+use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Context as _, Result};
@@ -7,7 +8,7 @@ use anyhow::{Context as _, Result};
 use crate::client::{self, Profile};
 use crate::setup::WASM;
 use crate::workspace::Workspace;
-use crate::{budget, fuzz, house, process, progress, system};
+use crate::{budget, fuzz, house, process, progress, python, system};
 
 /// How long each fuzz target runs.
 const FUZZ_SECONDS: u64 = 10;
@@ -17,7 +18,9 @@ const FUZZ_SECONDS: u64 = 10;
 const NATIVE: [&str; 3] = ["--workspace", "--exclude", "moorline-client"];
 
 /// What the browser scenarios are called in a filter of nextest.
-const SCENARIOS: &str = "package(moorline-tests)";
+const SCENARIOS: &str = "package(moorline-tests) & not test(/^openapi::/)";
+/// The one of them that takes minutes of thinking up requests.
+const API: &str = "package(moorline-tests) & test(/^openapi::/)";
 
 /// One thing to check.
 pub(crate) struct Step {
@@ -46,6 +49,7 @@ pub(crate) const STEPS: &[Step] = &[
     step("client", "the client builds and is small", client_build),
     step("client-tests", "the client's own tests, in a browser", client_tests),
     step("fuzz", "every decoder, guided by coverage", fuzz_all),
+    step("api", "the REST API does what its description says", api),
     Step {
         takes_filter: true,
         needs: &["client"],
@@ -120,7 +124,7 @@ fn doc(workspace: &Workspace, _: &[String]) -> Result<Vec<String>> {
 }
 
 fn unit(workspace: &Workspace, filter: &[String]) -> Result<Vec<String>> {
-    nextest(workspace, &format!("not {SCENARIOS}"), filter, &[])
+    nextest(workspace, "not package(moorline-tests)", filter, &[])
 }
 
 fn doctest(workspace: &Workspace, _: &[String]) -> Result<Vec<String>> {
@@ -164,13 +168,26 @@ fn fuzz_all(workspace: &Workspace, _: &[String]) -> Result<Vec<String>> {
     fuzz::check(workspace, FUZZ_SECONDS)
 }
 
-fn scenarios(workspace: &Workspace, filter: &[String]) -> Result<Vec<String>> {
+fn api(workspace: &Workspace, _: &[String]) -> Result<Vec<String>> {
+    let paths = [
+        ("MOORLINE_BIN", built_relay(workspace)?),
+        ("SCHEMATHESIS", python::program(workspace, "schemathesis")),
+    ];
+    nextest(workspace, API, &[], &paths)?;
+    let said = workspace.root.join("target/test-artifacts/schemathesis.txt");
+    Ok(lines_with(&std::fs::read_to_string(said)?, " generated, "))
+}
+
+/// The relay as the scenarios run it.
+fn built_relay(workspace: &Workspace) -> Result<PathBuf> {
     let mut build = workspace.cargo(&["build", "--locked", "--bins"]);
     process::run("relay", build.args(NATIVE))?;
-    let mut paths = vec![
-        ("MOORLINE_BIN", workspace.target.join("debug/moorline")),
-        ("MOORLINE_DIST", workspace.dist()),
-    ];
+    Ok(workspace.target.join("debug/moorline"))
+}
+
+fn scenarios(workspace: &Workspace, filter: &[String]) -> Result<Vec<String>> {
+    let mut paths =
+        vec![("MOORLINE_BIN", built_relay(workspace)?), ("MOORLINE_DIST", workspace.dist())];
     paths.extend(system::for_scenarios(workspace)?);
     nextest(workspace, SCENARIOS, filter, &paths)
 }
@@ -179,7 +196,7 @@ fn nextest(
     workspace: &Workspace,
     which: &str,
     filter: &[String],
-    environment: &[(&str, std::path::PathBuf)],
+    environment: &[(&str, PathBuf)],
 ) -> Result<Vec<String>> {
     let mut command = workspace.cargo(&["nextest", "run", "--locked"]);
     command.args(NATIVE).args(["--filterset", which]);

@@ -175,8 +175,9 @@ async fn a_duplicate_begins_anew_and_a_fork_goes_on() -> Result<()> {
     ensure!(twin["forkedFrom"].is_null() && twin["sessionId"] != first.as_str(), "{twin}");
     let id: SessionId = twin["sessionId"].as_str().context("no id")?.parse()?;
     let mut events = Sse::replay(&api, &id, "").await?;
+    ensure!(events.output(Some("ready\r\n")).await?.text() == "ready\r\n");
     api.prompt(&id, "new").await?;
-    ensure!(events.output(Some("1:new\r\n")).await?.text() == "ready\r\n1:new\r\n");
+    ensure!(events.output(Some("1:new\r\n")).await?.text() == "1:new\r\n");
 
     let wish = json!({"seq": at.seq, "name": "branch"});
     let fork = api.expect(201, Method::POST, &format!("{path}/fork"), wish).await?;

@@ -65,10 +65,9 @@ async fn plain_text_is_refused_in_plain_text() -> Result<()> {
     let session = relay.api().run_ready(expected::counter()).await?;
     // A browser can read no status: it is told by a text, and by the code.
     let page = |token: Option<&str>, origin: String| Greeting {
-        extended: false,
-        bearer: None,
-        subprotocol_token: token.map(str::to_owned),
+        bearer: token.map(str::to_owned),
         origin: Some(origin),
+        ..Greeting::ic1()
     };
     let path = format!("/api/terminal/ws/{session}");
     let evil = "http://evil.example".to_owned();

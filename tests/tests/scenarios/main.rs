@@ -7,6 +7,7 @@ mod browser;
 mod chromium;
 mod events;
 mod legacy;
+mod openapi;
 mod pages;
 mod protocol;
 mod proxies;

@@ -13,6 +13,7 @@ mod lean;
 mod memory;
 mod program;
 mod screen;
+mod sse;
 mod stage;
 mod table;
 mod viewers;
@@ -24,7 +25,7 @@ use table::Table;
 
 const HELP: &str = "Measures Moorline next to a bare PTY and a bare PTY-to-WebSocket loop.
 
-Usage: bench [--quick] [flood | echo | viewers | memory | screen]...
+Usage: bench [--quick] [flood | echo | viewers | memory | screen | sse]...
 
   --quick   fewer and shorter runs: for a look, not for a record
   Without names everything is measured.";
@@ -32,12 +33,13 @@ Usage: bench [--quick] [flood | echo | viewers | memory | screen]...
 /// A part of the table.
 type Part = (&'static str, fn(&mut Stage, &mut Table) -> Result<()>);
 
-const PARTS: [Part; 5] = [
+const PARTS: [Part; 6] = [
     ("flood", flood::measure),
     ("echo", echo::measure),
     ("viewers", viewers::measure),
     ("memory", memory::measure),
     ("screen", screen::measure),
+    ("sse", sse::measure),
 ];
 
 fn main() -> Result<()> {
@@ -50,6 +52,7 @@ fn main() -> Result<()> {
         }
         // What the bench starts itself.
         ["emit", bytes] => program::emit(bytes.parse()?),
+        ["tick", rounds, pause_ms] => program::tick(rounds.parse()?, pause_ms.parse()?),
         ["bare", command @ ..] => baseline::serve(command),
         ["view", address, session, count] => {
             viewers::view(address.parse()?, &session.parse()?, count.parse()?)

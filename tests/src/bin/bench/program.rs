@@ -1,6 +1,7 @@
 //! What runs on the terminals of the bench.
 
 use std::io::{Read as _, Write as _};
+use std::time::{Duration, SystemTime};
 
 use anyhow::Result;
 
@@ -20,6 +21,26 @@ pub(crate) fn emit(bytes: u64) -> Result<()> {
         output.write_all(&block)?;
     }
     output.flush()?;
+    Ok(())
+}
+
+/// Waits for a byte, and puts out so many lines, each with its number and the time.
+///
+/// # Errors
+/// Where the terminal is gone.
+pub(crate) fn tick(rounds: u64, pause_ms: u64) -> Result<()> {
+    let mut output = std::io::stdout().lock();
+    output.write_all(b"ready")?;
+    output.flush()?;
+    std::io::stdin().read_exact(&mut [0])?;
+    for round in 1..=rounds {
+        std::thread::sleep(Duration::from_millis(pause_ms));
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?.as_nanos();
+        writeln!(output, "tick {round} {now}")?;
+        output.flush()?;
+    }
+    // It stays, so that the end of a session is no part of what is measured.
+    std::io::copy(&mut std::io::stdin(), &mut std::io::sink())?;
     Ok(())
 }
 

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail};
 use moorline_shared::id::SessionId;
 use moorline_shared::rest::CreateSession;
+use moorline_tests::crowd::Shape;
 use moorline_tests::relay::{Relay, Setup, Usage};
 use tokio::runtime::Runtime;
 
@@ -22,6 +23,8 @@ pub(crate) struct Scale {
     pub(crate) keystrokes: usize,
     /// Idle clients, and half as many idle sessions.
     pub(crate) idle: usize,
+    /// Readers of events.
+    pub(crate) crowd: Shape,
 }
 
 impl Scale {
@@ -32,6 +35,7 @@ impl Scale {
         crowd_bytes: 50_000_000,
         keystrokes: 10_000,
         idle: 500,
+        crowd: Shape { sessions: 100, clients: 1000, rounds: 120, pause_ms: 500 },
     };
     /// For a look.
     pub(crate) const QUICK: Self = Self {
@@ -40,6 +44,7 @@ impl Scale {
         crowd_bytes: 20_000_000,
         keystrokes: 2_000,
         idle: 200,
+        crowd: Shape { sessions: 20, clients: 200, rounds: 20, pause_ms: 500 },
     };
 }
 
@@ -61,6 +66,11 @@ impl Stage {
     pub(crate) fn renew(&mut self) -> Result<()> {
         self.relay = start(&self.runtime)?;
         Ok(())
+    }
+
+    /// Does something that waits for sockets.
+    pub(crate) fn block_on<T>(&self, future: impl Future<Output = T>) -> T {
+        self.runtime.block_on(future)
     }
 
     /// What the figures below belong to.

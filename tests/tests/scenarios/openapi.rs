@@ -1,0 +1,100 @@
+//! The REST API against its own description, by requests that a machine thinks of.
+
+use std::path::Path;
+use std::process::Stdio;
+
+use anyhow::{Context as _, Result, bail};
+use moorline_tests::programs;
+use moorline_tests::relay::{Relay, Setup, TOKEN};
+use reqwest::Method;
+use serde_json::{Value, json};
+use tokio::process::Command;
+
+/// Each would wait for what comes next, or is no HTTP any more.
+const STREAMS: [&str; 4] =
+    ["/api/events", "/api/session/{id}/events", "/api/terminal/ws/{id}", "/claude/api/claude/chat"];
+const CHECKS: &str = "not_a_server_error,status_code_conformance,content_type_conformance,\
+                      response_schema_conformance";
+/// Sessions that requests name more often than chance would have it.
+const LIVE: &str = "schema-live-0001";
+const OVER: &str = "schema-over-0001";
+
+/// A relay whose sessions can do no harm, whatever is typed into them and whatever they are told
+/// to run.
+async fn harmless(folder: &Path) -> Result<Relay> {
+    let folder = folder.to_string_lossy().into_owned();
+    let variables = [("PATH", folder.clone()), ("HOME", folder), ("SHELL", "/bin/cat".to_owned())];
+    let variables = variables.map(|(name, value)| (name.to_owned(), value)).to_vec();
+    Relay::start_with(Setup { variables, ..Setup::default() }).await
+}
+
+/// What is there to be named, and how often it is.
+async fn configuration(relay: &Relay) -> Result<String> {
+    let api = relay.api();
+    for (id, program) in [(LIVE, "/bin/cat"), (OVER, "/bin/true")] {
+        let wish = json!({"sessionId": id, "command": [program]});
+        api.expect(201, Method::POST, "/api/sessions", wish).await?;
+    }
+    let made = api.expect(201, Method::POST, "/api/projects", json!({"name": "p"})).await?;
+    let Value::String(project) = &made["project"]["id"] else { bail!("no id: {made}") };
+    Ok(format!(
+        r#"
+[dictionaries.sessions]
+values = ["{LIVE}", "{OVER}"]
+
+[dictionaries.projects]
+values = ["{project}"]
+
+[[operations]]
+include-path-regex = "^/api/(session|sessions|terminal)/"
+exclude-method = "DELETE"
+
+[operations.parameters]
+"path.id" = {{ dictionary = "sessions", probability = 0.7 }}
+"body.projectId" = {{ dictionary = "projects", probability = 0.5 }}
+
+[[operations]]
+include-path-regex = "^/api/projects/"
+exclude-method = "DELETE"
+
+[operations.parameters]
+"path.id" = {{ dictionary = "projects", probability = 0.7 }}
+"#
+    ))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_does_what_it_says() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let relay = harmless(folder.path()).await?;
+    let config = folder.path().join("schemathesis.toml");
+    std::fs::write(&config, configuration(&relay).await?)?;
+    let mut command = Command::new(programs::schemathesis()?);
+    command
+        .arg("--no-color")
+        .arg("--config-file")
+        .arg(&config)
+        .args(["run", &format!("{}/api/openapi.json", relay.url()), "--url", &relay.url()])
+        .args(["--header", &format!("Authorization: Bearer {TOKEN}")])
+        .args(["--phases", "coverage,fuzzing,stateful", "--checks", CHECKS])
+        // The same requests each time, about half a minute's worth.
+        .args(["--seed", "1", "--max-examples", "50", "--workers", "2", "--continue-on-failure"])
+        .args(["--request-timeout", "20", "--report-dir"])
+        .arg(folder.path())
+        .current_dir(folder.path())
+        .stdin(Stdio::null())
+        .kill_on_drop(true);
+    for path in STREAMS {
+        command.args(["--exclude-path", path]);
+    }
+    let output = command.output().await.context("schemathesis does not start")?;
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    std::fs::write(programs::artifacts()?.join("schemathesis.txt"), &said)?;
+    if !output.status.success() {
+        bail!("{}\n{said}\n{}", output.status, String::from_utf8_lossy(&output.stderr));
+    }
+    // It answers still, and its fixture of all these has not ended.
+    let status = relay.api().status(&LIVE.parse()?).await?;
+    anyhow::ensure!(!status.summary.lifecycle.is_over(), "{status:?}");
+    Ok(())
+}
