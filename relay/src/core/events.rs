@@ -22,7 +22,7 @@ use moorline_shared::time::Time;
 use serde::Serialize;
 
 use super::claims::PeerId;
-use super::reader::{Gap, GapReason, Read, Reader, Start};
+use super::reader::{Gap, Read, Reader, Start};
 use super::session::{Session, TooManyClients};
 
 /// How long a reader should wait before it comes back.
@@ -155,7 +155,7 @@ impl EventStream {
         }
         match self.reader.read(session) {
             Read::Entry(entry) => Some(StreamOutput::Send(self.entry(session, &entry, wall_ms))),
-            Read::Gap(gap) => Some(send(self.gap(session, gap, wall_ms))),
+            Read::Gap(gap) => Some(send(gap_event(session, gap, wall_ms))),
             Read::Load { epoch, after } => Some(StreamOutput::Load { epoch, after }),
             Read::Nothing => {
                 let silent = now >= self.said + HEARTBEAT;
@@ -182,6 +182,7 @@ impl EventStream {
             tail: Seq,
             from: Seq,
         }
+        let gap = self.reader.take_gap(session);
         let log = session.log();
         let connected = Connected {
             message: "SSE connection established",
@@ -191,8 +192,12 @@ impl EventStream {
             from: self.reader.cursor().seq,
         };
         let event = Event::new(session.id().clone(), kind::CONNECTED, wall_ms, connected);
-        let connected = sse::encode(kind::CONNECTED, None, &event.to_json());
-        sse::encode_retry(RETRY_MS) + &connected + &self.status(session, wall_ms)
+        let mut text = sse::encode_retry(RETRY_MS);
+        text += &sse::encode(kind::CONNECTED, None, &event.to_json());
+        if let Some(gap) = gap {
+            text += &gap_event(session, gap, wall_ms);
+        }
+        text + &self.status(session, wall_ms)
     }
 
     fn status(&mut self, session: &Session, wall_ms: u64) -> String {
@@ -200,23 +205,6 @@ impl EventStream {
         self.told = status.status;
         let event = Event::new(session.id().clone(), kind::SESSION_STATUS, wall_ms, status);
         sse::encode(kind::SESSION_STATUS, Some(self.reader.cursor()), &event.to_json())
-    }
-
-    #[expect(clippy::unused_self, reason = "the arms of `poll` read alike")]
-    fn gap(&self, session: &Session, gap: Gap, wall_ms: u64) -> String {
-        #[derive(Serialize)]
-        struct Fields {
-            reason: &'static str,
-            from: Seq,
-            to: Seq,
-        }
-        let reason = match gap.reason {
-            GapReason::Trimmed => "trimmed",
-            GapReason::Epoch => "epoch",
-        };
-        let fields = Fields { reason, from: gap.from, to: gap.to };
-        let event = Event::new(session.id().clone(), kind::GAP, wall_ms, fields);
-        sse::encode(kind::GAP, None, &event.to_json())
     }
 
     fn entry(&mut self, session: &mut Session, entry: &Entry, wall_ms: u64) -> Bytes {
@@ -241,6 +229,25 @@ impl EventStream {
         }
         send(self.status(session, wall_ms))
     }
+}
+
+fn gap_event(session: &Session, gap: Gap, wall_ms: u64) -> String {
+    #[derive(Serialize)]
+    struct Fields {
+        reason: &'static str,
+        epoch: Epoch,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        from: Option<Seq>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        to: Option<Seq>,
+    }
+    let (reason, from, to) = match gap {
+        Gap::Trimmed { from, to } => ("trimmed", Some(from), Some(to)),
+        Gap::Epoch => ("epoch", None, None),
+    };
+    let fields = Fields { reason, epoch: session.log().epoch(), from, to };
+    let event = Event::new(session.id().clone(), kind::GAP, wall_ms, fields);
+    sse::encode(kind::GAP, None, &event.to_json())
 }
 
 fn send(text: String) -> StreamOutput {

@@ -399,6 +399,9 @@ impl Peer {
         if reason == SnapshotReason::Behind && picture.seq <= self.sender.position() {
             // No picture brings this client nearer, so it gets every entry after all.
             self.sender.ignore_backlog();
+            if !session.log().reaches_back_to(self.sender.position()) {
+                self.close(close::INTERNAL, "the log has lost its beginning");
+            }
             return None;
         }
         picture.reason = Some(reason);
@@ -420,7 +423,12 @@ impl Peer {
             }
             Next::Behind => {
                 self.await_picture(session, SnapshotReason::Behind);
-                self.poll_picture(session).or_else(|| self.poll_entry(session))
+                let picture = self.poll_picture(session);
+                if self.closing.is_some() {
+                    None
+                } else {
+                    picture.or_else(|| self.poll_entry(session))
+                }
             }
             Next::CaughtUp if session.lifecycle().is_over() => Some(self.end(session)),
             Next::CaughtUp | Next::NoCredit => None,

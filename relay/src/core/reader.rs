@@ -29,24 +29,18 @@ pub enum Start {
     Lost,
 }
 
-/// Why entries are missing.
+/// Why what comes next does not follow what was read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum GapReason {
-    /// They are not retained any more.
-    Trimmed,
-    /// The cursor was of another incarnation.
+pub enum Gap {
+    /// Entries are not retained any more.
+    Trimmed {
+        /// The first that is missing.
+        from: Seq,
+        /// The last that is missing.
+        to: Seq,
+    },
+    /// The cursor was of another incarnation: everything begins anew, before the first entry.
     Epoch,
-}
-
-/// Entries that are missing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Gap {
-    /// Why.
-    pub reason: GapReason,
-    /// The first that is missing.
-    pub from: Seq,
-    /// The last that is missing.
-    pub to: Seq,
 }
 
 /// What comes next.
@@ -92,8 +86,6 @@ pub struct Reader {
     /// What must be told before the next entry.
     gap: Option<Gap>,
     loaded: VecDeque<Entry>,
-    /// The beginning of the log is not known to be missing: what is, was never asked for.
-    from_oldest: bool,
 }
 
 impl Reader {
@@ -109,7 +101,6 @@ impl Reader {
             ending_before: Ending::default(),
             gap: None,
             loaded: VecDeque::new(),
-            from_oldest: false,
         };
         match start {
             Start::Live => {}
@@ -134,6 +125,14 @@ impl Reader {
         TextDecoder::after(self.ending_before.as_slice())
     }
 
+    /// What is to be told before anything else.
+    pub(super) fn take_gap(&mut self, session: &Session) -> Option<Gap> {
+        if session.log().epoch() != self.epoch {
+            self.reset(session.log());
+        }
+        self.gap.take()
+    }
+
     /// Takes what the store had after the position that [`Read::Load`] named.
     pub fn loaded(&mut self, session: &Session, entries: Vec<Entry>) {
         let log = session.log();
@@ -150,11 +149,7 @@ impl Reader {
         if session.is_deleted() {
             return Read::Deleted;
         }
-        let log = session.log();
-        if log.epoch() != self.epoch {
-            self.reset(log);
-        }
-        if let Some(gap) = self.gap.take() {
+        if let Some(gap) = self.take_gap(session) {
             return Read::Gap(gap);
         }
         self.loaded_entry()
@@ -169,9 +164,7 @@ impl Reader {
         let next = self.loaded.front()?.seq();
         if next > self.position.next() {
             self.skip_to(Seq(next.0 - 1));
-            if self.gap.is_some() {
-                return None;
-            }
+            return None;
         }
         let entry = self.loaded.pop_front()?;
         self.advance(&entry);
@@ -180,7 +173,6 @@ impl Reader {
 
     fn advance(&mut self, entry: &Entry) {
         self.position = entry.seq();
-        self.from_oldest = false;
         self.ending_known = true;
         self.ending_before = self.ending;
         self.ending.push(entry);
@@ -208,9 +200,8 @@ impl Reader {
 
     /// Another incarnation: nothing that was read counts.
     fn reset(&mut self, log: &Log) {
-        let from = Seq(1);
         self.begin_anew(log);
-        self.gap = Some(Gap { reason: GapReason::Epoch, from, to: log.head() });
+        self.gap = Some(Gap::Epoch);
     }
 
     fn begin_anew(&mut self, log: &Log) {
@@ -219,15 +210,11 @@ impl Reader {
         self.ending = Ending::default();
         self.ending_known = true;
         self.loaded.clear();
-        self.from_oldest = true;
     }
 
     /// The entries up to `seq` are not to be had.
     fn skip_to(&mut self, seq: Seq) {
-        if !self.from_oldest {
-            let from = self.position.next();
-            self.gap = Some(Gap { reason: GapReason::Trimmed, from, to: seq });
-        }
+        self.gap = Some(Gap::Trimmed { from: self.position.next(), to: seq });
         self.position = seq;
         self.ending = Ending::default();
         self.ending_known = true;

@@ -86,7 +86,10 @@ pub struct StoreBatch {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Host {
     Away,
-    Here,
+    /// It was asked where to begin, and has not answered: which incarnation it publishes is not
+    /// known, so nothing may be acknowledged to it.
+    Arrived,
+    Linked,
 }
 
 /// See the module.
@@ -300,7 +303,7 @@ impl Session {
     pub fn stored(&mut self, epoch: Epoch, seq: Seq) {
         if epoch == self.log.epoch() && seq > self.durable {
             self.durable = seq.min(self.log.head());
-            self.command(HostCommand::Ack { seq: self.durable });
+            self.acknowledge();
             self.trim();
         }
     }
@@ -387,7 +390,7 @@ impl Session {
     }
 
     pub(super) fn host_is_here(&self) -> bool {
-        self.host == Host::Here
+        self.host != Host::Away
     }
 
     /// Passes a piece of input on, now or when the host is back.
@@ -412,10 +415,11 @@ impl Session {
         self.revision
     }
 
-    /// The last picture, or the empty one that is true before the first entry.
+    /// The last picture, or the empty one that is true before the first entry. Where the log does
+    /// not begin there, it is as true as can be.
     pub(super) fn last_picture(&self) -> Snapshot {
         self.picture.clone().unwrap_or_else(|| Snapshot {
-            seq: Seq::ZERO,
+            seq: Seq(self.log.tail().0 - 1),
             data: Bytes::from_static(RESET),
             cols: Some(self.size.cols),
             rows: Some(self.size.rows),
@@ -449,8 +453,14 @@ impl Session {
         self.picture_answers
     }
 
+    fn acknowledge(&mut self) {
+        if self.host == Host::Linked {
+            self.command(HostCommand::Ack { seq: self.durable });
+        }
+    }
+
     fn command(&mut self, command: HostCommand) {
-        if self.host == Host::Here {
+        if self.host_is_here() {
             self.commands.push_back(command);
         }
     }

@@ -6,6 +6,7 @@ use moorline_shared::id::{Epoch, Seq};
 use moorline_shared::limits::{BACKLOG_BYTES, FRAME_DATA_BYTES};
 use moorline_shared::log::{Entry, Log};
 use moorline_shared::message::{ClientMessage, Resume, Scope, ServerMessage, close};
+use moorline_shared::publish::{HostCommand, HostMessage};
 use moorline_shared::session::{Lifecycle, Size};
 use moorline_shared::time::Time;
 
@@ -92,4 +93,27 @@ fn nothing_is_streamed_before_resume() {
     let deadline = peer.poll_timeout().unwrap();
     let closed = peer.poll_output(&mut session, deadline);
     assert!(matches!(closed, Some(PeerOutput::Close { code: close::PROTOCOL, .. })), "{closed:?}");
+}
+
+#[test]
+fn what_is_durable_is_told_to_a_host_once_it_has_said_what_it_publishes() {
+    let mut session = Session::new(facts(), Epoch(1), Size::default());
+    let resumed = |epoch| HostMessage::Resumed {
+        epoch: Epoch(epoch),
+        from: Seq::ZERO,
+        head: Seq::ZERO,
+        size: Size::default(),
+    };
+    let entry = Entry::Output(Frame::copy(Seq(1), b"a").unwrap());
+    session.host_arrived();
+    session.host_message(resumed(1)).unwrap();
+    session.host_message(HostMessage::Entry(entry)).unwrap();
+    session.host_left(false);
+    // Another process may publish now, under the next epoch.
+    session.host_arrived();
+    session.stored(Epoch(1), Seq(1));
+    let is_ack = |command: HostCommand| matches!(command, HostCommand::Ack { .. });
+    assert!(!std::iter::from_fn(|| session.poll_command()).any(is_ack));
+    session.host_message(resumed(1)).unwrap();
+    assert_eq!(session.poll_command(), Some(HostCommand::Ack { seq: Seq(1) }));
 }

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use moorline_host::publisher::{Output, Publisher};
+use moorline_shared::event::{Event, kind};
 use moorline_shared::frame::Frame;
-use moorline_shared::id::{Epoch, Seq};
+use moorline_shared::id::{Cursor, Epoch, Seq};
 use moorline_shared::message::Snapshot;
 use moorline_shared::publish::{HostCommand, HostMessage};
 use moorline_shared::session::{ExitStatus, Size};
@@ -37,7 +38,24 @@ impl Screen {
     }
 }
 
+/// Everything that hosts have put out, over all incarnations: a digest of each entry.
+#[derive(Default)]
+pub(crate) struct Published(BTreeMap<(u64, u64), u64>);
+
+impl Published {
+    pub(crate) fn get(&self, cursor: Cursor) -> Option<u64> {
+        self.0.get(&(cursor.epoch.0, cursor.seq.0)).copied()
+    }
+
+    pub(crate) fn digest(data: &[u8]) -> u64 {
+        let mut screen = Screen::default();
+        screen.write(data);
+        screen.0
+    }
+}
+
 pub(crate) struct Host {
+    epoch: Epoch,
     pub(crate) publisher: Publisher,
     pub(crate) screen: Screen,
     /// What the program read, in order, whoever typed it.
@@ -49,6 +67,7 @@ pub(crate) struct Host {
 impl Host {
     pub(crate) fn new(epoch: Epoch) -> Self {
         Self {
+            epoch,
             publisher: Publisher::new(epoch, Size::default()),
             screen: Screen::default(),
             read: Vec::new(),
@@ -57,8 +76,15 @@ impl Host {
         }
     }
 
+    /// The session tells something: an entry that the screen does not show.
+    pub(crate) fn tell(&mut self, published: &mut Published) {
+        let id = "session_1".parse().expect("an id");
+        let seq = self.publisher.event(Event::new(id, kind::COMMAND_SENT, 1, ()));
+        published.0.insert((self.epoch.0, seq.0), Published::digest(&[]));
+    }
+
     /// The program puts something out, unless too much of it is not durable.
-    pub(crate) fn write(&mut self, rng: &mut Rng, flood: bool) {
+    pub(crate) fn write(&mut self, published: &mut Published, rng: &mut Rng, flood: bool) {
         if self.publisher.unacked_bytes() > 12 << 20 {
             return;
         }
@@ -70,7 +96,8 @@ impl Host {
         };
         let mut buffer = Frame::buffer(data.len());
         buffer.extend_from_slice(&data);
-        self.publisher.append(buffer).expect("the data fits a frame");
+        let frame = self.publisher.append(buffer).expect("the data fits a frame");
+        published.0.insert((self.epoch.0, frame.seq().0), Published::digest(&data));
         self.screen.write(&data);
     }
 

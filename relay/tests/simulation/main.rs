@@ -11,6 +11,7 @@ mod pipe;
 mod relay;
 mod rng;
 mod user;
+mod watcher;
 mod world;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -80,13 +80,24 @@ impl Relay {
             && self.session.log().epoch() == self.store.epoch
         {
             self.session.picture_stored(picture.seq);
-            self.store.entries.retain(|entry| entry.seq() > picture.seq);
+            // The store retains some of what the picture contains, or not.
+            if rng.once_in(3) {
+                self.store.entries.retain(|entry| entry.seq() > picture.seq);
+            }
             self.store.picture = Some(picture);
         }
         let all_stored = self.session.durable() == self.session.log().head();
         if self.session.lifecycle() == Lifecycle::Exited && all_stored {
             self.store.exit = Some(self.session.exit().clone());
         }
+    }
+
+    /// Some of what is stored after an entry.
+    pub(crate) fn stored(&self, epoch: Epoch, after: Seq) -> Vec<Entry> {
+        if epoch != self.store.epoch {
+            return Vec::new();
+        }
+        self.store.entries.iter().filter(|entry| entry.seq() > after).take(5).cloned().collect()
     }
 
     pub(crate) fn accept(&mut self, connection: u64, now: Time) {

@@ -24,6 +24,8 @@ pub(crate) enum SocketAction {
 enum Drawing {
     Frame(Frame),
     Picture(Seq, Screen),
+    /// Nothing to draw, but in its turn.
+    Event(Seq),
 }
 
 pub(crate) struct User {
@@ -92,6 +94,7 @@ impl User {
                     self.screen = screen;
                     (seq, 0)
                 }
+                Some(Drawing::Event(seq)) => (seq, 0),
                 None => return,
             };
             self.client.applied(now, seq, bytes);
@@ -124,7 +127,7 @@ impl User {
                     self.drawing.push_back(Drawing::Picture(picture.seq, screen));
                 }
                 Output::GaveUp(_) => self.gave_up = true,
-                Output::Event(..) => {}
+                Output::Event(seq, _) => self.drawing.push_back(Drawing::Event(seq)),
                 Output::Error(ErrorCode::SessionEnded, _) => {}
                 Output::Error(code, text) => panic!("the relay refused: {code:?} {text}"),
             }

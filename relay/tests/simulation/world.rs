@@ -1,16 +1,17 @@
 //! The wires, the clock and the faults.
 
 use moorline_relay::core::peer::PeerOutput;
-use moorline_shared::id::Epoch;
+use moorline_shared::id::{Cursor, Epoch};
 use moorline_shared::link::{Generation, Input};
 use moorline_shared::publish::{HostCommand, HostMessage};
 use moorline_shared::time::Time;
 
-use crate::host::{Host, Readings};
+use crate::host::{Host, Published, Readings};
 use crate::pipe::Pipe;
 use crate::relay::{Relay, ToRelay};
 use crate::rng::Rng;
 use crate::user::{SocketAction, User};
+use crate::watcher::Watcher;
 
 const USERS: usize = 3;
 const TROUBLED_STEPS: usize = 250;
@@ -57,6 +58,9 @@ pub(crate) struct World {
     host_wire: Option<HostWire>,
     relay: Relay,
     users: Vec<User>,
+    /// `None` where floods would take it too long.
+    watcher: Option<Watcher>,
+    published: Published,
     sockets: Vec<Option<Socket>>,
     connections: u64,
     epoch: Epoch,
@@ -74,6 +78,8 @@ impl World {
             host_wire: None,
             relay: Relay::new(epoch),
             users: (0..USERS).map(User::new).collect(),
+            watcher: (!faults.floods).then(Watcher::default),
+            published: Published::default(),
             sockets: (0..USERS).map(|_| None).collect(),
             connections: 0,
             epoch,
@@ -114,6 +120,9 @@ impl World {
         if self.rng.once_in(2) {
             self.relay.write_store(&mut self.rng);
         }
+        if let Some(watcher) = &mut self.watcher {
+            watcher.work(&mut self.relay, &self.published, self.now, &mut self.rng);
+        }
         for user in 0..USERS {
             self.socket(user);
             self.users[user].draw(self.now, &mut self.rng);
@@ -126,11 +135,17 @@ impl World {
     fn trouble(&mut self) {
         let user = self.rng.below(USERS as u64) as usize;
         match self.rng.below(40) {
-            0..=9 => self.host.write(&mut self.rng, false),
+            0..=9 => self.host.write(&mut self.published, &mut self.rng, false),
             10..=15 => self.users[user].type_token(),
             16..=18 => self.cut(user),
             19 => self.sockets[user].iter_mut().for_each(|socket| socket.silent = true),
             20..=21 => self.cut_host(),
+            28..=29 => self.host.tell(&mut self.published),
+            30 => {
+                if let Some(watcher) = &mut self.watcher {
+                    watcher.cut(Some(&mut self.relay));
+                }
+            }
             22 => {
                 let input = if self.rng.once_in(2) { Input::Wake } else { Input::Repaint };
                 self.users[user].client.handle(self.now, input);
@@ -144,7 +159,7 @@ impl World {
             25 if self.faults.host_restarts && self.rng.once_in(4) => self.restart_host(),
             26..=27 if self.faults.floods => {
                 for _ in 0..self.rng.below(60) {
-                    self.host.write(&mut self.rng, true);
+                    self.host.write(&mut self.published, &mut self.rng, true);
                 }
             }
             _ => self.heal(),
@@ -159,6 +174,9 @@ impl World {
         }
         for user in &mut self.users {
             user.client.handle(self.now, Input::Dial);
+        }
+        if let Some(watcher) = &mut self.watcher {
+            watcher.connect(&mut self.relay, self.now);
         }
     }
 
@@ -195,6 +213,9 @@ impl World {
         self.cut_host();
         for user in 0..USERS {
             self.cut(user);
+        }
+        if let Some(watcher) = &mut self.watcher {
+            watcher.cut(None);
         }
         self.relay.restart();
     }
@@ -294,7 +315,9 @@ impl World {
         let wire = self.host_wire.as_ref().is_some_and(|wire| wire.up.is_empty());
         let all_here =
             self.relay.session.log().head() == head && self.host.publisher.input().is_none();
-        wire && all_here && self.users.iter().all(|user| user.is_settled(head))
+        let cursor = Cursor { epoch: self.epoch, seq: head };
+        let watched = self.watcher.as_ref().is_none_or(|watcher| watcher.is_settled(cursor));
+        wire && all_here && watched && self.users.iter().all(|user| user.is_settled(head))
     }
 
     fn check(mut self) {

@@ -11,7 +11,7 @@ use super::{Host, PICTURE_EVERY_BYTES, PublishError, Session, Told};
 impl Session {
     /// The host is here: opens the link to it.
     pub fn host_arrived(&mut self) {
-        self.host = Host::Here;
+        self.host = Host::Arrived;
         self.commands.clear();
         self.picture_asked = false;
         let cursor = Cursor { epoch: self.log.epoch(), seq: self.log.head() };
@@ -82,6 +82,8 @@ impl Session {
         } else if from > self.log.head() {
             return Err(PublishError::Gap { want: self.log.head().next(), got: from.next() });
         }
+        self.host = Host::Linked;
+        self.acknowledge();
         self.size = size;
         self.lifecycle = Lifecycle::Live;
         self.revision += 1;
