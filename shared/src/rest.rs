@@ -194,6 +194,7 @@ pub struct DuplicateSession {
 pub struct ForkSession {
     /// The last entry to take over; without it the head.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<u64>, minimum = 1))]
     pub seq: Option<Seq>,
     /// The new session's name; without it one that tells of the first.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -105,6 +105,13 @@ pub const SEGMENTS: &str = "
 SELECT first_seq, last_seq, bytes FROM segments
 WHERE session = ?1 AND epoch = ?2 ORDER BY first_seq DESC";
 
+/// Copies the segments up to an entry to another session:
+/// (session, epoch, seq, other session, other epoch).
+pub const COPY_SEGMENTS: &str = "
+INSERT INTO segments (session, first_seq, epoch, last_seq, bytes, data)
+SELECT ?4, first_seq, ?5, last_seq, bytes, data FROM segments
+WHERE session = ?1 AND epoch = ?2 AND last_seq <= ?3";
+
 /// One segment's data: (session, `first_seq`).
 pub const SEGMENT_DATA: &str = "SELECT data FROM segments WHERE session = ?1 AND first_seq = ?2";
 

@@ -88,6 +88,7 @@ fn documented() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(sessions::rename))
         .routes(routes!(sessions::move_to))
         .routes(routes!(sessions::duplicate))
+        .routes(routes!(sessions::fork))
         .routes(routes!(session::status))
         .routes(routes!(session::prompt))
         .routes(routes!(session::context))

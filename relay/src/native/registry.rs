@@ -3,6 +3,7 @@
 
 mod changing;
 mod creating;
+mod forking;
 mod listing;
 mod projects;
 

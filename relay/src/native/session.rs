@@ -18,7 +18,7 @@ use moorline_shared::event::Activity;
 use moorline_shared::id::{Seq, SessionId};
 use moorline_shared::log::Log;
 use moorline_shared::message::Snapshot;
-use moorline_shared::rest::{SessionStatus, SessionSummary};
+use moorline_shared::rest::{ForkedFrom, SessionStatus, SessionSummary};
 use moorline_shared::session::Lifecycle;
 use tokio::sync::{Notify, Semaphore, watch};
 
@@ -94,7 +94,7 @@ impl SessionHandle {
     #[must_use]
     pub fn started(services: Arc<Services>, record: SessionRecord, host: LocalHost) -> Arc<Self> {
         let session = Session::new(facts(&record), record.epoch, record.size);
-        Self::hosted(services, record, session, host)
+        Self::hosted(services, record, session, host, None)
     }
 
     /// A session whose process was just started on the log of another one: its picture, and every
@@ -106,10 +106,11 @@ impl SessionHandle {
         host: LocalHost,
         log: Log,
         picture: Option<Snapshot>,
+        from: &ForkedFrom,
     ) -> Arc<Self> {
         let detached = Lifecycle::Detached;
         let session = Session::restored(facts(&record), log, record.size, detached, picture);
-        Self::hosted(services, record, session, host)
+        Self::hosted(services, record, session, host, Some(from))
     }
 
     fn hosted(
@@ -117,10 +118,14 @@ impl SessionHandle {
         record: SessionRecord,
         mut session: Session,
         host: LocalHost,
+        from: Option<&ForkedFrom>,
     ) -> Arc<Self> {
         session.host_arrived();
         let handle = Self::with(services, record, session, Some(host));
         let mut state = handle.lock();
+        if let Some(from) = from {
+            state.tell_forked(from);
+        }
         state.tell_created();
         state.settle();
         handle

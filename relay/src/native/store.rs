@@ -1,5 +1,6 @@
 //! What a relay keeps on disk: one SQLite file in the data folder.
 
+mod copies;
 mod log;
 mod projects;
 mod sessions;
@@ -21,6 +22,7 @@ use rusqlite::{Connection, ErrorCode};
 use crate::core::schema;
 use crate::core::segment::SegmentError;
 
+pub use copies::Copied;
 pub use projects::ProjectRecord;
 pub use sessions::SessionRecord;
 pub use tokens::TokenRecord;

@@ -142,6 +142,11 @@ impl Follower {
         }
     }
 
+    /// Reads one message, of whatever kind.
+    pub(crate) async fn step_once(&mut self) {
+        self.step().await.expect("the socket should stay open");
+    }
+
     async fn step(&mut self) -> Option<Option<ServerMessage>> {
         let next = tokio::time::timeout(Duration::from_secs(20), self.socket.next());
         match next.await.expect("the relay should say something")?.ok()? {

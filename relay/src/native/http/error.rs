@@ -88,6 +88,10 @@ impl ApiError {
         Self::new(status, code, error).with_message(why).of_session(id.as_str())
     }
 
+    pub(super) fn trimmed(message: impl Display) -> Self {
+        Self::new(StatusCode::CONFLICT, "trimmed", "Not retained").with_message(message)
+    }
+
     pub(super) fn no_session(id: &str) -> Self {
         Self::new(StatusCode::NOT_FOUND, "not_found", "Session not found").of_session(id)
     }

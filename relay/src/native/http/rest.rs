@@ -64,6 +64,9 @@ pub(super) fn refused(error: CreateError) -> ApiError {
         | CreateError::Store(_) => ApiError::internal(&error),
         CreateError::Exists(id) => ApiError::exists(&id),
         CreateError::NoSuchProject(id) => ApiError::no_project(&id),
-        CreateError::UnknownDriver(_) | CreateError::Spawn(_) => ApiError::bad_request(error),
+        CreateError::Trimmed(_) => ApiError::trimmed(error),
+        CreateError::UnknownDriver(_) | CreateError::NoSuchEntry { .. } | CreateError::Spawn(_) => {
+            ApiError::bad_request(error)
+        }
     }
 }

@@ -40,6 +40,17 @@ pub enum CreateError {
     /// What it is to begin with cannot be read or stored.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// It is to begin with an entry that is not there.
+    #[error("there is no entry {seq}: the log has 1 to {head}")]
+    NoSuchEntry {
+        /// Which.
+        seq: Seq,
+        /// The last one.
+        head: Seq,
+    },
+    /// What is retained does not tell any more how the screen was after this entry.
+    #[error("too much before entry {0} is gone: choose a later one")]
+    Trimmed(Seq),
     /// The relay shuts down.
     #[error("the relay is shutting down")]
     ShuttingDown,

@@ -60,7 +60,7 @@ impl SessionHandle {
 }
 
 impl State {
-    fn append(&mut self, buffer: BytesMut) {
+    pub(super) fn append(&mut self, buffer: BytesMut) {
         self.active();
         let Some(host) = &mut self.host else { return };
         match host.publisher.append(buffer) {

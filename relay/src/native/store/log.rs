@@ -15,9 +15,9 @@ const MERGE_BYTES: u32 = 32 * 1024;
 
 /// One row, without its data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct SegmentRow {
-    first: Seq,
-    last: Seq,
+pub(super) struct SegmentRow {
+    pub(super) first: Seq,
+    pub(super) last: Seq,
     bytes: u64,
 }
 
@@ -176,7 +176,11 @@ impl Store {
     }
 
     /// The session's rows, newest first.
-    fn segments(&self, id: &SessionId, epoch: Epoch) -> Result<Vec<SegmentRow>, StoreError> {
+    pub(super) fn segments(
+        &self,
+        id: &SessionId,
+        epoch: Epoch,
+    ) -> Result<Vec<SegmentRow>, StoreError> {
         let mut statement = self.connection.prepare_cached(schema::SEGMENTS)?;
         let rows = statement.query_map(params![id.as_str(), to_sql(epoch.0)], |row| {
             Ok(SegmentRow {
@@ -203,7 +207,7 @@ impl Store {
         Ok(row)
     }
 
-    fn read(
+    pub(super) fn read(
         &self,
         id: &SessionId,
         after: Seq,

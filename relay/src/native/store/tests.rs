@@ -186,6 +186,53 @@ fn size(folder: &Path) -> u64 {
 }
 
 #[test]
+fn a_log_is_copied_up_to_an_entry() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = Store::open(folder.path()).unwrap();
+    for first in [1, 11, 21] {
+        append(&mut store, EPOCH, &outputs(first..=first + 9, 10_000));
+    }
+    let mut copy = |to: &str, up_to: u64| {
+        let copy = SessionRecord {
+            id: to.parse().unwrap(),
+            epoch: Epoch(9),
+            head: Seq(up_to),
+            ..record()
+        };
+        let copied = store.transaction(|store| store.copy_log(&id(), EPOCH, &copy)).unwrap();
+        let entries = store.load(&copy.id, copy.epoch, Seq::ZERO, ALL).unwrap();
+        assert!(entries.iter().all(|entry| *entry == output(entry.seq().0, 10_000)));
+        (copied.map(|copied| copied.picture.map(|picture| picture.seq.0)), seqs(&entries))
+    };
+    assert_eq!(copy("at_an_end", 20), (Some(None), Vec::from_iter(1..=20)));
+    assert_eq!(copy("in_the_middle", 13), (Some(None), Vec::from_iter(1..=13)));
+    assert_eq!(copy("at_the_head", 30), (Some(None), Vec::from_iter(1..=30)));
+    assert_eq!(copy("ahead_of_all", 31), (None, vec![]));
+}
+
+#[test]
+fn a_copy_can_be_painted() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = Store::open(folder.path()).unwrap();
+    for first in [1, 11, 21] {
+        append(&mut store, EPOCH, &outputs(first..=first + 9, 10_000));
+    }
+    let data = Bytes::from_static(b"\x1bc");
+    let picture = Snapshot { seq: Seq(15), data, cols: None, rows: None, reason: None };
+    store.put_snapshot(&id(), EPOCH, &picture).unwrap();
+    store.trim(&id(), EPOCH, 0, Seq(15)).unwrap();
+    let mut copied = |to: &str, up_to: u64| {
+        let copy = SessionRecord { id: to.parse().unwrap(), head: Seq(up_to), ..record() };
+        let copied = store.transaction(|store| store.copy_log(&id(), EPOCH, &copy)).unwrap();
+        copied.map(|copied| copied.picture)
+    };
+    assert_eq!(copied("after_it", 25), Some(Some(picture.clone())));
+    assert_eq!(copied("right_at_it", 15), Some(Some(picture)));
+    assert_eq!(copied("before_it", 14), None);
+    assert_eq!(store.sessions().unwrap().len(), 2);
+}
+
+#[test]
 fn a_project_that_is_deleted_leaves_its_sessions() {
     let folder = tempfile::tempdir().unwrap();
     let mut store = Store::open(folder.path()).unwrap();

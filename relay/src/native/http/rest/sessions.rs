@@ -8,7 +8,8 @@ use axum::http::StatusCode;
 use moorline_shared::id::SessionId;
 use moorline_shared::limits::{COLUMNS, ROWS};
 use moorline_shared::rest::{
-    Changed, CreateSession, Created, DuplicateSession, MoveSession, RenameSession, SessionList,
+    Changed, CreateSession, Created, DuplicateSession, ForkSession, MoveSession, RenameSession,
+    SessionList,
 };
 use moorline_shared::session::Lifecycle;
 use serde::Deserialize;
@@ -169,6 +170,33 @@ pub(in crate::native::http) async fn duplicate(
     let source = find(&app, &id).await?;
     let handle = app.registry.duplicate(&source, wanted.name).await.map_err(refused)?;
     Ok(created(&handle))
+}
+
+/// Start a session on the log of another one
+///
+/// The new session begins with the other one's output up to `seq`, under the same numbers, and
+/// goes on with what its own process puts out: the same command, variables, project and size, in
+/// the folder that the other one is in now.
+#[utoipa::path(
+    post, path = "/api/sessions/{id}/fork", tag = "Sessions", operation_id = "forkSession",
+    params(("id" = SessionId, Path, description = "The session.")),
+    request_body = Option<ForkSession>,
+    responses(Guarded, OfSession, WithBody, Starting,
+        (status = 201, description = "The new session runs.", body = Created),
+        (status = 409, description = "Too much before `seq` is not retained: `trimmed`.",
+            body = moorline_shared::rest::ErrorBody)),
+)]
+pub(in crate::native::http) async fn fork(
+    Writes(id): Writes,
+    _: Admin,
+    State(app): State<Arc<App>>,
+    Body(wanted): Body<ForkSession>,
+) -> Result<(StatusCode, Json<Created>), ApiError> {
+    check_name(wanted.name.as_deref())?;
+    let source = find(&app, &id).await?;
+    let (handle, from) = app.registry.fork(&source, wanted).await.map_err(refused)?;
+    let (status, Json(created)) = created(&handle);
+    Ok((status, Json(Created { forked_from: Some(from), ..created })))
 }
 
 fn created(handle: &Arc<SessionHandle>) -> (StatusCode, Json<Created>) {
