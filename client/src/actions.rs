@@ -20,6 +20,16 @@ use crate::route::{Route, Router, Shelf};
 /// Where the API is described.
 pub const API_PAGE: &str = "/docs/api";
 
+/// The keys of a session's actions on its page.
+const SESSION_KEYS: [(&str, &str); 6] = [
+    ("open", "t"),
+    ("duplicate", "d"),
+    ("fork", "f"),
+    ("rename", "r"),
+    ("move", "m"),
+    ("delete", "Delete"),
+];
+
 /// Something that a user can do.
 #[derive(Debug, Clone)]
 pub struct Action {
@@ -184,6 +194,10 @@ impl Actions {
                     .push(Action::new(&group, name, icon, title, move || self.router.go(&route)));
             }
         }
+        let keys = |name| {
+            let of_page = SESSION_KEYS.iter().find(|(known, _)| *known == name);
+            of_page.filter(|_| here == Route::Session(id.clone())).map_or("", |(_, keys)| *keys)
+        };
         let (one, other) = (id.clone(), id.clone());
         actions.extend([
             Action::new(&group, "duplicate", IconName::Copy, "Duplicate", move || {
@@ -196,7 +210,7 @@ impl Actions {
             ask("move", IconName::Folder, "Move…", Ask::Move),
             ask("delete", IconName::Bin, "Delete…", Ask::Delete),
         ]);
-        actions
+        actions.into_iter().map(|action| Action { keys: keys(action.name), ..action }).collect()
     }
 
     fn everywhere(self) -> Vec<Action> {

@@ -159,15 +159,20 @@ type KeyRow = (&'static str, &'static str);
 
 const EVERYWHERE: [KeyRow; 2] = [("Ctrl+K", "All commands"), ("?", "These keys")];
 const EVERYWHERE_APPLE: [KeyRow; 2] = [("⌘K", "All commands"), ("?", "These keys")];
-const LIST: [KeyRow; 6] = [
+const LIST: [KeyRow; 11] = [
     ("n", "New shell"),
     ("c", "Run a command"),
+    ("/", "Search"),
     ("j  k", "Down and up"),
-    ("Enter", "Open"),
+    ("Enter", "Open the terminal"),
+    ("d", "Show the details"),
+    ("x  a", "Select one, all"),
+    ("r", "Rename"),
+    ("m", "Move to a project"),
     ("Del", "Delete"),
-    ("/", "Filter"),
+    (".", "More"),
 ];
-const SESSION: [KeyRow; 7] = [
+const SESSION: [KeyRow; 8] = [
     ("t", "Open the terminal"),
     ("p", "Type a line to send"),
     ("r", "Rename"),
@@ -175,6 +180,7 @@ const SESSION: [KeyRow; 7] = [
     ("f", "Fork"),
     ("m", "Move to a project"),
     ("Del", "Delete"),
+    ("l", "All sessions"),
 ];
 const TERMINAL: [KeyRow; 7] = [
     ("Ctrl+Shift+P", "All commands"),

@@ -15,7 +15,8 @@ use crate::route::{Route, Router};
 /// How to open the palette on this page, as it is written.
 #[must_use]
 pub fn palette_keys() -> &'static str {
-    let terminal = matches!(Router::expect().page(), Route::Terminal(_));
+    let router = Router::expect();
+    let terminal = untrack(|| matches!(router.page(), Route::Terminal(_)));
     match (keyboard::is_apple(), terminal) {
         (true, _) => "⌘K",
         (false, true) => "Ctrl+Shift+P",
@@ -106,7 +107,9 @@ fn Content() -> impl IntoView {
             done
         />
         <p class="picker-foot" aria-hidden="true">
-            <kbd>"↑"</kbd> <kbd>"↓"</kbd> " choose" <kbd>"Enter"</kbd> " do" <kbd>"Esc"</kbd> " close"
+            <span><kbd>"↑"</kbd> <kbd>"↓"</kbd> " choose"</span>
+            <span><kbd>"Enter"</kbd> " do"</span>
+            <span><kbd>"Esc"</kbd> " close"</span>
         </p>
     }
 }

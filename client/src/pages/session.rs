@@ -13,6 +13,7 @@ use leptos::prelude::*;
 use moorline_shared::id::SessionId;
 
 use crate::actions::Actions;
+use crate::bindings::keyboard::{self, Keys, Press};
 use crate::bindings::page;
 use crate::components::menu::{AppMenu, MenuButton};
 use crate::components::stream_status::StreamPill;
@@ -21,7 +22,7 @@ use crate::components::{Icon, IconName, When, words};
 use crate::route::{Route, Shelf};
 use head::Head;
 use log::Log;
-use output::Output;
+use output::{Output, PROMPT};
 use record::{Presence, Record};
 use side::{About, Activity, Connections, Files};
 
@@ -39,13 +40,15 @@ pub fn SessionPage(
         let name = record.summary().map(|session| words::name(&session));
         page::set_title(&format!("{} · Moorline", name.as_deref().unwrap_or("Session")));
     });
+    let keys = keyboard::page_keys(move |press| shortcut(record, press));
+    let _: StoredValue<Keys, LocalStorage> = StoredValue::new_local(keys);
     view! {
         <div class="page">
             <header class="bar">
                 <a
                     href="/sessions"
                     class="icon-button"
-                    title="All sessions (Esc)"
+                    title="All sessions (l)"
                     aria-label="All sessions"
                 >
                     <Icon name=IconName::Back />
@@ -67,6 +70,25 @@ pub fn SessionPage(
             <main class="session" data-testid="session-page">{content(record, id)}</main>
         </div>
     }
+}
+
+/// The keys of the session's actions, and two of the page.
+fn shortcut(record: Record, press: &Press) -> bool {
+    if !press.plain() {
+        return false;
+    }
+    match press.key.as_str() {
+        "l" => record.to_list(),
+        "p" => page::focus_id(PROMPT),
+        key => {
+            let actions = untrack(|| record.actions());
+            let Some(action) = actions.into_iter().find(|action| action.keys == key) else {
+                return false;
+            };
+            action.run.run(());
+        }
+    }
+    true
 }
 
 fn content(record: Record, id: SessionId) -> impl Fn() -> AnyView {

@@ -3,6 +3,8 @@
 use leptos::html;
 use leptos::prelude::*;
 
+use moorline_shared::event::Activity;
+
 use super::record::Record;
 use crate::actions::{Action, Actions};
 use crate::bindings::page;
@@ -21,6 +23,11 @@ pub fn Head() -> impl IntoView {
         let running = told.or_else(|| session.running.clone());
         running.filter(|_| !session.lifecycle.is_over())
     };
+    let failed = move || {
+        let session = record.summary()?;
+        let waits = session.status == Activity::Idle && !session.lifecycle.is_over();
+        session.last_exit_code.filter(|code| waits && *code != 0)
+    };
     view! {
         <header class="session-head">
             <Name />
@@ -32,9 +39,15 @@ pub fn Head() -> impl IntoView {
                 >
                     {field(words::state)}
                 </span>
+                <When condition=move || failed().is_some()>
+                    <span class="event-code" title="How the last command ended">
+                        "exit " {failed}
+                    </span>
+                </When>
                 <When condition=move || running().is_some()>
                     <code class="session-running" title="Runs now">{running}</code>
                 </When>
+                <code class="session-folder" title="Its folder">{move || record.folder()}</code>
             </p>
             <ActionBar />
         </header>
@@ -125,19 +138,19 @@ fn Rename(editing: RwSignal<bool>) -> impl IntoView {
 #[component]
 fn ActionBar() -> impl IntoView {
     let record = Record::expect();
-    let actions = Actions::expect();
     let bar = move || {
-        let all = record.summary().map(|session| actions.of_session(&session));
-        let all = all.into_iter().flatten().filter(|action| action.name != "rename");
-        all.filter(|action| action.name != "open").map(button).collect_view()
+        // The others have their places.
+        let all = record.actions().into_iter();
+        all.filter(|action| !["rename", "open"].contains(&action.name)).map(button).collect_view()
     };
     view! { <div class="session-actions" role="group" aria-label="Actions">{bar}</div> }
 }
 
 fn button(action: Action) -> impl IntoView {
-    let Action { name, title, icon, run, .. } = action;
+    let Action { name, title, icon, run, keys, .. } = action;
+    let hint = format!("{title} ({keys})");
     view! {
-        <button class="button" class:dire=name == "delete" data-testid=name on:click=move |_| run.run(())>
+        <button class="button" class:dire=name == "delete" title=hint data-testid=name on:click=move |_| run.run(())>
             <Icon name=icon />
             <span>{title}</span>
         </button>

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 /// The length of a step.
 pub const STEP_MS: u32 = 5_000;
-/// Steps that are kept: five minutes.
+/// Steps of five minutes. One more is kept: the one that goes on.
 pub const STEPS: usize = 60;
 
 /// Steps of time, the oldest first; the last one is still going on.
@@ -36,9 +36,9 @@ impl History {
         let clients = self.steps.back().map_or(0, |last| last.clients);
         let passed = ((now_ms - self.began_ms) / step).max(0.0) as usize;
         self.began_ms += passed as f64 * step;
-        for _ in 0..passed.min(STEPS) {
+        for _ in 0..passed.min(STEPS + 1) {
             self.steps.push_back(Step { bytes: 0, clients });
-            if self.steps.len() > STEPS {
+            if self.steps.len() > STEPS + 1 {
                 self.steps.pop_front();
             }
         }
@@ -87,11 +87,11 @@ mod tests {
         let mut history = History::new(0.0);
         history.output(1);
         history.advance(1e12);
-        assert_eq!(history.steps().count(), STEPS);
+        assert_eq!(history.steps().count(), STEPS + 1);
         assert!(history.steps().all(|step| step.bytes == 0));
         // A clock that is set back stops it, no more.
         history.advance(0.0);
         history.advance(1e12 + 5_000.0);
-        assert_eq!(history.steps().count(), STEPS);
+        assert_eq!(history.steps().count(), STEPS + 1);
     }
 }

@@ -4,23 +4,37 @@ use leptos::prelude::*;
 use moorline_shared::id::Seq;
 
 use super::record::Record;
-use super::timeline::{Command, MOST_ROWS, Row, What};
+use super::timeline::{Command, MOST_ROWS, Row, Timeline, What};
 use crate::actions::Actions;
 use crate::bindings::clock;
 use crate::components::{Icon, IconName, When, words};
+
+/// Rows that are drawn at first, and those that each wish for more adds.
+const SHOWN_AT_FIRST: usize = 40;
+const SHOWN_MORE: usize = 120;
 
 /// What happened, the newest first.
 #[component]
 pub fn Log() -> impl IntoView {
     let record = Record::expect();
+    let shown = RwSignal::new(SHOWN_AT_FIRST);
+    let count = Memo::new(move |_| record.timeline.with(|timeline| timeline.rows().count()));
     let rows = Memo::new(move |_| {
-        record
-            .timeline
-            .with(|timeline| timeline.rows().rev().map(|row| row.seq).collect::<Vec<_>>())
+        let newest = |timeline: &Timeline| {
+            timeline.rows().rev().take(shown.get()).map(|row| row.seq).collect::<Vec<_>>()
+        };
+        record.timeline.with(newest)
     });
     let empty = move || rows.with(Vec::is_empty);
-    let dropped = Memo::new(move |_| record.timeline.with(super::timeline::Timeline::has_dropped));
+    let dropped = Memo::new(move |_| record.timeline.with(Timeline::has_dropped));
+    let hidden = move || count.get() > shown.get();
     let earlier = move || record.has_earlier.get() && !dropped.get() && record.caught_up.get();
+    let more = move |_| {
+        if !untrack(hidden) {
+            record.reach_further();
+        }
+        shown.update(|shown| *shown += SHOWN_MORE);
+    };
     view! {
         <section class="panel log" aria-labelledby="log-heading">
             <div class="panel-head">
@@ -36,16 +50,12 @@ pub fn Log() -> impl IntoView {
                     <Entry seq />
                 </For>
             </ol>
-            <When condition=earlier>
-                <button
-                    class="button quiet log-more"
-                    data-testid="earlier"
-                    on:click=move |_| record.reach_further()
-                >
+            <When condition=move || hidden() || earlier()>
+                <button class="button quiet log-more" data-testid="earlier" on:click=more>
                     "Show what was before"
                 </button>
             </When>
-            <When condition=move || dropped.get()>
+            <When condition=move || dropped.get() && !hidden()>
                 <p class="panel-hint">{format!("Only the newest {MOST_ROWS} are shown.")}</p>
             </When>
         </section>
@@ -125,6 +135,9 @@ fn text(what: What) -> AnyView {
             if command.bytes > 0 {
                 facts.push(size(command.bytes));
             }
+            if command.prompted {
+                facts.push("by prompt".to_owned());
+            }
             view! {
                 <code class="event-command" title=command.line.clone()>{command.line.clone()}</code>
                 {failed.map(|code| view! { <span class="event-code">"exit " {code}</span> })}
@@ -164,7 +177,8 @@ mod tests {
     #[test]
     fn a_row_says_how_it_went() {
         let row = |code, took| {
-            let what = What::Command(Command { line: "make".into(), bytes: 0, code, took });
+            let what =
+                What::Command(Command { line: "make".into(), code, took, ..Command::default() });
             Row { seq: Seq(1), last: Seq(1), at: None, what }
         };
         let tones =

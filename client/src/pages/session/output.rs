@@ -10,6 +10,9 @@ use crate::api;
 use crate::components::{Icon, IconName, When};
 use crate::route::Route;
 
+/// The id of the field for a line to send.
+pub(super) const PROMPT: &str = "prompt";
+
 /// What the session printed last.
 #[component]
 pub fn Output() -> impl IntoView {
@@ -91,6 +94,7 @@ fn PromptLine() -> impl IntoView {
         <form class="prompt" on:submit=submit>
             <Icon name=IconName::Prompt />
             <input
+                id=PROMPT
                 node_ref=field
                 class="mono"
                 aria-label="Line to send"

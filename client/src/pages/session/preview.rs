@@ -250,10 +250,10 @@ impl Perform for Page {
         };
         let (count, cols) = (number(0).max(1), usize::from(self.size.cols));
         match (intermediates, action) {
-            ([b'?'], 'h' | 'l') => {
-                if params.iter().any(|param| matches!(param, [47 | 1047 | 1049])) {
-                    self.full_screen = action == 'h';
-                }
+            ([b'?'], 'h' | 'l')
+                if params.iter().any(|param| matches!(param, [47 | 1047 | 1049])) =>
+            {
+                self.full_screen = action == 'h';
             }
             _ if self.full_screen || !intermediates.is_empty() => {}
             (_, 'm') => self.paint(params),

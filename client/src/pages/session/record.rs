@@ -16,11 +16,13 @@ use super::history::{History, STEP_MS};
 use super::preview::Preview;
 use super::timeline::Timeline;
 use crate::access::Access;
+use crate::actions::{Action, Actions};
 use crate::api::{self, ApiError};
 use crate::bindings::clock;
 use crate::bindings::observe::FrameRequest;
 use crate::components::when::effect;
 use crate::overview::Overview;
+use crate::route::Router;
 use crate::session::{EventStream, StreamStatus};
 
 /// So many entries are read at first: the log itself may be long.
@@ -47,7 +49,9 @@ pub(super) enum Presence {
 #[derive(Clone, Copy)]
 pub(super) struct Record {
     access: Access,
+    actions: Actions,
     overview: Overview,
+    router: Router,
     id: StoredValue<SessionId>,
     pub(super) presence: RwSignal<Presence>,
     /// Why the session's status did not come.
@@ -94,6 +98,8 @@ impl Record {
     pub(super) fn provide(id: SessionId) -> Self {
         let record = Self {
             access: Access::expect(),
+            actions: Actions::expect(),
+            router: Router::expect(),
             overview: Overview::expect(),
             id: StoredValue::new(id),
             presence: RwSignal::new(Presence::Unknown),
@@ -146,9 +152,26 @@ impl Record {
         })
     }
 
+    /// What can be done with it; tracked.
+    pub(super) fn actions(self) -> Vec<Action> {
+        let session = self.summary();
+        session.map(|session| self.actions.of_session(&session)).unwrap_or_default()
+    }
+
+    /// Goes to the list of all sessions.
+    pub(super) fn to_list(self) {
+        self.router.navigate("/sessions");
+    }
+
     /// What only its status tells; tracked.
     pub(super) fn status(self) -> Option<Arc<SessionStatus>> {
         self.status.get()
+    }
+
+    /// The folder that it is in; tracked.
+    pub(super) fn folder(self) -> Option<String> {
+        let told = self.told.get().and_then(|told| told.cwd.clone());
+        told.or_else(|| self.summary()?.cwd.clone())
     }
 
     /// Asks what the session is, and follows it once that is known.

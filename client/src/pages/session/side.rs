@@ -24,13 +24,17 @@ pub fn Activity() -> impl IntoView {
     let values = move |read: fn(Step) -> f64| {
         Memo::new(move |_| {
             record.beat.track();
-            record.history.with(|history| history.steps().map(read).collect::<Vec<_>>())
+            // The last step goes on.
+            let steps = record
+                .history
+                .with_untracked(|history| history.steps().map(read).collect::<Vec<_>>());
+            steps[..steps.len() - 1].to_vec()
         })
     };
     let bytes = values(|step| step.bytes as f64 * 1000.0 / f64::from(STEP_MS));
     let clients = values(|step| step.clients as f64);
     view! {
-        <section class="panel" aria-labelledby="activity-heading" data-testid="activity">
+        <section class="panel activity" aria-labelledby="activity-heading" data-testid="activity">
             <h2 id="activity-heading" class="panel-head">"Activity"</h2>
             <div class="charts">
                 <Chart title="Output rate" values=bytes scale=RATE />
@@ -80,10 +84,7 @@ pub fn About() -> impl IntoView {
         let id = record.summary()?.project.clone()?;
         Some(overview.project_name(&id).unwrap_or_else(|| id.to_string()))
     });
-    let cwd = Signal::derive(move || {
-        let told = record.told.get().and_then(|told| told.cwd.clone());
-        told.or_else(|| record.summary()?.cwd.clone())
-    });
+    let cwd = Signal::derive(move || record.folder());
     let pid = Signal::derive(move || {
         let told = record.told.get().map(|told| told.pid);
         let pid = told.unwrap_or_else(|| record.status()?.pid);
@@ -93,7 +94,7 @@ pub fn About() -> impl IntoView {
         let status = record.status()?;
         Some(format!("{} × {}", status.cols, status.rows))
     });
-    let last = of(|session| session.last_exit_code.map(|code| format!("exit {code}")));
+    let last = of(|session| session.last_exit_code.map(|code| code.to_string()));
     let command = of(|session| {
         let shell = session.command.is_empty();
         Some(if shell { "login shell".to_owned() } else { words::command(&session.command) })
@@ -105,7 +106,7 @@ pub fn About() -> impl IntoView {
                 {fact("Command", true, command)}
                 {fact("Folder", true, cwd)}
                 {fact("Project", false, project)}
-                {fact("Last command", false, last)}
+                {fact("Last exit", false, last)}
                 {fact("Process", false, pid)}
                 {fact("Size", false, size)}
                 {fact("Driver", false, of(|session| Some(session.driver.clone())))}
@@ -182,7 +183,7 @@ pub fn Files() -> impl IntoView {
             view! { <p class="panel-hint">"None. Prompts can name some."</p> }.into_any()
         }
         Some(Ok(files)) => {
-            let files = files.into_iter().map(file).collect_view();
+            let files = files.iter().map(file).collect_view();
             view! { <ul class="files">{files}</ul> }.into_any()
         }
     };
@@ -204,7 +205,7 @@ pub fn Files() -> impl IntoView {
     }
 }
 
-fn file(file: ContextFile) -> impl IntoView {
+fn file(file: &ContextFile) -> impl IntoView + use<> {
     let (folder, name) = file.path.rsplit_once('/').unwrap_or(("", &file.path));
     let why = match file.source {
         ContextSource::Prompt => "named by a prompt",

@@ -12,6 +12,7 @@ use crate::components::words;
 
 /// Older rows go.
 pub const MOST_ROWS: usize = 500;
+const PROMPT_SENT: &str = "Prompt sent";
 
 /// One row.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,6 +56,8 @@ pub struct Command {
     pub code: Option<i32>,
     /// How long it took, in milliseconds; `None` while it runs.
     pub took: Option<u64>,
+    /// It came as a prompt.
+    pub prompted: bool,
 }
 
 /// The rows, the oldest first.
@@ -62,6 +65,8 @@ pub struct Command {
 pub struct Timeline {
     rows: VecDeque<Row>,
     dropped: bool,
+    /// The shell waits for a command: what is printed is its prompt and what is typed.
+    idle: bool,
 }
 
 impl Timeline {
@@ -103,6 +108,10 @@ impl Timeline {
                     row.last = seq;
                     return;
                 }
+                _ if self.idle => {
+                    row.last = seq;
+                    return;
+                }
                 _ => {}
             }
         }
@@ -127,7 +136,7 @@ impl Timeline {
         let (tone, title, detail) = match event.kind.as_str() {
             kind::SESSION_CREATED => ("plain", "Session created", text("workingDir")),
             kind::SESSION_FORKED => ("plain", "Forked from", text("from")),
-            kind::COMMAND_SENT => ("plain", "Prompt sent", text("command")),
+            kind::COMMAND_SENT => ("plain", PROMPT_SENT, text("command")),
             kind::SESSION_ERROR => ("bad", "Error", text("error")),
             kind::TERMINAL_CREATED => ("plain", "Terminal opened", text("terminalId")),
             kind::TERMINAL_CLOSED => ("plain", "Terminal closed", text("terminalId")),
@@ -144,6 +153,7 @@ impl Timeline {
 
     fn status(&mut self, seq: Seq, at: u64, status: Status) {
         let exit = ExitStatus { code: status.exit_code, signal: status.signal };
+        self.idle = status.status == Activity::Idle;
         match (status.status, status.command) {
             (Activity::Running, Some(line)) => {
                 if let Some(row) = self.open_command()
@@ -153,8 +163,7 @@ impl Timeline {
                     return;
                 }
                 self.close_command(seq, at, None);
-                let command = Command { line, ..Command::default() };
-                self.push(Row { seq, last: seq, at: Some(at), what: What::Command(command) });
+                self.command(seq, at, line);
             }
             (Activity::Running, None) => {}
             (Activity::Idle, _) => self.close_command(seq, at, status.exit_code),
@@ -168,6 +177,20 @@ impl Timeline {
                 self.note(seq, at, "bad", "Lost", "The process is gone.".to_owned());
             }
         }
+    }
+
+    /// A prompt that the shell runs is one row with what comes of it.
+    fn command(&mut self, seq: Seq, at: u64, line: String) {
+        let mut command = Command { line, ..Command::default() };
+        if let Some(row) = self.rows.back_mut()
+            && matches!(&row.what, What::Note { title, detail, .. }
+                if *title == PROMPT_SENT && *detail == command.line)
+        {
+            command.prompted = true;
+            (row.last, row.at, row.what) = (seq, Some(at), What::Command(command));
+            return;
+        }
+        self.push(Row { seq, last: seq, at: Some(at), what: What::Command(command) });
     }
 
     fn close_command(&mut self, seq: Seq, at: u64, code: Option<i32>) {
@@ -224,18 +247,39 @@ mod tests {
         timeline.event(Seq(6), &status(4000, &json!({"status": "idle", "exitCode": 2})));
         timeline.output(Seq(7), 3, None);
         let rows: Vec<_> = timeline.rows().cloned().collect();
-        let command = Command { line: "make".into(), bytes: 70, code: Some(2), took: Some(3000) };
+        let (line, code, took) = ("make".into(), Some(2), Some(3000));
+        let command = Command { line, bytes: 70, code, took, prompted: false };
         let row = |seq, last, at, what| Row { seq: Seq(seq), last: Seq(last), at, what };
         assert_eq!(
             rows,
             [
                 row(1, 2, None, What::Output(10)),
-                row(3, 6, Some(1000), What::Command(command)),
-                row(7, 7, None, What::Output(3)),
+                // The last is the shell's prompt.
+                row(3, 7, Some(1000), What::Command(command)),
             ]
         );
         assert_eq!(timeline.row(Seq(3)), Some(&rows[1]));
         assert_eq!(timeline.row(Seq(4)), None);
+    }
+
+    #[test]
+    fn a_prompt_and_its_command_are_one_row_and_the_shells_own_prompt_is_none() {
+        let mut timeline = Timeline::default();
+        timeline.event(Seq(1), &event(kind::SESSION_CREATED, 1, &json!({})));
+        timeline.event(Seq(2), &status(1000, &json!({"status": "idle"})));
+        timeline.output(Seq(3), 20, None);
+        timeline.event(Seq(4), &event(kind::COMMAND_SENT, 1100, &json!({"command": "ls"})));
+        timeline.output(Seq(5), 4, None);
+        timeline.event(Seq(6), &status(1200, &json!({"status": "running", "command": "ls"})));
+        timeline.event(Seq(7), &status(1300, &json!({"status": "idle", "exitCode": 0})));
+        timeline.output(Seq(8), 20, None);
+        let rows: Vec<_> = timeline.rows().map(|row| (row.seq.0, row.last.0)).collect();
+        assert_eq!(rows, [(1, 3), (4, 8)]);
+        let ran = timeline.row(Seq(4)).map(|row| row.what.clone());
+        assert!(matches!(
+            ran,
+            Some(What::Command(Command { prompted: true, took: Some(100), .. }))
+        ));
     }
 
     #[test]
