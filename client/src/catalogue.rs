@@ -1,6 +1,5 @@
 //! What a relay runs, as `/api/events` tells it.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use moorline_shared::id::{ProjectId, SessionId};
@@ -9,8 +8,57 @@ use moorline_shared::sse::SseEvent;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-/// All sessions. Each is shared, so that what shows one can cheaply tell whether it has changed.
-pub type Sessions = BTreeMap<SessionId, Arc<SessionSummary>>;
+use crate::sorting::sorted;
+
+/// All sessions, by id. Each is shared, so that what shows one can cheaply tell whether it has
+/// changed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Sessions(Vec<Arc<SessionSummary>>);
+
+impl Sessions {
+    /// These sessions.
+    #[must_use]
+    pub fn new(all: Vec<SessionSummary>) -> Self {
+        let all: Vec<_> = all.into_iter().map(Arc::new).collect();
+        Self(sorted(&all, |session| session.session_id.to_string()))
+    }
+
+    /// A session.
+    #[must_use]
+    pub fn get(&self, id: &SessionId) -> Option<&Arc<SessionSummary>> {
+        self.place(id).ok().map(|place| &self.0[place])
+    }
+
+    /// Puts a session in its place, for the one that was there.
+    pub fn put(&mut self, session: Arc<SessionSummary>) {
+        match self.place(&session.session_id) {
+            Ok(place) => self.0[place] = session,
+            Err(place) => self.0.insert(place, session),
+        }
+    }
+
+    /// Takes a session out.
+    pub fn remove(&mut self, id: &SessionId) {
+        if let Ok(place) = self.place(id) {
+            self.0.remove(place);
+        }
+    }
+
+    /// All of them.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<SessionSummary>> {
+        self.0.iter()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    fn place(&self, id: &SessionId) -> Result<usize, usize> {
+        self.0.binary_search_by(|session| session.session_id.as_str().cmp(id.as_str()))
+    }
+}
 
 /// One piece of news.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,9 +104,7 @@ impl News {
         Some(match event.kind.as_str() {
             "sessions" => {
                 let all: Overview = read(event)?;
-                let sessions = all.sessions.into_iter();
-                let sessions = sessions.map(|one| (one.session_id.clone(), Arc::new(one)));
-                Self::All(sessions.collect(), all.projects)
+                Self::All(Sessions::new(all.sessions), all.projects)
             }
             "session" => Self::Session(Arc::new(read::<OneSession>(event)?.session)),
             "session-deleted" => Self::SessionGone(read::<GoneSession>(event)?.session_id),
@@ -126,7 +172,7 @@ pub(crate) mod tests {
     fn news_are_read_by_their_names() {
         let (one, home) = (session("session1"), project("project1", "home"));
         let all = serde_json::json!({ "sessions": [one], "projects": [home] });
-        let known = Sessions::from([(one.session_id.clone(), Arc::new(one.clone()))]);
+        let known = Sessions::new(vec![one.clone()]);
         assert_eq!(News::of(&event("sessions", &all)), Some(News::All(known, vec![home.clone()])));
         let data = serde_json::json!({
             "session": one, "sessionId": "session1", "project": home, "projectId": "project1"
@@ -141,6 +187,20 @@ pub(crate) mod tests {
             News::of(&SseEvent { kind: "session".into(), data: "{".into(), id: None }),
             None
         );
+    }
+
+    #[test]
+    fn sessions_are_found_replaced_and_taken_out() {
+        let mut all = Sessions::new(vec![session("session3"), session("session1")]);
+        for (id, name) in [("session2", "two"), ("session3", "three")] {
+            all.put(Arc::new(SessionSummary { name: name.into(), ..session(id) }));
+        }
+        all.remove(&"session1".parse().unwrap());
+        all.remove(&"session9".parse().unwrap());
+        let names: Vec<_> = all.iter().map(|session| session.name.as_str()).collect();
+        assert_eq!(names, ["two", "three"]);
+        assert_eq!(all.get(&"session3".parse().unwrap()).unwrap().name, "three");
+        assert_eq!(all.get(&"session1".parse().unwrap()), None);
     }
 
     #[test]

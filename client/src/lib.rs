@@ -16,3 +16,4 @@ pub mod pages;
 pub mod preferences;
 pub mod route;
 pub mod session;
+pub mod sorting;

@@ -11,6 +11,7 @@ use moorline_shared::sse::SseEvent;
 use crate::access::Access;
 use crate::catalogue::{self, News, Sessions};
 use crate::session::{EventStream, StreamStatus};
+use crate::sorting::sorted;
 
 /// What is known of all sessions and projects.
 #[derive(Debug, Clone, Copy)]
@@ -90,9 +91,11 @@ impl Overview {
     /// All sessions, the newest first; tracked.
     #[must_use]
     pub fn newest(self) -> Vec<Arc<SessionSummary>> {
-        let mut all: Vec<_> =
-            self.sessions.with(|sessions| sessions.iter().flatten().map(|s| s.1.clone()).collect());
-        all.sort_by(|one: &Arc<SessionSummary>, other| other.created_at.cmp(&one.created_at));
+        let all: Vec<_> = self
+            .sessions
+            .with(|sessions| sessions.iter().flat_map(Sessions::iter).cloned().collect());
+        let mut all = sorted(&all, |session| session.created_at.clone());
+        all.reverse();
         all
     }
 
@@ -119,7 +122,7 @@ impl Overview {
     fn put_shared(self, session: Arc<SessionSummary>) {
         self.sessions.update(|sessions| {
             if let Some(sessions) = sessions {
-                sessions.insert(session.session_id.clone(), session);
+                sessions.put(session);
             }
         });
     }

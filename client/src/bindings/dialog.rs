@@ -36,8 +36,9 @@ pub fn open_at(id: &str, anchor: &HtmlElement) {
     let below = place.bottom() + GAP;
     let fits = below <= most(height, own.height());
     let top = if fits { below } else { (place.top() - own.height() - GAP).max(MARGIN) };
-    // Well-formed, and so never refused.
-    let _ = popover.set_attribute("style", &format!("inset: {top}px auto auto {left}px"));
+    // Well-formed, and so never refused. Whole pixels: how fractions are written is much code.
+    let _ = popover
+        .set_attribute("style", &format!("inset: {}px auto auto {}px", top as i32, left as i32));
 }
 
 /// Hides the popover with this id.

@@ -144,7 +144,7 @@ fn Problem() -> impl IntoView {
 fn Hints() -> impl IntoView {
     let desk = Desk::expect();
     view! {
-        <When condition=move || desk.order.with(|order| !order.is_empty())>
+        <When condition=move || desk.with_order(|ids| !ids.is_empty())>
             <p class="keys" aria-hidden="true">
                 <kbd>"n"</kbd> " shell" <kbd>"c"</kbd> " command" <kbd>"j"</kbd> <kbd class="near">"k"</kbd>
                 " move" <kbd>"⏎"</kbd> " open" <kbd>"d"</kbd> " details" <kbd>"x"</kbd> " select" <kbd>"."</kbd>

@@ -1,7 +1,5 @@
 //! Which sessions a list shows, and in which order.
 
-use std::cmp::Reverse;
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use moorline_shared::id::SessionId;
@@ -11,6 +9,7 @@ use crate::bindings::page;
 use crate::catalogue::Sessions;
 use crate::components::words;
 use crate::route::Shelf;
+use crate::sorting::sorted;
 
 /// What comes first.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -62,22 +61,22 @@ pub(super) fn arrange(
     sort: Sort,
 ) -> Vec<Arc<SessionSummary>> {
     let wanted = page::lowercase(wanted.trim());
-    let of_shelf = sessions.values().filter(|session| shelf.holds(session.project.as_ref()));
-    let mut found: Vec<_> =
+    let of_shelf = sessions.iter().filter(|session| shelf.holds(session.project.as_ref()));
+    let found: Vec<_> =
         of_shelf.filter(|session| contains(session, &wanted)).map(Arc::clone).collect();
     // All of a relay's times are written alike, so they compare as texts. The id decides between
     // equals: an order that changes by itself would be no order.
-    match sort {
-        Sort::Activity => found.sort_by(|a, b| {
-            b.last_activity.cmp(&a.last_activity).then_with(|| a.session_id.cmp(&b.session_id))
-        }),
-        Sort::Created => found.sort_by(|a, b| {
-            b.created_at.cmp(&a.created_at).then_with(|| a.session_id.cmp(&b.session_id))
-        }),
-        Sort::Name => found.sort_by_cached_key(|session| page::lowercase(&words::name(session))),
-        Sort::Status => found.sort_by_cached_key(|session| {
-            (words::rank(session), Reverse(session.created_at.clone()))
-        }),
+    let mut found = sorted(&found, |session| {
+        let key = match sort {
+            Sort::Activity => session.last_activity.clone(),
+            Sort::Created => session.created_at.clone(),
+            Sort::Name => page::lowercase(&words::name(session)),
+            Sort::Status => format!("{} {}", words::rank(session), words::name(session)),
+        };
+        key + " " + session.session_id.as_str()
+    });
+    if matches!(sort, Sort::Activity | Sort::Created) {
+        found.reverse();
     }
     found
 }
@@ -85,10 +84,8 @@ pub(super) fn arrange(
 /// The order that was, for as long as somebody points at it: what is gone goes, what is new comes
 /// first, nothing else moves.
 pub(super) fn hold(before: &[SessionId], now: &[SessionId]) -> Vec<SessionId> {
-    let known: HashSet<&SessionId> = before.iter().collect();
-    let there: HashSet<&SessionId> = now.iter().collect();
-    let fresh = now.iter().filter(|id| !known.contains(id));
-    fresh.chain(before.iter().filter(|id| there.contains(id))).cloned().collect()
+    let fresh = now.iter().filter(|id| !before.contains(id));
+    fresh.chain(before.iter().filter(|id| now.contains(id))).cloned().collect()
 }
 
 fn contains(session: &SessionSummary, wanted: &str) -> bool {
@@ -128,7 +125,7 @@ mod tests {
         moved.project = Some("project1".parse().unwrap());
         moved.cwd = Some("/srv/Äpfel".into());
         let all = [make("session1", "gamma", 2, Activity::Idle), moved, over];
-        all.map(|one| (one.session_id.clone(), Arc::new(one))).into()
+        Sessions::new(all.to_vec())
     }
 
     fn names(shelf: &Shelf, wanted: &str, sort: Sort) -> Vec<String> {

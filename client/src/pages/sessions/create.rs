@@ -7,8 +7,10 @@ use moorline_shared::rest::CreateSession;
 
 use super::dialogs::FormActions;
 use super::store::Store;
+use crate::catalogue::Sessions;
 use crate::components::Field;
 use crate::components::field::typed;
+use crate::sorting::sorted;
 
 /// Asks what to run, where, under which name and in which project.
 #[component]
@@ -59,11 +61,11 @@ pub fn CreateForm(
 #[component]
 fn Folders() -> impl IntoView {
     let store = Store::expect();
-    let mut folders: Vec<String> = store.sessions.with_untracked(|sessions| {
-        let all = sessions.iter().flat_map(|sessions| sessions.values());
+    let folders: Vec<String> = store.sessions.with_untracked(|sessions| {
+        let all = sessions.iter().flat_map(Sessions::iter);
         all.filter_map(|session| session.cwd.clone()).collect()
     });
-    folders.sort();
+    let mut folders = sorted(&folders, Clone::clone);
     folders.dedup();
     let options = folders.into_iter().map(|folder| view! { <option value=folder></option> });
     view! { <datalist id="folders">{options.collect_view()}</datalist> }

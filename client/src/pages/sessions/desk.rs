@@ -1,7 +1,5 @@
 //! What the user does with the list: searches, sorts, selects, and is asked about.
 
-use std::collections::BTreeSet;
-
 use leptos::prelude::*;
 use moorline_shared::id::{ProjectId, SessionId};
 
@@ -36,14 +34,14 @@ pub(super) struct Desk {
     pub(super) wanted: RwSignal<String>,
     pub(super) sort: RwSignal<Sort>,
     /// What is shown, in order.
-    pub(super) order: Memo<Vec<SessionId>>,
+    order: Memo<Order>,
     /// Something points at the list: nothing may move below it.
     pub(super) held: RwSignal<bool>,
     /// What a dialog asks now.
     pub(super) asked: RwSignal<Option<Ask>>,
     /// Whose menu is open.
     pub(super) menu_of: RwSignal<Option<SessionId>>,
-    selected: RwSignal<BTreeSet<SessionId>>,
+    selected: RwSignal<Vec<SessionId>>,
     /// What was selected last: where a range begins.
     anchor: RwSignal<Option<SessionId>>,
 }
@@ -54,15 +52,14 @@ impl Desk {
         let kept = storage::get(Area::Browser, SORT_KEY).unwrap_or_default();
         let (wanted, sort) = (RwSignal::new(String::new()), RwSignal::new(Sort::from_name(&kept)));
         let held = RwSignal::new(false);
-        let asked_for = Memo::new(move |_| (store.router.shelf(), wanted.get(), sort.get()));
         let order = Memo::new(move |before: Option<&Order>| {
-            let (shelf, wanted, sort) = asked_for.get();
+            let question = (store.router.shelf(), wanted.get(), sort.get());
+            let (shelf, wanted, sort) = &question;
             let now = store.sessions.with(|sessions| match sessions {
-                Some(sessions) => arrange(sessions, &shelf, &wanted, sort),
+                Some(sessions) => arrange(sessions, shelf, wanted, *sort),
                 None => Vec::new(),
             });
-            let ids: Vec<_> = now.into_iter().map(|session| session.session_id.clone()).collect();
-            let question = (shelf, wanted, sort);
+            let ids: Vec<_> = now.iter().map(|session| session.session_id.clone()).collect();
             match before.filter(|before| held.get() && before.question == question) {
                 Some(before) => Order { ids: hold(&before.ids, &ids), question },
                 None => Order { ids, question },
@@ -71,7 +68,7 @@ impl Desk {
         let desk = Self {
             wanted,
             sort,
-            order: Memo::new(move |_| order.with(|order| order.ids.clone())),
+            order,
             held,
             asked: RwSignal::default(),
             menu_of: RwSignal::default(),
@@ -80,7 +77,7 @@ impl Desk {
         };
         // Another shelf is another table: nothing that is out of sight stays selected.
         effect(move || {
-            asked_for.track();
+            let _ = (store.router.shelf(), wanted.track());
             desk.deselect();
         });
         provide_context(desk);
@@ -101,10 +98,15 @@ impl Desk {
         self.sort.set(sort);
     }
 
+    /// What is shown, in order; tracked.
+    pub(super) fn with_order<T>(self, read: impl FnOnce(&[SessionId]) -> T) -> T {
+        self.order.with(|order| read(&order.ids))
+    }
+
     /// What is selected and still shown, in order; tracked.
     pub(super) fn selection(self) -> Vec<SessionId> {
         let selected = self.selected.get();
-        self.order.with(|order| order.iter().filter(|id| selected.contains(*id)).cloned().collect())
+        self.with_order(|ids| ids.iter().filter(|id| selected.contains(id)).cloned().collect())
     }
 
     pub(super) fn is_selected(self, id: &SessionId) -> bool {
@@ -113,27 +115,25 @@ impl Desk {
 
     /// Selects or deselects one, or with `range` everything from the last one to this one.
     pub(super) fn toggle(self, id: &SessionId, range: bool) {
-        let place = |wanted: &SessionId| {
-            self.order.with_untracked(|order| order.iter().position(|id| id == wanted))
-        };
+        let shown = untrack(|| self.with_order(<[SessionId]>::to_vec));
+        let place = |wanted: &SessionId| shown.iter().position(|id| id == wanted);
         let from = self.anchor.get_untracked().filter(|_| range).and_then(|id| place(&id));
-        match (from, place(id)) {
+        self.selected.update(|selected| match (from, place(id)) {
             (Some(from), Some(to)) => {
-                let range = from.min(to)..=from.max(to);
-                let ids = self.order.with_untracked(|order| order[range].to_vec());
-                self.selected.update(|selected| selected.extend(ids));
-            }
-            _ => self.selected.update(|selected| {
-                if !selected.remove(id) {
-                    selected.insert(id.clone());
+                for id in &shown[from.min(to)..=from.max(to)] {
+                    if !selected.contains(id) {
+                        selected.push(id.clone());
+                    }
                 }
-            }),
-        }
+            }
+            _ if selected.contains(id) => selected.retain(|selected| selected != id),
+            _ => selected.push(id.clone()),
+        });
         self.anchor.set(Some(id.clone()));
     }
 
     pub(super) fn select_all(self) {
-        let all = self.order.with_untracked(|order| order.iter().cloned().collect());
+        let all = untrack(|| self.with_order(<[SessionId]>::to_vec));
         self.selected.set(all);
     }
 
@@ -141,7 +141,7 @@ impl Desk {
     pub(super) fn deselect(self) -> bool {
         let some = self.selected.with_untracked(|selected| !selected.is_empty());
         if some {
-            self.selected.set(BTreeSet::new());
+            self.selected.set(Vec::new());
         }
         some
     }

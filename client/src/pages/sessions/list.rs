@@ -35,9 +35,7 @@ pub fn SessionList(
             match &shelf {
                 Shelf::Project(id) if store.project(id).is_none() => Content::NoSuchProject,
                 Shelf::All if sessions.is_empty() => Content::NoSessions,
-                _ if !sessions.values().any(|s| of_shelf(s.project.as_ref())) => {
-                    Content::EmptyShelf
-                }
+                _ if !sessions.iter().any(|s| of_shelf(s.project.as_ref())) => Content::EmptyShelf,
                 _ => Content::Rows,
             }
         })
@@ -58,7 +56,7 @@ pub fn SessionList(
                     </button>
                 </Group>
             </div>
-            <When condition=move || desk.order.with(Vec::is_empty)>
+            <When condition=move || desk.with_order(<[_]>::is_empty)>
                 <p class="hint centred" role="status" data-testid="no-match">"No session matches."</p>
             </When>
         }
@@ -72,8 +70,8 @@ fn of_group(store: Store, desk: Desk, over: bool) -> Vec<SessionId> {
     store.sessions.with(|sessions| {
         let Some(sessions) = sessions else { return Vec::new() };
         let mine =
-            |id: &&SessionId| sessions.get(*id).is_some_and(|s| s.lifecycle.is_over() == over);
-        desk.order.with(|order| order.iter().filter(mine).cloned().collect())
+            |id: &&SessionId| sessions.get(id).is_some_and(|s| s.lifecycle.is_over() == over);
+        desk.with_order(|ids| ids.iter().filter(mine).cloned().collect())
     })
 }
 

@@ -1,20 +1,19 @@
 //! The projects: each a shelf of the list.
 
-use std::collections::HashMap;
-
 use leptos::prelude::*;
 use moorline_shared::id::ProjectId;
 
 use super::desk::{Ask, Desk};
 use super::store::Store;
 use crate::bindings::dialog as popover;
+use crate::catalogue::Sessions;
 use crate::components::{Icon, IconName};
 use crate::route::{Route, Shelf};
 
 const SIDEBAR: &str = "projects";
 
 /// How many sessions are on each shelf.
-type Counts = HashMap<Option<ProjectId>, usize>;
+type Counts = Vec<(Option<ProjectId>, usize)>;
 
 /// All shelves. Where the page is narrow it is a drawer that [`ShelfButton`] opens.
 #[component]
@@ -23,52 +22,41 @@ pub fn Sidebar() -> impl IntoView {
     let counts = Memo::new(move |_| {
         let mut counts = Counts::new();
         store.sessions.with(|sessions| {
-            for session in sessions.iter().flat_map(|sessions| sessions.values()) {
-                *counts.entry(session.project.clone()).or_default() += 1;
+            for session in sessions.iter().flat_map(Sessions::iter) {
+                match counts.iter_mut().find(|(project, _)| *project == session.project) {
+                    Some((_, count)) => *count += 1,
+                    None => counts.push((session.project.clone(), 1)),
+                }
             }
         });
         counts
     });
-    let projects = Memo::new(move |_| store.projects.get());
-    let all = move || counts.with(|counts| counts.values().sum());
-    let loose = move || counts.with(|counts| counts.get(&None).copied().unwrap_or_default());
+    let known = move || store.sessions.with(Option::is_some);
+    let count = move |shelf: &Shelf| {
+        let mine = |(project, count): &(Option<ProjectId>, usize)| {
+            if shelf.holds(project.as_ref()) { *count } else { 0 }
+        };
+        known().then(|| counts.with(|counts| counts.iter().map(mine).sum::<usize>()))
+    };
+    let entry = move |shelf: Shelf, icon, name: String| {
+        let own = shelf.clone();
+        let count = Signal::derive(move || count(&own));
+        view! { <Entry shelf icon name count /> }
+    };
+    let projects = move || {
+        let all = store.projects.get().into_iter();
+        all.map(|project| entry(Shelf::Project(project.id), IconName::Folder, project.name))
+            .collect_view()
+    };
     view! {
         <nav id=SIDEBAR class="side" popover="auto" aria-label="Projects" data-testid="sidebar">
             <ul class="shelves">
-                <Entry shelf=Shelf::All icon=IconName::Stack name="All sessions" count=Signal::derive(all) />
-                <Entry shelf=Shelf::Loose icon=IconName::Prompt name="No project" count=Signal::derive(loose) />
+                {entry(Shelf::All, IconName::Stack, "All sessions".to_owned())}
+                {entry(Shelf::Loose, IconName::Prompt, "No project".to_owned())}
             </ul>
             <h2 class="side-title" id="projects-title">"Projects"</h2>
             <ul class="shelves" aria-labelledby="projects-title">
-                <For each=move || projects.get() key=|project| (project.id.clone(), project.name.clone()) let:project>
-                    {
-                        let id = project.id.clone();
-                        let of = Some(project.id.clone());
-                        let count = move || counts.with(|counts| counts.get(&of).copied().unwrap_or_default());
-                        let edit = format!("Edit project {}", project.name);
-                        view! {
-                            <Entry
-                                shelf=Shelf::Project(project.id)
-                                icon=IconName::Folder
-                                name=project.name
-                                count=Signal::derive(count)
-                            >
-                                <button
-                                    class="icon-button"
-                                    title="Edit"
-                                    aria-label=edit.clone()
-                                    data-testid="edit-project"
-                                    on:click={
-                                        let id = id.clone();
-                                        move |_| ask(desk, Some(id.clone()))
-                                    }
-                                >
-                                    <Icon name=IconName::Pencil />
-                                </button>
-                            </Entry>
-                        }
-                    }
-                </For>
+                {projects}
             </ul>
             <button
                 class="shelf-new"
@@ -91,12 +79,25 @@ fn ask(desk: Desk, project: Option<ProjectId>) {
 fn Entry(
     shelf: Shelf,
     icon: IconName,
-    #[prop(into)] name: String,
-    count: Signal<usize>,
-    #[prop(optional)] children: Option<ChildrenFn>,
+    name: String,
+    count: Signal<Option<usize>>,
 ) -> impl IntoView {
-    let store = Store::expect();
+    let (store, desk) = (Store::expect(), Desk::expect());
     let href = Route::Sessions { shelf: shelf.clone() }.address();
+    let edit = shelf.project().cloned().map(|id| {
+        let label = format!("Edit project {name}");
+        view! {
+            <button
+                class="icon-button"
+                title="Edit"
+                aria-label=label
+                data-testid="edit-project"
+                on:click=move |_| ask(desk, Some(id.clone()))
+            >
+                <Icon name=IconName::Pencil />
+            </button>
+        }
+    });
     let current = Memo::new(move |_| store.router.shelf() == shelf);
     let title = name.clone();
     view! {
@@ -112,7 +113,7 @@ fn Entry(
                 <span class="shelf-name">{name}</span>
                 <span class="count">{count}</span>
             </a>
-            {children.map(|children| children())}
+            {edit}
         </li>
     }
 }

@@ -8,6 +8,7 @@ use super::desk::{Ask, Desk};
 use super::sidebar::shelf_name;
 use super::store::Store;
 use crate::bindings::page;
+use crate::catalogue::Sessions;
 use crate::components::{Icon, IconName, When};
 use crate::route::Shelf;
 
@@ -24,7 +25,7 @@ pub fn Toolbar(
         let searching = desk.wanted.with(|wanted| !wanted.is_empty());
         searching
             || store.sessions.with(|sessions| {
-                let all = sessions.iter().flat_map(|sessions| sessions.values());
+                let all = sessions.iter().flat_map(Sessions::iter);
                 all.filter(|s| shelf.holds(s.project.as_ref())).nth(1).is_some()
             })
     });
