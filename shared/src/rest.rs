@@ -1,5 +1,6 @@
 //! The bodies of the REST API.
 
+mod metrics;
 mod terminal;
 
 use std::collections::BTreeMap;
@@ -9,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::event::Activity;
 use crate::id::{Epoch, ProjectId, Seq, SessionId};
 use crate::session::Lifecycle;
+pub use metrics::{DebugMetrics, EventBusMetrics, SseMetrics, StoreMetrics};
 pub use terminal::{
     CreateTerminal, Done, OutputPiece, TerminalCreated, TerminalInput, TerminalOutput,
 };

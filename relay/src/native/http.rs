@@ -17,7 +17,7 @@ mod stream;
 
 use std::sync::Arc;
 
-use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
 use axum::http::{HeaderMap, Method};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
@@ -76,13 +76,14 @@ pub fn router(app: Arc<App>) -> Router {
         .layer(DefaultBodyLimit::max(REQUEST_BODY_BYTES));
     api.fallback(pages::serve)
         .layer(from_fn_with_state(Arc::clone(&app), check_origin))
+        .layer(from_fn_with_state(Arc::clone(&app), count))
         .layer(CatchPanicLayer::custom(error::panicked))
         .with_state(app)
 }
 
 /// The API: what is routed is what is documented.
 fn documented() -> OpenApiRouter<Arc<App>> {
-    use rest::{access, projects, session, sessions, terminals};
+    use rest::{access, metrics, projects, session, sessions, terminals};
     OpenApiRouter::with_openapi(openapi::base())
         .routes(routes!(sessions::list, sessions::create))
         .routes(routes!(sessions::rename))
@@ -101,6 +102,8 @@ fn documented() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(terminals::close))
         .routes(routes!(access::log_in, access::log_out))
         .routes(routes!(access::ticket))
+        .routes(routes!(metrics::prometheus))
+        .routes(routes!(metrics::debug))
         .routes(routes!(rest::health))
         .routes(routes!(openapi::document))
 }
@@ -113,6 +116,23 @@ async fn check_origin(State(app): State<Arc<App>>, request: Request, next: Next)
         return ApiError::origin().into_response();
     }
     next.run(request).await
+}
+
+/// Counts each request by its route.
+async fn count(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    let route = request.extensions().get::<MatchedPath>().cloned();
+    let method = request.method().clone();
+    let response = next.run(request).await;
+    // Anyone may ask for any path by any method: these are one each.
+    let route = route.as_ref().map_or("other", MatchedPath::as_str);
+    let method = match method {
+        Method::GET | Method::HEAD | Method::POST | Method::PATCH | Method::DELETE => {
+            method.as_str()
+        }
+        _ => "other",
+    };
+    app.registry.services().metrics.request(method, route, response.status().as_u16());
+    response
 }
 
 impl App {

@@ -2,6 +2,7 @@
 //! until someone looks at them. And the projects that they belong to.
 
 mod changing;
+mod counting;
 mod creating;
 mod forking;
 mod listing;
@@ -21,6 +22,7 @@ use tokio::sync::watch;
 use super::session::{Services, SessionHandle, paint_history};
 use super::store::{ProjectRecord, SessionRecord, Store, StoreError};
 pub use changing::ChangeError;
+pub use counting::Counts;
 pub use creating::CreateError;
 pub use listing::{Filter, Position};
 pub use projects::ProjectError;

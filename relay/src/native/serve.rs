@@ -16,6 +16,7 @@ use super::auth::{Access, OriginPolicy, Tickets, Tokens};
 use super::clock::{Clock, wall_ms};
 use super::config::Config;
 use super::http::{App, Client, Context, router};
+use super::metrics::Metrics;
 use super::registry::Registry;
 use super::session::Services;
 use super::store::{Store, Writer};
@@ -51,13 +52,16 @@ impl Relay {
         let tokens = Tokens::new(open()?, config.token.as_deref());
         let first_token = first_token(&tokens, config.token.is_some())?;
         let painters = std::thread::available_parallelism().map_or(1, |cores| cores.get() / 2);
+        let metrics = Metrics::default();
+        let writer = Writer::start(open()?, metrics.store.clone());
         let services = Arc::new(Services {
             clock: Clock::start(),
-            writer: Writer::start(open()?).context("cannot start a thread")?,
+            writer: writer.context("cannot start a thread")?,
             painters: Semaphore::new(painters.max(1)),
             history: Mutex::new(open()?),
             listing: watch::Sender::new(()),
             integration: Some(folder.join("shell")),
+            metrics,
         });
         let registry = Registry::open(services).context("cannot read the sessions")?;
         let app = App {

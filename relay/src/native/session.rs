@@ -23,6 +23,7 @@ use moorline_shared::session::Lifecycle;
 use tokio::sync::{Notify, Semaphore, watch};
 
 use super::clock::{Clock, wall_ms};
+use super::metrics::Metrics;
 use super::store::{SessionRecord, Store, Writer};
 use crate::core::rfc3339;
 use crate::core::session::{Facts, Session};
@@ -45,6 +46,8 @@ pub struct Services {
     pub listing: watch::Sender<()>,
     /// Where shells' integration scripts are kept, if they are to be used.
     pub integration: Option<PathBuf>,
+    /// What is counted.
+    pub metrics: Metrics,
 }
 
 impl Services {
@@ -306,7 +309,7 @@ impl Guard<'_> {
     fn carry_out(&mut self) -> Heard {
         let handle = self.handle;
         let state = &mut *self.state;
-        let heard = state.converse();
+        let heard = state.converse(&handle.services.metrics);
         if state.reads_otherwise() {
             handle.services.listing.send_replace(());
         }

@@ -1,6 +1,7 @@
 //! The REST API.
 
 pub(super) mod access;
+pub(super) mod metrics;
 pub(super) mod projects;
 pub(super) mod session;
 pub(super) mod sessions;

@@ -13,6 +13,7 @@ use moorline_shared::session::Size;
 
 use super::painter::Painter;
 use super::{SessionHandle, State};
+use crate::native::metrics::Metrics;
 
 /// How long a process may take to end once its terminal is gone.
 pub(super) const HANG_UP_GRACE: Duration = Duration::from_secs(3);
@@ -136,7 +137,7 @@ impl Waiting {
 
 impl State {
     /// Lets session and host say to each other what they have to.
-    pub(super) fn converse(&mut self) -> Heard {
+    pub(super) fn converse(&mut self, metrics: &Metrics) -> Heard {
         let Some(host) = &mut self.host else { return Heard::OwnInputOnly };
         let mut heard = match host.publisher.input() {
             // Others' input may be accepted together with what came in just now.
@@ -155,6 +156,9 @@ impl State {
                     Output::Message(message) => {
                         if !matches!(message, HostMessage::InputAck { .. }) {
                             heard = Heard::More;
+                        }
+                        if let HostMessage::Entry(entry) = &message {
+                            metrics.entry(entry);
                         }
                         if let Err(error) = self.session.host_message(message) {
                             // Both ends are ours, so this is a bug; the session cannot go on.

@@ -11,6 +11,7 @@ use moorline_shared::message::Snapshot;
 use moorline_shared::session::{ExitStatus, Lifecycle, Size};
 
 use super::*;
+use crate::native::metrics::StoreCounters;
 
 const EPOCH: Epoch = Epoch(7);
 const ALL: u64 = u64::MAX;
@@ -340,7 +341,8 @@ impl Source for Stub {
 #[test]
 fn closing_the_writer_stores_what_is_marked() {
     let folder = tempfile::tempdir().unwrap();
-    let writer = Writer::start(Store::open(folder.path()).unwrap()).unwrap();
+    let writer =
+        Writer::start(Store::open(folder.path()).unwrap(), StoreCounters::default()).unwrap();
     let stub = Stub::new(outputs(1..=3, 10));
     writer.mark(Arc::clone(&stub) as Arc<dyn Source>);
     writer.close();
@@ -355,7 +357,8 @@ async fn a_failure_is_told_and_forgotten_when_storing_works_again() {
     let store = Store::open(folder.path()).unwrap();
     let page_limit = "PRAGMA max_page_count = 14";
     store.connection.query_row(page_limit, [], |_| Ok(())).unwrap();
-    let writer = Writer::start(store).unwrap();
+    let counters = StoreCounters::default();
+    let writer = Writer::start(store, counters.clone()).unwrap();
     let (large, small) = (Stub::new(outputs(1..=40, 65_536)), Stub::new(outputs(1..=1, 1)));
     writer.mark(Arc::clone(&large) as Arc<dyn Source>);
     writer.hurry();
@@ -372,6 +375,7 @@ async fn a_failure_is_told_and_forgotten_when_storing_works_again() {
     }
     assert_eq!(*small.outcomes.lock().unwrap(), [true]);
     assert_eq!(writer.failure(), None);
+    assert_eq!((counters.batches.get(), counters.failures.get()), (1, 1));
     writer.close();
     assert!(matches!(writer.run(|_| Ok(())).await, Err(StoreError::Closed)));
 }

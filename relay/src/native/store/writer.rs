@@ -16,6 +16,7 @@ use moorline_shared::log::Entry;
 use moorline_shared::message::Snapshot;
 
 use super::{SessionRecord, Store, StoreError};
+use crate::native::metrics::StoreCounters;
 
 /// How long marks are gathered before a round.
 const INTERVAL: Duration = Duration::from_millis(50);
@@ -90,9 +91,9 @@ impl Writer {
     ///
     /// # Errors
     /// Where the system gives no thread.
-    pub fn start(store: Store) -> std::io::Result<Self> {
+    pub fn start(store: Store, counters: StoreCounters) -> std::io::Result<Self> {
         let shared = Arc::new(Shared::default());
-        let rounds = Rounds { shared: Arc::clone(&shared), store, kept: HashMap::new() };
+        let rounds = Rounds { shared: Arc::clone(&shared), store, kept: HashMap::new(), counters };
         let thread = std::thread::Builder::new().name("store".into()).spawn(|| rounds.run())?;
         Ok(Self { shared, thread: Mutex::new(Some(thread)) })
     }
@@ -165,6 +166,7 @@ struct Rounds {
     store: Store,
     /// About how many bytes of each log are stored.
     kept: HashMap<SessionId, u64>,
+    counters: StoreCounters,
 }
 
 impl Rounds {
@@ -228,12 +230,15 @@ impl Rounds {
                     tracing::info!("storing works again");
                 }
                 for (source, batch) in batches {
+                    self.counters.batches.inc();
+                    self.counters.bytes.inc_by(bytes_of(&batch));
                     source.stored(&batch);
                 }
                 true
             }
             Err(error) => {
                 self.kept.clear();
+                self.counters.failures.inc();
                 self.report(&error);
                 for (source, batch) in batches {
                     source.failed(&batch);
@@ -271,8 +276,7 @@ fn put(
         return Ok(());
     }
     store.append(id, batch.epoch, &batch.entries)?;
-    let added: u64 = batch.entries.iter().map(|entry| entry.len() as u64).sum();
-    let known = kept.get(id).map(|bytes| bytes + added);
+    let known = kept.get(id).map(|bytes| bytes + bytes_of(batch));
     // The first time this thread meets a session it counts what is there.
     if known.is_none_or(|bytes| bytes > RETENTION_BYTES + TRIM_SLACK_BYTES) {
         let left = store.trim(id, batch.epoch, RETENTION_BYTES, batch.trim_up_to)?;
@@ -281,6 +285,10 @@ fn put(
         kept.insert(id.clone(), bytes);
     }
     Ok(())
+}
+
+fn bytes_of(batch: &Batch) -> u64 {
+    batch.entries.iter().map(|entry| entry.len() as u64).sum()
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -1,0 +1,233 @@
+//! What the relay counts, for operators.
+//!
+//! By `prometheus-client`, which the Prometheus project keeps: it has no global state and writes
+//! OpenMetrics.
+
+use std::fmt;
+use std::sync::atomic::AtomicU64;
+
+use moorline_shared::event::kind;
+use moorline_shared::log::Entry;
+use prometheus_client::encoding::{EncodeLabelSet, text};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::{Registry, Unit};
+
+use super::clock::wall_ms;
+use super::registry::Counts;
+
+/// The events that are counted by their names: a host could make up any number of others.
+const KINDS: [&str; 8] = [
+    kind::SESSION_OUTPUT,
+    kind::SESSION_CREATED,
+    kind::SESSION_STATUS,
+    kind::SESSION_ERROR,
+    kind::SESSION_FORKED,
+    kind::COMMAND_SENT,
+    kind::TERMINAL_CREATED,
+    kind::TERMINAL_CLOSED,
+];
+const OTHER: &str = "other";
+
+/// What the store counts.
+#[derive(Debug, Clone, Default)]
+pub struct StoreCounters {
+    /// Bytes of entries that were stored.
+    pub bytes: Counter,
+    /// Batches that were stored.
+    pub batches: Counter,
+    /// Rounds that failed.
+    pub failures: Counter,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct KindLabels {
+    r#type: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RequestLabels {
+    method: String,
+    route: String,
+    status: u16,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct LifecycleLabels {
+    lifecycle: &'static str,
+}
+
+/// See the module.
+pub struct Metrics {
+    registry: Registry,
+    started_at_ms: u64,
+    events: Family<KindLabels, Counter>,
+    output_bytes: Counter,
+    requests: Family<RequestLabels, Counter>,
+    sessions: Family<LifecycleLabels, Gauge>,
+    clients: Gauge,
+    streams: Gauge,
+    memory_bytes: Gauge<u64, AtomicU64>,
+    /// What the store counts.
+    pub store: StoreCounters,
+}
+
+impl fmt::Debug for Metrics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Metrics").finish_non_exhaustive()
+    }
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let mut metrics = Self {
+            registry: Registry::with_prefix("moorline"),
+            started_at_ms: wall_ms(),
+            events: Family::default(),
+            output_bytes: Counter::default(),
+            requests: Family::default(),
+            sessions: Family::default(),
+            clients: Gauge::default(),
+            streams: Gauge::default(),
+            memory_bytes: Gauge::default(),
+            store: StoreCounters::default(),
+        };
+        metrics.register();
+        metrics
+    }
+}
+
+impl Metrics {
+    fn register(&mut self) {
+        let Self { registry, events, output_bytes, requests, sessions, clients, .. } = self;
+        registry.register("events", "Entries of logs, by type", events.clone());
+        let help = "Output that came from sessions";
+        registry.register_with_unit("output", help, Unit::Bytes, output_bytes.clone());
+        registry.register("http_requests", "Requests, by route and status", requests.clone());
+        registry.register("sessions", "Sessions, by lifecycle", sessions.clone());
+        registry.register("clients", "Clients of sessions", clients.clone());
+        let Self { streams, store, memory_bytes, .. } = self;
+        registry.register("event_streams", "Event streams of sessions", streams.clone());
+        let help = "Entries that were stored";
+        registry.register_with_unit("stored", help, Unit::Bytes, store.bytes.clone());
+        registry.register("stored_batches", "Batches that were stored", store.batches.clone());
+        let help = "Rounds that could not be stored";
+        registry.register("store_failures", help, store.failures.clone());
+        let help = "Memory that the process holds";
+        let memory = memory_bytes.clone();
+        registry.register_with_unit("resident_memory", help, Unit::Bytes, memory);
+        let start: Gauge<f64, AtomicU64> = Gauge::default();
+        start.set(self.started_at_ms as f64 / 1000.0);
+        let help = "When the relay was started, since 1970";
+        registry.register_with_unit("start_time", help, Unit::Seconds, start);
+        let build = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
+        registry.register("build", "This program", build);
+    }
+
+    /// A log has grown.
+    pub fn entry(&self, entry: &Entry) {
+        let name = match entry {
+            Entry::Output(frame) => {
+                self.output_bytes.inc_by(frame.data_len() as u64);
+                kind::SESSION_OUTPUT
+            }
+            Entry::Event(event) => {
+                let event = event.event();
+                let named =
+                    event.and_then(|event| KINDS.into_iter().find(|&name| name == event.kind));
+                named.unwrap_or(OTHER)
+            }
+        };
+        self.events.get_or_create(&KindLabels { r#type: name }).inc();
+    }
+
+    /// A request was answered.
+    pub fn request(&self, method: &str, route: &str, status: u16) {
+        let (method, route) = (method.to_owned(), route.to_owned());
+        self.requests.get_or_create(&RequestLabels { method, route, status }).inc();
+    }
+
+    /// Entries by type, those that there were.
+    pub fn events_by_type(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        KINDS.into_iter().chain([OTHER]).filter_map(|name| {
+            let count = self.events.get(&KindLabels { r#type: name })?.get();
+            Some((name, count))
+        })
+    }
+
+    /// Bytes of output.
+    #[must_use]
+    pub fn output_bytes(&self) -> u64 {
+        self.output_bytes.get()
+    }
+
+    /// Milliseconds since the relay was started.
+    #[must_use]
+    pub fn uptime_ms(&self) -> u64 {
+        wall_ms().saturating_sub(self.started_at_ms)
+    }
+
+    /// Everything, as OpenMetrics text, with what there is now.
+    ///
+    /// # Errors
+    /// None that a text could give.
+    pub fn encode(&self, counts: &Counts) -> Result<String, fmt::Error> {
+        for (lifecycle, count) in &counts.lifecycles {
+            let gauge = self.sessions.get_or_create(&LifecycleLabels { lifecycle });
+            gauge.set(i64::try_from(*count).unwrap_or(i64::MAX));
+        }
+        self.clients.set(i64::try_from(counts.clients).unwrap_or(i64::MAX));
+        let streams: usize = counts.streams.values().sum();
+        self.streams.set(i64::try_from(streams).unwrap_or(i64::MAX));
+        self.memory_bytes.set(memory_bytes().unwrap_or_default());
+        let mut text = String::new();
+        text::encode(&mut text, &self.registry)?;
+        Ok(text)
+    }
+}
+
+/// What the process holds in memory, where the system tells.
+#[must_use]
+pub fn memory_bytes() -> Option<u64> {
+    let pages = std::fs::read_to_string("/proc/self/statm").ok()?;
+    let resident: u64 = pages.split(' ').nth(1)?.parse().ok()?;
+    Some(resident * rustix::param::page_size() as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use moorline_shared::event::Event;
+    use moorline_shared::frame::Frame;
+    use moorline_shared::id::Seq;
+    use moorline_shared::log::EventEntry;
+
+    use super::*;
+
+    #[test]
+    fn entries_are_counted_by_type() {
+        let metrics = Metrics::default();
+        let event = |seq, kind| {
+            let event = Event::new("session_1".parse().unwrap(), kind, 1, ());
+            Entry::Event(EventEntry::new(Seq(seq), event))
+        };
+        metrics.entry(&Entry::Output(Frame::copy(Seq(1), b"hello").unwrap()));
+        metrics.entry(&event(2, "command-sent"));
+        metrics.entry(&event(3, "made-up"));
+        metrics.entry(&event(4, "made-up-too"));
+        metrics.request("GET", "/api/sessions", 200);
+        let counted: Vec<_> = metrics.events_by_type().collect();
+        assert_eq!(counted, [("session-output", 1), ("command-sent", 1), ("other", 2)]);
+        let text = metrics.encode(&Counts::default()).unwrap();
+        for line in [
+            "moorline_events_total{type=\"other\"} 2",
+            "moorline_output_bytes_total 5",
+            "moorline_http_requests_total{method=\"GET\",route=\"/api/sessions\",status=\"200\"} 1",
+            "# EOF",
+        ] {
+            assert!(text.lines().any(|got| got == line), "{line}: {text}");
+        }
+        assert!(memory_bytes().is_none_or(|bytes| bytes > 1024 * 1024));
+    }
+}
