@@ -4,6 +4,8 @@
 //! newer. Messages marked + in `docs/PROTOCOL.md` only go to and come from clients that offered
 //! [`SUBPROTOCOL`].
 
+mod read;
+
 use serde::{Deserialize, Serialize};
 
 use crate::event::Event;
@@ -333,7 +335,7 @@ impl ServerMessage {
     /// # Errors
     /// [`BadMessage`] for what is no JSON object or lacks a known type's fields.
     pub fn from_json(text: &str) -> Result<Self, BadMessage> {
-        Ok(serde_json::from_str(text)?)
+        Ok(read::server(text)?)
     }
 
     /// The message as JSON text.

@@ -196,7 +196,7 @@ impl<W: World> Driver<W> {
 
     fn text(&mut self, now: Time, generation: Generation, text: &str) {
         // The relay never sends anything else; a message that is none breaks the connection.
-        let Ok(message) = serde_json::from_str::<ServerMessage>(text) else {
+        let Ok(message) = ServerMessage::from_json(text) else {
             self.client.handle(now, Input::Closed(generation, ABNORMAL));
             self.world.hang_up();
             return;
