@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 use moorline_shared::frame::Frame;
-use moorline_shared::id::{ClientId, Seq};
+use moorline_shared::id::{ClientId, Cursor, Seq};
 use moorline_shared::link::{Client, Generation, Input, Output, SavedInput, Status, Verdict};
 use moorline_shared::message::{ErrorCode, ServerMessage, close};
 use moorline_shared::time::Time;
@@ -143,8 +143,10 @@ impl User {
     }
 
     /// Nothing is left to draw or to deliver, and the client knows where it stands.
-    pub(crate) fn is_settled(&self, head: Seq) -> bool {
-        let there = self.client.applied_seq() == head && self.drawing.is_empty();
+    pub(crate) fn is_settled(&self, head: Cursor) -> bool {
+        let there = self.client.cursor() == Some(head)
+            && self.client.applied_seq() == head.seq
+            && self.drawing.is_empty();
         match self.client.status() {
             Status::Live => there && self.client.pending_input().next().is_none(),
             Status::Ended(_) => there,

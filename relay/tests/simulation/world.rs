@@ -317,7 +317,7 @@ impl World {
             self.relay.session.log().head() == head && self.host.publisher.input().is_none();
         let cursor = Cursor { epoch: self.epoch, seq: head };
         let watched = self.watcher.as_ref().is_none_or(|watcher| watcher.is_settled(cursor));
-        wire && all_here && watched && self.users.iter().all(|user| user.is_settled(head))
+        wire && all_here && watched && self.users.iter().all(|user| user.is_settled(cursor))
     }
 
     fn check(mut self) {

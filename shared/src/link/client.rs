@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::event::Event;
 use crate::frame::Frame;
-use crate::id::{ClientId, Seq};
+use crate::id::{ClientId, Cursor, Seq};
 use crate::link::connection::{Connection, ConnectionOutput, Generation, Phase};
 use crate::link::input::{InputQueue, SavedInput};
 use crate::link::receiver::{Receiver, Verdict};
@@ -261,6 +261,12 @@ impl Client {
     #[must_use]
     pub const fn meta(&self) -> Option<&SessionMeta> {
         self.meta.as_ref()
+    }
+
+    /// The last entry that was received, and of which incarnation; `None` before the first answer.
+    #[must_use]
+    pub fn cursor(&self) -> Option<Cursor> {
+        self.output.cursor()
     }
 
     /// The last entry that is on the screen.
