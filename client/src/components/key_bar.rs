@@ -25,8 +25,8 @@ const KEYS: [(Key, &str, &str); 14] = [
     (Key::Character('-'), "-", "Minus"),
     (Key::Home, "Home", "Home"),
     (Key::End, "End", "End"),
-    (Key::PageUp, "PgUp", "Page up"),
-    (Key::PageDown, "PgDn", "Page down"),
+    (Key::PageUp, "PgUp", "PgUp: page up"),
+    (Key::PageDown, "PgDn", "PgDn: page down"),
     (Key::Character('`'), "`", "Backtick"),
     (Key::Character('&'), "&", "Ampersand"),
 ];
@@ -59,7 +59,7 @@ pub fn KeyBar() -> impl IntoView {
                 on:pointerdown=|event| event.prevent_default()
                 on:mousedown=|event| event.prevent_default()
             >
-                <BarKey key=Key::Escape label="Esc" name="Escape" />
+                <BarKey key=Key::Escape label="Esc" name="Esc: escape" />
                 <BarKey key=Key::Tab label="Tab" name="Tab" />
                 {toggle("Ctrl", |m| m.ctrl, |m| m.ctrl = !m.ctrl)}
                 {toggle("Alt", |m| m.alt, |m| m.alt = !m.alt)}
