@@ -4,27 +4,33 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use axum::Router;
-use axum::extract::rejection::QueryRejection;
+use axum::Json;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade};
-use axum::extract::{Query, Request, State};
+use axum::extract::{Request, State};
 use axum::http::header::LINK;
-use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::get;
 use bytes::Bytes;
 use moorline_shared::event::kind;
+use moorline_shared::limits::PROMPT_BYTES;
 use moorline_shared::message::{Scope, close};
 use moorline_shared::publish::WriteRefused;
+use moorline_shared::rest::{CreateSession, Created, SessionList};
 use moorline_shared::sse::{Item, Parser, SseEvent};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::time::{Instant, interval_at};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
+use super::answers::{BadQuery, Guarded, Naming, Starting, Upgrade, WithBody};
 use super::error::ApiError;
 use super::events::Live;
+use super::extract::{Admin, Body, Params};
+use super::openapi::{DEPRECATED, words};
+use super::rest::sessions;
 use super::stream::configure;
 use super::{App, Caller, rest};
 use crate::core::events::Encoding;
@@ -42,11 +48,41 @@ const SUCCESSORS: &str = "</api/sessions>; rel=\"successor-version\", \
 const WARN_EVERY_MS: u64 = 60_000;
 
 /// The routes.
-pub(super) fn routes() -> Router<Arc<App>> {
-    Router::new()
-        .route("/claude/api/claude/sessions", get(rest::list).post(rest::create))
-        .route("/claude/api/claude/chat", get(open))
+pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new()
+        .routes(routes!(list, create))
+        .routes(routes!(open))
         .layer(from_fn(deprecate))
+}
+
+/// As `GET /api/sessions`
+#[utoipa::path(
+    get, path = "/claude/api/claude/sessions", tag = DEPRECATED,
+    operation_id = "deprecatedListSessions", params(sessions::Wanted),
+    responses(Guarded, BadQuery,
+        (status = 200, description = "A page of those that match.", body = SessionList)),
+)]
+async fn list(
+    admin: Admin,
+    app: State<Arc<App>>,
+    wanted: Params<sessions::Wanted>,
+) -> Result<Json<SessionList>, ApiError> {
+    sessions::list(admin, app, wanted).await
+}
+
+/// As `POST /api/sessions`
+#[utoipa::path(
+    post, path = "/claude/api/claude/sessions", tag = DEPRECATED,
+    operation_id = "deprecatedCreateSession", request_body = Option<CreateSession>,
+    responses(Guarded, WithBody, Starting, Naming,
+        (status = 201, description = "It runs.", body = Created)),
+)]
+async fn create(
+    admin: Admin,
+    app: State<Arc<App>>,
+    wanted: Body<CreateSession>,
+) -> Result<(StatusCode, Json<Created>), ApiError> {
+    sessions::create(admin, app, wanted).await
 }
 
 /// Says that these routes are deprecated: to the client by headers, to the operator by the log.
@@ -69,9 +105,11 @@ async fn deprecate(request: Request, next: Next) -> Response {
     response
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(rename_all = "camelCase", default)]
 struct Wanted {
+    /// The session to listen to from the beginning.
     #[serde(alias = "session")]
     session_id: Option<String>,
 }
@@ -92,10 +130,16 @@ enum Said {
     Unknown,
 }
 
+/// Listen to sessions and send them commands
+#[utoipa::path(
+    get, path = "/claude/api/claude/chat", tag = DEPRECATED, operation_id = "deprecatedChat",
+    description = words::CHAT, params(Wanted),
+    responses(Guarded, Upgrade),
+)]
 async fn open(
     State(app): State<Arc<App>>,
     headers: HeaderMap,
-    wanted: Result<Query<Wanted>, QueryRejection>,
+    wanted: Result<Params<Wanted>, ApiError>,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Response {
     if !app.origins.allows(&headers) {
@@ -105,16 +149,16 @@ async fn open(
         Ok(access) => Caller(access),
         Err(error) => return error.into_response(),
     };
-    let Query(wanted) = match wanted {
+    let Params(wanted) = match wanted {
         Ok(wanted) => wanted,
-        Err(error) => return ApiError::bad_request(error.body_text()).into_response(),
+        Err(error) => return error.into_response(),
     };
     match upgrade {
         Ok(upgrade) => configure(upgrade).on_upgrade(move |socket| async move {
             let chat = Chat { app, caller, socket, followed: None };
             chat.serve(wanted.session_id).await;
         }),
-        Err(rejection) => rejection.into_response(),
+        Err(rejection) => ApiError::no_upgrade(&rejection).into_response(),
     }
 }
 
@@ -220,6 +264,9 @@ impl Chat {
             Ok((session, Scope::Write)) => session,
             Err(error) => return self.say(&refusal(&error)).await,
         };
+        if command.len() > PROMPT_BYTES {
+            return self.refuse("too_large", "A command of more than 64 KiB.").await;
+        }
         match session.prompt(command).await {
             Ok(()) => Ok(()),
             Err(WriteRefused::TooMuch) => self.refuse("overloaded", "It takes no more now.").await,
