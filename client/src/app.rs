@@ -8,6 +8,7 @@ use crate::bindings::observe::{self, VisibleHeight};
 use crate::bindings::page;
 use crate::components::asks::Asks;
 use crate::components::palette::Palette;
+use crate::components::when::live;
 use crate::overview::Overview;
 use crate::pages::{AskToken, NotFound, SessionPage, SessionsPage, TerminalPage};
 use crate::preferences::Preferences;
@@ -36,12 +37,12 @@ pub fn App() -> impl IntoView {
 }
 
 /// Another page, and the same page of another session, is built anew.
-fn pages(router: Router) -> impl Fn() -> AnyView {
+fn pages(router: Router) -> AnyView {
     let page = Memo::new(move |_| router.page());
-    move || match page.get() {
+    live(move || match page.get() {
         Route::Sessions { .. } => view! { <SessionsPage /> }.into_any(),
         Route::Session(id) => view! { <SessionPage id /> }.into_any(),
         Route::Terminal(id) => view! { <TerminalPage id /> }.into_any(),
         Route::NotFound => view! { <NotFound /> }.into_any(),
-    }
+    })
 }

@@ -58,7 +58,7 @@ fn OpenSearchBar() -> impl IntoView {
                     state.find(&text.get_untracked(), false, true);
                 }
             />
-            <span class="search-count" role="status" data-testid="matches">{count}</span>
+            <span class="search-count" role="status" data-testid="matches">{move || count()}</span>
             <button class="icon-button" title="Previous (Enter with Shift)" aria-label="Previous match"
                 on:click=move |_| find(false)>
                 <Icon name=IconName::Up />

@@ -51,8 +51,8 @@ pub fn StreamPill(
     };
     view! {
         <div class="status" data-testid="stream" data-tone=tone>
-            <span class="status-text" role="status">{text}</span>
-            <span class="status-detail" aria-hidden="true">{detail}</span>
+            <span class="status-text" role="status">{move || text()}</span>
+            <span class="status-detail" aria-hidden="true">{move || detail()}</span>
             <When condition=waits>
                 <button class="status-button" title="Connect now" on:click=move |_| retry.run(())>
                     "Now"

@@ -1,6 +1,8 @@
 //! Parts of Leptos that are compiled for each of their uses, in a form that is compiled once. On
 //! pages of many small parts that makes the download noticeably smaller.
 
+use std::sync::Arc;
+
 use leptos::prelude::*;
 
 /// Shows its children while `condition` holds, as Leptos' `Show`.
@@ -17,6 +19,30 @@ pub fn When(
 fn shown(condition: Signal<bool>, children: ChildrenFn) -> AnyView {
     let condition = Memo::new(move |_| condition.get());
     (move || if condition.get() { children() } else { ().into_any() }).into_any()
+}
+
+/// What `view` makes, made anew whenever something that it read has changed.
+pub fn live(view: impl Fn() -> AnyView + Send + Sync + 'static) -> AnyView {
+    made(Box::new(view))
+}
+
+fn made(view: Box<dyn Fn() -> AnyView + Send + Sync>) -> AnyView {
+    (move || view()).into_any()
+}
+
+/// A view for each key, as Leptos' `For`: it stays while its key does, and moves with it.
+pub fn each(
+    keys: impl Fn() -> Vec<String> + Send + Sync + 'static,
+    view: impl Fn(&str) -> AnyView + Send + Sync + 'static,
+) -> AnyView {
+    rows(Box::new(keys), Arc::new(view))
+}
+
+type Keys = Box<dyn Fn() -> Vec<String> + Send + Sync>;
+
+fn rows(keys: Keys, view: Arc<dyn Fn(&str) -> AnyView + Send + Sync>) -> AnyView {
+    let children = move |key: String| view(&key);
+    view! { <For each=move || keys() key=|key| key.clone() children /> }.into_any()
 }
 
 /// Runs `f` now and whenever something that it read has changed, as Leptos' `Effect`.

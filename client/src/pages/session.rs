@@ -17,7 +17,7 @@ use crate::bindings::keyboard::{self, Keys, Press};
 use crate::bindings::page;
 use crate::components::menu::{AppMenu, MenuButton};
 use crate::components::stream_status::StreamPill;
-use crate::components::when::effect;
+use crate::components::when::{effect, live};
 use crate::components::{Icon, IconName, When, words};
 use crate::route::{Route, Shelf};
 use head::Head;
@@ -91,8 +91,8 @@ fn shortcut(record: Record, press: &Press) -> bool {
     true
 }
 
-fn content(record: Record, id: SessionId) -> impl Fn() -> AnyView {
-    move || match record.presence.get() {
+fn content(record: Record, id: SessionId) -> AnyView {
+    live(move || match record.presence.get() {
         Presence::Unknown => view! { <Waiting /> }.into_any(),
         Presence::Here => view! {
             <Head />
@@ -122,7 +122,7 @@ fn content(record: Record, id: SessionId) -> impl Fn() -> AnyView {
             />
         }
         .into_any(),
-    }
+    })
 }
 
 /// The way to the list: all sessions, or those of the session's project.

@@ -126,7 +126,7 @@ fn Problem() -> impl IntoView {
         <div role="alert">
             <When condition=move || store.problem.with(Option::is_some)>
                 <div class="notice bad" data-testid="problem">
-                    <span>{text}</span>
+                    <span>{move || text()}</span>
                     <button
                         class="icon-button"
                         aria-label="Close"

@@ -21,7 +21,7 @@ use crate::components::search_bar::SearchBar;
 use crate::components::status::{PendingChip, SizeChip, StatusPill};
 use crate::components::switcher::{SWITCHER_KEYS, Switcher, open_switcher};
 use crate::components::terminal::{Stage, TerminalState};
-use crate::components::when::effect;
+use crate::components::when::{effect, live};
 use crate::components::{Icon, IconName, When, words};
 use crate::preferences::Preferences;
 use crate::route::{Route, Router};
@@ -204,7 +204,7 @@ fn TerminalMenu(reading: RwSignal<bool>, details: String) -> impl IntoView {
             <hr />
             <div class="menu-row">
                 <span>"Size"</span>
-                <span class="menu-value" data-testid="terminal-size">{size}</span>
+                <span class="menu-value" data-testid="terminal-size">{move || size()}</span>
             </div>
             <div class="menu-row">
                 <span>"Text"</span>
@@ -274,7 +274,7 @@ fn Broken() -> impl IntoView {
 fn Verdict(id: SessionId) -> impl IntoView {
     let state = TerminalState::expect();
     let link = Memo::new(move |_| state.view.with(|view| view.link.clone()));
-    move || match link.get() {
+    live(move || match link.get() {
         LinkView::Ended(exit) => view! {
             <div class="verdict" data-testid="ended">
                 <p>{words::exit_sentence(&exit)}</p>
@@ -305,7 +305,7 @@ fn Verdict(id: SessionId) -> impl IntoView {
             .into_any()
         }
         _ => ().into_any(),
-    }
+    })
 }
 
 /// Starts the same command in the same folder again, as a new session.

@@ -37,15 +37,15 @@ pub fn Head() -> impl IntoView {
                     data-tone=field(|session| words::tone(session).to_owned())
                     data-testid="session-state"
                 >
-                    {field(words::state)}
+                    {move || record.summary().map(|session| words::state(&session))}
                 </span>
                 <When condition=move || failed().is_some()>
                     <span class="event-code" title="How the last command ended">
-                        "exit " {failed}
+                        "exit " {move || failed()}
                     </span>
                 </When>
                 <When condition=move || running().is_some()>
-                    <code class="session-running" title="Runs now">{running}</code>
+                    <code class="session-running" title="Runs now">{move || running()}</code>
                 </When>
                 <code class="session-folder" title="Its folder">{move || record.folder()}</code>
             </p>
@@ -88,7 +88,7 @@ fn Rename(editing: RwSignal<bool>) -> impl IntoView {
     let record = Record::expect();
     let actions = Actions::expect();
     let node = NodeRef::<html::Input>::new();
-    let session = record.summary();
+    let session = untrack(|| record.summary());
     // The id stands for a missing name.
     let known = session.map(|s| s.name.clone()).filter(|name| *name != record.id().as_str());
     let before = known.clone().unwrap_or_default();
@@ -97,12 +97,16 @@ fn Rename(editing: RwSignal<bool>) -> impl IntoView {
         page::focus_soon(field.into());
     });
     let keep = move || {
+        // Going away takes the focus, and so asks once more.
+        if !editing.get_untracked() {
+            return;
+        }
         let name = node.get_untracked().map(|field| field.value()).unwrap_or_default();
         let name = name.trim().to_owned();
-        if editing.get_untracked() && name != before {
+        editing.set(false);
+        if name != before {
             actions.rename(record.id(), name);
         }
-        editing.set(false);
     };
     let submit = keep.clone();
     view! {

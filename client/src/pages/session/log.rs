@@ -7,6 +7,7 @@ use super::record::Record;
 use super::timeline::{Command, MOST_ROWS, Row, Timeline, What};
 use crate::actions::Actions;
 use crate::bindings::clock;
+use crate::components::when::each;
 use crate::components::{Icon, IconName, When, words};
 
 /// Rows that are drawn at first, and those that each wish for more adds.
@@ -46,9 +47,13 @@ pub fn Log() -> impl IntoView {
                 </p>
             </When>
             <ol class="events" data-testid="timeline">
-                <For each=move || rows.get() key=|seq| *seq let:seq>
-                    <Entry seq />
-                </For>
+                {each(
+                    move || rows.with(|rows| rows.iter().map(ToString::to_string).collect()),
+                    |seq| {
+                        let seq = Seq(seq.parse().unwrap_or_default());
+                        view! { <Entry seq /> }.into_any()
+                    },
+                )}
             </ol>
             <When condition=move || hidden() || earlier()>
                 <button class="button quiet log-more" data-testid="earlier" on:click=more>
@@ -81,7 +86,7 @@ fn Entry(seq: Seq) -> impl IntoView {
     view! {
         <li class="event" data-tone=move || row.with(|row| row.as_ref().map(tone)) data-testid="event">
             <div class="event-text">{move || row.get().map(|row| text(row.what))}</div>
-            <time class="event-time" title=moment>{ago}</time>
+            <time class="event-time" title=moment>{move || ago()}</time>
             <button
                 class="icon-button"
                 title="Fork from here: a new session with all output up to this"

@@ -6,6 +6,7 @@ use moorline_shared::id::SessionId;
 use super::desk::{Ask, Desk};
 use super::row::Row;
 use super::store::Store;
+use crate::components::when::{each, live};
 use crate::components::{Icon, IconName, When};
 use crate::route::{Route, Shelf};
 use crate::session::StreamStatus;
@@ -41,7 +42,7 @@ pub fn SessionList(
         })
     });
     let clear = move || desk.ask(Ask::Delete(untrack(|| of_group(store, desk, true))));
-    move || {
+    live(move || {
         match content.get() {
         Content::Unknown => view! { <Unknown /> }.into_any(),
         Content::NoSuchProject => view! { <NoSuchProject /> }.into_any(),
@@ -62,7 +63,7 @@ pub fn SessionList(
         }
         .into_any(),
     }
-    }
+    })
 }
 
 /// The sessions that are shown and over, or not; tracked.
@@ -94,9 +95,13 @@ fn Group(
                     {children.with_value(|children| children.as_ref().map(|children| children()))}
                 </div>
                 <ul class="rows" data-testid="sessions">
-                    <For each=move || ids.get() key=|id| id.clone() let:id>
-                        <Row id />
-                    </For>
+                    {each(
+                        move || ids.with(|ids| ids.iter().map(ToString::to_string).collect()),
+                        |id| match id.parse() {
+                            Ok(id) => view! { <Row id /> }.into_any(),
+                            Err(_) => ().into_any(),
+                        },
+                    )}
                 </ul>
             </section>
         </When>
@@ -134,7 +139,7 @@ fn EmptyShelf(start_shell: Callback<()>) -> impl IntoView {
         <div class="empty" data-testid="empty-shelf">
             <span class="empty-mark"><Icon name=IconName::Folder /></span>
             <h2>"No sessions here"</h2>
-            <p>{text}</p>
+            <p>{move || text()}</p>
             <Beginnings start_shell />
         </div>
     }
@@ -177,7 +182,7 @@ fn NoSuchProject() -> impl IntoView {
 #[component]
 fn Unknown() -> impl IntoView {
     let store = Store::expect();
-    let trouble = Memo::new(move |_| match store.status.get() {
+    let trouble = move || match store.status.get() {
         StreamStatus::Refused { status: 403 } => {
             Some("This token opens single sessions only. Open one by its own address.")
         }
@@ -188,9 +193,9 @@ fn Unknown() -> impl IntoView {
             Some("The relay does not answer. Is `moorline serve` running?")
         }
         _ => None,
-    });
+    };
     let passes = move || !store.status.get().is_final();
-    move || match trouble.get() {
+    live(move || match trouble() {
         Some(text) => view! {
             <div class="empty" data-testid="problem" role="alert">
                 <span class="empty-mark bad"><Icon name=IconName::Info /></span>
@@ -212,5 +217,5 @@ fn Unknown() -> impl IntoView {
             </ul>
         }
         .into_any(),
-    }
+    })
 }

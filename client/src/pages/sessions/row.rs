@@ -8,6 +8,7 @@ use super::desk::{Ask, Desk};
 use super::row_menu;
 use super::store::Store;
 use crate::bindings::{clock, page};
+use crate::components::when::live;
 use crate::components::{Icon, IconName, When, words};
 use crate::route::{Route, Shelf};
 
@@ -52,26 +53,26 @@ pub fn Row(
                 }
             />
             <span class="state" data-tone=field(|s| words::tone(s).to_owned()) data-testid="session-state">
-                {field(words::state)}
+                {move || field(words::state)()}
             </span>
             <div class="row-main">
             <a href=path class="row-link">
-                <span class="row-name">{name}</span>
-                <span class="row-command">{field(words::detail)}</span>
+                <span class="row-name">{move || name()}</span>
+                <span class="row-command">{move || field(words::detail)()}</span>
             </a>
             <When condition=move || failed().is_some()>
-                <span class="row-failed" title="How the last command ended">{failed}</span>
+                <span class="row-failed" title="How the last command ended">{move || failed()}</span>
             </When>
             <ProjectTag session />
             </div>
-            <span class="row-cwd" title=field(folder)><bdi>{field(folder)}</bdi></span>
+            <span class="row-cwd" title=field(folder)><bdi>{move || field(folder)()}</bdi></span>
             <span class="row-viewers" title="Following it now">
                 <When condition=move || session.with(|s| s.as_ref().is_some_and(|s| s.clients > 0))>
                     <Icon name=IconName::Eye />
-                    {field(|s| s.clients.to_string())}
+                    {move || field(|s| s.clients.to_string())()}
                 </When>
             </span>
-            <time class="row-time" title="Last activity">{activity}</time>
+            <time class="row-time" title="Last activity">{move || activity()}</time>
             <button
                 class="icon-button row-delete"
                 data-testid="delete"
@@ -103,14 +104,14 @@ fn ProjectTag(session: Memo<Option<std::sync::Arc<SessionSummary>>>) -> impl Int
         let id = session.with(|session| session.as_ref()?.project.clone())?;
         store.project(&id).filter(|_| store.router.shelf() == Shelf::All)
     });
-    move || {
-        project.get().map(|project| {
+    live(move || match project.get() {
+        Some(project) => {
             let shelf = Shelf::Project(project.id);
-            view! {
-                <a href=Route::Sessions { shelf }.address() class="tag">{project.name}</a>
-            }
-        })
-    }
+            view! { <a href=Route::Sessions { shelf }.address() class="tag">{project.name}</a> }
+                .into_any()
+        }
+        None => ().into_any(),
+    })
 }
 
 fn folder(session: &SessionSummary) -> String {

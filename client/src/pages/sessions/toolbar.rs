@@ -69,7 +69,7 @@ fn Heading() -> impl IntoView {
                     <Icon name=IconName::Pencil />
                 </button>
             </When>
-            <span class="heading-folder" title=folder><bdi>{folder}</bdi></span>
+            <span class="heading-folder" title=folder><bdi>{move || folder()}</bdi></span>
         </div>
     }
 }
