@@ -4,7 +4,10 @@ use std::fmt::Write as _;
 
 use leptos::prelude::*;
 
-const HEIGHT: f64 = 40.0;
+/// Of the drawing, in its own units: whole numbers draw well enough, and fractions are much code.
+const HEIGHT: u64 = 400;
+/// A line of some width stays whole at both ends.
+const MARGIN: u64 = 10;
 
 /// What a chart shows.
 #[derive(Debug, Clone, Copy)]
@@ -12,7 +15,7 @@ pub struct Scale {
     /// So many steps fill it.
     pub steps: usize,
     /// How a value reads.
-    pub say: fn(f64) -> String,
+    pub say: fn(u64) -> String,
     /// What the beginning of a full chart is called.
     pub since: &'static str,
 }
@@ -23,12 +26,12 @@ pub fn Chart(
     /// What they are.
     title: &'static str,
     /// The oldest first.
-    values: Memo<Vec<f64>>,
+    values: Memo<Vec<u64>>,
     /// How they are drawn.
     scale: Scale,
 ) -> impl IntoView {
     let now = move || values.with(|values| values.last().copied().unwrap_or_default());
-    let most = move || values.with(|values| values.iter().copied().fold(0.0, f64::max));
+    let most = move || values.with(|values| values.iter().copied().max().unwrap_or_default());
     let label =
         move || format!("{title}: now {}, at most {}", (scale.say)(now()), (scale.say)(most()));
     let shape = Memo::new(move |_| values.with(|values| outline(values, scale.steps)));
@@ -66,7 +69,7 @@ pub fn Chart(
 #[derive(Debug, Clone, PartialEq)]
 struct Outline {
     line: String,
-    left: f64,
+    left: usize,
 }
 
 impl Outline {
@@ -76,19 +79,17 @@ impl Outline {
 }
 
 /// Draws each value as one step; less than all steps begin further right. `None` without values.
-fn outline(values: &[f64], steps: usize) -> Option<Outline> {
+fn outline(values: &[u64], steps: usize) -> Option<Outline> {
     let values = &values[values.len().saturating_sub(steps)..];
-    let most = values.iter().copied().fold(0.0, f64::max).max(f64::MIN_POSITIVE);
-    let left = (steps - values.len()) as f64;
-    // A line of some width stays whole at both ends.
-    let height = |value: f64| 1.0 + (HEIGHT - 2.0) * (1.0 - value / most);
-    let first = values.first()?;
-    let mut line = format!("M{left} {:.1}", height(*first));
-    let mut right = left;
-    for value in values {
-        right += 1.0;
+    let most = values.iter().copied().max()?.max(1);
+    let left = steps - values.len();
+    let mut line = String::new();
+    for (step, value) in values.iter().enumerate() {
+        let above = most - value;
+        let height = MARGIN + (HEIGHT - 2 * MARGIN).saturating_mul(above) / most;
+        let from = if step == 0 { format!("M{left} ") } else { "V".to_owned() };
         // Writing to a String cannot fail.
-        let _ = write!(line, "V{:.1}H{right}", height(*value));
+        let _ = write!(line, "{from}{height}H{}", left + step + 1);
     }
     Some(Outline { line, left })
 }
@@ -100,15 +101,16 @@ mod tests {
 
     #[test]
     fn the_newest_value_is_at_the_right() {
-        let drawn = outline(&[0.0, 2.0, 1.0], 5).unwrap();
-        assert_eq!(drawn.line, "M2 39.0V39.0H3V1.0H4V20.0H5");
-        assert!(drawn.area().ends_with("H5V40H2Z"));
-        assert_eq!(outline(&[9.0, 9.0, 0.0], 1).unwrap().line, "M0 39.0V39.0H1");
+        let drawn = outline(&[0, 2, 1], 5).unwrap();
+        assert_eq!(drawn.line, "M2 390H3V10H4V200H5");
+        assert!(drawn.area().ends_with("H5V400H2Z"));
+        assert_eq!(outline(&[9, 9, 0], 1).unwrap().line, "M0 390H1");
     }
 
     #[test]
     fn nothing_is_drawn_of_nothing() {
         assert_eq!(outline(&[], 5), None);
-        assert_eq!(outline(&[0.0], 2).unwrap().line, "M1 39.0V39.0H2");
+        assert_eq!(outline(&[0], 2).unwrap().line, "M1 390H2");
+        assert!(outline(&[u64::MAX, 1], 2).is_some());
     }
 }

@@ -62,7 +62,7 @@ pub fn AppMenu(
                 name="commands"
                 on_pick=Callback::new(move |()| actions.palette.set(true))
             >
-                "All commands…"
+                "Commands…"
             </MenuItem>
             <MenuItem
                 icon=IconName::Keyboard

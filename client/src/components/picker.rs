@@ -8,6 +8,7 @@ use crate::actions::Action;
 use crate::bindings::page;
 use crate::components::when::effect;
 use crate::components::{Icon, When};
+use crate::sorting::sorted;
 
 /// More are not shown: one types a letter more.
 const MOST_SHOWN: usize = 100;
@@ -178,17 +179,18 @@ fn narrow(items: Vec<Action>, wanted: &str) -> Vec<Action> {
     if wanted.trim().is_empty() {
         return items;
     }
-    let mut found: Vec<(u32, Action)> = items
+    let found: Vec<(u32, Action)> = items
         .into_iter()
         .filter_map(|action| {
             let title = page::lowercase(&action.title);
-            let rest = page::lowercase(&format!("{title} {} {}", action.detail, action.group));
+            let rest = page::lowercase(&format!("{title} {}", action.detail));
             let score = score(&title, wanted).map(|score| score * 2);
             Some((score.or_else(|| self::score(&rest, wanted))?, action))
         })
         .collect();
-    found.sort_by_key(|(score, _)| std::cmp::Reverse(*score));
-    found.into_iter().map(|(_, action)| action).collect()
+    // Ten digits write every score.
+    let best = sorted(&found, |(score, _)| format!("{:010}", u32::MAX - score));
+    best.into_iter().map(|(_, action)| action).collect()
 }
 
 /// How well a text has what is wanted: each word of it, as a whole or letter by letter. Both are in

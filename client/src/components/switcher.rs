@@ -13,6 +13,7 @@ use crate::components::picker::Picker;
 use crate::components::{Icon, IconName, When, words};
 use crate::overview::Overview;
 use crate::route::{Route, Router};
+use crate::sorting::sorted;
 
 const SWITCHER: &str = "switcher";
 /// The keys that open it, as they are written. Programs cannot tell them from Control and K, and
@@ -125,7 +126,7 @@ fn sessions(overview: Overview, router: Router, here: &SessionId) -> Vec<Action>
     };
     let mut all = overview.newest();
     all.retain(|session| session.session_id != *here);
-    all.sort_by_key(|session| place(session));
+    let all = sorted(&all, |session| place(session).to_string());
     let others = if project.is_some() { "Others" } else { "Sessions" };
     let groups: [Arc<str>; 3] = [project.unwrap_or_default().into(), others.into(), "Ended".into()];
     let action = |session: &Arc<moorline_shared::rest::SessionSummary>| {

@@ -3,11 +3,13 @@
 use leptos::html;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
+use moorline_shared::session::ExitStatus;
 
 use super::record::Record;
 use crate::access::Access;
+use crate::actions::Actions;
 use crate::api;
-use crate::components::{Icon, IconName, When};
+use crate::components::{Icon, IconName, When, words};
 use crate::route::Route;
 
 /// The id of the field for a line to send.
@@ -21,6 +23,7 @@ pub fn Output() -> impl IntoView {
     let full_screen =
         Memo::new(move |_| record.preview.with(super::preview::Preview::is_full_screen));
     let terminal = Route::Terminal(record.id()).address();
+    let over = Memo::new(move |_| record.is_over());
     let empty = move || html.with(String::is_empty) && !full_screen.get();
     view! {
         <section class="panel output" aria-labelledby="output-heading">
@@ -40,7 +43,11 @@ pub fn Output() -> impl IntoView {
             </div>
             <When condition=empty>
                 <p class="panel-hint">
-                    {move || if record.caught_up.get() { "No output yet." } else { "Reading…" }}
+                    {move || match (record.caught_up.get(), over.get()) {
+                        (false, _) => "Reading…",
+                        (true, false) => "No output yet.",
+                        (true, true) => "There was no output.",
+                    }}
                 </p>
             </When>
             <When condition=move || full_screen.get()>
@@ -51,8 +58,34 @@ pub fn Output() -> impl IntoView {
                     " to see it."
                 </p>
             </When>
-            <PromptLine />
+            <When condition=move || !over.get()>
+                <PromptLine />
+            </When>
+            <When condition=move || over.get()>
+                <Ended />
+            </When>
         </section>
+    }
+}
+
+/// How the session ended, and a way on.
+#[component]
+fn Ended() -> impl IntoView {
+    let record = Record::expect();
+    let actions = Actions::expect();
+    let how = move || {
+        let session = record.summary();
+        let exit = session.map(|s| ExitStatus { code: s.exit_code, signal: s.exit_signal.clone() });
+        exit.map(|exit| words::exit_sentence(&exit))
+    };
+    view! {
+        <div class="panel-note" data-testid="ended">
+            <span class="bar-fill">{how}</span>
+            <button class="button" on:click=move |_| actions.duplicate(record.id())>
+                <Icon name=IconName::Again />
+                <span>"Start again"</span>
+            </button>
+        </div>
     }
 }
 
@@ -64,7 +97,6 @@ fn PromptLine() -> impl IntoView {
     let field = NodeRef::<html::Input>::new();
     let (problem, set_problem) = signal(None::<String>);
     let busy = RwSignal::new(false);
-    let over = Memo::new(move |_| record.summary().is_some_and(|s| s.lifecycle.is_over()));
     let submit = move |event: leptos::ev::SubmitEvent| {
         event.prevent_default();
         let line = field.get_untracked().map(|field| field.value()).unwrap_or_default();
@@ -89,7 +121,6 @@ fn PromptLine() -> impl IntoView {
             }
         });
     };
-    let hint = move || if over.get() { "The session has ended" } else { "Type a line to send" };
     view! {
         <form class="prompt" on:submit=submit>
             <Icon name=IconName::Prompt />
@@ -98,8 +129,7 @@ fn PromptLine() -> impl IntoView {
                 node_ref=field
                 class="mono"
                 aria-label="Line to send"
-                placeholder=hint
-                disabled=over
+                placeholder="Type a line to send"
                 autocomplete="off"
                 autocapitalize="off"
                 spellcheck="false"
@@ -108,7 +138,7 @@ fn PromptLine() -> impl IntoView {
                 aria-describedby="prompt-problem"
                 data-testid="prompt"
             />
-            <button class="button" disabled=move || over.get() || busy.get() data-testid="send">
+            <button class="button" disabled=busy data-testid="send">
                 {move || if busy.get() { "Sending…" } else { "Send" }}
             </button>
         </form>

@@ -20,7 +20,6 @@ use crate::actions::{Action, Actions};
 use crate::api::{self, ApiError};
 use crate::bindings::clock;
 use crate::bindings::observe::FrameRequest;
-use crate::components::when::effect;
 use crate::overview::Overview;
 use crate::route::Router;
 use crate::session::{EventStream, StreamStatus};
@@ -126,10 +125,14 @@ impl Record {
         });
         let _: StoredValue<Interval, LocalStorage> = StoredValue::new_local(beat);
         let clients = Memo::new(move |_| record.summary().map(|session| session.clients));
-        effect(move || {
-            if let Some(clients) = clients.get() {
-                record.history.update(|history| history.clients(clients));
+        Effect::new(move |before: Option<Option<usize>>| {
+            let now = clients.get();
+            record.history.update(|history| history.clients(now.unwrap_or_default()));
+            if before.flatten().is_some_and(|before| Some(before) != now) {
+                // Whoever comes may bring another size.
+                record.load();
             }
+            now
         });
         provide_context(record);
         record
@@ -150,6 +153,11 @@ impl Record {
         listed.or_else(|| {
             self.status.with(|status| status.as_ref().map(|s| Arc::new(s.summary.clone())))
         })
+    }
+
+    /// Whether it is over; tracked.
+    pub(super) fn is_over(self) -> bool {
+        self.summary().is_some_and(|session| session.lifecycle.is_over())
     }
 
     /// What can be done with it; tracked.

@@ -21,18 +21,15 @@ const COUNT: Scale = Scale { steps: STEPS, say: count, since: "5 min ago" };
 #[component]
 pub fn Activity() -> impl IntoView {
     let record = Record::expect();
-    let values = move |read: fn(Step) -> f64| {
+    let values = move |read: fn(Step) -> u64| {
         Memo::new(move |_| {
-            record.beat.track();
-            // The last step goes on.
-            let steps = record
-                .history
-                .with_untracked(|history| history.steps().map(read).collect::<Vec<_>>());
-            steps[..steps.len() - 1].to_vec()
+            record.history.with(|history| history.steps().map(read).collect::<Vec<_>>())
         })
     };
-    let bytes = values(|step| step.bytes as f64 * 1000.0 / f64::from(STEP_MS));
-    let clients = values(|step| step.clients as f64);
+    let bytes = values(|step| step.bytes * 1000 / u64::from(STEP_MS));
+    // The last step goes on: its bytes are not all there yet.
+    let bytes = Memo::new(move |_| bytes.with(|bytes| bytes[..bytes.len() - 1].to_vec()));
+    let clients = values(|step| step.clients as u64);
     view! {
         <section class="panel activity" aria-labelledby="activity-heading" data-testid="activity">
             <h2 id="activity-heading" class="panel-head">"Activity"</h2>
@@ -44,12 +41,12 @@ pub fn Activity() -> impl IntoView {
     }
 }
 
-fn rate(bytes: f64) -> String {
-    format!("{}/s", words::bytes(bytes as usize))
+fn rate(bytes: u64) -> String {
+    format!("{}/s", words::bytes(usize::try_from(bytes).unwrap_or(usize::MAX)))
 }
 
-fn count(clients: f64) -> String {
-    format!("{}", clients as usize)
+fn count(clients: u64) -> String {
+    clients.to_string()
 }
 
 /// What it is.
