@@ -9,6 +9,7 @@ use crate::bindings::page;
 use crate::components::asks::Asks;
 use crate::components::palette::Palette;
 use crate::components::when::live;
+use crate::cookie;
 use crate::overview::Overview;
 use crate::pages::{AskToken, NotFound, SessionPage, SessionsPage, TerminalPage};
 use crate::preferences::Preferences;
@@ -18,6 +19,7 @@ use crate::route::{Route, Router};
 #[component]
 pub fn App() -> impl IntoView {
     let access = Access::provide();
+    cookie::keep(access);
     let _ = Preferences::provide();
     let _ = Overview::provide();
     let _: StoredValue<VisibleHeight, LocalStorage> =

@@ -10,6 +10,7 @@ pub mod app;
 pub mod bindings;
 pub mod catalogue;
 pub mod components;
+pub mod cookie;
 pub mod look;
 pub mod overview;
 pub mod pages;
