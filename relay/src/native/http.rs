@@ -4,6 +4,7 @@ mod answers;
 mod assets;
 mod context;
 mod csp;
+mod docs;
 mod error;
 mod events;
 mod extract;
@@ -21,7 +22,6 @@ use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
 use axum::http::{HeaderMap, Method};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::get;
 use axum::{Extension, Router};
 use moorline_shared::limits::REQUEST_BODY_BYTES;
 use moorline_shared::time::Time;
@@ -61,16 +61,14 @@ pub struct App {
 
 /// All routes.
 pub fn router(app: Arc<App>) -> Router {
-    let (mut api, document) = documented().split_for_parts();
+    let mut api = documented();
     if app.legacy {
         api = api.merge(legacy::routes());
     }
+    let (api, mut document) = api.split_for_parts();
+    openapi::finish(&mut document);
     let api = api
-        .route("/api/session/{id}/events", get(events::open))
-        .route("/api/session/{id}/events/status", get(events::status))
-        .route("/api/events", get(overview::open))
-        .route("/api/terminal/ws/{id}", get(plain::open))
-        .route("/sessions/{id}/stream", get(stream::open))
+        .merge(docs::routes())
         .layer(Extension(openapi::Document::of(&document)))
         .method_not_allowed_fallback(error::method_not_allowed)
         .layer(DefaultBodyLimit::max(REQUEST_BODY_BYTES));
@@ -102,6 +100,11 @@ fn documented() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(terminals::close))
         .routes(routes!(access::log_in, access::log_out))
         .routes(routes!(access::ticket))
+        .routes(routes!(events::open))
+        .routes(routes!(events::status))
+        .routes(routes!(overview::open))
+        .routes(routes!(stream::open))
+        .routes(routes!(plain::open))
         .routes(routes!(metrics::prometheus))
         .routes(routes!(metrics::debug))
         .routes(routes!(rest::health))

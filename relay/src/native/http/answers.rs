@@ -57,6 +57,27 @@ impl IntoResponses for WithBody {
     }
 }
 
+/// Of every route that takes nothing but a query.
+pub(super) enum BadQuery {}
+
+impl IntoResponses for BadQuery {
+    fn responses() -> Answers {
+        errors(&[(400, "The query is not as it must be: `bad_request`, `invalid_id`.")])
+    }
+}
+
+/// Of every route that starts a session as it is told to.
+pub(super) enum Naming {}
+
+impl IntoResponses for Naming {
+    fn responses() -> Answers {
+        errors(&[
+            (404, "There is no such project: `no_such_project`."),
+            (409, "The id is taken: `exists`."),
+        ])
+    }
+}
+
 /// Of every route that starts a session.
 pub(super) enum Starting {}
 
@@ -78,6 +99,24 @@ impl IntoResponses for Typing {
             (409, "The session is over: `session_ended`."),
             (503, "The session's host is away: `host_offline`; or it takes no more: `overloaded`."),
         ])
+    }
+}
+
+/// Of every route that is a WebSocket.
+pub(super) enum Upgrade {}
+
+impl IntoResponses for Upgrade {
+    fn responses() -> Answers {
+        let mut answers = errors(&[
+            (
+                400,
+                "The id is no id, or the request is no WebSocket's: `invalid_id`, `bad_request`.",
+            ),
+            (426, "The connection cannot become a WebSocket: `bad_request`."),
+        ]);
+        let switched = ResponseBuilder::new().description("A WebSocket.").build();
+        answers.insert("101".to_owned(), switched.into());
+        answers
     }
 }
 

@@ -4,6 +4,7 @@ use std::any::Any;
 use std::fmt::Display;
 
 use axum::Json;
+use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::http::header::WWW_AUTHENTICATE;
 use axum::http::{HeaderValue, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
@@ -86,6 +87,12 @@ impl ApiError {
             }
         };
         Self::new(status, code, error).with_message(why).of_session(id.as_str())
+    }
+
+    /// The request is no WebSocket's.
+    pub(super) fn no_upgrade(rejection: &WebSocketUpgradeRejection) -> Self {
+        Self::new(rejection.status(), "bad_request", "WebSocket required")
+            .with_message(rejection.body_text())
     }
 
     pub(super) fn trimmed(message: impl Display) -> Self {

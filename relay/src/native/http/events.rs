@@ -5,23 +5,24 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::body::Body;
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use axum::http::header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use bytes::{Bytes, BytesMut};
 use futures_util::stream;
-use moorline_shared::id::{Cursor, Epoch, Seq};
-use moorline_shared::rest::EventsStatus;
+use moorline_shared::id::{Cursor, Epoch, Seq, SessionId};
+use moorline_shared::rest::{ErrorBody, EventsStatus};
 use moorline_shared::time::Time;
 use serde::Deserialize;
 use tokio::sync::watch;
 use tokio::time::sleep_until;
 
+use super::answers::{Guarded, OfSession};
 use super::error::ApiError;
-use super::extract::StreamCaller;
-use super::{App, Caller, rest};
+use super::extract::{Params, Reads, StreamReads};
+use super::openapi::words;
+use super::{App, rest};
 use crate::core::events::{Encoding, EventStream, StreamOutput};
 use crate::core::reader::Start;
 use crate::core::session::Session;
@@ -34,25 +35,44 @@ const CHUNK_BYTES: usize = 64 * 1024;
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
 /// What a stream may be asked for.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(rename_all = "camelCase", default)]
 pub(super) struct Wanted {
-    /// `<epoch>.<seq>`: the last event that was received; `0` for all that is retained.
+    /// `<epoch>.<seq>`: the last event that was received; `0` for all that is retained. The
+    /// header `Last-Event-ID` counts more.
+    #[param(pattern = r"^(0|[0-9]+\.[0-9]+)?$")]
     last_event_id: Option<String>,
-    /// `text` or `base64`.
+    /// `text`, which it is without this, or `base64`.
+    #[param(pattern = "^(text|base64)$")]
     encoding: Option<String>,
 }
 
+/// Follow a session
+#[utoipa::path(
+    get, path = "/api/session/{id}/events", tag = "Events", operation_id = "sessionEvents",
+    description = words::EVENTS,
+    params(
+        ("id" = SessionId, Path, description = "The session."),
+        Wanted,
+        ("last-event-id" = Option<String>, Header,
+            description = "The last event's id: browsers send it by themselves."),
+    ),
+    security(("bearer" = []), ("cookie" = []), ("ticket" = [])),
+    responses(Guarded, OfSession,
+        (status = 200, description = "Events, until the session is over.", body = String,
+            content_type = "text/event-stream"),
+        (status = 204, description = "The session is over, and this reader has got all of it."),
+        (status = 429, description = "The session has as many clients as it may: `overloaded`.",
+            body = ErrorBody)),
+)]
 pub(super) async fn open(
-    StreamCaller(caller): StreamCaller,
+    StreamReads(id): StreamReads,
     State(app): State<Arc<App>>,
-    Path(id): Path<String>,
-    wanted: Result<Query<Wanted>, QueryRejection>,
+    Params(wanted): Params<Wanted>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let (id, _) = rest::allowed(&caller, &id)?;
     let session = rest::find(&app, &id).await?;
-    let Query(wanted) = wanted.map_err(|error| ApiError::bad_request(error.body_text()))?;
     let encoding = encoding(wanted.encoding.as_deref())?;
     let start = start(&headers, wanted.last_event_id.as_deref())?;
     if has_all_of(&session.lock().session, start) {
@@ -66,12 +86,17 @@ pub(super) async fn open(
     })))
 }
 
+/// How many follow a session
+#[utoipa::path(
+    get, path = "/api/session/{id}/events/status", tag = "Events", operation_id = "eventsStatus",
+    params(("id" = SessionId, Path, description = "The session.")),
+    responses(Guarded, OfSession,
+        (status = 200, description = "Event streams that are open now.", body = EventsStatus)),
+)]
 pub(super) async fn status(
-    caller: Caller,
+    Reads(id): Reads,
     State(app): State<Arc<App>>,
-    Path(id): Path<String>,
 ) -> Result<Json<EventsStatus>, ApiError> {
-    let (id, _) = rest::allowed(&caller, &id)?;
     let active_connections = rest::find(&app, &id).await?.lock().session.streams();
     Ok(Json(EventsStatus { session_id: id, active_connections, timestamp: wall_ms() }))
 }

@@ -1,5 +1,6 @@
 //! What handlers take from a request, or the error that it gets instead.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 
 use axum::body::Bytes;
@@ -102,11 +103,35 @@ impl FromRequestParts<Arc<App>> for Writes {
     }
 }
 
+/// The session that the path names, to a caller who may watch it by an event stream.
+pub(super) struct StreamReads(pub(super) SessionId);
+
+impl FromRequestParts<Arc<App>> for StreamReads {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
+        let StreamCaller(caller) = StreamCaller::from_request_parts(parts, app).await?;
+        let Ok(Named(id)) = Named::from_request_parts(parts, app).await;
+        rest::allowed(&caller, &id).map(|(id, _)| Self(id))
+    }
+}
+
+/// The id in the path, as it is: it may be none.
+pub(super) struct Named(pub(super) String);
+
+impl FromRequestParts<Arc<App>> for Named {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Infallible> {
+        let id = Path::<String>::from_request_parts(parts, app).await;
+        // What is no UTF-8 is no id.
+        Ok(Self(id.map_or_else(|_| parts.uri.path().to_owned(), |Path(id)| id)))
+    }
+}
+
 async fn named(parts: &mut Parts, app: &Arc<App>) -> Result<(SessionId, Scope), ApiError> {
     let caller = Caller::from_request_parts(parts, app).await?;
-    let path = Path::<String>::from_request_parts(parts, app).await;
-    // What is no UTF-8 is no id.
-    let Path(id) = path.map_err(|_| ApiError::invalid_id(parts.uri.path()))?;
+    let Ok(Named(id)) = Named::from_request_parts(parts, app).await;
     rest::allowed(&caller, &id)
 }
 

@@ -1,28 +1,31 @@
 //! `GET /api/openapi.json`: the API's own description.
 
+pub(super) mod words;
+
 use axum::Extension;
 use axum::body::Bytes;
 use axum::http::HeaderName;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use moorline_shared::rest::ErrorBody;
-use utoipa::openapi::OpenApi;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::{Deprecated, OpenApi};
 use utoipa::{Modify, OpenApi as _};
 
 use crate::native::auth::COOKIE;
 
-const DESCRIPTION: &str = "Moorline keeps terminal sessions alive and lets people reach them. \
-    Every answer that is no success has the body `ErrorBody`, with a stable `code`.";
+/// The tag of the routes of before.
+pub(super) const DEPRECATED: &str = "Deprecated";
 
 #[derive(utoipa::OpenApi)]
 #[openapi(
-    info(title = "Moorline", description = DESCRIPTION),
+    info(title = "Moorline", description = words::API),
     components(schemas(ErrorBody)),
     modifiers(&Schemes),
     security(("bearer" = []), ("cookie" = [])),
     tags(
         (name = "Sessions", description = "All sessions."),
         (name = "Session", description = "One session."),
+        (name = "Events", description = "Event streams, for `EventSource`."),
         (name = "Projects", description = "Named folders that sessions belong to."),
         (name = "Terminals", description = "Sessions that are read by polling."),
         (name = "Access", description = "What browsers bring instead of a header."),
@@ -57,6 +60,17 @@ impl Modify for Schemes {
 /// What the document says besides the routes.
 pub(super) fn base() -> OpenApi {
     Base::openapi()
+}
+
+/// Marks what is not for new clients.
+pub(super) fn finish(document: &mut OpenApi) {
+    for item in document.paths.paths.values_mut() {
+        for operation in [&mut item.get, &mut item.post].into_iter().flatten() {
+            if operation.tags.iter().flatten().any(|tag| tag == DEPRECATED) {
+                operation.deprecated = Some(Deprecated::True);
+            }
+        }
+    }
 }
 
 /// The document as it is sent.

@@ -13,8 +13,10 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
 use super::App;
+use super::answers::Guarded;
 use super::events::response;
 use super::extract::StreamAdmin;
+use super::openapi::words;
 use crate::core::overview::OverviewStream;
 
 /// Changes within this are told together.
@@ -25,6 +27,15 @@ const SLOW_ROUND: Duration = Duration::from_secs(5);
 const RETRY_MS: u32 = 1000;
 const RETRY_SOON_MS: u32 = 250;
 
+/// Follow the lists of sessions and projects
+#[utoipa::path(
+    get, path = "/api/events", tag = "Events", operation_id = "listEvents",
+    description = words::OVERVIEW,
+    security(("bearer" = []), ("cookie" = []), ("ticket" = [])),
+    responses(Guarded,
+        (status = 200, description = "Events, without end.", body = String,
+            content_type = "text/event-stream")),
+)]
 pub(super) async fn open(_: StreamAdmin, State(app): State<Arc<App>>) -> Response {
     let services = app.registry.services();
     let live = Live {

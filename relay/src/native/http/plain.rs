@@ -3,9 +3,9 @@
 
 use std::sync::Arc;
 
+use axum::extract::State;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade};
-use axum::extract::{Path, State};
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse as _, Response};
 use moorline_shared::id::SessionId;
@@ -13,7 +13,10 @@ use moorline_shared::message::{Scope, close};
 use moorline_shared::rest::CreateSession;
 use tracing::Instrument as _;
 
+use super::answers::{Guarded, OfSession, Upgrade};
 use super::error::ApiError;
+use super::extract::Named;
+use super::openapi::words;
 use super::stream::configure;
 use super::{App, Caller, rest};
 use crate::native::registry::CreateError;
@@ -32,9 +35,16 @@ struct Refusal {
     failure: Failure,
 }
 
+/// Use a terminal as plain text
+#[utoipa::path(
+    get, path = "/api/terminal/ws/{id}", tag = "Terminals", operation_id = "terminalSocket",
+    description = words::PLAIN,
+    params(("id" = SessionId, Path, description = "The terminal.")),
+    responses(Guarded, OfSession, Upgrade),
+)]
 pub(super) async fn open(
     State(app): State<Arc<App>>,
-    Path(id): Path<String>,
+    Named(id): Named,
     headers: HeaderMap,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Response {
@@ -42,7 +52,7 @@ pub(super) async fn open(
         Ok(upgrade) => configure(upgrade),
         Err(rejection) => {
             return match authorised(&app, &id, &headers) {
-                Ok(_) => rejection.into_response(),
+                Ok(_) => ApiError::no_upgrade(&rejection).into_response(),
                 Err(refusal) => refusal.status.into_response(),
             };
         }

@@ -21,7 +21,6 @@ use super::error::ApiError;
 use super::{App, Caller};
 use crate::native::registry::CreateError;
 use crate::native::session::SessionHandle;
-pub(super) use sessions::{create, list};
 
 /// Whether the relay works
 ///

@@ -2,17 +2,21 @@
 
 use std::sync::Arc;
 
+use axum::extract::State;
 use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
-use axum::extract::{Path, State};
 use axum::http::header::ORIGIN;
 use axum::http::{HeaderMap, HeaderValue};
 use axum::response::{IntoResponse as _, Response};
+use moorline_shared::id::SessionId;
 use moorline_shared::limits::{FRAME_DATA_BYTES, FRAME_HEADER_BYTES, TEXT_MESSAGE_BYTES};
 use moorline_shared::message::{ErrorCode, SUBPROTOCOL, Scope, TOKEN_SUBPROTOCOL_PREFIX, close};
 use tracing::Instrument as _;
 
+use super::answers::{Guarded, OfSession, Upgrade};
 use super::error::ApiError;
+use super::extract::Named;
+use super::openapi::words;
 use super::{App, Caller, rest};
 use crate::native::session::SessionHandle;
 use crate::native::stream::{Dialect, Terms, refuse, serve};
@@ -35,9 +39,16 @@ struct Refusal {
     message: &'static str,
 }
 
+/// Follow and steer a session over a WebSocket
+#[utoipa::path(
+    get, path = "/sessions/{id}/stream", tag = "Session", operation_id = "sessionStream",
+    description = words::STREAM,
+    params(("id" = SessionId, Path, description = "The session.")),
+    responses(Guarded, OfSession, Upgrade),
+)]
 pub(super) async fn open(
     State(app): State<Arc<App>>,
-    Path(id): Path<String>,
+    Named(id): Named,
     headers: HeaderMap,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Response {
@@ -47,7 +58,7 @@ pub(super) async fn open(
         // Who asks without a WebSocket may know whether the session is there, with a good token.
         Err(rejection) => {
             return match found {
-                Ok(_) => rejection.into_response(),
+                Ok(_) => ApiError::no_upgrade(&rejection).into_response(),
                 Err(refusal) => refusal.status.into_response(),
             };
         }
@@ -95,7 +106,7 @@ async fn find(
         code: ErrorCode::NotFound,
         message: "There is no session with this id.",
     };
-    if id.parse::<moorline_shared::id::SessionId>().is_err() {
+    if id.parse::<SessionId>().is_err() {
         return Err(not_found(ApiError::invalid_id(id)));
     }
     let (id, scope) = rest::allowed(&caller, id).map_err(|status| Refusal {

@@ -16,7 +16,7 @@ use serde::Deserialize;
 
 use super::{check_name, find, refused};
 use crate::native::http::App;
-use crate::native::http::answers::{Guarded, OfSession, Starting, WithBody};
+use crate::native::http::answers::{BadQuery, Guarded, Naming, OfSession, Starting, WithBody};
 use crate::native::http::error::ApiError;
 use crate::native::http::extract::{Admin, Body, Params, Writes};
 use crate::native::registry::{ChangeError, Filter};
@@ -73,12 +73,8 @@ impl Wanted {
 /// All sessions, newest first
 #[utoipa::path(
     get, path = "/api/sessions", tag = "Sessions", operation_id = "listSessions", params(Wanted),
-    responses(
-        Guarded,
-        (status = 200, description = "A page of those that match.", body = SessionList),
-        (status = 400, description = "The query is not as it must be: `bad_request`.",
-            body = moorline_shared::rest::ErrorBody),
-    ),
+    responses(Guarded, BadQuery,
+        (status = 200, description = "A page of those that match.", body = SessionList)),
 )]
 pub(in crate::native::http) async fn list(
     _: Admin,
@@ -92,14 +88,8 @@ pub(in crate::native::http) async fn list(
 #[utoipa::path(
     post, path = "/api/sessions", tag = "Sessions", operation_id = "createSession",
     request_body = Option<CreateSession>,
-    responses(
-        Guarded, WithBody, Starting,
-        (status = 201, description = "It runs.", body = Created),
-        (status = 404, description = "There is no such project: `no_such_project`.",
-            body = moorline_shared::rest::ErrorBody),
-        (status = 409, description = "The id is taken: `exists`.",
-            body = moorline_shared::rest::ErrorBody),
-    ),
+    responses(Guarded, WithBody, Starting, Naming,
+        (status = 201, description = "It runs.", body = Created)),
 )]
 pub(in crate::native::http) async fn create(
     _: Admin,
