@@ -185,14 +185,18 @@ impl Wire {
         }
     }
 
-    /// The next message, which must be a text message of this type.
+    /// The next message, which must be a text message of this type. What the session does now may
+    /// be told at any time, and is passed over.
     ///
     /// # Errors
     /// Where it is another one.
     pub async fn expect(&mut self, kind: &str) -> Result<Value> {
-        match self.next().await? {
-            Received::Json(message) if message["type"] == kind => Ok(message),
-            other => bail!("{other:?} where `{kind}` must come"),
+        loop {
+            match self.next().await? {
+                Received::Json(message) if message["type"] == kind => return Ok(message),
+                Received::Json(message) if message["type"] == "state" => {}
+                other => bail!("{other:?} where `{kind}` must come"),
+            }
         }
     }
 

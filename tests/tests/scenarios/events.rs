@@ -194,7 +194,8 @@ async fn a_killed_relay_loses_and_repeats_nothing() -> Result<()> {
     let all = Sse::replay(&api, &session, "").await?.output(None).await?;
     ensure!(all.bytes == before.bytes, "{:?} instead of {:?}", all.text(), before.text());
     ensure!(all.marks == before.marks, "{:?} instead of {:?}", all.marks, before.marks);
-    for (cursor, length) in before.marks.iter().step_by(7) {
+    // After the last one there may be nothing to say, which is no stream.
+    for (cursor, length) in before.marks.iter().rev().skip(1).step_by(7) {
         let rest = Sse::after(&api, &session, *cursor).await?.output(None).await?;
         ensure!(rest.bytes == before.bytes[*length..], "after {cursor}: {:?}", rest.text());
     }
