@@ -21,6 +21,9 @@ pub use stream::EventStream;
 const LATE: Duration = HEARTBEAT.saturating_add(Duration::from_secs(3));
 /// A server that asks for a shorter wait than usual is about to end the stream and come back.
 const RETURNS_AT_ONCE_MS: u32 = 500;
+/// A page that nobody has seen for so long lets go of its stream: over HTTP/1.1 browsers open six
+/// connections to a server, for all tabs together.
+const REST_AFTER: Duration = Duration::from_secs(60);
 /// The close code where none is known.
 const ABNORMAL: u16 = 1006;
 
@@ -87,6 +90,8 @@ pub enum Happening {
     Dial,
     /// The page is seen again.
     Seen,
+    /// The page is not seen any more.
+    Hidden,
     /// The network is back, perhaps another one.
     Online,
     /// The answer begins, with an HTTP status.
@@ -108,6 +113,10 @@ pub struct Events<S> {
     heard: Time,
     returns_at_once: bool,
     over: bool,
+    /// Since when nobody sees the page.
+    hidden: Option<Time>,
+    /// The stream was let go of, until the page is seen.
+    rests: bool,
     status: StreamStatus,
 }
 
@@ -122,6 +131,8 @@ impl<S: Surroundings> Events<S> {
             heard: Time::default(),
             returns_at_once: false,
             over: false,
+            hidden: None,
+            rests: false,
             status: StreamStatus::default(),
         }
     }
@@ -141,10 +152,17 @@ impl<S: Surroundings> Events<S> {
         let now = self.surroundings.now();
         match happening {
             Happening::Dial => {
-                self.over = false;
+                (self.over, self.rests) = (false, false);
                 self.connection.dial(now);
             }
-            Happening::Seen => self.wake(now, self.heard + LATE <= now),
+            Happening::Seen => {
+                self.hidden = None;
+                if std::mem::take(&mut self.rests) {
+                    self.connection.dial(now);
+                }
+                self.wake(now, self.heard + LATE <= now);
+            }
+            Happening::Hidden => self.hidden = self.hidden.or(Some(now)),
             Happening::Online => self.wake(now, true),
             Happening::Answered(generation, status) => self.answered(now, generation, status),
             Happening::Bytes(generation, bytes) => self.bytes(now, generation, &bytes),
@@ -156,6 +174,10 @@ impl<S: Surroundings> Events<S> {
                 // That timer is spent, even if it rang too early.
                 self.surroundings.tick_at(None);
                 self.connection.tick(now);
+                if self.rest_at().is_some_and(|at| at <= now) {
+                    self.rests = true;
+                    self.connection.stop();
+                }
             }
         }
         self.settle(now);
@@ -237,7 +259,13 @@ impl<S: Surroundings> Events<S> {
             self.status = status;
             self.surroundings.show(status);
         }
-        self.surroundings.tick_at(self.connection.poll_timeout());
+        let next = self.connection.poll_timeout().into_iter().chain(self.rest_at()).min();
+        self.surroundings.tick_at(next);
+    }
+
+    fn rest_at(&self) -> Option<Time> {
+        let ends = self.rests || self.status.is_final();
+        self.hidden.filter(|_| !ends).map(|since| since + REST_AFTER)
     }
 
     fn compose(&self) -> StreamStatus {

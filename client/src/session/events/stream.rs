@@ -47,7 +47,8 @@ impl EventStream {
         let watch = page::watch(move |event| match event {
             PageEvent::Online => post(Happening::Online),
             PageEvent::Visible => post(Happening::Seen),
-            PageEvent::Offline | PageEvent::Hidden => {}
+            PageEvent::Hidden => post(Happening::Hidden),
+            PageEvent::Offline => {}
         });
         shared.post(Happening::Dial);
         Self { shared, _watch: watch }

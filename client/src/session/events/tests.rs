@@ -213,6 +213,27 @@ fn a_page_that_is_seen_again_doubts_only_a_stream_that_missed_a_heartbeat() {
 }
 
 #[test]
+fn a_page_that_nobody_sees_lets_go_of_its_stream_and_goes_on_when_it_is_seen() {
+    let mut subject = Subject::live();
+    subject.say("id: 7.1\ndata: {}\n\n");
+    subject.at(1_000).handle(Happening::Hidden);
+    subject.at(5_000).handle(Happening::Hidden);
+    for ms in [15_000, 30_000, 45_000, 60_000] {
+        subject.at(ms).handle(Happening::Tick);
+        subject.say(": heartbeat\n\n");
+        assert!(subject.values().open);
+    }
+    assert_eq!(subject.values().tick, Some(Time::from_ms(61_000)));
+    subject.wait();
+    assert_eq!((subject.values().open, subject.values().tick), (false, None));
+    subject.at(100_000).handle(Happening::Online);
+    assert_eq!(subject.values().dials.len(), 1);
+    subject.at(900_000).handle(Happening::Seen);
+    assert_eq!(subject.values().dials.len(), 2);
+    assert_eq!(subject.values().dials[1].1.as_deref(), Some("7.1"));
+}
+
+#[test]
 fn what_an_older_request_tells_is_ignored() {
     let mut subject = Subject::live();
     let old = subject.current();
