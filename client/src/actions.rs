@@ -1,15 +1,16 @@
 //! Everything that a user can do, in one place: pages, menus and the palette offer the same
 //! [`Action`]s.
 
+mod doing;
+
 use std::sync::Arc;
 
 use leptos::prelude::*;
-use leptos::task::spawn_local;
-use moorline_shared::id::{ProjectId, Seq, SessionId};
-use moorline_shared::rest::{CreateSession, Created, ForkSession, SessionSummary};
+use moorline_shared::id::{ProjectId, SessionId};
+use moorline_shared::rest::SessionSummary;
 
 use crate::access::Access;
-use crate::api::{self, ApiError};
+use crate::api::ApiError;
 use crate::bindings::page;
 use crate::components::{IconName, words};
 use crate::look::{Theme, ThemeChoice};
@@ -88,12 +89,18 @@ impl Action {
 /// What is asked before something is done.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Ask {
-    /// The new name of a session.
-    Rename(Arc<SessionSummary>),
-    /// The project to move a session to.
-    Move(Arc<SessionSummary>),
-    /// Whether to delete a session.
-    Delete(Arc<SessionSummary>),
+    /// What to start.
+    Create,
+    /// Whether to delete these.
+    Delete(Vec<SessionId>),
+    /// Where to move these.
+    Move(Vec<SessionId>),
+    /// What to call this one.
+    Rename(SessionId),
+    /// What a project is: a new one, or this one.
+    Project(Option<ProjectId>),
+    /// Whether to delete this project.
+    DeleteProject(ProjectId),
     /// Nothing: it tells the keys.
     Keys,
 }
@@ -108,14 +115,15 @@ pub struct Actions {
     preferences: Preferences,
     router: Router,
     /// What is asked now.
-    pub ask: RwSignal<Option<Ask>>,
+    pub asked: RwSignal<Option<Ask>>,
     /// Why the last action failed.
     pub problem: RwSignal<Option<ApiError>>,
-    /// A command is to be composed, on the page of all sessions.
-    pub compose: RwSignal<bool>,
+    /// Counts what was done to several sessions at once.
+    pub done: RwSignal<u32>,
     /// The palette is open.
     pub palette: RwSignal<bool>,
-    busy: StoredValue<bool>,
+    /// A session is being started.
+    pub busy: RwSignal<bool>,
     offers: StoredValue<Vec<(u32, Offer)>>,
 }
 
@@ -127,11 +135,11 @@ impl Actions {
             overview: Overview::expect(),
             preferences: Preferences::expect(),
             router: Router::expect(),
-            ask: RwSignal::default(),
+            asked: RwSignal::default(),
             problem: RwSignal::default(),
-            compose: RwSignal::default(),
+            done: RwSignal::default(),
             palette: RwSignal::default(),
-            busy: StoredValue::new(false),
+            busy: RwSignal::default(),
             offers: StoredValue::new(Vec::new()),
         };
         provide_context(actions);
@@ -178,10 +186,9 @@ impl Actions {
     pub fn of_session(self, session: &Arc<SessionSummary>) -> Vec<Action> {
         let group: Arc<str> = "This session".into();
         let id = &session.session_id;
-        let ask = |name, icon, title, ask: fn(Arc<SessionSummary>) -> Ask| {
-            let session = Arc::clone(session);
-            let run = move || self.ask.set(Some(ask(Arc::clone(&session))));
-            Action::new(&group, name, icon, title, run)
+        let ask = |name, icon, title, ask: fn(SessionId) -> Ask| {
+            let id = id.clone();
+            Action::new(&group, name, icon, title, move || self.ask(ask(id.clone())))
         };
         let mut actions = Vec::new();
         let here = self.router.route();
@@ -207,8 +214,8 @@ impl Actions {
                 self.fork(other.clone(), None);
             }),
             ask("rename", IconName::Pencil, "Rename…", Ask::Rename),
-            ask("move", IconName::Folder, "Move…", Ask::Move),
-            ask("delete", IconName::Bin, "Delete…", Ask::Delete),
+            ask("move", IconName::Folder, "Move…", |id| Ask::Move(vec![id])),
+            ask("delete", IconName::Bin, "Delete…", |id| Ask::Delete(vec![id])),
         ]);
         actions.into_iter().map(|action| Action { keys: keys(action.name), ..action }).collect()
     }
@@ -223,10 +230,10 @@ impl Actions {
             Action::new(&start, "new-shell", IconName::Plus, "New shell", move || self.new_shell())
                 .about(self.shelf_name()),
             Action::new(&start, "new-command", IconName::Sliders, "Run a command…", move || {
-                if !self.router.is_list() {
-                    self.router.go(&Route::Sessions { shelf: Shelf::All });
-                }
-                self.compose.set(true);
+                self.ask(Ask::Create);
+            }),
+            Action::new(&start, "new-project", IconName::Folder, "New project…", move || {
+                self.ask(Ask::Project(None));
             }),
             theme(IconName::Moon, "Dark theme", ThemeChoice::Always(Theme::Dark)),
             theme(IconName::Sun, "Light theme", ThemeChoice::Always(Theme::Light)),
@@ -272,94 +279,18 @@ impl Actions {
         project.map(|name| format!("in {name}")).unwrap_or_default()
     }
 
+    /// Asks something.
+    pub fn ask(self, ask: Ask) {
+        self.asked.set(Some(ask));
+    }
+
     /// Tells the keys.
     pub fn tell_keys(self) {
-        self.ask.set(Some(Ask::Keys));
+        self.ask(Ask::Keys);
     }
 
     /// Closes the palette.
     pub fn close_palette(self) {
         self.palette.set(false);
-    }
-
-    /// Starts a login shell, in the project that is shown.
-    pub fn new_shell(self) {
-        let project = untrack(|| self.router.shelf().project().cloned());
-        let wish = CreateSession { project, ..CreateSession::default() };
-        self.start(async move |token| api::create(token, &wish).await);
-    }
-
-    /// Starts what a session runs once more.
-    pub fn duplicate(self, id: SessionId) {
-        self.start(async move |token| api::duplicate(token, &id).await);
-    }
-
-    /// Starts a session that has another one's output, up to an entry or all of it.
-    pub fn fork(self, id: SessionId, seq: Option<Seq>) {
-        let from = ForkSession { seq, name: None };
-        self.start(async move |token| api::fork(token, &id, &from).await);
-    }
-
-    fn start(self, start: impl AsyncFnOnce(Option<&str>) -> Result<Created, ApiError> + 'static) {
-        if self.busy.get_value() {
-            return;
-        }
-        self.busy.set_value(true);
-        let here = untrack(|| self.router.page());
-        spawn_local(async move {
-            let answer = start(self.access.token().as_deref()).await;
-            self.busy.set_value(false);
-            let Some(created) = self.take(answer) else { return };
-            // Who has left the page meanwhile is not taken to the new session.
-            if untrack(|| self.router.page()) == here {
-                self.router.go(&Route::Terminal(created.session_id));
-            }
-        });
-    }
-
-    /// Gives a session another name; an empty one takes the name away.
-    pub fn rename(self, id: SessionId, name: String) {
-        spawn_local(async move {
-            let answer = api::rename(self.access.token().as_deref(), &id, name).await;
-            if let Some(changed) = self.take(answer) {
-                self.overview.put(changed.session);
-            }
-        });
-    }
-
-    /// Moves a session to a project, or out of all.
-    pub fn move_to(self, id: SessionId, project: Option<ProjectId>) {
-        spawn_local(async move {
-            let answer = api::move_to(self.access.token().as_deref(), &id, project).await;
-            if let Some(changed) = self.take(answer) {
-                self.overview.put(changed.session);
-            }
-        });
-    }
-
-    /// Deletes a session, and leaves its pages.
-    pub fn delete(self, id: SessionId) {
-        spawn_local(async move {
-            let answer = api::delete(self.access.token().as_deref(), &id).await;
-            if self.take(answer).is_none() {
-                return;
-            }
-            self.overview.remove(&id);
-            let here = untrack(|| self.router.page());
-            if matches!(here, Route::Session(at) | Route::Terminal(at) if at == id) {
-                self.router.go(&Route::Sessions { shelf: Shelf::All });
-            }
-        });
-    }
-
-    /// What was asked for; otherwise shows why not.
-    fn take<T>(self, answer: Result<T, ApiError>) -> Option<T> {
-        match api::noting_refusal(self.access, answer) {
-            Ok(answer) => Some(answer),
-            Err(error) => {
-                self.problem.set(Some(error));
-                None
-            }
-        }
     }
 }

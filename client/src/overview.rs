@@ -99,6 +99,12 @@ impl Overview {
         all
     }
 
+    /// What is known of a project; tracked.
+    #[must_use]
+    pub fn project(self, id: &ProjectId) -> Option<Project> {
+        self.projects.with(|projects| projects.iter().find(|project| project.id == *id).cloned())
+    }
+
     /// A project's name; tracked.
     #[must_use]
     pub fn project_name(self, id: &ProjectId) -> Option<String> {

@@ -1,9 +1,7 @@
 //! The page of all sessions.
 
 mod arrange;
-pub mod create;
 mod desk;
-pub mod dialogs;
 pub mod list;
 pub mod row;
 pub mod row_menu;
@@ -11,20 +9,21 @@ pub mod sidebar;
 mod store;
 pub mod toolbar;
 
+use std::sync::Arc;
+
 use gloo_timers::callback::Timeout;
 use leptos::html;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
-use moorline_shared::rest::CreateSession;
 
 use desk::{Ask, Desk};
-use dialogs::Dialogs;
 use list::SessionList;
 use row_menu::RowMenu;
 use sidebar::{ShelfButton, Sidebar};
 use store::Store;
 use toolbar::Toolbar;
 
+use crate::actions::Action;
 use crate::bindings::keyboard::{self, Keys, Press};
 use crate::bindings::page;
 use crate::bindings::screen::Emulator;
@@ -43,10 +42,9 @@ pub fn SessionsPage() -> impl IntoView {
     let desk = Desk::provide(store);
     let field = NodeRef::<html::Input>::new();
     effect(move || page::set_title(&format!("{} · Moorline", sidebar::shelf_name(store))));
-    let start_shell = Callback::new(move |()| {
-        let project = untrack(|| store.router.shelf()).project().cloned();
-        store.create(CreateSession { project, ..CreateSession::default() });
-    });
+    let actions = desk.actions();
+    let start_shell = Callback::new(move |()| actions.new_shell());
+    actions.offer(move || offers(store, desk, field));
     let keys = keyboard::page_keys(move |press| shortcut(press, start_shell, desk, field));
     let _: StoredValue<(Keys, Timeout), LocalStorage> = StoredValue::new_local((keys, preload()));
     view! {
@@ -66,16 +64,41 @@ pub fn SessionsPage() -> impl IntoView {
             <div class="columns">
                 <Sidebar />
                 <main class="sessions">
-                    <Problem />
                     <Toolbar field />
                     <SessionList start_shell />
                     <Hints />
                 </main>
             </div>
             <RowMenu />
-            <Dialogs />
         </div>
     }
+}
+
+/// What only this page can do.
+fn offers(store: Store, desk: Desk, field: NodeRef<html::Input>) -> Vec<Action> {
+    let group: Arc<str> = "This list".into();
+    let search = move || {
+        if let Some(field) = field.get_untracked() {
+            page::focus(&field);
+        }
+    };
+    let mut offers = vec![
+        Action::new(&group, "search", IconName::Search, "Search the list", search).keys("/"),
+        Action::new(&group, "select-all", IconName::Stack, "Select all", move || desk.select_all())
+            .keys("a"),
+    ];
+    if let Some(id) = store.router.shelf().project().cloned() {
+        offers.push(Action::new(
+            &group,
+            "project",
+            IconName::Sliders,
+            "Change this project…",
+            move || {
+                desk.ask(Ask::Project(Some(id.clone())));
+            },
+        ));
+    }
+    offers
 }
 
 /// Most visits go on to a terminal.
@@ -90,7 +113,7 @@ fn preload() -> Timeout {
 
 #[component]
 fn NewButtons(start_shell: Callback<()>) -> impl IntoView {
-    let (store, desk) = (Store::expect(), Desk::expect());
+    let desk = Desk::expect();
     view! {
         <div class="button-pair">
             <button
@@ -98,7 +121,7 @@ fn NewButtons(start_shell: Callback<()>) -> impl IntoView {
                 data-testid="create"
                 title="Start your login shell (n)"
                 aria-label="New shell"
-                disabled=store.creating
+                disabled=desk.actions().busy
                 on:click=move |_| start_shell.run(())
             >
                 <Icon name=IconName::Plus />
@@ -113,29 +136,6 @@ fn NewButtons(start_shell: Callback<()>) -> impl IntoView {
             >
                 <Icon name=IconName::Sliders />
             </button>
-        </div>
-    }
-}
-
-/// Why the last action failed.
-#[component]
-fn Problem() -> impl IntoView {
-    let store = Store::expect();
-    let text = move || store.problem.with(|problem| problem.as_ref().map(ToString::to_string));
-    view! {
-        <div role="alert">
-            <When condition=move || store.problem.with(Option::is_some)>
-                <div class="notice bad" data-testid="problem">
-                    <span>{move || text()}</span>
-                    <button
-                        class="icon-button"
-                        aria-label="Close"
-                        on:click=move |_| store.problem.set(None)
-                    >
-                        <Icon name=IconName::Cross />
-                    </button>
-                </div>
-            </When>
         </div>
     }
 }

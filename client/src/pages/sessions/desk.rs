@@ -1,31 +1,16 @@
 //! What the user does with the list: searches, sorts, selects, and is asked about.
 
 use leptos::prelude::*;
-use moorline_shared::id::{ProjectId, SessionId};
+use moorline_shared::id::SessionId;
 
 use super::arrange::{Sort, arrange, hold};
 use super::store::Store;
+use crate::actions::Actions;
+pub(super) use crate::actions::Ask;
 use crate::bindings::storage::{self, Area};
 use crate::components::when::effect;
 
 const SORT_KEY: &str = "moorline.sort";
-
-/// What a dialog asks.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Ask {
-    /// What to start.
-    Create,
-    /// Whether to delete these.
-    Delete(Vec<SessionId>),
-    /// Where to move these.
-    Move(Vec<SessionId>),
-    /// What to call this one.
-    Rename(SessionId),
-    /// What a project is: a new one, or this one.
-    Project(Option<ProjectId>),
-    /// Whether to delete this project.
-    DeleteProject(ProjectId),
-}
 
 /// What the user does with the list.
 #[derive(Debug, Clone, Copy)]
@@ -37,8 +22,7 @@ pub(super) struct Desk {
     order: Memo<Order>,
     /// Something points at the list: nothing may move below it.
     pub(super) held: RwSignal<bool>,
-    /// What a dialog asks now.
-    pub(super) asked: RwSignal<Option<Ask>>,
+    actions: Actions,
     /// Whose menu is open.
     pub(super) menu_of: RwSignal<Option<SessionId>>,
     selected: RwSignal<Vec<SessionId>>,
@@ -70,14 +54,15 @@ impl Desk {
             sort,
             order,
             held,
-            asked: RwSignal::default(),
+            actions: Actions::expect(),
             menu_of: RwSignal::default(),
             selected: RwSignal::default(),
             anchor: RwSignal::default(),
         };
-        // Another shelf is another table: nothing that is out of sight stays selected.
+        // Another shelf is another table: nothing that is out of sight stays selected, nor what
+        // something was done with.
         effect(move || {
-            let _ = (store.router.shelf(), wanted.track());
+            let _ = (store.router.shelf(), wanted.track(), desk.actions.done.track());
             desk.deselect();
         });
         provide_context(desk);
@@ -89,7 +74,12 @@ impl Desk {
     }
 
     pub(super) fn ask(self, ask: Ask) {
-        self.asked.set(Some(ask));
+        self.actions.ask(ask);
+    }
+
+    /// Everything that can be done.
+    pub(super) const fn actions(self) -> Actions {
+        self.actions
     }
 
     /// Sorts, and remembers how.

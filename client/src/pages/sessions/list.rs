@@ -147,12 +147,12 @@ fn EmptyShelf(start_shell: Callback<()>) -> impl IntoView {
 
 #[component]
 fn Beginnings(start_shell: Callback<()>) -> impl IntoView {
-    let (store, desk) = (Store::expect(), Desk::expect());
+    let desk = Desk::expect();
     view! {
         <div class="actions centred">
             <button
                 class="button primary"
-                disabled=store.creating
+                disabled=desk.actions().busy
                 on:click=move |_| start_shell.run(())
             >
                 "Start a shell" <kbd aria-hidden="true">"n"</kbd>

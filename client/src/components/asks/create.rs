@@ -5,11 +5,13 @@ use leptos::prelude::*;
 use moorline_shared::id::ProjectId;
 use moorline_shared::rest::CreateSession;
 
-use super::dialogs::FormActions;
-use super::store::Store;
+use super::forms::FormActions;
+use crate::actions::Actions;
 use crate::catalogue::Sessions;
-use crate::components::Field;
 use crate::components::field::typed;
+use crate::components::{Field, When};
+use crate::overview::Overview;
+use crate::route::Router;
 use crate::sorting::sorted;
 
 /// Asks what to run, where, under which name and in which project.
@@ -18,17 +20,17 @@ pub fn CreateForm(
     /// Closes the dialog.
     close: Callback<()>,
 ) -> impl IntoView {
-    let store = Store::expect();
+    let (actions, router) = (Actions::expect(), Router::expect());
     let command = NodeRef::<html::Input>::new();
     let cwd = NodeRef::<html::Input>::new();
     let name = NodeRef::<html::Input>::new();
-    let project = RwSignal::new(untrack(|| store.router.shelf()).project().cloned());
+    let project = RwSignal::new(untrack(|| router.shelf()).project().cloned());
     let problem = RwSignal::new(None::<String>);
     let submit = move |event: leptos::ev::SubmitEvent| {
         event.prevent_default();
         match wish(typed(command), typed(cwd), typed(name)) {
             Ok(wish) => {
-                store.create(CreateSession { project: project.get_untracked(), ..wish });
+                actions.create(CreateSession { project: project.get_untracked(), ..wish });
                 close.run(());
             }
             Err(Unbalanced) => {
@@ -60,8 +62,8 @@ pub fn CreateForm(
 /// The folders that sessions are in, as suggestions.
 #[component]
 fn Folders() -> impl IntoView {
-    let store = Store::expect();
-    let folders: Vec<String> = store.sessions.with_untracked(|sessions| {
+    let overview = Overview::expect();
+    let folders: Vec<String> = overview.sessions.with_untracked(|sessions| {
         let all = sessions.iter().flat_map(Sessions::iter);
         all.filter_map(|session| session.cwd.clone()).collect()
     });
@@ -73,29 +75,29 @@ fn Folders() -> impl IntoView {
 
 #[component]
 fn ProjectChoice(project: RwSignal<Option<ProjectId>>) -> impl IntoView {
-    let store = Store::expect();
-    let projects = untrack(|| store.projects.get());
-    if projects.is_empty() {
-        return ().into_any();
-    }
-    let options = projects.into_iter().map(|one| {
-        let chosen = project.with_untracked(|project| project.as_ref() == Some(&one.id));
-        view! { <option value=one.id.to_string() selected=chosen>{one.name}</option> }
-    });
+    let overview = Overview::expect();
+    let options = move || {
+        let options = overview.projects.get().into_iter().map(|one| {
+            let chosen = project.with_untracked(|project| project.as_ref() == Some(&one.id));
+            view! { <option value=one.id.to_string() selected=chosen>{one.name}</option> }
+        });
+        options.collect_view()
+    };
     view! {
-        <label class="field">
-            <span>"Project"</span>
-            <select
-                class="select"
-                data-testid="project"
-                on:change=move |event| project.set(event_target_value(&event).parse().ok())
-            >
-                <option value="">"None"</option>
-                {options.collect_view()}
-            </select>
-        </label>
+        <When condition=move || !overview.projects.with(Vec::is_empty)>
+            <label class="field">
+                <span>"Project"</span>
+                <select
+                    class="select"
+                    data-testid="project"
+                    on:change=move |event| project.set(event_target_value(&event).parse().ok())
+                >
+                    <option value="">"None"</option>
+                    {options}
+                </select>
+            </label>
+        </When>
     }
-    .into_any()
 }
 
 #[derive(Debug, PartialEq, Eq)]

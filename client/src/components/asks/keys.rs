@@ -1,0 +1,74 @@
+//! The keys of every page.
+
+use leptos::prelude::*;
+
+use crate::bindings::keyboard;
+
+type KeyRow = (&'static str, &'static str);
+
+const EVERYWHERE: [KeyRow; 2] = [("Ctrl+K", "All commands"), ("?", "These keys")];
+const EVERYWHERE_APPLE: [KeyRow; 2] = [("⌘K", "All commands"), ("?", "These keys")];
+const LIST: [KeyRow; 11] = [
+    ("n", "New shell"),
+    ("c", "Run a command"),
+    ("/", "Search"),
+    ("j  k", "Down and up"),
+    ("Enter", "Open the terminal"),
+    ("d", "Show the details"),
+    ("x  a", "Select one, all"),
+    ("r", "Rename"),
+    ("m", "Move to a project"),
+    ("Del", "Delete"),
+    (".", "More"),
+];
+const SESSION: [KeyRow; 8] = [
+    ("t", "Open the terminal"),
+    ("p", "Type a line to send"),
+    ("r", "Rename"),
+    ("d", "Duplicate"),
+    ("f", "Fork"),
+    ("m", "Move to a project"),
+    ("Del", "Delete"),
+    ("l", "All sessions"),
+];
+const TERMINAL: [KeyRow; 7] = [
+    ("Ctrl+Shift+P", "All commands"),
+    ("Ctrl+Shift+K", "Switch to another session"),
+    ("Ctrl+Shift+L", "All sessions"),
+    ("Ctrl+Shift+F", "Search"),
+    ("Ctrl+Shift+C", "Copy"),
+    ("Ctrl+Shift+V", "Paste"),
+    ("Ctrl+Shift + − 0", "Larger, smaller, usual letters"),
+];
+
+/// The keys of every page.
+#[component]
+pub fn KeyHelp(
+    /// Closes the dialog.
+    close: Callback<()>,
+) -> impl IntoView {
+    let everywhere: &[KeyRow] = if keyboard::is_apple() { &EVERYWHERE_APPLE } else { &EVERYWHERE };
+    let sections: [(&str, &[KeyRow]); 4] = [
+        ("Everywhere but in a terminal", everywhere),
+        ("All sessions", &LIST),
+        ("A session", &SESSION),
+        ("A terminal", &TERMINAL),
+    ];
+    let sections = sections.map(|(title, rows)| {
+        let rows = rows.iter().map(|(keys, what)| {
+            view! { <div class="key-row"><dt><kbd>{*keys}</kbd></dt><dd>{*what}</dd></div> }
+        });
+        view! {
+            <section>
+                <h3>{title}</h3>
+                <dl>{rows.collect_view()}</dl>
+            </section>
+        }
+    });
+    view! {
+        <div class="key-help">{sections.collect_view()}</div>
+        <div class="actions">
+            <button class="button" on:click=move |_| close.run(())>"Close"</button>
+        </div>
+    }
+}
