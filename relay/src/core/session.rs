@@ -28,8 +28,9 @@ use super::input::InputRefused;
 use super::requests::Requests;
 use super::told::Told;
 
-/// The host is asked for a picture whenever this much output has come since the last one.
-const PICTURE_EVERY_BYTES: u64 = BACKLOG_BYTES / 2;
+/// The host is asked for a picture whenever this much output has come since the last one, and a
+/// picture is worth storing when this much has come since the one that is stored.
+pub const PICTURE_EVERY_BYTES: u64 = BACKLOG_BYTES / 2;
 /// A picture with no more than this after it is as good as a fresh one.
 const FRESH_BYTES: u64 = 256 * 1024;
 /// Resets a terminal: the picture of a session that has put out nothing.

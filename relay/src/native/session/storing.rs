@@ -5,11 +5,9 @@ use std::sync::Arc;
 use moorline_shared::id::{Seq, SessionId};
 
 use super::{SessionHandle, State};
+use crate::core::session::PICTURE_EVERY_BYTES;
 use crate::native::store::{Batch, SessionRecord, Source};
 
-/// A picture is stored when this much output has come since the one before. After a restart the
-/// screen is painted from there.
-const PICTURE_EVERY_BYTES: u64 = 4 * 1024 * 1024;
 /// The time of the last activity is stored when it is this much later.
 const ACTIVITY_STEP_MS: u64 = 10_000;
 /// While nothing can be stored this much waits for better times; what is over it is given up.
