@@ -174,7 +174,8 @@ pub struct RenameSession {
 #[serde(rename_all = "camelCase")]
 pub struct MoveSession {
     /// The project to belong to; `null` for none.
-    #[serde(alias = "project")]
+    #[serde(alias = "project", deserialize_with = "Option::deserialize")]
+    #[cfg_attr(feature = "openapi", schema(required))]
     pub project_id: Option<ProjectId>,
 }
 
@@ -284,8 +285,9 @@ pub struct ProjectChanged {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase", default)]
 pub struct Prompt {
-    /// What is typed, followed by Enter; not empty, and at most 64 KiB.
+    /// What is typed, followed by Enter; at most 64 KiB.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = String, required, min_length = 1))]
     pub command: Option<String>,
     /// Files that it speaks of; they show up among the session's context files.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -14,6 +14,8 @@ pub struct Config {
     pub token: Option<String>,
     /// Origins besides its own whose pages may use it.
     pub allow_origins: Vec<String>,
+    /// Names by which browsers may address it, besides its addresses.
+    pub allow_hosts: Vec<String>,
     /// Who may show the client in a frame, as CSP sources.
     pub frame_ancestors: Vec<String>,
     /// The client's files; without it those in the binary.
@@ -24,12 +26,14 @@ pub struct Config {
 
 impl std::fmt::Debug for Config {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { listen, data_dir, token, allow_origins, frame_ancestors, dist, legacy } = self;
+        let Self { listen, data_dir, token, allow_origins, .. } = self;
+        let Self { allow_hosts, frame_ancestors, dist, legacy, .. } = self;
         f.debug_struct("Config")
             .field("listen", listen)
             .field("data_dir", data_dir)
             .field("token", &token.as_ref().map(|_| "…"))
             .field("allow_origins", allow_origins)
+            .field("allow_hosts", allow_hosts)
             .field("frame_ancestors", frame_ancestors)
             .field("dist", dist)
             .field("legacy", legacy)

@@ -29,7 +29,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::auth::{Access, OriginPolicy, Tickets, Tokens, VerifyError, presented};
+use super::auth::{Access, HostPolicy, OriginPolicy, Tickets, Tokens, VerifyError, presented};
 use super::clock::wall_ms;
 use super::registry::Registry;
 pub use assets::Client;
@@ -49,6 +49,8 @@ pub struct App {
     pub tickets: Tickets,
     /// What prompts have named.
     pub context: Context,
+    /// By which names it may be addressed.
+    pub hosts: HostPolicy,
     /// Which pages may talk to this relay.
     pub origins: OriginPolicy,
     /// The browser's client.
@@ -58,6 +60,8 @@ pub struct App {
     /// Whether the routes of before are served.
     pub legacy: bool,
 }
+
+const HEALTH: &str = "/healthz";
 
 /// All routes.
 pub fn router(app: Arc<App>) -> Router {
@@ -111,9 +115,14 @@ fn documented() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(openapi::document))
 }
 
-/// Refuses requests that change something and come from a page that is not trusted. The stream
-/// does the same by itself, in a way that browsers can read.
+/// Refuses requests that are not addressed to this relay, and those that change something and come
+/// from a page that is not trusted. The stream does the latter by itself, in a way that browsers
+/// can read.
 async fn check_origin(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    // Who watches over a relay may know it by any name.
+    if request.uri().path() != HEALTH && !app.hosts.allows(request.headers()) {
+        return ApiError::host().into_response();
+    }
     let changes = !matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
     if changes && !app.origins.allows(request.headers()) {
         return ApiError::origin().into_response();

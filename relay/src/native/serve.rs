@@ -12,7 +12,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 
-use super::auth::{Access, OriginPolicy, Tickets, Tokens};
+use super::auth::{Access, HostPolicy, OriginPolicy, Tickets, Tokens};
 use super::clock::{Clock, wall_ms};
 use super::config::Config;
 use super::http::{App, Client, Context, router};
@@ -69,6 +69,7 @@ impl Relay {
             tokens,
             tickets: Tickets::default(),
             context: Context::default(),
+            hosts: HostPolicy::new(config.allow_hosts, &config.allow_origins),
             origins: OriginPolicy::new(config.allow_origins),
             client: Client::new(config.dist),
             frame_ancestors: config.frame_ancestors,

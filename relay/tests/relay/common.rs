@@ -30,6 +30,7 @@ impl Server {
             data_dir: data_dir.to_path_buf(),
             token: Some(TOKEN.into()),
             allow_origins: vec![],
+            allow_hosts: vec![],
             frame_ancestors: vec!["'self'".into()],
             dist: Some(data_dir.join("dist")),
             legacy: true,

@@ -25,7 +25,7 @@ async fn what_is_wrong_with_a_request_is_said() {
     let server = Server::start(folder.path()).await;
     let auth = format!("authorization: Bearer {TOKEN}");
     let large = format!("{{\"name\":\"{}\"}}", "x".repeat(256 * 1024));
-    let cases: [(&str, &[&str], &str, u16, &str); 17] = [
+    let cases: [(&str, &[&str], &str, u16, &str); 20] = [
         ("GET /api/sessions", &[], "", 401, "Token required"),
         ("GET /api/sessions", &["authorization: Bearer no"], "", 401, "Token not valid"),
         ("GET /api/sessions?token=a-token-for-tests-only", &[], "", 401, "Token required"),
@@ -43,6 +43,9 @@ async fn what_is_wrong_with_a_request_is_said() {
         ("POST /api/sessions", &[&auth, JSON], "{\"driver\":\"x\"}", 400, "no driver `x`"),
         ("POST /api/sessions", &[&auth, JSON], "{\"command\":[]}", 400, "login shell"),
         ("POST /api/sessions", &[&auth, JSON, "origin: http://evil"], "", 403, "--allow-origin"),
+        ("GET /api/session/%ff%fe/status", &[&auth], "", 400, "Invalid session ID format"),
+        ("GET /sessions/unknown12/stream", &[&auth], "", 404, "Session not found"),
+        ("POST /api/sessions/unknown12/move", &[&auth, JSON], "{}", 400, "projectId"),
     ];
     for (head, headers, body, status, says) in cases {
         let (got, answer, text) = send(&server, head, headers, body).await;
@@ -53,6 +56,23 @@ async fn what_is_wrong_with_a_request_is_said() {
     }
     let (_, _, text) = send(&server, "GET /api/sessions", &[&auth], "").await;
     assert_eq!(text, r#"{"sessions":[],"total":0,"nextCursor":null}"#);
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_name_that_is_not_its_own_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(folder.path()).await;
+    let get = async |path: &str, host: &str| {
+        let head = format!("GET {path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n");
+        let answer = server.raw(&head).await;
+        answer.split(' ').nth(1).unwrap().parse::<u16>().unwrap()
+    };
+    for path in ["/sessions", "/api/openapi.json", "/docs/api", "/nothing"] {
+        assert_eq!(get(path, "rebound.example:3010").await, 403, "{path}");
+    }
+    assert_eq!(get("/healthz", "rebound.example:3010").await, 200);
+    assert_eq!(get("/docs/api", "localhost:3010").await, 200);
     server.stop().await;
 }
 

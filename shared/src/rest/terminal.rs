@@ -74,8 +74,9 @@ pub struct OutputPiece {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase", default)]
 pub struct TerminalInput {
-    /// What is typed, as it is; not empty, and at most 64 KiB.
+    /// What is typed, as it is; at most 64 KiB.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = String, required, min_length = 1))]
     pub data: Option<String>,
 }
 

@@ -43,6 +43,17 @@ pub(super) struct Options {
     )]
     allow_origins: Vec<String>,
 
+    /// A name of this relay, as a proxy in front of it passes on in `Host`: moor.example.org. Its
+    /// addresses, localhost and the names of trusted origins need none of this; * allows any.
+    /// May be repeated.
+    #[arg(
+        long = "allow-host",
+        env = "MOORLINE_ALLOW_HOST",
+        value_name = "NAME",
+        value_delimiter = ','
+    )]
+    allow_hosts: Vec<String>,
+
     /// Let pages of this origin show the client in a frame. May be repeated, and replaces the
     /// default.
     #[arg(long = "frame-ancestor", env = "MOORLINE_FRAME_ANCESTOR", value_name = "SOURCE", value_delimiter = ',', default_values = DEFAULT_FRAME_ANCESTORS)]
@@ -93,6 +104,7 @@ fn config(options: Options) -> anyhow::Result<Config> {
         data_dir: options.data_dir.path()?,
         token: options.token,
         allow_origins: options.allow_origins,
+        allow_hosts: options.allow_hosts,
         frame_ancestors: options.frame_ancestors,
         dist: options.dist,
         legacy: !options.no_legacy,

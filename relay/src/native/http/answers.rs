@@ -14,9 +14,18 @@ impl IntoResponses for Guarded {
     fn responses() -> Answers {
         errors(&[
             (401, "No token, or one that is wrong, expired or revoked: `unauthorized`."),
-            (403, "The token does not allow it, or the page is not trusted: `forbidden`."),
+            (403, "The token does not allow it, or page or `Host` are not trusted: `forbidden`."),
             (500, "A fault of the relay: `internal`."),
         ])
+    }
+}
+
+/// Of every route that asks for none.
+pub(super) enum Open {}
+
+impl IntoResponses for Open {
+    fn responses() -> Answers {
+        errors(&[(403, "Page or `Host` are not trusted: `forbidden`.")])
     }
 }
 

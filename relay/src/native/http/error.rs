@@ -55,6 +55,12 @@ impl ApiError {
             .with_message("This token does not allow that.")
     }
 
+    pub(super) fn host() -> Self {
+        Self::new(StatusCode::FORBIDDEN, "forbidden", "Host not allowed").with_message(
+            "Start the relay with `--allow-host <name>` if it is to be known by this name.",
+        )
+    }
+
     pub(super) fn origin() -> Self {
         Self::new(StatusCode::FORBIDDEN, "forbidden", "Origin not allowed").with_message(
             "Start the relay with `--allow-origin <origin>` to trust pages from there.",

@@ -11,6 +11,7 @@ use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder
 use utoipa::openapi::{Deprecated, OpenApi};
 use utoipa::{Modify, OpenApi as _};
 
+use super::answers::Open;
 use crate::native::auth::COOKIE;
 
 /// The tag of the routes of before.
@@ -87,7 +88,7 @@ impl Document {
 /// This document
 #[utoipa::path(
     get, path = "/api/openapi.json", tag = "Relay", operation_id = "openapi", security(()),
-    responses((status = 200, description = "OpenAPI.", body = Object)),
+    responses(Open, (status = 200, description = "OpenAPI.", body = Object)),
 )]
 pub(super) async fn document(
     Extension(Document(json)): Extension<Document>,

@@ -11,7 +11,7 @@ use moorline_shared::time::Time;
 
 use crate::native::auth::{COOKIE, TICKET_LIFETIME, presented};
 use crate::native::clock::wall_ms;
-use crate::native::http::answers::Guarded;
+use crate::native::http::answers::{Guarded, Open};
 use crate::native::http::error::ApiError;
 use crate::native::http::{App, Caller};
 
@@ -46,11 +46,9 @@ pub(in crate::native::http) async fn log_in(
 /// Take the cookie away
 #[utoipa::path(
     delete, path = "/api/login", tag = "Access", operation_id = "logOut", security(()),
-    responses(
+    responses(Open,
         (status = 200, description = "`Set-Cookie` takes it away.", body = Done,
-            headers(("set-cookie" = String, description = "`moorline_token=; Max-Age=0`"))),
-        (status = 403, description = "The page is not trusted: `forbidden`.",
-            body = moorline_shared::rest::ErrorBody)),
+            headers(("set-cookie" = String, description = "`moorline_token=; Max-Age=0`")))),
 )]
 pub(in crate::native::http) async fn log_out() -> WithCookie {
     with_cookie(format!("{COOKIE}=; Path=/; Max-Age=0; HttpOnly; SameSite=Strict"))

@@ -44,6 +44,7 @@ pub(in crate::native::http) struct Wanted {
     #[param(minimum = 1, maximum = 1000, default = 200)]
     limit: Option<usize>,
     /// The page after the one that had this `nextCursor`.
+    #[param(pattern = "^[a-zA-Z0-9_-]+$")]
     cursor: Option<String>,
 }
 

@@ -1,0 +1,103 @@
+//! By which names this relay may be addressed.
+//!
+//! A page of another site can have its own name resolve to this machine, and is of the same origin
+//! then as far as its browser can tell (DNS rebinding). What tells is the name in `Host`.
+
+use std::net::IpAddr;
+
+use axum::http::HeaderMap;
+use axum::http::header::HOST;
+
+/// Allows any name.
+const ANY: &str = "*";
+
+/// The names by which browsers may address this relay. An address is as good as `localhost`: no
+/// site can make its name one.
+#[derive(Debug, Clone, Default)]
+pub struct HostPolicy {
+    names: Vec<String>,
+}
+
+impl HostPolicy {
+    /// These names, as `moor.example.org`, and those of trusted origins.
+    #[must_use]
+    pub fn new(mut names: Vec<String>, origins: &[String]) -> Self {
+        let of_origins = origins.iter().filter_map(|origin| origin.split_once("://"));
+        names.extend(of_origins.map(|(_, authority)| name_of(authority).to_owned()));
+        Self { names }
+    }
+
+    /// Whether a request is addressed to this relay. One without `Host` is no browser's.
+    #[must_use]
+    pub fn allows(&self, headers: &HeaderMap) -> bool {
+        let Some(host) = headers.get(HOST) else { return true };
+        let Ok(authority) = host.to_str() else { return false };
+        let name = name_of(authority);
+        let same = |allowed: &String| allowed == ANY || allowed.eq_ignore_ascii_case(name);
+        is_address(name) || is_loopback(name) || self.names.iter().any(same)
+    }
+}
+
+/// Without the port, and without the dot that may end a whole name.
+fn name_of(authority: &str) -> &str {
+    let end = authority.rfind(']').map_or(0, |end| end + 1);
+    let port = authority[end..].find(':').map_or(authority.len(), |colon| end + colon);
+    let name = &authority[..port];
+    name.strip_suffix('.').unwrap_or(name)
+}
+
+fn is_address(name: &str) -> bool {
+    let inner = name.strip_prefix('[').and_then(|name| name.strip_suffix(']'));
+    inner.unwrap_or(name).parse::<IpAddr>().is_ok()
+}
+
+/// Names under `localhost` never leave the machine (RFC 6761).
+fn is_loopback(name: &str) -> bool {
+    let last = name.rsplit('.').next();
+    last.is_some_and(|last| last.eq_ignore_ascii_case("localhost"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn allows(policy: &HostPolicy, host: &str) -> bool {
+        policy.allows(&HeaderMap::from_iter([(HOST, host.parse().unwrap())]))
+    }
+
+    #[test]
+    fn addresses_loopback_and_listed_names_are_this_relay() {
+        let origins = ["https://notes.example:8443".to_owned(), "app://obsidian.md".to_owned()];
+        let policy = HostPolicy::new(vec!["moor.example".to_owned()], &origins);
+        for host in [
+            "127.0.0.1:3010",
+            "192.168.1.7",
+            "[::1]:3010",
+            "[fe80::1]",
+            "localhost",
+            "LocalHost:3010",
+            "a.localhost:3010",
+            "localhost.:3010",
+            "moor.example",
+            "Moor.Example.:443",
+            "notes.example",
+        ] {
+            assert!(allows(&policy, host), "{host}");
+        }
+        for host in [
+            "",
+            "evil.example",
+            "evil.example:3010",
+            "127.0.0.1.evil.example",
+            "localhost.evil.example",
+            "sub.moor.example",
+            "[",
+            "]:",
+            "1234",
+        ] {
+            assert!(!allows(&policy, host), "{host}");
+        }
+        assert!(policy.allows(&HeaderMap::new()));
+        assert!(allows(&HostPolicy::new(vec!["*".to_owned()], &[]), "any.example"));
+    }
+}
