@@ -176,8 +176,9 @@ impl Actions {
         if let Some(session) = here.and_then(|id| self.overview.session(id)) {
             all.extend(self.of_session(&session));
         }
-        all.extend(self.everywhere());
+        all.extend(self.beginnings());
         all.extend(self.ways(here));
+        all.extend(self.settings());
         all
     }
 
@@ -220,31 +221,34 @@ impl Actions {
         actions.into_iter().map(|action| Action { keys: keys(action.name), ..action }).collect()
     }
 
-    fn everywhere(self) -> Vec<Action> {
-        let start: Arc<str> = "Start".into();
-        let view: Arc<str> = "Moorline".into();
-        let theme = |icon, title, choice| {
-            Action::new(&view, "theme", icon, title, move || self.preferences.choose_theme(choice))
+    fn beginnings(self) -> Vec<Action> {
+        let group: Arc<str> = "Start".into();
+        let ask = |name, icon, title, ask: fn() -> Ask| {
+            Action::new(&group, name, icon, title, move || self.ask(ask()))
         };
         vec![
-            Action::new(&start, "new-shell", IconName::Plus, "New shell", move || self.new_shell())
+            Action::new(&group, "new-shell", IconName::Plus, "New shell", move || self.new_shell())
                 .about(self.shelf_name()),
-            Action::new(&start, "new-command", IconName::Sliders, "Run a command…", move || {
-                self.ask(Ask::Create);
-            }),
-            Action::new(&start, "new-project", IconName::Folder, "New project…", move || {
-                self.ask(Ask::Project(None));
-            }),
-            theme(IconName::Moon, "Dark theme", ThemeChoice::Always(Theme::Dark)),
-            theme(IconName::Sun, "Light theme", ThemeChoice::Always(Theme::Light)),
-            theme(IconName::System, "Theme as the system", ThemeChoice::System),
-            Action::new(&view, "keys", IconName::Keyboard, "Keyboard shortcuts", move || {
-                self.tell_keys();
-            }),
-            Action::new(&view, "api", IconName::Book, "API documentation", || page::load(API_PAGE)),
-            Action::new(&view, "forget", IconName::Leave, "Forget the token", move || {
-                self.access.forget();
-            }),
+            ask("new-command", IconName::Sliders, "Run a command…", || Ask::Create),
+            ask("new-project", IconName::Folder, "New project…", || Ask::Project(None)),
+        ]
+    }
+
+    fn settings(self) -> Vec<Action> {
+        let group: Arc<str> = "Moorline".into();
+        let action = |name, icon, title, run: fn(Self)| {
+            Action::new(&group, name, icon, title, move || run(self))
+        };
+        let choose = |icon, title, choice| {
+            Action::new(&group, "theme", icon, title, move || self.preferences.choose_theme(choice))
+        };
+        vec![
+            choose(IconName::Moon, "Dark theme", ThemeChoice::Always(Theme::Dark)),
+            choose(IconName::Sun, "Light theme", ThemeChoice::Always(Theme::Light)),
+            choose(IconName::System, "Theme as the system", ThemeChoice::System),
+            action("keys", IconName::Keyboard, "Keyboard shortcuts", Self::tell_keys),
+            action("api", IconName::Book, "API documentation", |_| page::load(API_PAGE)),
+            action("forget", IconName::Leave, "Forget the token", |own| own.access.forget()),
         ]
     }
 

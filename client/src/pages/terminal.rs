@@ -93,9 +93,11 @@ pub fn TerminalPage(
                 <Broken />
             </When>
             <Verdict id />
-            <When condition=move || !state.view.with(|view| view.link.is_final())>
-                <KeyBar />
-            </When>
+            <footer class="foot">
+                <When condition=move || !state.view.with(|view| view.link.is_final())>
+                    <KeyBar />
+                </When>
+            </footer>
             <ReadDialog reading />
         </div>
     }
