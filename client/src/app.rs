@@ -6,6 +6,7 @@ use crate::access::Access;
 use crate::actions::Actions;
 use crate::bindings::observe::{self, VisibleHeight};
 use crate::bindings::page;
+use crate::components::When;
 use crate::components::asks::Asks;
 use crate::components::palette::Palette;
 use crate::components::when::live;
@@ -28,13 +29,14 @@ pub fn App() -> impl IntoView {
     let _ = Actions::provide();
     page::remove_id("boot");
     view! {
-        <ErrorBoundary fallback=|_| view! { <p class="fault">"This page failed. Reload it."</p> }>
-            <Show when=move || !access.is_refused() fallback=AskToken>
-                {pages(router)}
-                <Palette />
-                <Asks />
-            </Show>
-        </ErrorBoundary>
+        <When condition=move || access.is_refused()>
+            <AskToken />
+        </When>
+        <When condition=move || !access.is_refused()>
+            {pages(router)}
+            <Palette />
+            <Asks />
+        </When>
     }
 }
 
