@@ -72,7 +72,11 @@ impl Front {
         let config = deployed(
             "caddy/Caddyfile",
             &[
-                ("\nmoorline.example.org {", &format!("\nhttp://{address} {{")),
+                // Any name, so that a scenario may choose one.
+                (
+                    "\nmoorline.example.org {",
+                    &format!("\nhttp://:{} {{\n\tbind 127.0.0.1", address.port()),
+                ),
                 ("127.0.0.1:3010", &upstream.to_string()),
             ],
         )?;

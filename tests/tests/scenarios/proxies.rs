@@ -10,9 +10,10 @@ use moorline_tests::expected::{self, Flood};
 use moorline_tests::follower::{Follower, Following};
 use moorline_tests::front::{Front, deployed};
 use moorline_tests::plain::{Plain, Said};
-use moorline_tests::relay::{Relay, TOKEN};
+use moorline_tests::relay::{Relay, Setup, TOKEN};
 use moorline_tests::sse::{Item, Sse, events_of};
 use moorline_tests::wire::Greeting;
+use reqwest::Method;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nginx_passes_streams_unchanged() -> Result<()> {
@@ -49,9 +50,27 @@ async fn streams_pass(relay: &Relay, front: &Front) -> Result<()> {
     let mut foreign = Plain::connect(front.address(), &path, &elsewhere).await?;
     ensure!(foreign.read_to_end().await?.1 == 4403);
     // What changes something is asked the same.
-    let origin = front.api().request(reqwest::Method::DELETE, &format!("/api/session/{session}"));
+    let origin = front.api().request(Method::DELETE, &format!("/api/session/{session}"));
     let answer = origin.header("Origin", front.url()).send().await?;
     ensure!(answer.status() == 200, "{}", answer.text().await?);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_public_name_reaches_the_relay_where_it_is_told() -> Result<()> {
+    const NAME: &str = "moorline.example.org";
+    let told =
+        Setup { arguments: ["--allow-host", NAME].map(str::to_owned).to_vec(), ..Setup::default() };
+    for (setup, known) in [(told, true), (Setup::default(), false)] {
+        let relay = Relay::start_with(setup).await?;
+        let session = relay.api().run_ready(expected::counter()).await?;
+        for front in [Front::nginx(relay.address()).await?, Front::caddy(relay.address()).await?] {
+            let wish = front.api().request(Method::POST, &format!("/api/session/{session}/prompt"));
+            let wish = wish.header("Host", NAME).header("Origin", format!("https://{NAME}"));
+            let status = wish.json(&serde_json::json!({"command": "x"})).send().await?.status();
+            ensure!((status == 200) == known, "{status} to a name that is known: {known}");
+        }
+    }
     Ok(())
 }
 

@@ -36,7 +36,7 @@ fn axe() -> Result<String> {
         .with_context(|| format!("there is no {}: run `cargo xtask setup`", path.display()))
 }
 
-/// Each page with something on it, and what shows that it is drawn.
+/// Each page of ours with something on it, and what shows that it is drawn.
 async fn pages(relay: &Relay) -> Result<Vec<(String, String)>> {
     let api = relay.api();
     let made = api.expect(201, Method::POST, "/api/projects", json!({"name": "notes"})).await?;
@@ -52,15 +52,11 @@ async fn pages(relay: &Relay) -> Result<Vec<(String, String)>> {
     let project = project.as_str().context("no id")?;
     let named = "document.body.innerText.includes('a session of a project')".to_owned();
     let live = "document.querySelector('[data-testid=status]')?.dataset.state === 'live'";
-    // Where a path may be broken is marked by characters that take no room.
-    let documented =
-        "document.body.innerText.replaceAll('\u{200b}', '').includes('/api/sessions')".to_owned();
     Ok(vec![
         ("/sessions".to_owned(), named.clone()),
         (format!("/sessions?project={project}"), named.clone()),
         (format!("/session/{of_project}"), named),
         (format!("/terminal/{by_itself}"), live.to_owned()),
-        ("/docs/api".to_owned(), documented),
     ])
 }
 
@@ -81,7 +77,7 @@ async fn scan(tab: &Tab, path: &str, axe: &str) -> Result<Vec<String>> {
             tab.prefer_scheme(scheme).await?;
             for Finding { impact, id, help, nodes } in tab.evaluate::<Vec<Finding>>(SCAN).await? {
                 if matches!(impact.as_deref(), Some("serious" | "critical")) {
-                    let nodes = nodes.join("\n  ");
+                    let nodes = nodes[..nodes.len().min(3)].join("\n  ");
                     found.push(format!("{path} at {width}, {scheme}: {id}: {help}\n  {nodes}"));
                 }
             }
@@ -114,7 +110,11 @@ async fn every_page_is_accessible() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_page_fits_a_narrow_screen() -> Result<()> {
     let relay = Relay::start().await?;
-    let pages = pages(&relay).await?;
+    let mut pages = pages(&relay).await?;
+    // Swagger UI's: nothing of ours to scan, but it must be shown. Where a path may be broken is
+    // marked by characters that take no room.
+    let paths = "document.body.innerText.replaceAll('\u{200b}', '').includes('/api/sessions')";
+    pages.push(("/docs/api".to_owned(), paths.to_owned()));
     Browser::run("every_page_fits_a_narrow_screen", async |browser| {
         for (path, sign) in &pages {
             let tab = browser.open(&format!("{}{path}", relay.url())).await?;
