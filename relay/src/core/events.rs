@@ -1,7 +1,7 @@
 //! One event stream: a session's log as server-sent events.
 //!
 //! Nothing is queued for a reader: each [`EventStream::poll_output`] reads the log at the stream's
-//! cursor. What an entry looks like is made once, however many streams read it ([`Encoded`]).
+//! cursor. What an entry looks like is made once, however many streams read it (`Encoded`).
 
 #[cfg(test)]
 mod tests;

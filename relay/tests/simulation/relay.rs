@@ -31,7 +31,7 @@ pub(crate) struct Relay {
 
 fn facts() -> Facts {
     Facts {
-        id: "session_1".parse().unwrap(),
+        id: "session_1".parse().expect("this is an id"),
         name: "simulated".into(),
         created_at: "2026-01-01T00:00:00Z".into(),
         driver: "pty".into(),

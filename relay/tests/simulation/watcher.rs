@@ -111,7 +111,9 @@ impl Watcher {
                     "{kind} of another incarnation, unannounced"
                 );
                 assert_eq!(cursor.seq, before.seq.next(), "{kind} is not the next one");
-                let told = data.get("content").map_or("", |content| content.as_str().unwrap());
+                let told = data
+                    .get("content")
+                    .map_or("", |content| content.as_str().expect("content is a text"));
                 let told = STANDARD.decode(told).expect("content is base64");
                 assert_eq!(published.get(cursor), Some(Published::digest(&told)), "{cursor}");
                 self.position = Some(cursor);
