@@ -22,7 +22,7 @@ The session's log as [server-sent events](https://html.spec.whatwg.org/multipage
 | event | fields | when |
 |---|---|---|
 | `connected` | `message`, `epoch`, `head`, `tail`, `from` | first; without an id |
-| `gap` | `reason` (`trimmed`, `epoch`), `from`, `to` | entries that were asked for are not retained, or of another incarnation; without an id |
+| `gap` | `reason` (`trimmed` with `from` and `to`, or `epoch`), `epoch` | entries that were asked for are not retained, or of another incarnation; without an id |
 | `session-created` | `mode`, `workingDir`, `name`, `command` | the process was started |
 | `session-output` | `seq`, `stream` (`stdout`), `content`; `encoding` where it is `base64` | output; a character is never cut |
 | `session-status` | `status` (`running`, `idle`, `exited`, `error`), `pid`, `uptime`, `cwd`, `exitCode`, `signal`, `command` | at the beginning, and on change |
