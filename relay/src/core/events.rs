@@ -264,7 +264,7 @@ fn encode(
 ) -> Bytes {
     let text = match entry {
         Entry::Output(frame) => output(id, cursor, frame, reader, encoding, wall_ms),
-        Entry::Event(event) => told(cursor, event),
+        Entry::Event(event) => told(id, cursor, event),
     };
     text.into()
 }
@@ -306,8 +306,9 @@ fn output(
     sse::encode(kind::SESSION_OUTPUT, Some(cursor), &data)
 }
 
-fn told(cursor: Cursor, entry: &EventEntry) -> String {
-    match entry.event() {
+/// Of a fork, the entries that it took over name the session that they come from.
+fn told(id: &SessionId, cursor: Cursor, entry: &EventEntry) -> String {
+    match entry.event().map(|event| Event { session_id: id.clone(), ..event }) {
         Some(event) => sse::encode(&event.kind, Some(cursor), &event.to_json()),
         // A damaged one still moves the cursor.
         None => sse::encode(kind::SESSION_ERROR, Some(cursor), "{}"),
