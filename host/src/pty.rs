@@ -87,6 +87,8 @@ pub struct Pty {
     pub reader: PtyReader,
     /// Takes input, sizes and signals. Cheap to clone.
     pub writer: PtyWriter,
+    /// The folder that it started in.
+    pub cwd: PathBuf,
 }
 
 /// How the program ended; `None` while it runs.
@@ -109,7 +111,7 @@ impl Pty {
         tokio::spawn(reap(child, ended));
         let (output, input) = halves(master).map_err(SpawnError::System)?;
         let reader = PtyReader::new(output, exit.clone());
-        Ok(Self { reader, writer: PtyWriter::new(input, exit, pid) })
+        Ok(Self { reader, writer: PtyWriter::new(input, exit, pid), cwd })
     }
 }
 

@@ -168,8 +168,9 @@ impl Registry {
     }
 
     async fn start(self: Arc<Self>, plan: Plan) -> Result<Arc<SessionHandle>, CreateError> {
-        let Plan { record, claim } = plan;
+        let Plan { mut record, claim } = plan;
         let pty = self.spawn(&record).await?;
+        record.cwd = Some(pty.cwd.to_string_lossy().into_owned());
         // Whoever is told of a session finds it, whatever happens to the relay next.
         let row = record.clone();
         if let Err(error) = self.services.writer.run(move |store| store.put_session(&row)).await {
@@ -200,7 +201,7 @@ impl Registry {
 
     /// Lets a session whose process was started be found, and follows its terminal.
     pub(super) fn run(self: &Arc<Self>, claim: Claim, handle: &Arc<SessionHandle>, pty: Pty) {
-        let Pty { reader, writer } = pty;
+        let Pty { reader, writer, .. } = pty;
         let id = claim.id.clone();
         tracing::info!(session = %id, pid = writer.pid(), "started");
         {
