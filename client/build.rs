@@ -45,7 +45,20 @@ fn bundle(packages: &Path) -> io::Result<String> {
         bundle += &format!("const {class}=(()=>{{{body};return {local}}})();\n");
     }
     let classes = MODULES.map(|(_, class)| class).join(",");
+    bundle += &style(packages)?;
     Ok(bundle + &format!("export{{{classes}}};\n"))
+}
+
+/// The emulator's style sheet as a script: it comes before the page's own, which change it.
+fn style(packages: &Path) -> io::Result<String> {
+    let path = packages.join("@xterm/xterm/css/xterm.css");
+    println!("cargo::rerun-if-changed={}", path.display());
+    let css = fs::read_to_string(path)?;
+    // A Rust literal of such a text is one of JavaScript, too.
+    Ok(format!(
+        "const style=document.createElement(\"style\");style.textContent={css:?};\
+         document.head.prepend(style);\n"
+    ))
 }
 
 /// Writes it where it is not there already, and says what it is called where it is served.

@@ -81,8 +81,8 @@ fn entries(store: Store, desk: Desk, id: SessionId) -> impl IntoView {
             store.router.go(&Route::Session(id));
         })}
         <hr />
-        {entry(IconName::Copy, "", "Duplicate", |_, desk, id| desk.actions().duplicate(id))}
-        {entry(IconName::Fork, "", "Fork", |_, desk, id| desk.actions().fork(id, None))}
+        {entry(IconName::Copy, "", "Duplicate", |_, desk, id| desk.actions().duplicate(&id, None))}
+        {entry(IconName::Fork, "", "Fork", |_, desk, id| desk.actions().fork(&id, None))}
         <hr />
         {entry(IconName::Folder, "m", "Move to project…", |_, desk, id| {
             desk.ask(Ask::Move(vec![id]));

@@ -12,31 +12,15 @@ use crate::route::{Route, Shelf};
 
 const SIDEBAR: &str = "projects";
 
-/// How many sessions are on each shelf.
-type Counts = Vec<(Option<ProjectId>, usize)>;
-
 /// All shelves. Where the page is narrow it is a drawer that [`ShelfButton`] opens.
 #[component]
 pub fn Sidebar() -> impl IntoView {
     let (store, desk) = (Store::expect(), Desk::expect());
-    let counts = Memo::new(move |_| {
-        let mut counts = Counts::new();
-        store.sessions.with(|sessions| {
-            for session in sessions.iter().flat_map(Sessions::iter) {
-                match counts.iter_mut().find(|(project, _)| *project == session.project) {
-                    Some((_, count)) => *count += 1,
-                    None => counts.push((session.project.clone(), 1)),
-                }
-            }
-        });
-        counts
-    });
-    let known = move || store.sessions.with(Option::is_some);
     let count = move |shelf: &Shelf| {
-        let mine = |(project, count): &(Option<ProjectId>, usize)| {
-            if shelf.holds(project.as_ref()) { *count } else { 0 }
+        let mine = |sessions: &Sessions| {
+            sessions.iter().filter(|session| shelf.holds(session.project.as_ref())).count()
         };
-        known().then(|| counts.with(|counts| counts.iter().map(mine).sum::<usize>()))
+        store.sessions.with(|sessions| sessions.as_ref().map(mine))
     };
     let entry = move |shelf: Shelf, icon, name: String| {
         let own = shelf.clone();
