@@ -10,7 +10,6 @@ use moorline_shared::id::{ProjectId, SessionId};
 use moorline_shared::rest::SessionSummary;
 
 use crate::access::Access;
-use crate::api::ApiError;
 use crate::bindings::page;
 use crate::components::{IconName, words};
 use crate::look::{Theme, ThemeChoice};
@@ -117,7 +116,7 @@ pub struct Actions {
     /// What is asked now.
     pub asked: RwSignal<Option<Ask>>,
     /// Why the last action failed.
-    pub problem: RwSignal<Option<ApiError>>,
+    pub problem: RwSignal<Option<String>>,
     /// Counts what was done to several sessions at once.
     pub done: RwSignal<u32>,
     /// The palette is open.
@@ -209,10 +208,10 @@ impl Actions {
         let (one, other) = (id.clone(), id.clone());
         actions.extend([
             Action::new(&group, "duplicate", IconName::Copy, "Duplicate", move || {
-                self.duplicate(one.clone());
+                self.duplicate(&one, None);
             }),
             Action::new(&group, "fork", IconName::Fork, "Fork", move || {
-                self.fork(other.clone(), None);
+                self.fork(&other, None);
             }),
             ask("rename", IconName::Pencil, "Rename…", Ask::Rename),
             ask("move", IconName::Folder, "Move…", |id| Ask::Move(vec![id])),

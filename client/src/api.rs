@@ -1,13 +1,10 @@
 //! The relay's REST API.
 
-use moorline_shared::id::{ProjectId, SessionId};
-use moorline_shared::rest::{
-    ChangeProject, Changed, CreateProject, CreateSession, Created, DuplicateSession, ErrorBody,
-    EventsStatus, ForkSession, MoveSession, ProjectChanged, Prompt, Prompted, RenameSession,
-    SessionContext, SessionList, SessionStatus,
-};
-use serde::Serialize;
+use leptos::task::spawn_local;
+use moorline_shared::id::{Epoch, Seq};
+use moorline_shared::rest::ErrorBody;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
 use crate::access::Access;
 use crate::bindings::fetch::{self, Call};
@@ -32,213 +29,113 @@ pub enum ApiError {
     Malformed,
 }
 
-/// Asks for something.
-///
-/// # Errors
-/// See [`ApiError`].
-pub async fn get<T: DeserializeOwned>(token: Option<&str>, path: &str) -> Result<T, ApiError> {
-    parse(&call(token, "GET", path, None).await?)
+/// A request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Request {
+    method: &'static str,
+    path: String,
+    body: Option<String>,
 }
 
-/// Sends something, and reads the answer.
-///
-/// # Errors
-/// See [`ApiError`].
-pub async fn send<T: DeserializeOwned>(
-    token: Option<&str>,
-    method: &str,
-    path: &str,
-    body: &impl Serialize,
-) -> Result<T, ApiError> {
-    let body = serde_json::to_string(body).map_err(|_| ApiError::Malformed)?;
-    parse(&call(token, method, path, Some(&body)).await?)
-}
+impl Request {
+    /// Asks for something.
+    #[must_use]
+    pub const fn get(path: String) -> Self {
+        Self { method: "GET", path, body: None }
+    }
 
-/// The newest sessions.
-///
-/// # Errors
-/// See [`ApiError`].
-pub async fn list(token: Option<&str>) -> Result<SessionList, ApiError> {
-    get(token, "/api/sessions").await
-}
+    /// Removes something.
+    #[must_use]
+    pub const fn delete(path: String) -> Self {
+        Self { method: "DELETE", path, body: None }
+    }
 
-/// What one session is and does.
-///
-/// # Errors
-/// See [`ApiError`].
-pub async fn status(token: Option<&str>, id: &SessionId) -> Result<SessionStatus, ApiError> {
-    get(token, &format!("/api/session/{id}/status")).await
-}
+    /// Sends nothing.
+    #[must_use]
+    pub const fn post_nothing(path: String) -> Self {
+        Self { method: "POST", path, body: None }
+    }
 
-/// The files that a session works with.
-///
-/// # Errors
-/// See [`ApiError`].
-pub async fn context(token: Option<&str>, id: &SessionId) -> Result<SessionContext, ApiError> {
-    get(token, &format!("/api/session/{id}/context")).await
-}
+    /// Sends something.
+    #[must_use]
+    pub fn post(path: String, body: &impl Serialize) -> Self {
+        Self { method: "POST", path, body: Some(json(body)) }
+    }
 
-/// Who reads a session's events.
-///
-/// # Errors
-/// See [`ApiError`].
-pub async fn readers(token: Option<&str>, id: &SessionId) -> Result<EventsStatus, ApiError> {
-    get(token, &format!("/api/session/{id}/events/status")).await
-}
-
-/// Types a line into a session.
-///
-/// # Errors
-/// See [`ApiError`].
-pub async fn prompt(
-    token: Option<&str>,
-    id: &SessionId,
-    command: String,
-) -> Result<Prompted, ApiError> {
-    let prompt = Prompt { command: Some(command), context: None };
-    send(token, "POST", &format!("/api/session/{id}/prompt"), &prompt).await
-}
-
-/// Starts a session.
-///
-/// # Errors
-/// See [`ApiError`].
-pub async fn create(token: Option<&str>, session: &CreateSession) -> Result<Created, ApiError> {
-    send(token, "POST", "/api/sessions", session).await
-}
-
-/// Starts the same command again, as a new session.
-///
-/// # Errors
-/// See [`ApiError`].
-pub async fn duplicate(token: Option<&str>, id: &SessionId) -> Result<Created, ApiError> {
-    let path = format!("/api/sessions/{id}/duplicate");
-    send(token, "POST", &path, &DuplicateSession::default()).await
-}
-
-/// Starts a new session that has this one's output so far, or up to an entry.
-///
-/// # Errors
-/// See [`ApiError`].
-pub async fn fork(
-    token: Option<&str>,
-    id: &SessionId,
-    from: &ForkSession,
-) -> Result<Created, ApiError> {
-    send(token, "POST", &format!("/api/sessions/{id}/fork"), from).await
-}
-
-/// Gives a session another name; an empty one takes the name away.
-///
-/// # Errors
-/// See [`ApiError`].
-pub async fn rename(
-    token: Option<&str>,
-    id: &SessionId,
-    name: String,
-) -> Result<Changed, ApiError> {
-    send(token, "PATCH", &format!("/api/sessions/{id}"), &RenameSession { name }).await
-}
-
-/// Moves a session to a project, or out of all.
-///
-/// # Errors
-/// See [`ApiError`].
-pub async fn move_to(
-    token: Option<&str>,
-    id: &SessionId,
-    project_id: Option<ProjectId>,
-) -> Result<Changed, ApiError> {
-    send(token, "POST", &format!("/api/sessions/{id}/move"), &MoveSession { project_id }).await
-}
-
-/// Ends a session and removes it.
-///
-/// # Errors
-/// See [`ApiError`].
-pub async fn delete(token: Option<&str>, id: &SessionId) -> Result<(), ApiError> {
-    match call(token, "DELETE", &format!("/api/session/{id}"), None).await {
-        // A session that is gone already is what was wanted.
-        Ok(_) | Err(ApiError::Missing(_)) => Ok(()),
-        Err(error) => Err(error),
+    /// Changes something.
+    #[must_use]
+    pub fn patch(path: String, body: &impl Serialize) -> Self {
+        Self { method: "PATCH", path, body: Some(json(body)) }
     }
 }
 
-/// Makes a project.
+fn json(body: &impl Serialize) -> String {
+    serde_json::to_string(body).expect("bodies have text keys and no floats")
+}
+
+/// Sends a request with the page's token, and tells the answer; a refused token is told to the page,
+/// too. All requests go this way, however they begin and whatever follows: it is compiled once.
+pub fn ask(
+    access: Access,
+    request: Request,
+    then: impl FnOnce(Result<String, ApiError>) + 'static,
+) {
+    let then = move |answer| {
+        if answer == Err(ApiError::Unauthorized) {
+            access.refuse();
+        }
+        then(answer);
+    };
+    dispatch(access.token(), request, Box::new(then));
+}
+
+/// As [`ask`], with a token that the page does not have yet, or no longer.
+pub fn ask_as(
+    token: Option<String>,
+    request: Request,
+    then: impl FnOnce(Result<String, ApiError>) + 'static,
+) {
+    dispatch(token, request, Box::new(then));
+}
+
+fn dispatch(
+    token: Option<String>,
+    request: Request,
+    then: Box<dyn FnOnce(Result<String, ApiError>)>,
+) {
+    spawn_local(async move {
+        let Request { method, path, body } = &request;
+        let (token, body) = (token.as_deref(), body.as_deref());
+        let answer = fetch::send(Call { method, path, token, body, last_event_id: None }).await;
+        then(match answer {
+            Ok(answer) if (200..300).contains(&answer.status) => Ok(answer.text),
+            Ok(answer) => Err(refusal(answer.status, &answer.text)),
+            Err(_) => Err(ApiError::Unreachable),
+        });
+    });
+}
+
+/// Reads an answer.
 ///
 /// # Errors
-/// See [`ApiError`].
-pub async fn create_project(
-    token: Option<&str>,
-    project: &CreateProject,
-) -> Result<ProjectChanged, ApiError> {
-    send(token, "POST", "/api/projects", project).await
-}
-
-/// Gives a project another name or folder.
-///
-/// # Errors
-/// See [`ApiError`].
-pub async fn change_project(
-    token: Option<&str>,
-    id: &ProjectId,
-    change: &ChangeProject,
-) -> Result<ProjectChanged, ApiError> {
-    send(token, "PATCH", &format!("/api/projects/{id}"), change).await
-}
-
-/// Removes a project; its sessions stay.
-///
-/// # Errors
-/// See [`ApiError`].
-pub async fn delete_project(token: Option<&str>, id: &ProjectId) -> Result<(), ApiError> {
-    match call(token, "DELETE", &format!("/api/projects/{id}"), None).await {
-        Ok(_) | Err(ApiError::Missing(_)) => Ok(()),
-        Err(error) => Err(error),
-    }
-}
-
-/// Asks for a cookie with what the token allows, for what can send no header.
-///
-/// # Errors
-/// See [`ApiError`].
-pub async fn log_in(token: Option<&str>) -> Result<(), ApiError> {
-    call(token, "POST", "/api/login", None).await.map(drop)
-}
-
-/// Gives the cookie back.
-///
-/// # Errors
-/// See [`ApiError`].
-pub async fn log_out() -> Result<(), ApiError> {
-    call(None, "DELETE", "/api/login", None).await.map(drop)
-}
-
-/// Reports a refused token to the page, and hands the error on.
-pub fn noting_refusal<T>(access: Access, result: Result<T, ApiError>) -> Result<T, ApiError> {
-    if matches!(result, Err(ApiError::Unauthorized)) {
-        access.refuse();
-    }
-    result
-}
-
-fn parse<T: DeserializeOwned>(text: &str) -> Result<T, ApiError> {
+/// [`ApiError::Malformed`].
+pub fn parse<T: DeserializeOwned>(text: &str) -> Result<T, ApiError> {
     serde_json::from_str(text).map_err(|_| ApiError::Malformed)
 }
 
-async fn call(
-    token: Option<&str>,
-    method: &str,
-    path: &str,
-    body: Option<&str>,
-) -> Result<String, ApiError> {
-    let call = Call { method, path, token, body, last_event_id: None };
-    let answer = fetch::send(call).await.map_err(|_| ApiError::Unreachable)?;
-    if (200..300).contains(&answer.status) {
-        Ok(answer.text)
-    } else {
-        Err(refusal(answer.status, &answer.text))
-    }
+/// How large a session's log and screen are: what its status has besides what lists have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub struct Extent {
+    /// The log's incarnation.
+    pub epoch: Epoch,
+    /// The log's last entry.
+    pub head: Seq,
+    /// The oldest retained entry.
+    pub tail: Seq,
+    /// The terminal's columns.
+    pub cols: u16,
+    /// The terminal's rows.
+    pub rows: u16,
 }
 
 fn refusal(status: u16, text: &str) -> ApiError {

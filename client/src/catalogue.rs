@@ -3,10 +3,9 @@
 use std::sync::Arc;
 
 use moorline_shared::id::{ProjectId, SessionId};
-use moorline_shared::rest::{Overview, Project, SessionSummary};
+use moorline_shared::rest::{Project, SessionSummary};
 use moorline_shared::sse::SseEvent;
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
 
 use crate::sorting::sorted;
 
@@ -75,48 +74,37 @@ pub enum News {
     ProjectGone(ProjectId),
 }
 
-#[derive(Deserialize)]
-struct OneSession {
-    session: SessionSummary,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct GoneSession {
-    session_id: SessionId,
-}
-
-#[derive(Deserialize)]
-struct OneProject {
-    project: Project,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct GoneProject {
-    project_id: ProjectId,
+/// What a piece of news and the answer to a change can have; which of it is there depends on which
+/// it is. One form for all: each more is code to download.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Piece {
+    /// A session as it is now.
+    pub session: Option<SessionSummary>,
+    /// The session that was made, or that is gone.
+    pub session_id: Option<SessionId>,
+    /// A project as it is now.
+    pub project: Option<Project>,
+    /// The project that is gone.
+    pub project_id: Option<ProjectId>,
+    sessions: Vec<SessionSummary>,
+    projects: Vec<Project>,
 }
 
 impl News {
     /// Reads an event; `None` for what this page does not know.
     #[must_use]
     pub fn of(event: &SseEvent) -> Option<Self> {
+        let piece: Piece = serde_json::from_str(&event.data).ok()?;
         Some(match event.kind.as_str() {
-            "sessions" => {
-                let all: Overview = read(event)?;
-                Self::All(Sessions::new(all.sessions), all.projects)
-            }
-            "session" => Self::Session(Arc::new(read::<OneSession>(event)?.session)),
-            "session-deleted" => Self::SessionGone(read::<GoneSession>(event)?.session_id),
-            "project" => Self::Project(read::<OneProject>(event)?.project),
-            "project-deleted" => Self::ProjectGone(read::<GoneProject>(event)?.project_id),
+            "sessions" => Self::All(Sessions::new(piece.sessions), piece.projects),
+            "session" => Self::Session(Arc::new(piece.session?)),
+            "session-deleted" => Self::SessionGone(piece.session_id?),
+            "project" => Self::Project(piece.project?),
+            "project-deleted" => Self::ProjectGone(piece.project_id?),
             _ => return None,
         })
     }
-}
-
-fn read<T: DeserializeOwned>(event: &SseEvent) -> Option<T> {
-    serde_json::from_str(&event.data).ok()
 }
 
 /// Puts a project among the others, by name.

@@ -2,10 +2,9 @@
 //! or a link to a file, is let in by it.
 
 use leptos::prelude::*;
-use leptos::task::spawn_local;
 
 use crate::access::Access;
-use crate::api;
+use crate::api::{self, Request};
 use crate::bindings::page;
 
 /// Asks for the cookie once for each token, and gives it back when the token is forgotten. Whether
@@ -19,17 +18,14 @@ pub fn keep(access: Access) {
         let token = access.token_signal().get();
         match (&before, &token) {
             (Some(same), now) if same == now => {}
-            (_, Some(_)) => {
-                let token = token.clone();
-                spawn_local(async move {
-                    let _ = api::log_in(token.as_deref()).await;
-                });
-            }
-            (Some(Some(_)), None) => spawn_local(async {
-                let _ = api::log_out().await;
-            }),
+            (_, Some(_)) => api::ask_as(token.clone(), Request::post_nothing(login()), drop),
+            (Some(Some(_)), None) => api::ask_as(None, Request::delete(login()), drop),
             (_, None) => {}
         }
         token
     });
+}
+
+fn login() -> String {
+    "/api/login".to_owned()
 }

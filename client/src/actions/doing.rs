@@ -1,88 +1,88 @@
 //! Doing it: each asks the relay, and shows why where it refuses.
 
 use leptos::prelude::*;
-use leptos::task::spawn_local;
 use moorline_shared::id::{ProjectId, Seq, SessionId};
 use moorline_shared::rest::{
-    ChangeProject, CreateProject, CreateSession, Created, ForkSession, ProjectChanged,
+    ChangeProject, CreateProject, CreateSession, DuplicateSession, ForkSession, MoveSession,
+    RenameSession,
 };
 
 use super::Actions;
-use crate::api::{self, ApiError};
-use crate::catalogue;
+use crate::api::{self, ApiError, Request};
+use crate::catalogue::{self, Piece};
 use crate::route::{Route, Shelf};
 
 impl Actions {
     /// Starts a login shell, in the project that is shown.
     pub fn new_shell(self) {
         let project = untrack(|| self.router.shelf().project().cloned());
-        self.create(CreateSession { project, ..CreateSession::default() });
+        self.create(&CreateSession { project, ..CreateSession::default() });
     }
 
     /// Starts a session and opens it.
-    pub fn create(self, wish: CreateSession) {
-        self.start(async move |token| api::create(token, &wish).await);
+    pub fn create(self, wish: &CreateSession) {
+        self.start(Request::post("/api/sessions".to_owned(), wish));
     }
 
-    /// Starts what a session runs once more, and opens it.
-    pub fn duplicate(self, id: SessionId) {
-        self.start(async move |token| api::duplicate(token, &id).await);
+    /// Starts what a session runs once more, and opens it. It gets a name that tells of the first
+    /// one's where it is given none.
+    pub fn duplicate(self, id: &SessionId, name: Option<String>) {
+        let path = format!("/api/sessions/{id}/duplicate");
+        self.start(Request::post(path, &DuplicateSession { name }));
     }
 
     /// Starts a session that goes on from what another one has shown, up to an entry or all of it,
     /// and opens it.
-    pub fn fork(self, id: SessionId, seq: Option<Seq>) {
-        let from = ForkSession { seq, name: None };
-        self.start(async move |token| api::fork(token, &id, &from).await);
+    pub fn fork(self, id: &SessionId, seq: Option<Seq>) {
+        let path = format!("/api/sessions/{id}/fork");
+        self.start(Request::post(path, &ForkSession { seq, name: None }));
     }
 
-    fn start(self, start: impl AsyncFnOnce(Option<&str>) -> Result<Created, ApiError> + 'static) {
+    fn start(self, request: Request) {
         if self.busy.get_untracked() {
             return;
         }
         self.busy.set(true);
         let here = untrack(|| self.router.page());
-        spawn_local(async move {
-            let answer = start(self.access.token().as_deref()).await;
+        api::ask(self.access, request, move |answer| {
             self.busy.set(false);
-            let Some(created) = self.take(answer) else { return };
+            let Some(Piece { session_id: Some(id), .. }) = self.take(answer) else { return };
             // Who has left the page meanwhile is not taken to the new session.
             if untrack(|| self.router.page()) == here {
-                self.router.go(&Route::Terminal(created.session_id));
+                self.router.go(&Route::Terminal(id));
             }
         });
     }
 
     /// Gives a session another name; an empty one takes the name away.
-    pub fn rename(self, id: SessionId, name: String) {
-        spawn_local(async move {
-            let answer = api::rename(self.access.token().as_deref(), &id, name).await;
-            if let Some(changed) = self.take(answer) {
-                self.overview.put(changed.session);
-            }
-        });
+    pub fn rename(self, id: &SessionId, name: String) {
+        self.change(Request::patch(format!("/api/sessions/{id}"), &RenameSession { name }));
     }
 
     /// Moves sessions to a project, or out of all.
-    pub fn move_to(self, ids: Vec<SessionId>, project: Option<ProjectId>) {
+    pub fn move_to(self, ids: &[SessionId], project: Option<ProjectId>) {
         self.done.update(|done| *done += 1);
-        spawn_local(async move {
-            for id in ids {
-                let token = self.access.token();
-                let answer = api::move_to(token.as_deref(), &id, project.clone()).await;
-                let Some(changed) = self.take(answer) else { return };
-                self.overview.put(changed.session);
+        let body = MoveSession { project_id: project };
+        for id in ids {
+            self.change(Request::post(format!("/api/sessions/{id}/move"), &body));
+        }
+    }
+
+    fn change(self, request: Request) {
+        api::ask(self.access, request, move |answer| {
+            if let Some(Piece { session: Some(session), .. }) = self.take(answer) {
+                self.overview.put(session);
             }
         });
     }
 
-    /// Deletes sessions, one after the other, and leaves their pages.
+    /// Deletes sessions and leaves their pages.
     pub fn delete(self, doomed: Vec<SessionId>) {
         self.done.update(|done| *done += 1);
-        spawn_local(async move {
-            for id in doomed {
-                let answer = api::delete(self.access.token().as_deref(), &id).await;
-                if self.take(answer).is_none() {
+        for id in doomed {
+            let request = Request::delete(format!("/api/session/{id}"));
+            api::ask(self.access, request, move |answer| {
+                if self.take(gone(answer)).is_none() {
                     return;
                 }
                 self.overview.remove(&id);
@@ -90,47 +90,37 @@ impl Actions {
                 if matches!(here, Route::Session(at) | Route::Terminal(at) if at == id) {
                     self.router.go(&Route::Sessions { shelf: Shelf::All });
                 }
-            }
-        });
+            });
+        }
     }
 
     /// Makes a project and shows it, or changes one.
     pub fn save_project(self, id: Option<ProjectId>, name: String, directory: String) {
-        spawn_local(async move {
-            let answer = self.send_project(id.as_ref(), name, directory).await;
-            let Some(changed) = self.take(answer) else { return };
-            let made = changed.project.id.clone();
-            self.overview.projects.update(|all| catalogue::put_project(all, changed.project));
+        let request = match &id {
+            Some(id) => {
+                let change = ChangeProject { name: Some(name), directory: Some(directory) };
+                Request::patch(format!("/api/projects/{id}"), &change)
+            }
+            None => {
+                let directory = Some(directory).filter(|directory| !directory.is_empty());
+                Request::post("/api/projects".to_owned(), &CreateProject { name, directory })
+            }
+        };
+        api::ask(self.access, request, move |answer| {
+            let Some(Piece { project: Some(project), .. }) = self.take(answer) else { return };
+            let made = project.id.clone();
+            self.overview.projects.update(|all| catalogue::put_project(all, project));
             if id.is_none() && self.router.is_list() {
                 self.router.go(&Route::Sessions { shelf: Shelf::Project(made) });
             }
         });
     }
 
-    async fn send_project(
-        self,
-        id: Option<&ProjectId>,
-        name: String,
-        directory: String,
-    ) -> Result<ProjectChanged, ApiError> {
-        let token = self.access.token();
-        match id {
-            Some(id) => {
-                let change = ChangeProject { name: Some(name), directory: Some(directory) };
-                api::change_project(token.as_deref(), id, &change).await
-            }
-            None => {
-                let directory = Some(directory).filter(|directory| !directory.is_empty());
-                api::create_project(token.as_deref(), &CreateProject { name, directory }).await
-            }
-        }
-    }
-
     /// Removes a project and leaves its shelf; its sessions stay.
     pub fn delete_project(self, id: ProjectId) {
-        spawn_local(async move {
-            let answer = api::delete_project(self.access.token().as_deref(), &id).await;
-            if self.take(answer).is_none() {
+        let request = Request::delete(format!("/api/projects/{id}"));
+        api::ask(self.access, request, move |answer| {
+            if self.take(gone(answer)).is_none() {
                 return;
             }
             self.overview.projects.update(|all| all.retain(|project| project.id != id));
@@ -141,16 +131,17 @@ impl Actions {
     }
 
     /// What was asked for; otherwise shows why not.
-    fn take<T>(self, answer: Result<T, ApiError>) -> Option<T> {
-        match api::noting_refusal(self.access, answer) {
-            Ok(answer) => {
-                self.problem.set(None);
-                Some(answer)
-            }
-            Err(error) => {
-                self.problem.set(Some(error));
-                None
-            }
-        }
+    fn take(self, answer: Result<String, ApiError>) -> Option<Piece> {
+        let piece = answer.and_then(|text| api::parse(&text));
+        self.problem.set(piece.as_ref().err().map(ToString::to_string));
+        piece.ok()
+    }
+}
+
+/// What is gone already is what was wanted.
+fn gone(answer: Result<String, ApiError>) -> Result<String, ApiError> {
+    match answer {
+        Err(ApiError::Missing(_)) => Ok("{}".to_owned()),
+        other => other,
     }
 }

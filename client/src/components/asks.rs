@@ -100,7 +100,7 @@ fn Problem() -> impl IntoView {
         <div class="toast-place over" role="alert">
             <When condition=move || actions.problem.with(Option::is_some)>
                 <div class="toast" data-testid="problem">
-                    <span>{move || actions.problem.get().map(|problem| problem.to_string())}</span>
+                    <span>{move || actions.problem.get()}</span>
                     <button
                         class="icon-button"
                         aria-label="Close"

@@ -9,9 +9,11 @@ const HEIGHT: u64 = 400;
 /// A line of some width stays whole at both ends.
 const MARGIN: u64 = 10;
 
-/// What a chart shows.
+/// How a chart is drawn.
 #[derive(Debug, Clone, Copy)]
 pub struct Scale {
+    /// What it shows.
+    pub title: &'static str,
     /// So many steps fill it.
     pub steps: usize,
     /// How a value reads.
@@ -21,77 +23,41 @@ pub struct Scale {
 }
 
 /// Values over time, the newest at the right.
-#[component]
-pub fn Chart(
-    /// What they are.
-    title: &'static str,
-    /// The oldest first.
-    values: Memo<Vec<u64>>,
-    /// How they are drawn.
-    scale: Scale,
-) -> impl IntoView {
-    let now = move || values.with(|values| values.last().copied().unwrap_or_default());
-    let most = move || values.with(|values| values.iter().copied().max().unwrap_or_default());
-    let label =
-        move || format!("{title}: now {}, at most {}", (scale.say)(now()), (scale.say)(most()));
-    let shape = Memo::new(move |_| values.with(|values| outline(values, scale.steps)));
-    let width = scale.steps;
-    view! {
-        <figure class="chart">
-            <figcaption>
-                <span>{title}</span>
-                <strong>{move || (scale.say)(now())}</strong>
-            </figcaption>
-            <svg
-                viewBox=format!("0 0 {width} {HEIGHT}")
-                preserveAspectRatio="none"
-                role="img"
-                aria-label=label
-            >
-                <path
-                    class="chart-area"
-                    d=move || shape.with(|shape| shape.as_ref().map(Outline::area))
-                />
-                <path
-                    class="chart-line"
-                    d=move || shape.with(|shape| shape.as_ref().map(|shape| shape.line.clone()))
-                />
-            </svg>
-            <div class="chart-scale" aria-hidden="true">
-                <span>{scale.since}</span>
-                <span>{move || format!("most {}", (scale.say)(most()))}</span>
-            </div>
-        </figure>
-    }
+pub fn chart(scale: Scale, values: impl Fn() -> Vec<u64> + Send + Sync + 'static) -> impl IntoView {
+    view! { <figure class="chart" inner_html=move || drawing(scale, &values())></figure> }
 }
 
-/// The line above the values.
-#[derive(Debug, Clone, PartialEq)]
-struct Outline {
-    line: String,
-    left: usize,
+/// The chart as HTML. Nothing of it is of a session: it is all numbers and words of ours.
+fn drawing(scale: Scale, values: &[u64]) -> String {
+    let Scale { title, steps, say, since } = scale;
+    let now = say(values.last().copied().unwrap_or_default());
+    let most = say(values.iter().copied().max().unwrap_or_default());
+    let (line, left) = outline(values, steps).unwrap_or_default();
+    let area = if line.is_empty() { String::new() } else { format!("{line}V{HEIGHT}H{left}Z") };
+    format!(
+        "<figcaption><span>{title}</span><strong>{now}</strong></figcaption>\
+         <svg viewBox=\"0 0 {steps} {HEIGHT}\" preserveAspectRatio=\"none\" role=\"img\" \
+         aria-label=\"{title}: now {now}, at most {most}\"><path class=\"chart-area\" d=\"{area}\"/>\
+         <path class=\"chart-line\" d=\"{line}\"/></svg>\
+         <div class=\"chart-scale\" aria-hidden=\"true\"><span>{since}</span>\
+         <span>most {most}</span></div>"
+    )
 }
 
-impl Outline {
-    fn area(&self) -> String {
-        format!("{}V{HEIGHT}H{}Z", self.line, self.left)
-    }
-}
-
-/// Draws each value as one step; less than all steps begin further right. `None` without values.
-fn outline(values: &[u64], steps: usize) -> Option<Outline> {
+/// Draws each value as one step, and tells where the first begins: further right where they are
+/// less than all steps. `None` without values.
+fn outline(values: &[u64], steps: usize) -> Option<(String, usize)> {
     let values = &values[values.len().saturating_sub(steps)..];
     let most = values.iter().copied().max()?.max(1);
     let left = steps - values.len();
     let mut line = String::new();
     for (step, value) in values.iter().enumerate() {
-        let above = most - value;
-        let height = MARGIN + (HEIGHT - 2 * MARGIN).saturating_mul(above) / most;
+        let height = MARGIN + (HEIGHT - 2 * MARGIN).saturating_mul(most - value) / most;
         let from = if step == 0 { format!("M{left} ") } else { "V".to_owned() };
         // Writing to a String cannot fail.
         let _ = write!(line, "{from}{height}H{}", left + step + 1);
     }
-    Some(Outline { line, left })
+    Some((line, left))
 }
 
 #[cfg(test)]
@@ -101,16 +67,17 @@ mod tests {
 
     #[test]
     fn the_newest_value_is_at_the_right() {
-        let drawn = outline(&[0, 2, 1], 5).unwrap();
-        assert_eq!(drawn.line, "M2 390H3V10H4V200H5");
-        assert!(drawn.area().ends_with("H5V400H2Z"));
-        assert_eq!(outline(&[9, 9, 0], 1).unwrap().line, "M0 390H1");
+        assert_eq!(outline(&[0, 2, 1], 5), Some(("M2 390H3V10H4V200H5".into(), 2)));
+        assert_eq!(outline(&[9, 9, 0], 1), Some(("M0 390H1".into(), 0)));
+        let scale = Scale { title: "Bytes", steps: 5, say: |value| value.to_string(), since: "" };
+        let html = drawing(scale, &[0, 2, 1]);
+        assert!(html.contains("Bytes: now 1, at most 2") && html.contains("H5V400H2Z"), "{html}");
     }
 
     #[test]
     fn nothing_is_drawn_of_nothing() {
         assert_eq!(outline(&[], 5), None);
-        assert_eq!(outline(&[0], 2).unwrap().line, "M1 390H2");
+        assert_eq!(outline(&[0], 2), Some(("M1 390H2".into(), 1)));
         assert!(outline(&[u64::MAX, 1], 2).is_some());
     }
 }

@@ -40,7 +40,17 @@ pub fn Picker(
         },
         |_, _| true,
     );
-    node.on_load(|field| page::focus_soon(field.into()));
+    let list = format!("{name}-list");
+    let controls = list.clone();
+    node.on_load(move |field| {
+        // Here and not below: each attribute of its own name is compiled for itself.
+        let fixed =
+            [("aria-expanded", "true"), ("aria-autocomplete", "list"), ("enterkeyhint", "go")];
+        let fixed = fixed.map(|(name, value)| (name, value.to_owned()));
+        page::set_attributes(&field, &fixed);
+        page::set_attributes(&field, &[("aria-controls", controls)]);
+        page::focus_soon(field.into());
+    });
     effect(move || page::show_id(&format!("{name}-{}", chosen.get())));
     let pick = move |index: usize| {
         let action = found.with_untracked(|found| found.get(index).cloned());
@@ -71,7 +81,6 @@ pub fn Picker(
         });
         event.prevent_default();
     };
-    let list = format!("{name}-list");
     view! {
         <div class="picker">
             <input
@@ -80,9 +89,6 @@ pub fn Picker(
                 type="text"
                 role="combobox"
                 aria-label=label
-                aria-expanded="true"
-                aria-autocomplete="list"
-                aria-controls=list.clone()
                 aria-activedescendant=move || {
                     (!found.with(Vec::is_empty)).then(|| format!("{name}-{}", chosen.get()))
                 }
@@ -90,7 +96,6 @@ pub fn Picker(
                 autocomplete="off"
                 autocapitalize="off"
                 spellcheck="false"
-                enterkeyhint="go"
                 data-testid=format!("{name}-field")
                 on:keydown=on_key
                 on:input=move |event| {

@@ -3,7 +3,6 @@
 
 use leptos::html;
 use leptos::prelude::*;
-use leptos::reactive::spawn_local_scoped_with_cancellation;
 use leptos::task::spawn_local;
 use moorline_shared::id::SessionId;
 use std::rc::Rc;
@@ -279,9 +278,15 @@ pub fn Stage(
     let preferences = Preferences::expect();
     let place = NodeRef::<html::Div>::new();
     place.on_load(move |place| {
-        spawn_local_scoped_with_cancellation(async move {
-            match Emulator::load().await {
-                Ok(emulator) => state.begin(&emulator, &place, id, to_list),
+        let owner = Owner::current().unwrap_or_default();
+        spawn_local(async move {
+            let loaded = Emulator::load().await;
+            // The page may be gone by now.
+            if state.broken.try_get_untracked().is_none() {
+                return;
+            }
+            match loaded {
+                Ok(emulator) => owner.with(|| state.begin(&emulator, &place, id, to_list)),
                 Err(_) => state.broken.set(true),
             }
         });

@@ -2,10 +2,9 @@
 
 use leptos::html;
 use leptos::prelude::*;
-use leptos::task::spawn_local;
 
 use crate::access::{Access, token_in};
-use crate::api::{self, ApiError};
+use crate::api::{self, ApiError, Request};
 use crate::bindings::page;
 use crate::components::field::typed;
 use crate::components::{Field, Mark};
@@ -26,8 +25,8 @@ pub fn AskToken() -> impl IntoView {
             return;
         };
         set_busy.set(true);
-        spawn_local(async move {
-            let answer = api::list(Some(&token)).await;
+        let request = Request::get("/api/sessions?limit=1".to_owned());
+        api::ask_as(Some(token.clone()), request, move |answer| {
             set_busy.set(false);
             match answer {
                 // A token of one session may not list them all, and is good all the same.

@@ -8,6 +8,7 @@ pub mod preview;
 mod record;
 pub mod side;
 pub mod timeline;
+pub mod told;
 
 use leptos::prelude::*;
 use moorline_shared::id::SessionId;
@@ -130,15 +131,19 @@ fn content(record: Record, id: SessionId) -> AnyView {
 fn Crumbs() -> impl IntoView {
     let record = Record::expect();
     let overview = crate::overview::Overview::expect();
-    let project = Memo::new(move |_| {
-        let id = record.summary()?.project.clone()?;
-        let name = overview.project_name(&id)?;
-        Some((Route::Sessions { shelf: Shelf::Project(id) }.address(), name))
+    let project = live(move || {
+        let id = record.summary().and_then(|session| session.project.clone());
+        let link = id.and_then(|id| {
+            let name = overview.project_name(&id)?;
+            let address = Route::Sessions { shelf: Shelf::Project(id) }.address();
+            Some(view! { <a href=address>{name}</a> }.into_any())
+        });
+        link.unwrap_or_else(|| ().into_any())
     });
     view! {
         <nav class="crumbs" aria-label="Where this is">
             <a href="/sessions">"Sessions"</a>
-            {move || project.get().map(|(address, name)| view! { <a href=address>{name}</a> })}
+            {project}
         </nav>
     }
 }
@@ -147,12 +152,11 @@ fn Crumbs() -> impl IntoView {
 #[component]
 fn Waiting() -> impl IntoView {
     let record = Record::expect();
-    let problem = move || record.problem.get().map(|problem| problem.to_string());
     view! {
         <div role="alert">
             <When condition=move || record.problem.with(Option::is_some)>
                 <div class="notice bad" data-testid="problem">
-                    <span>{problem}</span>
+                    <span>{move || record.problem.get()}</span>
                     <button class="button quiet" on:click=move |_| record.load()>
                         <Icon name=IconName::Again />
                         <span>"Try again"</span>

@@ -4,14 +4,11 @@ use std::sync::Arc;
 
 use gloo_timers::callback::Timeout;
 use leptos::prelude::*;
-use leptos::task::spawn_local;
 use moorline_shared::id::SessionId;
 use moorline_shared::message::close;
-use moorline_shared::rest::{CreateSession, SessionSummary};
 
 use crate::access::Access;
 use crate::actions::{Action, Actions};
-use crate::api;
 use crate::bindings::keyboard;
 use crate::bindings::page::{self, PageEvent, PageWatch};
 use crate::components::dialog::Dialog;
@@ -310,44 +307,21 @@ fn Verdict(id: SessionId) -> impl IntoView {
     })
 }
 
-/// Starts the same command in the same folder again, as a new session.
+/// Starts the same command in the same folder again, as a new session of the same name.
 #[component]
 fn Again(id: SessionId) -> impl IntoView {
     let state = TerminalState::expect();
-    let access = Access::expect();
-    let router = Router::expect();
+    let actions = Actions::expect();
     let start = move |_| {
-        let id = id.clone();
-        spawn_local(async move {
-            let token = access.token();
-            let answer = async {
-                let list = api::list(token.as_deref()).await?.sessions;
-                let old = list.into_iter().find(|session| session.session_id == id);
-                api::create(token.as_deref(), &old.map(same_again).unwrap_or_default()).await
-            };
-            match api::noting_refusal(access, answer.await) {
-                Ok(created) => router.go(&Route::Terminal(created.session_id)),
-                Err(error) => state.tell(&error.to_string()),
-            }
-        });
+        let name = state.view.with_untracked(|view| view.name.clone());
+        // A session without a name is called by its id.
+        actions.duplicate(&id, Some(name.filter(|name| *name != id.as_str()).unwrap_or_default()));
     };
     view! {
         <button class="button primary" data-testid="again" on:click=start>
             <Icon name=IconName::Again />
             <span>"Start again"</span>
         </button>
-    }
-}
-
-fn same_again(old: SessionSummary) -> CreateSession {
-    let named = old.name != old.session_id.as_str();
-    CreateSession {
-        command: Some(old.command).filter(|command| !command.is_empty()),
-        cwd: old.cwd,
-        name: Some(old.name).filter(|_| named),
-        project: old.project,
-        driver: Some(old.driver),
-        ..CreateSession::default()
     }
 }
 

@@ -30,7 +30,7 @@ pub fn CreateForm(
         event.prevent_default();
         match wish(typed(command), typed(cwd), typed(name)) {
             Ok(wish) => {
-                actions.create(CreateSession { project: project.get_untracked(), ..wish });
+                actions.create(&CreateSession { project: project.get_untracked(), ..wish });
                 close.run(());
             }
             Err(Unbalanced) => {

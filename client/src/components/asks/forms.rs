@@ -74,16 +74,16 @@ pub fn MoveSessions(
     let (actions, overview) = (Actions::expect(), Overview::expect());
     // Where all of them are already.
     let ids = StoredValue::new(ids);
-    let from = Memo::new(move |_| {
+    let from = move || {
         let project = |id: &SessionId| overview.session(id).map(|session| session.project.clone());
         let mut projects: Vec<_> = ids.with_value(|ids| ids.iter().map(project).collect());
         projects.dedup();
         if projects.len() == 1 { projects.pop().flatten() } else { None }
-    });
+    };
     let place = move |icon, name: String, to: Option<ProjectId>| {
-        let here = from.with(|from| *from == Some(to.clone()));
+        let here = from() == Some(to.clone());
         let go = move |_| {
-            actions.move_to(ids.get_value(), to.clone());
+            ids.with_value(|ids| actions.move_to(ids, to.clone()));
             close.run(());
         };
         view! {
@@ -129,7 +129,7 @@ pub fn RenameForm(
     let value = named.filter(|name| name != id.as_str()).unwrap_or_default();
     let save = move |event: leptos::ev::SubmitEvent| {
         event.prevent_default();
-        actions.rename(id.clone(), typed(node).unwrap_or_default());
+        actions.rename(&id, typed(node).unwrap_or_default());
         close.run(());
     };
     view! {

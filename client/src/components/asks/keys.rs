@@ -57,6 +57,7 @@ pub fn KeyHelp(
     let sections = sections.map(|(title, rows)| {
         let rows = rows.iter().map(|(keys, what)| {
             view! { <div class="key-row"><dt><kbd>{*keys}</kbd></dt><dd>{*what}</dd></div> }
+                .into_any()
         });
         view! {
             <section>

@@ -18,7 +18,7 @@ pub fn Head() -> impl IntoView {
         move || record.summary().map(|session| read(&session)).unwrap_or_default()
     };
     let running = move || {
-        let told = record.told.get().and_then(|told| told.command.clone());
+        let told = record.told().and_then(|told| told.command().map(str::to_owned));
         let session = record.summary()?;
         let running = told.or_else(|| session.running.clone());
         running.filter(|_| !session.lifecycle.is_over())
@@ -62,7 +62,7 @@ fn Name() -> impl IntoView {
     let name = Memo::new(move |_| record.summary().map(|s| words::name(&s)).unwrap_or_default());
     view! {
         <div class="session-name">
-            <h1 data-testid="title" hidden=editing>{name}</h1>
+            <h1 data-testid="title" hidden=move || editing.get()>{move || name.get()}</h1>
             {move || if editing.get() {
                 view! { <Rename editing /> }.into_any()
             } else {
@@ -105,7 +105,7 @@ fn Rename(editing: RwSignal<bool>) -> impl IntoView {
         let name = name.trim().to_owned();
         editing.set(false);
         if name != before {
-            actions.rename(record.id(), name);
+            actions.rename(&record.id(), name);
         }
     };
     let submit = keep.clone();
@@ -124,7 +124,6 @@ fn Rename(editing: RwSignal<bool>) -> impl IntoView {
                 placeholder="Without a name"
                 autocomplete="off"
                 spellcheck="false"
-                maxlength="200"
                 data-testid="rename-field"
                 on:blur=move |_| keep()
                 on:keydown=move |event| {
@@ -150,13 +149,14 @@ fn ActionBar() -> impl IntoView {
     view! { <div class="session-actions" role="group" aria-label="Actions">{bar}</div> }
 }
 
-fn button(action: Action) -> impl IntoView {
+fn button(action: Action) -> AnyView {
     let Action { name, title, icon, run, keys, .. } = action;
     let hint = format!("{title} ({keys})");
     view! {
-        <button class="button" class:dire=name == "delete" title=hint data-testid=name on:click=move |_| run.run(())>
+        <button class=if name == "delete" { "button dire" } else { "button" } title=hint data-testid=name on:click=move |_| run.run(())>
             <Icon name=icon />
             <span>{title}</span>
         </button>
     }
+    .into_any()
 }

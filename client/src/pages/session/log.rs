@@ -19,15 +19,15 @@ const SHOWN_MORE: usize = 120;
 pub fn Log() -> impl IntoView {
     let record = Record::expect();
     let shown = RwSignal::new(SHOWN_AT_FIRST);
-    let count = Memo::new(move |_| record.timeline.with(|timeline| timeline.rows().count()));
-    let rows = Memo::new(move |_| {
+    let count = Memo::new(move |_| record.book.with(|book| book.timeline.rows().count()));
+    let rows = move || {
         let newest = |timeline: &Timeline| {
-            timeline.rows().rev().take(shown.get()).map(|row| row.seq).collect::<Vec<_>>()
+            timeline.rows().rev().take(shown.get()).map(|row| row.seq.to_string()).collect()
         };
-        record.timeline.with(newest)
-    });
-    let empty = move || rows.with(Vec::is_empty);
-    let dropped = Memo::new(move |_| record.timeline.with(Timeline::has_dropped));
+        record.book.with(|book| newest(&book.timeline))
+    };
+    let empty = move || count.get() == 0;
+    let dropped = Memo::new(move |_| record.book.with(|book| book.timeline.has_dropped()));
     let hidden = move || count.get() > shown.get();
     let earlier = move || record.has_earlier.get() && !dropped.get() && record.caught_up.get();
     let more = move |_| {
@@ -48,7 +48,7 @@ pub fn Log() -> impl IntoView {
             </When>
             <ol class="events" data-testid="timeline">
                 {each(
-                    move || rows.with(|rows| rows.iter().map(ToString::to_string).collect()),
+                    rows,
                     |seq| {
                         let seq = Seq(seq.parse().unwrap_or_default());
                         view! { <Entry seq /> }.into_any()
@@ -71,16 +71,16 @@ pub fn Log() -> impl IntoView {
 fn Entry(seq: Seq) -> impl IntoView {
     let record = Record::expect();
     let actions = Actions::expect();
-    let row = Memo::new(move |_| record.timeline.with(|timeline| timeline.row(seq).cloned()));
-    let at = Memo::new(move |_| row.with(|row| row.as_ref().and_then(|row| row.at)));
+    let row = Memo::new(move |_| record.book.with(|book| book.timeline.row(seq).cloned()));
+    let at = move || row.with(|row| row.as_ref()?.at);
     let ago = move || {
         record.beat.track();
-        at.get().map(|at| words::ago(clock::wall_ms() - at as f64))
+        at().map(|at| words::ago(clock::wall_ms() - at as f64))
     };
-    let moment = move || at.get().map(|at| clock::local_date_time(at as f64));
+    let moment = move || at().map(|at| clock::local_date_time(at as f64));
     let fork = move |_| {
         if let Some(row) = row.get_untracked() {
-            actions.fork(record.id(), Some(row.last));
+            actions.fork(&record.id(), Some(row.last));
         }
     };
     view! {
@@ -145,7 +145,7 @@ fn text(what: What) -> AnyView {
             }
             view! {
                 <code class="event-command" title=command.line.clone()>{command.line.clone()}</code>
-                {failed.map(|code| view! { <span class="event-code">"exit " {code}</span> })}
+                {failed.map(|code| view! { <span class="event-code">{format!("exit {code}")}</span> }.into_any())}
                 <span class="event-faint">{facts.join(" · ")}</span>
             }
             .into_any()

@@ -2,13 +2,13 @@
 
 use leptos::html;
 use leptos::prelude::*;
-use leptos::task::spawn_local;
+use moorline_shared::rest::Prompt;
 use moorline_shared::session::ExitStatus;
 
 use super::record::Record;
 use crate::access::Access;
 use crate::actions::Actions;
-use crate::api;
+use crate::api::{self, Request};
 use crate::components::{Icon, IconName, When, words};
 use crate::route::Route;
 
@@ -19,9 +19,8 @@ pub(super) const PROMPT: &str = "prompt";
 #[component]
 pub fn Output() -> impl IntoView {
     let record = Record::expect();
-    let html = Memo::new(move |_| record.preview.with(super::preview::Preview::html));
-    let full_screen =
-        Memo::new(move |_| record.preview.with(super::preview::Preview::is_full_screen));
+    let html = Memo::new(move |_| record.book.with(|book| book.preview.html()));
+    let full_screen = Memo::new(move |_| record.book.with(|book| book.preview.is_full_screen()));
     let terminal = Route::Terminal(record.id()).address();
     let over = Memo::new(move |_| record.is_over());
     let empty = move || html.with(String::is_empty) && !full_screen.get();
@@ -39,7 +38,7 @@ pub fn Output() -> impl IntoView {
                 data-testid="preview"
                 hidden=empty
             >
-                <pre inner_html=html></pre>
+                <pre inner_html=move || html.get()></pre>
             </div>
             <When condition=empty>
                 <p class="panel-hint">
@@ -80,8 +79,8 @@ fn Ended() -> impl IntoView {
     };
     view! {
         <div class="panel-note" data-testid="ended">
-            <span class="bar-fill">{how}</span>
-            <button class="button" on:click=move |_| actions.duplicate(record.id())>
+            <span class="bar-fill">{move || how()}</span>
+            <button class="button" on:click=move |_| actions.duplicate(&record.id(), None)>
                 <Icon name=IconName::Again />
                 <span>"Start again"</span>
             </button>
@@ -95,7 +94,7 @@ fn PromptLine() -> impl IntoView {
     let record = Record::expect();
     let access = Access::expect();
     let field = NodeRef::<html::Input>::new();
-    let (problem, set_problem) = signal(None::<String>);
+    let problem = RwSignal::new(None::<String>);
     let busy = RwSignal::new(false);
     let submit = move |event: leptos::ev::SubmitEvent| {
         event.prevent_default();
@@ -104,19 +103,20 @@ fn PromptLine() -> impl IntoView {
             return;
         }
         busy.set(true);
-        set_problem.set(None);
-        let (token, id) = (access.token(), record.id());
-        spawn_local(async move {
-            let answer = api::prompt(token.as_deref(), &id, line).await;
+        problem.set(None);
+        let path = format!("/api/session/{}/prompt", record.id());
+        let prompt = Prompt { command: Some(line), context: None };
+        api::ask(access, Request::post(path, &prompt), move |answer| {
+            // The page may be gone by now.
             let _ = busy.try_set(false);
-            match api::noting_refusal(access, answer) {
+            match answer {
                 Ok(_) => {
                     if let Some(field) = field.try_get_untracked().flatten() {
                         field.set_value("");
                     }
                 }
                 Err(error) => {
-                    let _ = set_problem.try_set(Some(error.to_string()));
+                    let _ = problem.try_set(Some(error.to_string()));
                 }
             }
         });
@@ -133,15 +133,14 @@ fn PromptLine() -> impl IntoView {
                 autocomplete="off"
                 autocapitalize="off"
                 spellcheck="false"
-                enterkeyhint="send"
                 aria-invalid=move || problem.with(Option::is_some).then_some("true")
                 aria-describedby="prompt-problem"
                 data-testid="prompt"
             />
-            <button class="button" disabled=busy data-testid="send">
+            <button class="button" disabled=move || busy.get() data-testid="send">
                 {move || if busy.get() { "Sending…" } else { "Send" }}
             </button>
         </form>
-        <p id="prompt-problem" class="problem" role="alert" data-testid="prompt-problem">{problem}</p>
+        <p id="prompt-problem" class="problem" role="alert" data-testid="prompt-problem">{move || problem.get()}</p>
     }
 }

@@ -4,22 +4,22 @@ use std::sync::Arc;
 
 use gloo_timers::callback::{Interval, Timeout};
 use leptos::prelude::*;
-use leptos::task::spawn_local;
-use moorline_shared::event::{self, Event, kind};
+use moorline_shared::event::{Activity, kind};
 use moorline_shared::id::{Cursor, Epoch, Seq, SessionId};
-use moorline_shared::rest::{SessionStatus, SessionSummary};
+use moorline_shared::rest::SessionSummary;
 use moorline_shared::session::Size;
 use moorline_shared::sse::SseEvent;
-use serde::Deserialize;
 
 use super::history::{History, STEP_MS};
 use super::preview::Preview;
 use super::timeline::Timeline;
+use super::told::Told;
 use crate::access::Access;
 use crate::actions::{Action, Actions};
-use crate::api::{self, ApiError};
+use crate::api::{self, ApiError, Extent, Request};
 use crate::bindings::clock;
 use crate::bindings::observe::FrameRequest;
+use crate::components::when::effect;
 use crate::overview::Overview;
 use crate::route::Router;
 use crate::session::{EventStream, StreamStatus};
@@ -51,35 +51,61 @@ pub(super) struct Record {
     actions: Actions,
     overview: Overview,
     router: Router,
-    id: StoredValue<SessionId>,
     pub(super) presence: RwSignal<Presence>,
     /// Why the session's status did not come.
-    pub(super) problem: RwSignal<Option<ApiError>>,
-    /// The answer to the last question.
-    status: RwSignal<Option<Arc<SessionStatus>>>,
-    /// What the session said last of what it does.
-    pub(super) told: RwSignal<Option<Arc<event::Status>>>,
+    pub(super) problem: RwSignal<Option<String>>,
+    known: RwSignal<Known>,
     /// Of the session's events.
     pub(super) stream: RwSignal<StreamStatus>,
-    pub(super) timeline: RwSignal<Timeline>,
-    pub(super) preview: RwSignal<Preview>,
-    pub(super) history: RwSignal<History>,
+    pub(super) book: RwSignal<Book>,
     /// There are entries before those that were read.
     pub(super) has_earlier: RwSignal<bool>,
     /// Everything that was asked for has come.
     pub(super) caught_up: RwSignal<bool>,
     /// Counts up whenever times are to be shown anew.
     pub(super) beat: RwSignal<u32>,
-    reach: StoredValue<u64>,
-    position: StoredValue<Position>,
-    live: StoredValue<Option<Live>, LocalStorage>,
-    retry: StoredValue<Option<Timeout>, LocalStorage>,
+    own: StoredValue<Own, LocalStorage>,
 }
 
-/// What runs while the page is there.
-struct Live {
-    stream: EventStream,
-    frame: FrameRequest,
+/// What was said of the session last. Both are shared: they are handed on.
+#[derive(Clone, Default)]
+struct Known {
+    /// The answer to the last question.
+    standing: Option<Arc<Standing>>,
+    /// What it does, as it told.
+    told: Option<Arc<Told>>,
+}
+
+/// The answer to `GET /api/session/:id/status`. The type of `shared` reads both in one go, by much
+/// more code.
+pub(super) struct Standing {
+    summary: SessionSummary,
+    pub(super) extent: Extent,
+}
+
+impl Standing {
+    fn of(text: &str) -> Result<Self, ApiError> {
+        Ok(Self { summary: api::parse(text)?, extent: api::parse(text)? })
+    }
+}
+
+/// What is drawn of the session's events.
+pub(super) struct Book {
+    pub(super) timeline: Timeline,
+    pub(super) preview: Preview,
+    pub(super) history: History,
+}
+
+/// What nothing is drawn of.
+struct Own {
+    id: SessionId,
+    /// How many entries before the head are read.
+    reach: u64,
+    position: Position,
+    /// What runs while the page is there.
+    stream: Option<EventStream>,
+    frame: Option<FrameRequest>,
+    retry: Option<Timeout>,
 }
 
 /// Where the stream is in the log.
@@ -95,44 +121,41 @@ struct Position {
 impl Record {
     /// Asks for the session and follows it; known to all components below.
     pub(super) fn provide(id: SessionId) -> Self {
+        let history = History::new(clock::wall_ms());
+        let book = Book { timeline: Timeline::default(), preview: Preview::default(), history };
+        let position = Position::default();
+        let own = Own { id, reach: REACH, position, stream: None, frame: None, retry: None };
         let record = Self {
             access: Access::expect(),
             actions: Actions::expect(),
             router: Router::expect(),
             overview: Overview::expect(),
-            id: StoredValue::new(id),
             presence: RwSignal::new(Presence::Unknown),
             problem: RwSignal::default(),
-            status: RwSignal::default(),
-            told: RwSignal::default(),
+            known: RwSignal::default(),
             stream: RwSignal::default(),
-            timeline: RwSignal::default(),
-            preview: RwSignal::default(),
-            history: RwSignal::new(History::new(clock::wall_ms())),
+            book: RwSignal::new(book),
             has_earlier: RwSignal::new(false),
             caught_up: RwSignal::new(false),
             beat: RwSignal::default(),
-            reach: StoredValue::new(REACH),
-            position: StoredValue::default(),
-            live: StoredValue::new_local(None),
-            retry: StoredValue::new_local(None),
+            own: StoredValue::new_local(own),
         };
         record.overview.follow();
         record.load();
         let beat = Interval::new(STEP_MS, move || {
-            record.history.update(|history| history.advance(clock::wall_ms()));
+            record.book.update_untracked(|book| book.history.advance(clock::wall_ms()));
             record.beat.update(|beat| *beat += 1);
         });
         let _: StoredValue<Interval, LocalStorage> = StoredValue::new_local(beat);
-        let clients = Memo::new(move |_| record.summary().map(|session| session.clients));
-        Effect::new(move |before: Option<Option<usize>>| {
+        let clients = Memo::new(move |_| record.summary().map_or(0, |session| session.clients));
+        effect(move || {
             let now = clients.get();
-            record.history.update(|history| history.clients(now.unwrap_or_default()));
-            if before.flatten().is_some_and(|before| Some(before) != now) {
+            record.book.update_untracked(|book| book.history.clients(now));
+            record.beat.update(|beat| *beat += 1);
+            if record.presence.get_untracked() == Presence::Here {
                 // Whoever comes may bring another size.
                 record.load();
             }
-            now
         });
         provide_context(record);
         record
@@ -144,14 +167,15 @@ impl Record {
 
     /// Which session.
     pub(super) fn id(self) -> SessionId {
-        self.id.get_value()
+        self.own.with_value(|own| own.id.clone())
     }
 
     /// The session as in the list; tracked. A token of one session may not see the list.
     pub(super) fn summary(self) -> Option<Arc<SessionSummary>> {
-        let listed = self.id.with_value(|id| self.overview.session(id));
+        let listed = self.own.with_value(|own| self.overview.session(&own.id));
         listed.or_else(|| {
-            self.status.with(|status| status.as_ref().map(|s| Arc::new(s.summary.clone())))
+            let standing = self.standing()?;
+            Some(Arc::new(standing.summary.clone()))
         })
     }
 
@@ -172,86 +196,91 @@ impl Record {
     }
 
     /// What only its status tells; tracked.
-    pub(super) fn status(self) -> Option<Arc<SessionStatus>> {
-        self.status.get()
+    pub(super) fn standing(self) -> Option<Arc<Standing>> {
+        self.known.with(|known| known.standing.clone())
+    }
+
+    /// What it said last of what it does; tracked.
+    pub(super) fn told(self) -> Option<Arc<Told>> {
+        self.known.with(|known| known.told.clone())
     }
 
     /// The folder that it is in; tracked.
     pub(super) fn folder(self) -> Option<String> {
-        let told = self.told.get().and_then(|told| told.cwd.clone());
+        let told = self.told().and_then(|told| told.cwd.clone());
         told.or_else(|| self.summary()?.cwd.clone())
     }
 
     /// Asks what the session is, and follows it once that is known.
     pub(super) fn load(self) {
-        spawn_local(async move {
-            let (token, id) = (self.access.token(), self.id.try_get_value());
-            let Some(id) = id else { return };
-            let answer = api::status(token.as_deref(), &id).await;
+        let request = Request::get(format!("/api/session/{}/status", self.id()));
+        api::ask(self.access, request, move |answer| {
             // The page may be gone by now.
-            if self.id.try_get_value().is_none() {
+            if self.own.try_with_value(|_| ()).is_none() {
                 return;
             }
-            match api::noting_refusal(self.access, answer) {
-                Ok(status) => self.learn(status),
+            match answer.and_then(|text| Standing::of(&text)) {
+                Ok(standing) => self.learn(standing),
                 Err(ApiError::Missing(_)) => self.lose(Presence::Missing),
                 Err(error) => {
-                    self.problem.set(Some(error));
+                    self.problem.set(Some(error.to_string()));
                     let retry = Timeout::new(RETRY_MS, move || self.load());
-                    self.retry.set_value(Some(retry));
+                    self.own.update_value(|own| own.retry = Some(retry));
                 }
             }
         });
     }
 
-    fn learn(self, status: SessionStatus) {
+    fn learn(self, standing: Standing) {
         self.problem.set(None);
+        let extent = standing.extent;
+        self.known.update(|known| known.standing = Some(Arc::new(standing)));
         self.presence.set(Presence::Here);
-        let size = Size { cols: status.cols, rows: status.rows };
-        self.preview.update(|preview| preview.resize(size));
-        let (epoch, head, tail) = (status.epoch, status.head, status.tail);
-        self.status.set(Some(Arc::new(status)));
-        if self.live.with_value(Option::is_none) {
-            let reach = self.reach.get_value();
-            let first = head.0.saturating_sub(reach);
-            let oldest = tail.0.saturating_sub(1);
+        let size = Size { cols: extent.cols, rows: extent.rows };
+        self.book.update(|book| book.preview.resize(size));
+        if self.own.with_value(|own| own.stream.is_none()) {
+            let first = extent.head.0.saturating_sub(self.own.with_value(|own| own.reach));
+            let oldest = extent.tail.0.saturating_sub(1);
             self.has_earlier.set(first > oldest);
-            self.follow(Cursor { epoch, seq: Seq(first.max(oldest)) });
+            self.follow(Cursor { epoch: extent.epoch, seq: Seq(first.max(oldest)) });
         }
     }
 
     /// Reads the log again, from further back.
     pub(super) fn reach_further(self) {
-        self.reach.update_value(|reach| *reach = reach.saturating_mul(FURTHER));
-        self.live.set_value(None);
+        self.own.update_value(|own| {
+            own.reach = own.reach.saturating_mul(FURTHER);
+            own.stream = None;
+        });
         self.forget();
         self.load();
     }
 
     fn forget(self) {
-        self.timeline.set(Timeline::default());
-        self.preview.update(Preview::clear);
+        self.book.update(|book| {
+            book.timeline = Timeline::default();
+            book.preview.clear();
+        });
         self.caught_up.set(false);
     }
 
     fn follow(self, after: Cursor) {
-        let id = self.id();
         let stream = EventStream::open(
-            format!("/api/session/{id}/events?lastEventId={after}"),
+            format!("/api/session/{}/events?lastEventId={after}", self.id()),
             self.access.token(),
             move |event| self.hear(&event),
             move |status| self.stand(status),
         );
-        let frame = FrameRequest::new(move || {
-            self.timeline.notify();
-            self.preview.notify();
+        let frame = FrameRequest::new(move || self.book.notify());
+        self.own.update_value(|own| {
+            own.stream = Some(stream);
+            own.frame = Some(frame);
         });
-        self.live.set_value(Some(Live { stream, frame }));
     }
 
     /// Dials at once.
     pub(super) fn reconnect(self) {
-        self.live.with_value(|live| live.iter().for_each(|live| live.stream.retry()));
+        self.own.with_value(|own| own.stream.iter().for_each(EventStream::retry));
         self.overview.retry();
     }
 
@@ -266,90 +295,77 @@ impl Record {
     }
 
     fn lose(self, how: Presence) {
-        let was_here = self.presence.get_untracked() == Presence::Here;
-        let gone = self.presence.get_untracked() == Presence::Deleted;
-        if !gone {
-            self.presence.set(if was_here { Presence::Deleted } else { how });
+        match self.presence.get_untracked() {
+            Presence::Deleted => {}
+            Presence::Here => self.presence.set(Presence::Deleted),
+            Presence::Unknown | Presence::Missing => self.presence.set(how),
         }
     }
 
     fn hear(self, event: &SseEvent) {
+        let Ok(told) = serde_json::from_str::<Told>(&event.data) else { return };
         let seq = event.id.as_deref().and_then(|id| id.parse::<Cursor>().ok()).map(|id| id.seq);
         match (event.kind.as_str(), seq) {
-            (kind::CONNECTED, _) => self.connected(&event.data),
+            (kind::CONNECTED, _) => self.connected(&told),
             (kind::SESSION_DELETED, _) => self.presence.set(Presence::Deleted),
-            (kind::SESSION_OUTPUT, Some(seq)) => self.output(seq, &event.data),
-            (kind, seq) => {
-                let Ok(event) = serde_json::from_str::<Event>(&event.data) else { return };
-                self.happened(kind, seq, &event);
+            (kind::GAP, _) => {
+                self.book.update_untracked(|book| book.timeline.gap(told.to, told.timestamp));
             }
+            (kind::SESSION_OUTPUT, Some(seq)) => self.output(seq, &told),
+            (_, Some(seq)) => self.happened(seq, told),
+            _ => {}
         }
-        let head = self.position.with_value(|position| position.head);
+        let head = self.position().head;
         if seq.is_some_and(|seq| seq >= head) && !self.caught_up.get_untracked() {
             self.caught_up.set(true);
         }
-        self.live.with_value(|live| live.iter().for_each(|live| live.frame.ask()));
+        self.own.with_value(|own| own.frame.iter().for_each(FrameRequest::ask));
     }
 
-    fn connected(self, data: &str) {
-        #[derive(Deserialize)]
-        struct Connected {
-            epoch: Epoch,
-            head: Seq,
-        }
-        let Ok(Connected { epoch, head }) = serde_json::from_str(data) else { return };
-        let known = self.position.with_value(|position| position.epoch);
+    fn position(self) -> Position {
+        self.own.with_value(|own| own.position)
+    }
+
+    fn connected(self, told: &Told) {
+        let epoch = told.epoch.unwrap_or_default();
+        let known = self.position().epoch;
         if known != epoch && known != Epoch::default() {
             // Another log: nothing of the old one is true any more.
             self.forget();
         }
-        self.position.set_value(Position { epoch, head, opening: true });
+        let position = Position { epoch, head: told.head, opening: true };
+        self.own.update_value(|own| own.position = position);
     }
 
-    fn happened(self, kind: &str, seq: Option<Seq>, event: &Event) {
-        if kind == kind::GAP {
-            let to = event.fields.get("to").and_then(serde_json::Value::as_u64).unwrap_or_default();
-            let at = event.timestamp;
-            return self.timeline.update_untracked(|timeline| timeline.gap(Seq(to), at));
+    fn happened(self, seq: Seq, told: Told) {
+        let position = self.position();
+        let tells_now = told.status.is_some() && (position.opening || seq > position.head);
+        let is_entry = told.status.is_none() || !position.opening;
+        if is_entry {
+            self.book.update_untracked(|book| book.timeline.event(seq, &told));
+        } else {
+            self.own.update_value(|own| own.position.opening = false);
         }
-        let Some(seq) = seq else { return };
-        let mut opening = false;
-        if let Some(status) = event.status() {
-            self.position.update_value(|position| {
-                opening = std::mem::take(&mut position.opening);
-            });
-            let over = matches!(status.status, event::Activity::Exited | event::Activity::Error);
-            let news = self.told.with_untracked(|told| told.as_deref() != Some(&status));
-            if news && (opening || seq > self.position.with_value(|position| position.head)) {
-                self.told.set(Some(Arc::new(status)));
-                if over && !opening {
-                    // How it ended stands in its status.
-                    self.load();
-                }
+        if tells_now {
+            let over = matches!(told.status, Some(Activity::Exited | Activity::Error));
+            self.known.update(|known| known.told = Some(Arc::new(told)));
+            if over && is_entry {
+                // How it ended stands in its status.
+                self.load();
             }
         }
-        if !opening {
-            self.timeline.update_untracked(|timeline| timeline.event(seq, event));
-        }
     }
 
-    fn output(self, seq: Seq, data: &str) {
-        #[derive(Deserialize)]
-        struct Output {
-            timestamp: u64,
-            content: String,
-        }
-        let Ok(output) = serde_json::from_str::<Output>(data) else { return };
-        let bytes = output.content.len() as u64;
-        let is_live = seq > self.position.with_value(|position| position.head);
-        if is_live {
-            self.history.update_untracked(|history| {
-                history.advance(clock::wall_ms());
-                history.output(bytes);
-            });
-        }
-        let at = is_live.then_some(output.timestamp);
-        self.timeline.update_untracked(|timeline| timeline.output(seq, bytes, at));
-        self.preview.update_untracked(|preview| preview.push(&output.content));
+    fn output(self, seq: Seq, told: &Told) {
+        let bytes = told.content.len() as u64;
+        let is_live = seq > self.position().head;
+        self.book.update_untracked(|book| {
+            if is_live {
+                book.history.advance(clock::wall_ms());
+                book.history.output(bytes);
+            }
+            book.timeline.output(seq, bytes, is_live.then_some(told.timestamp));
+            book.preview.push(&told.content);
+        });
     }
 }

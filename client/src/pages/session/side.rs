@@ -1,42 +1,41 @@
 //! What there is to know of the session besides its log.
 
 use leptos::prelude::*;
-use leptos::task::spawn_local;
-use moorline_shared::rest::{ContextFile, ContextSource, SessionSummary};
+use moorline_shared::rest::{ContextFile, ContextSource, EventsStatus, SessionContext};
 
 use super::history::{STEP_MS, STEPS, Step};
 use super::record::Record;
 use crate::access::Access;
-use crate::api::{self, ApiError};
+use crate::api::{self, Request};
 use crate::bindings::clock;
-use crate::components::chart::{Chart, Scale};
-use crate::components::when::effect;
-use crate::components::{Icon, IconName, When, words};
+use crate::components::chart::{Scale, chart};
+use crate::components::when::{effect, live};
+use crate::components::{Icon, IconName, words};
 use crate::overview::Overview;
 
-const RATE: Scale = Scale { steps: STEPS, say: rate, since: "5 min ago" };
-const COUNT: Scale = Scale { steps: STEPS, say: count, since: "5 min ago" };
+const SINCE: &str = "5 min ago";
+const RATE: Scale = Scale { title: "Output rate", steps: STEPS, say: rate, since: SINCE };
+const CLIENTS: Scale = Scale { title: "Clients", steps: STEPS, say: count, since: SINCE };
 
 /// The last minutes.
 #[component]
 pub fn Activity() -> impl IntoView {
     let record = Record::expect();
-    let values = move |read: fn(Step) -> u64| {
-        Memo::new(move |_| {
-            record.history.with(|history| history.steps().map(read).collect::<Vec<_>>())
-        })
+    let steps = move |read: fn(Step) -> u64| -> Vec<u64> {
+        record.beat.track();
+        record.book.with_untracked(|book| book.history.steps().map(read).collect())
     };
-    let bytes = values(|step| step.bytes * 1000 / u64::from(STEP_MS));
-    // The last step goes on: its bytes are not all there yet.
-    let bytes = Memo::new(move |_| bytes.with(|bytes| bytes[..bytes.len() - 1].to_vec()));
-    let clients = values(|step| step.clients as u64);
+    let bytes = move || {
+        let mut steps = steps(|step| step.bytes * 1000 / u64::from(STEP_MS));
+        // The last step goes on: its bytes are not all there yet.
+        steps.pop();
+        steps
+    };
+    let clients = move || steps(|step| step.clients as u64);
     view! {
         <section class="panel activity" aria-labelledby="activity-heading" data-testid="activity">
             <h2 id="activity-heading" class="panel-head">"Activity"</h2>
-            <div class="charts">
-                <Chart title="Output rate" values=bytes scale=RATE />
-                <Chart title="Clients" values=clients scale=COUNT />
-            </div>
+            <div class="charts">{chart(RATE, bytes)} {chart(CLIENTS, clients)}</div>
         </section>
     }
 }
@@ -54,65 +53,64 @@ fn count(clients: u64) -> String {
 pub fn About() -> impl IntoView {
     let record = Record::expect();
     let overview = Overview::expect();
-    let fact = |title: &'static str, mono: bool, value: Signal<Option<String>>| {
-        view! {
-            <When condition=move || value.with(Option::is_some)>
-                <div class="fact">
-                    <dt>{title}</dt>
-                    <dd class:mono=mono>{value}</dd>
-                </div>
-            </When>
-        }
-    };
-    let of = move |read: fn(&SessionSummary) -> Option<String>| {
-        Signal::derive(move || record.summary().and_then(|session| read(&session)))
-    };
-    let since = move |read: fn(&SessionSummary) -> &str| {
-        Signal::derive(move || {
-            record.beat.track();
-            let at = clock::parse_rfc3339(read(&*record.summary()?))?;
-            Some(match words::ago(clock::wall_ms() - at).as_str() {
-                "now" => "now".to_owned(),
-                ago => format!("{ago} ago"),
-            })
-        })
-    };
-    let project = Signal::derive(move || {
-        let id = record.summary()?.project.clone()?;
-        Some(overview.project_name(&id).unwrap_or_else(|| id.to_string()))
-    });
-    let cwd = Signal::derive(move || record.folder());
-    let pid = Signal::derive(move || {
-        let told = record.told.get().map(|told| told.pid);
-        let pid = told.unwrap_or_else(|| record.status()?.pid);
-        pid.map(|pid| pid.to_string())
-    });
-    let size = Signal::derive(move || {
-        let status = record.status()?;
-        Some(format!("{} × {}", status.cols, status.rows))
-    });
-    let last = of(|session| session.last_exit_code.map(|code| code.to_string()));
-    let command = of(|session| {
-        let shell = session.command.is_empty();
-        Some(if shell { "login shell".to_owned() } else { words::command(&session.command) })
+    let rows = live(move || {
+        record.beat.track();
+        let facts = facts(record, overview).into_iter();
+        let facts = facts.filter_map(|(title, mono, value)| Some(fact(title, mono, value?)));
+        facts.collect_view().into_any()
     });
     view! {
         <section class="panel" aria-labelledby="about-heading" data-testid="about">
             <h2 id="about-heading" class="panel-head">"About"</h2>
-            <dl class="facts">
-                {fact("Command", true, command)}
-                {fact("Folder", true, cwd)}
-                {fact("Project", false, project)}
-                {fact("Last exit", false, last)}
-                {fact("Process", false, pid)}
-                {fact("Size", false, size)}
-                {fact("Driver", false, of(|session| Some(session.driver.clone())))}
-                {fact("Created", false, since(|session| &session.created_at))}
-                {fact("Active", false, since(|session| &session.last_activity))}
-                {fact("Id", true, of(|session| Some(session.session_id.to_string())))}
-            </dl>
+            <dl class="facts">{rows}</dl>
         </section>
     }
+}
+
+/// Each with whether it is code; tracked.
+fn facts(record: Record, overview: Overview) -> Vec<(&'static str, bool, Option<String>)> {
+    let Some(session) = record.summary() else { return Vec::new() };
+    let command = if session.command.is_empty() {
+        "login shell".to_owned()
+    } else {
+        words::command(&session.command)
+    };
+    let project = session.project.as_ref().map(|id| {
+        let name = overview.project_name(id);
+        name.unwrap_or_else(|| id.to_string())
+    });
+    let size = record.standing().map(|standing| {
+        let extent = standing.extent;
+        format!("{} × {}", extent.cols, extent.rows)
+    });
+    vec![
+        ("Command", true, Some(command)),
+        ("Folder", true, record.folder()),
+        ("Project", false, project),
+        ("Last exit", false, session.last_exit_code.map(|code| code.to_string())),
+        ("Process", false, record.told().and_then(|told| told.pid).map(|pid| pid.to_string())),
+        ("Size", false, size),
+        ("Driver", false, Some(session.driver.clone())),
+        ("Created", false, since(&session.created_at)),
+        ("Active", false, since(&session.last_activity)),
+        ("Id", true, Some(session.session_id.to_string())),
+    ]
+}
+
+fn since(moment: &str) -> Option<String> {
+    let ago = words::ago(clock::wall_ms() - clock::parse_rfc3339(moment)?);
+    Some(if ago == "now" { ago } else { ago + " ago" })
+}
+
+fn fact(title: &'static str, mono: bool, value: String) -> AnyView {
+    let class = if mono { "mono" } else { "" };
+    view! {
+        <div class="fact">
+            <dt>{title}</dt>
+            <dd class=class>{value}</dd>
+        </div>
+    }
+    .into_any()
 }
 
 /// Who follows it.
@@ -126,10 +124,9 @@ pub fn Connections() -> impl IntoView {
         // Whoever comes or goes may be either.
         clients.track();
         record.stream.track();
-        let (token, id) = (access.token(), record.id());
-        spawn_local(async move {
-            let answer = api::readers(token.as_deref(), &id).await;
-            if let Ok(answer) = answer {
+        let request = Request::get(format!("/api/session/{}/events/status", record.id()));
+        api::ask(access, request, move |answer| {
+            if let Ok(answer) = answer.and_then(|text| api::parse::<EventsStatus>(&text)) {
                 let _ = streams.try_set(Some(answer.active_connections));
             }
         });
@@ -138,14 +135,11 @@ pub fn Connections() -> impl IntoView {
         <section class="panel" aria-labelledby="connections-heading" data-testid="connections">
             <h2 id="connections-heading" class="panel-head">"Connections"</h2>
             <dl class="facts">
-                <div class="fact">
-                    <dt>"Clients"</dt>
-                    <dd>{clients}</dd>
-                </div>
-                <div class="fact">
-                    <dt>"Event streams"</dt>
-                    <dd>{move || streams.get().map_or("…".to_owned(), |count| count.to_string())}</dd>
-                </div>
+                {live(move || {
+                    let streams = streams.get().map_or("…".to_owned(), |count| count.to_string());
+                    let clients = fact("Clients", false, clients.get().to_string());
+                    (clients, fact("Event streams", false, streams)).into_any()
+                })}
             </dl>
         </section>
     }
@@ -156,13 +150,13 @@ pub fn Connections() -> impl IntoView {
 pub fn Files() -> impl IntoView {
     let record = Record::expect();
     let access = Access::expect();
-    let files = RwSignal::new(None::<Result<Vec<ContextFile>, ApiError>>);
-    let cwd = Memo::new(move |_| record.told.get().and_then(|told| told.cwd.clone()));
+    let files = RwSignal::new(None::<Result<Vec<ContextFile>, String>>);
+    let cwd = Memo::new(move |_| record.told().and_then(|told| told.cwd.clone()));
     let ask = move || {
-        let (token, id) = (access.token(), record.id());
-        spawn_local(async move {
-            let answer = api::context(token.as_deref(), &id).await;
-            let answer = api::noting_refusal(access, answer).map(|answer| answer.context);
+        let request = Request::get(format!("/api/session/{}/context", record.id()));
+        api::ask(access, request, move |answer| {
+            let answer = answer.and_then(|text| api::parse::<SessionContext>(&text));
+            let answer = answer.map(|answer| answer.context).map_err(|error| error.to_string());
             let _ = files.try_set(Some(answer));
         });
     };
@@ -171,11 +165,9 @@ pub fn Files() -> impl IntoView {
         cwd.track();
         ask();
     });
-    let content = move || match files.get() {
+    let content = live(move || match files.get() {
         None => view! { <p class="panel-hint">"Reading…"</p> }.into_any(),
-        Some(Err(error)) => {
-            view! { <p class="problem panel-hint">{error.to_string()}</p> }.into_any()
-        }
+        Some(Err(error)) => view! { <p class="problem panel-hint">{error}</p> }.into_any(),
         Some(Ok(files)) if files.is_empty() => {
             view! { <p class="panel-hint">"None. Prompts can name some."</p> }.into_any()
         }
@@ -183,7 +175,7 @@ pub fn Files() -> impl IntoView {
             let files = files.iter().map(file).collect_view();
             view! { <ul class="files">{files}</ul> }.into_any()
         }
-    };
+    });
     view! {
         <section class="panel" aria-labelledby="files-heading" data-testid="context">
             <div class="panel-head">
@@ -202,7 +194,7 @@ pub fn Files() -> impl IntoView {
     }
 }
 
-fn file(file: &ContextFile) -> impl IntoView + use<> {
+fn file(file: &ContextFile) -> AnyView {
     let (folder, name) = file.path.rsplit_once('/').unwrap_or(("", &file.path));
     let why = match file.source {
         ContextSource::Prompt => "named by a prompt",
@@ -215,7 +207,8 @@ fn file(file: &ContextFile) -> impl IntoView + use<> {
             <Icon name=IconName::Text />
             <span class="file-name">{name.to_owned()}</span>
             <span class="file-folder">{folder.to_owned()}</span>
-            <span class="file-why">{why} " · " {size}</span>
+            <span class="file-why">{format!("{why} · {size}")}</span>
         </li>
     }
+    .into_any()
 }

@@ -3,11 +3,11 @@
 
 use std::collections::VecDeque;
 
-use moorline_shared::event::{Activity, Event, Status, kind};
+use moorline_shared::event::{Activity, kind};
 use moorline_shared::id::Seq;
 use moorline_shared::session::ExitStatus;
-use serde_json::Value;
 
+use super::told::Told;
 use crate::components::words;
 
 /// Older rows go.
@@ -119,30 +119,14 @@ impl Timeline {
     }
 
     /// An event came.
-    pub fn event(&mut self, seq: Seq, event: &Event) {
-        if let Some(status) = event.status() {
-            self.status(seq, event.timestamp, status);
-            return;
-        }
-        let text = |name: &str| match event.fields.get(name) {
-            Some(Value::String(text)) => text.clone(),
-            Some(Value::Array(words)) => {
-                let words: Vec<_> =
-                    words.iter().filter_map(|word| word.as_str().map(str::to_owned)).collect();
-                words::command(&words)
+    pub fn event(&mut self, seq: Seq, event: &Told) {
+        match event.title() {
+            None => self.status(seq, event),
+            Some((title, detail)) => {
+                let tone = if event.kind == kind::SESSION_ERROR { "bad" } else { "plain" };
+                self.note(seq, event.timestamp, tone, title, detail);
             }
-            _ => String::new(),
-        };
-        let (tone, title, detail) = match event.kind.as_str() {
-            kind::SESSION_CREATED => ("plain", "Session created", text("workingDir")),
-            kind::SESSION_FORKED => ("plain", "Forked from", text("from")),
-            kind::COMMAND_SENT => ("plain", PROMPT_SENT, text("command")),
-            kind::SESSION_ERROR => ("bad", "Error", text("error")),
-            kind::TERMINAL_CREATED => ("plain", "Terminal opened", text("terminalId")),
-            kind::TERMINAL_CLOSED => ("plain", "Terminal closed", text("terminalId")),
-            other => ("plain", "Event", other.to_owned()),
-        };
-        self.note(seq, event.timestamp, tone, title, detail);
+        }
     }
 
     /// Entries are missing here.
@@ -151,10 +135,11 @@ impl Timeline {
         self.note(to, at, "away", "Older entries are gone", detail);
     }
 
-    fn status(&mut self, seq: Seq, at: u64, status: Status) {
-        let exit = ExitStatus { code: status.exit_code, signal: status.signal };
-        self.idle = status.status == Activity::Idle;
-        match (status.status, status.command) {
+    fn status(&mut self, seq: Seq, event: &Told) {
+        let Some(status) = event.status else { return };
+        let at = event.timestamp;
+        self.idle = status == Activity::Idle;
+        match (status, event.command()) {
             (Activity::Running, Some(line)) => {
                 if let Some(row) = self.open_command()
                     && matches!(&row.what, What::Command(command) if command.line == line)
@@ -163,12 +148,13 @@ impl Timeline {
                     return;
                 }
                 self.close_command(seq, at, None);
-                self.command(seq, at, line);
+                self.command(seq, at, line.to_owned());
             }
             (Activity::Running, None) => {}
-            (Activity::Idle, _) => self.close_command(seq, at, status.exit_code),
+            (Activity::Idle, _) => self.close_command(seq, at, event.exit_code),
             (Activity::Exited, _) => {
                 self.close_command(seq, at, None);
+                let exit = ExitStatus { code: event.exit_code, signal: event.signal.clone() };
                 let tone = if exit.code == Some(0) { "good" } else { "bad" };
                 self.note(seq, at, tone, "Ended", words::exit(&exit));
             }
@@ -223,16 +209,16 @@ impl Timeline {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use moorline_shared::id::SessionId;
-    use serde_json::json;
+    use serde_json::{Value, json};
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
-    fn event(kind: &str, at: u64, fields: &Value) -> Event {
-        let id: SessionId = "session_1".parse().unwrap();
-        Event::new(id, kind, at, fields)
+    fn event(kind: &str, at: u64, fields: &Value) -> Told {
+        let mut told: Told = serde_json::from_value(fields.clone()).unwrap();
+        (told.kind, told.timestamp) = (kind.to_owned(), at);
+        told
     }
 
-    fn status(at: u64, fields: &Value) -> Event {
+    fn status(at: u64, fields: &Value) -> Told {
         event(kind::SESSION_STATUS, at, fields)
     }
 
