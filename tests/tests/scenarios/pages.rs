@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use super::chromium::{Browser, Tab};
 
 mod every;
+mod steering;
 
 const SEED_CLIENT: &str = include_str!("pages/seed_client.js");
 
