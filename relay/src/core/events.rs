@@ -188,7 +188,7 @@ impl EventStream {
             message: "SSE connection established",
             epoch: log.epoch(),
             head: log.head(),
-            tail: log.tail(),
+            tail: session.oldest(),
             from: self.reader.cursor().seq,
         };
         let event = Event::new(session.id().clone(), kind::CONNECTED, wall_ms, connected);

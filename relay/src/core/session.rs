@@ -15,7 +15,7 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 use moorline_shared::event::{Event, Status};
 use moorline_shared::frame::Frame;
-use moorline_shared::id::{ClientId, Epoch, Seq, SessionId};
+use moorline_shared::id::{ClientId, Cursor, Epoch, Seq, SessionId};
 use moorline_shared::limits::{BACKLOG_BYTES, CLIENTS_PER_SESSION};
 use moorline_shared::log::{Entry, Log};
 use moorline_shared::message::Snapshot;
@@ -115,6 +115,8 @@ pub struct Session {
     claims: Claims,
     requests: Requests,
     told: Option<Told>,
+    /// The oldest entry that was found in the store, and its incarnation.
+    stored_from: Option<Cursor>,
     /// Entries as event streams send them: as text, and as base64.
     encoded: [Encoded; 2],
     streams: usize,
@@ -157,6 +159,7 @@ impl Session {
             picture_asked: false,
             claims: Claims::default(),
             requests: Requests::default(),
+            stored_from: None,
             encoded: <[Encoded; 2]>::default(),
             streams: 0,
             clients: 0,
@@ -224,6 +227,18 @@ impl Session {
     #[must_use]
     pub fn status(&self, wall_ms: u64) -> Status {
         events::status(self, wall_ms)
+    }
+
+    /// The oldest entry that is retained, in memory or, as far as is known, in the store.
+    #[must_use]
+    pub fn oldest(&self) -> Seq {
+        let stored = self.stored_from.filter(|stored| stored.epoch == self.log.epoch());
+        stored.map_or(self.log.tail(), |stored| stored.seq.min(self.log.tail()))
+    }
+
+    /// The store was looked into.
+    pub const fn found_oldest(&mut self, stored: Cursor) {
+        self.stored_from = Some(stored);
     }
 
     /// How many event streams are open.

@@ -218,7 +218,7 @@ impl SessionHandle {
             uptime: status.uptime,
             epoch: log.epoch(),
             head: log.head(),
-            tail: log.tail(),
+            tail: state.session.oldest(),
             cols: size.cols,
             rows: size.rows,
             summary,

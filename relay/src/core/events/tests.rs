@@ -145,10 +145,13 @@ fn what_is_missing_is_told_before_what_follows() {
     let got = read(&mut session, after(2), &log(&[]));
     assert_eq!((&got[2].2["from"], &got[2].2["to"]), (&3.into(), &9.into()));
     assert_eq!(got.len(), 3 + 3);
+    // A reader is told where what is retained begins, once that is known.
+    assert_eq!(got[0].2["tail"], 10);
+    session.found_oldest(Cursor { epoch: EPOCH, seq: Seq(5) });
     // Who asks for all that is retained is told what is not.
     let got = read(&mut session, Start::Oldest, &kept);
     assert_eq!((got[2].0.as_str(), &got[2].2["to"]), ("gap", &4.into()));
-    assert_eq!(got[3].2["seq"], 5);
+    assert_eq!((&got[0].2["tail"], &got[3].2["seq"]), (&5.into(), &5.into()));
 }
 
 #[test]

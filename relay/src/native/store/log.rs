@@ -175,6 +175,14 @@ impl Store {
         Ok(left)
     }
 
+    /// The oldest stored entry; `None` where nothing is stored.
+    ///
+    /// # Errors
+    /// [`StoreError::Sqlite`].
+    pub fn oldest(&self, id: &SessionId, epoch: Epoch) -> Result<Option<Seq>, StoreError> {
+        Ok(self.segments(id, epoch)?.last().map(|row| row.first))
+    }
+
     /// The session's rows, newest first.
     pub(super) fn segments(
         &self,

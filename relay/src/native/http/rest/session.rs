@@ -26,7 +26,9 @@ pub(in crate::native::http) async fn status(
     Reads(id): Reads,
     State(app): State<Arc<App>>,
 ) -> Result<Json<SessionStatus>, ApiError> {
-    Ok(Json(find(&app, &id).await?.status()))
+    let session = find(&app, &id).await?;
+    session.find_oldest().await;
+    Ok(Json(session.status()))
 }
 
 /// Type a command into a session
