@@ -193,7 +193,6 @@ impl Screen {
     pub fn set_theme(&self, theme: Theme) {
         let options = self.terminal.options();
         set(&options, "theme", &colours(theme));
-        set(&options, "minimumContrastRatio", &least_contrast(theme).into());
     }
 
     /// Changes the size of the letters.
@@ -417,13 +416,9 @@ fn colours(theme: Theme) -> Object {
     colours
 }
 
-/// Programs pick colours for a dark background; on a light one some would be unreadable.
-const fn least_contrast(theme: Theme) -> f64 {
-    match theme {
-        Theme::Dark => 1.0,
-        Theme::Light => 3.0,
-    }
-}
+/// Programs pick colours for one kind of background; on the other some would be unreadable. As
+/// WCAG 2.2 asks for text (AA).
+const LEAST_CONTRAST: f64 = 4.5;
 
 fn options(theme: Theme, font: FontSize) -> Object {
     let windows = Object::new();
@@ -439,7 +434,7 @@ fn options(theme: Theme, font: FontSize) -> Object {
     set(&options, "fontSize", &font.pixels().into());
     set(&options, "lineHeight", &1.15.into());
     set(&options, "macOptionClickForcesSelection", &true.into());
-    set(&options, "minimumContrastRatio", &least_contrast(theme).into());
+    set(&options, "minimumContrastRatio", &LEAST_CONTRAST.into());
     set(&options, "rescaleOverlappingGlyphs", &true.into());
     set(&options, "scrollback", &SCROLLBACK_LINES.into());
     set(&options, "theme", &colours(theme));
