@@ -26,9 +26,9 @@ use super::reader::{Gap, Read, Reader, Start};
 use super::session::{Session, TooManyClients};
 
 /// How long a reader should wait before it comes back.
-const RETRY_MS: u32 = 1000;
+pub const RETRY_MS: u32 = 1000;
 /// The same when the relay shuts down and is likely to be back soon.
-const RETRY_SOON_MS: u32 = 250;
+pub const RETRY_SOON_MS: u32 = 250;
 /// What is kept of encoded entries, per encoding: readers that are not far behind share it.
 const ENCODED_BYTES: usize = 256 * 1024;
 
@@ -208,15 +208,12 @@ impl EventStream {
     }
 
     fn entry(&mut self, session: &mut Session, entry: &Entry, wall_ms: u64) -> Bytes {
-        if let Entry::Event(event) = entry
-            && let Some(status) = event.event().as_ref().and_then(Event::status)
-        {
-            self.told = status.status;
-        }
         let id = session.id().clone();
         let (cursor, encoding) = (self.reader.cursor(), self.encoding);
         let encode = || encode(&id, cursor, entry, &self.reader, encoding, wall_ms);
-        session.encoded(encoding).get(cursor, encode)
+        let made = session.encoded(encoding).get(cursor, encode);
+        self.told = made.tells.unwrap_or(self.told);
+        made.bytes
     }
 
     /// Everything is sent and nothing can follow. How the session ended is in its log, but for one
@@ -261,12 +258,14 @@ fn encode(
     reader: &Reader,
     encoding: Encoding,
     wall_ms: u64,
-) -> Bytes {
-    let text = match entry {
-        Entry::Output(frame) => output(id, cursor, frame, reader, encoding, wall_ms),
+) -> Made {
+    match entry {
+        Entry::Output(frame) => {
+            let text = output(id, cursor, frame, reader, encoding, wall_ms);
+            Made { bytes: text.into(), tells: None }
+        }
         Entry::Event(event) => told(id, cursor, event),
-    };
-    text.into()
+    }
 }
 
 fn output(
@@ -307,12 +306,23 @@ fn output(
 }
 
 /// Of a fork, the entries that it took over name the session that they come from.
-fn told(id: &SessionId, cursor: Cursor, entry: &EventEntry) -> String {
-    match entry.event().map(|event| Event { session_id: id.clone(), ..event }) {
+fn told(id: &SessionId, cursor: Cursor, entry: &EventEntry) -> Made {
+    let event = entry.event().map(|event| Event { session_id: id.clone(), ..event });
+    let text = match &event {
         Some(event) => sse::encode(&event.kind, Some(cursor), &event.to_json()),
         // A damaged one still moves the cursor.
         None => sse::encode(kind::SESSION_ERROR, Some(cursor), "{}"),
-    }
+    };
+    let tells = event.and_then(|event| event.status()).map(|status| status.status);
+    Made { bytes: text.into(), tells }
+}
+
+/// An entry as it is sent.
+#[derive(Debug, Clone)]
+struct Made {
+    bytes: Bytes,
+    /// What it says that the session does, where it says that.
+    tells: Option<Activity>,
 }
 
 /// The last entries as they are sent, for the streams that are close to the head.
@@ -320,38 +330,38 @@ fn told(id: &SessionId, cursor: Cursor, entry: &EventEntry) -> String {
 pub(super) struct Encoded {
     epoch: Epoch,
     /// Consecutive.
-    entries: VecDeque<(Seq, Bytes)>,
+    entries: VecDeque<(Seq, Made)>,
     bytes: usize,
 }
 
 impl Encoded {
-    fn get(&mut self, cursor: Cursor, encode: impl FnOnce() -> Bytes) -> Bytes {
+    fn get(&mut self, cursor: Cursor, encode: impl FnOnce() -> Made) -> Made {
         if cursor.epoch != self.epoch {
             self.clear();
             self.epoch = cursor.epoch;
         }
         if let Some((first, _)) = self.entries.front()
             && let Some(index) = cursor.seq.0.checked_sub(first.0)
-            && let Some((_, bytes)) = usize::try_from(index).ok().and_then(|i| self.entries.get(i))
+            && let Some((_, made)) = usize::try_from(index).ok().and_then(|i| self.entries.get(i))
         {
-            return bytes.clone();
+            return made.clone();
         }
-        let bytes = encode();
+        let made = encode();
         let follows = self.entries.back().is_none_or(|(last, _)| cursor.seq == last.next());
         let is_newer = self.entries.back().is_none_or(|(last, _)| cursor.seq > *last);
         if !follows && is_newer {
             self.clear();
         }
         if is_newer {
-            self.bytes += bytes.len();
-            self.entries.push_back((cursor.seq, bytes.clone()));
+            self.bytes += made.bytes.len();
+            self.entries.push_back((cursor.seq, made.clone()));
         }
         while self.bytes > ENCODED_BYTES
             && let Some((_, oldest)) = self.entries.pop_front()
         {
-            self.bytes -= oldest.len();
+            self.bytes -= oldest.bytes.len();
         }
-        bytes
+        made
     }
 
     pub(super) fn clear(&mut self) {

@@ -17,15 +17,13 @@ use super::answers::Guarded;
 use super::events::response;
 use super::extract::StreamAdmin;
 use super::openapi::words;
+use crate::core::events::{RETRY_MS, RETRY_SOON_MS};
 use crate::core::overview::OverviewStream;
 
 /// Changes within this are told together.
 const ROUND: Duration = Duration::from_millis(250);
 /// Times of activity, which alone make no round, are told this often.
 const SLOW_ROUND: Duration = Duration::from_secs(5);
-/// How long a reader should wait before it comes back, in milliseconds; and after a shutdown.
-const RETRY_MS: u32 = 1000;
-const RETRY_SOON_MS: u32 = 250;
 
 /// Follow the lists of sessions and projects
 #[utoipa::path(
