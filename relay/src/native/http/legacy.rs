@@ -14,9 +14,7 @@ use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
 use moorline_shared::event::kind;
-use moorline_shared::limits::PROMPT_BYTES;
 use moorline_shared::message::{Scope, close};
-use moorline_shared::publish::WriteRefused;
 use moorline_shared::rest::{CreateSession, Created, SessionList};
 use moorline_shared::sse::{Item, Parser, SseEvent};
 use serde::Deserialize;
@@ -30,6 +28,7 @@ use super::error::ApiError;
 use super::events::Live;
 use super::extract::{Admin, Body, Params};
 use super::openapi::{DEPRECATED, words};
+use super::rest::session::type_prompt;
 use super::rest::sessions;
 use super::stream::configure;
 use super::{App, Caller, rest};
@@ -264,14 +263,9 @@ impl Chat {
             Ok((session, Scope::Write)) => session,
             Err(error) => return self.say(&refusal(&error)).await,
         };
-        if command.len() > PROMPT_BYTES {
-            return self.refuse("too_large", "A command of more than 64 KiB.").await;
-        }
-        match session.prompt(command).await {
+        match type_prompt(&session, command).await {
             Ok(()) => Ok(()),
-            Err(WriteRefused::TooMuch) => self.refuse("overloaded", "It takes no more now.").await,
-            Err(WriteRefused::Ended) => self.refuse("session_ended", "It has ended.").await,
-            Err(WriteRefused::HostAway) => self.refuse("host_offline", "Its host is away.").await,
+            Err(error) => self.say(&refusal(&error)).await,
         }
     }
 

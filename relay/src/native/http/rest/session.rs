@@ -14,6 +14,7 @@ use crate::native::http::App;
 use crate::native::http::answers::{Guarded, OfSession, Typing, WithBody};
 use crate::native::http::error::ApiError;
 use crate::native::http::extract::{Body, Reads, Writes};
+use crate::native::session::SessionHandle;
 
 /// What a session is and does
 #[utoipa::path(
@@ -50,13 +51,22 @@ pub(in crate::native::http) async fn prompt(
     let session = find(&app, &id).await?;
     let command = wanted.command.filter(|command| !command.is_empty());
     let command = command.ok_or_else(ApiError::command_required)?;
-    if command.len() > PROMPT_BYTES {
-        return Err(ApiError::too_much_typed());
-    }
-    session.prompt(&command).await.map_err(|why| ApiError::not_written(why, &id))?;
+    type_prompt(&session, &command).await?;
     app.context.add(&id, wanted.context.unwrap_or_default());
     let message = "Command sent".to_owned();
     Ok(Json(Prompted { success: true, session_id: id, message, timestamp: wall_ms() }))
+}
+
+/// Types a prompt, within its limit.
+pub(in crate::native::http) async fn type_prompt(
+    session: &Arc<SessionHandle>,
+    command: &str,
+) -> Result<(), ApiError> {
+    if command.len() > PROMPT_BYTES {
+        return Err(ApiError::too_much_typed());
+    }
+    let typed = session.prompt(command).await;
+    typed.map_err(|why| ApiError::not_written(why, session.id()))
 }
 
 /// The files that a session works with
