@@ -13,12 +13,12 @@ use moorline_shared::message::{Scope, close};
 use moorline_shared::rest::CreateSession;
 use tracing::Instrument as _;
 
+use super::App;
 use super::answers::{Guarded, OfSession, Upgrade};
 use super::error::ApiError;
 use super::extract::Named;
 use super::openapi::words;
-use super::stream::configure;
-use super::{App, Caller, rest};
+use super::stream::{Why, admit, configure};
 use crate::native::registry::CreateError;
 use crate::native::session::SessionHandle;
 use crate::native::stream::{Dialect, Terms, serve};
@@ -27,12 +27,6 @@ use crate::native::stream::{Dialect, Terms, serve};
 struct Failure {
     close_code: u16,
     text: String,
-}
-
-/// The same for a client that did not ask for a WebSocket.
-struct Refusal {
-    status: Box<ApiError>,
-    failure: Failure,
 }
 
 /// Use a terminal as plain text
@@ -48,18 +42,19 @@ pub(super) async fn open(
     headers: HeaderMap,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Response {
+    let admitted = admit(&app, &id, &headers);
     let upgrade = match upgrade {
         Ok(upgrade) => configure(upgrade),
         Err(rejection) => {
-            return match authorised(&app, &id, &headers) {
+            return match admitted {
                 Ok(_) => ApiError::no_upgrade(&rejection).into_response(),
-                Err(refusal) => refusal.status.into_response(),
+                Err(denied) => denied.status.into_response(),
             };
         }
     };
-    let found = match authorised(&app, &id, &headers) {
+    let found = match admitted {
         Ok((id, scope)) => find_or_create(&app, &id, scope).await.map(|found| (found, scope)),
-        Err(refusal) => Err(refusal.failure),
+        Err(denied) => Err(in_words(&denied.why)),
     };
     match found {
         Ok((session, scope)) => {
@@ -73,24 +68,21 @@ pub(super) async fn open(
     }
 }
 
-/// The session that a path names, and what the caller may do with it.
-fn authorised(app: &App, id: &str, headers: &HeaderMap) -> Result<(SessionId, Scope), Refusal> {
-    let refused = |close_code, status: ApiError| {
-        let text = "Error: WebSocket connection failed\nPlease sign in and try again".to_owned();
-        Refusal { status: Box::new(status), failure: Failure { close_code, text } }
+/// Says it as such a client expects.
+fn in_words(why: &Why) -> Failure {
+    let close_code = match why {
+        Why::Id => close::NOT_FOUND,
+        Why::Token => close::UNAUTHORIZED,
+        Why::Origin | Why::Session => close::FORBIDDEN,
     };
-    if !app.origins.allows(headers) {
-        return Err(refused(close::FORBIDDEN, ApiError::origin()));
-    }
-    let caller = app.caller(headers).map(Caller);
-    let caller = caller.map_err(|status| refused(close::UNAUTHORIZED, status))?;
-    if id.parse::<SessionId>().is_err() {
-        let details = "A session id has 8 to 32 letters, digits, '_' or '-'.";
-        let text = format!("Error: Invalid session ID format\nDetails: {details}");
-        let failure = Failure { close_code: close::NOT_FOUND, text };
-        return Err(Refusal { status: Box::new(ApiError::invalid_id(id)), failure });
-    }
-    rest::allowed(&caller, id).map_err(|status| refused(close::FORBIDDEN, status))
+    let text = match why {
+        Why::Id => {
+            "Error: Invalid session ID format\n\
+            Details: A session id has 8 to 32 letters, digits, '_' or '-'."
+        }
+        _ => "Error: WebSocket connection failed\nPlease sign in and try again",
+    };
+    Failure { close_code, text: text.to_owned() }
 }
 
 /// Who may type in a session may also begin it.

@@ -86,37 +86,58 @@ async fn find(
     id: &str,
     headers: &HeaderMap,
 ) -> Result<(Arc<SessionHandle>, Scope), Refusal> {
-    if !app.origins.allows(headers) {
-        return Err(Refusal {
-            status: ApiError::origin(),
-            close_code: close::FORBIDDEN,
-            code: ErrorCode::Unauthorized,
-            message: "Pages of this origin may not open a stream.",
-        });
-    }
-    let caller = app.caller(headers).map(Caller).map_err(|status| Refusal {
-        status,
-        close_code: close::UNAUTHORIZED,
-        code: ErrorCode::Unauthorized,
-        message: "The token is missing, wrong, expired or revoked.",
-    })?;
     let not_found = |status| Refusal {
         status,
         close_code: close::NOT_FOUND,
         code: ErrorCode::NotFound,
         message: "There is no session with this id.",
     };
-    if id.parse::<SessionId>().is_err() {
-        return Err(not_found(ApiError::invalid_id(id)));
-    }
-    let (id, scope) = rest::allowed(&caller, id).map_err(|status| Refusal {
-        status,
-        close_code: close::FORBIDDEN,
-        code: ErrorCode::Unauthorized,
-        message: "This token is not for this session.",
+    let (id, scope) = admit(app, id, headers).map_err(|denied| {
+        let (close_code, message) = match denied.why {
+            Why::Id => return not_found(*denied.status),
+            Why::Origin => (close::FORBIDDEN, "Pages of this origin may not open a stream."),
+            Why::Token => (close::UNAUTHORIZED, "The token is missing, wrong, expired or revoked."),
+            Why::Session => (close::FORBIDDEN, "This token is not for this session."),
+        };
+        Refusal { status: *denied.status, close_code, code: ErrorCode::Unauthorized, message }
     })?;
     let session = rest::find(app, &id).await.map_err(not_found)?;
     Ok((session, scope))
+}
+
+/// Why a caller may not open a socket of a session.
+pub(super) enum Why {
+    /// Pages of this origin may not.
+    Origin,
+    /// The token is no good.
+    Token,
+    /// The id is none.
+    Id,
+    /// The token is not for this session.
+    Session,
+}
+
+/// The same, and the answer to a caller who asked for no socket.
+pub(super) struct Denied {
+    pub(super) why: Why,
+    pub(super) status: Box<ApiError>,
+}
+
+/// The session that a socket's path names, and what the caller may do with it.
+pub(super) fn admit(
+    app: &App,
+    id: &str,
+    headers: &HeaderMap,
+) -> Result<(SessionId, Scope), Denied> {
+    let denied = |why| move |status| Denied { why, status: Box::new(status) };
+    if !app.origins.allows(headers) {
+        return Err(denied(Why::Origin)(ApiError::origin()));
+    }
+    let caller = app.caller(headers).map(Caller).map_err(denied(Why::Token))?;
+    if id.parse::<SessionId>().is_err() {
+        return Err(denied(Why::Id)(ApiError::invalid_id(id)));
+    }
+    rest::allowed(&caller, id).map_err(denied(Why::Session))
 }
 
 pub(super) fn configure(upgrade: WebSocketUpgrade) -> WebSocketUpgrade {
