@@ -258,11 +258,11 @@ impl Peer {
     }
 
     fn poll(&mut self, session: &mut Session, now: Time) -> Option<PeerOutput> {
-        if let Some(meta) = self.poll_meta(session) {
-            return Some(text(&meta));
-        }
-        if let Some(state) = self.poll_state(session) {
-            return Some(text(&state));
+        // Of a session that is deleted nothing is told but that, however its process ends.
+        if !session.is_deleted()
+            && let Some(news) = self.poll_meta(session).or_else(|| self.poll_state(session))
+        {
+            return Some(text(&news));
         }
         if let Some((code, message)) = self.errors.pop_front() {
             return Some(text(&ServerMessage::Error { code, message: message.into() }));

@@ -1,10 +1,11 @@
 //! A session and a client of it, without a network.
 
 use bytes::Bytes;
+use moorline_shared::event::{Activity, Event, Status, kind};
 use moorline_shared::frame::Frame;
 use moorline_shared::id::{Epoch, Seq};
 use moorline_shared::limits::{BACKLOG_BYTES, FRAME_DATA_BYTES};
-use moorline_shared::log::{Entry, Log};
+use moorline_shared::log::{Entry, EventEntry, Log};
 use moorline_shared::message::{ClientMessage, Resume, Scope, ServerMessage, close};
 use moorline_shared::publish::{HostCommand, HostMessage};
 use moorline_shared::session::{Lifecycle, Size};
@@ -116,4 +117,22 @@ fn what_is_durable_is_told_to_a_host_once_it_has_said_what_it_publishes() {
     assert!(!std::iter::from_fn(|| session.poll_command()).any(is_ack));
     session.host_message(resumed(1)).unwrap();
     assert_eq!(session.poll_command(), Some(HostCommand::Ack { seq: Seq(1) }));
+}
+
+#[test]
+fn of_a_deleted_session_nothing_is_told_but_that() {
+    let mut session = Session::new(facts(), Epoch(1), Size::default());
+    session.host_arrived();
+    let (epoch, from, head, size) = (Epoch(1), Seq::ZERO, Seq::ZERO, Size::default());
+    session.host_message(HostMessage::Resumed { epoch, from, head, size }).unwrap();
+    let mut peer = Peer::attach(&mut session, NOW, Scope::Read, false).unwrap();
+    resume(&mut session, &mut peer, Resume::default());
+    while peer.poll_output(&mut session, NOW).is_some() {}
+    session.delete();
+    let status = Status { status: Activity::Exited, ..Status::default() };
+    let event = Event::new(facts().id, kind::SESSION_STATUS, 1, status);
+    let entry = Entry::Event(EventEntry::new(Seq(1), event));
+    session.host_message(HostMessage::Entry(entry)).unwrap();
+    let output = peer.poll_output(&mut session, NOW);
+    assert!(matches!(output, Some(PeerOutput::Close { code: close::NOT_FOUND, .. })), "{output:?}");
 }
