@@ -120,7 +120,7 @@ impl Publisher {
     /// The relay says something.
     pub fn command(&mut self, command: HostCommand) {
         match command {
-            HostCommand::Resume { cursor } => self.resume(cursor),
+            HostCommand::Resume { cursor, window } => self.resume(cursor, window),
             HostCommand::Ack { seq } => {
                 // What the relay merely has, it may still lose: only what is durable can go.
                 if let Some(sender) = &mut self.sender {
@@ -143,7 +143,9 @@ impl Publisher {
                 }
             }
             HostCommand::SnapshotRequest => self.outbox.push_back(Output::MakePicture),
-            HostCommand::Close => self.outbox.push_back(Output::Close),
+            HostCommand::Close | HostCommand::Refused { .. } => {
+                self.outbox.push_back(Output::Close)
+            }
         }
     }
 
@@ -217,7 +219,7 @@ impl Publisher {
         self.size
     }
 
-    fn resume(&mut self, cursor: Option<Cursor>) {
+    fn resume(&mut self, cursor: Option<Cursor>, window: u64) {
         let oldest = Seq(self.log.tail().0 - 1);
         let usable = |cursor: &Cursor| {
             cursor.epoch == self.log.epoch()
@@ -225,7 +227,7 @@ impl Publisher {
                 && cursor.seq <= self.log.head()
         };
         let from = cursor.filter(usable).map_or(oldest, |cursor| cursor.seq);
-        self.sender = Some(Sender::new(from, u64::MAX, u64::MAX));
+        self.sender = Some(Sender::new(from, window, u64::MAX));
         self.exit_told = false;
         let (epoch, head, size) = (self.log.epoch(), self.log.head(), self.size);
         self.say(HostMessage::Resumed { epoch, from, head, size });
@@ -302,7 +304,7 @@ mod tests {
 
     fn publisher() -> Publisher {
         let mut publisher = Publisher::new(Epoch(1), Size::default());
-        publisher.command(HostCommand::Resume { cursor: None });
+        publisher.command(HostCommand::Resume { cursor: None, window: u64::MAX });
         publisher
     }
 
@@ -404,7 +406,7 @@ mod tests {
         while publisher.poll_output().is_some() {}
         publisher.relay_left();
         let cursor = Some(Cursor { epoch: Epoch(1), seq: Seq(3) });
-        publisher.command(HostCommand::Resume { cursor });
+        publisher.command(HostCommand::Resume { cursor, window: u64::MAX });
         publisher.command(HostCommand::Ack { seq: Seq(1) });
         assert_eq!((publisher.log.tail(), publisher.log.head()), (Seq(2), Seq(3)));
     }
@@ -420,7 +422,7 @@ mod tests {
         publisher.command(HostCommand::Ack { seq: Seq(1) });
         publisher.relay_left();
         let cursor = Some(Cursor { epoch: Epoch(1), seq: Seq(2) });
-        publisher.command(HostCommand::Resume { cursor });
+        publisher.command(HostCommand::Resume { cursor, window: u64::MAX });
         let seqs: Vec<u64> = std::iter::from_fn(|| publisher.poll_output())
             .filter_map(|output| match output {
                 Output::Message(HostMessage::Entry(entry)) => Some(entry.seq().0),

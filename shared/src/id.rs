@@ -78,6 +78,10 @@ id! {
     ProjectId
 }
 id! {
+    /// Names a host: a machine that runs sessions.
+    HostId
+}
+id! {
     /// Names one page or program that follows a session, over all its connections. Input is
     /// numbered per client id.
     ClientId

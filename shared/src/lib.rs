@@ -5,6 +5,7 @@
 //! and under a seeded simulation.
 
 mod base64_bytes;
+pub mod control;
 pub mod event;
 pub mod frame;
 pub mod id;

@@ -17,6 +17,12 @@ pub const SUBPROTOCOL: &str = "moorline.v1";
 /// A WebSocket subprotocol that begins so carries a token; it is never echoed back.
 pub const TOKEN_SUBPROTOCOL_PREFIX: &str = "moorline.bearer.";
 
+/// The ping that asks for nothing but a sign of life, on every kind of link. Some relays answer it
+/// with [`KEEPALIVE_PONG`] without waking, so it is always this text.
+pub const KEEPALIVE_PING: &str = r#"{"type":"ping","t":0}"#;
+/// See [`KEEPALIVE_PING`].
+pub const KEEPALIVE_PONG: &str = r#"{"type":"pong","t":0}"#;
+
 /// From client to relay.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "kebab-case", rename_all_fields = "camelCase")]
@@ -62,6 +68,10 @@ pub struct Resume {
     /// How the client wants to come up to date.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub catch_up: Option<CatchUp>,
+    /// Whether input is kept while the session's host is away, and delivered once when it is back.
+    /// Without this it is refused: [`ErrorCode::HostOffline`].
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub hold: bool,
 }
 
 /// How a client wants to come up to date.
@@ -374,9 +384,10 @@ mod tests {
             epoch: Some(Epoch(1_700_000_000_000)),
             client_id: Some("client_1".parse().unwrap()),
             catch_up: Some(CatchUp::Snapshot),
+            hold: true,
         };
         client(
-            r#"{"type":"resume","lastSeq":7,"epoch":1700000000000,"clientId":"client_1","catchUp":"snapshot"}"#,
+            r#"{"type":"resume","lastSeq":7,"epoch":1700000000000,"clientId":"client_1","catchUp":"snapshot","hold":true}"#,
             &ClientMessage::Resume(resume),
         );
         client(r#"{"type":"snapshot-request"}"#, &ClientMessage::SnapshotRequest);
@@ -386,6 +397,7 @@ mod tests {
             &ClientMessage::Resize { cols: 80, rows: 24 },
         );
         client(r#"{"type":"ping","t":5}"#, &ClientMessage::Ping { t: 5 });
+        client(KEEPALIVE_PING, &ClientMessage::Ping { t: 0 });
     }
 
     #[test]
@@ -415,6 +427,7 @@ mod tests {
         server(r#"{"type":"input-ack","seq":1}"#, &ServerMessage::InputAck { seq: Seq(1) });
         server(r#"{"type":"heartbeat","head":8}"#, &ServerMessage::Heartbeat { head: Seq(8) });
         server(r#"{"type":"pong","t":5}"#, &ServerMessage::Pong { t: 5 });
+        server(KEEPALIVE_PONG, &ServerMessage::Pong { t: 0 });
         server(
             r#"{"type":"exit","seq":9,"code":null,"signal":"SIGKILL"}"#,
             &ServerMessage::Exit { seq: Seq(9), code: None, signal: Some("SIGKILL".into()) },

@@ -5,7 +5,10 @@
 //! client's own numbers; the host, which alone knows what the session has taken, answers with
 //! what it accepted, so that no relay restart can lose or repeat a piece.
 
+mod wire;
+
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 
 use crate::event::Event;
 use crate::frame::Frame;
@@ -13,13 +16,19 @@ use crate::id::{ClientId, Cursor, Epoch, Seq};
 use crate::log::Entry;
 use crate::message::Snapshot;
 use crate::session::{ExitStatus, Size};
+pub use wire::{BadPacket, Packet};
+
+/// The WebSocket subprotocol of `/sessions/:id/publish` and `/hosts/:id/control`.
+pub const SUBPROTOCOL: &str = "moorline.host.v1";
 
 /// Names a request of the relay that the host answers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct RequestId(pub u64);
 
 /// Why a host does not write what it was asked to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum WriteRefused {
     /// As much as may wait waits already.
     #[error("the session does not take what was typed before")]
@@ -39,6 +48,8 @@ pub enum HostCommand {
     Resume {
         /// `None` for a relay that has nothing of this session.
         cursor: Option<Cursor>,
+        /// Bytes that may be sent and not acknowledged.
+        window: u64,
     },
     /// Everything up to `seq` is durable.
     Ack {
@@ -81,6 +92,26 @@ pub enum HostCommand {
     SnapshotRequest,
     /// End the session's process.
     Close,
+    /// This host may not publish the session; the relay closes the link.
+    Refused {
+        /// Why.
+        reason: RefusedReason,
+    },
+}
+
+/// Why a relay does not take what a host publishes. On the wire a stable code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RefusedReason {
+    /// A later incarnation has published already: this one is over.
+    Fenced,
+    /// The session was deleted, or never was.
+    NotFound,
+    /// Entries are missing, or the messages are none: dial again.
+    BadMessage,
+    /// A reason that this version does not know.
+    #[serde(other)]
+    Other,
 }
 
 /// From host to relay.

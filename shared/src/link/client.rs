@@ -395,7 +395,7 @@ impl Client {
             return Some(Output::Send(ClientMessage::Resume(self.resume())));
         }
         if std::mem::take(&mut self.ping_due) {
-            return Some(Output::Send(ClientMessage::Ping { t: now.ms }));
+            return Some(Output::Send(ClientMessage::Ping { t: 0 }));
         }
         if !self.answered {
             return None;
@@ -428,6 +428,7 @@ impl Client {
             epoch: cursor.map(|cursor| cursor.epoch),
             client_id: Some(self.id.clone()),
             catch_up: Some(catch_up),
+            hold: false,
         }
     }
 }

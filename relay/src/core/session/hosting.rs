@@ -15,7 +15,7 @@ impl Session {
         self.commands.clear();
         self.picture_asked = false;
         let cursor = Cursor { epoch: self.log.epoch(), seq: self.log.head() };
-        self.command(HostCommand::Resume { cursor: Some(cursor) });
+        self.command(HostCommand::Resume { cursor: Some(cursor), window: u64::MAX });
         for client_id in self.claims.host_is_new() {
             self.commands.push_back(HostCommand::ClientResumed { client_id });
         }

@@ -1,0 +1,317 @@
+//! What host and relay say to each other about all of a host's sessions: `/hosts/:id/control`.
+//!
+//! The host dials, says [`ToRelay::Hello`] and is welcomed, or refused. Then the relay asks: each
+//! request is answered once, in any order. A session is published on a link of its own:
+//! [`crate::publish`]. Both sides may be newer: unknown types and fields are ignored, and only a
+//! [`PROTOCOL`] that differs is refused.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::{Epoch, HostId, ProjectId, Seq, SessionId};
+use crate::message::Snapshot;
+use crate::publish::{BadPacket, RequestId};
+use crate::rest::{ContextFile, ForkedFrom};
+use crate::session::Size;
+
+/// The number of this protocol: both sides must have the same.
+pub const PROTOCOL: u32 = 1;
+
+/// From host to relay.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "kebab-case", rename_all_fields = "camelCase")]
+pub enum ToRelay {
+    /// Comes first, once.
+    Hello(Box<Hello>),
+    /// The answer to [`ToHost::Start`]: it runs, and is about to be published.
+    Started {
+        /// Which request.
+        request: RequestId,
+        /// The session.
+        session: Box<Hosted>,
+    },
+    /// The answer to a request that could not be done.
+    Failed {
+        /// Which request.
+        request: RequestId,
+        /// Stable, as in the REST API: `bad_request`, `overloaded`, `exists`, `internal`.
+        code: String,
+        /// For people: what to do.
+        message: String,
+    },
+    /// The answer to [`ToHost::Files`].
+    Files {
+        /// Which request.
+        request: RequestId,
+        /// Those that are there now.
+        files: Vec<ContextFile>,
+    },
+    /// Asks for a sign of life: [`crate::message::KEEPALIVE_PING`].
+    Ping {
+        /// 0.
+        t: u64,
+    },
+    /// A type that this version does not know; ignored.
+    #[serde(other)]
+    Unknown,
+}
+
+/// Who a host is, and what it has.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Hello {
+    /// [`PROTOCOL`] of the host.
+    pub protocol: u32,
+    /// The version of its program.
+    pub version: String,
+    /// For people: the machine's name.
+    pub name: String,
+    /// The drivers that it has, as `pty`.
+    pub drivers: Vec<String>,
+    /// The sessions that it runs, and those that are over and not all durable at the relay.
+    pub sessions: Vec<Hosted>,
+}
+
+/// A session of a host: enough for a relay that knows nothing of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Hosted {
+    /// Its id.
+    pub session_id: SessionId,
+    /// Its log's incarnation.
+    pub epoch: Epoch,
+    /// As it was started.
+    #[serde(flatten)]
+    pub facts: Facts,
+    /// The folder that it started in.
+    pub cwd: String,
+    /// Its process.
+    pub pid: Option<u32>,
+    /// Milliseconds since 1970.
+    pub created_at: u64,
+}
+
+/// What a session is, as whoever started it said.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Facts {
+    /// For people, where it was given one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// The project that it belongs to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub project: Option<ProjectId>,
+    /// What runs it.
+    pub driver: String,
+    /// Program and arguments; empty for the user's login shell.
+    pub command: Vec<String>,
+    /// Variables on top of the host's own.
+    pub env: BTreeMap<String, String>,
+    /// Its terminal's size at the start.
+    pub size: Size,
+}
+
+/// From relay to host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "kebab-case", rename_all_fields = "camelCase")]
+pub enum ToHost {
+    /// The answer to [`ToRelay::Hello`].
+    Welcome {
+        /// The version of the relay's program.
+        version: String,
+    },
+    /// The relay does not work with this host, and closes.
+    Refused {
+        /// Stable: `protocol`, `replaced`, `overloaded`.
+        code: String,
+        /// For people: what to do.
+        message: String,
+    },
+    /// Start a session.
+    Start {
+        /// Named in the answer.
+        request: RequestId,
+        /// What to start.
+        session: Box<Start>,
+    },
+    /// End a session, whatever it does, and forget it: it was deleted.
+    Forget {
+        /// Which.
+        session_id: SessionId,
+    },
+    /// Look for files that a session works with.
+    Files {
+        /// Named in the answer.
+        request: RequestId,
+        /// The session's folder; without it the user's home.
+        folder: Option<String>,
+        /// The folder above which nothing counts.
+        top: Option<String>,
+        /// Files that prompts named, the last one first.
+        named: Vec<String>,
+    },
+    /// The answer to [`ToRelay::Ping`].
+    Pong {
+        /// 0.
+        t: u64,
+    },
+    /// A type that this version does not know; ignored.
+    #[serde(other)]
+    Unknown,
+}
+
+/// A session to start.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Start {
+    /// Its id.
+    pub session_id: SessionId,
+    /// What it is.
+    #[serde(flatten)]
+    pub facts: Facts,
+    /// The folder to start in; without it the user's home.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cwd: Option<String>,
+    /// The log that it begins with, where it is a fork.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fork: Option<Fork>,
+}
+
+/// The log that a fork begins with. The relay has it; the host needs what its screen shows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Fork {
+    /// The new log's incarnation.
+    pub epoch: Epoch,
+    /// Where it comes from; the new log's first own entry follows `from.seq`.
+    pub from: ForkedFrom,
+    /// The screen somewhere before that; `None` for an empty one before the first entry.
+    pub picture: Option<Snapshot>,
+    /// Output after the picture, up to `from.seq`, in order.
+    #[serde(default)]
+    pub output: Vec<Output>,
+}
+
+/// Some output.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Output(#[serde(with = "crate::base64_bytes")] pub bytes::Bytes);
+
+/// Names a host. The relay's own host has this one.
+///
+/// # Panics
+/// Never: it is an id.
+#[must_use]
+pub fn local_host() -> HostId {
+    "localhost".parse().expect("9 letters are an id")
+}
+
+impl Fork {
+    /// The last entry that the new log takes over.
+    #[must_use]
+    pub const fn seq(&self) -> Seq {
+        self.from.seq
+    }
+}
+
+macro_rules! json {
+    ($name:ident) => {
+        impl $name {
+            /// Reads one message.
+            ///
+            /// # Errors
+            /// [`BadPacket`] for what is no JSON object or lacks a known type's fields.
+            pub fn from_json(text: &str) -> Result<Self, BadPacket> {
+                Ok(serde_json::from_str(text)?)
+            }
+
+            /// The message as JSON text.
+            #[must_use]
+            pub fn to_json(&self) -> String {
+                serde_json::to_string(self).expect("text keys and no floats always encode")
+            }
+        }
+    };
+}
+
+json!(ToRelay);
+json!(ToHost);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn to_relay(message: &ToRelay, wire: &str) {
+        assert_eq!(message.to_json(), wire);
+        assert_eq!(&ToRelay::from_json(wire).unwrap(), message);
+    }
+
+    fn to_host(message: &ToHost, wire: &str) {
+        assert_eq!(message.to_json(), wire);
+        assert_eq!(&ToHost::from_json(wire).unwrap(), message);
+    }
+
+    fn facts() -> Facts {
+        Facts { driver: "pty".into(), command: vec!["vi".into()], ..Facts::default() }
+    }
+
+    #[test]
+    fn messages_have_these_wire_forms() {
+        let hosted = Hosted {
+            session_id: "session1".parse().unwrap(),
+            epoch: Epoch(5),
+            facts: facts(),
+            cwd: "/tmp".into(),
+            pid: Some(7),
+            created_at: 4,
+        };
+        let session = r#"{"sessionId":"session1","epoch":5,"driver":"pty","command":["vi"],"env":{},"size":{"cols":80,"rows":24},"cwd":"/tmp","pid":7,"createdAt":4}"#;
+        let hello = Hello {
+            protocol: PROTOCOL,
+            version: "0.1.0".into(),
+            name: "box".into(),
+            drivers: vec!["pty".into()],
+            sessions: vec![hosted.clone()],
+        };
+        to_relay(
+            &ToRelay::Hello(Box::new(hello)),
+            &format!(
+                r#"{{"type":"hello","protocol":1,"version":"0.1.0","name":"box","drivers":["pty"],"sessions":[{session}]}}"#
+            ),
+        );
+        to_relay(
+            &ToRelay::Started { request: RequestId(1), session: Box::new(hosted) },
+            &format!(r#"{{"type":"started","request":1,"session":{session}}}"#),
+        );
+        to_relay(
+            &ToRelay::Failed { request: RequestId(1), code: "x".into(), message: "y".into() },
+            r#"{"type":"failed","request":1,"code":"x","message":"y"}"#,
+        );
+        let start = Start {
+            session_id: "session1".parse().unwrap(),
+            facts: facts(),
+            cwd: None,
+            fork: None,
+        };
+        to_host(
+            &ToHost::Start { request: RequestId(1), session: Box::new(start) },
+            r#"{"type":"start","request":1,"session":{"sessionId":"session1","driver":"pty","command":["vi"],"env":{},"size":{"cols":80,"rows":24}}}"#,
+        );
+        to_host(
+            &ToHost::Forget { session_id: "session1".parse().unwrap() },
+            r#"{"type":"forget","sessionId":"session1"}"#,
+        );
+        to_host(
+            &ToHost::Welcome { version: "0.1.0".into() },
+            r#"{"type":"welcome","version":"0.1.0"}"#,
+        );
+        assert_eq!(ToHost::from_json(r#"{"type":"dance"}"#).unwrap(), ToHost::Unknown);
+    }
+
+    #[test]
+    fn the_sign_of_life_is_that_of_all_links() {
+        use crate::message::{KEEPALIVE_PING, KEEPALIVE_PONG};
+        to_relay(&ToRelay::Ping { t: 0 }, KEEPALIVE_PING);
+        to_host(&ToHost::Pong { t: 0 }, KEEPALIVE_PONG);
+    }
+}
