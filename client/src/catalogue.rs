@@ -128,6 +128,7 @@ pub(crate) mod tests {
             name: id.into(),
             project: None,
             driver: "pty".into(),
+            host: None,
             command: Vec::new(),
             cwd: None,
             lifecycle: Lifecycle::Live,

@@ -1,5 +1,6 @@
 //! The bodies of the REST API.
 
+mod hosts;
 mod metrics;
 mod terminal;
 
@@ -8,8 +9,9 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::event::Activity;
-use crate::id::{Epoch, ProjectId, Seq, SessionId};
+use crate::id::{Epoch, HostId, ProjectId, Seq, SessionId};
 use crate::session::Lifecycle;
+pub use hosts::{HostList, HostSummary};
 pub use metrics::{DebugMetrics, EventBusMetrics, SseMetrics, StoreMetrics};
 pub use terminal::{
     CreateTerminal, Done, OutputPiece, TerminalCreated, TerminalInput, TerminalOutput,
@@ -43,6 +45,9 @@ pub struct CreateSession {
     /// What runs it; `pty` without it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub driver: Option<String>,
+    /// The host to run it; without it the relay's own, else the one that is connected.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub host: Option<HostId>,
     /// The terminal's columns.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(minimum = 2, maximum = 1000))]
@@ -108,6 +113,9 @@ pub struct SessionSummary {
     pub project: Option<ProjectId>,
     /// What runs it.
     pub driver: String,
+    /// The host that runs it.
+    #[serde(default)]
+    pub host: Option<HostId>,
     /// Program and arguments.
     pub command: Vec<String>,
     /// The folder that it is in, where its shell tells; else the one that it started in.

@@ -392,6 +392,7 @@ pub fn summary(record: &SessionRecord, clients: usize) -> SessionSummary {
         name: facts(record).name,
         project: record.project.clone(),
         driver: record.driver.clone(),
+        host: None,
         command: record.command.clone(),
         cwd: record.cwd.clone(),
         lifecycle: record.lifecycle,

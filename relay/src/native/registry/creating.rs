@@ -241,6 +241,7 @@ pub(super) fn again(
         name: name.or_else(|| Some(name_after(&source.summary().name, suffix))),
         project: record.project,
         driver: Some(record.driver),
+        host: None,
         cols: Some(record.size.cols),
         rows: Some(record.size.rows),
     }
