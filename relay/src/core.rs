@@ -1,12 +1,16 @@
 //! What a relay does with a session, whatever it runs on: no sockets, no clock, no database.
 
 mod answer;
+pub mod api;
+pub mod auth;
 mod claims;
 pub mod events;
 mod input;
 pub mod overview;
 pub mod peer;
+pub mod plain;
 pub mod reader;
+pub mod record;
 mod requests;
 mod rfc3339;
 pub mod schema;

@@ -7,7 +7,6 @@ pub mod clock;
 pub mod config;
 pub mod http;
 pub mod metrics;
-mod plain;
 pub mod registry;
 pub mod serve;
 pub mod session;

@@ -60,6 +60,31 @@ CREATE TABLE projects (
 ) WITHOUT ROWID;
 ALTER TABLE sessions ADD COLUMN env TEXT NOT NULL DEFAULT '{}';
 ",
+    r"
+ALTER TABLE sessions ADD COLUMN host TEXT;
+CREATE TABLE hosts (
+    id        TEXT PRIMARY KEY NOT NULL,
+    name      TEXT NOT NULL,
+    version   TEXT NOT NULL,
+    drivers   TEXT NOT NULL,
+    last_seen INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE deleted (
+    session    TEXT PRIMARY KEY NOT NULL,
+    host       TEXT NOT NULL,
+    deleted_at INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE held (
+    client TEXT NOT NULL,
+    seq    INTEGER NOT NULL,
+    data   BLOB NOT NULL,
+    PRIMARY KEY (client, seq)
+) WITHOUT ROWID;
+CREATE TABLE notes (
+    name  TEXT PRIMARY KEY NOT NULL,
+    value TEXT NOT NULL
+) WITHOUT ROWID;
+",
 ];
 
 /// Every session, newest first. The log may be ahead of the row's own `head`, which is only
@@ -68,14 +93,14 @@ pub const SESSIONS: &str = "
 SELECT id, epoch, name, project, driver, command, cwd, cols, rows, created_at, last_activity,
     lifecycle, exit_code, exit_signal,
     max(head, coalesce((SELECT max(last_seq) FROM segments
-        WHERE session = sessions.id AND segments.epoch = sessions.epoch), 0)), env
+        WHERE session = sessions.id AND segments.epoch = sessions.epoch), 0)), env, host
 FROM sessions ORDER BY created_at DESC, id";
 
 /// Inserts or replaces a session: the columns in the order of [`SESSIONS`].
 pub const PUT_SESSION: &str = "
 INSERT OR REPLACE INTO sessions (id, epoch, name, project, driver, command, cwd, cols, rows,
-    created_at, last_activity, lifecycle, exit_code, exit_signal, head, env)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)";
+    created_at, last_activity, lifecycle, exit_code, exit_signal, head, env, host)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)";
 
 /// Removes a session and all that belongs to it: each with (id).
 pub const DELETE_SESSION: [&str; 3] = [
@@ -152,3 +177,35 @@ pub const TOKEN_BY_HASH: &str = "SELECT hash, scope, expires_at FROM tokens WHER
 
 /// Revokes a token: (id).
 pub const DELETE_TOKEN: &str = "DELETE FROM tokens WHERE id = ?1";
+
+/// Every host: (id, name, version, drivers, `last_seen`).
+pub const HOSTS: &str = "SELECT id, name, version, drivers, last_seen FROM hosts ORDER BY id";
+
+/// Inserts or replaces a host: the columns in the order of [`HOSTS`].
+pub const PUT_HOST: &str = "
+INSERT OR REPLACE INTO hosts (id, name, version, drivers, last_seen) VALUES (?1, ?2, ?3, ?4, ?5)";
+
+/// A session was deleted while its host was away: (session, host, `deleted_at`).
+pub const PUT_DELETED: &str =
+    "INSERT OR REPLACE INTO deleted (session, host, deleted_at) VALUES (?1, ?2, ?3)";
+
+/// The sessions that a host must forget: (host) gives (session).
+pub const DELETED: &str = "SELECT session FROM deleted WHERE host = ?1";
+
+/// The host has forgotten a session: (session).
+pub const REMOVE_DELETED: &str = "DELETE FROM deleted WHERE session = ?1";
+
+/// Input that waits for the host, oldest first: (client, seq, data).
+pub const HELD: &str = "SELECT client, seq, data FROM held ORDER BY client, seq";
+
+/// Keeps a piece of input: (client, seq, data).
+pub const PUT_HELD: &str = "INSERT OR REPLACE INTO held (client, seq, data) VALUES (?1, ?2, ?3)";
+
+/// The host has accepted a client's input: (client, seq).
+pub const REMOVE_HELD: &str = "DELETE FROM held WHERE client = ?1 AND seq <= ?2";
+
+/// What is noted under a name: (name) gives (value).
+pub const NOTE: &str = "SELECT value FROM notes WHERE name = ?1";
+
+/// Notes something: (name, value).
+pub const PUT_NOTE: &str = "INSERT OR REPLACE INTO notes (name, value) VALUES (?1, ?2)";

@@ -3,7 +3,6 @@
 mod answers;
 mod assets;
 mod context;
-mod csp;
 mod docs;
 mod error;
 mod events;
@@ -29,12 +28,12 @@ use tower_http::catch_panic::CatchPanicLayer;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::auth::{Access, HostPolicy, OriginPolicy, Tickets, Tokens, VerifyError, presented};
+use super::auth::{Tokens, VerifyError};
 use super::clock::wall_ms;
 use super::registry::Registry;
+use crate::core::auth::{Access, HostPolicy, OriginPolicy, Tickets, presented};
 pub use assets::Client;
 pub use context::Context;
-pub use csp::DEFAULT_FRAME_ANCESTORS;
 pub use error::ApiError;
 use extract::Caller;
 

@@ -24,7 +24,6 @@ use super::store::{ProjectRecord, SessionRecord, Store, StoreError};
 pub use changing::ChangeError;
 pub use counting::Counts;
 pub use creating::CreateError;
-pub use listing::{Filter, Position};
 pub use projects::ProjectError;
 
 /// The only driver of this relay's own host.

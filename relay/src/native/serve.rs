@@ -12,7 +12,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 
-use super::auth::{Access, HostPolicy, OriginPolicy, Tickets, Tokens};
+use super::auth::Tokens;
 use super::clock::{Clock, wall_ms};
 use super::config::Config;
 use super::http::{App, Client, Context, router};
@@ -20,6 +20,7 @@ use super::metrics::Metrics;
 use super::registry::Registry;
 use super::session::Services;
 use super::store::{Store, Writer};
+use crate::core::auth::{Access, HostPolicy, OriginPolicy, Tickets};
 
 /// What shells get to end after the hang-up, and their output to be stored.
 const SHUTDOWN_LIMIT: Duration = Duration::from_secs(5);

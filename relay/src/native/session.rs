@@ -25,8 +25,8 @@ use tokio::sync::{Notify, Semaphore, watch};
 use super::clock::{Clock, wall_ms};
 use super::metrics::Metrics;
 use super::store::{SessionRecord, Store, Writer};
-use crate::core::rfc3339;
-use crate::core::session::{Facts, Session};
+use crate::core::record::{facts, summary};
+use crate::core::session::Session;
 use host::Heard;
 pub use host::LocalHost;
 pub use painter::paint_history;
@@ -380,42 +380,5 @@ impl State {
             head: session.durable(),
             ..self.record.clone()
         }
-    }
-}
-
-/// A session's row, as the list tells it.
-#[must_use]
-pub fn summary(record: &SessionRecord, clients: usize) -> SessionSummary {
-    let exit = record.exit.clone().unwrap_or_default();
-    SessionSummary {
-        session_id: record.id.clone(),
-        name: facts(record).name,
-        project: record.project.clone(),
-        driver: record.driver.clone(),
-        host: None,
-        command: record.command.clone(),
-        cwd: record.cwd.clone(),
-        lifecycle: record.lifecycle,
-        status: match record.lifecycle {
-            Lifecycle::Live | Lifecycle::Detached => Activity::Running,
-            Lifecycle::Exited => Activity::Exited,
-            Lifecycle::Lost | Lifecycle::Expired => Activity::Error,
-        },
-        running: None,
-        last_exit_code: exit.code,
-        exit_code: exit.code,
-        exit_signal: exit.signal,
-        created_at: rfc3339(record.created_at_ms),
-        last_activity: rfc3339(record.last_activity_ms),
-        clients,
-    }
-}
-
-fn facts(record: &SessionRecord) -> Facts {
-    Facts {
-        id: record.id.clone(),
-        name: record.name.clone().unwrap_or_else(|| record.id.to_string()),
-        created_at: rfc3339(record.created_at_ms),
-        driver: record.driver.clone(),
     }
 }

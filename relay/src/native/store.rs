@@ -22,10 +22,8 @@ use rusqlite::{Connection, ErrorCode};
 use crate::core::schema;
 use crate::core::segment::SegmentError;
 
+pub use crate::core::record::{ProjectRecord, SessionRecord, TokenRecord};
 pub use copies::Copied;
-pub use projects::ProjectRecord;
-pub use sessions::SessionRecord;
-pub use tokens::TokenRecord;
 pub use writer::{Batch, Source, Writer};
 
 /// The database's name in the data folder.

@@ -16,9 +16,9 @@ use tokio::sync::watch;
 use tokio::time::{Sleep, sleep_until, timeout};
 use tokio_tungstenite::tungstenite::Error as SocketError;
 
-use super::plain::Plain;
 use super::session::SessionHandle;
 use crate::core::peer::{Peer, PeerOutput};
+use crate::core::plain::Plain;
 
 /// What is taken from a session under one lock.
 const BATCH_BYTES: usize = 256 * 1024;

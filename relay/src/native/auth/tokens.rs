@@ -6,16 +6,13 @@ use std::sync::{Mutex, PoisonError};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use moorline_shared::time::Time;
-use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
-use super::Access;
+use crate::core::auth::{Access, SecretHash, hash_secret};
 use crate::native::store::{Store, StoreError, TokenRecord};
 
 /// Lets people and secret scanners see what it is.
 const PREFIX: &str = "moor_";
-
-type Hash = [u8; 32];
 
 /// A new token: the only time that its text is known.
 #[derive(Clone)]
@@ -53,14 +50,14 @@ pub enum VerifyError {
 pub struct Tokens {
     store: Mutex<Store>,
     /// Of the token that the environment gave.
-    fixed: Option<Hash>,
+    fixed: Option<SecretHash>,
 }
 
 impl Tokens {
     /// The stored tokens, and an admin token that is stored nowhere.
     #[must_use]
     pub fn new(store: Store, fixed: Option<&str>) -> Self {
-        Self { store: Mutex::new(store), fixed: fixed.map(hash) }
+        Self { store: Mutex::new(store), fixed: fixed.map(hash_secret) }
     }
 
     /// What a presented token allows at `now`, in milliseconds since 1970.
@@ -68,7 +65,7 @@ impl Tokens {
     /// # Errors
     /// [`VerifyError`].
     pub fn verify(&self, token: &str, now: Time) -> Result<Access, VerifyError> {
-        let hash = hash(token);
+        let hash = hash_secret(token);
         if self.fixed.is_some_and(|fixed| fixed.ct_eq(&hash).into()) {
             return Ok(Access::Admin);
         }
@@ -104,7 +101,7 @@ impl Tokens {
             created_at_ms: now.ms,
             expires_at_ms: expires_at.map(|time| time.ms),
         };
-        self.with_store(|store| store.insert_token(&record, &hash(&token)))?;
+        self.with_store(|store| store.insert_token(&record, &hash_secret(&token)))?;
         Ok(Minted { token, record })
     }
 
@@ -133,10 +130,6 @@ impl std::fmt::Debug for Minted {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Minted").field("record", &self.record).finish_non_exhaustive()
     }
-}
-
-fn hash(token: &str) -> Hash {
-    Sha256::digest(token.as_bytes()).into()
 }
 
 #[cfg(test)]

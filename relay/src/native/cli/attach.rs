@@ -8,8 +8,9 @@ use moorline_shared::message::Scope;
 use moorline_shared::time::Time;
 
 use super::DataDir;
+use crate::core::auth::Access;
 use crate::native::attach::{End, Target, attach};
-use crate::native::auth::{Access, Tokens};
+use crate::native::auth::Tokens;
 use crate::native::clock::wall_ms;
 use crate::native::store::{FILE_NAME, Store};
 

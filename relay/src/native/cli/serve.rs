@@ -8,8 +8,8 @@ use anyhow::{Context as _, bail};
 use tracing_subscriber::EnvFilter;
 
 use super::{DataDir, address_to_open};
+use crate::core::api::csp::DEFAULT_FRAME_ANCESTORS;
 use crate::native::config::Config;
-use crate::native::http::DEFAULT_FRAME_ANCESTORS;
 use crate::native::serve::Relay;
 
 /// Run a relay on this machine, and the sessions that it starts.

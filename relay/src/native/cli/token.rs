@@ -8,8 +8,9 @@ use clap::Subcommand;
 use moorline_shared::time::Time;
 
 use super::{DataDir, address_to_open};
+use crate::core::auth::Access;
 use crate::core::rfc3339;
-use crate::native::auth::{Access, Tokens};
+use crate::native::auth::Tokens;
 use crate::native::clock::wall_ms;
 use crate::native::store::{Store, TokenRecord};
 

@@ -18,7 +18,7 @@ use serde_json::{Map, Value};
 
 use super::error::ApiError;
 use super::{App, rest};
-use crate::native::auth::Access;
+use crate::core::auth::Access;
 use crate::native::clock::wall_ms;
 
 /// A caller with a valid token.

@@ -157,7 +157,9 @@ async fn open(
             let chat = Chat { app, caller, socket, followed: None };
             chat.serve(wanted.session_id).await;
         }),
-        Err(rejection) => ApiError::no_upgrade(&rejection).into_response(),
+        Err(rejection) => {
+            ApiError::no_upgrade(rejection.status(), rejection.body_text()).into_response()
+        }
     }
 }
 

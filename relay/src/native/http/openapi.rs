@@ -12,7 +12,7 @@ use utoipa::openapi::{Deprecated, OpenApi};
 use utoipa::{Modify, OpenApi as _};
 
 use super::answers::Open;
-use crate::native::auth::COOKIE;
+use crate::core::auth::COOKIE;
 
 /// The tag of the routes of before.
 pub(super) const DEPRECATED: &str = "Deprecated";

@@ -14,6 +14,8 @@ use axum::response::{IntoResponse as _, Redirect, Response};
 use super::App;
 use super::assets::Asset;
 use super::error::{ApiError, method_not_allowed};
+use crate::core::api::csp;
+use crate::core::api::paths::{is_api, is_hashed, is_route};
 
 const PAGE: &str = "index.html";
 /// Trunk puts a hash of the content into the names of its files.
@@ -60,34 +62,10 @@ pub(super) async fn serve(
     }
 }
 
-fn is_api(path: &str) -> bool {
-    path == "/api" || path.starts_with("/api/")
-}
-
-/// Whether the client shows something under this path.
-fn is_route(path: &str) -> bool {
-    let parts: Vec<_> = path.trim_end_matches('/').split('/').collect();
-    match parts[..] {
-        ["sessions"] => true,
-        ["terminal" | "session", id] => !id.is_empty(),
-        _ => false,
-    }
-}
-
-/// `name-0123456789abcdef.js`, or `name-0123456789abcdef_bg.wasm`, or anything in such a folder.
-fn is_hashed(path: &str) -> bool {
-    let has_hash = |part: &str| {
-        part.rsplit_once('-').is_some_and(|(_, rest)| {
-            rest.len() >= 16 && rest.bytes().take(16).all(|byte| byte.is_ascii_hexdigit())
-        })
-    };
-    path.split('/').any(has_hash)
-}
-
 fn send_page(app: &App, headers: &HeaderMap, page: Asset) -> Response {
     let text = String::from_utf8_lossy(&page.plain).into_owned();
     let mut response = send(headers, page, PAGE, EACH_TIME);
-    set_policy(&mut response, &super::csp::policy(&text, &app.frame_ancestors));
+    set_policy(&mut response, &csp::policy(&text, &app.frame_ancestors));
     response
 }
 
@@ -168,30 +146,6 @@ fn insert(response: &mut Response, name: axum::http::HeaderName, value: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn only_names_with_a_hash_last_forever() {
-        for name in [
-            "moorline-client-87d69c88040080ec.js",
-            "moorline-client-87d69c88040080ec_bg.wasm",
-            "snippets/moorline-client-c82f4f105dca1a96/src/a.js",
-        ] {
-            assert!(is_hashed(name), "{name}");
-        }
-        for name in ["favicon.svg", "index.html", "fonts/plain-name.woff2", "a-1234.js"] {
-            assert!(!is_hashed(name), "{name}");
-        }
-    }
-
-    #[test]
-    fn the_clients_own_routes_are_known() {
-        for route in ["sessions", "sessions/", "terminal/abcdefgh", "session/abcdefgh"] {
-            assert!(is_route(route), "{route}");
-        }
-        for other in ["terminal", "terminal/", "sessions/abcdefgh", "favicon.svg", "session/a/b"] {
-            assert!(!is_route(other), "{other}");
-        }
-    }
 
     #[test]
     fn an_encoding_is_used_where_it_is_accepted() {

@@ -47,7 +47,9 @@ pub(super) async fn open(
         Ok(upgrade) => configure(upgrade),
         Err(rejection) => {
             return match admitted {
-                Ok(_) => ApiError::no_upgrade(&rejection).into_response(),
+                Ok(_) => {
+                    ApiError::no_upgrade(rejection.status(), rejection.body_text()).into_response()
+                }
                 Err(denied) => denied.status.into_response(),
             };
         }

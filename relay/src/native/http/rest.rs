@@ -13,7 +13,6 @@ use axum::Json;
 use axum::extract::State;
 use moorline_host::pty::SpawnError;
 use moorline_shared::id::SessionId;
-use moorline_shared::limits::NAME_CHARACTERS;
 use moorline_shared::message::Scope;
 use moorline_shared::rest::Health;
 
@@ -45,13 +44,6 @@ pub(super) fn allowed(caller: &Caller, id: &str) -> Result<(SessionId, Scope), A
 pub(super) async fn find(app: &App, id: &SessionId) -> Result<Arc<SessionHandle>, ApiError> {
     let found = app.registry.get(id).await.map_err(|error| ApiError::internal(&error))?;
     found.ok_or_else(|| ApiError::no_session(id.as_str()))
-}
-
-fn check_name(name: Option<&str>) -> Result<(), ApiError> {
-    if name.is_none_or(|name| name.chars().count() <= NAME_CHARACTERS) {
-        return Ok(());
-    }
-    Err(ApiError::bad_request(format!("A name has at most {NAME_CHARACTERS} characters.")))
 }
 
 /// Why a session was not created.

@@ -58,7 +58,9 @@ pub(super) async fn open(
         // Who asks without a WebSocket may know whether the session is there, with a good token.
         Err(rejection) => {
             return match found {
-                Ok(_) => ApiError::no_upgrade(&rejection).into_response(),
+                Ok(_) => {
+                    ApiError::no_upgrade(rejection.status(), rejection.body_text()).into_response()
+                }
                 Err(refusal) => refusal.status.into_response(),
             };
         }

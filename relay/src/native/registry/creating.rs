@@ -241,9 +241,9 @@ pub(super) fn again(
         name: name.or_else(|| Some(name_after(&source.summary().name, suffix))),
         project: record.project,
         driver: Some(record.driver),
-        host: None,
         cols: Some(record.size.cols),
         rows: Some(record.size.rows),
+        host: record.host,
     }
 }
 
@@ -289,6 +289,7 @@ fn record(wanted: CreateSession, driver: String) -> Result<SessionRecord, Create
         lifecycle: Lifecycle::Live,
         exit: None,
         head: Seq::ZERO,
+        host: wanted.host,
     })
 }
 

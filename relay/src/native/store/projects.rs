@@ -4,20 +4,8 @@ use moorline_shared::id::ProjectId;
 use rusqlite::{Row, params};
 
 use super::{Store, StoreError, from_sql, to_sql};
+use crate::core::record::ProjectRecord;
 use crate::core::schema;
-
-/// One project's row.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ProjectRecord {
-    /// Its id.
-    pub id: ProjectId,
-    /// For people.
-    pub name: String,
-    /// Where its sessions start.
-    pub directory: Option<String>,
-    /// Milliseconds since 1970.
-    pub created_at_ms: u64,
-}
 
 impl Store {
     /// Every project.

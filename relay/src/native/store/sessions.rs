@@ -1,46 +1,12 @@
 //! What is stored of each session besides its log.
 
-use std::collections::BTreeMap;
-
-use moorline_shared::id::{Epoch, ProjectId, Seq, SessionId};
-use moorline_shared::session::{ExitStatus, Lifecycle, Size};
+use moorline_shared::id::{Epoch, HostId, ProjectId, Seq, SessionId};
+use moorline_shared::session::{ExitStatus, Size};
 use rusqlite::{Row, params};
 
 use super::{Store, StoreError, from_sql, to_sql};
+use crate::core::record::SessionRecord;
 use crate::core::schema;
-
-/// One session's row.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SessionRecord {
-    /// Its id.
-    pub id: SessionId,
-    /// Its log's incarnation.
-    pub epoch: Epoch,
-    /// For people, where it was given one.
-    pub name: Option<String>,
-    /// The project that it belongs to.
-    pub project: Option<ProjectId>,
-    /// What runs it.
-    pub driver: String,
-    /// Program and arguments.
-    pub command: Vec<String>,
-    /// The folder that it started in.
-    pub cwd: Option<String>,
-    /// Variables on top of the host's own.
-    pub env: BTreeMap<String, String>,
-    /// Its terminal's size.
-    pub size: Size,
-    /// Milliseconds since 1970.
-    pub created_at_ms: u64,
-    /// Milliseconds since 1970.
-    pub last_activity_ms: u64,
-    /// Whether it runs.
-    pub lifecycle: Lifecycle,
-    /// How it ended, where it did.
-    pub exit: Option<ExitStatus>,
-    /// The log's last entry.
-    pub head: Seq,
-}
 
 impl Store {
     /// Every session, newest first.
@@ -76,6 +42,7 @@ impl Store {
             exit.and_then(|exit| exit.signal.as_deref()),
             to_sql(record.head.0),
             text(&record.env),
+            record.host.as_ref().map(HostId::as_str),
         ])?;
         Ok(())
     }
@@ -127,5 +94,6 @@ fn record(row: &Row<'_>) -> rusqlite::Result<SessionRecord> {
         exit: (exit != ExitStatus::default()).then_some(exit),
         head: Seq(from_sql(row.get(14)?)),
         env: json(row, 15)?,
+        host: row.get::<_, Option<String>>(16)?.and_then(|id| id.parse().ok()),
     })
 }

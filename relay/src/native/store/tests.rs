@@ -43,6 +43,7 @@ fn seqs(entries: &[Entry]) -> Vec<u64> {
 
 fn record() -> SessionRecord {
     SessionRecord {
+        host: Some("localhost".parse().unwrap()),
         id: id(),
         epoch: EPOCH,
         name: Some("build".into()),
@@ -266,7 +267,10 @@ fn a_database_of_version_1_is_brought_up_to_date() {
     connection.execute_batch(row).unwrap();
     drop(connection);
     let store = Store::open(folder.path()).unwrap();
-    assert_eq!(store.sessions().unwrap(), [SessionRecord { env: [].into(), ..record() }]);
+    assert_eq!(
+        store.sessions().unwrap(),
+        [SessionRecord { env: [].into(), host: None, ..record() }]
+    );
 }
 
 #[test]

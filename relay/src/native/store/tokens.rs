@@ -4,33 +4,8 @@ use moorline_shared::time::Time;
 use rusqlite::{OptionalExtension as _, params};
 
 use super::{Store, StoreError, from_sql, to_sql};
+use crate::core::record::{FoundToken, TokenRecord};
 use crate::core::schema;
-
-/// One token, without its secret.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TokenRecord {
-    /// Names it in lists and for revoking; no secret.
-    pub id: String,
-    /// What it allows, as text.
-    pub scope: String,
-    /// For people.
-    pub label: Option<String>,
-    /// Milliseconds since 1970.
-    pub created_at_ms: u64,
-    /// Milliseconds since 1970; `None` for one that stays valid until it is revoked.
-    pub expires_at_ms: Option<u64>,
-}
-
-/// What is known of a token that was presented.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FoundToken {
-    /// Its hash, as stored.
-    pub hash: Vec<u8>,
-    /// What it allows, as text.
-    pub scope: String,
-    /// When it expires, in milliseconds since 1970.
-    pub expires_at: Option<Time>,
-}
 
 impl Store {
     /// Adds a token by the SHA-256 of its text.

@@ -9,7 +9,7 @@ use axum::http::{HeaderMap, HeaderName};
 use moorline_shared::rest::{Done, Ticket};
 use moorline_shared::time::Time;
 
-use crate::native::auth::{COOKIE, TICKET_LIFETIME, presented};
+use crate::core::auth::{COOKIE, TICKET_LIFETIME, presented};
 use crate::native::clock::wall_ms;
 use crate::native::http::answers::{Guarded, Open};
 use crate::native::http::error::ApiError;

@@ -9,7 +9,7 @@ use axum::http::StatusCode;
 use moorline_shared::id::ProjectId;
 use moorline_shared::rest::{ChangeProject, CreateProject, Project, ProjectChanged, ProjectList};
 
-use super::check_name;
+use crate::core::api::check_name;
 use crate::native::http::App;
 use crate::native::http::answers::{Guarded, OfProject, WithBody};
 use crate::native::http::error::ApiError;

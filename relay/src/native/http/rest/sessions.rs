@@ -6,7 +6,6 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use moorline_shared::id::SessionId;
-use moorline_shared::limits::{COLUMNS, ROWS};
 use moorline_shared::rest::{
     Changed, CreateSession, Created, DuplicateSession, ForkSession, MoveSession, RenameSession,
     SessionList,
@@ -14,12 +13,13 @@ use moorline_shared::rest::{
 use moorline_shared::session::Lifecycle;
 use serde::Deserialize;
 
-use super::{check_name, find, refused};
+use super::{find, refused};
+use crate::core::api::{Filter, check_name, check_size};
 use crate::native::http::App;
 use crate::native::http::answers::{BadQuery, Guarded, Naming, OfSession, Starting, WithBody};
 use crate::native::http::error::ApiError;
 use crate::native::http::extract::{Admin, Body, Params, Writes};
-use crate::native::registry::{ChangeError, Filter};
+use crate::native::registry::ChangeError;
 use crate::native::session::SessionHandle;
 
 const PAGE: usize = 200;
@@ -208,20 +208,4 @@ fn unchanged(error: ChangeError) -> ApiError {
         ChangeError::NoSuchProject(id) => ApiError::no_project(&id),
         ChangeError::Store(error) => ApiError::internal(&error),
     }
-}
-
-fn check_size(wanted: &CreateSession) -> Result<(), ApiError> {
-    let fits = wanted.cols.is_none_or(|cols| COLUMNS.contains(&cols))
-        && wanted.rows.is_none_or(|rows| ROWS.contains(&rows));
-    if fits {
-        return Ok(());
-    }
-    let (cols, rows) = (COLUMNS, ROWS);
-    Err(ApiError::bad_request(format!(
-        "A terminal has {} to {} cols and {} to {} rows.",
-        cols.start(),
-        cols.end(),
-        rows.start(),
-        rows.end()
-    )))
 }

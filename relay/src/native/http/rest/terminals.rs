@@ -14,7 +14,8 @@ use moorline_shared::rest::{
 use serde::Deserialize;
 
 use super::session::remove;
-use super::{check_name, find, refused};
+use super::{find, refused};
+use crate::core::api::check_name;
 use crate::core::reader::{Read, Reader, Start};
 use crate::native::http::App;
 use crate::native::http::answers::{Guarded, OfSession, Starting, Typing, WithBody};

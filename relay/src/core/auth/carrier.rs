@@ -1,7 +1,7 @@
 //! Where a request carries its token. Never in the query: addresses end up in logs.
 
-use axum::http::HeaderMap;
-use axum::http::header::{AUTHORIZATION, COOKIE as COOKIE_HEADER, SEC_WEBSOCKET_PROTOCOL};
+use http::HeaderMap;
+use http::header::{AUTHORIZATION, COOKIE as COOKIE_HEADER, SEC_WEBSOCKET_PROTOCOL};
 use moorline_shared::message::TOKEN_SUBPROTOCOL_PREFIX;
 
 /// The cookie that holds a token.
@@ -32,7 +32,7 @@ fn cookie(headers: &HeaderMap) -> Option<&str> {
 
 fn items<'a>(
     headers: &'a HeaderMap,
-    name: &axum::http::HeaderName,
+    name: &http::HeaderName,
     separator: char,
 ) -> impl Iterator<Item = &'a str> {
     let values = headers.get_all(name).iter().filter_map(|value| value.to_str().ok());

@@ -9,22 +9,23 @@ use moorline_shared::message::{CatchUp, ClientMessage, Resume, Scope, ServerMess
 use moorline_shared::text::TextDecoder;
 use moorline_shared::time::Time;
 
-use crate::core::peer::{Peer, PeerOutput};
-use crate::core::session::Session;
+use super::peer::{Peer, PeerOutput};
+use super::session::Session;
 
 /// A session with no more output than this is shown from its beginning, else as a picture.
 const REPLAY_BYTES: u64 = 64 * 1024;
 
 /// See the module.
 #[derive(Debug)]
-pub(super) struct Plain {
+pub struct Plain {
     decoder: TextDecoder,
     may_type: bool,
 }
 
 impl Plain {
     /// Resumes on the client's behalf.
-    pub(super) fn begin(session: &mut Session, peer: &mut Peer, scope: Scope, now: Time) -> Self {
+    #[must_use]
+    pub fn begin(session: &mut Session, peer: &mut Peer, scope: Scope, now: Time) -> Self {
         let log = session.log();
         let is_short = log.reaches_back_to(Seq::ZERO) && log.bytes() <= REPLAY_BYTES;
         let catch_up = if is_short { CatchUp::Replay } else { CatchUp::Snapshot };
@@ -35,7 +36,7 @@ impl Plain {
 
     /// Types what the client sends. What cannot be typed shows as what does not appear, as on any
     /// terminal whose program does not read.
-    pub(super) fn incoming(&self, session: &mut Session, data: Bytes) {
+    pub fn incoming(&self, session: &mut Session, data: Bytes) {
         if !self.may_type || data.is_empty() {
             return;
         }
@@ -47,7 +48,7 @@ impl Plain {
     }
 
     /// The output as text; `None` for what such a client is not told.
-    pub(super) fn outgoing(&mut self, output: PeerOutput) -> Option<PeerOutput> {
+    pub fn outgoing(&mut self, output: PeerOutput) -> Option<PeerOutput> {
         let text = match output {
             PeerOutput::Frame(encoded) => {
                 let frame = Frame::decode(encoded).ok()?;

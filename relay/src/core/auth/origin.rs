@@ -1,7 +1,7 @@
 //! Which pages may talk to this relay.
 
-use axum::http::HeaderMap;
-use axum::http::header::{HOST, ORIGIN};
+use http::HeaderMap;
+use http::header::{HOST, ORIGIN};
 
 /// The origins from which a browser may open streams and change something.
 #[derive(Debug, Clone, Default)]

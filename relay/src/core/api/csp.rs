@@ -10,7 +10,8 @@ pub const DEFAULT_FRAME_ANCESTORS: [&str; 3] =
 
 /// The policy for a page: nothing but its own files, and the inline scripts that it has now, which
 /// trunk writes to start the client.
-pub(super) fn policy(page: &str, frame_ancestors: &[String]) -> String {
+#[must_use]
+pub fn policy(page: &str, frame_ancestors: &[String]) -> String {
     let hashes: String = inline_scripts(page)
         .map(|script| format!(" 'sha256-{}'", STANDARD.encode(Sha256::digest(script))))
         .collect();

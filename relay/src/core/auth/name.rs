@@ -5,8 +5,8 @@
 
 use std::net::IpAddr;
 
-use axum::http::HeaderMap;
-use axum::http::header::HOST;
+use http::HeaderMap;
+use http::header::HOST;
 
 /// Allows any name.
 const ANY: &str = "*";

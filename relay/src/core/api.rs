@@ -1,0 +1,12 @@
+//! What the REST API is, whatever serves it: errors, checks, the list's pages, paths, and the
+//! page's policy.
+
+mod checks;
+pub mod csp;
+mod error;
+mod listing;
+pub mod paths;
+
+pub use checks::{check_name, check_size};
+pub use error::ApiError;
+pub use listing::{Filter, InvalidPosition, Position, sort};

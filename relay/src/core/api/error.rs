@@ -1,0 +1,226 @@
+//! Answers that are no success.
+
+use std::fmt::Display;
+
+use http::{Method, StatusCode, Uri};
+use moorline_shared::id::{ProjectId, SessionId};
+use moorline_shared::publish::WriteRefused;
+use moorline_shared::rest::ErrorBody;
+
+/// A status, and why.
+#[derive(Debug)]
+pub struct ApiError {
+    status: StatusCode,
+    body: ErrorBody,
+}
+
+impl ApiError {
+    fn new(status: StatusCode, code: &str, error: &str) -> Self {
+        let body =
+            ErrorBody { error: error.into(), code: code.into(), message: None, session_id: None };
+        Self { status, body }
+    }
+
+    /// The status.
+    #[must_use]
+    pub const fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// The body: JSON.
+    #[must_use]
+    pub const fn body(&self) -> &ErrorBody {
+        &self.body
+    }
+
+    fn with_message(mut self, message: impl Display) -> Self {
+        self.body.message = Some(message.to_string());
+        self
+    }
+
+    fn of_session(mut self, id: &str) -> Self {
+        self.body.session_id = Some(id.to_owned());
+        self
+    }
+
+    /// The request carries no token.
+    #[must_use]
+    pub fn no_token() -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, "unauthorized", "Token required")
+            .with_message("Send `Authorization: Bearer <token>`; `moorline token new` makes one.")
+    }
+
+    /// The token opens nothing.
+    #[must_use]
+    pub fn wrong_token() -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, "unauthorized", "Token not valid")
+            .with_message("It is wrong, expired or revoked; `moorline token new` makes another.")
+    }
+
+    /// The token does not allow it.
+    #[must_use]
+    pub fn forbidden() -> Self {
+        Self::new(StatusCode::FORBIDDEN, "forbidden", "Not allowed")
+            .with_message("This token does not allow that.")
+    }
+
+    /// The request is addressed to a name that is not known here.
+    #[must_use]
+    pub fn host() -> Self {
+        Self::new(StatusCode::FORBIDDEN, "forbidden", "Host not allowed").with_message(
+            "Start the relay with `--allow-host <name>` if it is to be known by this name.",
+        )
+    }
+
+    /// The page is not trusted.
+    #[must_use]
+    pub fn origin() -> Self {
+        Self::new(StatusCode::FORBIDDEN, "forbidden", "Origin not allowed").with_message(
+            "Start the relay with `--allow-origin <origin>` to trust pages from there.",
+        )
+    }
+
+    /// The session's id is none.
+    #[must_use]
+    pub fn invalid_id(id: &str) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "invalid_id", "Invalid session ID format")
+            .with_message("8-32 characters, alphanumeric, underscore, hyphen")
+            .of_session(id)
+    }
+
+    /// A prompt without a command.
+    #[must_use]
+    pub fn command_required() -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "bad_request", "Command is required")
+    }
+
+    /// Input without data.
+    #[must_use]
+    pub fn input_required() -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "bad_request", "Input data is required")
+    }
+
+    /// Nothing was typed.
+    #[must_use]
+    pub fn not_written(why: WriteRefused, id: &SessionId) -> Self {
+        let (status, code, error) = match why {
+            WriteRefused::Ended => (StatusCode::CONFLICT, "session_ended", "Session has ended"),
+            WriteRefused::HostAway => {
+                (StatusCode::SERVICE_UNAVAILABLE, "host_offline", "Host is away")
+            }
+            WriteRefused::TooMuch => {
+                (StatusCode::SERVICE_UNAVAILABLE, "overloaded", "Session takes no more input")
+            }
+        };
+        Self::new(status, code, error).with_message(why).of_session(id.as_str())
+    }
+
+    /// The request is no WebSocket's.
+    #[must_use]
+    pub fn no_upgrade(status: StatusCode, why: impl Display) -> Self {
+        Self::new(status, "bad_request", "WebSocket required").with_message(why)
+    }
+
+    /// The route takes another method.
+    #[must_use]
+    pub fn method_not_allowed(method: &Method, uri: &Uri) -> Self {
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "Method not allowed")
+            .with_message(format!("{} does not take {method}; see `Allow`.", uri.path()))
+    }
+
+    /// What was asked for is not retained any more.
+    #[must_use]
+    pub fn trimmed(message: impl Display) -> Self {
+        Self::new(StatusCode::CONFLICT, "trimmed", "Not retained").with_message(message)
+    }
+
+    /// There is no such session.
+    #[must_use]
+    pub fn no_session(id: &str) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not_found", "Session not found").of_session(id)
+    }
+
+    /// The id is taken.
+    #[must_use]
+    pub fn exists(id: &SessionId) -> Self {
+        Self::new(StatusCode::CONFLICT, "exists", "Session exists")
+            .with_message("Choose another id, or none.")
+            .of_session(id.as_str())
+    }
+
+    /// The project's id is none.
+    #[must_use]
+    pub fn invalid_project_id() -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "invalid_id", "Invalid project ID format")
+            .with_message("8-32 characters, alphanumeric, underscore, hyphen")
+    }
+
+    /// There is no such project.
+    #[must_use]
+    pub fn no_project(id: &ProjectId) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "no_such_project", "Project not found")
+            .with_message(format!("There is no project `{id}`."))
+    }
+
+    /// There is nothing under this path.
+    #[must_use]
+    pub fn no_route(uri: &Uri) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not_found", "No such route").with_message(uri.path())
+    }
+
+    /// The request is not as it must be.
+    #[must_use]
+    pub fn bad_request(message: impl Display) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "bad_request", "Bad request").with_message(message)
+    }
+
+    /// The body is over its limit.
+    #[must_use]
+    pub fn too_large() -> Self {
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", "Body too large")
+            .with_message("A request has at most 256 KiB.")
+    }
+
+    /// The input is over its limit.
+    #[must_use]
+    pub fn too_much_typed() -> Self {
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", "Input too large")
+            .with_message("Send at most 64 KiB at a time.")
+    }
+
+    /// The body is of another type.
+    #[must_use]
+    pub fn not_json() -> Self {
+        Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "bad_request", "JSON required")
+            .with_message("Send the body with `Content-Type: application/json`.")
+    }
+
+    /// As many sessions run as may.
+    #[must_use]
+    pub fn overloaded(message: impl Display) -> Self {
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "overloaded", "Too many sessions")
+            .with_message(message)
+    }
+
+    /// There are as many projects as may be.
+    #[must_use]
+    pub fn too_many_projects(message: impl Display) -> Self {
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "overloaded", "Too many projects")
+            .with_message(message)
+    }
+
+    /// Not now.
+    #[must_use]
+    pub fn unavailable(message: impl Display) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "overloaded", "Not available")
+            .with_message(message)
+    }
+
+    /// A fault of the relay: told to the log, not to the caller.
+    #[must_use]
+    pub fn internal(error: &dyn Display) -> Self {
+        tracing::error!(%error, "a request failed");
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "Internal error")
+            .with_message("The relay's log says more.")
+    }
+}

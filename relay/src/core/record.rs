@@ -1,0 +1,125 @@
+//! What is stored of sessions, projects and tokens besides logs: their rows.
+
+use std::collections::BTreeMap;
+
+use moorline_shared::event::Activity;
+use moorline_shared::id::{Epoch, HostId, ProjectId, Seq, SessionId};
+use moorline_shared::rest::SessionSummary;
+use moorline_shared::session::{ExitStatus, Lifecycle, Size};
+use moorline_shared::time::Time;
+
+use super::rfc3339;
+use super::session::Facts;
+
+/// One session's row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SessionRecord {
+    /// Its id.
+    pub id: SessionId,
+    /// Its log's incarnation.
+    pub epoch: Epoch,
+    /// For people, where it was given one.
+    pub name: Option<String>,
+    /// The project that it belongs to.
+    pub project: Option<ProjectId>,
+    /// What runs it.
+    pub driver: String,
+    /// Program and arguments.
+    pub command: Vec<String>,
+    /// The folder that it started in.
+    pub cwd: Option<String>,
+    /// Variables on top of the host's own.
+    pub env: BTreeMap<String, String>,
+    /// Its terminal's size.
+    pub size: Size,
+    /// Milliseconds since 1970.
+    pub created_at_ms: u64,
+    /// Milliseconds since 1970.
+    pub last_activity_ms: u64,
+    /// Whether it runs.
+    pub lifecycle: Lifecycle,
+    /// How it ended, where it did.
+    pub exit: Option<ExitStatus>,
+    /// The log's last entry.
+    pub head: Seq,
+    /// What runs it; `None` for one from before there were hosts.
+    pub host: Option<HostId>,
+}
+
+/// One project's row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProjectRecord {
+    /// Its id.
+    pub id: ProjectId,
+    /// For people.
+    pub name: String,
+    /// Where its sessions start.
+    pub directory: Option<String>,
+    /// Milliseconds since 1970.
+    pub created_at_ms: u64,
+}
+
+/// One token, without its secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TokenRecord {
+    /// Names it in lists and for revoking; no secret.
+    pub id: String,
+    /// What it allows, as text.
+    pub scope: String,
+    /// For people.
+    pub label: Option<String>,
+    /// Milliseconds since 1970.
+    pub created_at_ms: u64,
+    /// Milliseconds since 1970; `None` for one that stays valid until it is revoked.
+    pub expires_at_ms: Option<u64>,
+}
+
+/// What is known of a token that was presented.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FoundToken {
+    /// Its hash, as stored.
+    pub hash: Vec<u8>,
+    /// What it allows, as text.
+    pub scope: String,
+    /// When it expires, in milliseconds since 1970.
+    pub expires_at: Option<Time>,
+}
+
+/// A session's row, as the list tells it.
+#[must_use]
+pub fn summary(record: &SessionRecord, clients: usize) -> SessionSummary {
+    let exit = record.exit.clone().unwrap_or_default();
+    SessionSummary {
+        session_id: record.id.clone(),
+        name: facts(record).name,
+        project: record.project.clone(),
+        driver: record.driver.clone(),
+        command: record.command.clone(),
+        cwd: record.cwd.clone(),
+        lifecycle: record.lifecycle,
+        status: match record.lifecycle {
+            Lifecycle::Live | Lifecycle::Detached => Activity::Running,
+            Lifecycle::Exited => Activity::Exited,
+            Lifecycle::Lost | Lifecycle::Expired => Activity::Error,
+        },
+        running: None,
+        last_exit_code: exit.code,
+        exit_code: exit.code,
+        exit_signal: exit.signal,
+        created_at: rfc3339(record.created_at_ms),
+        last_activity: rfc3339(record.last_activity_ms),
+        clients,
+        host: record.host.clone(),
+    }
+}
+
+/// What clients are told of a session by its row.
+#[must_use]
+pub fn facts(record: &SessionRecord) -> Facts {
+    Facts {
+        id: record.id.clone(),
+        name: record.name.clone().unwrap_or_else(|| record.id.to_string()),
+        created_at: rfc3339(record.created_at_ms),
+        driver: record.driver.clone(),
+    }
+}
