@@ -2,8 +2,9 @@
 //! yet, and takes each piece of input once.
 //!
 //! No I/O happens here. The owner brings in output ([`Publisher::append`]) and the relay's commands
-//! ([`Publisher::command`]), does what [`Publisher::poll_output`] says, and writes
-//! [`Publisher::input`] to the session.
+//! ([`Publisher::command`]), does what [`Publisher::poll_task`] says, sends what
+//! [`Publisher::poll_message`] gives whenever its link has room, and writes [`Publisher::input`] to
+//! the session.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -23,6 +24,13 @@ use moorline_shared::session::{ExitStatus, Size};
 pub enum Output {
     /// Tell the relay.
     Message(HostMessage),
+    /// Do this, whether there is a relay or not.
+    Task(Task),
+}
+
+/// What the owner must do on its own side.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Task {
     /// An event was appended that the owner did not bring: the screen must count it.
     Appended(Seq),
     /// Give the session's terminal this size.
@@ -64,7 +72,9 @@ pub struct Publisher {
     input: VecDeque<Piece>,
     /// Bytes in `input` that no client numbers.
     written_bytes: usize,
-    outbox: VecDeque<Output>,
+    tasks: VecDeque<Task>,
+    /// Answers, which go before entries. Empty while no relay is connected.
+    answers: VecDeque<HostMessage>,
 }
 
 impl Publisher {
@@ -87,7 +97,8 @@ impl Publisher {
             uses: 0,
             input: VecDeque::new(),
             written_bytes: 0,
-            outbox: VecDeque::new(),
+            tasks: VecDeque::new(),
+            answers: VecDeque::new(),
         }
     }
 
@@ -111,10 +122,9 @@ impl Publisher {
         self.written_bytes = 0;
     }
 
-    /// A picture was made, or could not be.
+    /// A picture was made, or could not be. One for a relay that left meanwhile is dropped.
     pub fn picture(&mut self, picture: Option<Snapshot>) {
-        let message = picture.map_or(HostMessage::SnapshotFailed, HostMessage::Snapshot);
-        self.outbox.push_back(Output::Message(message));
+        self.say(picture.map_or(HostMessage::SnapshotFailed, HostMessage::Snapshot));
     }
 
     /// The relay says something.
@@ -138,14 +148,12 @@ impl Publisher {
             HostCommand::Resize { size } => {
                 if size != self.size {
                     self.size = size;
-                    self.outbox.push_back(Output::Resize(size));
+                    self.tasks.push_back(Task::Resize(size));
                     self.say(HostMessage::Resized { size });
                 }
             }
-            HostCommand::SnapshotRequest => self.outbox.push_back(Output::MakePicture),
-            HostCommand::Close | HostCommand::Refused { .. } => {
-                self.outbox.push_back(Output::Close)
-            }
+            HostCommand::SnapshotRequest => self.tasks.push_back(Task::MakePicture),
+            HostCommand::Close | HostCommand::Refused { .. } => self.tasks.push_back(Task::Close),
         }
     }
 
@@ -153,27 +161,54 @@ impl Publisher {
     pub fn relay_left(&mut self) {
         self.sender = None;
         self.exit_told = false;
-        self.outbox.retain(|output| !matches!(output, Output::Message(_) | Output::MakePicture));
+        self.answers.clear();
+        self.tasks.retain(|task| *task != Task::MakePicture);
+    }
+
+    /// What to do now; call until `None`. For an owner that can send at any time: any other calls
+    /// [`Publisher::poll_task`] and [`Publisher::poll_message`].
+    pub fn poll_output(&mut self) -> Option<Output> {
+        let task = self.poll_task().map(Output::Task);
+        task.or_else(|| self.poll_message().map(Output::Message))
     }
 
     /// What to do now; call until `None`.
-    pub fn poll_output(&mut self) -> Option<Output> {
-        if let Some(output) = self.outbox.pop_front() {
-            return Some(output);
+    pub fn poll_task(&mut self) -> Option<Task> {
+        self.tasks.pop_front()
+    }
+
+    /// What to tell the relay next. Call it when there is room for a message: it counts as sent.
+    pub fn poll_message(&mut self) -> Option<HostMessage> {
+        if let Some(answer) = self.answers.pop_front() {
+            return Some(answer);
         }
         let sender = self.sender.as_mut()?;
         match sender.next(&self.log) {
             Next::Entry(entry) => {
                 sender.sent(entry.seq());
-                Some(Output::Message(HostMessage::Entry(entry.clone())))
+                Some(HostMessage::Entry(entry.clone()))
             }
             Next::CaughtUp if !self.exit_told => {
                 let status = self.exit.clone()?;
                 self.exit_told = true;
-                Some(Output::Message(HostMessage::Exited { status }))
+                Some(HostMessage::Exited { status })
             }
             Next::CaughtUp | Next::NoCredit | Next::Behind => None,
         }
+    }
+
+    /// How many answers wait to be sent: an owner that hears no commands while there are many
+    /// bounds them.
+    #[must_use]
+    pub fn waiting_answers(&self) -> usize {
+        self.answers.len()
+    }
+
+    /// Whether the relay that is connected was told all, up to the process's end, and has made it
+    /// durable.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        self.exit_told && self.answers.is_empty() && self.unacked_bytes() == 0
     }
 
     /// The oldest input that the session has not taken.
@@ -235,7 +270,7 @@ impl Publisher {
 
     fn say(&mut self, message: HostMessage) {
         if self.sender.is_some() {
-            self.outbox.push_back(Output::Message(message));
+            self.answers.push_back(message);
         }
     }
 
@@ -279,7 +314,7 @@ impl Publisher {
     fn append_told(&mut self, event: Event) {
         if self.exit.is_none() {
             let seq = self.event(event);
-            self.outbox.push_back(Output::Appended(seq));
+            self.tasks.push_back(Task::Appended(seq));
         }
     }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use moorline_host::publisher::{Output, Publisher};
+use moorline_host::publisher::{Output, Publisher, Task};
 use moorline_shared::event::{Event, kind};
 use moorline_shared::frame::Frame;
 use moorline_shared::id::{Cursor, Epoch, Seq};
@@ -131,8 +131,8 @@ impl Host {
         while let Some(output) = self.publisher.poll_output() {
             match output {
                 Output::Message(message) => messages.push(message),
-                Output::MakePicture => self.pictures_due += 1,
-                Output::Appended(_) | Output::Resize(_) | Output::Close => {}
+                Output::Task(Task::MakePicture) => self.pictures_due += 1,
+                Output::Task(_) => {}
             }
         }
         messages

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use moorline_host::marks::{Marks, ShellState, this_host};
 use moorline_host::pty::PtyWriter;
-use moorline_host::publisher::{Output, Publisher};
+use moorline_host::publisher::{Output, Publisher, Task};
 use moorline_shared::id::Epoch;
 use moorline_shared::message::Snapshot;
 use moorline_shared::publish::HostMessage;
@@ -166,10 +166,10 @@ impl State {
                             host.close();
                         }
                     }
-                    Output::Appended(seq) => host.painter.count(seq),
-                    Output::Resize(size) => host.resize(size),
-                    Output::MakePicture => host.painter.want(),
-                    Output::Close => host.close(),
+                    Output::Task(Task::Appended(seq)) => host.painter.count(seq),
+                    Output::Task(Task::Resize(size)) => host.resize(size),
+                    Output::Task(Task::MakePicture) => host.painter.want(),
+                    Output::Task(Task::Close) => host.close(),
                 }
             }
             if silent {
