@@ -43,7 +43,10 @@ impl World {
                 }
                 return;
             }
+            Some(b'h') => return self.client.hold_input(number == 1),
             Some(b'i') => return drop(self.client.type_input(rest.as_bytes())),
+            Some(b'x') if number == 0 => return self.client.discard_input(),
+            Some(b'x') => return self.client.discard_unsent_input(),
             _ => {
                 self.now = now + Duration::from_millis(number);
                 return self.client.tick(self.now);

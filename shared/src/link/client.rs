@@ -13,7 +13,7 @@ use crate::link::status::{Refusal, Status};
 use crate::message::{
     CatchUp, ClientMessage, ErrorCode, Resume, Resumed, Scope, ServerMessage, SessionMeta, Snapshot,
 };
-use crate::session::{ExitStatus, Size};
+use crate::session::{ExitStatus, Lifecycle, Size};
 use crate::time::Time;
 
 /// Input that is not acknowledged for this long asks for a sign of life: a dead connection is most
@@ -60,7 +60,8 @@ pub enum Output {
     Event(Seq, Event),
     /// The relay could not do something.
     Error(ErrorCode, String),
-    /// So many pieces of input were given up, because they may or may not have been delivered.
+    /// So many pieces of input were given up: they may or may not have been delivered, or the
+    /// session's host is away and must not get them late.
     GaveUp(usize),
 }
 
@@ -75,6 +76,8 @@ pub struct Client {
     connection: Connection,
     output: Receiver,
     input: InputQueue,
+    /// Whether input waits for a host that is away.
+    hold: bool,
     meta: Option<SessionMeta>,
     answered: bool,
     replay: Option<Replay>,
@@ -107,6 +110,7 @@ impl Client {
             connection: Connection::new(seed),
             output: Receiver::new(None),
             input: InputQueue::new(saved),
+            hold: false,
             meta: None,
             answered: false,
             replay: None,
@@ -180,13 +184,16 @@ impl Client {
         if self.scope() == Some(Scope::Read) {
             return Err(Refusal::ReadOnly);
         }
+        if self.is_host_away() && !self.hold {
+            return Err(Refusal::HostOffline);
+        }
         self.input.push(data).map_err(|_| Refusal::Full)
     }
 
     /// Time has passed.
     pub fn tick(&mut self, now: Time) {
         let open = self.connection.phase() == Phase::Open;
-        if self.input_sent.is_some_and(|sent| now >= sent + INPUT_PATIENCE) {
+        if self.impatient_at().is_some_and(|at| now >= at) {
             self.input_sent = Some(now);
             self.connection.wake(now);
         }
@@ -218,8 +225,7 @@ impl Client {
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Time> {
         let ack = self.output.poll_timeout();
-        let input = self.input_sent.map(|sent| sent + INPUT_PATIENCE);
-        [self.connection.poll_timeout(), ack, input].into_iter().flatten().min()
+        [self.connection.poll_timeout(), ack, self.impatient_at()].into_iter().flatten().min()
     }
 
     /// Where the client stands, for its user.
@@ -280,9 +286,24 @@ impl Client {
         self.input.pending()
     }
 
+    /// Whether input waits while the session's host is away, and is delivered once when it is back.
+    /// Otherwise, as at first, it is refused. A relay learns of a change with the next connection.
+    pub const fn hold_input(&mut self, hold: bool) {
+        self.hold = hold;
+    }
+
     /// Gives up what was typed and never sent.
     pub fn discard_unsent_input(&mut self) {
         self.input.discard_unsent();
+    }
+
+    /// Gives up all that was typed and is not accepted. A piece that was sent is sent again without
+    /// its data, for a relay that keeps it for a host that is away; a piece that the session got
+    /// already stays.
+    pub fn discard_input(&mut self) {
+        if self.input.blank() > 0 {
+            self.input.send_again();
+        }
     }
 
     /// What a later page of the same client id needs to deliver this one's input.
@@ -293,6 +314,17 @@ impl Client {
 
     fn scope(&self) -> Option<Scope> {
         self.meta.as_ref()?.extended.as_ref().map(|extended| extended.scope)
+    }
+
+    fn is_host_away(&self) -> bool {
+        let extended = self.meta.as_ref().and_then(|meta| meta.extended.as_ref());
+        extended.is_some_and(|extended| extended.lifecycle == Lifecycle::Detached)
+    }
+
+    /// When input is overdue; never while nobody is there to accept it.
+    fn impatient_at(&self) -> Option<Time> {
+        let sent = self.input_sent.filter(|_| !self.is_host_away())?;
+        Some(sent + INPUT_PATIENCE)
     }
 
     fn opened(&mut self, now: Time, generation: Generation) {
@@ -319,7 +351,7 @@ impl Client {
 
     fn message(&mut self, now: Time, message: ServerMessage) {
         match message {
-            ServerMessage::SessionMeta(meta) => self.meta = Some(*meta),
+            ServerMessage::SessionMeta(meta) => self.told_meta(now, *meta),
             ServerMessage::Resumed(resumed) => self.resumed(&resumed),
             ServerMessage::Snapshot(snapshot) => self.snapshot(now, snapshot),
             ServerMessage::InputAck { seq } => self.input_ack(seq),
@@ -334,6 +366,9 @@ impl Client {
                 self.disconnected(now);
                 self.offline_since = None;
             }
+            ServerMessage::Error { code: ErrorCode::HostOffline, .. } if !self.input.is_empty() => {
+                self.host_is_offline();
+            }
             ServerMessage::Error { code, message } => {
                 self.outbox.push_back(Output::Error(code, message));
             }
@@ -341,6 +376,27 @@ impl Client {
             | ServerMessage::Heartbeat { .. }
             | ServerMessage::Pong { .. }
             | ServerMessage::Unknown => {}
+        }
+    }
+
+    fn told_meta(&mut self, now: Time, meta: SessionMeta) {
+        let was_away = self.is_host_away();
+        self.meta = Some(meta);
+        if self.is_host_away() {
+            self.host_is_offline();
+        } else if was_away && self.input_sent.is_some() {
+            self.input_sent = Some(now);
+        }
+    }
+
+    /// Input that is not to be held must not be delivered late either: what waits is given up.
+    fn host_is_offline(&mut self) {
+        if let Some(extended) = self.meta.as_mut().and_then(|meta| meta.extended.as_mut()) {
+            extended.lifecycle = Lifecycle::Detached;
+        }
+        let given_up = if self.hold { 0 } else { self.input.blank() };
+        if given_up > 0 {
+            self.outbox.push_back(Output::GaveUp(given_up));
         }
     }
 
@@ -376,7 +432,7 @@ impl Client {
         };
         if self.input.is_open() {
             self.input.ack(seq);
-            if self.input.pending().next().is_none() {
+            if self.input.is_empty() {
                 self.input_sent = None;
             }
             return;
@@ -428,56 +484,10 @@ impl Client {
             epoch: cursor.map(|cursor| cursor.epoch),
             client_id: Some(self.id.clone()),
             catch_up: Some(catch_up),
-            hold: false,
+            hold: self.hold,
         }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::id::Epoch;
-    use crate::message::Outcome;
-
-    const SOCKET: Generation = Generation(1);
-
-    fn outputs(client: &mut Client, now: Time) -> Vec<Output> {
-        std::iter::from_fn(|| client.poll_output(now)).collect()
-    }
-
-    fn live(now: Time) -> Client {
-        let id = "client_1".parse().unwrap();
-        let mut client = Client::new(id, 1, &SavedInput::default());
-        client.handle(now, Input::Dial);
-        client.handle(now, Input::Opened(SOCKET));
-        let (epoch, from, head) = (Epoch(1), Seq(0), Seq(0));
-        let input_seq = Some(Seq(0));
-        let resumed = Resumed { outcome: Outcome::Continue, epoch, from, head, input_seq };
-        client.handle(now, Input::Message(SOCKET, ServerMessage::Resumed(resumed)));
-        outputs(&mut client, now);
-        assert_eq!(client.status(), Status::Live);
-        client
-    }
-
-    #[test]
-    fn typing_into_a_dead_connection_finds_out_within_seconds() {
-        let start = Time::from_ms(0);
-        let mut client = live(start);
-        client.type_input(b"x").unwrap();
-        assert_eq!(outputs(&mut client, start).len(), 1);
-        let mut acked = client.clone();
-        let ping = client.poll_timeout().unwrap();
-        assert_eq!(ping, start + INPUT_PATIENCE);
-        client.tick(ping);
-        let asked = outputs(&mut client, ping);
-        assert!(matches!(asked[..], [Output::Send(ClientMessage::Ping { .. })]), "{asked:?}");
-        let mut now = ping;
-        while client.status() == Status::Live {
-            now = client.poll_timeout().unwrap();
-            client.tick(now);
-        }
-        assert!(now < start + Duration::from_secs(8), "{now:?}");
-        acked.handle(start, Input::Message(SOCKET, ServerMessage::InputAck { seq: Seq(1) }));
-        assert!(acked.poll_timeout() > Some(ping));
-    }
-}
+mod tests;

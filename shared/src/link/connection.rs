@@ -11,6 +11,9 @@ const DIAL_DEADLINE: Duration = Duration::from_secs(10);
 /// When something suggests that the connection is dead (the page was asleep, the network changed),
 /// a ping must be answered by then.
 const PROBE_DEADLINE: Duration = Duration::from_secs(4);
+/// A peer that asks to be dialled again at once is heeded this often: one that asks all the time is
+/// in trouble.
+const FREE_DIAL_EVERY: Duration = Duration::from_secs(5);
 
 /// Names one socket of a connection: an event of an older one is ignored.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -61,6 +64,8 @@ pub struct Connection {
     heard: Time,
     said: Time,
     probe: Option<Time>,
+    /// From when on a dial without a wait is free again.
+    free_dial_at: Time,
     pending: [Option<ConnectionOutput>; 2],
 }
 
@@ -75,6 +80,7 @@ impl Connection {
             heard: Time::from_ms(0),
             said: Time::from_ms(0),
             probe: None,
+            free_dial_at: Time::from_ms(0),
             pending: [None; 2],
         }
     }
@@ -152,9 +158,10 @@ impl Connection {
         }
         if close::is_final(code) {
             self.phase = Phase::Refused { code };
-        } else if code == close::GOING_AWAY && self.attempt() == 0 {
+        } else if code == close::GOING_AWAY && self.attempt() == 0 && now >= self.free_dial_at {
             // One free try; should it fail, the backoff takes over.
             self.backoff.next_wait();
+            self.free_dial_at = now + FREE_DIAL_EVERY;
             self.phase = Phase::Waiting { until: now };
         } else {
             self.wait(now);
@@ -292,6 +299,20 @@ mod tests {
         assert_eq!(restarted.poll_output(), Some(ConnectionOutput::Dial(Generation(2))));
         restarted.closed(at(6), FIRST, close::NOT_FOUND);
         assert!(matches!(restarted.phase(), Phase::Dialing { .. }));
+    }
+
+    #[test]
+    fn a_peer_that_keeps_going_away_is_not_dialled_at_once_each_time() {
+        let mut connection = open();
+        let mut waits = Vec::new();
+        for (generation, ms) in [(1, 0), (2, 100), (3, 10_000)] {
+            connection.closed(at(ms), Generation(generation), close::GOING_AWAY);
+            waits.push(connection.phase() != Phase::Waiting { until: at(ms) });
+            connection.wake(at(ms));
+            connection.opened(at(ms), Generation(generation + 1));
+            connection.settled();
+        }
+        assert_eq!(waits, [false, true, false]);
     }
 
     #[test]

@@ -68,7 +68,7 @@ impl InputQueue {
     pub fn save(&self) -> SavedInput {
         let acked = Seq(self.pieces.tail().0 - 1);
         let pieces =
-            self.pending().map(|data| SavedPiece(bytes::Bytes::copy_from_slice(data))).collect();
+            self.waiting().map(|data| SavedPiece(bytes::Bytes::copy_from_slice(data))).collect();
         SavedInput { epoch: self.epoch, acked, pieces }
     }
 
@@ -142,9 +142,15 @@ impl InputQueue {
         Some(frame)
     }
 
-    /// What is typed and not accepted, oldest first.
+    /// What is typed and neither accepted nor taken back, oldest first.
     pub fn pending(&self) -> impl Iterator<Item = &[u8]> {
-        self.pieces.after(Seq::ZERO).filter_map(data)
+        self.waiting().filter(|data| !data.is_empty())
+    }
+
+    /// Whether no piece waits, not even one that was taken back.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.waiting().next().is_none()
     }
 
     /// Gives up the pieces that were never sent. What was sent may have arrived: it stays, and is
@@ -153,6 +159,29 @@ impl InputQueue {
         while self.pieces.head() > self.fixed {
             self.pieces.pop();
         }
+    }
+
+    /// Gives up everything that is not accepted, and returns how many pieces that were. What was
+    /// sent keeps its numbers but loses its data: whoever has a piece drops a second one of its
+    /// number, and whoever does not types nothing.
+    pub fn blank(&mut self) -> usize {
+        let count = self.pending().count();
+        self.discard_unsent();
+        let (before, head) = (Seq(self.pieces.tail().0 - 1), self.pieces.head());
+        self.pieces = Log::starting_after(Epoch::default(), before);
+        while self.pieces.head() < head {
+            let pushed = self.pieces.append(Frame::buffer(0));
+            debug_assert!(pushed.is_ok(), "a frame without data is one");
+            if pushed.is_err() {
+                break;
+            }
+        }
+        count
+    }
+
+    /// Sends again what was sent and not accepted.
+    pub fn send_again(&mut self) {
+        self.sender = Sender::new(Seq(self.pieces.tail().0 - 1), u64::MAX, u64::MAX);
     }
 
     /// Gives up everything, and returns how many pieces that were; the next piece follows `seq`.
@@ -167,12 +196,18 @@ impl InputQueue {
     fn renumber(&mut self, seq: Seq) -> usize {
         let unsent: Vec<Vec<u8>> =
             self.pieces.after(self.fixed).filter_map(data).map(<[u8]>::to_vec).collect();
+        // A piece that is not sent has data: only sent ones are blanked.
         let sent = self.clear(seq) - unsent.len();
         for piece in unsent {
             let pushed = self.push(&piece);
             debug_assert!(pushed.is_ok(), "it fitted before");
         }
         sent
+    }
+
+    /// The data of every piece, of those that were taken back too.
+    fn waiting(&self) -> impl Iterator<Item = &[u8]> {
+        self.pieces.after(Seq::ZERO).filter_map(data)
     }
 
     /// Appends to the last piece, where that was never sent and stays small.
@@ -265,6 +300,28 @@ mod tests {
         assert_eq!(sent(&mut other_epoch), []);
         assert_eq!(queue.answer(EPOCH, Seq(0)), 1);
         assert_eq!(sent(&mut queue), [(1, b"new".to_vec())]);
+    }
+
+    #[test]
+    fn what_is_blanked_keeps_its_numbers_and_waits_no_more() {
+        let mut queue = open_queue();
+        for piece in [b"a", b"b"] {
+            queue.push(piece).unwrap();
+            sent(&mut queue);
+        }
+        queue.disconnected();
+        queue.push(b"unsent").unwrap();
+        assert_eq!((queue.blank(), queue.blank()), (3, 0));
+        assert_eq!((queue.pending().count(), queue.is_empty()), (0, false));
+        queue.push(b"new").unwrap();
+        let mut forgotten = queue.clone();
+        assert_eq!(queue.answer(EPOCH, Seq(1)), 0);
+        assert_eq!(sent(&mut queue), [(2, Vec::new()), (3, b"new".to_vec())]);
+        queue.ack(Seq(3));
+        assert!(queue.is_empty());
+        forgotten.ack(Seq(1));
+        assert_eq!(forgotten.answer(EPOCH, Seq(0)), 0, "nothing is lost with an empty piece");
+        assert_eq!(sent(&mut forgotten), [(1, b"new".to_vec())]);
     }
 
     #[test]

@@ -47,4 +47,7 @@ pub enum Refusal {
     /// The session is over.
     #[error("the session has ended")]
     Ended,
+    /// The session's host is away, and input is not kept for it: see [`super::Client::hold_input`].
+    #[error("not typed: the host is offline")]
+    HostOffline,
 }

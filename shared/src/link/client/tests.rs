@@ -1,0 +1,207 @@
+//! What a client says and when.
+
+use super::*;
+use crate::id::Epoch;
+use crate::message::{ExtendedMeta, KEEPALIVE_PING, Outcome, close};
+
+const SOCKET: Generation = Generation(1);
+
+fn outputs(client: &mut Client, now: Time) -> Vec<Output> {
+    std::iter::from_fn(|| client.poll_output(now)).collect()
+}
+
+fn live(now: Time) -> Client {
+    let id = "client_1".parse().unwrap();
+    let mut client = Client::new(id, 1, &SavedInput::default());
+    client.handle(now, Input::Dial);
+    client.handle(now, Input::Opened(SOCKET));
+    let (epoch, from, head) = (Epoch(1), Seq(0), Seq(0));
+    let input_seq = Some(Seq(0));
+    let resumed = Resumed { outcome: Outcome::Continue, epoch, from, head, input_seq };
+    client.handle(now, Input::Message(SOCKET, ServerMessage::Resumed(resumed)));
+    outputs(&mut client, now);
+    assert_eq!(client.status(), Status::Live);
+    client
+}
+
+#[test]
+fn typing_into_a_dead_connection_finds_out_within_seconds() {
+    let start = Time::from_ms(0);
+    let mut client = live(start);
+    client.type_input(b"x").unwrap();
+    assert_eq!(outputs(&mut client, start).len(), 1);
+    let mut acked = client.clone();
+    let ping = client.poll_timeout().unwrap();
+    assert_eq!(ping, start + INPUT_PATIENCE);
+    client.tick(ping);
+    let asked = outputs(&mut client, ping);
+    assert!(matches!(asked[..], [Output::Send(ClientMessage::Ping { .. })]), "{asked:?}");
+    let mut now = ping;
+    while client.status() == Status::Live {
+        now = client.poll_timeout().unwrap();
+        client.tick(now);
+    }
+    assert!(now < start + Duration::from_secs(8), "{now:?}");
+    acked.handle(start, Input::Message(SOCKET, ServerMessage::InputAck { seq: Seq(1) }));
+    assert!(acked.poll_timeout() > Some(ping));
+}
+
+/// A session in this state, as a relay tells on an open stream.
+fn told(client: &mut Client, now: Time, socket: Generation, lifecycle: Lifecycle) {
+    let extended = ExtendedMeta {
+        epoch: Epoch(1),
+        head: Seq(0),
+        tail: Seq(1),
+        cols: 80,
+        rows: 24,
+        driver: "pty".into(),
+        lifecycle,
+        scope: Scope::Write,
+    };
+    let (name, created_at) = ("shell".into(), "2026-01-01T00:00:00Z".into());
+    let meta = SessionMeta { name, created_at, extended: Some(extended) };
+    client.handle(now, Input::Message(socket, ServerMessage::SessionMeta(Box::new(meta))));
+}
+
+fn refused(client: &mut Client, now: Time) {
+    let (code, message) = (ErrorCode::HostOffline, String::new());
+    client.handle(now, Input::Message(SOCKET, ServerMessage::Error { code, message }));
+}
+
+fn typed(client: &mut Client, now: Time, data: &[u8]) -> Vec<Output> {
+    client.type_input(data).unwrap();
+    outputs(client, now)
+}
+
+fn piece(seq: u64, data: &[u8]) -> Output {
+    Output::SendFrame(Frame::copy(Seq(seq), data).unwrap())
+}
+
+/// The second connection, up to its `resume`: the relay says that the host is back.
+fn back(client: &mut Client, now: Time) -> (Generation, Resume) {
+    client.handle(now, Input::Closed(SOCKET, close::GOING_AWAY));
+    client.tick(now);
+    let [Output::Dial(socket)] = outputs(client, now)[..] else { panic!("not dialled at once") };
+    client.handle(now, Input::Opened(socket));
+    match &outputs(client, now)[..] {
+        [Output::Send(ClientMessage::Resume(resume))] => (socket, resume.clone()),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn answered(client: &mut Client, now: Time, socket: Generation, input_seq: u64) -> Vec<Output> {
+    let (epoch, from, head) = (Epoch(1), Seq(0), Seq(0));
+    let input_seq = Some(Seq(input_seq));
+    let resumed = Resumed { outcome: Outcome::Continue, epoch, from, head, input_seq };
+    client.handle(now, Input::Message(socket, ServerMessage::Resumed(resumed)));
+    outputs(client, now)
+}
+
+#[test]
+fn nothing_is_typed_for_a_host_that_is_away() {
+    let now = Time::from_ms(0);
+    let mut client = live(now);
+    told(&mut client, now, SOCKET, Lifecycle::Detached);
+    assert_eq!(client.type_input(b"x"), Err(Refusal::HostOffline));
+    assert_eq!(client.pending_input().count(), 0);
+    told(&mut client, now, SOCKET, Lifecycle::Live);
+    assert_eq!(typed(&mut client, now, b"y"), [piece(1, b"y")]);
+    assert_eq!(client.status(), Status::Live);
+}
+
+#[test]
+fn what_a_host_may_have_missed_is_not_delivered_late() {
+    let now = Time::from_ms(0);
+    let mut client = live(now);
+    told(&mut client, now, SOCKET, Lifecycle::Live);
+    typed(&mut client, now, b"rm -r ");
+    typed(&mut client, now, b"/tmp/x\r");
+    refused(&mut client, now);
+    assert_eq!(outputs(&mut client, now), [Output::GaveUp(2)]);
+    // The relay says so of each piece.
+    refused(&mut client, now);
+    assert_eq!(outputs(&mut client, now), []);
+    assert_eq!(client.type_input(b"x"), Err(Refusal::HostOffline));
+    let (socket, resume) = back(&mut client, now);
+    assert!(!resume.hold);
+    let sent = answered(&mut client, now, socket, 1);
+    assert_eq!(sent, [piece(2, b"")]);
+}
+
+#[test]
+fn what_is_held_is_delivered_once() {
+    let now = Time::from_ms(0);
+    let mut client = live(now);
+    client.hold_input(true);
+    told(&mut client, now, SOCKET, Lifecycle::Detached);
+    assert_eq!(typed(&mut client, now, b"ls\r"), [piece(1, b"ls\r")]);
+    // This connection began when the client did not hold, so the relay does not keep it.
+    refused(&mut client, now);
+    assert_eq!(outputs(&mut client, now), []);
+    assert_eq!(client.pending_input().collect::<Vec<_>>(), [b"ls\r"]);
+    let (socket, resume) = back(&mut client, now);
+    assert!(resume.hold);
+    told(&mut client, now, socket, Lifecycle::Live);
+    assert_eq!(answered(&mut client, now, socket, 0), [piece(1, b"ls\r")]);
+    client.handle(now, Input::Message(socket, ServerMessage::InputAck { seq: Seq(1) }));
+    assert_eq!((outputs(&mut client, now), client.pending_input().count()), (vec![], 0));
+}
+
+#[test]
+fn what_is_held_can_be_taken_back_from_the_relay_too() {
+    let now = Time::from_ms(0);
+    let mut client = live(now);
+    client.hold_input(true);
+    told(&mut client, now, SOCKET, Lifecycle::Detached);
+    typed(&mut client, now, b"rm");
+    client.type_input(b"never sent").unwrap();
+    client.discard_input();
+    assert_eq!(client.pending_input().count(), 0);
+    assert_eq!(outputs(&mut client, now), [piece(1, b"")]);
+    assert_eq!(typed(&mut client, now, b"ls"), [piece(2, b"ls")]);
+    let saved = client.save_input();
+    let (socket, _) = back(&mut client, now);
+    let sent = [piece(1, b""), piece(2, b"ls")];
+    assert_eq!(answered(&mut client, now, socket, 0), sent);
+    let mut later = Client::new("client_1".parse().unwrap(), 1, &saved);
+    later.handle(now, Input::Dial);
+    later.handle(now, Input::Opened(SOCKET));
+    outputs(&mut later, now);
+    assert_eq!(answered(&mut later, now, SOCKET, 0), sent);
+}
+
+#[test]
+fn what_waited_for_the_relay_is_not_kept_for_the_host() {
+    let now = Time::from_ms(0);
+    let mut client = live(now);
+    client.handle(now, Input::Closed(SOCKET, close::GOING_AWAY));
+    client.type_input(b"late").unwrap();
+    let mut holding = client.clone();
+    holding.hold_input(true);
+    for (mut client, given_up) in [(client, true), (holding, false)] {
+        client.tick(now);
+        outputs(&mut client, now);
+        let socket = Generation(2);
+        client.handle(now, Input::Opened(socket));
+        outputs(&mut client, now);
+        told(&mut client, now, socket, Lifecycle::Detached);
+        let told = outputs(&mut client, now).contains(&Output::GaveUp(1));
+        assert_eq!((told, client.pending_input().count() == 0), (given_up, given_up));
+    }
+}
+
+#[test]
+fn nobody_is_asked_for_life_because_a_host_is_away() {
+    let start = Time::from_ms(0);
+    let mut client = live(start);
+    client.hold_input(true);
+    typed(&mut client, start, b"x");
+    told(&mut client, start, SOCKET, Lifecycle::Detached);
+    let heartbeat = client.poll_timeout().unwrap();
+    assert_eq!(heartbeat, start + crate::limits::HEARTBEAT);
+    client.tick(heartbeat);
+    let [Output::Send(ping)] = &outputs(&mut client, heartbeat)[..] else { panic!("no ping") };
+    assert_eq!(ping.to_json(), KEEPALIVE_PING);
+    told(&mut client, heartbeat, SOCKET, Lifecycle::Live);
+    assert_eq!(client.poll_timeout(), Some(heartbeat + INPUT_PATIENCE));
+}
