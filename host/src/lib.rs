@@ -15,9 +15,16 @@
 //!
 //! [`publisher`] is the host's end of the link to a relay: it numbers the output, keeps what is
 //! not durable yet, and takes each piece of input once.
+//!
+//! [`host`] puts these together: it runs sessions, and keeps them published to a relay that it
+//! reaches by [`dial`].
 
+mod clock;
 pub mod context;
+pub mod dial;
+pub mod host;
 pub mod marks;
 pub mod pty;
 pub mod publisher;
 pub mod screen;
+mod session;

@@ -1,8 +1,10 @@
 //! What host and relay say to each other about all of a host's sessions: `/hosts/:id/control`.
 //!
 //! The host dials, says [`ToRelay::Hello`] and is welcomed, or refused. Then the relay asks: each
-//! request is answered once, in any order. A session is published on a link of its own:
-//! [`crate::publish`]. Both sides may be newer: unknown types and fields are ignored, and only a
+//! request is answered once, in any order. A host that has started a session of its own accord
+//! closes the link and dials again, so that its hello tells of it; so a request whose link was lost
+//! may have been done, and then the next hello has the session. A session is published on a link of
+//! its own: [`crate::publish`]. Both sides may be newer: unknown types and fields are ignored, and only a
 //! [`PROTOCOL`] that differs is refused.
 
 use std::collections::BTreeMap;

@@ -155,7 +155,10 @@ pub enum HostMessage {
         /// The new size.
         size: Size,
     },
-    /// The process ended; no entry follows.
+    /// The process ended; no entry follows. The relay closes the link with
+    /// [`close::NORMAL`](crate::message::close::NORMAL) once it has all that it wants, a last
+    /// picture among it; a host whose relay has acknowledged everything and asks for nothing more
+    /// closes the link itself. Either way the host then forgets the session.
     Exited {
         /// How.
         status: ExitStatus,

@@ -1,0 +1,189 @@
+//! The host: runs sessions, and keeps them published to one relay.
+//!
+//! [`Host::start`] dials the relay and goes on doing so for ever. On the control link the relay
+//! asks for what it wants; each session has a link of its own, on which it is published until it
+//! is over and the relay has made all of it durable. Whatever becomes of links and relay, sessions
+//! run on: only their own end, [`Host::stop`], and a relay that says that a session was deleted or
+//! has gone on elsewhere end one.
+
+mod control;
+mod publishing;
+mod starting;
+
+use std::collections::{BTreeMap, HashSet};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use moorline_shared::control::Hosted;
+use moorline_shared::id::SessionId;
+use tokio::sync::{Notify, Semaphore, watch};
+use tokio::task::AbortHandle;
+
+use crate::dial::Dial;
+use crate::session::Session;
+pub use starting::StartError;
+
+/// The only driver yet.
+pub const DRIVER: &str = "pty";
+
+/// Links that are dialled at a time: a thousand sessions of a relay that is back come one after
+/// the other.
+const DIALS: usize = 16;
+
+/// What a host is told at its start.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// For people: the machine's name.
+    pub name: String,
+    /// The version of the program.
+    pub version: String,
+    /// Where shells' integration scripts are kept, if they are to be used.
+    pub integration: Option<PathBuf>,
+    /// Spreads the waits between dials.
+    pub seed: u64,
+}
+
+/// How the host and its relay stand.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Standing {
+    /// The relay was not reached yet, or is away; the reason, once there is one.
+    Away(Option<String>),
+    /// The relay has welcomed the host.
+    Linked {
+        /// The version of the relay's program.
+        version: String,
+    },
+    /// The relay does not want the host. It is asked again from time to time, unless another host
+    /// has the same id.
+    Refused {
+        /// For people.
+        message: String,
+    },
+}
+
+/// See the module.
+pub struct Host {
+    config: Config,
+    dial: Arc<dyn Dial>,
+    painters: Arc<Semaphore>,
+    dials: Semaphore,
+    known: Mutex<Known>,
+    /// How many sessions there are and are being started.
+    count: watch::Sender<usize>,
+    standing: watch::Sender<Standing>,
+    /// The relay is here: whatever waits to dial does so now.
+    arrived: Notify,
+    /// The relay must be told anew what there is.
+    renewed: watch::Sender<()>,
+}
+
+/// What the lock guards.
+#[derive(Default)]
+struct Known {
+    sessions: BTreeMap<SessionId, Slot>,
+    /// Ids of sessions that are being started.
+    busy: HashSet<SessionId>,
+    /// Ends with [`Host::stop`].
+    control: Option<AbortHandle>,
+    stopping: bool,
+}
+
+struct Slot {
+    session: Arc<Session>,
+    publishing: AbortHandle,
+}
+
+impl Host {
+    /// Dials the relay, and goes on until [`Host::stop`]. Must be called within a tokio runtime.
+    #[must_use]
+    pub fn start(config: Config, dial: Arc<dyn Dial>) -> Arc<Self> {
+        let painters = std::thread::available_parallelism().map_or(1, |cores| cores.get() / 2);
+        let host = Arc::new(Self {
+            config,
+            dial,
+            painters: Arc::new(Semaphore::new(painters.max(1))),
+            dials: Semaphore::new(DIALS),
+            known: Mutex::default(),
+            count: watch::Sender::new(0),
+            standing: watch::Sender::new(Standing::Away(None)),
+            arrived: Notify::new(),
+            renewed: watch::Sender::new(()),
+        });
+        let control = tokio::spawn(control::keep_linked(Arc::clone(&host)));
+        host.known().control = Some(control.abort_handle());
+        host
+    }
+
+    /// How host and relay stand, and every change of that.
+    #[must_use]
+    pub fn standing(&self) -> watch::Receiver<Standing> {
+        self.standing.subscribe()
+    }
+
+    /// The sessions that run, and those that are over and not all durable at the relay.
+    #[must_use]
+    pub fn sessions(&self) -> Vec<Hosted> {
+        self.known().sessions.values().map(|slot| slot.session.hosted().clone()).collect()
+    }
+
+    /// Hangs up all terminals, starts nothing more, and returns when the relay has made everything
+    /// durable or `limit` is over; then all links are closed. False where something is left.
+    pub async fn stop(&self, limit: Duration) -> bool {
+        let sessions: Vec<_> = {
+            let mut known = self.known();
+            known.stopping = true;
+            known.sessions.values().map(|slot| Arc::clone(&slot.session)).collect()
+        };
+        for session in sessions {
+            session.hang_up();
+        }
+        let mut count = self.count.subscribe();
+        let done = tokio::time::timeout(limit, count.wait_for(|count| *count == 0)).await;
+        let mut known = self.known();
+        known.control.iter().for_each(AbortHandle::abort);
+        for (id, slot) in std::mem::take(&mut known.sessions) {
+            tracing::warn!(session = %id, "not all of a session reached the relay in time");
+            slot.publishing.abort();
+        }
+        done.is_ok()
+    }
+
+    /// Ends a session, whatever it does, and forgets it.
+    fn forget(&self, id: &SessionId) {
+        let forgotten = self.known().sessions.remove(id);
+        if let Some(Slot { session, publishing }) = forgotten {
+            publishing.abort();
+            session.abandon();
+            self.count_anew();
+        }
+    }
+
+    /// Lets go of a session that needs no link any more.
+    fn retire(&self, session: &Arc<Session>) {
+        let mut known = self.known();
+        let is_same = |slot: &Slot| Arc::ptr_eq(&slot.session, session);
+        if known.sessions.get(session.id()).is_some_and(is_same) {
+            known.sessions.remove(session.id());
+        }
+        drop(known);
+        self.count_anew();
+    }
+
+    fn count_anew(&self) {
+        let known = self.known();
+        self.count.send_replace(known.sessions.len() + known.busy.len());
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl std::fmt::Debug for Host {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { config, count, .. } = self;
+        let (name, sessions) = (&config.name, *count.borrow());
+        write!(f, "Host {{ name: {name:?}, sessions: {sessions} }}")
+    }
+}

@@ -1,0 +1,233 @@
+//! The control link: on it the relay asks, and the host answers.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use moorline_shared::control::{Hello, PROTOCOL, ToHost, ToRelay};
+use moorline_shared::limits::RESUME_DEADLINE;
+use moorline_shared::message::close;
+use moorline_shared::publish::RequestId;
+use moorline_shared::rest::ContextFile;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep, sleep_until, timeout};
+
+use super::{DRIVER, Host, Standing};
+use crate::context::{by_convention, by_prompt};
+use crate::dial::{ABNORMAL, ControlWire, DialError, Item, Redial};
+
+/// A dial that has not opened by then has failed.
+pub(super) const DIAL_DEADLINE: Duration = Duration::from_secs(10);
+/// As many requests are worked on at a time; the next one waits on the link.
+const REQUESTS: usize = 64;
+/// What a hello waits for sessions that are just being started, so that it tells of them.
+const STARTING_LIMIT: Duration = Duration::from_secs(5);
+
+/// Why a control link is not open any more.
+enum End {
+    /// The relay must be told anew what there is.
+    Renewed,
+    /// It was closed or broke: its close code.
+    Closed(u16),
+    /// The relay does not work with this host.
+    Refused { code: String, message: String },
+}
+
+/// Keeps the control link up. Ends only where another host has taken this one's place: two that
+/// dial in turn would each have the other's sessions taken for lost.
+pub(super) async fn keep_linked(host: Arc<Host>) {
+    let mut redial = Redial::new(host.config.seed, host.dial.longest_wait());
+    let mut requests = JoinSet::new();
+    let mut renewed = host.renewed.subscribe();
+    loop {
+        let end = match open(&host).await {
+            Ok(wire) => {
+                let renewed = &mut renewed;
+                Link { host: &host, redial: &mut redial, renewed }.run(wire, &mut requests).await
+            }
+            Err(error) => {
+                let message = error.to_string();
+                host.stand(match error.is_final() {
+                    true => Standing::Refused { message },
+                    false => Standing::Away(Some(message)),
+                });
+                End::Closed(error.code())
+            }
+        };
+        let wait = match end {
+            End::Renewed => continue,
+            End::Closed(close::REPLACED) => {
+                let message = "another host has connected with this one's id: end one of them";
+                host.stand(Standing::Refused { message: message.to_owned() });
+                return;
+            }
+            End::Closed(code) => {
+                if matches!(*host.standing.borrow(), Standing::Linked { .. }) {
+                    host.stand(Standing::Away(Some(format!("the link was closed: {code}"))));
+                }
+                redial.wait_after(code)
+            }
+            End::Refused { code, message } => {
+                host.stand(Standing::Refused { message });
+                if code == "replaced" {
+                    return;
+                }
+                redial.wait_after(close::FORBIDDEN)
+            }
+        };
+        tokio::select! {
+            () = sleep(wait) => {}
+            _ = renewed.changed() => {}
+        }
+    }
+}
+
+async fn open(host: &Host) -> Result<ControlWire, DialError> {
+    let too_late = || DialError::Unreachable(format!("no answer within {DIAL_DEADLINE:?}"));
+    timeout(DIAL_DEADLINE, host.dial.control()).await.unwrap_or_else(|_| Err(too_late()))
+}
+
+/// One control link.
+struct Link<'a> {
+    host: &'a Arc<Host>,
+    redial: &'a mut Redial,
+    renewed: &'a mut watch::Receiver<()>,
+}
+
+impl Link<'_> {
+    async fn run(&mut self, wire: ControlWire, requests: &mut JoinSet<()>) -> End {
+        // A relay that has asked for a session on an earlier link learns from the hello that it
+        // runs.
+        let started = async { while requests.join_next().await.is_some() {} };
+        _ = timeout(STARTING_LIMIT, started).await;
+        let ControlWire { sender, mut receiver } = wire;
+        self.renewed.mark_unchanged();
+        let hello = ToRelay::Hello(Box::new(self.host.hello()));
+        if sender.send(Item::Message(hello)).await.is_err() {
+            return End::Closed(ABNORMAL);
+        }
+        let deadline = Instant::now() + RESUME_DEADLINE;
+        let mut is_welcome = false;
+        loop {
+            tokio::select! {
+                item = receiver.recv(), if requests.len() < REQUESTS => match item {
+                    Some(Item::Message(message)) => {
+                        is_welcome |= matches!(message, ToHost::Welcome { .. });
+                        if let Some(end) = self.hear(message, &sender, requests) {
+                            return end;
+                        }
+                    }
+                    Some(Item::Closed(code)) => return End::Closed(code),
+                    None => return End::Closed(ABNORMAL),
+                },
+                _ = requests.join_next(), if !requests.is_empty() => {}
+                _ = self.renewed.changed() => return End::Renewed,
+                () = sleep_until(deadline), if !is_welcome => return End::Closed(ABNORMAL),
+            }
+        }
+    }
+
+    /// `Some` ends the link.
+    fn hear(
+        &mut self,
+        message: ToHost,
+        sender: &mpsc::Sender<Item<ToRelay>>,
+        requests: &mut JoinSet<()>,
+    ) -> Option<End> {
+        match message {
+            ToHost::Welcome { version } => {
+                self.redial.settled();
+                self.host.welcomed(version);
+            }
+            ToHost::Refused { code, message } => return Some(End::Refused { code, message }),
+            ToHost::Start { request, session } => {
+                let (host, sender) = (Arc::clone(self.host), sender.clone());
+                requests.spawn(async move {
+                    let answer = match host.start_session(*session).await {
+                        Ok(hosted) => ToRelay::Started { request, session: Box::new(hosted) },
+                        Err(error) => ToRelay::Failed {
+                            request,
+                            code: error.code().to_owned(),
+                            message: error.to_string(),
+                        },
+                    };
+                    // A relay that is gone learns from the next hello.
+                    _ = sender.send(Item::Message(answer)).await;
+                });
+            }
+            ToHost::Forget { session_id } => self.host.forget(&session_id),
+            ToHost::Files { request, folder, top, named } => {
+                let sender = sender.clone();
+                requests.spawn(async move {
+                    let answer = files(request, folder, top, named).await;
+                    _ = sender.send(Item::Message(answer)).await;
+                });
+            }
+            ToHost::Pong { .. } | ToHost::Unknown => {}
+        }
+        None
+    }
+}
+
+impl Host {
+    fn hello(&self) -> Hello {
+        Hello {
+            protocol: PROTOCOL,
+            version: self.config.version.clone(),
+            name: self.config.name.clone(),
+            drivers: vec![DRIVER.to_owned()],
+            sessions: self.sessions(),
+        }
+    }
+
+    fn welcomed(&self, version: String) {
+        if version != self.config.version {
+            let own = &self.config.version;
+            tracing::warn!(relay = version, host = own, "versions differ; they work together");
+        }
+        self.stand(Standing::Linked { version });
+        self.arrived.notify_waiters();
+    }
+
+    /// Tells once of each change.
+    fn stand(&self, standing: Standing) {
+        let changed = self.standing.send_if_modified(|now| {
+            let changed = *now != standing;
+            now.clone_from(&standing);
+            changed
+        });
+        match standing {
+            _ if !changed => {}
+            Standing::Linked { version } => tracing::info!(version, "linked to the relay"),
+            Standing::Refused { message } => tracing::error!("the relay refuses: {message}"),
+            Standing::Away(reason) => {
+                let reason = reason.unwrap_or_default();
+                tracing::warn!("the relay is away; sessions run on: {reason}");
+            }
+        }
+    }
+}
+
+/// The files that are there now: those that prompts named, then those that agents read in the
+/// session's folder and above, up to `top`.
+async fn files(
+    request: RequestId,
+    folder: Option<String>,
+    top: Option<String>,
+    named: Vec<String>,
+) -> ToRelay {
+    let look = move || {
+        let home = || std::env::home_dir().unwrap_or_default();
+        let folder = folder.map_or_else(home, PathBuf::from);
+        let mut files: Vec<ContextFile> = by_prompt(&folder, named.iter().map(String::as_str));
+        for file in by_convention(&folder, top.as_deref().map(Path::new)) {
+            if files.iter().all(|other| other.path != file.path) {
+                files.push(file);
+            }
+        }
+        files
+    };
+    let files = tokio::task::spawn_blocking(look).await.unwrap_or_default();
+    ToRelay::Files { request, files }
+}

@@ -1,0 +1,57 @@
+//! Keeping a session published.
+
+use std::sync::Arc;
+
+use moorline_shared::message::close;
+use moorline_shared::publish::RefusedReason;
+use tokio::time::{sleep, timeout};
+
+use super::Host;
+use super::control::DIAL_DEADLINE;
+use crate::dial::{DialError, PublishWire, Redial};
+use crate::session::{LinkEnd, Session};
+
+/// Publishes a session until it is over and the relay has all of it, or does not want it.
+///
+/// Only a later incarnation ends a session from here: a relay that does not know it may have
+/// restarted and not have heard this host yet, and a token can be given anew.
+pub(super) async fn keep_published(host: Arc<Host>, session: Arc<Session>) {
+    let seed = host.config.seed ^ session.hosted().epoch.0;
+    let mut redial = Redial::new(seed, host.dial.longest_wait());
+    loop {
+        // Whoever arrives from here on ends the wait below.
+        let arrived = host.arrived.notified();
+        let end = match open(&host, &session).await {
+            Ok(wire) => session.publish(wire, &mut redial).await,
+            Err(error) => LinkEnd::Closed(error.code()),
+        };
+        let code = match end {
+            LinkEnd::Over => break,
+            LinkEnd::Refused(RefusedReason::Fenced) => {
+                tracing::warn!(session = %session.id(), "goes on elsewhere: ended here");
+                session.abandon();
+                break;
+            }
+            LinkEnd::Refused(RefusedReason::NotFound) => close::NOT_FOUND,
+            LinkEnd::Refused(reason) => {
+                tracing::error!(session = %session.id(), ?reason, "the relay does not take it");
+                close::FORBIDDEN
+            }
+            LinkEnd::Closed(code) => code,
+        };
+        let wait = redial.wait_after(code);
+        tracing::debug!(session = %session.id(), code, ?wait, "not published");
+        tokio::select! {
+            () = sleep(wait) => {}
+            () = arrived => {}
+        }
+    }
+    host.retire(&session);
+}
+
+async fn open(host: &Host, session: &Session) -> Result<PublishWire, DialError> {
+    let _turn = host.dials.acquire().await;
+    let dialing = host.dial.publish(session.id());
+    let too_late = || DialError::Unreachable(format!("no answer within {DIAL_DEADLINE:?}"));
+    timeout(DIAL_DEADLINE, dialing).await.unwrap_or_else(|_| Err(too_late()))
+}

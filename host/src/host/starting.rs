@@ -1,0 +1,163 @@
+//! Starting sessions.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use moorline_shared::control::{Facts, Hosted, Start};
+use moorline_shared::frame::FrameError;
+use moorline_shared::id::{Epoch, SessionId};
+use moorline_shared::limits::SESSIONS_PER_HOST;
+
+use super::{DRIVER, Host, Slot, publishing};
+use crate::clock::wall_ms;
+use crate::pty::{Pty, Spawn, SpawnError};
+use crate::session::{Painter, Session};
+
+/// Why a session was not started.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// As many run as may.
+    #[error("{SESSIONS_PER_HOST} sessions run already: end one first")]
+    TooMany,
+    /// The host ends.
+    #[error("the host is stopping")]
+    Stopping,
+    /// Another session has the id.
+    #[error("there is a session {0} already: choose another id, or none")]
+    Exists(SessionId),
+    /// The driver is not known here.
+    #[error("no driver `{0}` here: this host has `{DRIVER}`")]
+    UnknownDriver(String),
+    /// It is to begin with a log that has no entries.
+    #[error("a fork begins with an entry: {0}")]
+    Fork(#[from] FrameError),
+    /// Its process could not be started.
+    #[error(transparent)]
+    Spawn(#[from] SpawnError),
+}
+
+impl StartError {
+    /// Stable, as the REST API has it.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::TooMany | Self::Stopping => "overloaded",
+            Self::Exists(_) => "exists",
+            Self::Spawn(SpawnError::System(_)) => "internal",
+            Self::UnknownDriver(_) | Self::Fork(_) | Self::Spawn(_) => "bad_request",
+        }
+    }
+}
+
+/// An id that nobody else may start a session under.
+struct Claim<'a> {
+    host: &'a Host,
+    id: SessionId,
+}
+
+impl Drop for Claim<'_> {
+    fn drop(&mut self) {
+        self.host.known().busy.remove(&self.id);
+        self.host.count_anew();
+    }
+}
+
+impl Host {
+    /// Starts a session of the host's own accord, and tells the relay, which adopts it. Do not
+    /// drop the future: a session is started whole, or not at all.
+    ///
+    /// # Errors
+    /// [`StartError`]; nothing was started.
+    pub async fn create(self: &Arc<Self>, wanted: Start) -> Result<Hosted, StartError> {
+        let hosted = self.start_session(wanted).await?;
+        self.renewed.send_replace(());
+        Ok(hosted)
+    }
+
+    /// Starts a session.
+    pub(super) async fn start_session(
+        self: &Arc<Self>,
+        wanted: Start,
+    ) -> Result<Hosted, StartError> {
+        if wanted.facts.driver != DRIVER {
+            return Err(StartError::UnknownDriver(wanted.facts.driver));
+        }
+        let claim = self.claim(&wanted.session_id)?;
+        let Start { session_id, mut facts, cwd, fork } = wanted;
+        facts.size = facts.size.clamped();
+        let (painting, size) = (fork.clone(), facts.size);
+        let painters = Arc::clone(&self.painters);
+        let painted = match painting {
+            None => None,
+            Some(fork) => {
+                let _turn = painters.acquire().await;
+                let from = fork.from.clone();
+                let painted = blocking(move || Painter::forked(&fork, size)).await??;
+                Some((from, painted))
+            }
+        };
+        let spawn = self.spawn(&facts, cwd);
+        let pty = blocking(move || Pty::spawn(&spawn)).await??;
+        let now = wall_ms();
+        let hosted = Hosted {
+            session_id,
+            epoch: fork.map_or(Epoch(now), |fork| fork.epoch),
+            facts,
+            cwd: pty.cwd.to_string_lossy().into_owned(),
+            pid: Some(pty.writer.pid()),
+            created_at: now,
+        };
+        tracing::info!(session = %hosted.session_id, pid = hosted.pid, "started");
+        self.run(claim, Session::start(hosted.clone(), painted, painters, pty));
+        Ok(hosted)
+    }
+
+    fn claim(&self, id: &SessionId) -> Result<Claim<'_>, StartError> {
+        let mut known = self.known();
+        if known.sessions.contains_key(id) || known.busy.contains(id) {
+            return Err(StartError::Exists(id.clone()));
+        }
+        if known.stopping {
+            return Err(StartError::Stopping);
+        }
+        if known.sessions.len() + known.busy.len() >= SESSIONS_PER_HOST {
+            return Err(StartError::TooMany);
+        }
+        known.busy.insert(id.clone());
+        drop(known);
+        self.count_anew();
+        Ok(Claim { host: self, id: id.clone() })
+    }
+
+    fn spawn(&self, facts: &Facts, cwd: Option<String>) -> Spawn {
+        Spawn {
+            command: (!facts.command.is_empty()).then(|| facts.command.clone()),
+            cwd: cwd.map(PathBuf::from),
+            env: facts.env.clone(),
+            size: facts.size,
+            integration: self.config.integration.clone(),
+        }
+    }
+
+    /// Lets a session be found, and publishes it.
+    fn run(self: &Arc<Self>, claim: Claim<'_>, session: Arc<Session>) {
+        let mut known = self.known();
+        if known.stopping {
+            session.hang_up();
+        }
+        let publishing =
+            tokio::spawn(publishing::keep_published(Arc::clone(self), Arc::clone(&session)));
+        let slot = Slot { session, publishing: publishing.abort_handle() };
+        known.sessions.insert(claim.id.clone(), slot);
+        drop(known);
+        drop(claim);
+    }
+}
+
+/// Starting a process and painting both take their time.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, SpawnError> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|error| SpawnError::System(std::io::Error::other(error)))
+}

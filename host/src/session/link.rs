@@ -1,0 +1,127 @@
+//! A session's link to its relay, while it is open.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use moorline_shared::limits::RESUME_DEADLINE;
+use moorline_shared::message::close;
+use moorline_shared::publish::{HostCommand, HostMessage, RefusedReason};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep_until};
+
+use super::Session;
+use crate::dial::{ABNORMAL, Item, PublishWire, Redial};
+
+/// A relay that leaves more answers than this unread is not heard until it has read some.
+const WAITING_ANSWERS: usize = 256;
+/// A relay that was told all may still want a picture: the link stays open until the relay closes
+/// it, or has asked for nothing for this long.
+const LINGER: Duration = Duration::from_secs(2);
+
+/// Why a link is not open any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum LinkEnd {
+    /// The session is over and the relay has all of it.
+    Over,
+    /// The relay does not take it.
+    Refused(RefusedReason),
+    /// The link was closed or broke: its close code.
+    Closed(u16),
+}
+
+impl Session {
+    /// Publishes on an open link, until that ends. Dropping the future closes the link.
+    pub(crate) async fn publish(
+        self: &Arc<Self>,
+        wire: PublishWire,
+        redial: &mut Redial,
+    ) -> LinkEnd {
+        let _leaving = Leaving(self);
+        let PublishWire { sender, mut receiver } = wire;
+        // Whether there may be something to send, and the relay still reads.
+        let (mut sends, mut reads) = (false, true);
+        let mut quiet_until = Instant::now() + RESUME_DEADLINE;
+        let mut resumed = false;
+        loop {
+            let (hears, settled) = self.standing();
+            tokio::select! {
+                biased;
+                item = receiver.recv(), if hears || !reads => {
+                    match item {
+                        Some(Item::Message(HostCommand::Refused { reason })) => {
+                            return LinkEnd::Refused(reason);
+                        }
+                        Some(Item::Message(command)) => {
+                            if matches!(command, HostCommand::Resume { .. }) {
+                                resumed = true;
+                                redial.settled();
+                            }
+                            self.command(command);
+                        }
+                        Some(Item::Closed(close::NORMAL)) if settled => return LinkEnd::Over,
+                        Some(Item::Closed(code)) => return LinkEnd::Closed(code),
+                        None => return LinkEnd::Closed(ABNORMAL),
+                    }
+                    quiet_until = Instant::now() + LINGER;
+                }
+                permit = sender.reserve(), if sends && reads => match permit {
+                    Ok(permit) => {
+                        sends = self.send(permit, &sender);
+                        quiet_until = Instant::now() + LINGER;
+                    }
+                    // What the relay said before it went is heard first.
+                    Err(_) => reads = false,
+                },
+                () = self.changed.notified(), if !sends => sends = true,
+                () = sleep_until(quiet_until), if settled => {
+                    _ = sender.try_send(Item::Closed(close::NORMAL));
+                    return LinkEnd::Over;
+                }
+                () = sleep_until(quiet_until), if !resumed => return LinkEnd::Closed(ABNORMAL),
+            }
+        }
+    }
+
+    /// Whether to hear the relay now, and whether it has all and wants nothing more.
+    fn standing(self: &Arc<Self>) -> (bool, bool) {
+        let state = self.lock();
+        let hears = state.publisher.waiting_answers() < WAITING_ANSWERS;
+        (hears, state.publisher.is_settled() && state.painter.is_idle())
+    }
+
+    fn command(self: &Arc<Self>, command: HostCommand) {
+        let frees = matches!(command, HostCommand::Ack { .. });
+        let mut state = self.lock();
+        state.publisher.command(command);
+        state.settle();
+        if frees {
+            self.room.notify_one();
+        }
+    }
+
+    /// Sends as much as there is and the wire takes. False where there is no more.
+    fn send(
+        self: &Arc<Self>,
+        permit: mpsc::Permit<'_, Item<HostMessage>>,
+        sender: &mpsc::Sender<Item<HostMessage>>,
+    ) -> bool {
+        let mut permit = Some(permit);
+        while let Some(room) = permit {
+            let Some(message) = self.lock().publisher.poll_message() else { return false };
+            room.send(Item::Message(message));
+            permit = sender.try_reserve().ok();
+        }
+        true
+    }
+}
+
+/// Tells the publisher of the link's end, however it came.
+struct Leaving<'a>(&'a Arc<Session>);
+
+impl Drop for Leaving<'_> {
+    fn drop(&mut self) {
+        let mut state = self.0.lock();
+        state.publisher.relay_left();
+        state.settle();
+    }
+}

@@ -1,0 +1,166 @@
+//! Pictures of the screen, made off the hot path: on a blocking thread, when one is wanted or when
+//! the screen has much to catch up with.
+
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use moorline_shared::control::Fork;
+use moorline_shared::frame::{Frame, FrameError};
+use moorline_shared::id::Seq;
+use moorline_shared::limits::FRAME_DATA_BYTES;
+use moorline_shared::session::Size;
+
+use super::{Session, State};
+use crate::screen::{CATCH_UP_BYTES, Screen};
+
+/// An emulator that nobody needed for this long gives its memory back.
+const PARK_AFTER: Duration = Duration::from_secs(5);
+
+/// The screen of one session.
+pub(crate) struct Painter {
+    screen: Screen,
+    wanted: bool,
+    /// A task waits for its turn, or paints.
+    started: bool,
+    /// How often the emulator ran.
+    rounds: u64,
+}
+
+impl Painter {
+    /// An empty screen.
+    pub(super) fn new(size: Size) -> Self {
+        Self { screen: Screen::new(size), wanted: false, started: false, rounds: 0 }
+    }
+
+    /// The screen that a fork begins with. Takes CPU time: call it where blocking is allowed.
+    ///
+    /// # Errors
+    /// Where the fork begins before the first entry.
+    pub(crate) fn forked(fork: &Fork, size: Size) -> Result<Self, FrameError> {
+        let painter = Self::new(size);
+        if let Some(picture) = &fork.picture {
+            painter.screen.restore(picture);
+        }
+        for output in &fork.output {
+            for data in output.0.chunks(FRAME_DATA_BYTES) {
+                painter.screen.push(&Frame::copy(fork.seq(), data)?);
+            }
+            if painter.screen.pending_bytes() > CATCH_UP_BYTES {
+                painter.screen.catch_up();
+            }
+        }
+        painter.screen.push(&Frame::copy(fork.seq(), &[])?);
+        painter.screen.resize(size);
+        Ok(painter)
+    }
+
+    pub(super) fn push(&mut self, frame: &Frame) {
+        self.screen.push(frame);
+    }
+
+    /// An entry without output.
+    pub(super) fn count(&self, seq: Seq) {
+        match Frame::copy(seq, &[]) {
+            Ok(frame) => self.screen.push(&frame),
+            Err(error) => tracing::error!(%error, "an event has no number"),
+        }
+    }
+
+    pub(super) fn resize(&mut self, size: Size) {
+        self.screen.resize(size);
+    }
+
+    pub(super) const fn want(&mut self) {
+        self.wanted = true;
+    }
+
+    pub(super) fn pending_bytes(&self) -> u64 {
+        self.screen.pending_bytes() as u64
+    }
+
+    pub(super) const fn is_idle(&self) -> bool {
+        !self.wanted && !self.started
+    }
+
+    fn is_due(&self) -> bool {
+        self.wanted || self.screen.pending_bytes() > CATCH_UP_BYTES
+    }
+}
+
+impl std::fmt::Debug for Painter {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { wanted, started, rounds, .. } = self;
+        write!(f, "Painter {{ wanted: {wanted}, started: {started}, rounds: {rounds} }}")
+    }
+}
+
+/// Starts a task where there is something to paint and none is started.
+pub(super) fn start(session: &Arc<Session>, state: &mut State) {
+    let painter = &mut state.painter;
+    if painter.is_due() && !painter.started {
+        painter.started = true;
+        tokio::spawn(paint(Arc::clone(session)));
+    }
+}
+
+async fn paint(session: Arc<Session>) {
+    while let Some((screen, wanted)) = next(&session) {
+        // Held for one round, so that sessions take turns.
+        let Ok(turn) = session.painters.acquire().await else { return };
+        let work = move || {
+            if wanted {
+                return Some(screen.snapshot());
+            }
+            screen.catch_up();
+            None
+        };
+        let picture = tokio::task::spawn_blocking(work).await;
+        drop(turn);
+        let mut state = session.lock();
+        match picture {
+            Ok(None) => {}
+            Ok(picture) => state.publisher.picture(picture),
+            Err(error) => {
+                tracing::error!(%error, "the screen could not be painted");
+                state.painter.screen = Screen::new(state.publisher.size());
+                state.publisher.picture(None);
+            }
+        }
+        state.settle();
+        session.room.notify_one();
+    }
+    let weak = Arc::downgrade(&session);
+    // The link may have waited only for the last picture.
+    session.changed.notify_one();
+    drop(session);
+    park(weak).await;
+}
+
+/// What is to be painted now; `None` ends the task.
+fn next(session: &Arc<Session>) -> Option<(Screen, bool)> {
+    let mut state = session.lock();
+    let painter = &mut state.painter;
+    painter.started = painter.is_due();
+    painter.rounds += u64::from(painter.started);
+    let wanted = std::mem::take(&mut painter.wanted);
+    painter.started.then(|| (painter.screen.clone(), wanted))
+}
+
+async fn park(session: Weak<Session>) {
+    let state_of_rest = || {
+        let session = session.upgrade()?;
+        let state = session.lock();
+        let painter = &state.painter;
+        painter.is_idle().then(|| (painter.rounds, painter.screen.clone()))
+    };
+    let Some((rounds, _)) = state_of_rest() else { return };
+    tokio::time::sleep(PARK_AFTER).await;
+    if let Some((rounds_now, screen)) = state_of_rest()
+        && rounds_now == rounds
+    {
+        let parked = tokio::task::spawn_blocking(move || screen.park()).await;
+        if let Err(error) = parked {
+            tracing::error!(%error, "the screen could not be parked");
+        }
+    }
+}

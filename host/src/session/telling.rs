@@ -1,0 +1,110 @@
+//! What a session tells of itself: the events that its host puts into its log.
+
+use std::sync::Arc;
+
+use moorline_shared::event::{Activity, Event, Status, kind};
+use moorline_shared::frame::Frame;
+use moorline_shared::rest::ForkedFrom;
+use moorline_shared::session::ExitStatus;
+use serde::Serialize;
+
+use super::{Session, State};
+use crate::clock::wall_ms;
+use crate::marks::{self, ShellState};
+
+/// Ends what a program may have begun on a terminal, on a line of its own and without moving the
+/// cursor before that: an unfinished sequence (CAN), the alternate screen (the cursor that it
+/// restores is saved right before, for a screen that is not there), origin mode and margins
+/// (which send the cursor home), all that a soft reset knows, character sets and attributes,
+/// then the modes of keys, mouse, focus, paste and synchronized output.
+const PLAIN_SCREEN: &[u8] =
+    b"\x18\x1b7\x1b[?1049l\x1b7\x1b[?6l\x1b[r\x1b8\x1b[!p\x1b(B\x0f\x1b[m\x1b[4l\x1b[20l\
+    \x1b[?1;9;1000;1002;1003;1004;1005;1006;1015;2004;2026l\x1b[?7;25h\x1b>\x1b[=0u\r\n";
+
+impl Session {
+    /// The log's first entries of its own: what was copied ends here.
+    pub(super) fn tell_begin(self: &Arc<Self>, from: Option<&ForkedFrom>) {
+        let mut state = self.lock();
+        if let Some(from) = from {
+            self.tell_forked(&mut state, from);
+        }
+        self.tell_created(&mut state);
+        self.tell_status(&mut state);
+        state.settle();
+    }
+
+    /// What the shell does has changed.
+    pub(super) fn tell_status(&self, state: &mut State) {
+        let status = Status { pid: Some(state.terminal.pid()), ..status_of(&state.shell) };
+        self.tell_as(state, status);
+    }
+
+    /// The process ended; nothing follows.
+    pub(super) fn tell_exited(&self, state: &mut State, exit: &ExitStatus) {
+        let status = Status {
+            status: Activity::Exited,
+            exit_code: exit.code,
+            signal: exit.signal.clone(),
+            cwd: status_of(&state.shell).cwd,
+            ..Status::default()
+        };
+        self.tell_as(state, status);
+    }
+
+    fn tell_created(&self, state: &mut State) {
+        #[derive(Serialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Created<'a> {
+            mode: &'a str,
+            working_dir: &'a str,
+            name: Option<&'a str>,
+            command: &'a [String],
+        }
+        let facts = &self.hosted.facts;
+        let fields = Created {
+            mode: &facts.driver,
+            working_dir: &self.hosted.cwd,
+            name: facts.name.as_deref(),
+            command: &facts.command,
+        };
+        self.tell(state, kind::SESSION_CREATED, fields);
+    }
+
+    /// The program that a fork's log comes from may have left the screen in any state.
+    fn tell_forked(&self, state: &mut State, from: &ForkedFrom) {
+        #[derive(Serialize)]
+        struct Forked<'a> {
+            from: &'a ForkedFrom,
+        }
+        self.tell(state, kind::SESSION_FORKED, Forked { from });
+        let mut reset = Frame::buffer(PLAIN_SCREEN.len());
+        reset.extend_from_slice(PLAIN_SCREEN);
+        state.append(reset);
+    }
+
+    fn tell_as(&self, state: &mut State, mut status: Status) {
+        status.uptime = wall_ms().saturating_sub(self.hosted.created_at);
+        self.tell(state, kind::SESSION_STATUS, status);
+    }
+
+    fn tell(&self, state: &mut State, kind: &str, fields: impl Serialize) {
+        if !state.abandoned {
+            let event = Event::new(self.id().clone(), kind, wall_ms(), fields);
+            let seq = state.publisher.event(event);
+            state.painter.count(seq);
+        }
+    }
+}
+
+fn status_of(shell: &ShellState) -> Status {
+    Status {
+        status: match shell.activity() {
+            marks::Activity::Running => Activity::Running,
+            marks::Activity::Idle => Activity::Idle,
+        },
+        cwd: shell.cwd().map(str::to_owned),
+        exit_code: shell.exit_code(),
+        command: shell.command_line().map(str::to_owned),
+        ..Status::default()
+    }
+}

@@ -1,0 +1,130 @@
+//! A session's terminal: the task that reads it, and those that wait for it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::BytesMut;
+use moorline_shared::session::ExitStatus;
+
+use super::{Errand, Session, State};
+use crate::pty::{PtyReader, PtyWriter};
+
+/// How long a process may take to end once its terminal is gone.
+const HANG_UP_GRACE: Duration = Duration::from_secs(3);
+
+/// The terminal is not read while more than this is not durable at the relay, or not painted: the
+/// program waits, as it does before a slow terminal.
+const AHEAD_BYTES: u64 = 32 * 1024 * 1024;
+
+impl Session {
+    /// Reads the terminal until the program has ended and everything that it wrote is in the log.
+    pub(super) async fn follow(self: Arc<Self>, mut reader: PtyReader, terminal: PtyWriter) {
+        loop {
+            match reader.read().await {
+                Ok(Some(buffer)) => {
+                    let mut full = self.put_out(buffer);
+                    while full {
+                        self.room.notified().await;
+                        full = self.lock().is_far_ahead();
+                    }
+                }
+                Ok(None) => break,
+                Err(error) => {
+                    tracing::warn!(session = %self.id(), %error, "the terminal cannot be read");
+                    // What nobody can see must not go on.
+                    terminal.kill(HANG_UP_GRACE).await;
+                    break;
+                }
+            }
+        }
+        let status = terminal.wait().await;
+        self.exited(status);
+    }
+
+    /// True where the terminal should not be read for now.
+    fn put_out(self: &Arc<Self>, buffer: BytesMut) -> bool {
+        let mut state = self.lock();
+        if state.append(buffer) {
+            self.tell_status(&mut state);
+        }
+        let full = state.is_far_ahead();
+        state.settle();
+        full
+    }
+
+    fn exited(self: &Arc<Self>, status: ExitStatus) {
+        tracing::info!(session = %self.id(), code = status.code, signal = status.signal, "ended");
+        let mut state = self.lock();
+        self.tell_exited(&mut state, &status);
+        state.publisher.exited(status);
+        state.settle();
+    }
+}
+
+impl State {
+    /// Adds output to the log. True where the shell has told something new of itself.
+    pub(super) fn append(&mut self, buffer: BytesMut) -> bool {
+        if self.abandoned {
+            return false;
+        }
+        match self.publisher.append(buffer) {
+            Ok(frame) => {
+                self.painter.push(&frame);
+                let mut changed = false;
+                self.marks.push(frame.data(), |mark| changed |= self.shell.fold(mark));
+                changed
+            }
+            Err(error) => {
+                tracing::error!(%error, "output was dropped");
+                false
+            }
+        }
+    }
+
+    fn is_far_ahead(&self) -> bool {
+        let ahead = self.publisher.unacked_bytes().max(self.painter.pending_bytes());
+        !self.abandoned && ahead > AHEAD_BYTES
+    }
+
+    /// Writes input to the terminal, as much as it takes.
+    pub(super) fn write_input(&mut self) {
+        while let Some(input) = self.publisher.input() {
+            let taken = match self.terminal.try_write(input) {
+                Ok(0) => {
+                    self.input.ask();
+                    return;
+                }
+                Ok(taken) => taken,
+                // The program has closed its terminal: nobody will ever read this.
+                Err(error) => {
+                    tracing::debug!(%error, "input was dropped");
+                    input.len()
+                }
+            };
+            self.publisher.input_taken(taken);
+        }
+    }
+}
+
+/// Starts the tasks that are due.
+pub(super) fn start_errands(session: &Arc<Session>, state: &mut State) {
+    if state.input.start() {
+        tokio::spawn(wait_for_input_room(Arc::clone(session), state.terminal.clone()));
+    }
+    if state.hang_up.start() {
+        let terminal = state.terminal.clone();
+        tokio::spawn(async move { terminal.kill(HANG_UP_GRACE).await });
+    }
+}
+
+async fn wait_for_input_room(session: Arc<Session>, terminal: PtyWriter) {
+    let ready = tokio::select! {
+        ready = terminal.writable() => ready.is_ok(),
+        _ = terminal.wait() => false,
+    };
+    let mut state = session.lock();
+    if ready {
+        state.input = Errand::No;
+    }
+    state.settle();
+}
