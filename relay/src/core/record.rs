@@ -59,6 +59,21 @@ pub struct ProjectRecord {
     pub created_at_ms: u64,
 }
 
+/// One host's row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HostRecord {
+    /// Its id.
+    pub id: HostId,
+    /// For people: its machine's name.
+    pub name: String,
+    /// The version of its program.
+    pub version: String,
+    /// The drivers that it has.
+    pub drivers: Vec<String>,
+    /// Milliseconds since 1970: when it was last heard of.
+    pub last_seen_ms: u64,
+}
+
 /// One token, without its secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TokenRecord {

@@ -1,6 +1,7 @@
 //! What a relay keeps on disk: one SQLite file in the data folder.
 
 mod copies;
+mod hosts;
 mod log;
 mod projects;
 mod sessions;
@@ -22,7 +23,7 @@ use rusqlite::{Connection, ErrorCode};
 use crate::core::schema;
 use crate::core::segment::SegmentError;
 
-pub use crate::core::record::{ProjectRecord, SessionRecord, TokenRecord};
+pub use crate::core::record::{HostRecord, ProjectRecord, SessionRecord, TokenRecord};
 pub use copies::Copied;
 pub use writer::{Batch, Source, Writer};
 

@@ -60,12 +60,12 @@ impl Store {
 }
 
 /// A column of JSON; a lifecycle is one word in it.
-fn text<T: serde::Serialize>(value: &T) -> String {
+pub(super) fn text<T: serde::Serialize>(value: &T) -> String {
     serde_json::to_string(value)
         .expect("texts, lists and maps of them, and unit variants always encode")
 }
 
-fn json<T: serde::de::DeserializeOwned>(row: &Row<'_>, column: usize) -> rusqlite::Result<T> {
+pub(super) fn json<T: serde::de::DeserializeOwned>(row: &Row<'_>, column: usize) -> rusqlite::Result<T> {
     let text = row.get_ref(column)?.as_str()?;
     serde_json::from_str(text).map_err(|error| {
         rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, error.into())
