@@ -1,0 +1,177 @@
+//! The object itself: what it has in memory, which can be gone at any event.
+//!
+//! Whoever works on the session takes it out, and puts it back settled. So an exception in the
+//! middle leaves nothing but a session that is to be loaded again, as after any loss of memory.
+
+use std::cell::Cell;
+use std::rc::Rc;
+use std::time::Duration;
+
+use futures_util::future::{Either, select};
+use moorline_shared::time::Time;
+use worker::wasm_bindgen_futures::spawn_local;
+use worker::{Date, Delay, Env, State, console_error};
+
+use super::bell::Bell;
+use super::loaded::Loaded;
+use super::settling::Due;
+use crate::sql::SqlError;
+
+/// How long a session that could not be stored or read is left alone.
+const AFTER_FAILURE: Duration = Duration::from_secs(2);
+
+/// Why nothing can be done with the session.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Fault {
+    /// There is none.
+    #[error("there is no such session")]
+    NoSession,
+    /// Its rows cannot be read or written.
+    #[error(transparent)]
+    Sql(#[from] SqlError),
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Object {
+    pub(super) state: State,
+    pub(super) env: Env,
+    loaded: Cell<Option<Box<Loaded>>>,
+    /// How often the session was loaded: who holds on to a part of it is told apart by that.
+    lives: Cell<u64>,
+    changed: Bell,
+    /// When the next timer goes off.
+    timer: Cell<Option<Time>>,
+}
+
+impl Object {
+    pub(super) fn new(state: State, env: Env) -> Rc<Self> {
+        Rc::new(Self {
+            state,
+            env,
+            loaded: Cell::new(None),
+            lives: Cell::new(0),
+            changed: Bell::default(),
+            timer: Cell::new(None),
+        })
+    }
+
+    /// Works on the session, and carries out what follows.
+    ///
+    /// # Errors
+    /// [`Fault`]; `work` may have been done all the same, but is not stored.
+    pub(super) fn with<T>(
+        self: &Rc<Self>,
+        work: impl FnOnce(&mut Loaded) -> T,
+    ) -> Result<T, Fault> {
+        let mut loaded = match self.loaded.take() {
+            Some(loaded) => loaded,
+            None => Box::new(self.load()?),
+        };
+        let result = work(&mut loaded);
+        match loaded.settle(now()) {
+            Ok(due) => {
+                let rings = due.rings;
+                self.carry_out(&mut loaded, due);
+                self.loaded.set(Some(loaded));
+                if rings {
+                    self.changed.ring();
+                }
+                Ok(result)
+            }
+            Err(error) => {
+                // What is not stored the host still has.
+                console_error!("the session cannot be stored: {error}");
+                self.changed.ring();
+                self.arm(now() + AFTER_FAILURE);
+                Err(error.into())
+            }
+        }
+    }
+
+    /// The same, for those who can do nothing about a fault.
+    pub(super) fn attempt(self: &Rc<Self>, work: impl FnOnce(&mut Loaded)) {
+        match self.with(work) {
+            Ok(()) | Err(Fault::NoSession) => {}
+            Err(Fault::Sql(error)) => console_error!("the session cannot be used: {error}"),
+        }
+    }
+
+    /// Which loading of the session this is.
+    pub(super) const fn life(&self) -> u64 {
+        self.lives.get()
+    }
+
+    /// Forgets what is in memory.
+    pub(super) fn forget(&self) {
+        self.loaded.set(None);
+    }
+
+    /// How often the session has changed: see [`Object::changed`].
+    pub(super) const fn seen(&self) -> u64 {
+        self.changed.rung()
+    }
+
+    /// Returns when the session has changed since it was `seen`, or the time has come.
+    pub(super) async fn changed(&self, seen: u64, until: Time) {
+        let changed = std::pin::pin!(self.changed.after(seen));
+        let timer = Delay::from(until - now());
+        match select(changed, timer).await {
+            Either::Left(_) | Either::Right(_) => {}
+        }
+    }
+
+    fn load(&self) -> Result<Loaded, Fault> {
+        self.lives.set(self.lives.get() + 1);
+        Loaded::load(&self.state, now())?.ok_or(Fault::NoSession)
+    }
+
+    fn carry_out(self: &Rc<Self>, loaded: &mut Loaded, due: Due) {
+        if let Some(at) = due.wake_at {
+            self.arm(at);
+        }
+        if let Some(at) = due.alarm_at {
+            self.set_alarm(at);
+        }
+        if due.tell {
+            self.tell(loaded);
+        }
+    }
+
+    /// Looks after the session again at this time. It may be gone from memory by then.
+    fn arm(self: &Rc<Self>, at: Time) {
+        if self.timer.get().is_some_and(|timer| timer <= at) {
+            return;
+        }
+        self.timer.set(Some(at));
+        let object = Rc::clone(self);
+        spawn_local(async move {
+            Delay::from(at - now()).await;
+            if object.timer.get() == Some(at) {
+                object.timer.set(None);
+                object.attempt(|_| {});
+            }
+        });
+    }
+
+    fn set_alarm(&self, at: Time) {
+        let storage = self.state.storage();
+        let in_ms = i64::try_from((at - now()).as_millis()).unwrap_or(i64::MAX);
+        spawn_local(async move {
+            if let Err(error) = storage.set_alarm(in_ms).await {
+                console_error!("the alarm cannot be set: {error}");
+            }
+        });
+    }
+}
+
+/// The time, in milliseconds since 1970: a session may be put away between two events, and what it
+/// remembers of the time must still be true.
+pub(super) fn now() -> Time {
+    Time::from_ms(wall_ms())
+}
+
+/// Milliseconds since 1970.
+pub(super) fn wall_ms() -> u64 {
+    Date::now().as_millis()
+}

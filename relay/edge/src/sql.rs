@@ -1,0 +1,218 @@
+//! An object's own SQLite: the statements of `core::schema`, row by row.
+//!
+//! What is written within one event is committed together, and nothing that the object says leaves
+//! it before that: a message that is sent after a write tells of what is durable.
+
+mod log;
+mod records;
+
+use js_sys::Number;
+use moorline_relay::core::schema::MIGRATIONS;
+use moorline_relay::core::segment::SegmentError;
+use wasm_bindgen::JsValue;
+use worker::{SqlStorage, SqlStorageValue};
+
+pub(crate) use log::{LastSegment, SegmentRow};
+
+/// The table that says how many migrations were done; SQLite's own `user_version` is not to be had.
+const VERSION_TABLE: &str = "CREATE TABLE IF NOT EXISTS migrations (done INTEGER NOT NULL)";
+
+/// Why something cannot be stored or read.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SqlError {
+    /// SQLite says no.
+    #[error("{0}")]
+    Sqlite(#[from] worker::Error),
+    /// A number that JavaScript has no exact form for.
+    #[error("{0} is too large a number to be stored")]
+    TooLarge(u64),
+    /// A row that this version did not write.
+    #[error("column {0} of a row is not as it was written")]
+    Column(usize),
+    /// A segment's data is damaged.
+    #[error(transparent)]
+    Segment(#[from] SegmentError),
+}
+
+pub(crate) type Result<T> = std::result::Result<T, SqlError>;
+
+/// What is bound to a statement.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Value<'a> {
+    Null,
+    Number(u64),
+    Signed(i32),
+    Text(&'a str),
+    Blob(&'a [u8]),
+}
+
+impl Value<'_> {
+    fn to_js(self) -> Result<JsValue> {
+        Ok(match self {
+            Self::Null => JsValue::NULL,
+            Self::Number(number) if number as f64 > Number::MAX_SAFE_INTEGER => {
+                return Err(SqlError::TooLarge(number));
+            }
+            Self::Number(number) => JsValue::from_f64(number as f64),
+            Self::Signed(number) => JsValue::from(number),
+            Self::Text(text) => JsValue::from_str(text),
+            Self::Blob(bytes) => js_sys::Uint8Array::from(bytes).into(),
+        })
+    }
+}
+
+impl<'a> From<Option<&'a str>> for Value<'a> {
+    fn from(text: Option<&'a str>) -> Self {
+        text.map_or(Self::Null, Self::Text)
+    }
+}
+
+impl<'a> From<&'a str> for Value<'a> {
+    fn from(text: &'a str) -> Self {
+        Self::Text(text)
+    }
+}
+
+impl<'a> From<&'a [u8]> for Value<'a> {
+    fn from(bytes: &'a [u8]) -> Self {
+        Self::Blob(bytes)
+    }
+}
+
+impl From<u64> for Value<'_> {
+    fn from(number: u64) -> Self {
+        Self::Number(number)
+    }
+}
+
+impl From<Option<u64>> for Value<'_> {
+    fn from(number: Option<u64>) -> Self {
+        number.map_or(Self::Null, Self::Number)
+    }
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct Database {
+    sql: SqlStorage,
+}
+
+impl Database {
+    /// The object's database, brought up to date.
+    pub(crate) fn open(sql: SqlStorage) -> Result<Self> {
+        let database = Self { sql };
+        database.migrate()?;
+        Ok(database)
+    }
+
+    fn migrate(&self) -> Result<()> {
+        self.run(VERSION_TABLE, &[])?;
+        let row = self.row("SELECT done FROM migrations", &[])?;
+        let done = row.as_ref().map_or(Ok(0), |row| row.number(0))?;
+        let done = usize::try_from(done).unwrap_or(usize::MAX);
+        if done >= MIGRATIONS.len() {
+            return Ok(());
+        }
+        for statements in MIGRATIONS.iter().skip(done) {
+            self.run(statements, &[])?;
+        }
+        self.run("DELETE FROM migrations", &[])?;
+        let all = Value::Number(MIGRATIONS.len() as u64);
+        self.run("INSERT INTO migrations (done) VALUES (?1)", &[all])
+    }
+
+    /// Runs a statement that gives nothing.
+    pub(crate) fn run(&self, statement: &str, values: &[Value<'_>]) -> Result<()> {
+        self.exec(statement, values).map(drop)
+    }
+
+    /// The first row that a statement gives.
+    pub(crate) fn row(&self, statement: &str, values: &[Value<'_>]) -> Result<Option<Row>> {
+        self.exec(statement, values)?.next().transpose()
+    }
+
+    /// Every row that a statement gives.
+    pub(crate) fn rows(&self, statement: &str, values: &[Value<'_>]) -> Result<Vec<Row>> {
+        self.exec(statement, values)?.collect()
+    }
+
+    /// Bytes on disk.
+    pub(crate) fn size(&self) -> usize {
+        self.sql.database_size()
+    }
+
+    fn exec(
+        &self,
+        statement: &str,
+        values: &[Value<'_>],
+    ) -> Result<impl Iterator<Item = Result<Row>> + use<>> {
+        let values: Vec<_> = values.iter().map(|value| value.to_js()).collect::<Result<_>>()?;
+        let cursor = self.sql.exec_raw(statement, values)?;
+        Ok(cursor.raw().map(|row| Ok(Row(row?))))
+    }
+}
+
+/// One row of a result.
+#[derive(Debug)]
+pub(crate) struct Row(Vec<SqlStorageValue>);
+
+impl Row {
+    /// A column that is a number.
+    pub(crate) fn number(&self, column: usize) -> Result<u64> {
+        self.optional_number(column)?.ok_or(SqlError::Column(column))
+    }
+
+    /// A column that may be a number.
+    pub(crate) fn optional_number(&self, column: usize) -> Result<Option<u64>> {
+        match self.0.get(column) {
+            Some(SqlStorageValue::Integer(number)) => {
+                u64::try_from(*number).map(Some).map_err(|_| SqlError::Column(column))
+            }
+            Some(SqlStorageValue::Null) => Ok(None),
+            _ => Err(SqlError::Column(column)),
+        }
+    }
+
+    /// A column that may be a number that fits.
+    pub(crate) fn optional<T: TryFrom<i64>>(&self, column: usize) -> Result<Option<T>> {
+        match self.0.get(column) {
+            Some(SqlStorageValue::Integer(number)) => {
+                T::try_from(*number).map(Some).map_err(|_| SqlError::Column(column))
+            }
+            Some(SqlStorageValue::Null) => Ok(None),
+            _ => Err(SqlError::Column(column)),
+        }
+    }
+
+    /// A column that is a text.
+    pub(crate) fn text(&self, column: usize) -> Result<&str> {
+        self.optional_text(column)?.ok_or(SqlError::Column(column))
+    }
+
+    /// A column that may be a text.
+    pub(crate) fn optional_text(&self, column: usize) -> Result<Option<&str>> {
+        match self.0.get(column) {
+            Some(SqlStorageValue::String(text)) => Ok(Some(text)),
+            Some(SqlStorageValue::Null) => Ok(None),
+            _ => Err(SqlError::Column(column)),
+        }
+    }
+
+    /// A column that is a text of something else.
+    pub(crate) fn parsed<T: std::str::FromStr>(&self, column: usize) -> Result<T> {
+        self.text(column)?.parse().map_err(|_| SqlError::Column(column))
+    }
+
+    /// A column that is JSON.
+    pub(crate) fn json<T: serde::de::DeserializeOwned>(&self, column: usize) -> Result<T> {
+        serde_json::from_str(self.text(column)?).map_err(|_| SqlError::Column(column))
+    }
+
+    /// A column that is a blob; it is taken out of the row.
+    pub(crate) fn take_blob(&mut self, column: usize) -> Result<Vec<u8>> {
+        match self.0.get_mut(column).map(|value| std::mem::replace(value, SqlStorageValue::Null)) {
+            Some(SqlStorageValue::Blob(bytes)) => Ok(bytes),
+            _ => Err(SqlError::Column(column)),
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! The session's log as rows of segments.
+//!
+//! Rows that are written are what costs most at the edge, so entries come here many at a time, and
+//! a last row that is not large yet is written again with what follows it.
+
+use bytes::Bytes;
+use moorline_relay::core::{schema, segment};
+use moorline_shared::id::{Epoch, Seq, SessionId};
+use moorline_shared::limits::SEGMENT_BYTES;
+use moorline_shared::log::Entry;
+
+use super::{Database, Result};
+
+/// A last row up to this size is rewritten with what follows. It bounds what a keystroke writes.
+const GROWING_BYTES: usize = 64 * 1024;
+
+/// One row, without its data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct SegmentRow {
+    /// Its first entry.
+    pub(crate) first: Seq,
+    /// Its last entry.
+    pub(crate) last: Seq,
+    /// Bytes of its data.
+    pub(crate) bytes: u64,
+}
+
+/// The row that the next entries may be written to, as long as it is small.
+#[derive(Debug, Default)]
+pub(crate) struct LastSegment {
+    /// `None` where the next entries get a row of their own.
+    first: Option<Seq>,
+    data: Vec<u8>,
+}
+
+impl Database {
+    /// What is stored of a log, oldest first.
+    pub(crate) fn segments(&self, id: &SessionId, epoch: Epoch) -> Result<Vec<SegmentRow>> {
+        let rows = self.rows(schema::SEGMENTS, &[id.as_str().into(), epoch.0.into()])?;
+        let row = |row: &super::Row| {
+            Ok(SegmentRow {
+                first: Seq(row.number(0)?),
+                last: Seq(row.number(1)?),
+                bytes: row.number(2)?,
+            })
+        };
+        rows.iter().rev().map(row).collect()
+    }
+
+    /// The entries of one row.
+    pub(crate) fn segment(&self, id: &SessionId, first: Seq) -> Result<Vec<Entry>> {
+        let Some(mut row) =
+            self.row(schema::SEGMENT_DATA, &[id.as_str().into(), first.0.into()])?
+        else {
+            return Ok(Vec::new());
+        };
+        let data = Bytes::from(row.take_blob(0)?);
+        Ok(segment::decode(first, data).collect::<std::result::Result<_, _>>()?)
+    }
+
+    /// Appends consecutive entries to the stored log. Returns the rows that were written, oldest
+    /// first: the first of them may be one that was there.
+    pub(crate) fn append(
+        &self,
+        id: &SessionId,
+        epoch: Epoch,
+        entries: &[Entry],
+        last: &mut LastSegment,
+    ) -> Result<Vec<SegmentRow>> {
+        let mut written = Vec::new();
+        if last.data.len() > GROWING_BYTES {
+            *last = LastSegment::default();
+        }
+        let mut is_new = last.first.is_none();
+        let mut rest = entries;
+        while let Some(next) = rest.first() {
+            let first = *last.first.get_or_insert(next.seq());
+            let mut end = first;
+            while let Some((entry, others)) = rest.split_first()
+                && (last.data.is_empty()
+                    || last.data.len() + segment::encoded_len(entry) <= SEGMENT_BYTES)
+            {
+                segment::encode(&mut last.data, entry);
+                end = entry.seq();
+                rest = others;
+            }
+            // Where not even one entry fits the row stays as it is.
+            if end != first || is_new {
+                self.put(id, epoch, first, end, &last.data, is_new)?;
+                written.push(SegmentRow { first, last: end, bytes: last.data.len() as u64 });
+            }
+            if !rest.is_empty() {
+                *last = LastSegment::default();
+                is_new = true;
+            }
+        }
+        Ok(written)
+    }
+
+    fn put(
+        &self,
+        id: &SessionId,
+        epoch: Epoch,
+        first: Seq,
+        last: Seq,
+        data: &[u8],
+        is_new: bool,
+    ) -> Result<()> {
+        let (id, first, last) = (id.as_str().into(), first.0.into(), last.0.into());
+        let bytes = (data.len() as u64).into();
+        if is_new {
+            self.run(schema::INSERT_SEGMENT, &[id, first, epoch.0.into(), last, bytes, data.into()])
+        } else {
+            self.run(schema::UPDATE_SEGMENT, &[id, first, last, bytes, data.into()])
+        }
+    }
+
+    /// Removes the rows up to an entry; everything by `None`.
+    pub(crate) fn delete_segments(&self, id: &SessionId, up_to: Option<Seq>) -> Result<()> {
+        /// JavaScript's largest exact number.
+        const ALL: u64 = (1 << 53) - 1;
+        let up_to = up_to.map_or(ALL, |seq| seq.0);
+        self.run(schema::DELETE_SEGMENTS, &[id.as_str().into(), up_to.into()])
+    }
+}

@@ -1,0 +1,127 @@
+//! The session's row, its picture, and what is noted.
+
+use bytes::Bytes;
+use moorline_relay::core::record::SessionRecord;
+use moorline_relay::core::schema;
+use moorline_shared::id::{Epoch, HostId, ProjectId, Seq, SessionId};
+use moorline_shared::message::Snapshot;
+use moorline_shared::session::{ExitStatus, Size};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::{Database, Result, Row, SqlError, Value};
+
+impl Database {
+    /// Every session, newest first; in a session's own object that one, where it has one.
+    pub(crate) fn sessions(&self) -> Result<Vec<SessionRecord>> {
+        self.rows(schema::SESSIONS, &[])?.iter().map(record).collect()
+    }
+
+    /// Inserts or replaces a session's row.
+    pub(crate) fn put_session(&self, record: &SessionRecord) -> Result<()> {
+        let exit = record.exit.as_ref();
+        let (command, env) = (json(&record.command), json(&record.env));
+        let lifecycle = json(&record.lifecycle);
+        self.run(
+            schema::PUT_SESSION,
+            &[
+                record.id.as_str().into(),
+                record.epoch.0.into(),
+                record.name.as_deref().into(),
+                record.project.as_ref().map(ProjectId::as_str).into(),
+                record.driver.as_str().into(),
+                command.as_str().into(),
+                record.cwd.as_deref().into(),
+                u64::from(record.size.cols).into(),
+                u64::from(record.size.rows).into(),
+                record.created_at_ms.into(),
+                record.last_activity_ms.into(),
+                lifecycle.as_str().into(),
+                exit.and_then(|exit| exit.code).map_or(Value::Null, Value::Signed),
+                exit.and_then(|exit| exit.signal.as_deref()).into(),
+                record.head.0.into(),
+                env.as_str().into(),
+                record.host.as_ref().map(HostId::as_str).into(),
+            ],
+        )
+    }
+
+    /// Removes a session, its log and its picture.
+    pub(crate) fn delete_session(&self, id: &SessionId) -> Result<()> {
+        schema::DELETE_SESSION.iter().try_for_each(|delete| self.run(delete, &[id.as_str().into()]))
+    }
+
+    /// Replaces the session's picture.
+    pub(crate) fn put_snapshot(
+        &self,
+        id: &SessionId,
+        epoch: Epoch,
+        picture: &Snapshot,
+    ) -> Result<()> {
+        self.run(
+            schema::PUT_SNAPSHOT,
+            &[
+                id.as_str().into(),
+                epoch.0.into(),
+                picture.seq.0.into(),
+                picture.cols.map(u64::from).into(),
+                picture.rows.map(u64::from).into(),
+                (&picture.data[..]).into(),
+            ],
+        )
+    }
+
+    /// The session's picture, where there is one of this incarnation.
+    pub(crate) fn snapshot(&self, id: &SessionId, epoch: Epoch) -> Result<Option<Snapshot>> {
+        let Some(mut row) = self.row(schema::SNAPSHOT, &[id.as_str().into(), epoch.0.into()])?
+        else {
+            return Ok(None);
+        };
+        Ok(Some(Snapshot {
+            seq: Seq(row.number(0)?),
+            cols: row.optional(1)?,
+            rows: row.optional(2)?,
+            data: Bytes::from(row.take_blob(3)?),
+            reason: None,
+        }))
+    }
+
+    /// What is noted under a name.
+    pub(crate) fn note<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>> {
+        self.row(schema::NOTE, &[name.into()])?.map(|row| row.json(0)).transpose()
+    }
+
+    /// Notes something under a name.
+    pub(crate) fn put_note(&self, name: &str, value: &impl Serialize) -> Result<()> {
+        self.run(schema::PUT_NOTE, &[name.into(), json(value).as_str().into()])
+    }
+}
+
+/// A column of JSON; a lifecycle is one word in it.
+fn json(value: &impl Serialize) -> String {
+    // Texts, lists and maps of them, and unit variants always encode.
+    serde_json::to_string(value).unwrap_or_default()
+}
+
+fn record(row: &Row) -> Result<SessionRecord> {
+    let exit =
+        ExitStatus { code: row.optional(12)?, signal: row.optional_text(13)?.map(str::to_owned) };
+    let size = |column| row.optional(column)?.ok_or(SqlError::Column(column));
+    Ok(SessionRecord {
+        id: row.parsed(0)?,
+        epoch: Epoch(row.number(1)?),
+        name: row.optional_text(2)?.map(str::to_owned),
+        project: row.optional_text(3)?.and_then(|id| id.parse().ok()),
+        driver: row.text(4)?.to_owned(),
+        command: row.json(5)?,
+        cwd: row.optional_text(6)?.map(str::to_owned),
+        size: Size { cols: size(7)?, rows: size(8)? },
+        created_at_ms: row.number(9)?,
+        last_activity_ms: row.number(10)?,
+        lifecycle: row.json(11)?,
+        exit: (exit != ExitStatus::default()).then_some(exit),
+        head: Seq(row.number(14)?),
+        env: row.json(15)?,
+        host: row.optional_text(16)?.and_then(|id| id.parse().ok()),
+    })
+}
