@@ -1,9 +1,12 @@
-//! What a browser downloads before the first screen.
+//! What a browser downloads before the first screen, and what Cloudflare loads to run the Worker.
 
-use std::path::Path;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 use brotli::enc::BrotliEncoderParams;
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use walkdir::WalkDir;
 
 use crate::progress;
@@ -22,6 +25,9 @@ const BUDGETS: [Budget; 2] = [
     Budget { page: "sessions", bytes: 300 * 1024, counts: |name| !is_emulator(name) },
     Budget { page: "terminal", bytes: 400 * 1024, counts: |_| true },
 ];
+
+/// What the Worker may have, compressed as Cloudflare measures it.
+const WORKER_BYTES: u64 = 400 * 1024;
 
 fn is_emulator(name: &str) -> bool {
     name.starts_with("xterm-") && Path::new(name).extension().is_some_and(|kind| kind == "js")
@@ -44,6 +50,27 @@ pub(crate) fn check(workspace: &Workspace) -> Result<String> {
     }
     sizes.sort_unstable_by(|one, other| other.cmp(one));
     verdict(&sizes)
+}
+
+/// Compares the size of the Worker's files with their budget.
+///
+/// # Errors
+/// Where they are over budget, or missing.
+pub(crate) fn check_worker(files: impl Iterator<Item = PathBuf>) -> Result<String> {
+    let mut total = 0;
+    for file in files {
+        let content =
+            std::fs::read(&file).with_context(|| format!("can't read {}", file.display()))?;
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+        encoder.write_all(&content)?;
+        total += encoder.finish()?.len() as u64;
+    }
+    let (used, of) = (total.div_ceil(1024), WORKER_BYTES / 1024);
+    let summary = format!("Worker (gzip): {used} KiB of {of} KiB");
+    if total > WORKER_BYTES {
+        bail!("{summary}: over budget");
+    }
+    Ok(summary)
 }
 
 fn compressed(content: &[u8]) -> Result<u64> {
@@ -77,6 +104,7 @@ fn verdict(sizes: &[(u64, String)]) -> Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use sha2::{Digest as _, Sha256};
 
     fn file(size: u64, name: &str) -> (u64, String) {
         (size, name.to_owned())
@@ -97,6 +125,21 @@ mod tests {
         assert!(verdict(&[file(sessions, "a"), file(rest, "xterm-0123.js")]).is_ok());
         assert!(verdict(&[file(sessions, "a"), file(rest + 1, "xterm-0123.js")]).is_err());
         assert!(verdict(&[file(sessions, "a"), file(rest, "xterm-0123.css")]).is_err());
+    }
+
+    #[test]
+    fn the_worker_has_a_budget_of_its_own() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("index.js");
+        let check = || check_worker(std::iter::once(file.clone()));
+        assert!(check().is_err(), "it is not there");
+        std::fs::write(&file, vec![7; 1024 * 1024]).unwrap();
+        assert!(check().is_ok());
+        // Does not compress: each byte is a part of a hash.
+        let noise = |index: u32| Sha256::digest(index.to_be_bytes());
+        let noise: Vec<u8> = (0..13_000).flat_map(noise).collect();
+        std::fs::write(&file, noise).unwrap();
+        assert!(check().is_err());
     }
 
     #[test]

@@ -71,7 +71,7 @@ pub(crate) fn build(workspace: &Workspace, profile: Profile) -> Result<()> {
 
 /// Puts a folder in another's place: a relay that serves from it never sees half a build, and a
 /// `trunk serve` beside this does not meet it in its own folder.
-fn replace(new: &Path, old: &Path) -> std::io::Result<()> {
+pub(crate) fn replace(new: &Path, old: &Path) -> std::io::Result<()> {
     if old.exists() {
         std::fs::remove_dir_all(old)?;
     }

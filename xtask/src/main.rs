@@ -7,6 +7,7 @@ mod bench;
 mod budget;
 mod check;
 mod client;
+mod edge;
 mod fuzz;
 mod hash;
 mod house;
@@ -21,6 +22,7 @@ mod system;
 mod tools;
 mod workspace;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
@@ -43,6 +45,8 @@ struct Cli {
 enum Task {
     /// Build Moorline and serve it.
     Run(Run),
+    /// Build the relay at the edge, and serve it on this machine as Cloudflare would.
+    Edge(Edge),
     /// Check everything: format, lints, licences, tests, fuzz targets, size, browser scenarios.
     Test(Test),
     /// Fuzz one decoder, or all of them.
@@ -61,6 +65,19 @@ struct Run {
     /// For `moorline serve`.
     #[arg(last = true)]
     serve: Vec<String>,
+}
+
+#[derive(Args)]
+struct Edge {
+    /// Where to listen on 127.0.0.1.
+    #[arg(long, default_value_t = 3020)]
+    port: u16,
+    /// The folder that keeps sessions and the admin token [default: target/edge/state].
+    #[arg(long, value_name = "DIR")]
+    state: Option<PathBuf>,
+    /// Make the files to deploy, in target/edge, and end.
+    #[arg(long, conflicts_with_all = ["port", "state"])]
+    dist: bool,
 }
 
 #[derive(Args)]
@@ -105,6 +122,8 @@ fn perform(task: Task) -> anyhow::Result<()> {
     let workspace = Workspace::new()?;
     match task {
         Task::Run(Run { debug, serve }) => run::run(&workspace, debug, &serve),
+        Task::Edge(Edge { dist: true, .. }) => edge::make(&workspace),
+        Task::Edge(Edge { port, state, .. }) => edge::serve(&workspace, port, state.as_deref()),
         Task::Test(Test { list: true, .. }) => {
             steps::list();
             Ok(())
@@ -124,6 +143,12 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn what_is_only_built_listens_nowhere() {
+        assert!(Cli::try_parse_from(["xtask", "edge", "--dist"]).is_ok());
+        assert!(Cli::try_parse_from(["xtask", "edge", "--dist", "--port", "1"]).is_err());
     }
 
     #[test]

@@ -36,8 +36,9 @@ fn debug_build(workspace: &Workspace) -> Result<PathBuf> {
     Ok(workspace.target.join("debug/moorline"))
 }
 
-/// The relay holds the client's files, so it is linked after they are made.
-fn release_build(workspace: &Workspace) -> Result<PathBuf> {
+/// The program as it is released, built from the client on. It holds the client's files, so it is
+/// linked after they are made.
+pub(crate) fn release_build(workspace: &Workspace) -> Result<PathBuf> {
     let binary = workspace.target.join("release/moorline");
     let client = || client::build(workspace, Profile::Release);
     if binary.exists() {

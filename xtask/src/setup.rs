@@ -19,6 +19,8 @@ pub(crate) const WASM: &str = "wasm32-unknown-unknown";
 pub(crate) enum Purpose {
     /// Building and serving.
     Run,
+    /// The same for the relay at the edge.
+    Edge,
     /// Building and every check.
     Test,
 }
@@ -118,12 +120,14 @@ fn downloads<'a>(
             install: Box::new(move || system::install(workspace, &missing)),
         });
     }
-    if !packages::are_there(workspace)? {
-        parts.push(Part {
-            what: "npm packages".to_owned(),
-            why: "the browser's terminal and wasm-opt, by client/package-lock.json".to_owned(),
-            install: Box::new(|| packages::install(workspace)),
-        });
+    for packages in packages::needed(purpose) {
+        if !packages.are_there(workspace)? {
+            parts.push(Part {
+                what: "npm packages".to_owned(),
+                why: format!("{}, by {}/package-lock.json", packages.why, packages.folder),
+                install: Box::new(|| packages.install(workspace)),
+            });
+        }
     }
     if purpose == Purpose::Test && !python::are_there(workspace)? {
         parts.push(Part {

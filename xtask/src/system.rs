@@ -72,7 +72,7 @@ pub(crate) fn needed(purpose: Purpose) -> Vec<Program> {
     let run = [COMPILER, NPM];
     let test = [CXX, CHROMIUM, CHROMEDRIVER, ZSH, FISH, NGINX, CADDY, SYSTEMD_ANALYZE, PYTHON];
     match purpose {
-        Purpose::Run => run.to_vec(),
+        Purpose::Run | Purpose::Edge => run.to_vec(),
         Purpose::Test => [&run[..], &test].concat(),
     }
 }

@@ -48,6 +48,18 @@ pub(crate) fn needed(workspace: &Workspace, purpose: Purpose) -> Result<Vec<Tool
             why: "joins the client's WebAssembly with the page, at the version of Cargo.lock",
         },
     ];
+    if purpose != Purpose::Run {
+        // What it makes calls what the crate has.
+        let worker = workspace.locked_version("worker")?;
+        tools.push(Tool {
+            package: "worker-build",
+            programs: &["worker-build"],
+            accepts: VersionReq::parse(&format!("={worker}"))?,
+            installs: worker,
+            locked: true,
+            why: "makes a Worker of the relay, at the version of Cargo.lock",
+        });
+    }
     if purpose == Purpose::Test {
         tools.push(Tool {
             package: "cargo-nextest",
@@ -125,6 +137,7 @@ mod tests {
     fn versions_are_found_in_what_tools_answer() {
         for (answer, version) in [
             ("trunk 0.21.14\n", Version::new(0, 21, 14)),
+            ("0.8.7\n", Version::new(0, 8, 7)),
             (
                 "cargo-nextest 0.9.143 (60fa45f63 2026-08-04)\nrelease: 1.2.3\n",
                 Version::new(0, 9, 143),

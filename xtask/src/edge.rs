@@ -1,0 +1,207 @@
+//! The relay at the edge: a Worker, the files that it serves, and what workerd is told of both.
+
+mod serve;
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context as _, Result};
+use walkdir::WalkDir;
+
+use crate::client;
+use crate::setup::{self, Purpose};
+use crate::workspace::Workspace;
+use crate::{budget, hash, packages, process, progress, run};
+pub(crate) use serve::serve;
+
+/// Everything that the Worker is made from.
+const INPUTS: &[&str] = &[
+    ".cargo",
+    "shared",
+    "relay",
+    "deploy/edge/package-lock.json",
+    "client/package-lock.json",
+    "Cargo.toml",
+    "Cargo.lock",
+    "rust-toolchain.toml",
+];
+
+/// The Worker itself: what is uploaded.
+const WORKER: &[&str] = &["index.js", "index_bg.wasm"];
+
+/// What else belongs beside it: the configurations name all files relative to themselves.
+const BESIDE: &[&str] =
+    &["deploy/edge/workerd.capnp", "tests/edge/tests.capnp", "tests/edge/tests.js"];
+
+/// `cargo xtask edge --dist`: makes what `wrangler deploy` uploads.
+///
+/// # Errors
+/// Where something can't be installed or built.
+pub(crate) fn make(workspace: &Workspace) -> Result<()> {
+    let (_, size) = prepare(workspace)?;
+    progress::line(&size);
+    progress::line(&format!("The Worker and its files are in {}.", folder(workspace).display()));
+    Ok(())
+}
+
+/// Builds everything for release, from the set-up on: the program for hosts, and the Worker, of
+/// which it says how large it is.
+fn prepare(workspace: &Workspace) -> Result<(PathBuf, String)> {
+    setup::ensure(workspace, Purpose::Edge)?;
+    let program = run::release_build(workspace)?;
+    let size = build(workspace, &program)?;
+    Ok((program, size))
+}
+
+/// Builds the Worker where it is not fresh, and puts everything beside it. The client's files must
+/// be in `dist/`; the program describes the REST API, which both relays have. Says how large the
+/// Worker is.
+///
+/// # Errors
+/// Where the build fails, or the Worker is too large.
+pub(crate) fn build(workspace: &Workspace, program: &Path) -> Result<String> {
+    let folder = folder(workspace);
+    std::fs::create_dir_all(&folder)?;
+    build_worker(workspace)?;
+    gather_assets(workspace, program)?;
+    for file in BESIDE.iter().map(|file| workspace.root.join(file)) {
+        let name = file.file_name().context("each has a name")?;
+        std::fs::copy(&file, folder.join(name))
+            .with_context(|| format!("can't copy {}", file.display()))?;
+    }
+    let worker = folder.join("worker");
+    budget::check_worker(WORKER.iter().map(|name| worker.join(name)))
+}
+
+/// Where everything is put.
+fn folder(workspace: &Workspace) -> PathBuf {
+    workspace.target.join("edge")
+}
+
+fn build_worker(workspace: &Workspace) -> Result<()> {
+    let stamp = folder(workspace).join("worker-stamp");
+    let worker = folder(workspace).join("worker");
+    let inputs = hash::of_paths(&workspace.root, INPUTS)?;
+    let content = |outputs: &str| format!("from {inputs}\nmade {outputs}\n");
+    let noted = std::fs::read_to_string(&stamp).unwrap_or_default();
+    if noted == content(&hash::of_paths(&worker, WORKER)?) {
+        return Ok(());
+    }
+    progress::line("Building the Worker.");
+    let made = workspace.web_target().join("edge");
+    process::run("Worker", &mut worker_build(workspace, &made)?)?;
+    std::fs::create_dir_all(&worker)?;
+    for name in WORKER {
+        std::fs::copy(made.join(name), worker.join(name))
+            .with_context(|| format!("worker-build has made no {name}"))?;
+    }
+    std::fs::write(stamp, content(&hash::of_paths(&worker, WORKER)?))
+        .context("can't note what was built")
+}
+
+/// It looks for its tools in variables, and downloads those that none names.
+fn worker_build(workspace: &Workspace, made: &Path) -> Result<Command> {
+    let found = |name: &str| {
+        let there = workspace.find(Path::new(name));
+        there.with_context(|| format!("there is no {name}: run `cargo xtask setup`"))
+    };
+    let mut command = workspace.command("worker-build");
+    command
+        .args(["--profile", "wasm-release", "--out-dir"])
+        .arg(made)
+        .arg(workspace.root.join("relay/edge"))
+        .arg("--locked")
+        .env("WASM_BINDGEN_BIN", found("wasm-bindgen")?)
+        .env("WASM_OPT_BIN", found("wasm-opt")?)
+        .env("ESBUILD_BIN", packages::esbuild(workspace)?)
+        .env("CARGO_TARGET_DIR", workspace.web_target());
+    Ok(command)
+}
+
+/// The client's files, and the description of the REST API.
+fn gather_assets(workspace: &Workspace, program: &Path) -> Result<()> {
+    let (new, assets) = (folder(workspace).join("assets.new"), folder(workspace).join("assets"));
+    if new.exists() {
+        std::fs::remove_dir_all(&new)?;
+    }
+    copy_all(&workspace.dist(), &new).context("can't copy the client's files")?;
+    let mut describe = workspace.command(program);
+    let description = process::answer(describe.arg("openapi"))
+        .with_context(|| format!("`{} openapi` failed", program.display()))?;
+    std::fs::write(new.join("openapi.json"), description)?;
+    client::replace(&new, &assets).context("can't replace the files that are served")
+}
+
+fn copy_all(from: &Path, to: &Path) -> Result<()> {
+    for entry in WalkDir::new(from) {
+        let entry = entry?;
+        let target = to.join(entry.path().strip_prefix(from)?);
+        if entry.file_type().is_dir() {
+            std::fs::create_dir_all(target)?;
+        } else {
+            std::fs::copy(entry.path(), target)?;
+        }
+    }
+    Ok(())
+}
+
+/// workerd with a configuration of [`folder`], where the Worker's variables are taken from its own
+/// environment. One that is named and not set would be null, and no Worker expects that.
+fn workerd(workspace: &Workspace, config: &str) -> Result<Command> {
+    let mut command = workspace.command(packages::workerd(workspace)?);
+    let path = folder(workspace).join(config);
+    let text =
+        std::fs::read_to_string(&path).with_context(|| format!("can't read {}", path.display()))?;
+    for name in variables(&text).filter(|name| std::env::var_os(name).is_none()) {
+        command.env(name, OsStr::new(""));
+    }
+    command.arg("serve").arg(path);
+    Ok(command)
+}
+
+/// What a configuration takes from the environment.
+fn variables(config: &str) -> impl Iterator<Item = &str> {
+    let after = config.split("fromEnvironment = \"").skip(1);
+    after.filter_map(|rest| rest.split_once('"')).map(|(name, _)| name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DEPLOYED: &str = include_str!("../../deploy/edge/wrangler.toml");
+    const LOCAL: &str = include_str!("../../deploy/edge/workerd.capnp");
+    const TESTED: &str = include_str!("../../tests/edge/tests.capnp");
+
+    #[test]
+    fn a_copy_has_the_folders_too() {
+        let root = tempfile::tempdir().unwrap();
+        let (from, to) = (root.path().join("from"), root.path().join("to"));
+        std::fs::create_dir_all(from.join("a/b")).unwrap();
+        std::fs::write(from.join("a/b/c"), "1").unwrap();
+        copy_all(&from, &to).unwrap();
+        assert_eq!(std::fs::read_to_string(to.join("a/b/c")).unwrap(), "1");
+    }
+
+    #[test]
+    fn every_variable_of_the_deployment_is_known_here() {
+        let names: Vec<&str> = variables(LOCAL).collect();
+        assert!(names.contains(&"MOORLINE_TOKEN"), "{names:?}");
+        // What is no secret has its default in what is deployed.
+        for name in names.iter().filter(|&&name| name != "MOORLINE_TOKEN") {
+            assert!(DEPLOYED.contains(&format!("{name} = ")), "{name}");
+        }
+    }
+
+    #[test]
+    fn what_runs_here_behaves_as_what_is_deployed() {
+        let date = |config: &str, name: &str| {
+            let (_, rest) = config.split_once(&format!("{name} = \"")).unwrap();
+            rest.split_once('"').unwrap().0.to_owned()
+        };
+        let deployed = date(DEPLOYED, "compatibility_date");
+        assert_eq!(date(LOCAL, "compatibilityDate"), deployed);
+        assert_eq!(date(TESTED, "compatibilityDate"), deployed);
+    }
+}
