@@ -1,7 +1,9 @@
 //! How a host reaches its relay: a [`Dial`] opens [`Wire`]s, and what carries them (a WebSocket, or
 //! channels to a relay in the same process) is its own affair.
 
+mod address;
 mod redial;
+mod websocket;
 mod wire;
 
 use std::pin::Pin;
@@ -13,7 +15,9 @@ use moorline_shared::limits::BACKOFF_MOST;
 use moorline_shared::message::close;
 use moorline_shared::publish::{HostCommand, HostMessage};
 
+pub use address::{Address, BadAddress};
 pub(crate) use redial::Redial;
+pub use websocket::{NoCertificates, Token, WebSocketDial};
 pub use wire::{ABNORMAL, Item, Wire};
 
 /// The host's end of a control link.

@@ -1,0 +1,94 @@
+//! Where a relay is.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use tokio_tungstenite::tungstenite::http::Uri;
+
+/// A relay's address, as people write it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Address {
+    /// `http://host:port` or `https://host:port`, with a path where the relay is below one.
+    Tcp {
+        /// A name or an address, without brackets.
+        host: String,
+        /// The port.
+        port: u16,
+        /// Whether to speak TLS.
+        tls: bool,
+        /// What the paths of the relay's own begin with; no slash at its end.
+        prefix: String,
+        /// The host and port as they were written.
+        authority: String,
+    },
+    /// `unix:/path`.
+    Unix(PathBuf),
+}
+
+/// Why a text is no address of a relay.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is no address of a relay, as https://relay.example.org or unix:/run/relay.sock")]
+pub struct BadAddress(String);
+
+impl FromStr for Address {
+    type Err = BadAddress;
+
+    fn from_str(text: &str) -> Result<Self, BadAddress> {
+        let bad = || BadAddress(text.to_owned());
+        if let Some(path) = text.strip_prefix("unix:") {
+            let path = PathBuf::from(path);
+            return if path.is_absolute() { Ok(Self::Unix(path)) } else { Err(bad()) };
+        }
+        let uri: Uri = text.parse().map_err(|_| bad())?;
+        let tls = match uri.scheme_str() {
+            Some("https" | "wss") => true,
+            Some("http" | "ws") => false,
+            _ => return Err(bad()),
+        };
+        let authority = uri.authority().ok_or_else(bad)?;
+        if authority.as_str().contains('@') || uri.query().is_some() {
+            return Err(bad());
+        }
+        Ok(Self::Tcp {
+            host: authority.host().trim_start_matches('[').trim_end_matches(']').to_owned(),
+            port: authority.port_u16().unwrap_or(if tls { 443 } else { 80 }),
+            tls,
+            prefix: uri.path().trim_end_matches('/').to_owned(),
+            authority: authority.as_str().to_owned(),
+        })
+    }
+}
+
+impl Address {
+    /// The WebSocket's URL of a path of the relay.
+    pub(super) fn url(&self, path: &str) -> String {
+        match self {
+            Self::Tcp { tls, prefix, authority, .. } => {
+                let scheme = if *tls { "wss" } else { "ws" };
+                format!("{scheme}://{authority}{prefix}{path}")
+            }
+            Self::Unix(_) => format!("ws://localhost{path}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_read_as_people_write_them() {
+        let address: Address = "https://relay.example.org/moor/".parse().unwrap();
+        assert_eq!(address.url("/x"), "wss://relay.example.org/moor/x");
+        let Address::Tcp { host, port, .. } = address else { panic!() };
+        assert_eq!((host.as_str(), port), ("relay.example.org", 443));
+        let address: Address = "http://[::1]:3010".parse().unwrap();
+        assert_eq!(address.url("/x"), "ws://[::1]:3010/x");
+        let Address::Tcp { host, port, tls, .. } = address else { panic!() };
+        assert_eq!((host.as_str(), port, tls), ("::1", 3010, false));
+        assert_eq!("unix:/run/a".parse(), Ok(Address::Unix("/run/a".into())));
+        for bad in ["", "unix:a", "relay", "ftp://a", "http://u:p@a", "https://a/?token=b"] {
+            assert!(bad.parse::<Address>().is_err(), "{bad}");
+        }
+    }
+}

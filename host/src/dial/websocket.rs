@@ -1,0 +1,166 @@
+//! Links that are WebSockets, over TCP, TLS or a Unix socket.
+
+mod carry;
+mod stream;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use moorline_shared::id::{HostId, SessionId};
+use moorline_shared::limits::BACKOFF_MOST;
+use moorline_shared::message::close;
+use moorline_shared::publish::SUBPROTOCOL;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
+use tokio_tungstenite::tungstenite::http::header::{AUTHORIZATION, SEC_WEBSOCKET_PROTOCOL};
+use tokio_tungstenite::tungstenite::http::{HeaderValue, Request};
+use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+use tokio_tungstenite::tungstenite::{Error, error::ProtocolError};
+
+use super::{ABNORMAL, Address, ControlWire, Dial, DialError, Dialing, PublishWire};
+pub use stream::NoCertificates;
+use stream::{Connector, Stream};
+
+/// The longest wait where the relay is on the same machine.
+const NEARBY_WAIT: Duration = Duration::from_millis(250);
+/// The most that one message on the control link may have: a fork's log comes in one.
+const CONTROL_MESSAGE_BYTES: usize = 32 * 1024 * 1024;
+/// The same on a session's link: a prompt as base64, or a piece of input.
+const PUBLISH_MESSAGE_BYTES: usize = 1024 * 1024;
+/// Messages that wait on a link, each way.
+const CONTROL_ROOM: usize = 4;
+/// An entry has at most 64 KiB: with what the socket buffers, some 1 MiB a session.
+const PUBLISH_ROOM: usize = 16;
+
+/// What lets the host in.
+#[derive(Clone)]
+pub enum Token {
+    /// The relay asks for none, as on its own Unix socket.
+    None,
+    /// This one.
+    Fixed(String),
+    /// The one in this file, which is read for each link: a token can be given anew.
+    File(PathBuf),
+}
+
+/// See the module.
+pub struct WebSocketDial {
+    address: Address,
+    host: HostId,
+    token: Token,
+    connector: Connector,
+}
+
+impl WebSocketDial {
+    /// Reaches the relay at `address` as the host of this id.
+    ///
+    /// # Errors
+    /// [`NoCertificates`] where TLS is needed and the system trusts nobody.
+    pub fn new(address: Address, host: HostId, token: Token) -> Result<Self, NoCertificates> {
+        let connector = Connector::new(&address)?;
+        Ok(Self { address, host, token, connector })
+    }
+
+    async fn open(
+        &self,
+        path: String,
+        message_bytes: usize,
+    ) -> Result<WebSocketStream<Stream>, DialError> {
+        let request = self.request(&path).await?;
+        let unreachable = |error: std::io::Error| {
+            DialError::Unreachable(format!("cannot reach the relay at {}: {error}", self.place()))
+        };
+        let stream = self.connector.connect(&self.address).await.map_err(unreachable)?;
+        let config = WebSocketConfig::default()
+            .max_message_size(Some(message_bytes))
+            .max_frame_size(Some(message_bytes));
+        let open = tokio_tungstenite::client_async_with_config(request, stream, Some(config));
+        let (socket, _) = open.await.map_err(|error| self.meaning(&error))?;
+        Ok(socket)
+    }
+
+    async fn request(&self, path: &str) -> Result<Request<()>, DialError> {
+        let bad = |what: &str| DialError::Unreachable(what.to_owned());
+        let request = self.address.url(path).into_client_request();
+        let mut request = request.map_err(|error| bad(&error.to_string()))?;
+        let headers = request.headers_mut();
+        headers.insert(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(SUBPROTOCOL));
+        if let Some(token) = self.token().await? {
+            let bearer = HeaderValue::from_str(&format!("Bearer {token}"));
+            let mut bearer = bearer.map_err(|_| bad("the token has characters no token has"))?;
+            bearer.set_sensitive(true);
+            headers.insert(AUTHORIZATION, bearer);
+        }
+        Ok(request)
+    }
+
+    async fn token(&self) -> Result<Option<String>, DialError> {
+        match &self.token {
+            Token::None => Ok(None),
+            Token::Fixed(token) => Ok(Some(token.clone())),
+            Token::File(path) => match tokio::fs::read_to_string(path).await {
+                Ok(token) => Ok(Some(token.trim().to_owned())),
+                Err(error) => Err(DialError::Refused {
+                    code: close::UNAUTHORIZED,
+                    message: format!("cannot read the token from {}: {error}", path.display()),
+                }),
+            },
+        }
+    }
+
+    fn meaning(&self, error: &Error) -> DialError {
+        let place = self.place();
+        let status = match error {
+            Error::Http(response) => response.status().as_u16(),
+            Error::Protocol(ProtocolError::SecWebSocketSubProtocolError(_)) => 404,
+            _ => return DialError::Unreachable(format!("cannot reach {place}: {error}")),
+        };
+        let (code, message) = match status {
+            401 => (close::UNAUTHORIZED, "the relay refuses the token: make one of scope host"),
+            403 => (close::FORBIDDEN, "the token is not for hosts: make one of scope host"),
+            404 => (close::NOT_FOUND, "no relay that knows this session or takes hosts"),
+            429 => (close::OVERLOADED, "the relay has too much to do"),
+            _ => (ABNORMAL, "the relay is not ready"),
+        };
+        DialError::Refused { code, message: format!("{message} ({status} from {place})") }
+    }
+
+    /// For people.
+    fn place(&self) -> String {
+        match &self.address {
+            Address::Tcp { authority, .. } => authority.clone(),
+            Address::Unix(path) => path.display().to_string(),
+        }
+    }
+}
+
+impl Dial for WebSocketDial {
+    fn control(&self) -> Dialing<'_, ControlWire> {
+        Box::pin(async {
+            let path = format!("/hosts/{}/control", self.host);
+            let socket = self.open(path, CONTROL_MESSAGE_BYTES).await?;
+            Ok(carry::carry(socket, CONTROL_ROOM))
+        })
+    }
+
+    fn publish<'a>(&'a self, session: &'a SessionId) -> Dialing<'a, PublishWire> {
+        Box::pin(async move {
+            let path = format!("/sessions/{session}/publish");
+            let socket = self.open(path, PUBLISH_MESSAGE_BYTES).await?;
+            Ok(carry::carry(socket, PUBLISH_ROOM))
+        })
+    }
+
+    fn longest_wait(&self) -> Duration {
+        match self.address {
+            Address::Unix(_) => NEARBY_WAIT,
+            Address::Tcp { .. } => BACKOFF_MOST,
+        }
+    }
+}
+
+impl std::fmt::Debug for WebSocketDial {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "WebSocketDial {{ address: {:?}, host: {} }}", self.address, self.host)
+    }
+}

@@ -1,0 +1,167 @@
+//! The task that carries a wire's messages over a WebSocket.
+
+use std::time::Duration;
+
+use futures_util::stream::{SplitSink, SplitStream};
+use futures_util::{SinkExt as _, StreamExt as _};
+use moorline_shared::control::{ToHost, ToRelay};
+use moorline_shared::limits::{DEAD_AFTER, HEARTBEAT};
+use moorline_shared::message::{KEEPALIVE_PING, close};
+use moorline_shared::publish::{BadPacket, HostCommand, HostMessage, Packet};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::mpsc;
+use tokio::time::{sleep, timeout};
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
+
+use crate::dial::{ABNORMAL, Item, Wire};
+
+/// How long the end of a link that was closed may take.
+const CLOSING: Duration = Duration::from_secs(1);
+
+/// What a host says.
+pub(super) trait Said: Send + 'static {
+    /// As it travels.
+    fn encode(self) -> Packet;
+}
+
+/// What a host hears.
+pub(super) trait Heard: Sized + Send + 'static {
+    /// Reads a message; `None` for one that this version does not know.
+    fn decode(packet: Packet) -> Result<Option<Self>, BadPacket>;
+}
+
+/// Carries a wire, whose near end this gives, until either side closes it. Each way waits while
+/// the other end does not read.
+pub(super) fn carry<S, H, T>(socket: WebSocketStream<T>, room: usize) -> Wire<S, H>
+where
+    S: Said,
+    H: Heard,
+    T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    let (near, far) = Wire::<S, H>::pair(room);
+    tokio::spawn(async move {
+        let Wire { sender, receiver } = far;
+        let (sink, stream) = socket.split();
+        tokio::select! {
+            biased;
+            _ = write(sink, receiver) => {}
+            code = read(stream, &sender) => {
+                _ = sender.send(Item::Closed(code)).await;
+            }
+            // Nobody hears any more, though someone may hold the other way.
+            () = sender.closed() => {}
+        }
+    });
+    near
+}
+
+/// Sends until the wire is closed or the socket broken, and a sign of life in every silence.
+async fn write<S: Said, T: AsyncRead + AsyncWrite + Unpin>(
+    mut sink: SplitSink<WebSocketStream<T>, Message>,
+    mut receiver: mpsc::Receiver<Item<S>>,
+) -> Result<(), Error> {
+    loop {
+        let mut next = tokio::select! {
+            item = receiver.recv() => Some(item.unwrap_or(Item::Closed(close::GOING_AWAY))),
+            () = sleep(HEARTBEAT) => {
+                sink.feed(Message::text(KEEPALIVE_PING)).await?;
+                None
+            }
+        };
+        while let Some(item) = next {
+            match item {
+                Item::Message(message) => sink.feed(message_of(message.encode())).await?,
+                Item::Closed(code) => {
+                    let frame = CloseFrame { code: code.into(), reason: Utf8Bytes::default() };
+                    let closing = sink.send(Message::Close(Some(frame)));
+                    return timeout(CLOSING, closing).await.unwrap_or(Ok(()));
+                }
+            }
+            next = receiver.try_recv().ok();
+        }
+        sink.flush().await?;
+    }
+}
+
+/// Hears until the socket is closed or silent, or the host does not want it; the close code.
+async fn read<H: Heard, T: AsyncRead + AsyncWrite + Unpin>(
+    mut stream: SplitStream<WebSocketStream<T>>,
+    sender: &mpsc::Sender<Item<H>>,
+) -> u16 {
+    loop {
+        let Ok(message) = timeout(DEAD_AFTER, stream.next()).await else { return ABNORMAL };
+        let packet = match message {
+            Some(Ok(Message::Text(text))) => Packet::Text(text.into()),
+            Some(Ok(Message::Binary(bytes))) => Packet::Binary(bytes),
+            Some(Ok(Message::Close(frame))) => {
+                // Sends the answer.
+                _ = timeout(CLOSING, stream.next()).await;
+                return frame.map_or(ABNORMAL, |frame| frame.code.into());
+            }
+            Some(Ok(_)) => continue,
+            Some(Err(error)) => {
+                tracing::debug!(%error, "a link broke");
+                return ABNORMAL;
+            }
+            None => return ABNORMAL,
+        };
+        match H::decode(packet) {
+            Ok(Some(message)) => {
+                if sender.send(Item::Message(message)).await.is_err() {
+                    return ABNORMAL;
+                }
+            }
+            Ok(None) => {}
+            Err(error) => {
+                tracing::warn!(%error, "the relay says what is no message");
+                return close::PROTOCOL;
+            }
+        }
+    }
+}
+
+fn message_of(packet: Packet) -> Message {
+    match packet {
+        Packet::Binary(bytes) => Message::Binary(bytes),
+        Packet::Text(text) => match Utf8Bytes::try_from(text.clone()) {
+            Ok(text) => Message::Text(text),
+            // Never: JSON is UTF-8.
+            Err(_) => Message::text(String::from_utf8_lossy(&text).into_owned()),
+        },
+    }
+}
+
+impl Said for ToRelay {
+    fn encode(self) -> Packet {
+        Packet::Text(self.to_json().into())
+    }
+}
+
+impl Said for HostMessage {
+    fn encode(self) -> Packet {
+        Self::encode(self)
+    }
+}
+
+impl Heard for ToHost {
+    fn decode(packet: Packet) -> Result<Option<Self>, BadPacket> {
+        match packet {
+            Packet::Text(text) => {
+                let text = String::from_utf8_lossy(&text);
+                Self::from_json(&text).map(Some)
+            }
+            Packet::Binary(_) => Ok(None),
+        }
+    }
+}
+
+impl Heard for HostCommand {
+    fn decode(packet: Packet) -> Result<Option<Self>, BadPacket> {
+        match packet {
+            Packet::Text(text) => Self::from_text(&text),
+            Packet::Binary(bytes) => Self::from_binary(bytes).map(Some),
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! What a WebSocket runs over.
+
+use std::io;
+use std::sync::Arc;
+
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpStream, UnixStream};
+use tokio_rustls::TlsConnector;
+use tokio_rustls::rustls::crypto::ring::default_provider;
+use tokio_rustls::rustls::pki_types::ServerName;
+use tokio_rustls::rustls::{ClientConfig, RootCertStore};
+
+use crate::dial::Address;
+
+/// A connection of any kind.
+pub(super) type Stream = Box<dyn Io>;
+
+/// What every kind can do.
+pub(super) trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Io for T {}
+
+/// The system trusts no authority, so no relay behind TLS can be known.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "no certificates to know a relay by: install the system's, as the package ca-certificates, \
+     or name a file in SSL_CERT_FILE"
+)]
+pub struct NoCertificates;
+
+/// Connects; knows whom to trust.
+pub(super) struct Connector {
+    tls: Option<TlsConnector>,
+}
+
+impl Connector {
+    /// Reads the system's certificates, where they are needed.
+    pub(super) fn new(address: &Address) -> Result<Self, NoCertificates> {
+        let tls = matches!(address, Address::Tcp { tls: true, .. });
+        Ok(Self { tls: tls.then(tls_connector).transpose()? })
+    }
+
+    pub(super) async fn connect(&self, address: &Address) -> io::Result<Stream> {
+        match address {
+            Address::Unix(path) => Ok(Box::new(UnixStream::connect(path).await?)),
+            Address::Tcp { host, port, .. } => {
+                let stream = TcpStream::connect((host.as_str(), *port)).await?;
+                // A keystroke's echo is a segment of its own.
+                stream.set_nodelay(true)?;
+                let Some(tls) = &self.tls else { return Ok(Box::new(stream)) };
+                let name = ServerName::try_from(host.clone()).map_err(io::Error::other)?;
+                Ok(Box::new(tls.connect(name, stream).await?))
+            }
+        }
+    }
+}
+
+fn tls_connector() -> Result<TlsConnector, NoCertificates> {
+    let mut roots = RootCertStore::empty();
+    let found = rustls_native_certs::load_native_certs();
+    for error in &found.errors {
+        tracing::warn!(%error, "some certificates cannot be read");
+    }
+    roots.add_parsable_certificates(found.certs);
+    if roots.is_empty() {
+        return Err(NoCertificates);
+    }
+    let mut config = ClientConfig::builder_with_provider(Arc::new(default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(|_| NoCertificates)?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    // WebSockets begin as HTTP/1.1.
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(TlsConnector::from(Arc::new(config)))
+}

@@ -1,0 +1,256 @@
+//! A relay that does nothing by itself: a test takes the links that the host opens, and says and
+//! hears what it wants.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use moorline_host::dial::{ControlWire, Dial, DialError, Dialing, Item, PublishWire, Wire};
+use moorline_host::host::{Config, Host};
+use moorline_shared::control::{Facts, Hello, Hosted, Start, ToHost, ToRelay};
+use moorline_shared::event::Event;
+use moorline_shared::id::{Cursor, Epoch, Seq, SessionId};
+use moorline_shared::log::{ENTRY_OVERHEAD_BYTES, Entry};
+use moorline_shared::message::{Snapshot, close};
+use moorline_shared::publish::{HostCommand, HostMessage, RequestId};
+use moorline_shared::session::ExitStatus;
+use tokio::sync::mpsc;
+
+use super::soon;
+
+/// The relay's end of a control link.
+pub(crate) type FarControl = Wire<ToHost, ToRelay>;
+/// The relay's end of a session's link.
+pub(crate) type FarPublish = Wire<HostCommand, HostMessage>;
+
+/// A link that the host has opened.
+pub(crate) enum Opened {
+    Control(FarControl),
+    Publish(SessionId, FarPublish),
+}
+
+/// See the module.
+pub(crate) struct FakeRelay {
+    opened: mpsc::UnboundedReceiver<Opened>,
+    controls: VecDeque<FarControl>,
+    publishes: Vec<(SessionId, FarPublish)>,
+    up: Arc<AtomicBool>,
+}
+
+/// Opens links within the process, while the relay is up.
+struct FakeDial {
+    opened: mpsc::UnboundedSender<Opened>,
+    up: Arc<AtomicBool>,
+}
+
+impl FakeDial {
+    fn open(&self, opened: Opened) -> Result<(), DialError> {
+        let away = || DialError::Unreachable("down".into());
+        if !self.up.load(Ordering::Relaxed) {
+            return Err(away());
+        }
+        self.opened.send(opened).map_err(|_| away())
+    }
+}
+
+impl Dial for FakeDial {
+    fn control(&self) -> Dialing<'_, ControlWire> {
+        let (near, far) = Wire::pair(8);
+        let opened = self.open(Opened::Control(far));
+        Box::pin(async move { opened.map(|()| near) })
+    }
+
+    fn publish<'a>(&'a self, session: &'a SessionId) -> Dialing<'a, PublishWire> {
+        let (near, far) = Wire::pair(8);
+        let opened = self.open(Opened::Publish(session.clone(), far));
+        Box::pin(async move { opened.map(|()| near) })
+    }
+
+    fn longest_wait(&self) -> Duration {
+        Duration::from_millis(10)
+    }
+}
+
+impl FakeRelay {
+    /// A host, and its relay within the same process.
+    pub(crate) fn with_host() -> (Arc<Host>, Self) {
+        let (opened, receiver) = mpsc::unbounded_channel();
+        let relay = Self::over(receiver);
+        let dial = FakeDial { opened, up: Arc::clone(&relay.up) };
+        (Host::start(config(), Arc::new(dial)), relay)
+    }
+
+    /// A relay whose links come from elsewhere.
+    pub(crate) fn over(opened: mpsc::UnboundedReceiver<Opened>) -> Self {
+        let up = Arc::new(AtomicBool::new(true));
+        Self { opened, controls: VecDeque::new(), publishes: Vec::new(), up }
+    }
+
+    /// Lets the host reach the relay, or not. Open links stay so.
+    pub(crate) fn set_up(&self, up: bool) {
+        self.up.store(up, Ordering::Relaxed);
+    }
+
+    /// The next control link, welcomed, and the hello on it.
+    pub(crate) async fn control(&mut self) -> (FarControl, Hello) {
+        while self.controls.is_empty() {
+            self.next_link().await;
+        }
+        let mut control = self.controls.pop_front().unwrap();
+        let ToRelay::Hello(hello) = hear(&mut control).await else { panic!("no hello first") };
+        say(&control, ToHost::Welcome { version: "0.0.1".into() }).await;
+        (control, *hello)
+    }
+
+    /// The next link of a session.
+    pub(crate) async fn publish(&mut self, id: &SessionId) -> FarPublish {
+        loop {
+            if let Some(found) = self.publishes.iter().position(|(other, _)| other == id) {
+                return self.publishes.remove(found).1;
+            }
+            self.next_link().await;
+        }
+    }
+
+    async fn next_link(&mut self) {
+        match soon("a link", self.opened.recv()).await.unwrap() {
+            Opened::Control(link) => self.controls.push_back(link),
+            Opened::Publish(id, link) => self.publishes.push((id, link)),
+        }
+    }
+}
+
+pub(crate) fn config() -> Config {
+    Config { name: "box".into(), version: "0.0.1".into(), integration: None, seed: 1 }
+}
+
+/// Says something on a link.
+pub(crate) async fn say<Out, In>(link: &Wire<Out, In>, message: Out) {
+    let said = soon("room on a link", link.sender.send(Item::Message(message))).await;
+    assert!(said.is_ok(), "the host has closed the link");
+}
+
+/// The next message on a link.
+pub(crate) async fn hear<Out, In>(link: &mut Wire<Out, In>) -> In {
+    soon("a message", link.recv()).await.expect("an open link")
+}
+
+pub(crate) fn id(text: &str) -> SessionId {
+    text.parse().unwrap()
+}
+
+/// A shell's script to start.
+pub(crate) fn script(session: &str, script: &str) -> Start {
+    let command = ["/bin/sh", "-c", script].map(str::to_owned).to_vec();
+    let facts = Facts { driver: "pty".into(), command, ..Facts::default() };
+    Start { session_id: id(session), facts, cwd: Some("/tmp".into()), fork: None }
+}
+
+/// Asks for a session, and hears the answer.
+pub(crate) async fn ask(control: &mut FarControl, start: Start) -> ToRelay {
+    say(control, ToHost::Start { request: RequestId(7), session: Box::new(start) }).await;
+    hear(control).await
+}
+
+/// Starts a session that can be started.
+pub(crate) async fn start(control: &mut FarControl, start: Start) -> Hosted {
+    match ask(control, start).await {
+        ToRelay::Started { request: RequestId(7), session } => *session,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// What a relay has of a session.
+#[derive(Debug, Default)]
+pub(crate) struct Copy {
+    pub(crate) epoch: Epoch,
+    pub(crate) head: Seq,
+    pub(crate) output: Vec<u8>,
+    pub(crate) events: Vec<Event>,
+    pub(crate) exit: Option<ExitStatus>,
+    pub(crate) pictures: Vec<Snapshot>,
+    /// Bytes of entries, as the host counts them.
+    pub(crate) entry_bytes: u64,
+    /// The same since the last ack or resume.
+    pub(crate) unacked_bytes: u64,
+    pub(crate) resumed: bool,
+}
+
+impl Copy {
+    /// Opens a link, or opens it anew, at what this copy has.
+    pub(crate) async fn resume(&mut self, link: &mut FarPublish, window: u64) -> Seq {
+        let cursor =
+            (self.epoch != Epoch(0)).then_some(Cursor { epoch: self.epoch, seq: self.head });
+        say(link, HostCommand::Resume { cursor, window }).await;
+        (self.resumed, self.unacked_bytes) = (false, 0);
+        loop {
+            // What is on its way from before counts for nothing.
+            if let HostMessage::Resumed { epoch, from, head, .. } = hear(link).await {
+                assert!(self.epoch == Epoch(0) || (epoch, from) == (self.epoch, self.head));
+                (self.epoch, self.head, self.resumed) = (epoch, from, true);
+                return head;
+            }
+        }
+    }
+
+    /// Takes the next message.
+    pub(crate) async fn hear(&mut self, link: &mut FarPublish) {
+        match hear(link).await {
+            HostMessage::Entry(entry) => {
+                assert!(self.resumed);
+                assert_eq!(entry.seq(), self.head.next());
+                self.head = entry.seq();
+                let cost = entry.len() as u64 + ENTRY_OVERHEAD_BYTES;
+                self.entry_bytes += cost;
+                self.unacked_bytes += cost;
+                match entry {
+                    Entry::Output(frame) => self.output.extend_from_slice(frame.data()),
+                    Entry::Event(event) => self.events.push(event.event().unwrap()),
+                }
+            }
+            HostMessage::Snapshot(picture) => self.pictures.push(picture),
+            HostMessage::Exited { status } => self.exit = Some(status),
+            HostMessage::InputAck { .. } | HostMessage::Resized { .. } => {}
+            other => panic!("{other:?}"),
+        }
+    }
+
+    pub(crate) async fn ack(&mut self, link: &FarPublish) {
+        self.unacked_bytes = 0;
+        say(link, HostCommand::Ack { seq: self.head }).await;
+    }
+
+    /// Reads and acknowledges until the output has a text.
+    pub(crate) async fn read_until(&mut self, link: &mut FarPublish, text: &str) {
+        while !String::from_utf8_lossy(&self.output).contains(text) {
+            self.hear(link).await;
+            self.ack(link).await;
+        }
+    }
+
+    /// Reads and acknowledges to the end, and closes the link as a relay does then.
+    pub(crate) async fn read_to_end(&mut self, link: &mut FarPublish) {
+        while self.exit.is_none() {
+            self.hear(link).await;
+            self.ack(link).await;
+        }
+        _ = link.sender.send(Item::Closed(close::NORMAL)).await;
+    }
+
+    /// Asks for a picture of all that the host has.
+    pub(crate) async fn picture(&mut self, link: &mut FarPublish) -> Snapshot {
+        say(link, HostCommand::SnapshotRequest).await;
+        loop {
+            self.hear(link).await;
+            if let Some(picture) = self.pictures.pop() {
+                return picture;
+            }
+        }
+    }
+
+    /// The names of the events, in order.
+    pub(crate) fn kinds(&self) -> Vec<&str> {
+        self.events.iter().map(|event| event.kind.as_str()).collect()
+    }
+}

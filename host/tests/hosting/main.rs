@@ -1,0 +1,30 @@
+//! The host against a fake relay, which is driven by each test step by step.
+
+#![expect(clippy::unwrap_used, reason = "a helper of a test fails the test")]
+
+mod fake_relay;
+mod links;
+mod sessions;
+
+use std::future::Future;
+use std::time::Duration;
+
+use tokio::time::{sleep, timeout};
+
+/// Far longer than anything here takes.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What must come soon.
+async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
+    timeout(PATIENCE, future).await.unwrap_or_else(|_| panic!("waited in vain: {what}"))
+}
+
+/// For what nobody tells of.
+async fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
+    let held = async {
+        while !holds() {
+            sleep(Duration::from_millis(5)).await;
+        }
+    };
+    soon(what, held).await;
+}

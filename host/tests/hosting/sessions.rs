@@ -1,0 +1,253 @@
+//! What a relay asks of a host, and what becomes of sessions.
+
+use std::path::Path;
+use std::time::Duration;
+
+use bytes::Bytes;
+use moorline_host::dial::Item;
+use moorline_host::host::{Host, Standing};
+use moorline_shared::control::{Fork, Output, ToHost, ToRelay};
+use moorline_shared::event::kind;
+use moorline_shared::frame::Frame;
+use moorline_shared::id::{Epoch, Seq};
+use moorline_shared::message::{Snapshot, close};
+use moorline_shared::publish::{HostCommand, RefusedReason, RequestId};
+use moorline_shared::rest::ForkedFrom;
+use moorline_shared::session::ExitStatus;
+
+use super::fake_relay::{Copy, FakeRelay, ask, hear, id, say, script, start};
+use super::{soon, wait_until};
+
+const WINDOW: u64 = u64::MAX;
+
+fn runs(pid: u32) -> bool {
+    // A zombie is waited for by the host.
+    Path::new(&format!("/proc/{pid}")).exists()
+}
+
+async fn is_empty(host: &Host) {
+    wait_until("the host has no session", || host.sessions().is_empty()).await;
+}
+
+#[tokio::test]
+async fn a_session_is_published_to_its_end_and_then_forgotten() {
+    let (host, mut relay) = FakeRelay::with_host();
+    let (mut control, hello) = relay.control().await;
+    assert_eq!((hello.sessions, hello.drivers), (vec![], vec!["pty".to_owned()]));
+    let hosted = start(&mut control, script("session1", "read a; echo got $a; exit 3")).await;
+    assert_eq!(hosted.cwd, "/tmp");
+    let mut link = relay.publish(&id("session1")).await;
+    let mut copy = Copy::default();
+    copy.resume(&mut link, WINDOW).await;
+    let piece = Frame::copy(Seq(1), b"it\n").unwrap();
+    let client_id = "client_1".parse().unwrap();
+    say(&link, HostCommand::Input { client_id, piece }).await;
+    copy.read_to_end(&mut link).await;
+    assert_eq!(copy.epoch, hosted.epoch);
+    assert_eq!(copy.exit, Some(ExitStatus { code: Some(3), signal: None }));
+    assert_eq!(String::from_utf8_lossy(&copy.output), "it\r\ngot it\r\n");
+    assert_eq!(copy.kinds(), [kind::SESSION_CREATED, kind::SESSION_STATUS, kind::SESSION_STATUS]);
+    let last = copy.events.last().unwrap().status().unwrap();
+    assert_eq!(last.exit_code, Some(3));
+    is_empty(&host).await;
+    drop(control);
+    let (_control, hello) = relay.control().await;
+    assert_eq!(hello.sessions, []);
+}
+
+#[tokio::test]
+async fn what_cannot_be_started_is_answered() {
+    let (_host, mut relay) = FakeRelay::with_host();
+    let (mut control, _) = relay.control().await;
+    start(&mut control, script("session1", "cat")).await;
+    let mut no_program = script("session2", "");
+    no_program.facts.command = vec!["/no/such/program".into()];
+    let mut no_driver = script("session3", "");
+    no_driver.facts.driver = "steam".into();
+    let cases = [
+        (script("session1", "cat"), "exists", "session1"),
+        (no_program, "bad_request", "no such program: /no/such/program"),
+        (no_driver, "bad_request", "steam"),
+    ];
+    for (wanted, want, says) in cases {
+        let ToRelay::Failed { code, message, .. } = ask(&mut control, wanted).await else {
+            panic!("started");
+        };
+        assert_eq!(code, want);
+        assert!(message.contains(says), "{message}");
+    }
+}
+
+#[tokio::test]
+async fn a_forgotten_session_is_killed() {
+    let (host, mut relay) = FakeRelay::with_host();
+    let (mut control, _) = relay.control().await;
+    let hosted = start(&mut control, script("session1", "sleep 1000")).await;
+    say(&control, ToHost::Forget { session_id: id("session1") }).await;
+    wait_until("the process is gone", || !runs(hosted.pid.unwrap())).await;
+    is_empty(&host).await;
+    // The id is free again.
+    start(&mut control, script("session1", "cat")).await;
+}
+
+#[tokio::test]
+async fn a_session_that_goes_on_elsewhere_is_ended_here() {
+    let (host, mut relay) = FakeRelay::with_host();
+    let (mut control, _) = relay.control().await;
+    let hosted = start(&mut control, script("session1", "sleep 1000")).await;
+    let mut link = relay.publish(&id("session1")).await;
+    Copy::default().resume(&mut link, WINDOW).await;
+    say(&link, HostCommand::Refused { reason: RefusedReason::Fenced }).await;
+    _ = link.sender.send(Item::Closed(close::REPLACED)).await;
+    wait_until("the process is gone", || !runs(hosted.pid.unwrap())).await;
+    is_empty(&host).await;
+}
+
+#[tokio::test]
+async fn a_relay_that_does_not_know_a_session_yet_does_not_end_it() {
+    let (host, mut relay) = FakeRelay::with_host();
+    let (mut control, _) = relay.control().await;
+    start(&mut control, script("session1", "cat")).await;
+    for reason in [RefusedReason::NotFound, RefusedReason::BadMessage] {
+        let link = relay.publish(&id("session1")).await;
+        say(&link, HostCommand::Refused { reason }).await;
+    }
+    let link = relay.publish(&id("session1")).await;
+    _ = link.sender.send(Item::Closed(close::UNAUTHORIZED)).await;
+    let mut link = relay.publish(&id("session1")).await;
+    Copy::default().resume(&mut link, WINDOW).await;
+    assert_eq!(host.sessions().len(), 1);
+}
+
+#[tokio::test]
+async fn a_fork_begins_after_its_point_with_the_screen_of_then() {
+    let (_host, mut relay) = FakeRelay::with_host();
+    let (mut control, _) = relay.control().await;
+    let mut wanted = script("session2", "echo own; cat");
+    let picture = Snapshot {
+        seq: Seq(3),
+        data: Bytes::from_static(b"\x1bcpicture\r\n"),
+        cols: Some(80),
+        rows: Some(24),
+        reason: None,
+    };
+    let from = ForkedFrom { session_id: id("session1"), epoch: Epoch(4), seq: Seq(9) };
+    let output =
+        [&b"after\r\n"[..], b"the picture\r\n"].map(|data| Output(Bytes::from_static(data)));
+    wanted.fork =
+        Some(Fork { epoch: Epoch(5), from, picture: Some(picture), output: output.to_vec() });
+    let hosted = start(&mut control, wanted).await;
+    assert_eq!(hosted.epoch, Epoch(5));
+    let mut link = relay.publish(&id("session2")).await;
+    let mut copy = Copy { epoch: Epoch(5), head: Seq(9), ..Copy::default() };
+    copy.resume(&mut link, WINDOW).await;
+    copy.read_until(&mut link, "own\r\n").await;
+    assert_eq!(copy.kinds(), [kind::SESSION_FORKED, kind::SESSION_CREATED, kind::SESSION_STATUS]);
+    assert!(copy.output.starts_with(b"\x18\x1b7"), "the screen is made plain first");
+    let picture = copy.picture(&mut link).await;
+    assert_eq!(picture.seq, copy.head);
+    let shown = String::from_utf8_lossy(&picture.data).into_owned();
+    let places = ["picture", "after", "the picture", "own"].map(|text| shown.find(text));
+    assert!(places.iter().all(Option::is_some) && places.is_sorted(), "{shown:?}");
+}
+
+#[tokio::test]
+async fn stopping_waits_until_all_is_durable() {
+    let (host, mut relay) = FakeRelay::with_host();
+    let (mut control, _) = relay.control().await;
+    start(&mut control, script("session1", "trap 'echo bye; exit 4' HUP; echo on; cat")).await;
+    let mut link = relay.publish(&id("session1")).await;
+    let mut copy = Copy::default();
+    copy.resume(&mut link, WINDOW).await;
+    copy.read_until(&mut link, "on\r\n").await;
+    let stopping = tokio::spawn({
+        let host = host.clone();
+        async move { host.stop(Duration::from_secs(60)).await }
+    });
+    while copy.exit.is_none() {
+        copy.hear(&mut link).await;
+    }
+    assert!(copy.output.ends_with(b"bye\r\n"));
+    let refused = ask(&mut control, script("session2", "cat")).await;
+    assert!(matches!(refused, ToRelay::Failed { ref code, .. } if code == "overloaded"));
+    assert!(!stopping.is_finished());
+    copy.ack(&link).await;
+    _ = link.sender.send(Item::Closed(close::NORMAL)).await;
+    assert!(soon("the host stops", stopping).await.unwrap());
+    assert!(control.recv().await.is_err());
+}
+
+#[tokio::test]
+async fn stopping_without_a_relay_ends_in_time() {
+    let (host, mut relay) = FakeRelay::with_host();
+    let (mut control, _) = relay.control().await;
+    let hosted = start(&mut control, script("session1", "sleep 1000")).await;
+    relay.set_up(false);
+    drop(control);
+    drop(relay.publish(&id("session1")).await);
+    assert!(!host.stop(Duration::from_millis(100)).await);
+    wait_until("the process is gone", || !runs(hosted.pid.unwrap())).await;
+}
+
+#[tokio::test]
+async fn a_relay_that_asks_for_nothing_more_need_not_close_the_link() {
+    let (host, mut relay) = FakeRelay::with_host();
+    let (mut control, _) = relay.control().await;
+    start(&mut control, script("session1", "echo last")).await;
+    let mut link = relay.publish(&id("session1")).await;
+    let mut copy = Copy::default();
+    copy.resume(&mut link, WINDOW).await;
+    while copy.exit.is_none() {
+        copy.hear(&mut link).await;
+    }
+    copy.ack(&link).await;
+    // A last picture can still be had.
+    let picture = copy.picture(&mut link).await;
+    assert!(String::from_utf8_lossy(&picture.data).contains("last"));
+    assert_eq!(soon("the end", link.recv()).await, Err(close::NORMAL));
+    is_empty(&host).await;
+}
+
+#[tokio::test]
+async fn a_session_of_the_hosts_own_accord_is_in_a_new_hello() {
+    let (host, mut relay) = FakeRelay::with_host();
+    let (mut control, _) = relay.control().await;
+    let hosted = host.create(script("session1", "cat")).await.unwrap();
+    assert!(soon("the link is closed", control.recv()).await.is_err());
+    let (_control, hello) = relay.control().await;
+    assert_eq!(hello.sessions, [hosted]);
+}
+
+#[tokio::test]
+async fn files_are_looked_for() {
+    let (_host, mut relay) = FakeRelay::with_host();
+    let (mut control, _) = relay.control().await;
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("AGENTS.md"), "a").unwrap();
+    std::fs::write(folder.path().join("b.txt"), "b").unwrap();
+    let files = ToHost::Files {
+        request: RequestId(3),
+        folder: Some(folder.path().to_str().unwrap().to_owned()),
+        top: None,
+        named: vec!["b.txt".into(), "AGENTS.md".into(), "none".into()],
+    };
+    say(&control, files).await;
+    let ToRelay::Files { request: RequestId(3), files } = hear(&mut control).await else {
+        panic!("no files");
+    };
+    let names: Vec<_> = files.iter().map(|file| file.path.rsplit('/').next().unwrap()).collect();
+    assert_eq!(names, ["b.txt", "AGENTS.md"]);
+}
+
+#[tokio::test]
+async fn a_host_that_was_replaced_stays_away() {
+    let (host, mut relay) = FakeRelay::with_host();
+    let (control, _) = relay.control().await;
+    let mut standing = host.standing();
+    _ = control.sender.send(Item::Closed(close::REPLACED)).await;
+    let refused = |standing: &Standing| matches!(standing, Standing::Refused { .. });
+    soon("the refusal", standing.wait_for(refused)).await.unwrap();
+    assert!(host.create(script("session1", "cat")).await.is_ok());
+    // It still publishes what it has.
+    relay.publish(&id("session1")).await;
+}
