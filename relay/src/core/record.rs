@@ -7,12 +7,13 @@ use moorline_shared::id::{Epoch, HostId, ProjectId, Seq, SessionId};
 use moorline_shared::rest::SessionSummary;
 use moorline_shared::session::{ExitStatus, Lifecycle, Size};
 use moorline_shared::time::Time;
+use serde::{Deserialize, Serialize};
 
 use super::rfc3339;
 use super::session::Facts;
 
 /// One session's row.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SessionRecord {
     /// Its id.
     pub id: SessionId,
