@@ -209,6 +209,30 @@ impl ApiError {
             .with_message(message)
     }
 
+    /// There is no such host.
+    #[must_use]
+    pub fn no_host(message: impl Display) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "no_such_host", "Host not found").with_message(message)
+    }
+
+    /// The host that would have to do it is away.
+    #[must_use]
+    pub fn host_offline(message: impl Display) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "host_offline", "Host is away")
+            .with_message(message)
+    }
+
+    /// The host did not start a session; `code` is the host's own.
+    #[must_use]
+    pub fn not_started(code: &str, message: &str, id: &SessionId) -> Self {
+        match code {
+            "bad_request" => Self::bad_request(message),
+            "exists" => Self::exists(id),
+            "overloaded" => Self::overloaded(message),
+            _ => Self::internal(&message),
+        }
+    }
+
     /// Not now.
     #[must_use]
     pub fn unavailable(message: impl Display) -> Self {
