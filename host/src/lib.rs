@@ -17,11 +17,13 @@
 //! not durable yet, and takes each piece of input once.
 //!
 //! [`host`] puts these together: it runs sessions, and keeps them published to a relay that it
-//! reaches by [`dial`].
+//! reaches by [`dial`]. [`daemon`] is a host as a process of its own.
 
 mod clock;
 pub mod context;
+pub mod daemon;
 pub mod dial;
+mod folder;
 pub mod host;
 pub mod marks;
 pub mod pty;

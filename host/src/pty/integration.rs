@@ -8,12 +8,13 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::fs::{DirBuilder, File, Permissions};
+use std::fs::File;
 use std::io::{self, Write as _};
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::folder::keep_private;
 
 /// The scripts, and where they are put within the folder. Zsh's name is not ours to choose.
 const BASH: (&str, &str) = ("moorline.bash", include_str!("integration/moorline.bash"));
@@ -122,23 +123,6 @@ fn write(folder: &Path, (name, text): (&str, &str)) -> io::Result<OsString> {
     file.write_all(text.as_bytes())?;
     std::fs::rename(&unfinished, &path)?;
     Ok(path.into())
-}
-
-/// Makes the folder, for its owner alone. Whoever else could write to it could run programs as
-/// this user.
-fn keep_private(folder: &Path) -> io::Result<()> {
-    DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-    let found = std::fs::symlink_metadata(folder)?;
-    if !found.is_dir() || found.uid() != nix::unistd::geteuid().as_raw() {
-        return Err(io::Error::new(
-            io::ErrorKind::PermissionDenied,
-            format!("{} is not a folder of this user", folder.display()),
-        ));
-    }
-    if found.mode() & 0o077 != 0 {
-        std::fs::set_permissions(folder, Permissions::from_mode(0o700))?;
-    }
-    Ok(())
 }
 
 #[cfg(test)]
