@@ -270,7 +270,7 @@ impl Actions {
         for session in self.overview.newest().iter().filter(|s| Some(&s.session_id) != here) {
             let route = Route::Terminal(session.session_id.clone());
             let mut way = go("session", IconName::Prompt, words::name(session), route)
-                .about(words::detail(session));
+                .about(words::about(session));
             way.tone = Some(words::tone(session));
             ways.push(way);
         }

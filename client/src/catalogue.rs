@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use moorline_shared::id::{ProjectId, SessionId};
+use moorline_shared::id::{HostId, ProjectId, SessionId};
 use moorline_shared::rest::{Project, SessionSummary};
 use moorline_shared::sse::SseEvent;
 use serde::Deserialize;
@@ -72,6 +72,20 @@ pub enum News {
     Project(Project),
     /// A project is gone.
     ProjectGone(ProjectId),
+    /// All hosts as they are now.
+    Hosts(Vec<Host>),
+}
+
+/// What a page needs to know of a host.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Host {
+    /// Its id.
+    pub host_id: HostId,
+    /// For people.
+    pub name: String,
+    /// Whether sessions can be started on it.
+    pub connected: bool,
 }
 
 /// What a piece of news and the answer to a change can have; which of it is there depends on which
@@ -87,6 +101,8 @@ pub struct Piece {
     pub project: Option<Project>,
     /// The project that is gone.
     pub project_id: Option<ProjectId>,
+    /// All hosts.
+    pub hosts: Option<Vec<Host>>,
     sessions: Vec<SessionSummary>,
     projects: Vec<Project>,
 }
@@ -102,6 +118,7 @@ impl News {
             "session-deleted" => Self::SessionGone(piece.session_id?),
             "project" => Self::Project(piece.project?),
             "project-deleted" => Self::ProjectGone(piece.project_id?),
+            "hosts" => Self::Hosts(piece.hosts?),
             _ => return None,
         })
     }
@@ -143,6 +160,11 @@ pub(crate) mod tests {
         }
     }
 
+    /// A host to test with.
+    pub(crate) fn host(id: &str, name: &str, connected: bool) -> Host {
+        Host { host_id: id.parse().unwrap(), name: name.into(), connected }
+    }
+
     fn project(id: &str, name: &str) -> Project {
         Project {
             id: id.parse().unwrap(),
@@ -171,6 +193,15 @@ pub(crate) mod tests {
         assert_eq!(read("session-deleted"), Some(News::SessionGone(one.session_id)));
         assert_eq!(read("project"), Some(News::Project(home.clone())));
         assert_eq!(read("project-deleted"), Some(News::ProjectGone(home.id)));
+        assert_eq!(read("hosts"), None);
+        let summary = serde_json::json!({
+            "hostId": "builder1", "name": "builder", "version": "0.1.0", "connected": true,
+            "sessions": 1, "drivers": ["pty"]
+        });
+        assert_eq!(
+            News::of(&event("hosts", &serde_json::json!({ "hosts": [summary] }))),
+            Some(News::Hosts(vec![host("builder1", "builder", true)]))
+        );
         assert_eq!(read("weather"), None);
         assert_eq!(
             News::of(&SseEvent { kind: "session".into(), data: "{".into(), id: None }),

@@ -4,12 +4,13 @@
 use std::sync::Arc;
 
 use leptos::prelude::*;
-use moorline_shared::id::{ProjectId, SessionId};
+use moorline_shared::id::{HostId, ProjectId, SessionId};
 use moorline_shared::rest::{Project, SessionSummary};
 use moorline_shared::sse::SseEvent;
 
 use crate::access::Access;
-use crate::catalogue::{self, News, Sessions};
+use crate::api::{self, Request};
+use crate::catalogue::{self, Host, News, Piece, Sessions};
 use crate::session::{EventStream, StreamStatus};
 use crate::sorting::sorted;
 
@@ -21,6 +22,8 @@ pub struct Overview {
     pub sessions: RwSignal<Option<Sessions>>,
     /// By name.
     pub projects: RwSignal<Vec<Project>>,
+    /// The relay's own first; `None` until it has told of them.
+    pub hosts: RwSignal<Option<Vec<Host>>>,
     /// Where the stream stands.
     pub status: RwSignal<StreamStatus>,
     stream: StoredValue<Option<EventStream>, LocalStorage>,
@@ -34,6 +37,7 @@ impl Overview {
             access: Access::expect(),
             sessions: RwSignal::new(None),
             projects: RwSignal::default(),
+            hosts: RwSignal::default(),
             status: RwSignal::default(),
             stream: StoredValue::new_local(None),
             followers: StoredValue::new(0),
@@ -111,6 +115,36 @@ impl Overview {
         self.projects.with(|list| list.iter().find(|p| p.id == *id).map(|p| p.name.clone()))
     }
 
+    /// Asks the relay which hosts there are.
+    pub fn ask_for_hosts(self) {
+        api::ask(self.access, Request::get("/api/hosts".to_owned()), move |answer| {
+            // A relay that has none to tell of knows no such path.
+            if let Ok(Piece { hosts: Some(hosts), .. }) = answer.and_then(|text| api::parse(&text))
+            {
+                self.hosts.set(Some(hosts));
+            }
+        });
+    }
+
+    /// What the host of a session is called, where there are several; tracked.
+    #[must_use]
+    pub fn host_name(self, session: &SessionSummary) -> Option<String> {
+        let id = session.host.as_ref()?;
+        self.hosts.with(|hosts| {
+            let hosts = hosts.as_ref().filter(|hosts| hosts.len() > 1)?;
+            hosts.iter().find(|host| host.host_id == *id).map(|host| host.name.clone())
+        })
+    }
+
+    /// Where a session is started unless the user says otherwise: where the last one was; `None`
+    /// where the relay knows by itself. Tracked.
+    #[must_use]
+    pub fn usual_host(self) -> Option<HostId> {
+        let hosts = self.hosts.get()?;
+        let newest = self.newest();
+        usual(&hosts, newest.iter().filter_map(|session| session.host.as_ref()))
+    }
+
     /// Puts a session in its place: the answer to a change comes before its event.
     pub fn put(self, session: SessionSummary) {
         self.put_shared(Arc::new(session));
@@ -138,7 +172,9 @@ impl Overview {
             Some(News::All(sessions, projects)) => {
                 self.projects.set(projects);
                 self.sessions.set(Some(sessions));
+                self.ask_for_hosts();
             }
+            Some(News::Hosts(hosts)) => self.hosts.set(Some(hosts)),
             Some(News::Session(session)) => self.put_shared(session),
             Some(News::SessionGone(id)) => self.remove(&id),
             Some(News::Project(project)) => {
@@ -149,5 +185,30 @@ impl Overview {
             }
             None => {}
         }
+    }
+}
+
+/// Of several that are connected the first one of `used`, else the first.
+fn usual<'a>(hosts: &[Host], mut used: impl Iterator<Item = &'a HostId>) -> Option<HostId> {
+    let connected = || hosts.iter().filter(|host| host.connected);
+    connected().nth(1)?;
+    let used = used.find(|id| connected().any(|host| host.host_id == **id));
+    used.or(connected().next().map(|host| &host.host_id)).cloned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalogue::tests::host;
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    #[test]
+    fn a_session_starts_where_the_last_one_did() {
+        let all = [host("host_one", "a", true), host("host_two", "b", true)];
+        let away = [host("host_one", "a", true), host("host_two", "b", false)];
+        let used: Vec<HostId> = vec!["host_two".parse().unwrap(), "host_one".parse().unwrap()];
+        assert_eq!(usual(&all, used.iter()), Some(used[0].clone()));
+        assert_eq!(usual(&all, [].iter()), Some(used[1].clone()));
+        assert_eq!(usual(&away, used.iter()), None, "there is nothing to choose");
     }
 }

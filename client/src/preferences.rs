@@ -11,6 +11,7 @@ use crate::look::{FontSize, Theme, ThemeChoice};
 const THEME_KEY: &str = "moorline.theme";
 const FONT_KEY: &str = "moorline.font";
 const KEY_BAR_KEY: &str = "moorline.keybar";
+const HOLD_KEY: &str = "moorline.hold";
 const DARK_QUERY: &str = "(prefers-color-scheme: dark)";
 
 /// What the user chose.
@@ -20,6 +21,7 @@ pub struct Preferences {
     system: RwSignal<Theme>,
     font: RwSignal<FontSize>,
     key_bar: RwSignal<bool>,
+    hold: RwSignal<bool>,
 }
 
 impl Preferences {
@@ -38,6 +40,7 @@ impl Preferences {
             system,
             font: RwSignal::new(FontSize::from_text(&kept(FONT_KEY))),
             key_bar: RwSignal::new(key_bar),
+            hold: RwSignal::new(kept(HOLD_KEY) != "off"),
         };
         let watch = media::watch(DARK_QUERY, move |dark| system.set(theme_of(dark)));
         // Lives as long as the component that provides.
@@ -98,15 +101,30 @@ impl Preferences {
 
     /// Shows or hides the key bar.
     pub fn toggle_key_bar(self) {
-        let shown = !self.key_bar.get_untracked();
-        storage::set(Area::Browser, KEY_BAR_KEY, if shown { "on" } else { "off" });
-        self.key_bar.set(shown);
+        toggle(self.key_bar, KEY_BAR_KEY);
+    }
+
+    /// Whether typing waits while a session's host is offline; else it is refused.
+    #[must_use]
+    pub fn hold(self) -> bool {
+        self.hold.get()
+    }
+
+    /// Keeps typing while a session's host is offline, or refuses it.
+    pub fn toggle_hold(self) {
+        toggle(self.hold, HOLD_KEY);
     }
 
     fn set_font(self, font: FontSize) {
         storage::set(Area::Browser, FONT_KEY, &font.pixels().to_string());
         self.font.set(font);
     }
+}
+
+fn toggle(choice: RwSignal<bool>, key: &str) {
+    let chosen = !choice.get_untracked();
+    storage::set(Area::Browser, key, if chosen { "on" } else { "off" });
+    choice.set(chosen);
 }
 
 const fn theme_of(dark: bool) -> Theme {

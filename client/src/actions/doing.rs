@@ -16,7 +16,8 @@ impl Actions {
     /// Starts a login shell, in the project that is shown.
     pub fn new_shell(self) {
         let project = untrack(|| self.router.shelf().project().cloned());
-        self.create(&CreateSession { project, ..CreateSession::default() });
+        let host = untrack(|| self.overview.usual_host());
+        self.create(&CreateSession { project, host, ..CreateSession::default() });
     }
 
     /// Starts a session and opens it.

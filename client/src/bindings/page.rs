@@ -107,6 +107,12 @@ pub fn replace_fragment(fragment: &str) {
     let _ = history.replace_state_with_url(&state, "", Some(&address));
 }
 
+/// The address of the server that the page came from.
+#[must_use]
+pub fn origin() -> String {
+    window().and_then(|window| window.location().origin().ok()).unwrap_or_default()
+}
+
 /// The address of a WebSocket at `path` of the server that the page came from.
 #[must_use]
 pub fn socket_address(path: &str) -> String {

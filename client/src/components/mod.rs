@@ -4,6 +4,8 @@ pub mod asks;
 pub mod chart;
 pub mod dialog;
 pub mod field;
+pub mod host_note;
+pub mod hosts;
 pub mod icon;
 pub mod key_bar;
 pub mod menu;

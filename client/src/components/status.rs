@@ -2,7 +2,7 @@
 
 use gloo_timers::callback::Interval;
 use leptos::prelude::*;
-use moorline_shared::session::{Lifecycle, Size};
+use moorline_shared::session::{ExitStatus, Size};
 use moorline_shared::time::Time;
 
 use crate::bindings::clock;
@@ -36,11 +36,9 @@ fn say(view: &View, no_network: bool, now: Time) -> Said {
             said("away", "Reconnecting…", String::new(), false)
         }
         LinkView::Connecting => said("busy", "Connecting…", String::new(), false),
+        _ if view.is_host_away() => said("away", "Host offline", String::new(), false),
         LinkView::CatchingUp { percent } => {
             said("busy", "Catching up", format!("{percent} %"), false)
-        }
-        LinkView::Live if view.lifecycle == Some(Lifecycle::Detached) => {
-            said("away", "Host away", String::new(), false)
         }
         LinkView::Live if view.read_only => said("live", "Live, watching", String::new(), false),
         LinkView::Live => said("live", "Live", String::new(), false),
@@ -48,6 +46,9 @@ fn say(view: &View, no_network: bool, now: Time) -> Said {
         LinkView::Waiting { until, .. } => {
             let seconds = (*until - now).as_millis().div_ceil(1000);
             said("away", "Offline", format!("retry in {seconds} s"), true)
+        }
+        LinkView::Ended(exit) if *exit == ExitStatus::default() => {
+            said("bad", "Host gone", String::new(), false)
         }
         LinkView::Ended(exit) => {
             let tone = if exit.code == Some(0) { "good" } else { "bad" };
@@ -117,7 +118,10 @@ pub fn StatusPill() -> impl IntoView {
 #[component]
 pub fn PendingChip() -> impl IntoView {
     let state = TerminalState::expect();
-    let pending = Memo::new(move |_| state.view.with(|view| view.pending.clone()));
+    // Of a host that is away there is more to say: see `HostNote`.
+    let pending = Memo::new(move |_| {
+        state.view.with(|view| view.pending.clone().filter(|_| !view.is_host_away()))
+    });
     let title = move || {
         pending.get().map(|p| {
             format!("{} of typing wait for the connection and are sent once", words::bytes(p.bytes))
@@ -167,6 +171,7 @@ pub fn SizeChip() -> impl IntoView {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use moorline_shared::session::Lifecycle;
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
     fn view(link: LinkView) -> View {
@@ -187,6 +192,15 @@ mod tests {
         let mut away = view(LinkView::Live);
         assert_eq!(say(&away, false, Time::default()).tone, "live");
         away.lifecycle = Some(Lifecycle::Detached);
-        assert_eq!(say(&away, false, Time::default()).tone, "away");
+        for link in [LinkView::Live, LinkView::CatchingUp { percent: 5 }] {
+            away.link = link;
+            let said = say(&away, false, Time::default());
+            assert_eq!((said.tone, said.state.as_str()), ("away", "Host offline"));
+        }
+        // Then nothing is known of the host.
+        away.link = LinkView::Waiting { until: Time::from_ms(1), attempt: 1 };
+        assert_eq!(say(&away, false, Time::default()).state, "Offline");
+        let lost = view(LinkView::Ended(ExitStatus::default()));
+        assert_eq!(say(&lost, false, Time::default()).state, "Host gone");
     }
 }

@@ -134,7 +134,7 @@ fn sessions(overview: Overview, router: Router, here: &SessionId) -> Vec<Action>
         let run = move || router.go(&route);
         let group = &groups[place(session)];
         let mut action = Action::new(group, "session", IconName::Prompt, words::name(session), run)
-            .about(words::detail(session));
+            .about(words::about(session));
         action.tone = Some(words::tone(session));
         action
     };

@@ -124,6 +124,7 @@ impl TerminalState {
         };
         let token = Access::expect().token();
         session.start(Setup { id, token, screen, digest: page::query_has("digest") }, hooks);
+        session.post(Event::Hold(untrack(|| preferences.hold())));
         self.fit();
         self.focus();
     }
@@ -134,7 +135,7 @@ impl TerminalState {
         self.focus();
     }
 
-    /// Takes back what waits and was never sent.
+    /// Takes back what waits.
     pub fn discard(self) {
         self.post(Event::Discard);
         self.focus();
@@ -300,6 +301,7 @@ pub fn Stage(
         state.with_screen(|screen| screen.set_font(font));
         state.fit();
     });
+    effect(move || state.post(Event::Hold(preferences.hold())));
     view! { <div node_ref=place class="screen" data-testid="terminal"></div> }
 }
 
@@ -322,8 +324,8 @@ fn sentence(notice: &Notice) -> String {
             text + "."
         }
         Notice::GaveUp(pieces) => format!(
-            "The connection broke while {pieces} piece{} of your typing were on their way. \
-             They may or may not have arrived and are not sent again.",
+            "{pieces} piece{} of your typing may or may not have arrived: the connection broke \
+             or the host went offline on the way. Nothing of it is sent again.",
             if *pieces == 1 { "" } else { "s" },
         ),
         Notice::Relay(message) => message.clone(),
@@ -414,5 +416,7 @@ mod tests {
     fn notices_are_sentences() {
         let full = sentence(&Notice::Refused(moorline_shared::link::Refusal::ReadOnly));
         assert_eq!(full, "This link only allows to watch the session.");
+        let away = sentence(&Notice::Refused(moorline_shared::link::Refusal::HostOffline));
+        assert_eq!(away, "Not typed: the host is offline.");
     }
 }

@@ -29,13 +29,13 @@ pub fn bytes(count: usize) -> String {
     }
 }
 
-/// How a process ended: `exit 0`, `SIGKILL`, `lost`.
+/// How a process ended: `exit 0`, `SIGKILL`, `host gone`.
 #[must_use]
 pub fn exit(exit: &ExitStatus) -> String {
     match (exit.code, &exit.signal) {
         (_, Some(signal)) => signal.clone(),
         (Some(code), None) => format!("exit {code}"),
-        (None, None) => "lost".to_owned(),
+        (None, None) => "host gone".to_owned(),
     }
 }
 
@@ -57,8 +57,8 @@ pub fn exit_sentence(exit: &ExitStatus) -> String {
 pub fn state(session: &SessionSummary) -> String {
     match session.lifecycle {
         Lifecycle::Live => session.status.as_str().to_owned(),
-        Lifecycle::Detached => "host away".to_owned(),
-        Lifecycle::Lost => "lost".to_owned(),
+        Lifecycle::Detached => "host offline".to_owned(),
+        Lifecycle::Lost => "host gone".to_owned(),
         Lifecycle::Expired => "expired".to_owned(),
         Lifecycle::Exited => {
             exit(&ExitStatus { code: session.exit_code, signal: session.exit_signal.clone() })
@@ -110,6 +110,15 @@ pub fn detail(session: &SessionSummary) -> String {
         session.session_id.to_string()
     } else {
         command(&session.command)
+    }
+}
+
+/// As [`detail`], where no state is shown beside it: that the host is not there.
+#[must_use]
+pub fn about(session: &SessionSummary) -> String {
+    match session.lifecycle {
+        Lifecycle::Detached | Lifecycle::Lost => state(session) + " · " + &detail(session),
+        _ => detail(session),
     }
 }
 
@@ -167,7 +176,7 @@ mod tests {
         let killed = ExitStatus { code: None, signal: Some("SIGKILL".into()) };
         assert_eq!(exit(&killed), "SIGKILL");
         assert_eq!(exit(&ExitStatus { code: Some(3), signal: None }), "exit 3");
-        assert_eq!(exit(&ExitStatus::default()), "lost");
+        assert_eq!(exit(&ExitStatus::default()), "host gone");
     }
 
     #[test]
@@ -182,6 +191,9 @@ mod tests {
         session.name = "watch".into();
         session.running = Some("make".into());
         assert_eq!((name(&session), detail(&session)), ("watch".into(), "make".into()));
+        assert_eq!(about(&session), "make");
+        session.lifecycle = Lifecycle::Detached;
+        assert_eq!(about(&session), "host offline · make");
     }
 
     #[test]

@@ -12,6 +12,7 @@ use crate::actions::{Action, Actions};
 use crate::bindings::keyboard;
 use crate::bindings::page::{self, PageEvent, PageWatch};
 use crate::components::dialog::Dialog;
+use crate::components::host_note::HostNote;
 use crate::components::key_bar::KeyBar;
 use crate::components::menu::{AppMenu, MenuButton, MenuItem, MenuLink};
 use crate::components::search_bar::SearchBar;
@@ -82,6 +83,7 @@ pub fn TerminalPage(
             <main class="stage">
                 <Stage id=id.clone() to_list />
                 <SearchBar />
+                <HostNote />
                 <ToBottom />
                 <NoticeToast />
                 <Flash />
@@ -170,8 +172,11 @@ fn name_tab(state: TerminalState, id: SessionId) {
     let name = heading(state, id);
     effect(move || {
         let bell = if rang.get() { "● " } else { "" };
-        let away = state.view.with(|view| matches!(view.link, LinkView::Waiting { .. }));
-        let away = if away { "(offline) " } else { "" };
+        let away = state.view.with(|view| match view.link {
+            LinkView::Waiting { .. } => "(offline) ",
+            _ if view.is_host_away() => "(host offline) ",
+            _ => "",
+        });
         page::set_title(&format!("{bell}{away}{} · Moorline", name()));
     });
 }
@@ -200,6 +205,15 @@ fn TerminalMenu(reading: RwSignal<bool>, details: String) -> impl IntoView {
             >
                 {move || if preferences.key_bar() { "Hide the key bar" } else { "Show the key bar" }}
             </MenuItem>
+            <label class="menu-item">
+                <input
+                    type="checkbox"
+                    data-testid="hold-input"
+                    prop:checked=move || preferences.hold()
+                    on:change=move |_| preferences.toggle_hold()
+                />
+                <span>"Keep typing while the host is offline"</span>
+            </label>
             <hr />
             <div class="menu-row">
                 <span>"Size"</span>

@@ -7,7 +7,7 @@ use moorline_shared::link::{
     Client, Generation, Input, Output, Refusal, SavedInput, Status, Verdict,
 };
 use moorline_shared::message::{Scope, ServerMessage, Snapshot};
-use moorline_shared::session::Size;
+use moorline_shared::session::{Lifecycle, Size};
 use moorline_shared::time::Time;
 
 use super::fit::Fit;
@@ -109,8 +109,10 @@ pub enum Event<B> {
     Fits(Size),
     /// The user wants the session to have the size that fits this page.
     TakeSize,
-    /// The user takes back what waits and was never sent.
+    /// The user takes back what waits: while the host is away all of it, else what was never sent.
     Discard,
+    /// Whether typing waits for a host that is away.
+    Hold(bool),
     /// The time that was asked for has come.
     Tick,
 }
@@ -184,7 +186,11 @@ impl<W: World> Driver<W> {
                 let wanted = self.fit.claim_if_foreign(now);
                 self.ask_for_size(now, wanted);
             }
+            Event::Discard if self.view.lifecycle == Some(Lifecycle::Detached) => {
+                self.client.discard_input();
+            }
             Event::Discard => self.client.discard_unsent_input(),
+            Event::Hold(hold) => self.client.hold_input(hold),
             Event::Tick => {
                 // That timer is spent, even if it rang too early.
                 self.world.tick_at(None);
@@ -328,12 +334,13 @@ impl<W: World> Driver<W> {
         let meta = self.client.meta();
         let extended = meta.and_then(|meta| meta.extended.as_ref());
         let waits_long = self.pending_shown_at().is_some_and(|at| at <= now);
-        let away = !matches!(link, LinkView::Live | LinkView::CatchingUp { .. });
+        let lifecycle = extended.map(|meta| meta.lifecycle);
+        let away = !link.is_connected() || lifecycle == Some(Lifecycle::Detached);
         View {
             link,
             offline_since: self.client.offline_since(),
             name: meta.map(|meta| meta.name.clone()),
-            lifecycle: extended.map(|meta| meta.lifecycle),
+            lifecycle,
             read_only: extended.is_some_and(|meta| meta.scope == Scope::Read),
             foreign_size: self.fit.foreign(now),
             fitting: self.fit.fitting(),
@@ -345,8 +352,7 @@ impl<W: World> Driver<W> {
 
     /// See [`super::saved`] for when something is kept.
     fn keep(&mut self) {
-        let connected = matches!(self.view.link, LinkView::Live | LinkView::CatchingUp { .. });
-        let waits = self.pending_since.is_some() && !connected;
+        let waits = self.pending_since.is_some() && !self.view.link.is_connected();
         if self.hidden || waits {
             let input = self.client.save_input();
             self.world.keep(Some(&Saved { client_id: self.id.clone(), input }));

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use moorline_shared::frame::Frame;
 use moorline_shared::id::{ClientId, Epoch, Seq};
-use moorline_shared::link::{Generation, SavedInput};
+use moorline_shared::link::{Generation, Refusal, SavedInput};
 use moorline_shared::message::{
     ClientMessage, ExtendedMeta, Outcome, Resumed, Scope, ServerMessage, SessionMeta, Snapshot,
     close,
@@ -96,6 +96,10 @@ fn say(driver: &mut Subject, message: &ServerMessage) {
 }
 
 fn meta(size: Size, scope: Scope) -> ServerMessage {
+    meta_of(size, scope, Lifecycle::Live)
+}
+
+fn meta_of(size: Size, scope: Scope, lifecycle: Lifecycle) -> ServerMessage {
     let extended = ExtendedMeta {
         epoch: EPOCH,
         head: Seq(0),
@@ -103,7 +107,7 @@ fn meta(size: Size, scope: Scope) -> ServerMessage {
         cols: size.cols,
         rows: size.rows,
         driver: "pty".into(),
-        lifecycle: Lifecycle::Live,
+        lifecycle,
         scope,
     };
     ServerMessage::SessionMeta(Box::new(SessionMeta {
@@ -247,6 +251,42 @@ fn what_waits_can_be_taken_back() {
     assert_eq!((&driver.world().view.pending, &driver.world().kept), (&None, &None));
     connect(&mut driver, &resumed(Outcome::Continue, EPOCH, 5, 5, 0));
     assert!(driver.world().frames.is_empty());
+}
+
+#[test]
+fn typing_for_a_host_that_is_away_is_refused_or_shown_at_once() {
+    let mut driver = live();
+    driver.handle(Event::Hold(true));
+    say(&mut driver, &meta_of(SMALL, Scope::Write, Lifecycle::Detached));
+    assert!(driver.world().view.is_host_away());
+    driver.handle(Event::Typed(b"ls\r".to_vec()));
+    assert_eq!(driver.world().view.pending.as_ref().unwrap().bytes, 3);
+    driver.handle(Event::Discard);
+    assert_eq!((&driver.world().view.pending, driver.world().notices.len()), (&None, 0));
+    let last = driver.world().frames.last().unwrap();
+    assert_eq!((last.seq(), last.data_len()), (Seq(1), 0), "the relay is told, too");
+    driver.handle(Event::Hold(false));
+    driver.handle(Event::Typed(b"ls\r".to_vec()));
+    assert_eq!(driver.world().notices, [Notice::Refused(Refusal::HostOffline)]);
+    assert_eq!(driver.world().view.pending, None);
+    say(&mut driver, &meta(SMALL, Scope::Write));
+    assert!(!driver.world().view.is_host_away());
+}
+
+#[test]
+fn the_relay_learns_with_the_next_connection_whether_to_keep_typing() {
+    for hold in [false, true] {
+        let mut driver = live();
+        driver.handle(Event::Hold(hold));
+        driver.world_mut().texts.clear();
+        cut(&mut driver);
+        connect(&mut driver, &resumed(Outcome::Continue, EPOCH, 5, 5, 0));
+        let asked = match &driver.world().texts[0] {
+            ClientMessage::Resume(resume) => resume.hold,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(asked, hold);
+    }
 }
 
 #[test]

@@ -24,6 +24,14 @@ pub struct View {
     pub pending: Option<Pending>,
 }
 
+impl View {
+    /// Whether the relay answers and the session's host does not.
+    #[must_use]
+    pub fn is_host_away(&self) -> bool {
+        self.link.is_connected() && self.lifecycle == Some(Lifecycle::Detached)
+    }
+}
+
 /// The state of the link.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum LinkView {
@@ -58,6 +66,12 @@ impl LinkView {
     #[must_use]
     pub const fn is_final(&self) -> bool {
         matches!(self, Self::Ended(_) | Self::Refused { .. })
+    }
+
+    /// Whether the relay answers.
+    #[must_use]
+    pub const fn is_connected(&self) -> bool {
+        matches!(self, Self::Live | Self::CatchingUp { .. })
     }
 
     /// Stable, for scripts and styles.

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::id::HostId;
 
-/// The answer to `GET /api/hosts`, by name.
+/// The answer to `GET /api/hosts`: the relay's own first, the others by name.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]

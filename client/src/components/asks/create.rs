@@ -9,12 +9,13 @@ use super::forms::FormActions;
 use crate::actions::Actions;
 use crate::catalogue::Sessions;
 use crate::components::field::typed;
+use crate::components::hosts::HostChoice;
 use crate::components::{Field, When};
 use crate::overview::Overview;
 use crate::route::Router;
 use crate::sorting::sorted;
 
-/// Asks what to run, where, under which name and in which project.
+/// Asks what to run, where, under which name, in which project and on which host.
 #[component]
 pub fn CreateForm(
     /// Closes the dialog.
@@ -24,13 +25,16 @@ pub fn CreateForm(
     let command = NodeRef::<html::Input>::new();
     let cwd = NodeRef::<html::Input>::new();
     let name = NodeRef::<html::Input>::new();
+    let (overview, host) = (Overview::expect(), RwSignal::new(None));
     let project = RwSignal::new(untrack(|| router.shelf()).project().cloned());
     let problem = RwSignal::new(None::<String>);
     let submit = move |event: leptos::ev::SubmitEvent| {
         event.prevent_default();
         match wish(typed(command), typed(cwd), typed(name)) {
             Ok(wish) => {
-                actions.create(&CreateSession { project: project.get_untracked(), ..wish });
+                let project = project.get_untracked();
+                let host = host.get_untracked().or_else(|| untrack(|| overview.usual_host()));
+                actions.create(&CreateSession { project, host, ..wish });
                 close.run(());
             }
             Err(Unbalanced) => {
@@ -54,6 +58,7 @@ pub fn CreateForm(
             <Folders />
             <Field label="Name" name="name" node=name placeholder="optional" />
             <ProjectChoice project />
+            <HostChoice host />
             <FormActions close verb="Start" />
         </form>
     }

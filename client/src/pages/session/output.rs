@@ -3,7 +3,7 @@
 use leptos::html;
 use leptos::prelude::*;
 use moorline_shared::rest::Prompt;
-use moorline_shared::session::ExitStatus;
+use moorline_shared::session::{ExitStatus, Lifecycle};
 
 use super::record::Record;
 use crate::access::Access;
@@ -23,6 +23,9 @@ pub fn Output() -> impl IntoView {
     let full_screen = Memo::new(move |_| record.book.with(|book| book.preview.is_full_screen()));
     let terminal = Route::Terminal(record.id()).address();
     let over = Memo::new(move |_| record.is_over());
+    let away = Memo::new(move |_| {
+        record.summary().is_some_and(|session| session.lifecycle == Lifecycle::Detached)
+    });
     let empty = move || html.with(String::is_empty) && !full_screen.get();
     view! {
         <section class="panel output" aria-labelledby="output-heading">
@@ -55,6 +58,12 @@ pub fn Output() -> impl IntoView {
                     "A program has the whole screen. "
                     <a href=terminal.clone()>"Open the terminal"</a>
                     " to see it."
+                </p>
+            </When>
+            <When condition=move || away.get()>
+                <p class="panel-note" data-testid="host-note">
+                    <Icon name=IconName::Info />
+                    "The host is offline: this is what it sent last. No line can be sent until it is back."
                 </p>
             </When>
             <When condition=move || !over.get()>

@@ -91,6 +91,7 @@ fn facts(record: Record, overview: Overview) -> Vec<(&'static str, bool, Option<
         ("Process", false, record.told().and_then(|told| told.pid).map(|pid| pid.to_string())),
         ("Size", false, size),
         ("Driver", false, Some(session.driver.clone())),
+        ("Host", false, overview.host_name(&session)),
         ("Created", false, since(&session.created_at)),
         ("Active", false, since(&session.last_activity)),
         ("Id", true, Some(session.session_id.to_string())),

@@ -6,6 +6,7 @@ use moorline_shared::id::SessionId;
 use super::desk::{Ask, Desk};
 use super::row::Row;
 use super::store::Store;
+use crate::components::hosts::NoHost;
 use crate::components::when::{each, live};
 use crate::components::{Icon, IconName, When};
 use crate::route::{Route, Shelf};
@@ -149,6 +150,7 @@ fn EmptyShelf(start_shell: Callback<()>) -> impl IntoView {
 fn Beginnings(start_shell: Callback<()>) -> impl IntoView {
     let desk = Desk::expect();
     view! {
+        <NoHost />
         <div class="actions centred">
             <button
                 class="button primary"

@@ -10,6 +10,7 @@ use super::store::Store;
 use crate::bindings::{clock, page};
 use crate::components::when::live;
 use crate::components::{Icon, IconName, When, words};
+use crate::overview::Overview;
 use crate::route::{Route, Shelf};
 
 /// One session: what it is and does, and what can be done with it.
@@ -64,6 +65,7 @@ pub fn Row(
                 <span class="row-failed" title="How the last command ended">{move || failed()}</span>
             </When>
             <ProjectTag session />
+            <HostTag session />
             </div>
             <span class="row-cwd" title=field(folder)><bdi>{move || field(folder)()}</bdi></span>
             <span class="row-viewers" title="Following it now">
@@ -110,6 +112,17 @@ fn ProjectTag(session: Memo<Option<std::sync::Arc<SessionSummary>>>) -> impl Int
             view! { <a href=Route::Sessions { shelf }.address() class="tag">{project.name}</a> }
                 .into_any()
         }
+        None => ().into_any(),
+    })
+}
+
+/// Where there are several hosts: which one runs it.
+#[component]
+fn HostTag(session: Memo<Option<std::sync::Arc<SessionSummary>>>) -> impl IntoView {
+    let overview = Overview::expect();
+    let host = Memo::new(move |_| session.with(|session| overview.host_name(session.as_ref()?)));
+    live(move || match host.get() {
+        Some(host) => view! { <span class="row-host" title="Its host">{host}</span> }.into_any(),
         None => ().into_any(),
     })
 }

@@ -1,0 +1,78 @@
+//! What a terminal's user must know while the session's host is offline.
+
+use leptos::prelude::*;
+
+use crate::components::terminal::TerminalState;
+use crate::components::{When, words};
+use crate::preferences::Preferences;
+use crate::session::View;
+
+/// That the host is offline, what becomes of typing, and how to change that.
+#[component]
+pub fn HostNote() -> impl IntoView {
+    let state = TerminalState::expect();
+    let preferences = Preferences::expect();
+    let away = Memo::new(move |_| state.view.with(View::is_host_away));
+    let text = move || state.view.with(|view| say(view, preferences.hold()));
+    let pending = Memo::new(move |_| state.view.with(|view| view.pending.is_some()));
+    let refused =
+        Memo::new(move |_| !preferences.hold() && !state.view.with(|view| view.read_only));
+    view! {
+        <When condition=move || away.get()>
+            <div class="host-note" data-testid="host-note">
+                <span role="status">{text}</span>
+                <When condition=move || pending.get()>
+                    <button
+                        class="status-button"
+                        data-testid="discard"
+                        on:click=move |_| state.discard()
+                    >
+                        "Discard"
+                    </button>
+                </When>
+                <When condition=move || refused.get()>
+                    <button
+                        class="status-button"
+                        data-testid="hold"
+                        on:click=move |_| {
+                            preferences.toggle_hold();
+                            state.focus();
+                        }
+                    >
+                        "Keep it instead"
+                    </button>
+                </When>
+            </div>
+        </When>
+    }
+}
+
+fn say(view: &View, hold: bool) -> String {
+    if view.read_only {
+        return "This is the screen as it was when the host went offline.".to_owned();
+    }
+    if !hold && view.pending.is_none() {
+        return "What you type is refused until the host is back.".to_owned();
+    }
+    let waiting = view.pending.as_ref().map(|pending| words::bytes(pending.bytes));
+    let waiting = waiting.map_or_else(|| ".".to_owned(), |bytes| format!(": {bytes} waiting."));
+    format!("What you type is kept and delivered once the host is back{waiting}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::session::Pending;
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    #[test]
+    fn it_is_said_what_becomes_of_typing() {
+        let mut view = View::default();
+        assert!(say(&view, false).contains("refused"));
+        assert!(say(&view, true).ends_with("once the host is back."));
+        view.pending = Some(Pending { bytes: 12, preview: String::new() });
+        assert!(say(&view, true).ends_with("back: 12 B waiting."));
+        view.read_only = true;
+        assert!(!say(&view, true).contains("type"));
+    }
+}
