@@ -3,6 +3,7 @@
 mod hosts;
 mod metrics;
 mod terminal;
+mod tokens;
 
 use std::collections::BTreeMap;
 
@@ -16,6 +17,7 @@ pub use metrics::{DebugMetrics, EventBusMetrics, SseMetrics, StoreMetrics};
 pub use terminal::{
     CreateTerminal, Done, OutputPiece, TerminalCreated, TerminalInput, TerminalOutput,
 };
+pub use tokens::{CreateToken, TokenCreated, TokenList, TokenSummary};
 
 /// The body of `POST /api/sessions`. Every field may be left out.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -209,6 +209,20 @@ impl ApiError {
             .with_message(message)
     }
 
+    /// There is no token with this id.
+    #[must_use]
+    pub fn no_token_named(id: &str) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not_found", "Token not found")
+            .with_message(format!("There is no token `{id}`: `GET /api/tokens` lists them."))
+    }
+
+    /// The host's id is none.
+    #[must_use]
+    pub fn invalid_host_id() -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "invalid_id", "Invalid host ID format")
+            .with_message("8-32 characters, alphanumeric, underscore, hyphen")
+    }
+
     /// There is no such host.
     #[must_use]
     pub fn no_host(message: impl Display) -> Self {
