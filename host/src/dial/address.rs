@@ -59,6 +59,17 @@ impl FromStr for Address {
     }
 }
 
+impl std::fmt::Display for Address {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Tcp { tls, prefix, authority, .. } => {
+                write!(f, "http{}://{authority}{prefix}", if *tls { "s" } else { "" })
+            }
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
+}
+
 impl Address {
     /// The WebSocket's URL of a path of the relay.
     pub(super) fn url(&self, path: &str) -> String {
@@ -84,8 +95,9 @@ mod tests {
         assert_eq!((host.as_str(), port), ("relay.example.org", 443));
         let address: Address = "http://[::1]:3010".parse().unwrap();
         assert_eq!(address.url("/x"), "ws://[::1]:3010/x");
-        let Address::Tcp { host, port, tls, .. } = address else { panic!() };
+        let Address::Tcp { ref host, port, tls, .. } = address else { panic!() };
         assert_eq!((host.as_str(), port, tls), ("::1", 3010, false));
+        assert_eq!(address.to_string(), "http://[::1]:3010");
         assert_eq!("unix:/run/a".parse(), Ok(Address::Unix("/run/a".into())));
         for bad in ["", "unix:a", "relay", "ftp://a", "http://u:p@a", "https://a/?token=b"] {
             assert!(bad.parse::<Address>().is_err(), "{bad}");

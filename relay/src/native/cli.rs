@@ -1,8 +1,11 @@
 //! The command line.
 
 mod attach;
+mod host;
 mod serve;
 mod token;
+
+pub use host::detached_arguments;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -11,6 +14,8 @@ use clap::{Parser, Subcommand};
 
 const EXAMPLES: &str = "Examples:
   moorline serve                          run a relay here; prints the address to open
+  moorline host --relay URL --token-file FILE
+                                          sessions of this machine, on a relay elsewhere
   moorline attach ID                      a session on this terminal; Ctrl-] d detaches
   moorline token new                      another admin token, with its address
   moorline token new --scope session:ID:read --expires 7d
@@ -30,6 +35,8 @@ pub struct Cli {
 enum Command {
     /// Run a relay on this machine, and the sessions that it starts.
     Serve(serve::Options),
+    /// Run sessions on this machine and publish them to a relay, here or elsewhere.
+    Host(host::Options),
     /// Show and steer a session on this terminal.
     Attach(attach::Options),
     /// Make, list and revoke tokens; works while the relay runs.
@@ -44,6 +51,7 @@ impl Cli {
     pub fn run(self) -> anyhow::Result<ExitCode> {
         match self.command {
             Command::Serve(options) => serve::run(options)?,
+            Command::Host(options) => host::run(options)?,
             Command::Attach(options) => return attach::run(options),
             Command::Token(options) => token::run(&options)?,
         }
