@@ -185,7 +185,7 @@ impl Publisher {
         let sender = self.sender.as_mut()?;
         match sender.next(&self.log) {
             Next::Entry(entry) => {
-                sender.sent(entry.seq());
+                sender.sent(entry);
                 Some(HostMessage::Entry(entry.clone()))
             }
             Next::CaughtUp if !self.exit_told => {
@@ -193,7 +193,7 @@ impl Publisher {
                 self.exit_told = true;
                 Some(HostMessage::Exited { status })
             }
-            Next::CaughtUp | Next::NoCredit | Next::Behind => None,
+            Next::CaughtUp | Next::NoCredit | Next::Behind | Next::Missing => None,
         }
     }
 

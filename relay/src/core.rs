@@ -16,6 +16,7 @@ mod rfc3339;
 pub mod schema;
 pub mod segment;
 pub mod session;
+pub mod stored;
 #[cfg(test)]
 mod tests;
 mod told;

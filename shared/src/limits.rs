@@ -30,6 +30,18 @@ pub const CLIENTS_PER_SESSION: usize = 1024;
 pub const SESSIONS_PER_HOST: usize = 1024;
 /// What a session keeps on disk on the native relay.
 pub const RETENTION_BYTES: u64 = 64 * 1024 * 1024;
+/// What a session keeps on disk at the edge.
+pub const EDGE_RETENTION_BYTES: u64 = 8 * 1024 * 1024;
+/// What of a log is in memory at the edge, besides what is not durable.
+pub const EDGE_MEMORY_BYTES: u64 = 512 * 1024;
+/// The host of a session at the edge is asked for a picture whenever it put out this much.
+pub const EDGE_PICTURE_BYTES: u64 = 1024 * 1024;
+/// What a host may send ahead of what is durable.
+pub const WINDOW_BYTES: u64 = 16 * 1024 * 1024;
+/// The same at the edge.
+pub const EDGE_WINDOW_BYTES: u64 = 4 * 1024 * 1024;
+/// What a host keeps of a session while nobody makes it durable; then its terminal is not read.
+pub const HOST_KEEPS_BYTES: u64 = 32 * 1024 * 1024;
 /// Most bytes of one stored segment.
 pub const SEGMENT_BYTES: usize = 512 * 1024;
 

@@ -49,7 +49,9 @@ impl Entry {
         false
     }
 
-    fn cost(&self) -> u64 {
+    /// What the entry costs in memory, and of a peer's credit.
+    #[must_use]
+    pub fn cost(&self) -> u64 {
         self.len() as u64 + ENTRY_OVERHEAD_BYTES
     }
 }

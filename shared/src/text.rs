@@ -1,5 +1,7 @@
 //! Output as text: UTF-8 that is never cut inside a character.
 
+use serde::{Deserialize, Serialize};
+
 /// Most bytes of a character that can be missing its end.
 const MOST_CARRIED: usize = 3;
 
@@ -8,7 +10,7 @@ const MOST_CARRIED: usize = 3;
 ///
 /// What waits depends on the last three bytes alone, so a decoder that was shown them
 /// ([`TextDecoder::after`]) goes on exactly where another one stopped.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TextDecoder {
     carried: Vec<u8>,
 }

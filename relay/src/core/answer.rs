@@ -21,7 +21,7 @@ pub(super) fn answer(session: &Session, resume: &Resume) -> Option<Answer> {
     let picture =
         |outcome| Answer { outcome, from: session.last_picture().seq, picture_first: true };
     if session.lifecycle().is_over() {
-        let usable = known && last > Seq::ZERO && log.reaches_back_to(last);
+        let usable = known && last > Seq::ZERO && session.reaches_back_to(last);
         let rest = Answer { outcome: Outcome::Ended, from: last, picture_first: false };
         return Some(if usable { rest } else { picture(Outcome::Ended) });
     }
@@ -31,7 +31,7 @@ pub(super) fn answer(session: &Session, resume: &Resume) -> Option<Answer> {
     if last > log.head() {
         return None;
     }
-    let too_far = !log.reaches_back_to(last) || log.bytes_after(last) > BACKLOG_BYTES;
+    let too_far = !session.reaches_back_to(last) || session.bytes_after(last) > BACKLOG_BYTES;
     if resume.catch_up == Some(CatchUp::Snapshot) || too_far {
         return Some(picture(Outcome::Snapshot));
     }

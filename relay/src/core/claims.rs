@@ -29,6 +29,8 @@ struct Claim {
     peer: Option<PeerId>,
     size: Option<Size>,
     input: HeldInput,
+    /// The last waiting piece that is in the store.
+    stored: Option<Seq>,
 }
 
 impl Claims {
@@ -81,12 +83,44 @@ impl Claims {
 
     /// Input was meant for the incarnation that it was typed into.
     pub(super) fn new_incarnation(&mut self) {
-        self.0.values_mut().for_each(|claim| claim.input = HeldInput::default());
+        self.0.values_mut().for_each(|claim| {
+            claim.input = HeldInput::default();
+            claim.stored = None;
+        });
     }
 
     /// The host has accepted a client's input up to `seq`; returns what it lacks on a new link.
     pub(super) fn accepted(&mut self, client_id: &ClientId, seq: Seq) -> Vec<Frame> {
         self.0.get_mut(client_id).map_or_else(Vec::new, |claim| claim.input.accepted(seq))
+    }
+
+    /// The waiting pieces that go into the store now.
+    pub(super) fn to_store(&mut self) -> Vec<(ClientId, Frame)> {
+        let mut pieces = Vec::new();
+        for (client_id, claim) in &mut self.0 {
+            let stored = claim.stored.unwrap_or_default();
+            pieces
+                .extend(claim.input.after(stored).map(|piece| (client_id.clone(), piece.clone())));
+            claim.stored = claim.input.last();
+        }
+        pieces
+    }
+
+    /// Whether some of what is in the store is accepted by `seq`.
+    pub(super) fn take_stored(&mut self, client_id: &ClientId, seq: Seq) -> bool {
+        let Some(claim) = self.0.get_mut(client_id) else { return false };
+        let was_stored = claim.stored.is_some();
+        claim.stored = claim.stored.filter(|stored| *stored > seq);
+        was_stored
+    }
+
+    /// A piece that was stored.
+    pub(super) fn restore(&mut self, client_id: &ClientId, piece: &Frame) {
+        // What does not follow was lost with its client's other input.
+        let claim = self.0.entry(client_id.clone()).or_default();
+        if claim.input.hold(piece).is_ok() {
+            claim.stored = Some(piece.seq());
+        }
     }
 
     /// Keeps a piece until it is accepted. True where it is to be sent to the host now.

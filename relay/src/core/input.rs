@@ -13,6 +13,9 @@ pub(super) enum InputRefused {
     /// The client sends further ahead of the acknowledgements than it may.
     #[error("more than 256 KiB of input wait for the session")]
     TooMuch,
+    /// The session's host is away, and the client does not ask to wait for it.
+    #[error("the session's host is away")]
+    HostAway,
     /// A piece before it is missing.
     #[error("input is numbered without gaps")]
     Gap,
@@ -32,6 +35,16 @@ impl HeldInput {
         self.accepted
     }
 
+    /// The last piece that waits.
+    pub(super) fn last(&self) -> Option<Seq> {
+        self.pieces.back().map(Frame::seq)
+    }
+
+    /// The pieces after one, oldest first.
+    pub(super) fn after(&self, seq: Seq) -> impl Iterator<Item = &Frame> {
+        self.pieces.iter().filter(move |piece| piece.seq() > seq)
+    }
+
     pub(super) fn is_waiting(&self) -> bool {
         !self.pieces.is_empty()
     }
@@ -42,8 +55,13 @@ impl HeldInput {
     }
 
     /// The host has accepted everything up to `seq`. Where that is the first word on its link,
-    /// returns what it lacks.
+    /// returns what it lacks. What does not follow is dropped: a piece before it was lost with
+    /// this relay's memory, and its client sends both again.
     pub(super) fn accepted(&mut self, seq: Seq) -> Vec<Frame> {
+        if self.accepted.is_none() && self.pieces.front().is_some_and(|p| p.seq() > seq.next()) {
+            self.pieces.clear();
+            self.cost = 0;
+        }
         while let Some(piece) = self.pieces.pop_front_if(|piece| piece.seq() <= seq) {
             self.cost -= cost(&piece);
         }

@@ -1,26 +1,30 @@
 //! One connected client, on the relay's side: sender of output, receiver of input.
 //!
 //! A peer holds positions and a few flags, never a queue of output: each
-//! [`Peer::poll_output`] reads the session's log at the peer's cursor.
+//! [`Peer::poll_output`] reads the session's log at the peer's cursor. What is not in memory any
+//! more it asks for by [`PeerOutput::Load`].
+
+mod saved;
+mod sending;
 
 use std::collections::VecDeque;
 
 use bytes::Bytes;
 use moorline_shared::frame::Frame;
 use moorline_shared::id::{ClientId, Epoch, Seq};
-use moorline_shared::limits::{
-    BACKLOG_BYTES, DEAD_AFTER, HEARTBEAT, RESUME_DEADLINE, TEXT_MESSAGE_BYTES, UNACKED_OUTPUT_BYTES,
-};
-use moorline_shared::link::{Next, Sender};
+use moorline_shared::limits::{DEAD_AFTER, HEARTBEAT, RESUME_DEADLINE, TEXT_MESSAGE_BYTES};
+use moorline_shared::link::Sender;
 use moorline_shared::log::Entry;
 use moorline_shared::message::{
-    ClientMessage, ErrorCode, ExtendedMeta, Resume, Resumed, Scope, ServerMessage, SessionMeta,
+    ClientMessage, ErrorCode, ExtendedMeta, Resume, Scope, ServerMessage, SessionMeta,
     SnapshotReason, close,
 };
 use moorline_shared::session::Size;
 use moorline_shared::time::Time;
+use serde::{Deserialize, Serialize};
 
-use super::answer::{Answer, answer};
+pub use saved::SavedPeer;
+
 use super::claims::PeerId;
 use super::input::InputRefused;
 use super::rfc3339;
@@ -36,6 +40,13 @@ pub enum PeerOutput {
     Text(Bytes),
     /// Send a binary message.
     Frame(Bytes),
+    /// Bring stored entries after this one to [`Peer::loaded`]: those of its segment, or more.
+    Load {
+        /// The incarnation.
+        epoch: Epoch,
+        /// The last entry that was sent.
+        after: Seq,
+    },
     /// Send the WebSocket's own ping: the sign of life of a client that knows only IC-1.
     Ping,
     /// Close, and report nothing more.
@@ -45,6 +56,29 @@ pub enum PeerOutput {
         /// For people.
         reason: &'static str,
     },
+}
+
+/// What a client may do, and what its relay does for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Terms {
+    /// What its token allows.
+    pub scope: Scope,
+    /// Whether it offered `moorline.v1`.
+    pub extended: bool,
+    /// Whether the relay gives signs of life and watches for the client's. A relay that must not
+    /// wake for that leaves it to the client's pings.
+    pub keepalive: bool,
+    /// A client that never acknowledges is sent this much on one connection, where its socket
+    /// gives no sign of how much it takes; then it has to come back and resume.
+    pub budget_bytes: Option<u64>,
+}
+
+impl Terms {
+    /// A client of a relay with a machine of its own.
+    #[must_use]
+    pub const fn native(scope: Scope, extended: bool) -> Self {
+        Self { scope, extended, keepalive: true, budget_bytes: None }
+    }
 }
 
 #[derive(Debug)]
@@ -67,8 +101,9 @@ enum Phase {
 pub struct Peer {
     id: PeerId,
     client_id: Option<ClientId>,
-    scope: Scope,
-    extended: bool,
+    terms: Terms,
+    /// Input is kept while the host is away.
+    hold: bool,
     phase: Phase,
     /// The incarnation that the cursor belongs to, once `resume` is answered.
     epoch: Option<Epoch>,
@@ -76,40 +111,45 @@ pub struct Peer {
     told_revision: Option<u64>,
     told_state: Option<Seq>,
     told_input: Option<Seq>,
+    /// The last piece of input that came on this connection.
+    received_input: Option<Seq>,
+    /// Input was refused because the host is away.
+    refused: bool,
+    sent_bytes: u64,
+    /// From the store: what follows the position.
+    loaded: VecDeque<Entry>,
     errors: VecDeque<(ErrorCode, &'static str)>,
     pong: Option<u64>,
-    picture_wanted: bool,
+    picture_wanted: Option<SnapshotReason>,
     closing: Option<(u16, &'static str)>,
     heard: Time,
     said: Time,
 }
 
 impl Peer {
-    /// A client has connected. `extended` clients offered `moorline.v1`. Call [`Peer::detach`]
-    /// when it is gone.
+    /// A client has connected. Call [`Peer::detach`] when it is gone.
     ///
     /// # Errors
     /// [`TooManyClients`].
-    pub fn attach(
-        session: &mut Session,
-        now: Time,
-        scope: Scope,
-        extended: bool,
-    ) -> Result<Self, TooManyClients> {
+    pub fn attach(session: &mut Session, now: Time, terms: Terms) -> Result<Self, TooManyClients> {
         Ok(Self {
             id: session.attach()?,
             client_id: None,
-            scope,
-            extended,
+            terms,
+            hold: false,
             phase: Phase::AwaitingResume { deadline: now + RESUME_DEADLINE },
             epoch: None,
             sender: Sender::new(Seq::ZERO, 0, 0),
             told_revision: None,
             told_state: None,
             told_input: None,
+            received_input: None,
+            refused: false,
+            sent_bytes: 0,
+            loaded: VecDeque::new(),
             errors: VecDeque::new(),
             pong: None,
-            picture_wanted: false,
+            picture_wanted: None,
             closing: None,
             heard: now,
             said: now,
@@ -137,6 +177,10 @@ impl Peer {
     /// A binary message arrived: a piece of input.
     pub fn binary(&mut self, session: &mut Session, now: Time, encoded: Bytes) {
         self.heard = now;
+        if self.closing.is_some() {
+            // What it does not acknowledge any more comes again on the next connection.
+            return;
+        }
         let Ok(piece) = Frame::decode(encoded) else {
             return self.error(
                 ErrorCode::BadMessage,
@@ -149,7 +193,7 @@ impl Peer {
                 "Input needs `resume` with a clientId first, on the subprotocol moorline.v1.",
             );
         };
-        if self.scope == Scope::Read {
+        if self.terms.scope == Scope::Read {
             return self.error(ErrorCode::ReadOnly, "This token only allows to watch.");
         }
         if session.lifecycle().is_over() {
@@ -157,13 +201,25 @@ impl Peer {
         }
         // Input for the session's earlier incarnation must not reach this one.
         if self.epoch == Some(session.log().epoch()) {
+            self.received_input = Some(piece.seq());
             self.pass_on(session, &client_id, piece);
         }
     }
 
     fn pass_on(&mut self, session: &mut Session, client_id: &ClientId, piece: Frame) {
-        let (code, message) = match session.input(client_id, piece) {
+        if self.refused && session.host_is_here() {
+            // A piece before it was refused: the client is about to be told to begin anew.
+            return;
+        }
+        let (code, message) = match session.input(client_id, piece, self.hold) {
             Ok(()) => return,
+            Err(InputRefused::HostAway) => {
+                self.refused = true;
+                return self.error(
+                    ErrorCode::HostOffline,
+                    "The session's host is away: resume with `hold` to have input wait for it.",
+                );
+            }
             Err(InputRefused::TooMuch) => {
                 (ErrorCode::TooLarge, "More than 256 KiB of input wait for the session.")
             }
@@ -202,10 +258,13 @@ impl Peer {
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Time> {
         let alive = (self.heard + DEAD_AFTER).min(self.said + HEARTBEAT);
+        let alive = self.terms.keepalive.then_some(alive);
         match self.phase {
             Phase::Closed => None,
-            Phase::AwaitingResume { deadline } => Some(deadline.min(alive)),
-            _ => Some(alive),
+            Phase::AwaitingResume { deadline } => {
+                Some(alive.map_or(deadline, |alive| deadline.min(alive)))
+            }
+            _ => alive,
         }
     }
 
@@ -228,7 +287,9 @@ impl Peer {
                 self.error(ErrorCode::ResumeRequired, "Send `resume` first.");
             }
             ClientMessage::Ack { seq } => self.sender.ack(seq),
-            ClientMessage::SnapshotRequest => self.picture_wanted = true,
+            ClientMessage::SnapshotRequest => {
+                self.picture_wanted = Some(SnapshotReason::Requested);
+            }
             ClientMessage::Resize { cols, rows } => self.resize(session, Size { cols, rows }),
         }
     }
@@ -237,7 +298,8 @@ impl Peer {
         if !matches!(self.phase, Phase::AwaitingResume { .. }) {
             return;
         }
-        if let Some(client_id) = resume.client_id.as_ref().filter(|_| self.extended) {
+        self.hold = resume.hold;
+        if let Some(client_id) = resume.client_id.as_ref().filter(|_| self.terms.extended) {
             session.claim(self.id, client_id);
             self.client_id = Some(client_id.clone());
         }
@@ -245,7 +307,7 @@ impl Peer {
     }
 
     fn resize(&mut self, session: &mut Session, size: Size) {
-        if self.scope == Scope::Read {
+        if self.terms.scope == Scope::Read {
             self.error(ErrorCode::ReadOnly, "This token only allows to watch.");
         } else if size != size.clamped() {
             self.error(
@@ -283,19 +345,20 @@ impl Peer {
 
     fn poll_meta(&mut self, session: &Session) -> Option<ServerMessage> {
         let revision = Some(session.revision());
-        if self.told_revision == revision || (self.told_revision.is_some() && !self.extended) {
+        if self.told_revision == revision || (self.told_revision.is_some() && !self.terms.extended)
+        {
             return None;
         }
         self.told_revision = revision;
-        let extended = self.extended.then(|| ExtendedMeta {
+        let extended = self.terms.extended.then(|| ExtendedMeta {
             epoch: session.log().epoch(),
             head: session.log().head(),
-            tail: session.log().tail(),
+            tail: session.oldest(),
             cols: session.size().cols,
             rows: session.size().rows,
             driver: session.facts().driver.clone(),
             lifecycle: session.lifecycle(),
-            scope: self.scope,
+            scope: self.terms.scope,
         });
         let name = session.facts().name.clone();
         let created_at = session.facts().created_at.clone();
@@ -310,7 +373,7 @@ impl Peer {
             value: told.status.status.as_str().to_owned(),
             tool: told.tool(),
             ts: rfc3339(told.timestamp),
-            seq: self.extended.then_some(told.seq),
+            seq: self.terms.extended.then_some(told.seq),
         })
     }
 
@@ -329,46 +392,17 @@ impl Peer {
             // The client's next `resume` is answered with a reset.
             return Some((close::GOING_AWAY, "the session began anew"));
         }
+        if self.refused && session.host_is_here() {
+            // What was refused is not acknowledged: the client sends it again.
+            return Some((close::GOING_AWAY, "the session's host is back"));
+        }
         if let Phase::AwaitingResume { deadline } = self.phase
             && now >= deadline
         {
             return Some((close::PROTOCOL, "resume did not come within 10 s"));
         }
-        let silent = now >= self.heard + DEAD_AFTER;
+        let silent = self.terms.keepalive && now >= self.heard + DEAD_AFTER;
         silent.then_some((close::PROTOCOL, "nothing was heard for 45 s"))
-    }
-
-    fn poll_answer(&mut self, session: &mut Session) -> Option<PeerOutput> {
-        let Phase::Answering(resume) = &self.phase else {
-            return None;
-        };
-        let answer = answer(session, resume)?;
-        let input_seq = self.client_id.as_ref().and_then(|id| session.claims().accepted_seq(id));
-        let input_is_coming = session.host_is_here() && !session.lifecycle().is_over();
-        if self.client_id.is_some() && input_seq.is_none() && input_is_coming {
-            return None;
-        }
-        self.told_input = input_seq;
-        let credit = if self.extended { UNACKED_OUTPUT_BYTES } else { u64::MAX };
-        self.sender = Sender::new(answer.from, credit, BACKLOG_BYTES);
-        if answer.picture_first {
-            self.await_picture(session, SnapshotReason::Resume);
-        } else {
-            self.phase = Phase::Streaming;
-        }
-        let Answer { outcome, from, .. } = answer;
-        let (epoch, head) = (session.log().epoch(), session.log().head());
-        self.epoch = Some(epoch);
-        let resumed = Resumed { outcome, epoch, from, head, input_seq };
-        if self.extended { Some(text(&ServerMessage::Resumed(resumed))) } else { None }
-    }
-
-    fn await_picture(&mut self, session: &mut Session, reason: SnapshotReason) {
-        let fresh = reason != SnapshotReason::Requested && session.has_fresh_picture();
-        let asked = !fresh && session.ask_picture();
-        // An answer that is not being waited for has come already.
-        let answers = if asked { session.picture_answers() } else { u64::MAX };
-        self.phase = Phase::AwaitingPicture { reason, answers };
     }
 
     fn poll_input_ack(&mut self, session: &Session) -> Option<PeerOutput> {
@@ -383,87 +417,12 @@ impl Peer {
         Some(text(&ServerMessage::InputAck { seq: accepted }))
     }
 
-    fn poll_picture(&mut self, session: &mut Session) -> Option<PeerOutput> {
-        if self.picture_wanted && matches!(self.phase, Phase::Streaming) {
-            self.picture_wanted = false;
-            self.await_picture(session, SnapshotReason::Requested);
-        }
-        let Phase::AwaitingPicture { reason, answers } = self.phase else {
-            return None;
-        };
-        if answers == session.picture_answers() {
-            return None;
-        }
-        self.phase = Phase::Streaming;
-        let mut picture = session.last_picture();
-        if reason == SnapshotReason::Behind && picture.seq <= self.sender.position() {
-            // No picture brings this client nearer, so it gets every entry after all.
-            self.sender.ignore_backlog();
-            if !session.log().reaches_back_to(self.sender.position()) {
-                self.close(close::INTERNAL, "the log has lost its beginning");
-            }
-            return None;
-        }
-        picture.reason = Some(reason);
-        self.sender.sent(picture.seq);
-        if !self.extended {
-            (picture.cols, picture.rows, picture.reason) = (None, None, None);
-        }
-        Some(text(&ServerMessage::Snapshot(picture)))
-    }
-
-    fn poll_entry(&mut self, session: &mut Session) -> Option<PeerOutput> {
-        if !matches!(self.phase, Phase::Streaming) {
-            return None;
-        }
-        match self.sender.next(session.log()) {
-            Next::Entry(entry) => {
-                self.sender.sent(entry.seq());
-                Some(self.encoded(entry))
-            }
-            Next::Behind => {
-                self.await_picture(session, SnapshotReason::Behind);
-                let picture = self.poll_picture(session);
-                if self.closing.is_some() {
-                    None
-                } else {
-                    picture.or_else(|| self.poll_entry(session))
-                }
-            }
-            Next::CaughtUp if session.lifecycle().is_over() => Some(self.end(session)),
-            Next::CaughtUp | Next::NoCredit => None,
-        }
-    }
-
-    fn encoded(&self, entry: &Entry) -> PeerOutput {
-        match entry {
-            Entry::Output(frame) => PeerOutput::Frame(frame.encoded().clone()),
-            Entry::Event(event) if self.extended => PeerOutput::Text(event.message().clone()),
-            // IC-1 has no events; without this its numbers would have a gap.
-            Entry::Event(_) => {
-                PeerOutput::Frame(Bytes::copy_from_slice(&entry.seq().0.to_be_bytes()))
-            }
-        }
-    }
-
-    /// Everything is sent and nothing can follow.
-    fn end(&mut self, session: &Session) -> PeerOutput {
-        self.closing = Some((close::NORMAL, "the session has ended"));
-        if !self.extended {
-            self.phase = Phase::Closed;
-            return PeerOutput::Close { code: close::NORMAL, reason: "the session has ended" };
-        }
-        let exit = session.exit().clone();
-        let seq = session.log().head();
-        text(&ServerMessage::Exit { seq, code: exit.code, signal: exit.signal })
-    }
-
     fn poll_heartbeat(&self, session: &Session, now: Time) -> Option<PeerOutput> {
-        if now < self.said + HEARTBEAT {
+        if !self.terms.keepalive || now < self.said + HEARTBEAT {
             return None;
         }
         let heartbeat = || text(&ServerMessage::Heartbeat { head: session.log().head() });
-        Some(if self.extended { heartbeat() } else { PeerOutput::Ping })
+        Some(if self.terms.extended { heartbeat() } else { PeerOutput::Ping })
     }
 }
 

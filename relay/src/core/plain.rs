@@ -8,6 +8,7 @@ use moorline_shared::id::Seq;
 use moorline_shared::message::{CatchUp, ClientMessage, Resume, Scope, ServerMessage};
 use moorline_shared::text::TextDecoder;
 use moorline_shared::time::Time;
+use serde::{Deserialize, Serialize};
 
 use super::peer::{Peer, PeerOutput};
 use super::session::Session;
@@ -15,8 +16,8 @@ use super::session::Session;
 /// A session with no more output than this is shown from its beginning, else as a picture.
 const REPLAY_BYTES: u64 = 64 * 1024;
 
-/// See the module.
-#[derive(Debug)]
+/// See the module. It can be kept, as its peer can.
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Plain {
     decoder: TextDecoder,
     may_type: bool,
@@ -61,7 +62,9 @@ impl Plain {
                 }
                 _ => return None,
             },
-            other @ (PeerOutput::Ping | PeerOutput::Close { .. }) => return Some(other),
+            other @ (PeerOutput::Ping | PeerOutput::Load { .. } | PeerOutput::Close { .. }) => {
+                return Some(other);
+            }
         };
         (!text.is_empty()).then(|| PeerOutput::Text(text.into()))
     }

@@ -5,18 +5,22 @@
 //! [`Session::store_batch`] and [`Session::picture_to_store`] give. Clients read through
 //! [`super::peer::Peer`].
 //!
-//! Invariant: the log in memory reaches back to the last picture (to the beginning where there is
-//! none), so a client can always be given a picture and every entry after it.
+//! Invariant: what is retained reaches back to the last picture (to the beginning where there is
+//! none), so a client can always be given a picture and every entry after it. On a relay that has
+//! memory to spare all of that is in memory; elsewhere the store has what is older
+//! ([`Session::with_stored`]).
 
+mod held;
 mod hosting;
+mod keeping;
+mod picturing;
 
 use std::collections::VecDeque;
 
 use bytes::Bytes;
 use moorline_shared::event::{Event, Status};
-use moorline_shared::frame::Frame;
 use moorline_shared::id::{ClientId, Cursor, Epoch, Seq, SessionId};
-use moorline_shared::limits::{BACKLOG_BYTES, CLIENTS_PER_SESSION};
+use moorline_shared::limits::CLIENTS_PER_SESSION;
 use moorline_shared::log::{Entry, Log};
 use moorline_shared::message::Snapshot;
 use moorline_shared::publish::{HostCommand, RequestId, WriteRefused};
@@ -24,17 +28,11 @@ use moorline_shared::session::{ExitStatus, Lifecycle, Size};
 
 use super::claims::{Claims, PeerId};
 use super::events::{self, Encoded, Encoding};
-use super::input::InputRefused;
 use super::requests::Requests;
+use super::stored::Stored;
 use super::told::Told;
-
-/// The host is asked for a picture whenever this much output has come since the last one, and a
-/// picture is worth storing when this much has come since the one that is stored.
-pub const PICTURE_EVERY_BYTES: u64 = BACKLOG_BYTES / 2;
-/// A picture with no more than this after it is as good as a fresh one.
-const FRESH_BYTES: u64 = 256 * 1024;
-/// Resets a terminal: the picture of a session that has put out nothing.
-const RESET: &[u8] = b"\x1bc";
+pub use held::HeldChange;
+pub use keeping::Keeping;
 
 /// What a host may not publish.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -117,6 +115,10 @@ pub struct Session {
     told: Option<Told>,
     /// The oldest entry that was found in the store, and its incarnation.
     stored_from: Option<Cursor>,
+    keeping: Keeping,
+    /// What the store has, where not all that is retained is in memory.
+    stored: Option<Stored>,
+    held_changes: VecDeque<HeldChange>,
     /// Entries as event streams send them: as text, and as base64.
     encoded: [Encoded; 2],
     streams: usize,
@@ -160,6 +162,9 @@ impl Session {
             claims: Claims::default(),
             requests: Requests::default(),
             stored_from: None,
+            keeping: Keeping::NATIVE,
+            stored: None,
+            held_changes: VecDeque::new(),
             encoded: <[Encoded; 2]>::default(),
             streams: 0,
             clients: 0,
@@ -172,6 +177,13 @@ impl Session {
     #[must_use]
     pub fn with_exit(mut self, exit: ExitStatus) -> Self {
         self.exit = exit;
+        self
+    }
+
+    /// What the log told last, for a session whose log is not all in memory.
+    #[must_use]
+    pub fn with_told(mut self, told: Option<Told>) -> Self {
+        self.told = told;
         self
     }
 
@@ -227,13 +239,6 @@ impl Session {
     #[must_use]
     pub fn status(&self, wall_ms: u64) -> Status {
         events::status(self, wall_ms)
-    }
-
-    /// The oldest entry that is retained, in memory or, as far as is known, in the store.
-    #[must_use]
-    pub fn oldest(&self) -> Seq {
-        let stored = self.stored_from.filter(|stored| stored.epoch == self.log.epoch());
-        stored.map_or(self.log.tail(), |stored| stored.seq.min(self.log.tail()))
     }
 
     /// The store was looked into.
@@ -336,19 +341,6 @@ impl Session {
         self.durable
     }
 
-    /// The last picture, where it is not stored yet. Store it after the entries that it contains.
-    #[must_use]
-    pub fn picture_to_store(&self) -> Option<&Snapshot> {
-        self.picture.as_ref().filter(|picture| !self.picture_stored && picture.seq <= self.durable)
-    }
-
-    /// The picture `seq` is stored.
-    pub fn picture_stored(&mut self, seq: Seq) {
-        if self.picture.as_ref().is_some_and(|picture| picture.seq == seq) {
-            self.picture_stored = true;
-        }
-    }
-
     pub(super) fn attach(&mut self) -> Result<PeerId, TooManyClients> {
         if self.clients >= CLIENTS_PER_SESSION {
             return Err(TooManyClients);
@@ -399,23 +391,14 @@ impl Session {
     /// The last entry that the log can have once its host has sent what it has; boundless while
     /// the host is away.
     pub(super) fn reachable_head(&self) -> Seq {
-        match self.lifecycle {
-            Lifecycle::Live => self.host_head.max(self.log.head()),
-            _ => Seq(u64::MAX),
+        match self.host {
+            Host::Linked => self.host_head.max(self.log.head()),
+            Host::Away | Host::Arrived => Seq(u64::MAX),
         }
     }
 
     pub(super) fn host_is_here(&self) -> bool {
         self.host != Host::Away
-    }
-
-    /// Passes a piece of input on, now or when the host is back.
-    pub(super) fn input(&mut self, client_id: &ClientId, piece: Frame) -> Result<(), InputRefused> {
-        if self.claims.hold(client_id, &piece)? {
-            self.claims.size(client_id).into_iter().for_each(|size| self.resize(size));
-            self.command(HostCommand::Input { client_id: client_id.clone(), piece });
-        }
-        Ok(())
     }
 
     pub(super) fn client_size(&mut self, client_id: Option<&ClientId>, size: Size) {
@@ -429,44 +412,6 @@ impl Session {
     #[must_use]
     pub const fn revision(&self) -> u64 {
         self.revision
-    }
-
-    /// The last picture, or the empty one that is true before the first entry. Where the log does
-    /// not begin there, it is as true as can be.
-    pub(super) fn last_picture(&self) -> Snapshot {
-        self.picture.clone().unwrap_or_else(|| Snapshot {
-            seq: Seq(self.log.tail().0 - 1),
-            data: Bytes::from_static(RESET),
-            cols: Some(self.size.cols),
-            rows: Some(self.size.rows),
-            reason: None,
-        })
-    }
-
-    /// Whether [`Session::last_picture`] is as good as one that the host would make now.
-    pub(super) fn has_fresh_picture(&self) -> bool {
-        match &self.picture {
-            Some(picture) => {
-                let same_size =
-                    (picture.cols, picture.rows) == (Some(self.size.cols), Some(self.size.rows));
-                same_size && self.log.bytes_after(picture.seq) <= FRESH_BYTES
-            }
-            None => self.log.head() == Seq::ZERO,
-        }
-    }
-
-    /// Asks the host for a picture; false where there is no host to ask. Answered when
-    /// [`Session::picture_answers`] has grown.
-    pub(super) fn ask_picture(&mut self) -> bool {
-        if self.host_is_here() && !self.picture_asked {
-            self.picture_asked = true;
-            self.command(HostCommand::SnapshotRequest);
-        }
-        self.host_is_here()
-    }
-
-    pub(super) const fn picture_answers(&self) -> u64 {
-        self.picture_answers
     }
 
     fn acknowledge(&mut self) {
@@ -485,13 +430,5 @@ impl Session {
         if size != self.size {
             self.command(HostCommand::Resize { size });
         }
-    }
-
-    fn picture_seq(&self) -> Seq {
-        self.picture.as_ref().map_or(Seq::ZERO, |picture| picture.seq)
-    }
-
-    fn trim(&mut self) {
-        self.log.trim(BACKLOG_BYTES, self.durable.min(self.picture_seq()));
     }
 }

@@ -11,7 +11,7 @@ use moorline_shared::publish::{HostCommand, HostMessage};
 use moorline_shared::session::{Lifecycle, Size};
 use moorline_shared::time::Time;
 
-use super::peer::{Peer, PeerOutput};
+use super::peer::{Peer, PeerOutput, Terms};
 use super::session::{Facts, Session};
 
 const NOW: Time = Time::from_ms(0);
@@ -50,7 +50,7 @@ fn message(output: &PeerOutput) -> Option<ServerMessage> {
 fn a_client_far_behind_a_lost_session_gets_every_entry() {
     let mut session = lost_session();
     let head = session.log().head();
-    let mut peer = Peer::attach(&mut session, NOW, Scope::Read, true).unwrap();
+    let mut peer = Peer::attach(&mut session, NOW, Terms::native(Scope::Read, true)).unwrap();
     resume(&mut session, &mut peer, Resume::default());
     let (mut frames, mut pictures, mut ended) = (0, 0, false);
     while let Some(output) = peer.poll_output(&mut session, NOW) {
@@ -75,7 +75,7 @@ fn a_client_far_behind_a_lost_session_gets_every_entry() {
 #[test]
 fn nothing_is_streamed_before_resume() {
     let mut session = lost_session();
-    let mut peer = Peer::attach(&mut session, NOW, Scope::Write, true).unwrap();
+    let mut peer = Peer::attach(&mut session, NOW, Terms::native(Scope::Write, true)).unwrap();
     peer.text(&mut session, NOW, r#"{"type":"ack","seq":1}"#);
     peer.binary(&mut session, NOW, Bytes::from_static(b"\0\0\0\0\0\0\0\x01x"));
     let outputs: Vec<_> = std::iter::from_fn(|| peer.poll_output(&mut session, NOW)).collect();
@@ -125,7 +125,7 @@ fn of_a_deleted_session_nothing_is_told_but_that() {
     session.host_arrived();
     let (epoch, from, head, size) = (Epoch(1), Seq::ZERO, Seq::ZERO, Size::default());
     session.host_message(HostMessage::Resumed { epoch, from, head, size }).unwrap();
-    let mut peer = Peer::attach(&mut session, NOW, Scope::Read, false).unwrap();
+    let mut peer = Peer::attach(&mut session, NOW, Terms::native(Scope::Read, false)).unwrap();
     resume(&mut session, &mut peer, Resume::default());
     while peer.poll_output(&mut session, NOW).is_some() {}
     session.delete();

@@ -3,9 +3,10 @@
 use moorline_shared::event::Status;
 use moorline_shared::id::Seq;
 use moorline_shared::log::{Entry, Log};
+use serde::{Deserialize, Serialize};
 
 /// The last `session-status` event.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Told {
     /// The entry that tells it.
     pub seq: Seq,

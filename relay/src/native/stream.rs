@@ -17,7 +17,7 @@ use tokio::time::{Sleep, sleep_until, timeout};
 use tokio_tungstenite::tungstenite::Error as SocketError;
 
 use super::session::SessionHandle;
-use crate::core::peer::{Peer, PeerOutput};
+use crate::core::peer::{self, Peer, PeerOutput};
 use crate::core::plain::Plain;
 
 /// What is taken from a session under one lock.
@@ -65,7 +65,10 @@ pub async fn serve(
 ) {
     let now = session.services().clock.now();
     let extended = terms.dialect == Dialect::Full;
-    let attached = Peer::attach(&mut session.lock().session, now, terms.scope, extended);
+    let attached = {
+        let terms = peer::Terms::native(terms.scope, extended);
+        Peer::attach(&mut session.lock().session, now, terms)
+    };
     let Ok(mut peer) = attached else {
         let message = "This session has as many clients as it may: try again later.";
         return refuse(socket, close::OVERLOADED, ErrorCode::Overloaded, message).await;
@@ -203,6 +206,8 @@ impl Client {
             },
             PeerOutput::Frame(frame) => Message::Binary(frame),
             PeerOutput::Ping => Message::Ping(bytes::Bytes::new()),
+            // All that is retained is in memory, or behind a picture.
+            PeerOutput::Load { .. } => return Ok(()),
             PeerOutput::Close { code, reason } => return Err(End::Close { code, reason }),
         };
         self.while_writing(|socket, context| socket.poll_ready(context)).await?;
@@ -278,7 +283,7 @@ impl Client {
 fn output_len(output: &PeerOutput) -> usize {
     match output {
         PeerOutput::Text(bytes) | PeerOutput::Frame(bytes) => bytes.len(),
-        PeerOutput::Ping | PeerOutput::Close { .. } => 0,
+        PeerOutput::Ping | PeerOutput::Load { .. } | PeerOutput::Close { .. } => 0,
     }
 }
 

@@ -36,20 +36,35 @@ fn run(faults: Faults) {
 
 #[test]
 fn everything_arrives_once_over_wires_that_break() {
-    run(Faults { relay_restarts: false, host_restarts: false, floods: false });
+    run(Faults { relay_restarts: false, host_restarts: false, floods: false, edge: false });
 }
 
 #[test]
 fn everything_arrives_once_though_the_relay_forgets_what_it_has_not_stored() {
-    run(Faults { relay_restarts: true, host_restarts: false, floods: false });
+    run(Faults { relay_restarts: true, host_restarts: false, floods: false, edge: false });
 }
 
 #[test]
 fn a_new_incarnation_never_mixes_with_the_old_one() {
-    run(Faults { relay_restarts: true, host_restarts: true, floods: false });
+    run(Faults { relay_restarts: true, host_restarts: true, floods: false, edge: false });
 }
 
 #[test]
 fn clients_that_fall_behind_a_flood_come_to_the_true_screen() {
-    run(Faults { relay_restarts: true, host_restarts: false, floods: true });
+    run(Faults { relay_restarts: true, host_restarts: false, floods: true, edge: false });
+}
+
+#[test]
+fn a_relay_without_memory_loses_nothing() {
+    run(Faults { relay_restarts: true, host_restarts: false, floods: false, edge: true });
+}
+
+#[test]
+fn a_relay_without_memory_keeps_incarnations_apart() {
+    run(Faults { relay_restarts: true, host_restarts: true, floods: false, edge: true });
+}
+
+#[test]
+fn clients_that_fall_behind_a_flood_through_the_edge_come_to_the_true_screen() {
+    run(Faults { relay_restarts: true, host_restarts: false, floods: true, edge: true });
 }

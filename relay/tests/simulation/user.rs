@@ -128,7 +128,7 @@ impl User {
                 }
                 Output::GaveUp(_) => self.gave_up = true,
                 Output::Event(seq, _) => self.drawing.push_back(Drawing::Event(seq)),
-                Output::Error(ErrorCode::SessionEnded, _) => {}
+                Output::Error(ErrorCode::SessionEnded | ErrorCode::HostOffline, _) => {}
                 Output::Error(code, text) => panic!("the relay refused: {code:?} {text}"),
             }
         }

@@ -25,6 +25,8 @@ pub(crate) struct Faults {
     pub(crate) relay_restarts: bool,
     pub(crate) host_restarts: bool,
     pub(crate) floods: bool,
+    /// The relay keeps little in memory and loses it between any two events, but not its sockets.
+    pub(crate) edge: bool,
 }
 
 /// A user's socket.
@@ -47,6 +49,14 @@ enum Down {
 struct HostWire {
     up: Pipe<HostMessage>,
     down: Pipe<HostCommand>,
+}
+
+impl HostWire {
+    fn take_commands(&mut self, relay: &mut Relay) {
+        while let Some(command) = relay.session.poll_command() {
+            self.down.send(command, 50);
+        }
+    }
 }
 
 pub(crate) struct World {
@@ -76,7 +86,7 @@ impl World {
             host: Host::new(epoch),
             readings: Readings::default(),
             host_wire: None,
-            relay: Relay::new(epoch),
+            relay: Relay::new(epoch, faults.edge),
             users: (0..USERS).map(User::new).collect(),
             watcher: (!faults.floods).then(Watcher::default),
             published: Published::default(),
@@ -157,6 +167,7 @@ impl World {
             }
             24 if self.faults.relay_restarts => self.restart_relay(),
             25 if self.faults.host_restarts && self.rng.once_in(4) => self.restart_host(),
+            31..=33 if self.faults.edge => self.evict(),
             26..=27 if self.faults.floods => {
                 for _ in 0..self.rng.below(60) {
                     self.host.write(&mut self.published, &mut self.rng, true);
@@ -184,9 +195,7 @@ impl World {
         let Some(wire) = &mut self.host_wire else {
             return;
         };
-        while let Some(command) = self.relay.session.poll_command() {
-            wire.down.send(command, 50);
-        }
+        wire.take_commands(&mut self.relay);
         for command in wire.down.deliver(&mut self.rng) {
             self.host.command(command);
         }
@@ -218,6 +227,17 @@ impl World {
             watcher.cut(None);
         }
         self.relay.restart();
+    }
+
+    fn evict(&mut self) {
+        // What follows from an event is on its way when the event is over.
+        if let Some(wire) = &mut self.host_wire {
+            wire.take_commands(&mut self.relay);
+        }
+        if let Some(watcher) = &mut self.watcher {
+            watcher.cut(None);
+        }
+        self.relay.evict(self.now, self.host_wire.is_some());
     }
 
     /// The session's process is gone, and another one takes its place.
@@ -289,7 +309,9 @@ impl World {
                     socket.down.send(Down::Frame(frame), bytes);
                 }
                 Some(PeerOutput::Close { code, .. }) => socket.down.send(Down::Close(code), 1),
-                Some(PeerOutput::Ping) => panic!("a client of moorline.v1 gets heartbeats"),
+                Some(PeerOutput::Ping | PeerOutput::Load { .. }) => {
+                    panic!("a client of moorline.v1 gets heartbeats, and a relay answers loads")
+                }
                 None => break,
             }
         }

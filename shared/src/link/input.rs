@@ -133,11 +133,11 @@ impl InputQueue {
         if !self.open {
             return None;
         }
-        let Next::Entry(Entry::Output(frame)) = self.sender.next(&self.pieces) else {
+        let Next::Entry(entry @ Entry::Output(frame)) = self.sender.next(&self.pieces) else {
             return None;
         };
         let frame = frame.clone();
-        self.sender.sent(frame.seq());
+        self.sender.sent(entry);
         self.fixed = self.fixed.max(frame.seq());
         Some(frame)
     }

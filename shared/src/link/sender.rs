@@ -1,5 +1,9 @@
 //! The sending half of a link: reads a log at a peer's cursor, within the peer's credit.
 
+use std::collections::VecDeque;
+
+use serde::{Deserialize, Serialize};
+
 use crate::id::Seq;
 use crate::log::{Entry, Log};
 
@@ -12,18 +16,20 @@ pub enum Next<'log> {
     CaughtUp,
     /// Nothing until the peer acknowledges.
     NoCredit,
-    /// The peer needs a picture instead: too far behind, or its next entry is trimmed.
+    /// The peer is too far behind: it needs a picture instead.
     Behind,
+    /// The peer's next entry is not in this log any more.
+    Missing,
 }
 
 /// Sends each entry after the peer's cursor. It holds positions only: the log is lent at each
 /// call, so that a thousand peers of one session cost a thousand small structs.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sender {
     sent: Seq,
-    acked: Seq,
     credit_bytes: u64,
     backlog_bytes: u64,
+    unacked: Unacked,
 }
 
 impl Sender {
@@ -31,14 +37,14 @@ impl Sender {
     /// acknowledged; a peer more than `backlog_bytes` behind is [`Next::Behind`].
     #[must_use]
     pub const fn new(from: Seq, credit_bytes: u64, backlog_bytes: u64) -> Self {
-        Self { sent: from, acked: from, credit_bytes, backlog_bytes }
+        Self { sent: from, credit_bytes, backlog_bytes, unacked: Unacked::none() }
     }
 
     /// What to do next; changes when the log grows or is trimmed, by [`Sender::ack`] and
     /// [`Sender::sent`]. A spurious call is harmless.
     #[must_use]
     pub fn next<'log>(&self, log: &'log Log) -> Next<'log> {
-        if log.bytes_between(self.acked, self.sent) >= self.credit_bytes {
+        if !self.has_credit() {
             return Next::NoCredit;
         }
         if self.sent >= log.head() {
@@ -47,13 +53,25 @@ impl Sender {
         if log.bytes_after(self.sent) > self.backlog_bytes {
             return Next::Behind;
         }
-        log.get(self.sent.next()).map_or(Next::Behind, Next::Entry)
+        log.get(self.sent.next()).map_or(Next::Missing, Next::Entry)
     }
 
-    /// The entry `seq`, or a picture that contains it, is on its way.
-    pub fn sent(&mut self, seq: Seq) {
+    /// Whether the peer may be sent more before it acknowledges.
+    #[must_use]
+    pub const fn has_credit(&self) -> bool {
+        self.unacked.bytes() < self.credit_bytes
+    }
+
+    /// This entry is on its way.
+    pub fn sent(&mut self, entry: &Entry) {
+        self.sent = entry.seq();
+        self.unacked.add(entry.seq(), entry.cost());
+    }
+
+    /// A picture that contains everything up to `seq` is on its way.
+    pub fn moved(&mut self, seq: Seq) {
         self.sent = seq;
-        self.acked = self.acked.min(seq);
+        self.unacked.moved(seq);
     }
 
     /// However far behind, the peer gets every entry that is retained.
@@ -61,11 +79,17 @@ impl Sender {
         self.backlog_bytes = u64::MAX;
     }
 
+    /// How far behind a peer may be without [`Next::Behind`].
+    #[must_use]
+    pub const fn backlog_bytes(&self) -> u64 {
+        self.backlog_bytes
+    }
+
     /// The peer has applied everything up to `seq`. An ack of what was never sent, or of less than
     /// an earlier one, changes nothing.
     pub fn ack(&mut self, seq: Seq) {
         if seq <= self.sent {
-            self.acked = self.acked.max(seq);
+            self.unacked.acked(seq, self.sent);
         }
     }
 
@@ -74,11 +98,65 @@ impl Sender {
     pub const fn position(&self) -> Seq {
         self.sent
     }
+}
 
-    /// The last entry that the peer has acknowledged.
-    #[must_use]
-    pub const fn acked(&self) -> Seq {
-        self.acked
+/// A mark is kept about every so many bytes: an ack between two marks counts as the first one.
+const MARK_EVERY_BYTES: u64 = 64 * 1024;
+/// Marks of a peer with a credit of 2 MiB; one without a bound needs none that are exact.
+const MARKS: usize = 40;
+
+/// How much was sent and not acknowledged, whatever the log still knows of it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct Unacked {
+    /// Bytes that were ever sent.
+    sent: u64,
+    /// How much of that is acknowledged.
+    acked: u64,
+    /// What was sent by the time that an entry was, in order.
+    marks: VecDeque<(Seq, u64)>,
+}
+
+impl Unacked {
+    const fn none() -> Self {
+        Self { sent: 0, acked: 0, marks: VecDeque::new() }
+    }
+
+    const fn bytes(&self) -> u64 {
+        self.sent - self.acked
+    }
+
+    fn add(&mut self, seq: Seq, bytes: u64) {
+        self.sent += bytes;
+        let last = self.marks.back().map_or(self.acked, |(_, sent)| *sent);
+        if self.sent - last < MARK_EVERY_BYTES {
+            return;
+        }
+        if self.marks.len() == MARKS {
+            // Every other mark does as well.
+            let mut index = 0;
+            self.marks.retain(|_| {
+                index += 1;
+                index % 2 == 0
+            });
+        }
+        self.marks.push_back((seq, self.sent));
+    }
+
+    /// Who acknowledges `seq` from now on has got everything before.
+    fn moved(&mut self, seq: Seq) {
+        while self.marks.pop_back_if(|(mark, _)| *mark >= seq).is_some() {}
+        if self.sent > self.acked {
+            self.marks.push_back((seq, self.sent));
+        }
+    }
+
+    fn acked(&mut self, seq: Seq, last: Seq) {
+        if seq == last {
+            (self.acked, self.marks) = (self.sent, VecDeque::new());
+        }
+        while let Some((_, sent)) = self.marks.pop_front_if(|(mark, _)| *mark <= seq) {
+            self.acked = sent;
+        }
     }
 }
 
@@ -100,7 +178,7 @@ mod tests {
     fn send_all(sender: &mut Sender, log: &Log) -> u64 {
         let mut count = 0;
         while let Next::Entry(entry) = sender.next(log) {
-            sender.sent(entry.seq());
+            sender.sent(entry);
             count += 1;
         }
         count
@@ -108,8 +186,8 @@ mod tests {
 
     #[test]
     fn a_sender_stops_at_its_credit_and_goes_on_by_acks() {
-        let log = log_of(10, 1000);
-        let mut sender = Sender::new(Seq(0), 2500, u64::MAX);
+        let log = log_of(10, MARK_EVERY_BYTES as usize - 1000);
+        let mut sender = Sender::new(Seq(0), 150_000, u64::MAX);
         assert_eq!((send_all(&mut sender, &log), sender.next(&log)), (3, Next::NoCredit));
         sender.ack(Seq(2));
         assert_eq!(send_all(&mut sender, &log), 2);
@@ -127,10 +205,34 @@ mod tests {
         assert_eq!(sender.next(&log), Next::Behind);
         let mut sender = Sender::new(Seq(0), 5000, u64::MAX);
         log.trim(0, Seq(4));
-        assert_eq!(sender.next(&log), Next::Behind);
-        sender.sent(Seq(9));
-        assert!(matches!(sender.next(&log), Next::NoCredit));
-        sender.ack(Seq(9));
+        assert_eq!(sender.next(&log), Next::Missing);
+        sender.moved(Seq(9));
         assert!(matches!(sender.next(&log), Next::Entry(entry) if entry.seq() == Seq(10)));
+    }
+
+    #[test]
+    fn credit_does_not_depend_on_what_the_log_still_has() {
+        let mut log = log_of(10, 60_000);
+        let mut sender = Sender::new(Seq(0), 200_000, u64::MAX);
+        assert_eq!(send_all(&mut sender, &log), 4);
+        log.trim(0, Seq(9));
+        assert_eq!(sender.next(&log), Next::NoCredit);
+        // A picture frees nothing that is on its way.
+        sender.moved(Seq(9));
+        assert_eq!(sender.next(&log), Next::NoCredit);
+        let saved = serde_json::to_string(&sender).unwrap();
+        let mut sender: Sender = serde_json::from_str(&saved).unwrap();
+        sender.ack(Seq(9));
+        assert_eq!(send_all(&mut sender, &log), 1);
+    }
+
+    #[test]
+    fn a_sender_stays_small_however_little_is_acknowledged() {
+        let log = log_of(2000, 40_000);
+        let mut sender = Sender::new(Seq(0), u64::MAX, u64::MAX);
+        assert_eq!(send_all(&mut sender, &log), 2000);
+        assert!(sender.unacked.marks.len() <= MARKS);
+        sender.ack(Seq(2000));
+        assert_eq!(sender.unacked.bytes(), 0);
     }
 }

@@ -6,7 +6,7 @@ use moorline_shared::message::Snapshot;
 use moorline_shared::publish::{HostCommand, HostMessage};
 use moorline_shared::session::{Lifecycle, Size};
 
-use super::{Host, PICTURE_EVERY_BYTES, PublishError, Session, Told};
+use super::{Host, PublishError, Session, Stored, Told};
 
 impl Session {
     /// The host is here: opens the link to it.
@@ -14,8 +14,14 @@ impl Session {
         self.host = Host::Arrived;
         self.commands.clear();
         self.picture_asked = false;
-        let cursor = Cursor { epoch: self.log.epoch(), seq: self.log.head() };
-        self.command(HostCommand::Resume { cursor: Some(cursor), window: u64::MAX });
+        // A relay that may lose its memory while the link stays open asks from what it cannot lose:
+        // then the answer to an earlier question is good for a later one.
+        let seq = if self.has_store() { self.durable } else { self.log.head() };
+        let cursor = Cursor { epoch: self.log.epoch(), seq };
+        self.command(HostCommand::Resume {
+            cursor: Some(cursor),
+            window: self.keeping.window_bytes,
+        });
         for client_id in self.claims.host_is_new() {
             self.commands.push_back(HostCommand::ClientResumed { client_id });
         }
@@ -26,6 +32,7 @@ impl Session {
         self.host = Host::Away;
         self.commands.clear();
         self.requests.host_left();
+        self.store_held();
         self.picture_answers += 1;
         self.picture_asked = false;
         if !self.lifecycle.is_over() {
@@ -34,11 +41,21 @@ impl Session {
         }
     }
 
+    /// The session was kept for its time, and is going to be removed.
+    pub const fn expire(&mut self) {
+        self.lifecycle = Lifecycle::Expired;
+        self.revision += 1;
+    }
+
     /// The host says something.
     ///
     /// # Errors
     /// [`PublishError`]: the link to that host must be closed.
     pub fn host_message(&mut self, message: HostMessage) -> Result<(), PublishError> {
+        // What was said before the host learned where this relay stands is told again.
+        if self.host != Host::Linked && !matches!(message, HostMessage::Resumed { .. }) {
+            return Ok(());
+        }
         match message {
             HostMessage::Resumed { epoch, from, head, size } => {
                 self.host_resumed(epoch, from, size)?;
@@ -47,12 +64,7 @@ impl Session {
             HostMessage::Entry(entry) => self.host_entry(entry)?,
             HostMessage::Snapshot(picture) => self.host_picture(Some(picture)),
             HostMessage::SnapshotFailed => self.host_picture(None),
-            HostMessage::InputAck { client_id, seq } => {
-                for piece in self.claims.accepted(&client_id, seq) {
-                    let client_id = client_id.clone();
-                    self.command(HostCommand::Input { client_id, piece });
-                }
-            }
+            HostMessage::InputAck { client_id, seq } => self.input_accepted(&client_id, seq),
             HostMessage::Written { request, result } => self.requests.answered(request, result),
             HostMessage::Resized { size } => {
                 self.size = size;
@@ -78,7 +90,8 @@ impl Session {
             self.durable = from;
             self.picture = None;
             self.told = None;
-            self.claims.new_incarnation();
+            self.stored = self.stored.take().map(|_| Stored::new(epoch, []));
+            self.input_is_void();
         } else if from > self.log.head() {
             return Err(PublishError::Gap { want: self.log.head().next(), got: from.next() });
         }
@@ -96,7 +109,7 @@ impl Session {
         }
         self.told = Told::by(&entry).or(self.told.take());
         self.log.push(entry).map_err(|gap| PublishError::Gap { want: gap.want, got: gap.got })?;
-        if self.log.bytes_after(self.picture_seq()) > PICTURE_EVERY_BYTES {
+        if self.bytes_after(self.picture_seq()) > self.keeping.picture_every_bytes {
             self.ask_picture();
         }
         self.trim();

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use moorline_shared::id::{Seq, SessionId};
 
 use super::{SessionHandle, State};
-use crate::core::session::PICTURE_EVERY_BYTES;
+use crate::core::session::Keeping;
 use crate::native::store::{Batch, SessionRecord, Source};
 
 /// The time of the last activity is stored when it is this much later.
@@ -82,7 +82,7 @@ impl State {
     }
 
     fn picture_is_due(&self) -> bool {
-        let much = self.storing.bytes_since_picture > PICTURE_EVERY_BYTES;
+        let much = self.storing.bytes_since_picture > Keeping::NATIVE.picture_every_bytes;
         (much || self.host.is_none()) && self.session.picture_to_store().is_some()
     }
 }

@@ -1,0 +1,89 @@
+//! Input on its way to the host, and what waits for a host that is away.
+
+use moorline_shared::frame::Frame;
+use moorline_shared::id::{ClientId, Seq};
+use moorline_shared::publish::HostCommand;
+
+use super::Session;
+use crate::core::input::InputRefused;
+
+/// What is to be stored of input that waits for the host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum HeldChange {
+    /// Keep this piece.
+    Keep {
+        /// Whose.
+        client_id: ClientId,
+        /// Numbered by that client.
+        piece: Frame,
+    },
+    /// The host has taken this client's input up to `seq`.
+    Taken {
+        /// Whose.
+        client_id: ClientId,
+        /// The last piece that it took.
+        seq: Seq,
+    },
+    /// All of it was for another incarnation.
+    Void,
+}
+
+impl Session {
+    /// Passes a piece of input on, now or, where the client asks to `hold` it, when the host is
+    /// back.
+    pub(in crate::core) fn input(
+        &mut self,
+        client_id: &ClientId,
+        piece: Frame,
+        hold: bool,
+    ) -> Result<(), InputRefused> {
+        if !self.host_is_here() && !hold {
+            return Err(InputRefused::HostAway);
+        }
+        if self.claims.hold(client_id, &piece)? {
+            self.claims.size(client_id).into_iter().for_each(|size| self.resize(size));
+            self.command(HostCommand::Input { client_id: client_id.clone(), piece });
+        } else {
+            self.store_held();
+        }
+        Ok(())
+    }
+
+    /// What is to be stored of held input; call until `None`, where [`super::Keeping::stores_held`].
+    pub fn poll_held(&mut self) -> Option<HeldChange> {
+        self.held_changes.pop_front()
+    }
+
+    /// A piece that was stored: call it for all of them, in order, before anything else happens.
+    pub fn restore_held(&mut self, client_id: &ClientId, piece: &Frame) {
+        self.claims.restore(client_id, piece);
+    }
+
+    /// The host has taken a client's input up to `seq`.
+    pub(super) fn input_accepted(&mut self, client_id: &ClientId, seq: Seq) {
+        if self.claims.take_stored(client_id, seq) {
+            let client_id = client_id.clone();
+            self.held_changes.push_back(HeldChange::Taken { client_id, seq });
+        }
+        for piece in self.claims.accepted(client_id, seq) {
+            self.command(HostCommand::Input { client_id: client_id.clone(), piece });
+        }
+    }
+
+    /// What waits survives the loss of this relay's memory.
+    pub(super) fn store_held(&mut self) {
+        if self.keeping.stores_held {
+            let pieces = self.claims.to_store().into_iter();
+            let keep = |(client_id, piece)| HeldChange::Keep { client_id, piece };
+            self.held_changes.extend(pieces.map(keep));
+        }
+    }
+
+    /// Input was meant for the incarnation that it was typed into.
+    pub(super) fn input_is_void(&mut self) {
+        self.claims.new_incarnation();
+        if self.keeping.stores_held {
+            self.held_changes.push_back(HeldChange::Void);
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! What the store has of a session's log, by its rows: for a relay that keeps little in memory.
+
+use std::collections::VecDeque;
+
+use moorline_shared::id::{Epoch, Seq};
+
+/// One stored segment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Row {
+    /// Its first entry.
+    pub first: Seq,
+    /// Its last entry.
+    pub last: Seq,
+    /// Of its blob.
+    pub bytes: u64,
+}
+
+/// The rows of one incarnation, without gaps. Tell it whatever is done to them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Stored {
+    epoch: Epoch,
+    rows: VecDeque<Row>,
+}
+
+impl Stored {
+    /// Rows in any order. What is before a gap is left out.
+    #[must_use]
+    pub fn new(epoch: Epoch, rows: impl IntoIterator<Item = Row>) -> Self {
+        let mut all: Vec<Row> = rows.into_iter().collect();
+        all.sort_by_key(|row| row.first);
+        let mut stored = Self { epoch, rows: VecDeque::new() };
+        all.into_iter().for_each(|row| stored.put(row));
+        stored
+    }
+
+    /// A row was inserted, or grew.
+    pub fn put(&mut self, row: Row) {
+        match self.rows.back_mut() {
+            Some(last) if last.first == row.first => *last = row,
+            Some(last) if last.last.next() != row.first => {
+                self.rows.clear();
+                self.rows.push_back(row);
+            }
+            _ => self.rows.push_back(row),
+        }
+    }
+
+    /// The rows up to this entry were removed.
+    pub fn removed(&mut self, up_to: Seq) {
+        while self.rows.pop_front_if(|row| row.last <= up_to).is_some() {}
+    }
+
+    /// How far the rows may be removed so that about `keep_bytes` stay, but nothing after
+    /// `not_after` goes; `None` for not at all.
+    #[must_use]
+    pub fn to_remove(&self, keep_bytes: u64, not_after: Seq) -> Option<Seq> {
+        let mut left = self.bytes();
+        let mut up_to = None;
+        for row in &self.rows {
+            if left <= keep_bytes || row.last > not_after {
+                break;
+            }
+            left -= row.bytes;
+            up_to = Some(row.last);
+        }
+        up_to
+    }
+
+    /// The incarnation.
+    #[must_use]
+    pub const fn epoch(&self) -> Epoch {
+        self.epoch
+    }
+
+    /// The oldest entry; `None` for none.
+    #[must_use]
+    pub fn oldest(&self) -> Option<Seq> {
+        self.rows.front().map(|row| row.first)
+    }
+
+    /// The newest entry; 0 for none.
+    #[must_use]
+    pub fn newest(&self) -> Seq {
+        self.rows.back().map_or(Seq::ZERO, |row| row.last)
+    }
+
+    /// The row that the next entries may be added to.
+    #[must_use]
+    pub fn last_row(&self) -> Option<Row> {
+        self.rows.back().copied()
+    }
+
+    /// The row with the entry after this one.
+    #[must_use]
+    pub fn row_after(&self, seq: Seq) -> Option<Row> {
+        let index = self.rows.partition_point(|row| row.last <= seq);
+        self.rows.get(index).copied().filter(|row| row.first <= seq.next())
+    }
+
+    /// Of all rows.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.rows.iter().map(|row| row.bytes).sum()
+    }
+
+    /// About how many bytes are stored after `from` up to `to`.
+    #[must_use]
+    pub fn bytes_between(&self, from: Seq, to: Seq) -> u64 {
+        let share = |row: &Row| {
+            let (after, until) = (row.first.0.max(from.0 + 1), row.last.0.min(to.0));
+            let (part, all) = ((until + 1).saturating_sub(after), row.last.0 + 1 - row.first.0);
+            row.bytes.saturating_mul(part) / all.max(1)
+        };
+        let begin = self.rows.partition_point(|row| row.last <= from);
+        self.rows.range(begin..).take_while(|row| row.first <= to).map(share).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(first: u64, last: u64, bytes: u64) -> Row {
+        Row { first: Seq(first), last: Seq(last), bytes }
+    }
+
+    fn stored() -> Stored {
+        Stored::new(Epoch(1), [row(11, 20, 100), row(1, 10, 100), row(21, 22, 20)])
+    }
+
+    #[test]
+    fn bytes_are_counted_by_rows_and_parts_of_them() {
+        let stored = stored();
+        assert_eq!(
+            (stored.oldest(), stored.newest(), stored.bytes()),
+            (Some(Seq(1)), Seq(22), 220)
+        );
+        assert_eq!(stored.bytes_between(Seq(0), Seq(22)), 220);
+        assert_eq!(stored.bytes_between(Seq(5), Seq(22)), 170);
+        assert_eq!(stored.bytes_between(Seq(10), Seq(15)), 50);
+        assert_eq!(stored.bytes_between(Seq(22), Seq(99)), 0);
+        assert_eq!(stored.row_after(Seq(10)), Some(row(11, 20, 100)));
+        assert_eq!(stored.row_after(Seq(22)), None);
+    }
+
+    #[test]
+    fn rows_grow_and_go() {
+        let mut stored = stored();
+        stored.put(row(21, 25, 50));
+        assert_eq!((stored.newest(), stored.bytes()), (Seq(25), 250));
+        assert_eq!(stored.to_remove(200, Seq(99)), Some(Seq(10)));
+        assert_eq!(stored.to_remove(0, Seq(20)), Some(Seq(20)));
+        assert_eq!(stored.to_remove(0, Seq(9)), None);
+        stored.removed(Seq(10));
+        assert_eq!(stored.oldest(), Some(Seq(11)));
+        stored.put(row(40, 41, 9));
+        assert_eq!((stored.oldest(), stored.row_after(Seq(30))), (Some(Seq(40)), None));
+    }
+}
