@@ -41,7 +41,8 @@ pub(crate) struct User {
 impl User {
     pub(crate) fn new(number: usize) -> Self {
         let id: ClientId = format!("client_{number}").parse().expect("an id");
-        let client = Client::new(id.clone(), number as u64, &SavedInput::default());
+        let mut client = Client::new(id.clone(), number as u64, &SavedInput::default());
+        client.hold_input(number > 0);
         let (screen, drawing) = (Screen::default(), VecDeque::new());
         Self { number, id, client, screen, drawing, typed: 0, gave_up: false }
     }
@@ -51,6 +52,7 @@ impl User {
         let json = serde_json::to_string(&self.client.save_input()).expect("it is plain data");
         let saved: SavedInput = serde_json::from_str(&json).expect("it was just written");
         self.client = Client::new(self.id.clone(), seed, &saved);
+        self.client.hold_input(self.number > 0);
         self.screen = Screen::default();
         self.drawing.clear();
     }

@@ -409,8 +409,10 @@ impl Client {
         }
         let from = self.output.applied_seq();
         self.replay = (resumed.head > from).then_some(Replay { from, to: resumed.head });
-        if let Some(seq) = resumed.input_seq {
-            self.input_ack(seq);
+        match resumed.input_seq {
+            Some(seq) => self.input_ack(seq),
+            None if self.hold && self.is_host_away() => self.input.hold(resumed.epoch),
+            None => {}
         }
     }
 

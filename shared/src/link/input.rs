@@ -42,7 +42,16 @@ pub struct InputQueue {
     sender: Sender,
     /// The last piece that was ever sent: it and those before it keep their bytes and numbers.
     fixed: Seq,
-    open: bool,
+    gate: Gate,
+}
+
+/// Whether pieces go out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Gate {
+    Shut,
+    /// They do, though nobody can say what the session has taken: they are kept for it.
+    Held,
+    Open,
 }
 
 impl InputQueue {
@@ -60,7 +69,7 @@ impl InputQueue {
             }
         }
         let sender = Sender::new(saved.acked, u64::MAX, u64::MAX);
-        Self { epoch: saved.epoch, fixed: pieces.head(), pieces, sender, open: false }
+        Self { epoch: saved.epoch, fixed: pieces.head(), pieces, sender, gate: Gate::Shut }
     }
 
     /// What to keep for [`InputQueue::new`].
@@ -108,8 +117,18 @@ impl InputQueue {
         };
         self.sender = Sender::new(seq, u64::MAX, u64::MAX);
         self.ack(seq);
-        self.open = true;
+        self.gate = Gate::Open;
         given_up
+    }
+
+    /// The session's host is away, and the relay keeps what is sent for it. What it has of that
+    /// already it drops; and when the host is back [`InputQueue::answer`] tells.
+    pub fn hold(&mut self, epoch: Epoch) {
+        if self.gate == Gate::Shut && self.epoch.is_none_or(|known| known == epoch) {
+            self.epoch = Some(epoch);
+            self.send_again();
+            self.gate = Gate::Held;
+        }
     }
 
     /// The session has taken everything up to `seq`.
@@ -119,18 +138,18 @@ impl InputQueue {
 
     /// The connection is gone.
     pub const fn disconnected(&mut self) {
-        self.open = false;
+        self.gate = Gate::Shut;
     }
 
-    /// Whether pieces go out now.
+    /// Whether it is known what the session has taken.
     #[must_use]
-    pub const fn is_open(&self) -> bool {
-        self.open
+    pub fn is_open(&self) -> bool {
+        self.gate == Gate::Open
     }
 
     /// The next piece to send.
     pub fn poll_frame(&mut self) -> Option<Frame> {
-        if !self.open {
+        if self.gate == Gate::Shut {
             return None;
         }
         let Next::Entry(entry @ Entry::Output(frame)) = self.sender.next(&self.pieces) else {
