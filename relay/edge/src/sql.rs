@@ -3,6 +3,7 @@
 //! What is written within one event is committed together, and nothing that the object says leaves
 //! it before that: a message that is sent after a write tells of what is durable.
 
+mod held;
 mod log;
 mod records;
 
@@ -12,7 +13,7 @@ use moorline_relay::core::segment::SegmentError;
 use wasm_bindgen::JsValue;
 use worker::{SqlStorage, SqlStorageValue};
 
-pub(crate) use log::{LastSegment, SegmentRow};
+pub(crate) use log::LastSegment;
 
 /// The table that says how many migrations were done; SQLite's own `user_version` is not to be had.
 const VERSION_TABLE: &str = "CREATE TABLE IF NOT EXISTS migrations (done INTEGER NOT NULL)";
@@ -134,11 +135,6 @@ impl Database {
     /// Every row that a statement gives.
     pub(crate) fn rows(&self, statement: &str, values: &[Value<'_>]) -> Result<Vec<Row>> {
         self.exec(statement, values)?.collect()
-    }
-
-    /// Bytes on disk.
-    pub(crate) fn size(&self) -> usize {
-        self.sql.database_size()
     }
 
     fn exec(

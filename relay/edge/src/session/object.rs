@@ -7,6 +7,7 @@ use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
 
+use futures_channel::oneshot;
 use futures_util::future::{Either, select};
 use moorline_shared::time::Time;
 use worker::wasm_bindgen_futures::spawn_local;
@@ -32,7 +33,6 @@ pub(super) enum Fault {
 }
 
 /// See the module.
-#[derive(Debug)]
 pub(super) struct Object {
     pub(super) state: State,
     pub(super) env: Env,
@@ -40,8 +40,19 @@ pub(super) struct Object {
     /// How often the session was loaded: who holds on to a part of it is told apart by that.
     lives: Cell<u64>,
     changed: Bell,
-    /// When the next timer goes off.
-    timer: Cell<Option<Time>>,
+    timer: Cell<Option<Timer>>,
+}
+
+/// A timer that runs until it is dropped.
+struct Timer {
+    at: Time,
+    _stop: oneshot::Sender<()>,
+}
+
+impl std::fmt::Debug for Object {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Object").field("lives", &self.lives).finish_non_exhaustive()
+    }
 }
 
 impl Object {
@@ -64,15 +75,12 @@ impl Object {
         self: &Rc<Self>,
         work: impl FnOnce(&mut Loaded) -> T,
     ) -> Result<T, Fault> {
-        let mut loaded = match self.loaded.take() {
-            Some(loaded) => loaded,
-            None => Box::new(self.load()?),
-        };
+        let mut loaded = self.take()?;
         let result = work(&mut loaded);
         match loaded.settle(now()) {
             Ok(due) => {
                 let rings = due.rings;
-                self.carry_out(&mut loaded, due);
+                self.carry_out(&loaded, due);
                 self.loaded.set(Some(loaded));
                 if rings {
                     self.changed.ring();
@@ -83,13 +91,21 @@ impl Object {
                 // What is not stored the host still has.
                 console_error!("the session cannot be stored: {error}");
                 self.changed.ring();
-                self.arm(now() + AFTER_FAILURE);
+                self.arm(Some(now() + AFTER_FAILURE));
                 Err(error.into())
             }
         }
     }
 
-    /// The same, for those who can do nothing about a fault.
+    /// Reads from the session: nothing follows from that.
+    pub(super) fn peek<T>(&self, read: impl FnOnce(&mut Loaded) -> T) -> Result<T, Fault> {
+        let mut loaded = self.take()?;
+        let result = read(&mut loaded);
+        self.loaded.set(Some(loaded));
+        Ok(result)
+    }
+
+    /// As [`Object::with`], for those who can do nothing about a fault.
     pub(super) fn attempt(self: &Rc<Self>, work: impl FnOnce(&mut Loaded)) {
         match self.with(work) {
             Ok(()) | Err(Fault::NoSession) => {}
@@ -121,15 +137,17 @@ impl Object {
         }
     }
 
-    fn load(&self) -> Result<Loaded, Fault> {
+    fn take(&self) -> Result<Box<Loaded>, Fault> {
+        if let Some(loaded) = self.loaded.take() {
+            return Ok(loaded);
+        }
         self.lives.set(self.lives.get() + 1);
-        Loaded::load(&self.state, now())?.ok_or(Fault::NoSession)
+        let loaded = Loaded::load(&self.state, &self.env, now())?;
+        loaded.map(Box::new).ok_or(Fault::NoSession)
     }
 
-    fn carry_out(self: &Rc<Self>, loaded: &mut Loaded, due: Due) {
-        if let Some(at) = due.wake_at {
-            self.arm(at);
-        }
+    fn carry_out(self: &Rc<Self>, loaded: &Loaded, due: Due) {
+        self.arm(due.wake_at);
         if let Some(at) = due.alarm_at {
             self.set_alarm(at);
         }
@@ -138,16 +156,22 @@ impl Object {
         }
     }
 
-    /// Looks after the session again at this time. It may be gone from memory by then.
-    fn arm(self: &Rc<Self>, at: Time) {
-        if self.timer.get().is_some_and(|timer| timer <= at) {
+    /// Looks after the session again at this time, and not before. An object that waits for a
+    /// timer does not sleep.
+    fn arm(self: &Rc<Self>, at: Option<Time>) {
+        let timer = self.timer.take();
+        if timer.as_ref().map(|timer| timer.at) == at {
+            self.timer.set(timer);
             return;
         }
-        self.timer.set(Some(at));
+        // Dropping it is what ends the old one.
+        drop(timer);
+        let Some(at) = at else { return };
+        let (stop, stopped) = oneshot::channel::<()>();
+        self.timer.set(Some(Timer { at, _stop: stop }));
         let object = Rc::clone(self);
         spawn_local(async move {
-            Delay::from(at - now()).await;
-            if object.timer.get() == Some(at) {
+            if let Either::Right(_) = select(stopped, Delay::from(at - now())).await {
                 object.timer.set(None);
                 object.attempt(|_| {});
             }

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use bytes::Bytes;
 use js_sys::{ArrayBuffer, Map, Uint8Array};
 use moorline_relay::core::peer::SavedPeer;
+use moorline_relay::core::plain::Plain;
 use moorline_shared::message::{KEEPALIVE_PING, KEEPALIVE_PONG};
 use serde::{Deserialize, Serialize};
 use wasm_bindgen::JsValue;
@@ -21,14 +22,16 @@ pub(super) enum Attachment {
     Client {
         /// Where it stands.
         peer: Box<SavedPeer>,
-        /// How the output ends that it was sent, where it gets text alone.
+        /// Of one that gets text alone.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        plain: Option<Vec<u8>>,
+        plain: Option<Plain>,
     },
     /// The host's.
     Host {
         /// The later of two is the one that counts.
         since: u64,
+        /// A hash of what the directory was told.
+        listed: Option<u64>,
     },
 }
 
@@ -73,6 +76,11 @@ pub(super) fn send_text(socket: &WebSocket, text: &[u8]) {
 /// Closes a socket, unless it is gone.
 pub(super) fn close(socket: &WebSocket, code: u16, reason: &str) {
     let _ = socket.close(Some(code), Some(reason));
+}
+
+/// Whether a close code may be sent, and not only be told of.
+pub(super) const fn may_send(code: u16) -> bool {
+    matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999)
 }
 
 /// Finds who a socket belongs to.

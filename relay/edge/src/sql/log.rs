@@ -4,26 +4,16 @@
 //! a last row that is not large yet is written again with what follows it.
 
 use bytes::Bytes;
+use moorline_relay::core::stored::Row as SegmentRow;
 use moorline_relay::core::{schema, segment};
 use moorline_shared::id::{Epoch, Seq, SessionId};
 use moorline_shared::limits::SEGMENT_BYTES;
 use moorline_shared::log::Entry;
 
-use super::{Database, Result};
+use super::{Database, Result, Row};
 
 /// A last row up to this size is rewritten with what follows. It bounds what a keystroke writes.
 const GROWING_BYTES: usize = 64 * 1024;
-
-/// One row, without its data.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct SegmentRow {
-    /// Its first entry.
-    pub(crate) first: Seq,
-    /// Its last entry.
-    pub(crate) last: Seq,
-    /// Bytes of its data.
-    pub(crate) bytes: u64,
-}
 
 /// The row that the next entries may be written to, as long as it is small.
 #[derive(Debug, Default)]
@@ -37,7 +27,7 @@ impl Database {
     /// What is stored of a log, oldest first.
     pub(crate) fn segments(&self, id: &SessionId, epoch: Epoch) -> Result<Vec<SegmentRow>> {
         let rows = self.rows(schema::SEGMENTS, &[id.as_str().into(), epoch.0.into()])?;
-        let row = |row: &super::Row| {
+        let row = |row: &Row| {
             Ok(SegmentRow {
                 first: Seq(row.number(0)?),
                 last: Seq(row.number(1)?),
@@ -49,13 +39,26 @@ impl Database {
 
     /// The entries of one row.
     pub(crate) fn segment(&self, id: &SessionId, first: Seq) -> Result<Vec<Entry>> {
-        let Some(mut row) =
-            self.row(schema::SEGMENT_DATA, &[id.as_str().into(), first.0.into()])?
-        else {
-            return Ok(Vec::new());
+        decode(first, self.segment_data(id, first)?)
+    }
+
+    /// The last row, where more may be written to it, and its entries.
+    pub(crate) fn last_segment(
+        &self,
+        id: &SessionId,
+        rows: &[SegmentRow],
+    ) -> Result<(LastSegment, Vec<Entry>)> {
+        let Some(row) = rows.last().filter(|row| row.bytes <= GROWING_BYTES as u64) else {
+            return Ok((LastSegment::default(), Vec::new()));
         };
-        let data = Bytes::from(row.take_blob(0)?);
-        Ok(segment::decode(first, data).collect::<std::result::Result<_, _>>()?)
+        let data = self.segment_data(id, row.first)?;
+        let entries = decode(row.first, data.clone())?;
+        Ok((LastSegment { first: Some(row.first), data }, entries))
+    }
+
+    fn segment_data(&self, id: &SessionId, first: Seq) -> Result<Vec<u8>> {
+        let row = self.row(schema::SEGMENT_DATA, &[id.as_str().into(), first.0.into()])?;
+        row.map_or(Ok(Vec::new()), |mut row| row.take_blob(0))
     }
 
     /// Appends consecutive entries to the stored log. Returns the rows that were written, oldest
@@ -122,4 +125,8 @@ impl Database {
         let up_to = up_to.map_or(ALL, |seq| seq.0);
         self.run(schema::DELETE_SEGMENTS, &[id.as_str().into(), up_to.into()])
     }
+}
+
+fn decode(first: Seq, data: Vec<u8>) -> Result<Vec<Entry>> {
+    Ok(segment::decode(first, Bytes::from(data)).collect::<std::result::Result<_, _>>()?)
 }

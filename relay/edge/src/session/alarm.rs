@@ -1,0 +1,85 @@
+//! The alarm: it comes even where everything in memory is gone.
+//!
+//! It is a safety net for what timers do while the object is awake, and ends sessions that nobody
+//! came back to.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use moorline_shared::session::Lifecycle;
+use moorline_shared::time::Time;
+use worker::{Env, console_error};
+
+use super::loaded::Loaded;
+use super::object::{Object, now};
+
+/// How long what a timer should have done may wait for the alarm.
+const SAFETY: Duration = Duration::from_secs(10);
+/// How long a session that is over, or whose host is away, is kept.
+const EXPIRY_DAYS: u64 = 30;
+/// The variable that says otherwise.
+const EXPIRY_VARIABLE: &str = "MOORLINE_EXPIRY_DAYS";
+/// An expired session is told of for this long, and then it is removed.
+const GRACE: Duration = Duration::from_secs(7 * DAY_SECONDS);
+const DAY_SECONDS: u64 = 24 * 60 * 60;
+
+/// What becomes of sessions that nobody comes back to.
+#[derive(Debug)]
+pub(super) struct Expiry {
+    after: Duration,
+    /// The alarm that is set, as far as is known.
+    alarm: Option<Time>,
+}
+
+impl Expiry {
+    pub(super) fn configured(env: &Env) -> Self {
+        let days = env.var(EXPIRY_VARIABLE).ok().and_then(|days| days.to_string().parse().ok());
+        let days = days.filter(|days| *days > 0).unwrap_or(EXPIRY_DAYS);
+        Self { after: Duration::from_secs(days.saturating_mul(DAY_SECONDS)), alarm: None }
+    }
+}
+
+impl Loaded {
+    /// When the alarm must be set to go off, where it is not going to anyway.
+    pub(super) fn alarm_at(&mut self, now: Time) -> Option<Time> {
+        let unfinished = self.storing.due().is_some() || !self.listed.is_told();
+        let wanted = if unfinished { now + SAFETY } else { self.ends_at()? };
+        if self.expiry.alarm.is_some_and(|alarm| alarm <= wanted) {
+            return None;
+        }
+        self.expiry.alarm = Some(wanted);
+        Some(wanted)
+    }
+
+    /// When the session expires, or is removed.
+    fn ends_at(&self) -> Option<Time> {
+        let since = Time::from_ms(self.storing.since_ms());
+        match self.session.lifecycle() {
+            Lifecycle::Live => None,
+            Lifecycle::Expired => Some(since + GRACE),
+            Lifecycle::Detached | Lifecycle::Exited | Lifecycle::Lost => {
+                Some(since + self.expiry.after)
+            }
+        }
+    }
+}
+
+/// The alarm has come.
+pub(super) async fn ring(object: &Rc<Object>) {
+    let ended = object.with(|loaded| {
+        loaded.expiry.alarm = None;
+        loaded.ends_at().filter(|at| *at <= now()).map(|_| loaded.session.lifecycle())
+    });
+    match ended {
+        Ok(Some(Lifecycle::Expired)) => super::asked::remove(object).await,
+        Ok(Some(_)) => expire(object).await,
+        Ok(None) => {}
+        Err(error) => console_error!("the alarm found no session: {error}"),
+    }
+}
+
+/// The session was kept for its time.
+async fn expire(object: &Rc<Object>) {
+    object.attempt(|loaded| loaded.session.expire());
+    object.tell_now().await;
+}

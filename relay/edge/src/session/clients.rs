@@ -1,0 +1,198 @@
+//! Clients that come, speak and leave.
+
+use std::rc::Rc;
+
+use bytes::Bytes;
+use moorline_relay::core::peer::{Peer, Terms};
+use moorline_relay::core::plain::Plain;
+use moorline_shared::id::SessionId;
+use moorline_shared::message::{
+    ErrorCode, SUBPROTOCOL, Scope, ServerMessage, TOKEN_SUBPROTOCOL_PREFIX, close,
+};
+use worker::{
+    Request, Response, ResponseBuilder, Result, WebSocket, WebSocketIncomingMessage, WebSocketPair,
+};
+
+use super::answers::Answer;
+use super::asked;
+use super::loaded::{Client, Loaded};
+use super::object::{Fault, Object, now};
+use super::sockets::{self, Attachment, Owner};
+
+/// What a client that never acknowledges is sent on one connection: a socket takes whatever it is
+/// given here, and who does not read it makes this much wait in memory.
+const BUDGET_BYTES: u64 = 8 * 1024 * 1024;
+
+/// How a client speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Dialect {
+    /// `moorline.v1`.
+    Full,
+    /// IC-1 alone.
+    Basic,
+    /// Text both ways, without any protocol: the socket is the terminal.
+    Plain,
+}
+
+/// Opens a client's stream.
+pub(super) fn stream(object: &Rc<Object>, scope: Scope, request: &Request) -> Answer {
+    let is_full = chosen(request)?.is_some_and(|name| name == SUBPROTOCOL);
+    open(object, scope, if is_full { Dialect::Full } else { Dialect::Basic }, request)
+}
+
+/// Opens a client's socket.
+pub(super) fn open(
+    object: &Rc<Object>,
+    scope: Scope,
+    dialect: Dialect,
+    request: &Request,
+) -> Answer {
+    let protocol = chosen(request)?;
+    let from_browser = request.headers().has("origin")?;
+    let WebSocketPair { client, server } = WebSocketPair::new()?;
+    let terms = Terms {
+        scope,
+        extended: dialect == Dialect::Full,
+        keepalive: false,
+        budget_bytes: Some(BUDGET_BYTES),
+    };
+    // The session must be there before the socket is its business.
+    let attached = object.with(|loaded| loaded.attach(object, &server, terms, dialect));
+    match attached {
+        Ok(Ok(())) => {}
+        Ok(Err(refused)) => refused.tell(&server)?,
+        // A browser shows its page no HTTP error of a WebSocket; others do better with one. Who
+        // gets text alone is told by the Worker.
+        Err(fault) if !from_browser || dialect == Dialect::Plain => {
+            let id = asked::id_of(object);
+            return Err(fault.to_api(id.as_ref().map_or("", SessionId::as_str)).into());
+        }
+        Err(fault) => Refused::by(&fault).tell(&server)?,
+    }
+    Ok(upgraded(client, protocol.as_deref())?)
+}
+
+/// `moorline.v1` where it is offered. A browser that offered only other names wants one of them
+/// back: the first that is no token.
+fn chosen(request: &Request) -> Result<Option<String>> {
+    let offered = request.headers().get("sec-websocket-protocol")?.unwrap_or_default();
+    let names = offered.split(',').map(str::trim);
+    let mut names =
+        names.filter(|name| !name.is_empty() && !name.starts_with(TOKEN_SUBPROTOCOL_PREFIX));
+    let first = names.next();
+    let known = first.filter(|name| *name == SUBPROTOCOL).or_else(|| {
+        let known = names.find(|name| *name == SUBPROTOCOL);
+        known.or(first)
+    });
+    Ok(known.map(str::to_owned))
+}
+
+/// The answer to an upgrade.
+pub(super) fn upgraded(client: WebSocket, protocol: Option<&str>) -> Result<Response> {
+    let mut response = ResponseBuilder::new().with_status(101).with_websocket(client);
+    if let Some(protocol) = protocol {
+        response = response.with_header("sec-websocket-protocol", protocol)?;
+    }
+    Ok(response.empty())
+}
+
+/// Why a client is not served, in a way that browsers can read.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Refused {
+    close_code: u16,
+    code: ErrorCode,
+    message: &'static str,
+}
+
+impl Refused {
+    const OVERLOADED: Self = Self {
+        close_code: close::OVERLOADED,
+        code: ErrorCode::Overloaded,
+        message: "This session has as many clients as it may: try again later.",
+    };
+    const INTERNAL: Self = Self {
+        close_code: close::INTERNAL,
+        code: ErrorCode::Overloaded,
+        message: "The session cannot be read now: try again later.",
+    };
+    const NOT_FOUND: Self = Self {
+        close_code: close::NOT_FOUND,
+        code: ErrorCode::NotFound,
+        message: "There is no session with this id.",
+    };
+
+    const fn by(fault: &Fault) -> Self {
+        match fault {
+            Fault::NoSession => Self::NOT_FOUND,
+            Fault::Sql(_) => Self::INTERNAL,
+        }
+    }
+
+    fn tell(self, socket: &WebSocket) -> Result<()> {
+        let told = ServerMessage::Error { code: self.code, message: self.message.to_owned() };
+        socket.accept()?;
+        sockets::send_text(socket, told.to_json().as_bytes());
+        sockets::close(socket, self.close_code, self.message);
+        Ok(())
+    }
+}
+
+impl Loaded {
+    fn attach(
+        &mut self,
+        object: &Object,
+        socket: &WebSocket,
+        terms: Terms,
+        dialect: Dialect,
+    ) -> std::result::Result<(), Refused> {
+        let now = now();
+        let mut peer =
+            Peer::attach(&mut self.session, now, terms).map_err(|_| Refused::OVERLOADED)?;
+        if sockets::accept(&object.state, socket).is_err() {
+            peer.detach(&mut self.session);
+            return Err(Refused::OVERLOADED);
+        }
+        let plain = (dialect == Dialect::Plain)
+            .then(|| Plain::begin(&mut self.session, &mut peer, terms.scope, now));
+        self.put_client(socket.clone(), peer, plain);
+        Ok(())
+    }
+
+    /// A client says something.
+    pub(super) fn client_says(&mut self, owner: Owner, message: WebSocketIncomingMessage) {
+        let now = now();
+        let Some(client) = self.clients.get_mut(&owner) else { return };
+        client.has_moved = true;
+        let session = &mut self.session;
+        let typed = match (message, &client.plain) {
+            (WebSocketIncomingMessage::String(text), None) => {
+                client.peer.text(session, now, &text);
+                false
+            }
+            (WebSocketIncomingMessage::Binary(piece), None) => {
+                client.peer.binary(session, now, Bytes::from(piece));
+                true
+            }
+            (WebSocketIncomingMessage::String(text), Some(plain)) => {
+                plain.incoming(session, Bytes::from(text));
+                true
+            }
+            (WebSocketIncomingMessage::Binary(bytes), Some(plain)) => {
+                plain.incoming(session, Bytes::from(bytes));
+                true
+            }
+        };
+        if typed {
+            self.active(now);
+        }
+    }
+}
+
+impl Client {
+    /// Keeps where the client stands beside its socket.
+    pub(super) fn keep(&mut self) {
+        self.has_moved = false;
+        let (peer, plain) = (Box::new(self.peer.save()), self.plain.clone());
+        sockets::keep(&self.socket, &Attachment::Client { peer, plain });
+    }
+}

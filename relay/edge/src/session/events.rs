@@ -1,0 +1,204 @@
+//! `GET /api/session/:id/events`: a session's log as server-sent events.
+//!
+//! A stream is read by whoever sends it, as fast as its reader takes it. While one is open the
+//! object stays awake.
+
+use std::rc::Rc;
+
+use bytes::{Bytes, BytesMut};
+use futures_util::stream;
+use moorline_relay::core::api::ApiError;
+use moorline_relay::core::events::{Encoding, EventStream, StreamOutput};
+use moorline_relay::core::reader::Start;
+use moorline_relay::core::session::Session;
+use moorline_shared::id::{Cursor, Seq};
+use moorline_shared::time::Time;
+use worker::{Request, ResponseBuilder, console_error};
+
+use super::answers::{Answer, Failure};
+use super::loaded::Loaded;
+use super::object::{Fault, Object, now, wall_ms};
+
+/// What is sent in one go, unless one event is larger.
+const CHUNK_BYTES: usize = 64 * 1024;
+/// The browser's own header of an event stream that comes back.
+const LAST_EVENT_ID: &str = "last-event-id";
+
+/// Opens a stream.
+pub(super) fn open(object: &Rc<Object>, request: &Request) -> Result<Answer, Fault> {
+    let (start, encoding) = match wanted(request) {
+        Ok(wanted) => wanted,
+        Err(failure) => {
+            object.with(|_| {})?;
+            return Ok(Err(failure));
+        }
+    };
+    let attached = object.with(|loaded| {
+        if has_all_of(&loaded.session, start) {
+            return Ok(None);
+        }
+        let stream = EventStream::attach(&mut loaded.session, now(), start, encoding);
+        stream.map(Some).map_err(ApiError::overloaded)
+    })?;
+    Ok(match attached {
+        // Tells an EventSource not to come back.
+        Ok(None) => Ok(ResponseBuilder::new().with_status(204).empty()),
+        Ok(Some(stream)) => {
+            let (object, life) = (Rc::clone(object), object.life());
+            respond(Live { object, life, stream: Some(stream) })
+        }
+        Err(error) => Err(error.into()),
+    })
+}
+
+fn respond(live: Live) -> Answer {
+    let chunks = stream::unfold(live, |mut live| async {
+        let chunk = live.next().await?;
+        Some((Ok::<_, worker::Error>(chunk.to_vec()), live))
+    });
+    // No proxy on the way may hold it back.
+    Ok(ResponseBuilder::new()
+        .with_header("content-type", "text/event-stream")?
+        .with_header("cache-control", "no-cache, no-transform")?
+        .with_header("x-accel-buffering", "no")?
+        .from_stream(Box::pin(chunks))?)
+}
+
+fn wanted(request: &Request) -> Result<(Start, Encoding), Failure> {
+    let url = request.url()?;
+    let query = |wanted: &str| {
+        url.query_pairs().find(|(name, _)| name == wanted).map(|(_, value)| value.into_owned())
+    };
+    let encoding = match query("encoding").as_deref() {
+        None | Some("text") => Encoding::Text,
+        Some("base64") => Encoding::Base64,
+        Some(_) => return Err(ApiError::bad_request("`encoding` is `text` or `base64`.").into()),
+    };
+    let header = request.headers().get(LAST_EVENT_ID)?;
+    Ok((start(header.as_deref(), query("lastEventId").as_deref())?, encoding))
+}
+
+/// The header is newer than the address of a stream that comes back.
+fn start(header: Option<&str>, query: Option<&str>) -> Result<Start, ApiError> {
+    let parse = |id: &str| match id {
+        "" => Some(Start::Live),
+        "0" => Some(Start::Oldest),
+        id => id.parse::<Cursor>().ok().map(Start::After),
+    };
+    match (header, query) {
+        // A browser repeats whatever id it got last, from whoever answered then.
+        (Some(id), _) if !id.is_empty() => Ok(parse(id).unwrap_or(Start::Lost)),
+        (_, Some(id)) => parse(id).ok_or_else(|| {
+            ApiError::bad_request("`lastEventId` is the id of an event, `<epoch>.<seq>`, or 0.")
+        }),
+        _ => Ok(Start::Live),
+    }
+}
+
+/// Whether this reader has got everything of a session that is over.
+fn has_all_of(session: &Session, start: Start) -> bool {
+    let head = Cursor { epoch: session.log().epoch(), seq: session.log().head() };
+    session.lifecycle().is_over() && start == Start::After(head)
+}
+
+/// One open stream.
+struct Live {
+    object: Rc<Object>,
+    /// Of the session that it reads.
+    life: u64,
+    /// `None` once it is detached.
+    stream: Option<EventStream>,
+}
+
+/// What a stream is to do next.
+enum Step {
+    Send(Bytes),
+    Load(Seq),
+    Wait(Time),
+    End,
+}
+
+impl Live {
+    /// The next bytes; `None` at the end.
+    async fn next(&mut self) -> Option<Bytes> {
+        loop {
+            let seen = self.object.seen();
+            match self.step() {
+                Step::Send(chunk) => return Some(chunk),
+                Step::Load(after) => self.load(after),
+                Step::Wait(until) => self.object.changed(seen, until).await,
+                Step::End => return None,
+            }
+        }
+    }
+
+    /// Reads the session, unless it is another one in memory by now: the reader comes back by
+    /// itself then.
+    fn peek<T>(&mut self, read: impl FnOnce(&mut Loaded, EventStream) -> T) -> Option<T> {
+        let (stream, life) = (self.stream.take()?, self.life);
+        let object = Rc::clone(&self.object);
+        let done = object.peek(|loaded| (object.life() == life).then(|| read(loaded, stream)));
+        done.ok().flatten()
+    }
+
+    fn detach(&mut self) {
+        let (Some(stream), life) = (self.stream.take(), self.life) else { return };
+        let object = Rc::clone(&self.object);
+        object.attempt(|loaded| {
+            if object.life() == life {
+                stream.detach(&mut loaded.session);
+            }
+        });
+    }
+
+    fn step(&mut self) -> Step {
+        let stepped = self.peek(|loaded, mut stream| {
+            let (step, ended) = step(&mut loaded.session, &mut stream);
+            (step, ended, stream)
+        });
+        let Some((step, ended, stream)) = stepped else { return Step::End };
+        self.stream = Some(stream);
+        if ended {
+            self.detach();
+        }
+        step
+    }
+
+    fn load(&mut self, after: Seq) {
+        self.stream = self.peek(|loaded, mut stream| {
+            // What cannot be read is a gap.
+            let entries = loaded.stored_entries(after).unwrap_or_else(|error| {
+                console_error!("a stored log cannot be read: {error}");
+                Vec::new()
+            });
+            stream.loaded(&loaded.session, entries);
+            stream
+        });
+    }
+}
+
+impl Drop for Live {
+    fn drop(&mut self) {
+        self.detach();
+    }
+}
+
+/// What to do next, and whether the stream has ended.
+fn step(session: &mut Session, stream: &mut EventStream) -> (Step, bool) {
+    let (now, wall_ms) = (now(), wall_ms());
+    let mut chunk = BytesMut::new();
+    let mut ended = false;
+    while chunk.len() < CHUNK_BYTES && !ended {
+        match stream.poll_output(session, now, wall_ms) {
+            Some(StreamOutput::Send(bytes)) => chunk.extend_from_slice(&bytes),
+            // Asked for again when this is sent.
+            Some(StreamOutput::Load { .. }) if !chunk.is_empty() => break,
+            Some(StreamOutput::Load { after, .. }) => return (Step::Load(after), false),
+            None if chunk.is_empty() => return (Step::Wait(stream.poll_timeout()), false),
+            None => break,
+            Some(StreamOutput::End) => ended = true,
+        }
+    }
+    let step = if chunk.is_empty() { Step::End } else { Step::Send(chunk.freeze()) };
+    (step, ended)
+}

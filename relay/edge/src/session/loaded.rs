@@ -1,0 +1,196 @@
+//! A session in memory: read from the object's rows and from what is kept beside its sockets.
+
+use std::collections::BTreeMap;
+
+use futures_channel::oneshot;
+use moorline_relay::core::Told;
+use moorline_relay::core::peer::Peer;
+use moorline_relay::core::plain::Plain;
+use moorline_relay::core::record::{SessionRecord, facts};
+use moorline_relay::core::session::{Keeping, Session};
+use moorline_relay::core::stored::Stored;
+use moorline_shared::id::{Epoch, Seq};
+use moorline_shared::log::{Entry, Log};
+use moorline_shared::message::close;
+use moorline_shared::publish::{RequestId, WriteRefused};
+use moorline_shared::session::Lifecycle;
+use moorline_shared::time::Time;
+use worker::{Env, State, WebSocket};
+
+use super::alarm::Expiry;
+use super::settling::Heard;
+use super::sockets::{self, Attachment, Owner, Owners};
+use super::storing::{Progress, SINCE};
+use super::telling::Listed;
+use crate::sql::{Database, SqlError};
+
+/// The note of what the log told last.
+pub(super) const TOLD: &str = "told";
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Loaded {
+    pub(super) session: Session,
+    pub(super) database: Database,
+    /// What does not change, and the rest as it was stored last.
+    pub(super) record: SessionRecord,
+    pub(super) last_activity_ms: u64,
+    pub(super) clients: BTreeMap<Owner, Client>,
+    pub(super) host: Option<HostLink>,
+    pub(super) owners: Owners,
+    pub(super) last_owner: Owner,
+    pub(super) storing: Progress,
+    pub(super) listed: Listed,
+    pub(super) expiry: Expiry,
+    pub(super) heard: Heard,
+    /// Who waits for the host to write something.
+    pub(super) writing: Vec<(RequestId, oneshot::Sender<Result<(), WriteRefused>>)>,
+}
+
+/// A client's socket.
+#[derive(Debug)]
+pub(super) struct Client {
+    pub(super) socket: WebSocket,
+    pub(super) peer: Peer,
+    /// Of a client that gets text alone.
+    pub(super) plain: Option<Plain>,
+    /// What is kept beside the socket is not what it must be.
+    pub(super) has_moved: bool,
+}
+
+/// The socket of the host.
+#[derive(Debug)]
+pub(super) struct HostLink {
+    pub(super) socket: WebSocket,
+    /// Milliseconds since 1970.
+    pub(super) since: u64,
+    /// A hash of what the directory was told last.
+    pub(super) listed: Option<u64>,
+}
+
+impl Loaded {
+    /// Reads the session; `None` where there is none.
+    pub(super) fn load(state: &State, env: &Env, now: Time) -> Result<Option<Self>, SqlError> {
+        let database = Database::open(state.storage().sql())?;
+        let Some(record) = database.sessions()?.into_iter().next() else {
+            for (socket, _) in sockets::open(state)? {
+                sockets::close(&socket, close::NOT_FOUND, "there is no such session");
+            }
+            return Ok(None);
+        };
+        let sockets = sockets::open(state)?;
+        let hosted = sockets.iter().any(|(_, kept)| matches!(kept, Some(Attachment::Host { .. })));
+        let mut loaded = Self::restored(database, record, hosted, Expiry::configured(env))?;
+        loaded.take_sockets(sockets, now);
+        Ok(Some(loaded))
+    }
+
+    /// The session as its rows tell it.
+    fn restored(
+        database: Database,
+        record: SessionRecord,
+        hosted: bool,
+        expiry: Expiry,
+    ) -> Result<Self, SqlError> {
+        let (id, epoch) = (&record.id, record.epoch);
+        let rows = database.segments(id, epoch)?;
+        let head = rows.last().map_or(record.head, |row| row.last);
+        let (last, newest) = database.last_segment(id, &rows)?;
+        let picture = database.snapshot(id, epoch)?;
+        let told = database.note::<Option<Told>>(TOLD)?.flatten();
+        let stored = Stored::new(epoch, rows);
+        let (picture_seq, told_seq) =
+            (picture.as_ref().map(|picture| picture.seq), told.as_ref().map(|told| told.seq));
+        let since_ms = database.note(SINCE)?.unwrap_or(record.last_activity_ms);
+        let storing = Progress::stored(&stored, last, picture_seq, told_seq, since_ms);
+        let lifecycle = match record.lifecycle {
+            Lifecycle::Live if !hosted => Lifecycle::Detached,
+            other => other,
+        };
+        let log = log(epoch, head, newest);
+        let mut session = Session::restored(facts(&record), log, record.size, lifecycle, picture)
+            .with_exit(record.exit.clone().unwrap_or_default())
+            .with_told(told)
+            .with_stored(stored)
+            .keeping(Keeping::EDGE);
+        for (client_id, piece) in database.held()? {
+            session.restore_held(&client_id, &piece);
+        }
+        Ok(Self {
+            session,
+            database,
+            last_activity_ms: record.last_activity_ms,
+            record,
+            clients: BTreeMap::new(),
+            host: None,
+            owners: Owners::default(),
+            last_owner: Owner(0),
+            storing,
+            listed: Listed::default(),
+            expiry,
+            heard: Heard::default(),
+            writing: Vec::new(),
+        })
+    }
+
+    /// Takes back the sockets that outlived what was in memory.
+    fn take_sockets(&mut self, sockets: Vec<(WebSocket, Option<Attachment>)>, now: Time) {
+        let mut hosts = Vec::new();
+        for (socket, attachment) in sockets {
+            match attachment {
+                Some(Attachment::Client { peer, plain }) => {
+                    match Peer::restore(&mut self.session, now, *peer) {
+                        Ok(peer) => self.put_client(socket, peer, plain),
+                        Err(_) => sockets::close(&socket, close::OVERLOADED, "too many clients"),
+                    }
+                }
+                Some(Attachment::Host { since, listed }) => {
+                    hosts.push(HostLink { socket, since, listed });
+                }
+                None => sockets::close(&socket, close::GOING_AWAY, "dial again"),
+            }
+        }
+        hosts.sort_by_key(|host| host.since);
+        if let Some(host) = hosts.pop() {
+            self.was_told(host.listed);
+            self.put_host(host);
+        }
+        for older in hosts {
+            sockets::close(&older.socket, close::REPLACED, "a later link took its place");
+        }
+    }
+
+    /// A client's socket is the session's business from now on.
+    pub(super) fn put_client(&mut self, socket: WebSocket, peer: Peer, plain: Option<Plain>) {
+        let owner = self.next_owner();
+        self.owners.insert(&socket, owner);
+        self.clients.insert(owner, Client { socket, peer, plain, has_moved: true });
+    }
+
+    /// This is the host's link from now on.
+    pub(super) fn put_host(&mut self, host: HostLink) {
+        let owner = self.next_owner();
+        self.owners.insert(&host.socket, owner);
+        self.host = Some(host);
+        self.session.host_arrived();
+    }
+
+    /// Someone typed, or the program put something out.
+    pub(super) const fn active(&mut self, now: Time) {
+        self.last_activity_ms = now.ms;
+    }
+
+    fn next_owner(&mut self) -> Owner {
+        self.last_owner.0 += 1;
+        self.last_owner
+    }
+}
+
+/// A log of which only the newest entries are in memory.
+fn log(epoch: Epoch, head: Seq, newest: Vec<Entry>) -> Log {
+    let before = newest.first().map_or(head, |entry| Seq(entry.seq().0.saturating_sub(1)));
+    let mut log = Log::starting_after(epoch, before);
+    // A damaged row ends early: the host still has what follows, or nobody has.
+    newest.into_iter().try_for_each(|entry| log.push(entry)).unwrap_or_default();
+    log
+}

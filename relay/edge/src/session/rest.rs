@@ -1,0 +1,256 @@
+//! The REST API of one session.
+
+use std::rc::Rc;
+
+use bytes::Bytes;
+use futures_channel::oneshot;
+use moorline_relay::core::api::ApiError;
+use moorline_relay::core::reader::{Read, Reader, Start};
+use moorline_shared::event::{Event, kind};
+use moorline_shared::id::{Cursor, Seq, SessionId};
+use moorline_shared::limits::PROMPT_BYTES;
+use moorline_shared::log::Entry;
+use moorline_shared::publish::WriteRefused;
+use moorline_shared::rest::{
+    Done, EventsStatus, OutputPiece, Prompt, Prompted, SessionContext, TerminalInput,
+    TerminalOutput,
+};
+use serde::Serialize;
+use worker::{Request, console_warn};
+
+use super::answers::{Answer, Failure, body, json};
+use super::asking;
+use super::loaded::Loaded;
+use super::object::{Fault, Object, now, wall_ms};
+use crate::internal::{FILES, Files, FilesWanted};
+use crate::sql::SqlError;
+
+/// What is shown of a prompt in the event that tells of it.
+const SHOWN_CHARS: usize = 100;
+/// About as much output as one answer has.
+const ANSWER_BYTES: usize = 1024 * 1024;
+/// The note of the files that prompts named.
+const NAMED: &str = "named";
+/// How many of them.
+const NAMED_FILES: usize = 100;
+
+type Asked = oneshot::Receiver<Result<(), WriteRefused>>;
+
+/// What the session is and does.
+pub(super) fn status(object: &Rc<Object>) -> Result<Answer, Fault> {
+    object.with(|loaded| json(&loaded.status()))
+}
+
+/// How many follow the session.
+pub(super) fn events_status(object: &Rc<Object>) -> Result<Answer, Fault> {
+    object.with(|loaded| {
+        let (session_id, active_connections) =
+            (loaded.session.id().clone(), loaded.session.streams());
+        json(&EventsStatus { session_id, active_connections, timestamp: wall_ms() })
+    })
+}
+
+/// Types a command.
+pub(super) async fn prompt(
+    object: &Rc<Object>,
+    id: &SessionId,
+    request: &mut Request,
+) -> Result<Answer, Fault> {
+    let wanted = match body::<Prompt>(request).await {
+        Ok(wanted) => wanted,
+        Err(failure) => return Ok(Err(failure)),
+    };
+    let Some(command) = wanted.command.filter(|command| !command.is_empty()) else {
+        object.with(|_| {})?;
+        return Ok(Err(ApiError::command_required().into()));
+    };
+    if command.len() > PROMPT_BYTES {
+        return Ok(Err(ApiError::too_much_typed().into()));
+    }
+    let (data, event) = typed(id, &command);
+    if let Err(why) = write(object, data, Some(event)).await? {
+        return Ok(Err(ApiError::not_written(why, id).into()));
+    }
+    let files = wanted.context.unwrap_or_default();
+    if let Err(error) = object.with(|loaded| loaded.name_files(files))? {
+        console_warn!("the files of a prompt are not noted: {error}");
+    }
+    let (message, session_id) = ("Command sent".to_owned(), id.clone());
+    Ok(json(&Prompted { success: true, session_id, message, timestamp: wall_ms() }))
+}
+
+/// Types into a terminal.
+pub(super) async fn input(
+    object: &Rc<Object>,
+    id: &SessionId,
+    request: &mut Request,
+) -> Result<Answer, Fault> {
+    let wanted = match body::<TerminalInput>(request).await {
+        Ok(wanted) => wanted,
+        Err(failure) => return Ok(Err(failure)),
+    };
+    object.with(|_| {})?;
+    let Some(data) = wanted.data.filter(|data| !data.is_empty()) else {
+        return Ok(Err(ApiError::input_required().into()));
+    };
+    if data.len() > PROMPT_BYTES {
+        return Ok(Err(ApiError::too_much_typed().into()));
+    }
+    Ok(match write(object, data.into(), None).await? {
+        Ok(()) => json(&Done { success: true }),
+        Err(why) => Err(ApiError::not_written(why, id).into()),
+    })
+}
+
+/// The files that the session works with, as far as its host tells.
+pub(super) async fn context(object: &Rc<Object>, id: &SessionId) -> Result<Answer, Fault> {
+    let wanted = object.with(|loaded| loaded.files_wanted())?;
+    let files = match wanted {
+        Some(wanted) => asking::directory::<Files>(&object.env, FILES, &wanted).await,
+        None => Ok(Files::default()),
+    };
+    let files = files.unwrap_or_else(|error| {
+        console_warn!("the session's files are not known: {error}");
+        Files::default()
+    });
+    let (session_id, context) = (id.clone(), files.files);
+    Ok(json(&SessionContext { session_id, context, timestamp: wall_ms() }))
+}
+
+/// The output after `since`.
+pub(super) fn output(object: &Rc<Object>, id: &SessionId, since: Seq) -> Result<Answer, Fault> {
+    object.with(|loaded| {
+        let log = loaded.session.log();
+        // Ahead of a log that was lost in part.
+        let next = since.min(log.head());
+        let mut output = TerminalOutput {
+            success: true,
+            terminal_id: id.clone(),
+            output: Vec::new(),
+            since,
+            next,
+            epoch: log.epoch(),
+            lifecycle: loaded.session.lifecycle(),
+        };
+        loaded.read(&mut output).map_err(|error| ApiError::internal(&error))?;
+        json(&output)
+    })
+}
+
+/// Has the host type something, and returns its answer.
+async fn write(
+    object: &Rc<Object>,
+    data: Bytes,
+    event: Option<Event>,
+) -> Result<Result<(), WriteRefused>, Fault> {
+    match object.with(|loaded| loaded.ask_to_write(data, event))? {
+        // Who would answer is gone with what was in memory, and so it is with the host.
+        Ok(asked) => Ok(asked.await.unwrap_or(Err(WriteRefused::HostAway))),
+        Err(refused) => Ok(Err(refused)),
+    }
+}
+
+/// A prompt as it is typed, and the event that tells of it.
+fn typed(id: &SessionId, command: &str) -> (Bytes, Event) {
+    #[derive(Serialize)]
+    struct Sent {
+        command: String,
+    }
+    let mut shown: String = command.chars().take(SHOWN_CHARS).collect();
+    if shown.len() < command.len() {
+        shown.push_str("...");
+    }
+    let event = Event::new(id.clone(), kind::COMMAND_SENT, wall_ms(), Sent { command: shown });
+    let typed = command.replace("\r\n", "\r").replace('\n', "\r");
+    let enter = if typed.ends_with('\r') { "" } else { "\r" };
+    (Bytes::from(typed + enter), event)
+}
+
+impl Loaded {
+    fn ask_to_write(&mut self, data: Bytes, event: Option<Event>) -> Result<Asked, WriteRefused> {
+        let request = self.session.write(data, event)?;
+        self.active(now());
+        let (asker, asked) = oneshot::channel();
+        self.writing.push((request, asker));
+        Ok(asked)
+    }
+
+    fn name_files(&self, files: Vec<String>) -> Result<(), SqlError> {
+        if files.is_empty() {
+            return Ok(());
+        }
+        let mut named = self.named_files()?;
+        named.retain(|file| !files.contains(file));
+        named.extend(files);
+        named.drain(..named.len().saturating_sub(NAMED_FILES));
+        self.database.put_note(NAMED, &named)
+    }
+
+    fn named_files(&self) -> Result<Vec<String>, SqlError> {
+        Ok(self.database.note(NAMED)?.unwrap_or_default())
+    }
+
+    fn files_wanted(&self) -> Option<FilesWanted> {
+        let mut named = self.named_files().unwrap_or_default();
+        named.reverse();
+        let summary = self.summary();
+        let (project, folder) = (summary.project, summary.cwd);
+        Some(FilesWanted { host: self.record.host.clone()?, project, folder, named })
+    }
+
+    fn read(&mut self, output: &mut TerminalOutput) -> Result<(), SqlError> {
+        let start = match output.next {
+            Seq::ZERO => Start::Oldest,
+            seq => Start::After(Cursor { epoch: output.epoch, seq }),
+        };
+        let mut reader = Reader::open(&self.session, start);
+        let mut bytes = 0;
+        while bytes < ANSWER_BYTES {
+            match reader.read(&self.session) {
+                Read::Entry(entry) => bytes += take(&entry, &reader, output),
+                Read::Gap(_) => {}
+                Read::Load { after, .. } => {
+                    let entries = self.stored_entries(after)?;
+                    reader.loaded(&self.session, entries);
+                }
+                Read::Nothing | Read::Over | Read::Deleted => {
+                    output.next = reader.cursor().seq;
+                    return Ok(());
+                }
+            }
+            output.next = reader.cursor().seq;
+        }
+        Ok(())
+    }
+
+    /// The stored entries after `after`, or after the first gap behind it: those of one row.
+    pub(super) fn stored_entries(&mut self, after: Seq) -> Result<Vec<Entry>, SqlError> {
+        let Some(stored) = self.session.stored_rows() else { return Ok(Vec::new()) };
+        let oldest = stored.oldest().map_or(after, |oldest| Seq(oldest.0.saturating_sub(1)));
+        let Some(row) = stored.row_after(after.max(oldest)) else { return Ok(Vec::new()) };
+        let mut entries = self.database.segment(self.session.id(), row.first)?;
+        entries.retain(|entry| entry.seq() > after);
+        Ok(entries)
+    }
+}
+
+/// Adds an entry's output; says how many bytes it had.
+fn take(entry: &Entry, reader: &Reader, output: &mut TerminalOutput) -> usize {
+    let Entry::Output(frame) = entry else { return 0 };
+    let content = reader.decoder().decode(frame.data());
+    if !content.is_empty() {
+        output.output.push(OutputPiece { index: entry.seq(), kind: "stdout".to_owned(), content });
+    }
+    frame.data_len()
+}
+
+/// Where a polling reader wants to begin: `since` in the query.
+pub(super) fn since(request: &Request) -> Result<Seq, Failure> {
+    let url = request.url()?;
+    let since = url.query_pairs().find(|(name, _)| name == "since").map(|(_, value)| value.parse());
+    match since {
+        None => Ok(Seq::ZERO),
+        Some(Ok(seq)) => Ok(Seq(seq)),
+        Some(Err(_)) => Err(ApiError::bad_request("`since` is the `next` of an answer.").into()),
+    }
+}

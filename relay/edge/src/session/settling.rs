@@ -1,0 +1,161 @@
+//! What follows from an event: host and clients are told what they have to be, what is due is
+//! stored, and what must survive is kept beside the sockets.
+
+use std::mem;
+
+use moorline_relay::core::peer::PeerOutput;
+use moorline_relay::core::session::Session;
+use moorline_relay::core::stored::Row;
+use moorline_shared::id::{Epoch, Seq};
+use moorline_shared::log::Entry;
+use moorline_shared::publish::WriteRefused;
+use moorline_shared::time::Time;
+use worker::console_error;
+
+use super::loaded::Loaded;
+use super::sockets::{self, Buffers, Owner};
+use crate::sql::{Database, SqlError};
+
+/// What is left to be done when an event is over.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Due {
+    /// The session must be looked after again.
+    pub(super) wake_at: Option<Time>,
+    /// The same, should its memory be gone by then.
+    pub(super) alarm_at: Option<Time>,
+    /// The directory must be told.
+    pub(super) tell: bool,
+    /// Those who read without a socket may have something to read.
+    pub(super) rings: bool,
+}
+
+/// What those read who have no socket here.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Heard {
+    epoch: Epoch,
+    head: Seq,
+    revision: u64,
+    streams: usize,
+    deleted: bool,
+}
+
+impl Loaded {
+    /// Does what follows from an event.
+    pub(super) fn settle(&mut self, now: Time) -> Result<Due, SqlError> {
+        self.command_host();
+        self.serve_all(now);
+        self.store(now)?;
+        // Clients ask for pictures, and what is stored is acknowledged.
+        self.command_host();
+        self.answer_writes();
+        for client in self.clients.values_mut().filter(|client| client.has_moved) {
+            client.keep();
+        }
+        let (tell, rings) = (self.is_to_be_told(now), self.is_news());
+        Ok(Due { wake_at: self.wake_at(), alarm_at: self.alarm_at(now), tell, rings })
+    }
+
+    /// Sends every client all that it may get now.
+    fn serve_all(&mut self, now: Time) {
+        let mut round = Round::default();
+        let owners: Vec<_> = self.clients.keys().copied().collect();
+        for owner in owners {
+            self.serve(owner, now, &mut round);
+        }
+    }
+
+    fn serve(&mut self, owner: Owner, now: Time, round: &mut Round) {
+        let Some(client) = self.clients.get_mut(&owner) else { return };
+        while let Some(output) = client.peer.poll_output(&mut self.session, now) {
+            client.has_moved = true;
+            if let PeerOutput::Load { after, .. } = output {
+                let entries = round.load(&self.database, &mut self.session, after);
+                client.peer.loaded(&self.session, entries);
+                continue;
+            }
+            let output = match &mut client.plain {
+                Some(plain) => plain.outgoing(output),
+                None => Some(output),
+            };
+            match output {
+                Some(PeerOutput::Text(text)) => sockets::send_text(&client.socket, &text),
+                Some(PeerOutput::Frame(frame)) => round.buffers.send(&client.socket, &frame),
+                Some(PeerOutput::Close { code, reason }) => {
+                    sockets::close(&client.socket, code, reason);
+                    return self.remove_client(owner);
+                }
+                Some(PeerOutput::Load { .. } | PeerOutput::Ping) | None => {}
+            }
+        }
+    }
+
+    /// A client is gone.
+    pub(super) fn remove_client(&mut self, owner: Owner) {
+        if let Some(client) = self.clients.remove(&owner) {
+            self.owners.remove(&client.socket);
+            client.peer.detach(&mut self.session);
+        }
+    }
+
+    /// Tells those who asked for something to be typed whether it was.
+    fn answer_writes(&mut self) {
+        let deleted = self.session.is_deleted();
+        for (request, asker) in mem::take(&mut self.writing) {
+            if asker.is_canceled() {
+                self.session.forget_request(request);
+                continue;
+            }
+            let answer = self.session.written(request);
+            match answer.or_else(|| deleted.then_some(Err(WriteRefused::Ended))) {
+                // Who asked may be gone since.
+                Some(answer) => drop(asker.send(answer)),
+                None => self.writing.push((request, asker)),
+            }
+        }
+    }
+
+    fn is_news(&mut self) -> bool {
+        let (session, log) = (&self.session, self.session.log());
+        let heard = Heard {
+            epoch: log.epoch(),
+            head: log.head(),
+            revision: session.revision(),
+            streams: session.streams(),
+            deleted: session.is_deleted(),
+        };
+        mem::replace(&mut self.heard, heard) != heard
+    }
+
+    /// When something is due though nothing happens.
+    fn wake_at(&self) -> Option<Time> {
+        let clients = self.clients.values().filter_map(|client| client.peer.poll_timeout());
+        clients.chain(self.storing.due()).chain(self.listed.due()).min()
+    }
+}
+
+/// What the clients that are served one after the other share.
+#[derive(Debug, Default)]
+struct Round {
+    buffers: Buffers,
+    /// The row that was read last.
+    read: Option<(Row, Vec<Entry>)>,
+}
+
+impl Round {
+    /// The stored entries after `after`, as far as the row goes that has the first of them.
+    fn load(&mut self, database: &Database, session: &mut Session, after: Seq) -> Vec<Entry> {
+        let Some(row) = session.stored_rows().and_then(|stored| stored.row_after(after)) else {
+            return Vec::new();
+        };
+        if self.read.as_ref().is_none_or(|(read, _)| *read != row) {
+            // What cannot be read is a gap, which whoever asked is told of.
+            let entries = database.segment(session.id(), row.first).unwrap_or_else(|error| {
+                console_error!("a stored log cannot be read: {error}");
+                Vec::new()
+            });
+            self.read = Some((row, entries));
+        }
+        let entries = self.read.iter().flat_map(|(_, entries)| entries);
+        entries.filter(|entry| entry.seq() > after).cloned().collect()
+    }
+}

@@ -1,0 +1,253 @@
+//! What of a session is to be stored, and when.
+//!
+//! Entries are stored some at a time, because a row that is written costs, and at once where many
+//! wait. What is written in an event is durable before anything leaves the object, so it counts as
+//! durable here at once.
+
+use std::time::Duration;
+
+use moorline_relay::core::record::SessionRecord;
+use moorline_relay::core::session::HeldChange;
+use moorline_relay::core::stored::Stored;
+use moorline_shared::id::{Epoch, Seq};
+use moorline_shared::limits::{EDGE_PICTURE_BYTES, EDGE_RETENTION_BYTES, SEGMENT_BYTES};
+use moorline_shared::session::Lifecycle;
+use moorline_shared::time::Time;
+
+use super::loaded::{Loaded, TOLD};
+use crate::sql::{Database, LastSegment, SqlError};
+
+/// How long entries are gathered before they are stored.
+const INTERVAL: Duration = Duration::from_millis(100);
+/// This much is stored without waiting for more.
+const URGENT_BYTES: u64 = SEGMENT_BYTES as u64;
+/// What is taken from the log at a time.
+const BATCH_BYTES: usize = 1024 * 1024;
+/// Trimming waits until this much is over the retention, so that it is not done every time.
+const TRIM_SLACK_BYTES: u64 = 1024 * 1024;
+/// The time of the last activity is stored when it is this much later.
+const ACTIVITY_STEP_MS: u64 = 60_000;
+
+/// The note of the time since when the lifecycle is what it is.
+pub(super) const SINCE: &str = "since";
+
+/// The session's lifecycle is another one from now on.
+pub(super) fn note_since(database: &Database, now: Time) -> Result<(), SqlError> {
+    database.put_note(SINCE, &now.ms)
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Progress {
+    /// Of the rows.
+    epoch: Epoch,
+    last: LastSegment,
+    /// The last entry that the stored picture contains; 0 for none.
+    picture: Seq,
+    /// What was stored since.
+    bytes_since_picture: u64,
+    told: Option<Seq>,
+    /// Since when the lifecycle is what it is.
+    since_ms: u64,
+    /// When what waits is stored.
+    due: Option<Time>,
+    /// The row got something that [`Loaded::record_is_due`] cannot see by itself.
+    record_changed: bool,
+}
+
+impl Progress {
+    /// What the rows of a session tell.
+    pub(super) fn stored(
+        stored: &Stored,
+        last: LastSegment,
+        picture: Option<Seq>,
+        told: Option<Seq>,
+        since_ms: u64,
+    ) -> Self {
+        let picture = picture.unwrap_or_default();
+        Self {
+            epoch: stored.epoch(),
+            last,
+            picture,
+            bytes_since_picture: stored.bytes_between(picture, stored.newest()),
+            told,
+            since_ms,
+            due: None,
+            record_changed: false,
+        }
+    }
+
+    /// What the row tells has changed otherwise: it is stored at once.
+    pub(super) const fn record_changed(&mut self) {
+        self.record_changed = true;
+    }
+
+    /// Since when the session's lifecycle is what it is, in milliseconds since 1970.
+    pub(super) const fn since_ms(&self) -> u64 {
+        self.since_ms
+    }
+
+    /// When what waits is stored.
+    pub(super) const fn due(&self) -> Option<Time> {
+        self.due
+    }
+}
+
+impl Loaded {
+    /// Stores what is due now.
+    pub(super) fn store(&mut self, now: Time) -> Result<(), SqlError> {
+        self.store_held()?;
+        if self.session.is_deleted() {
+            self.storing.due = None;
+            return Ok(());
+        }
+        if self.is_stored() {
+            self.storing.due = None;
+            return Ok(());
+        }
+        let due = *self.storing.due.get_or_insert(now + INTERVAL);
+        let urgent = self.session.unstored_bytes() >= URGENT_BYTES || self.storing.record_changed;
+        if urgent || now >= due {
+            self.storing.due = None;
+            self.store_all(now)?;
+        }
+        Ok(())
+    }
+
+    /// Stores all that waits.
+    pub(super) fn store_all(&mut self, now: Time) -> Result<(), SqlError> {
+        self.begin_anew()?;
+        while let Some(batch) = self.session.store_batch(BATCH_BYTES) {
+            let id = self.session.id();
+            let rows =
+                self.database.append(id, batch.epoch, &batch.entries, &mut self.storing.last)?;
+            if let Some(stored) = self.session.stored_rows() {
+                rows.into_iter().for_each(|row| stored.put(row));
+            }
+            self.storing.bytes_since_picture +=
+                batch.entries.iter().map(|entry| entry.len() as u64).sum::<u64>();
+            if let Some(last) = batch.entries.last() {
+                self.session.stored(batch.epoch, last.seq());
+            }
+        }
+        self.store_picture()?;
+        self.trim()?;
+        if self.told_is_due() {
+            self.database.put_note(TOLD, &self.session.told())?;
+            self.storing.told = self.session.told().map(|told| told.seq);
+        }
+        if self.record_is_due() {
+            let record = self.current_record();
+            if record.lifecycle != self.record.lifecycle {
+                note_since(&self.database, now)?;
+                self.storing.since_ms = now.ms;
+            }
+            self.record = record;
+            self.database.put_session(&self.record)?;
+            self.storing.record_changed = false;
+        }
+        Ok(())
+    }
+
+    /// Whether nothing waits.
+    pub(super) fn is_stored(&self) -> bool {
+        self.session.unstored_bytes() == 0
+            && !self.record_is_due()
+            && !self.told_is_due()
+            && !self.picture_is_due()
+    }
+
+    /// Rows of an earlier incarnation are of no use.
+    fn begin_anew(&mut self) -> Result<(), SqlError> {
+        let epoch = self.session.log().epoch();
+        if epoch != self.storing.epoch {
+            self.database.delete_segments(self.session.id(), None)?;
+            self.storing.epoch = epoch;
+            self.storing.last = LastSegment::default();
+            self.storing.picture = Seq::ZERO;
+            self.storing.bytes_since_picture = 0;
+        }
+        Ok(())
+    }
+
+    fn store_picture(&mut self) -> Result<(), SqlError> {
+        if !self.picture_is_due() {
+            return Ok(());
+        }
+        let Some(seq) = self.session.picture_to_store().map(|picture| picture.seq) else {
+            return Ok(());
+        };
+        if let Some(picture) = self.session.picture_to_store() {
+            self.database.put_snapshot(self.session.id(), self.storing.epoch, picture)?;
+        }
+        self.session.picture_stored(seq);
+        self.storing.picture = seq;
+        let stored = self.session.stored_rows();
+        self.storing.bytes_since_picture =
+            stored.map_or(0, |stored| stored.bytes_between(seq, stored.newest()));
+        Ok(())
+    }
+
+    /// What is behind the stored picture goes, where more is stored than is retained.
+    fn trim(&mut self) -> Result<(), SqlError> {
+        let picture = self.storing.picture;
+        let Some(stored) = self.session.stored_rows() else { return Ok(()) };
+        if stored.bytes() <= EDGE_RETENTION_BYTES + TRIM_SLACK_BYTES {
+            return Ok(());
+        }
+        let Some(up_to) = stored.to_remove(EDGE_RETENTION_BYTES, picture) else { return Ok(()) };
+        stored.removed(up_to);
+        self.database.delete_segments(self.session.id(), Some(up_to))
+    }
+
+    fn store_held(&mut self) -> Result<(), SqlError> {
+        while let Some(change) = self.session.poll_held() {
+            match change {
+                HeldChange::Keep { client_id, piece } => {
+                    self.database.put_held(&client_id, &piece)?;
+                }
+                HeldChange::Taken { client_id, seq } => {
+                    self.database.remove_held(&client_id, seq)?
+                }
+                HeldChange::Void => self.database.remove_all_held()?,
+            }
+        }
+        Ok(())
+    }
+
+    fn record_is_due(&self) -> bool {
+        let (old, session) = (&self.record, &self.session);
+        let same = old.lifecycle == session.lifecycle()
+            && old.size == session.size()
+            && old.epoch == session.log().epoch();
+        let idle = self.last_activity_ms < old.last_activity_ms + ACTIVITY_STEP_MS;
+        self.storing.record_changed || !same || !idle
+    }
+
+    fn told_is_due(&self) -> bool {
+        self.session.told().map(|told| told.seq) != self.storing.told
+    }
+
+    fn picture_is_due(&self) -> bool {
+        if self.session.picture_to_store().is_none() {
+            return false;
+        }
+        let last = self.host.is_none() || self.session.lifecycle().is_over();
+        last || self.storing.bytes_since_picture > EDGE_PICTURE_BYTES
+    }
+
+    /// The row as it should be stored now.
+    pub(super) fn current_record(&self) -> SessionRecord {
+        let session = &self.session;
+        let exited = session.lifecycle() == Lifecycle::Exited;
+        SessionRecord {
+            epoch: session.log().epoch(),
+            size: session.size(),
+            lifecycle: session.lifecycle(),
+            exit: exited.then(|| session.exit().clone()),
+            last_activity_ms: self.last_activity_ms,
+            head: session.durable(),
+            ..self.record.clone()
+        }
+    }
+}

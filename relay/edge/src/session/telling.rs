@@ -1,0 +1,197 @@
+//! What the directory is told of the session, which lists it without waking it.
+
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::rc::Rc;
+use std::time::Duration;
+
+use moorline_relay::core::record::summary;
+use moorline_shared::event::Activity;
+use moorline_shared::id::Seq;
+use moorline_shared::rest::{SessionStatus, SessionSummary};
+use moorline_shared::time::Time;
+use worker::console_warn;
+use worker::wasm_bindgen_futures::spawn_local;
+
+use super::asking;
+use super::loaded::Loaded;
+use super::object::{Object, now, wall_ms};
+use crate::internal::{SUMMARY, Told};
+
+/// What changes soon after it was told waits this long.
+const BETWEEN: Duration = Duration::from_secs(1);
+/// Activity alone is told this often.
+const ACTIVITY_STEP: Duration = Duration::from_secs(10);
+
+/// What the directory was told last.
+#[derive(Debug, Default)]
+pub(super) struct Listed {
+    /// What tells cheaply whether there is anything new.
+    seen: Seen,
+    /// A hash of what was told, but for times.
+    told: Option<u64>,
+    /// What is to be told is something else.
+    news: bool,
+    activity_ms: u64,
+    at: Time,
+    due: Due,
+    /// Counts what changed otherwise, by name or project.
+    changes: u64,
+}
+
+/// When the directory is to be told.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Due {
+    /// There is nothing new.
+    #[default]
+    Never,
+    At(Time),
+    /// At an event after that, or by the alarm: nobody is kept awake for it.
+    Sometime(Time),
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Seen {
+    revision: u64,
+    told: Option<Seq>,
+    clients: usize,
+    streams: usize,
+    changes: u64,
+}
+
+impl Listed {
+    /// The list reads otherwise.
+    pub(super) const fn changed(&mut self) {
+        self.changes += 1;
+    }
+
+    /// When the directory is to be told, where that is soon.
+    pub(super) const fn due(&self) -> Option<Time> {
+        match self.due {
+            Due::At(at) => Some(at),
+            Due::Never | Due::Sometime(_) => None,
+        }
+    }
+
+    /// Whether the directory knows all.
+    pub(super) fn is_told(&self) -> bool {
+        self.due == Due::Never
+    }
+}
+
+impl Loaded {
+    /// What the directory was told before what was in memory was lost.
+    pub(super) fn was_told(&mut self, told: Option<u64>) {
+        self.listed.told = told;
+        self.listed.activity_ms = self.last_activity_ms;
+    }
+
+    /// Whether the directory is to be told now.
+    pub(super) fn is_to_be_told(&mut self, now: Time) -> bool {
+        let seen = Seen {
+            revision: self.session.revision(),
+            told: self.session.told().map(|told| told.seq),
+            clients: self.session.clients(),
+            streams: self.session.streams(),
+            changes: self.listed.changes,
+        };
+        if seen != self.listed.seen {
+            self.listed.seen = seen;
+            self.listed.news = self.listed.told != Some(self.hash());
+        }
+        let active = self.last_activity_ms > self.listed.activity_ms;
+        self.listed.due = if self.session.is_deleted() {
+            Due::Never
+        } else if self.listed.news {
+            Due::At(self.listed.at + BETWEEN)
+        } else if active {
+            Due::Sometime(self.listed.at + ACTIVITY_STEP)
+        } else {
+            Due::Never
+        };
+        match self.listed.due {
+            Due::At(at) | Due::Sometime(at) if now >= at => self.listed.due = Due::Never,
+            _ => return false,
+        }
+        let hash = self.hash();
+        self.listed.at = now;
+        self.listed.activity_ms = self.last_activity_ms;
+        self.listed.news = false;
+        self.listed.told = Some(hash);
+        if let Some(host) = &mut self.host {
+            host.listed = Some(hash);
+            host.keep();
+        }
+        true
+    }
+
+    fn hash(&self) -> u64 {
+        let mut summary = self.summary();
+        summary.last_activity.clear();
+        let mut hasher = DefaultHasher::new();
+        (serde_json::to_string(&summary).ok(), self.session.streams()).hash(&mut hasher);
+        // A number that JSON keeps exact.
+        hasher.finish() >> 11
+    }
+
+    /// As in the list.
+    pub(super) fn summary(&self) -> SessionSummary {
+        let record = self.current_record();
+        let status = self.session.status(wall_ms());
+        SessionSummary {
+            status: status.status,
+            running: status.command.filter(|_| status.status == Activity::Running),
+            last_exit_code: status.exit_code,
+            cwd: status.cwd.or_else(|| record.cwd.clone()),
+            ..summary(&record, self.session.clients())
+        }
+    }
+
+    /// As `GET /api/session/:id/status` tells.
+    pub(super) fn status(&self) -> SessionStatus {
+        let summary = self.summary();
+        let status = self.session.status(wall_ms());
+        let (log, size) = (self.session.log(), self.session.size());
+        SessionStatus {
+            mode: summary.driver.clone(),
+            pid: status.pid,
+            uptime: status.uptime,
+            epoch: log.epoch(),
+            head: log.head(),
+            tail: self.session.oldest(),
+            cols: size.cols,
+            rows: size.rows,
+            summary,
+        }
+    }
+
+    fn told(&self) -> Told {
+        Told {
+            summary: self.summary(),
+            epoch: self.session.log().epoch(),
+            size: self.session.size(),
+            streams: self.session.streams(),
+        }
+    }
+}
+
+impl Object {
+    /// Tells the directory.
+    pub(super) fn tell(self: &Rc<Self>, loaded: &Loaded) {
+        let (object, told) = (Rc::clone(self), loaded.told());
+        spawn_local(async move {
+            if let Err(error) = asking::directory::<()>(&object.env, SUMMARY, &told).await {
+                console_warn!("the directory was not told: {error}");
+                // Told again with whatever comes next.
+                object.attempt(|loaded| loaded.was_told(None));
+            }
+        });
+    }
+
+    /// The same, now, whatever was told before.
+    pub(super) async fn tell_now(self: &Rc<Self>) {
+        let Ok(told) = self.with(|loaded| loaded.told()) else { return };
+        if let Err(error) = asking::directory::<()>(&self.env, SUMMARY, &told).await {
+            console_warn!("the directory was not told at {}: {error}", now().ms);
+        }
+    }
+}

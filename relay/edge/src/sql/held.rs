@@ -1,0 +1,38 @@
+//! Input that waits for the host.
+
+use moorline_relay::core::schema;
+use moorline_shared::frame::Frame;
+use moorline_shared::id::{ClientId, Seq};
+
+use super::{Database, Result, SqlError};
+
+const REMOVE_ALL: &str = "DELETE FROM held";
+
+impl Database {
+    /// What waits, oldest first for each client.
+    pub(crate) fn held(&self) -> Result<Vec<(ClientId, Frame)>> {
+        let mut rows = self.rows(schema::HELD, &[])?;
+        let piece = |row: &mut super::Row| {
+            let data = row.take_blob(2)?;
+            let piece = Frame::copy(Seq(row.number(1)?), &data);
+            Ok((row.parsed(0)?, piece.map_err(|_| SqlError::Column(2))?))
+        };
+        rows.iter_mut().map(piece).collect()
+    }
+
+    /// Keeps a piece.
+    pub(crate) fn put_held(&self, client_id: &ClientId, piece: &Frame) -> Result<()> {
+        let key = [client_id.as_str().into(), piece.seq().0.into(), piece.data().into()];
+        self.run(schema::PUT_HELD, &key)
+    }
+
+    /// The host has taken a client's input up to `seq`.
+    pub(crate) fn remove_held(&self, client_id: &ClientId, seq: Seq) -> Result<()> {
+        self.run(schema::REMOVE_HELD, &[client_id.as_str().into(), seq.0.into()])
+    }
+
+    /// None of it counts any more.
+    pub(crate) fn remove_all_held(&self) -> Result<()> {
+        self.run(REMOVE_ALL, &[])
+    }
+}
