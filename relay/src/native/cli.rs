@@ -12,6 +12,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use super::http::openapi_document;
+
 const EXAMPLES: &str = "Examples:
   moorline serve                          run a relay here; prints the address to open
   moorline host --relay URL --token-file FILE
@@ -41,6 +43,8 @@ enum Command {
     Attach(attach::Options),
     /// Make, list and revoke tokens; works while the relay runs.
     Token(token::Options),
+    /// Print the API's description, as the relay serves it at /api/openapi.json.
+    Openapi,
 }
 
 impl Cli {
@@ -54,6 +58,10 @@ impl Cli {
             Command::Host(options) => host::run(options)?,
             Command::Attach(options) => return attach::run(options),
             Command::Token(options) => token::run(&options)?,
+            Command::Openapi => {
+                use std::io::Write as _;
+                std::io::stdout().write_all(&openapi_document(true))?;
+            }
         }
         Ok(ExitCode::SUCCESS)
     }

@@ -3,6 +3,8 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use super::own_host::Kind;
+
 /// The configuration of `moorline serve`.
 #[derive(Clone)]
 pub struct Config {
@@ -22,12 +24,14 @@ pub struct Config {
     pub dist: Option<PathBuf>,
     /// Whether `/claude/api/claude/*` is served.
     pub legacy: bool,
+    /// How its own host runs.
+    pub host: Kind,
 }
 
 impl std::fmt::Debug for Config {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { listen, data_dir, token, allow_origins, .. } = self;
-        let Self { allow_hosts, frame_ancestors, dist, legacy, .. } = self;
+        let Self { allow_hosts, frame_ancestors, dist, legacy, host, .. } = self;
         f.debug_struct("Config")
             .field("listen", listen)
             .field("data_dir", data_dir)
@@ -37,6 +41,7 @@ impl std::fmt::Debug for Config {
             .field("frame_ancestors", frame_ancestors)
             .field("dist", dist)
             .field("legacy", legacy)
+            .field("host", host)
             .finish()
     }
 }

@@ -7,6 +7,7 @@ mod docs;
 mod error;
 mod events;
 mod extract;
+mod hosts;
 mod legacy;
 mod openapi;
 mod overview;
@@ -36,6 +37,7 @@ pub use assets::Client;
 pub use context::Context;
 pub use error::ApiError;
 use extract::Caller;
+pub use hosts::local_router;
 
 /// What the routes need.
 #[derive(Debug)]
@@ -62,17 +64,28 @@ pub struct App {
 
 const HEALTH: &str = "/healthz";
 
-/// All routes.
-pub fn router(app: Arc<App>) -> Router {
+/// The API's description, as JSON, with or without the routes of before.
+#[must_use]
+pub fn openapi_document(legacy: bool) -> axum::body::Bytes {
+    described(legacy).1.into_text()
+}
+
+fn described(legacy: bool) -> (Router<Arc<App>>, openapi::Document) {
     let mut api = documented();
-    if app.legacy {
+    if legacy {
         api = api.merge(legacy::routes());
     }
     let (api, mut document) = api.split_for_parts();
     openapi::finish(&mut document);
+    (api, openapi::Document::of(&document))
+}
+
+/// All routes.
+pub fn router(app: Arc<App>) -> Router {
+    let (api, document) = described(app.legacy);
     let api = api
         .merge(docs::routes())
-        .layer(Extension(openapi::Document::of(&document)))
+        .layer(Extension(document))
         .method_not_allowed_fallback(error::method_not_allowed)
         .layer(DefaultBodyLimit::max(REQUEST_BODY_BYTES));
     api.fallback(pages::serve)
@@ -84,7 +97,7 @@ pub fn router(app: Arc<App>) -> Router {
 
 /// The API: what is routed is what is documented.
 fn documented() -> OpenApiRouter<Arc<App>> {
-    use rest::{access, metrics, projects, session, sessions, terminals};
+    use rest::{access, metrics, projects, session, sessions, terminals, tokens};
     OpenApiRouter::with_openapi(openapi::base())
         .routes(routes!(sessions::list, sessions::create))
         .routes(routes!(sessions::rename))
@@ -103,6 +116,11 @@ fn documented() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(terminals::close))
         .routes(routes!(access::log_in, access::log_out))
         .routes(routes!(access::ticket))
+        .routes(routes!(tokens::list, tokens::create))
+        .routes(routes!(tokens::revoke))
+        .routes(routes!(rest::hosts::list))
+        .routes(routes!(hosts::control))
+        .routes(routes!(hosts::publish))
         .routes(routes!(events::open))
         .routes(routes!(events::status))
         .routes(routes!(overview::open))

@@ -1,10 +1,12 @@
-//! All sessions of this relay: those that run, in memory, and those that are over, in the store
-//! until someone looks at them. And the projects that they belong to.
+//! All sessions of this relay: those that are published, in memory, and those that are over or
+//! whose host is away, in the store until someone looks at them. And the projects that they belong
+//! to.
 
 mod changing;
 mod counting;
 mod creating;
 mod forking;
+mod hosting;
 mod listing;
 mod projects;
 
@@ -12,30 +14,30 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
-use moorline_shared::id::{Epoch, ProjectId, Seq, SessionId};
+use moorline_shared::id::{Epoch, HostId, ProjectId, Seq, SessionId};
 use moorline_shared::limits::BACKLOG_BYTES;
 use moorline_shared::log::{Entry, Log};
 use moorline_shared::message::Snapshot;
 use moorline_shared::session::Lifecycle;
 use tokio::sync::watch;
 
+use super::hosts::Hosts;
 use super::session::{Services, SessionHandle, paint_history};
 use super::store::{ProjectRecord, SessionRecord, Store, StoreError};
 pub use changing::ChangeError;
 pub use counting::Counts;
 pub use creating::CreateError;
+pub use hosting::NotPublishing;
+use hosting::Starting;
 pub use projects::ProjectError;
-
-/// The only driver of this relay's own host.
-pub const DRIVER: &str = "pty";
 
 /// A session that is known here.
 #[derive(Debug)]
 enum Slot {
-    /// In memory for as long as it is not over and stored.
+    /// In memory, from when its host publishes it until it is over and stored.
     Running(Arc<SessionHandle>),
     /// In the store; in memory for as long as someone follows it.
-    Over { record: Box<SessionRecord>, opened: Weak<SessionHandle> },
+    Stored { record: Box<SessionRecord>, opened: Weak<SessionHandle> },
 }
 
 /// What the lock guards. It is taken before a session's own, never after.
@@ -44,6 +46,10 @@ struct Known {
     slots: HashMap<SessionId, Slot>,
     /// Ids of sessions that are being started or removed: nobody else may have them meanwhile.
     busy: HashSet<SessionId>,
+    /// Those that hosts are starting: not listed yet.
+    starting: HashMap<SessionId, Starting>,
+    /// Deleted sessions that hosts may still have.
+    deleted: HashMap<SessionId, HostId>,
     projects: HashMap<ProjectId, ProjectRecord>,
     /// The session that a terminal was opened beside, by the terminal's id.
     beside: HashMap<SessionId, SessionId>,
@@ -53,33 +59,47 @@ struct Known {
 #[derive(Debug)]
 pub struct Registry {
     services: Arc<Services>,
+    hosts: Arc<Hosts>,
     known: Mutex<Known>,
     /// True from the moment at which clients are to be told to go.
     closing: watch::Sender<bool>,
+    /// True from the moment at which hosts are to be told to go.
+    parting: watch::Sender<bool>,
 }
 
 impl Registry {
-    /// Knows all stored sessions. Those whose process ran when the relay ended have lost it.
+    /// Knows all stored sessions; their hosts are away. With `has_local` this relay sees to a host
+    /// of its own.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn open(services: Arc<Services>) -> Result<Arc<Self>, StoreError> {
+    pub fn open(services: Arc<Services>, has_local: bool) -> Result<Arc<Self>, StoreError> {
         let mut known = Known::default();
         for mut record in services.read(Store::sessions)? {
             if !record.lifecycle.is_over() {
-                record.lifecycle = Lifecycle::Lost;
+                // Before there were hosts, its process ended with the relay.
+                let is_ours = record.host.is_some();
+                record.lifecycle = if is_ours { Lifecycle::Detached } else { Lifecycle::Lost };
                 services.read(|store| store.put_session(&record))?;
             }
             let record = Box::new(record);
-            known.slots.insert(record.id.clone(), Slot::Over { record, opened: Weak::new() });
+            known.slots.insert(record.id.clone(), Slot::Stored { record, opened: Weak::new() });
         }
         for record in services.read(Store::projects)? {
             known.projects.insert(record.id.clone(), record);
         }
+        let hosts = services.read(Store::hosts)?;
+        for host in &hosts {
+            for id in services.read(|store| store.deleted_of(&host.id))? {
+                known.deleted.insert(id, host.id.clone());
+            }
+        }
         Ok(Arc::new(Self {
             services,
+            hosts: Hosts::new(hosts, has_local),
             known: Mutex::new(known),
             closing: watch::Sender::new(false),
+            parting: watch::Sender::new(false),
         }))
     }
 
@@ -89,10 +109,22 @@ impl Registry {
         &self.services
     }
 
+    /// The hosts that run the sessions.
+    #[must_use]
+    pub const fn hosts(&self) -> &Arc<Hosts> {
+        &self.hosts
+    }
+
     /// Tells when the relay begins to shut down.
     #[must_use]
     pub fn closing(&self) -> watch::Receiver<bool> {
         self.closing.subscribe()
+    }
+
+    /// Tells when hosts are to go.
+    #[must_use]
+    pub fn parting(&self) -> watch::Receiver<bool> {
+        self.parting.subscribe()
     }
 
     /// Lets go of a session that is over once all of it is stored: whoever follows it now keeps it
@@ -104,7 +136,7 @@ impl Registry {
             && matches!(slot, Slot::Running(running) if Arc::ptr_eq(running, &handle))
         {
             let (record, opened) = (Box::new(handle.record()), Arc::downgrade(&handle));
-            *slot = Slot::Over { record, opened };
+            *slot = Slot::Stored { record, opened };
         }
     }
 
@@ -120,7 +152,7 @@ impl Registry {
             let record = match self.known().slots.get(id) {
                 None => return Ok(None),
                 Some(Slot::Running(handle)) => return Ok(Some(Arc::clone(handle))),
-                Some(Slot::Over { record, opened }) => match opened.upgrade() {
+                Some(Slot::Stored { record, opened }) => match opened.upgrade() {
                     Some(handle) => return Ok(Some(handle)),
                     None => record.clone(),
                 },
@@ -128,7 +160,7 @@ impl Registry {
             let (registry, row) = (Arc::clone(self), SessionRecord::clone(&record));
             let loaded = tokio::task::spawn_blocking(move || registry.load(row)).await;
             let handle = loaded.unwrap_or(Err(StoreError::Closed))?;
-            if let Some(slot @ Slot::Over { .. }) = self.known().slots.get_mut(id)
+            if let Some(slot @ Slot::Stored { .. }) = self.known().slots.get_mut(id)
                 && slot.keep_opened(&record, &handle)
             {
                 return Ok(Some(handle));
@@ -140,36 +172,23 @@ impl Registry {
     /// Blocks.
     fn load(&self, record: SessionRecord) -> Result<Arc<SessionHandle>, StoreError> {
         let (log, picture) = self.services.read(|store| restore(store, &record))?;
-        Ok(SessionHandle::ended(Arc::clone(&self.services), record, log, picture))
+        Ok(SessionHandle::restored(Arc::clone(&self.services), record, log, picture))
     }
 
-    /// Tells clients to go, hangs up all terminals, and returns when the clients are gone and
-    /// everything is stored, or `limit` is over.
-    pub async fn shut_down(&self, limit: Duration) {
+    /// Tells clients to go, lets `hosts_end`, tells the hosts that are still here to go, and
+    /// returns when all are gone, or `limit` is over.
+    pub async fn shut_down(&self, hosts_end: impl Future<Output = ()>, limit: Duration) {
         self.closing.send_replace(true);
-        let running = self.running();
-        for handle in &running {
-            handle.hang_up();
-        }
         let all = async {
-            for handle in &running {
-                handle.finished().await;
-            }
-            // Each stream has a receiver until it is closed.
+            hosts_end.await;
+            // Each stream and each link has a receiver until it is closed.
             self.closing.closed().await;
+            self.parting.send_replace(true);
+            self.parting.closed().await;
         };
         if tokio::time::timeout(limit, all).await.is_err() {
-            tracing::warn!("some sessions or clients did not end in time");
+            tracing::warn!("some clients or hosts did not go in time");
         }
-    }
-
-    fn running(&self) -> Vec<Arc<SessionHandle>> {
-        let known = self.known();
-        let running = known.slots.values().filter_map(|slot| match slot {
-            Slot::Running(handle) => Some(Arc::clone(handle)),
-            Slot::Over { .. } => None,
-        });
-        running.collect()
     }
 
     /// Whoever shows lists reads them anew.
@@ -187,7 +206,7 @@ impl Slot {
     fn handle(&self) -> Option<Arc<SessionHandle>> {
         match self {
             Self::Running(handle) => Some(Arc::clone(handle)),
-            Self::Over { opened, .. } => opened.upgrade(),
+            Self::Stored { opened, .. } => opened.upgrade(),
         }
     }
 
@@ -195,7 +214,9 @@ impl Slot {
     /// more.
     fn keep_opened(&mut self, loaded: &SessionRecord, handle: &Arc<SessionHandle>) -> bool {
         match self {
-            Self::Over { record, opened } if opened.strong_count() == 0 && **record == *loaded => {
+            Self::Stored { record, opened }
+                if opened.strong_count() == 0 && **record == *loaded =>
+            {
                 *opened = Arc::downgrade(handle);
                 true
             }

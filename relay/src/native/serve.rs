@@ -1,29 +1,35 @@
 //! The relay as a process: opens, serves, and shuts down in order.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use anyhow::Context as _;
 use axum::serve::ListenerExt as _;
 use moorline_shared::time::Time;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, UnixListener};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Semaphore, watch};
-use tokio::task::JoinHandle;
+use tokio::task::JoinSet;
 
 use super::auth::Tokens;
 use super::clock::{Clock, wall_ms};
 use super::config::Config;
-use super::http::{App, Client, Context, router};
+use super::http::{App, Client, Context, local_router, router};
+use super::local_socket;
 use super::metrics::Metrics;
+use super::own_host::{Kind, OwnHost, SOCKET_NAME};
 use super::registry::Registry;
 use super::session::Services;
 use super::store::{Store, Writer};
 use crate::core::auth::{Access, HostPolicy, OriginPolicy, Tickets};
 
-/// What shells get to end after the hang-up, and their output to be stored.
-const SHUTDOWN_LIMIT: Duration = Duration::from_secs(5);
+/// What the sessions of a host in this process get to end after the hang-up, and their output to
+/// be stored.
+const SESSIONS_LIMIT: Duration = Duration::from_secs(5);
+/// What that, and clients and hosts that are told to go, may take.
+const SHUTDOWN_LIMIT: Duration = Duration::from_secs(7);
 /// What open connections get to end after that.
 const DRAIN_LIMIT: Duration = Duration::from_secs(2);
 
@@ -31,8 +37,12 @@ const DRAIN_LIMIT: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub struct Relay {
     listener: TcpListener,
+    /// For its own host, where that is another process.
+    local: Option<UnixListener>,
     app: Arc<App>,
     first_token: Option<String>,
+    data_dir: PathBuf,
+    host: Kind,
 }
 
 impl Relay {
@@ -50,6 +60,14 @@ impl Relay {
         let listener = TcpListener::bind(config.listen)
             .await
             .with_context(|| format!("cannot listen on {}: see `--listen`", config.listen))?;
+        let local = match config.host {
+            Kind::InProcess => None,
+            // The store makes the folder, for its owner alone.
+            Kind::Process { .. } => {
+                drop(open()?);
+                Some(local_socket::listen(&folder.join(SOCKET_NAME)).await?)
+            }
+        };
         let tokens = Tokens::new(open()?, config.token.as_deref());
         let first_token = first_token(&tokens, config.token.is_some())?;
         let painters = std::thread::available_parallelism().map_or(1, |cores| cores.get() / 2);
@@ -61,10 +79,9 @@ impl Relay {
             painters: Semaphore::new(painters.max(1)),
             history: Mutex::new(open()?),
             listing: watch::Sender::new(()),
-            integration: Some(folder.join("shell")),
             metrics,
         });
-        let registry = Registry::open(services).context("cannot read the sessions")?;
+        let registry = Registry::open(services, true).context("cannot read the sessions")?;
         let app = App {
             registry,
             tokens,
@@ -76,7 +93,8 @@ impl Relay {
             frame_ancestors: config.frame_ancestors,
             legacy: config.legacy,
         };
-        Ok(Self { listener, app: Arc::new(app), first_token })
+        let (app, data_dir, host) = (Arc::new(app), config.data_dir, config.host);
+        Ok(Self { listener, local, app, first_token, data_dir, host })
     }
 
     /// Where it listens: with the port that the system chose, where 0 was asked for.
@@ -106,56 +124,70 @@ impl Relay {
                 _ = terminate.recv() => tracing::info!("SIGTERM: shutting down"),
             }
         };
-        let running = self.start();
+        let running = self.start()?;
         signalled().await;
         running.stop(signalled()).await
     }
 
-    /// Serves in the background.
-    #[must_use]
-    pub fn start(self) -> Running {
-        let Self { listener, app, .. } = self;
+    /// Serves in the background, and starts its own host.
+    ///
+    /// # Errors
+    /// Where that has no folder.
+    pub fn start(self) -> anyhow::Result<Running> {
+        let Self { listener, local, app, data_dir, host, .. } = self;
         let registry = Arc::clone(&app.registry);
-        let mut closing = registry.closing();
-        let stopped = async move {
-            // The registry, which holds the sender, outlives this.
-            let _ = closing.wait_for(|closing| *closing).await;
-        };
         // A keystroke is a segment of its own.
         let listener = listener.tap_io(|stream| {
             if let Err(error) = stream.set_nodelay(true) {
                 tracing::debug!(%error, "a connection keeps its delay");
             }
         });
-        let server = axum::serve(listener, router(app)).with_graceful_shutdown(stopped);
-        Running { registry, server: tokio::spawn(server.into_future()) }
+        let mut servers = JoinSet::new();
+        if let Some(local) = local {
+            let server = axum::serve(local, local_router(Arc::clone(&app)));
+            let server = server.with_graceful_shutdown(begun(registry.parting()));
+            servers.spawn(server.into_future());
+        }
+        let server = axum::serve(listener, router(app));
+        let server = server.with_graceful_shutdown(begun(registry.closing()));
+        servers.spawn(server.into_future());
+        let own_host = OwnHost::start(&host, &data_dir, &registry)?;
+        Ok(Running { registry, servers, own_host })
     }
+}
+
+async fn begun(mut shutdown: watch::Receiver<bool>) {
+    // The registry, which holds the sender, outlives this.
+    let _ = shutdown.wait_for(|begun| *begun).await;
 }
 
 /// A relay that serves.
 #[derive(Debug)]
 pub struct Running {
     registry: Arc<Registry>,
-    server: JoinHandle<std::io::Result<()>>,
+    servers: JoinSet<std::io::Result<()>>,
+    own_host: OwnHost,
 }
 
 impl Running {
-    /// Tells clients to go, hangs up the terminals, and returns when everything is stored, within
-    /// seconds, or soon after `hurry`.
+    /// Tells clients to go, ends the sessions of a host in this process, tells other hosts to come
+    /// back later, and returns when everything is stored, within seconds, or soon after `hurry`.
     ///
     /// # Errors
     /// Where the store's thread has panicked.
     pub async fn stop(self, hurry: impl Future<Output = ()>) -> anyhow::Result<()> {
-        let Self { registry, server } = self;
+        let Self { registry, mut servers, own_host } = self;
+        let shut_down = registry.shut_down(own_host.leave(SESSIONS_LIMIT), SHUTDOWN_LIMIT);
         tokio::select! {
-            () = registry.shut_down(SHUTDOWN_LIMIT) => {}
-            () = hurry => tracing::warn!("not waiting for the sessions to end"),
+            () = shut_down => {}
+            () = hurry => tracing::warn!("not waiting for clients and sessions to end"),
         }
         let services = Arc::clone(registry.services());
         let closed = tokio::task::spawn_blocking(move || services.writer.close());
         closed.await.context("the store did not close")?;
         // Requests that came before.
-        let _ = tokio::time::timeout(DRAIN_LIMIT, server).await;
+        let drained = async { while servers.join_next().await.is_some() {} };
+        let _ = tokio::time::timeout(DRAIN_LIMIT, drained).await;
         tracing::info!("everything is stored");
         Ok(())
     }

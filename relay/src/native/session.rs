@@ -1,35 +1,32 @@
 //! One session that is in memory: the sans-IO state behind a lock, and who waits for it.
 //!
 //! The lock is held for moments only and never across an await. Whoever changed something calls
-//! [`Guard::settle`]: it lets session and host talk, writes input to the terminal, starts what must
-//! be done elsewhere, and wakes the clients.
+//! [`Guard::settle`]: it wakes the host's link, marks what must be stored, and wakes the clients.
 
-mod host;
-mod output;
-mod painter;
+mod history;
+mod seat;
 mod storing;
 mod telling;
 
 use std::ops::{Deref, DerefMut};
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use moorline_shared::control::Hosted;
 use moorline_shared::event::Activity;
 use moorline_shared::id::{Seq, SessionId};
 use moorline_shared::log::Log;
 use moorline_shared::message::Snapshot;
-use moorline_shared::rest::{ForkedFrom, SessionStatus, SessionSummary};
+use moorline_shared::rest::{SessionStatus, SessionSummary};
 use moorline_shared::session::Lifecycle;
-use tokio::sync::{Notify, Semaphore, watch};
+use tokio::sync::{Semaphore, watch};
 
 use super::clock::{Clock, wall_ms};
 use super::metrics::Metrics;
 use super::store::{SessionRecord, Store, Writer};
 use crate::core::record::{facts, summary};
 use crate::core::session::Session;
-use host::Heard;
-pub use host::LocalHost;
-pub use painter::paint_history;
+pub use history::paint_history;
+pub use seat::{Leave, Seat};
 
 /// What all sessions of a relay share.
 #[derive(Debug)]
@@ -44,8 +41,6 @@ pub struct Services {
     pub history: Mutex<Store>,
     /// Sent to whenever the list of sessions or projects reads otherwise, but for times.
     pub listing: watch::Sender<()>,
-    /// Where shells' integration scripts are kept, if they are to be used.
-    pub integration: Option<PathBuf>,
     /// What is counted.
     pub metrics: Metrics,
 }
@@ -65,8 +60,6 @@ pub struct SessionHandle {
     state: Mutex<State>,
     /// Sent to whenever a client may have something to be told.
     changed: watch::Sender<()>,
-    /// The terminal may be read again.
-    room: Notify,
 }
 
 /// What the lock guards.
@@ -74,8 +67,8 @@ pub struct SessionHandle {
 pub struct State {
     /// The log, and what clients are told.
     pub session: Session,
-    /// The process, where it runs on this machine.
-    host: Option<LocalHost>,
+    /// The host's, where it is here.
+    link: seat::Link,
     /// What does not change, and the rest as it was stored last.
     record: SessionRecord,
     last_activity_ms: u64,
@@ -93,79 +86,64 @@ struct Listed {
 }
 
 impl SessionHandle {
-    /// A session whose process was just started.
+    /// A session that a host is about to start.
     #[must_use]
-    pub fn started(services: Arc<Services>, record: SessionRecord, host: LocalHost) -> Arc<Self> {
+    pub fn new(services: Arc<Services>, record: SessionRecord) -> Arc<Self> {
         let session = Session::new(facts(&record), record.epoch, record.size);
-        Self::hosted(services, record, session, host, None)
+        Self::with(services, record, session, true)
     }
 
-    /// A session whose process was just started on the log of another one: its picture, and every
-    /// entry after it.
+    /// A session from the store: its picture, and every entry after it. It may be over, or its
+    /// host away.
     #[must_use]
-    pub fn forked(
-        services: Arc<Services>,
-        record: SessionRecord,
-        host: LocalHost,
-        log: Log,
-        picture: Option<Snapshot>,
-        from: &ForkedFrom,
-    ) -> Arc<Self> {
-        let detached = Lifecycle::Detached;
-        let session = Session::restored(facts(&record), log, record.size, detached, picture);
-        Self::hosted(services, record, session, host, Some(from))
-    }
-
-    fn hosted(
-        services: Arc<Services>,
-        record: SessionRecord,
-        mut session: Session,
-        host: LocalHost,
-        from: Option<&ForkedFrom>,
-    ) -> Arc<Self> {
-        session.host_arrived();
-        let handle = Self::with(services, record, session, Some(host));
-        let mut state = handle.lock();
-        if let Some(from) = from {
-            state.tell_forked(from);
-        }
-        state.tell_created();
-        state.settle();
-        handle
-    }
-
-    /// A session that is over, from the store: its picture, and every entry after it.
-    #[must_use]
-    pub fn ended(
+    pub fn restored(
         services: Arc<Services>,
         record: SessionRecord,
         log: Log,
         picture: Option<Snapshot>,
     ) -> Arc<Self> {
         let exit = record.exit.clone().unwrap_or_default();
-        let session =
-            Session::restored(facts(&record), log, record.size, record.lifecycle, picture);
-        Self::with(services, record, session.with_exit(exit), None)
+        let lifecycle = match record.lifecycle {
+            Lifecycle::Live => Lifecycle::Detached,
+            lifecycle => lifecycle,
+        };
+        let session = Session::restored(facts(&record), log, record.size, lifecycle, picture);
+        Self::with(services, record, session.with_exit(exit), false)
     }
 
     fn with(
         services: Arc<Services>,
         record: SessionRecord,
         session: Session,
-        host: Option<LocalHost>,
+        is_new: bool,
     ) -> Arc<Self> {
-        let last_activity_ms = record.last_activity_ms;
-        let storing = storing::Progress::new(host.is_some());
-        let listed = Listed::default();
-        let state =
-            State { session, host, record: record.clone(), last_activity_ms, storing, listed };
-        Arc::new(Self {
-            id: record.id,
-            services,
-            state: Mutex::new(state),
-            changed: watch::Sender::new(()),
-            room: Notify::new(),
-        })
+        let state = State {
+            session,
+            link: seat::Link::default(),
+            record: record.clone(),
+            last_activity_ms: record.last_activity_ms,
+            storing: storing::Progress::new(is_new),
+            listed: Listed::default(),
+        };
+        let changed = watch::Sender::new(());
+        Arc::new(Self { id: record.id, services, state: Mutex::new(state), changed })
+    }
+
+    /// The host has started it.
+    pub fn started(self: &Arc<Self>, hosted: &Hosted) {
+        let mut state = self.lock();
+        state.record.cwd = Some(hosted.cwd.clone());
+        state.record.created_at_ms = hosted.created_at;
+        state.storing.record_changed();
+        state.settle();
+    }
+
+    /// The host has it no more: neither has anyone else.
+    pub fn lose(self: &Arc<Self>) {
+        let mut state = self.lock();
+        state.link.cut();
+        state.session.host_left(true);
+        state.settle();
     }
 
     /// Its id.
@@ -214,7 +192,7 @@ impl SessionHandle {
         let size = state.session.size();
         SessionStatus {
             mode: summary.driver.clone(),
-            pid: state.host.as_ref().map(LocalHost::pid),
+            pid: status.pid,
             uptime: status.uptime,
             epoch: log.epoch(),
             head: log.head(),
@@ -236,15 +214,6 @@ impl SessionHandle {
     pub fn delete(self: &Arc<Self>) {
         let mut state = self.lock();
         state.session.delete();
-        state.settle();
-    }
-
-    /// Ends the process, as a closed terminal window does.
-    pub fn hang_up(self: &Arc<Self>) {
-        let mut state = self.lock();
-        if let Some(host) = &mut state.host {
-            host.close();
-        }
         state.settle();
     }
 
@@ -288,11 +257,9 @@ impl Guard<'_> {
     }
 
     /// Carries out what follows from a change that one client made, who looks for its answer
-    /// itself; wakes the others where they are concerned. The lock is kept.
+    /// itself. The lock is kept.
     pub fn settle_for_one(&mut self) {
-        if self.carry_out() == Heard::More {
-            self.handle.wake();
-        }
+        self.carry_out();
     }
 
     /// Carries out what follows from progress of the store, which is no client's concern.
@@ -300,29 +267,28 @@ impl Guard<'_> {
         self.carry_out();
         let (handle, finished) = (self.handle, self.is_finished());
         drop(self);
-        handle.room.notify_one();
         if finished {
             handle.wake();
         }
     }
 
-    fn carry_out(&mut self) -> Heard {
+    fn carry_out(&mut self) {
         let handle = self.handle;
         let state = &mut *self.state;
-        let heard = state.converse(&handle.services.metrics);
+        state.collect_commands();
         if state.reads_otherwise() {
             handle.services.listing.send_replace(());
         }
-        host::start_waiting(handle, state);
-        painter::start(handle, state);
-        state.leave_when_done();
         if state.mark() {
             handle.services.writer.mark(Arc::<SessionHandle>::clone(handle));
         }
         if state.hurry() {
             handle.services.writer.hurry();
         }
-        heard
+        if state.session.lifecycle().is_over() {
+            // It may be stored by now, and the host free to go.
+            state.link.wake();
+        }
     }
 }
 
@@ -332,17 +298,8 @@ impl State {
         self.last_activity_ms = wall_ms();
     }
 
-    /// A process that has ended, with its last picture painted, leaves nothing behind but its log.
-    fn leave_when_done(&mut self) {
-        let over = self.session.lifecycle().is_over();
-        if over && self.host.as_ref().is_some_and(LocalHost::is_done) {
-            self.host = None;
-            self.session.host_left(true);
-        }
-    }
-
     fn is_finished(&self) -> bool {
-        let over = self.session.lifecycle().is_over() && self.host.is_none();
+        let over = self.session.lifecycle().is_over() && !self.link.is_up();
         self.session.is_deleted() || (over && self.is_stored())
     }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use futures_util::{SinkExt as _, StreamExt as _};
 use moorline_relay::native::config::Config;
+use moorline_relay::native::own_host::Kind;
 use moorline_relay::native::serve::{Relay, Running};
 use moorline_shared::frame::Frame;
 use moorline_shared::id::Seq;
@@ -34,10 +35,11 @@ impl Server {
             frame_ancestors: vec!["'self'".into()],
             dist: Some(data_dir.join("dist")),
             legacy: true,
+            host: Kind::InProcess,
         };
         let relay = Relay::open(config).await.unwrap();
         let address = relay.address().unwrap().to_string();
-        Self { address, running: relay.start() }
+        Self { address, running: relay.start().unwrap() }
     }
 
     pub(crate) async fn stop(self) {

@@ -2,14 +2,18 @@
 
 use std::io::{IsTerminal as _, Write as _};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
+use moorline_host::daemon::StateDir;
+use moorline_shared::control::local_host;
 use tracing_subscriber::EnvFilter;
 
+use super::host::detached_arguments;
 use super::{DataDir, address_to_open};
 use crate::core::api::csp::DEFAULT_FRAME_ANCESTORS;
 use crate::native::config::Config;
+use crate::native::own_host::{Kind, SOCKET_NAME};
 use crate::native::serve::Relay;
 
 /// Run a relay on this machine, and the sessions that it starts.
@@ -63,6 +67,11 @@ pub(super) struct Options {
     #[arg(long, env = "MOORLINE_DIST", value_name = "DIR")]
     dist: Option<PathBuf>,
 
+    /// Run the sessions in the relay's own process: they end with it. Otherwise a host, which is a
+    /// process of its own, runs them and outlives the relay; `moorline host stop` ends it.
+    #[arg(long, env = "MOORLINE_IN_PROCESS", value_parser = clap::builder::FalseyValueParser::new())]
+    in_process: bool,
+
     /// Do not serve the deprecated routes under /claude/api/claude.
     #[arg(long, env = "MOORLINE_NO_LEGACY", value_parser = clap::builder::FalseyValueParser::new())]
     no_legacy: bool,
@@ -99,16 +108,28 @@ fn config(options: Options) -> anyhow::Result<Config> {
     if options.token.as_ref().is_some_and(|token| token.len() < 16) {
         bail!("MOORLINE_TOKEN is too short to be secret: use 16 characters or more");
     }
+    let data_dir = options.data_dir.path()?;
+    let host = if options.in_process { Kind::InProcess } else { process(&data_dir)? };
     Ok(Config {
         listen: options.listen,
-        data_dir: options.data_dir.path()?,
+        data_dir,
         token: options.token,
         allow_origins: options.allow_origins,
         allow_hosts: options.allow_hosts,
         frame_ancestors: options.frame_ancestors,
         dist: options.dist,
         legacy: !options.no_legacy,
+        host,
     })
+}
+
+/// A host of its own process, which dials this relay by its socket.
+fn process(data_dir: &Path) -> anyhow::Result<Kind> {
+    let state = StateDir::new(data_dir)?;
+    let relay = format!("unix:{}", state.path().join(SOCKET_NAME).display());
+    let arguments = detached_arguments(&relay, &local_host(), &state);
+    let program = std::env::current_exe().context("the path of this program is not known")?;
+    Ok(Kind::Process { program, arguments })
 }
 
 /// Tells on stdout where the relay is and how to get in: the only time that a new token is shown.

@@ -81,7 +81,7 @@ pub(super) enum Naming {}
 impl IntoResponses for Naming {
     fn responses() -> Answers {
         errors(&[
-            (404, "There is no such project: `no_such_project`."),
+            (404, "There is no such project or host: `no_such_project`, `no_such_host`."),
             (409, "The id is taken: `exists`."),
         ])
     }
@@ -94,8 +94,21 @@ impl IntoResponses for Starting {
     fn responses() -> Answers {
         errors(&[
             (429, "As many sessions run as may: `overloaded`."),
-            (503, "The relay is shutting down: `overloaded`."),
+            (
+                503,
+                "No host is there to start it: `host_offline`; or the relay is shutting down: \
+                `overloaded`.",
+            ),
         ])
+    }
+}
+
+/// Of every route that asks a session's host.
+pub(super) enum Asking {}
+
+impl IntoResponses for Asking {
+    fn responses() -> Answers {
+        errors(&[(503, "The session's host is away: `host_offline`.")])
     }
 }
 

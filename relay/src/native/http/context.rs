@@ -1,12 +1,10 @@
-//! The files that sessions work with. Those that prompts named are known until the relay ends.
+//! The files that prompts named, which are known until the relay ends.
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use moorline_host::context::{FILES, by_convention, by_prompt};
+use moorline_host::context::FILES;
 use moorline_shared::id::SessionId;
-use moorline_shared::rest::ContextFile;
 
 /// See the module.
 #[derive(Debug, Default)]
@@ -33,27 +31,9 @@ impl Context {
         self.named().remove(id);
     }
 
-    /// The files that are there now: those that prompts named, the last first, then those that
-    /// agents read in the session's folder and above, up to `top`.
-    pub(super) async fn files(
-        &self,
-        id: &SessionId,
-        folder: Option<String>,
-        top: Option<String>,
-    ) -> Vec<ContextFile> {
-        let named = self.named().get(id).cloned().unwrap_or_default();
-        let look = move || {
-            let home = || std::env::home_dir().unwrap_or_default();
-            let folder = folder.map_or_else(home, PathBuf::from);
-            let mut files = by_prompt(&folder, named.iter().rev().map(String::as_str));
-            for file in by_convention(&folder, top.as_deref().map(Path::new)) {
-                if files.iter().all(|other| other.path != file.path) {
-                    files.push(file);
-                }
-            }
-            files
-        };
-        tokio::task::spawn_blocking(look).await.unwrap_or_default()
+    /// Those that prompts named, the last one first.
+    pub(super) fn of(&self, id: &SessionId) -> Vec<String> {
+        self.named().get(id).into_iter().flatten().rev().cloned().collect()
     }
 
     fn named(&self) -> MutexGuard<'_, HashMap<SessionId, Vec<String>>> {

@@ -29,7 +29,8 @@ pub(super) const DEPRECATED: &str = "Deprecated";
         (name = "Events", description = "Event streams, for `EventSource`."),
         (name = "Projects", description = "Named folders that sessions belong to."),
         (name = "Terminals", description = "Sessions that are read by polling."),
-        (name = "Access", description = "What browsers bring instead of a header."),
+        (name = "Hosts", description = "The machines that run sessions."),
+        (name = "Access", description = "Tokens, and what browsers bring instead of a header."),
         (name = "Relay", description = "The relay itself."),
     ),
 )]
@@ -82,6 +83,11 @@ impl Document {
     pub(super) fn of(document: &OpenApi) -> Self {
         let json = document.to_json().expect("texts, numbers and maps of them always encode");
         Self(json.into())
+    }
+
+    /// As text.
+    pub(super) fn into_text(self) -> Bytes {
+        self.0
     }
 }
 

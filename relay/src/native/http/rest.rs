@@ -1,23 +1,25 @@
 //! The REST API.
 
 pub(super) mod access;
+pub(super) mod hosts;
 pub(super) mod metrics;
 pub(super) mod projects;
 pub(super) mod session;
 pub(super) mod sessions;
 pub(super) mod terminals;
+pub(super) mod tokens;
 
 use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use moorline_host::pty::SpawnError;
 use moorline_shared::id::SessionId;
 use moorline_shared::message::Scope;
 use moorline_shared::rest::Health;
 
 use super::error::ApiError;
 use super::{App, Caller};
+use crate::native::hosts::HostError;
 use crate::native::registry::CreateError;
 use crate::native::session::SessionHandle;
 
@@ -51,14 +53,26 @@ pub(super) fn refused(error: CreateError) -> ApiError {
     match error {
         CreateError::TooMany => ApiError::overloaded(error),
         CreateError::ShuttingDown => ApiError::unavailable(error),
-        CreateError::Spawn(SpawnError::System(_))
-        | CreateError::Random(_)
-        | CreateError::Store(_) => ApiError::internal(&error),
+        CreateError::Task(_) | CreateError::Random(_) | CreateError::Store(_) => {
+            ApiError::internal(&error)
+        }
         CreateError::Exists(id) => ApiError::exists(&id),
         CreateError::NoSuchProject(id) => ApiError::no_project(&id),
         CreateError::Trimmed(_) => ApiError::trimmed(error),
-        CreateError::UnknownDriver(_) | CreateError::NoSuchEntry { .. } | CreateError::Spawn(_) => {
-            ApiError::bad_request(error)
+        CreateError::Host(error) => host_error(&error),
+        CreateError::Failed { id, code, message } => ApiError::not_started(&code, &message, &id),
+        CreateError::UnknownDriver { .. }
+        | CreateError::EmptyCommand
+        | CreateError::NoSuchEntry { .. } => ApiError::bad_request(error),
+    }
+}
+
+/// Why a host was not asked, or did not answer.
+pub(super) fn host_error(error: &HostError) -> ApiError {
+    match error {
+        HostError::Unknown(_) => ApiError::no_host(error),
+        HostError::Away(_) | HostError::NoneHere | HostError::Silent(_) => {
+            ApiError::host_offline(error)
         }
     }
 }

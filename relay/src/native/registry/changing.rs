@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use moorline_shared::control::ToHost;
 use moorline_shared::event::{Event, kind};
 use moorline_shared::id::{ProjectId, SessionId};
 use serde_json::json;
@@ -83,22 +84,30 @@ impl Registry {
         }
     }
 
-    /// Ends and forgets a session. False where there is none with this id.
+    /// Ends and forgets a session, here and, now or when it is back, on its host. False where there
+    /// is none with this id.
     ///
     /// # Errors
     /// [`StoreError`] where its rows could not be removed.
     pub async fn delete(self: &Arc<Self>, id: &SessionId) -> Result<bool, StoreError> {
-        let (slot, parent) = {
+        let (slot, host, parent) = {
             let mut known = self.known();
             let Some(slot) = known.slots.remove(id) else { return Ok(false) };
             known.busy.insert(id.clone());
             let parent = known.beside.remove(id);
-            (slot, parent.and_then(|parent| known.slots.get(&parent)?.handle()))
+            let host = slot.host();
+            if let Some(host) = &host {
+                known.deleted.insert(id.clone(), host.clone());
+            }
+            (slot, host, parent.and_then(|parent| known.slots.get(&parent)?.handle()))
         };
         // Until its rows are gone no other session may have the id, even if who asked goes away.
         let claim = Claim::new(self, id.clone());
         if let Some(handle) = slot.handle() {
             handle.delete();
+        }
+        if let Some(host) = &host {
+            self.hosts.tell(host, ToHost::Forget { session_id: id.clone() });
         }
         if let Some(parent) = parent {
             tell_closed(&parent, id);
@@ -107,7 +116,10 @@ impl Registry {
         tracing::info!(session = %id, "deleted");
         let removed = self.services.writer.run(move |store| {
             let id = &claim.id;
-            store.transaction(|store| store.delete_session(id))?;
+            store.transaction(|store| {
+                store.delete_session(id)?;
+                host.map_or(Ok(()), |host| store.put_deleted(id, &host, wall_ms()))
+            })?;
             store.give_back_space()
         });
         removed.await.map(|()| true)
@@ -134,7 +146,7 @@ impl Slot {
         change_handle: impl FnOnce(&Arc<SessionHandle>),
     ) -> Option<SessionRecord> {
         let handle = self.handle();
-        if let Self::Over { record, .. } = self {
+        if let Self::Stored { record, .. } = self {
             change_record(record);
             if handle.is_none() {
                 return Some((**record).clone());

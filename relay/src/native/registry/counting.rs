@@ -34,7 +34,7 @@ impl Registry {
         for (id, slot) in &self.known().slots {
             let mut lifecycle = match slot {
                 Slot::Running(_) => Lifecycle::Live,
-                Slot::Over { record, .. } => record.lifecycle,
+                Slot::Stored { record, .. } => record.lifecycle,
             };
             if let Some(handle) = slot.handle() {
                 let state = handle.lock();

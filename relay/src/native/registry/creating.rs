@@ -1,23 +1,31 @@
 //! Starting sessions.
 
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
-use moorline_host::pty::{Pty, Spawn, SpawnError};
+use moorline_shared::control::{Facts, Fork, Hosted, Start, ToHost};
 use moorline_shared::event::{Event, kind};
-use moorline_shared::id::{Epoch, ProjectId, Seq, SessionId};
+use moorline_shared::id::{Epoch, HostId, ProjectId, Seq, SessionId};
 use moorline_shared::limits::SESSIONS_PER_HOST;
 use moorline_shared::rest::CreateSession;
 use moorline_shared::session::{Lifecycle, Size};
 use serde_json::json;
+use tokio::sync::oneshot;
+use tokio::time::timeout;
 
+use super::hosting::Starting;
 use super::{Known, Registry, Slot};
 use crate::native::clock::wall_ms;
-use crate::native::session::{LocalHost, SessionHandle};
+use crate::native::hosts::{Answer, HostError};
+use crate::native::session::SessionHandle;
 use crate::native::store::{SessionRecord, StoreError};
 
-/// The only driver of this relay's own host.
-pub(super) const DRIVER: &str = "pty";
+/// What is started where nothing else is asked for.
+const DRIVER: &str = "pty";
+/// How long a host that has started a session may take to publish it.
+const PUBLISH_PATIENCE: Duration = Duration::from_secs(5);
+/// How long a host that was lost with its answer may take to be back and tell.
+const RETURN_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Why a session was not created.
 #[derive(Debug, thiserror::Error)]
@@ -25,18 +33,39 @@ pub enum CreateError {
     /// As many run as may.
     #[error("{SESSIONS_PER_HOST} sessions run already: end one first")]
     TooMany,
-    /// The driver is not known here.
-    #[error("no driver `{0}` here: this relay has `{DRIVER}`")]
-    UnknownDriver(String),
+    /// The host does not have the driver.
+    #[error("no driver `{driver}` here: the host has `{has}`")]
+    UnknownDriver {
+        /// What was asked for.
+        driver: String,
+        /// What there is.
+        has: String,
+    },
+    /// It names a command without a program.
+    #[error("the command is empty: name a program, or leave the command out for a login shell")]
+    EmptyCommand,
+    /// No host can be asked.
+    #[error(transparent)]
+    Host(#[from] HostError),
+    /// The host did not start it.
+    #[error("{message}")]
+    Failed {
+        /// Which session.
+        id: SessionId,
+        /// Stable: `bad_request`, `overloaded`, `exists`, `internal`.
+        code: String,
+        /// For people.
+        message: String,
+    },
+    /// Who was to start it has panicked.
+    #[error("it could not be started: {0}")]
+    Task(#[from] tokio::task::JoinError),
     /// Another session has the id.
     #[error("there is a session {0} already: choose another id, or none")]
     Exists(SessionId),
     /// It is to belong to a project that is not there.
     #[error("there is no project {0}")]
     NoSuchProject(ProjectId),
-    /// Its process could not be started.
-    #[error(transparent)]
-    Spawn(#[from] SpawnError),
     /// What it is to begin with cannot be read or stored.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -84,6 +113,7 @@ impl Drop for Claim {
 pub(super) struct Plan {
     pub(super) record: SessionRecord,
     pub(super) claim: Claim,
+    pub(super) host: HostId,
 }
 
 impl Registry {
@@ -95,11 +125,15 @@ impl Registry {
         self: &Arc<Self>,
         wanted: CreateSession,
     ) -> Result<Arc<SessionHandle>, CreateError> {
-        let plan = self.plan(wanted)?;
+        let plan = self.plan(wanted).await?;
         let registry = Arc::clone(self);
         // Who asked may go away halfway: a session is started whole, or not at all.
-        let started = tokio::spawn(async move { registry.start(plan).await }).await;
-        started.map_err(|error| SpawnError::System(std::io::Error::other(error)))?
+        tokio::spawn(async move {
+            let handle = SessionHandle::new(Arc::clone(&registry.services), plan.record.clone());
+            registry.start(plan, &handle, None).await?;
+            Ok(handle)
+        })
+        .await?
     }
 
     /// Starts what a session was started with again, in the folder that it is in now.
@@ -141,17 +175,21 @@ impl Registry {
     }
 
     /// Claims the id, and checks what can be checked at once.
-    pub(super) fn plan(self: &Arc<Self>, wanted: CreateSession) -> Result<Plan, CreateError> {
-        let driver = wanted.driver.clone().unwrap_or_else(|| DRIVER.to_owned());
-        if driver != DRIVER {
-            return Err(CreateError::UnknownDriver(driver));
-        }
+    pub(super) async fn plan(self: &Arc<Self>, wanted: CreateSession) -> Result<Plan, CreateError> {
         if *self.closing.borrow() {
             return Err(CreateError::ShuttingDown);
         }
-        let mut record = record(wanted, driver)?;
+        // What is wrong with the wish does not depend on who is here.
+        let mut record = record(wanted)?;
+        let host = self.hosts.choose(record.host.as_ref()).await?;
+        let has = self.hosts.drivers(&host);
+        if !has.contains(&record.driver) {
+            let (driver, has) = (record.driver, has.join("`, `"));
+            return Err(CreateError::UnknownDriver { driver, has });
+        }
+        record.host = Some(host.clone());
         let mut known = self.known();
-        if known.running() + known.busy.len() >= SESSIONS_PER_HOST {
+        if known.running_on(&host) + known.busy.len() >= SESSIONS_PER_HOST {
             return Err(CreateError::TooMany);
         }
         if let Some(id) = &record.project {
@@ -164,46 +202,81 @@ impl Registry {
             return Err(CreateError::Exists(id));
         }
         drop(known);
-        Ok(Plan { record, claim: Claim::new(self, id) })
+        Ok(Plan { record, claim: Claim::new(self, id), host })
     }
 
-    async fn start(self: Arc<Self>, plan: Plan) -> Result<Arc<SessionHandle>, CreateError> {
-        let Plan { mut record, claim } = plan;
-        let pty = self.spawn(&record).await?;
-        record.cwd = Some(pty.cwd.to_string_lossy().into_owned());
+    /// Has the host start a session, and lets it be found once it runs.
+    pub(super) async fn start(
+        self: &Arc<Self>,
+        plan: Plan,
+        handle: &Arc<SessionHandle>,
+        fork: Option<Fork>,
+    ) -> Result<(), CreateError> {
+        let Plan { record, claim, host } = plan;
+        let (told, hello) = oneshot::channel();
+        let starting =
+            Starting { host: host.clone(), handle: Arc::clone(handle), told: Some(told) };
+        let begun = Begun::new(self, &claim.id, starting);
+        let hosted = self.ask_to_start(&host, &record, fork, hello).await?;
+        handle.started(&hosted);
+        tracing::info!(session = %claim.id, %host, pid = hosted.pid, "started");
+        self.run(&claim.id, handle);
+        drop(begun);
+        drop(claim);
+        self.list_changed();
+        published(handle).await;
         // Whoever is told of a session finds it, whatever happens to the relay next.
-        let row = record.clone();
-        if let Err(error) = self.services.writer.run(move |store| store.put_session(&row)).await {
-            tracing::error!(session = %record.id, %error, "started, but it is not stored yet");
+        let row = handle.record();
+        let stored = self.services.writer.run(move |store| {
+            store.remove_deleted(&row.id)?;
+            store.put_session(&row)
+        });
+        if let Err(error) = stored.await {
+            tracing::error!(session = %handle.id(), %error, "started, but it is not stored yet");
         }
-        let (host, services) = (
-            LocalHost::new(record.epoch, record.size, pty.writer.clone()),
-            Arc::clone(&self.services),
-        );
-        let handle = SessionHandle::started(services, record, host);
-        self.run(claim, &handle, pty);
-        Ok(handle)
+        Ok(())
     }
 
-    /// Starts the process of a session.
-    pub(super) async fn spawn(&self, record: &SessionRecord) -> Result<Pty, CreateError> {
-        let spawn = Spawn {
-            command: (!record.command.is_empty()).then(|| record.command.clone()),
-            cwd: record.cwd.clone().map(PathBuf::from),
-            env: record.env.clone(),
-            size: record.size,
-            integration: self.services.integration.clone(),
-        };
-        // Starting a process blocks for a millisecond or so.
-        let started = tokio::task::spawn_blocking(move || Pty::spawn(&spawn)).await;
-        Ok(started.map_err(|error| SpawnError::System(std::io::Error::other(error)))??)
+    async fn ask_to_start(
+        &self,
+        host: &HostId,
+        record: &SessionRecord,
+        fork: Option<Fork>,
+        hello: oneshot::Receiver<Hosted>,
+    ) -> Result<Hosted, CreateError> {
+        let session = Box::new(start(record, fork));
+        let asked = self.hosts.ask(host, |request| ToHost::Start { request, session }).await;
+        match asked {
+            Ok(Answer::Started(hosted)) => Ok(*hosted),
+            Ok(Answer::Failed { code, message }) => {
+                Err(CreateError::Failed { id: record.id.clone(), code, message })
+            }
+            Err(HostError::Silent(_)) => match timeout(RETURN_PATIENCE, hello).await {
+                Ok(Ok(hosted)) => Ok(hosted),
+                _ => {
+                    self.give_up(host, &record.id).await;
+                    Err(HostError::Silent(host.clone()).into())
+                }
+            },
+            Err(error) => Err(error.into()),
+            Ok(Answer::Files(_)) => Err(HostError::Silent(host.clone()).into()),
+        }
     }
 
-    /// Lets a session whose process was started be found, and follows its terminal.
-    pub(super) fn run(self: &Arc<Self>, claim: Claim, handle: &Arc<SessionHandle>, pty: Pty) {
-        let Pty { reader, writer, .. } = pty;
-        let id = claim.id.clone();
-        tracing::info!(session = %id, pid = writer.pid(), "started");
+    /// Nobody waits for a session any more that a host may have started.
+    async fn give_up(&self, host: &HostId, id: &SessionId) {
+        self.known().deleted.insert(id.clone(), host.clone());
+        self.hosts.tell(host, ToHost::Forget { session_id: id.clone() });
+        let (id, host) = (id.clone(), host.clone());
+        let stored =
+            self.services.writer.run(move |store| store.put_deleted(&id, &host, wall_ms()));
+        if let Err(error) = stored.await {
+            tracing::error!(%error, "a session that did not start in time may be left on its host");
+        }
+    }
+
+    /// Lets a session that was started be found.
+    fn run(self: &Arc<Self>, id: &SessionId, handle: &Arc<SessionHandle>) {
         {
             let mut known = self.known();
             // Its project may have been deleted meanwhile.
@@ -211,18 +284,66 @@ impl Registry {
             if project.is_some_and(|project| !known.projects.contains_key(&project)) {
                 handle.move_to(None);
             }
+            // A session of another time, which had the id.
+            known.deleted.remove(id);
             known.slots.insert(id.clone(), Slot::Running(Arc::clone(handle)));
         }
-        drop(claim);
-        self.list_changed();
-        tokio::spawn(Arc::clone(handle).follow(reader, writer));
-        tokio::spawn(Arc::clone(self).retire(id, Arc::clone(handle)));
+        tokio::spawn(Arc::clone(self).retire(id.clone(), Arc::clone(handle)));
+    }
+}
+
+/// A session among those that hosts are starting, for as long as this is.
+struct Begun<'a> {
+    registry: &'a Registry,
+    id: &'a SessionId,
+}
+
+impl<'a> Begun<'a> {
+    fn new(registry: &'a Registry, id: &'a SessionId, starting: Starting) -> Self {
+        registry.known().starting.insert(id.clone(), starting);
+        Self { registry, id }
+    }
+}
+
+impl Drop for Begun<'_> {
+    fn drop(&mut self) {
+        self.registry.known().starting.remove(self.id);
+    }
+}
+
+/// Waits until the session is published, but not for ever: it runs.
+async fn published(handle: &Arc<SessionHandle>) {
+    let mut changed = handle.subscribe();
+    let published = async {
+        let is_away = || handle.lock().session.lifecycle() == Lifecycle::Detached;
+        while is_away() && changed.changed().await.is_ok() {}
+    };
+    if timeout(PUBLISH_PATIENCE, published).await.is_err() {
+        tracing::warn!(session = %handle.id(), "started, but not published yet");
+    }
+}
+
+/// What the host is asked for.
+fn start(record: &SessionRecord, fork: Option<Fork>) -> Start {
+    Start {
+        session_id: record.id.clone(),
+        facts: Facts {
+            name: record.name.clone(),
+            project: record.project.clone(),
+            driver: record.driver.clone(),
+            command: record.command.clone(),
+            env: record.env.clone(),
+            size: record.size,
+        },
+        cwd: record.cwd.clone(),
+        fork,
     }
 }
 
 impl Known {
-    fn running(&self) -> usize {
-        self.slots.values().filter(|slot| matches!(slot, Slot::Running(_))).count()
+    fn running_on(&self, host: &HostId) -> usize {
+        let of_host = |slot: &&Slot| slot.host().as_ref() == Some(host) && !slot.is_over();
+        self.slots.values().filter(of_host).count()
     }
 }
 
@@ -253,13 +374,12 @@ fn name_after(name: &str, suffix: &str) -> String {
     format!("{}{suffix}", name.strip_suffix(&suffix).unwrap_or(name))
 }
 
-/// The folder that a session is in, while it is there; else the one that it started in.
+/// The folder that a session is in; else the one that it started in.
 fn folder_of(source: &Arc<SessionHandle>) -> Option<String> {
-    let current = source.summary().cwd.filter(|folder| Path::new(folder).is_dir());
-    current.or_else(|| source.record().cwd)
+    source.summary().cwd
 }
 
-fn record(wanted: CreateSession, driver: String) -> Result<SessionRecord, CreateError> {
+fn record(wanted: CreateSession) -> Result<SessionRecord, CreateError> {
     let id = match wanted.session_id {
         Some(id) => id,
         None => SessionId::from_random(random()?),
@@ -272,21 +392,22 @@ fn record(wanted: CreateSession, driver: String) -> Result<SessionRecord, Create
     };
     // A command without a program is an error; no command is a shell.
     if wanted.command.as_ref().is_some_and(Vec::is_empty) {
-        return Err(SpawnError::EmptyCommand.into());
+        return Err(CreateError::EmptyCommand);
     }
     Ok(SessionRecord {
         id,
-        epoch: Epoch(now),
+        // Its host begins the log.
+        epoch: Epoch(0),
         name: wanted.name.filter(|name| !name.is_empty()),
         project: wanted.project,
-        driver,
+        driver: wanted.driver.unwrap_or_else(|| DRIVER.to_owned()),
         command: wanted.command.unwrap_or_default(),
         cwd: wanted.cwd.filter(|cwd| !cwd.is_empty()),
         env: wanted.env,
         size: size.clamped(),
         created_at_ms: now,
         last_activity_ms: now,
-        lifecycle: Lifecycle::Live,
+        lifecycle: Lifecycle::Detached,
         exit: None,
         head: Seq::ZERO,
         host: wanted.host,

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use moorline_host::pty::{Pty, SpawnError};
 use moorline_host::screen::Screen;
+use moorline_shared::control::Fork;
 use moorline_shared::id::{Epoch, Seq, SessionId};
 use moorline_shared::limits::SEGMENT_BYTES;
 use moorline_shared::log::Entry;
@@ -12,7 +12,8 @@ use moorline_shared::rest::{ForkSession, ForkedFrom};
 
 use super::creating::{Plan, again};
 use super::{CreateError, Registry, restore};
-use crate::native::session::{LocalHost, Services, SessionHandle};
+use crate::native::clock::wall_ms;
+use crate::native::session::{Services, SessionHandle};
 use crate::native::store::{SessionRecord, StoreError};
 
 impl Registry {
@@ -35,15 +36,16 @@ impl Registry {
             }
             ForkedFrom { session_id: source.id().clone(), epoch: log.epoch(), seq }
         };
-        let mut plan = self.plan(again(source, wanted.name, "fork"))?;
+        let mut plan = self.plan(again(source, wanted.name, "fork")).await?;
         plan.record.head = from.seq;
+        plan.record.epoch = Epoch(wall_ms());
         let (registry, source) = (Arc::clone(self), Arc::clone(source));
         // Who asked may go away halfway: a session is started whole, or not at all.
-        let started = tokio::spawn(async move {
+        tokio::spawn(async move {
             let handle = registry.start_fork(&source, plan, &from).await?;
             Ok((handle, from))
-        });
-        started.await.map_err(|error| SpawnError::System(std::io::Error::other(error)))?
+        })
+        .await?
     }
 
     async fn start_fork(
@@ -52,22 +54,21 @@ impl Registry {
         plan: Plan,
         from: &ForkedFrom,
     ) -> Result<Arc<SessionHandle>, CreateError> {
-        let Plan { record, claim } = plan;
+        let record = plan.record.clone();
         self.wait_until_stored(source, from.seq).await?;
-        let begun = match self.copy(&record, from).await {
-            Ok(picture) => self.spawn(&record).await.map(|pty| (picture, pty)),
-            Err(error) => Err(error),
+        let begun = async {
+            let picture = self.copy(&record, from).await?;
+            let handle = self.forked(&record).await?;
+            let (epoch, from, picture) = (record.epoch, from.clone(), Some(picture));
+            let fork = Fork { epoch, from, picture, output: Vec::new() };
+            self.start(plan, &handle, Some(fork)).await?;
+            Ok(handle)
         };
-        let (picture, pty) = match begun {
-            Ok(begun) => begun,
-            Err(error) => {
-                self.forget_copy(record.id).await;
-                return Err(error);
-            }
-        };
-        let handle = self.forked(record, from, &picture, &pty).await?;
-        self.run(claim, &handle, pty);
-        Ok(handle)
+        let begun = begun.await;
+        if begun.is_err() {
+            self.forget_copy(record.id).await;
+        }
+        begun
     }
 
     /// Only what is stored can be copied.
@@ -126,20 +127,13 @@ impl Registry {
         painted
     }
 
-    async fn forked(
-        self: &Arc<Self>,
-        record: SessionRecord,
-        from: &ForkedFrom,
-        picture: &Snapshot,
-        pty: &Pty,
-    ) -> Result<Arc<SessionHandle>, CreateError> {
+    async fn forked(&self, record: &SessionRecord) -> Result<Arc<SessionHandle>, CreateError> {
         let (services, row) = (Arc::clone(&self.services), record.clone());
         let load = move || services.read(|store| restore(store, &row));
         let loaded = tokio::task::spawn_blocking(load).await.unwrap_or(Err(StoreError::Closed));
-        let (log, picture_then) = loaded?;
-        let host = LocalHost::forked(record.epoch, record.size, picture, pty.writer.clone());
+        let (log, picture) = loaded?;
         let services = Arc::clone(&self.services);
-        Ok(SessionHandle::forked(services, record, host, log, picture_then, from))
+        Ok(SessionHandle::restored(services, record.clone(), log, picture))
     }
 
     async fn forget_copy(&self, id: SessionId) {

@@ -43,7 +43,7 @@ impl Slot {
     fn summary(&self) -> SessionSummary {
         match self {
             Self::Running(handle) => handle.summary(),
-            Self::Over { record, opened } => match opened.upgrade() {
+            Self::Stored { record, opened } => match opened.upgrade() {
                 Some(handle) => handle.summary(),
                 None => summary(record, 0),
             },

@@ -144,7 +144,7 @@ impl Slot {
         let of = |record: &SessionRecord| record.project.as_ref() == Some(project);
         match self {
             Self::Running(handle) => of(&handle.record()),
-            Self::Over { record, .. } => of(record),
+            Self::Stored { record, .. } => of(record),
         }
     }
 }

@@ -83,7 +83,7 @@ impl State {
 
     fn picture_is_due(&self) -> bool {
         let much = self.storing.bytes_since_picture > Keeping::NATIVE.picture_every_bytes;
-        (much || self.host.is_none()) && self.session.picture_to_store().is_some()
+        (much || !self.link.is_up()) && self.session.picture_to_store().is_some()
     }
 }
 

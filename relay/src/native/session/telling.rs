@@ -3,17 +3,13 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use moorline_host::marks::ShellState;
-use moorline_shared::event::{Activity, Event, Status, kind};
-use moorline_shared::frame::Frame;
+use moorline_shared::event::{Event, kind};
 use moorline_shared::id::{Cursor, Epoch, ProjectId, Seq};
 use moorline_shared::log::Entry;
 use moorline_shared::publish::{RequestId, WriteRefused};
-use moorline_shared::rest::ForkedFrom;
-use moorline_shared::session::ExitStatus;
 use serde::Serialize;
 
-use super::{SessionHandle, State};
+use super::SessionHandle;
 use crate::native::clock::wall_ms;
 use crate::native::store::StoreError;
 
@@ -21,15 +17,6 @@ use crate::native::store::StoreError;
 const SHOWN_CHARS: usize = 100;
 /// What is loaded of a stored log at a time.
 const LOAD_BYTES: u64 = 512 * 1024;
-
-/// Ends what a program may have begun on a terminal, on a line of its own and without moving the
-/// cursor before that: an unfinished sequence (CAN), the alternate screen (the cursor that it
-/// restores is saved right before, for a screen that is not there), origin mode and margins
-/// (which send the cursor home), all that a soft reset knows, character sets and attributes,
-/// then the modes of keys, mouse, focus, paste and synchronized output.
-const PLAIN_SCREEN: &[u8] =
-    b"\x18\x1b7\x1b[?1049l\x1b7\x1b[?6l\x1b[r\x1b8\x1b[!p\x1b(B\x0f\x1b[m\x1b[4l\x1b[20l\
-    \x1b[?1;9;1000;1002;1003;1004;1005;1006;1015;2004;2026l\x1b[?7;25h\x1b>\x1b[=0u\r\n";
 
 impl SessionHandle {
     /// Types something, and appends the event where it is taken.
@@ -162,90 +149,5 @@ impl Waiting<'_> {
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
         self.session.lock().session.forget_request(self.request);
-    }
-}
-
-impl State {
-    /// The first entries of a log.
-    pub(super) fn tell_created(&mut self) {
-        #[derive(Serialize)]
-        #[serde(rename_all = "camelCase")]
-        struct Created<'a> {
-            mode: &'a str,
-            working_dir: Option<&'a str>,
-            name: Option<&'a str>,
-            command: &'a [String],
-        }
-        let record = &self.record;
-        let fields = Created {
-            mode: &record.driver,
-            working_dir: record.cwd.as_deref(),
-            name: record.name.as_deref(),
-            command: &record.command,
-        };
-        let event = Event::new(record.id.clone(), kind::SESSION_CREATED, wall_ms(), fields);
-        self.tell(event);
-        self.tell_status();
-    }
-
-    /// What was copied ends here. The program that it came from may have left the screen in any
-    /// state.
-    pub(super) fn tell_forked(&mut self, from: &ForkedFrom) {
-        #[derive(Serialize)]
-        struct Forked<'a> {
-            from: &'a ForkedFrom,
-        }
-        let id = self.record.id.clone();
-        self.tell(Event::new(id, kind::SESSION_FORKED, wall_ms(), Forked { from }));
-        let mut reset = Frame::buffer(PLAIN_SCREEN.len());
-        reset.extend_from_slice(PLAIN_SCREEN);
-        self.append(reset);
-    }
-
-    /// What the shell does has changed.
-    pub(super) fn tell_status(&mut self) {
-        let Some(host) = &self.host else { return };
-        let status = Status { pid: Some(host.pid()), ..status_of(&host.shell) };
-        self.tell_as(status);
-    }
-
-    /// The process ended; nothing follows.
-    pub(super) fn tell_exited(&mut self, exit: &ExitStatus) {
-        let cwd = self.host.as_ref().and_then(|host| status_of(&host.shell).cwd);
-        let status = Status {
-            status: Activity::Exited,
-            exit_code: exit.code,
-            signal: exit.signal.clone(),
-            cwd,
-            ..Status::default()
-        };
-        self.tell_as(status);
-    }
-
-    fn tell_as(&mut self, mut status: Status) {
-        let now = wall_ms();
-        status.uptime = now.saturating_sub(self.record.created_at_ms);
-        self.tell(Event::new(self.record.id.clone(), kind::SESSION_STATUS, now, status));
-    }
-
-    fn tell(&mut self, event: Event) {
-        if let Some(host) = &mut self.host {
-            let seq = host.publisher.event(event);
-            host.painter.count(seq);
-        }
-    }
-}
-
-fn status_of(shell: &ShellState) -> Status {
-    use moorline_host::marks::Activity as Shell;
-    Status {
-        status: match shell.activity() {
-            Shell::Running => Activity::Running,
-            Shell::Idle => Activity::Idle,
-        },
-        cwd: shell.cwd().map(str::to_owned),
-        exit_code: shell.exit_code(),
-        command: shell.command_line().map(str::to_owned),
-        ..Status::default()
     }
 }

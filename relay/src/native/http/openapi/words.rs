@@ -80,3 +80,18 @@ A WebSocket with a JSON object in each message. Use `GET /api/session/{id}/event
 | relay | `{\"type\":\"output\",\"sessionId\",\"data\":{\"type\":\"stdout\",\"content\"}}` |
 | relay | `{\"type\":\"status\",…}` and other events |
 | relay | `{\"type\":\"error\",\"error\",\"code\"}` |";
+
+/// `GET /hosts/{id}/control`.
+pub(in crate::native::http) const CONTROL: &str = "\
+A WebSocket with the subprotocol `moorline.host.v1` and a JSON object in each message, for a token of the \
+scope `host` or `admin`; pages are refused. The host says `hello` first: its protocol, version, name, \
+drivers and sessions. It is welcomed, or refused. Then the relay asks for what it wants. A later link of \
+the same host takes the place of an earlier one, which is closed with 4409. docs/PROTOCOL.md has the \
+messages.";
+
+/// `GET /sessions/{id}/publish`.
+pub(in crate::native::http) const PUBLISH: &str = "\
+A WebSocket with the subprotocol `moorline.host.v1`, for a token of the scope `host` or `admin`; pages are \
+refused. The relay opens with `resume`, its cursor; the host answers `resumed` and sends each entry after \
+it. `ack` means that an entry is durable. A host whose epoch is older than what was published is told \
+`fenced`, and closed with 4409. docs/PROTOCOL.md has the messages.";

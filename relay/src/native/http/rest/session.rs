@@ -4,14 +4,18 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use moorline_shared::id::SessionId;
+use moorline_shared::control::ToHost;
+use moorline_shared::id::{HostId, SessionId};
 use moorline_shared::limits::PROMPT_BYTES;
-use moorline_shared::rest::{Deleted, Prompt, Prompted, SessionContext, SessionStatus};
+use moorline_shared::rest::{
+    ContextFile, Deleted, Prompt, Prompted, SessionContext, SessionStatus,
+};
 
-use super::find;
+use super::{find, host_error};
 use crate::native::clock::wall_ms;
+use crate::native::hosts::Answer;
 use crate::native::http::App;
-use crate::native::http::answers::{Guarded, OfSession, Typing, WithBody};
+use crate::native::http::answers::{Asking, Guarded, OfSession, Typing, WithBody};
 use crate::native::http::error::ApiError;
 use crate::native::http::extract::{Body, Reads, Writes};
 use crate::native::session::SessionHandle;
@@ -76,7 +80,7 @@ pub(in crate::native::http) async fn type_prompt(
 #[utoipa::path(
     get, path = "/api/session/{id}/context", tag = "Session", operation_id = "sessionContext",
     params(("id" = SessionId, Path, description = "The session.")),
-    responses(Guarded, OfSession,
+    responses(Guarded, OfSession, Asking,
         (status = 200, description = "Those that are there now.", body = SessionContext)),
 )]
 pub(in crate::native::http) async fn context(
@@ -86,8 +90,29 @@ pub(in crate::native::http) async fn context(
     let summary = find(&app, &id).await?.summary();
     let project = summary.project.and_then(|id| app.registry.project(&id));
     let top = project.and_then(|project| project.directory);
-    let context = app.context.files(&id, summary.cwd, top).await;
+    let (folder, named) = (summary.cwd, app.context.of(&id));
+    // One from before there were hosts has none to ask.
+    let context = match &summary.host {
+        Some(host) => files(&app, host, folder, top, named).await?,
+        None => Vec::new(),
+    };
     Ok(Json(SessionContext { session_id: id, context, timestamp: wall_ms() }))
+}
+
+async fn files(
+    app: &App,
+    host: &HostId,
+    folder: Option<String>,
+    top: Option<String>,
+    named: Vec<String>,
+) -> Result<Vec<ContextFile>, ApiError> {
+    let ask = |request| ToHost::Files { request, folder, top, named };
+    match app.registry.hosts().ask(host, ask).await {
+        Ok(Answer::Files(files)) => Ok(files),
+        Ok(Answer::Failed { message, .. }) => Err(ApiError::internal(&message)),
+        Ok(Answer::Started(_)) => Err(ApiError::internal(&"a host answers what nobody asked")),
+        Err(error) => Err(host_error(&error)),
+    }
 }
 
 /// End a session and remove it

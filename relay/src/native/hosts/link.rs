@@ -1,0 +1,282 @@
+//! A link to a host, whatever carries it: a WebSocket, or channels to a host in this process.
+
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket};
+use bytes::Bytes;
+use futures_util::{Sink as _, SinkExt as _, Stream as _, StreamExt as _};
+use moorline_host::dial::{Item, Wire};
+use moorline_shared::control::{ToHost, ToRelay};
+use moorline_shared::message::{KEEPALIVE_PING, KEEPALIVE_PONG};
+use moorline_shared::publish::{BadPacket, HostCommand, HostMessage, Packet};
+use tokio::sync::mpsc::OwnedPermit;
+use tokio::sync::mpsc::error::TrySendError;
+use tokio::time::timeout;
+
+/// How long a host may take to answer a close.
+const CLOSE_PATIENCE: Duration = Duration::from_secs(2);
+
+/// What comes over a link.
+#[derive(Debug)]
+pub enum Heard<M> {
+    /// A message.
+    Message(M),
+    /// A sign of life.
+    Alive,
+    /// What is no message of this protocol.
+    Bad(BadPacket),
+    /// Nothing more: the host closed the link, or it broke.
+    Closed,
+}
+
+/// The link is of no more use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the link is gone")]
+pub struct Gone;
+
+/// The relay's end of a link. As with a sink, [`Link::poll_ready`] comes before each
+/// [`Link::start_send`].
+pub trait Link: Send + 'static {
+    /// What the host says.
+    type In: Send;
+    /// What it is told.
+    type Out: Send;
+
+    /// Whether silence can mean that the host is gone.
+    const CAN_DIE: bool;
+
+    /// The next thing that comes.
+    fn poll_hear(&mut self, context: &mut Context<'_>) -> Poll<Heard<Self::In>>;
+
+    /// Whether a message can be sent.
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Gone>>;
+
+    /// Sends a message, after [`Link::poll_ready`].
+    ///
+    /// # Errors
+    /// [`Gone`].
+    fn start_send(&mut self, message: Self::Out) -> Result<(), Gone>;
+
+    /// Waits until everything is on its way.
+    fn poll_flush(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Gone>>;
+
+    /// Closes the link, with a code of [`moorline_shared::message::close`].
+    fn close(self, code: u16, reason: &'static str) -> impl Future<Output = ()> + Send;
+}
+
+/// What a host says, on the wire.
+pub trait Read: Sized + Send + 'static {
+    /// Reads a text message; `None` for one that this version does not know.
+    ///
+    /// # Errors
+    /// [`BadPacket`].
+    fn text(text: Bytes) -> Result<Option<Self>, BadPacket>;
+
+    /// Reads a binary message; `None` for one that this version does not know.
+    ///
+    /// # Errors
+    /// [`BadPacket`].
+    fn binary(packet: Bytes) -> Result<Option<Self>, BadPacket>;
+}
+
+impl Read for HostMessage {
+    fn text(text: Bytes) -> Result<Option<Self>, BadPacket> {
+        Self::from_text(&text)
+    }
+
+    fn binary(packet: Bytes) -> Result<Option<Self>, BadPacket> {
+        Self::from_binary(packet).map(Some)
+    }
+}
+
+impl Read for ToRelay {
+    fn text(text: Bytes) -> Result<Option<Self>, BadPacket> {
+        // It was text when it came.
+        Self::from_json(&String::from_utf8_lossy(&text)).map(Some)
+    }
+
+    fn binary(_: Bytes) -> Result<Option<Self>, BadPacket> {
+        Ok(None)
+    }
+}
+
+/// What a host is told, on the wire.
+pub trait Write: Send + 'static {
+    /// As a message.
+    fn packet(self) -> Packet;
+}
+
+impl Write for HostCommand {
+    fn packet(self) -> Packet {
+        self.encode()
+    }
+}
+
+impl Write for ToHost {
+    fn packet(self) -> Packet {
+        Packet::Text(self.to_json().into())
+    }
+}
+
+/// A link over a WebSocket.
+#[derive(Debug)]
+pub struct Socket<In, Out> {
+    socket: WebSocket,
+    /// The host asked for a sign of life.
+    owes_pong: bool,
+    of: std::marker::PhantomData<fn(Out) -> In>,
+}
+
+impl<In, Out> Socket<In, Out> {
+    /// A link over an open WebSocket.
+    #[must_use]
+    pub const fn new(socket: WebSocket) -> Self {
+        Self { socket, owes_pong: false, of: std::marker::PhantomData }
+    }
+}
+
+impl<In: Read, Out: Write> Link for Socket<In, Out> {
+    type In = In;
+    type Out = Out;
+
+    const CAN_DIE: bool = true;
+
+    fn poll_hear(&mut self, context: &mut Context<'_>) -> Poll<Heard<In>> {
+        let read = match ready!(Pin::new(&mut self.socket).poll_next(context)) {
+            Some(Ok(Message::Text(text))) if text == KEEPALIVE_PING => {
+                self.owes_pong = true;
+                Ok(None)
+            }
+            Some(Ok(Message::Text(text))) => In::text(text.into()),
+            Some(Ok(Message::Binary(packet))) => In::binary(packet),
+            Some(Ok(Message::Ping(_) | Message::Pong(_))) => Ok(None),
+            Some(Ok(Message::Close(_)) | Err(_)) | None => return Poll::Ready(Heard::Closed),
+        };
+        Poll::Ready(match read {
+            Ok(Some(message)) => Heard::Message(message),
+            Ok(None) => Heard::Alive,
+            Err(error) => Heard::Bad(error),
+        })
+    }
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Gone>> {
+        let is_ready = ready!(Pin::new(&mut self.socket).poll_ready(context));
+        Poll::Ready(is_ready.map_err(|_| Gone))
+    }
+
+    fn start_send(&mut self, message: Out) -> Result<(), Gone> {
+        let message = match message.packet() {
+            Packet::Binary(bytes) => Message::Binary(bytes),
+            Packet::Text(bytes) => Message::Text(Utf8Bytes::try_from(bytes).map_err(|_| Gone)?),
+        };
+        self.socket.start_send_unpin(message).map_err(|_| Gone)
+    }
+
+    fn poll_flush(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Gone>> {
+        if self.owes_pong {
+            ready!(self.poll_ready(context))?;
+            self.owes_pong = false;
+            let pong = Message::Text(Utf8Bytes::from_static(KEEPALIVE_PONG));
+            self.socket.start_send_unpin(pong).map_err(|_| Gone)?;
+        }
+        let flushed = ready!(Pin::new(&mut self.socket).poll_flush(context));
+        Poll::Ready(flushed.map_err(|_| Gone))
+    }
+
+    async fn close(mut self, code: u16, reason: &'static str) {
+        let frame = CloseFrame { code, reason: Utf8Bytes::from_static(reason) };
+        let answered = async {
+            if self.socket.send(Message::Close(Some(frame))).await.is_ok() {
+                while let Some(Ok(_)) = self.socket.next().await {}
+            }
+        };
+        // Who does not answer is cut off.
+        let _ = timeout(CLOSE_PATIENCE, answered).await;
+    }
+}
+
+type Room<Out> = Pin<Box<dyn Future<Output = Option<OwnedPermit<Item<Out>>>> + Send>>;
+
+/// A link to a host in this process.
+pub struct Local<In, Out> {
+    wire: Wire<Out, In>,
+    /// Room for one message.
+    permit: Option<OwnedPermit<Item<Out>>>,
+    /// Waits for room, where there was none.
+    waiting: Option<Room<Out>>,
+}
+
+impl<In, Out> Local<In, Out> {
+    /// The relay's end of a wire.
+    #[must_use]
+    pub const fn new(wire: Wire<Out, In>) -> Self {
+        Self { wire, permit: None, waiting: None }
+    }
+}
+
+impl<In: Send + 'static, Out: Send + 'static> Link for Local<In, Out> {
+    type In = In;
+    type Out = Out;
+
+    const CAN_DIE: bool = false;
+
+    fn poll_hear(&mut self, context: &mut Context<'_>) -> Poll<Heard<In>> {
+        Poll::Ready(match ready!(self.wire.receiver.poll_recv(context)) {
+            Some(Item::Message(message)) => Heard::Message(message),
+            Some(Item::Closed(_)) | None => Heard::Closed,
+        })
+    }
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Gone>> {
+        if self.permit.is_some() {
+            return Poll::Ready(Ok(()));
+        }
+        let mut waiting = match self.waiting.take() {
+            Some(waiting) => waiting,
+            None => match self.wire.sender.clone().try_reserve_owned() {
+                Ok(permit) => {
+                    self.permit = Some(permit);
+                    return Poll::Ready(Ok(()));
+                }
+                Err(TrySendError::Closed(_)) => return Poll::Ready(Err(Gone)),
+                Err(TrySendError::Full(sender)) => {
+                    Box::pin(async { sender.reserve_owned().await.ok() })
+                }
+            },
+        };
+        match waiting.as_mut().poll(context) {
+            Poll::Ready(permit) => {
+                self.permit = permit;
+                Poll::Ready(self.permit.as_ref().map(|_| ()).ok_or(Gone))
+            }
+            Poll::Pending => {
+                self.waiting = Some(waiting);
+                Poll::Pending
+            }
+        }
+    }
+
+    fn start_send(&mut self, message: Out) -> Result<(), Gone> {
+        self.permit.take().ok_or(Gone)?.send(Item::Message(message));
+        Ok(())
+    }
+
+    fn poll_flush(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Gone>> {
+        Poll::Ready(Ok(()))
+    }
+
+    async fn close(self, code: u16, _: &'static str) {
+        let Wire { sender, receiver } = self.wire;
+        // A host that waits for room reads nothing until it is told that nobody does here either.
+        drop((self.permit, receiver));
+        let _ = timeout(CLOSE_PATIENCE, sender.send(Item::Closed(code))).await;
+    }
+}
+
+impl<In, Out> std::fmt::Debug for Local<In, Out> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Local").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,179 @@
+//! Moves messages between a link and whoever talks on the relay's side of it.
+//!
+//! What the host says is heard while it is written to as well: a host that waits for room on its
+//! own side must not be waited for.
+
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use moorline_shared::limits::DEAD_AFTER;
+use moorline_shared::message::close;
+use tokio::sync::watch;
+use tokio::time::{Instant, Sleep, sleep_until};
+
+use super::link::{Gone, Heard, Link};
+
+/// As many messages are heard in one go.
+const BATCH: usize = 64;
+
+/// Why a link is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum End {
+    /// It is of no more use.
+    Gone,
+    /// The relay closes it.
+    Close {
+        /// See [`close`].
+        code: u16,
+        /// For people.
+        reason: &'static str,
+    },
+}
+
+impl From<Gone> for End {
+    fn from(_: Gone) -> Self {
+        Self::Gone
+    }
+}
+
+/// The relay's side of a link.
+pub(super) trait Party<In, Out> {
+    /// Takes what the host said.
+    fn hear(&mut self, said: &mut Vec<In>) -> Result<(), End>;
+
+    /// Gives what is to be said now. Where that is the last, why the link is over then.
+    fn say(&mut self, saying: &mut Vec<Out>) -> Result<(), End>;
+
+    /// Ready when there may be something to say.
+    fn poll_woken(&mut self, context: &mut Context<'_>) -> Poll<()>;
+}
+
+/// An open link.
+#[derive(Debug)]
+pub(super) struct Talk<L: Link> {
+    link: L,
+    said: Vec<L::In>,
+    alive_at: Instant,
+    dead: Pin<Box<Sleep>>,
+}
+
+impl<L: Link> Talk<L> {
+    pub(super) fn new(link: L) -> Self {
+        let alive_at = Instant::now();
+        let dead = Box::pin(sleep_until(alive_at + DEAD_AFTER));
+        Self { link, said: Vec::new(), alive_at, dead }
+    }
+
+    pub(super) async fn close(self, code: u16, reason: &'static str) {
+        self.link.close(code, reason).await;
+    }
+
+    /// Goes on until the link is over, or the relay is `closing`.
+    pub(super) async fn run(
+        &mut self,
+        party: &mut impl Party<L::In, L::Out>,
+        closing: &mut watch::Receiver<bool>,
+    ) -> End {
+        match self.converse(party, closing).await {
+            Ok(never) => match never {},
+            Err(end) => end,
+        }
+    }
+
+    async fn converse(
+        &mut self,
+        party: &mut impl Party<L::In, L::Out>,
+        closing: &mut watch::Receiver<bool>,
+    ) -> Result<std::convert::Infallible, End> {
+        let mut saying = Vec::new();
+        loop {
+            let over = party.say(&mut saying);
+            for message in saying.drain(..) {
+                self.writing(party, L::poll_ready).await?;
+                self.link.start_send(message)?;
+            }
+            self.writing(party, L::poll_flush).await?;
+            over?;
+            if *closing.borrow() {
+                let reason = "the relay is shutting down";
+                return Err(End::Close { code: close::GOING_AWAY, reason });
+            }
+            let woken = poll_fn(|context| match self.poll_heard(party, context) {
+                Poll::Pending => party.poll_woken(context).map(Ok),
+                heard => heard,
+            });
+            tokio::select! {
+                woken = woken => woken?,
+                Ok(()) = closing.changed() => {}
+            }
+        }
+    }
+
+    /// Waits until what is written is taken.
+    async fn writing(
+        &mut self,
+        party: &mut impl Party<L::In, L::Out>,
+        mut write: impl FnMut(&mut L, &mut Context<'_>) -> Poll<Result<(), Gone>>,
+    ) -> Result<(), End> {
+        poll_fn(|context| {
+            loop {
+                if let Poll::Ready(result) = write(&mut self.link, context) {
+                    return Poll::Ready(result.map_err(End::from));
+                }
+                match self.poll_heard(party, context) {
+                    Poll::Ready(Ok(())) => {}
+                    over => return over,
+                }
+            }
+        })
+        .await
+    }
+
+    /// Hears what is there.
+    fn poll_heard(
+        &mut self,
+        party: &mut impl Party<L::In, L::Out>,
+        context: &mut Context<'_>,
+    ) -> Poll<Result<(), End>> {
+        let (mut alive, mut over) = (false, None);
+        while self.said.len() < BATCH && over.is_none() {
+            let Poll::Ready(heard) = self.link.poll_hear(context) else { break };
+            alive = true;
+            match heard {
+                Heard::Message(message) => self.said.push(message),
+                Heard::Alive => {}
+                Heard::Bad(error) => {
+                    tracing::warn!(%error, "a host breaks the protocol");
+                    let reason = "not a message of this protocol";
+                    over = Some(End::Close { code: close::PROTOCOL, reason });
+                }
+                Heard::Closed => over = Some(End::Gone),
+            }
+        }
+        if !self.said.is_empty() {
+            party.hear(&mut self.said)?;
+        }
+        match over {
+            Some(over) => Poll::Ready(Err(over)),
+            None if alive => {
+                self.alive_at = Instant::now();
+                Poll::Ready(Ok(()))
+            }
+            None => self.poll_dead(context),
+        }
+    }
+
+    fn poll_dead(&mut self, context: &mut Context<'_>) -> Poll<Result<(), End>> {
+        while L::CAN_DIE && self.dead.as_mut().poll(context).is_ready() {
+            let dead_at = self.alive_at + DEAD_AFTER;
+            if dead_at <= Instant::now() {
+                let reason = "nothing was heard for 45 s";
+                return Poll::Ready(Err(End::Close { code: close::PROTOCOL, reason }));
+            }
+            // Moved here alone, not with each message.
+            self.dead.as_mut().reset(dead_at);
+        }
+        Poll::Pending
+    }
+}

@@ -1,0 +1,93 @@
+//! `/api/tokens`: for relays without a command line beside them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::header::CACHE_CONTROL;
+use axum::http::{HeaderName, StatusCode};
+use moorline_shared::rest::{CreateToken, Done, ErrorBody, TokenCreated, TokenList, TokenSummary};
+use moorline_shared::time::Time;
+
+use crate::core::api::check_name;
+use crate::core::auth::Access;
+use crate::core::rfc3339;
+use crate::native::clock::wall_ms;
+use crate::native::http::App;
+use crate::native::http::answers::{Guarded, WithBody};
+use crate::native::http::error::ApiError;
+use crate::native::http::extract::{Admin, Body};
+use crate::native::store::TokenRecord;
+
+/// All tokens, without their secrets
+#[utoipa::path(
+    get, path = "/api/tokens", tag = "Access", operation_id = "listTokens",
+    responses(Guarded, (status = 200, description = "All of them.", body = TokenList)),
+)]
+pub(in crate::native::http) async fn list(
+    _: Admin,
+    State(app): State<Arc<App>>,
+) -> Result<Json<TokenList>, ApiError> {
+    let records = app.tokens.list().map_err(|error| ApiError::internal(&error))?;
+    Ok(Json(TokenList { tokens: records.into_iter().map(summary).collect() }))
+}
+
+/// Make a token
+///
+/// The answer is the only one that has it.
+#[utoipa::path(
+    post, path = "/api/tokens", tag = "Access", operation_id = "createToken",
+    request_body = CreateToken,
+    responses(Guarded, WithBody,
+        (status = 201, description = "The token.", body = TokenCreated)),
+)]
+pub(in crate::native::http) async fn create(
+    _: Admin,
+    State(app): State<Arc<App>>,
+    Body(wanted): Body<CreateToken>,
+) -> Result<(StatusCode, [(HeaderName, &'static str); 1], Json<TokenCreated>), ApiError> {
+    check_name(wanted.label.as_deref())?;
+    let access: Access = wanted.scope.parse().map_err(ApiError::bad_request)?;
+    let now = Time::from_ms(wall_ms());
+    let expires_at = wanted.expires_in_ms.map(|ms| now + Duration::from_millis(ms));
+    let label = wanted.label.filter(|label| !label.is_empty());
+    let minted = app.tokens.mint(&access, label, now, expires_at);
+    let minted = minted.map_err(|error| ApiError::internal(&error))?;
+    let created = TokenCreated { token: minted.token, summary: summary(minted.record) };
+    Ok((StatusCode::CREATED, [(CACHE_CONTROL, "no-store")], Json(created)))
+}
+
+/// Revoke a token
+///
+/// Connections that it opened stay until they close.
+#[utoipa::path(
+    delete, path = "/api/tokens/{id}", tag = "Access", operation_id = "revokeToken",
+    params(("id" = String, Path, description = "The token's id.")),
+    responses(Guarded,
+        (status = 200, description = "It opens nothing any more.", body = Done),
+        (status = 400, description = "The id is no text: `bad_request`.", body = ErrorBody),
+        (status = 404, description = "There is no such token: `not_found`.", body = ErrorBody)),
+)]
+pub(in crate::native::http) async fn revoke(
+    _: Admin,
+    State(app): State<Arc<App>>,
+    id: Result<Path<String>, axum::extract::rejection::PathRejection>,
+) -> Result<Json<Done>, ApiError> {
+    let Path(id) = id.map_err(|error| ApiError::bad_request(error.body_text()))?;
+    match app.tokens.revoke(&id) {
+        Ok(true) => Ok(Json(Done { success: true })),
+        Ok(false) => Err(ApiError::no_token_named(&id)),
+        Err(error) => Err(ApiError::internal(&error)),
+    }
+}
+
+fn summary(record: TokenRecord) -> TokenSummary {
+    TokenSummary {
+        id: record.id,
+        scope: record.scope,
+        label: record.label,
+        created_at: rfc3339(record.created_at_ms),
+        expires_at: record.expires_at_ms.map(rfc3339),
+    }
+}

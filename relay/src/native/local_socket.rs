@@ -1,0 +1,57 @@
+//! The Unix socket on which the relay's own host dials it. Only its owner can reach it.
+
+use std::fs::Permissions;
+use std::io::ErrorKind;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+
+use anyhow::{Context as _, bail};
+use tokio::net::{UnixListener, UnixStream};
+
+/// Listens at `path`. A socket that was left there is replaced, unless somebody answers on it.
+///
+/// # Errors
+/// Where another relay answers, or the system refuses.
+pub async fn listen(path: &Path) -> anyhow::Result<UnixListener> {
+    match UnixStream::connect(path).await {
+        Ok(_) => bail!(
+            "a relay serves from this folder already ({} answers): see `--data-dir`",
+            path.display()
+        ),
+        Err(error) if error.kind() == ErrorKind::NotFound => {}
+        Err(error) if error.kind() == ErrorKind::ConnectionRefused => {
+            std::fs::remove_file(path)
+                .with_context(|| format!("cannot replace {}", path.display()))?;
+        }
+        Err(error) => return Err(error).with_context(|| cannot(path)),
+    }
+    let listener = UnixListener::bind(path).with_context(|| cannot(path))?;
+    // Nobody connects before this: the folder is its owner's alone.
+    std::fs::set_permissions(path, Permissions::from_mode(0o600)).with_context(|| cannot(path))?;
+    Ok(listener)
+}
+
+fn cannot(path: &Path) -> String {
+    let path = path.display();
+    format!("cannot listen on {path}: use a data folder with a shorter path, or `--in-process`")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn only_a_socket_that_nobody_answers_on_is_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("relay.sock");
+        let first = listen(&path).await.unwrap();
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        let refused = listen(&path).await.unwrap_err().to_string();
+        assert!(refused.contains("answers"), "{refused}");
+        drop(first);
+        listen(&path).await.unwrap();
+        let deep = folder.path().join("x".repeat(120));
+        let refused = listen(&deep).await.unwrap_err().to_string();
+        assert!(refused.contains("--in-process"), "{refused}");
+    }
+}
