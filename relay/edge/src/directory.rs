@@ -1,21 +1,171 @@
-//! The directory: all sessions, hosts, projects and tokens.
+//! The directory: one object that knows all sessions, hosts, projects and tokens.
+//!
+//! It lists sessions by what they last told of themselves, without waking them. What is in memory
+//! can be gone at any event and is read again; whoever waits for a host's answer is in a request
+//! that keeps the object from being put away.
 
-use worker::{DurableObject, Env, Request, Response, Result, State, durable_object};
+mod access;
+mod beside;
+mod changing;
+mod creating;
+mod forking;
+mod hosts;
+mod known;
+mod lists;
+mod metrics;
+mod overview;
+mod projects;
+mod routes;
+mod store;
+
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+
+use moorline_shared::id::SessionId;
+use moorline_shared::publish::RequestId;
+use worker::{
+    Date, DurableObject, Env, Error, Request, Response, Result, State, WebSocket,
+    WebSocketIncomingMessage, console_error, durable_object,
+};
+
+use crate::reply::{Failure, send};
+use crate::session::bell::Bell;
+use hosts::Asked;
+use known::Known;
 
 /// See the module.
 #[durable_object]
-#[derive(Debug)]
 pub struct DirectoryObject {
-    _state: State,
-    _env: Env,
+    directory: Rc<Directory>,
 }
 
 impl DurableObject for DirectoryObject {
     fn new(state: State, env: Env) -> Self {
-        Self { _state: state, _env: env }
+        Self { directory: Rc::new(Directory::new(state, env)) }
     }
 
-    async fn fetch(&self, _request: Request) -> Result<Response> {
-        Response::error("not found", 404)
+    async fn fetch(&self, request: Request) -> Result<Response> {
+        send(routes::answer(&self.directory, request).await)
     }
+
+    async fn alarm(&self) -> Result<Response> {
+        Response::empty()
+    }
+
+    async fn websocket_message(
+        &self,
+        socket: WebSocket,
+        message: WebSocketIncomingMessage,
+    ) -> Result<()> {
+        if let Err(failure) = self.directory.hear(&socket, message).await {
+            console_error!("a host was not heard: {failure:?}");
+        }
+        Ok(())
+    }
+
+    async fn websocket_close(
+        &self,
+        socket: WebSocket,
+        _code: usize,
+        _reason: String,
+        _was_clean: bool,
+    ) -> Result<()> {
+        self.directory.lose(&socket);
+        Ok(())
+    }
+
+    async fn websocket_error(&self, socket: WebSocket, _error: Error) -> Result<()> {
+        self.directory.lose(&socket);
+        Ok(())
+    }
+}
+
+/// The object, as its requests share it.
+struct Directory {
+    state: State,
+    env: Env,
+    /// What the store has, once it was read.
+    known: Cell<Option<Box<Known>>>,
+    /// Ids that nobody else may start or remove a session under.
+    busy: RefCell<BTreeSet<SessionId>>,
+    /// Whoever waits for a host's answer.
+    asked: RefCell<BTreeMap<RequestId, Asked>>,
+    /// Rung when the lists change.
+    changed: Bell,
+    /// Streams of the lists.
+    streams: Cell<usize>,
+    since_ms: u64,
+}
+
+impl Directory {
+    fn new(state: State, env: Env) -> Self {
+        Self {
+            state,
+            env,
+            known: Cell::new(None),
+            busy: RefCell::default(),
+            asked: RefCell::default(),
+            changed: Bell::default(),
+            streams: Cell::new(0),
+            since_ms: now_ms(),
+        }
+    }
+
+    /// Works on what is known. After a fault it is read again.
+    fn with<T>(
+        &self,
+        work: impl FnOnce(&mut Known) -> std::result::Result<T, Failure>,
+    ) -> std::result::Result<T, Failure> {
+        let mut known = match self.known.take() {
+            Some(known) => known,
+            None => Box::new(Known::load(self.state.storage().sql())?),
+        };
+        let result = work(&mut known);
+        if !matches!(result, Err(Failure::Fault(_))) {
+            self.known.set(Some(known));
+        }
+        result
+    }
+
+    /// The lists read otherwise.
+    fn list_changed(&self) {
+        self.changed.ring();
+    }
+
+    fn is_busy(&self, id: &SessionId) -> bool {
+        self.busy.borrow().contains(id)
+    }
+}
+
+/// An id that nobody else may start or remove a session under.
+struct Claim {
+    directory: Rc<Directory>,
+    id: SessionId,
+}
+
+impl Claim {
+    /// `None` where somebody has it.
+    fn of(directory: &Rc<Directory>, id: &SessionId) -> Option<Self> {
+        let is_free = directory.busy.borrow_mut().insert(id.clone());
+        is_free.then(|| Self { directory: Rc::clone(directory), id: id.clone() })
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        self.directory.busy.borrow_mut().remove(&self.id);
+    }
+}
+
+/// Milliseconds since 1970.
+fn now_ms() -> u64 {
+    Date::now().as_millis()
+}
+
+/// Bits for an id.
+fn random() -> std::result::Result<u128, getrandom::Error> {
+    let mut bits = [0; 16];
+    getrandom::fill(&mut bits)?;
+    Ok(u128::from_ne_bytes(bits))
 }

@@ -1,14 +1,224 @@
-//! The Worker itself: every request comes here first.
+//! The Worker itself: every request comes here first. Who asks is found out here, once; the objects
+//! are told by a header what the caller may do.
 
+mod access;
+mod cookie;
+mod files;
+mod refusing;
+
+use std::borrow::Cow;
+
+use http::header::HOST;
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
+use moorline_relay::core::api::ApiError;
+use moorline_relay::core::api::csp::DEFAULT_FRAME_ANCESTORS;
+use moorline_relay::core::api::paths::is_api;
+use moorline_relay::core::auth::{Access, HostPolicy, OriginPolicy};
+use moorline_shared::id::SessionId;
+use moorline_shared::message::Scope;
+use moorline_shared::rest::Health;
 use worker::{Context, Env, Request, Response, Result, event};
 
-use crate::internal::SESSION;
+use crate::asking;
+use crate::internal::{ACCESS, ENSURE, Ensure};
+use crate::reply::{self, Answer, Failure, is_upgrade, json, send};
+use crate::routes::{Found, Need, Route, Target, find};
+use refusing::{Why, refuse};
+
+const HEALTH: &str = "/healthz";
 
 #[event(fetch)]
 async fn fetch(request: Request, env: Env, _context: Context) -> Result<Response> {
-    let path = request.path();
-    let Some(id) = path.strip_prefix("/sessions/").and_then(|rest| rest.split('/').next()) else {
-        return Response::error("not found", 404);
+    send(Door::open(env, &request).answer(request).await)
+}
+
+/// What is known at the door.
+struct Door {
+    env: Env,
+    method: Method,
+    path: String,
+    headers: HeaderMap,
+    hosts: HostPolicy,
+    origins: OriginPolicy,
+}
+
+impl Door {
+    fn open(env: Env, request: &Request) -> Self {
+        let origins = list(&env, "MOORLINE_ALLOW_ORIGIN");
+        let mut names = list(&env, "MOORLINE_ALLOW_HOST");
+        if names.is_empty() {
+            // Nobody's name leads to a Worker that was not routed to it on purpose.
+            names.push("*".to_owned());
+        }
+        let mut headers = reply::headers(request.headers());
+        if !headers.contains_key(HOST)
+            && let Some(host) = request.url().ok().and_then(|url| host_of(&url))
+        {
+            headers.insert(HOST, host);
+        }
+        Self {
+            env,
+            method: reply::method(request),
+            path: request.path(),
+            headers,
+            hosts: HostPolicy::new(names, &origins),
+            origins: OriginPolicy::new(origins),
+        }
+    }
+
+    async fn answer(&self, request: Request) -> Answer {
+        // Who watches over a relay may know it by any name.
+        if self.path != HEALTH && !self.hosts.allows(&self.headers) {
+            return Err(ApiError::host().into());
+        }
+        let changes = !matches!(self.method, Method::GET | Method::HEAD | Method::OPTIONS);
+        if changes && !self.origins.allows(&self.headers) {
+            return Err(ApiError::origin().into());
+        }
+        match find(&self.method, &self.path) {
+            Found::Route { route, session } => self.route(route, session, request).await,
+            Found::Other { allow } => {
+                let mut response =
+                    send(Err(ApiError::method_not_allowed(&self.method, &self.uri()).into()))?;
+                response.headers_mut().set("allow", &allow)?;
+                Ok(response)
+            }
+            Found::Nothing if is_api(&self.path) => Err(ApiError::no_route(&self.uri()).into()),
+            Found::Nothing => self.file().await,
+        }
+    }
+
+    async fn route(&self, route: Route, session: Option<Cow<'_, str>>, request: Request) -> Answer {
+        let session = session.as_deref();
+        match route.target {
+            Target::Health => health(),
+            Target::Description => self.description().await,
+            Target::LogIn => self.log_in().await,
+            Target::LogOut => cookie::log_out(),
+            Target::Stream | Target::Plain if is_upgrade(&request) => {
+                self.socket(route, session.unwrap_or_default(), request).await
+            }
+            Target::Directory => {
+                let access = self.admit(route, session, &request).await?;
+                let directory = asking::directory(&self.env)?;
+                let request = told(&request, &access.to_string())?;
+                Ok(directory.fetch_with_request(request).await?)
+            }
+            Target::Stream | Target::Plain => {
+                if !self.origins.allows(&self.headers) {
+                    return Err(ApiError::origin().into());
+                }
+                self.session(route, session.unwrap_or_default(), &request).await
+            }
+            Target::Publish | Target::Session => {
+                self.session(route, session.unwrap_or_default(), &request).await
+            }
+        }
+    }
+
+    /// A client's WebSocket. A browser shows its page no HTTP error of one: it is refused in a way
+    /// that it does show.
+    async fn socket(&self, route: Route, id: &str, request: Request) -> Answer {
+        if !self.origins.allows(&self.headers) {
+            return refuse(self, route.target, Why::Origin, ApiError::origin().into());
+        }
+        let access = match self.caller(None).await {
+            Ok(access) => access,
+            Err(failure) => return refuse(self, route.target, Why::Token, failure),
+        };
+        let Ok(id) = id.parse::<SessionId>() else {
+            return refuse(self, route.target, Why::Id, ApiError::invalid_id(id).into());
+        };
+        let Some(scope) = access.scope_of(&id) else {
+            return refuse(self, route.target, Why::Session, ApiError::forbidden().into());
+        };
+        if route.target == Target::Plain && scope == Scope::Write {
+            // Who may type in a session may also begin it.
+            let wanted = Ensure { session_id: id.clone() };
+            let there = asking::post(&asking::directory(&self.env)?, ENSURE, &wanted).await;
+            if let Err(failure) = there {
+                return refusing::not_created(failure).await;
+            }
+        }
+        self.forward(&id, &access, &request).await
+    }
+
+    async fn session(&self, route: Route, id: &str, request: &Request) -> Answer {
+        let access = self.admit(route, Some(id), request).await?;
+        let id = id.parse().map_err(|_| ApiError::invalid_id(id))?;
+        self.forward(&id, &access, request).await
+    }
+
+    async fn forward(&self, id: &SessionId, access: &Access, request: &Request) -> Answer {
+        let word = match access {
+            Access::Admin => "admin",
+            Access::Host => "host",
+            Access::Session { scope: Scope::Write, .. } => "write",
+            Access::Session { scope: Scope::Read, .. } => "read",
+        };
+        let object = asking::session(&self.env, id)?;
+        Ok(object.fetch_with_request(told(request, word)?).await?)
+    }
+
+    /// What the caller may do, where that is enough.
+    async fn admit(
+        &self,
+        route: Route,
+        session: Option<&str>,
+        request: &Request,
+    ) -> std::result::Result<Access, Failure> {
+        let ticket = if route.ticket { access::ticket(request) } else { None };
+        let access = self.caller(ticket).await?;
+        let scope = match session.map(|id| id.parse::<SessionId>().map_err(|_| id)) {
+            Some(Ok(id)) => access.scope_of(&id),
+            Some(Err(id)) => return Err(ApiError::invalid_id(id).into()),
+            None => None,
+        };
+        let enough = match route.need {
+            Need::Nothing | Need::Token => true,
+            Need::Read => scope.is_some(),
+            Need::Write => scope == Some(Scope::Write),
+            Need::Host => matches!(access, Access::Host | Access::Admin),
+            Need::Admin => access.is_admin(),
+        };
+        if enough { Ok(access) } else { Err(ApiError::forbidden().into()) }
+    }
+
+    /// Who may show the client in a frame, as CSP sources.
+    fn frame_ancestors(&self) -> Vec<String> {
+        let named = list(&self.env, "MOORLINE_FRAME_ANCESTOR");
+        if named.is_empty() { DEFAULT_FRAME_ANCESTORS.map(str::to_owned).into() } else { named }
+    }
+
+    fn uri(&self) -> http::Uri {
+        reply::uri(&self.path)
+    }
+}
+
+fn health() -> Answer {
+    let version = env!("CARGO_PKG_VERSION").to_owned();
+    json(StatusCode::OK, &Health { status: "ok".to_owned(), storing: true, version })
+}
+
+/// The request as an object gets it.
+fn told(request: &Request, access: &str) -> Result<Request> {
+    let mut told = request.clone_mut()?;
+    told.headers_mut()?.set(ACCESS, access)?;
+    Ok(told)
+}
+
+/// A variable that is a list, with commas. What is not set is empty.
+fn list(env: &Env, name: &str) -> Vec<String> {
+    let value = env.var(name).map(|value| value.to_string()).unwrap_or_default();
+    let items = value.split(',').map(str::trim).filter(|item| !item.is_empty());
+    items.map(str::to_owned).collect()
+}
+
+fn host_of(url: &worker::Url) -> Option<HeaderValue> {
+    let host = url.host_str()?;
+    let authority = match url.port() {
+        Some(port) => format!("{host}:{port}"),
+        None => host.to_owned(),
     };
-    env.durable_object(SESSION)?.get_by_name(id)?.fetch_with_request(request).await
+    HeaderValue::from_str(&authority).ok()
 }

@@ -1,0 +1,38 @@
+//! Terminals of their own beside other sessions.
+
+use std::rc::Rc;
+
+use http::StatusCode;
+use moorline_relay::core::api::check_name;
+use moorline_shared::event::kind;
+use moorline_shared::rest::{CreateSession, CreateTerminal, TerminalCreated};
+use serde_json::json;
+
+use super::Directory;
+use crate::reply::{Answer, json as answer};
+
+impl Directory {
+    /// Starts a terminal; beside another session that one's log tells of it.
+    pub(super) async fn create_terminal(self: &Rc<Self>, wanted: CreateTerminal) -> Answer {
+        check_name(wanted.mode.as_deref())?;
+        let mut session = CreateSession { cwd: wanted.working_dir, ..CreateSession::default() };
+        let parent = wanted.session_id;
+        if let Some(parent) = &parent {
+            let summary = self.with(|known| Ok(known.session(parent)?.summary()))?;
+            session.project = summary.project;
+            session.cwd = session.cwd.or(summary.cwd);
+            session.host = summary.host;
+        }
+        let terminal = self.run(self.plan(session, parent.clone())?).await?;
+        let terminal_id = terminal.session_id;
+        if let Some(parent) = &parent {
+            let fields = json!({
+                "terminalId": terminal_id,
+                "workingDir": terminal.cwd,
+                "mode": wanted.mode.unwrap_or(terminal.driver),
+            });
+            self.append(parent, kind::TERMINAL_CREATED, fields).await;
+        }
+        answer(StatusCode::OK, &TerminalCreated { success: true, terminal_id })
+    }
+}

@@ -1,0 +1,364 @@
+//! Hosts: their control links, what they have, and what they are asked.
+//!
+//! A link is a socket that stays open while the object sleeps. Its tag is the host's id, and what
+//! is attached to it tells that the host was welcomed.
+
+use std::time::Duration;
+
+use futures_channel::oneshot;
+use futures_util::future::{Either, select};
+use futures_util::{StreamExt as _, stream};
+use http::StatusCode;
+use moorline_relay::core::api::ApiError;
+use moorline_relay::core::record::SessionRecord;
+use moorline_relay::core::rfc3339;
+use moorline_shared::control::{Hello, Hosted, ToHost, ToRelay};
+use moorline_shared::id::{HostId, SessionId};
+use moorline_shared::message::{KEEPALIVE_PING, KEEPALIVE_PONG, close};
+use moorline_shared::publish::{RequestId, SUBPROTOCOL};
+use moorline_shared::rest::{HostList, HostSummary};
+use wasm_bindgen::JsValue;
+use worker::{
+    Delay, Request, ResponseBuilder, WebSocket, WebSocketIncomingMessage, WebSocketPair,
+    WebSocketRequestResponsePair, console_error, console_log, console_warn,
+};
+
+use super::creating::Result;
+use super::projects::AT_ONCE;
+use super::store::HostRecord;
+use super::{Directory, now_ms, random};
+use crate::asking;
+use crate::internal::{CREATE, Create, Files, FilesWanted, HOST_LOST};
+use crate::meeting::{Meeting, other_protocol};
+use crate::plan::{Candidate, adopted};
+use crate::reply::{Answer, Failure, is_upgrade};
+
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+/// Attached to the link of a host that was welcomed.
+const WELCOMED: &str = "welcomed";
+const OPEN: u16 = 1;
+/// How long a host may take to look for files.
+const FILES_PATIENCE: Duration = Duration::from_secs(5);
+
+/// Who waits for a host's answer.
+#[derive(Debug)]
+pub(super) struct Asked {
+    host: HostId,
+    /// The session that it was asked to start.
+    session: Option<SessionId>,
+    sender: oneshot::Sender<ToRelay>,
+}
+
+impl Directory {
+    /// Opens a host's control link.
+    pub(super) fn open_control(&self, id: &str, request: &Request) -> Answer {
+        let id: HostId = id.parse().map_err(|_| ApiError::invalid_host_id())?;
+        if !is_upgrade(request) {
+            let why = "Connect with a WebSocket.";
+            return Err(ApiError::no_upgrade(StatusCode::BAD_REQUEST, why).into());
+        }
+        let WebSocketPair { client, server } = WebSocketPair::new()?;
+        let raw = self.state.as_raw();
+        let alive = WebSocketRequestResponsePair::new(KEEPALIVE_PING, KEEPALIVE_PONG);
+        raw.set_websocket_auto_response(&alive.map_err(worker::Error::from)?)
+            .map_err(worker::Error::from)?;
+        let tags = vec![JsValue::from_str(id.as_str())];
+        raw.accept_websocket_with_tags(server.as_ref(), tags).map_err(worker::Error::from)?;
+        let response = ResponseBuilder::new()
+            .with_status(StatusCode::SWITCHING_PROTOCOLS.as_u16())
+            .with_header("sec-websocket-protocol", SUBPROTOCOL)?;
+        Ok(response.with_websocket(client).empty())
+    }
+
+    /// A host says something.
+    pub(super) async fn hear(
+        &self,
+        socket: &WebSocket,
+        message: WebSocketIncomingMessage,
+    ) -> Result<()> {
+        let Some(host) = self.host_of(socket) else { return Ok(()) };
+        let WebSocketIncomingMessage::String(text) = message else { return Ok(()) };
+        match ToRelay::from_json(&text) {
+            Ok(ToRelay::Hello(hello)) => self.greet(socket, &host, *hello).await?,
+            Ok(ToRelay::Started { request, session }) => {
+                self.started(&host, request, session).await?;
+            }
+            Ok(answer @ (ToRelay::Failed { request, .. } | ToRelay::Files { request, .. })) => {
+                self.answered(request, answer)
+            }
+            Ok(ToRelay::Ping { t }) => say(socket, &ToHost::Pong { t }),
+            Ok(ToRelay::Unknown) => {}
+            Err(error) => {
+                console_warn!("the host {host} says what is no message: {error}");
+                shut(socket, close::PROTOCOL, "this is no message of the protocol");
+            }
+        }
+        Ok(())
+    }
+
+    /// A host's link is gone.
+    pub(super) fn lose(&self, socket: &WebSocket) {
+        let Some(host) = self.host_of(socket).filter(|_| is_welcomed(socket)) else { return };
+        // A socket's end is answered, or it stays half open.
+        shut(socket, close::NORMAL, "");
+        console_log!("the host {host} is away");
+        let seen = self.with(|known| {
+            let Some(record) = known.hosts.get_mut(&host) else { return Ok(()) };
+            record.last_seen_ms = now_ms();
+            Ok(known.database.put_host(record)?)
+        });
+        if let Err(failure) = seen {
+            console_error!("when a host was seen last is not noted: {failure:?}");
+        }
+    }
+
+    /// Says something to a host; false where it is away.
+    pub(super) fn tell(&self, host: &HostId, message: &ToHost) -> bool {
+        let link = self.links(host).into_iter().find(is_welcomed);
+        link.is_some_and(|link| link.send_with_str(message.to_json()).is_ok())
+    }
+
+    /// Asks a host, and waits for its answer. `None` where there is none.
+    pub(super) async fn ask_host(
+        &self,
+        host: &HostId,
+        session: Option<&SessionId>,
+        patience: Duration,
+        message: impl FnOnce(RequestId) -> ToHost,
+    ) -> Option<ToRelay> {
+        // Whatever was asked before the memory was lost must not be taken for this.
+        let request = RequestId(u64::try_from(random().ok()? >> 75).ok()?);
+        let (sender, receiver) = oneshot::channel();
+        let asked = Asked { host: host.clone(), session: session.cloned(), sender };
+        self.asked.borrow_mut().insert(request, asked);
+        let mut answer = None;
+        if self.tell(host, &message(request)) {
+            answer = match select(receiver, Delay::from(patience)).await {
+                Either::Left((answer, _)) => answer.ok(),
+                Either::Right(_) => None,
+            };
+        }
+        self.asked.borrow_mut().remove(&request);
+        answer
+    }
+
+    /// The files that a session works with; none where its host is away.
+    pub(super) async fn files(&self, wanted: FilesWanted) -> Result<Files> {
+        let FilesWanted { host, project, folder, named } = wanted;
+        let top = self.with(|known| {
+            let project = project.and_then(|id| known.projects.get(&id));
+            Ok(project.and_then(|project| project.directory.clone()))
+        })?;
+        let ask = |request| ToHost::Files { request, folder, top, named };
+        match self.ask_host(&host, None, FILES_PATIENCE, ask).await {
+            Some(ToRelay::Files { files, .. }) => Ok(Files { files }),
+            _ => Ok(Files::default()),
+        }
+    }
+
+    pub(super) fn candidate<'a>(&self, host: &'a HostRecord) -> Candidate<'a> {
+        let is_here = self.is_here(&host.id);
+        Candidate { id: &host.id, drivers: &host.drivers, is_here }
+    }
+
+    /// How many hosts are connected.
+    pub(super) fn hosts_here(&self) -> usize {
+        self.state.get_websockets().iter().filter(|link| is_open(link) && is_welcomed(link)).count()
+    }
+
+    pub(super) fn host_list(&self) -> Result<HostList> {
+        self.with(|known| {
+            let summary = |host: &HostRecord| HostSummary {
+                host_id: host.id.clone(),
+                name: host.name.clone(),
+                version: host.version.clone(),
+                connected: self.is_here(&host.id),
+                sessions: known.running_on(&host.id).count(),
+                drivers: host.drivers.clone(),
+                last_seen: Some(rfc3339(host.last_seen_ms)),
+            };
+            let mut hosts: Vec<_> = known.hosts.values().map(summary).collect();
+            hosts.sort_by_cached_key(|host| (host.name.to_lowercase(), host.host_id.clone()));
+            Ok(HostList { hosts })
+        })
+    }
+
+    fn is_here(&self, host: &HostId) -> bool {
+        self.links(host).iter().any(is_welcomed)
+    }
+
+    fn links(&self, host: &HostId) -> Vec<WebSocket> {
+        let links = self.state.as_raw().get_websockets_with_tag(host.as_str()).unwrap_or_default();
+        links.into_iter().map(WebSocket::from).filter(is_open).collect()
+    }
+
+    fn host_of(&self, socket: &WebSocket) -> Option<HostId> {
+        let tags = self.state.as_raw().get_tags(socket.as_ref()).ok()?;
+        tags.first()?.parse().ok()
+    }
+
+    /// A host is here, and has these sessions.
+    async fn greet(&self, socket: &WebSocket, host: &HostId, hello: Hello) -> Result<()> {
+        if let Some(message) = other_protocol(&hello, VERSION) {
+            console_warn!("{message}");
+            say(socket, &ToHost::Refused { code: "protocol".to_owned(), message });
+            shut(socket, close::FORBIDDEN, "another protocol");
+            return Ok(());
+        }
+        for older in self.links(host).into_iter().filter(|link| link != socket) {
+            let message = "another host with this id has connected".to_owned();
+            say(&older, &ToHost::Refused { code: "replaced".to_owned(), message });
+            let _ = older.serialize_attachment("");
+            shut(&older, close::REPLACED, "another host with this id has connected");
+        }
+        self.tell_started(host, &hello);
+        let (adopt, lost, forget) = self.meet(host, &hello)?;
+        self.adopt(adopt).await;
+        self.lose_all(lost).await;
+        socket.serialize_attachment(WELCOMED)?;
+        say(socket, &ToHost::Welcome { version: VERSION.to_owned() });
+        for session_id in forget {
+            say(socket, &ToHost::Forget { session_id });
+        }
+        console_log!("the host {host} is here: {} sessions", hello.sessions.len());
+        self.list_changed();
+        Ok(())
+    }
+
+    /// Answers those who wait for a start whose answer was lost with its link.
+    fn tell_started(&self, host: &HostId, hello: &Hello) {
+        for hosted in &hello.sessions {
+            let waits = |asked: &Asked| {
+                asked.host == *host && asked.session.as_ref() == Some(&hosted.session_id)
+            };
+            let request = {
+                let asked = self.asked.borrow();
+                asked.iter().find(|(_, asked)| waits(asked)).map(|(request, _)| *request)
+            };
+            if let Some(request) = request {
+                let session = Box::new(hosted.clone());
+                self.answered(request, ToRelay::Started { request, session });
+            }
+        }
+    }
+
+    fn meet(
+        &self,
+        host: &HostId,
+        hello: &Hello,
+    ) -> Result<(Vec<SessionRecord>, Vec<SessionId>, Vec<SessionId>)> {
+        let now = now_ms();
+        self.with(|known| {
+            let record = HostRecord {
+                id: host.clone(),
+                name: hello.name.clone(),
+                version: hello.version.clone(),
+                drivers: hello.drivers.clone(),
+                last_seen_ms: now,
+            };
+            known.database.put_host(&record)?;
+            known.hosts.insert(host.clone(), record);
+            let deleted = known.deleted.iter().filter(|(_, of)| *of == host);
+            let deleted = deleted.map(|(id, _)| id.clone()).collect();
+            let is_known = |id: &SessionId| known.sessions.contains_key(id) || self.is_busy(id);
+            let meeting = Meeting::of(hello, is_known, known.running_on(host), deleted);
+            let Meeting { adopt, forget, forgotten, lost } = meeting;
+            let mut records = Vec::new();
+            for hosted in adopt {
+                let mut record = adopted(host, hosted, now);
+                record.project = record.project.filter(|id| known.projects.contains_key(id));
+                known.add(record.clone(), None)?;
+                records.push(record);
+            }
+            for id in forgotten {
+                known.deleted.remove(&id);
+                known.database.remove_deleted(&id)?;
+            }
+            Ok((records, lost, forget))
+        })
+    }
+
+    /// Makes objects of sessions that are listed from now on, before their host publishes them.
+    async fn adopt(&self, records: Vec<SessionRecord>) {
+        let make = async |record: SessionRecord| {
+            let id = record.id.clone();
+            let made = async {
+                let object = asking::session(&self.env, &id)?;
+                asking::post(&object, CREATE, &Create { record }).await
+            };
+            match made.await {
+                // One that the directory had lost is as good as adopted.
+                Err(Failure::Passed(answer)) if answer.status_code() == 409 => {}
+                Err(failure) => console_error!("the session {id} is not adopted: {failure:?}"),
+                Ok(_) => console_log!("the session {id} is adopted"),
+            }
+        };
+        stream::iter(records).for_each_concurrent(AT_ONCE, make).await;
+    }
+
+    async fn lose_all(&self, sessions: Vec<SessionId>) {
+        let lose = async |id: SessionId| {
+            console_warn!("the session {id} is lost: its host has it no more");
+            let lost = async {
+                let object = asking::session(&self.env, &id)?;
+                asking::post(&object, HOST_LOST, &()).await
+            };
+            if let Err(failure) = lost.await {
+                console_error!("the session {id} was not told that it is lost: {failure:?}");
+            }
+        };
+        stream::iter(sessions).for_each_concurrent(AT_ONCE, lose).await;
+    }
+
+    /// A host has started a session.
+    async fn started(&self, host: &HostId, request: RequestId, hosted: Box<Hosted>) -> Result<()> {
+        if self.asked.borrow().contains_key(&request) {
+            self.answered(request, ToRelay::Started { request, session: hosted });
+            return Ok(());
+        }
+        // Nobody waits any more: whoever did has given up, or was forgotten with the memory.
+        let id = hosted.session_id.clone();
+        let given_up = self.with(|known| Ok(known.deleted.get(&id) == Some(host)))?;
+        if given_up {
+            self.tell(host, &ToHost::Forget { session_id: id });
+            return Ok(());
+        }
+        let record = self.with(|known| {
+            if known.sessions.contains_key(&id) || self.is_busy(&id) {
+                return Ok(None);
+            }
+            let record = adopted(host, &hosted, now_ms());
+            known.add(record.clone(), None)?;
+            Ok(Some(record))
+        })?;
+        self.adopt(record.into_iter().collect()).await;
+        self.list_changed();
+        Ok(())
+    }
+
+    fn answered(&self, request: RequestId, answer: ToRelay) {
+        let asked = self.asked.borrow_mut().remove(&request);
+        if let Some(asked) = asked {
+            // Whoever waited may have given up.
+            let _ = asked.sender.send(answer);
+        }
+    }
+}
+
+fn is_welcomed(link: &WebSocket) -> bool {
+    let attached = link.deserialize_attachment::<String>().ok().flatten();
+    attached.is_some_and(|attached| attached == WELCOMED)
+}
+
+fn is_open(link: &WebSocket) -> bool {
+    link.as_ref().ready_state() == OPEN
+}
+
+/// Says something on a link. Whether it is gone an event tells.
+fn say(link: &WebSocket, message: &ToHost) {
+    let _ = link.send_with_str(message.to_json());
+}
+
+fn shut(link: &WebSocket, code: u16, reason: &str) {
+    let _ = link.close(Some(code), Some(reason));
+}

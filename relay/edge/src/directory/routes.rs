@@ -1,0 +1,107 @@
+//! What is asked of the directory: by callers, whom the Worker has let in, and by other objects.
+
+use std::rc::Rc;
+
+use http::{Method, StatusCode};
+use moorline_relay::core::api::ApiError;
+use moorline_shared::id::SessionId;
+use worker::Request;
+
+use super::{Directory, overview};
+use crate::internal::{ENSURE, Ensure, FILES, PREFIX, REDEEM, SUMMARY, Told, VERIFY};
+use crate::reply::{Answer, body, json, method, nothing, query, uri};
+
+pub(super) async fn answer(directory: &Rc<Directory>, mut request: Request) -> Answer {
+    let path = request.path();
+    if path.starts_with(PREFIX) {
+        return internal(directory, &path, &mut request).await;
+    }
+    let method = method(&request);
+    let parts: Vec<_> = path.trim_start_matches('/').split('/').collect();
+    let method = if method == Method::HEAD { Method::GET } else { method };
+    match (method.as_str(), &parts[..]) {
+        ("GET", ["metrics"]) => directory.metrics(),
+        ("GET", ["api", "debug", "metrics"]) => directory.debug_metrics(),
+        ("GET", ["hosts", id, "control"]) => directory.open_control(id, &request),
+        ("GET", ["api", "hosts"]) => json(StatusCode::OK, &directory.host_list()?),
+        ("GET", ["api", "events"]) => overview::open(directory),
+        ("POST", ["api", "tickets"]) => directory.ticket(&request),
+        (_, ["api", "tokens", rest @ ..]) => tokens(directory, rest, &mut request).await,
+        (_, ["api", "projects", rest @ ..]) => projects(directory, rest, &mut request).await,
+        ("GET", ["api", "sessions"]) => directory.list(query(&request)?),
+        ("POST", ["api", "sessions"]) => {
+            let wanted = body(&mut request).await?;
+            directory.create(wanted).await
+        }
+        ("POST", ["api", "terminal"]) => {
+            let wanted = body(&mut request).await?;
+            directory.create_terminal(wanted).await
+        }
+        ("DELETE", ["api", what @ ("session" | "terminal"), id]) => {
+            directory.delete(&named(id)?, *what == "terminal").await
+        }
+        (_, ["api", "sessions", id, rest @ ..]) => {
+            session(directory, &named(id)?, rest, &mut request).await
+        }
+        _ => Err(ApiError::no_route(&uri(&path)).into()),
+    }
+}
+
+async fn session(
+    directory: &Rc<Directory>,
+    id: &SessionId,
+    rest: &[&str],
+    request: &mut Request,
+) -> Answer {
+    match rest {
+        [] => directory.rename(id, body(request).await?).await,
+        ["move"] => directory.move_to(id, body(request).await?).await,
+        ["duplicate"] => directory.duplicate(id, body(request).await?).await,
+        ["fork"] => directory.fork(id, body(request).await?).await,
+        _ => Err(ApiError::no_route(&uri(&request.path())).into()),
+    }
+}
+
+async fn projects(directory: &Rc<Directory>, rest: &[&str], request: &mut Request) -> Answer {
+    match (method(request).as_str(), rest) {
+        ("POST", []) => directory.create_project(body(request).await?),
+        (_, []) => directory.projects(),
+        ("PATCH", [id]) => directory.change_project(id, body(request).await?),
+        ("DELETE", [id]) => directory.delete_project(id),
+        (_, [id]) => directory.project(id),
+        _ => Err(ApiError::no_route(&uri(&request.path())).into()),
+    }
+}
+
+async fn tokens(directory: &Rc<Directory>, rest: &[&str], request: &mut Request) -> Answer {
+    match (method(request).as_str(), rest) {
+        ("POST", []) => directory.create_token(body(request).await?),
+        (_, []) => directory.tokens(),
+        ("DELETE", [id]) => directory.revoke_token(id),
+        _ => Err(ApiError::no_route(&uri(&request.path())).into()),
+    }
+}
+
+async fn internal(directory: &Rc<Directory>, path: &str, request: &mut Request) -> Answer {
+    match path {
+        SUMMARY => directory.told(body::<Told>(request).await?),
+        FILES => {
+            let wanted = body(request).await?;
+            json(StatusCode::OK, &directory.files(wanted).await?)
+        }
+        VERIFY => directory.verify(&body(request).await?),
+        REDEEM => directory.redeem(&body(request).await?),
+        ENSURE => {
+            let Ensure { session_id } = body(request).await?;
+            directory.ensure(session_id).await?;
+            nothing()
+        }
+        _ => Err(ApiError::no_route(&uri(path)).into()),
+    }
+}
+
+fn named(id: &str) -> Result<SessionId, ApiError> {
+    // An id needs no escapes; who has written it with some is told where it cannot be.
+    let decoded = percent_encoding::percent_decode_str(id).decode_utf8_lossy();
+    decoded.parse().map_err(|_| ApiError::invalid_id(&decoded))
+}

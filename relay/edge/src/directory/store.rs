@@ -1,0 +1,208 @@
+//! The directory's rows: the core's tables, and two of its own.
+
+use moorline_relay::core::record::{FoundToken, ProjectRecord, TokenRecord};
+use moorline_relay::core::schema;
+use moorline_shared::id::{HostId, ProjectId, SessionId};
+use moorline_shared::time::Time;
+
+use crate::internal::Told;
+use crate::sql::{Database, Result, SqlError};
+
+/// What sessions told last, and beside which one a terminal was started; and tickets, which must
+/// outlive the object's sleep.
+const TABLES: &str = "
+CREATE TABLE IF NOT EXISTS listed (
+    session TEXT PRIMARY KEY NOT NULL,
+    told    TEXT,
+    beside  TEXT
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS tickets (
+    hash       BLOB PRIMARY KEY NOT NULL,
+    access     TEXT NOT NULL,
+    expires_at INTEGER NOT NULL
+) WITHOUT ROWID;";
+
+const LISTED: &str = "SELECT session, told, beside FROM listed";
+const PUT_LISTED: &str =
+    "INSERT OR REPLACE INTO listed (session, told, beside) VALUES (?1, ?2, ?3)";
+const DELETE_LISTED: &str = "DELETE FROM listed WHERE session = ?1";
+const PUT_TICKET: &str = "INSERT INTO tickets (hash, access, expires_at) VALUES (?1, ?2, ?3)";
+const TAKE_TICKET: &str = "DELETE FROM tickets WHERE hash = ?1 RETURNING access, expires_at";
+const EXPIRE_TICKETS: &str = "DELETE FROM tickets WHERE expires_at <= ?1";
+const COUNT_TICKETS: &str = "SELECT count(*) FROM tickets";
+/// All deletions that hosts have not heard of: (session, host).
+const ALL_DELETED: &str = "SELECT session, host FROM deleted";
+
+/// One host's row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct HostRecord {
+    pub(super) id: HostId,
+    pub(super) name: String,
+    pub(super) version: String,
+    pub(super) drivers: Vec<String>,
+    pub(super) last_seen_ms: u64,
+}
+
+/// What is listed of a session besides its row.
+#[derive(Debug)]
+pub(super) struct ListedRow {
+    pub(super) session: SessionId,
+    pub(super) told: Option<Told>,
+    pub(super) beside: Option<SessionId>,
+}
+
+impl Database {
+    /// Makes the directory's own tables.
+    pub(super) fn prepare_directory(&self) -> Result<()> {
+        self.run(TABLES, &[])
+    }
+
+    pub(super) fn listed(&self) -> Result<Vec<ListedRow>> {
+        let rows = self.rows(LISTED, &[])?;
+        let row = |row: &crate::sql::Row| {
+            Ok(ListedRow {
+                session: row.parsed(0)?,
+                // What another version has written is told anew.
+                told: row.optional_text(1)?.and_then(|told| serde_json::from_str(told).ok()),
+                beside: row.optional_text(2)?.and_then(|id| id.parse().ok()),
+            })
+        };
+        rows.iter().map(row).collect()
+    }
+
+    pub(super) fn put_listed(
+        &self,
+        id: &SessionId,
+        told: Option<&Told>,
+        beside: Option<&SessionId>,
+    ) -> Result<()> {
+        let told = told.and_then(|told| serde_json::to_string(told).ok());
+        let beside = beside.map(SessionId::as_str);
+        self.run(PUT_LISTED, &[id.as_str().into(), told.as_deref().into(), beside.into()])
+    }
+
+    pub(super) fn delete_listed(&self, id: &SessionId) -> Result<()> {
+        self.run(DELETE_LISTED, &[id.as_str().into()])
+    }
+
+    pub(super) fn projects(&self) -> Result<Vec<ProjectRecord>> {
+        let rows = self.rows(schema::PROJECTS, &[])?;
+        let row = |row: &crate::sql::Row| {
+            Ok(ProjectRecord {
+                id: row.parsed(0)?,
+                name: row.text(1)?.to_owned(),
+                directory: row.optional_text(2)?.map(str::to_owned),
+                created_at_ms: row.number(3)?,
+            })
+        };
+        rows.iter().map(row).collect()
+    }
+
+    pub(super) fn put_project(&self, record: &ProjectRecord) -> Result<()> {
+        let (id, name) = (record.id.as_str().into(), record.name.as_str().into());
+        let directory = record.directory.as_deref().into();
+        self.run(schema::PUT_PROJECT, &[id, name, directory, record.created_at_ms.into()])
+    }
+
+    pub(super) fn delete_project(&self, id: &ProjectId) -> Result<()> {
+        schema::DELETE_PROJECT.iter().try_for_each(|delete| self.run(delete, &[id.as_str().into()]))
+    }
+
+    pub(super) fn hosts(&self) -> Result<Vec<HostRecord>> {
+        let rows = self.rows(schema::HOSTS, &[])?;
+        let row = |row: &crate::sql::Row| {
+            Ok(HostRecord {
+                id: row.parsed(0)?,
+                name: row.text(1)?.to_owned(),
+                version: row.text(2)?.to_owned(),
+                drivers: row.json(3)?,
+                last_seen_ms: row.number(4)?,
+            })
+        };
+        rows.iter().map(row).collect()
+    }
+
+    pub(super) fn put_host(&self, record: &HostRecord) -> Result<()> {
+        let (id, name) = (record.id.as_str().into(), record.name.as_str().into());
+        let drivers = serde_json::to_string(&record.drivers).unwrap_or_default();
+        let (version, drivers) = (record.version.as_str().into(), drivers.as_str().into());
+        self.run(schema::PUT_HOST, &[id, name, version, drivers, record.last_seen_ms.into()])
+    }
+
+    pub(super) fn deleted(&self) -> Result<Vec<(SessionId, HostId)>> {
+        let rows = self.rows(ALL_DELETED, &[])?;
+        rows.iter().map(|row| Ok((row.parsed(0)?, row.parsed(1)?))).collect()
+    }
+
+    pub(super) fn put_deleted(&self, id: &SessionId, host: &HostId, now: u64) -> Result<()> {
+        let (id, host) = (id.as_str().into(), host.as_str().into());
+        self.run(schema::PUT_DELETED, &[id, host, now.into()])
+    }
+
+    pub(super) fn remove_deleted(&self, id: &SessionId) -> Result<()> {
+        self.run(schema::REMOVE_DELETED, &[id.as_str().into()])
+    }
+
+    pub(super) fn tokens(&self) -> Result<Vec<TokenRecord>> {
+        let rows = self.rows(schema::TOKENS, &[])?;
+        let row = |row: &crate::sql::Row| {
+            Ok(TokenRecord {
+                id: row.text(0)?.to_owned(),
+                scope: row.text(1)?.to_owned(),
+                label: row.optional_text(2)?.map(str::to_owned),
+                created_at_ms: row.number(3)?,
+                expires_at_ms: row.optional_number(4)?,
+            })
+        };
+        rows.iter().map(row).collect()
+    }
+
+    pub(super) fn insert_token(&self, record: &TokenRecord, hash: &[u8]) -> Result<()> {
+        let (id, scope) = (record.id.as_str().into(), record.scope.as_str().into());
+        let label = record.label.as_deref().into();
+        let times = (record.created_at_ms.into(), record.expires_at_ms.into());
+        self.run(schema::INSERT_TOKEN, &[id, hash.into(), scope, label, times.0, times.1])
+    }
+
+    pub(super) fn token_by_hash(&self, hash: &[u8]) -> Result<Option<FoundToken>> {
+        let Some(mut row) = self.row(schema::TOKEN_BY_HASH, &[hash.into()])? else {
+            return Ok(None);
+        };
+        Ok(Some(FoundToken {
+            hash: row.take_blob(0)?,
+            scope: row.text(1)?.to_owned(),
+            expires_at: row.optional_number(2)?.map(Time::from_ms),
+        }))
+    }
+
+    pub(super) fn delete_token(&self, id: &str) -> Result<bool> {
+        let there = self.row("SELECT 1 FROM tokens WHERE id = ?1", &[id.into()])?.is_some();
+        self.run(schema::DELETE_TOKEN, &[id.into()])?;
+        Ok(there)
+    }
+
+    /// Keeps a ticket; false where there are as many as may be.
+    pub(super) fn put_ticket(
+        &self,
+        hash: &[u8],
+        access: &str,
+        now: u64,
+        expires_at: u64,
+        most: u64,
+    ) -> Result<bool> {
+        self.run(EXPIRE_TICKETS, &[now.into()])?;
+        let count = self.row(COUNT_TICKETS, &[])?.ok_or(SqlError::Column(0))?.number(0)?;
+        if count >= most {
+            return Ok(false);
+        }
+        self.run(PUT_TICKET, &[hash.into(), access.into(), expires_at.into()])?;
+        Ok(true)
+    }
+
+    /// What a ticket allows; it is void from then on.
+    pub(super) fn take_ticket(&self, hash: &[u8], now: u64) -> Result<Option<String>> {
+        let Some(row) = self.row(TAKE_TICKET, &[hash.into()])? else { return Ok(None) };
+        let is_valid = row.number(1)? > now;
+        is_valid.then(|| row.text(0).map(str::to_owned)).transpose()
+    }
+}

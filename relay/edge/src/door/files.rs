@@ -1,0 +1,133 @@
+//! The client's files, with the headers that make them safe and fast.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use http::Method;
+use http::header::IF_NONE_MATCH;
+use moorline_relay::core::api::ApiError;
+use moorline_relay::core::api::csp;
+use moorline_relay::core::api::paths::{is_hashed, is_route};
+use sha2::{Digest as _, Sha256};
+use worker::{Response, ResponseBuilder, Result};
+
+use super::Door;
+use crate::files::content_type;
+use crate::reply::Answer;
+
+const PAGE: &str = "index.html";
+const DESCRIPTION: &str = "openapi.json";
+/// Trunk puts a hash of the content into the names of its files.
+const FOREVER: &str = "public, max-age=31536000, immutable";
+/// To be asked for again each time; the ETag makes that cheap.
+const EACH_TIME: &str = "no-cache";
+
+const NOT_BUILT: &str = "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\">\
+    <title>Moorline</title><p>This relay runs, but it was deployed without its page.</p>\
+    <p>Run <code>cargo xtask edge</code>, which builds both. The command line works without: \
+    <code>moorline attach &lt;session&gt;</code>.</p></html>";
+
+/// A file, as it was found.
+struct Found {
+    content: Vec<u8>,
+    etag: String,
+}
+
+impl Door {
+    /// Answers whatever is no route of the API.
+    pub(super) async fn file(&self) -> Answer {
+        if !matches!(self.method, Method::GET | Method::HEAD) {
+            return Err(ApiError::method_not_allowed(&self.method, &self.uri()).into());
+        }
+        let path = self.path.trim_start_matches('/');
+        if path.is_empty() {
+            return redirect();
+        }
+        if is_route(path) {
+            return match self.find(PAGE).await? {
+                Some(page) => self.page(page),
+                None => not_built(),
+            };
+        }
+        match self.find(path).await? {
+            Some(_) if path == PAGE => redirect(),
+            Some(found) => {
+                let lasting = if is_hashed(path) { FOREVER } else { EACH_TIME };
+                Ok(self.send(found, path, lasting)?)
+            }
+            None => Err(ApiError::no_route(&self.uri()).into()),
+        }
+    }
+
+    /// The API's description, which is a file here.
+    pub(super) async fn description(&self) -> Answer {
+        match self.find(DESCRIPTION).await? {
+            Some(found) => Ok(self.send(found, DESCRIPTION, EACH_TIME)?),
+            None => Err(ApiError::no_route(&self.uri()).into()),
+        }
+    }
+
+    fn page(&self, page: Found) -> Answer {
+        let text = String::from_utf8_lossy(&page.content).into_owned();
+        let mut response = self.send(page, PAGE, EACH_TIME)?;
+        set_policy(&mut response, &csp::policy(&text, &self.frame_ancestors()))?;
+        Ok(response)
+    }
+
+    async fn find(&self, path: &str) -> Result<Option<Found>> {
+        let assets = self.env.assets("ASSETS")?;
+        let mut response = assets.fetch(format!("https://assets.internal/{path}"), None).await?;
+        // On a machine of one's own a folder is answered with a list of what is in it.
+        let kind = response.headers().get("content-type")?.unwrap_or_default();
+        let is_list = kind.starts_with("application/json") && !path.ends_with(".json");
+        if response.status_code() != 200 || is_list {
+            return Ok(None);
+        }
+        let content = response.bytes().await?;
+        let etag = match response.headers().get("etag")? {
+            Some(etag) => etag.trim_start_matches("W/").to_owned(),
+            None => etag(&content),
+        };
+        Ok(Some(Found { content, etag }))
+    }
+
+    fn send(&self, found: Found, path: &str, lasting: &str) -> Result<Response> {
+        let known = self.headers.get(IF_NONE_MATCH).and_then(|tags| tags.to_str().ok());
+        let is_known = known.is_some_and(|tags| {
+            tags.split(',').any(|tag| tag.trim().trim_start_matches("W/") == found.etag)
+        });
+        // Weak: what is compressed on the way keeps it.
+        let response = ResponseBuilder::new()
+            .with_header("etag", &format!("W/{}", found.etag))?
+            .with_header("cache-control", lasting)?
+            .with_header("x-content-type-options", "nosniff")?
+            .with_header("referrer-policy", "no-referrer")?;
+        if is_known {
+            return Ok(response.with_status(304).empty());
+        }
+        Ok(response.with_header("content-type", content_type(path))?.fixed(found.content))
+    }
+}
+
+fn redirect() -> Answer {
+    let response = ResponseBuilder::new().with_status(307).with_header("location", "/sessions")?;
+    Ok(response.empty())
+}
+
+fn not_built() -> Answer {
+    let response = ResponseBuilder::new()
+        .with_status(503)
+        .with_header("content-type", "text/html; charset=utf-8")?
+        .with_header("cache-control", "no-store")?;
+    let mut response = response.fixed(NOT_BUILT.as_bytes().to_vec());
+    set_policy(&mut response, "default-src 'none'; frame-ancestors 'none'")?;
+    Ok(response)
+}
+
+fn set_policy(response: &mut Response, policy: &str) -> Result<()> {
+    response.headers_mut().set("content-security-policy", policy)
+}
+
+fn etag(content: &[u8]) -> String {
+    let hash = Sha256::digest(content);
+    format!("\"{}\"", URL_SAFE_NO_PAD.encode(hash.get(..12).unwrap_or_default()))
+}

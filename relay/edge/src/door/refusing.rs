@@ -1,0 +1,123 @@
+//! Clients' WebSockets that are not let in.
+
+use http::header::{ORIGIN, SEC_WEBSOCKET_PROTOCOL};
+use moorline_shared::message::{
+    ErrorCode, SUBPROTOCOL, ServerMessage, TOKEN_SUBPROTOCOL_PREFIX, close,
+};
+use moorline_shared::rest::ErrorBody;
+use worker::{ResponseBuilder, WebSocketPair, console_error};
+
+use super::Door;
+use crate::reply::{Answer, Failure};
+use crate::routes::Target;
+
+/// Why a caller may not open a socket of a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Why {
+    /// Pages of this origin may not.
+    Origin,
+    /// The token is no good.
+    Token,
+    /// The id is none.
+    Id,
+    /// The token is not for this session.
+    Session,
+}
+
+/// Says no: over the socket to those who would not hear it otherwise.
+pub(super) fn refuse(door: &Door, target: Target, why: Why, failure: Failure) -> Answer {
+    if matches!(failure, Failure::Fault(_)) {
+        return Err(failure);
+    }
+    match target {
+        Target::Plain => in_words(why),
+        _ if door.headers.contains_key(ORIGIN) => by_code(door, why),
+        _ => Err(failure),
+    }
+}
+
+fn by_code(door: &Door, why: Why) -> Answer {
+    let (close_code, code, message) = match why {
+        Why::Id => (close::NOT_FOUND, ErrorCode::NotFound, "There is no session with this id."),
+        Why::Origin => (
+            close::FORBIDDEN,
+            ErrorCode::Unauthorized,
+            "Pages of this origin may not open a stream.",
+        ),
+        Why::Token => (
+            close::UNAUTHORIZED,
+            ErrorCode::Unauthorized,
+            "The token is missing, wrong, expired or revoked.",
+        ),
+        Why::Session => {
+            (close::FORBIDDEN, ErrorCode::Unauthorized, "This token is not for this session.")
+        }
+    };
+    let told = ServerMessage::Error { code, message: message.to_owned() };
+    closed(door.protocol(), &told.to_json(), close_code, message)
+}
+
+/// As a client expects that speaks no protocol.
+fn in_words(why: Why) -> Answer {
+    let close_code = match why {
+        Why::Id => close::NOT_FOUND,
+        Why::Token => close::UNAUTHORIZED,
+        Why::Origin | Why::Session => close::FORBIDDEN,
+    };
+    let text = match why {
+        Why::Id => {
+            "Error: Invalid session ID format\n\
+            Details: A session id has 8 to 32 letters, digits, '_' or '-'."
+        }
+        _ => "Error: WebSocket connection failed\nPlease sign in and try again",
+    };
+    closed(None, text, close_code, "see the message before")
+}
+
+/// The session that was to begin with the socket has not begun.
+pub(super) async fn not_created(failure: Failure) -> Answer {
+    let (close_code, details) = match failure {
+        Failure::Api(error) => (close::OVERLOADED, told(error.body())),
+        Failure::Passed(mut answer) => match answer.json::<ErrorBody>().await {
+            Ok(body) => (close::OVERLOADED, told(&body)),
+            Err(_) => (close::INTERNAL, "the relay has a fault".to_owned()),
+        },
+        Failure::Fault(error) => {
+            console_error!("a session was not created: {error}");
+            (close::INTERNAL, "the relay has a fault".to_owned())
+        }
+    };
+    let text = format!("Error: Failed to create session\nDetails: {details}");
+    closed(None, &text, close_code, "see the message before")
+}
+
+fn told(body: &ErrorBody) -> String {
+    body.message.clone().unwrap_or_else(|| body.error.clone())
+}
+
+fn closed(protocol: Option<&str>, text: &str, code: u16, reason: &str) -> Answer {
+    let WebSocketPair { client, server } = WebSocketPair::new()?;
+    server.accept()?;
+    server.send_with_str(text)?;
+    server.close(Some(code), Some(reason))?;
+    let mut response = ResponseBuilder::new().with_status(101).with_websocket(client);
+    if let Some(protocol) = protocol {
+        response = response.with_header("sec-websocket-protocol", protocol)?;
+    }
+    Ok(response.empty())
+}
+
+impl Door {
+    /// `moorline.v1` where it is offered. A browser that offered only other names wants one of
+    /// them back: the first that is no token.
+    fn protocol(&self) -> Option<&str> {
+        let values = self.headers.get_all(SEC_WEBSOCKET_PROTOCOL).iter();
+        let offered = values.filter_map(|value| value.to_str().ok());
+        let mut names = offered
+            .flat_map(|value| value.split(','))
+            .map(str::trim)
+            .filter(|name| !name.starts_with(TOKEN_SUBPROTOCOL_PREFIX));
+        let first = names.next()?;
+        Some(if names.any(|name| name == SUBPROTOCOL) { SUBPROTOCOL } else { first })
+    }
+}

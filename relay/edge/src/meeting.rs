@@ -1,0 +1,109 @@
+//! What follows from what a host says that it has, and what is known here.
+
+use std::collections::BTreeSet;
+
+use moorline_shared::control::{Hello, Hosted, PROTOCOL};
+use moorline_shared::id::SessionId;
+
+/// See the module.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Meeting<'a> {
+    /// Sessions that are not known here, and are from now on.
+    pub adopt: Vec<&'a Hosted>,
+    /// Sessions that were deleted, and that the host still has.
+    pub forget: Vec<SessionId>,
+    /// Sessions that were deleted, and that the host has no more: nothing is left to be said.
+    pub forgotten: Vec<SessionId>,
+    /// Sessions that the host has no more.
+    pub lost: Vec<SessionId>,
+}
+
+impl<'a> Meeting<'a> {
+    /// `is_known` tells whether there is a session, whoever has it; `running` are the sessions that
+    /// the host had and that are not over; `deleted` are those that it is to forget.
+    pub fn of<'k>(
+        hello: &'a Hello,
+        is_known: impl Fn(&SessionId) -> bool,
+        running: impl Iterator<Item = &'k SessionId>,
+        deleted: Vec<SessionId>,
+    ) -> Self {
+        let has: BTreeSet<_> = hello.sessions.iter().map(|hosted| &hosted.session_id).collect();
+        let (forget, forgotten): (Vec<_>, Vec<_>) =
+            deleted.into_iter().partition(|id| has.contains(id));
+        let is_new = |hosted: &&Hosted| {
+            !is_known(&hosted.session_id) && !forget.contains(&hosted.session_id)
+        };
+        let adopt = hello.sessions.iter().filter(is_new).collect();
+        let lost = running.filter(|id| !has.contains(id)).cloned().collect();
+        Self { adopt, forget, forgotten, lost }
+    }
+}
+
+/// What to do about a host that speaks another protocol than a relay of this `version`.
+#[must_use]
+pub fn other_protocol(hello: &Hello, version: &str) -> Option<String> {
+    let (theirs, host) = (hello.protocol, &hello.version);
+    let sides = format!(
+        "the host is moorline {host} with protocol {theirs}, \
+         the relay moorline {version} with protocol {PROTOCOL}"
+    );
+    match theirs.cmp(&PROTOCOL) {
+        std::cmp::Ordering::Equal => None,
+        std::cmp::Ordering::Less => Some(format!(
+            "{sides}: the host is older. `moorline host stop` ends it and its sessions; then start \
+             it from the newer program"
+        )),
+        std::cmp::Ordering::Greater => Some(format!(
+            "{sides}: the relay is older. Deploy it from the newer program, or end the host and \
+             its sessions with `moorline host stop`"
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use moorline_shared::control::Facts;
+    use moorline_shared::id::Epoch;
+
+    use super::*;
+
+    fn hello(protocol: u32, sessions: &[&str]) -> Hello {
+        let hosted = |id: &&str| Hosted {
+            session_id: id.parse().unwrap(),
+            epoch: Epoch(1),
+            facts: Facts::default(),
+            cwd: "/".into(),
+            pid: None,
+            created_at: 1,
+        };
+        Hello {
+            protocol,
+            version: "0.1.0".into(),
+            name: "box".into(),
+            drivers: vec![],
+            sessions: sessions.iter().map(hosted).collect(),
+        }
+    }
+
+    #[test]
+    fn each_session_is_adopted_kept_forgotten_or_lost() {
+        let id = |text: &str| text.parse::<SessionId>().unwrap();
+        let hello = hello(PROTOCOL, &["new_one_1", "known_one", "deleted_1"]);
+        let running = [id("known_one"), id("lost_one1")];
+        let deleted = vec![id("deleted_1"), id("deleted_2")];
+        let meeting = Meeting::of(&hello, |id| id.as_str() == "known_one", running.iter(), deleted);
+        let adopted: Vec<_> = meeting.adopt.iter().map(|it| it.session_id.as_str()).collect();
+        assert_eq!(adopted, ["new_one_1"]);
+        assert_eq!(meeting.forget, [id("deleted_1")]);
+        assert_eq!(meeting.forgotten, [id("deleted_2")]);
+        assert_eq!(meeting.lost, [id("lost_one1")]);
+    }
+
+    #[test]
+    fn who_is_older_is_said() {
+        assert_eq!(other_protocol(&hello(PROTOCOL, &[]), "1"), None);
+        assert!(other_protocol(&hello(0, &[]), "1").unwrap().contains("the host is older"));
+        let newer = other_protocol(&hello(PROTOCOL + 1, &[]), "1").unwrap();
+        assert!(newer.contains("the relay is older"));
+    }
+}

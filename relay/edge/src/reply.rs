@@ -1,0 +1,157 @@
+//! What is taken from a request, and how it is answered.
+
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use moorline_relay::core::api::ApiError;
+use moorline_shared::limits::REQUEST_BODY_BYTES;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+use worker::{Headers, Method, Request, Response, ResponseBuilder, Result, console_error};
+
+use crate::sql::SqlError;
+
+/// What a handler comes to.
+pub(crate) type Answer = std::result::Result<Response, Failure>;
+
+/// Why a request is not answered as it wished.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// The caller is told why.
+    Api(Box<ApiError>),
+    /// Another object has said why.
+    Passed(Box<Response>),
+    /// A fault, which is told to the log.
+    Fault(String),
+}
+
+impl From<ApiError> for Failure {
+    fn from(error: ApiError) -> Self {
+        Self::Api(Box::new(error))
+    }
+}
+
+impl From<worker::Error> for Failure {
+    fn from(error: worker::Error) -> Self {
+        Self::Fault(error.to_string())
+    }
+}
+
+impl From<SqlError> for Failure {
+    fn from(error: SqlError) -> Self {
+        Self::Fault(error.to_string())
+    }
+}
+
+impl From<getrandom::Error> for Failure {
+    fn from(error: getrandom::Error) -> Self {
+        Self::Fault(error.to_string())
+    }
+}
+
+/// Sends what a handler came to.
+pub(crate) fn send(answer: Answer) -> Result<Response> {
+    match answer {
+        Ok(response) => Ok(response),
+        Err(Failure::Passed(response)) => Ok(*response),
+        Err(Failure::Api(error)) => refused(&error),
+        Err(Failure::Fault(error)) => {
+            console_error!("a request failed: {error}");
+            refused(&ApiError::internal(&error))
+        }
+    }
+}
+
+fn refused(error: &ApiError) -> Result<Response> {
+    let mut response = ResponseBuilder::new().with_status(error.status().as_u16());
+    if error.status() == StatusCode::UNAUTHORIZED {
+        response = response.with_header("www-authenticate", "Bearer realm=\"moorline\"")?;
+    }
+    response.from_json(error.body())
+}
+
+/// An answer of JSON.
+pub(crate) fn json(status: StatusCode, body: &impl Serialize) -> Answer {
+    Ok(ResponseBuilder::new().with_status(status.as_u16()).from_json(body)?)
+}
+
+/// A success without a body.
+pub(crate) fn nothing() -> Answer {
+    Ok(ResponseBuilder::new().with_status(StatusCode::NO_CONTENT.as_u16()).empty())
+}
+
+/// The method, as the core knows it.
+pub(crate) fn method(request: &Request) -> http::Method {
+    match request.method() {
+        Method::Head => http::Method::HEAD,
+        Method::Get => http::Method::GET,
+        Method::Post => http::Method::POST,
+        Method::Put => http::Method::PUT,
+        Method::Patch => http::Method::PATCH,
+        Method::Delete => http::Method::DELETE,
+        Method::Options => http::Method::OPTIONS,
+        Method::Connect => http::Method::CONNECT,
+        Method::Trace | Method::Report => http::Method::TRACE,
+    }
+}
+
+/// The path as a URI: what the core's errors speak of.
+pub(crate) fn uri(path: &str) -> http::Uri {
+    path.parse().unwrap_or_default()
+}
+
+/// The headers, as the core knows them. What can be none is left out.
+pub(crate) fn headers(headers: &Headers) -> HeaderMap {
+    let parsed = headers.entries().filter_map(|(name, value)| {
+        let name = HeaderName::from_bytes(name.as_bytes()).ok()?;
+        // A page can put any character into some headers: what is no ASCII is read as such.
+        let value = HeaderValue::from_bytes(value.as_bytes()).ok()?;
+        Some((name, value))
+    });
+    parsed.collect()
+}
+
+/// A body of JSON: one object. No body at all, and `null`, is an empty one.
+pub(crate) async fn body<T: DeserializeOwned>(
+    request: &mut Request,
+) -> std::result::Result<T, Failure> {
+    let kind = request.headers().get("content-type")?.unwrap_or_default();
+    let length = request.headers().get("content-length")?.and_then(|length| length.parse().ok());
+    if length.is_some_and(|length: usize| length > REQUEST_BODY_BYTES) {
+        return Err(ApiError::too_large().into());
+    }
+    let body = request.bytes().await?;
+    if body.len() > REQUEST_BODY_BYTES {
+        return Err(ApiError::too_large().into());
+    }
+    let object: Option<Map<String, Value>> = if body.is_empty() {
+        None
+    } else if is_json(&kind) {
+        // A list would be taken for the fields in their order.
+        serde_json::from_slice(&body).map_err(|error| malformed(&error))?
+    } else {
+        return Err(ApiError::not_json().into());
+    };
+    let object = Value::Object(object.unwrap_or_default());
+    Ok(serde_json::from_value(object).map_err(|error| malformed(&error))?)
+}
+
+/// What the query asks for.
+pub(crate) fn query<T: DeserializeOwned>(request: &Request) -> std::result::Result<T, ApiError> {
+    let query = request.query();
+    query.map_err(|error| ApiError::bad_request(format!("The query is not as it must be: {error}")))
+}
+
+/// Whether the request is to become a WebSocket.
+pub(crate) fn is_upgrade(request: &Request) -> bool {
+    let upgrade = request.headers().get("upgrade").ok().flatten();
+    upgrade.is_some_and(|upgrade| upgrade.eq_ignore_ascii_case("websocket"))
+}
+
+fn is_json(kind: &str) -> bool {
+    let kind = kind.split(';').next();
+    kind.is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
+}
+
+fn malformed(error: &serde_json::Error) -> ApiError {
+    ApiError::bad_request(format!("The body is no such JSON: {error}."))
+}
