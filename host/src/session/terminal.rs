@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::BytesMut;
+use moorline_shared::limits::HOST_KEEPS_BYTES;
 use moorline_shared::session::ExitStatus;
 
 use super::{Errand, Session, State};
@@ -11,10 +12,6 @@ use crate::pty::{PtyReader, PtyWriter};
 
 /// How long a process may take to end once its terminal is gone.
 const HANG_UP_GRACE: Duration = Duration::from_secs(3);
-
-/// The terminal is not read while more than this is not durable at the relay, or not painted: the
-/// program waits, as it does before a slow terminal.
-const AHEAD_BYTES: u64 = 32 * 1024 * 1024;
 
 impl Session {
     /// Reads the terminal until the program has ended and everything that it wrote is in the log.
@@ -81,9 +78,11 @@ impl State {
         }
     }
 
+    /// The terminal is not read while too much is not durable at the relay, or not painted: the
+    /// program waits, as it does before a slow terminal.
     fn is_far_ahead(&self) -> bool {
         let ahead = self.publisher.unacked_bytes().max(self.painter.pending_bytes());
-        !self.abandoned && ahead > AHEAD_BYTES
+        !self.abandoned && ahead > HOST_KEEPS_BYTES
     }
 
     /// Writes input to the terminal, as much as it takes.

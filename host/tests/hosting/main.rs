@@ -5,6 +5,7 @@
 mod fake_relay;
 mod links;
 mod sessions;
+mod websocket;
 
 use std::future::Future;
 use std::time::Duration;

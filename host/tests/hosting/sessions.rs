@@ -155,7 +155,11 @@ async fn a_fork_begins_after_its_point_with_the_screen_of_then() {
 async fn stopping_waits_until_all_is_durable() {
     let (host, mut relay) = FakeRelay::with_host();
     let (mut control, _) = relay.control().await;
-    start(&mut control, script("session1", "trap 'echo bye; exit 4' HUP; echo on; cat")).await;
+    start(
+        &mut control,
+        script("session1", "trap 'echo bye; exit 4' HUP; echo on; while :; do sleep 0.01; done"),
+    )
+    .await;
     let mut link = relay.publish(&id("session1")).await;
     let mut copy = Copy::default();
     copy.resume(&mut link, WINDOW).await;

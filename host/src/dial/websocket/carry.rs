@@ -165,3 +165,78 @@ impl Heard for HostCommand {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::{DuplexStream, duplex};
+    use tokio::time::Instant;
+    use tokio_tungstenite::tungstenite::protocol::Role;
+
+    type Near = Wire<ToRelay, ToHost>;
+
+    async fn pair() -> (Near, WebSocketStream<DuplexStream>) {
+        let (near, far) = duplex(1024);
+        let near = WebSocketStream::from_raw_socket(near, Role::Client, None).await;
+        (carry(near, 4), WebSocketStream::from_raw_socket(far, Role::Server, None).await)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_silent_link_is_pinged_and_then_taken_for_dead() {
+        let (mut near, mut far) = pair().await;
+        let begin = Instant::now();
+        for round in 1..=2 {
+            let ping = far.next().await.unwrap().unwrap();
+            assert_eq!(ping, Message::text(KEEPALIVE_PING));
+            assert_eq!(begin.elapsed().as_secs(), round * HEARTBEAT.as_secs());
+        }
+        far.send(Message::text(r#"{"type":"pong","t":0}"#)).await.unwrap();
+        assert_eq!(near.recv().await, Ok(ToHost::Pong { t: 0 }));
+        assert_eq!(near.recv().await, Err(ABNORMAL));
+        assert_eq!(begin.elapsed(), 2 * HEARTBEAT + DEAD_AFTER);
+    }
+
+    #[tokio::test]
+    async fn close_codes_go_both_ways() {
+        let (mut near, mut far) = pair().await;
+        let frame = CloseFrame { code: 4409.into(), reason: Utf8Bytes::default() };
+        far.close(Some(frame)).await.unwrap();
+        assert_eq!(near.recv().await, Err(close::REPLACED));
+        let (near, mut far) = pair().await;
+        near.sender.send(Item::Closed(close::NORMAL)).await.unwrap();
+        let Message::Close(Some(frame)) = far.next().await.unwrap().unwrap() else { panic!() };
+        assert_eq!(u16::from(frame.code), close::NORMAL);
+        let (near, mut far) = pair().await;
+        drop(near);
+        let Message::Close(Some(frame)) = far.next().await.unwrap().unwrap() else { panic!() };
+        assert_eq!(u16::from(frame.code), close::GOING_AWAY);
+        let (mut near, mut far) = pair().await;
+        far.send(Message::text("dance")).await.unwrap();
+        assert_eq!(near.recv().await, Err(close::PROTOCOL));
+        let (mut near, far) = pair().await;
+        drop(far);
+        assert_eq!(near.recv().await, Err(ABNORMAL));
+    }
+
+    #[tokio::test]
+    async fn a_relay_that_does_not_read_makes_the_host_wait() {
+        let (near, mut far) = pair().await;
+        let big = || ToRelay::Failed {
+            request: moorline_shared::publish::RequestId(1),
+            code: "x".repeat(200_000),
+            message: String::new(),
+        };
+        let mut sent = 0;
+        while near.sender.try_send(Item::Message(big())).is_ok() {
+            sent += 1;
+            tokio::task::yield_now().await;
+        }
+        // The channel's, and what the socket's own buffer has taken.
+        assert!(sent < 10, "{sent} messages wait");
+        for _ in 0..sent {
+            far.next().await.unwrap().unwrap();
+        }
+        near.sender.send(Item::Message(big())).await.unwrap();
+        far.next().await.unwrap().unwrap();
+    }
+}
