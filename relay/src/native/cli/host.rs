@@ -183,7 +183,7 @@ async fn serve(
     dial: WebSocketDial,
     _lock: Lock,
 ) -> anyhow::Result<()> {
-    let mut signals = Signals::new()?;
+    let mut signals = Signals::new(options.detached)?;
     let config = Config {
         name: options.name.clone().unwrap_or_else(this_host),
         version: VERSION.to_owned(),
@@ -236,23 +236,31 @@ fn wanted(options: &RunOptions) -> anyhow::Result<Start> {
 }
 
 /// What ends a host.
-struct Signals([(&'static str, Signal); 3]);
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hang_up: Signal,
+    /// It has no terminal: nothing hangs up.
+    detached: bool,
+}
 
 impl Signals {
-    fn new() -> anyhow::Result<Self> {
-        Ok(Self([
-            ("SIGTERM", signal(SignalKind::terminate())?),
-            ("SIGINT", signal(SignalKind::interrupt())?),
-            ("SIGHUP", signal(SignalKind::hangup())?),
-        ]))
+    fn new(detached: bool) -> anyhow::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hang_up: signal(SignalKind::hangup())?,
+            detached,
+        })
     }
 
     async fn next(&mut self) -> &'static str {
-        let [(term, terminate), (int, interrupt), (hup, hang_up)] = &mut self.0;
-        tokio::select! {
-            _ = terminate.recv() => term,
-            _ = interrupt.recv() => int,
-            _ = hang_up.recv() => hup,
+        loop {
+            tokio::select! {
+                _ = self.terminate.recv() => return "SIGTERM",
+                _ = self.interrupt.recv() => return "SIGINT",
+                _ = self.hang_up.recv() => if !self.detached { return "SIGHUP" },
+            }
         }
     }
 }
