@@ -198,8 +198,9 @@ impl StateDir {
     }
 
     /// Starts a program as a host that outlives this process and its terminal: it has no input, and
-    /// what it says goes to `host.log`. The program calls [`detach`] first of all. The caller waits
-    /// for the child, which else stays behind as a zombie.
+    /// what it says goes to `host.log`. Of Moorline's own configuration it gets only how much to
+    /// log: a relay's token is not for it. The program calls [`detach`] first of all. The caller
+    /// waits for the child, which else stays behind as a zombie.
     ///
     /// # Errors
     /// Where the log cannot be written, or the program not be started.
@@ -211,14 +212,14 @@ impl StateDir {
         keep_private(&self.0).map_err(|source| self.error("", source))?;
         let log = self.open_log().map_err(|source| self.error("host.log", source))?;
         let copy = log.try_clone().map_err(|source| self.error("host.log", source))?;
-        let started = Command::new(program)
-            .args(arguments)
-            .current_dir("/")
-            .stdin(Stdio::null())
-            .stdout(copy)
-            .stderr(log)
-            .spawn();
-        started.map_err(|source| DaemonError::Io { path: program.to_owned(), source })
+        let mut command = Command::new(program);
+        for (name, _) in std::env::vars_os() {
+            if name.as_encoded_bytes().starts_with(b"MOORLINE_") && name != "MOORLINE_LOG" {
+                command.env_remove(name);
+            }
+        }
+        command.args(arguments).current_dir("/").stdin(Stdio::null()).stdout(copy).stderr(log);
+        command.spawn().map_err(|source| DaemonError::Io { path: program.to_owned(), source })
     }
 
     fn open_log(&self) -> io::Result<File> {

@@ -5,8 +5,6 @@ mod host;
 mod serve;
 mod token;
 
-pub use host::detached_arguments;
-
 use std::path::PathBuf;
 use std::process::ExitCode;
 

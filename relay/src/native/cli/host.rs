@@ -1,5 +1,6 @@
 //! `moorline host`.
 
+use std::ffi::OsString;
 use std::io::{IsTerminal as _, Write as _};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -137,8 +138,7 @@ pub(super) fn run(options: Options) -> anyhow::Result<()> {
 }
 
 /// The arguments of a host that outlives the relay which starts it; see [`StateDir::spawn`].
-#[must_use]
-pub fn detached_arguments(relay: &str, id: &HostId, state: &StateDir) -> Vec<std::ffi::OsString> {
+pub(super) fn detached_arguments(relay: &str, id: &HostId, state: &StateDir) -> Vec<OsString> {
     let state = state.path().as_os_str().to_owned();
     let words = ["host", "--detached", "--relay", relay, "--id", id.as_str(), "--state-dir"];
     words.into_iter().map(Into::into).chain([state]).collect()
