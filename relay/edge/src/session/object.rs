@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use futures_channel::oneshot;
 use futures_util::future::{Either, select};
+use js_sys::Math;
 use moorline_shared::time::Time;
 use worker::wasm_bindgen_futures::spawn_local;
 use worker::{Date, Delay, Env, State, console_error};
@@ -18,6 +19,9 @@ use super::loaded::Loaded;
 use super::settling::Due;
 use crate::sql::SqlError;
 
+/// The variable that makes the object lose its memory at a share of its events, as it may at any:
+/// for tests, because the runtime loses it only when nothing happens.
+const FORGETS_VARIABLE: &str = "MOORLINE_FORGETS";
 /// How long a session that could not be stored or read is left alone.
 const AFTER_FAILURE: Duration = Duration::from_secs(2);
 
@@ -41,6 +45,8 @@ pub(super) struct Object {
     lives: Cell<u64>,
     changed: Bell,
     timer: Cell<Option<Timer>>,
+    /// At this share of its events what is in memory is lost: [`FORGETS_VARIABLE`].
+    forgets: f64,
 }
 
 /// A timer that runs until it is dropped.
@@ -57,9 +63,11 @@ impl std::fmt::Debug for Object {
 
 impl Object {
     pub(super) fn new(state: State, env: Env) -> Rc<Self> {
+        let forgets = env.var(FORGETS_VARIABLE).ok().and_then(|share| share.to_string().parse().ok());
         Rc::new(Self {
             state,
             env,
+            forgets: forgets.unwrap_or_default(),
             loaded: Cell::new(None),
             lives: Cell::new(0),
             changed: Bell::default(),
@@ -75,6 +83,9 @@ impl Object {
         self: &Rc<Self>,
         work: impl FnOnce(&mut Loaded) -> T,
     ) -> Result<T, Fault> {
+        if self.forgets > 0.0 && Math::random() < self.forgets {
+            self.forget();
+        }
         let mut loaded = self.take()?;
         let result = work(&mut loaded);
         match loaded.settle(now()) {
@@ -121,6 +132,7 @@ impl Object {
     /// Forgets what is in memory.
     pub(super) fn forget(&self) {
         self.loaded.set(None);
+        self.timer.set(None);
     }
 
     /// How often the session has changed: see [`Object::changed`].
@@ -172,7 +184,8 @@ impl Object {
         let object = Rc::clone(self);
         spawn_local(async move {
             if let Either::Right(_) = select(stopped, Delay::from(at - now())).await {
-                object.timer.set(None);
+                let timer = object.timer.take();
+                object.timer.set(timer.filter(|timer| timer.at != at));
                 object.attempt(|_| {});
             }
         });

@@ -49,6 +49,9 @@ pub(super) struct Progress {
     told: Option<Seq>,
     /// Since when the lifecycle is what it is.
     since_ms: u64,
+    /// Nothing was stored since this was read. What comes first is stored at once, so that it is
+    /// not lost again however often memory is.
+    is_fresh: bool,
     /// When what waits is stored.
     due: Option<Time>,
     /// The row got something that [`Loaded::record_is_due`] cannot see by itself.
@@ -72,6 +75,7 @@ impl Progress {
             bytes_since_picture: stored.bytes_between(picture, stored.newest()),
             told,
             since_ms,
+            is_fresh: true,
             due: None,
             record_changed: false,
         }
@@ -106,7 +110,10 @@ impl Loaded {
             return Ok(());
         }
         let due = *self.storing.due.get_or_insert(now + INTERVAL);
-        let urgent = self.session.unstored_bytes() >= URGENT_BYTES || self.storing.record_changed;
+        // Clients of an incarnation that was forgotten would have to begin anew.
+        let is_anew = self.session.log().epoch() != self.record.epoch;
+        let much = self.session.unstored_bytes() >= URGENT_BYTES;
+        let urgent = self.storing.is_fresh || much || is_anew || self.storing.record_changed;
         if urgent || now >= due {
             self.storing.due = None;
             self.store_all(now)?;
@@ -116,6 +123,7 @@ impl Loaded {
 
     /// Stores all that waits.
     pub(super) fn store_all(&mut self, now: Time) -> Result<(), SqlError> {
+        self.storing.is_fresh = false;
         self.begin_anew()?;
         while let Some(batch) = self.session.store_batch(BATCH_BYTES) {
             let id = self.session.id();
