@@ -83,8 +83,15 @@ impl Api {
     /// # Errors
     /// Where the answer is not 200.
     pub async fn list(&self) -> Result<Vec<SessionSummary>> {
-        let answer = self.request(Method::GET, "/api/sessions").send().await?;
-        Ok(expect::<SessionList>(answer, StatusCode::OK).await?.sessions)
+        Ok(self.get::<SessionList>("/api/sessions").await?.sessions)
+    }
+
+    /// What is at a path.
+    ///
+    /// # Errors
+    /// Where the answer is not 200, or something else.
+    pub async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T> {
+        expect(self.request(Method::GET, path).send().await?, StatusCode::OK).await
     }
 
     /// One session.
@@ -92,8 +99,7 @@ impl Api {
     /// # Errors
     /// Where the answer is not 200.
     pub async fn status(&self, id: &SessionId) -> Result<SessionStatus> {
-        let path = format!("/api/session/{id}/status");
-        expect(self.request(Method::GET, &path).send().await?, StatusCode::OK).await
+        self.get(&format!("/api/session/{id}/status")).await
     }
 
     /// Ends a session and removes it.

@@ -41,6 +41,36 @@ pub fn dist() -> Result<PathBuf> {
     Ok(built)
 }
 
+/// What `cargo xtask edge --dist` makes: `$MOORLINE_EDGE`, or `target/edge`.
+///
+/// # Errors
+/// Says what to run where there is none.
+pub fn edge() -> Result<PathBuf> {
+    if let Some(named) = named("MOORLINE_EDGE")? {
+        return Ok(named);
+    }
+    let built = workspace().join("target/edge");
+    if !built.join("worker/index.js").is_file() {
+        bail!("there is no Worker in target/edge: run `cargo xtask edge --dist`");
+    }
+    Ok(built)
+}
+
+/// workerd: `$WORKERD`, or the one that `cargo xtask` installed.
+///
+/// # Errors
+/// Says what to run where there is none.
+pub fn workerd() -> Result<PathBuf> {
+    if let Some(named) = named("WORKERD")? {
+        return Ok(named);
+    }
+    let packages = workspace().join("deploy/edge/node_modules/@cloudflare");
+    let packages = std::fs::read_dir(packages).into_iter().flatten().flatten();
+    let mut programs = packages.map(|package| package.path().join("bin/workerd"));
+    let there = programs.find(|program| program.is_file());
+    there.context("there is no workerd: run `cargo xtask edge --dist`, which installs it")
+}
+
 /// Chromium: `$CHROME`, or Debian's.
 ///
 /// # Errors

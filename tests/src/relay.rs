@@ -1,21 +1,32 @@
-//! A real relay: the program as users run it, on a port and a data folder of its own.
+//! A real relay: the programs as users run them, on a port and a data folder of their own.
 
-use std::fs::File;
+mod edge;
+mod host;
+mod kind;
+mod process;
+
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
-use std::process::{ExitStatus, Stdio};
+use std::process::ExitStatus;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
-use anyhow::{Context as _, Result, bail};
-use rustix::process::{Pid, Signal, kill_process};
+use anyhow::{Context as _, Result, bail, ensure};
+use moorline_shared::rest::HostList;
+use reqwest::Method;
+use rustix::process::Signal;
 use tempfile::TempDir;
-use tokio::process::{Child, Command};
+use tokio::process::Command;
 
 use crate::api::Api;
 use crate::programs;
 use crate::random::Random;
-use crate::wait::{wait_until, within};
+use crate::wait::wait_until;
+use edge::Edge;
+use host::Host;
+pub use kind::Kind;
+use process::Process;
+pub use process::{Usage, usage};
 
 /// The administrator's token of every relay that is started here.
 pub const TOKEN: &str = "a-token-for-the-scenarios-only-0123456789";
@@ -23,34 +34,27 @@ pub const TOKEN: &str = "a-token-for-the-scenarios-only-0123456789";
 /// What a relay is started with besides an address and a data folder.
 #[derive(Debug, Clone, Default)]
 pub struct Setup {
-    /// More arguments of `moorline serve`.
+    /// More arguments of `moorline serve`. A Worker has none.
     pub arguments: Vec<String>,
-    /// More variables.
+    /// More variables, of the relay and of its host.
     pub variables: Vec<(String, String)>,
 }
 
-/// A relay. It ends, and its data folder goes, when this is dropped.
+/// A relay and its host. They end, and their data folder goes, when this is dropped.
 #[derive(Debug)]
 pub struct Relay {
+    kind: Kind,
     program: PathBuf,
     setup: Setup,
     port: u16,
+    relay: Process,
+    host: Host,
+    edge: Option<Edge>,
     data: TempDir,
-    log: PathBuf,
-    child: Option<Child>,
-}
-
-/// What a process has used.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Usage {
-    /// Memory that it has now.
-    pub rss_bytes: u64,
-    /// Processor time since it began.
-    pub cpu: Duration,
 }
 
 impl Relay {
-    /// A relay that answers.
+    /// A relay that answers and has a host, of the kind that this run of the tests is for.
     ///
     /// # Errors
     /// Where there is no program, or it does not come up.
@@ -63,59 +67,125 @@ impl Relay {
     /// # Errors
     /// As [`Relay::start`].
     pub async fn start_with(setup: Setup) -> Result<Self> {
+        Self::start_as(Kind::of_run()?, setup).await
+    }
+
+    /// The same of a certain kind, for what only that kind has.
+    ///
+    /// # Errors
+    /// As [`Relay::start`].
+    pub async fn start_as(kind: Kind, setup: Setup) -> Result<Self> {
         let program = programs::moorline()?;
         let data = TempDir::with_prefix("moorline-test-")?;
         let log = data.path().join("stderr.log");
         let port = free_port()?;
-        let mut relay = Self { program, setup, port, data, log, child: None };
+        let edge = (kind == Kind::Edge).then(|| Edge::prepare(data.path())).transpose()?;
+        let host = Host::new(kind, &program, data.path(), port)?;
+        let relay = Process::new("relay", log);
+        let mut relay = Self { kind, program, setup, port, relay, host, edge, data };
         relay.launch().await?;
+        if kind == Kind::Edge {
+            relay.launch_host().await?;
+        }
         Ok(relay)
     }
 
-    /// Starts the program again after [`Relay::stop`] or [`Relay::kill`]: same port, same data.
+    /// Starts the relay again after [`Relay::stop`] or [`Relay::kill`], with the same port and data,
+    /// and waits for its host, where one runs.
     ///
     /// # Errors
     /// Where it does not come up.
     pub async fn launch(&mut self) -> Result<()> {
-        let log = File::options().create(true).append(true).open(&self.log)?;
+        let mut command = match &self.edge {
+            Some(edge) => {
+                ensure!(self.setup.arguments.is_empty(), "a Worker has no arguments");
+                edge.command(self.address())?
+            }
+            None => self.serve(),
+        };
+        command
+            .env("MOORLINE_TOKEN", TOKEN)
+            .envs(self.setup.variables.iter().map(|(name, value)| (name, value)))
+            .current_dir(self.data.path());
+        self.relay.start(&mut command)?;
+        self.answers().await?;
+        if self.kind != Kind::Edge || self.host.is_launched() {
+            self.until_host(true).await?;
+        }
+        Ok(())
+    }
+
+    fn serve(&self) -> Command {
         let mut command = Command::new(&self.program);
         command
             .arg("serve")
             .args(["--listen", &self.address().to_string()])
             .arg("--data-dir")
-            .arg(self.data.path().join("data"))
+            .arg(self.data_dir())
+            .args((self.kind == Kind::InProcess).then_some("--in-process"))
             .args(&self.setup.arguments)
-            .env("MOORLINE_TOKEN", TOKEN)
-            .env("SHELL", "/bin/sh")
-            .envs(self.setup.variables.iter().map(|(name, value)| (name, value)))
-            .current_dir(self.data.path())
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(log)
-            .kill_on_drop(true);
+            .env("SHELL", "/bin/sh");
         if let Ok(dist) = programs::dist() {
             command.env("MOORLINE_DIST", dist);
         }
-        let child = command.spawn();
-        self.child =
-            Some(child.with_context(|| format!("cannot start {}", self.program.display()))?);
-        self.answers().await
+        command
     }
 
-    /// Ends it the way a service manager does, and waits until it is gone.
+    /// Ends the relay, and not its host, the way a service manager does, and waits until it is gone.
     ///
     /// # Errors
     /// Where it does not end.
     pub async fn stop(&mut self) -> Result<ExitStatus> {
-        self.end(Signal::TERM).await
+        self.relay.end(Signal::TERM).await
     }
 
-    /// Kills it: it gets no chance to store anything.
+    /// Kills the relay, and not its host: it gets no chance to store anything.
     ///
     /// # Errors
     /// Where it does not run.
     pub async fn kill(&mut self) -> Result<()> {
-        self.end(Signal::KILL).await.map(|_| ())
+        self.relay.end(Signal::KILL).await.map(|_| ())
+    }
+
+    /// Starts the host again, and waits until the relay has it.
+    ///
+    /// # Errors
+    /// Where it does not come up.
+    pub async fn launch_host(&mut self) -> Result<()> {
+        self.host.launch(&self.setup.variables)?;
+        self.until_host(true).await
+    }
+
+    /// Kills the host, with all that it has not sent, and waits until the relay knows.
+    ///
+    /// # Errors
+    /// Where none runs.
+    pub async fn kill_host(&mut self) -> Result<()> {
+        self.host.kill().await?;
+        self.until_host(false).await
+    }
+
+    /// Ends the host and its sessions on purpose, and waits until the relay knows.
+    ///
+    /// # Errors
+    /// Where none runs.
+    pub async fn stop_host(&mut self) -> Result<()> {
+        self.host.stop().await?;
+        self.until_host(false).await
+    }
+
+    /// Takes the memory of all objects away and keeps their sockets, as the edge may at any moment.
+    ///
+    /// # Errors
+    /// Where the relay is no Worker.
+    pub async fn evict(&self) -> Result<()> {
+        self.edge.as_ref().context("only a Worker is evicted")?.evict().await
+    }
+
+    /// Of which kind it is.
+    #[must_use]
+    pub const fn kind(&self) -> Kind {
+        self.kind
     }
 
     /// Where it listens.
@@ -163,42 +233,41 @@ impl Relay {
     pub async fn until_stored(&self, texts: &[&str]) -> Result<()> {
         for text in texts {
             let what = format!("{text:?} on disk");
-            wait_until(&what, async || self.is_stored(text.as_bytes()).unwrap_or(false)).await?;
+            let stored = async || is_stored(&self.data_dir(), text.as_bytes()).unwrap_or(false);
+            wait_until(&what, stored).await?;
         }
         Ok(())
-    }
-
-    fn is_stored(&self, text: &[u8]) -> Result<bool> {
-        for file in std::fs::read_dir(self.data_dir())? {
-            // What is no file holds no text.
-            let content = std::fs::read(file?.path()).unwrap_or_default();
-            if content.windows(text.len()).any(|window| window == text) {
-                return Ok(true);
-            }
-        }
-        Ok(false)
     }
 
     /// What it wrote to its log so far.
     #[must_use]
     pub fn log(&self) -> String {
-        std::fs::read_to_string(&self.log).unwrap_or_default()
+        self.relay.log()
     }
 
-    /// What it has used since it was started last.
+    /// What it has used since it was started last; its host is another process, but for
+    /// [`Kind::InProcess`].
     ///
     /// # Errors
     /// Where it does not run.
     pub fn usage(&self) -> Result<Usage> {
-        usage(self.pid()?.as_raw_nonzero().get())
+        self.relay.usage()
+    }
+
+    /// What its host has used.
+    ///
+    /// # Errors
+    /// Where none runs.
+    pub fn host_usage(&self) -> Result<Usage> {
+        usage(self.host.pid()?.as_raw_nonzero().get())
     }
 
     async fn answers(&mut self) -> Result<()> {
         let health = self.api().with_token(None);
         let mut ended = None;
         let up = wait_until("the relay to answer /healthz", async || {
-            ended = self.child.as_mut().and_then(|child| child.try_wait().ok().flatten());
-            let answer = health.request(reqwest::Method::GET, "/healthz").send().await;
+            ended = self.relay.has_ended();
+            let answer = health.request(Method::GET, "/healthz").send().await;
             ended.is_some() || answer.is_ok_and(|answer| answer.status().is_success())
         })
         .await;
@@ -208,48 +277,41 @@ impl Relay {
         up.with_context(|| self.log())
     }
 
-    async fn end(&mut self, signal: Signal) -> Result<ExitStatus> {
-        kill_process(self.pid()?, signal)?;
-        let mut child = self.child.take().context("the relay does not run")?;
-        within("the relay to end", child.wait()).await?.context("it cannot be waited for")
-    }
-
-    fn pid(&self) -> Result<Pid> {
-        let id = self.child.as_ref().and_then(Child::id).context("the relay does not run")?;
-        Pid::from_raw(i32::try_from(id)?).context("a process has a number above 0")
+    async fn until_host(&self, connected: bool) -> Result<()> {
+        let api = self.api();
+        let known = wait_until("the relay to know its host", async || {
+            let hosts = api.get::<HostList>("/api/hosts").await.unwrap_or_default().hosts;
+            // One that never was is not known at all.
+            !hosts.is_empty() && hosts.iter().any(|host| host.connected) == connected
+        });
+        known.await.with_context(|| format!("{}\n{}", self.log(), self.host.log()))
     }
 }
 
 impl Drop for Relay {
     fn drop(&mut self) {
-        if let Some(child) = &mut self.child {
-            // It may have ended already.
-            drop(child.start_kill());
-        }
+        // The relay first: it starts a host where it has none.
+        self.relay.kill();
+        self.host.end();
         let name = std::thread::current().name().unwrap_or("relay").replace(':', "-");
         if let Ok(folder) = programs::artifacts() {
-            drop(std::fs::copy(&self.log, folder.join(format!("{name}.relay.log"))));
+            drop(std::fs::write(folder.join(format!("{name}.relay.log")), self.log()));
+            drop(std::fs::write(folder.join(format!("{name}.host.log")), self.host.log()));
         }
     }
 }
 
-/// What a process has used, from `/proc`.
-///
-/// # Errors
-/// Where there is no such process.
-pub fn usage(pid: i32) -> Result<Usage> {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
-    let rss = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    let kibibytes: u64 =
-        rss.and_then(|rss| rss.split_whitespace().next()).context("no VmRSS")?.parse()?;
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"))?;
-    // The second field, the name in brackets, may contain anything.
-    let fields = stat.rsplit_once(')').context("no name in stat")?.1;
-    let times: Vec<u64> =
-        fields.split_whitespace().skip(11).take(2).map(str::parse).collect::<Result<_, _>>()?;
-    let ticks = rustix::param::clock_ticks_per_second();
-    let cpu = Duration::from_millis(times.iter().sum::<u64>() * 1000 / ticks);
-    Ok(Usage { rss_bytes: kibibytes * 1024, cpu })
+fn is_stored(folder: &Path, text: &[u8]) -> Result<bool> {
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        // What is no file holds no text.
+        let content = std::fs::read(&path).unwrap_or_default();
+        let found = content.windows(text.len()).any(|window| window == text);
+        if found || (path.is_dir() && is_stored(&path, text)?) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// An address that nothing listens on.

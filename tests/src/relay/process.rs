@@ -1,0 +1,112 @@
+//! A program that runs, and what it used.
+
+use std::fs::File;
+use std::path::PathBuf;
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use rustix::process::{Pid, Signal, kill_process};
+use tokio::process::{Child, Command};
+
+use crate::wait::within;
+
+/// What a process has used.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Usage {
+    /// Memory that it has now.
+    pub rss_bytes: u64,
+    /// Processor time since it began.
+    pub cpu: Duration,
+}
+
+/// A program that is started again and again, and writes to one log.
+#[derive(Debug)]
+pub(super) struct Process {
+    what: &'static str,
+    log: PathBuf,
+    child: Option<Child>,
+}
+
+impl Process {
+    /// One that does not run yet.
+    pub(super) const fn new(what: &'static str, log: PathBuf) -> Self {
+        Self { what, log, child: None }
+    }
+
+    /// Starts it.
+    pub(super) fn start(&mut self, command: &mut Command) -> Result<()> {
+        let log = File::options().create(true).append(true).open(&self.log)?;
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).kill_on_drop(true);
+        let child = command.spawn().with_context(|| format!("the {} cannot be started", self.what));
+        self.child = Some(child?);
+        Ok(())
+    }
+
+    /// Sends it a signal, and waits until it is gone.
+    pub(super) async fn end(&mut self, signal: Signal) -> Result<ExitStatus> {
+        kill_process(self.pid()?, signal)?;
+        self.ended().await
+    }
+
+    /// Waits until it has ended by itself.
+    pub(super) async fn ended(&mut self) -> Result<ExitStatus> {
+        let mut child = self.child.take().with_context(|| format!("no {} runs", self.what))?;
+        let ended = within(&format!("the {} to end", self.what), child.wait()).await?;
+        ended.context("it cannot be waited for")
+    }
+
+    /// How it ended, where it was started and runs no more.
+    pub(super) fn has_ended(&mut self) -> Option<ExitStatus> {
+        self.child.as_mut().and_then(|child| child.try_wait().ok().flatten())
+    }
+
+    /// Kills it where it runs, and waits for nothing.
+    pub(super) fn kill(&mut self) {
+        if let Some(child) = &mut self.child {
+            // It may have ended already.
+            drop(child.start_kill());
+        }
+    }
+
+    /// Whether it was started and nobody ended it.
+    pub(super) const fn is_launched(&self) -> bool {
+        self.child.is_some()
+    }
+
+    /// What it wrote to its log so far.
+    pub(super) fn log(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    /// What it has used since it was started last.
+    pub(super) fn usage(&self) -> Result<Usage> {
+        usage(self.pid()?.as_raw_nonzero().get())
+    }
+
+    /// Its number.
+    pub(super) fn pid(&self) -> Result<Pid> {
+        let id = self.child.as_ref().and_then(Child::id);
+        let id = id.with_context(|| format!("no {} runs", self.what))?;
+        Pid::from_raw(i32::try_from(id)?).context("a process has a number above 0")
+    }
+}
+
+/// What a process has used, from `/proc`.
+///
+/// # Errors
+/// Where there is no such process.
+pub fn usage(pid: i32) -> Result<Usage> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let rss = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kibibytes: u64 =
+        rss.and_then(|rss| rss.split_whitespace().next()).context("no VmRSS")?.parse()?;
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"))?;
+    // The second field, the name in brackets, may contain anything.
+    let fields = stat.rsplit_once(')').context("no name in stat")?.1;
+    let times: Vec<u64> =
+        fields.split_whitespace().skip(11).take(2).map(str::parse).collect::<Result<_, _>>()?;
+    let ticks = rustix::param::clock_ticks_per_second();
+    let cpu = Duration::from_millis(times.iter().sum::<u64>() * 1000 / ticks);
+    Ok(Usage { rss_bytes: kibibytes * 1024, cpu })
+}
