@@ -1,5 +1,33 @@
-// Trunk runs this at the end of a build: the terminal emulator that build.rs made becomes a file
-// of its own beside the page.
-import { cpSync } from "node:fs";
+// Trunk runs this at the end of a build. The terminal emulator that build.rs made becomes a file of
+// its own beside the page. In a release wasm-bindgen's script loses its comments and indentation:
+// trunk's own minifier does not know all of its syntax, warns, and leaves it as it is.
+import { createHash } from "node:crypto";
+import { cpSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 
-cpSync(new URL("node_modules/moorline/served", import.meta.url), process.env.TRUNK_STAGING_DIR, { recursive: true });
+const staging = process.env.TRUNK_STAGING_DIR;
+cpSync(new URL("node_modules/moorline/served", import.meta.url), staging, { recursive: true });
+if (process.env.TRUNK_PROFILE === "release") {
+  shrink(readdirSync(staging).find((name) => /^moorline-client-[0-9a-f]+\.js$/.test(name)));
+}
+
+// Browsers keep a file for ever, so other content has another name.
+function shrink(name) {
+  const script = readFileSync(join(staging, name), "utf8");
+  const small = script.replace(/^\s*(\/\*\*[^]*?\*\/|\/\/.*)$/gm, "").replace(/^\s+/gm, "");
+  const renamed = `moorline-client-${digest("sha256", small).toString("hex").slice(0, 16)}.js`;
+  const page = readFileSync(join(staging, "index.html"), "utf8")
+    .replaceAll(name, renamed)
+    .replaceAll(integrity(script), integrity(small));
+  rmSync(join(staging, name));
+  writeFileSync(join(staging, renamed), small);
+  writeFileSync(join(staging, "index.html"), page);
+}
+
+function integrity(text) {
+  return `sha384-${digest("sha384", text).toString("base64")}`;
+}
+
+function digest(algorithm, text) {
+  return createHash(algorithm).update(text).digest();
+}

@@ -102,7 +102,7 @@ pub struct Piece {
     /// The project that is gone.
     pub project_id: Option<ProjectId>,
     /// All hosts.
-    pub hosts: Option<Vec<Host>>,
+    pub hosts: Vec<Host>,
     sessions: Vec<SessionSummary>,
     projects: Vec<Project>,
 }
@@ -118,7 +118,7 @@ impl News {
             "session-deleted" => Self::SessionGone(piece.session_id?),
             "project" => Self::Project(piece.project?),
             "project-deleted" => Self::ProjectGone(piece.project_id?),
-            "hosts" => Self::Hosts(piece.hosts?),
+            "hosts" => Self::Hosts(piece.hosts),
             _ => return None,
         })
     }
@@ -193,7 +193,6 @@ pub(crate) mod tests {
         assert_eq!(read("session-deleted"), Some(News::SessionGone(one.session_id)));
         assert_eq!(read("project"), Some(News::Project(home.clone())));
         assert_eq!(read("project-deleted"), Some(News::ProjectGone(home.id)));
-        assert_eq!(read("hosts"), None);
         let summary = serde_json::json!({
             "hostId": "builder1", "name": "builder", "version": "0.1.0", "connected": true,
             "sessions": 1, "drivers": ["pty"]

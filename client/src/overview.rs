@@ -119,9 +119,8 @@ impl Overview {
     pub fn ask_for_hosts(self) {
         api::ask(self.access, Request::get("/api/hosts".to_owned()), move |answer| {
             // A relay that has none to tell of knows no such path.
-            if let Ok(Piece { hosts: Some(hosts), .. }) = answer.and_then(|text| api::parse(&text))
-            {
-                self.hosts.set(Some(hosts));
+            if let Ok(piece) = answer.and_then(|text| api::parse::<Piece>(&text)) {
+                self.hosts.set(Some(piece.hosts));
             }
         });
     }

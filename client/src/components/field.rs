@@ -1,4 +1,6 @@
-//! A labelled line of text.
+//! A labelled line of text, and a labelled choice.
+
+use std::sync::Arc;
 
 use leptos::html;
 use leptos::prelude::*;
@@ -72,6 +74,50 @@ pub fn Field(
         </label>
         <p id=about class="problem" role="alert">{problem}</p>
     }
+}
+
+/// One of several to choose from.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Choice {
+    /// What is told of it where it is picked.
+    pub value: String,
+    /// For people.
+    pub text: String,
+    /// It is the one at first.
+    pub chosen: bool,
+}
+
+/// A choice, shown where there is one. `name` is for tests.
+pub fn choice(
+    label: &'static str,
+    name: &'static str,
+    of: impl Fn() -> Vec<Choice> + Send + Sync + 'static,
+    pick: impl Fn(String) + Send + Sync + 'static,
+) -> AnyView {
+    shown(label, name, Arc::new(of), Callback::new(pick))
+}
+
+type Choices = Arc<dyn Fn() -> Vec<Choice> + Send + Sync>;
+
+fn shown(label: &'static str, name: &'static str, of: Choices, pick: Callback<String>) -> AnyView {
+    let option = |one: Choice| {
+        view! { <option value=one.value selected=one.chosen>{one.text}</option> }
+    };
+    let all = Arc::clone(&of);
+    let options = move || all().into_iter().map(option).collect_view();
+    view! {
+        <label class="field" hidden=move || of().len() < 2>
+            <span>{label}</span>
+            <select
+                class="select"
+                data-testid=name
+                on:change=move |event| pick.run(event_target_value(&event))
+            >
+                {options}
+            </select>
+        </label>
+    }
+    .into_any()
 }
 
 /// What is in the field now, without space around it; `None` where that is nothing.

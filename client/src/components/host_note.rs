@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 
 use crate::components::terminal::TerminalState;
-use crate::components::{When, words};
+use crate::components::words;
 use crate::preferences::Preferences;
 use crate::session::View;
 
@@ -13,37 +13,33 @@ pub fn HostNote() -> impl IntoView {
     let state = TerminalState::expect();
     let preferences = Preferences::expect();
     let away = Memo::new(move |_| state.view.with(View::is_host_away));
-    let text = move || state.view.with(|view| say(view, preferences.hold()));
+    // A screen reader says it when it comes.
+    let text = move || {
+        let text = || state.view.with(|view| say(view, preferences.hold()));
+        away.get().then(text)
+    };
     let pending = Memo::new(move |_| state.view.with(|view| view.pending.is_some()));
-    let refused =
-        Memo::new(move |_| !preferences.hold() && !state.view.with(|view| view.read_only));
+    let idle = move || preferences.hold() || state.view.with(|view| view.read_only);
+    let act = move |_| {
+        if pending.get_untracked() {
+            state.discard();
+        } else {
+            preferences.toggle_hold();
+            state.focus();
+        }
+    };
     view! {
-        <When condition=move || away.get()>
-            <div class="host-note" data-testid="host-note">
-                <span role="status">{text}</span>
-                <When condition=move || pending.get()>
-                    <button
-                        class="status-button"
-                        data-testid="discard"
-                        on:click=move |_| state.discard()
-                    >
-                        "Discard"
-                    </button>
-                </When>
-                <When condition=move || refused.get()>
-                    <button
-                        class="status-button"
-                        data-testid="hold"
-                        on:click=move |_| {
-                            preferences.toggle_hold();
-                            state.focus();
-                        }
-                    >
-                        "Keep it instead"
-                    </button>
-                </When>
-            </div>
-        </When>
+        <div class="host-note" data-testid="host-note" hidden=move || !away.get()>
+            <span role="status">{text}</span>
+            <button
+                class="status-button"
+                data-testid="host-note-button"
+                hidden=move || !pending.get() && idle()
+                on:click=act
+            >
+                {move || if pending.get() { "Discard" } else { "Keep it instead" }}
+            </button>
+        </div>
     }
 }
 

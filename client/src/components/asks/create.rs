@@ -3,14 +3,14 @@
 use leptos::html;
 use leptos::prelude::*;
 use moorline_shared::id::ProjectId;
-use moorline_shared::rest::CreateSession;
+use moorline_shared::rest::{CreateSession, Project};
 
 use super::forms::FormActions;
 use crate::actions::Actions;
 use crate::catalogue::Sessions;
-use crate::components::field::typed;
-use crate::components::hosts::HostChoice;
-use crate::components::{Field, When};
+use crate::components::Field;
+use crate::components::field::{Choice, choice, typed};
+use crate::components::hosts::{NoHost, host_choice};
 use crate::overview::Overview;
 use crate::route::Router;
 use crate::sorting::sorted;
@@ -57,8 +57,9 @@ pub fn CreateForm(
             <Field label="Folder" name="cwd" node=cwd placeholder="the project's, or home" mono=true list="folders" />
             <Folders />
             <Field label="Name" name="name" node=name placeholder="optional" />
-            <ProjectChoice project />
-            <HostChoice host />
+            {project_choice(project)}
+            {host_choice(host)}
+            <NoHost />
             <FormActions close verb="Start" />
         </form>
     }
@@ -78,31 +79,18 @@ fn Folders() -> impl IntoView {
     view! { <datalist id="folders">{options.collect_view()}</datalist> }
 }
 
-#[component]
-fn ProjectChoice(project: RwSignal<Option<ProjectId>>) -> impl IntoView {
+fn project_choice(project: RwSignal<Option<ProjectId>>) -> AnyView {
     let overview = Overview::expect();
     let options = move || {
-        let options = overview.projects.get().into_iter().map(|one| {
-            let chosen = project.with_untracked(|project| project.as_ref() == Some(&one.id));
-            view! { <option value=one.id.to_string() selected=chosen>{one.name}</option> }
-        });
-        options.collect_view()
+        let none = Choice { text: "None".to_owned(), ..Choice::default() };
+        let one = |one: Project| Choice {
+            chosen: project.with_untracked(|project| project.as_ref() == Some(&one.id)),
+            value: one.id.to_string(),
+            text: one.name,
+        };
+        std::iter::once(none).chain(overview.projects.get().into_iter().map(one)).collect()
     };
-    view! {
-        <When condition=move || !overview.projects.with(Vec::is_empty)>
-            <label class="field">
-                <span>"Project"</span>
-                <select
-                    class="select"
-                    data-testid="project"
-                    on:change=move |event| project.set(event_target_value(&event).parse().ok())
-                >
-                    <option value="">"None"</option>
-                    {options}
-                </select>
-            </label>
-        </When>
-    }
+    choice("Project", "project", options, move |value| project.set(value.parse().ok()))
 }
 
 #[derive(Debug, PartialEq, Eq)]

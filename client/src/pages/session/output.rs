@@ -60,12 +60,10 @@ pub fn Output() -> impl IntoView {
                     " to see it."
                 </p>
             </When>
-            <When condition=move || away.get()>
-                <p class="panel-note" data-testid="host-note">
-                    <Icon name=IconName::Info />
-                    "The host is offline: this is what it sent last. No line can be sent until it is back."
-                </p>
-            </When>
+            <p class="panel-note" data-testid="host-note" hidden=move || !away.get()>
+                "The host is offline: this is what it sent last. No line can be sent until it is \
+                 back."
+            </p>
             <When condition=move || !over.get()>
                 <PromptLine />
             </When>

@@ -10,7 +10,6 @@ use super::store::Store;
 use crate::bindings::{clock, page};
 use crate::components::when::live;
 use crate::components::{Icon, IconName, When, words};
-use crate::overview::Overview;
 use crate::route::{Route, Shelf};
 
 /// One session: what it is and does, and what can be done with it.
@@ -64,8 +63,7 @@ pub fn Row(
             <When condition=move || failed().is_some()>
                 <span class="row-failed" title="How the last command ended">{move || failed()}</span>
             </When>
-            <ProjectTag session />
-            <HostTag session />
+            <Tags session />
             </div>
             <span class="row-cwd" title=field(folder)><bdi>{move || field(folder)()}</bdi></span>
             <span class="row-viewers" title="Following it now">
@@ -98,33 +96,27 @@ pub fn Row(
     }
 }
 
-/// Where all sessions are shown: whose each one is.
+/// Where all sessions are shown, whose this one is; where there are several hosts, which one runs it.
 #[component]
-fn ProjectTag(session: Memo<Option<std::sync::Arc<SessionSummary>>>) -> impl IntoView {
+fn Tags(session: Memo<Option<std::sync::Arc<SessionSummary>>>) -> impl IntoView {
     let store = Store::expect();
     let project = Memo::new(move |_| {
         let id = session.with(|session| session.as_ref()?.project.clone())?;
         store.project(&id).filter(|_| store.router.shelf() == Shelf::All)
     });
-    live(move || match project.get() {
+    let host = move || session.with(|session| store.host_name(session.as_ref()?));
+    let tag = live(move || match project.get() {
         Some(project) => {
             let shelf = Shelf::Project(project.id);
             view! { <a href=Route::Sessions { shelf }.address() class="tag">{project.name}</a> }
                 .into_any()
         }
         None => ().into_any(),
-    })
-}
-
-/// Where there are several hosts: which one runs it.
-#[component]
-fn HostTag(session: Memo<Option<std::sync::Arc<SessionSummary>>>) -> impl IntoView {
-    let overview = Overview::expect();
-    let host = Memo::new(move |_| session.with(|session| overview.host_name(session.as_ref()?)));
-    live(move || match host.get() {
-        Some(host) => view! { <span class="row-host" title="Its host">{host}</span> }.into_any(),
-        None => ().into_any(),
-    })
+    });
+    view! {
+        {tag}
+        <span class="row-host" title="Its host">{host}</span>
+    }
 }
 
 fn folder(session: &SessionSummary) -> String {

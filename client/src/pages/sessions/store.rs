@@ -63,6 +63,11 @@ impl Store {
         self.overview.project(id)
     }
 
+    /// What a session's host is called, where there are several; tracked.
+    pub(super) fn host_name(self, session: &SessionSummary) -> Option<String> {
+        self.overview.host_name(session)
+    }
+
     /// Asks the relay at once, where it is away.
     pub(super) fn reconnect(self) {
         self.overview.retry();
