@@ -95,7 +95,7 @@ impl Claims {
     }
 
     /// The waiting pieces that go into the store now.
-    pub(super) fn to_store(&mut self) -> Vec<(ClientId, Frame)> {
+    pub(super) fn take_unstored(&mut self) -> Vec<(ClientId, Frame)> {
         let mut pieces = Vec::new();
         for (client_id, claim) in &mut self.0 {
             let stored = claim.stored.unwrap_or_default();
@@ -121,6 +121,13 @@ impl Claims {
         if claim.input.hold(piece).is_ok() {
             claim.stored = Some(piece.seq());
         }
+    }
+
+    /// A client takes back a piece that waits: see [`HeldInput::take_back`]. `Some` where it does,
+    /// and whether the piece is in the store.
+    pub(super) fn take_back(&mut self, client_id: &ClientId, piece: &Frame) -> Option<bool> {
+        let claim = self.0.get_mut(client_id)?;
+        claim.input.take_back(piece).then(|| claim.stored >= Some(piece.seq()))
     }
 
     /// Keeps a piece until it is accepted. True where it is to be sent to the host now.

@@ -71,6 +71,20 @@ impl HeldInput {
         }
     }
 
+    /// A client sends a piece that waits once more, without its data: it takes back what it typed.
+    /// False where no such piece waits. The piece stays, so that numbers have no gaps.
+    pub(super) fn take_back(&mut self, piece: &Frame) -> bool {
+        let waiting = self.pieces.iter_mut().find(|waiting| waiting.seq() == piece.seq());
+        let Some(waiting) =
+            waiting.filter(|waiting| piece.data_len() == 0 && waiting.data_len() > 0)
+        else {
+            return false;
+        };
+        self.cost -= cost(waiting) - cost(piece);
+        *waiting = piece.clone();
+        true
+    }
+
     /// Keeps a piece until it is accepted. True where it is to be sent to the host now.
     pub(super) fn hold(&mut self, piece: &Frame) -> Result<bool, InputRefused> {
         // Nothing is known of what came before while a new host has not told.
@@ -95,4 +109,29 @@ impl HeldInput {
 
 fn cost(piece: &Frame) -> u64 {
     piece.encoded().len() as u64 + ENTRY_OVERHEAD_BYTES
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn piece(seq: u64, data: &[u8]) -> Frame {
+        Frame::copy(Seq(seq), data).unwrap()
+    }
+
+    #[test]
+    fn a_piece_that_waits_is_taken_back_and_keeps_its_number() {
+        let mut held = HeldInput::default();
+        for seq in 1..=3 {
+            held.hold(&piece(seq, b"x")).unwrap();
+        }
+        assert!(!held.take_back(&piece(2, b"y")), "only data can be taken away");
+        assert!(!held.take_back(&piece(4, b"")), "it never came");
+        assert!(held.take_back(&piece(2, b"")));
+        assert!(!held.take_back(&piece(2, b"")), "it is taken back already");
+        let lacks = [piece(2, b""), piece(3, b"x")];
+        assert_eq!(held.accepted(Seq(1)), lacks);
+        held.accepted(Seq(3));
+        assert_eq!(held.cost, 0);
+    }
 }

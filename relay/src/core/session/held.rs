@@ -30,7 +30,7 @@ pub enum HeldChange {
 
 impl Session {
     /// Passes a piece of input on, now or, where the client asks to `hold` it, when the host is
-    /// back.
+    /// back. One that waits and comes again without data is taken back.
     pub(in crate::core) fn input(
         &mut self,
         client_id: &ClientId,
@@ -39,6 +39,13 @@ impl Session {
     ) -> Result<(), InputRefused> {
         if !self.host_is_here() && !hold {
             return Err(InputRefused::HostAway);
+        }
+        if let Some(is_stored) = self.claims.take_back(client_id, &piece) {
+            if is_stored {
+                let client_id = client_id.clone();
+                self.held_changes.push_back(HeldChange::Keep { client_id, piece });
+            }
+            return Ok(());
         }
         if self.claims.hold(client_id, &piece)? {
             self.claims.size(client_id).into_iter().for_each(|size| self.resize(size));
@@ -73,7 +80,7 @@ impl Session {
     /// What waits survives the loss of this relay's memory.
     pub(super) fn store_held(&mut self) {
         if self.keeping.stores_held {
-            let pieces = self.claims.to_store().into_iter();
+            let pieces = self.claims.take_unstored().into_iter();
             let keep = |(client_id, piece)| HeldChange::Keep { client_id, piece };
             self.held_changes.extend(pieces.map(keep));
         }
