@@ -253,7 +253,7 @@ impl Hosts {
         }
     }
 
-    /// All of them, by name; how many sessions each has is `count`'s to tell.
+    /// All of them, this relay's own first, the others by name; how many sessions each has is `count`'s to tell.
     #[must_use]
     pub fn list(&self, count: impl Fn(&HostId) -> usize) -> Vec<HostSummary> {
         let rows: Vec<_> = {
@@ -273,7 +273,10 @@ impl Hosts {
                 last_seen: Some(rfc3339(if connected { wall_ms() } else { record.last_seen_ms })),
             })
             .collect();
-        list.sort_by(|one, other| (&one.name, &one.host_id).cmp(&(&other.name, &other.host_id)));
+        let own = local_host();
+        list.sort_by_cached_key(|host| {
+            (host.host_id != own, host.name.clone(), host.host_id.clone())
+        });
         list
     }
 
