@@ -13,8 +13,10 @@ use worker::{Env, console_error};
 use super::loaded::Loaded;
 use super::object::{Object, now};
 
-/// How long what a timer should have done may wait for the alarm.
-const SAFETY: Duration = Duration::from_secs(10);
+/// How long what a timer should have done may wait for the alarm, where memory was lost and nothing
+/// has happened since. An alarm keeps the object awake for longer than it otherwise was, so it
+/// should be a rare one that comes.
+const SAFETY: Duration = Duration::from_secs(60);
 /// How long a session that is over, or whose host is away, is kept.
 const EXPIRY_DAYS: u64 = 30;
 /// The variable that says otherwise.
@@ -42,7 +44,7 @@ impl Expiry {
 impl Loaded {
     /// When the alarm must be set to go off, where it is not going to anyway.
     pub(super) fn alarm_at(&mut self, now: Time) -> Option<Time> {
-        let unfinished = self.storing.due().is_some() || !self.listed.is_told();
+        let unfinished = self.storing.due().is_some() || self.listed.due().is_some();
         let wanted = if unfinished { now + SAFETY } else { self.ends_at()? };
         if self.expiry.alarm.is_some_and(|alarm| alarm <= wanted) {
             return None;

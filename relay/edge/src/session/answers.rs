@@ -5,11 +5,11 @@ use moorline_shared::limits::REQUEST_BODY_BYTES;
 use moorline_shared::message::Scope;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::{Map, Value};
 use worker::{Request, Response, ResponseBuilder, Result};
 
 use super::object::Fault;
 use crate::internal::ACCESS;
+use crate::reply::{malformed, object};
 
 /// What the caller may do, as the Worker found out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -114,26 +114,6 @@ pub(super) async fn body<T: DeserializeOwned>(
         return Err(ApiError::too_large().into());
     }
     let body = request.bytes().await?;
-    if body.len() > REQUEST_BODY_BYTES {
-        return Err(ApiError::too_large().into());
-    }
-    let object: Option<Map<String, Value>> = if body.is_empty() {
-        None
-    } else if is_json(&kind) {
-        // A list would be taken for the fields in their order.
-        serde_json::from_slice(&body).map_err(|error| malformed(&error))?
-    } else {
-        return Err(ApiError::not_json().into());
-    };
-    let object = Value::Object(object.unwrap_or_default());
-    Ok(serde_json::from_value(object).map_err(|error| malformed(&error))?)
-}
-
-fn is_json(kind: &str) -> bool {
-    let kind = kind.split(';').next();
-    kind.is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
-}
-
-fn malformed(error: &serde_json::Error) -> ApiError {
-    ApiError::bad_request(format!("The body is no such JSON: {error}."))
+    let text = object(&kind, &body)?;
+    Ok(serde_json::from_str(text).map_err(|error| malformed(&error))?)
 }

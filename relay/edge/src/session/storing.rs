@@ -10,7 +10,9 @@ use moorline_relay::core::record::SessionRecord;
 use moorline_relay::core::session::HeldChange;
 use moorline_relay::core::stored::Stored;
 use moorline_shared::id::{Epoch, Seq};
-use moorline_shared::limits::{EDGE_PICTURE_BYTES, EDGE_RETENTION_BYTES, SEGMENT_BYTES};
+use moorline_shared::limits::{
+    EDGE_PICTURE_BYTES, EDGE_RETENTION_BYTES, FRAME_DATA_BYTES, SEGMENT_BYTES,
+};
 use moorline_shared::session::Lifecycle;
 use moorline_shared::time::Time;
 
@@ -19,8 +21,11 @@ use crate::sql::{Database, LastSegment, SqlError};
 
 /// How long entries are gathered before they are stored.
 const INTERVAL: Duration = Duration::from_millis(100);
-/// This much is stored without waiting for more.
-const URGENT_BYTES: u64 = SEGMENT_BYTES as u64;
+/// What comes after this time without any is stored at once: who types makes no timer necessary,
+/// and what was lost with the memory is not lost again, however often that happens.
+const QUIET: Duration = Duration::from_secs(1);
+/// This much is stored without waiting for more: it fills a row, but for less than one entry.
+const URGENT_BYTES: u64 = (SEGMENT_BYTES - FRAME_DATA_BYTES) as u64;
 /// What is taken from the log at a time.
 const BATCH_BYTES: usize = 1024 * 1024;
 /// Trimming waits until this much is over the retention, so that it is not done every time.
@@ -49,9 +54,8 @@ pub(super) struct Progress {
     told: Option<Seq>,
     /// Since when the lifecycle is what it is.
     since_ms: u64,
-    /// Nothing was stored since this was read. What comes first is stored at once, so that it is
-    /// not lost again however often memory is.
-    is_fresh: bool,
+    /// When something was stored last.
+    stored_at: Time,
     /// When what waits is stored.
     due: Option<Time>,
     /// The row got something that [`Loaded::record_is_due`] cannot see by itself.
@@ -75,7 +79,7 @@ impl Progress {
             bytes_since_picture: stored.bytes_between(picture, stored.newest()),
             told,
             since_ms,
-            is_fresh: true,
+            stored_at: Time::default(),
             due: None,
             record_changed: false,
         }
@@ -113,7 +117,8 @@ impl Loaded {
         // Clients of an incarnation that was forgotten would have to begin anew.
         let is_anew = self.session.log().epoch() != self.record.epoch;
         let much = self.session.unstored_bytes() >= URGENT_BYTES;
-        let urgent = self.storing.is_fresh || much || is_anew || self.storing.record_changed;
+        let is_first = now >= self.storing.stored_at + QUIET;
+        let urgent = is_first || much || is_anew || self.storing.record_changed;
         if urgent || now >= due {
             self.storing.due = None;
             self.store_all(now)?;
@@ -123,7 +128,7 @@ impl Loaded {
 
     /// Stores all that waits.
     pub(super) fn store_all(&mut self, now: Time) -> Result<(), SqlError> {
-        self.storing.is_fresh = false;
+        self.storing.stored_at = now;
         self.begin_anew()?;
         while let Some(batch) = self.session.store_batch(BATCH_BYTES) {
             let id = self.session.id();

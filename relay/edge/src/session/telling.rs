@@ -45,7 +45,7 @@ enum Due {
     #[default]
     Never,
     At(Time),
-    /// At an event after that, or by the alarm: nobody is kept awake for it.
+    /// At an event after that: nobody is kept awake for a time that is seconds old.
     Sometime(Time),
 }
 
@@ -70,11 +70,6 @@ impl Listed {
             Due::At(at) => Some(at),
             Due::Never | Due::Sometime(_) => None,
         }
-    }
-
-    /// Whether the directory knows all.
-    pub(super) fn is_told(&self) -> bool {
-        self.due == Due::Never
     }
 }
 
