@@ -4,7 +4,8 @@ use moorline_shared::id::SessionId;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use wasm_bindgen::JsValue;
-use worker::{Env, Headers, Method, Request, RequestInit, Response, Result, Stub};
+use worker::worker_sys::web_sys;
+use worker::{Env, Headers, Response, Result, Stub};
 
 use crate::internal::{DIRECTORY, DIRECTORY_NAME, ORIGIN, SESSION};
 use crate::reply::Failure;
@@ -28,19 +29,26 @@ pub(crate) async fn post(
     path: &str,
     body: &impl Serialize,
 ) -> std::result::Result<Response, Failure> {
-    let headers = Headers::new();
-    headers.set("content-type", "application/json")?;
-    let mut init = RequestInit::new();
-    init.with_method(Method::Post).with_headers(headers);
     let body = serde_json::to_string(body).map_err(worker::Error::from)?;
-    init.with_body(Some(JsValue::from_str(&body)));
-    let request = Request::new_with_init(&format!("{ORIGIN}{path}"), &init)?;
-    let response = object.fetch_with_request(request).await?;
+    let response = send(object, path, &body).await?;
     if (200..300).contains(&response.status_code()) {
         Ok(response)
     } else {
         Err(Failure::Passed(Box::new(response)))
     }
+}
+
+/// Sends JSON to an object.
+pub(crate) async fn send(object: &Stub, path: &str, body: &str) -> Result<Response> {
+    let headers = Headers::new();
+    headers.set("content-type", "application/json")?;
+    // Not worker's own: that one brings all that Cloudflare can do with images.
+    let init = web_sys::RequestInit::new();
+    init.set_method("POST");
+    init.set_headers(&headers.0);
+    init.set_body(&JsValue::from_str(body));
+    let request = web_sys::Request::new_with_str_and_init(&format!("{ORIGIN}{path}"), &init)?;
+    object.fetch_with_request(request.into()).await
 }
 
 /// The same, with the JSON that is answered.

@@ -19,11 +19,9 @@ mod routes;
 mod store;
 
 use std::cell::{Cell, RefCell};
-use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use moorline_shared::id::SessionId;
-use moorline_shared::publish::RequestId;
 use worker::{
     Date, DurableObject, Env, Error, Request, Response, Result, State, WebSocket,
     WebSocketIncomingMessage, console_error, durable_object,
@@ -59,7 +57,7 @@ impl DurableObject for DirectoryObject {
         message: WebSocketIncomingMessage,
     ) -> Result<()> {
         if let Err(failure) = self.directory.hear(&socket, message).await {
-            console_error!("a host was not heard: {failure:?}");
+            console_error!("a host was not heard: {failure}");
         }
         Ok(())
     }
@@ -88,9 +86,9 @@ struct Directory {
     /// What the store has, once it was read.
     known: Cell<Option<Box<Known>>>,
     /// Ids that nobody else may start or remove a session under.
-    busy: RefCell<BTreeSet<SessionId>>,
+    busy: RefCell<Vec<SessionId>>,
     /// Whoever waits for a host's answer.
-    asked: RefCell<BTreeMap<RequestId, Asked>>,
+    asked: RefCell<Vec<Asked>>,
     /// Rung when the lists change.
     changed: Bell,
     /// Streams of the lists.
@@ -117,15 +115,19 @@ impl Directory {
         &self,
         work: impl FnOnce(&mut Known) -> std::result::Result<T, Failure>,
     ) -> std::result::Result<T, Failure> {
-        let mut known = match self.known.take() {
-            Some(known) => known,
-            None => Box::new(Known::load(self.state.storage().sql())?),
-        };
+        let mut known = self.take()?;
         let result = work(&mut known);
         if !matches!(result, Err(Failure::Fault(_))) {
             self.known.set(Some(known));
         }
         result
+    }
+
+    fn take(&self) -> std::result::Result<Box<Known>, Failure> {
+        match self.known.take() {
+            Some(known) => Ok(known),
+            None => Ok(Box::new(Known::load(self.state.storage().sql())?)),
+        }
     }
 
     /// The lists read otherwise.
@@ -147,14 +149,17 @@ struct Claim {
 impl Claim {
     /// `None` where somebody has it.
     fn of(directory: &Rc<Directory>, id: &SessionId) -> Option<Self> {
-        let is_free = directory.busy.borrow_mut().insert(id.clone());
-        is_free.then(|| Self { directory: Rc::clone(directory), id: id.clone() })
+        if directory.is_busy(id) {
+            return None;
+        }
+        directory.busy.borrow_mut().push(id.clone());
+        Some(Self { directory: Rc::clone(directory), id: id.clone() })
     }
 }
 
 impl Drop for Claim {
     fn drop(&mut self) {
-        self.directory.busy.borrow_mut().remove(&self.id);
+        self.directory.busy.borrow_mut().retain(|id| *id != self.id);
     }
 }
 

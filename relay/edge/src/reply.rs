@@ -1,11 +1,12 @@
 //! What is taken from a request, and how it is answered.
 
+use std::fmt;
+
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use moorline_relay::core::api::ApiError;
 use moorline_shared::limits::REQUEST_BODY_BYTES;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::{Map, Value};
 use worker::{Headers, Method, Request, Response, ResponseBuilder, Result, console_error};
 
 use crate::sql::SqlError;
@@ -14,7 +15,6 @@ use crate::sql::SqlError;
 pub(crate) type Answer = std::result::Result<Response, Failure>;
 
 /// Why a request is not answered as it wished.
-#[derive(Debug)]
 pub(crate) enum Failure {
     /// The caller is told why.
     Api(Box<ApiError>),
@@ -45,6 +45,16 @@ impl From<SqlError> for Failure {
 impl From<getrandom::Error> for Failure {
     fn from(error: getrandom::Error) -> Self {
         Self::Fault(error.to_string())
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Api(error) => f.write_str(&error.body().error),
+            Self::Passed(answer) => write!(f, "it answered {}", answer.status_code()),
+            Self::Fault(error) => f.write_str(error),
+        }
     }
 }
 
@@ -120,19 +130,32 @@ pub(crate) async fn body<T: DeserializeOwned>(
         return Err(ApiError::too_large().into());
     }
     let body = request.bytes().await?;
+    let text = object(&kind, &body)?;
+    Ok(serde_json::from_str(text).map_err(|error| malformed(&error))?)
+}
+
+/// A body's text, where it is one object.
+///
+/// Whatever is to be read from it is read from this text alone, not from a tree first: code that
+/// reads each type from trees too would be a tenth of the Worker.
+pub(crate) fn object<'a>(kind: &str, body: &'a [u8]) -> std::result::Result<&'a str, ApiError> {
     if body.len() > REQUEST_BODY_BYTES {
-        return Err(ApiError::too_large().into());
+        return Err(ApiError::too_large());
     }
-    let object: Option<Map<String, Value>> = if body.is_empty() {
-        None
-    } else if is_json(&kind) {
+    if body.is_empty() {
+        return Ok("{}");
+    }
+    if !is_json(kind) {
+        return Err(ApiError::not_json());
+    }
+    let bad = |what: &str| ApiError::bad_request(format!("The body is no such JSON: {what}."));
+    let text = std::str::from_utf8(body).map_err(|_| bad("it is no UTF-8"))?;
+    match text.trim_ascii() {
+        "null" => Ok("{}"),
         // A list would be taken for the fields in their order.
-        serde_json::from_slice(&body).map_err(|error| malformed(&error))?
-    } else {
-        return Err(ApiError::not_json().into());
-    };
-    let object = Value::Object(object.unwrap_or_default());
-    Ok(serde_json::from_value(object).map_err(|error| malformed(&error))?)
+        text if text.starts_with('{') => Ok(text),
+        _ => Err(bad("it is no object")),
+    }
 }
 
 /// What the query asks for.
@@ -152,6 +175,6 @@ fn is_json(kind: &str) -> bool {
     kind.is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
 }
 
-fn malformed(error: &serde_json::Error) -> ApiError {
+pub(crate) fn malformed(error: &serde_json::Error) -> ApiError {
     ApiError::bad_request(format!("The body is no such JSON: {error}."))
 }

@@ -89,7 +89,7 @@ impl Directory {
         };
         match appended.await {
             Ok(()) | Err(Failure::Passed(_)) => {}
-            Err(failure) => console_error!("a session's log was not told of {kind}: {failure:?}"),
+            Err(failure) => console_error!("a session's log was not told of {kind}: {failure}"),
         }
     }
 }

@@ -16,7 +16,7 @@ use worker::{console_error, console_warn};
 
 use super::{Claim, Directory, now_ms, random};
 use crate::asking;
-use crate::internal::{CREATE, Create, DELETE, STARTED, Started};
+use crate::internal::{CREATE, Create, DELETE, STARTED, Started, Told};
 use crate::plan::{self, Candidate};
 use crate::reply::{Answer, Failure, json};
 
@@ -88,7 +88,7 @@ impl Directory {
         let mut record = plan::record(wanted, SessionId::from_random(random()?), now_ms())?;
         let host = self.with(|known| {
             let candidates: Vec<Candidate<'_>> =
-                known.hosts.values().map(|host| self.candidate(host)).collect();
+                known.hosts.iter().map(|host| self.candidate(host)).collect();
             let host = plan::choose(&candidates, record.host.as_ref(), &record.driver)?.clone();
             if known.running_on(&host).count() + self.busy.borrow().len() >= SESSIONS_PER_HOST {
                 let most = format!("{SESSIONS_PER_HOST} sessions run already: end one first");
@@ -185,12 +185,19 @@ impl Directory {
             Ok(known.add(record, beside)?)
         })?;
         self.list_changed();
+        let (epoch, size) = (hosted.epoch, hosted.facts.size);
         let started = Started { session: hosted, within_ms: PUBLISH_PATIENCE_MS };
         match asking::ask::<SessionSummary>(&object, STARTED, &started).await {
-            Ok(summary) => Ok(summary),
+            Ok(summary) => {
+                // What it told before it was listed went unheard.
+                let told = Told { summary: summary.clone(), epoch, size, streams: 0 };
+                self.with(|known| Ok(known.told(told, now_ms())?))?;
+                self.list_changed();
+                Ok(summary)
+            }
             // It runs, and is going to be published.
             Err(failure) => {
-                console_warn!("the session {id} is not published yet: {failure:?}");
+                console_warn!("the session {id} is not published yet: {failure}");
                 self.with(|known| Ok(known.session(&id)?.summary()))
             }
         }
@@ -203,7 +210,7 @@ impl Directory {
             asking::post(&object, DELETE, &()).await
         };
         if let Err(failure) = discarded.await {
-            console_error!("a session that did not start was left behind: {failure:?}");
+            console_error!("a session that did not start was left behind: {failure}");
         }
     }
 

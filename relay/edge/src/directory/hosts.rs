@@ -43,6 +43,7 @@ const FILES_PATIENCE: Duration = Duration::from_secs(5);
 /// Who waits for a host's answer.
 #[derive(Debug)]
 pub(super) struct Asked {
+    request: RequestId,
     host: HostId,
     /// The session that it was asked to start.
     session: Option<SessionId>,
@@ -103,12 +104,13 @@ impl Directory {
         shut(socket, close::NORMAL, "");
         console_log!("the host {host} is away");
         let seen = self.with(|known| {
-            let Some(record) = known.hosts.get_mut(&host) else { return Ok(()) };
+            let found = known.hosts.iter_mut().find(|record| record.id == host);
+            let Some(record) = found else { return Ok(()) };
             record.last_seen_ms = now_ms();
             Ok(known.database.put_host(record)?)
         });
         if let Err(failure) = seen {
-            console_error!("when a host was seen last is not noted: {failure:?}");
+            console_error!("when a host was seen last is not noted: {failure}");
         }
     }
 
@@ -129,8 +131,8 @@ impl Directory {
         // Whatever was asked before the memory was lost must not be taken for this.
         let request = RequestId(u64::try_from(random().ok()? >> 75).ok()?);
         let (sender, receiver) = oneshot::channel();
-        let asked = Asked { host: host.clone(), session: session.cloned(), sender };
-        self.asked.borrow_mut().insert(request, asked);
+        let asked = Asked { request, host: host.clone(), session: session.cloned(), sender };
+        self.asked.borrow_mut().push(asked);
         let mut answer = None;
         if self.tell(host, &message(request)) {
             answer = match select(receiver, Delay::from(patience)).await {
@@ -138,7 +140,7 @@ impl Directory {
                 Either::Right(_) => None,
             };
         }
-        self.asked.borrow_mut().remove(&request);
+        self.take_asked(request);
         answer
     }
 
@@ -177,7 +179,7 @@ impl Directory {
                 drivers: host.drivers.clone(),
                 last_seen: Some(rfc3339(host.last_seen_ms)),
             };
-            let mut hosts: Vec<_> = known.hosts.values().map(summary).collect();
+            let mut hosts: Vec<_> = known.hosts.iter().map(summary).collect();
             hosts.sort_by_cached_key(|host| (host.name.to_lowercase(), host.host_id.clone()));
             Ok(HostList { hosts })
         })
@@ -233,7 +235,7 @@ impl Directory {
             };
             let request = {
                 let asked = self.asked.borrow();
-                asked.iter().find(|(_, asked)| waits(asked)).map(|(request, _)| *request)
+                asked.iter().find(|asked| waits(asked)).map(|asked| asked.request)
             };
             if let Some(request) = request {
                 let session = Box::new(hosted.clone());
@@ -257,8 +259,9 @@ impl Directory {
                 last_seen_ms: now,
             };
             known.database.put_host(&record)?;
-            known.hosts.insert(host.clone(), record);
-            let deleted = known.deleted.iter().filter(|(_, of)| *of == host);
+            known.hosts.retain(|other| other.id != *host);
+            known.hosts.push(record);
+            let deleted = known.deleted.iter().filter(|(_, of)| of == host);
             let deleted = deleted.map(|(id, _)| id.clone()).collect();
             let is_known = |id: &SessionId| known.sessions.contains_key(id) || self.is_busy(id);
             let meeting = Meeting::of(hello, is_known, known.running_on(host), deleted);
@@ -271,7 +274,7 @@ impl Directory {
                 records.push(record);
             }
             for id in forgotten {
-                known.deleted.remove(&id);
+                known.deleted.retain(|(other, _)| *other != id);
                 known.database.remove_deleted(&id)?;
             }
             Ok((records, lost, forget))
@@ -289,7 +292,7 @@ impl Directory {
             match made.await {
                 // One that the directory had lost is as good as adopted.
                 Err(Failure::Passed(answer)) if answer.status_code() == 409 => {}
-                Err(failure) => console_error!("the session {id} is not adopted: {failure:?}"),
+                Err(failure) => console_error!("the session {id} is not adopted: {failure}"),
                 Ok(_) => console_log!("the session {id} is adopted"),
             }
         };
@@ -304,7 +307,7 @@ impl Directory {
                 asking::post(&object, HOST_LOST, &()).await
             };
             if let Err(failure) = lost.await {
-                console_error!("the session {id} was not told that it is lost: {failure:?}");
+                console_error!("the session {id} was not told that it is lost: {failure}");
             }
         };
         stream::iter(sessions).for_each_concurrent(AT_ONCE, lose).await;
@@ -312,13 +315,13 @@ impl Directory {
 
     /// A host has started a session.
     async fn started(&self, host: &HostId, request: RequestId, hosted: Box<Hosted>) -> Result<()> {
-        if self.asked.borrow().contains_key(&request) {
+        if self.asked.borrow().iter().any(|asked| asked.request == request) {
             self.answered(request, ToRelay::Started { request, session: hosted });
             return Ok(());
         }
         // Nobody waits any more: whoever did has given up, or was forgotten with the memory.
         let id = hosted.session_id.clone();
-        let given_up = self.with(|known| Ok(known.deleted.get(&id) == Some(host)))?;
+        let given_up = self.with(|known| Ok(known.is_deleted(&id, host)))?;
         if given_up {
             self.tell(host, &ToHost::Forget { session_id: id });
             return Ok(());
@@ -337,11 +340,16 @@ impl Directory {
     }
 
     fn answered(&self, request: RequestId, answer: ToRelay) {
-        let asked = self.asked.borrow_mut().remove(&request);
-        if let Some(asked) = asked {
+        if let Some(asked) = self.take_asked(request) {
             // Whoever waited may have given up.
             let _ = asked.sender.send(answer);
         }
+    }
+
+    fn take_asked(&self, request: RequestId) -> Option<Asked> {
+        let mut asked = self.asked.borrow_mut();
+        let place = asked.iter().position(|asked| asked.request == request)?;
+        Some(asked.swap_remove(place))
     }
 }
 

@@ -23,9 +23,9 @@ pub(super) struct Known {
     pub(super) database: Database,
     pub(super) sessions: BTreeMap<SessionId, Listed>,
     pub(super) projects: BTreeMap<ProjectId, ProjectRecord>,
-    pub(super) hosts: BTreeMap<HostId, HostRecord>,
+    pub(super) hosts: Vec<HostRecord>,
     /// Deleted sessions that their hosts may still have.
-    pub(super) deleted: BTreeMap<SessionId, HostId>,
+    pub(super) deleted: Vec<(SessionId, HostId)>,
 }
 
 /// A session, as it is listed.
@@ -45,21 +45,24 @@ impl Known {
     pub(super) fn load(sql: SqlStorage) -> Result<Self> {
         let database = Database::open(sql)?;
         database.prepare_directory()?;
-        let records = database.sessions()?.into_iter();
-        let mut sessions: BTreeMap<_, _> =
-            records.map(|record| (record.id.clone(), Listed::new(record))).collect();
+        // Maps that are collected bring a sort of their own each; and the rows come sorted.
+        let (mut sessions, mut projects) = (BTreeMap::new(), BTreeMap::new());
+        for record in database.sessions()? {
+            sessions.insert(record.id.clone(), Listed::new(record));
+        }
+        for project in database.projects()? {
+            projects.insert(project.id.clone(), project);
+        }
         for row in database.listed()? {
             if let Some(listed) = sessions.get_mut(&row.session) {
                 (listed.told, listed.beside) = (row.told, row.beside);
             }
         }
-        let projects = database.projects()?.into_iter();
-        let hosts = database.hosts()?.into_iter();
         Ok(Self {
             sessions,
-            projects: projects.map(|project| (project.id.clone(), project)).collect(),
-            hosts: hosts.map(|host| (host.id.clone(), host)).collect(),
-            deleted: database.deleted()?.into_iter().collect(),
+            projects,
+            hosts: database.hosts()?,
+            deleted: database.deleted()?,
             database,
         })
     }
@@ -79,7 +82,8 @@ impl Known {
     /// Lists a session from now on.
     pub(super) fn add(&mut self, record: SessionRecord, beside: Option<SessionId>) -> Result<()> {
         // A session of another time, which had the id.
-        if self.deleted.remove(&record.id).is_some() {
+        if self.deleted.iter().any(|(id, _)| *id == record.id) {
+            self.deleted.retain(|(id, _)| *id != record.id);
             self.database.remove_deleted(&record.id)?;
         }
         self.database.put_session(&record)?;
@@ -104,8 +108,12 @@ impl Known {
 
     /// A host is to forget a session, whenever it says that it has it.
     pub(super) fn have_forgotten(&mut self, id: &SessionId, host: &HostId, now: u64) -> Result<()> {
-        self.deleted.insert(id.clone(), host.clone());
+        self.deleted.push((id.clone(), host.clone()));
         self.database.put_deleted(id, host, now)
+    }
+
+    pub(super) fn is_deleted(&self, id: &SessionId, host: &HostId) -> bool {
+        self.deleted.iter().any(|(deleted, of)| deleted == id && of == host)
     }
 
     /// A session has told of itself. Returns whether lists read otherwise.

@@ -90,7 +90,7 @@ impl Live {
         match self.directory.with(|known| Ok(known.overview())) {
             Ok(overview) => self.stream.update(overview),
             Err(failure) => {
-                console_error!("the list cannot be read: {failure:?}");
+                console_error!("the list cannot be read: {failure}");
                 String::new()
             }
         }

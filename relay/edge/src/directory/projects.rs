@@ -110,7 +110,7 @@ impl Directory {
                 asking::post(&object, MOVE, &Move { project: None }).await
             };
             if let Err(failure) = left.await {
-                console_warn!("the session {id} was not moved: {failure:?}");
+                console_warn!("the session {id} was not moved: {failure}");
             }
         };
         stream::iter(sessions).for_each_concurrent(AT_ONCE, leave).await;

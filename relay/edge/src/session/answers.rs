@@ -1,20 +1,19 @@
-//! What is taken from a request, and how it is answered.
+//! Who asks, and what a fault of the session's means to them.
 
 use moorline_relay::core::api::ApiError;
-use moorline_shared::limits::REQUEST_BODY_BYTES;
 use moorline_shared::message::Scope;
-use serde::Serialize;
-use serde::de::DeserializeOwned;
-use worker::{Request, Response, ResponseBuilder, Result};
+use worker::Request;
 
 use super::object::Fault;
 use crate::internal::ACCESS;
-use crate::reply::{malformed, object};
+use crate::reply::Failure;
 
 /// What the caller may do, as the Worker found out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Caller {
-    /// Follow the session, and steer it.
+    /// Everything.
+    Admin,
+    /// Follow the session, and steer it where its scope is that.
     Client(Scope),
     /// Publish it.
     Host,
@@ -24,96 +23,48 @@ impl Caller {
     /// Who asks; nobody without a word of the Worker.
     pub(super) fn of(request: &Request) -> Option<Self> {
         match request.headers().get(ACCESS).ok().flatten()?.as_str() {
-            "admin" | "write" => Some(Self::Client(Scope::Write)),
+            "admin" => Some(Self::Admin),
+            "write" => Some(Self::Client(Scope::Write)),
             "read" => Some(Self::Client(Scope::Read)),
             "host" => Some(Self::Host),
             _ => None,
         }
     }
 
-    /// What a client may do.
+    /// What it may do as a client.
     pub(super) const fn scope(self) -> Option<Scope> {
         match self {
+            Self::Admin => Some(Scope::Write),
             Self::Client(scope) => Some(scope),
             Self::Host => None,
         }
     }
 
-    /// Whether the caller may steer the session.
-    pub(super) fn writes(self) -> std::result::Result<(), ApiError> {
-        if self == Self::Client(Scope::Write) { Ok(()) } else { Err(ApiError::forbidden()) }
+    /// Whether it may publish the session.
+    pub(super) fn publishes(self) -> Result<(), ApiError> {
+        allowed(matches!(self, Self::Admin | Self::Host))
     }
 
-    /// Whether the caller may follow the session.
-    pub(super) fn reads(self) -> std::result::Result<(), ApiError> {
-        self.scope().map(drop).ok_or_else(ApiError::forbidden)
+    /// Whether it may steer the session.
+    pub(super) fn writes(self) -> Result<(), ApiError> {
+        allowed(self.scope() == Some(Scope::Write))
     }
-}
 
-/// What a handler comes to.
-pub(super) type Answer = std::result::Result<Response, Failure>;
-
-/// Why a request is not answered as it wished.
-#[derive(Debug)]
-pub(super) enum Failure {
-    Api(Box<ApiError>),
-    Runtime(worker::Error),
-}
-
-impl From<ApiError> for Failure {
-    fn from(error: ApiError) -> Self {
-        Self::Api(Box::new(error))
+    /// Whether it may follow the session.
+    pub(super) fn reads(self) -> Result<Scope, ApiError> {
+        self.scope().ok_or_else(ApiError::forbidden)
     }
 }
 
-impl From<worker::Error> for Failure {
-    fn from(error: worker::Error) -> Self {
-        Self::Runtime(error)
-    }
+fn allowed(is: bool) -> Result<(), ApiError> {
+    if is { Ok(()) } else { Err(ApiError::forbidden()) }
 }
 
-impl Fault {
-    /// The same for the caller. `id` is the session's, as it was asked for.
-    pub(super) fn to_api(&self, id: &str) -> ApiError {
-        match self {
-            Self::NoSession => ApiError::no_session(id),
-            Self::Sql(error) => ApiError::internal(error),
+impl From<Fault> for Failure {
+    fn from(fault: Fault) -> Self {
+        match fault {
+            Fault::NoSession(id) => ApiError::no_session(&id).into(),
+            Fault::Sql(error) => error.into(),
         }
     }
-}
-
-/// Sends what a handler came to.
-pub(super) fn send(answer: Answer) -> Result<Response> {
-    match answer {
-        Ok(response) => Ok(response),
-        Err(Failure::Api(error)) => {
-            let builder = ResponseBuilder::new().with_status(error.status().as_u16());
-            builder.from_json(error.body())
-        }
-        Err(Failure::Runtime(error)) => Err(error),
-    }
-}
-
-/// A success with a body.
-pub(super) fn json(body: &impl Serialize) -> Answer {
-    Ok(ResponseBuilder::new().with_header("cache-control", "no-store")?.from_json(body)?)
-}
-
-/// A success without one.
-pub(super) fn nothing() -> Answer {
-    Ok(ResponseBuilder::new().with_status(204).empty())
-}
-
-/// A body of JSON: one object. No body at all, and `null`, is an empty one.
-pub(super) async fn body<T: DeserializeOwned>(
-    request: &mut Request,
-) -> std::result::Result<T, Failure> {
-    let kind = request.headers().get("content-type")?.unwrap_or_default();
-    let length = request.headers().get("content-length")?.and_then(|length| length.parse().ok());
-    if length.is_some_and(|length: usize| length > REQUEST_BODY_BYTES) {
-        return Err(ApiError::too_large().into());
-    }
-    let body = request.bytes().await?;
-    let text = object(&kind, &body)?;
-    Ok(serde_json::from_str(text).map_err(|error| malformed(&error))?)
 }
