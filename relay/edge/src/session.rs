@@ -7,7 +7,6 @@
 mod alarm;
 mod answers;
 mod asked;
-mod asking;
 pub(crate) mod bell;
 mod clients;
 mod events;
@@ -23,19 +22,24 @@ mod telling;
 
 use std::rc::Rc;
 
+use http::StatusCode;
 use moorline_relay::core::api::ApiError;
-use moorline_shared::id::SessionId;
-use moorline_shared::message::Scope;
 use worker::{
     DurableObject, Env, Error, Method, Request, Response, Result, State, WebSocket,
     WebSocketIncomingMessage, durable_object,
 };
 
-use answers::{Answer, Caller};
+use answers::Caller;
 use clients::Dialect;
-use object::{Fault, Object};
+use object::Object;
 
 use crate::internal::PREFIX;
+use crate::reply::{self, Answer, is_upgrade};
+
+const PUBLISH: &str = "publish";
+const STREAM: &str = "stream";
+const PLAIN: &str = "plain";
+const PLAIN_PREFIX: &str = "/api/terminal/ws/";
 
 /// See the module.
 #[durable_object]
@@ -50,12 +54,7 @@ impl DurableObject for SessionObject {
     }
 
     async fn fetch(&self, mut request: Request) -> Result<Response> {
-        let Some(id) = asked::id_of(&self.object) else {
-            return answers::send(Err(ApiError::no_session("").into()));
-        };
-        let answer = route(&self.object, &id, &mut request).await;
-        let answer = answer.unwrap_or_else(|fault| Err(fault.to_api(id.as_str()).into()));
-        answers::send(answer)
+        reply::send(route(&self.object, &mut request).await)
     }
 
     async fn alarm(&self) -> Result<Response> {
@@ -92,66 +91,45 @@ impl DurableObject for SessionObject {
     }
 }
 
-async fn route(
-    object: &Rc<Object>,
-    id: &SessionId,
-    request: &mut Request,
-) -> std::result::Result<Answer, Fault> {
+async fn route(object: &Rc<Object>, request: &mut Request) -> Answer {
     let path = request.path();
     if path.starts_with(PREFIX) {
         return asked::answer(object, &path, request).await;
     }
-    let Some(caller) = Caller::of(request) else {
-        return Ok(Err(ApiError::forbidden().into()));
-    };
-    let what = path.strip_prefix("/api/terminal/ws/").map_or_else(
-        || path.splitn(5, '/').nth(if path.starts_with("/api/") { 4 } else { 3 }),
-        |_| Some("plain"),
-    );
-    let is_socket = is_upgrade(request);
-    let checked = match (request.method(), what) {
-        (Method::Get, Some("publish")) if caller != Caller::Client(Scope::Read) => Ok(()),
-        (Method::Get, _) => caller.reads(),
-        _ => caller.writes(),
-    };
-    if let Err(error) = checked {
-        return Ok(Err(error.into()));
+    let id = object.name().parse().map_err(|_| ApiError::invalid_id(&object.name()))?;
+    let caller = Caller::of(request).ok_or_else(ApiError::forbidden)?;
+    let what = what(&path);
+    match request.method() {
+        Method::Get if what == PUBLISH => caller.publishes()?,
+        Method::Get => drop(caller.reads()?),
+        _ => caller.writes()?,
     }
-    let scope = caller.scope().unwrap_or(Scope::Read);
-    Ok(match (request.method(), what.unwrap_or_default()) {
-        (Method::Get, "stream" | "publish" | "plain") if !is_socket => {
-            object.with(|_| {})?;
-            Err(no_upgrade().into())
+    match (request.method(), what) {
+        (Method::Get, PUBLISH | STREAM | PLAIN) if !is_upgrade(request) => {
+            object.peek(|_| {})?;
+            Err(ApiError::no_upgrade(StatusCode::BAD_REQUEST, "Connect with a WebSocket.").into())
         }
-        (Method::Get, "stream") => clients::stream(object, scope, request),
-        (Method::Get, "plain") => clients::open(object, scope, Dialect::Plain, request),
-        (Method::Get, "publish") => host::open(object),
-        (Method::Get, "status") => rest::status(object)?,
-        (Method::Get, "context") => rest::context(object, id).await?,
-        (Method::Get, "events") => events::open(object, request)?,
-        (Method::Get, "events/status") => rest::events_status(object)?,
-        (Method::Get, "output") => match rest::since(request) {
-            Ok(since) => rest::output(object, id, since)?,
-            Err(failure) => Err(failure),
-        },
-        (Method::Post, "prompt") => rest::prompt(object, id, request).await?,
-        (Method::Post, "input") => rest::input(object, id, request).await?,
-        _ => Err(no_route(&path).into()),
-    })
+        (Method::Get, PUBLISH) => host::open(object),
+        (Method::Get, STREAM) => clients::stream(object, caller.reads()?, request),
+        (Method::Get, PLAIN) => clients::open(object, caller.reads()?, Dialect::Plain, request),
+        (Method::Get, "status") => rest::status(object),
+        (Method::Get, "context") => rest::context(object, &id).await,
+        (Method::Get, "events") => events::open(object, request),
+        (Method::Get, "events/status") => rest::events_status(object),
+        (Method::Get, "output") => rest::output(object, &id, request),
+        (Method::Post, "prompt") => rest::prompt(object, &id, request).await,
+        (Method::Post, "input") => rest::input(object, &id, request).await,
+        _ => Err(ApiError::no_route(&reply::uri(&path)).into()),
+    }
 }
 
-fn is_upgrade(request: &Request) -> bool {
-    let upgrade = request.headers().get("upgrade").ok().flatten();
-    upgrade.is_some_and(|upgrade| upgrade.eq_ignore_ascii_case("websocket"))
-}
-
-fn no_upgrade() -> ApiError {
-    ApiError::no_upgrade(http::StatusCode::BAD_REQUEST, "Connect with a WebSocket.")
-}
-
-fn no_route(path: &str) -> ApiError {
-    path.parse()
-        .map_or_else(|_| ApiError::bad_request("No such path."), |uri| ApiError::no_route(&uri))
+/// What of the session a path names: the Worker lets through those of the API's description alone.
+fn what(path: &str) -> &str {
+    if path.starts_with(PLAIN_PREFIX) {
+        return PLAIN;
+    }
+    let before = if path.starts_with("/api/") { 4 } else { 3 };
+    path.splitn(before + 1, '/').nth(before).unwrap_or_default()
 }
 
 impl loaded::Loaded {

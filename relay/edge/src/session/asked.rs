@@ -3,16 +3,18 @@
 use std::rc::Rc;
 use std::time::Duration;
 
+use http::StatusCode;
 use moorline_relay::core::api::ApiError;
 use moorline_relay::core::record::SessionRecord;
 use moorline_shared::control::Hosted;
-use moorline_shared::id::SessionId;
+use moorline_shared::id::ProjectId;
 use moorline_shared::message::close;
 use moorline_shared::publish::WriteRefused;
+use moorline_shared::rest::SessionSummary;
 use moorline_shared::session::Lifecycle;
+use serde::Serialize;
 use worker::{Request, console_error};
 
-use super::answers::{Answer, Failure, body, json, nothing};
 use super::forking;
 use super::loaded::Loaded;
 use super::object::{Fault, Object, now};
@@ -22,74 +24,55 @@ use crate::internal::{
     APPEND, Append, CREATE, Create, DELETE, FORK, HOST_LOST, MOVE, Move, RENAME, Rename, STARTED,
     Started,
 };
-use crate::sql::{Database, SqlError};
+use crate::reply::{self, Answer, body, nothing};
+use crate::sql::Database;
 
 /// How long event streams may take to tell that the session was deleted.
 const GOODBYE: Duration = Duration::from_secs(1);
 
 /// Answers another object.
-pub(super) async fn answer(
-    object: &Rc<Object>,
-    path: &str,
-    request: &mut Request,
-) -> Result<Answer, Fault> {
+pub(super) async fn answer(object: &Rc<Object>, path: &str, request: &mut Request) -> Answer {
     match path {
-        CREATE => match body::<Create>(request).await {
-            Ok(wanted) => create(object, &wanted.record),
-            Err(failure) => Ok(Err(failure)),
-        },
-        STARTED => match body::<Started>(request).await {
-            Ok(wanted) => started(object, wanted).await,
-            Err(failure) => Ok(Err(failure)),
-        },
+        CREATE => create(object, &body::<Create>(request).await?.record),
+        STARTED => started(object, body(request).await?).await,
         DELETE => {
             remove(object).await;
-            Ok(nothing())
-        }
-        HOST_LOST => object.with(|loaded| {
-            loaded.host_is_lost();
             nothing()
-        }),
-        RENAME => match body::<Rename>(request).await {
-            Ok(wanted) => object.with(|loaded| loaded.rename(wanted.name)),
-            Err(failure) => Ok(Err(failure)),
-        },
-        MOVE => match body::<Move>(request).await {
-            Ok(wanted) => object.with(|loaded| {
-                loaded.record.project = wanted.project;
-                loaded.record_changed();
-                json(&loaded.summary())
-            }),
-            Err(failure) => Ok(Err(failure)),
-        },
-        APPEND => match body::<Append>(request).await {
-            Ok(wanted) => object.with(|loaded| {
-                loaded.session.append(wanted.event);
-                nothing()
-            }),
-            Err(failure) => Ok(Err(failure)),
-        },
-        FORK => forking::fork(object, request).await,
-        forking::SEED => forking::seed(object, request).await,
-        _ => Ok(Err(Failure::Runtime("there is nothing of that name".into()))),
+        }
+        HOST_LOST => {
+            object.with(Loaded::host_is_lost)?;
+            nothing()
+        }
+        RENAME => {
+            let Rename { name } = body(request).await?;
+            json(&object.with(|loaded| loaded.rename(name))?)
+        }
+        MOVE => {
+            let Move { project } = body(request).await?;
+            json(&object.with(|loaded| loaded.move_to(project))?)
+        }
+        APPEND => {
+            let Append { event } = body(request).await?;
+            object.with(|loaded| loaded.session.append(event))?;
+            nothing()
+        }
+        FORK => forking::fork(object, body(request).await?).await,
+        forking::SEED => forking::take(object, request).await,
+        _ => Err(ApiError::no_route(&reply::uri(path)).into()),
     }
 }
 
-fn create(object: &Rc<Object>, record: &SessionRecord) -> Result<Answer, Fault> {
-    let known = match object.with(|loaded| loaded.record.clone()) {
-        Ok(known) => Some(known),
-        Err(Fault::NoSession) => None,
-        Err(fault) => return Err(fault),
-    };
-    match known {
-        Some(known) if is_same(&known, record) => Ok(nothing()),
-        Some(known) => Ok(Err(ApiError::exists(&known.id).into())),
-        None => {
+fn create(object: &Rc<Object>, record: &SessionRecord) -> Answer {
+    match object.peek(|loaded| is_same(&loaded.record, record)) {
+        Ok(true) => nothing(),
+        Ok(false) => Err(ApiError::exists(&record.id).into()),
+        Err(Fault::NoSession(_)) => {
             let database = Database::open(object.state.storage().sql())?;
             database.put_session(record)?;
             note_since(&database, now())?;
-            Ok(nothing())
+            nothing()
         }
+        Err(fault) => Err(fault.into()),
     }
 }
 
@@ -99,7 +82,7 @@ fn is_same(one: &SessionRecord, other: &SessionRecord) -> bool {
     key(one) == key(other)
 }
 
-async fn started(object: &Rc<Object>, wanted: Started) -> Result<Answer, Fault> {
+async fn started(object: &Rc<Object>, wanted: Started) -> Answer {
     let id = wanted.session.session_id.clone();
     object.with(|loaded| loaded.was_started(wanted.session))?;
     let deadline = now() + Duration::from_millis(wanted.within_ms);
@@ -110,10 +93,10 @@ async fn started(object: &Rc<Object>, wanted: Started) -> Result<Answer, Fault> 
             is_here.then(|| loaded.summary())
         })?;
         if let Some(summary) = summary {
-            return Ok(json(&summary));
+            return json(&summary);
         }
         if now() >= deadline {
-            return Ok(Err(ApiError::not_written(WriteRefused::HostAway, &id).into()));
+            return Err(ApiError::not_written(WriteRefused::HostAway, &id).into());
         }
         object.changed(seen, deadline).await;
     }
@@ -150,11 +133,17 @@ impl Loaded {
         self.record_changed();
     }
 
-    fn rename(&mut self, name: Option<String>) -> Answer {
+    fn rename(&mut self, name: Option<String>) -> SessionSummary {
         self.session.rename(name.clone().unwrap_or_else(|| self.record.id.to_string()));
         self.record.name = name;
         self.record_changed();
-        json(&self.summary())
+        self.summary()
+    }
+
+    fn move_to(&mut self, project: Option<ProjectId>) -> SessionSummary {
+        self.record.project = project;
+        self.record_changed();
+        self.summary()
     }
 
     /// What the row tells has changed.
@@ -178,13 +167,6 @@ impl Loaded {
     }
 }
 
-/// The session that the object is named after.
-pub(super) fn id_of(object: &Object) -> Option<SessionId> {
-    object.state.id().name()?.parse().ok()
-}
-
-impl From<SqlError> for Failure {
-    fn from(error: SqlError) -> Self {
-        ApiError::internal(&error).into()
-    }
+fn json(body: &impl Serialize) -> Answer {
+    reply::json(StatusCode::OK, body)
 }

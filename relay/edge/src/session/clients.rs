@@ -5,7 +5,6 @@ use std::rc::Rc;
 use bytes::Bytes;
 use moorline_relay::core::peer::{Peer, Terms};
 use moorline_relay::core::plain::Plain;
-use moorline_shared::id::SessionId;
 use moorline_shared::message::{
     ErrorCode, SUBPROTOCOL, Scope, ServerMessage, TOKEN_SUBPROTOCOL_PREFIX, close,
 };
@@ -13,11 +12,10 @@ use worker::{
     Request, Response, ResponseBuilder, Result, WebSocket, WebSocketIncomingMessage, WebSocketPair,
 };
 
-use super::answers::Answer;
-use super::asked;
 use super::loaded::{Client, Loaded};
 use super::object::{Fault, Object, now};
 use super::sockets::{self, Attachment, Owner};
+use crate::reply::Answer;
 
 /// What a client that never acknowledges is sent on one connection: a socket takes whatever it is
 /// given here, and who does not read it makes this much wait in memory.
@@ -63,10 +61,7 @@ pub(super) fn open(
         Ok(Err(refused)) => refused.tell(&server)?,
         // A browser shows its page no HTTP error of a WebSocket; others do better with one. Who
         // gets text alone is told by the Worker.
-        Err(fault) if !from_browser || dialect == Dialect::Plain => {
-            let id = asked::id_of(object);
-            return Err(fault.to_api(id.as_ref().map_or("", SessionId::as_str)).into());
-        }
+        Err(fault) if !from_browser || dialect == Dialect::Plain => return Err(fault.into()),
         Err(fault) => Refused::by(&fault).tell(&server)?,
     }
     Ok(upgraded(client, protocol.as_deref())?)
@@ -123,7 +118,7 @@ impl Refused {
 
     const fn by(fault: &Fault) -> Self {
         match fault {
-            Fault::NoSession => Self::NOT_FOUND,
+            Fault::NoSession(_) => Self::NOT_FOUND,
             Fault::Sql(_) => Self::INTERNAL,
         }
     }

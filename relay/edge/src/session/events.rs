@@ -15,9 +15,9 @@ use moorline_shared::id::{Cursor, Seq};
 use moorline_shared::time::Time;
 use worker::{Request, ResponseBuilder, console_error};
 
-use super::answers::{Answer, Failure};
 use super::loaded::Loaded;
-use super::object::{Fault, Object, now, wall_ms};
+use super::object::{Object, now, wall_ms};
+use crate::reply::{Answer, Failure, nothing};
 
 /// What is sent in one go, unless one event is larger.
 const CHUNK_BYTES: usize = 64 * 1024;
@@ -25,14 +25,11 @@ const CHUNK_BYTES: usize = 64 * 1024;
 const LAST_EVENT_ID: &str = "last-event-id";
 
 /// Opens a stream.
-pub(super) fn open(object: &Rc<Object>, request: &Request) -> Result<Answer, Fault> {
-    let (start, encoding) = match wanted(request) {
-        Ok(wanted) => wanted,
-        Err(failure) => {
-            object.with(|_| {})?;
-            return Ok(Err(failure));
-        }
-    };
+pub(super) fn open(object: &Rc<Object>, request: &Request) -> Answer {
+    let wanted = wanted(request);
+    // That there is no such session counts more than what is wrong with the request.
+    object.peek(|_| {})?;
+    let (start, encoding) = wanted?;
     let attached = object.with(|loaded| {
         if has_all_of(&loaded.session, start) {
             return Ok(None);
@@ -40,15 +37,14 @@ pub(super) fn open(object: &Rc<Object>, request: &Request) -> Result<Answer, Fau
         let stream = EventStream::attach(&mut loaded.session, now(), start, encoding);
         stream.map(Some).map_err(ApiError::overloaded)
     })?;
-    Ok(match attached {
+    match attached? {
         // Tells an EventSource not to come back.
-        Ok(None) => Ok(ResponseBuilder::new().with_status(204).empty()),
-        Ok(Some(stream)) => {
+        None => nothing(),
+        Some(stream) => {
             let (object, life) = (Rc::clone(object), object.life());
             respond(Live { object, life, stream: Some(stream) })
         }
-        Err(error) => Err(error.into()),
-    })
+    }
 }
 
 fn respond(live: Live) -> Answer {

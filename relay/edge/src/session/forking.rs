@@ -1,19 +1,145 @@
-//! A session that begins on this one's log.
+//! A session that begins on this one's log: its rows are copied to the new session's object, and the
+//! host is told what the screen shows.
 
 use std::rc::Rc;
 
-use worker::Request;
+use bytes::Bytes;
+use http::StatusCode;
+use js_sys::Uint8Array;
+use moorline_relay::core::api::ApiError;
+use moorline_relay::core::segment;
+use moorline_relay::core::stored::Row;
+use moorline_shared::control::{Fork, Output};
+use moorline_shared::id::{Epoch, Seq, SessionId};
+use moorline_shared::log::Entry;
+use moorline_shared::message::Snapshot;
+use moorline_shared::rest::ForkedFrom;
+use serde::Deserialize;
+use worker::worker_sys::web_sys;
+use worker::{Request, Stub};
 
-use super::answers::{Answer, Failure};
-use super::object::{Fault, Object};
+use super::loaded::Loaded;
+use super::object::{Object, now};
+use crate::asking;
+use crate::internal::{CREATE, Create, ForkSource, ORIGIN};
+use crate::reply::{self, Answer, Failure, nothing, query};
+use crate::sql::{Database, SqlError};
 
-/// To a new session's object: a part of the log that it begins with.
+/// To a new session's object: a part of the log that it begins with, as bytes. The query says which
+/// part: a row where it has `last`, else a picture.
 pub(super) const SEED: &str = "/internal/seed";
 
-pub(super) async fn fork(_object: &Rc<Object>, _request: &mut Request) -> Result<Answer, Fault> {
-    Ok(Err(Failure::Runtime("not yet".into())))
+/// What the bytes of a [`SEED`] are.
+#[derive(Debug, Deserialize)]
+struct Seed {
+    epoch: u64,
+    /// The first entry of a row, or the last one that a picture contains.
+    seq: u64,
+    last: Option<u64>,
+    cols: Option<u16>,
+    rows: Option<u16>,
 }
 
-pub(super) async fn seed(_object: &Rc<Object>, _request: &mut Request) -> Result<Answer, Fault> {
-    Ok(Err(Failure::Runtime("not yet".into())))
+/// What is copied.
+struct Source {
+    from: ForkedFrom,
+    picture: Option<Snapshot>,
+    rows: Vec<Row>,
+}
+
+/// Copies the log, and says what the host needs.
+pub(super) async fn fork(object: &Rc<Object>, wanted: ForkSource) -> Answer {
+    let ForkSource { seq, mut record } = wanted;
+    let Source { from, picture, rows } = object.with(|loaded| loaded.source(seq))??;
+    record.head = from.seq;
+    let epoch = record.epoch;
+    let copy = asking::session(&object.env, &record.id)?;
+    asking::post(&copy, CREATE, &Create { record }).await?;
+    if let Some(picture) = &picture {
+        let size = picture.cols.zip(picture.rows);
+        let size = size.map_or(String::new(), |(cols, rows)| format!("&cols={cols}&rows={rows}"));
+        let what = format!("epoch={epoch}&seq={}{size}", picture.seq);
+        seed(&copy, &what, &picture.data).await?;
+    }
+    let shown = picture.as_ref().map_or(Seq::ZERO, |picture| picture.seq);
+    let mut output = Vec::new();
+    for row in rows {
+        // One at a time, as the session may be trimmed or forgotten between two.
+        let mut entries = object.peek(|loaded| loaded.entries_of(row))??;
+        entries.retain(|entry| entry.seq() <= from.seq);
+        let Some(last) = entries.last().map(Entry::seq) else { continue };
+        let mut data = Vec::new();
+        entries.iter().for_each(|entry| segment::encode(&mut data, entry));
+        seed(&copy, &format!("epoch={epoch}&seq={}&last={last}", row.first), &data).await?;
+        output.extend(entries.iter().filter_map(|entry| shown_by(entry, shown)));
+    }
+    reply::json(StatusCode::OK, &Fork { epoch, from, picture, output })
+}
+
+/// What an entry after the picture puts out.
+fn shown_by(entry: &Entry, picture: Seq) -> Option<Output> {
+    match entry {
+        Entry::Output(frame) if frame.seq() > picture => {
+            Some(Output(Bytes::copy_from_slice(frame.data())))
+        }
+        Entry::Output(_) | Entry::Event(_) => None,
+    }
+}
+
+async fn seed(copy: &Stub, what: &str, bytes: &[u8]) -> Result<(), Failure> {
+    let init = web_sys::RequestInit::new();
+    init.set_method("POST");
+    init.set_body(&Uint8Array::from(bytes));
+    let request = web_sys::Request::new_with_str_and_init(&format!("{ORIGIN}{SEED}?{what}"), &init);
+    let request = request.map_err(worker::Error::from)?;
+    let response = copy.fetch_with_request(request.into()).await?;
+    match response.status_code() {
+        200..300 => Ok(()),
+        _ => Err(Failure::Passed(Box::new(response))),
+    }
+}
+
+/// Takes a part of the log that this session begins with.
+pub(super) async fn take(object: &Rc<Object>, request: &mut Request) -> Answer {
+    let wanted: Seed = query(request)?;
+    let data = request.bytes().await?;
+    let id: SessionId = object.name().parse().map_err(|_| ApiError::invalid_id(&object.name()))?;
+    let database = Database::open(object.state.storage().sql())?;
+    let (epoch, seq) = (Epoch(wanted.epoch), Seq(wanted.seq));
+    match wanted.last {
+        Some(last) => database.put_segment(&id, epoch, (seq, Seq(last)), &data, true)?,
+        None => {
+            let (cols, rows) = (wanted.cols, wanted.rows);
+            let picture = Snapshot { seq, data: Bytes::from(data), cols, rows, reason: None };
+            database.put_snapshot(&id, epoch, &picture)?;
+        }
+    }
+    // It is read anew.
+    object.forget();
+    nothing()
+}
+
+impl Loaded {
+    fn source(&mut self, seq: Option<Seq>) -> Result<Source, Failure> {
+        self.store_all(now())?;
+        let (epoch, head) = (self.session.log().epoch(), self.session.log().head());
+        let seq = seq.unwrap_or(head);
+        if seq == Seq::ZERO || seq > head {
+            let error = format!("There is no entry {seq}: the last one is {head}.");
+            return Err(ApiError::bad_request(error).into());
+        }
+        let id = self.session.id().clone();
+        let picture = self.database.snapshot(&id, epoch)?.filter(|picture| picture.seq <= seq);
+        let rows = self.database.segments(&id, epoch)?;
+        if picture.is_none() && rows.first().is_none_or(|row| row.first != Seq(1)) {
+            let error = format!("What leads to entry {seq} is not retained any more.");
+            return Err(ApiError::trimmed(error).into());
+        }
+        let rows = rows.into_iter().take_while(|row| row.first <= seq).collect();
+        Ok(Source { from: ForkedFrom { session_id: id, epoch, seq }, picture, rows })
+    }
+
+    fn entries_of(&self, row: Row) -> Result<Vec<Entry>, SqlError> {
+        self.database.segment(self.session.id(), row.first)
+    }
 }

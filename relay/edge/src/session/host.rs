@@ -13,11 +13,11 @@ use worker::{
     Result, WebSocket, WebSocketIncomingMessage, WebSocketPair, console_error, console_warn,
 };
 
-use super::answers::Answer;
 use super::clients::upgraded;
 use super::loaded::{HostLink, Loaded};
 use super::object::{Fault, Object, now};
 use super::sockets::{self, Attachment, Buffers};
+use crate::reply::Answer;
 
 /// Why a host's link is closed.
 #[derive(Debug, thiserror::Error)]
@@ -36,7 +36,7 @@ pub(super) fn open(object: &Rc<Object>) -> Answer {
         Err(fault) => {
             server.accept()?;
             let (reason, code) = match fault {
-                Fault::NoSession => (RefusedReason::NotFound, close::NOT_FOUND),
+                Fault::NoSession(_) => (RefusedReason::NotFound, close::NOT_FOUND),
                 Fault::Sql(_) => (RefusedReason::Other, close::INTERNAL),
             };
             refuse(&server, reason, code);

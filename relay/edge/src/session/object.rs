@@ -28,9 +28,9 @@ const AFTER_FAILURE: Duration = Duration::from_secs(2);
 /// Why nothing can be done with the session.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Fault {
-    /// There is none.
-    #[error("there is no such session")]
-    NoSession,
+    /// There is none with this id.
+    #[error("there is no session {0}")]
+    NoSession(String),
     /// Its rows cannot be read or written.
     #[error(transparent)]
     Sql(#[from] SqlError),
@@ -63,7 +63,8 @@ impl std::fmt::Debug for Object {
 
 impl Object {
     pub(super) fn new(state: State, env: Env) -> Rc<Self> {
-        let forgets = env.var(FORGETS_VARIABLE).ok().and_then(|share| share.to_string().parse().ok());
+        let forgets =
+            env.var(FORGETS_VARIABLE).ok().and_then(|share| share.to_string().parse().ok());
         Rc::new(Self {
             state,
             env,
@@ -119,9 +120,14 @@ impl Object {
     /// As [`Object::with`], for those who can do nothing about a fault.
     pub(super) fn attempt(self: &Rc<Self>, work: impl FnOnce(&mut Loaded)) {
         match self.with(work) {
-            Ok(()) | Err(Fault::NoSession) => {}
+            Ok(()) | Err(Fault::NoSession(_)) => {}
             Err(Fault::Sql(error)) => console_error!("the session cannot be used: {error}"),
         }
+    }
+
+    /// The session's id, which is the object's name.
+    pub(super) fn name(&self) -> String {
+        self.state.id().name().unwrap_or_default()
     }
 
     /// Which loading of the session this is.
@@ -155,7 +161,7 @@ impl Object {
         }
         self.lives.set(self.lives.get() + 1);
         let loaded = Loaded::load(&self.state, &self.env, now())?;
-        loaded.map(Box::new).ok_or(Fault::NoSession)
+        loaded.map(Box::new).ok_or_else(|| Fault::NoSession(self.name()))
     }
 
     fn carry_out(self: &Rc<Self>, loaded: &Loaded, due: Due) {

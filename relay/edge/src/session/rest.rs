@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use bytes::Bytes;
 use futures_channel::oneshot;
+use http::StatusCode;
 use moorline_relay::core::api::ApiError;
 use moorline_relay::core::reader::{Read, Reader, Start};
 use moorline_shared::event::{Event, kind};
@@ -18,11 +19,11 @@ use moorline_shared::rest::{
 use serde::Serialize;
 use worker::{Request, console_warn};
 
-use super::answers::{Answer, Failure, body, json};
-use super::asking;
 use super::loaded::Loaded;
 use super::object::{Fault, Object, now, wall_ms};
+use crate::asking;
 use crate::internal::{FILES, Files, FilesWanted};
+use crate::reply::{self, Answer, Failure, body};
 use crate::sql::SqlError;
 
 /// What is shown of a prompt in the event that tells of it.
@@ -37,76 +38,55 @@ const NAMED_FILES: usize = 100;
 type Asked = oneshot::Receiver<Result<(), WriteRefused>>;
 
 /// What the session is and does.
-pub(super) fn status(object: &Rc<Object>) -> Result<Answer, Fault> {
-    object.with(|loaded| json(&loaded.status()))
+pub(super) fn status(object: &Rc<Object>) -> Answer {
+    json(&object.peek(|loaded| loaded.status())?)
 }
 
 /// How many follow the session.
-pub(super) fn events_status(object: &Rc<Object>) -> Result<Answer, Fault> {
-    object.with(|loaded| {
-        let (session_id, active_connections) =
-            (loaded.session.id().clone(), loaded.session.streams());
-        json(&EventsStatus { session_id, active_connections, timestamp: wall_ms() })
-    })
+pub(super) fn events_status(object: &Rc<Object>) -> Answer {
+    let (session_id, active_connections) =
+        object.peek(|loaded| (loaded.session.id().clone(), loaded.session.streams()))?;
+    json(&EventsStatus { session_id, active_connections, timestamp: wall_ms() })
 }
 
 /// Types a command.
-pub(super) async fn prompt(
-    object: &Rc<Object>,
-    id: &SessionId,
-    request: &mut Request,
-) -> Result<Answer, Fault> {
-    let wanted = match body::<Prompt>(request).await {
-        Ok(wanted) => wanted,
-        Err(failure) => return Ok(Err(failure)),
-    };
-    let Some(command) = wanted.command.filter(|command| !command.is_empty()) else {
-        object.with(|_| {})?;
-        return Ok(Err(ApiError::command_required().into()));
-    };
+pub(super) async fn prompt(object: &Rc<Object>, id: &SessionId, request: &mut Request) -> Answer {
+    let wanted = body::<Prompt>(request).await;
+    // That there is no such session counts more than what is wrong with the request.
+    object.peek(|_| {})?;
+    let wanted = wanted?;
+    let command = wanted.command.filter(|command| !command.is_empty());
+    let command = command.ok_or_else(ApiError::command_required)?;
     if command.len() > PROMPT_BYTES {
-        return Ok(Err(ApiError::too_much_typed().into()));
+        return Err(ApiError::too_much_typed().into());
     }
     let (data, event) = typed(id, &command);
-    if let Err(why) = write(object, data, Some(event)).await? {
-        return Ok(Err(ApiError::not_written(why, id).into()));
-    }
+    write(object, data, Some(event)).await?.map_err(|why| ApiError::not_written(why, id))?;
     let files = wanted.context.unwrap_or_default();
     if let Err(error) = object.with(|loaded| loaded.name_files(files))? {
         console_warn!("the files of a prompt are not noted: {error}");
     }
     let (message, session_id) = ("Command sent".to_owned(), id.clone());
-    Ok(json(&Prompted { success: true, session_id, message, timestamp: wall_ms() }))
+    json(&Prompted { success: true, session_id, message, timestamp: wall_ms() })
 }
 
 /// Types into a terminal.
-pub(super) async fn input(
-    object: &Rc<Object>,
-    id: &SessionId,
-    request: &mut Request,
-) -> Result<Answer, Fault> {
-    let wanted = match body::<TerminalInput>(request).await {
-        Ok(wanted) => wanted,
-        Err(failure) => return Ok(Err(failure)),
-    };
-    object.with(|_| {})?;
-    let Some(data) = wanted.data.filter(|data| !data.is_empty()) else {
-        return Ok(Err(ApiError::input_required().into()));
-    };
+pub(super) async fn input(object: &Rc<Object>, id: &SessionId, request: &mut Request) -> Answer {
+    let wanted = body::<TerminalInput>(request).await;
+    object.peek(|_| {})?;
+    let data = wanted?.data.filter(|data| !data.is_empty()).ok_or_else(ApiError::input_required)?;
     if data.len() > PROMPT_BYTES {
-        return Ok(Err(ApiError::too_much_typed().into()));
+        return Err(ApiError::too_much_typed().into());
     }
-    Ok(match write(object, data.into(), None).await? {
-        Ok(()) => json(&Done { success: true }),
-        Err(why) => Err(ApiError::not_written(why, id).into()),
-    })
+    let written = write(object, data.into(), None).await?;
+    written.map_err(|why| ApiError::not_written(why, id))?;
+    json(&Done { success: true })
 }
 
 /// The files that the session works with, as far as its host tells.
-pub(super) async fn context(object: &Rc<Object>, id: &SessionId) -> Result<Answer, Fault> {
-    let wanted = object.with(|loaded| loaded.files_wanted())?;
-    let files = match wanted {
-        Some(wanted) => asking::directory::<Files>(&object.env, FILES, &wanted).await,
+pub(super) async fn context(object: &Rc<Object>, id: &SessionId) -> Answer {
+    let files = match object.peek(|loaded| loaded.files_wanted())? {
+        Some(wanted) => asking::ask(&asking::directory(&object.env)?, FILES, &wanted).await,
         None => Ok(Files::default()),
     };
     let files = files.unwrap_or_else(|error| {
@@ -114,12 +94,15 @@ pub(super) async fn context(object: &Rc<Object>, id: &SessionId) -> Result<Answe
         Files::default()
     });
     let (session_id, context) = (id.clone(), files.files);
-    Ok(json(&SessionContext { session_id, context, timestamp: wall_ms() }))
+    json(&SessionContext { session_id, context, timestamp: wall_ms() })
 }
 
 /// The output after `since`.
-pub(super) fn output(object: &Rc<Object>, id: &SessionId, since: Seq) -> Result<Answer, Fault> {
-    object.with(|loaded| {
+pub(super) fn output(object: &Rc<Object>, id: &SessionId, request: &Request) -> Answer {
+    let since = since(request);
+    object.peek(|_| {})?;
+    let since = since?;
+    object.peek(|loaded| {
         let log = loaded.session.log();
         // Ahead of a log that was lost in part.
         let next = since.min(log.head());
@@ -132,9 +115,9 @@ pub(super) fn output(object: &Rc<Object>, id: &SessionId, since: Seq) -> Result<
             epoch: log.epoch(),
             lifecycle: loaded.session.lifecycle(),
         };
-        loaded.read(&mut output).map_err(|error| ApiError::internal(&error))?;
+        loaded.read(&mut output)?;
         json(&output)
-    })
+    })?
 }
 
 /// Has the host type something, and returns its answer.
@@ -244,8 +227,12 @@ fn take(entry: &Entry, reader: &Reader, output: &mut TerminalOutput) -> usize {
     frame.data_len()
 }
 
+fn json(body: &impl Serialize) -> Answer {
+    reply::json(StatusCode::OK, body)
+}
+
 /// Where a polling reader wants to begin: `since` in the query.
-pub(super) fn since(request: &Request) -> Result<Seq, Failure> {
+fn since(request: &Request) -> Result<Seq, Failure> {
     let url = request.url()?;
     let since = url.query_pairs().find(|(name, _)| name == "since").map(|(_, value)| value.parse());
     match since {

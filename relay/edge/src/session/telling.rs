@@ -12,10 +12,11 @@ use moorline_shared::time::Time;
 use worker::console_warn;
 use worker::wasm_bindgen_futures::spawn_local;
 
-use super::asking;
 use super::loaded::Loaded;
-use super::object::{Object, now, wall_ms};
+use super::object::{Object, wall_ms};
+use crate::asking;
 use crate::internal::{SUMMARY, Told};
+use crate::reply::Failure;
 
 /// What changes soon after it was told waits this long.
 const BETWEEN: Duration = Duration::from_secs(1);
@@ -174,7 +175,7 @@ impl Object {
     pub(super) fn tell(self: &Rc<Self>, loaded: &Loaded) {
         let (object, told) = (Rc::clone(self), loaded.told());
         spawn_local(async move {
-            if let Err(error) = asking::directory::<()>(&object.env, SUMMARY, &told).await {
+            if let Err(error) = object.send_told(&told).await {
                 console_warn!("the directory was not told: {error}");
                 // Told again with whatever comes next.
                 object.attempt(|loaded| loaded.was_told(None));
@@ -185,8 +186,13 @@ impl Object {
     /// The same, now, whatever was told before.
     pub(super) async fn tell_now(self: &Rc<Self>) {
         let Ok(told) = self.with(|loaded| loaded.told()) else { return };
-        if let Err(error) = asking::directory::<()>(&self.env, SUMMARY, &told).await {
-            console_warn!("the directory was not told at {}: {error}", now().ms);
+        if let Err(error) = self.send_told(&told).await {
+            console_warn!("the directory was not told: {error}");
         }
+    }
+
+    async fn send_told(&self, told: &Told) -> Result<(), Failure> {
+        let directory = asking::directory(&self.env)?;
+        asking::post(&directory, SUMMARY, told).await.map(drop)
     }
 }

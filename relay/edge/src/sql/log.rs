@@ -89,7 +89,7 @@ impl Database {
             }
             // Where not even one entry fits the row stays as it is.
             if end != first || is_new {
-                self.put(id, epoch, first, end, &last.data, is_new)?;
+                self.put_segment(id, epoch, (first, end), &last.data, is_new)?;
                 written.push(SegmentRow { first, last: end, bytes: last.data.len() as u64 });
             }
             if !rest.is_empty() {
@@ -100,12 +100,12 @@ impl Database {
         Ok(written)
     }
 
-    fn put(
+    /// Writes one row, which is new or has grown.
+    pub(crate) fn put_segment(
         &self,
         id: &SessionId,
         epoch: Epoch,
-        first: Seq,
-        last: Seq,
+        (first, last): (Seq, Seq),
         data: &[u8],
         is_new: bool,
     ) -> Result<()> {
