@@ -16,7 +16,6 @@ const TAG: &str = "session";
 
 /// What is kept of a socket while the object sleeps, or has lost its memory.
 #[derive(Debug, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "kebab-case")]
 pub(super) enum Attachment {
     /// A client's.
     Client {
