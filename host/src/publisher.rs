@@ -75,6 +75,8 @@ pub struct Publisher {
     tasks: VecDeque<Task>,
     /// Answers, which go before entries. Empty while no relay is connected.
     answers: VecDeque<HostMessage>,
+    /// A picture that waits until every entry that it contains is sent.
+    picture: Option<Snapshot>,
 }
 
 impl Publisher {
@@ -99,6 +101,7 @@ impl Publisher {
             written_bytes: 0,
             tasks: VecDeque::new(),
             answers: VecDeque::new(),
+            picture: None,
         }
     }
 
@@ -124,7 +127,12 @@ impl Publisher {
 
     /// A picture was made, or could not be. One for a relay that left meanwhile is dropped.
     pub fn picture(&mut self, picture: Option<Snapshot>) {
-        self.say(picture.map_or(HostMessage::SnapshotFailed, HostMessage::Snapshot));
+        match picture {
+            // A relay has no use for a picture of what it does not have.
+            Some(picture) if self.sender.is_some() => self.picture = Some(picture),
+            Some(_) => {}
+            None => self.say(HostMessage::SnapshotFailed),
+        }
     }
 
     /// The relay says something.
@@ -162,6 +170,7 @@ impl Publisher {
         self.sender = None;
         self.exit_told = false;
         self.answers.clear();
+        self.picture = None;
         self.tasks.retain(|task| *task != Task::MakePicture);
     }
 
@@ -183,6 +192,9 @@ impl Publisher {
             return Some(answer);
         }
         let sender = self.sender.as_mut()?;
+        if let Some(picture) = self.picture.take_if(|picture| picture.seq <= sender.position()) {
+            return Some(HostMessage::Snapshot(picture));
+        }
         match sender.next(&self.log) {
             Next::Entry(entry) => {
                 sender.sent(entry);
@@ -208,7 +220,8 @@ impl Publisher {
     /// durable.
     #[must_use]
     pub fn is_settled(&self) -> bool {
-        self.exit_told && self.answers.is_empty() && self.unacked_bytes() == 0
+        let silent = self.answers.is_empty() && self.picture.is_none();
+        self.exit_told && silent && self.unacked_bytes() == 0
     }
 
     /// The oldest input that the session has not taken.
@@ -388,6 +401,22 @@ mod tests {
             ]
         );
         assert_eq!(publisher.head(), Seq(2));
+    }
+
+    #[test]
+    fn a_picture_follows_what_it_contains() {
+        let mut publisher = Publisher::new(Epoch(1), Size::default());
+        publisher.command(HostCommand::Resume { cursor: None, window: 1 });
+        (0..2).for_each(|_| {
+            publisher.event(Event::new("session_1".parse().unwrap(), "x", 1, ()));
+        });
+        let (data, cols, rows) = (Bytes::from_static(b"x"), None, None);
+        publisher.picture(Some(Snapshot { seq: Seq(2), data, cols, rows, reason: None }));
+        let said: Vec<_> = std::iter::from_fn(|| publisher.poll_message()).collect();
+        assert!(matches!(said[..], [HostMessage::Resumed { .. }, HostMessage::Entry(_)]));
+        publisher.command(HostCommand::Ack { seq: Seq(1) });
+        let said: Vec<_> = std::iter::from_fn(|| publisher.poll_message()).collect();
+        assert!(matches!(said[..], [HostMessage::Entry(_), HostMessage::Snapshot(_)]));
     }
 
     fn input_acks(publisher: &mut Publisher) -> Vec<u64> {
