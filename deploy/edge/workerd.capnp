@@ -38,6 +38,7 @@ const bindings :List(Workerd.Worker.Binding) = [
   (name = "ASSETS", service = "assets"),
   (name = "MOORLINE_TOKEN", fromEnvironment = "MOORLINE_TOKEN"),
   (name = "MOORLINE_ALLOW_ORIGIN", fromEnvironment = "MOORLINE_ALLOW_ORIGIN"),
+  (name = "MOORLINE_ALLOW_HOST", fromEnvironment = "MOORLINE_ALLOW_HOST"),
   (name = "MOORLINE_FRAME_ANCESTOR", fromEnvironment = "MOORLINE_FRAME_ANCESTOR"),
-  (name = "MOORLINE_NO_LEGACY", fromEnvironment = "MOORLINE_NO_LEGACY"),
+  (name = "MOORLINE_EXPIRY_DAYS", fromEnvironment = "MOORLINE_EXPIRY_DAYS"),
 ];

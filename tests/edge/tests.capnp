@@ -22,9 +22,23 @@ const worker :Workerd.Worker = (
     (name = "index.js", esModule = embed "worker/index.js"),
     (name = "index_bg.wasm", wasm = embed "worker/index_bg.wasm"),
   ],
-  bindings = Deployed.bindings,
+  bindings = .bindings,
   durableObjectNamespaces = Deployed.objects,
   durableObjectStorage = (localDisk = "storage"),
   compatibilityDate = "2026-07-01",
   compatibilityFlags = ["unsafe_module"],
 );
+
+# Those of what is deployed, and what only tests want.
+const bindings :List(Workerd.Worker.Binding) = [
+  (name = "SESSION", durableObjectNamespace = "SessionObject"),
+  (name = "DIRECTORY", durableObjectNamespace = "DirectoryObject"),
+  (name = "ASSETS", service = "assets"),
+  (name = "MOORLINE_TOKEN", fromEnvironment = "MOORLINE_TOKEN"),
+  (name = "MOORLINE_ALLOW_ORIGIN", fromEnvironment = "MOORLINE_ALLOW_ORIGIN"),
+  (name = "MOORLINE_ALLOW_HOST", fromEnvironment = "MOORLINE_ALLOW_HOST"),
+  (name = "MOORLINE_FRAME_ANCESTOR", fromEnvironment = "MOORLINE_FRAME_ANCESTOR"),
+  (name = "MOORLINE_EXPIRY_DAYS", fromEnvironment = "MOORLINE_EXPIRY_DAYS"),
+  # The share of its events at which an object loses its memory, from 0 to 1.
+  (name = "MOORLINE_FORGETS", fromEnvironment = "MOORLINE_FORGETS"),
+];

@@ -21,7 +21,7 @@ use tokio::process::Command;
 use crate::api::Api;
 use crate::programs;
 use crate::random::Random;
-use crate::wait::wait_until;
+use crate::wait::{wait_until, within};
 use edge::Edge;
 use host::Host;
 pub use kind::Kind;
@@ -132,11 +132,14 @@ impl Relay {
     }
 
     /// Ends the relay, and not its host, the way a service manager does, and waits until it is gone.
+    /// A Worker has no such end: what a deployment does to its objects is what [`Relay::kill`] does.
     ///
     /// # Errors
     /// Where it does not end.
     pub async fn stop(&mut self) -> Result<ExitStatus> {
-        self.relay.end(Signal::TERM).await
+        // workerd waits for open sockets on SIGTERM, for ever.
+        let signal = if self.kind == Kind::Edge { Signal::KILL } else { Signal::TERM };
+        self.relay.end(signal).await
     }
 
     /// Kills the relay, and not its host: it gets no chance to store anything.
@@ -280,7 +283,8 @@ impl Relay {
     async fn until_host(&self, connected: bool) -> Result<()> {
         let api = self.api();
         let known = wait_until("the relay to know its host", async || {
-            let hosts = api.get::<HostList>("/api/hosts").await.unwrap_or_default().hosts;
+            let list = within("the hosts", api.get::<HostList>("/api/hosts")).await;
+            let hosts = list.and_then(|list| list).unwrap_or_default().hosts;
             // One that never was is not known at all.
             !hosts.is_empty() && hosts.iter().any(|host| host.connected) == connected
         });

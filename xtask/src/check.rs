@@ -138,7 +138,7 @@ mod tests {
         assert_eq!(names(&["scenarios"]).0, ["client", "scenarios"]);
         assert_eq!(
             names(&["resume"]),
-            (vec!["unit", "client", "scenarios"], vec!["resume".to_owned()])
+            (vec!["unit", "client", "scenarios", "edge-build", "edge"], vec!["resume".to_owned()])
         );
         assert_eq!(names(&["unit", "resume"]), (vec!["unit"], vec!["resume".to_owned()]));
     }

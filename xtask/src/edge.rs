@@ -75,7 +75,7 @@ pub(crate) fn build(workspace: &Workspace, program: &Path) -> Result<String> {
 }
 
 /// Where everything is put.
-fn folder(workspace: &Workspace) -> PathBuf {
+pub(crate) fn folder(workspace: &Workspace) -> PathBuf {
     workspace.target.join("edge")
 }
 
@@ -89,7 +89,7 @@ fn build_worker(workspace: &Workspace) -> Result<()> {
         return Ok(());
     }
     progress::line("Building the Worker.");
-    let made = workspace.web_target().join("edge");
+    let made = workspace.web_target().join("worker/made");
     process::run("Worker", &mut worker_build(workspace, &made)?)?;
     std::fs::create_dir_all(&worker)?;
     for name in WORKER {
@@ -100,7 +100,9 @@ fn build_worker(workspace: &Workspace) -> Result<()> {
         .context("can't note what was built")
 }
 
-/// It looks for its tools in variables, and downloads those that none names.
+/// It looks for its tools in variables, and downloads those that none names. Beside the client's
+/// builds it has a folder of its own: it makes wasm-bindgen's macros write other code, and cargo does
+/// not know that.
 fn worker_build(workspace: &Workspace, made: &Path) -> Result<Command> {
     let found = |name: &str| {
         let there = workspace.find(Path::new(name));
@@ -115,7 +117,7 @@ fn worker_build(workspace: &Workspace, made: &Path) -> Result<Command> {
         .env("WASM_BINDGEN_BIN", found("wasm-bindgen")?)
         .env("WASM_OPT_BIN", found("wasm-opt")?)
         .env("ESBUILD_BIN", packages::esbuild(workspace)?)
-        .env("CARGO_TARGET_DIR", workspace.web_target());
+        .env("CARGO_TARGET_DIR", workspace.web_target().join("worker"));
     Ok(command)
 }
 
@@ -192,6 +194,24 @@ mod tests {
         for name in names.iter().filter(|&&name| name != "MOORLINE_TOKEN") {
             assert!(DEPLOYED.contains(&format!("{name} = ")), "{name}");
         }
+    }
+
+    #[test]
+    fn what_the_worker_asks_for_is_there() {
+        let known: Vec<&str> = variables(TESTED).collect();
+        assert!(variables(LOCAL).all(|name| known.contains(&name)), "{known:?}");
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../relay/edge/src");
+        let mut asked = 0;
+        for file in WalkDir::new(source) {
+            let file = file.unwrap();
+            let text = std::fs::read_to_string(file.path()).unwrap_or_default();
+            for rest in text.split("\"MOORLINE_").skip(1) {
+                let name = format!("MOORLINE_{}", rest.split('"').next().unwrap());
+                assert!(known.contains(&name.as_str()), "{name} of {}", file.path().display());
+                asked += 1;
+            }
+        }
+        assert!(asked > 0, "there is no such source");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Set-up, build, run and checks of Moorline, by one command on any machine.
 //!
-//! `cargo xtask run` and `cargo xtask test` install what is missing on first use, into `target/tools`
-//! and `client/node_modules`; only Debian packages go to the system.
+//! Each task installs what it needs and is missing on first use, into `target/tools`,
+//! `client/node_modules` and `deploy/edge/node_modules`; only Debian packages go to the system.
 
 mod bench;
 mod budget;

@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result};
 use crate::client::{self, Profile};
 use crate::setup::WASM;
 use crate::workspace::Workspace;
-use crate::{budget, fuzz, house, process, progress, python, system};
+use crate::{budget, edge, fuzz, house, packages, process, progress, python, system};
 
 /// How long each fuzz target runs.
 const FUZZ_SECONDS: u64 = 10;
@@ -17,8 +17,13 @@ const FUZZ_SECONDS: u64 = 10;
 /// features, and builds everything again.
 const NATIVE: [&str; 3] = ["--workspace", "--exclude", "moorline-client"];
 
-/// What the browser scenarios are called in a filter of nextest.
-const SCENARIOS: &str = "package(moorline-tests) & not test(/^openapi::/)";
+/// What the scenarios are called in a filter of nextest: those for every relay, and those of the native
+/// one.
+const SCENARIOS: &str =
+    "package(moorline-tests) & not test(/^openapi::/) & not test(/(^|::)edge::/)";
+/// Those for every relay, and those of the one at the edge.
+const EDGE_SCENARIOS: &str = "package(moorline-tests) & binary(scenarios) & not test(/^openapi::/) \
+                              & not test(/(^|::)(native|in_process)::/)";
 /// The one of them that takes minutes of thinking up requests.
 const API: &str = "package(moorline-tests) & test(/^openapi::/)";
 
@@ -54,6 +59,12 @@ pub(crate) const STEPS: &[Step] = &[
         takes_filter: true,
         needs: &["client"],
         ..step("scenarios", "a real relay and a real browser", scenarios)
+    },
+    Step { needs: &["client"], ..step("edge-build", "the Worker builds and is small", edge_build) },
+    Step {
+        takes_filter: true,
+        needs: &["client", "edge-build"],
+        ..step("edge", "the same scenarios against the relay at the edge", edge_scenarios)
     },
 ];
 
@@ -107,20 +118,19 @@ fn clippy_web(workspace: &Workspace, _: &[String]) -> Result<Vec<String>> {
     };
     clippy(&["--package", "moorline-client", "--all-targets"])?;
     // The relay's core is for every runtime.
-    clippy(&["--package", "moorline-shared", "--package", "moorline-relay", "--lib"])
+    clippy(&["--package", "moorline-shared", "--package", "moorline-relay", "--lib"])?;
+    clippy(&["--package", "moorline-edge", "--lib"])
 }
 
 fn doc(workspace: &Workspace, _: &[String]) -> Result<Vec<String>> {
     let strict = |command: &mut Command| quiet(command.env("RUSTDOCFLAGS", "-D warnings"));
     let arguments = ["doc", "--locked", "--no-deps", "--document-private-items"];
     strict(workspace.cargo(&arguments).args(NATIVE))?;
-    strict(workspace.cargo_web(&arguments).args([
-        "--package",
-        "moorline-client",
-        "--lib",
-        "--target",
-        WASM,
-    ]))
+    for package in ["moorline-client", "moorline-edge"] {
+        let mut command = workspace.cargo_web(&arguments);
+        strict(command.args(["--package", package, "--lib", "--target", WASM]))?;
+    }
+    Ok(vec![])
 }
 
 fn unit(workspace: &Workspace, filter: &[String]) -> Result<Vec<String>> {
@@ -190,6 +200,22 @@ fn scenarios(workspace: &Workspace, filter: &[String]) -> Result<Vec<String>> {
         vec![("MOORLINE_BIN", built_relay(workspace)?), ("MOORLINE_DIST", workspace.dist())];
     paths.extend(system::for_scenarios(workspace)?);
     nextest(workspace, SCENARIOS, filter, &paths)
+}
+
+fn edge_build(workspace: &Workspace, _: &[String]) -> Result<Vec<String>> {
+    let program = built_relay(workspace)?;
+    Ok(vec![edge::build(workspace, &program)?])
+}
+
+fn edge_scenarios(workspace: &Workspace, filter: &[String]) -> Result<Vec<String>> {
+    let mut environment = vec![
+        ("MOORLINE_TEST_RELAY", PathBuf::from("edge")),
+        ("MOORLINE_BIN", built_relay(workspace)?),
+        ("MOORLINE_EDGE", edge::folder(workspace)),
+        ("WORKERD", packages::workerd(workspace)?),
+    ];
+    environment.extend(system::for_scenarios(workspace)?);
+    nextest(workspace, EDGE_SCENARIOS, filter, &environment)
 }
 
 fn nextest(

@@ -33,8 +33,8 @@ impl Edge {
     /// Serves the Worker at an address.
     pub(super) fn command(&self, address: SocketAddr) -> Result<Command> {
         let config = self.built.join("tests.capnp");
-        let deployed = std::fs::read_to_string(self.built.join("workerd.capnp"))
-            .context("there is no configuration of the Worker")?;
+        let content =
+            std::fs::read_to_string(&config).context("there is no configuration of the Worker")?;
         let mut command = Command::new(&self.program);
         command
             .args(["serve", "--experimental"])
@@ -42,9 +42,9 @@ impl Edge {
             .arg(format!("--socket-addr=evict={}", self.evicting))
             .arg(format!("--directory-path=assets={}", self.built.join("assets").display()))
             .arg(format!("--directory-path=storage={}", self.storage.display()))
-            .arg(config)
+            .arg(&config)
             // One that is named and not set would be null, and no Worker expects that.
-            .envs(variables(&deployed).map(|name| (name, "")));
+            .envs(variables(&content).map(|name| (name, "")));
         Ok(command)
     }
 
