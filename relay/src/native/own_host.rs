@@ -146,10 +146,14 @@ impl Keeper {
             if since.elapsed() > GOOD_AFTER {
                 self.wait = RESTART_FIRST;
             }
-            tracing::error!(%status, "the host has ended: see host.log in the data folder");
+            tracing::warn!(%status, "the host has ended, and its sessions: see host.log");
             self.child = None;
             self.rest().await;
+        } else if self.found.is_some() {
+            tracing::warn!("the host has ended, and its sessions: see host.log");
+            self.rest().await;
         }
+        self.found = None;
         self.child = Some((self.state.spawn(&self.program, &self.arguments)?, Instant::now()));
         Ok(())
     }

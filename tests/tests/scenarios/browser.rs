@@ -6,7 +6,7 @@ use moorline_tests::digest::Digest;
 use moorline_tests::expected::{self, Flood};
 use moorline_tests::proxy::{Proxy, Way};
 use moorline_tests::random::Random;
-use moorline_tests::relay::{Relay, TOKEN};
+use moorline_tests::relay::{Kind, Relay, Setup, TOKEN};
 use moorline_tests::wait::wait_until;
 
 use super::chromium::{Browser, Tab};
@@ -289,6 +289,27 @@ async fn the_page_survives_the_relays_restart() -> Result<()> {
     let mut relay = Relay::start().await?;
     let session = relay.api().run_ready(expected::counter()).await?;
     Browser::run("the_page_survives_the_relays_restart", async |browser| {
+        browser.expect_bad_network();
+        let tab = terminal(browser, &relay.url(), &session).await?;
+        tab.until_text("ready").await?;
+        tab.type_text("kept\n").await?;
+        tab.until_text("1:kept").await?;
+        relay.kill().await?;
+        tab.until_state("waiting").await?;
+        relay.launch().await?;
+        tab.until_state("live").await?;
+        tab.type_text("and on\n").await?;
+        tab.until_text("2:and on").await?;
+        tab.until_text("1:kept").await
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_page_tells_of_a_session_that_was_lost_with_the_relay() -> Result<()> {
+    let mut relay = Relay::start_as(Kind::InProcess, Setup::default()).await?;
+    let session = relay.api().run_ready(expected::counter()).await?;
+    Browser::run("the_page_tells_of_a_session_that_was_lost", async |browser| {
         browser.expect_bad_network();
         let tab = terminal(browser, &relay.url(), &session).await?;
         tab.until_text("ready").await?;

@@ -6,6 +6,7 @@ mod attach;
 mod browser;
 mod chromium;
 mod events;
+mod hosts;
 mod legacy;
 mod openapi;
 mod pages;

@@ -5,9 +5,10 @@ use moorline_shared::event::Activity;
 use moorline_shared::id::{Seq, SessionId};
 use moorline_shared::link::Status;
 use moorline_shared::session::{ExitStatus, Lifecycle};
+use moorline_tests::digest::Digest;
 use moorline_tests::expected;
-use moorline_tests::follower::{Follower, Following};
-use moorline_tests::relay::Relay;
+use moorline_tests::follower::{Follower, Following, Seen};
+use moorline_tests::relay::{Kind, Relay, Setup};
 use moorline_tests::screen::Shown;
 use moorline_tests::wait::wait_until;
 use moorline_tests::wire::{Greeting, Received, Wire};
@@ -23,8 +24,8 @@ struct Before {
     log: (Seq, Seq),
 }
 
-async fn prepare() -> Result<Before> {
-    let relay = Relay::start().await?;
+async fn prepare(kind: Kind) -> Result<Before> {
+    let relay = Relay::start_as(kind, Setup::default()).await?;
     let api = relay.api();
     let sh = |script: &str| ["sh", "-c", script].map(str::to_owned).to_vec();
     let running = api.run_ready(expected::counter()).await?;
@@ -53,16 +54,11 @@ async fn check(before: &Before) -> Result<()> {
         list.iter().find(|session| session.session_id == *id).cloned().context("it is not listed")
     };
     ensure!(list.len() == 3, "{list:?}");
-    let ways = [(Lifecycle::Lost, None), (Lifecycle::Exited, Some("SIGHUP".to_owned()))];
-    let now = of(running)?;
-    ensure!(ways.contains(&(now.lifecycle, now.exit_signal.clone())), "{now:?}");
     ensure!(of(ended)?.lifecycle == Lifecycle::Exited, "{:?}", of(ended)?);
     ensure!(of(ended)?.exit_code == Some(3), "{:?}", of(ended)?);
     ensure!(of(killed)?.exit_signal.as_deref() == Some("SIGKILL"), "{:?}", of(killed)?);
 
-    let lost = Follower::start(Following::new(relay.address(), running, 2));
-    lost.until("the end of the lost one", |seen| matches!(seen.status, Status::Ended(_))).await?;
-    ensure!(lost.seen().shown() == *shown, "{:?}", lost.seen().shown());
+    check_running(relay, running, shown).await?;
 
     let status = api.status(ended).await?;
     ensure!((status.head, status.tail) == *log, "{status:?} instead of {log:?}");
@@ -77,9 +73,27 @@ async fn check(before: &Before) -> Result<()> {
     Ok(())
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn after_an_orderly_end_all_is_there() -> Result<()> {
-    let mut before = prepare().await?;
+/// It goes on where its host is another process, and is over where that was the relay's own.
+async fn check_running(relay: &Relay, running: &SessionId, shown: &Shown) -> Result<()> {
+    let follower = Follower::start(Following::new(relay.address(), running, 2));
+    if relay.kind() == Kind::InProcess {
+        let now = relay.api().status(running).await?.summary;
+        let ways = [(Lifecycle::Lost, None), (Lifecycle::Exited, Some("SIGHUP".to_owned()))];
+        ensure!(ways.contains(&(now.lifecycle, now.exit_signal.clone())), "{now:?}");
+        let over = |seen: &Seen| matches!(seen.status, Status::Ended(_));
+        follower.until("the end of the lost one", over).await?;
+        ensure!(follower.seen().shown() == *shown, "{:?}", follower.seen().shown());
+        return Ok(());
+    }
+    follower.until("a live session", |seen| seen.status == Status::Live).await?;
+    ensure!(follower.seen().shown() == *shown, "{:?}", follower.seen().shown());
+    follower.type_input("and on\r");
+    follower.until("the next line", |seen| seen.contains("2:and on\r\n")).await?;
+    Ok(())
+}
+
+async fn end_in_good_order(kind: Kind) -> Result<()> {
+    let mut before = prepare(kind).await?;
     let mut wire = Wire::connect(&before.relay, &before.running, &Greeting::extended()).await?;
     wire.resume(None).await?;
     wire.skip_to("resumed").await?;
@@ -96,28 +110,90 @@ async fn after_an_orderly_end_all_is_there() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn after_a_kill_all_is_there() -> Result<()> {
-    let mut before = prepare().await?;
-    // Delivery does not wait for the disk: what was on the wire a moment ago may not be there yet.
-    before.relay.until_stored(&["1:kept\r\n", "1999\r\n2000\r\n", "SIGKILL"]).await?;
+async fn after_an_orderly_end_all_is_there() -> Result<()> {
+    end_in_good_order(Kind::of_run()?).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn after_an_orderly_end_of_a_single_process_all_is_there() -> Result<()> {
+    end_in_good_order(Kind::InProcess).await
+}
+
+async fn be_killed(kind: Kind) -> Result<()> {
+    let mut before = prepare(kind).await?;
+    // Delivery does not wait for the disk: what was on the wire a moment ago may not be there yet,
+    // and is lost where the host goes with the relay.
+    if kind == Kind::InProcess {
+        before.relay.until_stored(&["1:kept\r\n", "1999\r\n2000\r\n", "SIGKILL"]).await?;
+    }
     before.relay.kill().await?;
     before.relay.launch().await?;
+    let api = before.relay.api();
+    for id in [&before.ended, &before.killed] {
+        wait_until("what the host had kept", async || {
+            api.status(id).await.is_ok_and(|status| status.summary.status == Activity::Exited)
+        })
+        .await?;
+    }
     check(&before).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn after_a_kill_all_is_there() -> Result<()> {
+    be_killed(Kind::of_run()?).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn after_a_kill_of_a_single_process_all_is_there() -> Result<()> {
+    be_killed(Kind::InProcess).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn whoever_is_told_of_a_session_finds_it_again() -> Result<()> {
+    for kind in [Kind::of_run()?, Kind::InProcess] {
+        let mut relay = Relay::start_as(kind, Setup::default()).await?;
+        let session = relay.api().run(expected::counter()).await?;
+        relay.kill().await?;
+        relay.launch().await?;
+        let api = relay.api();
+        let expected = match kind {
+            Kind::InProcess => Lifecycle::Lost,
+            Kind::Native | Kind::Edge => Lifecycle::Live,
+        };
+        wait_until("the session as it should be", async || {
+            api.status(&session).await.is_ok_and(|status| status.summary.lifecycle == expected)
+        })
+        .await?;
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_comes_back_by_itself_and_goes_on() -> Result<()> {
     let mut relay = Relay::start().await?;
-    let session = relay.api().run(expected::counter()).await?;
+    let session = relay.api().run_ready(expected::counter()).await?;
+    let follower = Follower::live(Following::new(relay.address(), &session, 1)).await?;
+    follower.type_input("one\r");
+    follower.until("the line", |seen| seen.contains("1:one\r\n")).await?;
     relay.kill().await?;
+    follower.until("the loss", |seen| seen.closes == [1006]).await?;
+    // Typed while nobody is there.
+    follower.type_input("two\r");
     relay.launch().await?;
-    ensure!(relay.api().status(&session).await?.summary.lifecycle == Lifecycle::Lost);
+    follower.until("what was typed", |seen| seen.contains("2:two\r\n")).await?;
+    follower.type_input("three\r");
+    follower.until("the next line", |seen| seen.contains("3:three\r\n")).await?;
+    follower.until("nothing to be pending", |seen| seen.pending == 0).await?;
+    let seen = follower.seen();
+    let output = "1:one\r\n2:two\r\n3:three\r\n";
+    ensure!(seen.digest == Digest::of(output.as_bytes()), "{}", seen.describe());
+    ensure!(seen.troubles.is_empty() && seen.clears == 0, "{}", seen.describe());
     Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_comes_back_by_itself_and_is_told() -> Result<()> {
-    let mut relay = Relay::start().await?;
+    let mut relay = Relay::start_as(Kind::InProcess, Setup::default()).await?;
     let session = relay.api().run_ready(expected::counter()).await?;
     let follower = Follower::live(Following::new(relay.address(), &session, 1)).await?;
     follower.type_input("one\r");
