@@ -35,6 +35,8 @@ pub struct Following {
     pub greeting: Greeting,
     /// What an earlier client of this name left.
     pub saved: SavedInput,
+    /// Whether input waits for a host that is away, as the page's does.
+    pub hold: bool,
 }
 
 impl Following {
@@ -47,6 +49,7 @@ impl Following {
             client_id: ClientId::from_random(u128::from(seed) << 40 | 0x5eed),
             greeting: Greeting::extended(),
             saved: SavedInput::default(),
+            hold: true,
         }
     }
 }

@@ -66,6 +66,7 @@ pub(super) async fn run(
         line: None,
         stalled: false,
     };
+    task.client.hold_input(task.following.hold);
     task.client.handle(task.now(), Input::Dial);
     loop {
         task.perform();

@@ -4,6 +4,7 @@
 mod api;
 mod attach;
 mod browser;
+mod chaos;
 mod chromium;
 mod events;
 mod hosts;
