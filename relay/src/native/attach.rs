@@ -94,9 +94,12 @@ impl Attached {
         let (id, seed) = random.split_at(16);
         let id = ClientId::from_random(u128::from_ne_bytes(id.try_into()?));
         let seed = u64::from_ne_bytes(seed.try_into()?);
+        let mut client = Client::new(id, seed, &SavedInput::default());
+        // As a shell does with what is typed ahead.
+        client.hold_input(true);
         Ok(Self {
             clock: Clock::start(),
-            client: Client::new(id, seed, &SavedInput::default()),
+            client,
             socket: Socket::new(target)?,
             terminal,
             keys: Keys::default(),
