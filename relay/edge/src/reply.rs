@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use http::header::{AUTHORIZATION, COOKIE, HOST, IF_NONE_MATCH, ORIGIN, SEC_WEBSOCKET_PROTOCOL};
+use http::{HeaderMap, HeaderValue, StatusCode};
 use moorline_relay::core::api::ApiError;
 use moorline_shared::limits::REQUEST_BODY_BYTES;
 use serde::Serialize;
@@ -81,7 +82,9 @@ fn refused(error: &ApiError) -> Result<Response> {
 
 /// An answer of JSON.
 pub(crate) fn json(status: StatusCode, body: &impl Serialize) -> Answer {
-    Ok(ResponseBuilder::new().with_status(status.as_u16()).from_json(body)?)
+    let body = serde_json::to_string(body).map_err(worker::Error::from)?;
+    let response = ResponseBuilder::new().with_status(status.as_u16());
+    Ok(response.with_header("content-type", "application/json")?.fixed(body.into_bytes()))
 }
 
 /// A success without a body.
@@ -109,15 +112,15 @@ pub(crate) fn uri(path: &str) -> http::Uri {
     path.parse().unwrap_or_default()
 }
 
-/// The headers, as the core knows them. What can be none is left out.
+/// The headers that the core looks at.
 pub(crate) fn headers(headers: &Headers) -> HeaderMap {
-    let parsed = headers.entries().filter_map(|(name, value)| {
-        let name = HeaderName::from_bytes(name.as_bytes()).ok()?;
-        // A page can put any character into some headers: what is no ASCII is read as such.
-        let value = HeaderValue::from_bytes(value.as_bytes()).ok()?;
-        Some((name, value))
+    let names = [HOST, ORIGIN, AUTHORIZATION, COOKIE, SEC_WEBSOCKET_PROTOCOL, IF_NONE_MATCH];
+    let found = names.into_iter().filter_map(|name| {
+        let value = headers.get(name.as_str()).ok()??;
+        // A page can put any character into some of them: what is no ASCII is read as such.
+        Some((name, HeaderValue::from_bytes(value.as_bytes()).ok()?))
     });
-    parsed.collect()
+    found.collect()
 }
 
 /// A body of JSON: one object. No body at all, and `null`, is an empty one.

@@ -5,7 +5,7 @@
 use bytes::Bytes;
 use moorline_shared::frame::Frame;
 use moorline_shared::id::Seq;
-use moorline_shared::message::{CatchUp, ClientMessage, Resume, Scope, ServerMessage};
+use moorline_shared::message::{CatchUp, ClientMessage, Resume, Scope, Snapshot};
 use moorline_shared::text::TextDecoder;
 use moorline_shared::time::Time;
 use serde::{Deserialize, Serialize};
@@ -55,13 +55,11 @@ impl Plain {
                 let frame = Frame::decode(encoded).ok()?;
                 self.decoder.decode(frame.data())
             }
-            PeerOutput::Text(message) => match ServerMessage::from_json(str(&message)?).ok()? {
-                ServerMessage::Snapshot(picture) => {
-                    self.decoder = TextDecoder::new();
-                    String::from_utf8_lossy(&picture.data).into_owned()
-                }
-                _ => return None,
-            },
+            PeerOutput::Text(message) => {
+                let picture = picture(&message)?;
+                self.decoder = TextDecoder::new();
+                String::from_utf8_lossy(&picture.data).into_owned()
+            }
             other @ (PeerOutput::Ping | PeerOutput::Load { .. } | PeerOutput::Close { .. }) => {
                 return Some(other);
             }
@@ -70,6 +68,13 @@ impl Plain {
     }
 }
 
-fn str(bytes: &Bytes) -> Option<&str> {
-    std::str::from_utf8(bytes).ok()
+/// The picture in a message, where it is one: nothing else shows on a screen.
+fn picture(message: &[u8]) -> Option<Snapshot> {
+    #[derive(Deserialize)]
+    struct Kind<'a> {
+        r#type: &'a str,
+    }
+    let message = std::str::from_utf8(message).ok()?;
+    let kind: Kind<'_> = serde_json::from_str(message).ok()?;
+    (kind.r#type == "snapshot").then(|| serde_json::from_str(message).ok())?
 }

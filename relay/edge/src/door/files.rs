@@ -8,7 +8,7 @@ use moorline_relay::core::api::ApiError;
 use moorline_relay::core::api::csp;
 use moorline_relay::core::api::paths::{is_hashed, is_route};
 use sha2::{Digest as _, Sha256};
-use worker::{Response, ResponseBuilder, Result};
+use worker::{Request, Response, ResponseBuilder, Result};
 
 use super::Door;
 use crate::files::content_type;
@@ -75,7 +75,8 @@ impl Door {
 
     async fn find(&self, path: &str) -> Result<Option<Found>> {
         let assets = self.env.assets("ASSETS")?;
-        let mut response = assets.fetch(format!("https://assets.internal/{path}"), None).await?;
+        let wanted = Request::new(&format!("https://assets.internal/{path}"), worker::Method::Get)?;
+        let mut response = assets.fetch_request(wanted).await?;
         // On a machine of one's own a folder is answered with a list of what is in it.
         let kind = response.headers().get("content-type")?.unwrap_or_default();
         let is_list = kind.starts_with("application/json") && !path.ends_with(".json");
