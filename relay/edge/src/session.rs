@@ -67,7 +67,7 @@ impl DurableObject for SessionObject {
         socket: WebSocket,
         message: WebSocketIncomingMessage,
     ) -> Result<()> {
-        self.object.attempt(|loaded| loaded.hear(&socket, message));
+        self.object.attempt(|loaded| loaded.hear(&self.object.state, &socket, message));
         Ok(())
     }
 
@@ -134,9 +134,12 @@ fn what(path: &str) -> &str {
 
 impl loaded::Loaded {
     /// Someone says something.
-    fn hear(&mut self, socket: &WebSocket, message: WebSocketIncomingMessage) {
+    fn hear(&mut self, state: &State, socket: &WebSocket, message: WebSocketIncomingMessage) {
         match self.owners.find(socket) {
-            Some(owner) if self.clients.contains_key(&owner) => self.client_says(owner, message),
+            Some(owner) if self.clients.contains_key(&owner) => {
+                self.check_host(state);
+                self.client_says(owner, message);
+            }
             Some(_) => self.host_says(message),
             // It was closed, and does not know yet.
             None => {}

@@ -140,6 +140,7 @@ impl Loaded {
         terms: Terms,
         dialect: Dialect,
     ) -> std::result::Result<(), Refused> {
+        self.check_host(&object.state);
         let now = now();
         let mut peer =
             Peer::attach(&mut self.session, now, terms).map_err(|_| Refused::OVERLOADED)?;

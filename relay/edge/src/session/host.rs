@@ -1,16 +1,19 @@
 //! The host's link.
 
 use std::rc::Rc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use moorline_relay::core::session::PublishError;
+use moorline_shared::limits::DEAD_AFTER;
 use moorline_shared::log::Entry;
 use moorline_shared::message::close;
 use moorline_shared::publish::{
     BadPacket, HostCommand, HostMessage, Packet, RefusedReason, SUBPROTOCOL,
 };
+use moorline_shared::time::Time;
 use worker::{
-    Result, WebSocket, WebSocketIncomingMessage, WebSocketPair, console_error, console_warn,
+    Result, State, WebSocket, WebSocketIncomingMessage, WebSocketPair, console_error, console_warn,
 };
 
 use super::clients::upgraded;
@@ -18,6 +21,9 @@ use super::loaded::{HostLink, Loaded};
 use super::object::{Fault, Object, now};
 use super::sockets::{self, Attachment, Buffers};
 use crate::reply::Answer;
+
+/// How long a host may take to answer where it begins.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Why a host's link is closed.
 #[derive(Debug, thiserror::Error)]
@@ -54,14 +60,52 @@ impl Loaded {
             self.owners.remove(&older.socket);
             sockets::close(&older.socket, close::REPLACED, "a later link took its place");
         }
-        let host = HostLink { socket: socket.clone(), since, listed: None };
+        let (socket, heard) = (socket.clone(), now());
+        let host = HostLink { socket, since, listed: None, heard, is_asked: true };
         host.keep();
         self.put_host(host);
         Ok(())
     }
 
+    /// Lets go of a host that gives no sign of life. Nothing wakes the object to find that out, so it
+    /// is looked for when someone has a use for the host.
+    pub(super) fn check_host(&mut self, state: &State) {
+        let now = now();
+        let Some(host) = self.host.as_mut().filter(|host| now >= host.heard + DEAD_AFTER) else {
+            return;
+        };
+        let answered = sockets::answered_at(state, &host.socket).map(Time::from_ms);
+        host.heard = answered.unwrap_or_default().max(host.heard);
+        if now >= host.heard + DEAD_AFTER {
+            self.cut_host();
+        }
+    }
+
+    /// When a host that was asked where to begin should have answered.
+    pub(super) fn host_deadline(&self) -> Option<Time> {
+        self.host.as_ref().filter(|host| host.is_asked).map(|host| host.heard + PATIENCE)
+    }
+
+    /// Lets go of a host that has not answered.
+    pub(super) fn check_answer(&mut self, now: Time) {
+        if self.host_deadline().is_some_and(|deadline| now >= deadline) {
+            self.cut_host();
+        }
+    }
+
+    fn cut_host(&mut self) {
+        if let Some(host) = &self.host {
+            sockets::close(&host.socket, close::PROTOCOL, "nothing was heard of the host");
+        }
+        self.unlink();
+    }
+
     /// The host says something.
     pub(super) fn host_says(&mut self, message: WebSocketIncomingMessage) {
+        if let Some(host) = &mut self.host {
+            host.heard = now();
+            host.is_asked = false;
+        }
         if let Err(error) = self.hear_host(message) {
             console_warn!("the host's link is broken: {error}");
             let (reason, code) = match error {

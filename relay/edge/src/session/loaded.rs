@@ -66,6 +66,10 @@ pub(super) struct HostLink {
     pub(super) since: u64,
     /// A hash of what the directory was told last.
     pub(super) listed: Option<u64>,
+    /// When it last said something.
+    pub(super) heard: Time,
+    /// It was asked where to begin, and has not answered.
+    pub(super) is_asked: bool,
 }
 
 impl Loaded {
@@ -145,7 +149,7 @@ impl Loaded {
                     }
                 }
                 Some(Attachment::Host { since, listed }) => {
-                    hosts.push(HostLink { socket, since, listed });
+                    hosts.push(HostLink { socket, since, listed, heard: now, is_asked: true });
                 }
                 None => sockets::close(&socket, close::GOING_AWAY, "dial again"),
             }

@@ -126,7 +126,11 @@ async fn write(
     data: Bytes,
     event: Option<Event>,
 ) -> Result<Result<(), WriteRefused>, Fault> {
-    match object.with(|loaded| loaded.ask_to_write(data, event))? {
+    let asked = object.with(|loaded| {
+        loaded.check_host(&object.state);
+        loaded.ask_to_write(data, event)
+    })?;
+    match asked {
         // Who would answer is gone with what was in memory, and so it is with the host.
         Ok(asked) => Ok(asked.await.unwrap_or(Err(WriteRefused::HostAway))),
         Err(refused) => Ok(Err(refused)),

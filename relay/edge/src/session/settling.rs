@@ -42,6 +42,7 @@ pub(super) struct Heard {
 impl Loaded {
     /// Does what follows from an event.
     pub(super) fn settle(&mut self, now: Time) -> Result<Due, SqlError> {
+        self.check_answer(now);
         self.command_host();
         self.serve_all(now);
         self.store(now)?;
@@ -129,7 +130,8 @@ impl Loaded {
     /// When something is due though nothing happens.
     fn wake_at(&self) -> Option<Time> {
         let clients = self.clients.values().filter_map(|client| client.peer.poll_timeout());
-        clients.chain(self.storing.due()).chain(self.listed.due()).min()
+        let own = [self.storing.due(), self.listed.due(), self.host_deadline()];
+        clients.chain(own.into_iter().flatten()).min()
     }
 }
 

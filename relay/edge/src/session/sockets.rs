@@ -3,12 +3,12 @@
 use std::collections::HashMap;
 
 use bytes::Bytes;
-use js_sys::{ArrayBuffer, Map, Uint8Array};
+use js_sys::{ArrayBuffer, Date, Function, Map, Reflect, Uint8Array};
 use moorline_relay::core::peer::SavedPeer;
 use moorline_relay::core::plain::Plain;
 use moorline_shared::message::{KEEPALIVE_PING, KEEPALIVE_PONG};
 use serde::{Deserialize, Serialize};
-use wasm_bindgen::JsValue;
+use wasm_bindgen::{JsCast as _, JsValue};
 use worker::{State, WebSocket, WebSocketRequestResponsePair};
 
 /// The tag of every socket that is the session's business.
@@ -75,6 +75,15 @@ pub(super) fn send_text(socket: &WebSocket, text: &[u8]) {
 /// Closes a socket, unless it is gone.
 pub(super) fn close(socket: &WebSocket, code: u16, reason: &str) {
     let _ = socket.close(Some(code), Some(reason));
+}
+
+/// When the runtime last answered a socket's sign of life by itself, in milliseconds since 1970.
+pub(super) fn answered_at(state: &State, socket: &WebSocket) -> Option<u64> {
+    let state: &JsValue = state.as_raw().as_ref();
+    let method = Reflect::get(state, &JsValue::from_str("getWebSocketAutoResponseTimestamp"));
+    let method: Function = method.ok()?.dyn_into().ok()?;
+    let date: Date = method.call1(state, socket.as_ref()).ok()?.dyn_into().ok()?;
+    Some(date.get_time() as u64)
 }
 
 /// Whether a close code may be sent, and not only be told of.
