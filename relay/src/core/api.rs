@@ -3,6 +3,7 @@
 
 mod checks;
 pub mod csp;
+pub mod docs;
 mod error;
 mod listing;
 pub mod paths;

@@ -6,6 +6,7 @@ use http::Method;
 use http::header::IF_NONE_MATCH;
 use moorline_relay::core::api::ApiError;
 use moorline_relay::core::api::csp;
+use moorline_relay::core::api::docs;
 use moorline_relay::core::api::paths::{is_hashed, is_route};
 use sha2::{Digest as _, Sha256};
 use worker::{Request, Response, ResponseBuilder, Result};
@@ -48,6 +49,9 @@ impl Door {
                 None => not_built(),
             };
         }
+        if let Some(file) = docs::files().find(|file| file.path == self.path) {
+            return self.docs(file);
+        }
         match self.find(path).await? {
             Some(_) if path == PAGE => redirect(),
             Some(found) => {
@@ -64,6 +68,18 @@ impl Door {
             Some(found) => Ok(self.send(found, DESCRIPTION, EACH_TIME)?),
             None => Err(ApiError::no_route(&self.uri()).into()),
         }
+    }
+
+    /// A file of the page that shows the API's description.
+    fn docs(&self, file: docs::File) -> Answer {
+        let response = ResponseBuilder::new()
+            .with_header("content-type", &format!("text/{}; charset=utf-8", file.kind))?
+            .with_header("cache-control", EACH_TIME)?
+            .with_header("x-content-type-options", "nosniff")?
+            .with_header("referrer-policy", "no-referrer")?;
+        let mut response = response.fixed(file.content.as_bytes().to_vec());
+        set_policy(&mut response, &docs::policy(&self.frame_ancestors()))?;
+        Ok(response)
     }
 
     fn page(&self, page: Found) -> Answer {
