@@ -39,28 +39,25 @@ const BESIDE: &[&str] =
 /// # Errors
 /// Where something can't be installed or built.
 pub(crate) fn make(workspace: &Workspace) -> Result<()> {
-    let (_, size) = prepare(workspace)?;
-    progress::line(&size);
+    prepare(workspace)?;
     progress::line(&format!("The Worker and its files are in {}.", folder(workspace).display()));
     Ok(())
 }
 
-/// Builds everything for release, from the set-up on: the program for hosts, and the Worker, of
-/// which it says how large it is.
-fn prepare(workspace: &Workspace) -> Result<(PathBuf, String)> {
+/// Builds everything for release, from the set-up on, and returns the program for hosts.
+fn prepare(workspace: &Workspace) -> Result<PathBuf> {
     setup::ensure(workspace, Purpose::Edge)?;
     let program = run::release_build(workspace)?;
-    let size = build(workspace, &program)?;
-    Ok((program, size))
+    build(workspace, &program)?;
+    Ok(program)
 }
 
 /// Builds the Worker where it is not fresh, and puts everything beside it. The client's files must
-/// be in `dist/`; the program describes the REST API, which both relays have. Says how large the
-/// Worker is.
+/// be in `dist/`; the program describes the REST API, which both relays have.
 ///
 /// # Errors
-/// Where the build fails, or the Worker is too large.
-pub(crate) fn build(workspace: &Workspace, program: &Path) -> Result<String> {
+/// Where the build fails.
+pub(crate) fn build(workspace: &Workspace, program: &Path) -> Result<()> {
     let folder = folder(workspace);
     std::fs::create_dir_all(&folder)?;
     build_worker(workspace)?;
@@ -70,7 +67,15 @@ pub(crate) fn build(workspace: &Workspace, program: &Path) -> Result<String> {
         std::fs::copy(&file, folder.join(name))
             .with_context(|| format!("can't copy {}", file.display()))?;
     }
-    let worker = folder.join("worker");
+    Ok(())
+}
+
+/// Says how large the Worker is.
+///
+/// # Errors
+/// Where it is larger than it may be.
+pub(crate) fn check_size(workspace: &Workspace) -> Result<String> {
+    let worker = folder(workspace).join("worker");
     budget::check_worker(WORKER.iter().map(|name| worker.join(name)))
 }
 

@@ -204,7 +204,8 @@ fn scenarios(workspace: &Workspace, filter: &[String]) -> Result<Vec<String>> {
 
 fn edge_build(workspace: &Workspace, _: &[String]) -> Result<Vec<String>> {
     let program = built_relay(workspace)?;
-    Ok(vec![edge::build(workspace, &program)?])
+    edge::build(workspace, &program)?;
+    Ok(vec![edge::check_size(workspace)?])
 }
 
 fn edge_scenarios(workspace: &Workspace, filter: &[String]) -> Result<Vec<String>> {

@@ -17,7 +17,7 @@ use crate::workspace::Workspace;
 /// # Errors
 /// Where something can't be installed or built.
 pub(crate) fn serve(workspace: &Workspace, port: u16, state: Option<&Path>) -> Result<()> {
-    let (program, _) = prepare(workspace)?;
+    let program = prepare(workspace)?;
     let state = match state {
         Some(state) => std::path::absolute(state)?,
         None => folder(workspace).join("state"),
