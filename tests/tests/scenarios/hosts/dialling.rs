@@ -253,13 +253,16 @@ async fn a_host_that_comes_again_takes_its_own_place() -> Result<()> {
 async fn nobody_else_is_a_host() -> Result<()> {
     let relay = Relay::start().await?;
     let api = relay.api();
-    let mut tokens = Vec::new();
+    let (mut ids, mut tokens) = (Vec::new(), Vec::new());
     for scope in ["host", "session:abcdefgh:write"] {
         let wish = json!({ "scope": scope, "label": "a test", "expiresInMs": 60_000 });
         let made = api.expect(201, Method::POST, "/api/tokens", wish).await?;
-        tokens.push(made["token"].as_str().context("it is shown once")?.to_owned());
+        let text = |name: &str| made[name].as_str().map(str::to_owned);
+        ids.push(text("id").context("it has an id")?);
+        tokens.push(text("token").context("it is shown once")?);
     }
     let list = api.expect(200, Method::GET, "/api/tokens", Value::Null).await?;
+    ensure!(list.to_string().contains(&ids[0]), "{list}");
     ensure!(!list.to_string().contains(&tokens[0]), "{list}");
     let dial = async |token: &str, path: &str, origin: Option<&str>| -> Result<u16> {
         let request = api.with_token(Some(token)).request(Method::GET, path);
@@ -281,8 +284,7 @@ async fn nobody_else_is_a_host() -> Result<()> {
     ensure!(dial(&tokens[0], "/hosts/x/control", None).await? == 400);
     let session = api.run_ready(expected::counter()).await?;
     ensure!(dial(&tokens[0], &format!("/sessions/{session}/publish"), None).await? == 403);
-    let first = list["tokens"][0]["id"].as_str().context("a token has an id")?;
-    let revoke = format!("/api/tokens/{first}");
+    let revoke = format!("/api/tokens/{}", ids[0]);
     api.expect(200, Method::DELETE, &revoke, Value::Null).await?;
     api.expect(404, Method::DELETE, &revoke, Value::Null).await?;
     ensure!(dial(&tokens[0], control, None).await? == 401);
