@@ -21,7 +21,7 @@ use super::clock::wall_ms;
 use super::store::HostRecord;
 use crate::core::rfc3339;
 pub use control::keep as keep_control;
-pub use link::{Link, Local, Socket};
+pub use link::{Gone, Heard, Link, Local, Read, Socket, Write};
 pub use local::InProcess;
 pub use publish::receive;
 
