@@ -396,7 +396,6 @@ mod tests {
             r#"{"type":"resize","cols":80,"rows":24}"#,
             &ClientMessage::Resize { cols: 80, rows: 24 },
         );
-        client(r#"{"type":"ping","t":5}"#, &ClientMessage::Ping { t: 5 });
         client(KEEPALIVE_PING, &ClientMessage::Ping { t: 0 });
     }
 

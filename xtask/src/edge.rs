@@ -28,7 +28,18 @@ const INPUTS: &[&str] = &[
 ];
 
 /// The Worker itself: what is uploaded.
-const WORKER: &[&str] = &["index.js", "index_bg.wasm"];
+const WORKER: &[&str] = &["index.js", MODULE];
+const MODULE: &str = "index_bg.wasm";
+/// What the module uses of wasm: wasm-opt takes nothing for granted.
+const FEATURES: &[&str] = &[
+    "--enable-bulk-memory",
+    "--enable-exception-handling",
+    "--enable-multivalue",
+    "--enable-mutable-globals",
+    "--enable-nontrapping-float-to-int",
+    "--enable-reference-types",
+    "--enable-sign-ext",
+];
 
 /// What else belongs beside it: the configurations name all files relative to themselves.
 const BESIDE: &[&str] =
@@ -96,6 +107,7 @@ fn build_worker(workspace: &Workspace) -> Result<()> {
     progress::line("Building the Worker.");
     let made = workspace.web_target().join("worker/made");
     process::run("Worker", &mut worker_build(workspace, &made)?)?;
+    strip(workspace, &made.join(MODULE))?;
     std::fs::create_dir_all(&worker)?;
     for name in WORKER {
         std::fs::copy(made.join(name), worker.join(name))
@@ -103,6 +115,13 @@ fn build_worker(workspace: &Workspace) -> Result<()> {
     }
     std::fs::write(stamp, content(&hash::of_paths(&worker, WORKER)?))
         .context("can't note what was built")
+}
+
+/// worker-build has the names of all functions kept, which are a quarter of what is deployed.
+fn strip(workspace: &Workspace, module: &Path) -> Result<()> {
+    let mut strip = workspace.command("wasm-opt");
+    strip.arg(module).arg("-o").arg(module).args(FEATURES);
+    process::run("Worker's names", strip.args(["--strip-debug", "--strip-producers"])).map(drop)
 }
 
 /// It looks for its tools in variables, and downloads those that none names. Beside the client's

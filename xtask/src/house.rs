@@ -17,7 +17,8 @@ const BANNED: &[(&str, &[&str], &str)] = &[
     (
         concat!("web", "_sys"),
         // The client's tests act as a user does, by the browser's own events.
-        &["client/src/bindings", "client/tests"],
+        // The edge has a browser's types too, and its own crate around them.
+        &["client/src/bindings", "client/tests", "relay/edge"],
         "only client/src/bindings talks to the browser",
     ),
     (concat!("mem::", "forget"), &[], "what is forgotten is never freed"),
