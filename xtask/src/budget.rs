@@ -137,7 +137,7 @@ mod tests {
         assert!(check().is_ok());
         // Does not compress: each byte is a part of a hash.
         let noise = |index: u32| Sha256::digest(index.to_be_bytes());
-        let noise: Vec<u8> = (0..13_000).flat_map(noise).collect();
+        let noise: Vec<u8> = (0..WORKER_BYTES as u32 / 32).flat_map(noise).collect();
         std::fs::write(&file, noise).unwrap();
         assert!(check().is_err());
     }
