@@ -6,8 +6,6 @@
 
 pub mod files;
 pub mod internal;
-pub mod meeting;
-pub mod plan;
 pub mod routes;
 
 #[cfg(target_arch = "wasm32")]

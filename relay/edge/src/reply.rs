@@ -5,6 +5,7 @@ use std::fmt;
 use http::header::{AUTHORIZATION, COOKIE, HOST, IF_NONE_MATCH, ORIGIN, SEC_WEBSOCKET_PROTOCOL};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use moorline_relay::core::api::ApiError;
+use moorline_relay::core::plan::{HostError, PlanError};
 use moorline_shared::limits::REQUEST_BODY_BYTES;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -28,6 +29,18 @@ pub(crate) enum Failure {
 impl From<ApiError> for Failure {
     fn from(error: ApiError) -> Self {
         Self::Api(Box::new(error))
+    }
+}
+
+impl From<PlanError> for Failure {
+    fn from(error: PlanError) -> Self {
+        ApiError::from(error).into()
+    }
+}
+
+impl From<HostError> for Failure {
+    fn from(error: HostError) -> Self {
+        ApiError::from(error).into()
     }
 }
 

@@ -19,6 +19,7 @@ use tokio::time::timeout;
 
 use super::clock::wall_ms;
 use super::store::HostRecord;
+use crate::core::plan::{HostError, choose};
 use crate::core::rfc3339;
 pub use control::keep as keep_control;
 pub use link::{Gone, Heard, Link, Local, Read, Socket, Write};
@@ -46,23 +47,6 @@ pub enum Answer {
     },
     /// The files that are there.
     Files(Vec<ContextFile>),
-}
-
-/// Why a host did not answer.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum HostError {
-    /// No host has this id.
-    #[error("there is no host `{0}`: `GET /api/hosts` lists them")]
-    Unknown(HostId),
-    /// It is not connected.
-    #[error("the host `{0}` is away: start `moorline host` there, or wait until it is back")]
-    Away(HostId),
-    /// None is connected, or several and none was named.
-    #[error("no host is connected: start `moorline host --relay …` on a machine, or name one")]
-    NoneHere,
-    /// It was asked, and went away or said nothing: whether it did it is not known.
-    #[error("the host `{0}` did not answer")]
-    Silent(HostId),
 }
 
 /// One host.
@@ -185,24 +169,8 @@ impl Hosts {
 
     fn chosen(&self, wanted: Option<&HostId>) -> Result<HostId, HostError> {
         let known = self.known();
-        let local = local_host();
-        let is_here = |id: &HostId| known.hosts.get(id).is_some_and(|host| host.link.is_some());
-        match wanted {
-            Some(id) if is_here(id) => Ok(id.clone()),
-            Some(id) if known.hosts.contains_key(id) || self.is_coming(wanted) => {
-                Err(HostError::Away(id.clone()))
-            }
-            Some(id) => Err(HostError::Unknown(id.clone())),
-            None if is_here(&local) => Ok(local),
-            None if self.has_local => Err(HostError::Away(local)),
-            None => {
-                let mut here = known.hosts.iter().filter(|(_, host)| host.link.is_some());
-                match (here.next(), here.next()) {
-                    (Some((id, _)), None) => Ok(id.clone()),
-                    _ => Err(HostError::NoneHere),
-                }
-            }
-        }
+        let hosts = known.hosts.iter().map(|(id, host)| (id, host.link.is_some()));
+        choose(hosts, wanted, self.has_local)
     }
 
     /// Whether it is this relay's own that is asked for.

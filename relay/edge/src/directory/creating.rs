@@ -6,6 +6,7 @@ use std::time::Duration;
 use futures_channel::oneshot;
 use http::StatusCode;
 use moorline_relay::core::api::{ApiError, check_name, check_size};
+use moorline_relay::core::plan::{self, HostError};
 use moorline_relay::core::record::SessionRecord;
 use moorline_shared::control::{Fork, Hosted, ToHost, ToRelay};
 use moorline_shared::id::{HostId, SessionId};
@@ -17,7 +18,6 @@ use worker::{console_error, console_warn};
 use super::{Claim, Directory, now_ms, random};
 use crate::asking;
 use crate::internal::{CREATE, Create, DELETE, STARTED, Started, Told};
-use crate::plan::{self, Candidate};
 use crate::reply::{Answer, Failure, json};
 
 /// How long a host may take to start a session.
@@ -87,9 +87,10 @@ impl Directory {
         // What is wrong with the wish does not depend on who is here.
         let mut record = plan::record(wanted, SessionId::from_random(random()?), now_ms())?;
         let host = self.with(|known| {
-            let candidates: Vec<Candidate<'_>> =
-                known.hosts.iter().map(|host| self.candidate(host)).collect();
-            let host = plan::choose(&candidates, record.host.as_ref(), &record.driver)?.clone();
+            let hosts = known.hosts.iter().map(|host| (&host.id, self.is_here(&host.id)));
+            let host = plan::choose(hosts, record.host.as_ref(), false)?;
+            let has = known.hosts.iter().find(|known| known.id == host);
+            plan::check_driver(&record.driver, has.map_or(&[], |host| &host.drivers))?;
             if known.running_on(&host).count() + self.busy.borrow().len() >= SESSIONS_PER_HOST {
                 let most = format!("{SESSIONS_PER_HOST} sessions run already: end one first");
                 return Err(ApiError::overloaded(most).into());
@@ -231,8 +232,7 @@ impl Directory {
                 // It may have started it, and could not say so.
                 self.with(|known| Ok(known.have_forgotten(&record.id, host, now_ms())?))?;
                 self.tell(host, &ToHost::Forget { session_id: record.id.clone() });
-                let silent = format!("the host `{host}` did not answer");
-                Err(ApiError::host_offline(silent).into())
+                Err(HostError::Silent(host.clone()).into())
             }
         }
     }

@@ -10,6 +10,8 @@ use futures_util::future::{Either, select};
 use futures_util::{StreamExt as _, stream};
 use http::StatusCode;
 use moorline_relay::core::api::ApiError;
+use moorline_relay::core::meeting::{Meeting, other_protocol};
+use moorline_relay::core::plan::adopted;
 use moorline_relay::core::record::SessionRecord;
 use moorline_relay::core::rfc3339;
 use moorline_shared::control::{Hello, Hosted, ToHost, ToRelay};
@@ -29,8 +31,6 @@ use super::store::HostRecord;
 use super::{Directory, now_ms, random};
 use crate::asking;
 use crate::internal::{CREATE, Create, Files, FilesWanted, HOST_LOST};
-use crate::meeting::{Meeting, other_protocol};
-use crate::plan::{Candidate, adopted};
 use crate::reply::{Answer, Failure, is_upgrade};
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -158,11 +158,6 @@ impl Directory {
         }
     }
 
-    pub(super) fn candidate<'a>(&self, host: &'a HostRecord) -> Candidate<'a> {
-        let is_here = self.is_here(&host.id);
-        Candidate { id: &host.id, drivers: &host.drivers, is_here }
-    }
-
     /// How many hosts are connected.
     pub(super) fn hosts_here(&self) -> usize {
         self.state.get_websockets().iter().filter(|link| is_open(link) && is_welcomed(link)).count()
@@ -185,7 +180,7 @@ impl Directory {
         })
     }
 
-    fn is_here(&self, host: &HostId) -> bool {
+    pub(super) fn is_here(&self, host: &HostId) -> bool {
         self.links(host).iter().any(is_welcomed)
     }
 

@@ -4,7 +4,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use moorline_shared::control::{Hello, PROTOCOL, ToHost, ToRelay};
+use moorline_shared::control::{Hello, ToHost, ToRelay};
 use moorline_shared::id::HostId;
 use moorline_shared::limits::RESUME_DEADLINE;
 use moorline_shared::message::close;
@@ -15,6 +15,7 @@ use tracing::Instrument as _;
 use super::link::Link;
 use super::talk::{End, Party, Talk};
 use super::{Answer, Seat};
+use crate::core::meeting::other_protocol;
 use crate::native::registry::Registry;
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -112,7 +113,7 @@ impl Party<ToRelay, ToHost> for Asking {
 
 impl Asking {
     fn greet(&mut self, hello: &Hello) {
-        if let Some(message) = other_protocol(hello) {
+        if let Some(message) = other_protocol(hello, VERSION) {
             tracing::error!("{message}");
             return self.refuse("protocol", message);
         }
@@ -135,25 +136,5 @@ impl Asking {
             _ => (close::FORBIDDEN, "another protocol"),
         };
         self.phase = Phase::Refused(End::Close { code, reason });
-    }
-}
-
-/// What to do about a host that speaks another protocol.
-fn other_protocol(hello: &Hello) -> Option<String> {
-    let (version, theirs) = (&hello.version, hello.protocol);
-    let sides = format!(
-        "the host is moorline {version} with protocol {theirs}, \
-         the relay moorline {VERSION} with protocol {PROTOCOL}"
-    );
-    match theirs.cmp(&PROTOCOL) {
-        std::cmp::Ordering::Equal => None,
-        std::cmp::Ordering::Less => Some(format!(
-            "{sides}: the host is older. `moorline host stop` ends it and its sessions; then start \
-             it from the newer program"
-        )),
-        std::cmp::Ordering::Greater => Some(format!(
-            "{sides}: the relay is older. Start the relay from the newer program, or end the host \
-             and its sessions with `moorline host stop`"
-        )),
     }
 }

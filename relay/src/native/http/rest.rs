@@ -19,7 +19,6 @@ use moorline_shared::rest::Health;
 
 use super::error::ApiError;
 use super::{App, Caller};
-use crate::native::hosts::HostError;
 use crate::native::registry::CreateError;
 use crate::native::session::SessionHandle;
 
@@ -59,20 +58,9 @@ pub(super) fn refused(error: CreateError) -> ApiError {
         CreateError::Exists(id) => ApiError::exists(&id),
         CreateError::NoSuchProject(id) => ApiError::no_project(&id),
         CreateError::Trimmed(_) => ApiError::trimmed(error),
-        CreateError::Host(error) => host_error(&error),
+        CreateError::Host(error) => error.into(),
+        CreateError::Plan(error) => error.into(),
         CreateError::Failed { id, code, message } => ApiError::not_started(&code, &message, &id),
-        CreateError::UnknownDriver { .. }
-        | CreateError::EmptyCommand
-        | CreateError::NoSuchEntry { .. } => ApiError::bad_request(error),
-    }
-}
-
-/// Why a host was not asked, or did not answer.
-pub(super) fn host_error(error: &HostError) -> ApiError {
-    match error {
-        HostError::Unknown(_) => ApiError::no_host(error),
-        HostError::Away(_) | HostError::NoneHere | HostError::Silent(_) => {
-            ApiError::host_offline(error)
-        }
+        CreateError::NoSuchEntry { .. } => ApiError::bad_request(error),
     }
 }

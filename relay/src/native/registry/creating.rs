@@ -3,25 +3,24 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use moorline_shared::control::{Facts, Fork, Hosted, Start, ToHost};
+use moorline_shared::control::{Fork, Hosted, ToHost};
 use moorline_shared::event::{Event, kind};
-use moorline_shared::id::{Epoch, HostId, ProjectId, Seq, SessionId};
+use moorline_shared::id::{HostId, ProjectId, Seq, SessionId};
 use moorline_shared::limits::SESSIONS_PER_HOST;
 use moorline_shared::rest::CreateSession;
-use moorline_shared::session::{Lifecycle, Size};
+use moorline_shared::session::Lifecycle;
 use serde_json::json;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use super::hosting::Starting;
 use super::{Known, Registry, Slot};
+use crate::core::plan::{self, HostError, PlanError};
 use crate::native::clock::wall_ms;
-use crate::native::hosts::{Answer, HostError};
+use crate::native::hosts::Answer;
 use crate::native::session::SessionHandle;
 use crate::native::store::{SessionRecord, StoreError};
 
-/// What is started where nothing else is asked for.
-const DRIVER: &str = "pty";
 /// How long a host that has started a session may take to publish it.
 const PUBLISH_PATIENCE: Duration = Duration::from_secs(5);
 /// How long a host that was lost with its answer may take to be back and tell.
@@ -33,17 +32,9 @@ pub enum CreateError {
     /// As many run as may.
     #[error("{SESSIONS_PER_HOST} sessions run already: end one first")]
     TooMany,
-    /// The host does not have the driver.
-    #[error("no driver `{driver}` here: the host has `{has}`")]
-    UnknownDriver {
-        /// What was asked for.
-        driver: String,
-        /// What there is.
-        has: String,
-    },
-    /// It names a command without a program.
-    #[error("the command is empty: name a program, or leave the command out for a login shell")]
-    EmptyCommand,
+    /// Something is wrong with the wish itself.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
     /// No host can be asked.
     #[error(transparent)]
     Host(#[from] HostError),
@@ -160,7 +151,7 @@ impl Registry {
     ) -> Result<Arc<SessionHandle>, CreateError> {
         let summary = parent.summary();
         wanted.project = wanted.project.or(summary.project);
-        wanted.cwd = wanted.cwd.or_else(|| folder_of(parent));
+        wanted.cwd = wanted.cwd.or(summary.cwd);
         let terminal = self.create(wanted).await?;
         let record = terminal.record();
         self.known().beside.insert(record.id.clone(), summary.session_id.clone());
@@ -180,16 +171,12 @@ impl Registry {
             return Err(CreateError::ShuttingDown);
         }
         // What is wrong with the wish does not depend on who is here.
-        let mut record = record(wanted)?;
+        let mut record = plan::record(wanted, SessionId::from_random(random()?), wall_ms())?;
         let host = self.hosts.choose(record.host.as_ref()).await?;
-        let has = self.hosts.drivers(&host);
-        if !has.contains(&record.driver) {
-            let (driver, has) = (record.driver, has.join("`, `"));
-            return Err(CreateError::UnknownDriver { driver, has });
-        }
+        plan::check_driver(&record.driver, &self.hosts.drivers(&host))?;
         record.host = Some(host.clone());
         let mut known = self.known();
-        if known.running_on(&host) + known.busy.len() >= SESSIONS_PER_HOST {
+        if known.running_on(&host).count() + known.busy.len() >= SESSIONS_PER_HOST {
             return Err(CreateError::TooMany);
         }
         if let Some(id) = &record.project {
@@ -244,7 +231,7 @@ impl Registry {
         fork: Option<Fork>,
         hello: oneshot::Receiver<Hosted>,
     ) -> Result<Hosted, CreateError> {
-        let session = Box::new(start(record, fork));
+        let session = Box::new(plan::start(record, fork));
         let asked = self.hosts.ask(host, |request| ToHost::Start { request, session }).await;
         match asked {
             Ok(Answer::Started(hosted)) => Ok(*hosted),
@@ -323,27 +310,11 @@ async fn published(handle: &Arc<SessionHandle>) {
     }
 }
 
-/// What the host is asked for.
-fn start(record: &SessionRecord, fork: Option<Fork>) -> Start {
-    Start {
-        session_id: record.id.clone(),
-        facts: Facts {
-            name: record.name.clone(),
-            project: record.project.clone(),
-            driver: record.driver.clone(),
-            command: record.command.clone(),
-            env: record.env.clone(),
-            size: record.size,
-        },
-        cwd: record.cwd.clone(),
-        fork,
-    }
-}
-
 impl Known {
-    fn running_on(&self, host: &HostId) -> usize {
-        let of_host = |slot: &&Slot| slot.host().as_ref() == Some(host) && !slot.is_over();
-        self.slots.values().filter(of_host).count()
+    /// The sessions of a host that are not over.
+    pub(super) fn running_on(&self, host: &HostId) -> impl Iterator<Item = &SessionId> {
+        let is_on = move |slot: &Slot| slot.host().as_ref() == Some(host) && !slot.is_over();
+        self.slots.iter().filter(move |(_, slot)| is_on(slot)).map(|(id, _)| id)
     }
 }
 
@@ -353,65 +324,8 @@ pub(super) fn again(
     name: Option<String>,
     suffix: &str,
 ) -> CreateSession {
-    let record = source.record();
-    CreateSession {
-        session_id: None,
-        command: (!record.command.is_empty()).then(|| record.command.clone()),
-        cwd: folder_of(source),
-        env: record.env,
-        name: name.or_else(|| Some(name_after(&source.summary().name, suffix))),
-        project: record.project,
-        driver: Some(record.driver),
-        cols: Some(record.size.cols),
-        rows: Some(record.size.rows),
-        host: record.host,
-    }
-}
-
-/// `build (copy)`, of that one too.
-fn name_after(name: &str, suffix: &str) -> String {
-    let suffix = format!(" ({suffix})");
-    format!("{}{suffix}", name.strip_suffix(&suffix).unwrap_or(name))
-}
-
-/// The folder that a session is in; else the one that it started in.
-fn folder_of(source: &Arc<SessionHandle>) -> Option<String> {
-    source.summary().cwd
-}
-
-fn record(wanted: CreateSession) -> Result<SessionRecord, CreateError> {
-    let id = match wanted.session_id {
-        Some(id) => id,
-        None => SessionId::from_random(random()?),
-    };
-    let now = wall_ms();
-    let default = Size::default();
-    let size = Size {
-        cols: wanted.cols.unwrap_or(default.cols),
-        rows: wanted.rows.unwrap_or(default.rows),
-    };
-    // A command without a program is an error; no command is a shell.
-    if wanted.command.as_ref().is_some_and(Vec::is_empty) {
-        return Err(CreateError::EmptyCommand);
-    }
-    Ok(SessionRecord {
-        id,
-        // Its host begins the log.
-        epoch: Epoch(0),
-        name: wanted.name.filter(|name| !name.is_empty()),
-        project: wanted.project,
-        driver: wanted.driver.unwrap_or_else(|| DRIVER.to_owned()),
-        command: wanted.command.unwrap_or_default(),
-        cwd: wanted.cwd.filter(|cwd| !cwd.is_empty()),
-        env: wanted.env,
-        size: size.clamped(),
-        created_at_ms: now,
-        last_activity_ms: now,
-        lifecycle: Lifecycle::Detached,
-        exit: None,
-        head: Seq::ZERO,
-        host: wanted.host,
-    })
+    let (record, summary) = (source.record(), source.summary());
+    plan::again(&record, &summary, record.size, name, suffix)
 }
 
 /// Bits for an id.
@@ -419,16 +333,4 @@ pub(super) fn random() -> Result<u128, getrandom::Error> {
     let mut bits = [0; 16];
     getrandom::fill(&mut bits)?;
     Ok(u128::from_ne_bytes(bits))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_copy_of_a_copy_is_a_copy() {
-        assert_eq!(name_after("build", "copy"), "build (copy)");
-        assert_eq!(name_after("build (copy)", "copy"), "build (copy)");
-        assert_eq!(name_after("build (copy)", "fork"), "build (copy) (fork)");
-    }
 }

@@ -1,17 +1,18 @@
 //! What hosts say that they have, and what this relay takes them to have.
 
-use std::collections::HashSet;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use moorline_shared::control::{Hello, Hosted, local_host};
-use moorline_shared::id::{Epoch, HostId, Seq, SessionId};
+use moorline_shared::id::{HostId, SessionId};
 use moorline_shared::rest::HostList;
 use moorline_shared::session::Lifecycle;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use super::{Known, Registry, Slot};
+use crate::core::meeting::Meeting;
+use crate::core::plan::adopted;
 use crate::native::clock::wall_ms;
 use crate::native::hosts::Seat;
 use crate::native::session::SessionHandle;
@@ -47,38 +48,26 @@ impl Registry {
     /// A host is here, and has these sessions: those that it has no more are lost, and those that
     /// are not known here are from now on. Returns what it is to forget, too.
     pub fn greet(self: &Arc<Self>, id: &HostId, hello: &Hello) -> (Seat, Vec<SessionId>) {
-        let (forget, lost) = {
+        let (forget, forgotten, lost) = {
             let mut known = self.known();
             known.tell_started(id, hello);
-            let adopted = known.adopt(id, hello);
-            self.store_all(adopted);
-            (known.still_deleted(id, hello), known.lose(id, hello))
+            let Meeting { adopt, forget, forgotten, lost } = known.meet(id, hello);
+            self.store_all(known.adopt(id, &adopt));
+            forgotten.iter().for_each(|session| drop(known.deleted.remove(session)));
+            (forget, forgotten, known.lose(&lost))
         };
         for record in lost.into_iter().filter_map(|lost| lost.tell()) {
             tracing::warn!(session = %record.id, "lost: its host has it no more");
             self.store_all(vec![record]);
         }
-        let gone = self.forgotten(id, &forget);
         let (seat, record) = self.hosts.arrived(id, hello);
         // Whoever asks for a host's row reads memory.
         drop(self.services.writer.run(move |store| {
-            gone.iter().try_for_each(|session| store.remove_deleted(session))?;
+            forgotten.iter().try_for_each(|session| store.remove_deleted(session))?;
             store.put_host(&record)
         }));
         self.list_changed();
         (seat, forget)
-    }
-
-    /// Sessions that the host had to forget, and has forgotten.
-    fn forgotten(&self, id: &HostId, forget: &[SessionId]) -> Vec<SessionId> {
-        let mut known = self.known();
-        let of_host = known.deleted.iter().filter(|(_, host)| *host == id);
-        let gone: Vec<_> =
-            of_host.map(|(session, _)| session.clone()).filter(|s| !forget.contains(s)).collect();
-        for session in &gone {
-            known.deleted.remove(session);
-        }
-        gone
     }
 
     /// The session that a host is about to publish, in memory. `host` is the relay's own, where that
@@ -181,48 +170,42 @@ impl Known {
         }
     }
 
-    /// Registers what is not known here; returns its rows.
-    fn adopt(&mut self, id: &HostId, hello: &Hello) -> Vec<SessionRecord> {
-        let mut adopted = Vec::new();
-        for hosted in &hello.sessions {
-            let session = &hosted.session_id;
-            if let Some(slot) = self.slots.get(session) {
-                if slot.host().as_ref() != Some(id) {
-                    tracing::warn!(%session, "another host has a session with this id");
-                }
-                continue;
+    fn meet<'h>(&self, id: &HostId, hello: &'h Hello) -> Meeting<'h> {
+        for session in hello.sessions.iter().map(|hosted| &hosted.session_id) {
+            if self.slots.get(session).is_some_and(|slot| slot.host().as_ref() != Some(id)) {
+                tracing::warn!(%session, "another host has a session with this id");
             }
-            let is_taken = self.starting.contains_key(session)
-                || self.busy.contains(session)
-                || self.deleted.contains_key(session);
-            if is_taken {
-                continue;
-            }
-            tracing::info!(%session, "adopted");
-            let project = hosted.facts.project.clone();
-            let project = project.filter(|project| self.projects.contains_key(project));
-            let record = SessionRecord { project, ..record(id, hosted) };
-            adopted.push(record.clone());
-            let slot = Slot::Stored { record: Box::new(record), opened: Weak::new() };
-            self.slots.insert(session.clone(), slot);
         }
-        adopted
+        let of_host = self.deleted.iter().filter(|(_, host)| *host == id);
+        let deleted = of_host.map(|(session, _)| session.clone()).collect();
+        let is_known = |session: &SessionId| {
+            self.is_known(session)
+                || self.busy.contains(session)
+                || self.deleted.contains_key(session)
+        };
+        Meeting::of(hello, is_known, self.running_on(id), deleted)
     }
 
-    /// The deleted sessions that the host still has.
-    fn still_deleted(&self, id: &HostId, hello: &Hello) -> Vec<SessionId> {
-        let sessions = hello.sessions.iter().map(|hosted| &hosted.session_id);
-        sessions.filter(|session| self.deleted.get(*session) == Some(id)).cloned().collect()
+    /// Registers what is not known here; returns its rows.
+    fn adopt(&mut self, id: &HostId, hosted: &[&Hosted]) -> Vec<SessionRecord> {
+        let mut rows = Vec::new();
+        for hosted in hosted {
+            let mut record = adopted(id, hosted, wall_ms());
+            tracing::info!(session = %record.id, "adopted");
+            record.project = record.project.filter(|id| self.projects.contains_key(id));
+            rows.push(record.clone());
+            let session = record.id.clone();
+            let slot = Slot::Stored { record: Box::new(record), opened: Weak::new() };
+            self.slots.insert(session, slot);
+        }
+        rows
     }
 
-    /// Those that the host has no more.
-    fn lose(&mut self, id: &HostId, hello: &Hello) -> Vec<Lost> {
-        let has: HashSet<_> = hello.sessions.iter().map(|hosted| &hosted.session_id).collect();
+    /// A host has these no more.
+    fn lose(&mut self, sessions: &[SessionId]) -> Vec<Lost> {
         let mut lost = Vec::new();
-        for (session, slot) in &mut self.slots {
-            if has.contains(session) || slot.is_over() || slot.host().as_ref() != Some(id) {
-                continue;
-            }
+        for session in sessions {
+            let Some(slot) = self.slots.get_mut(session) else { continue };
             if let Slot::Stored { record, .. } = slot {
                 record.lifecycle = Lifecycle::Lost;
             }
@@ -250,28 +233,5 @@ impl Slot {
             Self::Running(handle) => handle.lock().session.lifecycle().is_over(),
             Self::Stored { record, .. } => record.lifecycle.is_over(),
         }
-    }
-}
-
-/// The row of a session that only its host knows.
-fn record(host: &HostId, hosted: &Hosted) -> SessionRecord {
-    let facts = &hosted.facts;
-    SessionRecord {
-        id: hosted.session_id.clone(),
-        // The log begins where the host's does.
-        epoch: Epoch(0),
-        name: facts.name.clone(),
-        project: None,
-        driver: facts.driver.clone(),
-        command: facts.command.clone(),
-        cwd: Some(hosted.cwd.clone()),
-        env: facts.env.clone(),
-        size: facts.size,
-        created_at_ms: hosted.created_at,
-        last_activity_ms: wall_ms(),
-        lifecycle: Lifecycle::Detached,
-        exit: None,
-        head: Seq::ZERO,
-        host: Some(host.clone()),
     }
 }

@@ -11,7 +11,7 @@ use moorline_shared::rest::{
     ContextFile, Deleted, Prompt, Prompted, SessionContext, SessionStatus,
 };
 
-use super::{find, host_error};
+use super::find;
 use crate::native::clock::wall_ms;
 use crate::native::hosts::Answer;
 use crate::native::http::App;
@@ -111,7 +111,7 @@ async fn files(
         Ok(Answer::Files(files)) => Ok(files),
         Ok(Answer::Failed { message, .. }) => Err(ApiError::internal(&message)),
         Ok(Answer::Started(_)) => Err(ApiError::internal(&"a host answers what nobody asked")),
-        Err(error) => Err(host_error(&error)),
+        Err(error) => Err(error.into()),
     }
 }
 

@@ -54,8 +54,8 @@ pub fn other_protocol(hello: &Hello, version: &str) -> Option<String> {
              it from the newer program"
         )),
         std::cmp::Ordering::Greater => Some(format!(
-            "{sides}: the relay is older. Deploy it from the newer program, or end the host and \
-             its sessions with `moorline host stop`"
+            "{sides}: the relay is older. Start or deploy it from the newer program, or end the \
+             host and its sessions with `moorline host stop`"
         )),
     }
 }

@@ -1,82 +1,113 @@
 //! What a session is to be before a host has started it.
 
-use moorline_relay::core::api::ApiError;
-use moorline_relay::core::record::SessionRecord;
 use moorline_shared::control::{Facts, Fork, Hosted, Start, local_host};
 use moorline_shared::id::{Epoch, HostId, Seq, SessionId};
 use moorline_shared::rest::{CreateSession, SessionSummary};
 use moorline_shared::session::{Lifecycle, Size};
 
+use super::api::ApiError;
+use super::record::SessionRecord;
+
 /// What is started where nothing else is asked for.
 const DRIVER: &str = "pty";
 
-/// A host, as it is when one is chosen.
-#[derive(Debug, Clone, Copy)]
-pub struct Candidate<'a> {
-    /// Its id.
-    pub id: &'a HostId,
-    /// The drivers that it has.
-    pub drivers: &'a [String],
-    /// Whether it can be asked.
-    pub is_here: bool,
+/// What is wrong with a wish, whoever is here.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PlanError {
+    /// The host does not have the driver.
+    #[error("no driver `{driver}` here: the host has `{has}`")]
+    UnknownDriver {
+        /// What was asked for.
+        driver: String,
+        /// What there is.
+        has: String,
+    },
+    /// It names a command without a program.
+    #[error("the command is empty: name a program, or leave the command out for a login shell")]
+    EmptyCommand,
+}
+
+/// Why a host did not answer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum HostError {
+    /// No host has this id.
+    #[error("there is no host `{0}`: `GET /api/hosts` lists them")]
+    Unknown(HostId),
+    /// It is not connected.
+    #[error("the host `{0}` is away: start `moorline host` there, or wait until it is back")]
+    Away(HostId),
+    /// None is connected, or several and none was named.
+    #[error("no host is connected: start `moorline host --relay …` on a machine, or name one")]
+    NoneHere,
+    /// It was asked, and went away or said nothing: whether it did it is not known.
+    #[error("the host `{0}` did not answer")]
+    Silent(HostId),
+}
+
+impl From<PlanError> for ApiError {
+    fn from(error: PlanError) -> Self {
+        Self::bad_request(error)
+    }
+}
+
+impl From<HostError> for ApiError {
+    fn from(error: HostError) -> Self {
+        match error {
+            HostError::Unknown(_) => Self::no_host(error),
+            HostError::Away(_) | HostError::NoneHere | HostError::Silent(_) => {
+                Self::host_offline(error)
+            }
+        }
+    }
 }
 
 /// Chooses who is to start a session: whom the caller named, else the relay's own host, else the
-/// only one that is here.
+/// only one that is here. `hosts` are those that are known, and whether each is here; with
+/// `has_own` the relay sees to one of its own, known yet or not.
 ///
 /// # Errors
-/// Why nobody can.
+/// [`HostError`].
 pub fn choose<'a>(
-    hosts: &[Candidate<'a>],
+    hosts: impl Iterator<Item = (&'a HostId, bool)> + Clone,
     wanted: Option<&HostId>,
-    driver: &str,
-) -> Result<&'a HostId, ApiError> {
-    let chosen = match wanted {
-        Some(wanted) => named(hosts, wanted)?,
-        None => only(hosts)?,
-    };
-    if chosen.drivers.iter().any(|has| has == driver) {
-        return Ok(chosen.id);
-    }
-    let has = chosen.drivers.join("`, `");
-    Err(ApiError::bad_request(format!("no driver `{driver}` here: the host has `{has}`")))
-}
-
-fn named<'a, 'b>(
-    hosts: &'b [Candidate<'a>],
-    wanted: &HostId,
-) -> Result<&'b Candidate<'a>, ApiError> {
-    match hosts.iter().find(|host| host.id == wanted) {
-        Some(host) if host.is_here => Ok(host),
-        Some(_) => Err(ApiError::host_offline(format!(
-            "the host `{wanted}` is away: start `moorline host` there, or wait until it is back"
-        ))),
-        None => Err(ApiError::no_host(format!(
-            "there is no host `{wanted}`: `GET /api/hosts` lists them"
-        ))),
+    has_own: bool,
+) -> Result<HostId, HostError> {
+    let own = local_host();
+    let is_here = |id: &HostId| hosts.clone().any(|(host, is_here)| host == id && is_here);
+    let is_known = |id: &HostId| hosts.clone().any(|(host, _)| host == id);
+    match wanted {
+        Some(id) if is_here(id) => Ok(id.clone()),
+        Some(id) if is_known(id) || (has_own && *id == own) => Err(HostError::Away(id.clone())),
+        Some(id) => Err(HostError::Unknown(id.clone())),
+        None if is_here(&own) => Ok(own),
+        None if has_own => Err(HostError::Away(own)),
+        None => {
+            let mut here = hosts.filter(|(_, is_here)| *is_here);
+            match (here.next(), here.next()) {
+                (Some((id, _)), None) => Ok(id.clone()),
+                _ => Err(HostError::NoneHere),
+            }
+        }
     }
 }
 
-fn only<'a, 'b>(hosts: &'b [Candidate<'a>]) -> Result<&'b Candidate<'a>, ApiError> {
-    let local = local_host();
-    let mut here = hosts.iter().filter(|host| host.is_here);
-    if let Some(own) = here.clone().find(|host| *host.id == local) {
-        return Ok(own);
+/// Whether a host has a driver.
+///
+/// # Errors
+/// [`PlanError::UnknownDriver`].
+pub fn check_driver(driver: &str, has: &[String]) -> Result<(), PlanError> {
+    if has.iter().any(|has| has == driver) {
+        return Ok(());
     }
-    match (here.next(), here.next()) {
-        (Some(host), None) => Ok(host),
-        _ => Err(ApiError::host_offline(
-            "no host is connected: start `moorline host --relay …` on a machine, or name one",
-        )),
-    }
+    Err(PlanError::UnknownDriver { driver: driver.to_owned(), has: has.join("`, `") })
 }
 
 /// The row of a session that is to be. `id` is for one whose caller has not chosen; `now` is in
 /// milliseconds since 1970.
 ///
 /// # Errors
-/// What is wrong with the wish.
-pub fn record(wanted: CreateSession, id: SessionId, now: u64) -> Result<SessionRecord, ApiError> {
+/// [`PlanError::EmptyCommand`].
+pub fn record(wanted: CreateSession, id: SessionId, now: u64) -> Result<SessionRecord, PlanError> {
     let default = Size::default();
     let size = Size {
         cols: wanted.cols.unwrap_or(default.cols),
@@ -84,9 +115,7 @@ pub fn record(wanted: CreateSession, id: SessionId, now: u64) -> Result<SessionR
     };
     // A command without a program is an error; no command is a shell.
     if wanted.command.as_ref().is_some_and(Vec::is_empty) {
-        return Err(ApiError::bad_request(
-            "the command is empty: name a program, or leave the command out for a login shell",
-        ));
+        return Err(PlanError::EmptyCommand);
     }
     Ok(SessionRecord {
         id: wanted.session_id.unwrap_or(id),
@@ -185,16 +214,13 @@ mod tests {
     use super::*;
 
     fn chosen(hosts: &[(&str, bool)], wanted: Option<&str>) -> Result<String, u16> {
-        let ids: Vec<HostId> = hosts.iter().map(|(id, _)| id.parse().unwrap()).collect();
-        let drivers = ["pty".to_owned()];
-        let candidates: Vec<_> = ids
-            .iter()
-            .zip(hosts)
-            .map(|(id, (_, is_here))| Candidate { id, drivers: &drivers, is_here: *is_here })
-            .collect();
+        let hosts: Vec<(HostId, bool)> =
+            hosts.iter().map(|(id, is_here)| (id.parse().unwrap(), *is_here)).collect();
         let wanted = wanted.map(|id| id.parse().unwrap());
-        let chosen = choose(&candidates, wanted.as_ref(), "pty");
-        chosen.map(ToString::to_string).map_err(|error| error.status().as_u16())
+        let hosts = hosts.iter().map(|(id, is_here)| (id, *is_here));
+        let chosen = choose(hosts, wanted.as_ref(), false);
+        let status = |error| ApiError::from(error).status().as_u16();
+        chosen.map(|id| id.to_string()).map_err(status)
     }
 
     #[test]
@@ -213,12 +239,19 @@ mod tests {
     }
 
     #[test]
+    fn a_relays_own_host_is_waited_for() {
+        let (own, none) = (local_host(), std::iter::empty());
+        assert_eq!(choose(none.clone(), None, true), Err(HostError::Away(own.clone())));
+        assert_eq!(choose(none.clone(), Some(&own), true), Err(HostError::Away(own.clone())));
+        assert_eq!(choose(none, Some(&own), false), Err(HostError::Unknown(own)));
+    }
+
+    #[test]
     fn a_driver_that_the_host_lacks_is_refused() {
-        let id = "machine1".parse().unwrap();
         let drivers = ["pty".to_owned()];
-        let host = [Candidate { id: &id, drivers: &drivers, is_here: true }];
-        assert!(choose(&host, None, "pty").is_ok());
-        assert_eq!(choose(&host, None, "tmux").unwrap_err().status(), 400);
+        assert!(check_driver("pty", &drivers).is_ok());
+        let refused = ApiError::from(check_driver("tmux", &drivers).unwrap_err());
+        assert_eq!(refused.status(), 400);
     }
 
     #[test]
