@@ -3,6 +3,8 @@
 use anyhow::{Result, ensure};
 use moorline_shared::event::Activity;
 use moorline_shared::id::SessionId;
+use moorline_shared::limits::{FRAME_DATA_BYTES, FRAME_HEADER_BYTES, UNACKED_OUTPUT_BYTES};
+use moorline_shared::log::ENTRY_OVERHEAD_BYTES;
 use moorline_tests::expected::{self, Flood};
 use moorline_tests::relay::Relay;
 use moorline_tests::wait::wait_until;
@@ -10,6 +12,8 @@ use moorline_tests::wire::{Greeting, Received, Wire};
 use serde_json::{Value, json};
 
 const CLIENT: &str = "scenario-client";
+/// More than any entry takes of a client's credit.
+const ONE_ENTRY: u64 = FRAME_DATA_BYTES as u64 + 1024;
 
 /// A client of `moorline.v1` that has read its answer to `resume`.
 async fn resumed(relay: &Relay, session: &SessionId, resume: Value) -> Result<(Wire, Value)> {
@@ -176,7 +180,8 @@ async fn a_session_that_ended_says_so_and_keeps_its_output() -> Result<()> {
 
 #[tokio::test]
 async fn output_pauses_where_a_client_does_not_acknowledge() -> Result<()> {
-    const CREDIT: u64 = moorline_shared::limits::UNACKED_OUTPUT_BYTES;
+    // What an entry takes of the credit, however few bytes the program wrote at a time.
+    let cost = |data: &[u8]| data.len() as u64 + FRAME_HEADER_BYTES as u64 + ENTRY_OVERHEAD_BYTES;
     let relay = Relay::start().await?;
     let flood = Flood { lines: 900_000 };
     let session = relay.api().run_ready(flood.command()).await?;
@@ -185,9 +190,10 @@ async fn output_pauses_where_a_client_does_not_acknowledge() -> Result<()> {
     wire.read_until("ready").await?;
     wire.send_input(1, b"\r").await?;
 
-    let (mut output, mut last) = (Vec::new(), 0);
-    while output.len() as u64 + 65_536 < CREDIT {
+    let (mut output, mut last, mut used) = (Vec::new(), 0, 0);
+    while used + 2 * ONE_ENTRY < UNACKED_OUTPUT_BYTES {
         if let Received::Frame(seq, data) = wire.next().await? {
+            used += cost(&data);
             output.extend_from_slice(&data);
             last = seq;
         }
@@ -202,6 +208,7 @@ async fn output_pauses_where_a_client_does_not_acknowledge() -> Result<()> {
     loop {
         match wire.next().await? {
             Received::Frame(seq, data) => {
+                used += cost(&data);
                 output.extend_from_slice(&data);
                 last = seq;
             }
@@ -210,8 +217,7 @@ async fn output_pauses_where_a_client_does_not_acknowledge() -> Result<()> {
             Received::Closed(code) => anyhow::bail!("closed with {code}"),
         }
     }
-    let sent = output.len() as u64;
-    ensure!(sent <= CREDIT + 65_536, "{sent} bytes came without an acknowledgement");
+    ensure!(used <= UNACKED_OUTPUT_BYTES + ONE_ENTRY, "{used} came without an acknowledgement");
     // With credit all the rest comes.
     while !output.ends_with(Flood::END.as_bytes()) {
         wire.send(json!({"type": "ack", "seq": last})).await?;
