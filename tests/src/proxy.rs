@@ -1,5 +1,6 @@
 //! A network that can be cut: a TCP proxy in front of a relay.
 
+use std::collections::VecDeque;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -36,11 +37,11 @@ struct Weather {
     cuts: u64,
 }
 
-/// Bytes that still go through before everything is cut.
+/// Bytes that still go through before everything is cut, once for every cut.
 #[derive(Debug, Default)]
 struct Budget {
-    down: Option<u64>,
-    up: Option<u64>,
+    down: VecDeque<u64>,
+    up: VecDeque<u64>,
 }
 
 #[derive(Debug)]
@@ -90,13 +91,18 @@ impl Proxy {
 
     /// Cuts every connection after exactly so many more bytes, which may be within a frame.
     pub fn cut_after(&self, way: Way, bytes: u64) {
-        *self.shared.budget().of(way) = Some(bytes);
+        self.cut_after_each(way, [bytes]);
+    }
+
+    /// The same one time after the other, for connections that come back by themselves.
+    pub fn cut_after_each(&self, way: Way, bytes: impl IntoIterator<Item = u64>) {
+        *self.shared.budget().of(way) = bytes.into_iter().collect();
     }
 
     /// Whether the bytes of [`Proxy::cut_after`] have gone through, and all was cut.
     #[must_use]
     pub fn was_cut(&self, way: Way) -> bool {
-        self.shared.budget().of(way).is_none()
+        self.shared.budget().of(way).is_empty()
     }
 
     /// Refuses new connections, and cuts those that are there; or not any more.
@@ -138,19 +144,19 @@ impl Shared {
     /// How many of `bytes` may go; the second is true where the connection is cut after them.
     fn spend(&self, way: Way, bytes: usize) -> (usize, bool) {
         let mut budget = self.budget();
-        let Some(left) = budget.of(way) else { return (bytes, false) };
+        let Some(left) = budget.of(way).front_mut() else { return (bytes, false) };
         let allowed = bytes.min(usize::try_from(*left).unwrap_or(usize::MAX));
         *left -= allowed as u64;
         let spent = *left == 0;
         if spent {
-            *budget.of(way) = None;
+            budget.of(way).pop_front();
         }
         (allowed, spent)
     }
 }
 
 impl Budget {
-    const fn of(&mut self, way: Way) -> &mut Option<u64> {
+    const fn of(&mut self, way: Way) -> &mut VecDeque<u64> {
         match way {
             Way::Down => &mut self.down,
             Way::Up => &mut self.up,
