@@ -10,4 +10,4 @@ pub mod paths;
 
 pub use checks::{check_name, check_size};
 pub use error::ApiError;
-pub use listing::{Filter, InvalidPosition, Position, sort};
+pub use listing::{Filter, InvalidPosition, ListQuery, Position, sort};

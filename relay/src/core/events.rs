@@ -21,6 +21,7 @@ use moorline_shared::sse;
 use moorline_shared::time::Time;
 use serde::Serialize;
 
+use super::api::ApiError;
 use super::claims::PeerId;
 use super::reader::{Gap, Read, Reader, Start};
 use super::session::{Session, TooManyClients};
@@ -40,6 +41,48 @@ pub enum Encoding {
     Text,
     /// As base64 of the exact bytes.
     Base64,
+}
+
+impl Encoding {
+    /// The one that an address asks for.
+    ///
+    /// # Errors
+    /// `bad_request` where there is no such.
+    pub fn asked(name: Option<&str>) -> Result<Self, ApiError> {
+        match name {
+            None | Some("text") => Ok(Self::Text),
+            Some("base64") => Ok(Self::Base64),
+            Some(_) => Err(ApiError::bad_request("`encoding` is `text` or `base64`.")),
+        }
+    }
+}
+
+/// Where a stream begins, by its `Last-Event-ID` and by its address: the header is newer than the
+/// address of a stream that comes back.
+///
+/// # Errors
+/// `bad_request` where the address has no id.
+pub fn start(header: Option<&str>, query: Option<&str>) -> Result<Start, ApiError> {
+    let parse = |id: &str| match id {
+        "" => Some(Start::Live),
+        "0" => Some(Start::Oldest),
+        id => id.parse::<Cursor>().ok().map(Start::After),
+    };
+    match (header, query) {
+        // A browser repeats whatever id it got last, from whoever answered then.
+        (Some(id), _) if !id.is_empty() => Ok(parse(id).unwrap_or(Start::Lost)),
+        (_, Some(id)) => parse(id).ok_or_else(|| {
+            ApiError::bad_request("`lastEventId` is the id of an event, `<epoch>.<seq>`, or 0.")
+        }),
+        _ => Ok(Start::Live),
+    }
+}
+
+/// Whether this reader has got everything of a session that is over.
+#[must_use]
+pub fn has_all_of(session: &Session, start: Start) -> bool {
+    let head = Cursor { epoch: session.log().epoch(), seq: session.log().head() };
+    session.lifecycle().is_over() && start == Start::After(head)
 }
 
 /// What a stream's owner must do.

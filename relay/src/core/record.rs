@@ -10,7 +10,7 @@ use moorline_shared::time::Time;
 use serde::{Deserialize, Serialize};
 
 use super::rfc3339;
-use super::session::Facts;
+use super::session::{Facts, Session};
 
 /// One session's row.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,6 +45,33 @@ pub struct SessionRecord {
     pub head: Seq,
     /// What runs it; `None` for one from before there were hosts.
     pub host: Option<HostId>,
+}
+
+impl SessionRecord {
+    /// The row as it should be stored now.
+    #[must_use]
+    pub fn of(&self, session: &Session, last_activity_ms: u64) -> Self {
+        let exited = session.lifecycle() == Lifecycle::Exited;
+        Self {
+            epoch: session.log().epoch(),
+            size: session.size(),
+            lifecycle: session.lifecycle(),
+            exit: exited.then(|| session.exit().clone()),
+            last_activity_ms,
+            head: session.durable(),
+            ..self.clone()
+        }
+    }
+
+    /// Whether that differs in what is worth a write: the time of the last activity is when it is
+    /// `step_ms` later.
+    #[must_use]
+    pub fn is_behind(&self, session: &Session, last_activity_ms: u64, step_ms: u64) -> bool {
+        self.lifecycle != session.lifecycle()
+            || self.size != session.size()
+            || self.epoch != session.log().epoch()
+            || last_activity_ms >= self.last_activity_ms + step_ms
+    }
 }
 
 /// One project's row.
@@ -126,6 +153,20 @@ pub fn summary(record: &SessionRecord, clients: usize) -> SessionSummary {
         last_activity: rfc3339(record.last_activity_ms),
         clients,
         host: record.host.clone(),
+    }
+}
+
+/// A session in memory, as the list tells it. `record` is its row as it is now, `wall_ms` the time in
+/// milliseconds since 1970.
+#[must_use]
+pub fn summary_now(record: &SessionRecord, session: &Session, wall_ms: u64) -> SessionSummary {
+    let status = session.status(wall_ms);
+    SessionSummary {
+        status: status.status,
+        running: status.command.filter(|_| status.status == Activity::Running),
+        last_exit_code: status.exit_code,
+        cwd: status.cwd.or_else(|| record.cwd.clone()),
+        ..summary(record, session.clients())
     }
 }
 

@@ -12,7 +12,6 @@ use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use moorline_shared::control::Hosted;
-use moorline_shared::event::Activity;
 use moorline_shared::id::{Seq, SessionId};
 use moorline_shared::log::Log;
 use moorline_shared::message::Snapshot;
@@ -23,7 +22,7 @@ use tokio::sync::{Semaphore, watch};
 use super::clock::{Clock, wall_ms};
 use super::metrics::Metrics;
 use super::store::{SessionRecord, Store, Writer};
-use crate::core::record::{facts, summary};
+use crate::core::record::{facts, summary_now};
 use crate::core::session::Session;
 pub use history::paint_history;
 pub use seat::{Leave, Seat};
@@ -314,28 +313,10 @@ impl State {
     }
 
     fn summary(&self) -> SessionSummary {
-        let record = self.current_record();
-        let status = self.session.status(wall_ms());
-        SessionSummary {
-            status: status.status,
-            running: status.command.filter(|_| status.status == Activity::Running),
-            last_exit_code: status.exit_code,
-            cwd: status.cwd.or(record.cwd.clone()),
-            ..summary(&record, self.session.clients())
-        }
+        summary_now(&self.current_record(), &self.session, wall_ms())
     }
 
     fn current_record(&self) -> SessionRecord {
-        let session = &self.session;
-        let exited = session.lifecycle() == Lifecycle::Exited;
-        SessionRecord {
-            epoch: session.log().epoch(),
-            size: session.size(),
-            lifecycle: session.lifecycle(),
-            exit: exited.then(|| session.exit().clone()),
-            last_activity_ms: self.last_activity_ms,
-            head: session.durable(),
-            ..self.record.clone()
-        }
+        self.record.of(&self.session, self.last_activity_ms)
     }
 }

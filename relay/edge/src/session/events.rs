@@ -3,20 +3,22 @@
 //! A stream is read by whoever sends it, as fast as its reader takes it. While one is open the
 //! object stays awake.
 
+use std::cell::Cell;
 use std::rc::Rc;
 
 use bytes::{Bytes, BytesMut};
 use futures_util::stream;
 use moorline_relay::core::api::ApiError;
-use moorline_relay::core::events::{Encoding, EventStream, StreamOutput};
+use moorline_relay::core::events::{Encoding, EventStream, StreamOutput, has_all_of, start};
 use moorline_relay::core::reader::Start;
 use moorline_relay::core::session::Session;
-use moorline_shared::id::{Cursor, Seq};
+use moorline_shared::id::Seq;
 use moorline_shared::time::Time;
 use worker::{Request, ResponseBuilder, console_error};
 
 use super::loaded::Loaded;
 use super::object::{Object, now, wall_ms};
+use crate::leaving::Leaving;
 use crate::reply::{Answer, Failure, nothing};
 
 /// What is sent in one go, unless one event is larger.
@@ -42,15 +44,17 @@ pub(super) fn open(object: &Rc<Object>, request: &Request) -> Answer {
         None => nothing(),
         Some(stream) => {
             let (object, life) = (Rc::clone(object), object.life());
-            respond(Live { object, life, stream: Some(stream) })
+            let live = Rc::new(Live { object, life, stream: Cell::new(Some(stream)) });
+            let left = Rc::clone(&live);
+            respond(live, Leaving::watch(request, move || left.detach()))
         }
     }
 }
 
-fn respond(live: Live) -> Answer {
-    let chunks = stream::unfold(live, |mut live| async {
+fn respond(live: Rc<Live>, leaving: Leaving) -> Answer {
+    let chunks = stream::unfold((live, leaving), |(live, leaving)| async {
         let chunk = live.next().await?;
-        Some((Ok::<_, worker::Error>(chunk.to_vec()), live))
+        Some((Ok::<_, worker::Error>(chunk.to_vec()), (live, leaving)))
     });
     // No proxy on the way may hold it back.
     Ok(ResponseBuilder::new()
@@ -65,36 +69,9 @@ fn wanted(request: &Request) -> Result<(Start, Encoding), Failure> {
     let query = |wanted: &str| {
         url.query_pairs().find(|(name, _)| name == wanted).map(|(_, value)| value.into_owned())
     };
-    let encoding = match query("encoding").as_deref() {
-        None | Some("text") => Encoding::Text,
-        Some("base64") => Encoding::Base64,
-        Some(_) => return Err(ApiError::bad_request("`encoding` is `text` or `base64`.").into()),
-    };
+    let encoding = Encoding::asked(query("encoding").as_deref())?;
     let header = request.headers().get(LAST_EVENT_ID)?;
     Ok((start(header.as_deref(), query("lastEventId").as_deref())?, encoding))
-}
-
-/// The header is newer than the address of a stream that comes back.
-fn start(header: Option<&str>, query: Option<&str>) -> Result<Start, ApiError> {
-    let parse = |id: &str| match id {
-        "" => Some(Start::Live),
-        "0" => Some(Start::Oldest),
-        id => id.parse::<Cursor>().ok().map(Start::After),
-    };
-    match (header, query) {
-        // A browser repeats whatever id it got last, from whoever answered then.
-        (Some(id), _) if !id.is_empty() => Ok(parse(id).unwrap_or(Start::Lost)),
-        (_, Some(id)) => parse(id).ok_or_else(|| {
-            ApiError::bad_request("`lastEventId` is the id of an event, `<epoch>.<seq>`, or 0.")
-        }),
-        _ => Ok(Start::Live),
-    }
-}
-
-/// Whether this reader has got everything of a session that is over.
-fn has_all_of(session: &Session, start: Start) -> bool {
-    let head = Cursor { epoch: session.log().epoch(), seq: session.log().head() };
-    session.lifecycle().is_over() && start == Start::After(head)
 }
 
 /// One open stream.
@@ -103,7 +80,7 @@ struct Live {
     /// Of the session that it reads.
     life: u64,
     /// `None` once it is detached.
-    stream: Option<EventStream>,
+    stream: Cell<Option<EventStream>>,
 }
 
 /// What a stream is to do next.
@@ -116,7 +93,7 @@ enum Step {
 
 impl Live {
     /// The next bytes; `None` at the end.
-    async fn next(&mut self) -> Option<Bytes> {
+    async fn next(&self) -> Option<Bytes> {
         loop {
             let seen = self.object.seen();
             match self.step() {
@@ -130,14 +107,14 @@ impl Live {
 
     /// Reads the session, unless it is another one in memory by now: the reader comes back by
     /// itself then.
-    fn peek<T>(&mut self, read: impl FnOnce(&mut Loaded, EventStream) -> T) -> Option<T> {
+    fn peek<T>(&self, read: impl FnOnce(&mut Loaded, EventStream) -> T) -> Option<T> {
         let (stream, life) = (self.stream.take()?, self.life);
         let object = Rc::clone(&self.object);
         let done = object.peek(|loaded| (object.life() == life).then(|| read(loaded, stream)));
         done.ok().flatten()
     }
 
-    fn detach(&mut self) {
+    fn detach(&self) {
         let (Some(stream), life) = (self.stream.take(), self.life) else { return };
         let object = Rc::clone(&self.object);
         object.attempt(|loaded| {
@@ -147,21 +124,21 @@ impl Live {
         });
     }
 
-    fn step(&mut self) -> Step {
+    fn step(&self) -> Step {
         let stepped = self.peek(|loaded, mut stream| {
             let (step, ended) = step(&mut loaded.session, &mut stream);
             (step, ended, stream)
         });
         let Some((step, ended, stream)) = stepped else { return Step::End };
-        self.stream = Some(stream);
+        self.stream.set(Some(stream));
         if ended {
             self.detach();
         }
         step
     }
 
-    fn load(&mut self, after: Seq) {
-        self.stream = self.peek(|loaded, mut stream| {
+    fn load(&self, after: Seq) {
+        let stream = self.peek(|loaded, mut stream| {
             // What cannot be read is a gap.
             let entries = loaded.stored_entries(after).unwrap_or_else(|error| {
                 console_error!("a stored log cannot be read: {error}");
@@ -170,6 +147,7 @@ impl Live {
             stream.loaded(&loaded.session, entries);
             stream
         });
+        self.stream.set(stream);
     }
 }
 

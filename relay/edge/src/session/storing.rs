@@ -13,7 +13,6 @@ use moorline_shared::id::{Epoch, Seq};
 use moorline_shared::limits::{
     EDGE_PICTURE_BYTES, EDGE_RETENTION_BYTES, FRAME_DATA_BYTES, SEGMENT_BYTES,
 };
-use moorline_shared::session::Lifecycle;
 use moorline_shared::time::Time;
 
 use super::loaded::{Loaded, TOLD};
@@ -229,12 +228,8 @@ impl Loaded {
     }
 
     fn record_is_due(&self) -> bool {
-        let (old, session) = (&self.record, &self.session);
-        let same = old.lifecycle == session.lifecycle()
-            && old.size == session.size()
-            && old.epoch == session.log().epoch();
-        let idle = self.last_activity_ms < old.last_activity_ms + ACTIVITY_STEP_MS;
-        self.storing.record_changed || !same || !idle
+        let (session, active) = (&self.session, self.last_activity_ms);
+        self.storing.record_changed || self.record.is_behind(session, active, ACTIVITY_STEP_MS)
     }
 
     fn told_is_due(&self) -> bool {
@@ -251,16 +246,6 @@ impl Loaded {
 
     /// The row as it should be stored now.
     pub(super) fn current_record(&self) -> SessionRecord {
-        let session = &self.session;
-        let exited = session.lifecycle() == Lifecycle::Exited;
-        SessionRecord {
-            epoch: session.log().epoch(),
-            size: session.size(),
-            lifecycle: session.lifecycle(),
-            exit: exited.then(|| session.exit().clone()),
-            last_activity_ms: self.last_activity_ms,
-            head: session.durable(),
-            ..self.record.clone()
-        }
+        self.record.of(&self.session, self.last_activity_ms)
     }
 }

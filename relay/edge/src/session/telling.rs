@@ -1,12 +1,13 @@
 //! What the directory is told of the session, which lists it without waking it.
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::mem;
 use std::rc::Rc;
 use std::time::Duration;
 
-use moorline_relay::core::record::summary;
-use moorline_shared::event::Activity;
+use moorline_relay::core::record::summary_now;
 use moorline_shared::id::Seq;
+use moorline_shared::log::Entry;
 use moorline_shared::rest::{SessionStatus, SessionSummary};
 use moorline_shared::time::Time;
 use worker::console_warn;
@@ -15,7 +16,7 @@ use worker::wasm_bindgen_futures::spawn_local;
 use super::loaded::Loaded;
 use super::object::{Object, wall_ms};
 use crate::asking;
-use crate::internal::{SUMMARY, Told};
+use crate::internal::{Counted, SUMMARY, Telling, Told};
 use crate::reply::Failure;
 
 /// What changes soon after it was told waits this long.
@@ -37,6 +38,8 @@ pub(super) struct Listed {
     due: Due,
     /// Counts what changed otherwise, by name or project.
     changes: u64,
+    /// Entries that came since.
+    counted: Counted,
 }
 
 /// When the directory is to be told.
@@ -63,6 +66,12 @@ impl Listed {
     /// The list reads otherwise.
     pub(super) const fn changed(&mut self) {
         self.changes += 1;
+    }
+
+    /// An entry came. Output is told of with the activity that it is, other events soon.
+    pub(super) fn counts(&mut self, entry: &Entry) {
+        self.counted.entry(entry);
+        self.news |= matches!(entry, Entry::Event(_));
     }
 
     /// When the directory is to be told, where that is soon.
@@ -92,7 +101,7 @@ impl Loaded {
         };
         if seen != self.listed.seen {
             self.listed.seen = seen;
-            self.listed.news = self.listed.told != Some(self.hash());
+            self.listed.news |= self.listed.told != Some(self.hash());
         }
         let active = self.last_activity_ms > self.listed.activity_ms;
         self.listed.due = if self.session.is_deleted() {
@@ -131,15 +140,7 @@ impl Loaded {
 
     /// As in the list.
     pub(super) fn summary(&self) -> SessionSummary {
-        let record = self.current_record();
-        let status = self.session.status(wall_ms());
-        SessionSummary {
-            status: status.status,
-            running: status.command.filter(|_| status.status == Activity::Running),
-            last_exit_code: status.exit_code,
-            cwd: status.cwd.or_else(|| record.cwd.clone()),
-            ..summary(&record, self.session.clients())
-        }
+        summary_now(&self.current_record(), &self.session, wall_ms())
     }
 
     /// As `GET /api/session/:id/status` tells.
@@ -160,39 +161,43 @@ impl Loaded {
         }
     }
 
-    fn told(&self) -> Told {
-        Told {
+    fn telling(&mut self) -> Telling {
+        let told = Told {
             summary: self.summary(),
             epoch: self.session.log().epoch(),
             size: self.session.size(),
             streams: self.session.streams(),
-        }
+        };
+        Telling { told, counted: mem::take(&mut self.listed.counted) }
     }
 }
 
 impl Object {
     /// Tells the directory.
-    pub(super) fn tell(self: &Rc<Self>, loaded: &Loaded) {
-        let (object, told) = (Rc::clone(self), loaded.told());
+    pub(super) fn tell(self: &Rc<Self>, loaded: &mut Loaded) {
+        let (object, telling) = (Rc::clone(self), loaded.telling());
         spawn_local(async move {
-            if let Err(error) = object.send_told(&told).await {
+            if let Err(error) = object.send(&telling).await {
                 console_warn!("the directory was not told: {error}");
                 // Told again with whatever comes next.
-                object.attempt(|loaded| loaded.was_told(None));
+                object.attempt(|loaded| {
+                    loaded.was_told(None);
+                    loaded.listed.counted.add(&telling.counted);
+                });
             }
         });
     }
 
     /// The same, now, whatever was told before.
     pub(super) async fn tell_now(self: &Rc<Self>) {
-        let Ok(told) = self.with(|loaded| loaded.told()) else { return };
-        if let Err(error) = self.send_told(&told).await {
+        let Ok(telling) = self.with(Loaded::telling) else { return };
+        if let Err(error) = self.send(&telling).await {
             console_warn!("the directory was not told: {error}");
         }
     }
 
-    async fn send_told(&self, told: &Told) -> Result<(), Failure> {
+    async fn send(&self, telling: &Telling) -> Result<(), Failure> {
         let directory = asking::directory(&self.env)?;
-        asking::post(&directory, SUMMARY, told).await.map(drop)
+        asking::post(&directory, SUMMARY, telling).await.map(drop)
     }
 }

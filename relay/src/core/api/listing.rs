@@ -8,6 +8,63 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use moorline_shared::id::{ProjectId, SessionId};
 use moorline_shared::rest::{SessionList, SessionSummary};
 use moorline_shared::session::Lifecycle;
+use serde::Deserialize;
+
+use super::ApiError;
+
+const PAGE: usize = 200;
+const MOST_A_PAGE: usize = 1000;
+
+/// What a list is to show, as its address says.
+#[derive(Debug, Default, Deserialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(utoipa::IntoParams))]
+#[cfg_attr(not(target_arch = "wasm32"), into_params(parameter_in = Query))]
+#[serde(default)]
+pub struct ListQuery {
+    /// Those of this project, or of `none`.
+    #[cfg_attr(not(target_arch = "wasm32"), param(pattern = "^(none|[a-zA-Z0-9_-]{8,32})$"))]
+    project: Option<String>,
+    /// Those that this driver runs.
+    driver: Option<String>,
+    /// Those in this state.
+    #[cfg_attr(not(target_arch = "wasm32"), param(inline))]
+    lifecycle: Option<Lifecycle>,
+    /// Those with this text in their name, command, folder or id.
+    q: Option<String>,
+    /// How many at a time.
+    #[cfg_attr(not(target_arch = "wasm32"), param(minimum = 1, maximum = 1000, default = 200))]
+    limit: Option<usize>,
+    /// The page after the one that had this `nextCursor`.
+    #[cfg_attr(not(target_arch = "wasm32"), param(pattern = "^[a-zA-Z0-9_-]+$"))]
+    cursor: Option<String>,
+}
+
+impl ListQuery {
+    /// What it asks for.
+    ///
+    /// # Errors
+    /// `bad_request` or `invalid_project_id` where a value is none.
+    pub fn filter(self) -> Result<Filter, ApiError> {
+        let limit = self.limit.unwrap_or(PAGE);
+        if !(1..=MOST_A_PAGE).contains(&limit) {
+            return Err(ApiError::bad_request(format!("`limit` is 1 to {MOST_A_PAGE}.")));
+        }
+        let project = match self.project.as_deref() {
+            None => None,
+            Some("none") => Some(None),
+            Some(id) => Some(Some(id.parse().map_err(|_| ApiError::invalid_project_id())?)),
+        };
+        let after = self.cursor.map(|cursor| cursor.parse()).transpose();
+        Ok(Filter {
+            project,
+            driver: self.driver,
+            lifecycle: self.lifecycle,
+            text: self.q,
+            after: after.map_err(ApiError::bad_request)?,
+            limit,
+        })
+    }
+}
 
 /// Which sessions are asked for.
 #[derive(Debug, Clone, Default)]

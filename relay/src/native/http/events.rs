@@ -11,7 +11,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use bytes::{Bytes, BytesMut};
 use futures_util::stream;
-use moorline_shared::id::{Cursor, Epoch, Seq, SessionId};
+use moorline_shared::id::{Epoch, Seq, SessionId};
 use moorline_shared::rest::{ErrorBody, EventsStatus};
 use moorline_shared::time::Time;
 use serde::Deserialize;
@@ -23,9 +23,8 @@ use super::error::ApiError;
 use super::extract::{Params, Reads, StreamReads};
 use super::openapi::words;
 use super::{App, rest};
-use crate::core::events::{Encoding, EventStream, StreamOutput};
+use crate::core::events::{Encoding, EventStream, StreamOutput, has_all_of, start};
 use crate::core::reader::Start;
-use crate::core::session::Session;
 use crate::native::clock::wall_ms;
 use crate::native::session::SessionHandle;
 
@@ -73,8 +72,9 @@ pub(super) async fn open(
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let session = rest::find(&app, &id).await?;
-    let encoding = encoding(wanted.encoding.as_deref())?;
-    let start = start(&headers, wanted.last_event_id.as_deref())?;
+    let encoding = Encoding::asked(wanted.encoding.as_deref())?;
+    let header = headers.get(LAST_EVENT_ID).map(|id| id.to_str().unwrap_or("unreadable"));
+    let start = start(header, wanted.last_event_id.as_deref())?;
     if has_all_of(&session.lock().session, start) {
         // Tells an EventSource not to come back.
         return Ok(StatusCode::NO_CONTENT.into_response());
@@ -114,38 +114,6 @@ pub(super) fn response(
     ];
     let headers = headers.map(|(name, value)| (name, HeaderValue::from_static(value)));
     (headers, Body::from_stream(chunks)).into_response()
-}
-
-fn encoding(wanted: Option<&str>) -> Result<Encoding, ApiError> {
-    match wanted {
-        None | Some("text") => Ok(Encoding::Text),
-        Some("base64") => Ok(Encoding::Base64),
-        Some(_) => Err(ApiError::bad_request("`encoding` is `text` or `base64`.")),
-    }
-}
-
-/// The header is newer than the address of a stream that comes back.
-fn start(headers: &HeaderMap, query: Option<&str>) -> Result<Start, ApiError> {
-    let header = headers.get(LAST_EVENT_ID).map(|id| id.to_str().unwrap_or("unreadable"));
-    let parse = |id: &str| match id {
-        "" => Some(Start::Live),
-        "0" => Some(Start::Oldest),
-        id => id.parse::<Cursor>().ok().map(Start::After),
-    };
-    match (header, query) {
-        // A browser repeats whatever id it got last, from whoever answered then.
-        (Some(id), _) if !id.is_empty() => Ok(parse(id).unwrap_or(Start::Lost)),
-        (_, Some(id)) => parse(id).ok_or_else(|| {
-            ApiError::bad_request("`lastEventId` is the id of an event, `<epoch>.<seq>`, or 0.")
-        }),
-        _ => Ok(Start::Live),
-    }
-}
-
-/// Whether this reader has got everything of a session that is over.
-fn has_all_of(session: &Session, start: Start) -> bool {
-    let head = Cursor { epoch: session.log().epoch(), seq: session.log().head() };
-    session.lifecycle().is_over() && start == Start::After(head)
 }
 
 /// One open stream.

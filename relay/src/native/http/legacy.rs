@@ -32,6 +32,7 @@ use super::rest::session::type_prompt;
 use super::rest::sessions;
 use super::stream::configure;
 use super::{App, Caller, rest};
+use crate::core::api::ListQuery;
 use crate::core::events::Encoding;
 use crate::core::reader::Start;
 use crate::native::clock::wall_ms;
@@ -57,14 +58,14 @@ pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
 /// As `GET /api/sessions`
 #[utoipa::path(
     get, path = "/claude/api/claude/sessions", tag = DEPRECATED,
-    operation_id = "deprecatedListSessions", params(sessions::Wanted),
+    operation_id = "deprecatedListSessions", params(ListQuery),
     responses(Guarded, BadQuery,
         (status = 200, description = "A page of those that match.", body = SessionList)),
 )]
 async fn list(
     admin: Admin,
     app: State<Arc<App>>,
-    wanted: Params<sessions::Wanted>,
+    wanted: Params<ListQuery>,
 ) -> Result<Json<SessionList>, ApiError> {
     sessions::list(admin, app, wanted).await
 }

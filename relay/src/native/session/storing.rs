@@ -73,12 +73,9 @@ impl State {
     }
 
     fn record_is_due(&self) -> bool {
-        let (old, session) = (&self.record, &self.session);
-        let same = old.lifecycle == session.lifecycle()
-            && old.size == session.size()
-            && old.epoch == session.log().epoch();
-        let idle = self.last_activity_ms < old.last_activity_ms + ACTIVITY_STEP_MS;
-        self.storing.recorded != self.storing.changes || !same || !idle
+        let (session, active) = (&self.session, self.last_activity_ms);
+        self.storing.recorded != self.storing.changes
+            || self.record.is_behind(session, active, ACTIVITY_STEP_MS)
     }
 
     fn picture_is_due(&self) -> bool {

@@ -10,11 +10,9 @@ use moorline_shared::rest::{
     Changed, CreateSession, Created, DuplicateSession, ForkSession, MoveSession, RenameSession,
     SessionList,
 };
-use moorline_shared::session::Lifecycle;
-use serde::Deserialize;
 
 use super::{find, refused};
-use crate::core::api::{Filter, check_name, check_size};
+use crate::core::api::{ListQuery, check_name, check_size};
 use crate::native::http::App;
 use crate::native::http::answers::{BadQuery, Guarded, Naming, OfSession, Starting, WithBody};
 use crate::native::http::error::ApiError;
@@ -22,65 +20,16 @@ use crate::native::http::extract::{Admin, Body, Params, Writes};
 use crate::native::registry::ChangeError;
 use crate::native::session::SessionHandle;
 
-const PAGE: usize = 200;
-const MOST_A_PAGE: usize = 1000;
-
-/// What a list is to show.
-#[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
-#[into_params(parameter_in = Query)]
-#[serde(default)]
-pub(in crate::native::http) struct Wanted {
-    /// Those of this project, or of `none`.
-    #[param(pattern = "^(none|[a-zA-Z0-9_-]{8,32})$")]
-    project: Option<String>,
-    /// Those that this driver runs.
-    driver: Option<String>,
-    /// Those in this state.
-    #[param(inline)]
-    lifecycle: Option<Lifecycle>,
-    /// Those with this text in their name, command, folder or id.
-    q: Option<String>,
-    /// How many at a time.
-    #[param(minimum = 1, maximum = 1000, default = 200)]
-    limit: Option<usize>,
-    /// The page after the one that had this `nextCursor`.
-    #[param(pattern = "^[a-zA-Z0-9_-]+$")]
-    cursor: Option<String>,
-}
-
-impl Wanted {
-    fn filter(self) -> Result<Filter, ApiError> {
-        let limit = self.limit.unwrap_or(PAGE);
-        if !(1..=MOST_A_PAGE).contains(&limit) {
-            return Err(ApiError::bad_request(format!("`limit` is 1 to {MOST_A_PAGE}.")));
-        }
-        let project = match self.project.as_deref() {
-            None => None,
-            Some("none") => Some(None),
-            Some(id) => Some(Some(id.parse().map_err(|_| ApiError::invalid_project_id())?)),
-        };
-        let after = self.cursor.map(|cursor| cursor.parse()).transpose();
-        Ok(Filter {
-            project,
-            driver: self.driver,
-            lifecycle: self.lifecycle,
-            text: self.q,
-            after: after.map_err(ApiError::bad_request)?,
-            limit,
-        })
-    }
-}
-
 /// All sessions, newest first
 #[utoipa::path(
-    get, path = "/api/sessions", tag = "Sessions", operation_id = "listSessions", params(Wanted),
+    get, path = "/api/sessions", tag = "Sessions", operation_id = "listSessions", params(ListQuery),
     responses(Guarded, BadQuery,
         (status = 200, description = "A page of those that match.", body = SessionList)),
 )]
 pub(in crate::native::http) async fn list(
     _: Admin,
     State(app): State<Arc<App>>,
-    Params(wanted): Params<Wanted>,
+    Params(wanted): Params<ListQuery>,
 ) -> Result<Json<SessionList>, ApiError> {
     Ok(Json(app.registry.list(&wanted.filter()?)))
 }
