@@ -19,6 +19,7 @@ const worker :Workerd.Worker = (
   durableObjectNamespaces = .objects,
   durableObjectStorage = (localDisk = "storage"),
   compatibilityDate = "2026-07-01",
+  compatibilityFlags = ["enable_request_signal"],
 );
 
 const modules :List(Workerd.Worker.Module) = [

@@ -26,7 +26,7 @@ const worker :Workerd.Worker = (
   durableObjectNamespaces = Deployed.objects,
   durableObjectStorage = (localDisk = "storage"),
   compatibilityDate = "2026-07-01",
-  compatibilityFlags = ["unsafe_module"],
+  compatibilityFlags = ["enable_request_signal", "unsafe_module"],
 );
 
 # Those of what is deployed, and what only tests want.

@@ -249,3 +249,12 @@ mod tests {
         assert_eq!(date(TESTED, "compatibilityDate"), deployed);
     }
 }
+        let flags = |config: &str, name: &str| -> Vec<String> {
+            let (_, rest) = config.split_once(&format!("{name} = [")).unwrap();
+            let list = rest.split_once(']').unwrap().0;
+            list.split(',').map(|flag| flag.trim().trim_matches('"').to_owned()).collect()
+        };
+        let deployed = flags(DEPLOYED, "compatibility_flags");
+        assert_eq!(flags(LOCAL, "compatibilityFlags"), deployed);
+        let tested = flags(TESTED, "compatibilityFlags");
+        assert!(deployed.iter().all(|flag| tested.contains(flag)), "{tested:?}");

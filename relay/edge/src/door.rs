@@ -8,7 +8,7 @@ mod refusing;
 
 use std::borrow::Cow;
 
-use http::header::HOST;
+use http::header::{HOST, ORIGIN};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use moorline_relay::core::api::ApiError;
 use moorline_relay::core::api::csp::DEFAULT_FRAME_ANCESTORS;
@@ -171,6 +171,10 @@ impl Door {
         let access = self.caller(ticket).await?;
         let scope = match session.map(|id| id.parse::<SessionId>().map_err(|_| id)) {
             Some(Ok(id)) => access.scope_of(&id),
+        // A host is no page.
+        if route.need == Need::Host && self.headers.contains_key(ORIGIN) {
+            return Err(ApiError::origin().into());
+        }
             Some(Err(id)) => return Err(ApiError::invalid_id(id).into()),
             None => None,
         };

@@ -1,5 +1,6 @@
 //! `GET /api/events`: the list of sessions and projects, live.
 
+use std::cell::Cell;
 use std::pin::pin;
 use std::rc::Rc;
 use std::time::Duration;
@@ -10,19 +11,23 @@ use moorline_relay::core::events::RETRY_MS;
 use moorline_relay::core::overview::OverviewStream;
 use moorline_shared::limits::HEARTBEAT;
 use moorline_shared::sse;
-use worker::{Delay, ResponseBuilder, console_error};
+use worker::{Delay, Request, ResponseBuilder, console_error};
 
 use super::{Directory, now_ms};
+use crate::leaving::Leaving;
 use crate::reply::Answer;
 
 /// Changes within this are told together.
 const ROUND: Duration = Duration::from_millis(250);
 
-pub(super) fn open(directory: &Rc<Directory>) -> Answer {
-    let live = Live::new(directory);
-    let chunks = stream::unfold(live, |mut live| async {
-        let chunk = live.next().await;
-        Some((Ok::<_, worker::Error>(chunk.into_bytes()), live))
+pub(super) fn open(directory: &Rc<Directory>, request: &Request) -> Answer {
+    let reader = Rc::new(Reader::counted(directory));
+    let left = Rc::clone(&reader);
+    let leaving = Leaving::watch(request, move || left.leave());
+    let live = Live::of(reader);
+    let chunks = stream::unfold((live, leaving), |(mut live, leaving)| async {
+        let chunk = live.next().await?;
+        Some((Ok::<_, worker::Error>(chunk.into_bytes()), (live, leaving)))
     });
     let response = ResponseBuilder::new()
         .with_header("content-type", "text/event-stream")?
@@ -31,9 +36,36 @@ pub(super) fn open(directory: &Rc<Directory>) -> Answer {
     Ok(response.from_stream(chunks)?)
 }
 
-/// One reader.
-struct Live {
+/// Somebody who reads, as it is counted.
+struct Reader {
     directory: Rc<Directory>,
+    is_here: Cell<bool>,
+}
+
+impl Reader {
+    fn counted(directory: &Rc<Directory>) -> Self {
+        directory.streams.set(directory.streams.get() + 1);
+        Self { directory: Rc::clone(directory), is_here: Cell::new(true) }
+    }
+
+    /// Wakes what is sent to this reader, and all others for nothing.
+    fn leave(&self) {
+        if self.is_here.replace(false) {
+            self.directory.streams.set(self.directory.streams.get().saturating_sub(1));
+            self.directory.changed.ring();
+        }
+    }
+}
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        self.leave();
+    }
+}
+
+/// What is sent to one reader.
+struct Live {
+    reader: Rc<Reader>,
     stream: OverviewStream,
     is_open: bool,
     /// Of the directory's bell, when the list was looked at last.
@@ -43,10 +75,9 @@ struct Live {
 }
 
 impl Live {
-    fn new(directory: &Rc<Directory>) -> Self {
-        directory.streams.set(directory.streams.get() + 1);
+    fn of(reader: Rc<Reader>) -> Self {
         Self {
-            directory: Rc::clone(directory),
+            reader,
             stream: OverviewStream::default(),
             is_open: false,
             seen: 0,
@@ -55,51 +86,47 @@ impl Live {
         }
     }
 
-    async fn next(&mut self) -> String {
+    /// The next bytes; `None` where the reader is gone.
+    async fn next(&mut self) -> Option<String> {
         let chunk = if self.is_open {
-            self.wait_for_change().await
+            self.wait_for_change().await?
         } else {
             self.is_open = true;
             sse::encode_retry(RETRY_MS) + &self.look()
         };
         self.said_ms = now_ms();
-        chunk
+        Some(chunk)
     }
 
-    async fn wait_for_change(&mut self) -> String {
-        loop {
+    async fn wait_for_change(&mut self) -> Option<String> {
+        while self.reader.is_here.get() {
             let silence = until(self.said_ms, HEARTBEAT);
             let is_changed = {
-                let changed = pin!(self.directory.changed.after(self.seen));
+                let changed = pin!(self.reader.directory.changed.after(self.seen));
                 matches!(select(changed, Delay::from(silence)).await, Either::Left(_))
             };
             if !is_changed {
-                return sse::HEARTBEAT.to_owned();
+                return Some(sse::HEARTBEAT.to_owned());
             }
             Delay::from(until(self.looked_ms, ROUND)).await;
             let told = self.look();
             if !told.is_empty() {
-                return told;
+                return Some(told);
             }
         }
+        None
     }
 
     fn look(&mut self) -> String {
-        self.seen = self.directory.changed.rung();
+        self.seen = self.reader.directory.changed.rung();
         self.looked_ms = now_ms();
-        match self.directory.with(|known| Ok(known.overview())) {
+        match self.reader.directory.with(|known| Ok(known.overview())) {
             Ok(overview) => self.stream.update(overview),
             Err(failure) => {
                 console_error!("the list cannot be read: {failure}");
                 String::new()
             }
         }
-    }
-}
-
-impl Drop for Live {
-    fn drop(&mut self) {
-        self.directory.streams.set(self.directory.streams.get().saturating_sub(1));
     }
 }
 

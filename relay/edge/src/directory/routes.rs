@@ -24,7 +24,7 @@ pub(super) async fn answer(directory: &Rc<Directory>, mut request: Request) -> A
         ("GET", ["api", "debug", "metrics"]) => directory.debug_metrics(),
         ("GET", ["hosts", id, "control"]) => directory.open_control(id, &request),
         ("GET", ["api", "hosts"]) => json(StatusCode::OK, &directory.host_list()?),
-        ("GET", ["api", "events"]) => overview::open(directory),
+        ("GET", ["api", "events"]) => overview::open(directory, &request),
         ("POST", ["api", "tickets"]) => directory.ticket(&request),
         (_, ["api", "tokens", rest @ ..]) => tokens(directory, rest, &mut request).await,
         (_, ["api", "projects", rest @ ..]) => projects(directory, rest, &mut request).await,
