@@ -29,6 +29,21 @@ pub mod kind {
     pub const TERMINAL_CLOSED: &str = "terminal-closed";
     /// The session began as a copy of another one's log.
     pub const SESSION_FORKED: &str = "session-forked";
+    /// Whatever a host makes up.
+    pub const OTHER: &str = "other";
+
+    /// What entries of logs are counted as.
+    pub const COUNTED: [&str; 9] = [
+        SESSION_OUTPUT,
+        SESSION_CREATED,
+        SESSION_STATUS,
+        SESSION_ERROR,
+        SESSION_FORKED,
+        COMMAND_SENT,
+        TERMINAL_CREATED,
+        TERMINAL_CLOSED,
+        OTHER,
+    ];
 }
 
 /// One event of a session's log: the body of an `event` message and of an SSE `data:` line.

@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 
 use bytes::{Bytes, BytesMut};
 
-use crate::event::Event;
+use crate::event::{Event, kind};
 use crate::frame::{Frame, FrameError};
 use crate::id::{Epoch, Seq};
 use crate::message::ServerMessage;
@@ -47,6 +47,20 @@ impl Entry {
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         false
+    }
+
+    /// Its type, as it is counted: one of [`kind::COUNTED`].
+    #[must_use]
+    pub fn counted_as(&self) -> &'static str {
+        match self {
+            Self::Output(_) => kind::SESSION_OUTPUT,
+            Self::Event(event) => {
+                let known = event.event().and_then(|event| {
+                    kind::COUNTED.into_iter().find(|&counted| counted == event.kind)
+                });
+                known.unwrap_or(kind::OTHER)
+            }
+        }
     }
 
     /// What the entry costs in memory, and of a peer's credit.

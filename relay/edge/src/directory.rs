@@ -27,6 +27,7 @@ use worker::{
     WebSocketIncomingMessage, console_error, durable_object,
 };
 
+use crate::internal::Counted;
 use crate::reply::{Failure, send};
 use crate::session::bell::Bell;
 use hosts::Asked;
@@ -93,6 +94,8 @@ struct Directory {
     changed: Bell,
     /// Streams of the lists.
     streams: Cell<usize>,
+    /// What sessions have counted since the directory is in memory.
+    counted: RefCell<Counted>,
     since_ms: u64,
 }
 
@@ -106,6 +109,7 @@ impl Directory {
             asked: RefCell::default(),
             changed: Bell::default(),
             streams: Cell::new(0),
+            counted: RefCell::default(),
             since_ms: now_ms(),
         }
     }

@@ -3,10 +3,13 @@
 //!
 //! An answer that is no success has the body of the REST API, so that it can be passed on as it is.
 
+use std::collections::BTreeMap;
+
 use moorline_relay::core::record::SessionRecord;
 use moorline_shared::control::Hosted;
 use moorline_shared::event::Event;
 use moorline_shared::id::{Epoch, HostId, ProjectId, Seq, SessionId};
+use moorline_shared::log::Entry;
 use moorline_shared::rest::{ContextFile, SessionSummary};
 use moorline_shared::session::Size;
 use serde::{Deserialize, Serialize};
@@ -48,8 +51,8 @@ pub const APPEND: &str = "/internal/append";
 /// 409 `trimmed` where too much before it is gone.
 pub const FORK: &str = "/internal/fork";
 
-/// To the directory: [`Told`], whenever lifecycle, status or clients have changed, but not all the
-/// time. Answer: nothing; 404 where the directory knows no such session.
+/// To the directory: [`Telling`], whenever lifecycle, status or clients have changed, or something was
+/// counted, but not all the time. Answer: nothing; 404 where the directory knows no such session.
 pub const SUMMARY: &str = "/internal/summary";
 /// To the directory: [`FilesWanted`]. Answer: [`Files`].
 pub const FILES: &str = "/internal/files";
@@ -107,7 +110,48 @@ pub struct ForkSource {
     pub record: SessionRecord,
 }
 
-/// What a session tells the directory of itself.
+/// What a session tells the directory of itself, and what it has counted since it told last.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Telling {
+    /// How it is.
+    pub told: Told,
+    /// For the relay's metrics.
+    pub counted: Counted,
+}
+
+/// Entries that have come to logs.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counted {
+    /// By type: output is `session-output`.
+    pub events: BTreeMap<String, u64>,
+    /// Bytes of output.
+    pub output_bytes: u64,
+}
+
+impl Counted {
+    /// Counts an entry.
+    pub fn entry(&mut self, entry: &Entry) {
+        if let Entry::Output(frame) = entry {
+            self.output_bytes += frame.data_len() as u64;
+        }
+        self.count(entry.counted_as(), 1);
+    }
+
+    /// Counts what another has counted.
+    pub fn add(&mut self, other: &Self) {
+        self.output_bytes += other.output_bytes;
+        other.events.iter().for_each(|(kind, count)| self.count(kind, *count));
+    }
+
+    fn count(&mut self, kind: &str, more: u64) {
+        match self.events.get_mut(kind) {
+            Some(count) => *count += more,
+            None => drop(self.events.insert(kind.to_owned(), more)),
+        }
+    }
+}
+
+/// How a session is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Told {
     /// As the list shows it.

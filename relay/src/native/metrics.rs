@@ -18,19 +18,6 @@ use prometheus_client::registry::{Registry, Unit};
 use super::clock::wall_ms;
 use super::registry::Counts;
 
-/// The events that are counted by their names: a host could make up any number of others.
-const KINDS: [&str; 8] = [
-    kind::SESSION_OUTPUT,
-    kind::SESSION_CREATED,
-    kind::SESSION_STATUS,
-    kind::SESSION_ERROR,
-    kind::SESSION_FORKED,
-    kind::COMMAND_SENT,
-    kind::TERMINAL_CREATED,
-    kind::TERMINAL_CLOSED,
-];
-const OTHER: &str = "other";
-
 /// What the store counts.
 #[derive(Debug, Clone, Default)]
 pub struct StoreCounters {
@@ -128,19 +115,10 @@ impl Metrics {
 
     /// A log has grown.
     pub fn entry(&self, entry: &Entry) {
-        let name = match entry {
-            Entry::Output(frame) => {
-                self.output_bytes.inc_by(frame.data_len() as u64);
-                kind::SESSION_OUTPUT
-            }
-            Entry::Event(event) => {
-                let event = event.event();
-                let named =
-                    event.and_then(|event| KINDS.into_iter().find(|&name| name == event.kind));
-                named.unwrap_or(OTHER)
-            }
-        };
-        self.events.get_or_create(&KindLabels { r#type: name }).inc();
+        if let Entry::Output(frame) = entry {
+            self.output_bytes.inc_by(frame.data_len() as u64);
+        }
+        self.events.get_or_create(&KindLabels { r#type: entry.counted_as() }).inc();
     }
 
     /// A request was answered.
@@ -151,7 +129,7 @@ impl Metrics {
 
     /// Entries by type, those that there were.
     pub fn events_by_type(&self) -> impl Iterator<Item = (&'static str, u64)> {
-        KINDS.into_iter().chain([OTHER]).filter_map(|name| {
+        kind::COUNTED.into_iter().filter_map(|name| {
             let count = self.events.get(&KindLabels { r#type: name })?.get();
             Some((name, count))
         })

@@ -1,5 +1,5 @@
-//! `/metrics` and `/api/debug/metrics`: what sessions have told of themselves, counted. What is
-//! counted in sessions' objects alone is not known here: asking would wake them.
+//! `/metrics` and `/api/debug/metrics`: what sessions have told of themselves, counted since the
+//! directory is in memory. It is some seconds old: asking them would wake them.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -11,9 +11,13 @@ use moorline_shared::session::Lifecycle;
 use worker::ResponseBuilder;
 
 use super::{Directory, now_ms};
+use crate::internal::Counted;
 use crate::reply::{Answer, Failure, json};
 
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+/// The types of samples, as OpenMetrics names them.
+const COUNTER: &str = "counter";
+const GAUGE: &str = "gauge";
 
 /// What there is now.
 struct Counts {
@@ -49,16 +53,19 @@ impl Directory {
                 }
             }
             let total_connections = listeners.values().sum();
+            let Counted { events, output_bytes } = self.counted.borrow().clone();
             let debug = DebugMetrics {
                 event_bus: EventBusMetrics {
                     listener_counts: listeners,
                     active_listeners: total_connections,
-                    ..EventBusMetrics::default()
+                    events_emitted: events.values().sum(),
+                    events_by_type: events,
                 },
                 sse: SseMetrics { active_sessions: active, total_connections },
                 sessions: lifecycles.iter().map(|(name, n)| ((*name).to_owned(), *n)).collect(),
                 clients,
                 list_streams: self.streams.get(),
+                output_bytes,
                 store: StoreMetrics { storing: true, ..StoreMetrics::default() },
                 uptime: now_ms().saturating_sub(self.since_ms),
                 ..DebugMetrics::default()
@@ -71,22 +78,33 @@ impl Directory {
 impl Counts {
     fn text(&self) -> Result<String, std::fmt::Error> {
         let mut text = String::new();
-        let mut gauge = |name: &str, help: &str, values: &[(String, usize)]| {
-            writeln!(text, "# HELP moorline_{name} {help}.\n# TYPE moorline_{name} gauge")?;
+        let mut family = |name: &str, kind: &str, help: &str, values: &[(String, u64)]| {
+            let name = format!("moorline_{name}");
+            writeln!(text, "# HELP {name} {help}.\n# TYPE {name} {kind}")?;
+            let total = if kind == COUNTER { "_total" } else { "" };
             values
                 .iter()
-                .try_for_each(|(labels, value)| writeln!(text, "moorline_{name}{labels} {value}"))
+                .try_for_each(|(labels, value)| writeln!(text, "{name}{total}{labels} {value}"))
         };
         let one = |value| [(String::new(), value)];
+        let debug = &self.debug;
+        let events = debug.event_bus.events_by_type.iter();
+        let events: Vec<_> = events.map(|(kind, n)| (format!("{{type=\"{kind}\"}}"), *n)).collect();
+        family("events", COUNTER, "Entries of logs, by type", &events)?;
+        let output_bytes = one(debug.output_bytes);
+        family("output_bytes", COUNTER, "Output that came from sessions", &output_bytes)?;
         let lifecycles = self.lifecycles.iter();
         let sessions: Vec<_> =
-            lifecycles.map(|(name, n)| (format!("{{lifecycle=\"{name}\"}}"), *n)).collect();
-        gauge("sessions", "Sessions, by lifecycle", &sessions)?;
-        gauge("clients", "Clients of sessions", &one(self.clients))?;
-        let streams = self.debug.sse.total_connections;
-        gauge("event_streams", "Event streams of sessions", &one(streams))?;
-        gauge("list_streams", "Streams of the list of sessions", &one(self.debug.list_streams))?;
-        gauge("hosts", "Hosts that are connected", &one(self.hosts))?;
+            lifecycles.map(|(name, n)| (format!("{{lifecycle=\"{name}\"}}"), *n as u64)).collect();
+        family("sessions", GAUGE, "Sessions, by lifecycle", &sessions)?;
+        for (name, help, value) in [
+            ("clients", "Clients of sessions", self.clients),
+            ("event_streams", "Event streams of sessions", debug.sse.total_connections),
+            ("list_streams", "Streams of the list of sessions", debug.list_streams),
+            ("hosts", "Hosts that are connected", self.hosts),
+        ] {
+            family(name, GAUGE, help, &one(value as u64))?;
+        }
         text.push_str("# EOF\n");
         Ok(text)
     }

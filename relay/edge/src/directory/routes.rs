@@ -8,7 +8,7 @@ use moorline_shared::id::SessionId;
 use worker::Request;
 
 use super::{Directory, overview};
-use crate::internal::{ENSURE, Ensure, FILES, PREFIX, REDEEM, SUMMARY, Told, VERIFY};
+use crate::internal::{ENSURE, Ensure, FILES, PREFIX, REDEEM, SUMMARY, Telling, VERIFY};
 use crate::reply::{Answer, body, json, method, nothing, query, uri};
 
 pub(super) async fn answer(directory: &Rc<Directory>, mut request: Request) -> Answer {
@@ -84,7 +84,7 @@ async fn tokens(directory: &Rc<Directory>, rest: &[&str], request: &mut Request)
 
 async fn internal(directory: &Rc<Directory>, path: &str, request: &mut Request) -> Answer {
     match path {
-        SUMMARY => directory.told(body::<Told>(request).await?),
+        SUMMARY => directory.told(body::<Telling>(request).await?),
         FILES => {
             let wanted = body(request).await?;
             json(StatusCode::OK, &directory.files(wanted).await?)

@@ -133,8 +133,11 @@ impl Loaded {
                 }
             }
         };
-        if matches!(message, HostMessage::Entry(Entry::Output(_))) {
-            self.active(now());
+        if let HostMessage::Entry(entry) = &message {
+            self.listed.counts(entry);
+            if matches!(entry, Entry::Output(_)) {
+                self.active(now());
+            }
         }
         Ok(self.session.host_message(message)?)
     }

@@ -92,7 +92,7 @@ impl Object {
         match loaded.settle(now()) {
             Ok(due) => {
                 let rings = due.rings;
-                self.carry_out(&loaded, due);
+                self.carry_out(&mut loaded, due);
                 self.loaded.set(Some(loaded));
                 if rings {
                     self.changed.ring();
@@ -164,7 +164,7 @@ impl Object {
         loaded.map(Box::new).ok_or_else(|| Fault::NoSession(self.name()))
     }
 
-    fn carry_out(self: &Rc<Self>, loaded: &Loaded, due: Due) {
+    fn carry_out(self: &Rc<Self>, loaded: &mut Loaded, due: Due) {
         self.arm(due.wake_at);
         if let Some(at) = due.alarm_at {
             self.set_alarm(at);
