@@ -6,7 +6,7 @@ use moorline_shared::frame::Frame;
 use moorline_shared::id::{Epoch, Seq};
 use moorline_shared::limits::{BACKLOG_BYTES, FRAME_DATA_BYTES};
 use moorline_shared::log::{Entry, EventEntry, Log};
-use moorline_shared::message::{ClientMessage, Resume, Scope, ServerMessage, close};
+use moorline_shared::message::{ClientMessage, Resume, Scope, ServerMessage, Snapshot, close};
 use moorline_shared::publish::{HostCommand, HostMessage};
 use moorline_shared::session::{Lifecycle, Size};
 use moorline_shared::time::Time;
@@ -94,6 +94,36 @@ fn nothing_is_streamed_before_resume() {
     let deadline = peer.poll_timeout().unwrap();
     let closed = peer.poll_output(&mut session, deadline);
     assert!(matches!(closed, Some(PeerOutput::Close { code: close::PROTOCOL, .. })), "{closed:?}");
+}
+
+#[test]
+fn a_session_goes_on_where_the_relay_lost_what_it_had_acknowledged() {
+    let frame = |seq| Entry::Output(Frame::copy(Seq(seq), b"x").unwrap());
+    let mut log = Log::new(Epoch(1));
+    (1..=3).for_each(|seq| log.push(frame(seq)).unwrap());
+    let mut session = Session::restored(facts(), log, Size::default(), Lifecycle::Detached, None);
+    let mut peer = Peer::attach(&mut session, NOW, Terms::native(Scope::Read, true)).unwrap();
+    let up_to_date = Resume { last_seq: Some(Seq(3)), ..Resume::default() };
+    resume(&mut session, &mut peer, up_to_date);
+    while peer.poll_output(&mut session, NOW).is_some() {}
+
+    session.host_arrived();
+    let (epoch, from, head) = (Epoch(1), Seq(5), Seq(6));
+    let size = Size::default();
+    session.host_message(HostMessage::Resumed { epoch, from, head, size }).unwrap();
+    session.host_message(HostMessage::Entry(frame(6))).unwrap();
+    assert_eq!((session.log().head(), session.durable()), (Seq(6), Seq(5)));
+    assert!(peer.poll_output(&mut session, NOW).is_some_and(|output| message(&output).is_some()));
+    while peer.poll_output(&mut session, NOW).is_some() {}
+    let asked = std::iter::from_fn(|| session.poll_command())
+        .any(|command| command == HostCommand::SnapshotRequest);
+    assert!(asked, "a client that misses entries needs a picture");
+    let data = Bytes::from_static(b"the screen");
+    let picture = Snapshot { seq: Seq(6), data, cols: None, rows: None, reason: None };
+    session.host_message(HostMessage::Snapshot(picture)).unwrap();
+    let told: Vec<_> = std::iter::from_fn(|| peer.poll_output(&mut session, NOW)).collect();
+    let shown = told.iter().filter_map(message);
+    assert_eq!(shown.filter(|said| matches!(said, ServerMessage::Snapshot(_))).count(), 1);
 }
 
 #[test]

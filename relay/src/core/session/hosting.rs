@@ -86,14 +86,13 @@ impl Session {
             return Err(PublishError::Fenced { current, got: epoch });
         }
         if epoch > current {
-            self.log = Log::starting_after(epoch, from);
-            self.durable = from;
-            self.picture = None;
+            self.begin_log(epoch, from);
             self.told = None;
-            self.stored = self.stored.take().map(|_| Stored::new(epoch, []));
             self.input_is_void();
         } else if from > self.log.head() {
-            return Err(PublishError::Gap { want: self.log.head().next(), got: from.next() });
+            // What is between was acknowledged once and is lost, as after a loss of power: nobody
+            // has it, and the session goes on without.
+            self.begin_log(epoch, from);
         }
         self.host = Host::Linked;
         self.acknowledge();
@@ -101,6 +100,13 @@ impl Session {
         self.lifecycle = Lifecycle::Live;
         self.revision += 1;
         Ok(())
+    }
+
+    fn begin_log(&mut self, epoch: Epoch, from: Seq) {
+        self.log = Log::starting_after(epoch, from);
+        self.durable = from;
+        self.picture = None;
+        self.stored = self.stored.take().map(|_| Stored::new(epoch, []));
     }
 
     fn host_entry(&mut self, entry: Entry) -> Result<(), PublishError> {
