@@ -6,6 +6,7 @@ pub mod auth;
 mod claims;
 pub mod events;
 mod input;
+pub mod legacy;
 pub mod meeting;
 pub mod overview;
 pub mod peer;

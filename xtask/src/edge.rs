@@ -27,6 +27,10 @@ const INPUTS: &[&str] = &[
     "rust-toolchain.toml",
 ];
 
+/// What describes the REST API, with the deprecated routes and without, and how that is asked for.
+const DESCRIPTIONS: [(&str, &[&str]); 2] =
+    [("openapi.json", &[]), ("openapi-current.json", &["--no-legacy"])];
+
 /// The Worker itself: what is uploaded.
 const WORKER: &[&str] = &["index.js", MODULE];
 const MODULE: &str = "index_bg.wasm";
@@ -152,10 +156,12 @@ fn gather_assets(workspace: &Workspace, program: &Path) -> Result<()> {
         std::fs::remove_dir_all(&new)?;
     }
     copy_all(&workspace.dist(), &new).context("can't copy the client's files")?;
-    let mut describe = workspace.command(program);
-    let description = process::answer(describe.arg("openapi"))
-        .with_context(|| format!("`{} openapi` failed", program.display()))?;
-    std::fs::write(new.join("openapi.json"), description)?;
+    for (name, arguments) in DESCRIPTIONS {
+        let mut describe = workspace.command(program);
+        let description = process::answer(describe.arg("openapi").args(arguments))
+            .with_context(|| format!("`{} openapi` failed", program.display()))?;
+        std::fs::write(new.join(name), description)?;
+    }
     client::replace(&new, &assets).context("can't replace the files that are served")
 }
 

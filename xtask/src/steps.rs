@@ -27,16 +27,14 @@ const EDGE_SCENARIOS: &str = "package(moorline-tests) & binary(scenarios) & not 
 /// Those that the relay at the edge does not pass, or that ask for something that it has not: the
 /// deprecated routes, arguments and signals of `serve`, its data folder, a bound on the memory of a
 /// whole workerd. Shorter with every change.
-const NOT_AT_THE_EDGE: [&str; 18] = [
+const NOT_AT_THE_EDGE: [&str; 16] = [
     "api::ids_are_checked_on_every_route",
-    "api::legacy_routes_can_be_turned_off",
     "api::metrics_count_what_happens",
     "events::a_relay_that_shuts_down_asks_to_come_back_soon",
     "events::access::connections_are_counted",
     "events::access::events_are_for_those_who_may_read",
     "events::crowd::a_reader_that_takes_nothing_costs_nothing_and_slows_nobody",
     "hosts::dialling::nobody_else_is_a_host",
-    "legacy::",
     "pages::steering::each_page_steers_the_session_of_its_address",
     "protocol::a_connection_takes_the_place_of_an_older_one_of_its_client",
     "proxies::a_public_name_reaches_the_relay_where_it_is_told",

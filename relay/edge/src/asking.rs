@@ -30,7 +30,14 @@ pub(crate) async fn post(
     body: &impl Serialize,
 ) -> std::result::Result<Response, Failure> {
     let body = serde_json::to_string(body).map_err(worker::Error::from)?;
-    let response = send(object, path, &body).await?;
+    succeeded(send(object, path, &body).await?)
+}
+
+/// An answer that is a success.
+///
+/// # Errors
+/// It, where it is none.
+pub(crate) fn succeeded(response: Response) -> std::result::Result<Response, Failure> {
     if (200..300).contains(&response.status_code()) {
         Ok(response)
     } else {
@@ -40,13 +47,24 @@ pub(crate) async fn post(
 
 /// Sends JSON to an object.
 pub(crate) async fn send(object: &Stub, path: &str, body: &str) -> Result<Response> {
-    let headers = Headers::new();
-    headers.set("content-type", "application/json")?;
+    call(object, path, &Headers::new(), Some(body)).await
+}
+
+/// Asks an object for something with these headers, or sends it JSON.
+pub(crate) async fn call(
+    object: &Stub,
+    path: &str,
+    headers: &Headers,
+    body: Option<&str>,
+) -> Result<Response> {
     // Not worker's own: that one brings all that Cloudflare can do with images.
     let init = web_sys::RequestInit::new();
-    init.set_method("POST");
+    if let Some(body) = body {
+        headers.set("content-type", "application/json")?;
+        init.set_method("POST");
+        init.set_body(&JsValue::from_str(body));
+    }
     init.set_headers(&headers.0);
-    init.set_body(&JsValue::from_str(body));
     let request = web_sys::Request::new_with_str_and_init(&format!("{ORIGIN}{path}"), &init)?;
     object.fetch_with_request(request.into()).await
 }

@@ -4,6 +4,7 @@
 mod access;
 mod cookie;
 mod files;
+mod legacy;
 mod refusing;
 
 use std::borrow::Cow;
@@ -75,6 +76,14 @@ impl Door {
         if changes && !self.origins.allows(&self.headers) {
             return Err(ApiError::origin().into());
         }
+        if legacy::is_legacy(&self.path) {
+            self.legacy(request).await
+        } else {
+            self.found(request).await
+        }
+    }
+
+    async fn found(&self, request: Request) -> Answer {
         match find(&self.method, &self.path) {
             Found::Route { route, session } => self.route(route, session, request).await,
             Found::Other { allow } => {
@@ -95,6 +104,7 @@ impl Door {
             Target::Description => self.description().await,
             Target::LogIn => self.log_in().await,
             Target::LogOut => cookie::log_out(),
+            Target::Chat => self.chat(&request).await,
             Target::Stream | Target::Plain if is_upgrade(&request) => {
                 self.socket(route, session.unwrap_or_default(), request).await
             }
@@ -150,14 +160,8 @@ impl Door {
     }
 
     async fn forward(&self, id: &SessionId, access: &Access, request: &Request) -> Answer {
-        let word = match access {
-            Access::Admin => "admin",
-            Access::Host => "host",
-            Access::Session { scope: Scope::Write, .. } => "write",
-            Access::Session { scope: Scope::Read, .. } => "read",
-        };
         let object = asking::session(&self.env, id)?;
-        Ok(object.fetch_with_request(told(request, word)?).await?)
+        Ok(object.fetch_with_request(told(request, word(access))?).await?)
     }
 
     /// What the caller may do, where that is enough.
@@ -202,6 +206,16 @@ impl Door {
 fn health() -> Answer {
     let version = env!("CARGO_PKG_VERSION").to_owned();
     json(StatusCode::OK, &Health { status: "ok".to_owned(), storing: true, version })
+}
+
+/// What a session's object is told of the caller.
+const fn word(access: &Access) -> &'static str {
+    match access {
+        Access::Admin => "admin",
+        Access::Host => "host",
+        Access::Session { scope: Scope::Write, .. } => "write",
+        Access::Session { scope: Scope::Read, .. } => "read",
+    }
 }
 
 /// The request as an object gets it.

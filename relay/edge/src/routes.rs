@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use http::Method;
+use moorline_relay::core::legacy;
 use percent_encoding::percent_decode_str;
 
 /// Who answers.
@@ -20,6 +21,8 @@ pub enum Target {
     Stream,
     /// The session's object: a WebSocket of plain text.
     Plain,
+    /// The Worker: the deprecated WebSocket of JSON.
+    Chat,
     /// The session's object: its host's WebSocket.
     Publish,
     /// The session's object.
@@ -151,6 +154,8 @@ static ROUTES: &[Entry] = &[
     ("/sessions/{session}/stream", &[(GET, route(Target::Stream, Need::Read))]),
     ("/sessions/{session}/publish", &[(GET, route(Target::Publish, Need::Host))]),
     ("/hosts/{id}/control", &[(GET, directory(Need::Host))]),
+    (legacy::SESSIONS, &[(GET, directory(Need::Admin)), (POST, directory(Need::Admin))]),
+    (legacy::CHAT, &[(GET, route(Target::Chat, Need::Token))]),
 ];
 
 /// What a path, as it is in an address, is for a method. `HEAD` is `GET` without a body.

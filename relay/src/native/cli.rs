@@ -42,7 +42,11 @@ enum Command {
     /// Make, list and revoke tokens; works while the relay runs.
     Token(token::Options),
     /// Print the API's description, as the relay serves it at /api/openapi.json.
-    Openapi,
+    Openapi {
+        /// Without the deprecated routes under /claude/api/claude.
+        #[arg(long)]
+        no_legacy: bool,
+    },
 }
 
 impl Cli {
@@ -56,9 +60,9 @@ impl Cli {
             Command::Host(options) => host::run(options)?,
             Command::Attach(options) => return attach::run(options),
             Command::Token(options) => token::run(&options)?,
-            Command::Openapi => {
+            Command::Openapi { no_legacy } => {
                 use std::io::Write as _;
-                std::io::stdout().write_all(&openapi_document(true))?;
+                std::io::stdout().write_all(&openapi_document(!no_legacy))?;
             }
         }
         Ok(ExitCode::SUCCESS)

@@ -231,6 +231,12 @@ async fn metrics_count_what_happens() -> Result<()> {
     Ok(())
 }
 
+/// What the program prints, which is the same for both relays.
+fn printed(relay: &Relay, arguments: &[&str]) -> Result<Value> {
+    let output = relay.command().args(arguments).output()?;
+    serde_json::from_slice(&output.stdout).with_context(|| format!("{output:?}"))
+}
+
 #[tokio::test]
 async fn the_api_describes_itself() -> Result<()> {
     let relay = Relay::start().await?;
@@ -238,6 +244,7 @@ async fn the_api_describes_itself() -> Result<()> {
     let api: Api = relay.api().with_token(None);
     let document = api.expect(200, Method::GET, "/api/openapi.json", NONE).await?;
     ensure!(document["openapi"].as_str().is_some_and(|version| version.starts_with("3.")));
+    ensure!(document == printed(&relay, &["openapi"])?, "it is another one than the program's");
     for (path, methods) in [
         ("/api/sessions", &["get", "post"][..]),
         ("/api/sessions/{id}", &["patch"]),
@@ -276,11 +283,15 @@ async fn the_api_describes_itself() -> Result<()> {
 
 #[tokio::test]
 async fn legacy_routes_can_be_turned_off() -> Result<()> {
-    let arguments = vec!["--no-legacy".to_owned()];
-    let relay = Relay::start_with(Setup { arguments, ..Setup::default() }).await?;
+    // Of both relays; natively there is `--no-legacy` too.
+    let variables = vec![("MOORLINE_NO_LEGACY".to_owned(), "1".to_owned())];
+    let relay = Relay::start_with(Setup { variables, ..Setup::default() }).await?;
+    let document = relay.api().expect(200, Method::GET, "/api/openapi.json", NONE).await?;
+    ensure!(document == printed(&relay, &["openapi", "--no-legacy"])?);
     for path in ["/claude/api/claude/sessions", "/claude/api/claude/chat"] {
         let (status, _) = relay.api().get_text(path).await?;
         ensure!(status == 404, "{status} to {path}");
+        ensure!(document["paths"][path].is_null(), "{path} is described");
     }
     Ok(())
 }

@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use http::{Method, StatusCode};
 use moorline_relay::core::api::ApiError;
+use moorline_relay::core::legacy;
 use moorline_shared::id::SessionId;
 use worker::Request;
 
@@ -17,7 +18,8 @@ pub(super) async fn answer(directory: &Rc<Directory>, mut request: Request) -> A
         return internal(directory, &path, &mut request).await;
     }
     let method = method(&request);
-    let parts: Vec<_> = path.trim_start_matches('/').split('/').collect();
+    let current = if path == legacy::SESSIONS { "/api/sessions" } else { &path };
+    let parts: Vec<_> = current.trim_start_matches('/').split('/').collect();
     let method = if method == Method::HEAD { Method::GET } else { method };
     match (method.as_str(), &parts[..]) {
         ("GET", ["metrics"]) => directory.metrics(),

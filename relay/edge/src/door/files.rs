@@ -16,7 +16,8 @@ use crate::files::content_type;
 use crate::reply::Answer;
 
 const PAGE: &str = "index.html";
-const DESCRIPTION: &str = "openapi.json";
+/// The API's description, with the deprecated routes and without.
+const DESCRIPTIONS: [&str; 2] = ["openapi.json", "openapi-current.json"];
 /// Trunk puts a hash of the content into the names of its files.
 const FOREVER: &str = "public, max-age=31536000, immutable";
 /// To be asked for again each time; the ETag makes that cheap.
@@ -64,8 +65,10 @@ impl Door {
 
     /// The API's description, which is a file here.
     pub(super) async fn description(&self) -> Answer {
-        match self.find(DESCRIPTION).await? {
-            Some(found) => Ok(self.send(found, DESCRIPTION, EACH_TIME)?),
+        let [all, current] = DESCRIPTIONS;
+        let description = if self.has_legacy() { all } else { current };
+        match self.find(description).await? {
+            Some(found) => Ok(self.send(found, description, EACH_TIME)?),
             None => Err(ApiError::no_route(&self.uri()).into()),
         }
     }

@@ -110,7 +110,7 @@ fn closed(protocol: Option<&str>, text: &str, code: u16, reason: &str) -> Answer
 impl Door {
     /// `moorline.v1` where it is offered. A browser that offered only other names wants one of
     /// them back: the first that is no token.
-    fn protocol(&self) -> Option<&str> {
+    pub(super) fn protocol(&self) -> Option<&str> {
         let values = self.headers.get_all(SEC_WEBSOCKET_PROTOCOL).iter();
         let offered = values.filter_map(|value| value.to_str().ok());
         let mut names = offered

@@ -1,0 +1,247 @@
+//! The routes that seed 000 names as deprecated: see [`moorline_relay::core::legacy`]. The Worker
+//! itself holds a chat's socket, and asks the sessions' objects by the routes of today.
+
+use std::future::pending;
+use std::pin::pin;
+
+use futures_util::StreamExt as _;
+use futures_util::future::{Either, select};
+use http::StatusCode;
+use moorline_relay::core::api::ApiError;
+use moorline_relay::core::auth::Access;
+use moorline_relay::core::legacy::{self, Chat, HEADERS, Warned, Wish, refusal};
+use moorline_shared::id::SessionId;
+use moorline_shared::message::close;
+use moorline_shared::rest::{ErrorBody, Prompt, SessionSummary};
+use worker::wasm_bindgen_futures::spawn_local;
+use worker::{
+    ByteStream, Date, Env, Headers, Request, Response, ResponseBuilder, WebSocket, WebSocketPair,
+    WebsocketEvent, console_error, console_warn,
+};
+
+use super::{Door, word};
+use crate::asking;
+use crate::internal::ACCESS;
+use crate::reply::{Answer, Failure, is_upgrade, send};
+
+/// The variable that turns these routes off, as the option of its name does natively.
+const OFF_VARIABLE: &str = "MOORLINE_NO_LEGACY";
+/// What a client is sent on one connection, which has no way to say that it has read it: the socket
+/// takes whatever it is given here.
+const BUDGET_BYTES: usize = 8 * 1024 * 1024;
+
+/// Whether a path is one of these.
+pub(super) fn is_legacy(path: &str) -> bool {
+    [legacy::SESSIONS, legacy::CHAT].contains(&path)
+}
+
+impl Door {
+    /// Whether these routes are served.
+    pub(super) fn has_legacy(&self) -> bool {
+        let off = self.env.var(OFF_VARIABLE).map(|off| off.to_string()).unwrap_or_default();
+        !legacy::is_off(&off)
+    }
+
+    /// As a route of today, but for what its answer says of it.
+    pub(super) async fn legacy(&self, request: Request) -> Answer {
+        static WARNED: Warned = Warned::never();
+        if !self.has_legacy() {
+            return Err(ApiError::no_route(&self.uri()).into());
+        }
+        if WARNED.is_due(Date::now().as_millis()) {
+            console_warn!("{}", legacy::WARNING);
+        }
+        let response = send(self.found(request).await)?;
+        // Those of another object's answer cannot be added to.
+        let headers = response.headers().clone();
+        for (name, value) in HEADERS {
+            headers.set(name, value)?;
+        }
+        Ok(response.with_headers(headers))
+    }
+
+    /// Opens a chat.
+    pub(super) async fn chat(&self, request: &Request) -> Answer {
+        if !self.origins.allows(&self.headers) {
+            return Err(ApiError::origin().into());
+        }
+        let access = self.caller(None).await?;
+        if !is_upgrade(request) {
+            let why = "Connect with a WebSocket.";
+            return Err(ApiError::no_upgrade(StatusCode::BAD_REQUEST, why).into());
+        }
+        let url = request.url()?;
+        let named = url.query_pairs().find(|(name, _)| name == "sessionId" || name == "session");
+        let wanted = named.map(|(_, id)| id.into_owned());
+        let WebSocketPair { client, server } = WebSocketPair::new()?;
+        let (chat, hello) = Chat::open();
+        let (env, left_bytes) = (self.env.clone(), BUDGET_BYTES);
+        let talk = Talk { env, access, socket: server, chat, followed: None, left_bytes };
+        spawn_local(talk.begin(hello, wanted));
+        let mut response = ResponseBuilder::new().with_status(101).with_websocket(client);
+        if let Some(protocol) = self.protocol() {
+            response = response.with_header("sec-websocket-protocol", protocol)?;
+        }
+        Ok(response.empty())
+    }
+}
+
+/// One connected client.
+struct Talk {
+    env: Env,
+    access: Access,
+    socket: WebSocket,
+    chat: Chat,
+    followed: Option<Followed>,
+    left_bytes: usize,
+}
+
+/// The event stream of the session that a client listens to.
+struct Followed {
+    id: SessionId,
+    events: ByteStream,
+}
+
+/// Why a chat is over: a close code and a reason, for a client that is still there.
+struct Over(u16, &'static str);
+
+impl Talk {
+    async fn begin(mut self, hello: String, wanted: Option<String>) {
+        let socket = self.socket.clone();
+        let Over(code, reason) = self.serve(&socket, hello, wanted).await;
+        // Does nothing where it is closed.
+        let _ = socket.close(Some(code), Some(reason));
+    }
+
+    async fn serve(&mut self, socket: &WebSocket, hello: String, wanted: Option<String>) -> Over {
+        // Nothing that is said is heard unless somebody listens before.
+        let (Ok(mut said), Ok(())) = (socket.events(), socket.accept()) else {
+            return Over(close::INTERNAL, "the relay has a fault");
+        };
+        let mut told = self.tell(&hello);
+        if let Some(id) = wanted.filter(|_| told.is_ok()) {
+            told = self.fulfil(Wish::Subscribe(id)).await;
+        }
+        while told.is_ok() {
+            let followed = &mut self.followed;
+            let next = pin!(async {
+                match followed {
+                    Some(followed) => followed.events.next().await,
+                    None => pending().await,
+                }
+            });
+            told = match select(said.next(), next).await {
+                Either::Left((Some(Ok(WebsocketEvent::Message(message))), _)) => {
+                    let wish = message.text().map(|text| self.chat.text(&text));
+                    match wish.unwrap_or_else(|| Some(self.chat.binary())) {
+                        Some(wish) => self.fulfil(wish).await,
+                        None => Ok(()),
+                    }
+                }
+                Either::Left(_) => Err(Over(close::NORMAL, "")),
+                Either::Right((Some(Ok(chunk)), _)) => self.pass_on(&chunk),
+                Either::Right(_) => self.follow_on().await,
+            };
+        }
+        told.err().unwrap_or(Over(close::NORMAL, ""))
+    }
+
+    async fn fulfil(&mut self, wish: Wish) -> Result<(), Over> {
+        let done = match wish {
+            Wish::Tell(text) => return self.tell(&text),
+            Wish::Subscribe(id) => self.subscribe(&id).await.map(Some),
+            Wish::Command { session_id, command } => {
+                self.type_in(&session_id, command).await.map(|()| None)
+            }
+        };
+        match done {
+            Ok(told) => told.map_or(Ok(()), |told| self.tell(&told)),
+            Err(failure) => {
+                let told = refusal(&body_of(failure).await?);
+                self.tell(&told)
+            }
+        }
+    }
+
+    async fn subscribe(&mut self, id: &str) -> Result<String, Failure> {
+        let id = id.parse().map_err(|_| ApiError::invalid_id(id))?;
+        let mut live = self.ask(&id, "events", None, None).await?;
+        let status = self.ask(&id, "status", None, None).await?.text().await?;
+        let summary: SessionSummary = serde_json::from_str(&status).map_err(worker::Error::from)?;
+        self.followed = Some(Followed { id, events: live.stream()? });
+        Ok(self.chat.subscribed(&summary))
+    }
+
+    async fn type_in(&self, id: &str, command: String) -> Result<(), Failure> {
+        let id = id.parse().map_err(|_| ApiError::invalid_id(id))?;
+        let prompt = Prompt { command: Some(command), context: None };
+        let body = serde_json::to_string(&prompt).map_err(worker::Error::from)?;
+        self.ask(&id, "prompt", None, Some(&body)).await.map(drop)
+    }
+
+    /// An object may end its stream before its session is over: whoever comes back is told which.
+    async fn follow_on(&mut self) -> Result<(), Over> {
+        let Some(followed) = self.followed.take() else { return Ok(()) };
+        let after = self.chat.last_event_id().map(str::to_owned);
+        match self.ask(&followed.id, "events", after.as_deref(), None).await {
+            Ok(mut live) if live.status_code() == StatusCode::OK.as_u16() => {
+                let events = live.stream().map_err(|error| fault(&error.to_string()))?;
+                self.followed = Some(Followed { events, ..followed });
+            }
+            Ok(_) => self.chat.ended(),
+            Err(failure) => {
+                body_of(failure).await?;
+                self.chat.ended();
+            }
+        }
+        Ok(())
+    }
+
+    /// Asks the session's object as the client might.
+    async fn ask(
+        &self,
+        id: &SessionId,
+        what: &str,
+        after: Option<&str>,
+        body: Option<&str>,
+    ) -> Result<Response, Failure> {
+        if self.access.scope_of(id).is_none() {
+            return Err(ApiError::forbidden().into());
+        }
+        let headers = Headers::new();
+        headers.set(ACCESS, word(&self.access))?;
+        if let Some(after) = after {
+            headers.set("last-event-id", after)?;
+        }
+        let object = asking::session(&self.env, id)?;
+        let path = format!("/api/session/{id}/{what}");
+        let answer = asking::call(&object, &path, &headers, body).await?;
+        asking::succeeded(answer)
+    }
+
+    fn pass_on(&mut self, chunk: &[u8]) -> Result<(), Over> {
+        self.chat.events(chunk).iter().try_for_each(|told| self.tell(told))
+    }
+
+    fn tell(&mut self, text: &str) -> Result<(), Over> {
+        let left = self.left_bytes.checked_sub(text.len());
+        self.left_bytes = left.ok_or(Over(close::OVERLOADED, "come back"))?;
+        self.socket.send_with_str(text).map_err(|_| Over(close::NORMAL, ""))
+    }
+}
+
+/// What the client is told of a failure. After a fault it had better come back.
+async fn body_of(failure: Failure) -> Result<ErrorBody, Over> {
+    match failure {
+        Failure::Api(error) => Ok(error.body().clone()),
+        Failure::Passed(mut answer) => {
+            answer.json().await.map_err(|error| fault(&error.to_string()))
+        }
+        Failure::Fault(error) => Err(fault(&error)),
+    }
+}
+
+fn fault(error: &str) -> Over {
+    console_error!("a chat failed: {error}");
+    Over(close::INTERNAL, "the relay has a fault")
+}

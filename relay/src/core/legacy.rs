@@ -1,0 +1,326 @@
+//! The routes that seed 000 names as deprecated, whatever serves them: how their answers say so, and
+//! what is said over the chat's WebSocket, which is a bridge to a session's prompts and events.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use moorline_shared::event::{Event, kind};
+use moorline_shared::rest::{ErrorBody, SessionSummary};
+use moorline_shared::sse::{Item, Parser, SseEvent};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// As `/api/sessions`.
+pub const SESSIONS: &str = "/claude/api/claude/sessions";
+/// The WebSocket.
+pub const CHAT: &str = "/claude/api/claude/chat";
+
+/// What every answer has: RFC 9745's date is the day on which seed 000 deprecated these routes,
+/// RFC 8594's the one on which they may go.
+pub const HEADERS: [(&str, &str); 3] = [
+    ("deprecation", "@1737417600"),
+    ("sunset", "Fri, 31 Dec 2027 23:59:59 GMT"),
+    (
+        "link",
+        "</api/sessions>; rel=\"successor-version\", </api/openapi.json>; rel=\"service-desc\"",
+    ),
+];
+
+/// Whether a variable `MOORLINE_NO_LEGACY` of this value turns these routes off.
+#[must_use]
+pub fn is_off(value: &str) -> bool {
+    let no = ["", "0", "f", "false", "n", "no", "off"];
+    !no.contains(&value.trim().to_ascii_lowercase().as_str())
+}
+
+/// What the log is told of their use, and how often at most.
+pub const WARNING: &str =
+    "/claude/api/claude/* is deprecated: use /api/sessions and /api/session/:id/events";
+const WARN_EVERY_MS: u64 = 60_000;
+
+/// When the log was told last.
+#[derive(Debug, Default)]
+pub struct Warned {
+    at_ms: AtomicU64,
+}
+
+impl Warned {
+    /// Never.
+    #[must_use]
+    pub const fn never() -> Self {
+        Self { at_ms: AtomicU64::new(0) }
+    }
+
+    /// Whether it is to be told now, by the one who asks.
+    pub fn is_due(&self, wall_ms: u64) -> bool {
+        let at = self.at_ms.load(Ordering::Relaxed);
+        let due = wall_ms >= at.saturating_add(WARN_EVERY_MS);
+        let claim =
+            || self.at_ms.compare_exchange(at, wall_ms, Ordering::Relaxed, Ordering::Relaxed);
+        due && claim().is_ok()
+    }
+}
+
+/// What a client says. Flat: which fields a type has is looked at when it is known.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Said {
+    r#type: String,
+    session_id: Option<String>,
+    command: Option<String>,
+}
+
+/// What a client is told, besides the events that are passed on as they are.
+#[derive(Serialize)]
+#[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase")]
+enum Told<'a> {
+    Connected {
+        message: &'static str,
+    },
+    Subscribed {
+        session_id: &'a str,
+        session: &'a SessionSummary,
+    },
+    Output {
+        session_id: &'a str,
+        data: Output<'a>,
+    },
+    Pong,
+    Error {
+        error: &'a str,
+        code: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        session_id: Option<&'a str>,
+    },
+}
+
+#[derive(Serialize)]
+struct Output<'a> {
+    r#type: &'static str,
+    content: Option<&'a Value>,
+    timestamp: u64,
+}
+
+impl Told<'_> {
+    fn to_json(&self) -> String {
+        serde_json::to_string(self).expect("texts, numbers and JSON values always encode")
+    }
+}
+
+/// What is to be done for a client.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Wish {
+    /// Tell it this.
+    Tell(String),
+    /// Have it listen to this session from now on: [`Chat::subscribed`], or [`refusal`].
+    Subscribe(String),
+    /// Type this as a prompt of the session. A refusal is told: [`refusal`].
+    Command {
+        /// Which; it may be no id.
+        session_id: String,
+        /// What.
+        command: String,
+    },
+}
+
+/// One connected client.
+#[derive(Debug, Default)]
+pub struct Chat {
+    followed: Option<Followed>,
+}
+
+/// The session that it listens to.
+#[derive(Debug)]
+struct Followed {
+    id: String,
+    parser: Parser,
+}
+
+impl Chat {
+    /// A client that has connected, and what it is told first.
+    #[must_use]
+    pub fn open() -> (Self, String) {
+        (Self::default(), Told::Connected { message: "WebSocket connected" }.to_json())
+    }
+
+    /// The client has said this.
+    #[must_use]
+    pub fn text(&self, text: &str) -> Option<Wish> {
+        // A list would be taken for the fields in their order.
+        let said = text.trim_start().starts_with('{').then(|| serde_json::from_str::<Said>(text));
+        let Some(Ok(said)) = said else { return Some(bad_message("Invalid JSON")) };
+        let Said { r#type, session_id, command } = said;
+        Some(match (r#type.as_str(), session_id, command) {
+            ("subscribe", Some(id), _) => Wish::Subscribe(id),
+            ("command", id, Some(command)) => match id.or_else(|| self.followed_id()) {
+                Some(session_id) => Wish::Command { session_id, command },
+                None => bad_message("Name a session: none is subscribed to."),
+            },
+            ("ping", ..) => Wish::Tell(Told::Pong.to_json()),
+            ("subscribe" | "command", ..) => bad_message("Invalid JSON"),
+            _ => return None,
+        })
+    }
+
+    /// The client has said something that is no text.
+    #[must_use]
+    pub fn binary(&self) -> Wish {
+        bad_message("Send JSON text.")
+    }
+
+    /// The client listens to this session from now on, and is told so.
+    #[must_use]
+    pub fn subscribed(&mut self, session: &SessionSummary) -> String {
+        let session_id = session.session_id.as_str();
+        self.followed = Some(Followed { id: session_id.to_owned(), parser: Parser::new() });
+        Told::Subscribed { session_id, session }.to_json()
+    }
+
+    /// The session that it listens to has no more to say.
+    pub fn ended(&mut self) {
+        self.followed = None;
+    }
+
+    /// The last event of the session's stream that was read whole, to go on after it.
+    #[must_use]
+    pub fn last_event_id(&self) -> Option<&str> {
+        self.followed.as_ref().and_then(|followed| followed.parser.last_event_id())
+    }
+
+    /// What the client is told of these bytes of the session's event stream.
+    #[must_use]
+    pub fn events(&mut self, chunk: &[u8]) -> Vec<String> {
+        let Some(followed) = &mut self.followed else { return Vec::new() };
+        let mut told = Vec::new();
+        let read = followed.parser.push(chunk, |item| {
+            if let Item::Event(event) = item {
+                told.extend(translate(&event));
+            }
+        });
+        if let Err(error) = read {
+            tracing::error!(%error, "an event stream of this relay cannot be read");
+            followed.parser = Parser::new();
+        }
+        told
+    }
+
+    fn followed_id(&self) -> Option<String> {
+        self.followed.as_ref().map(|followed| followed.id.clone())
+    }
+}
+
+/// What a client is told whose wish is not fulfilled.
+#[must_use]
+pub fn refusal(body: &ErrorBody) -> String {
+    let ErrorBody { error, code, session_id, .. } = body;
+    Told::Error { error, code, session_id: session_id.as_deref() }.to_json()
+}
+
+fn bad_message(error: &str) -> Wish {
+    Wish::Tell(Told::Error { error, code: "bad_message", session_id: None }.to_json())
+}
+
+/// An event as clients of the deprecated socket know it.
+fn translate(event: &SseEvent) -> Option<String> {
+    let mut event: Event = serde_json::from_str(&event.data).ok()?;
+    let name = match event.kind.as_str() {
+        kind::CONNECTED => return None,
+        kind::SESSION_OUTPUT => {
+            let content = event.fields.get("content");
+            let data = Output { r#type: "stdout", content, timestamp: event.timestamp };
+            return Some(Told::Output { session_id: event.session_id.as_str(), data }.to_json());
+        }
+        kind::SESSION_STATUS => "status",
+        kind::SESSION_ERROR => "error",
+        _ => return Some(event.to_json()),
+    };
+    name.clone_into(&mut event.kind);
+    Some(event.to_json())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use moorline_shared::sse;
+    use serde_json::json;
+
+    fn following(id: &str) -> Chat {
+        Chat { followed: Some(Followed { id: id.to_owned(), parser: Parser::new() }) }
+    }
+
+    fn told(wish: Option<Wish>) -> Value {
+        let Some(Wish::Tell(text)) = wish else { panic!("{wish:?}") };
+        serde_json::from_str(&text).unwrap()
+    }
+
+    #[test]
+    fn what_is_no_message_is_told_to_be_none() {
+        let (chat, _) = Chat::open();
+        let wrong = ["", "{", "[]", r#"["ping"]"#, "null", "{}", r#"{"type":7}"#];
+        for wrong in wrong.into_iter().chain([r#"{"type":"subscribe"}"#, r#"{"type":"command"}"#]) {
+            assert_eq!(told(chat.text(wrong))["code"], "bad_message", "{wrong}");
+        }
+        assert_eq!(told(Some(chat.binary()))["code"], "bad_message");
+        // Of a client that is newer than these routes.
+        assert_eq!(chat.text(r#"{"type":"wave","sessionId":"abcdefgh"}"#), None);
+        assert_eq!(told(chat.text(r#" {"type":"ping"}"#)), json!({"type": "pong"}));
+    }
+
+    #[test]
+    fn a_command_is_for_the_session_that_it_names_else_for_the_one_listened_to() {
+        let command = |session_id: &str| {
+            Some(Wish::Command { session_id: session_id.to_owned(), command: "ls".to_owned() })
+        };
+        let named = r#"{"type":"command","sessionId":"other-one","command":"ls"}"#;
+        let unnamed = r#"{"type":"command","command":"ls"}"#;
+        let mut chat = following("abcdefgh");
+        assert_eq!(chat.text(named), command("other-one"));
+        assert_eq!(chat.text(unnamed), command("abcdefgh"));
+        chat.ended();
+        assert_eq!(told(chat.text(unnamed))["code"], "bad_message");
+    }
+
+    #[test]
+    fn events_are_told_under_their_names_of_before() {
+        let event = |kind: &str, fields: Value| {
+            let id = "abcdefgh".parse().unwrap();
+            sse::encode(kind, "1.2".parse().ok(), &Event::new(id, kind, 5, fields).to_json())
+        };
+        let stream = [
+            event(kind::CONNECTED, json!({"message": "x"})),
+            event(kind::SESSION_OUTPUT, json!({"seq": 2, "content": "é"})),
+            event(kind::SESSION_STATUS, json!({"status": "idle"})),
+            event(kind::SESSION_ERROR, json!({"code": "x"})),
+            event(kind::COMMAND_SENT, json!({"command": "ls"})),
+            "data: {}\n\n".to_owned(),
+        ];
+        let mut chat = following("abcdefgh");
+        // In pieces of any size.
+        let all = stream.concat();
+        let told = all.as_bytes().chunks(7).flat_map(|chunk| chat.events(chunk));
+        let told: Vec<Value> = told.map(|text| serde_json::from_str(&text).unwrap()).collect();
+        assert_eq!(
+            Value::Array(told),
+            json!([
+                {"type": "output", "sessionId": "abcdefgh",
+                    "data": {"type": "stdout", "content": "é", "timestamp": 5}},
+                {"type": "status", "sessionId": "abcdefgh", "timestamp": 5, "status": "idle"},
+                {"type": "error", "sessionId": "abcdefgh", "timestamp": 5, "code": "x"},
+                {"type": "command-sent", "sessionId": "abcdefgh", "timestamp": 5, "command": "ls"},
+            ])
+        );
+        assert_eq!(chat.last_event_id(), Some("1.2"));
+    }
+
+    #[test]
+    fn they_are_there_unless_they_are_turned_off() {
+        assert!(["1", "true", "yes"].into_iter().all(is_off));
+        assert!(!["", "0", "False", "no"].into_iter().any(is_off));
+    }
+
+    #[test]
+    fn the_log_is_told_once_a_minute() {
+        let warned = Warned::never();
+        let due = [1_000_000, 1_000_001, 1_059_999, 1_060_000].map(|at| warned.is_due(at));
+        assert_eq!(due, [true, false, false, true]);
+    }
+}
