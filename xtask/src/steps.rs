@@ -24,9 +24,9 @@ const SCENARIOS: &str =
 /// Those for every relay, and those of the one at the edge.
 const EDGE_SCENARIOS: &str = "package(moorline-tests) & binary(scenarios) & not test(/^openapi::/) \
                               & not test(/(^|::)(native|in_process)::/)";
-/// Those that the relay at the edge does not pass, or that ask for something that it has not: the
-/// deprecated routes, arguments and signals of `serve`, its data folder, a bound on the memory of a
-/// whole workerd. Shorter with every change.
+/// Those that the relay at the edge does not pass, or that ask for something that it has not:
+/// arguments and signals of `serve`, its data folder, a bound on the memory of a whole workerd. Shorter
+/// with every change.
 const NOT_AT_THE_EDGE: [&str; 16] = [
     "api::ids_are_checked_on_every_route",
     "api::metrics_count_what_happens",
@@ -86,6 +86,10 @@ pub(crate) const STEPS: &[Step] = &[
         takes_filter: true,
         needs: &["client", "edge-build"],
         ..step("edge", "the same scenarios against the relay at the edge", edge_scenarios)
+    },
+    Step {
+        needs: &["client", "edge-build"],
+        ..step("edge-api", "the REST API at the edge does what its description says", edge_api)
     },
 ];
 
@@ -204,7 +208,18 @@ fn api(workspace: &Workspace, _: &[String]) -> Result<Vec<String>> {
         ("MOORLINE_BIN", built_relay(workspace)?),
         ("SCHEMATHESIS", python::program(workspace, "schemathesis")),
     ];
-    nextest(workspace, API, &[], &paths)?;
+    described(workspace, &paths)
+}
+
+fn edge_api(workspace: &Workspace, _: &[String]) -> Result<Vec<String>> {
+    let mut environment = at_the_edge(workspace)?;
+    environment.push(("SCHEMATHESIS", python::program(workspace, "schemathesis")));
+    described(workspace, &environment)
+}
+
+/// Runs the requests that a machine thinks of, and says how many they were.
+fn described(workspace: &Workspace, environment: &[(&str, PathBuf)]) -> Result<Vec<String>> {
+    nextest(workspace, API, &[], environment)?;
     let said = workspace.root.join("target/test-artifacts/schemathesis.txt");
     Ok(lines_with(&std::fs::read_to_string(said)?, " generated, "))
 }
@@ -230,16 +245,21 @@ fn edge_build(workspace: &Workspace, _: &[String]) -> Result<Vec<String>> {
 }
 
 fn edge_scenarios(workspace: &Workspace, filter: &[String]) -> Result<Vec<String>> {
-    let mut environment = vec![
-        ("MOORLINE_TEST_RELAY", PathBuf::from("edge")),
-        ("MOORLINE_BIN", built_relay(workspace)?),
-        ("MOORLINE_EDGE", edge::folder(workspace)),
-        ("WORKERD", packages::workerd(workspace)?),
-    ];
+    let mut environment = at_the_edge(workspace)?;
     environment.extend(system::for_scenarios(workspace)?);
     let but: String =
         NOT_AT_THE_EDGE.iter().map(|name| format!(" & not test(/^{name}/)")).collect();
     nextest(workspace, &format!("{EDGE_SCENARIOS}{but}"), filter, &environment)
+}
+
+/// The relay at the edge as the scenarios run it.
+fn at_the_edge(workspace: &Workspace) -> Result<Vec<(&'static str, PathBuf)>> {
+    Ok(vec![
+        ("MOORLINE_TEST_RELAY", PathBuf::from("edge")),
+        ("MOORLINE_BIN", built_relay(workspace)?),
+        ("MOORLINE_EDGE", edge::folder(workspace)),
+        ("WORKERD", packages::workerd(workspace)?),
+    ])
 }
 
 fn nextest(
