@@ -28,7 +28,7 @@ use worker::{
 };
 
 use crate::internal::Counted;
-use crate::reply::{Failure, send};
+use crate::reply::{Failure, drain, send};
 use crate::session::bell::Bell;
 use hosts::Asked;
 use known::Known;
@@ -44,8 +44,10 @@ impl DurableObject for DirectoryObject {
         Self { directory: Rc::new(Directory::new(state, env)) }
     }
 
-    async fn fetch(&self, request: Request) -> Result<Response> {
-        send(routes::answer(&self.directory, request).await)
+    async fn fetch(&self, mut request: Request) -> Result<Response> {
+        let answer = routes::answer(&self.directory, &mut request).await;
+        drain(&mut request).await;
+        send(answer)
     }
 
     async fn alarm(&self) -> Result<Response> {

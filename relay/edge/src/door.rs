@@ -171,14 +171,14 @@ impl Door {
         session: Option<&str>,
         request: &Request,
     ) -> std::result::Result<Access, Failure> {
-        let ticket = if route.ticket { access::ticket(request) } else { None };
-        let access = self.caller(ticket).await?;
-        let scope = match session.map(|id| id.parse::<SessionId>().map_err(|_| id)) {
-            Some(Ok(id)) => access.scope_of(&id),
         // A host is no page.
         if route.need == Need::Host && self.headers.contains_key(ORIGIN) {
             return Err(ApiError::origin().into());
         }
+        let ticket = if route.ticket { access::ticket(request) } else { None };
+        let access = self.caller(ticket).await?;
+        let scope = match session.map(|id| id.parse::<SessionId>().map_err(|_| id)) {
+            Some(Ok(id)) => access.scope_of(&id),
             Some(Err(id)) => return Err(ApiError::invalid_id(id).into()),
             None => None,
         };

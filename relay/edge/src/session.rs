@@ -54,7 +54,9 @@ impl DurableObject for SessionObject {
     }
 
     async fn fetch(&self, mut request: Request) -> Result<Response> {
-        reply::send(route(&self.object, &mut request).await)
+        let answer = route(&self.object, &mut request).await;
+        reply::drain(&mut request).await;
+        reply::send(answer)
     }
 
     async fn alarm(&self) -> Result<Response> {

@@ -12,38 +12,38 @@ use super::{Directory, overview};
 use crate::internal::{ENSURE, Ensure, FILES, PREFIX, REDEEM, SUMMARY, Telling, VERIFY};
 use crate::reply::{Answer, body, json, method, nothing, query, uri};
 
-pub(super) async fn answer(directory: &Rc<Directory>, mut request: Request) -> Answer {
+pub(super) async fn answer(directory: &Rc<Directory>, request: &mut Request) -> Answer {
     let path = request.path();
     if path.starts_with(PREFIX) {
-        return internal(directory, &path, &mut request).await;
+        return internal(directory, &path, request).await;
     }
-    let method = method(&request);
+    let method = method(request);
     let current = if path == legacy::SESSIONS { "/api/sessions" } else { &path };
     let parts: Vec<_> = current.trim_start_matches('/').split('/').collect();
     let method = if method == Method::HEAD { Method::GET } else { method };
     match (method.as_str(), &parts[..]) {
         ("GET", ["metrics"]) => directory.metrics(),
         ("GET", ["api", "debug", "metrics"]) => directory.debug_metrics(),
-        ("GET", ["hosts", id, "control"]) => directory.open_control(id, &request),
+        ("GET", ["hosts", id, "control"]) => directory.open_control(id, request),
         ("GET", ["api", "hosts"]) => json(StatusCode::OK, &directory.host_list()?),
-        ("GET", ["api", "events"]) => overview::open(directory, &request),
-        ("POST", ["api", "tickets"]) => directory.ticket(&request),
-        (_, ["api", "tokens", rest @ ..]) => tokens(directory, rest, &mut request).await,
-        (_, ["api", "projects", rest @ ..]) => projects(directory, rest, &mut request).await,
-        ("GET", ["api", "sessions"]) => directory.list(query(&request)?),
+        ("GET", ["api", "events"]) => overview::open(directory, request),
+        ("POST", ["api", "tickets"]) => directory.ticket(request),
+        (_, ["api", "tokens", rest @ ..]) => tokens(directory, rest, request).await,
+        (_, ["api", "projects", rest @ ..]) => projects(directory, rest, request).await,
+        ("GET", ["api", "sessions"]) => directory.list(query(request)?),
         ("POST", ["api", "sessions"]) => {
-            let wanted = body(&mut request).await?;
+            let wanted = body(request).await?;
             directory.create(wanted).await
         }
         ("POST", ["api", "terminal"]) => {
-            let wanted = body(&mut request).await?;
+            let wanted = body(request).await?;
             directory.create_terminal(wanted).await
         }
         ("DELETE", ["api", what @ ("session" | "terminal"), id]) => {
             directory.delete(&named(id)?, *what == "terminal").await
         }
         (_, ["api", "sessions", id, rest @ ..]) => {
-            session(directory, &named(id)?, rest, &mut request).await
+            session(directory, &named(id)?, rest, request).await
         }
         _ => Err(ApiError::no_route(&uri(&path)).into()),
     }
