@@ -102,6 +102,16 @@ impl Api {
         self.get(&format!("/api/session/{id}/status")).await
     }
 
+    /// A new token of this scope.
+    ///
+    /// # Errors
+    /// Where the answer is not 201.
+    pub async fn token(&self, scope: &str) -> Result<String> {
+        let wish = json!({"scope": scope, "label": "a test", "expiresInMs": 600_000});
+        let made = self.expect(201, Method::POST, "/api/tokens", wish).await?;
+        Ok(made["token"].as_str().context("no token")?.to_owned())
+    }
+
     /// Ends a session and removes it.
     ///
     /// # Errors

@@ -152,6 +152,14 @@ impl Wire {
         Ok(self.socket.send(Message::Binary(data)).await?)
     }
 
+    /// Begins to send a binary message: what the connection does not take at once is not waited for.
+    ///
+    /// # Errors
+    /// As [`Wire::send_text`].
+    pub async fn begin_binary(&mut self, data: Bytes) -> Result<()> {
+        Ok(self.socket.feed(Message::Binary(data)).await?)
+    }
+
     /// The next message of the protocol.
     ///
     /// # Errors

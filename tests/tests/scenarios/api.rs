@@ -209,17 +209,24 @@ async fn metrics_count_what_happens() -> Result<()> {
     let mut events = Sse::live(&api, &session).await?;
     api.prompt(&session, "x").await?;
     events.output(Some("1:x")).await?;
-    let metrics = api.expect(200, Method::GET, "/api/debug/metrics", NONE).await?;
+    let metrics = wait_for("all of it to be counted", async || {
+        let metrics = api.expect(200, Method::GET, "/api/debug/metrics", NONE).await.ok()?;
+        let events = &metrics["eventBus"]["eventsByType"];
+        let counted = ["session-created", "session-output", "command-sent"]
+            .iter()
+            .all(|kind| events[kind].as_u64() > Some(0));
+        (counted && metrics["sse"]["totalConnections"] == 1).then_some(metrics)
+    })
+    .await?;
     let bus = &metrics["eventBus"];
-    ensure!(bus["eventsEmitted"].as_u64() > Some(1), "{metrics}");
-    for kind in ["session-created", "session-output", "command-sent"] {
-        ensure!(bus["eventsByType"][kind].as_u64() > Some(0), "{kind}: {metrics}");
-    }
-    ensure!(bus["listenerCounts"].is_object() && bus["activeListeners"].is_u64(), "{metrics}");
-    ensure!(metrics["sse"]["totalConnections"] == 1, "{metrics}");
+    ensure!(bus["eventsEmitted"].as_u64() > Some(2), "{metrics}");
+    ensure!(bus["listenerCounts"].is_object() && bus["activeListeners"] == 1, "{metrics}");
+    ensure!(metrics["outputBytes"].as_u64() > Some(4), "{metrics}");
 
     let (status, text) = api.get_text("/metrics").await?;
     ensure!(status == 200 && text.contains("# TYPE moorline_"), "{status} {text}");
+    let sample = "\nmoorline_events_total{type=\"command-sent\"} 1\n";
+    ensure!(text.contains(sample), "{text}");
     for line in text.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
         let value = line.rsplit_once(' ').and_then(|(_, value)| value.parse::<f64>().ok());
         ensure!(value.is_some(), "{line:?} is no sample");

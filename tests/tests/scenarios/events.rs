@@ -295,24 +295,6 @@ async fn a_deleted_session_says_so_and_is_gone() -> Result<()> {
     Ok(())
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_relay_that_shuts_down_asks_to_come_back_soon() -> Result<()> {
-    let mut relay = Relay::start().await?;
-    let session = relay.api().run_ready(expected::counter()).await?;
-    let mut one = Sse::live(&relay.api(), &session).await?;
-    let mut all = Sse::open(&relay.api(), "/api/events", None).await?;
-    one.skip_to("session-status").await?;
-    all.skip_to("sessions").await?;
-    let read = async |events: &mut Sse| -> Result<()> {
-        while events.next().await? != Item::End {}
-        ensure!(events.retry == Some(250), "{:?}", events.retry);
-        Ok(())
-    };
-    let (status, one, all) = tokio::join!(relay.stop(), read(&mut one), read(&mut all));
-    ensure!(status?.success(), "{}", relay.log());
-    one.and(all)
-}
-
 #[tokio::test]
 async fn the_list_is_told_as_it_changes() -> Result<()> {
     let relay = Relay::start().await?;
@@ -344,4 +326,27 @@ async fn the_list_is_told_as_it_changes() -> Result<()> {
     let told = events.skip_to("project-deleted").await?;
     ensure!(told.data["projectId"] == *project, "{told:?}");
     Ok(())
+}
+
+/// A Worker has no orderly end.
+mod native {
+    use super::*;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_relay_that_shuts_down_asks_to_come_back_soon() -> Result<()> {
+        let mut relay = Relay::start().await?;
+        let session = relay.api().run_ready(expected::counter()).await?;
+        let mut one = Sse::live(&relay.api(), &session).await?;
+        let mut all = Sse::open(&relay.api(), "/api/events", None).await?;
+        one.skip_to("session-status").await?;
+        all.skip_to("sessions").await?;
+        let read = async |events: &mut Sse| -> Result<()> {
+            while events.next().await? != Item::End {}
+            ensure!(events.retry == Some(250), "{:?}", events.retry);
+            Ok(())
+        };
+        let (status, one, all) = tokio::join!(relay.stop(), read(&mut one), read(&mut all));
+        ensure!(status?.success(), "{}", relay.log());
+        one.and(all)
+    }
 }

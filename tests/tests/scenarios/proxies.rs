@@ -58,10 +58,9 @@ async fn streams_pass(relay: &Relay, front: &Front) -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_public_name_reaches_the_relay_where_it_is_told() -> Result<()> {
     const NAME: &str = "moorline.example.org";
-    let told =
-        Setup { arguments: ["--allow-host", NAME].map(str::to_owned).to_vec(), ..Setup::default() };
-    for (setup, known) in [(told, true), (Setup::default(), false)] {
-        let relay = Relay::start_with(setup).await?;
+    for (told, known) in [(NAME, true), ("another.example.org", false)] {
+        let variables = vec![("MOORLINE_ALLOW_HOST".to_owned(), told.to_owned())];
+        let relay = Relay::start_with(Setup { variables, ..Setup::default() }).await?;
         let session = relay.api().run_ready(expected::counter()).await?;
         for front in [Front::nginx(relay.address()).await?, Front::caddy(relay.address()).await?] {
             let wish = front.api().request(Method::POST, &format!("/api/session/{session}/prompt"));

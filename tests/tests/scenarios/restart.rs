@@ -4,6 +4,7 @@ use anyhow::{Context as _, Result, ensure};
 use moorline_shared::event::Activity;
 use moorline_shared::id::{Seq, SessionId};
 use moorline_shared::link::Status;
+use moorline_shared::rest::SessionSummary;
 use moorline_shared::session::{ExitStatus, Lifecycle};
 use moorline_tests::digest::Digest;
 use moorline_tests::expected;
@@ -92,6 +93,21 @@ async fn check_running(relay: &Relay, running: &SessionId, shown: &Shown) -> Res
     Ok(())
 }
 
+/// A Worker has no orderly end.
+mod native {
+    use super::*;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn after_an_orderly_end_all_is_there() -> Result<()> {
+        end_in_good_order(Kind::of_run()?).await
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn after_an_orderly_end_of_a_single_process_all_is_there() -> Result<()> {
+        end_in_good_order(Kind::InProcess).await
+    }
+}
+
 async fn end_in_good_order(kind: Kind) -> Result<()> {
     let mut before = prepare(kind).await?;
     let mut wire = Wire::connect(&before.relay, &before.running, &Greeting::extended()).await?;
@@ -109,16 +125,6 @@ async fn end_in_good_order(kind: Kind) -> Result<()> {
     check(&before).await
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn after_an_orderly_end_all_is_there() -> Result<()> {
-    end_in_good_order(Kind::of_run()?).await
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn after_an_orderly_end_of_a_single_process_all_is_there() -> Result<()> {
-    end_in_good_order(Kind::InProcess).await
-}
-
 async fn be_killed(kind: Kind) -> Result<()> {
     let mut before = prepare(kind).await?;
     // Delivery does not wait for the disk: what was on the wire a moment ago may not be there yet,
@@ -128,13 +134,16 @@ async fn be_killed(kind: Kind) -> Result<()> {
     }
     before.relay.kill().await?;
     before.relay.launch().await?;
+    // The list hears of it a moment after.
     let api = before.relay.api();
-    for id in [&before.ended, &before.killed] {
-        wait_until("what the host had kept", async || {
-            api.status(id).await.is_ok_and(|status| status.summary.status == Activity::Exited)
-        })
-        .await?;
-    }
+    let over = [&before.ended, &before.killed];
+    let is_over = |session: &SessionSummary| {
+        !over.contains(&&session.session_id) || session.status == Activity::Exited
+    };
+    wait_until("what the host had kept", async || {
+        api.list().await.is_ok_and(|list| list.iter().all(is_over))
+    })
+    .await?;
     check(&before).await
 }
 

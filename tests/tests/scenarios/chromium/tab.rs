@@ -15,7 +15,7 @@ use chromiumoxide::cdp::js_protocol::runtime::{
 };
 use chromiumoxide::page::ScreenshotParams;
 use futures_util::StreamExt as _;
-use moorline_tests::wait::{wait_for, within};
+use moorline_tests::wait::{wait_for, wait_until, within};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
@@ -217,6 +217,23 @@ impl Tab {
         // The page may be drawn anew between finding the element and clicking on it.
         wait_for(&format!("a click on {selector}"), async || {
             self.page.find_element(selector).await.ok()?.click().await.ok().map(|_| ())
+        })
+        .await
+    }
+
+    /// Clicks into a field until it has the focus: what is drawn late moves it away from where the
+    /// click goes.
+    ///
+    /// # Errors
+    /// Where there is none, or it takes no focus.
+    pub(crate) async fn click_into(&self, selector: &str) -> Result<()> {
+        let focused = format!(
+            "document.activeElement === document.querySelector({})",
+            serde_json::Value::from(selector)
+        );
+        wait_until(&format!("the focus in {selector}"), async || {
+            self.click(selector).await.is_ok()
+                && self.evaluate::<bool>(&focused).await.is_ok_and(|focused| focused)
         })
         .await
     }

