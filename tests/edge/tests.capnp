@@ -1,5 +1,5 @@
-# The relay at the edge as the scenarios run it: what is deployed, and a socket that makes every
-# object lose its memory.
+# The relay at the edge as the scenarios and the bench run it: what is deployed, and a socket behind it
+# that makes every object lose its memory, or tells what they wrote.
 
 using Workerd = import "/workerd/workerd.capnp";
 using Deployed = import "workerd.capnp";
@@ -12,7 +12,7 @@ const config :Workerd.Config = (
   ],
   sockets = [
     (name = "http", address = "127.0.0.1:0", http = (), service = "moorline"),
-    (name = "evict", address = "127.0.0.1:0", http = (), service = (name = "moorline", entrypoint = "Evict")),
+    (name = "behind", address = "127.0.0.1:0", http = (), service = (name = "moorline", entrypoint = "Behind")),
   ],
 );
 

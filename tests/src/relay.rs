@@ -23,6 +23,7 @@ use crate::programs;
 use crate::random::Random;
 use crate::wait::{wait_until, within};
 use edge::Edge;
+pub use edge::Rows;
 use host::Host;
 pub use kind::Kind;
 use process::Process;
@@ -183,6 +184,14 @@ impl Relay {
     /// Where the relay is no Worker.
     pub async fn evict(&self) -> Result<()> {
         self.edge.as_ref().context("only a Worker is evicted")?.evict().await
+    }
+
+    /// What the edge's objects wrote since the relay was started last.
+    ///
+    /// # Errors
+    /// Where the relay is no Worker.
+    pub async fn rows(&self) -> Result<Rows> {
+        self.edge.as_ref().context("only a Worker's rows are counted")?.rows().await
     }
 
     /// Of which kind it is.

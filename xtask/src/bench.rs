@@ -5,26 +5,35 @@ use anyhow::{Result, bail};
 use crate::client::{self, Profile};
 use crate::setup::{self, Purpose};
 use crate::workspace::Workspace;
-use crate::{process, progress};
+use crate::{edge, packages, process, progress};
+
+/// The part that measures the relay at the edge.
+const EDGE: &str = "edge";
 
 /// Builds everything for release and hands the terminal to the bench program.
 ///
 /// # Errors
 /// Where something can't be built, or the program fails.
 pub(crate) fn run(workspace: &Workspace, arguments: &[String]) -> Result<()> {
-    setup::ensure(workspace, Purpose::Run)?;
+    // Without the names of parts everything is measured.
+    let mut parts = arguments.iter().filter(|argument| !argument.starts_with('-')).peekable();
+    let with_edge = parts.peek().is_none() || parts.any(|part| part == EDGE);
+    setup::ensure(workspace, if with_edge { Purpose::Edge } else { Purpose::Run })?;
     client::build(workspace, Profile::Release)?;
     progress::line("Building the relay and the bench program.");
     let packages = ["--package", "moorline-relay", "--package", "moorline-tests"];
     let mut build = workspace.cargo(&["build", "--release", "--bin", "moorline", "--bin", "bench"]);
     process::run("build", build.args(packages))?;
     let release = workspace.target.join("release");
-    let status = workspace
-        .command(release.join("bench"))
-        .args(arguments)
-        .env("MOORLINE_BIN", release.join("moorline"))
-        .env("MOORLINE_DIST", workspace.dist())
-        .status()?;
+    let relay = release.join("moorline");
+    let mut bench = workspace.command(release.join("bench"));
+    if with_edge {
+        edge::build(workspace, &relay)?;
+        bench.env("MOORLINE_EDGE", edge::folder(workspace));
+        bench.env("WORKERD", packages::workerd(workspace)?);
+    }
+    bench.args(arguments).env("MOORLINE_BIN", relay).env("MOORLINE_DIST", workspace.dist());
+    let status = bench.status()?;
     if !status.success() {
         bail!("the bench program failed ({status})");
     }

@@ -1,14 +1,25 @@
-//! The Worker in workerd, with a socket that makes its objects lose their memory.
+//! The Worker in workerd, with a socket behind it: it makes objects lose their memory, and tells what
+//! they wrote.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
+use serde::Deserialize;
 use tokio::process::Command;
 
 use super::local_address;
 use crate::programs;
 use crate::wait::within;
+
+/// Rows that objects wrote since workerd was started, as Cloudflare counts them.
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+pub struct Rows {
+    /// Sessions' objects, all of them.
+    pub session: u64,
+    /// The directory.
+    pub directory: u64,
+}
 
 /// What workerd runs, and where.
 #[derive(Debug)]
@@ -17,8 +28,8 @@ pub(super) struct Edge {
     /// The Worker, its files and its configurations, as `cargo xtask edge --dist` makes them.
     built: PathBuf,
     storage: PathBuf,
-    /// Whatever comes here takes the memory of all objects away.
-    evicting: SocketAddr,
+    /// The socket behind the Worker.
+    behind: SocketAddr,
 }
 
 impl Edge {
@@ -27,7 +38,7 @@ impl Edge {
         let storage = data.join("data/storage");
         std::fs::create_dir_all(&storage)?;
         let (program, built) = (programs::workerd()?, programs::edge()?);
-        Ok(Self { program, built, storage, evicting: local_address()? })
+        Ok(Self { program, built, storage, behind: local_address()? })
     }
 
     /// Serves the Worker at an address.
@@ -39,7 +50,7 @@ impl Edge {
         command
             .args(["serve", "--experimental"])
             .arg(format!("--socket-addr=http={address}"))
-            .arg(format!("--socket-addr=evict={}", self.evicting))
+            .arg(format!("--socket-addr=behind={}", self.behind))
             .arg(format!("--directory-path=assets={}", self.built.join("assets").display()))
             .arg(format!("--directory-path=storage={}", self.storage.display()))
             .arg(&config)
@@ -50,10 +61,19 @@ impl Edge {
 
     /// Takes the memory of all objects away.
     pub(super) async fn evict(&self) -> Result<()> {
-        let answer = reqwest::get(format!("http://{}", self.evicting));
-        let status = within("the eviction of all objects", answer).await??.status();
-        ensure!(status.is_success(), "{status} instead of an eviction");
-        Ok(())
+        self.ask("evict").await.map(drop)
+    }
+
+    /// What objects wrote.
+    pub(super) async fn rows(&self) -> Result<Rows> {
+        Ok(self.ask("rows").await?.json().await?)
+    }
+
+    async fn ask(&self, what: &str) -> Result<reqwest::Response> {
+        let answer = reqwest::get(format!("http://{}/{what}", self.behind));
+        let answer = within("an answer from behind the Worker", answer).await??;
+        ensure!(answer.status().is_success(), "{} to {what}", answer.status());
+        Ok(answer)
     }
 }
 

@@ -1,8 +1,10 @@
 //! From a key to its echo.
 
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
+use moorline_tests::relay::Relay;
 
 use super::baseline::{Bare, BareLoop};
 use super::lean::Lean;
@@ -11,14 +13,15 @@ use super::stage::Stage;
 use super::table::{Table, Target, median, percentile};
 
 /// Keys in one go, before it is the other's turn.
-const TURN: usize = 500;
+pub(crate) const TURN: usize = 500;
 
 pub(crate) fn measure(stage: &mut Stage, table: &mut Table) -> Result<()> {
     let mut raw = Bare::run(&program::echo())?;
     raw.until_ready()?;
     let bare = BareLoop::start(&program::echo())?;
-    let mut beside = Typist::bare(&bare)?;
-    let mut ours = Typist::ours(stage)?;
+    let mut beside = Typist::open(bare.address, "/")?;
+    beside.client.until_output()?;
+    let mut ours = Typist::ours(stage, &stage.relay)?;
     let mut times = [Vec::new(), Vec::new(), Vec::new()];
     for turn in 0..stage.scale.keystrokes / TURN {
         for key in 0..TURN {
@@ -45,27 +48,28 @@ pub(crate) fn measure(stage: &mut Stage, table: &mut Table) -> Result<()> {
 }
 
 /// Types over a WebSocket.
-struct Typist {
+pub(crate) struct Typist {
     client: Lean,
     typed: u64,
 }
 
 impl Typist {
-    fn bare(bare: &BareLoop) -> Result<Self> {
-        let mut client = Lean::open(bare.address, "/")?;
-        client.until_output()?;
-        Ok(Self { client, typed: 0 })
+    /// At a terminal that any path leads to.
+    pub(crate) fn open(address: SocketAddr, path: &str) -> Result<Self> {
+        Ok(Self { client: Lean::open(address, path)?, typed: 0 })
     }
 
-    fn ours(stage: &Stage) -> Result<Self> {
-        let session = stage.run(program::echo())?;
-        let mut client = Lean::connect(stage.relay.address(), &session)?;
+    /// At a new session of a relay.
+    pub(crate) fn ours(stage: &Stage, relay: &Relay) -> Result<Self> {
+        let session = stage.run_on(relay, program::echo())?;
+        let mut client = Lean::connect(relay.address(), &session)?;
         client.resume("bench-typist", "replay")?;
         client.until_output()?;
         Ok(Self { client, typed: 0 })
     }
 
-    fn type_key(&mut self) -> Result<Duration> {
+    /// Types a key and waits for what comes of it.
+    pub(crate) fn type_key(&mut self) -> Result<Duration> {
         self.typed += 1;
         let started = Instant::now();
         self.client.send_input(self.typed, b"k")?;

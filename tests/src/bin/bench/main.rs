@@ -8,6 +8,7 @@
 
 mod baseline;
 mod echo;
+mod edge;
 mod flood;
 mod lean;
 mod memory;
@@ -25,7 +26,7 @@ use table::Table;
 
 const HELP: &str = "Measures Moorline next to a bare PTY and a bare PTY-to-WebSocket loop.
 
-Usage: bench [--quick] [flood | echo | viewers | memory | screen | sse]...
+Usage: bench [--quick] [flood | echo | viewers | memory | screen | sse | edge]...
 
   --quick   fewer and shorter runs: for a look, not for a record
   Without names everything is measured.";
@@ -33,13 +34,14 @@ Usage: bench [--quick] [flood | echo | viewers | memory | screen | sse]...
 /// A part of the table.
 type Part = (&'static str, fn(&mut Stage, &mut Table) -> Result<()>);
 
-const PARTS: [Part; 6] = [
+const PARTS: [Part; 7] = [
     ("flood", flood::measure),
     ("echo", echo::measure),
     ("viewers", viewers::measure),
     ("memory", memory::measure),
     ("screen", screen::measure),
     ("sse", sse::measure),
+    ("edge", edge::measure),
 ];
 
 fn main() -> Result<()> {
@@ -53,6 +55,9 @@ fn main() -> Result<()> {
         // What the bench starts itself.
         ["emit", bytes] => program::emit(bytes.parse()?),
         ["tick", rounds, pause_ms] => program::tick(rounds.parse()?, pause_ms.parse()?),
+        ["pace", rounds, pause_ms, lines] => {
+            program::pace(rounds.parse()?, pause_ms.parse()?, lines.parse()?)
+        }
         ["bare", command @ ..] => baseline::serve(command),
         ["view", address, session, count] => {
             viewers::view(address.parse()?, &session.parse()?, count.parse()?)

@@ -44,6 +44,22 @@ pub(crate) fn tick(rounds: u64, pause_ms: u64) -> Result<()> {
     Ok(())
 }
 
+/// Waits for a byte, and puts out so many lines at a time.
+///
+/// # Errors
+/// Where the terminal is gone.
+pub(crate) fn pace(rounds: u64, pause_ms: u64, lines: usize) -> Result<()> {
+    let block = LINE.repeat(lines);
+    std::io::stdin().read_exact(&mut [0])?;
+    let mut output = std::io::stdout().lock();
+    for _ in 0..rounds {
+        std::thread::sleep(Duration::from_millis(pause_ms));
+        output.write_all(&block)?;
+        output.flush()?;
+    }
+    Ok(())
+}
+
 /// What a terminal gets of so many blocks.
 pub(crate) const fn emitted(blocks: u64) -> u64 {
     blocks * 800 * (LINE.len() as u64 + 1)

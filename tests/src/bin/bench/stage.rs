@@ -88,13 +88,18 @@ impl Stage {
 
     /// Starts a session.
     pub(crate) fn run(&self, command: Vec<String>) -> Result<SessionId> {
+        self.run_on(&self.relay, command)
+    }
+
+    /// Starts a session of another relay.
+    pub(crate) fn run_on(&self, relay: &Relay, command: Vec<String>) -> Result<SessionId> {
         let wish = CreateSession {
             command: Some(command),
             cols: Some(80),
             rows: Some(24),
             ..CreateSession::default()
         };
-        Ok(self.runtime.block_on(self.relay.api().create(&wish))?.session_id)
+        Ok(self.runtime.block_on(relay.api().create(&wish))?.session_id)
     }
 
     /// Starts a session that puts out so much once it is told to go.
@@ -105,31 +110,43 @@ impl Stage {
 
     /// Ends a session and waits until its memory can be used again.
     pub(crate) fn remove(&self, session: &SessionId) -> Result<()> {
-        self.runtime.block_on(self.relay.api().delete(session))
+        self.remove_from(&self.relay, session)
+    }
+
+    /// Ends a session of another relay.
+    pub(crate) fn remove_from(&self, relay: &Relay, session: &SessionId) -> Result<()> {
+        self.runtime.block_on(relay.api().delete(session))
     }
 
     /// Waits until the relay does nothing more for what was measured before.
     pub(crate) fn settle(&self) -> Result<Usage> {
-        let deadline = Instant::now() + Duration::from_secs(30);
-        let mut before = self.relay.usage()?;
-        while Instant::now() < deadline {
-            std::thread::sleep(Duration::from_millis(200));
-            let now = self.relay.usage()?;
-            if now.cpu.saturating_sub(before.cpu) <= Duration::from_millis(10) {
-                return Ok(now);
-            }
-            before = now;
-        }
-        bail!("the relay does not come to rest")
+        settle(|| self.relay.usage())
     }
 }
 
+/// Waits until what a process uses grows no more.
+pub(crate) fn settle(usage: impl Fn() -> Result<Usage>) -> Result<Usage> {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    let mut before = usage()?;
+    while Instant::now() < deadline {
+        std::thread::sleep(Duration::from_millis(200));
+        let now = usage()?;
+        if now.cpu.saturating_sub(before.cpu) <= Duration::from_millis(10) {
+            return Ok(now);
+        }
+        before = now;
+    }
+    bail!("the relay does not come to rest")
+}
+
+/// A relay that logs what is wrong alone.
+pub(crate) fn quiet() -> Setup {
+    let variables = vec![("MOORLINE_LOG".to_owned(), "warn".to_owned())];
+    Setup { variables, ..Setup::default() }
+}
+
 fn start(runtime: &Runtime) -> Result<Relay> {
-    let quiet = Setup {
-        variables: vec![("MOORLINE_LOG".to_owned(), "warn".to_owned())],
-        ..Setup::default()
-    };
-    runtime.block_on(Relay::start_with(quiet))
+    runtime.block_on(Relay::start_with(quiet()))
 }
 
 /// This program.

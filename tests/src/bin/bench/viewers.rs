@@ -44,7 +44,7 @@ fn watch(stage: &Stage, count: usize, bytes: u64) -> Result<Run> {
     let session = stage.run_flood(bytes)?;
     let mut starter = Lean::connect(stage.relay.address(), &session)?;
     starter.resume("bench-starter", "replay")?;
-    let mut audience = Audience::seat(stage, &session, count)?;
+    let mut audience = Audience::seat(stage.relay.address(), &session, count)?;
     let before = stage.settle()?.cpu;
     let started = Instant::now();
     starter.send_input(1, b"\n")?;
@@ -58,16 +58,17 @@ fn watch(stage: &Stage, count: usize, bytes: u64) -> Result<Run> {
 }
 
 /// The viewers, in a process of their own.
-struct Audience {
+pub(crate) struct Audience {
     child: Child,
     output: BufReader<std::process::ChildStdout>,
 }
 
 impl Audience {
-    fn seat(stage: &Stage, session: &SessionId, count: usize) -> Result<Self> {
+    /// So many viewers of a session, each of which knows where it begins.
+    pub(crate) fn seat(address: SocketAddr, session: &SessionId, count: usize) -> Result<Self> {
         let mut child = Command::new(itself()?)
             .arg("view")
-            .args([&stage.relay.address().to_string(), session.as_str(), &count.to_string()])
+            .args([&address.to_string(), session.as_str(), &count.to_string()])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()?;
@@ -79,7 +80,7 @@ impl Audience {
     }
 
     /// How many saw the end, and how much all of them got.
-    fn applause(&mut self) -> Result<(usize, u64)> {
+    pub(crate) fn applause(&mut self) -> Result<(usize, u64)> {
         let mut line = String::new();
         self.output.read_line(&mut line)?;
         let (complete, received) = line.trim().split_once(' ').context("the viewers are gone")?;

@@ -1,0 +1,22 @@
+// A Durable Object that only forwards: what its publisher says to every client, and what a client
+// says to its publisher. Its sockets hibernate as the relay's do.
+import { DurableObject } from "cloudflare:workers";
+
+export class Forwarder extends DurableObject {
+  async fetch(request) {
+    const { 0: client, 1: server } = new WebSocketPair();
+    this.ctx.acceptWebSocket(server, [request.url.endsWith("/publish") ? "publisher" : "client"]);
+    return new Response(null, { status: 101, webSocket: client });
+  }
+
+  async webSocketMessage(socket, message) {
+    const [from] = this.ctx.getTags(socket);
+    for (const to of this.ctx.getWebSockets(from === "publisher" ? "client" : "publisher")) {
+      to.send(message);
+    }
+  }
+}
+
+export default {
+  fetch: (request, env) => env.FORWARDER.getByName("only").fetch(request),
+};
