@@ -47,7 +47,9 @@ impl Session {
             }
             return Ok(());
         }
-        if self.claims.hold(client_id, &piece)? {
+        let is_next = self.claims.hold(client_id, &piece)?;
+        // A host that left has told before what it took, but takes no more.
+        if is_next && self.host_is_here() {
             self.claims.size(client_id).into_iter().for_each(|size| self.resize(size));
             self.command(HostCommand::Input { client_id: client_id.clone(), piece });
         } else {
