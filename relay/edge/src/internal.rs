@@ -54,6 +54,9 @@ pub const FORK: &str = "/internal/fork";
 /// To the directory: [`Telling`], whenever lifecycle, status or clients have changed, or something was
 /// counted, but not all the time. Answer: nothing; 404 where the directory knows no such session.
 pub const SUMMARY: &str = "/internal/summary";
+/// To the directory: [`Gone`]; the session was kept for its time, and is about to remove itself. It is
+/// listed no more, and its host is to forget it. Answer: nothing, also where none was listed.
+pub const GONE: &str = "/internal/gone";
 /// To the directory: [`FilesWanted`]. Answer: [`Files`].
 pub const FILES: &str = "/internal/files";
 /// To the directory: [`Presented`], a token's hash. Answer: [`Allowed`], or 401.
@@ -162,6 +165,13 @@ pub struct Told {
     pub size: Size,
     /// Event streams that are open.
     pub streams: usize,
+}
+
+/// A session that is no more.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Gone {
+    /// Its id.
+    pub session_id: SessionId,
 }
 
 /// The files that a session works with.

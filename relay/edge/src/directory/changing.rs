@@ -59,10 +59,24 @@ impl Directory {
         let Some(claim) = claim else { return Err(ApiError::no_session(id.as_str()).into()) };
         // Its clients are told before its host closes their program.
         asking::post(&asking::session(&self.env, id)?, DELETE, &()).await?;
-        let listed = self.with(|known| Ok(known.remove(id, now_ms())?))?;
+        let was_listed = self.unlist(id).await;
         drop(claim);
+        if !was_listed? {
+            return Err(ApiError::no_session(id.as_str()).into());
+        }
+        if is_terminal {
+            return answer(StatusCode::OK, &Done { success: true });
+        }
+        let message = "Session deleted".to_owned();
+        answer(StatusCode::OK, &Deleted { success: true, message, session_id: id.clone() })
+    }
+
+    /// Lists a session no more, has its host forget it, and tells the session that it was started
+    /// beside. False where it was not listed.
+    pub(super) async fn unlist(&self, id: &SessionId) -> Result<bool, Failure> {
+        let listed = self.with(|known| Ok(known.remove(id, now_ms())?))?;
+        let Some(listed) = listed else { return Ok(false) };
         self.list_changed();
-        let listed = listed.ok_or_else(|| ApiError::no_session(id.as_str()))?;
         if let Some(host) = &listed.record.host {
             self.tell(host, &ToHost::Forget { session_id: id.clone() });
         }
@@ -70,11 +84,7 @@ impl Directory {
             let fields = json!({ "terminalId": id });
             self.append(parent, kind::TERMINAL_CLOSED, fields).await;
         }
-        if is_terminal {
-            return answer(StatusCode::OK, &Done { success: true });
-        }
-        let message = "Session deleted".to_owned();
-        answer(StatusCode::OK, &Deleted { success: true, message, session_id: id.clone() })
+        Ok(true)
     }
 
     /// Has a session's log tell something, where the session is still there.

@@ -9,7 +9,9 @@ use moorline_shared::id::SessionId;
 use worker::Request;
 
 use super::{Directory, overview};
-use crate::internal::{ENSURE, Ensure, FILES, PREFIX, REDEEM, SUMMARY, Telling, VERIFY};
+use crate::internal::{
+    ENSURE, Ensure, FILES, GONE, Gone, PREFIX, REDEEM, SUMMARY, Telling, VERIFY,
+};
 use crate::reply::{Answer, body, json, method, nothing, query, uri};
 
 pub(super) async fn answer(directory: &Rc<Directory>, request: &mut Request) -> Answer {
@@ -87,6 +89,11 @@ async fn tokens(directory: &Rc<Directory>, rest: &[&str], request: &mut Request)
 async fn internal(directory: &Rc<Directory>, path: &str, request: &mut Request) -> Answer {
     match path {
         SUMMARY => directory.told(body::<Telling>(request).await?),
+        GONE => {
+            let Gone { session_id } = body(request).await?;
+            directory.unlist(&session_id).await?;
+            nothing()
+        }
         FILES => {
             let wanted = body(request).await?;
             json(StatusCode::OK, &directory.files(wanted).await?)

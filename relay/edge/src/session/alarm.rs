@@ -1,7 +1,7 @@
 //! The alarm: it comes even where everything in memory is gone.
 //!
-//! It is a safety net for what timers do while the object is awake, and ends sessions that nobody
-//! came back to.
+//! It is a safety net for what timers do while the object is awake, and ends and removes sessions that
+//! nobody came back to.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -11,19 +11,22 @@ use moorline_shared::time::Time;
 use worker::{Env, console_error};
 
 use super::loaded::Loaded;
-use super::object::{Object, now};
+use super::object::{Fault, Object, now};
+use crate::asking;
+use crate::internal::{GONE, Gone};
 
 /// How long what a timer should have done may wait for the alarm, where memory was lost and nothing
 /// has happened since. An alarm keeps the object awake for longer than it otherwise was, so it
 /// should be a rare one that comes.
 const SAFETY: Duration = Duration::from_secs(60);
 /// How long a session that is over, or whose host is away, is kept.
-const EXPIRY_DAYS: u64 = 30;
-/// The variable that says otherwise.
+const EXPIRY_DAYS: f64 = 30.0;
+/// The variable that says otherwise: days, or a part of one.
 const EXPIRY_VARIABLE: &str = "MOORLINE_EXPIRY_DAYS";
-/// An expired session is told of for this long, and then it is removed.
-const GRACE: Duration = Duration::from_secs(7 * DAY_SECONDS);
-const DAY_SECONDS: u64 = 24 * 60 * 60;
+/// An expired session is told of for this long, though not for longer than it was kept before, and then
+/// it is removed.
+const GRACE: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+const DAY_SECONDS: f64 = 24.0 * 60.0 * 60.0;
 
 /// What becomes of sessions that nobody comes back to.
 #[derive(Debug)]
@@ -36,8 +39,9 @@ pub(super) struct Expiry {
 impl Expiry {
     pub(super) fn configured(env: &Env) -> Self {
         let days = env.var(EXPIRY_VARIABLE).ok().and_then(|days| days.to_string().parse().ok());
-        let days = days.filter(|days| *days > 0).unwrap_or(EXPIRY_DAYS);
-        Self { after: Duration::from_secs(days.saturating_mul(DAY_SECONDS)), alarm: None }
+        let days = days.filter(|days| *days > 0.0).unwrap_or(EXPIRY_DAYS);
+        let after = Duration::try_from_secs_f64(days * DAY_SECONDS).unwrap_or(Duration::MAX);
+        Self { after, alarm: None }
     }
 }
 
@@ -45,7 +49,7 @@ impl Loaded {
     /// When the alarm must be set to go off, where it is not going to anyway.
     pub(super) fn alarm_at(&mut self, now: Time) -> Option<Time> {
         let unfinished = self.storing.due().is_some() || self.listed.due().is_some();
-        let wanted = if unfinished { now + SAFETY } else { self.ends_at()? };
+        let wanted = unfinished.then(|| now + SAFETY).into_iter().chain(self.ends_at()).min()?;
         if self.expiry.alarm.is_some_and(|alarm| alarm <= wanted) {
             return None;
         }
@@ -58,7 +62,7 @@ impl Loaded {
         let since = Time::from_ms(self.storing.since_ms());
         match self.session.lifecycle() {
             Lifecycle::Live => None,
-            Lifecycle::Expired => Some(since + GRACE),
+            Lifecycle::Expired => Some(since + GRACE.min(self.expiry.after)),
             Lifecycle::Detached | Lifecycle::Exited | Lifecycle::Lost => {
                 Some(since + self.expiry.after)
             }
@@ -68,15 +72,20 @@ impl Loaded {
 
 /// The alarm has come.
 pub(super) async fn ring(object: &Rc<Object>) {
-    let ended = object.with(|loaded| {
+    let ended = object.peek(|loaded| {
         loaded.expiry.alarm = None;
         loaded.ends_at().filter(|at| *at <= now()).map(|_| loaded.session.lifecycle())
     });
     match ended {
-        Ok(Some(Lifecycle::Expired)) => super::asked::remove(object).await,
+        Ok(Some(Lifecycle::Expired)) => remove(object).await,
         Ok(Some(_)) => expire(object).await,
-        Ok(None) => {}
-        Err(error) => console_error!("the alarm found no session: {error}"),
+        // What a timer should have done is done, and the next alarm set.
+        Ok(None) => object.attempt(|_| {}),
+        Err(Fault::NoSession(_)) => {}
+        Err(Fault::Sql(error)) => {
+            console_error!("the alarm cannot read the session: {error}");
+            object.set_alarm(now() + SAFETY);
+        }
     }
 }
 
@@ -84,4 +93,19 @@ pub(super) async fn ring(object: &Rc<Object>) {
 async fn expire(object: &Rc<Object>) {
     object.attempt(|loaded| loaded.session.expire());
     object.tell_now().await;
+}
+
+/// It was told of for long enough. It goes from the list first: what is listed must be there.
+async fn remove(object: &Rc<Object>) {
+    let Ok(session_id) = object.name().parse() else { return };
+    let told = async {
+        let directory = asking::directory(&object.env)?;
+        asking::post(&directory, GONE, &Gone { session_id }).await
+    };
+    if let Err(failure) = told.await {
+        console_error!("the directory was not told that a session is to go: {failure}");
+        object.set_alarm(now() + SAFETY);
+        return;
+    }
+    super::asked::remove(object).await;
 }

@@ -197,7 +197,8 @@ impl Object {
         });
     }
 
-    fn set_alarm(&self, at: Time) {
+    /// Has the alarm go off at this time.
+    pub(super) fn set_alarm(&self, at: Time) {
         let storage = self.state.storage();
         let in_ms = i64::try_from((at - now()).as_millis()).unwrap_or(i64::MAX);
         spawn_local(async move {
