@@ -44,8 +44,9 @@ const ALL: [(Which, &str); 3] = [
 /// One run.
 #[derive(Debug, Clone, Copy)]
 struct Run {
-    /// Megabytes a second, to all clients.
+    /// Megabytes a second, to all clients and from the publisher.
     rate: f64,
+    published: f64,
     /// Memory in megabytes before, and the most in between.
     idle: f64,
     most: f64,
@@ -73,6 +74,9 @@ fn tell(table: &mut Table, clients: usize, runs: &[Vec<Run>; 3]) {
         table.add(&name, middle(runs, |run| run.rate), "MB/s", Target::None);
     }
     let [forwarder, native, edge] = runs;
+    // More than a client gets, where that is shown a picture instead of what it has missed.
+    let published = middle(edge, |run| run.published);
+    table.add("  the edge, from its publisher", published, "MB/s", Target::None);
     for (name, below) in [(ALL[0].1, forwarder), (ALL[1].1, native)] {
         // Of those that ran one after the other, as everywhere.
         let pairs = edge.iter().zip(below).map(|(edge, below)| edge.rate / below.rate);
@@ -128,7 +132,8 @@ fn watch(stage: &Stage, which: Which, clients: usize, bytes: u64) -> Result<Run>
     ensure!(received > 0, "nobody got anything");
     let megabytes = |bytes: u64| bytes as f64 / 1e6;
     let (idle, most) = (megabytes(idle), megabytes(most));
-    Ok(Run { rate: rate(received, time), idle, most, complete })
+    let (rate, published) = (rate(received, time), rate(bytes, time));
+    Ok(Run { rate, published, idle, most, complete })
 }
 
 impl Between {
