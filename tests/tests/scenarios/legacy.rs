@@ -1,9 +1,10 @@
 //! Clients of before: plain text over a WebSocket, and the deprecated chat.
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use moorline_tests::expected;
 use moorline_tests::plain::{Plain, Said};
-use moorline_tests::relay::{Relay, TOKEN};
+use moorline_tests::relay::{Relay, Setup, TOKEN};
+use moorline_tests::wait::wait_until;
 use moorline_tests::wire::Greeting;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -49,7 +50,7 @@ async fn plain_text_keeps_characters_whole() -> Result<()> {
     for byte in "é€😀".as_bytes() {
         let head = relay.api().status(&session).await?.head;
         text.send(format!("{byte:03o}\n")).await?;
-        moorline_tests::wait::wait_until("the byte", async || {
+        wait_until("the byte", async || {
             relay.api().status(&session).await.is_ok_and(|status| status.head > head)
         })
         .await?;
@@ -179,4 +180,40 @@ async fn the_chat_asks_for_a_token_too() -> Result<()> {
         ensure!(!text.contains("ready"), "{text}");
     }
     Ok(())
+}
+
+mod edge {
+    use super::*;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_chat_goes_on_where_its_session_loses_its_memory() -> Result<()> {
+        let variables = vec![("MOORLINE_FORGETS".to_owned(), "0.1".to_owned())];
+        let relay = Relay::start_with(Setup { variables, ..Setup::default() }).await?;
+        let session = relay.api().run(expected::counter()).await?;
+        let mut chat = plain(&relay, &format!("{CHAT}?sessionId={session}")).await?;
+        chat.skip_to("subscribed").await?;
+        let mut heard = String::new();
+        for word in (0..20).map(|round| format!(":word-{round:02}")) {
+            // Who waits for a command to be typed may be told that nobody knows.
+            let command = json!({"type": "command", "command": &word[1..]}).to_string();
+            chat.send(command.clone()).await?;
+            while !heard.contains(&word) {
+                let Said::Text(text) = chat.next().await? else { bail!("closed after {heard:?}") };
+                let message: Value = serde_json::from_str(&text)?;
+                if message["type"] == "error" {
+                    chat.send(command.clone()).await?;
+                }
+                heard += message["data"]["content"].as_str().unwrap_or_default();
+            }
+        }
+        let path = format!("/api/terminal/{session}/output");
+        wait_until("all of it in the log, in this order", async || {
+            let all = relay.api().expect(200, Method::GET, &path, Value::Null).await;
+            let pieces = all.map(|all| all["output"].as_array().cloned().unwrap_or_default());
+            let pieces = pieces.unwrap_or_default();
+            let all = pieces.iter().filter_map(|piece| piece["content"].as_str());
+            all.collect::<String>().contains(&heard)
+        })
+        .await
+    }
 }
