@@ -255,10 +255,10 @@ pub fn lowercase(text: &str) -> String {
     js_sys::JsString::from(text).to_lower_case().into()
 }
 
-/// Scrolls the element with this id into sight, within what scrolls around it.
-pub fn show_id(id: &str) {
-    let element = window().and_then(|window| window.document()?.get_element_by_id(id));
-    if let Some(element) = element {
+/// Scrolls the first element that matches into sight, within what scrolls around it.
+pub fn show(selector: &str) {
+    let document = window().and_then(|window| window.document());
+    if let Some(element) = document.and_then(|document| document.query_selector(selector).ok()?) {
         let options = web_sys::ScrollIntoViewOptions::new();
         options.set_block(web_sys::ScrollLogicalPosition::Nearest);
         element.scroll_into_view_with_scroll_into_view_options(&options);

@@ -51,7 +51,7 @@ pub fn Picker(
         page::set_attributes(&field, &[("aria-controls", controls)]);
         page::focus_soon(field.into());
     });
-    effect(move || page::show_id(&format!("{name}-{}", chosen.get())));
+    effect(move || page::show(&format!("#{name}-{}", chosen.get())));
     let pick = move |index: usize| {
         let action = found.with_untracked(|found| found.get(index).cloned());
         if let Some(action) = action {

@@ -151,7 +151,9 @@ pub fn PendingChip() -> impl IntoView {
 #[component]
 pub fn SizeChip() -> impl IntoView {
     let state = TerminalState::expect();
-    let foreign = Memo::new(move |_| state.view.with(|view| view.foreign_size));
+    // A host that is away gives its terminal no other size.
+    let foreign = |view: &View| view.foreign_size.filter(|_| !view.is_host_away());
+    let foreign = Memo::new(move |_| state.view.with(foreign));
     let text = |size: Size| format!("{} × {}", size.cols, size.rows);
     view! {
         <When condition=move || foreign.get().is_some()>

@@ -120,13 +120,23 @@ impl TerminalState {
         let hooks = SessionHooks {
             show: Box::new(move |view| self.view.set(view)),
             notify: Box::new(move |notice| self.tell(&sentence(&notice))),
-            progress: Box::new(move |progress| mark(&place, progress)),
+            progress: Box::new(move |progress| {
+                mark(&place, progress);
+                self.show_cursor();
+            }),
         };
         let token = Access::expect().token();
         session.start(Setup { id, token, screen, digest: page::query_has("digest") }, hooks);
         session.post(Event::Hold(untrack(|| preferences.hold())));
         self.fit();
         self.focus();
+    }
+
+    /// While the host is away the screen may be larger than the page, and cannot be made to fit.
+    fn show_cursor(self) {
+        if self.view.with_untracked(View::is_host_away) {
+            page::show(".xterm-helper-textarea");
+        }
     }
 
     /// Dials at once.
