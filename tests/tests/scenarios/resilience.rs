@@ -9,7 +9,7 @@ use moorline_tests::expected::{self, Flood};
 use moorline_tests::follower::{Follower, Following, Seen};
 use moorline_tests::proxy::{Proxy, Way};
 use moorline_tests::random::Random;
-use moorline_tests::relay::Relay;
+use moorline_tests::relay::{Kind, Relay};
 
 /// Small enough that a client which misses all of it still gets each byte, not a picture.
 const FLOOD: Flood = Flood { lines: 900_000 };
@@ -140,7 +140,9 @@ async fn a_stalled_client_costs_nobody_anything() -> Result<()> {
     let output = LARGE.output();
     ensure!(output.len() > 200_000_000, "a flood of {} bytes", output.len());
     ensure!(reader.seen().digest == Digest::of(&output), "{}", reader.seen().describe());
-    ensure!(most - before < 60 << 20, "the relay grew from {before} to {most} bytes");
+    // workerd collects its garbage late; without a bound all of the flood would wait there, too.
+    let allowed = if relay.kind() == Kind::Edge { 160 << 20 } else { 60 << 20 };
+    ensure!(most - before < allowed, "the relay grew from {before} to {most} bytes");
     ensure!(stalled.seen().digest.bytes() < 16 << 20, "{}", stalled.seen().describe());
 
     stalled.stall(false);

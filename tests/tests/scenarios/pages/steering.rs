@@ -34,6 +34,20 @@ async fn until_at(tab: &Tab, path: &str) -> Result<()> {
     until(tab, path, &format!("location.pathname === {}", Value::from(path))).await
 }
 
+/// Sends a line, which is typed again where the page was still being drawn.
+async fn prompt(tab: &Tab, line: &str) -> Result<()> {
+    const FIELD: &str = "[data-testid=prompt]";
+    let value = format!("document.querySelector('{FIELD}').value");
+    let typed = async || -> Result<bool> {
+        tab.evaluate::<String>(&format!("{value} = ''")).await?;
+        tab.click_into(FIELD).await?;
+        tab.type_text(line).await?;
+        Ok(tab.evaluate::<String>(&value).await? == line)
+    };
+    wait_until("the line in its field", async || typed().await.is_ok_and(|typed| typed)).await?;
+    tab.type_text("\n").await
+}
+
 async fn press_with_control(tab: &Tab, key: &str) -> Result<()> {
     let press = format!(
         "document.activeElement.dispatchEvent(new KeyboardEvent('keydown', {{
@@ -54,8 +68,7 @@ async fn each_page_steers_the_session_of_its_address() -> Result<()> {
         for (id, name, sum) in sums {
             let tab = browser.open(&format!("{}/session/{id}", relay.url())).await?;
             until_shown(&tab, "[data-testid=title]", name).await?;
-            tab.click_into("[data-testid=prompt]").await?;
-            tab.type_text(&format!("{sum}\n")).await?;
+            prompt(&tab, sum).await?;
             tabs.push(tab);
         }
         for (tab, own, other) in [(&tabs[0], "41", "42"), (&tabs[1], "42", "41")] {
