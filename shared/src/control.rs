@@ -16,47 +16,49 @@ use crate::message::Snapshot;
 use crate::publish::{BadPacket, RequestId};
 use crate::rest::{ContextFile, ForkedFrom};
 use crate::session::Size;
+use crate::tagged::tagged;
 
 /// The number of this protocol: both sides must have the same.
 pub const PROTOCOL: u32 = 1;
 
-/// From host to relay.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "type", rename_all = "kebab-case", rename_all_fields = "camelCase")]
-pub enum ToRelay {
-    /// Comes first, once.
-    Hello(Box<Hello>),
-    /// The answer to [`ToHost::Start`]: it runs, and is about to be published.
-    Started {
-        /// Which request.
-        request: RequestId,
-        /// The session.
-        session: Box<Hosted>,
-    },
-    /// The answer to a request that could not be done.
-    Failed {
-        /// Which request.
-        request: RequestId,
-        /// Stable, as in the REST API: `bad_request`, `overloaded`, `exists`, `internal`.
-        code: String,
-        /// For people: what to do.
-        message: String,
-    },
-    /// The answer to [`ToHost::Files`].
-    Files {
-        /// Which request.
-        request: RequestId,
-        /// Those that are there now.
-        files: Vec<ContextFile>,
-    },
-    /// Asks for a sign of life: [`crate::message::KEEPALIVE_PING`].
-    Ping {
-        /// 0.
-        t: u64,
-    },
-    /// A type that this version does not know; ignored.
-    #[serde(other)]
-    Unknown,
+tagged! {
+    /// From host to relay.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub enum ToRelay {
+        /// Comes first, once.
+        Hello(Box<Hello>),
+        /// The answer to [`ToHost::Start`]: it runs, and is about to be published.
+        Started {
+            /// Which request.
+            request: RequestId,
+            /// The session.
+            session: Box<Hosted>,
+        },
+        /// The answer to a request that could not be done.
+        Failed {
+            /// Which request.
+            request: RequestId,
+            /// Stable, as in the REST API: `bad_request`, `overloaded`, `exists`, `internal`.
+            code: String,
+            /// For people: what to do.
+            message: String,
+        },
+        /// The answer to [`ToHost::Files`].
+        Files {
+            /// Which request.
+            request: RequestId,
+            /// Those that are there now.
+            files: Vec<ContextFile>,
+        },
+        /// Asks for a sign of life: [`crate::message::KEEPALIVE_PING`].
+        Ping {
+            /// 0.
+            t: u64,
+        },
+        /// A type that this version does not know; ignored.
+        #[serde(other)]
+        Unknown,
+    }
 }
 
 /// Who a host is, and what it has.
@@ -77,7 +79,7 @@ pub struct Hello {
 
 /// A session of a host: enough for a relay that knows nothing of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", from = "FlatHosted")]
 pub struct Hosted {
     /// Its id.
     pub session_id: SessionId,
@@ -92,6 +94,36 @@ pub struct Hosted {
     pub pid: Option<u32>,
     /// Milliseconds since 1970.
     pub created_at: u64,
+}
+
+/// A [`Hosted`] as it is read: with all fields in one struct it is read from the text alone.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct FlatHosted {
+    session_id: SessionId,
+    epoch: Epoch,
+    name: Option<String>,
+    project: Option<ProjectId>,
+    #[serde(default)]
+    driver: String,
+    #[serde(default)]
+    command: Vec<String>,
+    #[serde(default)]
+    env: BTreeMap<String, String>,
+    #[serde(default)]
+    size: Size,
+    cwd: String,
+    pid: Option<u32>,
+    created_at: u64,
+}
+
+impl From<FlatHosted> for Hosted {
+    fn from(flat: FlatHosted) -> Self {
+        let FlatHosted { session_id, epoch, cwd, pid, created_at, .. } = flat;
+        let FlatHosted { name, project, driver, command, env, size, .. } = flat;
+        let facts = Facts { name, project, driver, command, env, size };
+        Self { session_id, epoch, facts, cwd, pid, created_at }
+    }
 }
 
 /// What a session is, as whoever started it said.
@@ -114,53 +146,54 @@ pub struct Facts {
     pub size: Size,
 }
 
-/// From relay to host.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "type", rename_all = "kebab-case", rename_all_fields = "camelCase")]
-pub enum ToHost {
-    /// The answer to [`ToRelay::Hello`].
-    Welcome {
-        /// The version of the relay's program.
-        version: String,
-    },
-    /// The relay does not work with this host, and closes.
-    Refused {
-        /// Stable: `protocol`, `replaced`, `overloaded`.
-        code: String,
-        /// For people: what to do.
-        message: String,
-    },
-    /// Start a session.
-    Start {
-        /// Named in the answer.
-        request: RequestId,
-        /// What to start.
-        session: Box<Start>,
-    },
-    /// End a session, whatever it does, and forget it: it was deleted.
-    Forget {
-        /// Which.
-        session_id: SessionId,
-    },
-    /// Look for files that a session works with.
-    Files {
-        /// Named in the answer.
-        request: RequestId,
-        /// The session's folder; without it the user's home.
-        folder: Option<String>,
-        /// The folder above which nothing counts.
-        top: Option<String>,
-        /// Files that prompts named, the last one first.
-        named: Vec<String>,
-    },
-    /// The answer to [`ToRelay::Ping`].
-    Pong {
-        /// 0.
-        t: u64,
-    },
-    /// A type that this version does not know; ignored.
-    #[serde(other)]
-    Unknown,
+tagged! {
+    /// From relay to host.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub enum ToHost {
+        /// The answer to [`ToRelay::Hello`].
+        Welcome {
+            /// The version of the relay's program.
+            version: String,
+        },
+        /// The relay does not work with this host, and closes.
+        Refused {
+            /// Stable: `protocol`, `replaced`, `overloaded`.
+            code: String,
+            /// For people: what to do.
+            message: String,
+        },
+        /// Start a session.
+        Start {
+            /// Named in the answer.
+            request: RequestId,
+            /// What to start.
+            session: Box<Start>,
+        },
+        /// End a session, whatever it does, and forget it: it was deleted.
+        Forget {
+            /// Which.
+            session_id: SessionId,
+        },
+        /// Look for files that a session works with.
+        Files {
+            /// Named in the answer.
+            request: RequestId,
+            /// The session's folder; without it the user's home.
+            folder: Option<String>,
+            /// The folder above which nothing counts.
+            top: Option<String>,
+            /// Files that prompts named, the last one first.
+            named: Vec<String>,
+        },
+        /// The answer to [`ToRelay::Ping`].
+        Pong {
+            /// 0.
+            t: u64,
+        },
+        /// A type that this version does not know; ignored.
+        #[serde(other)]
+        Unknown,
+    }
 }
 
 /// A session to start.
@@ -224,7 +257,7 @@ macro_rules! json {
             /// # Errors
             /// [`BadPacket`] for what is no JSON object or lacks a known type's fields.
             pub fn from_json(text: &str) -> Result<Self, BadPacket> {
-                Ok(serde_json::from_str(text)?)
+                Ok(Self::read(text)?)
             }
 
             /// The message as JSON text.
@@ -289,6 +322,14 @@ mod tests {
             &ToRelay::Failed { request: RequestId(1), code: "x".into(), message: "y".into() },
             r#"{"type":"failed","request":1,"code":"x","message":"y"}"#,
         );
+        let file = r#"{"path":"/a","size":1,"modified":2,"source":"folder"}"#;
+        to_relay(
+            &ToRelay::Files {
+                request: RequestId(1),
+                files: vec![serde_json::from_str(file).unwrap()],
+            },
+            &format!(r#"{{"type":"files","request":1,"files":[{file}]}}"#),
+        );
         let start = Start {
             session_id: "session1".parse().unwrap(),
             facts: facts(),
@@ -304,10 +345,35 @@ mod tests {
             r#"{"type":"forget","sessionId":"session1"}"#,
         );
         to_host(
+            &ToHost::Files {
+                request: RequestId(1),
+                folder: Some("/a".into()),
+                top: None,
+                named: vec!["b".into()],
+            },
+            r#"{"type":"files","request":1,"folder":"/a","top":null,"named":["b"]}"#,
+        );
+        to_host(
+            &ToHost::Refused { code: "x".into(), message: "y".into() },
+            r#"{"type":"refused","code":"x","message":"y"}"#,
+        );
+        to_host(
             &ToHost::Welcome { version: "0.1.0".into() },
             r#"{"type":"welcome","version":"0.1.0"}"#,
         );
         assert_eq!(ToHost::from_json(r#"{"type":"dance"}"#).unwrap(), ToHost::Unknown);
+        assert_eq!(ToRelay::from_json(r#"{"type":"dance"}"#).unwrap(), ToRelay::Unknown);
+    }
+
+    #[test]
+    fn what_a_host_does_not_say_of_a_session_is_the_default() {
+        let least = r#"{"sessionId":"session1","epoch":5,"cwd":"/tmp","createdAt":4,"more":[]}"#;
+        let hosted: Hosted = serde_json::from_str(least).unwrap();
+        assert_eq!(hosted.facts, Facts::default());
+        for lacking in ["sessionId", "epoch", "cwd", "createdAt"] {
+            let bad = least.replace(lacking, "x");
+            assert!(serde_json::from_str::<Hosted>(&bad).is_err(), "{bad}");
+        }
     }
 
     #[test]

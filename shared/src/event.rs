@@ -1,6 +1,7 @@
 //! Session events: what a session tells besides its output.
 
-use serde::{Deserialize, Serialize};
+use serde::de::{DeserializeOwned, Error};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
 use crate::id::SessionId;
@@ -47,7 +48,7 @@ pub mod kind {
 }
 
 /// One event of a session's log: the body of an `event` message and of an SSE `data:` line.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Event {
     /// Whose event it is.
@@ -85,6 +86,27 @@ impl Event {
         let tells = self.kind == kind::SESSION_STATUS;
         tells.then(|| serde_json::from_value(Value::Object(self.fields.clone())).ok()).flatten()
     }
+}
+
+/// What serde derives goes through another tree of values before this one.
+impl<'de> Deserialize<'de> for Event {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut fields = Map::deserialize(deserializer)?;
+        Ok(Self {
+            session_id: take(&mut fields, "sessionId")?,
+            kind: take(&mut fields, "type")?,
+            timestamp: take(&mut fields, "timestamp")?,
+            fields,
+        })
+    }
+}
+
+fn take<T: DeserializeOwned, E: Error>(
+    fields: &mut Map<String, Value>,
+    name: &'static str,
+) -> Result<T, E> {
+    let value = fields.remove(name).ok_or_else(|| E::missing_field(name))?;
+    T::deserialize(value).map_err(E::custom)
 }
 
 /// What a session does.
@@ -175,5 +197,25 @@ mod tests {
         let event = Event::new(id, kind::COMMAND_SENT, 5, json!({ "status": "idle" }));
         assert_eq!(event.status(), None);
         assert_eq!(Event::new(event.session_id, "x", 1, ()).fields, Map::new());
+    }
+
+    #[test]
+    fn an_event_needs_what_all_have_and_keeps_the_rest() {
+        let text = r#"{"sessionId":"session_1","type":"x","timestamp":5,"a":[1.5,null],"b":{}}"#;
+        let event: Event = serde_json::from_str(text).unwrap();
+        assert_eq!(Value::Object(event.fields.clone()), json!({ "a": [1.5, null], "b": {} }));
+        assert_eq!(event.to_json(), text);
+        let bad = [
+            text.replace("sessionId", "id"),
+            text.replace("session_1", "!"),
+            text.replace("type", "kind"),
+            text.replace(r#""x""#, "1"),
+            text.replace("timestamp", "time"),
+            text.replace(":5", ":-5"),
+            text.replace(":5", ":5.5"),
+        ];
+        for bad in bad {
+            assert!(serde_json::from_str::<Event>(&bad).is_err(), "{bad}");
+        }
     }
 }

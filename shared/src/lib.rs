@@ -17,5 +17,6 @@ pub mod publish;
 pub mod rest;
 pub mod session;
 pub mod sse;
+mod tagged;
 pub mod text;
 pub mod time;

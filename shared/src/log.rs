@@ -6,6 +6,7 @@
 use std::collections::VecDeque;
 
 use bytes::{Bytes, BytesMut};
+use serde::Deserialize;
 
 use crate::event::{Event, kind};
 use crate::frame::{Frame, FrameError};
@@ -106,10 +107,12 @@ impl EventEntry {
     /// The event itself, read from the message; `None` where that is damaged.
     #[must_use]
     pub fn event(&self) -> Option<Event> {
-        match serde_json::from_slice(&self.message) {
-            Ok(ServerMessage::Event { event, .. }) => Some(event),
-            _ => None,
+        #[derive(Deserialize)]
+        struct Told {
+            event: Event,
         }
+        let message = std::str::from_utf8(&self.message).ok()?;
+        serde_json::from_str(message).ok().map(|Told { event }| event)
     }
 }
 

@@ -4,13 +4,14 @@
 //! newer. Messages marked + in `docs/PROTOCOL.md` only go to and come from clients that offered
 //! [`SUBPROTOCOL`].
 
-mod read;
+mod meta;
 
 use serde::{Deserialize, Serialize};
 
 use crate::event::Event;
 use crate::id::{ClientId, Epoch, Seq};
-use crate::session::Lifecycle;
+use crate::tagged::tagged;
+pub use meta::{ExtendedMeta, Scope, SessionMeta};
 
 /// The WebSocket subprotocol of clients that know more than IC-1.
 pub const SUBPROTOCOL: &str = "moorline.v1";
@@ -23,34 +24,35 @@ pub const KEEPALIVE_PING: &str = r#"{"type":"ping","t":0}"#;
 /// See [`KEEPALIVE_PING`].
 pub const KEEPALIVE_PONG: &str = r#"{"type":"pong","t":0}"#;
 
-/// From client to relay.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "type", rename_all = "kebab-case", rename_all_fields = "camelCase")]
-pub enum ClientMessage {
-    /// Must come first, once. Nothing is replayed or streamed before it.
-    Resume(Resume),
-    /// Asks for a [`ServerMessage::Snapshot`].
-    SnapshotRequest,
-    /// Everything up to `seq` is applied: flow-control credit and resume cursor.
-    Ack {
-        /// The last applied entry.
-        seq: Seq,
-    },
-    /// The client's terminal has this size.
-    Resize {
-        /// Columns, 2 to 1000.
-        cols: u16,
-        /// Rows, 1 to 500.
-        rows: u16,
-    },
-    /// Asks for a [`ServerMessage::Pong`] with the same `t`.
-    Ping {
-        /// Anything that the client wants back.
-        t: u64,
-    },
-    /// A type that this version does not know; ignored.
-    #[serde(other)]
-    Unknown,
+tagged! {
+    /// From client to relay.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub enum ClientMessage {
+        /// Must come first, once. Nothing is replayed or streamed before it.
+        Resume(Resume),
+        /// Asks for a [`ServerMessage::Snapshot`].
+        SnapshotRequest,
+        /// Everything up to `seq` is applied: flow-control credit and resume cursor.
+        Ack {
+            /// The last applied entry.
+            seq: Seq,
+        },
+        /// The client's terminal has this size.
+        Resize {
+            /// Columns, 2 to 1000.
+            cols: u16,
+            /// Rows, 1 to 500.
+            rows: u16,
+        },
+        /// Asks for a [`ServerMessage::Pong`] with the same `t`.
+        Ping {
+            /// Anything that the client wants back.
+            t: u64,
+        },
+        /// A type that this version does not know; ignored.
+        #[serde(other)]
+        Unknown,
+    }
 }
 
 /// How a client opens a stream: the cursor from which it goes on.
@@ -85,114 +87,70 @@ pub enum CatchUp {
     Snapshot,
 }
 
-/// From relay to client.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "type", rename_all = "kebab-case", rename_all_fields = "camelCase")]
-pub enum ServerMessage {
-    /// The first message on a connection.
-    SessionMeta(Box<SessionMeta>),
-    /// The agent's or shell's state.
-    State {
-        /// The state's name.
-        value: String,
-        /// The tool that runs, where there is one.
-        tool: Option<String>,
-        /// When, RFC 3339.
-        ts: String,
-        /// The entry that told it.
-        #[serde(skip_serializing_if = "Option::is_none")]
-        seq: Option<Seq>,
-    },
-    /// The one answer to [`ClientMessage::Resume`], before any entry.
-    Resumed(Resumed),
-    /// A picture of the screen.
-    Snapshot(Snapshot),
-    /// This client's input up to `seq` is accepted and will not be lost.
-    InputAck {
-        /// The last accepted piece.
-        seq: Seq,
-    },
-    /// An event from the log.
-    Event {
-        /// The entry's number.
-        seq: Seq,
-        /// The event.
-        event: Event,
-    },
-    /// The connection is alive though nothing happens.
-    Heartbeat {
-        /// The log's last entry.
-        head: Seq,
-    },
-    /// The answer to [`ClientMessage::Ping`].
-    Pong {
-        /// As in the ping.
-        t: u64,
-    },
-    /// The session's process ended; nothing follows.
-    Exit {
-        /// The log's last entry.
-        seq: Seq,
-        /// The exit code; `None` for a process that was killed or lost.
-        code: Option<i32>,
-        /// The signal's name, as `SIGKILL`.
-        signal: Option<String>,
-    },
-    /// Something that the client asked for cannot be done.
-    Error {
-        /// Stable, for programs.
-        code: ErrorCode,
-        /// For people: what to do.
-        message: String,
-    },
-    /// A type that this version does not know; ignored.
-    #[serde(other)]
-    Unknown,
-}
-
-/// What a client is told about the session on connect.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct SessionMeta {
-    /// The session's name, or its id where it has none.
-    pub name: String,
-    /// RFC 3339.
-    pub created_at: String,
-    /// What `moorline.v1` adds.
-    #[serde(flatten)]
-    pub extended: Option<ExtendedMeta>,
-}
-
-/// The part of [`SessionMeta`] that only clients of `moorline.v1` get.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct ExtendedMeta {
-    /// The log's incarnation.
-    pub epoch: Epoch,
-    /// The log's last entry.
-    pub head: Seq,
-    /// The oldest retained entry; `head + 1` for none.
-    pub tail: Seq,
-    /// The terminal's columns.
-    pub cols: u16,
-    /// The terminal's rows.
-    pub rows: u16,
-    /// What runs the session.
-    pub driver: String,
-    /// Whether it runs.
-    pub lifecycle: Lifecycle,
-    /// What this client may do.
-    pub scope: Scope,
-}
-
-/// What a client may do with a session.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Scope {
-    /// Follow it.
-    Read,
-    /// Follow it, type and resize.
-    Write,
+tagged! {
+    /// From relay to client.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub enum ServerMessage {
+        /// The first message on a connection.
+        SessionMeta(Box<SessionMeta>),
+        /// The agent's or shell's state.
+        State {
+            /// The state's name.
+            value: String,
+            /// The tool that runs, where there is one.
+            tool: Option<String>,
+            /// When, RFC 3339.
+            ts: String,
+            /// The entry that told it.
+            #[serde(skip_serializing_if = "Option::is_none")]
+            seq: Option<Seq>,
+        },
+        /// The one answer to [`ClientMessage::Resume`], before any entry.
+        Resumed(Resumed),
+        /// A picture of the screen.
+        Snapshot(Snapshot),
+        /// This client's input up to `seq` is accepted and will not be lost.
+        InputAck {
+            /// The last accepted piece.
+            seq: Seq,
+        },
+        /// An event from the log.
+        Event {
+            /// The entry's number.
+            seq: Seq,
+            /// The event.
+            event: Event,
+        },
+        /// The connection is alive though nothing happens.
+        Heartbeat {
+            /// The log's last entry.
+            head: Seq,
+        },
+        /// The answer to [`ClientMessage::Ping`].
+        Pong {
+            /// As in the ping.
+            t: u64,
+        },
+        /// The session's process ended; nothing follows.
+        Exit {
+            /// The log's last entry.
+            seq: Seq,
+            /// The exit code; `None` for a process that was killed or lost.
+            code: Option<i32>,
+            /// The signal's name, as `SIGKILL`.
+            signal: Option<String>,
+        },
+        /// Something that the client asked for cannot be done.
+        Error {
+            /// Stable, for programs.
+            code: ErrorCode,
+            /// For people: what to do.
+            message: String,
+        },
+        /// A type that this version does not know; ignored.
+        #[serde(other)]
+        Unknown,
+    }
 }
 
 /// See [`ServerMessage::Resumed`].
@@ -329,7 +287,7 @@ impl ClientMessage {
     /// # Errors
     /// [`BadMessage`] for what is no JSON object or lacks a known type's fields.
     pub fn from_json(text: &str) -> Result<Self, BadMessage> {
-        Ok(serde_json::from_str(text)?)
+        Ok(Self::read(text)?)
     }
 
     /// The message as JSON text.
@@ -345,7 +303,7 @@ impl ServerMessage {
     /// # Errors
     /// [`BadMessage`] for what is no JSON object or lacks a known type's fields.
     pub fn from_json(text: &str) -> Result<Self, BadMessage> {
-        Ok(read::server(text)?)
+        Ok(Self::read(text)?)
     }
 
     /// The message as JSON text.
@@ -448,33 +406,12 @@ mod tests {
     }
 
     #[test]
-    fn session_meta_is_ic1_with_additions() {
-        let plain = SessionMeta {
-            name: "build".into(),
-            created_at: "2026-01-02T03:04:05Z".into(),
-            extended: None,
-        };
-        server(
-            r#"{"type":"session-meta","name":"build","createdAt":"2026-01-02T03:04:05Z"}"#,
-            &ServerMessage::SessionMeta(Box::new(plain.clone())),
-        );
-        let extended = ExtendedMeta {
-            epoch: Epoch(1),
-            head: Seq(2),
-            tail: Seq(1),
-            cols: 80,
-            rows: 24,
-            driver: "pty".into(),
-            lifecycle: Lifecycle::Live,
-            scope: Scope::Write,
-        };
-        server(
-            r#"{"type":"session-meta","name":"build","createdAt":"2026-01-02T03:04:05Z","epoch":1,"head":2,"tail":1,"cols":80,"rows":24,"driver":"pty","lifecycle":"live","scope":"write"}"#,
-            &ServerMessage::SessionMeta(Box::new(SessionMeta {
-                extended: Some(extended),
-                ..plain
-            })),
-        );
+    fn a_state_may_lack_what_is_optional() {
+        let state =
+            ServerMessage::State { value: "idle".into(), tool: None, ts: "t".into(), seq: None };
+        let read = ServerMessage::from_json(r#"{"type":"state","value":"idle","ts":"t"}"#);
+        assert_eq!(read.unwrap(), state);
+        server(r#"{"type":"state","value":"idle","tool":null,"ts":"t"}"#, &state);
     }
 
     #[test]
@@ -485,6 +422,23 @@ mod tests {
         assert_eq!(more, ClientMessage::Ack { seq: Seq(3) });
         for bad in ["", "[]", "1", "{}", r#"{"type":"ack"}"#, r#"{"type":"ack","seq":-1}"#] {
             assert!(ClientMessage::from_json(bad).is_err(), "{bad}");
+        }
+        let unknown = ServerMessage::from_json(r#"{"type":"dance","seq":"x"}"#).unwrap();
+        assert_eq!(unknown, ServerMessage::Unknown);
+        let code = ServerMessage::from_json(r#"{"type":"error","code":"newer","message":"m"}"#);
+        let error = ServerMessage::Error { code: ErrorCode::Other, message: "m".into() };
+        assert_eq!(code.unwrap(), error);
+        for bad in [
+            "",
+            "[]",
+            r#"{"seq":1}"#,
+            r#"{"type":1}"#,
+            r#"{"type":"heartbeat","head":"8"}"#,
+            r#"{"type":"snapshot","seq":4,"data":"!"}"#,
+            r#"{"type":"exit","code":1}"#,
+            r#"{"type":"pong","t":5"#,
+        ] {
+            assert!(ServerMessage::from_json(bad).is_err(), "{bad}");
         }
     }
 

@@ -47,7 +47,7 @@ impl World for Values {
         self.dialled = None;
     }
     fn send_text(&mut self, text: &str) {
-        self.texts.push(serde_json::from_str(text).unwrap());
+        self.texts.push(ClientMessage::from_json(text).unwrap());
     }
     fn send_frame(&mut self, frame: &Frame) {
         self.frames.push(frame.clone());

@@ -5,7 +5,8 @@
 //! * Input: `[length of the client id: 1 byte][client id][frame]`.
 
 use bytes::{BufMut as _, Bytes, BytesMut};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
+use serde::de::Error as _;
 
 use super::{HostCommand, HostMessage, RefusedReason, RequestId, WriteRefused};
 use crate::event::Event;
@@ -14,6 +15,7 @@ use crate::id::{ClientId, Cursor, Epoch, Seq};
 use crate::log::{Entry, EventEntry};
 use crate::message::Snapshot;
 use crate::session::{ExitStatus, Size};
+use crate::tagged::tagged;
 
 /// One WebSocket message.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,70 +40,70 @@ pub enum BadPacket {
     Client,
 }
 
-/// The JSON of [`HostCommand`].
-#[derive(Serialize, Deserialize)]
-#[serde(tag = "type", rename_all = "kebab-case", rename_all_fields = "camelCase")]
-enum CommandText {
-    Resume {
-        cursor: Option<Cursor>,
-        window: u64,
-    },
-    Ack {
-        seq: Seq,
-    },
-    ClientResumed {
-        client_id: ClientId,
-    },
-    Write {
-        request: RequestId,
-        #[serde(with = "crate::base64_bytes")]
-        data: Bytes,
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        event: Option<Event>,
-    },
-    Append {
-        event: Event,
-    },
-    Resize(Size),
-    SnapshotRequest,
-    Close,
-    Error {
-        code: RefusedReason,
-    },
-    #[serde(other)]
-    Unknown,
+tagged! {
+    /// The JSON of [`HostCommand`].
+    enum CommandText {
+        Resume {
+            cursor: Option<Cursor>,
+            window: u64,
+        },
+        Ack {
+            seq: Seq,
+        },
+        ClientResumed {
+            client_id: ClientId,
+        },
+        Write {
+            request: RequestId,
+            #[serde(with = "crate::base64_bytes")]
+            data: Bytes,
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            event: Option<Event>,
+        },
+        Append {
+            event: Event,
+        },
+        Resize(Size),
+        SnapshotRequest,
+        Close,
+        Error {
+            code: RefusedReason,
+        },
+        #[serde(other)]
+        Unknown,
+    }
 }
 
-/// The JSON of [`HostMessage`].
-#[derive(Serialize, Deserialize)]
-#[serde(tag = "type", rename_all = "kebab-case", rename_all_fields = "camelCase")]
-enum MessageText {
-    Resumed {
-        epoch: Epoch,
-        from: Seq,
-        head: Seq,
-        #[serde(flatten)]
-        size: Size,
-    },
-    Event {
-        seq: Seq,
-        event: Event,
-    },
-    Snapshot(Snapshot),
-    SnapshotFailed,
-    InputAck {
-        client_id: ClientId,
-        seq: Seq,
-    },
-    Written {
-        request: RequestId,
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        refused: Option<WriteRefused>,
-    },
-    Resized(Size),
-    Exited(ExitStatus),
-    #[serde(other)]
-    Unknown,
+tagged! {
+    /// The JSON of [`HostMessage`].
+    enum MessageText {
+        Resumed {
+            epoch: Epoch,
+            from: Seq,
+            head: Seq,
+            cols: u16,
+            rows: u16,
+        },
+        Event {
+            seq: Seq,
+            event: Event,
+        },
+        Snapshot(Snapshot),
+        SnapshotFailed,
+        InputAck {
+            client_id: ClientId,
+            seq: Seq,
+        },
+        Written {
+            request: RequestId,
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            refused: Option<WriteRefused>,
+        },
+        Resized(Size),
+        Exited(ExitStatus),
+        #[serde(other)]
+        Unknown,
+    }
 }
 
 impl HostCommand {
@@ -127,7 +129,7 @@ impl HostCommand {
     /// # Errors
     /// [`BadPacket`].
     pub fn from_text(text: &[u8]) -> Result<Option<Self>, BadPacket> {
-        Ok(Some(match serde_json::from_slice(text)? {
+        Ok(Some(match CommandText::read(utf8(text)?)? {
             CommandText::Resume { cursor, window } => Self::Resume { cursor, window },
             CommandText::Ack { seq } => Self::Ack { seq },
             CommandText::ClientResumed { client_id } => Self::ClientResumed { client_id },
@@ -164,8 +166,8 @@ impl HostMessage {
         json(&match self {
             Self::Entry(Entry::Output(frame)) => return Packet::Binary(frame.encoded().clone()),
             Self::Entry(Entry::Event(event)) => return Packet::Text(event.message().clone()),
-            Self::Resumed { epoch, from, head, size } => {
-                MessageText::Resumed { epoch, from, head, size }
+            Self::Resumed { epoch, from, head, size: Size { cols, rows } } => {
+                MessageText::Resumed { epoch, from, head, cols, rows }
             }
             Self::Snapshot(picture) => MessageText::Snapshot(picture),
             Self::SnapshotFailed => MessageText::SnapshotFailed,
@@ -183,9 +185,9 @@ impl HostMessage {
     /// # Errors
     /// [`BadPacket`].
     pub fn from_text(text: &Bytes) -> Result<Option<Self>, BadPacket> {
-        Ok(Some(match serde_json::from_slice(text)? {
-            MessageText::Resumed { epoch, from, head, size } => {
-                Self::Resumed { epoch, from, head, size }
+        Ok(Some(match MessageText::read(utf8(text)?)? {
+            MessageText::Resumed { epoch, from, head, cols, rows } => {
+                Self::Resumed { epoch, from, head, size: Size { cols, rows } }
             }
             MessageText::Event { seq: Seq::ZERO, .. } => return Err(FrameError::SeqZero.into()),
             // What was read is written again: what is stored and sent on is what is understood.
@@ -221,6 +223,10 @@ fn input(client_id: &ClientId, piece: &Frame) -> Packet {
     packet.put_slice(id);
     packet.put_slice(frame);
     Packet::Binary(packet.freeze())
+}
+
+fn utf8(text: &[u8]) -> Result<&str, BadPacket> {
+    std::str::from_utf8(text).map_err(|error| serde_json::Error::custom(error).into())
 }
 
 fn json(message: &impl Serialize) -> Packet {

@@ -1,0 +1,122 @@
+//! [`SessionMeta`]: what IC-1 tells of a session, and more.
+
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::{Map, Value};
+
+use crate::id::{Epoch, Seq};
+use crate::session::Lifecycle;
+
+/// What a client is told about the session on connect.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SessionMeta {
+    /// The session's name, or its id where it has none.
+    pub name: String,
+    /// RFC 3339.
+    pub created_at: String,
+    /// What `moorline.v1` adds.
+    #[serde(flatten)]
+    pub extended: Option<ExtendedMeta>,
+}
+
+impl<'de> Deserialize<'de> for SessionMeta {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Plain {
+            name: String,
+            created_at: String,
+        }
+        let fields = Map::<String, Value>::deserialize(deserializer)?;
+        let Plain { name, created_at } = Plain::deserialize(&fields).map_err(D::Error::custom)?;
+        // All of what `moorline.v1` adds, or nothing.
+        Ok(Self { name, created_at, extended: ExtendedMeta::deserialize(&fields).ok() })
+    }
+}
+
+/// The part of [`SessionMeta`] that only clients of `moorline.v1` get.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ExtendedMeta {
+    /// The log's incarnation.
+    pub epoch: Epoch,
+    /// The log's last entry.
+    pub head: Seq,
+    /// The oldest retained entry; `head + 1` for none.
+    pub tail: Seq,
+    /// The terminal's columns.
+    pub cols: u16,
+    /// The terminal's rows.
+    pub rows: u16,
+    /// What runs the session.
+    pub driver: String,
+    /// Whether it runs.
+    pub lifecycle: Lifecycle,
+    /// What this client may do.
+    pub scope: Scope,
+}
+
+/// What a client may do with a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Scope {
+    /// Follow it.
+    Read,
+    /// Follow it, type and resize.
+    Write,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::ServerMessage;
+
+    fn server(json: &str, meta: SessionMeta) {
+        let message = ServerMessage::SessionMeta(Box::new(meta));
+        assert_eq!(ServerMessage::from_json(json).unwrap(), message);
+        assert_eq!(message.to_json(), json);
+    }
+
+    #[test]
+    fn session_meta_is_ic1_with_additions() {
+        let plain = SessionMeta {
+            name: "build".into(),
+            created_at: "2026-01-02T03:04:05Z".into(),
+            extended: None,
+        };
+        server(
+            r#"{"type":"session-meta","name":"build","createdAt":"2026-01-02T03:04:05Z"}"#,
+            plain.clone(),
+        );
+        let extended = ExtendedMeta {
+            epoch: Epoch(1),
+            head: Seq(2),
+            tail: Seq(1),
+            cols: 80,
+            rows: 24,
+            driver: "pty".into(),
+            lifecycle: Lifecycle::Live,
+            scope: Scope::Write,
+        };
+        server(
+            r#"{"type":"session-meta","name":"build","createdAt":"2026-01-02T03:04:05Z","epoch":1,"head":2,"tail":1,"cols":80,"rows":24,"driver":"pty","lifecycle":"live","scope":"write"}"#,
+            SessionMeta { extended: Some(extended), ..plain },
+        );
+    }
+
+    #[test]
+    fn half_of_what_is_added_is_nothing() {
+        let texts = [
+            r#"{"type":"session-meta","name":"a","createdAt":"b","epoch":1}"#,
+            r#"{"createdAt":"b","epoch":1,"head":2,"tail":1,"cols":80,"rows":24,"driver":"pty","lifecycle":"live","scope":"newer","name":"a","type":"session-meta"}"#,
+        ];
+        let plain = SessionMeta { name: "a".into(), created_at: "b".into(), extended: None };
+        let message = ServerMessage::SessionMeta(Box::new(plain));
+        for text in texts {
+            assert_eq!(ServerMessage::from_json(text).unwrap(), message, "{text}");
+        }
+        let nameless = r#"{"type":"session-meta","createdAt":"b","epoch":1}"#;
+        assert!(ServerMessage::from_json(nameless).is_err());
+    }
+}
