@@ -9,54 +9,69 @@ use moorline_shared::id::{ProjectId, SessionId};
 use moorline_shared::rest::{Overview, Project, SessionSummary};
 use moorline_shared::sse;
 use serde::Serialize;
-use serde_json::json;
 
 /// What one reader knows.
 #[derive(Debug, Default)]
-pub struct OverviewStream {
-    is_open: bool,
-    sessions: BTreeMap<SessionId, SessionSummary>,
-    projects: BTreeMap<ProjectId, Project>,
+pub struct OverviewStream(Option<Overview>);
+
+/// What an event carries.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+enum Told<'a> {
+    Project(&'a Project),
+    Session(&'a SessionSummary),
+    ProjectId(&'a ProjectId),
+    SessionId(&'a SessionId),
 }
 
 impl OverviewStream {
     /// The events that bring a reader up to date; empty where it is.
     pub fn update(&mut self, now: Overview) -> String {
-        let mut told = String::new();
-        if !std::mem::replace(&mut self.is_open, true) {
-            told = event("sessions", &now);
-            self.sessions = by_id(now.sessions, |session| session.session_id.clone());
-            self.projects = by_id(now.projects, |project| project.id.clone());
-            return told;
-        }
-        let projects = by_id(now.projects, |project| project.id.clone());
-        for project in changed(&self.projects, &projects) {
-            told += &event("project", &json!({ "project": project }));
-        }
-        let sessions = by_id(now.sessions, |session| session.session_id.clone());
-        for session in changed(&self.sessions, &sessions) {
-            told += &event("session", &json!({ "session": session }));
-        }
-        for id in self.sessions.keys().filter(|id| !sessions.contains_key(id)) {
-            told += &event("session-deleted", &json!({ "sessionId": id }));
-        }
-        for id in self.projects.keys().filter(|id| !projects.contains_key(id)) {
-            told += &event("project-deleted", &json!({ "projectId": id }));
-        }
-        (self.sessions, self.projects) = (sessions, projects);
+        let told = match &self.0 {
+            None => event("sessions", &now),
+            Some(known) => difference(known, &now),
+        };
+        self.0 = Some(now);
         told
     }
 }
 
-fn by_id<I: Ord, T>(items: Vec<T>, id: impl Fn(&T) -> I) -> BTreeMap<I, T> {
-    items.into_iter().map(|item| (id(&item), item)).collect()
+fn difference(old: &Overview, new: &Overview) -> String {
+    let project: fn(&Project) -> &str = |project| project.id.as_str();
+    let session: fn(&SessionSummary) -> &str = |session| session.session_id.as_str();
+    let mut told = String::new();
+    for it in changed(&old.projects, &new.projects, project) {
+        told += &event("project", &Told::Project(it));
+    }
+    for it in changed(&old.sessions, &new.sessions, session) {
+        told += &event("session", &Told::Session(it));
+    }
+    for it in gone(&old.sessions, &new.sessions, session) {
+        told += &event("session-deleted", &Told::SessionId(&it.session_id));
+    }
+    for it in gone(&old.projects, &new.projects, project) {
+        told += &event("project-deleted", &Told::ProjectId(&it.id));
+    }
+    told
 }
 
-fn changed<'a, I: Ord, T: PartialEq>(
-    old: &'a BTreeMap<I, T>,
-    new: &'a BTreeMap<I, T>,
+fn changed<'a, T: PartialEq>(
+    old: &'a [T],
+    new: &'a [T],
+    id: fn(&T) -> &str,
 ) -> impl Iterator<Item = &'a T> {
-    new.iter().filter(|(id, item)| old.get(id) != Some(item)).map(|(_, item)| item)
+    let places = places(old, id);
+    new.iter().filter(move |item| places.get(id(item)).map(|&place| &old[place]) != Some(item))
+}
+
+fn gone<'a, T>(old: &'a [T], new: &'a [T], id: fn(&T) -> &str) -> impl Iterator<Item = &'a T> {
+    let places = places(new, id);
+    old.iter().filter(move |item| !places.contains_key(id(item)))
+}
+
+/// One kind of map for all lists: each kind is some kilobytes of a Worker.
+fn places<T>(items: &[T], id: fn(&T) -> &str) -> BTreeMap<&str, usize> {
+    items.iter().map(id).zip(0..).collect()
 }
 
 fn event(kind: &str, data: &impl Serialize) -> String {
