@@ -20,6 +20,7 @@ use moorline_shared::message::Scope;
 use moorline_shared::rest::Health;
 use worker::{Context, Env, Request, Response, Result, event};
 
+use crate::address::authority;
 use crate::asking;
 use crate::internal::{ACCESS, ENSURE, Ensure};
 use crate::reply::{self, Answer, Failure, is_upgrade, json, send};
@@ -53,7 +54,8 @@ impl Door {
         }
         let mut headers = reply::headers(request.headers());
         if !headers.contains_key(HOST)
-            && let Some(host) = request.url().ok().and_then(|url| host_of(&url))
+            && let Some(host) = authority(&request.inner().url())
+            && let Ok(host) = HeaderValue::from_str(host)
         {
             headers.insert(HOST, host);
         }
@@ -230,13 +232,4 @@ fn list(env: &Env, name: &str) -> Vec<String> {
     let value = env.var(name).map(|value| value.to_string()).unwrap_or_default();
     let items = value.split(',').map(str::trim).filter(|item| !item.is_empty());
     items.map(str::to_owned).collect()
-}
-
-fn host_of(url: &worker::Url) -> Option<HeaderValue> {
-    let host = url.host_str()?;
-    let authority = match url.port() {
-        Some(port) => format!("{host}:{port}"),
-        None => host.to_owned(),
-    };
-    HeaderValue::from_str(&authority).ok()
 }

@@ -4,6 +4,7 @@
 //! object that knows all sessions, hosts, projects and tokens; `session` is an object for each
 //! session, with its log. What they say to each other is in `internal`.
 
+pub mod address;
 pub mod files;
 pub mod internal;
 pub mod routes;

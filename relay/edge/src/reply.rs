@@ -11,6 +11,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use worker::{Headers, Method, Request, Response, ResponseBuilder, Result, console_error};
 
+use crate::address;
 use crate::sql::SqlError;
 
 /// What a handler comes to.
@@ -189,7 +190,7 @@ pub(crate) fn object<'a>(kind: &str, body: &'a [u8]) -> std::result::Result<&'a 
 
 /// What the query asks for.
 pub(crate) fn query<T: DeserializeOwned>(request: &Request) -> std::result::Result<T, ApiError> {
-    let query = request.query();
+    let query = serde_urlencoded::from_str(address::query(&request.inner().url()));
     query.map_err(|error| ApiError::bad_request(format!("The query is not as it must be: {error}")))
 }
 

@@ -2,11 +2,11 @@
 
 use moorline_relay::core::api::ApiError;
 use moorline_relay::core::auth::{Access, hash_secret, presented};
-use serde::Deserialize;
 use subtle::ConstantTimeEq as _;
 use worker::Request;
 
 use super::Door;
+use crate::address::asked;
 use crate::asking;
 use crate::internal::{Allowed, Presented, REDEEM, VERIFY};
 use crate::reply::Failure;
@@ -15,11 +15,7 @@ type Result<T> = std::result::Result<T, Failure>;
 
 /// The ticket in the address: for event streams, which browsers open without a header of ours.
 pub(super) fn ticket(request: &Request) -> Option<String> {
-    #[derive(Deserialize)]
-    struct Query {
-        ticket: Option<String>,
-    }
-    request.query::<Query>().ok()?.ticket
+    asked(&request.inner().url(), &["ticket"])
 }
 
 impl Door {

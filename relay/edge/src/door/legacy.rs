@@ -20,6 +20,7 @@ use worker::{
 };
 
 use super::{Door, word};
+use crate::address::asked;
 use crate::asking;
 use crate::internal::ACCESS;
 use crate::reply::{Answer, Failure, is_upgrade, send};
@@ -70,9 +71,7 @@ impl Door {
             let why = "Connect with a WebSocket.";
             return Err(ApiError::no_upgrade(StatusCode::BAD_REQUEST, why).into());
         }
-        let url = request.url()?;
-        let named = url.query_pairs().find(|(name, _)| name == "sessionId" || name == "session");
-        let wanted = named.map(|(_, id)| id.into_owned());
+        let wanted = asked(&request.inner().url(), &["sessionId", "session"]);
         let WebSocketPair { client, server } = WebSocketPair::new()?;
         let (chat, hello) = Chat::open();
         let (env, left_bytes) = (self.env.clone(), BUDGET_BYTES);

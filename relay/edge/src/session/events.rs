@@ -18,6 +18,7 @@ use worker::{Request, ResponseBuilder, console_error};
 
 use super::loaded::Loaded;
 use super::object::{Object, now, wall_ms};
+use crate::address::asked;
 use crate::leaving::Leaving;
 use crate::reply::{Answer, Failure, nothing};
 
@@ -65,13 +66,10 @@ fn respond(live: Rc<Live>, leaving: Leaving) -> Answer {
 }
 
 fn wanted(request: &Request) -> Result<(Start, Encoding), Failure> {
-    let url = request.url()?;
-    let query = |wanted: &str| {
-        url.query_pairs().find(|(name, _)| name == wanted).map(|(_, value)| value.into_owned())
-    };
-    let encoding = Encoding::asked(query("encoding").as_deref())?;
+    let address = request.inner().url();
+    let encoding = Encoding::asked(asked(&address, &["encoding"]).as_deref())?;
     let header = request.headers().get(LAST_EVENT_ID)?;
-    Ok((start(header.as_deref(), query("lastEventId").as_deref())?, encoding))
+    Ok((start(header.as_deref(), asked(&address, &["lastEventId"]).as_deref())?, encoding))
 }
 
 /// One open stream.

@@ -21,6 +21,7 @@ use worker::{Request, console_warn};
 
 use super::loaded::Loaded;
 use super::object::{Fault, Object, now, wall_ms};
+use crate::address::asked;
 use crate::asking;
 use crate::internal::{FILES, Files, FilesWanted};
 use crate::reply::{self, Answer, Failure, body};
@@ -237,9 +238,7 @@ fn json(body: &impl Serialize) -> Answer {
 
 /// Where a polling reader wants to begin: `since` in the query.
 fn since(request: &Request) -> Result<Seq, Failure> {
-    let url = request.url()?;
-    let since = url.query_pairs().find(|(name, _)| name == "since").map(|(_, value)| value.parse());
-    match since {
+    match asked(&request.inner().url(), &["since"]).map(|since| since.parse()) {
         None => Ok(Seq::ZERO),
         Some(Ok(seq)) => Ok(Seq(seq)),
         Some(Err(_)) => Err(ApiError::bad_request("`since` is the `next` of an answer.").into()),
