@@ -19,6 +19,7 @@ pub mod api;
 pub mod attach;
 pub mod crowd;
 pub mod digest;
+pub mod elsewhere;
 pub mod expected;
 pub mod follower;
 pub mod front;

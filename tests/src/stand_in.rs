@@ -1,6 +1,8 @@
 //! A stand-in for a host, driven by hand: it speaks what hosts say to relays, message by message, so
 //! that a scenario can have hosts that are slow, stale or wrong.
 
+mod honest;
+
 use anyhow::{Context as _, Result, bail};
 use bytes::Bytes;
 use futures_util::{SinkExt as _, StreamExt as _};
@@ -17,6 +19,7 @@ use tokio_tungstenite::{WebSocketStream, client_async};
 use crate::relay::Relay;
 use crate::wait::within;
 use crate::wire::{Greeting, request};
+pub use honest::Honest;
 
 /// What came from the relay.
 #[derive(Debug, Clone, PartialEq)]
@@ -124,11 +127,18 @@ impl PublishLink {
     ) -> Result<(Self, Option<Cursor>)> {
         let mut link = Self::open(relay, session).await?;
         let cursor = link.resume().await?;
+        link.follow(cursor, epoch, head).await?;
+        Ok((link, cursor))
+    }
+
+    /// Tells the relay that entries after this cursor follow: of this epoch, whose last is `head`.
+    ///
+    /// # Errors
+    /// As [`PublishLink::say`].
+    pub async fn follow(&mut self, cursor: Option<Cursor>, epoch: u64, head: u64) -> Result<()> {
         let epoch = Epoch(epoch);
         let from = cursor.filter(|cursor| cursor.epoch == epoch).map_or(Seq::ZERO, |at| at.seq);
-        link.say(HostMessage::Resumed { epoch, from, head: Seq(head), size: Size::default() })
-            .await?;
-        Ok((link, cursor))
+        self.say(HostMessage::Resumed { epoch, from, head: Seq(head), size: Size::default() }).await
     }
 
     /// The cursor that the relay opens with.

@@ -6,49 +6,19 @@ use moorline_shared::id::{HostId, SessionId};
 use moorline_shared::publish::{HostCommand, RefusedReason};
 use moorline_shared::rest::CreateSession;
 use moorline_shared::session::Lifecycle;
+use moorline_tests::elsewhere::Elsewhere;
 use moorline_tests::expected;
-use moorline_tests::relay::{Kind, Relay, TOKEN};
+use moorline_tests::relay::{Kind, Relay};
 use moorline_tests::stand_in::{ControlLink, Heard, PublishLink, hosted};
 use moorline_tests::wait::wait_until;
 use reqwest::Method;
 use reqwest::header::{CONNECTION, ORIGIN, SEC_WEBSOCKET_PROTOCOL, UPGRADE};
 use serde_json::{Value, json};
-use tempfile::TempDir;
-use tokio::process::{Child, Command};
 
 use super::host;
 
 fn id(text: &str) -> HostId {
     text.parse().expect("a test's ids are ids")
-}
-
-/// `moorline host`, as a user of another machine starts it.
-struct Elsewhere {
-    folder: TempDir,
-    child: Child,
-}
-
-impl Elsewhere {
-    async fn start(relay: &Relay, id: &str) -> Result<Self> {
-        let folder = TempDir::with_prefix("moorline-host-")?;
-        let child = launch(relay, id, &folder)?;
-        let elsewhere = Self { folder, child };
-        until_connected(relay, id, true).await?;
-        Ok(elsewhere)
-    }
-}
-
-fn launch(relay: &Relay, id: &str, folder: &TempDir) -> Result<Child> {
-    let token = folder.path().join("token");
-    std::fs::write(&token, TOKEN)?;
-    let mut command = Command::new(relay.program());
-    command
-        .args(["host", "--relay", &relay.url(), "--id", id, "--token-file"])
-        .arg(token)
-        .arg("--state-dir")
-        .arg(folder.path())
-        .kill_on_drop(true);
-    command.spawn().context("moorline host cannot be started")
 }
 
 async fn until_connected(relay: &Relay, id: &str, connected: bool) -> Result<()> {
@@ -75,7 +45,7 @@ fn wish(host: &str) -> CreateSession {
 async fn a_session_is_started_on_the_host_that_is_named() -> Result<()> {
     let relay = Relay::start().await?;
     let api = relay.api();
-    let mut elsewhere = Elsewhere::start(&relay, "host_two").await?;
+    let mut elsewhere = Elsewhere::start(&relay, relay.url(), "host_two").await?;
     let session = api.create(&wish("host_two")).await?;
     ensure!(session.host == Some(id("host_two")), "{session:?}");
     ensure!(session.lifecycle == Lifecycle::Live, "{session:?}");
@@ -89,7 +59,7 @@ async fn a_session_is_started_on_the_host_that_is_named() -> Result<()> {
     let fork = api.expect(201, Method::POST, &fork, Value::Null).await?;
     ensure!(fork["session"]["host"] == json!("host_two"), "{fork}");
 
-    elsewhere.child.kill().await?;
+    elsewhere.kill().await?;
     until_lifecycle(&relay, &session.session_id, Lifecycle::Detached).await?;
     until_connected(&relay, "host_two", false).await?;
     for (host, status, code) in
@@ -103,7 +73,7 @@ async fn a_session_is_started_on_the_host_that_is_named() -> Result<()> {
     let refused = api.expect(503, Method::POST, &prompt, json!({ "command": "x" })).await?;
     ensure!(refused["code"] == json!("host_offline"), "{refused}");
     // Its host is back, without it.
-    elsewhere.child = launch(&relay, "host_two", &elsewhere.folder)?;
+    elsewhere.launch(&relay)?;
     until_lifecycle(&relay, &session.session_id, Lifecycle::Lost).await
 }
 
