@@ -38,8 +38,8 @@ pub const EDGE_MEMORY_BYTES: u64 = 512 * 1024;
 pub const EDGE_PICTURE_BYTES: u64 = 1024 * 1024;
 /// What a host may send ahead of what is durable.
 pub const WINDOW_BYTES: u64 = 16 * 1024 * 1024;
-/// The same at the edge.
-pub const EDGE_WINDOW_BYTES: u64 = 4 * 1024 * 1024;
+/// The same at the edge: as long as that takes to be read, nobody else is heard.
+pub const EDGE_WINDOW_BYTES: u64 = 1024 * 1024;
 /// What a host keeps of a session while nobody makes it durable; then its terminal is not read.
 pub const HOST_KEEPS_BYTES: u64 = 32 * 1024 * 1024;
 /// Most bytes of one stored segment.

@@ -48,7 +48,8 @@ impl Expiry {
 impl Loaded {
     /// When the alarm must be set to go off, where it is not going to anyway.
     pub(super) fn alarm_at(&mut self, now: Time) -> Option<Time> {
-        let unfinished = self.storing.due().is_some() || self.listed.due().is_some();
+        let unfinished =
+            [self.storing.due(), self.listed.due(), self.ack_due()].iter().any(Option::is_some);
         let wanted = unfinished.then(|| now + SAFETY).into_iter().chain(self.ends_at()).min()?;
         if self.expiry.alarm.is_some_and(|alarm| alarm <= wanted) {
             return None;

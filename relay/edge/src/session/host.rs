@@ -61,7 +61,7 @@ impl Loaded {
             sockets::close(&older.socket, close::REPLACED, "a later link took its place");
         }
         let (socket, heard) = (socket.clone(), now());
-        let host = HostLink { socket, since, listed: None, heard, is_asked: true };
+        let host = HostLink { socket, since, listed: None, heard, is_asked: true, withheld: None };
         host.keep();
         self.put_host(host);
         Ok(())
@@ -151,19 +151,47 @@ impl Loaded {
     }
 
     /// Sends the host what it must do.
-    pub(super) fn command_host(&mut self) {
+    ///
+    /// The runtime reads a socket for as long as there is something to read, and hears nobody else
+    /// meanwhile. So a host that floods is told what is durable by a timer, which comes when nothing
+    /// is left to be read: by then its window is used up, or others were heard in between.
+    pub(super) fn command_host(&mut self, now: Time) {
         let mut buffers = Buffers::default();
         while let Some(command) = self.session.poll_command() {
-            let Some(host) = &self.host else { continue };
-            match command.encode() {
-                Packet::Text(text) => sockets::send_text(&host.socket, &text),
-                Packet::Binary(packet) => buffers.send(&host.socket, &packet),
+            let Some(host) = &mut self.host else { continue };
+            if let HostCommand::Ack { seq } = command
+                && self.storing.is_flooded()
+            {
+                let since = host.withheld.map_or(now, |(_, since)| since);
+                host.withheld = Some((seq, since));
+                continue;
             }
+            host.send(command, &mut buffers);
+        }
+    }
+
+    /// When the host is to be told what was withheld from it.
+    pub(super) fn ack_due(&self) -> Option<Time> {
+        self.host.as_ref()?.withheld.map(|(_, since)| since)
+    }
+
+    /// A timer has come.
+    pub(super) fn wake(&mut self) {
+        let Some(host) = &mut self.host else { return };
+        if let Some((seq, _)) = host.withheld.take() {
+            host.send(HostCommand::Ack { seq }, &mut Buffers::default());
         }
     }
 }
 
 impl HostLink {
+    fn send(&self, command: HostCommand, buffers: &mut Buffers) {
+        match command.encode() {
+            Packet::Text(text) => sockets::send_text(&self.socket, &text),
+            Packet::Binary(packet) => buffers.send(&self.socket, &packet),
+        }
+    }
+
     /// Keeps what must survive beside the socket.
     pub(super) fn keep(&self) {
         let Self { since, listed, .. } = *self;

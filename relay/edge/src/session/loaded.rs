@@ -70,6 +70,9 @@ pub(super) struct HostLink {
     pub(super) heard: Time,
     /// It was asked where to begin, and has not answered.
     pub(super) is_asked: bool,
+    /// What it is told to be durable when everybody else was heard, and since when: see
+    /// [`Loaded::command_host`].
+    pub(super) withheld: Option<(Seq, Time)>,
 }
 
 impl Loaded {
@@ -149,7 +152,14 @@ impl Loaded {
                     }
                 }
                 Some(Attachment::Host { since, listed }) => {
-                    hosts.push(HostLink { socket, since, listed, heard: now, is_asked: true });
+                    hosts.push(HostLink {
+                        socket,
+                        since,
+                        listed,
+                        heard: now,
+                        is_asked: true,
+                        withheld: None,
+                    });
                 }
                 None => sockets::close(&socket, close::GOING_AWAY, "dial again"),
             }

@@ -192,7 +192,7 @@ impl Object {
             if let Either::Right(_) = select(stopped, Delay::from(at - now())).await {
                 let timer = object.timer.take();
                 object.timer.set(timer.filter(|timer| timer.at != at));
-                object.attempt(|_| {});
+                object.attempt(Loaded::wake);
             }
         });
     }

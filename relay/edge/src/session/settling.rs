@@ -43,11 +43,11 @@ impl Loaded {
     /// Does what follows from an event.
     pub(super) fn settle(&mut self, now: Time) -> Result<Due, SqlError> {
         self.check_answer(now);
-        self.command_host();
+        self.command_host(now);
         self.serve_all(now);
         self.store(now)?;
         // Clients ask for pictures, and what is stored is acknowledged.
-        self.command_host();
+        self.command_host(now);
         self.answer_writes();
         for client in self.clients.values_mut().filter(|client| client.has_moved) {
             client.keep();
@@ -130,7 +130,7 @@ impl Loaded {
     /// When something is due though nothing happens.
     fn wake_at(&self) -> Option<Time> {
         let clients = self.clients.values().filter_map(|client| client.peer.poll_timeout());
-        let own = [self.storing.due(), self.listed.due(), self.host_deadline()];
+        let own = [self.storing.due(), self.listed.due(), self.host_deadline(), self.ack_due()];
         clients.chain(own.into_iter().flatten()).min()
     }
 }

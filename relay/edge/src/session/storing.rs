@@ -57,6 +57,8 @@ pub(super) struct Progress {
     stored_at: Time,
     /// When what waits is stored.
     due: Option<Time>,
+    /// What was stored last could not wait.
+    is_flooded: bool,
     /// The row got something that [`Loaded::record_is_due`] cannot see by itself.
     record_changed: bool,
 }
@@ -80,6 +82,7 @@ impl Progress {
             since_ms,
             stored_at: Time::default(),
             due: None,
+            is_flooded: false,
             record_changed: false,
         }
     }
@@ -92,6 +95,11 @@ impl Progress {
     /// Since when the session's lifecycle is what it is, in milliseconds since 1970.
     pub(super) const fn since_ms(&self) -> u64 {
         self.since_ms
+    }
+
+    /// Whether more comes than is stored from time to time.
+    pub(super) const fn is_flooded(&self) -> bool {
+        self.is_flooded
     }
 
     /// When what waits is stored.
@@ -117,8 +125,9 @@ impl Loaded {
         let is_anew = self.session.log().epoch() != self.record.epoch;
         let much = self.session.unstored_bytes() >= URGENT_BYTES;
         let is_first = now >= self.storing.stored_at + QUIET;
-        let urgent = is_first || much || is_anew || self.storing.record_changed;
-        if urgent || now >= due {
+        let is_due = is_first || is_anew || self.storing.record_changed || now >= due;
+        if is_due || much {
+            self.storing.is_flooded = !is_due;
             self.storing.due = None;
             self.store_all(now)?;
         }

@@ -91,10 +91,7 @@ impl Peer {
             return Some(self.send_entry(&entry));
         }
         match self.sender.next(session.log()) {
-            Next::Entry(entry) => {
-                let entry = entry.clone();
-                Some(self.send_entry(&entry))
-            }
+            Next::Entry(entry) => Some(self.send_entry(entry)),
             Next::Missing if self.may_load(session) => {
                 let (epoch, after) = (session.log().epoch(), self.sender.position());
                 Some(PeerOutput::Load { epoch, after })
