@@ -11,7 +11,7 @@ use moorline_shared::time::Time;
 use worker::{Env, console_error};
 
 use super::loaded::Loaded;
-use super::object::{Fault, Object, now};
+use super::object::{Fault, Object, now, number};
 use crate::asking;
 use crate::internal::{GONE, Gone};
 
@@ -38,8 +38,7 @@ pub(super) struct Expiry {
 
 impl Expiry {
     pub(super) fn configured(env: &Env) -> Self {
-        let days = env.var(EXPIRY_VARIABLE).ok().and_then(|days| days.to_string().parse().ok());
-        let days = days.filter(|days| *days > 0.0).unwrap_or(EXPIRY_DAYS);
+        let days = number(env, EXPIRY_VARIABLE).filter(|days| *days > 0.0).unwrap_or(EXPIRY_DAYS);
         let after = Duration::try_from_secs_f64(days * DAY_SECONDS).unwrap_or(Duration::MAX);
         Self { after, alarm: None }
     }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use futures_channel::oneshot;
 use futures_util::future::{Either, select};
-use js_sys::Math;
+use js_sys::{Math, parse_float};
 use moorline_shared::time::Time;
 use worker::wasm_bindgen_futures::spawn_local;
 use worker::{Date, Delay, Env, State, console_error};
@@ -63,8 +63,7 @@ impl std::fmt::Debug for Object {
 
 impl Object {
     pub(super) fn new(state: State, env: Env) -> Rc<Self> {
-        let forgets =
-            env.var(FORGETS_VARIABLE).ok().and_then(|share| share.to_string().parse().ok());
+        let forgets = number(&env, FORGETS_VARIABLE);
         Rc::new(Self {
             state,
             env,
@@ -207,6 +206,13 @@ impl Object {
             }
         });
     }
+}
+
+/// A variable that is a number. The runtime reads it: Rust's own tables for that are 10 KiB of the
+/// Worker.
+pub(super) fn number(env: &Env, name: &str) -> Option<f64> {
+    let number = parse_float(&env.var(name).ok()?.to_string());
+    (!number.is_nan()).then_some(number)
 }
 
 /// The time, in milliseconds since 1970: a session may be put away between two events, and what it
