@@ -253,8 +253,6 @@ mod tests {
         let deployed = date(DEPLOYED, "compatibility_date");
         assert_eq!(date(LOCAL, "compatibilityDate"), deployed);
         assert_eq!(date(TESTED, "compatibilityDate"), deployed);
-    }
-}
         let flags = |config: &str, name: &str| -> Vec<String> {
             let (_, rest) = config.split_once(&format!("{name} = [")).unwrap();
             let list = rest.split_once(']').unwrap().0;
@@ -264,3 +262,5 @@ mod tests {
         assert_eq!(flags(LOCAL, "compatibilityFlags"), deployed);
         let tested = flags(TESTED, "compatibilityFlags");
         assert!(deployed.iter().all(|flag| tested.contains(flag)), "{tested:?}");
+    }
+}

@@ -6,6 +6,7 @@ mod deploying;
 mod eviction;
 mod expiry;
 mod fencing;
+mod flooding;
 mod hibernation;
 mod many;
 mod memory;
