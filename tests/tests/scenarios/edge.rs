@@ -6,19 +6,20 @@ mod deploying;
 mod eviction;
 mod expiry;
 mod fencing;
-mod flooding;
 mod hibernation;
 mod many;
 mod memory;
 mod retention;
 
 use std::path::Path;
+use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use moorline_shared::id::SessionId;
 use moorline_tests::digest::Digest;
 use moorline_tests::follower::{Follower, Following, Seen};
 use moorline_tests::relay::{Kind, Relay, Setup};
+use tokio::time::timeout;
 
 /// The Worker, with these variables.
 async fn with(variables: &[(&str, &str)]) -> Result<Relay> {
@@ -51,6 +52,16 @@ fn is_exact(seen: &Seen, output: &[u8]) -> bool {
     ["", "ready", "ready\r\n"]
         .iter()
         .any(|before| seen.digest == Digest::of(&[before.as_bytes(), output].concat()))
+}
+
+/// Takes the memory of all objects away. Now and then workerd does not answer: then it is asked again.
+async fn evict(relay: &Relay) -> Result<()> {
+    for _ in 0..8 {
+        if let Ok(evicted) = timeout(Duration::from_secs(3), relay.evict()).await {
+            return evicted;
+        }
+    }
+    bail!("workerd takes no memory away")
 }
 
 /// What all files below a folder take.

@@ -8,7 +8,7 @@ use moorline_tests::stand_in::{ControlLink, Heard, PublishLink, hosted};
 use reqwest::Method;
 use serde_json::Value;
 
-use super::plain;
+use super::{evict, plain};
 
 /// The whole output, and its numbers.
 async fn log(relay: &Relay, session: &SessionId) -> Result<Value> {
@@ -38,7 +38,7 @@ async fn a_stale_host_is_fenced_though_nothing_is_in_memory() -> Result<()> {
     new.until_durable(1).await?;
     let before = log(&relay, &session).await?;
 
-    relay.evict().await?;
+    evict(&relay).await?;
     let (mut stale, _) = PublishLink::resumed(&relay, &session, 6, 1).await?;
     // What it may have sent before it was told.
     let _ = stale.put_out(2, "old\r\n").await;

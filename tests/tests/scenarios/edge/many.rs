@@ -5,7 +5,7 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use moorline_tests::expected;
 use moorline_tests::stand_in::Honest;
 
-use super::{is_exact, plain, ready, with};
+use super::{evict, is_exact, plain, ready, with};
 
 const SESSIONS: u64 = 100;
 /// How many are made at a time.
@@ -55,12 +55,12 @@ async fn listing_wakes_no_session() -> Result<()> {
         host.until_durable().await?;
         hosts.push(host);
     }
-    relay.evict().await?;
+    evict(&relay).await?;
     let list = relay.api().list().await?;
     ensure!(list.len() == hosts.len(), "{list:?}");
     ensure!(list.iter().all(|session| session.clients == 0), "{list:?}");
     // One that had woken would have asked its host where to begin, and once more now.
-    relay.evict().await?;
+    evict(&relay).await?;
     for host in &mut hosts {
         let asked = host.asked();
         host.put_out("more\r\n").await?;
