@@ -24,12 +24,6 @@ const SCENARIOS: &str =
 /// Those for every relay, and those of the one at the edge.
 const EDGE_SCENARIOS: &str = "package(moorline-tests) & binary(scenarios) & not test(/^openapi::/) \
                               & not test(/(^|::)(native|in_process)::/)";
-/// Those that the relay at the edge does not pass each time: beside clients that take nothing, a session's
-/// object stands still now and then where the machine is busy.
-const NOT_AT_THE_EDGE: [&str; 2] = [
-    "events::crowd::a_reader_that_takes_nothing_costs_nothing_and_slows_nobody",
-    "resilience::a_stalled_client_costs_nobody_anything",
-];
 /// The one of them that takes minutes of thinking up requests.
 const API: &str = "package(moorline-tests) & test(/^openapi::/)";
 
@@ -232,8 +226,7 @@ fn edge_build(workspace: &Workspace, _: &[String]) -> Result<Vec<String>> {
 fn edge_scenarios(workspace: &Workspace, filter: &[String]) -> Result<Vec<String>> {
     let mut environment = at_the_edge(workspace)?;
     environment.extend(system::for_scenarios(workspace)?);
-    let but: String = NOT_AT_THE_EDGE.iter().map(|name| format!(" & not test(={name})")).collect();
-    nextest(workspace, &format!("{EDGE_SCENARIOS}{but}"), filter, &environment)
+    nextest(workspace, EDGE_SCENARIOS, filter, &environment)
 }
 
 /// The relay at the edge as the scenarios run it.
