@@ -147,8 +147,6 @@ impl Loaded {
         if let Some(host) = self.host.take() {
             self.owners.remove(&host.socket);
             self.session.host_left(false);
-            // Who comes now can be shown no more than is stored, should memory be lost.
-            self.storing.record_changed();
         }
     }
 

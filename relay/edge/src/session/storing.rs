@@ -125,7 +125,10 @@ impl Loaded {
         let is_anew = self.session.log().epoch() != self.record.epoch;
         let much = self.session.unstored_bytes() >= URGENT_BYTES;
         let is_first = now >= self.storing.stored_at + QUIET;
-        let is_due = is_first || is_anew || self.storing.record_changed || now >= due;
+        // It expires by the time of that; and when its host has left, nobody else has what waits.
+        let is_other = self.session.lifecycle() != self.record.lifecycle;
+        let is_changed = is_anew || is_other || self.storing.record_changed;
+        let is_due = is_first || is_changed || now >= due;
         if is_due || much {
             self.storing.is_flooded = !is_due;
             self.storing.due = None;
