@@ -13,6 +13,7 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use crate::digest::Digest;
+use crate::expected::Flood;
 use crate::screen::{Screen, Shown};
 use crate::wait::{PATIENCE, wait_until};
 use crate::wire::Greeting;
@@ -148,6 +149,26 @@ impl Follower {
         Ok(())
     }
 
+    /// Has a program of [`Flood::command_in_parts`] print one of its parts, from 1, and waits for all
+    /// of it. `meanwhile` is called again and again.
+    ///
+    /// # Errors
+    /// As [`Follower::until_end`].
+    pub async fn flood_part(
+        &self,
+        flood: Flood,
+        (part, parts): (u64, u64),
+        meanwhile: impl Fn(),
+    ) -> Result<()> {
+        let last = format!("{}\r\n", flood.lines / parts * part);
+        self.type_input("\r");
+        self.until_end("all of this part", |seen| {
+            meanwhile();
+            seen.contains(&last)
+        })
+        .await
+    }
+
     /// Types.
     pub fn type_input(&self, data: impl Into<Vec<u8>>) {
         self.order(Command::Type(data.into()));
@@ -202,10 +223,17 @@ impl Seen {
         }
     }
 
-    /// Whether the end of the output contains this.
+    /// Whether the end of the output contains this. What came in a picture does not count: a client
+    /// that may fall behind is asked what it shows.
     #[must_use]
     pub fn contains(&self, text: &str) -> bool {
         self.recent().contains(text)
+    }
+
+    /// Whether a line of the screen contains this.
+    #[must_use]
+    pub fn shows(&self, text: &str) -> bool {
+        self.shown().lines.iter().any(|line| line.contains(text))
     }
 
     /// The end of the output.

@@ -10,7 +10,7 @@ use moorline_shared::control::{Facts, Hello, Hosted, PROTOCOL, ToHost, ToRelay};
 use moorline_shared::frame::Frame;
 use moorline_shared::id::{Cursor, Epoch, HostId, Seq, SessionId};
 use moorline_shared::log::Entry;
-use moorline_shared::publish::{HostCommand, HostMessage, Packet, SUBPROTOCOL};
+use moorline_shared::publish::{HostCommand, HostMessage, Packet, RefusedReason, SUBPROTOCOL};
 use moorline_shared::session::Size;
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::{self, Message, http};
@@ -212,6 +212,18 @@ impl PublishLink {
             matches!(command, HostCommand::Ack { seq: acked } if acked.0 >= seq).then_some(())
         };
         self.skip_to("the ack", is_ack).await
+    }
+
+    /// Waits until the relay refuses the link, and returns why.
+    ///
+    /// # Errors
+    /// As [`PublishLink::skip_to`].
+    pub async fn until_refused(&mut self) -> Result<RefusedReason> {
+        let refused = |command: &HostCommand| match command {
+            HostCommand::Refused { reason } => Some(*reason),
+            _ => None,
+        };
+        self.skip_to("the refusal", refused).await
     }
 }
 

@@ -125,15 +125,9 @@ async fn a_stalled_client_costs_nobody_anything() -> Result<()> {
     stalled.stall(true);
     let before = relay.usage()?.rss_bytes;
     let most = Cell::new(before);
+    let note = || most.set(most.get().max(relay.usage().map_or(0, |usage| usage.rss_bytes)));
     for part in 1..=PARTS {
-        let last = format!("{}\r\n", LARGE.lines / PARTS * part);
-        reader.type_input("\r");
-        reader
-            .until_end("all of this part", |seen| {
-                most.set(most.get().max(relay.usage().map_or(0, |usage| usage.rss_bytes)));
-                seen.contains(&last)
-            })
-            .await?;
+        reader.flood_part(LARGE, (part, PARTS), note).await?;
     }
     reader.until("the end", |seen| seen.contains(Flood::END)).await?;
     let most = most.get().max(relay.usage()?.rss_bytes);

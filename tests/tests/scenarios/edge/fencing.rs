@@ -2,7 +2,7 @@
 
 use anyhow::{Result, ensure};
 use moorline_shared::id::{HostId, SessionId};
-use moorline_shared::publish::{HostCommand, RefusedReason};
+use moorline_shared::publish::RefusedReason;
 use moorline_tests::relay::Relay;
 use moorline_tests::stand_in::{ControlLink, Heard, PublishLink, hosted};
 use reqwest::Method;
@@ -18,11 +18,7 @@ async fn log(relay: &Relay, session: &SessionId) -> Result<Value> {
 }
 
 async fn is_fenced(mut stale: PublishLink) -> Result<()> {
-    let refused = |command: &HostCommand| match command {
-        HostCommand::Refused { reason } => Some(*reason),
-        _ => None,
-    };
-    let reason = stale.skip_to("the refusal", refused).await?;
+    let reason = stale.until_refused().await?;
     ensure!(reason == RefusedReason::Fenced, "{reason:?}");
     ensure!(stale.next().await? == Heard::Closed(4409));
     Ok(())

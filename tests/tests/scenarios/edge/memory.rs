@@ -59,21 +59,16 @@ async fn silent(relay: &Relay, session: &SessionId) -> Result<Vec<Wire>> {
     Ok(wires)
 }
 
+/// Floods, and notes the most memory that the relay takes.
 async fn flood(
     relay: &Relay,
     reader: &Follower,
     parts: std::ops::RangeInclusive<u64>,
     most: &Cell<u64>,
 ) -> Result<()> {
+    let note = || most.set(most.get().max(relay.usage().map_or(0, |usage| usage.rss_bytes)));
     for part in parts {
-        let last = format!("{}\r\n", FLOOD.lines / PARTS * part);
-        reader.type_input("\r");
-        reader
-            .until_end("all of this part", |seen| {
-                most.set(most.get().max(relay.usage().map_or(0, |usage| usage.rss_bytes)));
-                seen.contains(&last)
-            })
-            .await?;
+        reader.flood_part(FLOOD, (part, PARTS), note).await?;
     }
     Ok(())
 }

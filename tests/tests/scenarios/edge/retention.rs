@@ -28,9 +28,7 @@ async fn old_output_goes_and_its_room_is_used_again() -> Result<()> {
     let bound = EDGE_RETENTION_BYTES + SNAPSHOT_BYTES as u64 + ROOM;
     let mut tail = api.status(&session).await?.tail;
     for part in 1..=PARTS {
-        follower.type_input("\r");
-        let last = format!("{}\r\n", FLOOD.lines / PARTS * part);
-        follower.until_end("all of this part", |seen| seen.contains(&last)).await?;
+        follower.flood_part(FLOOD, (part, PARTS), || {}).await?;
         let size = size_of(&storage)?;
         ensure!(size < bound, "{size} bytes are stored after part {part}");
         if part % 4 == 0 {

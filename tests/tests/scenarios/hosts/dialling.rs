@@ -3,7 +3,7 @@
 use anyhow::{Context as _, Result, bail, ensure};
 use moorline_shared::control::{Hello, PROTOCOL, ToHost, ToRelay};
 use moorline_shared::id::{HostId, SessionId};
-use moorline_shared::publish::{HostCommand, RefusedReason};
+use moorline_shared::publish::RefusedReason;
 use moorline_shared::rest::CreateSession;
 use moorline_shared::session::Lifecycle;
 use moorline_tests::elsewhere::Elsewhere;
@@ -105,17 +105,13 @@ async fn a_stale_host_is_fenced() -> Result<()> {
     new.put_out(1, "new\r\n").await?;
     new.until_durable(1).await?;
     let (mut stale, _) = PublishLink::resumed(&relay, &session, 6, 1).await?;
-    let refused = |command: &HostCommand| match command {
-        HostCommand::Refused { reason } => Some(*reason),
-        _ => None,
-    };
-    let reason = stale.skip_to("the refusal", refused).await?;
+    let reason = stale.until_refused().await?;
     ensure!(reason == RefusedReason::Fenced, "{reason:?}");
     ensure!(stale.next().await? == Heard::Closed(4409));
     // A host that sends what does not follow is told so too.
     let (mut gap, _) = PublishLink::resumed(&relay, &session, 7, 9).await?;
     gap.put_out(5, "lost\r\n").await?;
-    let reason = gap.skip_to("the refusal", refused).await?;
+    let reason = gap.until_refused().await?;
     ensure!(reason == RefusedReason::BadMessage, "{reason:?}");
     let (mut again, cursor) = PublishLink::resumed(&relay, &session, 7, 2).await?;
     ensure!(cursor.is_some_and(|cursor| cursor.seq.0 == 1), "{cursor:?}");
