@@ -142,7 +142,8 @@ async fn a_stalled_client_costs_nobody_anything() -> Result<()> {
     stalled.stall(false);
     stalled.until_end("the same screen", |seen| seen.shown() == reader.seen().shown()).await?;
     let seen = stalled.seen();
-    ensure!(seen.pictures > 0 && seen.dials == 1, "{}", seen.describe());
+    // By itself it dials again where it has taken nothing for too long.
+    ensure!(seen.pictures > 0 && seen.closes.is_empty(), "{}", seen.describe());
     Ok(())
 }
 
