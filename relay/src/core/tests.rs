@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use moorline_shared::event::{Activity, Event, Status, kind};
 use moorline_shared::frame::Frame;
-use moorline_shared::id::{Epoch, Seq};
+use moorline_shared::id::{ClientId, Epoch, Seq};
 use moorline_shared::limits::{BACKLOG_BYTES, FRAME_DATA_BYTES};
 use moorline_shared::log::{Entry, EventEntry, Log};
 use moorline_shared::message::{ClientMessage, Resume, Scope, ServerMessage, Snapshot, close};
@@ -12,7 +12,7 @@ use moorline_shared::session::{Lifecycle, Size};
 use moorline_shared::time::Time;
 
 use super::peer::{Peer, PeerOutput, Terms};
-use super::session::{Facts, Session};
+use super::session::{Facts, HeldChange, Keeping, Session};
 
 const NOW: Time = Time::from_ms(0);
 
@@ -165,4 +165,46 @@ fn of_a_deleted_session_nothing_is_told_but_that() {
     session.host_message(HostMessage::Entry(entry)).unwrap();
     let output = peer.poll_output(&mut session, NOW);
     assert!(matches!(output, Some(PeerOutput::Close { code: close::NOT_FOUND, .. })), "{output:?}");
+}
+
+#[test]
+fn input_that_a_host_has_not_taken_when_it_leaves_outlives_the_relays_memory_too() {
+    let client_id: ClientId = "client_1".parse().unwrap();
+    let piece = Frame::copy(Seq(1), b"kept").unwrap();
+    let link = |session: &mut Session| {
+        session.host_arrived();
+        let (epoch, from, head, size) = (Epoch(1), Seq::ZERO, Seq::ZERO, Size::default());
+        session.host_message(HostMessage::Resumed { epoch, from, head, size }).unwrap();
+    };
+    let accept = |session: &mut Session, seq| {
+        let client_id = client_id.clone();
+        session.host_message(HostMessage::InputAck { client_id, seq }).unwrap();
+    };
+    let mut session = Session::new(facts(), Epoch(1), Size::default()).keeping(Keeping::EDGE);
+    link(&mut session);
+    let mut peer = Peer::attach(&mut session, NOW, Terms::native(Scope::Write, true)).unwrap();
+    let client = Resume { client_id: Some(client_id.clone()), ..Resume::default() };
+    resume(&mut session, &mut peer, client);
+    accept(&mut session, Seq::ZERO);
+    while peer.poll_output(&mut session, NOW).is_some() {}
+    peer.binary(&mut session, NOW, piece.encoded().clone());
+    assert_eq!(session.poll_held(), None, "a host that is here is given it");
+    session.host_left(false);
+    let keep = HeldChange::Keep { client_id: client_id.clone(), piece: piece.clone() };
+    assert_eq!((session.poll_held(), session.poll_held()), (Some(keep), None));
+
+    let log = Log::new(Epoch(1));
+    let mut session = Session::restored(facts(), log, Size::default(), Lifecycle::Detached, None)
+        .keeping(Keeping::EDGE);
+    session.restore_held(&client_id, &piece);
+    link(&mut session);
+    accept(&mut session, Seq::ZERO);
+    accept(&mut session, Seq::ZERO);
+    let given = std::iter::from_fn(|| session.poll_command())
+        .filter(|command| matches!(command, HostCommand::Input { .. }))
+        .collect::<Vec<_>>();
+    assert_eq!(given, [HostCommand::Input { client_id: client_id.clone(), piece }]);
+    accept(&mut session, Seq(1));
+    let taken = std::iter::from_fn(|| session.poll_held()).last();
+    assert_eq!(taken, Some(HeldChange::Taken { client_id, seq: Seq(1) }));
 }
