@@ -17,6 +17,11 @@ pub(super) struct Requests {
 }
 
 impl Requests {
+    /// The first one's number follows `last`.
+    pub(super) fn after(last: u64) -> Self {
+        Self { last, ..Self::default() }
+    }
+
     pub(super) fn begin(&mut self) -> Result<RequestId, WriteRefused> {
         if self.waiting.len() >= REQUESTS_WAITING {
             return Err(WriteRefused::TooMuch);

@@ -150,6 +150,32 @@ fn what_is_durable_is_told_to_a_host_once_it_has_said_what_it_publishes() {
 }
 
 #[test]
+fn a_host_that_was_asked_is_not_asked_again_when_memory_is_lost() {
+    let log = || Log::new(Epoch(1));
+    let restored = || Session::restored(facts(), log(), Size::default(), Lifecycle::Live, None);
+    let mut session = restored();
+    session.host_arrived();
+    assert!(matches!(session.poll_command(), Some(HostCommand::Resume { .. })));
+
+    let is_asked = session.host_is_asked();
+    let mut session = restored();
+    session.host_stayed(NOW, is_asked);
+    assert_eq!(session.poll_command(), None);
+    let entry = || HostMessage::Entry(Entry::Output(Frame::copy(Seq(1), b"a").unwrap()));
+    session.host_message(entry()).unwrap();
+    assert_eq!(session.log().head(), Seq::ZERO, "it was sent before the answer");
+    let (epoch, from, head, size) = (Epoch(1), Seq::ZERO, Seq(1), Size::default());
+    session.host_message(HostMessage::Resumed { epoch, from, head, size }).unwrap();
+    session.host_message(entry()).unwrap();
+    assert_eq!(session.log().head(), Seq(1));
+
+    let is_asked = session.host_is_asked();
+    let mut session = restored();
+    session.host_stayed(NOW, is_asked);
+    assert!(matches!(session.poll_command(), Some(HostCommand::Resume { .. })));
+}
+
+#[test]
 fn of_a_deleted_session_nothing_is_told_but_that() {
     let mut session = Session::new(facts(), Epoch(1), Size::default());
     session.host_arrived();

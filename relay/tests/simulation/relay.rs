@@ -75,6 +75,7 @@ impl Relay {
     /// are not.
     pub(crate) fn evict(&mut self, now: Time, host_is_here: bool) {
         self.keep_held();
+        let is_asked = self.session.host_is_asked();
         let saved = self.peers.iter().map(|(connection, peer)| {
             let saved = serde_json::to_string(&peer.save()).expect("plain data");
             assert!(saved.len() < 2000, "what is kept beside a socket is small: {saved}");
@@ -91,7 +92,7 @@ impl Relay {
         self.peers = saved.into_iter().map(restore).collect();
         self.restore_held();
         if host_is_here {
-            self.session.host_arrived();
+            self.session.host_stayed(now, is_asked);
         }
     }
 

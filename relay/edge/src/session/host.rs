@@ -61,8 +61,9 @@ impl Loaded {
             sockets::close(&older.socket, close::REPLACED, "a later link took its place");
         }
         let (socket, heard) = (socket.clone(), now());
-        let host = HostLink { socket, since, listed: None, heard, is_asked: true, withheld: None };
+        let host = HostLink { socket, since, listed: None, heard, is_asked: false, withheld: None };
         host.keep();
+        self.session.host_arrived();
         self.put_host(host);
         Ok(())
     }
@@ -83,7 +84,10 @@ impl Loaded {
 
     /// When a host that was asked where to begin should have answered.
     pub(super) fn host_deadline(&self) -> Option<Time> {
-        self.host.as_ref().filter(|host| host.is_asked).map(|host| host.heard + PATIENCE)
+        self.host
+            .as_ref()
+            .filter(|_| self.session.host_is_asked())
+            .map(|host| host.heard + PATIENCE)
     }
 
     /// Lets go of a host that has not answered.
@@ -104,7 +108,6 @@ impl Loaded {
     pub(super) fn host_says(&mut self, message: WebSocketIncomingMessage) {
         if let Some(host) = &mut self.host {
             host.heard = now();
-            host.is_asked = false;
         }
         if let Err(error) = self.hear_host(message) {
             console_warn!("the host's link is broken: {error}");
@@ -170,6 +173,15 @@ impl Loaded {
         }
     }
 
+    /// Keeps whether the host has an answer to give.
+    pub(super) fn keep_asked(&mut self) {
+        let is_asked = self.session.host_is_asked();
+        if let Some(host) = self.host.as_mut().filter(|host| host.is_asked != is_asked) {
+            host.is_asked = is_asked;
+            host.keep();
+        }
+    }
+
     /// When the host is to be told what was withheld from it.
     pub(super) fn ack_due(&self) -> Option<Time> {
         self.host.as_ref()?.withheld.map(|(_, since)| since)
@@ -194,8 +206,8 @@ impl HostLink {
 
     /// Keeps what must survive beside the socket.
     pub(super) fn keep(&self) {
-        let Self { since, listed, .. } = *self;
-        sockets::keep(&self.socket, &Attachment::Host { since, listed });
+        let Self { since, listed, is_asked: asked, .. } = *self;
+        sockets::keep(&self.socket, &Attachment::Host { since, listed, asked });
     }
 }
 

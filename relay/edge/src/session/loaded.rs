@@ -68,7 +68,7 @@ pub(super) struct HostLink {
     pub(super) listed: Option<u64>,
     /// When it last said something.
     pub(super) heard: Time,
-    /// It was asked where to begin, and has not answered.
+    /// What is kept beside the socket of [`Session::host_is_asked`].
     pub(super) is_asked: bool,
     /// What it is told to be durable when everybody else was heard, and since when: see
     /// [`Loaded::command_host`].
@@ -151,13 +151,13 @@ impl Loaded {
                         Err(_) => sockets::close(&socket, close::OVERLOADED, "too many clients"),
                     }
                 }
-                Some(Attachment::Host { since, listed }) => {
+                Some(Attachment::Host { since, listed, asked }) => {
                     hosts.push(HostLink {
                         socket,
                         since,
                         listed,
                         heard: now,
-                        is_asked: true,
+                        is_asked: asked,
                         withheld: None,
                     });
                 }
@@ -167,6 +167,7 @@ impl Loaded {
         hosts.sort_by_key(|host| host.since);
         if let Some(host) = hosts.pop() {
             self.was_told(host.listed);
+            self.session.host_stayed(now, host.is_asked);
             self.put_host(host);
         }
         for older in hosts {
@@ -186,7 +187,6 @@ impl Loaded {
         let owner = self.next_owner();
         self.owners.insert(&host.socket, owner);
         self.host = Some(host);
-        self.session.host_arrived();
     }
 
     /// Someone typed, or the program put something out.

@@ -48,6 +48,7 @@ impl Loaded {
         self.store(now)?;
         // Clients ask for pictures, and what is stored is acknowledged.
         self.command_host(now);
+        self.keep_asked();
         self.answer_writes();
         for client in self.clients.values_mut().filter(|client| client.has_moved) {
             client.keep();

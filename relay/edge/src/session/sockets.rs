@@ -31,6 +31,9 @@ pub(super) enum Attachment {
         since: u64,
         /// A hash of what the directory was told.
         listed: Option<u64>,
+        /// It was asked where it begins, and has not answered.
+        #[serde(default)]
+        asked: bool,
     },
 }
 

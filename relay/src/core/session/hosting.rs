@@ -5,8 +5,12 @@ use moorline_shared::log::{Entry, Log};
 use moorline_shared::message::Snapshot;
 use moorline_shared::publish::{HostCommand, HostMessage};
 use moorline_shared::session::{Lifecycle, Size};
+use moorline_shared::time::Time;
 
-use super::{Host, PublishError, Session, Stored, Told};
+use super::{Host, PublishError, Requests, Session, Stored, Told};
+
+/// More than can be asked in a millisecond.
+const REQUESTS_PER_MS: u64 = 1000;
 
 impl Session {
     /// The host is here: opens the link to it.
@@ -25,6 +29,25 @@ impl Session {
         for client_id in self.claims.host_is_new() {
             self.commands.push_back(HostCommand::ClientResumed { client_id });
         }
+    }
+
+    /// The host's link outlived this relay's memory, which was lost `now`. `is_asked` is what
+    /// [`Session::host_is_asked`] was: then the answer is on its way, and those to all that was said
+    /// since follow it. Asked again at every loss, a host that floods would send the same again and
+    /// again, and each loss would make the next one likelier.
+    pub fn host_stayed(&mut self, now: Time, is_asked: bool) {
+        self.host_arrived();
+        if is_asked {
+            self.commands.clear();
+        }
+        // An answer to what was asked before the loss is none to what is asked after it.
+        self.requests = Requests::after(now.ms * REQUESTS_PER_MS);
+    }
+
+    /// Whether the host was asked where it begins, and has not answered.
+    #[must_use]
+    pub fn host_is_asked(&self) -> bool {
+        self.host == Host::Arrived
     }
 
     /// The host is away; where it is gone for good, so is the session.
