@@ -107,8 +107,9 @@ impl InputQueue {
         self.epoch = Some(epoch);
         let given_up = if !same {
             self.clear(seq)
-        } else if seq > self.pieces.head() {
-            self.clear(seq);
+        } else if seq > self.fixed {
+            // All that was sent is taken, and what another page of this client sent: not the rest.
+            self.renumber(seq);
             0
         } else if !self.pieces.reaches_back_to(seq) {
             self.renumber(seq)
@@ -131,9 +132,9 @@ impl InputQueue {
         }
     }
 
-    /// The session has taken everything up to `seq`.
+    /// The session has taken everything up to `seq`. What was never sent it has not.
     pub fn ack(&mut self, seq: Seq) {
-        self.pieces.trim(0, seq);
+        self.pieces.trim(0, seq.min(self.fixed));
     }
 
     /// The connection is gone.
@@ -341,6 +342,21 @@ mod tests {
         forgotten.ack(Seq(1));
         assert_eq!(forgotten.answer(EPOCH, Seq(0)), 0, "nothing is lost with an empty piece");
         assert_eq!(sent(&mut forgotten), [(1, b"new".to_vec())]);
+    }
+
+    #[test]
+    fn what_was_never_sent_is_never_taken() {
+        let mut queue = InputQueue::new(&SavedInput::default());
+        queue.push(b"typed").unwrap();
+        // Another page of this client has sent one piece, or five.
+        for seq in [1, 5] {
+            let mut queue = queue.clone();
+            assert_eq!(queue.answer(EPOCH, Seq(seq)), 0);
+            let mut discarded = queue.clone();
+            assert_eq!(sent(&mut queue), [(seq + 1, b"typed".to_vec())]);
+            discarded.ack(Seq(9));
+            assert_eq!((discarded.blank(), discarded.is_empty()), (1, true));
+        }
     }
 
     #[test]
