@@ -5,6 +5,10 @@ import { createHash } from "node:crypto";
 import { cpSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
+// The script's side of the exports that index.html has removed: classes, and what frees them.
+const UNUSED =
+  /^(export class IntoUnderlying[^]*?^\}|if \(Symbol\.dispose\) IntoUnderlying.*|const IntoUnderlying[^]*?;)$/gm;
+
 const staging = process.env.TRUNK_STAGING_DIR;
 cpSync(new URL("node_modules/moorline/served", import.meta.url), staging, { recursive: true });
 if (process.env.TRUNK_PROFILE === "release") {
@@ -14,7 +18,10 @@ if (process.env.TRUNK_PROFILE === "release") {
 // Browsers keep a file for ever, so other content has another name.
 function shrink(name) {
   const script = readFileSync(join(staging, name), "utf8");
-  const small = script.replace(/^\s*(\/\*\*[^]*?\*\/|\/\/.*)$/gm, "").replace(/^\s+/gm, "");
+  const small = script
+    .replace(UNUSED, "")
+    .replace(/^\s*(\/\*\*[^]*?\*\/|\/\/.*)$/gm, "")
+    .replace(/^\s+/gm, "");
   const renamed = `moorline-client-${digest("sha256", small).toString("hex").slice(0, 16)}.js`;
   const page = readFileSync(join(staging, "index.html"), "utf8")
     .replaceAll(name, renamed)

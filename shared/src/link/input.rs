@@ -59,15 +59,8 @@ impl InputQueue {
     #[must_use]
     pub fn new(saved: &SavedInput) -> Self {
         let mut pieces = Log::starting_after(Epoch::default(), saved.acked);
-        for piece in &saved.pieces {
-            let number = pieces.head().next();
-            let Ok(frame) = Frame::copy(number, &piece.0) else {
-                break;
-            };
-            if pieces.push(Entry::Output(frame)).is_err() {
-                break;
-            }
-        }
+        // What was damaged where it was kept ends early.
+        let _ = saved.pieces.iter().try_for_each(|piece| add(&mut pieces, &[&piece.0]));
         let sender = Sender::new(saved.acked, u64::MAX, u64::MAX);
         Self { epoch: saved.epoch, fixed: pieces.head(), pieces, sender, gate: Gate::Shut }
     }
@@ -92,11 +85,7 @@ impl InputQueue {
         if self.join(data) {
             return Ok(());
         }
-        for piece in data.chunks(FRAME_DATA_BYTES) {
-            let frame = Frame::copy(self.pieces.head().next(), piece).map_err(|_| InputFull)?;
-            self.pieces.push(Entry::Output(frame)).map_err(|_| InputFull)?;
-        }
-        Ok(())
+        data.chunks(FRAME_DATA_BYTES).try_for_each(|piece| add(&mut self.pieces, &[piece]))
     }
 
     /// The session has taken everything up to `seq`, and the connection is good to send the rest.
@@ -107,17 +96,13 @@ impl InputQueue {
         self.epoch = Some(epoch);
         let given_up = if !same {
             self.clear(seq)
-        } else if seq > self.fixed {
-            // All that was sent is taken, and what another page of this client sent: not the rest.
-            self.renumber(seq);
-            0
-        } else if !self.pieces.reaches_back_to(seq) {
-            self.renumber(seq)
         } else {
-            0
+            self.ack(seq);
+            // What was never sent has another number where another page of this client sent more.
+            let fits = seq <= self.fixed && self.pieces.reaches_back_to(seq);
+            if fits { 0 } else { self.renumber(seq) }
         };
         self.sender = Sender::new(seq, u64::MAX, u64::MAX);
-        self.ack(seq);
         self.gate = Gate::Open;
         given_up
     }
@@ -189,13 +174,7 @@ impl InputQueue {
         self.discard_unsent();
         let (before, head) = (Seq(self.pieces.tail().0 - 1), self.pieces.head());
         self.pieces = Log::starting_after(Epoch::default(), before);
-        while self.pieces.head() < head {
-            let pushed = self.pieces.append(Frame::buffer(0));
-            debug_assert!(pushed.is_ok(), "a frame without data is one");
-            if pushed.is_err() {
-                break;
-            }
-        }
+        while self.pieces.head() < head && add(&mut self.pieces, &[]).is_ok() {}
         count
     }
 
@@ -214,12 +193,11 @@ impl InputQueue {
 
     /// Gives up what was sent, and returns how many pieces that were; numbers the rest after `seq`.
     fn renumber(&mut self, seq: Seq) -> usize {
-        let unsent: Vec<Vec<u8>> =
-            self.pieces.after(self.fixed).filter_map(data).map(<[u8]>::to_vec).collect();
+        let unsent: Vec<Entry> = self.pieces.after(self.fixed).cloned().collect();
         // A piece that is not sent has data: only sent ones are blanked.
         let sent = self.clear(seq) - unsent.len();
-        for piece in unsent {
-            let pushed = self.push(&piece);
+        for piece in unsent.iter().filter_map(data) {
+            let pushed = self.push(piece);
             debug_assert!(pushed.is_ok(), "it fitted before");
         }
         sent
@@ -239,17 +217,17 @@ impl InputQueue {
         if head <= self.fixed || last.data_len() + data.len() > JOIN_BYTES {
             return false;
         }
-        let mut buffer = Frame::buffer(last.data_len() + data.len());
-        buffer.extend_from_slice(last.data());
-        buffer.extend_from_slice(data);
-        match Frame::seal(head, buffer) {
-            Ok(frame) => {
-                self.pieces.pop();
-                self.pieces.push(Entry::Output(frame)).is_ok()
-            }
-            Err(_) => false,
-        }
+        let last = last.clone();
+        self.pieces.pop();
+        add(&mut self.pieces, &[last.data(), data]).is_ok()
     }
+}
+
+/// Appends a piece that has these parts.
+fn add(pieces: &mut Log, parts: &[&[u8]]) -> Result<(), InputFull> {
+    let mut buffer = Frame::buffer(parts.iter().map(|part| part.len()).sum());
+    parts.iter().for_each(|part| buffer.extend_from_slice(part));
+    pieces.append(buffer).map(drop).map_err(|_| InputFull)
 }
 
 fn data(entry: &Entry) -> Option<&[u8]> {
