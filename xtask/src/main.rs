@@ -1,7 +1,8 @@
 //! Set-up, build, run and checks of Moorline, by one command on any machine.
 //!
-//! Each task installs what it needs and is missing on first use, into `target/tools`,
-//! `client/node_modules` and `deploy/edge/node_modules`; only Debian packages go to the system.
+//! Each task installs what it needs and is missing on first use: tools into the user's cache folder
+//! (`~/.cache/moorline/tools`), where every checkout finds them, and npm packages into
+//! `client/node_modules` and `deploy/edge/node_modules`. Only Debian packages go to the system.
 
 mod bench;
 mod budget;
@@ -11,6 +12,7 @@ mod edge;
 mod fuzz;
 mod hash;
 mod house;
+mod link;
 mod packages;
 mod process;
 mod progress;

@@ -38,6 +38,10 @@ struct Part<'a> {
 /// Where something can't be installed; the error says what to do.
 pub(crate) fn ensure(workspace: &Workspace, purpose: Purpose) -> Result<()> {
     let tools = tools::needed(workspace, purpose)?;
+    system::link(workspace)?;
+    for tool in &tools {
+        tool.link(workspace)?;
+    }
     let system = system::needed(purpose);
     // Tools build one after the other, since each uses every core and they share dependencies; what
     // waits for the network runs beside them.
@@ -46,7 +50,7 @@ pub(crate) fn ensure(workspace: &Workspace, purpose: Purpose) -> Result<()> {
     if count == 0 {
         return Ok(());
     }
-    progress::line("Set-up, once for this checkout. Missing:");
+    progress::line("Set-up. Missing:");
     for part in lanes.iter().flatten() {
         progress::line(&format!("  {}: {}", part.what, part.why));
     }
@@ -95,7 +99,7 @@ fn builds<'a>(workspace: &'a Workspace, tools: &'a [tools::Tool]) -> Vec<Part<'a
     for tool in tools.iter().filter(|tool| !tool.is_there(workspace)) {
         parts.push(Part {
             what: format!("{} {}", tool.package, tool.installs),
-            why: format!("{}; into {}", tool.why, workspace.tools().display()),
+            why: format!("{}; into {}", tool.why, workspace.kept().display()),
             install: Box::new(|| tool.install(workspace)),
         });
     }
@@ -132,7 +136,8 @@ fn downloads<'a>(
     if purpose == Purpose::Test && !python::are_there(workspace)? {
         parts.push(Part {
             what: "Python packages".to_owned(),
-            why: "the test of the REST API, by tests/requirements.txt".to_owned(),
+            why: "the test of the REST API and cargo's plugins, by tests/requirements.txt"
+                .to_owned(),
             install: Box::new(|| python::install(workspace)),
         });
     }

@@ -5,9 +5,9 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::process;
 use crate::setup::Purpose;
 use crate::workspace::Workspace;
+use crate::{link, process};
 
 /// A program of the system.
 #[derive(Debug, Clone, Copy)]
@@ -28,7 +28,7 @@ pub(crate) struct Program {
 enum Source {
     /// It is installed.
     Installed,
-    /// It is unpacked into this checkout: installing it would start a server on this machine.
+    /// It is unpacked among the user's tools: installing it would start a server on this machine.
     Unpacked,
 }
 
@@ -132,7 +132,15 @@ impl Program {
 }
 
 fn unpacked(workspace: &Workspace) -> PathBuf {
-    workspace.tools().join("debian")
+    workspace.kept().join("debian")
+}
+
+/// Lets this checkout use the packages that were unpacked for any.
+///
+/// # Errors
+/// If the link can't be made.
+pub(crate) fn link(workspace: &Workspace) -> Result<()> {
+    link::replace(&unpacked(workspace), &workspace.tools().join("debian"))
 }
 
 /// Installs or unpacks the packages of these programs.
@@ -183,9 +191,9 @@ fn as_root<'a>(
     })
 }
 
-/// Downloads packages and unpacks them into this checkout: neither needs root.
+/// Downloads packages and unpacks them among the user's tools: neither needs root.
 fn unpack(workspace: &Workspace, packages: &[&str]) -> Result<()> {
-    let folder = workspace.tools().join("debian-packages");
+    let folder = workspace.kept().join("debian-packages");
     std::fs::create_dir_all(&folder)?;
     for package in packages {
         let mut download = workspace.command("apt-get");

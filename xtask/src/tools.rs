@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use semver::{Version, VersionReq};
 
-use crate::process;
 use crate::setup::Purpose;
 use crate::workspace::Workspace;
+use crate::{link, process};
 
 /// A package of command-line programs.
 pub(crate) struct Tool {
@@ -19,6 +19,10 @@ pub(crate) struct Tool {
     pub(crate) installs: String,
     /// With the dependencies of its own lock file.
     locked: bool,
+    /// Whether its default features are left out, which reach servers over TLS: nothing here does.
+    offline: bool,
+    /// How well it is optimised: a little if it has much to do, and else not at all, for a short build.
+    opt_level: &'static str,
     pub(crate) why: &'static str,
 }
 
@@ -36,6 +40,8 @@ pub(crate) fn needed(workspace: &Workspace, purpose: Purpose) -> Result<Vec<Tool
             accepts: VersionReq::parse("^0.21.14")?,
             installs: "0.21.14".to_owned(),
             locked: true,
+            offline: true,
+            opt_level: "0",
             why: "builds the client's files",
         },
         Tool {
@@ -45,6 +51,8 @@ pub(crate) fn needed(workspace: &Workspace, purpose: Purpose) -> Result<Vec<Tool
             installs: bindgen,
             // Its lock file names a version that was withdrawn.
             locked: false,
+            offline: true,
+            opt_level: "1",
             why: "joins the client's WebAssembly with the page, at the version of Cargo.lock",
         },
     ];
@@ -57,25 +65,9 @@ pub(crate) fn needed(workspace: &Workspace, purpose: Purpose) -> Result<Vec<Tool
             accepts: VersionReq::parse(&format!("={worker}"))?,
             installs: worker,
             locked: true,
+            offline: false,
+            opt_level: "0",
             why: "makes a Worker of the relay, at the version of Cargo.lock",
-        });
-    }
-    if purpose == Purpose::Test {
-        tools.push(Tool {
-            package: "cargo-nextest",
-            programs: &["cargo-nextest"],
-            accepts: VersionReq::parse(">=0.9.100, <0.10")?,
-            installs: "0.9.143".to_owned(),
-            locked: true,
-            why: "runs the tests",
-        });
-        tools.push(Tool {
-            package: "cargo-deny",
-            programs: &["cargo-deny"],
-            accepts: VersionReq::parse("^0.20")?,
-            installs: "0.20.2".to_owned(),
-            locked: true,
-            why: "checks licences and sources of dependencies",
         });
     }
     Ok(tools)
@@ -92,26 +84,46 @@ impl Tool {
         })
     }
 
-    /// Builds and installs it for this checkout alone.
+    /// Lets this checkout use it if it was installed for another.
     ///
     /// # Errors
-    /// Where the build fails.
+    /// If the link can't be made.
+    pub(crate) fn link(&self, workspace: &Workspace) -> Result<()> {
+        let kept = self.kept(workspace).join("bin");
+        for program in self.programs {
+            if kept.join(program).is_file() {
+                link::replace(&kept.join(program), &workspace.tools().join("bin").join(program))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Builds and installs it for this user, and lets this checkout use it.
+    ///
+    /// # Errors
+    /// If the build fails.
     pub(crate) fn install(&self, workspace: &Workspace) -> Result<()> {
         let mut command =
             workspace.cargo(&["install", self.package, "--force", "--version", &self.installs]);
-        if self.locked {
-            command.arg("--locked");
-        }
-        // Built for a short build, not for speed, and in one folder, so that they share dependencies.
+        command.args(self.locked.then_some("--locked"));
+        command.args(self.offline.then_some("--no-default-features"));
+        // In one folder, so that tools share dependencies.
         command
             .arg("--root")
-            .arg(workspace.tools())
-            .env("CARGO_TARGET_DIR", workspace.tools().join("build"))
-            .env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "1")
+            .arg(self.kept(workspace))
+            .env("CARGO_TARGET_DIR", workspace.kept().join("build"))
+            .env("CARGO_PROFILE_RELEASE_OPT_LEVEL", self.opt_level)
             .env("CARGO_PROFILE_RELEASE_LTO", "off")
             .env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16")
-            .env("CARGO_PROFILE_RELEASE_DEBUG", "0");
-        process::run(self.package, &mut command).map(drop)
+            .env("CARGO_PROFILE_RELEASE_DEBUG", "0")
+            .env("CARGO_PROFILE_RELEASE_STRIP", "symbols");
+        process::run(self.package, &mut command)?;
+        self.link(workspace)
+    }
+
+    /// Where it is kept for every checkout of this user: each version has a folder of its own.
+    fn kept(&self, workspace: &Workspace) -> PathBuf {
+        workspace.kept().join(format!("{}-{}", self.package, self.installs))
     }
 }
 

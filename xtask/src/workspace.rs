@@ -10,6 +10,7 @@ use anyhow::{Context as _, Result};
 pub(crate) struct Workspace {
     pub(crate) root: PathBuf,
     pub(crate) target: PathBuf,
+    kept: PathBuf,
     path: OsString,
 }
 
@@ -23,16 +24,27 @@ impl Workspace {
         let target = std::env::var_os("CARGO_TARGET_DIR")
             .map_or_else(|| root.join("target"), |set| root.join(set));
         let inherited = std::env::var_os("PATH").unwrap_or_default();
-        let own = [tools_dir(&target).join("bin"), root.join("client/node_modules/.bin")];
-        let path =
-            std::env::join_paths(own.into_iter().chain(std::env::split_paths(&inherited)))
-                .context("a folder of PATH or of this checkout has a name that PATH can't hold")?;
-        Ok(Self { root, target, path })
+        let tools = tools_dir(&target);
+        let first = [tools.join("bin"), root.join("client/node_modules/.bin")];
+        // Last, since it has a Python of its own.
+        let last = tools.join("python/bin");
+        let folders = first.into_iter().chain(std::env::split_paths(&inherited)).chain([last]);
+        let path = std::env::join_paths(folders)
+            .context("a folder of PATH or of this checkout has a name that PATH can't hold")?;
+        let kept = kept_dir(|name| std::env::var_os(name))
+            .context("set HOME or XDG_CACHE_HOME: what is installed is kept below it")?;
+        Ok(Self { root, target, kept, path })
     }
 
-    /// Where `cargo install` puts the project's own tools; they are in `bin/` below it.
+    /// The project's own tools as this checkout uses them: links to what is kept for its user.
+    /// Programs are in `bin/` below it.
     pub(crate) fn tools(&self) -> PathBuf {
         tools_dir(&self.target)
+    }
+
+    /// Where tools are kept for every checkout of this user, each version on its own.
+    pub(crate) fn kept(&self) -> &Path {
+        &self.kept
     }
 
     /// The client's files as they are served.
@@ -87,6 +99,13 @@ impl Workspace {
     }
 }
 
+/// By the rules of freedesktop.org: a relative path counts as none.
+fn kept_dir(variable: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
+    let absolute = |name| variable(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let cache = absolute("XDG_CACHE_HOME").or_else(|| Some(absolute("HOME")?.join(".cache")))?;
+    Some(cache.join("moorline/tools"))
+}
+
 fn tools_dir(target: &Path) -> PathBuf {
     target.join("tools")
 }
@@ -107,6 +126,22 @@ mod tests {
         let lock = "[[package]]\nname = \"a\"\nversion = \"1.0.0\"\n\n[[package]]\nname = \"ab\"\nversion = \"2.0.0\"\n";
         assert_eq!(locked_version(lock, "ab").as_deref(), Some("2.0.0"));
         assert_eq!(locked_version(lock, "b"), None);
+    }
+
+    #[test]
+    fn tools_are_kept_where_the_user_keeps_caches() {
+        let kept = |set: &[(&str, &str)]| {
+            kept_dir(|name| {
+                set.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).into())
+            })
+        };
+        let of = |path: &str| Some(PathBuf::from(path));
+        assert_eq!(kept(&[("HOME", "/home/a")]), of("/home/a/.cache/moorline/tools"));
+        let both = [("HOME", "/home/a"), ("XDG_CACHE_HOME", "/cache")];
+        assert_eq!(kept(&both), of("/cache/moorline/tools"));
+        let relative = [("HOME", "/home/a"), ("XDG_CACHE_HOME", "cache")];
+        assert_eq!(kept(&relative), of("/home/a/.cache/moorline/tools"));
+        assert_eq!(kept(&[]), None);
     }
 
     #[test]
