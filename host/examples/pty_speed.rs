@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use moorline_host::pty::{Pty, Spawn};
-use moorline_shared::limits::FRAME_HEADER_BYTES;
+use moorline_shared::frame::Frame;
 
 const FLOOD_BYTES: usize = 200_000_000;
 const KEYS: usize = 2_000;
@@ -64,7 +64,7 @@ async fn own_flood() -> anyhow::Result<()> {
     let start = Instant::now();
     let (mut bytes, mut reads) = (0, 0);
     while let Some(piece) = pty.reader.read().await? {
-        bytes += piece.len() - FRAME_HEADER_BYTES;
+        bytes += piece.len() - Frame::DATA_START;
         reads += 1;
     }
     report("PtyReader", bytes, reads, start.elapsed());

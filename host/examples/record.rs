@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use moorline_host::pty::{Pty, Spawn};
-use moorline_shared::limits::FRAME_HEADER_BYTES;
+use moorline_shared::frame::Frame;
 use moorline_shared::session::Size;
 
 const QUIET: Duration = Duration::from_millis(400);
@@ -35,7 +35,7 @@ async fn main() -> anyhow::Result<()> {
     let mut keys = keys.split('|').map(|keys| keys.replace("\\e", "\x1b").replace("\\r", "\r"));
     loop {
         match tokio::time::timeout(QUIET, pty.reader.read()).await {
-            Ok(Ok(Some(piece))) => output.extend_from_slice(&piece[FRAME_HEADER_BYTES..]),
+            Ok(Ok(Some(piece))) => output.extend_from_slice(&piece[Frame::DATA_START..]),
             Ok(Ok(None)) => break,
             Ok(Err(error)) => return Err(error.into()),
             Err(_quiet) => match keys.next() {

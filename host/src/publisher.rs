@@ -6,6 +6,9 @@
 //! [`Publisher::poll_message`] gives whenever its link has room, and writes [`Publisher::input`] to
 //! the session.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, VecDeque};
 
 use bytes::{Buf, Bytes, BytesMut};
@@ -14,10 +17,14 @@ use moorline_shared::frame::{Frame, FrameError};
 use moorline_shared::id::{ClientId, Cursor, Epoch, Seq};
 use moorline_shared::limits::{CLIENTS_PER_SESSION, FRAME_HEADER_BYTES, UNACKED_INPUT_BYTES};
 use moorline_shared::link::{Next, Sender};
-use moorline_shared::log::Log;
+use moorline_shared::log::{Entry, Log};
 use moorline_shared::message::Snapshot;
 use moorline_shared::publish::{HostCommand, HostMessage, RequestId, WriteRefused};
 use moorline_shared::session::{ExitStatus, Size};
+
+/// A clock that steps back by less is being adjusted: the entries meanwhile have the time of the one
+/// before them. One that steps back further was wrong before, and is believed.
+const STEP_BACK_MS: u64 = 2000;
 
 /// What the owner must do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,6 +69,10 @@ struct Piece {
 #[derive(Debug)]
 pub struct Publisher {
     log: Log,
+    /// When the last entry was appended.
+    time_ms: u64,
+    /// Whether the relay reads the times of output entries.
+    tells_times: bool,
     /// `None` while no relay is connected.
     sender: Option<Sender>,
     size: Size,
@@ -91,6 +102,8 @@ impl Publisher {
     pub const fn starting_after(epoch: Epoch, seq: Seq, size: Size) -> Self {
         Self {
             log: Log::starting_after(epoch, seq),
+            time_ms: 0,
+            tells_times: false,
             sender: None,
             size,
             exit: None,
@@ -105,17 +118,20 @@ impl Publisher {
         }
     }
 
-    /// Numbers output in a buffer that was begun by [`Frame::buffer`]. Copies nothing.
+    /// Numbers output in a buffer that was begun by [`Frame::buffer`]. Copies nothing. `now_ms` is
+    /// the time in milliseconds since 1970.
     ///
     /// # Errors
     /// [`FrameError`] where the buffer is no frame; nothing was appended.
-    pub fn append(&mut self, buffer: BytesMut) -> Result<Frame, FrameError> {
-        self.log.append(buffer)
+    pub fn append(&mut self, now_ms: u64, buffer: BytesMut) -> Result<Frame, FrameError> {
+        let time_ms = self.time(now_ms);
+        self.log.append(time_ms, buffer)
     }
 
-    /// Numbers an event.
+    /// Numbers an event, whose timestamp is the present time.
     pub fn event(&mut self, event: Event) -> Seq {
-        self.log.append_event(event)
+        let timestamp = self.time(event.timestamp);
+        self.log.append_event(Event { timestamp, ..event })
     }
 
     /// The session's process ended; no output follows.
@@ -135,10 +151,13 @@ impl Publisher {
         }
     }
 
-    /// The relay says something.
-    pub fn command(&mut self, command: HostCommand) {
+    /// The relay says something. `now_ms` is the time in milliseconds since 1970.
+    pub fn command(&mut self, now_ms: u64, command: HostCommand) {
         match command {
-            HostCommand::Resume { cursor, window } => self.resume(cursor, window),
+            HostCommand::Resume { cursor, window, times } => {
+                self.tells_times = times;
+                self.resume(cursor, window);
+            }
             HostCommand::Ack { seq } => {
                 // What the relay merely has, it may still lose: only what is durable can go.
                 if let Some(sender) = &mut self.sender {
@@ -151,8 +170,11 @@ impl Publisher {
                 self.say(HostMessage::InputAck { client_id, seq });
             }
             HostCommand::Input { client_id, piece } => self.queue(client_id, &piece),
-            HostCommand::Write { request, data, event } => self.write(request, data, event),
-            HostCommand::Append { event } => self.append_told(event),
+            HostCommand::Write { request, data, event } => {
+                let event = event.map(|event| Event { timestamp: now_ms, ..event });
+                self.write(request, data, event);
+            }
+            HostCommand::Append { event } => self.append_told(Event { timestamp: now_ms, ..event }),
             HostCommand::Resize { size } => {
                 if size != self.size {
                     self.size = size;
@@ -198,7 +220,10 @@ impl Publisher {
         match sender.next(&self.log) {
             Next::Entry(entry) => {
                 sender.sent(entry);
-                Some(HostMessage::Entry(entry.clone()))
+                Some(HostMessage::Entry(match entry.clone() {
+                    Entry::Output(frame) if !self.tells_times => Entry::Output(frame.at(0)),
+                    entry => entry,
+                }))
             }
             Next::CaughtUp if !self.exit_told => {
                 let status = self.exit.clone()?;
@@ -265,6 +290,15 @@ impl Publisher {
     #[must_use]
     pub const fn size(&self) -> Size {
         self.size
+    }
+
+    /// The time of an entry that is appended now.
+    fn time(&mut self, now_ms: u64) -> u64 {
+        let back_ms = self.time_ms.saturating_sub(now_ms);
+        if back_ms == 0 || back_ms > STEP_BACK_MS {
+            self.time_ms = now_ms;
+        }
+        self.time_ms
     }
 
     fn resume(&mut self, cursor: Option<Cursor>, window: u64) {
@@ -343,156 +377,5 @@ impl Publisher {
         {
             self.progress.remove(&oldest);
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn publisher() -> Publisher {
-        let mut publisher = Publisher::new(Epoch(1), Size::default());
-        publisher.command(HostCommand::Resume { cursor: None, window: u64::MAX });
-        publisher
-    }
-
-    fn client() -> ClientId {
-        "client_1".parse().unwrap()
-    }
-
-    fn type_piece(publisher: &mut Publisher, seq: u64, data: &[u8]) {
-        let piece = Frame::copy(Seq(seq), data).unwrap();
-        publisher.command(HostCommand::Input { client_id: client(), piece });
-    }
-
-    #[test]
-    fn what_no_client_numbers_is_bounded_and_taken_in_its_turn() {
-        let mut publisher = publisher();
-        type_piece(&mut publisher, 1, b"ab");
-        let write = |publisher: &mut Publisher, request: u64, data: &[u8]| {
-            let (request, data) = (RequestId(request), Bytes::copy_from_slice(data));
-            let event = Event::new("session_1".parse().unwrap(), "command-sent", 1, ());
-            publisher.command(HostCommand::Write { request, data, event: Some(event) });
-        };
-        write(&mut publisher, 1, b"cd");
-        write(&mut publisher, 2, &[b'x'; UNACKED_INPUT_BYTES - 1]);
-        publisher.input_taken(2);
-        assert_eq!(publisher.input(), Some(&b"cd"[..]));
-        publisher.input_taken(2);
-        assert_eq!((publisher.input(), publisher.head()), (None, Seq(1)));
-        write(&mut publisher, 3, &[b'x'; UNACKED_INPUT_BYTES]);
-        publisher.exited(ExitStatus::default());
-        write(&mut publisher, 4, b"e");
-        let results: Vec<_> = std::iter::from_fn(|| publisher.poll_output())
-            .filter_map(|output| match output {
-                Output::Message(HostMessage::Written { request, result }) => {
-                    Some((request.0, result))
-                }
-                _ => None,
-            })
-            .collect();
-        assert_eq!(
-            results,
-            [
-                (1, Ok(())),
-                (2, Err(WriteRefused::TooMuch)),
-                (3, Ok(())),
-                (4, Err(WriteRefused::Ended))
-            ]
-        );
-        assert_eq!(publisher.head(), Seq(2));
-    }
-
-    #[test]
-    fn a_picture_follows_what_it_contains() {
-        let mut publisher = Publisher::new(Epoch(1), Size::default());
-        publisher.command(HostCommand::Resume { cursor: None, window: 1 });
-        (0..2).for_each(|_| {
-            publisher.event(Event::new("session_1".parse().unwrap(), "x", 1, ()));
-        });
-        let (data, cols, rows) = (Bytes::from_static(b"x"), None, None);
-        publisher.picture(Some(Snapshot { seq: Seq(2), data, cols, rows, reason: None }));
-        let said: Vec<_> = std::iter::from_fn(|| publisher.poll_message()).collect();
-        assert!(matches!(said[..], [HostMessage::Resumed { .. }, HostMessage::Entry(_)]));
-        publisher.command(HostCommand::Ack { seq: Seq(1) });
-        let said: Vec<_> = std::iter::from_fn(|| publisher.poll_message()).collect();
-        assert!(matches!(said[..], [HostMessage::Entry(_), HostMessage::Snapshot(_)]));
-    }
-
-    fn input_acks(publisher: &mut Publisher) -> Vec<u64> {
-        std::iter::from_fn(|| publisher.poll_output())
-            .filter_map(|output| match output {
-                Output::Message(HostMessage::InputAck { seq, .. }) => Some(seq.0),
-                _ => None,
-            })
-            .collect()
-    }
-
-    #[test]
-    fn a_piece_of_input_is_taken_once_and_acknowledged_when_whole() {
-        let mut publisher = publisher();
-        type_piece(&mut publisher, 1, b"ab");
-        type_piece(&mut publisher, 1, b"ab");
-        type_piece(&mut publisher, 3, b"gap");
-        assert_eq!(publisher.input(), Some(&b"ab"[..]));
-        publisher.input_taken(1);
-        assert_eq!(input_acks(&mut publisher), [] as [u64; 0]);
-        publisher.input_taken(1);
-        assert_eq!(input_acks(&mut publisher), [1]);
-        assert_eq!(publisher.input(), None);
-    }
-
-    #[test]
-    fn an_empty_piece_is_accepted_in_its_turn() {
-        let mut publisher = publisher();
-        type_piece(&mut publisher, 1, b"");
-        assert_eq!(input_acks(&mut publisher), [1]);
-        type_piece(&mut publisher, 2, b"a");
-        type_piece(&mut publisher, 3, b"");
-        type_piece(&mut publisher, 4, b"b");
-        publisher.input_taken(1);
-        publisher.input_taken(1);
-        assert_eq!(input_acks(&mut publisher), [2, 3, 4]);
-    }
-
-    fn append(publisher: &mut Publisher, data: &[u8]) {
-        let mut buffer = Frame::buffer(data.len());
-        buffer.extend_from_slice(data);
-        publisher.append(buffer).unwrap();
-    }
-
-    #[test]
-    fn what_a_relay_has_but_has_not_stored_is_kept() {
-        let mut publisher = publisher();
-        for data in [b"a", b"b", b"c"] {
-            append(&mut publisher, data);
-        }
-        while publisher.poll_output().is_some() {}
-        publisher.relay_left();
-        let cursor = Some(Cursor { epoch: Epoch(1), seq: Seq(3) });
-        publisher.command(HostCommand::Resume { cursor, window: u64::MAX });
-        publisher.command(HostCommand::Ack { seq: Seq(1) });
-        assert_eq!((publisher.log.tail(), publisher.log.head()), (Seq(2), Seq(3)));
-    }
-
-    #[test]
-    fn what_is_not_durable_is_sent_again_to_a_relay_that_returns() {
-        let mut publisher = publisher();
-        for data in [b"a", b"b", b"c"] {
-            append(&mut publisher, data);
-        }
-        publisher.command(HostCommand::Ack { seq: Seq(3) });
-        while publisher.poll_output().is_some() {}
-        publisher.command(HostCommand::Ack { seq: Seq(1) });
-        publisher.relay_left();
-        let cursor = Some(Cursor { epoch: Epoch(1), seq: Seq(2) });
-        publisher.command(HostCommand::Resume { cursor, window: u64::MAX });
-        let seqs: Vec<u64> = std::iter::from_fn(|| publisher.poll_output())
-            .filter_map(|output| match output {
-                Output::Message(HostMessage::Entry(entry)) => Some(entry.seq().0),
-                _ => None,
-            })
-            .collect();
-        assert_eq!(seqs, [3]);
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use moorline_host::pty::{Pty, PtyReader, PtyWriter, Spawn, SpawnError};
 use moorline_shared::frame::Frame;
 use moorline_shared::id::Seq;
-use moorline_shared::limits::{FRAME_DATA_BYTES, FRAME_HEADER_BYTES};
+use moorline_shared::limits::FRAME_DATA_BYTES;
 use moorline_shared::session::{ExitStatus, Size};
 use tokio::time::timeout;
 
@@ -37,8 +37,8 @@ fn signal(name: &str) -> ExitStatus {
 async fn read(reader: &mut PtyReader) -> Option<Vec<u8>> {
     let piece = timeout(PATIENCE, reader.read()).await.expect("output in time").unwrap();
     piece.map(|piece| {
-        assert!(piece.len() > FRAME_HEADER_BYTES);
-        Frame::seal(Seq(1), piece).unwrap().data().to_vec()
+        assert!(piece.len() > Frame::DATA_START);
+        Frame::seal(Seq(1), 1, piece).unwrap().data().to_vec()
     })
 }
 
@@ -212,12 +212,12 @@ async fn large_output_arrives_byte_for_byte() {
     let mut pty = Pty::spawn(&sh(script)).unwrap();
     let mut output = Vec::new();
     while let Some(piece) = pty.reader.read().await.unwrap() {
-        assert!(piece.len() <= FRAME_HEADER_BYTES + FRAME_DATA_BYTES);
+        assert!(piece.len() <= Frame::DATA_START + FRAME_DATA_BYTES);
         assert!(
             piece.capacity() - piece.len() <= piece.len().max(64),
             "a small piece wastes memory"
         );
-        output.extend_from_slice(&piece[FRAME_HEADER_BYTES..]);
+        output.extend_from_slice(&piece[Frame::DATA_START..]);
     }
     let once: String = (1..=200_000).map(|number| format!("{number}\n")).collect();
     assert_eq!(output.len(), once.len() * 8);

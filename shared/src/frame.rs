@@ -20,82 +20,174 @@ pub enum FrameError {
     /// Entries are numbered from 1.
     #[error("a frame's seq is at least 1")]
     SeqZero,
+    /// A stamp of a version that is not known.
+    #[error("an output entry begins with 0 or 1, this one with {0}: use a newer moorline here")]
+    Stamp(u8),
 }
 
-/// A numbered piece of output or input, encoded.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Frame(Bytes);
+/// Bytes of a [`Frame::stamped`] before the frame itself.
+const STAMP_BYTES: usize = 8;
+/// The first byte of a stamp. A frame without one begins with a zero: no seq needs all 64 bits.
+const STAMP_VERSION: u8 = 1;
+/// The largest time that a stamp can tell.
+const TIME_MOST_MS: u64 = (1 << 56) - 1;
+
+/// A numbered piece of output or input, encoded, and when the host appended it to its log.
+#[derive(Debug, Clone)]
+pub struct Frame {
+    /// The encoded frame, or its stamp and the frame.
+    bytes: Bytes,
+    /// Where in `bytes` the frame begins: 0 or [`STAMP_BYTES`].
+    start: usize,
+    /// See [`Frame::time_ms`].
+    time_ms: u64,
+}
 
 impl Frame {
-    /// A buffer that begins with room for the header, to read data into.
+    /// A buffer that begins with room for stamp and header, [`Frame::DATA_START`] bytes, to read
+    /// data into.
     #[must_use]
     pub fn buffer(data_bytes: usize) -> BytesMut {
-        let mut buffer = BytesMut::with_capacity(FRAME_HEADER_BYTES + data_bytes);
-        buffer.put_bytes(0, FRAME_HEADER_BYTES);
+        let mut buffer = BytesMut::with_capacity(Self::DATA_START + data_bytes);
+        buffer.put_bytes(0, Self::DATA_START);
         buffer
     }
 
-    /// Numbers a buffer that was begun by [`Frame::buffer`]. Copies nothing.
+    /// Where the data of a [`Frame::buffer`] begins.
+    pub const DATA_START: usize = STAMP_BYTES + FRAME_HEADER_BYTES;
+
+    /// Numbers and stamps a buffer that was begun by [`Frame::buffer`]. Copies nothing.
     ///
     /// # Errors
     /// [`FrameError`] where the buffer is no frame.
-    pub fn seal(seq: Seq, mut buffer: BytesMut) -> Result<Self, FrameError> {
-        if buffer.len() < FRAME_HEADER_BYTES {
+    pub fn seal(seq: Seq, time_ms: u64, mut buffer: BytesMut) -> Result<Self, FrameError> {
+        if buffer.len() < Self::DATA_START {
             return Err(FrameError::TooShort(buffer.len()));
         }
-        buffer[..FRAME_HEADER_BYTES].copy_from_slice(&seq.0.to_be_bytes());
-        Self::decode(buffer.freeze())
+        buffer[..STAMP_BYTES].copy_from_slice(&stamp(time_ms));
+        buffer[STAMP_BYTES..Self::DATA_START].copy_from_slice(&seq.0.to_be_bytes());
+        Self::checked(Self { bytes: buffer.freeze(), start: STAMP_BYTES, time_ms })
     }
 
-    /// Copies `data` behind a new header.
+    /// Copies `data` behind a new header. The time is not known.
     ///
     /// # Errors
     /// [`FrameError::TooLarge`], [`FrameError::SeqZero`].
     pub fn copy(seq: Seq, data: &[u8]) -> Result<Self, FrameError> {
-        let mut buffer = Self::buffer(data.len());
+        let mut buffer = BytesMut::with_capacity(FRAME_HEADER_BYTES + data.len());
+        buffer.put_u64(seq.0);
         buffer.extend_from_slice(data);
-        Self::seal(seq, buffer)
+        Self::decode(buffer.freeze())
     }
 
-    /// Takes bytes from a peer for a frame. Copies nothing.
+    /// Takes bytes from a peer for a frame. Copies nothing. The time is not known.
     ///
     /// # Errors
     /// [`FrameError`] where they are none.
     pub fn decode(encoded: Bytes) -> Result<Self, FrameError> {
-        let data = encoded
-            .len()
-            .checked_sub(FRAME_HEADER_BYTES)
-            .ok_or(FrameError::TooShort(encoded.len()))?;
+        Self::checked(Self { bytes: encoded, start: 0, time_ms: 0 })
+    }
+
+    /// Takes bytes from a host for a frame, with its stamp or without. Copies nothing.
+    ///
+    /// # Errors
+    /// [`FrameError`] where they are none.
+    pub fn decode_stamped(mut packet: Bytes) -> Result<Self, FrameError> {
+        match packet.first().copied() {
+            Some(STAMP_VERSION) if packet.len() >= STAMP_BYTES => {
+                let time_ms = packet.get_u64() & TIME_MOST_MS;
+                Ok(Self::decode(packet)?.at(time_ms))
+            }
+            Some(0) | None => Self::decode(packet),
+            Some(STAMP_VERSION) => Err(FrameError::TooShort(packet.len())),
+            Some(version) => Err(FrameError::Stamp(version)),
+        }
+    }
+
+    fn checked(frame: Self) -> Result<Self, FrameError> {
+        let length = frame.bytes.len() - frame.start;
+        let data = length.checked_sub(FRAME_HEADER_BYTES).ok_or(FrameError::TooShort(length))?;
         if data > FRAME_DATA_BYTES {
             return Err(FrameError::TooLarge(data));
         }
-        let frame = Self(encoded);
         if frame.seq() == Seq::ZERO { Err(FrameError::SeqZero) } else { Ok(frame) }
+    }
+
+    /// The same frame, appended at this time.
+    #[must_use]
+    pub fn at(self, time_ms: u64) -> Self {
+        if self.time_ms == time_ms || self.start == 0 {
+            return Self { time_ms, ..self };
+        }
+        Self { bytes: self.encoded(), start: 0, time_ms }
     }
 
     /// The entry's number.
     #[must_use]
     pub fn seq(&self) -> Seq {
-        Seq((&self.0[..FRAME_HEADER_BYTES]).get_u64())
+        Seq((&self.bytes[self.start..]).get_u64())
     }
 
-    /// The bytes of output or input.
+    /// When the host appended it to its log, in milliseconds since 1970 by the host's clock; 0
+    /// where that is not known, as for input.
+    #[must_use]
+    pub const fn time_ms(&self) -> u64 {
+        self.time_ms
+    }
+
+    /// The data behind the header.
     #[must_use]
     pub fn data(&self) -> &[u8] {
-        &self.0[FRAME_HEADER_BYTES..]
+        &self.bytes[self.start + FRAME_HEADER_BYTES..]
     }
 
     /// How many bytes [`Frame::data`] has.
     #[must_use]
-    pub fn data_len(&self) -> usize {
-        self.0.len() - FRAME_HEADER_BYTES
+    pub const fn data_len(&self) -> usize {
+        self.encoded_len() - FRAME_HEADER_BYTES
     }
 
-    /// Header and data, as they go over the wire.
+    /// Header and data, as clients get them. Copies nothing.
     #[must_use]
-    pub fn encoded(&self) -> &Bytes {
-        &self.0
+    pub fn encoded(&self) -> Bytes {
+        self.bytes.slice(self.start..)
     }
+
+    /// How many bytes [`Frame::encoded`] has.
+    #[must_use]
+    pub const fn encoded_len(&self) -> usize {
+        self.bytes.len() - self.start
+    }
+
+    /// The frame as a host publishes it: `[1][time: 7 bytes][encoded frame]`, or the encoded frame
+    /// alone where its time is not known. Copies nothing of what was sealed.
+    #[must_use]
+    pub fn stamped(&self) -> Bytes {
+        if self.time_ms == 0 {
+            return self.encoded();
+        }
+        if self.start == STAMP_BYTES {
+            return self.bytes.clone();
+        }
+        let mut packet = BytesMut::with_capacity(STAMP_BYTES + self.bytes.len());
+        packet.extend_from_slice(&stamp(self.time_ms));
+        packet.extend_from_slice(&self.bytes);
+        packet.freeze()
+    }
+}
+
+impl PartialEq for Frame {
+    fn eq(&self, other: &Self) -> bool {
+        self.bytes[self.start..] == other.bytes[other.start..] && self.time_ms == other.time_ms
+    }
+}
+
+impl Eq for Frame {}
+
+fn stamp(time_ms: u64) -> [u8; STAMP_BYTES] {
+    let mut stamp = time_ms.min(TIME_MOST_MS).to_be_bytes();
+    stamp[0] = STAMP_VERSION;
+    stamp
 }
 
 #[cfg(test)]
@@ -106,7 +198,7 @@ mod tests {
     fn the_wire_form_is_a_big_endian_seq_and_the_data() {
         let frame = Frame::copy(Seq(0x0102_0304_0506_0708), b"hi").unwrap();
         assert_eq!(&frame.encoded()[..], b"\x01\x02\x03\x04\x05\x06\x07\x08hi");
-        let decoded = Frame::decode(frame.encoded().clone()).unwrap();
+        let decoded = Frame::decode(frame.encoded()).unwrap();
         assert_eq!((decoded.seq(), decoded.data()), (Seq(0x0102_0304_0506_0708), &b"hi"[..]));
     }
 
@@ -115,10 +207,36 @@ mod tests {
         let mut buffer = Frame::buffer(4);
         buffer.extend_from_slice(b"data");
         let address = buffer.as_ptr();
-        let frame = Frame::seal(Seq(1), buffer).unwrap();
-        assert_eq!(frame.encoded().as_ptr(), address);
-        let again = Frame::decode(frame.encoded().clone()).unwrap();
-        assert_eq!(again.encoded().as_ptr(), address);
+        let frame = Frame::seal(Seq(1), 5, buffer).unwrap();
+        assert_eq!(frame.stamped().as_ptr(), address);
+        assert_eq!(frame.encoded().as_ptr(), address.wrapping_add(STAMP_BYTES));
+        let again = Frame::decode(frame.encoded()).unwrap();
+        assert_eq!(again.encoded().as_ptr(), frame.encoded().as_ptr());
+        let published = Frame::decode_stamped(frame.stamped()).unwrap();
+        assert_eq!(published.encoded().as_ptr(), frame.encoded().as_ptr());
+    }
+
+    #[test]
+    fn a_host_tells_when_it_was() {
+        let mut buffer = Frame::buffer(2);
+        buffer.extend_from_slice(b"hi");
+        let frame = Frame::seal(Seq(9), 0x0102_0304_0506, buffer).unwrap();
+        let golden = b"\x01\x00\x01\x02\x03\x04\x05\x06\0\0\0\0\0\0\0\x09hi";
+        assert_eq!(&frame.stamped()[..], golden);
+        let read = Frame::decode_stamped(Bytes::from_static(golden)).unwrap();
+        assert_eq!((&read, read.time_ms()), (&frame, 0x0102_0304_0506));
+        assert_eq!(read.stamped(), frame.stamped());
+        // As hosts that do not tell it publish it, and as clients get it.
+        let plain = Frame::decode_stamped(Bytes::from_static(&golden[8..])).unwrap();
+        assert_eq!((plain.time_ms(), plain.encoded()), (0, frame.encoded()));
+        assert_eq!(plain.stamped(), plain.encoded());
+        assert_eq!(frame.clone().at(0), plain);
+        assert_eq!(plain.at(frame.time_ms()), frame);
+        for end in 0..golden.len() - 2 {
+            assert!(Frame::decode_stamped(Bytes::from_static(&golden[..end])).is_err(), "{end}");
+        }
+        let unknown = Frame::decode_stamped(Bytes::from_static(&[2; 20]));
+        assert_eq!(unknown, Err(FrameError::Stamp(2)));
     }
 
     #[test]

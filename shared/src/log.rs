@@ -35,11 +35,30 @@ impl Entry {
         }
     }
 
+    /// When the host appended it to its log, in milliseconds since 1970 by the host's clock; 0
+    /// where that is not known.
+    #[must_use]
+    pub const fn time_ms(&self) -> u64 {
+        match self {
+            Self::Output(frame) => frame.time_ms(),
+            Self::Event(event) => event.time_ms,
+        }
+    }
+
+    /// Gives an entry whose time is not known this one.
+    #[must_use]
+    pub fn or_at(self, time_ms: u64) -> Self {
+        match self {
+            Self::Output(frame) if frame.time_ms() == 0 => Self::Output(frame.at(time_ms)),
+            known => known,
+        }
+    }
+
     /// Bytes of the encoded entry.
     #[must_use]
     pub fn len(&self) -> usize {
         match self {
-            Self::Output(frame) => frame.encoded().len(),
+            Self::Output(frame) => frame.encoded_len(),
             Self::Event(event) => event.message.len(),
         }
     }
@@ -75,6 +94,8 @@ impl Entry {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EventEntry {
     seq: Seq,
+    /// The event's own timestamp.
+    time_ms: u64,
     message: Bytes,
 }
 
@@ -82,14 +103,15 @@ impl EventEntry {
     /// Encodes an event.
     #[must_use]
     pub fn new(seq: Seq, event: Event) -> Self {
+        let time_ms = event.timestamp;
         let message = ServerMessage::Event { seq, event }.to_json();
-        Self { seq, message: Bytes::from(message) }
+        Self { seq, time_ms, message: Bytes::from(message) }
     }
 
-    /// Takes an encoded `event` message, as it was stored.
+    /// Takes an encoded `event` message, as it was stored, and its event's timestamp.
     #[must_use]
-    pub const fn from_message(seq: Seq, message: Bytes) -> Self {
-        Self { seq, message }
+    pub const fn from_message(seq: Seq, time_ms: u64, message: Bytes) -> Self {
+        Self { seq, time_ms, message }
     }
 
     /// The entry's number.
@@ -225,12 +247,13 @@ impl Log {
         Ok(())
     }
 
-    /// Numbers a buffer that was begun by [`Frame::buffer`] and appends it. Copies nothing.
+    /// Numbers a buffer that was begun by [`Frame::buffer`] and appends it, at `time_ms`. Copies
+    /// nothing.
     ///
     /// # Errors
     /// [`FrameError`] where the buffer is no frame; the log is unchanged.
-    pub fn append(&mut self, buffer: BytesMut) -> Result<Frame, FrameError> {
-        let frame = Frame::seal(self.head.next(), buffer)?;
+    pub fn append(&mut self, time_ms: u64, buffer: BytesMut) -> Result<Frame, FrameError> {
+        let frame = Frame::seal(self.head.next(), time_ms, buffer)?;
         self.push(Entry::Output(frame.clone())).map_err(|_| FrameError::SeqZero)?;
         Ok(frame)
     }

@@ -50,6 +50,9 @@ pub enum HostCommand {
         cursor: Option<Cursor>,
         /// Bytes that may be sent and not acknowledged.
         window: u64,
+        /// Whether the relay reads the times of output entries: one of before they had any does
+        /// not.
+        times: bool,
     },
     /// Everything up to `seq` is durable.
     Ack {
@@ -163,4 +166,16 @@ pub enum HostMessage {
         /// How.
         status: ExitStatus,
     },
+}
+
+impl HostMessage {
+    /// Gives an entry of a host that does not tell times the time at which it `arrived`, in
+    /// milliseconds since 1970.
+    #[must_use]
+    pub fn timed(self, arrived: impl FnOnce() -> u64) -> Self {
+        match self {
+            Self::Entry(entry) if entry.time_ms() == 0 => Self::Entry(entry.or_at(arrived())),
+            timed => timed,
+        }
+    }
 }

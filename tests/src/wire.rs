@@ -141,7 +141,7 @@ impl Wire {
     /// # Errors
     /// As [`Wire::send_text`].
     pub async fn send_input(&mut self, seq: u64, data: &[u8]) -> Result<()> {
-        self.send_binary(Frame::copy(Seq(seq), data)?.encoded().clone()).await
+        self.send_binary(Frame::copy(Seq(seq), data)?.encoded()).await
     }
 
     /// Sends any binary message.

@@ -237,7 +237,7 @@ impl World for Browser {
 
     fn send_frame(&mut self, frame: &Frame) {
         if let Some(socket) = &self.socket {
-            socket.send_binary(frame.encoded());
+            socket.send_binary(&frame.encoded());
         }
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::{BufMut as _, BytesMut};
 use moorline_shared::frame::Frame;
-use moorline_shared::limits::{FRAME_DATA_BYTES, FRAME_HEADER_BYTES};
+use moorline_shared::limits::FRAME_DATA_BYTES;
 use nix::errno::Errno;
 use tokio::net::unix::pipe::Receiver;
 use tokio::sync::watch;
@@ -27,7 +27,7 @@ const LONGEST_AFTER_EXIT: Duration = Duration::from_secs(1);
 pub struct PtyReader {
     output: Receiver,
     exit: watch::Receiver<Exit>,
-    /// Begins with the room for a frame's header.
+    /// Begins as [`Frame::buffer`] does.
     buffer: BytesMut,
     /// Set once the program has ended.
     listen_until: Option<Instant>,
@@ -49,7 +49,7 @@ impl PtyReader {
     pub async fn read(&mut self) -> io::Result<Option<BytesMut>> {
         while !self.finished && self.readable().await? {
             self.finished = !fill(&self.output, &mut self.buffer)?;
-            if self.buffer.len() > FRAME_HEADER_BYTES {
+            if self.buffer.len() > Frame::DATA_START {
                 return Ok(Some(self.take()));
             }
         }
@@ -82,9 +82,9 @@ impl PtyReader {
         if self.buffer.len() >= WORTH_ITS_BUFFER {
             return std::mem::replace(&mut self.buffer, empty_buffer());
         }
-        let mut exact = Frame::buffer(self.buffer.len() - FRAME_HEADER_BYTES);
-        exact.extend_from_slice(&self.buffer[FRAME_HEADER_BYTES..]);
-        self.buffer.truncate(FRAME_HEADER_BYTES);
+        let mut exact = Frame::buffer(self.buffer.len() - Frame::DATA_START);
+        exact.extend_from_slice(&self.buffer[Frame::DATA_START..]);
+        self.buffer.truncate(Frame::DATA_START);
         exact
     }
 }
@@ -97,7 +97,7 @@ fn empty_buffer() -> BytesMut {
 /// a time. False at the output's end.
 fn fill(output: &Receiver, buffer: &mut BytesMut) -> io::Result<bool> {
     loop {
-        let room = FRAME_HEADER_BYTES + FRAME_DATA_BYTES - buffer.len();
+        let room = Frame::DATA_START + FRAME_DATA_BYTES - buffer.len();
         if room == 0 {
             return Ok(true);
         }

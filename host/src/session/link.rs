@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
 use super::Session;
+use crate::clock::wall_ms;
 use crate::dial::{ABNORMAL, Item, PublishWire, Redial};
 
 /// A relay that leaves more answers than this unread is not heard until it has read some.
@@ -92,7 +93,7 @@ impl Session {
     fn command(self: &Arc<Self>, command: HostCommand) {
         let frees = matches!(command, HostCommand::Ack { .. });
         let mut state = self.lock();
-        state.publisher.command(command);
+        state.publisher.command(wall_ms(), command);
         state.settle();
         if frees {
             self.room.notify_one();

@@ -8,6 +8,7 @@ use moorline_shared::limits::HOST_KEEPS_BYTES;
 use moorline_shared::session::ExitStatus;
 
 use super::{Errand, Session, State};
+use crate::clock::wall_ms;
 use crate::pty::{PtyReader, PtyWriter};
 
 /// How long a process may take to end once its terminal is gone.
@@ -64,7 +65,7 @@ impl State {
         if self.abandoned {
             return false;
         }
-        match self.publisher.append(buffer) {
+        match self.publisher.append(wall_ms(), buffer) {
             Ok(frame) => {
                 self.painter.push(&frame);
                 let mut changed = false;

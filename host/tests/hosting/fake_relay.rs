@@ -184,7 +184,7 @@ impl Copy {
     pub(crate) async fn resume(&mut self, link: &mut FarPublish, window: u64) -> Seq {
         let cursor =
             (self.epoch != Epoch(0)).then_some(Cursor { epoch: self.epoch, seq: self.head });
-        say(link, HostCommand::Resume { cursor, window }).await;
+        say(link, HostCommand::Resume { cursor, window, times: true }).await;
         (self.resumed, self.unacked_bytes) = (false, 0);
         loop {
             // What is on its way from before counts for nothing.

@@ -9,7 +9,6 @@ use moorline_host::pty::{Pty, Spawn};
 use moorline_host::screen::Screen;
 use moorline_shared::frame::Frame;
 use moorline_shared::id::Seq;
-use moorline_shared::limits::FRAME_HEADER_BYTES;
 use moorline_shared::session::{ExitStatus, Size};
 use tempfile::TempDir;
 use tokio::time::timeout;
@@ -140,7 +139,7 @@ impl Shell {
             let Some(piece) = piece.unwrap() else {
                 return false;
             };
-            let bytes = &piece[FRAME_HEADER_BYTES..];
+            let bytes = &piece[Frame::DATA_START..];
             self.screen.push(&Frame::copy(Seq(1), bytes).unwrap());
             self.output.extend_from_slice(bytes);
             let (found, state) = (&mut self.found, &mut self.state);

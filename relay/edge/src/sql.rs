@@ -30,6 +30,9 @@ pub(crate) enum SqlError {
     /// A row that this version did not write.
     #[error("column {0} of a row is not as it was written")]
     Column(usize),
+    /// The database was written by a newer version.
+    #[error("the database has version {0}, which this moorline does not know: deploy a newer one")]
+    TooNew(usize),
     /// A segment's data is damaged.
     #[error(transparent)]
     Segment(#[from] SegmentError),
@@ -111,10 +114,11 @@ impl Database {
         let row = self.row("SELECT done FROM migrations", &[])?;
         let done = row.as_ref().map_or(Ok(0), |row| row.number(0))?;
         let done = usize::try_from(done).unwrap_or(usize::MAX);
-        if done >= MIGRATIONS.len() {
+        let missing = MIGRATIONS.get(done..).ok_or(SqlError::TooNew(done))?;
+        if missing.is_empty() {
             return Ok(());
         }
-        for statements in MIGRATIONS.iter().skip(done) {
+        for statements in missing {
             self.run(statements, &[])?;
         }
         self.run("DELETE FROM migrations", &[])?;

@@ -197,7 +197,7 @@ impl EventStream {
             Phase::Ended => return None,
         }
         match self.reader.read(session) {
-            Read::Entry(entry) => Some(StreamOutput::Send(self.entry(session, &entry, wall_ms))),
+            Read::Entry(entry) => Some(StreamOutput::Send(self.entry(session, &entry))),
             Read::Gap(gap) => Some(send(gap_event(session, gap, wall_ms))),
             Read::Load { epoch, after } => Some(StreamOutput::Load { epoch, after }),
             Read::Nothing => {
@@ -250,10 +250,10 @@ impl EventStream {
         sse::encode(kind::SESSION_STATUS, Some(self.reader.cursor()), &event.to_json())
     }
 
-    fn entry(&mut self, session: &mut Session, entry: &Entry, wall_ms: u64) -> Bytes {
-        let id = session.id().clone();
+    fn entry(&mut self, session: &mut Session, entry: &Entry) -> Bytes {
+        let (id, time_ms) = (session.id().clone(), session.time_ms(entry));
         let (cursor, encoding) = (self.reader.cursor(), self.encoding);
-        let encode = || encode(&id, cursor, entry, &self.reader, encoding, wall_ms);
+        let encode = || encode(&id, cursor, entry, time_ms, &self.reader, encoding);
         let made = session.encoded(encoding).get(cursor, encode);
         self.told = made.tells.unwrap_or(self.told);
         made.bytes
@@ -298,13 +298,13 @@ fn encode(
     id: &SessionId,
     cursor: Cursor,
     entry: &Entry,
+    time_ms: u64,
     reader: &Reader,
     encoding: Encoding,
-    wall_ms: u64,
 ) -> Made {
     match entry {
         Entry::Output(frame) => {
-            let text = output(id, cursor, frame, reader, encoding, wall_ms);
+            let text = output(id, cursor, frame, reader, encoding, time_ms);
             Made { bytes: text.into(), tells: None }
         }
         Entry::Event(event) => told(id, cursor, event),

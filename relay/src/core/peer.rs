@@ -361,7 +361,7 @@ impl Peer {
             scope: self.terms.scope,
         });
         let name = session.facts().name.clone();
-        let created_at = session.facts().created_at.clone();
+        let created_at = rfc3339(session.facts().created_at_ms);
         Some(ServerMessage::SessionMeta(Box::new(SessionMeta { name, created_at, extended })))
     }
 

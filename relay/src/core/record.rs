@@ -176,7 +176,7 @@ pub fn facts(record: &SessionRecord) -> Facts {
     Facts {
         id: record.id.clone(),
         name: record.name.clone().unwrap_or_else(|| record.id.to_string()),
-        created_at: rfc3339(record.created_at_ms),
+        created_at_ms: record.created_at_ms,
         driver: record.driver.clone(),
     }
 }

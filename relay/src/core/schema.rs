@@ -85,6 +85,8 @@ CREATE TABLE notes (
     value TEXT NOT NULL
 ) WITHOUT ROWID;
 ",
+    // Segments tell times from here on: what wrote the older ones cannot read these.
+    "SELECT 1;",
 ];
 
 /// Every session, newest first. The log may be ahead of the row's own `head`, which is only

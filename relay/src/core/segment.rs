@@ -1,16 +1,35 @@
 //! The segment: many consecutive entries as one blob.
 //!
-//! Per entry `[kind: u8][length: u32, big-endian][encoded entry]`. An output entry is stored as the
-//! frame that went over the wire, header included, so that reading one back copies nothing.
+//! Per entry `[kind: u8][time][length][encoded entry]`. The time, in milliseconds, is what has passed
+//! since the entry before, or since 1970; it and the length are LEB128, the difference of times
+//! zigzag-coded, as clocks step back. An output entry is stored as the frame that went over the wire,
+//! header included, so that reading one back copies nothing.
+//!
+//! Entries of before times were stored are `[kind: u8][length: u32, big-endian][encoded entry]`, and
+//! may stand before others in the same blob. Their events tell their time themselves; their output
+//! has the time of the event before it.
 
 use bytes::{Buf as _, BufMut as _, Bytes};
 use moorline_shared::frame::{Frame, FrameError};
 use moorline_shared::id::Seq;
 use moorline_shared::log::{Entry, EventEntry};
 
-const OUTPUT: u8 = 0;
-const EVENT: u8 = 1;
-const ENTRY_HEADER_BYTES: usize = 5;
+/// Output without a time.
+const UNTIMED_OUTPUT: u8 = 0;
+/// An event whose time stands only in its message.
+const UNTIMED_EVENT: u8 = 1;
+/// Output, with the time since 1970.
+const OUTPUT: u8 = 2;
+/// An event, with the time since 1970.
+const EVENT: u8 = 3;
+/// Added to a kind whose time is what has passed since the entry before.
+const AFTER: u8 = 2;
+const OUTPUT_AFTER: u8 = OUTPUT + AFTER;
+const EVENT_AFTER: u8 = EVENT + AFTER;
+
+/// The most that stands before an encoded entry: its kind, and two LEB128 numbers.
+const ENTRY_HEADER_BYTES: usize = 1 + 10 + 5;
+const UNTIMED_HEADER_BYTES: usize = 5;
 
 /// Why a blob is no segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -18,6 +37,9 @@ pub enum SegmentError {
     /// It ends within an entry.
     #[error("a segment ends within entry {0}")]
     CutOff(Seq),
+    /// A number of more than 64 bits.
+    #[error("entry {0} of a segment has a number that is none")]
+    Number(Seq),
     /// An entry of a kind that this version does not know.
     #[error("entry {seq} of a segment has the unknown kind {kind}")]
     UnknownKind {
@@ -44,33 +66,114 @@ pub enum SegmentError {
     },
 }
 
-/// How many bytes [`encode`] adds for an entry.
+/// The most that [`Segment::push`] adds for an entry.
 #[must_use]
-pub fn encoded_len(entry: &Entry) -> usize {
+pub fn most_len(entry: &Entry) -> usize {
     ENTRY_HEADER_BYTES + entry.len()
 }
 
-/// Appends one entry to a segment's blob.
-pub fn encode(blob: &mut Vec<u8>, entry: &Entry) {
-    let (kind, encoded) = match entry {
-        Entry::Output(frame) => (OUTPUT, frame.encoded()),
-        Entry::Event(event) => (EVENT, event.message()),
-    };
-    blob.reserve(ENTRY_HEADER_BYTES + encoded.len());
-    blob.put_u8(kind);
-    blob.put_u32(u32::try_from(encoded.len()).expect("frames and events are far below 4 GiB"));
-    blob.put_slice(encoded);
+/// A segment's blob that is being filled.
+#[derive(Debug, Default)]
+pub struct Segment {
+    blob: Vec<u8>,
+    /// Of the last entry; `None` where that is not known.
+    time_ms: Option<u64>,
+}
+
+impl Segment {
+    /// A segment that has these entries already: what was stored, to be continued.
+    #[must_use]
+    pub const fn of(blob: Vec<u8>) -> Self {
+        Self { blob, time_ms: None }
+    }
+
+    /// Appends one entry.
+    pub fn push(&mut self, entry: &Entry) {
+        let (kind, frame);
+        let encoded = match entry {
+            Entry::Output(output) => {
+                frame = output.encoded();
+                kind = OUTPUT;
+                &frame
+            }
+            Entry::Event(event) => {
+                kind = EVENT;
+                event.message()
+            }
+        };
+        let time_ms = entry.time_ms();
+        self.blob.reserve(ENTRY_HEADER_BYTES + encoded.len());
+        match self.time_ms.replace(time_ms) {
+            Some(before) => {
+                self.blob.put_u8(kind + AFTER);
+                put_number(&mut self.blob, zigzag(time_ms.wrapping_sub(before).cast_signed()));
+            }
+            None => {
+                self.blob.put_u8(kind);
+                put_number(&mut self.blob, time_ms);
+            }
+        }
+        put_number(&mut self.blob, encoded.len() as u64);
+        self.blob.put_slice(encoded);
+    }
+
+    /// The blob.
+    #[must_use]
+    pub fn blob(&self) -> &[u8] {
+        &self.blob
+    }
+
+    /// How many bytes the blob has.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.blob.len()
+    }
+
+    /// Whether there is no entry.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.blob.is_empty()
+    }
+
+    /// Makes room for so many bytes more.
+    pub fn reserve(&mut self, bytes: usize) {
+        self.blob.reserve(bytes);
+    }
+
+    /// Begins anew, in the same memory.
+    pub fn clear(&mut self) {
+        self.blob.clear();
+        self.time_ms = None;
+    }
+}
+
+const fn zigzag(number: i64) -> u64 {
+    ((number << 1) ^ (number >> 63)).cast_unsigned()
+}
+
+const fn from_zigzag(number: u64) -> i64 {
+    (number >> 1).cast_signed() ^ -(number & 1).cast_signed()
+}
+
+fn put_number(blob: &mut Vec<u8>, mut number: u64) {
+    while number >= 0x80 {
+        blob.put_u8(number as u8 | 0x80);
+        number >>= 7;
+    }
+    blob.put_u8(number as u8);
 }
 
 /// Reads a segment whose first entry is `first`. The entries share the blob's bytes.
 ///
 /// Ends after the first error.
 pub fn decode(first: Seq, blob: Bytes) -> impl Iterator<Item = Result<Entry, SegmentError>> {
-    Decoder { next: first, rest: blob }
+    Decoder { next: first, time_ms: 0, rest: blob }
 }
 
 struct Decoder {
     next: Seq,
+    /// Of the entry before; 0 where that is not known.
+    time_ms: u64,
     rest: Bytes,
 }
 
@@ -93,29 +196,62 @@ impl Iterator for Decoder {
 impl Decoder {
     fn entry(&mut self) -> Result<Entry, SegmentError> {
         let seq = self.next;
-        if self.rest.len() < ENTRY_HEADER_BYTES {
-            return Err(SegmentError::CutOff(seq));
-        }
         let kind = self.rest.get_u8();
-        let length = self.rest.get_u32() as usize;
-        if self.rest.len() < length {
-            return Err(SegmentError::CutOff(seq));
-        }
-        let encoded = self.rest.split_to(length);
-        match kind {
-            OUTPUT => {
-                let frame =
-                    Frame::decode(encoded).map_err(|error| SegmentError::Frame { seq, error })?;
-                let got = frame.seq();
-                if got == seq {
-                    Ok(Entry::Output(frame))
-                } else {
-                    Err(SegmentError::OutOfOrder { want: seq, got })
-                }
+        let length = match kind {
+            UNTIMED_OUTPUT | UNTIMED_EVENT if self.rest.len() < UNTIMED_HEADER_BYTES - 1 => {
+                return Err(SegmentError::CutOff(seq));
             }
-            EVENT => Ok(Entry::Event(EventEntry::from_message(seq, encoded))),
-            kind => Err(SegmentError::UnknownKind { seq, kind }),
+            UNTIMED_OUTPUT | UNTIMED_EVENT => u64::from(self.rest.get_u32()),
+            OUTPUT | EVENT => {
+                self.time_ms = self.number()?;
+                self.number()?
+            }
+            OUTPUT_AFTER | EVENT_AFTER => {
+                let passed = from_zigzag(self.number()?);
+                self.time_ms = self.time_ms.wrapping_add_signed(passed);
+                self.number()?
+            }
+            kind => return Err(SegmentError::UnknownKind { seq, kind }),
+        };
+        let length = usize::try_from(length).ok().filter(|length| *length <= self.rest.len());
+        let encoded = self.rest.split_to(length.ok_or(SegmentError::CutOff(seq))?);
+        match kind {
+            UNTIMED_EVENT => {
+                let event = EventEntry::from_message(seq, 0, encoded.clone()).event();
+                self.time_ms = event.map_or(self.time_ms, |event| event.timestamp);
+                Ok(Entry::Event(EventEntry::from_message(seq, self.time_ms, encoded)))
+            }
+            EVENT | EVENT_AFTER => {
+                Ok(Entry::Event(EventEntry::from_message(seq, self.time_ms, encoded)))
+            }
+            _ => self.output(seq, encoded),
         }
+    }
+
+    fn output(&self, seq: Seq, encoded: Bytes) -> Result<Entry, SegmentError> {
+        let frame = Frame::decode(encoded).map_err(|error| SegmentError::Frame { seq, error })?;
+        let got = frame.seq();
+        if got == seq {
+            Ok(Entry::Output(frame.at(self.time_ms)))
+        } else {
+            Err(SegmentError::OutOfOrder { want: seq, got })
+        }
+    }
+
+    fn number(&mut self) -> Result<u64, SegmentError> {
+        let mut number = 0;
+        for shift in (0..u64::BITS).step_by(7) {
+            let byte = self.rest.try_get_u8().map_err(|_| SegmentError::CutOff(self.next))?;
+            let bits = u64::from(byte & 0x7f);
+            if (bits << shift) >> shift != bits {
+                break;
+            }
+            number |= bits << shift;
+            if byte & 0x80 == 0 {
+                return Ok(number);
+            }
+        }
+        Err(SegmentError::Number(self.next))
     }
 }
 
@@ -125,75 +261,102 @@ mod tests {
 
     use super::*;
 
-    fn output(seq: u64, data: &[u8]) -> Entry {
-        Entry::Output(Frame::copy(Seq(seq), data).unwrap())
+    fn output(seq: u64, time_ms: u64, data: &[u8]) -> Entry {
+        Entry::Output(Frame::copy(Seq(seq), data).unwrap().at(time_ms))
     }
 
-    fn event(seq: u64, message: &'static str) -> Entry {
-        Entry::Event(EventEntry::from_message(Seq(seq), Bytes::from_static(message.as_bytes())))
+    fn event(seq: u64, time_ms: u64, message: &'static str) -> Entry {
+        let message = Bytes::from_static(message.as_bytes());
+        Entry::Event(EventEntry::from_message(Seq(seq), time_ms, message))
     }
 
     fn blob(entries: &[Entry]) -> Vec<u8> {
-        let mut blob = Vec::new();
-        for entry in entries {
-            encode(&mut blob, entry);
-        }
-        blob
+        let mut segment = Segment::default();
+        entries.iter().for_each(|entry| segment.push(entry));
+        segment.blob().to_vec()
+    }
+
+    fn decoded(first: u64, blob: &[u8]) -> Result<Vec<Entry>, SegmentError> {
+        decode(Seq(first), Bytes::copy_from_slice(blob)).collect()
     }
 
     #[test]
     fn a_segment_has_these_bytes() {
-        let entries = [output(7, b"hi"), event(8, "{}")];
+        let entries = [output(7, 300, b"hi"), event(8, 301, "{}"), output(9, 299, b"")];
         let golden =
-            b"\x00\x00\x00\x00\x0a\x00\x00\x00\x00\x00\x00\x00\x07hi\x01\x00\x00\x00\x02{}";
+            b"\x02\xac\x02\x0a\0\0\0\0\0\0\0\x07hi\x05\x02\x02{}\x04\x03\x08\0\0\0\0\0\0\0\x09";
         assert_eq!(blob(&entries), golden);
-        let decoded: Result<Vec<_>, _> = decode(Seq(7), Bytes::from_static(golden)).collect();
-        assert_eq!(decoded.unwrap(), entries);
-        assert_eq!(entries.iter().map(encoded_len).sum::<usize>(), golden.len());
+        assert_eq!(decoded(7, golden).unwrap(), entries);
+        assert!(entries.iter().map(most_len).sum::<usize>() >= golden.len());
+    }
+
+    #[test]
+    fn a_segment_of_before_times_is_read_and_continued() {
+        let old = b"\0\0\0\0\x0a\0\0\0\0\0\0\0\x07hi\
+            \x01\0\0\0\x5c{\"type\":\"event\",\"seq\":8,\"event\":{\"sessionId\":\"session1\",\"type\":\"x\",\"timestamp\":17000000000}}\
+            \0\0\0\0\x09\0\0\0\0\0\0\0\x09!";
+        let mut segment = Segment::of(old.to_vec());
+        segment.push(&output(10, 17_000_000_005, b"new"));
+        segment.push(&output(11, 17_000_000_004, b"newer"));
+        let entries = decoded(7, segment.blob()).unwrap();
+        let times: Vec<_> = entries.iter().map(Entry::time_ms).collect();
+        let at = 17_000_000_000;
+        assert_eq!(times, [0, at, at, at + 5, at + 4]);
+        assert_eq!(entries[0], output(7, 0, b"hi"));
+        assert_eq!(entries[2], output(9, at, b"!"));
     }
 
     #[test]
     fn reading_shares_the_blob() {
-        let bytes = Bytes::from(blob(&[output(1, b"data")]));
+        let bytes = Bytes::from(blob(&[output(1, 0, b"data")]));
         let Some(Ok(Entry::Output(frame))) = decode(Seq(1), bytes.clone()).next() else {
             panic!("one frame")
         };
-        assert_eq!(frame.encoded().as_ptr(), bytes[ENTRY_HEADER_BYTES..].as_ptr());
+        assert_eq!(frame.encoded().as_ptr(), bytes[3..].as_ptr());
     }
 
     #[test]
     fn what_is_no_segment_is_an_error() {
-        let whole = blob(&[output(1, b"ab"), event(2, "{}")]);
+        let whole = blob(&[output(1, 0, b"ab"), event(2, 0, "{}")]);
         let last = |first: u64, bytes: &[u8]| {
             decode(Seq(first), Bytes::copy_from_slice(bytes)).last().unwrap()
         };
         assert_eq!(last(1, &whole[..whole.len() - 1]), Err(SegmentError::CutOff(Seq(2))));
-        assert_eq!(last(1, &whole[..3]), Err(SegmentError::CutOff(Seq(1))));
+        assert_eq!(last(1, &whole[..2]), Err(SegmentError::CutOff(Seq(1))));
+        assert_eq!(last(1, b"\x00\x00\x00"), Err(SegmentError::CutOff(Seq(1))));
         let out_of_order = SegmentError::OutOfOrder { want: Seq(5), got: Seq(1) };
         assert_eq!(last(5, &whole), Err(out_of_order));
         let unknown = SegmentError::UnknownKind { seq: Seq(1), kind: 9 };
         assert_eq!(last(1, b"\x09\x00\x00\x00\x00"), Err(unknown));
         let no_frame = SegmentError::Frame { seq: Seq(1), error: FrameError::TooShort(1) };
         assert_eq!(last(1, b"\x00\x00\x00\x00\x01x"), Err(no_frame));
+        assert_eq!(last(1, &[&[2][..], &[0xff; 12]].concat()), Err(SegmentError::Number(Seq(1))));
     }
 
     proptest! {
         #[test]
         fn what_was_encoded_comes_back(
             first in 1_u64..u64::MAX / 2,
-            pieces in prop::collection::vec((any::<bool>(), prop::collection::vec(any::<u8>(), 0..200)), 0..20),
+            pieces in prop::collection::vec(
+                (any::<bool>(), any::<u64>(), prop::collection::vec(any::<u8>(), 0..200)),
+                0..20,
+            ),
+            stored in 0_usize..20,
         ) {
             let entries: Vec<Entry> = pieces
                 .into_iter()
                 .zip(first..)
-                .map(|((is_output, data), seq)| if is_output {
-                    output(seq, &data)
+                .map(|((is_output, time_ms, data), seq)| if is_output {
+                    output(seq, time_ms, &data)
                 } else {
-                    Entry::Event(EventEntry::from_message(Seq(seq), Bytes::from(data)))
+                    Entry::Event(EventEntry::from_message(Seq(seq), time_ms, Bytes::from(data)))
                 })
                 .collect();
-            let decoded: Result<Vec<_>, _> = decode(Seq(first), Bytes::from(blob(&entries))).collect();
-            prop_assert_eq!(decoded, Ok(entries));
+            let (before, after) = entries.split_at(stored.min(entries.len()));
+            let mut segment = Segment::of(blob(before));
+            after.iter().for_each(|entry| segment.push(entry));
+            prop_assert!(segment.len() <= entries.iter().map(most_len).sum::<usize>());
+            prop_assert_eq!(decoded(first, segment.blob()), Ok(entries));
         }
 
         #[test]

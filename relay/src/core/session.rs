@@ -67,8 +67,8 @@ pub struct Facts {
     pub id: SessionId,
     /// For people.
     pub name: String,
-    /// RFC 3339.
-    pub created_at: String,
+    /// Milliseconds since 1970.
+    pub created_at_ms: u64,
     /// What runs it.
     pub driver: String,
 }
@@ -215,6 +215,16 @@ impl Session {
     #[must_use]
     pub const fn log(&self) -> &Log {
         &self.log
+    }
+
+    /// When an entry was appended to the log, in milliseconds since 1970. Output that was stored
+    /// without its time was there after the session began: nothing more is known.
+    #[must_use]
+    pub const fn time_ms(&self, entry: &Entry) -> u64 {
+        match entry.time_ms() {
+            0 => self.facts.created_at_ms,
+            time_ms => time_ms,
+        }
     }
 
     /// The terminal's size.

@@ -20,7 +20,7 @@ fn facts() -> Facts {
     Facts {
         id: "session_1".parse().unwrap(),
         name: "a session".into(),
-        created_at: "2026-01-01T00:00:00Z".into(),
+        created_at_ms: 1_767_225_600_000,
         driver: "pty".into(),
     }
 }
@@ -213,7 +213,7 @@ fn input_that_a_host_has_not_taken_when_it_leaves_outlives_the_relays_memory_too
     resume(&mut session, &mut peer, client);
     accept(&mut session, Seq::ZERO);
     while peer.poll_output(&mut session, NOW).is_some() {}
-    peer.binary(&mut session, NOW, piece.encoded().clone());
+    peer.binary(&mut session, NOW, piece.encoded());
     assert_eq!(session.poll_held(), None, "a host that is here is given it");
     session.host_left(false);
     let keep = HeldChange::Keep { client_id: client_id.clone(), piece: piece.clone() };

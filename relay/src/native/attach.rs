@@ -156,7 +156,7 @@ impl Attached {
                 Output::Dial(generation) => self.socket.dial(generation),
                 Output::HangUp => self.socket.hang_up(),
                 Output::Send(message) => self.socket.send_text(message.to_json()).await,
-                Output::SendFrame(frame) => self.socket.send_frame(frame.encoded().clone()).await,
+                Output::SendFrame(frame) => self.socket.send_frame(frame.encoded()).await,
                 Output::Clear => self.terminal.write(terminal::CLEAR)?,
                 Output::Paint(picture) => {
                     self.terminal.write(&picture.data)?;

@@ -292,9 +292,14 @@ impl Guard<'_> {
 }
 
 impl State {
-    /// Someone typed, or the program put something out.
+    /// Someone typed, or the program ended.
     fn active(&mut self) {
         self.last_activity_ms = wall_ms();
+    }
+
+    /// The program put something out, at this time by its host's clock.
+    fn active_at(&mut self, time_ms: u64) {
+        self.last_activity_ms = self.last_activity_ms.max(time_ms.min(wall_ms()));
     }
 
     fn is_finished(&self) -> bool {

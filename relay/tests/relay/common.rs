@@ -126,7 +126,7 @@ impl Follower {
 
     pub(crate) async fn type_piece(&mut self, seq: u64, data: &str) {
         let piece = Frame::copy(Seq(seq), data.as_bytes()).unwrap();
-        self.send_raw(Message::Binary(piece.encoded().clone())).await;
+        self.send_raw(Message::Binary(piece.encoded())).await;
     }
 
     /// Reads until the output has a text.

@@ -10,6 +10,7 @@ use moorline_shared::id::{Cursor, Epoch, Seq};
 use moorline_shared::message::Snapshot;
 use moorline_shared::publish::{HostCommand, HostMessage};
 use moorline_shared::session::{ExitStatus, Size};
+use moorline_shared::time::Time;
 
 use crate::rng::Rng;
 
@@ -38,12 +39,16 @@ impl Screen {
     }
 }
 
-/// Everything that hosts have put out, over all incarnations: a digest of each entry.
+/// How much the host's clock is ahead of everybody else's.
+const AHEAD_MS: u64 = 1_000_000_000_000;
+
+/// Everything that hosts have put out, over all incarnations: of each entry a digest, and when it
+/// was by the host's clock.
 #[derive(Default)]
-pub(crate) struct Published(BTreeMap<(u64, u64), u64>);
+pub(crate) struct Published(BTreeMap<(u64, u64), (u64, u64)>);
 
 impl Published {
-    pub(crate) fn get(&self, cursor: Cursor) -> Option<u64> {
+    pub(crate) fn get(&self, cursor: Cursor) -> Option<(u64, u64)> {
         self.0.get(&(cursor.epoch.0, cursor.seq.0)).copied()
     }
 
@@ -77,14 +82,22 @@ impl Host {
     }
 
     /// The session tells something: an entry that the screen does not show.
-    pub(crate) fn tell(&mut self, published: &mut Published) {
+    pub(crate) fn tell(&mut self, now: Time, published: &mut Published) {
+        let now_ms = AHEAD_MS + now.ms;
         let id = "session_1".parse().expect("an id");
-        let seq = self.publisher.event(Event::new(id, kind::COMMAND_SENT, 1, ()));
-        published.0.insert((self.epoch.0, seq.0), Published::digest(&[]));
+        let seq = self.publisher.event(Event::new(id, kind::COMMAND_SENT, now_ms, ()));
+        published.0.insert((self.epoch.0, seq.0), (Published::digest(&[]), now_ms));
     }
 
     /// The program puts something out, unless too much of it is not durable.
-    pub(crate) fn write(&mut self, published: &mut Published, rng: &mut Rng, flood: bool) {
+    pub(crate) fn write(
+        &mut self,
+        now: Time,
+        published: &mut Published,
+        rng: &mut Rng,
+        flood: bool,
+    ) {
+        let now_ms = AHEAD_MS + now.ms;
         if self.publisher.unacked_bytes() > 12 << 20 {
             return;
         }
@@ -96,8 +109,8 @@ impl Host {
         };
         let mut buffer = Frame::buffer(data.len());
         buffer.extend_from_slice(&data);
-        let frame = self.publisher.append(buffer).expect("the data fits a frame");
-        published.0.insert((self.epoch.0, frame.seq().0), Published::digest(&data));
+        let frame = self.publisher.append(now_ms, buffer).expect("the data fits a frame");
+        published.0.insert((self.epoch.0, frame.seq().0), (Published::digest(&data), now_ms));
         self.screen.write(&data);
     }
 
@@ -121,8 +134,8 @@ impl Host {
         }
     }
 
-    pub(crate) fn command(&mut self, command: HostCommand) {
-        self.publisher.command(command);
+    pub(crate) fn command(&mut self, now: Time, command: HostCommand) {
+        self.publisher.command(AHEAD_MS + now.ms, command);
     }
 
     /// What to tell the relay.

@@ -49,7 +49,7 @@ fn facts() -> Facts {
     Facts {
         id: "session_1".parse().expect("this is an id"),
         name: "simulated".into(),
-        created_at: "2026-01-01T00:00:00Z".into(),
+        created_at_ms: 1_767_225_600_000,
         driver: "pty".into(),
     }
 }

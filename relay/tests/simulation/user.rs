@@ -116,7 +116,7 @@ impl User {
                     actions.push(SocketAction::Send(ToRelay::Text(text), bytes));
                 }
                 Output::SendFrame(frame) => {
-                    let encoded = frame.encoded().clone();
+                    let encoded = frame.encoded();
                     let bytes = encoded.len();
                     actions.push(SocketAction::Send(ToRelay::Frame(encoded), bytes));
                 }

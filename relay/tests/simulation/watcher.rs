@@ -115,7 +115,12 @@ impl Watcher {
                     .get("content")
                     .map_or("", |content| content.as_str().expect("content is a text"));
                 let told = STANDARD.decode(told).expect("content is base64");
-                assert_eq!(published.get(cursor), Some(Published::digest(&told)), "{cursor}");
+                let when = data["timestamp"].as_u64().expect("every event has a time");
+                assert_eq!(
+                    published.get(cursor),
+                    Some((Published::digest(&told), when)),
+                    "{cursor}"
+                );
                 self.position = Some(cursor);
             }
         }

@@ -145,12 +145,12 @@ impl World {
     fn trouble(&mut self) {
         let user = self.rng.below(USERS as u64) as usize;
         match self.rng.below(40) {
-            0..=9 => self.host.write(&mut self.published, &mut self.rng, false),
+            0..=9 => self.host.write(self.now, &mut self.published, &mut self.rng, false),
             10..=15 => self.users[user].type_token(),
             16..=18 => self.cut(user),
             19 => self.sockets[user].iter_mut().for_each(|socket| socket.silent = true),
             20..=21 => self.cut_host(),
-            28..=29 => self.host.tell(&mut self.published),
+            28..=29 => self.host.tell(self.now, &mut self.published),
             30 => {
                 if let Some(watcher) = &mut self.watcher {
                     watcher.cut(Some(&mut self.relay));
@@ -170,7 +170,7 @@ impl World {
             31..=33 if self.faults.edge => self.evict(),
             26..=27 if self.faults.floods => {
                 for _ in 0..self.rng.below(60) {
-                    self.host.write(&mut self.published, &mut self.rng, true);
+                    self.host.write(self.now, &mut self.published, &mut self.rng, true);
                 }
             }
             _ => self.heal(),
@@ -197,7 +197,7 @@ impl World {
         };
         wire.take_commands(&mut self.relay);
         for command in wire.down.deliver(&mut self.rng) {
-            self.host.command(command);
+            self.host.command(self.now, command);
         }
         for message in self.host.messages() {
             let bytes = match &message {

@@ -227,7 +227,7 @@ impl InputQueue {
 fn add(pieces: &mut Log, parts: &[&[u8]]) -> Result<(), InputFull> {
     let mut buffer = Frame::buffer(parts.iter().map(|part| part.len()).sum());
     parts.iter().for_each(|part| buffer.extend_from_slice(part));
-    pieces.append(buffer).map(drop).map_err(|_| InputFull)
+    pieces.append(0, buffer).map(drop).map_err(|_| InputFull)
 }
 
 fn data(entry: &Entry) -> Option<&[u8]> {

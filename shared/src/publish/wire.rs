@@ -1,7 +1,7 @@
 //! How [`HostCommand`] and [`HostMessage`] travel: output and input as binary messages, everything
 //! else as one JSON object each.
 //!
-//! * Output: the frame, as clients get it.
+//! * Output: the frame behind its time, [`Frame::stamped`]; without a time as clients get it.
 //! * Input: `[length of the client id: 1 byte][client id][frame]`.
 
 use bytes::{BufMut as _, Bytes, BytesMut};
@@ -46,6 +46,8 @@ tagged! {
         Resume {
             cursor: Option<Cursor>,
             window: u64,
+            #[serde(default)]
+            times: bool,
         },
         Ack {
             seq: Seq,
@@ -112,7 +114,7 @@ impl HostCommand {
     pub fn encode(self) -> Packet {
         json(&match self {
             Self::Input { client_id, piece } => return input(&client_id, &piece),
-            Self::Resume { cursor, window } => CommandText::Resume { cursor, window },
+            Self::Resume { cursor, window, times } => CommandText::Resume { cursor, window, times },
             Self::Ack { seq } => CommandText::Ack { seq },
             Self::ClientResumed { client_id } => CommandText::ClientResumed { client_id },
             Self::Write { request, data, event } => CommandText::Write { request, data, event },
@@ -130,7 +132,7 @@ impl HostCommand {
     /// [`BadPacket`].
     pub fn from_text(text: &[u8]) -> Result<Option<Self>, BadPacket> {
         Ok(Some(match CommandText::read(utf8(text)?)? {
-            CommandText::Resume { cursor, window } => Self::Resume { cursor, window },
+            CommandText::Resume { cursor, window, times } => Self::Resume { cursor, window, times },
             CommandText::Ack { seq } => Self::Ack { seq },
             CommandText::ClientResumed { client_id } => Self::ClientResumed { client_id },
             CommandText::Write { request, data, event } => Self::Write { request, data, event },
@@ -164,7 +166,7 @@ impl HostMessage {
     #[must_use]
     pub fn encode(self) -> Packet {
         json(&match self {
-            Self::Entry(Entry::Output(frame)) => return Packet::Binary(frame.encoded().clone()),
+            Self::Entry(Entry::Output(frame)) => return Packet::Binary(frame.stamped()),
             Self::Entry(Entry::Event(event)) => return Packet::Text(event.message().clone()),
             Self::Resumed { epoch, from, head, size: Size { cols, rows } } => {
                 MessageText::Resumed { epoch, from, head, cols, rows }
@@ -211,7 +213,7 @@ impl HostMessage {
     /// # Errors
     /// [`BadPacket`].
     pub fn from_binary(packet: Bytes) -> Result<Self, BadPacket> {
-        Ok(Self::Entry(Entry::Output(Frame::decode(packet)?)))
+        Ok(Self::Entry(Entry::Output(Frame::decode_stamped(packet)?)))
     }
 }
 
@@ -221,7 +223,7 @@ fn input(client_id: &ClientId, piece: &Frame) -> Packet {
     // An id has at most 32 bytes.
     packet.put_u8(id.len() as u8);
     packet.put_slice(id);
-    packet.put_slice(frame);
+    packet.put_slice(&frame);
     Packet::Binary(packet.freeze())
 }
 
@@ -259,13 +261,16 @@ mod tests {
     fn commands_have_these_wire_forms() {
         let cursor = Some(Cursor { epoch: Epoch(5), seq: Seq(7) });
         command(
-            &HostCommand::Resume { cursor, window: 9 },
-            r#"{"type":"resume","cursor":{"epoch":5,"seq":7},"window":9}"#,
+            &HostCommand::Resume { cursor, window: 9, times: true },
+            r#"{"type":"resume","cursor":{"epoch":5,"seq":7},"window":9,"times":true}"#,
         );
         command(
-            &HostCommand::Resume { cursor: None, window: 9 },
-            r#"{"type":"resume","cursor":null,"window":9}"#,
+            &HostCommand::Resume { cursor: None, window: 9, times: false },
+            r#"{"type":"resume","cursor":null,"window":9,"times":false}"#,
         );
+        let old = HostCommand::from_text(br#"{"type":"resume","cursor":null,"window":9}"#);
+        let untimed = HostCommand::Resume { cursor: None, window: 9, times: false };
+        assert_eq!(old.unwrap(), Some(untimed));
         command(&HostCommand::Ack { seq: Seq(3) }, r#"{"type":"ack","seq":3}"#);
         command(
             &HostCommand::ClientResumed { client_id: "client_1".parse().unwrap() },
@@ -359,6 +364,10 @@ mod tests {
         let output = HostMessage::Entry(Entry::Output(frame.clone()));
         let Packet::Binary(packet) = output.clone().encode() else { panic!("text") };
         assert_eq!(packet, frame.encoded());
+        assert_eq!(HostMessage::from_binary(packet).unwrap(), output);
+        let output = HostMessage::Entry(Entry::Output(frame.at(0x0102)));
+        let Packet::Binary(packet) = output.clone().encode() else { panic!("text") };
+        assert_eq!(&packet[..], b"\x01\0\0\0\0\0\x01\x02\0\0\0\0\0\0\0\x09out");
         assert_eq!(HostMessage::from_binary(packet).unwrap(), output);
     }
 

@@ -65,6 +65,8 @@ pub struct OutputPiece {
     /// `stdout`: a terminal has one output.
     #[serde(rename = "type")]
     pub kind: String,
+    /// When it was put out, by the host's clock: milliseconds since 1970.
+    pub timestamp: u64,
     /// The text. A character is never cut; what is no UTF-8 is U+FFFD.
     pub content: String,
 }

@@ -176,7 +176,7 @@ impl Task {
                 Output::Dial(generation) => self.dial(generation),
                 Output::HangUp => (self.dialing, self.line) = (None, None),
                 Output::Send(message) => self.send(Message::text(message.to_json())),
-                Output::SendFrame(frame) => self.send(Message::Binary(frame.encoded().clone())),
+                Output::SendFrame(frame) => self.send(Message::Binary(frame.encoded())),
                 Output::Clear => lock(&self.seen).clears += 1,
                 Output::Paint(picture) => {
                     lock(&self.seen).paint(&picture.data);

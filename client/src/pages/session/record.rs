@@ -364,7 +364,7 @@ impl Record {
                 book.history.advance(clock::wall_ms());
                 book.history.output(bytes);
             }
-            book.timeline.output(seq, bytes, is_live.then_some(told.timestamp));
+            book.timeline.output(seq, bytes, Some(told.timestamp));
             book.preview.push(&told.content);
         });
     }

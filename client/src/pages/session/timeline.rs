@@ -94,7 +94,7 @@ impl Timeline {
         self.rows.iter_mut().rev().find(open)
     }
 
-    /// Output came. `at` is the time, where it came just now.
+    /// Output came. `at` is when it was put out, where that is known.
     pub fn output(&mut self, seq: Seq, bytes: u64, at: Option<u64>) {
         if let Some(row) = self.rows.back_mut() {
             match &mut row.what {

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http::StatusCode;
 use js_sys::Uint8Array;
 use moorline_relay::core::api::ApiError;
-use moorline_relay::core::segment;
+use moorline_relay::core::segment::Segment;
 use moorline_relay::core::stored::Row;
 use moorline_shared::control::{Fork, Output};
 use moorline_shared::id::{Epoch, Seq, SessionId};
@@ -68,9 +68,9 @@ pub(super) async fn fork(object: &Rc<Object>, wanted: ForkSource) -> Answer {
         let mut entries = object.peek(|loaded| loaded.entries_of(row))??;
         entries.retain(|entry| entry.seq() <= from.seq);
         let Some(last) = entries.last().map(Entry::seq) else { continue };
-        let mut data = Vec::new();
-        entries.iter().for_each(|entry| segment::encode(&mut data, entry));
-        seed(&copy, &format!("epoch={epoch}&seq={}&last={last}", row.first), &data).await?;
+        let mut data = Segment::default();
+        entries.iter().for_each(|entry| data.push(entry));
+        seed(&copy, &format!("epoch={epoch}&seq={}&last={last}", row.first), data.blob()).await?;
         output.extend(entries.iter().filter_map(|entry| shown_by(entry, shown)));
     }
     reply::json(StatusCode::OK, &Fork { epoch, from, picture, output })

@@ -18,7 +18,7 @@ use worker::{
 
 use super::clients::upgraded;
 use super::loaded::{HostLink, Loaded};
-use super::object::{Fault, Object, now};
+use super::object::{Fault, Object, now, wall_ms};
 use super::sockets::{self, Attachment, Buffers};
 use crate::reply::Answer;
 
@@ -136,10 +136,11 @@ impl Loaded {
                 }
             }
         };
+        let message = message.timed(wall_ms);
         if let HostMessage::Entry(entry) = &message {
             self.listed.counts(entry);
-            if matches!(entry, Entry::Output(_)) {
-                self.active(now());
+            if let Entry::Output(frame) = entry {
+                self.active_at(frame.time_ms());
             }
         }
         Ok(self.session.host_message(message)?)

@@ -18,6 +18,7 @@ use moorline_shared::time::Time;
 use worker::{Env, State, WebSocket};
 
 use super::alarm::Expiry;
+use super::object::wall_ms;
 use super::settling::Heard;
 use super::sockets::{self, Attachment, Owner, Owners};
 use super::storing::{Progress, SINCE};
@@ -189,9 +190,14 @@ impl Loaded {
         self.host = Some(host);
     }
 
-    /// Someone typed, or the program put something out.
+    /// Someone typed.
     pub(super) const fn active(&mut self, now: Time) {
         self.last_activity_ms = now.ms;
+    }
+
+    /// The program put something out, at this time by its host's clock.
+    pub(super) fn active_at(&mut self, time_ms: u64) {
+        self.last_activity_ms = self.last_activity_ms.max(time_ms.min(wall_ms()));
     }
 
     fn next_owner(&mut self) -> Owner {

@@ -7,6 +7,7 @@ use futures_channel::oneshot;
 use http::StatusCode;
 use moorline_relay::core::api::ApiError;
 use moorline_relay::core::reader::{Read, Reader, Start};
+use moorline_relay::core::session::Session;
 use moorline_shared::event::{Event, kind};
 use moorline_shared::id::{Cursor, Seq, SessionId};
 use moorline_shared::limits::PROMPT_BYTES;
@@ -195,7 +196,7 @@ impl Loaded {
         let mut bytes = 0;
         while bytes < ANSWER_BYTES {
             match reader.read(&self.session) {
-                Read::Entry(entry) => bytes += take(&entry, &reader, output),
+                Read::Entry(entry) => bytes += take(&self.session, &entry, &reader, output),
                 Read::Gap(_) => {}
                 Read::Load { after, .. } => {
                     let entries = self.stored_entries(after)?;
@@ -223,11 +224,12 @@ impl Loaded {
 }
 
 /// Adds an entry's output; says how many bytes it had.
-fn take(entry: &Entry, reader: &Reader, output: &mut TerminalOutput) -> usize {
+fn take(session: &Session, entry: &Entry, reader: &Reader, output: &mut TerminalOutput) -> usize {
     let Entry::Output(frame) = entry else { return 0 };
     let content = reader.decoder().decode(frame.data());
     if !content.is_empty() {
-        output.output.push(OutputPiece { index: entry.seq(), kind: "stdout".to_owned(), content });
+        let (index, timestamp) = (entry.seq(), session.time_ms(entry));
+        output.output.push(OutputPiece { index, kind: "stdout".to_owned(), timestamp, content });
     }
     frame.data_len()
 }

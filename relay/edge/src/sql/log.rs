@@ -4,8 +4,9 @@
 //! a last row that is not large yet is written again with what follows it.
 
 use bytes::Bytes;
+use moorline_relay::core::schema;
+use moorline_relay::core::segment::{self, Segment};
 use moorline_relay::core::stored::Row as SegmentRow;
-use moorline_relay::core::{schema, segment};
 use moorline_shared::id::{Epoch, Seq, SessionId};
 use moorline_shared::limits::SEGMENT_BYTES;
 use moorline_shared::log::Entry;
@@ -20,7 +21,7 @@ const GROWING_BYTES: usize = 64 * 1024;
 pub(crate) struct LastSegment {
     /// `None` where the next entries get a row of their own.
     first: Option<Seq>,
-    data: Vec<u8>,
+    segment: Segment,
 }
 
 impl Database {
@@ -53,7 +54,7 @@ impl Database {
         };
         let data = self.segment_data(id, row.first)?;
         let entries = decode(row.first, data.clone())?;
-        Ok((LastSegment { first: Some(row.first), data }, entries))
+        Ok((LastSegment { first: Some(row.first), segment: Segment::of(data) }, entries))
     }
 
     fn segment_data(&self, id: &SessionId, first: Seq) -> Result<Vec<u8>> {
@@ -71,7 +72,7 @@ impl Database {
         last: &mut LastSegment,
     ) -> Result<Vec<SegmentRow>> {
         let mut written = Vec::new();
-        if last.data.len() > GROWING_BYTES {
+        if last.segment.len() > GROWING_BYTES {
             *last = LastSegment::default();
         }
         let mut is_new = last.first.is_none();
@@ -80,17 +81,18 @@ impl Database {
             let first = *last.first.get_or_insert(next.seq());
             let mut end = first;
             while let Some((entry, others)) = rest.split_first()
-                && (last.data.is_empty()
-                    || last.data.len() + segment::encoded_len(entry) <= SEGMENT_BYTES)
+                && (last.segment.is_empty()
+                    || last.segment.len() + segment::most_len(entry) <= SEGMENT_BYTES)
             {
-                segment::encode(&mut last.data, entry);
+                last.segment.push(entry);
                 end = entry.seq();
                 rest = others;
             }
             // Where not even one entry fits the row stays as it is.
             if end != first || is_new {
-                self.put_segment(id, epoch, (first, end), &last.data, is_new)?;
-                written.push(SegmentRow { first, last: end, bytes: last.data.len() as u64 });
+                self.put_segment(id, epoch, (first, end), last.segment.blob(), is_new)?;
+                let bytes = last.segment.len() as u64;
+                written.push(SegmentRow { first, last: end, bytes });
             }
             if !rest.is_empty() {
                 *last = LastSegment::default();

@@ -24,7 +24,10 @@ fn log(entries: &[Option<&[u8]>]) -> Log {
     for entry in entries {
         let seq = log.head().next();
         match entry {
-            Some(data) => log.push(Entry::Output(Frame::copy(seq, data).unwrap())).unwrap(),
+            Some(data) => {
+                let frame = Frame::copy(seq, data).unwrap().at(40 + seq.0);
+                log.push(Entry::Output(frame)).unwrap();
+            }
             None => {
                 log.append_event(Event::new(id(), "command-sent", 5, ()));
             }
@@ -37,7 +40,7 @@ fn session(log: Log, lifecycle: Lifecycle) -> Session {
     let facts = Facts {
         id: id(),
         name: "a session".into(),
-        created_at: "2026-01-01T00:00:00Z".into(),
+        created_at_ms: 1_767_225_600_000,
         driver: "pty".into(),
     };
     Session::restored(facts, log, Size::default(), lifecycle, None)
@@ -119,7 +122,7 @@ fn a_stream_begins_with_what_it_is_and_where() {
     assert_eq!(
         got[3].2,
         serde_json::json!({
-            "sessionId": "session_1", "type": "session-output", "timestamp": 1000, "seq": 3,
+            "sessionId": "session_1", "type": "session-output", "timestamp": 43, "seq": 3,
             "stream": "stdout", "content": "b"
         })
     );
@@ -181,6 +184,28 @@ fn a_session_that_is_over_ends_the_stream() {
     let mut reading = Reading::open(&mut session, after(9));
     assert_eq!(reading.read(&mut session, &log).len(), 2);
     assert!(reading.ended);
+}
+
+#[test]
+fn history_tells_when_it_was_whoever_reads_it_and_whenever() {
+    let stored = log(&[Some(b"a"), None, Some(b"b"), None]);
+    let mut recent = stored.clone();
+    recent.trim(0, Seq(3));
+    let mut session = session(recent, Lifecycle::Detached);
+    let times = |got: &[Got]| -> Vec<u64> {
+        let entries =
+            got.iter().filter(|(kind, ..)| kind != "connected" && kind != "session-status");
+        entries.map(|(_, _, data)| data["timestamp"].as_u64().unwrap()).collect()
+    };
+    for start in [Start::Oldest, after(0)] {
+        assert_eq!(times(&read(&mut session, start, &stored)), [41, 5, 43, 5]);
+    }
+    // It was stored without its time: it was not before the session.
+    let mut untimed = Log::new(EPOCH);
+    untimed.push(Entry::Output(Frame::copy(Seq(1), b"a").unwrap())).unwrap();
+    let mut session = self::session(untimed.clone(), Lifecycle::Detached);
+    let got = read(&mut session, after(0), &untimed);
+    assert_eq!(times(&got), [1_767_225_600_000]);
 }
 
 #[test]

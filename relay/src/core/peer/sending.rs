@@ -144,7 +144,7 @@ impl Peer {
 
     fn encoded(&self, entry: &Entry) -> PeerOutput {
         match entry {
-            Entry::Output(frame) => PeerOutput::Frame(frame.encoded().clone()),
+            Entry::Output(frame) => PeerOutput::Frame(frame.encoded()),
             Entry::Event(event) if self.terms.extended => PeerOutput::Text(event.message().clone()),
             // IC-1 has no events; without this its numbers would have a gap.
             Entry::Event(_) => {

@@ -25,6 +25,7 @@ impl Session {
         self.command(HostCommand::Resume {
             cursor: Some(cursor),
             window: self.keeping.window_bytes,
+            times: true,
         });
         for client_id in self.claims.host_is_new() {
             self.commands.push_back(HostCommand::ClientResumed { client_id });

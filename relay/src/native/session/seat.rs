@@ -10,6 +10,7 @@ use moorline_shared::publish::{HostCommand, HostMessage};
 
 use super::{SessionHandle, State};
 use crate::core::session::PublishError;
+use crate::native::clock::wall_ms;
 
 /// Wakes the task of a link; it keeps one wake for later.
 #[derive(Debug, Default)]
@@ -141,6 +142,7 @@ impl Seat {
         let metrics = &self.session.services.metrics;
         let mut result = Ok(());
         for message in messages {
+            let message = message.timed(wall_ms);
             if let HostMessage::Entry(entry) = &message
                 && entry.seq() > state.session.log().head()
             {
@@ -182,7 +184,7 @@ impl State {
 
     fn put_out(&mut self, entry: &Entry) {
         if let Entry::Output(frame) = entry {
-            self.active();
+            self.active_at(frame.time_ms());
             self.storing.put_out(frame.data_len());
         }
     }

@@ -7,7 +7,8 @@ use moorline_shared::log::Entry;
 use rusqlite::{OptionalExtension as _, params};
 
 use super::{Store, StoreError, from_sql, to_sql};
-use crate::core::{schema, segment};
+use crate::core::schema;
+use crate::core::segment::{self, Segment};
 
 /// A last row up to this size is rewritten with what follows, so that a session in which someone
 /// types makes few rows. It bounds what a keystroke writes.
@@ -55,8 +56,9 @@ impl Store {
         let stored = last.as_ref().map_or(Seq::ZERO, |row| row.last);
         let new = &entries[entries.partition_point(|entry| entry.seq() <= stored)..];
         let merged = last.and_then(|row| Some((row.first, row.data?)));
+        let exists = merged.is_some();
         let (first, blob) = merged.unwrap_or((Seq::ZERO, Vec::new()));
-        self.write(id, epoch, new, Blob { first, bytes: blob, exists: first != Seq::ZERO })
+        self.write(id, epoch, new, Row { first, segment: Segment::of(blob), exists })
     }
 
     fn write(
@@ -64,33 +66,33 @@ impl Store {
         id: &SessionId,
         epoch: Epoch,
         entries: &[Entry],
-        mut blob: Blob,
+        mut row: Row,
     ) -> Result<(), StoreError> {
         let mut last = Seq::ZERO;
-        let most: usize = entries.iter().map(segment::encoded_len).sum();
-        blob.bytes.reserve(most.min(SEGMENT_BYTES));
+        let most: usize = entries.iter().map(segment::most_len).sum();
+        row.segment.reserve(most.min(SEGMENT_BYTES));
         for entry in entries {
-            let full = blob.bytes.len() + segment::encoded_len(entry) > SEGMENT_BYTES;
-            if full && !blob.bytes.is_empty() {
+            let full = row.segment.len() + segment::most_len(entry) > SEGMENT_BYTES;
+            if full && !row.segment.is_empty() {
                 if last != Seq::ZERO {
-                    self.put(id, epoch, &blob, last)?;
+                    self.put(id, epoch, &row, last)?;
                 }
-                blob.bytes.clear();
-                blob.exists = false;
+                row.segment.clear();
+                row.exists = false;
             }
-            if blob.bytes.is_empty() {
-                blob.first = entry.seq();
+            if row.segment.is_empty() {
+                row.first = entry.seq();
             }
-            segment::encode(&mut blob.bytes, entry);
+            row.segment.push(entry);
             last = entry.seq();
         }
-        if last == Seq::ZERO { Ok(()) } else { self.put(id, epoch, &blob, last) }
+        if last == Seq::ZERO { Ok(()) } else { self.put(id, epoch, &row, last) }
     }
 
-    fn put(&self, id: &SessionId, epoch: Epoch, blob: &Blob, last: Seq) -> Result<(), StoreError> {
-        let (id, first, last) = (id.as_str(), to_sql(blob.first.0), to_sql(last.0));
-        let (bytes, data) = (to_sql(blob.bytes.len() as u64), &blob.bytes);
-        if blob.exists {
+    fn put(&self, id: &SessionId, epoch: Epoch, row: &Row, last: Seq) -> Result<(), StoreError> {
+        let (id, first, last) = (id.as_str(), to_sql(row.first.0), to_sql(last.0));
+        let (bytes, data) = (to_sql(row.segment.len() as u64), row.segment.blob());
+        if row.exists {
             let mut statement = self.connection.prepare_cached(schema::UPDATE_SEGMENT)?;
             statement.execute(params![id, first, last, bytes, data])?;
         } else {
@@ -238,10 +240,10 @@ impl Store {
     }
 }
 
-/// A segment that is being filled.
-struct Blob {
+/// A row that is being filled.
+struct Row {
     first: Seq,
-    bytes: Vec<u8>,
+    segment: Segment,
     exists: bool,
 }
 

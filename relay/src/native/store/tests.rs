@@ -21,7 +21,7 @@ fn id() -> SessionId {
 }
 
 fn output(seq: u64, bytes: usize) -> Entry {
-    Entry::Output(Frame::copy(Seq(seq), &vec![seq as u8; bytes]).unwrap())
+    Entry::Output(Frame::copy(Seq(seq), &vec![seq as u8; bytes]).unwrap().at(1000 * seq))
 }
 
 fn outputs(seqs: std::ops::RangeInclusive<u64>, bytes: usize) -> Vec<Entry> {
@@ -65,7 +65,7 @@ fn record() -> SessionRecord {
 fn what_was_committed_is_there_after_a_crash() {
     let folder = tempfile::tempdir().unwrap();
     let mut store = Store::open(folder.path()).unwrap();
-    let entries = [output(1, 3), Entry::Event(EventEntry::from_message(Seq(2), "{}".into()))];
+    let entries = [output(1, 3), Entry::Event(EventEntry::from_message(Seq(2), 8, "{}".into()))];
     store.transaction(|store| store.put_session(&record())).unwrap();
     append(&mut store, EPOCH, &entries);
     // A process that is killed closes nothing: open a copy of its files as they are.
@@ -77,6 +77,36 @@ fn what_was_committed_is_there_after_a_crash() {
     let store = Store::open(copy.path()).unwrap();
     assert_eq!(store.sessions().unwrap(), [record()]);
     assert_eq!(store.load(&id(), EPOCH, Seq::ZERO, ALL).unwrap(), entries);
+}
+
+#[test]
+fn a_folder_of_before_entries_had_times_is_read_and_written_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let old = rusqlite::Connection::open(folder.path().join(FILE_NAME)).unwrap();
+    let versions = &crate::core::schema::MIGRATIONS[..3];
+    versions.iter().for_each(|version| old.execute_batch(version).unwrap());
+    old.pragma_update(None, "user_version", versions.len() as i64).unwrap();
+    let event =
+        r#"{"type":"event","seq":2,"event":{"sessionId":"abcdefgh","type":"x","timestamp":5}}"#;
+    let mut blob = b"\0\0\0\0\x0a\0\0\0\0\0\0\0\x01hi".to_vec();
+    blob.extend_from_slice(&[1, 0, 0, 0, event.len() as u8]);
+    blob.extend_from_slice(event.as_bytes());
+    blob.extend_from_slice(b"\0\0\0\0\x0a\0\0\0\0\0\0\0\x03ho");
+    let row = rusqlite::params!["abcdefgh", 1, 7, 3, blob.len() as i64, blob];
+    old.execute(crate::core::schema::INSERT_SEGMENT, row).unwrap();
+    drop(old);
+
+    let mut store = Store::open(folder.path()).unwrap();
+    append(&mut store, EPOCH, &[output(4, 1)]);
+    assert_eq!(rows(&store), 1);
+    let told = store.load(&id(), EPOCH, Seq::ZERO, ALL).unwrap();
+    assert_eq!(told.iter().map(Entry::time_ms).collect::<Vec<_>>(), [0, 5, 5, 4000]);
+    let Entry::Output(first) = &told[0] else { panic!("{:?}", told[0]) };
+    assert_eq!(first.data(), b"hi");
+    let version = |store: &Store| -> i64 {
+        store.connection.pragma_query_value(None, "user_version", |row| row.get(0)).unwrap()
+    };
+    assert!(version(&store) > versions.len() as i64, "older programs must refuse it");
 }
 
 #[test]
@@ -155,10 +185,10 @@ fn trimming_takes_whole_segments_and_never_past_the_picture() {
         append(&mut store, EPOCH, &outputs(first..=first + 9, 10_000));
     }
     let first = |store: &Store| seqs(&store.load(&id(), EPOCH, Seq::ZERO, ALL).unwrap())[0];
-    assert_eq!(store.trim(&id(), EPOCH, 0, Seq(9)).unwrap(), 300_390);
-    assert_eq!(store.trim(&id(), EPOCH, 250_000, Seq(25)).unwrap(), 200_260);
+    assert_eq!(store.trim(&id(), EPOCH, 0, Seq(9)).unwrap(), 300_391);
+    assert_eq!(store.trim(&id(), EPOCH, 250_000, Seq(25)).unwrap(), 200_261);
     assert_eq!(first(&store), 11);
-    assert_eq!(store.trim(&id(), EPOCH, 0, Seq(25)).unwrap(), 100_130);
+    assert_eq!(store.trim(&id(), EPOCH, 0, Seq(25)).unwrap(), 100_131);
     assert_eq!(first(&store), 21);
 }
 

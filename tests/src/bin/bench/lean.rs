@@ -146,7 +146,7 @@ impl Lean {
 
     /// Sends a piece of input.
     pub(crate) fn send_input(&mut self, seq: u64, data: &[u8]) -> Result<()> {
-        self.send(BINARY, Frame::copy(Seq(seq), data)?.encoded())
+        self.send(BINARY, &Frame::copy(Seq(seq), data)?.encoded())
     }
 
     /// Sends any text message.

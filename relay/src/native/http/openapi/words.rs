@@ -17,7 +17,7 @@ may do everything; one of a session may read it, or also prompt, type, rename an
 pub(in crate::native::http) const EVENTS: &str = "\
 The session's log as [server-sent events](https://html.spec.whatwg.org/multipage/server-sent-events.html). \
 `event:` is the type, `id:` is `<epoch>.<seq>`, `data:` is one JSON object with `sessionId`, `type`, \
-`timestamp` (milliseconds since 1970) and the fields of its type:
+`timestamp` (when the host appended the entry, in milliseconds since 1970) and the fields of its type:
 
 | event | fields | when |
 |---|---|---|

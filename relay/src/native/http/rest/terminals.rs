@@ -152,7 +152,8 @@ async fn read(session: &Arc<SessionHandle>, output: &mut TerminalOutput) -> Resu
         let next = reader.read(&session.lock().session);
         let step = match next {
             Read::Entry(entry) => {
-                bytes += take(&entry, &reader, output);
+                let time_ms = session.lock().session.time_ms(&entry);
+                bytes += take(&entry, time_ms, &reader, output);
                 Step::Again
             }
             Read::Gap(_) => Step::Again,
@@ -173,11 +174,12 @@ async fn read(session: &Arc<SessionHandle>, output: &mut TerminalOutput) -> Resu
 }
 
 /// Adds an entry's output; says how many bytes it had.
-fn take(entry: &Entry, reader: &Reader, output: &mut TerminalOutput) -> usize {
+fn take(entry: &Entry, timestamp: u64, reader: &Reader, output: &mut TerminalOutput) -> usize {
     let Entry::Output(frame) = entry else { return 0 };
     let content = reader.decoder().decode(frame.data());
     if !content.is_empty() {
-        output.output.push(OutputPiece { index: entry.seq(), kind: "stdout".to_owned(), content });
+        let (index, kind) = (entry.seq(), "stdout".to_owned());
+        output.output.push(OutputPiece { index, kind, timestamp, content });
     }
     frame.data_len()
 }

@@ -146,7 +146,7 @@ impl Link {
             Self::Relay(links) => links.1.put_out(seq, data).await,
             Self::Forwarder(socket) => {
                 let frame = Frame::copy(Seq(seq), data.as_bytes())?;
-                Ok(socket.send(Message::Binary(frame.encoded().clone())).await?)
+                Ok(socket.send(Message::Binary(frame.encoded())).await?)
             }
         }
     }
