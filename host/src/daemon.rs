@@ -5,8 +5,8 @@
 //! and `shell/`, the shells' integration scripts.
 
 use std::ffi::OsStr;
-use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{self, Read as _, Write as _};
+use std::fs::{File, OpenOptions};
+use std::io;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -20,13 +20,14 @@ use nix::unistd::Pid;
 use serde::{Deserialize, Serialize};
 
 use crate::folder::keep_private;
+use crate::lock::{Holder, Lock, holder};
 
-/// A log larger than this is put aside at the next start.
-const LOG_BYTES: u64 = 4 * 1024 * 1024;
-/// What a lock that is only looked at, or is being written, may take.
-const MOMENT: Duration = Duration::from_secs(1);
-/// How often what nobody tells of is looked at.
+/// The most that `host.log` has before it is put aside as `host.log.1`.
+pub const LOG_BYTES: u64 = 4 * 1024 * 1024;
+/// How often a host that was asked to end is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
+/// How long a host that was asked to end may take before [`StateDir::stop`] tells that it waits.
+const SILENCE: Duration = Duration::from_millis(500);
 
 /// A host's folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,22 +45,43 @@ pub struct Running {
     pub version: String,
     /// Its relay's address.
     pub relay: String,
+    /// Whether it is a part of its relay's process, and ends with it.
+    #[serde(default)]
+    pub in_process: bool,
 }
-
-/// Held by the host for as long as it lives.
-#[derive(Debug)]
-pub struct Lock(#[expect(dead_code, reason = "the lock ends with the open file")] File);
 
 /// Why a host cannot have a folder, or cannot be ended.
 #[derive(Debug, thiserror::Error)]
 pub enum DaemonError {
     /// Another one has it.
-    #[error("a host runs already in {} (process {pid}): end it by `moorline host stop`", folder.display())]
+    #[error(
+        "a host runs in {} already{}: `moorline host stop` ends it and its sessions",
+        folder.display(),
+        process(*pid)
+    )]
     Taken {
         /// The folder.
         folder: PathBuf,
-        /// The other one's process.
+        /// The other one's process, if it is known.
+        pid: Option<u32>,
+    },
+    /// It is a part of its relay.
+    #[error(
+        "the sessions run in the process of their relay ({pid}): end that, by Ctrl-C or `kill {pid}`"
+    )]
+    InProcess {
+        /// The relay's process.
         pid: u32,
+    },
+    /// It runs, and its process is not known.
+    #[error(
+        "a host runs in {} and could not write its process number: `fuser {}` tells it",
+        folder.display(),
+        folder.join(LOCK).display()
+    )]
+    Unnamed {
+        /// The folder.
+        folder: PathBuf,
     },
     /// It was asked to end, and still runs.
     #[error("the host (process {pid}) has not ended within {} seconds", limit.as_secs())]
@@ -79,14 +101,21 @@ pub enum DaemonError {
     },
 }
 
+/// What is in the folder.
+const LOCK: &str = "host.lock";
+const LOG: &str = "host.log";
+const OLD_LOG: &str = "host.log.1";
+
 impl StateDir {
-    /// The folder at `path`, which need not be there.
+    /// The folder at `path`, which need not be there. Links in the path of one that is there are
+    /// resolved, so that the folder has one name.
     ///
     /// # Errors
-    /// Where a relative path leads nowhere.
+    /// The path is empty, or relative and the current folder is gone.
     pub fn new(path: &Path) -> Result<Self, DaemonError> {
         let absolute = std::path::absolute(path);
-        Ok(Self(absolute.map_err(|source| DaemonError::Io { path: path.to_owned(), source })?))
+        let path = absolute.map_err(|source| DaemonError::Io { path: path.to_owned(), source })?;
+        Ok(Self(path.canonicalize().unwrap_or(path)))
     }
 
     /// The folder.
@@ -120,77 +149,68 @@ impl StateDir {
     /// Makes the folder this process's alone, and tells who it is. Blocks for a second at most.
     ///
     /// # Errors
-    /// Where another host has it, or it cannot be used.
+    /// Another host has it, or it cannot be used.
     pub fn lock(&self, running: &Running) -> Result<Lock, DaemonError> {
         keep_private(&self.0).map_err(|source| self.error("", source))?;
-        let mut file = self.open_lock()?;
-        let since = Instant::now();
-        while let Err(error) = file.try_lock() {
-            if let TryLockError::Error(source) = error {
-                return Err(self.error("host.lock", source));
-            }
-            // Someone who only looks holds it for a moment.
-            if since.elapsed() > MOMENT {
-                let pid = self.running()?.map_or(0, |running| running.pid);
-                return Err(DaemonError::Taken { folder: self.0.clone(), pid });
-            }
-            sleep(LOOK_EVERY);
-        }
-        let text = serde_json::to_string(running).map_err(io::Error::other);
-        let written = text.and_then(|text| {
-            file.set_len(0)?;
-            file.write_all(text.as_bytes())
-        });
-        written.map_err(|source| self.error("host.lock", source))?;
-        Ok(Lock(file))
+        let lock = Lock::take(&self.0.join(LOCK)).map_err(|source| self.error(LOCK, source))?;
+        let Some(lock) = lock else {
+            let pid = self.holder()?.map(|running| running.pid);
+            return Err(DaemonError::Taken { folder: self.0.clone(), pid });
+        };
+        lock.tell(running);
+        Ok(lock)
     }
 
     /// The host that runs in this folder. Blocks for a second at most.
     ///
     /// # Errors
-    /// Where the folder cannot be read.
+    /// The folder cannot be read, or a host runs there that could not write who it is.
     pub fn running(&self) -> Result<Option<Running>, DaemonError> {
-        let error = |source| self.error("host.lock", source);
-        let since = Instant::now();
-        loop {
-            let mut file = match File::open(self.0.join("host.lock")) {
-                Ok(file) => file,
-                Err(source) if source.kind() == io::ErrorKind::NotFound => return Ok(None),
-                Err(source) => return Err(error(source)),
-            };
-            match file.try_lock_shared() {
-                Ok(()) => return Ok(None),
-                Err(TryLockError::WouldBlock) => {}
-                Err(TryLockError::Error(source)) => return Err(error(source)),
-            }
-            let mut text = String::new();
-            file.read_to_string(&mut text).map_err(error)?;
-            match serde_json::from_str(&text) {
-                Ok(running) => return Ok(Some(running)),
-                // It has just begun, and writes this.
-                Err(_) if since.elapsed() < MOMENT => sleep(LOOK_EVERY),
-                Err(source) => return Err(error(source.into())),
-            }
+        match holder(&self.0.join(LOCK)).map_err(|source| self.error(LOCK, source))? {
+            Holder::Nobody => Ok(None),
+            Holder::Process(Some(running)) => Ok(Some(running)),
+            Holder::Process(None) => Err(DaemonError::Unnamed { folder: self.0.clone() }),
+        }
+    }
+
+    /// As [`StateDir::running`], but nothing is known of a host that could not write who it is.
+    fn holder(&self) -> Result<Option<Running>, DaemonError> {
+        match self.running() {
+            Err(DaemonError::Unnamed { .. }) => Ok(None),
+            running => running,
         }
     }
 
     /// Asks the host that runs in this folder to end its sessions and itself, and waits for that.
-    /// `None` where none runs. Blocks.
+    /// If it takes a while, `waiting` is told once. `None` if none runs. Blocks.
     ///
     /// # Errors
-    /// Where it still runs after `limit`, or may not be asked.
-    pub fn stop(&self, limit: Duration) -> Result<Option<Running>, DaemonError> {
+    /// It still runs after `limit`, may not be asked, or is a part of its relay.
+    pub fn stop(
+        &self,
+        limit: Duration,
+        waiting: impl FnOnce(&Running),
+    ) -> Result<Option<Running>, DaemonError> {
         let Some(running) = self.running()? else { return Ok(None) };
+        if running.in_process {
+            return Err(DaemonError::InProcess { pid: running.pid });
+        }
         // Zero would be this process's own group.
         let pid = i32::try_from(running.pid).ok().filter(|pid| *pid > 0).ok_or(Errno::EINVAL);
         match pid.and_then(|pid| kill(Pid::from_raw(pid), Signal::SIGTERM)) {
             Ok(()) | Err(Errno::ESRCH) => {}
-            Err(error) => return Err(self.error("host.lock", error.into())),
+            Err(error) => return Err(self.error(LOCK, error.into())),
         }
         let since = Instant::now();
+        let mut waiting = Some(waiting);
         while self.running()?.is_some_and(|still| still.pid == running.pid) {
             if since.elapsed() > limit {
                 return Err(DaemonError::Stays { pid: running.pid, limit });
+            }
+            if since.elapsed() > SILENCE
+                && let Some(waiting) = waiting.take()
+            {
+                waiting(&running);
             }
             sleep(LOOK_EVERY);
         }
@@ -203,44 +223,59 @@ impl StateDir {
     /// waits for the child, which else stays behind as a zombie.
     ///
     /// # Errors
-    /// Where the log cannot be written, or the program not be started.
+    /// The folder cannot be used, or the program cannot be started.
     pub fn spawn(
         &self,
         program: &Path,
         arguments: impl IntoIterator<Item = impl AsRef<OsStr>>,
     ) -> Result<Child, DaemonError> {
         keep_private(&self.0).map_err(|source| self.error("", source))?;
-        let log = self.open_log().map_err(|source| self.error("host.log", source))?;
-        let copy = log.try_clone().map_err(|source| self.error("host.log", source))?;
+        // A host without a log, as on a full disk, is better than none.
+        let log = self.rotate_log().and_then(|log| Ok((log.try_clone()?, log)));
+        let (out, log) = log.map_or_else(
+            |error| {
+                tracing::warn!(%error, "the host runs without its host.log");
+                (Stdio::null(), Stdio::null())
+            },
+            |(out, log)| (out.into(), log.into()),
+        );
         let mut command = Command::new(program);
         for (name, _) in std::env::vars_os() {
             if name.as_encoded_bytes().starts_with(b"MOORLINE_") && name != "MOORLINE_LOG" {
                 command.env_remove(name);
             }
         }
-        command.args(arguments).current_dir("/").stdin(Stdio::null()).stdout(copy).stderr(log);
+        command.args(arguments).current_dir("/").stdin(Stdio::null()).stdout(out).stderr(log);
         command.spawn().map_err(|source| DaemonError::Io { path: program.to_owned(), source })
     }
 
-    fn open_log(&self) -> io::Result<File> {
-        let path = self.0.join("host.log");
-        if std::fs::metadata(&path).is_ok_and(|found| found.len() > LOG_BYTES) {
-            std::fs::rename(&path, self.0.join("host.log.1"))?;
+    /// Opens `host.log` to append to it. One that is full is put aside first, in the place of the
+    /// one before.
+    ///
+    /// # Errors
+    /// It cannot be put aside or opened: then it is as before.
+    pub fn rotate_log(&self) -> io::Result<File> {
+        let (path, old) = (self.0.join(LOG), self.0.join(OLD_LOG));
+        let is_full = std::fs::metadata(&path).is_ok_and(|found| found.len() >= LOG_BYTES);
+        if is_full {
+            std::fs::rename(&path, &old)?;
         }
-        OpenOptions::new().create(true).append(true).mode(0o600).open(path)
-    }
-
-    fn open_lock(&self) -> Result<File, DaemonError> {
-        let mut options = OpenOptions::new();
-        options.create(true).read(true).write(true).truncate(false).mode(0o600);
-        let opened = options.open(self.0.join("host.lock"));
-        opened.map_err(|source| self.error("host.lock", source))
+        let opened = OpenOptions::new().create(true).append(true).mode(0o600).open(&path);
+        if is_full && opened.is_err() {
+            // Whoever writes to it goes on with it.
+            let _ = std::fs::rename(&old, &path);
+        }
+        opened
     }
 
     fn error(&self, name: &str, source: io::Error) -> DaemonError {
         let path = if name.is_empty() { self.0.clone() } else { self.0.join(name) };
         DaemonError::Io { path, source }
     }
+}
+
+fn process(pid: Option<u32>) -> String {
+    pid.map_or_else(String::new, |pid| format!(" (process {pid})"))
 }
 
 /// Leaves the terminal and the session of processes that this one was started in: what hangs up or
@@ -263,6 +298,7 @@ mod tests {
             host_id: "host_123".parse().unwrap(),
             version: "0.0.1".into(),
             relay: "unix:/a".into(),
+            in_process: false,
         }
     }
 
@@ -277,10 +313,49 @@ mod tests {
         assert!(refused.contains("process 7"), "{refused}");
         drop(lock);
         assert_eq!(state.running().unwrap(), None);
-        assert!(state.stop(MOMENT).unwrap().is_none());
+        assert!(state.stop(SILENCE, |_| ()).unwrap().is_none());
         // A longer text was there before.
         let _lock = state.lock(&running(9)).unwrap();
         assert_eq!(state.running().unwrap(), Some(running(9)));
+    }
+
+    #[test]
+    fn a_host_within_a_relay_is_not_ended_by_itself() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = StateDir::new(folder.path()).unwrap();
+        let running = Running { in_process: true, ..running(std::process::id()) };
+        let _lock = state.lock(&running).unwrap();
+        let refused = state.stop(SILENCE, |_| ()).unwrap_err().to_string();
+        assert!(refused.contains("Ctrl-C"), "{refused}");
+    }
+
+    #[test]
+    fn a_host_that_could_not_say_who_it_is_has_its_folder_all_the_same() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = StateDir::new(folder.path()).unwrap();
+        let _lock = Lock::take(&folder.path().join(LOCK)).unwrap().unwrap();
+        assert!(matches!(state.running(), Err(DaemonError::Unnamed { .. })));
+        assert!(matches!(state.lock(&running(7)), Err(DaemonError::Taken { pid: None, .. })));
+    }
+
+    #[test]
+    fn a_full_log_is_put_aside_and_one_is_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = StateDir::new(folder.path()).unwrap();
+        for round in 0..3 {
+            let log = state.rotate_log().unwrap();
+            assert_eq!(log.metadata().unwrap().len(), 0, "round {round}");
+            log.set_len(LOG_BYTES).unwrap();
+        }
+        let names = std::fs::read_dir(folder.path()).unwrap();
+        let mut names: Vec<_> = names.map(|entry| entry.unwrap().file_name()).collect();
+        names.sort();
+        assert_eq!(names, [LOG, OLD_LOG]);
+        // It goes on in the same one if it cannot be put aside.
+        std::fs::remove_file(folder.path().join(OLD_LOG)).unwrap();
+        std::fs::create_dir_all(folder.path().join(OLD_LOG).join("in the way")).unwrap();
+        assert!(state.rotate_log().is_err());
+        assert!(folder.path().join(LOG).exists());
     }
 
     #[test]
@@ -310,7 +385,7 @@ mod tests {
         while state.running().unwrap().is_none() {
             assert!(since.elapsed() < Duration::from_secs(30), "it never locked");
         }
-        let stopped = state.stop(Duration::from_secs(30)).unwrap();
+        let stopped = state.stop(Duration::from_secs(30), |_| ()).unwrap();
         assert_eq!(stopped.map(|running| running.pid), Some(child.id()));
         assert!(!child.wait().unwrap().success());
     }

@@ -31,6 +31,10 @@ pub const DRIVER: &str = "pty";
 /// the other.
 const DIALS: usize = 16;
 
+/// How long a host that ends waits for a relay that is away: one that has just been restarted is
+/// back within that.
+const AWAY_LIMIT: Duration = Duration::from_secs(2);
+
 /// What a host is told at its start.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -128,7 +132,8 @@ impl Host {
     }
 
     /// Hangs up all terminals, starts nothing more, and returns when the relay has made everything
-    /// durable or `limit` is over; then all links are closed. False where something is left.
+    /// durable, has been away for two seconds, or `limit` is over; then all links are closed. False
+    /// if something is left.
     pub async fn stop(&self, limit: Duration) -> bool {
         let sessions: Vec<_> = {
             let mut known = self.known();
@@ -139,14 +144,31 @@ impl Host {
             session.hang_up();
         }
         let mut count = self.count.subscribe();
-        let done = tokio::time::timeout(limit, count.wait_for(|count| *count == 0)).await;
+        let done = tokio::select! {
+            done = tokio::time::timeout(limit, count.wait_for(|count| *count == 0)) => done.is_ok(),
+            () = self.relay_away() => false,
+        };
         let mut known = self.known();
         known.control.iter().for_each(AbortHandle::abort);
         for (id, slot) in std::mem::take(&mut known.sessions) {
             tracing::warn!(session = %id, "not all of a session reached the relay in time");
             slot.publishing.abort();
         }
-        done.is_ok()
+        done
+    }
+
+    /// Returns when the relay has been away for a while.
+    async fn relay_away(&self) {
+        let mut standing = self.standing();
+        let is_linked = |standing: &Standing| matches!(standing, Standing::Linked { .. });
+        // The sender is the host's own.
+        while standing.wait_for(|standing| !is_linked(standing)).await.is_ok() {
+            let back = standing.wait_for(is_linked);
+            if tokio::time::timeout(AWAY_LIMIT, back).await.is_err() {
+                tracing::warn!("the relay is away: it does not get the last output of sessions");
+                return;
+            }
+        }
     }
 
     /// Ends a session, whatever it does, and forgets it.

@@ -24,10 +24,12 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use moorline_shared::session::{ExitStatus, Size};
+use rustix::io::Errno;
 use tokio::net::unix::pipe;
 use tokio::process::{Child, Command};
 use tokio::sync::watch;
 
+use crate::limits::{Launch, Status, launcher};
 use environment::Environment;
 pub use reader::PtyReader;
 pub use writer::PtyWriter;
@@ -75,6 +77,9 @@ pub enum SpawnError {
     /// A variable's name is empty or has '=' in it, or a text has a NUL in it.
     #[error("{0:?} cannot be passed to a program")]
     InvalidText(String),
+    /// The system has no more of something that a session takes.
+    #[error("{0}")]
+    Exhausted(&'static str),
     /// The system refused a terminal or a process.
     #[error("cannot start a process on a terminal: {0}")]
     System(#[source] io::Error),
@@ -103,13 +108,13 @@ impl Pty {
     pub fn spawn(spawn: &Spawn) -> Result<Self, SpawnError> {
         let environment = Environment::of_this_process();
         let cwd = folder(spawn, &environment)?;
-        let (program, command) = command(spawn, &environment)?;
-        let (child, master) = start(command, &cwd, spawn.size, &program)?;
+        let program = program(spawn, &environment)?;
+        let (child, master) = start(&program, &cwd, spawn.size)?;
 
         let pid = child.id().ok_or_else(|| SpawnError::System(io::ErrorKind::NotFound.into()))?;
         let (ended, exit) = watch::channel(None);
         tokio::spawn(reap(child, ended));
-        let (output, input) = halves(master).map_err(SpawnError::System)?;
+        let (output, input) = halves(master).map_err(system_error)?;
         let reader = PtyReader::new(output, exit.clone());
         Ok(Self { reader, writer: PtyWriter::new(input, exit, pid), cwd })
     }
@@ -127,15 +132,23 @@ fn folder(spawn: &Spawn, environment: &Environment) -> Result<PathBuf, SpawnErro
     }
 }
 
-/// The process to be, and its program's name for errors.
-fn command(spawn: &Spawn, environment: &Environment) -> Result<(String, Command), SpawnError> {
+/// The program to be.
+struct Program {
+    path: PathBuf,
+    /// By which name it is started: its first argument.
+    name: OsString,
+    arguments: Vec<OsString>,
+    variables: BTreeMap<OsString, OsString>,
+}
+
+fn program(spawn: &Spawn, environment: &Environment) -> Result<Program, SpawnError> {
     let words = spawn.command.as_deref();
-    let (program, arguments) = match words.map(<[_]>::split_first) {
+    let (path, arguments) = match words.map(<[_]>::split_first) {
         None => (environment.shell(), &[][..]),
         Some(None) => return Err(SpawnError::EmptyCommand),
         Some(Some((program, arguments))) => (program.into(), arguments),
     };
-    if program.as_os_str().is_empty() {
+    if path.as_os_str().is_empty() {
         return Err(SpawnError::EmptyCommand);
     }
     if let Some(word) = words.unwrap_or_default().iter().find(|word| word.contains('\0')) {
@@ -147,47 +160,66 @@ fn command(spawn: &Spawn, environment: &Environment) -> Result<(String, Command)
         }
     }
     let mut variables = environment.for_program(&spawn.env);
-    let mut command = if words.is_none() { login_shell(&program) } else { Command::new(&program) };
+    let name = if words.is_none() { login_name(&path) } else { path.clone().into() };
+    let mut first = Vec::new();
     if let Some(folder) = &spawn.integration {
         let is_login = words.is_none();
-        match integration::prepare(folder, &program, arguments, is_login, &mut variables) {
-            Ok(first) => _ = command.args(first),
+        match integration::prepare(folder, &path, arguments, is_login, &mut variables) {
+            Ok(arguments) => first = arguments,
             Err(error) => tracing::warn!(%error, "a shell starts without its integration"),
         }
     }
-    command.args(arguments).env_clear().envs(variables);
-    Ok((program.to_string_lossy().into_owned(), command))
+    let arguments = first.into_iter().chain(arguments.iter().map(Into::into)).collect();
+    Ok(Program { path, name, arguments, variables })
 }
 
 /// A shell knows by the dash before its name that it is the login shell.
-fn login_shell(shell: &Path) -> Command {
+fn login_name(shell: &Path) -> OsString {
     let mut name = OsString::from("-");
     name.push(shell.file_name().unwrap_or(OsStr::new("sh")));
-    let mut command = Command::new(shell);
-    command.arg0(name);
-    command
+    name
 }
 
-/// Opens a terminal and starts the process on it.
-fn start(
-    command: Command,
-    cwd: &Path,
-    size: Size,
-    program: &str,
-) -> Result<(Child, OwnedFd), SpawnError> {
+impl Program {
+    fn command(&self) -> Command {
+        let mut command = Command::new(&self.path);
+        command.arg0(&self.name).args(&self.arguments);
+        command
+    }
+
+    /// Starts it on a terminal. What is started in its place until it has its limits is waited for
+    /// by what is given besides.
+    fn spawn(&self, cwd: &Path, terminal: pty_process::Pts) -> io::Result<(Child, Option<Status>)> {
+        let spawn = |mut command: Command, report: Option<OwnedFd>| {
+            command.env_clear().envs(&self.variables).current_dir(cwd);
+            let command = pty_process::Command::from(command);
+            let command = report.into_iter().fold(command, pty_process::Command::stdin);
+            command.spawn(terminal).map_err(io_error)
+        };
+        let Some(launcher) = launcher() else { return Ok((spawn(self.command(), None)?, None)) };
+        let Launch { command, status, report } =
+            launcher.command(self.path.as_os_str(), &self.name, &self.arguments)?;
+        Ok((spawn(command.into(), Some(report))?, Some(status)))
+    }
+}
+
+/// Opens a terminal and starts the program on it.
+fn start(program: &Program, cwd: &Path, size: Size) -> Result<(Child, OwnedFd), SpawnError> {
     // A process that is forked between the opening of a master and its close-on-exec flag would
     // inherit the master and keep the terminal alive: one start at a time.
     static STARTING: Mutex<()> = Mutex::new(());
-    let _one_at_a_time = STARTING.lock().unwrap_or_else(PoisonError::into_inner);
+    let one_at_a_time = STARTING.lock().unwrap_or_else(PoisonError::into_inner);
 
     let (master, terminal) = pty_process::open().map_err(terminal_error)?;
     let size = size.clamped();
     master.resize(pty_process::Size::new(size.rows, size.cols)).map_err(terminal_error)?;
-    erase_whole_characters(&terminal).map_err(|error| SpawnError::System(error.into()))?;
-    let child = pty_process::Command::from(command)
-        .current_dir(cwd)
-        .spawn(terminal)
-        .map_err(|error| start_error(error, program))?;
+    erase_whole_characters(&terminal).map_err(|error| system_error(error.into()))?;
+    let failed = |error| start_error(error, &program.path.to_string_lossy());
+    let (child, status) = program.spawn(cwd, terminal).map_err(failed)?;
+    drop(one_at_a_time);
+    if let Some(status) = status {
+        status.wait().map_err(failed)?;
+    }
     Ok((child, master.into()))
 }
 
@@ -210,16 +242,40 @@ fn halves(master: OwnedFd) -> io::Result<(pipe::Receiver, pipe::Sender)> {
 }
 
 fn terminal_error(error: pty_process::Error) -> SpawnError {
-    SpawnError::System(io_error(error))
+    let error = io_error(error);
+    if error.raw_os_error() == Some(Errno::NOSPC.raw_os_error()) {
+        return SpawnError::Exhausted(
+            "this machine has no terminals left: end some sessions, or raise kernel.pty.max",
+        );
+    }
+    system_error(error)
 }
 
-fn start_error(error: pty_process::Error, program: &str) -> SpawnError {
-    let error = io_error(error);
+fn start_error(error: io::Error, program: &str) -> SpawnError {
     match error.kind() {
         io::ErrorKind::NotFound => SpawnError::NoSuchProgram(program.to_owned()),
         io::ErrorKind::PermissionDenied => SpawnError::NotExecutable(program.to_owned()),
-        _ => SpawnError::System(error),
+        _ => system_error(error),
     }
+}
+
+fn system_error(error: io::Error) -> SpawnError {
+    let exhausted = match error.raw_os_error().map(Errno::from_raw_os_error) {
+        Some(Errno::MFILE) => {
+            "this host has no file descriptors left: end some sessions, or raise its limit \
+             (`ulimit -Hn`, `LimitNOFILE=` of a service) and start it again"
+        }
+        Some(Errno::NFILE) => {
+            "this machine has no file descriptors left: end some programs, or raise fs.file-max"
+        }
+        Some(Errno::AGAIN) => {
+            "this user may not run more processes: end some, or raise the limit (`ulimit -u`, \
+             `TasksMax=` of a service)"
+        }
+        Some(Errno::NOMEM) => "this machine has no memory left: end some programs",
+        _ => return SpawnError::System(error),
+    };
+    SpawnError::Exhausted(exhausted)
 }
 
 fn io_error(error: pty_process::Error) -> io::Error {

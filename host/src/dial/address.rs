@@ -1,5 +1,7 @@
 //! Where a relay is.
 
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -34,11 +36,21 @@ impl FromStr for Address {
     type Err = BadAddress;
 
     fn from_str(text: &str) -> Result<Self, BadAddress> {
-        let bad = || BadAddress(text.to_owned());
-        if let Some(path) = text.strip_prefix("unix:") {
-            let path = PathBuf::from(path);
+        OsStr::new(text).try_into()
+    }
+}
+
+/// The path of a socket need not be UTF-8.
+impl TryFrom<&OsStr> for Address {
+    type Error = BadAddress;
+
+    fn try_from(text: &OsStr) -> Result<Self, BadAddress> {
+        let bad = || BadAddress(text.to_string_lossy().into_owned());
+        if let Some(path) = text.as_bytes().strip_prefix(b"unix:") {
+            let path = PathBuf::from(OsStr::from_bytes(path));
             return if path.is_absolute() { Ok(Self::Unix(path)) } else { Err(bad()) };
         }
+        let text = text.to_str().ok_or_else(bad)?;
         let uri: Uri = text.parse().map_err(|_| bad())?;
         let tls = match uri.scheme_str() {
             Some("https" | "wss") => true,
@@ -71,6 +83,19 @@ impl std::fmt::Display for Address {
 }
 
 impl Address {
+    /// As it is given to a program: [`Address::try_from`] reads it again, whatever is in it.
+    #[must_use]
+    pub fn argument(&self) -> OsString {
+        match self {
+            Self::Tcp { .. } => self.to_string().into(),
+            Self::Unix(path) => {
+                let mut argument = OsString::from("unix:");
+                argument.push(path);
+                argument
+            }
+        }
+    }
+
     /// The WebSocket's URL of a path of the relay.
     pub(super) fn url(&self, path: &str) -> String {
         match self {
@@ -99,6 +124,10 @@ mod tests {
         assert_eq!((host.as_str(), port, tls), ("::1", 3010, false));
         assert_eq!(address.to_string(), "http://[::1]:3010");
         assert_eq!("unix:/run/a".parse(), Ok(Address::Unix("/run/a".into())));
+        let other = OsStr::from_bytes(b"unix:/a b/\xff");
+        let address = Address::try_from(other).unwrap();
+        assert_eq!(address, Address::Unix(OsStr::from_bytes(b"/a b/\xff").into()));
+        assert_eq!(address.argument(), other);
         for bad in ["", "unix:a", "relay", "ftp://a", "http://u:p@a", "https://a/?token=b"] {
             assert!(bad.parse::<Address>().is_err(), "{bad}");
         }

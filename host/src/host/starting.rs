@@ -37,12 +37,13 @@ pub enum StartError {
 }
 
 impl StartError {
-    /// Stable, as the REST API has it.
+    /// Stable. `overloaded` is a limit of Moorline's own, `exhausted` one of the machine.
     #[must_use]
     pub const fn code(&self) -> &'static str {
         match self {
             Self::TooMany | Self::Stopping => "overloaded",
             Self::Exists(_) => "exists",
+            Self::Spawn(SpawnError::Exhausted(_)) => "exhausted",
             Self::Spawn(SpawnError::System(_)) => "internal",
             Self::UnknownDriver(_) | Self::Fork(_) | Self::Spawn(_) => "bad_request",
         }

@@ -11,6 +11,7 @@ use tokio_rustls::rustls::pki_types::ServerName;
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
 use crate::dial::Address;
+use crate::folder::SocketPath;
 
 /// A connection of any kind.
 pub(super) type Stream = Box<dyn Io>;
@@ -42,7 +43,10 @@ impl Connector {
 
     pub(super) async fn connect(&self, address: &Address) -> io::Result<Stream> {
         match address {
-            Address::Unix(path) => Ok(Box::new(UnixStream::connect(path).await?)),
+            Address::Unix(path) => {
+                let path = SocketPath::new(path)?;
+                Ok(Box::new(UnixStream::connect(path.path()).await?))
+            }
             Address::Tcp { host, port, .. } => {
                 let stream = TcpStream::connect((host.as_str(), *port)).await?;
                 // A keystroke's echo is a segment of its own.
