@@ -6,14 +6,17 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use anyhow::{Context as _, bail};
+use moorline_host::folder::SocketPath;
 use tokio::net::{UnixListener, UnixStream};
 
-/// Listens at `path`. A socket that was left there is replaced, unless somebody answers on it.
+/// Listens at `path`, however long it is. A socket that was left there is replaced, unless somebody
+/// answers on it.
 ///
 /// # Errors
-/// Where another relay answers, or the system refuses.
+/// Another relay answers, or the system refuses.
 pub async fn listen(path: &Path) -> anyhow::Result<UnixListener> {
-    match UnixStream::connect(path).await {
+    let short = SocketPath::new(path).with_context(|| cannot(path))?;
+    match UnixStream::connect(short.path()).await {
         Ok(_) => bail!(
             "a relay serves from this folder already ({} answers): see `--data-dir`",
             path.display()
@@ -25,7 +28,7 @@ pub async fn listen(path: &Path) -> anyhow::Result<UnixListener> {
         }
         Err(error) => return Err(error).with_context(|| cannot(path)),
     }
-    let listener = UnixListener::bind(path).with_context(|| cannot(path))?;
+    let listener = UnixListener::bind(short.path()).with_context(|| cannot(path))?;
     // Nobody connects before this: the folder is its owner's alone.
     std::fs::set_permissions(path, Permissions::from_mode(0o600)).with_context(|| cannot(path))?;
     Ok(listener)
@@ -33,7 +36,7 @@ pub async fn listen(path: &Path) -> anyhow::Result<UnixListener> {
 
 fn cannot(path: &Path) -> String {
     let path = path.display();
-    format!("cannot listen on {path}: use a data folder with a shorter path, or `--in-process`")
+    format!("cannot listen on {path}: use a data folder on another disk, or `--in-process`")
 }
 
 #[cfg(test)]
@@ -50,8 +53,11 @@ mod tests {
         assert!(refused.contains("answers"), "{refused}");
         drop(first);
         listen(&path).await.unwrap();
-        let deep = folder.path().join("x".repeat(120));
+        let deep = folder.path().join("x".repeat(120)).join("relay.sock");
         let refused = listen(&deep).await.unwrap_err().to_string();
         assert!(refused.contains("--in-process"), "{refused}");
+        std::fs::create_dir(deep.parent().unwrap()).unwrap();
+        let _deep = listen(&deep).await.unwrap();
+        assert!(listen(&deep).await.unwrap_err().to_string().contains("answers"));
     }
 }

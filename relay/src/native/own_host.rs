@@ -1,13 +1,14 @@
 //! The relay's own host: a process of its own that outlives the relay, or a part of this one.
 
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Child;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use moorline_host::daemon::{DaemonError, Running, StateDir};
 use moorline_host::host::{Config, Host};
+use moorline_host::lock::Lock;
 use moorline_host::marks::this_host;
 use moorline_shared::control::local_host;
 use tokio::task::JoinHandle;
@@ -41,6 +42,21 @@ pub enum Kind {
     },
 }
 
+/// Takes the folder for a host in this process. One of an earlier relay may still run there, and
+/// have sessions.
+///
+/// # Errors
+/// Another host has the folder, or it cannot be used.
+pub fn lock_for_this_process(state: &StateDir) -> Result<Lock, DaemonError> {
+    state.lock(&Running {
+        pid: std::process::id(),
+        host_id: local_host(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        relay: "this process".to_owned(),
+        in_process: true,
+    })
+}
+
 /// See the module.
 #[derive(Debug)]
 pub enum OwnHost {
@@ -52,15 +68,8 @@ pub enum OwnHost {
 
 impl OwnHost {
     /// Starts the host, or finds the one that runs. It lives in the data folder.
-    ///
-    /// # Errors
-    /// Where that cannot be used.
-    pub fn start(
-        kind: &Kind,
-        data_dir: &Path,
-        registry: &Arc<Registry>,
-    ) -> Result<Self, DaemonError> {
-        let state = StateDir::new(data_dir)?;
+    #[must_use]
+    pub fn start(kind: &Kind, state: StateDir, registry: &Arc<Registry>) -> Self {
         match kind {
             Kind::InProcess => {
                 let config = Config {
@@ -70,7 +79,7 @@ impl OwnHost {
                     seed: wall_ms(),
                 };
                 let dial = Arc::new(InProcess::new(registry));
-                Ok(Self::InProcess(Host::start(config, dial)))
+                Self::InProcess(Host::start(config, dial))
             }
             Kind::Process { program, arguments } => {
                 let keeper = Keeper {
@@ -82,7 +91,7 @@ impl OwnHost {
                     found: None,
                     wait: RESTART_FIRST,
                 };
-                Ok(Self::Process(tokio::spawn(keeper.keep())))
+                Self::Process(tokio::spawn(keeper.keep()))
             }
         }
     }
@@ -133,6 +142,9 @@ impl Keeper {
         let running = tokio::task::spawn_blocking(move || state.running()).await;
         // The runtime ends.
         let Ok(running) = running else { return Ok(()) };
+        if let Err(DaemonError::Unnamed { .. }) = running {
+            return Ok(());
+        }
         if let Some(running) = running? {
             if self.found.as_ref() != Some(&running) {
                 let Running { pid, version, .. } = &running;

@@ -80,7 +80,10 @@ impl Registry {
                 // Before there were hosts, its process ended with the relay.
                 let is_ours = record.host.is_some();
                 record.lifecycle = if is_ours { Lifecycle::Detached } else { Lifecycle::Lost };
-                services.read(|store| store.put_session(&record))?;
+                if let Err(error) = services.read(|store| store.put_session(&record)) {
+                    // What is stored can be read all the same.
+                    tracing::warn!(session = %record.id, %error, "not stored that its host is away");
+                }
             }
             let record = Box::new(record);
             known.slots.insert(record.id.clone(), Slot::Stored { record, opened: Weak::new() });

@@ -1,28 +1,30 @@
 //! The relay as a process: opens, serves, and shuts down in order.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use anyhow::Context as _;
 use axum::serve::ListenerExt as _;
+use moorline_host::daemon::StateDir;
+use moorline_host::lock::Lock;
 use moorline_shared::time::Time;
 use tokio::net::{TcpListener, UnixListener};
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
 use super::auth::Tokens;
 use super::clock::{Clock, wall_ms};
 use super::config::Config;
+use super::data_folder::{DataFolder, RelayLock};
 use super::http::{App, Client, Context, local_router, router};
 use super::local_socket;
 use super::metrics::Metrics;
-use super::own_host::{Kind, OwnHost, SOCKET_NAME};
+use super::own_host::{Kind, OwnHost, SOCKET_NAME, lock_for_this_process};
 use super::registry::Registry;
 use super::session::Services;
-use super::store::{Store, Writer};
+use super::signals::Signals;
+use super::store::Writer;
 use crate::core::auth::{Access, HostPolicy, OriginPolicy, Tickets};
 
 /// What the sessions of a host in this process get to end after the hang-up, and their output to
@@ -41,8 +43,17 @@ pub struct Relay {
     local: Option<UnixListener>,
     app: Arc<App>,
     first_token: Option<String>,
-    data_dir: PathBuf,
+    state: StateDir,
     host: Kind,
+    locks: Locks,
+}
+
+/// What nobody else may have while this relay serves.
+#[derive(Debug)]
+struct Locks {
+    relay: RelayLock,
+    /// Of a host in this process.
+    _host: Option<Lock>,
 }
 
 impl Relay {
@@ -51,33 +62,33 @@ impl Relay {
     /// # Errors
     /// Where either cannot be used; the message says what to do.
     pub async fn open(config: Config) -> anyhow::Result<Self> {
-        let folder = &config.data_dir;
-        let open = || {
-            Store::open(folder).with_context(|| {
-                format!("cannot use the data folder {}: see `--data-dir`", folder.display())
-            })
+        let folder = DataFolder::open(&config.data_dir)?;
+        let state = StateDir::new(folder.path())?;
+        let locks = Locks::take(&folder, &state, &config.host)?;
+        let listener = listen(config.listen).await?;
+        locks.relay.tell(listener.local_addr().ok());
+        let in_folder = || {
+            let folder = folder.path().display();
+            format!("cannot open the database in {folder} (`--data-dir`)")
         };
-        let listener = TcpListener::bind(config.listen)
-            .await
-            .with_context(|| format!("cannot listen on {}: see `--listen`", config.listen))?;
+        let (database, store) = folder.database().with_context(in_folder)?;
         let local = match config.host {
             Kind::InProcess => None,
-            // The store makes the folder, for its owner alone.
             Kind::Process { .. } => {
-                drop(open()?);
-                Some(local_socket::listen(&folder.join(SOCKET_NAME)).await?)
+                Some(local_socket::listen(&folder.path().join(SOCKET_NAME)).await?)
             }
         };
-        let tokens = Tokens::new(open()?, config.token.as_deref());
+        let tokens = Tokens::new(store, config.token.as_deref());
         let first_token = first_token(&tokens, config.token.is_some())?;
         let painters = std::thread::available_parallelism().map_or(1, |cores| cores.get() / 2);
         let metrics = Metrics::default();
-        let writer = Writer::start(open()?, metrics.store.clone());
+        let connect = || database.connect().with_context(in_folder);
+        let writer = Writer::start(connect()?, metrics.store.clone());
         let services = Arc::new(Services {
             clock: Clock::start(),
             writer: writer.context("cannot start a thread")?,
             painters: Semaphore::new(painters.max(1)),
-            history: Mutex::new(open()?),
+            history: Mutex::new(connect()?),
             listing: watch::Sender::new(()),
             metrics,
         });
@@ -93,8 +104,8 @@ impl Relay {
             frame_ancestors: config.frame_ancestors,
             legacy: config.legacy,
         };
-        let (app, data_dir, host) = (Arc::new(app), config.data_dir, config.host);
-        Ok(Self { listener, local, app, first_token, data_dir, host })
+        let (app, host) = (Arc::new(app), config.host);
+        Ok(Self { listener, local, app, first_token, state, host, locks })
     }
 
     /// Where it listens: with the port that the system chose, where 0 was asked for.
@@ -111,30 +122,26 @@ impl Relay {
         self.first_token.as_deref()
     }
 
-    /// Serves until `SIGINT` or `SIGTERM`; a second one does not wait for the sessions to end.
+    /// Serves until `SIGINT`, `SIGTERM` or `SIGHUP`; a second one does not wait for the sessions to
+    /// end.
     ///
     /// # Errors
-    /// Where the system takes no signal handlers.
+    /// The system takes no signal handlers.
     pub async fn serve(self) -> anyhow::Result<()> {
-        let mut interrupt = signal(SignalKind::interrupt())?;
-        let mut terminate = signal(SignalKind::terminate())?;
+        let mut signals = Signals::new(false)?;
         let mut signalled = async || {
-            tokio::select! {
-                _ = interrupt.recv() => tracing::info!("SIGINT: shutting down"),
-                _ = terminate.recv() => tracing::info!("SIGTERM: shutting down"),
-            }
+            let name = signals.next().await;
+            tracing::info!("{name}: shutting down");
         };
-        let running = self.start()?;
+        let running = self.start();
         signalled().await;
         running.stop(signalled()).await
     }
 
     /// Serves in the background, and starts its own host.
-    ///
-    /// # Errors
-    /// Where that has no folder.
-    pub fn start(self) -> anyhow::Result<Running> {
-        let Self { listener, local, app, data_dir, host, .. } = self;
+    #[must_use]
+    pub fn start(self) -> Running {
+        let Self { listener, local, app, state, host, locks, .. } = self;
         let registry = Arc::clone(&app.registry);
         // A keystroke is a segment of its own.
         let listener = listener.tap_io(|stream| {
@@ -151,8 +158,8 @@ impl Relay {
         let server = axum::serve(listener, router(app));
         let server = server.with_graceful_shutdown(begun(registry.closing()));
         servers.spawn(server.into_future());
-        let own_host = OwnHost::start(&host, &data_dir, &registry)?;
-        Ok(Running { registry, servers, own_host })
+        let own_host = OwnHost::start(&host, state, &registry);
+        Running { registry, servers, own_host, locks }
     }
 }
 
@@ -167,6 +174,22 @@ pub struct Running {
     registry: Arc<Registry>,
     servers: JoinSet<std::io::Result<()>>,
     own_host: OwnHost,
+    locks: Locks,
+}
+
+impl Locks {
+    fn take(folder: &DataFolder, state: &StateDir, host: &Kind) -> anyhow::Result<Self> {
+        let relay = folder.lock()?;
+        let host = match host {
+            Kind::InProcess => {
+                let locked = lock_for_this_process(state);
+                Some(locked.context("`--in-process` needs a data folder without a host")?)
+            }
+            // It takes its own.
+            Kind::Process { .. } => None,
+        };
+        Ok(Self { relay, _host: host })
+    }
 }
 
 impl Running {
@@ -176,7 +199,7 @@ impl Running {
     /// # Errors
     /// Where the store's thread has panicked.
     pub async fn stop(self, hurry: impl Future<Output = ()>) -> anyhow::Result<()> {
-        let Self { registry, mut servers, own_host } = self;
+        let Self { registry, mut servers, own_host, locks } = self;
         let shut_down = registry.shut_down(own_host.leave(SESSIONS_LIMIT), SHUTDOWN_LIMIT);
         tokio::select! {
             () = shut_down => {}
@@ -188,9 +211,16 @@ impl Running {
         // Requests that came before.
         let drained = async { while servers.join_next().await.is_some() {} };
         let _ = tokio::time::timeout(DRAIN_LIMIT, drained).await;
+        drop(locks);
         tracing::info!("everything is stored");
         Ok(())
     }
+}
+
+async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).await.with_context(|| {
+        format!("cannot listen on {address}: name another address or port with `--listen`")
+    })
 }
 
 /// Makes an admin token at the first start, where none was given.
@@ -199,6 +229,6 @@ fn first_token(tokens: &Tokens, is_fixed: bool) -> anyhow::Result<Option<String>
         return Ok(None);
     }
     let label = Some("made at the first start".to_owned());
-    let minted = tokens.mint(&Access::Admin, label, Time::from_ms(wall_ms()), None)?;
-    Ok(Some(minted.token))
+    let minted = tokens.mint(&Access::Admin, label, Time::from_ms(wall_ms()), None);
+    Ok(Some(minted.context("cannot make the first token: nobody could get in")?.token))
 }

@@ -1,5 +1,6 @@
 //! What a relay keeps on disk: one SQLite file in the data folder.
 
+mod connection;
 mod copies;
 mod hosts;
 mod log;
@@ -11,11 +12,8 @@ mod tests;
 mod tokens;
 mod writer;
 
-use std::fs::{DirBuilder, OpenOptions};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use moorline_shared::id::Seq;
 use rusqlite::{Connection, ErrorCode};
@@ -24,38 +22,35 @@ use crate::core::schema;
 use crate::core::segment::SegmentError;
 
 pub use crate::core::record::{HostRecord, ProjectRecord, SessionRecord, TokenRecord};
+pub use connection::{Database, FILE_NAME, Failure};
 pub use copies::Copied;
 pub use writer::{Batch, Source, Writer};
-
-/// The database's name in the data folder.
-pub const FILE_NAME: &str = "moorline.sqlite3";
-
-/// Measured with a flood of 64 KiB entries, 64 MiB retained: 4 KiB pages store 140 MB/s at 3.3 CPU
-/// seconds per GB, 16 KiB 300 at 2.0, 32 KiB 430 at 1.6, 64 KiB 450 at 1.4. But a keystroke's
-/// flush writes a page at least, so the step to 64 KiB is not worth it.
-const PAGE_BYTES: u32 = 32 * 1024;
-
-/// The WAL is copied back at 16 MiB. A larger one is written to new pages of the system's cache
-/// all the time and is no faster; a smaller one costs more waits for the disk.
-const CHECKPOINT_PAGES: u32 = 512;
-
-/// How long a statement waits for another process, as `moorline token`, to finish its own.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Why something could not be stored or read back.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// The folder or file cannot be made or opened.
-    #[error("cannot open {path}: {error}")]
+    /// The file cannot be made its owner's alone.
+    #[error("cannot use {}: {error}", path.display())]
     Open {
         /// Which.
         path: PathBuf,
         /// What the system said.
         error: io::Error,
     },
+    /// The path is longer than SQLite takes.
+    #[error(
+        "the path of the data folder is too long for its database, {bytes} bytes of {most}: \
+         name another with `--data-dir`"
+    )]
+    LongPath {
+        /// What it has.
+        bytes: usize,
+        /// What it may have.
+        most: usize,
+    },
     /// SQLite failed.
-    #[error("the database failed: {0}")]
-    Sqlite(#[from] rusqlite::Error),
+    #[error("{0}")]
+    Sqlite(Failure),
     /// A stored segment is damaged.
     #[error("the database is damaged: {0}")]
     Segment(#[from] SegmentError),
@@ -80,11 +75,31 @@ pub enum StoreError {
     Closed,
 }
 
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Sqlite(Failure(error))
+    }
+}
+
 impl StoreError {
     /// Whether the disk is full.
     #[must_use]
     pub fn is_full(&self) -> bool {
-        matches!(self, Self::Sqlite(error) if error.sqlite_error_code() == Some(ErrorCode::DiskFull))
+        self.code() == Some(ErrorCode::DiskFull)
+    }
+
+    /// Whether a full disk may be the reason: SQLite tells it by other codes too when it makes the
+    /// files beside the database.
+    fn may_be_full(&self) -> bool {
+        let codes = [ErrorCode::DiskFull, ErrorCode::SystemIoFailure, ErrorCode::CannotOpen];
+        self.code().is_some_and(|code| codes.contains(&code))
+    }
+
+    fn code(&self) -> Option<ErrorCode> {
+        match self {
+            Self::Sqlite(failure) => failure.code(),
+            _ => None,
+        }
     }
 }
 
@@ -95,48 +110,29 @@ pub struct Store {
 }
 
 impl Store {
-    /// Opens the database in `folder`, making both where they are missing: for the owner alone.
+    /// Opens the database in `folder`, as [`Database::open`] does, for one connection.
     ///
     /// # Errors
-    /// [`StoreError`] where the folder cannot be used or the database is newer or damaged.
+    /// [`StoreError`] if the database cannot be used, or is newer or damaged.
     pub fn open(folder: &Path) -> Result<Self, StoreError> {
-        let open = |path: &Path| {
-            let path = path.to_path_buf();
-            move |error| StoreError::Open { path, error }
-        };
-        DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(open(folder))?;
-        let path = folder.join(FILE_NAME);
-        // SQLite gives its WAL files the mode of the database.
-        OpenOptions::new()
-            .create(true)
-            .append(true)
-            .mode(0o600)
-            .open(&path)
-            .map_err(open(&path))?;
-        let mut store = Self { connection: Connection::open(&path)? };
-        store.configure()?;
-        store.migrate()?;
-        Ok(store)
+        Database::open(folder).map(|(_, store)| store)
     }
 
-    fn configure(&self) -> Result<(), StoreError> {
-        let connection = &self.connection;
-        connection.busy_timeout(BUSY_TIMEOUT)?;
-        connection.pragma_update(None, "page_size", PAGE_BYTES)?;
-        connection.pragma_update(None, "auto_vacuum", "incremental")?;
-        connection.pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(()))?;
-        connection.pragma_update(None, "synchronous", "normal")?;
-        connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
-        Ok(())
-    }
-
+    /// Brings the database up to date. One that is needs no write.
     fn migrate(&mut self) -> Result<(), StoreError> {
+        let version = |connection: &Connection| -> Result<usize, StoreError> {
+            let version: i64 =
+                connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+            Ok(usize::try_from(version).unwrap_or(usize::MAX))
+        };
+        let known = schema::MIGRATIONS.len();
+        if version(&self.connection)? == known {
+            return Ok(());
+        }
         let transaction =
             self.connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
-        let version =
-            transaction.pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0))?;
-        let (found, known) =
-            (usize::try_from(version).unwrap_or(usize::MAX), schema::MIGRATIONS.len());
+        // Another process may have done it meanwhile.
+        let found = version(&transaction)?;
         let Some(missing) = schema::MIGRATIONS.get(found..) else {
             return Err(StoreError::TooNew { found, known });
         };
@@ -146,6 +142,17 @@ impl Store {
         transaction.pragma_update(None, "user_version", known as i64)?;
         transaction.commit()?;
         Ok(())
+    }
+
+    /// Whether something can be stored: writes what is there already.
+    ///
+    /// # Errors
+    /// [`StoreError`] if not.
+    pub fn try_to_write(&mut self) -> Result<(), StoreError> {
+        self.transaction(|store| {
+            let version = schema::MIGRATIONS.len() as i64;
+            Ok(store.connection.pragma_update(None, "user_version", version)?)
+        })
     }
 
     /// Gives pages that deleted rows have left back to the file system.

@@ -39,7 +39,7 @@ impl Server {
         };
         let relay = Relay::open(config).await.unwrap();
         let address = relay.address().unwrap().to_string();
-        Self { address, running: relay.start().unwrap() }
+        Self { address, running: relay.start() }
     }
 
     pub(crate) async fn stop(self) {

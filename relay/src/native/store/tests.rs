@@ -1,3 +1,5 @@
+mod opening;
+
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -11,6 +13,7 @@ use moorline_shared::message::Snapshot;
 use moorline_shared::session::{ExitStatus, Lifecycle, Size};
 
 use super::*;
+use crate::native::data_folder::DataFolder;
 use crate::native::metrics::StoreCounters;
 
 const EPOCH: Epoch = Epoch(7);
@@ -307,7 +310,7 @@ fn a_database_of_version_1_is_brought_up_to_date() {
 fn the_files_are_the_owners_alone() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("a/b");
-    let mut store = Store::open(&data).unwrap();
+    let mut store = DataFolder::open(&data).unwrap().store().unwrap();
     append(&mut store, EPOCH, &outputs(1..=1, 1));
     let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(&data), 0o700);

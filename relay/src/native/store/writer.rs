@@ -22,6 +22,8 @@ use crate::native::metrics::StoreCounters;
 const INTERVAL: Duration = Duration::from_millis(50);
 /// The wait after a round that failed.
 const AFTER_FAILURE: Duration = Duration::from_secs(2);
+/// How often it is tried whether storing works again, while there is nothing to store.
+const PROBE_EVERY: Duration = Duration::from_secs(5);
 /// What one session stores in a round; a flood is several rounds, one after the other.
 const ROUND_BYTES: usize = 4 * 1024 * 1024;
 /// Sessions whose stored bytes are remembered; those that were deleted are among them.
@@ -171,8 +173,13 @@ struct Rounds {
 
 impl Rounds {
     fn run(mut self) {
+        // Who starts a relay on a full disk should not learn it from the first session.
+        self.probe();
         loop {
             let (marked, jobs, closing) = self.next();
+            if self.is_failing() && marked.is_empty() && jobs.is_empty() && !closing {
+                self.probe();
+            }
             for job in jobs {
                 job(&mut self.store);
             }
@@ -186,12 +193,33 @@ impl Rounds {
         }
     }
 
-    /// Waits for marks, gathers more for an interval, and takes them.
+    /// Looks whether something can be stored, while there is nothing to store.
+    fn probe(&mut self) {
+        match self.store.try_to_write() {
+            Ok(()) => self.recovered(),
+            Err(error) => self.report(&error),
+        }
+    }
+
+    fn is_failing(&self) -> bool {
+        lock(&self.shared.failure).is_some()
+    }
+
+    fn recovered(&self) {
+        if lock(&self.shared.failure).take().is_some() {
+            tracing::info!("storing works again");
+        }
+    }
+
+    /// Waits for marks, gathers more for an interval, and takes them. While storing fails it does not
+    /// wait for long.
     fn next(&self) -> (Vec<Arc<dyn Source>>, Vec<Job>, bool) {
         let Shared { inbox, arrived, .. } = &*self.shared;
         let inbox = lock(inbox);
         let idle = |inbox: &mut Inbox| inbox.marked.is_empty() && !inbox.urgent && !inbox.closing;
-        let inbox = arrived.wait_while(inbox, idle).unwrap_or_else(PoisonError::into_inner);
+        let limit = if self.is_failing() { PROBE_EVERY } else { Duration::MAX };
+        let waited = arrived.wait_timeout_while(inbox, limit, idle);
+        let (inbox, _) = waited.unwrap_or_else(PoisonError::into_inner);
         let calm = |inbox: &mut Inbox| !inbox.urgent && !inbox.closing;
         let gathered = arrived.wait_timeout_while(inbox, INTERVAL, calm);
         let (mut inbox, _) = gathered.unwrap_or_else(PoisonError::into_inner);
@@ -226,9 +254,7 @@ impl Rounds {
         });
         match result {
             Ok(()) => {
-                if lock(&self.shared.failure).take().is_some() {
-                    tracing::info!("storing works again");
-                }
+                self.recovered();
                 for (source, batch) in batches {
                     self.counters.batches.inc();
                     self.counters.bytes.inc_by(bytes_of(&batch));

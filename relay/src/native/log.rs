@@ -1,0 +1,219 @@
+//! The log of a relay and of a host: lines on stderr, which never stop the program that writes them.
+//!
+//! A thread writes them. What it cannot write is counted, and told when writing works again; while
+//! whoever reads stderr takes nothing, lines wait in memory up to a bound, and further ones are
+//! counted alike. The log of a host that has no terminal is a file, and is put aside when it is full.
+
+use std::backtrace::{Backtrace, BacktraceStatus};
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io::{self, IsTerminal as _, Write};
+use std::mem;
+use std::os::fd::AsFd as _;
+use std::os::unix::fs::MetadataExt as _;
+use std::panic::PanicHookInfo;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use moorline_host::daemon::{LOG_BYTES, StateDir};
+use rustix::stdio::{dup2_stderr, dup2_stdout};
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::MakeWriter;
+
+/// Lines that wait to be written.
+const WAITING_BYTES: usize = 1024 * 1024;
+/// The most that is kept of one line.
+const LINE_BYTES: usize = 16 * 1024;
+/// How long the end of the program waits for lines to be written.
+const END_LIMIT: Duration = Duration::from_secs(1);
+
+/// The log. When it is dropped, what waits is written, unless that takes long.
+#[derive(Debug)]
+#[must_use]
+pub struct Log(Arc<Queue>);
+
+#[derive(Debug, Default)]
+struct Queue {
+    waiting: Mutex<Waiting>,
+    /// Lines came, or the program ends.
+    arrived: Condvar,
+    /// All lines are written.
+    written: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Waiting {
+    lines: VecDeque<Vec<u8>>,
+    bytes: usize,
+    /// Lines that were not written.
+    lost: u64,
+    /// Whether the thread writes at the moment.
+    busy: bool,
+}
+
+/// Sends what is logged in this process to stderr: a level, or levels by module. With the folder of a
+/// host whose stderr is its `host.log`, that file is put aside when it is full.
+///
+/// # Errors
+/// The filter is none, there is a log already, or the system gives no thread.
+pub fn start(filter: &str, file: Option<StateDir>) -> anyhow::Result<Log> {
+    let filter = EnvFilter::try_new(filter).context("--log is no filter")?;
+    let queue = Arc::new(Queue::default());
+    let sink = Sink { file, lost: 0 };
+    let of_thread = Arc::clone(&queue);
+    std::thread::Builder::new().name("log".into()).spawn(move || of_thread.write_to(sink))?;
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(Lines(Arc::clone(&queue)))
+        .with_ansi(io::stderr().is_terminal())
+        // They would go to stderr by `eprintln!`, which panics.
+        .log_internal_errors(false)
+        .try_init()
+        .map_err(|error| anyhow::anyhow!(error).context("cannot start the log"))?;
+    std::panic::set_hook(Box::new(panicked));
+    Ok(Log(queue))
+}
+
+fn panicked(info: &PanicHookInfo<'_>) {
+    let thread = std::thread::current();
+    let thread = thread.name().unwrap_or("unnamed");
+    let trace = Backtrace::capture();
+    match trace.status() {
+        BacktraceStatus::Captured => tracing::error!(thread, "{info}\n{trace}"),
+        _ => tracing::error!(thread, "{info}"),
+    }
+}
+
+impl Queue {
+    fn push(&self, line: &[u8]) {
+        let mut waiting = self.lock();
+        if waiting.bytes + line.len() > WAITING_BYTES {
+            waiting.lost += 1;
+            return;
+        }
+        let kept = &line[..line.len().min(LINE_BYTES)];
+        let mut kept = kept.to_vec();
+        if kept.len() < line.len() {
+            kept.extend_from_slice("…\n".as_bytes());
+        }
+        waiting.bytes += kept.len();
+        waiting.lines.push_back(kept);
+        self.arrived.notify_one();
+    }
+
+    /// Writes lines for as long as the process runs.
+    fn write_to(&self, mut sink: Sink) {
+        loop {
+            let mut waiting = self.lock();
+            waiting.busy = false;
+            if waiting.lines.is_empty() {
+                self.written.notify_all();
+            }
+            let idle = |waiting: &mut Waiting| waiting.lines.is_empty();
+            let arrived = self.arrived.wait_while(waiting, idle);
+            let mut waiting = arrived.unwrap_or_else(PoisonError::into_inner);
+            waiting.busy = true;
+            waiting.bytes = 0;
+            let lines = mem::take(&mut waiting.lines);
+            sink.lost += mem::take(&mut waiting.lost);
+            drop(waiting);
+            for line in lines {
+                sink.write(&line);
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Log {
+    fn drop(&mut self) {
+        let waiting = self.0.lock();
+        let is_writing = |waiting: &mut Waiting| waiting.busy || !waiting.lines.is_empty();
+        drop(self.0.written.wait_timeout_while(waiting, END_LIMIT, is_writing));
+    }
+}
+
+/// Where lines go.
+struct Sink {
+    /// The folder of a host whose stderr may be its log.
+    file: Option<StateDir>,
+    lost: u64,
+}
+
+impl Sink {
+    fn write(&mut self, line: &[u8]) {
+        if self.make_room().and_then(|()| self.try_write(line)).is_err() {
+            self.lost += 1;
+        }
+    }
+
+    fn try_write(&mut self, line: &[u8]) -> io::Result<()> {
+        let mut out = io::stderr().lock();
+        if self.lost > 0 {
+            writeln!(out, "({} lines of the log could not be written)", self.lost)?;
+            self.lost = 0;
+        }
+        out.write_all(line)
+    }
+
+    /// Puts a log aside that is full. One that cannot be is not written to.
+    fn make_room(&self) -> io::Result<()> {
+        let Some(state) = &self.file else { return Ok(()) };
+        let stderr = File::from(io::stderr().as_fd().try_clone_to_owned()?).metadata()?;
+        if !stderr.is_file() || stderr.len() < LOG_BYTES {
+            return Ok(());
+        }
+        let log = state.rotate_log()?;
+        let found = log.metadata()?;
+        if (found.dev(), found.ino()) != (stderr.dev(), stderr.ino()) {
+            // What else the process may say, as when it runs out of memory, goes there too.
+            dup2_stdout(&log)?;
+            dup2_stderr(&log)?;
+        }
+        Ok(())
+    }
+}
+
+/// Gives each line of the log to the queue.
+#[derive(Clone)]
+struct Lines(Arc<Queue>);
+
+impl Write for Lines {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        self.0.push(line);
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<'a> MakeWriter<'a> for Lines {
+    type Writer = Self;
+
+    fn make_writer(&'a self) -> Self {
+        self.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_nobody_writes_is_counted_and_bounded() {
+        let queue = Queue::default();
+        queue.push(&vec![b'x'; 2 * LINE_BYTES]);
+        assert!(queue.lock().bytes <= LINE_BYTES + 4);
+        for _ in 0..2 * WAITING_BYTES / LINE_BYTES {
+            queue.push(&vec![b'x'; LINE_BYTES]);
+        }
+        let waiting = queue.lock();
+        assert!(waiting.bytes <= WAITING_BYTES && waiting.lost > 0, "{}", waiting.lost);
+    }
+}
