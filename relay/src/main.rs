@@ -3,13 +3,19 @@
 #[cfg(not(target_arch = "wasm32"))]
 fn main() -> std::process::ExitCode {
     use clap::Parser as _;
-    moorline_relay::native::cli::Cli::parse().run().unwrap_or_else(|error| {
-        // One line for people: where in the code it happened helps nobody who runs this.
-        #[expect(clippy::print_stderr, reason = "this is what standard error is for")]
-        {
-            eprintln!("error: {error:#}");
+    use moorline_relay::native::cli::{Cli, NobodyReads, note};
+    use std::process::ExitCode;
+
+    if let Some(ended) = moorline_host::limits::become_program(std::env::args_os()) {
+        return ended;
+    }
+    Cli::parse().run().unwrap_or_else(|error| {
+        if error.is::<NobodyReads>() {
+            return ExitCode::SUCCESS;
         }
-        std::process::ExitCode::FAILURE
+        // One line for people: where in the code it happened helps nobody who runs this.
+        note(&format!("error: {error:#}\n"));
+        ExitCode::FAILURE
     })
 }
 

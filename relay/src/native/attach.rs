@@ -164,10 +164,10 @@ impl Attached {
                     self.applied(picture.seq, bytes);
                 }
                 Output::Event(seq, _) => self.applied(seq, 0),
-                Output::Error(_, message) => self.terminal.note(&message)?,
+                Output::Error(_, message) => self.terminal.note(&message),
                 Output::GaveUp(pieces) => self.terminal.note(&format!(
                     "{pieces} pieces of what you typed may or may not have arrived"
-                ))?,
+                )),
             }
         }
         Ok(())
@@ -234,7 +234,7 @@ impl Attached {
                 self.terminal.bar(&format!(
                     "offline; trying again in {seconds:.0} s; what you type is kept; \
                      Ctrl-] d detaches"
-                ))?;
+                ));
                 self.is_offline = true;
             }
             Status::Live => self.show_live()?,
@@ -249,7 +249,7 @@ impl Attached {
         let mut repaint = std::mem::take(&mut self.is_offline);
         match self.hint {
             Hint::Due => {
-                self.terminal.bar("attached; Ctrl-] d detaches, and the session goes on")?;
+                self.terminal.bar("attached; Ctrl-] d detaches, and the session goes on");
                 self.hint = Hint::Shown { until: now + HINT };
             }
             Hint::Shown { until } if now >= until => {

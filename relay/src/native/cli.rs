@@ -1,7 +1,9 @@
 //! The command line.
 
 mod attach;
+mod console;
 mod host;
+mod listen;
 mod serve;
 mod token;
 
@@ -11,6 +13,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use super::http::openapi_document;
+pub use console::{NobodyReads, note};
 
 const EXAMPLES: &str = "Examples:
   moorline serve                          run a relay here; prints the address to open
@@ -61,8 +64,7 @@ impl Cli {
             Command::Attach(options) => return attach::run(options),
             Command::Token(options) => token::run(&options)?,
             Command::Openapi { no_legacy } => {
-                use std::io::Write as _;
-                std::io::stdout().write_all(&openapi_document(!no_legacy))?;
+                console::print(&String::from_utf8_lossy(&openapi_document(!no_legacy)))?;
             }
         }
         Ok(ExitCode::SUCCESS)
@@ -74,7 +76,7 @@ impl Cli {
 struct DataDir {
     /// The folder that keeps sessions and tokens [default: the user's data folder, as
     /// ~/.local/share/moorline].
-    #[arg(long, env = "MOORLINE_DATA_DIR", value_name = "DIR")]
+    #[arg(long, env = "MOORLINE_DATA_DIR", value_name = "DIR", global = true)]
     data_dir: Option<PathBuf>,
 }
 

@@ -243,6 +243,7 @@ impl ApiError {
             "bad_request" => Self::bad_request(message),
             "exists" => Self::exists(id),
             "overloaded" => Self::overloaded(message),
+            "exhausted" => Self::unavailable(message),
             _ => Self::internal(&message),
         }
     }

@@ -8,6 +8,7 @@ use rustix::termios::{OptionalActions, Termios, tcgetattr, tcgetwinsize, tcsetat
 use tokio::sync::mpsc;
 
 use super::Typed;
+use crate::native::cli::note;
 
 /// Clears the screen.
 pub(super) const CLEAR: &[u8] = b"\x1b[0m\x1b[2J\x1b[H";
@@ -52,16 +53,16 @@ impl Terminal {
         out.flush()
     }
 
-    /// A line on stderr.
-    pub(super) fn note(&self, text: &str) -> io::Result<()> {
-        write!(io::stderr(), "\r\n\x1b[2m[moorline: {text}]\x1b[0m\r\n")
+    /// A line on stderr, if that can be written.
+    pub(super) fn note(&self, text: &str) {
+        note(&format!("\r\n\x1b[2m[moorline: {text}]\x1b[0m\r\n"));
     }
 
-    /// The last line, until the screen is painted again.
-    pub(super) fn bar(&self, text: &str) -> io::Result<()> {
+    /// The last line, until the screen is painted again; on stderr, if that can be written.
+    pub(super) fn bar(&self, text: &str) {
         let Size { cols, rows } = self.size();
         let text: String = format!(" moorline: {text}").chars().take(cols.into()).collect();
-        write!(io::stderr(), "\x1b7\x1b[{rows};1H\x1b[0;7m{text}\x1b[K\x1b[0m\x1b8")
+        note(&format!("\x1b7\x1b[{rows};1H\x1b[0;7m{text}\x1b[K\x1b[0m\x1b8"));
     }
 }
 

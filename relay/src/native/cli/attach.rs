@@ -7,12 +7,13 @@ use moorline_shared::id::SessionId;
 use moorline_shared::message::Scope;
 use moorline_shared::time::Time;
 
-use super::DataDir;
+use super::{DataDir, note};
 use crate::core::auth::Access;
 use crate::native::attach::{End, Target, attach};
 use crate::native::auth::Tokens;
 use crate::native::clock::wall_ms;
-use crate::native::store::{FILE_NAME, Store};
+use crate::native::data_folder::DataFolder;
+use crate::native::store::FILE_NAME;
 
 /// Show and steer a session on this terminal. Ctrl-] and then d detaches.
 ///
@@ -68,7 +69,7 @@ fn borrow_token(session: &SessionId, data_dir: &DataDir) -> anyhow::Result<(Stri
     if !folder.join(FILE_NAME).exists() {
         bail!("a token is needed: give --token, or MOORLINE_TOKEN in the environment");
     }
-    let store = Store::open(&folder).context("a token is needed: give --token")?;
+    let store = DataFolder::open(&folder)?.store().context("a token is needed: give --token")?;
     let tokens = Tokens::new(store, None);
     let access = Access::Session { id: session.clone(), scope: Scope::Write };
     let label = Some("moorline attach".to_owned());
@@ -76,26 +77,22 @@ fn borrow_token(session: &SessionId, data_dir: &DataDir) -> anyhow::Result<(Stri
     Ok((minted.token, Some((tokens, minted.record.id))))
 }
 
-#[expect(clippy::print_stderr, reason = "the terminal's own messages go to its user")]
 fn report(session: &SessionId, end: &End) -> ExitCode {
-    match end {
+    let (text, code) = match end {
         End::Detached => {
-            eprintln!("Detached; `moorline attach {session}` comes back.");
-            ExitCode::SUCCESS
+            (format!("Detached; `moorline attach {session}` comes back.\n"), ExitCode::SUCCESS)
         }
         End::Over(status) => match (&status.code, &status.signal) {
-            (Some(code), _) => {
-                eprintln!("The session ended with code {code}.");
-                ExitCode::from(u8::try_from(*code).unwrap_or(1))
-            }
+            (Some(code), _) => (
+                format!("The session ended with code {code}.\n"),
+                ExitCode::from(u8::try_from(*code).unwrap_or(1)),
+            ),
             (None, Some(signal)) => {
-                eprintln!("The session was ended by {signal}.");
-                ExitCode::FAILURE
+                (format!("The session was ended by {signal}.\n"), ExitCode::FAILURE)
             }
-            (None, None) => {
-                eprintln!("The session was lost.");
-                ExitCode::FAILURE
-            }
+            (None, None) => ("The session was lost.\n".to_owned(), ExitCode::FAILURE),
         },
-    }
+    };
+    note(&text);
+    code
 }

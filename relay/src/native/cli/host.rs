@@ -1,23 +1,26 @@
 //! `moorline host`.
 
 use std::ffi::OsString;
-use std::io::{IsTerminal as _, Write as _};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use clap::Subcommand;
-use moorline_host::daemon::{self, Lock, Running, StateDir};
+use clap::builder::{OsStringValueParser, TypedValueParser as _};
+use moorline_host::daemon::{self, Running, StateDir};
 use moorline_host::dial::{Address, Token, WebSocketDial};
 use moorline_host::host::{Config, DRIVER, Host, Standing};
+use moorline_host::limits;
+use moorline_host::lock::Lock;
 use moorline_host::marks::this_host;
 use moorline_shared::control::{Facts, Start};
 use moorline_shared::id::{HostId, SessionId};
-use tokio::signal::unix::{Signal, SignalKind, signal};
-use tracing_subscriber::EnvFilter;
 
-use super::DataDir;
+use super::console::{self, print};
+use super::{DataDir, note};
+use crate::native::log;
+use crate::native::signals::Signals;
 
 /// What terminals get to end after the hang-up, and their output to reach the relay.
 const STOP_LIMIT: Duration = Duration::from_secs(10);
@@ -62,7 +65,13 @@ enum Action {
 #[derive(Debug, clap::Args)]
 struct RunOptions {
     /// The relay: its http:// or https:// address, or unix:/PATH of a socket.
-    #[arg(long, env = "MOORLINE_RELAY", value_name = "URL", required = true)]
+    #[arg(
+        long,
+        env = "MOORLINE_RELAY",
+        value_name = "URL",
+        required = true,
+        value_parser = OsStringValueParser::new().try_map(|text| Address::try_from(&*text))
+    )]
     relay: Option<Address>,
 
     /// A file with a token of scope host. It is read for each connection, so that it can be
@@ -95,6 +104,10 @@ struct RunOptions {
     #[arg(long, hide = true)]
     detached: bool,
 
+    /// The limit of open files of its sessions' programs.
+    #[arg(long, hide = true, value_name = "NUMBER")]
+    open_files: Option<u64>,
+
     /// What to log to stderr: a level, or levels by module, as info,moorline_host=debug.
     #[arg(long, env = "MOORLINE_LOG", value_name = "FILTER", default_value = "info")]
     log: String,
@@ -121,41 +134,59 @@ pub(super) fn run(options: Options) -> anyhow::Result<()> {
         None => host(options.run),
         Some(Action::Stop(place)) => {
             let state = place.find()?;
-            let stopped = state.stop(STOPPED_LIMIT)?.context("the host has just ended")?;
-            say(&format!("The host (process {}) has ended, and its sessions.", stopped.pid))
+            let stopped = state.stop(STOPPED_LIMIT, still_ending)?;
+            let stopped = stopped.context("the host has just ended")?;
+            print(&format!("The host (process {}) has ended, and its sessions.\n", stopped.pid))
         }
         Some(Action::Status(place)) => {
             let state = place.find()?;
-            let Running { pid, host_id, version, relay } =
+            let Running { pid, host_id, version, relay, .. } =
                 state.running()?.context("the host has just ended")?;
             let state = state.path().display();
-            say(&format!(
+            print(&format!(
                 "pid      {pid}\nhost     {host_id}\nversion  {version}\nrelay    {relay}\n\
-                 state    {state}"
+                 state    {state}\n"
             ))
         }
     }
 }
 
+/// Says why `moorline host stop` takes a while.
+fn still_ending(running: &Running) {
+    let (pid, seconds) = (running.pid, STOP_LIMIT.as_secs());
+    note(&format!(
+        "The host (process {pid}) ends its sessions, and waits for its relay to store their last \
+         output: up to {seconds} seconds.\n"
+    ));
+}
+
 /// The arguments of a host that outlives the relay which starts it; see [`StateDir::spawn`].
-pub(super) fn detached_arguments(relay: &str, id: &HostId, state: &StateDir) -> Vec<OsString> {
-    let state = state.path().as_os_str().to_owned();
-    let words = ["host", "--detached", "--relay", relay, "--id", id.as_str(), "--state-dir"];
-    words.into_iter().map(Into::into).chain([state]).collect()
+pub(super) fn detached_arguments(
+    relay: &Address,
+    id: &HostId,
+    state: &StateDir,
+    open_files: Option<u64>,
+) -> Vec<OsString> {
+    let mut words: Vec<OsString> = vec!["host".into(), "--detached".into()];
+    words.extend(["--relay".into(), relay.argument(), "--id".into(), id.as_str().into()]);
+    words.extend(["--state-dir".into(), state.path().into()]);
+    if let Some(open_files) = open_files {
+        words.extend(["--open-files".into(), open_files.to_string().into()]);
+    }
+    words
 }
 
 fn host(options: RunOptions) -> anyhow::Result<()> {
-    let filter = EnvFilter::try_new(&options.log).context("--log is no filter")?;
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    log.with_ansi(std::io::stderr().is_terminal()).init();
-    if options.detached {
-        daemon::detach().context("cannot leave the terminal")?;
-    }
-    let relay = options.relay.clone().context("--relay is needed")?;
     let state = StateDir::new(&match &options.state_dir {
         Some(folder) => folder.clone(),
         None => data_home("moorline-host")?,
     })?;
+    let _log = log::start(&options.log, options.detached.then(|| state.clone()))?;
+    limits::raise(options.open_files);
+    if options.detached {
+        daemon::detach().context("cannot leave the terminal")?;
+    }
+    let relay = options.relay.clone().context("--relay is needed")?;
     let id = match options.id.clone() {
         Some(id) => id,
         None => state.host_id(HostId::from_random(random()?))?,
@@ -165,6 +196,7 @@ fn host(options: RunOptions) -> anyhow::Result<()> {
         host_id: id.clone(),
         version: VERSION.to_owned(),
         relay: relay.to_string(),
+        in_process: false,
     })?;
     let token = match (&options.token_file, &options.token) {
         (Some(file), _) => Token::File(file.clone()),
@@ -194,7 +226,8 @@ async fn serve(
     let host = Host::start(config, Arc::new(dial));
     if options.shell || !options.command.is_empty() {
         let session = host.create(wanted(&options)?).await?;
-        say(session.session_id.as_str())?;
+        let id = format!("{}\n", session.session_id);
+        console::announce(id, "the relay lists the session");
     }
     // What a person has just started, and the relay does not want, should not seem to work.
     let refused = async {
@@ -233,36 +266,6 @@ fn wanted(options: &RunOptions) -> anyhow::Result<Start> {
     let here = std::env::current_dir().context("the current folder is gone")?;
     let cwd = Some(here.to_string_lossy().into_owned());
     Ok(Start { session_id: SessionId::from_random(random()?), facts, cwd, fork: None })
-}
-
-/// What ends a host.
-struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-    hang_up: Signal,
-    /// It has no terminal: nothing hangs up.
-    detached: bool,
-}
-
-impl Signals {
-    fn new(detached: bool) -> anyhow::Result<Self> {
-        Ok(Self {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-            hang_up: signal(SignalKind::hangup())?,
-            detached,
-        })
-    }
-
-    async fn next(&mut self) -> &'static str {
-        loop {
-            tokio::select! {
-                _ = self.terminate.recv() => return "SIGTERM",
-                _ = self.interrupt.recv() => return "SIGINT",
-                _ = self.hang_up.recv() => if !self.detached { return "SIGHUP" },
-            }
-        }
-    }
 }
 
 impl Place {
@@ -308,11 +311,4 @@ fn random() -> anyhow::Result<u128> {
     let mut bits = [0; 16];
     getrandom::fill(&mut bits)?;
     Ok(u128::from_ne_bytes(bits))
-}
-
-fn say(text: &str) -> anyhow::Result<()> {
-    let mut out = std::io::stdout().lock();
-    writeln!(out, "{text}")?;
-    out.flush()?;
-    Ok(())
 }

@@ -1,18 +1,20 @@
 //! `moorline serve`.
 
-use std::io::{IsTerminal as _, Write as _};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 use moorline_host::daemon::StateDir;
+use moorline_host::dial::Address;
+use moorline_host::limits;
 use moorline_shared::control::local_host;
-use tracing_subscriber::EnvFilter;
 
 use super::host::detached_arguments;
-use super::{DataDir, address_to_open};
+use super::{DataDir, address_to_open, console, listen};
 use crate::core::api::csp::DEFAULT_FRAME_ANCESTORS;
 use crate::native::config::Config;
+use crate::native::data_folder::DataFolder;
+use crate::native::log;
 use crate::native::own_host::{Kind, SOCKET_NAME};
 use crate::native::serve::Relay;
 
@@ -27,8 +29,14 @@ use crate::native::serve::Relay;
   moorline serve --allow-origin https://notes.example.org --frame-ancestor https://notes.example.org
   MOORLINE_TOKEN=… moorline serve          an admin token of your own, for automation")]
 pub(super) struct Options {
-    /// Where to listen. Port 0 takes any that is free.
-    #[arg(long, env = "MOORLINE_LISTEN", value_name = "ADDR", default_value = "127.0.0.1:3010")]
+    /// Where to listen: an address or a name, and a port. Port 0 takes any that is free.
+    #[arg(
+        long,
+        env = "MOORLINE_LISTEN",
+        value_name = "ADDR",
+        default_value = "127.0.0.1:3010",
+        value_parser = listen::address
+    )]
     listen: SocketAddr,
 
     #[command(flatten)]
@@ -54,7 +62,8 @@ pub(super) struct Options {
         long = "allow-host",
         env = "MOORLINE_ALLOW_HOST",
         value_name = "NAME",
-        value_delimiter = ','
+        value_delimiter = ',',
+        value_parser = listen::name
     )]
     allow_hosts: Vec<String>,
 
@@ -82,9 +91,7 @@ pub(super) struct Options {
 }
 
 pub(super) fn run(options: Options) -> anyhow::Result<()> {
-    let filter = EnvFilter::try_new(&options.log).context("--log is no filter")?;
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    log.with_ansi(std::io::stderr().is_terminal()).init();
+    let _log = log::start(&options.log, None)?;
     let config = config(options)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
@@ -108,14 +115,25 @@ fn config(options: Options) -> anyhow::Result<Config> {
     if options.token.as_ref().is_some_and(|token| token.len() < 16) {
         bail!("MOORLINE_TOKEN is too short to be secret: use 16 characters or more");
     }
-    let data_dir = options.data_dir.path()?;
-    let host = if options.in_process { Kind::InProcess } else { process(&data_dir)? };
+    if let Some(dist) = &options.dist
+        && !dist.join("index.html").is_file()
+    {
+        let dist = dist.display();
+        bail!(
+            "--dist {dist} has no index.html: build the client with `trunk build --release`, or \
+             leave the option out"
+        );
+    }
+    // Here, so that its path is one that the host finds too.
+    let data_dir = DataFolder::open(&options.data_dir.path()?)?.path().to_owned();
+    let open_files = limits::raise(None);
+    let host = if options.in_process { Kind::InProcess } else { process(&data_dir, open_files)? };
     Ok(Config {
         listen: options.listen,
         data_dir,
         token: options.token,
         allow_origins: options.allow_origins,
-        allow_hosts: options.allow_hosts,
+        allow_hosts: options.allow_hosts.into_iter().filter(|name| !name.is_empty()).collect(),
         frame_ancestors: options.frame_ancestors,
         dist: options.dist,
         legacy: !options.no_legacy,
@@ -123,11 +141,12 @@ fn config(options: Options) -> anyhow::Result<Config> {
     })
 }
 
-/// A host of its own process, which dials this relay by its socket.
-fn process(data_dir: &Path) -> anyhow::Result<Kind> {
+/// A host of its own process, which dials this relay by its socket. Its sessions' programs get
+/// `open_files`, if that is another limit than this process has now.
+fn process(data_dir: &Path, open_files: Option<u64>) -> anyhow::Result<Kind> {
     let state = StateDir::new(data_dir)?;
-    let relay = format!("unix:{}", state.path().join(SOCKET_NAME).display());
-    let arguments = detached_arguments(&relay, &local_host(), &state);
+    let relay = Address::Unix(state.path().join(SOCKET_NAME));
+    let arguments = detached_arguments(&relay, &local_host(), &state, open_files);
     let program = std::env::current_exe().context("the path of this program is not known")?;
     Ok(Kind::Process { program, arguments })
 }
@@ -142,21 +161,20 @@ fn announce(relay: &Relay, config: &Config) -> anyhow::Result<()> {
         );
     }
     let base = format!("http://{}", reachable(address));
-    let mut out = std::io::stdout().lock();
-    match (relay.first_token(), &config.token) {
-        (Some(token), _) => {
-            writeln!(out, "Moorline is ready. Open this address; it is shown only once:")?;
-            writeln!(out, "\n    {}\n", address_to_open(&base, token))?;
-        }
+    let text = match (relay.first_token(), &config.token) {
+        (Some(token), _) => format!(
+            "Moorline is ready. Open this address; it is shown only once:\n\n    {}\n\n",
+            address_to_open(&base, token)
+        ),
         (None, Some(_)) => {
-            writeln!(out, "Moorline is ready: {base} (the token is MOORLINE_TOKEN).")?;
+            format!("Moorline is ready: {base} (the token is MOORLINE_TOKEN).\n")
         }
-        (None, None) => {
-            writeln!(out, "Moorline is ready: {base}")?;
-            writeln!(out, "Tokens are stored hashed: `moorline token new` makes another address.")?;
-        }
-    }
-    out.flush()?;
+        (None, None) => format!(
+            "Moorline is ready: {base}\n\
+             Tokens are stored hashed: `moorline token new` makes another address.\n"
+        ),
+    };
+    console::announce(text, "`moorline token new` makes an address to open");
     Ok(())
 }
 

@@ -1,18 +1,19 @@
 //! `moorline token`.
 
-use std::io::Write as _;
 use std::time::Duration;
 
 use anyhow::bail;
 use clap::Subcommand;
 use moorline_shared::time::Time;
 
+use super::console::print;
 use super::{DataDir, address_to_open};
 use crate::core::auth::Access;
 use crate::core::rfc3339;
 use crate::native::auth::Tokens;
 use crate::native::clock::wall_ms;
-use crate::native::store::{Store, TokenRecord};
+use crate::native::data_folder::DataFolder;
+use crate::native::store::TokenRecord;
 
 /// Make, list and revoke tokens; works while the relay runs.
 #[derive(Debug, clap::Args)]
@@ -56,27 +57,23 @@ enum Action {
 }
 
 pub(super) fn run(options: &Options) -> anyhow::Result<()> {
-    let tokens = Tokens::new(Store::open(&options.data_dir.path()?)?, None);
-    let mut out = std::io::stdout().lock();
-    match &options.action {
+    let folder = DataFolder::open(&options.data_dir.path()?)?;
+    let tokens = Tokens::new(folder.store()?, None);
+    let text = match &options.action {
         Action::New { scope, expires, label, url } => {
             let now = Time::from_ms(wall_ms());
             let minted = tokens.mint(scope, label.clone(), now, expires.map(|time| now + time))?;
-            writeln!(out, "{}", address(url, scope, &minted.token))?;
+            format!("{}\n", address(url, scope, &minted.token))
         }
-        Action::List => {
-            for record in tokens.list()? {
-                writeln!(out, "{}", line(&record))?;
-            }
-        }
+        Action::List => tokens.list()?.iter().map(line).collect(),
         Action::Revoke { id } => {
             if !tokens.revoke(id)? {
                 bail!("there is no token {id}: see `moorline token list`");
             }
-            writeln!(out, "Revoked {id}. Connections that it opened stay until they close.")?;
+            format!("Revoked {id}. Connections that it opened stay until they close.\n")
         }
-    }
-    Ok(())
+    };
+    print(&text)
 }
 
 /// Where the token's holder goes. A host's token is for a program.
@@ -93,7 +90,7 @@ fn line(record: &TokenRecord) -> String {
     let until = record.expires_at_ms.map_or_else(|| "revoked".into(), rfc3339);
     let label = record.label.as_deref().unwrap_or("-");
     let created = rfc3339(record.created_at_ms);
-    format!("{}  {}  made {created}  until {until}  {label}", record.id, record.scope)
+    format!("{}  {}  made {created}  until {until}  {label}\n", record.id, record.scope)
 }
 
 fn parse_duration(text: &str) -> Result<Duration, String> {

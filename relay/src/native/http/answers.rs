@@ -96,8 +96,8 @@ impl IntoResponses for Starting {
             (429, "As many sessions run as may: `overloaded`."),
             (
                 503,
-                "No host is there to start it: `host_offline`; or the relay is shutting down: \
-                `overloaded`.",
+                "No host is there to start it: `host_offline`; or its machine has no more file \
+                descriptors, processes or terminals, or the relay is shutting down: `overloaded`.",
             ),
         ])
     }

@@ -1,0 +1,124 @@
+//! Addresses and names of the relay, as people write them.
+
+use std::net::{SocketAddr, ToSocketAddrs as _};
+
+/// Where to listen: an address and a port, or a name and a port.
+///
+/// # Errors
+/// It is neither, or the name is not known; says how it should be.
+pub(super) fn address(text: &str) -> Result<SocketAddr, String> {
+    if let Ok(address) = text.parse() {
+        return Ok(address);
+    }
+    let explain = |why: &str| {
+        Err(format!(
+            "{why}: write an address and a port, as 127.0.0.1:3010, or 0.0.0.0:3010 for all of \
+             this machine"
+        ))
+    };
+    if text.contains("://") {
+        return explain("it is no URL");
+    }
+    let Some((name, port)) = text.rsplit_once(':') else { return explain("the port is missing") };
+    if port.parse::<u16>().is_err() {
+        return explain("the port is no number from 0 to 65535");
+    }
+    if name.is_empty() {
+        return explain("the address is missing");
+    }
+    match text.to_socket_addrs().map(Vec::from_iter) {
+        // Browsers try both where a name has both.
+        Ok(found) => match found.iter().find(|found| found.is_ipv4()).or(found.first()) {
+            Some(address) => Ok(*address),
+            None => explain(&format!("{name} has no address")),
+        },
+        Err(error) => explain(&format!("{name} has no address here ({error})")),
+    }
+}
+
+/// A name by which the relay is addressed, without scheme, port and path; empty, as a variable may
+/// be, for none.
+///
+/// # Errors
+/// It is none; says how it should be.
+pub(super) fn name(text: &str) -> Result<String, String> {
+    let explain = |why: &str| Err(format!("{why}: write the name alone, as moor.example.org"));
+    let name = text.trim();
+    if name == "*" || name.is_empty() {
+        return Ok(name.to_owned());
+    }
+    if name.contains("://") {
+        return explain("it is an origin or URL, and this takes a name");
+    }
+    if name.contains('*') {
+        return explain("a part of a name cannot be left open (* alone allows any name)");
+    }
+    if name.contains(':') && !name.starts_with('[') {
+        return explain("a name is good for every port");
+    }
+    if !name.is_ascii() {
+        return explain("browsers send this name in its ASCII form, which begins with xn--");
+    }
+    let is_of_name = |byte: u8| byte.is_ascii_alphanumeric() || b"-._[]:".contains(&byte);
+    if !name.bytes().all(is_of_name) {
+        return explain("it is no name");
+    }
+    Ok(name.strip_suffix('.').unwrap_or(name).to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_and_names_with_a_port_are_where_to_listen() {
+        for (text, listened) in [
+            ("127.0.0.1:3010", "127.0.0.1:3010"),
+            ("[::1]:0", "[::1]:0"),
+            ("0.0.0.0:1", "0.0.0.0:1"),
+        ] {
+            assert_eq!(address(text), Ok(listened.parse().unwrap()));
+        }
+        let local = address("localhost:3010").unwrap();
+        assert!(local.ip().is_loopback() && local.port() == 3010, "{local}");
+        for (bad, why) in [
+            ("3010", "port is missing"),
+            ("localhost", "port is missing"),
+            (":3010", "address is missing"),
+            ("localhost:http", "no number"),
+            ("localhost:65536", "no number"),
+            ("http://localhost:3010", "no URL"),
+            ("no-such-name.invalid:1", "no address"),
+            ("", "port is missing"),
+        ] {
+            let refused = address(bad).unwrap_err();
+            assert!(
+                refused.contains(why) && refused.contains("127.0.0.1:3010"),
+                "{bad}: {refused}"
+            );
+        }
+    }
+
+    #[test]
+    fn names_are_names_alone() {
+        for good in ["moor.example.org", "Moor.Example", "*", "localhost", "[::1]", "10.0.0.1"] {
+            assert_eq!(name(good).as_deref(), Ok(good));
+        }
+        assert_eq!(name(" moor.example. ").as_deref(), Ok("moor.example"));
+        assert_eq!(name("").as_deref(), Ok(""));
+        for (bad, why) in [
+            ("https://moor.example", "URL"),
+            ("moor.example:443", "every port"),
+            ("moor.example/", "no name"),
+            ("*.example", "left open"),
+            ("moör.example", "xn--"),
+            ("a b", "no name"),
+        ] {
+            let refused = name(bad).unwrap_err();
+            assert!(
+                refused.contains(why) && refused.contains("moor.example.org"),
+                "{bad}: {refused}"
+            );
+        }
+    }
+}
