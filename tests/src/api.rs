@@ -27,6 +27,12 @@ impl Api {
         Self { base, token, http: reqwest::Client::new() }
     }
 
+    /// The relay's address, as a browser has it.
+    #[must_use]
+    pub fn base(&self) -> &str {
+        &self.base
+    }
+
     /// The same with another token, or with none.
     #[must_use]
     pub fn with_token(&self, token: Option<&str>) -> Self {

@@ -29,6 +29,7 @@ pub mod proxy;
 pub mod random;
 pub mod relay;
 pub mod screen;
+pub mod served;
 pub mod sse;
 pub mod stand_in;
 pub mod wait;

@@ -49,6 +49,7 @@ const CHROMEDRIVER: Program = Program {
     ..program(&["chromedriver"], "chromium-driver", "runs the client's own tests")
 };
 const ZSH: Program = program(&["zsh"], "zsh", "runs the shell tests");
+const SQLITE: Program = program(&["sqlite3"], "sqlite3", "looks into a relay's database");
 const FISH: Program = program(&["fish"], "fish", "runs the shell tests");
 const NGINX: Program = Program {
     variable: Some("NGINX"),
@@ -70,7 +71,8 @@ const PYTHON: Program = Program {
 /// Every program of the system for a purpose.
 pub(crate) fn needed(purpose: Purpose) -> Vec<Program> {
     let run = [COMPILER, NPM];
-    let test = [CXX, CHROMIUM, CHROMEDRIVER, ZSH, FISH, NGINX, CADDY, SYSTEMD_ANALYZE, PYTHON];
+    let test =
+        [CXX, CHROMIUM, CHROMEDRIVER, ZSH, FISH, SQLITE, NGINX, CADDY, SYSTEMD_ANALYZE, PYTHON];
     match purpose {
         Purpose::Run | Purpose::Edge => run.to_vec(),
         Purpose::Test => [&run[..], &test].concat(),

@@ -17,3 +17,4 @@ mod proxies;
 mod refusals;
 mod resilience;
 mod restart;
+mod serving;

@@ -1,0 +1,8 @@
+//! Of the native relay alone.
+
+mod database;
+mod ending;
+mod files;
+mod folders;
+mod options;
+mod reading;
