@@ -38,13 +38,13 @@ fn measure(what: &str, line: impl Fn(usize) -> String) {
         }
     }
     for piece_bytes in [FRAME_DATA_BYTES, 4096] {
-        let (mut marks, mut state, mut found) = (Marks::new(), ShellState::new("host"), 0_usize);
+        let (mut marks, mut state, mut found) = (Marks::new(), ShellState::new("host", 7), 0_usize);
         let start = Instant::now();
         for _ in 0..ROUNDS {
             for piece in sample.chunks(piece_bytes) {
-                marks.push(black_box(piece), |mark| {
+                marks.push(black_box(piece), |mark, origin| {
                     found += 1;
-                    state.fold(mark);
+                    state.fold(mark, state.speaker(origin, false));
                 });
             }
         }

@@ -5,6 +5,9 @@
 //! them, whatever the output's pieces; [`ShellState`] folds them into what a user wants to know:
 //! whether a command runs and which, where the shell is, how the last command ended.
 //!
+//! The scripts of this crate add `aid=` with the shell's process to their marks, so that
+//! [`ShellState`] tells them from what other programs print.
+//!
 //! Marks are hints. Any program can print them, and so can any file that is shown: nothing may be
 //! decided by them that matters more than what is displayed.
 //!
@@ -21,7 +24,7 @@ use std::sync::LazyLock;
 
 use memchr::memmem::Finder;
 
-pub use state::{Activity, COMMAND_LINE_CHARS, ShellState, this_host};
+pub use state::{Activity, COMMAND_LINE_CHARS, Foreground, ShellState, Speaker, this_host};
 
 const BELL: u8 = 0x07;
 const ESCAPE: u8 = 0x1b;
@@ -93,9 +96,9 @@ impl Marks {
         Self::default()
     }
 
-    /// Calls `found` with each mark that is complete with this piece, in order. What is malformed
-    /// is passed over.
-    pub fn push(&mut self, output: &[u8], mut found: impl FnMut(Mark)) {
+    /// Calls `found` with each mark that is complete with this piece, in order, and with the process
+    /// that it names as its origin. What is malformed is passed over.
+    pub fn push(&mut self, output: &[u8], mut found: impl FnMut(Mark, Option<u32>)) {
         let mut rest = output;
         while !rest.is_empty() {
             rest = match self.place {
@@ -141,7 +144,11 @@ impl Marks {
         rest
     }
 
-    fn sequence<'a>(&mut self, rest: &'a [u8], found: &mut impl FnMut(Mark)) -> &'a [u8] {
+    fn sequence<'a>(
+        &mut self,
+        rest: &'a [u8],
+        found: &mut impl FnMut(Mark, Option<u32>),
+    ) -> &'a [u8] {
         // No mark has a control character in it. An unfinished one ends at the next line.
         let Some(end) = rest.iter().position(u8::is_ascii_control) else {
             self.keep(rest);
@@ -175,15 +182,15 @@ impl Marks {
         self.begun.extend_from_slice(&part[..part.len().min(room)]);
     }
 
-    fn complete(&mut self, part: &[u8], found: &mut impl FnMut(Mark)) {
-        let mark = if self.begun.is_empty() {
-            payload::mark(&part[..part.len().min(KEPT_BYTES)])
+    fn complete(&mut self, part: &[u8], found: &mut impl FnMut(Mark, Option<u32>)) {
+        let payload = if self.begun.is_empty() {
+            &part[..part.len().min(KEPT_BYTES)]
         } else {
             self.keep(part);
-            payload::mark(&self.begun)
+            &self.begun
         };
-        if let Some(mark) = mark {
-            found(mark);
+        if let Some(mark) = payload::mark(payload) {
+            found(mark, payload::origin(payload));
         }
     }
 }

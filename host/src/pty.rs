@@ -10,7 +10,9 @@
 //! a session; `rustix-openpty` leaves the controlling terminal to an unsafe `pre_exec`.
 
 mod environment;
+mod foreground;
 mod integration;
+mod process;
 mod reader;
 mod writer;
 

@@ -51,6 +51,8 @@ struct State {
     /// Waiting until the terminal takes input.
     input: Errand,
     hang_up: Errand,
+    /// Looking who has the terminal.
+    foreground: Watch,
     /// Nobody wants its log any more: it is not kept.
     abandoned: bool,
 }
@@ -80,6 +82,40 @@ impl Errand {
     }
 }
 
+/// Something that a task of its own does for as long as it is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Watch {
+    No,
+    Due,
+    Started {
+        /// It was asked for since the task last looked.
+        renewed: bool,
+    },
+}
+
+impl Watch {
+    fn ask(&mut self) {
+        *self = match self {
+            Self::No | Self::Due => Self::Due,
+            Self::Started { .. } => Self::Started { renewed: true },
+        };
+    }
+
+    /// Whether to start it now; once.
+    fn start(&mut self) -> bool {
+        let due = *self == Self::Due;
+        if due {
+            *self = Self::Started { renewed: false };
+        }
+        due
+    }
+
+    /// Whether it was asked for since this was last called.
+    fn take_renewed(&mut self) -> bool {
+        std::mem::replace(self, Self::Started { renewed: false }) == Self::Started { renewed: true }
+    }
+}
+
 impl Session {
     /// A session whose process was just started, and where its log comes from with the screen at
     /// that point, where it is a fork. Follows the terminal.
@@ -102,9 +138,10 @@ impl Session {
             terminal: terminal.clone(),
             painter,
             marks: Marks::new(),
-            shell: ShellState::new(this_host()),
+            shell: ShellState::new(this_host(), terminal.pid()),
             input: Errand::No,
             hang_up: Errand::No,
+            foreground: Watch::No,
             abandoned: false,
         };
         let session = Arc::new(Self {

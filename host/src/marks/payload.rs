@@ -19,6 +19,18 @@ pub(super) fn mark(payload: &[u8]) -> Option<Mark> {
     }
 }
 
+/// The process that a mark of OSC 133 names as its application.
+pub(super) fn origin(payload: &[u8]) -> Option<u32> {
+    let rest = payload.strip_prefix(b"133;")?;
+    // A quoted command line goes to the end, whatever is in it.
+    if rest.starts_with(b"C;cmdline=") {
+        return None;
+    }
+    let mut parameters = rest.split(|byte| *byte == b';');
+    let id = parameters.find_map(|parameter| parameter.strip_prefix(b"aid="))?;
+    std::str::from_utf8(id).ok()?.parse().ok()
+}
+
 /// OSC 7: a `file:` URL. Kitty's own scheme is not percent-encoded.
 fn folder(url: &[u8]) -> Option<Mark> {
     let encoded = url.strip_prefix(b"file://");

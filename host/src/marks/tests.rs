@@ -5,7 +5,7 @@ use super::*;
 fn marks_of(pieces: &[&[u8]]) -> Vec<Mark> {
     let (mut marks, mut found) = (Marks::new(), Vec::new());
     for piece in pieces {
-        marks.push(piece, |mark| found.push(mark));
+        marks.push(piece, |mark, _| found.push(mark));
     }
     found
 }
@@ -119,49 +119,187 @@ fn a_long_mark_is_bounded() {
     let mut marks = Marks::new();
     let mut found = Vec::new();
     for piece in whole.as_bytes().chunks(1000) {
-        marks.push(piece, |mark| found.push(mark));
+        marks.push(piece, |mark, _| found.push(mark));
         assert!(marks.begun.capacity() <= 2 * KEPT_BYTES);
     }
     assert_eq!(found, expected);
     assert_eq!(marks.begun.capacity(), 0);
 }
 
+/// Of the process 7.
+fn state() -> ShellState {
+    ShellState::new("machine.example.org", 7)
+}
+
 #[test]
 fn a_shell_is_running_until_it_says_otherwise() {
-    let mut state = ShellState::new("machine.example.org");
+    let mut state = state();
     assert_eq!((state.activity(), state.cwd(), state.exit_code()), (Activity::Running, None, None));
-    assert!(state.fold(Mark::PromptStart));
+    assert!(state.fold(Mark::PromptStart, Speaker::Program));
     assert_eq!(state.activity(), Activity::Idle);
-    assert!(!state.fold(Mark::InputStart));
-    assert!(state.fold(start(Some("false"))));
+    assert!(!state.fold(Mark::InputStart, Speaker::Program));
+    assert!(state.fold(start(Some("false")), Speaker::Program));
     assert_eq!((state.activity(), state.command_line()), (Activity::Running, Some("false")));
-    assert!(state.fold(end(Some(1))));
+    assert!(state.fold(end(Some(1)), Speaker::Program));
     assert_eq!((state.activity(), state.command_line()), (Activity::Idle, None));
     assert_eq!(state.exit_code(), Some(1));
-    assert!(!state.fold(Mark::PromptStart));
+    assert!(!state.fold(Mark::PromptStart, Speaker::Program));
 
-    assert!(!state.fold(Mark::CommandLine("make".to_owned())));
-    assert!(state.fold(start(None)));
+    assert!(!state.fold(Mark::CommandLine("make".to_owned()), Speaker::Program));
+    assert!(state.fold(start(None), Speaker::Program));
     assert_eq!(state.command_line(), Some("make"));
-    assert!(!state.fold(start(None)), "a second integration says the same");
+    assert!(!state.fold(start(None), Speaker::Program), "a second integration says the same");
     assert_eq!(state.command_line(), Some("make"));
-    assert!(state.fold(end(None)));
+    assert!(state.fold(end(None), Speaker::Program));
     assert_eq!(state.exit_code(), Some(1), "a line that was given up has no code");
-    assert!(state.fold(start(None)));
+    assert!(state.fold(start(None), Speaker::Program));
     assert_eq!(state.command_line(), None);
 }
 
 #[test]
 fn only_this_machines_folders_count() {
-    let mut state = ShellState::new("machine.example.org");
+    let mut state = state();
     for (host, path) in [("", "/a"), ("localhost", "/b"), ("machine", "/c"), ("MACHINE.lan", "/d")]
     {
-        assert!(state.fold(folder(host, path)));
+        assert!(state.fold(folder(host, path), Speaker::Program));
         assert_eq!(state.cwd(), Some(path));
-        assert!(!state.fold(folder(host, path)));
+        assert!(!state.fold(folder(host, path), Speaker::Program));
     }
-    assert!(!state.fold(folder("elsewhere", "/e")));
+    assert!(!state.fold(folder("elsewhere", "/e"), Speaker::Program));
     assert_eq!(state.cwd(), Some("/d"));
+}
+
+/// What is shown of it, with the command.
+fn shown(state: &ShellState) -> (Activity, Option<&str>) {
+    (state.activity(), state.command_line())
+}
+
+const AT_PROMPT: Foreground = Foreground::Shell { editing: true, image: 1 };
+const IN_BUILTIN: Foreground = Foreground::Shell { editing: false, image: 1 };
+
+#[test]
+fn the_process_that_a_mark_names_is_read() {
+    let mut found = Vec::new();
+    let output =
+        b"\x1b]133;A;cl=m;aid=7\x07\x1b]133;D;1;aid=x\x07\x1b]133;C;aid=8;cmdline_url=a\x07\
+        \x1b]133;C;cmdline=a\\;aid=7\x07\x1b]7;file:///aid=7\x07";
+    Marks::new().push(output, |mark, origin| found.push((mark, origin)));
+    let expected = [
+        (Mark::PromptStart, Some(7)),
+        (end(Some(1)), None),
+        (start(Some("a")), Some(8)),
+        (start(Some("a;aid=7")), None),
+        (folder("", "/aid=7"), None),
+    ];
+    assert_eq!(found, expected);
+    assert_eq!(state().speaker(Some(7), true), Speaker::Integration);
+    assert_eq!(state().speaker(Some(8), false), Speaker::Program);
+    assert_eq!(state().speaker(None, true), Speaker::Job);
+}
+
+#[test]
+fn others_are_not_listened_to_while_the_integration_speaks() {
+    let mut state = state();
+    state.fold(Mark::PromptStart, Speaker::Integration);
+    state.fold(start(Some("ssh there")), Speaker::Integration);
+    for speaker in [Speaker::Job, Speaker::Program] {
+        assert!(!state.fold(Mark::PromptStart, speaker));
+        assert!(!state.fold(end(Some(3)), speaker));
+        assert_eq!(shown(&state), (Activity::Running, Some("ssh there")));
+    }
+    assert!(state.fold(folder("", "/tmp"), Speaker::Job), "folders are nobody's own");
+    state.fold(end(Some(1)), Speaker::Integration);
+    assert!(!state.fold(start(Some("x")), Speaker::Program));
+    assert_eq!((shown(&state), state.exit_code()), ((Activity::Idle, None), Some(1)));
+}
+
+#[test]
+fn without_marks_the_system_tells() {
+    let mut state = state();
+    assert!(!state.observe(Foreground::Program));
+    assert_eq!(state.activity(), Activity::Running);
+    for foreground in [IN_BUILTIN, AT_PROMPT] {
+        assert!(state.observe(foreground));
+        assert_eq!(state.activity(), Activity::Idle);
+        assert!(state.observe(Foreground::Child));
+        assert_eq!(state.activity(), Activity::Running);
+    }
+}
+
+#[test]
+fn a_builtin_runs_as_long_as_the_marks_say() {
+    let mut state = state();
+    for speaker in [Speaker::Program, Speaker::Integration] {
+        state.fold(Mark::PromptStart, speaker);
+        state.observe(AT_PROMPT);
+        state.fold(start(Some("read x")), speaker);
+        assert!(!state.observe(IN_BUILTIN));
+        assert_eq!(shown(&state), (Activity::Running, Some("read x")));
+        assert!(state.fold(end(Some(0)), speaker));
+    }
+}
+
+#[test]
+fn a_shell_that_lost_its_integration_is_idle_at_its_prompt() {
+    let replaced_by = [
+        // The hooks were replaced.
+        AT_PROMPT,
+        // By `exec` of another shell, which may have no line editor.
+        Foreground::Shell { editing: false, image: 2 },
+    ];
+    for prompt in replaced_by {
+        let mut state = state();
+        state.fold(Mark::PromptStart, Speaker::Integration);
+        state.observe(AT_PROMPT);
+        state.fold(start(Some("exec sh")), Speaker::Integration);
+        assert!(state.observe(prompt));
+        assert_eq!(shown(&state), (Activity::Idle, None));
+        assert!(state.observe(Foreground::Child));
+        assert_eq!(shown(&state), (Activity::Running, None));
+        assert!(state.observe(prompt));
+        // Others are listened to again, and so is the integration when it is back.
+        assert!(state.fold(start(Some("make")), Speaker::Program));
+        assert!(state.fold(start(Some("other")), Speaker::Integration));
+        assert_eq!(shown(&state), (Activity::Running, Some("other")));
+    }
+}
+
+#[test]
+fn a_program_in_the_place_of_the_shell_runs() {
+    let mut state = state();
+    state.fold(Mark::PromptStart, Speaker::Integration);
+    state.observe(AT_PROMPT);
+    state.fold(start(Some("exec vi")), Speaker::Integration);
+    assert!(!state.observe(Foreground::Program));
+    assert_eq!(shown(&state), (Activity::Running, Some("exec vi")));
+}
+
+#[test]
+fn a_prompt_that_alone_is_marked_is_not_idle_for_ever() {
+    for speaker in [Speaker::Program, Speaker::Integration] {
+        let mut state = state();
+        state.fold(Mark::PromptStart, speaker);
+        state.observe(AT_PROMPT);
+        assert!(state.observe(Foreground::Child));
+        assert_eq!(shown(&state), (Activity::Running, None));
+        assert!(state.fold(Mark::PromptStart, speaker));
+        assert_eq!(state.activity(), Activity::Idle);
+    }
+}
+
+#[test]
+fn a_job_that_marks_its_prompts_is_listened_to_until_it_ends() {
+    let mut state = state();
+    state.observe(Foreground::Child);
+    assert!(state.fold(Mark::PromptStart, Speaker::Job));
+    assert!(!state.observe(Foreground::Child));
+    assert_eq!(state.activity(), Activity::Idle);
+    assert!(state.fold(start(Some("far")), Speaker::Job));
+    // It was cut off.
+    assert!(state.observe(IN_BUILTIN));
+    assert_eq!(shown(&state), (Activity::Idle, None));
+    assert!(state.observe(Foreground::Child));
+    assert_eq!(state.activity(), Activity::Running);
 }
 
 /// Output that comes close to marks more often than random bytes do.

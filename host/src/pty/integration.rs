@@ -25,10 +25,10 @@ const FISH: (&str, &str) = ("moorline.fish", include_str!("integration/moorline.
 const USERS_ENV: &str = "MOORLINE_ENV";
 const USERS_ZDOTDIR: &str = "MOORLINE_ZDOTDIR";
 
-/// Arguments that do not change what a shell without any is: an interactive one.
-const INTERACTIVE: [&str; 2] = ["-i", "--interactive"];
-/// Those that make it a login shell besides.
-const LOGIN: [&str; 4] = ["-l", "-il", "-li", "--login"];
+/// Arguments in words that do not change what a shell without any is: an interactive one.
+const HARMLESS: [&str; 3] = ["--interactive", LOGIN, "--private"];
+/// The one that makes it a login shell besides.
+const LOGIN: &str = "--login";
 
 /// Makes a program that is to be started mark its prompts, if it is a shell that can be told to:
 /// writes the scripts to `folder`, sets `variables`, and gives the arguments to put before its
@@ -44,13 +44,17 @@ pub(super) fn prepare(
     is_login: bool,
     variables: &mut BTreeMap<OsString, OsString>,
 ) -> io::Result<Vec<OsString>> {
-    let is_harmless = |argument: &str| LOGIN.contains(&argument) || INTERACTIVE.contains(&argument);
-    if !arguments.iter().all(|argument| is_harmless(argument)) {
+    let name = program.file_name().and_then(|name| name.to_str());
+    // Fish alone has a private mode.
+    let letters = if name == Some("fish") { "ilP" } else { "il" };
+    if !arguments.iter().all(|argument| is_harmless(argument, letters)) {
         return Ok(Vec::new());
     }
-    let says_login = |argument: &String| LOGIN.contains(&argument.as_str());
+    let says_login = |argument: &String| {
+        argument == LOGIN || (!argument.starts_with("--") && argument.contains('l'))
+    };
     let is_login = is_login || arguments.iter().any(says_login);
-    match program.file_name().and_then(|name| name.to_str()) {
+    match name {
         Some("bash") if is_login => bash_login(folder, program, variables),
         Some("bash") => {
             let path = write(folder, BASH)?;
@@ -67,6 +71,14 @@ pub(super) fn prepare(
         }
         _ => Ok(Vec::new()),
     }
+}
+
+/// Whether a shell with this argument is an interactive one that reads the user's files. `letters`
+/// are the short forms.
+fn is_harmless(argument: &str, letters: &str) -> bool {
+    let of_letters =
+        |short: &str| !short.is_empty() && short.chars().all(|letter| letters.contains(letter));
+    HARMLESS.contains(&argument) || argument.strip_prefix('-').is_some_and(of_letters)
 }
 
 /// The one way that makes a login shell of bash read a file of ours and know that it is one.

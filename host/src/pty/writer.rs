@@ -13,7 +13,8 @@ use tokio::net::unix::pipe::Sender;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-use super::Exit;
+use super::{Exit, foreground};
+use crate::marks::Foreground;
 
 /// Takes input, sizes and signals. Clones are of the same terminal.
 #[derive(Debug, Clone)]
@@ -56,6 +57,18 @@ impl PtyWriter {
         let size = size.clamped();
         let size = Winsize { ws_row: size.rows, ws_col: size.cols, ws_xpixel: 0, ws_ypixel: 0 };
         Ok(rustix::termios::tcsetwinsize(&self.input, size)?)
+    }
+
+    /// Who has the terminal now; `None` where the system does not tell.
+    #[must_use]
+    pub fn foreground(&self) -> Option<Foreground> {
+        foreground::look(&self.input, self.pid)
+    }
+
+    /// Whether the terminal's foreground is not the program itself but a job that it has started.
+    #[must_use]
+    pub fn is_in_a_job(&self) -> bool {
+        foreground::has_leader(&self.input, self.pid) == Some(false)
     }
 
     /// The program's process id, which is its process group's and session's too.

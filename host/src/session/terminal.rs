@@ -1,18 +1,24 @@
 //! A session's terminal: the task that reads it, and those that wait for it.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use bytes::BytesMut;
 use moorline_shared::limits::HOST_KEEPS_BYTES;
 use moorline_shared::session::ExitStatus;
+use tokio::time::sleep;
 
-use super::{Errand, Session, State};
+use super::{Errand, Session, State, Watch};
 use crate::clock::wall_ms;
 use crate::pty::{PtyReader, PtyWriter};
 
 /// How long a process may take to end once its terminal is gone.
 const HANG_UP_GRACE: Duration = Duration::from_secs(3);
+
+/// How often it is looked who has the terminal, while there is output.
+const LOOK_EVERY: Duration = Duration::from_millis(150);
+/// How often after the last output.
+const QUIET_LOOKS: u32 = 8;
 
 impl Session {
     /// Reads the terminal until the program has ended and everything that it wrote is in the log.
@@ -69,7 +75,12 @@ impl State {
             Ok(frame) => {
                 self.painter.push(&frame);
                 let mut changed = false;
-                self.marks.push(frame.data(), |mark| changed |= self.shell.fold(mark));
+                let (shell, terminal) = (&mut self.shell, &self.terminal);
+                self.marks.push(frame.data(), |mark, origin| {
+                    let speaker = shell.speaker(origin, terminal.is_in_a_job());
+                    changed |= shell.fold(mark, speaker);
+                });
+                self.foreground.ask();
                 changed
             }
             Err(error) => {
@@ -111,9 +122,36 @@ pub(super) fn start_errands(session: &Arc<Session>, state: &mut State) {
     if state.input.start() {
         tokio::spawn(wait_for_input_room(Arc::clone(session), state.terminal.clone()));
     }
+    if state.foreground.start() {
+        tokio::spawn(watch_foreground(Arc::downgrade(session), state.terminal.clone()));
+    }
     if state.hang_up.start() {
         let terminal = state.terminal.clone();
         tokio::spawn(async move { terminal.kill(HANG_UP_GRACE).await });
+    }
+}
+
+/// Looks who has the terminal until nothing was put out for a while: whatever a shell or a job does
+/// next, it begins with output.
+async fn watch_foreground(session: Weak<Session>, terminal: PtyWriter) {
+    let (mut last, mut quiet) = (None, 0);
+    while quiet < QUIET_LOOKS && terminal.exit_status().is_none() {
+        sleep(LOOK_EVERY).await;
+        let Some(session) = session.upgrade() else { return };
+        let seen = terminal.foreground();
+        let mut state = session.lock();
+        // What was so twice was so for a moment.
+        if let Some(foreground) = seen.filter(|seen| last == Some(*seen))
+            && state.shell.observe(foreground)
+        {
+            session.tell_status(&mut state);
+        }
+        last = seen;
+        quiet = if state.foreground.take_renewed() { 0 } else { quiet + 1 };
+        if quiet == QUIET_LOOKS {
+            state.foreground = Watch::No;
+        }
+        state.settle();
     }
 }
 

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use moorline_host::dial::Item;
 use moorline_host::host::{Host, Standing};
 use moorline_shared::control::{Fork, Output, ToHost, ToRelay};
-use moorline_shared::event::kind;
+use moorline_shared::event::{Activity, Event, kind};
 use moorline_shared::frame::Frame;
 use moorline_shared::id::{Epoch, Seq};
 use moorline_shared::message::{Snapshot, close};
@@ -76,6 +76,38 @@ async fn what_cannot_be_started_is_answered() {
         assert_eq!(code, want);
         assert!(message.contains(says), "{message}");
     }
+}
+
+/// No marks: the terminal's foreground tells.
+#[tokio::test]
+async fn a_shell_without_integration_tells_whether_a_job_runs() {
+    let (_host, mut relay) = FakeRelay::with_host();
+    let (mut control, _) = relay.control().await;
+    let mut wanted = script("session1", "");
+    wanted.facts.command = ["env", "PS1=moor> ", "ENV=", "sh", "-i"].map(str::to_owned).to_vec();
+    start(&mut control, wanted).await;
+    let mut link = relay.publish(&id("session1")).await;
+    let mut copy = Copy::default();
+    copy.resume(&mut link, WINDOW).await;
+    let last = |copy: &Copy| {
+        let statuses = copy.events.iter().filter_map(Event::status);
+        statuses.last().map(|status| status.status)
+    };
+    let mut typed = 0;
+    for (keys, becomes) in
+        [("", Activity::Idle), ("sleep 1000\n", Activity::Running), ("\x03", Activity::Idle)]
+    {
+        if !keys.is_empty() {
+            typed += 1;
+            let piece = Frame::copy(Seq(typed), keys.as_bytes()).unwrap();
+            let client_id = "client_1".parse().unwrap();
+            say(&link, HostCommand::Input { client_id, piece }).await;
+        }
+        while last(&copy) != Some(becomes) {
+            soon("a status", copy.hear(&mut link)).await;
+        }
+    }
+    assert_eq!(copy.events.last().unwrap().status().unwrap().command, None);
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use moorline_host::marks::{Activity, Mark, Marks, ShellState, this_host};
 use moorline_host::pty::{Pty, Spawn};
@@ -15,6 +15,9 @@ use tokio::time::timeout;
 
 /// Far longer than anything here takes.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// As long as a session waits, or longer.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 /// The folder of the scripts within a home.
 pub(crate) const INTEGRATION: &str = "moorline";
@@ -71,15 +74,15 @@ impl Start {
     pub(crate) fn spawn(self) -> Shell {
         let pty = Pty::spawn(&self.spawn).unwrap();
         let screen = Screen::new(self.spawn.size);
-        let (marks, state) = (Marks::new(), ShellState::new(this_host()));
+        let (marks, state) = (Marks::new(), ShellState::new(this_host(), pty.writer.pid()));
         let home = self.home;
-        Shell { home, pty, screen, marks, state, found: Vec::new(), output: Vec::new() }
+        Shell { home, pty, screen, marks, state, found: Vec::new(), output: Vec::new(), looks: 0 }
     }
 
     /// At its first prompt.
     pub(crate) async fn shell(self) -> Shell {
         let mut shell = self.spawn();
-        shell.wait("a prompt", |shell| shell.prompts() == 1).await;
+        shell.wait("a prompt", |shell| shell.prompts() > 0).await;
         shell
     }
 }
@@ -92,6 +95,8 @@ pub(crate) struct Shell {
     pub(crate) state: ShellState,
     pub(crate) found: Vec<Mark>,
     output: Vec<u8>,
+    /// How often it was told who has the terminal.
+    pub(crate) looks: usize,
 }
 
 impl Shell {
@@ -142,13 +147,33 @@ impl Shell {
             let bytes = &piece[Frame::DATA_START..];
             self.screen.push(&Frame::copy(Seq(1), bytes).unwrap());
             self.output.extend_from_slice(bytes);
-            let (found, state) = (&mut self.found, &mut self.state);
-            self.marks.push(bytes, |mark| {
-                state.fold(mark.clone());
+            let (found, state, terminal) = (&mut self.found, &mut self.state, &self.pty.writer);
+            self.marks.push(bytes, |mark, origin| {
+                let speaker = state.speaker(origin, terminal.is_in_a_job());
+                state.fold(mark.clone(), speaker);
                 found.push(mark);
             });
         }
         true
+    }
+
+    /// Reads on, and looks who has the terminal as a session does, until it holds.
+    pub(crate) async fn watch(&mut self, what: &str, mut holds: impl FnMut(&Self) -> bool) {
+        let (since, mut last) = (Instant::now(), None);
+        while !holds(self) {
+            assert!(since.elapsed() < PATIENCE, "no {what}: {:?} {:?}", self.state, self.output());
+            let mut looks = 0;
+            let quiet =
+                timeout(LOOK_EVERY, self.read_until(|_| std::mem::replace(&mut looks, 1) > 0));
+            if quiet.await.is_err() {
+                let seen = self.pty.writer.foreground();
+                if let Some(foreground) = seen.filter(|_| seen == last) {
+                    self.state.observe(foreground);
+                    self.looks += 1;
+                }
+                last = seen;
+            }
+        }
     }
 
     pub(crate) async fn wait(&mut self, what: &str, holds: impl FnMut(&Self) -> bool) {

@@ -3,7 +3,9 @@
 #![expect(clippy::unwrap_used, reason = "a helper of a test fails the test")]
 
 mod bash;
+mod foreground;
 mod harness;
+mod robust;
 
 use harness::{INTEGRATION, Shell, Start, every_shell, folder_in};
 use moorline_host::marks::{Activity, Mark};
@@ -206,11 +208,16 @@ fn prompt_follows(shell: &Shell, mark: &str) -> bool {
 async fn an_integration_of_the_users_own_is_not_doubled() {
     let own = |command: &[&str]| {
         Start::new(command)
-            .file(".bashrc", "PS1='\\[\\e]133;A\\a\\]$ '")
-            .file(".zshrc", "own() { printf '\\e]133;A\\a' }; precmd_functions+=(own)")
+            .file(".bashrc", "PS1='\\[\\e]133;A\\a\\]$ '; PS0='\\e]133;C\\a'")
+            .file(
+                ".zshrc",
+                "own() { printf '\\e]133;A\\a' }; precmd_functions+=(own)\n\
+                 before() { printf '\\e]133;C\\a' }; preexec_functions+=(before)",
+            )
             .file(
                 ".config/fish/config.fish",
-                "function fish_greeting; end; function fish_prompt; printf '\\e]133;A\\a'; end",
+                "function fish_greeting; end; function fish_prompt; printf '\\e]133;A\\a'; end\n\
+                 function fish_preexec --on-event fish_preexec; printf '\\e]133;C\\a'; end",
             )
     };
     for command in [["bash"], ["zsh"], ["fish"]] {
@@ -218,7 +225,7 @@ async fn an_integration_of_the_users_own_is_not_doubled() {
         shell.run("cd /").await;
         // The folder is told all the same.
         shell.wait("the folder", |shell| shell.state.cwd() == Some("/")).await;
-        assert!(!shell.output().contains("\x1b]133;C"));
+        assert!(!shell.output().contains("aid="), "{command:?}: {:?}", shell.output());
         shell.exit(0).await;
     }
 }

@@ -4,50 +4,55 @@
 # Nothing of the user's changes: PS1 stays as it is, what PROMPT_COMMAND and PS0 have is kept, a
 # DEBUG trap and `set -x` never see what happens here, `$?` is passed on, and no variable reaches
 # another program. Every function is defined before the user's files are read, so that no alias of
-# theirs gets into one; quotes keep them out of what bash reads later.
+# theirs gets into one; quotes keep them out of what bash reads later. Names of variables begin
+# with __moorline_, since the user may have made any other read-only.
 
-# Percent-encodes $1 into REPLY.
+# Percent-encodes $1 into __moorline_text. Does not change the locale: where the user's is not
+# installed, bash warns of it at each change.
 __moorline_encode() {
-    local LC_ALL=C control code
-    REPLY=$1
-    REPLY=${REPLY//\%/%25}
-    REPLY=${REPLY// /%20}
-    REPLY=${REPLY//\#/%23}
-    REPLY=${REPLY//;/%3B}
-    REPLY=${REPLY//\?/%3F}
-    while [[ $REPLY =~ [[:cntrl:]] ]]; do
-        control=${BASH_REMATCH[0]}
-        builtin printf -v code '%%%02X' "'$control"
-        REPLY=${REPLY//"$control"/$code}
-    done
+    __moorline_text=$1
+    __moorline_text=${__moorline_text//\%/%25}
+    __moorline_text=${__moorline_text// /%20}
+    __moorline_text=${__moorline_text//\#/%23}
+    __moorline_text=${__moorline_text//;/%3B}
+    __moorline_text=${__moorline_text//\?/%3F}
+    if [[ $__moorline_text == *[[:cntrl:]]* ]]; then
+        for ((__moorline_code = 1; __moorline_code < 128; __moorline_code++)); do
+            if ((__moorline_code == 32)); then
+                __moorline_code=127
+            fi
+            builtin printf -v __moorline_hex '%02X' "$__moorline_code"
+            builtin printf -v __moorline_control "\\x$__moorline_hex"
+            __moorline_text=${__moorline_text//"$__moorline_control"/%$__moorline_hex}
+        done
+    fi
 }
 
 # Before each prompt, in a subshell. $1 is the last command's exit code.
 __moorline_prompt() {
     # HOSTNAME may be inherited from another machine.
-    local REPLY host='\H'
+    __moorline_host='\H'
     __moorline_encode "${PWD-}"
-    builtin printf '\e]7;file://%s%s\a' "${host@P}" "$REPLY"
+    builtin printf '\e]7;file://%s%s\a' "${__moorline_host@P}" "$__moorline_text"
     if ((__moorline_marks)); then
         if ((__moorline_ended)); then
-            builtin printf '\e]133;D;%s\a' "$1"
+            builtin printf '\e]133;D;%s;aid=%s\a' "$1" "$$"
         fi
-        builtin printf '\e]133;A\a'
+        builtin printf '\e]133;A;aid=%s\a' "$$"
     fi
 }
 
 # After a command is read and before it runs, in a subshell.
 __moorline_command() {
-    local REPLY line=
+    __moorline_line=
     # The history's last line is this command if it was added just now. If it was not, it may be
     # the same command once more, or one that the user keeps out of the history.
     if [[ -o history ]] && { ((HISTCMD != __moorline_number)) || __moorline_keeps_all; }; then
-        line=$(HISTTIMEFORMAT='' "builtin" history 1)
-        line=${line#*[0-9][* ] }
-        line=${line:0:256}
+        __moorline_history
+        __moorline_line=${__moorline_line:0:256}
     fi
-    __moorline_encode "$line"
-    builtin printf '\e]133;C;cmdline_url=%s\a' "$REPLY"
+    __moorline_encode "$__moorline_line"
+    builtin printf '\e]133;C;aid=%s;cmdline_url=%s\a' "$$" "$__moorline_text"
 }
 
 # Whether the history has every line, but for repetitions.
@@ -55,39 +60,75 @@ __moorline_keeps_all() {
     [[ -z ${HISTIGNORE-} && ${HISTCONTROL-} != *ignorespace* && ${HISTCONTROL-} != *ignoreboth* ]]
 }
 
+# The history's last line, into __moorline_line.
+__moorline_history() {
+    if [[ -z ${HISTTIMEFORMAT-} ]]; then
+        __moorline_line=$(builtin history 1)
+        __moorline_line=${__moorline_line#*[0-9][* ] }
+    elif [[ ${HISTTIMEFORMAT@a} != *r* ]]; then
+        __moorline_line=$(HISTTIMEFORMAT='' builtin history 1)
+        __moorline_line=${__moorline_line#*[0-9][* ] }
+    else
+        # It is read-only: the line comes with its time, which is a moment ago.
+        __moorline_line=$(builtin history 1)
+        __moorline_line=${__moorline_line#*[0-9][* ] }
+        builtin printf -v __moorline_now '%(%s)T' -1
+        for __moorline_code in 0 1 2; do
+            builtin printf -v __moorline_text "%($HISTTIMEFORMAT)T" \
+                "$((__moorline_now - __moorline_code))"
+            __moorline_line=${__moorline_line#"$__moorline_text"}
+        done
+    fi
+}
+
 __moorline_install() {
-    builtin unset -f __moorline_install
-    # PS0 came with 4.4.
-    if ((BASH_VERSINFO[0] * 100 + BASH_VERSINFO[1] < 404)) || ! builtin shopt -q promptvars; then
+    # PS0 came with 4.4, and so did `@P`, which expands nothing without the option promptvars.
+    if ((BASH_VERSINFO[0] * 100 + BASH_VERSINFO[1] < 404)); then
         return
     fi
-    __moorline_started=0 __moorline_ended=0 __moorline_number=0 __moorline_marks=1
-    # Whoever has an integration of their own keeps it.
-    if [[ ${PS0-}${PS1-}${PROMPT_COMMAND[*]-} == *[16]33\;* ]]; then
+    __moorline_marks=1
+    __moorline_text='$__moorline_marks'
+    if [[ ${__moorline_text@P} != 1 ]]; then
+        return
+    fi
+    __moorline_started=0 __moorline_ended=0 __moorline_number=0
+    # Whoever has an integration of their own that marks commands keeps it.
+    if [[ ${PS0-}${PS1-}${PROMPT_COMMAND[*]-} == *[16]33\;C* ]]; then
         __moorline_marks=0
     fi
-    # Both hooks do their work in a subshell, which has no DEBUG trap and can change nothing. What
-    # has to be kept is assigned by arithmetic on the side, which no trap sees either: in the
-    # number of a redirection that redirects nothing, and in the length of a substring of PS0 that
-    # is always empty. In another shell that inherits PS0, it expands to nothing at all.
-    if ((__moorline_marks)); then
-        PS0=${PS0-}'${__moorline_number+$({ "builtin" set +x; } 2>/dev/null; __moorline_command)'
-        PS0+='${PS0:$((__moorline_started=1,0)):0}}'
+    # All hooks do their work in a subshell, which can change nothing. It begins without what the
+    # user may have put in the way: in POSIX mode no function comes before `set`, `trap` and `unset`.
+    # What has to be kept is assigned by arithmetic on the side, which no trap sees either: in the
+    # number of a redirection that redirects nothing, and in the length of a substring of a number
+    # that is always empty. In another shell that inherits PS0, it expands to nothing at all.
+    __moorline_begin='{ __moorline_exit=$? POSIXLY_CORRECT=; "set" +x; "trap" - DEBUG ERR RETURN; '
+    __moorline_begin+='"unset" -f builtin printf history; } >/dev/null 2>&1'
+    if ((__moorline_marks)) && (PS0=) 2>/dev/null; then
+        PS0=${PS0-}'${__moorline_number+$('$__moorline_begin'; __moorline_command)'
+        PS0+='${__moorline_number:$((__moorline_started=1,0)):0}}'
     fi
-    local assign='__moorline_ended=__moorline_started,__moorline_started=0,__moorline_number=HISTCMD,'
-    local begin='{ "builtin" set -- "$?"; "builtin" set +x; } 2>/dev/null'
-    if ((BASH_VERSINFO[0] * 100 + BASH_VERSINFO[1] >= 501)); then
+    __moorline_assign='__moorline_ended=__moorline_started,__moorline_started=0,'
+    __moorline_assign+='__moorline_number=HISTCMD,'
+    if ! (PROMPT_COMMAND=) 2>/dev/null; then
+        # It is read-only, as some administrators have it: the prompt itself is the only other place.
+        if (PS1=) 2>/dev/null; then
+            __moorline_begin='${__moorline_number:$(('$__moorline_assign'0)):0}$('$__moorline_begin
+            __moorline_begin+='; __moorline_prompt "$__moorline_exit")'
+            PS1='\[${__moorline_number+'$__moorline_begin'}\]'${PS1-}
+        fi
+    elif ((BASH_VERSINFO[0] * 100 + BASH_VERSINFO[1] >= 501)); then
         # A later `PROMPT_COMMAND=...` sets the first element, which is left to the user.
         if [[ -z ${PROMPT_COMMAND+set} ]]; then
             PROMPT_COMMAND[0]=''
         fi
-        PROMPT_COMMAND+=("{ ( $begin; __moorline_prompt \"\$1\" >&2 ) || :; } 2>&\$((${assign}2))")
+        __moorline_begin="{ ( $__moorline_begin; __moorline_prompt \"\$__moorline_exit\" >&2 ) || :; }"
+        PROMPT_COMMAND+=("$__moorline_begin 2>&\$((${__moorline_assign}2))")
     else
         # One text only, which may be exported. This comes first and hands the exit code on to the
         # rest, but where a shell ends at that.
-        local end='[[ $- == *e* ]] || "builtin" exit "$1"'
-        begin+='; [[ -z ${__moorline_number+set} ]] || __moorline_prompt "$1" >&2'
-        PROMPT_COMMAND="( $begin; $end ) 2>&\$((\${__moorline_number+$assign}2))
+        __moorline_begin+='; [[ -z ${__moorline_number+set} ]] || __moorline_prompt "$__moorline_exit" >&2'
+        __moorline_begin+='; [[ $- == *e* ]] || "exit" "$__moorline_exit"'
+        PROMPT_COMMAND="( $__moorline_begin ) 2>&\$((\${__moorline_number+$__moorline_assign}2))
 ${PROMPT_COMMAND-}"
     fi
 }

@@ -3,29 +3,32 @@
 
 if status is-interactive; and string match --quiet --regex '^[23]\.' -- $version
     function __moorline_folder --on-event fish_prompt
-        printf '\e]7;file://%s%s\a' "$hostname" (string escape --style=url -- "$PWD")
+        builtin printf '\e]7;file://%s%s\a' "$hostname" \
+            (builtin string escape --style=url -- "$PWD")
     end
 
-    # Whoever has an integration of their own keeps it.
+    # Whoever has an integration of their own that marks commands keeps it.
     if not functions --all | string match --quiet --regex '^(__ksi|__vsc|iterm2|__wezterm)_'
-        and not functions fish_prompt 2>/dev/null | string match --quiet --regex '[16]33;'
+        and not functions fish_prompt fish_preexec 2>/dev/null \
+            | string match --quiet --regex '[16]33;C'
         function __moorline_prompt --on-event fish_prompt
-            printf '\e]133;A\a'
+            builtin printf '\e]133;A;aid=%d\a' %self
         end
 
         function __moorline_command --on-event fish_preexec
-            set --local line (string sub --length 256 -- "$argv[1]" | string collect)
+            set --local line (builtin string sub --length 256 -- "$argv[1]" | builtin string collect)
             # What is kept out of the history is none of Moorline's business either.
-            if set --query fish_private_mode; or string match --quiet --regex '^ ' -- "$line"
+            if set --query fish_private_mode; or builtin string match --quiet --regex '^ ' -- "$line"
                 set line
             end
-            printf '\e]133;C;cmdline_url=%s\a' (string escape --style=url -- "$line")
+            builtin printf '\e]133;C;aid=%d;cmdline_url=%s\a' %self \
+                (builtin string escape --style=url -- "$line" | builtin string collect)
         end
 
         function __moorline_end --on-event fish_postexec
             set --local code $status
             __moorline_folder
-            printf '\e]133;D;%d\a' $code
+            builtin printf '\e]133;D;%d;aid=%d\a' $code %self
         end
     end
 end

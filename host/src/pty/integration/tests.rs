@@ -40,9 +40,11 @@ fn each_shell_is_told_in_its_own_way() {
     assert!(zsh.arguments.is_empty());
     assert_eq!(zsh.variables, [("ZDOTDIR".into(), folder.clone().into())].into());
 
-    let fish = prepared(&folder, "/usr/bin/fish", &[], &[]);
-    let quoted = path(&folder, "moorline.fish").replace('\'', "\\'");
-    assert_eq!(fish.arguments, ["--init-command", &format!("source '{quoted}'")]);
+    for arguments in [&[][..], &["--private"], &["-P", "-l"], &["-ilP"]] {
+        let fish = prepared(&folder, "/usr/bin/fish", arguments, &[]);
+        let quoted = path(&folder, "moorline.fish").replace('\'', "\\'");
+        assert_eq!(fish.arguments, ["--init-command", &format!("source '{quoted}'")]);
+    }
 
     for (name, text) in [BASH, ZSH, FISH] {
         assert_eq!(fs::read_to_string(folder.join(name)).unwrap(), text);
@@ -53,7 +55,10 @@ fn each_shell_is_told_in_its_own_way() {
 #[test]
 fn what_is_no_interactive_shell_is_left_alone() {
     let home = tempfile::tempdir().unwrap();
-    let others: [(&str, &[&str]); 5] = [
+    let others: [(&str, &[&str]); 8] = [
+        ("bash", &["-P"]),
+        ("zsh", &["-lf"]),
+        ("bash", &["-"]),
         ("bash", &["-c", "true"]),
         ("zsh", &["script"]),
         ("fish", &["--no-config"]),
