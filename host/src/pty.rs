@@ -10,10 +10,12 @@
 //! a session; `rustix-openpty` leaves the controlling terminal to an unsafe `pre_exec`.
 
 mod environment;
+mod error;
 mod foreground;
 mod integration;
 mod process;
 mod reader;
+mod signals;
 mod writer;
 
 use std::collections::BTreeMap;
@@ -33,6 +35,7 @@ use tokio::sync::watch;
 
 use crate::limits::{Launch, Status, launcher};
 use environment::Environment;
+pub use error::SpawnError;
 pub use reader::PtyReader;
 pub use writer::PtyWriter;
 
@@ -41,7 +44,8 @@ pub use writer::PtyWriter;
 pub struct Spawn {
     /// The program and its arguments; `None` is the user's login shell.
     pub command: Option<Vec<String>>,
-    /// The folder to start in; `None` is the user's home.
+    /// The folder to start in: absolute, or in a home as `~`, `~/x` and `~user/x`; `None` is the
+    /// user's home.
     pub cwd: Option<PathBuf>,
     /// Variables to set besides those that the host itself has.
     pub env: BTreeMap<String, String>,
@@ -51,40 +55,6 @@ pub struct Spawn {
     /// (see [`crate::marks`]); it is made where it is missing. `None` starts them as they are. So
     /// is every other program, and a shell whose arguments say more than that it is interactive.
     pub integration: Option<PathBuf>,
-}
-
-/// Why nothing was started.
-#[derive(Debug, thiserror::Error)]
-pub enum SpawnError {
-    /// `command` has no program.
-    #[error("the command is empty: name a program, or leave the command out for a login shell")]
-    EmptyCommand,
-    /// The program is neither a file nor on the PATH.
-    #[error("no such program: {0}")]
-    NoSuchProgram(String),
-    /// The program is there and may not be run.
-    #[error("{0} is not executable")]
-    NotExecutable(String),
-    /// The folder to start in does not exist, or cannot be seen.
-    #[error("cannot start in {}: {source}", path.display())]
-    NoSuchFolder {
-        /// The folder.
-        path: PathBuf,
-        /// What the system says.
-        source: io::Error,
-    },
-    /// The path to start in is something else than a folder.
-    #[error("cannot start in {}: it is not a folder", .0.display())]
-    NotAFolder(PathBuf),
-    /// A variable's name is empty or has '=' in it, or a text has a NUL in it.
-    #[error("{0:?} cannot be passed to a program")]
-    InvalidText(String),
-    /// The system has no more of something that a session takes.
-    #[error("{0}")]
-    Exhausted(&'static str),
-    /// The system refused a terminal or a process.
-    #[error("cannot start a process on a terminal: {0}")]
-    System(#[source] io::Error),
 }
 
 /// A program that was started on a terminal.
@@ -110,13 +80,14 @@ impl Pty {
     pub fn spawn(spawn: &Spawn) -> Result<Self, SpawnError> {
         let environment = Environment::of_this_process();
         let cwd = folder(spawn, &environment)?;
-        let program = program(spawn, &environment)?;
+        let program = program(spawn, &cwd, &environment)?;
+        signals::stop_inheritance();
         let (child, master) = start(&program, &cwd, spawn.size)?;
 
         let pid = child.id().ok_or_else(|| SpawnError::System(io::ErrorKind::NotFound.into()))?;
         let (ended, exit) = watch::channel(None);
         tokio::spawn(reap(child, ended));
-        let (output, input) = halves(master).map_err(system_error)?;
+        let (output, input) = halves(master).map_err(SpawnError::of_system)?;
         let reader = PtyReader::new(output, exit.clone());
         Ok(Self { reader, writer: PtyWriter::new(input, exit, pid), cwd })
     }
@@ -124,14 +95,35 @@ impl Pty {
 
 /// The folder to start in, known to be one.
 fn folder(spawn: &Spawn, environment: &Environment) -> Result<PathBuf, SpawnError> {
-    let path = spawn.cwd.clone().unwrap_or_else(|| environment.home());
-    match std::fs::metadata(&path) {
-        Ok(found) if found.is_dir() => Ok(path),
-        Ok(_) => Err(SpawnError::NotAFolder(path)),
+    let path = match &spawn.cwd {
+        Some(path) => absolute(path, environment)?,
+        None => environment.home(),
+    };
+    // The dot is looked up in the folder, which takes the right to enter it.
+    match std::fs::metadata(path.join(".")) {
+        Ok(_) => Ok(path),
         // A home that is not there is no reason to have no shell.
         Err(_) if spawn.cwd.is_none() => Ok(PathBuf::from("/")),
+        Err(_) if std::fs::metadata(&path).is_ok_and(|found| !found.is_dir()) => {
+            Err(SpawnError::NotAFolder(path))
+        }
         Err(source) => Err(SpawnError::NoSuchFolder { path, source }),
     }
+}
+
+/// The path with `~` expanded as a shell does it.
+fn absolute(path: &Path, environment: &Environment) -> Result<PathBuf, SpawnError> {
+    if path.is_absolute() {
+        return Ok(path.to_owned());
+    }
+    let text = || path.to_string_lossy().into_owned();
+    let mut parts = path.components();
+    let first = parts.next().and_then(|first| first.as_os_str().to_str());
+    let Some(user) = first.and_then(|first| first.strip_prefix('~')) else {
+        return Err(SpawnError::RelativeFolder(text()));
+    };
+    let home = environment.home_of(user).ok_or_else(|| SpawnError::NoSuchUser(text()))?;
+    Ok(if parts.as_path().as_os_str().is_empty() { home } else { home.join(parts.as_path()) })
 }
 
 /// The program to be.
@@ -143,7 +135,7 @@ struct Program {
     variables: BTreeMap<OsString, OsString>,
 }
 
-fn program(spawn: &Spawn, environment: &Environment) -> Result<Program, SpawnError> {
+fn program(spawn: &Spawn, cwd: &Path, environment: &Environment) -> Result<Program, SpawnError> {
     let words = spawn.command.as_deref();
     let (path, arguments) = match words.map(<[_]>::split_first) {
         None => (environment.shell(), &[][..]),
@@ -161,7 +153,7 @@ fn program(spawn: &Spawn, environment: &Environment) -> Result<Program, SpawnErr
             return Err(SpawnError::InvalidText(name.clone()));
         }
     }
-    let mut variables = environment.for_program(&spawn.env);
+    let mut variables = environment.for_program(cwd, &spawn.env);
     let name = if words.is_none() { login_name(&path) } else { path.clone().into() };
     let mut first = Vec::new();
     if let Some(folder) = &spawn.integration {
@@ -215,8 +207,8 @@ fn start(program: &Program, cwd: &Path, size: Size) -> Result<(Child, OwnedFd), 
     let (master, terminal) = pty_process::open().map_err(terminal_error)?;
     let size = size.clamped();
     master.resize(pty_process::Size::new(size.rows, size.cols)).map_err(terminal_error)?;
-    erase_whole_characters(&terminal).map_err(|error| system_error(error.into()))?;
-    let failed = |error| start_error(error, &program.path.to_string_lossy());
+    erase_whole_characters(&terminal).map_err(|error| SpawnError::of_system(error.into()))?;
+    let failed = |error| SpawnError::of_start(error, &program.path.to_string_lossy());
     let (child, status) = program.spawn(cwd, terminal).map_err(failed)?;
     drop(one_at_a_time);
     if let Some(status) = status {
@@ -250,34 +242,7 @@ fn terminal_error(error: pty_process::Error) -> SpawnError {
             "this machine has no terminals left: end some sessions, or raise kernel.pty.max",
         );
     }
-    system_error(error)
-}
-
-fn start_error(error: io::Error, program: &str) -> SpawnError {
-    match error.kind() {
-        io::ErrorKind::NotFound => SpawnError::NoSuchProgram(program.to_owned()),
-        io::ErrorKind::PermissionDenied => SpawnError::NotExecutable(program.to_owned()),
-        _ => system_error(error),
-    }
-}
-
-fn system_error(error: io::Error) -> SpawnError {
-    let exhausted = match error.raw_os_error().map(Errno::from_raw_os_error) {
-        Some(Errno::MFILE) => {
-            "this host has no file descriptors left: end some sessions, or raise its limit \
-             (`ulimit -Hn`, `LimitNOFILE=` of a service) and start it again"
-        }
-        Some(Errno::NFILE) => {
-            "this machine has no file descriptors left: end some programs, or raise fs.file-max"
-        }
-        Some(Errno::AGAIN) => {
-            "this user may not run more processes: end some, or raise the limit (`ulimit -u`, \
-             `TasksMax=` of a service)"
-        }
-        Some(Errno::NOMEM) => "this machine has no memory left: end some programs",
-        _ => return SpawnError::System(error),
-    };
-    SpawnError::Exhausted(exhausted)
+    SpawnError::of_system(error)
 }
 
 fn io_error(error: pty_process::Error) -> io::Error {

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a helper of a test fails the test")]
 
 use std::collections::BTreeMap;
+use std::os::unix::fs::PermissionsExt as _;
 use std::time::Duration;
 
 use moorline_host::pty::{Pty, PtyReader, PtyWriter, Spawn, SpawnError};
@@ -147,6 +148,8 @@ async fn what_cannot_start_is_an_error_that_says_why() {
         matches!(&no_program, SpawnError::NoSuchProgram(name) if name == "no-such-program-here")
     );
     assert_eq!(no_program.to_string(), "no such program: no-such-program-here");
+    let line = Pty::spawn(&command(&["echo hello"])).unwrap_err().to_string();
+    assert!(line.contains("[\"echo\", \"hello\"]"), "{line}");
     let not_executable = Pty::spawn(&command(&[file.to_str().unwrap()])).unwrap_err();
     assert!(matches!(not_executable, SpawnError::NotExecutable(_)));
     for empty in [&[][..], &[""]] {
@@ -163,6 +166,101 @@ async fn what_cannot_start_is_an_error_that_says_why() {
     spawn.env = BTreeMap::from([("A=B".to_owned(), String::new())]);
     assert!(matches!(Pty::spawn(&spawn), Err(SpawnError::InvalidText(_))));
     assert!(matches!(Pty::spawn(&sh("a\0b")), Err(SpawnError::InvalidText(_))));
+}
+
+#[tokio::test]
+async fn what_the_system_cannot_run_is_an_error_that_says_why() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = |name: &str, text: &[u8]| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+        Pty::spawn(&command(&[path.to_str().unwrap()])).unwrap_err()
+    };
+    let no_interpreter = program("script", b"#!/no/such/interpreter\n");
+    assert!(no_interpreter.to_string().contains("its interpreter does not exist"));
+    let circle = folder.path().join("circle");
+    std::os::unix::fs::symlink(&circle, &circle).unwrap();
+    let circle = Pty::spawn(&command(&[circle.to_str().unwrap()]));
+    assert!(matches!(circle, Err(SpawnError::Unusable { .. })));
+
+    let long = "x".repeat(200 * 1024);
+    assert!(matches!(Pty::spawn(&command(&["true", &long])), Err(SpawnError::TooLarge)));
+    let mut spawn = sh("true");
+    spawn.env = BTreeMap::from([("A".to_owned(), long)]);
+    assert!(matches!(Pty::spawn(&spawn), Err(SpawnError::TooLarge)));
+    let many = (0..40).map(|number| (format!("A{number}"), "x".repeat(100 * 1024)));
+    spawn.env = many.collect();
+    assert!(matches!(Pty::spawn(&spawn), Err(SpawnError::TooLarge)));
+}
+
+#[tokio::test]
+async fn a_folder_is_absolute_or_in_a_home() {
+    let in_folder = |cwd: &str| {
+        let mut spawn = sh("pwd");
+        spawn.cwd = Some(cwd.into());
+        spawn
+    };
+    for relative in ["relative", ".", "./x", "../x", "x/~"] {
+        let refused = Pty::spawn(&in_folder(relative));
+        assert!(matches!(refused, Err(SpawnError::RelativeFolder(_))), "{relative}");
+    }
+    assert!(matches!(Pty::spawn(&in_folder("~nobody-here/x")), Err(SpawnError::NoSuchUser(_))));
+    let home = std::env::var("HOME").unwrap();
+    assert_eq!(run(&in_folder("~")).await, (format!("{home}\r\n"), code(0)));
+    let below = tempfile::tempdir_in(&home).unwrap();
+    let name = below.path().file_name().unwrap().to_str().unwrap();
+    for cwd in [format!("~/{name}"), format!("~/{name}/")] {
+        assert_eq!(run(&in_folder(&cwd)).await.0, format!("{home}/{name}\r\n"));
+    }
+    let user = nix::unistd::User::from_uid(nix::unistd::getuid()).unwrap().unwrap();
+    let theirs = Pty::spawn(&in_folder(&format!("~{}", user.name))).unwrap();
+    assert_eq!(theirs.cwd, user.dir);
+}
+
+#[tokio::test]
+async fn a_symlink_keeps_its_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().canonicalize().unwrap();
+    std::fs::create_dir_all(path.join("a/b")).unwrap();
+    std::os::unix::fs::symlink(path.join("a"), path.join("link")).unwrap();
+    for shell in ["sh", "bash", "zsh", "fish"] {
+        let mut spawn = command(&[shell, "-c", "pwd"]);
+        spawn.cwd = Some(path.join("link/b/"));
+        let expected = format!("{}/link/b\r\n", path.display());
+        assert_eq!(run(&spawn).await, (expected, code(0)), "{shell}");
+        // Behind a symlink `..` is another folder for the system.
+        spawn.cwd = Some(path.join("link/../a"));
+        assert_eq!(run(&spawn).await.0, format!("{}/a\r\n", path.display()), "{shell}");
+    }
+}
+
+/// A process that ignores signals starts this test again, since no test can ignore one by itself.
+#[tokio::test]
+async fn signals_that_the_host_ignores_are_not_ignored_in_sessions() {
+    const AGAIN: &str = "PTY_TEST_IGNORES_SIGNALS";
+    if std::env::var_os(AGAIN).is_none() {
+        let again = tokio::process::Command::new("bash")
+            .args(["-c", "trap '' HUP INT QUIT PIPE TERM TSTP TTOU CHLD USR1 RTMIN+3; exec \"$@\""])
+            .arg("bash")
+            .arg(std::env::current_exe().unwrap())
+            .args(["--exact", "signals_that_the_host_ignores_are_not_ignored_in_sessions"])
+            .env(AGAIN, "yes")
+            .output();
+        let output = timeout(PATIENCE, again).await.unwrap().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+        return;
+    }
+    let ignored = |status: &str| {
+        let set = status.split("SigIgn:").nth(1).unwrap().split_whitespace().next().unwrap();
+        // The system's library keeps these two for itself, and ignores them in what it starts.
+        u64::from_str_radix(set, 16).unwrap() & !(0b11 << 31)
+    };
+    let own = ignored(&std::fs::read_to_string("/proc/self/status").unwrap());
+    assert!(own.count_ones() > 8, "these are ignored here: {own:b}");
+    let (status, _) = run(&command(&["grep", "Sig", "/proc/self/status"])).await;
+    assert_eq!(ignored(&status), 0, "{status}");
+    assert!(status.contains("SigBlk:\t0000000000000000"), "{status}");
 }
 
 #[tokio::test]

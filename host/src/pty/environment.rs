@@ -1,8 +1,13 @@
 //! The variables that a session's program gets, and the user that it runs for.
+//!
+//! A session outlives the login, the terminal and the service that its host was started from, so
+//! what describes those is not passed on (see [`outer`]).
+
+mod outer;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Component, Path, PathBuf};
 
 use nix::unistd::User;
 
@@ -11,32 +16,6 @@ pub(super) struct Environment {
     variables: BTreeMap<OsString, OsString>,
     user: Option<User>,
 }
-
-/// Variables that describe the terminal or the service that the host itself runs in.
-const OF_THE_HOST: [&str; 17] = [
-    "COLUMNS",
-    "LINES",
-    "TERMCAP",
-    "TERM_PROGRAM",
-    "TERM_PROGRAM_VERSION",
-    "LC_TERMINAL",
-    "LC_TERMINAL_VERSION",
-    "TMUX",
-    "TMUX_PANE",
-    "STY",
-    "VTE_VERSION",
-    "WINDOWID",
-    "NOTIFY_SOCKET",
-    "LISTEN_FDS",
-    "LISTEN_PID",
-    "INVOCATION_ID",
-    "JOURNAL_STREAM",
-];
-
-/// Moorline's own configuration, the token among it, is none of a session's business. The others
-/// tell programs, shells' integrations above all, that they run in that terminal.
-const PREFIXES_OF_THE_HOST: [&str; 7] =
-    ["MOORLINE_", "KITTY_", "GHOSTTY_", "WEZTERM_", "ITERM_", "KONSOLE_", "VSCODE_"];
 
 impl Environment {
     pub(super) fn of_this_process() -> Self {
@@ -59,17 +38,21 @@ impl Environment {
         chosen.filter(|path| path.is_absolute()).or(listed).unwrap_or("/".into())
     }
 
-    /// Every variable of a program that is started with `given` set besides.
+    /// The home of the user `name`, as a shell has `~name`; `None` if there is no such user.
+    pub(super) fn home_of(&self, name: &str) -> Option<PathBuf> {
+        if name.is_empty() {
+            return Some(self.home());
+        }
+        User::from_name(name).ok().flatten().map(|user| user.dir)
+    }
+
+    /// Every variable of a program that is started in the folder `cwd` with `given` set besides.
     pub(super) fn for_program(
         &self,
+        cwd: &Path,
         given: &BTreeMap<String, String>,
     ) -> BTreeMap<OsString, OsString> {
-        let mut variables = self.variables.clone();
-        variables.retain(|name, _| {
-            let begins = |prefix: &&str| name.as_encoded_bytes().starts_with(prefix.as_bytes());
-            !PREFIXES_OF_THE_HOST.iter().any(begins)
-                && !OF_THE_HOST.iter().any(|of_host| name == of_host)
-        });
+        let mut variables = outer::without_outer(&self.variables);
         variables.insert("TERM".into(), "xterm-256color".into());
         variables.insert("COLORTERM".into(), "truecolor".into());
         let mut default = |name: &str, value: OsString| {
@@ -81,6 +64,10 @@ impl Environment {
             default("USER", user.name.clone().into());
             default("LOGNAME", user.name.clone().into());
         }
+        // A shell takes it for its folder if it leads there, and so keeps the name of a symlink.
+        if let Some(folder) = logical(cwd) {
+            variables.insert("PWD".into(), folder.into());
+        }
         variables.extend(given.iter().map(|(name, value)| (name.into(), value.into())));
         let locale = ["LC_ALL", "LC_CTYPE", "LANG"];
         if !locale
@@ -91,6 +78,13 @@ impl Environment {
         }
         variables
     }
+}
+
+/// The path as a shell spells it: absolute, without `.` and doubled slashes. `None` if it has `..`
+/// in it, which a shell and the system resolve differently behind a symlink.
+fn logical(path: &Path) -> Option<PathBuf> {
+    let is_plain = |part: Component<'_>| matches!(part, Component::RootDir | Component::Normal(_));
+    (path.is_absolute() && path.components().all(is_plain)).then(|| path.components().collect())
 }
 
 #[cfg(target_os = "macos")]
@@ -122,7 +116,7 @@ mod tests {
             ("PATH", "/bin"),
         ]);
         let given = BTreeMap::from([("MOORLINE_SESSION".to_owned(), "abcdefgh".to_owned())]);
-        let variables = host.for_program(&given);
+        let variables = host.for_program(Path::new("/"), &given);
         assert_eq!(get(&variables, "MOORLINE_TOKEN"), None);
         assert_eq!(get(&variables, "MOORLINE_DATA_DIR"), None);
         assert_eq!(get(&variables, "TMUX"), None);
@@ -136,13 +130,33 @@ mod tests {
     #[test]
     fn a_utf8_locale_is_set_where_there_is_none() {
         let none = BTreeMap::new();
-        assert_eq!(get(&environment(&[]).for_program(&none), "LANG"), Some(UTF8_LOCALE));
+        assert_eq!(
+            get(&environment(&[]).for_program(Path::new("/"), &none), "LANG"),
+            Some(UTF8_LOCALE)
+        );
         let empty = environment(&[("LANG", "")]);
-        assert_eq!(get(&empty.for_program(&none), "LANG"), Some(UTF8_LOCALE));
+        assert_eq!(get(&empty.for_program(Path::new("/"), &none), "LANG"), Some(UTF8_LOCALE));
         let german = environment(&[("LC_ALL", "de_DE.UTF-8")]);
-        assert_eq!(get(&german.for_program(&none), "LANG"), None);
+        assert_eq!(get(&german.for_program(Path::new("/"), &none), "LANG"), None);
         let given = BTreeMap::from([("LANG".to_owned(), "sv_SE.UTF-8".to_owned())]);
-        assert_eq!(get(&environment(&[]).for_program(&given), "LANG"), Some("sv_SE.UTF-8"));
+        assert_eq!(
+            get(&environment(&[]).for_program(Path::new("/"), &given), "LANG"),
+            Some("sv_SE.UTF-8")
+        );
+    }
+
+    #[test]
+    fn the_folder_is_told_as_a_shell_spells_it() {
+        let host = environment(&[("PWD", "/of/the/host"), ("OLDPWD", "/before")]);
+        let none = BTreeMap::new();
+        let told = |cwd: &str| {
+            let variables = host.for_program(Path::new(cwd), &none);
+            assert_eq!(get(&variables, "OLDPWD"), None);
+            get(&variables, "PWD").map(str::to_owned)
+        };
+        assert_eq!(told("/a//link/./x/").as_deref(), Some("/a/link/x"));
+        assert_eq!(told("/").as_deref(), Some("/"));
+        assert_eq!(told("/a/link/../x"), None);
     }
 
     #[test]

@@ -11,6 +11,9 @@ use super::record::SessionRecord;
 /// What is started where nothing else is asked for.
 const DRIVER: &str = "pty";
 
+/// As much is shown of a text that is refused.
+const SHOWN_CHARS: usize = 80;
+
 /// What is wrong with a wish, whoever is here.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PlanError {
@@ -25,6 +28,18 @@ pub enum PlanError {
     /// It names a command without a program.
     #[error("the command is empty: name a program, or leave the command out for a login shell")]
     EmptyCommand,
+    /// A folder is not told in full.
+    #[error("{0:?} is no folder: use an absolute path, or one that begins with ~ for the home")]
+    RelativeFolder(String),
+    /// Something that no program can be given.
+    #[error("{what} cannot have a NUL character in it")]
+    Nul {
+        /// Where it is.
+        what: &'static str,
+    },
+    /// A variable without a proper name.
+    #[error("{0:?} is no name of a variable: it is not empty, and has no = in it")]
+    VariableName(String),
 }
 
 /// Why a host did not answer.
@@ -102,21 +117,54 @@ pub fn check_driver(driver: &str, has: &[String]) -> Result<(), PlanError> {
     Err(PlanError::UnknownDriver { driver: driver.to_owned(), has: has.join("`, `") })
 }
 
+/// Whether it names a folder wherever the host runs: an absolute path, or one in a home.
+///
+/// # Errors
+/// [`PlanError::RelativeFolder`] or [`PlanError::Nul`].
+pub fn check_folder(folder: &str) -> Result<(), PlanError> {
+    if folder.contains('\0') {
+        return Err(PlanError::Nul { what: "a folder" });
+    }
+    if folder.is_empty() || folder.starts_with(['/', '~']) {
+        return Ok(());
+    }
+    Err(PlanError::RelativeFolder(folder.chars().take(SHOWN_CHARS).collect()))
+}
+
+/// What is wrong with what a program is to be given.
+fn check_texts(wanted: &CreateSession) -> Result<(), PlanError> {
+    let command = wanted.command.as_deref();
+    // A command without a program is an error; no command is a shell.
+    if command.is_some_and(|words| words.first().is_none_or(String::is_empty)) {
+        return Err(PlanError::EmptyCommand);
+    }
+    if command.unwrap_or_default().iter().any(|word| word.contains('\0')) {
+        return Err(PlanError::Nul { what: "a command" });
+    }
+    for (name, value) in &wanted.env {
+        if name.contains('\0') || value.contains('\0') {
+            return Err(PlanError::Nul { what: "a variable" });
+        }
+        if name.is_empty() || name.contains('=') {
+            return Err(PlanError::VariableName(name.chars().take(SHOWN_CHARS).collect()));
+        }
+    }
+    Ok(())
+}
+
 /// The row of a session that is to be. `id` is for one whose caller has not chosen; `now` is in
 /// milliseconds since 1970.
 ///
 /// # Errors
-/// [`PlanError::EmptyCommand`].
+/// [`PlanError`], for everything that is wrong whatever host is asked.
 pub fn record(wanted: CreateSession, id: SessionId, now: u64) -> Result<SessionRecord, PlanError> {
     let default = Size::default();
     let size = Size {
         cols: wanted.cols.unwrap_or(default.cols),
         rows: wanted.rows.unwrap_or(default.rows),
     };
-    // A command without a program is an error; no command is a shell.
-    if wanted.command.as_ref().is_some_and(Vec::is_empty) {
-        return Err(PlanError::EmptyCommand);
-    }
+    check_texts(&wanted)?;
+    check_folder(wanted.cwd.as_deref().unwrap_or_default())?;
     Ok(SessionRecord {
         id: wanted.session_id.unwrap_or(id),
         // Its host begins the log.
@@ -262,11 +310,40 @@ mod tests {
     }
 
     #[test]
-    fn a_command_without_a_program_is_refused() {
+    fn what_no_host_could_start_is_refused() {
         let id = || "abcdefgh".parse().unwrap();
-        let wanted = CreateSession { command: Some(vec![]), ..CreateSession::default() };
-        assert!(record(wanted, id(), 1).is_err());
         let shell = record(CreateSession::default(), id(), 1).unwrap();
         assert_eq!((shell.driver.as_str(), shell.command.len()), ("pty", 0));
+        let command = |words: &[&str]| CreateSession {
+            command: Some(words.iter().map(|word| (*word).to_owned()).collect()),
+            ..CreateSession::default()
+        };
+        let cwd =
+            |cwd: &str| CreateSession { cwd: Some(cwd.to_owned()), ..CreateSession::default() };
+        let env = |name: &str, value: &str| CreateSession {
+            env: [(name.to_owned(), value.to_owned())].into(),
+            ..CreateSession::default()
+        };
+        let refused = [
+            command(&[]),
+            command(&[""]),
+            command(&["a", "b\0"]),
+            cwd("relative"),
+            cwd("./x"),
+            cwd("/a\0b"),
+            env("", "x"),
+            env("A=B", "x"),
+            env("A", "\0"),
+        ];
+        for wanted in refused {
+            let refused = ApiError::from(record(wanted, id(), 1).unwrap_err());
+            assert_eq!(
+                (refused.status().as_u16(), refused.body().code.as_str()),
+                (400, "bad_request")
+            );
+        }
+        for taken in [command(&["a", ""]), cwd("/"), cwd("~"), cwd("~/x"), cwd(""), env("A", "")] {
+            assert!(record(taken, id(), 1).is_ok());
+        }
     }
 }

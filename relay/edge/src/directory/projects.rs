@@ -5,6 +5,7 @@ use std::rc::Rc;
 use futures_util::{StreamExt as _, stream};
 use http::StatusCode;
 use moorline_relay::core::api::{ApiError, check_name};
+use moorline_relay::core::plan::check_folder;
 use moorline_relay::core::record::ProjectRecord;
 use moorline_shared::id::{ProjectId, SessionId};
 use moorline_shared::rest::{ChangeProject, CreateProject, Project, ProjectChanged, ProjectList};
@@ -38,6 +39,7 @@ impl Directory {
 
     pub(super) fn create_project(&self, wanted: CreateProject) -> Answer {
         check(Some(&wanted.name))?;
+        check_folder(wanted.directory.as_deref().unwrap_or_default())?;
         let record = ProjectRecord {
             id: ProjectId::from_random(random()?),
             name: wanted.name,
@@ -61,6 +63,7 @@ impl Directory {
     pub(super) fn change_project(&self, id: &str, change: ChangeProject) -> Answer {
         let id = named(id)?;
         check(change.name.as_deref())?;
+        check_folder(change.directory.as_deref().unwrap_or_default())?;
         let project = self.with(|known| {
             let record = known.projects.get(&id).ok_or_else(|| ApiError::no_project(&id))?;
             let mut record = record.clone();

@@ -93,3 +93,51 @@ async fn a_terminal_beside_a_session_is_told_of_in_its_log() -> Result<()> {
     ensure!(answer["error"] == "Session not found", "{answer}");
     Ok(())
 }
+
+/// What is wrong with a wish is told by every relay, whoever of them finds it.
+#[tokio::test]
+async fn what_cannot_be_started_is_a_bad_request() -> Result<()> {
+    let relay = Relay::start().await?;
+    let api = relay.api();
+    let long = "x".repeat(200 * 1024);
+    let refused = [
+        (json!({"command": ["true", long]}), "too large"),
+        (json!({"command": ["true"], "env": {"A": long}}), "too large"),
+        (json!({"command": ["true", "a\0b"]}), "NUL"),
+        (json!({"env": {"A": "\0"}}), "NUL"),
+        (json!({"env": {"A\0": ""}}), "NUL"),
+        (json!({"env": {"A=B": ""}}), "variable"),
+        (json!({"cwd": "/tmp\0"}), "NUL"),
+        (json!({"cwd": "relative"}), "absolute"),
+        (json!({"cwd": "./x"}), "absolute"),
+        (json!({"cwd": "~nobody-here"}), "no such user"),
+        (json!({"cwd": "/no/such/folder"}), "cannot start in"),
+        (json!({"command": ["echo hello"]}), "each word"),
+        (json!({"command": ["/etc/passwd"]}), "not executable"),
+        (json!({"command": ["/etc/passwd/x"]}), "no such program"),
+        (json!({"command": [""]}), "empty"),
+    ];
+    for (wish, says) in refused {
+        let answer = api.expect(400, Method::POST, "/api/sessions", wish).await?;
+        let told = answer["message"].as_str().unwrap_or_default();
+        ensure!(answer["code"] == "bad_request" && told.contains(says), "{says}: {answer}");
+        ensure!(told.len() < 1000, "{} bytes of it", told.len());
+    }
+    let relative = json!({"workingDir": "relative"});
+    ensure!(
+        api.expect(400, Method::POST, "/api/terminal", relative).await?["code"] == "bad_request"
+    );
+    let project = json!({"name": "x", "directory": "relative"});
+    ensure!(
+        api.expect(400, Method::POST, "/api/projects", project).await?["code"] == "bad_request"
+    );
+
+    let home = std::env::var("HOME")?;
+    for cwd in ["~", "~/", "~/."] {
+        let wish = json!({"cwd": cwd, "command": ["cat"]});
+        let made = api.expect(201, Method::POST, "/api/sessions", wish).await?;
+        let told = made["session"]["cwd"].as_str().unwrap_or_default();
+        ensure!(told.trim_end_matches(['/', '.']) == home, "{made}");
+    }
+    Ok(())
+}

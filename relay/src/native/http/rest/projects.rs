@@ -10,6 +10,7 @@ use moorline_shared::id::ProjectId;
 use moorline_shared::rest::{ChangeProject, CreateProject, Project, ProjectChanged, ProjectList};
 
 use crate::core::api::check_name;
+use crate::core::plan::check_folder;
 use crate::native::http::App;
 use crate::native::http::answers::{Guarded, OfProject, WithBody};
 use crate::native::http::error::ApiError;
@@ -45,6 +46,7 @@ pub(in crate::native::http) async fn create(
     Body(wanted): Body<CreateProject>,
 ) -> Result<(StatusCode, Json<ProjectChanged>), ApiError> {
     check(Some(&wanted.name))?;
+    check_folder(wanted.directory.as_deref().unwrap_or_default())?;
     let project = app.registry.create_project(wanted).await.map_err(unchanged)?;
     Ok((StatusCode::CREATED, Json(ProjectChanged { success: true, project })))
 }
@@ -80,6 +82,7 @@ pub(in crate::native::http) async fn change(
 ) -> Result<Json<ProjectChanged>, ApiError> {
     let id = named(id)?;
     check(change.name.as_deref())?;
+    check_folder(change.directory.as_deref().unwrap_or_default())?;
     let project = app.registry.change_project(&id, change).await.map_err(unchanged)?;
     Ok(Json(ProjectChanged { success: true, project }))
 }

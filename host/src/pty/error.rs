@@ -1,0 +1,169 @@
+//! Why a program was not started.
+
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
+
+use rustix::io::Errno;
+
+/// As much is shown of a text that was not taken.
+const SHOWN_CHARS: usize = 80;
+
+/// Why nothing was started.
+#[derive(Debug, thiserror::Error)]
+pub enum SpawnError {
+    /// `command` has no program.
+    #[error("the command is empty: name a program, or leave the command out for a login shell")]
+    EmptyCommand,
+    /// The program is neither a file nor on the PATH.
+    #[error("no such program: {}{}", shown(.0), hint(.0))]
+    NoSuchProgram(String),
+    /// The program is there and may not be run.
+    #[error("{0} is not executable")]
+    NotExecutable(String),
+    /// The program is there, and the system cannot run it.
+    #[error("{program} cannot be run here: {source}")]
+    Unusable {
+        /// The program.
+        program: String,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// Arguments and variables are more than a program can be given.
+    #[error(
+        "the arguments and variables are too large for this system: put what is long into a file, \
+         or type it into the session"
+    )]
+    TooLarge,
+    /// The folder to start in is not told in full.
+    #[error(
+        "cannot start in {:?}: a folder is an absolute path, or begins with ~ for the home folder",
+        shown(.0)
+    )]
+    RelativeFolder(String),
+    /// The folder is in the home of a user that does not exist.
+    #[error("cannot start in {}: there is no such user", shown(.0))]
+    NoSuchUser(String),
+    /// The folder to start in does not exist, or cannot be seen.
+    #[error("cannot start in {}: {source}", path.display())]
+    NoSuchFolder {
+        /// The folder.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The path to start in is something else than a folder.
+    #[error("cannot start in {}: it is not a folder", .0.display())]
+    NotAFolder(PathBuf),
+    /// A variable's name is empty or has '=' in it, or a text has a NUL in it.
+    #[error(
+        "{:?} cannot be passed to a program: a name is not empty and has no =, and no text has a \
+         NUL character",
+        shown(.0)
+    )]
+    InvalidText(String),
+    /// The system has no more of something that a session takes.
+    #[error("{0}")]
+    Exhausted(&'static str),
+    /// The system refused a terminal or a process.
+    #[error("cannot start a process on a terminal: {0}")]
+    System(#[source] io::Error),
+}
+
+impl SpawnError {
+    /// What an error of starting `program` means.
+    pub(super) fn of_start(error: io::Error, program: &str) -> Self {
+        let name = || program.to_owned();
+        let is_file = program.contains('/') && Path::new(program).is_file();
+        match error.kind() {
+            // The interpreter that its first line names, or its dynamic linker.
+            ErrorKind::NotFound if is_file => Self::Unusable {
+                program: name(),
+                source: io::Error::new(error.kind(), "its interpreter does not exist"),
+            },
+            ErrorKind::NotFound | ErrorKind::NotADirectory | ErrorKind::InvalidFilename => {
+                Self::NoSuchProgram(name())
+            }
+            ErrorKind::PermissionDenied => Self::NotExecutable(name()),
+            ErrorKind::ArgumentListTooLong => Self::TooLarge,
+            ErrorKind::ExecutableFileBusy => Self::Unusable { program: name(), source: error },
+            _ if is_not_executable_format(&error) => {
+                Self::Unusable { program: name(), source: error }
+            }
+            _ => Self::of_system(error),
+        }
+    }
+
+    /// What an error of the system means that is no fault of the program's.
+    pub(super) fn of_system(error: io::Error) -> Self {
+        let exhausted = match error.raw_os_error().map(Errno::from_raw_os_error) {
+            Some(Errno::MFILE) => {
+                "this host has no file descriptors left: end some sessions, or raise its limit \
+                 (`ulimit -Hn`, `LimitNOFILE=` of a service) and start it again"
+            }
+            Some(Errno::NFILE) => {
+                "this machine has no file descriptors left: end some programs, or raise fs.file-max"
+            }
+            Some(Errno::AGAIN) => {
+                "this user may not run more processes: end some, or raise the limit (`ulimit -u`, \
+                 `TasksMax=` of a service)"
+            }
+            Some(Errno::NOMEM) => "this machine has no memory left: end some programs",
+            _ => return Self::System(error),
+        };
+        Self::Exhausted(exhausted)
+    }
+}
+
+/// Another machine's program, no program at all, or symlinks in a circle: not the system's fault.
+fn is_not_executable_format(error: &io::Error) -> bool {
+    let numbers = [Errno::NOEXEC, Errno::LOOP, Errno::INVAL, Errno::NOTSUP];
+    let number = error.raw_os_error().map(Errno::from_raw_os_error);
+    number.is_some_and(|number| numbers.contains(&number))
+}
+
+/// What is likely meant by a program's name that is a whole line.
+fn hint(program: &str) -> String {
+    let line = shown(program);
+    let words: Vec<&str> = line.split_whitespace().collect();
+    if words.len() < 2 {
+        return String::new();
+    }
+    format!(
+        " (each word of a command is an element of its own, as {words:?}; a line for the shell is \
+         [\"sh\", \"-c\", {line:?}])"
+    )
+}
+
+fn shown(text: &str) -> String {
+    let mut shown: String = text.chars().take(SHOWN_CHARS).collect();
+    if shown.len() < text.len() {
+        shown.push('…');
+    }
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_that_is_no_program_is_explained() {
+        let error = SpawnError::NoSuchProgram("echo hello".into()).to_string();
+        assert!(error.starts_with("no such program: echo hello (each word"), "{error}");
+        assert!(error.contains(r#"["echo", "hello"]"#), "{error}");
+        assert!(error.contains(r#"["sh", "-c", "echo hello"]"#), "{error}");
+        assert_eq!(SpawnError::NoSuchProgram("ls".into()).to_string(), "no such program: ls");
+        let long = SpawnError::NoSuchProgram("x ".repeat(100_000)).to_string();
+        assert!(long.len() < 1000 && long.contains('…'));
+    }
+
+    #[test]
+    fn what_the_system_says_of_a_program_is_no_fault_of_it() {
+        let error = |number: Errno, program: &str| SpawnError::of_start(number.into(), program);
+        assert!(matches!(error(Errno::TOOBIG, "true"), SpawnError::TooLarge));
+        assert!(matches!(error(Errno::NOEXEC, "/x"), SpawnError::Unusable { .. }));
+        assert!(matches!(error(Errno::NOTDIR, "/etc/passwd/x"), SpawnError::NoSuchProgram(_)));
+        assert!(matches!(error(Errno::NAMETOOLONG, "x"), SpawnError::NoSuchProgram(_)));
+        assert!(matches!(error(Errno::AGAIN, "true"), SpawnError::Exhausted(_)));
+    }
+}
