@@ -19,6 +19,8 @@ pub struct OnTerminal {
     child: Child,
     keyboard: OwnedWritePty,
     screen: Arc<Mutex<Screen>>,
+    /// Everything that it has put out.
+    output: Arc<Mutex<Vec<u8>>>,
     reader: JoinHandle<()>,
 }
 
@@ -40,14 +42,17 @@ impl OnTerminal {
         let (mut output, keyboard) = pty.into_split();
         let screen = Arc::new(Mutex::new(Screen::new(size)));
         let shared = Arc::clone(&screen);
+        let output_so_far = Arc::new(Mutex::new(Vec::new()));
+        let kept = Arc::clone(&output_so_far);
         let reader = tokio::spawn(async move {
             let mut buffer = vec![0; 64 * 1024];
             // A terminal whose program has ended reads as an error.
             while let Ok(read @ 1..) = output.read(&mut buffer).await {
+                kept.lock().unwrap_or_else(PoisonError::into_inner).extend(&buffer[..read]);
                 shared.lock().unwrap_or_else(PoisonError::into_inner).apply(&buffer[..read]);
             }
         });
-        Ok(Self { child, keyboard, screen, reader })
+        Ok(Self { child, keyboard, screen, output: output_so_far, reader })
     }
 
     /// Types.
@@ -62,6 +67,23 @@ impl OnTerminal {
     #[must_use]
     pub fn shown(&self) -> Shown {
         self.screen.lock().unwrap_or_else(PoisonError::into_inner).shown()
+    }
+
+    /// Everything that it has put out, as text.
+    #[must_use]
+    pub fn output(&self) -> String {
+        let output = self.output.lock().unwrap_or_else(PoisonError::into_inner);
+        String::from_utf8_lossy(&output).into_owned()
+    }
+
+    /// Ends the program by a signal.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn signal(&self, signal: rustix::process::Signal) -> Result<()> {
+        let pid = self.child.id().and_then(|pid| i32::try_from(pid).ok());
+        let pid = pid.and_then(rustix::process::Pid::from_raw).context("it has ended")?;
+        Ok(rustix::process::kill_process(pid, signal)?)
     }
 
     /// Waits until a line contains this.

@@ -2,9 +2,11 @@
 
 mod keys;
 mod replies;
+mod restore;
 mod socket;
 mod terminal;
 
+use std::task::Poll;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -112,7 +114,14 @@ impl Attached {
 
     async fn run(&mut self) -> anyhow::Result<End> {
         let mut resized = signal(SignalKind::window_change())?;
-        let mut ended = [SignalKind::terminate(), SignalKind::hangup()].map(signal);
+        // In raw mode no key sends the last two; other processes can.
+        let mut ended = [
+            SignalKind::terminate(),
+            SignalKind::hangup(),
+            SignalKind::interrupt(),
+            SignalKind::quit(),
+        ]
+        .map(signal);
         let mut typed = terminal::read_stdin()?;
         self.client.handle(self.clock.now(), Input::Resize(self.terminal.size()));
         self.client.handle(self.clock.now(), Input::Dial);
@@ -159,7 +168,7 @@ impl Attached {
                 Output::SendFrame(frame) => self.socket.send_frame(frame.encoded()).await,
                 Output::Clear => self.terminal.write(terminal::CLEAR)?,
                 Output::Paint(picture) => {
-                    self.terminal.write(&picture.data)?;
+                    self.terminal.show(&picture.data)?;
                     let bytes = picture.data.len();
                     self.applied(picture.seq, bytes);
                 }
@@ -182,7 +191,7 @@ impl Attached {
             }
             Event::Frame(generation, frame) => {
                 if self.client.frame(now, generation, frame.seq()) == Verdict::Apply {
-                    self.terminal.write(frame.data())?;
+                    self.terminal.show(frame.data())?;
                     self.applied(frame.seq(), frame.encoded().len());
                 }
             }
@@ -285,19 +294,14 @@ async fn sleep_until(clock: Clock, due: Option<Time>) {
     }
 }
 
-async fn any(signals: &mut [std::io::Result<Signal>; 2]) {
-    let [first, second] = signals.each_mut().map(|signal| async move {
-        match signal {
-            Ok(signal) => {
-                signal.recv().await;
-            }
-            Err(_) => std::future::pending().await,
-        }
-    });
-    tokio::select! {
-        () = first => {}
-        () = second => {}
-    }
+async fn any(signals: &mut [std::io::Result<Signal>]) {
+    std::future::poll_fn(|context| {
+        let came = |signal: &mut std::io::Result<Signal>| {
+            signal.as_mut().is_ok_and(|signal| signal.poll_recv(context).is_ready())
+        };
+        if signals.iter_mut().any(came) { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
 }
 
 /// What is typed, in order.

@@ -8,15 +8,11 @@ use rustix::termios::{OptionalActions, Termios, tcgetattr, tcgetwinsize, tcsetat
 use tokio::sync::mpsc;
 
 use super::Typed;
+use super::restore::Changes;
 use crate::native::cli::note;
 
 /// Clears the screen.
 pub(super) const CLEAR: &[u8] = b"\x1b[0m\x1b[2J\x1b[H";
-
-/// Takes back what programs ask of a terminal: the other screen, mouse and focus reports, pastes
-/// in brackets, keypad modes; then the soft reset for the rest.
-const UNDO: &[u8] = b"\x1b[?1049l\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1004l\x1b[?1006l\
-    \x1b[?2004l\x1b[?1l\x1b>\x1b[!p\x1b[?25h\x1b[0m\r\n";
 
 /// Chunks of what is typed that wait to be looked at.
 const TYPED_CHUNKS: usize = 16;
@@ -24,6 +20,7 @@ const TYPED_CHUNKS: usize = 16;
 /// Puts the terminal back when it is dropped.
 pub(super) struct Terminal {
     before: Termios,
+    changes: Changes,
 }
 
 impl Terminal {
@@ -35,7 +32,9 @@ impl Terminal {
         let mut raw = before.clone();
         raw.make_raw();
         tcsetattr(io::stdin(), OptionalActions::Flush, &raw)?;
-        Ok(Self { before })
+        let terminal = Self { before, changes: Changes::default() };
+        terminal.write(Changes::begin())?;
+        Ok(terminal)
     }
 
     pub(super) fn size(&self) -> Size {
@@ -44,6 +43,13 @@ impl Terminal {
         size.map_or_else(Size::default, |size| {
             Size { cols: size.ws_col, rows: size.ws_row }.clamped()
         })
+    }
+
+    /// Shows what a session puts out.
+    pub(super) fn show(&mut self, output: &[u8]) -> io::Result<()> {
+        let mut out = io::stdout().lock();
+        self.changes.pass(output, |piece| out.write_all(piece))?;
+        out.flush()
     }
 
     /// Blocks while the terminal is stopped: then nothing more is read from the relay either.
@@ -69,7 +75,8 @@ impl Terminal {
 impl Drop for Terminal {
     fn drop(&mut self) {
         // There is no one left to tell.
-        let _ = self.write(UNDO);
+        let _ = self.write(&self.changes.undo());
+        let _ = self.write(b"\r\n");
         let _ = tcsetattr(io::stdin(), OptionalActions::Drain, &self.before);
     }
 }
