@@ -12,6 +12,8 @@ const KEY: &str = "moorline.token";
 pub struct Access {
     token: RwSignal<Option<String>>,
     refused: RwSignal<bool>,
+    /// A code is being exchanged for a token.
+    opening: RwSignal<bool>,
 }
 
 impl Access {
@@ -20,7 +22,11 @@ impl Access {
     #[must_use]
     pub fn provide() -> Self {
         let token = given_token().or_else(|| storage::get(Area::Browser, KEY));
-        let access = Self { token: RwSignal::new(token), refused: RwSignal::new(false) };
+        let access = Self {
+            token: RwSignal::new(token),
+            refused: RwSignal::new(false),
+            opening: RwSignal::new(false),
+        };
         // An address with a token that is opened where Moorline is open already does not load.
         let watch = page::watch_fragment(move || {
             if let Some(token) = given_token() {
@@ -54,6 +60,17 @@ impl Access {
     #[must_use]
     pub fn is_refused(self) -> bool {
         self.refused.get()
+    }
+
+    /// Whether the page waits for a token that it is about to get.
+    #[must_use]
+    pub fn is_opening(self) -> bool {
+        self.opening.get()
+    }
+
+    /// The page waits for a token, or does so no longer.
+    pub fn set_opening(self, opening: bool) {
+        self.opening.set(opening);
     }
 
     /// The relay refuses the token.

@@ -6,6 +6,7 @@ use crate::access::Access;
 use crate::actions::Actions;
 use crate::bindings::observe::{self, VisibleHeight};
 use crate::bindings::page;
+use crate::code;
 use crate::components::When;
 use crate::components::asks::Asks;
 use crate::components::palette::Palette;
@@ -20,6 +21,7 @@ use crate::route::{Route, Router};
 #[component]
 pub fn App() -> impl IntoView {
     let access = Access::provide();
+    code::redeem(access);
     cookie::keep(access);
     let _ = Preferences::provide();
     let _ = Overview::provide();
@@ -29,10 +31,13 @@ pub fn App() -> impl IntoView {
     let _ = Actions::provide();
     page::remove_id("boot");
     view! {
-        <When condition=move || access.is_refused()>
+        <When condition=move || access.is_opening()>
+            <main class="lone" aria-busy="true">"Opening…"</main>
+        </When>
+        <When condition=move || access.is_refused() && !access.is_opening()>
             <AskToken />
         </When>
-        <When condition=move || !access.is_refused()>
+        <When condition=move || !access.is_refused() && !access.is_opening()>
             {pages(router)}
             <Palette />
             <Asks />

@@ -9,6 +9,7 @@ pub mod api;
 pub mod app;
 pub mod bindings;
 pub mod catalogue;
+pub mod code;
 pub mod components;
 pub mod cookie;
 pub mod look;

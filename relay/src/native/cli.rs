@@ -4,13 +4,16 @@ mod attach;
 mod console;
 mod host;
 mod listen;
+mod open;
+mod relay;
 mod serve;
+mod sessions;
 mod token;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 
 use super::http::openapi_document;
 pub use console::{NobodyReads, note};
@@ -19,7 +22,11 @@ const EXAMPLES: &str = "Examples:
   moorline serve                          run a relay here; prints the address to open
   moorline host --relay URL --token-file FILE
                                           sessions of this machine, on a relay elsewhere
-  moorline attach ID                      a session on this terminal; Ctrl-] d detaches
+  moorline open                           the page, in a browser that is let in
+  moorline new -- htop                    start a session and attach; Ctrl-] d detaches
+  moorline ls                             the sessions that run
+  moorline attach NAME                    one of them on this terminal, by id or name
+  moorline kill NAME                      end it and remove it
   moorline token new                      another admin token, with its address
   moorline token new --scope session:ID:read --expires 7d
                                           a link to watch one session for a week
@@ -40,10 +47,27 @@ enum Command {
     Serve(serve::Options),
     /// Run sessions on this machine and publish them to a relay, here or elsewhere.
     Host(host::Options),
+    /// Print the page's address with a code that lets one browser in, and open it on a desktop.
+    Open(open::Options),
+    /// Start a session and attach to it.
+    New(sessions::NewOptions),
+    /// List the sessions, newest first.
+    #[command(visible_alias = "list")]
+    Ls(sessions::ListOptions),
     /// Show and steer a session on this terminal.
     Attach(attach::Options),
+    /// End sessions and remove them.
+    Kill(sessions::KillOptions),
     /// Make, list and revoke tokens; works while the relay runs.
     Token(token::Options),
+    /// Print a script that completes this program's options in a shell.
+    ///
+    /// In bash: `source <(moorline completion bash)`; in zsh, in a folder of `fpath`, as a file
+    /// `_moorline`; in fish: `moorline completion fish | source`.
+    Completion {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
     /// Print the API's description, as the relay serves it at /api/openapi.json.
     Openapi {
         /// Without the deprecated routes under /claude/api/claude.
@@ -61,8 +85,17 @@ impl Cli {
         match self.command {
             Command::Serve(options) => serve::run(options)?,
             Command::Host(options) => host::run(options)?,
-            Command::Attach(options) => return attach::run(options),
+            Command::Open(options) => return open::run(&options),
+            Command::New(options) => return sessions::new(options),
+            Command::Ls(options) => return sessions::list(&options),
+            Command::Attach(options) => return attach::run(&options),
+            Command::Kill(options) => return sessions::kill(&options),
             Command::Token(options) => token::run(&options)?,
+            Command::Completion { shell } => {
+                let mut script = Vec::new();
+                clap_complete::generate(shell, &mut Self::command(), "moorline", &mut script);
+                console::print(&String::from_utf8_lossy(&script))?;
+            }
             Command::Openapi { no_legacy } => {
                 console::print(&String::from_utf8_lossy(&openapi_document(!no_legacy)))?;
             }

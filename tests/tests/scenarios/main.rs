@@ -6,6 +6,7 @@ mod attach;
 mod browser;
 mod chaos;
 mod chromium;
+mod command_line;
 mod edge;
 mod events;
 mod hosts;

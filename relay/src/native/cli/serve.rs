@@ -161,25 +161,32 @@ fn announce(relay: &Relay, config: &Config) -> anyhow::Result<()> {
         );
     }
     let base = format!("http://{}", reachable(address));
+    // Without it the commands look in the default folder.
+    let is_default = DataDir { data_dir: None }.path().is_ok_and(|path| path == config.data_dir);
+    let folder = match is_default {
+        true => String::new(),
+        false => format!(" --data-dir '{}'", config.data_dir.display()),
+    };
     let text = match (relay.first_token(), &config.token) {
         (Some(token), _) => format!(
-            "Moorline is ready. Open this address; it is shown only once:\n\n    {}\n\n",
+            "Moorline is ready. Open this address; it is shown only once:\n\n    {}\n\n\
+             Later, and for other browsers: moorline open{folder}\n",
             address_to_open(&base, token)
         ),
-        (None, Some(_)) => {
-            format!("Moorline is ready: {base} (the token is MOORLINE_TOKEN).\n")
-        }
-        (None, None) => format!(
-            "Moorline is ready: {base}\n\
-             Tokens are stored hashed: `moorline token new` makes another address.\n"
+        (None, Some(_)) => format!(
+            "Moorline is ready: {base} (the token is MOORLINE_TOKEN).\n\
+             To let a browser in: moorline open{folder}\n"
         ),
+        (None, None) => {
+            format!("Moorline is ready: {base}\nTo let a browser in: moorline open{folder}\n")
+        }
     };
-    console::announce(text, "`moorline token new` makes an address to open");
+    console::announce(text, "`moorline open` makes an address to open");
     Ok(())
 }
 
 /// An address that a browser on this machine can open.
-fn reachable(address: SocketAddr) -> SocketAddr {
+pub(super) fn reachable(address: SocketAddr) -> SocketAddr {
     if address.ip().is_unspecified() {
         return SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), address.port());
     }

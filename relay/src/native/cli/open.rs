@@ -1,0 +1,69 @@
+//! `moorline open`.
+
+use std::process::{Command, ExitCode, Stdio};
+
+use moorline_shared::rest::{CreateToken, TokenCreated};
+
+use super::console;
+use super::relay::RelayOptions;
+
+/// How long the code in the address can be exchanged.
+const CODE_LIFETIME_MS: u64 = 60_000;
+
+/// Print the page's address with a code that lets one browser in, and open it on a desktop.
+///
+/// The code is good for a minute: the page exchanges it at once for a token of its own, after which
+/// it opens nothing.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  moorline open
+  moorline open build                      one session, by id or name
+  moorline open --print --relay https://relay.example.org    with MOORLINE_TOKEN set")]
+pub(super) struct Options {
+    /// Only print the address.
+    #[arg(long, short)]
+    print: bool,
+
+    #[command(flatten)]
+    relay: RelayOptions,
+
+    /// A session, by id or name [default: the list of sessions].
+    session: Option<String>,
+}
+
+pub(super) fn run(options: &Options) -> anyhow::Result<ExitCode> {
+    let relay = options.relay.connect()?;
+    let page = match &options.session {
+        Some(wanted) => format!("terminal/{}", relay.find(wanted)?),
+        None => String::new(),
+    };
+    let wanted = CreateToken {
+        scope: "admin".to_owned(),
+        label: Some("a code of `moorline open`".to_owned()),
+        expires_in_ms: Some(CODE_LIFETIME_MS),
+    };
+    let code: TokenCreated = relay.post("/api/tokens", &wanted)?;
+    let address = format!("{}/{page}#code={}.{}", relay.url(), code.token, code.summary.id);
+    console::print(&format!("{address}\n"))?;
+    if !options.print {
+        show(&address);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Opens an address in the desktop's browser, where there is a desktop.
+fn show(address: &str) {
+    let has_display = ["DISPLAY", "WAYLAND_DISPLAY"]
+        .iter()
+        .any(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty()));
+    let opener = match std::env::consts::OS {
+        "macos" => "open",
+        _ if has_display => "xdg-open",
+        _ => return,
+    };
+    let mut command = Command::new(opener);
+    command.arg(address).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    if let Err(error) = command.spawn() {
+        tracing::debug!(opener, %error, "no browser was opened");
+    }
+}

@@ -1,0 +1,107 @@
+//! `moorline new`, `ls`, `kill` and `attach` by name, as someone on the relay's machine uses them.
+
+use std::process::Output;
+
+use anyhow::{Context as _, Result, ensure};
+use moorline_tests::attach::OnTerminal;
+use moorline_tests::expected;
+use moorline_tests::relay::{Kind, Relay, Setup};
+use moorline_tests::wait::within;
+use reqwest::Method;
+use serde_json::{Value, json};
+use tokio::process::Command;
+
+/// Runs a command without a token and an address: both come from the data folder.
+async fn run(relay: &Relay, arguments: &[&str]) -> Result<Output> {
+    let mut command = Command::new(relay.program());
+    command.args(arguments).env("MOORLINE_DATA_DIR", relay.data_dir()).kill_on_drop(true);
+    command.env_remove("MOORLINE_TOKEN").env_remove("MOORLINE_URL");
+    Ok(within("a command", command.output()).await??)
+}
+
+async fn lines(relay: &Relay, arguments: &[&str]) -> Result<Vec<String>> {
+    let output = run(relay, arguments).await?;
+    ensure!(output.status.success(), "{arguments:?}: {output:?}");
+    Ok(String::from_utf8(output.stdout)?.lines().map(str::to_owned).collect())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sessions_are_made_listed_and_ended_by_name() -> Result<()> {
+    let relay = Relay::start_as(Kind::Native, Setup::default()).await?;
+    let made = lines(&relay, &["new", "-d", "--name", "one", "--cwd", "/", "--", "cat"]).await?;
+    let [id] = made.as_slice() else { anyhow::bail!("{made:?}") };
+    let session = &relay.api().list().await?[0];
+    ensure!(session.session_id.as_str() == id && session.name == "one", "{session:?}");
+    ensure!(session.cwd.as_deref() == Some("/"), "{session:?}");
+
+    let listed = lines(&relay, &["ls"]).await?;
+    ensure!(listed.len() == 2 && listed[1].starts_with(id.as_str()), "{listed:?}");
+    ensure!(listed[1].contains("one") && listed[1].contains("running"), "{listed:?}");
+    let json = lines(&relay, &["ls", "--json"]).await?;
+    ensure!(json.len() == 1 && json[0].contains(&format!("\"sessionId\":\"{id}\"")), "{json:?}");
+
+    let missing = run(&relay, &["kill", "one", "none"]).await?;
+    ensure!(!missing.status.success(), "{missing:?}");
+    ensure!(relay.api().list().await?.len() == 1, "one was ended although the other is missing");
+    ensure!(lines(&relay, &["kill", "one"]).await? == made);
+    ensure!(relay.api().list().await?.is_empty());
+    // No token is left of all this.
+    let api = relay.api();
+    let tokens = api.expect(200, Method::GET, "/api/tokens", Value::Null).await?;
+    ensure!(!tokens.to_string().contains("command line"), "{tokens}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn new_attaches_and_attach_takes_a_name() -> Result<()> {
+    let relay = Relay::start_as(Kind::Native, Setup::default()).await?;
+    let data_dir = relay.data_dir().to_str().unwrap_or_default().to_owned();
+    let variables = [("MOORLINE_DATA_DIR", data_dir)];
+    let mut words = vec!["new", "--name", "mine", "--"];
+    let shell = expected::shell();
+    words.extend(shell.iter().map(String::as_str));
+    let mut new = OnTerminal::start(relay.program(), &words, &variables)?;
+    new.until_shown("moor>").await?;
+    new.type_input(b"echo $((6*7))-$(stty size)\r").await?;
+    new.until_shown("42-24 80").await?;
+    new.type_input(b"\x1dd").await?;
+    ensure!(new.until_ended().await?.success());
+
+    let mut again = OnTerminal::start(relay.program(), &["attach", "mine"], &variables)?;
+    again.until_shown("42-24 80").await?;
+    again.type_input(b"exit 5\r").await?;
+    ensure!(again.until_ended().await?.code() == Some(5));
+    Ok(())
+}
+
+#[tokio::test]
+async fn completion_is_printed_for_every_shell() -> Result<()> {
+    let relay = Relay::start_as(Kind::Native, Setup::default()).await?;
+    for shell in ["bash", "zsh", "fish"] {
+        let script = lines(&relay, &["completion", shell]).await?;
+        ensure!(script.iter().any(|line| line.contains("attach")), "{shell}: {script:?}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn open_prints_an_address_with_a_code_of_its_own() -> Result<()> {
+    let relay = Relay::start_as(Kind::Native, Setup::default()).await?;
+    let session = relay.api().run(expected::shell()).await?;
+    let printed = lines(&relay, &["open", "--print"]).await?;
+    let (page, code) = printed[0].split_once("#code=").context("no code")?;
+    ensure!(page == format!("{}/", relay.url()), "{page}");
+    let (secret, id) = code.rsplit_once('.').context("no id")?;
+    let with_code = relay.api().with_token(Some(secret));
+    with_code.expect(200, Method::GET, "/api/sessions", Value::Null).await?;
+    // What the page does with it.
+    let own = json!({"scope": "admin", "label": "a page", "expiresInMs": 600_000});
+    let own = with_code.expect(201, Method::POST, "/api/tokens", own).await?;
+    let own = relay.api().with_token(own["token"].as_str());
+    own.expect(200, Method::DELETE, &format!("/api/tokens/{id}"), Value::Null).await?;
+    with_code.expect(401, Method::GET, "/api/sessions", Value::Null).await?;
+
+    let printed = lines(&relay, &["open", "--print", session.as_str()]).await?;
+    ensure!(printed[0].starts_with(&format!("{}/terminal/{session}#code=", relay.url())));
+    Ok(())
+}
