@@ -27,7 +27,7 @@ const ZSH: &[&str] = &[
     "mine() { print mine }; precmd_functions=(mine); preexec_functions=(mine)",
     "typeset -r REPLY=x code=1 line=2 hides=1 hook own; HOST=elsewhere; TTY=/dev/null",
     "typeset -r precmd_functions preexec_functions",
-    "local() { print no }; emulate() { print no }; alias -g builtin=no",
+    "local() { print no }; alias -g builtin=no",
 ];
 
 const FISH: &[&str] = &[
