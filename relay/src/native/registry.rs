@@ -75,14 +75,17 @@ impl Registry {
     /// [`StoreError`].
     pub fn open(services: Arc<Services>, has_local: bool) -> Result<Arc<Self>, StoreError> {
         let mut known = Known::default();
+        let mut is_storing = true;
         for mut record in services.read(Store::sessions)? {
             if !record.lifecycle.is_over() {
                 // Before there were hosts, its process ended with the relay.
                 let is_ours = record.host.is_some();
                 record.lifecycle = if is_ours { Lifecycle::Detached } else { Lifecycle::Lost };
-                if let Err(error) = services.read(|store| store.put_session(&record)) {
-                    // What is stored can be read all the same.
-                    tracing::warn!(session = %record.id, %error, "not stored that its host is away");
+                if is_storing && let Err(error) = services.read(|store| store.put_session(&record))
+                {
+                    // What is stored can be read all the same, and this is found out anew each time.
+                    tracing::warn!(%error, "it is not stored whose host is away");
+                    is_storing = false;
                 }
             }
             let record = Box::new(record);

@@ -7,4 +7,5 @@ mod common;
 mod history;
 mod http;
 mod rest;
+mod storing;
 mod stream;

@@ -8,6 +8,7 @@ use axum::http::{HeaderValue, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 
 pub use crate::core::api::ApiError;
+use crate::native::store::StoreError;
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
@@ -20,6 +21,14 @@ impl IntoResponse for ApiError {
     }
 }
 
+/// Whoever wants to change something is told that the disk is full: nothing else helps than to free
+/// some space on it. Any other failure is a fault of the relay.
+impl From<StoreError> for ApiError {
+    fn from(error: StoreError) -> Self {
+        if error.is_full() { Self::unavailable(error) } else { Self::internal(&error) }
+    }
+}
+
 pub(super) async fn method_not_allowed(method: Method, uri: Uri) -> ApiError {
     ApiError::method_not_allowed(&method, &uri)
 }
@@ -27,4 +36,30 @@ pub(super) async fn method_not_allowed(method: Method, uri: Uri) -> ApiError {
 /// What panicked is in the log by the panic hook.
 pub(super) fn panicked(_panic: Box<dyn Any + Send>) -> Response {
     ApiError::internal(&"a handler panicked").into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_is_told_and_other_failures_are_not() {
+        let answer = |code: i32| {
+            let error = rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(code), None);
+            ApiError::from(StoreError::from(error))
+        };
+        let full = answer(rusqlite::ffi::SQLITE_FULL);
+        assert_eq!(
+            (full.status(), &*full.body().code),
+            (StatusCode::SERVICE_UNAVAILABLE, "overloaded")
+        );
+        assert!(
+            full.body().message.as_ref().is_some_and(|message| message.contains("free some space"))
+        );
+        let corrupt = answer(rusqlite::ffi::SQLITE_CORRUPT);
+        assert_eq!(corrupt.status(), StatusCode::INTERNAL_SERVER_ERROR);
+        assert!(
+            corrupt.body().message.as_ref().is_some_and(|message| !message.contains("database"))
+        );
+    }
 }

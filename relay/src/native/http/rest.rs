@@ -52,9 +52,8 @@ pub(super) fn refused(error: CreateError) -> ApiError {
     match error {
         CreateError::TooMany => ApiError::overloaded(error),
         CreateError::ShuttingDown => ApiError::unavailable(error),
-        CreateError::Task(_) | CreateError::Random(_) | CreateError::Store(_) => {
-            ApiError::internal(&error)
-        }
+        CreateError::Task(_) | CreateError::Random(_) => ApiError::internal(&error),
+        CreateError::Store(error) => error.into(),
         CreateError::Exists(id) => ApiError::exists(&id),
         CreateError::NoSuchProject(id) => ApiError::no_project(&id),
         CreateError::Trimmed(_) => ApiError::trimmed(error),

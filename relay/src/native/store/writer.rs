@@ -278,9 +278,7 @@ impl Rounds {
     fn report(&self, error: &StoreError) {
         let mut failure = lock(&self.shared.failure);
         if failure.is_none() {
-            let advice =
-                if error.is_full() { "free some space on its disk" } else { "see its disk" };
-            tracing::error!(%error, advice, "sessions go on, but nothing is stored");
+            tracing::error!(%error, "sessions go on, but nothing is stored");
         }
         *failure = Some(error.to_string());
     }

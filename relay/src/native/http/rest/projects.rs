@@ -120,6 +120,7 @@ fn unchanged(error: ProjectError) -> ApiError {
     match error {
         ProjectError::NotFound(id) => ApiError::no_project(&id),
         ProjectError::TooMany => ApiError::too_many_projects(error),
-        ProjectError::Store(_) | ProjectError::Random(_) => ApiError::internal(&error),
+        ProjectError::Store(error) => error.into(),
+        ProjectError::Random(_) => ApiError::internal(&error),
     }
 }

@@ -138,6 +138,6 @@ pub(super) async fn remove(app: &App, id: &SessionId) -> Result<(), ApiError> {
             Ok(())
         }
         Ok(false) => Err(ApiError::no_session(id.as_str())),
-        Err(error) => Err(ApiError::internal(&error)),
+        Err(error) => Err(error.into()),
     }
 }

@@ -155,6 +155,6 @@ fn unchanged(error: ChangeError) -> ApiError {
     match error {
         ChangeError::NotFound(id) => ApiError::no_session(id.as_str()),
         ChangeError::NoSuchProject(id) => ApiError::no_project(&id),
-        ChangeError::Store(error) => ApiError::internal(&error),
+        ChangeError::Store(error) => error.into(),
     }
 }

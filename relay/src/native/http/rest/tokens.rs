@@ -13,6 +13,7 @@ use moorline_shared::time::Time;
 use crate::core::api::check_name;
 use crate::core::auth::Access;
 use crate::core::rfc3339;
+use crate::native::auth::MintError;
 use crate::native::clock::wall_ms;
 use crate::native::http::App;
 use crate::native::http::answers::{Guarded, WithBody};
@@ -53,7 +54,10 @@ pub(in crate::native::http) async fn create(
     let expires_at = wanted.expires_in_ms.map(|ms| now + Duration::from_millis(ms));
     let label = wanted.label.filter(|label| !label.is_empty());
     let minted = app.tokens.mint(&access, label, now, expires_at);
-    let minted = minted.map_err(|error| ApiError::internal(&error))?;
+    let minted = minted.map_err(|error| match error {
+        MintError::Store(error) => error.into(),
+        MintError::Random(_) => ApiError::internal(&error),
+    })?;
     let created = TokenCreated { token: minted.token, summary: summary(minted.record) };
     Ok((StatusCode::CREATED, [(CACHE_CONTROL, "no-store")], Json(created)))
 }
@@ -78,7 +82,7 @@ pub(in crate::native::http) async fn revoke(
     match app.tokens.revoke(&id) {
         Ok(true) => Ok(Json(Done { success: true })),
         Ok(false) => Err(ApiError::no_token_named(&id)),
-        Err(error) => Err(ApiError::internal(&error)),
+        Err(error) => Err(error.into()),
     }
 }
 
