@@ -4,6 +4,7 @@ mod answer;
 pub mod api;
 pub mod auth;
 mod claims;
+pub mod event_socket;
 pub mod events;
 mod input;
 pub mod legacy;

@@ -256,6 +256,10 @@ pub mod close {
     pub const GOING_AWAY: u16 = 1001;
     /// The client went silent or broke the protocol: dial again after a wait.
     pub const PROTOCOL: u16 = 1002;
+    /// An event stream's reader has got everything, and nothing can follow.
+    pub const NOTHING_FOLLOWS: u16 = 4204;
+    /// The address is not as it must be.
+    pub const BAD_REQUEST: u16 = 4400;
     /// The token is missing, wrong or expired.
     pub const UNAUTHORIZED: u16 = 4401;
     /// The origin or the token may not do this.
@@ -444,7 +448,7 @@ mod tests {
 
     #[test]
     fn close_codes_say_whether_to_dial_again() {
-        for code in [1008, 4401, 4403, 4404, 4409] {
+        for code in [1008, 4400, 4401, 4403, 4404, 4409] {
             assert!(close::is_final(code), "{code}");
         }
         for code in [1000, 1001, 1002, 1006, 1011, 4429, 4500] {

@@ -193,6 +193,45 @@ impl Wire {
         }
     }
 
+    /// The next binary message as it is; `None` once the connection is closed, with the code in
+    /// [`Wire::close_code`].
+    ///
+    /// # Errors
+    /// Where none comes.
+    pub async fn next_bytes(&mut self) -> Result<Option<Bytes>> {
+        loop {
+            match within("a message from the relay", self.socket.next()).await? {
+                Some(Ok(Message::Binary(data))) => return Ok(Some(data)),
+                Some(Ok(Message::Close(frame))) => {
+                    self.closed = Some(frame.map_or(1005, |frame| frame.code.into()));
+                    return Ok(None);
+                }
+                Some(Ok(_)) => {}
+                None | Some(Err(_)) => {
+                    self.closed = Some(1006);
+                    return Ok(None);
+                }
+            }
+        }
+    }
+
+    /// The binary messages that the relay has sent so far: those before its answer to a ping.
+    ///
+    /// # Errors
+    /// Where the connection ends before.
+    pub async fn sent_so_far(&mut self) -> Result<Vec<Bytes>> {
+        self.socket.send(Message::Ping(Bytes::new())).await?;
+        let mut sent = Vec::new();
+        loop {
+            match within("a pong from the relay", self.socket.next()).await? {
+                Some(Ok(Message::Binary(data))) => sent.push(data),
+                Some(Ok(Message::Pong(_))) => return Ok(sent),
+                Some(Ok(Message::Close(_)) | Err(_)) | None => bail!("closed before the pong"),
+                Some(Ok(_)) => {}
+            }
+        }
+    }
+
     /// The next message, which must be a text message of this type. What the session does now may
     /// be told at any time, and is passed over.
     ///

@@ -3,6 +3,7 @@
 
 mod access;
 mod cookie;
+mod event_socket;
 mod files;
 mod legacy;
 mod refusing;
@@ -101,6 +102,9 @@ impl Door {
 
     async fn route(&self, route: Route, session: Option<Cow<'_, str>>, request: Request) -> Answer {
         let session = session.as_deref();
+        if event_socket::carries(&self.path) && is_upgrade(&request) {
+            return self.event_socket(route, session, &request).await;
+        }
         match route.target {
             Target::Health => health(),
             Target::Description => self.description().await,

@@ -5,6 +5,7 @@ mod assets;
 mod context;
 mod docs;
 mod error;
+mod event_socket;
 mod events;
 mod extract;
 mod hosts;
@@ -89,6 +90,7 @@ pub fn router(app: Arc<App>) -> Router {
         .method_not_allowed_fallback(error::method_not_allowed)
         .layer(DefaultBodyLimit::max(REQUEST_BODY_BYTES));
     api.fallback(pages::serve)
+        .layer(from_fn_with_state(Arc::clone(&app), event_socket::carry))
         .layer(from_fn_with_state(Arc::clone(&app), check_origin))
         .layer(from_fn_with_state(Arc::clone(&app), count))
         .layer(CatchPanicLayer::custom(error::panicked))

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 mod access;
 mod crowd;
+mod sockets;
 
 fn sh(script: &str) -> Vec<String> {
     ["sh", "-c", script].map(str::to_owned).to_vec()

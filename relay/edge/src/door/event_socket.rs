@@ -1,0 +1,156 @@
+//! Event streams over a WebSocket: see [`moorline_relay::core::event_socket`]. The Worker itself
+//! holds the socket, and reads what the object answers without one.
+
+use std::future::pending;
+use std::pin::pin;
+
+use futures_util::StreamExt as _;
+use futures_util::future::{Either, select};
+use http::StatusCode;
+use http::header::ORIGIN;
+use moorline_relay::core::api::ApiError;
+use moorline_relay::core::event_socket::{Credit, refusal};
+use moorline_shared::id::SessionId;
+use moorline_shared::limits::DEAD_AFTER;
+use moorline_shared::message::close;
+use worker::wasm_bindgen_futures::spawn_local;
+use worker::{
+    ByteStream, Delay, Headers, Request, Response, ResponseBuilder, WebSocket, WebSocketPair,
+    WebsocketEvent, console_error,
+};
+
+use super::{Door, word};
+use crate::address::query;
+use crate::asking;
+use crate::internal::ACCESS;
+use crate::reply::{Answer, Failure};
+use crate::routes::{Route, Target};
+
+/// Whether a path's answer is an event stream.
+pub(super) fn carries(path: &str) -> bool {
+    let session = path.strip_prefix("/api/session/").and_then(|rest| rest.strip_suffix("/events"));
+    path == "/api/events" || session.is_some_and(|id| !id.contains('/'))
+}
+
+impl Door {
+    /// Answers a WebSocket by what the route itself answers.
+    pub(super) async fn event_socket(
+        &self,
+        route: Route,
+        session: Option<&str>,
+        request: &Request,
+    ) -> Answer {
+        let answer = if self.origins.allows(&self.headers) {
+            self.event_stream(route, session, request).await
+        } else {
+            Err(ApiError::origin().into())
+        };
+        let answer = match answer {
+            Ok(answer) => answer,
+            Err(Failure::Fault(error)) => return Err(Failure::Fault(error)),
+            Err(Failure::Passed(answer)) => *answer,
+            Err(Failure::Api(error)) => {
+                let status = error.status();
+                return self.refused(status, Failure::Api(error));
+            }
+        };
+        let status = StatusCode::from_u16(answer.status_code()).unwrap_or_default();
+        if refusal(status).is_some() {
+            return self.refused(status, Failure::Passed(Box::new(answer)));
+        }
+        let mut answer = answer;
+        let events = answer.stream()?;
+        self.opened(|socket| spawn_local(serve(socket, events)))
+    }
+
+    /// What the object answers without a WebSocket.
+    async fn event_stream(
+        &self,
+        route: Route,
+        session: Option<&str>,
+        request: &Request,
+    ) -> std::result::Result<Response, Failure> {
+        let access = self.admit(route, session, request).await?;
+        let headers = Headers::new();
+        let object = match session {
+            Some(id) if route.target == Target::Session => {
+                let id: SessionId = id.parse().map_err(|_| ApiError::invalid_id(id))?;
+                headers.set(ACCESS, word(&access))?;
+                asking::session(&self.env, &id)?
+            }
+            _ => {
+                headers.set(ACCESS, &access.to_string())?;
+                asking::directory(&self.env)?
+            }
+        };
+        let address = request.inner().url();
+        let path = format!("{}?{}", self.path, query(&address));
+        Ok(asking::call(&object, &path, &headers, None).await?)
+    }
+
+    /// A browser shows its page no HTTP error of a WebSocket; others do better with one.
+    fn refused(&self, status: StatusCode, failure: Failure) -> Answer {
+        let is_page = self.headers.contains_key(ORIGIN);
+        match refusal(status) {
+            Some((code, reason)) if is_page || status == StatusCode::NO_CONTENT => {
+                self.opened(move |socket| {
+                    if socket.accept().is_ok() {
+                        finish(&socket, code, reason);
+                    }
+                })
+            }
+            _ => Err(failure),
+        }
+    }
+
+    fn opened(&self, then: impl FnOnce(WebSocket)) -> Answer {
+        let WebSocketPair { client, server } = WebSocketPair::new()?;
+        then(server);
+        let mut response = ResponseBuilder::new().with_status(101).with_websocket(client);
+        if let Some(protocol) = self.protocol() {
+            response = response.with_header("sec-websocket-protocol", protocol)?;
+        }
+        Ok(response.empty())
+    }
+}
+
+/// Sends the stream's bytes for as long as the reader answers.
+async fn serve(socket: WebSocket, mut events: ByteStream) {
+    // Nothing that is said is heard unless somebody listens before.
+    let (Ok(mut said), Ok(())) = (socket.events(), socket.accept()) else {
+        return finish(&socket, close::INTERNAL, "the relay has a fault");
+    };
+    let mut credit = Credit::default();
+    loop {
+        let may_send = credit.is_left();
+        let next = pin!(async { if may_send { events.next().await } else { pending().await } });
+        let patience =
+            pin!(async { if may_send { pending().await } else { Delay::from(DEAD_AFTER).await } });
+        match select(said.next(), select(next, patience)).await {
+            Either::Left((Some(Ok(WebsocketEvent::Message(_))), _)) => credit.answered(),
+            Either::Left(_) => return finish(&socket, close::NORMAL, ""),
+            Either::Right((Either::Left((Some(Ok(chunk)), _)), _)) => {
+                credit.sent();
+                if socket.send_with_bytes(chunk).is_err() {
+                    return;
+                }
+            }
+            Either::Right((Either::Left((None, _)), _)) => {
+                return finish(&socket, close::NORMAL, "");
+            }
+            Either::Right((Either::Left((Some(Err(error)), _)), _)) => {
+                console_error!("an event stream broke: {error}");
+                return finish(&socket, close::GOING_AWAY, "the stream broke");
+            }
+            // It takes nothing more: it goes on where it was when it comes back.
+            Either::Right((Either::Right(_), _)) => {
+                return finish(&socket, close::PROTOCOL, "nothing was answered for 45 s");
+            }
+        }
+    }
+}
+
+fn finish(socket: &WebSocket, code: u16, reason: &str) {
+    // Does nothing where it is closed.
+    let _ = socket.close(Some(code), Some(reason));
+}

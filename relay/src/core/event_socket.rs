@@ -1,0 +1,91 @@
+//! Event streams over a WebSocket: the bytes of an event stream, in binary messages.
+//!
+//! Over HTTP/1.1 a browser opens six connections to a server, for all of its tabs together, and each
+//! event stream holds one of them for as long as it is open. WebSockets do not count. So every route
+//! that answers with an event stream also accepts a WebSocket, and whatever it answers by HTTP is
+//! carried by the socket: its body in binary messages, cut anywhere, or its status as a close code.
+//!
+//! The reader answers each message with any message of its own. At most [`UNANSWERED`] messages wait
+//! for an answer, so that a reader that takes nothing costs nothing, also where a socket accepts
+//! whatever it is given.
+
+use http::StatusCode;
+use moorline_shared::message::close;
+
+/// Messages that may be without the reader's answer.
+const UNANSWERED: u32 = 8;
+
+/// The routes that answer with an event stream, as the API's description writes them.
+pub const ROUTES: [&str; 2] = ["/api/events", "/api/session/{id}/events"];
+
+/// Counts the messages that the reader has not answered.
+#[derive(Debug, Default)]
+pub struct Credit {
+    unanswered: u32,
+}
+
+impl Credit {
+    /// Whether the next message may be sent.
+    #[must_use]
+    pub const fn is_left(&self) -> bool {
+        self.unanswered < UNANSWERED
+    }
+
+    /// A message was sent.
+    pub const fn sent(&mut self) {
+        self.unanswered += 1;
+    }
+
+    /// The reader has said something.
+    pub const fn answered(&mut self) {
+        self.unanswered = self.unanswered.saturating_sub(1);
+    }
+}
+
+/// The close code and the reason that stand for an HTTP status; `None` for an event stream, which is
+/// to be carried.
+#[must_use]
+pub const fn refusal(status: StatusCode) -> Option<(u16, &'static str)> {
+    Some(match status {
+        StatusCode::OK => return None,
+        StatusCode::NO_CONTENT => (close::NOTHING_FOLLOWS, "this reader has got everything"),
+        StatusCode::UNAUTHORIZED => (close::UNAUTHORIZED, "the token is missing or wrong"),
+        StatusCode::FORBIDDEN => (close::FORBIDDEN, "this token or this page may not read it"),
+        StatusCode::NOT_FOUND => (close::NOT_FOUND, "the session does not exist"),
+        StatusCode::TOO_MANY_REQUESTS => (close::OVERLOADED, "too many readers"),
+        StatusCode::BAD_REQUEST => (close::BAD_REQUEST, "the address is not as it must be"),
+        _ => (close::INTERNAL, "the relay has a fault"),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reader_that_answers_nothing_gets_no_more() {
+        let mut credit = Credit::default();
+        for _ in 0..UNANSWERED {
+            assert!(credit.is_left());
+            credit.sent();
+        }
+        assert!(!credit.is_left());
+        credit.answered();
+        assert!(credit.is_left());
+        // An answer to nothing is worth nothing.
+        (0..20).for_each(|_| credit.answered());
+        (0..UNANSWERED).for_each(|_| credit.sent());
+        assert!(!credit.is_left());
+    }
+
+    #[test]
+    fn a_stream_is_carried_and_all_else_is_a_close_code() {
+        assert_eq!(refusal(StatusCode::OK), None);
+        for (status, code) in [(204, 4204), (400, 4400), (401, 4401), (403, 4403), (404, 4404)] {
+            let status = StatusCode::from_u16(status).unwrap();
+            assert_eq!(refusal(status).unwrap().0, code);
+        }
+        let unavailable = refusal(StatusCode::SERVICE_UNAVAILABLE).unwrap().0;
+        assert!(!close::is_final(unavailable), "a reader comes back");
+    }
+}
