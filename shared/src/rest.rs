@@ -198,6 +198,14 @@ pub struct DuplicateSession {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(max_length = 200))]
     pub name: Option<String>,
+    /// The terminal's columns; without them those of the first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(minimum = 2, maximum = 1000))]
+    pub cols: Option<u16>,
+    /// The terminal's rows; without them those of the first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(minimum = 1, maximum = 500))]
+    pub rows: Option<u16>,
 }
 
 /// The body of `POST /api/sessions/:id/fork`.
@@ -213,6 +221,14 @@ pub struct ForkSession {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(max_length = 200))]
     pub name: Option<String>,
+    /// The terminal's columns; without them those of the first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(minimum = 2, maximum = 1000))]
+    pub cols: Option<u16>,
+    /// The terminal's rows; without them those of the first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(minimum = 1, maximum = 500))]
+    pub rows: Option<u16>,
 }
 
 /// The answer to a change of a session.

@@ -251,6 +251,12 @@ pub fn again(
     }
 }
 
+/// The same with another size, as far as one is named.
+#[must_use]
+pub fn sized(wanted: CreateSession, cols: Option<u16>, rows: Option<u16>) -> CreateSession {
+    CreateSession { cols: cols.or(wanted.cols), rows: rows.or(wanted.rows), ..wanted }
+}
+
 /// `build (copy)`, of that one too.
 fn name_after(name: &str, suffix: &str) -> String {
     let suffix = format!(" ({suffix})");

@@ -20,6 +20,14 @@ pub struct CreateTerminal {
     /// The session that it is opened beside.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub session_id: Option<SessionId>,
+    /// The terminal's columns.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(minimum = 2, maximum = 1000))]
+    pub cols: Option<u16>,
+    /// The terminal's rows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(minimum = 1, maximum = 500))]
+    pub rows: Option<u16>,
 }
 
 /// The answer to `POST /api/terminal`. A terminal is a session of its own.

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use http::StatusCode;
-use moorline_relay::core::api::check_name;
+use moorline_relay::core::api::{check_name, check_size};
 use moorline_shared::event::kind;
 use moorline_shared::rest::{CreateSession, CreateTerminal, TerminalCreated};
 use serde_json::json;
@@ -14,8 +14,10 @@ use crate::reply::{Answer, json as answer};
 impl Directory {
     /// Starts a terminal; beside another session that one's log tells of it.
     pub(super) async fn create_terminal(self: &Rc<Self>, wanted: CreateTerminal) -> Answer {
+        check_size(wanted.cols, wanted.rows)?;
         check_name(wanted.mode.as_deref())?;
-        let mut session = CreateSession { cwd: wanted.working_dir, ..CreateSession::default() };
+        let CreateTerminal { working_dir: cwd, cols, rows, .. } = wanted.clone();
+        let mut session = CreateSession { cwd, cols, rows, ..CreateSession::default() };
         let parent = wanted.session_id;
         if let Some(parent) = &parent {
             let summary = self.with(|known| Ok(known.session(parent)?.summary()))?;

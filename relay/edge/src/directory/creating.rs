@@ -37,7 +37,7 @@ pub(super) struct Plan {
 
 impl Directory {
     pub(super) async fn create(self: &Rc<Self>, wanted: CreateSession) -> Answer {
-        check_size(&wanted)?;
+        check_size(wanted.cols, wanted.rows)?;
         check_name(wanted.name.as_deref())?;
         let plan = self.plan(wanted, None)?;
         created(self.run(plan).await?)
@@ -49,8 +49,11 @@ impl Directory {
         id: &SessionId,
         wanted: DuplicateSession,
     ) -> Answer {
-        check_name(wanted.name.as_deref())?;
-        let plan = self.plan(self.again(id, wanted.name, "copy")?, None)?;
+        let DuplicateSession { name, cols, rows } = wanted;
+        check_size(cols, rows)?;
+        check_name(name.as_deref())?;
+        let again = self.again(id, name, "copy")?;
+        let plan = self.plan(plan::sized(again, cols, rows), None)?;
         created(self.run(plan).await?)
     }
 

@@ -3,7 +3,8 @@
 use std::rc::Rc;
 
 use http::StatusCode;
-use moorline_relay::core::api::check_name;
+use moorline_relay::core::api::{check_name, check_size};
+use moorline_relay::core::plan;
 use moorline_shared::control::Fork;
 use moorline_shared::id::{Epoch, SessionId};
 use moorline_shared::rest::{Created, ForkSession};
@@ -17,8 +18,9 @@ use crate::reply::{Answer, json};
 impl Directory {
     /// Starts what a session was started with again, on its log up to an entry.
     pub(super) async fn fork(self: &Rc<Self>, id: &SessionId, wanted: ForkSession) -> Answer {
+        check_size(wanted.cols, wanted.rows)?;
         check_name(wanted.name.as_deref())?;
-        let again = self.again(id, wanted.name, "fork")?;
+        let again = plan::sized(self.again(id, wanted.name, "fork")?, wanted.cols, wanted.rows);
         let mut plan = self.plan(again, None)?;
         plan.record.epoch = Epoch(now_ms());
         let source = asking::session(&self.env, id)?;

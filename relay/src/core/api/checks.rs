@@ -1,7 +1,6 @@
 //! What may be asked for.
 
 use moorline_shared::limits::{COLUMNS, NAME_CHARACTERS, ROWS};
-use moorline_shared::rest::CreateSession;
 
 use super::ApiError;
 
@@ -20,9 +19,9 @@ pub fn check_name(name: Option<&str>) -> Result<(), ApiError> {
 ///
 /// # Errors
 /// [`ApiError::bad_request`].
-pub fn check_size(wanted: &CreateSession) -> Result<(), ApiError> {
-    let fits = wanted.cols.is_none_or(|cols| COLUMNS.contains(&cols))
-        && wanted.rows.is_none_or(|rows| ROWS.contains(&rows));
+pub fn check_size(cols: Option<u16>, rows: Option<u16>) -> Result<(), ApiError> {
+    let fits = cols.is_none_or(|cols| COLUMNS.contains(&cols))
+        && rows.is_none_or(|rows| ROWS.contains(&rows));
     if fits {
         return Ok(());
     }

@@ -7,7 +7,7 @@ use moorline_shared::control::{Fork, Hosted, ToHost};
 use moorline_shared::event::{Event, kind};
 use moorline_shared::id::{HostId, ProjectId, Seq, SessionId};
 use moorline_shared::limits::SESSIONS_PER_HOST;
-use moorline_shared::rest::CreateSession;
+use moorline_shared::rest::{CreateSession, DuplicateSession};
 use moorline_shared::session::Lifecycle;
 use serde_json::json;
 use tokio::sync::oneshot;
@@ -134,9 +134,11 @@ impl Registry {
     pub async fn duplicate(
         self: &Arc<Self>,
         source: &Arc<SessionHandle>,
-        name: Option<String>,
+        wanted: DuplicateSession,
     ) -> Result<Arc<SessionHandle>, CreateError> {
-        self.create(again(source, name, "copy")).await
+        let DuplicateSession { name, cols, rows } = wanted;
+        let again = again(source, name, "copy");
+        self.create(plan::sized(again, cols, rows)).await
     }
 
     /// Starts a terminal of its own beside another session, whose log tells of it.

@@ -9,6 +9,7 @@ use moorline_shared::limits::SEGMENT_BYTES;
 use moorline_shared::log::Entry;
 use moorline_shared::message::Snapshot;
 use moorline_shared::rest::{ForkSession, ForkedFrom};
+use moorline_shared::session::Size;
 
 use super::creating::{Plan, again};
 use super::{CreateError, Registry, restore};
@@ -39,10 +40,13 @@ impl Registry {
         let mut plan = self.plan(again(source, wanted.name, "fork")).await?;
         plan.record.head = from.seq;
         plan.record.epoch = Epoch(wall_ms());
+        let was = plan.record.size;
+        let size =
+            Size { cols: wanted.cols.unwrap_or(was.cols), rows: wanted.rows.unwrap_or(was.rows) };
         let (registry, source) = (Arc::clone(self), Arc::clone(source));
         // Who asked may go away halfway: a session is started whole, or not at all.
         tokio::spawn(async move {
-            let handle = registry.start_fork(&source, plan, &from).await?;
+            let handle = registry.start_fork(&source, plan, &from, size).await?;
             Ok((handle, from))
         })
         .await?
@@ -51,8 +55,9 @@ impl Registry {
     async fn start_fork(
         self: &Arc<Self>,
         source: &Arc<SessionHandle>,
-        plan: Plan,
+        mut plan: Plan,
         from: &ForkedFrom,
+        size: Size,
     ) -> Result<Arc<SessionHandle>, CreateError> {
         let record = plan.record.clone();
         self.wait_until_stored(source, from.seq).await?;
@@ -60,6 +65,8 @@ impl Registry {
             let picture = self.copy(&record, from).await?;
             let handle = self.forked(&record).await?;
             let (epoch, from, picture) = (record.epoch, from.clone(), Some(picture));
+            // What was shown so far was shown at the other one's size.
+            plan.record.size = size;
             let fork = Fork { epoch, from, picture, output: Vec::new() };
             self.start(plan, &handle, Some(fork)).await?;
             Ok(handle)

@@ -46,7 +46,7 @@ pub(in crate::native::http) async fn create(
     State(app): State<Arc<App>>,
     Body(wanted): Body<CreateSession>,
 ) -> Result<(StatusCode, Json<Created>), ApiError> {
-    check_size(&wanted)?;
+    check_size(wanted.cols, wanted.rows)?;
     check_name(wanted.name.as_deref())?;
     let handle = app.registry.create(wanted).await.map_err(refused)?;
     Ok(created(&handle))
@@ -91,7 +91,7 @@ pub(in crate::native::http) async fn move_to(
 
 /// Start what a session was started with again
 ///
-/// The same command, variables, project and size, in the folder that the session is in now.
+/// The same command, variables and project, and the same size unless another is named, in the folder that the session is in now.
 #[utoipa::path(
     post, path = "/api/sessions/{id}/duplicate", tag = "Sessions",
     operation_id = "duplicateSession",
@@ -106,17 +106,18 @@ pub(in crate::native::http) async fn duplicate(
     State(app): State<Arc<App>>,
     Body(wanted): Body<DuplicateSession>,
 ) -> Result<(StatusCode, Json<Created>), ApiError> {
+    check_size(wanted.cols, wanted.rows)?;
     check_name(wanted.name.as_deref())?;
     let source = find(&app, &id).await?;
-    let handle = app.registry.duplicate(&source, wanted.name).await.map_err(refused)?;
+    let handle = app.registry.duplicate(&source, wanted).await.map_err(refused)?;
     Ok(created(&handle))
 }
 
 /// Start a session on the log of another one
 ///
 /// The new session begins with the other one's output up to `seq`, under the same numbers, and
-/// goes on with what its own process puts out: the same command, variables, project and size, in
-/// the folder that the other one is in now.
+/// goes on with what its own process puts out: the same command, variables and project, and the same
+/// size unless another is named, in the folder that the other one is in now.
 #[utoipa::path(
     post, path = "/api/sessions/{id}/fork", tag = "Sessions", operation_id = "forkSession",
     params(("id" = SessionId, Path, description = "The session.")),
@@ -132,6 +133,7 @@ pub(in crate::native::http) async fn fork(
     State(app): State<Arc<App>>,
     Body(wanted): Body<ForkSession>,
 ) -> Result<(StatusCode, Json<Created>), ApiError> {
+    check_size(wanted.cols, wanted.rows)?;
     check_name(wanted.name.as_deref())?;
     let source = find(&app, &id).await?;
     let (handle, from) = app.registry.fork(&source, wanted).await.map_err(refused)?;

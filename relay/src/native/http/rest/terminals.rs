@@ -15,7 +15,7 @@ use serde::Deserialize;
 
 use super::session::remove;
 use super::{find, refused};
-use crate::core::api::check_name;
+use crate::core::api::{check_name, check_size};
 use crate::core::reader::{Read, Reader, Start};
 use crate::native::http::App;
 use crate::native::http::answers::{Guarded, OfSession, Starting, Typing, WithBody};
@@ -52,8 +52,10 @@ pub(in crate::native::http) async fn create(
     State(app): State<Arc<App>>,
     Body(wanted): Body<CreateTerminal>,
 ) -> Result<Json<TerminalCreated>, ApiError> {
+    check_size(wanted.cols, wanted.rows)?;
     check_name(wanted.mode.as_deref())?;
-    let session = CreateSession { cwd: wanted.working_dir, ..CreateSession::default() };
+    let CreateTerminal { working_dir: cwd, cols, rows, .. } = wanted.clone();
+    let session = CreateSession { cwd, cols, rows, ..CreateSession::default() };
     let created = match &wanted.session_id {
         None => app.registry.create(session).await,
         Some(id) => {
