@@ -143,6 +143,7 @@ pub(crate) mod tests {
         SessionSummary {
             session_id: id.parse().unwrap(),
             name: id.into(),
+            named: false,
             project: None,
             driver: "pty".into(),
             host: None,

@@ -109,8 +109,11 @@ pub struct SessionList {
 pub struct SessionSummary {
     /// Its id.
     pub session_id: SessionId,
-    /// For people; the id where it was given none.
+    /// For people; where it was given none, one of its command and folder.
     pub name: String,
+    /// Whether it was given its name.
+    #[serde(default)]
+    pub named: bool,
     /// The project that it belongs to.
     pub project: Option<ProjectId>,
     /// What runs it.

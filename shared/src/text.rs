@@ -46,6 +46,42 @@ impl TextDecoder {
     }
 }
 
+/// A text that others chose, as one line that can be shown anywhere: without control characters and
+/// characters that change the direction of what follows, with one space for any white space, and of
+/// at most so many characters.
+#[must_use]
+pub fn plain_text(text: &str, most: usize) -> String {
+    let mut plain = String::new();
+    let mut count = 0;
+    let mut space = false;
+    for character in text.chars() {
+        if character.is_whitespace() {
+            space = count > 0;
+        } else if !character.is_control() && !is_invisible(character) {
+            if count + usize::from(space) >= most {
+                break;
+            }
+            if std::mem::take(&mut space) {
+                plain.push(' ');
+                count += 1;
+            }
+            plain.push(character);
+            count += 1;
+        }
+    }
+    plain
+}
+
+/// Characters without a shape that change how others are shown. The joiners, which shape emoji and
+/// some scripts, are none of them.
+const fn is_invisible(character: char) -> bool {
+    matches!(
+        character,
+        '\u{61c}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
+    )
+}
+
 /// How many bytes at the end begin a character that is not whole.
 fn unfinished(bytes: &[u8]) -> usize {
     let last = &bytes[bytes.len().saturating_sub(MOST_CARRIED)..];
@@ -60,6 +96,22 @@ fn unfinished(bytes: &[u8]) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_are_shown_as_one_line_that_stays_in_its_place() {
+        for (text, shown) in [
+            ("plain", "plain"),
+            ("  two\n\tlines \u{2028} ", "two lines"),
+            ("a\u{202e}txt.exe\u{202c}", "atxt.exe"),
+            ("\u{1b}[31mred\u{7}\u{9b}0m", "[31mred0m"),
+            ("\u{2066}\u{200f}\u{feff}", ""),
+            ("\u{1f469}\u{200d}\u{1f4bb} שלום", "\u{1f469}\u{200d}\u{1f4bb} שלום"),
+        ] {
+            assert_eq!(plain_text(text, 200), shown, "{text:?}");
+        }
+        assert_eq!(plain_text("äöü xyz", 4), "äöü");
+        assert_eq!(plain_text("äöü xyz", 5), "äöü x");
+    }
     use proptest::prelude::*;
 
     #[test]

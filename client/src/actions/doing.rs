@@ -29,14 +29,14 @@ impl Actions {
     /// one's where it is given none.
     pub fn duplicate(self, id: &SessionId, name: Option<String>) {
         let path = format!("/api/sessions/{id}/duplicate");
-        self.start(Request::post(path, &DuplicateSession { name }));
+        self.start(Request::post(path, &DuplicateSession { name, ..DuplicateSession::default() }));
     }
 
     /// Starts a session that goes on from what another one has shown, up to an entry or all of it,
     /// and opens it.
     pub fn fork(self, id: &SessionId, seq: Option<Seq>) {
         let path = format!("/api/sessions/{id}/fork");
-        self.start(Request::post(path, &ForkSession { seq, name: None }));
+        self.start(Request::post(path, &ForkSession { seq, ..ForkSession::default() }));
     }
 
     fn start(self, request: Request) {

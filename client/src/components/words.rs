@@ -90,14 +90,16 @@ pub fn rank(session: &SessionSummary) -> u8 {
     }
 }
 
-/// What a session is called in a list: by its name, else by what it runs.
+/// What a session is called everywhere.
 #[must_use]
 pub fn name(session: &SessionSummary) -> String {
-    if session.name != session.session_id.as_str() {
-        return session.name.clone();
-    }
-    let program = session.command.first().and_then(|program| program.rsplit('/').next());
-    program.unwrap_or("shell").to_owned()
+    session.name.clone()
+}
+
+/// The name that a session was given, where it was.
+#[must_use]
+pub fn given_name(session: &SessionSummary) -> Option<String> {
+    session.named.then(|| name(session))
 }
 
 /// What tells a session from others of its name: what runs in it now, its command, or its id.
@@ -180,15 +182,13 @@ mod tests {
     }
 
     #[test]
-    fn sessions_without_a_name_are_called_by_what_they_run() {
+    fn sessions_are_told_apart_by_name_and_detail() {
         let mut session = crate::catalogue::tests::session("abcdefgh");
-        assert_eq!((name(&session), detail(&session)), ("shell".into(), "abcdefgh".into()));
+        assert_eq!((given_name(&session), detail(&session)), (None, "abcdefgh".into()));
         session.command = vec!["/usr/bin/htop".into(), "-d".into(), "5".into()];
-        assert_eq!(
-            (name(&session), detail(&session)),
-            ("htop".into(), "/usr/bin/htop -d 5".into())
-        );
-        session.name = "watch".into();
+        assert_eq!(detail(&session), "/usr/bin/htop -d 5");
+        (session.name, session.named) = ("watch".into(), true);
+        assert_eq!(given_name(&session), Some("watch".into()));
         session.running = Some("make".into());
         assert_eq!((name(&session), detail(&session)), ("watch".into(), "make".into()));
         assert_eq!(about(&session), "make");

@@ -242,7 +242,8 @@ pub fn again(
         command: (!source.command.is_empty()).then(|| source.command.clone()),
         cwd: now.cwd.clone().or_else(|| source.cwd.clone()),
         env: source.env.clone(),
-        name: name.or_else(|| Some(name_after(&now.name, suffix))),
+        // One without a name is called by what it is, as the first one.
+        name: name.or_else(|| now.named.then(|| name_after(&now.name, suffix))),
         project: source.project.clone(),
         driver: Some(source.driver.clone()),
         cols: Some(size.cols),

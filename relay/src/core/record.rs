@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 
 use moorline_shared::event::Activity;
 use moorline_shared::id::{Epoch, HostId, ProjectId, Seq, SessionId};
+use moorline_shared::limits::NAME_CHARACTERS;
 use moorline_shared::rest::SessionSummary;
 use moorline_shared::session::{ExitStatus, Lifecycle, Size};
+use moorline_shared::text::plain_text;
 use moorline_shared::time::Time;
 use serde::{Deserialize, Serialize};
 
@@ -134,7 +136,8 @@ pub fn summary(record: &SessionRecord, clients: usize) -> SessionSummary {
     let exit = record.exit.clone().unwrap_or_default();
     SessionSummary {
         session_id: record.id.clone(),
-        name: facts(record).name,
+        name: name(record),
+        named: record.name.is_some(),
         project: record.project.clone(),
         driver: record.driver.clone(),
         command: record.command.clone(),
@@ -170,13 +173,81 @@ pub fn summary_now(record: &SessionRecord, session: &Session, wall_ms: u64) -> S
     }
 }
 
+/// What a session is called everywhere: by the name that it was given, else by what it was started
+/// with and where, such as `htop` or `bash in src`.
+#[must_use]
+pub fn name(record: &SessionRecord) -> String {
+    if let Some(name) = &record.name {
+        return name.clone();
+    }
+    let program = record.command.first().map_or("shell", |program| last_part(program));
+    let folder = record.cwd.as_deref().filter(|cwd| !is_home(cwd)).map(last_part);
+    // They come from a command line and a file system, where any character may stand.
+    let shown = match folder {
+        Some(folder) => format!("{program} in {folder}"),
+        None => program.to_owned(),
+    };
+    plain_text(&shown, NAME_CHARACTERS)
+}
+
+/// The last part of a path, or all of what has no parts.
+fn last_part(path: &str) -> &str {
+    path.trim_end_matches('/').rsplit('/').next().filter(|part| !part.is_empty()).unwrap_or(path)
+}
+
+/// Whether a folder is where shells start: it tells nothing.
+fn is_home(folder: &str) -> bool {
+    let parts: Vec<&str> = folder.split('/').filter(|part| !part.is_empty()).collect();
+    matches!(parts[..], ["root"] | ["home" | "Users", _])
+}
+
 /// What clients are told of a session by its row.
 #[must_use]
 pub fn facts(record: &SessionRecord) -> Facts {
     Facts {
         id: record.id.clone(),
-        name: record.name.clone().unwrap_or_else(|| record.id.to_string()),
+        name: name(record),
         created_at_ms: record.created_at_ms,
         driver: record.driver.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::plan;
+    use moorline_shared::rest::CreateSession;
+
+    fn record(name: Option<&str>, command: &[&str], cwd: Option<&str>) -> SessionRecord {
+        let command = command.iter().map(|word| (*word).to_owned()).collect();
+        let id = "abcdefgh".parse().unwrap();
+        let plan = plan::record(CreateSession::default(), id, 1).unwrap();
+        SessionRecord {
+            name: name.map(str::to_owned),
+            command,
+            cwd: cwd.map(str::to_owned),
+            ..plan
+        }
+    }
+
+    #[test]
+    fn a_session_is_called_by_its_name_or_by_what_it_is() {
+        for (given, command, cwd, called) in [
+            (Some("notes"), &["vim"][..], Some("/srv"), "notes"),
+            (None, &[], None, "shell"),
+            (None, &[], Some("/root"), "shell"),
+            (None, &[], Some("/home/ann/"), "shell"),
+            (None, &[], Some("/home/ann/src/"), "shell in src"),
+            (None, &["/usr/bin/htop", "-d"], Some("/"), "htop in /"),
+            (None, &["sh", "-c", "x"], Some("/srv/a\u{202e}b\nc"), "sh in ab c"),
+        ] {
+            let record = record(given, command, cwd);
+            assert_eq!(name(&record), called);
+            assert_eq!(
+                (summary(&record, 0).name, facts(&record).name),
+                (called.into(), called.into())
+            );
+            assert_eq!(summary(&record, 0).named, given.is_some());
+        }
     }
 }

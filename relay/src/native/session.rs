@@ -22,7 +22,7 @@ use tokio::sync::{Semaphore, watch};
 use super::clock::{Clock, wall_ms};
 use super::metrics::Metrics;
 use super::store::{SessionRecord, Store, Writer};
-use crate::core::record::{facts, summary_now};
+use crate::core::record::{self, facts, summary_now};
 use crate::core::session::Session;
 pub use history::paint_history;
 pub use seat::{Leave, Seat};
@@ -133,6 +133,8 @@ impl SessionHandle {
         let mut state = self.lock();
         state.record.cwd = Some(hosted.cwd.clone());
         state.record.created_at_ms = hosted.created_at;
+        let called = record::name(&state.record);
+        state.session.rename(called);
         state.storing.record_changed();
         state.settle();
     }

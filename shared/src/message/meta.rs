@@ -11,7 +11,7 @@ use crate::session::Lifecycle;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SessionMeta {
-    /// The session's name, or its id where it has none.
+    /// The session's name; where it was given none, one of its command and folder.
     pub name: String,
     /// RFC 3339.
     pub created_at: String,

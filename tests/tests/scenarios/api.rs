@@ -11,6 +11,7 @@ use moorline_tests::wait::{wait_for, wait_until};
 use reqwest::Method;
 use serde_json::{Value, json};
 
+mod beginnings;
 mod lists;
 mod terminals;
 

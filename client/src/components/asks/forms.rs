@@ -7,7 +7,7 @@ use moorline_shared::id::{ProjectId, SessionId};
 use crate::actions::{Actions, Ask};
 use crate::components::field::typed;
 use crate::components::when::live;
-use crate::components::{Field, Icon, IconName, When};
+use crate::components::{Field, Icon, IconName, When, words};
 use crate::overview::Overview;
 
 /// Asks before sessions are deleted.
@@ -124,9 +124,8 @@ pub fn RenameForm(
 ) -> impl IntoView {
     let (actions, overview) = (Actions::expect(), Overview::expect());
     let node = NodeRef::<html::Input>::new();
-    // A session without a name is called by its id.
-    let named = untrack(|| overview.session(&id)).map(|session| session.name.clone());
-    let value = named.filter(|name| name != id.as_str()).unwrap_or_default();
+    let session = untrack(|| overview.session(&id));
+    let value = session.and_then(|session| words::given_name(&session)).unwrap_or_default();
     let save = move |event: leptos::ev::SubmitEvent| {
         event.prevent_default();
         actions.rename(&id, typed(node).unwrap_or_default());

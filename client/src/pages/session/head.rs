@@ -89,8 +89,7 @@ fn Rename(editing: RwSignal<bool>) -> impl IntoView {
     let actions = Actions::expect();
     let node = NodeRef::<html::Input>::new();
     let session = untrack(|| record.summary());
-    // The id stands for a missing name.
-    let known = session.map(|s| s.name.clone()).filter(|name| *name != record.id().as_str());
+    let known = session.and_then(|session| words::given_name(&session));
     let before = known.clone().unwrap_or_default();
     node.on_load(|field| {
         field.select();

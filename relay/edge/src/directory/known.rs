@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use moorline_relay::core::api::{ApiError, sort};
-use moorline_relay::core::record::{ProjectRecord, SessionRecord, facts, summary};
+use moorline_relay::core::record::{ProjectRecord, SessionRecord, name, summary};
 use moorline_relay::core::rfc3339;
 use moorline_shared::id::{HostId, ProjectId, SessionId};
 use moorline_shared::rest::{Overview, Project, SessionSummary};
@@ -188,7 +188,8 @@ impl Listed {
         let Some(told) = &self.told else { return summary(&self.record, 0) };
         SessionSummary {
             // What the directory decides it knows better.
-            name: facts(&self.record).name,
+            name: name(&self.record),
+            named: self.record.name.is_some(),
             project: self.record.project.clone(),
             host: self.record.host.clone(),
             ..told.summary.clone()

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use http::StatusCode;
 use moorline_relay::core::api::ApiError;
-use moorline_relay::core::record::SessionRecord;
+use moorline_relay::core::record::{self, SessionRecord};
 use moorline_shared::control::Hosted;
 use moorline_shared::id::ProjectId;
 use moorline_shared::message::close;
@@ -130,12 +130,13 @@ impl Loaded {
         self.record.cwd = Some(cwd);
         self.record.driver = facts.driver;
         self.record.command = facts.command;
+        self.session.rename(record::name(&self.record));
         self.record_changed();
     }
 
     fn rename(&mut self, name: Option<String>) -> SessionSummary {
-        self.session.rename(name.clone().unwrap_or_else(|| self.record.id.to_string()));
         self.record.name = name;
+        self.session.rename(record::name(&self.record));
         self.record_changed();
         self.summary()
     }

@@ -10,6 +10,7 @@ use moorline_shared::publish::{RequestId, WriteRefused};
 use serde::Serialize;
 
 use super::SessionHandle;
+use crate::core::record;
 use crate::native::clock::wall_ms;
 use crate::native::store::StoreError;
 
@@ -81,8 +82,9 @@ impl SessionHandle {
     /// Gives the session another name; `None` for its id.
     pub fn rename(self: &Arc<Self>, name: Option<String>) {
         let mut state = self.lock();
-        state.session.rename(name.clone().unwrap_or_else(|| self.id.to_string()));
         state.record.name = name;
+        let called = record::name(&state.record);
+        state.session.rename(called);
         state.storing.record_changed();
         state.settle();
     }

@@ -65,10 +65,10 @@ async fn the_list_is_filtered_and_paged() -> Result<()> {
         api.run(sh("exit 0")).await.map(drop)?;
         let Some(cursor) = list["nextCursor"].as_str() else { break };
         query = format!("?limit=2&cursor={cursor}");
-        let first = listed(&api, "?limit=1").await?.0;
+        let (first, list) = listed(&api, "?limit=1").await?;
         ensure!(first.len() == 1 && !newest_first.contains(&first[0].as_str()), "{first:?}");
-        let path = "/api/session/".to_owned() + &first[0];
-        api.expect(200, Method::DELETE, &path, NONE).await?;
+        let id = list["sessions"][0]["sessionId"].as_str().context("no id")?;
+        api.expect(200, Method::DELETE, &format!("/api/session/{id}"), NONE).await?;
     }
     ensure!(all == newest_first, "{all:?}");
     for wrong in ["limit=0", "limit=1001", "limit=x", "lifecycle=odd", "cursor=%00", "cursor=x"] {
