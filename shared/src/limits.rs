@@ -20,7 +20,11 @@ pub const NAME_CHARACTERS: usize = 200;
 
 /// Output that a client may have received and not acknowledged; then the sender pauses.
 pub const UNACKED_OUTPUT_BYTES: u64 = 2 * 1024 * 1024;
-/// A client further behind the head than this gets a snapshot instead of the backlog.
+/// What a client may at least have received and not acknowledged, however slow it is: above this it
+/// is what the client acknowledges in half a second.
+pub const LEAST_CREDIT_BYTES: u64 = 64 * 1024;
+/// A client that would rather jump than replay, and is further behind the head than this, gets a
+/// snapshot instead of the backlog.
 pub const BACKLOG_BYTES: u64 = 8 * 1024 * 1024;
 /// Input that a client may have typed and not had acknowledged; then it takes no more.
 pub const UNACKED_INPUT_BYTES: usize = 256 * 1024;
@@ -47,6 +51,8 @@ pub const SEGMENT_BYTES: usize = 512 * 1024;
 
 /// A client that has not sent `resume` by then is closed.
 pub const RESUME_DEADLINE: Duration = Duration::from_secs(10);
+/// A client that replays, and takes nothing for this long, does not hold its session's host back.
+pub const STALLED_AFTER: Duration = Duration::from_secs(10);
 /// A side that has sent nothing for this long sends a heartbeat (relay) or a ping (client).
 pub const HEARTBEAT: Duration = Duration::from_secs(15);
 /// A side that has heard nothing for this long takes the connection for dead.

@@ -8,6 +8,7 @@
 mod backoff;
 mod client;
 mod connection;
+mod credit;
 mod input;
 mod receiver;
 mod sender;
@@ -16,6 +17,7 @@ mod status;
 pub use backoff::Backoff;
 pub use client::{Client, Input, Output};
 pub use connection::{Connection, ConnectionOutput, Generation, Phase};
+pub use credit::Credit;
 pub use input::{InputFull, InputQueue, SavedInput, SavedPiece};
 pub use receiver::{Receiver, Verdict};
 pub use sender::{Next, Sender};

@@ -70,10 +70,22 @@ pub struct Resume {
     /// How the client wants to come up to date.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub catch_up: Option<CatchUp>,
+    /// Whether a client that would be sent more than 8 MiB wants a picture instead, now or later:
+    /// one that shows a screen. [`CatchUp::Snapshot`] wants that too.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub jump: bool,
     /// Whether input is kept while the session's host is away, and delivered once when it is back.
     /// Without this it is refused: [`ErrorCode::HostOffline`].
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub hold: bool,
+}
+
+impl Resume {
+    /// Whether the client would rather have a picture than a long backlog.
+    #[must_use]
+    pub fn jumps(&self) -> bool {
+        self.jump || self.catch_up == Some(CatchUp::Snapshot)
+    }
 }
 
 /// How a client wants to come up to date.
@@ -214,6 +226,8 @@ pub enum SnapshotReason {
     Resume,
     /// The client fell too far behind.
     Behind,
+    /// The client interrupted what it had more than a second of in front of it.
+    Interrupt,
     /// A reason that this version does not know.
     #[serde(other)]
     Other,
@@ -345,11 +359,12 @@ mod tests {
             last_seq: Some(Seq(7)),
             epoch: Some(Epoch(1_700_000_000_000)),
             client_id: Some("client_1".parse().unwrap()),
-            catch_up: Some(CatchUp::Snapshot),
+            catch_up: Some(CatchUp::Replay),
+            jump: true,
             hold: true,
         };
         client(
-            r#"{"type":"resume","lastSeq":7,"epoch":1700000000000,"clientId":"client_1","catchUp":"snapshot","hold":true}"#,
+            r#"{"type":"resume","lastSeq":7,"epoch":1700000000000,"clientId":"client_1","catchUp":"replay","jump":true,"hold":true}"#,
             &ClientMessage::Resume(resume),
         );
         client(r#"{"type":"snapshot-request"}"#, &ClientMessage::SnapshotRequest);

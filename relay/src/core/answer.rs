@@ -13,15 +13,23 @@ pub(super) struct Answer {
     pub(super) picture_first: bool,
 }
 
-/// `None` while the client is ahead of a log that can still catch up with it.
-pub(super) fn answer(session: &Session, resume: &Resume) -> Option<Answer> {
+/// `None` while the client is ahead of a log that can still catch up with it. A client that is not
+/// `extended` knows IC-1 alone.
+pub(super) fn answer(session: &Session, resume: &Resume, extended: bool) -> Option<Answer> {
     let log = session.log();
     let last = resume.last_seq.unwrap_or_default();
     let known = resume.epoch.is_none_or(|epoch| epoch == log.epoch());
     let picture =
         |outcome| Answer { outcome, from: session.last_picture().seq, picture_first: true };
     if session.lifecycle().is_over() {
-        let usable = known && last > Seq::ZERO && session.reaches_back_to(last);
+        // Of a session that is over a client that asks for nothing in particular gets the screen.
+        let replays = match resume.catch_up {
+            Some(CatchUp::Replay) => !resume.jump,
+            Some(CatchUp::Snapshot) => false,
+            None => !extended,
+        };
+        let has_begun = last > Seq::ZERO || replays;
+        let usable = known && has_begun && session.reaches_back_to(last);
         let rest = Answer { outcome: Outcome::Ended, from: last, picture_first: false };
         return Some(if usable { rest } else { picture(Outcome::Ended) });
     }
@@ -31,8 +39,9 @@ pub(super) fn answer(session: &Session, resume: &Resume) -> Option<Answer> {
     if last > log.head() {
         return None;
     }
-    let too_far = !session.reaches_back_to(last) || session.bytes_after(last) > BACKLOG_BYTES;
-    if resume.catch_up == Some(CatchUp::Snapshot) || too_far {
+    let is_far = extended && resume.jumps() && session.bytes_after(last) > BACKLOG_BYTES;
+    let wants_picture = resume.catch_up == Some(CatchUp::Snapshot);
+    if wants_picture || is_far || !session.reaches_back_to(last) {
         return Some(picture(Outcome::Snapshot));
     }
     Some(Answer { outcome: Outcome::Continue, from: last, picture_first: false })

@@ -13,7 +13,7 @@ use bytes::Bytes;
 use moorline_shared::frame::Frame;
 use moorline_shared::id::{ClientId, Epoch, Seq};
 use moorline_shared::limits::{DEAD_AFTER, HEARTBEAT, RESUME_DEADLINE, TEXT_MESSAGE_BYTES};
-use moorline_shared::link::Sender;
+use moorline_shared::link::{Credit, Sender};
 use moorline_shared::log::Entry;
 use moorline_shared::message::{
     ClientMessage, ErrorCode, ExtendedMeta, Resume, Scope, ServerMessage, SessionMeta,
@@ -116,8 +116,16 @@ pub struct Peer {
     /// Input was refused because the host is away.
     refused: bool,
     sent_bytes: u64,
+    /// It would rather have a picture than a long backlog.
+    jumps: bool,
+    /// Of a client that acknowledges.
+    credit: Credit,
+    /// When the session was told last that it reads, and what it had been sent by then.
+    reads_at: Option<(Time, u64)>,
     /// From the store: what follows the position.
     loaded: VecDeque<Entry>,
+    /// The store does not have what follows the position.
+    is_lost: bool,
     errors: VecDeque<(ErrorCode, &'static str)>,
     pong: Option<u64>,
     picture_wanted: Option<SnapshotReason>,
@@ -146,7 +154,11 @@ impl Peer {
             received_input: None,
             refused: false,
             sent_bytes: 0,
+            jumps: false,
+            credit: Credit::default(),
+            reads_at: None,
             loaded: VecDeque::new(),
+            is_lost: false,
             errors: VecDeque::new(),
             pong: None,
             picture_wanted: None,
@@ -168,7 +180,7 @@ impl Peer {
             return self.error(ErrorCode::TooLarge, "A text message has at most 256 KiB.");
         }
         match ClientMessage::from_json(text) {
-            Ok(message) => self.message(session, message),
+            Ok(message) => self.message(session, now, message),
             // The wording of IC-1.
             Err(_) => self.error(ErrorCode::BadMessage, "Invalid JSON"),
         }
@@ -202,6 +214,9 @@ impl Peer {
         // Input for the session's earlier incarnation must not reach this one.
         if self.epoch == Some(session.log().epoch()) {
             self.received_input = Some(piece.seq());
+            if interrupts(piece.data()) {
+                self.interrupted(session);
+            }
             self.pass_on(session, &client_id, piece);
         }
     }
@@ -278,7 +293,7 @@ impl Peer {
         }
     }
 
-    fn message(&mut self, session: &mut Session, message: ClientMessage) {
+    fn message(&mut self, session: &mut Session, now: Time, message: ClientMessage) {
         match message {
             ClientMessage::Unknown => {}
             ClientMessage::Ping { t } => self.pong = Some(t),
@@ -286,7 +301,7 @@ impl Peer {
             _ if matches!(self.phase, Phase::AwaitingResume { .. }) => {
                 self.error(ErrorCode::ResumeRequired, "Send `resume` first.");
             }
-            ClientMessage::Ack { seq } => self.sender.ack(seq),
+            ClientMessage::Ack { seq } => self.acked(session, now, seq),
             ClientMessage::SnapshotRequest => {
                 self.picture_wanted = Some(SnapshotReason::Requested);
             }
@@ -336,10 +351,10 @@ impl Peer {
         if let Some(t) = self.pong.take() {
             return Some(text(&ServerMessage::Pong { t }));
         }
-        self.poll_answer(session)
+        self.poll_answer(session, now)
             .or_else(|| self.poll_input_ack(session))
             .or_else(|| self.poll_picture(session))
-            .or_else(|| self.poll_entry(session))
+            .or_else(|| self.poll_entry(session, now))
             .or_else(|| self.poll_heartbeat(session, now))
     }
 
@@ -424,6 +439,14 @@ impl Peer {
         let heartbeat = || text(&ServerMessage::Heartbeat { head: session.log().head() });
         Some(if self.terms.extended { heartbeat() } else { PeerOutput::Ping })
     }
+}
+
+/// Whether someone wants the program to stop: ^C or ^\, as a byte, or as a key where the program has
+/// asked for keys.
+fn interrupts(input: &[u8]) -> bool {
+    const KEYS: [&[u8]; 2] = [b"\x1b[99;5u", b"\x1b[92;5u"];
+    let is_key = |keys: &[u8]| KEYS.contains(&keys);
+    input.iter().any(|byte| matches!(byte, 0x03 | 0x1c)) || input.windows(7).any(is_key)
 }
 
 fn text(message: &ServerMessage) -> PeerOutput {

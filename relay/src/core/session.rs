@@ -6,20 +6,20 @@
 //! [`super::peer::Peer`].
 //!
 //! Invariant: what is retained reaches back to the last picture (to the beginning where there is
-//! none), so a client can always be given a picture and every entry after it. On a relay that has
-//! memory to spare all of that is in memory; elsewhere the store has what is older
-//! ([`Session::with_stored`]).
+//! none), so a client can always be given a picture and every entry after it. The newest entries are
+//! in memory, the store has those that are older ([`Session::with_stored`]).
 
 mod held;
 mod hosting;
 mod keeping;
 mod picturing;
+mod reading;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use bytes::Bytes;
 use moorline_shared::event::{Event, Status};
-use moorline_shared::id::{ClientId, Cursor, Epoch, Seq, SessionId};
+use moorline_shared::id::{ClientId, Epoch, Seq, SessionId};
 use moorline_shared::limits::CLIENTS_PER_SESSION;
 use moorline_shared::log::{Entry, Log};
 use moorline_shared::message::Snapshot;
@@ -33,6 +33,7 @@ use super::stored::Stored;
 use super::told::Told;
 pub use held::HeldChange;
 pub use keeping::Keeping;
+pub(in crate::core) use reading::{READS_EVERY, READS_EVERY_BYTES};
 
 /// What a host may not publish.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -97,6 +98,8 @@ pub struct Session {
     facts: Facts,
     log: Log,
     durable: Seq,
+    /// The last entry that the host that is linked was told to be durable.
+    acknowledged: Option<Seq>,
     size: Size,
     lifecycle: Lifecycle,
     exit: ExitStatus,
@@ -113,12 +116,12 @@ pub struct Session {
     claims: Claims,
     requests: Requests,
     told: Option<Told>,
-    /// The oldest entry that was found in the store, and its incarnation.
-    stored_from: Option<Cursor>,
     keeping: Keeping,
     /// What the store has, where not all that is retained is in memory.
     stored: Option<Stored>,
     held_changes: VecDeque<HeldChange>,
+    /// Clients that replay and have taken something lately.
+    readings: BTreeMap<PeerId, reading::Reading>,
     /// Entries as event streams send them: as text, and as base64.
     encoded: [Encoded; 2],
     streams: usize,
@@ -147,6 +150,7 @@ impl Session {
             facts,
             told: Told::last(&log),
             durable: log.head(),
+            acknowledged: None,
             log,
             size,
             lifecycle,
@@ -161,10 +165,10 @@ impl Session {
             picture_asked: false,
             claims: Claims::default(),
             requests: Requests::default(),
-            stored_from: None,
             keeping: Keeping::NATIVE,
             stored: None,
             held_changes: VecDeque::new(),
+            readings: BTreeMap::new(),
             encoded: <[Encoded; 2]>::default(),
             streams: 0,
             clients: 0,
@@ -249,11 +253,6 @@ impl Session {
     #[must_use]
     pub fn status(&self, wall_ms: u64) -> Status {
         events::status(self, wall_ms)
-    }
-
-    /// The store was looked into.
-    pub const fn found_oldest(&mut self, stored: Cursor) {
-        self.stored_from = Some(stored);
     }
 
     /// How many event streams are open.
@@ -362,6 +361,7 @@ impl Session {
 
     pub(super) fn detach(&mut self, peer: PeerId, client_id: Option<&ClientId>) {
         self.clients -= 1;
+        self.reads_no_more(peer);
         if let Some(client_id) = client_id {
             self.claims.release(peer, client_id);
         }
@@ -424,8 +424,13 @@ impl Session {
         self.revision
     }
 
+    /// Tells the host what is durable, unless it has to wait for who reads.
     fn acknowledge(&mut self) {
-        if self.host == Host::Linked {
+        if self.host == Host::Linked
+            && self.acknowledged != Some(self.durable)
+            && !self.holds_back()
+        {
+            self.acknowledged = Some(self.durable);
             self.command(HostCommand::Ack { seq: self.durable });
         }
     }

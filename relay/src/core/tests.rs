@@ -1,5 +1,7 @@
 //! A session and a client of it, without a network.
 
+mod replay;
+
 use bytes::Bytes;
 use moorline_shared::event::{Activity, Event, Status, kind};
 use moorline_shared::frame::Frame;

@@ -17,12 +17,11 @@ use std::time::Duration;
 use moorline_shared::id::{Epoch, HostId, ProjectId, Seq, SessionId};
 use moorline_shared::limits::BACKLOG_BYTES;
 use moorline_shared::log::{Entry, Log};
-use moorline_shared::message::Snapshot;
 use moorline_shared::session::Lifecycle;
 use tokio::sync::watch;
 
 use super::hosts::Hosts;
-use super::session::{Services, SessionHandle, paint_history};
+use super::session::{Restored, Services, SessionHandle, paint_history};
 use super::store::{ProjectRecord, SessionRecord, Store, StoreError};
 pub use changing::ChangeError;
 pub use counting::Counts;
@@ -177,8 +176,8 @@ impl Registry {
 
     /// Blocks.
     fn load(&self, record: SessionRecord) -> Result<Arc<SessionHandle>, StoreError> {
-        let (log, picture) = self.services.read(|store| restore(store, &record))?;
-        Ok(SessionHandle::restored(Arc::clone(&self.services), record, log, picture))
+        let restored = self.services.read(|store| restore(store, &record))?;
+        Ok(SessionHandle::restored(Arc::clone(&self.services), record, restored))
     }
 
     /// Tells clients to go, lets `hosts_end`, tells the hosts that are still here to go, and
@@ -232,8 +231,9 @@ impl Slot {
 }
 
 /// The newest of a stored log, and a picture that it reaches back to.
-fn restore(store: &Store, record: &SessionRecord) -> Result<(Log, Option<Snapshot>), StoreError> {
+fn restore(store: &Store, record: &SessionRecord) -> Result<Restored, StoreError> {
     let (id, epoch) = (&record.id, record.epoch);
+    let rows = store.segments(id, epoch)?;
     let picture = store.snapshot(id, epoch)?.filter(|picture| picture.seq <= record.head);
     let seen = picture.as_ref().map_or(Seq::ZERO, |picture| picture.seq);
     let mut entries = store.load_newest(id, epoch, BACKLOG_BYTES)?;
@@ -242,11 +242,11 @@ fn restore(store: &Store, record: &SessionRecord) -> Result<(Log, Option<Snapsho
     }
     let log = log_of(epoch, seen, entries);
     if log.bytes_after(seen) == 0 {
-        return Ok((log, picture));
+        return Ok(Restored { log, rows, picture });
     }
     let base = picture.filter(|picture| log.reaches_back_to(picture.seq));
-    let painted = paint_history(base.as_ref(), &log, record.size);
-    Ok((log, Some(painted)))
+    let picture = Some(paint_history(base.as_ref(), &log, record.size));
+    Ok(Restored { log, rows, picture })
 }
 
 fn log_of(epoch: Epoch, seen: Seq, entries: Vec<Entry>) -> Log {

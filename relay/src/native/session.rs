@@ -9,7 +9,7 @@ mod storing;
 mod telling;
 
 use std::ops::{Deref, DerefMut};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use moorline_shared::control::Hosted;
 use moorline_shared::id::{Seq, SessionId};
@@ -17,6 +17,7 @@ use moorline_shared::log::Log;
 use moorline_shared::message::Snapshot;
 use moorline_shared::rest::{SessionStatus, SessionSummary};
 use moorline_shared::session::Lifecycle;
+use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, watch};
 
 use super::clock::{Clock, wall_ms};
@@ -24,6 +25,7 @@ use super::metrics::Metrics;
 use super::store::{SessionRecord, Store, Writer};
 use crate::core::record::{self, facts, summary_now};
 use crate::core::session::Session;
+use crate::core::stored::{Row, Stored};
 pub use history::paint_history;
 pub use seat::{Leave, Seat};
 
@@ -42,6 +44,8 @@ pub struct Services {
     pub listing: watch::Sender<()>,
     /// What is counted.
     pub metrics: Metrics,
+    /// Where tasks are started: not only from tasks, as the store has a thread of its own.
+    pub runtime: Handle,
 }
 
 impl Services {
@@ -49,6 +53,17 @@ impl Services {
     pub fn read<T>(&self, read: impl FnOnce(&Store) -> T) -> T {
         read(&self.history.lock().unwrap_or_else(PoisonError::into_inner))
     }
+}
+
+/// What the store has of a session's log.
+#[derive(Debug)]
+pub struct Restored {
+    /// The newest entries.
+    pub log: Log,
+    /// Where all of them are.
+    pub rows: Vec<Row>,
+    /// A picture, to which `log` reaches back.
+    pub picture: Option<Snapshot>,
 }
 
 /// See the module.
@@ -74,6 +89,8 @@ pub struct State {
     storing: storing::Progress,
     /// What the list showed last.
     listed: Listed,
+    /// A task waits for [`Session::poll_timeout`].
+    is_timed: bool,
 }
 
 /// What tells whether the list reads otherwise.
@@ -89,25 +106,26 @@ impl SessionHandle {
     #[must_use]
     pub fn new(services: Arc<Services>, record: SessionRecord) -> Arc<Self> {
         let session = Session::new(facts(&record), record.epoch, record.size);
+        let session = session.with_stored(Stored::new(record.epoch, []));
         Self::with(services, record, session, true)
     }
 
-    /// A session from the store: its picture, and every entry after it. It may be over, or its
-    /// host away.
+    /// A session from the store. It may be over, or its host away.
     #[must_use]
     pub fn restored(
         services: Arc<Services>,
         record: SessionRecord,
-        log: Log,
-        picture: Option<Snapshot>,
+        restored: Restored,
     ) -> Arc<Self> {
+        let Restored { log, rows, picture } = restored;
         let exit = record.exit.clone().unwrap_or_default();
         let lifecycle = match record.lifecycle {
             Lifecycle::Live => Lifecycle::Detached,
             lifecycle => lifecycle,
         };
         let session = Session::restored(facts(&record), log, record.size, lifecycle, picture);
-        Self::with(services, record, session.with_exit(exit), false)
+        let session = session.with_exit(exit).with_stored(Stored::new(record.epoch, rows));
+        Self::with(services, record, session, false)
     }
 
     fn with(
@@ -123,6 +141,7 @@ impl SessionHandle {
             last_activity_ms: record.last_activity_ms,
             storing: storing::Progress::new(is_new),
             listed: Listed::default(),
+            is_timed: false,
         };
         let changed = watch::Sender::new(());
         Arc::new(Self { id: record.id, services, state: Mutex::new(state), changed })
@@ -286,11 +305,27 @@ impl Guard<'_> {
         if state.hurry() {
             handle.services.writer.hurry();
         }
+        if let Some(due) = state.session.poll_timeout().filter(|_| !state.is_timed) {
+            state.is_timed = true;
+            let due = handle.services.clock.instant(due);
+            handle.services.runtime.spawn(tick(Arc::downgrade(handle), due));
+        }
         if state.session.lifecycle().is_over() {
             // It may be stored by now, and the host free to go.
             state.link.wake();
         }
     }
+}
+
+/// Tells a session that time has passed.
+async fn tick(handle: Weak<SessionHandle>, due: std::time::Instant) {
+    tokio::time::sleep_until(due.into()).await;
+    let Some(handle) = handle.upgrade() else { return };
+    let now = handle.services.clock.now();
+    let mut state = handle.lock();
+    state.is_timed = false;
+    state.session.tick(now);
+    state.settle();
 }
 
 impl State {

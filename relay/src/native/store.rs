@@ -24,7 +24,7 @@ use crate::core::segment::SegmentError;
 pub use crate::core::record::{HostRecord, ProjectRecord, SessionRecord, TokenRecord};
 pub use connection::{Database, FILE_NAME, Failure};
 pub use copies::Copied;
-pub use writer::{Batch, Source, Writer};
+pub use writer::{Batch, Source, Writer, Written};
 
 /// Why something could not be stored or read back.
 #[derive(Debug, thiserror::Error)]

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket};
 use futures_util::{Sink as _, SinkExt as _, Stream as _, StreamExt as _};
+use moorline_shared::id::{Epoch, Seq};
 use moorline_shared::message::{ErrorCode, Scope, ServerMessage, close};
 use tokio::sync::watch;
 use tokio::time::{Sleep, sleep_until, timeout};
@@ -111,6 +112,16 @@ async fn say_goodbye(mut socket: WebSocket, code: u16, reason: &'static str) {
     let _ = timeout(CLOSE_PATIENCE, answered).await;
 }
 
+/// What is to be done when a batch is sent.
+enum Next {
+    /// There is more in memory.
+    More,
+    /// What follows is in the store.
+    Load { epoch: Epoch, after: Seq },
+    /// Something has to happen.
+    Wait,
+}
+
 struct Client {
     socket: WebSocket,
     session: Arc<SessionHandle>,
@@ -137,13 +148,18 @@ impl Client {
         let mut batch = Vec::new();
         loop {
             changed.mark_unchanged();
-            let is_full = self.fill(&mut batch, closing);
+            let next = self.fill(&mut batch, closing);
             for output in batch.drain(..) {
                 self.send(output).await?;
             }
             self.flush().await?;
-            if is_full {
-                continue;
+            match next {
+                Next::More => continue,
+                Next::Load { epoch, after } => {
+                    self.load(epoch, after).await;
+                    continue;
+                }
+                Next::Wait => {}
             }
             self.arm(timer.as_mut());
             tokio::select! {
@@ -155,8 +171,8 @@ impl Client {
         }
     }
 
-    /// Takes what the client is to be sent. True where there is more.
-    fn fill(&mut self, batch: &mut Vec<PeerOutput>, closing: &watch::Receiver<bool>) -> bool {
+    /// Takes what the client is to be sent, and says what is to be done when it is.
+    fn fill(&mut self, batch: &mut Vec<PeerOutput>, closing: &watch::Receiver<bool>) -> Next {
         let now = self.session.services().clock.now();
         let mut state = self.session.lock();
         // Looked at under the lock: a session that ends because of the shutdown does so after the
@@ -164,16 +180,31 @@ impl Client {
         if *closing.borrow() {
             self.peer.close(close::GOING_AWAY, "the relay is shutting down");
         }
-        let mut bytes = 0;
-        while bytes < BATCH_BYTES
-            && let Some(output) = self.peer.poll_output(&mut state.session, now)
-        {
+        let (mut bytes, mut next) = (0, Next::Wait);
+        while let Some(output) = self.peer.poll_output(&mut state.session, now) {
+            if let PeerOutput::Load { epoch, after } = output {
+                next = Next::Load { epoch, after };
+                break;
+            }
             bytes += output_len(&output);
             batch.push(output);
+            if bytes >= BATCH_BYTES {
+                next = Next::More;
+                break;
+            }
         }
         // A peer asks its host for pictures while it is polled.
         state.settle_for_one();
-        bytes >= BATCH_BYTES
+        next
+    }
+
+    /// Brings what is not in memory any more.
+    async fn load(&mut self, epoch: Epoch, after: Seq) {
+        let entries = self.session.stored_entries(epoch, after).await.unwrap_or_else(|error| {
+            tracing::error!(%error, "a stored log cannot be read");
+            Vec::new()
+        });
+        self.peer.loaded(&self.session.lock().session, entries);
     }
 
     fn arm(&self, mut timer: Pin<&mut Sleep>) {
@@ -206,7 +237,7 @@ impl Client {
             },
             PeerOutput::Frame(frame) => Message::Binary(frame),
             PeerOutput::Ping => Message::Ping(bytes::Bytes::new()),
-            // All that is retained is in memory, or behind a picture.
+            // It was taken out of the batch.
             PeerOutput::Load { .. } => return Ok(()),
             PeerOutput::Close { code, reason } => return Err(End::Close { code, reason }),
         };

@@ -146,8 +146,8 @@ impl Follower {
     }
 
     /// Reads one message, of whatever kind.
-    pub(crate) async fn step_once(&mut self) {
-        self.step().await.expect("the socket should stay open");
+    pub(crate) async fn step_once(&mut self) -> Option<ServerMessage> {
+        self.step().await.expect("the socket should stay open")
     }
 
     async fn step(&mut self) -> Option<Option<ServerMessage>> {
@@ -164,9 +164,7 @@ impl Follower {
                 let frame = Frame::decode(bytes).unwrap();
                 self.seqs.push(frame.seq().0);
                 self.output.extend_from_slice(frame.data());
-                if self.seqs.len().is_multiple_of(8) {
-                    self.send(ClientMessage::Ack { seq: frame.seq() }).await;
-                }
+                self.send(ClientMessage::Ack { seq: frame.seq() }).await;
             }
             Message::Close(frame) => self.close_code = frame.map(|frame| frame.code.into()),
             _ => {}

@@ -1,7 +1,10 @@
 //! Clients of a whole relay, on real sockets and real terminals.
 
 use super::common::{Server, TOKEN};
-use moorline_shared::message::{ClientMessage, ErrorCode, Outcome, ServerMessage, close};
+use moorline_shared::id::Seq;
+use moorline_shared::message::{
+    CatchUp, ClientMessage, ErrorCode, Outcome, Resume, ServerMessage, close,
+};
 use tokio_tungstenite::tungstenite::{Error, Message};
 
 fn resumed(message: ServerMessage) -> Option<Outcome> {
@@ -61,6 +64,40 @@ async fn a_flood_arrives_whole_and_survives_a_restart_of_the_relay() {
     assert_eq!(again.until(exit).await, Some(0));
     assert_eq!(again.seqs, follower.seqs[half as usize..]);
     assert!(text.ends_with(&again.text()));
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_replays_misses_nothing_of_a_flood_whether_it_reads_along_or_comes_late() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(folder.path()).await;
+    // Well beyond what is in memory, and within what is retained.
+    let id = server.create("stty -opost; read go; seq 1 1600000; echo end; exec sleep 1000").await;
+    let bearer = format!("Bearer {TOKEN}");
+    let mut along = server.connect(&id, &[("authorization", &bearer)]).await.unwrap();
+    along.send_raw(Message::text(r#"{"type":"resume","lastSeq":0}"#)).await;
+    let mut typist = server.follow(&id).await;
+    typist.resume(None, "client_1").await;
+    typist.until(resumed).await;
+    typist.type_piece(1, "\n").await;
+    let resume = |last_seq| {
+        let (last_seq, catch_up) = (Some(Seq(last_seq)), Some(CatchUp::Replay));
+        ClientMessage::Resume(Resume { last_seq, catch_up, ..Resume::default() })
+    };
+    let is_snapshot = |message: &ServerMessage| matches!(message, ServerMessage::Snapshot(_));
+    while !along.output.ends_with(b"\nend\n") {
+        let said = along.step_once().await;
+        assert!(!said.as_ref().is_some_and(is_snapshot), "{said:?}");
+    }
+    assert!(along.seqs.iter().copied().eq(1..=along.seqs.len() as u64));
+    let mut late = server.follow(&id).await;
+    late.send(resume(2)).await;
+    while !late.output.ends_with(b"\nend\n") {
+        let said = late.step_once().await;
+        assert!(!said.as_ref().is_some_and(is_snapshot), "{said:?}");
+    }
+    assert_eq!(late.seqs, along.seqs[2..]);
+    assert!(along.output.ends_with(&late.output) && late.output.len() > 10_000_000);
     server.stop().await;
 }
 

@@ -9,6 +9,7 @@
 mod host;
 mod pipe;
 mod relay;
+mod replayer;
 mod rng;
 mod user;
 mod watcher;
@@ -36,35 +37,99 @@ fn run(faults: Faults) {
 
 #[test]
 fn everything_arrives_once_over_wires_that_break() {
-    run(Faults { relay_restarts: false, host_restarts: false, floods: false, edge: false });
+    run(Faults {
+        relay_restarts: false,
+        host_restarts: false,
+        floods: false,
+        edge: false,
+        replays: false,
+    });
 }
 
 #[test]
 fn everything_arrives_once_though_the_relay_forgets_what_it_has_not_stored() {
-    run(Faults { relay_restarts: true, host_restarts: false, floods: false, edge: false });
+    run(Faults {
+        relay_restarts: true,
+        host_restarts: false,
+        floods: false,
+        edge: false,
+        replays: false,
+    });
 }
 
 #[test]
 fn a_new_incarnation_never_mixes_with_the_old_one() {
-    run(Faults { relay_restarts: true, host_restarts: true, floods: false, edge: false });
+    run(Faults {
+        relay_restarts: true,
+        host_restarts: true,
+        floods: false,
+        edge: false,
+        replays: false,
+    });
 }
 
 #[test]
 fn clients_that_fall_behind_a_flood_come_to_the_true_screen() {
-    run(Faults { relay_restarts: true, host_restarts: false, floods: true, edge: false });
+    run(Faults {
+        relay_restarts: true,
+        host_restarts: false,
+        floods: true,
+        edge: false,
+        replays: false,
+    });
 }
 
 #[test]
 fn a_relay_without_memory_loses_nothing() {
-    run(Faults { relay_restarts: true, host_restarts: false, floods: false, edge: true });
+    run(Faults {
+        relay_restarts: true,
+        host_restarts: false,
+        floods: false,
+        edge: true,
+        replays: false,
+    });
 }
 
 #[test]
 fn a_relay_without_memory_keeps_incarnations_apart() {
-    run(Faults { relay_restarts: true, host_restarts: true, floods: false, edge: true });
+    run(Faults {
+        relay_restarts: true,
+        host_restarts: true,
+        floods: false,
+        edge: true,
+        replays: false,
+    });
 }
 
 #[test]
 fn clients_that_fall_behind_a_flood_through_the_edge_come_to_the_true_screen() {
-    run(Faults { relay_restarts: true, host_restarts: false, floods: true, edge: true });
+    run(Faults {
+        relay_restarts: true,
+        host_restarts: false,
+        floods: true,
+        edge: true,
+        replays: false,
+    });
+}
+
+#[test]
+fn clients_that_replay_get_every_entry_of_a_flood_as_long_as_they_read() {
+    run(Faults {
+        relay_restarts: true,
+        host_restarts: false,
+        floods: true,
+        edge: false,
+        replays: true,
+    });
+}
+
+#[test]
+fn clients_that_replay_get_every_entry_of_a_flood_through_the_edge_as_long_as_they_read() {
+    run(Faults {
+        relay_restarts: true,
+        host_restarts: false,
+        floods: true,
+        edge: true,
+        replays: true,
+    });
 }

@@ -21,7 +21,16 @@ const EDGE: Keeping = Keeping {
     memory_bytes: 1000,
     picture_every_bytes: 200_000,
     window_bytes: 400_000,
-    stores_held: true,
+    retention_bytes: 400_000,
+    forgets: true,
+};
+/// What a relay with a machine of its own keeps, so little that a flood goes beyond it.
+const NATIVE: Keeping = Keeping {
+    memory_bytes: 1_000_000,
+    picture_every_bytes: 500_000,
+    window_bytes: 4_000_000,
+    retention_bytes: 3_000_000,
+    forgets: false,
 };
 
 /// What is on disk.
@@ -109,11 +118,13 @@ impl Relay {
         let session =
             Session::restored(facts(), log, Size::default(), lifecycle, store.picture.clone())
                 .with_exit(store.exit.clone().unwrap_or_default());
-        if !self.edge {
-            return session;
-        }
         let stored = Stored::new(store.epoch, store.rows.iter().copied());
-        session.with_stored(stored).with_told(store.told.clone()).keeping(EDGE)
+        let session = session.with_stored(stored);
+        if self.edge {
+            session.with_told(store.told.clone()).keeping(EDGE)
+        } else {
+            session.keeping(NATIVE)
+        }
     }
 
     /// What waits for the host is stored with the event that brought it.
@@ -139,7 +150,8 @@ impl Relay {
     }
 
     /// Writes a part of what is due to disk.
-    pub(crate) fn write_store(&mut self, rng: &mut Rng) {
+    pub(crate) fn write_store(&mut self, now: Time, rng: &mut Rng) {
+        self.session.tick(now);
         self.keep_held();
         let bytes = if rng.once_in(3) { 1 } else { 1 << 20 };
         if let Some(batch) = self.session.store_batch(bytes) {
@@ -155,7 +167,8 @@ impl Relay {
             self.session.picture_stored(picture.seq);
             // The store retains some of what the picture contains, or not.
             if rng.once_in(3) {
-                self.trim(picture.seq);
+                let kept_after = self.session.kept_after().unwrap_or(picture.seq);
+                self.trim(picture.seq.min(kept_after));
             }
             self.store.picture = Some(picture);
         }
@@ -180,7 +193,7 @@ impl Relay {
 
     fn trim(&mut self, up_to: Seq) {
         let gone = self.store.rows.iter().map(|row| row.last).filter(|last| *last <= up_to).max();
-        let up_to = if self.edge { gone.unwrap_or_default() } else { up_to };
+        let up_to = gone.unwrap_or_default();
         self.store.rows.retain(|row| row.last > up_to);
         self.store.entries.retain(|entry| entry.seq() > up_to);
         if let Some(rows) = self.session.stored_rows() {
@@ -196,8 +209,8 @@ impl Relay {
         self.store.entries.iter().filter(|entry| entry.seq() > after).take(5).cloned().collect()
     }
 
-    pub(crate) fn accept(&mut self, connection: u64, now: Time) {
-        let native = Terms::native(Scope::Write, true);
+    pub(crate) fn accept(&mut self, connection: u64, now: Time, extended: bool) {
+        let native = Terms::native(Scope::Write, extended);
         let terms = Terms { keepalive: !self.edge, ..native };
         let peer = Peer::attach(&mut self.session, now, terms);
         self.peers.insert(connection, peer.expect("there is room for a few clients"));

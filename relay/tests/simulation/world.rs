@@ -9,6 +9,7 @@ use moorline_shared::time::Time;
 use crate::host::{Host, Published, Readings};
 use crate::pipe::Pipe;
 use crate::relay::{Relay, ToRelay};
+use crate::replayer::Replayer;
 use crate::rng::Rng;
 use crate::user::{SocketAction, User};
 use crate::watcher::Watcher;
@@ -27,6 +28,8 @@ pub(crate) struct Faults {
     pub(crate) floods: bool,
     /// The relay keeps little in memory and loses it between any two events, but not its sockets.
     pub(crate) edge: bool,
+    /// There are clients that want every entry, fast ones, slow ones and some that stop reading.
+    pub(crate) replays: bool,
 }
 
 /// A user's socket.
@@ -70,6 +73,7 @@ pub(crate) struct World {
     users: Vec<User>,
     /// `None` where floods would take it too long.
     watcher: Option<Watcher>,
+    replayers: Vec<Replayer>,
     published: Published,
     sockets: Vec<Option<Socket>>,
     connections: u64,
@@ -89,6 +93,7 @@ impl World {
             relay: Relay::new(epoch, faults.edge),
             users: (0..USERS).map(User::new).collect(),
             watcher: (!faults.floods).then(Watcher::default),
+            replayers: if faults.replays { Replayer::all() } else { Vec::new() },
             published: Published::default(),
             sockets: (0..USERS).map(|_| None).collect(),
             connections: 0,
@@ -122,16 +127,20 @@ impl World {
 
     /// Everybody does a part of what is to be done.
     fn work(&mut self) {
-        let rest = if self.rng.once_in(40) { 20_000 } else { 60 };
+        let longest = if self.faults.replays { 3000 } else { 20_000 };
+        let rest = if self.rng.once_in(40) { longest } else { 60 };
         self.now.ms += self.rng.below(rest);
         self.host_wire();
         self.host.read_input(&mut self.rng);
         self.host.make_pictures(&mut self.rng);
         if self.rng.once_in(2) {
-            self.relay.write_store(&mut self.rng);
+            self.relay.write_store(self.now, &mut self.rng);
         }
         if let Some(watcher) = &mut self.watcher {
             watcher.work(&mut self.relay, &self.published, self.now, &mut self.rng);
+        }
+        for replayer in &mut self.replayers {
+            replayer.work(&mut self.relay, &self.published, self.now, &mut self.rng);
         }
         for user in 0..USERS {
             self.socket(user);
@@ -165,6 +174,10 @@ impl World {
                 self.drop_socket(user);
                 self.users[user].reload(seed);
             }
+            34..=35 => {
+                let (relay, rng) = (&mut self.relay, &mut self.rng);
+                self.replayers.iter_mut().for_each(|replayer| replayer.trouble(relay, rng));
+            }
             24 if self.faults.relay_restarts => self.restart_relay(),
             25 if self.faults.host_restarts && self.rng.once_in(4) => self.restart_host(),
             31..=33 if self.faults.edge => self.evict(),
@@ -188,6 +201,9 @@ impl World {
         }
         if let Some(watcher) = &mut self.watcher {
             watcher.connect(&mut self.relay, self.now);
+        }
+        for replayer in &mut self.replayers {
+            replayer.connect(&mut self.relay, self.now);
         }
     }
 
@@ -226,6 +242,7 @@ impl World {
         if let Some(watcher) = &mut self.watcher {
             watcher.cut(None);
         }
+        self.replayers.iter_mut().for_each(|replayer| replayer.cut(&mut self.relay));
         self.relay.restart();
     }
 
@@ -280,7 +297,7 @@ impl World {
         self.drop_socket(user);
         self.connections += 1;
         let connection = self.connections;
-        self.relay.accept(connection, self.now);
+        self.relay.accept(connection, self.now, true);
         let (up, down) = (Pipe::default(), Pipe::default());
         self.sockets[user] = Some(Socket { generation, connection, up, down, silent: false });
         self.users[user].client.handle(self.now, Input::Opened(generation));
@@ -339,7 +356,11 @@ impl World {
             self.relay.session.log().head() == head && self.host.publisher.input().is_none();
         let cursor = Cursor { epoch: self.epoch, seq: head };
         let watched = self.watcher.as_ref().is_none_or(|watcher| watcher.is_settled(cursor));
-        wire && all_here && watched && self.users.iter().all(|user| user.is_settled(cursor))
+        let replayed = self.replayers.iter().all(|replayer| replayer.is_settled(cursor));
+        wire && all_here
+            && watched
+            && replayed
+            && self.users.iter().all(|user| user.is_settled(cursor))
     }
 
     fn check(mut self) {

@@ -486,6 +486,7 @@ impl Client {
             epoch: cursor.map(|cursor| cursor.epoch),
             client_id: Some(self.id.clone()),
             catch_up: Some(catch_up),
+            jump: true,
             hold: self.hold,
         }
     }

@@ -3,11 +3,16 @@
 use std::time::Duration;
 
 use crate::id::{Cursor, Epoch, Seq};
+use crate::log::ENTRY_OVERHEAD_BYTES;
 use crate::message::{Outcome, Resumed};
 use crate::time::Time;
 
-/// Acknowledge at once when this much is applied and not acknowledged: an eighth of the credit.
+/// Acknowledge at once when this much is applied and not acknowledged: an eighth of the largest
+/// credit.
 const ACK_BYTES: u64 = crate::limits::UNACKED_OUTPUT_BYTES / 8;
+/// The same after a rest, doubled with each ack: half of the smallest credit, which grows only as it
+/// is used.
+const FIRST_ACK_BYTES: u64 = crate::limits::LEAST_CREDIT_BYTES / 2;
 /// Acknowledge less than that after a rest.
 const ACK_DELAY: Duration = Duration::from_millis(200);
 
@@ -31,6 +36,8 @@ pub struct Receiver {
     acked: Seq,
     /// Of what is applied and not acknowledged.
     unacked_bytes: u64,
+    /// With how much of that it acknowledges at once.
+    ack_bytes: u64,
     ack_due: Option<Time>,
     phase: Phase,
 }
@@ -55,6 +62,7 @@ impl Receiver {
             applied: seq,
             acked: seq,
             unacked_bytes: 0,
+            ack_bytes: FIRST_ACK_BYTES,
             ack_due: None,
             phase: Phase::Silent,
         }
@@ -91,7 +99,7 @@ impl Receiver {
         self.epoch = Some(resumed.epoch);
         self.phase = if picture_follows { Phase::AwaitingPicture } else { Phase::Streaming };
         // What is still being applied counts as acknowledged: the sender's credit begins anew.
-        self.unacked_bytes = 0;
+        (self.unacked_bytes, self.ack_bytes) = (0, FIRST_ACK_BYTES);
         if void {
             self.received = Seq::ZERO;
             self.applied = Seq::ZERO;
@@ -127,7 +135,7 @@ impl Receiver {
     /// The consumer has finished the entry or the picture `seq`, of `bytes` bytes.
     pub fn applied(&mut self, now: Time, seq: Seq, bytes: usize) {
         self.applied = seq.min(self.received).max(self.applied);
-        self.unacked_bytes += bytes as u64;
+        self.unacked_bytes += bytes as u64 + ENTRY_OVERHEAD_BYTES;
         if self.phase == Phase::Streaming && self.applied != self.acked && self.ack_due.is_none() {
             self.ack_due = Some(now + ACK_DELAY);
         }
@@ -136,9 +144,11 @@ impl Receiver {
     /// What to acknowledge now. Changes by [`Receiver::applied`] and at [`Receiver::poll_timeout`].
     pub fn poll_ack(&mut self, now: Time) -> Option<Seq> {
         let due = self.ack_due?;
-        if now < due && self.unacked_bytes < ACK_BYTES {
+        let is_much = self.unacked_bytes >= self.ack_bytes;
+        if now < due && !is_much {
             return None;
         }
+        self.ack_bytes = if is_much { ACK_BYTES.min(self.ack_bytes * 2) } else { FIRST_ACK_BYTES };
         self.ack_due = None;
         self.unacked_bytes = 0;
         self.acked = self.applied;

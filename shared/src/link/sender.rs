@@ -85,12 +85,25 @@ impl Sender {
         self.backlog_bytes
     }
 
-    /// The peer has applied everything up to `seq`. An ack of what was never sent, or of less than
-    /// an earlier one, changes nothing.
-    pub fn ack(&mut self, seq: Seq) {
+    /// The peer has applied everything up to `seq`: how many bytes that makes more. An ack of what
+    /// was never sent, or of less than an earlier one, changes nothing.
+    pub fn ack(&mut self, seq: Seq) -> u64 {
+        let before = self.unacked.bytes();
         if seq <= self.sent {
             self.unacked.acked(seq, self.sent);
         }
+        before - self.unacked.bytes()
+    }
+
+    /// So much may be sent and not acknowledged from now on.
+    pub const fn set_credit(&mut self, bytes: u64) {
+        self.credit_bytes = bytes;
+    }
+
+    /// How much was sent and is not acknowledged.
+    #[must_use]
+    pub const fn unacked_bytes(&self) -> u64 {
+        self.unacked.bytes()
     }
 
     /// The last entry that was sent.
@@ -101,8 +114,8 @@ impl Sender {
 }
 
 /// A mark is kept about every so many bytes: an ack between two marks counts as the first one.
-const MARK_EVERY_BYTES: u64 = 64 * 1024;
-/// Marks of a peer with a credit of 2 MiB; one without a bound needs none that are exact.
+const MARK_EVERY_BYTES: u64 = 16 * 1024;
+/// What is kept of them: the more is on its way, the less exact they need to be.
 const MARKS: usize = 40;
 
 /// How much was sent and not acknowledged, whatever the log still knows of it.
@@ -186,7 +199,7 @@ mod tests {
 
     #[test]
     fn a_sender_stops_at_its_credit_and_goes_on_by_acks() {
-        let log = log_of(10, MARK_EVERY_BYTES as usize - 1000);
+        let log = log_of(10, 64 * 1024 - 1000);
         let mut sender = Sender::new(Seq(0), 150_000, u64::MAX);
         assert_eq!((send_all(&mut sender, &log), sender.next(&log)), (3, Next::NoCredit));
         sender.ack(Seq(2));

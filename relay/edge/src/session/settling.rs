@@ -43,6 +43,7 @@ impl Loaded {
     /// Does what follows from an event.
     pub(super) fn settle(&mut self, now: Time) -> Result<Due, SqlError> {
         self.check_answer(now);
+        self.session.tick(now);
         self.command_host(now);
         self.serve_all(now);
         self.store(now)?;
@@ -131,7 +132,13 @@ impl Loaded {
     /// When something is due though nothing happens.
     fn wake_at(&self) -> Option<Time> {
         let clients = self.clients.values().filter_map(|client| client.peer.poll_timeout());
-        let own = [self.storing.due(), self.listed.due(), self.host_deadline(), self.ack_due()];
+        let own = [
+            self.storing.due(),
+            self.listed.due(),
+            self.host_deadline(),
+            self.ack_due(),
+            self.session.poll_timeout(),
+        ];
         clients.chain(own.into_iter().flatten()).min()
     }
 }

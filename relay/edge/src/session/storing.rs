@@ -214,12 +214,13 @@ impl Loaded {
 
     /// What is behind the stored picture goes, where more is stored than is retained.
     fn trim(&mut self) -> Result<(), SqlError> {
-        let picture = self.storing.picture;
+        let kept_after = self.session.kept_after().unwrap_or(Seq(u64::MAX));
+        let up_to = self.storing.picture.min(kept_after);
         let Some(stored) = self.session.stored_rows() else { return Ok(()) };
         if stored.bytes() <= EDGE_RETENTION_BYTES + TRIM_SLACK_BYTES {
             return Ok(());
         }
-        let Some(up_to) = stored.to_remove(EDGE_RETENTION_BYTES, picture) else { return Ok(()) };
+        let Some(up_to) = stored.to_remove(EDGE_RETENTION_BYTES, up_to) else { return Ok(()) };
         stored.removed(up_to);
         self.database.delete_segments(self.session.id(), Some(up_to))
     }

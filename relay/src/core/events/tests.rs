@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use super::*;
 use crate::core::session::Facts;
+use crate::core::stored::{Row, Stored};
 
 const NOW: Time = Time::from_ms(0);
 const EPOCH: Epoch = Epoch(7);
@@ -150,7 +151,8 @@ fn what_is_missing_is_told_before_what_follows() {
     assert_eq!(got.len(), 3 + 3);
     // A reader is told where what is retained begins, once that is known.
     assert_eq!(got[0].2["tail"], 10);
-    session.found_oldest(Cursor { epoch: EPOCH, seq: Seq(5) });
+    let row = Row { first: Seq(5), last: Seq(12), bytes: 1 };
+    let mut session = session.with_stored(Stored::new(EPOCH, [row]));
     // Who asks for all that is retained is told what is not.
     let got = read(&mut session, Start::Oldest, &kept);
     assert_eq!((got[2].0.as_str(), &got[2].2["to"]), ("gap", &4.into()));

@@ -2,7 +2,7 @@
 
 use moorline_shared::id::{ClientId, Epoch, Seq};
 use moorline_shared::limits::RESUME_DEADLINE;
-use moorline_shared::link::Sender;
+use moorline_shared::link::{Credit, Sender};
 use moorline_shared::message::{Resume, SnapshotReason, close};
 use moorline_shared::time::Time;
 use serde::{Deserialize, Serialize};
@@ -25,6 +25,8 @@ pub struct SavedPeer {
     received_input: Option<Seq>,
     refused: bool,
     sent_bytes: u64,
+    jumps: bool,
+    credit: Credit,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -62,6 +64,8 @@ impl Peer {
             received_input: self.received_input,
             refused: self.refused,
             sent_bytes: self.sent_bytes,
+            jumps: self.jumps,
+            credit: self.credit.clone(),
         }
     }
 
@@ -97,7 +101,7 @@ impl Peer {
             // and the host knows what it has.
             peer.closing = Some((close::GOING_AWAY, "the relay has begun anew"));
         }
-        Ok(Self {
+        let mut restored = Self {
             client_id: saved.client_id,
             hold: saved.hold,
             epoch: saved.epoch,
@@ -107,7 +111,11 @@ impl Peer {
             received_input: saved.received_input,
             refused: saved.refused,
             sent_bytes: saved.sent_bytes,
+            jumps: saved.jumps,
+            credit: saved.credit,
             ..peer
-        })
+        };
+        restored.reads_on(session, now);
+        Ok(restored)
     }
 }

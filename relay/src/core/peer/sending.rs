@@ -1,42 +1,82 @@
 //! What a peer sends of its session: the answer to `resume`, pictures and entries.
 
 use bytes::Bytes;
-use moorline_shared::limits::{BACKLOG_BYTES, UNACKED_OUTPUT_BYTES};
+use moorline_shared::id::Seq;
+use moorline_shared::limits::{BACKLOG_BYTES, LEAST_CREDIT_BYTES};
 use moorline_shared::link::{Next, Sender};
 use moorline_shared::log::Entry;
 use moorline_shared::message::{Resumed, ServerMessage, SnapshotReason, close};
+use moorline_shared::time::Time;
 
 use super::{Peer, PeerOutput, Phase, text};
 use crate::core::answer::{Answer, answer};
-use crate::core::session::Session;
+use crate::core::session::{READS_EVERY, READS_EVERY_BYTES, Session};
 
 impl Peer {
     /// Takes what the store had after the entry that [`PeerOutput::Load`] named, in order.
     pub fn loaded(&mut self, session: &Session, entries: Vec<Entry>) {
-        if entries.is_empty() && !session.log().reaches_back_to(self.sender.position()) {
-            tracing::error!("a stored log has lost entries");
-            self.close(close::INTERNAL, "the log has lost entries");
-        }
+        let next = self.sender.position().next();
+        let found = entries.iter().any(|entry| entry.seq() == next);
+        // It was trimmed since it was asked for, or cannot be read.
+        self.is_lost = !found && !session.log().reaches_back_to(self.sender.position());
         self.loaded = entries.into();
     }
 
-    pub(super) fn poll_answer(&mut self, session: &mut Session) -> Option<PeerOutput> {
+    /// The client has applied everything up to `seq`.
+    pub(super) fn acked(&mut self, session: &mut Session, now: Time, seq: Seq) {
+        let bytes = self.sender.ack(seq);
+        if bytes > 0 && self.terms.extended {
+            self.credit.acked(now, bytes, self.sender.unacked_bytes());
+            self.sender.set_credit(self.credit.bytes());
+            self.reads_on(session, now);
+        }
+    }
+
+    /// The client wants the program to stop. It would not see that for a while, where it has much
+    /// in front of it: then it goes on behind that.
+    pub(super) fn interrupted(&mut self, session: &Session) {
+        let unsent = session.bytes_after(self.sender.position());
+        let second = self.credit.rate().max(LEAST_CREDIT_BYTES);
+        let is_streaming = matches!(self.phase, Phase::Streaming);
+        if is_streaming && unsent > 0 && unsent + self.sender.unacked_bytes() > second {
+            self.picture_wanted.get_or_insert(SnapshotReason::Interrupt);
+        }
+    }
+
+    /// Tells the session now and then that a client that replays takes what it is sent.
+    pub(super) fn reads_on(&mut self, session: &mut Session, now: Time) {
+        let is_replaying = matches!(self.phase, Phase::Streaming) && !self.jumps;
+        let is_due = |(at, sent): (Time, u64)| {
+            now >= at + READS_EVERY || self.sent_bytes >= sent + READS_EVERY_BYTES
+        };
+        if is_replaying && self.reads_at.is_none_or(is_due) {
+            self.reads_at = Some((now, self.sent_bytes));
+            session.reads_on(self.id, self.sender.position(), now);
+        }
+    }
+
+    pub(super) fn poll_answer(&mut self, session: &mut Session, now: Time) -> Option<PeerOutput> {
         let Phase::Answering(resume) = &self.phase else {
             return None;
         };
-        let answer = answer(session, resume)?;
+        let answer = answer(session, resume, self.terms.extended)?;
+        // Who knows IC-1 alone cannot ask for less than all.
+        let jumps = resume.jumps() && self.terms.extended;
         let input_seq = self.client_id.as_ref().and_then(|id| session.claims().accepted_seq(id));
         let input_is_coming = session.host_is_here() && !session.lifecycle().is_over();
         if self.client_id.is_some() && input_seq.is_none() && input_is_coming {
             return None;
         }
         self.told_input = input_seq;
-        let credit = if self.terms.extended { UNACKED_OUTPUT_BYTES } else { u64::MAX };
-        self.sender = Sender::new(answer.from, credit, BACKLOG_BYTES);
+        self.jumps = jumps;
+        let backlog = if jumps { BACKLOG_BYTES } else { u64::MAX };
+        let credit = if self.terms.extended { self.credit.bytes() } else { u64::MAX };
+        self.sender = Sender::new(answer.from, credit, backlog);
         if answer.picture_first {
             self.await_picture(session, SnapshotReason::Resume);
         } else {
             self.phase = Phase::Streaming;
+            self.reads_on(session, now);
         }
         let Answer { outcome, from, .. } = answer;
         let (epoch, head) = (session.log().epoch(), session.log().head());
@@ -67,31 +107,43 @@ impl Peer {
         }
         self.phase = Phase::Streaming;
         let mut picture = session.last_picture();
-        if reason == SnapshotReason::Behind && picture.seq <= self.sender.position() {
+        let is_no_nearer = picture.seq <= self.sender.position();
+        if is_no_nearer && reason == SnapshotReason::Interrupt {
+            return None;
+        }
+        if is_no_nearer && reason == SnapshotReason::Behind {
             // No picture brings this client nearer, so it gets every entry after all.
             self.sender.ignore_backlog();
-            if !session.reaches_back_to(self.sender.position()) {
-                self.close(close::INTERNAL, "the log has lost its beginning");
+            if self.is_lost || !session.reaches_back_to(self.sender.position()) {
+                tracing::error!("a log has lost entries");
+                self.close(close::INTERNAL, "the log has lost entries");
             }
             return None;
         }
         picture.reason = Some(reason);
         self.sender.moved(picture.seq);
+        self.is_lost = false;
         if !self.terms.extended {
             (picture.cols, picture.rows, picture.reason) = (None, None, None);
         }
         Some(text(&ServerMessage::Snapshot(picture)))
     }
 
-    pub(super) fn poll_entry(&mut self, session: &mut Session) -> Option<PeerOutput> {
+    pub(super) fn poll_entry(&mut self, session: &mut Session, now: Time) -> Option<PeerOutput> {
         if !matches!(self.phase, Phase::Streaming) {
             return None;
         }
         if let Some(entry) = self.loaded_entry() {
-            return Some(self.send_entry(&entry));
+            let output = self.send_entry(now, &entry);
+            self.reads_on(session, now);
+            return Some(output);
         }
         match self.sender.next(session.log()) {
-            Next::Entry(entry) => Some(self.send_entry(entry)),
+            Next::Entry(entry) => {
+                let output = self.send_entry(now, entry);
+                self.reads_on(session, now);
+                Some(output)
+            }
             Next::Missing if self.may_load(session) => {
                 let (epoch, after) = (session.log().epoch(), self.sender.position());
                 Some(PeerOutput::Load { epoch, after })
@@ -102,7 +154,7 @@ impl Peer {
                 if self.closing.is_some() {
                     None
                 } else {
-                    picture.or_else(|| self.poll_entry(session))
+                    picture.or_else(|| self.poll_entry(session, now))
                 }
             }
             Next::CaughtUp if session.lifecycle().is_over() => Some(self.end(session)),
@@ -114,6 +166,7 @@ impl Peer {
     fn may_load(&self, session: &Session) -> bool {
         let position = self.sender.position();
         session.has_store()
+            && !self.is_lost
             && session.reaches_back_to(position)
             && session.bytes_after(position) <= self.sender.backlog_bytes()
     }
@@ -132,7 +185,8 @@ impl Peer {
         self.loaded.pop_front()
     }
 
-    fn send_entry(&mut self, entry: &Entry) -> PeerOutput {
+    fn send_entry(&mut self, now: Time, entry: &Entry) -> PeerOutput {
+        self.credit.sent(now);
         self.sender.sent(entry);
         self.sent_bytes += entry.cost();
         let spent = self.terms.budget_bytes.is_some_and(|budget| self.sent_bytes > budget);

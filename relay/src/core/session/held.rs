@@ -58,7 +58,7 @@ impl Session {
         Ok(())
     }
 
-    /// What is to be stored of held input; call until `None`, where [`super::Keeping::stores_held`].
+    /// What is to be stored of held input; call until `None`, where [`super::Keeping::forgets`].
     pub fn poll_held(&mut self) -> Option<HeldChange> {
         self.held_changes.pop_front()
     }
@@ -81,7 +81,7 @@ impl Session {
 
     /// What waits survives the loss of this relay's memory.
     pub(super) fn store_held(&mut self) {
-        if self.keeping.stores_held {
+        if self.keeping.forgets {
             let pieces = self.claims.take_unstored().into_iter();
             let keep = |(client_id, piece)| HeldChange::Keep { client_id, piece };
             self.held_changes.extend(pieces.map(keep));
@@ -91,7 +91,7 @@ impl Session {
     /// Input was meant for the incarnation that it was typed into.
     pub(super) fn input_is_void(&mut self) {
         self.claims.new_incarnation();
-        if self.keeping.stores_held {
+        if self.keeping.forgets {
             self.held_changes.push_back(HeldChange::Void);
         }
     }

@@ -20,7 +20,7 @@ impl Session {
         self.picture_asked = false;
         // A relay that may lose its memory while the link stays open asks from what it cannot lose:
         // then the answer to an earlier question is good for a later one.
-        let seq = if self.has_store() { self.durable } else { self.log.head() };
+        let seq = if self.keeping.forgets { self.durable } else { self.log.head() };
         let cursor = Cursor { epoch: self.log.epoch(), seq };
         self.command(HostCommand::Resume {
             cursor: Some(cursor),
@@ -119,6 +119,7 @@ impl Session {
             self.begin_log(epoch, from);
         }
         self.host = Host::Linked;
+        self.acknowledged = None;
         self.acknowledge();
         self.size = size;
         self.lifecycle = Lifecycle::Live;

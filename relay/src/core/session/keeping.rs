@@ -1,8 +1,9 @@
 //! How much of a log is in memory, and what is retained elsewhere.
 
-use moorline_shared::id::Seq;
+use moorline_shared::id::{Epoch, Seq};
 use moorline_shared::limits::{
-    BACKLOG_BYTES, EDGE_MEMORY_BYTES, EDGE_PICTURE_BYTES, EDGE_WINDOW_BYTES, WINDOW_BYTES,
+    BACKLOG_BYTES, EDGE_MEMORY_BYTES, EDGE_PICTURE_BYTES, EDGE_RETENTION_BYTES, EDGE_WINDOW_BYTES,
+    RETENTION_BYTES, WINDOW_BYTES,
 };
 
 use super::Session;
@@ -19,8 +20,11 @@ pub struct Keeping {
     pub picture_every_bytes: u64,
     /// What a host may send ahead of what is durable.
     pub window_bytes: u64,
-    /// Whether held input is to be stored: [`Session::poll_held`].
-    pub stores_held: bool,
+    /// What is retained of a log, in the store.
+    pub retention_bytes: u64,
+    /// Whether the relay may lose its memory while its sockets stay open. Then held input is to be
+    /// stored: [`Session::poll_held`].
+    pub forgets: bool,
 }
 
 impl Keeping {
@@ -29,14 +33,16 @@ impl Keeping {
         memory_bytes: BACKLOG_BYTES,
         picture_every_bytes: BACKLOG_BYTES / 2,
         window_bytes: WINDOW_BYTES,
-        stores_held: false,
+        retention_bytes: RETENTION_BYTES,
+        forgets: false,
     };
     /// A relay that shares 128 MiB with many sessions, and may lose its memory at any moment.
     pub const EDGE: Self = Self {
         memory_bytes: EDGE_MEMORY_BYTES,
         picture_every_bytes: EDGE_PICTURE_BYTES,
         window_bytes: EDGE_WINDOW_BYTES,
-        stores_held: true,
+        retention_bytes: EDGE_RETENTION_BYTES,
+        forgets: true,
     };
 }
 
@@ -63,6 +69,11 @@ impl Session {
         self.stored.as_mut()
     }
 
+    /// The same, of this incarnation alone.
+    pub fn stored_rows_of(&mut self, epoch: Epoch) -> Option<&mut Stored> {
+        self.stored.as_mut().filter(|stored| stored.epoch() == epoch)
+    }
+
     /// How often the host is asked for a picture, and other bounds.
     #[must_use]
     pub const fn bounds(&self) -> Keeping {
@@ -72,11 +83,8 @@ impl Session {
     /// The oldest entry that is retained, in memory or, as far as is known, in the store.
     #[must_use]
     pub fn oldest(&self) -> Seq {
-        if let Some(oldest) = self.stored.as_ref().and_then(Stored::oldest) {
-            return oldest.min(self.log.tail());
-        }
-        let stored = self.stored_from.filter(|stored| stored.epoch == self.log.epoch());
-        stored.map_or(self.log.tail(), |stored| stored.seq.min(self.log.tail()))
+        let stored = self.stored.as_ref().and_then(Stored::oldest);
+        stored.map_or(self.log.tail(), |oldest| oldest.min(self.log.tail()))
     }
 
     /// Whether every entry after `seq` is in memory or in the store.

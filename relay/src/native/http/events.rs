@@ -79,7 +79,6 @@ pub(super) async fn open(
         // Tells an EventSource not to come back.
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
-    session.find_oldest().await;
     let live = Live::open(&app, session, start, encoding)?;
     Ok(response(stream::unfold(live, |mut live| async {
         let chunk = live.next().await?;

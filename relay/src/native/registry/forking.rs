@@ -138,9 +138,7 @@ impl Registry {
         let (services, row) = (Arc::clone(&self.services), record.clone());
         let load = move || services.read(|store| restore(store, &row));
         let loaded = tokio::task::spawn_blocking(load).await.unwrap_or(Err(StoreError::Closed));
-        let (log, picture) = loaded?;
-        let services = Arc::clone(&self.services);
-        Ok(SessionHandle::restored(services, record.clone(), log, picture))
+        Ok(SessionHandle::restored(Arc::clone(&self.services), record.clone(), loaded?))
     }
 
     async fn forget_copy(&self, id: SessionId) {

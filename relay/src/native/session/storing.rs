@@ -6,7 +6,7 @@ use moorline_shared::id::{Seq, SessionId};
 
 use super::{SessionHandle, State};
 use crate::core::session::Keeping;
-use crate::native::store::{Batch, SessionRecord, Source};
+use crate::native::store::{Batch, SessionRecord, Source, Written};
 
 /// The time of the last activity is stored when it is this much later.
 const ACTIVITY_STEP_MS: u64 = 10_000;
@@ -90,7 +90,9 @@ impl Source for SessionHandle {
     }
 
     fn batch(self: Arc<Self>, bytes: usize) -> Batch {
+        let now = self.services.clock.now();
         let mut state = self.lock();
+        state.session.tick(now);
         state.storing.marked = false;
         state.storing.hurried = false;
         if state.session.is_deleted() {
@@ -99,17 +101,22 @@ impl Source for SessionHandle {
         state.storing.recording = state.storing.changes;
         let entries = state.session.store_batch(bytes).map(|batch| batch.entries);
         let picture = state.picture_is_due().then(|| state.session.picture_to_store().cloned());
+        let kept_after = state.session.kept_after().unwrap_or(Seq(u64::MAX));
         Batch {
             record: state.record_is_due().then(|| state.current_record()),
             epoch: state.session.log().epoch(),
             entries: entries.unwrap_or_default(),
             picture: picture.flatten(),
-            trim_up_to: state.storing.picture,
+            trim_up_to: state.storing.picture.min(kept_after),
         }
     }
 
-    fn stored(self: Arc<Self>, batch: &Batch) {
+    fn stored(self: Arc<Self>, batch: &Batch, written: Written) {
         let mut state = self.lock();
+        if let Some(stored) = state.session.stored_rows_of(batch.epoch) {
+            written.rows.into_iter().for_each(|row| stored.put(row));
+            written.trimmed.into_iter().for_each(|up_to| stored.removed(up_to));
+        }
         if let Some(record) = &batch.record {
             // It may have been renamed or moved meanwhile.
             let SessionRecord { name, project, .. } = state.record.clone();

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use moorline_shared::event::{Event, kind};
-use moorline_shared::id::{Cursor, Epoch, ProjectId, Seq};
+use moorline_shared::id::{Epoch, ProjectId, Seq};
 use moorline_shared::log::Entry;
 use moorline_shared::publish::{RequestId, WriteRefused};
 use serde::Serialize;
@@ -96,26 +96,6 @@ impl SessionHandle {
         state.storing.record_changed();
         state.settle();
         self.services().listing.send_replace(());
-    }
-
-    /// Looks for the oldest retained entry, where that is not in memory: see [`Session::oldest`].
-    ///
-    /// [`Session::oldest`]: crate::core::session::Session::oldest
-    pub async fn find_oldest(self: &Arc<Self>) {
-        let (epoch, tail) = {
-            let state = self.lock();
-            (state.session.log().epoch(), state.session.log().tail())
-        };
-        if tail <= Seq(1) {
-            return;
-        }
-        let handle = Arc::clone(self);
-        let look = move || handle.services.read(|store| store.oldest(&handle.id, epoch));
-        match tokio::task::spawn_blocking(look).await.unwrap_or(Err(StoreError::Closed)) {
-            Ok(Some(seq)) => self.lock().session.found_oldest(Cursor { epoch, seq }),
-            Ok(None) => {}
-            Err(error) => tracing::error!(%error, "a stored log cannot be read"),
-        }
     }
 
     /// The stored entries after `after`, some of them, oldest first.

@@ -4,9 +4,9 @@ use moorline_shared::id::{Epoch, Seq, SessionId};
 use moorline_shared::message::Snapshot;
 use rusqlite::params;
 
-use super::log::SegmentRow;
 use super::{SessionRecord, Store, StoreError, to_sql};
 use crate::core::schema;
+use crate::core::stored::Row;
 
 /// What a copy begins with.
 #[derive(Debug)]
@@ -55,7 +55,7 @@ impl Store {
 }
 
 /// The oldest entry from which all are there up to this one.
-fn tail_of(newest_first: &[SegmentRow], up_to: Seq) -> Option<Seq> {
+fn tail_of(newest_first: &[Row], up_to: Seq) -> Option<Seq> {
     let mut rows = newest_first.iter().skip_while(|row| row.first > up_to);
     let mut tail = rows.next().filter(|row| row.last >= up_to)?.first;
     for row in rows {

@@ -9,18 +9,11 @@ use rusqlite::{OptionalExtension as _, params};
 use super::{Store, StoreError, from_sql, to_sql};
 use crate::core::schema;
 use crate::core::segment::{self, Segment};
+use crate::core::stored::Row;
 
 /// A last row up to this size is rewritten with what follows, so that a session in which someone
 /// types makes few rows. It bounds what a keystroke writes.
 const MERGE_BYTES: u32 = 32 * 1024;
-
-/// One row, without its data.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct SegmentRow {
-    pub(super) first: Seq,
-    pub(super) last: Seq,
-    bytes: u64,
-}
 
 /// The row that the next entries may be merged into.
 struct LastSegment {
@@ -32,7 +25,8 @@ struct LastSegment {
 }
 
 impl Store {
-    /// Appends consecutive entries to a session's stored log. What is stored already is skipped;
+    /// Appends consecutive entries to a session's stored log, and gives the rows that were written,
+    /// oldest first: the first of them may be one that was there. What is stored already is skipped;
     /// after a gap, or under another epoch, what was stored before is of no use and is removed.
     /// Call it within [`Store::transaction`].
     ///
@@ -43,10 +37,10 @@ impl Store {
         id: &SessionId,
         epoch: Epoch,
         entries: &[Entry],
-    ) -> Result<(), StoreError> {
+    ) -> Result<Vec<Row>, StoreError> {
         check_order(entries)?;
         let mut last = self.last_segment(id)?;
-        let Some(first) = entries.first().map(Entry::seq) else { return Ok(()) };
+        let Some(first) = entries.first().map(Entry::seq) else { return Ok(Vec::new()) };
         if last.as_ref().is_some_and(|row| row.epoch != epoch || row.last.next() < first) {
             self.connection
                 .prepare_cached(schema::DELETE_SEGMENTS)?
@@ -58,7 +52,7 @@ impl Store {
         let merged = last.and_then(|row| Some((row.first, row.data?)));
         let exists = merged.is_some();
         let (first, blob) = merged.unwrap_or((Seq::ZERO, Vec::new()));
-        self.write(id, epoch, new, Row { first, segment: Segment::of(blob), exists })
+        self.write(id, epoch, new, NewRow { first, segment: Segment::of(blob), exists })
     }
 
     fn write(
@@ -66,8 +60,9 @@ impl Store {
         id: &SessionId,
         epoch: Epoch,
         entries: &[Entry],
-        mut row: Row,
-    ) -> Result<(), StoreError> {
+        mut row: NewRow,
+    ) -> Result<Vec<Row>, StoreError> {
+        let mut written = Vec::new();
         let mut last = Seq::ZERO;
         let most: usize = entries.iter().map(segment::most_len).sum();
         row.segment.reserve(most.min(SEGMENT_BYTES));
@@ -75,7 +70,7 @@ impl Store {
             let full = row.segment.len() + segment::most_len(entry) > SEGMENT_BYTES;
             if full && !row.segment.is_empty() {
                 if last != Seq::ZERO {
-                    self.put(id, epoch, &row, last)?;
+                    written.push(self.put(id, epoch, &row, last)?);
                 }
                 row.segment.clear();
                 row.exists = false;
@@ -86,12 +81,22 @@ impl Store {
             row.segment.push(entry);
             last = entry.seq();
         }
-        if last == Seq::ZERO { Ok(()) } else { self.put(id, epoch, &row, last) }
+        if last != Seq::ZERO {
+            written.push(self.put(id, epoch, &row, last)?);
+        }
+        Ok(written)
     }
 
-    fn put(&self, id: &SessionId, epoch: Epoch, row: &Row, last: Seq) -> Result<(), StoreError> {
+    fn put(
+        &self,
+        id: &SessionId,
+        epoch: Epoch,
+        row: &NewRow,
+        last: Seq,
+    ) -> Result<Row, StoreError> {
+        let written = Row { first: row.first, last, bytes: row.segment.len() as u64 };
         let (id, first, last) = (id.as_str(), to_sql(row.first.0), to_sql(last.0));
-        let (bytes, data) = (to_sql(row.segment.len() as u64), row.segment.blob());
+        let (bytes, data) = (to_sql(written.bytes), row.segment.blob());
         if row.exists {
             let mut statement = self.connection.prepare_cached(schema::UPDATE_SEGMENT)?;
             statement.execute(params![id, first, last, bytes, data])?;
@@ -99,7 +104,7 @@ impl Store {
             let mut statement = self.connection.prepare_cached(schema::INSERT_SEGMENT)?;
             statement.execute(params![id, first, to_sql(epoch.0), last, bytes, data])?;
         }
-        Ok(())
+        Ok(written)
     }
 
     /// The stored entries after `after`, oldest first, until they come to `max_bytes`; at least one
@@ -149,7 +154,8 @@ impl Store {
     }
 
     /// Removes segments, oldest first, while more than `keep_bytes` are stored, but none with an
-    /// entry after `not_after`. Returns how many bytes are left.
+    /// entry after `not_after`. Returns how many bytes are left, and the last entry that was
+    /// removed; 0 for none.
     ///
     /// # Errors
     /// [`StoreError::Sqlite`].
@@ -159,7 +165,7 @@ impl Store {
         epoch: Epoch,
         keep_bytes: u64,
         not_after: Seq,
-    ) -> Result<u64, StoreError> {
+    ) -> Result<(u64, Seq), StoreError> {
         let rows = self.segments(id, epoch)?;
         let mut left: u64 = rows.iter().map(|row| row.bytes).sum();
         let mut up_to = Seq::ZERO;
@@ -174,26 +180,17 @@ impl Store {
             let mut statement = self.connection.prepare_cached(schema::DELETE_SEGMENTS)?;
             statement.execute(params![id.as_str(), to_sql(up_to.0)])?;
         }
-        Ok(left)
-    }
-
-    /// The oldest stored entry; `None` where nothing is stored.
-    ///
-    /// # Errors
-    /// [`StoreError::Sqlite`].
-    pub fn oldest(&self, id: &SessionId, epoch: Epoch) -> Result<Option<Seq>, StoreError> {
-        Ok(self.segments(id, epoch)?.last().map(|row| row.first))
+        Ok((left, up_to))
     }
 
     /// The session's rows, newest first.
-    pub(super) fn segments(
-        &self,
-        id: &SessionId,
-        epoch: Epoch,
-    ) -> Result<Vec<SegmentRow>, StoreError> {
+    ///
+    /// # Errors
+    /// [`StoreError::Sqlite`].
+    pub fn segments(&self, id: &SessionId, epoch: Epoch) -> Result<Vec<Row>, StoreError> {
         let mut statement = self.connection.prepare_cached(schema::SEGMENTS)?;
         let rows = statement.query_map(params![id.as_str(), to_sql(epoch.0)], |row| {
-            Ok(SegmentRow {
+            Ok(Row {
                 first: Seq(from_sql(row.get(0)?)),
                 last: Seq(from_sql(row.get(1)?)),
                 bytes: from_sql(row.get(2)?),
@@ -221,7 +218,7 @@ impl Store {
         &self,
         id: &SessionId,
         after: Seq,
-        rows: impl Iterator<Item = SegmentRow>,
+        rows: impl Iterator<Item = Row>,
     ) -> Result<Vec<Entry>, StoreError> {
         let mut entries = Vec::new();
         let mut statement = self.connection.prepare_cached(schema::SEGMENT_DATA)?;
@@ -241,7 +238,7 @@ impl Store {
 }
 
 /// A row that is being filled.
-struct Row {
+struct NewRow {
     first: Seq,
     segment: Segment,
     exists: bool,

@@ -188,10 +188,10 @@ fn trimming_takes_whole_segments_and_never_past_the_picture() {
         append(&mut store, EPOCH, &outputs(first..=first + 9, 10_000));
     }
     let first = |store: &Store| seqs(&store.load(&id(), EPOCH, Seq::ZERO, ALL).unwrap())[0];
-    assert_eq!(store.trim(&id(), EPOCH, 0, Seq(9)).unwrap(), 300_391);
-    assert_eq!(store.trim(&id(), EPOCH, 250_000, Seq(25)).unwrap(), 200_261);
+    assert_eq!(store.trim(&id(), EPOCH, 0, Seq(9)).unwrap(), (300_391, Seq(0)));
+    assert_eq!(store.trim(&id(), EPOCH, 250_000, Seq(25)).unwrap(), (200_261, Seq(10)));
     assert_eq!(first(&store), 11);
-    assert_eq!(store.trim(&id(), EPOCH, 0, Seq(25)).unwrap(), 100_131);
+    assert_eq!(store.trim(&id(), EPOCH, 0, Seq(25)).unwrap(), (100_131, Seq(20)));
     assert_eq!(first(&store), 21);
 }
 
@@ -366,7 +366,7 @@ impl Source for Stub {
         Batch { epoch: EPOCH, entries: self.entries.clone(), ..Batch::default() }
     }
 
-    fn stored(self: Arc<Self>, _batch: &Batch) {
+    fn stored(self: Arc<Self>, _batch: &Batch, _written: Written) {
         self.outcomes.lock().unwrap().push(true);
     }
 

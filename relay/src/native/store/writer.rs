@@ -16,6 +16,7 @@ use moorline_shared::log::Entry;
 use moorline_shared::message::Snapshot;
 
 use super::{SessionRecord, Store, StoreError};
+use crate::core::stored::Row;
 use crate::native::metrics::StoreCounters;
 
 /// How long marks are gathered before a round.
@@ -46,6 +47,15 @@ pub struct Batch {
     pub trim_up_to: Seq,
 }
 
+/// What became of a batch's entries.
+#[derive(Debug, Default)]
+pub struct Written {
+    /// The rows that were written, oldest first.
+    pub rows: Vec<Row>,
+    /// The last entry that was removed, where some were.
+    pub trimmed: Option<Seq>,
+}
+
 /// A session that has something to store. Its methods are called on the writer's thread.
 pub trait Source: Send + Sync {
     /// Which session.
@@ -53,7 +63,7 @@ pub trait Source: Send + Sync {
     /// What is to be stored, about `bytes` of it. From here on the session may be marked again.
     fn batch(self: Arc<Self>, bytes: usize) -> Batch;
     /// The batch is durable. A session that has more marks itself again.
-    fn stored(self: Arc<Self>, batch: &Batch);
+    fn stored(self: Arc<Self>, batch: &Batch, written: Written);
     /// The batch could not be stored. A session that wants it tried again marks itself again.
     fn failed(self: Arc<Self>, batch: &Batch);
 }
@@ -242,7 +252,7 @@ impl Rounds {
             .into_iter()
             .map(|source| {
                 let batch = Arc::clone(&source).batch(ROUND_BYTES);
-                (source, batch)
+                (source, batch, Written::default())
             })
             .collect();
         if self.kept.len() > KEPT_SESSIONS {
@@ -250,15 +260,18 @@ impl Rounds {
         }
         let kept = &mut self.kept;
         let result = self.store.transaction(|store| {
-            batches.iter_mut().try_for_each(|(source, batch)| put(store, source.id(), batch, kept))
+            batches.iter_mut().try_for_each(|(source, batch, written)| {
+                *written = put(store, source.id(), batch, kept)?;
+                Ok(())
+            })
         });
         match result {
             Ok(()) => {
                 self.recovered();
-                for (source, batch) in batches {
+                for (source, batch, written) in batches {
                     self.counters.batches.inc();
                     self.counters.bytes.inc_by(bytes_of(&batch));
-                    source.stored(&batch);
+                    source.stored(&batch, written);
                 }
                 true
             }
@@ -266,7 +279,7 @@ impl Rounds {
                 self.kept.clear();
                 self.counters.failures.inc();
                 self.report(&error);
-                for (source, batch) in batches {
+                for (source, batch, _) in batches {
                     source.failed(&batch);
                 }
                 false
@@ -289,7 +302,7 @@ fn put(
     id: &SessionId,
     batch: &Batch,
     kept: &mut HashMap<SessionId, u64>,
-) -> Result<(), StoreError> {
+) -> Result<Written, StoreError> {
     if let Some(record) = &batch.record {
         store.put_session(record)?;
     }
@@ -297,18 +310,20 @@ fn put(
         store.put_snapshot(id, batch.epoch, picture)?;
     }
     if batch.entries.is_empty() {
-        return Ok(());
+        return Ok(Written::default());
     }
-    store.append(id, batch.epoch, &batch.entries)?;
+    let rows = store.append(id, batch.epoch, &batch.entries)?;
+    let mut written = Written { rows, trimmed: None };
     let known = kept.get(id).map(|bytes| bytes + bytes_of(batch));
     // The first time this thread meets a session it counts what is there.
     if known.is_none_or(|bytes| bytes > RETENTION_BYTES + TRIM_SLACK_BYTES) {
-        let left = store.trim(id, batch.epoch, RETENTION_BYTES, batch.trim_up_to)?;
+        let (left, up_to) = store.trim(id, batch.epoch, RETENTION_BYTES, batch.trim_up_to)?;
+        written.trimmed = (up_to > Seq::ZERO).then_some(up_to);
         kept.insert(id.clone(), left);
     } else if let Some(bytes) = known {
         kept.insert(id.clone(), bytes);
     }
-    Ok(())
+    Ok(written)
 }
 
 fn bytes_of(batch: &Batch) -> u64 {

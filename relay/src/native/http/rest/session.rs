@@ -32,7 +32,6 @@ pub(in crate::native::http) async fn status(
     State(app): State<Arc<App>>,
 ) -> Result<Json<SessionStatus>, ApiError> {
     let session = find(&app, &id).await?;
-    session.find_oldest().await;
     Ok(Json(session.status()))
 }
 
