@@ -18,6 +18,16 @@ const MODULES: [(&str, &str); 6] = [
     ("@xterm/addon-web-links/lib/addon-web-links.mjs", "WebLinksAddon"),
 ];
 
+/// What is mended in a module: what stands there, and what is to stand there instead.
+///
+/// The DOM renderer measures the contrast of reversed text in the default colour against that very
+/// colour, and so makes it pale grey on light grey.
+const MENDED: [(&str, &str, &str); 1] = [(
+    "Terminal",
+    "this._applyMinimumContrast(f,it,p.foreground,x,tt,Qi)||fi&&",
+    "this._applyMinimumContrast(f,it,fi?p.background:p.foreground,x,tt,Qi)||fi&&",
+)];
+
 fn main() {
     let root = env::var("CARGO_MANIFEST_DIR").expect("cargo sets it");
     let packages = Path::new(&root).join("node_modules");
@@ -35,7 +45,7 @@ fn bundle(packages: &Path) -> io::Result<String> {
     for (path, class) in MODULES {
         let path = packages.join(path);
         println!("cargo::rerun-if-changed={}", path.display());
-        let module = fs::read_to_string(&path)?;
+        let module = mended(class, fs::read_to_string(&path)?)?;
         let (body, exports) = module.rsplit_once("export{").unwrap_or_default();
         let exports = exports.split('}').next().unwrap_or_default();
         let mut pairs = exports.split(',').filter_map(|pair| pair.split_once(" as "));
@@ -47,6 +57,17 @@ fn bundle(packages: &Path) -> io::Result<String> {
     let classes = MODULES.map(|(_, class)| class).join(",");
     bundle += &style(packages)?;
     Ok(bundle + &format!("export{{{classes}}};\n"))
+}
+
+fn mended(class: &str, mut module: String) -> io::Result<String> {
+    for (_, wrong, right) in MENDED.iter().filter(|(of, ..)| *of == class) {
+        if module.matches(wrong).count() != 1 {
+            let error = format!("{class} does not have `{wrong}` any more: see MENDED in build.rs");
+            return Err(io::Error::other(error));
+        }
+        module = module.replacen(wrong, right, 1);
+    }
+    Ok(module)
 }
 
 /// The emulator's style sheet as a script: it comes before the page's own, which change it.

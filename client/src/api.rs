@@ -106,7 +106,7 @@ fn dispatch(
     spawn_local(async move {
         let Request { method, path, body } = &request;
         let (token, body) = (token.as_deref(), body.as_deref());
-        let answer = fetch::send(Call { method, path, token, body, last_event_id: None }).await;
+        let answer = fetch::send(Call { method, path, token, body }).await;
         then(match answer {
             Ok(answer) if (200..300).contains(&answer.status) => Ok(answer.text),
             Ok(answer) => Err(refusal(answer.status, &answer.text)),

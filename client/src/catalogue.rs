@@ -7,6 +7,7 @@ use moorline_shared::rest::{Project, SessionSummary};
 use moorline_shared::sse::SseEvent;
 use serde::Deserialize;
 
+use crate::components::words;
 use crate::sorting::sorted;
 
 /// All sessions, by id. Each is shared, so that what shows one can cheaply tell whether it has
@@ -113,15 +114,30 @@ impl News {
     pub fn of(event: &SseEvent) -> Option<Self> {
         let piece: Piece = serde_json::from_str(&event.data).ok()?;
         Some(match event.kind.as_str() {
-            "sessions" => Self::All(Sessions::new(piece.sessions), piece.projects),
+            "sessions" => {
+                let projects = piece.projects.into_iter().map(shown_project).collect();
+                Self::All(Sessions::new(piece.sessions), projects)
+            }
             "session" => Self::Session(Arc::new(piece.session?)),
             "session-deleted" => Self::SessionGone(piece.session_id?),
-            "project" => Self::Project(piece.project?),
+            "project" => Self::Project(shown_project(piece.project?)),
             "project-deleted" => Self::ProjectGone(piece.project_id?),
-            "hosts" => Self::Hosts(piece.hosts),
+            "hosts" => Self::Hosts(piece.hosts.into_iter().map(shown_host).collect()),
             _ => return None,
         })
     }
+}
+
+/// A project with its name as it is shown.
+#[must_use]
+pub fn shown_project(project: Project) -> Project {
+    Project { name: words::plain(&project.name), ..project }
+}
+
+/// A host with its name as it is shown.
+#[must_use]
+pub fn shown_host(host: Host) -> Host {
+    Host { name: words::plain(&host.name), ..host }
 }
 
 /// Puts a project among the others, by name.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use leptos::prelude::*;
 use moorline_shared::id::{HostId, ProjectId, SessionId};
+use moorline_shared::message::close;
 use moorline_shared::rest::{Project, SessionSummary};
 use moorline_shared::sse::SseEvent;
 
@@ -60,10 +61,11 @@ impl Overview {
             self.status.set(StreamStatus::default());
             self.stream.set_value(Some(EventStream::open(
                 "/api/events".to_owned(),
+                None,
                 self.access.token(),
                 move |event| self.told(&event),
                 move |status| {
-                    if status == (StreamStatus::Refused { status: 401 }) {
+                    if status == (StreamStatus::Refused { code: close::UNAUTHORIZED }) {
                         self.access.refuse();
                     }
                     self.status.set(status);
@@ -120,7 +122,8 @@ impl Overview {
         api::ask(self.access, Request::get("/api/hosts".to_owned()), move |answer| {
             // A relay that has none to tell of knows no such path.
             if let Ok(piece) = answer.and_then(|text| api::parse::<Piece>(&text)) {
-                self.hosts.set(Some(piece.hosts));
+                let hosts = piece.hosts.into_iter().map(catalogue::shown_host).collect();
+                self.hosts.set(Some(hosts));
             }
         });
     }

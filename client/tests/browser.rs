@@ -6,7 +6,6 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use js_sys::{ArrayBuffer, Object, Promise, Reflect, Uint8Array};
-use moorline_client::bindings::fetch::{Call, Download, Fetch};
 use moorline_client::bindings::screen::{
     Chunk, Emulator, KeyRoute, Screen, ScreenEvent, frame_header,
 };
@@ -202,13 +201,6 @@ fn storage_keeps_and_forgets() {
     }
 }
 
-/// An address that answers with `text`.
-fn answering(text: &str) -> String {
-    let parts = js_sys::Array::of1(&text.into());
-    let blob = web_sys::Blob::new_with_str_sequence(&parts).unwrap();
-    web_sys::Url::create_object_url_with_blob(&blob).unwrap()
-}
-
 /// Waits until `tell` has called what it is given.
 async fn told(mut tell: impl FnMut(js_sys::Function)) {
     let promise: Promise = Promise::new(&mut |resolve, _| tell(resolve));
@@ -216,30 +208,24 @@ async fn told(mut tell: impl FnMut(js_sys::Function)) {
 }
 
 #[wasm_bindgen_test]
-async fn an_answer_is_read_as_it_comes_and_not_after_its_request_is_dropped() {
-    let path = answering("all of it");
-    let seen = Rc::new(RefCell::new(Vec::new()));
-    let mut fetch = None;
-    let call = Call { method: "GET", path: &path, ..Call::default() };
-    drop(Fetch::open(call, |download| panic!("told {download:?}")));
-    told(|resolve| {
-        let seen = Rc::clone(&seen);
-        fetch = Some(Fetch::open(call, move |download| {
-            let end = matches!(download, Download::Ended | Download::Failed);
-            seen.borrow_mut().push(download);
-            if end {
-                resolve.call0(&JsValue::NULL).unwrap();
-            }
-        }));
-    })
-    .await;
-    let whole = Download::Bytes(b"all of it".to_vec());
-    assert_eq!(*seen.borrow(), [Download::Answered { status: 200 }, whole, Download::Ended]);
-}
-
-#[wasm_bindgen_test]
 async fn an_event_stream_tells_events_until_it_is_dropped_by_one() {
-    let path = answering("event: a\ndata: 1\n\n: life\n\ndata: 2\n\ndata: 3\n\n");
+    // Stands in for a relay: every socket says this.
+    js_sys::eval(
+        r"globalThis.RealSocket = WebSocket;
+        const said = new TextEncoder().encode('event: a\ndata: 1\n\n: life\n\ndata: 2\n\ndata: 3\n\n');
+        globalThis.WebSocket = class extends EventTarget {
+            constructor() {
+                super();
+                setTimeout(() => {
+                    this.dispatchEvent(new Event('open'));
+                    this.dispatchEvent(new MessageEvent('message', { data: said.buffer }));
+                });
+            }
+            send() {}
+            close() {}
+        };",
+    )
+    .unwrap();
     let seen = Rc::new(RefCell::new(Vec::new()));
     let stream = Rc::new(RefCell::new(None));
     told(|resolve| {
@@ -251,9 +237,10 @@ async fn an_event_stream_tells_events_until_it_is_dropped_by_one() {
                 resolve.call0(&JsValue::NULL).unwrap();
             }
         };
-        let opened = EventStream::open(path.clone(), None, on_event, |_| ());
+        let opened = EventStream::open("/".to_owned(), None, None, on_event, |_| ());
         *stream.borrow_mut() = Some(opened);
     })
     .await;
+    js_sys::eval("globalThis.WebSocket = globalThis.RealSocket").unwrap();
     assert_eq!(*seen.borrow(), ["a=1", "message=2"]);
 }

@@ -9,6 +9,7 @@ use moorline_shared::rest::{
 
 use super::Actions;
 use crate::api::{self, ApiError, Request};
+use crate::bindings::measure;
 use crate::catalogue::{self, Piece};
 use crate::route::{Route, Shelf};
 
@@ -17,26 +18,38 @@ impl Actions {
     pub fn new_shell(self) {
         let project = untrack(|| self.router.shelf().project().cloned());
         let host = untrack(|| self.overview.usual_host());
-        self.create(&CreateSession { project, host, ..CreateSession::default() });
+        self.create(CreateSession { project, host, ..CreateSession::default() });
     }
 
-    /// Starts a session and opens it.
-    pub fn create(self, wish: &CreateSession) {
-        self.start(Request::post("/api/sessions".to_owned(), wish));
+    /// Starts a session at the size that it is going to have in this page, and opens it.
+    pub fn create(self, wish: CreateSession) {
+        let (cols, rows) = self.size();
+        let wish = CreateSession { cols, rows, ..wish };
+        self.start(Request::post("/api/sessions".to_owned(), &wish));
     }
 
     /// Starts what a session runs once more, and opens it. It gets a name that tells of the first
     /// one's where it is given none.
     pub fn duplicate(self, id: &SessionId, name: Option<String>) {
         let path = format!("/api/sessions/{id}/duplicate");
-        self.start(Request::post(path, &DuplicateSession { name, ..DuplicateSession::default() }));
+        let (cols, rows) = self.size();
+        self.start(Request::post(path, &DuplicateSession { name, cols, rows }));
     }
 
     /// Starts a session that goes on from what another one has shown, up to an entry or all of it,
     /// and opens it.
     pub fn fork(self, id: &SessionId, seq: Option<Seq>) {
         let path = format!("/api/sessions/{id}/fork");
-        self.start(Request::post(path, &ForkSession { seq, ..ForkSession::default() }));
+        let (cols, rows) = self.size();
+        self.start(Request::post(path, &ForkSession { seq, name: None, cols, rows }));
+    }
+
+    /// The columns and rows of a terminal in this page: a program that starts with them is not told
+    /// of another size at once.
+    fn size(self) -> (Option<u16>, Option<u16>) {
+        let (font, key_bar) = untrack(|| (self.preferences.font(), self.preferences.key_bar()));
+        let size = measure::terminal(font, key_bar);
+        (size.map(|size| size.cols), size.map(|size| size.rows))
     }
 
     fn start(self, request: Request) {
@@ -109,6 +122,7 @@ impl Actions {
         };
         api::ask(self.access, request, move |answer| {
             let Some(Piece { project: Some(project), .. }) = self.take(answer) else { return };
+            let project = catalogue::shown_project(project);
             let made = project.id.clone();
             self.overview.projects.update(|all| catalogue::put_project(all, project));
             if id.is_none() && self.router.is_list() {

@@ -93,6 +93,16 @@ pub fn first_keys(pressed: impl Fn(&Press) -> bool + 'static) -> Keys {
 /// Whether shortcuts use Command here.
 #[must_use]
 pub fn is_apple() -> bool {
-    let agent = window().and_then(|window| window.navigator().user_agent().ok());
-    agent.is_some_and(|agent| agent.contains("Mac OS X") || agent.contains("iPhone"))
+    let agent = user_agent();
+    agent.contains("Mac OS X") || agent.contains("iPhone")
+}
+
+/// Whether this is Firefox, which keeps other keys for itself.
+#[must_use]
+pub fn is_firefox() -> bool {
+    user_agent().contains("Firefox/")
+}
+
+fn user_agent() -> String {
+    window().and_then(|window| window.navigator().user_agent().ok()).unwrap_or_default()
 }

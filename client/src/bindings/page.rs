@@ -130,10 +130,10 @@ fn beside_trunk(host: &str) -> &str {
     if host.ends_with(":8080") { "127.0.0.1:3010" } else { host }
 }
 
-/// Sets the title of the tab.
-pub fn set_title(title: &str) {
+/// Sets the title of the tab to what its page shows.
+pub fn set_title(shown: &str) {
     if let Some(document) = window().and_then(|window| window.document()) {
-        document.set_title(title);
+        document.set_title(&format!("{shown} · Moorline"));
     }
 }
 

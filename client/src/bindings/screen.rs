@@ -12,12 +12,15 @@ use web_sys::HtmlElement;
 
 use super::keyboard::Press;
 use super::queries::{QueryFilter, Quiet};
+use super::touch::Touch;
 use super::xterm::{ClipboardProvider, Disposable, FitAddon, SearchAddon, SearchResults, Terminal};
 pub use super::xterm::{Emulator, LoadError};
 use crate::look::{FontSize, TERMINAL_FONTS, Theme, palette};
 
 /// Lines above the screen that can be scrolled back to.
 const SCROLLBACK_LINES: u32 = 10_000;
+/// The height of a line, in heights of the font.
+pub(super) const LINE_HEIGHT: f64 = 1.15;
 
 /// Bytes for the terminal, in the browser's memory.
 #[derive(Debug, Clone)]
@@ -70,7 +73,11 @@ pub enum ScreenEvent {
     Drawn {
         /// The view is scrolled to the bottom.
         at_bottom: bool,
+        /// The view is scrolled to the first line that the terminal holds, from a later one.
+        at_top: bool,
     },
+    /// A finger has selected something, or nothing any more.
+    Selected(bool),
     /// How many matches the search has, and which one is shown, from 0.
     Matches {
         /// The match that is shown; `None` where there is none or there are too many.
@@ -108,6 +115,7 @@ pub struct Screen {
     done: Closure<dyn FnMut()>,
     subscriptions: Vec<Disposable>,
     _filter: QueryFilter,
+    _touch: Touch,
     _closures: Vec<Box<dyn std::any::Any>>,
 }
 
@@ -138,6 +146,9 @@ impl Screen {
         listening.keys(key);
         let Listening { closures, subscriptions, .. } = listening;
         terminal.open(parent);
+        let touch = Touch::new(&terminal, parent, move |is_there| {
+            happened(ScreenEvent::Selected(is_there));
+        });
         let written = Queue::default();
         let done = on_parsed(&written, &quiet);
         Self {
@@ -149,6 +160,7 @@ impl Screen {
             done,
             subscriptions,
             _filter: filter,
+            _touch: touch,
             _closures: closures,
         }
     }
@@ -187,6 +199,17 @@ impl Screen {
         if self.size() != size {
             self.terminal.resize(size.cols, size.rows);
         }
+    }
+
+    /// Whether lines may have left the buffer at its beginning.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.terminal.buffer().active().base_y() >= SCROLLBACK_LINES
+    }
+
+    /// Keeps so many lines above the screen.
+    pub fn keep_lines(&self, lines: u32) {
+        set(&self.terminal.options(), "scrollback", &lines.into());
     }
 
     /// Changes the colours.
@@ -333,7 +356,8 @@ impl Listening<'_> {
         let (tell, terminal) = (happened.clone(), self.terminal.clone());
         let drawn = Closure::<dyn FnMut()>::new(move || {
             let buffer = terminal.buffer().active();
-            tell(ScreenEvent::Drawn { at_bottom: buffer.viewport_y() >= buffer.base_y() });
+            let (shown, end) = (buffer.viewport_y(), buffer.base_y());
+            tell(ScreenEvent::Drawn { at_bottom: shown >= end, at_top: shown == 0 && end > 0 });
         });
         self.subscriptions.push(self.terminal.on_render(&drawn));
         let tell = happened.clone();
@@ -432,7 +456,7 @@ fn options(theme: Theme, font: FontSize) -> Object {
     set(&options, "cursorInactiveStyle", &"outline".into());
     set(&options, "fontFamily", &TERMINAL_FONTS.into());
     set(&options, "fontSize", &font.pixels().into());
-    set(&options, "lineHeight", &1.15.into());
+    set(&options, "lineHeight", &LINE_HEIGHT.into());
     set(&options, "macOptionClickForcesSelection", &true.into());
     set(&options, "minimumContrastRatio", &LEAST_CONTRAST.into());
     set(&options, "rescaleOverlappingGlyphs", &true.into());

@@ -1,7 +1,7 @@
 //! A WebSocket that belongs to one generation of a connection.
 
 use gloo_events::EventListener;
-use js_sys::{Array, ArrayBuffer};
+use js_sys::{Array, ArrayBuffer, Uint8Array};
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{BinaryType, CloseEvent, MessageEvent, WebSocket};
 
@@ -19,6 +19,12 @@ pub enum SocketEvent {
         /// The WebSocket close code; 1006 where the connection broke.
         code: u16,
     },
+}
+
+/// A copy of a binary message in wasm's memory.
+#[must_use]
+pub fn to_vec(message: &ArrayBuffer) -> Vec<u8> {
+    Uint8Array::new(message).to_vec()
 }
 
 /// The browser refused to dial: the address or a subprotocol is malformed.

@@ -114,6 +114,10 @@ extern "C" {
     pub(super) fn clear_selection(this: &Terminal);
     #[wasm_bindgen(method, js_name = scrollToBottom)]
     pub(super) fn scroll_to_bottom(this: &Terminal);
+    #[wasm_bindgen(method, js_name = scrollLines)]
+    pub(super) fn scroll_lines(this: &Terminal, lines: i32);
+    #[wasm_bindgen(method)]
+    pub(super) fn select(this: &Terminal, col: u32, row: u32, length: u32);
     #[wasm_bindgen(method, js_name = scrollToLine)]
     pub(super) fn scroll_to_line(this: &Terminal, line: u32);
     #[wasm_bindgen(method, js_name = attachCustomKeyEventHandler)]
@@ -160,6 +164,8 @@ extern "C" {
     pub(super) fn active(this: &BufferNamespace) -> Buffer;
 
     pub(super) type Buffer;
+    #[wasm_bindgen(method, getter, js_name = type)]
+    pub(super) fn kind(this: &Buffer) -> String;
     #[wasm_bindgen(method, getter, js_name = baseY)]
     pub(super) fn base_y(this: &Buffer) -> u32;
     #[wasm_bindgen(method, getter, js_name = viewportY)]
@@ -174,6 +180,14 @@ extern "C" {
     pub(super) fn is_wrapped(this: &BufferLine) -> bool;
     #[wasm_bindgen(method, js_name = translateToString)]
     pub(super) fn translate_to_string(this: &BufferLine, trim_right: bool) -> String;
+    #[wasm_bindgen(method, js_name = getCell)]
+    pub(super) fn get_cell(this: &BufferLine, col: u32) -> Option<BufferCell>;
+
+    pub(super) type BufferCell;
+    #[wasm_bindgen(method, js_name = getWidth)]
+    pub(super) fn width(this: &BufferCell) -> u32;
+    #[wasm_bindgen(method, js_name = getChars)]
+    pub(super) fn chars(this: &BufferCell) -> String;
 
     pub(super) type Unicode;
     #[wasm_bindgen(method, setter, js_name = activeVersion)]
@@ -182,6 +196,8 @@ extern "C" {
     pub(super) type Modes;
     #[wasm_bindgen(method, getter, js_name = applicationCursorKeysMode)]
     pub(super) fn application_cursor_keys_mode(this: &Modes) -> bool;
+    #[wasm_bindgen(method, getter, js_name = mouseTrackingMode)]
+    pub(super) fn mouse_tracking_mode(this: &Modes) -> String;
 
     pub(super) type Parser;
     #[wasm_bindgen(method, js_name = registerCsiHandler)]

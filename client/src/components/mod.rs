@@ -3,6 +3,7 @@
 pub mod asks;
 pub mod chart;
 pub mod dialog;
+pub mod earlier;
 pub mod field;
 pub mod host_note;
 pub mod hosts;
@@ -12,6 +13,7 @@ pub mod menu;
 pub mod palette;
 pub mod picker;
 pub mod search_bar;
+pub mod selection_bar;
 pub mod status;
 pub mod stream_status;
 pub mod switcher;

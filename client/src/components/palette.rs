@@ -19,13 +19,24 @@ pub fn palette_keys() -> &'static str {
     let terminal = untrack(|| matches!(router.page(), Route::Terminal(_)));
     match (keyboard::is_apple(), terminal) {
         (true, _) => "⌘K",
-        (false, true) => "Ctrl+Shift+P",
+        (false, true) => terminal_keys(),
         (false, false) => "Ctrl+K",
     }
 }
 
+/// How to open it in a terminal, as it is written.
+#[must_use]
+pub fn terminal_keys() -> &'static str {
+    match (keyboard::is_apple(), keyboard::is_firefox()) {
+        (true, _) => "⌘K",
+        (false, true) => "Ctrl+Shift+E",
+        (false, false) => "Ctrl+Shift+P",
+    }
+}
+
 /// Whether a key press opens the palette. Programs in a terminal keep Control and K.
-fn opens(press: &Press, apple: bool, terminal: bool) -> bool {
+/// Firefox opens a private window on Control, Shift and P, and no page gets them.
+fn opens(press: &Press, apple: bool, terminal: bool, firefox: bool) -> bool {
     if press.alt {
         return false;
     }
@@ -33,6 +44,7 @@ fn opens(press: &Press, apple: bool, terminal: bool) -> bool {
         "k" if press.meta => apple && !press.ctrl && !press.shift,
         "k" if press.ctrl => !terminal && !press.shift,
         "P" | "p" => press.ctrl && press.shift && !press.meta,
+        "E" | "e" => firefox && terminal && press.ctrl && press.shift && !press.meta,
         _ => false,
     }
 }
@@ -54,10 +66,10 @@ pub fn Palette() -> impl IntoView {
             }
         }
     });
-    let apple = keyboard::is_apple();
+    let (apple, firefox) = (keyboard::is_apple(), keyboard::is_firefox());
     let opener = keyboard::first_keys(move |press| {
         let terminal = untrack(|| matches!(router.page(), Route::Terminal(_)));
-        let ours = opens(press, apple, terminal);
+        let ours = opens(press, apple, terminal, firefox);
         if ours {
             open.update(|open| *open = !*open);
         }
@@ -127,11 +139,13 @@ mod tests {
     fn programs_keep_control_and_k() {
         let (control_k, command_k) =
             (press("k", true, false, false), press("k", false, false, true));
-        assert!(opens(&control_k, false, false) && !opens(&control_k, false, true));
-        assert!(!opens(&control_k, true, true));
-        assert!(opens(&command_k, true, true) && !opens(&command_k, false, false));
-        assert!(opens(&press("P", true, true, false), false, true));
-        assert!(!opens(&press("p", true, false, false), false, true));
-        assert!(!opens(&press("k", false, false, false), false, false));
+        assert!(opens(&control_k, false, false, false) && !opens(&control_k, false, true, false));
+        assert!(!opens(&control_k, true, true, false));
+        assert!(opens(&command_k, true, true, false) && !opens(&command_k, false, false, false));
+        assert!(opens(&press("P", true, true, false), false, true, false));
+        assert!(!opens(&press("p", true, false, false), false, true, false));
+        assert!(!opens(&press("k", false, false, false), false, false, false));
+        let control_e = press("E", true, true, false);
+        assert!(opens(&control_e, false, true, true) && !opens(&control_e, false, true, false));
     }
 }

@@ -170,8 +170,8 @@ fn option(
             on:click=move |_| pick.run(index)
         >
             {mark}
-            <span class="picker-title">{action.title.clone()}</span>
-            <span class="picker-detail">{action.detail.clone()}</span>
+            <bdi class="picker-title">{action.title.clone()}</bdi>
+            <bdi class="picker-detail">{action.detail.clone()}</bdi>
             {group}
             <kbd>{action.keys}</kbd>
         </div>

@@ -147,6 +147,39 @@ pub fn PendingChip() -> impl IntoView {
     }
 }
 
+/// How far a large paste is.
+#[component]
+pub fn PasteChip() -> impl IntoView {
+    let state = TerminalState::expect();
+    let pasting = Memo::new(move |_| state.view.with(|view| view.pasting));
+    let percent = move || {
+        let progress = pasting.get()?;
+        Some(format!("{} %", progress.done * 100 / progress.total.max(1)))
+    };
+    let title = move || {
+        let progress = pasting.get()?;
+        let (done, total) = (words::bytes(progress.done), words::bytes(progress.total));
+        Some(format!("{done} of {total} have gone in; the rest follows as the program reads"))
+    };
+    view! {
+        <When condition=move || pasting.with(Option::is_some)>
+            <div class="chip" data-testid="pasting" title=title>
+                <span class="chip-label" role="status">"Pasting"</span>
+                <span>{percent}</span>
+                <button
+                    class="chip-button"
+                    data-testid="end-paste"
+                    title="Stop: the rest is not pasted"
+                    aria-label="Stop pasting"
+                    on:click=move |_| state.end_paste()
+                >
+                    <Icon name=IconName::Cross />
+                </button>
+            </div>
+        </When>
+    }
+}
+
 /// The session's size, where it is not this page's.
 #[component]
 pub fn SizeChip() -> impl IntoView {

@@ -56,7 +56,7 @@ pub fn Switcher(
                 title=move || format!("{}: switch ({SWITCHER_KEYS})", name.get())
                 data-testid="switcher-button"
             >
-                <span data-testid="title">{name}</span>
+                <bdi data-testid="title">{name}</bdi>
                 <Icon name=IconName::Down />
             </button>
         </h1>

@@ -4,7 +4,8 @@
 use leptos::html;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
-use moorline_shared::id::SessionId;
+use moorline_shared::id::{Seq, SessionId};
+use moorline_shared::session::Size;
 use std::rc::Rc;
 
 use crate::access::Access;
@@ -14,9 +15,10 @@ use crate::bindings::observe::{self, SizeWatch};
 use crate::bindings::page::{self, PageEvent, PageWatch};
 use crate::bindings::screen::{Emulator, KeyRoute, Screen, ScreenEvent};
 use crate::components::when::effect;
+use crate::components::words;
 use crate::preferences::Preferences;
 use crate::session::keys::{self, Key, Modifiers};
-use crate::session::{Event, Notice, Progress, Session, SessionHooks, Setup, View};
+use crate::session::{Event, Progress, Session, SessionHooks, Setup, View};
 
 /// What the controls around a terminal share. Terminal bytes never come here.
 #[derive(Debug, Clone, Copy)]
@@ -31,6 +33,12 @@ pub struct TerminalState {
     pub no_network: RwSignal<bool>,
     /// The view is scrolled to the end.
     pub at_bottom: RwSignal<bool>,
+    /// The view is scrolled to the first line that the terminal holds.
+    pub at_top: RwSignal<bool>,
+    /// What the log has from before is shown.
+    pub earlier: RwSignal<bool>,
+    /// The terminal began with a picture: lines from before it may be missing.
+    began_with_picture: RwSignal<bool>,
     /// Counts the bell.
     pub bell: RwSignal<u32>,
     /// The search bar is open.
@@ -39,6 +47,8 @@ pub struct TerminalState {
     pub matches: RwSignal<(Option<u32>, u32)>,
     /// Modifiers that are down on the key bar.
     pub modifiers: RwSignal<Modifiers>,
+    /// A finger has selected something.
+    pub selected: RwSignal<bool>,
     /// Something that passes.
     pub notice: RwSignal<Option<String>>,
     live: StoredValue<Option<Live>, LocalStorage>,
@@ -61,10 +71,14 @@ impl TerminalState {
             title: RwSignal::default(),
             no_network: RwSignal::new(!page::is_online()),
             at_bottom: RwSignal::new(true),
+            at_top: RwSignal::default(),
+            earlier: RwSignal::default(),
+            began_with_picture: RwSignal::default(),
             bell: RwSignal::default(),
             searching: RwSignal::default(),
             matches: RwSignal::default(),
             modifiers: RwSignal::default(),
+            selected: RwSignal::default(),
             notice: RwSignal::default(),
             live: StoredValue::new_local(None),
         };
@@ -119,9 +133,10 @@ impl TerminalState {
         let place = place.clone();
         let hooks = SessionHooks {
             show: Box::new(move |view| self.view.set(view)),
-            notify: Box::new(move |notice| self.tell(&sentence(&notice))),
+            notify: Box::new(move |notice| self.tell(&words::notice(&notice))),
             progress: Box::new(move |progress| {
                 mark(&place, progress);
+                set_if_other(self.began_with_picture, progress.from > Seq::ZERO);
                 self.show_cursor();
             }),
         };
@@ -151,6 +166,12 @@ impl TerminalState {
         self.focus();
     }
 
+    /// Gives up what has not gone in of a large paste.
+    pub fn end_paste(self) {
+        self.post(Event::EndPaste);
+        self.focus();
+    }
+
     /// Gives the session the size that fits here.
     pub fn take_size(self) {
         self.post(Event::TakeSize);
@@ -166,6 +187,33 @@ impl TerminalState {
     pub fn scroll_to_bottom(self) {
         self.with_screen(Screen::scroll_to_bottom);
         self.focus();
+    }
+
+    /// Whether the log may have lines from before what the terminal holds.
+    #[must_use]
+    pub fn lacks_earlier(self) -> bool {
+        self.began_with_picture.get_untracked()
+            || self.with_screen(Screen::is_full).unwrap_or_default()
+    }
+
+    /// How many lines the view is above the end.
+    #[must_use]
+    pub fn lines_above_bottom(self) -> u32 {
+        self.with_screen(Screen::lines_above_bottom).unwrap_or_default()
+    }
+
+    /// The terminal's size.
+    #[must_use]
+    pub fn size(self) -> Option<Size> {
+        self.with_screen(Screen::size)
+    }
+
+    /// Goes back from what the log has from before to the session as it is now.
+    pub fn end_earlier(self) {
+        if self.earlier.get_untracked() {
+            self.earlier.set(false);
+            self.scroll_to_bottom();
+        }
     }
 
     /// Finds the next or the previous match.
@@ -218,6 +266,12 @@ impl TerminalState {
         });
     }
 
+    /// Takes away what a finger has selected.
+    pub fn unselect(self) {
+        self.with_screen(Screen::clear_selection);
+        self.selected.set(false);
+    }
+
     /// Shows something that passes.
     pub fn tell(self, text: &str) {
         self.notice.set(Some(text.to_owned()));
@@ -226,6 +280,7 @@ impl TerminalState {
     fn happened(self, event: ScreenEvent) {
         match event {
             ScreenEvent::Data(data) => {
+                self.end_earlier();
                 let modifiers = self.modifiers.get_untracked();
                 let data = if modifiers.any() {
                     self.modifiers.set(Modifiers::default());
@@ -240,13 +295,13 @@ impl TerminalState {
             }
             ScreenEvent::Bell => self.bell.update(|bell| *bell += 1),
             ScreenEvent::Title(title) => {
-                self.title.set(Some(title).filter(|title| !title.trim().is_empty()));
+                self.title.set(Some(words::plain(&title)).filter(|title| !title.is_empty()));
             }
-            ScreenEvent::Drawn { at_bottom } => {
-                if self.at_bottom.get_untracked() != at_bottom {
-                    self.at_bottom.set(at_bottom);
-                }
+            ScreenEvent::Drawn { at_bottom, at_top } => {
+                set_if_other(self.at_bottom, at_bottom);
+                set_if_other(self.at_top, at_top);
             }
+            ScreenEvent::Selected(is_there) => set_if_other(self.selected, is_there),
             ScreenEvent::Matches { index, count } => self.matches.set((index, count)),
         }
     }
@@ -274,6 +329,13 @@ impl TerminalState {
         if let Some(size) = self.with_screen(Screen::fitting).flatten() {
             self.post(Event::Fits(size));
         }
+    }
+}
+
+/// What is told at every drawing must not wake those who know it.
+fn set_if_other(signal: RwSignal<bool>, value: bool) {
+    if signal.get_untracked() != value {
+        signal.set(value);
     }
 }
 
@@ -324,22 +386,6 @@ fn mark(place: &page::HtmlElement, progress: &Progress) {
     ];
     attributes.extend(progress.digest.map(|digest| ("data-applied-digest", digest.hex())));
     page::set_attributes(place, &attributes);
-}
-
-fn sentence(notice: &Notice) -> String {
-    match notice {
-        Notice::Refused(refusal) => {
-            let mut text = refusal.to_string();
-            text.get_mut(..1).map(str::make_ascii_uppercase);
-            text + "."
-        }
-        Notice::GaveUp(pieces) => format!(
-            "{pieces} piece{} of your typing may or may not have arrived: the connection broke \
-             or the host went offline on the way. Nothing of it is sent again.",
-            if *pieces == 1 { "" } else { "s" },
-        ),
-        Notice::Relay(message) => message.clone(),
-    }
 }
 
 fn route(
@@ -420,13 +466,5 @@ mod tests {
         assert_eq!(shortcut(&press("C", true, true, false), false), Some(Shortcut::Copy));
         assert_eq!(shortcut(&press("_", true, true, false), true), Some(Shortcut::Font(-1)));
         assert_eq!(shortcut(&press("f", false, false, true), true), Some(Shortcut::Search));
-    }
-
-    #[test]
-    fn notices_are_sentences() {
-        let full = sentence(&Notice::Refused(moorline_shared::link::Refusal::ReadOnly));
-        assert_eq!(full, "This link only allows to watch the session.");
-        let away = sentence(&Notice::Refused(moorline_shared::link::Refusal::HostOffline));
-        assert_eq!(away, "Not typed: the host is offline.");
     }
 }

@@ -2,9 +2,13 @@
 
 use moorline_shared::event::Activity;
 use moorline_shared::id::SessionId;
+use moorline_shared::limits::NAME_CHARACTERS;
 use moorline_shared::message::close;
 use moorline_shared::rest::SessionSummary;
 use moorline_shared::session::{ExitStatus, Lifecycle};
+use moorline_shared::text::plain_text;
+
+use crate::session::Notice;
 
 /// How long ago, in few letters: `now`, `40 s`, `12 min`, `3 h`, `5 d`.
 #[must_use]
@@ -93,13 +97,20 @@ pub fn rank(session: &SessionSummary) -> u8 {
 /// What a session is called everywhere.
 #[must_use]
 pub fn name(session: &SessionSummary) -> String {
-    session.name.clone()
+    plain(&session.name)
 }
 
 /// The name that a session was given, where it was.
 #[must_use]
 pub fn given_name(session: &SessionSummary) -> Option<String> {
     session.named.then(|| name(session))
+}
+
+/// A name or a title that others chose, as it is shown: one line, without characters that change how
+/// the rest of the page reads. Show it in a `bdi`.
+#[must_use]
+pub fn plain(text: &str) -> String {
+    plain_text(text, NAME_CHARACTERS)
 }
 
 /// What tells a session from others of its name: what runs in it now, its command, or its id.
@@ -158,6 +169,28 @@ pub fn refusal(code: u16, session: &str) -> (&'static str, String) {
     }
 }
 
+/// A whole sentence about something that passes.
+#[must_use]
+pub fn notice(told: &Notice) -> String {
+    match told {
+        Notice::Refused(refusal) => {
+            let mut text = refusal.to_string();
+            text.get_mut(..1).map(str::make_ascii_uppercase);
+            text + "."
+        }
+        Notice::TooMuch(most) => format!(
+            "Not pasted: it is more than {} MiB. Paste it in parts, or put it into a file.",
+            most >> 20
+        ),
+        Notice::GaveUp(pieces) => format!(
+            "{pieces} piece{} of your typing may or may not have arrived: the connection broke \
+             or the host went offline on the way. Nothing of it is sent again.",
+            if *pieces == 1 { "" } else { "s" },
+        ),
+        Notice::Relay(message) => message.clone(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -187,7 +220,7 @@ mod tests {
         assert_eq!((given_name(&session), detail(&session)), (None, "abcdefgh".into()));
         session.command = vec!["/usr/bin/htop".into(), "-d".into(), "5".into()];
         assert_eq!(detail(&session), "/usr/bin/htop -d 5");
-        (session.name, session.named) = ("watch".into(), true);
+        (session.name, session.named) = ("wa\u{202e}tch\n".into(), true);
         assert_eq!(given_name(&session), Some("watch".into()));
         session.running = Some("make".into());
         assert_eq!((name(&session), detail(&session)), ("watch".into(), "make".into()));
@@ -200,5 +233,13 @@ mod tests {
     fn commands_read_as_typed() {
         let words = ["sh", "-c", "echo hi"].map(str::to_owned);
         assert_eq!(shlex::split(&command(&words)).unwrap(), words);
+    }
+
+    #[test]
+    fn notices_are_sentences() {
+        let full = notice(&Notice::Refused(moorline_shared::link::Refusal::ReadOnly));
+        assert_eq!(full, "This link only allows to watch the session.");
+        let away = notice(&Notice::Refused(moorline_shared::link::Refusal::HostOffline));
+        assert_eq!(away, "Not typed: the host is offline.");
     }
 }

@@ -16,7 +16,7 @@ pub fn AskToken() -> impl IntoView {
     let field = NodeRef::<html::Input>::new();
     let (problem, set_problem) = signal(None::<String>);
     let (busy, set_busy) = signal(false);
-    page::set_title("Moorline");
+    page::set_title("Token");
     let submit = move |event: leptos::ev::SubmitEvent| {
         event.prevent_default();
         let pasted = typed(field).unwrap_or_default();

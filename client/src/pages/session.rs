@@ -39,7 +39,7 @@ pub fn SessionPage(
     let terminal = Route::Terminal(id.clone()).address();
     effect(move || {
         let name = record.summary().map(|session| words::name(&session));
-        page::set_title(&format!("{} · Moorline", name.as_deref().unwrap_or("Session")));
+        page::set_title(name.as_deref().unwrap_or("Session"));
     });
     let keys = keyboard::page_keys(move |press| shortcut(record, press));
     let _: StoredValue<Keys, LocalStorage> = StoredValue::new_local(keys);
@@ -136,7 +136,7 @@ fn Crumbs() -> impl IntoView {
         let link = id.and_then(|id| {
             let name = overview.project_name(&id)?;
             let address = Route::Sessions { shelf: Shelf::Project(id) }.address();
-            Some(view! { <a href=address>{name}</a> }.into_any())
+            Some(view! { <a href=address><bdi>{name}</bdi></a> }.into_any())
         });
         link.unwrap_or_else(|| ().into_any())
     });

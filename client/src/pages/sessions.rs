@@ -41,7 +41,7 @@ pub fn SessionsPage() -> impl IntoView {
     let store = Store::provide();
     let desk = Desk::provide(store);
     let field = NodeRef::<html::Input>::new();
-    effect(move || page::set_title(&format!("{} · Moorline", sidebar::shelf_name(store))));
+    effect(move || page::set_title(&sidebar::shelf_name(store)));
     let actions = desk.actions();
     let start_shell = Callback::new(move |()| actions.new_shell());
     actions.offer(move || offers(store, desk, field));

@@ -12,15 +12,18 @@ use crate::actions::{Action, Actions};
 use crate::bindings::keyboard;
 use crate::bindings::page::{self, PageEvent, PageWatch};
 use crate::components::dialog::Dialog;
+use crate::components::earlier::EarlierOutput;
 use crate::components::host_note::HostNote;
 use crate::components::key_bar::KeyBar;
 use crate::components::menu::{AppMenu, MenuButton, MenuItem, MenuLink};
 use crate::components::search_bar::SearchBar;
-use crate::components::status::{PendingChip, SizeChip, StatusPill};
+use crate::components::selection_bar::SelectionBar;
+use crate::components::status::{PasteChip, PendingChip, SizeChip, StatusPill};
 use crate::components::switcher::{SWITCHER_KEYS, Switcher, open_switcher};
 use crate::components::terminal::{Stage, TerminalState};
 use crate::components::when::{effect, live};
 use crate::components::{Icon, IconName, When, words};
+use crate::overview::Overview;
 use crate::preferences::Preferences;
 use crate::route::{Route, Router};
 use crate::session::LinkView;
@@ -63,8 +66,12 @@ pub fn TerminalPage(
                     <Icon name=IconName::Back />
                 </a>
                 <Switcher id=id.clone() name on_close=Callback::new(move |()| state.focus()) />
+                <bdi class="bar-program" title="The program's title" data-testid="program-title">
+                    {move || state.title.get()}
+                </bdi>
                 <StatusPill />
                 <PendingChip />
+                <PasteChip />
                 <SizeChip />
                 <span class="bar-fill"></span>
                 <button
@@ -84,6 +91,8 @@ pub fn TerminalPage(
                 <Stage id=id.clone() to_list />
                 <SearchBar />
                 <HostNote />
+                <SelectionBar />
+                <EarlierOutput id=id.clone() />
                 <ToBottom />
                 <NoticeToast />
                 <Flash />
@@ -120,6 +129,9 @@ fn offers(state: TerminalState, reading: RwSignal<bool>) -> Vec<Action> {
             state.searching.set(true)
         })
         .keys("Ctrl+Shift+F"),
+        Action::new(&group, "earlier", IconName::Up, "Show all output that is kept", move || {
+            state.earlier.set(true)
+        }),
         Action::new(&group, "read-text", IconName::Text, "Show as text…", move || {
             reading.set(true)
         }),
@@ -145,11 +157,13 @@ fn search_title() -> &'static str {
     if keyboard::is_apple() { "Search (⌘F)" } else { "Search (Ctrl+Shift+F)" }
 }
 
-/// The program's title, else the session's name, else its id.
+/// The session's name as in all lists; until it is known, its id.
 fn heading(state: TerminalState, id: SessionId) -> impl Fn() -> String + Send + Sync + 'static {
+    let overview = Overview::expect();
     move || {
-        let named = || state.view.with(|view| view.name.clone());
-        state.title.get().or_else(named).unwrap_or_else(|| id.to_string())
+        let named = state.view.with(|view| view.name.clone());
+        let listed = || overview.session(&id).map(|session| words::name(&session));
+        named.or_else(listed).unwrap_or_else(|| id.to_string())
     }
 }
 
@@ -177,7 +191,8 @@ fn name_tab(state: TerminalState, id: SessionId) {
             _ if view.is_host_away() => "(host offline) ",
             _ => "",
         });
-        page::set_title(&format!("{bell}{away}{} · Moorline", name()));
+        let program = state.title.get().map(|title| format!(": {title}")).unwrap_or_default();
+        page::set_title(&format!("{bell}{away}{}{program}", name()));
     });
 }
 
@@ -324,12 +339,16 @@ fn Verdict(id: SessionId) -> impl IntoView {
 /// Starts the same command in the same folder again, as a new session of the same name.
 #[component]
 fn Again(id: SessionId) -> impl IntoView {
-    let state = TerminalState::expect();
+    let (state, overview) = (TerminalState::expect(), Overview::expect());
     let actions = Actions::expect();
     let start = move |_| {
-        let name = state.view.with_untracked(|view| view.name.clone());
-        // A session without a name is called by its id.
-        actions.duplicate(&id, Some(name.filter(|name| *name != id.as_str()).unwrap_or_default()));
+        let shown = || state.view.with_untracked(|view| view.name.clone());
+        // One that was given no name gets none either.
+        let name = match untrack(|| overview.session(&id)) {
+            Some(session) => Some(words::given_name(&session).unwrap_or_default()),
+            None => shown(),
+        };
+        actions.duplicate(&id, name);
     };
     view! {
         <button class="button primary" data-testid="again" on:click=start>

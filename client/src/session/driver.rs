@@ -3,13 +3,16 @@
 use bytes::Bytes;
 use moorline_shared::frame::Frame;
 use moorline_shared::id::{ClientId, Seq};
+use moorline_shared::limits::NAME_CHARACTERS;
 use moorline_shared::link::{
     Client, Generation, Input, Output, Refusal, SavedInput, Status, Verdict,
 };
 use moorline_shared::message::{Scope, ServerMessage, Snapshot};
 use moorline_shared::session::{Lifecycle, Size};
+use moorline_shared::text::plain_text;
 use moorline_shared::time::Time;
 
+use super::backlog::{Backlog, MOST_BYTES};
 use super::fit::Fit;
 use super::saved::Saved;
 use super::view::{LinkView, Pending, View};
@@ -76,6 +79,8 @@ pub struct Write {
 pub enum Notice {
     /// Typing was refused.
     Refused(Refusal),
+    /// More was pasted than can wait; nothing of it was taken. The most is told, in bytes.
+    TooMuch(usize),
     /// So many pieces of typing may or may not have been delivered, and are not sent again.
     GaveUp(usize),
     /// The relay could not do something.
@@ -111,6 +116,8 @@ pub enum Event<B> {
     TakeSize,
     /// The user takes back what waits: while the host is away all of it, else what was never sent.
     Discard,
+    /// The user gives up what has not gone in of a large paste.
+    EndPaste,
     /// Whether typing waits for a host that is away.
     Hold(bool),
     /// The time that was asked for has come.
@@ -129,6 +136,8 @@ pub struct Driver<W: World> {
     /// Pictures that are written and not on the screen yet. Their lines wrap at their own size.
     painting: u32,
     pending_since: Option<Time>,
+    /// Typing that is more than may be on its way.
+    backlog: Backlog,
     hidden: bool,
     kept: bool,
     view: View,
@@ -146,6 +155,7 @@ impl<W: World> Driver<W> {
             incarnation: 0,
             painting: 0,
             pending_since: None,
+            backlog: Backlog::default(),
             hidden: false,
             kept: false,
             view: View::default(),
@@ -186,10 +196,15 @@ impl<W: World> Driver<W> {
                 let wanted = self.fit.claim_if_foreign(now);
                 self.ask_for_size(now, wanted);
             }
-            Event::Discard if self.view.lifecycle == Some(Lifecycle::Detached) => {
-                self.client.discard_input();
+            Event::Discard => {
+                self.end_paste(now);
+                if self.view.lifecycle == Some(Lifecycle::Detached) {
+                    self.client.discard_input();
+                } else {
+                    self.client.discard_unsent_input();
+                }
             }
-            Event::Discard => self.client.discard_unsent_input(),
+            Event::EndPaste => self.end_paste(now),
             Event::Hold(hold) => self.client.hold_input(hold),
             Event::Tick => {
                 // That timer is spent, even if it rang too early.
@@ -248,11 +263,35 @@ impl<W: World> Driver<W> {
     fn typed(&mut self, now: Time, data: &[u8]) {
         let wanted = self.fit.claim_if_foreign(now);
         self.ask_for_size(now, wanted);
+        if self.backlog.push(data).is_err() {
+            self.world.notify(Notice::TooMuch(MOST_BYTES));
+        }
+    }
+
+    /// Hands on what was typed, as far as there is room.
+    fn feed(&mut self, now: Time) {
+        loop {
+            let on_its_way = self.client.pending_input().map(<[u8]>::len).sum();
+            let Some(piece) = self.backlog.next(on_its_way) else { return };
+            self.hand_on(now, &piece);
+        }
+    }
+
+    fn hand_on(&mut self, now: Time, data: &[u8]) {
         match self.client.type_input(data) {
             Ok(()) => {
                 self.pending_since.get_or_insert(now);
             }
-            Err(refusal) => self.world.notify(Notice::Refused(refusal)),
+            Err(refusal) => {
+                self.backlog.clear();
+                self.world.notify(Notice::Refused(refusal));
+            }
+        }
+    }
+
+    fn end_paste(&mut self, now: Time) {
+        if let Some(end) = self.backlog.clear() {
+            self.hand_on(now, end);
         }
     }
 
@@ -268,6 +307,7 @@ impl<W: World> Driver<W> {
     }
 
     fn settle(&mut self, now: Time) {
+        self.feed(now);
         self.perform(now);
         if matches!(self.client.status(), Status::Live | Status::CatchingUp { .. }) {
             self.fit.sent(now);
@@ -339,7 +379,7 @@ impl<W: World> Driver<W> {
         View {
             link,
             offline_since: self.client.offline_since(),
-            name: meta.map(|meta| meta.name.clone()),
+            name: meta.map(|meta| plain_text(&meta.name, NAME_CHARACTERS)),
             lifecycle,
             read_only: extended.is_some_and(|meta| meta.scope == Scope::Read),
             foreign_size: self.fit.foreign(now),
@@ -347,6 +387,7 @@ impl<W: World> Driver<W> {
             pending: (waits_long || away)
                 .then(|| Pending::of(self.client.pending_input()))
                 .flatten(),
+            pasting: self.backlog.progress(),
         }
     }
 

@@ -1,8 +1,9 @@
-//! An event stream that stays: server-sent events by fetch, with the token in a header.
+//! An event stream that stays: server-sent events over a WebSocket.
 //!
-//! `EventSource` can send no header and hides comments, and with them the heartbeat. Here the link's
-//! own [`Connection`] dials, watches and backs off; [`Events`] adds what HTTP and the format of the
-//! stream mean, and is told of time and network through a [`Surroundings`].
+//! Over HTTP/1.1 a browser opens six connections to a server, for all of its tabs together, and an
+//! event stream by `fetch` or `EventSource` holds one of them; WebSockets do not count. The link's
+//! own [`Connection`] dials, watches and backs off; [`Events`] adds what close codes and the format
+//! of the stream mean, and is told of time and network through a [`Surroundings`].
 
 mod stream;
 #[cfg(test)]
@@ -21,11 +22,9 @@ pub use stream::EventStream;
 const LATE: Duration = HEARTBEAT.saturating_add(Duration::from_secs(3));
 /// A server that asks for a shorter wait than usual is about to end the stream and come back.
 const RETURNS_AT_ONCE_MS: u32 = 500;
-/// A page that nobody has seen for so long lets go of its stream: over HTTP/1.1 browsers open six
-/// connections to a server, for all tabs together.
+/// A page that nobody has seen for so long lets go of its stream, so that forgotten tabs cost the
+/// relay nothing.
 const REST_AFTER: Duration = Duration::from_secs(60);
-/// The close code where none is known.
-const ABNORMAL: u16 = 1006;
 
 /// Where a stream stands, for its user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,8 +47,8 @@ pub enum StreamStatus {
     Ended,
     /// Dialling again cannot help.
     Refused {
-        /// The HTTP status: 401, 403 or 404.
-        status: u16,
+        /// The close code: 4401, 4403 or 4404.
+        code: u16,
     },
 }
 
@@ -71,10 +70,12 @@ impl StreamStatus {
 pub trait Surroundings {
     /// The moment on a monotonic clock.
     fn now(&self) -> Time;
-    /// Sends the request; tells `Answered`, `Bytes` and `Closed` of this generation.
+    /// Opens a socket; tells `Opened`, `Bytes` and `Closed` of this generation.
     fn dial(&mut self, generation: Generation, last_event_id: Option<&str>);
-    /// Ends the request, if any.
+    /// Closes the socket, if any.
     fn hang_up(&mut self);
+    /// Tells the relay that a message was taken.
+    fn answer(&mut self);
     /// Tells `Tick` at that time, and at no earlier one that was asked for.
     fn tick_at(&mut self, time: Option<Time>);
     /// An event has come.
@@ -94,12 +95,12 @@ pub enum Happening {
     Hidden,
     /// The network is back, perhaps another one.
     Online,
-    /// The answer begins, with an HTTP status.
-    Answered(Generation, u16),
-    /// Bytes of the answer.
+    /// The socket is open.
+    Opened(Generation),
+    /// A message: bytes of the stream.
     Bytes(Generation, Vec<u8>),
-    /// The answer ended or broke off, or none came.
-    Closed(Generation),
+    /// The socket is gone, with this close code.
+    Closed(Generation, u16),
     /// The time that was asked for has come.
     Tick,
 }
@@ -164,12 +165,14 @@ impl<S: Surroundings> Events<S> {
             }
             Happening::Hidden => self.hidden = self.hidden.or(Some(now)),
             Happening::Online => self.wake(now, true),
-            Happening::Answered(generation, status) => self.answered(now, generation, status),
-            Happening::Bytes(generation, bytes) => self.bytes(now, generation, &bytes),
-            Happening::Closed(generation) => {
-                let code = if self.returns_at_once { close::GOING_AWAY } else { ABNORMAL };
-                self.connection.closed(now, generation, code);
+            Happening::Opened(generation) => {
+                if self.connection.is_current(generation) {
+                    self.heard = now;
+                    self.connection.opened(now, generation);
+                }
             }
+            Happening::Bytes(generation, bytes) => self.bytes(now, generation, &bytes),
+            Happening::Closed(generation, code) => self.closed(now, generation, code),
             Happening::Tick => {
                 // That timer is spent, even if it rang too early.
                 self.surroundings.tick_at(None);
@@ -196,25 +199,17 @@ impl<S: Surroundings> Events<S> {
         }
     }
 
-    fn answered(&mut self, now: Time, generation: Generation, status: u16) {
+    fn closed(&mut self, now: Time, generation: Generation, code: u16) {
         if !self.connection.is_current(generation) {
             return;
         }
-        self.heard = now;
-        let code = match status {
-            200 => return self.connection.opened(now, generation),
-            204 => {
-                self.over = true;
-                return self.connection.stop();
-            }
-            401 => close::UNAUTHORIZED,
-            403 => close::FORBIDDEN,
-            404 => close::NOT_FOUND,
-            _ => ABNORMAL,
-        };
+        if code == close::NOTHING_FOLLOWS {
+            self.over = true;
+            return self.connection.stop();
+        }
+        let returns = self.returns_at_once && !close::is_final(code);
+        let code = if returns { close::GOING_AWAY } else { code };
         self.connection.closed(now, generation, code);
-        // The rest of that answer is of no interest.
-        self.surroundings.hang_up();
     }
 
     fn bytes(&mut self, now: Time, generation: Generation, bytes: &[u8]) {
@@ -222,6 +217,7 @@ impl<S: Surroundings> Events<S> {
             return;
         }
         self.heard = now;
+        self.surroundings.answer();
         let mut items = Vec::new();
         let read = self.parser.push(bytes, |item| items.push(item));
         if let Some(id) = self.parser.last_event_id() {
@@ -250,7 +246,7 @@ impl<S: Surroundings> Events<S> {
                     self.surroundings.dial(generation, self.last_event_id.as_deref());
                 }
                 ConnectionOutput::HangUp => self.surroundings.hang_up(),
-                // Server-sent events go one way.
+                // The relay's heartbeats are answered; it answers nothing.
                 ConnectionOutput::Ping => self.connection.said(now),
             }
         }
@@ -275,7 +271,7 @@ impl<S: Surroundings> Events<S> {
             Phase::Idle | Phase::Dialing { .. } => StreamStatus::Connecting { attempt },
             Phase::Open => StreamStatus::Live,
             Phase::Waiting { until } => StreamStatus::Waiting { until, attempt },
-            Phase::Refused { code } => StreamStatus::Refused { status: code - 4000 },
+            Phase::Refused { code } => StreamStatus::Refused { code },
         }
     }
 }

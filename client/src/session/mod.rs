@@ -7,10 +7,13 @@
 //! [`events`] keeps an event stream open in the same way.
 
 mod alarm;
+mod backlog;
 mod digest;
 mod driver;
+pub mod earlier;
 pub mod events;
 mod fit;
+pub mod gesture;
 pub mod keys;
 mod live;
 pub mod saved;
@@ -18,6 +21,7 @@ pub mod saved;
 mod tests;
 pub mod view;
 
+pub use backlog::Progress as PasteProgress;
 pub use digest::Digest;
 pub use driver::{Driver, Event, Notice, World, Write};
 pub use events::{EventStream, StreamStatus};

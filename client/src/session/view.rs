@@ -3,6 +3,8 @@
 use moorline_shared::session::{ExitStatus, Lifecycle, Size};
 use moorline_shared::time::Time;
 
+use super::backlog::Progress;
+
 /// Everything that a page shows of a session besides the terminal's content.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct View {
@@ -22,6 +24,8 @@ pub struct View {
     pub fitting: Option<Size>,
     /// What was typed and waits.
     pub pending: Option<Pending>,
+    /// How much of a large paste has gone in.
+    pub pasting: Option<Progress>,
 }
 
 impl View {

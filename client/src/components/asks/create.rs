@@ -34,7 +34,7 @@ pub fn CreateForm(
             Ok(wish) => {
                 let project = project.get_untracked();
                 let host = host.get_untracked().or_else(|| untrack(|| overview.usual_host()));
-                actions.create(&CreateSession { project, host, ..wish });
+                actions.create(CreateSession { project, host, ..wish });
                 close.run(());
             }
             Err(Unbalanced) => {

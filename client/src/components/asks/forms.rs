@@ -89,7 +89,7 @@ pub fn MoveSessions(
         view! {
             <button class="menu-item" data-testid="move-to" disabled=here on:click=go>
                 <Icon name=icon />
-                <span>{name}</span>
+                <bdi>{name}</bdi>
                 {here.then_some("now")}
             </button>
         }

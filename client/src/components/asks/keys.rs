@@ -3,6 +3,7 @@
 use leptos::prelude::*;
 
 use crate::bindings::keyboard;
+use crate::components::palette::terminal_keys;
 
 type KeyRow = (&'static str, &'static str);
 
@@ -31,8 +32,7 @@ const SESSION: [KeyRow; 8] = [
     ("Del", "Delete"),
     ("l", "All sessions"),
 ];
-const TERMINAL: [KeyRow; 7] = [
-    ("Ctrl+Shift+P", "All commands"),
+const TERMINAL: [KeyRow; 6] = [
     ("Ctrl+Shift+K", "Switch to another session"),
     ("Ctrl+Shift+L", "All sessions"),
     ("Ctrl+Shift+F", "Search"),
@@ -48,11 +48,13 @@ pub fn KeyHelp(
     close: Callback<()>,
 ) -> impl IntoView {
     let everywhere: &[KeyRow] = if keyboard::is_apple() { &EVERYWHERE_APPLE } else { &EVERYWHERE };
+    let mut terminal = vec![(terminal_keys(), "All commands")];
+    terminal.extend(TERMINAL);
     let sections: [(&str, &[KeyRow]); 4] = [
         ("Everywhere but in a terminal", everywhere),
         ("All sessions", &LIST),
         ("A session", &SESSION),
-        ("A terminal", &TERMINAL),
+        ("A terminal", &terminal),
     ];
     let sections = sections.map(|(title, rows)| {
         let rows = rows.iter().map(|(keys, what)| {

@@ -62,7 +62,7 @@ fn Name() -> impl IntoView {
     let name = Memo::new(move |_| record.summary().map(|s| words::name(&s)).unwrap_or_default());
     view! {
         <div class="session-name">
-            <h1 data-testid="title" hidden=move || editing.get()>{move || name.get()}</h1>
+            <h1 data-testid="title" hidden=move || editing.get()><bdi>{move || name.get()}</bdi></h1>
             {move || if editing.get() {
                 view! { <Rename editing /> }.into_any()
             } else {

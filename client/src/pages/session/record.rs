@@ -6,6 +6,7 @@ use gloo_timers::callback::{Interval, Timeout};
 use leptos::prelude::*;
 use moorline_shared::event::{Activity, kind};
 use moorline_shared::id::{Cursor, Epoch, Seq, SessionId};
+use moorline_shared::message::close;
 use moorline_shared::rest::SessionSummary;
 use moorline_shared::session::Size;
 use moorline_shared::sse::SseEvent;
@@ -266,7 +267,8 @@ impl Record {
 
     fn follow(self, after: Cursor) {
         let stream = EventStream::open(
-            format!("/api/session/{}/events?lastEventId={after}", self.id()),
+            format!("/api/session/{}/events", self.id()),
+            Some(after.to_string()),
             self.access.token(),
             move |event| self.hear(&event),
             move |status| self.stand(status),
@@ -286,7 +288,7 @@ impl Record {
 
     fn stand(self, status: StreamStatus) {
         match status {
-            StreamStatus::Refused { status: 401 } => self.access.refuse(),
+            StreamStatus::Refused { code: close::UNAUTHORIZED } => self.access.refuse(),
             StreamStatus::Refused { .. } => self.lose(Presence::Deleted),
             StreamStatus::Ended => self.caught_up.set(true),
             _ => {}

@@ -2,6 +2,7 @@
 
 use leptos::prelude::*;
 use moorline_shared::id::SessionId;
+use moorline_shared::message::close;
 
 use super::desk::{Ask, Desk};
 use super::row::Row;
@@ -185,7 +186,7 @@ fn NoSuchProject() -> impl IntoView {
 fn Unknown() -> impl IntoView {
     let store = Store::expect();
     let trouble = move || match store.status.get() {
-        StreamStatus::Refused { status: 403 } => {
+        StreamStatus::Refused { code: close::FORBIDDEN } => {
             Some("This token opens single sessions only. Open one by its own address.")
         }
         StreamStatus::Refused { .. } => {

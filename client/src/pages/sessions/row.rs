@@ -57,7 +57,7 @@ pub fn Row(
             </span>
             <div class="row-main">
             <a href=path class="row-link">
-                <span class="row-name">{move || name()}</span>
+                <bdi class="row-name">{move || name()}</bdi>
                 <span class="row-command">{move || field(words::detail)()}</span>
             </a>
             <When condition=move || failed().is_some()>
@@ -108,14 +108,14 @@ fn Tags(session: Memo<Option<std::sync::Arc<SessionSummary>>>) -> impl IntoView 
     let tag = live(move || match project.get() {
         Some(project) => {
             let shelf = Shelf::Project(project.id);
-            view! { <a href=Route::Sessions { shelf }.address() class="tag">{project.name}</a> }
+            view! { <a href=Route::Sessions { shelf }.address() class="tag"><bdi>{project.name}</bdi></a> }
                 .into_any()
         }
         None => ().into_any(),
     });
     view! {
         {tag}
-        <span class="row-host" title="Its host">{host}</span>
+        <span class="row-host" title="Its host"><bdi>{host}</bdi></span>
     }
 }
 

@@ -94,7 +94,7 @@ fn Entry(
                 on:click=|_| popover::hide(SIDEBAR)
             >
                 <Icon name=icon />
-                <span class="shelf-name">{name}</span>
+                <bdi class="shelf-name">{name}</bdi>
                 <span class="count">{count}</span>
             </a>
             {edit}
@@ -113,7 +113,7 @@ pub fn ShelfButton() -> impl IntoView {
             aria-label=move || format!("Projects, {} is shown", shelf_name(store))
             data-testid="shelf-button"
         >
-            <span>{move || shelf_name(store)}</span>
+            <bdi>{move || shelf_name(store)}</bdi>
             <Icon name=IconName::Down />
         </button>
     }

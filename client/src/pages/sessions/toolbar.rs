@@ -58,7 +58,7 @@ fn Heading() -> impl IntoView {
     };
     view! {
         <div class="heading">
-            <h1 data-testid="shelf-title">{move || shelf_name(store)}</h1>
+            <h1 data-testid="shelf-title"><bdi>{move || shelf_name(store)}</bdi></h1>
             <When condition=move || project.with(Option::is_some)>
                 <button
                     class="icon-button"

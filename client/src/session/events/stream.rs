@@ -5,14 +5,22 @@ use std::collections::VecDeque;
 use std::rc::{Rc, Weak};
 
 use moorline_shared::link::Generation;
+use moorline_shared::message::TOKEN_SUBPROTOCOL_PREFIX;
 use moorline_shared::sse::SseEvent;
 use moorline_shared::time::Time;
 
 use super::{Events, Happening, StreamStatus, Surroundings};
 use crate::bindings::clock;
-use crate::bindings::fetch::{Call, Download, Fetch};
 use crate::bindings::page::{self, PageEvent, PageWatch};
+use crate::bindings::socket::{Socket, SocketEvent, to_vec};
 use crate::session::alarm::Alarm;
+
+/// Offered so that a token is not the only subprotocol: the relay must choose one, and never a token.
+const PROTOCOL: &str = "moorline.events";
+/// Says that a message was taken. Any text does.
+const TAKEN: &str = "{\"type\":\"ack\"}";
+/// The close code of a dial that the browser itself refuses.
+const NEVER_OPENED: u16 = 1006;
 
 /// An event stream of the server that the page came from. It stays open, over everything that
 /// passes, until it is dropped; then nothing more is told.
@@ -23,10 +31,11 @@ pub struct EventStream {
 }
 
 impl EventStream {
-    /// Opens the stream at `path` and tells of its events and of its status. It begins as
+    /// Opens the stream at `path`, after the event with the id `after` if there is one, and tells of its events and of its status. It begins as
     /// [`StreamStatus::Connecting`], which is not told; nothing is told before this returns.
     pub fn open(
         path: String,
+        after: Option<String>,
         token: Option<String>,
         on_event: impl Fn(SseEvent) + 'static,
         on_status: impl Fn(StreamStatus) + 'static,
@@ -35,10 +44,11 @@ impl EventStream {
         let browser = Browser {
             shared: Rc::downgrade(&shared),
             path,
+            after,
             token,
             on_event: Box::new(on_event),
             on_status: Box::new(on_status),
-            fetch: None,
+            socket: None,
             alarm: Alarm::default(),
         };
         let seed = clock::random_bits() as u64;
@@ -104,10 +114,12 @@ fn poster(shared: &Weak<Shared>) -> impl Fn(Happening) + Clone + 'static + use<>
 struct Browser {
     shared: Weak<Shared>,
     path: String,
+    /// Where the first connection begins.
+    after: Option<String>,
     token: Option<String>,
     on_event: Box<dyn Fn(SseEvent)>,
     on_status: Box<dyn Fn(StreamStatus)>,
-    fetch: Option<Fetch>,
+    socket: Option<Socket>,
     alarm: Alarm,
 }
 
@@ -123,25 +135,37 @@ impl Surroundings for Browser {
     }
 
     fn dial(&mut self, generation: Generation, last_event_id: Option<&str>) {
+        // The old socket is silenced before the new one says anything.
+        self.socket = None;
         let post = poster(&self.shared);
-        let call = Call {
-            method: "GET",
-            path: &self.path,
-            token: self.token.as_deref(),
-            body: None,
-            last_event_id,
-        };
-        self.fetch = Some(Fetch::open(call, move |download| {
-            post(match download {
-                Download::Answered { status } => Happening::Answered(generation, status),
-                Download::Bytes(bytes) => Happening::Bytes(generation, bytes),
-                Download::Ended | Download::Failed => Happening::Closed(generation),
-            });
-        }));
+        let mut address = page::socket_address(&self.path);
+        if let Some(id) = last_event_id.or(self.after.as_deref()) {
+            address = format!("{address}?lastEventId={id}");
+        }
+        let mut protocols = vec![PROTOCOL.to_owned()];
+        let token = self.token.as_deref();
+        protocols.extend(token.map(|token| format!("{TOKEN_SUBPROTOCOL_PREFIX}{token}")));
+        let tell = post.clone();
+        let socket = Socket::dial(&address, &protocols, move |event| match event {
+            SocketEvent::Opened => tell(Happening::Opened(generation)),
+            SocketEvent::Binary(bytes) => tell(Happening::Bytes(generation, to_vec(&bytes))),
+            SocketEvent::Text(_) => {}
+            SocketEvent::Closed { code } => tell(Happening::Closed(generation, code)),
+        });
+        match socket {
+            Ok(socket) => self.socket = Some(socket),
+            Err(_) => post(Happening::Closed(generation, NEVER_OPENED)),
+        }
     }
 
     fn hang_up(&mut self) {
-        self.fetch = None;
+        self.socket = None;
+    }
+
+    fn answer(&mut self) {
+        if let Some(socket) = &self.socket {
+            socket.send_text(TAKEN);
+        }
     }
 
     fn tick_at(&mut self, time: Option<Time>) {

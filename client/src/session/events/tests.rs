@@ -2,6 +2,7 @@
 
 use moorline_shared::limits::{BACKOFF_FIRST, DEAD_AFTER};
 use moorline_shared::link::Generation;
+use moorline_shared::message::close;
 use moorline_shared::sse::SseEvent;
 use moorline_shared::time::Time;
 use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -14,6 +15,7 @@ struct Values {
     now: u64,
     dials: Vec<(Generation, Option<String>)>,
     open: bool,
+    answers: u32,
     tick: Option<Time>,
     events: Vec<SseEvent>,
     status: StreamStatus,
@@ -29,6 +31,9 @@ impl Surroundings for Values {
     }
     fn hang_up(&mut self) {
         self.open = false;
+    }
+    fn answer(&mut self) {
+        self.answers += 1;
     }
     fn tick_at(&mut self, time: Option<Time>) {
         self.tick = time;
@@ -53,7 +58,7 @@ impl Subject {
     /// A stream that has said something.
     fn live() -> Self {
         let mut subject = Self::dialled();
-        subject.answer(200);
+        subject.open();
         subject.say("retry: 1000\n\n");
         assert_eq!(subject.status(), StreamStatus::Live);
         subject
@@ -71,8 +76,8 @@ impl Subject {
         self.values().dials.last().unwrap().0
     }
 
-    fn answer(&mut self, status: u16) {
-        self.0.handle(Happening::Answered(self.current(), status));
+    fn open(&mut self) {
+        self.0.handle(Happening::Opened(self.current()));
     }
 
     fn say(&mut self, text: &str) {
@@ -80,7 +85,16 @@ impl Subject {
     }
 
     fn close(&mut self) {
-        self.0.handle(Happening::Closed(self.current()));
+        self.close_with(1006);
+    }
+
+    fn close_with(&mut self, code: u16) {
+        self.values_mut().open = false;
+        self.0.handle(Happening::Closed(self.current(), code));
+    }
+
+    fn values_mut(&mut self) -> &mut Values {
+        self.0.surroundings_mut()
     }
 
     fn at(&mut self, ms: u64) -> &mut Events<Values> {
@@ -110,7 +124,7 @@ fn a_stream_goes_on_after_the_last_whole_event() {
     assert_eq!(subject.waits(), Some(1));
     subject.wait();
     assert_eq!(subject.values().dials[1].1.as_deref(), Some("7.1"));
-    subject.answer(200);
+    subject.open();
     // What is left of the old stream does not mix with the new one.
     subject.say("event: b\nid: 7.2\ndata: {}\n\n");
     let kinds: Vec<_> = subject.values().events.iter().map(|event| event.kind.as_str()).collect();
@@ -118,19 +132,20 @@ fn a_stream_goes_on_after_the_last_whole_event() {
 }
 
 #[test]
-fn some_statuses_are_for_good_and_others_pass() {
-    for status in [401, 403, 404] {
+fn some_close_codes_are_for_good_and_others_pass() {
+    for code in [4401, 4403, 4404] {
         let mut subject = Subject::dialled();
-        subject.answer(status);
-        assert_eq!(subject.status(), StreamStatus::Refused { status });
+        subject.open();
+        subject.close_with(code);
+        assert_eq!(subject.status(), StreamStatus::Refused { code });
         subject.at(60_000).handle(Happening::Online);
         assert_eq!((subject.values().dials.len(), subject.values().tick), (1, None));
-        assert!(!subject.values().open);
     }
-    for status in [429, 500, 502, 503] {
+    for code in [1000, 1002, 1006, 4429, 4500] {
         let mut subject = Subject::dialled();
-        subject.answer(status);
-        assert_eq!(subject.waits(), Some(1), "{status}");
+        subject.open();
+        subject.close_with(code);
+        assert_eq!(subject.waits(), Some(1), "{code}");
         subject.wait();
         assert_eq!(subject.values().dials.len(), 2);
     }
@@ -139,13 +154,22 @@ fn some_statuses_are_for_good_and_others_pass() {
 #[test]
 fn a_stream_that_is_over_is_not_dialled_again_but_by_hand() {
     let mut subject = Subject::dialled();
-    subject.answer(204);
+    subject.open();
+    subject.close_with(close::NOTHING_FOLLOWS);
     assert_eq!(subject.status(), StreamStatus::Ended);
     assert!(subject.status().is_final() && !subject.values().open);
     subject.0.handle(Happening::Online);
     assert_eq!(subject.values().dials.len(), 1);
     subject.0.handle(Happening::Dial);
     assert_eq!(subject.values().dials.len(), 2);
+}
+
+#[test]
+fn each_message_is_answered_once() {
+    let mut subject = Subject::live();
+    subject.say("event: a\nid: 7.1\nda");
+    subject.say("ta: {}\n\nevent: b\ndata: {}\n\n");
+    assert_eq!((subject.values().answers, subject.values().events.len()), (3, 2));
 }
 
 #[test]
@@ -170,13 +194,13 @@ fn waits_grow_until_the_stream_says_something() {
     let mut subject = Subject::dialled();
     for attempt in 1..6 {
         // A gateway that answers and has nothing to say is no success.
-        subject.answer(200);
+        subject.open();
         subject.close();
         assert_eq!(subject.waits(), Some(attempt));
         subject.wait();
         assert_eq!(subject.status(), StreamStatus::Connecting { attempt });
     }
-    subject.answer(200);
+    subject.open();
     subject.say(": hello\n\n");
     subject.close();
     let StreamStatus::Waiting { until, attempt: 1 } = subject.status() else { panic!() };
@@ -239,8 +263,8 @@ fn what_an_older_request_tells_is_ignored() {
     let old = subject.current();
     subject.at(20_000).handle(Happening::Online);
     subject.0.handle(Happening::Bytes(old, b"data: late\n\n".to_vec()));
-    subject.0.handle(Happening::Closed(old));
-    subject.0.handle(Happening::Answered(old, 404));
+    subject.0.handle(Happening::Closed(old, 1006));
+    subject.0.handle(Happening::Closed(old, 4404));
     assert_eq!(subject.values().events, []);
     assert!(matches!(subject.status(), StreamStatus::Connecting { .. }));
 }

@@ -1,0 +1,222 @@
+//! Output from before what the terminal holds: it is read from the session's log when somebody
+//! scrolls to the terminal's first line.
+//!
+//! It is drawn by a second emulator, over the first one, which goes on undisturbed. Scrolling to the
+//! end, typing and Escape lead back.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+use leptos::html;
+use leptos::prelude::*;
+use leptos::task::spawn_local;
+use moorline_shared::id::SessionId;
+use moorline_shared::message::TOKEN_SUBPROTOCOL_PREFIX;
+use moorline_shared::session::Size;
+
+use crate::access::Access;
+use crate::bindings::page;
+use crate::bindings::screen::{Chunk, Emulator, KeyRoute, Screen, ScreenEvent};
+use crate::bindings::socket::{Socket, SocketEvent, to_vec};
+use crate::components::terminal::TerminalState;
+use crate::components::when::effect;
+use crate::components::{Icon, IconName, When};
+use crate::preferences::Preferences;
+use crate::session::earlier::Reading;
+
+/// Lines that are shown at most: each takes a kilobyte or so.
+const MOST_LINES: u32 = 50_000;
+const PROTOCOL: &str = "moorline.events";
+/// Says that a message was taken. Any text does.
+const TAKEN: &str = "{\"type\":\"ack\"}";
+
+/// How far it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// So many percent are read.
+    Reading(u64),
+    /// All is there that the log has; whether that is all there was.
+    Shown { is_trimmed: bool },
+    /// It did not come.
+    Failed,
+}
+
+/// What is read and shown.
+struct Earlier {
+    screen: Rc<Screen>,
+    socket: Option<Socket>,
+}
+
+type Held = Rc<RefCell<Option<Earlier>>>;
+
+/// Opens over the terminal while it is asked for, by scrolling or by the user.
+#[component]
+pub fn EarlierOutput(
+    /// Whose.
+    id: SessionId,
+) -> impl IntoView {
+    let state = TerminalState::expect();
+    effect(move || {
+        if state.at_top.get() && state.lacks_earlier() {
+            state.earlier.set(true);
+        }
+    });
+    let id = StoredValue::new(id);
+    view! {
+        <When condition=move || state.earlier.get()>
+            <Content id=id.get_value() />
+        </When>
+    }
+}
+
+#[component]
+fn Content(id: SessionId) -> impl IntoView {
+    let state = TerminalState::expect();
+    let token = Access::expect().token();
+    let preferences = Preferences::expect();
+    let stage = RwSignal::new(Stage::Reading(0));
+    let held = StoredValue::new_local(Held::default());
+    let place = NodeRef::<html::Div>::new();
+    let (theme, font) = untrack(|| (preferences.theme(), preferences.font()));
+    place.on_load(move |place| {
+        let held = held.get_value();
+        let id = id.clone();
+        let token = token.clone();
+        spawn_local(async move {
+            let Ok(emulator) = Emulator::load().await else { return stage.set(Stage::Failed) };
+            // It may have been closed by now.
+            if stage.try_get_untracked().is_none() {
+                return;
+            }
+            let shown = Rc::new(Cell::new(false));
+            let is_shown = Rc::clone(&shown);
+            let happened = move |event| {
+                if matches!(event, ScreenEvent::Drawn { at_bottom: true, .. }) && is_shown.get() {
+                    state.end_earlier();
+                }
+            };
+            let screen =
+                Screen::open(&emulator, &place, theme, font, happened, |_| KeyRoute::Browser);
+            screen.keep_lines(MOST_LINES);
+            if let (Some(size), Some(place)) = (state.size(), screen.fitting()) {
+                // Lines wrap where they do in the terminal; the note takes a few rows.
+                screen.resize(Size { rows: size.rows.min(place.rows), ..size });
+            }
+            let screen = Rc::new(screen);
+            *held.borrow_mut() = Some(Earlier { screen, socket: None });
+            read(&held, &id, token, Told { state, stage, shown });
+        });
+    });
+    // Another size would draw it anew, and what it covers is not where it was.
+    let size = Memo::new(move |_| state.view.with(|view| (view.fitting, view.foreign_size)));
+    let before = untrack(|| size.get());
+    effect(move || {
+        if size.get() != before {
+            state.end_earlier();
+        }
+    });
+    let text = move || match stage.get() {
+        Stage::Reading(percent) => format!("Reading earlier output… {percent} %"),
+        Stage::Shown { is_trimmed: false } => "Earlier output, from the log".to_owned(),
+        Stage::Shown { is_trimmed: true } => {
+            "Earlier output, from the log. What was before its first line is not kept.".to_owned()
+        }
+        Stage::Failed => "Earlier output could not be read. Try again later.".to_owned(),
+    };
+    let is_shown = move || matches!(stage.get(), Stage::Shown { .. });
+    view! {
+        <div class="earlier" class:shown=is_shown data-testid="earlier" data-shown=move || is_shown().to_string()>
+            <div class="screen" node_ref=place></div>
+            <div class="earlier-note">
+                <span role="status">{text}</span>
+                <button class="status-button" data-testid="end-earlier" on:click=move |_| state.end_earlier()>
+                    <Icon name=IconName::Down />
+                    "Back to now"
+                </button>
+            </div>
+        </div>
+    }
+}
+
+/// Whom it tells.
+#[derive(Clone)]
+struct Told {
+    state: TerminalState,
+    stage: RwSignal<Stage>,
+    shown: Rc<Cell<bool>>,
+}
+
+/// Reads the log into the screen.
+fn read(held: &Held, id: &SessionId, token: Option<String>, told: Told) {
+    let address = page::socket_address(&format!("/api/session/{id}/events?lastEventId=0"));
+    let mut protocols = vec![PROTOCOL.to_owned()];
+    protocols.extend(token.map(|token| format!("{TOKEN_SUBPROTOCOL_PREFIX}{token}")));
+    let reading = Rc::new(RefCell::new(Reading::default()));
+    let weak = Rc::downgrade(held);
+    let failing = told.clone();
+    let happened = move |event| {
+        let Some(held) = weak.upgrade() else { return };
+        match event {
+            SocketEvent::Binary(bytes) => take(&held, &reading, &to_vec(&bytes), &told),
+            SocketEvent::Closed { .. } if !reading.borrow().is_done() => {
+                told.stage.set(Stage::Failed);
+            }
+            SocketEvent::Closed { .. } | SocketEvent::Opened | SocketEvent::Text(_) => {}
+        }
+    };
+    match Socket::dial(&address, &protocols, happened) {
+        Ok(socket) => {
+            if let Some(earlier) = held.borrow_mut().as_mut() {
+                earlier.socket = Some(socket);
+            }
+        }
+        Err(_) => failing.stage.set(Stage::Failed),
+    }
+}
+
+/// Draws a part, and asks for more when it is drawn.
+fn take(held: &Held, reading: &Rc<RefCell<Reading>>, bytes: &[u8], told: &Told) {
+    if told.shown.get() {
+        return;
+    }
+    let output = reading.borrow_mut().take(bytes);
+    let Ok(output) = output else { return told.stage.set(Stage::Failed) };
+    let (weak, reading, told) = (Rc::downgrade(held), Rc::clone(reading), told.clone());
+    let drawn = move || {
+        let Some(held) = weak.upgrade() else { return };
+        if reading.borrow().is_done() {
+            finish(&held, &reading.borrow(), &told);
+        } else {
+            let percent = reading.borrow().percent();
+            if told.stage.get_untracked() != Stage::Reading(percent) {
+                told.stage.set(Stage::Reading(percent));
+            }
+            if let Some(socket) = held.borrow().as_ref().and_then(|held| held.socket.as_ref()) {
+                socket.send_text(TAKEN);
+            }
+        }
+    };
+    // Drawing may call back at once.
+    let screen = held.borrow().as_ref().map(|earlier| Rc::clone(&earlier.screen));
+    if let Some(screen) = screen {
+        screen.write(&Chunk::copy(output.as_bytes()), true, drawn);
+    }
+}
+
+/// Shows what was read, with the line at the top that is at the top of the terminal.
+fn finish(held: &Held, reading: &Reading, told: &Told) {
+    if told.shown.get() {
+        return;
+    }
+    if let Some(earlier) = held.borrow_mut().as_mut() {
+        earlier.socket = None;
+        let rows = told.state.size().map_or(0, |size| size.rows);
+        let fewer = rows.saturating_sub(earlier.screen.size().rows);
+        let above = told.state.lines_above_bottom() + u32::from(fewer);
+        earlier.screen.scroll_above_bottom(above.max(1));
+    }
+    told.stage.set(Stage::Shown { is_trimmed: reading.is_trimmed() });
+    // Only from the next drawing on does its end lead back.
+    let shown = Rc::clone(&told.shown);
+    request_animation_frame(move || shown.set(true));
+}

@@ -1,0 +1,129 @@
+//! The output that a session's log has kept, read from its beginning up to now: what a terminal shows
+//! above what it holds by itself.
+
+use moorline_shared::event::kind;
+use moorline_shared::id::{Cursor, Seq};
+use moorline_shared::sse::{Item, Parser, SseEvent, TooLarge};
+use serde::Deserialize;
+
+/// Reads the event stream of a session from its oldest entry on.
+#[derive(Debug, Default)]
+pub struct Reading {
+    parser: Parser,
+    /// Where the log began and ended when the stream was opened.
+    bounds: Option<(Seq, Seq)>,
+    at: Seq,
+    /// Older output is not kept any more.
+    is_trimmed: bool,
+}
+
+/// What is needed of an event's data.
+#[derive(Deserialize)]
+#[serde(default)]
+#[derive(Default)]
+struct Told {
+    content: String,
+    from: Seq,
+    head: Seq,
+}
+
+impl Reading {
+    /// Takes bytes of the stream. Returns the output in them.
+    ///
+    /// # Errors
+    /// [`TooLarge`]: this is no such stream.
+    pub fn take(&mut self, bytes: &[u8]) -> Result<String, TooLarge> {
+        let mut events = Vec::new();
+        let read = self.parser.push(bytes, |item| {
+            if let Item::Event(event) = item {
+                events.push(event);
+            }
+        });
+        let output = events.iter().filter_map(|event| self.event(event)).collect();
+        read.map(|()| output)
+    }
+
+    fn event(&mut self, event: &SseEvent) -> Option<String> {
+        let id = event.id.as_deref().and_then(|id| id.parse::<Cursor>().ok());
+        self.at = self.at.max(id.map(|id| id.seq).unwrap_or_default());
+        match event.kind.as_str() {
+            kind::CONNECTED => {
+                let told: Told = serde_json::from_str(&event.data).ok()?;
+                self.is_trimmed |= told.from > Seq::ZERO;
+                self.bounds = Some((told.from, told.head));
+                None
+            }
+            kind::GAP => {
+                self.is_trimmed = true;
+                None
+            }
+            kind::SESSION_OUTPUT => Some(serde_json::from_str::<Told>(&event.data).ok()?.content),
+            _ => None,
+        }
+    }
+
+    /// Whether all is read that there was when the stream was opened.
+    #[must_use]
+    pub fn is_done(&self) -> bool {
+        self.bounds.is_some_and(|(_, head)| self.at >= head)
+    }
+
+    /// Whether the log has lost its beginning.
+    #[must_use]
+    pub const fn is_trimmed(&self) -> bool {
+        self.is_trimmed
+    }
+
+    /// How much is read.
+    #[must_use]
+    pub fn percent(&self) -> u64 {
+        let Some((from, head)) = self.bounds else { return 0 };
+        let all = head.0.saturating_sub(from.0).max(1);
+        (self.at.0.saturating_sub(from.0) * 100 / all).min(100)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    fn connected(from: u64, head: u64) -> String {
+        format!("event: connected\ndata: {{\"from\":{from},\"head\":{head}}}\n\n")
+    }
+
+    fn output(seq: u64, content: &str) -> String {
+        format!("event: session-output\nid: 7.{seq}\ndata: {{\"content\":\"{content}\"}}\n\n")
+    }
+
+    #[test]
+    fn a_log_is_read_up_to_where_it_ended_when_it_was_opened() {
+        let mut reading = Reading::default();
+        assert_eq!((reading.is_done(), reading.percent()), (false, 0));
+        let stream = connected(0, 3) + &output(1, "one ") + "event: x\nid: 7.2\ndata: {}\n\n";
+        let (first, rest) = stream.as_bytes().split_at(40);
+        assert_eq!(reading.take(first).unwrap(), "");
+        assert_eq!(reading.take(rest).unwrap(), "one ");
+        assert_eq!((reading.is_done(), reading.percent()), (false, 66));
+        assert_eq!(reading.take(output(3, "three").as_bytes()).unwrap(), "three");
+        assert!(reading.is_done() && !reading.is_trimmed());
+        assert_eq!(reading.percent(), 100);
+    }
+
+    #[test]
+    fn a_log_that_has_lost_its_beginning_is_told_of() {
+        let mut reading = Reading::default();
+        reading.take(connected(50, 60).as_bytes()).unwrap();
+        assert!(reading.is_trimmed() && reading.percent() == 0);
+        let mut reading = Reading::default();
+        reading.take(b"event: gap\ndata: {}\n\n").unwrap();
+        assert!(reading.is_trimmed());
+    }
+
+    #[test]
+    fn an_empty_log_is_read_at_once() {
+        let mut reading = Reading::default();
+        reading.take(connected(0, 0).as_bytes()).unwrap();
+        assert!(reading.is_done());
+    }
+}

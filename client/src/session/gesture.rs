@@ -1,0 +1,213 @@
+//! What one finger does on a terminal, as numbers: it scrolls, flings, taps or presses long.
+
+use moorline_shared::time::Time;
+
+/// A finger that moves less than this stays where it is.
+const SLOP_PX: f64 = 8.0;
+/// A finger that rests for so long selects.
+pub const LONG_PRESS_MS: u64 = 500;
+/// The time in which a fling slows down to a third.
+const SLOWS_MS: f64 = 325.0;
+/// What is slower, in pixels a millisecond, stands still.
+const STANDS: f64 = 0.05;
+/// Only the movement of so long before its end makes a fling.
+const RECENT_MS: u64 = 100;
+
+/// A place in the page, in CSS pixels.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Spot {
+    /// From the left.
+    pub x: f64,
+    /// From the top.
+    pub y: f64,
+}
+
+/// How the content follows a finger, in CSS pixels: down and to the right is positive.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Pan {
+    /// To the right.
+    pub x: f64,
+    /// Down.
+    pub y: f64,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+enum Phase {
+    #[default]
+    Rest,
+    /// It has come down, and has not moved.
+    Down,
+    Panning,
+    Selecting,
+    Coasting {
+        since: Time,
+    },
+}
+
+/// One finger.
+#[derive(Debug, Clone, Default)]
+pub struct Gesture {
+    phase: Phase,
+    down: Time,
+    spot: Spot,
+    moved: Time,
+    /// Pixels a millisecond, down.
+    speed: f64,
+}
+
+impl Gesture {
+    /// The finger comes down. Whatever was moving stands still.
+    pub fn down(&mut self, now: Time, spot: Spot) {
+        *self = Self { phase: Phase::Down, down: now, spot, moved: now, speed: 0.0 };
+    }
+
+    /// The finger moves. Returns how the content follows; `None` where it does not.
+    pub fn moved(&mut self, now: Time, spot: Spot) -> Option<Pan> {
+        let pan = Pan { x: spot.x - self.spot.x, y: spot.y - self.spot.y };
+        match self.phase {
+            Phase::Down if pan.x.hypot(pan.y) < SLOP_PX => return None,
+            Phase::Down => self.phase = Phase::Panning,
+            Phase::Panning => {}
+            Phase::Rest | Phase::Selecting | Phase::Coasting { .. } => return None,
+        }
+        let elapsed = (now - self.moved).as_millis().max(1) as f64;
+        // Half of what it was: a finger trembles.
+        self.speed = (self.speed + pan.y / elapsed) / 2.0;
+        (self.spot, self.moved) = (spot, now);
+        Some(pan)
+    }
+
+    /// Whether a finger that came down has rested for [`LONG_PRESS_MS`]; from then on it selects.
+    pub fn has_pressed(&mut self, now: Time) -> bool {
+        let pressed =
+            self.phase == Phase::Down && (now - self.down).as_millis() as u64 >= LONG_PRESS_MS;
+        if pressed {
+            self.phase = Phase::Selecting;
+        }
+        pressed
+    }
+
+    /// Whether the finger selects.
+    #[must_use]
+    pub fn is_selecting(&self) -> bool {
+        self.phase == Phase::Selecting
+    }
+
+    /// The finger leaves. Returns whether the content goes on by itself: see [`Gesture::coast`].
+    pub fn up(&mut self, now: Time) -> bool {
+        let recent = (now - self.moved).as_millis() as u64 <= RECENT_MS;
+        let flings = self.phase == Phase::Panning && recent && self.speed.abs() > STANDS;
+        self.phase = if flings { Phase::Coasting { since: now } } else { Phase::Rest };
+        flings
+    }
+
+    /// A second finger comes, or the browser takes the gesture over.
+    pub fn cancel(&mut self) {
+        self.phase = Phase::Rest;
+    }
+
+    /// How far the content has gone on by itself since this was asked last; `None` when it stands.
+    pub fn coast(&mut self, now: Time) -> Option<f64> {
+        let Phase::Coasting { since } = self.phase else { return None };
+        let elapsed = (now - since).as_millis() as f64;
+        let left = (-elapsed / SLOWS_MS).exp();
+        let gone = self.speed * SLOWS_MS * (1.0 - left);
+        self.speed *= left;
+        self.phase = Phase::Coasting { since: now };
+        if self.speed.abs() < STANDS {
+            self.phase = Phase::Rest;
+            return None;
+        }
+        Some(gone)
+    }
+}
+
+/// Turns pixels into whole lines, and keeps the rest for later.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Lines(f64);
+
+impl Lines {
+    /// The lines to scroll when the content moves down by so many pixels: up is negative.
+    pub fn of(&mut self, pixels: f64, line_px: f64) -> i32 {
+        if line_px <= 0.0 {
+            return 0;
+        }
+        self.0 -= pixels / line_px;
+        let whole = self.0.trunc();
+        self.0 -= whole;
+        whole as i32
+    }
+
+    /// Forgets the rest.
+    pub fn reset(&mut self) {
+        self.0 = 0.0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    fn at(ms: u64) -> Time {
+        Time::from_ms(ms)
+    }
+
+    fn spot(y: f64) -> Spot {
+        Spot { x: 0.0, y }
+    }
+
+    #[test]
+    fn a_swipe_pans_and_goes_on_slower_and_slower() {
+        let mut finger = Gesture::default();
+        finger.down(at(0), spot(300.0));
+        assert_eq!(finger.moved(at(10), spot(297.0)), None, "it trembles");
+        let mut panned = 0.0;
+        for step in 1..=10 {
+            let y = 300.0 + f64::from(step) * 20.0;
+            panned += finger.moved(at(10 + step as u64 * 10), spot(y)).unwrap().y;
+        }
+        assert!((panned - 200.0).abs() < 0.01, "{panned}");
+        assert!(finger.up(at(115)));
+        let mut gone = Vec::new();
+        for frame in 1..400 {
+            gone.extend(finger.coast(at(115 + frame * 16)));
+        }
+        assert!(gone.len() > 10 && gone.iter().sum::<f64>() > 200.0, "{gone:?}");
+        assert!(gone.windows(2).all(|pair| pair[1] <= pair[0]), "{gone:?}");
+        assert_eq!(finger.coast(at(9_000)), None);
+    }
+
+    #[test]
+    fn a_finger_that_stops_before_it_leaves_flings_nothing() {
+        let mut finger = Gesture::default();
+        finger.down(at(0), spot(0.0));
+        finger.moved(at(20), spot(80.0));
+        assert!(!finger.up(at(400)));
+        assert_eq!(finger.coast(at(416)), None);
+    }
+
+    #[test]
+    fn a_long_press_selects_and_a_moving_finger_does_not() {
+        let mut finger = Gesture::default();
+        finger.down(at(0), spot(0.0));
+        assert!(!finger.has_pressed(at(LONG_PRESS_MS - 1)));
+        assert!(finger.has_pressed(at(LONG_PRESS_MS)) && finger.is_selecting());
+        assert_eq!(finger.moved(at(600), spot(50.0)), None, "it selects now");
+        assert!(!finger.up(at(700)));
+        finger.down(at(1_000), spot(0.0));
+        finger.moved(at(1_100), spot(50.0));
+        assert!(!finger.has_pressed(at(2_000)));
+        finger.cancel();
+        assert_eq!(finger.moved(at(2_100), spot(90.0)), None);
+    }
+
+    #[test]
+    fn pixels_add_up_to_lines() {
+        let mut lines = Lines::default();
+        let all: Vec<i32> = (0..6).map(|_| lines.of(10.0, 16.0)).collect();
+        assert_eq!(all.iter().sum::<i32>(), -3, "{all:?}");
+        lines.reset();
+        assert_eq!((lines.of(-40.0, 16.0), lines.of(1.0, 0.0)), (2, 0));
+    }
+}
