@@ -90,8 +90,8 @@ async fn a_shell_without_integration_tells_whether_a_job_runs() {
     let mut copy = Copy::default();
     copy.resume(&mut link, WINDOW).await;
     let last = |copy: &Copy| {
-        let statuses = copy.events.iter().filter_map(Event::status);
-        statuses.last().map(|status| status.status)
+        let mut statuses = copy.events.iter().filter_map(Event::status);
+        statuses.next_back().map(|status| status.status)
     };
     let mut typed = 0;
     for (keys, becomes) in

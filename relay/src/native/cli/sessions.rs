@@ -111,7 +111,7 @@ pub(super) fn list(options: &ListOptions) -> anyhow::Result<ExitCode> {
         }
     } else {
         let rows: Vec<[String; 4]> = sessions.iter().map(row).collect();
-        for line in table(["ID", "NAME", "STATUS", "FOLDER"].map(str::to_owned), &rows) {
+        for line in table(&["ID", "NAME", "STATUS", "FOLDER"].map(str::to_owned), &rows) {
             text += &line;
             text.push('\n');
         }
@@ -165,8 +165,8 @@ fn printable(text: &str) -> String {
 }
 
 /// Columns as wide as their widest cell.
-fn table(head: [String; 4], rows: &[[String; 4]]) -> Vec<String> {
-    let all = || std::iter::once(&head).chain(rows);
+fn table(head: &[String; 4], rows: &[[String; 4]]) -> Vec<String> {
+    let all = || std::iter::once(head).chain(rows);
     let width = |column: usize| all().map(|row| row[column].chars().count()).max().unwrap_or(0);
     let widths: [usize; 3] = std::array::from_fn(width);
     let line = |row: &[String; 4]| {
@@ -192,7 +192,7 @@ mod tests {
     #[test]
     fn columns_are_as_wide_as_needed() {
         let row = |cells: [&str; 4]| cells.map(str::to_owned);
-        let lines = table(row(["ID", "N", "S", "F"]), &[row(["a", "bäh", "", "/x"])]);
+        let lines = table(&row(["ID", "N", "S", "F"]), &[row(["a", "bäh", "", "/x"])]);
         assert_eq!(lines, ["ID  N    S  F", "a   bäh     /x"]);
     }
 }
