@@ -8,13 +8,16 @@ use std::hash::{DefaultHasher, Hasher as _};
 use std::path::Path;
 use std::{env, fs, io};
 
+#[path = "../host/src/screen/width.rs"]
+mod width;
+mod widths;
+
 /// The modules, and which of its classes each is wanted for.
-const MODULES: [(&str, &str); 6] = [
+const MODULES: [(&str, &str); 5] = [
     ("@xterm/xterm/lib/xterm.mjs", "Terminal"),
     ("@xterm/addon-clipboard/lib/addon-clipboard.mjs", "ClipboardAddon"),
     ("@xterm/addon-fit/lib/addon-fit.mjs", "FitAddon"),
     ("@xterm/addon-search/lib/addon-search.mjs", "SearchAddon"),
-    ("@xterm/addon-unicode-graphemes/lib/addon-unicode-graphemes.mjs", "UnicodeGraphemesAddon"),
     ("@xterm/addon-web-links/lib/addon-web-links.mjs", "WebLinksAddon"),
 ];
 
@@ -55,8 +58,25 @@ fn bundle(packages: &Path) -> io::Result<String> {
         bundle += &format!("const {class}=(()=>{{{body};return {local}}})();\n");
     }
     let classes = MODULES.map(|(_, class)| class).join(",");
+    bundle += &as_host()?;
     bundle += &style(packages)?;
-    Ok(bundle + &format!("export{{{classes}}};\n"))
+    Ok(bundle + &format!("export{{HostAddon,{classes}}};\n"))
+}
+
+/// What makes the emulator agree with the host's.
+fn as_host() -> io::Result<String> {
+    let path = "src/bindings/as_host.js";
+    for path in [path, "widths.rs", "../host/src/screen/width.rs"] {
+        println!("cargo::rerun-if-changed={path}");
+    }
+    let script = fs::read_to_string(path)?;
+    let code = script.lines().map(str::trim).filter(|line| !line.starts_with("//"));
+    let code: Vec<&str> = code.collect();
+    let table = widths::table(width::columns);
+    Ok(format!(
+        "const HostAddon=(()=>{{const WIDTHS={table:?};\n{}\nreturn HostAddon}})();\n",
+        code.join("\n")
+    ))
 }
 
 fn mended(class: &str, mut module: String) -> io::Result<String> {

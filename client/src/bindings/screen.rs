@@ -134,8 +134,7 @@ impl Screen {
         let mut closures: Vec<Box<dyn std::any::Any>> = Vec::new();
         terminal.load_addon(&fit);
         terminal.load_addon(&search);
-        terminal.load_addon(&emulator.graphemes());
-        terminal.unicode().set_active_version("15-graphemes");
+        terminal.load_addon(&emulator.as_host());
         load_links(emulator, &terminal, &mut closures);
         load_clipboard(emulator, &terminal, &mut closures);
         let quiet = Rc::new(Quiet::default());

@@ -46,8 +46,9 @@ impl Emulator {
         construct(&self.0.search(), &[])
     }
 
-    pub(super) fn graphemes(&self) -> Object {
-        construct(&self.0.graphemes(), &[])
+    /// Makes it agree with the host's emulator.
+    pub(super) fn as_host(&self) -> Object {
+        construct(&self.0.as_host(), &[])
     }
 
     pub(super) fn web_links(&self, activate: &Closure<dyn FnMut(JsValue, String)>) -> Object {
@@ -79,8 +80,8 @@ extern "C" {
     fn fit(this: &Classes) -> Function;
     #[wasm_bindgen(method, getter, js_name = SearchAddon)]
     fn search(this: &Classes) -> Function;
-    #[wasm_bindgen(method, getter, js_name = UnicodeGraphemesAddon)]
-    fn graphemes(this: &Classes) -> Function;
+    #[wasm_bindgen(method, getter, js_name = HostAddon)]
+    fn as_host(this: &Classes) -> Function;
     #[wasm_bindgen(method, getter, js_name = WebLinksAddon)]
     fn web_links(this: &Classes) -> Function;
     #[wasm_bindgen(method, getter, js_name = ClipboardAddon)]
@@ -137,8 +138,6 @@ extern "C" {
     #[wasm_bindgen(method, getter)]
     pub(super) fn parser(this: &Terminal) -> Parser;
     #[wasm_bindgen(method, getter)]
-    pub(super) fn unicode(this: &Terminal) -> Unicode;
-    #[wasm_bindgen(method, getter)]
     pub(super) fn modes(this: &Terminal) -> Modes;
 
     #[wasm_bindgen(method, js_name = onData)]
@@ -188,10 +187,6 @@ extern "C" {
     pub(super) fn width(this: &BufferCell) -> u32;
     #[wasm_bindgen(method, js_name = getChars)]
     pub(super) fn chars(this: &BufferCell) -> String;
-
-    pub(super) type Unicode;
-    #[wasm_bindgen(method, setter, js_name = activeVersion)]
-    pub(super) fn set_active_version(this: &Unicode, version: &str);
 
     pub(super) type Modes;
     #[wasm_bindgen(method, getter, js_name = applicationCursorKeysMode)]

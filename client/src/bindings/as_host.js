@@ -1,0 +1,59 @@
+// Makes xterm.js do as the host's emulator and the programs do, where it does otherwise. `WIDTHS`
+// stands before this: how many columns each character takes (`widths.rs`).
+
+const DIRECT = 0x20000;
+const NAME = "host";
+
+// [first, width] of each run.
+const runs = [];
+const direct = new Uint8Array(DIRECT);
+{
+  let first = 0;
+  for (const run of WIDTHS.split(" ")) {
+    const width = Number(run.at(-1));
+    runs.push([first, width]);
+    direct.fill(width, first, first + parseInt(run.slice(0, -1), 36));
+    first += parseInt(run.slice(0, -1), 36);
+  }
+}
+
+function columns(code) {
+  return code < DIRECT ? direct[code] : runs.findLast(([first]) => first <= code)[1];
+}
+
+// As the terminal keeps it: whether it joins the character before, and the columns of both.
+function properties(code, before) {
+  const width = columns(code);
+  return width === 0 ? (before & 6) | 1 : width << 1;
+}
+
+class HostAddon {
+  activate(terminal) {
+    terminal.unicode.register({ version: NAME, wcwidth: columns, charProperties: properties });
+    terminal.unicode.activeVersion = NAME;
+    const core = terminal._core;
+    // A character of no width at the beginning of a row has nothing to join: it takes no column.
+    const input = core._inputHandler;
+    input._parser.setPrintHandler((data, start, end) => {
+      while (start < end && columns(data[start]) === 0 && core.buffer.x === 0) start++;
+      if (start < end) input.print(data, start, end);
+    });
+    // At the very end of the screen this fails in xterm.js. What it erases there is everything.
+    for (const id of [{ final: "J" }, { prefix: "?", final: "J" }]) {
+      terminal.parser.registerCsiHandler(id, (params) => {
+        const { x, y } = core.buffer;
+        if (params[0] !== 1 || y + 1 < terminal.rows || x + 1 < terminal.cols) return false;
+        return input.eraseInDisplay({ params: [2], length: 1 }, "prefix" in id);
+      });
+    }
+    // A reset is one of these, too.
+    terminal.parser.registerEscHandler({ final: "c" }, () => {
+      core.coreService.isCursorHidden = false;
+      terminal.options.convertEol = false;
+      terminal.options.cursorBlink = false;
+      return false;
+    });
+  }
+
+  dispose() {}
+}
