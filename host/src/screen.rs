@@ -12,19 +12,28 @@
 //! of a terminal in wide use. `avt` writes the visible screen as sequences itself but not the
 //! scrollback; for this one that is done here (`paint`).
 //!
-//! Not kept, because the emulator does not: blinking and overlined text, keyboard protocols
-//! other than application modes, images, and a soft reset (`CSI ! p`).
+//! What it does not know of is done here, between the parser (`dispatch`) and its model: attributes,
+//! modes and sequences that xterm.js has, and what it does otherwise than that one. A picture is for
+//! the page first: a test compares the two over all of this. docs/PROTOCOL.md says what is not kept.
 
+mod attributes;
+mod decoder;
+mod dispatch;
+mod edit;
 mod emulator;
 mod fast_forward;
 mod handler;
+mod links;
 mod model;
+mod modes;
 mod paint;
 mod picture;
 mod settle;
 #[cfg(test)]
 mod tests;
 mod unfinished;
+mod width;
+mod write;
 
 use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -37,6 +46,7 @@ use moorline_shared::message::Snapshot;
 use moorline_shared::session::Size;
 
 use picture::{Haste, Picture};
+pub use width::columns;
 
 /// With this much pending, [`Screen::catch_up`] is worth a worker's time: much less and the
 /// skipping of what is scrolled away saves nothing; much more and it holds too much memory.

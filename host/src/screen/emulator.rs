@@ -1,46 +1,36 @@
 //! A terminal emulator that can be painted.
 
-use alacritty_terminal::vte::ansi::{Processor, Timeout};
+use alacritty_terminal::vte::Parser;
 use moorline_shared::session::Size;
 
+use super::decoder::Decoder;
+use super::dispatch::Dispatch;
 use super::model::Model;
 use super::paint;
 use super::unfinished::Unfinished;
 
-/// Alacritty's model behind its parser, with the end of an unfinished sequence.
+/// Alacritty's model behind a parser, with the end of an unfinished sequence.
 pub(super) struct Emulator {
     pub(super) model: Model,
-    processor: Processor<AtOnce>,
+    decoder: Decoder,
+    parser: Parser,
     unfinished: Unfinished,
-}
-
-/// Synchronised updates are applied as they come: a snapshot shows what is there and says that
-/// an update is under way.
-#[derive(Default)]
-struct AtOnce;
-
-impl Timeout for AtOnce {
-    fn set_timeout(&mut self, _: std::time::Duration) {}
-
-    fn clear_timeout(&mut self) {}
-
-    fn pending_timeout(&self) -> bool {
-        false
-    }
 }
 
 impl Emulator {
     pub(super) fn new(size: Size) -> Self {
         Self {
             model: Model::new(size.clamped()),
-            processor: Processor::new(),
+            decoder: Decoder::default(),
+            parser: Parser::new(),
             unfinished: Unfinished::new(),
         }
     }
 
     pub(super) fn feed(&mut self, output: &[u8]) {
-        let seen = self.unfinished.advance(output);
-        self.processor.advance(&mut self.model, seen);
+        let text = self.decoder.decode(output);
+        let seen = self.unfinished.advance(&text);
+        self.parser.advance(&mut Dispatch(&mut self.model), seen);
     }
 
     pub(super) fn resize(&mut self, size: Size) {
@@ -53,21 +43,22 @@ impl Emulator {
 
     /// Whether [`super::fast_forward`] may skip what is fed next.
     pub(super) fn is_plain(&self) -> bool {
-        self.unfinished.bytes().is_empty() && self.model.is_plain()
+        self.unfinished.bytes().is_empty()
+            && self.decoder.pending().is_empty()
+            && self.model.is_plain()
     }
 
-    /// The bytes of a sequence that has not ended.
-    #[cfg(test)]
-    pub(super) fn unfinished(&self) -> &[u8] {
-        self.unfinished.bytes()
+    /// The bytes of a sequence and of a character that have not ended.
+    pub(super) fn unfinished(&self) -> Vec<u8> {
+        [self.unfinished.bytes(), self.decoder.pending()].concat()
     }
 
-    /// Bytes that make the same of any terminal of this size: at most `most_bytes` where the
-    /// screens themselves are no larger, at the cost of the oldest scrollback.
+    /// Bytes that make the same of any terminal of this size, at most `most_bytes`: where that is not
+    /// enough for everything, what matters least is left out.
     pub(super) fn paint(&mut self, most_bytes: usize) -> Vec<u8> {
-        let unfinished = self.unfinished.bytes();
+        let unfinished = self.unfinished();
         let mut picture = paint::picture(&mut self.model, most_bytes - unfinished.len());
-        picture.extend_from_slice(unfinished);
+        picture.extend_from_slice(&unfinished);
         picture
     }
 }

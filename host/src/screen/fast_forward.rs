@@ -8,6 +8,7 @@
 
 use memchr::{memchr_iter, memrchr, memrchr_iter};
 
+use super::decoder::first_control;
 use super::model::SCROLLBACK;
 
 const ESCAPE: u8 = 0x1b;
@@ -115,14 +116,19 @@ fn sequence(output: &[u8]) -> Sequence {
 /// The first control character that does more than move within the line or down.
 fn unusual(text: &[u8]) -> Option<usize> {
     const BLOCK: usize = 64;
+    let whole = text.len();
     let is_unusual = |byte: u8| {
         let moves = matches!(byte, 0x07..=0x0a | b'\r');
         (byte < 0x20 && !moves) || byte == 0x7f
     };
+    // One that is not ASCII's.
+    let end = first_control(text).unwrap_or(text.len());
+    let text = &text[..end];
+    let odd = (end < whole).then_some(end);
     // Without a branch for each byte this compiles to vector instructions.
     let blocks = text.chunks(BLOCK);
     let mut any = blocks.map(|block| block.iter().fold(false, |any, byte| any | is_unusual(*byte)));
-    let block = any.position(|any| any)? * BLOCK;
+    let Some(block) = any.position(|any| any).map(|block| block * BLOCK) else { return odd };
     let within = text[block..].iter().position(|byte| is_unusual(*byte));
-    within.map(|within| block + within)
+    within.map(|within| block + within).or(odd)
 }

@@ -5,32 +5,25 @@
 
 use std::hash::{Hash as _, Hasher as _};
 
-use alacritty_terminal::Term;
-use alacritty_terminal::event::VoidListener;
-use alacritty_terminal::grid::Dimensions as _;
 use alacritty_terminal::index::Line;
 use alacritty_terminal::term::TermMode;
-use alacritty_terminal::term::cell::Flags;
+use alacritty_terminal::term::cell::{Cell, Flags};
 use alacritty_terminal::vte::ansi::{
-    Attr, CharsetIndex, ClearMode, CursorShape, CursorStyle, Handler, Hyperlink, LineClearMode,
-    Mode, NamedPrivateMode, PrivateMode, Rgb, StandardCharset, TabulationClearMode,
+    Attr, CharsetIndex, ClearMode, Color, CursorStyle, Handler, Hyperlink, LineClearMode, Rgb,
+    StandardCharset, TabulationClearMode,
 };
 use unicode_width::UnicodeWidthChar as _;
 
+use super::attributes::Attributes;
+use super::edit::{Erase, Towards};
 use super::model::{Model, default_tabs};
+use super::modes::Modes;
+use super::width::columns;
 
-/// Most combining characters on one cell.
-const COMBINING: usize = 16;
-/// No character below this one combines.
-const FIRST_COMBINING: char = '\u{300}';
 /// Longer titles and links are ignored.
 const TEXT_BYTES: usize = 4096;
 /// Titles that a program can have put aside.
 const TITLES: usize = 10;
-
-/// Old names of the alternate screen, and saving the cursor as a mode.
-const ALTERNATE_SCREEN_OLD: [u16; 2] = [47, 1047];
-const SAVE_CURSOR: u16 = 1048;
 
 macro_rules! as_it_is {
     ($($name:ident($($argument:ident: $type:ty),*);)*) => {
@@ -41,106 +34,148 @@ macro_rules! as_it_is {
     };
 }
 
-macro_rules! then {
-    ($settle:ident: $($name:ident($($argument:ident: $type:ty),*);)*) => {
-        $(fn $name(&mut self, $($argument: $type),*) {
-            self.printed = false;
-            Handler::$name(&mut self.term, $($argument),*);
-            self.$settle();
-        })*
-    };
-}
-
 impl Handler for Model {
     as_it_is! {
-        set_cursor_style(style: Option<CursorStyle>);
-        set_cursor_shape(shape: CursorShape);
         goto(line: i32, column: usize);
         goto_line(line: i32);
         move_forward(columns: usize);
         move_backward(columns: usize);
-        backspace();
         carriage_return();
-        save_cursor_position();
         terminal_attribute(attribute: Attr);
-        set_mode(mode: Mode);
-        unset_mode(mode: Mode);
         set_keypad_application_mode();
         unset_keypad_application_mode();
         configure_charset(index: CharsetIndex, charset: StandardCharset);
         set_color(index: usize, color: Rgb);
         reset_color(index: usize);
-        decaln();
     }
 
-    then! { settle_cursor_row:
-        insert_blank(count: usize);
-        erase_chars(count: usize);
-        clear_line(mode: LineClearMode);
+    fn set_cursor_style(&mut self, style: Option<CursorStyle>) {
+        self.cursor_style = style;
+        self.term.set_cursor_style(style);
+    }
+
+    fn insert_blank(&mut self, count: usize) {
+        self.forget_wrap();
+        self.shift(self.line(), self.column(), count, Towards::End);
+    }
+
+    fn delete_chars(&mut self, count: usize) {
+        self.forget_wrap();
+        self.shift(self.line(), self.column(), count, Towards::Start);
+    }
+
+    fn erase_chars(&mut self, count: usize) {
+        self.forget_wrap();
+        let (column, columns) = (self.column(), self.columns());
+        self.erase(self.line(), column..columns.min(column + count), Erase::All);
+    }
+
+    fn clear_line(&mut self, mode: LineClearMode) {
+        self.erase_in_line(&mode, Erase::All);
+    }
+
+    fn clear_screen(&mut self, mode: ClearMode) {
+        self.erase_in_screen(&mode, Erase::All);
     }
 
     fn scroll_up(&mut self, lines: usize) {
-        self.scroll(|term| term.scroll_up(lines));
+        let background = self.background();
+        self.move_rows(self.region.clone(), lines, Towards::Start, background);
     }
 
     fn scroll_down(&mut self, lines: usize) {
-        self.scroll(|term| term.scroll_down(lines));
+        // xterm.js does not fill them with the colour that is set.
+        let background = Cell::default().bg;
+        self.move_rows(self.region.clone(), lines, Towards::End, background);
     }
 
     fn reverse_index(&mut self) {
-        self.scroll(Handler::reverse_index);
+        self.printed = false;
+        self.forget_wrap();
+        if self.line() == self.region.start {
+            let background = self.background();
+            self.move_rows(self.region.clone(), 1, Towards::End, background);
+        } else {
+            self.place(self.line().saturating_sub(1), self.column());
+        }
     }
 
     fn insert_blank_lines(&mut self, lines: usize) {
-        self.edit_lines(|term| term.insert_blank_lines(lines));
+        self.edit_lines(lines, Towards::End);
     }
 
     fn delete_lines(&mut self, lines: usize) {
-        self.edit_lines(|term| term.delete_lines(lines));
+        self.edit_lines(lines, Towards::Start);
     }
 
     fn input(&mut self, character: char) {
-        // It is not printed; the parser does not know.
-        if character == '\x7f' {
-            return;
+        if character == '_' && self.draws_lines() {
+            // `Term` takes it for a space.
+            self.write_as(character, 1);
+        } else if matches!(character, ' '..='~') {
+            self.write(character, 1);
+        } else if character != '\x7f' {
+            match columns(character) {
+                0 => self.combine(character),
+                columns if character.width() == Some(columns) => self.write(character, columns),
+                columns => self.write_as(character, columns),
+            }
         }
-        if character >= FIRST_COMBINING && self.is_one_too_many(character) {
-            return;
+    }
+
+    fn backspace(&mut self) {
+        self.printed = false;
+        if self.modes.reverse_wrap {
+            self.backspace_over_rows();
+        } else {
+            self.term.backspace();
         }
-        self.term.input(character);
-        self.printed = true;
-        if self.has(TermMode::INSERT) {
-            self.settle_cursor_row();
+    }
+
+    fn save_cursor_position(&mut self) {
+        self.printed = false;
+        self.term.save_cursor_position();
+        // Restored, it is on the last column, not behind it.
+        self.term.grid_mut().saved_cursor.input_needs_wrap = false;
+    }
+
+    fn decaln(&mut self) {
+        let mut full = self.term.grid().cursor.template.clone();
+        full.c = 'E';
+        full.set_hyperlink(None);
+        full.set_underline_color(None);
+        if full.flags.intersects(Flags::ALL_UNDERLINES) {
+            full.flags.remove(Flags::ALL_UNDERLINES);
+            full.flags.insert(Flags::UNDERLINE);
         }
-        if !self.has(TermMode::LINE_WRAP) && self.is_about_to_wrap() {
-            // Nothing that is written to the end of a row now wraps.
-            self.term.grid_mut().cursor_cell().flags.remove(Flags::WRAPLINE);
+        for line in 0..self.rows() {
+            self.unwrap_row(line);
+            let line = Line(i32::try_from(line).unwrap_or(0));
+            self.term.grid_mut()[line][..].fill(full.clone());
         }
-        // Below the region a line that is too long wraps onto itself.
-        if self.region.end < self.rows() && self.line() + 1 == self.rows() {
-            self.settle_last_row();
-        }
+        self.term.goto(0, 0);
+    }
+
+    fn put_tab(&mut self, count: u16) {
+        self.move_forward_tabs(count);
     }
 
     // At the end of a row, about to wrap, tabs do nothing in xterm.
-    fn put_tab(&mut self, count: u16) {
-        self.printed = false;
-        if !self.is_about_to_wrap() {
-            self.term.put_tab(count);
-        }
-    }
-
     fn move_forward_tabs(&mut self, count: u16) {
         self.printed = false;
         if !self.is_about_to_wrap() {
-            self.term.move_forward_tabs(count);
+            let mut stops = (self.column() + 1..self.columns()).filter(|column| self.tabs[*column]);
+            let column = stops.nth(usize::from(count.max(1)) - 1);
+            self.place(self.line(), column.unwrap_or(self.columns() - 1));
         }
     }
 
     fn move_backward_tabs(&mut self, count: u16) {
         self.printed = false;
         if !self.is_about_to_wrap() {
-            self.term.move_backward_tabs(count);
+            let mut stops = (0..self.column()).rev().filter(|column| self.tabs[*column]);
+            let column = stops.nth(usize::from(count.max(1)) - 1);
+            self.place(self.line(), column.unwrap_or(0));
         }
     }
 
@@ -149,11 +184,14 @@ impl Handler for Model {
     }
 
     fn linefeed(&mut self) {
-        self.printed = false;
-        self.forget_wrap();
-        self.term.linefeed();
         if self.has(TermMode::LINE_FEED_NEW_LINE) {
             self.term.carriage_return();
+        }
+        let line = self.line();
+        self.index();
+        if self.line() != line {
+            // Who comes here by a line feed begins a line.
+            self.unwrap_row(line + 1);
         }
     }
 
@@ -188,27 +226,10 @@ impl Handler for Model {
         self.term.carriage_return();
     }
 
-    // `Term` erases to the left of the cursor where there is less to the right than asked for.
-    fn delete_chars(&mut self, count: usize) {
-        self.printed = false;
-        self.term.delete_chars(count.min(self.columns() - self.column()));
-        self.settle_cursor_row();
-    }
-
-    fn clear_screen(&mut self, mode: ClearMode) {
-        self.printed = false;
-        let above = matches!(mode, ClearMode::Above);
-        self.term.clear_screen(mode);
-        // `Term` forgets the first line where the cursor is on the second.
-        if above && self.line() == 1 {
-            self.term.grid_mut().reset_region(..Line(1));
-        }
-        self.settle_cursor_row();
-    }
-
     fn restore_cursor_position(&mut self) {
         self.printed = false;
         self.term.restore_cursor_position();
+        self.forget_wrap();
         if self.has(TermMode::ORIGIN) && !self.region.contains(&self.line()) {
             let line = self.line().clamp(self.region.start, self.region.end - 1);
             self.place(line, self.column());
@@ -217,61 +238,32 @@ impl Handler for Model {
 
     fn set_horizontal_tabstop(&mut self) {
         self.printed = false;
-        self.term.set_horizontal_tabstop();
         let column = self.column();
-        self.tabs[column] = true;
+        if !self.is_about_to_wrap() {
+            self.tabs[column] = true;
+        }
     }
 
     fn clear_tabs(&mut self, mode: TabulationClearMode) {
         self.printed = false;
         let column = self.column();
-        match &mode {
+        match mode {
+            TabulationClearMode::Current if self.is_about_to_wrap() => {}
             TabulationClearMode::Current => self.tabs[column] = false,
             TabulationClearMode::All => self.tabs.fill(false),
         }
-        self.term.clear_tabs(mode);
     }
 
     fn reset_state(&mut self) {
         self.term.reset_state();
         self.region = 0..self.rows();
         self.tabs = default_tabs(self.columns());
+        self.hidden = None;
         self.shift = CharsetIndex::G0;
-        self.title = None;
-        self.titles.clear();
+        self.cursor_style = None;
+        self.modes = Modes::default();
         self.synchronised = false;
         self.printed = false;
-    }
-
-    fn set_private_mode(&mut self, mode: PrivateMode) {
-        self.printed = false;
-        match mode {
-            PrivateMode::Named(NamedPrivateMode::SyncUpdate) => self.synchronised = true,
-            // A width of 132 columns is the client's business; so says xterm by default.
-            PrivateMode::Named(NamedPrivateMode::ColumnMode) => {}
-            PrivateMode::Named(NamedPrivateMode::SwapScreenAndSetRestoreCursor) => {
-                self.show_alternate();
-            }
-            PrivateMode::Unknown(mode) if ALTERNATE_SCREEN_OLD.contains(&mode) => {
-                self.show_alternate();
-            }
-            PrivateMode::Unknown(SAVE_CURSOR) => self.save_cursor_position(),
-            mode => self.term.set_private_mode(mode),
-        }
-    }
-
-    fn unset_private_mode(&mut self, mode: PrivateMode) {
-        self.printed = false;
-        match mode {
-            PrivateMode::Named(NamedPrivateMode::SyncUpdate) => self.synchronised = false,
-            PrivateMode::Named(NamedPrivateMode::ColumnMode) => {}
-            PrivateMode::Unknown(mode) if ALTERNATE_SCREEN_OLD.contains(&mode) => {
-                let alternate = NamedPrivateMode::SwapScreenAndSetRestoreCursor;
-                self.term.unset_private_mode(alternate.into());
-            }
-            PrivateMode::Unknown(SAVE_CURSOR) => self.restore_cursor_position(),
-            mode => self.term.unset_private_mode(mode),
-        }
     }
 
     fn set_scrolling_region(&mut self, top: usize, bottom: Option<usize>) {
@@ -316,6 +308,11 @@ impl Handler for Model {
         self.printed = false;
         let fits = |text: &str| text.len() <= TEXT_BYTES && !text.contains(char::is_control);
         let link = link.filter(|link| fits(&link.uri) && link.id.as_deref().is_none_or(fits));
+        if let Some(link) = &link
+            && self.links.took(link.uri.len() + link.id.as_deref().map_or(0, str::len))
+        {
+            self.drop_links();
+        }
         // `Term` would count such links over all terminals of the process.
         self.term.set_hyperlink(link.map(|Hyperlink { id, uri }| Hyperlink {
             id: Some(id.unwrap_or_else(|| anonymous_id(&uri))),
@@ -332,57 +329,63 @@ fn anonymous_id(uri: &str) -> String {
 }
 
 impl Model {
-    /// Moves lines under the cursor, which is then not about to wrap, as in xterm.
-    fn scroll(&mut self, scroll: impl FnOnce(&mut Term<VoidListener>)) {
-        self.printed = false;
-        self.forget_wrap();
-        scroll(&mut self.term);
-        self.settle_last_row();
+    pub(super) fn attributes(&mut self, change: impl FnOnce(Attributes) -> Attributes) {
+        Attributes::change(&mut self.term.grid_mut().cursor.template, change);
+    }
+
+    pub(super) fn scroll_left(&mut self, count: usize) {
+        self.shift_region(0, count, Towards::Start);
+    }
+
+    pub(super) fn scroll_right(&mut self, count: usize) {
+        self.shift_region(0, count, Towards::End);
+    }
+
+    pub(super) fn insert_columns(&mut self, count: usize) {
+        self.shift_region(self.column_in_row(), count, Towards::End);
+    }
+
+    pub(super) fn delete_columns(&mut self, count: usize) {
+        self.shift_region(self.column_in_row(), count, Towards::Start);
+    }
+
+    /// Behind the last column is the first one, to xterm.js.
+    fn column_in_row(&self) -> usize {
+        if self.is_about_to_wrap() { 0 } else { self.column() }
+    }
+
+    pub(super) fn erase_unprotected_screen(&mut self, what: u16) {
+        let what = match what {
+            0 => ClearMode::Below,
+            1 => ClearMode::Above,
+            2 => ClearMode::All,
+            3 => ClearMode::Saved,
+            _ => return,
+        };
+        self.erase_in_screen(&what, Erase::Unprotected);
+    }
+
+    pub(super) fn erase_unprotected_line(&mut self, what: u16) {
+        let what = match what {
+            0 => LineClearMode::Right,
+            1 => LineClearMode::Left,
+            2 => LineClearMode::All,
+            _ => return,
+        };
+        self.erase_in_line(&what, Erase::Unprotected);
     }
 
     /// Inserts or deletes lines; the cursor goes to the beginning of its line, as in xterm.
-    fn edit_lines(&mut self, edit: impl FnOnce(&mut Term<VoidListener>)) {
-        self.scroll(edit);
-        if self.region.contains(&self.line()) {
+    fn edit_lines(&mut self, lines: usize, towards: Towards) {
+        self.forget_wrap();
+        let (line, background) = (self.line(), self.background());
+        if self.region.contains(&line) {
+            self.move_rows(line..self.region.end, lines, towards, background);
             self.term.carriage_return();
         }
     }
 
-    /// Shows the alternate screen, empty. `Term` may leave something on it after a resize.
-    fn show_alternate(&mut self) {
-        if !self.is_alternate() {
-            self.term.swap_alt();
-            let grid = self.term.grid_mut();
-            let background = grid.cursor.template.bg;
-            for line in 0..=grid.bottommost_line().0 {
-                grid[Line(line)][..].fill(background.into());
-            }
-        }
-    }
-
-    fn forget_wrap(&mut self) {
-        self.term.grid_mut().cursor.input_needs_wrap = false;
-    }
-
-    fn is_about_to_wrap(&self) -> bool {
-        self.term.grid().cursor.input_needs_wrap
-    }
-
-    /// Whether a character would combine with a cell that has enough of them.
-    fn is_one_too_many(&self, character: char) -> bool {
-        if character.width() != Some(0) {
-            return false;
-        }
-        let cursor = &self.term.grid().cursor;
-        let row = &self.term.grid()[cursor.point.line];
-        let mut column = cursor.point.column;
-        if !cursor.input_needs_wrap {
-            column.0 = column.0.saturating_sub(1);
-        }
-        let before = column.0.saturating_sub(1);
-        [column.0, before].iter().any(|column| {
-            let cell = &row[alacritty_terminal::index::Column(*column)];
-            cell.zerowidth().is_some_and(|marks| marks.len() >= COMBINING)
-        })
+    fn background(&self) -> Color {
+        self.term.grid().cursor.template.bg
     }
 }

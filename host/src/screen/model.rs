@@ -10,13 +10,15 @@ use std::ops::Range;
 use alacritty_terminal::Term;
 use alacritty_terminal::event::VoidListener;
 use alacritty_terminal::grid::{Dimensions, Grid};
-use alacritty_terminal::index::{Column, Line};
+use alacritty_terminal::index::{Column, Line, Point};
 use alacritty_terminal::term::cell::Cell;
 use alacritty_terminal::term::{Config, TermMode};
-use alacritty_terminal::vte::ansi::CharsetIndex;
+use alacritty_terminal::vte::ansi::{CharsetIndex, CursorStyle, Handler as _};
 use moorline_shared::session::Size;
 
-use super::settle;
+use super::links::Links;
+use super::modes::Modes;
+use super::{edit, settle};
 
 /// Lines of scrollback.
 pub(super) const SCROLLBACK: usize = 2000;
@@ -28,8 +30,14 @@ pub(super) struct Model {
     pub(super) region: Range<usize>,
     /// Whether there is a tab stop, by column.
     pub(super) tabs: Vec<bool>,
+    /// The region and the tab stops of the main screen while the alternate one is shown.
+    pub(super) hidden: Option<(Range<usize>, Vec<bool>)>,
     /// The character set that is shifted in.
     pub(super) shift: CharsetIndex,
+    /// `None` for the terminal's own.
+    pub(super) cursor_style: Option<CursorStyle>,
+    pub(super) modes: Modes,
+    pub(super) links: Links,
     pub(super) title: Option<String>,
     pub(super) titles: Vec<Option<String>>,
     /// Whether the program is in the middle of a synchronised update.
@@ -60,6 +68,14 @@ pub(super) fn default_tabs(columns: usize) -> Vec<bool> {
     (0..columns).map(|column| column % 8 == 0).collect()
 }
 
+/// New columns have the stops that they have by default.
+fn resize_tabs(tabs: &mut Vec<bool>, columns: usize) {
+    for column in tabs.len()..columns {
+        tabs.push(column % 8 == 0);
+    }
+    tabs.truncate(columns);
+}
+
 impl Model {
     /// `size` must be within the limits.
     pub(super) fn new(size: Size) -> Self {
@@ -68,8 +84,12 @@ impl Model {
         Self {
             region: 0..extent.screen_lines(),
             tabs: default_tabs(extent.columns()),
+            hidden: None,
             term: Term::new(config, &extent, VoidListener),
             shift: CharsetIndex::G0,
+            cursor_style: None,
+            modes: Modes::default(),
+            links: Links::default(),
             title: None,
             titles: Vec::new(),
             synchronised: false,
@@ -81,17 +101,69 @@ impl Model {
         if self.size() == size {
             return;
         }
-        self.term.resize(Extent(size));
-        let columns = self.columns();
-        for column in self.tabs.len()..columns {
-            self.tabs.push(column % 8 == 0);
+        self.cut_erased(usize::from(size.cols));
+        if self.is_alternate() {
+            self.term.resize(Extent(size));
+        } else {
+            self.resize_main(size);
         }
-        self.tabs.truncate(columns);
+        let columns = self.columns();
+        resize_tabs(&mut self.tabs, columns);
         self.region = 0..self.rows();
+        if let Some((region, tabs)) = &mut self.hidden {
+            *region = self.region.clone();
+            resize_tabs(tabs, columns);
+        }
         self.printed = false;
         settle::grid(self.term.grid_mut());
         if self.is_alternate() {
-            self.on_main(settle::grid);
+            self.on_main(|main| {
+                settle::grid(main);
+                main.saved_cursor = main.cursor.clone();
+            });
+        }
+    }
+
+    /// Changes the size so that what is on the screen stays there as far as in xterm.js: `Term`
+    /// holds on to the last row where that one holds on to the first.
+    fn resize_main(&mut self, size: Size) {
+        let (history, line, rows) = (self.term.history_size(), self.line(), self.rows());
+        let (saved, first) = (self.term.grid().saved_cursor.point, history);
+        self.term.resize(Extent(Size { cols: self.size().cols, ..size }));
+        let pulled = history.saturating_sub(self.term.history_size());
+        if self.rows() > rows && line + 1 < rows && pulled > 0 {
+            let all = Line(0)..self.term.bottommost_line() + 1;
+            let grid = self.term.grid_mut();
+            grid.scroll_up(&all, pulled);
+            grid.cursor.point.line = (grid.cursor.point.line - pulled).max(Line(0));
+        }
+        let history = self.term.history_size();
+        self.term.resize(Extent(size));
+        let below = self.rows() - 1 - self.line();
+        let pushed = self.term.history_size().saturating_sub(history).min(below);
+        if history == 0 && pushed > 0 {
+            let more = u16::try_from(pushed).unwrap_or(0);
+            self.term.resize(Extent(Size { rows: size.rows.saturating_add(more), ..size }));
+            self.term.resize(Extent(size));
+        }
+        // Where it was in the whole of the lines.
+        let scrolled = self.term.history_size();
+        let (last_line, last_column) = (self.rows() - 1, self.columns() - 1);
+        let line = usize::try_from(saved.line.0).unwrap_or(0) + first;
+        let line = line.saturating_sub(scrolled).min(last_line);
+        let point = &mut self.term.grid_mut().saved_cursor.point;
+        *point = Point::new(
+            Line(i32::try_from(line).unwrap_or(0)),
+            saved.column.min(Column(last_column)),
+        );
+    }
+
+    /// Only the main screen's lines wrap anew.
+    fn cut_erased(&mut self, columns: usize) {
+        if self.is_alternate() {
+            self.on_main(|main| edit::cut_all_erased(main, columns));
+        } else {
+            edit::cut_all_erased(self.term.grid_mut(), columns);
         }
     }
 
@@ -144,6 +216,7 @@ impl Model {
             && !self.has(TermMode::ORIGIN)
             && !self.has(TermMode::INSERT)
             && self.has(TermMode::LINE_WRAP)
+            && !self.modes.reverse_wrap
     }
 
     pub(super) fn line(&self) -> usize {
@@ -161,6 +234,14 @@ impl Model {
         cursor.point.line = Line(i32::try_from(line).unwrap_or(0));
         cursor.point.column = Column(column);
         cursor.input_needs_wrap = false;
+    }
+
+    /// Sets the region that scrolls; the cursor stays.
+    pub(super) fn set_region(&mut self, region: Range<usize>) {
+        let cursor = self.term.grid().cursor.clone();
+        self.term.set_scrolling_region(region.start + 1, Some(region.end));
+        self.term.grid_mut().cursor = cursor;
+        self.region = region;
     }
 
     pub(super) fn settle_cursor_row(&mut self) {

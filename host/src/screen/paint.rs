@@ -2,25 +2,35 @@
 //!
 //! The order matters: what moves the cursor or changes how text is written comes after the
 //! text, and what the program may go on with (the cursor, a character to repeat) comes last.
+//!
+//! A picture that would be too large is painted again with less ([`Detail`]), until it is not.
 
+mod fit;
 mod pen;
 mod text;
+
+use std::collections::VecDeque;
+use std::ops::Range;
 
 use alacritty_terminal::grid::{Cursor, Dimensions as _, Grid};
 use alacritty_terminal::index::Line;
 use alacritty_terminal::term::TermMode;
 use alacritty_terminal::term::cell::{Cell, Flags};
-use alacritty_terminal::vte::ansi::{
-    CharsetIndex, CursorShape, CursorStyle, NamedColor, StandardCharset,
-};
+use alacritty_terminal::vte::ansi::{CharsetIndex, CursorShape, NamedColor, StandardCharset};
 
 use super::model::{Model, default_tabs};
+use fit::Detail;
+pub(super) use fit::picture;
 pub(super) use pen::Pen;
 use pen::push;
-use text::{Join, Text, before_cursor};
+pub(super) use text::before_cursor;
+use text::{Join, Text};
 
-/// Abandons an unfinished sequence, resets the terminal, and what a reset leaves: colours.
-const PROLOGUE: &[u8] = b"\x18\x1bc\x1b]104\x1b\\\x1b]110\x1b\\\x1b]111\x1b\\\x1b]112\x1b\\";
+/// Abandons an unfinished sequence, resets the terminal, and what a reset leaves in some: a hidden
+/// cursor, how it blinks, what a line feed does, the mouse, and colours.
+const PROLOGUE: &[u8] =
+    b"\x18\x1bc\x1b[!p\x1b[20l\x1b[?12l\x1b[?25h\x1b[?1000l\x1b[?1006l\x1b[?2026l\
+    \x1b]104\x1b\\\x1b]110\x1b\\\x1b]111\x1b\\\x1b]112\x1b\\";
 
 const CHARSETS: [(CharsetIndex, u8); 4] = [
     (CharsetIndex::G0, b'('),
@@ -30,14 +40,9 @@ const CHARSETS: [(CharsetIndex, u8); 4] = [
 ];
 
 /// Modes that are off after a reset.
-const OFF: [(TermMode, &str); 9] = [
+const OFF: [(TermMode, &str); 4] = [
     (TermMode::APP_CURSOR, "?1h"),
-    (TermMode::MOUSE_REPORT_CLICK, "?1000h"),
-    (TermMode::MOUSE_DRAG, "?1002h"),
-    (TermMode::MOUSE_MOTION, "?1003h"),
     (TermMode::FOCUS_IN_OUT, "?1004h"),
-    (TermMode::UTF8_MOUSE, "?1005h"),
-    (TermMode::SGR_MOUSE, "?1006h"),
     (TermMode::BRACKETED_PASTE, "?2004h"),
     (TermMode::LINE_FEED_NEW_LINE, "20h"),
 ];
@@ -50,35 +55,57 @@ const ON: [(TermMode, &str); 4] = [
     (TermMode::URGENCY_HINTS, "?1042l"),
 ];
 
-/// Paints everything.
-pub(super) fn picture(model: &mut Model, most_bytes: usize) -> Vec<u8> {
-    let mut painter = Painter::default();
-    painter.out().extend_from_slice(PROLOGUE);
-    painter.colors(model);
-    painter.titles(model);
-    let scrollback = if model.is_alternate() {
-        let scrollback = model.on_main(|main| painter.main_below(main));
-        painter.saved_cursor(model.term.grid());
-        painter.screen(model.term.grid());
-        scrollback
-    } else {
-        model.on_alternate(|alternate| painter.saved_on_alternate(alternate));
-        painter.saved_cursor(model.term.grid());
-        painter.screen(model.term.grid())
-    };
-    painter.tabs(model);
-    painter.modes(model);
-    painter.cursor(model);
-    painter.finish(&scrollback, most_bytes)
-}
-
-#[derive(Default)]
+/// Writes a picture.
 struct Painter {
     text: Text,
     charsets: [StandardCharset; 4],
+    /// Where each row of the scrollback, and after those each row of the screen that is shown last,
+    /// begins in the text.
+    scrollback: VecDeque<usize>,
+    rows: Vec<usize>,
+    /// More than this is not wanted.
+    most_bytes: usize,
 }
 
 impl Painter {
+    fn new(detail: Detail, most_bytes: usize) -> Self {
+        Self {
+            text: Text::new(detail),
+            charsets: [StandardCharset::Ascii; 4],
+            scrollback: VecDeque::new(),
+            rows: Vec::new(),
+            most_bytes,
+        }
+    }
+
+    /// Paints everything, or gives up where that is too much.
+    fn paint(&mut self, model: &mut Model) {
+        self.out().extend_from_slice(PROLOGUE);
+        if self.text.detail.colors {
+            self.colors(model);
+        }
+        self.titles(model);
+        if let Some((region, tabs)) = model.hidden.clone() {
+            let all = 0..model.rows();
+            model.on_main(|main| self.main_below(main, &all, &region, &tabs));
+        } else {
+            model.on_alternate(|alternate| self.saved_on_alternate(alternate));
+        }
+        self.screen(model.term.grid());
+        if self.is_too_much() {
+            return;
+        }
+        self.saved_cursor(model.term.grid());
+        self.tabs(&model.tabs);
+        self.region(&(0..model.rows()), &model.region);
+        self.modes(model);
+        self.cursor(model);
+    }
+
+    fn is_too_much(&self) -> bool {
+        !self.text.detail.trims && self.text.out.len() > self.most_bytes
+    }
+
     fn out(&mut self) -> &mut Vec<u8> {
         &mut self.text.out
     }
@@ -112,33 +139,55 @@ impl Painter {
         }
     }
 
-    /// The scrollback and the screen; tells where in the picture each line of scrollback begins,
-    /// and where the screen does.
-    fn screen(&mut self, grid: &Grid<Cell>) -> Vec<usize> {
+    /// The scrollback and the screen.
+    fn screen(&mut self, grid: &Grid<Cell>) {
         self.pen_and_charsets(&Cursor::default());
-        let mut starts = Vec::with_capacity(grid.history_size() + 1);
+        self.rows.clear();
+        let detail = self.text.detail;
+        let first = if detail.scrollback { grid.topmost_line().0 } else { 0 };
         let mut join = Join::Begun;
-        for line in grid.topmost_line().0..=grid.bottommost_line().0 {
+        for line in first..=grid.bottommost_line().0 {
             if join == Join::Break {
                 self.out().extend_from_slice(b"\r\n");
             }
-            if line <= 0 {
-                starts.push(self.text.out.len());
+            let begin = self.text.out.len();
+            if line < 0 {
+                self.scrollback.push_back(begin);
+            } else {
+                self.rows.push(begin);
             }
             join = self.text.row(grid, Line(line), join);
+            if self.is_too_much() {
+                return;
+            }
+            if detail.trims && self.text.out.len() > 2 * self.most_bytes {
+                self.trim();
+            }
         }
-        starts
     }
 
     /// The main screen, with the alternate screen shown on it.
-    fn main_below(&mut self, main: &Grid<Cell>) -> Vec<usize> {
-        let scrollback = self.screen(main);
+    fn main_below(
+        &mut self,
+        main: &Grid<Cell>,
+        all: &Range<usize>,
+        region: &Range<usize>,
+        tabs: &[bool],
+    ) {
+        if self.text.detail.hidden_screen {
+            self.screen(main);
+        }
+        self.tabs(tabs);
+        self.region(all, region);
         self.place(main, &main.cursor);
         self.out().extend_from_slice(b"\x1b[?1049h");
+        // Some terminals have one region for both screens.
+        if region != all {
+            self.out().extend_from_slice(b"\x1b[r");
+        }
         // The alternate screen has begun with the background colour of the main one.
         self.pen_and_charsets(&Cursor::default());
         self.out().extend_from_slice(b"\x1b[2J\x1b[H");
-        scrollback
     }
 
     /// What the alternate screen remembers while it is not shown.
@@ -150,17 +199,23 @@ impl Painter {
         }
     }
 
-    fn tabs(&mut self, model: &Model) {
-        if model.tabs == default_tabs(model.columns()) {
+    fn tabs(&mut self, tabs: &[bool]) {
+        if *tabs == default_tabs(tabs.len()) {
             return;
         }
         self.out().extend_from_slice(b"\x1b[3g");
-        for (column, _) in model.tabs.iter().enumerate().filter(|(_, stop)| **stop) {
+        for (column, _) in tabs.iter().enumerate().filter(|(_, stop)| **stop) {
             push(self.out(), format_args!("\x1b[{}G\x1bH", column + 1));
         }
     }
 
-    /// On an empty screen, so that no text is in the way.
+    fn region(&mut self, all: &Range<usize>, region: &Range<usize>) {
+        if region != all {
+            push(self.out(), format_args!("\x1b[{};{}r", region.start + 1, region.end));
+        }
+    }
+
+    /// After the text: what is saved moves with the lines.
     fn saved_cursor(&mut self, grid: &Grid<Cell>) {
         let saved = &grid.saved_cursor;
         if *saved == Cursor::default() {
@@ -168,10 +223,6 @@ impl Painter {
         }
         let (line, column) = (saved.point.line.0 + 1, saved.point.column.0 + 1);
         push(self.out(), format_args!("\x1b[{line};{column}H"));
-        if saved.input_needs_wrap {
-            // A space is as good as nothing.
-            self.out().push(b' ');
-        }
         self.pen_and_charsets(saved);
         self.out().extend_from_slice(b"\x1b7");
         self.pen_and_charsets(&Cursor::default());
@@ -205,7 +256,7 @@ impl Painter {
     }
 
     fn pen_and_charsets(&mut self, cursor: &Cursor<Cell>) {
-        self.text.set(Pen::of(&cursor.template));
+        self.text.set_whole(Pen::of(&cursor.template));
         for (index, name) in CHARSETS {
             let charset = cursor.charsets[index];
             if self.charsets[index as usize] != charset {
@@ -217,19 +268,17 @@ impl Painter {
     }
 
     fn modes(&mut self, model: &Model) {
-        if model.region != (0..model.rows()) {
-            let (top, bottom) = (model.region.start + 1, model.region.end);
-            push(self.out(), format_args!("\x1b[{top};{bottom}r"));
-        }
         let wrong = OFF.iter().filter(|(mode, _)| model.has(*mode));
         for (_, sequence) in wrong.chain(ON.iter().filter(|(mode, _)| !model.has(*mode))) {
             push(self.out(), format_args!("\x1b[{sequence}"));
         }
+        for mode in model.modes.on() {
+            push(self.out(), format_args!("\x1b[?{mode}h"));
+        }
         if model.has(TermMode::APP_KEYPAD) {
             self.out().extend_from_slice(b"\x1b=");
         }
-        let style = model.term.cursor_style();
-        if style != CursorStyle::default() {
+        if let Some(style) = model.cursor_style {
             let steady = match style.shape {
                 CursorShape::Underline => 4,
                 CursorShape::Beam => 6,
@@ -245,76 +294,52 @@ impl Painter {
     /// The cursor, and the modes that change how it is placed.
     fn cursor(&mut self, model: &Model) {
         let grid = model.term.grid();
-        let shift_out = model.shift == CharsetIndex::G1;
-        let insert = model.has(TermMode::INSERT);
-        let saved = &grid.saved_cursor;
-        let restored = saved.point == grid.cursor.point && saved.input_needs_wrap;
-        if restored && grid.cursor.input_needs_wrap {
-            self.origin(model);
-            self.out().extend_from_slice(b"\x1b8");
-            self.text.pen = Pen::of(&saved.template);
-            self.charsets = CHARSETS.map(|(index, _)| saved.charsets[index]);
-            self.pen_and_charsets(&grid.cursor);
-        } else {
-            // A character that was just written is written again: the program may repeat it.
-            let again = grid.cursor.input_needs_wrap || model.printed;
-            let before = before_cursor(grid, &grid.cursor).filter(|_| again);
-            let cell = before.map(|column| &grid[grid.cursor.point.line][column]);
-            let same = cell.is_some_and(|cell| self.same_pen(cell, &grid.cursor));
-            let before = before.filter(|_| same || grid.cursor.input_needs_wrap);
-            self.pen_and_charsets(&if same { grid.cursor.clone() } else { Cursor::default() });
-            if shift_out && same {
-                self.out().push(0x0e);
-            }
-            self.origin(model);
-            let top = if model.has(TermMode::ORIGIN) { model.region.start } else { 0 };
-            let line = model.line() + 1 - top;
-            let column = before.map_or(model.column(), |column| column.0) + 1;
-            push(self.out(), format_args!("\x1b[{line};{column}H"));
-            if let Some(cell) = before.and(cell) {
-                self.again(cell);
-            }
-            self.pen_and_charsets(&grid.cursor);
-            if shift_out && same {
-                return self.insert(insert);
-            }
+        // A character that was just written is written again: the program may repeat it.
+        let again = grid.cursor.input_needs_wrap || model.printed;
+        let before = before_cursor(grid, &grid.cursor).filter(|_| again);
+        let cell = before.map(|column| &grid[grid.cursor.point.line][column]);
+        let same = cell.is_some_and(|cell| self.same_pen(cell, &grid.cursor));
+        let before = before.filter(|_| same || grid.cursor.input_needs_wrap);
+        self.pen_and_charsets(&if same { grid.cursor.clone() } else { Cursor::default() });
+        if same {
+            self.shift(model.shift);
         }
-        if shift_out {
-            self.out().push(0x0e);
+        if model.has(TermMode::ORIGIN) {
+            self.out().extend_from_slice(b"\x1b[?6h");
         }
-        self.insert(insert);
+        let top = if model.has(TermMode::ORIGIN) { model.region.start } else { 0 };
+        let line = model.line() + 1 - top;
+        let column = before.map_or(model.column(), |column| column.0) + 1;
+        push(self.out(), format_args!("\x1b[{line};{column}H"));
+        if let Some(cell) = before.and(cell) {
+            self.again(cell);
+        }
+        self.pen_and_charsets(&grid.cursor);
+        if !same {
+            self.shift(model.shift);
+        }
+        if model.has(TermMode::INSERT) {
+            self.out().extend_from_slice(b"\x1b[4h");
+        }
+    }
+
+    fn shift(&mut self, index: CharsetIndex) {
+        self.out().extend_from_slice(match index {
+            CharsetIndex::G0 => b"",
+            CharsetIndex::G1 => b"\x0e",
+            CharsetIndex::G2 => b"\x1bn",
+            CharsetIndex::G3 => b"\x1bo",
+        });
     }
 
     /// Whether a cell can be written with the cursor's own attributes and character sets.
     fn same_pen(&self, cell: &Cell, cursor: &Cursor<Cell>) -> bool {
         let mapped = matches!(cell.c, '_'..='~');
+        if self.text.detail != Detail::EVERYTHING {
+            return Pen::of(&cursor.template) == Pen::default();
+        }
         let ascii =
             CHARSETS.iter().all(|(index, _)| cursor.charsets[*index] == StandardCharset::Ascii);
         Pen::of(cell) == Pen::of(&cursor.template) && (ascii || !mapped)
-    }
-
-    fn origin(&mut self, model: &Model) {
-        if model.has(TermMode::ORIGIN) {
-            self.out().extend_from_slice(b"\x1b[?6h");
-        }
-    }
-
-    fn insert(&mut self, insert: bool) {
-        if insert {
-            self.out().extend_from_slice(b"\x1b[4h");
-        }
-    }
-
-    /// Drops as much of the oldest scrollback as it takes.
-    fn finish(self, scrollback: &[usize], most_bytes: usize) -> Vec<u8> {
-        let mut picture = self.text.out;
-        let excess = picture.len().saturating_sub(most_bytes);
-        if let (Some(first), Some(screen)) = (scrollback.first(), scrollback.last())
-            && excess > 0
-        {
-            let enough = scrollback.iter().find(|start| *start - first >= excess);
-            picture.drain(first..enough.unwrap_or(screen));
-        }
-        picture
     }
 }

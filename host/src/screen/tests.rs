@@ -1,5 +1,6 @@
 //! A picture and what follows it make the same screen as everything from the beginning.
 
+mod bounds;
 mod describe;
 mod flood;
 mod random;

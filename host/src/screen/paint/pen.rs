@@ -5,6 +5,9 @@ use std::io::Write as _;
 use alacritty_terminal::term::cell::{Cell, Flags, Hyperlink};
 use alacritty_terminal::vte::ansi::Color;
 
+use super::Detail;
+use crate::screen::attributes::Attributes;
+
 /// What a flag is called; the flags of underlines exclude each other.
 const FLAGS: [(Flags, &str); 11] = [
     (Flags::BOLD, ";1"),
@@ -27,8 +30,12 @@ pub(in crate::screen) struct Pen {
     background: Color,
     flags: Flags,
     underline: Option<Color>,
+    others: Attributes,
     link: Option<Hyperlink>,
 }
+
+/// Those that are set like the flags.
+const OTHERS: [(Attributes, &str); 2] = [(Attributes::BLINK, ";5"), (Attributes::OVERLINE, ";53")];
 
 impl Default for Pen {
     fn default() -> Self {
@@ -45,13 +52,34 @@ impl Pen {
             background: cell.bg,
             flags: cell.flags.intersection(known),
             underline: cell.underline_color(),
+            others: Attributes::of(cell),
             link: cell.hyperlink(),
         }
     }
 
+    /// What is left of them where a picture has less.
+    pub(super) fn reduced(mut self, detail: Detail) -> Self {
+        if !detail.links {
+            self.link = None;
+        }
+        if !detail.colors {
+            self = Self { flags: self.flags, link: self.link, ..Self::default() };
+        }
+        if !detail.attributes {
+            self = Self { link: self.link, ..Self::default() };
+        }
+        self
+    }
+
+    /// Whether a cell that was erased can be of these: a background colour is all that it has.
+    pub(super) fn erased_to(background: Color) -> Self {
+        Self { background, ..Self::default() }
+    }
+
     /// Whether a cell has just these attributes, cheaply.
     pub(super) fn is_of(&self, cell: &Cell) -> bool {
-        if cell.extra.is_some() || self.underline.is_some() || self.link.is_some() {
+        let has_extra = self.underline.is_some() || self.link.is_some() || !self.others.is_empty();
+        if cell.extra.is_some() || has_extra {
             return *self == Self::of(cell);
         }
         let wide = Flags::WIDE_CHAR | Flags::WIDE_CHAR_SPACER;
@@ -69,15 +97,28 @@ impl Pen {
                 None => out.extend_from_slice(b"\x1b]8;;\x1b\\"),
             }
         }
-        let changed = (self.foreground, self.background, self.flags, self.underline)
-            != (from.foreground, from.background, from.flags, from.underline);
-        if !changed {
-            return;
-        }
-        let lost = from.flags.difference(self.flags);
-        let anew = !lost.is_empty() || from.underline.is_some() && self.underline.is_none();
+        let shown = |pen: &Self| {
+            let others = pen.others.without(Attributes::PROTECTED);
+            (pen.foreground, pen.background, pen.flags, pen.underline, others)
+        };
+        let anew = !from.flags.difference(self.flags).is_empty()
+            || !from.others.without(self.others).is_empty()
+            || from.underline.is_some() && self.underline.is_none();
+        let had = from.others;
         let blank = Self::default();
         let from = if anew { &blank } else { from };
+        if anew || shown(self) != shown(from) {
+            self.write_rendition(from, anew, out);
+        }
+        if self.others.without(from.others).contains(Attributes::PROTECTED) {
+            out.extend_from_slice(b"\x1b[1\"q");
+        } else if had.without(self.others).contains(Attributes::PROTECTED) {
+            // A reset of the rendition is one of this in some terminals only.
+            out.extend_from_slice(b"\x1b[\"q");
+        }
+    }
+
+    fn write_rendition(&self, from: &Self, anew: bool, out: &mut Vec<u8>) {
         out.extend_from_slice(b"\x1b[");
         let start = out.len();
         if anew {
@@ -85,6 +126,11 @@ impl Pen {
         }
         for (flag, name) in FLAGS {
             if self.flags.contains(flag) && !from.flags.contains(flag) {
+                out.extend_from_slice(name.as_bytes());
+            }
+        }
+        for (attribute, name) in OTHERS {
+            if self.others.contains(attribute) && !from.others.contains(attribute) {
                 out.extend_from_slice(name.as_bytes());
             }
         }

@@ -4,13 +4,16 @@ use alacritty_terminal::grid::{Dimensions, Grid};
 use alacritty_terminal::index::{Column, Line};
 use alacritty_terminal::term::cell::{Cell, Flags};
 
+use super::fit::Detail;
 use super::pen::{Pen, push};
+use crate::screen::attributes::combining;
+use crate::screen::edit::is_erased;
 
 /// Writes cells; knows what attributes are set.
-#[derive(Default)]
 pub(super) struct Text {
     pub(super) out: Vec<u8>,
     pub(super) pen: Pen,
+    pub(super) detail: Detail,
 }
 
 /// What a row leaves to the next one.
@@ -25,8 +28,18 @@ pub(super) enum Join {
 }
 
 impl Text {
-    /// Sets attributes.
+    pub(super) fn new(detail: Detail) -> Self {
+        Self { out: Vec::new(), pen: Pen::default(), detail }
+    }
+
+    /// Sets attributes, as far as the picture has them.
     pub(super) fn set(&mut self, pen: Pen) {
+        let detail = self.detail;
+        self.set_whole(if detail == Detail::EVERYTHING { pen } else { pen.reduced(detail) });
+    }
+
+    /// Sets attributes.
+    pub(super) fn set_whole(&mut self, pen: Pen) {
         if self.pen != pen {
             pen.write(&self.pen, &mut self.out);
             self.pen = pen;
@@ -41,7 +54,7 @@ impl Text {
         let wraps = row[last].flags.contains(Flags::WRAPLINE) && line < grid.bottommost_line();
         let end = match wraps {
             true => row.len(),
-            false => row.iter().rposition(|cell| !is_blank(cell)).map_or(0, |at| at + 1),
+            false => row.iter().rposition(is_text).map_or(0, |at| at + 1),
         };
         // Only a character wraps; a blank cell and a space are the same.
         let least = usize::from(joined == Join::Wrap);
@@ -49,16 +62,67 @@ impl Text {
             // A line that comes up by wrapping is filled with the background colour.
             self.out.extend_from_slice(b" \r");
         }
-        for (column, cell) in row[..end.max(least)].iter().enumerate() {
+        let end = end.max(least);
+        let mut cells = row[..end].iter().enumerate().peekable();
+        while let Some((column, cell)) = cells.next() {
             let spacer = Flags::LEADING_WIDE_CHAR_SPACER;
             if column == last && wraps && cell.flags.contains(spacer) {
                 self.wide_that_did_not_fit(cell, row.len());
                 return Join::Begun;
             }
             self.cell(cell);
+            if self.detail.repeats {
+                continue;
+            }
+            let mut times = 0;
+            let wide = Flags::WIDE_CHAR | Flags::WIDE_CHAR_SPACER;
+            while !cell.flags.intersects(wide)
+                && cells
+                    .next_if(|(at, next)| is_same(cell, next) && !(wraps && *at == last))
+                    .is_some()
+            {
+                times += 1;
+            }
+            self.again(cell, times);
+        }
+        if !wraps {
+            self.erased(&row[end..]);
         }
         self.set(Pen::default());
         if wraps { Join::Wrap } else { Join::Break }
+    }
+
+    /// The same character some more times.
+    fn again(&mut self, cell: &Cell, times: usize) {
+        if times > 4 {
+            push(&mut self.out, format_args!("\x1b[{times}b"));
+        } else {
+            (0..times).for_each(|_| self.character(shown(cell)));
+        }
+    }
+
+    /// The end of a row, where nothing was written: it may have been erased to some colour. The
+    /// cursor is at its beginning.
+    fn erased(&mut self, cells: &[Cell]) {
+        if !self.detail.colors {
+            return;
+        }
+        let mut rest = cells;
+        while let Some(first) = rest.first() {
+            if rest.iter().all(|cell| cell.bg == Cell::default().bg) {
+                return;
+            }
+            let count = rest.iter().take_while(|cell| cell.bg == first.bg).count();
+            self.set(Pen::erased_to(first.bg));
+            if count == rest.len() {
+                self.out.extend_from_slice(b"\x1b[K");
+            } else if first.bg == Cell::default().bg {
+                push(&mut self.out, format_args!("\x1b[{count}C"));
+            } else {
+                push(&mut self.out, format_args!("\x1b[{count}X\x1b[{count}C"));
+            }
+            rest = &rest[count..];
+        }
     }
 
     /// The last column of a row that a wide character left free is made as it was made, by a
@@ -79,9 +143,9 @@ impl Text {
         if !self.pen.is_of(cell) {
             self.set(Pen::of(cell));
         }
-        self.character(if cell.c == '\t' { ' ' } else { cell.c });
-        for mark in cell.zerowidth().into_iter().flatten() {
-            self.character(*mark);
+        self.character(shown(cell));
+        if self.detail.combining {
+            combining(cell).iter().for_each(|mark| self.character(*mark));
         }
     }
 
@@ -91,17 +155,29 @@ impl Text {
     }
 }
 
-/// Whether a cell is as if nothing had ever been there.
-fn is_blank(cell: &Cell) -> bool {
-    matches!(cell.c, ' ' | '\t')
+/// A cell's character. A tab is the trace of one, or of a cell that was erased.
+fn shown(cell: &Cell) -> char {
+    if cell.c == '\t' { ' ' } else { cell.c }
+}
+
+/// Whether a cell is more than if nothing had ever been there, or been erased to some colour.
+fn is_text(cell: &Cell) -> bool {
+    let erased = is_erased(cell) && Pen::erased_to(cell.bg).is_of(cell);
+    let blank = matches!(cell.c, ' ' | '\t')
         && Pen::default().is_of(cell)
         && !cell.flags.intersects(Flags::WIDE_CHAR | Flags::WIDE_CHAR_SPACER)
-        && cell.zerowidth().is_none_or(<[char]>::is_empty)
+        && combining(cell).is_empty();
+    !erased && !blank
+}
+
+/// Whether a cell shows the same, of what is left of a picture that had to be made smaller.
+fn is_same(cell: &Cell, next: &Cell) -> bool {
+    shown(next) == shown(cell) && !next.flags.intersects(Flags::WIDE_CHAR | Flags::WIDE_CHAR_SPACER)
 }
 
 /// The cell that a cursor was left behind by: the one before it, or the last of the row where
 /// it is about to wrap. The first half of a wide character.
-pub(super) fn before_cursor(
+pub(in crate::screen) fn before_cursor(
     grid: &Grid<Cell>,
     cursor: &alacritty_terminal::grid::Cursor<Cell>,
 ) -> Option<Column> {

@@ -5,6 +5,7 @@ use alacritty_terminal::index::Line;
 use alacritty_terminal::term::cell::{Cell, Flags};
 use alacritty_terminal::vte::ansi::CharsetIndex;
 
+use crate::screen::attributes::combining;
 use crate::screen::emulator::Emulator;
 use crate::screen::paint::Pen;
 
@@ -14,9 +15,10 @@ pub(super) fn describe(emulator: &mut Emulator) -> Vec<String> {
         (0..259).filter_map(|index| Some((index, model.term.colors()[index]?))).collect();
     let mut lines = vec![
         format!("{:?} {:?} {:?}", model.size(), model.term.mode(), model.region),
-        format!("{:?} {:?} {:?}", model.shift, model.synchronised, model.term.cursor_style()),
+        format!("{:?} {:?} {:?}", model.shift, model.synchronised, model.cursor_style),
+        format!("{:?}", model.modes),
         format!("title {:?} over {:?}", model.title, model.titles),
-        format!("tabs {:?}", model.tabs),
+        format!("tabs {:?} {:?}", model.tabs, model.hidden),
         format!("colours {colors:?}"),
     ];
     if model.is_alternate() {
@@ -60,17 +62,13 @@ fn row(grid: &Grid<Cell>, line: Line) -> String {
             trimmed = text.len();
         }
         text.push(if cell.c == '\t' { ' ' } else { cell.c });
-        text.extend(cell.zerowidth().into_iter().flatten());
+        text.extend(combining(cell));
         let flags = cell.flags & wide;
         if !flags.is_empty() {
             text += &format!("{flags:?}");
         }
         let blank = cell.c == ' ' || cell.c == '\t';
-        if !blank
-            || !flags.is_empty()
-            || pen != Pen::default()
-            || cell.zerowidth().is_some_and(|marks| !marks.is_empty())
-        {
+        if !blank || !flags.is_empty() || pen != Pen::default() || !combining(cell).is_empty() {
             trimmed = text.len();
         }
     }

@@ -1,0 +1,137 @@
+//! Writing text: where a character goes, and what it does to its neighbours.
+
+use alacritty_terminal::index::{Column, Line};
+use alacritty_terminal::term::TermMode;
+use alacritty_terminal::term::cell::Flags;
+use alacritty_terminal::vte::ansi::{Handler as _, StandardCharset};
+
+use super::attributes::combining;
+use super::model::Model;
+use super::paint::before_cursor;
+
+/// Most combining characters on one cell.
+const COMBINING: usize = 16;
+
+impl Model {
+    /// Moves down, and scrolls at the region's end; the cursor is then not about to wrap.
+    pub(super) fn index(&mut self) {
+        self.printed = false;
+        self.forget_wrap();
+        if self.line() + 1 != self.region.end {
+            self.term.linefeed();
+        } else if self.region.start > 0 {
+            self.scroll_region();
+        } else {
+            self.term.linefeed();
+            self.mark_new_row(self.region.end - 1);
+        }
+    }
+
+    /// Writes the character before the cursor again, where it was just written.
+    pub(super) fn repeat(&mut self, count: usize) {
+        let grid = self.term.grid();
+        let Some(column) = before_cursor(grid, &grid.cursor).filter(|_| self.printed) else {
+            return;
+        };
+        let cell = &grid[grid.cursor.point.line][column];
+        let text: Vec<char> =
+            std::iter::once(cell.c).chain(combining(cell).iter().copied()).collect();
+        for _ in 0..count {
+            text.iter().for_each(|character| self.input(*character));
+        }
+    }
+
+    /// Writes a character as `Term` does.
+    pub(super) fn write(&mut self, character: char, columns: usize) {
+        self.wrap_in_region();
+        let wraps = self.is_about_to_wrap();
+        let before = self.line();
+        let halves = (!wraps && !self.has(TermMode::INSERT))
+            .then(|| self.halves_beside(before, self.column(), columns));
+        self.term.input(character);
+        self.printed = true;
+        if let Some(halves) = halves.filter(|halves| *halves != [None; 2]) {
+            self.clear_halves(before, halves);
+        }
+        if self.has(TermMode::INSERT) {
+            self.settle_cursor_row();
+        }
+        if !self.has(TermMode::LINE_WRAP) && self.is_about_to_wrap() {
+            // Nothing that is written to the end of a row now wraps.
+            self.term.grid_mut().cursor_cell().flags.remove(Flags::WRAPLINE);
+        }
+        if wraps && self.line() == before {
+            self.mark_new_row(before);
+        }
+        // Below the region a line that is too long wraps onto itself.
+        if self.region.end < self.rows() && self.line() + 1 == self.rows() {
+            self.settle_last_row();
+        }
+    }
+
+    /// Where the cursor wraps at the end of a region that does not begin with the screen, a row comes
+    /// up that continues the one before.
+    pub(super) fn wrap_in_region(&mut self) {
+        let line = self.line();
+        let at_end = line + 1 == self.region.end && self.region.start > 0;
+        if at_end && self.is_about_to_wrap() && self.has(TermMode::LINE_WRAP) {
+            self.scroll_region();
+            self.place(line, 0);
+            self.set_wrapped(line, true);
+        }
+    }
+
+    /// Whether letters are written as parts of lines.
+    pub(super) fn draws_lines(&self) -> bool {
+        let set = self.term.grid().cursor.charsets[self.shift];
+        set == StandardCharset::SpecialCharacterAndLineDrawing
+    }
+
+    /// Writes a character that `Term` takes for another one, or for one of another width.
+    pub(super) fn write_as(&mut self, character: char, columns: usize) {
+        self.write(if columns == 2 { '\u{3000}' } else { '?' }, columns);
+        let grid = self.term.grid_mut();
+        let line = grid.cursor.point.line;
+        if let Some(column) = before_cursor(grid, &grid.cursor) {
+            grid[line][column].c = character;
+        }
+    }
+
+    /// Adds a character to the one before it. At the beginning of a row there is none.
+    pub(super) fn combine(&mut self, mark: char) {
+        let grid = self.term.grid_mut();
+        let line = grid.cursor.point.line;
+        if let Some(column) = before_cursor(grid, &grid.cursor)
+            && combining(&grid[line][column]).len() < COMBINING
+        {
+            grid[line][column].push_zerowidth(mark);
+        }
+    }
+
+    pub(super) fn backspace_over_rows(&mut self) {
+        let (line, column, last) = (self.line(), self.column(), self.columns() - 1);
+        if self.is_about_to_wrap() {
+            // It is on the last column then, which can so be written anew.
+            return self.forget_wrap();
+        }
+        if column > 0 {
+            return self.place(line, column - 1);
+        }
+        let above = Line(i32::try_from(line).unwrap_or(0) - 1);
+        let within = line > self.region.start && line < self.region.end;
+        let grid = self.term.grid();
+        if within && grid[above][Column(last)].flags.contains(Flags::WRAPLINE) {
+            let short = grid[above][Column(last)].flags.contains(Flags::LEADING_WIDE_CHAR_SPACER);
+            self.unwrap_row(line);
+            self.place(line - 1, last - usize::from(short));
+        }
+    }
+
+    pub(super) fn forget_wrap(&mut self) {
+        self.term.grid_mut().cursor.input_needs_wrap = false;
+    }
+
+    pub(super) fn is_about_to_wrap(&self) -> bool {
+        self.term.grid().cursor.input_needs_wrap
+    }
+}

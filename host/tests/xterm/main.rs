@@ -1,0 +1,46 @@
+//! The page shows the same from a snapshot as from the whole output: the host's emulator against
+//! xterm.js itself, without a browser.
+
+mod cases;
+mod page;
+mod random;
+mod widths;
+
+use moorline_shared::session::Size;
+use page::{Page, Step, snapshot};
+
+const SIZE: Size = Size { cols: 40, rows: 8 };
+
+fn output(bytes: impl AsRef<[u8]>) -> Step {
+    Step::Output(bytes.as_ref().to_vec())
+}
+
+/// What differs between a terminal that has got everything and one that has got a snapshot of
+/// `before` and what came after it, where anything does.
+fn difference(page: &mut Page, size: Size, before: &[Step], after: &[Step]) -> Option<String> {
+    let whole = page.look(size, &[before, after].concat());
+    let (data, resized) = snapshot(size, before);
+    let restored = page.look(resized, &[&[output(&data)], after].concat());
+    first_difference(&whole, &restored)
+        .map(|difference| format!("{difference}\nthe snapshot: {}", data.escape_ascii()))
+}
+
+fn first_difference(whole: &[String], restored: &[String]) -> Option<String> {
+    let pairs = whole.iter().zip(restored);
+    let differ = pairs.filter(|(whole, restored)| whole != restored).next();
+    match differ {
+        Some((whole, restored)) => Some(format!("whole:    {whole}\nrestored: {restored}")),
+        None if whole.len() != restored.len() => {
+            Some(format!("{} and {} lines", whole.len(), restored.len()))
+        }
+        None => None,
+    }
+}
+
+fn script(steps: &[Step]) -> String {
+    let step = |step: &Step| match step {
+        Step::Output(output) => output.escape_ascii().to_string(),
+        Step::Resize(size) => format!("<{}x{}>", size.cols, size.rows),
+    };
+    steps.iter().map(step).collect::<Vec<_>>().join("·")
+}
