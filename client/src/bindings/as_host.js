@@ -46,6 +46,16 @@ class HostAddon {
         return input.eraseInDisplay({ params: [2], length: 1 }, "prefix" in id);
       });
     }
+    // A saved cursor is at a place of the screen, whatever has scrolled since.
+    Object.defineProperty(Object.getPrototypeOf(core.buffer), "savedY", {
+      configurable: true,
+      get() {
+        return this.ybase + (this.savedRow ?? 0);
+      },
+      set(line) {
+        this.savedRow = line - this.ybase;
+      },
+    });
     // A reset is one of these, too.
     terminal.parser.registerEscHandler({ final: "c" }, () => {
       core.coreService.isCursorHidden = false;

@@ -244,11 +244,6 @@ impl Model {
         self.region = region;
     }
 
-    pub(super) fn settle_cursor_row(&mut self) {
-        let line = self.term.grid().cursor.point.line;
-        settle::row(&mut self.term.grid_mut()[line][..]);
-    }
-
     pub(super) fn settle_last_row(&mut self) {
         settle::last_row(self.term.grid_mut());
     }

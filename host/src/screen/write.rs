@@ -3,9 +3,10 @@
 use alacritty_terminal::index::{Column, Line};
 use alacritty_terminal::term::TermMode;
 use alacritty_terminal::term::cell::Flags;
-use alacritty_terminal::vte::ansi::{Handler as _, StandardCharset};
+use alacritty_terminal::vte::ansi::{Handler as _, NamedMode, StandardCharset};
 
 use super::attributes::combining;
+use super::edit::Towards;
 use super::model::Model;
 use super::paint::before_cursor;
 
@@ -43,18 +44,28 @@ impl Model {
 
     /// Writes a character as `Term` does.
     pub(super) fn write(&mut self, character: char, columns: usize) {
-        self.wrap_in_region();
+        let inserts = self.has(TermMode::INSERT);
+        if self.is_about_to_wrap()
+            && self.has(TermMode::LINE_WRAP)
+            && (inserts || self.region.start > 0)
+        {
+            self.wrap();
+        }
+        if inserts {
+            self.forget_wrap();
+            self.shift(self.line(), self.column(), columns, Towards::End);
+            self.term.unset_mode(NamedMode::Insert.into());
+        }
         let wraps = self.is_about_to_wrap();
         let before = self.line();
-        let halves = (!wraps && !self.has(TermMode::INSERT))
-            .then(|| self.halves_beside(before, self.column(), columns));
+        let halves = (!wraps).then(|| self.halves_beside(before, self.column(), columns));
         self.term.input(character);
         self.printed = true;
+        if inserts {
+            self.term.set_mode(NamedMode::Insert.into());
+        }
         if let Some(halves) = halves.filter(|halves| *halves != [None; 2]) {
             self.clear_halves(before, halves);
-        }
-        if self.has(TermMode::INSERT) {
-            self.settle_cursor_row();
         }
         if !self.has(TermMode::LINE_WRAP) && self.is_about_to_wrap() {
             // Nothing that is written to the end of a row now wraps.
@@ -69,16 +80,18 @@ impl Model {
         }
     }
 
-    /// Where the cursor wraps at the end of a region that does not begin with the screen, a row comes
-    /// up that continues the one before.
-    pub(super) fn wrap_in_region(&mut self) {
+    /// Goes to the beginning of the next row, which continues this one, where `Term` would do it
+    /// otherwise or too late.
+    fn wrap(&mut self) {
         let line = self.line();
-        let at_end = line + 1 == self.region.end && self.region.start > 0;
-        if at_end && self.is_about_to_wrap() && self.has(TermMode::LINE_WRAP) {
-            self.scroll_region();
-            self.place(line, 0);
-            self.set_wrapped(line, true);
-        }
+        let next = if line + 1 == self.region.end {
+            self.index();
+            line
+        } else {
+            (line + 1).min(self.rows() - 1)
+        };
+        self.place(next, 0);
+        self.set_wrapped(next, true);
     }
 
     /// Whether letters are written as parts of lines.

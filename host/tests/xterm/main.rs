@@ -18,17 +18,29 @@ fn output(bytes: impl AsRef<[u8]>) -> Step {
 /// What differs between a terminal that has got everything and one that has got a snapshot of
 /// `before` and what came after it, where anything does.
 fn difference(page: &mut Page, size: Size, before: &[Step], after: &[Step]) -> Option<String> {
-    let whole = page.look(size, &[before, after].concat());
+    difference_of(page, size, before, after, |line| line)
+}
+
+/// [`difference`], in what `telling` leaves of each line.
+fn difference_of(
+    page: &mut Page,
+    size: Size,
+    before: &[Step],
+    after: &[Step],
+    telling: fn(String) -> String,
+) -> Option<String> {
+    let mut look = |size: Size, steps: &[Step]| -> Vec<String> {
+        page.look(size, steps).into_iter().map(telling).collect()
+    };
+    let whole = look(size, &[before, after].concat());
     let (data, resized) = snapshot(size, before);
-    let restored = page.look(resized, &[&[output(&data)], after].concat());
+    let restored = look(resized, &[&[output(&data)], after].concat());
     first_difference(&whole, &restored)
         .map(|difference| format!("{difference}\nthe snapshot: {}", data.escape_ascii()))
 }
 
 fn first_difference(whole: &[String], restored: &[String]) -> Option<String> {
-    let pairs = whole.iter().zip(restored);
-    let differ = pairs.filter(|(whole, restored)| whole != restored).next();
-    match differ {
+    match whole.iter().zip(restored).find(|(whole, restored)| whole != restored) {
         Some((whole, restored)) => Some(format!("whole:    {whole}\nrestored: {restored}")),
         None if whole.len() != restored.len() => {
             Some(format!("{} and {} lines", whole.len(), restored.len()))

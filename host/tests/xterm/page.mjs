@@ -108,5 +108,7 @@ function pen(core, { fg, bg, extended }, saved = false) {
   const style = fg & FG_UNDERLINE ? (has && extended.underlineStyle) || 1 : 0;
   const color = has && fg & FG_UNDERLINE && extended.underlineColor & 0x3000000 && extended.underlineColor !== 0x3ffffff ? extended.underlineColor & 0x3ffffff : "";
   const link = (has && extended.urlId && core._oscLinkService.getLinkData(extended.urlId)?.uri) || "";
-  return [fg >>> 0, (bg & ~BG_EXTENDED) >>> 0, style, color, link].join(" ").replace(/^0 0 0  $/, "");
+  // What is left of an earlier colour means nothing.
+  const plain = (color) => ((color & 0x3000000) % 0x3000000 ? color & ~0xffff00 : color) >>> 0;
+  return [plain(fg), plain(bg & ~BG_EXTENDED), style, color, link].join(" ").replace(/^0 0 0  $/, "");
 }

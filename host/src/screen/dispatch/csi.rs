@@ -37,7 +37,8 @@ fn plain(model: &mut Model, first: u16, second: u16, end: char) {
     match end {
         '@' => model.insert_blank(many),
         'A' => model.move_up(many),
-        'B' | 'e' => model.move_down(many),
+        'B' => model.move_down(many),
+        'e' => model.place(model.line() + many, model.column()),
         'C' | 'a' => model.move_forward(many),
         'D' => model.move_backward(many),
         'E' => model.move_down_and_cr(many),
