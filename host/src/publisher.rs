@@ -6,21 +6,24 @@
 //! [`Publisher::poll_message`] gives whenever its link has room, and writes [`Publisher::input`] to
 //! the session.
 
+mod input;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Bytes, BytesMut};
 use moorline_shared::event::Event;
 use moorline_shared::frame::{Frame, FrameError};
 use moorline_shared::id::{ClientId, Cursor, Epoch, Seq};
-use moorline_shared::limits::{CLIENTS_PER_SESSION, FRAME_HEADER_BYTES, UNACKED_INPUT_BYTES};
+use moorline_shared::limits::HOST_KEEPS_BYTES;
 use moorline_shared::link::{Next, Sender};
 use moorline_shared::log::{Entry, Log};
 use moorline_shared::message::Snapshot;
-use moorline_shared::publish::{HostCommand, HostMessage, RequestId, WriteRefused};
+use moorline_shared::publish::{HostCommand, HostMessage, RequestId, WriteAnswer, WriteRefused};
 use moorline_shared::session::{ExitStatus, Size};
+
+use input::PendingInput;
 
 /// A clock that steps back by less is being adjusted: the entries meanwhile have the time of the one
 /// before them. One that steps back further was wrong before, and is believed.
@@ -46,23 +49,8 @@ pub enum Task {
     MakePicture,
     /// End the session's process.
     Close,
-}
-
-/// How far a client's input has come.
-#[derive(Debug, Clone, Copy, Default)]
-struct Progress {
-    queued: Seq,
-    accepted: Seq,
-    /// Where the client stands in the order of use, so that the oldest can be forgotten.
-    used: u64,
-}
-
-/// Input that waits for the session to take it.
-#[derive(Debug)]
-struct Piece {
-    /// Whose, and its number; `None` for what no client numbers.
-    owner: Option<(ClientId, Seq)>,
-    data: Bytes,
+    /// Close the link: the relay sent more input than it may.
+    CutLink,
 }
 
 /// See the module.
@@ -78,11 +66,7 @@ pub struct Publisher {
     size: Size,
     exit: Option<ExitStatus>,
     exit_told: bool,
-    progress: BTreeMap<ClientId, Progress>,
-    uses: u64,
-    input: VecDeque<Piece>,
-    /// Bytes in `input` that no client numbers.
-    written_bytes: usize,
+    input: PendingInput,
     tasks: VecDeque<Task>,
     /// Answers, which go before entries. Empty while no relay is connected.
     answers: VecDeque<HostMessage>,
@@ -108,10 +92,7 @@ impl Publisher {
             size,
             exit: None,
             exit_told: false,
-            progress: BTreeMap::new(),
-            uses: 0,
-            input: VecDeque::new(),
-            written_bytes: 0,
+            input: PendingInput::new(),
             tasks: VecDeque::new(),
             answers: VecDeque::new(),
             picture: None,
@@ -137,8 +118,7 @@ impl Publisher {
     /// The session's process ended; no output follows.
     pub fn exited(&mut self, status: ExitStatus) {
         self.exit = Some(status);
-        self.input.clear();
-        self.written_bytes = 0;
+        self.drop_input();
     }
 
     /// A picture was made, or could not be. One for a relay that left meanwhile is dropped.
@@ -166,13 +146,13 @@ impl Publisher {
                 }
             }
             HostCommand::ClientResumed { client_id } => {
-                let seq = self.progress.get(&client_id).copied().unwrap_or_default().accepted;
+                let seq = self.input.accepted(&client_id);
                 self.say(HostMessage::InputAck { client_id, seq });
             }
             HostCommand::Input { client_id, piece } => self.queue(client_id, &piece),
-            HostCommand::Write { request, data, event } => {
+            HostCommand::Write { request, data, event, answer } => {
                 let event = event.map(|event| Event { timestamp: now_ms, ..event });
-                self.write(request, data, event);
+                self.write(request, data, event, answer);
             }
             HostCommand::Append { event } => self.append_told(Event { timestamp: now_ms, ..event }),
             HostCommand::Resize { size } => {
@@ -183,7 +163,10 @@ impl Publisher {
                 }
             }
             HostCommand::SnapshotRequest => self.tasks.push_back(Task::MakePicture),
-            HostCommand::Close | HostCommand::Refused { .. } => self.tasks.push_back(Task::Close),
+            HostCommand::Close | HostCommand::Refused { .. } => {
+                self.drop_input();
+                self.tasks.push_back(Task::Close);
+            }
         }
     }
 
@@ -193,7 +176,8 @@ impl Publisher {
         self.exit_told = false;
         self.answers.clear();
         self.picture = None;
-        self.tasks.retain(|task| *task != Task::MakePicture);
+        self.input.relay_left();
+        self.tasks.retain(|task| !matches!(task, Task::MakePicture | Task::CutLink));
     }
 
     /// What to do now; call until `None`. For an owner that can send at any time: any other calls
@@ -252,26 +236,18 @@ impl Publisher {
     /// The oldest input that the session has not taken.
     #[must_use]
     pub fn input(&self) -> Option<&[u8]> {
-        self.input.front().map(|piece| &piece.data[..])
+        self.input.front()
     }
 
     /// The session has taken the first `bytes` of [`Publisher::input`]. A piece counts as accepted
     /// when its last byte is taken.
     pub fn input_taken(&mut self, bytes: usize) {
-        if let Some(Piece { owner, data }) = self.input.front_mut() {
-            let taken = bytes.min(data.len());
-            data.advance(taken);
-            if owner.is_none() {
-                self.written_bytes -= taken;
+        let (is_linked, answers) = (self.sender.is_some(), &mut self.answers);
+        self.input.taken(bytes, |message| {
+            if is_linked {
+                answers.push_back(message);
             }
-        }
-        while let Some(piece) = self.input.pop_front_if(|piece| piece.data.is_empty()) {
-            let Some((client_id, seq)) = piece.owner else { continue };
-            if let Some(progress) = self.progress.get_mut(&client_id) {
-                progress.accepted = seq;
-            }
-            self.say(HostMessage::InputAck { client_id, seq });
-        }
+        });
     }
 
     /// Bytes of output that no relay has made durable yet.
@@ -321,61 +297,61 @@ impl Publisher {
         }
     }
 
-    /// Takes the piece that follows the client's last one; any other was taken before, or comes
-    /// from a client that breaks the protocol.
     fn queue(&mut self, client_id: ClientId, piece: &Frame) {
         if self.exit.is_some() {
             return;
         }
-        self.forget_oldest(&client_id);
-        self.uses += 1;
-        let progress = self.progress.entry(client_id.clone()).or_default();
-        progress.used = self.uses;
-        if piece.seq() != progress.queued.next() {
-            return;
+        if self.input.queue(client_id, piece).is_err() {
+            self.tasks.push_back(Task::CutLink);
         }
-        progress.queued = piece.seq();
-        let data = piece.encoded().slice(FRAME_HEADER_BYTES..);
-        self.input.push_back(Piece { owner: Some((client_id, piece.seq())), data });
         // A piece without bytes needs no one to take it.
         self.input_taken(0);
     }
 
-    fn write(&mut self, request: RequestId, data: Bytes, event: Option<Event>) {
+    fn write(
+        &mut self,
+        request: RequestId,
+        data: Bytes,
+        event: Option<Event>,
+        answer: WriteAnswer,
+    ) {
         let result = if self.exit.is_some() {
             Err(WriteRefused::Ended)
-        } else if self.written_bytes + data.len() > UNACKED_INPUT_BYTES {
+        } else if self.is_full() {
             Err(WriteRefused::TooMuch)
         } else {
-            self.written_bytes += data.len();
-            self.input.push_back(Piece { owner: None, data });
-            self.input_taken(0);
+            self.input.write(request, data, answer)
+        };
+        if result.is_ok() {
             // In the log before whatever it makes the program put out.
             event.into_iter().for_each(|event| self.append_told(event));
-            Ok(())
-        };
-        self.say(HostMessage::Written { request, result });
+        }
+        if result.is_err() || answer == WriteAnswer::Queued {
+            self.say(HostMessage::Written { request, result });
+        }
+        self.input_taken(0);
+    }
+
+    /// What waits for the session never reaches it.
+    fn drop_input(&mut self) {
+        let (is_linked, answers) = (self.sender.is_some(), &mut self.answers);
+        self.input.clear(|message| {
+            if is_linked {
+                answers.push_back(message);
+            }
+        });
+    }
+
+    /// Whether so much waits to become durable that no event may be added.
+    fn is_full(&self) -> bool {
+        self.log.bytes() > 2 * HOST_KEEPS_BYTES
     }
 
     /// A session that has ended says nothing more.
     fn append_told(&mut self, event: Event) {
-        if self.exit.is_none() {
+        if self.exit.is_none() && !self.is_full() {
             let seq = self.event(event);
             self.tasks.push_back(Task::Appended(seq));
-        }
-    }
-
-    /// Makes room for `newcomer` among the clients whose input is numbered.
-    fn forget_oldest(&mut self, newcomer: &ClientId) {
-        if self.progress.len() < CLIENTS_PER_SESSION || self.progress.contains_key(newcomer) {
-            return;
-        }
-        let settled =
-            self.progress.iter().filter(|(_, progress)| progress.queued == progress.accepted);
-        if let Some(oldest) =
-            settled.min_by_key(|(_, progress)| progress.used).map(|(id, _)| id.clone())
-        {
-            self.progress.remove(&oldest);
         }
     }
 }

@@ -53,6 +53,8 @@ struct State {
     hang_up: Errand,
     /// Looking who has the terminal.
     foreground: Watch,
+    /// The open link is to be closed: its relay sent more input than it may.
+    cuts_link: bool,
     /// Nobody wants its log any more: it is not kept.
     abandoned: bool,
 }
@@ -142,6 +144,7 @@ impl Session {
             input: Errand::No,
             hang_up: Errand::No,
             foreground: Watch::No,
+            cuts_link: false,
             abandoned: false,
         };
         let session = Arc::new(Self {
@@ -231,6 +234,7 @@ impl State {
                 Task::Resize(size) => self.resize(size),
                 Task::MakePicture => self.painter.want(),
                 Task::Close => self.hang_up.ask(),
+                Task::CutLink => self.cuts_link = true,
             }
         }
     }

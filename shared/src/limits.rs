@@ -28,6 +28,17 @@ pub const LEAST_CREDIT_BYTES: u64 = 64 * 1024;
 pub const BACKLOG_BYTES: u64 = 8 * 1024 * 1024;
 /// Input that a client may have typed and not had acknowledged; then it takes no more.
 pub const UNACKED_INPUT_BYTES: usize = 256 * 1024;
+/// Input of all clients of a session together that its program has not taken; then a relay accepts
+/// no more of it.
+pub const SESSION_INPUT_BYTES: usize = 1024 * 1024;
+/// The same at the host, which also has prompts that it has answered, and what a relay that lost its
+/// memory sent before.
+pub const HOST_INPUT_BYTES: usize = 2 * 1024 * 1024;
+/// What a client that numbers nothing may have sent before its program has taken it; then its socket
+/// is not read.
+pub const PLAIN_INPUT_BYTES: usize = 64 * 1024;
+/// Commands for a session's host that its link has not taken; then the link is closed as stalled.
+pub const HOST_COMMANDS_WAITING: usize = 4096;
 /// Clients of one session at a time.
 pub const CLIENTS_PER_SESSION: usize = 1024;
 /// Sessions of one host.

@@ -31,7 +31,7 @@ pub struct RequestId(pub u64);
 #[serde(rename_all = "kebab-case")]
 pub enum WriteRefused {
     /// As much as may wait waits already.
-    #[error("the session does not take what was typed before")]
+    #[error("the session has not taken what was typed before: try again when it has")]
     TooMuch,
     /// The process has ended.
     #[error("the session has ended")]
@@ -39,6 +39,17 @@ pub enum WriteRefused {
     /// The host is away.
     #[error("the session's host is away")]
     HostAway,
+}
+
+/// When a host answers [`HostCommand::Write`].
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum WriteAnswer {
+    /// As soon as the data waits for the terminal, behind what came before.
+    #[default]
+    Queued,
+    /// When the terminal has taken all of it: the relay counts what waits.
+    Taken,
 }
 
 /// From relay to host.
@@ -80,6 +91,8 @@ pub enum HostCommand {
         data: Bytes,
         /// To be appended to the log where it is written.
         event: Option<Event>,
+        /// When to answer.
+        answer: WriteAnswer,
     },
     /// Append an event to the log.
     Append {
@@ -145,8 +158,8 @@ pub enum HostMessage {
         /// The last accepted piece; 0 for a client that is not known.
         seq: Seq,
     },
-    /// The answer to [`HostCommand::Write`]: it waits for the terminal behind what came before,
-    /// and nothing but the session's end can lose it.
+    /// The answer to [`HostCommand::Write`]: it waits for the terminal behind what came before, or
+    /// was taken, as [`WriteAnswer`] says. Nothing but the session's end can lose what waits.
     Written {
         /// Which request.
         request: RequestId,

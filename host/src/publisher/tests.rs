@@ -1,6 +1,7 @@
 //! The host's end of a link, without one.
 
 use super::*;
+use moorline_shared::limits::UNACKED_INPUT_BYTES;
 
 const NOW: u64 = 1_700_000_000_000;
 
@@ -19,6 +20,10 @@ fn type_piece(publisher: &mut Publisher, seq: u64, data: &[u8]) {
     publisher.command(NOW, HostCommand::Input { client_id: client(), piece });
 }
 
+fn write_of(request: RequestId, data: Bytes, event: Option<Event>) -> HostCommand {
+    HostCommand::Write { request, data, event, answer: WriteAnswer::Queued }
+}
+
 #[test]
 fn what_no_client_numbers_is_bounded_and_taken_in_its_turn() {
     let mut publisher = publisher();
@@ -26,7 +31,7 @@ fn what_no_client_numbers_is_bounded_and_taken_in_its_turn() {
     let write = |publisher: &mut Publisher, request: u64, data: &[u8]| {
         let (request, data) = (RequestId(request), Bytes::copy_from_slice(data));
         let event = Event::new("session_1".parse().unwrap(), "command-sent", 1, ());
-        publisher.command(NOW, HostCommand::Write { request, data, event: Some(event) });
+        publisher.command(NOW, write_of(request, data, Some(event)));
     };
     write(&mut publisher, 1, b"cd");
     write(&mut publisher, 2, &[b'x'; UNACKED_INPUT_BYTES - 1]);
@@ -170,7 +175,7 @@ fn every_entry_has_the_time_at_which_the_host_appended_it() {
     publisher.command(NOW + 2, HostCommand::Append { event: event(5) });
     let (request, data) = (RequestId(1), Bytes::from_static(b"x"));
     let event = Some(event(NOW * 2));
-    publisher.command(NOW + 3, HostCommand::Write { request, data, event });
+    publisher.command(NOW + 3, write_of(request, data, event));
     append_at(&mut publisher, NOW + 4);
     let entries = entries(&mut publisher);
     let told = entries.iter().map(|entry| match entry {

@@ -30,6 +30,17 @@ pub(crate) enum LinkEnd {
     Closed(u16),
 }
 
+/// What an open link is to do next.
+#[derive(Debug, Clone, Copy)]
+struct LinkTurn {
+    /// Hear the relay.
+    hears: bool,
+    /// Nothing, unless the relay asks: it has all.
+    settled: bool,
+    /// End.
+    cut: bool,
+}
+
 impl Session {
     /// Publishes on an open link, until that ends. Dropping the future closes the link.
     pub(crate) async fn publish(
@@ -44,7 +55,11 @@ impl Session {
         let mut quiet_until = Instant::now() + RESUME_DEADLINE;
         let mut resumed = false;
         loop {
-            let (hears, settled) = self.standing();
+            let LinkTurn { hears, settled, cut } = self.turn();
+            if cut {
+                tracing::warn!(session = %self.id(), "the relay sent more input than it may");
+                return LinkEnd::Closed(close::OVERLOADED);
+            }
             tokio::select! {
                 biased;
                 item = receiver.recv(), if hears || !reads => {
@@ -83,11 +98,13 @@ impl Session {
         }
     }
 
-    /// Whether to hear the relay now, and whether it has all and wants nothing more.
-    fn standing(self: &Arc<Self>) -> (bool, bool) {
+    fn turn(self: &Arc<Self>) -> LinkTurn {
         let state = self.lock();
-        let hears = state.publisher.waiting_answers() < WAITING_ANSWERS;
-        (hears, state.publisher.is_settled() && state.painter.is_idle())
+        LinkTurn {
+            hears: state.publisher.waiting_answers() < WAITING_ANSWERS,
+            settled: state.publisher.is_settled() && state.painter.is_idle(),
+            cut: state.cuts_link,
+        }
     }
 
     fn command(self: &Arc<Self>, command: HostCommand) {
@@ -122,6 +139,7 @@ struct Leaving<'a>(&'a Arc<Session>);
 impl Drop for Leaving<'_> {
     fn drop(&mut self) {
         let mut state = self.0.lock();
+        state.cuts_link = false;
         state.publisher.relay_left();
         state.settle();
     }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use futures_util::StreamExt as _;
 use http::header::{AUTHORIZATION, COOKIE, HOST, IF_NONE_MATCH, ORIGIN, SEC_WEBSOCKET_PROTOCOL};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use moorline_relay::core::api::ApiError;
@@ -145,9 +146,25 @@ pub(crate) async fn body<T: DeserializeOwned>(
     if length(request).is_some_and(|length| length > REQUEST_BODY_BYTES) {
         return Err(ApiError::too_large().into());
     }
-    let body = request.bytes().await?;
+    let body = bytes(request).await?;
     let text = object(&kind, &body)?;
     Ok(serde_json::from_str(text).map_err(|error| malformed(&error))?)
+}
+
+/// A request's body, of which no more is kept than a request may have.
+async fn bytes(request: &mut Request) -> std::result::Result<Vec<u8>, Failure> {
+    if length(request).is_some() || request.inner().body().is_none() {
+        return Ok(request.bytes().await?);
+    }
+    // It comes in pieces, and its length is known when it ends.
+    let (mut body, mut pieces) = (Vec::new(), request.stream()?);
+    while let Some(piece) = pieces.next().await {
+        body.extend_from_slice(&piece?);
+        if body.len() > REQUEST_BODY_BYTES {
+            return Err(ApiError::too_large().into());
+        }
+    }
+    Ok(body)
 }
 
 /// Reads a body that nobody wanted: workerd ends the connection of a caller whose body an object has

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use moorline_shared::frame::Frame;
 use moorline_shared::id::{ClientId, Seq};
-use moorline_shared::limits::CLIENTS_PER_SESSION;
+use moorline_shared::limits::{CLIENTS_PER_SESSION, SESSION_INPUT_BYTES};
 use moorline_shared::session::Size;
 
 use super::input::{HeldInput, InputRefused};
@@ -34,16 +34,29 @@ struct Claim {
 }
 
 impl Claims {
-    pub(super) fn claim(&mut self, peer: PeerId, client_id: &ClientId) {
+    /// Returns the client that was forgotten for it, and its last piece in the store, where it has
+    /// any there.
+    pub(super) fn claim(&mut self, peer: PeerId, client_id: &ClientId) -> Option<(ClientId, Seq)> {
+        let mut forgotten = None;
         if self.0.len() >= CLIENTS_PER_SESSION && !self.0.contains_key(client_id) {
-            let idle = self.0.iter().find(|(_, claim)| claim.peer.is_none());
+            let idle = self.0.iter().filter(|(_, claim)| claim.peer.is_none());
+            // One whose input waits last: its client still has that, and must come to send it again.
+            let idle = idle.min_by_key(|(_, claim)| claim.input.is_waiting());
             if let Some(idle) = idle.map(|(id, _)| id.clone()) {
-                self.0.remove(&idle);
+                let claim = self.0.remove(&idle);
+                let stored = claim.and_then(|claim| claim.stored);
+                forgotten = stored.map(|stored| (idle, stored));
             }
         }
         let claim = self.0.entry(client_id.clone()).or_default();
         claim.peer = Some(peer);
         claim.input.host_is_new();
+        forgotten
+    }
+
+    /// What all input costs that waits.
+    pub(super) fn cost(&self) -> u64 {
+        self.0.values().map(|claim| claim.input.cost()).sum()
     }
 
     pub(super) fn release(&mut self, peer: PeerId, client_id: &ClientId) {
@@ -81,7 +94,7 @@ impl Claims {
         self.0.iter().filter(|(_, claim)| asked(claim)).map(|(id, _)| id.clone()).collect()
     }
 
-    /// Input was meant for the incarnation that it was typed into.
+    /// Forgets all input: it was meant for the incarnation that it was typed into.
     pub(super) fn new_incarnation(&mut self) {
         self.0.values_mut().for_each(|claim| {
             claim.input = HeldInput::default();
@@ -118,7 +131,7 @@ impl Claims {
     pub(super) fn restore(&mut self, client_id: &ClientId, piece: &Frame) {
         // What does not follow was lost with its client's other input.
         let claim = self.0.entry(client_id.clone()).or_default();
-        if claim.input.hold(piece).is_ok() {
+        if claim.input.hold(piece, false).is_ok() {
             claim.stored = Some(piece.seq());
         }
     }
@@ -131,11 +144,14 @@ impl Claims {
     }
 
     /// Keeps a piece until it is accepted. True where it is to be sent to the host now.
+    /// `others_bytes` wait besides, which no client numbers.
     pub(super) fn hold(
         &mut self,
         client_id: &ClientId,
         piece: &Frame,
+        others_bytes: u64,
     ) -> Result<bool, InputRefused> {
-        self.0.get_mut(client_id).map_or(Ok(false), |claim| claim.input.hold(piece))
+        let is_full = self.cost() + others_bytes > SESSION_INPUT_BYTES as u64;
+        self.0.get_mut(client_id).map_or(Ok(false), |claim| claim.input.hold(piece, is_full))
     }
 }

@@ -13,6 +13,9 @@ pub(super) enum InputRefused {
     /// The client sends further ahead of the acknowledgements than it may.
     #[error("more than 256 KiB of input wait for the session")]
     TooMuch,
+    /// As much waits for the session, of all its clients, as may.
+    #[error("1 MiB of input waits for the session, which does not take it")]
+    SessionFull,
     /// The session's host is away, and the client does not ask to wait for it.
     #[error("the session's host is away")]
     HostAway,
@@ -33,6 +36,11 @@ pub(super) struct HeldInput {
 impl HeldInput {
     pub(super) const fn accepted_seq(&self) -> Option<Seq> {
         self.accepted
+    }
+
+    /// What all that waits costs.
+    pub(super) const fn cost(&self) -> u64 {
+        self.cost
     }
 
     /// The last piece that waits.
@@ -85,8 +93,13 @@ impl HeldInput {
         true
     }
 
-    /// Keeps a piece until it is accepted. True where it is to be sent to the host now.
-    pub(super) fn hold(&mut self, piece: &Frame) -> Result<bool, InputRefused> {
+    /// Keeps a piece until it is accepted. True where it is to be sent to the host now. With
+    /// `session_is_full` no new one is kept.
+    pub(super) fn hold(
+        &mut self,
+        piece: &Frame,
+        session_is_full: bool,
+    ) -> Result<bool, InputRefused> {
         // Nothing is known of what came before while a new host has not told.
         if let Some(last) = self.pieces.back().map(Frame::seq).or(self.accepted) {
             if piece.seq() <= last {
@@ -95,6 +108,9 @@ impl HeldInput {
             if piece.seq() != last.next() {
                 return Err(InputRefused::Gap);
             }
+        }
+        if session_is_full {
+            return Err(InputRefused::SessionFull);
         }
         let cost = cost(piece);
         // What fitted the client's own bound is over it here by one piece's overhead at most.
@@ -123,7 +139,7 @@ mod tests {
     fn a_piece_that_waits_is_taken_back_and_keeps_its_number() {
         let mut held = HeldInput::default();
         for seq in 1..=3 {
-            held.hold(&piece(seq, b"x")).unwrap();
+            held.hold(&piece(seq, b"x"), false).unwrap();
         }
         assert!(!held.take_back(&piece(2, b"y")), "only data can be taken away");
         assert!(!held.take_back(&piece(4, b"")), "it never came");

@@ -238,11 +238,19 @@ impl Peer {
             Err(InputRefused::TooMuch) => {
                 (ErrorCode::TooLarge, "More than 256 KiB of input wait for the session.")
             }
+            Err(InputRefused::SessionFull) => (
+                ErrorCode::Overloaded,
+                "1 MiB of input waits for the session, which does not take it: try again later.",
+            ),
             Err(InputRefused::Gap) => {
                 (ErrorCode::BadMessage, "Input is numbered without gaps; see inputSeq.")
             }
         };
         self.error(code, message);
+        if code == ErrorCode::Overloaded {
+            // What is not acknowledged comes again on the next connection.
+            return self.close(close::OVERLOADED, "the session does not take what is typed");
+        }
         self.close(close::PROTOCOL, "the input does not fit what was acknowledged");
     }
 

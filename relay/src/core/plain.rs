@@ -1,11 +1,18 @@
 //! A client that speaks no protocol: what it sends is typed, what it gets is output as text.
 //!
-//! To its session it is a client that knows only IC-1 and has asked to resume.
+//! To its session it is a client that knows only IC-1 and has asked to resume. What it types waits
+//! here until there is room for it, and its socket is not to be read meanwhile
+//! ([`Plain::advance`]): as on any terminal, who types too fast waits for the program.
+
+use std::collections::VecDeque;
 
 use bytes::Bytes;
 use moorline_shared::frame::Frame;
 use moorline_shared::id::Seq;
-use moorline_shared::message::{CatchUp, ClientMessage, Resume, Scope, Snapshot};
+use moorline_shared::limits::{FRAME_DATA_BYTES, PLAIN_INPUT_BYTES};
+use moorline_shared::message::{CatchUp, ClientMessage, Resume, Scope, Snapshot, close};
+use moorline_shared::publish::{RequestId, WriteAnswer, WriteRefused};
+use moorline_shared::session::{ExitStatus, Lifecycle};
 use moorline_shared::text::TextDecoder;
 use moorline_shared::time::Time;
 use serde::{Deserialize, Serialize};
@@ -15,12 +22,40 @@ use super::session::Session;
 
 /// A session with no more output than this is shown from its beginning, else as a picture.
 const REPLAY_BYTES: u64 = 64 * 1024;
+/// Messages that the program has not taken: more of them wait in the socket.
+const MESSAGES_WAITING: usize = 256;
 
-/// See the module. It can be kept, as its peer can.
+/// More waits for the program than may. A relay that can stop reading the socket never sees it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{}", Self::REASON)]
+pub struct PlainOverrun;
+
+impl PlainOverrun {
+    /// What the client's socket is closed with, besides [`close::OVERLOADED`].
+    pub const REASON: &'static str = "the session does not take what is typed";
+}
+
+/// See the module. It can be kept, as its peer can; what waits is not.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Plain {
     decoder: TextDecoder,
     may_type: bool,
+    /// Why nothing can be typed into a session that was over when the client came.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    ended: Option<String>,
+    #[serde(skip)]
+    typed: Typed,
+}
+
+/// What the client has typed and the program has not taken.
+#[derive(Debug, Clone, Default)]
+struct Typed {
+    /// What the host was asked to write and has not: its bytes.
+    asked: VecDeque<(RequestId, usize)>,
+    /// What waits for room, or for the host.
+    waiting: VecDeque<Bytes>,
+    /// Bytes of both.
+    bytes: usize,
 }
 
 impl Plain {
@@ -32,40 +67,114 @@ impl Plain {
         let catch_up = if is_short { CatchUp::Replay } else { CatchUp::Snapshot };
         let resume = Resume { catch_up: Some(catch_up), ..Resume::default() };
         peer.text(session, now, &ClientMessage::Resume(resume).to_json());
-        Self { decoder: TextDecoder::new(), may_type: scope == Scope::Write }
-    }
-
-    /// Types what the client sends. What cannot be typed shows as what does not appear, as on any
-    /// terminal whose program does not read.
-    pub fn incoming(&self, session: &mut Session, data: Bytes) {
-        if !self.may_type || data.is_empty() {
-            return;
-        }
-        match session.write(data, None) {
-            // Nobody waits for the answer.
-            Ok(request) => session.forget_request(request),
-            Err(error) => tracing::debug!(%error, "plain text was not typed"),
+        Self {
+            decoder: TextDecoder::new(),
+            may_type: scope == Scope::Write,
+            ended: ended(session),
+            typed: Typed::default(),
         }
     }
 
-    /// The output as text; `None` for what such a client is not told.
-    pub fn outgoing(&mut self, output: PeerOutput) -> Option<PeerOutput> {
+    /// Types what the client sends: now, or when there is room for it and the host is here.
+    ///
+    /// # Errors
+    /// [`PlainOverrun`]: nothing of it was typed, and the client must be told to go.
+    pub fn incoming(&mut self, session: &mut Session, data: &Bytes) -> Result<(), PlainOverrun> {
+        if !self.may_type || data.is_empty() || session.lifecycle().is_over() {
+            return Ok(());
+        }
+        self.typed.advance(session);
+        if self.typed.is_full() {
+            return Err(PlainOverrun);
+        }
+        self.typed.push(data);
+        self.typed.advance(session);
+        Ok(())
+    }
+
+    /// Types what waits, as far as there is room. Call it whenever the session has changed. Returns
+    /// whether the client should be heard: one whose socket can wait is not read until then.
+    pub fn advance(&mut self, session: &mut Session) -> bool {
+        self.typed.advance(session);
+        self.typed.waiting.is_empty() && !self.typed.is_full()
+    }
+
+    /// The output as text; nothing for what such a client is not told.
+    pub fn outgoing(&mut self, output: PeerOutput) -> [Option<PeerOutput>; 2] {
         let text = match output {
-            PeerOutput::Frame(encoded) => {
-                let frame = Frame::decode(encoded).ok()?;
-                self.decoder.decode(frame.data())
-            }
+            PeerOutput::Frame(encoded) => match Frame::decode(encoded) {
+                Ok(frame) => self.decoder.decode(frame.data()),
+                Err(_) => return [None, None],
+            },
             PeerOutput::Text(message) => {
-                let picture = picture(&message)?;
+                let Some(picture) = picture(&message) else { return [None, None] };
                 self.decoder = TextDecoder::new();
                 String::from_utf8_lossy(&picture.data).into_owned()
             }
-            other @ (PeerOutput::Ping | PeerOutput::Load { .. } | PeerOutput::Close { .. }) => {
-                return Some(other);
+            PeerOutput::Close { code: close::NORMAL, .. } => {
+                let why = self.ended.take().map(|why| PeerOutput::Text(why.into()));
+                return [why, Some(output)];
+            }
+            PeerOutput::Ping | PeerOutput::Load { .. } | PeerOutput::Close { .. } => {
+                return [Some(output), None];
             }
         };
-        (!text.is_empty()).then(|| PeerOutput::Text(text.into()))
+        [(!text.is_empty()).then(|| PeerOutput::Text(text.into())), None]
     }
+}
+
+impl Typed {
+    fn push(&mut self, data: &Bytes) {
+        self.bytes += data.len();
+        let mut rest = data.clone();
+        while rest.len() > FRAME_DATA_BYTES {
+            self.waiting.push_back(rest.split_to(FRAME_DATA_BYTES));
+        }
+        self.waiting.push_back(rest);
+    }
+
+    fn is_full(&self) -> bool {
+        let messages = self.asked.len() + self.waiting.len();
+        self.bytes >= PLAIN_INPUT_BYTES || messages >= MESSAGES_WAITING
+    }
+
+    fn advance(&mut self, session: &mut Session) {
+        while let Some(&(request, bytes)) = self.asked.front()
+            && let Some(answer) = session.written(request)
+        {
+            self.asked.pop_front();
+            self.bytes -= bytes;
+            if let Err(error) = answer {
+                tracing::debug!(%error, "plain text was not typed");
+            }
+        }
+        while let Some(data) = self.waiting.pop_front() {
+            match session.write(data.clone(), None, WriteAnswer::Taken) {
+                Ok(request) => self.asked.push_back((request, data.len())),
+                Err(WriteRefused::Ended) => self.bytes -= data.len(),
+                Err(WriteRefused::TooMuch | WriteRefused::HostAway) => {
+                    self.waiting.push_front(data);
+                    return;
+                }
+            }
+        }
+    }
+}
+
+/// Why nothing happens in a session that is over, in the words of this socket's other errors.
+fn ended(session: &Session) -> Option<String> {
+    let why = match session.lifecycle() {
+        Lifecycle::Live | Lifecycle::Detached => return None,
+        Lifecycle::Exited => match session.exit() {
+            ExitStatus { signal: Some(signal), .. } => format!("It was ended by {signal}."),
+            ExitStatus { code: Some(code), .. } => format!("It exited with code {code}."),
+            ExitStatus { .. } => "It exited.".to_owned(),
+        },
+        Lifecycle::Lost => "Its host does not have it any more.".to_owned(),
+        Lifecycle::Expired => "Nobody came back to it for too long.".to_owned(),
+    };
+    let details = format!("{why} Connect with another id to start a session, or delete this one.");
+    Some(format!("\r\nError: Session has ended\r\nDetails: {details}\r\n"))
 }
 
 /// The picture in a message, where it is one: nothing else shows on a screen.
@@ -78,3 +187,6 @@ fn picture(message: &[u8]) -> Option<Snapshot> {
     let kind: Kind<'_> = serde_json::from_str(message).ok()?;
     (kind.r#type == "snapshot").then(|| serde_json::from_str(message).ok())?
 }
+
+#[cfg(test)]
+mod tests;

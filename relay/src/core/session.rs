@@ -9,6 +9,7 @@
 //! none), so a client can always be given a picture and every entry after it. The newest entries are
 //! in memory, the store has those that are older ([`Session::with_stored`]).
 
+mod commands;
 mod held;
 mod hosting;
 mod keeping;
@@ -20,10 +21,10 @@ use std::collections::{BTreeMap, VecDeque};
 use bytes::Bytes;
 use moorline_shared::event::{Event, Status};
 use moorline_shared::id::{ClientId, Epoch, Seq, SessionId};
-use moorline_shared::limits::CLIENTS_PER_SESSION;
+use moorline_shared::limits::{CLIENTS_PER_SESSION, SESSION_INPUT_BYTES};
 use moorline_shared::log::{Entry, Log};
 use moorline_shared::message::Snapshot;
-use moorline_shared::publish::{HostCommand, RequestId, WriteRefused};
+use moorline_shared::publish::{HostCommand, RequestId, WriteAnswer, WriteRefused};
 use moorline_shared::session::{ExitStatus, Lifecycle, Size};
 
 use super::claims::{Claims, PeerId};
@@ -31,6 +32,7 @@ use super::events::{self, Encoded, Encoding};
 use super::requests::Requests;
 use super::stored::Stored;
 use super::told::Told;
+use commands::Commands;
 pub use held::HeldChange;
 pub use keeping::Keeping;
 pub(in crate::core) use reading::{READS_EVERY, READS_EVERY_BYTES};
@@ -107,7 +109,7 @@ pub struct Session {
     host: Host,
     /// The last entry that the host is known to have.
     host_head: Seq,
-    commands: VecDeque<HostCommand>,
+    commands: Commands,
     picture: Option<Snapshot>,
     picture_stored: bool,
     /// How often the host has answered a request for a picture, with one or without.
@@ -158,7 +160,7 @@ impl Session {
             deleted: false,
             host: Host::Away,
             host_head: Seq::ZERO,
-            commands: VecDeque::new(),
+            commands: Commands::default(),
             picture,
             picture_stored: true,
             picture_answers: 0,
@@ -273,32 +275,67 @@ impl Session {
         self.deleted
     }
 
-    /// The session is being removed: its clients are told and closed.
+    /// The session is being removed: its clients are told and closed, and nothing that waited for
+    /// it or was to be read is kept.
     pub fn delete(&mut self) {
         self.deleted = true;
+        self.commands.drop_input();
+        self.claims.new_incarnation();
+        self.requests.refuse_all(WriteRefused::Ended);
+        self.log = Log::starting_after(self.log.epoch(), self.log.head());
+        self.durable = self.log.head();
+        self.picture = None;
+        self.encoded.iter_mut().for_each(Encoded::clear);
         self.command(HostCommand::Close);
     }
 
     /// What the host must do; call until `None`.
     pub fn poll_command(&mut self) -> Option<HostCommand> {
-        self.commands.pop_front()
+        self.commands.pop()
+    }
+
+    /// Whether there is something new for the host since this was asked last.
+    pub const fn has_new_commands(&mut self) -> bool {
+        self.commands.take_fresh()
+    }
+
+    /// Whether the host's link has taken too little for too long: its owner closes it.
+    #[must_use]
+    pub const fn host_is_stalled(&self) -> bool {
+        self.commands.is_overrun()
     }
 
     /// Asks the host to write what no client numbers, and to append `event` where it does.
-    /// [`Session::written`] has the answer.
+    /// [`Session::written`] has the answer, which comes when `answer` says.
     ///
     /// # Errors
-    /// [`WriteRefused`]; nothing was asked.
-    pub fn write(&mut self, data: Bytes, event: Option<Event>) -> Result<RequestId, WriteRefused> {
+    /// [`WriteRefused`]; nothing was asked. [`WriteRefused::TooMuch`] lasts until
+    /// [`Session::has_room_to_write`].
+    pub fn write(
+        &mut self,
+        data: Bytes,
+        event: Option<Event>,
+        answer: WriteAnswer,
+    ) -> Result<RequestId, WriteRefused> {
         if self.lifecycle.is_over() {
             return Err(WriteRefused::Ended);
         }
         if !self.host_is_here() {
             return Err(WriteRefused::HostAway);
         }
-        let request = self.requests.begin()?;
-        self.command(HostCommand::Write { request, data, event });
+        if !self.has_room_to_write() {
+            return Err(WriteRefused::TooMuch);
+        }
+        let request = self.requests.begin(data.len())?;
+        self.command(HostCommand::Write { request, data, event, answer });
         Ok(request)
+    }
+
+    /// Whether more input may wait for the program.
+    #[must_use]
+    pub fn has_room_to_write(&self) -> bool {
+        let waiting = self.claims.cost() + self.requests.bytes() as u64;
+        waiting < SESSION_INPUT_BYTES as u64 && self.requests.has_room()
     }
 
     /// The host's answer, once; `None` until it has come.
@@ -390,7 +427,9 @@ impl Session {
 
     /// `peer` speaks for `client_id` from now on; a connection that did so before is replaced.
     pub(super) fn claim(&mut self, peer: PeerId, client_id: &ClientId) {
-        self.claims.claim(peer, client_id);
+        if let Some((client_id, seq)) = self.claims.claim(peer, client_id) {
+            self.held_changes.push_back(HeldChange::Taken { client_id, seq });
+        }
         self.command(HostCommand::ClientResumed { client_id: client_id.clone() });
     }
 
@@ -437,7 +476,7 @@ impl Session {
 
     fn command(&mut self, command: HostCommand) {
         if self.host_is_here() {
-            self.commands.push_back(command);
+            self.commands.push(command);
         }
     }
 

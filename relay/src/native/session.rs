@@ -295,7 +295,7 @@ impl Guard<'_> {
     fn carry_out(&mut self) {
         let handle = self.handle;
         let state = &mut *self.state;
-        state.collect_commands();
+        state.wake_host();
         if state.reads_otherwise() {
             handle.services.listing.send_replace(());
         }

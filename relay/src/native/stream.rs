@@ -14,17 +14,19 @@ use futures_util::{Sink as _, SinkExt as _, Stream as _, StreamExt as _};
 use moorline_shared::id::{Epoch, Seq};
 use moorline_shared::message::{ErrorCode, Scope, ServerMessage, close};
 use tokio::sync::watch;
-use tokio::time::{Sleep, sleep_until, timeout};
+use tokio::time::{Sleep, sleep, sleep_until, timeout};
 use tokio_tungstenite::tungstenite::Error as SocketError;
 
 use super::session::SessionHandle;
 use crate::core::peer::{self, Peer, PeerOutput};
-use crate::core::plain::Plain;
+use crate::core::plain::{Plain, PlainOverrun};
 
 /// What is taken from a session under one lock.
 const BATCH_BYTES: usize = 256 * 1024;
 /// How long a client may take to answer a close.
 const CLOSE_PATIENCE: Duration = Duration::from_secs(2);
+/// How often it is looked whether a session was deleted whose client takes nothing.
+const STALLED_CHECK: Duration = Duration::from_secs(1);
 /// The WebSocket's own code for a message over the limit.
 const MESSAGE_TOO_BIG: u16 = 1009;
 
@@ -76,7 +78,7 @@ pub async fn serve(
     };
     let plain = (terms.dialect == Dialect::Plain)
         .then(|| Plain::begin(&mut session.lock().session, &mut peer, terms.scope, now));
-    let mut client = Client { socket, session, peer, plain, has_spoken: false };
+    let mut client = Client { socket, session, peer, plain, has_spoken: false, reads: true };
     let end = client.run(&mut closing).await;
     let Client { socket, session, peer, .. } = client;
     tracing::debug!(?end, "client left");
@@ -129,6 +131,8 @@ struct Client {
     /// Of a client that speaks no protocol.
     plain: Option<Plain>,
     has_spoken: bool,
+    /// Whether there is room for what the client says. Its socket is not read until there is.
+    reads: bool,
 }
 
 impl Client {
@@ -149,10 +153,12 @@ impl Client {
         loop {
             changed.mark_unchanged();
             let next = self.fill(&mut batch, closing);
-            for output in batch.drain(..) {
-                self.send(output).await?;
+            let session = Arc::clone(&self.session);
+            tokio::select! {
+                biased;
+                sent = self.send_all(&mut batch) => sent?,
+                end = over(session, closing.clone()) => return Err(end),
             }
-            self.flush().await?;
             match next {
                 Next::More => continue,
                 Next::Load { epoch, after } => {
@@ -163,7 +169,7 @@ impl Client {
             }
             self.arm(timer.as_mut());
             tokio::select! {
-                message = self.socket.next() => self.incoming(message)?,
+                message = self.socket.next(), if self.reads => self.incoming(message)?,
                 _ = changed.changed() => {}
                 () = timer.as_mut() => {}
                 Ok(()) = closing.changed() => {}
@@ -179,6 +185,13 @@ impl Client {
         // shutdown began, and its clients are told of the latter.
         if *closing.borrow() {
             self.peer.close(close::GOING_AWAY, "the relay is shutting down");
+        }
+        if let Some(plain) = &mut self.plain {
+            self.reads = plain.advance(&mut state.session);
+            if !self.reads {
+                // Who is not read cannot be heard.
+                self.peer.heard(now);
+            }
         }
         let (mut bytes, mut next) = (0, Next::Wait);
         while let Some(output) = self.peer.poll_output(&mut state.session, now) {
@@ -216,14 +229,22 @@ impl Client {
         }
     }
 
+    async fn send_all(&mut self, batch: &mut Vec<PeerOutput>) -> Result<(), End> {
+        for output in batch.drain(..) {
+            self.send(output).await?;
+        }
+        self.flush().await
+    }
+
     async fn send(&mut self, output: PeerOutput) -> Result<(), End> {
-        let output = match &mut self.plain {
-            Some(plain) => match plain.outgoing(output) {
-                Some(output) => output,
-                None => return Ok(()),
-            },
-            None => output,
-        };
+        let Some(plain) = &mut self.plain else { return self.send_one(output).await };
+        for output in plain.outgoing(output).into_iter().flatten() {
+            self.send_one(output).await?;
+        }
+        Ok(())
+    }
+
+    async fn send_one(&mut self, output: PeerOutput) -> Result<(), End> {
         let message = match output {
             PeerOutput::Text(text) => match Utf8Bytes::try_from(text) {
                 Ok(text) => Message::Text(text),
@@ -262,6 +283,9 @@ impl Client {
                 if let Poll::Ready(result) = write(Pin::new(&mut self.socket), context) {
                     return Poll::Ready(result.map_err(|_| End::Gone));
                 }
+                if !self.reads {
+                    return Poll::Pending;
+                }
                 let message = ready!(Pin::new(&mut self.socket).poll_next(context));
                 if let Err(end) = self.incoming(message) {
                     return Poll::Ready(Err(end));
@@ -274,15 +298,14 @@ impl Client {
     fn incoming(&mut self, message: Option<Result<Message, axum::Error>>) -> Result<(), End> {
         let now = self.session.services().clock.now();
         let mut state = self.session.lock();
-        match (message, &self.plain) {
-            (Some(Ok(Message::Text(text))), Some(plain)) => {
+        match (message, &mut self.plain) {
+            (Some(Ok(message @ (Message::Text(_) | Message::Binary(_)))), Some(plain)) => {
                 self.peer.heard(now);
-                plain.incoming(&mut state.session, text.into());
-                state.settle_for_one();
-            }
-            (Some(Ok(Message::Binary(bytes))), Some(plain)) => {
-                self.peer.heard(now);
-                plain.incoming(&mut state.session, bytes);
+                if let Err(error) = plain.incoming(&mut state.session, &message.into_data()) {
+                    tracing::debug!(%error, "a socket was read that should have waited");
+                    self.peer.close(close::OVERLOADED, PlainOverrun::REASON);
+                }
+                self.reads = plain.advance(&mut state.session);
                 state.settle_for_one();
             }
             (Some(Ok(Message::Text(text))), None) => {
@@ -308,6 +331,23 @@ impl Client {
             (Some(Ok(Message::Close(_)) | Err(_)) | None, _) => return Err(End::Gone),
         }
         Ok(())
+    }
+}
+
+/// Waits for what ends a connection whose client takes nothing: such a client is not asked to go in
+/// its turn.
+async fn over(session: Arc<SessionHandle>, mut closing: watch::Receiver<bool>) -> End {
+    loop {
+        if *closing.borrow() {
+            return End::Close { code: close::GOING_AWAY, reason: "the relay is shutting down" };
+        }
+        if session.lock().session.is_deleted() {
+            return End::Close { code: close::NOT_FOUND, reason: "the session was deleted" };
+        }
+        tokio::select! {
+            () = sleep(STALLED_CHECK) => {}
+            Ok(()) = closing.changed() => {}
+        }
     }
 }
 

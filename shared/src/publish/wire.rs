@@ -8,7 +8,7 @@ use bytes::{BufMut as _, Bytes, BytesMut};
 use serde::Serialize;
 use serde::de::Error as _;
 
-use super::{HostCommand, HostMessage, RefusedReason, RequestId, WriteRefused};
+use super::{HostCommand, HostMessage, RefusedReason, RequestId, WriteAnswer, WriteRefused};
 use crate::event::Event;
 use crate::frame::{Frame, FrameError};
 use crate::id::{ClientId, Cursor, Epoch, Seq};
@@ -61,6 +61,8 @@ tagged! {
             data: Bytes,
             #[serde(default, skip_serializing_if = "Option::is_none")]
             event: Option<Event>,
+            #[serde(default, skip_serializing_if = "is_default")]
+            answer: WriteAnswer,
         },
         Append {
             event: Event,
@@ -108,6 +110,10 @@ tagged! {
     }
 }
 
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
 impl HostCommand {
     /// The command as it travels.
     #[must_use]
@@ -117,7 +123,9 @@ impl HostCommand {
             Self::Resume { cursor, window, times } => CommandText::Resume { cursor, window, times },
             Self::Ack { seq } => CommandText::Ack { seq },
             Self::ClientResumed { client_id } => CommandText::ClientResumed { client_id },
-            Self::Write { request, data, event } => CommandText::Write { request, data, event },
+            Self::Write { request, data, event, answer } => {
+                CommandText::Write { request, data, event, answer }
+            }
             Self::Append { event } => CommandText::Append { event },
             Self::Resize { size } => CommandText::Resize(size),
             Self::SnapshotRequest => CommandText::SnapshotRequest,
@@ -135,7 +143,9 @@ impl HostCommand {
             CommandText::Resume { cursor, window, times } => Self::Resume { cursor, window, times },
             CommandText::Ack { seq } => Self::Ack { seq },
             CommandText::ClientResumed { client_id } => Self::ClientResumed { client_id },
-            CommandText::Write { request, data, event } => Self::Write { request, data, event },
+            CommandText::Write { request, data, event, answer } => {
+                Self::Write { request, data, event, answer }
+            }
             CommandText::Append { event } => Self::Append { event },
             CommandText::Resize(size) => Self::Resize { size },
             CommandText::SnapshotRequest => Self::SnapshotRequest,
@@ -281,8 +291,18 @@ mod tests {
                 request: RequestId(2),
                 data: Bytes::from_static(b"ls\r"),
                 event: Some(event()),
+                answer: WriteAnswer::Queued,
             },
             r#"{"type":"write","request":2,"data":"bHMN","event":{"sessionId":"session1","type":"x","timestamp":1}}"#,
+        );
+        command(
+            &HostCommand::Write {
+                request: RequestId(3),
+                data: Bytes::from_static(b"ls\r"),
+                event: None,
+                answer: WriteAnswer::Taken,
+            },
+            r#"{"type":"write","request":3,"data":"bHMN","answer":"taken"}"#,
         );
         command(
             &HostCommand::Append { event: event() },

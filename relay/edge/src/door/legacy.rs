@@ -1,6 +1,7 @@
 //! The routes that seed 000 names as deprecated: see [`moorline_relay::core::legacy`]. The Worker
 //! itself holds a chat's socket, and asks the sessions' objects by the routes of today.
 
+use std::collections::VecDeque;
 use std::future::pending;
 use std::pin::pin;
 
@@ -15,8 +16,8 @@ use moorline_shared::message::close;
 use moorline_shared::rest::{ErrorBody, Prompt, SessionSummary};
 use worker::wasm_bindgen_futures::spawn_local;
 use worker::{
-    ByteStream, Date, Env, Headers, Request, Response, ResponseBuilder, WebSocket, WebSocketPair,
-    WebsocketEvent, console_error, console_warn,
+    ByteStream, Date, Env, EventStream, Headers, Request, Response, ResponseBuilder, WebSocket,
+    WebSocketPair, WebsocketEvent, console_error, console_warn,
 };
 
 use super::{Door, word};
@@ -85,6 +86,53 @@ impl Door {
     }
 }
 
+/// Commands that wait while an earlier one is being typed: a socket cannot be left unread here.
+const COMMANDS_BYTES: usize = 256 * 1024;
+
+/// What a client says, in order.
+struct Hearing<'a> {
+    events: EventStream<'a>,
+    /// What came while something else was done; `None` for what is no text.
+    waiting: VecDeque<Option<String>>,
+    bytes: usize,
+}
+
+impl<'a> Hearing<'a> {
+    const fn new(events: EventStream<'a>) -> Self {
+        Self { events, waiting: VecDeque::new(), bytes: 0 }
+    }
+
+    /// The next message; `None` when the client is gone.
+    async fn next(&mut self) -> Option<Option<String>> {
+        match self.waiting.pop_front() {
+            Some(text) => {
+                self.bytes -= text.as_ref().map_or(0, String::len) + 1;
+                Some(text)
+            }
+            None => self.message().await,
+        }
+    }
+
+    /// Hears on, until more waits than may or the client is gone.
+    async fn overrun(&mut self) -> Over {
+        loop {
+            let Some(text) = self.message().await else { return Over(close::NORMAL, "") };
+            self.bytes += text.as_ref().map_or(0, String::len) + 1;
+            self.waiting.push_back(text);
+            if self.bytes > COMMANDS_BYTES {
+                return Over(close::OVERLOADED, "wait until a command is typed");
+            }
+        }
+    }
+
+    async fn message(&mut self) -> Option<Option<String>> {
+        match self.events.next().await {
+            Some(Ok(WebsocketEvent::Message(message))) => Some(message.text()),
+            _ => None,
+        }
+    }
+}
+
 /// One connected client.
 struct Talk {
     env: Env,
@@ -114,9 +162,10 @@ impl Talk {
 
     async fn serve(&mut self, socket: &WebSocket, hello: String, wanted: Option<String>) -> Over {
         // Nothing that is said is heard unless somebody listens before.
-        let (Ok(mut said), Ok(())) = (socket.events(), socket.accept()) else {
+        let (Ok(events), Ok(())) = (socket.events(), socket.accept()) else {
             return Over(close::INTERNAL, "the relay has a fault");
         };
+        let mut said = Hearing::new(events);
         let mut told = self.tell(&hello);
         if let Some(id) = wanted.filter(|_| told.is_ok()) {
             told = self.fulfil(Wish::Subscribe(id)).await;
@@ -129,20 +178,34 @@ impl Talk {
                     None => pending().await,
                 }
             });
-            told = match select(said.next(), next).await {
-                Either::Left((Some(Ok(WebsocketEvent::Message(message))), _)) => {
-                    let wish = message.text().map(|text| self.chat.text(&text));
-                    match wish.unwrap_or_else(|| Some(self.chat.binary())) {
-                        Some(wish) => self.fulfil(wish).await,
-                        None => Ok(()),
+            let came = match select(pin!(said.next()), next).await {
+                Either::Left((text, _)) => Either::Left(text),
+                Either::Right((chunk, _)) => Either::Right(chunk),
+            };
+            told = match came {
+                Either::Left(Some(text)) => {
+                    let wish = match text {
+                        Some(text) => self.chat.text(&text),
+                        None => Some(self.chat.binary()),
+                    };
+                    match select(pin!(self.fulfil_any(wish)), pin!(said.overrun())).await {
+                        Either::Left((told, _)) => told,
+                        Either::Right((over, _)) => Err(over),
                     }
                 }
-                Either::Left(_) => Err(Over(close::NORMAL, "")),
-                Either::Right((Some(Ok(chunk)), _)) => self.pass_on(&chunk),
+                Either::Left(None) => Err(Over(close::NORMAL, "")),
+                Either::Right(Some(Ok(chunk))) => self.pass_on(&chunk),
                 Either::Right(_) => self.follow_on().await,
             };
         }
         told.err().unwrap_or(Over(close::NORMAL, ""))
+    }
+
+    async fn fulfil_any(&mut self, wish: Option<Wish>) -> Result<(), Over> {
+        match wish {
+            Some(wish) => self.fulfil(wish).await,
+            None => Ok(()),
+        }
     }
 
     async fn fulfil(&mut self, wish: Wish) -> Result<(), Over> {

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use bytes::Bytes;
 use moorline_relay::core::peer::{Peer, Terms};
-use moorline_relay::core::plain::Plain;
+use moorline_relay::core::plain::{Plain, PlainOverrun};
 use moorline_shared::message::{
     ErrorCode, SUBPROTOCOL, Scope, ServerMessage, TOKEN_SUBPROTOCOL_PREFIX, close,
 };
@@ -160,7 +160,7 @@ impl Loaded {
         let Some(client) = self.clients.get_mut(&owner) else { return };
         client.has_moved = true;
         let session = &mut self.session;
-        let typed = match (message, &client.plain) {
+        let typed = match (message, &mut client.plain) {
             (WebSocketIncomingMessage::String(text), None) => {
                 client.peer.text(session, now, &text);
                 false
@@ -169,12 +169,15 @@ impl Loaded {
                 client.peer.binary(session, now, Bytes::from(piece));
                 true
             }
-            (WebSocketIncomingMessage::String(text), Some(plain)) => {
-                plain.incoming(session, Bytes::from(text));
-                true
-            }
-            (WebSocketIncomingMessage::Binary(bytes), Some(plain)) => {
-                plain.incoming(session, Bytes::from(bytes));
+            (message, Some(plain)) => {
+                let data = match message {
+                    WebSocketIncomingMessage::String(text) => Bytes::from(text),
+                    WebSocketIncomingMessage::Binary(bytes) => Bytes::from(bytes),
+                };
+                // A socket cannot be left unread here.
+                if plain.incoming(session, &data).is_err() {
+                    client.peer.close(close::OVERLOADED, PlainOverrun::REASON);
+                }
                 true
             }
         };

@@ -69,6 +69,9 @@ impl Loaded {
 
     fn serve(&mut self, owner: Owner, now: Time, round: &mut Round) {
         let Some(client) = self.clients.get_mut(&owner) else { return };
+        if let Some(plain) = &mut client.plain {
+            plain.advance(&mut self.session);
+        }
         while let Some(output) = client.peer.poll_output(&mut self.session, now) {
             client.has_moved = true;
             if let PeerOutput::Load { after, .. } = output {
@@ -76,18 +79,20 @@ impl Loaded {
                 client.peer.loaded(&self.session, entries);
                 continue;
             }
-            let output = match &mut client.plain {
+            let outputs = match &mut client.plain {
                 Some(plain) => plain.outgoing(output),
-                None => Some(output),
+                None => [Some(output), None],
             };
-            match output {
-                Some(PeerOutput::Text(text)) => sockets::send_text(&client.socket, &text),
-                Some(PeerOutput::Frame(frame)) => round.buffers.send(&client.socket, &frame),
-                Some(PeerOutput::Close { code, reason }) => {
-                    sockets::close(&client.socket, code, reason);
-                    return self.remove_client(owner);
+            for output in outputs.into_iter().flatten() {
+                match output {
+                    PeerOutput::Text(text) => sockets::send_text(&client.socket, &text),
+                    PeerOutput::Frame(frame) => round.buffers.send(&client.socket, &frame),
+                    PeerOutput::Close { code, reason } => {
+                        sockets::close(&client.socket, code, reason);
+                        return self.remove_client(owner);
+                    }
+                    PeerOutput::Load { .. } | PeerOutput::Ping => {}
                 }
-                Some(PeerOutput::Load { .. } | PeerOutput::Ping) | None => {}
             }
         }
     }

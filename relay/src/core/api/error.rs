@@ -109,7 +109,7 @@ impl ApiError {
                 (StatusCode::SERVICE_UNAVAILABLE, "host_offline", "Host is away")
             }
             WriteRefused::TooMuch => {
-                (StatusCode::SERVICE_UNAVAILABLE, "overloaded", "Session takes no more input")
+                (StatusCode::TOO_MANY_REQUESTS, "overloaded", "Session takes no more input")
             }
         };
         Self::new(status, code, error).with_message(why).of_session(id.as_str())
@@ -246,6 +246,14 @@ impl ApiError {
             "exhausted" => Self::unavailable(message),
             _ => Self::internal(&message),
         }
+    }
+
+    /// Another request is starting or removing a session of this id, and takes long.
+    #[must_use]
+    pub fn still_starting(id: &SessionId) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "overloaded", "Session is being started")
+            .with_message("Try again in a moment.")
+            .of_session(id.as_str())
     }
 
     /// Not now.

@@ -47,7 +47,8 @@ impl Session {
             }
             return Ok(());
         }
-        let is_next = self.claims.hold(client_id, &piece)?;
+        let others_bytes = self.requests.bytes() as u64;
+        let is_next = self.claims.hold(client_id, &piece, others_bytes)?;
         // A host that left has told before what it took, but takes no more.
         if is_next && self.host_is_here() {
             self.claims.size(client_id).into_iter().for_each(|size| self.resize(size));

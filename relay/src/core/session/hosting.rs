@@ -3,7 +3,7 @@
 use moorline_shared::id::{Cursor, Epoch, Seq};
 use moorline_shared::log::{Entry, Log};
 use moorline_shared::message::Snapshot;
-use moorline_shared::publish::{HostCommand, HostMessage};
+use moorline_shared::publish::{HostCommand, HostMessage, WriteRefused};
 use moorline_shared::session::{Lifecycle, Size};
 use moorline_shared::time::Time;
 
@@ -28,7 +28,7 @@ impl Session {
             times: true,
         });
         for client_id in self.claims.host_is_new() {
-            self.commands.push_back(HostCommand::ClientResumed { client_id });
+            self.commands.push(HostCommand::ClientResumed { client_id });
         }
     }
 
@@ -55,7 +55,7 @@ impl Session {
     pub fn host_left(&mut self, for_good: bool) {
         self.host = Host::Away;
         self.commands.clear();
-        self.requests.host_left();
+        self.requests.refuse_all(WriteRefused::HostAway);
         self.store_held();
         self.picture_answers += 1;
         self.picture_asked = false;

@@ -72,6 +72,7 @@ const fn end(leave: Leave) -> End {
     let (code, reason) = match leave {
         Leave::Replaced => (close::REPLACED, "another link publishes the session"),
         Leave::Deleted => (close::NOT_FOUND, "the session was deleted"),
+        Leave::Stalled => (close::OVERLOADED, "too much was left unread"),
         Leave::Done => (close::NORMAL, "all of it is stored"),
     };
     End::Close { code, reason }

@@ -119,7 +119,8 @@ impl IntoResponses for Typing {
     fn responses() -> Answers {
         errors(&[
             (409, "The session is over: `session_ended`."),
-            (503, "The session's host is away: `host_offline`; or it takes no more: `overloaded`."),
+            (429, "The session has not taken what was typed before: `overloaded`."),
+            (503, "The session's host is away: `host_offline`."),
         ])
     }
 }

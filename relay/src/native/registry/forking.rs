@@ -60,6 +60,7 @@ impl Registry {
         size: Size,
     ) -> Result<Arc<SessionHandle>, CreateError> {
         let record = plan.record.clone();
+        let Ok(_turn) = self.forks.acquire().await else { return Err(CreateError::ShuttingDown) };
         self.wait_until_stored(source, from.seq).await?;
         let begun = async {
             let picture = self.copy(&record, from).await?;

@@ -12,6 +12,9 @@ use super::{SessionHandle, State};
 use crate::core::session::PublishError;
 use crate::native::clock::wall_ms;
 
+/// As many commands are taken in one go: the others wait where they can still be joined or dropped.
+const COMMANDS_AT_ONCE: usize = 64;
+
 /// Wakes the task of a link; it keeps one wake for later.
 #[derive(Debug, Default)]
 struct Wake {
@@ -38,7 +41,6 @@ pub(super) struct Link {
     number: u64,
     /// Wakes the one that is open.
     wake: Option<Arc<Wake>>,
-    outbox: Vec<HostCommand>,
     /// The last picture was asked for, and did not come yet.
     awaits_picture: bool,
 }
@@ -50,7 +52,6 @@ impl Link {
 
     /// Whoever holds the link must let go.
     pub(super) fn cut(&mut self) {
-        self.outbox.clear();
         self.awaits_picture = false;
         if let Some(wake) = self.wake.take() {
             wake.wake();
@@ -73,6 +74,8 @@ pub enum Leave {
     Deleted,
     /// The session is over, and all of it is stored.
     Done,
+    /// The host has taken too little of what it was told.
+    Stalled,
 }
 
 /// The place of the one link on which a session is published. The host is away once it is dropped.
@@ -120,7 +123,16 @@ impl Seat {
         if state.link.number != self.number || !state.link.is_up() {
             return Err(Leave::Replaced);
         }
-        commands.append(&mut state.link.outbox);
+        let session = &mut state.session;
+        if session.host_is_stalled() {
+            return Err(Leave::Stalled);
+        }
+        commands.extend(std::iter::from_fn(|| session.poll_command()).take(COMMANDS_AT_ONCE));
+        if commands.len() == COMMANDS_AT_ONCE {
+            // There may be more.
+            self.wake.wake();
+            return Ok(());
+        }
         if state.session.is_deleted() {
             return Err(Leave::Deleted);
         }
@@ -172,13 +184,10 @@ impl Drop for Seat {
 }
 
 impl State {
-    /// Collects what the session says to its host.
-    pub(super) fn collect_commands(&mut self) {
-        let Self { session, link, .. } = self;
-        let before = link.outbox.len();
-        link.outbox.extend(std::iter::from_fn(|| session.poll_command()));
-        if link.outbox.len() > before {
-            link.wake();
+    /// Wakes the link where the session has something to say to its host.
+    pub(super) fn wake_host(&mut self) {
+        if self.session.has_new_commands() {
+            self.link.wake();
         }
     }
 

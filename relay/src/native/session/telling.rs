@@ -6,7 +6,7 @@ use bytes::Bytes;
 use moorline_shared::event::{Event, kind};
 use moorline_shared::id::{Epoch, ProjectId, Seq};
 use moorline_shared::log::Entry;
-use moorline_shared::publish::{RequestId, WriteRefused};
+use moorline_shared::publish::{RequestId, WriteAnswer, WriteRefused};
 use serde::Serialize;
 
 use super::SessionHandle;
@@ -46,7 +46,7 @@ impl SessionHandle {
         event: Option<Event>,
     ) -> Result<RequestId, WriteRefused> {
         let mut state = self.lock();
-        let request = state.session.write(data, event)?;
+        let request = state.session.write(data, event, WriteAnswer::Queued)?;
         state.active();
         state.settle();
         Ok(request)

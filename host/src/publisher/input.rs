@@ -1,0 +1,248 @@
+//! Input that waits for the session's terminal, and how far each client's has come.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use bytes::{Buf as _, Bytes};
+use moorline_shared::frame::Frame;
+use moorline_shared::id::{ClientId, Seq};
+use moorline_shared::limits::{
+    CLIENTS_PER_SESSION, FRAME_HEADER_BYTES, HOST_INPUT_BYTES, UNACKED_INPUT_BYTES,
+};
+use moorline_shared::log::ENTRY_OVERHEAD_BYTES;
+use moorline_shared::publish::{HostMessage, RequestId, WriteAnswer, WriteRefused};
+
+/// The relay sent more input than it may: it must begin a new link, and send again what was not
+/// accepted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct InputOverrun;
+
+/// How far a client's input has come.
+#[derive(Debug, Clone, Copy, Default)]
+struct Progress {
+    queued: Seq,
+    accepted: Seq,
+    /// Where the client stands in the order of use, so that the oldest can be forgotten.
+    used: u64,
+}
+
+/// Who is told when a piece was taken.
+#[derive(Debug)]
+enum Owner {
+    /// The client that numbered it.
+    Client(ClientId, Seq),
+    /// The relay that asked for it and waits for the answer.
+    Request(RequestId),
+    /// The relay was answered before; the piece counts against the prompts' own bound.
+    Answered,
+    /// The relay that asked for it is gone.
+    Nobody,
+}
+
+/// Input that waits for the session to take it.
+#[derive(Debug)]
+struct Piece {
+    owner: Owner,
+    data: Bytes,
+}
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(super) struct PendingInput {
+    pieces: VecDeque<Piece>,
+    /// What all pieces cost.
+    cost: u64,
+    /// Bytes of pieces whose relay was answered before they were taken.
+    answered_bytes: usize,
+    progress: BTreeMap<ClientId, Progress>,
+    uses: u64,
+}
+
+impl PendingInput {
+    pub(super) const fn new() -> Self {
+        Self {
+            pieces: VecDeque::new(),
+            cost: 0,
+            answered_bytes: 0,
+            progress: BTreeMap::new(),
+            uses: 0,
+        }
+    }
+
+    /// The oldest bytes that the session has not taken.
+    pub(super) fn front(&self) -> Option<&[u8]> {
+        self.pieces.front().map(|piece| &piece.data[..])
+    }
+
+    /// The last piece of a client that the session has taken.
+    pub(super) fn accepted(&self, client_id: &ClientId) -> Seq {
+        self.progress.get(client_id).copied().unwrap_or_default().accepted
+    }
+
+    /// Takes the piece that follows the client's last one; any other was taken before, or comes
+    /// from a client that breaks the protocol.
+    pub(super) fn queue(&mut self, client_id: ClientId, piece: &Frame) -> Result<(), InputOverrun> {
+        self.forget_oldest(&client_id);
+        self.uses += 1;
+        let is_full = self.cost >= HOST_INPUT_BYTES as u64;
+        let progress = self.progress.entry(client_id.clone()).or_default();
+        progress.used = self.uses;
+        if piece.seq() != progress.queued.next() {
+            return Ok(());
+        }
+        if is_full {
+            return Err(InputOverrun);
+        }
+        progress.queued = piece.seq();
+        let data = piece.encoded().slice(FRAME_HEADER_BYTES..);
+        self.push(Owner::Client(client_id, piece.seq()), data);
+        Ok(())
+    }
+
+    /// Takes what no client numbers.
+    pub(super) fn write(
+        &mut self,
+        request: RequestId,
+        data: Bytes,
+        answer: WriteAnswer,
+    ) -> Result<(), WriteRefused> {
+        let is_full = self.cost >= HOST_INPUT_BYTES as u64;
+        match answer {
+            _ if is_full => return Err(WriteRefused::TooMuch),
+            WriteAnswer::Queued if self.answered_bytes + data.len() > UNACKED_INPUT_BYTES => {
+                return Err(WriteRefused::TooMuch);
+            }
+            WriteAnswer::Queued => {
+                self.answered_bytes += data.len();
+                self.push(Owner::Answered, data);
+            }
+            WriteAnswer::Taken => self.push(Owner::Request(request), data),
+        }
+        Ok(())
+    }
+
+    /// The session has taken the first `bytes` of [`PendingInput::front`]; a piece without bytes
+    /// needs no one to take it. The relay is told of each piece whose last byte is taken.
+    pub(super) fn taken(&mut self, bytes: usize, mut say: impl FnMut(HostMessage)) {
+        if let Some(piece) = self.pieces.front_mut() {
+            let taken = bytes.min(piece.data.len());
+            piece.data.advance(taken);
+            self.cost -= taken as u64;
+            if matches!(piece.owner, Owner::Answered) {
+                self.answered_bytes -= taken;
+            }
+        }
+        while let Some(piece) = self.pieces.pop_front_if(|piece| piece.data.is_empty()) {
+            self.cost -= ENTRY_OVERHEAD_BYTES;
+            match piece.owner {
+                Owner::Client(client_id, seq) => {
+                    if let Some(progress) = self.progress.get_mut(&client_id) {
+                        progress.accepted = seq;
+                    }
+                    say(HostMessage::InputAck { client_id, seq });
+                }
+                Owner::Request(request) => say(HostMessage::Written { request, result: Ok(()) }),
+                Owner::Answered | Owner::Nobody => {}
+            }
+        }
+    }
+
+    /// The session takes nothing more.
+    pub(super) fn clear(&mut self, mut say: impl FnMut(HostMessage)) {
+        for piece in std::mem::take(&mut self.pieces) {
+            if let Owner::Request(request) = piece.owner {
+                say(HostMessage::Written { request, result: Err(WriteRefused::Ended) });
+            }
+        }
+        (self.cost, self.answered_bytes) = (0, 0);
+    }
+
+    /// A later relay may use the same numbers for other requests.
+    pub(super) fn relay_left(&mut self) {
+        for piece in &mut self.pieces {
+            if matches!(piece.owner, Owner::Request(_)) {
+                piece.owner = Owner::Nobody;
+            }
+        }
+    }
+
+    fn push(&mut self, owner: Owner, data: Bytes) {
+        self.cost += data.len() as u64 + ENTRY_OVERHEAD_BYTES;
+        self.pieces.push_back(Piece { owner, data });
+    }
+
+    /// Makes room for `newcomer` among the clients whose input is numbered.
+    fn forget_oldest(&mut self, newcomer: &ClientId) {
+        if self.progress.len() < CLIENTS_PER_SESSION || self.progress.contains_key(newcomer) {
+            return;
+        }
+        let settled =
+            self.progress.iter().filter(|(_, progress)| progress.queued == progress.accepted);
+        if let Some(oldest) =
+            settled.min_by_key(|(_, progress)| progress.used).map(|(id, _)| id.clone())
+        {
+            self.progress.remove(&oldest);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LARGE: usize = 60 * 1024;
+
+    fn write(pending: &mut PendingInput, request: u64) -> Result<(), WriteRefused> {
+        let data = Bytes::from(vec![b'x'; LARGE]);
+        pending.write(RequestId(request), data, WriteAnswer::Taken)
+    }
+
+    fn take_all(pending: &mut PendingInput) -> Vec<HostMessage> {
+        let mut said = Vec::new();
+        while let Some(front) = pending.front().map(<[u8]>::len) {
+            pending.taken(front, |message| said.push(message));
+        }
+        said
+    }
+
+    #[test]
+    fn what_waits_is_bounded_whoever_sent_it() {
+        let mut pending = PendingInput::new();
+        let fits = (0..).take_while(|request| write(&mut pending, *request).is_ok()).count();
+        assert_eq!(fits, HOST_INPUT_BYTES / (LARGE + 96) + 1);
+        let piece = Frame::copy(Seq(1), b"x").unwrap();
+        let client: ClientId = "client_1".parse().unwrap();
+        assert_eq!(pending.queue(client.clone(), &piece), Err(InputOverrun));
+        assert_eq!(
+            pending.write(RequestId(0), Bytes::new(), WriteAnswer::Queued),
+            Err(WriteRefused::TooMuch)
+        );
+        assert_eq!(take_all(&mut pending).len(), fits);
+        assert_eq!((pending.cost, pending.front()), (0, None));
+        assert_eq!(pending.queue(client, &piece), Ok(()), "the refused piece kept its number");
+    }
+
+    #[test]
+    fn a_request_is_answered_when_its_last_byte_is_taken_or_never_will_be() {
+        let mut pending = PendingInput::new();
+        write(&mut pending, 1).unwrap();
+        write(&mut pending, 2).unwrap();
+        let mut said = Vec::new();
+        pending.taken(LARGE - 1, |message| said.push(message));
+        assert_eq!(said, []);
+        pending.taken(1, |message| said.push(message));
+        assert_eq!(said, [HostMessage::Written { request: RequestId(1), result: Ok(()) }]);
+        said.clear();
+        pending.clear(|message| said.push(message));
+        let result = Err(WriteRefused::Ended);
+        assert_eq!(said, [HostMessage::Written { request: RequestId(2), result }]);
+        assert_eq!(pending.cost, 0);
+    }
+
+    #[test]
+    fn a_later_relay_is_not_answered_for_what_an_earlier_one_asked() {
+        let mut pending = PendingInput::new();
+        write(&mut pending, 1).unwrap();
+        pending.relay_left();
+        assert_eq!(take_all(&mut pending), []);
+    }
+}
