@@ -90,6 +90,8 @@ struct Directory {
     known: Cell<Option<Box<Known>>>,
     /// Ids that nobody else may start or remove a session under.
     busy: RefCell<Vec<SessionId>>,
+    /// Rung when one of them is busy no more.
+    released: Bell,
     /// Whoever waits for a host's answer.
     asked: RefCell<Vec<Asked>>,
     /// Rung when the lists change.
@@ -108,6 +110,7 @@ impl Directory {
             env,
             known: Cell::new(None),
             busy: RefCell::default(),
+            released: Bell::default(),
             asked: RefCell::default(),
             changed: Bell::default(),
             streams: Cell::new(0),
@@ -166,6 +169,7 @@ impl Claim {
 impl Drop for Claim {
     fn drop(&mut self) {
         self.directory.busy.borrow_mut().retain(|id| *id != self.id);
+        self.directory.released.ring();
     }
 }
 

@@ -8,6 +8,7 @@ mod creating;
 mod forking;
 mod hosting;
 mod listing;
+mod noting;
 mod projects;
 
 use std::collections::{HashMap, HashSet};
@@ -18,17 +19,20 @@ use moorline_shared::id::{Epoch, HostId, ProjectId, Seq, SessionId};
 use moorline_shared::limits::BACKLOG_BYTES;
 use moorline_shared::log::{Entry, Log};
 use moorline_shared::session::Lifecycle;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 use super::hosts::Hosts;
 use super::session::{Restored, Services, SessionHandle, paint_history};
 use super::store::{ProjectRecord, SessionRecord, Store, StoreError};
 pub use changing::ChangeError;
 pub use counting::Counts;
-pub use creating::CreateError;
+pub use creating::{CreateError, begun};
 pub use hosting::NotPublishing;
 use hosting::Starting;
 pub use projects::ProjectError;
+
+/// Each has a picture of its screen in memory until its host has taken it.
+const FORKS_AT_ONCE: usize = 8;
 
 /// A session that is known here.
 #[derive(Debug)]
@@ -60,6 +64,10 @@ pub struct Registry {
     services: Arc<Services>,
     hosts: Arc<Hosts>,
     known: Mutex<Known>,
+    /// A permit for each fork whose picture may be on its way to a host.
+    forks: Semaphore,
+    /// Sent to whenever an id is not busy any more.
+    released: watch::Sender<()>,
     /// True from the moment at which clients are to be told to go.
     closing: watch::Sender<bool>,
     /// True from the moment at which hosts are to be told to go.
@@ -93,6 +101,7 @@ impl Registry {
         for record in services.read(Store::projects)? {
             known.projects.insert(record.id.clone(), record);
         }
+        known.beside = services.read(noting::beside)?;
         let hosts = services.read(Store::hosts)?;
         for host in &hosts {
             for id in services.read(|store| store.deleted_of(&host.id))? {
@@ -103,6 +112,8 @@ impl Registry {
             services,
             hosts: Hosts::new(hosts, has_local),
             known: Mutex::new(known),
+            forks: Semaphore::new(FORKS_AT_ONCE),
+            released: watch::Sender::new(()),
             closing: watch::Sender::new(false),
             parting: watch::Sender::new(false),
         }))

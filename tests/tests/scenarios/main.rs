@@ -1,6 +1,7 @@
 //! What must work, against the program as users run it. One binary: the browser's protocol is
 //! large, and is linked once.
 
+mod agreement;
 mod api;
 mod attach;
 mod browser;
@@ -9,7 +10,9 @@ mod chromium;
 mod command_line;
 mod edge;
 mod events;
+mod fairness;
 mod hosts;
+mod input;
 mod legacy;
 mod openapi;
 mod pages;

@@ -1,9 +1,11 @@
 //! Starting sessions.
 
+use std::pin::pin;
 use std::rc::Rc;
 use std::time::Duration;
 
 use futures_channel::oneshot;
+use futures_util::future::{Either, select};
 use http::StatusCode;
 use moorline_relay::core::api::{ApiError, check_name, check_size};
 use moorline_relay::core::plan::{self, HostError};
@@ -13,7 +15,7 @@ use moorline_shared::id::{HostId, SessionId};
 use moorline_shared::limits::SESSIONS_PER_HOST;
 use moorline_shared::rest::{CreateSession, Created, DuplicateSession, SessionSummary};
 use worker::wasm_bindgen_futures::spawn_local;
-use worker::{console_error, console_warn};
+use worker::{Delay, console_error, console_warn};
 
 use super::{Claim, Directory, now_ms, random};
 use crate::asking;
@@ -22,6 +24,8 @@ use crate::reply::{Answer, Failure, json};
 
 /// How long a host may take to start a session.
 const START_PATIENCE: Duration = Duration::from_secs(10);
+/// How long whoever wants a session waits for one that is being started or removed under its id.
+const ENSURE_PATIENCE: Duration = Duration::from_secs(20);
 /// How long a host that has started a session may take to publish it.
 const PUBLISH_PATIENCE_MS: u64 = 5000;
 
@@ -57,14 +61,29 @@ impl Directory {
         created(self.run(plan).await?)
     }
 
-    /// There is such a session, if it has to be started.
+    /// The session with this id exists when this returns. Whoever comes while it is being started
+    /// waits for it, and while one of that id is being removed, for that.
     pub(super) async fn ensure(self: &Rc<Self>, id: SessionId) -> Result<()> {
-        if self.with(|known| Ok(known.sessions.contains_key(&id)))? {
-            return Ok(());
+        let ensured = pin!(async {
+            loop {
+                let seen = self.released.rung();
+                if self.is_busy(&id) {
+                    self.released.after(seen).await;
+                    continue;
+                }
+                if self.with(|known| Ok(known.sessions.contains_key(&id)))? {
+                    return Ok(());
+                }
+                let wanted =
+                    CreateSession { session_id: Some(id.clone()), ..CreateSession::default() };
+                let plan = self.plan(wanted, None)?;
+                return self.run(plan).await.map(drop);
+            }
+        });
+        match select(ensured, Delay::from(ENSURE_PATIENCE)).await {
+            Either::Left((ensured, _)) => ensured,
+            Either::Right(_) => Err(ApiError::still_starting(&id).into()),
         }
-        let wanted = CreateSession { session_id: Some(id), ..CreateSession::default() };
-        let plan = self.plan(wanted, None)?;
-        self.run(plan).await.map(drop)
     }
 
     /// What starts the same as a session again.

@@ -10,7 +10,6 @@ use axum::http::HeaderMap;
 use axum::response::{IntoResponse as _, Response};
 use moorline_shared::id::SessionId;
 use moorline_shared::message::{Scope, close};
-use moorline_shared::rest::CreateSession;
 use tracing::Instrument as _;
 
 use super::App;
@@ -19,7 +18,7 @@ use super::error::ApiError;
 use super::extract::Named;
 use super::openapi::words;
 use super::stream::{Why, admit, configure};
-use crate::native::registry::CreateError;
+use crate::native::registry::begun;
 use crate::native::session::SessionHandle;
 use crate::native::stream::{Dialect, Terms, serve};
 
@@ -97,29 +96,19 @@ async fn find_or_create(
         close_code,
         text: format!("Error: Failed to create session\nDetails: {details}"),
     };
-    let find = async || {
-        app.registry.get(id).await.map_err(|error| {
-            tracing::error!(session = %id, %error, "a session cannot be read");
-            failed(close::INTERNAL, &"its log cannot be read")
-        })
-    };
-    if let Some(session) = find().await? {
+    let found = app.registry.get(id).await.map_err(|error| {
+        tracing::error!(session = %id, %error, "a session cannot be read");
+        failed(close::INTERNAL, &"its log cannot be read")
+    })?;
+    if let Some(session) = found {
+        begun(&session).await;
         return Ok(session);
     }
     if scope != Scope::Write {
         let details = "there is no such session, and this token only allows to watch";
         return Err(failed(close::NOT_FOUND, &details));
     }
-    let wanted = CreateSession { session_id: Some(id.clone()), ..CreateSession::default() };
-    match app.registry.create(wanted).await {
-        Ok(session) => Ok(session),
-        // Someone else was faster.
-        Err(CreateError::Exists(_)) => {
-            let found = find().await?;
-            found.ok_or_else(|| failed(close::OVERLOADED, &"it is being started: try again"))
-        }
-        Err(error) => Err(failed(close::OVERLOADED, &error)),
-    }
+    app.registry.ensure(id).await.map_err(|error| failed(close::OVERLOADED, &error))
 }
 
 async fn tell(mut socket: WebSocket, failure: Failure) {

@@ -55,6 +55,7 @@ pub(super) fn refused(error: CreateError) -> ApiError {
         CreateError::Task(_) | CreateError::Random(_) => ApiError::internal(&error),
         CreateError::Store(error) => error.into(),
         CreateError::Exists(id) => ApiError::exists(&id),
+        CreateError::StillStarting(id) => ApiError::still_starting(&id),
         CreateError::NoSuchProject(id) => ApiError::no_project(&id),
         CreateError::Trimmed(_) => ApiError::trimmed(error),
         CreateError::Host(error) => error.into(),

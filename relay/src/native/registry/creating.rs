@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use moorline_shared::control::{Fork, Hosted, ToHost};
 use moorline_shared::event::{Event, kind};
-use moorline_shared::id::{HostId, ProjectId, Seq, SessionId};
+use moorline_shared::id::{Epoch, HostId, ProjectId, Seq, SessionId};
 use moorline_shared::limits::SESSIONS_PER_HOST;
 use moorline_shared::rest::{CreateSession, DuplicateSession};
 use moorline_shared::session::Lifecycle;
@@ -25,6 +25,9 @@ use crate::native::store::{SessionRecord, StoreError};
 const PUBLISH_PATIENCE: Duration = Duration::from_secs(5);
 /// How long a host that was lost with its answer may take to be back and tell.
 const RETURN_PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long whoever wants a session waits for one that is being started or removed under its id.
+const ENSURE_PATIENCE: Duration = Duration::from_secs(20);
 
 /// Why a session was not created.
 #[derive(Debug, thiserror::Error)]
@@ -54,6 +57,9 @@ pub enum CreateError {
     /// Another session has the id.
     #[error("there is a session {0} already: choose another id, or none")]
     Exists(SessionId),
+    /// It is being started or removed for long.
+    #[error("the session {0} is still being started: try again in a moment")]
+    StillStarting(SessionId),
     /// It is to belong to a project that is not there.
     #[error("there is no project {0}")]
     NoSuchProject(ProjectId),
@@ -96,6 +102,7 @@ impl Claim {
 impl Drop for Claim {
     fn drop(&mut self) {
         self.registry.known().busy.remove(&self.id);
+        self.registry.released.send_replace(());
     }
 }
 
@@ -127,6 +134,38 @@ impl Registry {
         .await?
     }
 
+    /// The session with this id, which is started if it does not exist. All who ask for the same one
+    /// get the same: whoever comes while it is being started waits for it, and while one of that id
+    /// is being removed, for that.
+    ///
+    /// # Errors
+    /// [`CreateError`]; nothing was started.
+    pub async fn ensure(
+        self: &Arc<Self>,
+        id: &SessionId,
+    ) -> Result<Arc<SessionHandle>, CreateError> {
+        let ensured = async {
+            let mut released = self.released.subscribe();
+            loop {
+                released.mark_unchanged();
+                if let Some(handle) = self.get(id).await? {
+                    begun(&handle).await;
+                    return Ok(handle);
+                }
+                let wanted =
+                    CreateSession { session_id: Some(id.clone()), ..CreateSession::default() };
+                match self.create(wanted).await {
+                    Err(CreateError::Exists(_)) => {
+                        while self.known().busy.contains(id) && released.changed().await.is_ok() {}
+                    }
+                    done => return done,
+                }
+            }
+        };
+        let too_late = || Err(CreateError::StillStarting(id.clone()));
+        timeout(ENSURE_PATIENCE, ensured).await.unwrap_or_else(|_| too_late())
+    }
+
     /// Starts what a session was started with again, in the folder that it is in now.
     ///
     /// # Errors
@@ -148,15 +187,13 @@ impl Registry {
     pub async fn create_beside(
         self: &Arc<Self>,
         parent: &Arc<SessionHandle>,
-        mut wanted: CreateSession,
+        wanted: CreateSession,
         mode: Option<String>,
     ) -> Result<Arc<SessionHandle>, CreateError> {
         let summary = parent.summary();
-        wanted.project = wanted.project.or(summary.project);
-        wanted.cwd = wanted.cwd.or(summary.cwd);
-        let terminal = self.create(wanted).await?;
+        let terminal = self.create(plan::beside(&summary, wanted)).await?;
         let record = terminal.record();
-        self.known().beside.insert(record.id.clone(), summary.session_id.clone());
+        self.note_beside(&record.id, &summary.session_id);
         let fields = json!({
             "terminalId": record.id,
             "workingDir": record.cwd,
@@ -297,6 +334,14 @@ impl<'a> Begun<'a> {
 impl Drop for Begun<'_> {
     fn drop(&mut self) {
         self.registry.known().starting.remove(self.id);
+    }
+}
+
+/// Waits until a session that was just started has a log: who reads one before would begin anew with
+/// it.
+pub async fn begun(handle: &Arc<SessionHandle>) {
+    if handle.lock().session.log().epoch() == Epoch(0) {
+        published(handle).await;
     }
 }
 
