@@ -70,6 +70,7 @@ fn create(object: &Rc<Object>, record: &SessionRecord) -> Answer {
             let database = Database::open(object.state.storage().sql())?;
             database.put_session(record)?;
             note_since(&database, now())?;
+            object.set_removed(false);
             nothing()
         }
         Err(fault) => Err(fault.into()),
@@ -115,7 +116,7 @@ pub(super) async fn remove(object: &Rc<Object>) {
         object.changed(seen, deadline).await;
     }
     object.attempt(Loaded::close_host);
-    object.forget();
+    object.set_removed(true);
     let storage = object.state.storage();
     for done in [storage.delete_alarm().await, storage.delete_all().await] {
         if let Err(error) = done {

@@ -1,10 +1,11 @@
 //! `GET /api/session/:id/events`: a session's log as server-sent events.
 //!
-//! A stream is read by whoever sends it, as fast as its reader takes it. While one is open the
-//! object stays awake.
+//! A stream is read by whoever sends it, as fast as its reader takes it, but lets others have their
+//! turn. While one is open the object stays awake.
 
 use std::cell::Cell;
 use std::rc::Rc;
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use futures_util::stream;
@@ -14,7 +15,7 @@ use moorline_relay::core::reader::Start;
 use moorline_relay::core::session::Session;
 use moorline_shared::id::Seq;
 use moorline_shared::time::Time;
-use worker::{Request, ResponseBuilder, console_error};
+use worker::{Delay, Request, ResponseBuilder, console_error};
 
 use super::loaded::Loaded;
 use super::object::{Object, now, wall_ms};
@@ -22,6 +23,14 @@ use crate::address::asked;
 use crate::leaving::Leaving;
 use crate::reply::{Answer, Failure, nothing};
 
+/// What all streams of a session send before everybody else in the Worker is heard. The runtime looks
+/// for requests, messages and timers only when nothing else is left to do, and a stream whose reader
+/// keeps up always has something to do.
+const TURN_BYTES: usize = 256 * 1024;
+/// A row that is read from the store costs as much as sending this.
+const LOAD_BYTES: usize = 128 * 1024;
+/// So does waking up: a stream of a session that changes all the time is woken all the time.
+const WAKE_BYTES: usize = 16 * 1024;
 /// What is sent in one go, unless one event is larger.
 const CHUNK_BYTES: usize = 64 * 1024;
 /// The browser's own header of an event stream that comes back.
@@ -45,7 +54,8 @@ pub(super) fn open(object: &Rc<Object>, request: &Request) -> Answer {
         None => nothing(),
         Some(stream) => {
             let (object, life) = (Rc::clone(object), object.life());
-            let live = Rc::new(Live { object, life, stream: Cell::new(Some(stream)) });
+            let (stream, turn_bytes) = (Cell::new(Some(stream)), Cell::new(0));
+            let live = Rc::new(Live { object, life, stream, turn_bytes });
             let left = Rc::clone(&live);
             respond(live, Leaving::watch(request, move || left.detach()))
         }
@@ -79,6 +89,8 @@ struct Live {
     life: u64,
     /// `None` once it is detached.
     stream: Cell<Option<EventStream>>,
+    /// What was sent or read since others had their turn.
+    turn_bytes: Cell<usize>,
 }
 
 /// What a stream is to do next.
@@ -93,14 +105,35 @@ impl Live {
     /// The next bytes; `None` at the end.
     async fn next(&self) -> Option<Bytes> {
         loop {
+            if self.turn_bytes.get() >= TURN_BYTES {
+                // A timer comes when what else there is was looked for.
+                Delay::from(Duration::ZERO).await;
+                self.turn_bytes.set(0);
+            }
             let seen = self.object.seen();
             match self.step() {
-                Step::Send(chunk) => return Some(chunk),
-                Step::Load(after) => self.load(after),
-                Step::Wait(until) => self.object.changed(seen, until).await,
+                Step::Send(chunk) => {
+                    self.spend(chunk.len());
+                    return Some(chunk);
+                }
+                Step::Load(after) => {
+                    self.load(after);
+                    self.spend(LOAD_BYTES);
+                }
+                Step::Wait(until) => {
+                    self.object.changed(seen, until).await;
+                    self.spend(WAKE_BYTES);
+                }
                 Step::End => return None,
             }
         }
+    }
+
+    /// Counts what was done towards the turn that all streams of the session share.
+    fn spend(&self, bytes: usize) {
+        let streams = self.object.peek(|loaded| loaded.session.streams()).unwrap_or(1);
+        let spent = bytes.saturating_mul(streams.max(1));
+        self.turn_bytes.set(self.turn_bytes.get().saturating_add(spent));
     }
 
     /// Reads the session, unless it is another one in memory by now: the reader comes back by

@@ -43,6 +43,8 @@ pub(super) struct Object {
     loaded: Cell<Option<Box<Loaded>>>,
     /// How often the session was loaded: who holds on to a part of it is told apart by that.
     lives: Cell<u64>,
+    /// It was removed, though its rows may not all be gone: nothing reads them any more.
+    removed: Cell<bool>,
     changed: Bell,
     timer: Cell<Option<Timer>>,
     /// At this share of its events what is in memory is lost: [`FORGETS_VARIABLE`].
@@ -70,6 +72,7 @@ impl Object {
             forgets: forgets.unwrap_or_default(),
             loaded: Cell::new(None),
             lives: Cell::new(0),
+            removed: Cell::new(false),
             changed: Bell::default(),
             timer: Cell::new(None),
         })
@@ -140,6 +143,13 @@ impl Object {
         self.timer.set(None);
     }
 
+    /// The session is being removed, or another one of its id begins.
+    pub(super) fn set_removed(&self, removed: bool) {
+        self.forget();
+        self.removed.set(removed);
+        self.changed.ring();
+    }
+
     /// How often the session has changed: see [`Object::changed`].
     pub(super) const fn seen(&self) -> u64 {
         self.changed.rung()
@@ -157,6 +167,9 @@ impl Object {
     fn take(&self) -> Result<Box<Loaded>, Fault> {
         if let Some(loaded) = self.loaded.take() {
             return Ok(loaded);
+        }
+        if self.removed.get() {
+            return Err(Fault::NoSession(self.name()));
         }
         self.lives.set(self.lives.get() + 1);
         let loaded = Loaded::load(&self.state, &self.env, now())?;
