@@ -27,6 +27,8 @@ const NEARBY_WAIT: Duration = Duration::from_millis(250);
 const CONTROL_MESSAGE_BYTES: usize = 32 * 1024 * 1024;
 /// The same on a session's link: a prompt as base64, or a piece of input.
 const PUBLISH_MESSAGE_BYTES: usize = 1024 * 1024;
+/// A relay says little, and a thousand sessions have a buffer each, which every read fills.
+const READ_BUFFER_BYTES: usize = 4 * 1024;
 /// Messages that wait on a link, each way.
 const CONTROL_ROOM: usize = 4;
 /// An entry has at most 64 KiB: with what the socket buffers, some 1 MiB a session.
@@ -72,6 +74,7 @@ impl WebSocketDial {
         };
         let stream = self.connector.connect(&self.address).await.map_err(unreachable)?;
         let config = WebSocketConfig::default()
+            .read_buffer_size(READ_BUFFER_BYTES)
             .max_message_size(Some(message_bytes))
             .max_frame_size(Some(message_bytes));
         let open = tokio_tungstenite::client_async_with_config(request, stream, Some(config));

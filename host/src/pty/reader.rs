@@ -16,6 +16,10 @@ use super::Exit;
 /// A buffer at least this full is handed on as it is; less is copied out of it, so that a small
 /// entry of the log does not hold a large allocation.
 const WORTH_ITS_BUFFER: usize = FRAME_DATA_BYTES / 8 * 7;
+/// The system gives no more than this at a time: a buffer with less room grows to a whole frame.
+const READ_BYTES: usize = 4 * 1024;
+/// The buffer of a terminal that has little to say.
+const SMALL_BUFFER: usize = 2 * READ_BYTES;
 /// How long the terminal must be silent after the program's end to be taken for drained, where
 /// something in the background still holds it.
 const SILENCE_AFTER_EXIT: Duration = Duration::from_millis(100);
@@ -27,7 +31,7 @@ const LONGEST_AFTER_EXIT: Duration = Duration::from_secs(1);
 pub struct PtyReader {
     output: Receiver,
     exit: watch::Receiver<Exit>,
-    /// Begins as [`Frame::buffer`] does.
+    /// Begins as [`Frame::buffer`] does. Small, until there is more to read.
     buffer: BytesMut,
     /// Set once the program has ended.
     listen_until: Option<Instant>,
@@ -36,7 +40,8 @@ pub struct PtyReader {
 
 impl PtyReader {
     pub(super) fn new(output: Receiver, exit: watch::Receiver<Exit>) -> Self {
-        Self { output, exit, buffer: empty_buffer(), listen_until: None, finished: false }
+        let buffer = Frame::buffer(SMALL_BUFFER);
+        Self { output, exit, buffer, listen_until: None, finished: false }
     }
 
     /// Waits for output and gives all that is there, up to 64 KiB, in a buffer as
@@ -80,17 +85,18 @@ impl PtyReader {
 
     fn take(&mut self) -> BytesMut {
         if self.buffer.len() >= WORTH_ITS_BUFFER {
-            return std::mem::replace(&mut self.buffer, empty_buffer());
+            // More of the same is likely.
+            return std::mem::replace(&mut self.buffer, Frame::buffer(FRAME_DATA_BYTES));
         }
         let mut exact = Frame::buffer(self.buffer.len() - Frame::DATA_START);
         exact.extend_from_slice(&self.buffer[Frame::DATA_START..]);
-        self.buffer.truncate(Frame::DATA_START);
+        if self.buffer.capacity() > Frame::DATA_START + SMALL_BUFFER {
+            self.buffer = Frame::buffer(SMALL_BUFFER);
+        } else {
+            self.buffer.truncate(Frame::DATA_START);
+        }
         exact
     }
-}
-
-fn empty_buffer() -> BytesMut {
-    Frame::buffer(FRAME_DATA_BYTES)
 }
 
 /// Reads until the terminal would block or the buffer is full: the system gives at most 4 KiB at
@@ -100,6 +106,9 @@ fn fill(output: &Receiver, buffer: &mut BytesMut) -> io::Result<bool> {
         let room = Frame::DATA_START + FRAME_DATA_BYTES - buffer.len();
         if room == 0 {
             return Ok(true);
+        }
+        if buffer.capacity() - buffer.len() < room.min(READ_BYTES) {
+            buffer.reserve(room);
         }
         match output.try_read_buf(&mut buffer.limit(room)) {
             Ok(0) => return Ok(false),

@@ -4,7 +4,7 @@ use anyhow::Result;
 
 use super::lean::Lean;
 use super::program;
-use super::stage::Stage;
+use super::stage::{Stage, settle};
 use super::table::{Table, Target};
 
 pub(crate) fn measure(stage: &mut Stage, table: &mut Table) -> Result<()> {
@@ -27,16 +27,25 @@ pub(crate) fn measure(stage: &mut Stage, table: &mut Table) -> Result<()> {
         stage.run(program::idle())?;
     }
     let between = stage.settle()?.rss_bytes;
+    let host_between = settle(|| stage.relay.host_usage())?.rss_bytes;
     for _ in 0..sessions {
         stage.run(program::idle())?;
     }
     let with_sessions = stage.settle()?.rss_bytes;
+    let host_with_sessions = settle(|| stage.relay.host_usage())?.rss_bytes;
     let each =
         |from: u64, to: u64, count: usize| to.saturating_sub(from) as f64 / 1e3 / count as f64;
     let client = each(before, with_clients, stage.scale.idle);
     table.add("memory of an idle client", client, "KB", Target::AtMost(20.0));
     let session = each(between, with_sessions, sessions);
-    table.add("memory of an idle session", session, "KB", Target::AtMost(64.0));
+    let at_host = each(host_between, host_with_sessions, sessions);
+    table.add("memory of an idle session at the relay", session, "KB", Target::AtMost(40.0));
+    table.add(
+        "memory of an idle session, relay and host",
+        session + at_host,
+        "KB",
+        Target::AtMost(64.0),
+    );
     Ok(())
 }
 
