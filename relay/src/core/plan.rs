@@ -227,6 +227,18 @@ pub fn start(record: &SessionRecord, fork: Option<Fork>) -> Start {
     }
 }
 
+/// A terminal beside another session: on the same host, in the folder that it is in now and its
+/// project, unless others are asked for.
+#[must_use]
+pub fn beside(parent: &SessionSummary, wanted: CreateSession) -> CreateSession {
+    CreateSession {
+        host: wanted.host.or_else(|| parent.host.clone()),
+        cwd: wanted.cwd.or_else(|| parent.cwd.clone()),
+        project: wanted.project.or_else(|| parent.project.clone()),
+        ..wanted
+    }
+}
+
 /// What starts the same again, in the folder that the session is in now. `suffix` tells what the
 /// new one is where it is given no name.
 #[must_use]

@@ -87,6 +87,14 @@ CREATE TABLE notes (
 ",
     // Segments tell times from here on: what wrote the older ones cannot read these.
     "SELECT 1;",
+    r"
+CREATE TABLE session_notes (
+    session TEXT NOT NULL,
+    name    TEXT NOT NULL,
+    value   TEXT NOT NULL,
+    PRIMARY KEY (session, name)
+) WITHOUT ROWID;
+",
 ];
 
 /// Every session, newest first. The log may be ahead of the row's own `head`, which is only
@@ -105,11 +113,23 @@ INSERT OR REPLACE INTO sessions (id, epoch, name, project, driver, command, cwd,
 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)";
 
 /// Removes a session and all that belongs to it: each with (id).
-pub const DELETE_SESSION: [&str; 3] = [
+pub const DELETE_SESSION: [&str; 4] = [
     "DELETE FROM sessions WHERE id = ?1",
     "DELETE FROM segments WHERE session = ?1",
     "DELETE FROM snapshots WHERE session = ?1",
+    "DELETE FROM session_notes WHERE session = ?1",
 ];
+
+/// A note of a session: (session, name) gives (value).
+pub const SESSION_NOTE: &str = "SELECT value FROM session_notes WHERE session = ?1 AND name = ?2";
+
+/// One note of all sessions that have it: (name) gives (session, value).
+pub const SESSION_NOTES: &str = "SELECT session, value FROM session_notes WHERE name = ?1";
+
+/// Inserts or replaces a note of a session that exists: (session, name, value).
+pub const PUT_SESSION_NOTE: &str = "
+INSERT OR REPLACE INTO session_notes (session, name, value)
+SELECT id, ?2, ?3 FROM sessions WHERE id = ?1";
 
 /// The newest segment, and its data where it has at most ?2 bytes: (session, bytes) gives
 /// (epoch, `first_seq`, `last_seq`, data or null).

@@ -13,14 +13,14 @@ use std::time::Duration;
 use moorline_shared::control::{Hello, Hosted, ToHost, local_host};
 use moorline_shared::id::HostId;
 use moorline_shared::publish::RequestId;
-use moorline_shared::rest::{ContextFile, HostSummary};
+use moorline_shared::rest::{ContextFile, HostList};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::timeout;
 
 use super::clock::wall_ms;
 use super::store::HostRecord;
+use crate::core::hosts::{self, ListedHost};
 use crate::core::plan::{HostError, choose};
-use crate::core::rfc3339;
 pub use control::keep as keep_control;
 pub use link::{Gone, Heard, Link, Local, Read, Socket, Write};
 pub use local::InProcess;
@@ -193,7 +193,7 @@ impl Hosts {
         id: &HostId,
         request: impl FnOnce(RequestId) -> ToHost,
     ) -> Result<Answer, HostError> {
-        let (asking, answer) = {
+        let (asking, room, answer) = {
             let mut known = self.known();
             known.last_request += 1;
             let number = RequestId(known.last_request);
@@ -201,13 +201,18 @@ impl Hosts {
             let link = host.link.as_mut().ok_or_else(|| HostError::Away(id.clone()))?;
             let (sender, answer) = oneshot::channel();
             link.asked.insert(number, sender);
-            // A host that leaves so much unread is as good as away.
-            link.sender.try_send(request(number)).map_err(|_| HostError::Away(id.clone()))?;
-            (Asking { hosts: self, id, link: link.number, request: number }, answer)
+            let asking = Asking { hosts: self, id, link: link.number, request: number };
+            (asking, link.sender.clone(), answer)
         };
-        let answer = timeout(ANSWER_LIMIT, answer).await;
+        let message = request(asking.request);
+        let asked = async {
+            // Who leaves much unread is waited for, like one who answers late.
+            room.send(message).await.ok()?;
+            answer.await.ok()
+        };
+        let answer = timeout(ANSWER_LIMIT, asked).await;
         drop(asking);
-        answer.ok().and_then(Result::ok).ok_or_else(|| HostError::Silent(id.clone()))
+        answer.ok().flatten().ok_or_else(|| HostError::Silent(id.clone()))
     }
 
     /// Tells a host something, if it is here.
@@ -221,31 +226,20 @@ impl Hosts {
         }
     }
 
-    /// All of them, this relay's own first, the others by name; how many sessions each has is `count`'s to tell.
+    /// All of them; how many sessions each has is `count`'s to tell.
     #[must_use]
-    pub fn list(&self, count: impl Fn(&HostId) -> usize) -> Vec<HostSummary> {
+    pub fn list(&self, count: impl Fn(&HostId) -> usize) -> HostList {
         let rows: Vec<_> = {
             let known = self.known();
             let rows = known.hosts.values();
             rows.map(|host| (host.record.clone(), host.link.is_some())).collect()
         };
-        let mut list: Vec<_> = rows
-            .into_iter()
-            .map(|(record, connected)| HostSummary {
-                sessions: count(&record.id),
-                host_id: record.id,
-                name: record.name,
-                version: record.version,
-                connected,
-                drivers: record.drivers,
-                last_seen: Some(rfc3339(if connected { wall_ms() } else { record.last_seen_ms })),
-            })
-            .collect();
-        let own = local_host();
-        list.sort_by_cached_key(|host| {
-            (host.host_id != own, host.name.clone(), host.host_id.clone())
-        });
-        list
+        let listed = |(record, connected): (HostRecord, bool)| ListedHost {
+            sessions: count(&record.id),
+            record,
+            connected,
+        };
+        hosts::list(rows.into_iter().map(listed), wall_ms())
     }
 
     fn known(&self) -> MutexGuard<'_, Known> {

@@ -2,7 +2,6 @@
 
 mod answers;
 mod assets;
-mod context;
 mod docs;
 mod error;
 mod event_socket;
@@ -35,7 +34,6 @@ use super::clock::wall_ms;
 use super::registry::Registry;
 use crate::core::auth::{Access, HostPolicy, OriginPolicy, Tickets, presented};
 pub use assets::Client;
-pub use context::Context;
 pub use error::ApiError;
 use extract::Caller;
 pub use hosts::local_router;
@@ -49,8 +47,6 @@ pub struct App {
     pub tokens: Tokens,
     /// What event streams may be opened with instead.
     pub tickets: Tickets,
-    /// What prompts have named.
-    pub context: Context,
     /// By which names it may be addressed.
     pub hosts: HostPolicy,
     /// Which pages may talk to this relay.

@@ -18,7 +18,7 @@ use super::auth::Tokens;
 use super::clock::{Clock, wall_ms};
 use super::config::Config;
 use super::data_folder::{DataFolder, RelayLock};
-use super::http::{App, Client, Context, local_router, router};
+use super::http::{App, Client, local_router, router};
 use super::local_socket;
 use super::metrics::Metrics;
 use super::own_host::{Kind, OwnHost, SOCKET_NAME, lock_for_this_process};
@@ -103,7 +103,6 @@ impl Relay {
             registry,
             tokens,
             tickets: Tickets::default(),
-            context: Context::default(),
             hosts: HostPolicy::new(config.allow_hosts, &config.allow_origins),
             origins: OriginPolicy::new(config.allow_origins),
             client: Client::new(config.dist),

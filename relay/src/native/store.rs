@@ -4,6 +4,7 @@ mod connection;
 mod copies;
 mod hosts;
 mod log;
+mod notes;
 mod projects;
 mod sessions;
 mod snapshots;

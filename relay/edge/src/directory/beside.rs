@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use http::StatusCode;
 use moorline_relay::core::api::{check_name, check_size};
+use moorline_relay::core::plan;
 use moorline_shared::event::kind;
 use moorline_shared::rest::{CreateSession, CreateTerminal, TerminalCreated};
 use serde_json::json;
@@ -17,14 +18,15 @@ impl Directory {
         check_size(wanted.cols, wanted.rows)?;
         check_name(wanted.mode.as_deref())?;
         let CreateTerminal { working_dir: cwd, cols, rows, .. } = wanted.clone();
-        let mut session = CreateSession { cwd, cols, rows, ..CreateSession::default() };
+        let session = CreateSession { cwd, cols, rows, ..CreateSession::default() };
         let parent = wanted.session_id;
-        if let Some(parent) = &parent {
-            let summary = self.with(|known| Ok(known.session(parent)?.summary()))?;
-            session.project = summary.project;
-            session.cwd = session.cwd.or(summary.cwd);
-            session.host = summary.host;
-        }
+        let session = match &parent {
+            Some(parent) => {
+                let summary = self.with(|known| Ok(known.session(parent)?.summary()))?;
+                plan::beside(&summary, session)
+            }
+            None => session,
+        };
         let terminal = self.run(self.plan(session, parent.clone())?).await?;
         let terminal_id = terminal.session_id;
         if let Some(parent) = &parent {

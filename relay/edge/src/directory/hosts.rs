@@ -10,15 +10,15 @@ use futures_util::future::{Either, select};
 use futures_util::{StreamExt as _, stream};
 use http::StatusCode;
 use moorline_relay::core::api::ApiError;
+use moorline_relay::core::hosts::{self, ListedHost};
 use moorline_relay::core::meeting::{Meeting, other_protocol};
-use moorline_relay::core::plan::adopted;
-use moorline_relay::core::record::SessionRecord;
-use moorline_relay::core::rfc3339;
+use moorline_relay::core::plan::{HostError, adopted};
+use moorline_relay::core::record::{HostRecord, SessionRecord};
 use moorline_shared::control::{Hello, Hosted, ToHost, ToRelay};
 use moorline_shared::id::{HostId, SessionId};
 use moorline_shared::message::{KEEPALIVE_PING, KEEPALIVE_PONG, close};
 use moorline_shared::publish::{RequestId, SUBPROTOCOL};
-use moorline_shared::rest::{HostList, HostSummary};
+use moorline_shared::rest::HostList;
 use wasm_bindgen::JsValue;
 use worker::{
     Delay, Request, ResponseBuilder, WebSocket, WebSocketIncomingMessage, WebSocketPair,
@@ -27,7 +27,6 @@ use worker::{
 
 use super::creating::Result;
 use super::projects::AT_ONCE;
-use super::store::HostRecord;
 use super::{Directory, now_ms, random};
 use crate::asking;
 use crate::internal::{CREATE, Create, Files, FilesWanted, HOST_LOST};
@@ -144,17 +143,21 @@ impl Directory {
         answer
     }
 
-    /// The files that a session works with; none where its host is away.
+    /// The files that a session works with.
     pub(super) async fn files(&self, wanted: FilesWanted) -> Result<Files> {
         let FilesWanted { host, project, folder, named } = wanted;
         let top = self.with(|known| {
             let project = project.and_then(|id| known.projects.get(&id));
             Ok(project.and_then(|project| project.directory.clone()))
         })?;
+        if !self.is_here(&host) {
+            return Err(HostError::Away(host).into());
+        }
         let ask = |request| ToHost::Files { request, folder, top, named };
         match self.ask_host(&host, None, FILES_PATIENCE, ask).await {
             Some(ToRelay::Files { files, .. }) => Ok(Files { files }),
-            _ => Ok(Files::default()),
+            Some(ToRelay::Failed { message, .. }) => Err(ApiError::internal(&message).into()),
+            _ => Err(HostError::Silent(host).into()),
         }
     }
 
@@ -165,18 +168,12 @@ impl Directory {
 
     pub(super) fn host_list(&self) -> Result<HostList> {
         self.with(|known| {
-            let summary = |host: &HostRecord| HostSummary {
-                host_id: host.id.clone(),
-                name: host.name.clone(),
-                version: host.version.clone(),
-                connected: self.is_here(&host.id),
-                sessions: known.running_on(&host.id).count(),
-                drivers: host.drivers.clone(),
-                last_seen: Some(rfc3339(host.last_seen_ms)),
+            let listed = |record: &HostRecord| ListedHost {
+                record: record.clone(),
+                connected: self.is_here(&record.id),
+                sessions: known.running_on(&record.id).count(),
             };
-            let mut hosts: Vec<_> = known.hosts.iter().map(summary).collect();
-            hosts.sort_by_cached_key(|host| (host.name.to_lowercase(), host.host_id.clone()));
-            Ok(HostList { hosts })
+            Ok(hosts::list(known.hosts.iter().map(listed), now_ms()))
         })
     }
 

@@ -3,14 +3,13 @@
 use std::collections::BTreeMap;
 
 use moorline_relay::core::api::{ApiError, sort};
-use moorline_relay::core::record::{ProjectRecord, SessionRecord, name, summary};
+use moorline_relay::core::record::{HostRecord, ProjectRecord, SessionRecord, name, summary};
 use moorline_relay::core::rfc3339;
 use moorline_shared::id::{HostId, ProjectId, SessionId};
 use moorline_shared::rest::{Overview, Project, SessionSummary};
 use moorline_shared::session::Lifecycle;
 use worker::SqlStorage;
 
-use super::store::HostRecord;
 use crate::internal::Told;
 use crate::sql::{Database, Result};
 

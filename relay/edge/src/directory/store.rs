@@ -1,6 +1,6 @@
 //! The directory's rows: the core's tables, and two of its own.
 
-use moorline_relay::core::record::{FoundToken, ProjectRecord, TokenRecord};
+use moorline_relay::core::record::{FoundToken, HostRecord, ProjectRecord, TokenRecord};
 use moorline_relay::core::schema;
 use moorline_shared::id::{HostId, ProjectId, SessionId};
 use moorline_shared::time::Time;
@@ -32,16 +32,6 @@ const EXPIRE_TICKETS: &str = "DELETE FROM tickets WHERE expires_at <= ?1";
 const COUNT_TICKETS: &str = "SELECT count(*) FROM tickets";
 /// All deletions that hosts have not heard of: (session, host).
 const ALL_DELETED: &str = "SELECT session, host FROM deleted";
-
-/// One host's row.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct HostRecord {
-    pub(super) id: HostId,
-    pub(super) name: String,
-    pub(super) version: String,
-    pub(super) drivers: Vec<String>,
-    pub(super) last_seen_ms: u64,
-}
 
 /// What is listed of a session besides its row.
 #[derive(Debug)]

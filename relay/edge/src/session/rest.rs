@@ -6,13 +6,14 @@ use bytes::Bytes;
 use futures_channel::oneshot;
 use http::StatusCode;
 use moorline_relay::core::api::ApiError;
+use moorline_relay::core::named;
 use moorline_relay::core::reader::{Read, Reader, Start};
 use moorline_relay::core::session::Session;
 use moorline_shared::event::{Event, kind};
 use moorline_shared::id::{Cursor, Seq, SessionId};
 use moorline_shared::limits::PROMPT_BYTES;
 use moorline_shared::log::Entry;
-use moorline_shared::publish::WriteRefused;
+use moorline_shared::publish::{WriteAnswer, WriteRefused};
 use moorline_shared::rest::{
     Done, EventsStatus, OutputPiece, Prompt, Prompted, SessionContext, TerminalInput,
     TerminalOutput,
@@ -32,10 +33,6 @@ use crate::sql::SqlError;
 const SHOWN_CHARS: usize = 100;
 /// About as much output as one answer has.
 const ANSWER_BYTES: usize = 1024 * 1024;
-/// The note of the files that prompts named.
-const NAMED: &str = "named";
-/// How many of them.
-const NAMED_FILES: usize = 100;
 
 type Asked = oneshot::Receiver<Result<(), WriteRefused>>;
 
@@ -85,16 +82,12 @@ pub(super) async fn input(object: &Rc<Object>, id: &SessionId, request: &mut Req
     json(&Done { success: true })
 }
 
-/// The files that the session works with, as far as its host tells.
+/// The files that the session works with, as its host tells.
 pub(super) async fn context(object: &Rc<Object>, id: &SessionId) -> Answer {
     let files = match object.peek(|loaded| loaded.files_wanted())? {
-        Some(wanted) => asking::ask(&asking::directory(&object.env)?, FILES, &wanted).await,
-        None => Ok(Files::default()),
+        Some(wanted) => asking::ask(&asking::directory(&object.env)?, FILES, &wanted).await?,
+        None => Files::default(),
     };
-    let files = files.unwrap_or_else(|error| {
-        console_warn!("the session's files are not known: {error}");
-        Files::default()
-    });
     let (session_id, context) = (id.clone(), files.files);
     json(&SessionContext { session_id, context, timestamp: wall_ms() })
 }
@@ -157,7 +150,7 @@ fn typed(id: &SessionId, command: &str) -> (Bytes, Event) {
 
 impl Loaded {
     fn ask_to_write(&mut self, data: Bytes, event: Option<Event>) -> Result<Asked, WriteRefused> {
-        let request = self.session.write(data, event)?;
+        let request = self.session.write(data, event, WriteAnswer::Queued)?;
         self.active(now());
         let (asker, asked) = oneshot::channel();
         self.writing.push((request, asker));
@@ -168,20 +161,17 @@ impl Loaded {
         if files.is_empty() {
             return Ok(());
         }
-        let mut named = self.named_files()?;
-        named.retain(|file| !files.contains(file));
-        named.extend(files);
-        named.drain(..named.len().saturating_sub(NAMED_FILES));
-        self.database.put_note(NAMED, &named)
+        let mut kept = self.named_files()?;
+        named::add(&mut kept, files);
+        self.database.put_note(named::NOTE, &kept)
     }
 
     fn named_files(&self) -> Result<Vec<String>, SqlError> {
-        Ok(self.database.note(NAMED)?.unwrap_or_default())
+        Ok(self.database.note(named::NOTE)?.unwrap_or_default())
     }
 
     fn files_wanted(&self) -> Option<FilesWanted> {
-        let mut named = self.named_files().unwrap_or_default();
-        named.reverse();
+        let named = named::newest_first(self.named_files().unwrap_or_default());
         let summary = self.summary();
         let (project, folder) = (summary.project, summary.cwd);
         Some(FilesWanted { host: self.record.host.clone()?, project, folder, named })

@@ -131,7 +131,7 @@ impl Registry {
             known.slots.values().filter(|slot| !slot.is_over()).filter_map(Slot::host).collect()
         };
         let count = |id: &HostId| owners.iter().filter(|owner| *owner == id).count();
-        HostList { hosts: self.hosts.list(count) }
+        self.hosts.list(count)
     }
 }
 

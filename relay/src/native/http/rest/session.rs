@@ -55,7 +55,9 @@ pub(in crate::native::http) async fn prompt(
     let command = wanted.command.filter(|command| !command.is_empty());
     let command = command.ok_or_else(ApiError::command_required)?;
     type_prompt(&session, &command).await?;
-    app.context.add(&id, wanted.context.unwrap_or_default());
+    if let Err(error) = app.registry.name_files(&id, wanted.context.unwrap_or_default()).await {
+        tracing::warn!(session = %id, %error, "the files of a prompt are not noted");
+    }
     let message = "Command sent".to_owned();
     Ok(Json(Prompted { success: true, session_id: id, message, timestamp: wall_ms() }))
 }
@@ -89,7 +91,8 @@ pub(in crate::native::http) async fn context(
     let summary = find(&app, &id).await?.summary();
     let project = summary.project.and_then(|id| app.registry.project(&id));
     let top = project.and_then(|project| project.directory);
-    let (folder, named) = (summary.cwd, app.context.of(&id));
+    let named = app.registry.named_files(&id).await;
+    let (folder, named) = (summary.cwd, named.map_err(|error| ApiError::internal(&error))?);
     // One from before there were hosts has none to ask.
     let context = match &summary.host {
         Some(host) => files(&app, host, folder, top, named).await?,
@@ -132,10 +135,7 @@ pub(in crate::native::http) async fn delete(
 
 pub(super) async fn remove(app: &App, id: &SessionId) -> Result<(), ApiError> {
     match app.registry.delete(id).await {
-        Ok(true) => {
-            app.context.forget(id);
-            Ok(())
-        }
+        Ok(true) => Ok(()),
         Ok(false) => Err(ApiError::no_session(id.as_str())),
         Err(error) => Err(error.into()),
     }

@@ -1,0 +1,40 @@
+//! The files that prompts of a session named, for `GET /api/session/:id/context`.
+
+/// The note that keeps them.
+pub const NOTE: &str = "named";
+/// As many are kept.
+const FILES: usize = 100;
+/// A path that is longer names no file on any system.
+const PATH_BYTES: usize = 4096;
+
+/// Adds what a prompt names to what is kept, oldest first. What was named again counts as new.
+pub fn add(kept: &mut Vec<String>, named: Vec<String>) {
+    let named = named.into_iter().filter(|path| !path.is_empty() && path.len() <= PATH_BYTES);
+    for path in named {
+        kept.retain(|known| *known != path);
+        kept.push(path);
+    }
+    kept.drain(..kept.len().saturating_sub(FILES));
+}
+
+/// What is kept, as a host is asked for it: what was named last comes first.
+#[must_use]
+pub fn newest_first(mut kept: Vec<String>) -> Vec<String> {
+    kept.reverse();
+    kept
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_ones_are_kept_each_once() {
+        let mut kept = Vec::new();
+        add(&mut kept, ["a", "b", "a"].map(str::to_owned).to_vec());
+        add(&mut kept, vec![String::new(), "x".repeat(PATH_BYTES + 1), "c".to_owned()]);
+        assert_eq!(newest_first(kept.clone()), ["c", "a", "b"]);
+        add(&mut kept, (0..2 * FILES).map(|number| number.to_string()).collect());
+        assert_eq!((kept.len(), kept.last().map(String::as_str)), (FILES, Some("199")));
+    }
+}
