@@ -38,20 +38,45 @@ impl std::fmt::Display for Cursor {
 /// The sign of life of a stream that has nothing to say.
 pub const HEARTBEAT: &str = ": heartbeat\n\n";
 
-/// One event as a server writes it. `data` is one line.
+/// The media type of an event stream. Without the character set some readers take Latin-1 for it.
+pub const CONTENT_TYPE: &str = "text/event-stream; charset=utf-8";
+
+/// Ends of lines for many readers, though not for the format: those of Python, and of others that
+/// split lines as Unicode does. JSON can have them in its texts alone.
+const UNICODE_LINE_ENDS: [(char, &str); 3] =
+    [('\u{85}', "\\u0085"), ('\u{2028}', "\\u2028"), ('\u{2029}', "\\u2029")];
+
+/// One event as a server writes it. `data` is one line of JSON.
 #[must_use]
 pub fn encode(kind: &str, id: Option<Cursor>, data: &str) -> String {
     let mut text = String::with_capacity(kind.len() + data.len() + 64);
     text.push_str("event: ");
-    text.push_str(kind);
+    // A host names its own events.
+    text.extend(kind.split(char::is_control));
     if let Some(id) = id {
         // Writing to a String cannot fail.
         let _ = write!(text, "\nid: {id}");
     }
     text.push_str("\ndata: ");
-    text.push_str(data);
+    push_on_one_line(&mut text, data);
     text.push_str("\n\n");
     text
+}
+
+/// Escapes the ends of lines that JSON may have as they are.
+fn push_on_one_line(text: &mut String, json: &str) {
+    let mut rest = json;
+    while let Some(at) = rest.find(UNICODE_LINE_ENDS.map(|(end, _)| end)) {
+        let (before, from) = rest.split_at(at);
+        text.push_str(before);
+        let (end, escaped) = UNICODE_LINE_ENDS
+            .into_iter()
+            .find(|(end, _)| from.starts_with(*end))
+            .expect("one of them was found here");
+        text.push_str(escaped);
+        rest = &from[end.len_utf8()..];
+    }
+    text.push_str(rest);
 }
 
 /// How long a client should wait before it comes back.
@@ -209,6 +234,19 @@ mod tests {
         assert_eq!(encode("gap", None, "{}"), "event: gap\ndata: {}\n\n");
         assert_eq!(encode("a", Some(id), "{}"), "event: a\nid: 7.9\ndata: {}\n\n");
         assert_eq!(encode_retry(250), "retry: 250\n\n");
+    }
+
+    #[test]
+    fn an_event_is_on_as_many_lines_for_every_reader() {
+        let text = "a\u{85}b\u{2028}\u{2029}c\u{2027}é\n\u{b}\u{1c}";
+        let json = serde_json::to_string(text).unwrap();
+        let encoded = encode("gap", None, &json);
+        let ends =
+            ['\u{b}', '\u{c}', '\u{1c}', '\u{1d}', '\u{1e}', '\u{85}', '\u{2028}', '\u{2029}'];
+        assert!(!encoded.contains(ends), "{encoded:?}");
+        assert_eq!(encode("a\r\ndata: x\u{85}", None, "{}"), "event: adata: x\ndata: {}\n\n");
+        let data = encoded.lines().nth(1).unwrap().strip_prefix("data: ").unwrap();
+        assert_eq!(serde_json::from_str::<String>(data).unwrap(), text);
     }
 
     #[test]

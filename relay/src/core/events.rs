@@ -7,6 +7,7 @@
 mod tests;
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -30,6 +31,9 @@ use super::session::{Session, TooManyClients};
 pub const RETRY_MS: u32 = 1000;
 /// The same when the relay shuts down and is likely to be back soon.
 pub const RETRY_SOON_MS: u32 = 250;
+/// After as long without output and without a word on what the session does, the latter is said again:
+/// seed 000's client hears no comments, and takes a stream that sends nothing else for dead.
+const STATUS_EVERY: Duration = Duration::from_secs(30);
 /// What is kept of encoded entries, per encoding: readers that are not far behind share it.
 const ENCODED_BYTES: usize = 256 * 1024;
 
@@ -120,6 +124,8 @@ pub struct EventStream {
     closing: bool,
     told: Activity,
     said: Time,
+    /// When output or a status was said last.
+    heard: Time,
 }
 
 impl EventStream {
@@ -141,6 +147,7 @@ impl EventStream {
             closing: false,
             told: Activity::Running,
             said: now,
+            heard: now,
         })
     }
 
@@ -176,13 +183,15 @@ impl EventStream {
     /// When to call [`EventStream::poll_output`] again though nothing happened.
     #[must_use]
     pub fn poll_timeout(&self) -> Time {
-        self.said + HEARTBEAT
+        let status = self.heard + STATUS_EVERY;
+        (self.said + HEARTBEAT).min(status)
     }
 
     fn poll(&mut self, session: &mut Session, now: Time, wall_ms: u64) -> Option<StreamOutput> {
         match self.phase {
             Phase::Opening => {
                 self.phase = Phase::Streaming;
+                self.heard = now;
                 return Some(send(self.opening(session, wall_ms)));
             }
             Phase::Streaming if self.closing => {
@@ -197,9 +206,14 @@ impl EventStream {
             Phase::Ended => return None,
         }
         match self.reader.read(session) {
-            Read::Entry(entry) => Some(StreamOutput::Send(self.entry(session, &entry))),
+            Read::Entry(entry) => Some(StreamOutput::Send(self.entry(session, &entry, now))),
             Read::Gap(gap) => Some(send(gap_event(session, gap, wall_ms))),
             Read::Load { epoch, after } => Some(StreamOutput::Load { epoch, after }),
+            Read::Nothing if now >= self.heard + STATUS_EVERY => {
+                self.heard = now;
+                let status = session.status(wall_ms);
+                Some(send(status_event(session, None, wall_ms, status)))
+            }
             Read::Nothing => {
                 let silent = now >= self.said + HEARTBEAT;
                 silent.then(|| StreamOutput::Send(Bytes::from_static(sse::HEARTBEAT.as_bytes())))
@@ -246,16 +260,18 @@ impl EventStream {
     fn status(&mut self, session: &Session, wall_ms: u64) -> String {
         let status = session.status(wall_ms);
         self.told = status.status;
-        let event = Event::new(session.id().clone(), kind::SESSION_STATUS, wall_ms, status);
-        sse::encode(kind::SESSION_STATUS, Some(self.reader.cursor()), &event.to_json())
+        status_event(session, Some(self.reader.cursor()), wall_ms, status)
     }
 
-    fn entry(&mut self, session: &mut Session, entry: &Entry) -> Bytes {
+    fn entry(&mut self, session: &mut Session, entry: &Entry, now: Time) -> Bytes {
         let (id, time_ms) = (session.id().clone(), session.time_ms(entry));
         let (cursor, encoding) = (self.reader.cursor(), self.encoding);
         let encode = || encode(&id, cursor, entry, time_ms, &self.reader, encoding);
         let made = session.encoded(encoding).get(cursor, encode);
         self.told = made.tells.unwrap_or(self.told);
+        if made.tells.is_some() || matches!(entry, Entry::Output(_)) {
+            self.heard = now;
+        }
         made.bytes
     }
 
@@ -269,6 +285,12 @@ impl EventStream {
         }
         send(self.status(session, wall_ms))
     }
+}
+
+/// What the session does. One that is said again has no id: it is no entry, and moves no cursor.
+fn status_event(session: &Session, id: Option<Cursor>, wall_ms: u64, status: Status) -> String {
+    let event = Event::new(session.id().clone(), kind::SESSION_STATUS, wall_ms, status);
+    sse::encode(kind::SESSION_STATUS, id, &event.to_json())
 }
 
 fn gap_event(session: &Session, gap: Gap, wall_ms: u64) -> String {

@@ -30,7 +30,7 @@ pub(super) fn open(directory: &Rc<Directory>, request: &Request) -> Answer {
         Some((Ok::<_, worker::Error>(chunk.into_bytes()), (live, leaving)))
     });
     let response = ResponseBuilder::new()
-        .with_header("content-type", "text/event-stream")?
+        .with_header("content-type", sse::CONTENT_TYPE)?
         .with_header("cache-control", "no-cache, no-transform")?
         .with_header("x-accel-buffering", "no")?;
     Ok(response.from_stream(chunks)?)

@@ -14,6 +14,7 @@ use moorline_relay::core::events::{Encoding, EventStream, StreamOutput, has_all_
 use moorline_relay::core::reader::Start;
 use moorline_relay::core::session::Session;
 use moorline_shared::id::Seq;
+use moorline_shared::sse;
 use moorline_shared::time::Time;
 use worker::{Delay, Request, ResponseBuilder, console_error};
 
@@ -69,7 +70,7 @@ fn respond(live: Rc<Live>, leaving: Leaving) -> Answer {
     });
     // No proxy on the way may hold it back.
     Ok(ResponseBuilder::new()
-        .with_header("content-type", "text/event-stream")?
+        .with_header("content-type", sse::CONTENT_TYPE)?
         .with_header("cache-control", "no-cache, no-transform")?
         .with_header("x-accel-buffering", "no")?
         .from_stream(Box::pin(chunks))?)

@@ -260,6 +260,38 @@ fn an_entry_is_encoded_once_for_all_streams() {
 }
 
 #[test]
+fn what_the_session_does_is_said_again_in_silence() {
+    let mut session = session(log(&[Some(b"a")]), Lifecycle::Detached);
+    let mut stream = EventStream::attach(&mut session, NOW, Start::Live, Encoding::Text).unwrap();
+    let mut said = |now: Time, session: &mut Session| {
+        let sent = std::iter::from_fn(|| stream.poll_output(session, now, now.ms));
+        let text: String = sent
+            .map(|output| match output {
+                StreamOutput::Send(bytes) => String::from_utf8(bytes.to_vec()).unwrap(),
+                other => panic!("{other:?}"),
+            })
+            .collect();
+        (text, stream.poll_timeout())
+    };
+    let (opening, mut due) = said(NOW, &mut session);
+    assert!(opening.contains("id: 7.1"), "{opening}");
+    let mut heard = NOW;
+    for _ in 0..20 {
+        assert!(due <= heard + STATUS_EVERY);
+        let now = due;
+        let (text, next) = said(now, &mut session);
+        if text.starts_with("event: session-status\ndata: ") {
+            assert!(!text.contains("\nid:"), "{text}");
+            heard = now;
+        } else {
+            assert_eq!(text, sse::HEARTBEAT);
+        }
+        due = next;
+    }
+    assert!(heard > NOW + STATUS_EVERY * 5, "{heard:?}");
+}
+
+#[test]
 fn base64_is_exact() {
     let log = log(&[Some(b"\xff\xe2\x82")]);
     let mut session = session(log, Lifecycle::Detached);

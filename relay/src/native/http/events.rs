@@ -13,6 +13,7 @@ use bytes::{Bytes, BytesMut};
 use futures_util::stream;
 use moorline_shared::id::{Epoch, Seq, SessionId};
 use moorline_shared::rest::{ErrorBody, EventsStatus};
+use moorline_shared::sse;
 use moorline_shared::time::Time;
 use serde::Deserialize;
 use tokio::sync::watch;
@@ -106,7 +107,7 @@ pub(super) fn response(
     chunks: impl stream::Stream<Item = Result<Bytes, Infallible>> + Send + 'static,
 ) -> Response {
     let headers = [
-        (CONTENT_TYPE, "text/event-stream"),
+        (CONTENT_TYPE, sse::CONTENT_TYPE),
         (CACHE_CONTROL, "no-cache, no-transform"),
         (HeaderName::from_static("x-accel-buffering"), "no"),
         (CONNECTION, "keep-alive"),
