@@ -1,5 +1,6 @@
 // Trunk runs this at the end of a build. The terminal emulator that build.rs made becomes a file of
-// its own beside the page. In a release wasm-bindgen's script loses its comments and indentation:
+// its own beside the page. What the page fetches ahead of its use is not checked by a hash: Chromium
+// does not do that for anything but scripts and style sheets, and warns. In a release wasm-bindgen's script loses its comments and indentation:
 // trunk's own minifier does not know all of its syntax, warns, and leaves it as it is.
 import { createHash } from "node:crypto";
 import { cpSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
@@ -11,6 +12,7 @@ const UNUSED =
 
 const staging = process.env.TRUNK_STAGING_DIR;
 cpSync(new URL("node_modules/moorline/served", import.meta.url), staging, { recursive: true });
+edit((page) => page.replace(/<link\b[^>]*>/g, unchecked));
 if (process.env.TRUNK_PROFILE === "release") {
   shrink(readdirSync(staging).find((name) => /^moorline-client-[0-9a-f]+\.js$/.test(name)));
 }
@@ -23,12 +25,23 @@ function shrink(name) {
     .replace(/^\s*(\/\*\*[^]*?\*\/|\/\/.*)$/gm, "")
     .replace(/^\s+/gm, "");
   const renamed = `moorline-client-${digest("sha256", small).toString("hex").slice(0, 16)}.js`;
-  const page = readFileSync(join(staging, "index.html"), "utf8")
-    .replaceAll(name, renamed)
-    .replaceAll(integrity(script), integrity(small));
   rmSync(join(staging, name));
   writeFileSync(join(staging, renamed), small);
-  writeFileSync(join(staging, "index.html"), page);
+  edit((page) =>
+    page.replaceAll(name, renamed).replaceAll(integrity(script), integrity(small)),
+  );
+}
+
+// A link of the page, without its hash if it is there to fetch ahead what is no script.
+function unchecked(link) {
+  const is = (name, value) => new RegExp(`\\s${name}=["']?${value}["'\\s/>]`).test(link);
+  const ahead = is("rel", "preload") && !is("as", "script") && !is("as", "style");
+  return ahead ? link.replace(/\sintegrity=("[^"]*"|'[^']*'|[^\s"'>]+)/, "") : link;
+}
+
+function edit(change) {
+  const place = join(staging, "index.html");
+  writeFileSync(place, change(readFileSync(place, "utf8")));
 }
 
 function integrity(text) {

@@ -295,7 +295,9 @@ impl Tab {
 
 fn of_log(event: &EventEntryAdded) -> Option<Complaint> {
     let entry = &event.entry;
-    (entry.level == LogEntryLevel::Error).then(|| Complaint {
+    // A hash that Chromium does not look at is no error to it, and promises what it does not hold.
+    let is_unchecked = entry.text.contains("`integrity`");
+    (entry.level == LogEntryLevel::Error || is_unchecked).then(|| Complaint {
         network: entry.source == LogEntrySource::Network,
         text: format!("{:?}: {} ({:?})", entry.source, entry.text, entry.url),
     })
