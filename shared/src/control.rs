@@ -12,7 +12,9 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::id::{Epoch, HostId, ProjectId, Seq, SessionId};
+use crate::limits::NAME_CHARACTERS;
 use crate::message::Snapshot;
+use crate::name::bounded;
 use crate::publish::{BadPacket, RequestId};
 use crate::rest::{ContextFile, ForkedFrom};
 use crate::session::Size;
@@ -20,6 +22,8 @@ use crate::tagged::tagged;
 
 /// The number of this protocol: both sides must have the same.
 pub const PROTOCOL: u32 = 1;
+/// Drivers of a host that a relay remembers.
+const DRIVERS: usize = 16;
 
 tagged! {
     /// From host to relay.
@@ -75,6 +79,26 @@ pub struct Hello {
     pub drivers: Vec<String>,
     /// The sessions that it runs, and those that are over and not all durable at the relay.
     pub sessions: Vec<Hosted>,
+}
+
+impl Hello {
+    /// As it can be shown and kept: a host of another version, or another program, may send anything.
+    #[must_use]
+    pub fn cleaned(self) -> Self {
+        let mut sessions = self.sessions;
+        for session in &mut sessions {
+            let name = session.facts.name.take().map(|name| bounded(&name, NAME_CHARACTERS));
+            session.facts.name = name.filter(|name| !name.is_empty());
+        }
+        let drivers = self.drivers.iter().take(DRIVERS).map(|name| bounded(name, NAME_CHARACTERS));
+        Self {
+            name: bounded(&self.name, NAME_CHARACTERS),
+            version: bounded(&self.version, NAME_CHARACTERS),
+            drivers: drivers.collect(),
+            sessions,
+            ..self
+        }
+    }
 }
 
 /// A session of a host: enough for a relay that knows nothing of it.

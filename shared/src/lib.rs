@@ -13,6 +13,7 @@ pub mod limits;
 pub mod link;
 pub mod log;
 pub mod message;
+pub mod name;
 pub mod publish;
 pub mod rest;
 pub mod session;

@@ -17,6 +17,8 @@ pub const REQUEST_BODY_BYTES: usize = 256 * 1024;
 pub const PROMPT_BYTES: usize = 64 * 1024;
 /// Most characters of the name of a session or project.
 pub const NAME_CHARACTERS: usize = 200;
+/// Most characters of the name of a session that is made into an id, as seed 001's are.
+pub const LONG_ID_CHARACTERS: usize = 128;
 
 /// Output that a client may have received and not acknowledged; then the sender pauses.
 pub const UNACKED_OUTPUT_BYTES: u64 = 2 * 1024 * 1024;

@@ -12,6 +12,8 @@ use alacritty_terminal::vte::ansi::{
     Attr, CharsetIndex, ClearMode, Color, CursorStyle, Handler, Hyperlink, LineClearMode, Rgb,
     StandardCharset, TabulationClearMode,
 };
+use moorline_shared::limits::NAME_CHARACTERS;
+use moorline_shared::name::bounded;
 use unicode_width::UnicodeWidthChar as _;
 
 use super::attributes::Attributes;
@@ -285,7 +287,7 @@ impl Handler for Model {
     fn set_title(&mut self, title: Option<String>) {
         self.printed = false;
         if title.as_ref().is_none_or(|title| title.len() <= TEXT_BYTES) {
-            self.title = title.map(|title| title.replace(char::is_control, ""));
+            self.title = title.map(|title| bounded(&title, NAME_CHARACTERS));
         }
     }
 

@@ -2,6 +2,8 @@
 
 use moorline_shared::control::{Facts, Fork, Hosted, Start, local_host};
 use moorline_shared::id::{Epoch, HostId, Seq, SessionId};
+use moorline_shared::limits::NAME_CHARACTERS;
+use moorline_shared::name::bounded;
 use moorline_shared::rest::{CreateSession, SessionSummary};
 use moorline_shared::session::{Lifecycle, Size};
 
@@ -273,7 +275,9 @@ pub fn sized(wanted: CreateSession, cols: Option<u16>, rows: Option<u16>) -> Cre
 /// `build (copy)`, of that one too.
 fn name_after(name: &str, suffix: &str) -> String {
     let suffix = format!(" ({suffix})");
-    format!("{}{suffix}", name.strip_suffix(&suffix).unwrap_or(name))
+    let room = NAME_CHARACTERS.saturating_sub(suffix.chars().count());
+    let name = bounded(name.strip_suffix(&suffix).unwrap_or(name), room);
+    format!("{name}{suffix}")
 }
 
 #[cfg(test)]

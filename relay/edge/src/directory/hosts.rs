@@ -79,7 +79,7 @@ impl Directory {
         let Some(host) = self.host_of(socket) else { return Ok(()) };
         let WebSocketIncomingMessage::String(text) = message else { return Ok(()) };
         match ToRelay::from_json(&text) {
-            Ok(ToRelay::Hello(hello)) => self.greet(socket, &host, *hello).await?,
+            Ok(ToRelay::Hello(hello)) => self.greet(socket, &host, hello.cleaned()).await?,
             Ok(ToRelay::Started { request, session }) => {
                 self.started(&host, request, session).await?;
             }

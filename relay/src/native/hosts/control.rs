@@ -69,7 +69,7 @@ impl Party<ToRelay, ToHost> for Asking {
     fn hear(&mut self, said: &mut Vec<ToRelay>) -> Result<(), End> {
         for message in said.drain(..) {
             match (&self.phase, message) {
-                (Phase::Expecting { .. }, ToRelay::Hello(hello)) => self.greet(&hello),
+                (Phase::Expecting { .. }, ToRelay::Hello(hello)) => self.greet(&hello.cleaned()),
                 (Phase::Here(seat), ToRelay::Started { request, session }) => {
                     seat.answered(request, Answer::Started(session));
                 }
