@@ -50,12 +50,6 @@ impl Access {
         self.token.get_untracked()
     }
 
-    /// As [`Access::token`], to be told of another one.
-    #[must_use]
-    pub fn token_signal(self) -> Signal<Option<String>> {
-        self.token.into()
-    }
-
     /// Whether the relay refuses the token, or its absence.
     #[must_use]
     pub fn is_refused(self) -> bool {

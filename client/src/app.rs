@@ -11,7 +11,6 @@ use crate::components::When;
 use crate::components::asks::Asks;
 use crate::components::palette::Palette;
 use crate::components::when::live;
-use crate::cookie;
 use crate::overview::Overview;
 use crate::pages::{AskToken, NotFound, SessionPage, SessionsPage, TerminalPage};
 use crate::preferences::Preferences;
@@ -22,7 +21,6 @@ use crate::route::{Route, Router};
 pub fn App() -> impl IntoView {
     let access = Access::provide();
     code::redeem(access);
-    cookie::keep(access);
     let _ = Preferences::provide();
     let _ = Overview::provide();
     let _: StoredValue<VisibleHeight, LocalStorage> =

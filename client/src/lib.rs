@@ -11,7 +11,6 @@ pub mod bindings;
 pub mod catalogue;
 pub mod code;
 pub mod components;
-pub mod cookie;
 pub mod look;
 pub mod overview;
 pub mod pages;

@@ -11,6 +11,7 @@ mod input;
 pub mod legacy;
 pub mod meeting;
 pub mod named;
+pub mod naming;
 pub mod overview;
 pub mod peer;
 pub mod plain;
@@ -23,6 +24,7 @@ pub mod schema;
 pub mod segment;
 pub mod session;
 pub mod stored;
+pub mod subprotocol;
 #[cfg(test)]
 mod tests;
 mod told;

@@ -8,6 +8,7 @@ pub mod config;
 pub mod data_folder;
 pub mod hosts;
 pub mod http;
+pub mod listen;
 pub mod local_socket;
 pub mod log;
 pub mod metrics;

@@ -453,4 +453,7 @@ pub struct ErrorBody {
     /// The session that was asked for, as it was given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session_id: Option<String>,
+    /// What an id must be, if this one is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pattern: Option<String>,
 }

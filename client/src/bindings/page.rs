@@ -57,14 +57,6 @@ pub fn is_visible() -> bool {
         .is_none_or(|document| document.visibility_state() == VisibilityState::Visible)
 }
 
-/// Whether this page is shown in a frame of a page of another origin.
-#[must_use]
-pub fn is_in_foreign_frame() -> bool {
-    // A page of another origin does not let its address be read.
-    let top = window().and_then(|window| window.top().ok().flatten());
-    top.is_none_or(|top| top.location().origin().is_err())
-}
-
 /// Whether the browser believes that there is a network.
 #[must_use]
 pub fn is_online() -> bool {

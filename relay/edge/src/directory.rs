@@ -21,6 +21,7 @@ mod store;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
+use moorline_relay::core::auth::Guesses;
 use moorline_shared::id::SessionId;
 use worker::{
     Date, DurableObject, Env, Error, Request, Response, Result, State, WebSocket,
@@ -101,6 +102,8 @@ struct Directory {
     /// What sessions have counted since the directory is in memory.
     counted: RefCell<Counted>,
     since_ms: u64,
+    /// Those who send wrong tokens.
+    guesses: Guesses,
 }
 
 impl Directory {
@@ -116,6 +119,7 @@ impl Directory {
             streams: Cell::new(0),
             counted: RefCell::default(),
             since_ms: now_ms(),
+            guesses: Guesses::default(),
         }
     }
 

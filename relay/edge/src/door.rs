@@ -2,20 +2,21 @@
 //! are told by a header what the caller may do.
 
 mod access;
-mod cookie;
 mod event_socket;
 mod files;
 mod legacy;
+mod login;
 mod refusing;
 
 use std::borrow::Cow;
 
 use http::header::{HOST, ORIGIN};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
-use moorline_relay::core::api::ApiError;
 use moorline_relay::core::api::csp::DEFAULT_FRAME_ANCESTORS;
 use moorline_relay::core::api::paths::is_api;
-use moorline_relay::core::auth::{Access, HostPolicy, OriginPolicy};
+use moorline_relay::core::api::{ApiError, answering};
+use moorline_relay::core::auth::{Access, HostPolicy, OriginPolicy, cookie, cors, repeated};
+use moorline_relay::core::naming;
 use moorline_shared::id::SessionId;
 use moorline_shared::message::Scope;
 use moorline_shared::rest::Health;
@@ -32,7 +33,9 @@ const HEALTH: &str = "/healthz";
 
 #[event(fetch)]
 async fn fetch(request: Request, env: Env, _context: Context) -> Result<Response> {
-    send(Door::open(env, &request).answer(request).await)
+    let door = Door::open(env, &request);
+    let response = send(door.answer(request).await)?;
+    door.finish(response)
 }
 
 /// What is known at the door.
@@ -60,6 +63,9 @@ impl Door {
         {
             headers.insert(HOST, host);
         }
+        if request.inner().url().starts_with("https://") {
+            headers.insert("x-forwarded-proto", HeaderValue::from_static("https"));
+        }
         Self {
             env,
             method: reply::method(request),
@@ -71,13 +77,20 @@ impl Door {
     }
 
     async fn answer(&self, request: Request) -> Answer {
+        if let Some(header) = repeated(&self.headers) {
+            return Err(ApiError::repeated(&header).into());
+        }
         // Who watches over a relay may know it by any name.
         if self.path != HEALTH && !self.hosts.allows(&self.headers) {
             return Err(ApiError::host().into());
         }
+        let is_preflight = cors::is_preflight(&self.method, &self.headers);
         let changes = !matches!(self.method, Method::GET | Method::HEAD | Method::OPTIONS);
-        if changes && !self.origins.allows(&self.headers) {
+        if (changes || is_preflight) && !self.origins.allows(&self.headers) {
             return Err(ApiError::origin().into());
+        }
+        if is_preflight {
+            return Ok(reply::with(reply::nothing()?, cors::of_preflight(&self.headers))?);
         }
         if legacy::is_legacy(&self.path) {
             self.legacy(request).await
@@ -86,9 +99,35 @@ impl Door {
         }
     }
 
+    /// Adds what every answer has.
+    fn finish(&self, response: Response) -> Result<Response> {
+        if response.status_code() == StatusCode::SWITCHING_PROTOCOLS.as_u16() {
+            return Ok(response);
+        }
+        let said = |name| {
+            let value = response.headers().get(name).ok().flatten();
+            value.and_then(|value| HeaderValue::from_str(&value).ok())
+        };
+        let (cache_control, vary) = (said("cache-control"), said("vary"));
+        let (cache_control, vary) = (cache_control.as_ref(), vary.as_ref());
+        let headers = answering::headers(&self.origins, &self.headers, cache_control, vary);
+        let response = reply::with(response, headers)?;
+        if let Some(clear) = cookie::clear_former(&self.headers) {
+            response.headers().append("set-cookie", &clear)?;
+        }
+        Ok(response)
+    }
+
     async fn found(&self, request: Request) -> Answer {
         match find(&self.method, &self.path) {
-            Found::Route { route, session } => self.route(route, session, request).await,
+            Found::Route { route, session } => {
+                let answer = self.route(route, session, request).await;
+                match self.long_name() {
+                    // It names something only once there is such a terminal.
+                    Some(name) if is_missing(&answer) => Err(ApiError::invalid_id(name).into()),
+                    _ => answer,
+                }
+            }
             Found::Other { allow } => {
                 let mut response =
                     send(Err(ApiError::method_not_allowed(&self.method, &self.uri()).into()))?;
@@ -109,7 +148,7 @@ impl Door {
             Target::Health => health(),
             Target::Description => self.description().await,
             Target::LogIn => self.log_in().await,
-            Target::LogOut => cookie::log_out(),
+            Target::LogOut => self.log_out().await,
             Target::Chat => self.chat(&request).await,
             Target::Stream | Target::Plain if is_upgrade(&request) => {
                 self.socket(route, session.unwrap_or_default(), request).await
@@ -139,7 +178,7 @@ impl Door {
             return refuse(self, route.target, Why::Origin, ApiError::origin().into());
         }
         let access = match self.caller(None).await {
-            Ok(access) => access,
+            Ok(caller) => caller.access,
             Err(failure) => return refuse(self, route.target, Why::Token, failure),
         };
         let Ok(id) = id.parse::<SessionId>() else {
@@ -150,7 +189,8 @@ impl Door {
         };
         if route.target == Target::Plain && scope == Scope::Write {
             // Who may type in a session may also begin it.
-            let wanted = Ensure { session_id: id.clone() };
+            let name = naming::own_name(self.named()).map(str::to_owned);
+            let wanted = Ensure { session_id: id.clone(), name };
             let there = asking::post(&asking::directory(&self.env)?, ENSURE, &wanted).await;
             if let Err(failure) = there {
                 return refusing::not_created(failure).await;
@@ -182,7 +222,7 @@ impl Door {
             return Err(ApiError::origin().into());
         }
         let ticket = if route.ticket { access::ticket(request) } else { None };
-        let access = self.caller(ticket).await?;
+        let access = self.caller(ticket).await?.access;
         let scope = match session.map(|id| id.parse::<SessionId>().map_err(|_| id)) {
             Some(Ok(id)) => access.scope_of(&id),
             Some(Err(id)) => return Err(ApiError::invalid_id(id).into()),
@@ -204,9 +244,30 @@ impl Door {
         if named.is_empty() { DEFAULT_FRAME_ANCESTORS.map(str::to_owned).into() } else { named }
     }
 
+    /// The longer name that a terminal may go by, in the path of a request that starts none.
+    fn long_name(&self) -> Option<&str> {
+        let rest = self.path.strip_prefix("/api/terminal/")?;
+        naming::own_name(rest.split('/').next()?)
+    }
+
+    /// The last part of the path.
+    fn named(&self) -> &str {
+        self.path.rsplit('/').next().unwrap_or_default()
+    }
+
     fn uri(&self) -> http::Uri {
         reply::uri(&self.path)
     }
+}
+
+fn is_missing(answer: &Answer) -> bool {
+    let status = match answer {
+        Ok(response) => response.status_code(),
+        Err(Failure::Passed(response)) => response.status_code(),
+        Err(Failure::Api(error)) => error.status().as_u16(),
+        Err(Failure::Fault(_)) => return false,
+    };
+    status == StatusCode::NOT_FOUND.as_u16()
 }
 
 fn health() -> Answer {

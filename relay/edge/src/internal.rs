@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use moorline_relay::core::auth::{SecretHash, hash_secret};
 use moorline_relay::core::record::SessionRecord;
 use moorline_shared::control::Hosted;
 use moorline_shared::event::Event;
@@ -61,6 +62,12 @@ pub const GONE: &str = "/internal/gone";
 pub const FILES: &str = "/internal/files";
 /// To the directory: [`Presented`], a token's hash. Answer: [`Allowed`], or 401.
 pub const VERIFY: &str = "/internal/verify";
+/// To the directory: [`Presented`], a cookie's hash. Answer: [`Allowed`], or 401.
+pub const VERIFY_COOKIE: &str = "/internal/verify-cookie";
+/// To the directory: [`Keep`]. Answer: nothing.
+pub const KEEP: &str = "/internal/keep";
+/// To the directory: [`Presented`], a cookie's hash; it is void from then on. Answer: nothing.
+pub const DROP: &str = "/internal/drop";
 /// To the directory: [`Presented`], a ticket's hash; the ticket is void from then on. Answer:
 /// [`Allowed`], or 401.
 pub const REDEEM: &str = "/internal/redeem";
@@ -198,7 +205,29 @@ pub struct Files {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Presented {
     /// Its hash.
-    pub hash: [u8; 32],
+    pub hash: SecretHash,
+    /// Of a cookie: the hash of the token that the Worker was given, which the directory does not
+    /// know.
+    pub own: Option<SecretHash>,
+    /// The address of who presents it, if that is known.
+    pub from: Option<String>,
+}
+
+impl Presented {
+    /// A secret, and nothing besides.
+    #[must_use]
+    pub fn of(secret: &str) -> Self {
+        Self { hash: hash_secret(secret), own: None, from: None }
+    }
+}
+
+/// A cookie that stands for a token.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Keep {
+    /// The hash of what it holds.
+    pub hash: SecretHash,
+    /// The token's.
+    pub token: SecretHash,
 }
 
 /// What a secret allows.
@@ -206,6 +235,8 @@ pub struct Presented {
 pub struct Allowed {
     /// A scope.
     pub access: String,
+    /// The hash of the token that the secret stands for, if it is none itself.
+    pub token: Option<SecretHash>,
 }
 
 /// A session that is to be there.
@@ -213,4 +244,6 @@ pub struct Allowed {
 pub struct Ensure {
     /// Its id.
     pub session_id: SessionId,
+    /// What it is called, if it is new.
+    pub name: Option<String>,
 }

@@ -3,9 +3,13 @@
 use std::fmt;
 
 use futures_util::StreamExt as _;
-use http::header::{AUTHORIZATION, COOKIE, HOST, IF_NONE_MATCH, ORIGIN, SEC_WEBSOCKET_PROTOCOL};
-use http::{HeaderMap, HeaderValue, StatusCode};
+use http::header::{
+    ACCESS_CONTROL_REQUEST_HEADERS, ACCESS_CONTROL_REQUEST_METHOD, AUTHORIZATION, COOKIE, HOST,
+    IF_NONE_MATCH, ORIGIN, SEC_WEBSOCKET_PROTOCOL,
+};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use moorline_relay::core::api::ApiError;
+use moorline_relay::core::auth::cors::Header;
 use moorline_relay::core::plan::{HostError, PlanError};
 use moorline_shared::limits::REQUEST_BODY_BYTES;
 use serde::Serialize;
@@ -89,6 +93,9 @@ pub(crate) fn send(answer: Answer) -> Result<Response> {
 
 fn refused(error: &ApiError) -> Result<Response> {
     let mut response = ResponseBuilder::new().with_status(error.status().as_u16());
+    if let Some(seconds) = error.retry_after() {
+        response = response.with_header("retry-after", &seconds.to_string())?;
+    }
     if error.status() == StatusCode::UNAUTHORIZED {
         response = response.with_header("www-authenticate", "Bearer realm=\"moorline\"")?;
     }
@@ -100,6 +107,18 @@ pub(crate) fn json(status: StatusCode, body: &impl Serialize) -> Answer {
     let body = serde_json::to_string(body).map_err(worker::Error::from)?;
     let response = ResponseBuilder::new().with_status(status.as_u16());
     Ok(response.with_header("content-type", "application/json")?.fixed(body.into_bytes()))
+}
+
+/// The answer with these headers. Those of another object's answer cannot be set.
+pub(crate) fn with(
+    response: Response,
+    headers: Vec<Header>,
+) -> std::result::Result<Response, worker::Error> {
+    let all = response.headers().clone();
+    for (name, value) in headers {
+        all.set(name.as_str(), value.to_str().unwrap_or_default())?;
+    }
+    Ok(response.with_headers(all))
 }
 
 /// A success without a body.
@@ -127,10 +146,20 @@ pub(crate) fn uri(path: &str) -> http::Uri {
     path.parse().unwrap_or_default()
 }
 
+/// Headers that the core looks at, and that `http` does not name.
+const OTHERS: [&str; 4] = [
+    "access-control-request-private-network",
+    "cf-connecting-ip",
+    "sec-fetch-site",
+    "x-forwarded-proto",
+];
+
 /// The headers that the core looks at.
 pub(crate) fn headers(headers: &Headers) -> HeaderMap {
-    let names = [HOST, ORIGIN, AUTHORIZATION, COOKIE, SEC_WEBSOCKET_PROTOCOL, IF_NONE_MATCH];
-    let found = names.into_iter().filter_map(|name| {
+    let known = [HOST, ORIGIN, AUTHORIZATION, COOKIE, SEC_WEBSOCKET_PROTOCOL, IF_NONE_MATCH];
+    let asking = [ACCESS_CONTROL_REQUEST_METHOD, ACCESS_CONTROL_REQUEST_HEADERS];
+    let others = OTHERS.map(HeaderName::from_static);
+    let found = known.into_iter().chain(asking).chain(others).filter_map(|name| {
         let value = headers.get(name.as_str()).ok()??;
         // A page can put any character into some of them: what is no ASCII is read as such.
         Some((name, HeaderValue::from_bytes(value.as_bytes()).ok()?))

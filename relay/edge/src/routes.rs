@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use http::Method;
-use moorline_relay::core::legacy;
+use moorline_relay::core::{legacy, naming};
 use percent_encoding::percent_decode_str;
 
 /// Who answers.
@@ -193,7 +193,14 @@ fn matched<'a>(pattern: &str, path: &'a str) -> Option<Option<(Names, Cow<'a, st
             return None;
         }
         // What is no UTF-8 is no id.
-        let decoded = percent_decode_str(part).decode_utf8().unwrap_or(Cow::Borrowed(part));
+        let mut decoded = percent_decode_str(part).decode_utf8().unwrap_or(Cow::Borrowed(part));
+        // A terminal may go by a longer name.
+        if pattern.starts_with("/api/terminal/")
+            && naming::own_name(&decoded).is_some()
+            && let Ok(id) = naming::id_of(&decoded)
+        {
+            decoded = Cow::Owned(id.into());
+        }
         id = Some((names, decoded));
     }
     parts.next().is_none().then_some(id)
@@ -228,6 +235,24 @@ mod tests {
         assert_eq!(found, Some((Target::Plain, Need::Read, "abcdefgh".into())));
         let found = of_session(&Method::DELETE, "/api/session/%ff");
         assert_eq!(found, Some((Target::Directory, Need::Write, "%ff".into())));
+    }
+
+    #[test]
+    fn a_terminal_may_go_by_a_longer_name() {
+        let name = "user_1_ws_3f1c9a52-7c1f-4a53-9f0e-0d6a3c1b2e4f";
+        let id = naming::id_of(name).unwrap();
+        for (method, path) in [
+            (Method::GET, format!("/api/terminal/ws/{name}")),
+            (Method::GET, format!("/api/terminal/{name}/output")),
+            (Method::POST, format!("/api/terminal/{name}/input")),
+            (Method::DELETE, format!("/api/terminal/{name}")),
+        ] {
+            let (_, _, found) = of_session(&method, &path).unwrap();
+            assert_eq!(found, id.as_str(), "{path}");
+        }
+        let path = format!("/api/session/{name}/status");
+        let (_, _, found) = of_session(&Method::GET, &path).unwrap();
+        assert_eq!(found, name);
     }
 
     #[test]

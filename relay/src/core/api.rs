@@ -1,6 +1,7 @@
 //! What the REST API is, whatever serves it: errors, checks, the list's pages, paths, and the
 //! page's policy.
 
+pub mod answering;
 mod checks;
 pub mod csp;
 pub mod docs;
@@ -8,6 +9,6 @@ mod error;
 mod listing;
 pub mod paths;
 
-pub use checks::{check_name, check_size};
+pub use checks::{check_size, name, number, project_name};
 pub use error::ApiError;
 pub use listing::{Filter, InvalidPosition, ListQuery, Position, sort};

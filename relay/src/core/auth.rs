@@ -1,19 +1,27 @@
-//! Who may do what: what a token allows, where a request carries it, tickets, origins, and the
-//! relay's own names.
+//! Who may do what: what a token allows, where a request carries it, what stands for a token for a
+//! while, wrong tokens, origins, and the relay's own names.
 
 mod access;
 mod carrier;
+pub mod cookie;
+pub mod cors;
+mod guesses;
 mod name;
 mod origin;
 mod tickets;
+mod token;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest as _, Sha256};
 
 pub use access::{Access, InvalidAccess};
-pub use carrier::{COOKIE, presented};
+pub use carrier::{Credential, presented, repeated};
+pub use guesses::{Guesses, Judged};
 pub use name::HostPolicy;
 pub use origin::OriginPolicy;
 pub use tickets::{TICKET_LIFETIME, Tickets};
+pub use token::{InvalidToken, fixed_token};
 
 /// What is kept of a token or ticket: its SHA-256. Both are 256 random bits, so there is nothing to
 /// guess that a slow hash would protect.
@@ -23,4 +31,14 @@ pub type SecretHash = [u8; 32];
 #[must_use]
 pub fn hash_secret(secret: &str) -> SecretHash {
     Sha256::digest(secret.as_bytes()).into()
+}
+
+/// 256 random bits, as text that an address and a cookie can carry.
+///
+/// # Errors
+/// If the system gives no random numbers.
+pub fn random_secret() -> Result<String, getrandom::Error> {
+    let mut secret = [0; 32];
+    getrandom::fill(&mut secret)?;
+    Ok(URL_SAFE_NO_PAD.encode(secret))
 }

@@ -95,6 +95,13 @@ CREATE TABLE session_notes (
     PRIMARY KEY (session, name)
 ) WITHOUT ROWID;
 ",
+    r"
+CREATE TABLE cookies (
+    hash       BLOB PRIMARY KEY NOT NULL,
+    token      BLOB NOT NULL,
+    expires_at INTEGER NOT NULL
+) WITHOUT ROWID;
+",
 ];
 
 /// Every session, newest first. The log may be ahead of the row's own `head`, which is only
@@ -199,6 +206,20 @@ pub const TOKEN_BY_HASH: &str = "SELECT hash, scope, expires_at FROM tokens WHER
 
 /// Revokes a token: (id).
 pub const DELETE_TOKEN: &str = "DELETE FROM tokens WHERE id = ?1";
+
+/// Makes room for a cookie, besides as many as stay: (now, those).
+pub const EXPIRE_COOKIES: &str = "
+DELETE FROM cookies WHERE expires_at <= ?1 OR hash IN
+    (SELECT hash FROM cookies ORDER BY expires_at DESC LIMIT -1 OFFSET ?2)";
+
+/// Keeps a cookie: (hash of what it holds, hash of the token that it stands for, `expires_at`).
+pub const PUT_COOKIE: &str = "INSERT INTO cookies (hash, token, expires_at) VALUES (?1, ?2, ?3)";
+
+/// A cookie: (hash, now) gives the hash of its token.
+pub const COOKIE: &str = "SELECT token FROM cookies WHERE hash = ?1 AND expires_at > ?2";
+
+/// Forgets a cookie: (hash).
+pub const DELETE_COOKIE: &str = "DELETE FROM cookies WHERE hash = ?1";
 
 /// Every host: (id, name, version, drivers, `last_seen`).
 pub const HOSTS: &str = "SELECT id, name, version, drivers, last_seen FROM hosts ORDER BY id";

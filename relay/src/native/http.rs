@@ -1,6 +1,7 @@
 //! The relay's routes.
 
 mod answers;
+mod around;
 mod assets;
 mod docs;
 mod error;
@@ -21,7 +22,7 @@ use std::sync::Arc;
 use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
 use axum::http::{HeaderMap, Method};
 use axum::middleware::{Next, from_fn_with_state};
-use axum::response::{IntoResponse as _, Response};
+use axum::response::Response;
 use axum::{Extension, Router};
 use moorline_shared::limits::REQUEST_BODY_BYTES;
 use moorline_shared::time::Time;
@@ -32,7 +33,10 @@ use utoipa_axum::routes;
 use super::auth::{Tokens, VerifyError};
 use super::clock::wall_ms;
 use super::registry::Registry;
-use crate::core::auth::{Access, HostPolicy, OriginPolicy, Tickets, presented};
+use crate::core::auth::{
+    Credential, HostPolicy, OriginPolicy, SecretHash, Tickets, hash_secret, presented,
+};
+pub use around::Slowing;
 pub use assets::Client;
 pub use error::ApiError;
 use extract::Caller;
@@ -47,6 +51,8 @@ pub struct App {
     pub tokens: Tokens,
     /// What event streams may be opened with instead.
     pub tickets: Tickets,
+    /// Those who send wrong tokens.
+    pub slowing: Slowing,
     /// By which names it may be addressed.
     pub hosts: HostPolicy,
     /// Which pages may talk to this relay.
@@ -58,8 +64,6 @@ pub struct App {
     /// Whether the routes of before are served.
     pub legacy: bool,
 }
-
-const HEALTH: &str = "/healthz";
 
 /// The API's description, as JSON, with or without the routes of before.
 #[must_use]
@@ -87,9 +91,11 @@ pub fn router(app: Arc<App>) -> Router {
         .layer(DefaultBodyLimit::max(REQUEST_BODY_BYTES));
     api.fallback(pages::serve)
         .layer(from_fn_with_state(Arc::clone(&app), event_socket::carry))
-        .layer(from_fn_with_state(Arc::clone(&app), check_origin))
+        .layer(from_fn_with_state(Arc::clone(&app), around::admit))
+        .layer(from_fn_with_state(Arc::clone(&app), around::slow))
         .layer(from_fn_with_state(Arc::clone(&app), count))
         .layer(CatchPanicLayer::custom(error::panicked))
+        .layer(from_fn_with_state(Arc::clone(&app), around::finish))
         .with_state(app)
 }
 
@@ -130,21 +136,6 @@ fn documented() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(openapi::document))
 }
 
-/// Refuses requests that are not addressed to this relay, and those that change something and come
-/// from a page that is not trusted. The stream does the latter by itself, in a way that browsers
-/// can read.
-async fn check_origin(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
-    // Who watches over a relay may know it by any name.
-    if request.uri().path() != HEALTH && !app.hosts.allows(request.headers()) {
-        return ApiError::host().into_response();
-    }
-    let changes = !matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
-    if changes && !app.origins.allows(request.headers()) {
-        return ApiError::origin().into_response();
-    }
-    next.run(request).await
-}
-
 /// Counts each request by its route.
 async fn count(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     let route = request.extensions().get::<MatchedPath>().cloned();
@@ -164,12 +155,25 @@ async fn count(State(app): State<Arc<App>>, request: Request, next: Next) -> Res
 
 impl App {
     /// Who makes this request.
-    fn caller(&self, headers: &HeaderMap) -> Result<Access, ApiError> {
-        let token = presented(headers).ok_or_else(ApiError::no_token)?;
-        match self.tokens.verify(token, Time::from_ms(wall_ms())) {
-            Ok(access) => Ok(access),
-            Err(VerifyError::Refused) => Err(ApiError::wrong_token()),
-            Err(VerifyError::Store(error)) => Err(ApiError::internal(&error)),
-        }
+    fn caller(&self, headers: &HeaderMap) -> Result<Caller, ApiError> {
+        let now = Time::from_ms(wall_ms());
+        let token = match presented(headers).ok_or_else(ApiError::no_token)? {
+            Credential::Token(token) => hash_secret(token),
+            Credential::Cookie(secret) => self.tokens.of_cookie(secret, now).map_err(refused)?,
+        };
+        self.holder(token, now)
+    }
+
+    /// Who has the token with this hash.
+    fn holder(&self, token: SecretHash, now: Time) -> Result<Caller, ApiError> {
+        let access = self.tokens.verify(&token, now).map_err(refused)?;
+        Ok(Caller { access, token })
+    }
+}
+
+fn refused(error: VerifyError) -> ApiError {
+    match error {
+        VerifyError::Refused => ApiError::wrong_token(),
+        VerifyError::Store(error) => ApiError::internal(&error),
     }
 }

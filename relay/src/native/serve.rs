@@ -5,11 +5,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use anyhow::Context as _;
-use axum::serve::ListenerExt as _;
 use moorline_host::daemon::StateDir;
 use moorline_host::lock::Lock;
 use moorline_shared::time::Time;
-use tokio::net::{TcpListener, TcpStream, UnixListener};
+use tokio::net::{TcpListener, UnixListener};
 use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
@@ -18,7 +17,8 @@ use super::auth::Tokens;
 use super::clock::{Clock, wall_ms};
 use super::config::Config;
 use super::data_folder::{DataFolder, RelayLock};
-use super::http::{App, Client, local_router, router};
+use super::http::{App, Client, Slowing, local_router, router};
+use super::listen;
 use super::local_socket;
 use super::metrics::Metrics;
 use super::own_host::{Kind, OwnHost, SOCKET_NAME, lock_for_this_process};
@@ -35,10 +35,6 @@ const SESSIONS_LIMIT: Duration = Duration::from_secs(5);
 const SHUTDOWN_LIMIT: Duration = Duration::from_secs(7);
 /// What open connections get to end after that.
 const DRAIN_LIMIT: Duration = Duration::from_secs(2);
-/// What waits in the system's buffer for a connection to take it: enough for a line of 1 Gbit/s over
-/// 1 ms, and a tenth of a second of one of 10 Mbit/s.
-#[cfg(target_os = "linux")]
-const NOT_SENT_BYTES: u32 = 128 * 1024;
 
 /// A relay that is ready to serve.
 #[derive(Debug)]
@@ -103,6 +99,7 @@ impl Relay {
             registry,
             tokens,
             tickets: Tickets::default(),
+            slowing: Slowing::default(),
             hosts: HostPolicy::new(config.allow_hosts, &config.allow_origins),
             origins: OriginPolicy::new(config.allow_origins),
             client: Client::new(config.dist),
@@ -148,32 +145,20 @@ impl Relay {
     pub fn start(self) -> Running {
         let Self { listener, local, app, state, host, locks, .. } = self;
         let registry = Arc::clone(&app.registry);
-        let listener = listener.tap_io(|stream| {
-            if let Err(error) = configure(stream) {
-                tracing::debug!(%error, "a connection keeps its delay");
-            }
-        });
         let mut servers = JoinSet::new();
         if let Some(local) = local {
             let server = axum::serve(local, local_router(Arc::clone(&app)));
             let server = server.with_graceful_shutdown(begun(registry.parting()));
             servers.spawn(server.into_future());
         }
-        let server = axum::serve(listener, router(app));
-        let server = server.with_graceful_shutdown(begun(registry.closing()));
-        servers.spawn(server.into_future());
+        let server = listen::serve(listener, router(app), registry.closing());
+        servers.spawn(async move {
+            server.await;
+            Ok(())
+        });
         let own_host = OwnHost::start(&host, state, &registry);
         Running { registry, servers, own_host, locks }
     }
-}
-
-/// Makes a connection quick: a keystroke is a segment of its own, and what waits in the system's
-/// buffer, in front of what comes next, is little however slow the line is.
-fn configure(stream: &TcpStream) -> std::io::Result<()> {
-    stream.set_nodelay(true)?;
-    #[cfg(target_os = "linux")]
-    socket2::SockRef::from(stream).set_tcp_notsent_lowat(NOT_SENT_BYTES)?;
-    Ok(())
 }
 
 async fn begun(mut shutdown: watch::Receiver<bool>) {

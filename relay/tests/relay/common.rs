@@ -26,7 +26,12 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) async fn start(data_dir: &Path) -> Self {
-        let config = Config {
+        Self::start_with(data_dir, |_| {}).await
+    }
+
+    /// The same, configured otherwise.
+    pub(crate) async fn start_with(data_dir: &Path, change: impl FnOnce(&mut Config)) -> Self {
+        let mut config = Config {
             listen: "127.0.0.1:0".parse().unwrap(),
             data_dir: data_dir.to_path_buf(),
             token: Some(TOKEN.into()),
@@ -37,6 +42,7 @@ impl Server {
             legacy: true,
             host: Kind::InProcess,
         };
+        change(&mut config);
         let relay = Relay::open(config).await.unwrap();
         let address = relay.address().unwrap().to_string();
         Self { address, running: relay.start() }
@@ -53,6 +59,28 @@ impl Server {
         let mut answer = Vec::new();
         socket.read_to_end(&mut answer).await.unwrap();
         String::from_utf8_lossy(&answer).into_owned()
+    }
+
+    /// One request with these headers, one a line; the status, the head in lower case, and the body.
+    pub(crate) async fn ask(
+        &self,
+        head: &str,
+        headers: &[&str],
+        body: &str,
+    ) -> (u16, String, String) {
+        let own = format!("host: {}", self.address);
+        let is_named = headers.iter().any(|header| header.starts_with("host:"));
+        let own = [&*own].into_iter().filter(|_| !is_named);
+        let headers: Vec<&str> = own.chain(headers.iter().copied()).collect();
+        let (headers, length) = (headers.join("\r\n"), body.len());
+        let request = format!(
+            "{head} HTTP/1.1\r\n{headers}\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n\
+             {body}"
+        );
+        let answer = self.raw(&request).await;
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+        (status, head.to_lowercase(), body.to_owned())
     }
 
     /// One request; the status and the body.

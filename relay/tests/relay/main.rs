@@ -3,9 +3,12 @@
 #![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
 #![expect(clippy::needless_pass_by_value, reason = "what looks for a message is given it")]
 
+mod access;
 mod common;
 mod history;
 mod http;
+mod naming;
 mod rest;
+mod serving;
 mod storing;
 mod stream;

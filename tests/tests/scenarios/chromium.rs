@@ -19,8 +19,13 @@ mod tab;
 
 pub(crate) use tab::Tab;
 
+/// A name of this machine that is not its own: for what is not to be had on loopback.
+pub(crate) const NAME: &str = "moorline.test";
+/// Where that name leads.
+const NAMES: &str = "--host-resolver-rules=MAP moorline.test 127.0.0.1";
 /// Without these Chromium talks to hosts that no test should need.
-const QUIET: [&str; 7] = [
+const QUIET: [&str; 8] = [
+    NAMES,
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",

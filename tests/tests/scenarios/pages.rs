@@ -6,19 +6,26 @@ use moorline_shared::session::Lifecycle;
 use moorline_tests::expected;
 use moorline_tests::front::Front;
 use moorline_tests::proxy::Proxy;
-use moorline_tests::relay::{Relay, TOKEN};
+use moorline_tests::relay::{Relay, Setup, TOKEN};
 use moorline_tests::wait::wait_until;
 use serde_json::{Value, json};
 
-use super::chromium::{Browser, Tab};
+use super::chromium::{Browser, NAME, Tab};
 
 mod every;
 mod steering;
 
 const SEED_CLIENT: &str = include_str!("pages/seed_client.js");
 
-/// An empty page of this origin, with the cookie.
+/// A relay that is known by a name that is not this machine's own: under such a one it gives cookies.
+async fn start() -> Result<Relay> {
+    let variables = vec![("MOORLINE_ALLOW_HOST".to_owned(), NAME.to_owned())];
+    Relay::start_with(Setup { variables, ..Setup::default() }).await
+}
+
+/// An empty page of this origin, under [`NAME`], with the cookie.
 async fn signed_in(browser: &Browser, base: &str) -> Result<Tab> {
+    let base = base.replace("127.0.0.1", NAME);
     let tab = browser.open_exactly(&format!("{base}/healthz")).await?;
     let login = format!(
         "fetch('/api/login', {{method: 'POST', headers: {{Authorization: 'Bearer {TOKEN}'}}}})
@@ -45,7 +52,7 @@ async fn until_live(relay: &Relay, session: &SessionId) -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_knows_only_the_document_works() -> Result<()> {
-    let mut relay = Relay::start().await?;
+    let mut relay = start().await?;
     let session: SessionId = "test-session-1763720000000".parse()?;
     let wish = json!({"sessionId": session, "command": expected::shell()});
     relay.api().expect(201, reqwest::Method::POST, "/api/sessions", wish).await?;
@@ -117,7 +124,7 @@ async fn a_client_that_knows_only_the_document_works() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_event_source_goes_on_after_the_relays_restart() -> Result<()> {
-    let relay = Relay::start().await?;
+    let relay = start().await?;
     let proxy = Proxy::start(relay.address()).await?;
     let base = proxy.url();
     goes_on("an_event_source_goes_on", relay, &proxy, &base).await
@@ -125,7 +132,7 @@ async fn an_event_source_goes_on_after_the_relays_restart() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_event_source_behind_nginx_goes_on_after_the_relays_restart() -> Result<()> {
-    let relay = Relay::start().await?;
+    let relay = start().await?;
     let proxy = Proxy::start(relay.address()).await?;
     let front = Front::nginx(proxy.address()).await?;
     let base = front.url();

@@ -1,20 +1,21 @@
-//! Tokens and tickets.
+//! Tokens, and what stands for them: tickets and cookies.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use std::net::{IpAddr, Ipv4Addr};
+
 use http::StatusCode;
-use moorline_relay::core::api::{ApiError, check_name};
-use moorline_relay::core::auth::{Access, TICKET_LIFETIME, hash_secret};
+use moorline_relay::core::api::{ApiError, name};
+use moorline_relay::core::auth::cookie::{COOKIE_LIFETIME, COOKIES};
+use moorline_relay::core::auth::{Access, SecretHash, TICKET_LIFETIME, hash_secret, random_secret};
 use moorline_relay::core::record::TokenRecord;
 use moorline_relay::core::rfc3339;
 use moorline_shared::rest::{CreateToken, Done, Ticket, TokenCreated, TokenList, TokenSummary};
 use moorline_shared::time::Time;
 use subtle::ConstantTimeEq as _;
-use worker::{Request, ResponseBuilder};
+use worker::{Request, ResponseBuilder, console_warn};
 
 use super::{Directory, now_ms};
-use crate::internal::{ACCESS, Allowed, Presented};
-use crate::reply::{Answer, json};
+use crate::internal::{ACCESS, Allowed, Keep, Presented};
+use crate::reply::{Answer, Failure, json, nothing};
 
 /// What tokens begin with, so that people and scanners know one when they see it.
 const PREFIX: &str = "moor_";
@@ -26,14 +27,63 @@ const TICKETS: u64 = 4096;
 impl Directory {
     /// What a token allows.
     pub(super) fn verify(&self, presented: &Presented) -> Answer {
-        let found = self.with(|known| Ok(known.database.token_by_hash(&presented.hash)?))?;
-        let found = found.ok_or_else(ApiError::wrong_token)?;
-        let same: bool = found.hash.ct_eq(&presented.hash).into();
+        match self.access_of(&presented.hash)? {
+            Some(access) => json(StatusCode::OK, &Allowed { access, token: None }),
+            None => Err(self.wrong(presented)),
+        }
+    }
+
+    /// What a cookie allows: what the token does that it stands for.
+    pub(super) fn verify_cookie(&self, presented: &Presented) -> Answer {
+        let now = now_ms();
+        let token = self.with(|known| Ok(known.database.cookie(&presented.hash, now)?))?;
+        let Some(token) = token else { return Err(self.wrong(presented)) };
+        let is_own = presented.own.is_some_and(|own| own.ct_eq(&token).into());
+        let access = if is_own { Some(Access::Admin.to_string()) } else { self.access_of(&token)? };
+        match access {
+            Some(access) => json(StatusCode::OK, &Allowed { access, token: Some(token) }),
+            None => Err(self.wrong(presented)),
+        }
+    }
+
+    /// Keeps what a cookie stands for.
+    pub(super) fn keep_cookie(&self, kept: &Keep) -> Answer {
+        let now = now_ms();
+        let lifetime = u64::try_from(COOKIE_LIFETIME.as_millis()).unwrap_or(u64::MAX);
+        let expires_at = now.saturating_add(lifetime);
+        self.with(|known| {
+            Ok(known.database.put_cookie(&kept.hash, &kept.token, now, expires_at, COOKIES)?)
+        })?;
+        nothing()
+    }
+
+    /// Forgets a cookie.
+    pub(super) fn drop_cookie(&self, presented: &Presented) -> Answer {
+        self.with(|known| Ok(known.database.delete_cookie(&presented.hash)?))?;
+        nothing()
+    }
+
+    fn access_of(&self, token: &SecretHash) -> Result<Option<String>, Failure> {
+        let found = self.with(|known| Ok(known.database.token_by_hash(token)?))?;
         let now = Time::from_ms(now_ms());
-        if same && found.expires_at.is_none_or(|expires_at| now < expires_at) {
-            json(StatusCode::OK, &Allowed { access: found.scope })
-        } else {
-            Err(ApiError::wrong_token().into())
+        let valid = found.filter(|found| {
+            let same: bool = found.hash.ct_eq(token.as_slice()).into();
+            same && found.expires_at.is_none_or(|expires_at| now < expires_at)
+        });
+        Ok(valid.map(|found| found.scope))
+    }
+
+    /// Whoever has sent many wrong tokens is told to wait.
+    fn wrong(&self, presented: &Presented) -> Failure {
+        let from = presented.from.as_deref().and_then(|from| from.parse().ok());
+        let from = from.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+        let judged = self.guesses.wrong(from, Time::from_ms(now_ms()));
+        if let Some(count) = judged.log {
+            console_warn!("wrong, expired or revoked tokens from {from}: {count}");
+        }
+        match judged.wait {
+            Some(wait) => ApiError::too_many_wrong_tokens(wait).into(),
+            None => ApiError::wrong_token().into(),
         }
     }
 
@@ -43,17 +93,16 @@ impl Directory {
     }
 
     pub(super) fn create_token(&self, wanted: CreateToken) -> Answer {
-        check_name(wanted.label.as_deref())?;
+        let label = name(wanted.label.as_deref())?;
         let access: Access = wanted.scope.parse().map_err(ApiError::bad_request)?;
-        let (mut secret, mut name) = ([0; 32], [0; 8]);
-        getrandom::fill(&mut secret)?;
-        getrandom::fill(&mut name)?;
-        let token = format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(secret));
+        let mut id = [0; 8];
+        getrandom::fill(&mut id)?;
+        let token = format!("{PREFIX}{}", random_secret()?);
         let now = now_ms();
         let record = TokenRecord {
-            id: name.iter().map(|byte| format!("{byte:02x}")).collect(),
+            id: id.iter().map(|byte| format!("{byte:02x}")).collect(),
             scope: access.to_string(),
-            label: wanted.label.filter(|label| !label.is_empty()),
+            label,
             created_at_ms: now,
             expires_at_ms: wanted.expires_in_ms.map(|ms| now.saturating_add(ms).min(NEVER)),
         };
@@ -75,9 +124,7 @@ impl Directory {
     /// A ticket that allows what the caller may do.
     pub(super) fn ticket(&self, request: &Request) -> Answer {
         let access = request.headers().get(ACCESS)?.unwrap_or_default();
-        let mut secret = [0; 32];
-        getrandom::fill(&mut secret)?;
-        let ticket = URL_SAFE_NO_PAD.encode(secret);
+        let ticket = random_secret()?;
         let expires_in_ms = u64::try_from(TICKET_LIFETIME.as_millis()).unwrap_or(u64::MAX);
         let (hash, now) = (hash_secret(&ticket), now_ms());
         let kept = self.with(|known| {
@@ -96,7 +143,7 @@ impl Directory {
         let access =
             self.with(|known| Ok(known.database.take_ticket(&presented.hash, now_ms())?))?;
         let access = access.ok_or_else(ApiError::wrong_token)?;
-        json(StatusCode::OK, &Allowed { access })
+        json(StatusCode::OK, &Allowed { access, token: None })
     }
 }
 

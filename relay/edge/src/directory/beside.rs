@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use http::StatusCode;
-use moorline_relay::core::api::{check_name, check_size};
+use moorline_relay::core::api::{check_size, name};
 use moorline_relay::core::plan;
 use moorline_shared::event::kind;
 use moorline_shared::rest::{CreateSession, CreateTerminal, TerminalCreated};
@@ -16,7 +16,7 @@ impl Directory {
     /// Starts a terminal; beside another session that one's log tells of it.
     pub(super) async fn create_terminal(self: &Rc<Self>, wanted: CreateTerminal) -> Answer {
         check_size(wanted.cols, wanted.rows)?;
-        check_name(wanted.mode.as_deref())?;
+        let mode = name(wanted.mode.as_deref())?;
         let CreateTerminal { working_dir: cwd, cols, rows, .. } = wanted.clone();
         let session = CreateSession { cwd, cols, rows, ..CreateSession::default() };
         let parent = wanted.session_id;
@@ -33,7 +33,7 @@ impl Directory {
             let fields = json!({
                 "terminalId": terminal_id,
                 "workingDir": terminal.cwd,
-                "mode": wanted.mode.unwrap_or(terminal.driver),
+                "mode": mode.unwrap_or(terminal.driver),
             });
             self.append(parent, kind::TERMINAL_CREATED, fields).await;
         }

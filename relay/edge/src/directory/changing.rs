@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use http::StatusCode;
-use moorline_relay::core::api::{ApiError, check_name};
+use moorline_relay::core::api::{ApiError, name};
 use moorline_shared::control::ToHost;
 use moorline_shared::event::{Event, kind};
 use moorline_shared::id::SessionId;
@@ -18,8 +18,7 @@ use crate::reply::{Answer, Failure, json as answer};
 
 impl Directory {
     pub(super) async fn rename(&self, id: &SessionId, wanted: RenameSession) -> Answer {
-        check_name(Some(&wanted.name))?;
-        let name = Some(wanted.name).filter(|name| !name.is_empty());
+        let name = name(Some(&wanted.name))?;
         self.with(|known| {
             let listed = known.session(id)?;
             listed.record.name.clone_from(&name);

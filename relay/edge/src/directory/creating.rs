@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures_channel::oneshot;
 use futures_util::future::{Either, select};
 use http::StatusCode;
-use moorline_relay::core::api::{ApiError, check_name, check_size};
+use moorline_relay::core::api::{ApiError, check_size, name};
 use moorline_relay::core::plan::{self, HostError};
 use moorline_relay::core::record::SessionRecord;
 use moorline_shared::control::{Fork, Hosted, ToHost, ToRelay};
@@ -42,7 +42,7 @@ pub(super) struct Plan {
 impl Directory {
     pub(super) async fn create(self: &Rc<Self>, wanted: CreateSession) -> Answer {
         check_size(wanted.cols, wanted.rows)?;
-        check_name(wanted.name.as_deref())?;
+        let wanted = CreateSession { name: name(wanted.name.as_deref())?, ..wanted };
         let plan = self.plan(wanted, None)?;
         created(self.run(plan).await?)
     }
@@ -53,17 +53,16 @@ impl Directory {
         id: &SessionId,
         wanted: DuplicateSession,
     ) -> Answer {
-        let DuplicateSession { name, cols, rows } = wanted;
+        let DuplicateSession { name: wanted, cols, rows } = wanted;
         check_size(cols, rows)?;
-        check_name(name.as_deref())?;
-        let again = self.again(id, name, "copy")?;
+        let again = self.again(id, name(wanted.as_deref())?, "copy")?;
         let plan = self.plan(plan::sized(again, cols, rows), None)?;
         created(self.run(plan).await?)
     }
 
     /// The session with this id exists when this returns. Whoever comes while it is being started
     /// waits for it, and while one of that id is being removed, for that.
-    pub(super) async fn ensure(self: &Rc<Self>, id: SessionId) -> Result<()> {
+    pub(super) async fn ensure(self: &Rc<Self>, id: SessionId, name: Option<String>) -> Result<()> {
         let ensured = pin!(async {
             loop {
                 let seen = self.released.rung();
@@ -74,8 +73,8 @@ impl Directory {
                 if self.with(|known| Ok(known.sessions.contains_key(&id)))? {
                     return Ok(());
                 }
-                let wanted =
-                    CreateSession { session_id: Some(id.clone()), ..CreateSession::default() };
+                let (session_id, name) = (Some(id.clone()), name.clone());
+                let wanted = CreateSession { session_id, name, ..CreateSession::default() };
                 let plan = self.plan(wanted, None)?;
                 return self.run(plan).await.map(drop);
             }

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use http::StatusCode;
-use moorline_relay::core::api::{check_name, check_size};
+use moorline_relay::core::api::{check_size, name};
 use moorline_relay::core::plan;
 use moorline_shared::control::Fork;
 use moorline_shared::id::{Epoch, SessionId};
@@ -19,8 +19,8 @@ impl Directory {
     /// Starts what a session was started with again, on its log up to an entry.
     pub(super) async fn fork(self: &Rc<Self>, id: &SessionId, wanted: ForkSession) -> Answer {
         check_size(wanted.cols, wanted.rows)?;
-        check_name(wanted.name.as_deref())?;
-        let again = plan::sized(self.again(id, wanted.name, "fork")?, wanted.cols, wanted.rows);
+        let again = self.again(id, name(wanted.name.as_deref())?, "fork")?;
+        let again = plan::sized(again, wanted.cols, wanted.rows);
         let mut plan = self.plan(again, None)?;
         plan.record.epoch = Epoch(now_ms());
         let source = asking::session(&self.env, id)?;

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use futures_util::{StreamExt as _, stream};
 use http::StatusCode;
-use moorline_relay::core::api::{ApiError, check_name};
+use moorline_relay::core::api::{ApiError, project_name};
 use moorline_relay::core::plan::check_folder;
 use moorline_relay::core::record::ProjectRecord;
 use moorline_shared::id::{ProjectId, SessionId};
@@ -38,11 +38,11 @@ impl Directory {
     }
 
     pub(super) fn create_project(&self, wanted: CreateProject) -> Answer {
-        check(Some(&wanted.name))?;
+        let name = project_name(&wanted.name)?;
         check_folder(wanted.directory.as_deref().unwrap_or_default())?;
         let record = ProjectRecord {
             id: ProjectId::from_random(random()?),
-            name: wanted.name,
+            name,
             directory: wanted.directory.filter(|directory| !directory.is_empty()),
             created_at_ms: now_ms(),
         };
@@ -62,12 +62,12 @@ impl Directory {
 
     pub(super) fn change_project(&self, id: &str, change: ChangeProject) -> Answer {
         let id = named(id)?;
-        check(change.name.as_deref())?;
+        let name = change.name.as_deref().map(project_name).transpose()?;
         check_folder(change.directory.as_deref().unwrap_or_default())?;
         let project = self.with(|known| {
             let record = known.projects.get(&id).ok_or_else(|| ApiError::no_project(&id))?;
             let mut record = record.clone();
-            if let Some(name) = change.name {
+            if let Some(name) = name {
                 record.name = name;
             }
             if let Some(directory) = change.directory {
@@ -126,11 +126,4 @@ fn changed(status: StatusCode, project: Project) -> Answer {
 
 fn named(id: &str) -> Result<ProjectId, ApiError> {
     id.parse().map_err(|_| ApiError::invalid_project_id())
-}
-
-fn check(name: Option<&str>) -> Result<(), ApiError> {
-    if name.is_some_and(str::is_empty) {
-        return Err(ApiError::bad_request("A project has a name."));
-    }
-    check_name(name)
 }

@@ -4,13 +4,14 @@ use std::rc::Rc;
 
 use http::{Method, StatusCode};
 use moorline_relay::core::api::ApiError;
-use moorline_relay::core::legacy;
+use moorline_relay::core::{legacy, naming};
 use moorline_shared::id::SessionId;
 use worker::Request;
 
 use super::{Directory, overview};
 use crate::internal::{
-    ENSURE, Ensure, FILES, GONE, Gone, PREFIX, REDEEM, SUMMARY, Telling, VERIFY,
+    DROP, ENSURE, Ensure, FILES, GONE, Gone, KEEP, PREFIX, REDEEM, SUMMARY, Telling, VERIFY,
+    VERIFY_COOKIE,
 };
 use crate::reply::{Answer, body, json, method, nothing, query, uri};
 
@@ -42,7 +43,9 @@ pub(super) async fn answer(directory: &Rc<Directory>, request: &mut Request) -> 
             directory.create_terminal(wanted).await
         }
         ("DELETE", ["api", what @ ("session" | "terminal"), id]) => {
-            directory.delete(&named(id)?, *what == "terminal").await
+            let is_terminal = *what == "terminal";
+            let id = if is_terminal { terminal(id)? } else { named(id)? };
+            directory.delete(&id, is_terminal).await
         }
         (_, ["api", "sessions", id, rest @ ..]) => {
             session(directory, &named(id)?, rest, request).await
@@ -99,14 +102,22 @@ async fn internal(directory: &Rc<Directory>, path: &str, request: &mut Request) 
             json(StatusCode::OK, &directory.files(wanted).await?)
         }
         VERIFY => directory.verify(&body(request).await?),
+        VERIFY_COOKIE => directory.verify_cookie(&body(request).await?),
+        KEEP => directory.keep_cookie(&body(request).await?),
+        DROP => directory.drop_cookie(&body(request).await?),
         REDEEM => directory.redeem(&body(request).await?),
         ENSURE => {
-            let Ensure { session_id } = body(request).await?;
-            directory.ensure(session_id).await?;
+            let Ensure { session_id, name } = body(request).await?;
+            directory.ensure(session_id, name).await?;
             nothing()
         }
         _ => Err(ApiError::no_route(&uri(path)).into()),
     }
+}
+
+/// A terminal may go by a longer name.
+fn terminal(id: &str) -> Result<SessionId, ApiError> {
+    naming::id_of(id).or_else(|_| named(id))
 }
 
 fn named(id: &str) -> Result<SessionId, ApiError> {

@@ -195,4 +195,30 @@ impl Database {
         let is_valid = row.number(1)? > now;
         is_valid.then(|| row.text(0).map(str::to_owned)).transpose()
     }
+
+    /// Keeps what a cookie stands for, besides the `most - 1` youngest.
+    pub(super) fn put_cookie(
+        &self,
+        hash: &[u8],
+        token: &[u8],
+        now: u64,
+        expires_at: u64,
+        most: u64,
+    ) -> Result<()> {
+        self.run(schema::EXPIRE_COOKIES, &[now.into(), most.saturating_sub(1).into()])?;
+        self.run(schema::PUT_COOKIE, &[hash.into(), token.into(), expires_at.into()])
+    }
+
+    /// The hash of the token that a cookie stands for.
+    pub(super) fn cookie(&self, hash: &[u8], now: u64) -> Result<Option<[u8; 32]>> {
+        let Some(mut row) = self.row(schema::COOKIE, &[hash.into(), now.into()])? else {
+            return Ok(None);
+        };
+        Ok(row.take_blob(0)?.try_into().ok())
+    }
+
+    /// Forgets a cookie.
+    pub(super) fn delete_cookie(&self, hash: &[u8]) -> Result<()> {
+        self.run(schema::DELETE_COOKIE, &[hash.into()])
+    }
 }

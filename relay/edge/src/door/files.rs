@@ -7,7 +7,7 @@ use http::header::IF_NONE_MATCH;
 use moorline_relay::core::api::ApiError;
 use moorline_relay::core::api::csp;
 use moorline_relay::core::api::docs;
-use moorline_relay::core::api::paths::{is_hashed, is_route};
+use moorline_relay::core::api::paths::{is_hashed, is_route, of_long_name};
 use sha2::{Digest as _, Sha256};
 use worker::{Request, Response, ResponseBuilder, Result};
 
@@ -42,7 +42,10 @@ impl Door {
         }
         let path = self.path.trim_start_matches('/');
         if path.is_empty() {
-            return redirect();
+            return redirect("/sessions");
+        }
+        if let Some(page) = of_long_name(path) {
+            return redirect(&page);
         }
         if is_route(path) {
             return match self.find(PAGE).await? {
@@ -54,7 +57,7 @@ impl Door {
             return self.docs(file);
         }
         match self.find(path).await? {
-            Some(_) if path == PAGE => redirect(),
+            Some(_) if path == PAGE => redirect("/sessions"),
             Some(found) => {
                 let lasting = if is_hashed(path) { FOREVER } else { EACH_TIME };
                 Ok(self.send(found, path, lasting)?)
@@ -128,8 +131,8 @@ impl Door {
     }
 }
 
-fn redirect() -> Answer {
-    let response = ResponseBuilder::new().with_status(307).with_header("location", "/sessions")?;
+fn redirect(to: &str) -> Answer {
+    let response = ResponseBuilder::new().with_status(307).with_header("location", to)?;
     Ok(response.empty())
 }
 

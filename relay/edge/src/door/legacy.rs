@@ -67,7 +67,7 @@ impl Door {
         if !self.origins.allows(&self.headers) {
             return Err(ApiError::origin().into());
         }
-        let access = self.caller(None).await?;
+        let access = self.caller(None).await?.access;
         if !is_upgrade(request) {
             let why = "Connect with a WebSocket.";
             return Err(ApiError::no_upgrade(StatusCode::BAD_REQUEST, why).into());

@@ -1,9 +1,8 @@
 //! Clients' WebSockets that are not let in.
 
 use http::header::{ORIGIN, SEC_WEBSOCKET_PROTOCOL};
-use moorline_shared::message::{
-    ErrorCode, SUBPROTOCOL, ServerMessage, TOKEN_SUBPROTOCOL_PREFIX, close,
-};
+use moorline_relay::core::subprotocol;
+use moorline_shared::message::{ErrorCode, ServerMessage, close};
 use moorline_shared::rest::ErrorBody;
 use worker::{ResponseBuilder, WebSocketPair, console_error};
 
@@ -67,7 +66,7 @@ fn in_words(why: Why) -> Answer {
     let text = match why {
         Why::Id => {
             "Error: Invalid session ID format\n\
-            Details: A session id has 8 to 32 letters, digits, '_' or '-'."
+            Details: A session id has 8 to 128 letters, digits, '_' or '-'."
         }
         _ => "Error: WebSocket connection failed\nPlease sign in and try again",
     };
@@ -108,16 +107,9 @@ fn closed(protocol: Option<&str>, text: &str, code: u16, reason: &str) -> Answer
 }
 
 impl Door {
-    /// `moorline.v1` where it is offered. A browser that offered only other names wants one of
-    /// them back: the first that is no token.
+    /// The subprotocol that is taken.
     pub(super) fn protocol(&self) -> Option<&str> {
         let values = self.headers.get_all(SEC_WEBSOCKET_PROTOCOL).iter();
-        let offered = values.filter_map(|value| value.to_str().ok());
-        let mut names = offered
-            .flat_map(|value| value.split(','))
-            .map(str::trim)
-            .filter(|name| !name.starts_with(TOKEN_SUBPROTOCOL_PREFIX));
-        let first = names.next()?;
-        Some(if names.any(|name| name == SUBPROTOCOL) { SUBPROTOCOL } else { first })
+        subprotocol::choose(values.filter_map(|value| value.to_str().ok()))
     }
 }

@@ -5,9 +5,8 @@ use std::rc::Rc;
 use bytes::Bytes;
 use moorline_relay::core::peer::{Peer, Terms};
 use moorline_relay::core::plain::{Plain, PlainOverrun};
-use moorline_shared::message::{
-    ErrorCode, SUBPROTOCOL, Scope, ServerMessage, TOKEN_SUBPROTOCOL_PREFIX, close,
-};
+use moorline_relay::core::subprotocol;
+use moorline_shared::message::{ErrorCode, SUBPROTOCOL, Scope, ServerMessage, close};
 use worker::{
     Request, Response, ResponseBuilder, Result, WebSocket, WebSocketIncomingMessage, WebSocketPair,
 };
@@ -67,19 +66,10 @@ pub(super) fn open(
     Ok(upgraded(client, protocol.as_deref())?)
 }
 
-/// `moorline.v1` where it is offered. A browser that offered only other names wants one of them
-/// back: the first that is no token.
+/// The subprotocol that is taken.
 fn chosen(request: &Request) -> Result<Option<String>> {
     let offered = request.headers().get("sec-websocket-protocol")?.unwrap_or_default();
-    let names = offered.split(',').map(str::trim);
-    let mut names =
-        names.filter(|name| !name.is_empty() && !name.starts_with(TOKEN_SUBPROTOCOL_PREFIX));
-    let first = names.next();
-    let known = first.filter(|name| *name == SUBPROTOCOL).or_else(|| {
-        let known = names.find(|name| *name == SUBPROTOCOL);
-        known.or(first)
-    });
-    Ok(known.map(str::to_owned))
+    Ok(subprotocol::choose([&*offered].into_iter()).map(str::to_owned))
 }
 
 /// The answer to an upgrade.

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use bytes::Bytes;
 use futures_channel::oneshot;
 use http::StatusCode;
-use moorline_relay::core::api::ApiError;
+use moorline_relay::core::api::{ApiError, number};
 use moorline_relay::core::named;
 use moorline_relay::core::reader::{Read, Reader, Start};
 use moorline_relay::core::session::Session;
@@ -26,7 +26,7 @@ use super::object::{Fault, Object, now, wall_ms};
 use crate::address::asked;
 use crate::asking;
 use crate::internal::{FILES, Files, FilesWanted};
-use crate::reply::{self, Answer, Failure, body};
+use crate::reply::{self, Answer, body};
 use crate::sql::SqlError;
 
 /// What is shown of a prompt in the event that tells of it.
@@ -94,9 +94,7 @@ pub(super) async fn context(object: &Rc<Object>, id: &SessionId) -> Answer {
 
 /// The output after `since`.
 pub(super) fn output(object: &Rc<Object>, id: &SessionId, request: &Request) -> Answer {
-    let since = since(request);
-    object.peek(|_| {})?;
-    let since = since?;
+    let since = Seq(number(asked(&request.inner().url(), &["since"]).as_deref()));
     object.peek(|loaded| {
         let log = loaded.session.log();
         // Ahead of a log that was lost in part.
@@ -226,13 +224,4 @@ fn take(session: &Session, entry: &Entry, reader: &Reader, output: &mut Terminal
 
 fn json(body: &impl Serialize) -> Answer {
     reply::json(StatusCode::OK, body)
-}
-
-/// Where a polling reader wants to begin: `since` in the query.
-fn since(request: &Request) -> Result<Seq, Failure> {
-    match asked(&request.inner().url(), &["since"]).map(|since| since.parse()) {
-        None => Ok(Seq::ZERO),
-        Some(Ok(seq)) => Ok(Seq(seq)),
-        Some(Err(_)) => Err(ApiError::bad_request("`since` is the `next` of an answer.").into()),
-    }
 }

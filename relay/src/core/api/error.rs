@@ -1,8 +1,9 @@
 //! Answers that are no success.
 
 use std::fmt::Display;
+use std::time::Duration;
 
-use http::{Method, StatusCode, Uri};
+use http::{HeaderName, Method, StatusCode, Uri};
 use moorline_shared::id::{ProjectId, SessionId};
 use moorline_shared::publish::WriteRefused;
 use moorline_shared::rest::ErrorBody;
@@ -12,13 +13,23 @@ use moorline_shared::rest::ErrorBody;
 pub struct ApiError {
     status: StatusCode,
     body: ErrorBody,
+    retry_after: Option<Duration>,
 }
+
+const WRONG_TOKEN: &str = "Token not valid";
+/// What an id is, for people: seed 000's words.
+const ID_PATTERN: &str = "8-32 characters, alphanumeric, underscore, hyphen";
 
 impl ApiError {
     fn new(status: StatusCode, code: &str, error: &str) -> Self {
-        let body =
-            ErrorBody { error: error.into(), code: code.into(), message: None, session_id: None };
-        Self { status, body }
+        let body = ErrorBody {
+            error: error.into(),
+            code: code.into(),
+            message: None,
+            session_id: None,
+            pattern: None,
+        };
+        Self { status, body, retry_after: None }
     }
 
     /// The status.
@@ -31,6 +42,23 @@ impl ApiError {
     #[must_use]
     pub const fn body(&self) -> &ErrorBody {
         &self.body
+    }
+
+    /// Seconds after which to try again, for the header `Retry-After`.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<u64> {
+        self.retry_after.map(|wait| wait.as_secs() + u64::from(wait.subsec_nanos() > 0))
+    }
+
+    /// Whether a token, or what stands for one, was presented and is wrong.
+    #[must_use]
+    pub fn is_wrong_token(&self) -> bool {
+        self.body.error == WRONG_TOKEN
+    }
+
+    fn of_id(mut self) -> Self {
+        self.body.pattern = Some(ID_PATTERN.to_owned());
+        self.with_message(ID_PATTERN)
     }
 
     fn with_message(mut self, message: impl Display) -> Self {
@@ -53,8 +81,52 @@ impl ApiError {
     /// The token opens nothing.
     #[must_use]
     pub fn wrong_token() -> Self {
-        Self::new(StatusCode::UNAUTHORIZED, "unauthorized", "Token not valid")
+        Self::new(StatusCode::UNAUTHORIZED, "unauthorized", WRONG_TOKEN)
             .with_message("It is wrong, expired or revoked; `moorline token new` makes another.")
+    }
+
+    /// The ticket opens nothing, and there is no token.
+    #[must_use]
+    pub fn wrong_ticket() -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, "unauthorized", WRONG_TOKEN).with_message(
+            "A ticket opens one event stream within 30 seconds; `POST /api/tickets` makes another.",
+        )
+    }
+
+    /// Too many wrong tokens have come from the caller's address.
+    #[must_use]
+    pub fn too_many_wrong_tokens(wait: Duration) -> Self {
+        let mut error =
+            Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_attempts", "Too many wrong tokens")
+                .with_message(
+                    "The token is wrong, expired or revoked, and so were many before: wait.",
+                );
+        error.retry_after = Some(wait);
+        error
+    }
+
+    /// The browser must not keep a cookie.
+    #[must_use]
+    pub fn no_cookie() -> Self {
+        Self::new(StatusCode::FORBIDDEN, "cookie_refused", "No cookie over plain HTTP on loopback")
+            .with_message(
+                "Browsers would send it to every server of this machine. Send \
+                `Authorization: Bearer <token>`, and open event streams with a ticket from \
+                `POST /api/tickets`.",
+            )
+    }
+
+    /// The request has a header twice that can be there once.
+    #[must_use]
+    pub fn repeated(header: &HeaderName) -> Self {
+        Self::bad_request(format!("The header `{header}` can be there once only."))
+    }
+
+    /// The body did not come in time.
+    #[must_use]
+    pub fn too_slow() -> Self {
+        Self::new(StatusCode::REQUEST_TIMEOUT, "timeout", "Body too slow")
+            .with_message("Send the whole body within 30 seconds.")
     }
 
     /// The token does not allow it.
@@ -84,7 +156,7 @@ impl ApiError {
     #[must_use]
     pub fn invalid_id(id: &str) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "invalid_id", "Invalid session ID format")
-            .with_message("8-32 characters, alphanumeric, underscore, hyphen")
+            .of_id()
             .of_session(id)
     }
 
@@ -151,8 +223,7 @@ impl ApiError {
     /// The project's id is none.
     #[must_use]
     pub fn invalid_project_id() -> Self {
-        Self::new(StatusCode::BAD_REQUEST, "invalid_id", "Invalid project ID format")
-            .with_message("8-32 characters, alphanumeric, underscore, hyphen")
+        Self::new(StatusCode::BAD_REQUEST, "invalid_id", "Invalid project ID format").of_id()
     }
 
     /// There is no such project.
@@ -219,8 +290,7 @@ impl ApiError {
     /// The host's id is none.
     #[must_use]
     pub fn invalid_host_id() -> Self {
-        Self::new(StatusCode::BAD_REQUEST, "invalid_id", "Invalid host ID format")
-            .with_message("8-32 characters, alphanumeric, underscore, hyphen")
+        Self::new(StatusCode::BAD_REQUEST, "invalid_id", "Invalid host ID format").of_id()
     }
 
     /// There is no such host.

@@ -1,5 +1,7 @@
 //! What the paths of a relay are.
 
+use crate::core::naming::{id_of, own_name};
+
 /// Whether a path is the API's.
 #[must_use]
 pub fn is_api(path: &str) -> bool {
@@ -15,6 +17,15 @@ pub fn is_route(path: &str) -> bool {
         ["terminal" | "session", id] => !id.is_empty(),
         _ => false,
     }
+}
+
+/// Where the page of a session is that goes by a name longer than an id.
+#[must_use]
+pub fn of_long_name(path: &str) -> Option<String> {
+    let (kind, name) = path.trim_end_matches('/').split_once('/')?;
+    let is_page = ["terminal", "session"].contains(&kind);
+    let name = own_name(name).filter(|_| is_page)?;
+    Some(format!("/{kind}/{}", id_of(name).ok()?))
 }
 
 /// `name-0123456789abcdef.js`, or `name-0123456789abcdef_bg.wasm`, or anything in such a folder.
@@ -43,6 +54,17 @@ mod tests {
         }
         for name in ["favicon.svg", "index.html", "fonts/plain-name.woff2", "a-1234.js"] {
             assert!(!is_hashed(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_long_name_leads_to_the_sessions_page() {
+        let name = "user_1_ws_3f1c9a52-7c1f-4a53-9f0e-0d6a3c1b2e4f";
+        let id = id_of(name).unwrap();
+        assert_eq!(of_long_name(&format!("terminal/{name}")), Some(format!("/terminal/{id}")));
+        assert_eq!(of_long_name(&format!("session/{name}/")), Some(format!("/session/{id}")));
+        for other in ["terminal/abcdefgh", "sessions", "x/y", &format!("api/{name}")] {
+            assert_eq!(of_long_name(other), None, "{other}");
         }
     }
 

@@ -6,6 +6,8 @@ use std::str::FromStr;
 use moorline_shared::id::SessionId;
 use moorline_shared::message::Scope;
 
+use crate::core::naming::id_of;
+
 /// What a token allows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Access {
@@ -59,7 +61,7 @@ impl FromStr for Access {
                     "read" => Scope::Read,
                     _ => return Err(InvalidAccess),
                 };
-                Self::Session { id: id.parse().map_err(|_| InvalidAccess)?, scope }
+                Self::Session { id: id_of(id).map_err(|_| InvalidAccess)?, scope }
             }
             _ => return Err(InvalidAccess),
         };
@@ -93,6 +95,14 @@ mod tests {
         for bad in ["session:abcdefgh:admin", "session:abcdefgh:read:", "host:x"] {
             assert_eq!(bad.parse::<Access>(), Err(InvalidAccess), "{bad}");
         }
+    }
+
+    #[test]
+    fn a_session_may_go_by_a_longer_name() {
+        let name = "user_1_ws_3f1c9a52-7c1f-4a53-9f0e-0d6a3c1b2e4f";
+        let access: Access = format!("session:{name}:write").parse().unwrap();
+        assert_eq!(access.scope_of(&id_of(name).unwrap()), Some(Scope::Write));
+        assert_eq!(access.to_string().parse(), Ok(access));
     }
 
     #[test]

@@ -1,21 +1,45 @@
-//! Where a request carries its token. Never in the query: addresses end up in logs.
+//! Where a request carries what lets it in. Never in the query: addresses end up in logs.
 
-use http::HeaderMap;
-use http::header::{AUTHORIZATION, COOKIE as COOKIE_HEADER, SEC_WEBSOCKET_PROTOCOL};
+use http::header::{AUTHORIZATION, HOST, ORIGIN, SEC_WEBSOCKET_PROTOCOL};
+use http::{HeaderMap, HeaderName};
 use moorline_shared::message::TOKEN_SUBPROTOCOL_PREFIX;
 
-/// The cookie that holds a token.
-pub const COOKIE: &str = "moorline_token";
+use super::cookie;
 
-/// The token that a request presents: `Authorization: Bearer`, else the WebSocket subprotocol
+/// What a request presents.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Credential<'a> {
+    /// A token.
+    Token(&'a str),
+    /// A cookie's secret, which stands for a token.
+    Cookie(&'a str),
+}
+
+/// What a request presents: `Authorization: Bearer`, else the WebSocket subprotocol
 /// `moorline.bearer.<token>`, else the cookie.
 #[must_use]
-pub fn presented(headers: &HeaderMap) -> Option<&str> {
-    bearer(headers).or_else(|| subprotocol(headers)).or_else(|| cookie(headers))
+pub fn presented(headers: &HeaderMap) -> Option<Credential<'_>> {
+    let token = bearer(headers).or_else(|| subprotocol(headers)).map(Credential::Token);
+    token.or_else(|| cookie::secret(headers).map(Credential::Cookie))
+}
+
+/// The header that a request has twice though it can only mean one thing. Whatever stands before the
+/// relay may have looked at the other one.
+#[must_use]
+pub fn repeated(headers: &HeaderMap) -> Option<HeaderName> {
+    let is_repeated = |name: &HeaderName| {
+        // Some pass on two as one, with a comma; neither of these can have one.
+        let is_list = |value: &http::HeaderValue| value.as_bytes().contains(&b',');
+        let list = *name != AUTHORIZATION && headers.get(name).is_some_and(is_list);
+        list || headers.get_all(name).iter().nth(1).is_some()
+    };
+    [HOST, ORIGIN, AUTHORIZATION].into_iter().find(is_repeated)
 }
 
 fn bearer(headers: &HeaderMap) -> Option<&str> {
-    let (scheme, token) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    // What is no text is a wrong token, not none.
+    let value = headers.get(AUTHORIZATION)?.to_str().unwrap_or("bearer \u{fffd}");
+    let (scheme, token) = value.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
@@ -24,15 +48,9 @@ fn subprotocol(headers: &HeaderMap) -> Option<&str> {
         .find_map(|name| name.strip_prefix(TOKEN_SUBPROTOCOL_PREFIX))
 }
 
-fn cookie(headers: &HeaderMap) -> Option<&str> {
-    items(headers, &COOKIE_HEADER, ';')
-        .filter_map(|pair| pair.split_once('='))
-        .find_map(|(name, value)| (name == COOKIE).then_some(value))
-}
-
-fn items<'a>(
+pub(super) fn items<'a>(
     headers: &'a HeaderMap,
-    name: &http::HeaderName,
+    name: &HeaderName,
     separator: char,
 ) -> impl Iterator<Item = &'a str> {
     let values = headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
@@ -44,30 +62,49 @@ mod tests {
     use super::*;
 
     fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
-        pairs.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect()
+        let mut headers = HeaderMap::new();
+        for (name, value) in pairs {
+            headers.append(*name, value.parse().unwrap());
+        }
+        headers
     }
 
     #[test]
     fn a_token_comes_by_one_of_three_ways() {
-        type Case = (&'static [(&'static str, &'static str)], Option<&'static str>);
-        let cases: [Case; 8] = [
+        use Credential::{Cookie, Token};
+        type Case = (&'static [(&'static str, &'static str)], Option<Credential<'static>>);
+        let cases: [Case; 9] = [
             (&[], None),
-            (&[("authorization", "Bearer abc")], Some("abc")),
-            (&[("authorization", "bearer  abc ")], Some("abc")),
+            (&[("authorization", "Bearer abc")], Some(Token("abc"))),
+            (&[("authorization", "bearer  abc ")], Some(Token("abc"))),
             (&[("authorization", "Basic abc")], None),
-            (&[("sec-websocket-protocol", "moorline.v1, moorline.bearer.abc")], Some("abc")),
+            (&[("sec-websocket-protocol", "moorline.v1, moorline.bearer.abc")], Some(Token("abc"))),
             (&[("sec-websocket-protocol", "moorline.v1")], None),
-            (&[("cookie", "a=b; moorline_token=abc; c=d")], Some("abc")),
-            (&[("cookie", "xmoorline_token=abc")], None),
+            (&[("host", "box:1"), ("cookie", "a=b; moorline-1=abc; c=d")], Some(Cookie("abc"))),
+            (&[("host", "box:1"), ("cookie", "xmoorline-1=abc")], None),
+            // Of an earlier version, which went to every server of the machine.
+            (&[("host", "box:1"), ("cookie", "moorline_token=abc")], None),
         ];
-        for (pairs, token) in cases {
-            assert_eq!(presented(&headers(pairs)), token, "{pairs:?}");
+        for (pairs, expected) in cases {
+            assert_eq!(presented(&headers(pairs)), expected, "{pairs:?}");
         }
         let all = headers(&[
-            ("cookie", "moorline_token=c"),
+            ("host", "box:1"),
+            ("cookie", "moorline-1=c"),
             ("sec-websocket-protocol", "moorline.bearer.b"),
             ("authorization", "Bearer a"),
         ]);
-        assert_eq!(presented(&all), Some("a"));
+        assert_eq!(presented(&all), Some(Token("a")));
+    }
+
+    #[test]
+    fn what_can_be_there_once_is_not_there_twice() {
+        let one = ("host", "box");
+        assert_eq!(repeated(&headers(&[one, ("cookie", "a"), ("cookie", "b")])), None);
+        assert_eq!(repeated(&headers(&[one, one])), Some(HOST));
+        assert_eq!(repeated(&headers(&[("host", "box, evil.example")])), Some(HOST));
+        assert_eq!(repeated(&headers(&[one, ("origin", "a"), ("origin", "b")])), Some(ORIGIN));
+        let twice = [one, ("authorization", "Bearer a"), ("authorization", "Bearer b")];
+        assert_eq!(repeated(&headers(&twice)), Some(AUTHORIZATION));
     }
 }

@@ -31,7 +31,12 @@ impl HostPolicy {
     #[must_use]
     pub fn allows(&self, headers: &HeaderMap) -> bool {
         let Some(host) = headers.get(HOST) else { return true };
-        let Ok(authority) = host.to_str() else { return false };
+        host.to_str().is_ok_and(|authority| self.is_known(authority))
+    }
+
+    /// Whether this relay is known by a name, as `Host` or a whole address has it.
+    #[must_use]
+    pub fn is_known(&self, authority: &str) -> bool {
         let name = name_of(authority);
         let same = |allowed: &String| allowed == ANY || allowed.eq_ignore_ascii_case(name);
         is_address(name) || is_loopback(name) || self.names.iter().any(same)
@@ -39,7 +44,7 @@ impl HostPolicy {
 }
 
 /// Without the port, and without the dot that may end a whole name.
-fn name_of(authority: &str) -> &str {
+pub(super) fn name_of(authority: &str) -> &str {
     let end = authority.rfind(']').map_or(0, |end| end + 1);
     let port = authority[end..].find(':').map_or(authority.len(), |colon| end + colon);
     let name = &authority[..port];
@@ -52,7 +57,7 @@ fn is_address(name: &str) -> bool {
 }
 
 /// Names under `localhost` never leave the machine (RFC 6761).
-fn is_loopback(name: &str) -> bool {
+pub(super) fn is_loopback(name: &str) -> bool {
     let last = name.rsplit('.').next();
     last.is_some_and(|last| last.eq_ignore_ascii_case("localhost"))
 }

@@ -1,7 +1,10 @@
 //! Which pages may talk to this relay.
 
-use http::HeaderMap;
 use http::header::{HOST, ORIGIN};
+use http::{HeaderMap, HeaderName};
+
+/// What a browser says of the page and the address that it asks for: `same-origin` and others.
+const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// The origins from which a browser may open streams and change something.
 #[derive(Debug, Clone, Default)]
@@ -13,7 +16,7 @@ impl OriginPolicy {
     /// The relay's own pages, and the given origins, as `https://example.org`.
     #[must_use]
     pub fn new(allowed: Vec<String>) -> Self {
-        Self { allowed }
+        Self { allowed: allowed.iter().map(|origin| as_browsers_write(origin)).collect() }
     }
 
     /// Whether a request may do what only trusted pages may. A request without `Origin` is not a
@@ -26,14 +29,37 @@ impl OriginPolicy {
             return true;
         }
         let host = headers.get(HOST).and_then(|host| host.to_str().ok());
-        let page = ["http://", "https://"].iter().find_map(|scheme| origin.strip_prefix(scheme));
-        match (page, host) {
-            (Some(page), Some(host)) => {
-                page.eq_ignore_ascii_case(host) || same_loopback(page, host)
-            }
-            _ => false,
-        }
+        is_same_origin(headers)
+            || page_of(origin).zip(host).is_some_and(|(page, host)| same_loopback(page, host))
     }
+}
+
+/// Whether a page of this relay's own sends the request.
+///
+/// A proxy may pass on its own name for the relay as `Host`. But a browser says itself whether the
+/// page and the address that it asked are of one origin, and no script can say it in its place (Fetch
+/// Metadata).
+pub(super) fn is_same_origin(headers: &HeaderMap) -> bool {
+    let text = |name: &HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
+    let Some(page) = text(&ORIGIN).and_then(page_of) else { return false };
+    text(&HOST).is_some_and(|host| page.eq_ignore_ascii_case(host))
+        || text(&SEC_FETCH_SITE) == Some("same-origin")
+}
+
+/// The authority of a page that was loaded by HTTP.
+fn page_of(origin: &str) -> Option<&str> {
+    ["http://", "https://"].iter().find_map(|scheme| origin.strip_prefix(scheme))
+}
+
+/// Without the scheme's own port, and in lower case.
+fn as_browsers_write(origin: &str) -> String {
+    let origin = origin.trim().trim_end_matches('/').to_ascii_lowercase();
+    let default = match origin.split_once("://") {
+        Some(("http", _)) => ":80",
+        Some(("https", _)) => ":443",
+        _ => return origin,
+    };
+    origin.strip_suffix(default).map(str::to_owned).unwrap_or(origin)
 }
 
 /// `localhost:3010` and `127.0.0.1:3010` are the same server.
@@ -63,6 +89,34 @@ mod tests {
             headers.insert(ORIGIN, origin.parse().unwrap());
         }
         policy.allows(&headers)
+    }
+
+    #[test]
+    fn a_proxy_that_passes_its_own_name_does_not_make_a_page_a_stranger() {
+        let policy = OriginPolicy::default();
+        let from = |origin: &str, site: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(HOST, "localhost:3010".parse().unwrap());
+            headers.insert(ORIGIN, origin.parse().unwrap());
+            headers.insert(SEC_FETCH_SITE, site.parse().unwrap());
+            policy.allows(&headers)
+        };
+        assert!(from("https://moor.example", "same-origin"));
+        for site in ["same-site", "cross-site", "none", "same-origin, cross-site", ""] {
+            assert!(!from("https://evil.example", site), "{site}");
+        }
+        // A frame without an origin of its own, or a page of another kind.
+        assert!(!from("null", "same-origin"));
+    }
+
+    #[test]
+    fn an_origin_is_trusted_however_it_is_written() {
+        let written = ["HTTPS://Notes.Example:443/", " http://box:80", "app://obsidian.md"];
+        let policy = OriginPolicy::new(written.map(str::to_owned).into());
+        for origin in ["https://notes.example", "http://box", "app://obsidian.md"] {
+            assert!(allows(&policy, Some(origin), "127.0.0.1:3010"), "{origin}");
+        }
+        assert!(!allows(&policy, Some("http://notes.example"), "127.0.0.1:3010"));
     }
 
     #[test]

@@ -1,17 +1,15 @@
 //! Tickets: what a browser's `EventSource`, which can send no header, brings instead of a token.
-//! Each opens one event stream, soon after it was made.
+//! Each opens one event stream, soon after it was made, if the token that it was made with is valid
+//! then.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use moorline_shared::time::Time;
-use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
-use super::Access;
+use super::{SecretHash, hash_secret, random_secret};
 
 /// How long a ticket is valid.
 pub const TICKET_LIFETIME: Duration = Duration::from_secs(30);
@@ -20,8 +18,8 @@ const TICKETS: usize = 4096;
 
 #[derive(Debug)]
 struct Issued {
-    hash: [u8; 32],
-    access: Access,
+    hash: SecretHash,
+    token: SecretHash,
     expires_at: Time,
 }
 
@@ -32,51 +30,47 @@ pub struct Tickets {
 }
 
 impl Tickets {
-    /// Makes a ticket that allows what the caller's token does.
+    /// Makes a ticket that stands for the token with this hash.
     ///
     /// # Errors
-    /// Where the system gives no random numbers.
-    pub fn issue(&self, access: Access, now: Time) -> Result<String, getrandom::Error> {
-        let mut secret = [0; 32];
-        getrandom::fill(&mut secret)?;
-        let ticket = URL_SAFE_NO_PAD.encode(secret);
+    /// If the system gives no random numbers.
+    pub fn issue(&self, token: SecretHash, now: Time) -> Result<String, getrandom::Error> {
+        let ticket = random_secret()?;
         let mut issued = self.issued.lock().unwrap_or_else(PoisonError::into_inner);
         if issued.len() == TICKETS {
             issued.pop_front();
         }
         let expires_at = now + TICKET_LIFETIME;
-        issued.push_back(Issued { hash: hash(&ticket), access, expires_at });
+        issued.push_back(Issued { hash: hash_secret(&ticket), token, expires_at });
         Ok(ticket)
     }
 
-    /// What a ticket allows, once.
-    pub fn redeem(&self, ticket: &str, now: Time) -> Option<Access> {
-        let hash = hash(ticket);
+    /// The token that a ticket stands for, once.
+    pub fn redeem(&self, ticket: &str, now: Time) -> Option<SecretHash> {
+        let hash = hash_secret(ticket);
         let mut issued = self.issued.lock().unwrap_or_else(PoisonError::into_inner);
         while issued.front().is_some_and(|oldest| oldest.expires_at <= now) {
             issued.pop_front();
         }
         let found = issued.iter().position(|issued| issued.hash.ct_eq(&hash).into())?;
-        issued.remove(found).map(|issued| issued.access)
+        issued.remove(found).map(|issued| issued.token)
     }
-}
-
-fn hash(ticket: &str) -> [u8; 32] {
-    Sha256::digest(ticket.as_bytes()).into()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const ONE: SecretHash = [1; 32];
+    const TWO: SecretHash = [2; 32];
+
     #[test]
     fn a_ticket_opens_once_and_soon() {
         let tickets = Tickets::default();
         let now = Time::from_ms(1000);
-        let (one, two) = (tickets.issue(Access::Admin, now), tickets.issue(Access::Host, now));
-        let (one, two) = (one.unwrap(), two.unwrap());
+        let (one, two) = (tickets.issue(ONE, now).unwrap(), tickets.issue(TWO, now).unwrap());
         assert_eq!(tickets.redeem("", now), None);
-        assert_eq!(tickets.redeem(&one, now), Some(Access::Admin));
+        assert_eq!(tickets.redeem(&one, now), Some(ONE));
         assert_eq!(tickets.redeem(&one, now), None);
         assert_eq!(tickets.redeem(&two, now + TICKET_LIFETIME), None);
     }
@@ -85,10 +79,10 @@ mod tests {
     fn tickets_are_bounded() {
         let tickets = Tickets::default();
         let now = Time::from_ms(1000);
-        let first = tickets.issue(Access::Admin, now).unwrap();
-        let second = tickets.issue(Access::Admin, now).unwrap();
-        (0..TICKETS - 1).for_each(|_| drop(tickets.issue(Access::Admin, now).unwrap()));
+        let first = tickets.issue(ONE, now).unwrap();
+        let second = tickets.issue(TWO, now).unwrap();
+        (0..TICKETS - 1).for_each(|_| drop(tickets.issue(ONE, now).unwrap()));
         assert_eq!(tickets.redeem(&first, now), None);
-        assert_eq!(tickets.redeem(&second, now), Some(Access::Admin));
+        assert_eq!(tickets.redeem(&second, now), Some(TWO));
     }
 }

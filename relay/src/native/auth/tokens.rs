@@ -3,12 +3,11 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use moorline_shared::time::Time;
 use subtle::ConstantTimeEq as _;
 
-use crate::core::auth::{Access, SecretHash, hash_secret};
+use crate::core::auth::cookie::COOKIE_LIFETIME;
+use crate::core::auth::{Access, SecretHash, hash_secret, random_secret};
 use crate::native::store::{Store, StoreError, TokenRecord};
 
 /// Lets people and secret scanners see what it is.
@@ -60,18 +59,17 @@ impl Tokens {
         Self { store: Mutex::new(store), fixed: fixed.map(hash_secret) }
     }
 
-    /// What a presented token allows at `now`, in milliseconds since 1970.
+    /// What the token with this hash allows at `now`, in milliseconds since 1970.
     ///
     /// # Errors
     /// [`VerifyError`].
-    pub fn verify(&self, token: &str, now: Time) -> Result<Access, VerifyError> {
-        let hash = hash_secret(token);
-        if self.fixed.is_some_and(|fixed| fixed.ct_eq(&hash).into()) {
+    pub fn verify(&self, token: &SecretHash, now: Time) -> Result<Access, VerifyError> {
+        if self.fixed.is_some_and(|fixed| fixed.ct_eq(token).into()) {
             return Ok(Access::Admin);
         }
-        let found = self.with_store(|store| store.token_by_hash(&hash))?;
+        let found = self.with_store(|store| store.token_by_hash(token))?;
         let found = found.ok_or(VerifyError::Refused)?;
-        let same: bool = found.hash.ct_eq(&hash).into();
+        let same: bool = found.hash.ct_eq(token.as_slice()).into();
         let valid = found.expires_at.is_none_or(|expires_at| now < expires_at);
         if !(same && valid) {
             return Err(VerifyError::Refused);
@@ -90,10 +88,9 @@ impl Tokens {
         now: Time,
         expires_at: Option<Time>,
     ) -> Result<Minted, MintError> {
-        let mut random = [0; 40];
-        getrandom::fill(&mut random)?;
-        let (secret, name) = random.split_at(32);
-        let token = format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(secret));
+        let mut name = [0_u8; 8];
+        getrandom::fill(&mut name)?;
+        let token = format!("{PREFIX}{}", random_secret()?);
         let record = TokenRecord {
             id: name.iter().map(|byte| format!("{byte:02x}")).collect(),
             scope: access.to_string(),
@@ -121,6 +118,34 @@ impl Tokens {
         self.with_store(|store| store.delete_token(id))
     }
 
+    /// Makes what a cookie holds: it stands for the token with this hash.
+    ///
+    /// # Errors
+    /// [`MintError`].
+    pub fn issue_cookie(&self, token: &SecretHash, now: Time) -> Result<String, MintError> {
+        let secret = random_secret()?;
+        let (hash, expires_at) = (hash_secret(&secret), now + COOKIE_LIFETIME);
+        self.with_store(|store| store.put_cookie(&hash, token, now, expires_at))?;
+        Ok(secret)
+    }
+
+    /// The hash of the token that a cookie's secret stands for.
+    ///
+    /// # Errors
+    /// [`VerifyError`].
+    pub fn of_cookie(&self, secret: &str, now: Time) -> Result<SecretHash, VerifyError> {
+        let found = self.with_store(|store| store.cookie(&hash_secret(secret), now))?;
+        found.ok_or(VerifyError::Refused)
+    }
+
+    /// A cookie's secret stands for nothing any more.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn drop_cookie(&self, secret: &str) -> Result<(), StoreError> {
+        self.with_store(|store| store.delete_cookie(&hash_secret(secret)))
+    }
+
     fn with_store<T>(&self, work: impl FnOnce(&Store) -> T) -> T {
         work(&self.store.lock().unwrap_or_else(PoisonError::into_inner))
     }
@@ -134,7 +159,10 @@ impl std::fmt::Debug for Minted {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+    use crate::core::auth::cookie::COOKIES;
 
     fn tokens(fixed: Option<&str>) -> (tempfile::TempDir, Tokens) {
         let folder = tempfile::tempdir().unwrap();
@@ -149,15 +177,54 @@ mod tests {
         let forever = tokens.mint(&Access::Admin, None, now, None).unwrap();
         let until = Some(Time::from_ms(2000));
         let short = tokens.mint(&Access::Host, Some("ci".into()), now, until).unwrap();
-        assert_eq!(tokens.verify(&forever.token, now).unwrap(), Access::Admin);
-        assert_eq!(tokens.verify(&short.token, Time::from_ms(1999)).unwrap(), Access::Host);
-        assert!(tokens.verify(&short.token, Time::from_ms(2000)).is_err());
-        assert!(tokens.verify("moor_wrong", now).is_err());
-        assert!(tokens.verify("", now).is_err());
+        assert_eq!(tokens.verify(&hash_secret(&forever.token), now).unwrap(), Access::Admin);
+        assert_eq!(
+            tokens.verify(&hash_secret(&short.token), Time::from_ms(1999)).unwrap(),
+            Access::Host
+        );
+        assert!(tokens.verify(&hash_secret(&short.token), Time::from_ms(2000)).is_err());
+        assert!(tokens.verify(&hash_secret("moor_wrong"), now).is_err());
+        assert!(tokens.verify(&hash_secret(""), now).is_err());
         assert_eq!(tokens.list().unwrap().len(), 2);
         assert!(tokens.revoke(&forever.record.id).unwrap());
         assert!(!tokens.revoke(&forever.record.id).unwrap());
-        assert!(tokens.verify(&forever.token, now).is_err());
+        assert!(tokens.verify(&hash_secret(&forever.token), now).is_err());
+    }
+
+    #[test]
+    fn a_cookie_ends_with_its_token_and_by_itself() {
+        let (_folder, tokens) = tokens(Some("chosen by hand"));
+        let now = Time::from_ms(1000);
+        let minted = tokens.mint(&Access::Host, None, now, None).unwrap();
+        let hash = hash_secret(&minted.token);
+        let (one, two) = (tokens.issue_cookie(&hash, now), tokens.issue_cookie(&hash, now));
+        let (one, two) = (one.unwrap(), two.unwrap());
+        let later = now + COOKIE_LIFETIME.saturating_sub(Duration::from_millis(1));
+        let allows = |secret: &str, at| {
+            tokens.of_cookie(secret, at).and_then(|token| tokens.verify(&token, at)).ok()
+        };
+        assert_eq!(allows(&one, later), Some(Access::Host));
+        assert_eq!(allows(&one, now + COOKIE_LIFETIME), None);
+        assert_eq!(allows("", now), None);
+        assert_eq!(allows(&minted.token, now), None);
+        assert!(tokens.verify(&hash_secret(&one), now).is_err(), "a cookie is no token");
+        tokens.drop_cookie(&one).unwrap();
+        assert_eq!((allows(&one, now), allows(&two, now)), (None, Some(Access::Host)));
+        tokens.revoke(&minted.record.id).unwrap();
+        assert_eq!(allows(&two, now), None);
+        let own = tokens.issue_cookie(&hash_secret("chosen by hand"), now).unwrap();
+        assert_eq!(allows(&own, now), Some(Access::Admin));
+    }
+
+    #[test]
+    fn cookies_are_bounded() {
+        let (_folder, tokens) = tokens(None);
+        let issue = |ms| tokens.issue_cookie(&[7; 32], Time::from_ms(ms)).unwrap();
+        let (first, second) = (issue(1), issue(2));
+        (0..COOKIES - 1).for_each(|number| drop(issue(3 + number)));
+        let now = Time::from_ms(5000);
+        assert!(tokens.of_cookie(&first, now).is_err());
+        assert!(tokens.of_cookie(&second, now).is_ok());
     }
 
     #[test]
@@ -178,8 +245,8 @@ mod tests {
     fn a_fixed_token_is_an_admins() {
         let (_folder, tokens) = tokens(Some("chosen by hand"));
         let now = Time::from_ms(1);
-        assert_eq!(tokens.verify("chosen by hand", now).unwrap(), Access::Admin);
-        assert!(tokens.verify("chosen by han", now).is_err());
+        assert_eq!(tokens.verify(&hash_secret("chosen by hand"), now).unwrap(), Access::Admin);
+        assert!(tokens.verify(&hash_secret("chosen by han"), now).is_err());
         assert_eq!(tokens.list().unwrap(), []);
     }
 }

@@ -200,7 +200,7 @@ fn host(options: RunOptions) -> anyhow::Result<()> {
     })?;
     let token = match (&options.token_file, &options.token) {
         (Some(file), _) => Token::File(file.clone()),
-        (None, Some(token)) => Token::Fixed(token.clone()),
+        (None, Some(token)) => Token::Fixed(token.trim().to_owned()),
         (None, None) => Token::None,
     };
     let dial = WebSocketDial::new(relay, id, token)?;

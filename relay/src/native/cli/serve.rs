@@ -12,6 +12,7 @@ use moorline_shared::control::local_host;
 use super::host::detached_arguments;
 use super::{DataDir, address_to_open, console, listen};
 use crate::core::api::csp::DEFAULT_FRAME_ANCESTORS;
+use crate::core::auth::fixed_token;
 use crate::native::config::Config;
 use crate::native::data_folder::DataFolder;
 use crate::native::log;
@@ -112,8 +113,13 @@ fn config(options: Options) -> anyhow::Result<Config> {
             bail!("--allow-origin {origin:?} is no origin, as https://example.org");
         }
     }
-    if options.token.as_ref().is_some_and(|token| token.len() < 16) {
-        bail!("MOORLINE_TOKEN is too short to be secret: use 16 characters or more");
+    let token = options.token.as_deref().map(fixed_token).transpose();
+    let token = token.context("MOORLINE_TOKEN cannot be a token")?.map(str::to_owned);
+    if token.as_ref().is_some_and(|token| token.contains(['/', '='])) {
+        tracing::warn!(
+            "MOORLINE_TOKEN has `/` or `=`, which browsers cannot send when they open a terminal: \
+             it is for programs alone; `openssl rand -hex 32` makes one for both"
+        );
     }
     if let Some(dist) = &options.dist
         && !dist.join("index.html").is_file()
@@ -131,7 +137,7 @@ fn config(options: Options) -> anyhow::Result<Config> {
     Ok(Config {
         listen: options.listen,
         data_dir,
-        token: options.token,
+        token,
         allow_origins: options.allow_origins,
         allow_hosts: options.allow_hosts.into_iter().filter(|name| !name.is_empty()).collect(),
         frame_ancestors: options.frame_ancestors,

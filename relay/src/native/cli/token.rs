@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use anyhow::bail;
 use clap::Subcommand;
+use moorline_shared::limits::NAME_CHARACTERS;
+use moorline_shared::name::bounded;
 use moorline_shared::time::Time;
 
 use super::console::print;
@@ -62,7 +64,9 @@ pub(super) fn run(options: &Options) -> anyhow::Result<()> {
     let text = match &options.action {
         Action::New { scope, expires, label, url } => {
             let now = Time::from_ms(wall_ms());
-            let minted = tokens.mint(scope, label.clone(), now, expires.map(|time| now + time))?;
+            let label = label.as_deref().map(|label| bounded(label, NAME_CHARACTERS));
+            let label = label.filter(|label| !label.is_empty());
+            let minted = tokens.mint(scope, label, now, expires.map(|time| now + time))?;
             format!("{}\n", address(url, scope, &minted.token))
         }
         Action::List => tokens.list()?.iter().map(line).collect(),

@@ -14,6 +14,7 @@ impl IntoResponses for Guarded {
     fn responses() -> Answers {
         errors(&[
             (401, "No token, or one that is wrong, expired or revoked: `unauthorized`."),
+            (429, "Many wrong tokens came from there: `too_many_attempts`, with `Retry-After`."),
             (403, "The token does not allow it, or page or `Host` are not trusted: `forbidden`."),
             (500, "A fault of the relay: `internal`."),
         ])
@@ -60,6 +61,7 @@ impl IntoResponses for WithBody {
     fn responses() -> Answers {
         errors(&[
             (400, "An id, or the body, is not as it must be: `invalid_id`, `bad_request`."),
+            (408, "The body did not come within 30 seconds: `timeout`."),
             (413, "The body, or what is in it, is too large: `too_large`."),
             (415, "The body is not `application/json`: `bad_request`."),
         ])

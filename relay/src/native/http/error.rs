@@ -3,12 +3,16 @@
 use std::any::Any;
 
 use axum::Json;
-use axum::http::header::WWW_AUTHENTICATE;
+use axum::http::header::{CONNECTION, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 
 pub use crate::core::api::ApiError;
 use crate::native::store::StoreError;
+
+/// Marks an answer to somebody whose token is wrong.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct WrongToken;
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
@@ -16,6 +20,15 @@ impl IntoResponse for ApiError {
         if self.status() == StatusCode::UNAUTHORIZED {
             let challenge = HeaderValue::from_static("Bearer realm=\"moorline\"");
             response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
+        }
+        if self.status() == StatusCode::REQUEST_TIMEOUT {
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        if let Some(seconds) = self.retry_after() {
+            response.headers_mut().insert(RETRY_AFTER, seconds.into());
+        }
+        if self.is_wrong_token() {
+            response.extensions_mut().insert(WrongToken);
         }
         response
     }

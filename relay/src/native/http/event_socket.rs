@@ -16,8 +16,8 @@ use moorline_shared::message::close;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::App;
-use super::error::ApiError;
-use super::stream::configure;
+use super::error::{ApiError, WrongToken};
+use super::stream::{configure, marked};
 use crate::core::event_socket::{Credit, ROUTES, refusal};
 
 /// Answers a WebSocket to a route of event streams by what the route itself answers.
@@ -45,7 +45,8 @@ pub(super) async fn carry(State(app): State<Arc<App>>, request: Request, next: N
         None => upgrade.on_upgrade(move |socket| stream(socket, answer.into_body())),
         // A browser shows its page no HTTP error of a WebSocket; others do better with one.
         Some((code, reason)) if is_page || answer.status() == StatusCode::NO_CONTENT => {
-            upgrade.on_upgrade(move |socket| end(socket, code, reason))
+            let is_wrong_token = answer.extensions().get::<WrongToken>().is_some();
+            marked(upgrade.on_upgrade(move |socket| end(socket, code, reason)), is_wrong_token)
         }
         Some(_) => answer,
     }

@@ -18,17 +18,29 @@ use serde_json::{Map, Value};
 
 use super::error::ApiError;
 use super::{App, rest};
-use crate::core::auth::Access;
+use crate::core::auth::{Access, SecretHash, presented};
+use crate::core::naming;
 use crate::native::clock::wall_ms;
+use crate::native::listen::BODY_DEADLINE;
+
+/// What the paths of terminals begin with.
+const TERMINALS: &str = "/api/terminal/";
+/// The same of their sockets, which start one if there is none.
+const TERMINAL_SOCKETS: &str = "/api/terminal/ws/";
 
 /// A caller with a valid token.
-pub(super) struct Caller(pub(super) Access);
+pub(super) struct Caller {
+    /// What it allows.
+    pub(super) access: Access,
+    /// Its hash: what is made for this caller is void without it.
+    pub(super) token: SecretHash,
+}
 
 impl FromRequestParts<Arc<App>> for Caller {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
-        app.caller(&parts.headers).map(Self)
+        app.caller(&parts.headers)
     }
 }
 
@@ -45,12 +57,16 @@ impl FromRequestParts<Arc<App>> for StreamCaller {
             ticket: Option<String>,
         }
         let ticket = Query::<Presented>::try_from_uri(&parts.uri).ok();
-        if let Some(ticket) = ticket.and_then(|Query(presented)| presented.ticket)
-            && let Some(access) = app.tickets.redeem(&ticket, Time::from_ms(wall_ms()))
-        {
-            return Ok(Self(Caller(access)));
+        if let Some(ticket) = ticket.and_then(|Query(presented)| presented.ticket) {
+            let now = Time::from_ms(wall_ms());
+            match app.tickets.redeem(&ticket, now) {
+                Some(token) => return app.holder(token, now).map(Self),
+                // Beside a token it does no harm.
+                None if presented(&parts.headers).is_none() => return Err(ApiError::wrong_ticket()),
+                None => {}
+            }
         }
-        app.caller(&parts.headers).map(|access| Self(Caller(access)))
+        app.caller(&parts.headers).map(Self)
     }
 }
 
@@ -61,8 +77,8 @@ impl FromRequestParts<Arc<App>> for StreamAdmin {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
-        let StreamCaller(Caller(access)) = StreamCaller::from_request_parts(parts, app).await?;
-        if access.is_admin() { Ok(Self) } else { Err(ApiError::forbidden()) }
+        let StreamCaller(caller) = StreamCaller::from_request_parts(parts, app).await?;
+        if caller.access.is_admin() { Ok(Self) } else { Err(ApiError::forbidden()) }
     }
 }
 
@@ -73,8 +89,11 @@ impl FromRequestParts<Arc<App>> for Admin {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
-        let access = app.caller(&parts.headers)?;
-        if access.is_admin() { Ok(Self) } else { Err(ApiError::forbidden()) }
+        if app.caller(&parts.headers)?.access.is_admin() {
+            Ok(Self)
+        } else {
+            Err(ApiError::forbidden())
+        }
     }
 }
 
@@ -125,7 +144,14 @@ impl FromRequestParts<Arc<App>> for Named {
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Infallible> {
         let id = Path::<String>::from_request_parts(parts, app).await;
         // What is no UTF-8 is no id.
-        Ok(Self(id.map_or_else(|_| parts.uri.path().to_owned(), |Path(id)| id)))
+        let id = id.map_or_else(|_| parts.uri.path().to_owned(), |Path(id)| id);
+        // A terminal may go by a longer name, which is one once there is such a terminal.
+        let path = parts.uri.path();
+        let named = naming::own_name(&id).filter(|_| path.starts_with(TERMINALS));
+        let named = named.and_then(|name| naming::id_of(name).ok()).filter(|named| {
+            path.starts_with(TERMINAL_SOCKETS) || app.registry.summary(named).is_some()
+        });
+        Ok(Self(named.map_or(id, String::from)))
     }
 }
 
@@ -157,8 +183,9 @@ impl<T: DeserializeOwned> FromRequest<Arc<App>> for Body<T> {
     async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, ApiError> {
         let kind = request.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
         let is_json = kind.is_some_and(is_json);
+        let body = tokio::time::timeout(BODY_DEADLINE, Bytes::from_request(request, app)).await;
         let body =
-            Bytes::from_request(request, app).await.map_err(|rejection| unread(&rejection))?;
+            body.map_err(|_| ApiError::too_slow())?.map_err(|rejection| unread(&rejection))?;
         let object: Option<Map<String, Value>> = if body.is_empty() {
             None
         } else if is_json {

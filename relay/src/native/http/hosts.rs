@@ -107,7 +107,7 @@ fn admit(app: &App, trusted: bool, headers: &HeaderMap) -> Result<Option<HostId>
     if trusted {
         return Ok(Some(local_host()));
     }
-    match app.caller(headers)? {
+    match app.caller(headers)?.access {
         Access::Admin | Access::Host => Ok(None),
         Access::Session { .. } => Err(ApiError::forbidden()),
     }

@@ -110,7 +110,7 @@ async fn open(
         return ApiError::origin().into_response();
     }
     let caller = match app.caller(&headers) {
-        Ok(access) => Caller(access),
+        Ok(caller) => caller,
         Err(error) => return error.into_response(),
     };
     let Params(wanted) = match wanted {

@@ -12,7 +12,6 @@ use utoipa::openapi::{Deprecated, OpenApi};
 use utoipa::{Modify, OpenApi as _};
 
 use super::answers::Open;
-use crate::core::auth::COOKIE;
 
 /// The tag of the routes of before.
 pub(super) const DEPRECATED: &str = "Deprecated";
@@ -43,7 +42,10 @@ impl Modify for Schemes {
         let bearer = HttpBuilder::new()
             .scheme(HttpAuthScheme::Bearer)
             .description(Some("A token: `moorline token new` makes one."));
-        let cookie = ApiKeyValue::with_description(COOKIE, "Set by `POST /api/login`.");
+        let cookie = ApiKeyValue::with_description(
+            "moorline-3010",
+            "Set by `POST /api/login`; its name has the relay's port.",
+        );
         let ticket = ApiKeyValue::with_description(
             "ticket",
             "For event streams alone: see `POST /api/tickets`.",

@@ -15,7 +15,7 @@ use super::App;
 use super::assets::Asset;
 use super::error::{ApiError, method_not_allowed};
 use crate::core::api::csp;
-use crate::core::api::paths::{is_api, is_hashed, is_route};
+use crate::core::api::paths::{is_api, is_hashed, is_route, of_long_name};
 
 const PAGE: &str = "index.html";
 /// Trunk puts a hash of the content into the names of its files.
@@ -45,6 +45,9 @@ pub(super) async fn serve(
     let path = uri.path().trim_start_matches('/');
     if path.is_empty() {
         return Redirect::temporary("/sessions").into_response();
+    }
+    if let Some(page) = of_long_name(path) {
+        return Redirect::temporary(&page).into_response();
     }
     if is_route(path) {
         return match app.client.find(PAGE).await {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade};
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, Uri};
 use axum::response::{IntoResponse as _, Response};
 use moorline_shared::id::SessionId;
 use moorline_shared::message::{Scope, close};
@@ -17,7 +17,8 @@ use super::answers::{Guarded, OfSession, Upgrade};
 use super::error::ApiError;
 use super::extract::Named;
 use super::openapi::words;
-use super::stream::{Why, admit, configure};
+use super::stream::{Why, admit, configure, marked};
+use crate::core::naming;
 use crate::native::registry::begun;
 use crate::native::session::SessionHandle;
 use crate::native::stream::{Dialect, Terms, serve};
@@ -38,6 +39,7 @@ struct Failure {
 pub(super) async fn open(
     State(app): State<Arc<App>>,
     Named(id): Named,
+    uri: Uri,
     headers: HeaderMap,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Response {
@@ -53,8 +55,11 @@ pub(super) async fn open(
             };
         }
     };
+    let is_wrong_token = admitted.as_ref().is_err_and(|denied| denied.status.is_wrong_token());
+    // Nothing in a longer name is ever escaped.
+    let name = uri.path().rsplit('/').next().and_then(naming::own_name);
     let found = match admitted {
-        Ok((id, scope)) => find_or_create(&app, &id, scope).await.map(|found| (found, scope)),
+        Ok((id, scope)) => find_or_create(&app, &id, name, scope).await.map(|found| (found, scope)),
         Err(denied) => Err(in_words(&denied.why)),
     };
     match found {
@@ -65,7 +70,9 @@ pub(super) async fn open(
             upgrade
                 .on_upgrade(move |socket| serve(socket, session, terms, closing).instrument(span))
         }
-        Err(failure) => upgrade.on_upgrade(move |socket| tell(socket, failure)),
+        Err(failure) => {
+            marked(upgrade.on_upgrade(move |socket| tell(socket, failure)), is_wrong_token)
+        }
     }
 }
 
@@ -79,7 +86,7 @@ fn in_words(why: &Why) -> Failure {
     let text = match why {
         Why::Id => {
             "Error: Invalid session ID format\n\
-            Details: A session id has 8 to 32 letters, digits, '_' or '-'."
+            Details: A session id has 8 to 128 letters, digits, '_' or '-'."
         }
         _ => "Error: WebSocket connection failed\nPlease sign in and try again",
     };
@@ -90,6 +97,7 @@ fn in_words(why: &Why) -> Failure {
 async fn find_or_create(
     app: &App,
     id: &SessionId,
+    name: Option<&str>,
     scope: Scope,
 ) -> Result<Arc<SessionHandle>, Failure> {
     let failed = |close_code, details: &dyn std::fmt::Display| Failure {
@@ -108,7 +116,8 @@ async fn find_or_create(
         let details = "there is no such session, and this token only allows to watch";
         return Err(failed(close::NOT_FOUND, &details));
     }
-    app.registry.ensure(id).await.map_err(|error| failed(close::OVERLOADED, &error))
+    let ensured = app.registry.ensure(id, name).await;
+    ensured.map_err(|error| failed(close::OVERLOADED, &error))
 }
 
 async fn tell(mut socket: WebSocket, failure: Failure) {

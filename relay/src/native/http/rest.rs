@@ -38,7 +38,7 @@ pub(super) async fn health(State(app): State<Arc<App>>) -> Json<Health> {
 /// The session that a path names, and what the caller may do with it.
 pub(super) fn allowed(caller: &Caller, id: &str) -> Result<(SessionId, Scope), ApiError> {
     let id: SessionId = id.parse().map_err(|_| ApiError::invalid_id(id))?;
-    let scope = caller.0.scope_of(&id).ok_or_else(ApiError::forbidden)?;
+    let scope = caller.access.scope_of(&id).ok_or_else(ApiError::forbidden)?;
     Ok((id, scope))
 }
 

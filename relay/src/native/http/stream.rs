@@ -10,14 +10,15 @@ use axum::http::{HeaderMap, HeaderValue};
 use axum::response::{IntoResponse as _, Response};
 use moorline_shared::id::SessionId;
 use moorline_shared::limits::{FRAME_DATA_BYTES, FRAME_HEADER_BYTES, TEXT_MESSAGE_BYTES};
-use moorline_shared::message::{ErrorCode, SUBPROTOCOL, Scope, TOKEN_SUBPROTOCOL_PREFIX, close};
+use moorline_shared::message::{ErrorCode, SUBPROTOCOL, Scope, close};
 use tracing::Instrument as _;
 
 use super::answers::{Guarded, OfSession, Upgrade};
-use super::error::ApiError;
+use super::error::{ApiError, WrongToken};
 use super::extract::Named;
 use super::openapi::words;
-use super::{App, Caller, rest};
+use super::{App, rest};
+use crate::core::subprotocol;
 use crate::native::session::SessionHandle;
 use crate::native::stream::{Dialect, Terms, refuse, serve};
 
@@ -76,11 +77,23 @@ pub(super) async fn open(
                 .on_upgrade(move |socket| serve(socket, session, terms, closing).instrument(span))
         }
         // A browser shows its page no HTTP error of a WebSocket; others do better with one.
-        Err(refusal) if headers.contains_key(ORIGIN) => upgrade.on_upgrade(move |socket| {
-            refuse(socket, refusal.close_code, refusal.code, refusal.message)
-        }),
+        Err(refusal) if headers.contains_key(ORIGIN) => {
+            let is_wrong_token = refusal.status.is_wrong_token();
+            let upgraded = upgrade.on_upgrade(move |socket| {
+                refuse(socket, refusal.close_code, refusal.code, refusal.message)
+            });
+            marked(upgraded, is_wrong_token)
+        }
         Err(refusal) => refusal.status.into_response(),
     }
+}
+
+/// An answer to somebody whose token may be wrong: see [`WrongToken`].
+pub(super) fn marked(mut answer: Response, is_wrong_token: bool) -> Response {
+    if is_wrong_token {
+        answer.extensions_mut().insert(WrongToken);
+    }
+    answer
 }
 
 async fn find(
@@ -135,7 +148,7 @@ pub(super) fn admit(
     if !app.origins.allows(headers) {
         return Err(denied(Why::Origin)(ApiError::origin()));
     }
-    let caller = app.caller(headers).map(Caller).map_err(denied(Why::Token))?;
+    let caller = app.caller(headers).map_err(denied(Why::Token))?;
     if id.parse::<SessionId>().is_err() {
         return Err(denied(Why::Id)(ApiError::invalid_id(id)));
     }
@@ -149,37 +162,10 @@ pub(super) fn configure(upgrade: WebSocketUpgrade) -> WebSocketUpgrade {
         .max_write_buffer_size(MAX_WRITE_BUFFER_BYTES)
         .max_message_size(MAX_MESSAGE_BYTES)
         .max_frame_size(MAX_MESSAGE_BYTES);
-    if let Some(name) = choose(upgrade.requested_protocols()) {
+    let offered = upgrade.requested_protocols().filter_map(|name| name.to_str().ok());
+    let chosen = subprotocol::choose(offered).and_then(|name| HeaderValue::from_str(name).ok());
+    if let Some(name) = chosen {
         upgrade.set_selected_protocol(name);
     }
     upgrade
-}
-
-/// `moorline.v1` where it is offered. A browser that offered only other names wants one of them
-/// back: the first that is no token.
-fn choose<'a>(offered: impl Iterator<Item = &'a HeaderValue>) -> Option<HeaderValue> {
-    let mut names: Vec<_> = offered.collect();
-    names.retain(|name| !name.as_bytes().starts_with(TOKEN_SUBPROTOCOL_PREFIX.as_bytes()));
-    let known = names.iter().find(|name| **name == SUBPROTOCOL);
-    known.or(names.first()).map(|name| (*name).clone())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn chosen(offered: &[&'static str]) -> Option<HeaderValue> {
-        let offered: Vec<_> = offered.iter().map(|name| HeaderValue::from_static(name)).collect();
-        choose(offered.iter())
-    }
-
-    #[test]
-    fn a_token_is_never_echoed() {
-        let ours = HeaderValue::from_static("moorline.v1");
-        assert_eq!(chosen(&["moorline.bearer.t", "moorline.v1"]), Some(ours.clone()));
-        assert_eq!(chosen(&["ic-1", "moorline.v1"]), Some(ours));
-        assert_eq!(chosen(&["moorline.bearer.t", "ic-1"]).unwrap(), "ic-1");
-        assert_eq!(chosen(&["moorline.bearer.t"]), None);
-        assert_eq!(chosen(&[]), None);
-    }
 }

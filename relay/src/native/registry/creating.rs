@@ -143,6 +143,7 @@ impl Registry {
     pub async fn ensure(
         self: &Arc<Self>,
         id: &SessionId,
+        name: Option<&str>,
     ) -> Result<Arc<SessionHandle>, CreateError> {
         let ensured = async {
             let mut released = self.released.subscribe();
@@ -152,8 +153,8 @@ impl Registry {
                     begun(&handle).await;
                     return Ok(handle);
                 }
-                let wanted =
-                    CreateSession { session_id: Some(id.clone()), ..CreateSession::default() };
+                let (session_id, name) = (Some(id.clone()), name.map(str::to_owned));
+                let wanted = CreateSession { session_id, name, ..CreateSession::default() };
                 match self.create(wanted).await {
                     Err(CreateError::Exists(_)) => {
                         while self.known().busy.contains(id) && released.changed().await.is_ok() {}

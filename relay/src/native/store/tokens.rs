@@ -4,6 +4,8 @@ use moorline_shared::time::Time;
 use rusqlite::{OptionalExtension as _, params};
 
 use super::{Store, StoreError, from_sql, to_sql};
+use crate::core::auth::SecretHash;
+use crate::core::auth::cookie::COOKIES;
 use crate::core::record::{FoundToken, TokenRecord};
 use crate::core::schema;
 
@@ -59,6 +61,44 @@ impl Store {
             })
             .optional()?;
         Ok(found)
+    }
+
+    /// Keeps what a cookie stands for, by the hashes of both.
+    ///
+    /// # Errors
+    /// [`StoreError::Sqlite`].
+    pub fn put_cookie(
+        &self,
+        hash: &SecretHash,
+        token: &SecretHash,
+        now: Time,
+        expires_at: Time,
+    ) -> Result<(), StoreError> {
+        let rest = to_sql(COOKIES.saturating_sub(1));
+        let mut expire = self.connection.prepare_cached(schema::EXPIRE_COOKIES)?;
+        expire.execute(params![to_sql(now.ms), rest])?;
+        let mut put = self.connection.prepare_cached(schema::PUT_COOKIE)?;
+        put.execute(params![hash, token, to_sql(expires_at.ms)])?;
+        Ok(())
+    }
+
+    /// The hash of the token that a cookie stands for.
+    ///
+    /// # Errors
+    /// [`StoreError::Sqlite`].
+    pub fn cookie(&self, hash: &SecretHash, now: Time) -> Result<Option<SecretHash>, StoreError> {
+        let mut statement = self.connection.prepare_cached(schema::COOKIE)?;
+        let found = statement.query_row(params![hash, to_sql(now.ms)], |row| row.get(0));
+        Ok(found.optional()?)
+    }
+
+    /// Forgets a cookie.
+    ///
+    /// # Errors
+    /// [`StoreError::Sqlite`].
+    pub fn delete_cookie(&self, hash: &SecretHash) -> Result<(), StoreError> {
+        self.connection.prepare_cached(schema::DELETE_COOKIE)?.execute([hash])?;
+        Ok(())
     }
 
     /// Revokes a token. False where there is none with this id.

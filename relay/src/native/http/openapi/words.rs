@@ -25,7 +25,7 @@ The session's log as [server-sent events](https://html.spec.whatwg.org/multipage
 | `gap` | `reason` (`trimmed` with `from` and `to`, or `epoch`), `epoch` | entries that were asked for are not retained, or of another incarnation; without an id |
 | `session-created` | `mode`, `workingDir`, `name`, `command` | the process was started |
 | `session-output` | `seq`, `stream` (`stdout`), `content`; `encoding` where it is `base64` | output; a character is never cut |
-| `session-status` | `status` (`running`, `idle`, `exited`, `error`), `pid`, `uptime`, `cwd`, `exitCode`, `signal`, `command` | at the beginning, and on change |
+| `session-status` | `status` (`running`, `idle`, `exited`, `error`), `pid`, `uptime`, `cwd`, `exitCode`, `signal`, `command` | at the beginning, on change, and, without an id, after 30 seconds without it or output |
 | `session-error` | `error`, `code`, `recoverable` | something went wrong |
 | `session-forked` | `from` (`sessionId`, `epoch`, `seq`) | the log began as a copy up to here |
 | `command-sent` | `command` (its first 100 characters) | a prompt was typed |
@@ -63,7 +63,8 @@ Pages are refused by a close code instead of a status: 4401, 4403 or 4404.";
 /// `GET /api/terminal/ws/{id}`.
 pub(in crate::native::http) const PLAIN: &str = "\
 A WebSocket with plain text both ways: what the terminal puts out, and what is typed. The session is made \
-where there is none, for a token that may steer it. What goes wrong is said as text: `Error: …`, then \
+where there is none, for a token that may steer it. Its name may be longer than an id, up to 128 \
+characters: the session has an id that is made of it, and is shown by that name. What goes wrong is said as text: `Error: …`, then \
 `Details: …` on a line of its own, and by the close code.";
 
 /// `GET /claude/api/claude/chat`.

@@ -9,7 +9,7 @@ use axum::http::StatusCode;
 use moorline_shared::id::ProjectId;
 use moorline_shared::rest::{ChangeProject, CreateProject, Project, ProjectChanged, ProjectList};
 
-use crate::core::api::check_name;
+use crate::core::api::project_name;
 use crate::core::plan::check_folder;
 use crate::native::http::App;
 use crate::native::http::answers::{Guarded, OfProject, WithBody};
@@ -45,7 +45,7 @@ pub(in crate::native::http) async fn create(
     State(app): State<Arc<App>>,
     Body(wanted): Body<CreateProject>,
 ) -> Result<(StatusCode, Json<ProjectChanged>), ApiError> {
-    check(Some(&wanted.name))?;
+    let wanted = CreateProject { name: project_name(&wanted.name)?, ..wanted };
     check_folder(wanted.directory.as_deref().unwrap_or_default())?;
     let project = app.registry.create_project(wanted).await.map_err(unchanged)?;
     Ok((StatusCode::CREATED, Json(ProjectChanged { success: true, project })))
@@ -81,7 +81,8 @@ pub(in crate::native::http) async fn change(
     Body(change): Body<ChangeProject>,
 ) -> Result<Json<ProjectChanged>, ApiError> {
     let id = named(id)?;
-    check(change.name.as_deref())?;
+    let name = change.name.as_deref().map(project_name).transpose()?;
+    let change = ChangeProject { name, ..change };
     check_folder(change.directory.as_deref().unwrap_or_default())?;
     let project = app.registry.change_project(&id, change).await.map_err(unchanged)?;
     Ok(Json(ProjectChanged { success: true, project }))
@@ -107,13 +108,6 @@ pub(in crate::native::http) async fn delete(
 
 fn named(path: Named) -> Result<ProjectId, ApiError> {
     path.ok().and_then(|Path(id)| id.parse().ok()).ok_or_else(ApiError::invalid_project_id)
-}
-
-fn check(name: Option<&str>) -> Result<(), ApiError> {
-    if name.is_some_and(str::is_empty) {
-        return Err(ApiError::bad_request("A project has a name."));
-    }
-    check_name(name)
 }
 
 fn unchanged(error: ProjectError) -> ApiError {

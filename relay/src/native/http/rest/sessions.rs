@@ -12,7 +12,7 @@ use moorline_shared::rest::{
 };
 
 use super::{find, refused};
-use crate::core::api::{ListQuery, check_name, check_size};
+use crate::core::api::{ListQuery, check_size, name};
 use crate::native::http::App;
 use crate::native::http::answers::{BadQuery, Guarded, Naming, OfSession, Starting, WithBody};
 use crate::native::http::error::ApiError;
@@ -47,7 +47,7 @@ pub(in crate::native::http) async fn create(
     Body(wanted): Body<CreateSession>,
 ) -> Result<(StatusCode, Json<Created>), ApiError> {
     check_size(wanted.cols, wanted.rows)?;
-    check_name(wanted.name.as_deref())?;
+    let wanted = CreateSession { name: name(wanted.name.as_deref())?, ..wanted };
     let handle = app.registry.create(wanted).await.map_err(refused)?;
     Ok(created(&handle))
 }
@@ -65,8 +65,7 @@ pub(in crate::native::http) async fn rename(
     State(app): State<Arc<App>>,
     Body(wanted): Body<RenameSession>,
 ) -> Result<Json<Changed>, ApiError> {
-    check_name(Some(&wanted.name))?;
-    let name = Some(wanted.name).filter(|name| !name.is_empty());
+    let name = name(Some(&wanted.name))?;
     app.registry.rename(&id, name).await.map_err(unchanged)?;
     changed(&app, &id).await
 }
@@ -107,7 +106,7 @@ pub(in crate::native::http) async fn duplicate(
     Body(wanted): Body<DuplicateSession>,
 ) -> Result<(StatusCode, Json<Created>), ApiError> {
     check_size(wanted.cols, wanted.rows)?;
-    check_name(wanted.name.as_deref())?;
+    let wanted = DuplicateSession { name: name(wanted.name.as_deref())?, ..wanted };
     let source = find(&app, &id).await?;
     let handle = app.registry.duplicate(&source, wanted).await.map_err(refused)?;
     Ok(created(&handle))
@@ -134,7 +133,7 @@ pub(in crate::native::http) async fn fork(
     Body(wanted): Body<ForkSession>,
 ) -> Result<(StatusCode, Json<Created>), ApiError> {
     check_size(wanted.cols, wanted.rows)?;
-    check_name(wanted.name.as_deref())?;
+    let wanted = ForkSession { name: name(wanted.name.as_deref())?, ..wanted };
     let source = find(&app, &id).await?;
     let (handle, from) = app.registry.fork(&source, wanted).await.map_err(refused)?;
     let (status, Json(created)) = created(&handle);

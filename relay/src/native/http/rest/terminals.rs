@@ -15,7 +15,7 @@ use serde::Deserialize;
 
 use super::session::remove;
 use super::{find, refused};
-use crate::core::api::{check_name, check_size};
+use crate::core::api::{check_size, name, number};
 use crate::core::reader::{Read, Reader, Start};
 use crate::native::http::App;
 use crate::native::http::answers::{Guarded, OfSession, Starting, Typing, WithBody};
@@ -31,9 +31,9 @@ const ANSWER_BYTES: usize = 1024 * 1024;
 #[into_params(parameter_in = Query)]
 #[serde(default)]
 pub(in crate::native::http) struct Wanted {
-    /// The `next` of the answer before; 0 for all that is retained.
+    /// The `next` of the answer before; 0, as what is no number, for all that is retained.
     #[param(value_type = Option<u64>, default = 0)]
-    since: Seq,
+    since: Option<String>,
 }
 
 /// Start a terminal
@@ -53,14 +53,14 @@ pub(in crate::native::http) async fn create(
     Body(wanted): Body<CreateTerminal>,
 ) -> Result<Json<TerminalCreated>, ApiError> {
     check_size(wanted.cols, wanted.rows)?;
-    check_name(wanted.mode.as_deref())?;
+    let mode = name(wanted.mode.as_deref())?;
     let CreateTerminal { working_dir: cwd, cols, rows, .. } = wanted.clone();
     let session = CreateSession { cwd, cols, rows, ..CreateSession::default() };
     let created = match &wanted.session_id {
         None => app.registry.create(session).await,
         Some(id) => {
             let parent = find(&app, id).await?;
-            app.registry.create_beside(&parent, session, wanted.mode).await
+            app.registry.create_beside(&parent, session, mode).await
         }
     };
     let terminal_id = created.map_err(refused)?.summary().session_id;
@@ -80,6 +80,7 @@ pub(in crate::native::http) async fn output(
     Params(Wanted { since }): Params<Wanted>,
 ) -> Result<Json<TerminalOutput>, ApiError> {
     let session = find(&app, &id).await?;
+    let since = Seq(number(since.as_deref()));
     let mut output = TerminalOutput {
         success: true,
         terminal_id: id,

@@ -5,12 +5,11 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::extract::{Path, State};
-use axum::http::header::CACHE_CONTROL;
-use axum::http::{HeaderName, StatusCode};
+use axum::http::StatusCode;
 use moorline_shared::rest::{CreateToken, Done, ErrorBody, TokenCreated, TokenList, TokenSummary};
 use moorline_shared::time::Time;
 
-use crate::core::api::check_name;
+use crate::core::api::name;
 use crate::core::auth::Access;
 use crate::core::rfc3339;
 use crate::native::auth::MintError;
@@ -47,19 +46,18 @@ pub(in crate::native::http) async fn create(
     _: Admin,
     State(app): State<Arc<App>>,
     Body(wanted): Body<CreateToken>,
-) -> Result<(StatusCode, [(HeaderName, &'static str); 1], Json<TokenCreated>), ApiError> {
-    check_name(wanted.label.as_deref())?;
+) -> Result<(StatusCode, Json<TokenCreated>), ApiError> {
+    let label = name(wanted.label.as_deref())?;
     let access: Access = wanted.scope.parse().map_err(ApiError::bad_request)?;
     let now = Time::from_ms(wall_ms());
     let expires_at = wanted.expires_in_ms.map(|ms| now + Duration::from_millis(ms));
-    let label = wanted.label.filter(|label| !label.is_empty());
     let minted = app.tokens.mint(&access, label, now, expires_at);
     let minted = minted.map_err(|error| match error {
         MintError::Store(error) => error.into(),
         MintError::Random(_) => ApiError::internal(&error),
     })?;
     let created = TokenCreated { token: minted.token, summary: summary(minted.record) };
-    Ok((StatusCode::CREATED, [(CACHE_CONTROL, "no-store")], Json(created)))
+    Ok((StatusCode::CREATED, Json(created)))
 }
 
 /// Revoke a token

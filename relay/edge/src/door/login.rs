@@ -1,0 +1,43 @@
+//! `/api/login`: a cookie for browsers, which cannot send a header with everything. See
+//! [`moorline_relay::core::auth::cookie`].
+
+use moorline_relay::core::api::ApiError;
+use moorline_relay::core::auth::{Credential, cookie, hash_secret, presented, random_secret};
+use moorline_shared::rest::Done;
+use worker::{Response, ResponseBuilder};
+
+use super::Door;
+use crate::asking;
+use crate::internal::{DROP, KEEP, Keep, Presented};
+use crate::reply::Answer;
+
+impl Door {
+    /// Has the browser keep a cookie, if it may.
+    pub(super) async fn log_in(&self) -> Answer {
+        let caller = self.caller(None).await?;
+        if !cookie::may_keep(&self.headers) {
+            return Err(ApiError::no_cookie().into());
+        }
+        let secret = random_secret()?;
+        let kept = Keep { hash: hash_secret(&secret), token: caller.token };
+        asking::post(&asking::directory(&self.env)?, KEEP, &kept).await?;
+        with_cookies(&[cookie::set(&self.headers, &secret)])
+    }
+
+    /// Takes the cookie away: what it holds opens nothing from then on.
+    pub(super) async fn log_out(&self) -> Answer {
+        if let Some(Credential::Cookie(secret)) = presented(&self.headers) {
+            let void = Presented::of(secret);
+            asking::post(&asking::directory(&self.env)?, DROP, &void).await?;
+        }
+        with_cookies(&cookie::clear(&self.headers))
+    }
+}
+
+fn with_cookies(cookies: &[String]) -> Answer {
+    let response: Response = ResponseBuilder::new().from_json(&Done { success: true })?;
+    for cookie in cookies {
+        response.headers().append("set-cookie", cookie)?;
+    }
+    Ok(response)
+}

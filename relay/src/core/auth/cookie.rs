@@ -1,0 +1,161 @@
+//! The cookie of a browser that asked for one: `POST /api/login`.
+//!
+//! Browsers send a cookie to every port of a machine. So it holds no token but a secret of its own,
+//! which is short-lived and can be revoked, and its name has the port, so that two relays of one
+//! machine keep one each. On this machine itself, without TLS, any other program that serves HTTP
+//! would get it: there is none at all.
+
+use std::time::Duration;
+
+use http::HeaderMap;
+use http::header::{COOKIE, HOST, ORIGIN};
+
+use super::name::{is_loopback, name_of};
+use super::origin::is_same_origin;
+
+/// How long a cookie is valid. A page that needs it for longer asks again.
+pub const COOKIE_LIFETIME: Duration = Duration::from_secs(60 * 60);
+/// Cookies at a time; one more takes the place of the oldest.
+pub const COOKIES: u64 = 1024;
+/// What the names of these cookies begin with; a port follows.
+const PREFIX: &str = "moorline-";
+/// The cookie of earlier versions, which held the token itself and was sent to every path.
+const FORMER: &str = "moorline_token";
+
+/// Whether a browser at the other end may keep a cookie: over TLS, or under a name that is not
+/// this machine's own.
+#[must_use]
+pub fn may_keep(headers: &HeaderMap) -> bool {
+    is_secure(headers) || !host(headers).is_some_and(|host| is_loopback_name(name_of(host)))
+}
+
+/// `Set-Cookie` with a secret.
+#[must_use]
+pub fn set(headers: &HeaderMap, secret: &str) -> String {
+    let secure = is_secure(headers);
+    let port = port(headers).unwrap_or(if secure { "443" } else { "80" });
+    let (age, secure) = (COOKIE_LIFETIME.as_secs(), if secure { "; Secure" } else { "" });
+    format!("{PREFIX}{port}={secret}; Path=/api; Max-Age={age}; HttpOnly; SameSite=Strict{secure}")
+}
+
+/// `Set-Cookie` that takes each cookie of this relay away.
+#[must_use]
+pub fn clear(headers: &HeaderMap) -> Vec<String> {
+    let clear = |name| format!("{name}=; Path=/api; Max-Age=0; HttpOnly; SameSite=Strict");
+    names(headers).into_iter().map(clear).collect()
+}
+
+/// `Set-Cookie` that takes away the cookie of an earlier version, if the browser still has it.
+#[must_use]
+pub fn clear_former(headers: &HeaderMap) -> Option<String> {
+    pairs(headers)
+        .any(|(name, _)| name == FORMER)
+        .then(|| format!("{FORMER}=; Path=/; Max-Age=0; HttpOnly; SameSite=Strict"))
+}
+
+/// The secret that a browser presents to this relay.
+pub(super) fn secret(headers: &HeaderMap) -> Option<&str> {
+    let names = names(headers);
+    pairs(headers).find(|(name, _)| names.iter().any(|own| own == name)).map(|(_, value)| value)
+}
+
+/// The names that this relay's cookie may have. Behind a proxy only the browser knows which of the
+/// default ports it is.
+fn names(headers: &HeaderMap) -> Vec<String> {
+    let ports = port(headers).map_or_else(|| vec!["443", "80"], |port| vec![port]);
+    ports.into_iter().map(|port| format!("{PREFIX}{port}")).collect()
+}
+
+fn pairs(headers: &HeaderMap) -> impl Iterator<Item = (&str, &str)> {
+    super::carrier::items(headers, &COOKIE, ';').filter_map(|pair| pair.split_once('='))
+}
+
+/// Behind a TLS proxy only the page's own address, or the proxy, tells.
+fn is_secure(headers: &HeaderMap) -> bool {
+    let text = |value: &http::HeaderValue| value.to_str().map(str::to_owned).ok();
+    let forwarded = headers.get("x-forwarded-proto").and_then(text);
+    let origin = headers.get(ORIGIN).and_then(text);
+    forwarded.is_some_and(|protocol| protocol.trim().eq_ignore_ascii_case("https"))
+        || origin.is_some_and(|origin| origin.starts_with("https://") && is_same_origin(headers))
+}
+
+fn host(headers: &HeaderMap) -> Option<&str> {
+    headers.get(HOST)?.to_str().ok()
+}
+
+fn port(headers: &HeaderMap) -> Option<&str> {
+    let (_, port) = host(headers)?.rsplit_once(':')?;
+    let is_port = !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
+    is_port.then_some(port)
+}
+
+fn is_loopback_name(name: &str) -> bool {
+    let inner = name.strip_prefix('[').and_then(|name| name.strip_suffix(']'));
+    let address = inner.unwrap_or(name).parse::<std::net::IpAddr>();
+    is_loopback(name)
+        || address
+            .is_ok_and(|address| address.to_canonical().is_loopback() || address.is_unspecified())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
+        pairs.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect()
+    }
+
+    #[test]
+    fn there_is_none_over_plain_http_on_loopback() {
+        for host in [
+            "127.0.0.1:3010",
+            "localhost",
+            "a.localhost:1",
+            "[::1]:3010",
+            "127.9.9.9",
+            "0.0.0.0:1",
+            "[::ffff:127.0.0.1]:1",
+        ] {
+            assert!(!may_keep(&headers(&[("host", host)])), "{host}");
+        }
+        for host in ["moor.example", "192.168.1.7:3010", "[fe80::1]:3010"] {
+            assert!(may_keep(&headers(&[("host", host)])), "{host}");
+        }
+        let local = ("host", "127.0.0.1:3010");
+        assert!(may_keep(&headers(&[local, ("origin", "https://127.0.0.1:3010")])));
+        assert!(may_keep(&headers(&[local, ("x-forwarded-proto", "https")])));
+        // Another site's page, which is trusted, says nothing of how this relay is reached.
+        assert!(!may_keep(&headers(&[local, ("origin", "https://notes.example")])));
+        assert!(!may_keep(&headers(&[local, ("origin", "http://127.0.0.1:3010")])));
+    }
+
+    #[test]
+    fn its_name_has_the_port_and_its_path_is_the_apis() {
+        let plain = headers(&[("host", "192.168.1.7:3010")]);
+        let set_plain = set(&plain, "s");
+        assert_eq!(
+            set_plain,
+            "moorline-3010=s; Path=/api; Max-Age=3600; HttpOnly; SameSite=Strict"
+        );
+        let tls = headers(&[("host", "moor.example"), ("origin", "https://moor.example")]);
+        assert!(set(&tls, "s").starts_with("moorline-443=s; "));
+        assert!(set(&tls, "s").ends_with("; Secure"));
+        assert!(set(&headers(&[("host", "[fe80::1]")]), "s").starts_with("moorline-80=s; "));
+        assert_eq!(
+            clear(&plain),
+            ["moorline-3010=; Path=/api; Max-Age=0; HttpOnly; SameSite=Strict"]
+        );
+    }
+
+    #[test]
+    fn only_this_ports_is_read() {
+        let both = "moorline_token=t; moorline-3010=a; moorline-3011=b; moorline-443=c";
+        let of = |host| secret(&headers(&[("host", host), ("cookie", both)])).map(str::to_owned);
+        assert_eq!(of("box:3010").as_deref(), Some("a"));
+        assert_eq!(of("box:3011").as_deref(), Some("b"));
+        assert_eq!(of("box").as_deref(), Some("c"));
+        assert_eq!(of("box:3012"), None);
+        assert!(clear_former(&headers(&[("cookie", both)])).is_some());
+        assert_eq!(clear_former(&headers(&[("cookie", "moorline-443=c")])), None);
+    }
+}

@@ -1,0 +1,62 @@
+//! Sessions under names that are longer than an id: seed 001 calls one `user_1_ws_<uuid>`.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use moorline_shared::id::{InvalidId, SessionId};
+use moorline_shared::limits::LONG_ID_CHARACTERS;
+use sha2::{Digest as _, Sha256};
+
+/// What the ids of such sessions begin with.
+const PREFIX: &str = "ws_";
+/// Characters of an id.
+const ID_CHARACTERS: usize = 32;
+
+/// The id of the session that a text names: the text itself, or, if it is longer than an id, one that
+/// is made of it, always the same. Two texts have the same id only by a collision of 174 bits of
+/// SHA-256.
+///
+/// # Errors
+/// If the text has other characters, or is too short or too long.
+pub fn id_of(text: &str) -> Result<SessionId, InvalidId> {
+    if own_name(text).is_none() {
+        return text.parse();
+    }
+    let mut id = PREFIX.to_owned() + &URL_SAFE_NO_PAD.encode(Sha256::digest(text));
+    id.truncate(ID_CHARACTERS);
+    id.parse()
+}
+
+/// The text, if it names a session and is no id itself: what the session is called.
+#[must_use]
+pub fn own_name(text: &str) -> Option<&str> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
+    let is_long = (ID_CHARACTERS + 1..=LONG_ID_CHARACTERS).contains(&text.len());
+    (is_long && text.bytes().all(plain)).then_some(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LONG: &str = "user_1_ws_3f1c9a52-7c1f-4a53-9f0e-0d6a3c1b2e4f";
+
+    #[test]
+    fn a_long_name_has_an_id_of_its_own() {
+        let id = id_of(LONG).unwrap();
+        // It is in people's databases: it never changes.
+        assert_eq!(id.as_str(), "ws_dM2BdkO8GfdwBD8_hECmAgyipr2_L");
+        assert_ne!(id, id_of(&LONG.replace("user_1", "user_2")).unwrap());
+        assert_eq!(own_name(LONG), Some(LONG));
+        assert_eq!(id_of(&"x".repeat(33)).unwrap().as_str().len(), 32);
+    }
+
+    #[test]
+    fn an_id_is_itself_and_anything_else_is_none() {
+        assert_eq!(id_of("abcdefgh").unwrap().as_str(), "abcdefgh");
+        assert_eq!(own_name(&"x".repeat(32)), None);
+        let (dots, long) = (LONG.replace('-', "."), "x".repeat(LONG_ID_CHARACTERS + 1));
+        for bad in ["short", "", &dots, &long, "user_1_ws_ä-7c1f-4a53-9f0e-0d6a3c1b2e4f"] {
+            assert_eq!(id_of(bad), Err(InvalidId), "{bad}");
+        }
+    }
+}

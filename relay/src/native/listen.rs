@@ -1,0 +1,106 @@
+//! Serves HTTP on a port. A request has only so long to arrive, so that nobody can hold connections
+//! open by sending a little of one.
+
+use std::io::ErrorKind;
+use std::net::IpAddr;
+use std::pin::pin;
+use std::time::Duration;
+
+use axum::Router;
+use hyper::server::conn::http1;
+use hyper::service::{Service as _, service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{mpsc, watch};
+
+/// Time for the head of a request to arrive whole, counted from the connection's start or from the
+/// answer before. So it is also how long an idle connection is kept. A proxy should keep its own for
+/// less.
+pub const HEAD_DEADLINE: Duration = Duration::from_secs(30);
+/// Time for a body to arrive whole.
+pub const BODY_DEADLINE: Duration = Duration::from_secs(30);
+/// What waits in the system's buffer for a connection to take it: enough for a line of 1 Gbit/s over
+/// 1 ms, and a tenth of a second of one of 10 Mbit/s.
+#[cfg(target_os = "linux")]
+const NOT_SENT_BYTES: u32 = 128 * 1024;
+/// How long to wait for connections to close if there can be no more of them.
+const FULL_PAUSE: Duration = Duration::from_secs(1);
+
+/// The address that a request comes from: the peer's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Peer(pub IpAddr);
+
+/// Serves until `closing` is true, and then until the last connection has ended.
+pub async fn serve(listener: TcpListener, router: Router, mut closing: watch::Receiver<bool>) {
+    let mut builder = http1::Builder::new();
+    builder.timer(TokioTimer::new()).header_read_timeout(HEAD_DEADLINE);
+    // Each connection has a sender for as long as it lasts. Nothing is ever sent.
+    let (open, mut ended) = mpsc::channel::<()>(1);
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = begun(&mut closing) => break,
+        };
+        let (stream, peer) = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                recover(&error).await;
+                continue;
+            }
+        };
+        if let Err(error) = configure(&stream) {
+            tracing::debug!(%error, "a connection keeps its delay");
+        }
+        let router = TowerToHyperService::new(router.clone());
+        let peer = Peer(peer.ip().to_canonical());
+        let service = service_fn(move |mut request: hyper::Request<_>| {
+            request.extensions_mut().insert(peer);
+            router.call(request)
+        });
+        let connection = builder.serve_connection(TokioIo::new(stream), service).with_upgrades();
+        let (open, mut closing) = (open.clone(), closing.clone());
+        tokio::spawn(async move {
+            let mut connection = pin!(connection);
+            let ended = tokio::select! {
+                ended = &mut connection => ended,
+                () = begun(&mut closing) => {
+                    connection.as_mut().graceful_shutdown();
+                    connection.await
+                }
+            };
+            // A peer that is gone, or too slow, is no fault.
+            if let Err(error) = ended {
+                tracing::debug!(%error, "a connection has ended");
+            }
+            drop(open);
+        });
+    }
+    drop((listener, open));
+    ended.recv().await;
+}
+
+async fn begun(closing: &mut watch::Receiver<bool>) {
+    // The registry, which holds the sender, outlives this.
+    let _ = closing.wait_for(|closing| *closing).await;
+}
+
+/// Makes a connection quick: a keystroke is a segment of its own, and what waits in the system's
+/// buffer, in front of what comes next, is little however slow the line is.
+fn configure(stream: &TcpStream) -> std::io::Result<()> {
+    stream.set_nodelay(true)?;
+    #[cfg(target_os = "linux")]
+    socket2::SockRef::from(stream).set_tcp_notsent_lowat(NOT_SENT_BYTES)?;
+    Ok(())
+}
+
+/// A connection that was lost before it was taken is nobody's fault; any other error lasts until
+/// others close.
+async fn recover(error: &std::io::Error) {
+    let lost =
+        [ErrorKind::ConnectionRefused, ErrorKind::ConnectionAborted, ErrorKind::ConnectionReset];
+    if !lost.contains(&error.kind()) {
+        tracing::error!(%error, "no connection can be accepted: raise the limit of open files");
+        tokio::time::sleep(FULL_PAUSE).await;
+    }
+}
