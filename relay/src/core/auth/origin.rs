@@ -16,7 +16,7 @@ impl OriginPolicy {
     /// The relay's own pages, and the given origins, as `https://example.org`.
     #[must_use]
     pub fn new(allowed: Vec<String>) -> Self {
-        Self { allowed: allowed.iter().map(|origin| as_browsers_write(origin)).collect() }
+        Self { allowed: allowed.into_iter().map(|origin| as_browsers_write(&origin)).collect() }
     }
 
     /// Whether a request may do what only trusted pages may. A request without `Origin` is not a
