@@ -9,11 +9,13 @@ use alacritty_terminal::index::Line;
 use alacritty_terminal::term::TermMode;
 use alacritty_terminal::term::cell::{Cell, Flags};
 use alacritty_terminal::vte::ansi::{
-    Attr, CharsetIndex, ClearMode, Color, CursorStyle, Handler, Hyperlink, LineClearMode, Rgb,
-    StandardCharset, TabulationClearMode,
+    Attr, CharsetIndex, ClearMode, Color, CursorStyle, Handler, Hyperlink, KeyboardModes,
+    KeyboardModesApplyBehavior, LineClearMode, ModifyOtherKeys, Rgb, StandardCharset,
+    TabulationClearMode,
 };
 use moorline_shared::limits::NAME_CHARACTERS;
 use moorline_shared::name::bounded;
+use moorline_shared::keyboard::{KeyFlags, Keyboard};
 use unicode_width::UnicodeWidthChar as _;
 
 use super::attributes::Attributes;
@@ -265,6 +267,7 @@ impl Handler for Model {
         self.cursor_style = None;
         self.modes = Modes::default();
         self.synchronised = false;
+        self.keyboard = Keyboard::default();
         self.printed = false;
     }
 
@@ -276,6 +279,35 @@ impl Handler for Model {
             self.region = top - 1..bottom;
             self.term.set_scrolling_region(top, Some(bottom));
         }
+    }
+
+    fn push_keyboard_mode(&mut self, flags: KeyboardModes) {
+        self.printed = false;
+        self.keyboard.push(self.is_alternate(), KeyFlags::from_bits(flags.bits().into()));
+    }
+
+    fn pop_keyboard_modes(&mut self, count: u16) {
+        self.printed = false;
+        self.keyboard.pop(self.is_alternate(), count.max(1));
+    }
+
+    fn set_keyboard_mode(&mut self, flags: KeyboardModes, how: KeyboardModesApplyBehavior) {
+        self.printed = false;
+        let mode = match how {
+            KeyboardModesApplyBehavior::Replace => 1,
+            KeyboardModesApplyBehavior::Union => 2,
+            KeyboardModesApplyBehavior::Difference => 3,
+        };
+        self.keyboard.change(self.is_alternate(), KeyFlags::from_bits(flags.bits().into()), mode);
+    }
+
+    fn set_modify_other_keys(&mut self, mode: ModifyOtherKeys) {
+        self.printed = false;
+        self.keyboard.set_other_keys(match mode {
+            ModifyOtherKeys::Reset => 0,
+            ModifyOtherKeys::EnableExceptWellDefined => 1,
+            ModifyOtherKeys::EnableAll => 2,
+        });
     }
 
     fn set_active_charset(&mut self, index: CharsetIndex) {

@@ -14,6 +14,7 @@ use alacritty_terminal::index::{Column, Line, Point};
 use alacritty_terminal::term::cell::Cell;
 use alacritty_terminal::term::{Config, TermMode};
 use alacritty_terminal::vte::ansi::{CharsetIndex, CursorStyle, Handler as _};
+use moorline_shared::keyboard::Keyboard;
 use moorline_shared::session::Size;
 
 use super::links::Links;
@@ -42,6 +43,8 @@ pub(super) struct Model {
     pub(super) titles: Vec<Option<String>>,
     /// Whether the program is in the middle of a synchronised update.
     pub(super) synchronised: bool,
+    /// What the program asks of the keyboard.
+    pub(super) keyboard: Keyboard,
     /// Whether the last thing that happened was a printed character, which the program may
     /// repeat.
     pub(super) printed: bool,
@@ -93,6 +96,7 @@ impl Model {
             title: None,
             titles: Vec::new(),
             synchronised: false,
+            keyboard: Keyboard::default(),
             printed: false,
         }
     }

@@ -85,11 +85,16 @@ impl Painter {
             self.colors(model);
         }
         self.titles(model);
+        let keyboard = model.keyboard.clone();
+        self.out().extend_from_slice(keyboard.restore(false).as_bytes());
+        self.out().extend_from_slice(keyboard.restore_other_keys().as_bytes());
+        let of_alternate = keyboard.restore(true);
         if let Some((region, tabs)) = model.hidden.clone() {
             let all = 0..model.rows();
             model.on_main(|main| self.main_below(main, &all, &region, &tabs));
+            self.out().extend_from_slice(of_alternate.as_bytes());
         } else {
-            model.on_alternate(|alternate| self.saved_on_alternate(alternate));
+            model.on_alternate(|alternate| self.saved_on_alternate(alternate, &of_alternate));
         }
         self.screen(model.term.grid());
         if self.is_too_much() {
@@ -191,10 +196,11 @@ impl Painter {
     }
 
     /// What the alternate screen remembers while it is not shown.
-    fn saved_on_alternate(&mut self, alternate: &Grid<Cell>) {
-        if alternate.saved_cursor != Cursor::default() {
+    fn saved_on_alternate(&mut self, alternate: &Grid<Cell>, keyboard: &str) {
+        if alternate.saved_cursor != Cursor::default() || !keyboard.is_empty() {
             self.out().extend_from_slice(b"\x1b[?1049h");
             self.saved_cursor(alternate);
+            self.out().extend_from_slice(keyboard.as_bytes());
             self.out().extend_from_slice(b"\x1b[?1049l");
         }
     }

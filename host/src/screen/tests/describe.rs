@@ -19,6 +19,8 @@ pub(super) fn describe(emulator: &mut Emulator) -> Vec<String> {
         format!("{:?}", model.modes),
         format!("title {:?} over {:?}", model.title, model.titles),
         format!("tabs {:?} {:?}", model.tabs, model.hidden),
+        format!("keyboard {:?}", [false, true].map(|screen| model.keyboard.restore(screen))),
+        format!("other keys {}", model.keyboard.other_keys()),
         format!("colours {colors:?}"),
     ];
     if model.is_alternate() {

@@ -105,6 +105,9 @@ fn other() -> impl Strategy<Value = Vec<u8>> {
         b"\xc2\x85",
         b"\x1b[!p",
         b"\x1b[>4;1m",
+        b"\x1b[>5u",
+        b"\x1b[=3;2u",
+        b"\x1b[<u",
         b"\x7f",
     ];
     prop::sample::select(all).prop_map(<[u8]>::to_vec)
