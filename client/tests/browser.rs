@@ -70,18 +70,24 @@ fn screen() -> (Screen, Seen) {
     (screen, seen)
 }
 
-/// Writes, and waits until it is parsed.
-async fn write(screen: &Screen, bytes: &[u8], replayed: bool) {
-    let mut written = |resolve: js_sys::Function, _| {
-        screen.write(&Chunk::copy(bytes), replayed, move || {
+/// Writes, waits until it is parsed, and tells what was answered.
+async fn write(screen: &Screen, bytes: &[u8], replayed: bool) -> Option<String> {
+    let replies = Rc::new(RefCell::new(None));
+    let told = Rc::clone(&replies);
+    let mut written = move |resolve: js_sys::Function, _| {
+        let told = Rc::clone(&told);
+        screen.write(&Chunk::copy(bytes), replayed, move |replies| {
+            *told.borrow_mut() = replies;
             resolve.call0(&wasm_bindgen::JsValue::NULL).unwrap();
         });
     };
     let parsed: Promise = Promise::new(&mut written);
     JsFuture::from(parsed).await.unwrap();
+    replies.take()
 }
 
-fn answers(seen: &Seen) -> Vec<String> {
+/// What the terminal says as if it was typed.
+fn typed(seen: &Seen) -> Vec<String> {
     let events = std::mem::take(&mut *seen.borrow_mut());
     let data = |event| match event {
         ScreenEvent::Data(data) => Some(data),
@@ -95,16 +101,23 @@ fn encoded(seq: u64, data: &[u8]) -> ArrayBuffer {
     Uint8Array::from(&frame.encoded()[..]).buffer()
 }
 
-/// Everything that xterm.js answers, each with the beginning of its answer.
-const QUERIES: [(&str, &str); 9] = [
-    ("\x1b[c", "\x1b[?"),
-    ("\x1b[>c", "\x1b[>"),
+/// Everything that the terminal answers, each with the beginning of its answer.
+const QUERIES: [(&str, &str); 16] = [
+    ("\x1b[c", "\x1b[?1;2c"),
+    ("\x1b[>c", "\x1b[>0;276;0c"),
+    ("\x1b[=c", "\x1bP!|"),
+    ("\x1b[>q", "\x1bP>|Moorline("),
     ("\x1b[5n", "\x1b[0n"),
     ("\x1b[6n", "\x1b[1;"),
     ("\x1b[?6n", "\x1b[?1;"),
     ("\x1b[?25$p", "\x1b[?25;"),
     ("\x1b[4$p", "\x1b[4;"),
+    ("\x1b[14t", "\x1b[4;"),
+    ("\x1b[16t", "\x1b[6;"),
+    ("\x1b[18t", "\x1b[8;"),
     ("\x1bP$qm\x1b\\", "\x1bP1$r"),
+    ("\x1bP+q436f\x1b\\", "\x1bP1+r436f=323536"),
+    ("\x1b]4;1;?\x07", "\x1b]4;1;rgb:"),
     ("\x1b]11;?\x07", "\x1b]11;rgb:"),
 ];
 
@@ -112,38 +125,51 @@ const QUERIES: [(&str, &str); 9] = [
 async fn live_queries_are_answered_and_replayed_ones_are_not() {
     let (screen, seen) = screen();
     for (query, answer) in QUERIES {
-        write(&screen, query.as_bytes(), true).await;
-        assert_eq!(answers(&seen), [""; 0], "a replayed {query:?} was answered");
-        write(&screen, query.as_bytes(), false).await;
-        let said = answers(&seen);
-        let [one] = &said[..] else { panic!("{query:?} was answered by {said:?}") };
-        assert!(one.starts_with(answer), "{query:?} was answered by {one:?}");
+        let replayed = write(&screen, query.as_bytes(), true).await;
+        assert_eq!(replayed, None, "a replayed {query:?} was answered");
+        let said = write(&screen, query.as_bytes(), false).await.unwrap_or_default();
+        assert!(said.starts_with(answer), "{query:?} was answered by {said:?}");
+        assert_eq!(typed(&seen), [""; 0], "the answer to {query:?} was typed");
     }
 }
 
 #[wasm_bindgen_test]
-async fn a_replayed_request_for_focus_reports_is_obeyed_in_silence() {
+async fn a_query_that_the_terminal_does_not_know_is_answered_with_nothing() {
     let (screen, seen) = screen();
-    write(&screen, b"\x1b[?1004h", true).await;
-    assert_eq!(answers(&seen), [""; 0]);
-    write(&screen, b"\x1b[?1004h", false).await;
-    assert_eq!(answers(&seen).len(), 1);
+    let said = write(&screen, b"\x1b]4;999;?\x07", false).await;
+    assert_eq!(said.as_deref(), Some(""));
+    assert_eq!(write(&screen, b"no query \x1b[1m\x1b[22;0t\x1b[!p", false).await, None);
+    screen.paste("typed");
+    assert_eq!(typed(&seen), ["typed"]);
+}
+
+#[wasm_bindgen_test]
+async fn a_request_for_focus_reports_says_nothing_about_a_page_without_the_focus() {
+    let (screen, seen) = screen();
+    for replayed in [true, false] {
+        write(&screen, b"\x1b[5n\x1b[?1004h", replayed).await;
+        assert_eq!(typed(&seen), [""; 0]);
+    }
 }
 
 #[wasm_bindgen_test]
 async fn pieces_that_are_parsed_together_keep_their_own_rules() {
-    let (screen, seen) = screen();
-    screen.write(&Chunk::copy(b"\x1b[5n"), true, || ());
-    screen.write(&Chunk::copy(b"\x1b[6n"), false, || ());
+    let (screen, _) = screen();
+    let said = Rc::new(RefCell::new(Vec::new()));
+    for (query, replayed) in [("\x1b[5n", true), ("\x1b[6n", false), ("x", false)] {
+        let told = Rc::clone(&said);
+        let chunk = Chunk::copy(query.as_bytes());
+        screen.write(&chunk, replayed, move |replies| told.borrow_mut().push(replies));
+    }
     write(&screen, b"\x1b[5n", true).await;
-    assert_eq!(answers(&seen), ["\x1b[1;1R"]);
+    assert_eq!(*said.borrow(), [None, Some("\x1b[1;1R".to_owned()), None]);
 }
 
 #[wasm_bindgen_test]
 async fn nobody_reads_the_clipboard_through_the_terminal() {
     let (screen, seen) = screen();
-    write(&screen, b"\x1b]52;c;?\x07", false).await;
-    assert_eq!(answers(&seen), [""; 0]);
+    assert_eq!(write(&screen, b"\x1b]52;c;?\x07", false).await, None);
+    assert_eq!(typed(&seen), [""; 0]);
 }
 
 #[wasm_bindgen_test]

@@ -1,6 +1,17 @@
-//! The only place of the host that asks what time of the day it is.
+//! The only place of the host that asks what time it is.
 
-use std::time::SystemTime;
+use std::sync::LazyLock;
+use std::time::{Instant, SystemTime};
+
+use moorline_shared::time::Time;
+
+static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+
+/// The moment on a monotonic clock.
+#[must_use]
+pub(crate) fn monotonic() -> Time {
+    Time::from_ms(u64::try_from(START.elapsed().as_millis()).unwrap_or(u64::MAX))
+}
 
 /// Milliseconds since 1970.
 #[must_use]

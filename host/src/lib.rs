@@ -11,6 +11,8 @@
 //! [`marks`] finds what a shell says of itself within its output: whether it is at its prompt, in
 //! which folder, what runs, and how the last command ended.
 //!
+//! [`queries`] finds what a program asks of its terminal, so that it is answered once.
+//!
 //! [`context`] finds the files that a session works with.
 //!
 //! [`publisher`] is the host's end of the link to a relay: it numbers the output, keeps what is
@@ -30,5 +32,6 @@ pub mod lock;
 pub mod marks;
 pub mod pty;
 pub mod publisher;
+pub mod queries;
 pub mod screen;
 mod session;

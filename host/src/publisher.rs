@@ -5,7 +5,12 @@
 //! ([`Publisher::command`]), does what [`Publisher::poll_task`] says, sends what
 //! [`Publisher::poll_message`] gives whenever its link has room, and writes [`Publisher::input`] to
 //! the session.
+//!
+//! It also decides who answers the queries of the program: the owner tells of each
+//! ([`Publisher::asked`]), has the emulator say what it would ([`Publisher::answered`]), and calls
+//! [`Publisher::tick`] at [`Publisher::poll_timeout`].
 
+mod answers;
 mod input;
 #[cfg(test)]
 mod tests;
@@ -22,6 +27,10 @@ use moorline_shared::log::{Entry, Log};
 use moorline_shared::message::Snapshot;
 use moorline_shared::publish::{HostCommand, HostMessage, RequestId, WriteAnswer, WriteRefused};
 use moorline_shared::session::{ExitStatus, Size};
+use moorline_shared::time::Time;
+
+use answers::Answers;
+pub use answers::QueryId;
 
 use input::PendingInput;
 
@@ -47,6 +56,9 @@ pub enum Task {
     Resize(Size),
     /// Make a picture of the screen, and bring it to [`Publisher::picture`].
     MakePicture,
+    /// Have the emulator say what it answers to the queries that it was asked, and bring that to
+    /// [`Publisher::answered`].
+    Answer,
     /// End the session's process.
     Close,
     /// Close the link: the relay sent more input than it may.
@@ -67,6 +79,8 @@ pub struct Publisher {
     exit: Option<ExitStatus>,
     exit_told: bool,
     input: PendingInput,
+    /// Who answers the program's queries.
+    queries: Answers,
     tasks: VecDeque<Task>,
     /// Answers, which go before entries. Empty while no relay is connected.
     answers: VecDeque<HostMessage>,
@@ -77,13 +91,13 @@ pub struct Publisher {
 impl Publisher {
     /// A session that has put out nothing.
     #[must_use]
-    pub const fn new(epoch: Epoch, size: Size) -> Self {
+    pub fn new(epoch: Epoch, size: Size) -> Self {
         Self::starting_after(epoch, Seq::ZERO, size)
     }
 
     /// A session whose log begins with entries that its relay has and its host has not: a fork.
     #[must_use]
-    pub const fn starting_after(epoch: Epoch, seq: Seq, size: Size) -> Self {
+    pub fn starting_after(epoch: Epoch, seq: Seq, size: Size) -> Self {
         Self {
             log: Log::starting_after(epoch, seq),
             time_ms: 0,
@@ -93,6 +107,7 @@ impl Publisher {
             exit: None,
             exit_told: false,
             input: PendingInput::new(),
+            queries: Answers::default(),
             tasks: VecDeque::new(),
             answers: VecDeque::new(),
             picture: None,
@@ -119,6 +134,43 @@ impl Publisher {
     pub fn exited(&mut self, status: ExitStatus) {
         self.exit = Some(status);
         self.drop_input();
+        self.queries.clear();
+    }
+
+    /// The entry `seq` asks something of the terminal: the emulator is to find out what it would
+    /// answer there, and to do that now once [`Task::Answer`] says so. `None` where nobody is to
+    /// answer. Call it in the order of the queries, with the output that ends with them appended.
+    pub fn asked(&mut self, now: Time, seq: Seq) -> Option<QueryId> {
+        if self.exit.is_some() {
+            return None;
+        }
+        let id = self.queries.asked(now, seq);
+        self.answer();
+        id
+    }
+
+    /// What the emulator answers to a query; nothing where it is not to be answered.
+    pub fn answered(&mut self, id: QueryId, answer: Bytes) {
+        self.queries.answered(id, answer);
+        self.answer();
+    }
+
+    /// The emulator has failed: what it was asked so far is not answered.
+    pub fn unanswerable(&mut self) {
+        self.queries.unanswerable();
+        self.answer();
+    }
+
+    /// Time has passed.
+    pub fn tick(&mut self, now: Time) {
+        self.queries.tick(now);
+        self.answer();
+    }
+
+    /// When to call [`Publisher::tick`].
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Time> {
+        self.queries.poll_timeout()
     }
 
     /// A picture was made, or could not be. One for a relay that left meanwhile is dropped.
@@ -149,7 +201,20 @@ impl Publisher {
                 let seq = self.input.accepted(&client_id);
                 self.say(HostMessage::InputAck { client_id, seq });
             }
-            HostCommand::Input { client_id, piece } => self.queue(client_id, &piece),
+            HostCommand::Input { client_id, piece } => {
+                self.queries.typed(&client_id, self.log.head());
+                self.queue(client_id, &piece);
+            }
+            HostCommand::Answerer { client_id, after } => {
+                self.queries.appoint(client_id, after, self.log.head());
+                self.answer();
+            }
+            HostCommand::Reply { client_id, seq, data, more } => {
+                if self.queries.reply(&client_id, seq, more) {
+                    self.type_unnumbered(data);
+                }
+                self.answer();
+            }
             HostCommand::Write { request, data, event, answer } => {
                 let event = event.map(|event| Event { timestamp: now_ms, ..event });
                 self.write(request, data, event, answer);
@@ -178,6 +243,8 @@ impl Publisher {
         self.picture = None;
         self.input.relay_left();
         self.tasks.retain(|task| !matches!(task, Task::MakePicture | Task::CutLink));
+        self.queries.appoint(None, Seq::ZERO, self.log.head());
+        self.answer();
     }
 
     /// What to do now; call until `None`. For an owner that can send at any time: any other calls
@@ -345,6 +412,23 @@ impl Publisher {
     /// Whether so much waits to become durable that no event may be added.
     fn is_full(&self) -> bool {
         self.log.bytes() > 2 * HOST_KEEPS_BYTES
+    }
+
+    /// Queues what a terminal answers.
+    fn type_unnumbered(&mut self, data: Bytes) {
+        self.input.reply(data);
+        self.input_taken(0);
+    }
+
+    /// Types the answers that are the host's to give, and has the emulator make those that lack. A
+    /// program that asks and does not read loses what there is no room for.
+    fn answer(&mut self) {
+        while let Some(answer) = self.queries.poll() {
+            self.type_unnumbered(answer);
+        }
+        if self.queries.wants_emulator() && !self.tasks.contains(&Task::Answer) {
+            self.tasks.push_back(Task::Answer);
+        }
     }
 
     /// A session that has ended says nothing more.

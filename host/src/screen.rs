@@ -28,6 +28,7 @@ mod model;
 mod modes;
 mod paint;
 mod picture;
+mod reply;
 mod settle;
 #[cfg(test)]
 mod tests;
@@ -45,6 +46,8 @@ use moorline_shared::limits::FRAME_HEADER_BYTES;
 use moorline_shared::message::Snapshot;
 use moorline_shared::session::Size;
 
+use crate::publisher::QueryId;
+use crate::queries::Query;
 use picture::{Haste, Picture};
 pub use width::columns;
 
@@ -78,6 +81,7 @@ struct Queue {
 enum Operation {
     Output(Bytes),
     Resize(Size),
+    Query(QueryId, Query),
 }
 
 impl Screen {
@@ -93,10 +97,27 @@ impl Screen {
     /// Notes an entry's output, sharing its bytes. An entry without output, as an event is,
     /// counts too: it moves the snapshot's `seq`. Never waits for the emulator.
     pub fn push(&self, entry: &Frame) {
+        self.push_asking(entry, []);
+    }
+
+    /// As [`Screen::push`], with the queries in the output that need an answer, each with where it
+    /// ends, in order. [`Screen::take_answers`] has the answers once the emulator has come there.
+    pub fn push_asking(
+        &self,
+        entry: &Frame,
+        asked: impl IntoIterator<Item = (usize, QueryId, Query)>,
+    ) {
         let mut queue = self.queue();
         queue.seq = entry.seq();
-        if entry.data_len() > 0 {
-            let output = entry.encoded().slice(FRAME_HEADER_BYTES..);
+        let mut output = entry.encoded().slice(FRAME_HEADER_BYTES..);
+        let mut before = 0;
+        for (end, id, query) in asked {
+            let piece = output.split_to(end - before);
+            queue.add(piece.len(), Operation::Output(piece));
+            queue.add(0, Operation::Query(id, query));
+            before = end;
+        }
+        if !output.is_empty() {
             queue.add(output.len(), Operation::Output(output));
         }
     }
@@ -130,6 +151,13 @@ impl Screen {
         picture.advance(operations, Haste::Now);
         let (data, size) = picture.paint();
         Snapshot { seq, data, cols: Some(size.cols), rows: Some(size.rows), reason: None }
+    }
+
+    /// What the emulator answers to the queries that it has come to, each once: see
+    /// [`Screen::push_asking`].
+    #[must_use]
+    pub fn take_answers(&self) -> Vec<(QueryId, Bytes)> {
+        self.picture().take_answers()
     }
 
     /// Forgets everything and goes on from a snapshot. One that does not tell its size is taken

@@ -22,6 +22,7 @@ use tokio::sync::{Notify, Semaphore};
 use crate::marks::{Marks, ShellState, this_host};
 use crate::pty::{Pty, PtyWriter};
 use crate::publisher::{Publisher, Task};
+use crate::queries::Queries;
 
 pub(crate) use link::LinkEnd;
 pub(crate) use painter::Painter;
@@ -46,6 +47,9 @@ struct State {
     terminal: PtyWriter,
     painter: Painter,
     marks: Marks,
+    queries: Queries,
+    /// A task waits for the publisher's timeout.
+    is_patient: bool,
     /// What the session's shell says of itself.
     shell: ShellState,
     /// Waiting until the terminal takes input.
@@ -140,6 +144,8 @@ impl Session {
             terminal: terminal.clone(),
             painter,
             marks: Marks::new(),
+            queries: Queries::new(),
+            is_patient: false,
             shell: ShellState::new(this_host(), terminal.pid()),
             input: Errand::No,
             hang_up: Errand::No,
@@ -233,6 +239,7 @@ impl State {
                 Task::Appended(seq) => self.painter.count(seq),
                 Task::Resize(size) => self.resize(size),
                 Task::MakePicture => self.painter.want(),
+                Task::Answer => self.painter.want_answers(),
                 Task::Close => self.hang_up.ask(),
                 Task::CutLink => self.cuts_link = true,
             }

@@ -18,6 +18,7 @@ pub mod plain;
 pub mod plan;
 pub mod reader;
 pub mod record;
+pub mod replies;
 mod requests;
 mod rfc3339;
 pub mod schema;

@@ -44,6 +44,18 @@ tagged! {
             /// Rows, 1 to 500.
             rows: u16,
         },
+        /// The client's terminal answers what the program asked. It is no typing, and claims no
+        /// size. It counts if this client is the one that answers: see [`Resume::answers`].
+        Reply {
+            /// The entry in which the query ended.
+            seq: Seq,
+            /// The answer to all that the entry asks; empty where the terminal has none.
+            #[serde(with = "crate::base64_bytes")]
+            data: bytes::Bytes,
+            /// More of the answer follows.
+            #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+            more: bool,
+        },
         /// Asks for a [`ServerMessage::Pong`] with the same `t`.
         Ping {
             /// Anything that the client wants back.
@@ -78,6 +90,10 @@ pub struct Resume {
     /// Without this it is refused: [`ErrorCode::HostOffline`].
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub hold: bool,
+    /// Whether the client answers the program's queries with [`ClientMessage::Reply`] while it is
+    /// the one that typed or resized last. Else the host answers.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub answers: bool,
 }
 
 impl Resume {
@@ -362,9 +378,10 @@ mod tests {
             catch_up: Some(CatchUp::Replay),
             jump: true,
             hold: true,
+            answers: true,
         };
         client(
-            r#"{"type":"resume","lastSeq":7,"epoch":1700000000000,"clientId":"client_1","catchUp":"replay","jump":true,"hold":true}"#,
+            r#"{"type":"resume","lastSeq":7,"epoch":1700000000000,"clientId":"client_1","catchUp":"replay","jump":true,"hold":true,"answers":true}"#,
             &ClientMessage::Resume(resume),
         );
         client(r#"{"type":"snapshot-request"}"#, &ClientMessage::SnapshotRequest);
@@ -372,6 +389,15 @@ mod tests {
         client(
             r#"{"type":"resize","cols":80,"rows":24}"#,
             &ClientMessage::Resize { cols: 80, rows: 24 },
+        );
+        let data = bytes::Bytes::from_static(b"\x1b[0n");
+        client(
+            r#"{"type":"reply","seq":3,"data":"G1swbg=="}"#,
+            &ClientMessage::Reply { seq: Seq(3), data: data.clone(), more: false },
+        );
+        client(
+            r#"{"type":"reply","seq":3,"data":"G1swbg==","more":true}"#,
+            &ClientMessage::Reply { seq: Seq(3), data, more: true },
         );
         client(KEEPALIVE_PING, &ClientMessage::Ping { t: 0 });
     }

@@ -104,6 +104,25 @@ pub enum HostCommand {
         /// The new size.
         size: Size,
     },
+    /// Who answers the queries of the program from here on.
+    Answerer {
+        /// The client; `None` where the host answers, as the client that did has left.
+        client_id: Option<ClientId>,
+        /// The client has not seen the queries up to this entry, or only as the past.
+        after: Seq,
+    },
+    /// A client's terminal answers what the program asked. It is no typing: it has no number, and
+    /// it is lost if the client is not the one that answers.
+    Reply {
+        /// Whose.
+        client_id: ClientId,
+        /// The entry in which the query ended.
+        seq: Seq,
+        /// The answer to all that the entry asks; empty where the terminal has none.
+        data: Bytes,
+        /// More of the answer follows.
+        more: bool,
+    },
     /// Answer with [`HostMessage::Snapshot`] or [`HostMessage::SnapshotFailed`].
     SnapshotRequest,
     /// End the session's process.

@@ -1,11 +1,14 @@
 //! The only place that touches the browser's own interfaces: everything here hands out plain
 //! values and guards that undo what they did when they are dropped.
 
+mod addons;
 pub mod clipboard;
 pub mod clock;
 pub mod dialog;
 pub mod fetch;
+mod handlers;
 pub mod history;
+mod key_modes;
 pub mod keyboard;
 pub mod measure;
 pub mod media;

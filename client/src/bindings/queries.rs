@@ -1,40 +1,47 @@
-//! Keeps the terminal emulator quiet about the past.
+//! Tells the terminal emulator's answers from typing, and keeps it quiet about the past.
 //!
 //! Programs ask the terminal things (who are you, where is the cursor, what colour is the
-//! background), and the emulator answers as if the answer had been typed. A query that is only
-//! replayed was answered long ago, or never will be: its answer would land in whatever reads
-//! input now. So while a replayed piece is parsed, the emulator does not get to see queries. The
-//! same holds for writes to the clipboard.
+//! background), and the emulator answers as if the answer had been typed. An answer is no typing:
+//! it goes to the session marked with the piece of output that asked, because only one of all
+//! clients may answer. A query that is only replayed was answered long ago, or never will be: so
+//! while a replayed piece is parsed, the emulator does not get to see queries. The same holds for
+//! writes to the clipboard.
 //!
 //! xterm.js runs the handlers that were registered last first, and one that returns true ends the
-//! matter. The list below is every sequence that xterm.js 6 answers.
+//! matter. It parses a piece without letting anything else run, so what it says after a query and
+//! before the piece is done is the answer. What xterm.js 6 does not answer is answered here, as the
+//! session's host does.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-use js_sys::{Array, Object, Reflect};
-use wasm_bindgen::prelude::*;
+use js_sys::Array;
+use moorline_shared::terminal;
+use wasm_bindgen::JsValue;
 
-use super::xterm::{Disposable, Terminal};
+use super::handlers::{Handlers, parameter, sequence};
 
-/// Final byte, prefix and intermediates of the CSI sequences that are answered: DA1, DA2, DSR,
-/// DEC DSR, DECRQM in both forms, window reports.
-const CSI_QUERIES: [(&str, &str, &str); 7] = [
-    ("c", "", ""),
-    ("c", ">", ""),
-    ("n", "", ""),
-    ("n", "?", ""),
-    ("p", "", "$"),
-    ("p", "?", "$"),
-    ("t", "", ""),
+/// Queries by control sequence: final byte, prefix, intermediates, and the first parameters that
+/// ask something; none where any does. DA1, DA2, DSR, DEC DSR, DECRQM in both forms, window reports.
+const CSI_QUERIES: [(&str, &str, &str, &[u16]); 7] = [
+    ("c", "", "", &[0]),
+    ("c", ">", "", &[0]),
+    ("n", "", "", &[5, 6]),
+    ("n", "?", "", &[6]),
+    ("p", "", "$", &[]),
+    ("p", "?", "$", &[]),
+    ("t", "", "", &[14, 16, 18]),
 ];
+/// DA3 and XTVERSION, which xterm.js does not answer.
+const CSI_ANSWERED_HERE: [(&str, &str, &str); 2] =
+    [("c", "=", terminal::TERTIARY_ATTRIBUTES), ("q", ">", terminal::VERSION)];
 /// Palette entry, foreground, background and cursor colour: queries where a field is `?`.
 const OSC_COLOURS: [u16; 4] = [4, 10, 11, 12];
 const OSC_CLIPBOARD: u16 = 52;
 /// DECSET of this mode makes the emulator report at once whether it has the focus.
 const FOCUS_MODE: f64 = 1004.0;
-
-type Handler = Closure<dyn FnMut(JsValue) -> bool>;
+const FOCUSED: &str = "\x1b[I";
+const NOT_FOCUSED: &str = "\x1b[O";
 
 /// What the handlers and the screen share.
 #[derive(Default)]
@@ -42,86 +49,96 @@ pub(super) struct Quiet {
     /// The piece that is being parsed is replayed.
     pub(super) replaying: Cell<bool>,
     focus_report_due: Cell<bool>,
+    /// The piece that is being parsed has asked something.
+    asked: Cell<bool>,
+    /// What was answered to it.
+    replies: RefCell<String>,
 }
 
 impl Quiet {
-    /// Whether data that the emulator emits now must be dropped.
-    pub(super) fn swallows(&self, data: &str) -> bool {
-        let report = data == "\x1b[I" || data == "\x1b[O";
-        report && self.focus_report_due.take() && self.replaying.get()
+    /// Whether data that the emulator emits now is no typing: an answer, which is kept for
+    /// [`Quiet::take_replies`], or what must be dropped. A page without the focus has nothing to
+    /// report while another may have it.
+    pub(super) fn keeps(&self, data: &str) -> bool {
+        let is_report = data == FOCUSED || data == NOT_FOCUSED;
+        if is_report && self.focus_report_due.take() {
+            return self.replaying.get() || data == NOT_FOCUSED;
+        }
+        if self.asked.get() {
+            self.replies.borrow_mut().push_str(data);
+        }
+        self.asked.get()
+    }
+
+    /// A piece is parsed: what was answered to it, where it asked.
+    pub(super) fn take_replies(&self) -> Option<String> {
+        self.focus_report_due.set(false);
+        self.asked.take().then(|| self.replies.take())
+    }
+
+    /// A query: true where the emulator must not see it.
+    fn hears(&self) -> bool {
+        let replaying = self.replaying.get();
+        if !replaying {
+            self.asked.set(true);
+        }
+        replaying
+    }
+
+    /// Answers a query that the emulator does not know.
+    pub(super) fn answers(&self, answer: &str) -> bool {
+        if !self.hears() {
+            self.replies.borrow_mut().push_str(answer);
+        }
+        true
     }
 }
 
-/// Owns the handlers.
-pub(super) struct QueryFilter {
-    registered: Vec<(Disposable, Handler)>,
-}
-
-impl QueryFilter {
-    /// Must come after the addons, so that its handlers come first.
-    pub(super) fn new(terminal: &Terminal, quiet: &Rc<Quiet>) -> Self {
-        let parser = terminal.parser();
-        let mut registered = Vec::new();
-        for (end, prefix, intermediates) in CSI_QUERIES {
-            let handler = swallow_if(quiet, |_| true);
-            let id = sequence(end, prefix, intermediates);
-            registered.push((parser.register_csi_handler(&id, &handler), handler));
-        }
-        let handler = note_focus_mode(quiet);
-        registered.push((parser.register_csi_handler(&sequence("h", "?", ""), &handler), handler));
-        // DECRQSS.
-        let handler = swallow_if(quiet, |_| true);
-        registered.push((parser.register_dcs_handler(&sequence("q", "", "$"), &handler), handler));
-        for number in OSC_COLOURS {
-            let handler = swallow_if(quiet, |data| data.contains('?'));
-            registered.push((parser.register_osc_handler(number, &handler), handler));
-        }
-        let handler = clipboard(quiet);
-        registered.push((parser.register_osc_handler(OSC_CLIPBOARD, &handler), handler));
-        Self { registered }
+/// The handlers of all queries. They must come after those of the addons, so that they come first.
+pub(super) fn filter(handlers: &mut Handlers, quiet: &Rc<Quiet>) {
+    for (end, prefix, intermediates, asking) in CSI_QUERIES {
+        let quiet = Rc::clone(quiet);
+        handlers.csi(&sequence(end, prefix, intermediates), move |params| {
+            (asking.is_empty() || asking.contains(&first(&params))) && quiet.hears()
+        });
     }
-}
-
-impl Drop for QueryFilter {
-    fn drop(&mut self) {
-        for (registration, _) in &self.registered {
-            registration.dispose();
-        }
+    for (end, prefix, answer) in CSI_ANSWERED_HERE {
+        let quiet = Rc::clone(quiet);
+        handlers.csi(&sequence(end, prefix, ""), move |params| {
+            first(&params) == 0 && quiet.answers(answer)
+        });
     }
-}
-
-fn sequence(end: &str, prefix: &str, intermediates: &str) -> Object {
-    let id = Object::new();
-    for (key, value) in [("final", end), ("prefix", prefix), ("intermediates", intermediates)] {
-        if !value.is_empty() {
-            // Setting a field of a plain object cannot fail.
-            let _ = Reflect::set(&id, &key.into(), &value.into());
-        }
-    }
-    id
-}
-
-fn swallow_if(quiet: &Rc<Quiet>, query: fn(&str) -> bool) -> Handler {
-    let quiet = Rc::clone(quiet);
-    Closure::new(move |data: JsValue| {
-        quiet.replaying.get() && query(&data.as_string().unwrap_or_default())
-    })
-}
-
-/// Nobody gets to read the clipboard through the terminal, and the past does not write to it.
-fn clipboard(quiet: &Rc<Quiet>) -> Handler {
-    let quiet = Rc::clone(quiet);
-    Closure::new(move |data: JsValue| {
-        let asks = data.as_string().is_none_or(|data| data.ends_with('?'));
-        asks || quiet.replaying.get()
-    })
-}
-
-fn note_focus_mode(quiet: &Rc<Quiet>) -> Handler {
-    let quiet = Rc::clone(quiet);
-    Closure::new(move |params: JsValue| {
-        let modes = Array::from(&params);
-        quiet.focus_report_due.set(modes.iter().any(|mode| mode == FOCUS_MODE));
+    let shared = Rc::clone(quiet);
+    handlers.csi(&sequence("h", "?", ""), move |params| {
+        shared.focus_report_due.set(Array::from(&params).iter().any(|mode| mode == FOCUS_MODE));
         false
-    })
+    });
+    filter_strings(handlers, quiet);
+}
+
+fn filter_strings(handlers: &mut Handlers, quiet: &Rc<Quiet>) {
+    // DECRQSS and XTGETTCAP.
+    let shared = Rc::clone(quiet);
+    handlers.dcs(&sequence("q", "", "$"), move |_| shared.hears());
+    let shared = Rc::clone(quiet);
+    handlers.dcs(&sequence("q", "", "+"), move |names| {
+        shared.answers(&terminal::capabilities(&text(&names)))
+    });
+    for number in OSC_COLOURS {
+        let shared = Rc::clone(quiet);
+        handlers.osc(number, move |fields| text(&fields).contains('?') && shared.hears());
+    }
+    // Nobody gets to read the clipboard through the terminal, and the past does not write to it.
+    let shared = Rc::clone(quiet);
+    handlers.osc(OSC_CLIPBOARD, move |data| {
+        data.as_string().is_none_or(|data| data.ends_with('?')) || shared.replaying.get()
+    });
+}
+
+fn first(params: &JsValue) -> u16 {
+    parameter(params, 0).unwrap_or_default()
+}
+
+fn text(data: &JsValue) -> String {
+    data.as_string().unwrap_or_default()
 }

@@ -4,16 +4,20 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::rc::Rc;
 
-use js_sys::{ArrayBuffer, Object, Promise, Reflect, Uint8Array};
+use js_sys::{ArrayBuffer, Object, Reflect, Uint8Array};
+use moorline_shared::keyboard::KeyFlags;
 use moorline_shared::limits::FRAME_HEADER_BYTES;
 use moorline_shared::session::Size;
 use wasm_bindgen::prelude::*;
 use web_sys::HtmlElement;
 
+use super::addons;
+use super::handlers::Handlers;
+use super::key_modes::KeyModes;
 use super::keyboard::Press;
-use super::queries::{QueryFilter, Quiet};
+use super::queries::{self, Quiet};
 use super::touch::Touch;
-use super::xterm::{ClipboardProvider, Disposable, FitAddon, SearchAddon, SearchResults, Terminal};
+use super::xterm::{Disposable, FitAddon, SearchAddon, SearchResults, Terminal};
 pub use super::xterm::{Emulator, LoadError};
 use crate::look::{FontSize, TERMINAL_FONTS, Theme, palette};
 
@@ -61,7 +65,7 @@ pub fn frame_header(frame: &ArrayBuffer) -> Option<(u64, usize)> {
 /// What the terminal tells.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ScreenEvent {
-    /// Typed, pasted or answered.
+    /// Typed or pasted.
     Data(String),
     /// Like `Data`, but each character is one byte (old mouse reports).
     Binary(String),
@@ -100,7 +104,7 @@ pub enum KeyRoute {
 
 struct Pending {
     replayed: bool,
-    done: Box<dyn FnOnce()>,
+    done: Box<dyn FnOnce(Option<String>)>,
 }
 
 type Queue = Rc<RefCell<VecDeque<Pending>>>;
@@ -114,7 +118,8 @@ pub struct Screen {
     quiet: Rc<Quiet>,
     done: Closure<dyn FnMut()>,
     subscriptions: Vec<Disposable>,
-    _filter: QueryFilter,
+    key_modes: KeyModes,
+    _handlers: Handlers,
     _touch: Touch,
     _closures: Vec<Box<dyn std::any::Any>>,
 }
@@ -135,14 +140,16 @@ impl Screen {
         terminal.load_addon(&fit);
         terminal.load_addon(&search);
         terminal.load_addon(&emulator.as_host());
-        load_links(emulator, &terminal, &mut closures);
-        load_clipboard(emulator, &terminal, &mut closures);
+        addons::load_links(emulator, &terminal, &mut closures);
+        addons::load_clipboard(emulator, &terminal, &mut closures);
         let quiet = Rc::new(Quiet::default());
-        let filter = QueryFilter::new(&terminal, &quiet);
+        let mut handlers = Handlers::new(&terminal);
+        queries::filter(&mut handlers, &quiet);
+        let key_modes = KeyModes::follow(&terminal, &mut handlers, &quiet);
         let mut listening = Listening { terminal: &terminal, closures, subscriptions: Vec::new() };
         listening.data(&quiet, &happened);
         listening.view(&search, &happened);
-        listening.keys(key);
+        listening.keys(key_modes.clone(), key);
         let Listening { closures, subscriptions, .. } = listening;
         terminal.open(parent);
         let touch = Touch::new(&terminal, parent, move |is_there| {
@@ -158,15 +165,22 @@ impl Screen {
             quiet,
             done,
             subscriptions,
-            _filter: filter,
+            key_modes,
+            _handlers: handlers,
             _touch: touch,
             _closures: closures,
         }
     }
 
-    /// Appends `chunk` and calls `done` once it is parsed. `replayed` says that it tells of the
-    /// past, so that queries in it are not answered. `done` may be called before this returns.
-    pub fn write(&self, chunk: &Chunk, replayed: bool, done: impl FnOnce() + 'static) {
+    /// Appends `chunk` and calls `done` once it is parsed, with what the terminal answers where the
+    /// chunk asks something. `replayed` says that it tells of the past, so that queries in it are
+    /// not answered. `done` may be called before this returns.
+    pub fn write(
+        &self,
+        chunk: &Chunk,
+        replayed: bool,
+        done: impl FnOnce(Option<String>) + 'static,
+    ) {
         let first = {
             let mut written = self.written.borrow_mut();
             written.push_back(Pending { replayed, done: Box::new(done) });
@@ -225,6 +239,18 @@ impl Screen {
     /// Moves the keyboard's focus here.
     pub fn focus(&self) {
         self.terminal.focus();
+    }
+
+    /// Types.
+    pub fn input(&self, data: &str) {
+        self.terminal.input(data, true);
+    }
+
+    /// What the program asks of the keyboard: the kitty protocol's flags, and xterm's
+    /// `modifyOtherKeys`.
+    #[must_use]
+    pub fn key_modes(&self) -> (KeyFlags, u8) {
+        self.key_modes.current()
     }
 
     /// Pastes as if from the clipboard: bracketed where the program wants it.
@@ -311,6 +337,7 @@ impl Drop for Screen {
 fn on_parsed(written: &Queue, quiet: &Rc<Quiet>) -> Closure<dyn FnMut()> {
     let (written, quiet) = (Rc::clone(written), Rc::clone(quiet));
     Closure::new(move || {
+        let replies = quiet.take_replies();
         // The borrow ends before `done` runs: that may write again.
         let done = {
             let mut written = written.borrow_mut();
@@ -319,7 +346,7 @@ fn on_parsed(written: &Queue, quiet: &Rc<Quiet>) -> Closure<dyn FnMut()> {
             done
         };
         if let Some(done) = done {
-            done();
+            done(replies);
         }
     })
 }
@@ -334,7 +361,7 @@ impl Listening<'_> {
     fn data<F: Fn(ScreenEvent) + Clone + 'static>(&mut self, quiet: &Rc<Quiet>, happened: &F) {
         let (tell, quiet) = (happened.clone(), Rc::clone(quiet));
         let data = Closure::<dyn FnMut(String)>::new(move |data: String| {
-            if !quiet.swallows(&data) {
+            if !quiet.keeps(&data) {
                 tell(ScreenEvent::Data(data));
             }
         });
@@ -369,10 +396,15 @@ impl Listening<'_> {
         self.closures.extend([Box::new(drawn) as Box<dyn std::any::Any>, Box::new(matches)]);
     }
 
-    fn keys(&mut self, route: impl Fn(&Press) -> KeyRoute + 'static) {
+    fn keys(&mut self, modes: KeyModes, route: impl Fn(&Press) -> KeyRoute + 'static) {
         let handler = Closure::<dyn FnMut(web_sys::KeyboardEvent) -> bool>::new(
             move |event: web_sys::KeyboardEvent| {
-                if event.type_() != "keydown" {
+                let is_told = match &*event.type_() {
+                    "keydown" => true,
+                    "keyup" => modes.current().0.has(KeyFlags::EVENT_TYPES),
+                    _ => false,
+                };
+                if !is_told {
                     return true;
                 }
                 match route(&Press::from(&event)) {
@@ -389,41 +421,6 @@ impl Listening<'_> {
         self.terminal.attach_custom_key_event_handler(&handler);
         self.closures.push(Box::new(handler));
     }
-}
-
-fn load_links(
-    emulator: &Emulator,
-    terminal: &Terminal,
-    closures: &mut Vec<Box<dyn std::any::Any>>,
-) {
-    let activate = Closure::<dyn FnMut(JsValue, String)>::new(|_, address: String| {
-        super::page::open_tab(&address);
-    });
-    terminal.load_addon(&emulator.web_links(&activate));
-    closures.push(Box::new(activate));
-}
-
-/// OSC 52: programs may write to the clipboard. Reading never gets here, see [`super::queries`].
-/// The terminal does not wait for the browser, which may ask for a permission first.
-fn load_clipboard(
-    emulator: &Emulator,
-    terminal: &Terminal,
-    closures: &mut Vec<Box<dyn std::any::Any>>,
-) {
-    let provider = Object::new().unchecked_into::<ClipboardProvider>();
-    let read =
-        Closure::<dyn FnMut(JsValue) -> Promise>::new(|_| Promise::resolve(&JsValue::from_str("")));
-    let write = Closure::<dyn FnMut(JsValue, String) -> Promise>::new(|_, text: String| {
-        wasm_bindgen_futures::spawn_local(async move {
-            // Where the browser refuses, the program cannot be told.
-            super::clipboard::write(&text).await;
-        });
-        Promise::resolve(&JsValue::UNDEFINED)
-    });
-    provider.set_read_text(&read);
-    provider.set_write_text(&write);
-    terminal.load_addon(&emulator.clipboard(&provider));
-    closures.extend([Box::new(read) as Box<dyn std::any::Any>, Box::new(write)]);
 }
 
 fn set(object: &Object, key: &str, value: &JsValue) {
@@ -448,6 +445,10 @@ fn options(theme: Theme, font: FontSize) -> Object {
     // Programs save the title and restore it when they end.
     set(&windows, "pushTitle", &true.into());
     set(&windows, "popTitle", &true.into());
+    // Programs that show pictures ask for these.
+    set(&windows, "getWinSizePixels", &true.into());
+    set(&windows, "getCellSizePixels", &true.into());
+    set(&windows, "getWinSizeChars", &true.into());
     let options = Object::new();
     // The buffer and the parser are still proposed API.
     set(&options, "allowProposedApi", &true.into());

@@ -106,6 +106,8 @@ extern "C" {
     #[wasm_bindgen(method)]
     pub(super) fn focus(this: &Terminal);
     #[wasm_bindgen(method)]
+    pub(super) fn input(this: &Terminal, data: &str, was_user_input: bool);
+    #[wasm_bindgen(method)]
     pub(super) fn paste(this: &Terminal, text: &str);
     #[wasm_bindgen(method, js_name = hasSelection)]
     pub(super) fn has_selection(this: &Terminal) -> bool;
@@ -163,6 +165,7 @@ extern "C" {
     pub(super) fn active(this: &BufferNamespace) -> Buffer;
 
     pub(super) type Buffer;
+    /// `normal` or `alternate`.
     #[wasm_bindgen(method, getter, js_name = type)]
     pub(super) fn kind(this: &Buffer) -> String;
     #[wasm_bindgen(method, getter, js_name = baseY)]
@@ -197,6 +200,12 @@ extern "C" {
     pub(super) type Parser;
     #[wasm_bindgen(method, js_name = registerCsiHandler)]
     pub(super) fn register_csi_handler(
+        this: &Parser,
+        id: &Object,
+        handler: &Closure<dyn FnMut(JsValue) -> bool>,
+    ) -> Disposable;
+    #[wasm_bindgen(method, js_name = registerEscHandler)]
+    pub(super) fn register_esc_handler(
         this: &Parser,
         id: &Object,
         handler: &Closure<dyn FnMut(JsValue) -> bool>,

@@ -106,9 +106,12 @@ pub enum Event<B> {
     Binary(Generation, B),
     /// The socket is gone.
     Closed(Generation, u16),
+    /// The terminal was asked something by a piece, and answers this, which may be nothing. Comes
+    /// before `Applied` of it.
+    Replied(Write, Vec<u8>),
     /// A piece is on the screen.
     Applied(Write),
-    /// The user typed, or the terminal answered a query.
+    /// The user typed, moved the mouse over a program that wants to know, or changed the focus.
     Typed(Vec<u8>),
     /// The page has place for a terminal of this size.
     Fits(Size),
@@ -146,9 +149,11 @@ pub struct Driver<W: World> {
 impl<W: World> Driver<W> {
     /// A driver that has not dialled yet. `seed` spreads its waits.
     pub fn new(world: W, id: ClientId, seed: u64, saved: &SavedInput) -> Self {
+        let mut client = Client::new(id.clone(), seed, saved);
+        client.answer_queries(true);
         Self {
             world,
-            client: Client::new(id.clone(), seed, saved),
+            client,
             id,
             fit: Fit::default(),
             replayed_to: Seq::ZERO,
@@ -185,6 +190,11 @@ impl<W: World> Driver<W> {
             Event::Binary(generation, bytes) => self.binary(now, generation, bytes),
             Event::Closed(generation, code) => {
                 self.client.handle(now, Input::Closed(generation, code));
+            }
+            Event::Replied(write, data) => {
+                if write.incarnation == self.incarnation {
+                    self.client.reply(write.seq, data.into(), false);
+                }
             }
             Event::Applied(write) => self.applied(now, write),
             Event::Typed(data) => self.typed(now, &data),

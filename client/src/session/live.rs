@@ -173,7 +173,10 @@ impl Browser {
         let post = self.poster();
         let (progress, report) = (Rc::clone(&self.progress), Rc::clone(&self.report));
         let hashed = (self.setup.digest && !write.picture).then(|| chunk.to_vec());
-        self.setup.screen.write(chunk, write.replayed, move || {
+        self.setup.screen.write(chunk, write.replayed, move |replies| {
+            if let Some(replies) = replies {
+                post(Event::Replied(write, replies.into_bytes()));
+            }
             progress.set(advance(progress.get(), write, hashed.as_deref()));
             report.ask();
             then();
@@ -267,7 +270,7 @@ impl World for Browser {
     }
 
     fn clear(&mut self) {
-        self.setup.screen.write(&Chunk::copy(b"\x1bc"), true, || ());
+        self.setup.screen.write(&Chunk::copy(b"\x1bc"), true, |_| ());
         let digest = self.progress.get().digest.map(|_| Digest::default());
         self.progress.set(Progress { digest, ..Progress::default() });
     }

@@ -120,6 +120,16 @@ impl PendingInput {
         Ok(())
     }
 
+    /// Takes what a terminal answers. A program that asks and does not read loses what there is no
+    /// room for.
+    pub(super) fn reply(&mut self, data: Bytes) {
+        let is_full = self.cost >= HOST_INPUT_BYTES as u64;
+        if !is_full && self.answered_bytes + data.len() <= UNACKED_INPUT_BYTES {
+            self.answered_bytes += data.len();
+            self.push(Owner::Answered, data);
+        }
+    }
+
     /// The session has taken the first `bytes` of [`PendingInput::front`]; a piece without bytes
     /// needs no one to take it. The relay is told of each piece whose last byte is taken.
     pub(super) fn taken(&mut self, bytes: usize, mut say: impl FnMut(HostMessage)) {

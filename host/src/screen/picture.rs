@@ -6,9 +6,11 @@ use bytes::Bytes;
 use moorline_shared::limits::SNAPSHOT_BYTES;
 use moorline_shared::session::Size;
 
-use super::Operation;
 use super::emulator::Emulator;
 use super::fast_forward::stretch;
+use super::{Operation, reply};
+use crate::publisher::QueryId;
+use crate::queries::Query;
 
 /// Most plain text that is kept for later.
 const ASIDE_BYTES: usize = 1024 * 1024;
@@ -28,6 +30,8 @@ pub(super) struct Picture {
     emulator: Option<Box<Emulator>>,
     /// Output that the emulator has not read: plain text.
     aside: Vec<u8>,
+    /// What the emulator answered, and nobody has taken.
+    answers: Vec<(QueryId, Bytes)>,
     /// What `emulator` looks like, where it has not changed since it was painted.
     painted: Option<Bytes>,
 }
@@ -53,7 +57,7 @@ impl Picture {
     }
 
     fn from_base(base: Base) -> Self {
-        Self { base, emulator: None, aside: Vec::new(), painted: None }
+        Self { base, emulator: None, aside: Vec::new(), answers: Vec::new(), painted: None }
     }
 
     /// Takes in what has happened.
@@ -61,7 +65,7 @@ impl Picture {
         let mut output = std::mem::take(&mut self.aside);
         let lengths = operations.iter().map(|operation| match operation {
             Operation::Output(bytes) => bytes.len(),
-            Operation::Resize(_) => 0,
+            Operation::Resize(_) | Operation::Query(..) => 0,
         });
         output.reserve_exact(lengths.sum());
         for operation in operations {
@@ -71,6 +75,11 @@ impl Picture {
                     self.read(&output, Haste::Now);
                     output.clear();
                     self.resize(size);
+                }
+                Operation::Query(id, query) => {
+                    self.read(&output, Haste::Now);
+                    output.clear();
+                    self.answer(id, &query);
                 }
             }
         }
@@ -103,14 +112,26 @@ impl Picture {
         let aside = std::mem::take(&mut self.aside);
         let is_plain = self.is_plain();
         let (data, size) = self.paint();
-        *self = Self::from_base(Base { size, data, is_plain });
-        self.aside = aside;
+        let answers = self.take_answers();
+        *self = Self { aside, answers, ..Self::from_base(Base { size, data, is_plain }) };
     }
 
     /// Whether there is an emulator.
     #[cfg(test)]
     pub(super) fn has_emulator(&self) -> bool {
         self.emulator.is_some()
+    }
+
+    /// What was answered since this was called last.
+    pub(super) fn take_answers(&mut self) -> Vec<(QueryId, Bytes)> {
+        std::mem::take(&mut self.answers)
+    }
+
+    /// Answers a query as the screen is now. Where the emulator fails there is no answer.
+    fn answer(&mut self, id: QueryId, query: &Query) {
+        let mut answer = Bytes::new();
+        self.run(|emulator| answer = reply::to(query, &emulator.model).into());
+        self.answers.push((id, answer));
     }
 
     fn resize(&mut self, size: Size) {
@@ -172,7 +193,7 @@ impl Picture {
         }));
         if done.is_err() {
             tracing::error!("the terminal emulator failed; its screen is lost");
-            *self = Self::blank(size);
+            *self = Self { answers: self.take_answers(), ..Self::blank(size) };
         } else {
             self.base.data = Bytes::new();
         }

@@ -11,6 +11,8 @@ use moorline_shared::limits::FRAME_DATA_BYTES;
 use moorline_shared::session::Size;
 
 use super::{Session, State};
+use crate::publisher::QueryId;
+use crate::queries::Query;
 use crate::screen::{CATCH_UP_BYTES, Screen};
 
 /// An emulator that nobody needed for this long gives its memory back.
@@ -20,6 +22,8 @@ const PARK_AFTER: Duration = Duration::from_secs(5);
 pub(crate) struct Painter {
     screen: Screen,
     wanted: bool,
+    /// Queries wait for what the emulator answers.
+    answers_wanted: bool,
     /// A task waits for its turn, or paints.
     started: bool,
     /// How often the emulator ran.
@@ -29,7 +33,13 @@ pub(crate) struct Painter {
 impl Painter {
     /// An empty screen.
     pub(super) fn new(size: Size) -> Self {
-        Self { screen: Screen::new(size), wanted: false, started: false, rounds: 0 }
+        Self {
+            screen: Screen::new(size),
+            wanted: false,
+            answers_wanted: false,
+            started: false,
+            rounds: 0,
+        }
     }
 
     /// The screen that a fork begins with. Takes CPU time: call it where blocking is allowed.
@@ -54,8 +64,9 @@ impl Painter {
         Ok(painter)
     }
 
-    pub(super) fn push(&mut self, frame: &Frame) {
-        self.screen.push(frame);
+    /// Output, and the queries that end in it, each with where it ends.
+    pub(super) fn push(&mut self, frame: &Frame, asked: Vec<(usize, QueryId, Query)>) {
+        self.screen.push_asking(frame, asked);
     }
 
     /// An entry without output.
@@ -74,6 +85,10 @@ impl Painter {
         self.wanted = true;
     }
 
+    pub(super) const fn want_answers(&mut self) {
+        self.answers_wanted = true;
+    }
+
     pub(super) fn pending_bytes(&self) -> u64 {
         self.screen.pending_bytes() as u64
     }
@@ -83,7 +98,7 @@ impl Painter {
     }
 
     fn is_due(&self) -> bool {
-        self.wanted || self.screen.pending_bytes() > CATCH_UP_BYTES
+        self.wanted || self.answers_wanted || self.screen.pending_bytes() > CATCH_UP_BYTES
     }
 }
 
@@ -108,22 +123,29 @@ async fn paint(session: Arc<Session>) {
         // Held for one round, so that sessions take turns.
         let Ok(turn) = session.painters.acquire().await else { return };
         let work = move || {
-            if wanted {
-                return Some(screen.snapshot());
+            let picture = wanted.then(|| screen.snapshot());
+            if !wanted {
+                screen.catch_up();
             }
-            screen.catch_up();
-            None
+            (picture, screen.take_answers())
         };
         let picture = tokio::task::spawn_blocking(work).await;
         drop(turn);
         let mut state = session.lock();
         match picture {
-            Ok(None) => {}
-            Ok(picture) => state.publisher.picture(picture),
+            Ok((picture, answers)) => {
+                for (id, answer) in answers {
+                    state.publisher.answered(id, answer);
+                }
+                if picture.is_some() {
+                    state.publisher.picture(picture);
+                }
+            }
             Err(error) => {
                 tracing::error!(%error, "the screen could not be painted");
                 state.painter.screen = Screen::new(state.publisher.size());
                 state.publisher.picture(None);
+                state.publisher.unanswerable();
             }
         }
         state.settle();
@@ -143,6 +165,7 @@ fn next(session: &Arc<Session>) -> Option<(Screen, bool)> {
     painter.started = painter.is_due();
     painter.rounds += u64::from(painter.started);
     let wanted = std::mem::take(&mut painter.wanted);
+    painter.answers_wanted = false;
     painter.started.then(|| (painter.screen.clone(), wanted))
 }
 

@@ -4,12 +4,13 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use bytes::BytesMut;
+use moorline_shared::frame::Frame;
 use moorline_shared::limits::HOST_KEEPS_BYTES;
 use moorline_shared::session::ExitStatus;
 use tokio::time::sleep;
 
 use super::{Errand, Session, State, Watch};
-use crate::clock::wall_ms;
+use crate::clock::{monotonic, wall_ms};
 use crate::pty::{PtyReader, PtyWriter};
 
 /// How long a process may take to end once its terminal is gone.
@@ -73,7 +74,7 @@ impl State {
         }
         match self.publisher.append(wall_ms(), buffer) {
             Ok(frame) => {
-                self.painter.push(&frame);
+                self.show(&frame);
                 let mut changed = false;
                 let (shell, terminal) = (&mut self.shell, &self.terminal);
                 self.marks.push(frame.data(), |mark, origin| {
@@ -88,6 +89,17 @@ impl State {
                 false
             }
         }
+    }
+
+    /// Gives output to the screen, with the queries where they end.
+    fn show(&mut self, frame: &Frame) {
+        let (publisher, mut asked) = (&mut self.publisher, Vec::new());
+        self.queries.push(frame.data(), |end, query| {
+            if let Some(id) = publisher.asked(monotonic(), frame.seq()) {
+                asked.push((end, id, query));
+            }
+        });
+        self.painter.push(frame, asked);
     }
 
     /// The terminal is not read while too much is not durable at the relay, or not painted: the
@@ -125,6 +137,7 @@ pub(super) fn start_errands(session: &Arc<Session>, state: &mut State) {
     if state.foreground.start() {
         tokio::spawn(watch_foreground(Arc::downgrade(session), state.terminal.clone()));
     }
+    start_patience(session, state);
     if state.hang_up.start() {
         let terminal = state.terminal.clone();
         tokio::spawn(async move { terminal.kill(HANG_UP_GRACE).await });
@@ -165,4 +178,19 @@ async fn wait_for_input_room(session: Arc<Session>, terminal: PtyWriter) {
         state.input = Errand::No;
     }
     state.settle();
+}
+
+/// Has the publisher look again at the queries that a client does not answer in time.
+fn start_patience(session: &Arc<Session>, state: &mut State) {
+    let Some(until) = state.publisher.poll_timeout().filter(|_| !state.is_patient) else { return };
+    state.is_patient = true;
+    let session = Arc::downgrade(session);
+    tokio::spawn(async move {
+        tokio::time::sleep(until - monotonic()).await;
+        let Some(session) = session.upgrade() else { return };
+        let mut state = session.lock();
+        state.is_patient = false;
+        state.publisher.tick(monotonic());
+        state.settle();
+    });
 }

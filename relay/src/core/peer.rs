@@ -104,6 +104,10 @@ pub struct Peer {
     terms: Terms,
     /// Input is kept while the host is away.
     hold: bool,
+    /// Its terminal answers queries.
+    answers: bool,
+    /// Its place in the order in which clients typed or resized; 0 for one that never did.
+    active: u64,
     phase: Phase,
     /// The incarnation that the cursor belongs to, once `resume` is answered.
     epoch: Option<Epoch>,
@@ -145,6 +149,8 @@ impl Peer {
             client_id: None,
             terms,
             hold: false,
+            answers: false,
+            active: 0,
             phase: Phase::AwaitingResume { deadline: now + RESUME_DEADLINE },
             epoch: None,
             sender: Sender::new(Seq::ZERO, 0, 0),
@@ -217,6 +223,7 @@ impl Peer {
             if interrupts(piece.data()) {
                 self.interrupted(session);
             }
+            self.active = session.is_active(&client_id);
             self.pass_on(session, &client_id, piece);
         }
     }
@@ -314,6 +321,7 @@ impl Peer {
                 self.picture_wanted = Some(SnapshotReason::Requested);
             }
             ClientMessage::Resize { cols, rows } => self.resize(session, Size { cols, rows }),
+            ClientMessage::Reply { seq, data, more } => self.reply(session, seq, data, more),
         }
     }
 
@@ -325,6 +333,7 @@ impl Peer {
         if let Some(client_id) = resume.client_id.as_ref().filter(|_| self.terms.extended) {
             session.claim(self.id, client_id);
             self.client_id = Some(client_id.clone());
+            self.answers = resume.answers && self.terms.scope == Scope::Write;
         }
         self.phase = Phase::Answering(resume);
     }
@@ -338,7 +347,18 @@ impl Peer {
                 "A terminal has 2 to 1000 columns and 1 to 500 rows.",
             );
         } else {
+            if let Some(client_id) = &self.client_id {
+                self.active = session.is_active(client_id);
+            }
             session.client_size(self.client_id.as_ref(), size);
+        }
+    }
+
+    /// What comes of a client that may not type, or for another epoch, is nobody's answer.
+    fn reply(&self, session: &mut Session, seq: Seq, data: Bytes, more: bool) {
+        let is_current = self.has_answer() && self.epoch == Some(session.log().epoch());
+        if let Some(client_id) = self.client_id.as_ref().filter(|_| self.answers && is_current) {
+            session.reply(client_id, seq, data, more);
         }
     }
 

@@ -18,6 +18,7 @@ use moorline_shared::time::Time;
 use serde::{Deserialize, Serialize};
 
 use super::peer::{Peer, PeerOutput};
+use super::replies::is_only_replies;
 use super::session::Session;
 
 /// A session with no more output than this is shown from its beginning, else as a picture.
@@ -75,12 +76,17 @@ impl Plain {
         }
     }
 
-    /// Types what the client sends: now, or when there is room for it and the host is here.
+    /// Types what the client sends: now, or when there is room for it and the host is here. What its
+    /// terminal answers by itself is dropped: it cannot say which query it answers, and so the host
+    /// answers all.
     ///
     /// # Errors
     /// [`PlainOverrun`]: nothing of it was typed, and the client must be told to go.
     pub fn incoming(&mut self, session: &mut Session, data: &Bytes) -> Result<(), PlainOverrun> {
-        if !self.may_type || data.is_empty() || session.lifecycle().is_over() {
+        if !self.may_type || is_only_replies(data) {
+            return Ok(());
+        }
+        if data.is_empty() || session.lifecycle().is_over() {
             return Ok(());
         }
         self.typed.advance(session);

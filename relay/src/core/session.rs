@@ -9,6 +9,7 @@
 //! none), so a client can always be given a picture and every entry after it. The newest entries are
 //! in memory, the store has those that are older ([`Session::with_stored`]).
 
+mod answering;
 mod commands;
 mod held;
 mod hosting;
@@ -116,6 +117,8 @@ pub struct Session {
     picture_answers: u64,
     picture_asked: bool,
     claims: Claims,
+    /// The client that the host was told to leave queries to.
+    answerer: Option<ClientId>,
     requests: Requests,
     told: Option<Told>,
     keeping: Keeping,
@@ -166,6 +169,7 @@ impl Session {
             picture_answers: 0,
             picture_asked: false,
             claims: Claims::default(),
+            answerer: None,
             requests: Requests::default(),
             keeping: Keeping::NATIVE,
             stored: None,
@@ -401,6 +405,7 @@ impl Session {
         self.reads_no_more(peer);
         if let Some(client_id) = client_id {
             self.claims.release(peer, client_id);
+            self.find_answerer();
         }
     }
 
@@ -430,6 +435,7 @@ impl Session {
         if let Some((client_id, seq)) = self.claims.claim(peer, client_id) {
             self.held_changes.push_back(HeldChange::Taken { client_id, seq });
         }
+        self.find_answerer();
         self.command(HostCommand::ClientResumed { client_id: client_id.clone() });
     }
 

@@ -1,5 +1,6 @@
 //! A session and a client of it, without a network.
 
+mod answering;
 mod replay;
 
 use bytes::Bytes;

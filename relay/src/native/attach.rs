@@ -21,12 +21,9 @@ use tokio::sync::mpsc;
 
 use super::clock::Clock;
 use keys::{Keys, Pressed};
-use replies::without_replies;
+use replies::Replies;
 use socket::{Event, Socket};
 use terminal::Terminal;
-
-/// A terminal answers what it is asked a moment after that was written to it.
-const REPLY_LAG: Duration = Duration::from_millis(300);
 
 /// How long the detach key is shown.
 const HINT: Duration = Duration::from_secs(3);
@@ -70,12 +67,12 @@ struct Attached {
     socket: Socket,
     terminal: Terminal,
     keys: Keys,
+    replies: Replies,
     /// Typed, and not taken by the client yet: its queue is full.
     waiting: Option<Vec<u8>>,
     /// The bar says that there is no connection.
     is_offline: bool,
     hint: Hint,
-    replay_ended_at: Option<Time>,
 }
 
 /// The bar that says how to detach.
@@ -99,16 +96,17 @@ impl Attached {
         let mut client = Client::new(id, seed, &SavedInput::default());
         // As a shell does with what is typed ahead.
         client.hold_input(true);
+        client.answer_queries(true);
         Ok(Self {
             clock: Clock::start(),
             client,
             socket: Socket::new(target)?,
             terminal,
             keys: Keys::default(),
+            replies: Replies::default(),
             waiting: None,
             is_offline: false,
             hint: Hint::Due,
-            replay_ended_at: None,
         })
     }
 
@@ -142,7 +140,7 @@ impl Attached {
                     self.client.handle(self.clock.now(), Input::Resize(size));
                 }
                 () = any(&mut ended) => return Ok(End::Detached),
-                () = timeout => self.client.tick(self.clock.now()),
+                () = timeout => self.tick(),
             }
         }
     }
@@ -152,7 +150,16 @@ impl Attached {
             Hint::Shown { until } => Some(until),
             Hint::Due | Hint::Gone => None,
         };
-        [self.client.poll_timeout(), hint].into_iter().flatten().min()
+        let timeouts = [self.client.poll_timeout(), self.replies.poll_timeout(), hint];
+        timeouts.into_iter().flatten().min()
+    }
+
+    fn tick(&mut self) {
+        let now = self.clock.now();
+        self.client.tick(now);
+        if let Some(typed) = self.replies.give_up(now) {
+            self.take(typed);
+        }
     }
 
     /// Does what the client says.
@@ -167,12 +174,8 @@ impl Attached {
                 Output::Send(message) => self.socket.send_text(message.to_json()).await,
                 Output::SendFrame(frame) => self.socket.send_frame(frame.encoded()).await,
                 Output::Clear => self.terminal.write(terminal::CLEAR)?,
-                Output::Paint(picture) => {
-                    self.terminal.show(&picture.data)?;
-                    let bytes = picture.data.len();
-                    self.applied(picture.seq, bytes);
-                }
-                Output::Event(seq, _) => self.applied(seq, 0),
+                Output::Paint(picture) => self.show(picture.seq, &picture.data, true)?,
+                Output::Event(seq, _) => self.client.applied(self.clock.now(), seq, 0),
                 Output::Error(_, message) => self.terminal.note(&message),
                 Output::GaveUp(pieces) => self.terminal.note(&format!(
                     "{pieces} pieces of what you typed may or may not have arrived"
@@ -191,8 +194,7 @@ impl Attached {
             }
             Event::Frame(generation, frame) => {
                 if self.client.frame(now, generation, frame.seq()) == Verdict::Apply {
-                    self.terminal.show(frame.data())?;
-                    self.applied(frame.seq(), frame.encoded().len());
+                    self.show(frame.seq(), frame.data(), self.client.is_replaying())?;
                 }
             }
             Event::Closed(generation, code) => {
@@ -202,33 +204,28 @@ impl Attached {
         Ok(())
     }
 
-    fn applied(&mut self, seq: Seq, bytes: usize) {
-        let now = self.clock.now();
-        let replaying = self.client.is_replaying();
-        self.client.applied(now, seq, bytes);
-        if replaying && !self.client.is_replaying() {
-            self.replay_ended_at = Some(now);
-        }
+    fn show(&mut self, seq: Seq, data: &[u8], is_past: bool) -> anyhow::Result<()> {
+        // First: the answer may be there as soon as this is written.
+        self.replies.wrote(self.clock.now(), seq, data, is_past);
+        self.terminal.show(data)?;
+        self.client.applied(self.clock.now(), seq, data.len());
+        Ok(())
     }
 
     /// True where the user detaches.
     fn typed(&mut self, bytes: &[u8]) -> bool {
-        let Pressed { data, detach } = self.keys.press(bytes);
+        let mut found = Vec::new();
+        let bytes = self.replies.take(self.clock.now(), bytes, &mut found);
+        for reply in found {
+            self.client.reply(reply.seq, reply.data, reply.more);
+        }
+        let Pressed { data, detach } = self.keys.press(&bytes);
         self.take(data);
         detach
     }
 
-    fn take(&mut self, mut data: Vec<u8>) {
-        let now = self.clock.now();
-        let stale = self.client.is_replaying()
-            || self.replay_ended_at.is_some_and(|ended_at| now < ended_at + REPLY_LAG);
-        if stale {
-            data = without_replies(&data);
-        }
-        if data.is_empty() {
-            return;
-        }
-        if self.client.type_input(&data) == Err(Refusal::Full) {
+    fn take(&mut self, data: Vec<u8>) {
+        if !data.is_empty() && self.client.type_input(&data) == Err(Refusal::Full) {
             self.waiting = Some(data);
         }
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use moorline_host::publisher::{Output, Publisher, Task};
+use moorline_host::publisher::{Output, Publisher, QueryId, Task};
 use moorline_shared::event::{Event, kind};
 use moorline_shared::frame::Frame;
 use moorline_shared::id::{Cursor, Epoch, Seq};
@@ -67,6 +67,20 @@ pub(crate) struct Host {
     pub(crate) read: Vec<u8>,
     pictures_due: usize,
     written: u64,
+    /// The answers to what the program asked: see [`answer`].
+    pub(crate) asked: Vec<String>,
+    /// What the emulator was asked and has not said.
+    unsaid: Vec<(QueryId, String)>,
+    answers_due: bool,
+}
+
+/// What begins output that asks the terminal something.
+const QUERY: &str = "query ";
+
+/// The answer that output asks for, where it does: a token as the typed ones, whoever gives it.
+pub(crate) fn answer(output: &[u8]) -> Option<String> {
+    let output = std::str::from_utf8(output).ok()?;
+    output.strip_prefix(QUERY).map(|number| format!("<?{number}>"))
 }
 
 impl Host {
@@ -78,6 +92,9 @@ impl Host {
             read: Vec::new(),
             pictures_due: 0,
             written: 0,
+            asked: Vec::new(),
+            unsaid: Vec::new(),
+            answers_due: false,
         }
     }
 
@@ -97,7 +114,6 @@ impl Host {
         rng: &mut Rng,
         flood: bool,
     ) {
-        let now_ms = AHEAD_MS + now.ms;
         if self.publisher.unacked_bytes() > 12 << 20 {
             return;
         }
@@ -107,11 +123,45 @@ impl Host {
         } else {
             format!("line {} {}\r\n", self.written, rng.next()).into_bytes()
         };
+        self.put_out(now, published, &data);
+    }
+
+    /// The program asks its terminal something.
+    pub(crate) fn ask(&mut self, now: Time, published: &mut Published) {
+        self.written += 1;
+        let data = format!("{QUERY}{}.{}", self.epoch.0, self.written).into_bytes();
+        let seq = self.put_out(now, published, &data);
+        if let Some(answer) = answer(&data) {
+            let id = self.publisher.asked(now, seq).expect("few queries wait");
+            self.asked.push(answer.clone());
+            self.unsaid.push((id, answer));
+        }
+    }
+
+    /// The emulator comes to what it was asked, and queries become old.
+    pub(crate) fn answer(&mut self, now: Time) {
+        self.publisher.tick(now);
+        if std::mem::take(&mut self.answers_due) {
+            for (id, answer) in self.unsaid.drain(..) {
+                self.publisher.answered(id, answer.into());
+            }
+        }
+    }
+
+    /// Whether the program has been told all that it asked.
+    pub(crate) fn is_answered(&self) -> bool {
+        let read = String::from_utf8_lossy(&self.read);
+        self.asked.iter().all(|answer| read.contains(answer))
+    }
+
+    fn put_out(&mut self, now: Time, published: &mut Published, data: &[u8]) -> Seq {
+        let now_ms = AHEAD_MS + now.ms;
         let mut buffer = Frame::buffer(data.len());
-        buffer.extend_from_slice(&data);
+        buffer.extend_from_slice(data);
         let frame = self.publisher.append(now_ms, buffer).expect("the data fits a frame");
-        published.0.insert((self.epoch.0, frame.seq().0), (Published::digest(&data), now_ms));
-        self.screen.write(&data);
+        published.0.insert((self.epoch.0, frame.seq().0), (Published::digest(data), now_ms));
+        self.screen.write(data);
+        frame.seq()
     }
 
     pub(crate) fn exit(&mut self) {
@@ -145,6 +195,7 @@ impl Host {
             match output {
                 Output::Message(message) => messages.push(message),
                 Output::Task(Task::MakePicture) => self.pictures_due += 1,
+                Output::Task(Task::Answer) => self.answers_due = true,
                 Output::Task(_) => {}
             }
         }

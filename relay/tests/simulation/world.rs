@@ -68,6 +68,8 @@ pub(crate) struct World {
     now: Time,
     host: Host,
     readings: Readings,
+    /// What programs asked that are gone: they were told once or not at all.
+    lost_answers: Vec<String>,
     host_wire: Option<HostWire>,
     relay: Relay,
     users: Vec<User>,
@@ -89,6 +91,7 @@ impl World {
             now: Time::from_ms(0),
             host: Host::new(epoch),
             readings: Readings::default(),
+            lost_answers: Vec::new(),
             host_wire: None,
             relay: Relay::new(epoch, faults.edge),
             users: (0..USERS).map(User::new).collect(),
@@ -131,6 +134,7 @@ impl World {
         let rest = if self.rng.once_in(40) { longest } else { 60 };
         self.now.ms += self.rng.below(rest);
         self.host_wire();
+        self.host.answer(self.now);
         self.host.read_input(&mut self.rng);
         self.host.make_pictures(&mut self.rng);
         if self.rng.once_in(2) {
@@ -154,7 +158,8 @@ impl World {
     fn trouble(&mut self) {
         let user = self.rng.below(USERS as u64) as usize;
         match self.rng.below(40) {
-            0..=9 => self.host.write(self.now, &mut self.published, &mut self.rng, false),
+            0..=7 => self.host.write(self.now, &mut self.published, &mut self.rng, false),
+            8..=9 => self.host.ask(self.now, &mut self.published),
             10..=15 => self.users[user].type_token(),
             16..=18 => self.cut(user),
             19 => self.sockets[user].iter_mut().for_each(|socket| socket.silent = true),
@@ -261,6 +266,7 @@ impl World {
     fn restart_host(&mut self) {
         self.cut_host();
         self.readings.add(&self.host.read);
+        self.lost_answers.append(&mut self.host.asked);
         self.epoch.0 += 1;
         self.host = Host::new(self.epoch);
     }
@@ -354,10 +360,12 @@ impl World {
         let wire = self.host_wire.as_ref().is_some_and(|wire| wire.up.is_empty());
         let all_here =
             self.relay.session.log().head() == head && self.host.publisher.input().is_none();
+        let answered = self.host.is_answered() || self.relay.session.lifecycle().is_over();
         let cursor = Cursor { epoch: self.epoch, seq: head };
         let watched = self.watcher.as_ref().is_none_or(|watcher| watcher.is_settled(cursor));
         let replayed = self.replayers.iter().all(|replayer| replayer.is_settled(cursor));
         wire && all_here
+            && answered
             && watched
             && replayed
             && self.users.iter().all(|user| user.is_settled(cursor))
@@ -365,6 +373,10 @@ impl World {
 
     fn check(mut self) {
         self.readings.add(&self.host.read);
+        for answer in self.lost_answers.iter().chain(&self.host.asked) {
+            let times = self.readings.times(answer);
+            assert!(times <= 1, "{answer} was given {times} times");
+        }
         for (number, user) in self.users.iter().enumerate() {
             assert_eq!(user.screen, self.host.screen, "the screen of user {number}");
             let ended =

@@ -78,6 +78,8 @@ pub struct Client {
     input: InputQueue,
     /// Whether input waits for a host that is away.
     hold: bool,
+    /// Whether the terminal answers queries.
+    answers: bool,
     meta: Option<SessionMeta>,
     answered: bool,
     replay: Option<Replay>,
@@ -111,6 +113,7 @@ impl Client {
             output: Receiver::new(None),
             input: InputQueue::new(saved),
             hold: false,
+            answers: false,
             meta: None,
             answered: false,
             replay: None,
@@ -480,17 +483,18 @@ impl Client {
     fn resume(&self) -> Resume {
         let cursor = self.output.cursor();
         let has_screen = cursor.is_some_and(|cursor| cursor.seq > Seq::ZERO);
-        let catch_up = if has_screen { CatchUp::Replay } else { CatchUp::Snapshot };
         Resume {
             last_seq: cursor.map(|cursor| cursor.seq),
             epoch: cursor.map(|cursor| cursor.epoch),
             client_id: Some(self.id.clone()),
-            catch_up: Some(catch_up),
+            catch_up: Some(if has_screen { CatchUp::Replay } else { CatchUp::Snapshot }),
             jump: true,
             hold: self.hold,
+            answers: self.answers,
         }
     }
 }
 
+mod replies;
 #[cfg(test)]
 mod tests;

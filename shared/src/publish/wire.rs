@@ -68,6 +68,18 @@ tagged! {
             event: Event,
         },
         Resize(Size),
+        Answerer {
+            client_id: Option<ClientId>,
+            after: Seq,
+        },
+        Reply {
+            client_id: ClientId,
+            seq: Seq,
+            #[serde(with = "crate::base64_bytes")]
+            data: Bytes,
+            #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+            more: bool,
+        },
         SnapshotRequest,
         Close,
         Error {
@@ -128,6 +140,10 @@ impl HostCommand {
             }
             Self::Append { event } => CommandText::Append { event },
             Self::Resize { size } => CommandText::Resize(size),
+            Self::Answerer { client_id, after } => CommandText::Answerer { client_id, after },
+            Self::Reply { client_id, seq, data, more } => {
+                CommandText::Reply { client_id, seq, data, more }
+            }
             Self::SnapshotRequest => CommandText::SnapshotRequest,
             Self::Close => CommandText::Close,
             Self::Refused { reason } => CommandText::Error { code: reason },
@@ -148,6 +164,10 @@ impl HostCommand {
             }
             CommandText::Append { event } => Self::Append { event },
             CommandText::Resize(size) => Self::Resize { size },
+            CommandText::Answerer { client_id, after } => Self::Answerer { client_id, after },
+            CommandText::Reply { client_id, seq, data, more } => {
+                Self::Reply { client_id, seq, data, more }
+            }
             CommandText::SnapshotRequest => Self::SnapshotRequest,
             CommandText::Close => Self::Close,
             CommandText::Error { code } => Self::Refused { reason: code },
@@ -311,6 +331,20 @@ mod tests {
         command(
             &HostCommand::Resize { size: Size::default() },
             r#"{"type":"resize","cols":80,"rows":24}"#,
+        );
+        command(
+            &HostCommand::Answerer { client_id: None, after: Seq(4) },
+            r#"{"type":"answerer","clientId":null,"after":4}"#,
+        );
+        let client_id: ClientId = "client_1".parse().unwrap();
+        command(
+            &HostCommand::Answerer { client_id: Some(client_id.clone()), after: Seq(4) },
+            r#"{"type":"answerer","clientId":"client_1","after":4}"#,
+        );
+        let data = Bytes::from_static(b"\x1b[0n");
+        command(
+            &HostCommand::Reply { client_id, seq: Seq(5), data, more: false },
+            r#"{"type":"reply","clientId":"client_1","seq":5,"data":"G1swbg=="}"#,
         );
         command(&HostCommand::SnapshotRequest, r#"{"type":"snapshot-request"}"#);
         command(&HostCommand::Close, r#"{"type":"close"}"#);

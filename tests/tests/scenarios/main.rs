@@ -18,6 +18,7 @@ mod openapi;
 mod pages;
 mod protocol;
 mod proxies;
+mod queries;
 mod refusals;
 mod resilience;
 mod restart;

@@ -89,6 +89,14 @@ impl Pen {
             && self.flags == cell.flags.difference(ignored)
     }
 
+    /// The parameters and the end of the sequence that sets these attributes.
+    pub(in crate::screen) fn rendition(&self) -> String {
+        let mut sequence = Vec::new();
+        Self { link: None, ..self.clone() }.write(&Self::default(), &mut sequence);
+        let sequence = String::from_utf8_lossy(&sequence);
+        sequence.strip_prefix("\x1b[").map_or_else(|| "0m".into(), |set| format!("0;{set}"))
+    }
+
     /// Writes what turns the attributes `from` into these.
     pub(super) fn write(&self, from: &Self, out: &mut Vec<u8>) {
         if self.link != from.link {

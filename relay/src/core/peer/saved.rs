@@ -16,6 +16,10 @@ pub struct SavedPeer {
     client_id: Option<ClientId>,
     terms: Terms,
     hold: bool,
+    #[serde(default)]
+    answers: bool,
+    #[serde(default)]
+    active: u64,
     phase: SavedPhase,
     told_meta: bool,
     epoch: Option<Epoch>,
@@ -55,6 +59,8 @@ impl Peer {
             client_id: self.client_id.clone(),
             terms: self.terms,
             hold: self.hold,
+            answers: self.answers,
+            active: self.active,
             phase,
             told_meta: self.told_revision.is_some(),
             epoch: self.epoch,
@@ -82,6 +88,7 @@ impl Peer {
         let mut peer = Self::attach(session, now, saved.terms)?;
         if let Some(client_id) = &saved.client_id {
             session.claim(peer.id, client_id);
+            session.was_active(client_id, saved.active);
         }
         // Facts are told anew, as they may have changed while nobody remembered; but IC-1 knows
         // them as the first message only.
@@ -96,6 +103,11 @@ impl Peer {
             SavedPhase::Streaming => Phase::Streaming,
             SavedPhase::Closed => Phase::Closed,
         };
+        if let Some(client_id) = saved.client_id.as_ref().filter(|_| saved.answers)
+            && peer.has_answer()
+        {
+            session.can_answer(peer.id, client_id);
+        }
         if saved.received_input > saved.told_input {
             // What was on its way may be lost. The client sends what is not acknowledged again,
             // and the host knows what it has.
@@ -104,6 +116,8 @@ impl Peer {
         let mut restored = Self {
             client_id: saved.client_id,
             hold: saved.hold,
+            answers: saved.answers,
+            active: saved.active,
             epoch: saved.epoch,
             sender: saved.sender,
             told_state: saved.told_state,

@@ -81,6 +81,9 @@ impl Peer {
         let Answer { outcome, from, .. } = answer;
         let (epoch, head) = (session.log().epoch(), session.log().head());
         self.epoch = Some(epoch);
+        if let Some(client_id) = self.client_id.as_ref().filter(|_| self.answers) {
+            session.can_answer(self.id, client_id);
+        }
         let resumed = Resumed { outcome, epoch, from, head, input_seq };
         if self.terms.extended { Some(text(&ServerMessage::Resumed(resumed))) } else { None }
     }
@@ -123,6 +126,7 @@ impl Peer {
         picture.reason = Some(reason);
         self.sender.moved(picture.seq);
         self.is_lost = false;
+        session.has_jumped(self.client_id.as_ref(), picture.seq);
         if !self.terms.extended {
             (picture.cols, picture.rows, picture.reason) = (None, None, None);
         }

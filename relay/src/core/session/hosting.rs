@@ -30,6 +30,7 @@ impl Session {
         for client_id in self.claims.host_is_new() {
             self.commands.push(HostCommand::ClientResumed { client_id });
         }
+        self.tell_answerer();
     }
 
     /// The host's link outlived this relay's memory, which was lost `now`. `is_asked` is what

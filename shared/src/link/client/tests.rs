@@ -1,5 +1,7 @@
 //! What a client says and when.
 
+use bytes::Bytes;
+
 use super::*;
 use crate::id::Epoch;
 use crate::message::{ExtendedMeta, KEEPALIVE_PING, Outcome, close};
@@ -204,4 +206,44 @@ fn nobody_is_asked_for_life_because_a_host_is_away() {
     assert_eq!(ping.to_json(), KEEPALIVE_PING);
     told(&mut client, heartbeat, SOCKET, Lifecycle::Live);
     assert_eq!(client.poll_timeout(), Some(heartbeat + INPUT_PATIENCE));
+}
+
+fn replies(client: &mut Client) -> Vec<(u64, bool)> {
+    let outputs = outputs(client, Time::from_ms(0)).into_iter();
+    let reply = |output| match output {
+        Output::Send(ClientMessage::Reply { seq, more, .. }) => Some((seq.0, more)),
+        _ => None,
+    };
+    outputs.filter_map(reply).collect()
+}
+
+#[test]
+fn only_the_present_is_answered_and_only_by_who_answers() {
+    let start = Time::from_ms(0);
+    let answer = Bytes::from_static(b"\x1b[0n");
+    let mut client = live(start);
+    client.reply(Seq(1), answer.clone(), false);
+    assert_eq!(replies(&mut client), [], "it does not answer queries");
+    client.answer_queries(true);
+    client.reply(Seq(1), answer.clone(), true);
+    client.reply(Seq(1), answer.clone(), false);
+    assert_eq!(replies(&mut client), [(1, true), (1, false)]);
+
+    client.handle(start, Input::Closed(SOCKET, 1006));
+    client.reply(Seq(2), answer.clone(), false);
+    assert_eq!(replies(&mut client), [], "there is no connection");
+    client.handle(start, Input::Dial);
+    client.handle(start, Input::Opened(Generation(2)));
+    let asked = outputs(&mut client, start).into_iter().any(
+        |output| matches!(output, Output::Send(ClientMessage::Resume(resume)) if resume.answers),
+    );
+    assert!(asked);
+    let (epoch, from, head) = (Epoch(1), Seq(0), Seq(3));
+    let input_seq = Some(Seq(0));
+    let resumed = Resumed { outcome: Outcome::Continue, epoch, from, head, input_seq };
+    client.handle(start, Input::Message(Generation(2), ServerMessage::Resumed(resumed)));
+    client.reply(Seq(3), answer.clone(), false);
+    assert_eq!(replies(&mut client), [], "it is the past");
+    client.reply(Seq(4), answer, false);
+    assert_eq!(replies(&mut client), [(4, false)]);
 }

@@ -1,0 +1,42 @@
+//! The emulator's addons that need something of the page.
+
+use js_sys::{Object, Promise};
+use wasm_bindgen::prelude::*;
+
+use super::xterm::{ClipboardProvider, Emulator, Terminal};
+
+/// Addresses in the text can be opened.
+pub(super) fn load_links(
+    emulator: &Emulator,
+    terminal: &Terminal,
+    closures: &mut Vec<Box<dyn std::any::Any>>,
+) {
+    let activate = Closure::<dyn FnMut(JsValue, String)>::new(|_, address: String| {
+        super::page::open_tab(&address);
+    });
+    terminal.load_addon(&emulator.web_links(&activate));
+    closures.push(Box::new(activate));
+}
+
+/// OSC 52: programs may write to the clipboard. Reading never gets here, see [`super::queries`].
+/// The terminal does not wait for the browser, which may ask for a permission first.
+pub(super) fn load_clipboard(
+    emulator: &Emulator,
+    terminal: &Terminal,
+    closures: &mut Vec<Box<dyn std::any::Any>>,
+) {
+    let provider = Object::new().unchecked_into::<ClipboardProvider>();
+    let read =
+        Closure::<dyn FnMut(JsValue) -> Promise>::new(|_| Promise::resolve(&JsValue::from_str("")));
+    let write = Closure::<dyn FnMut(JsValue, String) -> Promise>::new(|_, text: String| {
+        wasm_bindgen_futures::spawn_local(async move {
+            // Where the browser refuses, the program cannot be told.
+            super::clipboard::write(&text).await;
+        });
+        Promise::resolve(&JsValue::UNDEFINED)
+    });
+    provider.set_read_text(&read);
+    provider.set_write_text(&write);
+    terminal.load_addon(&emulator.clipboard(&provider));
+    closures.extend([Box::new(read) as Box<dyn std::any::Any>, Box::new(write)]);
+}

@@ -1,0 +1,70 @@
+//! Handlers for sequences that the terminal emulator parses.
+
+use js_sys::{Array, Object, Reflect};
+use wasm_bindgen::prelude::*;
+
+use super::xterm::{Disposable, Parser, Terminal};
+
+type Handler = Closure<dyn FnMut(JsValue) -> bool>;
+
+/// Handlers that are registered until this is dropped. Those that were registered last run first, and
+/// one that returns true ends the matter.
+pub(super) struct Handlers {
+    parser: Parser,
+    registered: Vec<(Disposable, Handler)>,
+}
+
+impl Handlers {
+    pub(super) fn new(terminal: &Terminal) -> Self {
+        Self { parser: terminal.parser(), registered: Vec::new() }
+    }
+
+    /// A control sequence; the handler gets its parameters.
+    pub(super) fn csi(&mut self, id: &Object, handler: impl FnMut(JsValue) -> bool + 'static) {
+        let handler = Closure::new(handler);
+        self.registered.push((self.parser.register_csi_handler(id, &handler), handler));
+    }
+
+    /// An escape sequence.
+    pub(super) fn esc(&mut self, id: &Object, handler: impl FnMut(JsValue) -> bool + 'static) {
+        let handler = Closure::new(handler);
+        self.registered.push((self.parser.register_esc_handler(id, &handler), handler));
+    }
+
+    /// A device control string; the handler gets its text.
+    pub(super) fn dcs(&mut self, id: &Object, handler: impl FnMut(JsValue) -> bool + 'static) {
+        let handler = Closure::new(handler);
+        self.registered.push((self.parser.register_dcs_handler(id, &handler), handler));
+    }
+
+    /// An operating system command; the handler gets what follows its number.
+    pub(super) fn osc(&mut self, number: u16, handler: impl FnMut(JsValue) -> bool + 'static) {
+        let handler = Closure::new(handler);
+        self.registered.push((self.parser.register_osc_handler(number, &handler), handler));
+    }
+}
+
+impl Drop for Handlers {
+    fn drop(&mut self) {
+        for (registration, _) in &self.registered {
+            registration.dispose();
+        }
+    }
+}
+
+/// Names a sequence by its final byte, prefix and intermediates.
+pub(super) fn sequence(end: &str, prefix: &str, intermediates: &str) -> Object {
+    let id = Object::new();
+    for (key, value) in [("final", end), ("prefix", prefix), ("intermediates", intermediates)] {
+        if !value.is_empty() {
+            // Setting a field of a plain object cannot fail.
+            let _ = Reflect::set(&id, &key.into(), &value.into());
+        }
+    }
+    id
+}
+
+/// A parameter; `None` where there is none.
+pub(super) fn parameter(params: &JsValue, index: u32) -> Option<u16> {
+    Array::from(params).get(index).as_f64().map(|number| number as u16)
+}

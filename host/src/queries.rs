@@ -1,0 +1,186 @@
+//! Queries: what a program asks its terminal within its output.
+//!
+//! A program that asks waits for the answer on its input. The host decides who answers, so it has
+//! to know of each query; it does not parse output otherwise. [`Queries`] looks at what follows
+//! each escape character and at nothing else, which costs next to nothing beside reading the
+//! terminal.
+//!
+//! Known are the sequences that the emulators of host and page answer: device attributes (DA1,
+//! DA2, DA3), XTVERSION, status and cursor reports (DSR), modes (DECRQM), settings (DECRQSS),
+//! capabilities (XTGETTCAP), colours (OSC 4, 10, 11, 12), sizes (XTWINOPS 14, 16, 18), and the
+//! keyboard's state (`CSI ? u` and XTQMODKEYS).
+//!
+//! Sources: <https://invisible-island.net/xterm/ctlseqs/ctlseqs.html>,
+//! <https://sw.kovidgoyal.net/kitty/keyboard-protocol/>.
+
+mod parse;
+#[cfg(test)]
+mod tests;
+
+use memchr::memchr;
+
+use parse::{Parsed, parse};
+
+const ESCAPE: u8 = 0x1b;
+
+/// The longest query; what is longer is none.
+const QUERY_BYTES: usize = 4096;
+
+/// What a program asks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Query {
+    /// DA1: what are you?
+    PrimaryAttributes,
+    /// DA2: which version of it?
+    SecondaryAttributes,
+    /// DA3: which unit?
+    TertiaryAttributes,
+    /// XTVERSION: name and version of the terminal.
+    Version,
+    /// DSR 5: are you all right?
+    Status,
+    /// DSR 6: where is the cursor?
+    Cursor {
+        /// The DEC form of the question.
+        private: bool,
+    },
+    /// DECRQM: is this mode set?
+    Mode {
+        /// A mode of DEC's.
+        private: bool,
+        /// Its number.
+        mode: u16,
+    },
+    /// DECRQSS: the setting that this sequence makes, without its parameters.
+    Setting(String),
+    /// XTGETTCAP: terminfo capabilities, in hexadecimal digits.
+    Capabilities(String),
+    /// OSC 4: colours of the palette.
+    Palette {
+        /// Their indexes.
+        indexes: Vec<u8>,
+        /// The query ends with BEL, and so does its answer.
+        bell: bool,
+    },
+    /// OSC 10, 11, 12: the colours of text, background and cursor.
+    Colors {
+        /// The numbers that are asked for.
+        numbers: Vec<u8>,
+        /// The query ends with BEL, and so does its answer.
+        bell: bool,
+    },
+    /// XTWINOPS 14, 16 and 18: a size.
+    Window(u16),
+    /// The flags of the kitty keyboard protocol.
+    Keyboard,
+    /// XTQMODKEYS: xterm's `modifyOtherKeys`.
+    OtherKeys,
+}
+
+impl Query {
+    /// Whether `reply`, a whole sequence that a terminal sent, may be the answer to this query.
+    #[must_use]
+    pub fn is_answered_by(&self, reply: &[u8]) -> bool {
+        let ends = |end: &[u8]| reply.ends_with(end);
+        match self {
+            Self::PrimaryAttributes => reply.starts_with(b"\x1b[?") && ends(b"c"),
+            Self::SecondaryAttributes => reply.starts_with(b"\x1b[>") && ends(b"c"),
+            Self::TertiaryAttributes => reply.starts_with(b"\x1bP!|"),
+            Self::Version => reply.starts_with(b"\x1bP>|"),
+            Self::Status => matches!(reply, b"\x1b[0n" | b"\x1b[3n"),
+            Self::Cursor { private } => {
+                ends(b"R") && reply.starts_with(b"\x1b[") && (reply[2] == b'?') == *private
+            }
+            Self::Mode { private, .. } => ends(b"$y") && (reply.get(2) == Some(&b'?')) == *private,
+            Self::Setting(_) => reply.starts_with(b"\x1bP1$r") || reply.starts_with(b"\x1bP0$r"),
+            Self::Capabilities(_) => {
+                reply.starts_with(b"\x1bP1+r") || reply.starts_with(b"\x1bP0+r")
+            }
+            Self::Palette { .. } => reply.starts_with(b"\x1b]4;"),
+            Self::Colors { .. } => {
+                [&b"\x1b]10;"[..], b"\x1b]11;", b"\x1b]12;"].iter().any(|b| reply.starts_with(b))
+            }
+            Self::Window(_) => ends(b"t"),
+            Self::Keyboard => reply.starts_with(b"\x1b[?") && ends(b"u"),
+            Self::OtherKeys => reply.starts_with(b"\x1b[>4;") && ends(b"m"),
+        }
+    }
+
+    /// How many sequences answer it.
+    #[must_use]
+    pub fn replies(&self) -> usize {
+        match self {
+            Self::Palette { indexes, .. } => indexes.len(),
+            Self::Colors { numbers, .. } => numbers.len(),
+            Self::Capabilities(names) => names.split(';').count(),
+            _ => 1,
+        }
+    }
+}
+
+/// Finds queries in output that comes in pieces. Holds at most 4 KiB, and that only while a
+/// sequence that may be a query is unfinished.
+#[derive(Debug, Default)]
+pub struct Queries {
+    /// The unfinished sequence, from its escape character.
+    begun: Vec<u8>,
+}
+
+impl Queries {
+    /// At the beginning of a session's output.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Calls `found` with each query that ends in this piece, and where it ends.
+    pub fn push(&mut self, output: &[u8], mut found: impl FnMut(usize, Query)) {
+        let mut at = if self.begun.is_empty() { 0 } else { self.go_on(output, &mut found) };
+        while let Some(escape) = memchr(ESCAPE, &output[at..]) {
+            let begin = at + escape;
+            match parse(&output[begin..]) {
+                Parsed::Query { length, query } => {
+                    at = begin + length;
+                    found(at, query);
+                }
+                Parsed::Other { length } => at = begin + length,
+                Parsed::Unfinished => {
+                    let rest = &output[begin..];
+                    if rest.len() <= QUERY_BYTES {
+                        self.begun.extend_from_slice(rest);
+                        return;
+                    }
+                    at = begin + 1;
+                }
+            }
+        }
+    }
+
+    /// Takes the end of the unfinished sequence; returns how far it goes.
+    fn go_on(&mut self, output: &[u8], found: &mut impl FnMut(usize, Query)) -> usize {
+        // A rare long sequence shall not hold memory for the rest of the session.
+        let mut begun = std::mem::take(&mut self.begun);
+        let mut before = begun.len();
+        let room = (QUERY_BYTES + 1).saturating_sub(before);
+        begun.extend_from_slice(&output[..output.len().min(room)]);
+        loop {
+            match parse(&begun) {
+                Parsed::Query { length, query } => {
+                    found(length - before, query);
+                    return length - before;
+                }
+                // It was broken off by an escape character that came before this piece.
+                Parsed::Other { length } if length < before => {
+                    begun.drain(..length);
+                    before -= length;
+                }
+                Parsed::Other { length } => return length - before,
+                Parsed::Unfinished if begun.len() <= QUERY_BYTES => {
+                    self.begun = begun;
+                    return output.len();
+                }
+                Parsed::Unfinished => return 0,
+            }
+        }
+    }
+}
