@@ -4,11 +4,29 @@ use gloo_events::{EventListener, EventListenerOptions, EventListenerPhase};
 use wasm_bindgen::JsCast;
 use web_sys::{Element, Event, KeyboardEvent, window};
 
-/// A key press with its modifiers.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// What happens to a key.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum KeyKind {
+    /// It goes down.
+    #[default]
+    Press,
+    /// It is held.
+    Repeat,
+    /// It goes up.
+    Release,
+}
+
+/// A key with its modifiers.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Press {
     /// `KeyboardEvent.key`.
     pub key: String,
+    /// `KeyboardEvent.code`: its place on a US layout. Soft keyboards have none.
+    pub code: String,
+    /// What happens to it.
+    pub kind: KeyKind,
+    /// It is on the number pad.
+    pub keypad: bool,
     /// Control is held.
     pub ctrl: bool,
     /// Shift is held.
@@ -17,16 +35,39 @@ pub struct Press {
     pub alt: bool,
     /// Command or Windows is held.
     pub meta: bool,
+    /// The layout's third level is held: its key produces text.
+    pub alt_graph: bool,
+    /// Caps Lock is on.
+    pub caps_lock: bool,
+    /// Num Lock is on.
+    pub num_lock: bool,
+    /// A method of input composes text from it.
+    pub composing: bool,
 }
 
 impl From<&KeyboardEvent> for Press {
     fn from(event: &KeyboardEvent) -> Self {
+        let (key, alt) = (event.key(), event.alt_key());
+        let kind = match &*event.type_() {
+            "keyup" => KeyKind::Release,
+            _ if event.repeat() => KeyKind::Repeat,
+            _ => KeyKind::Press,
+        };
+        // Option makes text on Apple's keyboards.
+        let is_option_text = alt && is_apple() && key.chars().count() == 1 && !key.is_ascii();
         Self {
-            key: event.key(),
+            code: event.code(),
+            kind,
+            keypad: event.location() == KeyboardEvent::DOM_KEY_LOCATION_NUMPAD,
             ctrl: event.ctrl_key(),
             shift: event.shift_key(),
-            alt: event.alt_key(),
+            alt,
             meta: event.meta_key(),
+            alt_graph: event.get_modifier_state("AltGraph") || is_option_text,
+            caps_lock: event.get_modifier_state("CapsLock"),
+            num_lock: event.get_modifier_state("NumLock"),
+            composing: event.is_composing(),
+            key,
         }
     }
 }
@@ -37,6 +78,44 @@ impl Press {
     pub fn plain(&self) -> bool {
         !self.ctrl && !self.alt && !self.meta
     }
+
+    /// The key, for shortcuts: where the layout has another script's character there, the one of a US
+    /// layout at that place.
+    #[must_use]
+    pub fn latin(&self) -> String {
+        let is_foreign = !self.key.is_ascii() && self.key.chars().count() == 1;
+        let place = place(&self.code).filter(|_| is_foreign);
+        let latin = place.map(|(plain, shifted)| if self.shift { shifted } else { plain });
+        latin.map_or_else(|| self.key.clone(), String::from)
+    }
+}
+
+/// What a US layout has at a place, plain and with Shift.
+#[must_use]
+pub fn place(code: &str) -> Option<(char, char)> {
+    const SYMBOLS: [(&str, char, char); 12] = [
+        ("Backquote", '`', '~'),
+        ("Minus", '-', '_'),
+        ("Equal", '=', '+'),
+        ("BracketLeft", '[', '{'),
+        ("BracketRight", ']', '}'),
+        ("Backslash", '\\', '|'),
+        ("Semicolon", ';', ':'),
+        ("Quote", '\'', '"'),
+        ("Comma", ',', '<'),
+        ("Period", '.', '>'),
+        ("Slash", '/', '?'),
+        ("Space", ' ', ' '),
+    ];
+    if let Some(letter) = code.strip_prefix("Key").and_then(|rest| rest.chars().next()) {
+        return Some((letter.to_ascii_lowercase(), letter));
+    }
+    if let Some(digit) = code.strip_prefix("Digit").and_then(|rest| rest.chars().next()) {
+        let shifted = ")!@#$%^&*(".chars().nth(digit.to_digit(10)? as usize)?;
+        return Some((digit, shifted));
+    }
+    let symbol = SYMBOLS.iter().find(|(name, ..)| *name == code);
+    symbol.map(|(_, plain, shifted)| (*plain, *shifted))
 }
 
 fn is_typing(event: &Event) -> bool {

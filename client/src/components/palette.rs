@@ -40,7 +40,7 @@ fn opens(press: &Press, apple: bool, terminal: bool, firefox: bool) -> bool {
     if press.alt {
         return false;
     }
-    match press.key.as_str() {
+    match press.latin().as_str() {
         "k" if press.meta => apple && !press.ctrl && !press.shift,
         "k" if press.ctrl => !terminal && !press.shift,
         "P" | "p" => press.ctrl && press.shift && !press.meta,
@@ -76,7 +76,7 @@ pub fn Palette() -> impl IntoView {
         ours
     });
     let helper = keyboard::page_keys(move |press| {
-        let ours = press.plain() && press.key == "?";
+        let ours = press.plain() && press.latin() == "?";
         if ours {
             actions.tell_keys();
         }
@@ -132,7 +132,7 @@ mod tests {
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
     fn press(key: &str, ctrl: bool, shift: bool, meta: bool) -> Press {
-        Press { key: key.to_owned(), ctrl, shift, alt: false, meta }
+        Press { key: key.to_owned(), ctrl, shift, meta, ..Press::default() }
     }
 
     #[test]

@@ -38,7 +38,7 @@ pub fn Switcher(
     let open = RwSignal::new(false);
     let keys = keyboard::first_keys(move |press| {
         let ours = press.ctrl && press.shift && !press.alt && !press.meta;
-        let ours = ours && press.key.eq_ignore_ascii_case("k");
+        let ours = ours && press.latin().eq_ignore_ascii_case("k");
         if ours {
             popover::toggle(SWITCHER);
         }

@@ -10,13 +10,14 @@ use std::rc::Rc;
 
 use crate::access::Access;
 use crate::bindings::clipboard;
-use crate::bindings::keyboard::{self, Press};
+use crate::bindings::keyboard::{self, KeyKind, Press};
 use crate::bindings::observe::{self, SizeWatch};
 use crate::bindings::page::{self, PageEvent, PageWatch};
 use crate::bindings::screen::{Emulator, KeyRoute, Screen, ScreenEvent};
 use crate::components::when::effect;
 use crate::components::words;
 use crate::preferences::Preferences;
+use crate::session::key_codes::{self, KeyModes};
 use crate::session::keys::{self, Key, Modifiers};
 use crate::session::{Event, Progress, Session, SessionHooks, Setup, View};
 
@@ -121,7 +122,10 @@ impl TerminalState {
             untrack(|| preferences.theme()),
             untrack(|| preferences.font()),
             move |event| self.happened(event),
-            move |press| route(self, preferences, to_list, shortcut(press, apple)),
+            move |press| match shortcut(press, apple) {
+                Some(shortcut) => route(self, preferences, to_list, shortcut),
+                None => self.key(press),
+            },
         ));
         let session = Session::new();
         let guards = (
@@ -239,8 +243,25 @@ impl TerminalState {
         let modifiers = self.modifiers.get_untracked();
         self.modifiers.set(Modifiers::default());
         let application = self.with_screen(Screen::application_cursor).unwrap_or_default();
-        self.post(Event::Typed(keys::encode(key, modifiers, application).into_bytes()));
+        let asked_for = key_codes::encode(&keys::press(key, modifiers), self.key_modes());
+        let bytes = asked_for.unwrap_or_else(|| keys::encode(key, modifiers, application));
+        self.post(Event::Typed(bytes.into_bytes()));
         self.with_screen(Screen::scroll_to_bottom);
+    }
+
+    /// A key that is no shortcut: sent here in the form that the program asks for, or left to the
+    /// emulator.
+    fn key(self, press: &Press) -> KeyRoute {
+        let Some(bytes) = key_codes::encode(press, self.key_modes()) else {
+            return KeyRoute::Terminal;
+        };
+        self.with_screen(|screen| screen.input(&bytes));
+        KeyRoute::Taken
+    }
+
+    fn key_modes(self) -> KeyModes {
+        let (flags, other_keys) = self.with_screen(Screen::key_modes).unwrap_or_default();
+        KeyModes { flags, other_keys }
     }
 
     /// Pastes from the clipboard.
@@ -284,7 +305,9 @@ impl TerminalState {
                 let modifiers = self.modifiers.get_untracked();
                 let data = if modifiers.any() {
                     self.modifiers.set(Modifiers::default());
-                    keys::modify(&data, modifiers)
+                    keys::press_of(&data, modifiers)
+                        .and_then(|press| key_codes::encode(&press, self.key_modes()))
+                        .unwrap_or_else(|| keys::modify(&data, modifiers))
                 } else {
                     data
                 };
@@ -392,16 +415,15 @@ fn route(
     state: TerminalState,
     preferences: Preferences,
     to_list: Callback<()>,
-    shortcut: Option<Shortcut>,
+    shortcut: Shortcut,
 ) -> KeyRoute {
     match shortcut {
-        None => return KeyRoute::Terminal,
-        Some(Shortcut::Paste) => return KeyRoute::Browser,
-        Some(Shortcut::Search) => state.searching.set(true),
-        Some(Shortcut::Copy) => state.copy(),
-        Some(Shortcut::Font(step)) => preferences.step_font(step),
-        Some(Shortcut::FontReset) => preferences.reset_font(),
-        Some(Shortcut::List) => to_list.run(()),
+        Shortcut::Paste => return KeyRoute::Browser,
+        Shortcut::Search => state.searching.set(true),
+        Shortcut::Copy => state.copy(),
+        Shortcut::Font(step) => preferences.step_font(step),
+        Shortcut::FontReset => preferences.reset_font(),
+        Shortcut::List => to_list.run(()),
     }
     KeyRoute::Taken
 }
@@ -427,13 +449,17 @@ pub enum Shortcut {
 /// Shift, which programs cannot tell from Control alone.
 #[must_use]
 pub fn shortcut(press: &Press, apple: bool) -> Option<Shortcut> {
-    if apple && press.meta && !press.ctrl && !press.alt && press.key == "f" {
+    if press.kind == KeyKind::Release {
+        return None;
+    }
+    let key = press.latin();
+    if apple && press.meta && !press.ctrl && !press.alt && key == "f" {
         return Some(Shortcut::Search);
     }
     if !press.ctrl || !press.shift || press.alt || press.meta {
         return None;
     }
-    match press.key.as_str() {
+    match key.as_str() {
         "F" | "f" => Some(Shortcut::Search),
         "C" | "c" => Some(Shortcut::Copy),
         "V" | "v" => Some(Shortcut::Paste),
@@ -451,7 +477,7 @@ mod tests {
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
     fn press(key: &str, ctrl: bool, shift: bool, meta: bool) -> Press {
-        Press { key: key.to_owned(), ctrl, shift, alt: false, meta }
+        Press { key: key.to_owned(), ctrl, shift, meta, ..Press::default() }
     }
 
     #[test]
@@ -466,5 +492,9 @@ mod tests {
         assert_eq!(shortcut(&press("C", true, true, false), false), Some(Shortcut::Copy));
         assert_eq!(shortcut(&press("_", true, true, false), true), Some(Shortcut::Font(-1)));
         assert_eq!(shortcut(&press("f", false, false, true), true), Some(Shortcut::Search));
+        let cyrillic = Press { code: "KeyC".into(), ..press("С", true, true, false) };
+        assert_eq!(shortcut(&cyrillic, false), Some(Shortcut::Copy));
+        let cyrillic = Press { code: "KeyF".into(), ..press("а", false, false, true) };
+        assert_eq!(shortcut(&cyrillic, true), Some(Shortcut::Search));
     }
 }

@@ -78,7 +78,7 @@ fn shortcut(record: Record, press: &Press) -> bool {
     if !press.plain() {
         return false;
     }
-    match press.key.as_str() {
+    match press.latin().as_str() {
         "l" => record.to_list(),
         "p" => page::focus_id(PROMPT),
         key => {

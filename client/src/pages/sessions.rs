@@ -163,7 +163,7 @@ fn shortcut(
     if !press.plain() {
         return false;
     }
-    match press.key.as_str() {
+    match press.latin().as_str() {
         "n" => start_shell.run(()),
         "c" => desk.ask(Ask::Create),
         "a" => desk.select_all(),

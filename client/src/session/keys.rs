@@ -1,5 +1,7 @@
 //! Bytes for keys that a soft keyboard lacks.
 
+use crate::bindings::keyboard::Press;
+
 /// A key of the key bar.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Key {
@@ -67,6 +69,35 @@ pub fn encode(key: Key, modifiers: Modifiers, application: bool) -> String {
         Key::PageDown => page(6, modifiers),
         Key::Character(character) => modify(&character.to_string(), modifiers),
     }
+}
+
+/// The same key as a keyboard has it.
+#[must_use]
+pub fn press(key: Key, modifiers: Modifiers) -> Press {
+    let name = match key {
+        Key::Escape => "Escape",
+        Key::Tab => "Tab",
+        Key::Up => "ArrowUp",
+        Key::Down => "ArrowDown",
+        Key::Right => "ArrowRight",
+        Key::Left => "ArrowLeft",
+        Key::Home => "Home",
+        Key::End => "End",
+        Key::PageUp => "PageUp",
+        Key::PageDown => "PageDown",
+        Key::Character(character) => return modified(character.to_string(), modifiers),
+    };
+    modified(name.to_owned(), modifiers)
+}
+
+/// A typed character as a key of a keyboard; `None` for more than one.
+#[must_use]
+pub fn press_of(typed: &str, modifiers: Modifiers) -> Option<Press> {
+    (typed.chars().count() == 1).then(|| modified(typed.to_owned(), modifiers))
+}
+
+fn modified(key: String, modifiers: Modifiers) -> Press {
+    Press { key, ctrl: modifiers.ctrl, alt: modifiers.alt, ..Press::default() }
 }
 
 fn cursor(letter: char, modifiers: Modifiers, application: bool) -> String {

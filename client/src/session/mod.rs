@@ -14,6 +14,7 @@ pub mod earlier;
 pub mod events;
 mod fit;
 pub mod gesture;
+pub mod key_codes;
 pub mod keys;
 mod live;
 pub mod saved;

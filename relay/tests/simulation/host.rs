@@ -79,8 +79,8 @@ const QUERY: &str = "query ";
 
 /// The answer that output asks for, where it does: a token as the typed ones, whoever gives it.
 pub(crate) fn answer(output: &[u8]) -> Option<String> {
-    let output = std::str::from_utf8(output).ok()?;
-    output.strip_prefix(QUERY).map(|number| format!("<?{number}>"))
+    let number = std::str::from_utf8(output.strip_prefix(QUERY.as_bytes())?).ok()?;
+    Some(format!("<?{number}>"))
 }
 
 impl Host {
