@@ -10,8 +10,7 @@ use alacritty_terminal::term::TermMode;
 use alacritty_terminal::term::cell::{Cell, Flags};
 use alacritty_terminal::vte::ansi::{
     Attr, CharsetIndex, ClearMode, Color, CursorStyle, Handler, Hyperlink, KeyboardModes,
-    KeyboardModesApplyBehavior, LineClearMode, ModifyOtherKeys, Rgb, StandardCharset,
-    TabulationClearMode,
+    KeyboardModesApplyBehavior, LineClearMode, Rgb, StandardCharset, TabulationClearMode,
 };
 use moorline_shared::limits::NAME_CHARACTERS;
 use moorline_shared::name::bounded;
@@ -299,15 +298,6 @@ impl Handler for Model {
             KeyboardModesApplyBehavior::Difference => 3,
         };
         self.keyboard.change(self.is_alternate(), KeyFlags::from_bits(flags.bits().into()), mode);
-    }
-
-    fn set_modify_other_keys(&mut self, mode: ModifyOtherKeys) {
-        self.printed = false;
-        self.keyboard.set_other_keys(match mode {
-            ModifyOtherKeys::Reset => 0,
-            ModifyOtherKeys::EnableExceptWellDefined => 1,
-            ModifyOtherKeys::EnableAll => 2,
-        });
     }
 
     fn set_active_charset(&mut self, index: CharsetIndex) {

@@ -25,21 +25,19 @@ const COLORS: [u32; 16] = [
 const TEXT_COLORS: [u32; 3] = [0xd3dade, 0x10151a, 0x63d2c3];
 
 /// DEC's modes by their numbers.
-const MODES: [(u16, TermMode); 13] = [
+const MODES: [(u16, TermMode); 9] = [
     (1, TermMode::APP_CURSOR),
     (6, TermMode::ORIGIN),
     (7, TermMode::LINE_WRAP),
     (25, TermMode::SHOW_CURSOR),
     (47, TermMode::ALT_SCREEN),
-    (1000, TermMode::MOUSE_REPORT_CLICK),
-    (1002, TermMode::MOUSE_DRAG),
-    (1003, TermMode::MOUSE_MOTION),
     (1004, TermMode::FOCUS_IN_OUT),
-    (1006, TermMode::SGR_MOUSE),
     (1047, TermMode::ALT_SCREEN),
     (1049, TermMode::ALT_SCREEN),
     (2004, TermMode::BRACKETED_PASTE),
 ];
+/// Those that the model keeps itself.
+const OTHER_MODES: [u16; 10] = [9, 12, 45, 1000, 1002, 1003, 1005, 1006, 1015, 1016];
 const SYNCHRONIZED_UPDATE: u16 = 2026;
 
 /// The answer to `query` on the screen as it is.
@@ -88,6 +86,8 @@ fn window(model: &Model, what: u16) -> String {
 /// 1 for a mode that is set, 2 for one that is not, 0 for one that is not known.
 fn dec_mode(model: &Model, mode: u16) -> u8 {
     let known = MODES.iter().find(|(number, _)| *number == mode).map(|(_, mode)| model.has(*mode));
+    let other = || OTHER_MODES.contains(&mode).then(|| model.modes.on().any(|on| on == mode));
+    let known = known.or_else(other);
     let known = known.or((mode == SYNCHRONIZED_UPDATE).then_some(model.synchronised));
     known.map_or(0, |is_set| if is_set { 1 } else { 2 })
 }
@@ -107,7 +107,7 @@ fn setting(model: &Model, name: &str) -> Option<String> {
         "m" => Pen::of(&model.term.grid().cursor.template).rendition(),
         "r" => format!("{};{}r", model.region.start + 1, model.region.end),
         " q" => {
-            let style = model.term.cursor_style();
+            let style = model.cursor_style.unwrap_or_default();
             let steady = match style.shape {
                 CursorShape::Underline => 4,
                 CursorShape::Beam => 6,
@@ -184,6 +184,7 @@ mod tests {
             ("ab\x1b[6n\r\n\x1b[?6nc", "\x1b[1;3R\x1b[?2;1R"),
             ("\x1b[?2004h\x1b[?2004$p\x1b[?2004l\x1b[?2004$p", "\x1b[?2004;1$y\x1b[?2004;2$y"),
             ("\x1b[?2026$p\x1b[?9999$p", "\x1b[?2026;2$y\x1b[?9999;0$y"),
+            ("\x1b[?1000h\x1b[?1003h\x1b[?1000$p\x1b[?1003$p", "\x1b[?1000;2$y\x1b[?1003;1$y"),
             ("\x1b[4h\x1b[4$p\x1b[20$p\x1b[7$p", "\x1b[4;1$y\x1b[20;2$y\x1b[7;0$y"),
             ("\x1bP$qm\x1b\\", "\x1bP1$r0m\x1b\\"),
             ("\x1b[1;31m\x1bP$qm\x1b\\", "\x1bP1$r0;1;31m\x1b\\"),

@@ -130,6 +130,8 @@ fn keyboard(model: &mut Model, prefix: u8, first: u16, second: u16, end: char) {
         ),
         (b'>', 'u') => model.push_keyboard_mode(flags()),
         (b'<', 'u') => model.pop_keyboard_modes(first.max(1)),
+        // xterm's `modifyOtherKeys`.
+        (b'>', 'm') if first == 4 => model.keyboard.set_other_keys(second),
         _ => {}
     }
 }
