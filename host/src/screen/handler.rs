@@ -12,9 +12,9 @@ use alacritty_terminal::vte::ansi::{
     Attr, CharsetIndex, ClearMode, Color, CursorStyle, Handler, Hyperlink, KeyboardModes,
     KeyboardModesApplyBehavior, LineClearMode, Rgb, StandardCharset, TabulationClearMode,
 };
+use moorline_shared::keyboard::{KeyFlags, Keyboard};
 use moorline_shared::limits::NAME_CHARACTERS;
 use moorline_shared::name::bounded;
-use moorline_shared::keyboard::{KeyFlags, Keyboard};
 use unicode_width::UnicodeWidthChar as _;
 
 use super::attributes::Attributes;
