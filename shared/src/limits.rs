@@ -10,6 +10,9 @@ pub const FRAME_DATA_BYTES: usize = 64 * 1024;
 pub const TEXT_MESSAGE_BYTES: usize = 256 * 1024;
 /// Most bytes of a snapshot's picture, before base64.
 pub const SNAPSHOT_BYTES: usize = 1024 * 1024;
+/// Most bytes of one message on a link between host and relay. It is far more than any message has:
+/// what is too large for its kind is read, and answered, and the link stays.
+pub const LINK_MESSAGE_BYTES: usize = 32 * 1024 * 1024;
 /// Most bytes of the body of a REST request.
 pub const REQUEST_BODY_BYTES: usize = 256 * 1024;
 

@@ -168,7 +168,8 @@ pub enum HostMessage {
     Entry(Entry),
     /// A picture of the screen.
     Snapshot(Snapshot),
-    /// No picture could be made.
+    /// No picture could be made. One of more than [`SNAPSHOT_BYTES`](crate::limits::SNAPSHOT_BYTES)
+    /// is read as this.
     SnapshotFailed,
     /// The session has taken this client's input up to `seq`.
     InputAck {

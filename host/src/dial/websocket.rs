@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use moorline_shared::id::{HostId, SessionId};
-use moorline_shared::limits::BACKOFF_MOST;
+use moorline_shared::limits::{BACKOFF_MOST, LINK_MESSAGE_BYTES};
 use moorline_shared::message::close;
 use moorline_shared::publish::SUBPROTOCOL;
 use tokio_tungstenite::WebSocketStream;
@@ -23,10 +23,6 @@ use stream::{Connector, Stream};
 
 /// The longest wait where the relay is on the same machine.
 const NEARBY_WAIT: Duration = Duration::from_millis(250);
-/// The most that one message on the control link may have: a fork's log comes in one.
-const CONTROL_MESSAGE_BYTES: usize = 32 * 1024 * 1024;
-/// The same on a session's link: a prompt as base64, or a piece of input.
-const PUBLISH_MESSAGE_BYTES: usize = 1024 * 1024;
 /// A relay says little, and a thousand sessions have a buffer each, which every read fills.
 const READ_BUFFER_BYTES: usize = 4 * 1024;
 /// Messages that wait on a link, each way.
@@ -63,11 +59,7 @@ impl WebSocketDial {
         Ok(Self { address, host, token, connector })
     }
 
-    async fn open(
-        &self,
-        path: String,
-        message_bytes: usize,
-    ) -> Result<WebSocketStream<Stream>, DialError> {
+    async fn open(&self, path: String) -> Result<WebSocketStream<Stream>, DialError> {
         let request = self.request(&path).await?;
         let unreachable = |error: std::io::Error| {
             DialError::Unreachable(format!("cannot reach the relay at {}: {error}", self.place()))
@@ -75,8 +67,8 @@ impl WebSocketDial {
         let stream = self.connector.connect(&self.address).await.map_err(unreachable)?;
         let config = WebSocketConfig::default()
             .read_buffer_size(READ_BUFFER_BYTES)
-            .max_message_size(Some(message_bytes))
-            .max_frame_size(Some(message_bytes));
+            .max_message_size(Some(LINK_MESSAGE_BYTES))
+            .max_frame_size(Some(LINK_MESSAGE_BYTES));
         let open = tokio_tungstenite::client_async_with_config(request, stream, Some(config));
         let (socket, _) = open.await.map_err(|error| self.meaning(&error))?;
         Ok(socket)
@@ -141,7 +133,7 @@ impl Dial for WebSocketDial {
     fn control(&self) -> Dialing<'_, ControlWire> {
         Box::pin(async {
             let path = format!("/hosts/{}/control", self.host);
-            let socket = self.open(path, CONTROL_MESSAGE_BYTES).await?;
+            let socket = self.open(path).await?;
             Ok(carry::carry(socket, CONTROL_ROOM))
         })
     }
@@ -149,7 +141,7 @@ impl Dial for WebSocketDial {
     fn publish<'a>(&'a self, session: &'a SessionId) -> Dialing<'a, PublishWire> {
         Box::pin(async move {
             let path = format!("/sessions/{session}/publish");
-            let socket = self.open(path, PUBLISH_MESSAGE_BYTES).await?;
+            let socket = self.open(path).await?;
             Ok(carry::carry(socket, PUBLISH_ROOM))
         })
     }

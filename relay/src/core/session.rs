@@ -35,7 +35,7 @@ use super::stored::Stored;
 use super::told::Told;
 use commands::Commands;
 pub use held::HeldChange;
-pub use keeping::Keeping;
+pub use keeping::{Keeping, Retention};
 pub(in crate::core) use reading::{READS_EVERY, READS_EVERY_BYTES};
 
 /// What a host may not publish.
@@ -116,6 +116,8 @@ pub struct Session {
     /// How often the host has answered a request for a picture, with one or without.
     picture_answers: u64,
     picture_asked: bool,
+    /// The head when the host could make no picture.
+    picture_failed: Seq,
     claims: Claims,
     /// The client that the host was told to leave queries to.
     answerer: Option<ClientId>,
@@ -168,6 +170,7 @@ impl Session {
             picture_stored: true,
             picture_answers: 0,
             picture_asked: false,
+            picture_failed: Seq::ZERO,
             claims: Claims::default(),
             answerer: None,
             requests: Requests::default(),

@@ -15,7 +15,7 @@ use moorline_shared::session::{Lifecycle, Size};
 use moorline_shared::time::Time;
 
 use super::peer::{Peer, PeerOutput, Terms};
-use super::session::{Facts, HeldChange, Keeping, Session};
+use super::session::{Facts, HeldChange, Keeping, Retention, Session};
 
 const NOW: Time = Time::from_ms(0);
 
@@ -236,4 +236,97 @@ fn input_that_a_host_has_not_taken_when_it_leaves_outlives_the_relays_memory_too
     accept(&mut session, Seq(1));
     let taken = std::iter::from_fn(|| session.poll_held()).last();
     assert_eq!(taken, Some(HeldChange::Taken { client_id, seq: Seq(1) }));
+}
+
+/// Entries of 64 KiB until this much has come, each stored at once; the host makes no picture.
+fn flood_without_pictures(session: &mut Session, bytes: u64) -> (u64, u64) {
+    let (mut most, mut asked, mut came) = (0, 0, 0);
+    while came < bytes {
+        let frame = Frame::copy(session.log().head().next(), &[b'x'; FRAME_DATA_BYTES]).unwrap();
+        came += frame.data_len() as u64;
+        session.host_message(HostMessage::Entry(Entry::Output(frame))).unwrap();
+        session.stored(session.log().epoch(), session.log().head());
+        while let Some(command) = session.poll_command() {
+            if command == HostCommand::SnapshotRequest {
+                asked += 1;
+                session.host_message(HostMessage::SnapshotFailed).unwrap();
+            }
+        }
+        most = most.max(session.log().bytes());
+    }
+    (most, asked)
+}
+
+fn hosted_session() -> Session {
+    let mut session = Session::new(facts(), Epoch(1), Size::default());
+    session.host_arrived();
+    let (from, head, size) = (Seq::ZERO, Seq::ZERO, Size::default());
+    session.host_message(HostMessage::Resumed { epoch: Epoch(1), from, head, size }).unwrap();
+    session
+}
+
+#[test]
+fn a_log_without_pictures_is_trimmed_all_the_same() {
+    const FLOOD: u64 = 12 * BACKLOG_BYTES;
+    let mut session = hosted_session();
+    let (most, asked) = flood_without_pictures(&mut session, FLOOD);
+    assert!(most <= Keeping::NATIVE.without_picture_bytes + 2 * FRAME_DATA_BYTES as u64, "{most}");
+    // Again after as much output, not at every entry.
+    let times = FLOOD / Keeping::NATIVE.picture_every_bytes;
+    assert!((times / 2..=times + 1).contains(&asked), "asked {asked} times");
+
+    // A client gets what there is, after an empty screen.
+    let mut peer = Peer::attach(&mut session, NOW, Terms::native(Scope::Read, true)).unwrap();
+    let from_the_beginning = Resume { last_seq: Some(Seq(1)), ..Resume::default() };
+    resume(&mut session, &mut peer, from_the_beginning);
+    let (mut begin, mut last) = (None, Seq::ZERO);
+    loop {
+        while let Some(output) = peer.poll_output(&mut session, NOW) {
+            match &output {
+                PeerOutput::Frame(encoded) => {
+                    let seq = Frame::decode(encoded.clone()).unwrap().seq();
+                    assert_eq!(last.next(), seq);
+                    last = seq;
+                    peer.text(&mut session, NOW, &ClientMessage::Ack { seq }.to_json());
+                }
+                PeerOutput::Close { .. } => panic!("{output:?}"),
+                _ => {
+                    if let Some(ServerMessage::Snapshot(picture)) = message(&output) {
+                        begin = Some(picture.seq);
+                        last = picture.seq;
+                    }
+                }
+            }
+        }
+        let asks = std::iter::from_fn(|| session.poll_command())
+            .any(|command| command == HostCommand::SnapshotRequest);
+        if !asks {
+            break;
+        }
+        session.host_message(HostMessage::SnapshotFailed).unwrap();
+    }
+    assert_eq!(begin, Some(Seq(session.log().tail().0 - 1)));
+    assert_eq!(last, session.log().head());
+}
+
+#[test]
+fn a_picture_that_comes_after_all_is_of_use_again() {
+    let mut session = hosted_session();
+    flood_without_pictures(&mut session, 6 * BACKLOG_BYTES);
+    let (head, data) = (session.log().head(), Bytes::from_static(b"the screen"));
+    let picture = Snapshot { seq: head, data, cols: None, rows: None, reason: None };
+    session.host_message(HostMessage::Snapshot(picture.clone())).unwrap();
+    assert_eq!(session.last_picture(), picture);
+    assert!(session.log().bytes() <= Keeping::NATIVE.memory_bytes);
+}
+
+#[test]
+fn a_stored_log_is_trimmed_behind_its_picture_or_without_one() {
+    for retention in [Retention::NATIVE, Retention::EDGE] {
+        let Retention { keep_bytes, slack_bytes } = retention;
+        assert_eq!(retention.not_after(keep_bytes + slack_bytes, Seq(9)), None);
+        assert_eq!(retention.not_after(keep_bytes + slack_bytes + 1, Seq(9)), Some(Seq(9)));
+        let all = retention.not_after(keep_bytes + 2 * slack_bytes + 1, Seq(9));
+        assert_eq!(all, Some(Seq(u64::MAX)));
+    }
 }

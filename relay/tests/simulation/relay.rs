@@ -19,6 +19,7 @@ use crate::rng::Rng;
 /// What a relay at the edge keeps, so little that everything has to be read back now and then.
 const EDGE: Keeping = Keeping {
     memory_bytes: 1000,
+    without_picture_bytes: 1000,
     picture_every_bytes: 200_000,
     window_bytes: 400_000,
     retention_bytes: 400_000,
@@ -27,6 +28,7 @@ const EDGE: Keeping = Keeping {
 /// What a relay with a machine of its own keeps, so little that a flood goes beyond it.
 const NATIVE: Keeping = Keeping {
     memory_bytes: 1_000_000,
+    without_picture_bytes: 1_000_000,
     picture_every_bytes: 500_000,
     window_bytes: 4_000_000,
     retention_bytes: 3_000_000,

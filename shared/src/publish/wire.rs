@@ -12,6 +12,7 @@ use super::{HostCommand, HostMessage, RefusedReason, RequestId, WriteAnswer, Wri
 use crate::event::Event;
 use crate::frame::{Frame, FrameError};
 use crate::id::{ClientId, Cursor, Epoch, Seq};
+use crate::limits::SNAPSHOT_BYTES;
 use crate::log::{Entry, EventEntry};
 use crate::message::Snapshot;
 use crate::session::{ExitStatus, Size};
@@ -226,6 +227,10 @@ impl HostMessage {
             MessageText::Event { seq, event } => {
                 Self::Entry(Entry::Event(EventEntry::new(seq, event)))
             }
+            // A host that keeps to no limit could not make one that is of use.
+            MessageText::Snapshot(picture) if picture.data.len() > SNAPSHOT_BYTES => {
+                Self::SnapshotFailed
+            }
             MessageText::Snapshot(picture) => Self::Snapshot(picture),
             MessageText::SnapshotFailed => Self::SnapshotFailed,
             MessageText::InputAck { client_id, seq } => Self::InputAck { client_id, seq },
@@ -285,6 +290,19 @@ mod tests {
 
     fn event() -> Event {
         Event::new("session1".parse().unwrap(), "x", 1, json!({}))
+    }
+
+    #[test]
+    fn a_snapshot_that_is_too_large_is_an_answer() {
+        let snapshot = |bytes| {
+            let (data, cols, rows) = (Bytes::from(vec![b'x'; bytes]), None, None);
+            HostMessage::Snapshot(Snapshot { seq: Seq(1), data, cols, rows, reason: None })
+        };
+        for (bytes, is_answer) in [(SNAPSHOT_BYTES, false), (SNAPSHOT_BYTES + 1, true)] {
+            let Packet::Text(text) = snapshot(bytes).encode() else { panic!() };
+            let read = HostMessage::from_text(&text).unwrap();
+            assert_eq!(read == Some(HostMessage::SnapshotFailed), is_answer);
+        }
     }
 
     #[test]

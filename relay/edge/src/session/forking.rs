@@ -129,8 +129,13 @@ impl Loaded {
             return Err(ApiError::bad_request(error).into());
         }
         let id = self.session.id().clone();
-        let picture = self.database.snapshot(&id, epoch)?.filter(|picture| picture.seq <= seq);
         let rows = self.database.segments(&id, epoch)?;
+        let oldest = rows.first().map(|row| row.first);
+        // One from before what is retained leads nowhere.
+        let leads = |picture: &Snapshot| {
+            picture.seq <= seq && oldest.is_none_or(|oldest| oldest <= picture.seq.next())
+        };
+        let picture = self.database.snapshot(&id, epoch)?.filter(leads);
         if picture.is_none() && rows.first().is_none_or(|row| row.first != Seq(1)) {
             let error = format!("What leads to entry {seq} is not retained any more.");
             return Err(ApiError::trimmed(error).into());

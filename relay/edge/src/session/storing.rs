@@ -7,12 +7,10 @@
 use std::time::Duration;
 
 use moorline_relay::core::record::SessionRecord;
-use moorline_relay::core::session::HeldChange;
+use moorline_relay::core::session::{HeldChange, Retention};
 use moorline_relay::core::stored::Stored;
 use moorline_shared::id::{Epoch, Seq};
-use moorline_shared::limits::{
-    EDGE_PICTURE_BYTES, EDGE_RETENTION_BYTES, FRAME_DATA_BYTES, SEGMENT_BYTES,
-};
+use moorline_shared::limits::{EDGE_PICTURE_BYTES, FRAME_DATA_BYTES, SEGMENT_BYTES};
 use moorline_shared::time::Time;
 
 use super::loaded::{Loaded, TOLD};
@@ -27,8 +25,6 @@ const QUIET: Duration = Duration::from_secs(1);
 const URGENT_BYTES: u64 = (SEGMENT_BYTES - FRAME_DATA_BYTES) as u64;
 /// What is taken from the log at a time.
 const BATCH_BYTES: usize = 1024 * 1024;
-/// Trimming waits until this much is over the retention, so that it is not done every time.
-const TRIM_SLACK_BYTES: u64 = 1024 * 1024;
 /// The time of the last activity is stored when it is this much later.
 const ACTIVITY_STEP_MS: u64 = 60_000;
 
@@ -215,12 +211,11 @@ impl Loaded {
     /// What is behind the stored picture goes, where more is stored than is retained.
     fn trim(&mut self) -> Result<(), SqlError> {
         let kept_after = self.session.kept_after().unwrap_or(Seq(u64::MAX));
-        let up_to = self.storing.picture.min(kept_after);
+        let (retention, picture) = (Retention::EDGE, self.storing.picture);
         let Some(stored) = self.session.stored_rows() else { return Ok(()) };
-        if stored.bytes() <= EDGE_RETENTION_BYTES + TRIM_SLACK_BYTES {
-            return Ok(());
-        }
-        let Some(up_to) = stored.to_remove(EDGE_RETENTION_BYTES, up_to) else { return Ok(()) };
+        let Some(not_after) = retention.not_after(stored.bytes(), picture) else { return Ok(()) };
+        let not_after = not_after.min(kept_after);
+        let Some(up_to) = stored.to_remove(retention.keep_bytes, not_after) else { return Ok(()) };
         stored.removed(up_to);
         self.database.delete_segments(self.session.id(), Some(up_to))
     }

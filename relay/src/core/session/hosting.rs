@@ -59,7 +59,10 @@ impl Session {
         self.requests.refuse_all(WriteRefused::HostAway);
         self.store_held();
         self.picture_answers += 1;
-        self.picture_asked = false;
+        if std::mem::take(&mut self.picture_asked) {
+            // Perhaps the link broke by it.
+            self.picture_failed = self.log.head();
+        }
         if !self.lifecycle.is_over() {
             self.lifecycle = if for_good { Lifecycle::Lost } else { Lifecycle::Detached };
             self.revision += 1;
@@ -132,6 +135,7 @@ impl Session {
         self.log = Log::starting_after(epoch, from);
         self.durable = from;
         self.picture = None;
+        self.picture_failed = Seq::ZERO;
         self.stored = self.stored.take().map(|_| Stored::new(epoch, []));
     }
 
@@ -141,7 +145,9 @@ impl Session {
         }
         self.told = Told::by(&entry).or(self.told.take());
         self.log.push(entry).map_err(|gap| PublishError::Gap { want: gap.want, got: gap.got })?;
-        if self.bytes_after(self.picture_seq()) > self.keeping.picture_every_bytes {
+        // One that could not be made is asked for again after as much output.
+        let since = self.picture_seq().max(self.picture_failed);
+        if self.bytes_after(since) > self.keeping.picture_every_bytes {
             self.ask_picture();
         }
         self.trim();
@@ -151,10 +157,11 @@ impl Session {
     fn host_picture(&mut self, picture: Option<Snapshot>) {
         self.picture_asked = false;
         self.picture_answers += 1;
-        if let Some(picture) = picture
-            && picture.seq >= self.picture_seq()
-            && picture.seq <= self.log.head()
-        {
+        let Some(picture) = picture else {
+            self.picture_failed = self.log.head();
+            return;
+        };
+        if picture.seq >= self.picture_seq() && picture.seq <= self.log.head() {
             self.picture = Some(picture);
             self.picture_stored = false;
             self.trim();

@@ -13,8 +13,10 @@ use crate::core::stored::Stored;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Keeping {
     /// What is kept of a log in memory. Without a store to read from ([`Session::with_stored`])
-    /// nothing after the last picture goes, whatever this is.
+    /// what came after the last picture stays longer, up to `without_picture_bytes`.
     pub memory_bytes: u64,
+    /// What is kept of a log in memory where no picture comes and there is no store to read from.
+    pub without_picture_bytes: u64,
     /// The host is asked for a picture whenever this much output has come since the last one, and
     /// a picture is worth storing when this much has come since the one that is stored.
     pub picture_every_bytes: u64,
@@ -31,6 +33,7 @@ impl Keeping {
     /// A relay with a machine of its own.
     pub const NATIVE: Self = Self {
         memory_bytes: BACKLOG_BYTES,
+        without_picture_bytes: 4 * BACKLOG_BYTES,
         picture_every_bytes: BACKLOG_BYTES / 2,
         window_bytes: WINDOW_BYTES,
         retention_bytes: RETENTION_BYTES,
@@ -39,11 +42,45 @@ impl Keeping {
     /// A relay that shares 128 MiB with many sessions, and may lose its memory at any moment.
     pub const EDGE: Self = Self {
         memory_bytes: EDGE_MEMORY_BYTES,
+        without_picture_bytes: EDGE_MEMORY_BYTES,
         picture_every_bytes: EDGE_PICTURE_BYTES,
         window_bytes: EDGE_WINDOW_BYTES,
         retention_bytes: EDGE_RETENTION_BYTES,
         forgets: true,
     };
+}
+
+/// What is retained of a log in the store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Retention {
+    /// This much stays.
+    pub keep_bytes: u64,
+    /// Trimming waits until this much is over it, so that it is not done every time.
+    pub slack_bytes: u64,
+}
+
+impl Retention {
+    /// On a relay with a machine of its own.
+    pub const NATIVE: Self =
+        Self { keep_bytes: RETENTION_BYTES, slack_bytes: RETENTION_BYTES / 16 };
+    /// In a Durable Object.
+    pub const EDGE: Self =
+        Self { keep_bytes: EDGE_RETENTION_BYTES, slack_bytes: EDGE_RETENTION_BYTES / 8 };
+
+    /// The last entry that may go of a log of `stored_bytes` whose stored picture contains everything
+    /// up to `picture`; `None` where nothing has to go. What follows the picture stays, so that a
+    /// client can be given both, but not without end: where no picture comes the log is trimmed all
+    /// the same.
+    #[must_use]
+    pub const fn not_after(self, stored_bytes: u64, picture: Seq) -> Option<Seq> {
+        if stored_bytes <= self.keep_bytes + self.slack_bytes {
+            None
+        } else if stored_bytes <= self.keep_bytes + 2 * self.slack_bytes {
+            Some(picture)
+        } else {
+            Some(Seq(u64::MAX))
+        }
+    }
 }
 
 impl Session {
@@ -117,5 +154,7 @@ impl Session {
             None => self.durable.min(self.picture_seq()),
         };
         self.log.trim(self.keeping.memory_bytes, behind);
+        // A host that makes no pictures must not fill the memory.
+        self.log.trim(self.keeping.without_picture_bytes, self.durable);
     }
 }

@@ -27,10 +27,12 @@ impl Session {
     }
 
     /// The last picture, or the empty one that is true before the first entry. Where the log does
-    /// not begin there, it is as true as can be.
+    /// not begin there, as when no picture could be had before it was trimmed, it is as true as can
+    /// be: every entry that is retained follows it.
     pub(in crate::core) fn last_picture(&self) -> Snapshot {
-        self.picture.clone().unwrap_or_else(|| Snapshot {
-            seq: Seq(self.oldest().0 - 1),
+        let oldest = if self.has_store() { self.oldest() } else { self.log.tail() };
+        self.usable_picture().cloned().unwrap_or_else(|| Snapshot {
+            seq: Seq(oldest.0 - 1),
             data: Bytes::from_static(RESET),
             cols: Some(self.size.cols),
             rows: Some(self.size.rows),
@@ -40,7 +42,7 @@ impl Session {
 
     /// Whether [`Session::last_picture`] is as good as one that the host would make now.
     pub(in crate::core) fn has_fresh_picture(&self) -> bool {
-        match &self.picture {
+        match self.usable_picture() {
             Some(picture) => {
                 let same_size =
                     (picture.cols, picture.rows) == (Some(self.size.cols), Some(self.size.rows));
@@ -62,6 +64,11 @@ impl Session {
 
     pub(in crate::core) const fn picture_answers(&self) -> u64 {
         self.picture_answers
+    }
+
+    /// The last picture, where every entry after it is retained.
+    fn usable_picture(&self) -> Option<&Snapshot> {
+        self.picture.as_ref().filter(|picture| self.reaches_back_to(picture.seq))
     }
 
     pub(super) fn picture_seq(&self) -> Seq {

@@ -12,6 +12,7 @@ const EPOCH: Epoch = Epoch(1);
 /// Little enough that what is put out here goes beyond it.
 const SMALL: Keeping = Keeping {
     memory_bytes: 1_000_000,
+    without_picture_bytes: 1_000_000,
     picture_every_bytes: u64::MAX,
     window_bytes: u64::MAX,
     retention_bytes: 2_000_000,

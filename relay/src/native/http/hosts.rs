@@ -12,6 +12,7 @@ use axum::routing::get;
 use axum::{Extension, Router};
 use moorline_shared::control::local_host;
 use moorline_shared::id::{HostId, SessionId};
+use moorline_shared::limits::LINK_MESSAGE_BYTES;
 use moorline_shared::publish::SUBPROTOCOL;
 
 use super::App;
@@ -25,8 +26,6 @@ use crate::native::registry::NotPublishing;
 
 /// A hello tells of up to a thousand sessions, and each may have much in its environment.
 const CONTROL_MESSAGE_BYTES: usize = 64 * 1024 * 1024;
-/// A picture as base64, and what is around it.
-const PUBLISH_MESSAGE_BYTES: usize = 4 * 1024 * 1024;
 /// A flood comes in messages of up to 64 KiB, and a thousand sessions have a buffer each.
 const READ_BUFFER_BYTES: usize = 16 * 1024;
 
@@ -86,7 +85,7 @@ pub(super) async fn publish(
 ) -> Result<Response, ApiError> {
     let host = admit(&app, trusted.is_some(), &headers)?;
     let id: SessionId = id.parse().map_err(|_| ApiError::invalid_id(&id))?;
-    let upgrade = configure(upgrade, PUBLISH_MESSAGE_BYTES)?;
+    let upgrade = configure(upgrade, LINK_MESSAGE_BYTES)?;
     let found = app.registry.publishing(&id, host.as_ref()).await;
     let session = found.map_err(|error| match error {
         NotPublishing::Unknown(_) => ApiError::no_session(id.as_str()),

@@ -107,7 +107,8 @@ impl Source for SessionHandle {
             epoch: state.session.log().epoch(),
             entries: entries.unwrap_or_default(),
             picture: picture.flatten(),
-            trim_up_to: state.storing.picture.min(kept_after),
+            picture_stored: state.storing.picture,
+            kept_after,
         }
     }
 

@@ -11,11 +11,12 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use moorline_shared::id::{Epoch, Seq, SessionId};
-use moorline_shared::limits::{RETENTION_BYTES, SESSIONS_PER_HOST};
+use moorline_shared::limits::SESSIONS_PER_HOST;
 use moorline_shared::log::Entry;
 use moorline_shared::message::Snapshot;
 
 use super::{SessionRecord, Store, StoreError};
+use crate::core::session::Retention;
 use crate::core::stored::Row;
 use crate::native::metrics::StoreCounters;
 
@@ -29,8 +30,6 @@ const PROBE_EVERY: Duration = Duration::from_secs(5);
 const ROUND_BYTES: usize = 4 * 1024 * 1024;
 /// Sessions whose stored bytes are remembered; those that were deleted are among them.
 const KEPT_SESSIONS: usize = 4 * SESSIONS_PER_HOST;
-/// Trimming waits until this much is over the retention, so that it is not done in every round.
-const TRIM_SLACK_BYTES: u64 = 4 * 1024 * 1024;
 
 /// What a session has to store.
 #[derive(Debug, Default)]
@@ -43,8 +42,11 @@ pub struct Batch {
     pub entries: Vec<Entry>,
     /// The session's picture, where it changed.
     pub picture: Option<Snapshot>,
-    /// The log may be trimmed up to here: the seq of a picture that is stored.
-    pub trim_up_to: Seq,
+    /// The last entry that the stored picture contains: behind it the log is trimmed
+    /// ([`Retention`]).
+    pub picture_stored: Seq,
+    /// Nothing after this entry is trimmed: somebody reads it.
+    pub kept_after: Seq,
 }
 
 /// What became of a batch's entries.
@@ -314,15 +316,19 @@ fn put(
     }
     let rows = store.append(id, batch.epoch, &batch.entries)?;
     let mut written = Written { rows, trimmed: None };
-    let known = kept.get(id).map(|bytes| bytes + bytes_of(batch));
-    // The first time this thread meets a session it counts what is there.
-    if known.is_none_or(|bytes| bytes > RETENTION_BYTES + TRIM_SLACK_BYTES) {
-        let (left, up_to) = store.trim(id, batch.epoch, RETENTION_BYTES, batch.trim_up_to)?;
+    let mut bytes = match kept.get(id) {
+        Some(bytes) => bytes + bytes_of(batch),
+        // The first time this thread meets a session it counts what is there.
+        None => store.trim(id, batch.epoch, u64::MAX, Seq::ZERO)?.0,
+    };
+    let retention = Retention::NATIVE;
+    if let Some(not_after) = retention.not_after(bytes, batch.picture_stored) {
+        let not_after = not_after.min(batch.kept_after);
+        let (left, up_to) = store.trim(id, batch.epoch, retention.keep_bytes, not_after)?;
         written.trimmed = (up_to > Seq::ZERO).then_some(up_to);
-        kept.insert(id.clone(), left);
-    } else if let Some(bytes) = known {
-        kept.insert(id.clone(), bytes);
+        bytes = left;
     }
+    kept.insert(id.clone(), bytes);
     Ok(written)
 }
 
