@@ -49,9 +49,11 @@ pub(in crate::native::http) async fn status(
 pub(in crate::native::http) async fn prompt(
     Writes(id): Writes,
     State(app): State<Arc<App>>,
-    Body(wanted): Body<Prompt>,
+    wanted: Result<Body<Prompt>, ApiError>,
 ) -> Result<Json<Prompted>, ApiError> {
+    // That there is no such session counts more than what is wrong with the request.
     let session = find(&app, &id).await?;
+    let Body(wanted) = wanted?;
     let command = wanted.command.filter(|command| !command.is_empty());
     let command = command.ok_or_else(ApiError::command_required)?;
     type_prompt(&session, &command).await?;

@@ -77,9 +77,11 @@ pub(in crate::native::http) async fn create(
 pub(in crate::native::http) async fn output(
     Reads(id): Reads,
     State(app): State<Arc<App>>,
-    Params(Wanted { since }): Params<Wanted>,
+    wanted: Result<Params<Wanted>, ApiError>,
 ) -> Result<Json<TerminalOutput>, ApiError> {
+    // That there is no such session counts more than what is wrong with the request.
     let session = find(&app, &id).await?;
+    let Params(Wanted { since }) = wanted?;
     let since = Seq(number(since.as_deref()));
     let mut output = TerminalOutput {
         success: true,
@@ -105,9 +107,10 @@ pub(in crate::native::http) async fn output(
 pub(in crate::native::http) async fn input(
     Writes(id): Writes,
     State(app): State<Arc<App>>,
-    Body(wanted): Body<TerminalInput>,
+    wanted: Result<Body<TerminalInput>, ApiError>,
 ) -> Result<Json<Done>, ApiError> {
     let session = find(&app, &id).await?;
+    let Body(wanted) = wanted?;
     let data = wanted.data.filter(|data| !data.is_empty()).ok_or_else(ApiError::input_required)?;
     if data.len() > PROMPT_BYTES {
         return Err(ApiError::too_much_typed());
