@@ -71,6 +71,19 @@ pub fn workerd() -> Result<PathBuf> {
     there.context("there is no workerd: run `cargo xtask edge --dist`, which installs it")
 }
 
+/// Firefox: `$FIREFOX`, or Debian's.
+///
+/// # Errors
+/// Says what to install where there is none.
+pub fn firefox() -> Result<PathBuf> {
+    if let Some(named) = named("FIREFOX")? {
+        return Ok(named);
+    }
+    let paths = ["/usr/bin/firefox-esr", "/usr/bin/firefox"].map(PathBuf::from);
+    let there = paths.into_iter().find(|path| path.is_file());
+    there.context("there is no Firefox: install firefox-esr, or run `cargo xtask test`, which does")
+}
+
 /// Chromium: `$CHROME`, or Debian's.
 ///
 /// # Errors

@@ -44,6 +44,10 @@ const CHROMIUM: Program = Program {
         "runs the browser scenarios",
     )
 };
+const FIREFOX: Program = Program {
+    variable: Some("FIREFOX"),
+    ..program(&["firefox-esr", "firefox"], "firefox-esr", "runs the main browser scenarios")
+};
 const CHROMEDRIVER: Program = Program {
     variable: Some("CHROMEDRIVER"),
     ..program(&["chromedriver"], "chromium-driver", "runs the client's own tests")
@@ -71,8 +75,19 @@ const PYTHON: Program = Program {
 /// Every program of the system for a purpose.
 pub(crate) fn needed(purpose: Purpose) -> Vec<Program> {
     let run = [COMPILER, NPM];
-    let test =
-        [CXX, CHROMIUM, CHROMEDRIVER, ZSH, FISH, SQLITE, NGINX, CADDY, SYSTEMD_ANALYZE, PYTHON];
+    let test = [
+        CXX,
+        CHROMIUM,
+        FIREFOX,
+        CHROMEDRIVER,
+        ZSH,
+        FISH,
+        SQLITE,
+        NGINX,
+        CADDY,
+        SYSTEMD_ANALYZE,
+        PYTHON,
+    ];
     match purpose {
         Purpose::Run | Purpose::Edge => run.to_vec(),
         Purpose::Test => [&run[..], &test].concat(),
@@ -84,7 +99,7 @@ pub(crate) fn needed(purpose: Purpose) -> Vec<Program> {
 /// # Errors
 /// Where one is not there.
 pub(crate) fn for_scenarios(workspace: &Workspace) -> Result<Vec<(&'static str, PathBuf)>> {
-    let programs = [("CHROME", CHROMIUM), ("NGINX", NGINX), ("CADDY", CADDY)];
+    let programs = [("CHROME", CHROMIUM), ("FIREFOX", FIREFOX), ("NGINX", NGINX), ("CADDY", CADDY)];
     let there = programs.into_iter().map(|(variable, program)| {
         let path = program.find(workspace);
         Ok((variable, path.with_context(|| format!("there is no {}", program.debian))?))

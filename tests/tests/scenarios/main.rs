@@ -11,6 +11,7 @@ mod command_line;
 mod edge;
 mod events;
 mod fairness;
+mod firefox;
 mod hosts;
 mod input;
 mod legacy;

@@ -277,7 +277,15 @@ impl Tab {
     /// # Errors
     /// Where Chromium refuses.
     pub(crate) async fn prefer_scheme(&self, scheme: &str) -> Result<()> {
-        let feature = MediaFeature::new("prefers-color-scheme", scheme);
+        self.prefer("prefers-color-scheme", scheme).await
+    }
+
+    /// Lets the browser have another value of a media feature.
+    ///
+    /// # Errors
+    /// Where Chromium refuses.
+    pub(crate) async fn prefer(&self, feature: &str, value: &str) -> Result<()> {
+        let feature = MediaFeature::new(feature, value);
         self.page.execute(SetEmulatedMediaParams::builder().feature(feature).build()).await?;
         Ok(())
     }

@@ -1,0 +1,177 @@
+//! Terminals with large pastes, other colours, a size and a name of their own.
+
+use anyhow::{Context as _, Result, ensure};
+use moorline_shared::id::SessionId;
+use moorline_tests::relay::Relay;
+use moorline_tests::wait::wait_until;
+
+use crate::chromium::{Browser, Tab};
+
+async fn terminal(browser: &Browser, relay: &Relay, session: &SessionId) -> Result<Tab> {
+    let tab = browser.open(&format!("{}/terminal/{session}", relay.url())).await?;
+    tab.until_state("live").await?;
+    Ok(tab)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_large_paste_goes_in_as_there_is_room() -> Result<()> {
+    let relay = Relay::start().await?;
+    let script = "stty raw -echo; printf ready; head -c 400000 | wc -c; stty sane; cat >/dev/null";
+    let session = relay.api().run_ready(["sh", "-c", script].map(str::to_owned).to_vec()).await?;
+    Browser::run("a_large_paste_goes_in_as_there_is_room", async |browser| {
+        let tab = terminal(browser, &relay, &session).await?;
+        tab.until_text("ready").await?;
+        let paste = |count: usize| {
+            format!(
+                "(() => {{
+                    const clipboardData = new DataTransfer();
+                    clipboardData.setData('text/plain', 'x'.repeat({count}));
+                    const paste = new ClipboardEvent('paste', {{ clipboardData, bubbles: true }});
+                    return document.querySelector('.xterm-helper-textarea').dispatchEvent(paste);
+                }})()"
+            )
+        };
+        tab.evaluate::<bool>(&paste(400_000)).await?;
+        tab.until_text("400000").await?;
+        tab.until_gone("[data-testid=pasting]").await?;
+        // What is more than anybody means is refused, with the reason.
+        tab.evaluate::<bool>(&paste(17 << 20)).await?;
+        let notice = tab.until_there("[data-testid=notice]").await?;
+        ensure!(notice.contains("16 MiB"), "{notice}");
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_paste_that_nobody_reads_can_be_stopped() -> Result<()> {
+    let relay = Relay::start().await?;
+    let script = "stty raw -echo; printf ready; read -r never < /dev/null; sleep 600";
+    let session = relay.api().run_ready(["sh", "-c", script].map(str::to_owned).to_vec()).await?;
+    Browser::run("a_paste_that_nobody_reads_can_be_stopped", async |browser| {
+        let tab = terminal(browser, &relay, &session).await?;
+        tab.until_text("ready").await?;
+        let paste = "(() => {
+            const clipboardData = new DataTransfer();
+            clipboardData.setData('text/plain', 'x'.repeat(2000000));
+            const paste = new ClipboardEvent('paste', { clipboardData, bubbles: true });
+            return document.querySelector('.xterm-helper-textarea').dispatchEvent(paste);
+        })()";
+        tab.evaluate::<bool>(paste).await?;
+        tab.until_there("[data-testid=pasting]").await?;
+        tab.click("[data-testid=end-paste]").await?;
+        tab.until_gone("[data-testid=pasting]").await
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_session_starts_at_the_pages_size() -> Result<()> {
+    let relay = Relay::start().await?;
+    Browser::run("a_new_session_starts_at_the_pages_size", async |browser| {
+        let tab = browser.open(&format!("{}/sessions", relay.url())).await?;
+        tab.click("[data-testid=create-custom]").await?;
+        tab.click_into("[data-testid=command]").await?;
+        tab.type_text("sh -c 'trap \"echo told\" WINCH; stty size; while :; do sleep 0.1; done'")
+            .await?;
+        tab.click("[data-testid=start]").await?;
+        tab.until_state("live").await?;
+        let size: (u16, u16) = (
+            tab.evaluate("document.querySelectorAll('.xterm-rows > div').length").await?,
+            tab.text().await?.split_whitespace().nth(1).context("a size")?.parse()?,
+        );
+        let text = tab.text().await?;
+        ensure!(text.starts_with(&format!("{} {}", size.0, size.1)), "{text:?} in {size:?}");
+        ensure!(size.1 > 90 && !text.contains("told"), "{text:?} in {size:?}");
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn colours_can_be_told_apart() -> Result<()> {
+    let relay = Relay::start().await?;
+    let script = "printf '\\033[7mreversed\\033[m ready'; cat";
+    let session = relay.api().run_ready(["sh", "-c", script].map(str::to_owned).to_vec()).await?;
+    Browser::run("colours_can_be_told_apart", async |browser| {
+        let tab = terminal(browser, &relay, &session).await?;
+        tab.until_text("ready").await?;
+        for scheme in ["dark", "light"] {
+            tab.prefer("prefers-color-scheme", scheme).await?;
+            // Text in reverse is as plain as other text.
+            let contrast = "(() => {
+                const light = (colour) => {
+                    const [r, g, b] = colour.match(/[0-9.]+/g).map(part => {
+                        const value = part / 255;
+                        return value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4;
+                    });
+                    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+                };
+                const span = [...document.querySelectorAll('.xterm-rows span')]
+                    .find(span => span.textContent.includes('reversed'));
+                const { color, backgroundColor } = getComputedStyle(span);
+                const [a, b] = [light(color), light(backgroundColor)].sort((a, b) => b - a);
+                return (a + 0.05) / (b + 0.05);
+            })()";
+            let contrast: f64 = tab.evaluate(contrast).await?;
+            ensure!(contrast > 10.0, "{contrast} in {scheme}");
+        }
+        // Where the system decides the colours.
+        tab.prefer("forced-colors", "active").await?;
+        let differs = |selector: &str, pseudo: &str| {
+            format!(
+                "(() => {{
+                    const seen = document.querySelector('{selector}');
+                    const style = getComputedStyle(seen, '{pseudo}');
+                    const ground = getComputedStyle(document.body).backgroundColor;
+                    return style.backgroundColor !== ground && style.backgroundColor !== 'rgba(0, 0, 0, 0)'
+                        || style.borderTopColor !== ground && style.borderTopWidth !== '0px'
+                        || style.outlineStyle !== 'none';
+                }})()"
+            )
+        };
+        tab.click("[data-testid=terminal]").await?;
+        ensure!(tab.evaluate::<bool>(&differs(".xterm-cursor", "")).await?, "no cursor");
+        ensure!(tab.evaluate::<bool>(&differs("[data-testid=status]", "::before")).await?, "no dot");
+        tab.click("[data-testid=switcher-button]").await?;
+        tab.until_there("[data-testid=switcher]").await?;
+        let list = browser.open(&format!("{}/sessions", relay.url())).await?;
+        list.prefer("forced-colors", "active").await?;
+        list.until_there("[data-testid=session-row]").await?;
+        ensure!(list.evaluate::<bool>(&differs("[data-testid=session-state]", "::before")).await?);
+        list.press("x").await?;
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_terminal_has_the_name_that_lists_have() -> Result<()> {
+    let relay = Relay::start().await?;
+    let script = "printf '\\033]2;a\\342\\200\\256title\\007ready'; cat";
+    let command = ["sh", "-c", script].map(str::to_owned).to_vec();
+    let session = relay.api().run_ready(command).await?;
+    Browser::run("a_terminal_has_the_name_that_lists_have", async |browser| {
+        let list = browser.open(&format!("{}/sessions", relay.url())).await?;
+        list.until_there("[data-testid=session-row]").await?;
+        let listed: String =
+            list.evaluate("document.querySelector('.row-name').textContent").await?;
+        let tab = terminal(browser, &relay, &session).await?;
+        tab.until_text("ready").await?;
+        let shown = tab.until_there("[data-testid=title]").await?;
+        ensure!(
+            shown == listed && shown == expected_name(&relay, &session).await?,
+            "{shown:?}, {listed:?}"
+        );
+        wait_until("the program's title in the tab", async || {
+            let title = tab.evaluate::<String>("document.title").await;
+            title.is_ok_and(|title| title == format!("{listed}: atitle · Moorline"))
+        })
+        .await
+    })
+    .await
+}
+
+async fn expected_name(relay: &Relay, session: &SessionId) -> Result<String> {
+    Ok(relay.api().status(session).await?.summary.name)
+}
