@@ -9,6 +9,7 @@ use std::path::Path;
 use std::{env, fs, io};
 
 #[path = "../host/src/screen/width.rs"]
+#[expect(unreachable_pub, reason = "the host, whose file it is, gives it to others")]
 mod width;
 mod widths;
 

@@ -199,7 +199,7 @@ fn take(held: &Held, reading: &Rc<RefCell<Reading>>, bytes: &[u8], told: &Told) 
     // Drawing may call back at once.
     let screen = held.borrow().as_ref().map(|earlier| Rc::clone(&earlier.screen));
     if let Some(screen) = screen {
-        screen.write(&Chunk::copy(output.as_bytes()), true, |_| drawn());
+        screen.write(&Chunk::copy(output.as_bytes()), true, move |_| drawn());
     }
 }
 

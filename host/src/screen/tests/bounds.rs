@@ -104,7 +104,7 @@ fn what_takes_more_than_a_snapshot_has_loses_its_upper_rows() {
 
 #[test]
 fn the_screen_below_the_alternate_one_goes_before_its_text() {
-    let text = |at: usize| if at % 2 == 0 { "界".into() } else { String::new() };
+    let text = |at: usize| if at.is_multiple_of(2) { "界".into() } else { String::new() };
     let main = full(LARGEST, text);
     let output = format!("{main}\x1b[?1049h\x1b[H{main}");
     let (picture, shown, whole) = painted(LARGEST, &output);

@@ -92,7 +92,7 @@ impl Directory {
         json(StatusCode::OK, &TokenList { tokens: records.into_iter().map(summary).collect() })
     }
 
-    pub(super) fn create_token(&self, wanted: CreateToken) -> Answer {
+    pub(super) fn create_token(&self, wanted: &CreateToken) -> Answer {
         let label = name(wanted.label.as_deref())?;
         let access: Access = wanted.scope.parse().map_err(ApiError::bad_request)?;
         let mut id = [0; 8];

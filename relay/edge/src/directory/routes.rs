@@ -82,7 +82,7 @@ async fn projects(directory: &Rc<Directory>, rest: &[&str], request: &mut Reques
 
 async fn tokens(directory: &Rc<Directory>, rest: &[&str], request: &mut Request) -> Answer {
     match (method(request).as_str(), rest) {
-        ("POST", []) => directory.create_token(body(request).await?),
+        ("POST", []) => directory.create_token(&body(request).await?),
         (_, []) => directory.tokens(),
         ("DELETE", [id]) => directory.revoke_token(id),
         _ => Err(ApiError::no_route(&uri(&request.path())).into()),

@@ -12,7 +12,7 @@ use moorline_shared::rest::ErrorBody;
 #[derive(Debug)]
 pub struct ApiError {
     status: StatusCode,
-    body: ErrorBody,
+    body: Box<ErrorBody>,
     retry_after: Option<Duration>,
 }
 
@@ -22,13 +22,13 @@ const ID_PATTERN: &str = "8-32 characters, alphanumeric, underscore, hyphen";
 
 impl ApiError {
     fn new(status: StatusCode, code: &str, error: &str) -> Self {
-        let body = ErrorBody {
+        let body = Box::new(ErrorBody {
             error: error.into(),
             code: code.into(),
             message: None,
             session_id: None,
             pattern: None,
-        };
+        });
         Self { status, body, retry_after: None }
     }
 
