@@ -1,6 +1,8 @@
 //! The page shows the same from a snapshot as from the whole output: the host's emulator against
 //! xterm.js itself, without a browser.
 
+#![expect(clippy::unwrap_used, reason = "a helper of a test fails the test")]
+
 mod cases;
 mod page;
 mod random;

@@ -5,7 +5,7 @@
 //! that answers with an event stream also accepts a WebSocket, and whatever it answers by HTTP is
 //! carried by the socket: its body in binary messages, cut anywhere, or its status as a close code.
 //!
-//! The reader answers each message with any message of its own. At most [`UNANSWERED`] messages wait
+//! The reader answers each message with any message of its own. At most `UNANSWERED` messages wait
 //! for an answer, so that a reader that takes nothing costs nothing, also where a socket accepts
 //! whatever it is given.
 
