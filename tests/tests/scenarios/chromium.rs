@@ -16,6 +16,7 @@ use tempfile::TempDir;
 use tokio::task::JoinHandle;
 
 mod tab;
+mod touch;
 
 pub(crate) use tab::Tab;
 
@@ -92,6 +93,19 @@ impl Browser {
         let tab = Tab::watch(self.inner.new_page(target).await?).await?;
         self.tabs().push(tab.clone());
         tab.go_to(address).await?;
+        Ok(tab)
+    }
+
+    /// Opens an address in a tab beside the others that were opened so: they share storage and
+    /// connections, as the tabs of one person do.
+    ///
+    /// # Errors
+    /// Where the page cannot be opened.
+    pub(crate) async fn open_beside(&self, address: &str) -> Result<Tab> {
+        let target = CreateTargetParams::new("about:blank");
+        let tab = Tab::watch(self.inner.new_page(target).await?).await?;
+        self.tabs().push(tab.clone());
+        tab.go_to(&format!("{address}#token={TOKEN}")).await?;
         Ok(tab)
     }
 

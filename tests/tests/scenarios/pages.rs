@@ -13,8 +13,9 @@ use serde_json::{Value, json};
 use super::chromium::{Browser, NAME, Tab};
 
 mod every;
-
+mod hands;
 mod steering;
+mod tabs;
 mod terminals;
 
 const SEED_CLIENT: &str = include_str!("pages/seed_client.js");

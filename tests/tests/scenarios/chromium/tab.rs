@@ -10,6 +10,9 @@ use chromiumoxide::cdp::browser_protocol::emulation::{
 };
 use chromiumoxide::cdp::browser_protocol::log::{EventEntryAdded, LogEntryLevel, LogEntrySource};
 use chromiumoxide::cdp::browser_protocol::network::EnableParams as EnableNetwork;
+use chromiumoxide::cdp::browser_protocol::page::{
+    CrashParams, SetWebLifecycleStateParams, SetWebLifecycleStateState,
+};
 use chromiumoxide::cdp::js_protocol::runtime::{
     ConsoleApiCalledType, EventConsoleApiCalled, EventExceptionThrown,
 };
@@ -24,7 +27,7 @@ use super::{Complaint, Complaints};
 /// A page of the client.
 #[derive(Debug, Clone)]
 pub(crate) struct Tab {
-    page: Page,
+    pub(super) page: Page,
     complaints: Complaints,
 }
 
@@ -288,6 +291,22 @@ impl Tab {
         let feature = MediaFeature::new(feature, value);
         self.page.execute(SetEmulatedMediaParams::builder().feature(feature).build()).await?;
         Ok(())
+    }
+
+    /// Has the browser freeze the page, as it does with tabs in the background.
+    ///
+    /// # Errors
+    /// Where Chromium refuses.
+    pub(crate) async fn freeze(&self) -> Result<()> {
+        let state = SetWebLifecycleStateState::Frozen;
+        self.page.execute(SetWebLifecycleStateParams::new(state)).await?;
+        Ok(())
+    }
+
+    /// Has the page's process crash. The browser does not answer for it any more.
+    pub(crate) fn crash(&self) {
+        let page = self.page.clone();
+        tokio::spawn(async move { drop(page.execute(CrashParams::default()).await) });
     }
 
     /// Keeps a picture of the page.

@@ -1,0 +1,63 @@
+//! A finger and a wheel on a tab.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use chromiumoxide::cdp::browser_protocol::input::{
+    DispatchMouseEventParams, DispatchMouseEventType, DispatchTouchEventParams,
+    DispatchTouchEventType, TouchPoint,
+};
+
+use super::Tab;
+
+/// The movements of a swipe, and how long each takes: a finger is no teleporter, and a fling is a
+/// matter of speed.
+const STEPS: u32 = 10;
+const STEP: Duration = Duration::from_millis(12);
+/// A long press.
+const HELD: Duration = Duration::from_millis(700);
+
+impl Tab {
+    /// Moves a finger over the page, and lifts it while it moves.
+    ///
+    /// # Errors
+    /// Where Chromium refuses.
+    pub(crate) async fn swipe(&self, from: (f64, f64), to: (f64, f64)) -> Result<()> {
+        self.touch(DispatchTouchEventType::TouchStart, Some(from)).await?;
+        for step in 1..=STEPS {
+            tokio::time::sleep(STEP).await;
+            let part = f64::from(step) / f64::from(STEPS);
+            let at = (from.0 + (to.0 - from.0) * part, from.1 + (to.1 - from.1) * part);
+            self.touch(DispatchTouchEventType::TouchMove, Some(at)).await?;
+        }
+        self.touch(DispatchTouchEventType::TouchEnd, None).await
+    }
+
+    /// Presses long.
+    ///
+    /// # Errors
+    /// Where Chromium refuses.
+    pub(crate) async fn hold(&self, at: (f64, f64)) -> Result<()> {
+        self.touch(DispatchTouchEventType::TouchStart, Some(at)).await?;
+        tokio::time::sleep(HELD).await;
+        self.touch(DispatchTouchEventType::TouchEnd, None).await
+    }
+
+    /// Turns the wheel: down is positive, in CSS pixels.
+    ///
+    /// # Errors
+    /// Where Chromium refuses.
+    pub(crate) async fn wheel(&self, at: (f64, f64), pixels: f64) -> Result<()> {
+        let mut turn =
+            DispatchMouseEventParams::new(DispatchMouseEventType::MouseWheel, at.0, at.1);
+        (turn.delta_x, turn.delta_y) = (Some(0.0), Some(pixels));
+        self.page.execute(turn).await?;
+        Ok(())
+    }
+
+    async fn touch(&self, kind: DispatchTouchEventType, at: Option<(f64, f64)>) -> Result<()> {
+        let points: Vec<TouchPoint> = at.into_iter().map(|(x, y)| TouchPoint::new(x, y)).collect();
+        self.page.execute(DispatchTouchEventParams::new(kind, points)).await?;
+        Ok(())
+    }
+}

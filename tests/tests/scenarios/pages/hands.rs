@@ -1,0 +1,96 @@
+//! Terminals under fingers, and with more output than they hold.
+
+use anyhow::{Context as _, Result};
+use moorline_shared::id::SessionId;
+use moorline_tests::relay::Relay;
+use moorline_tests::wait::wait_until;
+
+use crate::chromium::{Browser, Tab};
+
+const PHONE: (i64, i64) = (390, 780);
+
+async fn terminal(browser: &Browser, relay: &Relay, session: &SessionId) -> Result<Tab> {
+    let tab = browser.open(&format!("{}/terminal/{session}", relay.url())).await?;
+    tab.until_state("live").await?;
+    Ok(tab)
+}
+
+/// The number in the first row that is shown.
+async fn first_row(tab: &Tab) -> Result<i64> {
+    let text = tab.text().await?;
+    let first = text.lines().next().context("nothing is shown")?;
+    first.trim().parse().with_context(|| format!("{first:?} is no number"))
+}
+
+async fn until_first_row(tab: &Tab, what: &str, right: impl Fn(i64) -> bool) -> Result<i64> {
+    wait_until(what, async || first_row(tab).await.is_ok_and(&right)).await?;
+    first_row(tab).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_finger_scrolls_and_flings_and_selects() -> Result<()> {
+    let relay = Relay::start().await?;
+    let command = ["sh", "-c", "seq 300; read x; seq 300 | less; read y"];
+    let session = relay.api().run_ready(command.map(str::to_owned).to_vec()).await?;
+    Browser::run("a_finger_scrolls_and_flings_and_selects", async |browser| {
+        let tab = terminal(browser, &relay, &session).await?;
+        tab.resize(PHONE.0, PHONE.1, true).await?;
+        tab.until_text("300").await?;
+        let before = until_first_row(&tab, "the last lines", |row| row > 200).await?;
+        // It follows the finger, and goes on by itself.
+        tab.swipe((150.0, 200.0), (150.0, 500.0)).await?;
+        until_first_row(&tab, "lines that flew by", |row| row < before - 20).await?;
+        tab.swipe((150.0, 600.0), (150.0, 150.0)).await?;
+        tab.swipe((150.0, 600.0), (150.0, 150.0)).await?;
+        until_first_row(&tab, "the last lines", |row| row >= before - 5).await?;
+
+        // A long press selects a word, to be copied.
+        tab.hold((30.0, 300.0)).await?;
+        tab.until_there("[data-testid=copy-selection]").await?;
+        tab.click("[data-testid=copy-selection]").await?;
+        tab.until_gone("[data-testid=selection]").await?;
+
+        // A program with the alternate screen gets what a wheel would give it.
+        tab.click("[data-testid=terminal]").await?;
+        tab.type_text("x\n").await?;
+        until_first_row(&tab, "less", |row| row == 1).await?;
+        tab.swipe((150.0, 500.0), (150.0, 200.0)).await?;
+        until_first_row(&tab, "less to scroll", |row| row > 5).await?;
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lines_from_before_a_reload_are_read_from_the_log() -> Result<()> {
+    let relay = Relay::start().await?;
+    let command = ["sh", "-c", "seq 8000; echo end; cat"].map(str::to_owned).to_vec();
+    let session = relay.api().run_ready(command).await?;
+    Browser::run("lines_from_before_a_reload_are_read_from_the_log", async |browser| {
+        let tab = terminal(browser, &relay, &session).await?;
+        tab.until_text("end").await?;
+        tab.reload().await?;
+        tab.until_text("end").await?;
+        tab.until_state("live").await?;
+        // To the first line that the page holds.
+        wait_until("the lines from before", async || {
+            drop(tab.wheel((300.0, 300.0), -1e6).await);
+            let shown = "document.querySelector('.earlier')?.dataset.shown === 'true'";
+            tab.evaluate::<bool>(shown).await.is_ok_and(|shown| shown)
+        })
+        .await?;
+        let first =
+            "[...document.querySelectorAll('.earlier .xterm-rows > div')][0].textContent.trim()";
+        wait_until("the first line of all", async || {
+            drop(tab.wheel((300.0, 300.0), -1e6).await);
+            tab.evaluate::<String>(first).await.is_ok_and(|row| row == "1")
+        })
+        .await?;
+        // Back to now; the session has gone on.
+        tab.click("[data-testid=end-earlier]").await?;
+        tab.until_gone("[data-testid=earlier]").await?;
+        tab.type_text("still here\n").await?;
+        tab.until_text("still here").await
+    })
+    .await
+}

@@ -1,0 +1,72 @@
+//! Many tabs of one browser: over HTTP/1.1 it opens six connections to a server for all of them.
+
+use anyhow::{Result, ensure};
+use moorline_tests::expected;
+use moorline_tests::relay::Relay;
+use moorline_tests::wait::wait_until;
+
+use crate::chromium::{Browser, Tab};
+
+/// What a tab shows when its page is alive, on each kind of page.
+const ALIVE: [(&str, &str); 3] = [
+    ("/terminal/", "document.querySelector('[data-testid=status]')?.dataset.state === 'live'"),
+    ("/session/", "document.querySelector('[data-testid=stream]')?.dataset.tone === 'live'"),
+    ("/sessions", "document.querySelectorAll('[data-testid=session-row]').length > 0"),
+];
+
+async fn until_alive(tab: &Tab, path: &str) -> Result<()> {
+    let sign =
+        ALIVE.iter().find(|(kind, _)| path.starts_with(kind)).map_or("true", |found| found.1);
+    wait_until(&format!("{path} to be alive"), async || {
+        tab.evaluate::<bool>(sign).await.is_ok_and(|alive| alive)
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nine_tabs_of_every_kind_work() -> Result<()> {
+    let relay = Relay::start().await?;
+    let api = relay.api();
+    let session = api.run_ready(expected::counter()).await?;
+    Browser::run("nine_tabs_of_every_kind_work", async |browser| {
+        let paths =
+            [format!("/session/{session}"), format!("/terminal/{session}"), "/sessions".to_owned()];
+        let mut tabs = Vec::new();
+        for path in paths.iter().cycle().take(9) {
+            let tab = browser.open_beside(&format!("{}{path}", relay.url())).await?;
+            until_alive(&tab, path).await?;
+            tabs.push((tab, path));
+        }
+        // One that is frozen or has crashed takes nothing from the others.
+        let (crashed, _) = tabs.remove(0);
+        crashed.crash();
+        let (frozen, _) = tabs.remove(0);
+        frozen.freeze().await?;
+        api.prompt(&session, "to all").await?;
+        api.expect(
+            200,
+            reqwest::Method::PATCH,
+            &format!("/api/sessions/{session}"),
+            serde_json::json!({"name": "renamed for all"}),
+        )
+        .await?;
+        for (tab, path) in &tabs {
+            let shows = if path.starts_with("/terminal") { "1:to all" } else { "renamed for all" };
+            let script = format!("document.body.innerText.includes({shows:?})");
+            let what = format!("{path} to show {shows}");
+            let shown = async || tab.evaluate::<bool>(&script).await.is_ok_and(|shown| shown);
+            wait_until(&what, shown).await?;
+        }
+        let (terminal, _) =
+            tabs.iter().find(|(_, path)| path.starts_with("/terminal")).unwrap_or(&tabs[0]);
+        terminal.click("[data-testid=terminal]").await?;
+        terminal.type_text("typed\n").await?;
+        terminal.until_text("2:typed").await?;
+        // Requests have connections left.
+        let answers = "Promise.all([...Array(6)].map(() => fetch('/healthz').then(a => a.ok)))
+            .then(all => all.every(Boolean))";
+        ensure!(terminal.evaluate::<bool>(answers).await?, "a request fails");
+        Ok(())
+    })
+    .await
+}
