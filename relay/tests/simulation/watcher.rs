@@ -98,6 +98,10 @@ impl Watcher {
         match event.kind.as_str() {
             "connected" => {}
             "gap" => self.gap(&data),
+            // In silence it is said again, and moves nobody.
+            "session-status" if event.id.is_none() => {
+                assert!(self.position.is_some(), "a stream begins with where it stands");
+            }
             // What a stream begins and ends with: where it stands.
             "session-status" => {
                 let cursor = cursor(event);
@@ -139,7 +143,7 @@ impl Watcher {
 }
 
 fn cursor(event: &SseEvent) -> Cursor {
-    let id = event.id.as_ref().expect("everything but a gap has an id");
+    let id = event.id.as_ref().expect("every entry has an id");
     id.parse().expect("the relay's ids are cursors")
 }
 

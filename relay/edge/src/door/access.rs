@@ -65,8 +65,9 @@ impl Door {
             return None;
         }
         let token = fixed_token(&own);
-        let token =
-            token.inspect_err(|error| console_error!("MOORLINE_TOKEN opens nothing: {error}"));
+        let token = token.inspect_err(|error| {
+            console_error!("the secret MOORLINE_TOKEN opens nothing: {error}")
+        });
         token.ok().map(hash_secret)
     }
 
