@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use moorline_shared::id::{Cursor, SessionId};
-use moorline_shared::sse::{CONTENT_TYPE, Item as Parsed, Parser};
+use moorline_shared::sse::{Item as Parsed, Parser};
 use reqwest::{Method, Response};
 use serde_json::Value;
 use tokio::time::timeout;
@@ -96,7 +96,7 @@ impl Sse {
     pub async fn of(response: Response) -> Result<Self> {
         let status = response.status();
         let kind = response.headers().get("content-type").cloned();
-        let is_stream = kind.as_ref().is_some_and(|kind| kind == CONTENT_TYPE);
+        let is_stream = kind.as_ref().is_some_and(|kind| is_event_stream(kind.as_bytes()));
         if status != 200 || !is_stream {
             bail!("{status}, {kind:?} instead of an event stream: {}", response.text().await?);
         }
@@ -271,4 +271,9 @@ impl Output {
 #[must_use]
 pub fn events_of(session: &SessionId) -> String {
     format!("/api/session/{session}/events")
+}
+
+/// A parameter, such as the character set, may follow.
+fn is_event_stream(kind: &[u8]) -> bool {
+    kind.split(|&byte| byte == b';').next() == Some(b"text/event-stream")
 }

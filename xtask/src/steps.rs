@@ -203,10 +203,11 @@ fn described(workspace: &Workspace, environment: &[(&str, PathBuf)]) -> Result<V
     Ok(lines_with(&std::fs::read_to_string(said)?, " generated, "))
 }
 
-/// The relay as the scenarios run it.
+/// The relay as the scenarios run it. It is built as the tests are: without what only tests need,
+/// dependencies have other features, and all of them would be built again.
 fn built_relay(workspace: &Workspace) -> Result<PathBuf> {
-    let mut build = workspace.cargo(&["build", "--locked", "--bins"]);
-    process::run("relay", build.args(NATIVE))?;
+    let mut build = workspace.cargo(&["test", "--no-run", "--locked"]);
+    process::run("relay and tests", build.args(NATIVE))?;
     Ok(workspace.target.join("debug/moorline"))
 }
 

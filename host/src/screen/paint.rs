@@ -261,6 +261,13 @@ impl Painter {
         self.text.cell(cell);
     }
 
+    /// Takes a cell out and inserts it again, which leaves the mode on.
+    fn insert_again(&mut self, cell: &Cell) {
+        let columns = if cell.flags.contains(Flags::WIDE_CHAR) { 2 } else { 1 };
+        push(self.out(), format_args!("\x1b[{columns}P\x1b[4h"));
+        self.text.cell(cell);
+    }
+
     fn pen_and_charsets(&mut self, cursor: &Cursor<Cell>) {
         self.text.set_whole(Pen::of(&cursor.template));
         for (index, name) in CHARSETS {
@@ -317,14 +324,21 @@ impl Painter {
         let line = model.line() + 1 - top;
         let column = before.map_or(model.column(), |column| column.0) + 1;
         push(self.out(), format_args!("\x1b[{line};{column}H"));
+        let inserts = model.has(TermMode::INSERT);
+        // Only text may follow a character that may be repeated: the mode comes before it then.
+        let reinserts = inserts && same && model.printed;
         if let Some(cell) = before.and(cell) {
-            self.again(cell);
+            if reinserts {
+                self.insert_again(cell);
+            } else {
+                self.again(cell);
+            }
         }
         self.pen_and_charsets(&grid.cursor);
         if !same {
             self.shift(model.shift);
         }
-        if model.has(TermMode::INSERT) {
+        if inserts && !reinserts {
             self.out().extend_from_slice(b"\x1b[4h");
         }
     }

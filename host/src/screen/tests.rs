@@ -110,6 +110,29 @@ fn a_sequence_may_be_cut_anywhere() {
 }
 
 #[test]
+fn a_character_may_be_repeated_in_insert_mode() {
+    let wide = format!("{}世", "x".repeat(78));
+    let cases = [
+        "abc\r\x1b[4h=".to_owned(),
+        "\x1b[4h=".to_owned(),
+        "abc\r\x1b[1;44m\x1b[4h世".to_owned(),
+        format!("{wide}\r\x1b[2C\x1b[4h="),
+        format!("{wide}\x1b[1;78H\x1b[4h世"),
+        format!("{wide}yz\x1b[1;80H\x1b[4h="),
+        format!("{wide}yz\x1b[1;5H\x1b[4h="),
+    ];
+    for case in cases {
+        let mut whole = fed(SIZE, case.as_bytes());
+        let mut again = repainted(&mut whole);
+        assert_same(&describe(&mut whole), &describe(&mut again), &case);
+        for emulator in [&mut whole, &mut again] {
+            emulator.feed(b"\x1b[7bz");
+        }
+        assert_same(&describe(&mut whole), &describe(&mut again), &case);
+    }
+}
+
+#[test]
 fn a_string_without_end_is_bounded() {
     let mut emulator = fed(SIZE, b"before\x1b]2;");
     for _ in 0..100 {

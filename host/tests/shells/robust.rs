@@ -32,7 +32,9 @@ const ZSH: &[&str] = &[
 
 const FISH: &[&str] = &[
     "function fish_prompt; printf '\\e]133;A\\a$ '; end",
-    "function string; echo no; end; function functions; echo no; end",
+    // The files of fish itself use both, and go on with what the second says.
+    "function printf; end",
+    "function functions; contains -- --all $argv; and echo __vsc_a; builtin functions $argv; end",
     "set -g line x; set -g code y",
 ];
 

@@ -1,11 +1,11 @@
 //! Which of the subprotocols that a WebSocket offers is taken.
 
-use moorline_shared::message::{SUBPROTOCOL, TOKEN_SUBPROTOCOL_PREFIX};
+use moorline_shared::message::{EVENTS_SUBPROTOCOL, SUBPROTOCOL, TOKEN_SUBPROTOCOL_PREFIX};
 
 /// What the names of this project's own subprotocols begin with.
 const OWN: &str = "moorline.";
 
-/// `moorline.v1` if it is offered. A browser that offers only names of others wants one of them back:
+/// `moorline.v1` or `moorline.events` if it is offered. A browser that offers only names of others wants one of them back:
 /// the first. Neither a token nor a version that is not spoken here is ever taken.
 ///
 /// `offered` are the values of `Sec-WebSocket-Protocol`.
@@ -16,7 +16,7 @@ pub fn choose<'a>(offered: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let names = offered.flat_map(|value| value.split(',')).map(str::trim);
     let mut first = None;
     for name in names.filter(|name| !name.is_empty()) {
-        if name == SUBPROTOCOL {
+        if name == SUBPROTOCOL || name == EVENTS_SUBPROTOCOL {
             return Some(name);
         }
         first = first.or(Some(name).filter(|name| !is_own(name)));
@@ -34,6 +34,7 @@ mod tests {
             (&["moorline.bearer.t", "moorline.v1"][..], Some("moorline.v1")),
             (&["moorline.bearer.t, moorline.v1"], Some("moorline.v1")),
             (&["ic-1", "moorline.v1"], Some("moorline.v1")),
+            (&["moorline.events", "moorline.bearer.t"], Some("moorline.events")),
             (&["moorline.bearer.t", "ic-1"], Some("ic-1")),
             (&["moorline.v2, ic-1"], Some("ic-1")),
             (&["moorline.v2", "moorline.v1"], Some("moorline.v1")),

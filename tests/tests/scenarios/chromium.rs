@@ -23,18 +23,17 @@ pub(crate) use tab::Tab;
 /// A name of this machine that is not its own: for what is not to be had on loopback.
 pub(crate) const NAME: &str = "moorline.test";
 /// Where that name leads.
-const NAMES: &str = "--host-resolver-rules=MAP moorline.test 127.0.0.1";
+const NAMES: (&str, &str) = ("host-resolver-rules", "MAP moorline.test 127.0.0.1");
 /// Without these Chromium talks to hosts that no test should need.
-const QUIET: [&str; 8] = [
-    NAMES,
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-gpu",
+const QUIET: [&str; 7] = [
+    "disable-background-networking",
+    "disable-component-update",
+    "disable-sync",
+    "disable-quic",
+    "no-first-run",
+    "disable-gpu",
     // A page that is not in front must not be slowed down.
-    "--disable-renderer-backgrounding",
+    "disable-renderer-backgrounding",
 ];
 
 /// One Chromium with tabs.
@@ -121,6 +120,7 @@ impl Browser {
             .user_data_dir(profile.path())
             .viewport(viewport)
             .args(QUIET)
+            .arg(NAMES)
             .build()
             .map_err(|problem| anyhow!(problem))?;
         let (inner, mut events) =

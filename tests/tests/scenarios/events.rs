@@ -24,7 +24,7 @@ async fn a_stream_opens_in_this_order() -> Result<()> {
     let session = relay.api().run_ready(expected::counter()).await?;
     let mut events = Sse::live(&relay.api(), &session).await?;
     for (name, value) in [
-        ("content-type", "text/event-stream"),
+        ("content-type", "text/event-stream; charset=utf-8"),
         ("cache-control", "no-cache, no-transform"),
         ("x-accel-buffering", "no"),
     ] {

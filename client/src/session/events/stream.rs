@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::rc::{Rc, Weak};
 
 use moorline_shared::link::Generation;
-use moorline_shared::message::TOKEN_SUBPROTOCOL_PREFIX;
+use moorline_shared::message::{EVENTS_SUBPROTOCOL, TOKEN_SUBPROTOCOL_PREFIX};
 use moorline_shared::sse::SseEvent;
 use moorline_shared::time::Time;
 
@@ -15,8 +15,6 @@ use crate::bindings::page::{self, PageEvent, PageWatch};
 use crate::bindings::socket::{Socket, SocketEvent, to_vec};
 use crate::session::alarm::Alarm;
 
-/// Offered so that a token is not the only subprotocol: the relay must choose one, and never a token.
-const PROTOCOL: &str = "moorline.events";
 /// Says that a message was taken. Any text does.
 const TAKEN: &str = "{\"type\":\"ack\"}";
 /// The close code of a dial that the browser itself refuses.
@@ -142,7 +140,7 @@ impl Surroundings for Browser {
         if let Some(id) = last_event_id.or(self.after.as_deref()) {
             address = format!("{address}?lastEventId={id}");
         }
-        let mut protocols = vec![PROTOCOL.to_owned()];
+        let mut protocols = vec![EVENTS_SUBPROTOCOL.to_owned()];
         let token = self.token.as_deref();
         protocols.extend(token.map(|token| format!("{TOKEN_SUBPROTOCOL_PREFIX}{token}")));
         let tell = post.clone();

@@ -1,16 +1,17 @@
 # Marks fish's prompts and commands for Moorline (OSC 7 and OSC 133), after the user's files have
 # been read. From version 4 on fish does so by itself.
 
-if status is-interactive; and string match --quiet --regex '^[23]\.' -- $version
+if builtin status is-interactive; and builtin string match --quiet --regex '^[23]\.' -- $version
     function __moorline_folder --on-event fish_prompt
         builtin printf '\e]7;file://%s%s\a' "$hostname" \
             (builtin string escape --style=url -- "$PWD")
     end
 
     # Whoever has an integration of their own that marks commands keeps it.
-    if not functions --all | string match --quiet --regex '^(__ksi|__vsc|iterm2|__wezterm)_'
-        and not functions fish_prompt fish_preexec 2>/dev/null \
-            | string match --quiet --regex '[16]33;C'
+    if not builtin functions --all \
+            | builtin string match --quiet --regex '^(__ksi|__vsc|iterm2|__wezterm)_'
+        and not builtin functions fish_prompt fish_preexec 2>/dev/null \
+            | builtin string match --quiet --regex '[16]33;C'
         function __moorline_prompt --on-event fish_prompt
             builtin printf '\e]133;A;aid=%d\a' %self
         end

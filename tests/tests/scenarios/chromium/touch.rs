@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use anyhow::Result;
 use chromiumoxide::cdp::browser_protocol::input::{
-    DispatchMouseEventParams, DispatchMouseEventType, DispatchTouchEventParams,
+    DispatchMouseEventParams, DispatchMouseEventType, DispatchTouchEventReturns,
     DispatchTouchEventType, TouchPoint,
 };
+use chromiumoxide::types::{Command, Method, MethodId};
+use serde::Serialize;
 
 use super::Tab;
 
@@ -16,6 +18,25 @@ const STEPS: u32 = 10;
 const STEP: Duration = Duration::from_millis(12);
 /// A long press.
 const HELD: Duration = Duration::from_millis(700);
+
+/// The crate's own command leaves a list without points out, which Chromium refuses.
+#[derive(Debug, Serialize)]
+struct DispatchTouchEvent {
+    #[serde(rename = "type")]
+    kind: DispatchTouchEventType,
+    #[serde(rename = "touchPoints")]
+    points: Vec<TouchPoint>,
+}
+
+impl Method for DispatchTouchEvent {
+    fn identifier(&self) -> MethodId {
+        "Input.dispatchTouchEvent".into()
+    }
+}
+
+impl Command for DispatchTouchEvent {
+    type Response = DispatchTouchEventReturns;
+}
 
 impl Tab {
     /// Moves a finger over the page, and lifts it while it moves.
@@ -57,7 +78,7 @@ impl Tab {
 
     async fn touch(&self, kind: DispatchTouchEventType, at: Option<(f64, f64)>) -> Result<()> {
         let points: Vec<TouchPoint> = at.into_iter().map(|(x, y)| TouchPoint::new(x, y)).collect();
-        self.page.execute(DispatchTouchEventParams::new(kind, points)).await?;
+        self.page.execute(DispatchTouchEvent { kind, points }).await?;
         Ok(())
     }
 }
