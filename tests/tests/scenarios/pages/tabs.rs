@@ -42,7 +42,7 @@ async fn nine_tabs_of_every_kind_work() -> Result<()> {
         crashed.crash();
         let (frozen, _) = tabs.remove(0);
         frozen.freeze().await?;
-        api.prompt(&session, "to all").await?;
+        api.prompt(&session, "to-all").await?;
         api.expect(
             200,
             reqwest::Method::PATCH,
@@ -51,7 +51,7 @@ async fn nine_tabs_of_every_kind_work() -> Result<()> {
         )
         .await?;
         for (tab, path) in &tabs {
-            let shows = if path.starts_with("/terminal") { "1:to all" } else { "renamed for all" };
+            let shows = if path.starts_with("/terminal") { "1:to-all" } else { "renamed for all" };
             let script = format!("document.body.innerText.includes({shows:?})");
             let what = format!("{path} to show {shows}");
             let shown = async || tab.evaluate::<bool>(&script).await.is_ok_and(|shown| shown);
