@@ -15,8 +15,7 @@ pub use meta::{ExtendedMeta, Scope, SessionMeta};
 
 /// The WebSocket subprotocol of clients that know more than IC-1.
 pub const SUBPROTOCOL: &str = "moorline.v1";
-/// The subprotocol of an event stream over a WebSocket. A page offers it so that its token is not the
-/// only name: a browser wants one of those that it offered back, and a token is never echoed.
+/// That of event streams, for pages: browsers want one of the names back, and never get the token.
 pub const EVENTS_SUBPROTOCOL: &str = "moorline.events";
 /// A WebSocket subprotocol that begins so carries a token; it is never echoed back.
 pub const TOKEN_SUBPROTOCOL_PREFIX: &str = "moorline.bearer.";
