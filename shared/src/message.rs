@@ -4,6 +4,7 @@
 //! newer. Messages marked + in `docs/PROTOCOL.md` only go to and come from clients that offered
 //! [`SUBPROTOCOL`].
 
+pub mod close;
 mod meta;
 
 use serde::{Deserialize, Serialize};
@@ -278,38 +279,6 @@ pub enum ErrorCode {
     /// A code that this version does not know.
     #[serde(other)]
     Other,
-}
-
-/// Close codes of the stream's WebSocket.
-pub mod close {
-    /// The session ended and everything was sent.
-    pub const NORMAL: u16 = 1000;
-    /// The relay shuts down: dial again at once.
-    pub const GOING_AWAY: u16 = 1001;
-    /// The client went silent or broke the protocol: dial again after a wait.
-    pub const PROTOCOL: u16 = 1002;
-    /// An event stream's reader has got everything, and nothing can follow.
-    pub const NOTHING_FOLLOWS: u16 = 4204;
-    /// The address is not as it must be.
-    pub const BAD_REQUEST: u16 = 4400;
-    /// The token is missing, wrong or expired.
-    pub const UNAUTHORIZED: u16 = 4401;
-    /// The origin or the token may not do this.
-    pub const FORBIDDEN: u16 = 4403;
-    /// No such session.
-    pub const NOT_FOUND: u16 = 4404;
-    /// The same client id connected again.
-    pub const REPLACED: u16 = 4409;
-    /// Too many clients: dial again after a wait.
-    pub const OVERLOADED: u16 = 4429;
-    /// A fault of the relay: dial again after a wait.
-    pub const INTERNAL: u16 = 4500;
-
-    /// Whether dialling again cannot help.
-    #[must_use]
-    pub const fn is_final(code: u16) -> bool {
-        matches!(code, 1008 | 4400..=4499) && code != OVERLOADED
-    }
 }
 
 /// Why a text is no message.
