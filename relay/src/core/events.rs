@@ -25,7 +25,7 @@ use serde::Serialize;
 use super::api::ApiError;
 use super::claims::PeerId;
 use super::reader::{Gap, Read, Reader, Start};
-use super::session::{Session, TooManyClients};
+use super::session::{READS_EVERY, READS_EVERY_BYTES, Session, TooManyClients};
 
 /// How long a reader should wait before it comes back.
 pub const RETRY_MS: u32 = 1000;
@@ -126,6 +126,8 @@ pub struct EventStream {
     said: Time,
     /// When output or a status was said last.
     heard: Time,
+    /// When the session was told last that this reads on, and the bytes read since.
+    reads_at: Option<(Time, u64)>,
 }
 
 impl EventStream {
@@ -148,6 +150,7 @@ impl EventStream {
             told: Activity::Running,
             said: now,
             heard: now,
+            reads_at: None,
         })
     }
 
@@ -187,6 +190,18 @@ impl EventStream {
         (self.said + HEARTBEAT).min(status)
     }
 
+    /// Tells the session now and then that this reads: what it has not read is kept for it.
+    fn reads_on(&mut self, session: &mut Session, entry: &Entry, now: Time) {
+        let bytes = self.reads_at.map_or(0, |(_, bytes)| bytes) + entry.cost();
+        let is_due = |(at, _)| now >= at + READS_EVERY || bytes >= READS_EVERY_BYTES;
+        if self.reads_at.is_none_or(is_due) {
+            self.reads_at = Some((now, 0));
+            session.reads_on(self.peer, entry.seq(), now);
+        } else {
+            self.reads_at = self.reads_at.map(|(at, _)| (at, bytes));
+        }
+    }
+
     fn poll(&mut self, session: &mut Session, now: Time, wall_ms: u64) -> Option<StreamOutput> {
         match self.phase {
             Phase::Opening => {
@@ -206,7 +221,10 @@ impl EventStream {
             Phase::Ended => return None,
         }
         match self.reader.read(session) {
-            Read::Entry(entry) => Some(StreamOutput::Send(self.entry(session, &entry, now))),
+            Read::Entry(entry) => {
+                self.reads_on(session, &entry, now);
+                Some(StreamOutput::Send(self.entry(session, &entry, now)))
+            }
             Read::Gap(gap) => Some(send(gap_event(session, gap, wall_ms))),
             Read::Load { epoch, after } => Some(StreamOutput::Load { epoch, after }),
             Read::Nothing if now >= self.heard + STATUS_EVERY => {

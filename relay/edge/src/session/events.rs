@@ -27,7 +27,7 @@ use crate::reply::{Answer, Failure, nothing};
 /// What all streams of a session send before everybody else in the Worker is heard. The runtime looks
 /// for requests, messages and timers only when nothing else is left to do, and a stream whose reader
 /// keeps up always has something to do.
-const TURN_BYTES: usize = 256 * 1024;
+const TURN_BYTES: usize = 1024 * 1024;
 /// A row that is read from the store costs as much as sending this.
 const LOAD_BYTES: usize = 128 * 1024;
 /// So does waking up: a stream of a session that changes all the time is woken all the time.

@@ -1,4 +1,4 @@
-//! A finger and a wheel on a tab.
+//! A finger and a wheel on a tab, and which tab is in front.
 
 use std::time::Duration;
 
@@ -62,6 +62,15 @@ impl Tab {
         self.touch(DispatchTouchEventType::TouchStart, Some(at)).await?;
         tokio::time::sleep(HELD).await;
         self.touch(DispatchTouchEventType::TouchEnd, None).await
+    }
+
+    /// Brings the tab to the front: a browser draws no other.
+    ///
+    /// # Errors
+    /// Where Chromium refuses.
+    pub(crate) async fn to_front(&self) -> Result<()> {
+        self.page.bring_to_front().await?;
+        Ok(())
     }
 
     /// Turns the wheel: down is positive, in CSS pixels.

@@ -51,6 +51,7 @@ async fn nine_tabs_of_every_kind_work() -> Result<()> {
         )
         .await?;
         for (tab, path) in &tabs {
+            tab.to_front().await?;
             let shows = if path.starts_with("/terminal") { "1:to-all" } else { "renamed for all" };
             let script = format!("document.body.innerText.includes({shows:?})");
             let what = format!("{path} to show {shows}");
@@ -59,6 +60,7 @@ async fn nine_tabs_of_every_kind_work() -> Result<()> {
         }
         let (terminal, _) =
             tabs.iter().find(|(_, path)| path.starts_with("/terminal")).unwrap_or(&tabs[0]);
+        terminal.to_front().await?;
         terminal.click("[data-testid=terminal]").await?;
         terminal.type_text("typed\n").await?;
         terminal.until_text("2:typed").await?;
