@@ -19,8 +19,6 @@ pub(crate) struct Tool {
     pub(crate) installs: String,
     /// With the dependencies of its own lock file.
     locked: bool,
-    /// Whether its default features are left out, which reach servers over TLS: nothing here does.
-    offline: bool,
     /// How well it is optimised: a little if it has much to do, and else not at all, for a short build.
     opt_level: &'static str,
     pub(crate) why: &'static str,
@@ -40,7 +38,6 @@ pub(crate) fn needed(workspace: &Workspace, purpose: Purpose) -> Result<Vec<Tool
             accepts: VersionReq::parse("^0.21.14")?,
             installs: "0.21.14".to_owned(),
             locked: true,
-            offline: true,
             opt_level: "0",
             why: "builds the client's files",
         },
@@ -51,7 +48,6 @@ pub(crate) fn needed(workspace: &Workspace, purpose: Purpose) -> Result<Vec<Tool
             installs: bindgen,
             // Its lock file names a version that was withdrawn.
             locked: false,
-            offline: true,
             opt_level: "1",
             why: "joins the client's WebAssembly with the page, at the version of Cargo.lock",
         },
@@ -65,7 +61,6 @@ pub(crate) fn needed(workspace: &Workspace, purpose: Purpose) -> Result<Vec<Tool
             accepts: VersionReq::parse(&format!("={worker}"))?,
             installs: worker,
             locked: true,
-            offline: false,
             opt_level: "0",
             why: "makes a Worker of the relay, at the version of Cargo.lock",
         });
@@ -106,7 +101,6 @@ impl Tool {
         let mut command =
             workspace.cargo(&["install", self.package, "--force", "--version", &self.installs]);
         command.args(self.locked.then_some("--locked"));
-        command.args(self.offline.then_some("--no-default-features"));
         // In one folder, so that tools share dependencies.
         command
             .arg("--root")

@@ -1,4 +1,5 @@
-//! Clients that replay: what they have not read is kept for them as long as they read.
+//! Clients that replay, and event streams: what they have not read is kept for them as long as they
+//! read.
 //!
 //! A client that is far behind reads from the store. Where it is about to fall off what is retained,
 //! what follows it stays in the store all the same, and the host is not told what is durable: it
