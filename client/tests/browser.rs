@@ -34,8 +34,8 @@ extern "C" {
     static FIT: JsValue;
     #[wasm_bindgen(thread_local_v2, js_name = SearchAddon)]
     static SEARCH: JsValue;
-    #[wasm_bindgen(thread_local_v2, js_name = UnicodeGraphemesAddon)]
-    static GRAPHEMES: JsValue;
+    #[wasm_bindgen(thread_local_v2, js_name = HostAddon)]
+    static HOST: JsValue;
     #[wasm_bindgen(thread_local_v2, js_name = WebLinksAddon)]
     static WEB_LINKS: JsValue;
 }
@@ -54,7 +54,7 @@ fn screen() -> (Screen, Seen) {
         ("ClipboardAddon", CLIPBOARD.with(JsValue::clone)),
         ("FitAddon", FIT.with(JsValue::clone)),
         ("SearchAddon", SEARCH.with(JsValue::clone)),
-        ("UnicodeGraphemesAddon", GRAPHEMES.with(JsValue::clone)),
+        ("HostAddon", HOST.with(JsValue::clone)),
         ("WebLinksAddon", WEB_LINKS.with(JsValue::clone)),
     ] {
         Reflect::set(&module, &name.into(), &class).unwrap();

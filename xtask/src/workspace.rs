@@ -62,6 +62,13 @@ impl Workspace {
         let program = program.as_ref();
         let mut command = Command::new(self.find(program).unwrap_or_else(|| program.to_owned()));
         command.current_dir(&self.root).env("PATH", &self.path);
+        // Cargo describes the package that it runs to it, this one. Build scripts watch these variables, and
+        // would run again whenever a build is started from here instead of by hand.
+        for (name, _) in std::env::vars_os() {
+            if name.to_str().is_some_and(|name| name.starts_with("CARGO_PKG_") || name == "CARGO_MANIFEST_DIR" || name == "CARGO_MANIFEST_PATH") {
+                command.env_remove(name);
+            }
+        }
         command
     }
 

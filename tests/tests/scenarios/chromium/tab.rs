@@ -298,7 +298,18 @@ impl Tab {
     /// # Errors
     /// Where Chromium refuses.
     pub(crate) async fn freeze(&self) -> Result<()> {
-        let state = SetWebLifecycleStateState::Frozen;
+        self.set_lifecycle(SetWebLifecycleStateState::Frozen).await
+    }
+
+    /// Lets a frozen page run again.
+    ///
+    /// # Errors
+    /// If the browser does not do it.
+    pub(crate) async fn thaw(&self) -> Result<()> {
+        self.set_lifecycle(SetWebLifecycleStateState::Active).await
+    }
+
+    async fn set_lifecycle(&self, state: SetWebLifecycleStateState) -> Result<()> {
         self.page.execute(SetWebLifecycleStateParams::new(state)).await?;
         Ok(())
     }

@@ -37,10 +37,12 @@ async fn nine_tabs_of_every_kind_work() -> Result<()> {
             until_alive(&tab, path).await?;
             tabs.push((tab, path));
         }
-        // One that is frozen or has crashed takes nothing from the others.
+        // A tab that is frozen or has crashed takes nothing from the others. The browser closes the sockets
+        // of a frozen tab, and reports that on its console.
+        browser.expect_bad_network();
         let (crashed, _) = tabs.remove(0);
         crashed.crash();
-        let (frozen, _) = tabs.remove(0);
+        let (frozen, frozen_path) = tabs.remove(0);
         frozen.freeze().await?;
         api.prompt(&session, "to-all").await?;
         api.expect(
@@ -68,7 +70,11 @@ async fn nine_tabs_of_every_kind_work() -> Result<()> {
         let answers = "Promise.all([...Array(6)].map(() => fetch('/healthz').then(a => a.ok)))
             .then(all => all.every(Boolean))";
         ensure!(terminal.evaluate::<bool>(answers).await?, "a request fails");
-        Ok(())
+        // The frozen tab goes on where it was.
+        frozen.thaw().await?;
+        frozen.to_front().await?;
+        until_alive(&frozen, frozen_path).await?;
+        frozen.until_text("2:typed").await
     })
     .await
 }
