@@ -14,6 +14,10 @@ use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, watch};
 
+use unread::Drained;
+
+mod unread;
+
 /// Time for the head of a request to arrive whole, counted from the connection's start or from the
 /// answer before. So it is also how long an idle connection is kept. A proxy should keep its own for
 /// less.
@@ -56,7 +60,7 @@ pub async fn serve(listener: TcpListener, router: Router, mut closing: watch::Re
         let peer = Peer(peer.ip().to_canonical());
         let service = service_fn(move |mut request: hyper::Request<_>| {
             request.extensions_mut().insert(peer);
-            router.call(request)
+            router.call(Drained::wrap(request))
         });
         let connection = builder.serve_connection(TokioIo::new(stream), service).with_upgrades();
         let (open, mut closing) = (open.clone(), closing.clone());

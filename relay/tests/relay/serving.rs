@@ -186,3 +186,32 @@ async fn a_request_that_does_not_arrive_is_given_up_and_streams_are_not() {
     assert!(text.contains("content-type: text/event-stream; charset=utf-8"), "{text}");
     server.stop().await;
 }
+
+/// A client that sends its whole body before it reads the answer, as most do.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_that_is_refused_early_gets_its_answer() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(folder.path()).await;
+    let body = "x".repeat(8 * 1024 * 1024);
+    for (path, token, status) in [
+        ("/api/terminal/short/input", TOKEN, 400),
+        ("/api/sessions", TOKEN, 413),
+        ("/api/sessions", "a-token-that-is-wrong-but-long-enough", 401),
+        ("/api/nothing", TOKEN, 404),
+        ("/", TOKEN, 405),
+    ] {
+        let mut stream = TcpStream::connect(&server.address).await.unwrap();
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nhost: {}\r\nauthorization: Bearer {token}\r\n\
+             content-type: application/json\r\ncontent-length: {}\r\n\r\n",
+            server.address,
+            body.len()
+        );
+        stream.write_all(head.as_bytes()).await.unwrap();
+        stream.write_all(body.as_bytes()).await.unwrap();
+        let mut answer = [0; 12];
+        stream.read_exact(&mut answer).await.unwrap();
+        assert_eq!(answer, *format!("HTTP/1.1 {status}").as_bytes(), "{path}");
+    }
+    server.stop().await;
+}
