@@ -128,9 +128,11 @@ async fn it_starts_in_its_folder_with_its_variables() {
 
 #[tokio::test]
 async fn no_command_is_a_login_shell() {
-    let spawn =
-        Spawn { env: BTreeMap::from([("PS1".to_owned(), "$ ".to_owned())]), ..Spawn::default() };
-    let mut pty = Pty::spawn(&spawn).unwrap();
+    // The user's own profile could take any time.
+    let home = tempfile::tempdir().unwrap();
+    let env = [("PS1", "$ "), ("HOME", home.path().to_str().unwrap())];
+    let env = BTreeMap::from(env.map(|(name, value)| (name.to_owned(), value.to_owned())));
+    let mut pty = Pty::spawn(&Spawn { env, ..Spawn::default() }).unwrap();
     write(&pty.writer, b"echo is:$0; exit 3\r").await;
     read_until(&mut pty.reader, "is:-").await;
     read_all(&mut pty.reader).await;

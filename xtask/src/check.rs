@@ -1,12 +1,16 @@
 //! `cargo xtask test`: performs the steps, and tells at the end how each went.
+//!
+//! Builds for the web run beside native ones, since each has times in which it uses one core: two lanes,
+//! each with its steps in order.
 
+use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 
 use crate::progress;
 use crate::setup::{self, Purpose};
-use crate::steps::{STEPS, Step};
+use crate::steps::{Lane, STEPS, Step};
 use crate::workspace::Workspace;
 
 /// How a step went.
@@ -23,6 +27,12 @@ struct Report {
     outcome: Outcome,
 }
 
+impl Report {
+    const fn has_passed(&self) -> bool {
+        matches!(self.outcome, Outcome::Passed(_))
+    }
+}
+
 /// Runs all steps, or those that the filter selects.
 ///
 /// # Errors
@@ -30,16 +40,78 @@ struct Report {
 pub(crate) fn run(workspace: &Workspace, filter: &[String], fail_fast: bool) -> Result<()> {
     let (steps, tests) = select(filter);
     setup::ensure(workspace, Purpose::Test)?;
-    let mut reports: Vec<Report> = Vec::new();
-    for step in steps {
-        let report = perform(workspace, step, &tests, &reports);
-        let failed = !matches!(report.outcome, Outcome::Passed(_));
-        reports.push(report);
-        if failed && fail_fast {
-            break;
+    let started = Instant::now();
+    let run = Run {
+        workspace,
+        steps,
+        tests,
+        fail_fast,
+        reports: Mutex::default(),
+        one_more: Condvar::new(),
+    };
+    std::thread::scope(|scope| {
+        scope.spawn(|| run.lane(Lane::Web));
+        run.lane(Lane::Native);
+    });
+    summarise(&run.into_reports(), started.elapsed())
+}
+
+/// One run of the chosen steps.
+struct Run<'a> {
+    workspace: &'a Workspace,
+    /// In order.
+    steps: Vec<&'static Step>,
+    /// Parts of the names of tests.
+    tests: Vec<String>,
+    fail_fast: bool,
+    /// Of the steps that have ended, in the order of their ends.
+    reports: Mutex<Vec<Report>>,
+    one_more: Condvar,
+}
+
+impl Run<'_> {
+    /// Performs the steps of a lane.
+    fn lane(&self, lane: Lane) {
+        for step in self.steps.iter().filter(|step| step.lane == lane) {
+            let Some(failed) = self.wait_for(step) else { return };
+            let report = perform(self.workspace, step, &self.tests, failed);
+            self.reports.lock().unwrap_or_else(PoisonError::into_inner).push(report);
+            self.one_more.notify_all();
         }
     }
-    summarise(&reports)
+
+    /// Waits until the step can begin: what it needs has ended, and if it is to run alone, the other lane.
+    /// Returns the step of those that has failed, or `None` if the run ends here.
+    fn wait_for(&self, step: &Step) -> Option<Option<&'static str>> {
+        let is_awaited = |other: &&&Step| {
+            step.needs.contains(&other.name) || (step.alone && other.lane != step.lane)
+        };
+        let awaited: Vec<_> =
+            self.steps.iter().filter(is_awaited).map(|other| other.name).collect();
+        let mut reports = self.reports.lock().unwrap_or_else(PoisonError::into_inner);
+        loop {
+            let failed = reports.iter().find(|report| !report.has_passed());
+            if failed.is_some() && self.fail_fast {
+                return None;
+            }
+            if awaited.iter().all(|name| reports.iter().any(|report| report.name == *name)) {
+                let mut failed = reports.iter().filter(|report| !report.has_passed());
+                return Some(
+                    failed
+                        .find(|failed| step.needs.contains(&failed.name))
+                        .map(|failed| failed.name),
+                );
+            }
+            reports = self.one_more.wait(reports).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// In the order of the steps.
+    fn into_reports(self) -> Vec<Report> {
+        let mut reports = self.reports.into_inner().unwrap_or_else(PoisonError::into_inner);
+        reports.sort_by_key(|report| STEPS.iter().position(|step| step.name == report.name));
+        reports
+    }
 }
 
 /// Words that name steps select them; the others are parts of the names of tests.
@@ -61,14 +133,15 @@ fn select(filter: &[String]) -> (Vec<&'static Step>, Vec<String>) {
     (STEPS.iter().filter(needed).collect(), tests)
 }
 
-fn perform(workspace: &Workspace, step: &Step, tests: &[String], earlier: &[Report]) -> Report {
+fn perform(
+    workspace: &Workspace,
+    step: &Step,
+    tests: &[String],
+    failed: Option<&'static str>,
+) -> Report {
     progress::line(&format!("\n── {}: {}", step.name, step.what));
     let started = Instant::now();
-    let failed = |name: &&str| {
-        let mut reports = earlier.iter().filter(|report| report.name == *name);
-        reports.any(|report| !matches!(report.outcome, Outcome::Passed(_)))
-    };
-    let outcome = match step.needs.iter().copied().find(failed) {
+    let outcome = match failed {
         Some(needed) => Outcome::Blocked(needed),
         None => match (step.run)(workspace, tests) {
             Ok(notes) => Outcome::Passed(notes),
@@ -96,15 +169,14 @@ fn lines(report: &Report) -> Vec<String> {
     std::iter::once(first).chain(notes).collect()
 }
 
-fn summarise(reports: &[Report]) -> Result<()> {
+fn summarise(reports: &[Report], time: Duration) -> Result<()> {
     progress::line("\n── all steps");
     for line in reports.iter().flat_map(lines) {
         progress::line(&line);
     }
-    let passed = |report: &&Report| matches!(report.outcome, Outcome::Passed(_));
-    let failed: Vec<&str> =
-        reports.iter().filter(|report| !passed(report)).map(|report| report.name).collect();
-    let time = progress::spoken(reports.iter().map(|report| report.time).sum());
+    let failed = reports.iter().filter(|report| !report.has_passed());
+    let failed: Vec<&str> = failed.map(|report| report.name).collect();
+    let time = progress::spoken(time);
     if !failed.is_empty() {
         bail!(
             "{} of {} steps failed in {time}: {}",
@@ -138,7 +210,7 @@ mod tests {
         assert_eq!(names(&["scenarios"]).0, ["client", "scenarios"]);
         assert_eq!(
             names(&["resume"]),
-            (vec!["unit", "client", "scenarios", "edge-build", "edge"], vec!["resume".to_owned()])
+            (vec!["unit", "client", "edge-build", "scenarios", "edge"], vec!["resume".to_owned()])
         );
         assert_eq!(names(&["unit", "resume"]), (vec!["unit"], vec!["resume".to_owned()]));
     }
@@ -146,6 +218,7 @@ mod tests {
     #[test]
     fn a_failed_step_fails_the_run() {
         let report = |outcome| Report { name: "fmt", time: Duration::ZERO, outcome };
+        let summarise = |reports: &[Report]| summarise(reports, Duration::ZERO);
         assert!(summarise(&[report(Outcome::Passed(vec![]))]).is_ok());
         assert!(summarise(&[report(Outcome::Passed(vec![])), report(Outcome::Failed)]).is_err());
         assert!(summarise(&[report(Outcome::Blocked("client"))]).is_err());

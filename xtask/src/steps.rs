@@ -33,51 +33,70 @@ pub(crate) struct Step {
     pub(crate) what: &'static str,
     /// Steps without which this one can't run.
     pub(crate) needs: &'static [&'static str],
+    /// Where it runs.
+    pub(crate) lane: Lane,
+    /// Whether it waits for the other lane to end: its tests are about time, or use both cores well.
+    pub(crate) alone: bool,
     /// Whether parts of the names of tests select within it.
     pub(crate) takes_filter: bool,
     /// Does it, and says in a line or two what came of it.
-    pub(crate) run: fn(&Workspace, &[String]) -> Result<Vec<String>>,
+    pub(crate) run: Work,
+}
+
+/// Steps of different lanes run beside each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Lane {
+    /// What is built for this machine, and the tests of the whole.
+    Native,
+    /// What is built for a browser or the edge.
+    Web,
 }
 
 /// All of them, in order.
 pub(crate) const STEPS: &[Step] = &[
-    step("fmt", "the code is formatted", fmt),
-    step("house", "the rules that no linter knows", |workspace, _| {
+    native("fmt", "the code is formatted", fmt),
+    native("house", "the rules that no linter knows", |workspace, _| {
         house::check(workspace).map(|()| vec![])
     }),
-    step("deny", "licences and sources of dependencies", deny),
-    step("clippy", "lints of everything native", clippy),
-    step("clippy-web", "lints of what runs in a browser", clippy_web),
-    step("doc", "the documentation has no broken link", doc),
-    Step { takes_filter: true, ..step("unit", "unit tests and simulation", unit) },
-    step("doctest", "the examples in the documentation", doctest),
-    step("client", "the client builds and is small", client_build),
-    step("client-tests", "the client's own tests, in a browser", client_tests),
-    step("fuzz", "every decoder, guided by coverage", fuzz_all),
-    step("api", "the REST API does what its description says", api),
+    native("deny", "licences and sources of dependencies", deny),
+    native("clippy", "lints of everything native", clippy),
+    native("doc", "the documentation has no broken link", doc),
+    web("clippy-web", "lints of what runs in a browser", clippy_web),
+    web("doc-web", "the documentation of it has no broken link", doc_web),
+    Step { takes_filter: true, ..native("unit", "unit tests and simulation", unit) },
+    native("doctest", "the examples in the documentation", doctest),
+    web("client", "the client builds and is small", client_build),
+    web("client-tests", "the client's own tests, in a browser", client_tests),
+    Step { needs: &["client"], ..web("edge-build", "the Worker builds and is small", edge_build) },
+    native("fuzz", "every decoder, guided by coverage", fuzz_all),
+    native("api", "the REST API does what its description says", api),
     Step {
         takes_filter: true,
         needs: &["client"],
-        ..step("scenarios", "a real relay and a real browser", scenarios)
+        alone: true,
+        ..native("scenarios", "a real relay and a real browser", scenarios)
     },
-    Step { needs: &["client"], ..step("edge-build", "the Worker builds and is small", edge_build) },
     Step {
         takes_filter: true,
         needs: &["client", "edge-build"],
-        ..step("edge", "the same scenarios against the relay at the edge", edge_scenarios)
+        alone: true,
+        ..native("edge", "the same scenarios against the relay at the edge", edge_scenarios)
     },
     Step {
         needs: &["client", "edge-build"],
-        ..step("edge-api", "the REST API at the edge does what its description says", edge_api)
+        alone: true,
+        ..native("edge-api", "the REST API at the edge does what its description says", edge_api)
     },
 ];
 
-const fn step(
-    name: &'static str,
-    what: &'static str,
-    run: fn(&Workspace, &[String]) -> Result<Vec<String>>,
-) -> Step {
-    Step { name, what, needs: &[], takes_filter: false, run }
+type Work = fn(&Workspace, &[String]) -> Result<Vec<String>>;
+
+const fn native(name: &'static str, what: &'static str, run: Work) -> Step {
+    Step { name, what, needs: &[], lane: Lane::Native, alone: false, takes_filter: false, run }
+}
+
+const fn web(name: &'static str, what: &'static str, run: Work) -> Step {
+    Step { lane: Lane::Web, ..native(name, what, run) }
 }
 
 /// Prints them.
@@ -126,13 +145,17 @@ fn clippy_web(workspace: &Workspace, _: &[String]) -> Result<Vec<String>> {
     clippy(&["--package", "moorline-edge", "--lib"])
 }
 
+const DOC: [&str; 4] = ["doc", "--locked", "--no-deps", "--document-private-items"];
+
 fn doc(workspace: &Workspace, _: &[String]) -> Result<Vec<String>> {
-    let strict = |command: &mut Command| quiet(command.env("RUSTDOCFLAGS", "-D warnings"));
-    let arguments = ["doc", "--locked", "--no-deps", "--document-private-items"];
-    strict(workspace.cargo(&arguments).args(NATIVE))?;
+    quiet(workspace.cargo(&DOC).args(NATIVE).env("RUSTDOCFLAGS", "-D warnings"))
+}
+
+fn doc_web(workspace: &Workspace, _: &[String]) -> Result<Vec<String>> {
     for package in ["moorline-client", "moorline-edge"] {
-        let mut command = workspace.cargo_web(&arguments);
-        strict(command.args(["--package", package, "--lib", "--target", WASM]))?;
+        let mut command = workspace.cargo_web(&DOC);
+        command.args(["--package", package, "--lib", "--target", WASM]);
+        quiet(command.env("RUSTDOCFLAGS", "-D warnings"))?;
     }
     Ok(vec![])
 }

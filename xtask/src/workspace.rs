@@ -65,7 +65,11 @@ impl Workspace {
         // Cargo describes the package that it runs to it, this one. Build scripts watch these variables, and
         // would run again whenever a build is started from here instead of by hand.
         for (name, _) in std::env::vars_os() {
-            if name.to_str().is_some_and(|name| name.starts_with("CARGO_PKG_") || name == "CARGO_MANIFEST_DIR" || name == "CARGO_MANIFEST_PATH") {
+            if name.to_str().is_some_and(|name| {
+                name.starts_with("CARGO_PKG_")
+                    || name == "CARGO_MANIFEST_DIR"
+                    || name == "CARGO_MANIFEST_PATH"
+            }) {
                 command.env_remove(name);
             }
         }

@@ -124,7 +124,10 @@ static ROUTES: &[Entry] = &[
     ("/api/tickets", &[(POST, directory(Need::Token))]),
     ("/api/events", &[(GET, by_ticket(Target::Directory, Need::Admin))]),
     ("/api/hosts", &[(GET, directory(Need::Admin))]),
-    ("/api/tokens", &[(GET, directory(Need::Admin)), (POST, directory(Need::Admin))]),
+    (
+        "/api/tokens",
+        &[(GET, directory(Need::Admin)), (POST, by_ticket(Target::Directory, Need::Admin))],
+    ),
     ("/api/tokens/{id}", &[(DELETE, directory(Need::Admin))]),
     ("/api/projects", &[(GET, directory(Need::Admin)), (POST, directory(Need::Admin))]),
     (

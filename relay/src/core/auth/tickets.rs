@@ -1,6 +1,6 @@
-//! Tickets: what a browser's `EventSource`, which can send no header, brings instead of a token.
-//! Each opens one event stream, soon after it was made, if the token that it was made with is valid
-//! then.
+//! Tickets: used once instead of a token, soon after they were made, and only while the token that they
+//! were made with is valid. A browser's `EventSource`, which can send no header, brings one in its
+//! address, and the code in an address of `moorline open` is one.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
@@ -12,7 +12,7 @@ use subtle::ConstantTimeEq as _;
 use super::{SecretHash, hash_secret, random_secret};
 
 /// How long a ticket is valid.
-pub const TICKET_LIFETIME: Duration = Duration::from_secs(30);
+pub const TICKET_LIFETIME: Duration = Duration::from_secs(60);
 /// Tickets at a time; one more takes the place of the oldest.
 const TICKETS: usize = 4096;
 

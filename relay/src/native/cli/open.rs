@@ -2,18 +2,12 @@
 
 use std::process::{Command, ExitCode, Stdio};
 
-use moorline_shared::rest::{CreateToken, TokenCreated};
-
 use super::console;
 use super::relay::RelayOptions;
 
-/// How long the code in the address can be exchanged.
-const CODE_LIFETIME_MS: u64 = 60_000;
-
 /// Print the page's address with a code that lets one browser in, and open it on a desktop.
 ///
-/// The code is good for a minute: the page exchanges it at once for a token of its own, after which
-/// it opens nothing.
+/// The code can be used once, within a minute: the page exchanges it for a token of its own.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   moorline open
@@ -37,13 +31,7 @@ pub(super) fn run(options: &Options) -> anyhow::Result<ExitCode> {
         Some(wanted) => format!("terminal/{}", relay.find(wanted)?),
         None => String::new(),
     };
-    let wanted = CreateToken {
-        scope: "admin".to_owned(),
-        label: Some("a code of `moorline open`".to_owned()),
-        expires_in_ms: Some(CODE_LIFETIME_MS),
-    };
-    let code: TokenCreated = relay.post("/api/tokens", &wanted)?;
-    let address = format!("{}/{page}#code={}.{}", relay.url(), code.token, code.summary.id);
+    let address = format!("{}/{page}#code={}", relay.url(), relay.code()?);
     console::print(&format!("{address}\n"))?;
     if !options.print {
         show(&address);

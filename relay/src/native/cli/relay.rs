@@ -8,7 +8,9 @@ use anyhow::{Context as _, bail};
 use http::StatusCode;
 use moorline_shared::id::SessionId;
 use moorline_shared::message::Scope;
-use moorline_shared::rest::{CreateSession, Created, ErrorBody, SessionList, SessionSummary};
+use moorline_shared::rest::{
+    CreateSession, Created, ErrorBody, SessionList, SessionSummary, Ticket,
+};
 use moorline_shared::time::Time;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -16,7 +18,7 @@ use ureq::tls::{Certificate, RootCerts, TlsConfig};
 
 use super::DataDir;
 use super::serve::reachable;
-use crate::core::auth::Access;
+use crate::core::auth::{Access, TICKET_LIFETIME};
 use crate::native::auth::Tokens;
 use crate::native::clock::wall_ms;
 use crate::native::data_folder::DataFolder;
@@ -219,11 +221,7 @@ impl Relay {
     }
 
     /// Posts a body and reads the answer.
-    pub(super) fn post<T: DeserializeOwned>(
-        &self,
-        path: &str,
-        body: &impl Serialize,
-    ) -> anyhow::Result<T> {
+    fn post<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> anyhow::Result<T> {
         let request = self.agent.post(format!("{}{path}", self.url));
         self.read(request.header("Authorization", self.bearer()).send_json(body))
     }
@@ -238,6 +236,22 @@ impl Relay {
         let label = Some("moorline attach".to_owned());
         let minted = tokens.mint(&access, label, Time::from_ms(wall_ms()), None)?;
         Ok(SessionToken { token: minted.token, own: Some((tokens, minted.record.id)) })
+    }
+
+    /// A code that lets one browser in, once and soon: a ticket.
+    pub(super) fn code(&self) -> anyhow::Result<String> {
+        let request = self.agent.post(format!("{}/api/tickets", self.url));
+        let token = match &self.own {
+            // A ticket ends with its token, and this command's own ends with the command.
+            Some((tokens, _)) => {
+                let label = Some("a code of `moorline open`".to_owned());
+                let now = Time::from_ms(wall_ms());
+                tokens.mint(&Access::Admin, label, now, Some(now + TICKET_LIFETIME))?.token
+            }
+            None => self.token.clone(),
+        };
+        let answer = request.header("Authorization", format!("Bearer {token}")).send_empty();
+        self.read::<Ticket>(answer).map(|made| made.ticket)
     }
 
     fn get<T: DeserializeOwned>(&self, path: &str) -> anyhow::Result<T> {

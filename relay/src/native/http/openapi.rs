@@ -48,7 +48,7 @@ impl Modify for Schemes {
         );
         let ticket = ApiKeyValue::with_description(
             "ticket",
-            "For event streams alone: see `POST /api/tickets`.",
+            "For event streams, and to make one token: see `POST /api/tickets`.",
         );
         let components = document.components.get_or_insert_default();
         for (name, scheme) in [

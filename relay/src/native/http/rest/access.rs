@@ -65,10 +65,11 @@ pub(in crate::native::http) async fn log_out(
     Ok(with_cookies(cookie::clear(&headers)))
 }
 
-/// Make a ticket for an event stream
+/// Make a ticket
 ///
-/// `EventSource` can send no header: it brings the ticket as `?ticket=`. A ticket opens one
-/// stream within 30 seconds, and allows what the token does that it was made with.
+/// `EventSource` can send no header: it brings the ticket as `?ticket=`. A ticket opens one event
+/// stream within 60 seconds, or makes one token (`POST /api/tokens`), and allows what the token does
+/// that it was made with.
 #[utoipa::path(
     post, path = "/api/tickets", tag = "Access", operation_id = "createTicket",
     responses(Guarded, (status = 200, description = "The ticket.", body = Ticket)),

@@ -17,7 +17,7 @@ use crate::native::clock::wall_ms;
 use crate::native::http::App;
 use crate::native::http::answers::{Guarded, WithBody};
 use crate::native::http::error::ApiError;
-use crate::native::http::extract::{Admin, Body};
+use crate::native::http::extract::{Admin, Body, StreamAdmin};
 use crate::native::store::TokenRecord;
 
 /// All tokens, without their secrets
@@ -35,15 +35,17 @@ pub(in crate::native::http) async fn list(
 
 /// Make a token
 ///
-/// The answer is the only one that has it.
+/// The answer is the only one that has it. A ticket of an admin's makes one token: `moorline open`
+/// lets a browser in with it.
 #[utoipa::path(
     post, path = "/api/tokens", tag = "Access", operation_id = "createToken",
+    security(("bearer" = []), ("cookie" = []), ("ticket" = [])),
     request_body = CreateToken,
     responses(Guarded, WithBody,
         (status = 201, description = "The token.", body = TokenCreated)),
 )]
 pub(in crate::native::http) async fn create(
-    _: Admin,
+    _: StreamAdmin,
     State(app): State<Arc<App>>,
     Body(wanted): Body<CreateToken>,
 ) -> Result<(StatusCode, Json<TokenCreated>), ApiError> {
