@@ -119,6 +119,12 @@ INSERT OR REPLACE INTO sessions (id, epoch, name, project, driver, command, cwd,
     created_at, last_activity, lifecycle, exit_code, exit_signal, head, env, host)
 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)";
 
+/// (id, name).
+pub const RENAME_SESSION: &str = "UPDATE sessions SET name = ?2 WHERE id = ?1";
+
+/// (id, project).
+pub const MOVE_SESSION: &str = "UPDATE sessions SET project = ?2 WHERE id = ?1";
+
 /// Removes a session and all that belongs to it: each with (id).
 pub const DELETE_SESSION: [&str; 4] = [
     "DELETE FROM sessions WHERE id = ?1",

@@ -89,6 +89,12 @@ impl StoreError {
         self.code() == Some(ErrorCode::DiskFull)
     }
 
+    /// Whether another program keeps the database from being written.
+    #[must_use]
+    pub fn is_busy(&self) -> bool {
+        matches!(self.code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
+    }
+
     /// Whether a full disk may be the reason: SQLite tells it by other codes too when it makes the
     /// files beside the database.
     fn may_be_full(&self) -> bool {

@@ -38,7 +38,13 @@ impl IntoResponse for ApiError {
 /// some space on it. Any other failure is a fault of the relay.
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
-        if error.is_full() { Self::unavailable(error) } else { Self::internal(&error) }
+        if error.is_full() {
+            Self::unavailable(error)
+        } else if error.is_busy() {
+            Self::unavailable("Another program has locked the relay's database: try again.")
+        } else {
+            Self::internal(&error)
+        }
     }
 }
 

@@ -4,14 +4,13 @@ use std::sync::Arc;
 
 use moorline_shared::control::ToHost;
 use moorline_shared::event::{Event, kind};
-use moorline_shared::id::{ProjectId, SessionId};
+use moorline_shared::id::{HostId, ProjectId, SessionId};
 use serde_json::json;
 
-use super::creating::Claim;
 use super::{Known, Registry, Slot};
 use crate::native::clock::wall_ms;
 use crate::native::session::SessionHandle;
-use crate::native::store::{SessionRecord, StoreError};
+use crate::native::store::{SessionRecord, Store, StoreError};
 
 /// Why a session was not changed.
 #[derive(Debug, thiserror::Error)]
@@ -28,81 +27,101 @@ pub enum ChangeError {
 }
 
 impl Registry {
-    /// Gives a session another name; `None` for its id.
+    /// Gives a session another name; `None` for the one that is made of its command.
     ///
     /// # Errors
-    /// [`ChangeError`].
-    pub async fn rename(&self, id: &SessionId, name: Option<String>) -> Result<(), ChangeError> {
-        let stored = {
-            let mut known = self.known();
-            let row = known.slot(id)?.change(
-                |record| record.name.clone_from(&name),
-                |handle| handle.rename(name.clone()),
-            );
-            self.store(row)
-        };
-        self.list_changed();
-        stored.await
+    /// [`ChangeError`]; nothing has changed.
+    pub async fn rename(
+        self: &Arc<Self>,
+        id: &SessionId,
+        name: Option<String>,
+    ) -> Result<(), ChangeError> {
+        let id = id.clone();
+        self.store_first(move |registry, store| {
+            let mut row = registry.known().slot(&id)?.record();
+            row.name.clone_from(&name);
+            store.rename_session(&row)?;
+            registry.known().slot(&id)?.rename(name);
+            Ok(())
+        })
+        .await
     }
 
     /// A session belongs to this project from now on.
     ///
     /// # Errors
-    /// [`ChangeError`].
+    /// [`ChangeError`]; nothing has changed.
     pub async fn move_to(
-        &self,
+        self: &Arc<Self>,
         id: &SessionId,
         project: Option<ProjectId>,
     ) -> Result<(), ChangeError> {
-        let stored = {
-            let mut known = self.known();
-            if let Some(project) = &project
-                && !known.projects.contains_key(project)
-            {
-                // Who asks for a session that is not there is told so first.
-                known.slot(id)?;
-                return Err(ChangeError::NoSuchProject(project.clone()));
-            }
-            let row = known.slot(id)?.move_to(project.as_ref());
-            self.store(row)
-        };
-        self.list_changed();
-        stored.await
-    }
-
-    /// Stores a row, in the order of the calls.
-    fn store(
-        &self,
-        row: Option<SessionRecord>,
-    ) -> impl Future<Output = Result<(), ChangeError>> + use<> {
-        let stored = row.map(|row| self.services.writer.run(move |store| store.put_session(&row)));
-        async {
-            match stored {
-                Some(stored) => Ok(stored.await?),
-                None => Ok(()),
-            }
-        }
+        let id = id.clone();
+        self.store_first(move |registry, store| {
+            let mut row = registry.known().movable(&id, project.as_ref())?;
+            row.project.clone_from(&project);
+            store.move_session(&row)?;
+            registry.known().slot(&id)?.move_to(project.as_ref());
+            Ok(())
+        })
+        .await
     }
 
     /// Ends and forgets a session, here and, now or when it is back, on its host. False where there
     /// is none with this id.
     ///
     /// # Errors
-    /// [`StoreError`] where its rows could not be removed.
+    /// [`StoreError`] where its rows could not be removed: it goes on.
     pub async fn delete(self: &Arc<Self>, id: &SessionId) -> Result<bool, StoreError> {
-        let (slot, host, parent) = {
+        let id = id.clone();
+        self.store_first(move |registry, store| {
+            let host = match registry.known().slots.get(&id) {
+                Some(slot) => slot.host(),
+                None => return Ok(false),
+            };
+            store.transaction(|store| {
+                store.delete_session(&id)?;
+                host.as_ref().map_or(Ok(()), |host| store.put_deleted(&id, host, wall_ms()))
+            })?;
+            registry.forget(&id, host);
+            if let Err(error) = store.give_back_space() {
+                tracing::debug!(%error, "the database's file stays as large as it is");
+            }
+            Ok(true)
+        })
+        .await
+    }
+
+    /// Runs `change` on the writer's thread, where nothing else is stored meanwhile. It stores the
+    /// change before it makes it: what cannot be stored does not happen, and what is answered is kept.
+    pub(super) async fn store_first<T, E>(
+        self: &Arc<Self>,
+        change: impl FnOnce(&Arc<Self>, &mut Store) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        let registry = Arc::clone(self);
+        let changed = self.services.writer.run(move |store| Ok(change(&registry, store)));
+        let changed = changed.await?;
+        if changed.is_ok() {
+            self.list_changed();
+        }
+        changed
+    }
+
+    /// Ends a session whose rows are gone.
+    fn forget(self: &Arc<Self>, id: &SessionId, host: Option<HostId>) {
+        let (slot, parent) = {
             let mut known = self.known();
-            let Some(slot) = known.slots.remove(id) else { return Ok(false) };
-            known.busy.insert(id.clone());
-            let parent = known.beside.remove(id);
-            let host = slot.host();
+            let Some(slot) = known.slots.remove(id) else { return };
             if let Some(host) = &host {
                 known.deleted.insert(id.clone(), host.clone());
             }
-            (slot, host, parent.and_then(|parent| known.slots.get(&parent)?.handle()))
+            let parent = known.beside.remove(id);
+            (slot, parent.and_then(|parent| known.slots.get(&parent)?.handle()))
         };
-        // Until its rows are gone no other session may have the id, even if who asked goes away.
-        let claim = Claim::new(self, id.clone());
         if let Some(handle) = slot.handle() {
             handle.delete();
         }
@@ -112,17 +131,7 @@ impl Registry {
         if let Some(parent) = parent {
             tell_closed(&parent, id);
         }
-        self.list_changed();
         tracing::info!(session = %id, "deleted");
-        let removed = self.services.writer.run(move |store| {
-            let id = &claim.id;
-            store.transaction(|store| {
-                store.delete_session(id)?;
-                host.map_or(Ok(()), |host| store.put_deleted(id, &host, wall_ms()))
-            })?;
-            store.give_back_space()
-        });
-        removed.await.map(|()| true)
     }
 }
 
@@ -136,32 +145,50 @@ impl Known {
     fn slot(&mut self, id: &SessionId) -> Result<&mut Slot, ChangeError> {
         self.slots.get_mut(id).ok_or_else(|| ChangeError::NotFound(id.clone()))
     }
+
+    /// The row of a session that can belong to this project. Who asks for a session that is not there
+    /// is told so first.
+    fn movable(
+        &mut self,
+        id: &SessionId,
+        project: Option<&ProjectId>,
+    ) -> Result<SessionRecord, ChangeError> {
+        let record = self.slot(id)?.record();
+        match project {
+            Some(project) if !self.projects.contains_key(project) => {
+                Err(ChangeError::NoSuchProject(project.clone()))
+            }
+            _ => Ok(record),
+        }
+    }
 }
 
 impl Slot {
-    /// Changes a session in memory, which sees to its row itself, or its row, which is returned.
-    fn change(
-        &mut self,
-        change_record: impl FnOnce(&mut SessionRecord),
-        change_handle: impl FnOnce(&Arc<SessionHandle>),
-    ) -> Option<SessionRecord> {
-        let handle = self.handle();
-        if let Self::Stored { record, .. } = self {
-            change_record(record);
-            if handle.is_none() {
-                return Some((**record).clone());
+    /// The session's row as it is now.
+    fn record(&self) -> SessionRecord {
+        match self {
+            Self::Running(handle) => handle.record(),
+            Self::Stored { record, opened } => {
+                opened.upgrade().map_or_else(|| (**record).clone(), |handle| handle.record())
             }
         }
-        if let Some(handle) = handle {
-            change_handle(&handle);
-        }
-        None
     }
 
-    pub(super) fn move_to(&mut self, project: Option<&ProjectId>) -> Option<SessionRecord> {
-        self.change(
-            |record| record.project = project.cloned(),
-            |handle| handle.move_to(project.cloned()),
-        )
+    fn rename(&mut self, name: Option<String>) {
+        if let Some(handle) = self.handle() {
+            handle.rename(name.clone());
+        }
+        if let Self::Stored { record, .. } = self {
+            record.name = name;
+        }
+    }
+
+    pub(super) fn move_to(&mut self, project: Option<&ProjectId>) {
+        if let Some(handle) = self.handle() {
+            handle.move_to(project.cloned());
+        }
+        if let Self::Stored { record, .. } = self {
+            record.project = project.cloned();
+        }
     }
 }

@@ -1,5 +1,7 @@
 //! Projects.
 
+use std::sync::Arc;
+
 use moorline_shared::id::ProjectId;
 use moorline_shared::rest::{ChangeProject, CreateProject, Project, SessionSummary};
 
@@ -7,7 +9,7 @@ use super::creating::random;
 use super::{Known, Registry, Slot};
 use crate::core::rfc3339;
 use crate::native::clock::wall_ms;
-use crate::native::store::{ProjectRecord, SessionRecord, Store, StoreError};
+use crate::native::store::{ProjectRecord, SessionRecord, StoreError};
 
 /// As many projects as may be.
 const PROJECTS: usize = 10_000;
@@ -47,25 +49,27 @@ impl Registry {
     ///
     /// # Errors
     /// [`ProjectError`].
-    pub async fn create_project(&self, wanted: CreateProject) -> Result<Project, ProjectError> {
+    pub async fn create_project(
+        self: &Arc<Self>,
+        wanted: CreateProject,
+    ) -> Result<Project, ProjectError> {
         let record = ProjectRecord {
             id: ProjectId::from_random(random()?),
             name: wanted.name,
             directory: wanted.directory.filter(|directory| !directory.is_empty()),
             created_at_ms: wall_ms(),
         };
-        let (project, stored) = {
-            let mut known = self.known();
-            if known.projects.len() >= PROJECTS {
+        self.store_first(move |registry, store| {
+            if registry.known().projects.len() >= PROJECTS {
                 return Err(ProjectError::TooMany);
             }
-            known.projects.insert(record.id.clone(), record.clone());
+            store.put_project(&record)?;
+            let mut known = registry.known();
             let project = known.count(&record);
-            (project, self.services.writer.run(move |store| store.put_project(&record)))
-        };
-        self.list_changed();
-        stored.await?;
-        Ok(project)
+            known.projects.insert(record.id.clone(), record);
+            Ok(project)
+        })
+        .await
     }
 
     /// Gives a project another name or folder.
@@ -73,56 +77,54 @@ impl Registry {
     /// # Errors
     /// [`ProjectError`].
     pub async fn change_project(
-        &self,
+        self: &Arc<Self>,
         id: &ProjectId,
         change: ChangeProject,
     ) -> Result<Project, ProjectError> {
-        let (project, stored) = {
-            let mut known = self.known();
-            let record = known.projects.get_mut(id);
-            let record = record.ok_or_else(|| ProjectError::NotFound(id.clone()))?;
+        let id = id.clone();
+        self.store_first(move |registry, store| {
+            let mut record = registry.known().project(&id)?;
             if let Some(name) = change.name {
                 record.name = name;
             }
             if let Some(directory) = change.directory {
                 record.directory = Some(directory).filter(|directory| !directory.is_empty());
             }
-            let row = record.clone();
-            let project = known.count(&row);
-            (project, self.services.writer.run(move |store| store.put_project(&row)))
-        };
-        self.list_changed();
-        stored.await?;
-        Ok(project)
+            store.put_project(&record)?;
+            let mut known = registry.known();
+            let project = known.count(&record);
+            known.projects.insert(id, record);
+            Ok(project)
+        })
+        .await
     }
 
     /// Forgets a project; its sessions belong to none from now on.
     ///
     /// # Errors
     /// [`ProjectError`].
-    pub async fn delete_project(&self, id: &ProjectId) -> Result<Project, ProjectError> {
-        let (project, stored) = {
-            let mut known = self.known();
-            let Some(record) = known.projects.remove(id) else {
-                return Err(ProjectError::NotFound(id.clone()));
-            };
+    pub async fn delete_project(self: &Arc<Self>, id: &ProjectId) -> Result<Project, ProjectError> {
+        let id = id.clone();
+        self.store_first(move |registry, store| {
+            let record = registry.known().project(&id)?;
+            store.transaction(|store| store.delete_project(&id))?;
+            let mut known = registry.known();
             let project = known.count(&record);
-            for slot in known.slots.values_mut().filter(|slot| slot.belongs_to(id)) {
-                // Rows of sessions that are not in memory are changed below, all at once.
+            known.projects.remove(&id);
+            for slot in known.slots.values_mut().filter(|slot| slot.belongs_to(&id)) {
                 slot.move_to(None);
             }
-            let id = id.clone();
-            let remove =
-                move |store: &mut Store| store.transaction(|store| store.delete_project(&id));
-            (project, self.services.writer.run(remove))
-        };
-        self.list_changed();
-        stored.await?;
-        Ok(project)
+            Ok(project)
+        })
+        .await
     }
 }
 
 impl Known {
+    fn project(&self, id: &ProjectId) -> Result<ProjectRecord, ProjectError> {
+        self.projects.get(id).cloned().ok_or_else(|| ProjectError::NotFound(id.clone()))
+    }
+
     pub(super) fn projects_with(&self, sessions: &[SessionSummary]) -> Vec<Project> {
         let count = |id: &ProjectId| {
             sessions.iter().filter(|session| session.project.as_ref() == Some(id)).count()

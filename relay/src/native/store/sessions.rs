@@ -47,6 +47,31 @@ impl Store {
         Ok(())
     }
 
+    /// Stores a session's name alone, or its whole row if it has none yet.
+    ///
+    /// # Errors
+    /// [`StoreError::Sqlite`].
+    pub fn rename_session(&self, record: &SessionRecord) -> Result<(), StoreError> {
+        let mut rename = self.connection.prepare_cached(schema::RENAME_SESSION)?;
+        match rename.execute(params![record.id.as_str(), record.name])? {
+            0 => self.put_session(record),
+            _ => Ok(()),
+        }
+    }
+
+    /// Stores a session's project alone, or its whole row if it has none yet.
+    ///
+    /// # Errors
+    /// [`StoreError::Sqlite`].
+    pub fn move_session(&self, record: &SessionRecord) -> Result<(), StoreError> {
+        let mut move_to = self.connection.prepare_cached(schema::MOVE_SESSION)?;
+        let project = record.project.as_ref().map(ProjectId::as_str);
+        match move_to.execute(params![record.id.as_str(), project])? {
+            0 => self.put_session(record),
+            _ => Ok(()),
+        }
+    }
+
     /// Removes a session, its log and its picture.
     ///
     /// # Errors
