@@ -153,6 +153,14 @@ impl Screen {
         Snapshot { seq, data, cols: Some(size.cols), rows: Some(size.rows), reason: None }
     }
 
+    /// What a snapshot has, for a terminal that belongs to somebody: it does not begin with a reset, but
+    /// wants a screen that is empty, modes at their defaults, and the cursor at home. Without
+    /// `scrollback` it adds nothing to the terminal's own. Takes CPU time.
+    #[must_use]
+    pub fn paint_over(&self, scrollback: bool) -> Bytes {
+        self.picture().paint_over(scrollback)
+    }
+
     /// What the emulator answers to the queries that it has come to, each once: see
     /// [`Screen::push_asking`].
     #[must_use]

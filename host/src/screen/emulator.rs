@@ -61,4 +61,12 @@ impl Emulator {
         picture.extend_from_slice(&unfinished);
         picture
     }
+
+    /// See [`super::Screen::paint_over`].
+    pub(super) fn paint_over(&mut self, scrollback: bool) -> Vec<u8> {
+        let unfinished = self.unfinished();
+        let mut picture = paint::over(&mut self.model, scrollback);
+        picture.extend_from_slice(&unfinished);
+        picture
+    }
 }

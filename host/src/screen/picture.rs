@@ -104,6 +104,14 @@ impl Picture {
         (data, self.size())
     }
 
+    /// See [`super::Screen::paint_over`].
+    pub(super) fn paint_over(&mut self, scrollback: bool) -> Bytes {
+        self.advance(Vec::new(), Haste::Now);
+        let mut painted = Vec::new();
+        self.run(|emulator| painted = emulator.paint_over(scrollback));
+        Bytes::from(painted)
+    }
+
     /// Puts a picture in the emulator's place.
     pub(super) fn park(&mut self) {
         if self.emulator.is_none() {

@@ -53,6 +53,8 @@ fn assert_repaints(output: &[u8]) {
     let mut again = repainted(&mut emulator);
     let context = output.escape_ascii().to_string();
     assert_same(&describe(&mut emulator), &describe(&mut again), &context);
+    let mut over = fed(SIZE, &emulator.paint_over(true));
+    assert_same(&describe(&mut emulator), &describe(&mut over), &context);
 }
 
 #[test]

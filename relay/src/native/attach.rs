@@ -13,7 +13,7 @@ use anyhow::Context as _;
 use bytes::Bytes;
 use moorline_shared::id::{ClientId, Seq, SessionId};
 use moorline_shared::link::{Client, Input, Output, Refusal, SavedInput, Status, Verdict};
-use moorline_shared::message::close;
+use moorline_shared::message::{Snapshot, close};
 use moorline_shared::session::ExitStatus;
 use moorline_shared::time::Time;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -174,7 +174,7 @@ impl Attached {
                 Output::Send(message) => self.socket.send_text(message.to_json()).await,
                 Output::SendFrame(frame) => self.socket.send_frame(frame.encoded()).await,
                 Output::Clear => self.terminal.write(terminal::CLEAR)?,
-                Output::Paint(picture) => self.show(picture.seq, &picture.data, true)?,
+                Output::Paint(picture) => self.paint(&picture)?,
                 Output::Event(seq, _) => self.client.applied(self.clock.now(), seq, 0),
                 Output::Error(_, message) => self.terminal.note(&message),
                 Output::GaveUp(pieces) => self.terminal.note(&format!(
@@ -201,6 +201,13 @@ impl Attached {
                 self.client.handle(now, Input::Closed(generation, code));
             }
         }
+        Ok(())
+    }
+
+    fn paint(&mut self, picture: &Snapshot) -> anyhow::Result<()> {
+        self.replies.wrote(self.clock.now(), picture.seq, &picture.data, true);
+        self.terminal.paint(picture)?;
+        self.client.applied(self.clock.now(), picture.seq, picture.data.len());
         Ok(())
     }
 

@@ -65,6 +65,9 @@ async fn attach_takes_back_what_programs_set() -> Result<()> {
         wait_until("the end of its output", async || ended.output().contains("comes back")).await?;
         let output = ended.output();
         ensure!(output.starts_with("\x1b[22;0t"), "the title is not saved: {output:?}");
+        for sequence in ["\x1bc", "\x1b[3J"] {
+            ensure!(!output.contains(sequence), "the user's own lines go by {sequence:?}");
+        }
         let (_, undo) = output.rsplit_once("\x18\x1b\\").context("nothing is taken back")?;
         for sequence in
             ["\x1b[0 q", "\x1b[23;0t", "\x1b[?1049l", "\x1b>", "\x1b[?7;25h", "\x1b[>4m"]

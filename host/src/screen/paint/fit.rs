@@ -1,6 +1,6 @@
 //! What is left out of a picture that would be too large.
 
-use super::Painter;
+use super::{PROLOGUE, Painter};
 use crate::screen::model::Model;
 
 /// What a picture has.
@@ -70,6 +70,14 @@ pub(in crate::screen) fn picture(model: &mut Model, most_bytes: usize) -> Vec<u8
     painter.paint(model);
     painter.cut_rows(most_bytes);
     painter.text.out
+}
+
+/// Paints everything but the reset that a picture begins with, and the scrollback only if it is wanted.
+pub(in crate::screen) fn over(model: &mut Model, scrollback: bool) -> Vec<u8> {
+    let detail = Detail { scrollback, ..Detail::EVERYTHING };
+    let mut painter = Painter::new(detail, usize::MAX);
+    painter.paint(model);
+    painter.text.out.split_off(PROLOGUE.len())
 }
 
 impl Painter {

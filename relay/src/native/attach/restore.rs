@@ -82,9 +82,14 @@ impl Changes {
     }
 
     /// What to write after everything else. The cursor stays where it is.
-    pub(super) fn undo(&self) -> Vec<u8> {
+    pub(super) fn undo(&mut self) -> Vec<u8> {
+        [&*self.reset(), RESTORE_TITLE].concat()
+    }
+
+    /// What to write before a picture: as [`Changes::undo`], but the title is still saved.
+    pub(super) fn reset(&mut self) -> Vec<u8> {
         let Seen { titles, keyboards, has_keyboard, palette, colours, pointer, progress, .. } =
-            self.seen;
+            std::mem::take(&mut self.seen);
         let mut bytes = Vec::from(ABORT);
         if has_keyboard {
             // Of the screen that is left, whose stack is another one.
@@ -110,7 +115,7 @@ impl Changes {
         if progress {
             bytes.extend(b"\x1b]9;4;0\x1b\\");
         }
-        for _ in 0..=titles {
+        for _ in 0..titles {
             bytes.extend(RESTORE_TITLE);
         }
         bytes
@@ -178,6 +183,22 @@ mod tests {
             let (written, _) = passed(&[&output[..cut], &output[cut..]]);
             assert_eq!(written.as_bytes(), output);
         }
+    }
+
+    #[test]
+    fn a_reset_starts_anew_and_keeps_the_title() {
+        let mut changes = Changes::default();
+        let pass = |changes: &mut Changes, output: &[u8]| {
+            changes.pass(output, |_| Ok::<_, Infallible>(())).unwrap();
+        };
+        pass(&mut changes, b"\x1b[>1u\x1b]4;1;#123456\x07\x1b[22;0t");
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        let reset = text(changes.reset());
+        assert!(reset.contains("\x1b[<1u") && reset.contains("\x1b]104\x1b\\"), "{reset:?}");
+        assert_eq!(reset.matches("\x1b[23;0t").count(), 1, "{reset:?}");
+        let undo = text(changes.undo());
+        assert!(!undo.contains("\x1b[<") && !undo.contains("\x1b]104"), "{undo:?}");
+        assert_eq!(undo.matches("\x1b[23;0t").count(), 1, "{undo:?}");
     }
 
     #[test]

@@ -3,6 +3,8 @@
 use std::io::{self, IsTerminal as _, Read as _, Write as _};
 
 use bytes::Bytes;
+use moorline_host::screen::Screen;
+use moorline_shared::message::Snapshot;
 use moorline_shared::session::Size;
 use rustix::termios::{OptionalActions, Termios, tcgetattr, tcgetwinsize, tcsetattr};
 use tokio::sync::mpsc;
@@ -21,6 +23,8 @@ const TYPED_CHUNKS: usize = 16;
 pub(super) struct Terminal {
     before: Termios,
     changes: Changes,
+    /// The session's scrollback is in the terminal's own.
+    has_scrollback: bool,
 }
 
 impl Terminal {
@@ -32,7 +36,7 @@ impl Terminal {
         let mut raw = before.clone();
         raw.make_raw();
         tcsetattr(io::stdin(), OptionalActions::Flush, &raw)?;
-        let terminal = Self { before, changes: Changes::default() };
+        let terminal = Self { before, changes: Changes::default(), has_scrollback: false };
         terminal.write(Changes::begin())?;
         Ok(terminal)
     }
@@ -50,6 +54,23 @@ impl Terminal {
         let mut out = io::stdout().lock();
         self.changes.pass(output, |piece| out.write_all(piece))?;
         out.flush()
+    }
+
+    /// Shows a session's screen in place of what is there. What the user had before goes up into the
+    /// terminal's scrollback the first time, and the session's own scrollback follows it.
+    pub(super) fn paint(&mut self, picture: &Snapshot) -> io::Result<()> {
+        let screen = Screen::new(Size::default());
+        screen.restore(picture);
+        let is_first = !std::mem::replace(&mut self.has_scrollback, true);
+        let mut begin = self.changes.reset();
+        if is_first {
+            let rows = self.size().rows;
+            begin.extend(format!("\x1b[{rows};1H").into_bytes());
+            begin.extend(std::iter::repeat_n(b'\n', rows.into()));
+        }
+        begin.extend_from_slice(b"\x1b[H\x1b[J");
+        self.write(&begin)?;
+        self.show(&screen.paint_over(is_first))
     }
 
     /// Blocks while the terminal is stopped: then nothing more is read from the relay either.
@@ -75,7 +96,8 @@ impl Terminal {
 impl Drop for Terminal {
     fn drop(&mut self) {
         // There is no one left to tell.
-        let _ = self.write(&self.changes.undo());
+        let undo = self.changes.undo();
+        let _ = self.write(&undo);
         let _ = self.write(b"\r\n");
         let _ = tcsetattr(io::stdin(), OptionalActions::Drain, &self.before);
     }
