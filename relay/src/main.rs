@@ -3,12 +3,13 @@
 #[cfg(not(target_arch = "wasm32"))]
 fn main() -> std::process::ExitCode {
     use clap::Parser as _;
-    use moorline_relay::native::cli::{Cli, NobodyReads, note};
+    use moorline_relay::native::cli::{Cli, NobodyReads, answer_shell, note};
     use std::process::ExitCode;
 
     if let Some(ended) = moorline_host::limits::become_program(std::env::args_os()) {
         return ended;
     }
+    answer_shell();
     Cli::parse().run().unwrap_or_else(|error| {
         if error.is::<NobodyReads>() {
             return ExitCode::SUCCESS;

@@ -1,6 +1,7 @@
 //! The command line.
 
 mod attach;
+mod completion;
 mod console;
 mod host;
 mod listen;
@@ -13,9 +14,10 @@ mod token;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{CommandFactory as _, Parser, Subcommand};
+use clap::{Parser, Subcommand};
 
 use super::http::openapi_document;
+pub use completion::answer_shell;
 pub use console::{NobodyReads, note};
 
 const EXAMPLES: &str = "Examples:
@@ -60,14 +62,11 @@ enum Command {
     Kill(sessions::KillOptions),
     /// Make, list and revoke tokens; works while the relay runs.
     Token(token::Options),
-    /// Print a script that completes this program's options in a shell.
+    /// Print a script that completes this program's options and sessions in a shell.
     ///
-    /// In bash: `source <(moorline completion bash)`; in zsh, in a folder of `fpath`, as a file
-    /// `_moorline`; in fish: `moorline completion fish | source`.
-    Completion {
-        /// The shell.
-        shell: clap_complete::Shell,
-    },
+    /// In bash and zsh: `source <(moorline completion bash)`, or zsh; in fish: `moorline completion
+    /// fish | source`.
+    Completion(completion::Options),
     /// Print the API's description, as the relay serves it at /api/openapi.json.
     Openapi {
         /// Without the deprecated routes under /claude/api/claude.
@@ -91,11 +90,7 @@ impl Cli {
             Command::Attach(options) => return attach::run(&options),
             Command::Kill(options) => return sessions::kill(&options),
             Command::Token(options) => token::run(&options)?,
-            Command::Completion { shell } => {
-                let mut script = Vec::new();
-                clap_complete::generate(shell, &mut Self::command(), "moorline", &mut script);
-                console::print(&String::from_utf8_lossy(&script))?;
-            }
+            Command::Completion(options) => completion::run(&options)?,
             Command::Openapi { no_legacy } => {
                 console::print(&String::from_utf8_lossy(&openapi_document(!no_legacy)))?;
             }

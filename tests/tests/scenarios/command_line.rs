@@ -79,8 +79,23 @@ async fn completion_is_printed_for_every_shell() -> Result<()> {
     let relay = Relay::start_as(Kind::Native, Setup::default()).await?;
     for shell in ["bash", "zsh", "fish"] {
         let script = lines(&relay, &["completion", shell]).await?;
-        ensure!(script.iter().any(|line| line.contains("attach")), "{shell}: {script:?}");
+        ensure!(
+            script.iter().any(|line| line.contains("MOORLINE_COMPLETE")),
+            "{shell}: {script:?}"
+        );
     }
+    // What a shell asks for then.
+    let session = relay.api().run(expected::shell()).await?;
+    let completed = Command::new(relay.program())
+        .args(["--", "moorline", "attach", ""])
+        .env("MOORLINE_DATA_DIR", relay.data_dir())
+        .env_remove("MOORLINE_URL")
+        .env_remove("MOORLINE_TOKEN")
+        .env("MOORLINE_COMPLETE", "fish")
+        .output()
+        .await?;
+    let completed = String::from_utf8(completed.stdout)?;
+    ensure!(completed.contains(session.as_str()), "{completed}");
     Ok(())
 }
 

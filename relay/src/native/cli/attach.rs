@@ -4,8 +4,8 @@ use std::process::ExitCode;
 
 use moorline_shared::id::SessionId;
 
-use super::note;
 use super::relay::{Relay, RelayOptions};
+use super::{completion, note};
 use crate::native::attach::{End, Target, attach};
 
 /// Show and steer a session on this terminal. Ctrl-] and then d detaches.
@@ -19,6 +19,7 @@ use crate::native::attach::{End, Target, attach};
   ssh -L 3010:127.0.0.1:3010 server          then attach to what runs there")]
 pub(super) struct Options {
     /// The session's id or name, as `moorline ls` shows them.
+    #[arg(add = completion::sessions())]
     session: String,
 
     #[command(flatten)]

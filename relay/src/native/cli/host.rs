@@ -16,6 +16,8 @@ use moorline_host::lock::Lock;
 use moorline_host::marks::this_host;
 use moorline_shared::control::{Facts, Start};
 use moorline_shared::id::{HostId, SessionId};
+use moorline_shared::limits::NAME_CHARACTERS;
+use moorline_shared::name::bounded;
 
 use super::console::{self, print};
 use super::{DataDir, note};
@@ -208,6 +210,11 @@ fn host(options: RunOptions) -> anyhow::Result<()> {
     runtime.block_on(serve(options, &state, dial, lock))
 }
 
+/// A host's name as somebody gave it; `None` for one that shows nothing.
+fn host_name(given: &str) -> Option<String> {
+    Some(bounded(given, NAME_CHARACTERS)).filter(|name| !name.is_empty())
+}
+
 /// Runs sessions until a signal. The lock is held until then.
 async fn serve(
     options: RunOptions,
@@ -217,7 +224,7 @@ async fn serve(
 ) -> anyhow::Result<()> {
     let mut signals = Signals::new(options.detached)?;
     let config = Config {
-        name: options.name.clone().unwrap_or_else(this_host),
+        name: options.name.as_deref().and_then(host_name).unwrap_or_else(this_host),
         version: VERSION.to_owned(),
         integration: Some(state.integration()),
         // Any part of it will do.

@@ -60,15 +60,72 @@ pub(super) fn name(text: &str) -> Result<String, String> {
         return explain("browsers send this name in its ASCII form, which begins with xn--");
     }
     let is_of_name = |byte: u8| byte.is_ascii_alphanumeric() || b"-._[]:".contains(&byte);
-    if !name.bytes().all(is_of_name) {
+    if !name.bytes().all(is_of_name) || name.starts_with('.') {
         return explain("it is no name");
     }
     Ok(name.strip_suffix('.').unwrap_or(name).to_owned())
 }
 
+/// An origin, as browsers send it: a scheme, a name and, unless it is the scheme's own, a port.
+///
+/// # Errors
+/// It is none; says how it should be.
+pub(super) fn origin(text: &str) -> Result<String, String> {
+    let explain = |why: &str| Err(format!("{why}: write an origin, as https://example.org"));
+    let text = text.trim();
+    let Some((scheme, authority)) = text.split_once("://") else {
+        return explain("the scheme is missing");
+    };
+    let is_of_scheme = |byte: u8| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte);
+    if scheme.is_empty() || !scheme.bytes().all(is_of_scheme) {
+        return explain("the scheme is none");
+    }
+    if authority.contains(['/', '?', '#']) {
+        return explain("an origin has no path");
+    }
+    // The colons of an IPv6 address are in brackets.
+    let port = authority.rsplit_once(':').filter(|(_, port)| !port.ends_with(']'));
+    let (host, port) = port.map_or((authority, None), |(host, port)| (host, Some(port)));
+    if port.is_some_and(|port| port.parse::<u16>().is_err()) {
+        return explain("the port is no number from 0 to 65535");
+    }
+    if host.is_empty() || host == "*" {
+        return explain("the name is missing");
+    }
+    name(host).map(|_| text.to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn origins_are_what_browsers_send() {
+        for good in [
+            "https://example.org",
+            "HTTPS://Example.org:8443",
+            "http://[::1]:3000",
+            "app://obsidian.md",
+            "capacitor://localhost",
+        ] {
+            assert_eq!(origin(good).as_deref(), Ok(good));
+        }
+        for (bad, why) in [
+            ("example.org", "scheme is missing"),
+            ("://example.org", "scheme is none"),
+            ("https://example.org/", "no path"),
+            ("https://example.org/notes", "no path"),
+            ("https://example.org:99999", "no number"),
+            ("https://", "name is missing"),
+            ("https://*", "name is missing"),
+            ("https://*.example.org", "left open"),
+            ("https://ü.de", "xn--"),
+            ("https://a b", "no name"),
+        ] {
+            let refused = origin(bad).unwrap_err();
+            assert!(refused.contains(why), "{bad}: {refused}");
+        }
+    }
 
     #[test]
     fn addresses_and_names_with_a_port_are_where_to_listen() {
@@ -113,6 +170,7 @@ mod tests {
             ("*.example", "left open"),
             ("moör.example", "xn--"),
             ("a b", "no name"),
+            (".example", "no name"),
         ] {
             let refused = name(bad).unwrap_err();
             assert!(

@@ -2,8 +2,8 @@
 
 use std::process::{Command, ExitCode, Stdio};
 
-use super::console;
 use super::relay::RelayOptions;
+use super::{completion, console};
 
 /// Print the page's address with a code that lets one browser in, and open it on a desktop.
 ///
@@ -22,6 +22,7 @@ pub(super) struct Options {
     relay: RelayOptions,
 
     /// A session, by id or name [default: the list of sessions].
+    #[arg(add = completion::sessions())]
     session: Option<String>,
 }
 

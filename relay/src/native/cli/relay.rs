@@ -1,6 +1,6 @@
 //! How the command line reaches a relay: where it is, with which token, and what is asked of it.
 
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,10 +25,12 @@ use crate::native::data_folder::DataFolder;
 use crate::native::store::FILE_NAME;
 
 /// Where a relay listens that has told nothing else.
-const DEFAULT_URL: &str = "http://127.0.0.1:3010";
+pub(super) const DEFAULT_URL: &str = "http://127.0.0.1:3010";
 const NO_TOKEN: &str = "a token is needed: give --token, or MOORLINE_TOKEN in the environment";
 /// How long a token lives that is made for one command; it is revoked before that.
 const COMMAND_TOKEN: Duration = Duration::from_secs(300);
+/// How long a token lives that is made for one `attach`, in case that is killed before it revokes it.
+const ATTACH_TOKEN: Duration = Duration::from_secs(30 * 24 * 3600);
 /// The longest that an answer may take: a session on a host far away is started first.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Sessions on one page of the list.
@@ -92,7 +94,11 @@ impl RelayOptions {
 /// Where the relay of this data folder listens, if one serves from it.
 fn address(folder: &Path) -> Option<String> {
     // A folder that is missing is not made.
-    let folder = folder.is_dir().then(|| DataFolder::open(folder).ok()).flatten()?;
+    serving_at(&folder.is_dir().then(|| DataFolder::open(folder).ok()).flatten()?)
+}
+
+/// Where the relay of an opened data folder listens, if one serves from it.
+pub(super) fn serving_at(folder: &DataFolder) -> Option<String> {
     let address = folder.serving().ok().flatten()?.address?;
     Some(format!("http://{}", reachable(address)))
 }
@@ -234,7 +240,8 @@ impl Relay {
         };
         let access = Access::Session { id: id.clone(), scope: Scope::Write };
         let label = Some("moorline attach".to_owned());
-        let minted = tokens.mint(&access, label, Time::from_ms(wall_ms()), None)?;
+        let now = Time::from_ms(wall_ms());
+        let minted = tokens.mint(&access, label, now, Some(now + ATTACH_TOKEN))?;
         Ok(SessionToken { token: minted.token, own: Some((tokens, minted.record.id)) })
     }
 
@@ -330,9 +337,21 @@ fn choose(sessions: &[SessionSummary], wanted: &str) -> anyhow::Result<SessionId
     }
 }
 
-/// A folder of this machine, in full.
+/// A folder of this machine, in full. A path by way of a link stays one.
 pub(super) fn absolute(folder: &Path) -> anyhow::Result<PathBuf> {
-    std::path::absolute(folder).with_context(|| format!("{} is no folder", folder.display()))
+    let no_folder = || format!("{} is no folder", folder.display());
+    if folder.components().any(|part| part == Component::ParentDir) {
+        return folder.canonicalize().with_context(no_folder);
+    }
+    let base = current_folder().with_context(no_folder)?;
+    std::path::absolute(base.join(folder)).with_context(no_folder)
+}
+
+/// The folder that this program runs in, as its shell names it.
+pub(super) fn current_folder() -> Option<PathBuf> {
+    let real = std::env::current_dir().ok()?;
+    let named = std::env::var_os("PWD").map(PathBuf::from).filter(|named| named.is_absolute());
+    Some(named.filter(|named| named.canonicalize().is_ok_and(|same| same == real)).unwrap_or(real))
 }
 
 #[cfg(test)]

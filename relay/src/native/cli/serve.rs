@@ -52,7 +52,8 @@ pub(super) struct Options {
         long = "allow-origin",
         env = "MOORLINE_ALLOW_ORIGIN",
         value_name = "ORIGIN",
-        value_delimiter = ','
+        value_delimiter = ',',
+        value_parser = listen::origin
     )]
     allow_origins: Vec<String>,
 
@@ -106,11 +107,6 @@ fn config(options: Options) -> anyhow::Result<Config> {
     for source in &options.frame_ancestors {
         if source.contains([';', ',', '\r', '\n']) || !source.is_ascii() {
             bail!("--frame-ancestor {source:?} is no CSP source, as https://example.org");
-        }
-    }
-    for origin in &options.allow_origins {
-        if !origin.contains("://") || origin.ends_with('/') {
-            bail!("--allow-origin {origin:?} is no origin, as https://example.org");
         }
     }
     let token = options.token.as_deref().map(fixed_token).transpose();

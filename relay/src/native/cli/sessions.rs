@@ -10,8 +10,8 @@ use moorline_shared::rest::{CreateSession, SessionSummary};
 use moorline_shared::session::Lifecycle;
 
 use super::attach::attach_to;
-use super::console;
-use super::relay::{RelayOptions, absolute};
+use super::relay::{RelayOptions, absolute, current_folder};
+use super::{completion, console};
 
 /// Start a session and attach to it.
 ///
@@ -66,7 +66,7 @@ pub(super) struct ListOptions {
 #[derive(Debug, clap::Args)]
 pub(super) struct KillOptions {
     /// Their ids or names.
-    #[arg(required = true, value_name = "SESSION")]
+    #[arg(required = true, value_name = "SESSION", add = completion::sessions())]
     sessions: Vec<String>,
 
     #[command(flatten)]
@@ -79,7 +79,7 @@ pub(super) fn new(options: NewOptions) -> anyhow::Result<ExitCode> {
     let cwd = match options.cwd {
         Some(folder) if is_here && !folder.starts_with("~") => Some(absolute(&folder)?),
         Some(folder) => Some(folder),
-        None if is_here => std::env::current_dir().ok(),
+        None if is_here => current_folder(),
         None => None,
     };
     let size = rustix::termios::tcgetwinsize(std::io::stdout()).ok().filter(|size| size.ws_col > 0);
@@ -125,11 +125,21 @@ pub(super) fn kill(options: &KillOptions) -> anyhow::Result<ExitCode> {
     // All are known before any is ended.
     let ids: Vec<_> =
         options.sessions.iter().map(|wanted| relay.find(wanted)).collect::<Result<_, _>>()?;
-    for id in &ids {
-        relay.delete(id)?;
-        console::print(&format!("{id}\n"))?;
+    // One may be named twice.
+    let mut ended = Vec::new();
+    for id in ids {
+        if !ended.contains(&id) {
+            relay.delete(&id)?;
+            console::print(&format!("{id}\n"))?;
+            ended.push(id);
+        }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The columns that a text takes on a terminal.
+fn columns(text: &str) -> usize {
+    text.chars().map(moorline_host::screen::columns).sum()
 }
 
 fn row(session: &SessionSummary) -> [String; 4] {
@@ -167,12 +177,13 @@ fn printable(text: &str) -> String {
 /// Columns as wide as their widest cell.
 fn table(head: &[String; 4], rows: &[[String; 4]]) -> Vec<String> {
     let all = || std::iter::once(head).chain(rows);
-    let width = |column: usize| all().map(|row| row[column].chars().count()).max().unwrap_or(0);
+    let width = |column: usize| all().map(|row| columns(&row[column])).max().unwrap_or(0);
     let widths: [usize; 3] = std::array::from_fn(width);
     let line = |row: &[String; 4]| {
         let mut line = String::new();
         for (cell, width) in row.iter().zip(widths) {
-            line += &format!("{cell:width$}  ");
+            let space = width - columns(cell) + 2;
+            line += &format!("{cell}{:space$}", "");
         }
         (line + &row[3]).trim_end().to_owned()
     };
@@ -194,5 +205,7 @@ mod tests {
         let row = |cells: [&str; 4]| cells.map(str::to_owned);
         let lines = table(&row(["ID", "N", "S", "F"]), &[row(["a", "bäh", "", "/x"])]);
         assert_eq!(lines, ["ID  N    S  F", "a   bäh     /x"]);
+        let lines = table(&row(["ID", "N", "S", "F"]), &[row(["a", "日本", "", "/x"])]);
+        assert_eq!(lines, ["ID  N     S  F", "a   日本     /x"]);
     }
 }

@@ -9,6 +9,7 @@ use moorline_shared::name::bounded;
 use moorline_shared::time::Time;
 
 use super::console::print;
+use super::relay::{DEFAULT_URL, serving_at};
 use super::{DataDir, address_to_open};
 use crate::core::auth::Access;
 use crate::core::rfc3339;
@@ -45,9 +46,9 @@ enum Action {
         /// What it is for, to tell tokens apart later.
         #[arg(long)]
         label: Option<String>,
-        /// The relay's address as your browser sees it.
-        #[arg(long, env = "MOORLINE_URL", default_value = "http://127.0.0.1:3010")]
-        url: String,
+        /// The relay's address as your browser sees it [default: that of this machine's relay].
+        #[arg(long, env = "MOORLINE_URL")]
+        url: Option<String>,
     },
     /// List the tokens. Their secrets are not kept.
     List,
@@ -67,6 +68,8 @@ pub(super) fn run(options: &Options) -> anyhow::Result<()> {
             let label = label.as_deref().map(|label| bounded(label, NAME_CHARACTERS));
             let label = label.filter(|label| !label.is_empty());
             let minted = tokens.mint(scope, label, now, expires.map(|time| now + time))?;
+            let url = url.clone().or_else(|| serving_at(&folder));
+            let url = url.as_deref().unwrap_or(DEFAULT_URL);
             format!("{}\n", address(url, scope, &minted.token))
         }
         Action::List => tokens.list()?.iter().map(line).collect(),
