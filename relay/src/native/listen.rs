@@ -28,6 +28,10 @@ pub const BODY_DEADLINE: Duration = Duration::from_secs(30);
 /// 1 ms, and a tenth of a second of one of 10 Mbit/s.
 #[cfg(target_os = "linux")]
 const NOT_SENT_BYTES: u32 = 128 * 1024;
+/// Time for a peer to take what is sent to it. The system then closes the connection of one that is gone
+/// or never reads, whatever waits to be sent: nothing else would end it after its session is deleted.
+#[cfg(target_os = "linux")]
+const TAKE_DEADLINE: Duration = Duration::from_secs(60);
 /// How long to wait for connections to close if there can be no more of them.
 const FULL_PAUSE: Duration = Duration::from_secs(1);
 
@@ -94,7 +98,11 @@ async fn begun(closing: &mut watch::Receiver<bool>) {
 fn configure(stream: &TcpStream) -> std::io::Result<()> {
     stream.set_nodelay(true)?;
     #[cfg(target_os = "linux")]
-    socket2::SockRef::from(stream).set_tcp_notsent_lowat(NOT_SENT_BYTES)?;
+    {
+        let socket = socket2::SockRef::from(stream);
+        socket.set_tcp_notsent_lowat(NOT_SENT_BYTES)?;
+        socket.set_tcp_user_timeout(Some(TAKE_DEADLINE))?;
+    }
     Ok(())
 }
 

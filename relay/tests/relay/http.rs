@@ -115,6 +115,15 @@ async fn the_page_is_safe_and_its_files_last() {
     for missing in ["/nothing.js", "/../Cargo.toml", "/%2e%2e/moorline.sqlite3"] {
         assert_eq!(send(&server, &format!("GET {missing}"), &[], "").await.0, 404, "{missing}");
     }
+    // Whoever reads pages gets the one that says so.
+    let reader = "accept: text/html,application/xhtml+xml";
+    for nowhere in ["/nonsense", "/terminal/", "/docs"] {
+        let (status, head, body) = send(&server, &format!("GET {nowhere}"), &[reader], "").await;
+        assert!(status == 404 && head.contains("content-type: text/html"), "{nowhere}: {head}");
+        assert!(head.contains("content-security-policy") && body.contains("<script>"), "{body}");
+    }
+    let (_, head, _) = send(&server, "GET /api/nothing", &[reader], "").await;
+    assert!(head.contains("application/json"), "{head}");
     assert_eq!(send(&server, "GET /healthz", &[], "").await.0, 200);
     server.stop().await;
 }

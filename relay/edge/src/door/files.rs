@@ -2,12 +2,12 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use http::Method;
-use http::header::IF_NONE_MATCH;
+use http::header::{ACCEPT, IF_NONE_MATCH};
+use http::{Method, StatusCode};
 use moorline_relay::core::api::ApiError;
 use moorline_relay::core::api::csp;
 use moorline_relay::core::api::docs;
-use moorline_relay::core::api::paths::{is_hashed, is_route, of_long_name};
+use moorline_relay::core::api::paths::{is_hashed, is_reader, is_route, of_long_name};
 use sha2::{Digest as _, Sha256};
 use worker::{Request, Response, ResponseBuilder, Result};
 
@@ -62,8 +62,18 @@ impl Door {
                 let lasting = if is_hashed(path) { FOREVER } else { EACH_TIME };
                 Ok(self.send(found, path, lasting)?)
             }
-            None => Err(ApiError::no_route(&self.uri()).into()),
+            None => self.nowhere().await,
         }
+    }
+
+    /// What an address that leads nowhere is answered with.
+    async fn nowhere(&self) -> Answer {
+        let accept = self.headers.get(ACCEPT).and_then(|accept| accept.to_str().ok());
+        let page = if is_reader(accept) { self.find(PAGE).await? } else { None };
+        let Some(page) = page else { return Err(ApiError::no_route(&self.uri()).into()) };
+        let response = self.page(page)?;
+        let is_whole = response.status_code() == StatusCode::OK.as_u16();
+        Ok(if is_whole { response.with_status(StatusCode::NOT_FOUND.as_u16()) } else { response })
     }
 
     /// The API's description, which is a file here.

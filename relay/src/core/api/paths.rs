@@ -19,6 +19,13 @@ pub fn is_route(path: &str) -> bool {
     }
 }
 
+/// Whether somebody asks who reads pages, by the request's `Accept`. Such a reader gets the client for an
+/// address that leads nowhere, and the client says so; programs get an error.
+#[must_use]
+pub fn is_reader(accept: Option<&str>) -> bool {
+    accept.is_some_and(|accept| accept.contains("text/html"))
+}
+
 /// Where the page of a session is that goes by a name longer than an id.
 #[must_use]
 pub fn of_long_name(path: &str) -> Option<String> {

@@ -159,6 +159,7 @@ impl Client {
         let every = moorline_shared::limits::HEARTBEAT;
         let mut heartbeat = interval_at(Instant::now() + every, every);
         let mut closing = self.app.registry.closing();
+        let mut heard = Instant::now();
         loop {
             let Self { socket, followed, .. } = self;
             let next = async {
@@ -169,17 +170,14 @@ impl Client {
             };
             tokio::select! {
                 chunk = next => self.pass_on(chunk).await?,
-                message = socket.recv() => match message {
-                    Some(Ok(Message::Text(text))) => {
-                        if let Some(wish) = self.chat.text(&text) {
-                            self.fulfil(wish).await?;
-                        }
-                    }
-                    Some(Ok(Message::Binary(_))) => self.fulfil(self.chat.binary()).await?,
-                    Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
-                    Some(Ok(Message::Close(_)) | Err(_)) | None => return Err(Gone),
-                },
+                message = socket.recv() => {
+                    heard = Instant::now();
+                    self.hear(message).await?;
+                }
                 _ = heartbeat.tick() => {
+                    if heard.elapsed() > moorline_shared::limits::DEAD_AFTER {
+                        return Err(Gone);
+                    }
                     self.socket.send(Message::Ping(Bytes::new())).await.map_err(|_| Gone)?;
                 }
                 Ok(()) = closing.changed() => {
@@ -188,6 +186,18 @@ impl Client {
                     return self.socket.send(Message::Close(Some(frame))).await.map_err(|_| Gone);
                 }
             }
+        }
+    }
+
+    async fn hear(&mut self, message: Option<Result<Message, axum::Error>>) -> Result<(), Gone> {
+        match message {
+            Some(Ok(Message::Text(text))) => match self.chat.text(&text) {
+                Some(wish) => self.fulfil(wish).await,
+                None => Ok(()),
+            },
+            Some(Ok(Message::Binary(_))) => self.fulfil(self.chat.binary()).await,
+            Some(Ok(Message::Ping(_) | Message::Pong(_))) => Ok(()),
+            Some(Ok(Message::Close(_)) | Err(_)) | None => Err(Gone),
         }
     }
 

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::header::{
-    ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG,
-    IF_NONE_MATCH, REFERRER_POLICY, VARY, X_CONTENT_TYPE_OPTIONS,
+    ACCEPT, ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY,
+    CONTENT_TYPE, ETAG, IF_NONE_MATCH, REFERRER_POLICY, VARY, X_CONTENT_TYPE_OPTIONS,
 };
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 use axum::response::{IntoResponse as _, Redirect, Response};
@@ -15,7 +15,7 @@ use super::App;
 use super::assets::Asset;
 use super::error::{ApiError, method_not_allowed};
 use crate::core::api::csp;
-use crate::core::api::paths::{is_api, is_hashed, is_route, of_long_name};
+use crate::core::api::paths::{is_api, is_hashed, is_reader, is_route, of_long_name};
 
 const PAGE: &str = "index.html";
 /// Trunk puts a hash of the content into the names of its files.
@@ -61,8 +61,20 @@ pub(super) async fn serve(
             let lasting = if is_hashed(path) { FOREVER } else { EACH_TIME };
             send(&headers, asset, path, lasting)
         }
-        None => ApiError::no_route(&uri).into_response(),
+        None => nowhere(&app, &uri, &headers).await,
     }
+}
+
+/// What an address that leads nowhere is answered with.
+async fn nowhere(app: &App, uri: &Uri, headers: &HeaderMap) -> Response {
+    let accept = headers.get(ACCEPT).and_then(|accept| accept.to_str().ok());
+    let page = if is_reader(accept) { app.client.find(PAGE).await } else { None };
+    let Some(page) = page else { return ApiError::no_route(uri).into_response() };
+    let mut response = send_page(app, headers, page);
+    if response.status() == StatusCode::OK {
+        *response.status_mut() = StatusCode::NOT_FOUND;
+    }
+    response
 }
 
 fn send_page(app: &App, headers: &HeaderMap, page: Asset) -> Response {
