@@ -24,6 +24,13 @@ use crate::lock::{Holder, Lock, holder};
 
 /// The most that `host.log` has before it is put aside as `host.log.1`.
 pub const LOG_BYTES: u64 = 4 * 1024 * 1024;
+/// Has the C library give memory back after a flood: by default it keeps the buffers of each thread in a
+/// heap of their own, 117 MB of them after five floods instead of 23. Other C libraries ignore it.
+pub(crate) const ALLOCATOR: (&str, &str) = (
+    "GLIBC_TUNABLES",
+    "glibc.malloc.arena_max=2:glibc.malloc.mmap_threshold=65536:\
+     glibc.malloc.trim_threshold=65536",
+);
 /// How often a host that was asked to end is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 /// How long a host that was asked to end may take before [`StateDir::stop`] tells that it waits.
@@ -244,6 +251,10 @@ impl StateDir {
             if name.as_encoded_bytes().starts_with(b"MOORLINE_") && name != "MOORLINE_LOG" {
                 command.env_remove(name);
             }
+        }
+        // What the user has set counts.
+        if std::env::var_os(ALLOCATOR.0).is_none() {
+            command.env(ALLOCATOR.0, ALLOCATOR.1);
         }
         command.args(arguments).current_dir("/").stdin(Stdio::null()).stdout(out).stderr(log);
         command.spawn().map_err(|source| DaemonError::Io { path: program.to_owned(), source })

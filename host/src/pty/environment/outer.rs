@@ -12,6 +12,8 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
+use crate::daemon::ALLOCATOR;
+
 type Variables = BTreeMap<OsString, OsString>;
 
 /// Never passed on.
@@ -144,6 +146,7 @@ pub(super) fn without_outer(all: &Variables) -> Variables {
         !of_code
             && !DROPPED_PREFIXES.iter().any(begins)
             && !DROPPED.iter().any(|dropped| name == dropped)
+            && (name.as_os_str(), value.as_os_str()) != (ALLOCATOR.0.as_ref(), ALLOCATOR.1.as_ref())
     });
     for (name, companions, answers) in LEADS {
         let leads = all.get(OsStr::new(name)).is_some_and(|value| answers(value, all));
@@ -222,8 +225,10 @@ mod tests {
             ("VSCODE_IPC_HOOK_CLI", "/run/user/1000/vscode-ipc.sock"),
             ("GIT_ASKPASS", "/home/me/.vscode-server/bin/x/askpass.sh"),
             ("SUDO_USER", "me"),
+            ALLOCATOR,
         ];
         assert_eq!(passed_on(&outer), [""; 0]);
+        assert_eq!(passed_on(&[(ALLOCATOR.0, "a user's own")]), [ALLOCATOR.0]);
         let users = [("GIT_ASKPASS", "/usr/bin/ksshaskpass"), ("TMUX_TMPDIR", "/x"), ("A", "")];
         assert_eq!(passed_on(&users), ["A", "GIT_ASKPASS", "TMUX_TMPDIR"]);
     }

@@ -45,14 +45,14 @@ async fn events_are_for_those_who_may_read() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_ticket_is_for_one_stream() -> Result<()> {
+async fn a_ticket_is_for_one_stream_or_one_token() -> Result<()> {
     let relay = Relay::start().await?;
     let (api, stranger) = (relay.api(), relay.api().with_token(None));
     let session = api.run_ready(expected::counter()).await?;
     stranger.expect(401, Method::POST, "/api/tickets", Value::Null).await?;
     let ticket = || async {
         let made = api.expect(200, Method::POST, "/api/tickets", Value::Null).await?;
-        ensure!(made["expiresInMs"] == 30_000, "{made}");
+        ensure!(made["expiresInMs"] == 60_000, "{made}");
         Ok(made["ticket"].as_str().context("no ticket")?.to_owned())
     };
     for path in [events_of(&session), "/api/events".to_owned()] {
@@ -61,7 +61,16 @@ async fn a_ticket_is_for_one_stream() -> Result<()> {
         let (status, _) = stranger.refusal(Method::GET, &path).await?;
         ensure!(status == 401, "a ticket was taken twice: {status}");
     }
-    // It is for event streams alone.
+    let exchange = format!("/api/tokens?ticket={}", ticket().await?);
+    let wanted = json!({"scope": "host"});
+    stranger.expect(201, Method::POST, &exchange, wanted.clone()).await?;
+    stranger.expect(401, Method::POST, &exchange, wanted.clone()).await?;
+    // One of a token that may not do it does not do it either.
+    let writer = api.with_token(Some(&api.token(&format!("session:{session}:write")).await?));
+    let given = writer.expect(200, Method::POST, "/api/tickets", Value::Null).await?;
+    let exchange = format!("/api/tokens?ticket={}", given["ticket"].as_str().unwrap_or_default());
+    stranger.expect(403, Method::POST, &exchange, wanted).await?;
+    // It is for nothing else.
     for path in ["/api/sessions".to_owned(), format!("/api/session/{session}/status")] {
         let path = format!("{path}?ticket={}", ticket().await?);
         let (status, _) = stranger.refusal(Method::GET, &path).await?;
