@@ -104,7 +104,13 @@ impl State {
     fn show(&mut self, frame: &Frame) {
         let (publisher, mut asked) = (&mut self.publisher, Vec::new());
         self.queries.push(frame.data(), |end, query| {
-            if let Some(id) = publisher.asked(monotonic(), frame.seq()) {
+            let (now, seq) = (monotonic(), frame.seq());
+            let id = if query.is_for_host() {
+                publisher.asked_of_host(now, seq)
+            } else {
+                publisher.asked(now, seq)
+            };
+            if let Some(id) = id {
                 asked.push((end, id, query));
             }
         });
