@@ -3,6 +3,7 @@
 use std::io::{self, IsTerminal as _, Read as _, Write as _};
 
 use bytes::Bytes;
+use moorline_host::queries::Withheld;
 use moorline_shared::session::Size;
 use rustix::termios::{OptionalActions, Termios, tcgetattr, tcgetwinsize, tcsetattr};
 use tokio::sync::mpsc;
@@ -21,6 +22,7 @@ const TYPED_CHUNKS: usize = 16;
 pub(super) struct Terminal {
     before: Termios,
     changes: Changes,
+    withheld: Withheld,
 }
 
 impl Terminal {
@@ -32,7 +34,8 @@ impl Terminal {
         let mut raw = before.clone();
         raw.make_raw();
         tcsetattr(io::stdin(), OptionalActions::Flush, &raw)?;
-        let terminal = Self { before, changes: Changes::default() };
+        let (changes, withheld) = (Changes::default(), Withheld::new());
+        let terminal = Self { before, changes, withheld };
         terminal.write(Changes::begin())?;
         Ok(terminal)
     }
@@ -45,10 +48,11 @@ impl Terminal {
         })
     }
 
-    /// Shows what a session puts out.
+    /// Shows what a session puts out, without what this terminal is not to answer.
     pub(super) fn show(&mut self, output: &[u8]) -> io::Result<()> {
+        let output = self.withheld.pass(output);
         let mut out = io::stdout().lock();
-        self.changes.pass(output, |piece| out.write_all(piece))?;
+        self.changes.pass(&output, |piece| out.write_all(piece))?;
         out.flush()
     }
 
