@@ -19,7 +19,7 @@
 //! not durable yet, and takes each piece of input once.
 //!
 //! [`host`] puts these together: it runs sessions, and keeps them published to a relay that it
-//! reaches by [`dial`]. [`daemon`] is a host as a process of its own.
+//! reaches by [`dial`]. [`daemon`] is a host as a process of its own, which [`signals`] end.
 
 mod clock;
 pub mod context;
@@ -35,3 +35,4 @@ pub mod publisher;
 pub mod queries;
 pub mod screen;
 mod session;
+pub mod signals;

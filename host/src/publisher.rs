@@ -141,10 +141,19 @@ impl Publisher {
     /// answer there, and to do that now once [`Task::Answer`] says so. `None` where nobody is to
     /// answer. Call it in the order of the queries, with the output that ends with them appended.
     pub fn asked(&mut self, now: Time, seq: Seq) -> Option<QueryId> {
+        self.ask(|queries| queries.asked(now, seq))
+    }
+
+    /// The same for what the host answers whoever is there.
+    pub fn asked_of_host(&mut self, now: Time, seq: Seq) -> Option<QueryId> {
+        self.ask(|queries| queries.asked_of_host(now, seq))
+    }
+
+    fn ask(&mut self, ask: impl FnOnce(&mut Answers) -> Option<QueryId>) -> Option<QueryId> {
         if self.exit.is_some() {
             return None;
         }
-        let id = self.queries.asked(now, seq);
+        let id = ask(&mut self.queries);
         self.answer();
         id
     }

@@ -10,18 +10,28 @@
 //! capabilities (XTGETTCAP), colours (OSC 4, 10, 11, 12), sizes (XTWINOPS 14, 16, 18), and the
 //! keyboard's state (`CSI ? u` and XTQMODKEYS).
 //!
+//! Others are known by some terminals only, so the host alone answers them ([`Query::is_for_host`]):
+//! DECID, the colour scheme, devices (DEC's DSR), the window (XTWINOPS 11, 13, 15, 19), further
+//! colours (OSC 13 to 19), and each query after U+009B in the place of `ESC [`. Nobody answers what
+//! the parser calls silent, the clipboard above all. A terminal that would answer must not see
+//! either: [`Withheld`] takes them out of the output.
+//!
 //! Sources: <https://invisible-island.net/xterm/ctlseqs/ctlseqs.html>,
 //! <https://sw.kovidgoyal.net/kitty/keyboard-protocol/>.
 
 mod parse;
 #[cfg(test)]
 mod tests;
+mod withheld;
 
-use memchr::memchr;
+use memchr::memchr2;
 
 use parse::{Parsed, parse};
+pub use withheld::Withheld;
 
 const ESCAPE: u8 = 0x1b;
+/// The first byte of U+009B, which some terminals take for `ESC [`.
+const EIGHT_BIT: u8 = 0xc2;
 
 /// The longest query; what is longer is none.
 const QUERY_BYTES: usize = 4096;
@@ -62,22 +72,48 @@ pub enum Query {
         /// The query ends with BEL, and so does its answer.
         bell: bool,
     },
-    /// OSC 10, 11, 12: the colours of text, background and cursor.
+    /// OSC 10, 11, 12: the colours of text, background and cursor; to 19 those of the pointer and
+    /// of what is selected.
     Colors {
         /// The numbers that are asked for.
         numbers: Vec<u8>,
         /// The query ends with BEL, and so does its answer.
         bell: bool,
     },
-    /// XTWINOPS 14, 16 and 18: a size.
+    /// XTWINOPS 14, 16 and 18: a size. 11, 13, 15 and 19: state and place of the window, and the
+    /// screen's size.
     Window(u16),
     /// The flags of the kitty keyboard protocol.
     Keyboard,
     /// XTQMODKEYS: xterm's `modifyOtherKeys`.
     OtherKeys,
+    /// DECID: an older DA1.
+    Identify,
+    /// DSR 996: dark or light?
+    ColorScheme,
+    /// DEC's DSR: a printer, user-defined keys, a keyboard, a locator and so on.
+    Device {
+        /// Its number.
+        device: u16,
+        /// Names the answer to a question for a checksum.
+        label: u16,
+    },
+    /// A query after U+009B.
+    EightBit(Box<Self>),
 }
 
 impl Query {
+    /// Whether the host answers it whoever is there: not every terminal knows it.
+    #[must_use]
+    pub fn is_for_host(&self) -> bool {
+        match self {
+            Self::Identify | Self::ColorScheme | Self::Device { .. } | Self::EightBit(_) => true,
+            Self::Window(what) => !matches!(what, 14 | 16 | 18),
+            Self::Colors { numbers, .. } => numbers.iter().any(|number| *number > 12),
+            _ => false,
+        }
+    }
+
     /// Whether `reply`, a whole sequence that a terminal sent, may be the answer to this query.
     #[must_use]
     pub fn is_answered_by(&self, reply: &[u8]) -> bool {
@@ -103,6 +139,7 @@ impl Query {
             Self::Window(_) => ends(b"t"),
             Self::Keyboard => reply.starts_with(b"\x1b[?") && ends(b"u"),
             Self::OtherKeys => reply.starts_with(b"\x1b[>4;") && ends(b"m"),
+            Self::Identify | Self::ColorScheme | Self::Device { .. } | Self::EightBit(_) => false,
         }
     }
 
@@ -136,14 +173,14 @@ impl Queries {
     /// Calls `found` with each query that ends in this piece, and where it ends.
     pub fn push(&mut self, output: &[u8], mut found: impl FnMut(usize, Query)) {
         let mut at = if self.begun.is_empty() { 0 } else { self.go_on(output, &mut found) };
-        while let Some(escape) = memchr(ESCAPE, &output[at..]) {
+        while let Some(escape) = memchr2(ESCAPE, EIGHT_BIT, &output[at..]) {
             let begin = at + escape;
             match parse(&output[begin..]) {
                 Parsed::Query { length, query } => {
                     at = begin + length;
                     found(at, query);
                 }
-                Parsed::Other { length } => at = begin + length,
+                Parsed::Silent { length } | Parsed::Other { length } => at = begin + length,
                 Parsed::Unfinished => {
                     let rest = &output[begin..];
                     if rest.len() <= QUERY_BYTES {
@@ -174,7 +211,7 @@ impl Queries {
                     begun.drain(..length);
                     before -= length;
                 }
-                Parsed::Other { length } => return length - before,
+                Parsed::Silent { length } | Parsed::Other { length } => return length - before,
                 Parsed::Unfinished if begun.len() <= QUERY_BYTES => {
                     self.begun = begun;
                     return output.len();

@@ -38,6 +38,8 @@ pub(crate) struct Session {
     changed: Notify,
     /// The terminal may be read again.
     room: Notify,
+    /// It was asked once more who has the terminal.
+    renewed: Arc<Notify>,
 }
 
 /// What the lock guards.
@@ -116,6 +118,11 @@ impl Watch {
         due
     }
 
+    /// Whether it was asked for since [`Watch::take_renewed`] was last called.
+    fn is_renewed(self) -> bool {
+        self == Self::Started { renewed: true }
+    }
+
     /// Whether it was asked for since this was last called.
     fn take_renewed(&mut self) -> bool {
         std::mem::replace(self, Self::Started { renewed: false }) == Self::Started { renewed: true }
@@ -159,9 +166,11 @@ impl Session {
             state: Mutex::new(state),
             changed: Notify::new(),
             room: Notify::new(),
+            renewed: Arc::default(),
         });
         session.tell_begin(from.as_ref());
         tokio::spawn(Arc::clone(&session).follow(reader, terminal));
+        tokio::spawn(terminal::look_after_start(Arc::downgrade(&session)));
         session
     }
 

@@ -50,8 +50,10 @@ pub enum Speaker {
 /// [`ShellState::fold`] takes marks, [`ShellState::observe`] who has the terminal; both say whether
 /// anything changed that can be asked for here. The system decides against the marks in three
 /// cases: who spoke last has gone (its process executes another program) or was silenced (its line
-/// editor has the terminal while its marks say that a command runs); nobody has ever spoken; and a
-/// job has the terminal though the last mark of the shell itself was its prompt.
+/// editor has the terminal while its marks say that a command runs; the marks of a shell without a
+/// line editor count for nothing when it has the terminal, unless the integration made them); nobody
+/// has ever spoken; and a job has the terminal though the last mark of the shell itself was its
+/// prompt.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct ShellState {
     hostname: String,
@@ -65,6 +67,8 @@ pub struct ShellState {
     observed: Option<Foreground>,
     /// Of the shell that marked the last prompt.
     image: Option<u64>,
+    /// Of the shell whose line editor was seen last.
+    editor: Option<u64>,
     cwd: Option<String>,
     exit_code: Option<i32>,
     command_line: Option<String>,
@@ -131,7 +135,12 @@ impl ShellState {
         let before = self.shown();
         if let Foreground::Shell { editing, image } = foreground {
             let is_another = self.image.is_some_and(|of_prompt| of_prompt != image);
-            let is_silent = editing && self.marked == Activity::Running;
+            if editing {
+                self.editor = Some(image);
+            }
+            let is_at_prompt =
+                editing || (self.speaker == Speaker::Program && self.editor != Some(image));
+            let is_silent = is_at_prompt && self.marked == Activity::Running;
             if is_another || is_silent || self.speaker == Speaker::Job {
                 self.lose_speaker();
             } else if self.marked == Activity::Idle {

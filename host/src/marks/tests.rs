@@ -264,6 +264,24 @@ fn a_shell_that_lost_its_integration_is_idle_at_its_prompt() {
     }
 }
 
+/// Anything can print a mark, and nothing may follow it.
+#[test]
+fn a_shell_without_a_line_editor_is_idle_whatever_was_printed() {
+    let mut state = state();
+    state.observe(IN_BUILTIN);
+    for _ in 0..2 {
+        assert!(state.fold(start(Some("x")), Speaker::Program));
+        assert_eq!(shown(&state), (Activity::Running, Some("x")));
+        assert!(state.observe(IN_BUILTIN));
+        assert_eq!(shown(&state), (Activity::Idle, None));
+        assert!(state.observe(Foreground::Child));
+        assert!(state.observe(IN_BUILTIN));
+        assert_eq!(shown(&state), (Activity::Idle, None));
+    }
+    state.fold(start(Some("read x")), Speaker::Integration);
+    assert!(!state.observe(IN_BUILTIN), "which sees to it that the end is marked");
+}
+
 #[test]
 fn a_program_in_the_place_of_the_shell_runs() {
     let mut state = state();

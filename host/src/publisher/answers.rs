@@ -57,13 +57,22 @@ struct Waiting {
 impl Answers {
     /// The entry `seq` asks something. `None` where too much waits for an answer already.
     pub(super) fn asked(&mut self, now: Time, seq: Seq) -> Option<QueryId> {
+        let answers = |answerer: &&Answerer| !answerer.is_slow && seq > answerer.after;
+        let by = self.answerer.as_ref().filter(answers).map(|answerer| answerer.client_id.clone());
+        self.wait(now, seq, by)
+    }
+
+    /// The entry `seq` asks something that the host answers whoever is there.
+    pub(super) fn asked_of_host(&mut self, now: Time, seq: Seq) -> Option<QueryId> {
+        self.wait(now, seq, None)
+    }
+
+    fn wait(&mut self, now: Time, seq: Seq, by: Option<ClientId>) -> Option<QueryId> {
         if self.waiting.len() >= WAITING {
             return None;
         }
         self.last += 1;
         let id = QueryId(self.last);
-        let answers = |answerer: &&Answerer| !answerer.is_slow && seq > answerer.after;
-        let by = self.answerer.as_ref().filter(answers).map(|answerer| answerer.client_id.clone());
         self.waiting.push_back(Waiting { id, seq, since: now, by, is_begun: false, answer: None });
         Some(id)
     }
@@ -211,6 +220,20 @@ mod tests {
         assert!(!answers.reply(&client(1), Seq(2), false), "it is answered");
         says(&mut answers, early, "early");
         assert_eq!(told(&mut answers), ["early"]);
+    }
+
+    #[test]
+    fn what_the_host_alone_answers_comes_in_its_turn() {
+        let mut answers = Answers::default();
+        answers.appoint(Some(client(1)), Seq(0), Seq(0));
+        answers.asked(START, Seq(1)).unwrap();
+        let own = answers.asked_of_host(START, Seq(1)).unwrap();
+        assert!(answers.wants_emulator());
+        says(&mut answers, own, "own");
+        assert_eq!(told(&mut answers), [] as [&str; 0]);
+        assert!(answers.reply(&client(1), Seq(1), false));
+        assert!(!answers.reply(&client(1), Seq(1), false));
+        assert_eq!(told(&mut answers), ["own"]);
     }
 
     #[test]

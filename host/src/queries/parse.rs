@@ -1,6 +1,6 @@
 //! Reads one sequence from its escape character on.
 
-use super::{ESCAPE, Query};
+use super::{EIGHT_BIT, ESCAPE, Query};
 
 const BELL: u8 = 0x07;
 const CANCEL: u8 = 0x18;
@@ -14,20 +14,44 @@ const CONTROL_SEQUENCE_BYTES: usize = 64;
 pub(super) enum Parsed {
     /// A query of so many bytes.
     Query { length: usize, query: Query },
+    /// A query of so many bytes that nobody is to answer.
+    Silent { length: usize },
     /// No query: look on after so many bytes.
     Other { length: usize },
     /// It may become a query.
     Unfinished,
 }
 
-/// Reads what begins with the escape character at the beginning.
+/// What asks something.
+enum Asked {
+    Query(Query),
+    Silent,
+}
+
+/// Strings that may be queries, by what they begin with.
+const OSC: [&[u8]; 15] = [
+    b"4;", b"5;", b"10;", b"11;", b"12;", b"13;", b"14;", b"15;", b"16;", b"17;", b"18;", b"19;",
+    b"21;", b"52;", b"99;",
+];
+const DCS: [&[u8]; 2] = [b"$q", b"+q"];
+
+/// Reads what begins with the escape character at the beginning, or with U+009B.
 pub(super) fn parse(output: &[u8]) -> Parsed {
-    match output.get(1) {
-        None => Parsed::Unfinished,
-        Some(b'[') => control(output),
-        Some(b']') => string(output, &[b"4;", b"10;", b"11;", b"12;"], true),
-        Some(b'P') => string(output, &[b"$q", b"+q"], false),
-        Some(_) => Parsed::Other { length: 1 },
+    match (output[0], output.get(1)) {
+        (_, None) => Parsed::Unfinished,
+        (EIGHT_BIT, Some(0x9b)) => match control(output) {
+            Parsed::Query { length, query } => {
+                Parsed::Query { length, query: Query::EightBit(Box::new(query)) }
+            }
+            other => other,
+        },
+        (EIGHT_BIT, _) => Parsed::Other { length: 1 },
+        (_, Some(b'[')) => control(output),
+        (_, Some(b']')) => string(output, &OSC, true),
+        (_, Some(b'P')) => string(output, &DCS, false),
+        (_, Some(b'_')) => graphics(output),
+        (_, Some(b'Z')) => Parsed::Query { length: 2, query: Query::Identify },
+        (_, Some(_)) => Parsed::Other { length: 1 },
     }
 }
 
@@ -38,13 +62,11 @@ fn control(output: &[u8]) -> Parsed {
             0x40..=0x7e => {
                 let length = at + 1;
                 // Most sequences set attributes or move the cursor.
-                let may_ask = matches!(byte, b'c' | b'n' | b'p' | b'q' | b't' | b'u')
-                    || (*byte == b'm' && output[2] == b'?');
-                let query = may_ask.then(|| control_query(&output[2..at], *byte)).flatten();
-                return match query {
-                    Some(query) => Parsed::Query { length, query },
-                    None => Parsed::Other { length },
-                };
+                let may_ask =
+                    matches!(byte, b'c' | b'n' | b'p' | b'q' | b't' | b'u' | b'w' | b'x' | b'y')
+                        || (matches!(byte, b'm' | b'S') && output[2] == b'?');
+                let asked = may_ask.then(|| control_query(&output[2..at], *byte)).flatten();
+                return parsed(asked, length);
             }
             // Control characters within are obeyed and do not end it.
             _ if at > CONTROL_SEQUENCE_BYTES => return Parsed::Other { length: at },
@@ -54,7 +76,15 @@ fn control(output: &[u8]) -> Parsed {
     Parsed::Unfinished
 }
 
-fn control_query(parameters: &[u8], end: u8) -> Option<Query> {
+fn parsed(asked: Option<Asked>, length: usize) -> Parsed {
+    match asked {
+        Some(Asked::Query(query)) => Parsed::Query { length, query },
+        Some(Asked::Silent) => Parsed::Silent { length },
+        None => Parsed::Other { length },
+    }
+}
+
+fn control_query(parameters: &[u8], end: u8) -> Option<Asked> {
     let parameters: Vec<u8> = parameters.iter().copied().filter(|byte| *byte >= 0x20).collect();
     let (prefix, rest) = match parameters.split_first() {
         Some((prefix @ b'<'..=b'?', rest)) => (Some(*prefix), rest),
@@ -62,8 +92,10 @@ fn control_query(parameters: &[u8], end: u8) -> Option<Query> {
     };
     let digits = rest.iter().take_while(|byte| matches!(byte, b'0'..=b';')).count();
     let (numbers, intermediates) = rest.split_at(digits);
-    let first = number(numbers.split(|byte| matches!(byte, b';' | b':')).next()?)?;
-    Some(match (prefix, intermediates, end) {
+    let mut fields = numbers.split(|byte| matches!(byte, b';' | b':'));
+    let first = number(fields.next()?)?;
+    let second = fields.next().and_then(number).unwrap_or_default();
+    Some(Asked::Query(match (prefix, intermediates, end) {
         (None, b"", b'c') if first == 0 => Query::PrimaryAttributes,
         (Some(b'>'), b"", b'c') if first == 0 => Query::SecondaryAttributes,
         (Some(b'='), b"", b'c') if first == 0 => Query::TertiaryAttributes,
@@ -73,11 +105,27 @@ fn control_query(parameters: &[u8], end: u8) -> Option<Query> {
         (Some(b'?'), b"", b'n') if first == 6 => Query::Cursor { private: true },
         (None, b"$", b'p') => Query::Mode { private: false, mode: first },
         (Some(b'?'), b"$", b'p') => Query::Mode { private: true, mode: first },
-        (None, b"", b't') if matches!(first, 14 | 16 | 18) => Query::Window(first),
+        (None, b"", b't') if matches!(first, 11 | 13..=16 | 18 | 19) => Query::Window(first),
+        (Some(b'?'), b"", b'n') if first == 996 => Query::ColorScheme,
+        (Some(b'?'), b"", b'n') if matches!(first, 15 | 25 | 26 | 55 | 56 | 62 | 63 | 75 | 85) => {
+            Query::Device { device: first, label: second }
+        }
         (Some(b'?'), b"", b'u') => Query::Keyboard,
         (Some(b'?'), b"", b'm') if first == 4 => Query::OtherKeys,
-        _ => return None,
-    })
+        _ => return is_silent(prefix, intermediates, end, first).then_some(Asked::Silent),
+    }))
+}
+
+/// Titles, DECREQTPARM, DECRQPSR, DECRQUPSS, DECRQCRA and XTSMGRAPHICS.
+fn is_silent(prefix: Option<u8>, intermediates: &[u8], end: u8, first: u16) -> bool {
+    match (prefix, intermediates, end) {
+        (None, b"", b't') => matches!(first, 20 | 21),
+        (None, b"", b'x') => first <= 1,
+        (None, b"$", b'w') | (None, b"&", b'u') | (None, b"*", b'y') | (Some(b'?'), b"", b'S') => {
+            true
+        }
+        _ => false,
+    }
 }
 
 /// A number, 0 where there is none.
@@ -95,6 +143,10 @@ fn string(output: &[u8], beginnings: &[&[u8]], ends_with_bell: bool) -> Parsed {
     let ends = |byte: &u8| {
         matches!(*byte, CANCEL | SUBSTITUTE | ESCAPE) || (*byte == BELL && ends_with_bell)
     };
+    // What is written to the clipboard may be long.
+    if body.starts_with(b"52;") && is_written(&body[3..]) {
+        return Parsed::Other { length: 2 };
+    }
     let Some(end) = body.iter().position(ends) else { return Parsed::Unfinished };
     let (length, bell) = match (body[end], body.get(end + 1)) {
         (BELL, _) => (2 + end + 1, true),
@@ -102,29 +154,61 @@ fn string(output: &[u8], beginnings: &[&[u8]], ends_with_bell: bool) -> Parsed {
         (ESCAPE, None) => return Parsed::Unfinished,
         _ => return Parsed::Other { length: 2 + end },
     };
-    match std::str::from_utf8(&body[..end]).ok().and_then(|body| string_query(body, bell)) {
-        Some(query) => Parsed::Query { length, query },
-        None => Parsed::Other { length },
+    let asked = std::str::from_utf8(&body[..end]).ok().and_then(|body| string_query(body, bell));
+    parsed(asked, length)
+}
+
+/// Whether the fields of OSC 52 have data other than a question.
+fn is_written(fields: &[u8]) -> bool {
+    let data = fields.iter().position(|byte| *byte == b';').and_then(|at| fields.get(at + 1));
+    data.is_some_and(|first| *first != b'?')
+}
+
+/// The graphics of kitty (APC G): a query has `a=q` among its keys. Images are long.
+fn graphics(output: &[u8]) -> Parsed {
+    let body = &output[2..];
+    if body.first().is_some_and(|first| *first != b'G') {
+        return Parsed::Other { length: 2 };
+    }
+    let ends = |byte: &u8| matches!(*byte, b';' | CANCEL | SUBSTITUTE | ESCAPE);
+    let keys = body.iter().position(ends).map(|end| &body[1..end]);
+    match keys {
+        Some(keys) if !keys.split(|byte| *byte == b',').any(|key| key == b"a=q") => {
+            Parsed::Other { length: 2 }
+        }
+        Some(_) => string(output, &[b"G"], false),
+        None => Parsed::Unfinished,
     }
 }
 
-fn string_query(body: &str, bell: bool) -> Option<Query> {
+fn string_query(body: &str, bell: bool) -> Option<Asked> {
     if let Some(setting) = body.strip_prefix("$q") {
-        return Some(Query::Setting(setting.to_owned()));
+        return Some(Asked::Query(Query::Setting(setting.to_owned())));
     }
     if let Some(names) = body.strip_prefix("+q") {
-        return Some(Query::Capabilities(names.to_owned()));
+        return Some(Asked::Query(Query::Capabilities(names.to_owned())));
+    }
+    if body.starts_with('G') {
+        return Some(Asked::Silent);
     }
     let (command, fields) = body.split_once(';')?;
     let fields: Vec<&str> = fields.split(';').collect();
-    if command == "4" {
-        let asked = fields.chunks(2).filter(|pair| pair.get(1) == Some(&"?"));
-        let indexes: Vec<u8> = asked.filter_map(|pair| pair[0].parse().ok()).collect();
-        return (!indexes.is_empty()).then_some(Query::Palette { indexes, bell });
+    match command {
+        "4" => {
+            let asked = fields.chunks(2).filter(|pair| pair.get(1) == Some(&"?"));
+            let indexes: Vec<u8> = asked.filter_map(|pair| pair[0].parse().ok()).collect();
+            (!indexes.is_empty()).then_some(Asked::Query(Query::Palette { indexes, bell }))
+        }
+        // Special colours, kitty's colours, the clipboard, and what notifications can do.
+        "5" | "52" => fields.contains(&"?").then_some(Asked::Silent),
+        "21" => fields.iter().any(|field| field.ends_with("=?")).then_some(Asked::Silent),
+        "99" => fields[0].split(':').any(|key| key == "p=?").then_some(Asked::Silent),
+        _ => {
+            // Further fields are for the numbers that follow.
+            let first: u8 = command.parse().ok()?;
+            let asked = (first..=19).zip(&fields).filter(|(_, field)| **field == "?");
+            let numbers: Vec<u8> = asked.map(|(number, _)| number).collect();
+            (!numbers.is_empty()).then_some(Asked::Query(Query::Colors { numbers, bell }))
+        }
     }
-    // Further fields are for the numbers that follow.
-    let first: u8 = command.parse().ok()?;
-    let asked = (first..=12).zip(&fields).filter(|(_, field)| **field == "?");
-    let numbers: Vec<u8> = asked.map(|(number, _)| number).collect();
-    (!numbers.is_empty()).then_some(Query::Colors { numbers, bell })
 }

@@ -41,9 +41,89 @@ fn known() -> Vec<(&'static str, Query)> {
     ]
 }
 
+/// Those that the host alone answers.
+fn for_host() -> Vec<(&'static str, Query)> {
+    let device = |device, label| Query::Device { device, label };
+    vec![
+        ("\x1bZ", Query::Identify),
+        ("\x1b[?996n", Query::ColorScheme),
+        ("\x1b[?15n", device(15, 0)),
+        ("\x1b[?63;7n", device(63, 7)),
+        ("\x1b[11t", Query::Window(11)),
+        ("\x1b[13t", Query::Window(13)),
+        ("\x1b[15t", Query::Window(15)),
+        ("\x1b[19t", Query::Window(19)),
+        ("\x1b]17;?\x07", Query::Colors { numbers: vec![17], bell: true }),
+        ("\x1b]19;?\x1b\\", Query::Colors { numbers: vec![19], bell: false }),
+        ("\u{9b}c", Query::EightBit(Box::new(Query::PrimaryAttributes))),
+    ]
+}
+
+/// Those that nobody answers.
+const SILENT: [&str; 12] = [
+    "\x05",
+    "\x1b]52;c;?\x07",
+    "\x1b]52;;?\x1b\\",
+    "\x1b_Gi=31,s=1,v=1,a=q,t=d,f=24;AAAA\x1b\\",
+    "\x1b[?1;1;0S",
+    "\x1b[1;1;1;1;1;1*y",
+    "\x1b[x",
+    "\x1b[1$w",
+    "\x1b[&u",
+    "\x1b[21t",
+    "\x1b]5;0;?\x07",
+    "\x1b]21;foreground=?\x1b\\",
+];
+
+/// What `output` becomes, in two pieces and byte by byte.
+fn passed(output: &str, cut: usize) -> [String; 2] {
+    let (first, second) = output.as_bytes().split_at(cut);
+    let pass = |pieces: Vec<&[u8]>| {
+        let mut withheld = Withheld::new();
+        let all: Vec<Vec<u8>> = pieces.into_iter().map(|piece| withheld.pass(piece)).collect();
+        String::from_utf8(all.concat()).unwrap()
+    };
+    [pass(vec![first, second]), pass(output.as_bytes().chunks(1).collect())]
+}
+
+#[test]
+fn what_a_terminal_is_not_to_answer_is_withheld_from_it() {
+    let for_host: Vec<_> = for_host().into_iter().map(|(sequence, _)| sequence).collect();
+    for sequence in for_host.into_iter().chain(SILENT) {
+        let output = format!("a\x1b[1m{sequence}z");
+        for cut in 0..=output.len() {
+            assert_eq!(passed(&output, cut), ["a\x1b[1mz"; 2], "{sequence:?} cut at {cut}");
+        }
+    }
+}
+
+#[test]
+fn all_else_passes_as_it_is() {
+    let known: Vec<_> = known().into_iter().map(|(sequence, _)| sequence).collect();
+    let others = [
+        "\x1b]52;c;aGk=\x07 \x1b]5;0;red\x07\x1b]17;red\x07\x1b]99;i=1;text\x1b\\",
+        "\x1b_Ga=T,f=100;AAAA\x1b\\\x1b_Xa=q\x1b\\ caf\u{e9} 5\u{a0}\u{b0}\u{9b}1mred\x1b[2S\x1b[2x",
+        "\x1b]8;;https://example.com/?\x1b\\x\x1b[22;0t\x1b[2*x",
+    ];
+    for output in known.into_iter().chain(others) {
+        for cut in 0..=output.len() {
+            assert_eq!(passed(output, cut), [output; 2], "cut at {cut}");
+        }
+    }
+}
+
+#[test]
+fn a_long_string_is_held_back_only_so_far() {
+    let mut withheld = Withheld::new();
+    let long = format!("\x1b]52;c;{}", "A".repeat(100_000));
+    assert_eq!(withheld.pass(long.as_bytes()).len(), long.len());
+    let unending = format!("\x1b]17;{}", "?".repeat(QUERY_BYTES));
+    assert_eq!(withheld.pass(unending.as_bytes()), unending.as_bytes());
+}
+
 #[test]
 fn every_query_is_found_with_its_end_however_the_output_is_cut() {
-    for (sequence, query) in known() {
+    for (sequence, query) in known().into_iter().chain(for_host()) {
         let output = format!("a\x1b[1m{sequence}z");
         let end = output.len() - 1;
         for cut in 0..=output.len() {
@@ -63,7 +143,7 @@ fn what_asks_nothing_is_no_query() {
         "\x1b[31mred\x1b[0m\x1b[2J\x1b[1;1H",
         "\x1b[>1u\x1b[<u\x1b[=1;2u\x1b[u\x1b[>4;2m\x1b[?1m\x1b[>1q\x1b[1c\x1b[2 q\x1b[!p\x1b[22;0t\x1b[8;24;80t\x1b[7n",
         "\x1b]8;;https://example.com/?\x1b\\x\x1b]0;4;?\x07\x1b]133;A\x07",
-        "\x1b]4;1;red\x07\x1b]11;#000000\x07\x1b]52;c;?\x07\x1b]104;?\x07",
+        "\x1b]4;1;red\x07\x1b]11;#000000\x07\x1b]52;c;?\x07\x1b]104;?\x07\x1b]20;?\x07\x05\x1b_Ga=q;\x1b\\",
         // Given up, and a string of another kind that holds the text of one.
         "\x1b[6\x18n\x1b]11;?\x1a",
         "\x1bPtmux;[6n\x1b\\",

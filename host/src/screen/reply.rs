@@ -63,13 +63,39 @@ pub(super) fn to(query: &Query, model: &Model) -> String {
             colors(indexes, *bell, |index| (format!("4;{index}"), color(model, usize::from(index))))
         }
         Query::Colors { numbers, bell } => colors(numbers, *bell, |number| {
-            // The foreground is 10, the background 11 and the cursor 12.
-            let index = NamedColor::Foreground as usize + usize::from(number) - 10;
+            // The foreground is 10, the background 11 and the cursor 12; of the others the page
+            // has no own.
+            let of_text = match number {
+                10..=12 => number - 10,
+                18 => 2,
+                _ => u8::from(matches!(number, 14 | 16 | 19)),
+            };
+            let index = NamedColor::Foreground as usize + usize::from(of_text);
             (number.to_string(), color(model, index))
         }),
         Query::Window(what) => window(model, *what),
         Query::Keyboard => model.keyboard.report(model.is_alternate()),
         Query::OtherKeys => model.keyboard.report_other_keys(),
+        Query::Identify => terminal::PRIMARY_ATTRIBUTES.into(),
+        Query::ColorScheme => "\x1b[?997;1n".into(),
+        Query::Device { device, label } => self::device(*device, *label),
+        Query::EightBit(query) => to(query, model),
+    }
+}
+
+/// As xterm answers without a printer, a locator, macros or other sessions, and with nothing that
+/// could be damaged.
+fn device(device: u16, label: u16) -> String {
+    match device {
+        15 => "\x1b[?13n".into(),
+        25 => "\x1b[?20n".into(),
+        26 => "\x1b[?27;1;0;0n".into(),
+        55 => "\x1b[?50n".into(),
+        56 => "\x1b[?57;0n".into(),
+        62 => "\x1b[0*{".into(),
+        63 => format!("\x1bP{label}!~0000\x1b\\"),
+        75 => "\x1b[?70n".into(),
+        _ => "\x1b[?83n".into(),
     }
 }
 
@@ -77,9 +103,13 @@ fn window(model: &Model, what: u16) -> String {
     let (columns, rows) = (model.columns(), model.rows());
     let (width, height) = CELL;
     match what {
+        11 => "\x1b[1t".into(),
+        13 => "\x1b[3;0;0t".into(),
         14 => format!("\x1b[4;{};{}t", rows * height, columns * width),
+        15 => format!("\x1b[5;{};{}t", rows * height, columns * width),
         16 => format!("\x1b[6;{height};{width}t"),
-        _ => format!("\x1b[8;{rows};{columns}t"),
+        18 => format!("\x1b[8;{rows};{columns}t"),
+        _ => format!("\x1b[9;{rows};{columns}t"),
     }
 }
 
@@ -203,6 +233,17 @@ mod tests {
             ("\x1b[=3u\x1b[=1;3u\x1b[?u\x1b[<u\x1b[?u", "\x1b[?2u\x1b[?0u"),
             ("\x1b[>4;2m\x1b[?4m\x1bc\x1b[?4m", "\x1b[>4;2m\x1b[>4;0m"),
             ("\x1b[18t\x1b[16t", "\x1b[8;24;80t\x1b[6;17;8t"),
+            ("\x1b[11t\x1b[13t", "\x1b[1t\x1b[3;0;0t"),
+            ("\x1b[15t\x1b[19t", "\x1b[5;408;640t\x1b[9;24;80t"),
+            ("\x1bZ\u{9b}c", "\x1b[?1;2c\x1b[?1;2c"),
+            ("\x1b[?996n", "\x1b[?997;1n"),
+            ("\x1b[?15n\x1b[?25n\x1b[?55n", "\x1b[?13n\x1b[?20n\x1b[?50n"),
+            ("\x1b[?62n\x1b[?63;7n", "\x1b[0*{\x1bP7!~0000\x1b\\"),
+            (
+                "\x1b]17;?\x07\x1b]19;?\x1b\\",
+                "\x1b]17;rgb:d3d3/dada/dede\x07\x1b]19;rgb:1010/1515/1a1a\x1b\\",
+            ),
+            ("\x1b]52;c;?\x07\x05\x1b[?1;1;0S\x1b[1;1;1;1;1;1*y", ""),
         ] {
             assert_eq!(answers(output), answer, "{output:?}");
         }

@@ -1,5 +1,6 @@
 //! A session's terminal: the task that reads it, and those that wait for it.
 
+use std::future::pending;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -7,7 +8,8 @@ use bytes::BytesMut;
 use moorline_shared::frame::Frame;
 use moorline_shared::limits::HOST_KEEPS_BYTES;
 use moorline_shared::session::ExitStatus;
-use tokio::time::sleep;
+use tokio::sync::Notify;
+use tokio::time::{sleep, timeout};
 
 use super::{Errand, Session, State, Watch};
 use crate::clock::{monotonic, wall_ms};
@@ -16,10 +18,17 @@ use crate::pty::{PtyReader, PtyWriter};
 /// How long a process may take to end once its terminal is gone.
 const HANG_UP_GRACE: Duration = Duration::from_secs(3);
 
-/// How often it is looked who has the terminal, while there is output.
+/// How often it is looked who has the terminal, while there is output or input.
 const LOOK_EVERY: Duration = Duration::from_millis(150);
-/// How often after the last output.
+/// How often after the last of it.
 const QUIET_LOOKS: u32 = 8;
+/// How often after these, for a program that starts or ends without output: each time after twice as
+/// long, 38 s in all.
+const LATE_LOOKS: u32 = 7;
+
+/// A shell that reads its startup files is not at its prompt, and is not told from one that is. Most
+/// have put something out by then.
+const START_GRACE: Duration = Duration::from_secs(1);
 
 impl Session {
     /// Reads the terminal until the program has ended and everything that it wrote is in the log.
@@ -95,7 +104,13 @@ impl State {
     fn show(&mut self, frame: &Frame) {
         let (publisher, mut asked) = (&mut self.publisher, Vec::new());
         self.queries.push(frame.data(), |end, query| {
-            if let Some(id) = publisher.asked(monotonic(), frame.seq()) {
+            let (now, seq) = (monotonic(), frame.seq());
+            let id = if query.is_for_host() {
+                publisher.asked_of_host(now, seq)
+            } else {
+                publisher.asked(now, seq)
+            };
+            if let Some(id) = id {
                 asked.push((end, id, query));
             }
         });
@@ -125,6 +140,7 @@ impl State {
                 }
             };
             self.publisher.input_taken(taken);
+            self.foreground.ask();
         }
     }
 }
@@ -135,7 +151,11 @@ pub(super) fn start_errands(session: &Arc<Session>, state: &mut State) {
         tokio::spawn(wait_for_input_room(Arc::clone(session), state.terminal.clone()));
     }
     if state.foreground.start() {
-        tokio::spawn(watch_foreground(Arc::downgrade(session), state.terminal.clone()));
+        let (weak, renewed) = (Arc::downgrade(session), Arc::clone(&session.renewed));
+        tokio::spawn(watch_foreground(weak, renewed, state.terminal.clone()));
+    }
+    if state.foreground.is_renewed() {
+        session.renewed.notify_one();
     }
     start_patience(session, state);
     if state.hang_up.start() {
@@ -144,12 +164,26 @@ pub(super) fn start_errands(session: &Arc<Session>, state: &mut State) {
     }
 }
 
-/// Looks who has the terminal until nothing was put out for a while: whatever a shell or a job does
-/// next, it begins with output.
-async fn watch_foreground(session: Weak<Session>, terminal: PtyWriter) {
+/// Has it looked who has the terminal, though the program may not have put out anything.
+pub(super) async fn look_after_start(session: Weak<Session>) {
+    sleep(START_GRACE).await;
+    let Some(session) = session.upgrade() else { return };
+    let mut state = session.lock();
+    state.foreground.ask();
+    state.settle();
+}
+
+/// Looks who has the terminal until nothing was put out and nothing was typed for a while. Whatever a
+/// shell or a job does next begins with one of them, as a rule: the late looks are for what does not.
+async fn watch_foreground(session: Weak<Session>, renewed: Arc<Notify>, terminal: PtyWriter) {
     let (mut last, mut quiet) = (None, 0);
-    while quiet < QUIET_LOOKS && terminal.exit_status().is_none() {
-        sleep(LOOK_EVERY).await;
+    while let Some(pause) = pause_after(quiet)
+        && terminal.exit_status().is_none()
+    {
+        // Only a long pause is cut short.
+        let is_cut =
+            async { if quiet < QUIET_LOOKS { pending().await } else { renewed.notified().await } };
+        let _ = timeout(pause, is_cut).await;
         let Some(session) = session.upgrade() else { return };
         let seen = terminal.foreground();
         let mut state = session.lock();
@@ -159,12 +193,20 @@ async fn watch_foreground(session: Weak<Session>, terminal: PtyWriter) {
         {
             session.tell_status(&mut state);
         }
-        last = seen;
-        quiet = if state.foreground.take_renewed() { 0 } else { quiet + 1 };
-        if quiet == QUIET_LOOKS {
+        let is_new = std::mem::replace(&mut last, seen) != seen;
+        quiet = if state.foreground.take_renewed() || is_new { 0 } else { quiet + 1 };
+        if pause_after(quiet).is_none() {
             state.foreground = Watch::No;
         }
         state.settle();
+    }
+}
+
+/// How long to wait after so many looks that saw nothing new; `None` for good.
+fn pause_after(quiet: u32) -> Option<Duration> {
+    match quiet.saturating_sub(QUIET_LOOKS - 1) {
+        late @ 0..=LATE_LOOKS => Some(LOOK_EVERY * 2_u32.pow(late)),
+        _ => None,
     }
 }
 

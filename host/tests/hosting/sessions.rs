@@ -110,6 +110,37 @@ async fn a_shell_without_integration_tells_whether_a_job_runs() {
     assert_eq!(copy.events.last().unwrap().status().unwrap().command, None);
 }
 
+/// Its only output is what the relay may see of it: nothing.
+#[tokio::test]
+async fn a_shell_that_prints_nothing_is_told_to_be_idle() {
+    let (_host, mut relay) = FakeRelay::with_host();
+    let (mut control, _) = relay.control().await;
+    let mut wanted = script("session1", "");
+    // Long enough after the last output that only a later look tells.
+    let silent = "stty -echo; sleep 2; PS1= ENV= exec sh -i";
+    wanted.facts.command = ["sh", "-c", silent].map(str::to_owned).to_vec();
+    start(&mut control, wanted).await;
+    let mut link = relay.publish(&id("session1")).await;
+    let mut copy = Copy::default();
+    copy.resume(&mut link, WINDOW).await;
+    let last = |copy: &Copy| {
+        let mut statuses = copy.events.iter().filter_map(Event::status);
+        statuses.next_back().map(|status| status.status)
+    };
+    let typed = [("", Activity::Idle), ("sleep 2\n", Activity::Running), ("", Activity::Idle)];
+    for (keys, becomes) in typed {
+        if !keys.is_empty() {
+            let piece = Frame::copy(Seq(1), keys.as_bytes()).unwrap();
+            let client_id = "client_1".parse().unwrap();
+            say(&link, HostCommand::Input { client_id, piece }).await;
+        }
+        while last(&copy) != Some(becomes) {
+            soon("a status", copy.hear(&mut link)).await;
+        }
+    }
+    assert_eq!(String::from_utf8_lossy(&copy.output), "");
+}
+
 #[tokio::test]
 async fn a_forgotten_session_is_killed() {
     let (host, mut relay) = FakeRelay::with_host();

@@ -6,6 +6,7 @@ mod bash;
 mod foreground;
 mod harness;
 mod robust;
+mod unseen;
 
 use harness::{INTEGRATION, Shell, Start, every_shell, folder_in};
 use moorline_host::marks::{Activity, Mark};

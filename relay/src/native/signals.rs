@@ -2,6 +2,7 @@
 
 use std::io;
 
+use moorline_host::signals::unblock_endings;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// Waits for the signals that end a program.
@@ -16,12 +17,14 @@ pub struct Signals {
 }
 
 impl Signals {
-    /// Begins to wait. One that is `detached` goes on when its terminal hangs up.
+    /// Begins to wait. One that is `detached` goes on when its terminal hangs up. Call it on the
+    /// main thread: signals that were blocked when the program was started are unblocked there.
     ///
     /// # Errors
     /// The system takes no signal handlers.
     pub fn new(detached: bool) -> io::Result<Self> {
         let hang_up = (!is_ignored(1)).then(|| signal(SignalKind::hangup())).transpose()?;
+        unblock_endings();
         Ok(Self {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,

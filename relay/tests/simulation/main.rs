@@ -19,16 +19,17 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use world::{Faults, World};
 
-fn seeds() -> std::ops::Range<u64> {
+/// A flood has ten times as many steps.
+fn seeds(floods: bool) -> std::ops::Range<u64> {
     let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse().ok());
     match number("MOORLINE_SIM_SEED") {
         Some(seed) => seed..seed + 1,
-        None => 0..number("MOORLINE_SIM_SEEDS").unwrap_or(1500),
+        None => 0..number("MOORLINE_SIM_SEEDS").unwrap_or(if floods { 500 } else { 1500 }),
     }
 }
 
 fn run(faults: Faults) {
-    for seed in seeds() {
+    for seed in seeds(faults.floods) {
         let world = || World::new(seed, faults).run();
         let outcome = catch_unwind(AssertUnwindSafe(world));
         assert!(outcome.is_ok(), "failed as told above, with MOORLINE_SIM_SEED={seed}, {faults:?}");

@@ -26,19 +26,24 @@ const DROPPED: &[&str] = &[
     // Its terminal.
     "COLORFGBG",
     "COLUMNS",
-    "GPG_TTY",
     "GNOME_TERMINAL_SCREEN",
     "GNOME_TERMINAL_SERVICE",
+    "GPG_TTY",
     "GUAKE_TAB_UUID",
     "INSIDE_EMACS",
+    "JEDITERM_SOURCE",
+    "JEDITERM_SOURCE_ARGS",
     "LC_TERMINAL",
     "LC_TERMINAL_VERSION",
     "LINES",
     "NVIM",
     "NVIM_LISTEN_ADDRESS",
     "PTYXIS_VERSION",
+    "TABBY_CONFIG_DIRECTORY",
     "TERMCAP",
+    "TERMINAL_EMULATOR",
     "TERMINATOR_UUID",
+    "TERM_FEATURES",
     "TERM_PROGRAM",
     "TERM_PROGRAM_VERSION",
     "TERM_SESSION_ID",
@@ -50,6 +55,8 @@ const DROPPED: &[&str] = &[
     "WINDOWID",
     "WT_PROFILE_ID",
     "WT_SESSION",
+    "ZED_TERM",
+    "__CFBundleIdentifier",
     // A terminal multiplexer around it.
     "STY",
     "TMUX",
@@ -64,6 +71,12 @@ const DROPPED: &[&str] = &[
     "CLAUDE_CODE_SSE_PORT",
     // The login.
     "DESKTOP_STARTUP_ID",
+    "ET_VERSION",
+    "GIO_LAUNCHED_DESKTOP_FILE",
+    "GIO_LAUNCHED_DESKTOP_FILE_PID",
+    "MOSH_IP",
+    "MOSH_KEY",
+    "MOSH_SERVER_PID",
     "SECURITYSESSIONID",
     "SESSION_MANAGER",
     "SSH_CLIENT",
@@ -99,6 +112,8 @@ const DROPPED: &[&str] = &[
     "SYSTEMD_EXEC_PID",
     "WATCHDOG_PID",
     "WATCHDOG_USEC",
+    "XPC_FLAGS",
+    "XPC_SERVICE_NAME",
 ];
 
 /// Moorline's own configuration, the token among it. The others tell programs, shells' integrations
@@ -112,6 +127,8 @@ const DROPPED_PREFIXES: &[&str] = &[
     "KONSOLE_",
     "TERMINOLOGY",
     "VSCODE_",
+    "WARP_",
+    "WAVETERM",
     "WEZTERM_",
 ];
 
@@ -226,6 +243,12 @@ mod tests {
             ("GIT_ASKPASS", "/home/me/.vscode-server/bin/x/askpass.sh"),
             ("SUDO_USER", "me"),
             ALLOCATOR,
+            ("TERMINAL_EMULATOR", "JetBrains-JediTerm"),
+            ("__CFBundleIdentifier", "com.googlecode.iterm2"),
+            ("XPC_SERVICE_NAME", "0"),
+            ("MOSH_SERVER_PID", "7"),
+            ("MOSH_IP", "1.2.3.4"),
+            ("WARP_IS_LOCAL_SHELL_SESSION", "1"),
         ];
         assert_eq!(passed_on(&outer), [""; 0]);
         assert_eq!(passed_on(&[(ALLOCATOR.0, "a user's own")]), [ALLOCATOR.0]);

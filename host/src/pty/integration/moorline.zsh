@@ -20,33 +20,47 @@ __moorline_encode() {
     __moorline_text=${1//(#m)[[:cntrl:]%;?# ]/%${(l:2::0:)$(([##16]#MATCH))}}
 }
 
-# Before each prompt.
+# To the terminal, wherever the output goes. A restricted shell opens no file, and its output can go
+# nowhere else.
+__moorline_print() {
+    if [[ -o restricted ]]; then
+        builtin printf "$@" >&2
+    else
+        builtin printf "$@" >/dev/tty
+    fi
+}
+
+# Before each prompt. The trace of the first lines, with the option xtrace, goes to where nobody sees
+# it: for a restricted shell that is a closed file. `repeat` decides, since it is not traced.
 __moorline_precmd() {
-    { builtin local __moorline_code="$?" __moorline_text=; builtin emulate -L zsh -o no_xtrace } \
-        2>/dev/null
+    repeat $(( (__moorline_status=$?), ${#options[restricted]} == 3 )) {
+        { builtin emulate -L zsh -o no_xtrace } 2>/dev/null
+    }
+    repeat $(( ${#options[restricted]} == 2 )) { { builtin emulate -L zsh -o no_xtrace } 2>&- }
+    builtin local __moorline_code="$__moorline_status" __moorline_text=
     __moorline_keep
     if (( ! $+__moorline_marks )); then
         __moorline_first
     fi
-    {
-        __moorline_encode "$PWD"
-        builtin printf '\e]7;file://%s%s\a' "$__moorline_host" "$__moorline_text"
-        if (( __moorline_marks )); then
-            if (( __moorline_started )); then
-                builtin printf '\e]133;D;%d;aid=%d\a' "$__moorline_code" $$
-                __moorline_started=0
-            fi
-            builtin printf '\e]133;A;aid=%d\a' $$
+    __moorline_encode "$PWD"
+    __moorline_print '\e]7;file://%s%s\a' "$__moorline_host" "$__moorline_text"
+    if (( __moorline_marks )); then
+        if (( __moorline_started )); then
+            __moorline_print '\e]133;D;%d;aid=%d\a' "$__moorline_code" $$
+            __moorline_started=0
         fi
-    } >/dev/tty
+        __moorline_print '\e]133;A;aid=%d\a' $$
+    fi
 }
 
 # After a command is read and before it runs. $1 is as it was typed, which is empty without a
 # history; $2 is what will run.
 __moorline_preexec() {
-    { builtin local __moorline_hides=0 __moorline_text=
-        if [[ -o hist_ignore_space ]]; then __moorline_hides=1; fi
-        builtin emulate -L zsh -o no_xtrace } 2>/dev/null
+    repeat $(( (__moorline_hides=${#options[histignorespace]} == 2), ${#options[restricted]} == 3 )) {
+        { builtin emulate -L zsh -o no_xtrace } 2>/dev/null
+    }
+    repeat $(( ${#options[restricted]} == 2 )) { { builtin emulate -L zsh -o no_xtrace } 2>&- }
+    builtin local __moorline_text=
     __moorline_keep
     if (( ${__moorline_marks-0} )); then
         builtin local __moorline_line="${1:-$2}"
@@ -55,7 +69,7 @@ __moorline_preexec() {
             __moorline_line=
         fi
         __moorline_encode "${__moorline_line[1,256]}"
-        builtin printf '\e]133;C;aid=%d;cmdline_url=%s\a' $$ "$__moorline_text" >/dev/tty
+        __moorline_print '\e]133;C;aid=%d;cmdline_url=%s\a' $$ "$__moorline_text"
         __moorline_started=1
     fi
 }
@@ -95,16 +109,21 @@ __moorline_first() {
 # Runs at the first prompt unless the user has a function of this name, and looks for the lists
 # that the user's files may have set anew.
 precmd() {
-    __moorline_anchor
+    repeat $(( ${#options[restricted]} == 3 )) { { __moorline_anchor } 2>/dev/null }
+    repeat $(( ${#options[restricted]} == 2 )) { { __moorline_anchor } 2>&- }
 }
 __moorline_anchor() {
-    builtin emulate -L zsh -o extended_glob -o no_xtrace 2>/dev/null
-    if [[ ${functions[precmd]} == [[:space:]]#__moorline_anchor ]]; then
+    builtin emulate -L zsh -o extended_glob -o no_xtrace
+    # Unless the user has added to it.
+    if [[ ${functions[precmd]} == \
+        [[:space:]]#repeat*__moorline_anchor*__moorline_anchor*'2>&-'[[:space:]]#done ]]
+    then
         builtin unfunction precmd
     fi
     __moorline_keep
 }
 
+builtin typeset -gi __moorline_status=0 __moorline_hides=0
 # The user may set HOST.
 __moorline_host=$HOST
 __moorline_keep

@@ -57,7 +57,7 @@ impl Replies {
     pub(super) fn wrote(&mut self, now: Time, seq: Seq, output: &[u8], is_past: bool) {
         let (waiting, until) = (&mut self.waiting, now + PATIENCE);
         self.queries.push(output, |_, query| {
-            if waiting.len() < WAITING {
+            if waiting.len() < WAITING && !query.is_for_host() {
                 let left = query.replies();
                 waiting.push_back(Waiting { seq, query, left, is_past, until });
             }

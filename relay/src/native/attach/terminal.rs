@@ -3,6 +3,7 @@
 use std::io::{self, IsTerminal as _, Read as _, Write as _};
 
 use bytes::Bytes;
+use moorline_host::queries::Withheld;
 use moorline_host::screen::Screen;
 use moorline_shared::message::Snapshot;
 use moorline_shared::session::Size;
@@ -25,6 +26,7 @@ pub(super) struct Terminal {
     changes: Changes,
     /// The session's scrollback is in the terminal's own.
     has_scrollback: bool,
+    withheld: Withheld,
 }
 
 impl Terminal {
@@ -36,7 +38,8 @@ impl Terminal {
         let mut raw = before.clone();
         raw.make_raw();
         tcsetattr(io::stdin(), OptionalActions::Flush, &raw)?;
-        let terminal = Self { before, changes: Changes::default(), has_scrollback: false };
+        let (changes, withheld) = (Changes::default(), Withheld::new());
+        let terminal = Self { before, changes, withheld, has_scrollback: false };
         terminal.write(Changes::begin())?;
         Ok(terminal)
     }
@@ -49,10 +52,11 @@ impl Terminal {
         })
     }
 
-    /// Shows what a session puts out.
+    /// Shows what a session puts out, without what this terminal is not to answer.
     pub(super) fn show(&mut self, output: &[u8]) -> io::Result<()> {
+        let output = self.withheld.pass(output);
         let mut out = io::stdout().lock();
-        self.changes.pass(output, |piece| out.write_all(piece))?;
+        self.changes.pass(&output, |piece| out.write_all(piece))?;
         out.flush()
     }
 

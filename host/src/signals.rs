@@ -1,0 +1,34 @@
+//! The signals that end a program in good order, which whoever started this one may have blocked.
+
+use nix::sys::signal::{SigSet, Signal};
+
+/// Those that a relay and a host wait for.
+const ENDINGS: [Signal; 3] = [Signal::SIGHUP, Signal::SIGINT, Signal::SIGTERM];
+
+/// Lets this thread get the signals that end a program. A program that was started with them
+/// blocked keeps them blocked, and a handler changes nothing about that: only SIGKILL would end it.
+/// One thread that gets them is enough, so call it on one that stays, the main thread.
+pub fn unblock_endings() {
+    let endings: SigSet = ENDINGS.into_iter().collect();
+    // Fails only on a set that is malformed.
+    if let Err(error) = endings.thread_unblock() {
+        tracing::warn!(%error, "signals that are blocked stay blocked");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_that_was_started_with_signals_blocked_gets_those_that_end_it() {
+        let mut blocked: SigSet = ENDINGS.into_iter().collect();
+        blocked.add(Signal::SIGUSR1);
+        blocked.thread_block().unwrap();
+        unblock_endings();
+        let now = SigSet::thread_get_mask().unwrap();
+        assert!(ENDINGS.into_iter().all(|signal| !now.contains(signal)));
+        assert!(now.contains(Signal::SIGUSR1), "which ends nothing");
+        blocked.thread_unblock().unwrap();
+    }
+}
