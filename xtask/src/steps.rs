@@ -17,7 +17,9 @@ const FUZZ_SECONDS: u64 = 10;
 /// features, and builds everything again.
 const NATIVE: [&str; 3] = ["--workspace", "--exclude", "moorline-client"];
 
-/// What the scenarios are called in a filter of nextest: those for every relay, and those of the native
+/// What everything but the scenarios is called in a filter of nextest.
+const UNIT: &str = "not package(moorline-tests)";
+/// What the scenarios are called: those for every relay, and those of the native
 /// one.
 const SCENARIOS: &str =
     "package(moorline-tests) & not test(/^openapi::/) & not test(/(^|::)edge::/)";
@@ -161,7 +163,7 @@ fn doc_web(workspace: &Workspace, _: &[String]) -> Result<Vec<String>> {
 }
 
 fn unit(workspace: &Workspace, filter: &[String]) -> Result<Vec<String>> {
-    nextest(workspace, "not package(moorline-tests)", filter, &[])
+    nextest(workspace, UNIT, filter, &[])
 }
 
 fn doctest(workspace: &Workspace, _: &[String]) -> Result<Vec<String>> {
@@ -271,6 +273,11 @@ fn nextest(
 ) -> Result<Vec<String>> {
     let mut command = workspace.cargo(&["nextest", "run", "--locked"]);
     command.args(NATIVE).args(["--filterset", which]);
+    if which != UNIT {
+        // A scenario waits most of its time.
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        command.args(["--test-threads", &(2 * cores).to_string()]);
+    }
     // A part of a name may be in one half of the tests alone.
     command.args(["--no-tests", if filter.is_empty() { "fail" } else { "pass" }]);
     command.args(filter).envs(environment.iter().map(|(name, path)| (name, path)));
