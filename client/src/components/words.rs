@@ -151,7 +151,7 @@ pub fn refusal(code: u16, session: &str) -> (&'static str, String) {
         close::FORBIDDEN => (
             "Not allowed",
             "This token or this page's address may not open the session. Open Moorline at the \
-             address that `moorline token` prints."
+             address that `moorline open` prints."
                 .to_owned(),
         ),
         close::NOT_FOUND => (
