@@ -130,7 +130,7 @@ fn offers(state: TerminalState, reading: RwSignal<bool>) -> Vec<Action> {
         })
         .keys("Ctrl+Shift+F"),
         Action::new(&group, "earlier", IconName::Up, "Show all output that is kept", move || {
-            state.earlier.set(true)
+            state.earlier.open();
         }),
         Action::new(&group, "read-text", IconName::Text, "Show as text…", move || {
             reading.set(true)
@@ -271,7 +271,7 @@ fn CatchUpBar() -> impl IntoView {
 fn ToBottom() -> impl IntoView {
     let state = TerminalState::expect();
     view! {
-        <When condition=move || !state.at_bottom.get()>
+        <When condition=move || !state.at_bottom.get() && !state.earlier.is_open()>
             <button
                 class="to-bottom"
                 data-testid="to-bottom"
