@@ -11,16 +11,17 @@ pub enum Shortcut {
     Copy,
     /// Let the browser paste.
     Paste,
-    /// Larger or smaller letters.
+    /// Larger or smaller text.
     Font(i8),
-    /// Letters as they were at first.
+    /// Text as large as it was at first.
     FontReset,
     /// To the list of all sessions.
     List,
 }
 
 /// The shortcut of a key press, if it is one. All but the Command keys of Apple need Control and
-/// Shift, which programs cannot tell from Control alone.
+/// Shift, which programs cannot tell from Control alone; none takes a key that makes a control
+/// character.
 #[must_use]
 pub fn shortcut(press: &Press, apple: bool) -> Option<Shortcut> {
     if press.kind == KeyKind::Release {
@@ -38,8 +39,8 @@ pub fn shortcut(press: &Press, apple: bool) -> Option<Shortcut> {
         "C" | "c" => Some(Shortcut::Copy),
         "V" | "v" => Some(Shortcut::Paste),
         "L" | "l" => Some(Shortcut::List),
-        "+" | "=" => Some(Shortcut::Font(1)),
-        "_" | "-" => Some(Shortcut::Font(-1)),
+        ">" | "+" | "=" => Some(Shortcut::Font(1)),
+        "<" => Some(Shortcut::Font(-1)),
         ")" | "0" => Some(Shortcut::FontReset),
         _ => None,
     }
@@ -59,12 +60,15 @@ mod tests {
         assert_eq!(shortcut(&press("c", true, false, false), false), None);
         assert_eq!(shortcut(&press("f", false, false, true), false), None);
         assert_eq!(shortcut(&press("F", false, true, false), false), None);
+        for control in ["@", "^", "_", "?", "~", "{", "|", "}", " "] {
+            assert_eq!(shortcut(&press(control, true, true, false), false), None, "{control}");
+        }
     }
 
     #[test]
     fn shortcuts_need_control_and_shift() {
         assert_eq!(shortcut(&press("C", true, true, false), false), Some(Shortcut::Copy));
-        assert_eq!(shortcut(&press("_", true, true, false), true), Some(Shortcut::Font(-1)));
+        assert_eq!(shortcut(&press("<", true, true, false), true), Some(Shortcut::Font(-1)));
         assert_eq!(shortcut(&press("f", false, false, true), true), Some(Shortcut::Search));
         let cyrillic = Press { code: "KeyC".into(), ..press("С", true, true, false) };
         assert_eq!(shortcut(&cyrillic, false), Some(Shortcut::Copy));

@@ -144,9 +144,9 @@ fn offers(state: TerminalState, reading: RwSignal<bool>) -> Vec<Action> {
                 preferences.toggle_key_bar();
             },
         ),
-        font("Larger letters", "Ctrl+Shift++", 1),
-        font("Smaller letters", "Ctrl+Shift+-", -1),
-        Action::new(&group, "font", IconName::Text, "Usual letters", move || {
+        font("Larger text", "Ctrl+Shift+>", 1),
+        font("Smaller text", "Ctrl+Shift+<", -1),
+        Action::new(&group, "font", IconName::Text, "Reset text size", move || {
             preferences.reset_font()
         })
         .keys("Ctrl+Shift+0"),
@@ -237,13 +237,13 @@ fn TerminalMenu(reading: RwSignal<bool>, details: String) -> impl IntoView {
             <div class="menu-row">
                 <span>"Text"</span>
                 <div class="choices" role="group" aria-label="Text size">
-                    <button title="Smaller (Ctrl+Shift+-)" aria-label="Smaller text"
+                    <button title="Smaller (Ctrl+Shift+<)" aria-label="Smaller text"
                         on:click=move |_| preferences.step_font(-1)>"−"</button>
                     <button title="Reset (Ctrl+Shift+0)" aria-label="Reset text size"
                         on:click=move |_| preferences.reset_font()>
                         {move || preferences.font().pixels()}
                     </button>
-                    <button title="Larger (Ctrl+Shift++)" aria-label="Larger text"
+                    <button title="Larger (Ctrl+Shift+>)" aria-label="Larger text"
                         on:click=move |_| preferences.step_font(1)>"+"</button>
                 </div>
             </div>
