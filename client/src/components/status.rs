@@ -54,9 +54,8 @@ fn say(view: &View, no_network: bool, now: Time) -> Said {
             let tone = if exit.code == Some(0) { "good" } else { "bad" };
             said(tone, "Ended", words::exit(exit), false)
         }
-        LinkView::Refused { code } => {
-            said("bad", words::refusal(*code, "").0, String::new(), false)
-        }
+        // The page says why.
+        LinkView::Refused { .. } => said("bad", "Not connected", String::new(), false),
     }
 }
 

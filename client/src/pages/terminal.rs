@@ -362,6 +362,8 @@ fn Again(id: SessionId) -> impl IntoView {
 fn NoticeToast() -> impl IntoView {
     let state = TerminalState::expect();
     let timer = StoredValue::new_local(None::<Timeout>);
+    // Why the relay refuses the page is said below.
+    let refused = move || state.view.with(|v| matches!(v.link, LinkView::Refused { .. }));
     effect(move || {
         let shown = state.notice.with(Option::is_some);
         let hide = move || state.notice.set(None);
@@ -369,7 +371,7 @@ fn NoticeToast() -> impl IntoView {
     });
     view! {
         <div class="toast-place" role="alert">
-            <When condition=move || state.notice.with(Option::is_some)>
+            <When condition=move || state.notice.with(Option::is_some) && !refused()>
                 <div class="toast" data-testid="notice">
                     <span>{move || state.notice.get()}</span>
                     <button
