@@ -126,8 +126,8 @@ fn NewButtons(start_shell: Callback<()>) -> impl IntoView {
             <button
                 class="button primary"
                 data-testid="create-custom"
-                title="Start a command (c)"
-                aria-label="Start a command"
+                title="Run a command… (c)"
+                aria-label="Run a command…"
                 on:click=move |_| desk.ask(Ask::Create)
             >
                 <Icon name=IconName::Sliders />

@@ -227,7 +227,7 @@ fn TerminalMenu(reading: RwSignal<bool>, details: String) -> impl IntoView {
                     prop:checked=move || preferences.hold()
                     on:change=move |_| preferences.toggle_hold()
                 />
-                <span>"Keep typing while the host is offline"</span>
+                <span>"Send what I type when the machine is back"</span>
             </label>
             <hr />
             <div class="menu-row">
