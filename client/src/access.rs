@@ -14,6 +14,8 @@ pub struct Access {
     refused: RwSignal<bool>,
     /// A code is being exchanged for a token.
     opening: RwSignal<bool>,
+    /// The relay did not take the last code.
+    code_refused: RwSignal<bool>,
 }
 
 impl Access {
@@ -26,6 +28,7 @@ impl Access {
             token: RwSignal::new(token),
             refused: RwSignal::new(false),
             opening: RwSignal::new(false),
+            code_refused: RwSignal::new(false),
         };
         // An address with a token that is opened where Moorline is open already does not load.
         let watch = page::watch_fragment(move || {
@@ -67,6 +70,17 @@ impl Access {
         self.opening.set(opening);
     }
 
+    /// Whether the relay did not take the last code, because it was used or is too old.
+    #[must_use]
+    pub fn is_code_refused(self) -> bool {
+        self.code_refused.get()
+    }
+
+    /// Says whether the relay took the last code.
+    pub fn set_code_refused(self, refused: bool) {
+        self.code_refused.set(refused);
+    }
+
     /// The relay refuses the token.
     pub fn refuse(self) {
         if !self.refused.get_untracked() {
@@ -84,6 +98,7 @@ impl Access {
     /// Forgets the token, here and in storage.
     pub fn forget(self) {
         storage::remove(Area::Browser, KEY);
+        self.code_refused.set(false);
         self.token.set(None);
         self.refused.set(true);
     }

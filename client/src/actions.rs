@@ -17,6 +17,8 @@ use crate::overview::Overview;
 use crate::preferences::Preferences;
 use crate::route::{Route, Router, Shelf};
 
+/// What a fork is.
+pub const FORK_HINT: &str = "New session with this one's output so far";
 /// Where the API is described.
 pub const API_PAGE: &str = "/docs/api";
 
@@ -247,7 +249,9 @@ impl Actions {
             choose(IconName::System, "Theme as the system", ThemeChoice::System),
             action("keys", IconName::Keyboard, "Keyboard shortcuts", Self::tell_keys),
             action("api", IconName::Book, "API documentation", |_| page::load(API_PAGE)),
-            action("forget", IconName::Leave, "Forget the token", |own| own.access.forget()),
+            action("forget", IconName::Leave, "Sign out of this browser", |own| {
+                own.access.forget()
+            }),
         ]
     }
 

@@ -5,7 +5,7 @@ use leptos::prelude::*;
 use moorline_shared::rest::{CreateToken, TokenCreated};
 
 use crate::access::{Access, is_token};
-use crate::api::{self, Request};
+use crate::api::{self, ApiError, Request};
 use crate::bindings::page::{self, FragmentWatch};
 
 /// How long the page's own token is valid.
@@ -25,8 +25,11 @@ pub fn redeem(access: Access) {
         StoredValue::new_local(page::watch_fragment(take));
 }
 
-fn exchange(access: Access, code: &str) {
+/// Exchanges `code` for a token of this page. A code that the relay does not take leaves the page as
+/// it would be without one.
+pub fn exchange(access: Access, code: &str) {
     access.set_opening(true);
+    access.set_code_refused(false);
     let wanted = CreateToken {
         scope: "admin".to_owned(),
         label: Some("a browser, by `moorline open`".to_owned()),
@@ -34,10 +37,10 @@ fn exchange(access: Access, code: &str) {
     };
     let request = Request::post(format!("/api/tokens?ticket={code}"), &wanted);
     api::ask_as(None, request, move |answer| {
-        if let Ok(made) = answer.and_then(|text| api::parse::<TokenCreated>(&text)) {
-            access.accept(made.token);
+        match answer.and_then(|text| api::parse::<TokenCreated>(&text)) {
+            Ok(made) => access.accept(made.token),
+            Err(error) => access.set_code_refused(error == ApiError::Unauthorized),
         }
-        // A code that was used or has expired leaves the page as it would be without.
         access.set_opening(false);
     });
 }
@@ -55,6 +58,12 @@ fn split_fragment(fragment: &str) -> (Option<String>, String) {
     (code, rest.join("&"))
 }
 
+/// The code in an address that somebody pasted.
+#[must_use]
+pub fn code_in(pasted: &str) -> Option<String> {
+    split_fragment(pasted.trim().split_once('#')?.1).0
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -67,5 +76,12 @@ mod tests {
         for none in ["code=", "code=a b", "token=a.b"] {
             assert_eq!(split_fragment(none), (None, none.to_owned()));
         }
+    }
+
+    #[test]
+    fn a_pasted_address_may_have_a_code() {
+        assert_eq!(code_in(" http://127.0.0.1:3010/#code=abc.d\n"), Some("abc.d".into()));
+        assert_eq!(code_in("http://127.0.0.1:3010/#token=abc.d"), None);
+        assert_eq!(code_in("abc.d"), None);
     }
 }

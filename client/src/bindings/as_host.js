@@ -46,6 +46,13 @@ class HostAddon {
         return input.eraseInDisplay({ params: [2], length: 1 }, "prefix" in id);
       });
     }
+    // Whoever was scrolled up follows the output again once the lines above the screen are cleared.
+    for (const id of [{ final: "J" }, { prefix: "?", final: "J" }]) {
+      terminal.parser.registerCsiHandler(id, (params) => {
+        if (params[0] === 3) core._bufferService.isUserScrolling = false;
+        return false;
+      });
+    }
     // A saved cursor is at a place of the screen, whatever has scrolled since.
     Object.defineProperty(Object.getPrototypeOf(core.buffer), "savedY", {
       configurable: true,

@@ -7,11 +7,12 @@ use web_sys::{Event, HtmlDialogElement, HtmlElement, window};
 const GAP: f64 = 4.0;
 const MARGIN: f64 = 6.0;
 
-/// Shows `dialog` above the page.
+/// Shows `dialog` above the page, from its beginning: the browser scrolls to what gets the focus.
 pub fn show(dialog: &HtmlDialogElement) {
     if !dialog.open() {
         // Fails only for an element that is not in the page; then there is nothing to show.
         let _ = dialog.show_modal();
+        dialog.set_scroll_top(0);
     }
 }
 

@@ -4,7 +4,7 @@ use moorline_shared::session::Size;
 use wasm_bindgen::JsCast;
 use web_sys::{CanvasRenderingContext2d, Document, HtmlCanvasElement, HtmlElement, window};
 
-use super::screen::LINE_HEIGHT;
+use super::options::LINE_HEIGHT;
 use crate::look::{FontSize, TERMINAL_FONTS};
 
 /// What the emulator leaves for its scroll bar.

@@ -13,6 +13,8 @@ pub mod keyboard;
 pub mod measure;
 pub mod media;
 pub mod observe;
+mod options;
+mod overscroll;
 pub mod page;
 mod queries;
 pub mod screen;

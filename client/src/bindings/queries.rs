@@ -40,8 +40,10 @@ const OSC_COLOURS: [u16; 4] = [4, 10, 11, 12];
 const OSC_CLIPBOARD: u16 = 52;
 /// DECSET of this mode makes the emulator report at once whether it has the focus.
 const FOCUS_MODE: f64 = 1004.0;
-const FOCUSED: &str = "\x1b[I";
-const NOT_FOCUSED: &str = "\x1b[O";
+/// The report that the terminal has the focus.
+pub const FOCUSED: &str = "\x1b[I";
+/// The report that it has not.
+pub const NOT_FOCUSED: &str = "\x1b[O";
 
 /// What the handlers and the screen share.
 #[derive(Default)]

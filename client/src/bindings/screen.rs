@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::rc::Rc;
 
-use js_sys::{ArrayBuffer, Object, Reflect, Uint8Array};
+use js_sys::{ArrayBuffer, Uint8Array};
 use moorline_shared::keyboard::KeyFlags;
 use moorline_shared::limits::FRAME_HEADER_BYTES;
 use moorline_shared::session::Size;
@@ -15,16 +15,14 @@ use super::addons;
 use super::handlers::Handlers;
 use super::key_modes::KeyModes;
 use super::keyboard::Press;
+use super::options::{SCROLLBACK_LINES, colours, options, search_options, set};
+use super::overscroll::{Overscroll, is_at_top};
 use super::queries::{self, Quiet};
+pub use super::queries::{FOCUSED, NOT_FOCUSED};
 use super::touch::Touch;
 use super::xterm::{Disposable, FitAddon, SearchAddon, SearchResults, Terminal};
 pub use super::xterm::{Emulator, LoadError};
-use crate::look::{FontSize, TERMINAL_FONTS, Theme, palette};
-
-/// Lines above the screen that can be scrolled back to.
-const SCROLLBACK_LINES: u32 = 10_000;
-/// The height of a line, in heights of the font.
-pub(super) const LINE_HEIGHT: f64 = 1.15;
+use crate::look::{FontSize, Theme};
 
 /// Bytes for the terminal, in the browser's memory.
 #[derive(Debug, Clone)]
@@ -77,9 +75,9 @@ pub enum ScreenEvent {
     Drawn {
         /// The view is scrolled to the bottom.
         at_bottom: bool,
-        /// The view is scrolled to the first line that the terminal holds, from a later one.
-        at_top: bool,
     },
+    /// The user scrolls up, and the view is at the first line that the terminal holds.
+    BeyondTop,
     /// A finger has selected something, or nothing any more.
     Selected(bool),
     /// How many matches the search has, and which one is shown, from 0.
@@ -102,6 +100,22 @@ pub enum KeyRoute {
     Taken,
 }
 
+/// Where to scroll to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scroll {
+    /// A screen up.
+    PageUp,
+    /// A screen down.
+    PageDown,
+    /// To the first line.
+    Start,
+    /// To the end.
+    End,
+}
+
+/// A match in so many first rows is shown from below what covers them.
+const COVERED_ROWS: u32 = 4;
+
 struct Pending {
     replayed: bool,
     done: Box<dyn FnOnce(Option<String>)>,
@@ -119,8 +133,10 @@ pub struct Screen {
     done: Closure<dyn FnMut()>,
     subscriptions: Vec<Disposable>,
     key_modes: KeyModes,
+    place: HtmlElement,
     _handlers: Handlers,
     _touch: Touch,
+    _overscroll: Overscroll,
     _closures: Vec<Box<dyn std::any::Any>>,
 }
 
@@ -152,9 +168,9 @@ impl Screen {
         listening.keys(key_modes.clone(), key);
         let Listening { closures, subscriptions, .. } = listening;
         terminal.open(parent);
-        let touch = Touch::new(&terminal, parent, move |is_there| {
-            happened(ScreenEvent::Selected(is_there));
-        });
+        let touch = Touch::new(&terminal, parent, happened.clone());
+        let beyond = move || happened(ScreenEvent::BeyondTop);
+        let overscroll = Overscroll::new(&terminal, parent, beyond);
         let written = Queue::default();
         let done = on_parsed(&written, &quiet);
         Self {
@@ -166,8 +182,10 @@ impl Screen {
             done,
             subscriptions,
             key_modes,
+            place: parent.clone(),
             _handlers: handlers,
             _touch: touch,
+            _overscroll: overscroll,
             _closures: closures,
         }
     }
@@ -274,6 +292,23 @@ impl Screen {
         self.terminal.scroll_to_bottom();
     }
 
+    /// Scrolls the view.
+    pub fn scroll(&self, to: Scroll) {
+        let page = i32::from(self.terminal.rows()) - 1;
+        match to {
+            Scroll::PageUp => self.terminal.scroll_lines(-page),
+            Scroll::PageDown => self.terminal.scroll_lines(page),
+            Scroll::Start => self.terminal.scroll_to_line(0),
+            Scroll::End => self.scroll_to_bottom(),
+        }
+    }
+
+    /// Whether the view is at the first line that the terminal holds, from a later one.
+    #[must_use]
+    pub fn is_at_top(&self) -> bool {
+        is_at_top(&self.terminal)
+    }
+
     /// How many lines the view is above the end.
     #[must_use]
     pub fn lines_above_bottom(&self) -> u32 {
@@ -301,6 +336,16 @@ impl Screen {
         } else {
             self.search.find_previous(text, &options);
         }
+        self.uncover();
+    }
+
+    /// Moves a screen that is higher than its place, so that the match can be seen below what covers
+    /// the first rows; without a match, to its end.
+    pub fn uncover(&self) {
+        let top = self.terminal.buffer().active().viewport_y();
+        let found = self.terminal.selected_range().map(|range| range.start().y());
+        let is_covered = found.is_some_and(|row| row.saturating_sub(top) < COVERED_ROWS);
+        self.place.set_scroll_top(if is_covered { 0 } else { self.place.scroll_height() });
     }
 
     /// Ends the search.
@@ -360,7 +405,8 @@ struct Listening<'a> {
 impl Listening<'_> {
     fn data<F: Fn(ScreenEvent) + Clone + 'static>(&mut self, quiet: &Rc<Quiet>, happened: &F) {
         let (tell, quiet) = (happened.clone(), Rc::clone(quiet));
-        let data = Closure::<dyn FnMut(String)>::new(move |data: String| {
+        // Typing may move the focus, which programs may be told of: data within data.
+        let data = Closure::<dyn Fn(String)>::new(move |data: String| {
             if !quiet.keeps(&data) {
                 tell(ScreenEvent::Data(data));
             }
@@ -383,7 +429,7 @@ impl Listening<'_> {
         let drawn = Closure::<dyn FnMut()>::new(move || {
             let buffer = terminal.buffer().active();
             let (shown, end) = (buffer.viewport_y(), buffer.base_y());
-            tell(ScreenEvent::Drawn { at_bottom: shown >= end, at_top: shown == 0 && end > 0 });
+            tell(ScreenEvent::Drawn { at_bottom: shown >= end });
         });
         self.subscriptions.push(self.terminal.on_render(&drawn));
         let tell = happened.clone();
@@ -421,59 +467,4 @@ impl Listening<'_> {
         self.terminal.attach_custom_key_event_handler(&handler);
         self.closures.push(Box::new(handler));
     }
-}
-
-fn set(object: &Object, key: &str, value: &JsValue) {
-    // Setting a known field of a plain object cannot fail.
-    let _ = Reflect::set(object, &key.into(), value);
-}
-
-fn colours(theme: Theme) -> Object {
-    let colours = Object::new();
-    for (name, colour) in palette(theme) {
-        set(&colours, name, &(*colour).into());
-    }
-    colours
-}
-
-/// Programs pick colours for one kind of background; on the other some would be unreadable. As
-/// WCAG 2.2 asks for text (AA).
-const LEAST_CONTRAST: f64 = 4.5;
-
-fn options(theme: Theme, font: FontSize) -> Object {
-    let windows = Object::new();
-    // Programs save the title and restore it when they end.
-    set(&windows, "pushTitle", &true.into());
-    set(&windows, "popTitle", &true.into());
-    // Programs that show pictures ask for these.
-    set(&windows, "getWinSizePixels", &true.into());
-    set(&windows, "getCellSizePixels", &true.into());
-    set(&windows, "getWinSizeChars", &true.into());
-    let options = Object::new();
-    // The buffer and the parser are still proposed API.
-    set(&options, "allowProposedApi", &true.into());
-    set(&options, "cursorBlink", &false.into());
-    set(&options, "cursorInactiveStyle", &"outline".into());
-    set(&options, "fontFamily", &TERMINAL_FONTS.into());
-    set(&options, "fontSize", &font.pixels().into());
-    set(&options, "lineHeight", &LINE_HEIGHT.into());
-    set(&options, "macOptionClickForcesSelection", &true.into());
-    set(&options, "minimumContrastRatio", &LEAST_CONTRAST.into());
-    set(&options, "rescaleOverlappingGlyphs", &true.into());
-    set(&options, "scrollback", &SCROLLBACK_LINES.into());
-    set(&options, "theme", &colours(theme));
-    set(&options, "windowOptions", &windows);
-    options
-}
-
-fn search_options(incremental: bool) -> Object {
-    let decorations = Object::new();
-    set(&decorations, "matchBackground", &"#8a6d1f".into());
-    set(&decorations, "matchOverviewRuler", &"#c9a23f".into());
-    set(&decorations, "activeMatchBackground", &"#c46a1b".into());
-    set(&decorations, "activeMatchColorOverviewRuler", &"#e58a35".into());
-    let options = Object::new();
-    set(&options, "incremental", &incremental.into());
-    set(&options, "decorations", &decorations);
-    options
 }

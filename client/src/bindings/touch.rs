@@ -14,6 +14,8 @@ use web_sys::{Element, Event, HtmlElement, TouchEvent, WheelEvent, WheelEventIni
 
 use super::clock;
 use super::observe::FrameRequest;
+use super::overscroll::is_at_top;
+use super::screen::ScreenEvent;
 use super::xterm::Terminal;
 use crate::session::gesture::{Gesture, LONG_PRESS_MS, Lines, Pan, Spot};
 
@@ -36,8 +38,7 @@ pub(super) struct Touch {
 struct Hand {
     terminal: Terminal,
     place: HtmlElement,
-    /// Calls with whether something is selected by a finger.
-    selected: Box<dyn Fn(bool)>,
+    happened: Box<dyn Fn(ScreenEvent)>,
     gesture: RefCell<Gesture>,
     lines: Cell<Lines>,
     spot: Cell<Spot>,
@@ -48,16 +49,17 @@ struct Hand {
 }
 
 impl Touch {
-    /// Listens to fingers in `place`, which has the terminal.
+    /// Listens to fingers in `place`, which has the terminal. `happened` hears what they select, and that
+    /// they pull the first line further down.
     pub(super) fn new(
         terminal: &Terminal,
         place: &HtmlElement,
-        selected: impl Fn(bool) + 'static,
+        happened: impl Fn(ScreenEvent) + 'static,
     ) -> Self {
         let hand = Rc::new(Hand {
             terminal: terminal.clone(),
             place: place.clone(),
-            selected: Box::new(selected),
+            happened: Box::new(happened),
             gesture: RefCell::default(),
             lines: Cell::default(),
             spot: Cell::default(),
@@ -108,7 +110,7 @@ impl Hand {
         self.gesture.borrow_mut().down(clock::now(), spot);
         self.spot.set(spot);
         self.lines.take();
-        (self.selected)(false);
+        (self.happened)(ScreenEvent::Selected(false));
         let hand = Rc::downgrade(self);
         // A timer may ring a little early.
         let press = Timeout::new(LONG_PRESS_MS as u32 + 20, move || {
@@ -139,7 +141,7 @@ impl Hand {
         if self.gesture.borrow().is_selecting() {
             // No click follows, which would take the selection away.
             event.prevent_default();
-            (self.selected)(self.terminal.has_selection());
+            (self.happened)(ScreenEvent::Selected(self.terminal.has_selection()));
         }
         if self.gesture.borrow_mut().up(clock::now()) {
             self.frame.get().into_iter().for_each(FrameRequest::ask);
@@ -182,6 +184,9 @@ impl Hand {
             "vt200" | "drag" | "any"
         );
         if !wheel && self.terminal.buffer().active().kind() == "normal" {
+            if lines < 0 && is_at_top(&self.terminal) {
+                (self.happened)(ScreenEvent::BeyondTop);
+            }
             return self.terminal.scroll_lines(lines);
         }
         let Some(screen) = self.screen() else { return };

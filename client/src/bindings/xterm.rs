@@ -113,6 +113,8 @@ extern "C" {
     pub(super) fn has_selection(this: &Terminal) -> bool;
     #[wasm_bindgen(method, js_name = getSelection)]
     pub(super) fn get_selection(this: &Terminal) -> String;
+    #[wasm_bindgen(method, js_name = getSelectionPosition)]
+    pub(super) fn selected_range(this: &Terminal) -> Option<SelectedRange>;
     #[wasm_bindgen(method, js_name = clearSelection)]
     pub(super) fn clear_selection(this: &Terminal);
     #[wasm_bindgen(method, js_name = scrollToBottom)]
@@ -143,7 +145,7 @@ extern "C" {
     pub(super) fn modes(this: &Terminal) -> Modes;
 
     #[wasm_bindgen(method, js_name = onData)]
-    pub(super) fn on_data(this: &Terminal, f: &Closure<dyn FnMut(String)>) -> Disposable;
+    pub(super) fn on_data(this: &Terminal, f: &Closure<dyn Fn(String)>) -> Disposable;
     #[wasm_bindgen(method, js_name = onBinary)]
     pub(super) fn on_binary(this: &Terminal, f: &Closure<dyn FnMut(String)>) -> Disposable;
     #[wasm_bindgen(method, js_name = onBell)]
@@ -159,6 +161,15 @@ extern "C" {
     pub(super) type Disposable;
     #[wasm_bindgen(method)]
     pub(super) fn dispose(this: &Disposable);
+
+    pub(super) type SelectedRange;
+    #[wasm_bindgen(method, getter)]
+    pub(super) fn start(this: &SelectedRange) -> CellPosition;
+
+    pub(super) type CellPosition;
+    /// The row in the buffer.
+    #[wasm_bindgen(method, getter)]
+    pub(super) fn y(this: &CellPosition) -> u32;
 
     pub(super) type BufferNamespace;
     #[wasm_bindgen(method, getter)]

@@ -72,7 +72,7 @@ fn title(overview: Overview, ask: &Ask) -> String {
         ids => format!("{verb} {} sessions", ids.len()),
     };
     match ask {
-        Ask::Create => "Start a session".to_owned(),
+        Ask::Create => "Run a command".to_owned(),
         Ask::Delete(ids) => of("Delete", ids) + "?",
         Ask::Move(ids) => of("Move", ids) + " to",
         Ask::Rename(id) => format!("Rename {}", session(id)),

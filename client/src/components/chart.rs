@@ -40,7 +40,7 @@ fn drawing(scale: Scale, values: &[u64]) -> String {
          aria-label=\"{title}: now {now}, at most {most}\"><path class=\"chart-area\" d=\"{area}\"/>\
          <path class=\"chart-line\" d=\"{line}\"/></svg>\
          <div class=\"chart-scale\" aria-hidden=\"true\"><span>{since}</span>\
-         <span>most {most}</span></div>"
+         <span>peak {most}</span></div>"
     )
 }
 

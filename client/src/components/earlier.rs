@@ -1,8 +1,8 @@
 //! Output from before what the terminal holds: it is read from the session's log when somebody
-//! scrolls to the terminal's first line.
+//! scrolls up beyond the terminal's first line.
 //!
 //! It is drawn by a second emulator, over the first one, which goes on undisturbed. Scrolling to the
-//! end, typing and Escape lead back.
+//! end, typing and Escape lead back. Keys, search and selection are the terminal's own.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -16,7 +16,7 @@ use moorline_shared::session::Size;
 
 use crate::access::Access;
 use crate::bindings::page;
-use crate::bindings::screen::{Chunk, Emulator, KeyRoute, Screen, ScreenEvent};
+use crate::bindings::screen::{Chunk, Emulator, Screen, ScreenEvent};
 use crate::bindings::socket::{Socket, SocketEvent, to_vec};
 use crate::components::terminal::TerminalState;
 use crate::components::when::effect;
@@ -27,6 +27,9 @@ use crate::session::earlier::Reading;
 /// Lines that are shown at most: each takes a kilobyte or so.
 const MOST_LINES: u32 = 50_000;
 const PROTOCOL: &str = "moorline.events";
+/// Ends what the log's programs have asked of the terminal: the alternate screen, reports of the mouse and
+/// the focus, and the cursor. The view is only read.
+const CALM: &str = "\x1b[?1049l\x1b[?9;1000;1002;1003;1004l\x1b[?25l";
 /// Says that a message was taken. Any text does.
 const TAKEN: &str = "{\"type\":\"ack\"}";
 
@@ -56,14 +59,9 @@ pub fn EarlierOutput(
     id: SessionId,
 ) -> impl IntoView {
     let state = TerminalState::expect();
-    effect(move || {
-        if state.at_top.get() && state.lacks_earlier() {
-            state.earlier.set(true);
-        }
-    });
     let id = StoredValue::new(id);
     view! {
-        <When condition=move || state.earlier.get()>
+        <When condition=move || state.earlier.is_open()>
             <Content id=id.get_value() />
         </When>
     }
@@ -89,14 +87,9 @@ fn Content(id: SessionId) -> impl IntoView {
                 return;
             }
             let shown = Rc::new(Cell::new(false));
-            let is_shown = Rc::clone(&shown);
-            let happened = move |event| {
-                if matches!(event, ScreenEvent::Drawn { at_bottom: true, .. }) && is_shown.get() {
-                    state.end_earlier();
-                }
-            };
-            let screen =
-                Screen::open(&emulator, &place, theme, font, happened, |_| KeyRoute::Browser);
+            let happened = hear(state, Rc::clone(&shown));
+            let pressed = move |press: &_| state.pressed(press);
+            let screen = Screen::open(&emulator, &place, theme, font, happened, pressed);
             screen.keep_lines(MOST_LINES);
             if let (Some(size), Some(place)) = (state.size(), screen.fitting()) {
                 // Lines wrap where they do in the terminal; the note takes a few rows.
@@ -117,24 +110,49 @@ fn Content(id: SessionId) -> impl IntoView {
     });
     let text = move || match stage.get() {
         Stage::Reading(percent) => format!("Reading earlier output… {percent} %"),
-        Stage::Shown { is_trimmed: false } => "Earlier output, from the log".to_owned(),
+        Stage::Shown { is_trimmed: false } => "Earlier output".to_owned(),
         Stage::Shown { is_trimmed: true } => {
-            "Earlier output, from the log. What was before its first line is not kept.".to_owned()
+            "Earlier output. What was before its first line is not kept.".to_owned()
         }
         Stage::Failed => "Earlier output could not be read. Try again later.".to_owned(),
     };
     let is_shown = move || matches!(stage.get(), Stage::Shown { .. });
+    let end = move |_| {
+        state.end_earlier();
+    };
     view! {
         <div class="earlier" class:shown=is_shown data-testid="earlier" data-shown=move || is_shown().to_string()>
-            <div class="screen" node_ref=place></div>
-            <div class="earlier-note">
+            // What is typed goes to the terminal and takes the focus there: the browser would type it again.
+            <div class="screen" node_ref=place on:keypress:capture=|event| event.prevent_default()></div>
+            // The keyboard stays where it is.
+            <div class="earlier-note" on:mousedown=|event| event.prevent_default()>
                 <span role="status">{text}</span>
-                <button class="status-button" data-testid="end-earlier" on:click=move |_| state.end_earlier()>
+                <button class="status-button" data-testid="end-earlier" on:click=end>
                     <Icon name=IconName::Down />
                     "Back to now"
                 </button>
             </div>
         </div>
+    }
+}
+
+/// What happens in the view: it is typed in as in the terminal, and its end leads back there.
+fn hear(state: TerminalState, shown: Rc<Cell<bool>>) -> impl Fn(ScreenEvent) + Clone {
+    // Whether the view was above its end: only then does the end lead back.
+    let was_above = Rc::new(Cell::new(false));
+    move |event| match event {
+        ScreenEvent::Data(text) => state.type_text(&text),
+        ScreenEvent::Selected(is_there) => state.selected.set(is_there),
+        ScreenEvent::Matches { index, count } => state.matches.set((index, count)),
+        ScreenEvent::Drawn { at_bottom } if shown.get() => {
+            // The next match may be at the end.
+            let is_left = at_bottom && was_above.get() && !state.searching.get_untracked();
+            was_above.set(!at_bottom || was_above.get());
+            if is_left {
+                state.end_earlier();
+            }
+        }
+        _ => {}
     }
 }
 
@@ -180,7 +198,10 @@ fn take(held: &Held, reading: &Rc<RefCell<Reading>>, bytes: &[u8], told: &Told) 
         return;
     }
     let output = reading.borrow_mut().take(bytes);
-    let Ok(output) = output else { return told.stage.set(Stage::Failed) };
+    let Ok(mut output) = output else { return told.stage.set(Stage::Failed) };
+    if reading.borrow().is_done() {
+        output.push_str(CALM);
+    }
     let (weak, reading, told) = (Rc::downgrade(held), Rc::clone(reading), told.clone());
     let drawn = move || {
         let Some(held) = weak.upgrade() else { return };
@@ -208,15 +229,14 @@ fn finish(held: &Held, reading: &Reading, told: &Told) {
     if told.shown.get() {
         return;
     }
+    told.shown.set(true);
     if let Some(earlier) = held.borrow_mut().as_mut() {
         earlier.socket = None;
         let rows = told.state.size().map_or(0, |size| size.rows);
         let fewer = rows.saturating_sub(earlier.screen.size().rows);
         let above = told.state.lines_above_bottom() + u32::from(fewer);
         earlier.screen.scroll_above_bottom(above.max(1));
+        told.state.earlier.show(Rc::clone(&earlier.screen));
     }
     told.stage.set(Stage::Shown { is_trimmed: reading.is_trimmed() });
-    // Only from the next drawing on does its end lead back.
-    let shown = Rc::clone(&told.shown);
-    request_animation_frame(move || shown.set(true));
 }

@@ -81,7 +81,7 @@ pub fn AppMenu(
                 on:click=move |_| access.forget()
             >
                 <Icon name=IconName::Leave />
-                <span>"Forget the token"</span>
+                <span>"Sign out of this browser"</span>
             </button>
         </div>
     }

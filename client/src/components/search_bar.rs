@@ -23,7 +23,10 @@ fn OpenSearchBar() -> impl IntoView {
     let state = TerminalState::expect();
     let field = NodeRef::<html::Input>::new();
     let text = RwSignal::new(String::new());
-    field.on_load(|field| page::focus_soon(field.into()));
+    field.on_load(move |field| {
+        page::focus_soon(field.into());
+        state.uncover();
+    });
     let find = move |forwards| state.find(&text.get_untracked(), forwards, false);
     let on_key = move |event: leptos::ev::KeyboardEvent| {
         let again = event.ctrl_key() && event.shift_key() && event.key().eq_ignore_ascii_case("f");

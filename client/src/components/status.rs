@@ -54,9 +54,8 @@ fn say(view: &View, no_network: bool, now: Time) -> Said {
             let tone = if exit.code == Some(0) { "good" } else { "bad" };
             said(tone, "Ended", words::exit(exit), false)
         }
-        LinkView::Refused { code } => {
-            said("bad", words::refusal(*code, "").0, String::new(), false)
-        }
+        // The page says why.
+        LinkView::Refused { .. } => said("bad", "Not connected", String::new(), false),
     }
 }
 
@@ -104,10 +103,9 @@ pub fn StatusPill() -> impl IntoView {
                 <button
                     class="status-button"
                     data-testid="retry"
-                    title="Connect now"
                     on:click=move |_| state.retry()
                 >
-                    "Now"
+                    "Retry now"
                 </button>
             </When>
         </div>
@@ -131,7 +129,7 @@ pub fn PendingChip() -> impl IntoView {
         <When condition=move || pending.with(Option::is_some)>
             <div class="chip away" data-testid="pending" role="status" title=title>
                 <Icon name=IconName::Keyboard />
-                <span class="chip-label">"Waiting"</span>
+                <span class="chip-label">"Will be sent:"</span>
                 <code>{move || pending.get().map(|p| p.preview)}</code>
                 <button
                     class="chip-button"

@@ -41,11 +41,9 @@ pub fn StreamPill(
         StreamStatus::Refused { .. } => "Refused",
     };
     let detail = move || match status.get() {
-        StreamStatus::Connecting { attempt } if attempt > 1 => format!("attempt {attempt}"),
-        StreamStatus::Waiting { until, attempt } => {
+        StreamStatus::Waiting { until, .. } => {
             let seconds = (until - now.get()).as_millis().div_ceil(1000);
-            let before = if attempt > 1 { format!("attempt {attempt}, ") } else { String::new() };
-            format!("{before}retry in {seconds} s")
+            format!("retry in {seconds} s")
         }
         _ => String::new(),
     };
@@ -54,8 +52,8 @@ pub fn StreamPill(
             <span class="status-text" role="status">{move || text()}</span>
             <span class="status-detail" aria-hidden="true">{move || detail()}</span>
             <When condition=waits>
-                <button class="status-button" title="Connect now" on:click=move |_| retry.run(())>
-                    "Now"
+                <button class="status-button" on:click=move |_| retry.run(())>
+                    "Retry now"
                 </button>
             </When>
         </div>

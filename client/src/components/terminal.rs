@@ -10,10 +10,12 @@ use std::rc::Rc;
 
 use crate::access::Access;
 use crate::bindings::clipboard;
-use crate::bindings::keyboard::{self, KeyKind, Press};
+use crate::bindings::keyboard::{self, Press};
 use crate::bindings::observe::{self, SizeWatch};
 use crate::bindings::page::{self, PageEvent, PageWatch};
-use crate::bindings::screen::{Emulator, KeyRoute, Screen, ScreenEvent};
+use crate::bindings::screen::{Emulator, FOCUSED, KeyRoute, NOT_FOCUSED, Screen, ScreenEvent};
+use crate::components::overlay::{Overlay, OverlayKey};
+use crate::components::shortcut::{Shortcut, shortcut};
 use crate::components::when::effect;
 use crate::components::words;
 use crate::preferences::Preferences;
@@ -34,10 +36,8 @@ pub struct TerminalState {
     pub no_network: RwSignal<bool>,
     /// The view is scrolled to the end.
     pub at_bottom: RwSignal<bool>,
-    /// The view is scrolled to the first line that the terminal holds.
-    pub at_top: RwSignal<bool>,
-    /// What the log has from before is shown.
-    pub earlier: RwSignal<bool>,
+    /// The view of what the log has from before.
+    pub earlier: Overlay,
     /// The terminal began with a picture: lines from before it may be missing.
     began_with_picture: RwSignal<bool>,
     /// Counts the bell.
@@ -59,6 +59,8 @@ pub struct TerminalState {
 struct Live {
     session: Session,
     screen: Rc<Screen>,
+    /// What a key does, here and in the view of earlier output.
+    pressed: Rc<dyn Fn(&Press) -> KeyRoute>,
     _guards: (SizeWatch, PageWatch),
 }
 
@@ -72,8 +74,7 @@ impl TerminalState {
             title: RwSignal::default(),
             no_network: RwSignal::new(!page::is_online()),
             at_bottom: RwSignal::new(true),
-            at_top: RwSignal::default(),
-            earlier: RwSignal::default(),
+            earlier: Overlay::new(),
             began_with_picture: RwSignal::default(),
             bell: RwSignal::default(),
             searching: RwSignal::default(),
@@ -94,9 +95,17 @@ impl TerminalState {
     }
 
     fn with_screen<T>(self, f: impl FnOnce(&Screen) -> T) -> Option<T> {
-        // A copy of the handle: what is done with it may come back here.
-        let screen = self.live.try_with_value(|live| live.as_ref().map(|l| Rc::clone(&l.screen)));
-        screen.flatten().map(|screen| f(&screen))
+        self.screen().map(|screen| f(&screen))
+    }
+
+    /// A copy of the handle: what is done with it may come back here.
+    fn screen(self) -> Option<Rc<Screen>> {
+        self.live.try_with_value(|live| live.as_ref().map(|l| Rc::clone(&l.screen))).flatten()
+    }
+
+    /// The emulator that is seen: that of earlier output, or the terminal itself.
+    fn with_front<T>(self, f: impl FnOnce(&Screen) -> T) -> Option<T> {
+        self.earlier.screen().or_else(|| self.screen()).map(|screen| f(&screen))
     }
 
     fn post(self, event: Event<js_sys::ArrayBuffer>) {
@@ -116,23 +125,31 @@ impl TerminalState {
     ) {
         let preferences = Preferences::expect();
         let apple = keyboard::is_apple();
+        let pressed: Rc<dyn Fn(&Press) -> KeyRoute> = Rc::new(move |press| {
+            if let Some(key) = self.earlier.key(press) {
+                return self.key_in_earlier(key);
+            }
+            match shortcut(press, apple) {
+                Some(shortcut) => route(self, preferences, to_list, shortcut),
+                None => self.key(press),
+            }
+        });
+        let keys = Rc::clone(&pressed);
         let screen = Rc::new(Screen::open(
             emulator,
             place,
             untrack(|| preferences.theme()),
             untrack(|| preferences.font()),
             move |event| self.happened(event),
-            move |press| match shortcut(press, apple) {
-                Some(shortcut) => route(self, preferences, to_list, shortcut),
-                None => self.key(press),
-            },
+            move |press| keys(press),
         ));
         let session = Session::new();
         let guards = (
             observe::size(place, move || self.fit()),
             page::watch(move |event| self.page_event(event)),
         );
-        let live = Live { session: session.clone(), screen: Rc::clone(&screen), _guards: guards };
+        let live =
+            Live { session: session.clone(), screen: Rc::clone(&screen), pressed, _guards: guards };
         self.live.set_value(Some(live));
         let place = place.clone();
         let hooks = SessionHooks {
@@ -193,11 +210,12 @@ impl TerminalState {
         self.focus();
     }
 
-    /// Whether the log may have lines from before what the terminal holds.
-    #[must_use]
-    pub fn lacks_earlier(self) -> bool {
-        self.began_with_picture.get_untracked()
-            || self.with_screen(Screen::is_full).unwrap_or_default()
+    /// Opens the view of earlier output, if the log may have lines from before what the terminal holds.
+    fn reach_earlier(self) {
+        let is_full = || self.with_screen(Screen::is_full).unwrap_or_default();
+        if self.began_with_picture.get_untracked() || is_full() {
+            self.earlier.open();
+        }
     }
 
     /// How many lines the view is above the end.
@@ -212,34 +230,45 @@ impl TerminalState {
         self.with_screen(Screen::size)
     }
 
-    /// Goes back from what the log has from before to the session as it is now.
-    pub fn end_earlier(self) {
-        if self.earlier.get_untracked() {
-            self.earlier.set(false);
+    /// Goes back from what the log has from before to the session as it is now. Returns whether it was
+    /// shown or read.
+    pub fn end_earlier(self) -> bool {
+        let was_open = self.earlier.close();
+        if was_open {
+            self.matches.set((None, 0));
             self.scroll_to_bottom();
         }
+        was_open
     }
 
     /// Finds the next or the previous match.
     pub fn find(self, text: &str, forwards: bool, incremental: bool) {
-        self.with_screen(|screen| screen.find(text, forwards, incremental));
+        self.with_front(|screen| screen.find(text, forwards, incremental));
+    }
+
+    /// Shows the rows that the search bar does not cover, once it is open.
+    pub fn uncover(self) {
+        self.with_front(Screen::uncover);
     }
 
     /// Closes the search bar.
     pub fn end_search(self) {
         self.searching.set(false);
-        self.with_screen(Screen::end_search);
+        self.with_front(Screen::end_search);
         self.focus();
     }
 
-    /// All text that the terminal has.
+    /// All text that is shown, with what can be scrolled to.
     #[must_use]
     pub fn text(self) -> String {
-        self.with_screen(Screen::text).unwrap_or_default()
+        self.with_front(Screen::text).unwrap_or_default()
     }
 
     /// Types a key of the key bar.
     pub fn press(self, key: Key) {
+        if self.end_earlier() && key == Key::Escape {
+            return;
+        }
         let modifiers = self.modifiers.get_untracked();
         self.modifiers.set(Modifiers::default());
         let application = self.with_screen(Screen::application_cursor).unwrap_or_default();
@@ -253,10 +282,41 @@ impl TerminalState {
     /// emulator.
     fn key(self, press: &Press) -> KeyRoute {
         let Some(bytes) = key_codes::encode(press, self.key_modes()) else {
+            let scrolls_up = press.key == "PageUp" && press.shift;
+            if scrolls_up && self.with_screen(Screen::is_at_top) == Some(true) {
+                self.reach_earlier();
+            }
             return KeyRoute::Terminal;
         };
-        self.with_screen(|screen| screen.input(&bytes));
+        self.type_text(&bytes);
         KeyRoute::Taken
+    }
+
+    fn key_in_earlier(self, key: OverlayKey) -> KeyRoute {
+        match key {
+            OverlayKey::Close => {
+                self.end_earlier();
+            }
+            OverlayKey::Scroll(to) => {
+                if let Some(screen) = self.earlier.screen() {
+                    screen.scroll(to);
+                }
+            }
+            OverlayKey::Ignore => return KeyRoute::Browser,
+        }
+        KeyRoute::Taken
+    }
+
+    /// What a key does that was pressed in the view of earlier output: the same as in the terminal.
+    pub fn pressed(self, press: &Press) -> KeyRoute {
+        let pressed =
+            self.live.try_with_value(|live| live.as_ref().map(|live| Rc::clone(&live.pressed)));
+        pressed.flatten().map_or(KeyRoute::Browser, |pressed| pressed(press))
+    }
+
+    /// Types into the terminal.
+    pub fn type_text(self, text: &str) {
+        self.with_screen(|screen| screen.input(text));
     }
 
     fn key_modes(self) -> KeyModes {
@@ -279,7 +339,9 @@ impl TerminalState {
 
     /// Copies the selection.
     pub fn copy(self) {
-        let Some(text) = self.with_screen(Screen::selection).flatten() else { return };
+        let in_earlier = self.earlier.screen().and_then(|screen| screen.selection());
+        let selection = in_earlier.or_else(|| self.with_screen(Screen::selection).flatten());
+        let Some(text) = selection else { return };
         spawn_local(async move {
             if !clipboard::write(&text).await {
                 self.tell("The browser does not let this page write to the clipboard.");
@@ -289,7 +351,7 @@ impl TerminalState {
 
     /// Takes away what a finger has selected.
     pub fn unselect(self) {
-        self.with_screen(Screen::clear_selection);
+        self.with_front(Screen::clear_selection);
         self.selected.set(false);
     }
 
@@ -301,7 +363,10 @@ impl TerminalState {
     fn happened(self, event: ScreenEvent) {
         match event {
             ScreenEvent::Data(data) => {
-                self.end_earlier();
+                // Programs may be told of the focus, which goes away by a click in the view.
+                if data != FOCUSED && data != NOT_FOCUSED {
+                    self.end_earlier();
+                }
                 let modifiers = self.modifiers.get_untracked();
                 let data = if modifiers.any() {
                     self.modifiers.set(Modifiers::default());
@@ -320,10 +385,8 @@ impl TerminalState {
             ScreenEvent::Title(title) => {
                 self.title.set(Some(words::plain(&title)).filter(|title| !title.is_empty()));
             }
-            ScreenEvent::Drawn { at_bottom, at_top } => {
-                set_if_other(self.at_bottom, at_bottom);
-                set_if_other(self.at_top, at_top);
-            }
+            ScreenEvent::Drawn { at_bottom } => set_if_other(self.at_bottom, at_bottom),
+            ScreenEvent::BeyondTop => self.reach_earlier(),
             ScreenEvent::Selected(is_there) => set_if_other(self.selected, is_there),
             ScreenEvent::Matches { index, count } => self.matches.set((index, count)),
         }
@@ -426,75 +489,4 @@ fn route(
         Shortcut::List => to_list.run(()),
     }
     KeyRoute::Taken
-}
-
-/// What a key does here instead of going to the program.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Shortcut {
-    /// Open or close the search.
-    Search,
-    /// Copy the selection.
-    Copy,
-    /// Let the browser paste.
-    Paste,
-    /// Larger or smaller letters.
-    Font(i8),
-    /// Letters as they were at first.
-    FontReset,
-    /// To the list of all sessions.
-    List,
-}
-
-/// The shortcut of a key press, if it is one. All but the Command keys of Apple need Control and
-/// Shift, which programs cannot tell from Control alone.
-#[must_use]
-pub fn shortcut(press: &Press, apple: bool) -> Option<Shortcut> {
-    if press.kind == KeyKind::Release {
-        return None;
-    }
-    let key = press.latin();
-    if apple && press.meta && !press.ctrl && !press.alt && key == "f" {
-        return Some(Shortcut::Search);
-    }
-    if !press.ctrl || !press.shift || press.alt || press.meta {
-        return None;
-    }
-    match key.as_str() {
-        "F" | "f" => Some(Shortcut::Search),
-        "C" | "c" => Some(Shortcut::Copy),
-        "V" | "v" => Some(Shortcut::Paste),
-        "L" | "l" => Some(Shortcut::List),
-        "+" | "=" => Some(Shortcut::Font(1)),
-        "_" | "-" => Some(Shortcut::Font(-1)),
-        ")" | "0" => Some(Shortcut::FontReset),
-        _ => None,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use wasm_bindgen_test::wasm_bindgen_test as test;
-
-    fn press(key: &str, ctrl: bool, shift: bool, meta: bool) -> Press {
-        Press { key: key.to_owned(), ctrl, shift, meta, ..Press::default() }
-    }
-
-    #[test]
-    fn programs_keep_every_key_that_they_can_tell_apart() {
-        assert_eq!(shortcut(&press("c", true, false, false), false), None);
-        assert_eq!(shortcut(&press("f", false, false, true), false), None);
-        assert_eq!(shortcut(&press("F", false, true, false), false), None);
-    }
-
-    #[test]
-    fn shortcuts_need_control_and_shift() {
-        assert_eq!(shortcut(&press("C", true, true, false), false), Some(Shortcut::Copy));
-        assert_eq!(shortcut(&press("_", true, true, false), true), Some(Shortcut::Font(-1)));
-        assert_eq!(shortcut(&press("f", false, false, true), true), Some(Shortcut::Search));
-        let cyrillic = Press { code: "KeyC".into(), ..press("С", true, true, false) };
-        assert_eq!(shortcut(&cyrillic, false), Some(Shortcut::Copy));
-        let cyrillic = Press { code: "KeyF".into(), ..press("а", false, false, true) };
-        assert_eq!(shortcut(&cyrillic, true), Some(Shortcut::Search));
-    }
 }

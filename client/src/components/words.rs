@@ -116,14 +116,11 @@ pub fn plain(text: &str) -> String {
 /// What tells a session from others of its name: what runs in it now, its command, or its id.
 #[must_use]
 pub fn detail(session: &SessionSummary) -> String {
-    let running = session.running.as_ref().filter(|_| !session.lifecycle.is_over());
-    if let Some(running) = running {
-        running.clone()
-    } else if session.command.is_empty() {
-        session.session_id.to_string()
-    } else {
-        command(&session.command)
-    }
+    let running = session.running.clone().filter(|_| !session.lifecycle.is_over());
+    let started = (!session.command.is_empty()).then(|| command(&session.command));
+    let name = name(session);
+    let mut details = running.into_iter().chain(started);
+    details.find(|detail| *detail != name).unwrap_or_else(|| session.session_id.to_string())
 }
 
 /// As [`detail`], where no state is shown beside it: that the host is not there.
@@ -151,7 +148,7 @@ pub fn refusal(code: u16, session: &str) -> (&'static str, String) {
         close::FORBIDDEN => (
             "Not allowed",
             "This token or this page's address may not open the session. Open Moorline at the \
-             address that `moorline token` prints."
+             address that `moorline open` prints."
                 .to_owned(),
         ),
         close::NOT_FOUND => (
@@ -227,6 +224,8 @@ mod tests {
         assert_eq!(about(&session), "make");
         session.lifecycle = Lifecycle::Detached;
         assert_eq!(about(&session), "host offline · make");
+        (session.name, session.command) = ("make".into(), vec!["make".into()]);
+        assert_eq!(detail(&session), "abcdefgh");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Asks for a token.
+//! Lets a browser in that has no token yet.
 
 use leptos::html;
 use leptos::prelude::*;
@@ -6,22 +6,29 @@ use leptos::prelude::*;
 use crate::access::{Access, token_in};
 use crate::api::{self, ApiError, Request};
 use crate::bindings::page;
+use crate::code;
 use crate::components::field::typed;
 use crate::components::{Field, Mark};
 
-/// Asks for a token, says where to find one, and goes on once the relay accepts it.
+/// Asks for an address or a token, says where to find one, and goes on once the relay accepts it.
 #[component]
 pub fn AskToken() -> impl IntoView {
     let access = Access::expect();
     let field = NodeRef::<html::Input>::new();
-    let (problem, set_problem) = signal(None::<String>);
+    let refused = "This code was already used or is too old. Run `moorline open` again.";
+    let refused = untrack(|| access.is_code_refused()).then(|| refused.to_owned());
+    let (problem, set_problem) = signal(refused);
     let (busy, set_busy) = signal(false);
-    page::set_title("Token");
+    page::set_title("Open");
     let submit = move |event: leptos::ev::SubmitEvent| {
         event.prevent_default();
         let pasted = typed(field).unwrap_or_default();
+        if let Some(code) = code::code_in(&pasted) {
+            return code::exchange(access, &code);
+        }
         let Some(token) = token_in(&pasted) else {
-            set_problem.set(Some("That is no token. Paste the whole line.".to_owned()));
+            set_problem
+                .set(Some("This is not an address or a token. Paste the whole line.".to_owned()));
             return;
         };
         set_busy.set(true);
@@ -40,10 +47,10 @@ pub fn AskToken() -> impl IntoView {
             <form class="card" on:submit=submit>
                 <Mark />
                 <h1>"Open Moorline"</h1>
-                <p>"This relay needs a token. On the machine that runs it, type"</p>
-                <pre class="command">"moorline token"</pre>
-                <p>"and open the address that it prints, or paste it here."</p>
-                <Field label="Token or address" name="token" node=field secret=true first=true problem />
+                <p>"This browser is not let in yet. On the machine that runs the relay, type"</p>
+                <pre class="command">"moorline open"</pre>
+                <p>"and open the address that it prints, or paste it here. Its code works once."</p>
+                <Field label="Address or token" name="token" node=field secret=true first=true problem />
                 <button class="button primary wide" disabled=busy>
                     {move || if busy.get() { "Asking…" } else { "Continue" }}
                 </button>

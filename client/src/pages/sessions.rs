@@ -77,11 +77,7 @@ pub fn SessionsPage() -> impl IntoView {
 /// What only this page can do.
 fn offers(store: Store, desk: Desk, field: NodeRef<html::Input>) -> Vec<Action> {
     let group: Arc<str> = "This list".into();
-    let search = move || {
-        if let Some(field) = field.get_untracked() {
-            page::focus(&field);
-        }
-    };
+    let search = move || search(desk, field);
     let mut offers = vec![
         Action::new(&group, "search", IconName::Search, "Search the list", search).keys("/"),
         Action::new(&group, "select-all", IconName::Stack, "Select all", move || desk.select_all())
@@ -130,8 +126,8 @@ fn NewButtons(start_shell: Callback<()>) -> impl IntoView {
             <button
                 class="button primary"
                 data-testid="create-custom"
-                title="Start a command (c)"
-                aria-label="Start a command"
+                title="Run a command… (c)"
+                aria-label="Run a command…"
                 on:click=move |_| desk.ask(Ask::Create)
             >
                 <Icon name=IconName::Sliders />
@@ -154,6 +150,17 @@ fn Hints() -> impl IntoView {
     }
 }
 
+/// Opens the search, which stands where the bar of a selection is.
+fn search(desk: Desk, field: NodeRef<html::Input>) {
+    desk.deselect();
+    // The field is there by then.
+    request_animation_frame(move || {
+        if let Some(field) = field.try_get_untracked().flatten() {
+            page::focus(&field);
+        }
+    });
+}
+
 fn shortcut(
     press: &Press,
     start_shell: Callback<()>,
@@ -168,11 +175,7 @@ fn shortcut(
         "c" => desk.ask(Ask::Create),
         "a" => desk.select_all(),
         "Escape" => return desk.deselect(),
-        "/" => {
-            if let Some(field) = field.get_untracked() {
-                page::focus(&field);
-            }
-        }
+        "/" => search(desk, field),
         "j" | "ArrowDown" => page::move_focus(".row-link", 1),
         "k" | "ArrowUp" => page::move_focus(".row-link", -1),
         _ => return false,

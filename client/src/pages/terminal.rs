@@ -130,7 +130,7 @@ fn offers(state: TerminalState, reading: RwSignal<bool>) -> Vec<Action> {
         })
         .keys("Ctrl+Shift+F"),
         Action::new(&group, "earlier", IconName::Up, "Show all output that is kept", move || {
-            state.earlier.set(true)
+            state.earlier.open();
         }),
         Action::new(&group, "read-text", IconName::Text, "Show as text…", move || {
             reading.set(true)
@@ -144,9 +144,9 @@ fn offers(state: TerminalState, reading: RwSignal<bool>) -> Vec<Action> {
                 preferences.toggle_key_bar();
             },
         ),
-        font("Larger letters", "Ctrl+Shift++", 1),
-        font("Smaller letters", "Ctrl+Shift+-", -1),
-        Action::new(&group, "font", IconName::Text, "Usual letters", move || {
+        font("Larger text", "Ctrl+Shift+>", 1),
+        font("Smaller text", "Ctrl+Shift+<", -1),
+        Action::new(&group, "font", IconName::Text, "Reset text size", move || {
             preferences.reset_font()
         })
         .keys("Ctrl+Shift+0"),
@@ -227,7 +227,7 @@ fn TerminalMenu(reading: RwSignal<bool>, details: String) -> impl IntoView {
                     prop:checked=move || preferences.hold()
                     on:change=move |_| preferences.toggle_hold()
                 />
-                <span>"Keep typing while the host is offline"</span>
+                <span>"Send what I type when the machine is back"</span>
             </label>
             <hr />
             <div class="menu-row">
@@ -237,13 +237,13 @@ fn TerminalMenu(reading: RwSignal<bool>, details: String) -> impl IntoView {
             <div class="menu-row">
                 <span>"Text"</span>
                 <div class="choices" role="group" aria-label="Text size">
-                    <button title="Smaller (Ctrl+Shift+-)" aria-label="Smaller text"
+                    <button title="Smaller (Ctrl+Shift+<)" aria-label="Smaller text"
                         on:click=move |_| preferences.step_font(-1)>"−"</button>
                     <button title="Reset (Ctrl+Shift+0)" aria-label="Reset text size"
                         on:click=move |_| preferences.reset_font()>
                         {move || preferences.font().pixels()}
                     </button>
-                    <button title="Larger (Ctrl+Shift++)" aria-label="Larger text"
+                    <button title="Larger (Ctrl+Shift+>)" aria-label="Larger text"
                         on:click=move |_| preferences.step_font(1)>"+"</button>
                 </div>
             </div>
@@ -271,7 +271,7 @@ fn CatchUpBar() -> impl IntoView {
 fn ToBottom() -> impl IntoView {
     let state = TerminalState::expect();
     view! {
-        <When condition=move || !state.at_bottom.get()>
+        <When condition=move || !state.at_bottom.get() && !state.earlier.is_open()>
             <button
                 class="to-bottom"
                 data-testid="to-bottom"
@@ -362,6 +362,8 @@ fn Again(id: SessionId) -> impl IntoView {
 fn NoticeToast() -> impl IntoView {
     let state = TerminalState::expect();
     let timer = StoredValue::new_local(None::<Timeout>);
+    // Why the relay refuses the page is said below.
+    let refused = move || state.view.with(|v| matches!(v.link, LinkView::Refused { .. }));
     effect(move || {
         let shown = state.notice.with(Option::is_some);
         let hide = move || state.notice.set(None);
@@ -369,7 +371,7 @@ fn NoticeToast() -> impl IntoView {
     });
     view! {
         <div class="toast-place" role="alert">
-            <When condition=move || state.notice.with(Option::is_some)>
+            <When condition=move || state.notice.with(Option::is_some) && !refused()>
                 <div class="toast" data-testid="notice">
                     <span>{move || state.notice.get()}</span>
                     <button

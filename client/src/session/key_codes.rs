@@ -53,6 +53,23 @@ pub fn encode(press: &Press, modes: KeyModes) -> Option<String> {
     other_key(press, modes.other_keys).or_else(|| control_by_place(press))
 }
 
+/// The control character that Control makes of a character. As xterm, whose table is that of
+/// `XLookupString`; the kitty protocol's has the same and `?`.
+#[must_use]
+pub fn control(key: char) -> Option<char> {
+    Some(match key.to_ascii_lowercase() {
+        letter @ 'a'..='z' => char::from(letter as u8 & 0x1f),
+        ' ' | '2' | '@' | '`' => '\0',
+        '[' | '{' | '3' => '\x1b',
+        '\\' | '|' | '4' => '\x1c',
+        ']' | '}' | '5' => '\x1d',
+        '^' | '~' | '6' => '\x1e',
+        '/' | '_' | '7' => '\x1f',
+        '?' | '8' => '\x7f',
+        _ => return None,
+    })
+}
+
 /// A key that has a number of its own, and the end of its sequence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Functional {
@@ -308,34 +325,19 @@ fn is_control(press: &Press) -> bool {
     press.ctrl && !press.shift && press.latin().chars().all(|key| control(key).is_some())
 }
 
-/// The control character of a key, where the emulator does not know it: Control with `/`, and with a
-/// letter of another script, which is the one at its place.
+/// The control character of a key: of a digit or a symbol, and of a letter of another script, which is
+/// the one at its place. Those of Latin letters are left to the emulator, and with Shift to the browser.
 fn control_by_place(press: &Press) -> Option<String> {
     if !press.ctrl || press.meta || press.kind == KeyKind::Release {
         return None;
     }
     let produced = character(press)?;
-    if produced.is_ascii() && produced != '/' {
+    if produced.is_ascii_alphabetic() {
         return None;
     }
     let control = press.latin().chars().next().and_then(control)?;
     let escape = if press.alt { "\x1b" } else { "" };
     Some(format!("{escape}{control}"))
-}
-
-/// As the protocol's table of control characters.
-fn control(key: char) -> Option<char> {
-    Some(match key.to_ascii_lowercase() {
-        letter @ 'a'..='z' => char::from(letter as u8 & 0x1f),
-        ' ' | '2' | '@' => '\0',
-        '[' | '3' => '\x1b',
-        '\\' | '4' => '\x1c',
-        ']' | '5' => '\x1d',
-        '^' | '~' | '6' => '\x1e',
-        '/' | '_' | '7' => '\x1f',
-        '?' | '8' => '\x7f',
-        _ => return None,
-    })
 }
 
 /// The character of a key without Shift.

@@ -1,5 +1,6 @@
 //! Bytes for keys that a soft keyboard lacks.
 
+use super::key_codes;
 use crate::bindings::keyboard::Press;
 
 /// A key of the key bar.
@@ -130,16 +131,11 @@ pub fn modify(typed: &str, modifiers: Modifiers) -> String {
     if modifiers.alt { format!("\x1b{base}") } else { base.to_string() }
 }
 
-/// The control character of a key, where it has one.
+/// The control character of a key, where it has one. On the key bar `-` stands for `_`, which is far
+/// away.
 fn control(character: char) -> char {
-    match character.to_ascii_uppercase() {
-        upper @ ('@'..='_') => char::from(upper as u8 & 0x1f),
-        ' ' => '\0',
-        '?' => '\x7f',
-        '/' | '-' => '\x1f',
-        '~' | '`' => '\x1e',
-        _ => character,
-    }
+    let character = if character == '-' { '_' } else { character };
+    key_codes::control(character).unwrap_or(character)
 }
 
 #[cfg(test)]

@@ -217,6 +217,25 @@ async fn a_session_is_started_found_again_and_deleted() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_code_that_was_used_says_how_to_get_another() -> Result<()> {
+    let relay = Relay::start().await?;
+    Browser::run("a_code_that_was_used_says_how_to_get_another", async |browser| {
+        // The browser reports each 401 on the console.
+        browser.expect_bad_network();
+        let address = format!("{}/sessions#code=a-code-that-was-used", relay.url());
+        let tab = browser.open_exactly(&address).await?;
+        let page = tab.until_there("[data-testid=ask-token]").await?;
+        ensure!(page.contains("already used") && page.contains("moorline open"), "{page}");
+        // A token does as well.
+        tab.click("[data-testid=token]").await?;
+        tab.type_text(TOKEN).await?;
+        tab.press("Enter").await?;
+        tab.until_gone("[data-testid=ask-token]").await
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_wrong_token_is_asked_for_again() -> Result<()> {
     let relay = Relay::start().await?;
     let session = relay.api().run_ready(expected::counter()).await?;

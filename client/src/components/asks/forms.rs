@@ -20,10 +20,13 @@ pub fn DeleteSessions(
 ) -> impl IntoView {
     let (actions, overview) = (Actions::expect(), Overview::expect());
     let is_over = |id: &SessionId| overview.session(id).is_some_and(|s| s.lifecycle.is_over());
-    let text = if !untrack(|| ids.iter().all(is_over)) {
-        "What runs is ended and its output is removed. This cannot be undone."
-    } else {
-        "What is left to read is removed. This cannot be undone."
+    let text = match (untrack(|| ids.iter().all(is_over)), ids.len() == 1) {
+        (false, true) => "This stops the program and deletes its output. This cannot be undone.",
+        (false, false) => {
+            "This stops the programs and deletes their output. This cannot be undone."
+        }
+        (true, true) => "This deletes its output. This cannot be undone.",
+        (true, false) => "This deletes their output. This cannot be undone.",
     };
     let agree = Callback::new(move |()| actions.delete(ids.clone()));
     view! { <Verdict text verb="Delete" agree close /> }
@@ -90,7 +93,7 @@ pub fn MoveSessions(
             <button class="menu-item" data-testid="move-to" disabled=here on:click=go>
                 <Icon name=icon />
                 <bdi>{name}</bdi>
-                {here.then_some("now")}
+                {here.then_some("(current)")}
             </button>
         }
     };
@@ -133,7 +136,7 @@ pub fn RenameForm(
     };
     view! {
         <form on:submit=save>
-            <Field label="Name" name="name" node value placeholder="what it runs" first=true />
+            <Field label="Name" name="name" node value placeholder="Leave empty to use the command's name" first=true />
             <FormActions close verb="Rename" />
         </form>
     }

@@ -32,13 +32,15 @@ const SESSION: [KeyRow; 8] = [
     ("Del", "Delete"),
     ("l", "All sessions"),
 ];
-const TERMINAL: [KeyRow; 6] = [
+const TERMINAL: [KeyRow; 8] = [
     ("Ctrl+Shift+K", "Switch to another session"),
     ("Ctrl+Shift+L", "All sessions"),
     ("Ctrl+Shift+F", "Search"),
     ("Ctrl+Shift+C", "Copy"),
     ("Ctrl+Shift+V", "Paste"),
-    ("Ctrl+Shift + − 0", "Larger, smaller, usual letters"),
+    ("Ctrl+Shift+> <", "Larger, smaller text"),
+    ("Ctrl+Shift+0", "Reset text size"),
+    ("Shift+PgUp PgDn", "Scroll"),
 ];
 
 /// The keys of every page.
@@ -51,7 +53,7 @@ pub fn KeyHelp(
     let mut terminal = vec![(terminal_keys(), "All commands")];
     terminal.extend(TERMINAL);
     let sections: [(&str, &[KeyRow]); 4] = [
-        ("Everywhere but in a terminal", everywhere),
+        ("Outside terminals", everywhere),
         ("All sessions", &LIST),
         ("A session", &SESSION),
         ("A terminal", &terminal),

@@ -6,7 +6,7 @@ use leptos::prelude::*;
 use moorline_shared::event::Activity;
 
 use super::record::Record;
-use crate::actions::{Action, Actions};
+use crate::actions::{Action, Actions, FORK_HINT};
 use crate::bindings::page;
 use crate::components::{Icon, IconName, When, words};
 
@@ -150,7 +150,8 @@ fn ActionBar() -> impl IntoView {
 
 fn button(action: Action) -> AnyView {
     let Action { name, title, icon, run, keys, .. } = action;
-    let hint = format!("{title} ({keys})");
+    let does = if name == "fork" { FORK_HINT } else { &title };
+    let hint = format!("{does} ({keys})");
     view! {
         <button class=if name == "delete" { "button dire" } else { "button" } title=hint data-testid=name on:click=move |_| run.run(())>
             <Icon name=icon />

@@ -17,9 +17,19 @@ const TAB: usize = 8;
 struct Look {
     /// 1 to 6: red, green, yellow, blue, magenta, cyan. Black and white are as the text.
     hue: u8,
+    /// The background: the same numbers, 7 for all other colours, and 0 for none.
+    ground: u8,
     bold: bool,
     dim: bool,
     inverse: bool,
+    underline: bool,
+}
+
+impl Look {
+    /// Whether a space can be seen.
+    const fn marks_space(self) -> bool {
+        self.ground > 0 || self.inverse || self.underline
+    }
 }
 
 type Line = Vec<(char, Look)>;
@@ -83,7 +93,8 @@ impl Preview {
     #[must_use]
     pub fn html(&self) -> String {
         let lines = &self.page.lines;
-        let blank = |line: &&Line| line.iter().all(|(letter, _)| *letter == ' ');
+        let is_blank = |(letter, look): &(char, Look)| *letter == ' ' && !look.marks_space();
+        let blank = |line: &&Line| line.iter().all(is_blank);
         let end = lines.len() - lines.iter().rev().take_while(blank).count();
         let mut html = String::new();
         for line in lines.range(end.saturating_sub(SHOWN_LINES)..end) {
@@ -116,9 +127,12 @@ fn open(html: &mut String, look: Look) {
     if look != Look::default() {
         let mark = |set: bool, name: &'static str| if set { name } else { "" };
         let (bold, dim) = (mark(look.bold, " bold"), mark(look.dim, " dim"));
-        let inverse = mark(look.inverse, " inverse");
+        let (inverse, underline) =
+            (mark(look.inverse, " inverse"), mark(look.underline, " underline"));
+        let (hue, ground) = (look.hue, look.ground);
         // Writing to a String cannot fail.
-        let _ = write!(html, "<span class=\"hue{}{bold}{dim}{inverse}\">", look.hue);
+        let _ =
+            write!(html, "<span class=\"hue{hue} ground{ground}{bold}{dim}{inverse}{underline}\">");
     }
 }
 
@@ -158,12 +172,18 @@ impl Page {
     }
 
     fn blank(&mut self, from: usize, to: usize) {
+        // What is erased gets the background.
+        let look = Look { ground: self.look.ground, ..Look::default() };
+        let cols = usize::from(self.size.cols);
         let line = self.line();
+        if look.ground > 0 && from < cols && line.len() < to.min(cols) {
+            line.resize(to.min(cols), (' ', Look::default()));
+        }
         let to = to.min(line.len());
-        if to == line.len() {
+        if to == line.len() && look.ground == 0 {
             line.truncate(from);
         } else if from < to {
-            line[from..to].fill((' ', Look::default()));
+            line[from..to].fill((' ', look));
         }
     }
 
@@ -182,36 +202,80 @@ impl Page {
     }
 
     fn paint(&mut self, params: &Params) {
-        let mut numbers = params.iter().map(|param| param.first().copied().unwrap_or(0));
-        while let Some(number) = numbers.next() {
-            match number {
-                0 => self.look = Look::default(),
-                1 => self.look.bold = true,
-                2 => self.look.dim = true,
-                7 => self.look.inverse = true,
-                22 => (self.look.bold, self.look.dim) = (false, false),
-                27 => self.look.inverse = false,
-                30..=37 | 90..=97 => self.look.hue = hue(number % 10),
-                38 | 48 => {
-                    // Colours out of many: the first sixteen are the same, others are left out.
-                    let color = match numbers.next() {
-                        Some(5) => numbers.next().filter(|color| *color < 16),
-                        Some(2) => numbers.nth(2).and(None),
-                        _ => None,
+        let mut params = params.iter();
+        while let Some(param) = params.next() {
+            let first = param.first().copied().unwrap_or(0);
+            let look = &mut self.look;
+            match first {
+                0 => *look = Look::default(),
+                1 => look.bold = true,
+                2 => look.dim = true,
+                // `4:0` is none; the others differ in how the line is drawn.
+                4 => look.underline = param.get(1) != Some(&0),
+                7 => look.inverse = true,
+                21 => look.underline = true,
+                22 => (look.bold, look.dim) = (false, false),
+                24 => look.underline = false,
+                27 => look.inverse = false,
+                30..=37 | 90..=97 => look.hue = hue(first % 10),
+                40..=47 | 100..=107 => look.ground = ground(Some(first % 10)),
+                38 | 48 | 58 => {
+                    let color = match param {
+                        [_] => listed(&mut params),
+                        [_, rest @ ..] => indexed(rest),
+                        [] => None,
                     };
-                    if number == 38 {
-                        self.look.hue = color.map_or(0, |color| hue(color % 8));
+                    match first {
+                        38 => look.hue = color.map_or(0, hue),
+                        48 => look.ground = ground(color),
+                        _ => {}
                     }
                 }
-                39 => self.look.hue = 0,
+                39 => look.hue = 0,
+                49 => look.ground = 0,
                 _ => {}
             }
         }
     }
 }
 
+/// A colour out of many, in parameters of their own: `5;n` or `2;r;g;b`. The first sixteen are as those
+/// of old; others are `None`.
+fn listed<'a>(params: &mut impl Iterator<Item = &'a [u16]>) -> Option<u16> {
+    let mut number = || params.next().and_then(|param| param.first().copied());
+    match number()? {
+        5 => number().and_then(of_sixteen),
+        2 => {
+            number();
+            number();
+            number();
+            None
+        }
+        _ => None,
+    }
+}
+
+/// The same as parts of one parameter: `5:n` or `2::r:g:b`.
+fn indexed(parts: &[u16]) -> Option<u16> {
+    match parts {
+        [5, color, ..] => of_sixteen(*color),
+        _ => None,
+    }
+}
+
+fn of_sixteen(color: u16) -> Option<u16> {
+    (color < 16).then_some(color % 8)
+}
+
 const fn hue(color: u16) -> u8 {
     if color < 7 { color as u8 } else { 0 }
+}
+
+const fn ground(color: Option<u16>) -> u8 {
+    match color {
+        Some(color @ 1..=6) => color as u8,
+        _ => 7,
+    }
 }
 
 impl Perform for Page {
@@ -321,8 +385,29 @@ mod tests {
         let colours = shown("\x1b[1;32mok\x1b[0m \x1b[38;5;9mred\x1b[38;2;1;2;3mx\x1b[m");
         assert_eq!(
             colours,
-            "<span class=\"hue2 bold\">ok</span> <span class=\"hue1\">red</span>x\n"
+            "<span class=\"hue2 ground0 bold\">ok</span> \
+             <span class=\"hue1 ground0\">red</span>x\n"
         );
+    }
+
+    #[test]
+    fn backgrounds_and_underlines_are_shown() {
+        let marked = |class: &str, text: &str| format!("<span class=\"{class}\">{text}</span>");
+        for (output, class) in [
+            ("\x1b[44mx", "hue0 ground4"),
+            ("\x1b[4;101mx", "hue0 ground1 underline"),
+            ("\x1b[4:3;48:5:2mx", "hue0 ground2 underline"),
+            ("\x1b[48;5;200;38;2;1;2;3mx", "hue0 ground7"),
+            ("\x1b[48:2::1:2:3;38:5:1mx", "hue1 ground7"),
+            ("\x1b[4m\x1b[4:0;41;24;7mx", "hue0 ground1 inverse"),
+        ] {
+            assert_eq!(shown(output), marked(class, "x") + "\n", "{output:?}");
+        }
+        assert_eq!(shown("\x1b[4;44m\x1b[24;49mx"), "x\n");
+        let mut preview = Preview::default();
+        preview.resize(Size { cols: 4, rows: 2 });
+        preview.push("a\x1b[42m\x1b[K");
+        assert_eq!(preview.html(), format!("a{}\n", marked("hue0 ground2", "   ")));
     }
 
     #[test]

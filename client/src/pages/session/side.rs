@@ -170,7 +170,7 @@ pub fn Files() -> impl IntoView {
         None => view! { <p class="panel-hint">"Reading…"</p> }.into_any(),
         Some(Err(error)) => view! { <p class="problem panel-hint">{error}</p> }.into_any(),
         Some(Ok(files)) if files.is_empty() => {
-            view! { <p class="panel-hint">"None. Prompts can name some."</p> }.into_any()
+            view! { <p class="panel-hint">"No files for agents in this folder."</p> }.into_any()
         }
         Some(Ok(files)) => {
             let files = files.iter().map(file).collect_view();

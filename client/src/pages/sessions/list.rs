@@ -158,7 +158,7 @@ fn Beginnings(start_shell: Callback<()>) -> impl IntoView {
                 disabled=desk.actions().busy
                 on:click=move |_| start_shell.run(())
             >
-                "Start a shell" <kbd aria-hidden="true">"n"</kbd>
+                "New shell" <kbd aria-hidden="true">"n"</kbd>
             </button>
             <button class="button" on:click=move |_| desk.ask(Ask::Create)>
                 "Run a command…" <kbd aria-hidden="true">"c"</kbd>

@@ -5,6 +5,7 @@ use moorline_shared::id::SessionId;
 
 use super::desk::{Ask, Desk};
 use super::store::Store;
+use crate::actions::FORK_HINT;
 use crate::bindings::dialog as popover;
 use crate::bindings::page::{self, HtmlElement};
 use crate::components::{Icon, IconName};
@@ -61,6 +62,7 @@ fn entries(store: Store, desk: Desk, id: SessionId) -> impl IntoView {
             <button
                 class="menu-item"
                 role="menuitem"
+                title=(label == "Fork").then_some(FORK_HINT)
                 tabindex="-1"
                 on:click=move |_| {
                     popover::hide(MENU);

@@ -62,6 +62,28 @@ fn without_a_request_keys_are_sent_as_ever() {
 }
 
 #[test]
+fn control_characters_are_those_of_xterm() {
+    let rows: [(&str, &[&str]); 7] = [
+        ("\0", &["C-2", "C-S-@", "C- ", "C-S- ", "C-`"]),
+        ("\x1b", &["C-3", "C-[", "C-S-{"]),
+        ("\x1c", &["C-4", "C-\\", "C-S-|"]),
+        ("\x1d", &["C-5", "C-]", "C-S-}"]),
+        ("\x1e", &["C-6", "C-S-^", "C-S-~"]),
+        ("\x1f", &["C-7", "C-S-_", "C-/"]),
+        ("\x7f", &["C-8", "C-S-?"]),
+    ];
+    for (bytes, keys) in rows {
+        for keys in keys {
+            all_sent(0, &[(keys, bytes)]);
+        }
+    }
+    // The browser's own, and what has no control character.
+    for keys in ["C--", "C-=", "C-S-+", "C-0", "C-1", "C-9", "C-;", "C-.", "C-S-A", "C-S-R"] {
+        assert_eq!(sent(keys, 0), None, "{keys}");
+    }
+}
+
+#[test]
 fn keys_that_could_be_confused_are_told_apart() {
     all_sent(
         1,

@@ -1,6 +1,6 @@
 //! Terminals under fingers, and with more output than they hold.
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use moorline_shared::id::SessionId;
 use moorline_tests::relay::Relay;
 use moorline_tests::wait::wait_until;
@@ -69,6 +69,16 @@ async fn wheel_up(tab: &Tab) -> Result<()> {
     Ok(())
 }
 
+/// Scrolls up beyond the first line that the page holds.
+async fn open_earlier(tab: &Tab) -> Result<()> {
+    wait_until("the lines from before", async || {
+        drop(wheel_up(tab).await);
+        let shown = "document.querySelector('.earlier')?.dataset.shown === 'true'";
+        tab.evaluate::<bool>(shown).await.is_ok_and(|shown| shown)
+    })
+    .await
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn lines_from_before_a_reload_are_read_from_the_log() -> Result<()> {
     let relay = Relay::start().await?;
@@ -80,13 +90,7 @@ async fn lines_from_before_a_reload_are_read_from_the_log() -> Result<()> {
         tab.reload().await?;
         tab.until_text("end").await?;
         tab.until_state("live").await?;
-        // To the first line that the page holds.
-        wait_until("the lines from before", async || {
-            drop(wheel_up(&tab).await);
-            let shown = "document.querySelector('.earlier')?.dataset.shown === 'true'";
-            tab.evaluate::<bool>(shown).await.is_ok_and(|shown| shown)
-        })
-        .await?;
+        open_earlier(&tab).await?;
         let first =
             "[...document.querySelectorAll('.earlier .xterm-rows > div')][0].textContent.trim()";
         wait_until("the first line of all", async || {
@@ -99,6 +103,65 @@ async fn lines_from_before_a_reload_are_read_from_the_log() -> Result<()> {
         tab.until_gone("[data-testid=earlier]").await?;
         tab.type_text("still here\n").await?;
         tab.until_text("still here").await
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn earlier_output_has_the_keys_of_a_terminal() -> Result<()> {
+    let relay = Relay::start().await?;
+    let command = ["sh", "-c", "seq 3000; echo end; cat"].map(str::to_owned).to_vec();
+    let session = relay.api().run_ready(command).await?;
+    Browser::run("earlier_output_has_the_keys_of_a_terminal", async |browser| {
+        let tab = terminal(browser, &relay, &session).await?;
+        tab.until_text("end").await?;
+        tab.reload().await?;
+        tab.until_text("end").await?;
+        tab.until_state("live").await?;
+        open_earlier(&tab).await?;
+        ensure!(tab.evaluate::<bool>("!document.querySelector('.to-bottom')").await?);
+        tab.click("[data-testid=search-button]").await?;
+        tab.type_text("29").await?;
+        let found = "document.querySelector('[data-testid=matches]')?.textContent.includes('/')";
+        wait_until("matches", async || tab.evaluate::<bool>(found).await.is_ok_and(|found| found))
+            .await?;
+        tab.press("Escape").await?;
+        tab.until_gone("[data-testid=search]").await?;
+        tab.until_there("[data-testid=earlier]").await?;
+        // The program hears nothing of the key that closes the view: it would show `^[`.
+        tab.press("Escape").await?;
+        tab.until_gone("[data-testid=earlier]").await?;
+
+        // What is typed after a click in it is typed into the session.
+        open_earlier(&tab).await?;
+        tab.click(".earlier .xterm-screen").await?;
+        tab.type_text("Once\n").await?;
+        tab.until_gone("[data-testid=earlier]").await?;
+        tab.until_text("end\nOnce\nOnce").await
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_program_that_clears_all_lines_is_followed() -> Result<()> {
+    let relay = Relay::start().await?;
+    let script =
+        "seq 300; echo end; read x; printf '\\033[H\\033[2J\\033[3J'; seq 400 700; echo after; cat";
+    let session = relay.api().run_ready(["sh", "-c", script].map(str::to_owned).to_vec()).await?;
+    Browser::run("a_program_that_clears_all_lines_is_followed", async |browser| {
+        let tab = terminal(browser, &relay, &session).await?;
+        tab.until_text("end").await?;
+        // What came before the page was loaded may be missing: earlier output could be opened.
+        tab.reload().await?;
+        tab.until_text("end").await?;
+        tab.until_state("live").await?;
+        let before = first_row(&tab).await?;
+        tab.wheel((300.0, 300.0), -120.0).await?;
+        until_first_row(&tab, "lines above the end", |row| row < before).await?;
+        relay.api().prompt(&session, "x").await?;
+        tab.until_text("700\nafter").await?;
+        ensure!(tab.evaluate::<bool>("!document.querySelector('.earlier')").await?);
+        Ok(())
     })
     .await
 }

@@ -146,6 +146,34 @@ async fn colours_can_be_told_apart() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn symbols_make_the_control_characters_of_xterm() -> Result<()> {
+    let relay = Relay::start().await?;
+    let script = "stty raw -echo; printf ready; cat -v";
+    let session = relay.api().run_ready(["sh", "-c", script].map(str::to_owned).to_vec()).await?;
+    Browser::run("symbols_make_the_control_characters_of_xterm", async |browser| {
+        let tab = terminal(browser, &relay, &session).await?;
+        tab.until_text("ready").await?;
+        let mut shown = "ready".to_owned();
+        for (key, code, control) in
+            [("^", "Digit6", "^^"), ("_", "Minus", "^_"), ("?", "Slash", "^?")]
+        {
+            let press = format!(
+                "document.querySelector('.xterm-helper-textarea').dispatchEvent(
+                    new KeyboardEvent('keydown', {{
+                        key: '{key}', code: '{code}', ctrlKey: true, shiftKey: true,
+                        bubbles: true, cancelable: true
+                    }})); true"
+            );
+            tab.evaluate::<bool>(&press).await?;
+            shown += control;
+            tab.until_text(&shown).await?;
+        }
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_terminal_has_the_name_that_lists_have() -> Result<()> {
     let relay = Relay::start().await?;
     let script = "printf '\\033]2;a\\342\\200\\256title\\007ready'; cat";

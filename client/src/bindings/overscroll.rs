@@ -1,0 +1,51 @@
+//! Notices when the user wants lines from before the first one that the terminal holds. Where the view
+//! is does not tell: output that goes on, or a program that clears the terminal, takes it there, too.
+
+use gloo_events::{EventListener, EventListenerOptions, EventListenerPhase};
+use wasm_bindgen::JsCast;
+use web_sys::{Element, Event, HtmlElement, WheelEvent};
+
+use super::xterm::Terminal;
+
+/// Listens to wheels and to the scroll bar in a terminal's place while it lives.
+pub(super) struct Overscroll {
+    _listeners: [EventListener; 2],
+}
+
+impl Overscroll {
+    /// Calls `wanted` for a wheel that turns up at the first line, and for a scroll bar that is let go
+    /// of there. Programs that take the mouse have the wheel.
+    pub(super) fn new(
+        terminal: &Terminal,
+        place: &HtmlElement,
+        wanted: impl Fn() + Clone + 'static,
+    ) -> Self {
+        // The terminal keeps what it scrolls by for itself.
+        let options = EventListenerOptions { phase: EventListenerPhase::Capture, passive: true };
+        let listen = |kind: &'static str, is_up: fn(&Event) -> bool| {
+            let (terminal, wanted) = (terminal.clone(), wanted.clone());
+            EventListener::new_with_options(place, kind, options, move |event| {
+                let is_ours = terminal.modes().mouse_tracking_mode() == "none";
+                if is_ours && is_up(event) && is_at_top(&terminal) {
+                    wanted();
+                }
+            })
+        };
+        Self { _listeners: [listen("wheel", turns_up), listen("pointerup", leaves_scroll_bar)] }
+    }
+}
+
+/// Whether the view is at the first line that the terminal holds, from a later one.
+pub(super) fn is_at_top(terminal: &Terminal) -> bool {
+    let buffer = terminal.buffer().active();
+    buffer.viewport_y() == 0 && buffer.base_y() > 0
+}
+
+fn turns_up(event: &Event) -> bool {
+    event.dyn_ref::<WheelEvent>().is_some_and(|wheel| wheel.delta_y() < 0.0)
+}
+
+fn leaves_scroll_bar(event: &Event) -> bool {
+    let element = event.target().and_then(|target| target.dyn_into::<Element>().ok());
+    element.is_some_and(|element| element.closest(".scrollbar").ok().flatten().is_some())
+}

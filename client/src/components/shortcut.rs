@@ -1,0 +1,78 @@
+//! The keys of a terminal's page.
+
+use crate::bindings::keyboard::{KeyKind, Press};
+
+/// What a key does here instead of going to the program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shortcut {
+    /// Open or close the search.
+    Search,
+    /// Copy the selection.
+    Copy,
+    /// Let the browser paste.
+    Paste,
+    /// Larger or smaller text.
+    Font(i8),
+    /// Text as large as it was at first.
+    FontReset,
+    /// To the list of all sessions.
+    List,
+}
+
+/// The shortcut of a key press, if it is one. All but the Command keys of Apple need Control and
+/// Shift, which programs cannot tell from Control alone; none takes a key that makes a control
+/// character.
+#[must_use]
+pub fn shortcut(press: &Press, apple: bool) -> Option<Shortcut> {
+    if press.kind == KeyKind::Release {
+        return None;
+    }
+    let key = press.latin();
+    if apple && press.meta && !press.ctrl && !press.alt && key == "f" {
+        return Some(Shortcut::Search);
+    }
+    if !press.ctrl || !press.shift || press.alt || press.meta {
+        return None;
+    }
+    match key.as_str() {
+        "F" | "f" => Some(Shortcut::Search),
+        "C" | "c" => Some(Shortcut::Copy),
+        "V" | "v" => Some(Shortcut::Paste),
+        "L" | "l" => Some(Shortcut::List),
+        ">" | "+" | "=" => Some(Shortcut::Font(1)),
+        "<" => Some(Shortcut::Font(-1)),
+        ")" | "0" => Some(Shortcut::FontReset),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    fn press(key: &str, ctrl: bool, shift: bool, meta: bool) -> Press {
+        Press { key: key.to_owned(), ctrl, shift, meta, ..Press::default() }
+    }
+
+    #[test]
+    fn programs_keep_every_key_that_they_can_tell_apart() {
+        assert_eq!(shortcut(&press("c", true, false, false), false), None);
+        assert_eq!(shortcut(&press("f", false, false, true), false), None);
+        assert_eq!(shortcut(&press("F", false, true, false), false), None);
+        for control in ["@", "^", "_", "?", "~", "{", "|", "}", " "] {
+            assert_eq!(shortcut(&press(control, true, true, false), false), None, "{control}");
+        }
+    }
+
+    #[test]
+    fn shortcuts_need_control_and_shift() {
+        assert_eq!(shortcut(&press("C", true, true, false), false), Some(Shortcut::Copy));
+        assert_eq!(shortcut(&press("<", true, true, false), true), Some(Shortcut::Font(-1)));
+        assert_eq!(shortcut(&press("f", false, false, true), true), Some(Shortcut::Search));
+        let cyrillic = Press { code: "KeyC".into(), ..press("С", true, true, false) };
+        assert_eq!(shortcut(&cyrillic, false), Some(Shortcut::Copy));
+        let cyrillic = Press { code: "KeyF".into(), ..press("а", false, false, true) };
+        assert_eq!(shortcut(&cyrillic, true), Some(Shortcut::Search));
+    }
+}
