@@ -90,6 +90,7 @@ impl Changes {
     pub(super) fn reset(&mut self) -> Vec<u8> {
         let Seen { titles, keyboards, has_keyboard, palette, colours, pointer, progress, .. } =
             std::mem::take(&mut self.seen);
+        self.parser = Parser::new();
         let mut bytes = Vec::from(ABORT);
         if has_keyboard {
             // Of the screen that is left, whose stack is another one.

@@ -66,6 +66,8 @@ impl Terminal {
         let screen = Screen::new(Size::default());
         screen.restore(picture);
         let is_first = !std::mem::replace(&mut self.has_scrollback, true);
+        // A sequence that had not ended is in the picture.
+        self.withheld = Withheld::new();
         let mut begin = self.changes.reset();
         if is_first {
             let rows = self.size().rows;
