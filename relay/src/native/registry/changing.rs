@@ -83,7 +83,7 @@ impl Registry {
                 store.delete_session(&id)?;
                 host.as_ref().map_or(Ok(()), |host| store.put_deleted(&id, host, wall_ms()))
             })?;
-            registry.forget(&id, host);
+            registry.forget(&id, host.as_ref());
             if let Err(error) = store.give_back_space() {
                 tracing::debug!(%error, "the database's file stays as large as it is");
             }
@@ -112,11 +112,11 @@ impl Registry {
     }
 
     /// Ends a session whose rows are gone.
-    fn forget(self: &Arc<Self>, id: &SessionId, host: Option<HostId>) {
+    fn forget(&self, id: &SessionId, host: Option<&HostId>) {
         let (slot, parent) = {
             let mut known = self.known();
             let Some(slot) = known.slots.remove(id) else { return };
-            if let Some(host) = &host {
+            if let Some(host) = host {
                 known.deleted.insert(id.clone(), host.clone());
             }
             let parent = known.beside.remove(id);
@@ -125,7 +125,7 @@ impl Registry {
         if let Some(handle) = slot.handle() {
             handle.delete();
         }
-        if let Some(host) = &host {
+        if let Some(host) = host {
             self.hosts.tell(host, ToHost::Forget { session_id: id.clone() });
         }
         if let Some(parent) = parent {
