@@ -1,5 +1,7 @@
 //! The relay's REST API.
 
+use std::time::Duration;
+
 use anyhow::{Context as _, Result, ensure};
 use moorline_shared::id::SessionId;
 use moorline_shared::rest::{
@@ -11,6 +13,9 @@ use serde_json::{Value, json};
 
 use crate::sse::Sse;
 use crate::wait::within;
+
+/// How long a connection may be idle and is used again.
+const IDLE: Duration = Duration::from_secs(2);
 
 /// Asks one relay, with one token.
 #[derive(Debug, Clone)]
@@ -24,7 +29,10 @@ impl Api {
     /// For the relay at `base`, as `http://127.0.0.1:3010`.
     #[must_use]
     pub fn new(base: String, token: Option<String>) -> Self {
-        Self { base, token, http: reqwest::Client::new() }
+        // A relay closes connections that have been idle for some seconds, one of them in the moment in which
+        // it would be used again.
+        let http = reqwest::Client::builder().pool_idle_timeout(IDLE);
+        Self { base, token, http: http.build().expect("the system's TLS is not asked for") }
     }
 
     /// The relay's address, as a browser has it.

@@ -1,11 +1,11 @@
-//! A finger and a wheel on a tab, and which tab is in front.
+//! A finger, a wheel and a key that scroll a tab, and which tab is in front.
 
 use std::time::Duration;
 
 use anyhow::Result;
 use chromiumoxide::cdp::browser_protocol::input::{
-    DispatchMouseEventParams, DispatchMouseEventType, DispatchTouchEventReturns,
-    DispatchTouchEventType, TouchPoint,
+    DispatchKeyEventParams, DispatchKeyEventType, DispatchMouseEventParams, DispatchMouseEventType,
+    DispatchTouchEventReturns, DispatchTouchEventType, TouchPoint,
 };
 use chromiumoxide::types::{Command, Method, MethodId};
 use serde::Serialize;
@@ -16,6 +16,8 @@ use super::Tab;
 /// matter of speed.
 const STEPS: u32 = 10;
 const STEP: Duration = Duration::from_millis(12);
+/// The protocol's number of the key.
+const SHIFT: i64 = 8;
 /// A long press.
 const HELD: Duration = Duration::from_millis(700);
 
@@ -82,6 +84,20 @@ impl Tab {
             DispatchMouseEventParams::new(DispatchMouseEventType::MouseWheel, at.0, at.1);
         (turn.delta_x, turn.delta_y) = (Some(0.0), Some(pixels));
         self.page.execute(turn).await?;
+        Ok(())
+    }
+
+    /// Presses Shift+PageUp.
+    ///
+    /// # Errors
+    /// Where Chromium refuses.
+    pub(crate) async fn page_up(&self) -> Result<()> {
+        for kind in [DispatchKeyEventType::RawKeyDown, DispatchKeyEventType::KeyUp] {
+            let mut key = DispatchKeyEventParams::new(kind);
+            (key.key, key.code) = (Some("PageUp".to_owned()), Some("PageUp".to_owned()));
+            (key.windows_virtual_key_code, key.modifiers) = (Some(33), Some(SHIFT));
+            self.page.execute(key).await?;
+        }
         Ok(())
     }
 

@@ -61,10 +61,10 @@ async fn a_finger_scrolls_and_flings_and_selects() -> Result<()> {
     .await
 }
 
-/// One turn of the wheel is some lines, however far it is turned.
-async fn wheel_up(tab: &Tab) -> Result<()> {
+/// Scrolls up by some thousand lines. The browser gives each turn of a wheel a frame, and keys none.
+async fn far_up(tab: &Tab) -> Result<()> {
     for _ in 0..100 {
-        tab.wheel((300.0, 300.0), -120.0).await?;
+        tab.page_up().await?;
     }
     Ok(())
 }
@@ -72,7 +72,7 @@ async fn wheel_up(tab: &Tab) -> Result<()> {
 /// Scrolls up beyond the first line that the page holds.
 async fn open_earlier(tab: &Tab) -> Result<()> {
     wait_until("the lines from before", async || {
-        drop(wheel_up(tab).await);
+        drop(far_up(tab).await);
         let shown = "document.querySelector('.earlier')?.dataset.shown === 'true'";
         tab.evaluate::<bool>(shown).await.is_ok_and(|shown| shown)
     })
@@ -94,7 +94,7 @@ async fn lines_from_before_a_reload_are_read_from_the_log() -> Result<()> {
         let first =
             "[...document.querySelectorAll('.earlier .xterm-rows > div')][0].textContent.trim()";
         wait_until("the first line of all", async || {
-            drop(wheel_up(&tab).await);
+            drop(far_up(&tab).await);
             tab.evaluate::<String>(first).await.is_ok_and(|row| row == "1")
         })
         .await?;
