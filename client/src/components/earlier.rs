@@ -145,9 +145,10 @@ fn hear(state: TerminalState, shown: Rc<Cell<bool>>) -> impl Fn(ScreenEvent) + C
         ScreenEvent::Selected(is_there) => state.selected.set(is_there),
         ScreenEvent::Matches { index, count } => state.matches.set((index, count)),
         ScreenEvent::Drawn { at_bottom } if shown.get() => {
-            // The next match may be at the end.
-            let is_left = at_bottom && was_above.get() && !state.searching.get_untracked();
-            was_above.set(!at_bottom || was_above.get());
+            // A match may be at the end: nobody has scrolled there.
+            let is_searching = state.searching.get_untracked();
+            let is_left = at_bottom && was_above.get() && !is_searching;
+            was_above.set(!at_bottom || (was_above.get() && !is_searching));
             if is_left {
                 state.end_earlier();
             }
