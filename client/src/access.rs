@@ -70,7 +70,7 @@ impl Access {
         self.opening.set(opening);
     }
 
-    /// Whether the relay did not take the last code, because it was used or is too old.
+    /// The relay refused the last code: it was used already, or is too old.
     #[must_use]
     pub fn is_code_refused(self) -> bool {
         self.code_refused.get()

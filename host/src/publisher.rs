@@ -144,7 +144,7 @@ impl Publisher {
         self.ask(|queries| queries.asked(now, seq))
     }
 
-    /// The same for what the host answers whoever is there.
+    /// As [`Publisher::asked`], for a query that the host answers even if a client could.
     pub fn asked_of_host(&mut self, now: Time, seq: Seq) -> Option<QueryId> {
         self.ask(|queries| queries.asked_of_host(now, seq))
     }

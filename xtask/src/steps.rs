@@ -17,7 +17,7 @@ const FUZZ_SECONDS: u64 = 10;
 /// features, and builds everything again.
 const NATIVE: [&str; 3] = ["--workspace", "--exclude", "moorline-client"];
 
-/// What everything but the scenarios is called in a filter of nextest.
+/// Filter of nextest for everything but the scenarios.
 const UNIT: &str = "not package(moorline-tests)";
 /// What the scenarios are called: those for every relay, and those of the native
 /// one.
@@ -35,7 +35,7 @@ pub(crate) struct Step {
     pub(crate) what: &'static str,
     /// Steps without which this one can't run.
     pub(crate) needs: &'static [&'static str],
-    /// Where it runs.
+    /// The lane that it runs in.
     pub(crate) lane: Lane,
     /// Whether it waits for the other lane to end: its tests are about time, or use both cores well.
     pub(crate) alone: bool,

@@ -64,12 +64,9 @@ impl Workspace {
         command.current_dir(&self.root).env("PATH", &self.path);
         // Cargo describes the package that it runs to it, this one. Build scripts watch these variables, and
         // would run again whenever a build is started from here instead of by hand.
-        for (name, _) in std::env::vars_os() {
-            if name.to_str().is_some_and(|name| {
-                name.starts_with("CARGO_PKG_")
-                    || name == "CARGO_MANIFEST_DIR"
-                    || name == "CARGO_MANIFEST_PATH"
-            }) {
+        let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+        for name in names {
+            if name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_") {
                 command.env_remove(name);
             }
         }

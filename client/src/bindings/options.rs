@@ -56,7 +56,7 @@ pub(super) fn options(theme: Theme, font: FontSize) -> Object {
     options
 }
 
-/// How matches are found and marked.
+/// Options of the search: how matches are found and marked.
 pub(super) fn search_options(incremental: bool) -> Object {
     let decorations = Object::new();
     set(&decorations, "matchBackground", &"#8a6d1f".into());

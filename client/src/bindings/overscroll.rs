@@ -35,7 +35,7 @@ impl Overscroll {
     }
 }
 
-/// Whether the view is at the first line that the terminal holds, from a later one.
+/// True if the view shows the first line of the scrollback. False without scrollback.
 pub(super) fn is_at_top(terminal: &Terminal) -> bool {
     let buffer = terminal.buffer().active();
     buffer.viewport_y() == 0 && buffer.base_y() > 0

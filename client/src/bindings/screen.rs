@@ -100,7 +100,7 @@ pub enum KeyRoute {
     Taken,
 }
 
-/// Where to scroll to.
+/// A target for scrolling.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scroll {
     /// A screen up.
@@ -292,7 +292,7 @@ impl Screen {
         self.terminal.scroll_to_bottom();
     }
 
-    /// Scrolls the view.
+    /// Scrolls to a target. A page is one row less than the screen.
     pub fn scroll(&self, to: Scroll) {
         let page = i32::from(self.terminal.rows()) - 1;
         match to {
@@ -303,7 +303,7 @@ impl Screen {
         }
     }
 
-    /// Whether the view is at the first line that the terminal holds, from a later one.
+    /// True if the view shows the first line of the scrollback. False without scrollback.
     #[must_use]
     pub fn is_at_top(&self) -> bool {
         is_at_top(&self.terminal)

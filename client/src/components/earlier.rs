@@ -136,7 +136,7 @@ fn Content(id: SessionId) -> impl IntoView {
     }
 }
 
-/// What happens in the view: it is typed in as in the terminal, and its end leads back there.
+/// Handles events of the view. Typing goes to the terminal; scrolling to the end closes the view.
 fn hear(state: TerminalState, shown: Rc<Cell<bool>>) -> impl Fn(ScreenEvent) + Clone {
     // Whether the view was above its end: only then does the end lead back.
     let was_above = Rc::new(Cell::new(false));

@@ -18,7 +18,7 @@ pub struct Overlay {
     escape_held: StoredValue<bool>,
 }
 
-/// What a key does in the view instead of going to the program.
+/// An action of a key that the view keeps from the program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OverlayKey {
     /// Close the view.
@@ -76,7 +76,7 @@ impl Overlay {
         self.screen.try_get_value().flatten()
     }
 
-    /// What a key does; `None` while the view is closed, and for what is typed.
+    /// The action of a key. `None` if the view is closed or the key types something.
     #[must_use]
     pub fn key(self, press: &Press) -> Option<OverlayKey> {
         if press.key == "Escape" {

@@ -2,7 +2,7 @@
 
 use crate::bindings::keyboard::{KeyKind, Press};
 
-/// What a key does here instead of going to the program.
+/// An action of a key that the page keeps from the program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shortcut {
     /// Open or close the search.
@@ -13,7 +13,7 @@ pub enum Shortcut {
     Paste,
     /// Larger or smaller text.
     Font(i8),
-    /// Text as large as it was at first.
+    /// Reset the text size.
     FontReset,
     /// To the list of all sessions.
     List,

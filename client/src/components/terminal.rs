@@ -307,7 +307,7 @@ impl TerminalState {
         KeyRoute::Taken
     }
 
-    /// What a key does that was pressed in the view of earlier output: the same as in the terminal.
+    /// Routes a key that was pressed in the view of earlier output, as the terminal does.
     pub fn pressed(self, press: &Press) -> KeyRoute {
         let pressed =
             self.live.try_with_value(|live| live.as_ref().map(|live| Rc::clone(&live.pressed)));

@@ -78,6 +78,12 @@ async fn what_cannot_be_started_is_answered() {
     }
 }
 
+/// What the last status says.
+fn last_activity(copy: &Copy) -> Option<Activity> {
+    let mut statuses = copy.events.iter().filter_map(Event::status);
+    statuses.next_back().map(|status| status.status)
+}
+
 /// No marks: the terminal's foreground tells.
 #[tokio::test]
 async fn a_shell_without_integration_tells_whether_a_job_runs() {
@@ -89,10 +95,6 @@ async fn a_shell_without_integration_tells_whether_a_job_runs() {
     let mut link = relay.publish(&id("session1")).await;
     let mut copy = Copy::default();
     copy.resume(&mut link, WINDOW).await;
-    let last = |copy: &Copy| {
-        let mut statuses = copy.events.iter().filter_map(Event::status);
-        statuses.next_back().map(|status| status.status)
-    };
     let mut typed = 0;
     for (keys, becomes) in
         [("", Activity::Idle), ("sleep 1000\n", Activity::Running), ("\x03", Activity::Idle)]
@@ -103,7 +105,7 @@ async fn a_shell_without_integration_tells_whether_a_job_runs() {
             let client_id = "client_1".parse().unwrap();
             say(&link, HostCommand::Input { client_id, piece }).await;
         }
-        while last(&copy) != Some(becomes) {
+        while last_activity(&copy) != Some(becomes) {
             soon("a status", copy.hear(&mut link)).await;
         }
     }
@@ -123,10 +125,6 @@ async fn a_shell_that_prints_nothing_is_told_to_be_idle() {
     let mut link = relay.publish(&id("session1")).await;
     let mut copy = Copy::default();
     copy.resume(&mut link, WINDOW).await;
-    let last = |copy: &Copy| {
-        let mut statuses = copy.events.iter().filter_map(Event::status);
-        statuses.next_back().map(|status| status.status)
-    };
     let typed = [("", Activity::Idle), ("sleep 2\n", Activity::Running), ("", Activity::Idle)];
     for (keys, becomes) in typed {
         if !keys.is_empty() {
@@ -134,7 +132,7 @@ async fn a_shell_that_prints_nothing_is_told_to_be_idle() {
             let client_id = "client_1".parse().unwrap();
             say(&link, HostCommand::Input { client_id, piece }).await;
         }
-        while last(&copy) != Some(becomes) {
+        while last_activity(&copy) != Some(becomes) {
             soon("a status", copy.hear(&mut link)).await;
         }
     }

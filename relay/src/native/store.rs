@@ -89,7 +89,7 @@ impl StoreError {
         self.code() == Some(ErrorCode::DiskFull)
     }
 
-    /// Whether another program keeps the database from being written.
+    /// True if another program has locked the database.
     #[must_use]
     pub fn is_busy(&self) -> bool {
         matches!(self.code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))

@@ -66,7 +66,7 @@ impl Door {
         }
     }
 
-    /// What an address that leads nowhere is answered with.
+    /// Answers a request for an address that does not exist.
     async fn nowhere(&self) -> Answer {
         let accept = self.headers.get(ACCEPT).and_then(|accept| accept.to_str().ok());
         let page = if is_reader(accept) { self.find(PAGE).await? } else { None };

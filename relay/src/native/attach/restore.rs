@@ -86,7 +86,7 @@ impl Changes {
         [&*self.reset(), RESTORE_TITLE].concat()
     }
 
-    /// What to write before a picture: as [`Changes::undo`], but the title is still saved.
+    /// Bytes to write before a snapshot: those of [`Changes::undo`] without restoring the title.
     pub(super) fn reset(&mut self) -> Vec<u8> {
         let Seen { titles, keyboards, has_keyboard, palette, colours, pointer, progress, .. } =
             std::mem::take(&mut self.seen);

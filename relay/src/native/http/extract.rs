@@ -45,7 +45,7 @@ impl FromRequestParts<Arc<App>> for Caller {
 }
 
 /// A caller with a valid token, or a ticket in the address: for event streams, which browsers
-/// open without a header of ours.
+/// open without a header of ours, and for a browser that has no token yet.
 pub(super) struct StreamCaller(pub(super) Caller);
 
 impl FromRequestParts<Arc<App>> for StreamCaller {

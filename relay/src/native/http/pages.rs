@@ -65,7 +65,7 @@ pub(super) async fn serve(
     }
 }
 
-/// What an address that leads nowhere is answered with.
+/// Answers a request for an address that does not exist.
 async fn nowhere(app: &App, uri: &Uri, headers: &HeaderMap) -> Response {
     let accept = headers.get(ACCEPT).and_then(|accept| accept.to_str().ok());
     let page = if is_reader(accept) { app.client.find(PAGE).await } else { None };

@@ -69,6 +69,22 @@ async fn far_up(tab: &Tab) -> Result<()> {
     Ok(())
 }
 
+/// A session with more lines than a snapshot holds, and then `end`.
+async fn more_lines_than_a_snapshot(relay: &Relay) -> Result<SessionId> {
+    let command = ["sh", "-c", "seq 3000; echo end; cat"].map(str::to_owned).to_vec();
+    relay.api().run_ready(command).await
+}
+
+/// Its terminal, which has begun with a snapshot: output from before it may be missing.
+async fn reloaded(browser: &Browser, relay: &Relay, session: &SessionId) -> Result<Tab> {
+    let tab = terminal(browser, relay, session).await?;
+    tab.until_text("end").await?;
+    tab.reload().await?;
+    tab.until_text("end").await?;
+    tab.until_state("live").await?;
+    Ok(tab)
+}
+
 /// Scrolls up beyond the first line that the page holds.
 async fn open_earlier(tab: &Tab) -> Result<()> {
     wait_until("the lines from before", async || {
@@ -82,14 +98,9 @@ async fn open_earlier(tab: &Tab) -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn lines_from_before_a_reload_are_read_from_the_log() -> Result<()> {
     let relay = Relay::start().await?;
-    let command = ["sh", "-c", "seq 3000; echo end; cat"].map(str::to_owned).to_vec();
-    let session = relay.api().run_ready(command).await?;
+    let session = more_lines_than_a_snapshot(&relay).await?;
     Browser::run("lines_from_before_a_reload_are_read_from_the_log", async |browser| {
-        let tab = terminal(browser, &relay, &session).await?;
-        tab.until_text("end").await?;
-        tab.reload().await?;
-        tab.until_text("end").await?;
-        tab.until_state("live").await?;
+        let tab = reloaded(browser, &relay, &session).await?;
         open_earlier(&tab).await?;
         let first =
             "[...document.querySelectorAll('.earlier .xterm-rows > div')][0].textContent.trim()";
@@ -110,14 +121,9 @@ async fn lines_from_before_a_reload_are_read_from_the_log() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn earlier_output_has_the_keys_of_a_terminal() -> Result<()> {
     let relay = Relay::start().await?;
-    let command = ["sh", "-c", "seq 3000; echo end; cat"].map(str::to_owned).to_vec();
-    let session = relay.api().run_ready(command).await?;
+    let session = more_lines_than_a_snapshot(&relay).await?;
     Browser::run("earlier_output_has_the_keys_of_a_terminal", async |browser| {
-        let tab = terminal(browser, &relay, &session).await?;
-        tab.until_text("end").await?;
-        tab.reload().await?;
-        tab.until_text("end").await?;
-        tab.until_state("live").await?;
+        let tab = reloaded(browser, &relay, &session).await?;
         open_earlier(&tab).await?;
         ensure!(tab.evaluate::<bool>("!document.querySelector('.to-bottom')").await?);
         tab.click("[data-testid=search-button]").await?;
@@ -149,12 +155,7 @@ async fn a_program_that_clears_all_lines_is_followed() -> Result<()> {
         "seq 300; echo end; read x; printf '\\033[H\\033[2J\\033[3J'; seq 400 700; echo after; cat";
     let session = relay.api().run_ready(["sh", "-c", script].map(str::to_owned).to_vec()).await?;
     Browser::run("a_program_that_clears_all_lines_is_followed", async |browser| {
-        let tab = terminal(browser, &relay, &session).await?;
-        tab.until_text("end").await?;
-        // What came before the page was loaded may be missing: earlier output could be opened.
-        tab.reload().await?;
-        tab.until_text("end").await?;
-        tab.until_state("live").await?;
+        let tab = reloaded(browser, &relay, &session).await?;
         let before = first_row(&tab).await?;
         tab.wheel((300.0, 300.0), -120.0).await?;
         until_first_row(&tab, "lines above the end", |row| row < before).await?;
