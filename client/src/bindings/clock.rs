@@ -1,7 +1,7 @@
 //! Clocks and randomness.
 
 use moorline_shared::time::Time;
-use web_sys::window;
+use web_sys::{Event, window};
 
 /// The moment on the page's monotonic clock.
 #[must_use]
@@ -9,6 +9,12 @@ pub fn now() -> Time {
     let ms = window().and_then(|window| window.performance()).map_or(0.0, |clock| clock.now());
     // Truncation is meant: the machines count whole milliseconds.
     Time::from_ms(ms as u64)
+}
+
+/// The moment at which the event happened, on the same clock. A busy page handles it later.
+#[must_use]
+pub fn time_of(event: &Event) -> Time {
+    Time::from_ms(event.time_stamp() as u64)
 }
 
 /// Milliseconds since 1970.

@@ -107,7 +107,7 @@ fn spot_of(event: &Event) -> Option<Spot> {
 impl Hand {
     fn start(self: &Rc<Self>, event: &Event) {
         let Some(spot) = spot_of(event) else { return self.cancel() };
-        self.gesture.borrow_mut().down(clock::now(), spot);
+        self.gesture.borrow_mut().down(clock::time_of(event), spot);
         self.spot.set(spot);
         self.lines.take();
         (self.happened)(ScreenEvent::Selected(false));
@@ -128,7 +128,7 @@ impl Hand {
             event.prevent_default();
             return self.select_to(spot);
         }
-        let pan = self.gesture.borrow_mut().moved(clock::now(), spot);
+        let pan = self.gesture.borrow_mut().moved(clock::time_of(event), spot);
         if let Some(pan) = pan {
             event.prevent_default();
             self.press.take();
@@ -143,7 +143,7 @@ impl Hand {
             event.prevent_default();
             (self.happened)(ScreenEvent::Selected(self.terminal.has_selection()));
         }
-        if self.gesture.borrow_mut().up(clock::now()) {
+        if self.gesture.borrow_mut().up(clock::time_of(event)) {
             self.frame.get().into_iter().for_each(FrameRequest::ask);
         }
     }
