@@ -143,7 +143,7 @@ fn clippy_web(workspace: &Workspace, _: &[String]) -> Result<Vec<String>> {
     };
     clippy(&["--package", "moorline-client", "--all-targets"])?;
     // The relay's core is for every runtime.
-    clippy(&["--package", "moorline-shared", "--package", "moorline-relay", "--lib"])?;
+    clippy(&["--package", "moorline-shared", "--package", "moorline-core", "--lib"])?;
     clippy(&["--package", "moorline-edge", "--lib"])
 }
 

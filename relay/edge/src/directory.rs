@@ -21,7 +21,7 @@ mod store;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-use moorline_relay::core::auth::Guesses;
+use moorline_core::auth::Guesses;
 use moorline_shared::id::SessionId;
 use worker::{
     Date, DurableObject, Env, Error, Request, Response, Result, State, WebSocket,

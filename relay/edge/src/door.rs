@@ -12,11 +12,11 @@ use std::borrow::Cow;
 
 use http::header::{HOST, ORIGIN};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
-use moorline_relay::core::api::csp::DEFAULT_FRAME_ANCESTORS;
-use moorline_relay::core::api::paths::is_api;
-use moorline_relay::core::api::{ApiError, answering};
-use moorline_relay::core::auth::{Access, HostPolicy, OriginPolicy, cookie, cors, repeated};
-use moorline_relay::core::naming;
+use moorline_core::api::csp::DEFAULT_FRAME_ANCESTORS;
+use moorline_core::api::paths::is_api;
+use moorline_core::api::{ApiError, answering};
+use moorline_core::auth::{Access, HostPolicy, OriginPolicy, cookie, cors, repeated};
+use moorline_core::naming;
 use moorline_shared::id::SessionId;
 use moorline_shared::message::Scope;
 use moorline_shared::rest::Health;

@@ -5,8 +5,8 @@
 
 use std::collections::BTreeMap;
 
-use moorline_relay::core::auth::{SecretHash, hash_secret};
-use moorline_relay::core::record::SessionRecord;
+use moorline_core::auth::{SecretHash, hash_secret};
+use moorline_core::record::SessionRecord;
 use moorline_shared::control::Hosted;
 use moorline_shared::event::Event;
 use moorline_shared::id::{Epoch, HostId, ProjectId, Seq, SessionId};

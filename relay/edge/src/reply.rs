@@ -8,9 +8,9 @@ use http::header::{
     IF_NONE_MATCH, ORIGIN, SEC_WEBSOCKET_PROTOCOL,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
-use moorline_relay::core::api::ApiError;
-use moorline_relay::core::auth::cors::Header;
-use moorline_relay::core::plan::{HostError, PlanError};
+use moorline_core::api::ApiError;
+use moorline_core::auth::cors::Header;
+use moorline_core::plan::{HostError, PlanError};
 use moorline_shared::limits::REQUEST_BODY_BYTES;
 use serde::Serialize;
 use serde::de::DeserializeOwned;

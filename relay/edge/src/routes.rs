@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use http::Method;
-use moorline_relay::core::{legacy, naming};
+use moorline_core::{legacy, naming};
 use percent_encoding::percent_decode_str;
 
 /// Who answers.

@@ -23,7 +23,7 @@ mod telling;
 use std::rc::Rc;
 
 use http::StatusCode;
-use moorline_relay::core::api::ApiError;
+use moorline_core::api::ApiError;
 use worker::{
     DurableObject, Env, Error, Method, Request, Response, Result, State, WebSocket,
     WebSocketIncomingMessage, durable_object,

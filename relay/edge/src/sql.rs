@@ -8,8 +8,8 @@ mod log;
 mod records;
 
 use js_sys::Number;
-use moorline_relay::core::schema::MIGRATIONS;
-use moorline_relay::core::segment::SegmentError;
+use moorline_core::schema::MIGRATIONS;
+use moorline_core::segment::SegmentError;
 use wasm_bindgen::JsValue;
 use worker::{SqlStorage, SqlStorageValue};
 

@@ -3,11 +3,11 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use http::StatusCode;
-use moorline_relay::core::api::{ApiError, name};
-use moorline_relay::core::auth::cookie::{COOKIE_LIFETIME, COOKIES};
-use moorline_relay::core::auth::{Access, SecretHash, TICKET_LIFETIME, hash_secret, random_secret};
-use moorline_relay::core::record::TokenRecord;
-use moorline_relay::core::rfc3339;
+use moorline_core::api::{ApiError, name};
+use moorline_core::auth::cookie::{COOKIE_LIFETIME, COOKIES};
+use moorline_core::auth::{Access, SecretHash, TICKET_LIFETIME, hash_secret, random_secret};
+use moorline_core::record::TokenRecord;
+use moorline_core::rfc3339;
 use moorline_shared::rest::{CreateToken, Done, Ticket, TokenCreated, TokenList, TokenSummary};
 use moorline_shared::time::Time;
 use subtle::ConstantTimeEq as _;

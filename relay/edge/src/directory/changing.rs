@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use http::StatusCode;
-use moorline_relay::core::api::{ApiError, name};
+use moorline_core::api::{ApiError, name};
 use moorline_shared::control::ToHost;
 use moorline_shared::event::{Event, kind};
 use moorline_shared::id::SessionId;

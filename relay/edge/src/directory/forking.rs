@@ -3,8 +3,8 @@
 use std::rc::Rc;
 
 use http::StatusCode;
-use moorline_relay::core::api::{check_size, name};
-use moorline_relay::core::plan;
+use moorline_core::api::{check_size, name};
+use moorline_core::plan;
 use moorline_shared::control::Fork;
 use moorline_shared::id::{Epoch, SessionId};
 use moorline_shared::rest::{Created, ForkSession};

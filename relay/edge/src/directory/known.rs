@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use moorline_relay::core::api::{ApiError, sort};
-use moorline_relay::core::record::{HostRecord, ProjectRecord, SessionRecord, name, summary};
-use moorline_relay::core::rfc3339;
+use moorline_core::api::{ApiError, sort};
+use moorline_core::record::{HostRecord, ProjectRecord, SessionRecord, name, summary};
+use moorline_core::rfc3339;
 use moorline_shared::id::{HostId, ProjectId, SessionId};
 use moorline_shared::rest::{Overview, Project, SessionSummary};
 use moorline_shared::session::Lifecycle;

@@ -1,7 +1,7 @@
 //! The list of sessions, and what sessions tell for it.
 
 use http::StatusCode;
-use moorline_relay::core::api::{ApiError, ListQuery};
+use moorline_core::api::{ApiError, ListQuery};
 
 use super::{Directory, now_ms};
 use crate::internal::Telling;

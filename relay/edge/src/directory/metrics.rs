@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use http::StatusCode;
-use moorline_relay::core::api::ApiError;
+use moorline_core::api::ApiError;
 use moorline_shared::rest::{DebugMetrics, EventBusMetrics, SseMetrics, StoreMetrics};
 use moorline_shared::session::Lifecycle;
 use worker::ResponseBuilder;

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use futures_util::future::{Either, select};
 use futures_util::stream;
-use moorline_relay::core::events::RETRY_MS;
-use moorline_relay::core::overview::OverviewStream;
+use moorline_core::events::RETRY_MS;
+use moorline_core::overview::OverviewStream;
 use moorline_shared::limits::HEARTBEAT;
 use moorline_shared::sse;
 use worker::{Delay, Request, ResponseBuilder, console_error};

@@ -4,9 +4,9 @@ use std::rc::Rc;
 
 use futures_util::{StreamExt as _, stream};
 use http::StatusCode;
-use moorline_relay::core::api::{ApiError, project_name};
-use moorline_relay::core::plan::check_folder;
-use moorline_relay::core::record::ProjectRecord;
+use moorline_core::api::{ApiError, project_name};
+use moorline_core::plan::check_folder;
+use moorline_core::record::ProjectRecord;
 use moorline_shared::id::{ProjectId, SessionId};
 use moorline_shared::rest::{ChangeProject, CreateProject, Project, ProjectChanged, ProjectList};
 use worker::console_warn;

@@ -3,8 +3,8 @@
 use std::rc::Rc;
 
 use http::{Method, StatusCode};
-use moorline_relay::core::api::ApiError;
-use moorline_relay::core::{legacy, naming};
+use moorline_core::api::ApiError;
+use moorline_core::{legacy, naming};
 use moorline_shared::id::SessionId;
 use worker::Request;
 

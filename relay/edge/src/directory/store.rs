@@ -1,7 +1,7 @@
 //! The directory's rows: the core's tables, and two of its own.
 
-use moorline_relay::core::record::{FoundToken, HostRecord, ProjectRecord, TokenRecord};
-use moorline_relay::core::schema;
+use moorline_core::record::{FoundToken, HostRecord, ProjectRecord, TokenRecord};
+use moorline_core::schema;
 use moorline_shared::id::{HostId, ProjectId, SessionId};
 use moorline_shared::time::Time;
 

@@ -1,10 +1,8 @@
 //! Who asks.
 
 use http::HeaderValue;
-use moorline_relay::core::api::ApiError;
-use moorline_relay::core::auth::{
-    Access, Credential, SecretHash, fixed_token, hash_secret, presented,
-};
+use moorline_core::api::ApiError;
+use moorline_core::auth::{Access, Credential, SecretHash, fixed_token, hash_secret, presented};
 use subtle::ConstantTimeEq as _;
 use worker::{Request, console_error};
 

@@ -1,4 +1,4 @@
-//! Event streams over a WebSocket: see [`moorline_relay::core::event_socket`]. The Worker itself
+//! Event streams over a WebSocket: see [`moorline_core::event_socket`]. The Worker itself
 //! holds the socket, and reads what the object answers without one.
 
 use std::future::pending;
@@ -8,8 +8,8 @@ use futures_util::StreamExt as _;
 use futures_util::future::{Either, select};
 use http::StatusCode;
 use http::header::ORIGIN;
-use moorline_relay::core::api::ApiError;
-use moorline_relay::core::event_socket::{Credit, refusal};
+use moorline_core::api::ApiError;
+use moorline_core::event_socket::{Credit, refusal};
 use moorline_shared::id::SessionId;
 use moorline_shared::limits::DEAD_AFTER;
 use moorline_shared::message::close;

@@ -4,10 +4,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::header::{ACCEPT, IF_NONE_MATCH};
 use http::{Method, StatusCode};
-use moorline_relay::core::api::ApiError;
-use moorline_relay::core::api::csp;
-use moorline_relay::core::api::docs;
-use moorline_relay::core::api::paths::{is_hashed, is_reader, is_route, of_long_name};
+use moorline_core::api::ApiError;
+use moorline_core::api::csp;
+use moorline_core::api::docs;
+use moorline_core::api::paths::{is_hashed, is_reader, is_route, of_long_name};
 use sha2::{Digest as _, Sha256};
 use worker::{Request, Response, ResponseBuilder, Result};
 

@@ -1,4 +1,4 @@
-//! The routes that seed 000 names as deprecated: see [`moorline_relay::core::legacy`]. The Worker
+//! The routes that seed 000 names as deprecated: see [`moorline_core::legacy`]. The Worker
 //! itself holds a chat's socket, and asks the sessions' objects by the routes of today.
 
 use std::collections::VecDeque;
@@ -8,9 +8,9 @@ use std::pin::pin;
 use futures_util::StreamExt as _;
 use futures_util::future::{Either, select};
 use http::StatusCode;
-use moorline_relay::core::api::ApiError;
-use moorline_relay::core::auth::Access;
-use moorline_relay::core::legacy::{self, Chat, HEADERS, Warned, Wish, refusal};
+use moorline_core::api::ApiError;
+use moorline_core::auth::Access;
+use moorline_core::legacy::{self, Chat, HEADERS, Warned, Wish, refusal};
 use moorline_shared::id::SessionId;
 use moorline_shared::message::close;
 use moorline_shared::rest::{ErrorBody, Prompt, SessionSummary};

@@ -1,8 +1,8 @@
 //! `/api/login`: a cookie for browsers, which cannot send a header with everything. See
-//! [`moorline_relay::core::auth::cookie`].
+//! [`moorline_core::auth::cookie`].
 
-use moorline_relay::core::api::ApiError;
-use moorline_relay::core::auth::{Credential, cookie, hash_secret, presented, random_secret};
+use moorline_core::api::ApiError;
+use moorline_core::auth::{Credential, cookie, hash_secret, presented, random_secret};
 use moorline_shared::rest::Done;
 use worker::{Response, ResponseBuilder};
 

@@ -1,7 +1,7 @@
 //! Clients' WebSockets that are not let in.
 
 use http::header::{ORIGIN, SEC_WEBSOCKET_PROTOCOL};
-use moorline_relay::core::subprotocol;
+use moorline_core::subprotocol;
 use moorline_shared::message::{ErrorCode, ServerMessage, close};
 use moorline_shared::rest::ErrorBody;
 use worker::{ResponseBuilder, WebSocketPair, console_error};

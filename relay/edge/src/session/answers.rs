@@ -1,6 +1,6 @@
 //! Who asks, and what a fault of the session's means to them.
 
-use moorline_relay::core::api::ApiError;
+use moorline_core::api::ApiError;
 use moorline_shared::message::Scope;
 use worker::Request;
 

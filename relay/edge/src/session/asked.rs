@@ -4,8 +4,8 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use http::StatusCode;
-use moorline_relay::core::api::ApiError;
-use moorline_relay::core::record::{self, SessionRecord};
+use moorline_core::api::ApiError;
+use moorline_core::record::{self, SessionRecord};
 use moorline_shared::control::Hosted;
 use moorline_shared::id::ProjectId;
 use moorline_shared::message::close;

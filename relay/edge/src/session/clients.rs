@@ -3,9 +3,9 @@
 use std::rc::Rc;
 
 use bytes::Bytes;
-use moorline_relay::core::peer::{Peer, Terms};
-use moorline_relay::core::plain::{Plain, PlainOverrun};
-use moorline_relay::core::subprotocol;
+use moorline_core::peer::{Peer, Terms};
+use moorline_core::plain::{Plain, PlainOverrun};
+use moorline_core::subprotocol;
 use moorline_shared::message::{ErrorCode, SUBPROTOCOL, Scope, ServerMessage, close};
 use worker::{
     Request, Response, ResponseBuilder, Result, WebSocket, WebSocketIncomingMessage, WebSocketPair,

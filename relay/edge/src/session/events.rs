@@ -9,10 +9,10 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use futures_util::stream;
-use moorline_relay::core::api::ApiError;
-use moorline_relay::core::events::{Encoding, EventStream, StreamOutput, has_all_of, start};
-use moorline_relay::core::reader::Start;
-use moorline_relay::core::session::Session;
+use moorline_core::api::ApiError;
+use moorline_core::events::{Encoding, EventStream, StreamOutput, has_all_of, start};
+use moorline_core::reader::Start;
+use moorline_core::session::Session;
 use moorline_shared::id::Seq;
 use moorline_shared::sse;
 use moorline_shared::time::Time;

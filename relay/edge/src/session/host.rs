@@ -4,7 +4,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use moorline_relay::core::session::PublishError;
+use moorline_core::session::PublishError;
 use moorline_shared::limits::DEAD_AFTER;
 use moorline_shared::log::Entry;
 use moorline_shared::message::close;

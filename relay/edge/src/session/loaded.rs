@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use futures_channel::oneshot;
-use moorline_relay::core::Told;
-use moorline_relay::core::peer::Peer;
-use moorline_relay::core::plain::Plain;
-use moorline_relay::core::record::{SessionRecord, facts};
-use moorline_relay::core::session::{Keeping, Session};
-use moorline_relay::core::stored::Stored;
+use moorline_core::Told;
+use moorline_core::peer::Peer;
+use moorline_core::plain::Plain;
+use moorline_core::record::{SessionRecord, facts};
+use moorline_core::session::{Keeping, Session};
+use moorline_core::stored::Stored;
 use moorline_shared::id::{Epoch, Seq};
 use moorline_shared::log::{Entry, Log};
 use moorline_shared::message::close;

@@ -3,9 +3,9 @@
 
 use std::mem;
 
-use moorline_relay::core::peer::PeerOutput;
-use moorline_relay::core::session::Session;
-use moorline_relay::core::stored::Row;
+use moorline_core::peer::PeerOutput;
+use moorline_core::session::Session;
+use moorline_core::stored::Row;
 use moorline_shared::id::{Epoch, Seq};
 use moorline_shared::log::Entry;
 use moorline_shared::publish::WriteRefused;

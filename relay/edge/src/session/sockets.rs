@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use bytes::Bytes;
 use js_sys::{ArrayBuffer, Date, Function, Map, Reflect, Uint8Array};
-use moorline_relay::core::peer::SavedPeer;
-use moorline_relay::core::plain::Plain;
+use moorline_core::peer::SavedPeer;
+use moorline_core::plain::Plain;
 use moorline_shared::message::{KEEPALIVE_PING, KEEPALIVE_PONG};
 use serde::{Deserialize, Serialize};
 use wasm_bindgen::{JsCast as _, JsValue};

@@ -6,9 +6,9 @@
 
 use std::time::Duration;
 
-use moorline_relay::core::record::SessionRecord;
-use moorline_relay::core::session::{HeldChange, Retention};
-use moorline_relay::core::stored::Stored;
+use moorline_core::record::SessionRecord;
+use moorline_core::session::{HeldChange, Retention};
+use moorline_core::stored::Stored;
 use moorline_shared::id::{Epoch, Seq};
 use moorline_shared::limits::{EDGE_PICTURE_BYTES, FRAME_DATA_BYTES, SEGMENT_BYTES};
 use moorline_shared::time::Time;

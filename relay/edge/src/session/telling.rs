@@ -5,7 +5,7 @@ use std::mem;
 use std::rc::Rc;
 use std::time::Duration;
 
-use moorline_relay::core::record::summary_now;
+use moorline_core::record::summary_now;
 use moorline_shared::id::Seq;
 use moorline_shared::log::Entry;
 use moorline_shared::rest::{SessionStatus, SessionSummary};

@@ -1,6 +1,6 @@
 //! Input that waits for the host.
 
-use moorline_relay::core::schema;
+use moorline_core::schema;
 use moorline_shared::frame::Frame;
 use moorline_shared::id::{ClientId, Seq};
 

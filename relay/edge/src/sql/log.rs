@@ -4,9 +4,9 @@
 //! a last row that is not large yet is written again with what follows it.
 
 use bytes::Bytes;
-use moorline_relay::core::schema;
-use moorline_relay::core::segment::{self, Segment};
-use moorline_relay::core::stored::Row as SegmentRow;
+use moorline_core::schema;
+use moorline_core::segment::{self, Segment};
+use moorline_core::stored::Row as SegmentRow;
 use moorline_shared::id::{Epoch, Seq, SessionId};
 use moorline_shared::limits::SEGMENT_BYTES;
 use moorline_shared::log::Entry;

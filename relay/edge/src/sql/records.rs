@@ -1,8 +1,8 @@
 //! The session's row, its picture, and what is noted.
 
 use bytes::Bytes;
-use moorline_relay::core::record::SessionRecord;
-use moorline_relay::core::schema;
+use moorline_core::record::SessionRecord;
+use moorline_core::schema;
 use moorline_shared::id::{Epoch, HostId, ProjectId, Seq, SessionId};
 use moorline_shared::message::Snapshot;
 use moorline_shared::session::{ExitStatus, Size};

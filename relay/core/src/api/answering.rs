@@ -1,0 +1,48 @@
+//! What every answer has, whatever it is.
+
+use http::header::{CACHE_CONTROL, VARY, X_CONTENT_TYPE_OPTIONS};
+use http::{HeaderMap, HeaderValue};
+
+use crate::auth::OriginPolicy;
+use crate::auth::cors::{self, Header};
+
+/// Headers to set on an answer to `request`, which says `cache_control` and `vary` itself so far.
+///
+/// Nothing is kept by a cache unless its answer says so, what is JSON is not taken for a page, and the
+/// pages that are trusted may read it.
+#[must_use]
+pub fn headers(
+    origins: &OriginPolicy,
+    request: &HeaderMap,
+    cache_control: Option<&HeaderValue>,
+    vary: Option<&HeaderValue>,
+) -> Vec<Header> {
+    let mut headers = cors::of_answer(origins, request);
+    headers.push((X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")));
+    if cache_control.is_none() {
+        headers.push((CACHE_CONTROL, HeaderValue::from_static("no-store")));
+    }
+    let vary = match vary.and_then(|vary| vary.to_str().ok()) {
+        Some(vary) => HeaderValue::from_str(&format!("{vary}, origin")).ok(),
+        None => Some(HeaderValue::from_static("origin")),
+    };
+    headers.extend(vary.map(|vary| (VARY, vary)));
+    headers
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_an_answer_says_itself_counts() {
+        let (origins, request) = (OriginPolicy::default(), HeaderMap::new());
+        let said = HeaderValue::from_static("accept-encoding");
+        let told = headers(&origins, &request, Some(&said), Some(&said));
+        assert!(!told.iter().any(|(name, _)| *name == CACHE_CONTROL));
+        assert!(told.contains(&(VARY, "accept-encoding, origin".parse().unwrap())));
+        let told = headers(&origins, &request, None, None);
+        assert!(told.contains(&(CACHE_CONTROL, "no-store".parse().unwrap())));
+        assert!(told.contains(&(X_CONTENT_TYPE_OPTIONS, "nosniff".parse().unwrap())));
+    }
+}

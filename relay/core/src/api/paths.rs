@@ -1,0 +1,87 @@
+//! What the paths of a relay are.
+
+use crate::naming::{id_of, own_name};
+
+/// Whether a path is the API's.
+#[must_use]
+pub fn is_api(path: &str) -> bool {
+    path == "/api" || path.starts_with("/api/")
+}
+
+/// Whether the client shows something under this path.
+#[must_use]
+pub fn is_route(path: &str) -> bool {
+    let parts: Vec<_> = path.trim_end_matches('/').split('/').collect();
+    match parts[..] {
+        ["sessions"] => true,
+        ["terminal" | "session", id] => !id.is_empty(),
+        _ => false,
+    }
+}
+
+/// Whether somebody asks who reads pages, by the request's `Accept`. Such a reader gets the client for an
+/// address that leads nowhere, and the client says so; programs get an error.
+#[must_use]
+pub fn is_reader(accept: Option<&str>) -> bool {
+    accept.is_some_and(|accept| accept.contains("text/html"))
+}
+
+/// Where the page of a session is that goes by a name longer than an id.
+#[must_use]
+pub fn of_long_name(path: &str) -> Option<String> {
+    let (kind, name) = path.trim_end_matches('/').split_once('/')?;
+    let is_page = ["terminal", "session"].contains(&kind);
+    let name = own_name(name).filter(|_| is_page)?;
+    Some(format!("/{kind}/{}", id_of(name).ok()?))
+}
+
+/// `name-0123456789abcdef.js`, or `name-0123456789abcdef_bg.wasm`, or anything in such a folder.
+#[must_use]
+pub fn is_hashed(path: &str) -> bool {
+    let has_hash = |part: &str| {
+        part.rsplit_once('-').is_some_and(|(_, rest)| {
+            rest.len() >= 16 && rest.bytes().take(16).all(|byte| byte.is_ascii_hexdigit())
+        })
+    };
+    path.split('/').any(has_hash)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_names_with_a_hash_last_forever() {
+        for name in [
+            "moorline-client-87d69c88040080ec.js",
+            "moorline-client-87d69c88040080ec_bg.wasm",
+            "snippets/moorline-client-c82f4f105dca1a96/src/a.js",
+        ] {
+            assert!(is_hashed(name), "{name}");
+        }
+        for name in ["favicon.svg", "index.html", "fonts/plain-name.woff2", "a-1234.js"] {
+            assert!(!is_hashed(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_long_name_leads_to_the_sessions_page() {
+        let name = "user_1_ws_3f1c9a52-7c1f-4a53-9f0e-0d6a3c1b2e4f";
+        let id = id_of(name).unwrap();
+        assert_eq!(of_long_name(&format!("terminal/{name}")), Some(format!("/terminal/{id}")));
+        assert_eq!(of_long_name(&format!("session/{name}/")), Some(format!("/session/{id}")));
+        for other in ["terminal/abcdefgh", "sessions", "x/y", &format!("api/{name}")] {
+            assert_eq!(of_long_name(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn the_clients_own_routes_are_known() {
+        for route in ["sessions", "sessions/", "terminal/abcdefgh", "session/abcdefgh"] {
+            assert!(is_route(route), "{route}");
+        }
+        for other in ["terminal", "terminal/", "sessions/abcdefgh", "favicon.svg", "session/a/b"] {
+            assert!(!is_route(other), "{other}");
+        }
+    }
+}

@@ -1,0 +1,36 @@
+//! Everything that a Moorline relay decides, whatever it runs on: no sockets, no clock, no database.
+//!
+//! `moorline-relay` runs it on one machine, `moorline-edge` at Cloudflare.
+
+mod answer;
+pub mod api;
+pub mod auth;
+mod claims;
+pub mod event_socket;
+pub mod events;
+pub mod hosts;
+mod input;
+pub mod legacy;
+pub mod meeting;
+pub mod named;
+pub mod naming;
+pub mod overview;
+pub mod peer;
+pub mod plain;
+pub mod plan;
+pub mod reader;
+pub mod record;
+pub mod replies;
+mod requests;
+mod rfc3339;
+pub mod schema;
+pub mod segment;
+pub mod session;
+pub mod stored;
+pub mod subprotocol;
+#[cfg(test)]
+mod tests;
+mod told;
+
+pub use rfc3339::rfc3339;
+pub use told::Told;

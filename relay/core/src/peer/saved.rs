@@ -1,0 +1,135 @@
+//! A peer as it is kept over the loss of its relay's memory, beside the socket, which stays open.
+
+use moorline_shared::id::{ClientId, Epoch, Seq};
+use moorline_shared::limits::RESUME_DEADLINE;
+use moorline_shared::link::{Credit, Sender};
+use moorline_shared::message::{Resume, SnapshotReason, close};
+use moorline_shared::time::Time;
+use serde::{Deserialize, Serialize};
+
+use super::{Peer, Phase, Terms};
+use crate::session::{Session, TooManyClients};
+
+/// See the module. Some hundred bytes of JSON.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SavedPeer {
+    client_id: Option<ClientId>,
+    terms: Terms,
+    hold: bool,
+    #[serde(default)]
+    answers: bool,
+    #[serde(default)]
+    active: u64,
+    phase: SavedPhase,
+    told_meta: bool,
+    epoch: Option<Epoch>,
+    sender: Sender,
+    told_state: Option<Seq>,
+    told_input: Option<Seq>,
+    received_input: Option<Seq>,
+    refused: bool,
+    sent_bytes: u64,
+    jumps: bool,
+    credit: Credit,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+enum SavedPhase {
+    AwaitingResume,
+    Answering(Resume),
+    AwaitingPicture(SnapshotReason),
+    Streaming,
+    Closed,
+}
+
+impl Peer {
+    /// What [`Peer::restore`] needs.
+    #[must_use]
+    pub fn save(&self) -> SavedPeer {
+        let phase = match &self.phase {
+            Phase::AwaitingResume { .. } => SavedPhase::AwaitingResume,
+            Phase::Answering(resume) => SavedPhase::Answering(resume.clone()),
+            Phase::AwaitingPicture { reason, .. } => SavedPhase::AwaitingPicture(*reason),
+            Phase::Streaming => {
+                self.picture_wanted.map_or(SavedPhase::Streaming, SavedPhase::AwaitingPicture)
+            }
+            Phase::Closed => SavedPhase::Closed,
+        };
+        SavedPeer {
+            client_id: self.client_id.clone(),
+            terms: self.terms,
+            hold: self.hold,
+            answers: self.answers,
+            active: self.active,
+            phase,
+            told_meta: self.told_revision.is_some(),
+            epoch: self.epoch,
+            sender: self.sender.clone(),
+            told_state: self.told_state,
+            told_input: self.told_input,
+            received_input: self.received_input,
+            refused: self.refused,
+            sent_bytes: self.sent_bytes,
+            jumps: self.jumps,
+            credit: self.credit.clone(),
+        }
+    }
+
+    /// A client whose socket outlived the relay's memory. Restore all of a session's before its
+    /// host arrives again. What it does next is a matter of [`Peer::poll_output`].
+    ///
+    /// # Errors
+    /// [`TooManyClients`].
+    pub fn restore(
+        session: &mut Session,
+        now: Time,
+        saved: SavedPeer,
+    ) -> Result<Self, TooManyClients> {
+        let mut peer = Self::attach(session, now, saved.terms)?;
+        if let Some(client_id) = &saved.client_id {
+            session.claim(peer.id, client_id);
+            session.was_active(client_id, saved.active);
+        }
+        // Facts are told anew, as they may have changed while nobody remembered; but IC-1 knows
+        // them as the first message only.
+        peer.told_revision = (saved.told_meta && !saved.terms.extended).then_some(0);
+        peer.phase = match saved.phase {
+            SavedPhase::AwaitingResume => Phase::AwaitingResume { deadline: now + RESUME_DEADLINE },
+            SavedPhase::Answering(resume) => Phase::Answering(resume),
+            SavedPhase::AwaitingPicture(reason) => {
+                peer.picture_wanted = Some(reason);
+                Phase::Streaming
+            }
+            SavedPhase::Streaming => Phase::Streaming,
+            SavedPhase::Closed => Phase::Closed,
+        };
+        if let Some(client_id) = saved.client_id.as_ref().filter(|_| saved.answers)
+            && peer.has_answer()
+        {
+            session.can_answer(peer.id, client_id);
+        }
+        if saved.received_input > saved.told_input {
+            // What was on its way may be lost. The client sends what is not acknowledged again,
+            // and the host knows what it has.
+            peer.closing = Some((close::GOING_AWAY, "the relay has begun anew"));
+        }
+        let mut restored = Self {
+            client_id: saved.client_id,
+            hold: saved.hold,
+            answers: saved.answers,
+            active: saved.active,
+            epoch: saved.epoch,
+            sender: saved.sender,
+            told_state: saved.told_state,
+            told_input: saved.told_input,
+            received_input: saved.received_input,
+            refused: saved.refused,
+            sent_bytes: saved.sent_bytes,
+            jumps: saved.jumps,
+            credit: saved.credit,
+            ..peer
+        };
+        restored.reads_on(session, now);
+        Ok(restored)
+    }
+}

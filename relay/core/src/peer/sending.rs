@@ -1,0 +1,225 @@
+//! What a peer sends of its session: the answer to `resume`, pictures and entries.
+
+use bytes::Bytes;
+use moorline_shared::id::Seq;
+use moorline_shared::limits::{BACKLOG_BYTES, LEAST_CREDIT_BYTES};
+use moorline_shared::link::{Next, Sender};
+use moorline_shared::log::Entry;
+use moorline_shared::message::{Resumed, ServerMessage, SnapshotReason, close};
+use moorline_shared::time::Time;
+
+use super::{Peer, PeerOutput, Phase, text};
+use crate::answer::{Answer, answer};
+use crate::session::{READS_EVERY, READS_EVERY_BYTES, Session};
+
+impl Peer {
+    /// Takes what the store had after the entry that [`PeerOutput::Load`] named, in order.
+    pub fn loaded(&mut self, session: &Session, entries: Vec<Entry>) {
+        let next = self.sender.position().next();
+        let found = entries.iter().any(|entry| entry.seq() == next);
+        // It was trimmed since it was asked for, or cannot be read.
+        self.is_lost = !found && !session.log().reaches_back_to(self.sender.position());
+        self.loaded = entries.into();
+    }
+
+    /// The client has applied everything up to `seq`.
+    pub(super) fn acked(&mut self, session: &mut Session, now: Time, seq: Seq) {
+        let bytes = self.sender.ack(seq);
+        if bytes > 0 && self.terms.extended {
+            self.credit.acked(now, bytes, self.sender.unacked_bytes());
+            self.sender.set_credit(self.credit.bytes());
+            self.reads_on(session, now);
+        }
+    }
+
+    /// The client wants the program to stop. It would not see that for a while, where it has much
+    /// in front of it: then it goes on behind that.
+    pub(super) fn interrupted(&mut self, session: &Session) {
+        let unsent = session.bytes_after(self.sender.position());
+        let second = self.credit.rate().max(LEAST_CREDIT_BYTES);
+        let is_streaming = matches!(self.phase, Phase::Streaming);
+        if is_streaming && unsent > 0 && unsent + self.sender.unacked_bytes() > second {
+            self.picture_wanted.get_or_insert(SnapshotReason::Interrupt);
+        }
+    }
+
+    /// Tells the session now and then that a client that replays takes what it is sent.
+    pub(super) fn reads_on(&mut self, session: &mut Session, now: Time) {
+        let is_replaying = matches!(self.phase, Phase::Streaming) && !self.jumps;
+        let is_due = |(at, sent): (Time, u64)| {
+            now >= at + READS_EVERY || self.sent_bytes >= sent + READS_EVERY_BYTES
+        };
+        if is_replaying && self.reads_at.is_none_or(is_due) {
+            self.reads_at = Some((now, self.sent_bytes));
+            session.reads_on(self.id, self.sender.position(), now);
+        }
+    }
+
+    pub(super) fn poll_answer(&mut self, session: &mut Session, now: Time) -> Option<PeerOutput> {
+        let Phase::Answering(resume) = &self.phase else {
+            return None;
+        };
+        let answer = answer(session, resume, self.terms.extended)?;
+        // Who knows IC-1 alone cannot ask for less than all.
+        let jumps = resume.jumps() && self.terms.extended;
+        let input_seq = self.client_id.as_ref().and_then(|id| session.claims().accepted_seq(id));
+        let input_is_coming = session.host_is_here() && !session.lifecycle().is_over();
+        if self.client_id.is_some() && input_seq.is_none() && input_is_coming {
+            return None;
+        }
+        self.told_input = input_seq;
+        self.jumps = jumps;
+        let backlog = if jumps { BACKLOG_BYTES } else { u64::MAX };
+        let credit = if self.terms.extended { self.credit.bytes() } else { u64::MAX };
+        self.sender = Sender::new(answer.from, credit, backlog);
+        if answer.picture_first {
+            self.await_picture(session, SnapshotReason::Resume);
+        } else {
+            self.phase = Phase::Streaming;
+            self.reads_on(session, now);
+        }
+        let Answer { outcome, from, .. } = answer;
+        let (epoch, head) = (session.log().epoch(), session.log().head());
+        self.epoch = Some(epoch);
+        if let Some(client_id) = self.client_id.as_ref().filter(|_| self.answers) {
+            session.can_answer(self.id, client_id);
+        }
+        let resumed = Resumed { outcome, epoch, from, head, input_seq };
+        if self.terms.extended { Some(text(&ServerMessage::Resumed(resumed))) } else { None }
+    }
+
+    fn await_picture(&mut self, session: &mut Session, reason: SnapshotReason) {
+        let fresh = reason != SnapshotReason::Requested && session.has_fresh_picture();
+        let asked = !fresh && session.ask_picture();
+        // An answer that is not being waited for has come already.
+        let answers = if asked { session.picture_answers() } else { u64::MAX };
+        self.phase = Phase::AwaitingPicture { reason, answers };
+    }
+
+    pub(super) fn poll_picture(&mut self, session: &mut Session) -> Option<PeerOutput> {
+        if matches!(self.phase, Phase::Streaming)
+            && let Some(reason) = self.picture_wanted.take()
+        {
+            self.await_picture(session, reason);
+        }
+        let Phase::AwaitingPicture { reason, answers } = self.phase else {
+            return None;
+        };
+        if answers == session.picture_answers() {
+            return None;
+        }
+        self.phase = Phase::Streaming;
+        let mut picture = session.last_picture();
+        let is_no_nearer = picture.seq <= self.sender.position();
+        if is_no_nearer && reason == SnapshotReason::Interrupt {
+            return None;
+        }
+        if is_no_nearer && reason == SnapshotReason::Behind {
+            // No picture brings this client nearer, so it gets every entry after all.
+            self.sender.ignore_backlog();
+            if self.is_lost || !session.reaches_back_to(self.sender.position()) {
+                tracing::error!("a log has lost entries");
+                self.close(close::INTERNAL, "the log has lost entries");
+            }
+            return None;
+        }
+        picture.reason = Some(reason);
+        self.sender.moved(picture.seq);
+        self.is_lost = false;
+        session.has_jumped(self.client_id.as_ref(), picture.seq);
+        if !self.terms.extended {
+            (picture.cols, picture.rows, picture.reason) = (None, None, None);
+        }
+        Some(text(&ServerMessage::Snapshot(picture)))
+    }
+
+    pub(super) fn poll_entry(&mut self, session: &mut Session, now: Time) -> Option<PeerOutput> {
+        if !matches!(self.phase, Phase::Streaming) {
+            return None;
+        }
+        if let Some(entry) = self.loaded_entry() {
+            let output = self.send_entry(now, &entry);
+            self.reads_on(session, now);
+            return Some(output);
+        }
+        match self.sender.next(session.log()) {
+            Next::Entry(entry) => {
+                let output = self.send_entry(now, entry);
+                self.reads_on(session, now);
+                Some(output)
+            }
+            Next::Missing if self.may_load(session) => {
+                let (epoch, after) = (session.log().epoch(), self.sender.position());
+                Some(PeerOutput::Load { epoch, after })
+            }
+            Next::Behind | Next::Missing => {
+                self.await_picture(session, SnapshotReason::Behind);
+                let picture = self.poll_picture(session);
+                if self.closing.is_some() {
+                    None
+                } else {
+                    picture.or_else(|| self.poll_entry(session, now))
+                }
+            }
+            Next::CaughtUp if session.lifecycle().is_over() => Some(self.end(session)),
+            Next::CaughtUp | Next::NoCredit => None,
+        }
+    }
+
+    /// Whether the next entry is in the store, and the peer is not too far behind for it.
+    fn may_load(&self, session: &Session) -> bool {
+        let position = self.sender.position();
+        session.has_store()
+            && !self.is_lost
+            && session.reaches_back_to(position)
+            && session.bytes_after(position) <= self.sender.backlog_bytes()
+    }
+
+    /// The next entry, where the store was asked for it.
+    fn loaded_entry(&mut self) -> Option<Entry> {
+        let position = self.sender.position();
+        while self.loaded.pop_front_if(|entry| entry.seq() <= position).is_some() {}
+        if self.loaded.front()?.seq() != position.next() {
+            self.loaded.clear();
+        }
+        if !self.sender.has_credit() {
+            // Asked for again when there is: nothing is kept for a client that does not read.
+            self.loaded.clear();
+        }
+        self.loaded.pop_front()
+    }
+
+    fn send_entry(&mut self, now: Time, entry: &Entry) -> PeerOutput {
+        self.credit.sent(now);
+        self.sender.sent(entry);
+        self.sent_bytes += entry.cost();
+        let spent = self.terms.budget_bytes.is_some_and(|budget| self.sent_bytes > budget);
+        if spent && !self.terms.extended {
+            self.close(close::OVERLOADED, "come back, and resume after what you have");
+        }
+        self.encoded(entry)
+    }
+
+    fn encoded(&self, entry: &Entry) -> PeerOutput {
+        match entry {
+            Entry::Output(frame) => PeerOutput::Frame(frame.encoded()),
+            Entry::Event(event) if self.terms.extended => PeerOutput::Text(event.message().clone()),
+            // IC-1 has no events; without this its numbers would have a gap.
+            Entry::Event(_) => {
+                PeerOutput::Frame(Bytes::copy_from_slice(&entry.seq().0.to_be_bytes()))
+            }
+        }
+    }
+
+    /// Everything is sent and nothing can follow.
+    fn end(&mut self, session: &Session) -> PeerOutput {
+        self.closing = Some((close::NORMAL, "the session has ended"));
+        if !self.terms.extended {
+            self.phase = Phase::Closed;
+            return PeerOutput::Close { code: close::NORMAL, reason: "the session has ended" };
+        }
+        let exit = session.exit().clone();
+        let seq = session.log().head();
+        text(&ServerMessage::Exit { seq, code: exit.code, signal: exit.signal })
+    }
+}

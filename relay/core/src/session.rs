@@ -1,0 +1,497 @@
+//! What a relay does with one session: keeps its log, its last picture and its clients' claims.
+//!
+//! No I/O happens here. The owner brings in what the host says ([`Session::host_message`]), takes
+//! out what the host must do ([`Session::poll_command`]), and stores what
+//! [`Session::store_batch`] and [`Session::picture_to_store`] give. Clients read through
+//! [`super::peer::Peer`].
+//!
+//! Invariant: what is retained reaches back to the last picture (to the beginning where there is
+//! none), so a client can always be given a picture and every entry after it. The newest entries are
+//! in memory, the store has those that are older ([`Session::with_stored`]).
+
+mod answering;
+mod commands;
+mod held;
+mod hosting;
+mod keeping;
+mod picturing;
+mod reading;
+
+use std::collections::{BTreeMap, VecDeque};
+
+use bytes::Bytes;
+use moorline_shared::event::{Event, Status};
+use moorline_shared::id::{ClientId, Epoch, Seq, SessionId};
+use moorline_shared::limits::{CLIENTS_PER_SESSION, SESSION_INPUT_BYTES};
+use moorline_shared::log::{Entry, Log};
+use moorline_shared::message::Snapshot;
+use moorline_shared::publish::{HostCommand, RequestId, WriteAnswer, WriteRefused};
+use moorline_shared::session::{ExitStatus, Lifecycle, Size};
+
+use super::claims::{Claims, PeerId};
+use super::events::{self, Encoded, Encoding};
+use super::requests::Requests;
+use super::stored::Stored;
+use super::told::Told;
+use commands::Commands;
+pub use held::HeldChange;
+pub use keeping::{Keeping, Retention};
+pub(crate) use reading::{READS_EVERY, READS_EVERY_BYTES};
+
+/// What a host may not publish.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum PublishError {
+    /// A later incarnation has published already.
+    #[error("fenced: epoch {got} is older than {current}")]
+    Fenced {
+        /// The relay's epoch.
+        current: Epoch,
+        /// The host's epoch.
+        got: Epoch,
+    },
+    /// Entries are missing.
+    #[error("entry {got} where {want} must follow")]
+    Gap {
+        /// The next number.
+        want: Seq,
+        /// The number that came.
+        got: Seq,
+    },
+}
+
+/// The session has as many clients as it may.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a session has at most 1024 clients")]
+pub struct TooManyClients;
+
+/// What clients are told of a session and its log does not tell.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Facts {
+    /// Its id.
+    pub id: SessionId,
+    /// For people.
+    pub name: String,
+    /// Milliseconds since 1970.
+    pub created_at_ms: u64,
+    /// What runs it.
+    pub driver: String,
+}
+
+/// Entries to store.
+#[derive(Debug, Clone)]
+pub struct StoreBatch {
+    /// Their incarnation.
+    pub epoch: Epoch,
+    /// In order, without gaps.
+    pub entries: Vec<Entry>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Host {
+    Away,
+    /// It was asked where to begin, and has not answered: which incarnation it publishes is not
+    /// known, so nothing may be acknowledged to it.
+    Arrived,
+    Linked,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Session {
+    facts: Facts,
+    log: Log,
+    durable: Seq,
+    /// The last entry that the host that is linked was told to be durable.
+    acknowledged: Option<Seq>,
+    size: Size,
+    lifecycle: Lifecycle,
+    exit: ExitStatus,
+    deleted: bool,
+    host: Host,
+    /// The last entry that the host is known to have.
+    host_head: Seq,
+    commands: Commands,
+    picture: Option<Snapshot>,
+    picture_stored: bool,
+    /// How often the host has answered a request for a picture, with one or without.
+    picture_answers: u64,
+    picture_asked: bool,
+    /// The head when the host could make no picture.
+    picture_failed: Seq,
+    claims: Claims,
+    /// The client that the host was told to leave queries to.
+    answerer: Option<ClientId>,
+    requests: Requests,
+    told: Option<Told>,
+    keeping: Keeping,
+    /// What the store has, where not all that is retained is in memory.
+    stored: Option<Stored>,
+    held_changes: VecDeque<HeldChange>,
+    /// Clients that replay and have taken something lately.
+    readings: BTreeMap<PeerId, reading::Reading>,
+    /// Entries as event streams send them: as text, and as base64.
+    encoded: [Encoded; 2],
+    streams: usize,
+    clients: usize,
+    last_peer: u64,
+    revision: u64,
+}
+
+impl Session {
+    /// A session whose host is about to arrive.
+    #[must_use]
+    pub fn new(facts: Facts, epoch: Epoch, size: Size) -> Self {
+        Self::restored(facts, Log::new(epoch), size, Lifecycle::Detached, None)
+    }
+
+    /// A session from the store: the last picture, and every entry after it.
+    #[must_use]
+    pub fn restored(
+        facts: Facts,
+        log: Log,
+        size: Size,
+        lifecycle: Lifecycle,
+        picture: Option<Snapshot>,
+    ) -> Self {
+        Self {
+            facts,
+            told: Told::last(&log),
+            durable: log.head(),
+            acknowledged: None,
+            log,
+            size,
+            lifecycle,
+            exit: ExitStatus::default(),
+            deleted: false,
+            host: Host::Away,
+            host_head: Seq::ZERO,
+            commands: Commands::default(),
+            picture,
+            picture_stored: true,
+            picture_answers: 0,
+            picture_asked: false,
+            picture_failed: Seq::ZERO,
+            claims: Claims::default(),
+            answerer: None,
+            requests: Requests::default(),
+            keeping: Keeping::NATIVE,
+            stored: None,
+            held_changes: VecDeque::new(),
+            readings: BTreeMap::new(),
+            encoded: <[Encoded; 2]>::default(),
+            streams: 0,
+            clients: 0,
+            last_peer: 0,
+            revision: 0,
+        }
+    }
+
+    /// How the process ended, for a session from the store.
+    #[must_use]
+    pub fn with_exit(mut self, exit: ExitStatus) -> Self {
+        self.exit = exit;
+        self
+    }
+
+    /// What the log told last, for a session whose log is not all in memory.
+    #[must_use]
+    pub fn with_told(mut self, told: Option<Told>) -> Self {
+        self.told = told;
+        self
+    }
+
+    /// What the log does not tell.
+    #[must_use]
+    pub const fn facts(&self) -> &Facts {
+        &self.facts
+    }
+
+    /// Its id.
+    #[must_use]
+    pub const fn id(&self) -> &SessionId {
+        &self.facts.id
+    }
+
+    /// Gives the session another name.
+    pub fn rename(&mut self, name: String) {
+        self.facts.name = name;
+        self.revision += 1;
+    }
+
+    /// What the log told last of what the session does.
+    #[must_use]
+    pub const fn told(&self) -> Option<&Told> {
+        self.told.as_ref()
+    }
+
+    /// The log.
+    #[must_use]
+    pub const fn log(&self) -> &Log {
+        &self.log
+    }
+
+    /// When an entry was appended to the log, in milliseconds since 1970. Output that was stored
+    /// without its time was there after the session began: nothing more is known.
+    #[must_use]
+    pub const fn time_ms(&self, entry: &Entry) -> u64 {
+        match entry.time_ms() {
+            0 => self.facts.created_at_ms,
+            time_ms => time_ms,
+        }
+    }
+
+    /// The terminal's size.
+    #[must_use]
+    pub const fn size(&self) -> Size {
+        self.size
+    }
+
+    /// Whether the session runs.
+    #[must_use]
+    pub const fn lifecycle(&self) -> Lifecycle {
+        self.lifecycle
+    }
+
+    /// How the process ended.
+    #[must_use]
+    pub const fn exit(&self) -> &ExitStatus {
+        &self.exit
+    }
+
+    /// What the session does now. `wall_ms` is the time in milliseconds since 1970.
+    #[must_use]
+    pub fn status(&self, wall_ms: u64) -> Status {
+        events::status(self, wall_ms)
+    }
+
+    /// How many event streams are open.
+    #[must_use]
+    pub const fn streams(&self) -> usize {
+        self.streams
+    }
+
+    /// How many clients are connected.
+    #[must_use]
+    pub const fn clients(&self) -> usize {
+        self.clients
+    }
+
+    /// Whether the session was deleted.
+    #[must_use]
+    pub const fn is_deleted(&self) -> bool {
+        self.deleted
+    }
+
+    /// The session is being removed: its clients are told and closed, and nothing that waited for
+    /// it or was to be read is kept.
+    pub fn delete(&mut self) {
+        self.deleted = true;
+        self.commands.drop_input();
+        self.claims.new_incarnation();
+        self.requests.refuse_all(WriteRefused::Ended);
+        self.log = Log::starting_after(self.log.epoch(), self.log.head());
+        self.durable = self.log.head();
+        self.picture = None;
+        self.encoded.iter_mut().for_each(Encoded::clear);
+        self.command(HostCommand::Close);
+    }
+
+    /// What the host must do; call until `None`.
+    pub fn poll_command(&mut self) -> Option<HostCommand> {
+        self.commands.pop()
+    }
+
+    /// Whether there is something new for the host since this was asked last.
+    pub const fn has_new_commands(&mut self) -> bool {
+        self.commands.take_fresh()
+    }
+
+    /// Whether the host's link has taken too little for too long: its owner closes it.
+    #[must_use]
+    pub const fn host_is_stalled(&self) -> bool {
+        self.commands.is_overrun()
+    }
+
+    /// Asks the host to write what no client numbers, and to append `event` where it does.
+    /// [`Session::written`] has the answer, which comes when `answer` says.
+    ///
+    /// # Errors
+    /// [`WriteRefused`]; nothing was asked. [`WriteRefused::TooMuch`] lasts until
+    /// [`Session::has_room_to_write`].
+    pub fn write(
+        &mut self,
+        data: Bytes,
+        event: Option<Event>,
+        answer: WriteAnswer,
+    ) -> Result<RequestId, WriteRefused> {
+        if self.lifecycle.is_over() {
+            return Err(WriteRefused::Ended);
+        }
+        if !self.host_is_here() {
+            return Err(WriteRefused::HostAway);
+        }
+        if !self.has_room_to_write() {
+            return Err(WriteRefused::TooMuch);
+        }
+        let request = self.requests.begin(data.len())?;
+        self.command(HostCommand::Write { request, data, event, answer });
+        Ok(request)
+    }
+
+    /// Whether more input may wait for the program.
+    #[must_use]
+    pub fn has_room_to_write(&self) -> bool {
+        let waiting = self.claims.cost() + self.requests.bytes() as u64;
+        waiting < SESSION_INPUT_BYTES as u64 && self.requests.has_room()
+    }
+
+    /// The host's answer, once; `None` until it has come.
+    pub fn written(&mut self, request: RequestId) -> Option<Result<(), WriteRefused>> {
+        self.requests.take(request)
+    }
+
+    /// Nobody waits for the answer any more.
+    pub fn forget_request(&mut self, request: RequestId) {
+        self.requests.give_up(request);
+    }
+
+    /// Asks the host to append an event; where it is away, nothing happens.
+    pub fn append(&mut self, event: Event) {
+        self.command(HostCommand::Append { event });
+    }
+
+    /// Entries that are not durable yet, about `bytes` of them.
+    #[must_use]
+    pub fn store_batch(&self, bytes: usize) -> Option<StoreBatch> {
+        let mut left = bytes;
+        let fits = |entry: &&Entry| {
+            let some_left = left > 0;
+            left = left.saturating_sub(entry.len());
+            some_left
+        };
+        let entries: Vec<Entry> = self.log.after(self.durable).take_while(fits).cloned().collect();
+        (!entries.is_empty()).then(|| StoreBatch { epoch: self.log.epoch(), entries })
+    }
+
+    /// Entries of `epoch` up to `seq` are durable: acknowledges them to the host.
+    pub fn stored(&mut self, epoch: Epoch, seq: Seq) {
+        if epoch == self.log.epoch() && seq > self.durable {
+            self.durable = seq.min(self.log.head());
+            self.acknowledge();
+            self.trim();
+        }
+    }
+
+    /// Bytes of the entries that are not durable yet.
+    #[must_use]
+    pub fn unstored_bytes(&self) -> u64 {
+        self.log.bytes_after(self.durable)
+    }
+
+    /// The last durable entry.
+    #[must_use]
+    pub const fn durable(&self) -> Seq {
+        self.durable
+    }
+
+    pub(super) fn attach(&mut self) -> Result<PeerId, TooManyClients> {
+        if self.clients >= CLIENTS_PER_SESSION {
+            return Err(TooManyClients);
+        }
+        self.clients += 1;
+        self.last_peer += 1;
+        Ok(PeerId::new(self.last_peer))
+    }
+
+    pub(super) fn detach(&mut self, peer: PeerId, client_id: Option<&ClientId>) {
+        self.clients -= 1;
+        self.reads_no_more(peer);
+        if let Some(client_id) = client_id {
+            self.claims.release(peer, client_id);
+            self.find_answerer();
+        }
+    }
+
+    pub(super) fn attach_stream(&mut self) -> Result<PeerId, TooManyClients> {
+        let peer = self.attach()?;
+        self.streams += 1;
+        Ok(peer)
+    }
+
+    pub(super) fn detach_stream(&mut self, peer: PeerId) {
+        self.detach(peer, None);
+        self.streams -= 1;
+        if self.streams == 0 {
+            self.encoded.iter_mut().for_each(Encoded::clear);
+        }
+    }
+
+    pub(super) const fn encoded(&mut self, encoding: Encoding) -> &mut Encoded {
+        match encoding {
+            Encoding::Text => &mut self.encoded[0],
+            Encoding::Base64 => &mut self.encoded[1],
+        }
+    }
+
+    /// `peer` speaks for `client_id` from now on; a connection that did so before is replaced.
+    pub(super) fn claim(&mut self, peer: PeerId, client_id: &ClientId) {
+        if let Some((client_id, seq)) = self.claims.claim(peer, client_id) {
+            self.held_changes.push_back(HeldChange::Taken { client_id, seq });
+        }
+        self.find_answerer();
+        self.command(HostCommand::ClientResumed { client_id: client_id.clone() });
+    }
+
+    pub(super) const fn claims(&self) -> &Claims {
+        &self.claims
+    }
+
+    /// The last entry that the log can have once its host has sent what it has; boundless while
+    /// the host is away.
+    pub(super) fn reachable_head(&self) -> Seq {
+        match self.host {
+            Host::Linked => self.host_head.max(self.log.head()),
+            Host::Away | Host::Arrived => Seq(u64::MAX),
+        }
+    }
+
+    pub(super) fn host_is_here(&self) -> bool {
+        self.host != Host::Away
+    }
+
+    pub(super) fn client_size(&mut self, client_id: Option<&ClientId>, size: Size) {
+        if let Some(client_id) = client_id {
+            self.claims.set_size(client_id, size);
+        }
+        self.resize(size);
+    }
+
+    /// Changes whenever clients must be told the session's facts again.
+    #[must_use]
+    pub const fn revision(&self) -> u64 {
+        self.revision
+    }
+
+    /// Tells the host what is durable, unless it has to wait for who reads.
+    fn acknowledge(&mut self) {
+        if self.host == Host::Linked
+            && self.acknowledged != Some(self.durable)
+            && !self.holds_back()
+        {
+            self.acknowledged = Some(self.durable);
+            self.command(HostCommand::Ack { seq: self.durable });
+        }
+    }
+
+    fn command(&mut self, command: HostCommand) {
+        if self.host_is_here() {
+            self.commands.push(command);
+        }
+    }
+
+    fn resize(&mut self, size: Size) {
+        if size != self.size {
+            self.command(HostCommand::Resize { size });
+        }
+    }
+}

@@ -1,0 +1,321 @@
+//! `moorline host`.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use clap::Subcommand;
+use clap::builder::{OsStringValueParser, TypedValueParser as _};
+use moorline_host::daemon::{self, Running, StateDir};
+use moorline_host::dial::{Address, Token, WebSocketDial};
+use moorline_host::host::{Config, DRIVER, Host, Standing};
+use moorline_host::limits;
+use moorline_host::lock::Lock;
+use moorline_host::marks::this_host;
+use moorline_shared::control::{Facts, Start};
+use moorline_shared::id::{HostId, SessionId};
+use moorline_shared::limits::NAME_CHARACTERS;
+use moorline_shared::name::bounded;
+
+use super::console::{self, print};
+use super::{DataDir, note};
+use crate::log;
+use crate::signals::Signals;
+
+/// What terminals get to end after the hang-up, and their output to reach the relay.
+const STOP_LIMIT: Duration = Duration::from_secs(10);
+/// What `moorline host stop` waits: longer than that.
+const STOPPED_LIMIT: Duration = Duration::from_secs(15);
+
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// Run sessions on this machine and publish them to a relay, here or elsewhere.
+///
+/// The host dials the relay and goes on doing so for ever: sessions run on while the relay or the
+/// network is away, and nothing of them is lost. New ones are started from the relay's page. It
+/// ends by SIGTERM, SIGINT or `moorline host stop`, and its sessions with it.
+#[derive(Debug, clap::Args)]
+#[command(
+    args_conflicts_with_subcommands = true,
+    subcommand_negates_reqs = true,
+    after_help = "Examples:
+  moorline host --relay https://relay.example.org --token-file ~/.config/moorline-token
+  moorline host --relay http://127.0.0.1:3010 --token-file token -- htop
+  moorline host status
+  moorline host stop                       ends the sessions of this machine's host, on purpose
+
+A token for hosts is made where the relay runs: moorline token new --scope host."
+)]
+pub(super) struct Options {
+    #[command(subcommand)]
+    action: Option<Action>,
+
+    #[command(flatten)]
+    run: RunOptions,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// End the host that runs here, and its sessions.
+    Stop(Place),
+    /// Tell which host runs here.
+    Status(Place),
+}
+
+#[derive(Debug, clap::Args)]
+struct RunOptions {
+    /// The relay: its http:// or https:// address, or unix:/PATH of a socket.
+    #[arg(
+        long,
+        env = "MOORLINE_RELAY",
+        value_name = "URL",
+        required = true,
+        value_parser = OsStringValueParser::new().try_map(|text| Address::try_from(&*text))
+    )]
+    relay: Option<Address>,
+
+    /// A file with a token of scope host. It is read for each connection, so that it can be
+    /// replaced.
+    #[arg(long, env = "MOORLINE_TOKEN_FILE", value_name = "FILE")]
+    token_file: Option<PathBuf>,
+
+    /// The token itself, from the environment: options are seen by every user.
+    #[arg(long, env = "MOORLINE_TOKEN", value_name = "TOKEN", hide_env_values = true, hide = true)]
+    token: Option<String>,
+
+    /// What people call this machine [default: its name].
+    #[arg(long, env = "MOORLINE_HOST_NAME", value_name = "NAME")]
+    name: Option<String>,
+
+    /// The host's id at the relay [default: one that is made once and kept in the state folder].
+    #[arg(long, env = "MOORLINE_HOST_ID", value_name = "ID")]
+    id: Option<HostId>,
+
+    /// The folder that keeps the host's id; one host at a time has it [default: the user's data
+    /// folder, as ~/.local/share/moorline-host].
+    #[arg(long, env = "MOORLINE_STATE_DIR", value_name = "DIR")]
+    state_dir: Option<PathBuf>,
+
+    /// Start a login shell at once.
+    #[arg(long, conflicts_with = "command")]
+    shell: bool,
+
+    /// Live on without the terminal that this was started from.
+    #[arg(long, hide = true)]
+    detached: bool,
+
+    /// The limit of open files of its sessions' programs.
+    #[arg(long, hide = true, value_name = "NUMBER")]
+    open_files: Option<u64>,
+
+    /// What to log to stderr: a level, or levels by module, as info,moorline_host=debug.
+    #[arg(long, env = "MOORLINE_LOG", value_name = "FILTER", default_value = "info")]
+    log: String,
+
+    /// Start this at once, in the current folder, and print the session's id.
+    #[arg(last = true, value_name = "COMMAND")]
+    command: Vec<String>,
+}
+
+/// Where to look for a host.
+#[derive(Debug, clap::Args)]
+struct Place {
+    /// The host's state folder [default: that of `moorline host`, or of `moorline serve`].
+    #[arg(long, env = "MOORLINE_STATE_DIR", value_name = "DIR")]
+    state_dir: Option<PathBuf>,
+
+    /// The data folder of the relay that started it.
+    #[arg(long, env = "MOORLINE_DATA_DIR", value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+}
+
+pub(super) fn run(options: Options) -> anyhow::Result<()> {
+    match options.action {
+        None => host(options.run),
+        Some(Action::Stop(place)) => {
+            let state = place.find()?;
+            let stopped = state.stop(STOPPED_LIMIT, still_ending)?;
+            let stopped = stopped.context("the host has just ended")?;
+            print(&format!("The host (process {}) has ended, and its sessions.\n", stopped.pid))
+        }
+        Some(Action::Status(place)) => {
+            let state = place.find()?;
+            let Running { pid, host_id, version, relay, .. } =
+                state.running()?.context("the host has just ended")?;
+            let state = state.path().display();
+            print(&format!(
+                "pid      {pid}\nhost     {host_id}\nversion  {version}\nrelay    {relay}\n\
+                 state    {state}\n"
+            ))
+        }
+    }
+}
+
+/// Says why `moorline host stop` takes a while.
+fn still_ending(running: &Running) {
+    let (pid, seconds) = (running.pid, STOP_LIMIT.as_secs());
+    note(&format!(
+        "The host (process {pid}) ends its sessions, and waits for its relay to store their last \
+         output: up to {seconds} seconds.\n"
+    ));
+}
+
+/// The arguments of a host that outlives the relay which starts it; see [`StateDir::spawn`].
+pub(super) fn detached_arguments(
+    relay: &Address,
+    id: &HostId,
+    state: &StateDir,
+    open_files: Option<u64>,
+) -> Vec<OsString> {
+    let mut words: Vec<OsString> = vec!["host".into(), "--detached".into()];
+    words.extend(["--relay".into(), relay.argument(), "--id".into(), id.as_str().into()]);
+    words.extend(["--state-dir".into(), state.path().into()]);
+    if let Some(open_files) = open_files {
+        words.extend(["--open-files".into(), open_files.to_string().into()]);
+    }
+    words
+}
+
+fn host(options: RunOptions) -> anyhow::Result<()> {
+    let state = StateDir::new(&match &options.state_dir {
+        Some(folder) => folder.clone(),
+        None => data_home("moorline-host")?,
+    })?;
+    let _log = log::start(&options.log, options.detached.then(|| state.clone()))?;
+    limits::raise(options.open_files);
+    if options.detached {
+        daemon::detach().context("cannot leave the terminal")?;
+    }
+    let relay = options.relay.clone().context("--relay is needed")?;
+    let id = match options.id.clone() {
+        Some(id) => id,
+        None => state.host_id(HostId::from_random(random()?))?,
+    };
+    let lock = state.lock(&Running {
+        pid: std::process::id(),
+        host_id: id.clone(),
+        version: VERSION.to_owned(),
+        relay: relay.to_string(),
+        in_process: false,
+    })?;
+    let token = match (&options.token_file, &options.token) {
+        (Some(file), _) => Token::File(file.clone()),
+        (None, Some(token)) => Token::Fixed(token.trim().to_owned()),
+        (None, None) => Token::None,
+    };
+    let dial = WebSocketDial::new(relay, id, token)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(serve(options, &state, dial, lock))
+}
+
+/// A host's name as somebody gave it; `None` for one that shows nothing.
+fn host_name(given: &str) -> Option<String> {
+    Some(bounded(given, NAME_CHARACTERS)).filter(|name| !name.is_empty())
+}
+
+/// Runs sessions until a signal. The lock is held until then.
+async fn serve(
+    options: RunOptions,
+    state: &StateDir,
+    dial: WebSocketDial,
+    _lock: Lock,
+) -> anyhow::Result<()> {
+    let mut signals = Signals::new(options.detached)?;
+    let config = Config {
+        name: options.name.as_deref().and_then(host_name).unwrap_or_else(this_host),
+        version: VERSION.to_owned(),
+        integration: Some(state.integration()),
+        // Any part of it will do.
+        seed: random()? as u64,
+    };
+    let host = Host::start(config, Arc::new(dial));
+    if options.shell || !options.command.is_empty() {
+        let session = host.create(wanted(&options)?).await?;
+        let id = format!("{}\n", session.session_id);
+        console::announce(id, "the relay lists the session");
+    }
+    // What a person has just started, and the relay does not want, should not seem to work.
+    let refused = async {
+        match first_answer(&host).await {
+            Standing::Refused { message } if !options.detached => message,
+            _ => std::future::pending().await,
+        }
+    };
+    let refusal = tokio::select! {
+        name = signals.next() => {
+            tracing::info!("{name}: ending all sessions");
+            None
+        }
+        message = refused => Some(message),
+    };
+    tokio::select! {
+        _ = host.stop(STOP_LIMIT) => {}
+        _ = signals.next() => tracing::warn!("not waiting for the sessions to end"),
+    }
+    match refusal {
+        Some(message) => bail!("{message}"),
+        None => Ok(()),
+    }
+}
+
+/// How the relay first stood to the host, once it was reached.
+async fn first_answer(host: &Host) -> Standing {
+    let mut standing = host.standing();
+    let answered = standing.wait_for(|standing| !matches!(standing, Standing::Away(_))).await;
+    answered.map_or(Standing::Away(None), |standing| standing.clone())
+}
+
+fn wanted(options: &RunOptions) -> anyhow::Result<Start> {
+    let facts =
+        Facts { driver: DRIVER.to_owned(), command: options.command.clone(), ..Facts::default() };
+    let here = std::env::current_dir().context("the current folder is gone")?;
+    let cwd = Some(here.to_string_lossy().into_owned());
+    Ok(Start { session_id: SessionId::from_random(random()?), facts, cwd, fork: None })
+}
+
+impl Place {
+    /// The folder of the host that runs.
+    fn find(&self) -> anyhow::Result<StateDir> {
+        let folders = match (&self.state_dir, &self.data_dir) {
+            (Some(folder), _) | (None, Some(folder)) => vec![folder.clone()],
+            (None, None) => {
+                vec![data_home("moorline-host")?, DataDir { data_dir: None }.path()?]
+            }
+        };
+        let mut found = Vec::new();
+        for folder in &folders {
+            let state = StateDir::new(folder)?;
+            if state.running()?.is_some() {
+                found.push(state);
+            }
+        }
+        match (found.pop(), found.pop()) {
+            (Some(state), None) => Ok(state),
+            (Some(one), Some(other)) => bail!(
+                "two hosts run: choose by --state-dir {} or {}",
+                other.path().display(),
+                one.path().display()
+            ),
+            _ => {
+                let places: Vec<_> =
+                    folders.iter().map(|folder| folder.display().to_string()).collect();
+                bail!("no host runs in {}", places.join(" or "))
+            }
+        }
+    }
+}
+
+/// A folder among the user's data, by the XDG rules.
+fn data_home(name: &str) -> anyhow::Result<PathBuf> {
+    let serve = DataDir { data_dir: None }.path();
+    let serve = serve.context("there is no HOME: name a folder with --state-dir")?;
+    Ok(serve.with_file_name(name))
+}
+
+fn random() -> anyhow::Result<u128> {
+    let mut bits = [0; 16];
+    getrandom::fill(&mut bits)?;
+    Ok(u128::from_ne_bytes(bits))
+}

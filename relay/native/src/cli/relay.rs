@@ -1,0 +1,407 @@
+//! How the command line reaches a relay: where it is, with which token, and what is asked of it.
+
+use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use http::StatusCode;
+use moorline_shared::id::SessionId;
+use moorline_shared::message::Scope;
+use moorline_shared::rest::{
+    CreateSession, Created, ErrorBody, SessionList, SessionSummary, Ticket,
+};
+use moorline_shared::time::Time;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use ureq::tls::{Certificate, RootCerts, TlsConfig};
+
+use super::DataDir;
+use super::serve::reachable;
+use crate::auth::Tokens;
+use crate::clock::wall_ms;
+use crate::data_folder::DataFolder;
+use crate::store::FILE_NAME;
+use moorline_core::auth::{Access, TICKET_LIFETIME};
+
+/// Where a relay listens that has told nothing else.
+pub(super) const DEFAULT_URL: &str = "http://127.0.0.1:3010";
+const NO_TOKEN: &str = "a token is needed: give --token, or MOORLINE_TOKEN in the environment";
+/// How long a token lives that is made for one command; it is revoked before that.
+const COMMAND_TOKEN: Duration = Duration::from_secs(300);
+/// How long a token lives that is made for one `attach`, in case that is killed before it revokes it.
+const ATTACH_TOKEN: Duration = Duration::from_secs(30 * 24 * 3600);
+/// The longest that an answer may take: a session on a host far away is started first.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// Sessions on one page of the list.
+const PAGE: usize = 500;
+
+/// Which relay is meant.
+#[derive(Debug, clap::Args)]
+pub(super) struct RelayOptions {
+    /// The relay's address [default: that of this machine's relay]. The one that `serve` printed
+    /// may be given with its token.
+    #[arg(long, visible_alias = "relay", env = "MOORLINE_URL", value_name = "URL")]
+    url: Option<String>,
+
+    /// A token. Without one, one is made for as long as this runs, if the relay's data folder can
+    /// be read. Give it by the environment: options are seen by every user.
+    #[arg(long, env = "MOORLINE_TOKEN", value_name = "TOKEN", hide_env_values = true)]
+    token: Option<String>,
+
+    #[command(flatten)]
+    data_dir: DataDir,
+}
+
+/// A relay that can be asked.
+pub(super) struct Relay {
+    url: String,
+    token: String,
+    agent: ureq::Agent,
+    /// Of this machine's own relay: its tokens, and the id of the one that was made for this.
+    own: Option<(Tokens, String)>,
+    /// It runs on this machine, as its data folder tells.
+    is_here: bool,
+}
+
+impl RelayOptions {
+    /// Finds the relay and a token for it.
+    pub(super) fn connect(&self) -> anyhow::Result<Relay> {
+        let (url, of_url) = match self.url.as_deref().map(|url| url.split_once("#token=")) {
+            Some(Some((url, token))) => (Some(url), Some(token.to_owned())),
+            Some(None) => (self.url.as_deref(), None),
+            None => (None, None),
+        };
+        let token = self.token.clone().or(of_url);
+        let folder = self.data_dir.path();
+        let told =
+            folder.as_ref().ok().and_then(|folder| address(folder)).filter(|_| url.is_none());
+        let is_told = told.is_some();
+        let url = told.or_else(|| url.map(|url| url.trim_end_matches('/').to_owned()));
+        let url = url.unwrap_or_else(|| DEFAULT_URL.to_owned());
+        let agent = agent(&url)?;
+        let (token, own) = match token {
+            Some(token) => (token, None),
+            // It is for this machine's relay, and not for whoever has another address.
+            None if !is_told && !is_loopback(&url) => bail!(NO_TOKEN),
+            None => own_token(&folder?)?,
+        };
+        let is_here = is_told || own.is_some();
+        Ok(Relay { url, token, agent, own, is_here })
+    }
+}
+
+/// Where the relay of this data folder listens, if one serves from it.
+fn address(folder: &Path) -> Option<String> {
+    // A folder that is missing is not made.
+    serving_at(&folder.is_dir().then(|| DataFolder::open(folder).ok()).flatten()?)
+}
+
+/// Where the relay of an opened data folder listens, if one serves from it.
+pub(super) fn serving_at(folder: &DataFolder) -> Option<String> {
+    let address = folder.serving().ok().flatten()?.address?;
+    Some(format!("http://{}", reachable(address)))
+}
+
+/// An admin token of this machine's own relay, to be revoked at the end.
+fn own_token(folder: &Path) -> anyhow::Result<(String, Option<(Tokens, String)>)> {
+    if !folder.join(FILE_NAME).exists() {
+        bail!("{NO_TOKEN} (no relay has its data in {})", folder.display());
+    }
+    let tokens = Tokens::new(DataFolder::open(folder)?.store().context(NO_TOKEN)?, None);
+    let now = Time::from_ms(wall_ms());
+    let label = Some("moorline on the command line".to_owned());
+    let minted = tokens.mint(&Access::Admin, label, now, Some(now + COMMAND_TOKEN))?;
+    Ok((minted.token, Some((tokens, minted.record.id))))
+}
+
+fn is_loopback(url: &str) -> bool {
+    let Ok(url) = url.parse::<http::Uri>() else { return false };
+    let host = url.host().unwrap_or_default();
+    let address = host.trim_matches(['[', ']']).parse::<std::net::IpAddr>();
+    let is_here = host == "localhost" || address.is_ok_and(|address| address.is_loopback());
+    url.scheme_str() == Some("http") && is_here
+}
+
+fn agent(url: &str) -> anyhow::Result<ureq::Agent> {
+    let config = ureq::Agent::config_builder()
+        .http_status_as_error(false)
+        .max_redirects(0)
+        .proxy(None)
+        .timeout_global(Some(PATIENCE));
+    if !url.starts_with("https://") {
+        return Ok(config.build().into());
+    }
+    // The certificates that the system trusts: a relay of one's own is often behind an authority
+    // of one's own.
+    let found = rustls_native_certs::load_native_certs();
+    if let Some(error) = found.errors.first().filter(|_| found.certs.is_empty()) {
+        bail!("this system's certificates cannot be read: {error}");
+    }
+    let roots: Vec<_> = found
+        .certs
+        .iter()
+        .map(|certificate| Certificate::from_der(certificate).to_owned())
+        .collect();
+    let tls = TlsConfig::builder()
+        .root_certs(RootCerts::Specific(Arc::new(roots)))
+        .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .build();
+    Ok(config.tls_config(tls).build().into())
+}
+
+/// Why a relay did not do what it was asked for.
+#[derive(Debug)]
+struct Refused {
+    status: StatusCode,
+    body: ErrorBody,
+}
+
+impl std::fmt::Display for Refused {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.body.message {
+            Some(message) => write!(f, "{}: {message}", self.body.error),
+            None => write!(f, "{} ({})", self.body.error, self.status),
+        }
+    }
+}
+
+impl std::error::Error for Refused {}
+
+impl Relay {
+    /// Its address, without a slash at the end.
+    pub(super) fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Whether it is this machine's, so that a folder here is a folder there.
+    pub(super) const fn is_here(&self) -> bool {
+        self.is_here
+    }
+
+    /// All sessions, newest first.
+    pub(super) fn sessions(&self) -> anyhow::Result<Vec<SessionSummary>> {
+        let (mut all, mut cursor) = (Vec::new(), None);
+        loop {
+            let mut path = format!("/api/sessions?limit={PAGE}");
+            if let Some(cursor) = cursor {
+                path += &format!("&cursor={cursor}");
+            }
+            let page: SessionList = self.get(&path)?;
+            all.extend(page.sessions);
+            match page.next_cursor {
+                Some(next) => cursor = Some(next),
+                None => return Ok(all),
+            }
+        }
+    }
+
+    /// The session of this id or name. One that runs goes before those that are over.
+    pub(super) fn find(&self, wanted: &str) -> anyhow::Result<SessionId> {
+        let id: Option<SessionId> = wanted.parse().ok();
+        let sessions = match self.sessions() {
+            Ok(sessions) => sessions,
+            // A token for one session sees no list.
+            Err(error) => match (id, error.downcast_ref::<Refused>()) {
+                (Some(id), Some(refused)) if refused.status == StatusCode::FORBIDDEN => {
+                    return Ok(id);
+                }
+                _ => return Err(error),
+            },
+        };
+        choose(&sessions, wanted)
+    }
+
+    /// Starts a session.
+    pub(super) fn create(&self, wanted: &CreateSession) -> anyhow::Result<SessionSummary> {
+        let created: Created = self.post("/api/sessions", wanted)?;
+        Ok(created.session)
+    }
+
+    /// Ends a session and removes it.
+    pub(super) fn delete(&self, id: &SessionId) -> anyhow::Result<()> {
+        let request = self.agent.delete(format!("{}/api/session/{id}", self.url));
+        let _: serde_json::Value =
+            self.read(request.header("Authorization", self.bearer()).call())?;
+        Ok(())
+    }
+
+    /// Posts a body and reads the answer.
+    fn post<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> anyhow::Result<T> {
+        let request = self.agent.post(format!("{}{path}", self.url));
+        self.read(request.header("Authorization", self.bearer()).send_json(body))
+    }
+
+    /// A token for one session that lives as long as it is needed: a guard, and its text. `None`
+    /// where the caller's own is used.
+    pub(super) fn session_token(&self, id: &SessionId) -> anyhow::Result<SessionToken<'_>> {
+        let Some((tokens, _)) = &self.own else {
+            return Ok(SessionToken { token: self.token.clone(), own: None });
+        };
+        let access = Access::Session { id: id.clone(), scope: Scope::Write };
+        let label = Some("moorline attach".to_owned());
+        let now = Time::from_ms(wall_ms());
+        let minted = tokens.mint(&access, label, now, Some(now + ATTACH_TOKEN))?;
+        Ok(SessionToken { token: minted.token, own: Some((tokens, minted.record.id)) })
+    }
+
+    /// A code that lets one browser in, once and soon: a ticket.
+    pub(super) fn code(&self) -> anyhow::Result<String> {
+        let request = self.agent.post(format!("{}/api/tickets", self.url));
+        let token = match &self.own {
+            // A ticket ends with its token, and this command's own ends with the command.
+            Some((tokens, _)) => {
+                let label = Some("a code of `moorline open`".to_owned());
+                let now = Time::from_ms(wall_ms());
+                tokens.mint(&Access::Admin, label, now, Some(now + TICKET_LIFETIME))?.token
+            }
+            None => self.token.clone(),
+        };
+        let answer = request.header("Authorization", format!("Bearer {token}")).send_empty();
+        self.read::<Ticket>(answer).map(|made| made.ticket)
+    }
+
+    fn get<T: DeserializeOwned>(&self, path: &str) -> anyhow::Result<T> {
+        let request = self.agent.get(format!("{}{path}", self.url));
+        self.read(request.header("Authorization", self.bearer()).call())
+    }
+
+    fn bearer(&self) -> String {
+        format!("Bearer {}", self.token)
+    }
+
+    fn read<T: DeserializeOwned>(
+        &self,
+        answer: Result<http::Response<ureq::Body>, ureq::Error>,
+    ) -> anyhow::Result<T> {
+        let unreachable = || {
+            format!(
+                "no relay answers at {}: start one with `moorline serve`, or name one with --url",
+                self.url
+            )
+        };
+        let mut answer = answer.with_context(unreachable)?;
+        let status = answer.status();
+        if status.is_success() {
+            return answer.body_mut().read_json().context("the relay's answer is not understood");
+        }
+        match answer.body_mut().read_json::<ErrorBody>() {
+            Ok(body) => Err(Refused { status, body }.into()),
+            Err(_) => bail!("{} answers {status}: is it a relay?", self.url),
+        }
+    }
+}
+
+impl Drop for Relay {
+    fn drop(&mut self) {
+        if let Some((tokens, id)) = &self.own {
+            // It expires by itself soon.
+            let _ = tokens.revoke(id);
+        }
+    }
+}
+
+/// A token for one session; one that was made for this is revoked when it is dropped.
+pub(super) struct SessionToken<'a> {
+    pub(super) token: String,
+    own: Option<(&'a Tokens, String)>,
+}
+
+impl Drop for SessionToken<'_> {
+    fn drop(&mut self) {
+        if let Some((tokens, id)) = &self.own {
+            let _ = tokens.revoke(id);
+        }
+    }
+}
+
+/// The session that is meant by an id or a name.
+fn choose(sessions: &[SessionSummary], wanted: &str) -> anyhow::Result<SessionId> {
+    if let Some(session) = sessions.iter().find(|session| session.session_id.as_str() == wanted) {
+        return Ok(session.session_id.clone());
+    }
+    let named: Vec<_> = sessions.iter().filter(|session| session.name == wanted).collect();
+    let running: Vec<_> =
+        named.iter().filter(|session| !session.lifecycle.is_over()).copied().collect();
+    match if running.is_empty() { named } else { running }.as_slice() {
+        [] => bail!("no session has the id or name {wanted:?}: `moorline ls` lists them"),
+        [session] => Ok(session.session_id.clone()),
+        several => {
+            let ids: Vec<_> = several.iter().map(|session| session.session_id.as_str()).collect();
+            bail!(
+                "{} sessions have the name {wanted:?}: choose by id: {}",
+                ids.len(),
+                ids.join(", ")
+            )
+        }
+    }
+}
+
+/// A folder of this machine, in full. A path by way of a link stays one.
+pub(super) fn absolute(folder: &Path) -> anyhow::Result<PathBuf> {
+    let no_folder = || format!("{} is no folder", folder.display());
+    if folder.components().any(|part| part == Component::ParentDir) {
+        return folder.canonicalize().with_context(no_folder);
+    }
+    let base = current_folder().with_context(no_folder)?;
+    std::path::absolute(base.join(folder)).with_context(no_folder)
+}
+
+/// The folder that this program runs in, as its shell names it.
+pub(super) fn current_folder() -> Option<PathBuf> {
+    let real = std::env::current_dir().ok()?;
+    let named = std::env::var_os("PWD").map(PathBuf::from).filter(|named| named.is_absolute());
+    Some(named.filter(|named| named.canonicalize().is_ok_and(|same| same == real)).unwrap_or(real))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn session(id: &str, name: &str, lifecycle: &str) -> SessionSummary {
+        serde_json::from_value(serde_json::json!({
+            "sessionId": id, "name": name, "project": null, "driver": "pty", "command": [],
+            "cwd": null, "lifecycle": lifecycle, "status": "idle", "running": null,
+            "lastExitCode": null, "exitCode": null, "exitSignal": null, "createdAt": "",
+            "lastActivity": "", "clients": 0
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn a_session_is_found_by_id_or_name() {
+        let sessions = [
+            session("session-1", "build", "exited"),
+            session("session-2", "build", "live"),
+            session("session-3", "session-1", "live"),
+            session("session-4", "two", "live"),
+            session("session-5", "two", "detached"),
+            session("session-6", "old", "exited"),
+        ];
+        let chosen = |wanted: &str| choose(&sessions, wanted).map(|id| id.to_string());
+        assert_eq!(chosen("session-1").unwrap(), "session-1", "an id goes before a name");
+        assert_eq!(chosen("build").unwrap(), "session-2", "what runs goes before what is over");
+        assert_eq!(chosen("old").unwrap(), "session-6");
+        let several = chosen("two").unwrap_err().to_string();
+        assert!(several.contains("session-4, session-5"), "{several}");
+        assert!(chosen("none").unwrap_err().to_string().contains("moorline ls"));
+    }
+
+    #[test]
+    fn a_token_of_this_machine_stays_on_it() {
+        for here in
+            ["http://127.0.0.1:3010", "http://localhost:1", "http://[::1]:2", "http://127.9.9.9"]
+        {
+            assert!(is_loopback(here), "{here}");
+        }
+        for elsewhere in [
+            "http://127.0.0.1.example.org:3010",
+            "http://localhost.example.org",
+            "https://127.0.0.1:3010",
+            "http://192.168.0.1:3010",
+            "http://127.0.0.1:x@example.org",
+        ] {
+            assert!(!is_loopback(elsewhere), "{elsewhere}");
+        }
+    }
+}

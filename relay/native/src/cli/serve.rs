@@ -1,0 +1,196 @@
+//! `moorline serve`.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, bail};
+use moorline_host::daemon::StateDir;
+use moorline_host::dial::Address;
+use moorline_host::limits;
+use moorline_shared::control::local_host;
+
+use super::host::detached_arguments;
+use super::{DataDir, address_to_open, console, listen};
+use crate::config::Config;
+use crate::data_folder::DataFolder;
+use crate::log;
+use crate::own_host::{Kind, SOCKET_NAME};
+use crate::serve::Relay;
+use moorline_core::api::csp::DEFAULT_FRAME_ANCESTORS;
+use moorline_core::auth::fixed_token;
+
+/// Run a relay on this machine, and the sessions that it starts.
+///
+/// At the first start an admin token is made and the address to open is printed, with the token
+/// in it. Everything but `/healthz` and the page itself needs a token.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  moorline serve
+  moorline serve --listen 127.0.0.1:4000 --data-dir /srv/moorline
+  moorline serve --allow-origin https://notes.example.org --frame-ancestor https://notes.example.org
+  MOORLINE_TOKEN=… moorline serve          an admin token of your own, for automation")]
+pub(super) struct Options {
+    /// Where to listen: an address or a name, and a port. Port 0 takes any that is free.
+    #[arg(
+        long,
+        env = "MOORLINE_LISTEN",
+        value_name = "ADDR",
+        default_value = "127.0.0.1:3010",
+        value_parser = listen::address
+    )]
+    listen: SocketAddr,
+
+    #[command(flatten)]
+    data_dir: DataDir,
+
+    /// A fixed admin token. Give it by the environment: options are seen by every user.
+    #[arg(long, env = "MOORLINE_TOKEN", value_name = "TOKEN", hide_env_values = true)]
+    token: Option<String>,
+
+    /// Trust pages of this origin too, as `https://example.org`. May be repeated.
+    #[arg(
+        long = "allow-origin",
+        env = "MOORLINE_ALLOW_ORIGIN",
+        value_name = "ORIGIN",
+        value_delimiter = ',',
+        value_parser = listen::origin
+    )]
+    allow_origins: Vec<String>,
+
+    /// A name of this relay, as a proxy in front of it passes on in `Host`: moor.example.org. Its
+    /// addresses, localhost and the names of trusted origins need none of this; * allows any.
+    /// May be repeated.
+    #[arg(
+        long = "allow-host",
+        env = "MOORLINE_ALLOW_HOST",
+        value_name = "NAME",
+        value_delimiter = ',',
+        value_parser = listen::name
+    )]
+    allow_hosts: Vec<String>,
+
+    /// Let pages of this origin show the client in a frame. May be repeated, and replaces the
+    /// default.
+    #[arg(long = "frame-ancestor", env = "MOORLINE_FRAME_ANCESTOR", value_name = "SOURCE", value_delimiter = ',', default_values = DEFAULT_FRAME_ANCESTORS)]
+    frame_ancestors: Vec<String>,
+
+    /// Serve the browser's client from this folder instead of the one in the binary.
+    #[arg(long, env = "MOORLINE_DIST", value_name = "DIR")]
+    dist: Option<PathBuf>,
+
+    /// Run the sessions in the relay's own process: they end with it. Otherwise a host, which is a
+    /// process of its own, runs them and outlives the relay; `moorline host stop` ends it.
+    #[arg(long, env = "MOORLINE_IN_PROCESS", value_parser = clap::builder::FalseyValueParser::new())]
+    in_process: bool,
+
+    /// Do not serve the deprecated routes under /claude/api/claude.
+    #[arg(long, env = "MOORLINE_NO_LEGACY", value_parser = clap::builder::FalseyValueParser::new())]
+    no_legacy: bool,
+
+    /// What to log to stderr: a level, or levels by module, as info,moorline_relay=debug.
+    #[arg(long, env = "MOORLINE_LOG", value_name = "FILTER", default_value = "info")]
+    log: String,
+}
+
+pub(super) fn run(options: Options) -> anyhow::Result<()> {
+    let _log = log::start(&options.log, None)?;
+    let config = config(options)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let relay = Relay::open(config.clone()).await?;
+        announce(&relay, &config)?;
+        relay.serve().await
+    })
+}
+
+fn config(options: Options) -> anyhow::Result<Config> {
+    for source in &options.frame_ancestors {
+        if source.contains([';', ',', '\r', '\n']) || !source.is_ascii() {
+            bail!("--frame-ancestor {source:?} is no CSP source, as https://example.org");
+        }
+    }
+    let token = options.token.as_deref().map(fixed_token).transpose();
+    let token = token.context("MOORLINE_TOKEN cannot be a token")?.map(str::to_owned);
+    if token.as_ref().is_some_and(|token| token.contains(['/', '='])) {
+        tracing::warn!(
+            "MOORLINE_TOKEN has `/` or `=`, which browsers cannot send when they open a terminal: \
+             it is for programs alone; `openssl rand -hex 32` makes one for both"
+        );
+    }
+    if let Some(dist) = &options.dist
+        && !dist.join("index.html").is_file()
+    {
+        let dist = dist.display();
+        bail!(
+            "--dist {dist} has no index.html: build the client with `trunk build --release`, or \
+             leave the option out"
+        );
+    }
+    // Here, so that its path is one that the host finds too.
+    let data_dir = DataFolder::open(&options.data_dir.path()?)?.path().to_owned();
+    let open_files = limits::raise(None);
+    let host = if options.in_process { Kind::InProcess } else { process(&data_dir, open_files)? };
+    Ok(Config {
+        listen: options.listen,
+        data_dir,
+        token,
+        allow_origins: options.allow_origins,
+        allow_hosts: options.allow_hosts.into_iter().filter(|name| !name.is_empty()).collect(),
+        frame_ancestors: options.frame_ancestors,
+        dist: options.dist,
+        legacy: !options.no_legacy,
+        host,
+    })
+}
+
+/// A host of its own process, which dials this relay by its socket. Its sessions' programs get
+/// `open_files`, if that is another limit than this process has now.
+fn process(data_dir: &Path, open_files: Option<u64>) -> anyhow::Result<Kind> {
+    let state = StateDir::new(data_dir)?;
+    let relay = Address::Unix(state.path().join(SOCKET_NAME));
+    let arguments = detached_arguments(&relay, &local_host(), &state, open_files);
+    let program = std::env::current_exe().context("the path of this program is not known")?;
+    Ok(Kind::Process { program, arguments })
+}
+
+/// Tells on stdout where the relay is and how to get in: the only time that a new token is shown.
+fn announce(relay: &Relay, config: &Config) -> anyhow::Result<()> {
+    let address = relay.address()?;
+    if !address.ip().is_loopback() {
+        tracing::warn!(
+            "listening on {address} without TLS: tokens and all you type cross the network \
+             readable; put a TLS proxy before it, or listen on 127.0.0.1 and use an SSH tunnel"
+        );
+    }
+    let base = format!("http://{}", reachable(address));
+    // Without it the commands look in the default folder.
+    let is_default = DataDir { data_dir: None }.path().is_ok_and(|path| path == config.data_dir);
+    let folder = match is_default {
+        true => String::new(),
+        false => format!(" --data-dir '{}'", config.data_dir.display()),
+    };
+    let text = match (relay.first_token(), &config.token) {
+        (Some(token), _) => format!(
+            "Moorline is ready. Open this address; it is shown only once:\n\n    {}\n\n\
+             Later, and for other browsers: moorline open{folder}\n",
+            address_to_open(&base, token)
+        ),
+        (None, Some(_)) => format!(
+            "Moorline is ready: {base} (the token is MOORLINE_TOKEN).\n\
+             To let a browser in: moorline open{folder}\n"
+        ),
+        (None, None) => {
+            format!("Moorline is ready: {base}\nTo let a browser in: moorline open{folder}\n")
+        }
+    };
+    console::announce(text, "`moorline open` makes an address to open");
+    Ok(())
+}
+
+/// An address that a browser on this machine can open.
+pub(super) fn reachable(address: SocketAddr) -> SocketAddr {
+    if address.ip().is_unspecified() {
+        return SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), address.port());
+    }
+    address
+}

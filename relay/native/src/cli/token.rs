@@ -1,0 +1,129 @@
+//! `moorline token`.
+
+use std::time::Duration;
+
+use anyhow::bail;
+use clap::Subcommand;
+use moorline_shared::limits::NAME_CHARACTERS;
+use moorline_shared::name::bounded;
+use moorline_shared::time::Time;
+
+use super::console::print;
+use super::relay::{DEFAULT_URL, serving_at};
+use super::{DataDir, address_to_open};
+use crate::auth::Tokens;
+use crate::clock::wall_ms;
+use crate::data_folder::DataFolder;
+use crate::store::TokenRecord;
+use moorline_core::auth::Access;
+use moorline_core::rfc3339;
+
+/// Make, list and revoke tokens; works while the relay runs.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  moorline token new
+  moorline token new --scope session:abcdefgh12345678:write --expires 12h --label phone
+  moorline token list
+  moorline token revoke 0f3a9c1d2e4b5a67")]
+pub(super) struct Options {
+    #[command(flatten)]
+    data_dir: DataDir,
+
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// Make a token and print the address to open: the only time that it is shown.
+    New {
+        /// What it allows: admin, host, session:ID:write or session:ID:read.
+        #[arg(long, default_value = "admin")]
+        scope: Access,
+        /// For how long: a number and s, m, h or d. Without it, until it is revoked.
+        #[arg(long, value_parser = parse_duration, value_name = "TIME")]
+        expires: Option<Duration>,
+        /// What it is for, to tell tokens apart later.
+        #[arg(long)]
+        label: Option<String>,
+        /// The relay's address as your browser sees it [default: that of this machine's relay].
+        #[arg(long, env = "MOORLINE_URL")]
+        url: Option<String>,
+    },
+    /// List the tokens. Their secrets are not kept.
+    List,
+    /// Revoke a token, at once.
+    Revoke {
+        /// Its id, as `list` shows it.
+        id: String,
+    },
+}
+
+pub(super) fn run(options: &Options) -> anyhow::Result<()> {
+    let folder = DataFolder::open(&options.data_dir.path()?)?;
+    let tokens = Tokens::new(folder.store()?, None);
+    let text = match &options.action {
+        Action::New { scope, expires, label, url } => {
+            let now = Time::from_ms(wall_ms());
+            let label = label.as_deref().map(|label| bounded(label, NAME_CHARACTERS));
+            let label = label.filter(|label| !label.is_empty());
+            let minted = tokens.mint(scope, label, now, expires.map(|time| now + time))?;
+            let url = url.clone().or_else(|| serving_at(&folder));
+            let url = url.as_deref().unwrap_or(DEFAULT_URL);
+            format!("{}\n", address(url, scope, &minted.token))
+        }
+        Action::List => tokens.list()?.iter().map(line).collect(),
+        Action::Revoke { id } => {
+            if !tokens.revoke(id)? {
+                bail!("there is no token {id}: see `moorline token list`");
+            }
+            format!("Revoked {id}. Connections that it opened stay until they close.\n")
+        }
+    };
+    print(&text)
+}
+
+/// Where the token's holder goes. A host's token is for a program.
+fn address(url: &str, scope: &Access, token: &str) -> String {
+    let base = url.trim_end_matches('/');
+    match scope {
+        Access::Admin => address_to_open(base, token),
+        Access::Session { id, .. } => format!("{base}/terminal/{id}#token={token}"),
+        Access::Host => token.to_owned(),
+    }
+}
+
+fn line(record: &TokenRecord) -> String {
+    let until = record.expires_at_ms.map_or_else(|| "revoked".into(), rfc3339);
+    let label = record.label.as_deref().unwrap_or("-");
+    let created = rfc3339(record.created_at_ms);
+    format!("{}  {}  made {created}  until {until}  {label}\n", record.id, record.scope)
+}
+
+fn parse_duration(text: &str) -> Result<Duration, String> {
+    let explain = || format!("{text:?} is no time: use a number and s, m, h or d, as 12h");
+    let unit = text.chars().last().ok_or_else(explain)?;
+    let seconds = match unit {
+        's' => 1,
+        'm' => 60,
+        'h' => 3600,
+        'd' => 24 * 3600,
+        _ => return Err(explain()),
+    };
+    let number: u64 = text[..text.len() - 1].parse().map_err(|_| explain())?;
+    number.checked_mul(seconds).map(Duration::from_secs).ok_or_else(explain)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_a_number_and_a_unit() {
+        assert_eq!(parse_duration("90s"), Ok(Duration::from_secs(90)));
+        assert_eq!(parse_duration("7d"), Ok(Duration::from_secs(7 * 86_400)));
+        for bad in ["", "h", "7", "7 d", "-1h", "1w", "99999999999999999999d", "7ü"] {
+            assert!(parse_duration(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! The link on which a host says what it has, and is asked to start sessions.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use moorline_shared::control::{Hello, ToHost, ToRelay};
+use moorline_shared::id::HostId;
+use moorline_shared::limits::RESUME_DEADLINE;
+use moorline_shared::message::close;
+use tokio::sync::watch;
+use tokio::time::{Sleep, sleep};
+use tracing::Instrument as _;
+
+use super::link::Link;
+use super::talk::{End, Party, Talk};
+use super::{Answer, Seat};
+use crate::registry::Registry;
+use moorline_core::meeting::other_protocol;
+
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// The relay's side of the link.
+struct Asking {
+    registry: Arc<Registry>,
+    id: HostId,
+    phase: Phase,
+    /// What is to be said.
+    saying: Vec<ToHost>,
+}
+
+enum Phase {
+    /// The host has not said who it is.
+    Expecting {
+        too_late: Pin<Box<Sleep>>,
+    },
+    Here(Seat),
+    Refused(End),
+}
+
+/// Keeps a host's control link, until it is over.
+pub async fn keep<L>(
+    link: L,
+    id: HostId,
+    registry: Arc<Registry>,
+    mut closing: watch::Receiver<bool>,
+) where
+    L: Link<In = ToRelay, Out = ToHost>,
+{
+    let span = tracing::info_span!("host", %id);
+    async {
+        let phase = Phase::Expecting { too_late: Box::pin(sleep(RESUME_DEADLINE)) };
+        let mut asking = Asking { registry, id, phase, saying: Vec::new() };
+        let mut talk = Talk::new(link);
+        let end = talk.run(&mut asking, &mut closing).await;
+        if matches!(asking.phase, Phase::Here(_)) {
+            tracing::info!(?end, "the host is away");
+        }
+        drop(asking);
+        if let End::Close { code, reason } = end {
+            talk.close(code, reason).await;
+        }
+    }
+    .instrument(span)
+    .await;
+}
+
+impl Party<ToRelay, ToHost> for Asking {
+    fn hear(&mut self, said: &mut Vec<ToRelay>) -> Result<(), End> {
+        for message in said.drain(..) {
+            match (&self.phase, message) {
+                (Phase::Expecting { .. }, ToRelay::Hello(hello)) => self.greet(&hello.cleaned()),
+                (Phase::Here(seat), ToRelay::Started { request, session }) => {
+                    seat.answered(request, Answer::Started(session));
+                }
+                (Phase::Here(seat), ToRelay::Failed { request, code, message }) => {
+                    seat.answered(request, Answer::Failed { code, message });
+                }
+                (Phase::Here(seat), ToRelay::Files { request, files }) => {
+                    seat.answered(request, Answer::Files(files));
+                }
+                (_, ToRelay::Ping { t }) => self.saying.push(ToHost::Pong { t }),
+                // What another version says; and a second hello means nothing.
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn say(&mut self, saying: &mut Vec<ToHost>) -> Result<(), End> {
+        saying.append(&mut self.saying);
+        match &self.phase {
+            Phase::Expecting { too_late } if too_late.is_elapsed() => {
+                Err(End::Close { code: close::PROTOCOL, reason: "hello comes first" })
+            }
+            Phase::Expecting { .. } | Phase::Here(_) => Ok(()),
+            Phase::Refused(end) => Err(*end),
+        }
+    }
+
+    fn poll_woken(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        match &mut self.phase {
+            Phase::Expecting { too_late } => ready!(too_late.as_mut().poll(context)),
+            Phase::Here(seat) => match ready!(seat.requests.poll_recv(context)) {
+                Some(message) => self.saying.push(message),
+                None => self.refuse("replaced", "another host with this id has connected".into()),
+            },
+            Phase::Refused(_) => {}
+        }
+        Poll::Ready(())
+    }
+}
+
+impl Asking {
+    fn greet(&mut self, hello: &Hello) {
+        if let Some(message) = other_protocol(hello, VERSION) {
+            tracing::error!("{message}");
+            return self.refuse("protocol", message);
+        }
+        if hello.version == VERSION {
+            tracing::info!(name = hello.name, sessions = hello.sessions.len(), "a host is here");
+        } else {
+            let (host, relay) = (&hello.version, VERSION);
+            tracing::warn!(host, relay, "a host of another version is here; they work together");
+        }
+        let (seat, forget) = self.registry.greet(&self.id, hello);
+        self.saying.push(ToHost::Welcome { version: VERSION.to_owned() });
+        self.saying.extend(forget.into_iter().map(|session_id| ToHost::Forget { session_id }));
+        self.phase = Phase::Here(seat);
+    }
+
+    fn refuse(&mut self, code: &str, message: String) {
+        self.saying.push(ToHost::Refused { code: code.to_owned(), message });
+        let (code, reason) = match code {
+            "replaced" => (close::REPLACED, "another host with this id has connected"),
+            _ => (close::FORBIDDEN, "another protocol"),
+        };
+        self.phase = Phase::Refused(End::Close { code, reason });
+    }
+}

@@ -1,0 +1,79 @@
+//! The link on which a host publishes a session.
+
+use std::task::{Context, Poll};
+
+use moorline_shared::message::close;
+use moorline_shared::publish::{HostCommand, HostMessage, RefusedReason};
+use tokio::sync::watch;
+use tracing::Instrument as _;
+
+use super::link::Link;
+use super::talk::{End, Party, Talk};
+use crate::session::{Leave, Seat};
+use moorline_core::session::PublishError;
+
+/// The relay's side of the link.
+struct Receiving {
+    seat: Seat,
+    refused: Option<PublishError>,
+}
+
+/// Takes what a host publishes, until the link is over.
+pub async fn receive<L>(link: L, seat: Seat, mut closing: watch::Receiver<bool>)
+where
+    L: Link<In = HostMessage, Out = HostCommand>,
+{
+    let span = tracing::info_span!("publish", session = %seat.session().id());
+    async {
+        let mut receiving = Receiving { seat, refused: None };
+        let mut talk = Talk::new(link);
+        let end = talk.run(&mut receiving, &mut closing).await;
+        tracing::debug!(?end, "a publishing host left");
+        drop(receiving);
+        if let End::Close { code, reason } = end {
+            talk.close(code, reason).await;
+        }
+    }
+    .instrument(span)
+    .await;
+}
+
+impl Party<HostMessage, HostCommand> for Receiving {
+    fn hear(&mut self, said: &mut Vec<HostMessage>) -> Result<(), End> {
+        if self.refused.is_some() {
+            said.clear();
+        } else if let Err(error) = self.seat.hear(said.drain(..)) {
+            tracing::warn!(%error, "refused");
+            self.refused = Some(error);
+        }
+        Ok(())
+    }
+
+    fn say(&mut self, commands: &mut Vec<HostCommand>) -> Result<(), End> {
+        let (reason, code, why) = match self.refused {
+            None => return self.seat.take(commands).map_err(end),
+            Some(PublishError::Fenced { .. }) => {
+                (RefusedReason::Fenced, close::REPLACED, "a later incarnation has published")
+            }
+            Some(PublishError::Gap { .. }) => {
+                (RefusedReason::BadMessage, close::PROTOCOL, "entries are missing")
+            }
+        };
+        commands.push(HostCommand::Refused { reason });
+        Err(End::Close { code, reason: why })
+    }
+
+    fn poll_woken(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        self.seat.poll_woken(context)
+    }
+}
+
+const fn end(leave: Leave) -> End {
+    let (code, reason) = match leave {
+        Leave::Replaced => (close::REPLACED, "another link publishes the session"),
+        Leave::Deleted => (close::NOT_FOUND, "the session was deleted"),
+        Leave::Stalled => (close::OVERLOADED, "too much was left unread"),
+        Leave::Done => (close::NORMAL, "all of it is stored"),
+    };
+    End::Close { code, reason }
+}

@@ -1,0 +1,133 @@
+//! What is done around every request: whether it may come in at all, and what every answer has.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::{Request, State};
+use axum::http::header::{CACHE_CONTROL, SET_COOKIE, VARY};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
+use axum::middleware::Next;
+use axum::response::{IntoResponse as _, Response};
+use moorline_shared::time::Time;
+use tokio::sync::Semaphore;
+
+use super::App;
+use super::error::{ApiError, HttpError, WrongToken};
+use crate::clock::wall_ms;
+use crate::listen::Peer;
+use moorline_core::api::answering;
+use moorline_core::auth::{Guesses, cookie, cors, repeated};
+
+/// Whoever watches over a relay may know it by any name.
+const HEALTH: &str = "/healthz";
+/// How long the answer to a wrong token is held back if there were many before.
+const HELD: Duration = Duration::from_secs(1);
+/// So many answers are held back at a time; others are given at once.
+const HELD_AT_ONCE: usize = 64;
+
+/// Refuses requests that are not addressed to this relay, and those that change something and come
+/// from a page that is not trusted. The stream does the latter by itself, in a way that browsers
+/// can read. Tells pages that are trusted what they may send.
+pub(super) async fn admit(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    let (method, headers) = (request.method(), request.headers());
+    if let Some(header) = repeated(headers) {
+        return HttpError::from(ApiError::repeated(&header)).into_response();
+    }
+    // An address that is given whole counts more than `Host`.
+    let named = request.uri().authority().is_none_or(|name| app.hosts.is_known(name.as_str()));
+    if request.uri().path() != HEALTH && !(named && app.hosts.allows(headers)) {
+        return HttpError::from(ApiError::host()).into_response();
+    }
+    let is_preflight = cors::is_preflight(method, headers);
+    let changes = !matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS);
+    if (changes || is_preflight) && !app.origins.allows(headers) {
+        return HttpError::from(ApiError::origin()).into_response();
+    }
+    if is_preflight {
+        let told = cors::of_preflight(headers);
+        return (StatusCode::NO_CONTENT, HeaderMap::from_iter(told)).into_response();
+    }
+    next.run(request).await
+}
+
+/// Adds what every answer has.
+pub(super) async fn finish(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    let asked = request.headers().clone();
+    let mut response = next.run(request).await;
+    if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+        return response;
+    }
+    let said = response.headers();
+    let (cache_control, vary) = (said.get(CACHE_CONTROL), said.get(VARY));
+    let headers = answering::headers(&app.origins, &asked, cache_control, vary);
+    for (name, value) in headers {
+        response.headers_mut().insert(name, value);
+    }
+    if let Some(clear) = cookie::clear_former(&asked)
+        && let Ok(clear) = HeaderValue::from_str(&clear)
+    {
+        response.headers_mut().append(SET_COOKIE, clear);
+    }
+    response
+}
+
+/// Wrong tokens, and the answers to them that are held back.
+#[derive(Debug)]
+pub struct Slowing {
+    guesses: Guesses,
+    held: Semaphore,
+}
+
+impl Default for Slowing {
+    fn default() -> Self {
+        Self { guesses: Guesses::default(), held: Semaphore::new(HELD_AT_ONCE) }
+    }
+}
+
+/// Slows down who sends many wrong tokens, whatever is asked for, and has the log know.
+pub(super) async fn slow(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    let from = address(&request);
+    let response = next.run(request).await;
+    if response.extensions().get::<WrongToken>().is_none() {
+        return response;
+    }
+    let judged = app.slowing.guesses.wrong(from, Time::from_ms(wall_ms()));
+    if let Some(count) = judged.log {
+        tracing::warn!(%from, count, "wrong, expired or revoked tokens");
+    }
+    let Some(wait) = judged.wait else { return response };
+    if let Ok(_held) = app.slowing.held.try_acquire() {
+        tokio::time::sleep(HELD).await;
+    }
+    HttpError::from(ApiError::too_many_wrong_tokens(wait)).into_response()
+}
+
+/// Where a request comes from: as a proxy on this machine says, if there is one.
+fn address(request: &Request) -> IpAddr {
+    let peer = request.extensions().get::<Peer>().map_or(IpAddr::from([0; 4]), |peer| peer.0);
+    let forwarded = request.headers().get_all("x-forwarded-for").iter().next_back();
+    let last =
+        forwarded.and_then(|list| list.to_str().ok()?.rsplit(',').next()?.trim().parse().ok());
+    last.filter(|_| peer.is_loopback()).unwrap_or(peer)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::body::Body;
+
+    #[test]
+    fn only_a_proxy_on_this_machine_says_where_a_request_comes_from() {
+        let from = |peer: &str, forwarded: &str| {
+            let request = Request::builder().header("x-forwarded-for", forwarded);
+            let mut request = request.body(Body::empty()).unwrap();
+            request.extensions_mut().insert(Peer(peer.parse().unwrap()));
+            address(&request).to_string()
+        };
+        assert_eq!(from("127.0.0.1", "198.51.100.7, 192.0.2.1"), "192.0.2.1");
+        assert_eq!(from("::1", "2001:db8::1"), "2001:db8::1");
+        assert_eq!(from("127.0.0.1", "unknown"), "127.0.0.1");
+        assert_eq!(from("192.0.2.9", "192.0.2.1"), "192.0.2.9");
+    }
+}

@@ -1,0 +1,33 @@
+//! `/docs/api`: see [`moorline_core::api::docs`].
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::HeaderName;
+use axum::http::header::{
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+};
+use axum::routing::get;
+
+use super::App;
+use moorline_core::api::docs::{self, File};
+
+type Answer = ([(HeaderName, String); 5], &'static str);
+
+pub(super) fn routes() -> Router<Arc<App>> {
+    docs::files().fold(Router::new(), |routes, file| {
+        routes.route(file.path, get(async move |State(app): State<Arc<App>>| answer(&app, file)))
+    })
+}
+
+fn answer(app: &App, file: File) -> Answer {
+    let headers = [
+        (CONTENT_TYPE, format!("text/{}; charset=utf-8", file.kind)),
+        (CONTENT_SECURITY_POLICY, docs::policy(&app.frame_ancestors)),
+        (CACHE_CONTROL, "no-cache".to_owned()),
+        (X_CONTENT_TYPE_OPTIONS, "nosniff".to_owned()),
+        (REFERRER_POLICY, "no-referrer".to_owned()),
+    ];
+    (headers, file.content)
+}

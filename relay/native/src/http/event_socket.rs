@@ -1,0 +1,96 @@
+//! Event streams over a WebSocket: see [`moorline_core::event_socket`].
+
+use std::future::pending;
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade};
+use axum::extract::{FromRequestParts as _, MatchedPath, Request, State};
+use axum::http::header::{ORIGIN, UPGRADE};
+use axum::http::{HeaderMap, StatusCode};
+use axum::middleware::Next;
+use axum::response::{IntoResponse as _, Response};
+use futures_util::StreamExt as _;
+use moorline_shared::limits::DEAD_AFTER;
+use moorline_shared::message::close;
+use tokio::time::{Instant, sleep_until, timeout};
+
+use super::App;
+use super::error::{ApiError, HttpError, WrongToken};
+use super::stream::{configure, marked};
+use moorline_core::event_socket::{Credit, ROUTES, refusal};
+
+/// Answers a WebSocket to a route of event streams by what the route itself answers.
+pub(super) async fn carry(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    let path = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
+    let is_route = path.is_some_and(|path| ROUTES.contains(&path));
+    if !is_route || !is_upgrade(request.headers()) {
+        return next.run(request).await;
+    }
+    let (mut parts, body) = request.into_parts();
+    let upgrade = match WebSocketUpgrade::from_request_parts(&mut parts, &()).await {
+        Ok(upgrade) => configure(upgrade),
+        Err(rejection) => {
+            let error = ApiError::no_upgrade(rejection.status(), rejection.body_text());
+            return HttpError::from(error).into_response();
+        }
+    };
+    let is_page = parts.headers.contains_key(ORIGIN);
+    let answer = if app.origins.allows(&parts.headers) {
+        next.run(Request::from_parts(parts, body)).await
+    } else {
+        HttpError::from(ApiError::origin()).into_response()
+    };
+    match refusal(answer.status()) {
+        None => upgrade.on_upgrade(move |socket| stream(socket, answer.into_body())),
+        // A browser shows its page no HTTP error of a WebSocket; others do better with one.
+        Some((code, reason)) if is_page || answer.status() == StatusCode::NO_CONTENT => {
+            let is_wrong_token = answer.extensions().get::<WrongToken>().is_some();
+            marked(upgrade.on_upgrade(move |socket| end(socket, code, reason)), is_wrong_token)
+        }
+        Some(_) => answer,
+    }
+}
+
+fn is_upgrade(headers: &HeaderMap) -> bool {
+    let upgrade = headers.get(UPGRADE).and_then(|upgrade| upgrade.to_str().ok());
+    upgrade.is_some_and(|upgrade| upgrade.eq_ignore_ascii_case("websocket"))
+}
+
+/// Sends the stream's bytes for as long as the reader answers.
+async fn stream(mut socket: WebSocket, body: Body) {
+    let mut chunks = body.into_data_stream();
+    let mut credit = Credit::default();
+    let mut heard = Instant::now();
+    loop {
+        let next = async { if credit.is_left() { chunks.next().await } else { pending().await } };
+        tokio::select! {
+            chunk = next => {
+                let Some(Ok(chunk)) = chunk else { return end(socket, close::NORMAL, "").await };
+                credit.sent();
+                let sent = timeout(DEAD_AFTER, socket.send(Message::Binary(chunk))).await;
+                if !matches!(sent, Ok(Ok(()))) {
+                    return;
+                }
+            }
+            said = socket.recv() => match said {
+                Some(Ok(Message::Text(_) | Message::Binary(_))) => {
+                    credit.answered();
+                    heard = Instant::now();
+                }
+                Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
+                Some(Ok(Message::Close(_)) | Err(_)) | None => return,
+            },
+            // It takes nothing more: it goes on where it was when it comes back.
+            () = sleep_until(heard + DEAD_AFTER), if !credit.is_left() => {
+                return end(socket, close::PROTOCOL, "nothing was answered for 45 s").await;
+            }
+        }
+    }
+}
+
+async fn end(mut socket: WebSocket, code: u16, reason: &'static str) {
+    let frame = CloseFrame { code, reason: reason.into() };
+    // Who is gone need not be told, and who takes nothing is not waited for.
+    let _ = timeout(DEAD_AFTER, socket.send(Message::Close(Some(frame)))).await;
+}

@@ -1,0 +1,254 @@
+//! `GET /api/session/:id/events`: a session's log as server-sent events.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use axum::response::{IntoResponse as _, Response};
+use bytes::{Bytes, BytesMut};
+use futures_util::stream;
+use moorline_shared::id::{Epoch, Seq, SessionId};
+use moorline_shared::rest::{ErrorBody, EventsStatus};
+use moorline_shared::sse;
+use moorline_shared::time::Time;
+use serde::Deserialize;
+use tokio::sync::watch;
+use tokio::time::sleep_until;
+
+use super::answers::{Guarded, OfSession};
+use super::error::{ApiError, HttpError};
+use super::extract::{Params, Reads, StreamReads};
+use super::openapi::words;
+use super::{App, rest};
+use crate::clock::wall_ms;
+use crate::session::SessionHandle;
+use moorline_core::events::{Encoding, EventStream, StreamOutput, has_all_of, start};
+use moorline_core::reader::Start;
+
+/// What is sent in one go, unless one event is larger.
+const CHUNK_BYTES: usize = 64 * 1024;
+/// The browser's own header of an event stream that comes back.
+const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+
+/// What a stream may be asked for.
+#[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct Wanted {
+    /// `<epoch>.<seq>`: the last event that was received; `0` for all that is retained. The
+    /// header `Last-Event-ID` counts more.
+    #[param(pattern = r"^(0|[0-9]+\.[0-9]+)?$")]
+    last_event_id: Option<String>,
+    /// `text`, which it is without this, or `base64`.
+    #[param(pattern = "^(text|base64)$")]
+    encoding: Option<String>,
+}
+
+/// Follow a session
+#[utoipa::path(
+    get, path = "/api/session/{id}/events", tag = "Events", operation_id = "sessionEvents",
+    description = words::EVENTS,
+    params(
+        ("id" = SessionId, Path, description = "The session."),
+        Wanted,
+        ("last-event-id" = Option<String>, Header,
+            description = "The last event's id: browsers send it by themselves."),
+    ),
+    security(("bearer" = []), ("cookie" = []), ("ticket" = [])),
+    responses(Guarded, OfSession,
+        (status = 200, description = "Events, until the session is over.", body = String,
+            content_type = "text/event-stream"),
+        (status = 204, description = "The session is over, and this reader has got all of it."),
+        (status = 429, description = "The session has as many clients as it may: `overloaded`.",
+            body = ErrorBody)),
+)]
+pub(super) async fn open(
+    StreamReads(id): StreamReads,
+    State(app): State<Arc<App>>,
+    Params(wanted): Params<Wanted>,
+    headers: HeaderMap,
+) -> Result<Response, HttpError> {
+    let session = rest::find(&app, &id).await?;
+    let encoding = Encoding::asked(wanted.encoding.as_deref())?;
+    let header = headers.get(LAST_EVENT_ID).map(|id| id.to_str().unwrap_or("unreadable"));
+    let start = start(header, wanted.last_event_id.as_deref())?;
+    if has_all_of(&session.lock().session, start) {
+        // Tells an EventSource not to come back.
+        return Ok(StatusCode::NO_CONTENT.into_response());
+    }
+    let live = Live::open(&app, session, start, encoding)?;
+    Ok(response(stream::unfold(live, |mut live| async {
+        let chunk = live.next().await?;
+        Some((Ok(chunk), live))
+    })))
+}
+
+/// How many follow a session
+#[utoipa::path(
+    get, path = "/api/session/{id}/events/status", tag = "Events", operation_id = "eventsStatus",
+    params(("id" = SessionId, Path, description = "The session.")),
+    responses(Guarded, OfSession,
+        (status = 200, description = "Event streams that are open now.", body = EventsStatus)),
+)]
+pub(super) async fn status(
+    Reads(id): Reads,
+    State(app): State<Arc<App>>,
+) -> Result<Json<EventsStatus>, HttpError> {
+    let active_connections = rest::find(&app, &id).await?.lock().session.streams();
+    Ok(Json(EventsStatus { session_id: id, active_connections, timestamp: wall_ms() }))
+}
+
+/// An event stream that no proxy on the way may hold back.
+pub(super) fn response(
+    chunks: impl stream::Stream<Item = Result<Bytes, Infallible>> + Send + 'static,
+) -> Response {
+    let headers = [
+        (CONTENT_TYPE, sse::CONTENT_TYPE),
+        (CACHE_CONTROL, "no-cache, no-transform"),
+        (HeaderName::from_static("x-accel-buffering"), "no"),
+        (CONNECTION, "keep-alive"),
+    ];
+    let headers = headers.map(|(name, value)| (name, HeaderValue::from_static(value)));
+    (headers, Body::from_stream(chunks)).into_response()
+}
+
+/// One open stream.
+pub(super) struct Live {
+    session: Arc<SessionHandle>,
+    /// `None` once it is detached.
+    stream: Option<EventStream>,
+    changed: watch::Receiver<()>,
+    closing: watch::Receiver<bool>,
+}
+
+/// What a stream is to do next.
+enum Step {
+    Send(Bytes),
+    Load { epoch: Epoch, after: Seq },
+    Wait { until: Time },
+    End,
+}
+
+impl Live {
+    /// Begins to read a session.
+    pub(super) fn open(
+        app: &App,
+        session: Arc<SessionHandle>,
+        start: Start,
+        encoding: Encoding,
+    ) -> Result<Self, ApiError> {
+        let (changed, closing) = (session.subscribe(), app.registry.closing());
+        let mut state = session.lock();
+        let now = session.services().clock.now();
+        let stream = EventStream::attach(&mut state.session, now, start, encoding);
+        state.settle();
+        let stream = Some(stream.map_err(ApiError::overloaded)?);
+        Ok(Self { session, stream, changed, closing })
+    }
+
+    /// The next bytes; `None` at the end.
+    pub(super) async fn next(&mut self) -> Option<Bytes> {
+        loop {
+            self.changed.mark_unchanged();
+            match self.step() {
+                Step::Send(chunk) => return Some(chunk),
+                Step::Load { epoch, after } => self.load(epoch, after).await,
+                Step::Wait { until } => self.wait(until).await,
+                Step::End => return None,
+            }
+        }
+    }
+
+    fn step(&mut self) -> Step {
+        let Some(stream) = &mut self.stream else { return Step::End };
+        let now = self.session.services().clock.now();
+        let mut state = self.session.lock();
+        if *self.closing.borrow() {
+            stream.close();
+        }
+        let mut chunk = Chunk::default();
+        while chunk.len() < CHUNK_BYTES {
+            match stream.poll_output(&mut state.session, now, wall_ms()) {
+                Some(StreamOutput::Send(bytes)) => chunk.push(bytes),
+                // Asked for again when this is sent.
+                Some(StreamOutput::Load { .. }) if chunk.len() > 0 => break,
+                Some(StreamOutput::Load { epoch, after }) => return Step::Load { epoch, after },
+                None if chunk.len() > 0 => break,
+                None => return Step::Wait { until: stream.poll_timeout() },
+                Some(StreamOutput::End) => {
+                    drop(state);
+                    self.detach();
+                    break;
+                }
+            }
+        }
+        if chunk.len() > 0 { Step::Send(chunk.finish()) } else { Step::End }
+    }
+
+    async fn load(&mut self, epoch: Epoch, after: Seq) {
+        let loaded = self.session.stored_entries(epoch, after).await;
+        // What cannot be read is a gap.
+        let entries = loaded.unwrap_or_else(|error| {
+            tracing::error!(%error, "a stored log cannot be read");
+            Vec::new()
+        });
+        if let Some(stream) = &mut self.stream {
+            stream.loaded(&self.session.lock().session, entries);
+        }
+    }
+
+    async fn wait(&mut self, until: Time) {
+        let until = self.session.services().clock.instant(until);
+        tokio::select! {
+            _ = self.changed.changed() => {}
+            () = sleep_until(until.into()) => {}
+            Ok(()) = self.closing.changed() => {}
+        }
+    }
+
+    fn detach(&mut self) {
+        if let Some(stream) = self.stream.take() {
+            let mut state = self.session.lock();
+            stream.detach(&mut state.session);
+            state.settle();
+        }
+    }
+}
+
+impl Drop for Live {
+    fn drop(&mut self) {
+        self.detach();
+    }
+}
+
+/// Events to be sent in one go. A single one is not copied.
+#[derive(Default)]
+struct Chunk {
+    first: Bytes,
+    all: BytesMut,
+}
+
+impl Chunk {
+    fn len(&self) -> usize {
+        self.first.len().max(self.all.len())
+    }
+
+    fn push(&mut self, bytes: Bytes) {
+        if self.first.is_empty() {
+            self.first = bytes;
+            return;
+        }
+        if self.all.is_empty() {
+            self.all.extend_from_slice(&self.first);
+        }
+        self.all.extend_from_slice(&bytes);
+    }
+
+    fn finish(self) -> Bytes {
+        if self.all.is_empty() { self.first } else { self.all.freeze() }
+    }
+}

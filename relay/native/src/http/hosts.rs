@@ -1,0 +1,133 @@
+//! `GET /hosts/:id/control` and `GET /sessions/:id/publish`: hosts dial here.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::extract::ws::WebSocketUpgrade;
+use axum::extract::ws::rejection::WebSocketUpgradeRejection;
+use axum::http::header::ORIGIN;
+use axum::http::{HeaderMap, HeaderValue};
+use axum::response::Response;
+use axum::routing::get;
+use axum::{Extension, Router};
+use moorline_shared::control::local_host;
+use moorline_shared::id::{HostId, SessionId};
+use moorline_shared::limits::LINK_MESSAGE_BYTES;
+use moorline_shared::publish::SUBPROTOCOL;
+
+use super::App;
+use super::answers::{Guarded, OfSession, Upgrade};
+use super::error::{ApiError, HttpError};
+use super::extract::Named;
+use super::openapi::words;
+use crate::hosts::{Socket, keep_control, receive};
+use crate::registry::NotPublishing;
+use moorline_core::auth::Access;
+
+/// A hello tells of up to a thousand sessions, and each may have much in its environment.
+const CONTROL_MESSAGE_BYTES: usize = 64 * 1024 * 1024;
+/// A flood comes in messages of up to 64 KiB, and a thousand sessions have a buffer each.
+const READ_BUFFER_BYTES: usize = 16 * 1024;
+
+/// Who dials by the relay's own Unix socket: its own host.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Trusted;
+
+/// What the relay's own Unix socket serves.
+pub fn local_router(app: Arc<App>) -> Router {
+    Router::new()
+        .route("/hosts/{id}/control", get(control))
+        .route("/sessions/{id}/publish", get(publish))
+        .layer(Extension(Trusted))
+        .with_state(app)
+}
+
+/// Say what sessions a host has, and be asked to start some, over a WebSocket
+#[utoipa::path(
+    get, path = "/hosts/{id}/control", tag = "Hosts", operation_id = "hostControl",
+    description = words::CONTROL,
+    params(("id" = HostId, Path, description = "The host.")),
+    responses(Guarded, Upgrade),
+)]
+pub(super) async fn control(
+    State(app): State<Arc<App>>,
+    trusted: Option<Extension<Trusted>>,
+    Named(id): Named,
+    headers: HeaderMap,
+    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+) -> Result<Response, HttpError> {
+    let host = admit(&app, trusted.is_some(), &headers)?;
+    let id: HostId = id.parse().map_err(|_| ApiError::invalid_host_id())?;
+    let is_ours = id == local_host() && app.registry.hosts().has_local();
+    // Nobody takes the place of the relay's own host, and that one takes nobody's.
+    if is_ours != host.is_some() {
+        return Err(ApiError::forbidden().into());
+    }
+    let upgrade = configure(upgrade, CONTROL_MESSAGE_BYTES)?;
+    let parting = app.registry.parting();
+    let registry = Arc::clone(&app.registry);
+    Ok(upgrade.on_upgrade(|socket| keep_control(Socket::new(socket), id, registry, parting)))
+}
+
+/// Publish a session over a WebSocket
+#[utoipa::path(
+    get, path = "/sessions/{id}/publish", tag = "Hosts", operation_id = "sessionPublish",
+    description = words::PUBLISH,
+    params(("id" = SessionId, Path, description = "The session.")),
+    responses(Guarded, OfSession, Upgrade),
+)]
+pub(super) async fn publish(
+    State(app): State<Arc<App>>,
+    trusted: Option<Extension<Trusted>>,
+    Named(id): Named,
+    headers: HeaderMap,
+    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+) -> Result<Response, HttpError> {
+    let host = admit(&app, trusted.is_some(), &headers)?;
+    let id: SessionId = id.parse().map_err(|_| ApiError::invalid_id(&id))?;
+    let upgrade = configure(upgrade, LINK_MESSAGE_BYTES)?;
+    let found = app.registry.publishing(&id, host.as_ref()).await;
+    let session = found.map_err(|error| match error {
+        NotPublishing::Unknown(_) => ApiError::no_session(id.as_str()),
+        NotPublishing::Another(_) => ApiError::forbidden(),
+        NotPublishing::Store(error) => ApiError::internal(&error),
+    })?;
+    let parting = app.registry.parting();
+    Ok(upgrade
+        .on_upgrade(move |socket| receive(Socket::new(socket), session.host_arrived(), parting)))
+}
+
+/// Which host this is, where that is known; any other has a token.
+fn admit(app: &App, trusted: bool, headers: &HeaderMap) -> Result<Option<HostId>, HttpError> {
+    // A host is no page.
+    if headers.contains_key(ORIGIN) {
+        return Err(ApiError::origin().into());
+    }
+    if trusted {
+        return Ok(Some(local_host()));
+    }
+    match app.caller(headers)?.access {
+        Access::Admin | Access::Host => Ok(None),
+        Access::Session { .. } => Err(ApiError::forbidden().into()),
+    }
+}
+
+fn configure(
+    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+    message_bytes: usize,
+) -> Result<WebSocketUpgrade, HttpError> {
+    let upgrade = upgrade
+        .map_err(|rejection| ApiError::no_upgrade(rejection.status(), rejection.body_text()))?;
+    let ours = HeaderValue::from_static(SUBPROTOCOL);
+    if !upgrade.requested_protocols().any(|name| *name == ours) {
+        let message = format!("Offer the subprotocol `{SUBPROTOCOL}`.");
+        return Err(ApiError::bad_request(message).into());
+    }
+    let mut upgrade = upgrade
+        .read_buffer_size(READ_BUFFER_BYTES)
+        .write_buffer_size(0)
+        .max_message_size(message_bytes)
+        .max_frame_size(message_bytes);
+    upgrade.set_selected_protocol(ours);
+    Ok(upgrade)
+}

@@ -1,0 +1,118 @@
+//! `GET /api/events`: the list of sessions and projects, live.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::response::Response;
+use bytes::Bytes;
+use futures_util::stream;
+use moorline_shared::limits::HEARTBEAT;
+use moorline_shared::sse;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until};
+
+use super::App;
+use super::answers::Guarded;
+use super::events::response;
+use super::extract::StreamAdmin;
+use super::openapi::words;
+use moorline_core::events::{RETRY_MS, RETRY_SOON_MS};
+use moorline_core::overview::OverviewStream;
+
+/// Changes within this are told together.
+const ROUND: Duration = Duration::from_millis(250);
+/// Times of activity, which alone make no round, are told this often.
+const SLOW_ROUND: Duration = Duration::from_secs(5);
+
+/// Follow the lists of sessions and projects
+#[utoipa::path(
+    get, path = "/api/events", tag = "Events", operation_id = "listEvents",
+    description = words::OVERVIEW,
+    security(("bearer" = []), ("cookie" = []), ("ticket" = [])),
+    responses(Guarded,
+        (status = 200, description = "Events, without end.", body = String,
+            content_type = "text/event-stream")),
+)]
+pub(super) async fn open(_: StreamAdmin, State(app): State<Arc<App>>) -> Response {
+    let services = app.registry.services();
+    let live = Live {
+        changed: services.listing.subscribe(),
+        closing: app.registry.closing(),
+        app,
+        stream: OverviewStream::default(),
+        round: Instant::now(),
+        said: Instant::now(),
+        phase: Phase::Opening,
+    };
+    response(stream::unfold(live, |mut live| async {
+        let chunk = live.next().await?;
+        Some((Ok(Bytes::from(chunk)), live))
+    }))
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Opening,
+    Open,
+    Ended,
+}
+
+struct Live {
+    app: Arc<App>,
+    stream: OverviewStream,
+    changed: watch::Receiver<()>,
+    closing: watch::Receiver<bool>,
+    /// When the list was looked at last.
+    round: Instant,
+    /// When something was sent last.
+    said: Instant,
+    phase: Phase,
+}
+
+impl Live {
+    async fn next(&mut self) -> Option<String> {
+        let chunk = match self.phase {
+            Phase::Opening => {
+                self.phase = Phase::Open;
+                sse::encode_retry(RETRY_MS) + &self.look()
+            }
+            Phase::Open => self.wait_for_change().await,
+            Phase::Ended => return None,
+        };
+        self.said = Instant::now();
+        Some(chunk)
+    }
+
+    async fn wait_for_change(&mut self) -> String {
+        loop {
+            let heartbeat = self.said + HEARTBEAT;
+            let changed = async {
+                // The sender outlives every request.
+                let _ = self.changed.changed().await;
+                sleep_until(self.round + ROUND).await;
+            };
+            tokio::select! {
+                () = changed => {}
+                () = sleep_until(self.round + SLOW_ROUND) => {}
+                _ = self.closing.wait_for(|closing| *closing) => {
+                    self.phase = Phase::Ended;
+                    return sse::encode_retry(RETRY_SOON_MS);
+                }
+            }
+            let told = self.look();
+            if !told.is_empty() {
+                return told;
+            }
+            if Instant::now() >= heartbeat {
+                return sse::HEARTBEAT.to_owned();
+            }
+        }
+    }
+
+    fn look(&mut self) -> String {
+        self.changed.mark_unchanged();
+        self.round = Instant::now();
+        self.stream.update(self.app.registry.overview())
+    }
+}

@@ -1,0 +1,131 @@
+//! `GET /api/terminal/ws/:session_id`: a terminal as plain text both ways, after the WebSocket API
+//! of seed 001. The session is created when there is none.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::extract::ws::rejection::WebSocketUpgradeRejection;
+use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade};
+use axum::http::{HeaderMap, Uri};
+use axum::response::{IntoResponse as _, Response};
+use moorline_shared::id::SessionId;
+use moorline_shared::message::{Scope, close};
+use tracing::Instrument as _;
+
+use super::App;
+use super::answers::{Guarded, OfSession, Upgrade};
+use super::error::{ApiError, HttpError};
+use super::extract::Named;
+use super::openapi::words;
+use super::stream::{Why, admit, configure, marked};
+use crate::registry::begun;
+use crate::session::SessionHandle;
+use crate::stream::{Dialect, Terms, serve};
+use moorline_core::naming;
+
+/// Why a client is not served: told as text, as such a client expects.
+struct Failure {
+    close_code: u16,
+    text: String,
+}
+
+/// Use a terminal as plain text
+#[utoipa::path(
+    get, path = "/api/terminal/ws/{id}", tag = "Terminals", operation_id = "terminalSocket",
+    description = words::PLAIN,
+    params(("id" = SessionId, Path, description = "The terminal.")),
+    responses(Guarded, OfSession, Upgrade),
+)]
+pub(super) async fn open(
+    State(app): State<Arc<App>>,
+    Named(id): Named,
+    uri: Uri,
+    headers: HeaderMap,
+    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+) -> Response {
+    let admitted = admit(&app, &id, &headers);
+    let upgrade = match upgrade {
+        Ok(upgrade) => configure(upgrade),
+        Err(rejection) => {
+            return match admitted {
+                Ok(_) => {
+                    HttpError::from(ApiError::no_upgrade(rejection.status(), rejection.body_text()))
+                        .into_response()
+                }
+                Err(denied) => HttpError::from(*denied.status).into_response(),
+            };
+        }
+    };
+    let is_wrong_token = admitted.as_ref().is_err_and(|denied| denied.status.is_wrong_token());
+    // Nothing in a longer name is ever escaped.
+    let name = uri.path().rsplit('/').next().and_then(naming::own_name);
+    let found = match admitted {
+        Ok((id, scope)) => find_or_create(&app, &id, name, scope).await.map(|found| (found, scope)),
+        Err(denied) => Err(in_words(&denied.why)),
+    };
+    match found {
+        Ok((session, scope)) => {
+            let span = tracing::info_span!("plain", session = %id);
+            let closing = app.registry.closing();
+            let terms = Terms { scope, dialect: Dialect::Plain };
+            upgrade
+                .on_upgrade(move |socket| serve(socket, session, terms, closing).instrument(span))
+        }
+        Err(failure) => {
+            marked(upgrade.on_upgrade(move |socket| tell(socket, failure)), is_wrong_token)
+        }
+    }
+}
+
+/// Says it as such a client expects.
+fn in_words(why: &Why) -> Failure {
+    let close_code = match why {
+        Why::Id => close::NOT_FOUND,
+        Why::Token => close::UNAUTHORIZED,
+        Why::Origin | Why::Session => close::FORBIDDEN,
+    };
+    let text = match why {
+        Why::Id => {
+            "Error: Invalid session ID format\n\
+            Details: A session id has 8 to 128 letters, digits, '_' or '-'."
+        }
+        _ => "Error: WebSocket connection failed\nPlease sign in and try again",
+    };
+    Failure { close_code, text: text.to_owned() }
+}
+
+/// Who may type in a session may also begin it.
+async fn find_or_create(
+    app: &App,
+    id: &SessionId,
+    name: Option<&str>,
+    scope: Scope,
+) -> Result<Arc<SessionHandle>, Failure> {
+    let failed = |close_code, details: &dyn std::fmt::Display| Failure {
+        close_code,
+        text: format!("Error: Failed to create session\nDetails: {details}"),
+    };
+    let found = app.registry.get(id).await.map_err(|error| {
+        tracing::error!(session = %id, %error, "a session cannot be read");
+        failed(close::INTERNAL, &"its log cannot be read")
+    })?;
+    if let Some(session) = found {
+        begun(&session).await;
+        return Ok(session);
+    }
+    if scope != Scope::Write {
+        let details = "there is no such session, and this token only allows to watch";
+        return Err(failed(close::NOT_FOUND, &details));
+    }
+    let ensured = app.registry.ensure(id, name).await;
+    ensured.map_err(|error| failed(close::OVERLOADED, &error))
+}
+
+async fn tell(mut socket: WebSocket, failure: Failure) {
+    let reason = Utf8Bytes::from_static("see the message before");
+    let close = CloseFrame { code: failure.close_code, reason };
+    if socket.send(Message::text(failure.text)).await.is_ok() {
+        // Who is gone need not be told.
+        let _ = socket.send(Message::Close(Some(close))).await;
+    }
+}

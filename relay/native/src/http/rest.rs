@@ -1,0 +1,66 @@
+//! The REST API.
+
+pub(super) mod access;
+pub(super) mod hosts;
+pub(super) mod metrics;
+pub(super) mod projects;
+pub(super) mod session;
+pub(super) mod sessions;
+pub(super) mod terminals;
+pub(super) mod tokens;
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use moorline_shared::id::SessionId;
+use moorline_shared::message::Scope;
+use moorline_shared::rest::Health;
+
+use super::error::ApiError;
+use super::{App, Caller};
+use crate::registry::CreateError;
+use crate::session::SessionHandle;
+
+/// Whether the relay works
+///
+/// Open to everyone: says nothing that is not.
+#[utoipa::path(
+    get, path = "/healthz", tag = "Relay", operation_id = "health", security(()),
+    responses((status = 200, description = "It serves.", body = Health)),
+)]
+pub(super) async fn health(State(app): State<Arc<App>>) -> Json<Health> {
+    let storing = app.registry.services().writer.failure().is_none();
+    let status = if storing { "ok" } else { "degraded" }.to_owned();
+    Json(Health { status, storing, version: env!("CARGO_PKG_VERSION").to_owned() })
+}
+
+/// The session that a path names, and what the caller may do with it.
+pub(super) fn allowed(caller: &Caller, id: &str) -> Result<(SessionId, Scope), ApiError> {
+    let id: SessionId = id.parse().map_err(|_| ApiError::invalid_id(id))?;
+    let scope = caller.access.scope_of(&id).ok_or_else(ApiError::forbidden)?;
+    Ok((id, scope))
+}
+
+pub(super) async fn find(app: &App, id: &SessionId) -> Result<Arc<SessionHandle>, ApiError> {
+    let found = app.registry.get(id).await.map_err(|error| ApiError::internal(&error))?;
+    found.ok_or_else(|| ApiError::no_session(id.as_str()))
+}
+
+/// Why a session was not created.
+pub(super) fn refused(error: CreateError) -> ApiError {
+    match error {
+        CreateError::TooMany => ApiError::overloaded(error),
+        CreateError::ShuttingDown => ApiError::unavailable(error),
+        CreateError::Task(_) | CreateError::Random(_) => ApiError::internal(&error),
+        CreateError::Store(error) => error.into(),
+        CreateError::Exists(id) => ApiError::exists(&id),
+        CreateError::StillStarting(id) => ApiError::still_starting(&id),
+        CreateError::NoSuchProject(id) => ApiError::no_project(&id),
+        CreateError::Trimmed(_) => ApiError::trimmed(error),
+        CreateError::Host(error) => error.into(),
+        CreateError::Plan(error) => error.into(),
+        CreateError::Failed { id, code, message } => ApiError::not_started(&code, &message, &id),
+        CreateError::NoSuchEntry { .. } => ApiError::bad_request(error),
+    }
+}

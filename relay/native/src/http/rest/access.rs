@@ -1,0 +1,91 @@
+//! `/api/login` and `/api/tickets`: for browsers, which cannot send a header with everything. See
+//! [`moorline_core::auth::cookie`].
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::header::SET_COOKIE;
+use axum::http::{HeaderMap, HeaderName};
+use axum::response::AppendHeaders;
+use moorline_shared::rest::{Done, ErrorBody, Ticket};
+use moorline_shared::time::Time;
+
+use crate::clock::wall_ms;
+use crate::http::answers::{Guarded, Open};
+use crate::http::error::{ApiError, HttpError};
+use crate::http::{App, Caller};
+use moorline_core::auth::{Credential, TICKET_LIFETIME, cookie, presented};
+
+type WithCookies = (AppendHeaders<Vec<(HeaderName, String)>>, Json<Done>);
+
+/// Have the browser keep a cookie
+///
+/// It holds a secret that allows what the token does, for an hour and as long as the token is valid.
+/// It is for this relay's API alone, and scripts cannot read it. Over plain HTTP on loopback there
+/// is none, because browsers would send it to every server of the machine.
+#[utoipa::path(
+    post, path = "/api/login", tag = "Access", operation_id = "logIn",
+    responses(Guarded,
+        (status = 200, description = "`Set-Cookie` has it.", body = Done,
+            headers(("set-cookie" = String, description = "`moorline-<port>=…; Path=/api`"))),
+        (status = 403, description = "There is no TLS, and this machine asks: `cookie_refused`; or \
+            page or `Host` are not trusted: `forbidden`.", body = ErrorBody)),
+)]
+pub(in crate::http) async fn log_in(
+    caller: Caller,
+    State(app): State<Arc<App>>,
+    headers: HeaderMap,
+) -> Result<WithCookies, HttpError> {
+    if !cookie::may_keep(&headers) {
+        return Err(ApiError::no_cookie().into());
+    }
+    let now = Time::from_ms(wall_ms());
+    let secret = app.tokens.issue_cookie(&caller.token, now);
+    let secret = secret.map_err(|error| ApiError::internal(&error))?;
+    Ok(with_cookies(vec![cookie::set(&headers, &secret)]))
+}
+
+/// Take the cookie away
+///
+/// What it holds opens nothing from then on.
+#[utoipa::path(
+    delete, path = "/api/login", tag = "Access", operation_id = "logOut", security(()),
+    responses(Open,
+        (status = 200, description = "`Set-Cookie` takes it away.", body = Done,
+            headers(("set-cookie" = String, description = "`moorline-<port>=; Max-Age=0`")))),
+)]
+pub(in crate::http) async fn log_out(
+    State(app): State<Arc<App>>,
+    headers: HeaderMap,
+) -> Result<WithCookies, HttpError> {
+    if let Some(Credential::Cookie(secret)) = presented(&headers) {
+        app.tokens.drop_cookie(secret).map_err(|error| ApiError::internal(&error))?;
+    }
+    Ok(with_cookies(cookie::clear(&headers)))
+}
+
+/// Make a ticket
+///
+/// `EventSource` can send no header: it brings the ticket as `?ticket=`. A ticket opens one event
+/// stream within 60 seconds, or makes one token (`POST /api/tokens`), and allows what the token does
+/// that it was made with.
+#[utoipa::path(
+    post, path = "/api/tickets", tag = "Access", operation_id = "createTicket",
+    responses(Guarded, (status = 200, description = "The ticket.", body = Ticket)),
+)]
+pub(in crate::http) async fn ticket(
+    caller: Caller,
+    State(app): State<Arc<App>>,
+) -> Result<Json<Ticket>, HttpError> {
+    let now = Time::from_ms(wall_ms());
+    let ticket =
+        app.tickets.issue(caller.token, now).map_err(|error| ApiError::internal(&error))?;
+    let expires_in_ms = u64::try_from(TICKET_LIFETIME.as_millis()).unwrap_or(u64::MAX);
+    Ok(Json(Ticket { ticket, expires_in_ms }))
+}
+
+fn with_cookies(cookies: Vec<String>) -> WithCookies {
+    let headers = cookies.into_iter().map(|cookie| (SET_COOKIE, cookie)).collect();
+    (AppendHeaders(headers), Json(Done { success: true }))
+}

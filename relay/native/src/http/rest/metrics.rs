@@ -1,0 +1,77 @@
+//! `/metrics` and `/api/debug/metrics`.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::HeaderName;
+use axum::http::header::CONTENT_TYPE;
+use moorline_shared::rest::{DebugMetrics, EventBusMetrics, SseMetrics, StoreMetrics};
+
+use crate::http::App;
+use crate::http::answers::Guarded;
+use crate::http::error::{ApiError, HttpError};
+use crate::http::extract::Admin;
+use crate::metrics::memory_bytes;
+
+const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// What the relay counts, for Prometheus
+#[utoipa::path(
+    get, path = "/metrics", tag = "Relay", operation_id = "metrics",
+    responses(Guarded,
+        (status = 200, description = "OpenMetrics text.", body = String,
+            content_type = "application/openmetrics-text")),
+)]
+pub(in crate::http) async fn prometheus(
+    _: Admin,
+    State(app): State<Arc<App>>,
+) -> Result<([(HeaderName, &'static str); 1], String), HttpError> {
+    let metrics = &app.registry.services().metrics;
+    let text = metrics.encode(&app.registry.counts());
+    Ok(([(CONTENT_TYPE, OPEN_METRICS)], text.map_err(|error| ApiError::internal(&error))?))
+}
+
+/// What the relay counts, as JSON
+#[utoipa::path(
+    get, path = "/api/debug/metrics", tag = "Relay", operation_id = "debugMetrics",
+    responses(Guarded,
+        (status = 200, description = "Since the relay was started, and now.",
+            body = DebugMetrics)),
+)]
+pub(in crate::http) async fn debug(_: Admin, State(app): State<Arc<App>>) -> Json<DebugMetrics> {
+    let services = app.registry.services();
+    let (metrics, counts) = (&services.metrics, app.registry.counts());
+    let total_connections = counts.streams.values().sum();
+    let events_by_type = metrics.events_by_type().map(|(name, count)| (name.to_owned(), count));
+    let events_by_type: std::collections::BTreeMap<_, _> = events_by_type.collect();
+    let listeners = counts.streams.iter().map(|(id, count)| (format!("session-{id}"), *count));
+    Json(DebugMetrics {
+        event_bus: EventBusMetrics {
+            events_emitted: events_by_type.values().sum(),
+            events_by_type,
+            listener_counts: listeners.collect(),
+            active_listeners: total_connections,
+        },
+        sse: SseMetrics {
+            active_sessions: counts.streams.keys().cloned().collect(),
+            total_connections,
+        },
+        sessions: counts
+            .lifecycles
+            .iter()
+            .map(|(name, count)| ((*name).to_owned(), *count))
+            .collect(),
+        clients: counts.clients,
+        list_streams: services.listing.receiver_count(),
+        output_bytes: metrics.output_bytes(),
+        store: StoreMetrics {
+            bytes: metrics.store.bytes.get(),
+            batches: metrics.store.batches.get(),
+            failures: metrics.store.failures.get(),
+            storing: services.writer.failure().is_none(),
+        },
+        uptime: metrics.uptime_ms(),
+        memory_bytes: memory_bytes(),
+    })
+}

@@ -1,0 +1,97 @@
+//! `/api/tokens`: for relays without a command line beside them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use moorline_shared::rest::{CreateToken, Done, ErrorBody, TokenCreated, TokenList, TokenSummary};
+use moorline_shared::time::Time;
+
+use crate::auth::MintError;
+use crate::clock::wall_ms;
+use crate::http::App;
+use crate::http::answers::{Guarded, WithBody};
+use crate::http::error::{ApiError, HttpError};
+use crate::http::extract::{Admin, Body, StreamAdmin};
+use crate::store::TokenRecord;
+use moorline_core::api::name;
+use moorline_core::auth::Access;
+use moorline_core::rfc3339;
+
+/// All tokens, without their secrets
+#[utoipa::path(
+    get, path = "/api/tokens", tag = "Access", operation_id = "listTokens",
+    responses(Guarded, (status = 200, description = "All of them.", body = TokenList)),
+)]
+pub(in crate::http) async fn list(
+    _: Admin,
+    State(app): State<Arc<App>>,
+) -> Result<Json<TokenList>, HttpError> {
+    let records = app.tokens.list().map_err(|error| ApiError::internal(&error))?;
+    Ok(Json(TokenList { tokens: records.into_iter().map(summary).collect() }))
+}
+
+/// Make a token
+///
+/// The answer is the only one that has it. A ticket of an admin's makes one token: `moorline open`
+/// lets a browser in with it.
+#[utoipa::path(
+    post, path = "/api/tokens", tag = "Access", operation_id = "createToken",
+    security(("bearer" = []), ("cookie" = []), ("ticket" = [])),
+    request_body = CreateToken,
+    responses(Guarded, WithBody,
+        (status = 201, description = "The token.", body = TokenCreated)),
+)]
+pub(in crate::http) async fn create(
+    _: StreamAdmin,
+    State(app): State<Arc<App>>,
+    Body(wanted): Body<CreateToken>,
+) -> Result<(StatusCode, Json<TokenCreated>), HttpError> {
+    let label = name(wanted.label.as_deref())?;
+    let access: Access = wanted.scope.parse().map_err(ApiError::bad_request)?;
+    let now = Time::from_ms(wall_ms());
+    let expires_at = wanted.expires_in_ms.map(|ms| now + Duration::from_millis(ms));
+    let minted = app.tokens.mint(&access, label, now, expires_at);
+    let minted = minted.map_err(|error| match error {
+        MintError::Store(error) => error.into(),
+        MintError::Random(_) => ApiError::internal(&error),
+    })?;
+    let created = TokenCreated { token: minted.token, summary: summary(minted.record) };
+    Ok((StatusCode::CREATED, Json(created)))
+}
+
+/// Revoke a token
+///
+/// Connections that it opened stay until they close.
+#[utoipa::path(
+    delete, path = "/api/tokens/{id}", tag = "Access", operation_id = "revokeToken",
+    params(("id" = String, Path, description = "The token's id.")),
+    responses(Guarded,
+        (status = 200, description = "It opens nothing any more.", body = Done),
+        (status = 400, description = "The id is no text: `bad_request`.", body = ErrorBody),
+        (status = 404, description = "There is no such token: `not_found`.", body = ErrorBody)),
+)]
+pub(in crate::http) async fn revoke(
+    _: Admin,
+    State(app): State<Arc<App>>,
+    id: Result<Path<String>, axum::extract::rejection::PathRejection>,
+) -> Result<Json<Done>, HttpError> {
+    let Path(id) = id.map_err(|error| ApiError::bad_request(error.body_text()))?;
+    match app.tokens.revoke(&id) {
+        Ok(true) => Ok(Json(Done { success: true })),
+        Ok(false) => Err(ApiError::no_token_named(&id).into()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn summary(record: TokenRecord) -> TokenSummary {
+    TokenSummary {
+        id: record.id,
+        scope: record.scope,
+        label: record.label,
+        created_at: rfc3339(record.created_at_ms),
+        expires_at: record.expires_at_ms.map(rfc3339),
+    }
+}

@@ -1,0 +1,172 @@
+//! `GET /sessions/:id/stream`: opens a client's WebSocket.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::extract::ws::WebSocketUpgrade;
+use axum::extract::ws::rejection::WebSocketUpgradeRejection;
+use axum::http::header::ORIGIN;
+use axum::http::{HeaderMap, HeaderValue};
+use axum::response::{IntoResponse as _, Response};
+use moorline_shared::id::SessionId;
+use moorline_shared::limits::{FRAME_DATA_BYTES, FRAME_HEADER_BYTES, TEXT_MESSAGE_BYTES};
+use moorline_shared::message::{ErrorCode, SUBPROTOCOL, Scope, close};
+use tracing::Instrument as _;
+
+use super::answers::{Guarded, OfSession, Upgrade};
+use super::error::{ApiError, HttpError, WrongToken};
+use super::extract::Named;
+use super::openapi::words;
+use super::{App, rest};
+use crate::session::SessionHandle;
+use crate::stream::{Dialect, Terms, refuse, serve};
+use moorline_core::subprotocol;
+
+/// A client's input is small; larger messages grow the buffer for as long as they take.
+const READ_BUFFER_BYTES: usize = 4 * 1024;
+/// Small frames are gathered up to this before they are written.
+const WRITE_BUFFER_BYTES: usize = 8 * 1024;
+/// A client that reads nothing makes the relay hold one message, not more.
+const MAX_WRITE_BUFFER_BYTES: usize = 4 * 1024 * 1024;
+/// Twice what is allowed is read, so that the client can be told what is wrong with it.
+const MAX_MESSAGE_BYTES: usize = 2 * TEXT_MESSAGE_BYTES;
+const _: () = assert!(MAX_MESSAGE_BYTES > FRAME_HEADER_BYTES + FRAME_DATA_BYTES);
+
+/// Why a client is not served.
+struct Refusal {
+    status: ApiError,
+    close_code: u16,
+    code: ErrorCode,
+    message: &'static str,
+}
+
+/// Follow and steer a session over a WebSocket
+#[utoipa::path(
+    get, path = "/sessions/{id}/stream", tag = "Session", operation_id = "sessionStream",
+    description = words::STREAM,
+    params(("id" = SessionId, Path, description = "The session.")),
+    responses(Guarded, OfSession, Upgrade),
+)]
+pub(super) async fn open(
+    State(app): State<Arc<App>>,
+    Named(id): Named,
+    headers: HeaderMap,
+    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+) -> Response {
+    let found = find(&app, &id, &headers).await;
+    let upgrade = match upgrade {
+        Ok(upgrade) => configure(upgrade),
+        // Who asks without a WebSocket may know whether the session is there, with a good token.
+        Err(rejection) => {
+            return match found {
+                Ok(_) => {
+                    HttpError::from(ApiError::no_upgrade(rejection.status(), rejection.body_text()))
+                        .into_response()
+                }
+                Err(refusal) => HttpError::from(refusal.status).into_response(),
+            };
+        }
+    };
+    let extended = upgrade.selected_protocol().is_some_and(|name| name == SUBPROTOCOL);
+    match found {
+        Ok((session, scope)) => {
+            let span = tracing::info_span!("stream", session = %id, extended);
+            let closing = app.registry.closing();
+            let dialect = if extended { Dialect::Full } else { Dialect::Basic };
+            let terms = Terms { scope, dialect };
+            upgrade
+                .on_upgrade(move |socket| serve(socket, session, terms, closing).instrument(span))
+        }
+        // A browser shows its page no HTTP error of a WebSocket; others do better with one.
+        Err(refusal) if headers.contains_key(ORIGIN) => {
+            let is_wrong_token = refusal.status.is_wrong_token();
+            let upgraded = upgrade.on_upgrade(move |socket| {
+                refuse(socket, refusal.close_code, refusal.code, refusal.message)
+            });
+            marked(upgraded, is_wrong_token)
+        }
+        Err(refusal) => HttpError::from(refusal.status).into_response(),
+    }
+}
+
+/// An answer to somebody whose token may be wrong: see [`WrongToken`].
+pub(super) fn marked(mut answer: Response, is_wrong_token: bool) -> Response {
+    if is_wrong_token {
+        answer.extensions_mut().insert(WrongToken);
+    }
+    answer
+}
+
+async fn find(
+    app: &App,
+    id: &str,
+    headers: &HeaderMap,
+) -> Result<(Arc<SessionHandle>, Scope), Refusal> {
+    let not_found = |status| Refusal {
+        status,
+        close_code: close::NOT_FOUND,
+        code: ErrorCode::NotFound,
+        message: "There is no session with this id.",
+    };
+    let (id, scope) = admit(app, id, headers).map_err(|denied| {
+        let (close_code, message) = match denied.why {
+            Why::Id => return not_found(*denied.status),
+            Why::Origin => (close::FORBIDDEN, "Pages of this origin may not open a stream."),
+            Why::Token => (close::UNAUTHORIZED, "The token is missing, wrong, expired or revoked."),
+            Why::Session => (close::FORBIDDEN, "This token is not for this session."),
+        };
+        Refusal { status: *denied.status, close_code, code: ErrorCode::Unauthorized, message }
+    })?;
+    let session = rest::find(app, &id).await.map_err(not_found)?;
+    Ok((session, scope))
+}
+
+/// Why a caller may not open a socket of a session.
+pub(super) enum Why {
+    /// Pages of this origin may not.
+    Origin,
+    /// The token is no good.
+    Token,
+    /// The id is none.
+    Id,
+    /// The token is not for this session.
+    Session,
+}
+
+/// The same, and the answer to a caller who asked for no socket.
+pub(super) struct Denied {
+    pub(super) why: Why,
+    pub(super) status: Box<ApiError>,
+}
+
+/// The session that a socket's path names, and what the caller may do with it.
+pub(super) fn admit(
+    app: &App,
+    id: &str,
+    headers: &HeaderMap,
+) -> Result<(SessionId, Scope), Denied> {
+    let denied = |why| move |status| Denied { why, status: Box::new(status) };
+    if !app.origins.allows(headers) {
+        return Err(denied(Why::Origin)(ApiError::origin()));
+    }
+    let caller = app.caller(headers).map_err(denied(Why::Token))?;
+    if id.parse::<SessionId>().is_err() {
+        return Err(denied(Why::Id)(ApiError::invalid_id(id)));
+    }
+    rest::allowed(&caller, id).map_err(denied(Why::Session))
+}
+
+pub(super) fn configure(upgrade: WebSocketUpgrade) -> WebSocketUpgrade {
+    let mut upgrade = upgrade
+        .read_buffer_size(READ_BUFFER_BYTES)
+        .write_buffer_size(WRITE_BUFFER_BYTES)
+        .max_write_buffer_size(MAX_WRITE_BUFFER_BYTES)
+        .max_message_size(MAX_MESSAGE_BYTES)
+        .max_frame_size(MAX_MESSAGE_BYTES);
+    let offered = upgrade.requested_protocols().filter_map(|name| name.to_str().ok());
+    let chosen = subprotocol::choose(offered).and_then(|name| HeaderValue::from_str(name).ok());
+    if let Some(name) = chosen {
+        upgrade.set_selected_protocol(name);
+    }
+    upgrade
+}

@@ -1,0 +1,21 @@
+//! The relay of one machine: axum, tokio, SQLite and the command line around `moorline-core`.
+
+pub mod attach;
+pub mod auth;
+pub mod cli;
+pub mod clock;
+pub mod config;
+pub mod data_folder;
+pub mod hosts;
+pub mod http;
+pub mod listen;
+pub mod local_socket;
+pub mod log;
+pub mod metrics;
+pub mod own_host;
+pub mod registry;
+pub mod serve;
+pub mod session;
+pub mod signals;
+pub mod store;
+pub mod stream;

@@ -1,0 +1,20 @@
+//! The binary `moorline`.
+
+fn main() -> std::process::ExitCode {
+    use clap::Parser as _;
+    use moorline_relay::cli::{Cli, NobodyReads, answer_shell, note};
+    use std::process::ExitCode;
+
+    if let Some(ended) = moorline_host::limits::become_program(std::env::args_os()) {
+        return ended;
+    }
+    answer_shell();
+    Cli::parse().run().unwrap_or_else(|error| {
+        if error.is::<NobodyReads>() {
+            return ExitCode::SUCCESS;
+        }
+        // One line for people: where in the code it happened helps nobody who runs this.
+        note(&format!("error: {error:#}\n"));
+        ExitCode::FAILURE
+    })
+}

@@ -1,0 +1,181 @@
+//! Sessions that begin as a copy of another one's log.
+
+use std::sync::Arc;
+
+use moorline_host::screen::Screen;
+use moorline_shared::control::Fork;
+use moorline_shared::id::{Epoch, Seq, SessionId};
+use moorline_shared::limits::SEGMENT_BYTES;
+use moorline_shared::log::Entry;
+use moorline_shared::message::Snapshot;
+use moorline_shared::rest::{ForkSession, ForkedFrom};
+use moorline_shared::session::Size;
+
+use super::creating::{Plan, again};
+use super::{CreateError, Registry, restore};
+use crate::clock::wall_ms;
+use crate::session::{Services, SessionHandle};
+use crate::store::{SessionRecord, StoreError};
+
+impl Registry {
+    /// Starts what a session was started with again, on its log up to an entry: the newest,
+    /// unless another is named.
+    ///
+    /// # Errors
+    /// [`CreateError`]; nothing was started.
+    pub async fn fork(
+        self: &Arc<Self>,
+        source: &Arc<SessionHandle>,
+        wanted: ForkSession,
+    ) -> Result<(Arc<SessionHandle>, ForkedFrom), CreateError> {
+        let from = {
+            let state = source.lock();
+            let log = state.session.log();
+            let seq = wanted.seq.unwrap_or(log.head());
+            if seq == Seq::ZERO || seq > log.head() {
+                return Err(CreateError::NoSuchEntry { seq, head: log.head() });
+            }
+            ForkedFrom { session_id: source.id().clone(), epoch: log.epoch(), seq }
+        };
+        let mut plan = self.plan(again(source, wanted.name, "fork")).await?;
+        plan.record.head = from.seq;
+        plan.record.epoch = Epoch(wall_ms());
+        let was = plan.record.size;
+        let size =
+            Size { cols: wanted.cols.unwrap_or(was.cols), rows: wanted.rows.unwrap_or(was.rows) };
+        let (registry, source) = (Arc::clone(self), Arc::clone(source));
+        // Who asked may go away halfway: a session is started whole, or not at all.
+        tokio::spawn(async move {
+            let handle = registry.start_fork(&source, plan, &from, size).await?;
+            Ok((handle, from))
+        })
+        .await?
+    }
+
+    async fn start_fork(
+        self: &Arc<Self>,
+        source: &Arc<SessionHandle>,
+        mut plan: Plan,
+        from: &ForkedFrom,
+        size: Size,
+    ) -> Result<Arc<SessionHandle>, CreateError> {
+        let record = plan.record.clone();
+        let Ok(_turn) = self.forks.acquire().await else { return Err(CreateError::ShuttingDown) };
+        self.wait_until_stored(source, from.seq).await?;
+        let begun = async {
+            let picture = self.copy(&record, from).await?;
+            let handle = self.forked(&record).await?;
+            let (epoch, from, picture) = (record.epoch, from.clone(), Some(picture));
+            // What was shown so far was shown at the other one's size.
+            plan.record.size = size;
+            let fork = Fork { epoch, from, picture, output: Vec::new() };
+            self.start(plan, &handle, Some(fork)).await?;
+            Ok(handle)
+        };
+        let begun = begun.await;
+        if begun.is_err() {
+            self.forget_copy(record.id).await;
+        }
+        begun
+    }
+
+    /// Only what is stored can be copied.
+    async fn wait_until_stored(
+        &self,
+        source: &Arc<SessionHandle>,
+        seq: Seq,
+    ) -> Result<(), StoreError> {
+        let is_stored = || {
+            let state = source.lock();
+            // Of one that is deleted meanwhile nothing is found.
+            state.session.durable() >= seq || state.session.is_deleted()
+        };
+        while !is_stored() {
+            if self.services.writer.failure().is_some() {
+                return Err(StoreError::Closed);
+            }
+            // A round comes between two jobs.
+            self.services.writer.run(|_| Ok(())).await?;
+        }
+        Ok(())
+    }
+
+    /// Stores the fork's log and its picture of the screen.
+    async fn copy(
+        &self,
+        record: &SessionRecord,
+        from: &ForkedFrom,
+    ) -> Result<Snapshot, CreateError> {
+        let (source, epoch, copy) = (from.session_id.clone(), from.epoch, record.clone());
+        let copied = self
+            .services
+            .writer
+            .run(move |store| store.transaction(|store| store.copy_log(&source, epoch, &copy)));
+        let copied = copied.await?.ok_or(CreateError::Trimmed(from.seq))?;
+        let picture = self.paint(record.clone(), copied.picture).await?;
+        let (id, epoch, painted) = (record.id.clone(), record.epoch, picture.clone());
+        let stored =
+            self.services.writer.run(move |store| store.put_snapshot(&id, epoch, &painted));
+        stored.await?;
+        Ok(picture)
+    }
+
+    async fn paint(
+        &self,
+        record: SessionRecord,
+        base: Option<Snapshot>,
+    ) -> Result<Snapshot, StoreError> {
+        let Ok(turn) = self.services.painters.acquire().await else {
+            return Err(StoreError::Closed);
+        };
+        let services = Arc::clone(&self.services);
+        let painted = tokio::task::spawn_blocking(move || paint(&services, &record, base.as_ref()));
+        let painted = painted.await.unwrap_or(Err(StoreError::Closed));
+        drop(turn);
+        painted
+    }
+
+    async fn forked(&self, record: &SessionRecord) -> Result<Arc<SessionHandle>, CreateError> {
+        let (services, row) = (Arc::clone(&self.services), record.clone());
+        let load = move || services.read(|store| restore(store, &row));
+        let loaded = tokio::task::spawn_blocking(load).await.unwrap_or(Err(StoreError::Closed));
+        Ok(SessionHandle::restored(Arc::clone(&self.services), record.clone(), loaded?))
+    }
+
+    async fn forget_copy(&self, id: SessionId) {
+        let removed = self
+            .services
+            .writer
+            .run(move |store| store.transaction(|store| store.delete_session(&id)));
+        if let Err(error) = removed.await {
+            tracing::error!(%error, "the copy of a log was left behind");
+        }
+    }
+}
+
+/// The screen after the last stored entry, some entries at a time. Blocks.
+fn paint(
+    services: &Services,
+    record: &SessionRecord,
+    base: Option<&Snapshot>,
+) -> Result<Snapshot, StoreError> {
+    let screen = Screen::new(record.size);
+    if let Some(base) = base {
+        screen.restore(base);
+    }
+    let (id, epoch): (&SessionId, Epoch) = (&record.id, record.epoch);
+    let mut painted = base.map_or(Seq::ZERO, |base| base.seq);
+    while painted < record.head {
+        let entries =
+            services.read(|store| store.load(id, epoch, painted, SEGMENT_BYTES as u64))?;
+        let Some(last) = entries.last().map(Entry::seq) else { return Err(StoreError::Closed) };
+        for entry in entries {
+            if let Entry::Output(frame) = entry {
+                screen.push(&frame);
+            }
+        }
+        screen.catch_up();
+        painted = last;
+    }
+    Ok(Snapshot { seq: record.head, ..screen.snapshot() })
+}

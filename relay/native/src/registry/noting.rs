@@ -1,0 +1,69 @@
+//! What is noted of sessions: the files that prompts named, and beside which session a terminal was
+//! opened.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use moorline_shared::id::SessionId;
+
+use super::Registry;
+use crate::store::{Store, StoreError};
+use moorline_core::named;
+
+/// The note of the session that a terminal was opened beside.
+const BESIDE: &str = "beside";
+
+impl Registry {
+    /// A prompt named these files.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn name_files(&self, id: &SessionId, files: Vec<String>) -> Result<(), StoreError> {
+        if files.is_empty() {
+            return Ok(());
+        }
+        let id = id.clone();
+        let noted = self.services.writer.run(move |store| {
+            let mut kept = named_files(store, &id)?;
+            named::add(&mut kept, files);
+            let kept = serde_json::to_string(&kept).expect("texts always encode");
+            store.put_note(&id, named::NOTE, &kept)
+        });
+        noted.await
+    }
+
+    /// The files that prompts named, the last one first.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn named_files(self: &Arc<Self>, id: &SessionId) -> Result<Vec<String>, StoreError> {
+        let (registry, id) = (Arc::clone(self), id.clone());
+        let read = move || registry.services.read(|store| named_files(store, &id));
+        let named = tokio::task::spawn_blocking(read).await.unwrap_or(Err(StoreError::Closed))?;
+        Ok(named::newest_first(named))
+    }
+
+    /// A terminal was opened beside another session.
+    pub(super) fn note_beside(&self, terminal: &SessionId, parent: &SessionId) {
+        self.known().beside.insert(terminal.clone(), parent.clone());
+        let (terminal, parent) = (terminal.clone(), parent.clone());
+        // The order of the calls is that of the writes.
+        drop(
+            self.services
+                .writer
+                .run(move |store| store.put_note(&terminal, BESIDE, parent.as_str())),
+        );
+    }
+}
+
+/// The session that each terminal was opened beside.
+pub(super) fn beside(store: &Store) -> Result<HashMap<SessionId, SessionId>, StoreError> {
+    let notes = store.notes(BESIDE)?.into_iter();
+    Ok(notes.filter_map(|(terminal, parent)| Some((terminal, parent.parse().ok()?))).collect())
+}
+
+fn named_files(store: &Store, id: &SessionId) -> Result<Vec<String>, StoreError> {
+    let note = store.note(id, named::NOTE)?;
+    // What another version has noted is of no use.
+    Ok(note.and_then(|note| serde_json::from_str(&note).ok()).unwrap_or_default())
+}

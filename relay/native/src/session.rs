@@ -1,0 +1,364 @@
+//! One session that is in memory: the sans-IO state behind a lock, and who waits for it.
+//!
+//! The lock is held for moments only and never across an await. Whoever changed something calls
+//! [`Guard::settle`]: it wakes the host's link, marks what must be stored, and wakes the clients.
+
+mod history;
+mod seat;
+mod storing;
+mod telling;
+
+use std::ops::{Deref, DerefMut};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use moorline_shared::control::Hosted;
+use moorline_shared::id::{Seq, SessionId};
+use moorline_shared::log::Log;
+use moorline_shared::message::Snapshot;
+use moorline_shared::rest::{SessionStatus, SessionSummary};
+use moorline_shared::session::Lifecycle;
+use tokio::runtime::Handle;
+use tokio::sync::{Semaphore, watch};
+
+use super::clock::{Clock, wall_ms};
+use super::metrics::Metrics;
+use super::store::{SessionRecord, Store, Writer};
+pub use history::paint_history;
+use moorline_core::record::{self, facts, summary_now};
+use moorline_core::session::Session;
+use moorline_core::stored::{Row, Stored};
+pub use seat::{Leave, Seat};
+
+/// What all sessions of a relay share.
+#[derive(Debug)]
+pub struct Services {
+    /// The relay's clock.
+    pub clock: Clock,
+    /// Stores what sessions have.
+    pub writer: Writer,
+    /// A permit for each screen that may be painted at a time.
+    pub painters: Semaphore,
+    /// A connection of its own, so that reading a log waits for no write.
+    pub history: Mutex<Store>,
+    /// Sent to whenever the list of sessions or projects reads otherwise, but for times.
+    pub listing: watch::Sender<()>,
+    /// What is counted.
+    pub metrics: Metrics,
+    /// Where tasks are started: not only from tasks, as the store has a thread of its own.
+    pub runtime: Handle,
+}
+
+impl Services {
+    /// Reads from the store. Blocks.
+    pub fn read<T>(&self, read: impl FnOnce(&Store) -> T) -> T {
+        read(&self.history.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// What the store has of a session's log.
+#[derive(Debug)]
+pub struct Restored {
+    /// The newest entries.
+    pub log: Log,
+    /// Where all of them are.
+    pub rows: Vec<Row>,
+    /// A picture, to which `log` reaches back.
+    pub picture: Option<Snapshot>,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct SessionHandle {
+    id: SessionId,
+    services: Arc<Services>,
+    state: Mutex<State>,
+    /// Sent to whenever a client may have something to be told.
+    changed: watch::Sender<()>,
+}
+
+/// What the lock guards.
+#[derive(Debug)]
+pub struct State {
+    /// The log, and what clients are told.
+    pub session: Session,
+    /// The host's, where it is here.
+    link: seat::Link,
+    /// What does not change, and the rest as it was stored last.
+    record: SessionRecord,
+    last_activity_ms: u64,
+    storing: storing::Progress,
+    /// What the list showed last.
+    listed: Listed,
+    /// A task waits for [`Session::poll_timeout`].
+    is_timed: bool,
+}
+
+/// What tells whether the list reads otherwise.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Listed {
+    revision: u64,
+    told: Option<Seq>,
+    clients: usize,
+}
+
+impl SessionHandle {
+    /// A session that a host is about to start.
+    #[must_use]
+    pub fn new(services: Arc<Services>, record: SessionRecord) -> Arc<Self> {
+        let session = Session::new(facts(&record), record.epoch, record.size);
+        let session = session.with_stored(Stored::new(record.epoch, []));
+        Self::with(services, record, session, true)
+    }
+
+    /// A session from the store. It may be over, or its host away.
+    #[must_use]
+    pub fn restored(
+        services: Arc<Services>,
+        record: SessionRecord,
+        restored: Restored,
+    ) -> Arc<Self> {
+        let Restored { log, rows, picture } = restored;
+        let exit = record.exit.clone().unwrap_or_default();
+        let lifecycle = match record.lifecycle {
+            Lifecycle::Live => Lifecycle::Detached,
+            lifecycle => lifecycle,
+        };
+        let session = Session::restored(facts(&record), log, record.size, lifecycle, picture);
+        let session = session.with_exit(exit).with_stored(Stored::new(record.epoch, rows));
+        Self::with(services, record, session, false)
+    }
+
+    fn with(
+        services: Arc<Services>,
+        record: SessionRecord,
+        session: Session,
+        is_new: bool,
+    ) -> Arc<Self> {
+        let state = State {
+            session,
+            link: seat::Link::default(),
+            record: record.clone(),
+            last_activity_ms: record.last_activity_ms,
+            storing: storing::Progress::new(is_new),
+            listed: Listed::default(),
+            is_timed: false,
+        };
+        let changed = watch::Sender::new(());
+        Arc::new(Self { id: record.id, services, state: Mutex::new(state), changed })
+    }
+
+    /// The host has started it.
+    pub fn started(self: &Arc<Self>, hosted: &Hosted) {
+        let mut state = self.lock();
+        state.record.cwd = Some(hosted.cwd.clone());
+        state.record.created_at_ms = hosted.created_at;
+        let called = record::name(&state.record);
+        state.session.rename(called);
+        state.storing.record_changed();
+        state.settle();
+    }
+
+    /// The host has it no more: neither has anyone else.
+    pub fn lose(self: &Arc<Self>) {
+        let mut state = self.lock();
+        state.link.cut();
+        state.session.host_left(true);
+        state.settle();
+    }
+
+    /// Its id.
+    #[must_use]
+    pub const fn id(&self) -> &SessionId {
+        &self.id
+    }
+
+    /// What all sessions share.
+    #[must_use]
+    pub fn services(&self) -> &Services {
+        &self.services
+    }
+
+    /// Takes the lock. Hold it for moments, and never across an await.
+    pub fn lock(self: &Arc<Self>) -> Guard<'_> {
+        // What panicked under the lock has left the machines between two entries at worst.
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        Guard { handle: self, state }
+    }
+
+    /// Wakes whenever a client may have something to be told.
+    #[must_use]
+    pub fn subscribe(&self) -> watch::Receiver<()> {
+        self.changed.subscribe()
+    }
+
+    /// Wakes every client.
+    pub fn wake(&self) {
+        self.changed.send_replace(());
+    }
+
+    /// As in the list.
+    #[must_use]
+    pub fn summary(self: &Arc<Self>) -> SessionSummary {
+        self.lock().summary()
+    }
+
+    /// As `GET /api/session/:id/status` tells.
+    #[must_use]
+    pub fn status(self: &Arc<Self>) -> SessionStatus {
+        let state = self.lock();
+        let summary = state.summary();
+        let status = state.session.status(wall_ms());
+        let log = state.session.log();
+        let size = state.session.size();
+        SessionStatus {
+            mode: summary.driver.clone(),
+            pid: status.pid,
+            uptime: status.uptime,
+            epoch: log.epoch(),
+            head: log.head(),
+            tail: state.session.oldest(),
+            cols: size.cols,
+            rows: size.rows,
+            summary,
+        }
+    }
+
+    /// The row as it should be stored now.
+    #[must_use]
+    pub fn record(self: &Arc<Self>) -> SessionRecord {
+        self.lock().current_record()
+    }
+
+    /// Ends the process and tells the clients that the session is no more. What is not stored yet
+    /// never will be.
+    pub fn delete(self: &Arc<Self>) {
+        let mut state = self.lock();
+        state.session.delete();
+        state.settle();
+    }
+
+    /// Returns when the session is over and all of it is stored, or it was deleted.
+    pub async fn finished(self: &Arc<Self>) {
+        let mut changed = self.subscribe();
+        while !self.lock().is_finished() {
+            // The sender is this handle's own, so it cannot be gone.
+            let _ = changed.changed().await;
+        }
+    }
+}
+
+/// The lock's guard.
+#[derive(Debug)]
+pub struct Guard<'a> {
+    handle: &'a Arc<SessionHandle>,
+    state: MutexGuard<'a, State>,
+}
+
+impl Deref for Guard<'_> {
+    type Target = State;
+    fn deref(&self) -> &State {
+        &self.state
+    }
+}
+
+impl DerefMut for Guard<'_> {
+    fn deref_mut(&mut self) -> &mut State {
+        &mut self.state
+    }
+}
+
+impl Guard<'_> {
+    /// Carries out what follows from a change, lets go, and wakes every client.
+    pub fn settle(mut self) {
+        self.carry_out();
+        let handle = self.handle;
+        drop(self);
+        handle.wake();
+    }
+
+    /// Carries out what follows from a change that one client made, who looks for its answer
+    /// itself. The lock is kept.
+    pub fn settle_for_one(&mut self) {
+        self.carry_out();
+    }
+
+    /// Carries out what follows from progress of the store, which is no client's concern.
+    fn settle_storing(mut self) {
+        self.carry_out();
+        let (handle, finished) = (self.handle, self.is_finished());
+        drop(self);
+        if finished {
+            handle.wake();
+        }
+    }
+
+    fn carry_out(&mut self) {
+        let handle = self.handle;
+        let state = &mut *self.state;
+        state.wake_host();
+        if state.reads_otherwise() {
+            handle.services.listing.send_replace(());
+        }
+        if state.mark() {
+            handle.services.writer.mark(Arc::<SessionHandle>::clone(handle));
+        }
+        if state.hurry() {
+            handle.services.writer.hurry();
+        }
+        if let Some(due) = state.session.poll_timeout().filter(|_| !state.is_timed) {
+            state.is_timed = true;
+            let due = handle.services.clock.instant(due);
+            handle.services.runtime.spawn(tick(Arc::downgrade(handle), due));
+        }
+        if state.session.lifecycle().is_over() {
+            // It may be stored by now, and the host free to go.
+            state.link.wake();
+        }
+    }
+}
+
+/// Tells a session that time has passed.
+async fn tick(handle: Weak<SessionHandle>, due: std::time::Instant) {
+    tokio::time::sleep_until(due.into()).await;
+    let Some(handle) = handle.upgrade() else { return };
+    let now = handle.services.clock.now();
+    let mut state = handle.lock();
+    state.is_timed = false;
+    state.session.tick(now);
+    state.settle();
+}
+
+impl State {
+    /// Someone typed, or the program ended.
+    fn active(&mut self) {
+        self.last_activity_ms = wall_ms();
+    }
+
+    /// The program put something out, at this time by its host's clock.
+    fn active_at(&mut self, time_ms: u64) {
+        self.last_activity_ms = self.last_activity_ms.max(time_ms.min(wall_ms()));
+    }
+
+    fn is_finished(&self) -> bool {
+        let over = self.session.lifecycle().is_over() && !self.link.is_up();
+        self.session.is_deleted() || (over && self.is_stored())
+    }
+
+    /// Whether the list must be told anew; once a change.
+    fn reads_otherwise(&mut self) -> bool {
+        let listed = Listed {
+            revision: self.session.revision(),
+            told: self.session.told().map(|told| told.seq),
+            clients: self.session.clients(),
+        };
+        std::mem::replace(&mut self.listed, listed) != listed
+    }
+
+    fn summary(&self) -> SessionSummary {
+        summary_now(&self.current_record(), &self.session, wall_ms())
+    }
+
+    fn current_record(&self) -> SessionRecord {
+        self.record.of(&self.session, self.last_activity_ms)
+    }
+}

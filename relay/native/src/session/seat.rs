@@ -1,0 +1,219 @@
+//! The host's end of a session: who is on its link, and what is said there.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll};
+
+use futures_util::task::AtomicWaker;
+use moorline_shared::log::Entry;
+use moorline_shared::publish::{HostCommand, HostMessage};
+
+use super::{SessionHandle, State};
+use crate::clock::wall_ms;
+use moorline_core::session::PublishError;
+
+/// As many commands are taken in one go: the others wait where they can still be joined or dropped.
+const COMMANDS_AT_ONCE: usize = 64;
+
+/// Wakes the task of a link; it keeps one wake for later.
+#[derive(Debug, Default)]
+struct Wake {
+    task: AtomicWaker,
+    due: AtomicBool,
+}
+
+impl Wake {
+    fn wake(&self) {
+        self.due.store(true, Ordering::Release);
+        self.task.wake();
+    }
+
+    fn poll(&self, context: &Context<'_>) -> Poll<()> {
+        self.task.register(context.waker());
+        if self.due.swap(false, Ordering::AcqRel) { Poll::Ready(()) } else { Poll::Pending }
+    }
+}
+
+/// What a session says to its host.
+#[derive(Debug, Default)]
+pub(super) struct Link {
+    /// How many links there were.
+    number: u64,
+    /// Wakes the one that is open.
+    wake: Option<Arc<Wake>>,
+    /// The last picture was asked for, and did not come yet.
+    awaits_picture: bool,
+}
+
+impl Link {
+    pub(super) const fn is_up(&self) -> bool {
+        self.wake.is_some()
+    }
+
+    /// Whoever holds the link must let go.
+    pub(super) fn cut(&mut self) {
+        self.awaits_picture = false;
+        if let Some(wake) = self.wake.take() {
+            wake.wake();
+        }
+    }
+
+    pub(super) fn wake(&self) {
+        if let Some(wake) = &self.wake {
+            wake.wake();
+        }
+    }
+}
+
+/// Why a link must be closed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Leave {
+    /// Another link publishes the session now.
+    Replaced,
+    /// The session was deleted.
+    Deleted,
+    /// The session is over, and all of it is stored.
+    Done,
+    /// The host has taken too little of what it was told.
+    Stalled,
+}
+
+/// The place of the one link on which a session is published. The host is away once it is dropped.
+#[derive(Debug)]
+pub struct Seat {
+    session: Arc<SessionHandle>,
+    number: u64,
+    wake: Arc<Wake>,
+}
+
+impl SessionHandle {
+    /// The session's host is here; a link that it had before is replaced.
+    #[must_use]
+    pub fn host_arrived(self: &Arc<Self>) -> Seat {
+        let wake = Arc::new(Wake::default());
+        let mut state = self.lock();
+        state.link.cut();
+        state.link.number += 1;
+        state.link.wake = Some(Arc::clone(&wake));
+        let number = state.link.number;
+        state.session.host_arrived();
+        state.settle();
+        Seat { session: Arc::clone(self), number, wake }
+    }
+}
+
+impl Seat {
+    /// The session.
+    #[must_use]
+    pub const fn session(&self) -> &Arc<SessionHandle> {
+        &self.session
+    }
+
+    /// Ready when there may be something to tell the host, or a reason to leave.
+    pub fn poll_woken(&self, context: &mut Context<'_>) -> Poll<()> {
+        self.wake.poll(context)
+    }
+
+    /// Takes what the host must be told.
+    ///
+    /// # Errors
+    /// [`Leave`]: what was taken is the last.
+    pub fn take(&self, commands: &mut Vec<HostCommand>) -> Result<(), Leave> {
+        let mut state = self.session.lock();
+        if state.link.number != self.number || !state.link.is_up() {
+            return Err(Leave::Replaced);
+        }
+        let session = &mut state.session;
+        if session.host_is_stalled() {
+            return Err(Leave::Stalled);
+        }
+        commands.extend(std::iter::from_fn(|| session.poll_command()).take(COMMANDS_AT_ONCE));
+        if commands.len() == COMMANDS_AT_ONCE {
+            // There may be more.
+            self.wake.wake();
+            return Ok(());
+        }
+        if state.session.is_deleted() {
+            return Err(Leave::Deleted);
+        }
+        if state.is_done() {
+            return Err(Leave::Done);
+        }
+        Ok(())
+    }
+
+    /// The host says something.
+    ///
+    /// # Errors
+    /// [`PublishError`]: the link must be closed.
+    pub fn hear(&self, messages: impl Iterator<Item = HostMessage>) -> Result<(), PublishError> {
+        let mut state = self.session.lock();
+        if state.link.number != self.number || !state.link.is_up() {
+            return Ok(());
+        }
+        let metrics = &self.session.services.metrics;
+        let mut result = Ok(());
+        for message in messages {
+            let message = message.timed(wall_ms);
+            if let HostMessage::Entry(entry) = &message
+                && entry.seq() > state.session.log().head()
+            {
+                metrics.entry(entry);
+                state.put_out(entry);
+            }
+            state.note(&message);
+            result = state.session.host_message(message);
+            if result.is_err() {
+                break;
+            }
+        }
+        state.settle();
+        result
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        let mut state = self.session.lock();
+        if state.link.number == self.number && state.link.is_up() {
+            state.link.cut();
+            state.session.host_left(false);
+            state.settle();
+        }
+    }
+}
+
+impl State {
+    /// Wakes the link where the session has something to say to its host.
+    pub(super) fn wake_host(&mut self) {
+        if self.session.has_new_commands() {
+            self.link.wake();
+        }
+    }
+
+    fn put_out(&mut self, entry: &Entry) {
+        if let Entry::Output(frame) = entry {
+            self.active_at(frame.time_ms());
+            self.storing.put_out(frame.data_len());
+        }
+    }
+
+    fn note(&mut self, message: &HostMessage) {
+        match message {
+            HostMessage::Exited { .. } => {
+                self.active();
+                self.link.awaits_picture = true;
+            }
+            HostMessage::Snapshot(_) | HostMessage::SnapshotFailed => {
+                self.link.awaits_picture = false;
+            }
+            _ => {}
+        }
+    }
+
+    /// Whether the host has nothing more to give.
+    fn is_done(&self) -> bool {
+        let session = &self.session;
+        session.lifecycle().is_over() && session.unstored_bytes() == 0 && !self.link.awaits_picture
+    }
+}

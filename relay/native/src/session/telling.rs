@@ -1,0 +1,135 @@
+//! What a session is made to tell: its events, and what is typed on behalf of the API.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use moorline_shared::event::{Event, kind};
+use moorline_shared::id::{Epoch, ProjectId, Seq};
+use moorline_shared::log::Entry;
+use moorline_shared::publish::{RequestId, WriteAnswer, WriteRefused};
+use serde::Serialize;
+
+use super::SessionHandle;
+use crate::clock::wall_ms;
+use crate::store::StoreError;
+use moorline_core::record;
+
+/// As much of a prompt is told in its event (seed 000 §4.1).
+const SHOWN_CHARS: usize = 100;
+/// What is loaded of a stored log at a time.
+const LOAD_BYTES: u64 = 512 * 1024;
+
+impl SessionHandle {
+    /// Types something, and appends the event where it is taken.
+    ///
+    /// # Errors
+    /// [`WriteRefused`]: nothing was typed.
+    pub async fn write(
+        self: &Arc<Self>,
+        data: Bytes,
+        event: Option<Event>,
+    ) -> Result<(), WriteRefused> {
+        let mut changed = self.subscribe();
+        let waiting = Waiting { session: self, request: self.ask_to_write(data, event)? };
+        loop {
+            if let Some(answer) = waiting.answer() {
+                return answer;
+            }
+            // The sender is this handle's own, so it cannot be gone.
+            let _ = changed.changed().await;
+        }
+    }
+
+    fn ask_to_write(
+        self: &Arc<Self>,
+        data: Bytes,
+        event: Option<Event>,
+    ) -> Result<RequestId, WriteRefused> {
+        let mut state = self.lock();
+        let request = state.session.write(data, event, WriteAnswer::Queued)?;
+        state.active();
+        state.settle();
+        Ok(request)
+    }
+
+    /// Types a line, or several, as if it were followed by Enter.
+    ///
+    /// # Errors
+    /// [`WriteRefused`]: nothing was typed.
+    pub async fn prompt(self: &Arc<Self>, command: &str) -> Result<(), WriteRefused> {
+        #[derive(Serialize)]
+        struct Sent {
+            command: String,
+        }
+        let mut shown: String = command.chars().take(SHOWN_CHARS).collect();
+        if shown.len() < command.len() {
+            shown.push_str("...");
+        }
+        let event =
+            Event::new(self.id.clone(), kind::COMMAND_SENT, wall_ms(), Sent { command: shown });
+        let typed = command.replace("\r\n", "\r").replace('\n', "\r");
+        let enter = if typed.ends_with('\r') { "" } else { "\r" };
+        self.write(Bytes::from(typed + enter), Some(event)).await
+    }
+
+    /// Appends an event to the log; where the host is away, nothing happens.
+    pub fn append(self: &Arc<Self>, event: Event) {
+        let mut state = self.lock();
+        state.session.append(event);
+        state.settle();
+    }
+
+    /// Gives the session another name; `None` for its id.
+    pub fn rename(self: &Arc<Self>, name: Option<String>) {
+        let mut state = self.lock();
+        state.record.name = name;
+        let called = record::name(&state.record);
+        state.session.rename(called);
+        state.storing.record_changed();
+        state.settle();
+    }
+
+    /// The session belongs to this project from now on.
+    pub fn move_to(self: &Arc<Self>, project: Option<ProjectId>) {
+        let mut state = self.lock();
+        state.record.project = project;
+        state.storing.record_changed();
+        state.settle();
+        self.services().listing.send_replace(());
+    }
+
+    /// The stored entries after `after`, some of them, oldest first.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn stored_entries(
+        self: &Arc<Self>,
+        epoch: Epoch,
+        after: Seq,
+    ) -> Result<Vec<Entry>, StoreError> {
+        let handle = Arc::clone(self);
+        let load =
+            move || handle.services.read(|store| store.load(&handle.id, epoch, after, LOAD_BYTES));
+        tokio::task::spawn_blocking(load).await.unwrap_or(Err(StoreError::Closed))
+    }
+}
+
+/// A request whose answer someone waits for.
+struct Waiting<'a> {
+    session: &'a Arc<SessionHandle>,
+    request: RequestId,
+}
+
+impl Waiting<'_> {
+    fn answer(&self) -> Option<Result<(), WriteRefused>> {
+        let mut state = self.session.lock();
+        let answer = state.session.written(self.request);
+        answer.or_else(|| state.session.is_deleted().then_some(Err(WriteRefused::Ended)))
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.session.lock().session.forget_request(self.request);
+    }
+}

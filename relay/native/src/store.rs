@@ -1,0 +1,206 @@
+//! What a relay keeps on disk: one SQLite file in the data folder.
+
+mod connection;
+mod copies;
+mod hosts;
+mod log;
+mod notes;
+mod projects;
+mod sessions;
+mod snapshots;
+#[cfg(test)]
+mod tests;
+mod tokens;
+mod writer;
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use moorline_shared::id::Seq;
+use rusqlite::{Connection, ErrorCode};
+
+use moorline_core::schema;
+use moorline_core::segment::SegmentError;
+
+pub use connection::{Database, FILE_NAME, Failure};
+pub use copies::Copied;
+pub use moorline_core::record::{HostRecord, ProjectRecord, SessionRecord, TokenRecord};
+pub use writer::{Batch, Source, Writer, Written};
+
+/// Why something could not be stored or read back.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The file cannot be made its owner's alone.
+    #[error("cannot use {}: {error}", path.display())]
+    Open {
+        /// Which.
+        path: PathBuf,
+        /// What the system said.
+        error: io::Error,
+    },
+    /// The path is longer than SQLite takes.
+    #[error(
+        "the path of the data folder is too long for its database, {bytes} bytes of {most}: \
+         name another with `--data-dir`"
+    )]
+    LongPath {
+        /// What it has.
+        bytes: usize,
+        /// What it may have.
+        most: usize,
+    },
+    /// SQLite failed.
+    #[error("{0}")]
+    Sqlite(Failure),
+    /// A stored segment is damaged.
+    #[error("the database is damaged: {0}")]
+    Segment(#[from] SegmentError),
+    /// The database was written by a newer version.
+    #[error("the database has version {found}, this moorline knows up to {known}: use a newer one")]
+    TooNew {
+        /// The database's version.
+        found: usize,
+        /// The newest that this program knows.
+        known: usize,
+    },
+    /// Entries that do not follow each other.
+    #[error("entry {got} where {want} must follow")]
+    OutOfOrder {
+        /// The next number.
+        want: Seq,
+        /// The given one.
+        got: Seq,
+    },
+    /// The writer is gone.
+    #[error("the store is closed")]
+    Closed,
+}
+
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Sqlite(Failure(error))
+    }
+}
+
+impl StoreError {
+    /// Whether the disk is full.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.code() == Some(ErrorCode::DiskFull)
+    }
+
+    /// True if another program has locked the database.
+    #[must_use]
+    pub fn is_busy(&self) -> bool {
+        matches!(self.code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
+    }
+
+    /// Whether a full disk may be the reason: SQLite tells it by other codes too when it makes the
+    /// files beside the database.
+    fn may_be_full(&self) -> bool {
+        let codes = [ErrorCode::DiskFull, ErrorCode::SystemIoFailure, ErrorCode::CannotOpen];
+        self.code().is_some_and(|code| codes.contains(&code))
+    }
+
+    fn code(&self) -> Option<ErrorCode> {
+        match self {
+            Self::Sqlite(failure) => failure.code(),
+            _ => None,
+        }
+    }
+}
+
+/// An open database. One at a time writes much: the [`Writer`]'s.
+#[derive(Debug)]
+pub struct Store {
+    connection: Connection,
+}
+
+impl Store {
+    /// Opens the database in `folder`, as [`Database::open`] does, for one connection.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the database cannot be used, or is newer or damaged.
+    pub fn open(folder: &Path) -> Result<Self, StoreError> {
+        Database::open(folder).map(|(_, store)| store)
+    }
+
+    /// Brings the database up to date. One that is needs no write.
+    fn migrate(&mut self) -> Result<(), StoreError> {
+        let version = |connection: &Connection| -> Result<usize, StoreError> {
+            let version: i64 =
+                connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+            Ok(usize::try_from(version).unwrap_or(usize::MAX))
+        };
+        let known = schema::MIGRATIONS.len();
+        if version(&self.connection)? == known {
+            return Ok(());
+        }
+        let transaction =
+            self.connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+        // Another process may have done it meanwhile.
+        let found = version(&transaction)?;
+        let Some(missing) = schema::MIGRATIONS.get(found..) else {
+            return Err(StoreError::TooNew { found, known });
+        };
+        for migration in missing {
+            transaction.execute_batch(migration)?;
+        }
+        transaction.pragma_update(None, "user_version", known as i64)?;
+        transaction.commit()?;
+        Ok(())
+    }
+
+    /// Whether something can be stored: writes what is there already.
+    ///
+    /// # Errors
+    /// [`StoreError`] if not.
+    pub fn try_to_write(&mut self) -> Result<(), StoreError> {
+        self.transaction(|store| {
+            let version = schema::MIGRATIONS.len() as i64;
+            Ok(store.connection.pragma_update(None, "user_version", version)?)
+        })
+    }
+
+    /// Gives pages that deleted rows have left back to the file system.
+    ///
+    /// # Errors
+    /// [`StoreError::Sqlite`].
+    pub fn give_back_space(&self) -> Result<(), StoreError> {
+        let mut statement = self.connection.prepare("PRAGMA incremental_vacuum")?;
+        let mut freed = statement.query([])?;
+        // Each step frees a page.
+        while freed.next()?.is_some() {}
+        Ok(())
+    }
+
+    /// Runs `work` as one transaction: all of it is stored, or nothing.
+    ///
+    /// # Errors
+    /// [`StoreError`] of `work` or of the commit.
+    pub fn transaction<T>(
+        &mut self,
+        work: impl FnOnce(&Self) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        self.connection.execute_batch("BEGIN IMMEDIATE")?;
+        let result = work(self).and_then(|value| {
+            self.connection.execute_batch("COMMIT")?;
+            Ok(value)
+        });
+        if result.is_err() && !self.connection.is_autocommit() {
+            // A failed rollback leaves the connection as it is: the next BEGIN tells.
+            let _ = self.connection.execute_batch("ROLLBACK");
+        }
+        result
+    }
+}
+
+/// A `u64` as SQLite keeps it.
+const fn to_sql(number: u64) -> i64 {
+    number.cast_signed()
+}
+
+/// See [`to_sql`].
+const fn from_sql(number: i64) -> u64 {
+    number.cast_unsigned()
+}

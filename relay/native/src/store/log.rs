@@ -1,0 +1,255 @@
+//! Logs as rows of segments.
+
+use bytes::Bytes;
+use moorline_shared::id::{Epoch, Seq, SessionId};
+use moorline_shared::limits::SEGMENT_BYTES;
+use moorline_shared::log::Entry;
+use rusqlite::{OptionalExtension as _, params};
+
+use super::{Store, StoreError, from_sql, to_sql};
+use moorline_core::schema;
+use moorline_core::segment::{self, Segment};
+use moorline_core::stored::Row;
+
+/// A last row up to this size is rewritten with what follows, so that a session in which someone
+/// types makes few rows. It bounds what a keystroke writes.
+const MERGE_BYTES: u32 = 32 * 1024;
+
+/// The row that the next entries may be merged into.
+struct LastSegment {
+    epoch: Epoch,
+    first: Seq,
+    last: Seq,
+    /// `None` for a row that is large enough.
+    data: Option<Vec<u8>>,
+}
+
+impl Store {
+    /// Appends consecutive entries to a session's stored log, and gives the rows that were written,
+    /// oldest first: the first of them may be one that was there. What is stored already is skipped;
+    /// after a gap, or under another epoch, what was stored before is of no use and is removed.
+    /// Call it within [`Store::transaction`].
+    ///
+    /// # Errors
+    /// [`StoreError::OutOfOrder`] where the entries have gaps, [`StoreError::Sqlite`].
+    pub fn append(
+        &self,
+        id: &SessionId,
+        epoch: Epoch,
+        entries: &[Entry],
+    ) -> Result<Vec<Row>, StoreError> {
+        check_order(entries)?;
+        let mut last = self.last_segment(id)?;
+        let Some(first) = entries.first().map(Entry::seq) else { return Ok(Vec::new()) };
+        if last.as_ref().is_some_and(|row| row.epoch != epoch || row.last.next() < first) {
+            self.connection
+                .prepare_cached(schema::DELETE_SEGMENTS)?
+                .execute(params![id.as_str(), i64::MAX])?;
+            last = None;
+        }
+        let stored = last.as_ref().map_or(Seq::ZERO, |row| row.last);
+        let new = &entries[entries.partition_point(|entry| entry.seq() <= stored)..];
+        let merged = last.and_then(|row| Some((row.first, row.data?)));
+        let exists = merged.is_some();
+        let (first, blob) = merged.unwrap_or((Seq::ZERO, Vec::new()));
+        self.write(id, epoch, new, NewRow { first, segment: Segment::of(blob), exists })
+    }
+
+    fn write(
+        &self,
+        id: &SessionId,
+        epoch: Epoch,
+        entries: &[Entry],
+        mut row: NewRow,
+    ) -> Result<Vec<Row>, StoreError> {
+        let mut written = Vec::new();
+        let mut last = Seq::ZERO;
+        let most: usize = entries.iter().map(segment::most_len).sum();
+        row.segment.reserve(most.min(SEGMENT_BYTES));
+        for entry in entries {
+            let full = row.segment.len() + segment::most_len(entry) > SEGMENT_BYTES;
+            if full && !row.segment.is_empty() {
+                if last != Seq::ZERO {
+                    written.push(self.put(id, epoch, &row, last)?);
+                }
+                row.segment.clear();
+                row.exists = false;
+            }
+            if row.segment.is_empty() {
+                row.first = entry.seq();
+            }
+            row.segment.push(entry);
+            last = entry.seq();
+        }
+        if last != Seq::ZERO {
+            written.push(self.put(id, epoch, &row, last)?);
+        }
+        Ok(written)
+    }
+
+    fn put(
+        &self,
+        id: &SessionId,
+        epoch: Epoch,
+        row: &NewRow,
+        last: Seq,
+    ) -> Result<Row, StoreError> {
+        let written = Row { first: row.first, last, bytes: row.segment.len() as u64 };
+        let (id, first, last) = (id.as_str(), to_sql(row.first.0), to_sql(last.0));
+        let (bytes, data) = (to_sql(written.bytes), row.segment.blob());
+        if row.exists {
+            let mut statement = self.connection.prepare_cached(schema::UPDATE_SEGMENT)?;
+            statement.execute(params![id, first, last, bytes, data])?;
+        } else {
+            let mut statement = self.connection.prepare_cached(schema::INSERT_SEGMENT)?;
+            statement.execute(params![id, first, to_sql(epoch.0), last, bytes, data])?;
+        }
+        Ok(written)
+    }
+
+    /// The stored entries after `after`, oldest first, until they come to `max_bytes`; at least one
+    /// segment's, where there is any.
+    ///
+    /// # Errors
+    /// [`StoreError::Segment`] for damaged rows, [`StoreError::Sqlite`].
+    pub fn load(
+        &self,
+        id: &SessionId,
+        epoch: Epoch,
+        after: Seq,
+        max_bytes: u64,
+    ) -> Result<Vec<Entry>, StoreError> {
+        let mut rows = self.segments(id, epoch)?;
+        rows.retain(|row| row.last > after);
+        rows.reverse();
+        let mut left = max_bytes;
+        let wanted = rows.into_iter().take_while(|row| {
+            let wanted = left > 0;
+            left = left.saturating_sub(row.bytes);
+            wanted
+        });
+        self.read(id, after, wanted)
+    }
+
+    /// The newest stored entries: whole segments, newest first in choosing, until they come to
+    /// `max_bytes`.
+    ///
+    /// # Errors
+    /// As [`Store::load`].
+    pub fn load_newest(
+        &self,
+        id: &SessionId,
+        epoch: Epoch,
+        max_bytes: u64,
+    ) -> Result<Vec<Entry>, StoreError> {
+        let mut left = max_bytes;
+        let mut rows = self.segments(id, epoch)?;
+        rows.retain(|row| {
+            let fits = row.bytes <= left;
+            left = if fits { left - row.bytes } else { 0 };
+            fits
+        });
+        rows.reverse();
+        self.read(id, Seq::ZERO, rows.into_iter())
+    }
+
+    /// Removes segments, oldest first, while more than `keep_bytes` are stored, but none with an
+    /// entry after `not_after`. Returns how many bytes are left, and the last entry that was
+    /// removed; 0 for none.
+    ///
+    /// # Errors
+    /// [`StoreError::Sqlite`].
+    pub fn trim(
+        &self,
+        id: &SessionId,
+        epoch: Epoch,
+        keep_bytes: u64,
+        not_after: Seq,
+    ) -> Result<(u64, Seq), StoreError> {
+        let rows = self.segments(id, epoch)?;
+        let mut left: u64 = rows.iter().map(|row| row.bytes).sum();
+        let mut up_to = Seq::ZERO;
+        for row in rows.iter().rev() {
+            if left <= keep_bytes || row.last > not_after {
+                break;
+            }
+            left -= row.bytes;
+            up_to = row.last;
+        }
+        if up_to != Seq::ZERO {
+            let mut statement = self.connection.prepare_cached(schema::DELETE_SEGMENTS)?;
+            statement.execute(params![id.as_str(), to_sql(up_to.0)])?;
+        }
+        Ok((left, up_to))
+    }
+
+    /// The session's rows, newest first.
+    ///
+    /// # Errors
+    /// [`StoreError::Sqlite`].
+    pub fn segments(&self, id: &SessionId, epoch: Epoch) -> Result<Vec<Row>, StoreError> {
+        let mut statement = self.connection.prepare_cached(schema::SEGMENTS)?;
+        let rows = statement.query_map(params![id.as_str(), to_sql(epoch.0)], |row| {
+            Ok(Row {
+                first: Seq(from_sql(row.get(0)?)),
+                last: Seq(from_sql(row.get(1)?)),
+                bytes: from_sql(row.get(2)?),
+            })
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    fn last_segment(&self, id: &SessionId) -> Result<Option<LastSegment>, StoreError> {
+        let mut statement = self.connection.prepare_cached(schema::LAST_SEGMENT)?;
+        let row = statement
+            .query_row(params![id.as_str(), MERGE_BYTES], |row| {
+                Ok(LastSegment {
+                    epoch: Epoch(from_sql(row.get(0)?)),
+                    first: Seq(from_sql(row.get(1)?)),
+                    last: Seq(from_sql(row.get(2)?)),
+                    data: row.get(3)?,
+                })
+            })
+            .optional()?;
+        Ok(row)
+    }
+
+    pub(super) fn read(
+        &self,
+        id: &SessionId,
+        after: Seq,
+        rows: impl Iterator<Item = Row>,
+    ) -> Result<Vec<Entry>, StoreError> {
+        let mut entries = Vec::new();
+        let mut statement = self.connection.prepare_cached(schema::SEGMENT_DATA)?;
+        for row in rows {
+            let key = params![id.as_str(), to_sql(row.first.0)];
+            let data: Vec<u8> = statement.query_row(key, |row| row.get(0))?;
+            for entry in segment::decode(row.first, Bytes::from(data)) {
+                let entry = entry?;
+                if entry.seq() > after {
+                    entries.push(entry);
+                }
+            }
+        }
+        check_order(&entries)?;
+        Ok(entries)
+    }
+}
+
+/// A row that is being filled.
+struct NewRow {
+    first: Seq,
+    segment: Segment,
+    exists: bool,
+}
+
+fn check_order(entries: &[Entry]) -> Result<(), StoreError> {
+    for pair in entries.windows(2) {
+        let (want, got) = (pair[0].seq().next(), pair[1].seq());
+        if want != got {
+            return Err(StoreError::OutOfOrder { want, got });
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,111 @@
+//! The tokens that open this relay. Only their hashes are stored.
+
+use moorline_shared::time::Time;
+use rusqlite::{OptionalExtension as _, params};
+
+use super::{Store, StoreError, from_sql, to_sql};
+use moorline_core::auth::SecretHash;
+use moorline_core::auth::cookie::COOKIES;
+use moorline_core::record::{FoundToken, TokenRecord};
+use moorline_core::schema;
+
+impl Store {
+    /// Adds a token by the SHA-256 of its text.
+    ///
+    /// # Errors
+    /// [`StoreError::Sqlite`].
+    pub fn insert_token(&self, record: &TokenRecord, hash: &[u8]) -> Result<(), StoreError> {
+        self.connection.prepare_cached(schema::INSERT_TOKEN)?.execute(params![
+            record.id,
+            hash,
+            record.scope,
+            record.label,
+            to_sql(record.created_at_ms),
+            record.expires_at_ms.map(to_sql),
+        ])?;
+        Ok(())
+    }
+
+    /// All tokens, oldest first.
+    ///
+    /// # Errors
+    /// [`StoreError::Sqlite`].
+    pub fn tokens(&self) -> Result<Vec<TokenRecord>, StoreError> {
+        let mut statement = self.connection.prepare_cached(schema::TOKENS)?;
+        let records = statement.query_map([], |row| {
+            Ok(TokenRecord {
+                id: row.get(0)?,
+                scope: row.get(1)?,
+                label: row.get(2)?,
+                created_at_ms: from_sql(row.get(3)?),
+                expires_at_ms: row.get::<_, Option<i64>>(4)?.map(from_sql),
+            })
+        })?;
+        Ok(records.collect::<Result<_, _>>()?)
+    }
+
+    /// The token with this hash.
+    ///
+    /// # Errors
+    /// [`StoreError::Sqlite`].
+    pub fn token_by_hash(&self, hash: &[u8]) -> Result<Option<FoundToken>, StoreError> {
+        let mut statement = self.connection.prepare_cached(schema::TOKEN_BY_HASH)?;
+        let found = statement
+            .query_row([hash], |row| {
+                let expires_at: Option<i64> = row.get(2)?;
+                Ok(FoundToken {
+                    hash: row.get(0)?,
+                    scope: row.get(1)?,
+                    expires_at: expires_at.map(|at| Time::from_ms(from_sql(at))),
+                })
+            })
+            .optional()?;
+        Ok(found)
+    }
+
+    /// Keeps what a cookie stands for, by the hashes of both.
+    ///
+    /// # Errors
+    /// [`StoreError::Sqlite`].
+    pub fn put_cookie(
+        &self,
+        hash: &SecretHash,
+        token: &SecretHash,
+        now: Time,
+        expires_at: Time,
+    ) -> Result<(), StoreError> {
+        let rest = to_sql(COOKIES.saturating_sub(1));
+        let mut expire = self.connection.prepare_cached(schema::EXPIRE_COOKIES)?;
+        expire.execute(params![to_sql(now.ms), rest])?;
+        let mut put = self.connection.prepare_cached(schema::PUT_COOKIE)?;
+        put.execute(params![hash, token, to_sql(expires_at.ms)])?;
+        Ok(())
+    }
+
+    /// The hash of the token that a cookie stands for.
+    ///
+    /// # Errors
+    /// [`StoreError::Sqlite`].
+    pub fn cookie(&self, hash: &SecretHash, now: Time) -> Result<Option<SecretHash>, StoreError> {
+        let mut statement = self.connection.prepare_cached(schema::COOKIE)?;
+        let found = statement.query_row(params![hash, to_sql(now.ms)], |row| row.get(0));
+        Ok(found.optional()?)
+    }
+
+    /// Forgets a cookie.
+    ///
+    /// # Errors
+    /// [`StoreError::Sqlite`].
+    pub fn delete_cookie(&self, hash: &SecretHash) -> Result<(), StoreError> {
+        self.connection.prepare_cached(schema::DELETE_COOKIE)?.execute([hash])?;
+        Ok(())
+    }
+
+    /// Revokes a token. False where there is none with this id.
+    ///
+    /// # Errors
+    /// [`StoreError::Sqlite`].
+    pub fn delete_token(&self, id: &str) -> Result<bool, StoreError> {
+        Ok(self.connection.prepare_cached(schema::DELETE_TOKEN)?.execute([id])? > 0)
+    }
+}

@@ -1,0 +1,172 @@
+//! Tokens, and what stands for them: over HTTP as it is on the wire.
+
+use futures_util::future::join_all;
+use moorline_relay::auth::Tokens;
+use moorline_relay::store::Store;
+use serde_json::Value;
+
+use super::common::{Server, TOKEN};
+
+fn bearer(token: &str) -> String {
+    format!("authorization: Bearer {token}")
+}
+
+/// The name and value of the cookie that an answer sets, and the whole header.
+fn cookie(head: &str, answer: &str) -> (String, String) {
+    let set = answer.lines().find_map(|line| line.strip_prefix("set-cookie: "));
+    let set = set.unwrap_or_else(|| panic!("{head}: {answer}")).to_owned();
+    (format!("cookie: {}", set.split(';').next().unwrap()), set)
+}
+
+/// What an answer has as it was sent: a secret is not in lower case.
+async fn log_in(server: &Server, headers: &[&str]) -> String {
+    let headers = headers.join("\r\n");
+    let head = format!("POST /api/login HTTP/1.1\r\n{headers}\r\nconnection: close\r\n\r\n");
+    server.raw(&head).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_browser_gets_no_cookie_over_plain_http_on_loopback() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(folder.path()).await;
+    let token = bearer(TOKEN);
+    let port = server.address.rsplit(':').next().unwrap();
+    for name in ["127.0.0.1", "localhost", "[::1]", "a.localhost"] {
+        let host = format!("host: {name}:{port}");
+        let origin = format!("origin: http://{name}:{port}");
+        for headers in [&[&*host, &*token][..], &[&*host, &*token, &*origin]] {
+            let (status, head, body) = server.ask("POST /api/login", headers, "").await;
+            assert_eq!(status, 403, "{name}: {body}");
+            assert!(body.contains("cookie_refused") && body.contains("/api/tickets"), "{body}");
+            assert!(!head.contains("set-cookie"), "{name}: {head}");
+        }
+    }
+    // No other request sets one either.
+    for path in ["/api/sessions", "/api/openapi.json", "/sessions"] {
+        let (_, head, _) = server.ask(&format!("GET {path}"), &[&token], "").await;
+        assert!(!head.contains("set-cookie"), "{path}: {head}");
+    }
+    // What an earlier version has left in a browser goes to every server of the machine.
+    let former = format!("cookie: moorline_token={TOKEN}");
+    let (status, head, _) = server.ask("GET /api/sessions", &[&former], "").await;
+    assert_eq!(status, 401);
+    assert!(head.contains("set-cookie: moorline_token=; path=/; max-age=0"), "{head}");
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cookie_is_a_secret_of_its_own_that_ends_with_its_token() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(folder.path()).await;
+    let (host, admin) = (format!("host: {}", server.address), bearer(TOKEN));
+    let origin = format!("origin: https://{}", server.address);
+    let port = server.address.rsplit(':').next().unwrap();
+    let wish = "{\"scope\":\"admin\"}";
+    let json = "content-type: application/json";
+    let (_, _, made) = server.ask("POST /api/tokens", &[&admin, json], wish).await;
+    let made: Value = serde_json::from_str(&made).unwrap();
+    let token = made["token"].as_str().unwrap();
+
+    let answer = log_in(&server, &[&host, &origin, &bearer(token)]).await;
+    let (cookie, set) = cookie("log in", &answer);
+    assert!(set.starts_with(&format!("moorline-{port}=")), "{set}");
+    assert!(!answer.contains(token), "{answer}");
+    for attribute in ["HttpOnly", "SameSite=Strict", "Path=/api;", "Max-Age=3600", "Secure"] {
+        assert!(set.contains(attribute), "{attribute}: {set}");
+    }
+    let list = async |headers: &[&str]| server.ask("GET /api/sessions", headers, "").await.0;
+    assert_eq!(list(&[&cookie]).await, 200);
+    // It is neither another relay's nor a token.
+    let (_, secret) = cookie.split_once('=').unwrap();
+    assert_eq!(list(&[&format!("cookie: moorline-1={secret}")]).await, 401);
+    assert_eq!(list(&[&bearer(secret)]).await, 401);
+    let foreign = [&*cookie, "origin: http://evil.example"];
+    assert_eq!(server.ask("DELETE /api/session/abcdefgh", &foreign, "").await.0, 403);
+
+    // One that is given back opens nothing, though its token still does.
+    let (status, head, _) = server.ask("DELETE /api/login", &[&cookie, &origin], "").await;
+    assert!(status == 200 && head.contains("max-age=0; httponly"), "{head}");
+    assert_eq!(list(&[&cookie]).await, 401);
+    assert_eq!(list(&[&bearer(token)]).await, 200);
+
+    let answer = log_in(&server, &[&host, &origin, &bearer(token)]).await;
+    let (again, _) = self::cookie("log in again", &answer);
+    let ticket = async |headers: &[&str]| {
+        let (_, _, body) = server.ask("POST /api/tickets", headers, "").await;
+        let made: Value = serde_json::from_str(&body).unwrap();
+        made["ticket"].as_str().unwrap().to_owned()
+    };
+    let ticket = ticket(&[&again, &origin]).await;
+    // Another process revokes it.
+    let tokens = Tokens::new(Store::open(folder.path()).unwrap(), None);
+    assert!(tokens.revoke(made["id"].as_str().unwrap()).unwrap());
+    assert_eq!(list(&[&again]).await, 401);
+    let path = format!("GET /api/events?ticket={ticket}");
+    assert_eq!(server.ask(&path, &[], "").await.0, 401);
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_relays_of_one_machine_keep_a_cookie_each() {
+    let folders = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    let servers = [Server::start(folders[0].path()).await, Server::start(folders[1].path()).await];
+    let mut cookies = Vec::new();
+    for server in &servers {
+        let host = format!("host: {}", server.address);
+        let origin = format!("origin: https://{}", server.address);
+        let answer = log_in(server, &[&host, &origin, &bearer(TOKEN)]).await;
+        cookies.push(cookie("log in", &answer).0);
+    }
+    let names: Vec<_> = cookies.iter().map(|cookie| cookie.split('=').next().unwrap()).collect();
+    assert_ne!(names[0], names[1]);
+    // A browser sends both to both.
+    let both = cookies.join("; ").replace("; cookie: ", "; ");
+    for server in &servers {
+        assert_eq!(server.ask("GET /api/sessions", &[&both], "").await.0, 200, "{both}");
+    }
+    for server in servers {
+        server.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_guesses_is_slowed_down_and_nobody_is_locked_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(folder.path()).await;
+    let token = bearer(TOKEN);
+    let guess = async |number: usize| {
+        let wrong = bearer(&format!("wrong-{number}"));
+        server.ask("GET /api/sessions", &[&wrong], "").await
+    };
+    let mut told = Vec::new();
+    for number in 0..22 {
+        let (status, head, body) = guess(number).await;
+        assert_eq!(server.ask("GET /api/sessions", &[&token], "").await.0, 200);
+        if status == 429 {
+            assert!(head.contains("retry-after: 1"), "{head}");
+            assert!(body.contains("too_many_attempts"), "{body}");
+        }
+        told.push(status);
+    }
+    assert_eq!(told[..10], [401; 10]);
+    assert!(told.contains(&429), "{told:?}");
+    // A cookie's secret, a ticket and a socket of a page are guessed as well.
+    let host = format!("cookie: moorline-{}=x", server.address.rsplit(':').next().unwrap());
+    let websocket = "connection: Upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\n\
+        sec-websocket-key: MDEyMzQ1Njc4OWFiY2RlZg==\r\norigin: http://";
+    let websocket = format!("{websocket}{}", server.address);
+    for (head, headers) in [
+        ("GET /api/sessions", vec![&*host]),
+        ("GET /api/events?ticket=x", vec![]),
+        ("GET /sessions/abcdefgh/stream", vec![&*websocket, "authorization: Bearer x"]),
+        ("GET /api/terminal/ws/abcdefgh", vec![&*websocket, "authorization: Bearer x"]),
+    ] {
+        // Time goes by, and with it some are free again.
+        let tries = (0..25).map(|_| server.ask(head, &headers, ""));
+        let told = join_all(tries).await;
+        assert!(told.iter().any(|(status, ..)| *status == 429), "{head}: {told:?}");
+    }
+    // Who has no token at all is no guesser.
+    assert_eq!(server.ask("GET /api/sessions", &[], "").await.0, 401);
+    server.stop().await;
+}

@@ -1,0 +1,217 @@
+//! What HTTP itself asks of a server: what pages of other origins may do, headers that must not be
+//! there twice, and how long a request may take to arrive.
+
+use std::time::{Duration, Instant};
+
+use moorline_relay::listen::{BODY_DEADLINE, HEAD_DEADLINE};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+use super::common::{Server, TOKEN};
+
+const NOTES: &str = "https://notes.example";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_trusted_page_reads_every_answer() {
+    let folder = tempfile::tempdir().unwrap();
+    let server =
+        Server::start_with(folder.path(), |config| config.allow_origins = vec![NOTES.into()]).await;
+    let token = format!("authorization: Bearer {TOKEN}");
+    let origin = format!("origin: {NOTES}");
+    let json = "content-type: application/json";
+    for (head, headers, body, status) in [
+        ("GET /api/sessions", vec![&*token], "", 200),
+        ("POST /api/sessions", vec![&*token, json], "{", 400),
+        ("GET /api/sessions", vec![], "", 401),
+        ("GET /api/session/abcdefgh/status", vec![&*token], "", 404),
+        ("PUT /api/sessions", vec![&*token], "", 405),
+        ("GET /api/nothing", vec![], "", 404),
+        ("GET /healthz", vec![], "", 200),
+        ("GET /api/openapi.json", vec![], "", 200),
+    ] {
+        let headers: Vec<&str> = headers.into_iter().chain([&*origin]).collect();
+        let (got, answer, text) = server.ask(head, &headers, body).await;
+        assert_eq!(got, status, "{head}: {text}");
+        for header in [
+            "access-control-allow-origin: https://notes.example",
+            "access-control-allow-credentials: true",
+            "vary: origin",
+            "x-content-type-options: nosniff",
+        ] {
+            assert!(answer.contains(header), "{head} {header}: {answer}");
+        }
+        let is_kept = answer.contains("cache-control: no-cache");
+        assert!(is_kept || answer.contains("cache-control: no-store"), "{head}: {answer}");
+    }
+    // Others, and requests of no page, are told nothing, but caches are.
+    for other in ["origin: https://notes.example.evil", "origin: null", "x-none: 1"] {
+        let (_, answer, _) = server.ask("GET /api/sessions", &[&token, other], "").await;
+        assert!(!answer.contains("access-control-"), "{other}: {answer}");
+        assert!(answer.contains("vary: origin"), "{answer}");
+    }
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_asks_before_it_sends() {
+    let folder = tempfile::tempdir().unwrap();
+    let server =
+        Server::start_with(folder.path(), |config| config.allow_origins = vec![NOTES.into()]).await;
+    let origin = format!("origin: {NOTES}");
+    let wanted = "access-control-request-headers: authorization,content-type,last-event-id";
+    for path in ["/api/sessions", "/api/session/abcdefgh/prompt", "/api/session/x/events", "/x"] {
+        let method = "access-control-request-method: PATCH";
+        let head = format!("OPTIONS {path}");
+        let (status, answer, body) = server.ask(&head, &[&origin, method, wanted], "").await;
+        assert_eq!((status, &*body), (204, ""), "{path}");
+        for header in [
+            "access-control-allow-origin: https://notes.example",
+            "access-control-allow-credentials: true",
+            "access-control-allow-methods: get, head, post, patch, delete",
+            "access-control-allow-headers: authorization,content-type,last-event-id",
+            "access-control-max-age: 600",
+        ] {
+            assert!(answer.contains(header), "{path} {header}: {answer}");
+        }
+        let evil = ["origin: https://evil.example", method];
+        let (status, answer, _) = server.ask(&head, &evil, "").await;
+        assert_eq!(status, 403, "{path}");
+        assert!(!answer.contains("access-control-"), "{answer}");
+    }
+    let (status, _, _) = server.ask("OPTIONS /api/sessions", &[&origin], "").await;
+    assert_eq!(status, 405);
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_proxy_that_passes_no_host_is_no_obstacle() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(folder.path()).await;
+    let token = format!("authorization: Bearer {TOKEN}");
+    let json = "content-type: application/json";
+    let page = "origin: https://moor.example";
+    for (site, status) in [("same-origin", 404), ("cross-site", 403), ("same-site", 403)] {
+        let site = format!("sec-fetch-site: {site}");
+        let headers = ["host: localhost:3010", page, &site, &token, json];
+        let path = "POST /api/session/abcdefgh/prompt";
+        let (got, _, body) = server.ask(path, &headers, "{\"command\":\"x\"}").await;
+        assert_eq!(got, status, "{site}: {body}");
+    }
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_can_mean_one_thing_is_there_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(folder.path()).await;
+    let host = format!("host: {}", server.address);
+    let token = format!("authorization: Bearer {TOKEN}");
+    for twice in [
+        [&*host, &*host, &*token],
+        [&*host, "host: evil.example", &*token],
+        [&*host, &*token, &*token],
+        ["host: 127.0.0.1, evil.example", &*token, "x: y"],
+    ] {
+        let (status, _, body) = server.ask("GET /api/sessions", &twice, "").await;
+        assert_eq!(status, 400, "{twice:?}: {body}");
+    }
+    let own = format!("origin: http://{}", server.address);
+    let twice = [&*host, &*token, &*own, "origin: http://evil.example"];
+    assert_eq!(server.ask("POST /api/tickets", &twice, "").await.0, 400);
+    // An address that is given whole counts more than `Host`.
+    let whole = "GET http://rebound.example/api/sessions";
+    assert_eq!(server.ask(whole, &[&token], "").await.0, 403);
+    let whole = format!("GET http://{}/api/sessions", server.address);
+    assert_eq!(server.ask(&whole, &[&token], "").await.0, 200);
+    server.stop().await;
+}
+
+/// Sends something and gives all that comes until the relay closes, and how long that took.
+async fn until_closed(server: &Server, sent: String) -> (String, Duration) {
+    let began = Instant::now();
+    let mut socket = TcpStream::connect(&server.address).await.unwrap();
+    socket.write_all(sent.as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    let read = socket.read_to_end(&mut answer);
+    let limit = HEAD_DEADLINE.max(BODY_DEADLINE) + Duration::from_secs(20);
+    let read = tokio::time::timeout(limit, read).await;
+    // A connection that is reset is closed as well.
+    drop(read.expect("the relay should close the connection"));
+    (String::from_utf8_lossy(&answer).into_owned(), began.elapsed())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_that_does_not_arrive_is_given_up_and_streams_are_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(folder.path()).await;
+    let id = server.create("read x; echo got $x; exec sleep 1000").await;
+    let mut follower = server.follow(&id).await;
+    follower.resume(None, "reading-client").await;
+    let auth = format!("host: {}\r\nauthorization: Bearer {TOKEN}\r\n", server.address);
+    let mut events = TcpStream::connect(&server.address).await.unwrap();
+    let open = format!("GET /api/session/{id}/events HTTP/1.1\r\n{auth}\r\n");
+    events.write_all(open.as_bytes()).await.unwrap();
+
+    let body = format!(
+        "POST /api/sessions HTTP/1.1\r\n{auth}content-type: application/json\r\n\
+         content-length: 100\r\n\r\n{{\"name\":"
+    );
+    let whole = format!("GET /healthz HTTP/1.1\r\n{auth}\r\n");
+    let cases = tokio::join!(
+        until_closed(&server, String::new()),
+        until_closed(&server, "GET / HTTP/1.1\r\nhost".to_owned()),
+        until_closed(&server, format!("{whole}GET / HT")),
+        until_closed(&server, whole.clone()),
+        until_closed(&server, body),
+    );
+    assert_eq!((&*cases.0.0, &*cases.1.0), ("", ""));
+    for answer in [&cases.2.0, &cases.3.0] {
+        assert!(answer.starts_with("HTTP/1.1 200 ") && answer.ends_with('}'), "{answer}");
+    }
+    let answer = &cases.4.0;
+    assert!(answer.starts_with("HTTP/1.1 408 ") && answer.contains("\"timeout\""), "{answer}");
+    for (_, took) in [&cases.0, &cases.1, &cases.2, &cases.3, &cases.4] {
+        assert!(*took >= HEAD_DEADLINE.min(BODY_DEADLINE), "{took:?}");
+    }
+
+    // Streams that are older than all of that go on.
+    follower.type_piece(1, "typed\r").await;
+    follower.until_text("got typed").await;
+    let mut read = Vec::new();
+    while !String::from_utf8_lossy(&read).contains("got typed") {
+        let count = events.read_buf(&mut read).await.unwrap();
+        assert!(count > 0, "the event stream should stay open");
+    }
+    let text = String::from_utf8_lossy(&read);
+    assert!(text.contains("content-type: text/event-stream; charset=utf-8"), "{text}");
+    server.stop().await;
+}
+
+/// A client that sends its whole body before it reads the answer, as most do.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_that_is_refused_early_gets_its_answer() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(folder.path()).await;
+    let body = "x".repeat(8 * 1024 * 1024);
+    for (path, token, status) in [
+        ("/api/terminal/short/input", TOKEN, 400),
+        ("/api/sessions", TOKEN, 413),
+        ("/api/sessions", "a-token-that-is-wrong-but-long-enough", 401),
+        ("/api/nothing", TOKEN, 404),
+        ("/", TOKEN, 405),
+    ] {
+        let mut stream = TcpStream::connect(&server.address).await.unwrap();
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nhost: {}\r\nauthorization: Bearer {token}\r\n\
+             content-type: application/json\r\ncontent-length: {}\r\n\r\n",
+            server.address,
+            body.len()
+        );
+        stream.write_all(head.as_bytes()).await.unwrap();
+        stream.write_all(body.as_bytes()).await.unwrap();
+        let mut answer = [0; 12];
+        stream.read_exact(&mut answer).await.unwrap();
+        assert_eq!(answer, *format!("HTTP/1.1 {status}").as_bytes(), "{path}");
+    }
+    server.stop().await;
+}
