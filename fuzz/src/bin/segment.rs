@@ -2,7 +2,7 @@
 #![no_main]
 
 // The file alone: the relay's whole crate would build SQLite and a web server with counters.
-#[path = "../../../relay/src/core/segment.rs"]
+#[path = "../../../relay/core/src/segment.rs"]
 mod segment;
 
 use bytes::Bytes;
