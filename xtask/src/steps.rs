@@ -273,11 +273,12 @@ fn nextest(
 ) -> Result<Vec<String>> {
     let mut command = workspace.cargo(&["nextest", "run", "--locked"]);
     command.args(NATIVE).args(["--filterset", which]);
-    if which != UNIT {
-        // A scenario waits most of its time.
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        command.args(["--test-threads", &(2 * cores).to_string()]);
-    }
+    // A scenario waits most of its time, and a few unit tests do.
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let threads = if which == UNIT { cores + 1 } else { 2 * cores };
+    command.args(["--test-threads", &threads.to_string()]);
+    // Whoever runs the tests may have a shell that takes long to start.
+    command.env("SHELL", "/bin/sh");
     // A part of a name may be in one half of the tests alone.
     command.args(["--no-tests", if filter.is_empty() { "fail" } else { "pass" }]);
     command.args(filter).envs(environment.iter().map(|(name, path)| (name, path)));
