@@ -59,7 +59,7 @@ impl Directory {
     ) -> Result<Draft, ApiError> {
         let DuplicateSession { name, cols, rows } = wanted;
         check_size(cols, rows)?;
-        let again = self.again(source, name, "copy")?;
+        let again = self.again(source, name.as_deref(), "copy")?;
         Self::draft(plan::sized(again, cols, rows), id, now_ms)
     }
 
@@ -76,7 +76,7 @@ impl Directory {
         now_ms: u64,
     ) -> Result<Draft, ApiError> {
         check_size(wanted.cols, wanted.rows)?;
-        Self::draft(self.again(source, wanted.name.clone(), "fork")?, id, now_ms)
+        Self::draft(self.again(source, wanted.name.as_deref(), "fork")?, id, now_ms)
     }
 
     /// A terminal: beside another session if one is named.
@@ -102,11 +102,11 @@ impl Directory {
     fn again(
         &self,
         source: &SessionId,
-        wanted: Option<String>,
+        wanted: Option<&str>,
         suffix: &str,
     ) -> Result<CreateSession, ApiError> {
         let listed = self.listed(source)?;
-        let name = name(wanted.as_deref())?;
+        let name = name(wanted)?;
         Ok(plan::again(&listed.record, &listed.summary(), listed.size(), name, suffix))
     }
 
