@@ -29,7 +29,7 @@ const HELP: &str = "Measures Moorline next to a bare PTY and a bare PTY-to-WebSo
 Usage: bench [--quick] [flood | echo | viewers | memory | screen | sse | edge]...
 
   --quick   fewer and shorter runs: for a look, not for a record
-  Without names everything is measured.";
+  Without names everything is measured. It fails if memory is over what is promised.";
 
 /// A part of the table.
 type Part = (&'static str, fn(&mut Stage, &mut Table) -> Result<()>);
@@ -81,5 +81,5 @@ fn measure(scale: Scale, names: &[&str]) -> Result<()> {
         }
     }
     println!("\n{table}");
-    Ok(())
+    table.check()
 }

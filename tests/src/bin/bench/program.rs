@@ -70,6 +70,11 @@ pub(crate) fn echo() -> Vec<String> {
     ["sh", "-c", "stty raw -echo; printf R; exec cat"].map(str::to_owned).to_vec()
 }
 
+/// A shell that marks its prompts.
+pub(crate) fn shell() -> Vec<String> {
+    vec!["bash".to_owned()]
+}
+
 /// Does nothing, and takes as little as a process can.
 pub(crate) fn idle() -> Vec<String> {
     ["cat"].map(str::to_owned).to_vec()
