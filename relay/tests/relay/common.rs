@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use futures_util::{SinkExt as _, StreamExt as _};
 use moorline_relay::native::config::Config;
+use moorline_relay::native::listen::TAKE_DEADLINE;
 use moorline_relay::native::own_host::Kind;
 use moorline_relay::native::serve::{Relay, Running};
 use moorline_shared::frame::Frame;
@@ -40,6 +41,7 @@ impl Server {
             frame_ancestors: vec!["'self'".into()],
             dist: Some(data_dir.join("dist")),
             legacy: true,
+            take_deadline: TAKE_DEADLINE,
             host: Kind::InProcess,
         };
         change(&mut config);

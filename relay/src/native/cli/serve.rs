@@ -15,6 +15,7 @@ use crate::core::api::csp::DEFAULT_FRAME_ANCESTORS;
 use crate::core::auth::fixed_token;
 use crate::native::config::Config;
 use crate::native::data_folder::DataFolder;
+use crate::native::listen::TAKE_DEADLINE;
 use crate::native::log;
 use crate::native::own_host::{Kind, SOCKET_NAME};
 use crate::native::serve::Relay;
@@ -139,6 +140,7 @@ fn config(options: Options) -> anyhow::Result<Config> {
         frame_ancestors: options.frame_ancestors,
         dist: options.dist,
         legacy: !options.no_legacy,
+        take_deadline: TAKE_DEADLINE,
         host,
     })
 }
