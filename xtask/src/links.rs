@@ -45,7 +45,7 @@ fn links(line: &str) -> impl Iterator<Item = (&str, &str)> {
     })
 }
 
-/// What is wrong with a link on a page in `folder`.
+/// Describes what is wrong with a link on a page in `folder`.
 fn fault(folder: &Path, text: &str, target: &str) -> Option<String> {
     let path = folder.join(target.split_once('#').map_or(target, |(path, _)| path));
     if !path.exists() {
