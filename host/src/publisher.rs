@@ -9,6 +9,51 @@
 //! It also decides who answers the queries of the program: the owner tells of each
 //! ([`Publisher::asked`]), has the emulator say what it would ([`Publisher::answered`]), and calls
 //! [`Publisher::tick`] at [`Publisher::poll_timeout`].
+//!
+//! # Example
+//!
+//! A session that puts out a line, is published to a relay and takes a piece of input.
+//!
+//! ```
+//! use moorline_host::publisher::Publisher;
+//! use moorline_shared::frame::Frame;
+//! use moorline_shared::id::{Epoch, Seq};
+//! use moorline_shared::publish::{HostCommand, HostMessage};
+//! use moorline_shared::session::Size;
+//!
+//! let now_ms = 1_767_323_045_000;
+//! let mut publisher = Publisher::new(Epoch(now_ms), Size { cols: 80, rows: 24 });
+//!
+//! // Output is numbered whether or not a relay is connected.
+//! let mut buffer = Frame::buffer(5);
+//! buffer.extend_from_slice(b"hello");
+//! assert_eq!(publisher.append(now_ms, buffer)?.seq(), Seq(1));
+//! assert_eq!(publisher.poll_message(), None);
+//!
+//! // A relay connects and has nothing of this session: it gets the answer, then the entry.
+//! let resume = HostCommand::Resume { cursor: None, window: 1 << 20, times: true };
+//! publisher.command(now_ms, resume);
+//! assert!(matches!(publisher.poll_message(), Some(HostMessage::Resumed { head: Seq(1), .. })));
+//! assert!(matches!(publisher.poll_message(), Some(HostMessage::Entry(_))));
+//! assert_eq!(publisher.poll_message(), None);
+//!
+//! // The entry is kept until the relay has made it durable.
+//! assert!(publisher.unacked_bytes() > 0);
+//! publisher.command(now_ms, HostCommand::Ack { seq: Seq(1) });
+//! assert_eq!(publisher.unacked_bytes(), 0);
+//!
+//! // A piece of input is taken once, and acknowledged when the program has all of it.
+//! let client_id: moorline_shared::id::ClientId = "client_1".parse()?;
+//! let input = HostCommand::Input { client_id, piece: Frame::copy(Seq(1), b"ls\r")? };
+//! publisher.command(now_ms, input.clone());
+//! publisher.command(now_ms, input);
+//! assert_eq!(publisher.input(), Some(&b"ls\r"[..]));
+//! publisher.input_taken(3);
+//! assert_eq!(publisher.input(), None);
+//! let acknowledged = publisher.poll_message();
+//! assert!(matches!(acknowledged, Some(HostMessage::InputAck { seq: Seq(1), .. })));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod answers;
 mod input;

@@ -4,6 +4,56 @@
 //! receiver acknowledges what it has applied. [`Connection`] dials, watches and backs off;
 //! [`Sender`] reads a log at a peer's cursor within its credit; [`Receiver`] applies each entry
 //! once. [`Client`] is all three in the client's role.
+//!
+//! # Example
+//!
+//! A client that dials, resumes, applies one entry and types. The owner of a machine passes time
+//! and events in, and does what comes out; `examples/follow.rs` does the same over a WebSocket.
+//!
+//! ```
+//! use moorline_shared::id::{Epoch, Seq};
+//! use moorline_shared::link::{Client, Input, Output, SavedInput, Status, Verdict};
+//! use moorline_shared::message::{ClientMessage, Outcome, Resumed, ServerMessage};
+//! use moorline_shared::time::Time;
+//!
+//! let now = Time::from_ms(0);
+//! let mut client = Client::new("client_1".parse()?, 42, &SavedInput::default());
+//!
+//! // The client says when to open a socket, and is told when it is open.
+//! client.handle(now, Input::Dial);
+//! let Some(Output::Dial(socket)) = client.poll_output(now) else { panic!("it dials first") };
+//! client.handle(now, Input::Opened(socket));
+//!
+//! // It opens with its cursor, and the relay answers: its log has one entry.
+//! let Some(Output::Send(ClientMessage::Resume(resume))) = client.poll_output(now) else {
+//!     panic!("it resumes next")
+//! };
+//! assert_eq!(resume.last_seq, None);
+//! let resumed = Resumed {
+//!     outcome: Outcome::Continue,
+//!     epoch: Epoch(1),
+//!     from: Seq::ZERO,
+//!     head: Seq(1),
+//!     input_seq: Some(Seq::ZERO),
+//! };
+//! client.handle(now, Input::Message(socket, ServerMessage::Resumed(resumed)));
+//! assert_eq!(client.status(), Status::CatchingUp { done: 0, total: 1 });
+//!
+//! // An entry is applied once, however often it arrives.
+//! assert_eq!(client.frame(now, socket, Seq(1)), Verdict::Apply);
+//! client.applied(now, Seq(1), b"$ ".len());
+//! assert_eq!(client.frame(now, socket, Seq(1)), Verdict::Duplicate);
+//! assert_eq!(client.status(), Status::Live);
+//!
+//! // Input is numbered, and kept until the relay acknowledges it.
+//! client.type_input(b"ls\r")?;
+//! let Some(Output::SendFrame(piece)) = client.poll_output(now) else { panic!("it sends input") };
+//! assert_eq!((piece.seq(), piece.data()), (Seq(1), &b"ls\r"[..]));
+//! assert_eq!(client.pending_input().count(), 1);
+//! client.handle(now, Input::Message(socket, ServerMessage::InputAck { seq: Seq(1) }));
+//! assert_eq!(client.pending_input().count(), 0);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod backoff;
 mod client;

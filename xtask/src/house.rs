@@ -5,6 +5,7 @@ use std::path::Path;
 use anyhow::{Result, bail};
 use walkdir::{DirEntry, WalkDir};
 
+use crate::links;
 use crate::workspace::Workspace;
 
 const FOLDERS: &[&str] = &["shared", "host", "relay", "client", "tests", "xtask", "fuzz"];
@@ -39,6 +40,7 @@ pub(crate) fn check(workspace: &Workspace) -> Result<()> {
             }
         }
     }
+    found.extend(links::broken(workspace)?);
     if !found.is_empty() {
         bail!("{} places break the house rules:\n{}", found.len(), found.join("\n"));
     }

@@ -13,6 +13,7 @@ mod fuzz;
 mod hash;
 mod house;
 mod link;
+mod links;
 mod packages;
 mod process;
 mod progress;

@@ -54,6 +54,7 @@ const CHROMEDRIVER: Program = Program {
 };
 const ZSH: Program = program(&["zsh"], "zsh", "runs the shell tests");
 const SQLITE: Program = program(&["sqlite3"], "sqlite3", "looks into a relay's database");
+const CURL: Program = program(&["curl"], "curl", "runs the walk-through of docs/API.md");
 const FISH: Program = program(&["fish"], "fish", "runs the shell tests");
 const NGINX: Program = Program {
     variable: Some("NGINX"),
@@ -82,6 +83,7 @@ pub(crate) fn needed(purpose: Purpose) -> Vec<Program> {
         CHROMEDRIVER,
         ZSH,
         FISH,
+        CURL,
         SQLITE,
         NGINX,
         CADDY,

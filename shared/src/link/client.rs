@@ -68,8 +68,8 @@ pub enum Output {
 /// Follows and steers one session over any number of connections.
 ///
 /// After every call take [`Client::poll_output`] until `None`, and call [`Client::tick`] at
-/// [`Client::poll_timeout`]. Output bytes never pass through: the owner asks [`Client::frame`]
-/// whether to apply a frame, applies it from its own buffer, and reports [`Client::applied`].
+/// [`Client::poll_timeout`]; the [module](crate::link) has an example. Output stays outside: ask
+/// [`Client::frame`] whether to apply a frame, apply it, and report it by [`Client::applied`].
 #[derive(Debug, Clone)]
 pub struct Client {
     id: ClientId,

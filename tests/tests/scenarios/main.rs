@@ -24,3 +24,4 @@ mod refusals;
 mod resilience;
 mod restart;
 mod serving;
+mod walkthrough;

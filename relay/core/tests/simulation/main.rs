@@ -3,7 +3,7 @@
 //! is not stored; hosts, clients and pages start again. In the end everything heals, and every
 //! client's screen must be the session's, byte for byte, and every piece of input delivered once.
 //!
-//! A failure prints its seed: `MOORLINE_SIM_SEED=<seed> cargo test -p moorline-relay --test
+//! A failure prints its seed: `MOORLINE_SIM_SEED=<seed> cargo test -p moorline-core --test
 //! simulation` runs that one again. `MOORLINE_SIM_SEEDS` says how many to run.
 
 mod host;
