@@ -46,6 +46,8 @@ pub const PLAIN_INPUT_BYTES: usize = 64 * 1024;
 pub const HOST_COMMANDS_WAITING: usize = 4096;
 /// Clients of one session at a time.
 pub const CLIENTS_PER_SESSION: usize = 1024;
+/// Projects of one relay.
+pub const PROJECTS: usize = 10_000;
 /// Sessions of one host.
 pub const SESSIONS_PER_HOST: usize = 1024;
 /// What a session keeps on disk on the native relay.

@@ -20,6 +20,22 @@ pub enum Lifecycle {
 }
 
 impl Lifecycle {
+    /// Every lifecycle.
+    pub const ALL: [Self; 5] =
+        [Self::Live, Self::Detached, Self::Exited, Self::Lost, Self::Expired];
+
+    /// The word for it on the wire.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Live => "live",
+            Self::Detached => "detached",
+            Self::Exited => "exited",
+            Self::Lost => "lost",
+            Self::Expired => "expired",
+        }
+    }
+
     /// Whether nothing can be added to the log any more.
     #[must_use]
     pub const fn is_over(self) -> bool {

@@ -17,6 +17,9 @@ const BASH: &[Case] = &[
     ("trap 'echo \"seen $BASH_COMMAND\"' DEBUG; set -xv", &["true"]),
     ("trap 'echo \"seen $BASH_COMMAND\"' DEBUG", &["true"]),
     ("trap 'echo failed' ERR; set -E; false", &["true", "echo $?"]),
+    // One that is set in the startup file itself is run when that ends.
+    ("set -T; f() { :; }", &["trap 'echo returned' RETURN", "true", "f", "set -xv", "true"]),
+    ("", &["set -T; trap 'echo returned' RETURN", "printf unfinished", "set +T", "true"]),
     ("PROMPT_COMMAND='echo \"told $?\"'; (exit 3)", &["true"]),
     ("set -r", &["true", "cd /", "true"]),
     ("", &["set -r", "true"]),

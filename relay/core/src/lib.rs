@@ -6,6 +6,7 @@ mod answer;
 pub mod api;
 pub mod auth;
 mod claims;
+pub mod directory;
 pub mod event_socket;
 pub mod events;
 pub mod hosts;

@@ -5,23 +5,21 @@
 //! that keeps the object from being put away.
 
 mod access;
-mod beside;
-mod changing;
-mod creating;
-mod forking;
+mod change;
+mod fork;
 mod hosts;
-mod known;
-mod lists;
+mod memory;
 mod metrics;
 mod overview;
-mod projects;
 mod routes;
+mod start;
 mod store;
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use moorline_core::auth::Guesses;
+use moorline_core::directory::SessionReport;
 use moorline_shared::id::SessionId;
 use worker::{
     Date, DurableObject, Env, Error, Request, Response, Result, State, WebSocket,
@@ -32,17 +30,17 @@ use crate::internal::Counted;
 use crate::reply::{Failure, drain, send};
 use crate::session::bell::Bell;
 use hosts::Asked;
-use known::Known;
+use memory::DirectoryMemory;
 
 /// See the module.
 #[durable_object]
 pub struct DirectoryObject {
-    directory: Rc<Directory>,
+    directory: Rc<DirectoryState>,
 }
 
 impl DurableObject for DirectoryObject {
     fn new(state: State, env: Env) -> Self {
-        Self { directory: Rc::new(Directory::new(state, env)) }
+        Self { directory: Rc::new(DirectoryState::new(state, env)) }
     }
 
     async fn fetch(&self, mut request: Request) -> Result<Response> {
@@ -84,14 +82,12 @@ impl DurableObject for DirectoryObject {
 }
 
 /// The object, as its requests share it.
-struct Directory {
+struct DirectoryState {
     state: State,
     env: Env,
-    /// What the store has, once it was read.
-    known: Cell<Option<Box<Known>>>,
-    /// Ids that nobody else may start or remove a session under.
-    busy: RefCell<Vec<SessionId>>,
-    /// Rung when one of them is busy no more.
+    /// What was read of the store; `None` until it is needed, and after a fault.
+    memory: Cell<Option<Box<DirectoryMemory>>>,
+    /// Rung when a reserved id is free again.
     released: Bell,
     /// Whoever waits for a host's answer.
     asked: RefCell<Vec<Asked>>,
@@ -106,13 +102,12 @@ struct Directory {
     guesses: Guesses,
 }
 
-impl Directory {
+impl DirectoryState {
     fn new(state: State, env: Env) -> Self {
         Self {
             state,
             env,
-            known: Cell::new(None),
-            busy: RefCell::default(),
+            memory: Cell::new(None),
             released: Bell::default(),
             asked: RefCell::default(),
             changed: Bell::default(),
@@ -123,57 +118,50 @@ impl Directory {
         }
     }
 
-    /// Works on what is known. After a fault it is read again.
-    fn with<T>(
-        &self,
-        work: impl FnOnce(&mut Known) -> std::result::Result<T, Failure>,
-    ) -> std::result::Result<T, Failure> {
-        let mut known = self.take()?;
-        let result = work(&mut known);
-        if !matches!(result, Err(Failure::Fault(_))) {
-            self.known.set(Some(known));
-        }
-        result
-    }
-
-    fn take(&self) -> std::result::Result<Box<Known>, Failure> {
-        match self.known.take() {
-            Some(known) => Ok(known),
-            None => Ok(Box::new(Known::load(self.state.storage().sql())?)),
-        }
-    }
-
-    /// The lists read otherwise.
-    fn list_changed(&self) {
-        self.changed.ring();
-    }
-
-    fn is_busy(&self, id: &SessionId) -> bool {
-        self.busy.borrow().contains(id)
+    /// A session reports how it is. Returns false if it is not listed.
+    fn report(&self, report: SessionReport) -> std::result::Result<bool, Failure> {
+        self.with(|memory| {
+            let Some(reported) = memory.directory.report(report, now_ms()) else {
+                return Ok(false);
+            };
+            if let Some(row) = reported.row {
+                memory.make(row.into())?;
+            }
+            if reported.is_news {
+                self.changed.ring();
+            }
+            Ok(true)
+        })
     }
 }
 
-/// An id that nobody else may start or remove a session under.
-struct Claim {
-    directory: Rc<Directory>,
+/// A reserved id, which is free again once this is dropped.
+struct ReservedId {
+    state: Rc<DirectoryState>,
     id: SessionId,
 }
 
-impl Claim {
-    /// `None` where somebody has it.
-    fn of(directory: &Rc<Directory>, id: &SessionId) -> Option<Self> {
-        if directory.is_busy(id) {
-            return None;
-        }
-        directory.busy.borrow_mut().push(id.clone());
-        Some(Self { directory: Rc::clone(directory), id: id.clone() })
+impl ReservedId {
+    /// An id that was reserved just now.
+    fn new(state: &Rc<DirectoryState>, id: SessionId) -> Self {
+        Self { state: Rc::clone(state), id }
+    }
+
+    /// Reserves an id. `None` if it is reserved already.
+    fn of(state: &Rc<DirectoryState>, id: &SessionId) -> Option<Self> {
+        let reserved = state.with(|memory| Ok(memory.directory.reserve_id(id)));
+        reserved.is_ok_and(|reserved| reserved).then(|| Self::new(state, id.clone()))
     }
 }
 
-impl Drop for Claim {
+impl Drop for ReservedId {
     fn drop(&mut self) {
-        self.directory.busy.borrow_mut().retain(|id| *id != self.id);
-        self.directory.released.ring();
+        // If it cannot be read there is nothing that is reserved.
+        let _ = self.state.with(|memory| {
+            memory.directory.release(&self.id);
+            Ok(())
+        });
+        self.state.released.ring();
     }
 }
 

@@ -6,13 +6,13 @@
 use std::collections::BTreeMap;
 
 use moorline_core::auth::{SecretHash, hash_secret};
+use moorline_core::directory::SessionReport;
 use moorline_core::record::SessionRecord;
 use moorline_shared::control::Hosted;
 use moorline_shared::event::Event;
-use moorline_shared::id::{Epoch, HostId, ProjectId, Seq, SessionId};
+use moorline_shared::id::{HostId, ProjectId, Seq, SessionId};
 use moorline_shared::log::Entry;
-use moorline_shared::rest::{ContextFile, SessionSummary};
-use moorline_shared::session::Size;
+use moorline_shared::rest::ContextFile;
 use serde::{Deserialize, Serialize};
 
 /// Says what the caller may do. The Worker alone sets it; what came from outside under this name is
@@ -33,16 +33,16 @@ pub const PREFIX: &str = "/internal/";
 /// record it changes nothing. Answer: nothing, or 409 `exists`.
 pub const CREATE: &str = "/internal/create";
 /// To a session's object: the host has started it, as [`Started`] says. Answered with its
-/// [`SessionSummary`] when its link is up; 503 `host_offline` where it does not come in time.
+/// `SessionSummary` when its link is up; 503 `host_offline` where it does not come in time.
 pub const STARTED: &str = "/internal/started";
 /// To a session's object, without a body: its clients are told, and everything is gone. Answer:
 /// nothing, also where there was nothing.
 pub const DELETE: &str = "/internal/delete";
 /// To a session's object, without a body: its host came back without it. Answer: nothing.
 pub const HOST_LOST: &str = "/internal/host-lost";
-/// To a session's object: [`Rename`]. Answer: its [`SessionSummary`].
+/// To a session's object: [`Rename`]. Answer: its `SessionSummary`.
 pub const RENAME: &str = "/internal/rename";
-/// To a session's object: [`Move`]. Answer: its [`SessionSummary`].
+/// To a session's object: [`Move`]. Answer: its `SessionSummary`.
 pub const MOVE: &str = "/internal/move";
 /// To a session's object: [`Append`], for the log; where the host is away nothing happens. Answer:
 /// nothing.
@@ -52,7 +52,7 @@ pub const APPEND: &str = "/internal/append";
 /// 409 `trimmed` where too much before it is gone.
 pub const FORK: &str = "/internal/fork";
 
-/// To the directory: [`Telling`], whenever lifecycle, status or clients have changed, or something was
+/// To the directory: [`SessionUpdate`], whenever lifecycle, status or clients have changed, or something was
 /// counted, but not all the time. Answer: nothing; 404 where the directory knows no such session.
 pub const SUMMARY: &str = "/internal/summary";
 /// To the directory: [`Gone`]; the session was kept for its time, and is about to remove itself. It is
@@ -120,12 +120,12 @@ pub struct ForkSource {
     pub record: SessionRecord,
 }
 
-/// What a session tells the directory of itself, and what it has counted since it told last.
+/// What a session tells the directory.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Telling {
+pub struct SessionUpdate {
     /// How it is.
-    pub told: Told,
-    /// For the relay's metrics.
+    pub report: SessionReport,
+    /// What it has counted since its last update.
     pub counted: Counted,
 }
 
@@ -159,19 +159,6 @@ impl Counted {
             None => drop(self.events.insert(kind.to_owned(), more)),
         }
     }
-}
-
-/// How a session is.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Told {
-    /// As the list shows it.
-    pub summary: SessionSummary,
-    /// Its log's incarnation.
-    pub epoch: Epoch,
-    /// Its terminal's size.
-    pub size: Size,
-    /// Event streams that are open.
-    pub streams: usize,
 }
 
 /// A session that is no more.

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::own_host::Kind;
 
@@ -24,6 +25,8 @@ pub struct Config {
     pub dist: Option<PathBuf>,
     /// Whether `/claude/api/claude/*` is served.
     pub legacy: bool,
+    /// Time for a peer to take what is sent to it, before it is disconnected.
+    pub take_deadline: Duration,
     /// How its own host runs.
     pub host: Kind,
 }
@@ -31,7 +34,7 @@ pub struct Config {
 impl std::fmt::Debug for Config {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { listen, data_dir, token, allow_origins, .. } = self;
-        let Self { allow_hosts, frame_ancestors, dist, legacy, host, .. } = self;
+        let Self { allow_hosts, frame_ancestors, dist, legacy, take_deadline, host, .. } = self;
         f.debug_struct("Config")
             .field("listen", listen)
             .field("data_dir", data_dir)
@@ -41,6 +44,7 @@ impl std::fmt::Debug for Config {
             .field("frame_ancestors", frame_ancestors)
             .field("dist", dist)
             .field("legacy", legacy)
+            .field("take_deadline", take_deadline)
             .field("host", host)
             .finish()
     }

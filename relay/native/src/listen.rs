@@ -28,10 +28,10 @@ pub const BODY_DEADLINE: Duration = Duration::from_secs(30);
 /// 1 ms, and a tenth of a second of one of 10 Mbit/s.
 #[cfg(target_os = "linux")]
 const NOT_SENT_BYTES: u32 = 128 * 1024;
-/// Time for a peer to take what is sent to it. The system then closes the connection of one that is gone
-/// or never reads, whatever waits to be sent: nothing else would end it after its session is deleted.
-#[cfg(target_os = "linux")]
-const TAKE_DEADLINE: Duration = Duration::from_secs(60);
+/// Time for a peer to take what is sent to it, unless the relay is configured otherwise. The system then
+/// closes the connection of one that is gone or never reads, whatever waits to be sent: nothing else would
+/// end it after its session is deleted. Only Linux does this.
+pub const TAKE_DEADLINE: Duration = Duration::from_secs(60);
 /// How long to wait for connections to close if there can be no more of them.
 const FULL_PAUSE: Duration = Duration::from_secs(1);
 
@@ -39,8 +39,14 @@ const FULL_PAUSE: Duration = Duration::from_secs(1);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Peer(pub IpAddr);
 
-/// Serves until `closing` is true, and then until the last connection has ended.
-pub async fn serve(listener: TcpListener, router: Router, mut closing: watch::Receiver<bool>) {
+/// Serves until `closing` is true, and then until the last connection has ended. A peer that takes
+/// nothing for `take_deadline` is disconnected, see [`TAKE_DEADLINE`].
+pub async fn serve(
+    listener: TcpListener,
+    router: Router,
+    take_deadline: Duration,
+    mut closing: watch::Receiver<bool>,
+) {
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(HEAD_DEADLINE);
     // Each connection has a sender for as long as it lasts. Nothing is ever sent.
@@ -57,7 +63,7 @@ pub async fn serve(listener: TcpListener, router: Router, mut closing: watch::Re
                 continue;
             }
         };
-        if let Err(error) = configure(&stream) {
+        if let Err(error) = configure(&stream, take_deadline) {
             tracing::debug!(%error, "a connection keeps its delay");
         }
         let router = TowerToHyperService::new(router.clone());
@@ -95,14 +101,16 @@ async fn begun(closing: &mut watch::Receiver<bool>) {
 
 /// Makes a connection quick: a keystroke is a segment of its own, and what waits in the system's
 /// buffer, in front of what comes next, is little however slow the line is.
-fn configure(stream: &TcpStream) -> std::io::Result<()> {
+fn configure(stream: &TcpStream, take_deadline: Duration) -> std::io::Result<()> {
     stream.set_nodelay(true)?;
     #[cfg(target_os = "linux")]
     {
         let socket = socket2::SockRef::from(stream);
         socket.set_tcp_notsent_lowat(NOT_SENT_BYTES)?;
-        socket.set_tcp_user_timeout(Some(TAKE_DEADLINE))?;
+        socket.set_tcp_user_timeout(Some(take_deadline))?;
     }
+    #[cfg(not(target_os = "linux"))]
+    let _ = take_deadline;
     Ok(())
 }
 

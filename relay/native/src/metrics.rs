@@ -16,7 +16,7 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
 use super::clock::wall_ms;
-use super::registry::Counts;
+use moorline_core::directory::Counts;
 
 /// What the store counts.
 #[derive(Debug, Clone, Default)]

@@ -1,61 +1,55 @@
-//! All sessions of this relay: those that are published, in memory, and those that are over or
-//! whose host is away, in the store until someone looks at them. And the projects that they belong
-//! to.
+//! All sessions of this relay, as the core's [`Directory`] has them, and those of them that are in memory.
+//!
+//! A session that its host publishes is in memory until it is over and stored. Any other is in memory for as long as
+//! somebody follows it. Decisions are the directory's: this module stores them, and carries out what follows.
 
-mod changing;
-mod counting;
-mod creating;
-mod forking;
+mod change;
+mod fork;
 mod hosting;
-mod listing;
-mod noting;
-mod projects;
+mod note;
+mod start;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
-use moorline_shared::id::{Epoch, HostId, ProjectId, Seq, SessionId};
+use moorline_core::api::{ApiError, ListQuery};
+use moorline_core::directory::{Change, Counts, Directory, Effect, Row};
+use moorline_shared::control::ToHost;
+use moorline_shared::id::{Epoch, ProjectId, Seq, SessionId};
 use moorline_shared::limits::BACKLOG_BYTES;
 use moorline_shared::log::{Entry, Log};
+use moorline_shared::rest::{HostList, Overview, Project, SessionList, SessionSummary};
 use moorline_shared::session::Lifecycle;
 use tokio::sync::{Semaphore, watch};
 
+use super::clock::wall_ms;
 use super::hosts::Hosts;
 use super::session::{Restored, Services, SessionHandle, paint_history};
-use super::store::{ProjectRecord, SessionRecord, Store, StoreError};
-pub use changing::ChangeError;
-pub use counting::Counts;
-pub use creating::{CreateError, begun};
+use super::store::{SessionRecord, Store, StoreError};
 pub use hosting::NotPublishing;
 use hosting::Starting;
-pub use projects::ProjectError;
+pub use start::begun;
 
-/// Each has a picture of its screen in memory until its host has taken it.
+/// Limit of forks at a time: each has a snapshot of its screen in memory until its host has taken it.
 const FORKS_AT_ONCE: usize = 8;
 
-/// A session that is known here.
+/// A session in memory.
 #[derive(Debug)]
-enum Slot {
-    /// In memory, from when its host publishes it until it is over and stored.
+enum InMemory {
+    /// From when its host publishes it until it is over and stored.
     Running(Arc<SessionHandle>),
-    /// In the store; in memory for as long as someone follows it.
-    Stored { record: Box<SessionRecord>, opened: Weak<SessionHandle> },
+    /// For as long as somebody follows it.
+    Followed(Weak<SessionHandle>),
 }
 
-/// What the lock guards. It is taken before a session's own, never after.
-#[derive(Debug, Default)]
+/// The state behind the registry's lock, which is taken before that of a session or of the hosts, never after.
+#[derive(Debug)]
 struct Known {
-    slots: HashMap<SessionId, Slot>,
-    /// Ids of sessions that are being started or removed: nobody else may have them meanwhile.
-    busy: HashSet<SessionId>,
+    directory: Directory,
+    in_memory: HashMap<SessionId, InMemory>,
     /// Those that hosts are starting: not listed yet.
     starting: HashMap<SessionId, Starting>,
-    /// Deleted sessions that hosts may still have.
-    deleted: HashMap<SessionId, HostId>,
-    projects: HashMap<ProjectId, ProjectRecord>,
-    /// The session that a terminal was opened beside, by the terminal's id.
-    beside: HashMap<SessionId, SessionId>,
 }
 
 /// See the module.
@@ -64,9 +58,9 @@ pub struct Registry {
     services: Arc<Services>,
     hosts: Arc<Hosts>,
     known: Mutex<Known>,
-    /// A permit for each fork whose picture may be on its way to a host.
+    /// A permit for each fork whose snapshot may be on its way to a host.
     forks: Semaphore,
-    /// Sent to whenever an id is not busy any more.
+    /// Sent to whenever a reserved id is free again.
     released: watch::Sender<()>,
     /// True from the moment at which clients are to be told to go.
     closing: watch::Sender<bool>,
@@ -75,48 +69,49 @@ pub struct Registry {
 }
 
 impl Registry {
-    /// Knows all stored sessions; their hosts are away. With `has_local` this relay sees to a host
-    /// of its own.
+    /// Knows all stored sessions; their hosts are away. With `has_local` this relay runs a host of its own.
     ///
     /// # Errors
     /// [`StoreError`].
     pub fn open(services: Arc<Services>, has_local: bool) -> Result<Arc<Self>, StoreError> {
-        let mut known = Known::default();
-        let mut is_storing = true;
-        for mut record in services.read(Store::sessions)? {
-            if !record.lifecycle.is_over() {
-                // Before there were hosts, its process ended with the relay.
-                let is_ours = record.host.is_some();
-                record.lifecycle = if is_ours { Lifecycle::Detached } else { Lifecycle::Lost };
-                if is_storing && let Err(error) = services.read(|store| store.put_session(&record))
-                {
-                    // What is stored can be read all the same, and this is found out anew each time.
-                    tracing::warn!(%error, "it is not stored whose host is away");
-                    is_storing = false;
-                }
-            }
-            let record = Box::new(record);
-            known.slots.insert(record.id.clone(), Slot::Stored { record, opened: Weak::new() });
-        }
-        for record in services.read(Store::projects)? {
-            known.projects.insert(record.id.clone(), record);
-        }
-        known.beside = services.read(noting::beside)?;
-        let hosts = services.read(Store::hosts)?;
-        for host in &hosts {
-            for id in services.read(|store| store.deleted_of(&host.id))? {
-                known.deleted.insert(id, host.id.clone());
-            }
-        }
-        Ok(Arc::new(Self {
+        let mut directory = Directory::new(has_local);
+        // They are stored already.
+        drop(directory.apply(services.read(Store::directory)?));
+        let known = Known { directory, in_memory: HashMap::new(), starting: HashMap::new() };
+        let registry = Self {
             services,
-            hosts: Hosts::new(hosts, has_local),
+            hosts: Hosts::new(has_local),
             known: Mutex::new(known),
             forks: Semaphore::new(FORKS_AT_ONCE),
             released: watch::Sender::new(()),
             closing: watch::Sender::new(false),
             parting: watch::Sender::new(false),
-        }))
+        };
+        registry.detach_all();
+        Ok(Arc::new(registry))
+    }
+
+    /// Marks sessions that were running when the relay ended: their hosts are away now.
+    fn detach_all(&self) {
+        let mut is_storing = true;
+        let known = &mut *self.known();
+        for summary in known.directory.summaries() {
+            let Some(record) = known.directory.record(&summary.session_id) else { continue };
+            if record.lifecycle.is_over() {
+                continue;
+            }
+            // Before there were hosts, a session's process ended with the relay.
+            let has_host = record.host.is_some();
+            let lifecycle = if has_host { Lifecycle::Detached } else { Lifecycle::Lost };
+            let record = SessionRecord { lifecycle, ..record.clone() };
+            if is_storing && let Err(error) = self.services.read(|store| store.put_session(&record))
+            {
+                // What is stored can be read all the same, and this is found out anew at each start.
+                tracing::warn!(%error, "sessions whose host is away are not marked in the store");
+                is_storing = false;
+            }
+            known.directory.refresh(record, None);
+        }
     }
 
     /// What all sessions share.
@@ -125,7 +120,7 @@ impl Registry {
         &self.services
     }
 
-    /// The hosts that run the sessions.
+    /// The connections of hosts.
     #[must_use]
     pub const fn hosts(&self) -> &Arc<Hosts> {
         &self.hosts
@@ -143,45 +138,89 @@ impl Registry {
         self.parting.subscribe()
     }
 
-    /// Lets go of a session that is over once all of it is stored: whoever follows it now keeps it
-    /// in memory for as long as that.
-    async fn retire(self: Arc<Self>, id: SessionId, handle: Arc<SessionHandle>) {
-        handle.finished().await;
-        let mut known = self.known();
-        if let Some(slot) = known.slots.get_mut(&id)
-            && matches!(slot, Slot::Running(running) if Arc::ptr_eq(running, &handle))
-        {
-            let (record, opened) = (Box::new(handle.record()), Arc::downgrade(&handle));
-            *slot = Slot::Stored { record, opened };
-        }
-    }
-
-    /// The session, in memory. `None` where there is none with this id.
+    /// A page of the list.
     ///
     /// # Errors
-    /// [`StoreError`] where its log cannot be read.
+    /// `bad_request` or `invalid_project_id`.
+    pub fn list(&self, wanted: ListQuery) -> Result<SessionList, ApiError> {
+        self.refreshed().directory.list(wanted)
+    }
+
+    /// Everything that lists show.
+    #[must_use]
+    pub fn overview(&self) -> Overview {
+        self.refreshed().directory.overview()
+    }
+
+    /// One session, as the list shows it.
+    ///
+    /// # Errors
+    /// `not_found`.
+    pub fn summary(&self, id: &SessionId) -> Result<SessionSummary, ApiError> {
+        let mut known = self.known();
+        known.refresh(id);
+        known.directory.summary(id)
+    }
+
+    /// Whether there is a session with this id.
+    #[must_use]
+    pub fn contains(&self, id: &SessionId) -> bool {
+        self.known().directory.contains(id)
+    }
+
+    /// All projects, by name.
+    #[must_use]
+    pub fn projects(&self) -> Vec<Project> {
+        self.known().directory.projects()
+    }
+
+    /// One project.
+    ///
+    /// # Errors
+    /// `no_such_project`.
+    pub fn project(&self, id: &ProjectId) -> Result<Project, ApiError> {
+        self.known().directory.project(id)
+    }
+
+    /// All hosts.
+    #[must_use]
+    pub fn host_list(&self) -> HostList {
+        self.refreshed().directory.hosts(|id| self.hosts.is_here(id), wall_ms())
+    }
+
+    /// How many sessions, clients and streams there are.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        self.refreshed().directory.counts()
+    }
+
+    /// The session, in memory. `None` if it does not exist.
+    ///
+    /// # Errors
+    /// [`StoreError`] if its log cannot be read.
     pub async fn get(
         self: &Arc<Self>,
         id: &SessionId,
     ) -> Result<Option<Arc<SessionHandle>>, StoreError> {
         loop {
-            let record = match self.known().slots.get(id) {
-                None => return Ok(None),
-                Some(Slot::Running(handle)) => return Ok(Some(Arc::clone(handle))),
-                Some(Slot::Stored { record, opened }) => match opened.upgrade() {
-                    Some(handle) => return Ok(Some(handle)),
-                    None => record.clone(),
-                },
+            let record = {
+                let known = self.known();
+                if let Some(handle) = known.handle(id) {
+                    return Ok(Some(handle));
+                }
+                let Some(record) = known.directory.record(id) else { return Ok(None) };
+                record.clone()
             };
-            let (registry, row) = (Arc::clone(self), SessionRecord::clone(&record));
+            let (registry, row) = (Arc::clone(self), record.clone());
             let loaded = tokio::task::spawn_blocking(move || registry.load(row)).await;
             let handle = loaded.unwrap_or(Err(StoreError::Closed))?;
-            if let Some(slot @ Slot::Stored { .. }) = self.known().slots.get_mut(id)
-                && slot.keep_opened(&record, &handle)
-            {
+            let mut known = self.known();
+            // If somebody else has loaded, changed or removed it meanwhile, that counts.
+            if known.handle(id).is_none() && known.directory.record(id) == Some(&record) {
+                let followed = InMemory::Followed(Arc::downgrade(&handle));
+                known.in_memory.insert(id.clone(), followed);
                 return Ok(Some(handle));
             }
-            // Someone else has loaded, changed or removed it meanwhile: that counts.
         }
     }
 
@@ -191,8 +230,20 @@ impl Registry {
         Ok(SessionHandle::restored(Arc::clone(&self.services), record, restored))
     }
 
-    /// Tells clients to go, lets `hosts_end`, tells the hosts that are still here to go, and
-    /// returns when all are gone, or `limit` is over.
+    /// Lets go of a session that is over once all of it is stored: whoever follows it then keeps it in memory.
+    async fn retire(self: Arc<Self>, id: SessionId, handle: Arc<SessionHandle>) {
+        handle.finished().await;
+        let mut known = self.known();
+        if let Some(InMemory::Running(running)) = known.in_memory.get(&id)
+            && Arc::ptr_eq(running, &handle)
+        {
+            known.directory.refresh(handle.record(), None);
+            known.in_memory.insert(id, InMemory::Followed(Arc::downgrade(&handle)));
+        }
+    }
+
+    /// Tells clients to go, lets `hosts_end`, tells the hosts that are still here to go, and returns when all are gone,
+    /// or `limit` is over.
     pub async fn shut_down(&self, hosts_end: impl Future<Output = ()>, limit: Duration) {
         self.closing.send_replace(true);
         let all = async {
@@ -207,9 +258,44 @@ impl Registry {
         }
     }
 
-    /// Whoever shows lists reads them anew.
-    fn list_changed(&self) {
-        self.services.listing.send_replace(());
+    /// Makes a change in memory, and carries out what follows from it.
+    fn apply(&self, change: Change) {
+        let effects = self.known().directory.apply(change);
+        effects.into_iter().for_each(|effect| self.carry_out(effect));
+    }
+
+    fn carry_out(&self, effect: Effect) {
+        let handle = |id: &SessionId| self.known().handle(id);
+        match effect {
+            Effect::ListsChanged => {
+                self.services.listing.send_replace(());
+            }
+            Effect::Rename { session, name } => {
+                handle(&session).into_iter().for_each(|handle| handle.rename(name.clone()));
+            }
+            Effect::Move { session, project } => {
+                handle(&session).into_iter().for_each(|handle| handle.move_to(project.clone()));
+            }
+            Effect::End { session } => {
+                let handle = handle(&session);
+                self.known().in_memory.remove(&session);
+                handle.into_iter().for_each(|handle| handle.delete());
+                tracing::info!(%session, "deleted");
+            }
+            Effect::Forget { session, host } => {
+                self.hosts.tell(&host, ToHost::Forget { session_id: session });
+            }
+            Effect::Append { session, event } => {
+                handle(&session).into_iter().for_each(|handle| handle.append(event.clone()));
+            }
+        }
+    }
+
+    /// The lock, after the sessions in memory have reported.
+    fn refreshed(&self) -> MutexGuard<'_, Known> {
+        let mut known = self.known();
+        known.refresh_all();
+        known
     }
 
     fn known(&self) -> MutexGuard<'_, Known> {
@@ -217,31 +303,58 @@ impl Registry {
     }
 }
 
-impl Slot {
-    /// The session, where it is in memory.
-    fn handle(&self) -> Option<Arc<SessionHandle>> {
-        match self {
-            Self::Running(handle) => Some(Arc::clone(handle)),
-            Self::Stored { opened, .. } => opened.upgrade(),
+impl Known {
+    /// The session, if it is in memory.
+    fn handle(&self, id: &SessionId) -> Option<Arc<SessionHandle>> {
+        match self.in_memory.get(id)? {
+            InMemory::Running(handle) => Some(Arc::clone(handle)),
+            InMemory::Followed(handle) => handle.upgrade(),
         }
     }
 
-    /// Remembers a session that was loaded by its row. False where that is not the way it is any
-    /// more.
-    fn keep_opened(&mut self, loaded: &SessionRecord, handle: &Arc<SessionHandle>) -> bool {
-        match self {
-            Self::Stored { record, opened }
-                if opened.strong_count() == 0 && **record == *loaded =>
-            {
-                *opened = Arc::downgrade(handle);
-                true
+    /// Has a session in memory report to the directory. One that has left memory is as its row says.
+    fn refresh(&mut self, id: &SessionId) {
+        match self.handle(id) {
+            Some(handle) => {
+                let (record, report) = handle.report();
+                self.directory.refresh(record, Some(report));
             }
-            _ => false,
+            None if self.in_memory.remove(id).is_some() => {
+                if let Some(record) = self.directory.record(id).cloned() {
+                    self.directory.refresh(record, None);
+                }
+            }
+            None => {}
         }
+    }
+
+    fn refresh_all(&mut self) {
+        let ids: Vec<SessionId> = self.in_memory.keys().cloned().collect();
+        ids.iter().for_each(|id| self.refresh(id));
     }
 }
 
-/// The newest of a stored log, and a picture that it reaches back to.
+impl Store {
+    /// Everything that the directory knows, as the rows that stored it.
+    fn directory(&self) -> Result<Change, StoreError> {
+        let mut beside = note::beside(self)?;
+        let mut rows = Vec::new();
+        for record in self.sessions()? {
+            let beside = beside.remove(&record.id);
+            rows.push(Row::Session { record: Box::new(record), beside });
+        }
+        rows.extend(self.projects()?.into_iter().map(Row::Project));
+        for host in self.hosts()? {
+            for session in self.deleted_of(&host.id)? {
+                rows.push(Row::Deleted { session, host: host.id.clone(), at_ms: 0 });
+            }
+            rows.push(Row::Host(host));
+        }
+        Ok(Change { rows })
+    }
+}
+
+/// The newest part of a stored log, and a snapshot that it reaches back to.
 fn restore(store: &Store, record: &SessionRecord) -> Result<Restored, StoreError> {
     let (id, epoch) = (&record.id, record.epoch);
     let rows = store.segments(id, epoch)?;

@@ -40,6 +40,7 @@ const DRAIN_LIMIT: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub struct Relay {
     listener: TcpListener,
+    take_deadline: Duration,
     /// For its own host, where that is another process.
     local: Option<UnixListener>,
     app: Arc<App>,
@@ -106,8 +107,8 @@ impl Relay {
             frame_ancestors: config.frame_ancestors,
             legacy: config.legacy,
         };
-        let (app, host) = (Arc::new(app), config.host);
-        Ok(Self { listener, local, app, first_token, state, host, locks })
+        let (app, host, take_deadline) = (Arc::new(app), config.host, config.take_deadline);
+        Ok(Self { listener, take_deadline, local, app, first_token, state, host, locks })
     }
 
     /// Where it listens: with the port that the system chose, where 0 was asked for.
@@ -143,7 +144,7 @@ impl Relay {
     /// Serves in the background, and starts its own host.
     #[must_use]
     pub fn start(self) -> Running {
-        let Self { listener, local, app, state, host, locks, .. } = self;
+        let Self { listener, take_deadline, local, app, state, host, locks, .. } = self;
         let registry = Arc::clone(&app.registry);
         let mut servers = JoinSet::new();
         if let Some(local) = local {
@@ -151,7 +152,7 @@ impl Relay {
             let server = server.with_graceful_shutdown(begun(registry.parting()));
             servers.spawn(server.into_future());
         }
-        let server = listen::serve(listener, router(app), registry.closing());
+        let server = listen::serve(listener, router(app), take_deadline, registry.closing());
         servers.spawn(async move {
             server.await;
             Ok(())

@@ -24,6 +24,7 @@ use super::clock::{Clock, wall_ms};
 use super::metrics::Metrics;
 use super::store::{SessionRecord, Store, Writer};
 pub use history::paint_history;
+use moorline_core::directory::SessionReport;
 use moorline_core::record::{self, facts, summary_now};
 use moorline_core::session::Session;
 use moorline_core::stored::{Row, Stored};
@@ -194,6 +195,19 @@ impl SessionHandle {
     /// Wakes every client.
     pub fn wake(&self) {
         self.changed.send_replace(());
+    }
+
+    /// The row as it should be stored now, and what the directory lists.
+    #[must_use]
+    pub fn report(self: &Arc<Self>) -> (SessionRecord, SessionReport) {
+        let state = self.lock();
+        let report = SessionReport {
+            summary: state.summary(),
+            epoch: state.session.log().epoch(),
+            size: state.session.size(),
+            streams: state.session.streams(),
+        };
+        (state.current_record(), report)
     }
 
     /// As in the list.

@@ -2,6 +2,7 @@
 
 mod connection;
 mod copies;
+mod directory;
 mod hosts;
 mod log;
 mod notes;
@@ -24,6 +25,7 @@ use moorline_core::segment::SegmentError;
 
 pub use connection::{Database, FILE_NAME, Failure};
 pub use copies::Copied;
+pub(crate) use directory::BESIDE;
 pub use moorline_core::record::{HostRecord, ProjectRecord, SessionRecord, TokenRecord};
 pub use writer::{Batch, Source, Writer, Written};
 

@@ -16,6 +16,8 @@ use crate::wait::within;
 pub struct Usage {
     /// Memory that it has now.
     pub rss_bytes: u64,
+    /// The most memory that it has had.
+    pub peak_rss_bytes: u64,
     /// Processor time since it began.
     pub cpu: Duration,
 }
@@ -98,9 +100,6 @@ impl Process {
 /// Where there is no such process.
 pub fn usage(pid: i32) -> Result<Usage> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
-    let rss = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    let kibibytes: u64 =
-        rss.and_then(|rss| rss.split_whitespace().next()).context("no VmRSS")?.parse()?;
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"))?;
     // The second field, the name in brackets, may contain anything.
     let fields = stat.rsplit_once(')').context("no name in stat")?.1;
@@ -108,5 +107,14 @@ pub fn usage(pid: i32) -> Result<Usage> {
         fields.split_whitespace().skip(11).take(2).map(str::parse).collect::<Result<_, _>>()?;
     let ticks = rustix::param::clock_ticks_per_second();
     let cpu = Duration::from_millis(times.iter().sum::<u64>() * 1000 / ticks);
-    Ok(Usage { rss_bytes: kibibytes * 1024, cpu })
+    let (rss_bytes, peak_rss_bytes) = (bytes(&status, "VmRSS:")?, bytes(&status, "VmHWM:")?);
+    Ok(Usage { rss_bytes, peak_rss_bytes, cpu })
+}
+
+/// A field of `/proc/PID/status` that is given in KiB.
+fn bytes(status: &str, name: &str) -> Result<u64> {
+    let field = status.lines().find_map(|line| line.strip_prefix(name));
+    let number = field.and_then(|field| field.split_whitespace().next());
+    let kibibytes: u64 = number.with_context(|| format!("no {name}"))?.parse()?;
+    Ok(kibibytes * 1024)
 }

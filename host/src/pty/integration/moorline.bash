@@ -172,7 +172,9 @@ __moorline_hide() {
     __moorline_text=$1${__moorline_control:0:${#1}}$'\e['${#1}X$'\e]133;" ]]; '
 }
 
-# One command, of which `set -v` in the user's files prints nothing.
+# One command, of which `set -v` in the user's files prints nothing. A RETURN trap that one of these files
+# sets runs when that file ends, because bash runs it at the end of each file that `.` reads. This cannot be
+# avoided: a file may use `return` and its own name, which work as without integration only with `.`.
 {
     if [[ -o posix ]]; then
         # A login shell was started with `--posix` and ENV set to this file: the one way that makes

@@ -17,6 +17,8 @@ pub struct ApiError {
 }
 
 const WRONG_TOKEN: &str = "Token not valid";
+/// Code for an id that another session has.
+const EXISTS: &str = "exists";
 /// What an id is, for people: seed 000's words.
 const ID_PATTERN: &str = "8-32 characters, alphanumeric, underscore, hyphen";
 
@@ -38,6 +40,12 @@ impl ApiError {
         self.status
     }
 
+    /// What is wrong, in one sentence for people.
+    #[must_use]
+    pub fn sentence(&self) -> &str {
+        self.body.message.as_deref().unwrap_or(&self.body.error)
+    }
+
     /// The body: JSON.
     #[must_use]
     pub const fn body(&self) -> &ErrorBody {
@@ -54,6 +62,12 @@ impl ApiError {
     #[must_use]
     pub fn is_wrong_token(&self) -> bool {
         self.body.error == WRONG_TOKEN
+    }
+
+    /// Whether the id that was asked for is taken.
+    #[must_use]
+    pub fn is_taken(&self) -> bool {
+        self.body.code == EXISTS
     }
 
     fn of_id(mut self) -> Self {
@@ -215,7 +229,7 @@ impl ApiError {
     /// The id is taken.
     #[must_use]
     pub fn exists(id: &SessionId) -> Self {
-        Self::new(StatusCode::CONFLICT, "exists", "Session exists")
+        Self::new(StatusCode::CONFLICT, EXISTS, "Session exists")
             .with_message("Choose another id, or none.")
             .of_session(id.as_str())
     }

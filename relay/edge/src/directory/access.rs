@@ -13,7 +13,7 @@ use moorline_shared::time::Time;
 use subtle::ConstantTimeEq as _;
 use worker::{Request, ResponseBuilder, console_warn};
 
-use super::{Directory, now_ms};
+use super::{DirectoryState, now_ms};
 use crate::internal::{ACCESS, Allowed, Keep, Presented};
 use crate::reply::{Answer, Failure, json, nothing};
 
@@ -24,7 +24,7 @@ const NEVER: u64 = (1 << 53) - 1;
 /// Tickets at a time.
 const TICKETS: u64 = 4096;
 
-impl Directory {
+impl DirectoryState {
     /// What a token allows.
     pub(super) fn verify(&self, presented: &Presented) -> Answer {
         match self.access_of(&presented.hash)? {
@@ -36,7 +36,7 @@ impl Directory {
     /// What a cookie allows: what the token does that it stands for.
     pub(super) fn verify_cookie(&self, presented: &Presented) -> Answer {
         let now = now_ms();
-        let token = self.with(|known| Ok(known.database.cookie(&presented.hash, now)?))?;
+        let token = self.with(|memory| Ok(memory.database.cookie(&presented.hash, now)?))?;
         let Some(token) = token else { return Err(self.wrong(presented)) };
         let is_own = presented.own.is_some_and(|own| own.ct_eq(&token).into());
         let access = if is_own { Some(Access::Admin.to_string()) } else { self.access_of(&token)? };
@@ -51,20 +51,20 @@ impl Directory {
         let now = now_ms();
         let lifetime = u64::try_from(COOKIE_LIFETIME.as_millis()).unwrap_or(u64::MAX);
         let expires_at = now.saturating_add(lifetime);
-        self.with(|known| {
-            Ok(known.database.put_cookie(&kept.hash, &kept.token, now, expires_at, COOKIES)?)
+        self.with(|memory| {
+            Ok(memory.database.put_cookie(&kept.hash, &kept.token, now, expires_at, COOKIES)?)
         })?;
         nothing()
     }
 
     /// Forgets a cookie.
     pub(super) fn drop_cookie(&self, presented: &Presented) -> Answer {
-        self.with(|known| Ok(known.database.delete_cookie(&presented.hash)?))?;
+        self.with(|memory| Ok(memory.database.delete_cookie(&presented.hash)?))?;
         nothing()
     }
 
     fn access_of(&self, token: &SecretHash) -> Result<Option<String>, Failure> {
-        let found = self.with(|known| Ok(known.database.token_by_hash(token)?))?;
+        let found = self.with(|memory| Ok(memory.database.token_by_hash(token)?))?;
         let now = Time::from_ms(now_ms());
         let valid = found.filter(|found| {
             let same: bool = found.hash.ct_eq(token.as_slice()).into();
@@ -88,7 +88,7 @@ impl Directory {
     }
 
     pub(super) fn tokens(&self) -> Answer {
-        let records = self.with(|known| Ok(known.database.tokens()?))?;
+        let records = self.with(|memory| Ok(memory.database.tokens()?))?;
         json(StatusCode::OK, &TokenList { tokens: records.into_iter().map(summary).collect() })
     }
 
@@ -106,7 +106,7 @@ impl Directory {
             created_at_ms: now,
             expires_at_ms: wanted.expires_in_ms.map(|ms| now.saturating_add(ms).min(NEVER)),
         };
-        self.with(|known| Ok(known.database.insert_token(&record, &hash_secret(&token))?))?;
+        self.with(|memory| Ok(memory.database.insert_token(&record, &hash_secret(&token))?))?;
         let response = ResponseBuilder::new()
             .with_status(StatusCode::CREATED.as_u16())
             .with_header("cache-control", "no-store")?;
@@ -114,7 +114,7 @@ impl Directory {
     }
 
     pub(super) fn revoke_token(&self, id: &str) -> Answer {
-        if self.with(|known| Ok(known.database.delete_token(id)?))? {
+        if self.with(|memory| Ok(memory.database.delete_token(id)?))? {
             json(StatusCode::OK, &Done { success: true })
         } else {
             Err(ApiError::no_token_named(id).into())
@@ -127,9 +127,9 @@ impl Directory {
         let ticket = random_secret()?;
         let expires_in_ms = u64::try_from(TICKET_LIFETIME.as_millis()).unwrap_or(u64::MAX);
         let (hash, now) = (hash_secret(&ticket), now_ms());
-        let kept = self.with(|known| {
+        let kept = self.with(|memory| {
             let expires_at = now.saturating_add(expires_in_ms);
-            Ok(known.database.put_ticket(&hash, &access, now, expires_at, TICKETS)?)
+            Ok(memory.database.put_ticket(&hash, &access, now, expires_at, TICKETS)?)
         })?;
         if !kept {
             return Err(ApiError::unavailable("Too many tickets wait: try again soon.").into());
@@ -141,7 +141,7 @@ impl Directory {
     /// What a ticket allows, once.
     pub(super) fn redeem(&self, presented: &Presented) -> Answer {
         let access =
-            self.with(|known| Ok(known.database.take_ticket(&presented.hash, now_ms())?))?;
+            self.with(|memory| Ok(memory.database.take_ticket(&presented.hash, now_ms())?))?;
         let access = access.ok_or_else(ApiError::wrong_token)?;
         json(StatusCode::OK, &Allowed { access, token: None })
     }

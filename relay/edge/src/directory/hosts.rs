@@ -10,10 +10,10 @@ use futures_util::future::{Either, select};
 use futures_util::{StreamExt as _, stream};
 use http::StatusCode;
 use moorline_core::api::ApiError;
-use moorline_core::hosts::{self, ListedHost};
-use moorline_core::meeting::{Meeting, other_protocol};
-use moorline_core::plan::{HostError, adopted};
-use moorline_core::record::{HostRecord, SessionRecord};
+use moorline_core::directory::Greeting;
+use moorline_core::meeting::other_protocol;
+use moorline_core::plan::HostError;
+use moorline_core::record::SessionRecord;
 use moorline_shared::control::{Hello, Hosted, ToHost, ToRelay};
 use moorline_shared::id::{HostId, SessionId};
 use moorline_shared::message::{KEEPALIVE_PING, KEEPALIVE_PONG, close};
@@ -25,9 +25,9 @@ use worker::{
     WebSocketRequestResponsePair, console_error, console_log, console_warn,
 };
 
-use super::creating::Result;
-use super::projects::AT_ONCE;
-use super::{Directory, now_ms, random};
+use super::change::OBJECTS_AT_ONCE;
+use super::start::Result;
+use super::{DirectoryState, now_ms, random};
 use crate::asking;
 use crate::internal::{CREATE, Create, Files, FilesWanted, HOST_LOST};
 use crate::reply::{Answer, Failure, is_upgrade};
@@ -49,7 +49,7 @@ pub(super) struct Asked {
     sender: oneshot::Sender<ToRelay>,
 }
 
-impl Directory {
+impl DirectoryState {
     /// Opens a host's control link.
     pub(super) fn open_control(&self, id: &str, request: &Request) -> Answer {
         let id: HostId = id.parse().map_err(|_| ApiError::invalid_host_id())?;
@@ -102,12 +102,7 @@ impl Directory {
         // A socket's end is answered, or it stays half open.
         shut(socket, close::NORMAL, "");
         console_log!("the host {host} is away");
-        let seen = self.with(|known| {
-            let found = known.hosts.iter_mut().find(|record| record.id == host);
-            let Some(record) = found else { return Ok(()) };
-            record.last_seen_ms = now_ms();
-            Ok(known.database.put_host(record)?)
-        });
+        let seen = self.decide(|it| Ok(it.host_left(&host, now_ms()).unwrap_or_default()));
         if let Err(failure) = seen {
             console_error!("when a host was seen last is not noted: {failure}");
         }
@@ -146,8 +141,8 @@ impl Directory {
     /// The files that a session works with.
     pub(super) async fn files(&self, wanted: FilesWanted) -> Result<Files> {
         let FilesWanted { host, project, folder, named } = wanted;
-        let top = self.with(|known| {
-            let project = project.and_then(|id| known.projects.get(&id));
+        let top = self.ask(|directory| {
+            let project = project.and_then(|id| directory.project_record(&id));
             Ok(project.and_then(|project| project.directory.clone()))
         })?;
         if !self.is_here(&host) {
@@ -167,14 +162,7 @@ impl Directory {
     }
 
     pub(super) fn host_list(&self) -> Result<HostList> {
-        self.with(|known| {
-            let listed = |record: &HostRecord| ListedHost {
-                record: record.clone(),
-                connected: self.is_here(&record.id),
-                sessions: known.running_on(&record.id).count(),
-            };
-            Ok(hosts::list(known.hosts.iter().map(listed), now_ms()))
-        })
+        self.ask(|directory| Ok(directory.hosts(|id| self.is_here(id), now_ms())))
     }
 
     pub(super) fn is_here(&self, host: &HostId) -> bool {
@@ -205,9 +193,11 @@ impl Directory {
             let _ = older.serialize_attachment("");
             shut(&older, close::REPLACED, "another host with this id has connected");
         }
-        self.tell_started(host, &hello);
-        let (adopt, lost, forget) = self.meet(host, &hello)?;
-        self.adopt(adopt).await;
+        self.answer_starts(host, &hello);
+        let greeting = self.ask(|directory| Ok(directory.greet(host, &hello, now_ms())))?;
+        let Greeting { change, adopted, lost, forget } = greeting;
+        let effects = self.with(|memory| Ok(memory.make(change)?))?;
+        self.adopt(adopted).await;
         self.lose_all(lost).await;
         socket.serialize_attachment(WELCOMED)?;
         say(socket, &ToHost::Welcome { version: VERSION.to_owned() });
@@ -215,12 +205,13 @@ impl Directory {
             say(socket, &ToHost::Forget { session_id });
         }
         console_log!("the host {host} is here: {} sessions", hello.sessions.len());
-        self.list_changed();
+        self.carry_out(effects).await;
+        self.changed.ring();
         Ok(())
     }
 
     /// Answers those who wait for a start whose answer was lost with its link.
-    fn tell_started(&self, host: &HostId, hello: &Hello) {
+    fn answer_starts(&self, host: &HostId, hello: &Hello) {
         for hosted in &hello.sessions {
             let waits = |asked: &Asked| {
                 asked.host == *host && asked.session.as_ref() == Some(&hosted.session_id)
@@ -234,43 +225,6 @@ impl Directory {
                 self.answered(request, ToRelay::Started { request, session });
             }
         }
-    }
-
-    fn meet(
-        &self,
-        host: &HostId,
-        hello: &Hello,
-    ) -> Result<(Vec<SessionRecord>, Vec<SessionId>, Vec<SessionId>)> {
-        let now = now_ms();
-        self.with(|known| {
-            let record = HostRecord {
-                id: host.clone(),
-                name: hello.name.clone(),
-                version: hello.version.clone(),
-                drivers: hello.drivers.clone(),
-                last_seen_ms: now,
-            };
-            known.database.put_host(&record)?;
-            known.hosts.retain(|other| other.id != *host);
-            known.hosts.push(record);
-            let deleted = known.deleted.iter().filter(|(_, of)| of == host);
-            let deleted = deleted.map(|(id, _)| id.clone()).collect();
-            let is_known = |id: &SessionId| known.sessions.contains_key(id) || self.is_busy(id);
-            let meeting = Meeting::of(hello, is_known, known.running_on(host), deleted);
-            let Meeting { adopt, forget, forgotten, lost } = meeting;
-            let mut records = Vec::new();
-            for hosted in adopt {
-                let mut record = adopted(host, hosted, now);
-                record.project = record.project.filter(|id| known.projects.contains_key(id));
-                known.add(record.clone(), None)?;
-                records.push(record);
-            }
-            for id in forgotten {
-                known.deleted.retain(|(other, _)| *other != id);
-                known.database.remove_deleted(&id)?;
-            }
-            Ok((records, lost, forget))
-        })
     }
 
     /// Makes objects of sessions that are listed from now on, before their host publishes them.
@@ -288,7 +242,7 @@ impl Directory {
                 Ok(_) => console_log!("the session {id} is adopted"),
             }
         };
-        stream::iter(records).for_each_concurrent(AT_ONCE, make).await;
+        stream::iter(records).for_each_concurrent(OBJECTS_AT_ONCE, make).await;
     }
 
     async fn lose_all(&self, sessions: Vec<SessionId>) {
@@ -302,7 +256,7 @@ impl Directory {
                 console_error!("the session {id} was not told that it is lost: {failure}");
             }
         };
-        stream::iter(sessions).for_each_concurrent(AT_ONCE, lose).await;
+        stream::iter(sessions).for_each_concurrent(OBJECTS_AT_ONCE, lose).await;
     }
 
     /// A host has started a session.
@@ -313,21 +267,17 @@ impl Directory {
         }
         // Nobody waits any more: whoever did has given up, or was forgotten with the memory.
         let id = hosted.session_id.clone();
-        let given_up = self.with(|known| Ok(known.is_deleted(&id, host)))?;
+        let given_up = self.ask(|directory| Ok(directory.deleted_from(&id) == Some(host)))?;
         if given_up {
             self.tell(host, &ToHost::Forget { session_id: id });
             return Ok(());
         }
-        let record = self.with(|known| {
-            if known.sessions.contains_key(&id) || self.is_busy(&id) {
-                return Ok(None);
-            }
-            let record = adopted(host, &hosted, now_ms());
-            known.add(record.clone(), None)?;
-            Ok(Some(record))
-        })?;
+        let change = self.ask(|directory| Ok(directory.adopt(host, &hosted, now_ms())))?;
+        let Some(change) = change else { return Ok(()) };
+        let effects = self.with(|memory| Ok(memory.make(change)?))?;
+        let record = self.ask(|directory| Ok(directory.record(&id).cloned()))?;
         self.adopt(record.into_iter().collect()).await;
-        self.list_changed();
+        self.carry_out(effects).await;
         Ok(())
     }
 

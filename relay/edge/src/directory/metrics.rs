@@ -1,16 +1,15 @@
 //! `/metrics` and `/api/debug/metrics`: what sessions have told of themselves, counted since the
 //! directory is in memory. It is some seconds old: asking them would wake them.
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use http::StatusCode;
 use moorline_core::api::ApiError;
-use moorline_shared::rest::{DebugMetrics, EventBusMetrics, SseMetrics, StoreMetrics};
-use moorline_shared::session::Lifecycle;
+use moorline_core::directory::Counts;
+use moorline_shared::rest::{DebugMetrics, StoreMetrics};
 use worker::ResponseBuilder;
 
-use super::{Directory, now_ms};
+use super::{DirectoryState, now_ms};
 use crate::internal::Counted;
 use crate::reply::{Answer, Failure, json};
 
@@ -20,62 +19,38 @@ const COUNTER: &str = "counter";
 const GAUGE: &str = "gauge";
 
 /// What there is now.
-struct Counts {
-    lifecycles: BTreeMap<&'static str, usize>,
-    clients: usize,
+struct Gauges {
+    counts: Counts,
     hosts: usize,
     debug: DebugMetrics,
 }
 
-impl Directory {
+impl DirectoryState {
     pub(super) fn metrics(&self) -> Answer {
-        let text = self.counts()?.text().map_err(|error| ApiError::internal(&error))?;
+        let text = self.gauges()?.text().map_err(|error| ApiError::internal(&error))?;
         let response = ResponseBuilder::new().with_header("content-type", OPEN_METRICS)?;
         Ok(response.fixed(text.into_bytes()))
     }
 
     pub(super) fn debug_metrics(&self) -> Answer {
-        json(StatusCode::OK, &self.counts()?.debug)
+        json(StatusCode::OK, &self.gauges()?.debug)
     }
 
-    fn counts(&self) -> Result<Counts, Failure> {
-        let hosts = self.hosts_here();
-        self.with(|known| {
-            let mut lifecycles: BTreeMap<_, _> = LIFECYCLES.map(|it| (word(it), 0)).into();
-            let (mut clients, mut listeners, mut active) = (0, BTreeMap::new(), Vec::new());
-            for (id, listed) in &known.sessions {
-                *lifecycles.entry(word(listed.lifecycle())).or_default() += 1;
-                let Some(told) = &listed.told else { continue };
-                clients += told.summary.clients;
-                if told.streams > 0 {
-                    listeners.insert(format!("session-{id}"), told.streams);
-                    active.push(id.clone());
-                }
-            }
-            let total_connections = listeners.values().sum();
-            let Counted { events, output_bytes } = self.counted.borrow().clone();
-            let debug = DebugMetrics {
-                event_bus: EventBusMetrics {
-                    listener_counts: listeners,
-                    active_listeners: total_connections,
-                    events_emitted: events.values().sum(),
-                    events_by_type: events,
-                },
-                sse: SseMetrics { active_sessions: active, total_connections },
-                sessions: lifecycles.iter().map(|(name, n)| ((*name).to_owned(), *n)).collect(),
-                clients,
-                list_streams: self.streams.get(),
-                output_bytes,
-                store: StoreMetrics { storing: true, ..StoreMetrics::default() },
-                uptime: now_ms().saturating_sub(self.since_ms),
-                ..DebugMetrics::default()
-            };
-            Ok(Counts { lifecycles, clients, hosts, debug })
-        })
+    fn gauges(&self) -> Result<Gauges, Failure> {
+        let counts = self.ask(|directory| Ok(directory.counts()))?;
+        let Counted { events, output_bytes } = self.counted.borrow().clone();
+        let debug = DebugMetrics {
+            list_streams: self.streams.get(),
+            output_bytes,
+            store: StoreMetrics { storing: true, ..StoreMetrics::default() },
+            uptime: now_ms().saturating_sub(self.since_ms),
+            ..counts.debug(events)
+        };
+        Ok(Gauges { counts, hosts: self.hosts_here(), debug })
     }
 }
 
-impl Counts {
+impl Gauges {
     fn text(&self) -> Result<String, std::fmt::Error> {
         let mut text = String::new();
         let mut family = |name: &str, kind: &str, help: &str, values: &[(String, u64)]| {
@@ -93,12 +68,12 @@ impl Counts {
         family("events", COUNTER, "Entries of logs, by type", &events)?;
         let output_bytes = one(debug.output_bytes);
         family("output_bytes", COUNTER, "Output that came from sessions", &output_bytes)?;
-        let lifecycles = self.lifecycles.iter();
+        let lifecycles = self.counts.lifecycles.iter();
         let sessions: Vec<_> =
             lifecycles.map(|(name, n)| (format!("{{lifecycle=\"{name}\"}}"), *n as u64)).collect();
         family("sessions", GAUGE, "Sessions, by lifecycle", &sessions)?;
         for (name, help, value) in [
-            ("clients", "Clients of sessions", self.clients),
+            ("clients", "Clients of sessions", self.counts.clients),
             ("event_streams", "Event streams of sessions", debug.sse.total_connections),
             ("list_streams", "Streams of the list of sessions", debug.list_streams),
             ("hosts", "Hosts that are connected", self.hosts),
@@ -107,19 +82,5 @@ impl Counts {
         }
         text.push_str("# EOF\n");
         Ok(text)
-    }
-}
-
-const LIFECYCLES: [Lifecycle; 5] =
-    [Lifecycle::Live, Lifecycle::Detached, Lifecycle::Exited, Lifecycle::Lost, Lifecycle::Expired];
-
-/// As on the wire.
-const fn word(lifecycle: Lifecycle) -> &'static str {
-    match lifecycle {
-        Lifecycle::Live => "live",
-        Lifecycle::Detached => "detached",
-        Lifecycle::Exited => "exited",
-        Lifecycle::Lost => "lost",
-        Lifecycle::Expired => "expired",
     }
 }

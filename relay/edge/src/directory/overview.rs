@@ -13,14 +13,14 @@ use moorline_shared::limits::HEARTBEAT;
 use moorline_shared::sse;
 use worker::{Delay, Request, ResponseBuilder, console_error};
 
-use super::{Directory, now_ms};
+use super::{DirectoryState, now_ms};
 use crate::leaving::Leaving;
 use crate::reply::Answer;
 
 /// Changes within this are told together.
 const ROUND: Duration = Duration::from_millis(250);
 
-pub(super) fn open(directory: &Rc<Directory>, request: &Request) -> Answer {
+pub(super) fn open(directory: &Rc<DirectoryState>, request: &Request) -> Answer {
     let reader = Rc::new(Reader::counted(directory));
     let left = Rc::clone(&reader);
     let leaving = Leaving::watch(request, move || left.leave());
@@ -38,12 +38,12 @@ pub(super) fn open(directory: &Rc<Directory>, request: &Request) -> Answer {
 
 /// Somebody who reads, as it is counted.
 struct Reader {
-    directory: Rc<Directory>,
+    directory: Rc<DirectoryState>,
     is_here: Cell<bool>,
 }
 
 impl Reader {
-    fn counted(directory: &Rc<Directory>) -> Self {
+    fn counted(directory: &Rc<DirectoryState>) -> Self {
         directory.streams.set(directory.streams.get() + 1);
         Self { directory: Rc::clone(directory), is_here: Cell::new(true) }
     }
@@ -120,7 +120,7 @@ impl Live {
     fn look(&mut self) -> String {
         self.seen = self.reader.directory.changed.rung();
         self.looked_ms = now_ms();
-        match self.reader.directory.with(|known| Ok(known.overview())) {
+        match self.reader.directory.ask(|directory| Ok(directory.overview())) {
             Ok(overview) => self.stream.update(overview),
             Err(failure) => {
                 console_error!("the list cannot be read: {failure}");

@@ -6,16 +6,17 @@ use http::{Method, StatusCode};
 use moorline_core::api::ApiError;
 use moorline_core::{legacy, naming};
 use moorline_shared::id::SessionId;
+use moorline_shared::rest::ProjectList;
 use worker::Request;
 
-use super::{Directory, overview};
+use super::{DirectoryState, overview};
 use crate::internal::{
-    DROP, ENSURE, Ensure, FILES, GONE, Gone, KEEP, PREFIX, REDEEM, SUMMARY, Telling, VERIFY,
+    DROP, ENSURE, Ensure, FILES, GONE, Gone, KEEP, PREFIX, REDEEM, SUMMARY, SessionUpdate, VERIFY,
     VERIFY_COOKIE,
 };
 use crate::reply::{Answer, body, json, method, nothing, query, uri};
 
-pub(super) async fn answer(directory: &Rc<Directory>, request: &mut Request) -> Answer {
+pub(super) async fn answer(directory: &Rc<DirectoryState>, request: &mut Request) -> Answer {
     let path = request.path();
     if path.starts_with(PREFIX) {
         return internal(directory, &path, request).await;
@@ -33,7 +34,10 @@ pub(super) async fn answer(directory: &Rc<Directory>, request: &mut Request) -> 
         ("POST", ["api", "tickets"]) => directory.ticket(request),
         (_, ["api", "tokens", rest @ ..]) => tokens(directory, rest, request).await,
         (_, ["api", "projects", rest @ ..]) => projects(directory, rest, request).await,
-        ("GET", ["api", "sessions"]) => directory.list(query(request)?),
+        ("GET", ["api", "sessions"]) => {
+            let wanted = query(request)?;
+            json(StatusCode::OK, &directory.ask(|it| it.list(wanted))?)
+        }
         ("POST", ["api", "sessions"]) => {
             let wanted = body(request).await?;
             directory.create(wanted).await
@@ -55,7 +59,7 @@ pub(super) async fn answer(directory: &Rc<Directory>, request: &mut Request) -> 
 }
 
 async fn session(
-    directory: &Rc<Directory>,
+    directory: &Rc<DirectoryState>,
     id: &SessionId,
     rest: &[&str],
     request: &mut Request,
@@ -69,18 +73,28 @@ async fn session(
     }
 }
 
-async fn projects(directory: &Rc<Directory>, rest: &[&str], request: &mut Request) -> Answer {
+async fn projects(directory: &Rc<DirectoryState>, rest: &[&str], request: &mut Request) -> Answer {
+    let named = |id: &str| id.parse().map_err(|_| ApiError::invalid_project_id());
     match (method(request).as_str(), rest) {
-        ("POST", []) => directory.create_project(body(request).await?),
-        (_, []) => directory.projects(),
-        ("PATCH", [id]) => directory.change_project(id, body(request).await?),
-        ("DELETE", [id]) => directory.delete_project(id),
-        (_, [id]) => directory.project(id),
+        ("POST", []) => directory.create_project(body(request).await?).await,
+        (_, []) => {
+            let projects = directory.ask(|it| Ok(it.projects()))?;
+            json(StatusCode::OK, &ProjectList { projects })
+        }
+        ("PATCH", [id]) => {
+            let id = named(id)?;
+            directory.change_project(&id, body(request).await?).await
+        }
+        ("DELETE", [id]) => directory.delete_project(&named(id)?),
+        (_, [id]) => {
+            let id = named(id)?;
+            json(StatusCode::OK, &directory.ask(|it| it.project(&id))?)
+        }
         _ => Err(ApiError::no_route(&uri(&request.path())).into()),
     }
 }
 
-async fn tokens(directory: &Rc<Directory>, rest: &[&str], request: &mut Request) -> Answer {
+async fn tokens(directory: &Rc<DirectoryState>, rest: &[&str], request: &mut Request) -> Answer {
     match (method(request).as_str(), rest) {
         ("POST", []) => directory.create_token(&body(request).await?),
         (_, []) => directory.tokens(),
@@ -89,12 +103,24 @@ async fn tokens(directory: &Rc<Directory>, rest: &[&str], request: &mut Request)
     }
 }
 
-async fn internal(directory: &Rc<Directory>, path: &str, request: &mut Request) -> Answer {
+async fn internal(directory: &Rc<DirectoryState>, path: &str, request: &mut Request) -> Answer {
     match path {
-        SUMMARY => directory.told(body::<Telling>(request).await?),
+        SUMMARY => {
+            let SessionUpdate { report, counted } = body(request).await?;
+            directory.counted.borrow_mut().add(&counted);
+            let id = report.summary.session_id.clone();
+            let is_expected = directory.ask(|it| Ok(it.is_reserved(&id)))?;
+            if directory.report(report)? || is_expected {
+                nothing()
+            } else {
+                Err(ApiError::no_session(id.as_str()).into())
+            }
+        }
         GONE => {
             let Gone { session_id } = body(request).await?;
-            directory.unlist(&session_id).await?;
+            if directory.ask(|it| Ok(it.contains(&session_id)))? {
+                directory.unlist(&session_id).await?;
+            }
             nothing()
         }
         FILES => {

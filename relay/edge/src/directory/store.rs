@@ -1,14 +1,14 @@
 //! The directory's rows: the core's tables, and two of its own.
 
+use moorline_core::directory::SessionReport;
 use moorline_core::record::{FoundToken, HostRecord, ProjectRecord, TokenRecord};
 use moorline_core::schema;
 use moorline_shared::id::{HostId, ProjectId, SessionId};
 use moorline_shared::time::Time;
 
-use crate::internal::Told;
 use crate::sql::{Database, Result, SqlError};
 
-/// What sessions told last, and beside which one a terminal was started; and tickets, which must
+/// What sessions reported last, and beside which one a terminal was opened; and tickets, which must
 /// outlive the object's sleep.
 const TABLES: &str = "
 CREATE TABLE IF NOT EXISTS listed (
@@ -33,11 +33,11 @@ const COUNT_TICKETS: &str = "SELECT count(*) FROM tickets";
 /// All deletions that hosts have not heard of: (session, host).
 const ALL_DELETED: &str = "SELECT session, host FROM deleted";
 
-/// What is listed of a session besides its row.
+/// What is stored of a listed session besides its row.
 #[derive(Debug)]
 pub(super) struct ListedRow {
     pub(super) session: SessionId,
-    pub(super) told: Option<Told>,
+    pub(super) report: Option<Box<SessionReport>>,
     pub(super) beside: Option<SessionId>,
 }
 
@@ -47,13 +47,14 @@ impl Database {
         self.run(TABLES, &[])
     }
 
+    /// What is stored of listed sessions besides their rows.
     pub(super) fn listed(&self) -> Result<Vec<ListedRow>> {
         let rows = self.rows(LISTED, &[])?;
         let row = |row: &crate::sql::Row| {
             Ok(ListedRow {
                 session: row.parsed(0)?,
-                // What another version has written is told anew.
-                told: row.optional_text(1)?.and_then(|told| serde_json::from_str(told).ok()),
+                // What another version has written is reported anew.
+                report: row.optional_text(1)?.and_then(|report| serde_json::from_str(report).ok()),
                 beside: row.optional_text(2)?.and_then(|id| id.parse().ok()),
             })
         };
@@ -63,12 +64,12 @@ impl Database {
     pub(super) fn put_listed(
         &self,
         id: &SessionId,
-        told: Option<&Told>,
+        report: Option<&SessionReport>,
         beside: Option<&SessionId>,
     ) -> Result<()> {
-        let told = told.and_then(|told| serde_json::to_string(told).ok());
+        let report = report.and_then(|report| serde_json::to_string(report).ok());
         let beside = beside.map(SessionId::as_str);
-        self.run(PUT_LISTED, &[id.as_str().into(), told.as_deref().into(), beside.into()])
+        self.run(PUT_LISTED, &[id.as_str().into(), report.as_deref().into(), beside.into()])
     }
 
     pub(super) fn delete_listed(&self, id: &SessionId) -> Result<()> {

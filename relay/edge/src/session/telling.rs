@@ -5,6 +5,7 @@ use std::mem;
 use std::rc::Rc;
 use std::time::Duration;
 
+use moorline_core::directory::SessionReport;
 use moorline_core::record::summary_now;
 use moorline_shared::id::Seq;
 use moorline_shared::log::Entry;
@@ -16,7 +17,7 @@ use worker::wasm_bindgen_futures::spawn_local;
 use super::loaded::Loaded;
 use super::object::{Object, wall_ms};
 use crate::asking;
-use crate::internal::{Counted, SUMMARY, Telling, Told};
+use crate::internal::{Counted, SUMMARY, SessionUpdate};
 use crate::reply::Failure;
 
 /// What changes soon after it was told waits this long.
@@ -161,28 +162,28 @@ impl Loaded {
         }
     }
 
-    fn telling(&mut self) -> Telling {
-        let told = Told {
+    fn update(&mut self) -> SessionUpdate {
+        let report = SessionReport {
             summary: self.summary(),
             epoch: self.session.log().epoch(),
             size: self.session.size(),
             streams: self.session.streams(),
         };
-        Telling { told, counted: mem::take(&mut self.listed.counted) }
+        SessionUpdate { report, counted: mem::take(&mut self.listed.counted) }
     }
 }
 
 impl Object {
     /// Tells the directory.
     pub(super) fn tell(self: &Rc<Self>, loaded: &mut Loaded) {
-        let (object, telling) = (Rc::clone(self), loaded.telling());
+        let (object, update) = (Rc::clone(self), loaded.update());
         spawn_local(async move {
-            if let Err(error) = object.send(&telling).await {
+            if let Err(error) = object.send(&update).await {
                 console_warn!("the directory was not told: {error}");
                 // Told again with whatever comes next.
                 object.attempt(|loaded| {
                     loaded.was_told(None);
-                    loaded.listed.counted.add(&telling.counted);
+                    loaded.listed.counted.add(&update.counted);
                 });
             }
         });
@@ -190,14 +191,14 @@ impl Object {
 
     /// The same, now, whatever was told before.
     pub(super) async fn tell_now(self: &Rc<Self>) {
-        let Ok(telling) = self.with(Loaded::telling) else { return };
-        if let Err(error) = self.send(&telling).await {
+        let Ok(update) = self.with(Loaded::update) else { return };
+        if let Err(error) = self.send(&update).await {
             console_warn!("the directory was not told: {error}");
         }
     }
 
-    async fn send(&self, telling: &Telling) -> Result<(), Failure> {
+    async fn send(&self, update: &SessionUpdate) -> Result<(), Failure> {
         let directory = asking::directory(&self.env)?;
-        asking::post(&directory, SUMMARY, telling).await.map(drop)
+        asking::post(&directory, SUMMARY, update).await.map(drop)
     }
 }

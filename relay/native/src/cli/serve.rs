@@ -13,6 +13,7 @@ use super::host::detached_arguments;
 use super::{DataDir, address_to_open, console, listen};
 use crate::config::Config;
 use crate::data_folder::DataFolder;
+use crate::listen::TAKE_DEADLINE;
 use crate::log;
 use crate::own_host::{Kind, SOCKET_NAME};
 use crate::serve::Relay;
@@ -139,6 +140,7 @@ fn config(options: Options) -> anyhow::Result<Config> {
         frame_ancestors: options.frame_ancestors,
         dist: options.dist,
         legacy: !options.no_legacy,
+        take_deadline: TAKE_DEADLINE,
         host,
     })
 }

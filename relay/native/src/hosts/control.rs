@@ -12,9 +12,9 @@ use tokio::sync::watch;
 use tokio::time::{Sleep, sleep};
 use tracing::Instrument as _;
 
+use super::Seat;
 use super::link::Link;
 use super::talk::{End, Party, Talk};
-use super::{Answer, Seat};
 use crate::registry::Registry;
 use moorline_core::meeting::other_protocol;
 
@@ -53,10 +53,13 @@ pub async fn keep<L>(
         let mut asking = Asking { registry, id, phase, saying: Vec::new() };
         let mut talk = Talk::new(link);
         let end = talk.run(&mut asking, &mut closing).await;
-        if matches!(asking.phase, Phase::Here(_)) {
+        let Asking { registry, id, phase, .. } = asking;
+        let was_here = matches!(phase, Phase::Here(_));
+        drop(phase);
+        if was_here {
             tracing::info!(?end, "the host is away");
+            registry.host_left(&id);
         }
-        drop(asking);
         if let End::Close { code, reason } = end {
             talk.close(code, reason).await;
         }
@@ -70,15 +73,12 @@ impl Party<ToRelay, ToHost> for Asking {
         for message in said.drain(..) {
             match (&self.phase, message) {
                 (Phase::Expecting { .. }, ToRelay::Hello(hello)) => self.greet(&hello.cleaned()),
-                (Phase::Here(seat), ToRelay::Started { request, session }) => {
-                    seat.answered(request, Answer::Started(session));
-                }
-                (Phase::Here(seat), ToRelay::Failed { request, code, message }) => {
-                    seat.answered(request, Answer::Failed { code, message });
-                }
-                (Phase::Here(seat), ToRelay::Files { request, files }) => {
-                    seat.answered(request, Answer::Files(files));
-                }
+                (
+                    Phase::Here(seat),
+                    answer @ (ToRelay::Started { request, .. }
+                    | ToRelay::Failed { request, .. }
+                    | ToRelay::Files { request, .. }),
+                ) => seat.answered(request, answer),
                 (_, ToRelay::Ping { t }) => self.saying.push(ToHost::Pong { t }),
                 // What another version says; and a second hello means nothing.
                 _ => {}

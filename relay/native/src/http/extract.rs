@@ -150,9 +150,9 @@ impl FromRequestParts<Arc<App>> for Named {
         // A terminal may go by a longer name, which is one once there is such a terminal.
         let path = parts.uri.path();
         let named = naming::own_name(&id).filter(|_| path.starts_with(TERMINALS));
-        let named = named.and_then(|name| naming::id_of(name).ok()).filter(|named| {
-            path.starts_with(TERMINAL_SOCKETS) || app.registry.summary(named).is_some()
-        });
+        let named = named
+            .and_then(|name| naming::id_of(name).ok())
+            .filter(|named| path.starts_with(TERMINAL_SOCKETS) || app.registry.contains(named));
         Ok(Self(named.map_or(id, String::from)))
     }
 }

@@ -118,7 +118,7 @@ async fn find_or_create(
         return Err(failed(close::NOT_FOUND, &details));
     }
     let ensured = app.registry.ensure(id, name).await;
-    ensured.map_err(|error| failed(close::OVERLOADED, &error))
+    ensured.map_err(|error| failed(close::OVERLOADED, &error.sentence()))
 }
 
 async fn tell(mut socket: WebSocket, failure: Failure) {

@@ -19,7 +19,6 @@ use moorline_shared::rest::Health;
 
 use super::error::ApiError;
 use super::{App, Caller};
-use crate::registry::CreateError;
 use crate::session::SessionHandle;
 
 /// Whether the relay works
@@ -45,22 +44,4 @@ pub(super) fn allowed(caller: &Caller, id: &str) -> Result<(SessionId, Scope), A
 pub(super) async fn find(app: &App, id: &SessionId) -> Result<Arc<SessionHandle>, ApiError> {
     let found = app.registry.get(id).await.map_err(|error| ApiError::internal(&error))?;
     found.ok_or_else(|| ApiError::no_session(id.as_str()))
-}
-
-/// Why a session was not created.
-pub(super) fn refused(error: CreateError) -> ApiError {
-    match error {
-        CreateError::TooMany => ApiError::overloaded(error),
-        CreateError::ShuttingDown => ApiError::unavailable(error),
-        CreateError::Task(_) | CreateError::Random(_) => ApiError::internal(&error),
-        CreateError::Store(error) => error.into(),
-        CreateError::Exists(id) => ApiError::exists(&id),
-        CreateError::StillStarting(id) => ApiError::still_starting(&id),
-        CreateError::NoSuchProject(id) => ApiError::no_project(&id),
-        CreateError::Trimmed(_) => ApiError::trimmed(error),
-        CreateError::Host(error) => error.into(),
-        CreateError::Plan(error) => error.into(),
-        CreateError::Failed { id, code, message } => ApiError::not_started(&code, &message, &id),
-        CreateError::NoSuchEntry { .. } => ApiError::bad_request(error),
-    }
 }

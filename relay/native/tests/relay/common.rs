@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use futures_util::{SinkExt as _, StreamExt as _};
 use moorline_relay::config::Config;
+use moorline_relay::listen::TAKE_DEADLINE;
 use moorline_relay::own_host::Kind;
 use moorline_relay::serve::{Relay, Running};
 use moorline_shared::frame::Frame;
@@ -40,6 +41,7 @@ impl Server {
             frame_ancestors: vec!["'self'".into()],
             dist: Some(data_dir.join("dist")),
             legacy: true,
+            take_deadline: TAKE_DEADLINE,
             host: Kind::InProcess,
         };
         change(&mut config);

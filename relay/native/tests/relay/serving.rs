@@ -4,8 +4,9 @@
 use std::time::{Duration, Instant};
 
 use moorline_relay::listen::{BODY_DEADLINE, HEAD_DEADLINE};
+use moorline_shared::rest::DebugMetrics;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 
 use super::common::{Server, TOKEN};
 
@@ -212,6 +213,71 @@ async fn a_request_that_is_refused_early_gets_its_answer() {
         let mut answer = [0; 12];
         stream.read_exact(&mut answer).await.unwrap();
         assert_eq!(answer, *format!("HTTP/1.1 {status}").as_bytes(), "{path}");
+    }
+    server.stop().await;
+}
+
+/// Opens a stream of a session, and returns when it has carried `text`. The system takes little for a
+/// socket that is not read after that.
+#[cfg(target_os = "linux")]
+async fn open(server: &Server, path: &str, text: &str) -> TcpStream {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(4096).unwrap();
+    let mut stream = socket.connect(server.address.parse().unwrap()).await.unwrap();
+    let head = format!(
+        "GET {path} HTTP/1.1\r\nhost: {}\r\nauthorization: Bearer {TOKEN}\r\n\
+         connection: upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\n\
+         sec-websocket-key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n",
+        server.address
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let mut read = Vec::new();
+    while !String::from_utf8_lossy(&read).contains(text) {
+        let count = stream.read_buf(&mut read).await.unwrap();
+        assert!(count > 0, "{path} was closed: {}", String::from_utf8_lossy(&read));
+    }
+    stream
+}
+
+/// Waits until the relay has no clients and no event streams.
+#[cfg(target_os = "linux")]
+async fn until_alone(server: &Server) {
+    let alone = async {
+        let mut interval = tokio::time::interval(Duration::from_millis(20));
+        loop {
+            interval.tick().await;
+            let (_, body) = server.request("GET /api/debug/metrics", "").await;
+            let metrics: DebugMetrics = serde_json::from_str(&body).unwrap();
+            if metrics.clients == 0 && metrics.sse.total_connections == 0 {
+                return;
+            }
+        }
+    };
+    let alone = tokio::time::timeout(Duration::from_secs(30), alone).await;
+    alone.expect("the relay should disconnect a client that reads nothing");
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_reads_nothing_is_disconnected() {
+    let folder = tempfile::tempdir().unwrap();
+    let second = Duration::from_secs(1);
+    let server = Server::start_with(folder.path(), |config| config.take_deadline = second).await;
+    for kind in ["events", "plain"] {
+        // More than the system holds for a connection.
+        let id = server.create("echo here; read x; seq 2000000; exec sleep 1000").await;
+        let path = match kind {
+            "events" => format!("/api/session/{id}/events?lastEventId=0"),
+            _ => format!("/api/terminal/ws/{id}"),
+        };
+        let stream = open(&server, &path, "here").await;
+        let prompt = format!("POST /api/session/{id}/prompt");
+        let (status, body) = server.request(&prompt, r#"{"command":"go"}"#).await;
+        assert_eq!(status, 200, "{body}");
+        until_alone(&server).await;
+        drop(stream);
+        let (status, body) = server.request(&format!("DELETE /api/session/{id}"), "").await;
+        assert_eq!(status, 200, "{body}");
     }
     server.stop().await;
 }

@@ -10,6 +10,7 @@ mod baseline;
 mod echo;
 mod edge;
 mod flood;
+mod heavy;
 mod lean;
 mod memory;
 mod program;
@@ -26,19 +27,20 @@ use table::Table;
 
 const HELP: &str = "Measures Moorline next to a bare PTY and a bare PTY-to-WebSocket loop.
 
-Usage: bench [--quick] [flood | echo | viewers | memory | screen | sse | edge]...
+Usage: bench [--quick] [flood | echo | viewers | memory | heavy | screen | sse | edge]...
 
   --quick   fewer and shorter runs: for a look, not for a record
-  Without names everything is measured.";
+  Without names everything is measured. It fails if memory or disk is over what is promised.";
 
 /// A part of the table.
 type Part = (&'static str, fn(&mut Stage, &mut Table) -> Result<()>);
 
-const PARTS: [Part; 7] = [
+const PARTS: [Part; 8] = [
     ("flood", flood::measure),
     ("echo", echo::measure),
     ("viewers", viewers::measure),
     ("memory", memory::measure),
+    ("heavy", heavy::measure),
     ("screen", screen::measure),
     ("sse", sse::measure),
     ("edge", edge::measure),
@@ -58,6 +60,7 @@ fn main() -> Result<()> {
         ["pace", rounds, pause_ms, lines] => {
             program::pace(rounds.parse()?, pause_ms.parse()?, lines.parse()?)
         }
+        ["heavy", kind, bytes] => program::heavy(kind, bytes.parse()?),
         ["bare", command @ ..] => baseline::serve(command),
         ["view", address, session, count] => {
             viewers::view(address.parse()?, &session.parse()?, count.parse()?)
@@ -81,5 +84,5 @@ fn measure(scale: Scale, names: &[&str]) -> Result<()> {
         }
     }
     println!("\n{table}");
-    Ok(())
+    table.check()
 }

@@ -3,7 +3,7 @@
 use std::io::{Read as _, Write as _};
 use std::time::{Duration, SystemTime};
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 
 /// A line as builds print them, 80 bytes with what the terminal adds to its end.
 const LINE: &[u8; 79] =
@@ -60,6 +60,47 @@ pub(crate) fn pace(rounds: u64, pause_ms: u64, lines: usize) -> Result<()> {
     Ok(())
 }
 
+/// Waits for a byte, draws what a snapshot has no room for, and puts out `bytes` in all without
+/// changing more of that than a line. Then it stays.
+///
+/// # Errors
+/// Fails if the terminal is gone, or nothing heavy has this name.
+pub(crate) fn heavy(kind: &str, bytes: u64) -> Result<()> {
+    let drawing = match kind {
+        "links" => links(1500),
+        "colours" => colours(640 * 180),
+        _ => bail!("{kind:?} is not understood"),
+    };
+    let block = [b"\r", &LINE[..LINE.len() - 1]].concat().repeat(800);
+    std::io::stdin().read_exact(&mut [0])?;
+    let mut output = std::io::stdout().lock();
+    output.write_all(drawing.as_bytes())?;
+    let rest = bytes.saturating_sub(drawing.len() as u64);
+    for _ in 0..rest.div_ceil(block.len() as u64) {
+        output.write_all(&block)?;
+    }
+    output.flush()?;
+    std::io::copy(&mut std::io::stdin(), &mut std::io::sink())?;
+    Ok(())
+}
+
+/// Lines with a link each, whose addresses are long and all different.
+fn links(count: usize) -> String {
+    let rest = "x".repeat(2500);
+    let link =
+        |at: usize| format!("\x1b]8;;http://{at}.example/{rest}\x1b\\{at:>5}\x1b]8;;\x1b\\\r\n");
+    (0..count).map(link).collect()
+}
+
+/// Cells with colours of their own, one after the other.
+fn colours(cells: usize) -> String {
+    let cell = |at: usize| {
+        let [_, r, g, b] = (at as u32).wrapping_mul(2_654_435_761).to_be_bytes();
+        format!("\x1b[38;2;{r};{g};{b};48;2;{b};{r};{g}m▀")
+    };
+    (0..cells).map(cell).collect()
+}
+
 /// What a terminal gets of so many blocks.
 pub(crate) const fn emitted(blocks: u64) -> u64 {
     blocks * 800 * (LINE.len() as u64 + 1)
@@ -68,6 +109,11 @@ pub(crate) const fn emitted(blocks: u64) -> u64 {
 /// Puts out what it gets, at once and as it is.
 pub(crate) fn echo() -> Vec<String> {
     ["sh", "-c", "stty raw -echo; printf R; exec cat"].map(str::to_owned).to_vec()
+}
+
+/// A shell that marks its prompts.
+pub(crate) fn shell() -> Vec<String> {
+    vec!["bash".to_owned()]
 }
 
 /// Does nothing, and takes as little as a process can.

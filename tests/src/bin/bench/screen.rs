@@ -47,7 +47,7 @@ fn watch(viewer: &mut Lean, turn: u64, bytes: u64) -> Result<()> {
 }
 
 /// Connects, and reads until the screen is what it was when the relay answered.
-fn arrive(stage: &Stage, session: &SessionId, number: u64) -> Result<Duration> {
+pub(crate) fn arrive(stage: &Stage, session: &SessionId, number: u64) -> Result<Duration> {
     let started = Instant::now();
     let mut viewer = Lean::connect(stage.relay.address(), session)?;
     let answer = viewer.resume(&format!("bench-newcomer-{number}"), "snapshot")?;

@@ -21,7 +21,7 @@ pub(crate) struct Scale {
     pub(crate) crowd_bytes: u64,
     /// Keystrokes.
     pub(crate) keystrokes: usize,
-    /// Idle clients, and half as many idle sessions.
+    /// Idle clients, and as many idle sessions.
     pub(crate) idle: usize,
     /// Readers of events.
     pub(crate) crowd: Shape,
@@ -99,7 +99,16 @@ impl Stage {
             rows: Some(24),
             ..CreateSession::default()
         };
-        Ok(self.runtime.block_on(relay.api().create(&wish))?.session_id)
+        self.create_on(relay, &wish)
+    }
+
+    /// Starts a session as it is wished for.
+    pub(crate) fn create(&self, wish: &CreateSession) -> Result<SessionId> {
+        self.create_on(&self.relay, wish)
+    }
+
+    fn create_on(&self, relay: &Relay, wish: &CreateSession) -> Result<SessionId> {
+        Ok(self.runtime.block_on(relay.api().create(wish))?.session_id)
     }
 
     /// Starts a session that puts out so much once it is told to go.
@@ -121,6 +130,11 @@ impl Stage {
     /// Waits until the relay does nothing more for what was measured before.
     pub(crate) fn settle(&self) -> Result<Usage> {
         settle(|| self.relay.usage())
+    }
+
+    /// The same of its host.
+    pub(crate) fn settle_host(&self) -> Result<Usage> {
+        settle(|| self.relay.host_usage())
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use anyhow::{Result, ensure};
+
 /// Rows in the order in which they were measured.
 #[derive(Debug, Default)]
 pub(crate) struct Table(Vec<Row>);
@@ -11,7 +13,17 @@ struct Row {
     what: String,
     value: String,
     target: String,
-    verdict: &'static str,
+    verdict: Verdict,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Verdict {
+    None,
+    Pass,
+    /// Worse than hoped for, on this machine and at this moment.
+    Miss,
+    /// Over a bound, which fails the bench.
+    Over,
 }
 
 /// What a figure should be.
@@ -23,6 +35,8 @@ pub(crate) enum Target {
     AtLeast(f64),
     /// Not more than this.
     AtMost(f64),
+    /// Never more than this, on any machine: see [`Table::check`].
+    Bound(f64),
 }
 
 impl Table {
@@ -34,18 +48,48 @@ impl Table {
             value => format!("{value:.2} {unit}"),
         };
         let (target, verdict) = match target {
-            Target::None => (String::new(), ""),
-            Target::AtLeast(least) => (format!("≥ {}", shown(least)), verdict(value >= least)),
-            Target::AtMost(most) => (format!("≤ {}", shown(most)), verdict(value <= most)),
+            Target::None => (String::new(), Verdict::None),
+            Target::AtLeast(least) => {
+                (format!("≥ {}", shown(least)), verdict(value >= least, Verdict::Miss))
+            }
+            Target::AtMost(most) => {
+                (format!("≤ {}", shown(most)), verdict(value <= most, Verdict::Miss))
+            }
+            Target::Bound(most) => {
+                (format!("≤ {}", shown(most)), verdict(value <= most, Verdict::Over))
+            }
         };
         let row = Row { what: what.to_owned(), value: shown(value), target, verdict };
         println!("  {:<52} {:>14}", row.what, row.value);
         self.0.push(row);
     }
+
+    /// Fails if a figure is over its bound.
+    ///
+    /// # Errors
+    /// Names every such figure.
+    pub(crate) fn check(&self) -> Result<()> {
+        let over = self.0.iter().filter(|row| row.verdict == Verdict::Over);
+        let over: Vec<String> =
+            over.map(|row| format!("{}: {}, not {}", row.what, row.value, row.target)).collect();
+        ensure!(over.is_empty(), "over what is promised: {}", over.join("; "));
+        Ok(())
+    }
 }
 
-const fn verdict(met: bool) -> &'static str {
-    if met { "pass" } else { "MISS" }
+const fn verdict(met: bool, otherwise: Verdict) -> Verdict {
+    if met { Verdict::Pass } else { otherwise }
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::None => "",
+            Self::Pass => "pass",
+            Self::Miss => "MISS",
+            Self::Over => "OVER",
+        })
+    }
 }
 
 impl fmt::Display for Table {
@@ -69,4 +113,23 @@ pub(crate) fn percentile(values: &mut [f64], part: f64) -> f64 {
     values.sort_by(f64::total_cmp);
     let last = values.len().saturating_sub(1);
     values.get((last as f64 * part).round() as usize).copied().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_bound_fails_the_bench() {
+        let mut table = Table::default();
+        table.add("speed", 1.0, "MB/s", Target::AtLeast(2.0));
+        table.add("cost", 2.0, "s/GB", Target::AtMost(1.0));
+        table.add("memory", 64.0, "KB", Target::Bound(64.0));
+        assert!(table.check().is_ok());
+        table.add("peak", 129.0, "MiB", Target::Bound(128.0));
+        let failure = table.check().unwrap_err().to_string();
+        assert_eq!(failure, "over what is promised: peak: 129 MiB, not ≤ 128 MiB");
+        let shown = table.to_string();
+        assert_eq!(["MISS", "pass", "OVER"].map(|word| shown.matches(word).count()), [2, 1, 1]);
+    }
 }

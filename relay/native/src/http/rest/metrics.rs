@@ -6,7 +6,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::HeaderName;
 use axum::http::header::CONTENT_TYPE;
-use moorline_shared::rest::{DebugMetrics, EventBusMetrics, SseMetrics, StoreMetrics};
+use moorline_shared::rest::{DebugMetrics, StoreMetrics};
 
 use crate::http::App;
 use crate::http::answers::Guarded;
@@ -42,27 +42,8 @@ pub(in crate::http) async fn prometheus(
 pub(in crate::http) async fn debug(_: Admin, State(app): State<Arc<App>>) -> Json<DebugMetrics> {
     let services = app.registry.services();
     let (metrics, counts) = (&services.metrics, app.registry.counts());
-    let total_connections = counts.streams.values().sum();
-    let events_by_type = metrics.events_by_type().map(|(name, count)| (name.to_owned(), count));
-    let events_by_type: std::collections::BTreeMap<_, _> = events_by_type.collect();
-    let listeners = counts.streams.iter().map(|(id, count)| (format!("session-{id}"), *count));
+    let events = metrics.events_by_type().map(|(name, count)| (name.to_owned(), count));
     Json(DebugMetrics {
-        event_bus: EventBusMetrics {
-            events_emitted: events_by_type.values().sum(),
-            events_by_type,
-            listener_counts: listeners.collect(),
-            active_listeners: total_connections,
-        },
-        sse: SseMetrics {
-            active_sessions: counts.streams.keys().cloned().collect(),
-            total_connections,
-        },
-        sessions: counts
-            .lifecycles
-            .iter()
-            .map(|(name, count)| ((*name).to_owned(), *count))
-            .collect(),
-        clients: counts.clients,
         list_streams: services.listing.receiver_count(),
         output_bytes: metrics.output_bytes(),
         store: StoreMetrics {
@@ -73,5 +54,6 @@ pub(in crate::http) async fn debug(_: Admin, State(app): State<Arc<App>>) -> Jso
         },
         uptime: metrics.uptime_ms(),
         memory_bytes: memory_bytes(),
+        ..counts.debug(events.collect())
     })
 }

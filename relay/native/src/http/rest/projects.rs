@@ -13,9 +13,6 @@ use crate::http::App;
 use crate::http::answers::{Guarded, OfProject, WithBody};
 use crate::http::error::{ApiError, HttpError};
 use crate::http::extract::{Admin, Body};
-use crate::registry::ProjectError;
-use moorline_core::api::project_name;
-use moorline_core::plan::check_folder;
 
 type Named = Result<Path<String>, PathRejection>;
 
@@ -42,9 +39,7 @@ pub(in crate::http) async fn create(
     State(app): State<Arc<App>>,
     Body(wanted): Body<CreateProject>,
 ) -> Result<(StatusCode, Json<ProjectChanged>), HttpError> {
-    let wanted = CreateProject { name: project_name(&wanted.name)?, ..wanted };
-    check_folder(wanted.directory.as_deref().unwrap_or_default())?;
-    let project = app.registry.create_project(wanted).await.map_err(unchanged)?;
+    let project = app.registry.create_project(wanted).await?;
     Ok((StatusCode::CREATED, Json(ProjectChanged { success: true, project })))
 }
 
@@ -59,8 +54,7 @@ pub(in crate::http) async fn get(
     State(app): State<Arc<App>>,
     id: Named,
 ) -> Result<Json<Project>, HttpError> {
-    let id = named(id)?;
-    Ok(Json(app.registry.project(&id).ok_or_else(|| ApiError::no_project(&id))?))
+    Ok(Json(app.registry.project(&named(id)?)?))
 }
 
 /// Give a project another name or folder
@@ -77,11 +71,7 @@ pub(in crate::http) async fn change(
     id: Named,
     Body(change): Body<ChangeProject>,
 ) -> Result<Json<ProjectChanged>, HttpError> {
-    let id = named(id)?;
-    let name = change.name.as_deref().map(project_name).transpose()?;
-    let change = ChangeProject { name, ..change };
-    check_folder(change.directory.as_deref().unwrap_or_default())?;
-    let project = app.registry.change_project(&id, change).await.map_err(unchanged)?;
+    let project = app.registry.change_project(&named(id)?, change).await?;
     Ok(Json(ProjectChanged { success: true, project }))
 }
 
@@ -99,19 +89,10 @@ pub(in crate::http) async fn delete(
     State(app): State<Arc<App>>,
     id: Named,
 ) -> Result<Json<ProjectChanged>, HttpError> {
-    let project = app.registry.delete_project(&named(id)?).await.map_err(unchanged)?;
+    let project = app.registry.delete_project(&named(id)?).await?;
     Ok(Json(ProjectChanged { success: true, project }))
 }
 
 fn named(path: Named) -> Result<ProjectId, ApiError> {
     path.ok().and_then(|Path(id)| id.parse().ok()).ok_or_else(ApiError::invalid_project_id)
-}
-
-fn unchanged(error: ProjectError) -> ApiError {
-    match error {
-        ProjectError::NotFound(id) => ApiError::no_project(&id),
-        ProjectError::TooMany => ApiError::too_many_projects(error),
-        ProjectError::Store(error) => error.into(),
-        ProjectError::Random(_) => ApiError::internal(&error),
-    }
 }

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use moorline_shared::control::ToHost;
+use moorline_core::plan::HostError;
+use moorline_shared::control::{ToHost, ToRelay};
 use moorline_shared::id::{HostId, SessionId};
 use moorline_shared::limits::PROMPT_BYTES;
 use moorline_shared::rest::{
@@ -13,7 +14,6 @@ use moorline_shared::rest::{
 
 use super::find;
 use crate::clock::wall_ms;
-use crate::hosts::Answer;
 use crate::http::App;
 use crate::http::answers::{Asking, Guarded, OfSession, Typing, WithBody};
 use crate::http::error::{ApiError, HttpError};
@@ -91,7 +91,7 @@ pub(in crate::http) async fn context(
     State(app): State<Arc<App>>,
 ) -> Result<Json<SessionContext>, HttpError> {
     let summary = find(&app, &id).await?.summary();
-    let project = summary.project.and_then(|id| app.registry.project(&id));
+    let project = summary.project.and_then(|id| app.registry.project(&id).ok());
     let top = project.and_then(|project| project.directory);
     let named = app.registry.named_files(&id).await;
     let (folder, named) = (summary.cwd, named.map_err(|error| ApiError::internal(&error))?);
@@ -112,11 +112,9 @@ async fn files(
 ) -> Result<Vec<ContextFile>, HttpError> {
     let ask = |request| ToHost::Files { request, folder, top, named };
     match app.registry.hosts().ask(host, ask).await {
-        Ok(Answer::Files(files)) => Ok(files),
-        Ok(Answer::Failed { message, .. }) => Err(ApiError::internal(&message).into()),
-        Ok(Answer::Started(_)) => {
-            Err(ApiError::internal(&"a host answers what nobody asked").into())
-        }
+        Ok(ToRelay::Files { files, .. }) => Ok(files),
+        Ok(ToRelay::Failed { message, .. }) => Err(ApiError::internal(&message).into()),
+        Ok(_) => Err(HostError::Silent(host.clone()).into()),
         Err(error) => Err(error.into()),
     }
 }
@@ -132,15 +130,7 @@ pub(in crate::http) async fn delete(
     Writes(id): Writes,
     State(app): State<Arc<App>>,
 ) -> Result<Json<Deleted>, HttpError> {
-    remove(&app, &id).await?;
+    app.registry.delete(&id).await?;
     let message = "Session deleted".to_owned();
     Ok(Json(Deleted { success: true, message, session_id: id }))
-}
-
-pub(super) async fn remove(app: &App, id: &SessionId) -> Result<(), ApiError> {
-    match app.registry.delete(id).await {
-        Ok(true) => Ok(()),
-        Ok(false) => Err(ApiError::no_session(id.as_str())),
-        Err(error) => Err(error.into()),
-    }
 }

@@ -11,14 +11,13 @@ use moorline_shared::rest::{
     SessionList,
 };
 
-use super::{find, refused};
+use super::find;
 use crate::http::App;
 use crate::http::answers::{BadQuery, Guarded, Naming, OfSession, Starting, WithBody};
-use crate::http::error::{ApiError, HttpError};
+use crate::http::error::HttpError;
 use crate::http::extract::{Admin, Body, Params, Writes};
-use crate::registry::ChangeError;
 use crate::session::SessionHandle;
-use moorline_core::api::{ListQuery, check_size, name};
+use moorline_core::api::ListQuery;
 
 /// All sessions, newest first
 #[utoipa::path(
@@ -31,7 +30,7 @@ pub(in crate::http) async fn list(
     State(app): State<Arc<App>>,
     Params(wanted): Params<ListQuery>,
 ) -> Result<Json<SessionList>, HttpError> {
-    Ok(Json(app.registry.list(&wanted.filter()?)))
+    Ok(Json(app.registry.list(wanted)?))
 }
 
 /// Start a session
@@ -46,9 +45,7 @@ pub(in crate::http) async fn create(
     State(app): State<Arc<App>>,
     Body(wanted): Body<CreateSession>,
 ) -> Result<(StatusCode, Json<Created>), HttpError> {
-    check_size(wanted.cols, wanted.rows)?;
-    let wanted = CreateSession { name: name(wanted.name.as_deref())?, ..wanted };
-    let handle = app.registry.create(wanted).await.map_err(refused)?;
+    let handle = app.registry.create(wanted).await?;
     Ok(created(&handle))
 }
 
@@ -65,9 +62,8 @@ pub(in crate::http) async fn rename(
     State(app): State<Arc<App>>,
     Body(wanted): Body<RenameSession>,
 ) -> Result<Json<Changed>, HttpError> {
-    let name = name(Some(&wanted.name))?;
-    app.registry.rename(&id, name).await.map_err(unchanged)?;
-    Ok(changed(&app, &id).await?)
+    let session = app.registry.rename(&id, wanted).await?;
+    Ok(Json(Changed { success: true, session }))
 }
 
 /// Move a session to a project, or out of all
@@ -84,8 +80,8 @@ pub(in crate::http) async fn move_to(
     State(app): State<Arc<App>>,
     Body(wanted): Body<MoveSession>,
 ) -> Result<Json<Changed>, HttpError> {
-    app.registry.move_to(&id, wanted.project_id).await.map_err(unchanged)?;
-    Ok(changed(&app, &id).await?)
+    let session = app.registry.move_to(&id, wanted).await?;
+    Ok(Json(Changed { success: true, session }))
 }
 
 /// Start what a session was started with again
@@ -105,10 +101,7 @@ pub(in crate::http) async fn duplicate(
     State(app): State<Arc<App>>,
     Body(wanted): Body<DuplicateSession>,
 ) -> Result<(StatusCode, Json<Created>), HttpError> {
-    check_size(wanted.cols, wanted.rows)?;
-    let wanted = DuplicateSession { name: name(wanted.name.as_deref())?, ..wanted };
-    let source = find(&app, &id).await?;
-    let handle = app.registry.duplicate(&source, wanted).await.map_err(refused)?;
+    let handle = app.registry.duplicate(&id, wanted).await?;
     Ok(created(&handle))
 }
 
@@ -132,10 +125,8 @@ pub(in crate::http) async fn fork(
     State(app): State<Arc<App>>,
     Body(wanted): Body<ForkSession>,
 ) -> Result<(StatusCode, Json<Created>), HttpError> {
-    check_size(wanted.cols, wanted.rows)?;
-    let wanted = ForkSession { name: name(wanted.name.as_deref())?, ..wanted };
     let source = find(&app, &id).await?;
-    let (handle, from) = app.registry.fork(&source, wanted).await.map_err(refused)?;
+    let (handle, from) = app.registry.fork(&source, wanted).await?;
     let (status, Json(created)) = created(&handle);
     Ok((status, Json(Created { forked_from: Some(from), ..created })))
 }
@@ -145,17 +136,4 @@ fn created(handle: &Arc<SessionHandle>) -> (StatusCode, Json<Created>) {
     let session_id = session.session_id.clone();
     let created = Created { success: true, session_id, session, forked_from: None };
     (StatusCode::CREATED, Json(created))
-}
-
-async fn changed(app: &App, id: &SessionId) -> Result<Json<Changed>, ApiError> {
-    let session = app.registry.summary(id).ok_or_else(|| ApiError::no_session(id.as_str()))?;
-    Ok(Json(Changed { success: true, session }))
-}
-
-fn unchanged(error: ChangeError) -> ApiError {
-    match error {
-        ChangeError::NotFound(id) => ApiError::no_session(id.as_str()),
-        ChangeError::NoSuchProject(id) => ApiError::no_project(&id),
-        ChangeError::Store(error) => error.into(),
-    }
 }

@@ -8,19 +8,17 @@ use moorline_shared::id::{Cursor, Seq, SessionId};
 use moorline_shared::limits::PROMPT_BYTES;
 use moorline_shared::log::Entry;
 use moorline_shared::rest::{
-    CreateSession, CreateTerminal, Done, ErrorBody, OutputPiece, TerminalCreated, TerminalInput,
-    TerminalOutput,
+    CreateTerminal, Done, ErrorBody, OutputPiece, TerminalCreated, TerminalInput, TerminalOutput,
 };
 use serde::Deserialize;
 
-use super::session::remove;
-use super::{find, refused};
+use super::find;
 use crate::http::App;
 use crate::http::answers::{Guarded, OfSession, Starting, Typing, WithBody};
 use crate::http::error::{ApiError, HttpError};
 use crate::http::extract::{Admin, Body, Params, Reads, Writes};
 use crate::session::SessionHandle;
-use moorline_core::api::{check_size, name, number};
+use moorline_core::api::number;
 use moorline_core::reader::{Read, Reader, Start};
 
 /// About as much output as one answer has.
@@ -52,18 +50,7 @@ pub(in crate::http) async fn create(
     State(app): State<Arc<App>>,
     Body(wanted): Body<CreateTerminal>,
 ) -> Result<Json<TerminalCreated>, HttpError> {
-    check_size(wanted.cols, wanted.rows)?;
-    let mode = name(wanted.mode.as_deref())?;
-    let CreateTerminal { working_dir: cwd, cols, rows, .. } = wanted.clone();
-    let session = CreateSession { cwd, cols, rows, ..CreateSession::default() };
-    let created = match &wanted.session_id {
-        None => app.registry.create(session).await,
-        Some(id) => {
-            let parent = find(&app, id).await?;
-            app.registry.create_beside(&parent, session, mode).await
-        }
-    };
-    let terminal_id = created.map_err(refused)?.summary().session_id;
+    let terminal_id = app.registry.create_terminal(wanted).await?.id().clone();
     Ok(Json(TerminalCreated { success: true, terminal_id }))
 }
 
@@ -130,7 +117,7 @@ pub(in crate::http) async fn close(
     Writes(id): Writes,
     State(app): State<Arc<App>>,
 ) -> Result<Json<Done>, HttpError> {
-    remove(&app, &id).await?;
+    app.registry.delete(&id).await?;
     Ok(Json(Done { success: true }))
 }
 

@@ -7,11 +7,8 @@ use std::sync::Arc;
 use moorline_shared::id::SessionId;
 
 use super::Registry;
-use crate::store::{Store, StoreError};
+use crate::store::{BESIDE, Store, StoreError};
 use moorline_core::named;
-
-/// The note of the session that a terminal was opened beside.
-const BESIDE: &str = "beside";
 
 impl Registry {
     /// A prompt named these files.
@@ -41,18 +38,6 @@ impl Registry {
         let read = move || registry.services.read(|store| named_files(store, &id));
         let named = tokio::task::spawn_blocking(read).await.unwrap_or(Err(StoreError::Closed))?;
         Ok(named::newest_first(named))
-    }
-
-    /// A terminal was opened beside another session.
-    pub(super) fn note_beside(&self, terminal: &SessionId, parent: &SessionId) {
-        self.known().beside.insert(terminal.clone(), parent.clone());
-        let (terminal, parent) = (terminal.clone(), parent.clone());
-        // The order of the calls is that of the writes.
-        drop(
-            self.services
-                .writer
-                .run(move |store| store.put_note(&terminal, BESIDE, parent.as_str())),
-        );
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use moorline_core::api::ApiError;
+use moorline_core::directory::Reservation;
 use moorline_host::screen::Screen;
 use moorline_shared::control::Fork;
 use moorline_shared::id::{Epoch, Seq, SessionId};
@@ -11,65 +13,74 @@ use moorline_shared::message::Snapshot;
 use moorline_shared::rest::{ForkSession, ForkedFrom};
 use moorline_shared::session::Size;
 
-use super::creating::{Plan, again};
-use super::{CreateError, Registry, restore};
+use super::start::{ReservedId, new_id};
+use super::{Registry, restore};
 use crate::clock::wall_ms;
 use crate::session::{Services, SessionHandle};
 use crate::store::{SessionRecord, StoreError};
 
 impl Registry {
-    /// Starts what a session was started with again, on its log up to an entry: the newest,
-    /// unless another is named.
+    /// Starts what a session was started with again, on its log up to an entry: the newest, unless another is named.
     ///
     /// # Errors
-    /// [`CreateError`]; nothing was started.
+    /// As [`Registry::create`], `bad_request` if there is no such entry, or `trimmed`; nothing was started.
     pub async fn fork(
         self: &Arc<Self>,
         source: &Arc<SessionHandle>,
         wanted: ForkSession,
-    ) -> Result<(Arc<SessionHandle>, ForkedFrom), CreateError> {
+    ) -> Result<(Arc<SessionHandle>, ForkedFrom), ApiError> {
+        let id = new_id()?;
+        let draft = {
+            let mut known = self.known();
+            known.refresh(source.id());
+            known.directory.draft_fork(source.id(), &wanted, id, wall_ms())?
+        };
         let from = {
             let state = source.lock();
             let log = state.session.log();
             let seq = wanted.seq.unwrap_or(log.head());
             if seq == Seq::ZERO || seq > log.head() {
-                return Err(CreateError::NoSuchEntry { seq, head: log.head() });
+                let head = log.head();
+                let error = format!("there is no entry {seq}: the log has 1 to {head}");
+                return Err(ApiError::bad_request(error));
             }
             ForkedFrom { session_id: source.id().clone(), epoch: log.epoch(), seq }
         };
-        let mut plan = self.plan(again(source, wanted.name, "fork")).await?;
-        plan.record.head = from.seq;
-        plan.record.epoch = Epoch(wall_ms());
-        let was = plan.record.size;
+        let (reserved, mut reservation) = self.reserve(draft).await?;
+        reservation.record.head = from.seq;
+        reservation.record.epoch = Epoch(wall_ms());
+        let was = reservation.record.size;
         let size =
             Size { cols: wanted.cols.unwrap_or(was.cols), rows: wanted.rows.unwrap_or(was.rows) };
         let (registry, source) = (Arc::clone(self), Arc::clone(source));
         // Who asked may go away halfway: a session is started whole, or not at all.
-        tokio::spawn(async move {
-            let handle = registry.start_fork(&source, plan, &from, size).await?;
+        let forked = tokio::spawn(async move {
+            let fork = (reserved, reservation, size);
+            let handle = registry.start_fork(&source, fork, &from).await?;
             Ok((handle, from))
-        })
-        .await?
+        });
+        forked.await.unwrap_or_else(|panicked| Err(ApiError::internal(&panicked)))
     }
 
     async fn start_fork(
         self: &Arc<Self>,
         source: &Arc<SessionHandle>,
-        mut plan: Plan,
+        (reserved, mut reservation, size): (ReservedId, Reservation, Size),
         from: &ForkedFrom,
-        size: Size,
-    ) -> Result<Arc<SessionHandle>, CreateError> {
-        let record = plan.record.clone();
-        let Ok(_turn) = self.forks.acquire().await else { return Err(CreateError::ShuttingDown) };
+    ) -> Result<Arc<SessionHandle>, ApiError> {
+        let record = reservation.record.clone();
+        let Ok(_turn) = self.forks.acquire().await else {
+            return Err(ApiError::unavailable("the relay is shutting down"));
+        };
         self.wait_until_stored(source, from.seq).await?;
         let begun = async {
             let picture = self.copy(&record, from).await?;
             let handle = self.forked(&record).await?;
             let (epoch, from, picture) = (record.epoch, from.clone(), Some(picture));
             // What was shown so far was shown at the other one's size.
-            plan.record.size = size;
+            reservation.record.size = size;
             let fork = Fork { epoch, from, picture, output: Vec::new() };
-            self.start(plan, &handle, Some(fork)).await?;
+            self.start(reserved, reservation, &handle, Some(fork)).await?;
             Ok(handle)
         };
         let begun = begun.await;
@@ -101,17 +112,16 @@ impl Registry {
     }
 
     /// Stores the fork's log and its picture of the screen.
-    async fn copy(
-        &self,
-        record: &SessionRecord,
-        from: &ForkedFrom,
-    ) -> Result<Snapshot, CreateError> {
+    async fn copy(&self, record: &SessionRecord, from: &ForkedFrom) -> Result<Snapshot, ApiError> {
         let (source, epoch, copy) = (from.session_id.clone(), from.epoch, record.clone());
         let copied = self
             .services
             .writer
             .run(move |store| store.transaction(|store| store.copy_log(&source, epoch, &copy)));
-        let copied = copied.await?.ok_or(CreateError::Trimmed(from.seq))?;
+        let copied = copied.await?.ok_or_else(|| {
+            let seq = from.seq;
+            ApiError::trimmed(format!("too much before entry {seq} is gone: choose a later one"))
+        })?;
         let picture = self.paint(record.clone(), copied.picture).await?;
         let (id, epoch, painted) = (record.id.clone(), record.epoch, picture.clone());
         let stored =
@@ -135,7 +145,7 @@ impl Registry {
         painted
     }
 
-    async fn forked(&self, record: &SessionRecord) -> Result<Arc<SessionHandle>, CreateError> {
+    async fn forked(&self, record: &SessionRecord) -> Result<Arc<SessionHandle>, ApiError> {
         let (services, row) = (Arc::clone(&self.services), record.clone());
         let load = move || services.read(|store| restore(store, &row));
         let loaded = tokio::task::spawn_blocking(load).await.unwrap_or(Err(StoreError::Closed));

@@ -1,0 +1,118 @@
+//! Hosts: which there are, and what follows from what one says that it has.
+
+use moorline_shared::control::{Hello, Hosted};
+use moorline_shared::id::{HostId, SessionId};
+use moorline_shared::rest::HostList;
+use moorline_shared::session::Lifecycle;
+
+use super::Directory;
+use super::change::{Change, Row};
+use crate::hosts::{self, ListedHost};
+use crate::meeting::Meeting;
+use crate::plan::{HostError, adopted, choose};
+use crate::record::{HostRecord, SessionRecord};
+
+/// What follows from a host's hello.
+#[derive(Debug, Clone)]
+pub struct Greeting {
+    /// The host's row, its sessions that are listed from now on, and those that it has forgotten.
+    pub change: Change,
+    /// The rows of the sessions that are listed from now on.
+    pub adopted: Vec<SessionRecord>,
+    /// Sessions that are to be lost: their host does not have them any longer.
+    pub lost: Vec<SessionId>,
+    /// Deleted sessions that the host still has, and is to forget.
+    pub forget: Vec<SessionId>,
+}
+
+impl Directory {
+    /// A host has connected and says what it has. `now_ms` is in milliseconds since 1970.
+    #[must_use]
+    pub fn greet(&self, id: &HostId, hello: &Hello, now_ms: u64) -> Greeting {
+        self.warn_of_doubles(id, hello);
+        let deleted = self.deleted.iter().filter(|(_, host)| *host == id);
+        let deleted = deleted.map(|(session, _)| session.clone()).collect();
+        let is_known = |session: &SessionId| self.is_known(session);
+        let meeting = Meeting::of(hello, is_known, self.running_on(id), deleted);
+        let mut change = Change::from(Row::Host(HostRecord {
+            id: id.clone(),
+            name: hello.name.clone(),
+            version: hello.version.clone(),
+            drivers: hello.drivers.clone(),
+            last_seen_ms: now_ms,
+        }));
+        let mut adopted_rows = Vec::new();
+        for hosted in meeting.adopt {
+            let listing = self.listing(adopted(id, hosted, now_ms), None);
+            adopted_rows.extend(listing.rows.iter().filter_map(|row| match row {
+                Row::Session { record, .. } => Some(SessionRecord::clone(record)),
+                _ => None,
+            }));
+            change.rows.extend(listing.rows);
+        }
+        change.rows.extend(meeting.forgotten.into_iter().map(Row::Forgotten));
+        Greeting { change, adopted: adopted_rows, lost: meeting.lost, forget: meeting.forget }
+    }
+
+    fn warn_of_doubles(&self, id: &HostId, hello: &Hello) {
+        for session in hello.sessions.iter().map(|hosted| &hosted.session_id) {
+            let other = self.sessions.get(session).filter(|it| it.record.host.as_ref() != Some(id));
+            if other.is_some() {
+                tracing::warn!(%session, "another host has a session with this id");
+            }
+        }
+    }
+
+    /// Whether an id is taken: by a session, by one that is being started or removed, or by one that was deleted.
+    fn is_known(&self, id: &SessionId) -> bool {
+        self.sessions.contains_key(id)
+            || self.reserved.contains(id)
+            || self.deleted.contains_key(id)
+    }
+
+    /// Lists a session that a host has started for somebody who does not wait any longer. `None` if its id is taken.
+    #[must_use]
+    pub fn adopt(&self, host: &HostId, hosted: &Hosted, now_ms: u64) -> Option<Change> {
+        let is_new = !self.is_known(&hosted.session_id);
+        is_new.then(|| self.listing(adopted(host, hosted, now_ms), None))
+    }
+
+    /// Marks the row of a session that is not in memory as lost.
+    #[must_use]
+    pub fn lose(&self, id: &SessionId) -> Option<Change> {
+        let record = SessionRecord { lifecycle: Lifecycle::Lost, ..self.record(id)?.clone() };
+        Some(Row::Session { record: Box::new(record), beside: None }.into())
+    }
+
+    /// A host was connected until now, in milliseconds since 1970.
+    #[must_use]
+    pub fn host_left(&self, id: &HostId, now_ms: u64) -> Option<Change> {
+        let record = HostRecord { last_seen_ms: now_ms, ..self.hosts.get(id)?.clone() };
+        Some(Row::Host(record).into())
+    }
+
+    /// All hosts. `is_here` tells whether one is connected; `now_ms` is in milliseconds since 1970.
+    #[must_use]
+    pub fn hosts(&self, is_here: impl Fn(&HostId) -> bool, now_ms: u64) -> HostList {
+        let listed = |record: &HostRecord| ListedHost {
+            record: record.clone(),
+            connected: is_here(&record.id),
+            sessions: self.running_on(&record.id).count(),
+        };
+        hosts::list(self.hosts.values().map(listed), now_ms)
+    }
+
+    /// The host that is to start a session: the one that is named, else the relay's own, else the only one that is
+    /// connected.
+    ///
+    /// # Errors
+    /// [`HostError`].
+    pub fn choose_host(
+        &self,
+        wanted: Option<&HostId>,
+        is_here: impl Fn(&HostId) -> bool,
+    ) -> Result<HostId, HostError> {
+        let hosts: Vec<_> = self.hosts.keys().map(|id| (id, is_here(id))).collect();
+        choose(hosts.iter().copied(), wanted, self.has_own_host)
+    }
+}

@@ -1,0 +1,100 @@
+//! Projects.
+
+use std::collections::BTreeMap;
+
+use moorline_shared::id::ProjectId;
+use moorline_shared::limits::PROJECTS;
+use moorline_shared::rest::{ChangeProject, CreateProject, Project};
+
+use super::Directory;
+use super::change::{Change, Row};
+use crate::api::{ApiError, project_name};
+use crate::plan::check_folder;
+use crate::record::ProjectRecord;
+use crate::rfc3339;
+
+impl Directory {
+    /// All projects, by name.
+    #[must_use]
+    pub fn projects(&self) -> Vec<Project> {
+        let mut counts: BTreeMap<&ProjectId, usize> = BTreeMap::new();
+        for id in self.sessions.values().filter_map(|listed| listed.record.project.as_ref()) {
+            *counts.entry(id).or_default() += 1;
+        }
+        let count = |id| counts.get(id).copied().unwrap_or_default();
+        let records = self.projects.values();
+        let mut projects: Vec<_> =
+            records.map(|record| project(record, count(&record.id))).collect();
+        projects.sort_by_cached_key(|project| (project.name.to_lowercase(), project.id.clone()));
+        projects
+    }
+
+    /// One project.
+    ///
+    /// # Errors
+    /// `no_such_project`.
+    pub fn project(&self, id: &ProjectId) -> Result<Project, ApiError> {
+        let record = self.projects.get(id).ok_or_else(|| ApiError::no_project(id))?;
+        let belongs = |project: &Option<ProjectId>| project.as_ref() == Some(id);
+        let sessions = self.sessions.values().filter(|listed| belongs(&listed.record.project));
+        Ok(project(record, sessions.count()))
+    }
+
+    /// Makes a project at this time, in milliseconds since 1970, under an id that is new.
+    ///
+    /// # Errors
+    /// `bad_request`, or `overloaded` if there are as many as allowed.
+    pub fn create_project(
+        &self,
+        wanted: CreateProject,
+        id: ProjectId,
+        now_ms: u64,
+    ) -> Result<Change, ApiError> {
+        let name = project_name(&wanted.name)?;
+        check_folder(wanted.directory.as_deref().unwrap_or_default())?;
+        if self.projects.len() >= PROJECTS {
+            let most = format!("there are {PROJECTS} projects already: delete one first");
+            return Err(ApiError::too_many_projects(most));
+        }
+        let directory = wanted.directory.filter(|directory| !directory.is_empty());
+        Ok(Row::Project(ProjectRecord { id, name, directory, created_at_ms: now_ms }).into())
+    }
+
+    /// Gives a project another name or folder.
+    ///
+    /// # Errors
+    /// `no_such_project` or `bad_request`.
+    pub fn change_project(
+        &self,
+        id: &ProjectId,
+        wanted: ChangeProject,
+    ) -> Result<Change, ApiError> {
+        let name = wanted.name.as_deref().map(project_name).transpose()?;
+        check_folder(wanted.directory.as_deref().unwrap_or_default())?;
+        let record = self.projects.get(id).ok_or_else(|| ApiError::no_project(id))?.clone();
+        let directory = match wanted.directory {
+            Some(directory) => Some(directory).filter(|directory| !directory.is_empty()),
+            None => record.directory,
+        };
+        let name = name.unwrap_or(record.name);
+        Ok(Row::Project(ProjectRecord { name, directory, ..record }).into())
+    }
+
+    /// Removes a project. Its sessions stay, and belong to none.
+    ///
+    /// # Errors
+    /// `no_such_project`.
+    pub fn remove_project(&self, id: &ProjectId) -> Result<Change, ApiError> {
+        self.project(id).map(|_| Row::ProjectRemoved(id.clone()).into())
+    }
+}
+
+fn project(record: &ProjectRecord, sessions: usize) -> Project {
+    Project {
+        id: record.id.clone(),
+        name: record.name.clone(),
+        directory: record.directory.clone(),
+        created_at: rfc3339(record.created_at_ms),
+        sessions,
+    }
+}

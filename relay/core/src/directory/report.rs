@@ -1,0 +1,147 @@
+//! What sessions report of themselves: the directory lists them by it, without asking them.
+
+use std::collections::BTreeMap;
+
+use moorline_shared::id::{Epoch, SessionId};
+use moorline_shared::rest::{DebugMetrics, EventBusMetrics, SessionSummary, SseMetrics};
+use moorline_shared::session::{Lifecycle, Size};
+use serde::{Deserialize, Serialize};
+
+use super::change::Row;
+use super::{Directory, ListedSession};
+use crate::record::{self, SessionRecord, name};
+
+/// Interval at which activity alone is stored, in milliseconds: a hosted database bills each row that is written.
+const ACTIVITY_STORED_EVERY_MS: u64 = 60_000;
+
+/// A session as it describes itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionReport {
+    /// The session as lists show it.
+    pub summary: SessionSummary,
+    /// The epoch of its log.
+    pub epoch: Epoch,
+    /// The size of its terminal.
+    pub size: Size,
+    /// The number of event streams that are open.
+    pub streams: usize,
+}
+
+/// What came of a report.
+#[derive(Debug, Clone)]
+pub struct Reported {
+    /// Whether the lists read differently.
+    pub is_news: bool,
+    /// The row to store, if this report is worth one. A relay that stores the sessions' own rows needs none.
+    pub row: Option<Row>,
+}
+
+impl Directory {
+    /// A session reports at this time, in milliseconds since 1970. `None` if it is not listed.
+    pub fn report(&mut self, report: SessionReport, now_ms: u64) -> Option<Reported> {
+        let listed = self.sessions.get_mut(&report.summary.session_id)?;
+        let is_news = listed.report.as_ref() != Some(&report);
+        let is_same =
+            listed.report.as_ref().is_some_and(|before| is_same_but_for_time(before, &report));
+        let is_due = now_ms >= listed.stored_at_ms.saturating_add(ACTIVITY_STORED_EVERY_MS);
+        let row = (is_due || (is_news && !is_same)).then(|| {
+            listed.stored_at_ms = now_ms;
+            let (session, beside) = (listed.record.id.clone(), listed.beside.clone());
+            Row::Listed { session, report: Some(Box::new(report.clone())), beside }
+        });
+        listed.report = Some(report);
+        Some(Reported { is_news, row })
+    }
+
+    /// Replaces the row and the report of a session, for a relay that has the session in memory. Without a report the
+    /// row says all that is known. A session that is not listed stays so.
+    pub fn refresh(&mut self, record: SessionRecord, report: Option<SessionReport>) {
+        if let Some(listed) = self.sessions.get_mut(&record.id) {
+            (listed.record, listed.report) = (record, report);
+        }
+    }
+
+    /// What there is now, for metrics.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        let mut counts = Counts::default();
+        for (id, listed) in &self.sessions {
+            *counts.lifecycles.entry(listed.lifecycle().as_str()).or_default() += 1;
+            let Some(report) = &listed.report else { continue };
+            counts.clients += report.summary.clients;
+            if report.streams > 0 {
+                counts.streams.insert(id.clone(), report.streams);
+            }
+        }
+        counts
+    }
+}
+
+/// How many sessions, clients and streams there are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Counts {
+    /// Sessions by lifecycle. Every lifecycle is there.
+    pub lifecycles: BTreeMap<&'static str, usize>,
+    /// Clients of all sessions.
+    pub clients: usize,
+    /// Event streams, of the sessions that have some.
+    pub streams: BTreeMap<SessionId, usize>,
+}
+
+impl Counts {
+    /// The same as `GET /api/debug/metrics` has it, with entries of logs by type since the relay was started. What the
+    /// relay counts besides is left at zero.
+    #[must_use]
+    pub fn debug(&self, events_by_type: BTreeMap<String, u64>) -> DebugMetrics {
+        let total_connections = self.streams.values().sum();
+        let listeners = self.streams.iter().map(|(id, count)| (format!("session-{id}"), *count));
+        let sessions = self.lifecycles.iter().map(|(name, count)| ((*name).to_owned(), *count));
+        DebugMetrics {
+            event_bus: EventBusMetrics {
+                listener_counts: listeners.collect(),
+                active_listeners: total_connections,
+                events_emitted: events_by_type.values().sum(),
+                events_by_type,
+            },
+            sse: SseMetrics {
+                active_sessions: self.streams.keys().cloned().collect(),
+                total_connections,
+            },
+            sessions: sessions.collect(),
+            clients: self.clients,
+            ..DebugMetrics::default()
+        }
+    }
+}
+
+impl Default for Counts {
+    fn default() -> Self {
+        let lifecycles = Lifecycle::ALL.map(|lifecycle| (lifecycle.as_str(), 0)).into();
+        Self { lifecycles, clients: 0, streams: BTreeMap::new() }
+    }
+}
+
+impl ListedSession {
+    pub(super) fn summary(&self) -> SessionSummary {
+        let Some(report) = &self.report else { return record::summary(&self.record, 0) };
+        SessionSummary {
+            // These are decided here, and a report may be older.
+            name: name(&self.record),
+            named: self.record.name.is_some(),
+            project: self.record.project.clone(),
+            host: self.record.host.clone(),
+            ..report.summary.clone()
+        }
+    }
+
+    pub(super) fn size(&self) -> Size {
+        self.report.as_ref().map_or(self.record.size, |report| report.size)
+    }
+}
+
+/// Whether two reports are the same but for the time of the last activity.
+fn is_same_but_for_time(one: &SessionReport, other: &SessionReport) -> bool {
+    let last_activity = one.summary.last_activity.clone();
+    let summary = SessionSummary { last_activity, ..other.summary.clone() };
+    *one == SessionReport { summary, ..other.clone() }
+}

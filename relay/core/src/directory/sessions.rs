@@ -1,0 +1,91 @@
+//! The list of sessions, and what is changed about a session once it is there.
+
+use moorline_shared::id::{ProjectId, SessionId};
+use moorline_shared::rest::{MoveSession, Overview, RenameSession, SessionList, SessionSummary};
+
+use super::change::{Change, Row};
+use super::{Directory, ListedSession};
+use crate::api::{ApiError, ListQuery, name, sort};
+use crate::record::SessionRecord;
+
+impl Directory {
+    /// A page of the list.
+    ///
+    /// # Errors
+    /// As [`ListQuery::filter`].
+    pub fn list(&self, wanted: ListQuery) -> Result<SessionList, ApiError> {
+        Ok(wanted.filter()?.page(self.summaries()))
+    }
+
+    /// All sessions, newest first.
+    #[must_use]
+    pub fn summaries(&self) -> Vec<SessionSummary> {
+        let mut list: Vec<_> = self.sessions.values().map(ListedSession::summary).collect();
+        sort(&mut list);
+        list
+    }
+
+    /// Everything that lists show.
+    #[must_use]
+    pub fn overview(&self) -> Overview {
+        Overview { sessions: self.summaries(), projects: self.projects() }
+    }
+
+    /// One session, as lists show it.
+    ///
+    /// # Errors
+    /// `not_found`.
+    pub fn summary(&self, id: &SessionId) -> Result<SessionSummary, ApiError> {
+        self.listed(id).map(ListedSession::summary)
+    }
+
+    /// Whether the session is listed.
+    #[must_use]
+    pub fn contains(&self, id: &SessionId) -> bool {
+        self.sessions.contains_key(id)
+    }
+
+    /// Gives a session another name. An empty one takes its name away.
+    ///
+    /// # Errors
+    /// `not_found`, or `bad_request` if it is no name.
+    pub fn rename(&self, id: &SessionId, wanted: &RenameSession) -> Result<Change, ApiError> {
+        let name = name(Some(&wanted.name))?;
+        let record = SessionRecord { name, ..self.listed(id)?.record.clone() };
+        Ok(Row::Name { record: Box::new(record) }.into())
+    }
+
+    /// Moves a session to a project, or out of all.
+    ///
+    /// # Errors
+    /// `not_found` or `no_such_project`.
+    pub fn move_to(&self, id: &SessionId, wanted: MoveSession) -> Result<Change, ApiError> {
+        let project = wanted.project_id;
+        let listed = self.listed(id)?;
+        self.check_project(project.as_ref())?;
+        let record = SessionRecord { project, ..listed.record.clone() };
+        Ok(Row::Membership { record: Box::new(record) }.into())
+    }
+
+    /// Removes a session at this time, in milliseconds since 1970, and has its host forget it.
+    ///
+    /// # Errors
+    /// `not_found`.
+    pub fn remove(&self, id: &SessionId, now_ms: u64) -> Result<Change, ApiError> {
+        let host = self.listed(id)?.record.host.clone();
+        let mut rows = vec![Row::SessionRemoved { id: id.clone(), at_ms: now_ms }];
+        rows.extend(host.map(|host| Row::Deleted { session: id.clone(), host, at_ms: now_ms }));
+        Ok(Change { rows })
+    }
+
+    pub(super) fn listed(&self, id: &SessionId) -> Result<&ListedSession, ApiError> {
+        self.sessions.get(id).ok_or_else(|| ApiError::no_session(id.as_str()))
+    }
+
+    pub(super) fn check_project(&self, id: Option<&ProjectId>) -> Result<(), ApiError> {
+        match id {
+            Some(id) if !self.projects.contains_key(id) => Err(ApiError::no_project(id)),
+            _ => Ok(()),
+        }
+    }
+}

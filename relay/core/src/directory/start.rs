@@ -1,0 +1,192 @@
+//! Starting sessions: what is to be started, on which host, and under which id.
+
+use moorline_shared::control::Hosted;
+use moorline_shared::event::{Event, kind};
+use moorline_shared::id::{HostId, SessionId};
+use moorline_shared::limits::SESSIONS_PER_HOST;
+use moorline_shared::rest::{
+    CreateSession, CreateTerminal, DuplicateSession, ForkSession, SessionSummary,
+};
+use serde_json::json;
+
+use super::Directory;
+use super::change::{Change, Row};
+use crate::api::{ApiError, check_size, name};
+use crate::plan;
+use crate::record::SessionRecord;
+
+/// A session that a request asks for, checked as far as that does not depend on hosts.
+#[derive(Debug, Clone)]
+pub struct Draft {
+    /// The row that it will have. Its host is the one that was named, if any.
+    pub record: SessionRecord,
+    /// The session that it is opened beside, as a terminal.
+    pub beside: Option<SessionId>,
+}
+
+/// A session that may be started: its id is reserved.
+#[derive(Debug, Clone)]
+pub struct Reservation {
+    /// The row that it will have.
+    pub record: SessionRecord,
+    /// The host that is to start it.
+    pub host: HostId,
+    /// The session that it is opened beside, as a terminal.
+    pub beside: Option<SessionId>,
+}
+
+impl Directory {
+    /// A new session. `id` is used if the request names none; `now_ms` is in milliseconds since 1970.
+    ///
+    /// # Errors
+    /// `bad_request`.
+    pub fn draft(wanted: CreateSession, id: SessionId, now_ms: u64) -> Result<Draft, ApiError> {
+        check_size(wanted.cols, wanted.rows)?;
+        let wanted = CreateSession { name: name(wanted.name.as_deref())?, ..wanted };
+        Ok(Draft { record: plan::record(wanted, id, now_ms)?, beside: None })
+    }
+
+    /// A session that is started as another one was, in the folder that that one is in now.
+    ///
+    /// # Errors
+    /// `not_found` or `bad_request`.
+    pub fn draft_duplicate(
+        &self,
+        source: &SessionId,
+        wanted: DuplicateSession,
+        id: SessionId,
+        now_ms: u64,
+    ) -> Result<Draft, ApiError> {
+        let DuplicateSession { name, cols, rows } = wanted;
+        check_size(cols, rows)?;
+        let again = self.again(source, name.as_deref(), "copy")?;
+        Self::draft(plan::sized(again, cols, rows), id, now_ms)
+    }
+
+    /// A session that begins on another one's log. The draft has the other one's size, since that is what its log was
+    /// written for; `wanted` may name another for the program.
+    ///
+    /// # Errors
+    /// `not_found` or `bad_request`.
+    pub fn draft_fork(
+        &self,
+        source: &SessionId,
+        wanted: &ForkSession,
+        id: SessionId,
+        now_ms: u64,
+    ) -> Result<Draft, ApiError> {
+        check_size(wanted.cols, wanted.rows)?;
+        Self::draft(self.again(source, wanted.name.as_deref(), "fork")?, id, now_ms)
+    }
+
+    /// A terminal: beside another session if one is named.
+    ///
+    /// # Errors
+    /// `not_found` or `bad_request`.
+    pub fn draft_terminal(
+        &self,
+        wanted: &CreateTerminal,
+        id: SessionId,
+        now_ms: u64,
+    ) -> Result<Draft, ApiError> {
+        let CreateTerminal { working_dir: cwd, cols, rows, session_id: beside, .. } =
+            wanted.clone();
+        let session = CreateSession { cwd, cols, rows, ..CreateSession::default() };
+        let session = match &beside {
+            Some(parent) => plan::beside(&self.summary(parent)?, session),
+            None => session,
+        };
+        Ok(Draft { beside, ..Self::draft(session, id, now_ms)? })
+    }
+
+    fn again(
+        &self,
+        source: &SessionId,
+        wanted: Option<&str>,
+        suffix: &str,
+    ) -> Result<CreateSession, ApiError> {
+        let listed = self.listed(source)?;
+        let name = name(wanted)?;
+        Ok(plan::again(&listed.record, &listed.summary(), listed.size(), name, suffix))
+    }
+
+    /// Chooses the host of a session and reserves the session's id. `is_here` tells whether a host is connected.
+    ///
+    /// # Errors
+    /// `no_such_host`, `host_offline`, `bad_request` if the host does not have the driver, `overloaded`,
+    /// `no_such_project`, or `exists`. Nothing is reserved then.
+    pub fn reserve(
+        &mut self,
+        draft: Draft,
+        is_here: impl Fn(&HostId) -> bool,
+    ) -> Result<Reservation, ApiError> {
+        let Draft { mut record, beside } = draft;
+        let host = self.choose_host(record.host.as_ref(), is_here)?;
+        let drivers = self.hosts.get(&host).map_or(&[][..], |host| &host.drivers);
+        plan::check_driver(&record.driver, drivers)?;
+        if self.running_on(&host).count() + self.reserved.len() >= SESSIONS_PER_HOST {
+            let most = format!("{SESSIONS_PER_HOST} sessions run already: end one first");
+            return Err(ApiError::overloaded(most));
+        }
+        self.check_project(record.project.as_ref())?;
+        if let Some(project) = record.project.as_ref().and_then(|id| self.projects.get(id)) {
+            record.cwd = record.cwd.take().or_else(|| project.directory.clone());
+        }
+        if self.sessions.contains_key(&record.id) || !self.reserve_id(&record.id) {
+            return Err(ApiError::exists(&record.id));
+        }
+        record.host = Some(host.clone());
+        Ok(Reservation { record, host, beside })
+    }
+
+    /// Reserves an id, to start or to remove its session. Returns false if it is reserved already.
+    pub fn reserve_id(&mut self, id: &SessionId) -> bool {
+        self.reserved.insert(id.clone())
+    }
+
+    /// Gives a reserved id back, whatever came of it.
+    pub fn release(&mut self, id: &SessionId) {
+        self.reserved.remove(id);
+    }
+
+    /// Lists a session that its host has started.
+    pub fn started(&self, reservation: Reservation, hosted: &Hosted) -> Change {
+        let Reservation { mut record, beside, .. } = reservation;
+        record.cwd = Some(hosted.cwd.clone());
+        record.command.clone_from(&hosted.facts.command);
+        self.listing(record, beside)
+    }
+
+    /// Nobody waits any longer for a session that the host may have started: it is to forget it.
+    pub fn give_up(&self, id: &SessionId, host: &HostId, now_ms: u64) -> Change {
+        Row::Deleted { session: id.clone(), host: host.clone(), at_ms: now_ms }.into()
+    }
+
+    /// Lists a session. Its project may have been deleted meanwhile, and its id may be that of one that was deleted.
+    pub(super) fn listing(&self, mut record: SessionRecord, beside: Option<SessionId>) -> Change {
+        record.project = record.project.filter(|id| self.projects.contains_key(id));
+        let id = record.id.clone();
+        let mut rows = Vec::new();
+        if self.deleted.contains_key(&id) {
+            rows.push(Row::Forgotten(id));
+        }
+        rows.push(Row::Session { record: Box::new(record), beside });
+        Change { rows }
+    }
+}
+
+/// The event that tells a session of a terminal that was opened beside it. `mode` is what the terminal is for.
+#[must_use]
+pub fn created_event(
+    parent: &SessionId,
+    terminal: &SessionSummary,
+    mode: Option<String>,
+    now_ms: u64,
+) -> Event {
+    let fields = json!({
+        "terminalId": terminal.session_id,
+        "workingDir": terminal.cwd,
+        "mode": mode.unwrap_or_else(|| terminal.driver.clone()),
+    });
+    Event::new(parent.clone(), kind::TERMINAL_CREATED, now_ms, fields)
+}

@@ -1,0 +1,217 @@
+//! Starting sessions.
+
+use std::pin::pin;
+use std::rc::Rc;
+use std::time::Duration;
+
+use futures_channel::oneshot;
+use futures_util::future::{Either, select};
+use http::StatusCode;
+use moorline_core::api::{ApiError, name};
+use moorline_core::directory::{
+    Directory, Draft, Effect, Reservation, SessionReport, created_event,
+};
+use moorline_core::plan::{self, HostError};
+use moorline_core::record::SessionRecord;
+use moorline_shared::control::{Fork, Hosted, ToHost, ToRelay};
+use moorline_shared::id::{HostId, SessionId};
+use moorline_shared::rest::{
+    CreateSession, CreateTerminal, Created, DuplicateSession, SessionSummary, TerminalCreated,
+};
+use worker::wasm_bindgen_futures::spawn_local;
+use worker::{Delay, console_error, console_warn};
+
+use super::{DirectoryState, ReservedId, now_ms, random};
+use crate::asking;
+use crate::internal::{CREATE, Create, DELETE, STARTED, Started};
+use crate::reply::{Answer, Failure, json};
+
+/// Time that a host gets to start a session.
+const START_PATIENCE: Duration = Duration::from_secs(10);
+/// Time that a request waits for a session that is being started or removed under its id.
+const ENSURE_PATIENCE: Duration = Duration::from_secs(20);
+/// Time that a host gets to publish a session that it has started.
+const PUBLISH_PATIENCE_MS: u64 = 5000;
+
+pub(super) type Result<T> = std::result::Result<T, Failure>;
+
+impl DirectoryState {
+    pub(super) async fn create(self: &Rc<Self>, wanted: CreateSession) -> Answer {
+        created(self.run(Directory::draft(wanted, new_id()?, now_ms())?).await?)
+    }
+
+    /// Starts what a session was started with again.
+    pub(super) async fn duplicate(
+        self: &Rc<Self>,
+        source: &SessionId,
+        wanted: DuplicateSession,
+    ) -> Answer {
+        let id = new_id()?;
+        let draft = |directory: &Directory| directory.draft_duplicate(source, wanted, id, now_ms());
+        created(self.run(self.ask(draft)?).await?)
+    }
+
+    /// Starts a terminal. If it is opened beside another session, that one's log tells of it.
+    pub(super) async fn create_terminal(self: &Rc<Self>, wanted: CreateTerminal) -> Answer {
+        let (id, mode) = (new_id()?, name(wanted.mode.as_deref())?);
+        let draft = self.ask(|directory| directory.draft_terminal(&wanted, id, now_ms()))?;
+        let parent = draft.beside.clone();
+        let terminal = self.run(draft).await?;
+        if let Some(session) = parent {
+            let event = created_event(&session, &terminal, mode, now_ms());
+            self.carry_out(vec![Effect::Append { session, event }]).await;
+        }
+        let terminal_id = terminal.session_id;
+        json(StatusCode::OK, &TerminalCreated { success: true, terminal_id })
+    }
+
+    /// The session with this id exists when this returns. Whoever comes while it is being started, or one of that id is
+    /// being removed, waits for that.
+    pub(super) async fn ensure(self: &Rc<Self>, id: SessionId, name: Option<String>) -> Result<()> {
+        let ensured = pin!(async {
+            loop {
+                let seen = self.released.rung();
+                let (is_reserved, exists) =
+                    self.ask(|it| Ok((it.is_reserved(&id), it.contains(&id))))?;
+                if is_reserved {
+                    self.released.after(seen).await;
+                    continue;
+                }
+                if exists {
+                    return Ok(());
+                }
+                let (session_id, name) = (Some(id.clone()), name.clone());
+                let wanted = CreateSession { session_id, name, ..CreateSession::default() };
+                let draft = Directory::draft(wanted, id.clone(), now_ms())?;
+                return self.run(draft).await.map(drop);
+            }
+        });
+        match select(ensured, Delay::from(ENSURE_PATIENCE)).await {
+            Either::Left((ensured, _)) => ensured,
+            Either::Right(_) => Err(ApiError::still_starting(&id).into()),
+        }
+    }
+
+    /// Reserves a session's id.
+    pub(super) fn reserve(self: &Rc<Self>, draft: Draft) -> Result<(ReservedId, Reservation)> {
+        let is_here = |host: &HostId| self.is_here(host);
+        let reservation = self.with(|memory| Ok(memory.directory.reserve(draft, is_here)?))?;
+        let reserved = ReservedId::new(self, reservation.record.id.clone());
+        Ok((reserved, reservation))
+    }
+
+    async fn run(self: &Rc<Self>, draft: Draft) -> Result<SessionSummary> {
+        let (reserved, reservation) = self.reserve(draft)?;
+        self.to_completion(move |state| async move {
+            state.make(&reservation.record).await?;
+            let summary = state.start_on(reservation, None).await;
+            drop(reserved);
+            summary
+        })
+        .await
+    }
+
+    /// Does something to its end, even if who asked goes away.
+    pub(super) async fn to_completion<T: 'static, F>(
+        self: &Rc<Self>,
+        work: impl FnOnce(Rc<Self>) -> F,
+    ) -> Result<T>
+    where
+        F: Future<Output = Result<T>> + 'static,
+    {
+        let (sender, receiver) = oneshot::channel();
+        let work = work(Rc::clone(self));
+        spawn_local(async move {
+            // Whoever waited may have gone.
+            let _ = sender.send(work.await);
+        });
+        receiver.await.map_err(|_| Failure::Fault("it was given up halfway".to_owned()))?
+    }
+
+    /// Makes the session's object know what it is.
+    async fn make(&self, record: &SessionRecord) -> Result<()> {
+        let object = asking::session(&self.env, &record.id)?;
+        let wanted = Create { record: record.clone() };
+        match asking::post(&object, CREATE, &wanted).await {
+            // Left behind by one that is listed nowhere.
+            Err(Failure::Passed(answer)) if answer.status_code() == 409 => {
+                asking::post(&object, DELETE, &()).await?;
+                asking::post(&object, CREATE, &wanted).await.map(drop)
+            }
+            made => made.map(drop),
+        }
+    }
+
+    /// Has a host start a session whose object exists, and lists it. If that fails nothing is left of it.
+    pub(super) async fn start_on(
+        &self,
+        reservation: Reservation,
+        fork: Option<Fork>,
+    ) -> Result<SessionSummary> {
+        let id = reservation.record.id.clone();
+        let object = asking::session(&self.env, &id)?;
+        let hosted = match self.ask_to_start(&reservation, fork).await {
+            Ok(hosted) => hosted,
+            Err(failure) => {
+                self.discard(&id).await;
+                return Err(failure);
+            }
+        };
+        let listed = self.decide(|directory| Ok(directory.started(reservation, &hosted)))?;
+        self.carry_out(listed).await;
+        let (epoch, size) = (hosted.epoch, hosted.facts.size);
+        let started = Started { session: hosted, within_ms: PUBLISH_PATIENCE_MS };
+        match asking::ask::<SessionSummary>(&object, STARTED, &started).await {
+            Ok(summary) => {
+                // What it reported before it was listed went unheard.
+                self.report(SessionReport { summary: summary.clone(), epoch, size, streams: 0 })?;
+                Ok(summary)
+            }
+            // It runs, and is going to be published.
+            Err(failure) => {
+                console_warn!("the session {id} is not published yet: {failure}");
+                self.ask(|directory| directory.summary(&id))
+            }
+        }
+    }
+
+    /// Leaves nothing of a session that did not start.
+    pub(super) async fn discard(&self, id: &SessionId) {
+        let discarded = async {
+            let object = asking::session(&self.env, id)?;
+            asking::post(&object, DELETE, &()).await
+        };
+        if let Err(failure) = discarded.await {
+            console_error!("a session that did not start was left behind: {failure}");
+        }
+    }
+
+    async fn ask_to_start(&self, reservation: &Reservation, fork: Option<Fork>) -> Result<Hosted> {
+        let (host, id) = (&reservation.host, &reservation.record.id);
+        let session = Box::new(plan::start(&reservation.record, fork));
+        let ask = |request| ToHost::Start { request, session };
+        match self.ask_host(host, Some(id), START_PATIENCE, ask).await {
+            Some(ToRelay::Started { session, .. }) => Ok(*session),
+            Some(ToRelay::Failed { code, message, .. }) => {
+                Err(ApiError::not_started(&code, &message, id).into())
+            }
+            _ => {
+                // It may have started it, and could not say so.
+                let effects = self.decide(|it| Ok(it.give_up(id, host, now_ms())))?;
+                self.carry_out(effects).await;
+                Err(HostError::Silent(host.clone()).into())
+            }
+        }
+    }
+}
+
+/// An id for a session whose caller has not chosen one.
+pub(super) fn new_id() -> Result<SessionId> {
+    Ok(SessionId::from_random(random()?))
+}
+
+fn created(session: SessionSummary) -> Answer {
+    let session_id = session.session_id.clone();
+    let created = Created { success: true, session_id, session, forked_from: None };
+    json(StatusCode::CREATED, &created)
+}

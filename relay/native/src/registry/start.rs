@@ -1,0 +1,320 @@
+//! Starting sessions.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use moorline_core::api::ApiError;
+use moorline_core::directory::{Change, Directory, Draft, Reservation, Row, created_event};
+use moorline_core::plan::{self, HostError};
+use moorline_shared::control::{Fork, Hosted, ToHost, ToRelay, local_host};
+use moorline_shared::id::{Epoch, HostId, SessionId};
+use moorline_shared::rest::{CreateSession, CreateTerminal, DuplicateSession};
+use moorline_shared::session::Lifecycle;
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+
+use super::hosting::Starting;
+use super::{InMemory, Registry};
+use crate::clock::wall_ms;
+use crate::session::SessionHandle;
+
+/// Time that a host gets to publish a session that it has started.
+const PUBLISH_PATIENCE: Duration = Duration::from_secs(5);
+/// Time that a host gets to come back, and to say what it has, if its link was lost before its answer.
+const RETURN_PATIENCE: Duration = Duration::from_secs(5);
+/// Time that a request waits for a session that is being started or removed under its id.
+const ENSURE_PATIENCE: Duration = Duration::from_secs(20);
+/// Time that this relay's own host gets to connect, after a start of either.
+const ARRIVAL_PATIENCE: Duration = Duration::from_secs(5);
+
+/// A reserved id, which is free again once this is dropped.
+#[derive(Debug)]
+pub(super) struct ReservedId {
+    registry: Arc<Registry>,
+    id: SessionId,
+}
+
+impl Drop for ReservedId {
+    fn drop(&mut self) {
+        self.registry.known().directory.release(&self.id);
+        self.registry.released.send_replace(());
+    }
+}
+
+impl Registry {
+    /// Starts a session.
+    ///
+    /// # Errors
+    /// Why it was not started; nothing is left of it.
+    pub async fn create(
+        self: &Arc<Self>,
+        wanted: CreateSession,
+    ) -> Result<Arc<SessionHandle>, ApiError> {
+        self.start_draft(Directory::draft(wanted, new_id()?, wall_ms())?).await
+    }
+
+    /// Starts what a session was started with again, in the folder that it is in now.
+    ///
+    /// # Errors
+    /// As [`Registry::create`], or `not_found`.
+    pub async fn duplicate(
+        self: &Arc<Self>,
+        source: &SessionId,
+        wanted: DuplicateSession,
+    ) -> Result<Arc<SessionHandle>, ApiError> {
+        let id = new_id()?;
+        let draft = {
+            let mut known = self.known();
+            known.refresh(source);
+            known.directory.draft_duplicate(source, wanted, id, wall_ms())?
+        };
+        self.start_draft(draft).await
+    }
+
+    /// Starts a terminal. If it is opened beside another session, that one's log tells of it.
+    ///
+    /// # Errors
+    /// As [`Registry::create`], or `not_found`.
+    pub async fn create_terminal(
+        self: &Arc<Self>,
+        wanted: CreateTerminal,
+    ) -> Result<Arc<SessionHandle>, ApiError> {
+        let (id, mode) = (new_id()?, moorline_core::api::name(wanted.mode.as_deref())?);
+        let draft = {
+            let mut known = self.known();
+            wanted.session_id.iter().for_each(|parent| known.refresh(parent));
+            known.directory.draft_terminal(&wanted, id, wall_ms())?
+        };
+        let parent = draft.beside.clone();
+        let terminal = self.start_draft(draft).await?;
+        if let Some(parent) = parent {
+            let event = created_event(&parent, &terminal.summary(), mode, wall_ms());
+            let parent = self.get(&parent).await?;
+            parent.into_iter().for_each(|parent| parent.append(event.clone()));
+        }
+        Ok(terminal)
+    }
+
+    /// The session with this id, which is started if it does not exist. Whoever comes while it is being started, or one
+    /// of that id is being removed, waits for that.
+    ///
+    /// # Errors
+    /// As [`Registry::create`].
+    pub async fn ensure(
+        self: &Arc<Self>,
+        id: &SessionId,
+        name: Option<&str>,
+    ) -> Result<Arc<SessionHandle>, ApiError> {
+        let ensured = async {
+            let mut released = self.released.subscribe();
+            loop {
+                released.mark_unchanged();
+                if let Some(handle) = self.get(id).await? {
+                    begun(&handle).await;
+                    return Ok(handle);
+                }
+                if self.known().directory.is_reserved(id) {
+                    // The sender is this registry's own, so it cannot be gone.
+                    let _ = released.changed().await;
+                    continue;
+                }
+                let (session_id, name) = (Some(id.clone()), name.map(str::to_owned));
+                let wanted = CreateSession { session_id, name, ..CreateSession::default() };
+                let draft = Directory::draft(wanted, id.clone(), wall_ms())?;
+                match self.reserve(draft).await {
+                    Ok((reserved, reservation)) => {
+                        return self.start_reserved(reserved, reservation).await;
+                    }
+                    // Somebody was faster.
+                    Err(error) if error.is_taken() => {}
+                    Err(error) => return Err(error),
+                }
+            }
+        };
+        let too_late = |_| Err(ApiError::still_starting(id));
+        timeout(ENSURE_PATIENCE, ensured).await.unwrap_or_else(too_late)
+    }
+
+    async fn start_draft(self: &Arc<Self>, draft: Draft) -> Result<Arc<SessionHandle>, ApiError> {
+        let (reserved, reservation) = self.reserve(draft).await?;
+        self.start_reserved(reserved, reservation).await
+    }
+
+    async fn start_reserved(
+        self: &Arc<Self>,
+        reserved: ReservedId,
+        reservation: Reservation,
+    ) -> Result<Arc<SessionHandle>, ApiError> {
+        let registry = Arc::clone(self);
+        // Who asked may go away halfway: a session is started whole, or not at all.
+        let started = tokio::spawn(async move {
+            let record = reservation.record.clone();
+            let handle = SessionHandle::new(Arc::clone(&registry.services), record);
+            registry.start(reserved, reservation, &handle, None).await?;
+            Ok(handle)
+        });
+        started.await.unwrap_or_else(|panicked| Err(ApiError::internal(&panicked)))
+    }
+
+    /// Reserves a session's id, once this relay's own host is there if that is to start it.
+    pub(super) async fn reserve(
+        self: &Arc<Self>,
+        draft: Draft,
+    ) -> Result<(ReservedId, Reservation), ApiError> {
+        if *self.closing.borrow() {
+            return Err(ApiError::unavailable("the relay is shutting down"));
+        }
+        let own = local_host();
+        if self.hosts.has_local() && draft.record.host.as_ref().is_none_or(|host| *host == own) {
+            self.hosts.wait_for(&own, ARRIVAL_PATIENCE).await;
+        }
+        let is_here = |host: &HostId| self.hosts.is_here(host);
+        let reservation = self.refreshed().directory.reserve(draft, is_here)?;
+        let id = reservation.record.id.clone();
+        Ok((ReservedId { registry: Arc::clone(self), id }, reservation))
+    }
+
+    /// Has the host start a session, and lets it be found once it runs.
+    pub(super) async fn start(
+        self: &Arc<Self>,
+        reserved: ReservedId,
+        reservation: Reservation,
+        handle: &Arc<SessionHandle>,
+        fork: Option<Fork>,
+    ) -> Result<(), ApiError> {
+        let id = reservation.record.id.clone();
+        let (started, hello) = oneshot::channel();
+        let starting = Starting {
+            host: reservation.host.clone(),
+            handle: Arc::clone(handle),
+            started: Some(started),
+        };
+        let guard = StartGuard::new(self, &id, starting);
+        let hosted = self.ask_to_start(&reservation, fork, hello).await?;
+        handle.started(&hosted);
+        tracing::info!(session = %id, host = %reservation.host, pid = hosted.pid, "started");
+        let mut change = self.enlist(reservation, &hosted, handle);
+        drop(guard);
+        drop(reserved);
+        published(handle).await;
+        // Whoever is told of a session finds it, whatever happens to the relay next.
+        for row in &mut change.rows {
+            if let Row::Session { record, .. } = row {
+                **record = handle.record();
+            }
+        }
+        let stored = self.services.writer.run(move |store| store.write_change(&change));
+        if let Err(error) = stored.await {
+            tracing::error!(session = %id, %error, "started, but it is not stored yet");
+        }
+        Ok(())
+    }
+
+    async fn ask_to_start(
+        &self,
+        reservation: &Reservation,
+        fork: Option<Fork>,
+        hello: oneshot::Receiver<Hosted>,
+    ) -> Result<Hosted, ApiError> {
+        let (host, id) = (&reservation.host, &reservation.record.id);
+        let session = Box::new(plan::start(&reservation.record, fork));
+        match self.hosts.ask(host, |request| ToHost::Start { request, session }).await {
+            Ok(ToRelay::Started { session, .. }) => Ok(*session),
+            Ok(ToRelay::Failed { code, message, .. }) => {
+                Err(ApiError::not_started(&code, &message, id))
+            }
+            Err(HostError::Silent(_)) => match timeout(RETURN_PATIENCE, hello).await {
+                Ok(Ok(hosted)) => Ok(hosted),
+                _ => {
+                    self.give_up(host, id).await;
+                    Err(HostError::Silent(host.clone()).into())
+                }
+            },
+            Err(error) => Err(error.into()),
+            Ok(_) => Err(HostError::Silent(host.clone()).into()),
+        }
+    }
+
+    /// Nobody waits any longer for a session that the host may have started.
+    async fn give_up(&self, host: &HostId, id: &SessionId) {
+        let change = self.known().directory.give_up(id, host, wall_ms());
+        self.apply(change.clone());
+        if let Err(error) = self.services.writer.run(move |store| store.write_change(&change)).await
+        {
+            tracing::error!(%error, "a session that did not start in time may be left on its host");
+        }
+    }
+
+    /// Lists a session that was started. Returns the change, which is not stored yet.
+    fn enlist(
+        self: &Arc<Self>,
+        reservation: Reservation,
+        hosted: &Hosted,
+        handle: &Arc<SessionHandle>,
+    ) -> Change {
+        let (id, project) = (reservation.record.id.clone(), reservation.record.project.clone());
+        let change = {
+            let mut known = self.known();
+            known.in_memory.insert(id.clone(), InMemory::Running(Arc::clone(handle)));
+            known.directory.started(reservation, hosted)
+        };
+        self.apply(change.clone());
+        let listed = self.known().directory.record(&id).and_then(|record| record.project.clone());
+        if listed != project {
+            // Its project was deleted meanwhile.
+            handle.move_to(listed);
+        }
+        tokio::spawn(Arc::clone(self).retire(id, Arc::clone(handle)));
+        change
+    }
+}
+
+/// Keeps a session among those that hosts are starting.
+struct StartGuard<'a> {
+    registry: &'a Registry,
+    id: &'a SessionId,
+}
+
+impl<'a> StartGuard<'a> {
+    fn new(registry: &'a Registry, id: &'a SessionId, starting: Starting) -> Self {
+        registry.known().starting.insert(id.clone(), starting);
+        Self { registry, id }
+    }
+}
+
+impl Drop for StartGuard<'_> {
+    fn drop(&mut self) {
+        self.registry.known().starting.remove(self.id);
+    }
+}
+
+/// Waits until a session that was just started has a log: a client that reads one before would begin anew with it.
+pub async fn begun(handle: &Arc<SessionHandle>) {
+    if handle.lock().session.log().epoch() == Epoch(0) {
+        published(handle).await;
+    }
+}
+
+/// Waits until the session is published, but not for ever: it runs.
+async fn published(handle: &Arc<SessionHandle>) {
+    let mut changed = handle.subscribe();
+    let published = async {
+        let is_away = || handle.lock().session.lifecycle() == Lifecycle::Detached;
+        while is_away() && changed.changed().await.is_ok() {}
+    };
+    if timeout(PUBLISH_PATIENCE, published).await.is_err() {
+        tracing::warn!(session = %handle.id(), "started, but not published yet");
+    }
+}
+
+/// An id for a session whose caller has not chosen one.
+pub(super) fn new_id() -> Result<SessionId, ApiError> {
+    Ok(SessionId::from_random(random()?))
+}
+
+/// Random bits for an id.
+pub(super) fn random() -> Result<u128, ApiError> {
+    let mut bits = [0; 16];
+    getrandom::fill(&mut bits).map_err(|error| ApiError::internal(&error))?;
+    Ok(u128::from_ne_bytes(bits))
+}
