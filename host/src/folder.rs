@@ -42,6 +42,12 @@ pub fn keep_private(folder: &Path) -> io::Result<()> {
     Ok(())
 }
 
+/// Whether another end of a local connection may do what this user may: this user, and root.
+#[must_use]
+pub fn is_trusted(user: u32) -> bool {
+    user == nix::unistd::geteuid().as_raw() || user == 0
+}
+
 fn other(kind: io::ErrorKind, why: &str) -> io::Error {
     io::Error::new(kind, why)
 }

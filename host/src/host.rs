@@ -10,7 +10,7 @@ mod control;
 mod publishing;
 mod starting;
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -86,8 +86,8 @@ pub struct Host {
 #[derive(Default)]
 struct Known {
     sessions: BTreeMap<SessionId, Slot>,
-    /// Ids of sessions that are being started.
-    busy: HashSet<SessionId>,
+    /// Ids of sessions that are being started, and what a relay will be told of each, in bytes.
+    busy: BTreeMap<SessionId, usize>,
     /// Ends with [`Host::stop`].
     control: Option<AbortHandle>,
     stopping: bool,
@@ -96,6 +96,16 @@ struct Known {
 struct Slot {
     session: Arc<Session>,
     publishing: AbortHandle,
+    /// What a relay is told of it, in bytes.
+    told_bytes: usize,
+}
+
+impl Known {
+    /// What a relay is told of all sessions, in bytes.
+    fn told_bytes(&self) -> usize {
+        let running = self.sessions.values().map(|slot| slot.told_bytes);
+        running.chain(self.busy.values().copied()).sum()
+    }
 }
 
 impl Host {
@@ -174,7 +184,7 @@ impl Host {
     /// Ends a session, whatever it does, and forgets it.
     fn forget(&self, id: &SessionId) {
         let forgotten = self.known().sessions.remove(id);
-        if let Some(Slot { session, publishing }) = forgotten {
+        if let Some(Slot { session, publishing, .. }) = forgotten {
             publishing.abort();
             session.abandon();
             self.count_anew();

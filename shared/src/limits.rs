@@ -50,6 +50,9 @@ pub const CLIENTS_PER_SESSION: usize = 1024;
 pub const PROJECTS: usize = 10_000;
 /// Sessions of one host.
 pub const SESSIONS_PER_HOST: usize = 1024;
+/// Bytes of JSON that all sessions of a host together may have in the message that tells a relay of them:
+/// their commands and variables may be large, and the message has to be one that a relay reads.
+pub const SESSIONS_BYTES: usize = 28 * 1024 * 1024;
 /// What a session keeps on disk on the native relay.
 pub const RETENTION_BYTES: u64 = 64 * 1024 * 1024;
 /// What a session keeps on disk at the edge.

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use moorline_shared::control::{Facts, Hosted, Start};
 use moorline_shared::frame::FrameError;
 use moorline_shared::id::{Epoch, SessionId};
-use moorline_shared::limits::SESSIONS_PER_HOST;
+use moorline_shared::limits::{SESSIONS_BYTES, SESSIONS_PER_HOST};
+use serde::Serialize;
 
 use super::{DRIVER, Host, Slot, publishing};
 use crate::clock::wall_ms;
@@ -19,6 +20,13 @@ pub enum StartError {
     /// As many run as may.
     #[error("{SESSIONS_PER_HOST} sessions run already: end one first")]
     TooMany,
+    /// What is told of all of them would be too large for one message.
+    #[error(
+        "the commands and variables of this host's sessions are too large together, some {} MiB: end \
+         a session first, or give this one less",
+        SESSIONS_BYTES >> 20
+    )]
+    TooLarge,
     /// The host ends.
     #[error("the host is stopping")]
     Stopping,
@@ -41,7 +49,7 @@ impl StartError {
     #[must_use]
     pub const fn code(&self) -> &'static str {
         match self {
-            Self::TooMany | Self::Stopping => "overloaded",
+            Self::TooMany | Self::TooLarge | Self::Stopping => "overloaded",
             Self::Exists(_) => "exists",
             Self::Spawn(SpawnError::Exhausted(_)) => "exhausted",
             Self::Spawn(SpawnError::System(_)) => "internal",
@@ -83,7 +91,7 @@ impl Host {
         if wanted.facts.driver != DRIVER {
             return Err(StartError::UnknownDriver(wanted.facts.driver));
         }
-        let claim = self.claim(&wanted.session_id)?;
+        let claim = self.claim(&wanted)?;
         let Start { session_id, mut facts, cwd, fork } = wanted;
         facts.size = facts.size.clamped();
         let (painting, size) = (fork.clone(), facts.size);
@@ -113,9 +121,10 @@ impl Host {
         Ok(hosted)
     }
 
-    fn claim(&self, id: &SessionId) -> Result<Claim<'_>, StartError> {
+    fn claim(&self, wanted: &Start) -> Result<Claim<'_>, StartError> {
+        let (id, bytes) = (&wanted.session_id, told_bytes(wanted));
         let mut known = self.known();
-        if known.sessions.contains_key(id) || known.busy.contains(id) {
+        if known.sessions.contains_key(id) || known.busy.contains_key(id) {
             return Err(StartError::Exists(id.clone()));
         }
         if known.stopping {
@@ -124,7 +133,10 @@ impl Host {
         if known.sessions.len() + known.busy.len() >= SESSIONS_PER_HOST {
             return Err(StartError::TooMany);
         }
-        known.busy.insert(id.clone());
+        if known.told_bytes() + bytes > SESSIONS_BYTES {
+            return Err(StartError::TooLarge);
+        }
+        known.busy.insert(id.clone(), bytes);
         drop(known);
         self.count_anew();
         Ok(Claim { host: self, id: id.clone() })
@@ -142,17 +154,29 @@ impl Host {
 
     /// Lets a session be found, and publishes it.
     fn run(self: &Arc<Self>, claim: Claim<'_>, session: Arc<Session>) {
+        let told_bytes = json_bytes(session.hosted());
         let mut known = self.known();
         if known.stopping {
             session.hang_up();
         }
         let publishing =
             tokio::spawn(publishing::keep_published(Arc::clone(self), Arc::clone(&session)));
-        let slot = Slot { session, publishing: publishing.abort_handle() };
+        let slot = Slot { session, publishing: publishing.abort_handle(), told_bytes };
         known.sessions.insert(claim.id.clone(), slot);
         drop(known);
         drop(claim);
     }
+}
+
+/// What a relay is told of a session that is to be started, in bytes of JSON: about, because its folder and
+/// numbers are not known yet.
+fn told_bytes(wanted: &Start) -> usize {
+    const REST: usize = 512;
+    json_bytes(&wanted.facts) + json_bytes(&wanted.cwd) + REST
+}
+
+fn json_bytes(told: &impl Serialize) -> usize {
+    serde_json::to_vec(told).map_or(0, |json| json.len())
 }
 
 /// Starting a process and painting both take their time.

@@ -283,6 +283,35 @@ async fn a_session_of_the_hosts_own_accord_is_in_a_new_hello() {
     assert_eq!(hello.sessions, [hosted]);
 }
 
+/// A message of more than 32 MiB is none that every relay reads.
+#[tokio::test]
+async fn what_a_hello_tells_of_all_sessions_fits_into_a_message() {
+    let (host, mut relay) = FakeRelay::with_host();
+    let (mut control, _) = relay.control().await;
+    let large = |number: usize| {
+        let mut wanted = script(&format!("session{number}"), "cat");
+        wanted.facts.command.extend((0..12).map(|_| "x".repeat(120 * 1024)));
+        wanted
+    };
+    let mut started = 0;
+    let (code, message) = loop {
+        match ask(&mut control, large(started)).await {
+            ToRelay::Started { .. } => started += 1,
+            ToRelay::Failed { code, message, .. } => break (code, message),
+            other => panic!("{other:?}"),
+        }
+    };
+    assert!(code == "overloaded" && message.contains("end a session"), "{code}: {message}");
+    let hello = serde_json::to_vec(&host.sessions()).unwrap().len();
+    assert!((24 << 20..30 << 20).contains(&hello), "{hello} bytes of {started} sessions");
+
+    // A small one has room, and one that ends makes some.
+    start(&mut control, script("smaller1", "cat")).await;
+    say(&control, ToHost::Forget { session_id: id("session0") }).await;
+    wait_until("it is forgotten", || host.sessions().len() == started).await;
+    start(&mut control, large(99)).await;
+}
+
 #[tokio::test]
 async fn files_are_looked_for() {
     let (_host, mut relay) = FakeRelay::with_host();

@@ -2,6 +2,7 @@
 //! page's policy.
 
 pub mod answering;
+mod body;
 mod checks;
 pub mod csp;
 pub mod docs;
@@ -9,6 +10,7 @@ mod error;
 mod listing;
 pub mod paths;
 
+pub use body::malformed;
 pub use checks::{check_size, name, number, project_name};
 pub use error::ApiError;
 pub use listing::{Filter, InvalidPosition, ListQuery, Position, sort};

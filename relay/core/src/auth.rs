@@ -16,8 +16,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest as _, Sha256};
 
 pub use access::{Access, InvalidAccess};
-pub use carrier::{Credential, presented, repeated};
-pub use guesses::{Guesses, Judged};
+pub use carrier::{Credential, lacks_host, presented, repeated};
+pub use guesses::{Count, Guesses, Judged};
 pub use name::HostPolicy;
 pub use origin::OriginPolicy;
 pub use tickets::{TICKET_LIFETIME, Tickets};

@@ -210,6 +210,9 @@ pub const TOKENS: &str =
 /// A token by its hash.
 pub const TOKEN_BY_HASH: &str = "SELECT hash, scope, expires_at FROM tokens WHERE hash = ?1";
 
+/// A token's hash by its id.
+pub const TOKEN_HASH: &str = "SELECT hash FROM tokens WHERE id = ?1";
+
 /// Revokes a token: (id).
 pub const DELETE_TOKEN: &str = "DELETE FROM tokens WHERE id = ?1";
 

@@ -8,7 +8,7 @@ use http::header::{
     IF_NONE_MATCH, ORIGIN, SEC_WEBSOCKET_PROTOCOL,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
-use moorline_core::api::ApiError;
+use moorline_core::api::{ApiError, malformed};
 use moorline_core::auth::cors::Header;
 use moorline_core::plan::{HostError, PlanError};
 use moorline_shared::limits::REQUEST_BODY_BYTES;
@@ -177,7 +177,7 @@ pub(crate) async fn body<T: DeserializeOwned>(
     }
     let body = bytes(request).await?;
     let text = object(&kind, &body)?;
-    Ok(serde_json::from_str(text).map_err(|error| malformed(&error))?)
+    Ok(serde_json::from_str(text).map_err(|error| malformed(&error, text.as_bytes()))?)
 }
 
 /// A request's body, of which no more is kept than a request may have.
@@ -249,8 +249,4 @@ pub(crate) fn is_upgrade(request: &Request) -> bool {
 fn is_json(kind: &str) -> bool {
     let kind = kind.split(';').next();
     kind.is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
-}
-
-pub(crate) fn malformed(error: &serde_json::Error) -> ApiError {
-    ApiError::bad_request(format!("The body is no such JSON: {error}."))
 }

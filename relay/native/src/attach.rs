@@ -6,6 +6,7 @@ mod restore;
 mod socket;
 mod terminal;
 
+use std::path::PathBuf;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -33,10 +34,19 @@ const HINT: Duration = Duration::from_secs(3);
 pub struct Target {
     /// The relay, as `http://127.0.0.1:3010`.
     pub url: String,
-    /// Opens the session.
-    pub token: String,
+    /// What opens the session.
+    pub opener: Opener,
     /// The session.
     pub session: SessionId,
+}
+
+/// What opens a session.
+#[derive(Clone)]
+pub enum Opener {
+    /// A token.
+    Token(String),
+    /// The data folder of the relay, which is asked for a pass whenever a connection is opened.
+    Folder(PathBuf),
 }
 
 /// How it ended.

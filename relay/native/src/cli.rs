@@ -3,6 +3,7 @@
 mod attach;
 mod completion;
 mod console;
+mod credential;
 mod host;
 mod listen;
 mod open;

@@ -4,6 +4,7 @@ pub mod attach;
 pub mod auth;
 pub mod cli;
 pub mod clock;
+pub mod command_socket;
 pub mod config;
 pub mod data_folder;
 pub mod hosts;

@@ -1,8 +1,8 @@
-//! Serves HTTP on a port. A request has only so long to arrive, so that nobody can hold connections
-//! open by sending a little of one.
+//! Serves HTTP on a port, or on a Unix socket. A request has only so long to arrive, so that nobody can
+//! hold connections open by sending a little of one.
 
-use std::io::ErrorKind;
-use std::net::IpAddr;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr};
 use std::pin::pin;
 use std::time::Duration;
 
@@ -11,11 +11,18 @@ use hyper::server::conn::http1;
 use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::sync::{mpsc, watch};
 
+use accepting::Accepting;
+use patient::Patient;
 use unread::Drained;
 
+mod accepting;
+mod patient;
+#[cfg(test)]
+mod tests;
 mod unread;
 
 /// Time for the head of a request to arrive whole, counted from the connection's start or from the
@@ -32,42 +39,69 @@ const NOT_SENT_BYTES: u32 = 128 * 1024;
 /// closes the connection of one that is gone or never reads, whatever waits to be sent: nothing else would
 /// end it after its session is deleted. Only Linux does this.
 pub const TAKE_DEADLINE: Duration = Duration::from_secs(60);
-/// How long to wait for connections to close if there can be no more of them.
-const FULL_PAUSE: Duration = Duration::from_secs(1);
 
 /// The address that a request comes from: the peer's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Peer(pub IpAddr);
 
-/// Serves until `closing` is true, and then until the last connection has ended. A peer that takes
-/// nothing for `take_deadline` is disconnected, see [`TAKE_DEADLINE`].
-pub async fn serve(
-    listener: TcpListener,
-    router: Router,
-    take_deadline: Duration,
-    mut closing: watch::Receiver<bool>,
-) {
+/// A port or a Unix socket.
+pub trait Listener: Send + 'static {
+    /// A connection to it.
+    type Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static;
+
+    /// Takes the next connection. Dropping the future loses nothing.
+    ///
+    /// # Errors
+    /// What the system says.
+    fn take(&self) -> impl Future<Output = io::Result<(Self::Stream, Peer)>> + Send;
+}
+
+/// A port, as [`serve`] takes connections from it.
+#[derive(Debug)]
+pub struct Port {
+    /// The socket that listens.
+    pub listener: TcpListener,
+    /// Time for a peer to take what is sent to it, see [`TAKE_DEADLINE`].
+    pub take_deadline: Duration,
+}
+
+impl Listener for Port {
+    type Stream = TcpStream;
+
+    async fn take(&self) -> io::Result<(TcpStream, Peer)> {
+        let (stream, peer) = self.listener.accept().await?;
+        if let Err(error) = configure(&stream, self.take_deadline) {
+            tracing::debug!(%error, "a connection keeps its delay");
+        }
+        Ok((stream, Peer(peer.ip().to_canonical())))
+    }
+}
+
+impl Listener for UnixListener {
+    type Stream = UnixStream;
+
+    async fn take(&self) -> io::Result<(UnixStream, Peer)> {
+        let (stream, _) = self.accept().await?;
+        Ok((stream, Peer(Ipv4Addr::LOCALHOST.into())))
+    }
+}
+
+/// Serves until `closing` is true, and then until the last connection has ended. Those whose peers take
+/// nothing are closed soon after.
+pub async fn serve(listener: impl Listener, router: Router, mut closing: watch::Receiver<bool>) {
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(HEAD_DEADLINE);
     // Each connection has a sender for as long as it lasts. Nothing is ever sent.
     let (open, mut ended) = mpsc::channel::<()>(1);
+    let leaving = watch::Sender::new(false);
+    let mut accepting = Accepting::new(listener);
     loop {
-        let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
+        let (stream, peer) = tokio::select! {
+            accepted = accepting.next() => accepted,
             () = begun(&mut closing) => break,
         };
-        let (stream, peer) = match accepted {
-            Ok(accepted) => accepted,
-            Err(error) => {
-                recover(&error).await;
-                continue;
-            }
-        };
-        if let Err(error) = configure(&stream, take_deadline) {
-            tracing::debug!(%error, "a connection keeps its delay");
-        }
+        let stream = Patient::new(stream, leaving.subscribe());
         let router = TowerToHyperService::new(router.clone());
-        let peer = Peer(peer.ip().to_canonical());
         let service = service_fn(move |mut request: hyper::Request<_>| {
             request.extensions_mut().insert(peer);
             router.call(Drained::wrap(request))
@@ -90,7 +124,8 @@ pub async fn serve(
             drop(open);
         });
     }
-    drop((listener, open));
+    leaving.send_replace(true);
+    drop((accepting, open));
     ended.recv().await;
 }
 
@@ -112,15 +147,4 @@ fn configure(stream: &TcpStream, take_deadline: Duration) -> std::io::Result<()>
     #[cfg(not(target_os = "linux"))]
     let _ = take_deadline;
     Ok(())
-}
-
-/// A connection that was lost before it was taken is nobody's fault; any other error lasts until
-/// others close.
-async fn recover(error: &std::io::Error) {
-    let lost =
-        [ErrorKind::ConnectionRefused, ErrorKind::ConnectionAborted, ErrorKind::ConnectionReset];
-    if !lost.contains(&error.kind()) {
-        tracing::error!(%error, "no connection can be accepted: raise the limit of open files");
-        tokio::time::sleep(FULL_PAUSE).await;
-    }
 }

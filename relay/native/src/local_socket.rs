@@ -1,4 +1,4 @@
-//! The Unix socket on which the relay's own host dials it. Only its owner can reach it.
+//! Unix sockets in the data folder. Only their owner can reach them.
 
 use std::fs::Permissions;
 use std::io::ErrorKind;

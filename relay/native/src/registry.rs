@@ -7,6 +7,7 @@ mod change;
 mod fork;
 mod hosting;
 mod note;
+mod restore;
 mod start;
 
 use std::collections::HashMap;
@@ -16,19 +17,18 @@ use std::time::Duration;
 use moorline_core::api::{ApiError, ListQuery};
 use moorline_core::directory::{Change, Counts, Directory, Effect, Row};
 use moorline_shared::control::ToHost;
-use moorline_shared::id::{Epoch, ProjectId, Seq, SessionId};
-use moorline_shared::limits::BACKLOG_BYTES;
-use moorline_shared::log::{Entry, Log};
+use moorline_shared::id::{ProjectId, SessionId};
 use moorline_shared::rest::{HostList, Overview, Project, SessionList, SessionSummary};
 use moorline_shared::session::Lifecycle;
 use tokio::sync::{Semaphore, watch};
 
 use super::clock::wall_ms;
 use super::hosts::Hosts;
-use super::session::{Restored, Services, SessionHandle, paint_history};
+use super::session::{Services, SessionHandle};
 use super::store::{SessionRecord, Store, StoreError};
 pub use hosting::NotPublishing;
 use hosting::Starting;
+use restore::restore;
 pub use start::begun;
 
 /// Limit of forks at a time: each has a snapshot of its screen in memory until its host has taken it.
@@ -352,36 +352,4 @@ impl Store {
         }
         Ok(Change { rows })
     }
-}
-
-/// The newest part of a stored log, and a snapshot that it reaches back to.
-fn restore(store: &Store, record: &SessionRecord) -> Result<Restored, StoreError> {
-    let (id, epoch) = (&record.id, record.epoch);
-    let rows = store.segments(id, epoch)?;
-    let picture = store.snapshot(id, epoch)?.filter(|picture| picture.seq <= record.head);
-    let seen = picture.as_ref().map_or(Seq::ZERO, |picture| picture.seq);
-    let mut entries = store.load_newest(id, epoch, BACKLOG_BYTES)?;
-    if entries.first().is_none_or(|first| first.seq() > seen.next()) {
-        entries = store.load(id, epoch, seen, u64::MAX)?;
-    }
-    let log = log_of(epoch, seen, entries);
-    if log.bytes_after(seen) == 0 {
-        return Ok(Restored { log, rows, picture });
-    }
-    let base = picture.filter(|picture| log.reaches_back_to(picture.seq));
-    let picture = Some(paint_history(base.as_ref(), &log, record.size));
-    Ok(Restored { log, rows, picture })
-}
-
-fn log_of(epoch: Epoch, seen: Seq, entries: Vec<Entry>) -> Log {
-    let before = entries.first().map_or(seen, |first| Seq(first.seq().0 - 1));
-    let mut log = Log::starting_after(epoch, before);
-    for entry in entries {
-        if let Err(error) = log.push(entry) {
-            // The store gives no gaps.
-            tracing::error!(%error, "a stored log was cut short");
-            break;
-        }
-    }
-    log
 }

@@ -15,10 +15,11 @@ use tokio::task::JoinSet;
 
 use super::auth::Tokens;
 use super::clock::{Clock, wall_ms};
+use super::command_socket;
 use super::config::Config;
 use super::data_folder::{DataFolder, RelayLock};
 use super::http::{App, Client, Slowing, local_router, router};
-use super::listen;
+use super::listen::{self, Port};
 use super::local_socket;
 use super::metrics::Metrics;
 use super::own_host::{Kind, OwnHost, SOCKET_NAME, lock_for_this_process};
@@ -39,10 +40,11 @@ const DRAIN_LIMIT: Duration = Duration::from_secs(2);
 /// A relay that is ready to serve.
 #[derive(Debug)]
 pub struct Relay {
-    listener: TcpListener,
-    take_deadline: Duration,
+    port: Port,
     /// For its own host, where that is another process.
     local: Option<UnixListener>,
+    /// For commands of its own user. `None` if the folder's disk has no sockets.
+    commands: Option<UnixListener>,
     app: Arc<App>,
     first_token: Option<String>,
     state: StateDir,
@@ -80,6 +82,7 @@ impl Relay {
                 Some(local_socket::listen(&folder.path().join(SOCKET_NAME)).await?)
             }
         };
+        let commands = listen_for_commands(&folder).await;
         let tokens = Tokens::new(store, config.token.as_deref());
         let first_token = first_token(&tokens, config.token.is_some())?;
         let painters = std::thread::available_parallelism().map_or(1, |cores| cores.get() / 2);
@@ -107,8 +110,9 @@ impl Relay {
             frame_ancestors: config.frame_ancestors,
             legacy: config.legacy,
         };
-        let (app, host, take_deadline) = (Arc::new(app), config.host, config.take_deadline);
-        Ok(Self { listener, take_deadline, local, app, first_token, state, host, locks })
+        let (app, host) = (Arc::new(app), config.host);
+        let port = Port { listener, take_deadline: config.take_deadline };
+        Ok(Self { port, local, commands, app, first_token, state, host, locks })
     }
 
     /// Where it listens: with the port that the system chose, where 0 was asked for.
@@ -116,7 +120,7 @@ impl Relay {
     /// # Errors
     /// What the system says.
     pub fn address(&self) -> std::io::Result<SocketAddr> {
-        self.listener.local_addr()
+        self.port.listener.local_addr()
     }
 
     /// The admin token that was made because there was none.
@@ -144,34 +148,28 @@ impl Relay {
     /// Serves in the background, and starts its own host.
     #[must_use]
     pub fn start(self) -> Running {
-        let Self { listener, take_deadline, local, app, state, host, locks, .. } = self;
+        let Self { port, local, commands, app, state, host, locks, .. } = self;
         let registry = Arc::clone(&app.registry);
         let mut servers = JoinSet::new();
         if let Some(local) = local {
-            let server = axum::serve(local, local_router(Arc::clone(&app)));
-            let server = server.with_graceful_shutdown(begun(registry.parting()));
-            servers.spawn(server.into_future());
+            let router = local_router(Arc::clone(&app));
+            servers.spawn(listen::serve(local, router, registry.parting()));
         }
-        let server = listen::serve(listener, router(app), take_deadline, registry.closing());
-        servers.spawn(async move {
-            server.await;
-            Ok(())
-        });
+        if let Some(commands) = commands {
+            let closing = registry.closing();
+            servers.spawn(command_socket::serve(commands, Arc::clone(&app), closing));
+        }
+        servers.spawn(listen::serve(port, router(app), registry.closing()));
         let own_host = OwnHost::start(&host, state, &registry);
         Running { registry, servers, own_host, locks }
     }
-}
-
-async fn begun(mut shutdown: watch::Receiver<bool>) {
-    // The registry, which holds the sender, outlives this.
-    let _ = shutdown.wait_for(|begun| *begun).await;
 }
 
 /// A relay that serves.
 #[derive(Debug)]
 pub struct Running {
     registry: Arc<Registry>,
-    servers: JoinSet<std::io::Result<()>>,
+    servers: JoinSet<()>,
     own_host: OwnHost,
     locks: Locks,
 }
@@ -220,6 +218,16 @@ async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
     TcpListener::bind(address).await.with_context(|| {
         format!("cannot listen on {address}: name another address or port with `--listen`")
     })
+}
+
+async fn listen_for_commands(folder: &DataFolder) -> Option<UnixListener> {
+    let path = folder.path().join(command_socket::SOCKET_NAME);
+    let listening = local_socket::listen(&path).await;
+    listening
+        .inspect_err(|error| {
+            tracing::warn!("commands on this machine store a token each: {error:#}");
+        })
+        .ok()
 }
 
 /// Makes an admin token at the first start, where none was given.

@@ -23,7 +23,7 @@ use tokio::sync::{Semaphore, watch};
 use super::clock::{Clock, wall_ms};
 use super::metrics::Metrics;
 use super::store::{SessionRecord, Store, Writer};
-pub use history::paint_history;
+pub use history::HistoryPainter;
 use moorline_core::directory::SessionReport;
 use moorline_core::record::{self, facts, summary_now};
 use moorline_core::session::Session;

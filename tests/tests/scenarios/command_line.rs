@@ -119,3 +119,53 @@ async fn open_prints_an_address_with_a_code_of_its_own() -> Result<()> {
     ensure!(printed[0].starts_with(&format!("{}/terminal/{session}#code=", relay.url())));
     Ok(())
 }
+
+/// Lets the relay store no token and remove none, as a full disk does.
+async fn lock_tokens(relay: &Relay) -> Result<()> {
+    for change in ["INSERT", "DELETE"] {
+        let what = format!(
+            "CREATE TRIGGER no_{change} BEFORE {change} ON tokens
+             BEGIN SELECT RAISE(FAIL, 'there is no room'); END"
+        );
+        let database = relay.data_dir().join("moorline.sqlite3");
+        let done = Command::new("sqlite3").arg(database).arg(what).output().await?;
+        ensure!(done.status.success(), "{done:?}");
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn commands_need_no_room_for_a_token() -> Result<()> {
+    for kind in [Kind::Native, Kind::InProcess] {
+        let relay = Relay::start_as(kind, Setup::default()).await?;
+        let own = json!({"scope": "admin", "label": "to be revoked"});
+        let made = relay.api().expect(201, Method::POST, "/api/tokens", own).await?;
+        lock_tokens(&relay).await?;
+
+        let mut words = vec!["new", "-d", "--name", "one", "--"];
+        let shell = expected::shell();
+        words.extend(shell.iter().map(String::as_str));
+        let made_session = lines(&relay, &words).await?;
+        let listed = lines(&relay, &["ls"]).await?;
+        ensure!(listed[1].starts_with(&made_session[0]), "{listed:?}");
+        let data_dir = relay.data_dir().to_str().unwrap_or_default().to_owned();
+        let variables = [("MOORLINE_DATA_DIR", data_dir)];
+        let mut attached = OnTerminal::start(relay.program(), &["attach", "one"], &variables)?;
+        attached.until_shown("moor>").await?;
+        attached.type_input(b"echo $((6*7))-works\r").await?;
+        attached.until_shown("42-works").await?;
+        attached.type_input(b"\x1dd").await?;
+        ensure!(attached.until_ended().await?.success());
+        let printed = lines(&relay, &["open", "--print"]).await?;
+        ensure!(printed[0].contains("#code="), "{printed:?}");
+        ensure!(lines(&relay, &["kill", "one"]).await? == made_session);
+
+        // It is in the database yet, and void.
+        let page = relay.api().with_token(made["token"].as_str());
+        page.expect(200, Method::GET, "/api/sessions", Value::Null).await?;
+        let revoked = run(&relay, &["token", "revoke", made["id"].as_str().context("id")?]).await?;
+        ensure!(!revoked.status.success(), "{revoked:?}");
+        page.expect(401, Method::GET, "/api/sessions", Value::Null).await?;
+    }
+    Ok(())
+}

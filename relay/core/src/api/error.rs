@@ -136,6 +136,12 @@ impl ApiError {
         Self::bad_request(format!("The header `{header}` can be there once only."))
     }
 
+    /// The request does not say whom it is for.
+    #[must_use]
+    pub fn no_host_header() -> Self {
+        Self::bad_request("A request of HTTP/1.1 has the header `host`.")
+    }
+
     /// The body did not come in time.
     #[must_use]
     pub fn too_slow() -> Self {
@@ -172,6 +178,12 @@ impl ApiError {
         Self::new(StatusCode::BAD_REQUEST, "invalid_id", "Invalid session ID format")
             .of_id()
             .of_session(id)
+    }
+
+    /// An id within the body is none.
+    #[must_use]
+    pub fn invalid_id_within() -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "invalid_id", "Invalid ID format").of_id()
     }
 
     /// A prompt without a command.

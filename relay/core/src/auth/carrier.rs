@@ -1,7 +1,7 @@
 //! Where a request carries what lets it in. Never in the query: addresses end up in logs.
 
 use http::header::{AUTHORIZATION, HOST, ORIGIN, SEC_WEBSOCKET_PROTOCOL};
-use http::{HeaderMap, HeaderName};
+use http::{HeaderMap, HeaderName, Version};
 use moorline_shared::message::TOKEN_SUBPROTOCOL_PREFIX;
 
 use super::cookie;
@@ -34,6 +34,12 @@ pub fn repeated(headers: &HeaderMap) -> Option<HeaderName> {
         list || headers.get_all(name).iter().nth(1).is_some()
     };
     [HOST, ORIGIN, AUTHORIZATION].into_iter().find(is_repeated)
+}
+
+/// Whether a request lacks the name of whom it is for. Before HTTP/1.1 there was no such header.
+#[must_use]
+pub fn lacks_host(version: Version, headers: &HeaderMap) -> bool {
+    version == Version::HTTP_11 && !headers.contains_key(HOST)
 }
 
 fn bearer(headers: &HeaderMap) -> Option<&str> {

@@ -18,65 +18,105 @@ const EACH: Duration = Duration::from_secs(1);
 const ADDRESSES: usize = 1024;
 /// How often at most the log is told of one address.
 const LOG_EVERY: Duration = Duration::from_secs(60);
+/// Lines that the log gets at once, whatever the addresses: a proxy may pass on any.
+const LINES: u32 = 20;
+/// How long until it may get one more.
+const LINE_EACH: Duration = Duration::from_secs(6);
 
 /// What follows from a wrong token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Judged {
     /// How long the sender is to wait, if it has sent too many.
     pub wait: Option<Duration>,
-    /// How many to tell the log of now.
-    pub log: Option<u64>,
+    /// What to tell the log of now.
+    pub log: Option<Count>,
 }
 
-/// See the module.
+/// Wrong tokens that the log does not know of yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Count {
+    /// From this address.
+    pub here: u64,
+    /// From others, of which the log was told nothing because it had been told so much.
+    pub elsewhere: u64,
+}
+
+/// Counts wrong tokens by address, within bounds of memory and of the log.
 #[derive(Debug, Default)]
 pub struct Guesses {
-    addresses: Mutex<HashMap<IpAddr, Address>>,
+    state: Mutex<State>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
+struct State {
+    addresses: HashMap<IpAddr, Address>,
+    lines: Allowance,
+    /// Wrong tokens of addresses that had no line in the log when one was due.
+    left_out: u64,
+}
+
+#[derive(Debug, Default)]
 struct Address {
-    /// When all that it has sent will be forgotten (a generic cell rate's arrival time).
-    settled: Time,
-    /// Those that the log does not know of yet.
+    guesses: Allowance,
+    /// Those that are neither in the log nor left out of it.
     unlogged: u64,
     logged: Option<Time>,
+}
+
+/// How much of something may still be done (the generic cell rate algorithm).
+#[derive(Debug, Default)]
+struct Allowance {
+    /// When all of it will be there again; `None` before anything was taken.
+    settled: Option<Time>,
 }
 
 impl Guesses {
     /// A wrong token came from this address.
     pub fn wrong(&self, from: IpAddr, now: Time) -> Judged {
-        let from = network(from);
-        let mut addresses = self.addresses.lock().unwrap_or_else(PoisonError::into_inner);
-        if !addresses.contains_key(&from) && addresses.len() >= ADDRESSES {
-            let quietest = addresses.iter().min_by_key(|(_, address)| address.settled);
-            if let Some(quietest) = quietest.map(|(address, _)| *address) {
-                addresses.remove(&quietest);
-            }
-        }
-        let address = addresses.entry(from).or_insert_with(|| Address {
-            settled: now,
-            unlogged: 0,
-            logged: None,
-        });
-        address.unlogged += 1;
-        let log = address.logged.is_none_or(|logged| now >= logged + LOG_EVERY);
-        let log = log.then(|| std::mem::take(&mut address.unlogged));
-        if log.is_some() {
-            address.logged = Some(now);
-        }
-        Judged { wait: address.charge(now), log }
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.wrong(network(from), now)
     }
 }
 
-impl Address {
-    fn charge(&mut self, now: Time) -> Option<Duration> {
-        let settled = self.settled.max(now) + EACH;
-        let wait = (settled - now).saturating_sub(EACH * BURST);
+impl State {
+    fn wrong(&mut self, from: IpAddr, now: Time) -> Judged {
+        if !self.addresses.contains_key(&from) && self.addresses.len() >= ADDRESSES {
+            self.forget_the_quietest();
+        }
+        let address = self.addresses.entry(from).or_default();
+        address.unlogged += 1;
+        let wait = address.guesses.take(now, EACH, BURST);
+        if address.logged.is_some_and(|logged| now < logged + LOG_EVERY) {
+            return Judged { wait, log: None };
+        }
+        let here = std::mem::take(&mut address.unlogged);
+        if self.lines.take(now, LINE_EACH, LINES).is_some() {
+            self.left_out += here;
+            return Judged { wait, log: None };
+        }
+        address.logged = Some(now);
+        let elsewhere = std::mem::take(&mut self.left_out);
+        Judged { wait, log: Some(Count { here, elsewhere }) }
+    }
+
+    fn forget_the_quietest(&mut self) {
+        let quietest = self.addresses.iter().min_by_key(|(_, address)| address.guesses.settled);
+        let quietest = quietest.map(|(address, _)| *address);
+        let forgotten = quietest.and_then(|address| self.addresses.remove(&address));
+        self.left_out += forgotten.map_or(0, |address| address.unlogged);
+    }
+}
+
+impl Allowance {
+    /// Takes one of `burst`, each of which is back after `each`; or says how long until that can be
+    /// done.
+    fn take(&mut self, now: Time, each: Duration, burst: u32) -> Option<Duration> {
+        let settled = self.settled.map_or(now, |settled| settled.max(now)) + each;
+        let wait = (settled - now).saturating_sub(each * burst);
         if wait > Duration::ZERO {
             return Some(wait);
         }
-        self.settled = settled;
+        self.settled = Some(settled);
         None
     }
 }
@@ -98,6 +138,10 @@ mod tests {
 
     fn address(text: &str) -> IpAddr {
         text.parse().unwrap()
+    }
+
+    fn numbered(number: u32) -> IpAddr {
+        IpAddr::from((0x0a00_0000 + number).to_be_bytes())
     }
 
     #[test]
@@ -122,12 +166,35 @@ mod tests {
         let guesses = Guesses::default();
         let now = Time::from_ms(1_000_000);
         let from = address("2001:db8::1");
-        assert_eq!(guesses.wrong(from, now).log, Some(1));
+        let count = |here| Some(Count { here, elsewhere: 0 });
+        assert_eq!(guesses.wrong(from, now).log, count(1));
         for host in 2..=100_u16 {
             let same_network = IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 1, 2, 3, host));
             assert_eq!(guesses.wrong(same_network, now).log, None);
         }
-        assert_eq!(guesses.wrong(from, now + LOG_EVERY).log, Some(100));
+        assert_eq!(guesses.wrong(from, now + LOG_EVERY).log, count(100));
+    }
+
+    #[test]
+    fn lines_are_bounded_whatever_the_addresses_and_nothing_goes_uncounted() {
+        let guesses = Guesses::default();
+        let start = Time::from_ms(1_000_000);
+        let sent = 8000 * 3;
+        let (mut lines, mut counted) = (0, 0);
+        for number in 0..sent {
+            let now = start + Duration::from_millis(u64::from(number) / 8);
+            // Each address comes again after it was forgotten.
+            if let Some(count) = guesses.wrong(numbered(number % 5000), now).log {
+                lines += 1;
+                counted += count.here + count.elsewhere;
+            }
+        }
+        assert!(lines <= LINES, "{lines} lines");
+        let later = start + Duration::from_secs(3600);
+        let last = guesses.wrong(address("192.0.2.1"), later).log.unwrap();
+        let state = guesses.state.lock().unwrap();
+        let waiting: u64 = state.addresses.values().map(|address| address.unlogged).sum();
+        assert_eq!(counted + last.here + last.elsewhere + waiting, u64::from(sent) + 1);
     }
 
     #[test]
@@ -135,11 +202,13 @@ mod tests {
         let guesses = Guesses::default();
         let now = Time::from_ms(1_000_000);
         let busy = address("192.0.2.1");
-        (0..=BURST).for_each(|_| assert!(guesses.wrong(busy, now).log.is_none_or(|log| log == 1)));
-        for number in 0..4096_u32 {
-            guesses.wrong(IpAddr::from((0x0a00_0000 + number).to_be_bytes()), now);
+        for _ in 0..=BURST {
+            assert!(guesses.wrong(busy, now).log.is_none_or(|log| log.here == 1));
         }
-        assert!(guesses.addresses.lock().unwrap().len() <= ADDRESSES);
+        for number in 0..4096 {
+            guesses.wrong(numbered(number), now);
+        }
+        assert!(guesses.state.lock().unwrap().addresses.len() <= ADDRESSES);
         assert!(guesses.wrong(busy, now).wait.is_some(), "the busiest is forgotten");
     }
 }

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use http::StatusCode;
 use moorline_core::api::{ApiError, name};
 use moorline_core::auth::cookie::{COOKIE_LIFETIME, COOKIES};
-use moorline_core::auth::{Access, SecretHash, TICKET_LIFETIME, hash_secret, random_secret};
+use moorline_core::auth::{Access, Count, SecretHash, TICKET_LIFETIME, hash_secret, random_secret};
 use moorline_core::record::TokenRecord;
 use moorline_core::rfc3339;
 use moorline_shared::rest::{CreateToken, Done, Ticket, TokenCreated, TokenList, TokenSummary};
@@ -78,8 +78,10 @@ impl DirectoryState {
         let from = presented.from.as_deref().and_then(|from| from.parse().ok());
         let from = from.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
         let judged = self.guesses.wrong(from, Time::from_ms(now_ms()));
-        if let Some(count) = judged.log {
-            console_warn!("wrong, expired or revoked tokens from {from}: {count}");
+        if let Some(Count { here, elsewhere }) = judged.log {
+            console_warn!(
+                "wrong, expired or revoked tokens from {from}: {here}, from elsewhere: {elsewhere}"
+            );
         }
         match judged.wait {
             Some(wait) => ApiError::too_many_wrong_tokens(wait).into(),

@@ -9,12 +9,15 @@ use moorline_shared::message::{SUBPROTOCOL, ServerMessage, close};
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
-use tokio_tungstenite::tungstenite::http::header::{AUTHORIZATION, SEC_WEBSOCKET_PROTOCOL};
+use tokio_tungstenite::tungstenite::http::header::{
+    AUTHORIZATION, InvalidHeaderValue, SEC_WEBSOCKET_PROTOCOL,
+};
 use tokio_tungstenite::tungstenite::http::{HeaderValue, Request};
 use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_config};
 
-use super::Target;
+use super::{Opener, Target};
+use crate::command_socket::ask_pass;
 
 /// What no close frame told.
 const ABNORMAL: u16 = 1006;
@@ -42,35 +45,30 @@ enum State {
 /// At most one connection at a time.
 pub(super) struct Socket {
     request: Request<()>,
+    opener: Opener,
     state: State,
 }
 
 impl Socket {
     pub(super) fn new(target: Target) -> anyhow::Result<Self> {
-        let Target { url, token, session } = target;
+        let Target { url, opener, session } = target;
         let Some(authority) = url.trim_end_matches('/').strip_prefix("http://") else {
             bail!("{url} is no http:// address: for a relay behind TLS use an SSH tunnel to it");
         };
         let mut request = format!("ws://{authority}/sessions/{session}/stream")
             .into_client_request()
             .with_context(|| format!("{url} is no address of a relay"))?;
-        let mut bearer = HeaderValue::from_str(&format!("Bearer {token}"))
-            .context("the token has characters that no token has")?;
-        bearer.set_sensitive(true);
-        request.headers_mut().insert(AUTHORIZATION, bearer);
+        if let Opener::Token(token) = &opener {
+            bearer(token).context("the token has characters that no token has")?;
+        }
         let protocol = HeaderValue::from_static(SUBPROTOCOL);
         request.headers_mut().insert(SEC_WEBSOCKET_PROTOCOL, protocol);
-        Ok(Self { request, state: State::Idle })
+        Ok(Self { request, opener, state: State::Idle })
     }
 
     pub(super) fn dial(&mut self, generation: Generation) {
         self.hang_up();
-        let request = self.request.clone();
-        let dialing = tokio::spawn(async move {
-            // A keystroke is a segment of its own.
-            let (socket, _) = connect_async_with_config(request, None, true).await?;
-            Ok(socket)
-        });
+        let dialing = tokio::spawn(open(self.request.clone(), self.opener.clone()));
         self.state = State::Dialing(generation, dialing);
     }
 
@@ -129,6 +127,28 @@ impl Socket {
             }
         }
     }
+}
+
+async fn open(mut request: Request<()>, opener: Opener) -> Result<WebSocket, Error> {
+    let (bearer, _pass) = match opener {
+        Opener::Token(token) => (bearer(&token)?, None),
+        Opener::Folder(folder) => {
+            let asked = tokio::task::spawn_blocking(move || ask_pass(&folder)).await;
+            let pass = asked.map_err(std::io::Error::other)??;
+            // It is needed until the relay has let this client in.
+            (bearer(pass.secret())?, Some(pass))
+        }
+    };
+    request.headers_mut().insert(AUTHORIZATION, bearer);
+    // A keystroke is a segment of its own.
+    let (socket, _) = connect_async_with_config(request, None, true).await?;
+    Ok(socket)
+}
+
+fn bearer(token: &str) -> Result<HeaderValue, InvalidHeaderValue> {
+    let mut bearer = HeaderValue::from_str(&format!("Bearer {token}"))?;
+    bearer.set_sensitive(true);
+    Ok(bearer)
 }
 
 /// An event; `None` for what concerns nobody; or the code of the close.

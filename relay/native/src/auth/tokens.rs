@@ -1,11 +1,13 @@
 //! Making, checking and revoking tokens. Only their SHA-256 is kept: a token is 256 random bits,
 //! so there is nothing to guess that a slow hash would protect.
 
-use std::sync::{Mutex, PoisonError};
+use std::collections::HashSet;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use moorline_shared::time::Time;
 use subtle::ConstantTimeEq as _;
 
+use super::Passes;
 use crate::store::{Store, StoreError, TokenRecord};
 use moorline_core::auth::cookie::COOKIE_LIFETIME;
 use moorline_core::auth::{Access, SecretHash, hash_secret, random_secret};
@@ -50,13 +52,28 @@ pub struct Tokens {
     store: Mutex<Store>,
     /// Of the token that the environment gave.
     fixed: Option<SecretHash>,
+    /// What opens this relay without being stored.
+    passes: Passes,
+    /// Those that were revoked and are stored yet, because nothing could be changed.
+    void: Mutex<HashSet<SecretHash>>,
 }
 
 impl Tokens {
     /// The stored tokens, and an admin token that is stored nowhere.
     #[must_use]
     pub fn new(store: Store, fixed: Option<&str>) -> Self {
-        Self { store: Mutex::new(store), fixed: fixed.map(hash_secret) }
+        Self {
+            store: Mutex::new(store),
+            fixed: fixed.map(hash_secret),
+            passes: Passes::default(),
+            void: Mutex::default(),
+        }
+    }
+
+    /// What opens this relay without being stored.
+    #[must_use]
+    pub const fn passes(&self) -> &Passes {
+        &self.passes
     }
 
     /// What the token with this hash allows at `now`, in milliseconds since 1970.
@@ -66,6 +83,12 @@ impl Tokens {
     pub fn verify(&self, token: &SecretHash, now: Time) -> Result<Access, VerifyError> {
         if self.fixed.is_some_and(|fixed| fixed.ct_eq(token).into()) {
             return Ok(Access::Admin);
+        }
+        if self.passes.allow(token, now) {
+            return Ok(Access::Admin);
+        }
+        if self.void().contains(token) {
+            return Err(VerifyError::Refused);
         }
         let found = self.with_store(|store| store.token_by_hash(token))?;
         let found = found.ok_or(VerifyError::Refused)?;
@@ -113,9 +136,14 @@ impl Tokens {
     /// Revokes a token. False where there is none with this id.
     ///
     /// # Errors
-    /// [`StoreError`].
+    /// [`StoreError`]: it is stored yet, and opens nothing all the same for as long as this lives.
     pub fn revoke(&self, id: &str) -> Result<bool, StoreError> {
-        self.with_store(|store| store.delete_token(id))
+        let (hash, deleted) =
+            self.with_store(|store| (store.token_hash(id), store.delete_token(id)));
+        if let (Ok(Some(hash)), Err(_)) = (hash, &deleted) {
+            self.void().insert(hash);
+        }
+        deleted
     }
 
     /// Makes what a cookie holds: it stands for the token with this hash.
@@ -144,6 +172,10 @@ impl Tokens {
     /// [`StoreError`].
     pub fn drop_cookie(&self, secret: &str) -> Result<(), StoreError> {
         self.with_store(|store| store.delete_cookie(&hash_secret(secret)))
+    }
+
+    fn void(&self) -> MutexGuard<'_, HashSet<SecretHash>> {
+        self.void.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn with_store<T>(&self, work: impl FnOnce(&Store) -> T) -> T {

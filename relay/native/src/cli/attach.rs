@@ -34,15 +34,15 @@ pub(super) fn run(options: &Options) -> anyhow::Result<ExitCode> {
 
 /// Attaches until the session is over or the user detaches.
 pub(super) fn attach_to(relay: &Relay, session: &SessionId) -> anyhow::Result<ExitCode> {
-    let token = relay.session_token(session)?;
+    let opener = relay.session_opener(session)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let target = Target {
         url: relay.url().to_owned(),
-        token: token.token.clone(),
+        opener: opener.opener.clone(),
         session: session.clone(),
     };
     let end = runtime.block_on(attach(target));
-    drop(token);
+    drop(opener);
     // A thread may still wait for a key.
     runtime.shutdown_background();
     Ok(report(session, &end?))

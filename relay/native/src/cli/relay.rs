@@ -7,30 +7,21 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use http::StatusCode;
 use moorline_shared::id::SessionId;
-use moorline_shared::message::Scope;
 use moorline_shared::rest::{
-    CreateSession, Created, ErrorBody, SessionList, SessionSummary, Ticket,
+    CreateSession, Created, Done, ErrorBody, SessionList, SessionSummary, Ticket,
 };
-use moorline_shared::time::Time;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
 
 use super::DataDir;
+use super::credential::{Credential, NO_TOKEN, SessionOpener};
 use super::serve::reachable;
-use crate::auth::Tokens;
-use crate::clock::wall_ms;
+use crate::command_socket::ask_pass;
 use crate::data_folder::DataFolder;
-use crate::store::FILE_NAME;
-use moorline_core::auth::{Access, TICKET_LIFETIME};
 
 /// Where a relay listens that has told nothing else.
 pub(super) const DEFAULT_URL: &str = "http://127.0.0.1:3010";
-const NO_TOKEN: &str = "a token is needed: give --token, or MOORLINE_TOKEN in the environment";
-/// How long a token lives that is made for one command; it is revoked before that.
-const COMMAND_TOKEN: Duration = Duration::from_secs(300);
-/// How long a token lives that is made for one `attach`, in case that is killed before it revokes it.
-const ATTACH_TOKEN: Duration = Duration::from_secs(30 * 24 * 3600);
 /// The longest that an answer may take: a session on a host far away is started first.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Sessions on one page of the list.
@@ -44,8 +35,8 @@ pub(super) struct RelayOptions {
     #[arg(long, visible_alias = "relay", env = "MOORLINE_URL", value_name = "URL")]
     url: Option<String>,
 
-    /// A token. Without one, one is made for as long as this runs, if the relay's data folder can
-    /// be read. Give it by the environment: options are seen by every user.
+    /// A token. Without one, the relay is asked by way of its data folder, if that is this user's.
+    /// Give it by the environment: options are seen by every user.
     #[arg(long, env = "MOORLINE_TOKEN", value_name = "TOKEN", hide_env_values = true)]
     token: Option<String>,
 
@@ -56,10 +47,8 @@ pub(super) struct RelayOptions {
 /// A relay that can be asked.
 pub(super) struct Relay {
     url: String,
-    token: String,
+    credential: Credential,
     agent: ureq::Agent,
-    /// Of this machine's own relay: its tokens, and the id of the one that was made for this.
-    own: Option<(Tokens, String)>,
     /// It runs on this machine, as its data folder tells.
     is_here: bool,
 }
@@ -80,14 +69,14 @@ impl RelayOptions {
         let url = told.or_else(|| url.map(|url| url.trim_end_matches('/').to_owned()));
         let url = url.unwrap_or_else(|| DEFAULT_URL.to_owned());
         let agent = agent(&url)?;
-        let (token, own) = match token {
-            Some(token) => (token, None),
+        let credential = match token {
+            Some(token) => Credential::Given(token),
             // It is for this machine's relay, and not for whoever has another address.
             None if !is_told && !is_loopback(&url) => bail!(NO_TOKEN),
-            None => own_token(&folder?)?,
+            None => Credential::own(&folder?)?,
         };
-        let is_here = is_told || own.is_some();
-        Ok(Relay { url, token, agent, own, is_here })
+        let is_here = is_told || credential.is_own();
+        Ok(Relay { url, credential, agent, is_here })
     }
 }
 
@@ -101,18 +90,6 @@ fn address(folder: &Path) -> Option<String> {
 pub(super) fn serving_at(folder: &DataFolder) -> Option<String> {
     let address = folder.serving().ok().flatten()?.address?;
     Some(format!("http://{}", reachable(address)))
-}
-
-/// An admin token of this machine's own relay, to be revoked at the end.
-fn own_token(folder: &Path) -> anyhow::Result<(String, Option<(Tokens, String)>)> {
-    if !folder.join(FILE_NAME).exists() {
-        bail!("{NO_TOKEN} (no relay has its data in {})", folder.display());
-    }
-    let tokens = Tokens::new(DataFolder::open(folder)?.store().context(NO_TOKEN)?, None);
-    let now = Time::from_ms(wall_ms());
-    let label = Some("moorline on the command line".to_owned());
-    let minted = tokens.mint(&Access::Admin, label, now, Some(now + COMMAND_TOKEN))?;
-    Ok((minted.token, Some((tokens, minted.record.id))))
 }
 
 fn is_loopback(url: &str) -> bool {
@@ -169,6 +146,15 @@ impl std::fmt::Display for Refused {
 impl std::error::Error for Refused {}
 
 impl Relay {
+    /// The relay that serves from this folder, if one does and gives passes.
+    pub(super) fn serving_from(folder: &DataFolder) -> Option<Self> {
+        let url = serving_at(folder)?;
+        let pass = ask_pass(folder.path()).ok()?;
+        let credential = Credential::Pass { folder: folder.path().to_owned(), pass };
+        let agent = agent(&url).ok()?;
+        Some(Self { url, credential, agent, is_here: true })
+    }
+
     /// Its address, without a slash at the end.
     pub(super) fn url(&self) -> &str {
         &self.url
@@ -232,32 +218,35 @@ impl Relay {
         self.read(request.header("Authorization", self.bearer()).send_json(body))
     }
 
-    /// A token for one session that lives as long as it is needed: a guard, and its text. `None`
-    /// where the caller's own is used.
-    pub(super) fn session_token(&self, id: &SessionId) -> anyhow::Result<SessionToken<'_>> {
-        let Some((tokens, _)) = &self.own else {
-            return Ok(SessionToken { token: self.token.clone(), own: None });
-        };
-        let access = Access::Session { id: id.clone(), scope: Scope::Write };
-        let label = Some("moorline attach".to_owned());
-        let now = Time::from_ms(wall_ms());
-        let minted = tokens.mint(&access, label, now, Some(now + ATTACH_TOKEN))?;
-        Ok(SessionToken { token: minted.token, own: Some((tokens, minted.record.id)) })
+    /// What opens one session for as long as it is followed.
+    pub(super) fn session_opener(&self, id: &SessionId) -> anyhow::Result<SessionOpener> {
+        self.credential.for_session(id)
+    }
+
+    /// Revokes a token. False if it does not exist.
+    pub(super) fn revoke_token(&self, id: &str) -> anyhow::Result<bool> {
+        if id.is_empty() || !id.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+            return Ok(false);
+        }
+        let request = self.agent.delete(format!("{}/api/tokens/{id}", self.url));
+        let answer = request.header("Authorization", self.bearer()).call();
+        match self.read::<Done>(answer) {
+            Ok(_) => Ok(true),
+            Err(error) => match error.downcast_ref::<Refused>() {
+                Some(refused) if refused.status == StatusCode::NOT_FOUND => Ok(false),
+                _ => Err(error),
+            },
+        }
     }
 
     /// A code that lets one browser in, once and soon: a ticket.
     pub(super) fn code(&self) -> anyhow::Result<String> {
+        if let Some(ticket) = self.credential.ticket()? {
+            return Ok(ticket);
+        }
         let request = self.agent.post(format!("{}/api/tickets", self.url));
-        let token = match &self.own {
-            // A ticket ends with its token, and this command's own ends with the command.
-            Some((tokens, _)) => {
-                let label = Some("a code of `moorline open`".to_owned());
-                let now = Time::from_ms(wall_ms());
-                tokens.mint(&Access::Admin, label, now, Some(now + TICKET_LIFETIME))?.token
-            }
-            None => self.token.clone(),
-        };
-        let answer = request.header("Authorization", format!("Bearer {token}")).send_empty();
+        let bearer = format!("Bearer {}", self.credential.for_ticket()?);
+        let answer = request.header("Authorization", bearer).send_empty();
         self.read::<Ticket>(answer).map(|made| made.ticket)
     }
 
@@ -267,7 +256,7 @@ impl Relay {
     }
 
     fn bearer(&self) -> String {
-        format!("Bearer {}", self.token)
+        format!("Bearer {}", self.credential.secret())
     }
 
     fn read<T: DeserializeOwned>(
@@ -288,29 +277,6 @@ impl Relay {
         match answer.body_mut().read_json::<ErrorBody>() {
             Ok(body) => Err(Refused { status, body }.into()),
             Err(_) => bail!("{} answers {status}: is it a relay?", self.url),
-        }
-    }
-}
-
-impl Drop for Relay {
-    fn drop(&mut self) {
-        if let Some((tokens, id)) = &self.own {
-            // It expires by itself soon.
-            let _ = tokens.revoke(id);
-        }
-    }
-}
-
-/// A token for one session; one that was made for this is revoked when it is dropped.
-pub(super) struct SessionToken<'a> {
-    pub(super) token: String,
-    own: Option<(&'a Tokens, String)>,
-}
-
-impl Drop for SessionToken<'_> {
-    fn drop(&mut self) {
-        if let Some((tokens, id)) = &self.own {
-            let _ = tokens.revoke(id);
         }
     }
 }

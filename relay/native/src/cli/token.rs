@@ -9,7 +9,7 @@ use moorline_shared::name::bounded;
 use moorline_shared::time::Time;
 
 use super::console::print;
-use super::relay::{DEFAULT_URL, serving_at};
+use super::relay::{DEFAULT_URL, Relay, serving_at};
 use super::{DataDir, address_to_open};
 use crate::auth::Tokens;
 use crate::clock::wall_ms;
@@ -61,20 +61,25 @@ enum Action {
 
 pub(super) fn run(options: &Options) -> anyhow::Result<()> {
     let folder = DataFolder::open(&options.data_dir.path()?)?;
-    let tokens = Tokens::new(folder.store()?, None);
+    let tokens = || anyhow::Ok(Tokens::new(folder.store()?, None));
     let text = match &options.action {
         Action::New { scope, expires, label, url } => {
             let now = Time::from_ms(wall_ms());
             let label = label.as_deref().map(|label| bounded(label, NAME_CHARACTERS));
             let label = label.filter(|label| !label.is_empty());
-            let minted = tokens.mint(scope, label, now, expires.map(|time| now + time))?;
+            let minted = tokens()?.mint(scope, label, now, expires.map(|time| now + time))?;
             let url = url.clone().or_else(|| serving_at(&folder));
             let url = url.as_deref().unwrap_or(DEFAULT_URL);
             format!("{}\n", address(url, scope, &minted.token))
         }
-        Action::List => tokens.list()?.iter().map(line).collect(),
+        Action::List => tokens()?.list()?.iter().map(line).collect(),
         Action::Revoke { id } => {
-            if !tokens.revoke(id)? {
+            // A relay that serves knows of it whether or not the disk is full.
+            let revoked = match Relay::serving_from(&folder) {
+                Some(relay) => relay.revoke_token(id)?,
+                None => tokens()?.revoke(id)?,
+            };
+            if !revoked {
                 bail!("there is no token {id}: see `moorline token list`");
             }
             format!("Revoked {id}. Connections that it opened stay until they close.\n")

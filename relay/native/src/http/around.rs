@@ -17,7 +17,7 @@ use super::error::{ApiError, HttpError, WrongToken};
 use crate::clock::wall_ms;
 use crate::listen::Peer;
 use moorline_core::api::answering;
-use moorline_core::auth::{Guesses, cookie, cors, repeated};
+use moorline_core::auth::{Count, Guesses, cookie, cors, lacks_host, repeated};
 
 /// Whoever watches over a relay may know it by any name.
 const HEALTH: &str = "/healthz";
@@ -31,6 +31,9 @@ const HELD_AT_ONCE: usize = 64;
 /// can read. Tells pages that are trusted what they may send.
 pub(super) async fn admit(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     let (method, headers) = (request.method(), request.headers());
+    if lacks_host(request.version(), headers) {
+        return HttpError::from(ApiError::no_host_header()).into_response();
+    }
     if let Some(header) = repeated(headers) {
         return HttpError::from(ApiError::repeated(&header)).into_response();
     }
@@ -93,8 +96,8 @@ pub(super) async fn slow(State(app): State<Arc<App>>, request: Request, next: Ne
         return response;
     }
     let judged = app.slowing.guesses.wrong(from, Time::from_ms(wall_ms()));
-    if let Some(count) = judged.log {
-        tracing::warn!(%from, count, "wrong, expired or revoked tokens");
+    if let Some(Count { here, elsewhere }) = judged.log {
+        tracing::warn!(%from, count = here, elsewhere, "wrong, expired or revoked tokens");
     }
     let Some(wait) = judged.wait else { return response };
     if let Ok(_held) = app.slowing.held.try_acquire() {

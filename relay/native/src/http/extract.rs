@@ -20,6 +20,7 @@ use super::error::{ApiError, HttpError};
 use super::{App, rest};
 use crate::clock::wall_ms;
 use crate::listen::BODY_DEADLINE;
+use moorline_core::api::malformed;
 use moorline_core::auth::{Access, SecretHash, presented};
 use moorline_core::naming;
 
@@ -192,13 +193,13 @@ impl<T: DeserializeOwned> FromRequest<Arc<App>> for Body<T> {
             None
         } else if is_json {
             // A list would be taken for the fields in their order.
-            serde_json::from_slice(&body).map_err(|error| malformed(&error))?
+            serde_json::from_slice(&body).map_err(|error| malformed(&error, &body))?
         } else {
             return Err(ApiError::not_json().into());
         };
         let object = object.unwrap_or_default();
-        let body = serde_json::from_value(Value::Object(object));
-        Ok(Self(body.map_err(|error| malformed(&error))?))
+        let read = serde_json::from_value(Value::Object(object));
+        Ok(Self(read.map_err(|error| malformed(&error, &body))?))
     }
 }
 
@@ -212,8 +213,4 @@ fn unread(rejection: &BytesRejection) -> ApiError {
         StatusCode::PAYLOAD_TOO_LARGE => ApiError::too_large(),
         _ => ApiError::bad_request(rejection.body_text()),
     }
-}
-
-fn malformed(error: &serde_json::Error) -> ApiError {
-    ApiError::bad_request(format!("The body is no such JSON: {error}."))
 }

@@ -63,6 +63,15 @@ impl Store {
         Ok(found)
     }
 
+    /// The hash of the token with this id.
+    ///
+    /// # Errors
+    /// [`StoreError::Sqlite`].
+    pub fn token_hash(&self, id: &str) -> Result<Option<SecretHash>, StoreError> {
+        let mut statement = self.connection.prepare_cached(schema::TOKEN_HASH)?;
+        Ok(statement.query_row([id], |row| row.get(0)).optional()?)
+    }
+
     /// Keeps what a cookie stands for, by the hashes of both.
     ///
     /// # Errors

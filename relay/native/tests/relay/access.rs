@@ -1,9 +1,15 @@
 //! Tokens, and what stands for them: over HTTP as it is on the wire.
 
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+
 use futures_util::future::join_all;
 use moorline_relay::auth::Tokens;
+use moorline_relay::command_socket::{SOCKET_NAME, ask_pass, ask_ticket};
 use moorline_relay::store::Store;
 use serde_json::Value;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::UnixStream;
 
 use super::common::{Server, TOKEN};
 
@@ -168,5 +174,89 @@ async fn who_guesses_is_slowed_down_and_nobody_is_locked_out() {
     }
     // Who has no token at all is no guesser.
     assert_eq!(server.ask("GET /api/sessions", &[], "").await.0, 401);
+    server.stop().await;
+}
+
+/// As a full disk does: no token is added or removed.
+fn lock_tokens(folder: &Path) {
+    let database = rusqlite::Connection::open(folder.join("moorline.sqlite3")).unwrap();
+    for change in ["INSERT", "DELETE"] {
+        let no = format!("CREATE TRIGGER no_{change} BEFORE {change} ON tokens");
+        let full = "BEGIN SELECT RAISE(FAIL, 'there is no room'); END";
+        database.execute_batch(&format!("{no} {full}")).unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_command_on_the_machine_is_let_in_without_a_stored_token() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(folder.path()).await;
+    lock_tokens(folder.path());
+    let path = folder.path().to_owned();
+    let ask = async || {
+        let path = path.clone();
+        tokio::task::spawn_blocking(move || ask_pass(&path)).await.unwrap().unwrap()
+    };
+    let list = async |secret: &str| server.ask("GET /api/sessions", &[&bearer(secret)], "").await.0;
+    let (one, two) = (ask().await, ask().await);
+    assert_eq!((list(one.secret()).await, list(two.secret()).await), (200, 200));
+    let gone = one.secret().to_owned();
+    drop(one);
+    while list(&gone).await == 200 {}
+    assert_eq!(list(two.secret()).await, 200);
+
+    let from = path.clone();
+    let ticket = tokio::task::spawn_blocking(move || ask_ticket(&from)).await.unwrap().unwrap();
+    assert_eq!(list(&ticket).await, 401, "a ticket is no token");
+    let once = format!("POST /api/tokens?ticket={ticket}");
+    let json = "content-type: application/json";
+    // It is let in, and then there is no room for the token.
+    assert_eq!(server.ask(&once, &[json], "{\"scope\":\"admin\"}").await.0, 500);
+    assert_eq!(server.ask(&once, &[json], "{\"scope\":\"admin\"}").await.0, 401);
+
+    let held = two.secret().to_owned();
+    server.stop().await;
+    let server = Server::start(folder.path()).await;
+    assert_eq!(server.ask("GET /api/sessions", &[&bearer(&held)], "").await.0, 401);
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_commands_socket_is_its_users_and_speaks_no_http() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(folder.path()).await;
+    let path = folder.path().join(SOCKET_NAME);
+    let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!((mode(&path), mode(folder.path())), (0o600, 0o700));
+    for sent in [
+        "GET / HTTP/1.1\r\nhost: localhost\r\n\r\nmoorline 1 pass  \n",
+        "POST /moorline 1 pass  \n HTTP/1.0\r\n\r\n",
+        "PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\nmoorline 1 pass  \n",
+        "moorline 2 pass  \n",
+    ] {
+        let mut stream = UnixStream::connect(&path).await.unwrap();
+        stream.write_all(sent.as_bytes()).await.unwrap();
+        let mut answer = Vec::new();
+        // A connection that is reset is closed as well.
+        let _ = stream.read_to_end(&mut answer).await;
+        assert_eq!(String::from_utf8_lossy(&answer), "", "{sent}");
+    }
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_that_cannot_be_removed_opens_nothing_all_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(folder.path()).await;
+    let (admin, json) = (bearer(TOKEN), "content-type: application/json");
+    let wish = "{\"scope\":\"admin\"}";
+    let (_, _, made) = server.ask("POST /api/tokens", &[&admin, json], wish).await;
+    let made: Value = serde_json::from_str(&made).unwrap();
+    let (id, token) = (made["id"].as_str().unwrap(), bearer(made["token"].as_str().unwrap()));
+    lock_tokens(folder.path());
+    assert_eq!(server.ask("GET /api/sessions", &[&token], "").await.0, 200);
+    let revoke = format!("DELETE /api/tokens/{id}");
+    assert_eq!(server.ask(&revoke, &[&admin], "").await.0, 500);
+    assert_eq!(server.ask("GET /api/sessions", &[&token], "").await.0, 401);
     server.stop().await;
 }

@@ -8,6 +8,7 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 
 use super::common::{Server, TOKEN};
 
+const PATTERN: &str = "8-32 characters, alphanumeric, underscore, hyphen";
 const LONG: &str = "user_1_ws_3f1c9a52-7c1f-4a53-9f0e-0d6a3c1b2e4f";
 
 async fn get(server: &Server, head: &str, body: &Value) -> (u16, Value) {
@@ -140,10 +141,23 @@ async fn what_is_no_id_and_no_number_is_as_the_seed_has_it() {
         ] {
             let (status, refused) = get(&server, &path, &Value::Null).await;
             assert_eq!(status, 400, "{path}: {refused}");
-            let pattern = "8-32 characters, alphanumeric, underscore, hyphen";
-            assert_eq!(refused["pattern"], pattern, "{path}");
+            assert_eq!(refused["pattern"], PATTERN, "{path}");
             assert_eq!(refused["error"], "Invalid session ID format", "{path}");
         }
+    }
+    for (path, body) in [
+        ("POST /api/sessions", json!({"sessionId": "bad id"})),
+        ("POST /api/sessions", json!({"sessionId": "short", "name": "x"})),
+        ("POST /api/sessions", json!({"sessionId": "x".repeat(33)})),
+        ("POST /api/sessions", json!({"project": "bad id"})),
+        ("POST /api/sessions", json!({"host": "bad id"})),
+        ("POST /claude/api/claude/sessions", json!({"sessionId": "bad id"})),
+    ] {
+        let (status, refused) = get(&server, path, &body).await;
+        assert_eq!((status, &refused["code"]), (400, &json!("invalid_id")), "{body}: {refused}");
+        assert_eq!(refused["pattern"], PATTERN, "{body}: {refused}");
+        let given = body["sessionId"].as_str().map_or(Value::Null, Value::from);
+        assert_eq!(refused["sessionId"], given, "{body}: {refused}");
     }
     server.stop().await;
 }

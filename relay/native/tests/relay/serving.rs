@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use moorline_relay::listen::{BODY_DEADLINE, HEAD_DEADLINE};
 use moorline_shared::rest::DebugMetrics;
+use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream};
 
@@ -125,6 +126,69 @@ async fn what_can_mean_one_thing_is_there_once() {
     let whole = format!("GET http://{}/api/sessions", server.address);
     assert_eq!(server.ask(&whole, &[&token], "").await.0, 200);
     server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_of_http_1_1_says_whom_it_is_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(folder.path()).await;
+    let token = format!("authorization: Bearer {TOKEN}\r\nconnection: close");
+    let address = &server.address;
+    for (head, status) in [
+        ("GET /api/sessions HTTP/1.1".to_owned(), 400),
+        ("GET /healthz HTTP/1.1".to_owned(), 400),
+        ("GET /sessions HTTP/1.1".to_owned(), 400),
+        (format!("GET http://{address}/api/sessions HTTP/1.1"), 400),
+        (format!("GET /api/sessions HTTP/1.1\r\nhost: {address}"), 200),
+        // Had no such header.
+        ("GET /api/sessions HTTP/1.0".to_owned(), 200),
+    ] {
+        let answer = server.raw(&format!("{head}\r\n{token}\r\n\r\n")).await;
+        assert!(answer.contains(&format!(" {status} ")), "{head}: {answer}");
+        assert_eq!(answer.contains("`host`"), status == 400, "{head}: {answer}");
+    }
+    server.stop().await;
+}
+
+/// A connection on which something was sent, and nothing is ever read.
+async fn never_read(server: &Server, sent: &str) -> TcpStream {
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(4096).unwrap();
+    let mut socket = socket.connect(server.address.parse().unwrap()).await.unwrap();
+    socket.write_all(sent.as_bytes()).await.unwrap();
+    socket
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_reads_nothing_does_not_hold_up_the_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(folder.path()).await;
+    let id = server.create("while :; do seq 10000; done").await;
+    let mut sockets = Vec::new();
+    let host = format!("host: {}\r\nauthorization: Bearer {TOKEN}", server.address);
+    let upgrade = "connection: upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\n\
+        sec-websocket-key: MDEyMzQ1Njc4OWFiY2RlZg==";
+    for (path, headers) in [
+        (format!("/api/session/{id}/events"), "x-way: plain"),
+        (format!("/api/session/{id}/events"), upgrade),
+        (format!("/claude/api/claude/chat?session={id}"), upgrade),
+        (format!("/sessions/{id}/stream"), upgrade),
+        (format!("/api/terminal/ws/{id}"), upgrade),
+    ] {
+        let head = format!("GET {path} HTTP/1.1\r\n{host}\r\n{headers}\r\n\r\n");
+        sockets.push(never_read(&server, &head).await);
+    }
+    // Every buffer is full when the session has put out this much.
+    let mut seen = 0;
+    while seen < 300 {
+        let path = format!("GET /api/terminal/{id}/output?since={seen}");
+        let output: Value = serde_json::from_str(&server.request(&path, "").await.1).unwrap();
+        seen = output["next"].as_u64().unwrap();
+    }
+
+    let began = Instant::now();
+    server.stop().await;
+    assert!(began.elapsed() < Duration::from_secs(5), "it took {:?}", began.elapsed());
 }
 
 /// Sends something and gives all that comes until the relay closes, and how long that took.

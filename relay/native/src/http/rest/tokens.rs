@@ -82,6 +82,12 @@ pub(in crate::http) async fn revoke(
     match app.tokens.revoke(&id) {
         Ok(true) => Ok(Json(Done { success: true })),
         Ok(false) => Err(ApiError::no_token_named(&id).into()),
+        Err(error) if error.is_full() => {
+            let error = format!(
+                "It opens nothing while this relay runs, and then again: {error}, and revoke it anew."
+            );
+            Err(ApiError::unavailable(error).into())
+        }
         Err(error) => Err(error.into()),
     }
 }

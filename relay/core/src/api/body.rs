@@ -1,0 +1,58 @@
+//! What is wrong with a request's body.
+
+use moorline_shared::id::{InvalidId, SessionId};
+use serde::Deserialize;
+
+use super::ApiError;
+
+/// The answer to a body of JSON that is not what the route takes. One with an id that is none is answered
+/// as a path with such an id is.
+#[must_use]
+pub fn malformed(error: &serde_json::Error, body: &[u8]) -> ApiError {
+    let why = error.to_string();
+    // Where it is in the body may follow.
+    if !why.starts_with(&InvalidId.to_string()) {
+        return ApiError::bad_request(format!("The body is no such JSON: {why}."));
+    }
+    let given = serde_json::from_slice::<Given>(body).ok().and_then(|given| given.session_id);
+    match given.filter(|id| id.parse::<SessionId>().is_err()) {
+        Some(id) => ApiError::invalid_id(&id),
+        None => ApiError::invalid_id_within(),
+    }
+}
+
+/// The id of a session in any body.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Given {
+    session_id: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use moorline_shared::rest::CreateSession;
+
+    use super::*;
+
+    #[test]
+    fn an_id_that_is_none_is_answered_as_in_a_path() {
+        let refused = |body: &str| {
+            let error = serde_json::from_str::<CreateSession>(body).unwrap_err();
+            malformed(&error, body.as_bytes())
+        };
+        for (body, id) in [
+            ("{\n  \"sessionId\": \"bad id\"}", Some("bad id")),
+            (r#"{"name": "x", "sessionId": ""}"#, Some("")),
+            (r#"{"sessionId": "abcdefgh", "project": "x"}"#, None),
+            (r#"{"host": "a b c d e"}"#, None),
+        ] {
+            let refused = refused(body);
+            assert!(refused.body().pattern.is_some() && refused.body().code == "invalid_id");
+            assert_eq!(refused.body().session_id.as_deref(), id, "{body}");
+        }
+        for body in ["{", r#"{"sessionId": 1}"#, r#"{"cols": "an id is 8 to 32"}"#] {
+            let refused = refused(body);
+            assert!(refused.body().pattern.is_none() && refused.body().code == "bad_request");
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! What opens a relay to the command line.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use moorline_shared::id::SessionId;
+use moorline_shared::message::Scope;
+use moorline_shared::time::Time;
+
+use crate::attach::Opener;
+use crate::auth::Tokens;
+use crate::clock::wall_ms;
+use crate::command_socket::{Pass, ask_pass, ask_ticket};
+use crate::data_folder::DataFolder;
+use crate::store::FILE_NAME;
+use moorline_core::auth::{Access, TICKET_LIFETIME};
+
+pub(super) const NO_TOKEN: &str =
+    "a token is needed: give --token, or MOORLINE_TOKEN in the environment";
+/// How long a token lives that is stored for one command; it is revoked before that.
+const COMMAND_TOKEN: Duration = Duration::from_secs(300);
+/// How long a token lives that is stored for one `attach`, in case that is killed before it revokes it.
+const ATTACH_TOKEN: Duration = Duration::from_secs(30 * 24 * 3600);
+
+/// What opens a relay.
+pub(super) enum Credential {
+    /// The token that the user gave.
+    Given(String),
+    /// A pass of the relay that serves from this folder. Nothing is stored.
+    Pass { folder: PathBuf, pass: Pass },
+    /// A token that is stored for this command, and revoked at its end: the relay gives no passes.
+    Stored(StoredToken),
+}
+
+impl Credential {
+    /// What opens the relay of this data folder.
+    ///
+    /// # Errors
+    /// There is none, or nothing can be stored for a relay that gives no passes.
+    pub(super) fn own(folder: &Path) -> anyhow::Result<Self> {
+        if !folder.join(FILE_NAME).exists() {
+            bail!("{NO_TOKEN} (no relay has its data in {})", folder.display());
+        }
+        let folder = DataFolder::open(folder)?;
+        match ask_pass(folder.path()) {
+            Ok(pass) => Ok(Self::Pass { folder: folder.path().to_owned(), pass }),
+            // None serves, or one of an earlier version.
+            Err(error) => {
+                tracing::debug!(%error, "the relay gives no pass");
+                let tokens = Arc::new(Tokens::new(folder.store().context(NO_TOKEN)?, None));
+                let label = "moorline on the command line";
+                StoredToken::mint(tokens, &Access::Admin, label, COMMAND_TOKEN).map(Self::Stored)
+            }
+        }
+    }
+
+    /// What to present, as a token.
+    pub(super) fn secret(&self) -> &str {
+        match self {
+            Self::Given(token) => token,
+            Self::Pass { pass, .. } => pass.secret(),
+            Self::Stored(token) => &token.secret,
+        }
+    }
+
+    /// Whether it came from the relay's own data folder.
+    pub(super) const fn is_own(&self) -> bool {
+        !matches!(self, Self::Given(_))
+    }
+
+    /// What opens one session for as long as it is followed.
+    ///
+    /// # Errors
+    /// A token cannot be stored.
+    pub(super) fn for_session(&self, id: &SessionId) -> anyhow::Result<SessionOpener> {
+        match self {
+            Self::Given(token) => Ok(SessionOpener::of(Opener::Token(token.clone()))),
+            Self::Pass { folder, .. } => Ok(SessionOpener::of(Opener::Folder(folder.clone()))),
+            Self::Stored(own) => {
+                let access = Access::Session { id: id.clone(), scope: Scope::Write };
+                let tokens = Arc::clone(&own.tokens);
+                let token = StoredToken::mint(tokens, &access, "moorline attach", ATTACH_TOKEN)?;
+                let opener = Opener::Token(token.secret.clone());
+                Ok(SessionOpener { opener, _stored: Some(token) })
+            }
+        }
+    }
+
+    /// A ticket, if this is not to be asked for with [`Credential::secret`].
+    ///
+    /// # Errors
+    /// The relay gives none.
+    pub(super) fn ticket(&self) -> anyhow::Result<Option<String>> {
+        let Self::Pass { folder, .. } = self else { return Ok(None) };
+        Ok(Some(ask_ticket(folder).context("the relay gives no code")?))
+    }
+
+    /// What to ask for a ticket with: a ticket ends with it.
+    ///
+    /// # Errors
+    /// A token cannot be stored.
+    pub(super) fn for_ticket(&self) -> anyhow::Result<String> {
+        let Self::Stored(own) = self else { return Ok(self.secret().to_owned()) };
+        // This command's own ends with the command.
+        let label = Some("a code of `moorline open`".to_owned());
+        let now = Time::from_ms(wall_ms());
+        let minted = own.tokens.mint(&Access::Admin, label, now, Some(now + TICKET_LIFETIME))?;
+        Ok(minted.token)
+    }
+}
+
+/// A token that is stored for a command, and revoked when this is dropped.
+pub(super) struct StoredToken {
+    tokens: Arc<Tokens>,
+    secret: String,
+    id: String,
+}
+
+impl StoredToken {
+    fn mint(
+        tokens: Arc<Tokens>,
+        access: &Access,
+        label: &str,
+        lifetime: Duration,
+    ) -> anyhow::Result<Self> {
+        let now = Time::from_ms(wall_ms());
+        let minted = tokens.mint(access, Some(label.to_owned()), now, Some(now + lifetime))?;
+        Ok(Self { tokens, secret: minted.token, id: minted.record.id })
+    }
+}
+
+impl Drop for StoredToken {
+    fn drop(&mut self) {
+        // It expires by itself.
+        let _ = self.tokens.revoke(&self.id);
+    }
+}
+
+/// What opens one session. What was stored for it is revoked when this is dropped.
+pub(super) struct SessionOpener {
+    pub(super) opener: Opener,
+    _stored: Option<StoredToken>,
+}
+
+impl SessionOpener {
+    const fn of(opener: Opener) -> Self {
+        Self { opener, _stored: None }
+    }
+}

@@ -1,0 +1,185 @@
+//! The Unix socket on which the relay lets commands of its own user in, without a token that is stored:
+//! `commands.sock` in the data folder.
+//!
+//! A command writes one line, [`Wish`], and gets one line of JSON: `{"secret": …}` or `{"error": …}`. What
+//! it is given is a [pass](super::auth::Passes), to be presented as a token by HTTP; the pass ends with the
+//! connection. This is no HTTP, so that no proxy, however it is configured, can make such a request for
+//! somebody else: whatever does not begin with a wish gets no answer. Nor does any other user, though the
+//! socket and its folder are closed to them anyhow.
+
+use std::io::{self, BufRead as _, BufReader, ErrorKind, Write as _};
+use std::os::unix::net::UnixStream as BlockingStream;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use moorline_host::folder::{SocketPath, is_trusted};
+use moorline_shared::time::Time;
+use serde::{Deserialize, Serialize};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+
+use super::auth::HeldPass;
+use super::clock::wall_ms;
+use super::http::App;
+use moorline_core::auth::TICKET_LIFETIME;
+
+/// The socket's name in the data folder.
+pub const SOCKET_NAME: &str = "commands.sock";
+/// Time for a wish to arrive, and for an answer.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// How long to wait if no connection can be accepted.
+const FULL_PAUSE: Duration = Duration::from_secs(1);
+/// Connections at a time; more wait.
+const CONNECTIONS: usize = 512;
+
+/// What a command asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wish {
+    /// A pass for as long as the connection is open.
+    Pass,
+    /// A ticket that lets one browser in, soon.
+    Ticket,
+}
+
+impl Wish {
+    /// As it is sent: both have the same length.
+    const fn line(self) -> &'static [u8; 18] {
+        match self {
+            Self::Pass => b"moorline 1 pass  \n",
+            Self::Ticket => b"moorline 1 ticket\n",
+        }
+    }
+
+    fn read(line: &[u8; 18]) -> Option<Self> {
+        [Self::Pass, Self::Ticket].into_iter().find(|wish| wish.line() == line)
+    }
+}
+
+/// What a command gets.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+enum Answer {
+    /// The pass or ticket.
+    Secret(String),
+    /// Why there is none.
+    Error(String),
+}
+
+/// A pass, for as long as this lives.
+pub struct Pass {
+    secret: String,
+    _connection: BufReader<BlockingStream>,
+}
+
+impl Pass {
+    /// What to present, as a token.
+    #[must_use]
+    pub fn secret(&self) -> &str {
+        &self.secret
+    }
+}
+
+impl std::fmt::Debug for Pass {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Pass").finish_non_exhaustive()
+    }
+}
+
+/// Asks the relay of this data folder for a pass. Blocks for seconds at most.
+///
+/// # Errors
+/// No relay serves from there that gives any, or it gives none now.
+pub fn ask_pass(folder: &Path) -> io::Result<Pass> {
+    let (secret, connection) = ask(folder, Wish::Pass)?;
+    Ok(Pass { secret, _connection: connection })
+}
+
+/// Asks it for a ticket. Blocks for seconds at most.
+///
+/// # Errors
+/// As [`ask_pass`].
+pub fn ask_ticket(folder: &Path) -> io::Result<String> {
+    ask(folder, Wish::Ticket).map(|(ticket, _)| ticket)
+}
+
+fn ask(folder: &Path, wish: Wish) -> io::Result<(String, BufReader<BlockingStream>)> {
+    let path = SocketPath::new(&folder.join(SOCKET_NAME))?;
+    let mut stream = BlockingStream::connect(path.path())?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_write_timeout(Some(PATIENCE))?;
+    stream.write_all(wish.line())?;
+    let mut stream = BufReader::new(stream);
+    let mut line = String::new();
+    stream.read_line(&mut line)?;
+    match serde_json::from_str(&line)? {
+        Answer::Secret(secret) => Ok((secret, stream)),
+        Answer::Error(why) => Err(io::Error::other(why)),
+    }
+}
+
+/// Serves commands until `closing` is true.
+pub async fn serve(listener: UnixListener, app: Arc<App>, mut closing: watch::Receiver<bool>) {
+    // Those that are left end with this.
+    let mut serving = JoinSet::new();
+    loop {
+        tokio::select! {
+            accepted = listener.accept(), if serving.len() < CONNECTIONS => match accepted {
+                Ok((stream, _)) => {
+                    serving.spawn(answer(stream, Arc::clone(&app)));
+                }
+                Err(error) => {
+                    tracing::debug!(%error, "a command is not let in");
+                    sleep(FULL_PAUSE).await;
+                }
+            },
+            Some(_) = serving.join_next() => {}
+            () = begun(&mut closing) => return,
+        }
+    }
+}
+
+async fn begun(closing: &mut watch::Receiver<bool>) {
+    // The registry, which holds the sender, outlives this.
+    let _ = closing.wait_for(|closing| *closing).await;
+}
+
+/// Serves one command. One that is gone needs nothing more.
+async fn answer(mut stream: UnixStream, app: Arc<App>) -> io::Result<()> {
+    let user = stream.peer_cred()?.uid();
+    if !is_trusted(user) {
+        tracing::warn!(user, "another user's command is not let in");
+        return Ok(());
+    }
+    let mut line = [0; 18];
+    timeout(PATIENCE, stream.read_exact(&mut line)).await??;
+    let wish = Wish::read(&line).ok_or(ErrorKind::InvalidData)?;
+    let (answer, held) = fulfil(&app, wish);
+    let mut answer = serde_json::to_vec(&answer)?;
+    answer.push(b'\n');
+    stream.write_all(&answer).await?;
+    if held.is_some() {
+        // The command says nothing more: this is its end.
+        let _ = stream.read(&mut line).await;
+    }
+    Ok(())
+}
+
+fn fulfil(app: &App, wish: Wish) -> (Answer, Option<HeldPass>) {
+    let now = Time::from_ms(wall_ms());
+    let passes = app.tokens.passes();
+    match wish {
+        Wish::Pass => match passes.hold(now) {
+            Ok(pass) => (Answer::Secret(pass.secret().to_owned()), Some(pass)),
+            Err(error) => (Answer::Error(error.to_string()), None),
+        },
+        Wish::Ticket => {
+            let ticket = passes.until(now + TICKET_LIFETIME, now);
+            let ticket = ticket.and_then(|pass| Ok(app.tickets.issue(pass, now)?));
+            (ticket.map_or_else(|error| Answer::Error(error.to_string()), Answer::Secret), None)
+        }
+    }
+}
