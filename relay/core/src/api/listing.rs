@@ -17,25 +17,25 @@ const MOST_A_PAGE: usize = 1000;
 
 /// What a list is to show, as its address says.
 #[derive(Debug, Default, Deserialize)]
-#[cfg_attr(not(target_arch = "wasm32"), derive(utoipa::IntoParams))]
-#[cfg_attr(not(target_arch = "wasm32"), into_params(parameter_in = Query))]
+#[cfg_attr(feature = "openapi", derive(utoipa::IntoParams))]
+#[cfg_attr(feature = "openapi", into_params(parameter_in = Query))]
 #[serde(default)]
 pub struct ListQuery {
     /// Those of this project, or of `none`.
-    #[cfg_attr(not(target_arch = "wasm32"), param(pattern = "^(none|[a-zA-Z0-9_-]{8,32})$"))]
+    #[cfg_attr(feature = "openapi", param(pattern = "^(none|[a-zA-Z0-9_-]{8,32})$"))]
     project: Option<String>,
     /// Those that this driver runs.
     driver: Option<String>,
     /// Those in this state.
-    #[cfg_attr(not(target_arch = "wasm32"), param(inline))]
+    #[cfg_attr(feature = "openapi", param(inline))]
     lifecycle: Option<Lifecycle>,
     /// Those with this text in their name, command, folder or id.
     q: Option<String>,
     /// How many at a time.
-    #[cfg_attr(not(target_arch = "wasm32"), param(minimum = 1, maximum = 1000, default = 200))]
+    #[cfg_attr(feature = "openapi", param(minimum = 1, maximum = 1000, default = 200))]
     limit: Option<usize>,
     /// The page after the one that had this `nextCursor`.
-    #[cfg_attr(not(target_arch = "wasm32"), param(pattern = "^[a-zA-Z0-9_-]+$"))]
+    #[cfg_attr(feature = "openapi", param(pattern = "^[a-zA-Z0-9_-]+$"))]
     cursor: Option<String>,
 }
 
