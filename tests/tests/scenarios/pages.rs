@@ -117,6 +117,9 @@ async fn a_client_that_knows_only_the_document_works() -> Result<()> {
         until(&tab, "the loss", "seen.states.includes('reconnecting')").await?;
         relay.launch().await?;
         until_live(&relay, &session).await?;
+        // It comes back without the last id, so it gets what is put out from then on.
+        let is_back = "seen.states.lastIndexOf('connected') > seen.states.indexOf('reconnecting')";
+        until(&tab, "the connection after the loss", is_back).await?;
         ensure!(tab.evaluate::<bool>("sendCommand('echo $((6*8)) è')").await?);
         until(&tab, "more output", "seen.text.includes('48 è')").await?;
         relay.api().delete(&session).await?;

@@ -1,4 +1,4 @@
-//! `/docs/api`: see [`moorline_core::api::docs`].
+//! Serves `/docs/api`, the readable form of the API's description ([`moorline_core::api::docs`]).
 
 use std::sync::Arc;
 

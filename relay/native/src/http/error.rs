@@ -3,6 +3,7 @@
 use std::any::Any;
 
 use axum::Json;
+use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::http::header::{CONNECTION, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
@@ -57,6 +58,11 @@ impl From<StoreError> for ApiError {
             Self::internal(&error)
         }
     }
+}
+
+/// The answer to a request that had to become a WebSocket and cannot.
+pub(super) fn no_upgrade(rejection: &WebSocketUpgradeRejection) -> HttpError {
+    ApiError::no_upgrade(rejection.status(), rejection.body_text()).into()
 }
 
 pub(super) async fn method_not_allowed(method: Method, uri: Uri) -> HttpError {

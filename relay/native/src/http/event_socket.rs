@@ -16,7 +16,7 @@ use moorline_shared::message::close;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::App;
-use super::error::{ApiError, HttpError, WrongToken};
+use super::error::{ApiError, HttpError, WrongToken, no_upgrade};
 use super::stream::{configure, marked};
 use moorline_core::event_socket::{Credit, ROUTES, refusal};
 
@@ -30,10 +30,7 @@ pub(super) async fn carry(State(app): State<Arc<App>>, request: Request, next: N
     let (mut parts, body) = request.into_parts();
     let upgrade = match WebSocketUpgrade::from_request_parts(&mut parts, &()).await {
         Ok(upgrade) => configure(upgrade),
-        Err(rejection) => {
-            let error = ApiError::no_upgrade(rejection.status(), rejection.body_text());
-            return HttpError::from(error).into_response();
-        }
+        Err(rejection) => return no_upgrade(&rejection).into_response(),
     };
     let is_page = parts.headers.contains_key(ORIGIN);
     let answer = if app.origins.allows(&parts.headers) {

@@ -38,7 +38,7 @@ const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 #[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(rename_all = "camelCase", default)]
-pub(super) struct Wanted {
+pub(super) struct EventsQuery {
     /// `<epoch>.<seq>`: the last event that was received; `0` for all that is retained. The
     /// header `Last-Event-ID` counts more.
     #[param(pattern = r"^(0|[0-9]+\.[0-9]+)?$")]
@@ -54,7 +54,7 @@ pub(super) struct Wanted {
     description = words::EVENTS,
     params(
         ("id" = SessionId, Path, description = "The session."),
-        Wanted,
+        EventsQuery,
         ("last-event-id" = Option<String>, Header,
             description = "The last event's id: browsers send it by themselves."),
     ),
@@ -69,7 +69,7 @@ pub(super) struct Wanted {
 pub(super) async fn open(
     StreamReads(id): StreamReads,
     State(app): State<Arc<App>>,
-    Params(wanted): Params<Wanted>,
+    Params(wanted): Params<EventsQuery>,
     headers: HeaderMap,
 ) -> Result<Response, HttpError> {
     let session = rest::find(&app, &id).await?;

@@ -17,7 +17,7 @@ use moorline_shared::publish::SUBPROTOCOL;
 
 use super::App;
 use super::answers::{Guarded, OfSession, Upgrade};
-use super::error::{ApiError, HttpError};
+use super::error::{ApiError, HttpError, no_upgrade};
 use super::extract::Named;
 use super::openapi::words;
 use crate::hosts::{Socket, keep_control, receive};
@@ -116,8 +116,7 @@ fn configure(
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
     message_bytes: usize,
 ) -> Result<WebSocketUpgrade, HttpError> {
-    let upgrade = upgrade
-        .map_err(|rejection| ApiError::no_upgrade(rejection.status(), rejection.body_text()))?;
+    let upgrade = upgrade.map_err(|rejection| no_upgrade(&rejection))?;
     let ours = HeaderValue::from_static(SUBPROTOCOL);
     if !upgrade.requested_protocols().any(|name| *name == ours) {
         let message = format!("Offer the subprotocol `{SUBPROTOCOL}`.");

@@ -19,7 +19,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::answers::{BadQuery, Guarded, Naming, Starting, Upgrade, WithBody};
-use super::error::{ApiError, HttpError};
+use super::error::{ApiError, HttpError, no_upgrade};
 use super::events::Live;
 use super::extract::{Admin, Body, Params};
 use super::openapi::{DEPRECATED, words};
@@ -88,7 +88,7 @@ async fn deprecate(request: Request, next: Next) -> Response {
 #[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(rename_all = "camelCase", default)]
-struct Wanted {
+struct ChatQuery {
     /// The session to listen to from the beginning.
     #[serde(alias = "session")]
     session_id: Option<String>,
@@ -97,13 +97,13 @@ struct Wanted {
 /// Listen to sessions and send them commands
 #[utoipa::path(
     get, path = legacy::CHAT, tag = DEPRECATED, operation_id = "deprecatedChat",
-    description = words::CHAT, params(Wanted),
+    description = words::CHAT, params(ChatQuery),
     responses(Guarded, Upgrade),
 )]
 async fn open(
     State(app): State<Arc<App>>,
     headers: HeaderMap,
-    wanted: Result<Params<Wanted>, HttpError>,
+    wanted: Result<Params<ChatQuery>, HttpError>,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Response {
     if !app.origins.allows(&headers) {
@@ -123,10 +123,7 @@ async fn open(
             let client = Client { app, caller, socket, chat, followed: None };
             client.serve(hello, wanted.session_id).await;
         }),
-        Err(rejection) => {
-            HttpError::from(ApiError::no_upgrade(rejection.status(), rejection.body_text()))
-                .into_response()
-        }
+        Err(rejection) => no_upgrade(&rejection).into_response(),
     }
 }
 

@@ -14,7 +14,7 @@ use tracing::Instrument as _;
 
 use super::App;
 use super::answers::{Guarded, OfSession, Upgrade};
-use super::error::{ApiError, HttpError};
+use super::error::{HttpError, no_upgrade};
 use super::extract::Named;
 use super::openapi::words;
 use super::stream::{Why, admit, configure, marked};
@@ -47,13 +47,8 @@ pub(super) async fn open(
     let upgrade = match upgrade {
         Ok(upgrade) => configure(upgrade),
         Err(rejection) => {
-            return match admitted {
-                Ok(_) => {
-                    HttpError::from(ApiError::no_upgrade(rejection.status(), rejection.body_text()))
-                        .into_response()
-                }
-                Err(denied) => HttpError::from(*denied.status).into_response(),
-            };
+            let denied = admitted.err().map(|denied| HttpError::from(*denied.status));
+            return denied.unwrap_or_else(|| no_upgrade(&rejection)).into_response();
         }
     };
     let is_wrong_token = admitted.as_ref().is_err_and(|denied| denied.status.is_wrong_token());

@@ -14,7 +14,7 @@ use moorline_shared::message::{ErrorCode, SUBPROTOCOL, Scope, close};
 use tracing::Instrument as _;
 
 use super::answers::{Guarded, OfSession, Upgrade};
-use super::error::{ApiError, HttpError, WrongToken};
+use super::error::{ApiError, HttpError, WrongToken, no_upgrade};
 use super::extract::Named;
 use super::openapi::words;
 use super::{App, rest};
@@ -58,13 +58,8 @@ pub(super) async fn open(
         Ok(upgrade) => configure(upgrade),
         // Who asks without a WebSocket may know whether the session is there, with a good token.
         Err(rejection) => {
-            return match found {
-                Ok(_) => {
-                    HttpError::from(ApiError::no_upgrade(rejection.status(), rejection.body_text()))
-                        .into_response()
-                }
-                Err(refusal) => HttpError::from(refusal.status).into_response(),
-            };
+            let refusal = found.err().map(|refusal| HttpError::from(refusal.status));
+            return refusal.unwrap_or_else(|| no_upgrade(&rejection)).into_response();
         }
     };
     let extended = upgrade.selected_protocol().is_some_and(|name| name == SUBPROTOCOL);

@@ -28,7 +28,7 @@ const ANSWER_BYTES: usize = 1024 * 1024;
 #[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(default)]
-pub(in crate::http) struct Wanted {
+pub(in crate::http) struct OutputQuery {
     /// The `next` of the answer before; 0, as what is no number, for all that is retained.
     #[param(value_type = Option<u64>, default = 0)]
     since: Option<String>,
@@ -57,18 +57,18 @@ pub(in crate::http) async fn create(
 /// Read a terminal's output
 #[utoipa::path(
     get, path = "/api/terminal/{id}/output", tag = "Terminals", operation_id = "terminalOutput",
-    params(("id" = SessionId, Path, description = "The terminal."), Wanted),
+    params(("id" = SessionId, Path, description = "The terminal."), OutputQuery),
     responses(Guarded, OfSession,
         (status = 200, description = "What came after `since`.", body = TerminalOutput)),
 )]
 pub(in crate::http) async fn output(
     Reads(id): Reads,
     State(app): State<Arc<App>>,
-    wanted: Result<Params<Wanted>, HttpError>,
+    wanted: Result<Params<OutputQuery>, HttpError>,
 ) -> Result<Json<TerminalOutput>, HttpError> {
     // That there is no such session counts more than what is wrong with the request.
     let session = find(&app, &id).await?;
-    let Params(Wanted { since }) = wanted?;
+    let Params(OutputQuery { since }) = wanted?;
     let since = Seq(number(since.as_deref()));
     let mut output = TerminalOutput {
         success: true,
