@@ -43,7 +43,11 @@ async fn a_connection_without_a_descriptor_is_told_why() {
     let closing = watch::Sender::new(false);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let served = tokio::spawn(serve(listener, router(), closing.subscribe()));
+    let served = tokio::spawn(serve(
+        Port { listener, take_deadline: TAKE_DEADLINE },
+        router(),
+        closing.subscribe(),
+    ));
     let ask = async || {
         let mut stream = TcpStream::connect(address).await.unwrap();
         stream.write_all(b"GET / HTTP/1.1\r\nhost: h\r\nconnection: close\r\n\r\n").await.unwrap();
