@@ -76,14 +76,24 @@ impl Socket {
         Ok(Self { _listeners: listeners, socket })
     }
 
-    /// Sends a text message. On a socket that is closing it goes nowhere; the close event tells.
+    /// Sends a text message. On a socket that is closing it goes nowhere: its close event follows.
     pub fn send_text(&self, text: &str) {
-        let _ = self.socket.send_with_str(text);
+        if self.is_open() {
+            let _ = self.socket.send_with_str(text);
+        }
     }
 
     /// Sends a binary message, as [`Socket::send_text`].
     pub fn send_binary(&self, bytes: &[u8]) {
-        let _ = self.socket.send_with_u8_array(bytes);
+        if self.is_open() {
+            let _ = self.socket.send_with_u8_array(bytes);
+        }
+    }
+
+    /// Browsers report on the console whatever is sent on a socket that is closing, as that of a tab
+    /// that was frozen may be.
+    fn is_open(&self) -> bool {
+        self.socket.ready_state() == WebSocket::OPEN
     }
 }
 
