@@ -15,9 +15,6 @@ use moorline_shared::message::close;
 /// Messages that may be without the reader's answer.
 const UNANSWERED: u32 = 8;
 
-/// The routes that answer with an event stream, as the API's description writes them.
-pub const ROUTES: [&str; 2] = ["/api/events", "/api/session/{id}/events"];
-
 /// Counts the messages that the reader has not answered.
 #[derive(Debug, Default)]
 pub struct Credit {

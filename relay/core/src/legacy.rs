@@ -25,6 +25,12 @@ pub const HEADERS: [(&str, &str); 3] = [
     ),
 ];
 
+/// Whether a path is one of these.
+#[must_use]
+pub fn is_legacy(path: &str) -> bool {
+    [SESSIONS, CHAT].contains(&path)
+}
+
 /// Whether a variable `MOORLINE_NO_LEGACY` of this value turns these routes off.
 #[must_use]
 pub fn is_off(value: &str) -> bool {

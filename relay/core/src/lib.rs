@@ -15,6 +15,8 @@ pub mod legacy;
 pub mod meeting;
 pub mod named;
 pub mod naming;
+#[cfg(feature = "openapi")]
+pub mod openapi;
 pub mod overview;
 pub mod peer;
 pub mod plain;
@@ -24,6 +26,7 @@ pub mod record;
 pub mod replies;
 mod requests;
 mod rfc3339;
+pub mod routes;
 pub mod schema;
 pub mod segment;
 pub mod session;

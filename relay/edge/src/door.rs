@@ -8,25 +8,23 @@ mod legacy;
 mod login;
 mod refusing;
 
-use std::borrow::Cow;
-
 use http::header::{HOST, ORIGIN};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use moorline_core::api::csp::DEFAULT_FRAME_ANCESTORS;
 use moorline_core::api::paths::is_api;
 use moorline_core::api::{ApiError, answering};
 use moorline_core::auth::{Access, HostPolicy, OriginPolicy, cookie, cors, repeated};
-use moorline_core::naming;
+use moorline_core::legacy::is_legacy;
+use moorline_core::routes::{Call, Found, Handler, Matched, Need, Owner, find};
 use moorline_shared::id::SessionId;
 use moorline_shared::message::Scope;
 use moorline_shared::rest::Health;
-use worker::{Context, Env, Request, Response, Result, event};
+use worker::{Context, Env, Request, Response, Result, Stub, event};
 
 use crate::address::authority;
 use crate::asking;
 use crate::internal::{ACCESS, ENSURE, Ensure};
 use crate::reply::{self, Answer, Failure, is_upgrade, json, send};
-use crate::routes::{Found, Need, Route, Target, find};
 use refusing::{Why, refuse};
 
 const HEALTH: &str = "/healthz";
@@ -92,11 +90,7 @@ impl Door {
         if is_preflight {
             return Ok(reply::with(reply::nothing()?, cors::of_preflight(&self.headers))?);
         }
-        if legacy::is_legacy(&self.path) {
-            self.legacy(request).await
-        } else {
-            self.found(request).await
-        }
+        if is_legacy(&self.path) { self.legacy(request).await } else { self.found(request).await }
     }
 
     /// Adds what every answer has.
@@ -120,15 +114,15 @@ impl Door {
 
     async fn found(&self, request: Request) -> Answer {
         match find(&self.method, &self.path) {
-            Found::Route { route, session } => {
-                let answer = self.route(route, session, request).await;
-                match self.long_name() {
+            Found::Route(matched) => {
+                let answer = self.route(&matched, request).await;
+                match matched.long_name {
                     // It names something only once there is such a terminal.
-                    Some(name) if is_missing(&answer) => Err(ApiError::invalid_id(name).into()),
+                    Some(name) if is_missing(&answer) => Err(ApiError::invalid_id(&name).into()),
                     _ => answer,
                 }
             }
-            Found::Other { allow } => {
+            Found::OtherMethod { allow } => {
                 let mut response =
                     send(Err(ApiError::method_not_allowed(&self.method, &self.uri()).into()))?;
                 response.headers_mut().set("allow", &allow)?;
@@ -139,120 +133,98 @@ impl Door {
         }
     }
 
-    async fn route(&self, route: Route, session: Option<Cow<'_, str>>, request: Request) -> Answer {
-        let session = session.as_deref();
-        if event_socket::carries(&self.path) && is_upgrade(&request) {
-            return self.event_socket(route, session, &request).await;
+    async fn route(&self, matched: &Matched, request: Request) -> Answer {
+        if matched.route.is_event_stream() && is_upgrade(&request) {
+            return self.event_socket(matched, &request).await;
         }
-        match route.target {
-            Target::Health => health(),
-            Target::Description => self.description().await,
-            Target::LogIn => self.log_in().await,
-            Target::LogOut => self.log_out().await,
-            Target::Chat => self.chat(&request).await,
-            Target::Stream | Target::Plain if is_upgrade(&request) => {
-                self.socket(route, session.unwrap_or_default(), request).await
-            }
-            Target::Directory => {
-                let access = self.admit(route, session, &request).await?;
-                let directory = asking::directory(&self.env)?;
-                let request = told(&request, &access.to_string())?;
-                Ok(directory.fetch_with_request(request).await?)
-            }
-            Target::Stream | Target::Plain => {
+        match matched.route.handler {
+            Handler::Relay(Call::Health) => health(),
+            Handler::Relay(Call::Description) => self.description().await,
+            Handler::Relay(Call::LogIn) => self.log_in().await,
+            Handler::Relay(Call::LogOut) => self.log_out().await,
+            Handler::Relay(Call::Chat) => self.chat(&request).await,
+            Handler::Relay(call @ (Call::Stream | Call::Plain)) => {
+                if is_upgrade(&request) {
+                    return self.socket(matched, call, request).await;
+                }
                 if !self.origins.allows(&self.headers) {
                     return Err(ApiError::origin().into());
                 }
-                self.session(route, session.unwrap_or_default(), &request).await
+                self.pass_on(matched, &request).await
             }
-            Target::Publish | Target::Session => {
-                self.session(route, session.unwrap_or_default(), &request).await
-            }
+            _ => self.pass_on(matched, &request).await,
         }
+    }
+
+    /// Has the object answer that owns the route.
+    async fn pass_on(&self, matched: &Matched, request: &Request) -> Answer {
+        let access = self.admit(matched, request).await?;
+        let (object, access) = self.owner(matched, &access)?;
+        Ok(object.fetch_with_request(told(request, &access)?).await?)
+    }
+
+    /// The object that owns a route, and what it is told of the caller.
+    fn owner(
+        &self,
+        matched: &Matched,
+        access: &Access,
+    ) -> std::result::Result<(Stub, String), Failure> {
+        if matched.route.owner() == Owner::Directory {
+            return Ok((asking::directory(&self.env)?, access.to_string()));
+        }
+        let id = matched.id.parse().map_err(|_| ApiError::invalid_id(&matched.id))?;
+        Ok((asking::session(&self.env, &id)?, word(access).to_owned()))
     }
 
     /// A client's WebSocket. A browser shows its page no HTTP error of one: it is refused in a way
     /// that it does show.
-    async fn socket(&self, route: Route, id: &str, request: Request) -> Answer {
+    async fn socket(&self, matched: &Matched, call: Call, request: Request) -> Answer {
         if !self.origins.allows(&self.headers) {
-            return refuse(self, route.target, Why::Origin, ApiError::origin().into());
+            return refuse(self, call, Why::Origin, ApiError::origin().into());
         }
         let access = match self.caller(None).await {
             Ok(caller) => caller.access,
-            Err(failure) => return refuse(self, route.target, Why::Token, failure),
+            Err(failure) => return refuse(self, call, Why::Token, failure),
         };
-        let Ok(id) = id.parse::<SessionId>() else {
-            return refuse(self, route.target, Why::Id, ApiError::invalid_id(id).into());
+        let Ok(id) = matched.id.parse::<SessionId>() else {
+            return refuse(self, call, Why::Id, ApiError::invalid_id(&matched.id).into());
         };
         let Some(scope) = access.scope_of(&id) else {
-            return refuse(self, route.target, Why::Session, ApiError::forbidden().into());
+            return refuse(self, call, Why::Session, ApiError::forbidden().into());
         };
-        if route.target == Target::Plain && scope == Scope::Write {
+        if call == Call::Plain && scope == Scope::Write {
             // Who may type in a session may also begin it.
-            let name = naming::own_name(self.named()).map(str::to_owned);
-            let wanted = Ensure { session_id: id.clone(), name };
+            let wanted = Ensure { session_id: id.clone(), name: matched.long_name.clone() };
             let there = asking::post(&asking::directory(&self.env)?, ENSURE, &wanted).await;
             if let Err(failure) = there {
                 return refusing::not_created(failure).await;
             }
         }
-        self.forward(&id, &access, &request).await
+        let object = asking::session(&self.env, &id)?;
+        Ok(object.fetch_with_request(told(&request, word(&access))?).await?)
     }
 
-    async fn session(&self, route: Route, id: &str, request: &Request) -> Answer {
-        let access = self.admit(route, Some(id), request).await?;
-        let id = id.parse().map_err(|_| ApiError::invalid_id(id))?;
-        self.forward(&id, &access, request).await
-    }
-
-    async fn forward(&self, id: &SessionId, access: &Access, request: &Request) -> Answer {
-        let object = asking::session(&self.env, id)?;
-        Ok(object.fetch_with_request(told(request, word(access))?).await?)
-    }
-
-    /// What the caller may do, where that is enough.
+    /// What the caller may do, if that is enough.
     async fn admit(
         &self,
-        route: Route,
-        session: Option<&str>,
+        matched: &Matched,
         request: &Request,
     ) -> std::result::Result<Access, Failure> {
+        let route = matched.route;
         // A host is no page.
         if route.need == Need::Host && self.headers.contains_key(ORIGIN) {
             return Err(ApiError::origin().into());
         }
-        let ticket = if route.ticket { access::ticket(request) } else { None };
+        let ticket = if route.takes_ticket() { access::ticket(request) } else { None };
         let access = self.caller(ticket).await?.access;
-        let scope = match session.map(|id| id.parse::<SessionId>().map_err(|_| id)) {
-            Some(Ok(id)) => access.scope_of(&id),
-            Some(Err(id)) => return Err(ApiError::invalid_id(id).into()),
-            None => None,
-        };
-        let enough = match route.need {
-            Need::Nothing | Need::Token => true,
-            Need::Read => scope.is_some(),
-            Need::Write => scope == Some(Scope::Write),
-            Need::Host => matches!(access, Access::Host | Access::Admin),
-            Need::Admin => access.is_admin(),
-        };
-        if enough { Ok(access) } else { Err(ApiError::forbidden().into()) }
+        route.admit(&access, &matched.id)?;
+        Ok(access)
     }
 
     /// Who may show the client in a frame, as CSP sources.
     fn frame_ancestors(&self) -> Vec<String> {
         let named = list(&self.env, "MOORLINE_FRAME_ANCESTOR");
         if named.is_empty() { DEFAULT_FRAME_ANCESTORS.map(str::to_owned).into() } else { named }
-    }
-
-    /// The longer name that a terminal may go by, in the path of a request that starts none.
-    fn long_name(&self) -> Option<&str> {
-        let rest = self.path.strip_prefix("/api/terminal/")?;
-        naming::own_name(rest.split('/').next()?)
-    }
-
-    /// The last part of the path.
-    fn named(&self) -> &str {
-        self.path.rsplit('/').next().unwrap_or_default()
     }
 
     fn uri(&self) -> http::Uri {

@@ -1,13 +1,12 @@
 //! Moorline's relay as a Cloudflare Worker.
 //!
-//! `door` answers every request first: who asks, and where it goes (`routes`). `directory` is one
+//! `door` answers every request first: who asks, and where it goes, by the core's table of routes. `directory` is one
 //! object that knows all sessions, hosts, projects and tokens; `session` is an object for each
 //! session, with its log. What they say to each other is in `internal`.
 
 pub mod address;
 pub mod files;
 pub mod internal;
-pub mod routes;
 
 #[cfg(target_arch = "wasm32")]
 mod asking;

@@ -8,13 +8,14 @@ use http::header::{
     IF_NONE_MATCH, ORIGIN, SEC_WEBSOCKET_PROTOCOL,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
-use moorline_core::api::{ApiError, malformed};
+use moorline_core::api::ApiError;
 use moorline_core::auth::cors::Header;
 use moorline_core::plan::{HostError, PlanError};
+use moorline_core::routes::{self, Reply, parse};
 use moorline_shared::limits::REQUEST_BODY_BYTES;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use worker::{Headers, Method, Request, Response, ResponseBuilder, Result, console_error};
+use worker::{Date, Headers, Method, Request, Response, ResponseBuilder, Result, console_error};
 
 use crate::address;
 use crate::sql::SqlError;
@@ -104,9 +105,7 @@ fn refused(error: &ApiError) -> Result<Response> {
 
 /// An answer of JSON.
 pub(crate) fn json(status: StatusCode, body: &impl Serialize) -> Answer {
-    let body = serde_json::to_string(body).map_err(worker::Error::from)?;
-    let response = ResponseBuilder::new().with_status(status.as_u16());
-    Ok(response.with_header("content-type", "application/json")?.fixed(body.into_bytes()))
+    answer(Reply::new(status, body))
 }
 
 /// The answer with these headers. Those of another object's answer cannot be set.
@@ -172,16 +171,46 @@ pub(crate) async fn body<T: DeserializeOwned>(
     request: &mut Request,
 ) -> std::result::Result<T, Failure> {
     let kind = request.headers().get("content-type")?.unwrap_or_default();
-    if length(request).is_some_and(|length| length > REQUEST_BODY_BYTES) {
-        return Err(ApiError::too_large().into());
-    }
-    let body = bytes(request).await?;
-    let text = object(&kind, &body)?;
-    Ok(serde_json::from_str(text).map_err(|error| malformed(&error, text.as_bytes()))?)
+    Ok(parse(&kind, &bytes(request).await?)?)
+}
+
+/// The request as the core's handlers get it, without its body. `id` is what its path names.
+pub(crate) fn incoming(
+    id: &str,
+    request: &Request,
+) -> std::result::Result<routes::Request, Failure> {
+    let mut random = [0; 16];
+    getrandom::fill(&mut random)?;
+    Ok(routes::Request {
+        id: id.to_owned(),
+        query: address::query(&request.inner().url()).to_owned(),
+        content_type: request.headers().get("content-type")?.unwrap_or_default(),
+        body: bytes::Bytes::new(),
+        now_ms: Date::now().as_millis(),
+        random: u128::from_ne_bytes(random),
+    })
+}
+
+/// As [`incoming`], with its body.
+pub(crate) async fn with_body(
+    id: &str,
+    request: &mut Request,
+) -> std::result::Result<routes::Request, Failure> {
+    let body = bytes(request).await?.into();
+    Ok(routes::Request { body, ..incoming(id, request)? })
+}
+
+/// An answer of a handler's.
+pub(crate) fn answer(reply: Reply) -> Answer {
+    let response = ResponseBuilder::new().with_status(reply.status.as_u16());
+    Ok(response.with_header("content-type", "application/json")?.fixed(reply.body))
 }
 
 /// A request's body, of which no more is kept than a request may have.
 async fn bytes(request: &mut Request) -> std::result::Result<Vec<u8>, Failure> {
+    if length(request).is_some_and(|length| length > REQUEST_BODY_BYTES) {
+        return Err(ApiError::too_large().into());
+    }
     if length(request).is_some() || request.inner().body().is_none() {
         return Ok(request.bytes().await?);
     }
@@ -210,43 +239,8 @@ fn length(request: &Request) -> Option<usize> {
     request.headers().get("content-length").ok().flatten()?.parse().ok()
 }
 
-/// A body's text, where it is one object.
-///
-/// Whatever is to be read from it is read from this text alone, not from a tree first: code that
-/// reads each type from trees too would be a tenth of the Worker.
-pub(crate) fn object<'a>(kind: &str, body: &'a [u8]) -> std::result::Result<&'a str, ApiError> {
-    if body.len() > REQUEST_BODY_BYTES {
-        return Err(ApiError::too_large());
-    }
-    if body.is_empty() {
-        return Ok("{}");
-    }
-    if !is_json(kind) {
-        return Err(ApiError::not_json());
-    }
-    let bad = |what: &str| ApiError::bad_request(format!("The body is no such JSON: {what}."));
-    let text = std::str::from_utf8(body).map_err(|_| bad("it is no UTF-8"))?;
-    match text.trim_ascii() {
-        "null" => Ok("{}"),
-        // A list would be taken for the fields in their order.
-        text if text.starts_with('{') => Ok(text),
-        _ => Err(bad("it is no object")),
-    }
-}
-
-/// What the query asks for.
-pub(crate) fn query<T: DeserializeOwned>(request: &Request) -> std::result::Result<T, ApiError> {
-    let query = serde_urlencoded::from_str(address::query(&request.inner().url()));
-    query.map_err(|error| ApiError::bad_request(format!("The query is not as it must be: {error}")))
-}
-
 /// Whether the request is to become a WebSocket.
 pub(crate) fn is_upgrade(request: &Request) -> bool {
     let upgrade = request.headers().get("upgrade").ok().flatten();
     upgrade.is_some_and(|upgrade| upgrade.eq_ignore_ascii_case("websocket"))
-}
-
-fn is_json(kind: &str) -> bool {
-    let kind = kind.split(';').next();
-    kind.is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
 }

@@ -24,22 +24,19 @@ use std::rc::Rc;
 
 use http::StatusCode;
 use moorline_core::api::ApiError;
+use moorline_core::routes::{Call, Found, Handler, Matched, find};
 use worker::{
-    DurableObject, Env, Error, Method, Request, Response, Result, State, WebSocket,
+    DurableObject, Env, Error, Request, Response, Result, State, WebSocket,
     WebSocketIncomingMessage, durable_object,
 };
 
-use answers::Caller;
+use answers::scope;
 use clients::Dialect;
+use loaded::Loaded;
 use object::Object;
 
 use crate::internal::PREFIX;
 use crate::reply::{self, Answer, is_upgrade};
-
-const PUBLISH: &str = "publish";
-const STREAM: &str = "stream";
-const PLAIN: &str = "plain";
-const PLAIN_PREFIX: &str = "/api/terminal/ws/";
 
 /// See the module.
 #[durable_object]
@@ -98,43 +95,46 @@ async fn route(object: &Rc<Object>, request: &mut Request) -> Answer {
     if path.starts_with(PREFIX) {
         return asked::answer(object, &path, request).await;
     }
-    let id = object.name().parse().map_err(|_| ApiError::invalid_id(&object.name()))?;
-    let caller = Caller::of(request).ok_or_else(ApiError::forbidden)?;
-    let what = what(&path);
-    match request.method() {
-        Method::Get if what == PUBLISH => caller.publishes()?,
-        Method::Get => drop(caller.reads()?),
-        _ => caller.writes()?,
-    }
-    match (request.method(), what) {
-        (Method::Get, PUBLISH | STREAM | PLAIN) if !is_upgrade(request) => {
-            object.peek(|_| {})?;
-            Err(ApiError::no_upgrade(StatusCode::BAD_REQUEST, "Connect with a WebSocket.").into())
+    let Found::Route(Matched { route, .. }) = find(&reply::method(request), &path) else {
+        return Err(ApiError::no_route(&reply::uri(&path)).into());
+    };
+    // A socket's path may have a longer name: the object knows its own.
+    let id = object.name();
+    match route.handler {
+        Handler::Session(read) => {
+            let request = reply::incoming(&id, request)?;
+            let answer =
+                |loaded: &mut Loaded| read(&loaded.current_record(), &loaded.session, &request);
+            reply::answer(object.peek(answer)??)
         }
-        (Method::Get, PUBLISH) => host::open(object),
-        (Method::Get, STREAM) => clients::stream(object, caller.reads()?, request),
-        (Method::Get, PLAIN) => clients::open(object, caller.reads()?, Dialect::Plain, request),
-        (Method::Get, "status") => rest::status(object),
-        (Method::Get, "context") => rest::context(object, &id).await,
-        (Method::Get, "events") => events::open(object, request),
-        (Method::Get, "events/status") => rest::events_status(object),
-        (Method::Get, "output") => rest::output(object, &id, request),
-        (Method::Post, "prompt") => rest::prompt(object, &id, request).await,
-        (Method::Post, "input") => rest::input(object, &id, request).await,
-        _ => Err(ApiError::no_route(&reply::uri(&path)).into()),
+        Handler::Output(open) => rest::output(object, open, &reply::incoming(&id, request)?),
+        Handler::Write(write) => rest::write(object, write, request).await,
+        Handler::Relay(call) => own(object, call, request).await,
+        // The directory's.
+        Handler::Read(_) | Handler::Change(_) | Handler::Start(_) | Handler::Remove(_) => {
+            Err(ApiError::no_route(&reply::uri(&path)).into())
+        }
     }
 }
 
-/// What of the session a path names: the Worker lets through those of the API's description alone.
-fn what(path: &str) -> &str {
-    if path.starts_with(PLAIN_PREFIX) {
-        return PLAIN;
+/// What this relay does in its own way.
+async fn own(object: &Rc<Object>, call: Call, request: &Request) -> Answer {
+    if matches!(call, Call::Publish | Call::Stream | Call::Plain) && !is_upgrade(request) {
+        object.peek(|_| {})?;
+        let why = "Connect with a WebSocket.";
+        return Err(ApiError::no_upgrade(StatusCode::BAD_REQUEST, why).into());
     }
-    let before = if path.starts_with("/api/") { 4 } else { 3 };
-    path.splitn(before + 1, '/').nth(before).unwrap_or_default()
+    match call {
+        Call::Publish => host::open(object),
+        Call::Stream => clients::stream(object, scope(request)?, request),
+        Call::Plain => clients::open(object, scope(request)?, Dialect::Plain, request),
+        Call::SessionContext => rest::context(object).await,
+        Call::SessionEvents => events::open(object, request),
+        _ => Err(ApiError::no_route(&reply::uri(&request.path())).into()),
+    }
 }
 
-impl loaded::Loaded {
+impl Loaded {
     /// Someone says something.
     fn hear(&mut self, state: &State, socket: &WebSocket, message: WebSocketIncomingMessage) {
         match self.owners.find(socket) {

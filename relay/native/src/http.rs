@@ -1,8 +1,8 @@
 //! The relay's routes.
 
-mod answers;
 mod around;
 mod assets;
+mod dispatch;
 mod docs;
 mod error;
 mod event_socket;
@@ -19,16 +19,14 @@ mod stream;
 
 use std::sync::Arc;
 
+use axum::Router;
 use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
 use axum::http::{HeaderMap, Method};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
-use axum::{Extension, Router};
 use moorline_shared::limits::REQUEST_BODY_BYTES;
 use moorline_shared::time::Time;
 use tower_http::catch_panic::CatchPanicLayer;
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 use super::auth::{Tokens, VerifyError};
 use super::clock::wall_ms;
@@ -41,6 +39,7 @@ pub use hosts::local_router;
 use moorline_core::auth::{
     Credential, HostPolicy, OriginPolicy, SecretHash, Tickets, hash_secret, presented,
 };
+use moorline_core::routes::Found;
 
 /// What the routes need.
 #[derive(Debug)]
@@ -68,81 +67,35 @@ pub struct App {
 /// The API's description, as JSON, with or without the routes of before.
 #[must_use]
 pub fn openapi_document(legacy: bool) -> axum::body::Bytes {
-    described(legacy).1.into_text()
-}
-
-fn described(legacy: bool) -> (Router<Arc<App>>, openapi::Document) {
-    let mut api = documented();
-    if legacy {
-        api = api.merge(legacy::routes());
-    }
-    let (api, mut document) = api.split_for_parts();
-    openapi::finish(&mut document);
-    (api, openapi::Document::of(&document))
+    openapi::text(legacy)
 }
 
 /// All routes.
 pub fn router(app: Arc<App>) -> Router {
-    let (api, document) = described(app.legacy);
-    let api = api
-        .merge(docs::routes())
-        .layer(Extension(document))
-        .method_not_allowed_fallback(error::method_not_allowed)
-        .layer(DefaultBodyLimit::max(REQUEST_BODY_BYTES));
-    api.fallback(pages::serve)
+    docs::routes()
+        .fallback(dispatch::dispatch)
+        .layer(DefaultBodyLimit::max(REQUEST_BODY_BYTES))
         .layer(from_fn_with_state(Arc::clone(&app), event_socket::carry))
         .layer(from_fn_with_state(Arc::clone(&app), around::admit))
         .layer(from_fn_with_state(Arc::clone(&app), around::slow))
         .layer(from_fn_with_state(Arc::clone(&app), count))
+        .layer(from_fn_with_state(Arc::clone(&app), dispatch::locate))
         .layer(CatchPanicLayer::custom(error::panicked))
         .layer(from_fn_with_state(Arc::clone(&app), around::finish))
         .with_state(app)
 }
 
-/// The API: what is routed is what is documented.
-fn documented() -> OpenApiRouter<Arc<App>> {
-    use rest::{access, metrics, projects, session, sessions, terminals, tokens};
-    OpenApiRouter::with_openapi(openapi::base())
-        .routes(routes!(sessions::list, sessions::create))
-        .routes(routes!(sessions::rename))
-        .routes(routes!(sessions::move_to))
-        .routes(routes!(sessions::duplicate))
-        .routes(routes!(sessions::fork))
-        .routes(routes!(session::status))
-        .routes(routes!(session::prompt))
-        .routes(routes!(session::context))
-        .routes(routes!(session::delete))
-        .routes(routes!(projects::list, projects::create))
-        .routes(routes!(projects::get, projects::change, projects::delete))
-        .routes(routes!(terminals::create))
-        .routes(routes!(terminals::output))
-        .routes(routes!(terminals::input))
-        .routes(routes!(terminals::close))
-        .routes(routes!(access::log_in, access::log_out))
-        .routes(routes!(access::ticket))
-        .routes(routes!(tokens::list, tokens::create))
-        .routes(routes!(tokens::revoke))
-        .routes(routes!(rest::hosts::list))
-        .routes(routes!(hosts::control))
-        .routes(routes!(hosts::publish))
-        .routes(routes!(events::open))
-        .routes(routes!(events::status))
-        .routes(routes!(overview::open))
-        .routes(routes!(stream::open))
-        .routes(routes!(plain::open))
-        .routes(routes!(metrics::prometheus))
-        .routes(routes!(metrics::debug))
-        .routes(routes!(rest::health))
-        .routes(routes!(openapi::document))
-}
-
 /// Counts each request by its route.
 async fn count(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
-    let route = request.extensions().get::<MatchedPath>().cloned();
+    let page = request.extensions().get::<MatchedPath>().cloned();
+    let route = match request.extensions().get::<Found>() {
+        Some(Found::Route(matched)) => Some(matched.route.path),
+        _ => None,
+    };
     let method = request.method().clone();
     let response = next.run(request).await;
     // Anyone may ask for any path by any method: these are one each.
-    let route = route.as_ref().map_or("other", MatchedPath::as_str);
+    let route = route.or_else(|| page.as_ref().map(MatchedPath::as_str)).unwrap_or("other");
     let method = match method {
         Method::GET | Method::HEAD | Method::POST | Method::PATCH | Method::DELETE => {
             method.as_str()

@@ -14,22 +14,22 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
-use moorline_core::api::{ApiError, ListQuery};
+use moorline_core::api::ApiError;
 use moorline_core::directory::{Change, Counts, Directory, Effect, Row};
+use moorline_core::routes::View;
 use moorline_shared::control::ToHost;
 use moorline_shared::id::{ProjectId, SessionId};
-use moorline_shared::rest::{HostList, Overview, Project, SessionList, SessionSummary};
+use moorline_shared::rest::{Overview, Project, SessionSummary};
 use moorline_shared::session::Lifecycle;
 use tokio::sync::{Semaphore, watch};
 
-use super::clock::wall_ms;
 use super::hosts::Hosts;
 use super::session::{Services, SessionHandle};
 use super::store::{SessionRecord, Store, StoreError};
 pub use hosting::NotPublishing;
 use hosting::Starting;
 use restore::restore;
-pub use start::begun;
+pub use start::{begun, random};
 
 /// Limit of forks at a time: each has a snapshot of its screen in memory until its host has taken it.
 const FORKS_AT_ONCE: usize = 8;
@@ -138,12 +138,10 @@ impl Registry {
         self.parting.subscribe()
     }
 
-    /// A page of the list.
-    ///
-    /// # Errors
-    /// `bad_request` or `invalid_project_id`.
-    pub fn list(&self, wanted: ListQuery) -> Result<SessionList, ApiError> {
-        self.refreshed().directory.list(wanted)
+    /// Reads the directory.
+    pub fn view<T>(&self, read: impl FnOnce(&View<'_>) -> T) -> T {
+        let known = self.refreshed();
+        read(&View { directory: &known.directory, is_here: &|host| self.hosts.is_here(host) })
     }
 
     /// Everything that lists show.
@@ -168,24 +166,12 @@ impl Registry {
         self.known().directory.contains(id)
     }
 
-    /// All projects, by name.
-    #[must_use]
-    pub fn projects(&self) -> Vec<Project> {
-        self.known().directory.projects()
-    }
-
     /// One project.
     ///
     /// # Errors
     /// `no_such_project`.
     pub fn project(&self, id: &ProjectId) -> Result<Project, ApiError> {
         self.known().directory.project(id)
-    }
-
-    /// All hosts.
-    #[must_use]
-    pub fn host_list(&self) -> HostList {
-        self.refreshed().directory.hosts(|id| self.hosts.is_here(id), wall_ms())
     }
 
     /// How many sessions, clients and streams there are.

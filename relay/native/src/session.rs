@@ -15,7 +15,7 @@ use moorline_shared::control::Hosted;
 use moorline_shared::id::{Seq, SessionId};
 use moorline_shared::log::Log;
 use moorline_shared::message::Snapshot;
-use moorline_shared::rest::{SessionStatus, SessionSummary};
+use moorline_shared::rest::SessionSummary;
 use moorline_shared::session::Lifecycle;
 use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, watch};
@@ -24,8 +24,10 @@ use super::clock::{Clock, wall_ms};
 use super::metrics::Metrics;
 use super::store::{SessionRecord, Store, Writer};
 pub use history::HistoryPainter;
+use moorline_core::api::ApiError;
 use moorline_core::directory::SessionReport;
 use moorline_core::record::{self, facts, summary_now};
+use moorline_core::routes::{OutputPoll, OutputRead, Reply, Request};
 use moorline_core::session::Session;
 use moorline_core::stored::{Row, Stored};
 pub use seat::{Leave, Seat};
@@ -216,24 +218,39 @@ impl SessionHandle {
         self.lock().summary()
     }
 
-    /// As `GET /api/session/:id/status` tells.
-    #[must_use]
-    pub fn status(self: &Arc<Self>) -> SessionStatus {
+    /// Answers a request from the session as it is now.
+    ///
+    /// # Errors
+    /// Whatever the handler says.
+    pub fn read(
+        self: &Arc<Self>,
+        read: fn(&SessionRecord, &Session, &Request) -> Result<Reply, ApiError>,
+        request: &Request,
+    ) -> Result<Reply, ApiError> {
         let state = self.lock();
-        let summary = state.summary();
-        let status = state.session.status(wall_ms());
-        let log = state.session.log();
-        let size = state.session.size();
-        SessionStatus {
-            mode: summary.driver.clone(),
-            pid: status.pid,
-            uptime: status.uptime,
-            epoch: log.epoch(),
-            head: log.head(),
-            tail: state.session.oldest(),
-            cols: size.cols,
-            rows: size.rows,
-            summary,
+        read(&state.current_record(), &state.session, request)
+    }
+
+    /// Answers a request with output.
+    ///
+    /// # Errors
+    /// Whatever the handler says, or `internal` if the log cannot be read.
+    pub async fn output(
+        self: &Arc<Self>,
+        open: fn(&Session, &Request) -> Result<OutputRead, ApiError>,
+        request: &Request,
+    ) -> Result<Reply, ApiError> {
+        let mut output = open(&self.lock().session, request)?;
+        loop {
+            let polled = output.poll(&self.lock().session);
+            match polled {
+                OutputPoll::Done(reply) => return Ok(reply),
+                OutputPoll::Load { epoch, after } => {
+                    let loaded = self.stored_entries(epoch, after).await;
+                    let loaded = loaded.map_err(|error| ApiError::internal(&error))?;
+                    output.loaded(&self.lock().session, loaded);
+                }
+            }
         }
     }
 

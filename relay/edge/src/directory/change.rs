@@ -3,47 +3,50 @@
 use std::rc::Rc;
 
 use futures_util::{StreamExt as _, stream};
-use http::StatusCode;
 use moorline_core::api::ApiError;
-use moorline_core::directory::Effect;
+use moorline_core::directory::{Directory, Effect};
+use moorline_core::routes::{self, Decision, Request};
 use moorline_shared::control::ToHost;
-use moorline_shared::id::{ProjectId, SessionId};
-use moorline_shared::rest::{
-    ChangeProject, Changed, CreateProject, Deleted, Done, MoveSession, Project, ProjectChanged,
-    RenameSession,
-};
+use moorline_shared::id::SessionId;
 use serde::Serialize;
 use worker::console_error;
 use worker::wasm_bindgen_futures::spawn_local;
 
-use super::{DirectoryState, ReservedId, now_ms, random};
+use super::{DirectoryState, ReservedId, now_ms};
 use crate::asking;
 use crate::internal::{APPEND, Append, DELETE, MOVE, Move, RENAME, Rename};
-use crate::reply::{Answer, Failure, json};
+use crate::reply::{self, Answer, Failure};
 
 /// Limit of objects that are asked at the same time.
 pub(super) const OBJECTS_AT_ONCE: usize = 32;
 
 impl DirectoryState {
-    pub(super) async fn rename(&self, id: &SessionId, wanted: RenameSession) -> Answer {
-        let effects = self.decide(|directory| directory.rename(id, &wanted))?;
-        self.carry_out(effects).await;
-        self.changed(id)
-    }
-
-    pub(super) async fn move_to(&self, id: &SessionId, wanted: MoveSession) -> Answer {
-        let effects = self.decide(|directory| directory.move_to(id, wanted))?;
-        self.carry_out(effects).await;
-        self.changed(id)
-    }
-
-    fn changed(&self, id: &SessionId) -> Answer {
-        let session = self.ask(|directory| directory.summary(id))?;
-        json(StatusCode::OK, &Changed { success: true, session })
+    /// Decides on a change that a request asks for, stores it, carries it out, and answers.
+    pub(super) async fn change(
+        self: &Rc<Self>,
+        decide: fn(&Directory, &Request) -> Result<Decision, ApiError>,
+        request: &Request,
+    ) -> Answer {
+        let (effects, answer) = self.with(|memory| {
+            let Decision { change, answer } = decide(&memory.directory, request)?;
+            Ok((memory.make(change)?, answer))
+        })?;
+        match answer {
+            routes::Answer::Known(reply) => {
+                let state = Rc::clone(self);
+                // A project may have thousands of sessions. The lists know already.
+                spawn_local(async move { state.carry_out(effects).await });
+                reply::answer(reply)
+            }
+            routes::Answer::Read(read) => {
+                self.carry_out(effects).await;
+                reply::answer(self.ask(|directory| read(directory, request))?)
+            }
+        }
     }
 
     /// Ends and removes a session.
-    pub(super) async fn delete(self: &Rc<Self>, id: &SessionId, is_terminal: bool) -> Answer {
+    pub(super) async fn delete(self: &Rc<Self>, id: &SessionId) -> Result<(), Failure> {
         self.ask(|directory| directory.summary(id).map(drop))?;
         let Some(reserved) = ReservedId::of(self, id) else {
             return Err(ApiError::no_session(id.as_str()).into());
@@ -52,12 +55,7 @@ impl DirectoryState {
         asking::post(&asking::session(&self.env, id)?, DELETE, &()).await?;
         let unlisted = self.unlist(id).await;
         drop(reserved);
-        unlisted?;
-        if is_terminal {
-            return json(StatusCode::OK, &Done { success: true });
-        }
-        let message = "Session deleted".to_owned();
-        json(StatusCode::OK, &Deleted { success: true, message, session_id: id.clone() })
+        unlisted
     }
 
     /// Removes a session whose object is gone, or about to go.
@@ -66,29 +64,6 @@ impl DirectoryState {
         effects.retain(|effect| !matches!(effect, Effect::End { .. }));
         self.carry_out(effects).await;
         Ok(())
-    }
-
-    pub(super) async fn create_project(&self, wanted: CreateProject) -> Answer {
-        let id = ProjectId::from_random(random()?);
-        let new = id.clone();
-        let effects = self.decide(|directory| directory.create_project(wanted, new, now_ms()))?;
-        self.carry_out(effects).await;
-        project(StatusCode::CREATED, self.ask(|directory| directory.project(&id))?)
-    }
-
-    pub(super) async fn change_project(&self, id: &ProjectId, wanted: ChangeProject) -> Answer {
-        let effects = self.decide(|directory| directory.change_project(id, wanted))?;
-        self.carry_out(effects).await;
-        project(StatusCode::OK, self.ask(|directory| directory.project(id))?)
-    }
-
-    pub(super) fn delete_project(self: &Rc<Self>, id: &ProjectId) -> Answer {
-        let was = self.ask(|directory| directory.project(id))?;
-        let effects = self.decide(|directory| directory.remove_project(id))?;
-        let state = Rc::clone(self);
-        // It may have thousands of sessions. The lists know already.
-        spawn_local(async move { state.carry_out(effects).await });
-        project(StatusCode::OK, was)
     }
 
     /// Does what follows from a change. What fails is logged: the change has happened.
@@ -134,8 +109,4 @@ impl DirectoryState {
     ) -> Result<(), Failure> {
         asking::post(&asking::session(&self.env, session)?, path, body).await.map(drop)
     }
-}
-
-fn project(status: StatusCode, project: Project) -> Answer {
-    json(status, &ProjectChanged { success: true, project })
 }

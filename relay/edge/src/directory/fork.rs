@@ -2,16 +2,16 @@
 
 use std::rc::Rc;
 
-use http::StatusCode;
+use moorline_core::routes::forked;
 use moorline_shared::control::Fork;
 use moorline_shared::id::{Epoch, SessionId};
-use moorline_shared::rest::{Created, ForkSession};
+use moorline_shared::rest::ForkSession;
 
 use super::start::new_id;
 use super::{DirectoryState, now_ms};
 use crate::asking;
 use crate::internal::{FORK, ForkSource};
-use crate::reply::{Answer, json};
+use crate::reply::{self, Answer};
 
 impl DirectoryState {
     /// Starts what a session was started with again, on its log up to an entry.
@@ -24,7 +24,7 @@ impl DirectoryState {
         record.size.cols = wanted.cols.unwrap_or(record.size.cols);
         record.size.rows = wanted.rows.unwrap_or(record.size.rows);
         let source = asking::session(&self.env, source)?;
-        let forked = self.to_completion(move |state| async move {
+        let started = self.to_completion(move |state| async move {
             let record = reservation.record.clone();
             let wanted = ForkSource { seq: wanted.seq, record: record.clone() };
             let fork: Fork = match asking::ask(&source, FORK, &wanted).await {
@@ -39,9 +39,7 @@ impl DirectoryState {
             drop(reserved);
             Ok((summary?, from))
         });
-        let (session, from) = forked.await?;
-        let session_id = session.session_id.clone();
-        let created = Created { success: true, session_id, session, forked_from: Some(from) };
-        json(StatusCode::CREATED, &created)
+        let (session, from) = started.await?;
+        reply::answer(forked(session, from))
     }
 }

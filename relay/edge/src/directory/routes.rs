@@ -2,11 +2,11 @@
 
 use std::rc::Rc;
 
-use http::{Method, StatusCode};
+use http::StatusCode;
 use moorline_core::api::ApiError;
-use moorline_core::{legacy, naming};
-use moorline_shared::id::SessionId;
-use moorline_shared::rest::ProjectList;
+use moorline_core::directory::Directory;
+use moorline_core::routes::{Call, Found, Handler, Matched, View, find};
+use moorline_shared::id::{HostId, SessionId};
 use worker::Request;
 
 use super::{DirectoryState, overview};
@@ -14,91 +14,62 @@ use crate::internal::{
     DROP, ENSURE, Ensure, FILES, GONE, Gone, KEEP, PREFIX, REDEEM, SUMMARY, SessionUpdate, VERIFY,
     VERIFY_COOKIE,
 };
-use crate::reply::{Answer, body, json, method, nothing, query, uri};
+use crate::reply::{self, Answer, body, json, method, nothing, uri};
 
 pub(super) async fn answer(directory: &Rc<DirectoryState>, request: &mut Request) -> Answer {
     let path = request.path();
     if path.starts_with(PREFIX) {
         return internal(directory, &path, request).await;
     }
-    let method = method(request);
-    let current = if path == legacy::SESSIONS { "/api/sessions" } else { &path };
-    let parts: Vec<_> = current.trim_start_matches('/').split('/').collect();
-    let method = if method == Method::HEAD { Method::GET } else { method };
-    match (method.as_str(), &parts[..]) {
-        ("GET", ["metrics"]) => directory.metrics(),
-        ("GET", ["api", "debug", "metrics"]) => directory.debug_metrics(),
-        ("GET", ["hosts", id, "control"]) => directory.open_control(id, request),
-        ("GET", ["api", "hosts"]) => json(StatusCode::OK, &directory.host_list()?),
-        ("GET", ["api", "events"]) => overview::open(directory, request),
-        ("POST", ["api", "tickets"]) => directory.ticket(request),
-        (_, ["api", "tokens", rest @ ..]) => tokens(directory, rest, request).await,
-        (_, ["api", "projects", rest @ ..]) => projects(directory, rest, request).await,
-        ("GET", ["api", "sessions"]) => {
-            let wanted = query(request)?;
-            json(StatusCode::OK, &directory.ask(|it| it.list(wanted))?)
+    let Found::Route(Matched { route, id, .. }) = find(&method(request), &path) else {
+        return Err(ApiError::no_route(&uri(&path)).into());
+    };
+    match route.handler {
+        Handler::Read(read) => {
+            let request = reply::incoming(&id, request)?;
+            let is_here = |host: &HostId| directory.is_here(host);
+            let view =
+                |directory: &Directory| read(&View { directory, is_here: &is_here }, &request);
+            reply::answer(directory.ask(view)?)
         }
-        ("POST", ["api", "sessions"]) => {
-            let wanted = body(request).await?;
-            directory.create(wanted).await
+        Handler::Change(decide) => {
+            let request = reply::with_body(&id, request).await?;
+            directory.change(decide, &request).await
         }
-        ("POST", ["api", "terminal"]) => {
-            let wanted = body(request).await?;
-            directory.create_terminal(wanted).await
+        Handler::Start(start) => {
+            let request = reply::with_body(&id, request).await?;
+            directory.start_by(start, &request).await
         }
-        ("DELETE", ["api", what @ ("session" | "terminal"), id]) => {
-            let is_terminal = *what == "terminal";
-            let id = if is_terminal { terminal(id)? } else { named(id)? };
-            directory.delete(&id, is_terminal).await
+        Handler::Remove(reply) => {
+            let id = named(&id)?;
+            directory.delete(&id).await?;
+            reply::answer(reply(&id))
         }
-        (_, ["api", "sessions", id, rest @ ..]) => {
-            session(directory, &named(id)?, rest, request).await
+        Handler::Relay(call) => own(directory, call, &id, request).await,
+        // A session's.
+        Handler::Session(_) | Handler::Output(_) | Handler::Write(_) => {
+            Err(ApiError::no_route(&uri(&path)).into())
         }
-        _ => Err(ApiError::no_route(&uri(&path)).into()),
     }
 }
 
-async fn session(
+/// What this relay does in its own way.
+async fn own(
     directory: &Rc<DirectoryState>,
-    id: &SessionId,
-    rest: &[&str],
+    call: Call,
+    id: &str,
     request: &mut Request,
 ) -> Answer {
-    match rest {
-        [] => directory.rename(id, body(request).await?).await,
-        ["move"] => directory.move_to(id, body(request).await?).await,
-        ["duplicate"] => directory.duplicate(id, body(request).await?).await,
-        ["fork"] => directory.fork(id, body(request).await?).await,
-        _ => Err(ApiError::no_route(&uri(&request.path())).into()),
-    }
-}
-
-async fn projects(directory: &Rc<DirectoryState>, rest: &[&str], request: &mut Request) -> Answer {
-    let named = |id: &str| id.parse().map_err(|_| ApiError::invalid_project_id());
-    match (method(request).as_str(), rest) {
-        ("POST", []) => directory.create_project(body(request).await?).await,
-        (_, []) => {
-            let projects = directory.ask(|it| Ok(it.projects()))?;
-            json(StatusCode::OK, &ProjectList { projects })
-        }
-        ("PATCH", [id]) => {
-            let id = named(id)?;
-            directory.change_project(&id, body(request).await?).await
-        }
-        ("DELETE", [id]) => directory.delete_project(&named(id)?),
-        (_, [id]) => {
-            let id = named(id)?;
-            json(StatusCode::OK, &directory.ask(|it| it.project(&id))?)
-        }
-        _ => Err(ApiError::no_route(&uri(&request.path())).into()),
-    }
-}
-
-async fn tokens(directory: &Rc<DirectoryState>, rest: &[&str], request: &mut Request) -> Answer {
-    match (method(request).as_str(), rest) {
-        ("POST", []) => directory.create_token(&body(request).await?),
-        (_, []) => directory.tokens(),
-        ("DELETE", [id]) => directory.revoke_token(id),
+    match call {
+        Call::Metrics => directory.metrics(),
+        Call::DebugMetrics => directory.debug_metrics(),
+        Call::Control => directory.open_control(id, request),
+        Call::ListEvents => overview::open(directory, request),
+        Call::CreateTicket => directory.ticket(request),
+        Call::ListTokens => directory.tokens(),
+        Call::CreateToken => directory.create_token(&body(request).await?),
+        Call::RevokeToken => directory.revoke_token(id),
+        Call::Fork => directory.fork(&named(id)?, body(request).await?).await,
         _ => Err(ApiError::no_route(&uri(&request.path())).into()),
     }
 }
@@ -141,13 +112,6 @@ async fn internal(directory: &Rc<DirectoryState>, path: &str, request: &mut Requ
     }
 }
 
-/// A terminal may go by a longer name.
-fn terminal(id: &str) -> Result<SessionId, ApiError> {
-    naming::id_of(id).or_else(|_| named(id))
-}
-
 fn named(id: &str) -> Result<SessionId, ApiError> {
-    // An id needs no escapes; who has written it with some is told where it cannot be.
-    let decoded = percent_encoding::percent_decode_str(id).decode_utf8_lossy();
-    decoded.parse().map_err(|_| ApiError::invalid_id(&decoded))
+    id.parse().map_err(|_| ApiError::invalid_id(id))
 }

@@ -6,25 +6,21 @@ use std::time::Duration;
 
 use futures_channel::oneshot;
 use futures_util::future::{Either, select};
-use http::StatusCode;
-use moorline_core::api::{ApiError, name};
-use moorline_core::directory::{
-    Directory, Draft, Effect, Reservation, SessionReport, created_event,
-};
+use moorline_core::api::ApiError;
+use moorline_core::directory::{Directory, Draft, Reservation, SessionReport};
 use moorline_core::plan::{self, HostError};
 use moorline_core::record::SessionRecord;
+use moorline_core::routes::{Request, Start};
 use moorline_shared::control::{Fork, Hosted, ToHost, ToRelay};
 use moorline_shared::id::{HostId, SessionId};
-use moorline_shared::rest::{
-    CreateSession, CreateTerminal, Created, DuplicateSession, SessionSummary, TerminalCreated,
-};
+use moorline_shared::rest::{CreateSession, SessionSummary};
 use worker::wasm_bindgen_futures::spawn_local;
 use worker::{Delay, console_error, console_warn};
 
 use super::{DirectoryState, ReservedId, now_ms, random};
 use crate::asking;
 use crate::internal::{CREATE, Create, DELETE, STARTED, Started};
-use crate::reply::{Answer, Failure, json};
+use crate::reply::{self, Answer, Failure};
 
 /// Time that a host gets to start a session.
 const START_PATIENCE: Duration = Duration::from_secs(10);
@@ -36,33 +32,16 @@ const PUBLISH_PATIENCE_MS: u64 = 5000;
 pub(super) type Result<T> = std::result::Result<T, Failure>;
 
 impl DirectoryState {
-    pub(super) async fn create(self: &Rc<Self>, wanted: CreateSession) -> Answer {
-        created(self.run(Directory::draft(wanted, new_id()?, now_ms())?).await?)
-    }
-
-    /// Starts what a session was started with again.
-    pub(super) async fn duplicate(
+    /// Starts a session that a request asks for.
+    pub(super) async fn start_by(
         self: &Rc<Self>,
-        source: &SessionId,
-        wanted: DuplicateSession,
+        start: fn(&Directory, &Request) -> std::result::Result<Start, ApiError>,
+        request: &Request,
     ) -> Answer {
-        let id = new_id()?;
-        let draft = |directory: &Directory| directory.draft_duplicate(source, wanted, id, now_ms());
-        created(self.run(self.ask(draft)?).await?)
-    }
-
-    /// Starts a terminal. If it is opened beside another session, that one's log tells of it.
-    pub(super) async fn create_terminal(self: &Rc<Self>, wanted: CreateTerminal) -> Answer {
-        let (id, mode) = (new_id()?, name(wanted.mode.as_deref())?);
-        let draft = self.ask(|directory| directory.draft_terminal(&wanted, id, now_ms()))?;
-        let parent = draft.beside.clone();
-        let terminal = self.run(draft).await?;
-        if let Some(session) = parent {
-            let event = created_event(&session, &terminal, mode, now_ms());
-            self.carry_out(vec![Effect::Append { session, event }]).await;
-        }
-        let terminal_id = terminal.session_id;
-        json(StatusCode::OK, &TerminalCreated { success: true, terminal_id })
+        let Start { draft, then } = self.ask(|directory| start(directory, request))?;
+        let (append, reply) = then.finish(self.run(draft).await?, now_ms());
+        self.carry_out(append.into_iter().collect()).await;
+        reply::answer(reply)
     }
 
     /// The session with this id exists when this returns. Whoever comes while it is being started, or one of that id is
@@ -208,10 +187,4 @@ impl DirectoryState {
 /// An id for a session whose caller has not chosen one.
 pub(super) fn new_id() -> Result<SessionId> {
     Ok(SessionId::from_random(random()?))
-}
-
-fn created(session: SessionSummary) -> Answer {
-    let session_id = session.session_id.clone();
-    let created = Created { success: true, session_id, session, forked_from: None };
-    json(StatusCode::CREATED, &created)
 }

@@ -10,7 +10,7 @@ use http::StatusCode;
 use http::header::ORIGIN;
 use moorline_core::api::ApiError;
 use moorline_core::event_socket::{Credit, refusal};
-use moorline_shared::id::SessionId;
+use moorline_core::routes::Matched;
 use moorline_shared::limits::DEAD_AFTER;
 use moorline_shared::message::close;
 use worker::wasm_bindgen_futures::spawn_local;
@@ -19,29 +19,17 @@ use worker::{
     WebsocketEvent, console_error,
 };
 
-use super::{Door, word};
+use super::Door;
 use crate::address::query;
 use crate::asking;
 use crate::internal::ACCESS;
 use crate::reply::{Answer, Failure};
-use crate::routes::{Route, Target};
-
-/// Whether a path's answer is an event stream.
-pub(super) fn carries(path: &str) -> bool {
-    let session = path.strip_prefix("/api/session/").and_then(|rest| rest.strip_suffix("/events"));
-    path == "/api/events" || session.is_some_and(|id| !id.contains('/'))
-}
 
 impl Door {
     /// Answers a WebSocket by what the route itself answers.
-    pub(super) async fn event_socket(
-        &self,
-        route: Route,
-        session: Option<&str>,
-        request: &Request,
-    ) -> Answer {
+    pub(super) async fn event_socket(&self, matched: &Matched, request: &Request) -> Answer {
         let answer = if self.origins.allows(&self.headers) {
-            self.event_stream(route, session, request).await
+            self.event_stream(matched, request).await
         } else {
             Err(ApiError::origin().into())
         };
@@ -66,23 +54,13 @@ impl Door {
     /// What the object answers without a WebSocket.
     async fn event_stream(
         &self,
-        route: Route,
-        session: Option<&str>,
+        matched: &Matched,
         request: &Request,
     ) -> std::result::Result<Response, Failure> {
-        let access = self.admit(route, session, request).await?;
+        let access = self.admit(matched, request).await?;
+        let (object, access) = self.owner(matched, &access)?;
         let headers = Headers::new();
-        let object = match session {
-            Some(id) if route.target == Target::Session => {
-                let id: SessionId = id.parse().map_err(|_| ApiError::invalid_id(id))?;
-                headers.set(ACCESS, word(&access))?;
-                asking::session(&self.env, &id)?
-            }
-            _ => {
-                headers.set(ACCESS, &access.to_string())?;
-                asking::directory(&self.env)?
-            }
-        };
+        headers.set(ACCESS, &access)?;
         let address = request.inner().url();
         let path = format!("{}?{}", self.path, query(&address));
         Ok(asking::call(&object, &path, &headers, None).await?)

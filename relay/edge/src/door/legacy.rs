@@ -32,11 +32,6 @@ const OFF_VARIABLE: &str = "MOORLINE_NO_LEGACY";
 /// takes whatever it is given here.
 const BUDGET_BYTES: usize = 8 * 1024 * 1024;
 
-/// Whether a path is one of these.
-pub(super) fn is_legacy(path: &str) -> bool {
-    [legacy::SESSIONS, legacy::CHAT].contains(&path)
-}
-
 impl Door {
     /// Whether these routes are served.
     pub(super) fn has_legacy(&self) -> bool {

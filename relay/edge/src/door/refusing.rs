@@ -1,6 +1,7 @@
 //! Clients' WebSockets that are not let in.
 
 use http::header::{ORIGIN, SEC_WEBSOCKET_PROTOCOL};
+use moorline_core::routes::Call;
 use moorline_core::subprotocol;
 use moorline_shared::message::{ErrorCode, ServerMessage, close};
 use moorline_shared::rest::ErrorBody;
@@ -8,7 +9,6 @@ use worker::{ResponseBuilder, WebSocketPair, console_error};
 
 use super::Door;
 use crate::reply::{Answer, Failure};
-use crate::routes::Target;
 
 /// Why a caller may not open a socket of a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,12 +24,12 @@ pub(super) enum Why {
 }
 
 /// Says no: over the socket to those who would not hear it otherwise.
-pub(super) fn refuse(door: &Door, target: Target, why: Why, failure: Failure) -> Answer {
+pub(super) fn refuse(door: &Door, call: Call, why: Why, failure: Failure) -> Answer {
     if matches!(failure, Failure::Fault(_)) {
         return Err(failure);
     }
-    match target {
-        Target::Plain => in_words(why),
+    match call {
+        Call::Plain => in_words(why),
         _ if door.headers.contains_key(ORIGIN) => by_code(door, why),
         _ => Err(failure),
     }

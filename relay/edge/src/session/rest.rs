@@ -5,116 +5,78 @@ use std::rc::Rc;
 use bytes::Bytes;
 use futures_channel::oneshot;
 use http::StatusCode;
-use moorline_core::api::{ApiError, number};
+use moorline_core::api::ApiError;
 use moorline_core::named;
-use moorline_core::reader::{Read, Reader, Start};
+use moorline_core::routes::{self, OutputPoll, OutputRead, Write};
 use moorline_core::session::Session;
-use moorline_shared::event::{Event, kind};
-use moorline_shared::id::{Cursor, Seq, SessionId};
-use moorline_shared::limits::PROMPT_BYTES;
+use moorline_shared::event::Event;
+use moorline_shared::id::{Seq, SessionId};
 use moorline_shared::log::Entry;
 use moorline_shared::publish::{WriteAnswer, WriteRefused};
-use moorline_shared::rest::{
-    Done, EventsStatus, OutputPiece, Prompt, Prompted, SessionContext, TerminalInput,
-    TerminalOutput,
-};
-use serde::Serialize;
+use moorline_shared::rest::SessionContext;
 use worker::{Request, console_warn};
 
 use super::loaded::Loaded;
 use super::object::{Fault, Object, now, wall_ms};
-use crate::address::asked;
 use crate::asking;
 use crate::internal::{FILES, Files, FilesWanted};
-use crate::reply::{self, Answer, body};
+use crate::reply::{self, Answer};
 use crate::sql::SqlError;
-
-/// What is shown of a prompt in the event that tells of it.
-const SHOWN_CHARS: usize = 100;
-/// About as much output as one answer has.
-const ANSWER_BYTES: usize = 1024 * 1024;
 
 type Asked = oneshot::Receiver<Result<(), WriteRefused>>;
 
-/// What the session is and does.
-pub(super) fn status(object: &Rc<Object>) -> Answer {
-    json(&object.peek(|loaded| loaded.status())?)
-}
-
-/// How many follow the session.
-pub(super) fn events_status(object: &Rc<Object>) -> Answer {
-    let (session_id, active_connections) =
-        object.peek(|loaded| (loaded.session.id().clone(), loaded.session.streams()))?;
-    json(&EventsStatus { session_id, active_connections, timestamp: wall_ms() })
-}
-
-/// Types a command.
-pub(super) async fn prompt(object: &Rc<Object>, id: &SessionId, request: &mut Request) -> Answer {
-    let wanted = body::<Prompt>(request).await;
+/// Types into the session, and notes the files that the request names.
+pub(super) async fn write(
+    object: &Rc<Object>,
+    write: fn(&SessionId, &routes::Request) -> Result<Write, ApiError>,
+    request: &mut Request,
+) -> Answer {
+    let name = object.name();
+    let request = reply::with_body(&name, request).await;
     // That there is no such session counts more than what is wrong with the request.
-    object.peek(|_| {})?;
-    let wanted = wanted?;
-    let command = wanted.command.filter(|command| !command.is_empty());
-    let command = command.ok_or_else(ApiError::command_required)?;
-    if command.len() > PROMPT_BYTES {
-        return Err(ApiError::too_much_typed().into());
-    }
-    let (data, event) = typed(id, &command);
-    write(object, data, Some(event)).await?.map_err(|why| ApiError::not_written(why, id))?;
-    let files = wanted.context.unwrap_or_default();
+    let id = object.peek(|loaded| loaded.session.id().clone())?;
+    let Write { data, event, files, reply } = write(&id, &request?)?;
+    typed(object, data, event).await?.map_err(|why| ApiError::not_written(why, &id))?;
     if let Err(error) = object.with(|loaded| loaded.name_files(files))? {
         console_warn!("the files of a prompt are not noted: {error}");
     }
-    let (message, session_id) = ("Command sent".to_owned(), id.clone());
-    json(&Prompted { success: true, session_id, message, timestamp: wall_ms() })
+    reply::answer(reply)
 }
 
-/// Types into a terminal.
-pub(super) async fn input(object: &Rc<Object>, id: &SessionId, request: &mut Request) -> Answer {
-    let wanted = body::<TerminalInput>(request).await;
-    object.peek(|_| {})?;
-    let data = wanted?.data.filter(|data| !data.is_empty()).ok_or_else(ApiError::input_required)?;
-    if data.len() > PROMPT_BYTES {
-        return Err(ApiError::too_much_typed().into());
-    }
-    let written = write(object, data.into(), None).await?;
-    written.map_err(|why| ApiError::not_written(why, id))?;
-    json(&Done { success: true })
-}
-
-/// The files that the session works with, as its host tells.
-pub(super) async fn context(object: &Rc<Object>, id: &SessionId) -> Answer {
-    let files = match object.peek(|loaded| loaded.files_wanted())? {
-        Some(wanted) => asking::ask(&asking::directory(&object.env)?, FILES, &wanted).await?,
-        None => Files::default(),
-    };
-    let (session_id, context) = (id.clone(), files.files);
-    json(&SessionContext { session_id, context, timestamp: wall_ms() })
-}
-
-/// The output after `since`.
-pub(super) fn output(object: &Rc<Object>, id: &SessionId, request: &Request) -> Answer {
-    let since = Seq(number(asked(&request.inner().url(), &["since"]).as_deref()));
+/// Answers a request with output.
+pub(super) fn output(
+    object: &Rc<Object>,
+    open: fn(&Session, &routes::Request) -> Result<OutputRead, ApiError>,
+    request: &routes::Request,
+) -> Answer {
     object.peek(|loaded| {
-        let log = loaded.session.log();
-        // Ahead of a log that was lost in part.
-        let next = since.min(log.head());
-        let mut output = TerminalOutput {
-            success: true,
-            terminal_id: id.clone(),
-            output: Vec::new(),
-            since,
-            next,
-            epoch: log.epoch(),
-            lifecycle: loaded.session.lifecycle(),
-        };
-        loaded.read(&mut output)?;
-        json(&output)
+        let mut output = open(&loaded.session, request)?;
+        loop {
+            match output.poll(&loaded.session) {
+                OutputPoll::Done(reply) => return reply::answer(reply),
+                OutputPoll::Load { after, .. } => {
+                    let entries = loaded.stored_entries(after)?;
+                    output.loaded(&loaded.session, entries);
+                }
+            }
+        }
     })?
 }
 
+/// The files that the session works with, as its host tells.
+pub(super) async fn context(object: &Rc<Object>) -> Answer {
+    let (id, wanted) =
+        object.peek(|loaded| (loaded.session.id().clone(), loaded.files_wanted()))?;
+    let files = match wanted {
+        Some(wanted) => asking::ask(&asking::directory(&object.env)?, FILES, &wanted).await?,
+        None => Files::default(),
+    };
+    let context = SessionContext { session_id: id, context: files.files, timestamp: wall_ms() };
+    reply::json(StatusCode::OK, &context)
+}
+
 /// Has the host type something, and returns its answer.
-async fn write(
+async fn typed(
     object: &Rc<Object>,
     data: Bytes,
     event: Option<Event>,
@@ -128,22 +90,6 @@ async fn write(
         Ok(asked) => Ok(asked.await.unwrap_or(Err(WriteRefused::HostAway))),
         Err(refused) => Ok(Err(refused)),
     }
-}
-
-/// A prompt as it is typed, and the event that tells of it.
-fn typed(id: &SessionId, command: &str) -> (Bytes, Event) {
-    #[derive(Serialize)]
-    struct Sent {
-        command: String,
-    }
-    let mut shown: String = command.chars().take(SHOWN_CHARS).collect();
-    if shown.len() < command.len() {
-        shown.push_str("...");
-    }
-    let event = Event::new(id.clone(), kind::COMMAND_SENT, wall_ms(), Sent { command: shown });
-    let typed = command.replace("\r\n", "\r").replace('\n', "\r");
-    let enter = if typed.ends_with('\r') { "" } else { "\r" };
-    (Bytes::from(typed + enter), event)
 }
 
 impl Loaded {
@@ -175,31 +121,6 @@ impl Loaded {
         Some(FilesWanted { host: self.record.host.clone()?, project, folder, named })
     }
 
-    fn read(&mut self, output: &mut TerminalOutput) -> Result<(), SqlError> {
-        let start = match output.next {
-            Seq::ZERO => Start::Oldest,
-            seq => Start::After(Cursor { epoch: output.epoch, seq }),
-        };
-        let mut reader = Reader::open(&self.session, start);
-        let mut bytes = 0;
-        while bytes < ANSWER_BYTES {
-            match reader.read(&self.session) {
-                Read::Entry(entry) => bytes += take(&self.session, &entry, &reader, output),
-                Read::Gap(_) => {}
-                Read::Load { after, .. } => {
-                    let entries = self.stored_entries(after)?;
-                    reader.loaded(&self.session, entries);
-                }
-                Read::Nothing | Read::Over | Read::Deleted => {
-                    output.next = reader.cursor().seq;
-                    return Ok(());
-                }
-            }
-            output.next = reader.cursor().seq;
-        }
-        Ok(())
-    }
-
     /// The stored entries after `after`, or after the first gap behind it: those of one row.
     pub(super) fn stored_entries(&mut self, after: Seq) -> Result<Vec<Entry>, SqlError> {
         let Some(stored) = self.session.stored_rows() else { return Ok(Vec::new()) };
@@ -209,19 +130,4 @@ impl Loaded {
         entries.retain(|entry| entry.seq() > after);
         Ok(entries)
     }
-}
-
-/// Adds an entry's output; says how many bytes it had.
-fn take(session: &Session, entry: &Entry, reader: &Reader, output: &mut TerminalOutput) -> usize {
-    let Entry::Output(frame) = entry else { return 0 };
-    let content = reader.decoder().decode(frame.data());
-    if !content.is_empty() {
-        let (index, timestamp) = (entry.seq(), session.time_ms(entry));
-        output.output.push(OutputPiece { index, kind: "stdout".to_owned(), timestamp, content });
-    }
-    frame.data_len()
-}
-
-fn json(body: &impl Serialize) -> Answer {
-    reply::json(StatusCode::OK, body)
 }

@@ -9,7 +9,7 @@ use moorline_core::directory::SessionReport;
 use moorline_core::record::summary_now;
 use moorline_shared::id::Seq;
 use moorline_shared::log::Entry;
-use moorline_shared::rest::{SessionStatus, SessionSummary};
+use moorline_shared::rest::SessionSummary;
 use moorline_shared::time::Time;
 use worker::console_warn;
 use worker::wasm_bindgen_futures::spawn_local;
@@ -142,24 +142,6 @@ impl Loaded {
     /// As in the list.
     pub(super) fn summary(&self) -> SessionSummary {
         summary_now(&self.current_record(), &self.session, wall_ms())
-    }
-
-    /// As `GET /api/session/:id/status` tells.
-    pub(super) fn status(&self) -> SessionStatus {
-        let summary = self.summary();
-        let status = self.session.status(wall_ms());
-        let (log, size) = (self.session.log(), self.session.size());
-        SessionStatus {
-            mode: summary.driver.clone(),
-            pid: status.pid,
-            uptime: status.uptime,
-            epoch: log.epoch(),
-            head: log.head(),
-            tail: self.session.oldest(),
-            cols: size.cols,
-            rows: size.rows,
-            summary,
-        }
     }
 
     fn update(&mut self) -> SessionUpdate {

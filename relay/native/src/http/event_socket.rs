@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade};
-use axum::extract::{FromRequestParts as _, MatchedPath, Request, State};
+use axum::extract::{FromRequestParts as _, Request, State};
 use axum::http::header::{ORIGIN, UPGRADE};
 use axum::http::{HeaderMap, StatusCode};
 use axum::middleware::Next;
@@ -18,13 +18,14 @@ use tokio::time::{Instant, sleep_until, timeout};
 use super::App;
 use super::error::{ApiError, HttpError, WrongToken, no_upgrade};
 use super::stream::{configure, marked};
-use moorline_core::event_socket::{Credit, ROUTES, refusal};
+use moorline_core::event_socket::{Credit, refusal};
+use moorline_core::routes::Found;
 
 /// Answers a WebSocket to a route of event streams by what the route itself answers.
 pub(super) async fn carry(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
-    let path = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
-    let is_route = path.is_some_and(|path| ROUTES.contains(&path));
-    if !is_route || !is_upgrade(request.headers()) {
+    let found = request.extensions().get::<Found>();
+    let is_stream = matches!(found, Some(Found::Route(matched)) if matched.route.is_event_stream());
+    if !is_stream || !is_upgrade(request.headers()) {
         return next.run(request).await;
     }
     let (mut parts, body) = request.into_parts();

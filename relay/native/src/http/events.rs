@@ -3,30 +3,29 @@
 use std::convert::Infallible;
 use std::sync::Arc;
 
-use axum::Json;
 use axum::body::Body;
-use axum::extract::State;
+use axum::extract::Query;
 use axum::http::header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use axum::http::request::Parts;
+use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use bytes::{Bytes, BytesMut};
 use futures_util::stream;
 use moorline_shared::id::{Epoch, Seq, SessionId};
-use moorline_shared::rest::{ErrorBody, EventsStatus};
+use moorline_shared::rest::ErrorBody;
 use moorline_shared::sse;
 use moorline_shared::time::Time;
 use serde::Deserialize;
 use tokio::sync::watch;
 use tokio::time::sleep_until;
 
-use super::answers::{Guarded, OfSession};
 use super::error::{ApiError, HttpError};
-use super::extract::{Params, Reads, StreamReads};
 use super::openapi::words;
 use super::{App, rest};
 use crate::clock::wall_ms;
 use crate::session::SessionHandle;
 use moorline_core::events::{Encoding, EventStream, StreamOutput, has_all_of, start};
+use moorline_core::openapi::answers::{Guarded, OfSession};
 use moorline_core::reader::Start;
 
 /// What is sent in one go, unless one event is larger.
@@ -67,39 +66,25 @@ pub(super) struct EventsQuery {
             body = ErrorBody)),
 )]
 pub(super) async fn open(
-    StreamReads(id): StreamReads,
-    State(app): State<Arc<App>>,
-    Params(wanted): Params<EventsQuery>,
-    headers: HeaderMap,
+    app: &Arc<App>,
+    id: &SessionId,
+    parts: &Parts,
 ) -> Result<Response, HttpError> {
-    let session = rest::find(&app, &id).await?;
+    let wanted = Query::<EventsQuery>::try_from_uri(&parts.uri);
+    let Query(wanted) = wanted.map_err(|error| ApiError::bad_request(error.body_text()))?;
+    let session = rest::find(app, id).await?;
     let encoding = Encoding::asked(wanted.encoding.as_deref())?;
-    let header = headers.get(LAST_EVENT_ID).map(|id| id.to_str().unwrap_or("unreadable"));
+    let header = parts.headers.get(LAST_EVENT_ID).map(|id| id.to_str().unwrap_or("unreadable"));
     let start = start(header, wanted.last_event_id.as_deref())?;
     if has_all_of(&session.lock().session, start) {
         // Tells an EventSource not to come back.
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
-    let live = Live::open(&app, session, start, encoding)?;
+    let live = Live::open(app, session, start, encoding)?;
     Ok(response(stream::unfold(live, |mut live| async {
         let chunk = live.next().await?;
         Some((Ok(chunk), live))
     })))
-}
-
-/// How many follow a session
-#[utoipa::path(
-    get, path = "/api/session/{id}/events/status", tag = "Events", operation_id = "eventsStatus",
-    params(("id" = SessionId, Path, description = "The session.")),
-    responses(Guarded, OfSession,
-        (status = 200, description = "Event streams that are open now.", body = EventsStatus)),
-)]
-pub(super) async fn status(
-    Reads(id): Reads,
-    State(app): State<Arc<App>>,
-) -> Result<Json<EventsStatus>, HttpError> {
-    let active_connections = rest::find(&app, &id).await?.lock().session.streams();
-    Ok(Json(EventsStatus { session_id: id, active_connections, timestamp: wall_ms() }))
 }
 
 /// An event stream that no proxy on the way may hold back.

@@ -2,44 +2,56 @@
 
 use std::sync::Arc;
 
-use axum::extract::State;
+use axum::Router;
 use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
+use axum::extract::{Path, State};
 use axum::http::header::ORIGIN;
 use axum::http::{HeaderMap, HeaderValue};
 use axum::response::Response;
 use axum::routing::get;
-use axum::{Extension, Router};
 use moorline_shared::control::local_host;
 use moorline_shared::id::{HostId, SessionId};
 use moorline_shared::limits::LINK_MESSAGE_BYTES;
 use moorline_shared::publish::SUBPROTOCOL;
 
 use super::App;
-use super::answers::{Guarded, OfSession, Upgrade};
 use super::error::{ApiError, HttpError, no_upgrade};
-use super::extract::Named;
 use super::openapi::words;
 use crate::hosts::{Socket, keep_control, receive};
 use crate::registry::NotPublishing;
 use moorline_core::auth::Access;
+use moorline_core::openapi::answers::{Guarded, OfSession, Upgrade};
 
 /// A hello tells of up to a thousand sessions, and each may have much in its environment.
 const CONTROL_MESSAGE_BYTES: usize = 64 * 1024 * 1024;
 /// A flood comes in messages of up to 64 KiB, and a thousand sessions have a buffer each.
 const READ_BUFFER_BYTES: usize = 16 * 1024;
 
-/// Who dials by the relay's own Unix socket: its own host.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Trusted;
-
 /// What the relay's own Unix socket serves.
 pub fn local_router(app: Arc<App>) -> Router {
     Router::new()
-        .route("/hosts/{id}/control", get(control))
-        .route("/sessions/{id}/publish", get(publish))
-        .layer(Extension(Trusted))
+        .route("/hosts/{id}/control", get(own_control))
+        .route("/sessions/{id}/publish", get(own_publish))
         .with_state(app)
+}
+
+async fn own_control(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+) -> Result<Response, HttpError> {
+    control(&app, Some(local_host()), &id, &headers, upgrade)
+}
+
+async fn own_publish(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+) -> Result<Response, HttpError> {
+    publish(&app, Some(local_host()), &id, &headers, upgrade).await
 }
 
 /// Say what sessions a host has, and be asked to start some, over a WebSocket
@@ -49,14 +61,14 @@ pub fn local_router(app: Arc<App>) -> Router {
     params(("id" = HostId, Path, description = "The host.")),
     responses(Guarded, Upgrade),
 )]
-pub(super) async fn control(
-    State(app): State<Arc<App>>,
-    trusted: Option<Extension<Trusted>>,
-    Named(id): Named,
-    headers: HeaderMap,
+pub(super) fn control(
+    app: &App,
+    trusted: Option<HostId>,
+    id: &str,
+    headers: &HeaderMap,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Result<Response, HttpError> {
-    let host = admit(&app, trusted.is_some(), &headers)?;
+    let host = admit(app, trusted, headers)?;
     let id: HostId = id.parse().map_err(|_| ApiError::invalid_host_id())?;
     let is_ours = id == local_host() && app.registry.hosts().has_local();
     // Nobody takes the place of the relay's own host, and that one takes nobody's.
@@ -77,14 +89,14 @@ pub(super) async fn control(
     responses(Guarded, OfSession, Upgrade),
 )]
 pub(super) async fn publish(
-    State(app): State<Arc<App>>,
-    trusted: Option<Extension<Trusted>>,
-    Named(id): Named,
-    headers: HeaderMap,
+    app: &App,
+    trusted: Option<HostId>,
+    id: &str,
+    headers: &HeaderMap,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Result<Response, HttpError> {
-    let host = admit(&app, trusted.is_some(), &headers)?;
-    let id: SessionId = id.parse().map_err(|_| ApiError::invalid_id(&id))?;
+    let host = admit(app, trusted, headers)?;
+    let id: SessionId = id.parse().map_err(|_| ApiError::invalid_id(id))?;
     let upgrade = configure(upgrade, LINK_MESSAGE_BYTES)?;
     let found = app.registry.publishing(&id, host.as_ref()).await;
     let session = found.map_err(|error| match error {
@@ -97,14 +109,18 @@ pub(super) async fn publish(
         .on_upgrade(move |socket| receive(Socket::new(socket), session.host_arrived(), parting)))
 }
 
-/// Which host this is, where that is known; any other has a token.
-fn admit(app: &App, trusted: bool, headers: &HeaderMap) -> Result<Option<HostId>, HttpError> {
+/// Which host this is, if it dials by the relay's own Unix socket. Any other has a token.
+fn admit(
+    app: &App,
+    trusted: Option<HostId>,
+    headers: &HeaderMap,
+) -> Result<Option<HostId>, HttpError> {
     // A host is no page.
     if headers.contains_key(ORIGIN) {
         return Err(ApiError::origin().into());
     }
-    if trusted {
-        return Ok(Some(local_host()));
+    if trusted.is_some() {
+        return Ok(trusted);
     }
     match app.caller(headers)?.access {
         Access::Admin | Access::Host => Ok(None),

@@ -3,82 +3,36 @@
 
 use std::sync::Arc;
 
-use axum::Json;
+use axum::extract::Query;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade};
-use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
-use axum::middleware::{Next, from_fn};
-use axum::response::{IntoResponse as _, Response};
+use axum::http::request::Parts;
+use axum::http::{HeaderName, HeaderValue};
+use axum::response::Response;
 use bytes::Bytes;
 use moorline_shared::message::{Scope, close};
-use moorline_shared::rest::{CreateSession, Created, SessionList};
 use serde::Deserialize;
 use tokio::time::{Instant, interval_at};
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
-use super::answers::{BadQuery, Guarded, Naming, Starting, Upgrade, WithBody};
 use super::error::{ApiError, HttpError, no_upgrade};
 use super::events::Live;
-use super::extract::{Admin, Body, Params};
 use super::openapi::{DEPRECATED, words};
-use super::rest::session::type_prompt;
-use super::rest::sessions;
 use super::stream::configure;
 use super::{App, Caller, rest};
 use crate::clock::wall_ms;
 use crate::session::SessionHandle;
-use moorline_core::api::ListQuery;
 use moorline_core::events::Encoding;
 use moorline_core::legacy::{self, Chat, Warned, Wish, refusal};
+use moorline_core::openapi::answers::{Guarded, Upgrade};
 use moorline_core::reader::Start;
-
-/// The routes.
-pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
-    OpenApiRouter::new()
-        .routes(routes!(list, create))
-        .routes(routes!(open))
-        .layer(from_fn(deprecate))
-}
-
-/// As `GET /api/sessions`
-#[utoipa::path(
-    get, path = legacy::SESSIONS, tag = DEPRECATED,
-    operation_id = "deprecatedListSessions", params(ListQuery),
-    responses(Guarded, BadQuery,
-        (status = 200, description = "A page of those that match.", body = SessionList)),
-)]
-async fn list(
-    admin: Admin,
-    app: State<Arc<App>>,
-    wanted: Params<ListQuery>,
-) -> Result<Json<SessionList>, HttpError> {
-    sessions::list(admin, app, wanted).await
-}
-
-/// As `POST /api/sessions`
-#[utoipa::path(
-    post, path = legacy::SESSIONS, tag = DEPRECATED,
-    operation_id = "deprecatedCreateSession", request_body = Option<CreateSession>,
-    responses(Guarded, WithBody, Starting, Naming,
-        (status = 201, description = "It runs.", body = Created)),
-)]
-async fn create(
-    admin: Admin,
-    app: State<Arc<App>>,
-    wanted: Body<CreateSession>,
-) -> Result<(StatusCode, Json<Created>), HttpError> {
-    sessions::create(admin, app, wanted).await
-}
+use moorline_core::routes::prompt_of;
 
 /// Says that these routes are deprecated: to the client by headers, to the operator by the log.
-async fn deprecate(request: Request, next: Next) -> Response {
+pub(super) fn deprecate(mut response: Response) -> Response {
     static WARNED: Warned = Warned::never();
     if WARNED.is_due(wall_ms()) {
-        tracing::warn!(path = request.uri().path(), "{}", legacy::WARNING);
+        tracing::warn!("{}", legacy::WARNING);
     }
-    let mut response = next.run(request).await;
     let headers = legacy::HEADERS
         .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)));
     response.headers_mut().extend(headers);
@@ -100,31 +54,24 @@ struct ChatQuery {
     description = words::CHAT, params(ChatQuery),
     responses(Guarded, Upgrade),
 )]
-async fn open(
-    State(app): State<Arc<App>>,
-    headers: HeaderMap,
-    wanted: Result<Params<ChatQuery>, HttpError>,
+pub(super) fn open(
+    app: &Arc<App>,
+    parts: &Parts,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
-) -> Response {
-    if !app.origins.allows(&headers) {
-        return HttpError::from(ApiError::origin()).into_response();
+) -> Result<Response, HttpError> {
+    if !app.origins.allows(&parts.headers) {
+        return Err(ApiError::origin().into());
     }
-    let caller = match app.caller(&headers) {
-        Ok(caller) => caller,
-        Err(error) => return HttpError::from(error).into_response(),
-    };
-    let Params(wanted) = match wanted {
-        Ok(wanted) => wanted,
-        Err(error) => return error.into_response(),
-    };
-    match upgrade {
-        Ok(upgrade) => configure(upgrade).on_upgrade(move |socket| async move {
-            let (chat, hello) = Chat::open();
-            let client = Client { app, caller, socket, chat, followed: None };
-            client.serve(hello, wanted.session_id).await;
-        }),
-        Err(rejection) => no_upgrade(&rejection).into_response(),
-    }
+    let caller = app.caller(&parts.headers)?;
+    let wanted = Query::<ChatQuery>::try_from_uri(&parts.uri);
+    let Query(wanted) = wanted.map_err(|error| ApiError::bad_request(error.body_text()))?;
+    let upgrade = configure(upgrade.map_err(|rejection| no_upgrade(&rejection))?);
+    let app = Arc::clone(app);
+    Ok(upgrade.on_upgrade(move |socket| async move {
+        let (chat, hello) = Chat::open();
+        let client = Client { app, caller, socket, chat, followed: None };
+        client.serve(hello, wanted.session_id).await;
+    }))
 }
 
 /// One connected client.
@@ -241,15 +188,18 @@ impl Client {
     }
 }
 
-async fn type_in(app: &App, caller: &Caller, id: &str, command: &str) -> Result<(), ApiError> {
+async fn type_in(app: &Arc<App>, caller: &Caller, id: &str, command: &str) -> Result<(), ApiError> {
     match find(app, caller, id).await? {
-        (session, Scope::Write) => type_prompt(&session, command).await,
+        (session, Scope::Write) => {
+            let write = prompt_of(session.id(), command, wall_ms())?;
+            rest::session::write(app, &session, write).await.map(drop)
+        }
         (_, Scope::Read) => Err(ApiError::forbidden()),
     }
 }
 
 async fn find(
-    app: &App,
+    app: &Arc<App>,
     caller: &Caller,
     id: &str,
 ) -> Result<(Arc<SessionHandle>, Scope), ApiError> {

@@ -2,7 +2,8 @@
 
 pub(super) mod words;
 
-use axum::Extension;
+use std::sync::OnceLock;
+
 use axum::body::Bytes;
 use axum::http::HeaderName;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
@@ -11,10 +12,10 @@ use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder
 use utoipa::openapi::{Deprecated, OpenApi};
 use utoipa::{Modify, OpenApi as _};
 
-use super::answers::Open;
+use super::{events, hosts, legacy, overview, plain, rest, stream};
+use moorline_core::openapi::answers::Open;
 
-/// The tag of the routes of before.
-pub(super) const DEPRECATED: &str = "Deprecated";
+pub(super) use moorline_core::openapi::DEPRECATED;
 
 #[derive(utoipa::OpenApi)]
 #[openapi(
@@ -61,13 +62,44 @@ impl Modify for Schemes {
     }
 }
 
-/// What the document says besides the routes.
-pub(super) fn base() -> OpenApi {
-    Base::openapi()
-}
+/// The routes that this relay handles in its own way.
+#[derive(utoipa::OpenApi)]
+#[openapi(paths(
+    rest::sessions::fork,
+    rest::session::context,
+    rest::access::log_in,
+    rest::access::log_out,
+    rest::access::ticket,
+    rest::tokens::list,
+    rest::tokens::create,
+    rest::tokens::revoke,
+    rest::metrics::prometheus,
+    rest::metrics::debug,
+    rest::health,
+    hosts::control,
+    hosts::publish,
+    events::open,
+    overview::open,
+    stream::open,
+    plain::open,
+    document,
+))]
+struct Own;
 
-/// Marks what is not for new clients.
-pub(super) fn finish(document: &mut OpenApi) {
+/// The deprecated routes.
+#[derive(utoipa::OpenApi)]
+#[openapi(paths(legacy::open))]
+struct Legacy;
+
+/// The whole document, with or without the deprecated routes.
+fn build(legacy: bool) -> OpenApi {
+    let mut document = Base::openapi();
+    document.merge(moorline_core::openapi::handlers());
+    document.merge(Own::openapi());
+    if legacy {
+        document.merge(moorline_core::openapi::legacy());
+        document.merge(Legacy::openapi());
+    }
     for item in document.paths.paths.values_mut() {
         for operation in [&mut item.get, &mut item.post].into_iter().flatten() {
             if operation.tags.iter().flatten().any(|tag| tag == DEPRECATED) {
@@ -75,22 +107,18 @@ pub(super) fn finish(document: &mut OpenApi) {
             }
         }
     }
+    document
 }
 
 /// The document as it is sent.
-#[derive(Debug, Clone)]
-pub(super) struct Document(Bytes);
-
-impl Document {
-    pub(super) fn of(document: &OpenApi) -> Self {
-        let json = document.to_json().expect("texts, numbers and maps of them always encode");
-        Self(json.into())
-    }
-
-    /// As text.
-    pub(super) fn into_text(self) -> Bytes {
-        self.0
-    }
+#[must_use]
+pub(super) fn text(legacy: bool) -> Bytes {
+    static TEXTS: [OnceLock<Bytes>; 2] = [OnceLock::new(), OnceLock::new()];
+    let encode = || {
+        let json = build(legacy).to_json();
+        json.expect("texts, numbers and maps of them always encode").into()
+    };
+    TEXTS[usize::from(legacy)].get_or_init(encode).clone()
 }
 
 /// This document
@@ -98,8 +126,41 @@ impl Document {
     get, path = "/api/openapi.json", tag = "Relay", operation_id = "openapi", security(()),
     responses(Open, (status = 200, description = "OpenAPI.", body = Object)),
 )]
-pub(super) async fn document(
-    Extension(Document(json)): Extension<Document>,
-) -> ([(HeaderName, &'static str); 2], Bytes) {
-    ([(CONTENT_TYPE, "application/json"), (CACHE_CONTROL, "no-cache")], json)
+pub(super) fn document(legacy: bool) -> ([(HeaderName, &'static str); 2], Bytes) {
+    ([(CONTENT_TYPE, "application/json"), (CACHE_CONTROL, "no-cache")], text(legacy))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use moorline_core::routes::ROUTES;
+    use utoipa::openapi::PathItem;
+
+    use super::*;
+
+    fn methods(item: &PathItem) -> impl Iterator<Item = &'static str> {
+        let all = [
+            ("GET", item.get.is_some()),
+            ("POST", item.post.is_some()),
+            ("PATCH", item.patch.is_some()),
+            ("DELETE", item.delete.is_some()),
+            ("PUT", item.put.is_some()),
+        ];
+        all.into_iter().filter(|(_, is_there)| *is_there).map(|(name, _)| name)
+    }
+
+    #[test]
+    fn the_document_describes_the_table_of_routes() {
+        let document = build(true);
+        let described: BTreeSet<(String, &str)> = document
+            .paths
+            .paths
+            .iter()
+            .flat_map(|(path, item)| methods(item).map(move |method| (path.clone(), method)))
+            .collect();
+        let routed: BTreeSet<(String, &str)> =
+            ROUTES.iter().map(|route| (route.path.to_owned(), route.method.as_str())).collect();
+        assert_eq!(described, routed);
+    }
 }

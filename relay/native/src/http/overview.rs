@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::State;
 use axum::response::Response;
 use bytes::Bytes;
 use futures_util::stream;
@@ -13,11 +12,10 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
 use super::App;
-use super::answers::Guarded;
 use super::events::response;
-use super::extract::StreamAdmin;
 use super::openapi::words;
 use moorline_core::events::{RETRY_MS, RETRY_SOON_MS};
+use moorline_core::openapi::answers::Guarded;
 use moorline_core::overview::OverviewStream;
 
 /// Changes within this are told together.
@@ -34,12 +32,12 @@ const SLOW_ROUND: Duration = Duration::from_secs(5);
         (status = 200, description = "Events, without end.", body = String,
             content_type = "text/event-stream")),
 )]
-pub(super) async fn open(_: StreamAdmin, State(app): State<Arc<App>>) -> Response {
+pub(super) fn open(app: &Arc<App>) -> Response {
     let services = app.registry.services();
     let live = Live {
         changed: services.listing.subscribe(),
         closing: app.registry.closing(),
-        app,
+        app: Arc::clone(app),
         stream: OverviewStream::default(),
         round: Instant::now(),
         said: Instant::now(),

@@ -1,13 +1,12 @@
 //! The client's files, with the headers that make them safe and fast.
 
-use std::sync::Arc;
-
 use axum::body::{Body, Bytes};
-use axum::extract::State;
+use axum::extract::Request;
 use axum::http::header::{
     ACCEPT, ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY,
     CONTENT_TYPE, ETAG, IF_NONE_MATCH, REFERRER_POLICY, VARY, X_CONTENT_TYPE_OPTIONS,
 };
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 use axum::response::{IntoResponse as _, Redirect, Response};
 
@@ -30,12 +29,8 @@ const NOT_BUILT: &str = "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\
     <code>moorline attach &lt;session&gt;</code>.</p></html>";
 
 /// Answers whatever no other route does.
-pub(super) async fn serve(
-    State(app): State<Arc<App>>,
-    method: Method,
-    uri: Uri,
-    headers: HeaderMap,
-) -> Response {
+pub(super) async fn serve(app: &App, request: Request) -> Response {
+    let (Parts { method, uri, headers, .. }, _) = request.into_parts();
     if is_api(uri.path()) {
         return HttpError::from(ApiError::no_route(&uri)).into_response();
     }
@@ -51,7 +46,7 @@ pub(super) async fn serve(
     }
     if is_route(path) {
         return match app.client.find(PAGE).await {
-            Some(page) => send_page(&app, &headers, page),
+            Some(page) => send_page(app, &headers, page),
             None => not_built(),
         };
     }
@@ -61,7 +56,7 @@ pub(super) async fn serve(
             let lasting = if is_hashed(path) { FOREVER } else { EACH_TIME };
             send(&headers, asset, path, lasting)
         }
-        None => nowhere(&app, &uri, &headers).await,
+        None => nowhere(app, &uri, &headers).await,
     }
 }
 

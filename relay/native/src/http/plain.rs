@@ -3,25 +3,23 @@
 
 use std::sync::Arc;
 
-use axum::extract::State;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade};
-use axum::http::{HeaderMap, Uri};
+use axum::http::HeaderMap;
 use axum::response::{IntoResponse as _, Response};
 use moorline_shared::id::SessionId;
 use moorline_shared::message::{Scope, close};
 use tracing::Instrument as _;
 
 use super::App;
-use super::answers::{Guarded, OfSession, Upgrade};
 use super::error::{HttpError, no_upgrade};
-use super::extract::Named;
 use super::openapi::words;
 use super::stream::{Why, admit, configure, marked};
 use crate::registry::begun;
 use crate::session::SessionHandle;
 use crate::stream::{Dialect, Terms, serve};
-use moorline_core::naming;
+use moorline_core::openapi::answers::{Guarded, OfSession, Upgrade};
+use moorline_core::routes::Matched;
 
 /// Why a client is not served: told as text, as such a client expects.
 struct Failure {
@@ -37,13 +35,12 @@ struct Failure {
     responses(Guarded, OfSession, Upgrade),
 )]
 pub(super) async fn open(
-    State(app): State<Arc<App>>,
-    Named(id): Named,
-    uri: Uri,
-    headers: HeaderMap,
+    app: &Arc<App>,
+    Matched { route, id, long_name }: Matched,
+    headers: &HeaderMap,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Response {
-    let admitted = admit(&app, &id, &headers);
+    let admitted = admit(app, route, &id, headers);
     let upgrade = match upgrade {
         Ok(upgrade) => configure(upgrade),
         Err(rejection) => {
@@ -52,10 +49,9 @@ pub(super) async fn open(
         }
     };
     let is_wrong_token = admitted.as_ref().is_err_and(|denied| denied.status.is_wrong_token());
-    // Nothing in a longer name is ever escaped.
-    let name = uri.path().rsplit('/').next().and_then(naming::own_name);
+    let name = long_name.as_deref();
     let found = match admitted {
-        Ok((id, scope)) => find_or_create(&app, &id, name, scope).await.map(|found| (found, scope)),
+        Ok((id, scope)) => find_or_create(app, &id, name, scope).await.map(|found| (found, scope)),
         Err(denied) => Err(in_words(&denied.why)),
     };
     match found {
@@ -91,7 +87,7 @@ fn in_words(why: &Why) -> Failure {
 
 /// Who may type in a session may also begin it.
 async fn find_or_create(
-    app: &App,
+    app: &Arc<App>,
     id: &SessionId,
     name: Option<&str>,
     scope: Scope,

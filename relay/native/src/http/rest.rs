@@ -1,18 +1,14 @@
 //! The REST API.
 
 pub(super) mod access;
-pub(super) mod hosts;
 pub(super) mod metrics;
-pub(super) mod projects;
 pub(super) mod session;
 pub(super) mod sessions;
-pub(super) mod terminals;
 pub(super) mod tokens;
 
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::State;
 use moorline_shared::id::SessionId;
 use moorline_shared::message::Scope;
 use moorline_shared::rest::Health;
@@ -28,7 +24,7 @@ use crate::session::SessionHandle;
     get, path = "/healthz", tag = "Relay", operation_id = "health", security(()),
     responses((status = 200, description = "It serves.", body = Health)),
 )]
-pub(super) async fn health(State(app): State<Arc<App>>) -> Json<Health> {
+pub(super) fn health(app: &App) -> Json<Health> {
     let storing = app.registry.services().writer.failure().is_none();
     let status = if storing { "ok" } else { "degraded" }.to_owned();
     Json(Health { status, storing, version: env!("CARGO_PKG_VERSION").to_owned() })
@@ -41,7 +37,7 @@ pub(super) fn allowed(caller: &Caller, id: &str) -> Result<(SessionId, Scope), A
     Ok((id, scope))
 }
 
-pub(super) async fn find(app: &App, id: &SessionId) -> Result<Arc<SessionHandle>, ApiError> {
+pub(super) async fn find(app: &Arc<App>, id: &SessionId) -> Result<Arc<SessionHandle>, ApiError> {
     let found = app.registry.get(id).await.map_err(|error| ApiError::internal(&error))?;
     found.ok_or_else(|| ApiError::no_session(id.as_str()))
 }

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use axum::extract::State;
 use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::http::header::ORIGIN;
@@ -13,13 +12,13 @@ use moorline_shared::limits::{FRAME_DATA_BYTES, FRAME_HEADER_BYTES, TEXT_MESSAGE
 use moorline_shared::message::{ErrorCode, SUBPROTOCOL, Scope, close};
 use tracing::Instrument as _;
 
-use super::answers::{Guarded, OfSession, Upgrade};
 use super::error::{ApiError, HttpError, WrongToken, no_upgrade};
-use super::extract::Named;
 use super::openapi::words;
 use super::{App, rest};
 use crate::session::SessionHandle;
 use crate::stream::{Dialect, Terms, refuse, serve};
+use moorline_core::openapi::answers::{Guarded, OfSession, Upgrade};
+use moorline_core::routes::{Matched, Route};
 use moorline_core::subprotocol;
 
 /// A client's input is small; larger messages grow the buffer for as long as they take.
@@ -48,12 +47,12 @@ struct Refusal {
     responses(Guarded, OfSession, Upgrade),
 )]
 pub(super) async fn open(
-    State(app): State<Arc<App>>,
-    Named(id): Named,
-    headers: HeaderMap,
+    app: &Arc<App>,
+    Matched { route, id, .. }: Matched,
+    headers: &HeaderMap,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Response {
-    let found = find(&app, &id, &headers).await;
+    let found = find(app, route, &id, headers).await;
     let upgrade = match upgrade {
         Ok(upgrade) => configure(upgrade),
         // Who asks without a WebSocket may know whether the session is there, with a good token.
@@ -93,7 +92,8 @@ pub(super) fn marked(mut answer: Response, is_wrong_token: bool) -> Response {
 }
 
 async fn find(
-    app: &App,
+    app: &Arc<App>,
+    route: &Route,
     id: &str,
     headers: &HeaderMap,
 ) -> Result<(Arc<SessionHandle>, Scope), Refusal> {
@@ -103,7 +103,7 @@ async fn find(
         code: ErrorCode::NotFound,
         message: "There is no session with this id.",
     };
-    let (id, scope) = admit(app, id, headers).map_err(|denied| {
+    let (id, scope) = admit(app, route, id, headers).map_err(|denied| {
         let (close_code, message) = match denied.why {
             Why::Id => return not_found(*denied.status),
             Why::Origin => (close::FORBIDDEN, "Pages of this origin may not open a stream."),
@@ -137,6 +137,7 @@ pub(super) struct Denied {
 /// The session that a socket's path names, and what the caller may do with it.
 pub(super) fn admit(
     app: &App,
+    route: &Route,
     id: &str,
     headers: &HeaderMap,
 ) -> Result<(SessionId, Scope), Denied> {
@@ -145,10 +146,11 @@ pub(super) fn admit(
         return Err(denied(Why::Origin)(ApiError::origin()));
     }
     let caller = app.caller(headers).map_err(denied(Why::Token))?;
-    if id.parse::<SessionId>().is_err() {
-        return Err(denied(Why::Id)(ApiError::invalid_id(id)));
+    let session = id.parse().map_err(|_| denied(Why::Id)(ApiError::invalid_id(id)))?;
+    match route.admit(&caller.access, id).map_err(denied(Why::Session))? {
+        Some(scope) => Ok((session, scope)),
+        None => Err(denied(Why::Session)(ApiError::forbidden())),
     }
-    rest::allowed(&caller, id).map_err(denied(Why::Session))
 }
 
 pub(super) fn configure(upgrade: WebSocketUpgrade) -> WebSocketUpgrade {

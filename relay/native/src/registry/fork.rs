@@ -23,7 +23,7 @@ impl Registry {
     /// Starts what a session was started with again, on its log up to an entry: the newest, unless another is named.
     ///
     /// # Errors
-    /// As [`Registry::create`], `bad_request` if there is no such entry, or `trimmed`; nothing was started.
+    /// As [`Registry::start_by`], `bad_request` if there is no such entry, or `trimmed`; nothing was started.
     pub async fn fork(
         self: &Arc<Self>,
         source: &Arc<SessionHandle>,

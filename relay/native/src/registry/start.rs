@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use moorline_core::api::ApiError;
-use moorline_core::directory::{Change, Directory, Draft, Reservation, Row, created_event};
+use moorline_core::directory::{Change, Directory, Draft, Reservation, Row};
 use moorline_core::plan::{self, HostError};
+use moorline_core::routes::{Reply, Request, Start};
 use moorline_shared::control::{Fork, Hosted, ToHost, ToRelay, local_host};
 use moorline_shared::id::{Epoch, HostId, SessionId};
-use moorline_shared::rest::{CreateSession, CreateTerminal, DuplicateSession};
+use moorline_shared::rest::CreateSession;
 use moorline_shared::session::Lifecycle;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
@@ -42,64 +43,27 @@ impl Drop for ReservedId {
 }
 
 impl Registry {
-    /// Starts a session.
+    /// Starts a session that a request asks for.
     ///
     /// # Errors
     /// Why it was not started; nothing is left of it.
-    pub async fn create(
+    pub async fn start_by(
         self: &Arc<Self>,
-        wanted: CreateSession,
-    ) -> Result<Arc<SessionHandle>, ApiError> {
-        self.start_draft(Directory::draft(wanted, new_id()?, wall_ms())?).await
-    }
-
-    /// Starts what a session was started with again, in the folder that it is in now.
-    ///
-    /// # Errors
-    /// As [`Registry::create`], or `not_found`.
-    pub async fn duplicate(
-        self: &Arc<Self>,
-        source: &SessionId,
-        wanted: DuplicateSession,
-    ) -> Result<Arc<SessionHandle>, ApiError> {
-        let id = new_id()?;
-        let draft = {
-            let mut known = self.known();
-            known.refresh(source);
-            known.directory.draft_duplicate(source, wanted, id, wall_ms())?
-        };
-        self.start_draft(draft).await
-    }
-
-    /// Starts a terminal. If it is opened beside another session, that one's log tells of it.
-    ///
-    /// # Errors
-    /// As [`Registry::create`], or `not_found`.
-    pub async fn create_terminal(
-        self: &Arc<Self>,
-        wanted: CreateTerminal,
-    ) -> Result<Arc<SessionHandle>, ApiError> {
-        let (id, mode) = (new_id()?, moorline_core::api::name(wanted.mode.as_deref())?);
-        let draft = {
-            let mut known = self.known();
-            wanted.session_id.iter().for_each(|parent| known.refresh(parent));
-            known.directory.draft_terminal(&wanted, id, wall_ms())?
-        };
-        let parent = draft.beside.clone();
-        let terminal = self.start_draft(draft).await?;
-        if let Some(parent) = parent {
-            let event = created_event(&parent, &terminal.summary(), mode, wall_ms());
-            let parent = self.get(&parent).await?;
-            parent.into_iter().for_each(|parent| parent.append(event.clone()));
-        }
-        Ok(terminal)
+        start: fn(&Directory, &Request) -> Result<Start, ApiError>,
+        request: &Request,
+    ) -> Result<Reply, ApiError> {
+        let Start { draft, then } = start(&self.refreshed().directory, request)?;
+        let handle = self.start_draft(draft).await?;
+        let (append, reply) = then.finish(handle.summary(), wall_ms());
+        append.into_iter().for_each(|append| self.carry_out(append));
+        Ok(reply)
     }
 
     /// The session with this id, which is started if it does not exist. Whoever comes while it is being started, or one
     /// of that id is being removed, waits for that.
     ///
     /// # Errors
-    /// As [`Registry::create`].
+    /// As [`Registry::start_by`].
     pub async fn ensure(
         self: &Arc<Self>,
         id: &SessionId,
@@ -313,7 +277,7 @@ pub(super) fn new_id() -> Result<SessionId, ApiError> {
 }
 
 /// Random bits for an id.
-pub(super) fn random() -> Result<u128, ApiError> {
+pub fn random() -> Result<u128, ApiError> {
     let mut bits = [0; 16];
     getrandom::fill(&mut bits).map_err(|error| ApiError::internal(&error))?;
     Ok(u128::from_ne_bytes(bits))

@@ -3,19 +3,15 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use moorline_shared::event::{Event, kind};
+use moorline_shared::event::Event;
 use moorline_shared::id::{Epoch, ProjectId, Seq};
 use moorline_shared::log::Entry;
 use moorline_shared::publish::{RequestId, WriteAnswer, WriteRefused};
-use serde::Serialize;
 
 use super::SessionHandle;
-use crate::clock::wall_ms;
 use crate::store::StoreError;
 use moorline_core::record;
 
-/// As much of a prompt is told in its event (seed 000 §4.1).
-const SHOWN_CHARS: usize = 100;
 /// What is loaded of a stored log at a time.
 const LOAD_BYTES: u64 = 512 * 1024;
 
@@ -50,26 +46,6 @@ impl SessionHandle {
         state.active();
         state.settle();
         Ok(request)
-    }
-
-    /// Types a line, or several, as if it were followed by Enter.
-    ///
-    /// # Errors
-    /// [`WriteRefused`]: nothing was typed.
-    pub async fn prompt(self: &Arc<Self>, command: &str) -> Result<(), WriteRefused> {
-        #[derive(Serialize)]
-        struct Sent {
-            command: String,
-        }
-        let mut shown: String = command.chars().take(SHOWN_CHARS).collect();
-        if shown.len() < command.len() {
-            shown.push_str("...");
-        }
-        let event =
-            Event::new(self.id.clone(), kind::COMMAND_SENT, wall_ms(), Sent { command: shown });
-        let typed = command.replace("\r\n", "\r").replace('\n', "\r");
-        let enter = if typed.ends_with('\r') { "" } else { "\r" };
-        self.write(Bytes::from(typed + enter), Some(event)).await
     }
 
     /// Appends an event to the log; where the host is away, nothing happens.

@@ -1,10 +1,7 @@
 //! `/api/login` and `/api/tickets`: for browsers, which cannot send a header with everything. See
 //! [`moorline_core::auth::cookie`].
 
-use std::sync::Arc;
-
 use axum::Json;
-use axum::extract::State;
 use axum::http::header::SET_COOKIE;
 use axum::http::{HeaderMap, HeaderName};
 use axum::response::AppendHeaders;
@@ -12,10 +9,10 @@ use moorline_shared::rest::{Done, ErrorBody, Ticket};
 use moorline_shared::time::Time;
 
 use crate::clock::wall_ms;
-use crate::http::answers::{Guarded, Open};
+use crate::http::App;
 use crate::http::error::{ApiError, HttpError};
-use crate::http::{App, Caller};
-use moorline_core::auth::{Credential, TICKET_LIFETIME, cookie, presented};
+use moorline_core::auth::{Credential, SecretHash, TICKET_LIFETIME, cookie, presented};
+use moorline_core::openapi::answers::{Guarded, Open};
 
 type WithCookies = (AppendHeaders<Vec<(HeaderName, String)>>, Json<Done>);
 
@@ -32,18 +29,18 @@ type WithCookies = (AppendHeaders<Vec<(HeaderName, String)>>, Json<Done>);
         (status = 403, description = "There is no TLS, and this machine asks: `cookie_refused`; or \
             page or `Host` are not trusted: `forbidden`.", body = ErrorBody)),
 )]
-pub(in crate::http) async fn log_in(
-    caller: Caller,
-    State(app): State<Arc<App>>,
-    headers: HeaderMap,
+pub(in crate::http) fn log_in(
+    app: &App,
+    token: &SecretHash,
+    headers: &HeaderMap,
 ) -> Result<WithCookies, HttpError> {
-    if !cookie::may_keep(&headers) {
+    if !cookie::may_keep(headers) {
         return Err(ApiError::no_cookie().into());
     }
     let now = Time::from_ms(wall_ms());
-    let secret = app.tokens.issue_cookie(&caller.token, now);
+    let secret = app.tokens.issue_cookie(token, now);
     let secret = secret.map_err(|error| ApiError::internal(&error))?;
-    Ok(with_cookies(vec![cookie::set(&headers, &secret)]))
+    Ok(with_cookies(vec![cookie::set(headers, &secret)]))
 }
 
 /// Take the cookie away
@@ -55,14 +52,11 @@ pub(in crate::http) async fn log_in(
         (status = 200, description = "`Set-Cookie` takes it away.", body = Done,
             headers(("set-cookie" = String, description = "`moorline-<port>=; Max-Age=0`")))),
 )]
-pub(in crate::http) async fn log_out(
-    State(app): State<Arc<App>>,
-    headers: HeaderMap,
-) -> Result<WithCookies, HttpError> {
-    if let Some(Credential::Cookie(secret)) = presented(&headers) {
+pub(in crate::http) fn log_out(app: &App, headers: &HeaderMap) -> Result<WithCookies, HttpError> {
+    if let Some(Credential::Cookie(secret)) = presented(headers) {
         app.tokens.drop_cookie(secret).map_err(|error| ApiError::internal(&error))?;
     }
-    Ok(with_cookies(cookie::clear(&headers)))
+    Ok(with_cookies(cookie::clear(headers)))
 }
 
 /// Make a ticket
@@ -74,13 +68,9 @@ pub(in crate::http) async fn log_out(
     post, path = "/api/tickets", tag = "Access", operation_id = "createTicket",
     responses(Guarded, (status = 200, description = "The ticket.", body = Ticket)),
 )]
-pub(in crate::http) async fn ticket(
-    caller: Caller,
-    State(app): State<Arc<App>>,
-) -> Result<Json<Ticket>, HttpError> {
+pub(in crate::http) fn ticket(app: &App, token: SecretHash) -> Result<Json<Ticket>, HttpError> {
     let now = Time::from_ms(wall_ms());
-    let ticket =
-        app.tickets.issue(caller.token, now).map_err(|error| ApiError::internal(&error))?;
+    let ticket = app.tickets.issue(token, now).map_err(|error| ApiError::internal(&error))?;
     let expires_in_ms = u64::try_from(TICKET_LIFETIME.as_millis()).unwrap_or(u64::MAX);
     Ok(Json(Ticket { ticket, expires_in_ms }))
 }

@@ -1,20 +1,18 @@
 //! `/metrics` and `/api/debug/metrics`.
 
-use std::sync::Arc;
-
 use axum::Json;
-use axum::extract::State;
 use axum::http::HeaderName;
 use axum::http::header::CONTENT_TYPE;
 use moorline_shared::rest::{DebugMetrics, StoreMetrics};
 
 use crate::http::App;
-use crate::http::answers::Guarded;
 use crate::http::error::{ApiError, HttpError};
-use crate::http::extract::Admin;
 use crate::metrics::memory_bytes;
+use moorline_core::openapi::answers::Guarded;
 
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+type OpenMetrics = ([(HeaderName, &'static str); 1], String);
 
 /// What the relay counts, for Prometheus
 #[utoipa::path(
@@ -23,10 +21,7 @@ const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset
         (status = 200, description = "OpenMetrics text.", body = String,
             content_type = "application/openmetrics-text")),
 )]
-pub(in crate::http) async fn prometheus(
-    _: Admin,
-    State(app): State<Arc<App>>,
-) -> Result<([(HeaderName, &'static str); 1], String), HttpError> {
+pub(in crate::http) fn prometheus(app: &App) -> Result<OpenMetrics, HttpError> {
     let metrics = &app.registry.services().metrics;
     let text = metrics.encode(&app.registry.counts());
     Ok(([(CONTENT_TYPE, OPEN_METRICS)], text.map_err(|error| ApiError::internal(&error))?))
@@ -39,7 +34,7 @@ pub(in crate::http) async fn prometheus(
         (status = 200, description = "Since the relay was started, and now.",
             body = DebugMetrics)),
 )]
-pub(in crate::http) async fn debug(_: Admin, State(app): State<Arc<App>>) -> Json<DebugMetrics> {
+pub(in crate::http) fn debug(app: &App) -> Json<DebugMetrics> {
     let services = app.registry.services();
     let (metrics, counts) = (&services.metrics, app.registry.counts());
     let events = metrics.events_by_type().map(|(name, count)| (name.to_owned(), count));

@@ -1,79 +1,33 @@
-//! `/api/session/:id`.
+//! What is typed into a session, and the files that it works with.
 
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::State;
+use moorline_core::openapi::answers::{Asking, Guarded, OfSession};
 use moorline_core::plan::HostError;
+use moorline_core::routes::{Reply, Write};
 use moorline_shared::control::{ToHost, ToRelay};
 use moorline_shared::id::{HostId, SessionId};
-use moorline_shared::limits::PROMPT_BYTES;
-use moorline_shared::rest::{
-    ContextFile, Deleted, Prompt, Prompted, SessionContext, SessionStatus,
-};
+use moorline_shared::rest::{ContextFile, SessionContext};
 
 use super::find;
 use crate::clock::wall_ms;
 use crate::http::App;
-use crate::http::answers::{Asking, Guarded, OfSession, Typing, WithBody};
 use crate::http::error::{ApiError, HttpError};
-use crate::http::extract::{Body, Reads, Writes};
 use crate::session::SessionHandle;
 
-/// What a session is and does
-#[utoipa::path(
-    get, path = "/api/session/{id}/status", tag = "Session", operation_id = "sessionStatus",
-    params(("id" = SessionId, Path, description = "The session.")),
-    responses(Guarded, OfSession,
-        (status = 200, description = "As it is now.", body = SessionStatus)),
-)]
-pub(in crate::http) async fn status(
-    Reads(id): Reads,
-    State(app): State<Arc<App>>,
-) -> Result<Json<SessionStatus>, HttpError> {
-    let session = find(&app, &id).await?;
-    Ok(Json(session.status()))
-}
-
-/// Type a command into a session
-///
-/// The text is typed as it is and followed by Enter. What comes of it is in the session's events
-/// and output.
-#[utoipa::path(
-    post, path = "/api/session/{id}/prompt", tag = "Session", operation_id = "prompt",
-    params(("id" = SessionId, Path, description = "The session.")),
-    request_body = Prompt,
-    responses(Guarded, OfSession, WithBody, Typing,
-        (status = 200, description = "It was typed.", body = Prompted)),
-)]
-pub(in crate::http) async fn prompt(
-    Writes(id): Writes,
-    State(app): State<Arc<App>>,
-    wanted: Result<Body<Prompt>, HttpError>,
-) -> Result<Json<Prompted>, HttpError> {
-    // That there is no such session counts more than what is wrong with the request.
-    let session = find(&app, &id).await?;
-    let Body(wanted) = wanted?;
-    let command = wanted.command.filter(|command| !command.is_empty());
-    let command = command.ok_or_else(ApiError::command_required)?;
-    type_prompt(&session, &command).await?;
-    if let Err(error) = app.registry.name_files(&id, wanted.context.unwrap_or_default()).await {
+/// Types something into a session, and notes the files that it names.
+pub(in crate::http) async fn write(
+    app: &App,
+    session: &Arc<SessionHandle>,
+    Write { data, event, files, reply }: Write,
+) -> Result<Reply, ApiError> {
+    let id = session.id();
+    session.write(data, event).await.map_err(|why| ApiError::not_written(why, id))?;
+    if let Err(error) = app.registry.name_files(id, files).await {
         tracing::warn!(session = %id, %error, "the files of a prompt are not noted");
     }
-    let message = "Command sent".to_owned();
-    Ok(Json(Prompted { success: true, session_id: id, message, timestamp: wall_ms() }))
-}
-
-/// Types a prompt, within its limit.
-pub(in crate::http) async fn type_prompt(
-    session: &Arc<SessionHandle>,
-    command: &str,
-) -> Result<(), ApiError> {
-    if command.len() > PROMPT_BYTES {
-        return Err(ApiError::too_much_typed());
-    }
-    let typed = session.prompt(command).await;
-    typed.map_err(|why| ApiError::not_written(why, session.id()))
+    Ok(reply)
 }
 
 /// The files that a session works with
@@ -87,20 +41,20 @@ pub(in crate::http) async fn type_prompt(
         (status = 200, description = "Those that are there now.", body = SessionContext)),
 )]
 pub(in crate::http) async fn context(
-    Reads(id): Reads,
-    State(app): State<Arc<App>>,
+    app: &Arc<App>,
+    id: &SessionId,
 ) -> Result<Json<SessionContext>, HttpError> {
-    let summary = find(&app, &id).await?.summary();
+    let summary = find(app, id).await?.summary();
     let project = summary.project.and_then(|id| app.registry.project(&id).ok());
     let top = project.and_then(|project| project.directory);
-    let named = app.registry.named_files(&id).await;
+    let named = app.registry.named_files(id).await;
     let (folder, named) = (summary.cwd, named.map_err(|error| ApiError::internal(&error))?);
     // One from before there were hosts has none to ask.
     let context = match &summary.host {
-        Some(host) => files(&app, host, folder, top, named).await?,
+        Some(host) => files(app, host, folder, top, named).await?,
         None => Vec::new(),
     };
-    Ok(Json(SessionContext { session_id: id, context, timestamp: wall_ms() }))
+    Ok(Json(SessionContext { session_id: id.clone(), context, timestamp: wall_ms() }))
 }
 
 async fn files(
@@ -117,20 +71,4 @@ async fn files(
         Ok(_) => Err(HostError::Silent(host.clone()).into()),
         Err(error) => Err(error.into()),
     }
-}
-
-/// End a session and remove it
-#[utoipa::path(
-    delete, path = "/api/session/{id}", tag = "Session", operation_id = "deleteSession",
-    params(("id" = SessionId, Path, description = "The session.")),
-    responses(Guarded, OfSession,
-        (status = 200, description = "It is gone.", body = Deleted)),
-)]
-pub(in crate::http) async fn delete(
-    Writes(id): Writes,
-    State(app): State<Arc<App>>,
-) -> Result<Json<Deleted>, HttpError> {
-    app.registry.delete(&id).await?;
-    let message = "Session deleted".to_owned();
-    Ok(Json(Deleted { success: true, message, session_id: id }))
 }

@@ -1,10 +1,8 @@
 //! `/api/tokens`: for relays without a command line beside them.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Json;
-use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use moorline_shared::rest::{CreateToken, Done, ErrorBody, TokenCreated, TokenList, TokenSummary};
 use moorline_shared::time::Time;
@@ -12,12 +10,11 @@ use moorline_shared::time::Time;
 use crate::auth::MintError;
 use crate::clock::wall_ms;
 use crate::http::App;
-use crate::http::answers::{Guarded, WithBody};
 use crate::http::error::{ApiError, HttpError};
-use crate::http::extract::{Admin, Body, StreamAdmin};
 use crate::store::TokenRecord;
 use moorline_core::api::name;
 use moorline_core::auth::Access;
+use moorline_core::openapi::answers::{Guarded, WithBody};
 use moorline_core::rfc3339;
 
 /// All tokens, without their secrets
@@ -25,10 +22,7 @@ use moorline_core::rfc3339;
     get, path = "/api/tokens", tag = "Access", operation_id = "listTokens",
     responses(Guarded, (status = 200, description = "All of them.", body = TokenList)),
 )]
-pub(in crate::http) async fn list(
-    _: Admin,
-    State(app): State<Arc<App>>,
-) -> Result<Json<TokenList>, HttpError> {
+pub(in crate::http) fn list(app: &App) -> Result<Json<TokenList>, HttpError> {
     let records = app.tokens.list().map_err(|error| ApiError::internal(&error))?;
     Ok(Json(TokenList { tokens: records.into_iter().map(summary).collect() }))
 }
@@ -44,10 +38,9 @@ pub(in crate::http) async fn list(
     responses(Guarded, WithBody,
         (status = 201, description = "The token.", body = TokenCreated)),
 )]
-pub(in crate::http) async fn create(
-    _: StreamAdmin,
-    State(app): State<Arc<App>>,
-    Body(wanted): Body<CreateToken>,
+pub(in crate::http) fn create(
+    app: &App,
+    wanted: &CreateToken,
 ) -> Result<(StatusCode, Json<TokenCreated>), HttpError> {
     let label = name(wanted.label.as_deref())?;
     let access: Access = wanted.scope.parse().map_err(ApiError::bad_request)?;
@@ -70,18 +63,12 @@ pub(in crate::http) async fn create(
     params(("id" = String, Path, description = "The token's id.")),
     responses(Guarded,
         (status = 200, description = "It opens nothing any more.", body = Done),
-        (status = 400, description = "The id is no text: `bad_request`.", body = ErrorBody),
         (status = 404, description = "There is no such token: `not_found`.", body = ErrorBody)),
 )]
-pub(in crate::http) async fn revoke(
-    _: Admin,
-    State(app): State<Arc<App>>,
-    id: Result<Path<String>, axum::extract::rejection::PathRejection>,
-) -> Result<Json<Done>, HttpError> {
-    let Path(id) = id.map_err(|error| ApiError::bad_request(error.body_text()))?;
-    match app.tokens.revoke(&id) {
+pub(in crate::http) fn revoke(app: &App, id: &str) -> Result<Json<Done>, HttpError> {
+    match app.tokens.revoke(id) {
         Ok(true) => Ok(Json(Done { success: true })),
-        Ok(false) => Err(ApiError::no_token_named(&id).into()),
+        Ok(false) => Err(ApiError::no_token_named(id).into()),
         Err(error) if error.is_full() => {
             let error = format!(
                 "It opens nothing while this relay runs, and then again: {error}, and revoke it anew."

@@ -8,7 +8,8 @@ use utoipa::openapi::{ContentBuilder, Ref, RefOr, Response, ResponseBuilder};
 type Answers = BTreeMap<String, RefOr<Response>>;
 
 /// Of every route that asks for a token.
-pub(super) enum Guarded {}
+#[derive(Debug)]
+pub enum Guarded {}
 
 impl IntoResponses for Guarded {
     fn responses() -> Answers {
@@ -22,7 +23,8 @@ impl IntoResponses for Guarded {
 }
 
 /// Of every route that asks for none.
-pub(super) enum Open {}
+#[derive(Debug)]
+pub enum Open {}
 
 impl IntoResponses for Open {
     fn responses() -> Answers {
@@ -31,7 +33,8 @@ impl IntoResponses for Open {
 }
 
 /// Of every route that names a session.
-pub(super) enum OfSession {}
+#[derive(Debug)]
+pub enum OfSession {}
 
 impl IntoResponses for OfSession {
     fn responses() -> Answers {
@@ -43,7 +46,8 @@ impl IntoResponses for OfSession {
 }
 
 /// Of every route that names a project.
-pub(super) enum OfProject {}
+#[derive(Debug)]
+pub enum OfProject {}
 
 impl IntoResponses for OfProject {
     fn responses() -> Answers {
@@ -55,7 +59,8 @@ impl IntoResponses for OfProject {
 }
 
 /// Of every route that takes a body.
-pub(super) enum WithBody {}
+#[derive(Debug)]
+pub enum WithBody {}
 
 impl IntoResponses for WithBody {
     fn responses() -> Answers {
@@ -69,7 +74,8 @@ impl IntoResponses for WithBody {
 }
 
 /// Of every route that takes nothing but a query.
-pub(super) enum BadQuery {}
+#[derive(Debug)]
+pub enum BadQuery {}
 
 impl IntoResponses for BadQuery {
     fn responses() -> Answers {
@@ -78,7 +84,8 @@ impl IntoResponses for BadQuery {
 }
 
 /// Of every route that starts a session as it is told to.
-pub(super) enum Naming {}
+#[derive(Debug)]
+pub enum Naming {}
 
 impl IntoResponses for Naming {
     fn responses() -> Answers {
@@ -90,7 +97,8 @@ impl IntoResponses for Naming {
 }
 
 /// Of every route that starts a session.
-pub(super) enum Starting {}
+#[derive(Debug)]
+pub enum Starting {}
 
 impl IntoResponses for Starting {
     fn responses() -> Answers {
@@ -106,7 +114,8 @@ impl IntoResponses for Starting {
 }
 
 /// Of every route that asks a session's host.
-pub(super) enum Asking {}
+#[derive(Debug)]
+pub enum Asking {}
 
 impl IntoResponses for Asking {
     fn responses() -> Answers {
@@ -115,7 +124,8 @@ impl IntoResponses for Asking {
 }
 
 /// Of every route that types into a session.
-pub(super) enum Typing {}
+#[derive(Debug)]
+pub enum Typing {}
 
 impl IntoResponses for Typing {
     fn responses() -> Answers {
@@ -128,7 +138,8 @@ impl IntoResponses for Typing {
 }
 
 /// Of every route that is a WebSocket.
-pub(super) enum Upgrade {}
+#[derive(Debug)]
+pub enum Upgrade {}
 
 impl IntoResponses for Upgrade {
     fn responses() -> Answers {

@@ -1,0 +1,80 @@
+//! The OpenAPI document's part that describes the handlers of [`crate::routes`].
+
+pub mod answers;
+
+use utoipa::OpenApi as _;
+use utoipa::openapi::OpenApi;
+
+use crate::routes::{hosts, output, projects, session, sessions, terminals};
+
+#[derive(utoipa::OpenApi)]
+#[openapi(paths(
+    sessions::list,
+    sessions::create,
+    sessions::rename,
+    sessions::move_to,
+    sessions::duplicate,
+    session::status,
+    session::prompt,
+    session::delete,
+    session::events_status,
+    projects::list,
+    projects::create,
+    projects::get,
+    projects::change,
+    projects::delete,
+    terminals::create,
+    terminals::input,
+    output::open,
+    terminals::close,
+    hosts::list,
+))]
+struct Handlers;
+
+/// The paths of all handlers, and the schemas that they use.
+#[must_use]
+pub fn handlers() -> OpenApi {
+    Handlers::openapi()
+}
+
+/// The tag of deprecated routes.
+pub const DEPRECATED: &str = "Deprecated";
+
+/// The deprecated paths that the same handlers answer.
+#[must_use]
+pub fn legacy() -> OpenApi {
+    deprecated::Paths::openapi()
+}
+
+/// Descriptions alone: the table of routes names the handlers.
+#[expect(dead_code, reason = "the attributes read the functions' names and docs")]
+mod deprecated {
+    use moorline_shared::rest::{CreateSession, Created, SessionList};
+
+    use super::DEPRECATED;
+    use super::answers::{BadQuery, Guarded, Naming, Starting, WithBody};
+    use crate::api::ListQuery;
+    use crate::legacy;
+
+    #[derive(utoipa::OpenApi)]
+    #[openapi(paths(list, create))]
+    pub(super) struct Paths;
+
+    /// As `GET /api/sessions`
+    #[utoipa::path(
+        get, path = legacy::SESSIONS, tag = DEPRECATED,
+        operation_id = "deprecatedListSessions", params(ListQuery),
+        responses(Guarded, BadQuery,
+            (status = 200, description = "A page of those that match.", body = SessionList)),
+    )]
+    const fn list() {}
+
+    /// As `POST /api/sessions`
+    #[utoipa::path(
+        post, path = legacy::SESSIONS, tag = DEPRECATED,
+        operation_id = "deprecatedCreateSession", request_body = Option<CreateSession>,
+        responses(Guarded, WithBody, Starting, Naming,
+            (status = 201, description = "It runs.", body = Created)),
+    )]
+    const fn create() {}
+}

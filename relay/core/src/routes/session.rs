@@ -1,0 +1,154 @@
+//! `/api/session/:id`: one session.
+
+use bytes::Bytes;
+use moorline_shared::event::{Event, kind};
+use moorline_shared::id::SessionId;
+use moorline_shared::limits::PROMPT_BYTES;
+use moorline_shared::rest::{Deleted, EventsStatus, Prompt, Prompted, SessionStatus};
+use serde::Serialize;
+
+use super::{Reply, Request};
+use crate::api::ApiError;
+#[cfg(feature = "openapi")]
+use crate::openapi::answers::{Guarded, OfSession, Typing, WithBody};
+use crate::record::{SessionRecord, summary_now};
+use crate::session::Session;
+
+/// Limit of characters of a prompt in the event that tells of it.
+const SHOWN_CHARACTERS: usize = 100;
+
+/// What is to be typed into a session.
+#[derive(Debug)]
+pub struct Write {
+    /// The bytes.
+    pub data: Bytes,
+    /// An event that is appended to the log with them.
+    pub event: Option<Event>,
+    /// Files that the request named. They are noted once the bytes are typed.
+    pub files: Vec<String>,
+    /// The answer once the bytes are typed.
+    pub reply: Reply,
+}
+
+/// What a session is and does
+#[cfg_attr(feature = "openapi", utoipa::path(
+    get, path = "/api/session/{id}/status", tag = "Session", operation_id = "sessionStatus",
+    params(("id" = SessionId, Path, description = "The session.")),
+    responses(Guarded, OfSession,
+        (status = 200, description = "As it is now.", body = SessionStatus)),
+))]
+pub(crate) fn status(
+    record: &SessionRecord,
+    session: &Session,
+    request: &Request,
+) -> Result<Reply, ApiError> {
+    let summary = summary_now(record, session, request.now_ms);
+    let status = session.status(request.now_ms);
+    let (log, size) = (session.log(), session.size());
+    Ok(Reply::ok(&SessionStatus {
+        mode: summary.driver.clone(),
+        pid: status.pid,
+        uptime: status.uptime,
+        epoch: log.epoch(),
+        head: log.head(),
+        tail: session.oldest(),
+        cols: size.cols,
+        rows: size.rows,
+        summary,
+    }))
+}
+
+/// How many follow a session
+#[cfg_attr(feature = "openapi", utoipa::path(
+    get, path = "/api/session/{id}/events/status", tag = "Events", operation_id = "eventsStatus",
+    params(("id" = SessionId, Path, description = "The session.")),
+    responses(Guarded, OfSession,
+        (status = 200, description = "Event streams that are open now.", body = EventsStatus)),
+))]
+pub(crate) fn events_status(
+    _: &SessionRecord,
+    session: &Session,
+    request: &Request,
+) -> Result<Reply, ApiError> {
+    Ok(Reply::ok(&EventsStatus {
+        session_id: session.id().clone(),
+        active_connections: session.streams(),
+        timestamp: request.now_ms,
+    }))
+}
+
+/// Type a command into a session
+///
+/// The text is typed as it is and followed by Enter. What comes of it is in the session's events
+/// and output.
+#[cfg_attr(feature = "openapi", utoipa::path(
+    post, path = "/api/session/{id}/prompt", tag = "Session", operation_id = "prompt",
+    params(("id" = SessionId, Path, description = "The session.")),
+    request_body = Prompt,
+    responses(Guarded, OfSession, WithBody, Typing,
+        (status = 200, description = "It was typed.", body = Prompted)),
+))]
+pub(crate) fn prompt(id: &SessionId, request: &Request) -> Result<Write, ApiError> {
+    let wanted: Prompt = request.body()?;
+    let files = wanted.context.unwrap_or_default();
+    let command = wanted.command.unwrap_or_default();
+    Ok(Write { files, ..prompt_of(id, &command, request.now_ms)? })
+}
+
+/// A command that is to be typed into a session and followed by Enter.
+///
+/// # Errors
+/// `bad_request` if there is none, or `too_large`.
+pub fn prompt_of(id: &SessionId, command: &str, now_ms: u64) -> Result<Write, ApiError> {
+    #[derive(Serialize)]
+    struct Sent {
+        command: String,
+    }
+    if command.is_empty() {
+        return Err(ApiError::command_required());
+    }
+    if command.len() > PROMPT_BYTES {
+        return Err(ApiError::too_much_typed());
+    }
+    let mut shown: String = command.chars().take(SHOWN_CHARACTERS).collect();
+    if shown.len() < command.len() {
+        shown.push_str("...");
+    }
+    let event = Event::new(id.clone(), kind::COMMAND_SENT, now_ms, Sent { command: shown });
+    let mut typed = command.replace("\r\n", "\r").replace('\n', "\r");
+    if !typed.ends_with('\r') {
+        typed.push('\r');
+    }
+    let (message, session_id) = ("Command sent".to_owned(), id.clone());
+    let reply = Reply::ok(&Prompted { success: true, session_id, message, timestamp: now_ms });
+    Ok(Write { data: typed.into(), event: Some(event), files: Vec::new(), reply })
+}
+
+/// End a session and remove it
+#[cfg_attr(feature = "openapi", utoipa::path(
+    delete, path = "/api/session/{id}", tag = "Session", operation_id = "deleteSession",
+    params(("id" = SessionId, Path, description = "The session.")),
+    responses(Guarded, OfSession,
+        (status = 200, description = "It is gone.", body = Deleted)),
+))]
+pub(crate) fn delete(id: &SessionId) -> Reply {
+    let message = "Session deleted".to_owned();
+    Reply::ok(&Deleted { success: true, message, session_id: id.clone() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_prompt_is_typed_with_returns_and_shown_in_short() {
+        let id: SessionId = "abcdefgh".parse().unwrap();
+        let typed = |command: &str| prompt_of(&id, command, 5).map(|write| write.data);
+        assert_eq!(typed("ls").unwrap(), "ls\r");
+        assert_eq!(typed("a\r\nb\n").unwrap(), "a\rb\r");
+        assert_eq!(typed("").unwrap_err().status().as_u16(), 400);
+        assert_eq!(typed(&"x".repeat(PROMPT_BYTES + 1)).unwrap_err().status().as_u16(), 413);
+        let event = prompt_of(&id, &"é".repeat(101), 5).unwrap().event.unwrap();
+        assert_eq!(event.fields["command"], format!("{}...", "é".repeat(100)));
+    }
+}

@@ -1,0 +1,94 @@
+//! The table.
+
+use http::Method;
+
+use super::Handler::{Change, Output, Read, Relay, Remove, Session, Start, Write};
+use super::{Call, Handler, Need, Route, Subject};
+use super::{hosts, output, projects, session, sessions, terminals};
+use crate::legacy;
+
+const GET: Method = Method::GET;
+const POST: Method = Method::POST;
+const PATCH: Method = Method::PATCH;
+const DELETE: Method = Method::DELETE;
+
+const fn about(
+    subject: Subject,
+    method: Method,
+    path: &'static str,
+    need: Need,
+    handler: Handler,
+) -> Route {
+    Route { method, path, subject, need, handler }
+}
+
+/// A route whose path has no id.
+const fn plain(method: Method, path: &'static str, need: Need, handler: Handler) -> Route {
+    about(Subject::Nothing, method, path, need, handler)
+}
+
+/// A route about a session.
+const fn of_session(method: Method, path: &'static str, need: Need, handler: Handler) -> Route {
+    about(Subject::Session, method, path, need, handler)
+}
+
+/// A route about a session that may go by a longer name.
+const fn of_terminal(method: Method, path: &'static str, need: Need, handler: Handler) -> Route {
+    about(Subject::Terminal, method, path, need, handler)
+}
+
+/// A route about something else that its path names.
+const fn of_other(method: Method, path: &'static str, need: Need, handler: Handler) -> Route {
+    about(Subject::Other, method, path, need, handler)
+}
+
+/// Every route.
+pub static ROUTES: &[Route] = &[
+    plain(GET, "/healthz", Need::Nothing, Relay(Call::Health)),
+    plain(GET, "/metrics", Need::Admin, Relay(Call::Metrics)),
+    plain(GET, "/api/openapi.json", Need::Nothing, Relay(Call::Description)),
+    plain(GET, "/api/debug/metrics", Need::Admin, Relay(Call::DebugMetrics)),
+    // Access.
+    plain(POST, "/api/login", Need::Token, Relay(Call::LogIn)),
+    plain(DELETE, "/api/login", Need::Nothing, Relay(Call::LogOut)),
+    plain(POST, "/api/tickets", Need::Token, Relay(Call::CreateTicket)),
+    plain(GET, "/api/tokens", Need::Admin, Relay(Call::ListTokens)),
+    plain(POST, "/api/tokens", Need::Admin, Relay(Call::CreateToken)),
+    of_other(DELETE, "/api/tokens/{id}", Need::Admin, Relay(Call::RevokeToken)),
+    // Hosts.
+    plain(GET, "/api/hosts", Need::Admin, Read(hosts::list)),
+    of_other(GET, "/hosts/{id}/control", Need::Host, Relay(Call::Control)),
+    of_session(GET, "/sessions/{id}/publish", Need::Host, Relay(Call::Publish)),
+    // Projects.
+    plain(GET, "/api/projects", Need::Admin, Read(projects::list)),
+    plain(POST, "/api/projects", Need::Admin, Change(projects::create)),
+    of_other(GET, "/api/projects/{id}", Need::Admin, Read(projects::get)),
+    of_other(PATCH, "/api/projects/{id}", Need::Admin, Change(projects::change)),
+    of_other(DELETE, "/api/projects/{id}", Need::Admin, Change(projects::delete)),
+    // Sessions.
+    plain(GET, "/api/events", Need::Admin, Relay(Call::ListEvents)),
+    plain(GET, "/api/sessions", Need::Admin, Read(sessions::list)),
+    plain(POST, "/api/sessions", Need::Admin, Start(sessions::create)),
+    of_session(PATCH, "/api/sessions/{id}", Need::Write, Change(sessions::rename)),
+    of_session(POST, "/api/sessions/{id}/move", Need::Admin, Change(sessions::move_to)),
+    of_session(POST, "/api/sessions/{id}/duplicate", Need::Admin, Start(sessions::duplicate)),
+    of_session(POST, "/api/sessions/{id}/fork", Need::Admin, Relay(Call::Fork)),
+    // One session.
+    of_session(DELETE, "/api/session/{id}", Need::Write, Remove(session::delete)),
+    of_session(GET, "/api/session/{id}/status", Need::Read, Session(session::status)),
+    of_session(POST, "/api/session/{id}/prompt", Need::Write, Write(session::prompt)),
+    of_session(GET, "/api/session/{id}/context", Need::Read, Relay(Call::SessionContext)),
+    of_session(GET, "/api/session/{id}/events", Need::Read, Relay(Call::SessionEvents)),
+    of_session(GET, "/api/session/{id}/events/status", Need::Read, Session(session::events_status)),
+    of_session(GET, "/sessions/{id}/stream", Need::Read, Relay(Call::Stream)),
+    // Terminals.
+    plain(POST, "/api/terminal", Need::Admin, Start(terminals::create)),
+    of_terminal(DELETE, "/api/terminal/{id}", Need::Write, Remove(terminals::close)),
+    of_terminal(GET, "/api/terminal/{id}/output", Need::Read, Output(output::open)),
+    of_terminal(POST, "/api/terminal/{id}/input", Need::Write, Write(terminals::input)),
+    of_terminal(GET, "/api/terminal/ws/{id}", Need::Read, Relay(Call::Plain)),
+    // Deprecated.
+    plain(GET, legacy::SESSIONS, Need::Admin, Read(sessions::list)),
+    plain(POST, legacy::SESSIONS, Need::Admin, Start(sessions::create)),
+    plain(GET, legacy::CHAT, Need::Token, Relay(Call::Chat)),
+];

@@ -1,0 +1,66 @@
+//! `/api/terminal`: sessions as terminals that are read by polling.
+
+use moorline_shared::id::SessionId;
+use moorline_shared::limits::PROMPT_BYTES;
+use moorline_shared::rest::{CreateTerminal, Done, TerminalCreated, TerminalInput};
+
+use super::{Reply, Request, Start, Started, Write};
+use crate::api::{ApiError, name};
+use crate::directory::Directory;
+#[cfg(feature = "openapi")]
+use crate::openapi::answers::{Guarded, OfSession, Starting, Typing, WithBody};
+#[cfg(feature = "openapi")]
+use moorline_shared::rest::ErrorBody;
+
+/// Start a terminal
+///
+/// A terminal is a session of its own. Beside another session it starts in that one's folder and
+/// project, and that one's log tells of it: `terminal-created`, `terminal-closed`.
+#[cfg_attr(feature = "openapi", utoipa::path(
+    post, path = "/api/terminal", tag = "Terminals", operation_id = "createTerminal",
+    request_body = Option<CreateTerminal>,
+    responses(Guarded, WithBody, Starting,
+        (status = 200, description = "It runs.", body = TerminalCreated),
+        (status = 404, description = "There is no such session: `not_found`.", body = ErrorBody)),
+))]
+pub(crate) fn create(directory: &Directory, request: &Request) -> Result<Start, ApiError> {
+    let wanted: CreateTerminal = request.body()?;
+    let mode = name(wanted.mode.as_deref())?;
+    let draft = directory.draft_terminal(&wanted, request.new_session(), request.now_ms)?;
+    let beside = draft.beside.clone().map(|parent| (parent, mode));
+    let then = Started {
+        beside,
+        reply: |session| {
+            Reply::ok(&TerminalCreated { success: true, terminal_id: session.session_id })
+        },
+    };
+    Ok(Start { draft, then })
+}
+
+/// Type into a terminal
+#[cfg_attr(feature = "openapi", utoipa::path(
+    post, path = "/api/terminal/{id}/input", tag = "Terminals", operation_id = "terminalInput",
+    params(("id" = SessionId, Path, description = "The terminal.")),
+    request_body = TerminalInput,
+    responses(Guarded, OfSession, WithBody, Typing,
+        (status = 200, description = "It was typed.", body = Done)),
+))]
+pub(crate) fn input(_: &SessionId, request: &Request) -> Result<Write, ApiError> {
+    let wanted: TerminalInput = request.body()?;
+    let data = wanted.data.filter(|data| !data.is_empty()).ok_or_else(ApiError::input_required)?;
+    if data.len() > PROMPT_BYTES {
+        return Err(ApiError::too_much_typed());
+    }
+    let reply = Reply::ok(&Done { success: true });
+    Ok(Write { data: data.into(), event: None, files: Vec::new(), reply })
+}
+
+/// Close a terminal
+#[cfg_attr(feature = "openapi", utoipa::path(
+    delete, path = "/api/terminal/{id}", tag = "Terminals", operation_id = "closeTerminal",
+    params(("id" = SessionId, Path, description = "The terminal.")),
+    responses(Guarded, OfSession, (status = 200, description = "It is gone.", body = Done)),
+))]
+pub(crate) fn close(_: &SessionId) -> Reply {
+    Reply::ok(&Done { success: true })
+}

@@ -1,0 +1,205 @@
+//! Takes each request to what handles it, by the core's table of routes.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::ws::WebSocketUpgrade;
+use axum::extract::{FromRequestParts as _, Request, State};
+use axum::http::header::{ALLOW, CONTENT_TYPE};
+use axum::http::request::Parts;
+use axum::http::{HeaderValue, StatusCode};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use moorline_core::legacy;
+use moorline_core::routes::{self, Call, Found, Handler, Matched, Need, Reply, find};
+use moorline_shared::id::SessionId;
+
+use super::error::{ApiError, HttpError, method_not_allowed};
+use super::extract::{Caller, caller, read_body, read_json};
+use super::{App, events, hosts, openapi, overview, pages, plain, rest, stream};
+use crate::clock::wall_ms;
+use crate::registry::random;
+
+/// Looks the request's route up, for the layers within and for [`dispatch`]: it is an extension of the request from here
+/// on.
+pub(super) async fn locate(
+    State(app): State<Arc<App>>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let path = request.uri().path();
+    let is_off = !app.legacy && legacy::is_legacy(path);
+    let found = if is_off { Found::Nothing } else { find(request.method(), path) };
+    request.extensions_mut().insert(found);
+    next.run(request).await
+}
+
+/// Answers a request.
+pub(super) async fn dispatch(State(app): State<Arc<App>>, request: Request) -> Response {
+    match request.extensions().get::<Found>().cloned() {
+        Some(Found::Route(matched)) => {
+            let is_legacy = legacy::is_legacy(matched.route.path);
+            let response = routed(&app, matched, request).await;
+            if is_legacy { super::legacy::deprecate(response) } else { response }
+        }
+        Some(Found::OtherMethod { allow }) => {
+            let (method, uri) = (request.method().clone(), request.uri().clone());
+            let mut response = method_not_allowed(method, uri).await.into_response();
+            if let Ok(allow) = HeaderValue::from_str(&allow) {
+                response.headers_mut().insert(ALLOW, allow);
+            }
+            response
+        }
+        Some(Found::Nothing) | None => pages::serve(&app, request).await,
+    }
+}
+
+async fn routed(app: &Arc<App>, matched: Matched, request: Request) -> Response {
+    let long_name = matched.long_name.clone();
+    let response = match matched.route.handler {
+        Handler::Relay(
+            call @ (Call::Stream | Call::Plain | Call::Chat | Call::Publish | Call::Control),
+        ) => socket(app, call, matched, request).await,
+        _ => handled(app, matched, request).await.unwrap_or_else(HttpError::into_response),
+    };
+    match long_name {
+        // It names something only once there is such a terminal.
+        Some(name) if response.status() == StatusCode::NOT_FOUND => {
+            HttpError::from(ApiError::invalid_id(&name)).into_response()
+        }
+        _ => response,
+    }
+}
+
+/// Sockets let their callers in by themselves: a browser shows its page no HTTP error of a WebSocket.
+async fn socket(app: &Arc<App>, call: Call, matched: Matched, request: Request) -> Response {
+    let (mut parts, _) = request.into_parts();
+    let upgrade = WebSocketUpgrade::from_request_parts(&mut parts, &()).await;
+    let opened = match call {
+        Call::Control => hosts::control(app, None, &matched.id, &parts.headers, upgrade),
+        Call::Publish => hosts::publish(app, None, &matched.id, &parts.headers, upgrade).await,
+        Call::Stream => return stream::open(app, matched, &parts.headers, upgrade).await,
+        Call::Plain => return plain::open(app, matched, &parts.headers, upgrade).await,
+        _ => super::legacy::open(app, &parts, upgrade),
+    };
+    opened.unwrap_or_else(HttpError::into_response)
+}
+
+async fn handled(
+    app: &Arc<App>,
+    matched: Matched,
+    request: Request,
+) -> Result<Response, HttpError> {
+    let Matched { route, id, .. } = matched;
+    let (parts, body) = request.into_parts();
+    let allowed = match route.need {
+        Need::Nothing => None,
+        _ => {
+            let caller = caller(app, route, &parts)?;
+            route.admit(&caller.access, &id)?;
+            Some(caller)
+        }
+    };
+    let session =
+        || -> Result<SessionId, ApiError> { id.parse().map_err(|_| ApiError::invalid_id(&id)) };
+    let reply = match route.handler {
+        Handler::Read(read) => {
+            let request = incoming(&id, &parts)?;
+            app.registry.view(|view| read(view, &request))?
+        }
+        Handler::Change(decide) => {
+            let request = with_body(&id, Request::from_parts(parts, body)).await?;
+            app.registry.change(decide, request).await?
+        }
+        Handler::Start(start) => {
+            let request = with_body(&id, Request::from_parts(parts, body)).await?;
+            app.registry.start_by(start, &request).await?
+        }
+        Handler::Remove(reply) => {
+            let id = session()?;
+            app.registry.delete(&id).await?;
+            reply(&id)
+        }
+        Handler::Session(read) => {
+            let session = rest::find(app, &session()?).await?;
+            session.read(read, &incoming(&id, &parts)?)?
+        }
+        Handler::Output(open) => {
+            let session = rest::find(app, &session()?).await?;
+            session.output(open, &incoming(&id, &parts)?).await?
+        }
+        Handler::Write(write) => {
+            // That there is no such session counts more than what is wrong with the request.
+            let session = rest::find(app, &session()?).await?;
+            let request = with_body(&id, Request::from_parts(parts, body)).await?;
+            rest::session::write(app, &session, write(session.id(), &request)?).await?
+        }
+        Handler::Relay(call) => {
+            return own(app, call, &id, allowed, (parts, body)).await;
+        }
+    };
+    Ok(json(reply))
+}
+
+/// What this relay does in its own way.
+async fn own(
+    app: &Arc<App>,
+    call: Call,
+    id: &str,
+    allowed: Option<Caller>,
+    (parts, body): (Parts, Body),
+) -> Result<Response, HttpError> {
+    let session = || id.parse::<SessionId>().map_err(|_| ApiError::invalid_id(id));
+    let token = || allowed.as_ref().map(|caller| caller.token).ok_or_else(ApiError::no_token);
+    Ok(match call {
+        Call::Health => rest::health(app).into_response(),
+        Call::Description => openapi::document(app.legacy).into_response(),
+        Call::Metrics => rest::metrics::prometheus(app)?.into_response(),
+        Call::DebugMetrics => rest::metrics::debug(app).into_response(),
+        Call::LogIn => rest::access::log_in(app, &token()?, &parts.headers)?.into_response(),
+        Call::LogOut => rest::access::log_out(app, &parts.headers)?.into_response(),
+        Call::CreateTicket => rest::access::ticket(app, token()?)?.into_response(),
+        Call::ListTokens => rest::tokens::list(app)?.into_response(),
+        Call::CreateToken => {
+            let wanted = read_json(Request::from_parts(parts, body)).await?;
+            rest::tokens::create(app, &wanted)?.into_response()
+        }
+        Call::RevokeToken => rest::tokens::revoke(app, id)?.into_response(),
+        Call::ListEvents => overview::open(app),
+        Call::Fork => {
+            let wanted = read_json(Request::from_parts(parts, body)).await?;
+            json(rest::sessions::fork(app, &session()?, wanted).await?)
+        }
+        Call::SessionContext => rest::session::context(app, &session()?).await?.into_response(),
+        Call::SessionEvents => events::open(app, &session()?, &parts).await?,
+        // Opened before: they are sockets.
+        Call::Stream | Call::Plain | Call::Chat | Call::Publish | Call::Control => {
+            return Err(ApiError::no_route(&parts.uri).into());
+        }
+    })
+}
+
+/// The request as the core's handlers get it, without its body.
+fn incoming(id: &str, parts: &Parts) -> Result<routes::Request, ApiError> {
+    let content_type = parts.headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+    Ok(routes::Request {
+        id: id.to_owned(),
+        query: parts.uri.query().unwrap_or_default().to_owned(),
+        content_type: content_type.unwrap_or_default().to_owned(),
+        body: bytes::Bytes::new(),
+        now_ms: wall_ms(),
+        random: random()?,
+    })
+}
+
+async fn with_body(id: &str, request: Request) -> Result<routes::Request, HttpError> {
+    let (parts, body) = request.into_parts();
+    let incoming = incoming(id, &parts)?;
+    let body = read_body(Request::from_parts(parts, body)).await?;
+    Ok(routes::Request { body, ..incoming })
+}
+
+fn json(reply: Reply) -> Response {
+    let kind = [(CONTENT_TYPE, HeaderValue::from_static("application/json"))];
+    (reply.status, kind, reply.body).into_response()
+}
