@@ -18,7 +18,6 @@ use moorline_shared::control::{Hello, Hosted, ToHost, ToRelay};
 use moorline_shared::id::{HostId, SessionId};
 use moorline_shared::message::{KEEPALIVE_PING, KEEPALIVE_PONG, close};
 use moorline_shared::publish::{RequestId, SUBPROTOCOL};
-use moorline_shared::rest::HostList;
 use wasm_bindgen::JsValue;
 use worker::{
     Delay, Request, ResponseBuilder, WebSocket, WebSocketIncomingMessage, WebSocketPair,
@@ -159,10 +158,6 @@ impl DirectoryState {
     /// How many hosts are connected.
     pub(super) fn hosts_here(&self) -> usize {
         self.state.get_websockets().iter().filter(|link| is_open(link) && is_welcomed(link)).count()
-    }
-
-    pub(super) fn host_list(&self) -> Result<HostList> {
-        self.ask(|directory| Ok(directory.hosts(|id| self.is_here(id), now_ms())))
     }
 
     pub(super) fn is_here(&self, host: &HostId) -> bool {

@@ -22,7 +22,7 @@ use super::loaded::Loaded;
 use super::object::{Object, now};
 use crate::asking;
 use crate::internal::{CREATE, Create, ForkSource, ORIGIN};
-use crate::reply::{self, Answer, Failure, nothing, query};
+use crate::reply::{self, Answer, Failure, nothing};
 use crate::sql::{Database, SqlError};
 
 /// To a new session's object: a part of the log that it begins with, as bytes. The query says which
@@ -101,7 +101,7 @@ async fn seed(copy: &Stub, what: &str, bytes: &[u8]) -> Result<(), Failure> {
 
 /// Takes a part of the log that this session begins with.
 pub(super) async fn take(object: &Rc<Object>, request: &mut Request) -> Answer {
-    let wanted: Seed = query(request)?;
+    let wanted: Seed = reply::incoming(&object.name(), request)?.query()?;
     let data = request.bytes().await?;
     let id: SessionId = object.name().parse().map_err(|_| ApiError::invalid_id(&object.name()))?;
     let database = Database::open(object.state.storage().sql())?;
