@@ -240,6 +240,7 @@ async fn an_event_stream_tells_events_until_it_is_dropped_by_one() {
         r"globalThis.RealSocket = WebSocket;
         const said = new TextEncoder().encode('event: a\ndata: 1\n\n: life\n\ndata: 2\n\ndata: 3\n\n');
         globalThis.WebSocket = class extends EventTarget {
+            readyState = 1;
             constructor() {
                 super();
                 setTimeout(() => {

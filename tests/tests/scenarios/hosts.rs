@@ -34,6 +34,7 @@ async fn a_relay_that_is_killed_in_a_flood_ends_no_shell_and_loses_no_byte() -> 
         relay.kill().await?;
         relay.launch().await?;
         follower.dial();
+        follower.until("another connection", |seen| seen.dials > part).await?;
     }
     follower.until_end("all of the output", |seen| seen.contains(Flood::END)).await?;
     let expected = FLOOD.output();
