@@ -324,7 +324,11 @@ pub fn find(method: &Method, path: &str) -> Found {
     let Some(route) = found.value.iter().find(|route| route.method == *wanted) else {
         return Found::OtherMethod { allow: allow(found.value) };
     };
-    let id = found.params.get("id").unwrap_or_default();
+    let id = found.params.get("id");
+    if id.is_some_and(str::is_empty) {
+        return Found::Nothing;
+    }
+    let id = id.unwrap_or_default();
     // What is not UTF-8 is no id.
     let id = percent_decode_str(id).decode_utf8().unwrap_or(Cow::Borrowed(id)).into_owned();
     let short = match route.subject {
