@@ -19,8 +19,8 @@ use moorline_shared::rest::ForkedFrom;
 use moorline_shared::session::Size;
 use tokio::sync::{Notify, Semaphore};
 
+use crate::driver::pty::{Pty, PtyWriter};
 use crate::marks::{Marks, ShellState, this_host};
-use crate::pty::{Pty, PtyWriter};
 use crate::publisher::{Publisher, Task};
 use crate::queries::Queries;
 

@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::{DRIVER, Host, Slot, publishing};
 use crate::clock::wall_ms;
-use crate::pty::{Pty, Spawn, SpawnError};
+use crate::driver::pty::{Pty, Spawn, SpawnError};
 use crate::session::{Painter, Session};
 
 /// Why a session was not started.

@@ -13,7 +13,7 @@ use tokio::time::{sleep, timeout};
 
 use super::{Errand, Session, State, Watch};
 use crate::clock::{monotonic, wall_ms};
-use crate::pty::{PtyReader, PtyWriter};
+use crate::driver::pty::{PtyReader, PtyWriter};
 
 /// How long a process may take to end once its terminal is gone.
 const HANG_UP_GRACE: Duration = Duration::from_secs(3);

@@ -1,0 +1,3 @@
+//! Drivers: how a host runs one kind of session.
+
+pub mod pty;
