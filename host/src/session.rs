@@ -5,10 +5,10 @@
 //! [`Guard::settle`]: it writes input to the terminal, does what the publisher asks for, starts
 //! what must be done elsewhere, and wakes the link.
 
+mod events;
 mod link;
+mod output;
 mod painter;
-mod telling;
-mod terminal;
 
 use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -55,8 +55,8 @@ struct State {
     /// What the session's shell says of itself.
     shell: ShellState,
     /// Waiting until the terminal takes input.
-    input: Errand,
-    hang_up: Errand,
+    input: TaskState,
+    hang_up: TaskState,
     /// Looking who has the terminal.
     foreground: Watch,
     /// The open link is to be closed: its relay sent more input than it may.
@@ -67,13 +67,13 @@ struct State {
 
 /// Something that a task of its own does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Errand {
+enum TaskState {
     No,
     Due,
     Started,
 }
 
-impl Errand {
+impl TaskState {
     fn ask(&mut self) {
         if *self == Self::No {
             *self = Self::Due;
@@ -154,8 +154,8 @@ impl Session {
             queries: Queries::new(),
             is_patient: false,
             shell: ShellState::new(this_host(), terminal.pid()),
-            input: Errand::No,
-            hang_up: Errand::No,
+            input: TaskState::No,
+            hang_up: TaskState::No,
             foreground: Watch::No,
             cuts_link: false,
             abandoned: false,
@@ -170,7 +170,7 @@ impl Session {
         });
         session.tell_begin(from.as_ref());
         tokio::spawn(Arc::clone(&session).follow(reader, terminal));
-        tokio::spawn(terminal::look_after_start(Arc::downgrade(&session)));
+        tokio::spawn(output::look_after_start(Arc::downgrade(&session)));
         session
     }
 
@@ -233,7 +233,7 @@ impl Guard<'_> {
         let session = self.session;
         let state = &mut *self.state;
         state.carry_out();
-        terminal::start_errands(session, state);
+        output::start_tasks(session, state);
         painter::start(session, state);
         drop(self);
         session.changed.notify_one();

@@ -9,7 +9,7 @@ use moorline_shared::id::{Epoch, SessionId};
 use moorline_shared::limits::{SESSIONS_BYTES, SESSIONS_PER_HOST};
 use serde::Serialize;
 
-use super::{DRIVER, Host, Slot, publishing};
+use super::{DRIVER, Host, Slot, publication};
 use crate::clock::wall_ms;
 use crate::driver::pty::{Pty, Spawn, SpawnError};
 use crate::session::{Painter, Session};
@@ -59,14 +59,14 @@ impl StartError {
 }
 
 /// An id that nobody else may start a session under.
-struct Claim<'a> {
+struct IdReservation<'a> {
     host: &'a Host,
     id: SessionId,
 }
 
-impl Drop for Claim<'_> {
+impl Drop for IdReservation<'_> {
     fn drop(&mut self) {
-        self.host.known().busy.remove(&self.id);
+        self.host.state().busy.remove(&self.id);
         self.host.count_anew();
     }
 }
@@ -91,7 +91,7 @@ impl Host {
         if wanted.facts.driver != DRIVER {
             return Err(StartError::UnknownDriver(wanted.facts.driver));
         }
-        let claim = self.claim(&wanted)?;
+        let reservation = self.reservation(&wanted)?;
         let Start { session_id, mut facts, cwd, fork } = wanted;
         facts.size = facts.size.clamped();
         let (painting, size) = (fork.clone(), facts.size);
@@ -117,29 +117,29 @@ impl Host {
             created_at: now,
         };
         tracing::info!(session = %hosted.session_id, pid = hosted.pid, "started");
-        self.run(claim, Session::start(hosted.clone(), painted, painters, pty));
+        self.run(reservation, Session::start(hosted.clone(), painted, painters, pty));
         Ok(hosted)
     }
 
-    fn claim(&self, wanted: &Start) -> Result<Claim<'_>, StartError> {
+    fn reservation(&self, wanted: &Start) -> Result<IdReservation<'_>, StartError> {
         let (id, bytes) = (&wanted.session_id, told_bytes(wanted));
-        let mut known = self.known();
-        if known.sessions.contains_key(id) || known.busy.contains_key(id) {
+        let mut state = self.state();
+        if state.sessions.contains_key(id) || state.busy.contains_key(id) {
             return Err(StartError::Exists(id.clone()));
         }
-        if known.stopping {
+        if state.stopping {
             return Err(StartError::Stopping);
         }
-        if known.sessions.len() + known.busy.len() >= SESSIONS_PER_HOST {
+        if state.sessions.len() + state.busy.len() >= SESSIONS_PER_HOST {
             return Err(StartError::TooMany);
         }
-        if known.told_bytes() + bytes > SESSIONS_BYTES {
+        if state.told_bytes() + bytes > SESSIONS_BYTES {
             return Err(StartError::TooLarge);
         }
-        known.busy.insert(id.clone(), bytes);
-        drop(known);
+        state.busy.insert(id.clone(), bytes);
+        drop(state);
         self.count_anew();
-        Ok(Claim { host: self, id: id.clone() })
+        Ok(IdReservation { host: self, id: id.clone() })
     }
 
     fn spawn(&self, facts: &Facts, cwd: Option<String>) -> Spawn {
@@ -153,18 +153,18 @@ impl Host {
     }
 
     /// Lets a session be found, and publishes it.
-    fn run(self: &Arc<Self>, claim: Claim<'_>, session: Arc<Session>) {
+    fn run(self: &Arc<Self>, reservation: IdReservation<'_>, session: Arc<Session>) {
         let told_bytes = json_bytes(session.hosted());
-        let mut known = self.known();
-        if known.stopping {
+        let mut state = self.state();
+        if state.stopping {
             session.hang_up();
         }
         let publishing =
-            tokio::spawn(publishing::keep_published(Arc::clone(self), Arc::clone(&session)));
+            tokio::spawn(publication::keep_published(Arc::clone(self), Arc::clone(&session)));
         let slot = Slot { session, publishing: publishing.abort_handle(), told_bytes };
-        known.sessions.insert(claim.id.clone(), slot);
-        drop(known);
-        drop(claim);
+        state.sessions.insert(reservation.id.clone(), slot);
+        drop(state);
+        drop(reservation);
     }
 }
 

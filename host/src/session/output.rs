@@ -11,7 +11,7 @@ use moorline_shared::session::ExitStatus;
 use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};
 
-use super::{Errand, Session, State, Watch};
+use super::{Session, State, TaskState, Watch};
 use crate::clock::{monotonic, wall_ms};
 use crate::driver::pty::{PtyReader, PtyWriter};
 
@@ -146,7 +146,7 @@ impl State {
 }
 
 /// Starts the tasks that are due.
-pub(super) fn start_errands(session: &Arc<Session>, state: &mut State) {
+pub(super) fn start_tasks(session: &Arc<Session>, state: &mut State) {
     if state.input.start() {
         tokio::spawn(wait_for_input_room(Arc::clone(session), state.terminal.clone()));
     }
@@ -217,7 +217,7 @@ async fn wait_for_input_room(session: Arc<Session>, terminal: PtyWriter) {
     };
     let mut state = session.lock();
     if ready {
-        state.input = Errand::No;
+        state.input = TaskState::No;
     }
     state.settle();
 }
