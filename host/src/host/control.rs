@@ -179,6 +179,7 @@ impl Host {
             version: self.config.version.clone(),
             name: self.config.name.clone(),
             drivers: vec![DRIVER.to_owned()],
+            missing: vec![],
             sessions: self.sessions(),
         }
     }
