@@ -21,11 +21,9 @@ use tokio::sync::{Notify, Semaphore, watch};
 use tokio::task::AbortHandle;
 
 use crate::dial::Dial;
+use crate::driver::Drivers;
 use crate::session::Session;
 pub use start::StartError;
-
-/// The only driver yet.
-pub const DRIVER: &str = "pty";
 
 /// Links that are dialled at a time: a thousand sessions of a relay that is back come one after
 /// the other.
@@ -69,6 +67,7 @@ pub enum LinkState {
 /// See the module.
 pub struct Host {
     config: Config,
+    drivers: Drivers,
     dial: Arc<dyn Dial>,
     painters: Arc<Semaphore>,
     dials: Semaphore,
@@ -112,9 +111,17 @@ impl Host {
     /// Dials the relay, and goes on until [`Host::stop`]. Must be called within a tokio runtime.
     #[must_use]
     pub fn start(config: Config, dial: Arc<dyn Dial>) -> Arc<Self> {
+        let drivers = Drivers::built_in(config.integration.clone());
+        Self::with_drivers(config, drivers, dial)
+    }
+
+    /// As [`Host::start`], with drivers of the caller's.
+    #[must_use]
+    pub fn with_drivers(config: Config, drivers: Drivers, dial: Arc<dyn Dial>) -> Arc<Self> {
         let painters = std::thread::available_parallelism().map_or(1, |cores| cores.get() / 2);
         let host = Arc::new(Self {
             config,
+            drivers,
             dial,
             painters: Arc::new(Semaphore::new(painters.max(1))),
             dials: Semaphore::new(DIALS),
@@ -141,7 +148,7 @@ impl Host {
         self.state().sessions.values().map(|slot| slot.session.hosted().clone()).collect()
     }
 
-    /// Hangs up all terminals, starts nothing more, and returns when the relay has made everything
+    /// Ends all sessions, starts nothing more, and returns when the relay has made everything
     /// durable, has been away for two seconds, or `limit` is over; then all links are closed. False
     /// if something is left.
     pub async fn stop(&self, limit: Duration) -> bool {
@@ -151,7 +158,7 @@ impl Host {
             state.sessions.values().map(|slot| Arc::clone(&slot.session)).collect()
         };
         for session in sessions {
-            session.hang_up();
+            session.close();
         }
         let mut count = self.count.subscribe();
         let done = tokio::select! {

@@ -13,7 +13,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
-use super::{DRIVER, Host, LinkState};
+use super::{Host, LinkState};
 use crate::context::{by_convention, by_prompt};
 use crate::dial::{ABNORMAL, ControlWire, DialError, Item, Redial};
 
@@ -105,7 +105,7 @@ impl Link<'_> {
         _ = timeout(STARTING_LIMIT, started).await;
         let ControlWire { sender, mut receiver } = wire;
         self.renewed.mark_unchanged();
-        let hello = ToRelay::Hello(Box::new(self.host.hello()));
+        let hello = ToRelay::Hello(Box::new(self.host.hello().await));
         if sender.send(Item::Message(hello)).await.is_err() {
             return End::Closed(ABNORMAL);
         }
@@ -173,13 +173,14 @@ impl Link<'_> {
 }
 
 impl Host {
-    fn hello(&self) -> Hello {
+    async fn hello(&self) -> Hello {
+        let (drivers, missing) = self.drivers.available().await;
         Hello {
             protocol: PROTOCOL,
             version: self.config.version.clone(),
             name: self.config.name.clone(),
-            drivers: vec![DRIVER.to_owned()],
-            missing: vec![],
+            drivers,
+            missing,
             sessions: self.sessions(),
         }
     }

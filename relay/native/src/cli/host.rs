@@ -10,7 +10,8 @@ use clap::Subcommand;
 use clap::builder::{OsStringValueParser, TypedValueParser as _};
 use moorline_host::daemon::{self, Running, StateDir};
 use moorline_host::dial::{Address, Token, WebSocketDial};
-use moorline_host::host::{Config, DRIVER, Host, LinkState};
+use moorline_host::driver;
+use moorline_host::host::{Config, Host, LinkState};
 use moorline_host::limits;
 use moorline_host::lock::Lock;
 use moorline_host::marks::this_host;
@@ -269,8 +270,11 @@ async fn first_answer(host: &Host) -> LinkState {
 }
 
 fn wanted(options: &RunOptions) -> anyhow::Result<Start> {
-    let facts =
-        Facts { driver: DRIVER.to_owned(), command: options.command.clone(), ..Facts::default() };
+    let facts = Facts {
+        driver: driver::DEFAULT.to_owned(),
+        command: options.command.clone(),
+        ..Facts::default()
+    };
     let here = std::env::current_dir().context("the current folder is gone")?;
     let cwd = Some(here.to_string_lossy().into_owned());
     Ok(Start { session_id: SessionId::from_random(random()?), facts, cwd, fork: None })
