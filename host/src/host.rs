@@ -36,7 +36,7 @@ const AWAY_LIMIT: Duration = Duration::from_secs(2);
 /// What a host is told at its start.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// For people: the machine's name.
+    /// The machine's name, as people know it.
     pub name: String,
     /// The version of the program.
     pub version: String,
@@ -59,12 +59,12 @@ pub enum LinkState {
     /// The relay does not want the host. It is asked again from time to time, unless another host
     /// has the same id.
     Refused {
-        /// For people.
+        /// The relay's reason, a sentence for people.
         message: String,
     },
 }
 
-/// See the module.
+/// Runs sessions, and keeps them published to one relay.
 pub struct Host {
     config: Config,
     drivers: Drivers,

@@ -31,7 +31,7 @@ pub(crate) enum Opened {
     Publish(SessionId, FarPublish),
 }
 
-/// See the module.
+/// Takes the links that a host opens. It answers nothing by itself.
 pub(crate) struct FakeRelay {
     opened: mpsc::UnboundedReceiver<Opened>,
     controls: VecDeque<FarControl>,
