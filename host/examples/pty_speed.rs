@@ -11,7 +11,7 @@ use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use moorline_host::pty::{Pty, Spawn};
+use moorline_host::driver::pty::{Pty, Spawn};
 use moorline_shared::frame::Frame;
 
 const FLOOD_BYTES: usize = 200_000_000;

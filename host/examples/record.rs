@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use moorline_host::pty::{Pty, Spawn};
+use moorline_host::driver::pty::{Pty, Spawn};
 use moorline_shared::frame::Frame;
 use moorline_shared::session::Size;
 

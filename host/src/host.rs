@@ -7,8 +7,8 @@
 //! has gone on elsewhere end one.
 
 mod control;
-mod publishing;
-mod starting;
+mod publication;
+mod start;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -21,11 +21,9 @@ use tokio::sync::{Notify, Semaphore, watch};
 use tokio::task::AbortHandle;
 
 use crate::dial::Dial;
+use crate::driver::Drivers;
 use crate::session::Session;
-pub use starting::StartError;
-
-/// The only driver yet.
-pub const DRIVER: &str = "pty";
+pub use start::StartError;
 
 /// Links that are dialled at a time: a thousand sessions of a relay that is back come one after
 /// the other.
@@ -38,7 +36,7 @@ const AWAY_LIMIT: Duration = Duration::from_secs(2);
 /// What a host is told at its start.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// For people: the machine's name.
+    /// The machine's name, as people know it.
     pub name: String,
     /// The version of the program.
     pub version: String,
@@ -50,7 +48,7 @@ pub struct Config {
 
 /// How the host and its relay stand.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Standing {
+pub enum LinkState {
     /// The relay was not reached yet, or is away; the reason, once there is one.
     Away(Option<String>),
     /// The relay has welcomed the host.
@@ -61,21 +59,22 @@ pub enum Standing {
     /// The relay does not want the host. It is asked again from time to time, unless another host
     /// has the same id.
     Refused {
-        /// For people.
+        /// The relay's reason, a sentence for people.
         message: String,
     },
 }
 
-/// See the module.
+/// Runs sessions, and keeps them published to one relay.
 pub struct Host {
     config: Config,
+    drivers: Drivers,
     dial: Arc<dyn Dial>,
     painters: Arc<Semaphore>,
     dials: Semaphore,
-    known: Mutex<Known>,
+    state: Mutex<HostState>,
     /// How many sessions there are and are being started.
     count: watch::Sender<usize>,
-    standing: watch::Sender<Standing>,
+    link_state: watch::Sender<LinkState>,
     /// The relay is here: whatever waits to dial does so now.
     arrived: Notify,
     /// The relay must be told anew what there is.
@@ -84,7 +83,7 @@ pub struct Host {
 
 /// What the lock guards.
 #[derive(Default)]
-struct Known {
+struct HostState {
     sessions: BTreeMap<SessionId, Slot>,
     /// Ids of sessions that are being started, and what a relay will be told of each, in bytes.
     busy: BTreeMap<SessionId, usize>,
@@ -100,7 +99,7 @@ struct Slot {
     told_bytes: usize,
 }
 
-impl Known {
+impl HostState {
     /// What a relay is told of all sessions, in bytes.
     fn told_bytes(&self) -> usize {
         let running = self.sessions.values().map(|slot| slot.told_bytes);
@@ -112,55 +111,63 @@ impl Host {
     /// Dials the relay, and goes on until [`Host::stop`]. Must be called within a tokio runtime.
     #[must_use]
     pub fn start(config: Config, dial: Arc<dyn Dial>) -> Arc<Self> {
+        let drivers = Drivers::built_in(config.integration.clone());
+        Self::with_drivers(config, drivers, dial)
+    }
+
+    /// As [`Host::start`], with drivers of the caller's.
+    #[must_use]
+    pub fn with_drivers(config: Config, drivers: Drivers, dial: Arc<dyn Dial>) -> Arc<Self> {
         let painters = std::thread::available_parallelism().map_or(1, |cores| cores.get() / 2);
         let host = Arc::new(Self {
             config,
+            drivers,
             dial,
             painters: Arc::new(Semaphore::new(painters.max(1))),
             dials: Semaphore::new(DIALS),
-            known: Mutex::default(),
+            state: Mutex::default(),
             count: watch::Sender::new(0),
-            standing: watch::Sender::new(Standing::Away(None)),
+            link_state: watch::Sender::new(LinkState::Away(None)),
             arrived: Notify::new(),
             renewed: watch::Sender::new(()),
         });
         let control = tokio::spawn(control::keep_linked(Arc::clone(&host)));
-        host.known().control = Some(control.abort_handle());
+        host.state().control = Some(control.abort_handle());
         host
     }
 
     /// How host and relay stand, and every change of that.
     #[must_use]
-    pub fn standing(&self) -> watch::Receiver<Standing> {
-        self.standing.subscribe()
+    pub fn link_state(&self) -> watch::Receiver<LinkState> {
+        self.link_state.subscribe()
     }
 
     /// The sessions that run, and those that are over and not all durable at the relay.
     #[must_use]
     pub fn sessions(&self) -> Vec<Hosted> {
-        self.known().sessions.values().map(|slot| slot.session.hosted().clone()).collect()
+        self.state().sessions.values().map(|slot| slot.session.hosted().clone()).collect()
     }
 
-    /// Hangs up all terminals, starts nothing more, and returns when the relay has made everything
+    /// Ends all sessions, starts nothing more, and returns when the relay has made everything
     /// durable, has been away for two seconds, or `limit` is over; then all links are closed. False
     /// if something is left.
     pub async fn stop(&self, limit: Duration) -> bool {
         let sessions: Vec<_> = {
-            let mut known = self.known();
-            known.stopping = true;
-            known.sessions.values().map(|slot| Arc::clone(&slot.session)).collect()
+            let mut state = self.state();
+            state.stopping = true;
+            state.sessions.values().map(|slot| Arc::clone(&slot.session)).collect()
         };
         for session in sessions {
-            session.hang_up();
+            session.close();
         }
         let mut count = self.count.subscribe();
         let done = tokio::select! {
             done = tokio::time::timeout(limit, count.wait_for(|count| *count == 0)) => done.is_ok(),
             () = self.relay_away() => false,
         };
-        let mut known = self.known();
-        known.control.iter().for_each(AbortHandle::abort);
-        for (id, slot) in std::mem::take(&mut known.sessions) {
+        let mut state = self.state();
+        state.control.iter().for_each(AbortHandle::abort);
+        for (id, slot) in std::mem::take(&mut state.sessions) {
             tracing::warn!(session = %id, "not all of a session reached the relay in time");
             slot.publishing.abort();
         }
@@ -169,11 +176,11 @@ impl Host {
 
     /// Returns when the relay has been away for a while.
     async fn relay_away(&self) {
-        let mut standing = self.standing();
-        let is_linked = |standing: &Standing| matches!(standing, Standing::Linked { .. });
+        let mut link_state = self.link_state();
+        let is_linked = |link_state: &LinkState| matches!(link_state, LinkState::Linked { .. });
         // The sender is the host's own.
-        while standing.wait_for(|standing| !is_linked(standing)).await.is_ok() {
-            let back = standing.wait_for(is_linked);
+        while link_state.wait_for(|link_state| !is_linked(link_state)).await.is_ok() {
+            let back = link_state.wait_for(is_linked);
             if tokio::time::timeout(AWAY_LIMIT, back).await.is_err() {
                 tracing::warn!("the relay is away: it does not get the last output of sessions");
                 return;
@@ -183,7 +190,7 @@ impl Host {
 
     /// Ends a session, whatever it does, and forgets it.
     fn forget(&self, id: &SessionId) {
-        let forgotten = self.known().sessions.remove(id);
+        let forgotten = self.state().sessions.remove(id);
         if let Some(Slot { session, publishing, .. }) = forgotten {
             publishing.abort();
             session.abandon();
@@ -193,22 +200,22 @@ impl Host {
 
     /// Lets go of a session that needs no link any more.
     fn retire(&self, session: &Arc<Session>) {
-        let mut known = self.known();
+        let mut state = self.state();
         let is_same = |slot: &Slot| Arc::ptr_eq(&slot.session, session);
-        if known.sessions.get(session.id()).is_some_and(is_same) {
-            known.sessions.remove(session.id());
+        if state.sessions.get(session.id()).is_some_and(is_same) {
+            state.sessions.remove(session.id());
         }
-        drop(known);
+        drop(state);
         self.count_anew();
     }
 
     fn count_anew(&self) {
-        let known = self.known();
-        self.count.send_replace(known.sessions.len() + known.busy.len());
+        let state = self.state();
+        self.count.send_replace(state.sessions.len() + state.busy.len());
     }
 
-    fn known(&self) -> MutexGuard<'_, Known> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    fn state(&self) -> MutexGuard<'_, HostState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

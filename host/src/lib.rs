@@ -1,7 +1,7 @@
 //! Runs sessions.
 //!
-//! A driver runs one kind of session. [`pty`] runs a program on a pseudo-terminal: it hands out
-//! what the program writes in pieces that become log entries without another copy, takes input
+//! A [`driver`] runs one kind of session. [`driver::pty`] runs a program on a pseudo-terminal: it hands
+//! out what the program writes in pieces that become log entries without another copy, takes input
 //! and window sizes, and tells how the program ended.
 //!
 //! [`screen`] knows what a session's terminal shows. It is told of every entry, which costs next
@@ -25,12 +25,12 @@ mod clock;
 pub mod context;
 pub mod daemon;
 pub mod dial;
+pub mod driver;
 pub mod folder;
 pub mod host;
 pub mod limits;
 pub mod lock;
 pub mod marks;
-pub mod pty;
 pub mod publisher;
 pub mod queries;
 pub mod screen;

@@ -1,14 +1,16 @@
-//! One session that runs here: a publisher over a terminal, behind a lock, and the tasks that wait
-//! for what it waits for.
+//! One session that runs here: a publisher over what its driver puts out, behind a lock, and the tasks
+//! that wait for what it waits for.
 //!
 //! The lock is held for moments only and never across an await. Whoever changed something calls
-//! [`Guard::settle`]: it writes input to the terminal, does what the publisher asks for, starts
-//! what must be done elsewhere, and wakes the link.
+//! [`Guard::settle`]: it gives input to the driver, does what the publisher asks for, starts what must be
+//! done elsewhere, and wakes the link.
 
+mod events;
+mod input;
 mod link;
+mod output;
 mod painter;
-mod telling;
-mod terminal;
+mod view;
 
 use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -19,15 +21,14 @@ use moorline_shared::rest::ForkedFrom;
 use moorline_shared::session::Size;
 use tokio::sync::{Notify, Semaphore};
 
-use crate::marks::{Marks, ShellState, this_host};
-use crate::pty::{Pty, PtyWriter};
+use crate::driver::{SessionControl, StartedSession};
 use crate::publisher::{Publisher, Task};
-use crate::queries::Queries;
+use view::View;
 
 pub(crate) use link::LinkEnd;
 pub(crate) use painter::Painter;
 
-/// See the module.
+/// A session that runs here, or has ended and is not durable at its relay.
 #[derive(Debug)]
 pub(crate) struct Session {
     hosted: Hosted,
@@ -36,29 +37,22 @@ pub(crate) struct Session {
     state: Mutex<State>,
     /// The link may have something to send, or be over.
     changed: Notify,
-    /// The terminal may be read again.
+    /// The driver may be read again.
     room: Notify,
-    /// It was asked once more who has the terminal.
-    renewed: Arc<Notify>,
 }
 
 /// What the lock guards.
 #[derive(Debug)]
 struct State {
     publisher: Publisher,
-    terminal: PtyWriter,
-    painter: Painter,
-    marks: Marks,
-    queries: Queries,
+    control: Arc<dyn SessionControl>,
+    view: View,
     /// A task waits for the publisher's timeout.
     is_patient: bool,
-    /// What the session's shell says of itself.
-    shell: ShellState,
-    /// Waiting until the terminal takes input.
-    input: Errand,
-    hang_up: Errand,
-    /// Looking who has the terminal.
-    foreground: Watch,
+    /// The folder of the last status.
+    cwd: Option<String>,
+    /// Waiting until the driver takes input.
+    input: TaskState,
     /// The open link is to be closed: its relay sent more input than it may.
     cuts_link: bool,
     /// Nobody wants its log any more: it is not kept.
@@ -67,13 +61,13 @@ struct State {
 
 /// Something that a task of its own does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Errand {
+enum TaskState {
     No,
     Due,
     Started,
 }
 
-impl Errand {
+impl TaskState {
     fn ask(&mut self) {
         if *self == Self::No {
             *self = Self::Due;
@@ -90,73 +84,29 @@ impl Errand {
     }
 }
 
-/// Something that a task of its own does for as long as it is asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Watch {
-    No,
-    Due,
-    Started {
-        /// It was asked for since the task last looked.
-        renewed: bool,
-    },
-}
-
-impl Watch {
-    fn ask(&mut self) {
-        *self = match self {
-            Self::No | Self::Due => Self::Due,
-            Self::Started { .. } => Self::Started { renewed: true },
-        };
-    }
-
-    /// Whether to start it now; once.
-    fn start(&mut self) -> bool {
-        let due = *self == Self::Due;
-        if due {
-            *self = Self::Started { renewed: false };
-        }
-        due
-    }
-
-    /// Whether it was asked for since [`Watch::take_renewed`] was last called.
-    fn is_renewed(self) -> bool {
-        self == Self::Started { renewed: true }
-    }
-
-    /// Whether it was asked for since this was last called.
-    fn take_renewed(&mut self) -> bool {
-        std::mem::replace(self, Self::Started { renewed: false }) == Self::Started { renewed: true }
-    }
-}
-
 impl Session {
-    /// A session whose process was just started, and where its log comes from with the screen at
-    /// that point, where it is a fork. Follows the terminal.
+    /// Takes over a session that was just started. For a fork, `fork` is where its log comes from, with
+    /// the screen at that point.
     pub(crate) fn start(
         hosted: Hosted,
         fork: Option<(ForkedFrom, Painter)>,
         painters: Arc<Semaphore>,
-        pty: Pty,
+        started: StartedSession,
     ) -> Arc<Self> {
-        let Pty { reader, writer: terminal, .. } = pty;
+        let StartedSession { output, control, snapshots, .. } = started;
         let (epoch, size) = (hosted.epoch, hosted.facts.size);
         let (from, painter) = match fork {
             None => (None, Painter::new(size)),
             Some((from, painter)) => (Some(from), painter),
         };
         let begin = from.as_ref().map_or(Seq::ZERO, |from| from.seq);
-        let publisher = Publisher::starting_after(epoch, begin, size);
         let state = State {
-            publisher,
-            terminal: terminal.clone(),
-            painter,
-            marks: Marks::new(),
-            queries: Queries::new(),
+            publisher: Publisher::starting_after(epoch, begin, size),
+            control,
+            view: View::new(snapshots, painter),
             is_patient: false,
-            shell: ShellState::new(this_host(), terminal.pid()),
-            input: Errand::No,
-            hang_up: Errand::No,
-            foreground: Watch::No,
+            cwd: None,
+            input: TaskState::No,
             cuts_link: false,
             abandoned: false,
         };
@@ -166,15 +116,12 @@ impl Session {
             state: Mutex::new(state),
             changed: Notify::new(),
             room: Notify::new(),
-            renewed: Arc::default(),
         });
-        session.tell_begin(from.as_ref());
-        tokio::spawn(Arc::clone(&session).follow(reader, terminal));
-        tokio::spawn(terminal::look_after_start(Arc::downgrade(&session)));
+        session.record_begin(from.as_ref());
+        tokio::spawn(Arc::clone(&session).follow(output));
         session
     }
 
-    /// Its id.
     pub(crate) const fn id(&self) -> &SessionId {
         &self.hosted.session_id
     }
@@ -184,18 +131,16 @@ impl Session {
         &self.hosted
     }
 
-    /// Ends the process, as a closed terminal window does.
-    pub(crate) fn hang_up(self: &Arc<Self>) {
-        let mut state = self.lock();
-        state.hang_up.ask();
-        state.settle();
+    /// Ends it, as a closed terminal window does.
+    pub(crate) fn close(self: &Arc<Self>) {
+        self.lock().control.close();
     }
 
-    /// Ends the process, and keeps nothing of what it puts out from now on.
+    /// Ends it, and keeps nothing of what it puts out from now on.
     pub(crate) fn abandon(self: &Arc<Self>) {
         let mut state = self.lock();
         state.abandoned = true;
-        state.hang_up.ask();
+        state.control.close();
         state.settle();
         self.room.notify_one();
     }
@@ -233,7 +178,7 @@ impl Guard<'_> {
         let session = self.session;
         let state = &mut *self.state;
         state.carry_out();
-        terminal::start_errands(session, state);
+        input::start_tasks(session, state);
         painter::start(session, state);
         drop(self);
         session.changed.notify_one();
@@ -245,19 +190,19 @@ impl State {
         self.write_input();
         while let Some(task) = self.publisher.poll_task() {
             match task {
-                Task::Appended(seq) => self.painter.count(seq),
+                Task::Appended(seq) => self.view.count(seq),
                 Task::Resize(size) => self.resize(size),
-                Task::MakePicture => self.painter.want(),
-                Task::Answer => self.painter.want_answers(),
-                Task::Close => self.hang_up.ask(),
+                Task::MakePicture => self.want_snapshot(),
+                Task::Answer => self.view.want_answers(),
+                Task::Close => self.control.close(),
                 Task::CutLink => self.cuts_link = true,
             }
         }
     }
 
     fn resize(&mut self, size: Size) {
-        self.painter.resize(size);
-        if let Err(error) = self.terminal.resize(size) {
+        self.view.resize(size);
+        if let Err(error) = self.control.resize(size) {
             tracing::debug!(%error, "the terminal could not be resized");
         }
     }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt as _;
 use std::time::Duration;
 
-use moorline_host::pty::{Pty, PtyReader, PtyWriter, Spawn, SpawnError};
+use moorline_host::driver::pty::{Pty, PtyReader, PtyWriter, Spawn, SpawnError};
 use moorline_shared::frame::Frame;
 use moorline_shared::id::Seq;
 use moorline_shared::limits::FRAME_DATA_BYTES;

@@ -75,10 +75,23 @@ pub struct Hello {
     pub version: String,
     /// For people: the machine's name.
     pub name: String,
-    /// The drivers that it has, as `pty`.
+    /// The drivers that can start sessions on it now, as `pty`.
     pub drivers: Vec<String>,
+    /// The drivers that it knows and that cannot start sessions now.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub missing: Vec<MissingDriver>,
     /// The sessions that it runs, and those that are over and not all durable at the relay.
     pub sessions: Vec<Hosted>,
+}
+
+/// A driver that a host knows and that cannot start sessions there now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MissingDriver {
+    /// The driver's name.
+    pub driver: String,
+    /// For people: why, and what to do.
+    pub reason: String,
 }
 
 impl Hello {
@@ -91,10 +104,15 @@ impl Hello {
             session.facts.name = name.filter(|name| !name.is_empty());
         }
         let drivers = self.drivers.iter().take(DRIVERS).map(|name| bounded(name, NAME_CHARACTERS));
+        let missing = self.missing.iter().take(DRIVERS).map(|missing| MissingDriver {
+            driver: bounded(&missing.driver, NAME_CHARACTERS),
+            reason: bounded(&missing.reason, NAME_CHARACTERS),
+        });
         Self {
             name: bounded(&self.name, NAME_CHARACTERS),
             version: bounded(&self.version, NAME_CHARACTERS),
             drivers: drivers.collect(),
+            missing: missing.collect(),
             sessions,
             ..self
         }
@@ -330,13 +348,24 @@ mod tests {
             version: "0.1.0".into(),
             name: "box".into(),
             drivers: vec!["pty".into()],
+            missing: vec![],
             sessions: vec![hosted.clone()],
         };
         to_relay(
-            &ToRelay::Hello(Box::new(hello)),
+            &ToRelay::Hello(Box::new(hello.clone())),
             &format!(
                 r#"{{"type":"hello","protocol":1,"version":"0.1.0","name":"box","drivers":["pty"],"sessions":[{session}]}}"#
             ),
+        );
+        let reason = "tmux is not installed".to_owned();
+        let hello = Hello {
+            missing: vec![MissingDriver { driver: "tmux".into(), reason }],
+            sessions: vec![],
+            ..hello
+        };
+        to_relay(
+            &ToRelay::Hello(Box::new(hello)),
+            r#"{"type":"hello","protocol":1,"version":"0.1.0","name":"box","drivers":["pty"],"missing":[{"driver":"tmux","reason":"tmux is not installed"}],"sessions":[]}"#,
         );
         to_relay(
             &ToRelay::Started { request: RequestId(1), session: Box::new(hosted) },

@@ -74,6 +74,7 @@ impl ControlLink {
             version: "0.0.0".into(),
             name: format!("stand-in {host}"),
             drivers: vec!["pty".into()],
+            missing: vec![],
             sessions,
         })))
         .await?;

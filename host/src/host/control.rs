@@ -13,7 +13,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
-use super::{DRIVER, Host, Standing};
+use super::{Host, LinkState};
 use crate::context::{by_convention, by_prompt};
 use crate::dial::{ABNORMAL, ControlWire, DialError, Item, Redial};
 
@@ -48,9 +48,9 @@ pub(super) async fn keep_linked(host: Arc<Host>) {
             }
             Err(error) => {
                 let message = error.to_string();
-                host.stand(match error.is_final() {
-                    true => Standing::Refused { message },
-                    false => Standing::Away(Some(message)),
+                host.set_link_state(match error.is_final() {
+                    true => LinkState::Refused { message },
+                    false => LinkState::Away(Some(message)),
                 });
                 End::Closed(error.code())
             }
@@ -59,17 +59,19 @@ pub(super) async fn keep_linked(host: Arc<Host>) {
             End::Renewed => continue,
             End::Closed(close::REPLACED) => {
                 let message = "another host has connected with this one's id: end one of them";
-                host.stand(Standing::Refused { message: message.to_owned() });
+                host.set_link_state(LinkState::Refused { message: message.to_owned() });
                 return;
             }
             End::Closed(code) => {
-                if matches!(*host.standing.borrow(), Standing::Linked { .. }) {
-                    host.stand(Standing::Away(Some(format!("the link was closed: {code}"))));
+                if matches!(*host.link_state.borrow(), LinkState::Linked { .. }) {
+                    host.set_link_state(LinkState::Away(Some(format!(
+                        "the link was closed: {code}"
+                    ))));
                 }
                 redial.wait_after(code)
             }
             End::Refused { code, message } => {
-                host.stand(Standing::Refused { message });
+                host.set_link_state(LinkState::Refused { message });
                 if code == "replaced" {
                     return;
                 }
@@ -103,7 +105,7 @@ impl Link<'_> {
         _ = timeout(STARTING_LIMIT, started).await;
         let ControlWire { sender, mut receiver } = wire;
         self.renewed.mark_unchanged();
-        let hello = ToRelay::Hello(Box::new(self.host.hello()));
+        let hello = ToRelay::Hello(Box::new(self.host.hello().await));
         if sender.send(Item::Message(hello)).await.is_err() {
             return End::Closed(ABNORMAL);
         }
@@ -171,12 +173,14 @@ impl Link<'_> {
 }
 
 impl Host {
-    fn hello(&self) -> Hello {
+    async fn hello(&self) -> Hello {
+        let (drivers, missing) = self.drivers.available().await;
         Hello {
             protocol: PROTOCOL,
             version: self.config.version.clone(),
             name: self.config.name.clone(),
-            drivers: vec![DRIVER.to_owned()],
+            drivers,
+            missing,
             sessions: self.sessions(),
         }
     }
@@ -186,22 +190,22 @@ impl Host {
             let own = &self.config.version;
             tracing::warn!(relay = version, host = own, "versions differ; they work together");
         }
-        self.stand(Standing::Linked { version });
+        self.set_link_state(LinkState::Linked { version });
         self.arrived.notify_waiters();
     }
 
     /// Tells once of each change.
-    fn stand(&self, standing: Standing) {
-        let changed = self.standing.send_if_modified(|now| {
-            let changed = *now != standing;
-            now.clone_from(&standing);
+    fn set_link_state(&self, link_state: LinkState) {
+        let changed = self.link_state.send_if_modified(|now| {
+            let changed = *now != link_state;
+            now.clone_from(&link_state);
             changed
         });
-        match standing {
+        match link_state {
             _ if !changed => {}
-            Standing::Linked { version } => tracing::info!(version, "linked to the relay"),
-            Standing::Refused { message } => tracing::error!("the relay refuses: {message}"),
-            Standing::Away(reason) => {
+            LinkState::Linked { version } => tracing::info!(version, "linked to the relay"),
+            LinkState::Refused { message } => tracing::error!("the relay refuses: {message}"),
+            LinkState::Away(reason) => {
                 let reason = reason.unwrap_or_default();
                 tracing::warn!("the relay is away; sessions run on: {reason}");
             }

@@ -102,7 +102,7 @@ impl Session {
         let state = self.lock();
         LinkTurn {
             hears: state.publisher.waiting_answers() < WAITING_ANSWERS,
-            settled: state.publisher.is_settled() && state.painter.is_idle(),
+            settled: state.publisher.is_settled() && state.view.is_idle(),
             cut: state.cuts_link,
         }
     }

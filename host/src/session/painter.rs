@@ -111,8 +111,10 @@ impl std::fmt::Debug for Painter {
 
 /// Starts a task where there is something to paint and none is started.
 pub(super) fn start(session: &Arc<Session>, state: &mut State) {
-    let painter = &mut state.painter;
-    if painter.is_due() && !painter.started {
+    if let Some(painter) = state.view.painter()
+        && painter.is_due()
+        && !painter.started
+    {
         painter.started = true;
         tokio::spawn(paint(Arc::clone(session)));
     }
@@ -143,7 +145,10 @@ async fn paint(session: Arc<Session>) {
             }
             Err(error) => {
                 tracing::error!(%error, "the screen could not be painted");
-                state.painter.screen = Screen::new(state.publisher.size());
+                let size = state.publisher.size();
+                if let Some(painter) = state.view.painter() {
+                    painter.screen = Screen::new(size);
+                }
                 state.publisher.picture(None);
                 state.publisher.unanswerable();
             }
@@ -161,7 +166,7 @@ async fn paint(session: Arc<Session>) {
 /// What is to be painted now; `None` ends the task.
 fn next(session: &Arc<Session>) -> Option<(Screen, bool)> {
     let mut state = session.lock();
-    let painter = &mut state.painter;
+    let painter = state.view.painter()?;
     painter.started = painter.is_due();
     painter.rounds += u64::from(painter.started);
     let wanted = std::mem::take(&mut painter.wanted);
@@ -172,8 +177,8 @@ fn next(session: &Arc<Session>) -> Option<(Screen, bool)> {
 async fn park(session: Weak<Session>) {
     let state_of_rest = || {
         let session = session.upgrade()?;
-        let state = session.lock();
-        let painter = &state.painter;
+        let mut state = session.lock();
+        let painter = state.view.painter()?;
         painter.is_idle().then(|| (painter.rounds, painter.screen.clone()))
     };
     let Some((rounds, _)) = state_of_rest() else { return };

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use moorline_host::dial::{ControlWire, Dial, DialError, Dialing, Item, PublishWire, Wire};
+use moorline_host::driver::Drivers;
 use moorline_host::host::{Config, Host};
 use moorline_shared::control::{Facts, Hello, Hosted, Start, ToHost, ToRelay};
 use moorline_shared::event::Event;
@@ -30,7 +31,7 @@ pub(crate) enum Opened {
     Publish(SessionId, FarPublish),
 }
 
-/// See the module.
+/// Takes the links that a host opens. It answers nothing by itself.
 pub(crate) struct FakeRelay {
     opened: mpsc::UnboundedReceiver<Opened>,
     controls: VecDeque<FarControl>,
@@ -75,10 +76,15 @@ impl Dial for FakeDial {
 impl FakeRelay {
     /// A host, and its relay within the same process.
     pub(crate) fn with_host() -> (Arc<Host>, Self) {
+        Self::with_drivers(Drivers::built_in(None))
+    }
+
+    /// The same, and the host has these drivers.
+    pub(crate) fn with_drivers(drivers: Drivers) -> (Arc<Host>, Self) {
         let (opened, receiver) = mpsc::unbounded_channel();
         let relay = Self::over(receiver);
         let dial = FakeDial { opened, up: Arc::clone(&relay.up) };
-        (Host::start(config(), Arc::new(dial)), relay)
+        (Host::with_drivers(config(), drivers, Arc::new(dial)), relay)
     }
 
     /// A relay whose links come from elsewhere.

@@ -2,7 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a helper of a test fails the test")]
 
+mod drivers;
 mod fake_relay;
+mod line_driver;
 mod links;
 mod sessions;
 mod websocket;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use moorline_host::dial::Item;
-use moorline_host::host::{Host, Standing};
+use moorline_host::host::{Host, LinkState};
 use moorline_shared::control::{Fork, Output, ToHost, ToRelay};
 use moorline_shared::event::{Activity, Event, kind};
 use moorline_shared::frame::Frame;
@@ -337,10 +337,10 @@ async fn files_are_looked_for() {
 async fn a_host_that_was_replaced_stays_away() {
     let (host, mut relay) = FakeRelay::with_host();
     let (control, _) = relay.control().await;
-    let mut standing = host.standing();
+    let mut link_state = host.link_state();
     _ = control.sender.send(Item::Closed(close::REPLACED)).await;
-    let refused = |standing: &Standing| matches!(standing, Standing::Refused { .. });
-    soon("the refusal", standing.wait_for(refused)).await.unwrap();
+    let refused = |link_state: &LinkState| matches!(link_state, LinkState::Refused { .. });
+    soon("the refusal", link_state.wait_for(refused)).await.unwrap();
     assert!(host.create(script("session1", "cat")).await.is_ok());
     // It still publishes what it has.
     relay.publish(&id("session1")).await;

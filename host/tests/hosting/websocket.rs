@@ -8,7 +8,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures_util::{SinkExt as _, StreamExt as _};
 use moorline_host::dial::{Item, Token, WebSocketDial, Wire};
-use moorline_host::host::{Host, Standing};
+use moorline_host::host::{Host, LinkState};
 use moorline_shared::control::{Fork, Output, ToHost, ToRelay};
 use moorline_shared::id::{Epoch, Seq};
 use moorline_shared::message::close;
@@ -227,16 +227,16 @@ async fn a_token_can_be_given_anew() {
     let token: PathBuf = folder.path().join("token");
     std::fs::write(&token, "wrong").unwrap();
     let host = host_of(&format!("unix:{}", socket.display()), Token::File(token.clone()));
-    let mut standing = host.standing();
+    let mut link_state = host.link_state();
     let refused = soon(
         "the refusal",
-        standing.wait_for(|standing| matches!(standing, Standing::Refused { .. })),
+        link_state.wait_for(|link_state| matches!(link_state, LinkState::Refused { .. })),
     );
     assert!(format!("{:?}", *refused.await.unwrap()).contains("401"));
     std::fs::write(&token, format!("{TOKEN}\n")).unwrap();
     let (control, _) = relay.control().await;
-    let linked = |standing: &Standing| matches!(standing, Standing::Linked { .. });
-    soon("the welcome", standing.wait_for(linked)).await.unwrap();
+    let linked = |link_state: &LinkState| matches!(link_state, LinkState::Linked { .. });
+    soon("the welcome", link_state.wait_for(linked)).await.unwrap();
     say(&control, ToHost::Pong { t: 0 }).await;
 }
 

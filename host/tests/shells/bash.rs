@@ -142,7 +142,7 @@ async fn no_option_and_no_variable_of_bash_differs() {
 /// Before 5.1 PROMPT_COMMAND is one text.
 #[tokio::test]
 async fn an_older_bash_is_served_too() {
-    let script = include_str!("../../src/pty/integration/moorline.bash");
+    let script = include_str!("../../src/driver/pty/integration/moorline.bash");
     assert!(script.contains(">= 501"));
     let script = script.replace(">= 501", ">= 9999");
     let forms =

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use moorline_host::driver::pty::{Pty, Spawn};
 use moorline_host::marks::{Activity, Mark, Marks, ShellState, this_host};
-use moorline_host::pty::{Pty, Spawn};
 use moorline_host::screen::Screen;
 use moorline_shared::frame::Frame;
 use moorline_shared::id::Seq;

@@ -81,6 +81,7 @@ mod tests {
             version: "0.1.0".into(),
             name: "box".into(),
             drivers: vec![],
+            missing: vec![],
             sessions: sessions.iter().map(hosted).collect(),
         }
     }

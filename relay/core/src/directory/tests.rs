@@ -26,6 +26,7 @@ fn hello(sessions: &[&str]) -> Hello {
         name: "machine".to_owned(),
         version: "1".to_owned(),
         drivers: vec!["pty".to_owned()],
+        missing: vec![],
         sessions: sessions.iter().map(|session| hosted(session)).collect(),
     }
 }

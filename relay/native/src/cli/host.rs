@@ -10,7 +10,8 @@ use clap::Subcommand;
 use clap::builder::{OsStringValueParser, TypedValueParser as _};
 use moorline_host::daemon::{self, Running, StateDir};
 use moorline_host::dial::{Address, Token, WebSocketDial};
-use moorline_host::host::{Config, DRIVER, Host, Standing};
+use moorline_host::driver;
+use moorline_host::host::{Config, Host, LinkState};
 use moorline_host::limits;
 use moorline_host::lock::Lock;
 use moorline_host::marks::this_host;
@@ -239,7 +240,7 @@ async fn serve(
     // What a person has just started, and the relay does not want, should not seem to work.
     let refused = async {
         match first_answer(&host).await {
-            Standing::Refused { message } if !options.detached => message,
+            LinkState::Refused { message } if !options.detached => message,
             _ => std::future::pending().await,
         }
     };
@@ -261,15 +262,19 @@ async fn serve(
 }
 
 /// How the relay first stood to the host, once it was reached.
-async fn first_answer(host: &Host) -> Standing {
-    let mut standing = host.standing();
-    let answered = standing.wait_for(|standing| !matches!(standing, Standing::Away(_))).await;
-    answered.map_or(Standing::Away(None), |standing| standing.clone())
+async fn first_answer(host: &Host) -> LinkState {
+    let mut link_state = host.link_state();
+    let answered =
+        link_state.wait_for(|link_state| !matches!(link_state, LinkState::Away(_))).await;
+    answered.map_or(LinkState::Away(None), |link_state| link_state.clone())
 }
 
 fn wanted(options: &RunOptions) -> anyhow::Result<Start> {
-    let facts =
-        Facts { driver: DRIVER.to_owned(), command: options.command.clone(), ..Facts::default() };
+    let facts = Facts {
+        driver: driver::DEFAULT.to_owned(),
+        command: options.command.clone(),
+        ..Facts::default()
+    };
     let here = std::env::current_dir().context("the current folder is gone")?;
     let cwd = Some(here.to_string_lossy().into_owned());
     Ok(Start { session_id: SessionId::from_random(random()?), facts, cwd, fork: None })

@@ -179,6 +179,7 @@ async fn versions_that_differ_work_together_or_are_told_what_to_do() -> Result<(
             version: "0.0.0".into(),
             name: "another".into(),
             drivers: vec!["pty".into()],
+            missing: vec![],
             sessions: Vec::new(),
         }))
     };

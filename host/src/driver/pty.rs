@@ -1,6 +1,6 @@
 //! The `pty` driver: a program on a pseudo-terminal of its own.
 //!
-//! [`Pty::spawn`] starts it. [`PtyReader::read`] gives its output until `None`, which comes when
+//! [`PtyDriver`] is the driver. Below it, [`Pty::spawn`] starts a program. [`PtyReader::read`] gives its output until `None`, which comes when
 //! the program has ended and everything that it wrote was given; [`PtyWriter::wait`] then tells
 //! how it ended. Dropping both halves closes the terminal, which hangs up whatever still runs
 //! on it.
@@ -15,7 +15,9 @@ mod foreground;
 mod integration;
 mod process;
 mod reader;
+mod session;
 mod signals;
+mod status;
 mod writer;
 
 use std::collections::BTreeMap;
@@ -37,7 +39,11 @@ use crate::limits::{Launch, Status, launcher};
 use environment::Environment;
 pub use error::SpawnError;
 pub use reader::PtyReader;
+pub use session::PtyDriver;
 pub use writer::PtyWriter;
+
+/// By which sessions ask for it.
+pub const NAME: &str = "pty";
 
 /// What to start, and where.
 #[derive(Debug, Clone, Default)]

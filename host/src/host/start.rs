@@ -3,15 +3,15 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use moorline_shared::control::{Facts, Hosted, Start};
+use moorline_shared::control::{Hosted, Start};
 use moorline_shared::frame::FrameError;
 use moorline_shared::id::{Epoch, SessionId};
 use moorline_shared::limits::{SESSIONS_BYTES, SESSIONS_PER_HOST};
 use serde::Serialize;
 
-use super::{DRIVER, Host, Slot, publishing};
+use super::{Host, Slot, publication};
 use crate::clock::wall_ms;
-use crate::pty::{Pty, Spawn, SpawnError};
+use crate::driver::{DriverError, SessionSpec, UnknownDriver, blocking};
 use crate::session::{Painter, Session};
 
 /// Why a session was not started.
@@ -34,14 +34,14 @@ pub enum StartError {
     #[error("there is a session {0} already: choose another id, or none")]
     Exists(SessionId),
     /// The driver is not known here.
-    #[error("no driver `{0}` here: this host has `{DRIVER}`")]
-    UnknownDriver(String),
+    #[error(transparent)]
+    UnknownDriver(#[from] UnknownDriver),
     /// It is to begin with a log that has no entries.
     #[error("a fork begins with an entry: {0}")]
     Fork(#[from] FrameError),
-    /// Its process could not be started.
+    /// The driver could not start it.
     #[error(transparent)]
-    Spawn(#[from] SpawnError),
+    Driver(#[from] DriverError),
 }
 
 impl StartError {
@@ -51,22 +51,21 @@ impl StartError {
         match self {
             Self::TooMany | Self::TooLarge | Self::Stopping => "overloaded",
             Self::Exists(_) => "exists",
-            Self::Spawn(SpawnError::Exhausted(_)) => "exhausted",
-            Self::Spawn(SpawnError::System(_)) => "internal",
-            Self::UnknownDriver(_) | Self::Fork(_) | Self::Spawn(_) => "bad_request",
+            Self::Driver(error) => error.code(),
+            Self::UnknownDriver(_) | Self::Fork(_) => "bad_request",
         }
     }
 }
 
 /// An id that nobody else may start a session under.
-struct Claim<'a> {
+struct IdReservation<'a> {
     host: &'a Host,
     id: SessionId,
 }
 
-impl Drop for Claim<'_> {
+impl Drop for IdReservation<'_> {
     fn drop(&mut self) {
-        self.host.known().busy.remove(&self.id);
+        self.host.state().busy.remove(&self.id);
         self.host.count_anew();
     }
 }
@@ -88,10 +87,8 @@ impl Host {
         self: &Arc<Self>,
         wanted: Start,
     ) -> Result<Hosted, StartError> {
-        if wanted.facts.driver != DRIVER {
-            return Err(StartError::UnknownDriver(wanted.facts.driver));
-        }
-        let claim = self.claim(&wanted)?;
+        let driver = self.drivers.find(&wanted.facts.driver)?;
+        let reservation = self.reservation(&wanted)?;
         let Start { session_id, mut facts, cwd, fork } = wanted;
         facts.size = facts.size.clamped();
         let (painting, size) = (fork.clone(), facts.size);
@@ -105,66 +102,57 @@ impl Host {
                 Some((from, painted))
             }
         };
-        let spawn = self.spawn(&facts, cwd);
-        let pty = blocking(move || Pty::spawn(&spawn)).await??;
+        let cwd = cwd.map(PathBuf::from);
+        let spec = SessionSpec { session_id: session_id.clone(), facts: facts.clone(), cwd };
+        let started = driver.start(spec).await?;
         let now = wall_ms();
         let hosted = Hosted {
             session_id,
             epoch: fork.map_or(Epoch(now), |fork| fork.epoch),
             facts,
-            cwd: pty.cwd.to_string_lossy().into_owned(),
-            pid: Some(pty.writer.pid()),
+            cwd: started.cwd.clone(),
+            pid: started.pid,
             created_at: now,
         };
         tracing::info!(session = %hosted.session_id, pid = hosted.pid, "started");
-        self.run(claim, Session::start(hosted.clone(), painted, painters, pty));
+        self.run(reservation, Session::start(hosted.clone(), painted, painters, started));
         Ok(hosted)
     }
 
-    fn claim(&self, wanted: &Start) -> Result<Claim<'_>, StartError> {
+    fn reservation(&self, wanted: &Start) -> Result<IdReservation<'_>, StartError> {
         let (id, bytes) = (&wanted.session_id, told_bytes(wanted));
-        let mut known = self.known();
-        if known.sessions.contains_key(id) || known.busy.contains_key(id) {
+        let mut state = self.state();
+        if state.sessions.contains_key(id) || state.busy.contains_key(id) {
             return Err(StartError::Exists(id.clone()));
         }
-        if known.stopping {
+        if state.stopping {
             return Err(StartError::Stopping);
         }
-        if known.sessions.len() + known.busy.len() >= SESSIONS_PER_HOST {
+        if state.sessions.len() + state.busy.len() >= SESSIONS_PER_HOST {
             return Err(StartError::TooMany);
         }
-        if known.told_bytes() + bytes > SESSIONS_BYTES {
+        if state.told_bytes() + bytes > SESSIONS_BYTES {
             return Err(StartError::TooLarge);
         }
-        known.busy.insert(id.clone(), bytes);
-        drop(known);
+        state.busy.insert(id.clone(), bytes);
+        drop(state);
         self.count_anew();
-        Ok(Claim { host: self, id: id.clone() })
-    }
-
-    fn spawn(&self, facts: &Facts, cwd: Option<String>) -> Spawn {
-        Spawn {
-            command: (!facts.command.is_empty()).then(|| facts.command.clone()),
-            cwd: cwd.map(PathBuf::from),
-            env: facts.env.clone(),
-            size: facts.size,
-            integration: self.config.integration.clone(),
-        }
+        Ok(IdReservation { host: self, id: id.clone() })
     }
 
     /// Lets a session be found, and publishes it.
-    fn run(self: &Arc<Self>, claim: Claim<'_>, session: Arc<Session>) {
+    fn run(self: &Arc<Self>, reservation: IdReservation<'_>, session: Arc<Session>) {
         let told_bytes = json_bytes(session.hosted());
-        let mut known = self.known();
-        if known.stopping {
-            session.hang_up();
+        let mut state = self.state();
+        if state.stopping {
+            session.close();
         }
         let publishing =
-            tokio::spawn(publishing::keep_published(Arc::clone(self), Arc::clone(&session)));
+            tokio::spawn(publication::keep_published(Arc::clone(self), Arc::clone(&session)));
         let slot = Slot { session, publishing: publishing.abort_handle(), told_bytes };
-        known.sessions.insert(claim.id.clone(), slot);
-        drop(known);
-        drop(claim);
+        state.sessions.insert(reservation.id.clone(), slot);
+        drop(state);
+        drop(reservation);
     }
 }
 
@@ -177,12 +165,4 @@ fn told_bytes(wanted: &Start) -> usize {
 
 fn json_bytes(told: &impl Serialize) -> usize {
     serde_json::to_vec(told).map_or(0, |json| json.len())
-}
-
-/// Starting a process and painting both take their time.
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> T + Send + 'static,
-) -> Result<T, SpawnError> {
-    let done = tokio::task::spawn_blocking(work).await;
-    done.map_err(|error| SpawnError::System(std::io::Error::other(error)))
 }

@@ -1,4 +1,4 @@
-//! What a session tells of itself: the events that its host puts into its log.
+//! The events that a host itself puts into a session's log.
 
 use std::sync::Arc;
 
@@ -8,9 +8,9 @@ use moorline_shared::rest::ForkedFrom;
 use moorline_shared::session::ExitStatus;
 use serde::Serialize;
 
+use super::view::View;
 use super::{Session, State};
 use crate::clock::wall_ms;
-use crate::marks::{self, ShellState};
 
 /// Ends what a program may have begun on a terminal, on a line of its own and without moving the
 /// cursor before that: an unfinished sequence (CAN), the alternate screen (the cursor that it
@@ -23,35 +23,50 @@ const PLAIN_SCREEN: &[u8] =
 
 impl Session {
     /// The log's first entries of its own: what was copied ends here.
-    pub(super) fn tell_begin(self: &Arc<Self>, from: Option<&ForkedFrom>) {
+    pub(super) fn record_begin(self: &Arc<Self>, from: Option<&ForkedFrom>) {
         let mut state = self.lock();
         if let Some(from) = from {
-            self.tell_forked(&mut state, from);
+            self.record_fork(&mut state, from);
         }
-        self.tell_created(&mut state);
-        self.tell_status(&mut state);
+        self.record_created(&mut state);
+        self.record_status(&mut state, Status::default());
         state.settle();
     }
 
-    /// What the shell does has changed.
-    pub(super) fn tell_status(&self, state: &mut State) {
-        let status = Status { pid: Some(state.terminal.pid()), ..status_of(&state.shell) };
-        self.tell_as(state, status);
+    /// The session does something else than before.
+    pub(super) fn record_status(&self, state: &mut State, status: Status) {
+        state.cwd.clone_from(&status.cwd);
+        let pid = status.pid.or(self.hosted.pid);
+        self.record(
+            state,
+            kind::SESSION_STATUS,
+            Status { pid, uptime: self.uptime_ms(), ..status },
+        );
     }
 
-    /// The process ended; nothing follows.
-    pub(super) fn tell_exited(&self, state: &mut State, exit: &ExitStatus) {
+    /// The session ended; nothing follows.
+    pub(super) fn record_exit(&self, state: &mut State, exit: &ExitStatus) {
         let status = Status {
             status: Activity::Exited,
             exit_code: exit.code,
             signal: exit.signal.clone(),
-            cwd: status_of(&state.shell).cwd,
+            cwd: state.cwd.take(),
+            uptime: self.uptime_ms(),
             ..Status::default()
         };
-        self.tell_as(state, status);
+        self.record(state, kind::SESSION_STATUS, status);
     }
 
-    fn tell_created(&self, state: &mut State) {
+    /// Adds an event to the log.
+    pub(super) fn record(&self, state: &mut State, kind: &str, fields: impl Serialize) {
+        if !state.abandoned {
+            let event = Event::new(self.id().clone(), kind, wall_ms(), fields);
+            let seq = state.publisher.event(event);
+            state.view.count(seq);
+        }
+    }
+
+    fn record_created(&self, state: &mut State) {
         #[derive(Serialize)]
         #[serde(rename_all = "camelCase")]
         struct Created<'a> {
@@ -67,44 +82,24 @@ impl Session {
             name: facts.name.as_deref(),
             command: &facts.command,
         };
-        self.tell(state, kind::SESSION_CREATED, fields);
+        self.record(state, kind::SESSION_CREATED, fields);
     }
 
     /// The program that a fork's log comes from may have left the screen in any state.
-    fn tell_forked(&self, state: &mut State, from: &ForkedFrom) {
+    fn record_fork(&self, state: &mut State, from: &ForkedFrom) {
         #[derive(Serialize)]
         struct Forked<'a> {
             from: &'a ForkedFrom,
         }
-        self.tell(state, kind::SESSION_FORKED, Forked { from });
-        let mut reset = Frame::buffer(PLAIN_SCREEN.len());
-        reset.extend_from_slice(PLAIN_SCREEN);
-        state.append(reset);
-    }
-
-    fn tell_as(&self, state: &mut State, mut status: Status) {
-        status.uptime = wall_ms().saturating_sub(self.hosted.created_at);
-        self.tell(state, kind::SESSION_STATUS, status);
-    }
-
-    fn tell(&self, state: &mut State, kind: &str, fields: impl Serialize) {
-        if !state.abandoned {
-            let event = Event::new(self.id().clone(), kind, wall_ms(), fields);
-            let seq = state.publisher.event(event);
-            state.painter.count(seq);
+        self.record(state, kind::SESSION_FORKED, Forked { from });
+        if let View::Emulated { .. } = state.view {
+            let mut reset = Frame::buffer(PLAIN_SCREEN.len());
+            reset.extend_from_slice(PLAIN_SCREEN);
+            state.append(reset);
         }
     }
-}
 
-fn status_of(shell: &ShellState) -> Status {
-    Status {
-        status: match shell.activity() {
-            marks::Activity::Running => Activity::Running,
-            marks::Activity::Idle => Activity::Idle,
-        },
-        cwd: shell.cwd().map(str::to_owned),
-        exit_code: shell.exit_code(),
-        command: shell.command_line().map(str::to_owned),
-        ..Status::default()
+    fn uptime_ms(&self) -> u64 {
+        wall_ms().saturating_sub(self.hosted.created_at)
     }
 }

@@ -1,0 +1,131 @@
+//! The drivers that a host has.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use moorline_shared::control::MissingDriver;
+
+use super::pty::PtyDriver;
+use super::{Driver, blocking};
+
+/// The drivers that a host has. Clones share them.
+#[derive(Debug, Clone)]
+pub struct Drivers(Arc<[Box<dyn Driver>]>);
+
+/// No driver has the name.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("no driver `{name}` here: this host has `{has}`")]
+pub struct UnknownDriver {
+    /// The name that was asked for.
+    name: String,
+    /// The names of all drivers.
+    has: String,
+}
+
+impl Drivers {
+    /// Every driver of this program, a line each. `integration` is the folder for the scripts that make
+    /// shells mark their prompts, if they are to be used.
+    #[must_use]
+    pub fn built_in(integration: Option<PathBuf>) -> Self {
+        Self::new(vec![Box::new(PtyDriver::new(integration))])
+    }
+
+    /// These drivers. Of two with the same name the first is used.
+    #[must_use]
+    pub fn new(drivers: Vec<Box<dyn Driver>>) -> Self {
+        Self(drivers.into())
+    }
+
+    /// The driver of this name.
+    ///
+    /// # Errors
+    /// [`UnknownDriver`].
+    pub fn find(&self, name: &str) -> Result<&dyn Driver, UnknownDriver> {
+        let found = self.0.iter().find(|driver| driver.name() == name);
+        found.map(|driver| &**driver).ok_or_else(|| {
+            let names: Vec<_> = self.0.iter().map(|driver| driver.name()).collect();
+            UnknownDriver { name: name.to_owned(), has: names.join("`, `") }
+        })
+    }
+
+    /// The names of the drivers that can start sessions now, and the others with the reason.
+    pub async fn available(&self) -> (Vec<String>, Vec<MissingDriver>) {
+        let drivers = self.clone();
+        let looked = blocking(move || {
+            let (mut here, mut missing) = (Vec::new(), Vec::new());
+            for driver in &*drivers.0 {
+                let name = driver.name().to_owned();
+                match driver.missing() {
+                    None => here.push(name),
+                    Some(reason) => missing.push(MissingDriver { driver: name, reason }),
+                }
+            }
+            (here, missing)
+        });
+        looked.await.unwrap_or_else(|error| {
+            tracing::error!(%error, "the drivers cannot be looked at");
+            Default::default()
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use futures_util::future::BoxFuture;
+
+    use super::super::{DEFAULT, DriverError, SessionSpec, StartedSession};
+    use super::*;
+
+    /// Starts nothing.
+    #[derive(Debug)]
+    struct IdleDriver(&'static str, Option<&'static str>);
+
+    impl Driver for IdleDriver {
+        fn name(&self) -> &'static str {
+            self.0
+        }
+
+        fn missing(&self) -> Option<String> {
+            self.1.map(str::to_owned)
+        }
+
+        fn start(&self, _: SessionSpec) -> BoxFuture<'_, Result<StartedSession, DriverError>> {
+            Box::pin(async { Err(DriverError::Refused("idle".into())) })
+        }
+    }
+
+    fn drivers(of: &[(&'static str, Option<&'static str>)]) -> Drivers {
+        let boxed = |&(name, missing): &_| Box::new(IdleDriver(name, missing)) as Box<dyn Driver>;
+        Drivers::new(of.iter().map(boxed).collect())
+    }
+
+    #[test]
+    fn the_default_driver_is_built_in() {
+        let drivers = Drivers::built_in(None);
+        assert_eq!(drivers.find(DEFAULT).unwrap().name(), "pty");
+    }
+
+    #[test]
+    fn built_in_drivers_have_names_of_their_own() {
+        let Drivers(drivers) = Drivers::built_in(None);
+        let names: BTreeSet<_> = drivers.iter().map(|driver| driver.name()).collect();
+        assert_eq!(names.len(), drivers.len());
+    }
+
+    #[test]
+    fn an_unknown_driver_is_told_with_those_that_there_are() {
+        let drivers = drivers(&[("one", None), ("two", Some("two is not installed"))]);
+        assert_eq!(drivers.find("two").unwrap().name(), "two");
+        let error = drivers.find("three").unwrap_err().to_string();
+        assert_eq!(error, "no driver `three` here: this host has `one`, `two`");
+    }
+
+    #[tokio::test]
+    async fn a_driver_that_is_missing_says_why() {
+        let drivers = drivers(&[("one", None), ("two", Some("two is not installed"))]);
+        let missing = MissingDriver { driver: "two".into(), reason: "two is not installed".into() };
+        assert_eq!(drivers.available().await, (vec!["one".to_owned()], vec![missing]));
+    }
+}

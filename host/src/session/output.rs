@@ -1,0 +1,111 @@
+//! What a session's driver puts out, on its way into the log.
+
+use std::sync::Arc;
+
+use bytes::BytesMut;
+use moorline_shared::limits::HOST_KEEPS_BYTES;
+use moorline_shared::message::Snapshot;
+use moorline_shared::session::ExitStatus;
+
+use super::view::{SnapshotStep, View};
+use super::{Session, State};
+use crate::clock::wall_ms;
+use crate::driver::{DriverOutput, DriverSnapshot, SessionOutput};
+
+impl Session {
+    /// Reads the driver's output to its end.
+    pub(super) async fn follow(self: Arc<Self>, mut output: Box<dyn SessionOutput>) {
+        loop {
+            let mut full = match output.next().await {
+                DriverOutput::End(status) => break self.end(status),
+                output => self.take(output),
+            };
+            while full {
+                self.room.notified().await;
+                full = self.lock().is_far_ahead();
+            }
+        }
+    }
+
+    /// Returns true if the driver should not be read for now.
+    fn take(self: &Arc<Self>, output: DriverOutput) -> bool {
+        let mut state = self.lock();
+        match output {
+            DriverOutput::Bytes(buffer) => state.append(buffer),
+            DriverOutput::Status(status) => self.record_status(&mut state, status),
+            DriverOutput::Event { kind, fields } => self.record(&mut state, kind, fields),
+            DriverOutput::Snapshot(snapshot) => state.take_snapshot(snapshot),
+            DriverOutput::End(_) => {}
+        }
+        let full = state.is_far_ahead();
+        state.settle();
+        full
+    }
+
+    fn end(self: &Arc<Self>, status: ExitStatus) {
+        tracing::info!(session = %self.id(), code = status.code, signal = status.signal, "ended");
+        let mut state = self.lock();
+        self.record_exit(&mut state, &status);
+        state.publisher.exited(status);
+        if let View::Driven(snapshots) = &mut state.view {
+            let step = snapshots.end();
+            state.follow_step(step);
+        }
+        state.settle();
+    }
+}
+
+impl State {
+    /// Adds output to the log.
+    pub(super) fn append(&mut self, buffer: BytesMut) {
+        if self.abandoned {
+            return;
+        }
+        match self.publisher.append(wall_ms(), buffer) {
+            Ok(frame) => self.view.push(&frame, &mut self.publisher),
+            Err(error) => tracing::error!(%error, "output was dropped"),
+        }
+    }
+
+    /// Whether so much is not durable at the relay, or not painted, that the driver is not read: its
+    /// session waits, as a program does before a slow terminal.
+    pub(super) fn is_far_ahead(&self) -> bool {
+        let ahead = self.publisher.unacked_bytes().max(self.view.pending_bytes());
+        !self.abandoned && ahead > HOST_KEEPS_BYTES
+    }
+
+    /// Has a snapshot made, for the relay.
+    pub(super) fn want_snapshot(&mut self) {
+        match &mut self.view {
+            View::Emulated { painter, .. } => painter.want(),
+            View::Driven(snapshots) => {
+                let step = snapshots.want();
+                self.follow_step(step);
+            }
+        }
+    }
+
+    /// Everything that the driver gave before is in the log.
+    fn take_snapshot(&mut self, made: Option<DriverSnapshot>) {
+        let seq = self.publisher.head();
+        let snapshot = made.map(|DriverSnapshot { data, size }| {
+            let (cols, rows) = (size.map(|size| size.cols), size.map(|size| size.rows));
+            Snapshot { seq, data, cols, rows, reason: None }
+        });
+        match &mut self.view {
+            View::Driven(snapshots) => {
+                let step = snapshots.made(snapshot);
+                self.follow_step(step);
+            }
+            View::Emulated { .. } => tracing::error!("a snapshot was dropped: the emulator has it"),
+        }
+    }
+
+    fn follow_step(&mut self, step: SnapshotStep) {
+        match step {
+            SnapshotStep::Request => self.control.request_snapshot(),
+            SnapshotStep::Wait => {}
+            SnapshotStep::Answer(snapshot) => self.publisher.picture(snapshot),
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! Where a session's snapshots come from, and who answers what its program asks of the terminal.
+
+use moorline_shared::frame::Frame;
+use moorline_shared::id::Seq;
+use moorline_shared::message::Snapshot;
+use moorline_shared::session::Size;
+
+use super::Painter;
+use crate::clock::monotonic;
+use crate::driver::SnapshotSource;
+use crate::publisher::Publisher;
+use crate::queries::Queries;
+
+/// How a session can be shown to clients that have not followed it from its beginning.
+#[derive(Debug)]
+pub(super) enum View {
+    /// An emulator reads the output. It makes the snapshots and answers queries.
+    Emulated { painter: Painter, queries: Queries },
+    /// The session's driver makes the snapshots. Queries are none of the host's business.
+    Driven(DriverSnapshots),
+}
+
+impl View {
+    /// `painter` knows the screen that the session begins with.
+    pub(super) fn new(source: SnapshotSource, painter: Painter) -> Self {
+        match source {
+            SnapshotSource::Emulator => Self::Emulated { painter, queries: Queries::new() },
+            SnapshotSource::Driver => Self::Driven(DriverSnapshots::default()),
+        }
+    }
+
+    /// The painter, if there is an emulator.
+    pub(super) const fn painter(&mut self) -> Option<&mut Painter> {
+        match self {
+            Self::Emulated { painter, .. } => Some(painter),
+            Self::Driven(_) => None,
+        }
+    }
+
+    /// Takes an output entry. The publisher is told of the queries that end in it.
+    pub(super) fn push(&mut self, frame: &Frame, publisher: &mut Publisher) {
+        let Self::Emulated { painter, queries } = self else { return };
+        let mut asked = Vec::new();
+        queries.push(frame.data(), |end, query| {
+            let (now, seq) = (monotonic(), frame.seq());
+            let id = if query.is_for_host() {
+                publisher.asked_of_host(now, seq)
+            } else {
+                publisher.asked(now, seq)
+            };
+            if let Some(id) = id {
+                asked.push((end, id, query));
+            }
+        });
+        painter.push(frame, asked);
+    }
+
+    /// Takes an entry without output.
+    pub(super) fn count(&mut self, seq: Seq) {
+        if let Some(painter) = self.painter() {
+            painter.count(seq);
+        }
+    }
+
+    pub(super) fn resize(&mut self, size: Size) {
+        if let Some(painter) = self.painter() {
+            painter.resize(size);
+        }
+    }
+
+    pub(super) const fn want_answers(&mut self) {
+        if let Some(painter) = self.painter() {
+            painter.want_answers();
+        }
+    }
+
+    /// Bytes of output that the emulator has not seen.
+    pub(super) fn pending_bytes(&self) -> u64 {
+        match self {
+            Self::Emulated { painter, .. } => painter.pending_bytes(),
+            Self::Driven(_) => 0,
+        }
+    }
+
+    /// Whether no snapshot is being made or waited for.
+    pub(super) const fn is_idle(&self) -> bool {
+        match self {
+            Self::Emulated { painter, .. } => painter.is_idle(),
+            Self::Driven(snapshots) => !snapshots.wanted,
+        }
+    }
+}
+
+/// The snapshots that a driver makes.
+#[derive(Debug, Default)]
+pub(super) struct DriverSnapshots {
+    /// The relay waits for one, and the driver was asked for it.
+    wanted: bool,
+    /// The last one that nobody had asked for: what the session left, once it is over.
+    last: Option<Snapshot>,
+    /// The session is over: its driver makes no more.
+    ended: bool,
+}
+
+/// What follows when a snapshot is wanted of a driver.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum SnapshotStep {
+    /// Ask the driver.
+    Request,
+    /// Wait: the driver was asked already.
+    Wait,
+    /// Answer with this; `None` if there is none.
+    Answer(Option<Snapshot>),
+}
+
+impl DriverSnapshots {
+    pub(super) fn want(&mut self) -> SnapshotStep {
+        if self.ended {
+            return SnapshotStep::Answer(self.last.clone());
+        }
+        match std::mem::replace(&mut self.wanted, true) {
+            true => SnapshotStep::Wait,
+            false => SnapshotStep::Request,
+        }
+    }
+
+    /// Takes one that the driver has made.
+    pub(super) fn made(&mut self, snapshot: Option<Snapshot>) -> SnapshotStep {
+        if std::mem::take(&mut self.wanted) {
+            return SnapshotStep::Answer(snapshot);
+        }
+        self.last = snapshot.or_else(|| self.last.take());
+        SnapshotStep::Wait
+    }
+
+    /// The driver makes no more.
+    pub(super) fn end(&mut self) -> SnapshotStep {
+        self.ended = true;
+        match std::mem::take(&mut self.wanted) {
+            true => SnapshotStep::Answer(self.last.clone()),
+            false => SnapshotStep::Wait,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn snapshot(seq: u64) -> Option<Snapshot> {
+        let data = bytes::Bytes::from_static(b"shown");
+        Some(Snapshot { seq: Seq(seq), data, cols: None, rows: None, reason: None })
+    }
+
+    #[test]
+    fn a_driver_is_asked_once_for_each_snapshot() {
+        let mut snapshots = DriverSnapshots::default();
+        assert_eq!(snapshots.want(), SnapshotStep::Request);
+        assert_eq!(snapshots.want(), SnapshotStep::Wait);
+        assert_eq!(snapshots.made(snapshot(1)), SnapshotStep::Answer(snapshot(1)));
+        assert_eq!(snapshots.want(), SnapshotStep::Request);
+        assert_eq!(snapshots.made(None), SnapshotStep::Answer(None));
+    }
+
+    #[test]
+    fn the_last_snapshot_that_nobody_asked_for_is_that_of_the_end() {
+        let mut snapshots = DriverSnapshots::default();
+        assert_eq!(snapshots.made(snapshot(1)), SnapshotStep::Wait);
+        assert_eq!(snapshots.made(snapshot(2)), SnapshotStep::Wait);
+        assert_eq!(snapshots.made(None), SnapshotStep::Wait);
+        assert_eq!(snapshots.want(), SnapshotStep::Request);
+        assert_eq!(snapshots.end(), SnapshotStep::Answer(snapshot(2)));
+        assert_eq!(snapshots.want(), SnapshotStep::Answer(snapshot(2)));
+    }
+}

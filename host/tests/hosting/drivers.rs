@@ -1,0 +1,140 @@
+//! Sessions on something that is no terminal.
+
+use moorline_host::driver::{Drivers, pty};
+use moorline_shared::control::{Facts, Start, ToRelay};
+use moorline_shared::event::{Activity, kind};
+use moorline_shared::frame::Frame;
+use moorline_shared::id::Seq;
+use moorline_shared::publish::HostCommand;
+use moorline_shared::session::{ExitStatus, Size};
+use serde_json::json;
+
+use super::fake_relay::{Copy, FakeRelay, FarPublish, ask, id, say, start};
+use super::line_driver::{AbsentDriver, LineDriver};
+use super::soon;
+
+fn drivers() -> Drivers {
+    let pty = Box::new(pty::PtyDriver::new(None));
+    Drivers::new(vec![pty, Box::new(LineDriver), Box::new(AbsentDriver)])
+}
+
+fn lines(session: &str) -> Start {
+    let facts = Facts { driver: "line".into(), ..Facts::default() };
+    Start { session_id: id(session), facts, cwd: None, fork: None }
+}
+
+/// Types a piece of input.
+async fn type_in(link: &FarPublish, seq: u64, text: &str) {
+    let piece = Frame::copy(Seq(seq), text.as_bytes()).unwrap();
+    say(link, HostCommand::Input { client_id: "client_1".parse().unwrap(), piece }).await;
+}
+
+#[tokio::test]
+async fn a_hello_tells_which_drivers_there_are_and_why_not_the_others() {
+    let (_host, mut relay) = FakeRelay::with_drivers(drivers());
+    let (_control, hello) = relay.control().await;
+    assert_eq!(hello.drivers, ["pty", "line"]);
+    let missing: Vec<_> = hello.missing.iter().map(|it| (&*it.driver, &*it.reason)).collect();
+    assert_eq!(missing, [("absent", "it is not installed")]);
+}
+
+#[tokio::test]
+async fn what_a_driver_refuses_is_answered_in_its_words() {
+    let (_host, mut relay) = FakeRelay::with_drivers(drivers());
+    let (mut control, _) = relay.control().await;
+    let mut with_command = lines("session1");
+    with_command.facts.command = vec!["vi".into()];
+    let mut absent = lines("session2");
+    absent.facts.driver = "absent".into();
+    let mut unknown = lines("session3");
+    unknown.facts.driver = "steam".into();
+    let cases = [
+        (with_command, "bad_request", "`vi`: lines only"),
+        (absent, "exhausted", "it is not installed"),
+        (unknown, "bad_request", "no driver `steam` here: this host has `pty`, `line`, `absent`"),
+    ];
+    for (wanted, want, says) in cases {
+        let ToRelay::Failed { code, message, .. } = ask(&mut control, wanted).await else {
+            panic!("started");
+        };
+        assert_eq!((&*code, &*message), (want, says));
+    }
+}
+
+#[tokio::test]
+async fn a_session_without_a_terminal_puts_out_and_takes_all_that_others_do() {
+    let (_host, mut relay) = FakeRelay::with_drivers(drivers());
+    let (mut control, _) = relay.control().await;
+    let hosted = start(&mut control, lines("session1")).await;
+    assert_eq!((&*hosted.cwd, hosted.pid), ("/lines", None));
+    let mut link = relay.publish(&id("session1")).await;
+    let mut copy = Copy::default();
+    copy.resume(&mut link, u64::MAX).await;
+
+    // Output, an event and a status, in order.
+    type_in(&link, 1, "say hello\nnote well\nidle /away\n").await;
+    while copy.events.len() < 4 {
+        soon("the events", copy.hear(&mut link)).await;
+    }
+    assert_eq!(copy.output, b"hello");
+    let kinds = [kind::SESSION_CREATED, kind::SESSION_STATUS, kind::OTHER, kind::SESSION_STATUS];
+    assert_eq!(copy.kinds(), kinds);
+    assert_eq!(copy.events[0].fields["mode"], "line");
+    assert_eq!(copy.events[2].fields["text"], json!("well"));
+    let status = copy.events[3].status().unwrap();
+    assert_eq!((status.status, status.cwd.as_deref()), (Activity::Idle, Some("/away")));
+
+    // The snapshot is the driver's, of the size that it was given, and after all that came before.
+    say(&link, HostCommand::Resize { size: Size { cols: 100, rows: 30 } }).await;
+    let snapshot = copy.picture(&mut link).await;
+    assert_eq!((&*snapshot.data, snapshot.seq), (&b"said:hello line:"[..], copy.head));
+    assert_eq!((snapshot.cols, snapshot.rows), (Some(100), Some(30)));
+
+    // What looks like a question to a terminal is none: nobody types an answer.
+    type_in(&link, 2, "say \x1b[c\n").await;
+    copy.read_until(&mut link, "\x1b[c").await;
+    let snapshot = copy.picture(&mut link).await;
+    assert_eq!(&snapshot.data[..], b"said:hello\x1b[c line:");
+
+    // The end, and what the session left.
+    type_in(&link, 3, "say .\nbye\n").await;
+    while copy.exit.is_none() {
+        soon("the end", copy.hear(&mut link)).await;
+        copy.ack(&link).await;
+    }
+    assert_eq!(copy.exit, Some(ExitStatus { code: Some(7), signal: None }));
+    let last = copy.events.last().unwrap().status().unwrap();
+    assert_eq!((last.status, last.exit_code), (Activity::Exited, Some(7)));
+    assert_eq!(last.cwd.as_deref(), Some("/away"));
+    let snapshot = copy.picture(&mut link).await;
+    assert_eq!(&snapshot.data[..], b"said:hello\x1b[c. line:");
+}
+
+#[tokio::test]
+async fn input_for_which_a_driver_has_no_room_waits_for_it() {
+    let (_host, mut relay) = FakeRelay::with_drivers(drivers());
+    let (mut control, _) = relay.control().await;
+    start(&mut control, lines("session1")).await;
+    let mut link = relay.publish(&id("session1")).await;
+    let mut copy = Copy::default();
+    copy.resume(&mut link, u64::MAX).await;
+    let numbers = || (0..1000).map(|number| format!("{number},"));
+    let input: String = numbers().map(|number| format!("say {number}\n")).collect();
+    type_in(&link, 1, &input).await;
+    copy.read_until(&mut link, "999,").await;
+    assert_eq!(String::from_utf8_lossy(&copy.output), numbers().collect::<String>());
+}
+
+#[tokio::test]
+async fn a_driver_is_asked_to_end_its_session() {
+    let (host, mut relay) = FakeRelay::with_drivers(drivers());
+    let (mut control, _) = relay.control().await;
+    start(&mut control, lines("session1")).await;
+    let mut link = relay.publish(&id("session1")).await;
+    let mut copy = Copy::default();
+    copy.resume(&mut link, u64::MAX).await;
+    say(&link, HostCommand::Close).await;
+    copy.read_to_end(&mut link).await;
+    assert_eq!(copy.exit, Some(ExitStatus::default()));
+    super::wait_until("the session is gone", || host.sessions().is_empty()).await;
+}

@@ -1,0 +1,178 @@
+//! A driver without a terminal: its sessions do what lines of input say, and make their own snapshots.
+
+use std::io;
+use std::sync::{Arc, Mutex};
+
+use bytes::{Bytes, BytesMut};
+use futures_util::future::BoxFuture;
+use moorline_host::driver::{
+    Driver, DriverError, DriverOutput, DriverSnapshot, SessionControl, SessionOutput, SessionSpec,
+    SnapshotSource, StartedSession,
+};
+use moorline_shared::event::{Activity, Status, kind};
+use moorline_shared::frame::Frame;
+use moorline_shared::session::{ExitStatus, Size};
+use tokio::sync::mpsc;
+
+/// The driver. A session does what each line says: `say` something, `note` it as an event, be `idle`, or
+/// end (`bye`).
+#[derive(Debug)]
+pub(crate) struct LineDriver;
+
+/// A driver that its machine lacks something for.
+#[derive(Debug)]
+pub(crate) struct AbsentDriver;
+
+impl Driver for LineDriver {
+    fn name(&self) -> &'static str {
+        "line"
+    }
+
+    fn start(&self, spec: SessionSpec) -> BoxFuture<'_, Result<StartedSession, DriverError>> {
+        Box::pin(async move {
+            if let [word, ..] = &spec.facts.command[..] {
+                return Err(DriverError::Refused(format!("`{word}`: lines only").into()));
+            }
+            let (sender, receiver) = mpsc::channel(1);
+            let told = Told { size: spec.facts.size, ..Told::default() };
+            Ok(StartedSession {
+                output: Box::new(LineOutput(receiver)),
+                control: Arc::new(LineControl { sender, told: Arc::new(Mutex::new(told)) }),
+                snapshots: SnapshotSource::Driver,
+                cwd: "/lines".into(),
+                pid: None,
+            })
+        })
+    }
+}
+
+impl Driver for AbsentDriver {
+    fn name(&self) -> &'static str {
+        "absent"
+    }
+
+    fn missing(&self) -> Option<String> {
+        Some("it is not installed".into())
+    }
+
+    fn start(&self, _: SessionSpec) -> BoxFuture<'_, Result<StartedSession, DriverError>> {
+        Box::pin(async { Err(DriverError::Exhausted("it is not installed".into())) })
+    }
+}
+
+#[derive(Debug)]
+struct LineOutput(mpsc::Receiver<DriverOutput>);
+
+impl SessionOutput for LineOutput {
+    fn next(&mut self) -> BoxFuture<'_, DriverOutput> {
+        let closed = DriverOutput::End(ExitStatus::default());
+        Box::pin(async { self.0.recv().await.unwrap_or(closed) })
+    }
+}
+
+#[derive(Debug)]
+struct LineControl {
+    /// Has room for one output, so that nothing comes between making and sending it.
+    sender: mpsc::Sender<DriverOutput>,
+    told: Arc<Mutex<Told>>,
+}
+
+/// What a session was told.
+#[derive(Debug, Default)]
+struct Told {
+    /// The line that is not complete.
+    line: String,
+    said: String,
+    size: Size,
+}
+
+impl Told {
+    fn complete(&mut self) -> Vec<DriverOutput> {
+        let line = std::mem::take(&mut self.line);
+        let (verb, rest) = line.split_once(' ').unwrap_or((&line, ""));
+        match verb {
+            "say" => {
+                self.said.push_str(rest);
+                let mut buffer: BytesMut = Frame::buffer(rest.len());
+                buffer.extend_from_slice(rest.as_bytes());
+                vec![DriverOutput::Bytes(buffer)]
+            }
+            "note" => {
+                let fields = [("text".to_owned(), rest.into())].into_iter().collect();
+                vec![DriverOutput::Event { kind: kind::OTHER, fields }]
+            }
+            "idle" => {
+                let cwd = Some(rest.to_owned());
+                vec![DriverOutput::Status(Status {
+                    status: Activity::Idle,
+                    cwd,
+                    ..Status::default()
+                })]
+            }
+            "bye" => {
+                let end = DriverOutput::End(ExitStatus { code: Some(7), signal: None });
+                vec![self.snapshot(), end]
+            }
+            _ => vec![],
+        }
+    }
+
+    fn snapshot(&self) -> DriverOutput {
+        let data = Bytes::from(format!("said:{} line:{}", self.said, self.line));
+        DriverOutput::Snapshot(Some(DriverSnapshot { data, size: Some(self.size) }))
+    }
+}
+
+impl LineControl {
+    /// Sends what is made when there is room for it.
+    fn send_later(&self, make: impl FnOnce(&Told) -> DriverOutput + Send + 'static) {
+        let (sender, told) = (self.sender.clone(), Arc::clone(&self.told));
+        tokio::spawn(async move {
+            if let Ok(room) = sender.reserve().await {
+                room.send(make(&told.lock().unwrap()));
+            }
+        });
+    }
+}
+
+impl SessionControl for LineControl {
+    fn write(&self, input: &[u8]) -> io::Result<usize> {
+        for (taken, byte) in input.iter().enumerate() {
+            if *byte != b'\n' {
+                self.told.lock().unwrap().line.push(char::from(*byte));
+                continue;
+            }
+            match self.sender.try_reserve() {
+                Ok(room) => {
+                    let mut outputs = self.told.lock().unwrap().complete().into_iter();
+                    if let Some(output) = outputs.next() {
+                        room.send(output);
+                    }
+                    outputs.for_each(|output| self.send_later(move |_| output));
+                }
+                Err(mpsc::error::TrySendError::Full(())) => return Ok(taken),
+                Err(mpsc::error::TrySendError::Closed(())) => {
+                    return Err(io::ErrorKind::BrokenPipe.into());
+                }
+            }
+        }
+        Ok(input.len())
+    }
+
+    fn writable(&self) -> BoxFuture<'_, bool> {
+        Box::pin(async { self.sender.reserve().await.is_ok() })
+    }
+
+    fn resize(&self, size: Size) -> io::Result<()> {
+        self.told.lock().unwrap().size = size;
+        Ok(())
+    }
+
+    fn request_snapshot(&self) {
+        self.send_later(Told::snapshot);
+    }
+
+    fn close(&self) {
+        self.send_later(|_| DriverOutput::End(ExitStatus { code: None, signal: None }));
+    }
+}
