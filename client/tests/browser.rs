@@ -6,12 +6,12 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use js_sys::{ArrayBuffer, Object, Promise, Reflect, Uint8Array};
+use moorline_client::bindings::look::{FontSize, Theme};
 use moorline_client::bindings::screen::{
     Chunk, Emulator, KeyRoute, Screen, ScreenEvent, frame_header,
 };
 use moorline_client::bindings::socket::{Socket, SocketEvent};
 use moorline_client::bindings::storage::{self, Area};
-use moorline_client::look::{FontSize, Theme};
 use moorline_client::session::EventStream;
 use moorline_shared::frame::Frame;
 use moorline_shared::id::Seq;

@@ -5,7 +5,7 @@ use wasm_bindgen::JsCast;
 use web_sys::{CanvasRenderingContext2d, Document, HtmlCanvasElement, HtmlElement, window};
 
 use super::options::LINE_HEIGHT;
-use crate::look::{FontSize, TERMINAL_FONTS};
+use crate::bindings::look::{FontSize, TERMINAL_FONTS};
 
 /// What the emulator leaves for its scroll bar.
 const SCROLL_BAR_PX: f64 = 14.0;

@@ -22,7 +22,7 @@ pub use super::queries::{FOCUSED, NOT_FOCUSED};
 use super::touch::Touch;
 use super::xterm::{Disposable, FitAddon, SearchAddon, SearchResults, Terminal};
 pub use super::xterm::{Emulator, LoadError};
-use crate::look::{FontSize, Theme};
+use crate::bindings::look::{FontSize, Theme};
 
 /// Bytes for the terminal, in the browser's memory.
 #[derive(Debug, Clone)]

@@ -17,7 +17,7 @@ use super::observe::FrameRequest;
 use super::overscroll::is_at_top;
 use super::screen::ScreenEvent;
 use super::xterm::Terminal;
-use crate::session::gesture::{Gesture, LONG_PRESS_MS, Lines, Pan, Spot};
+use crate::bindings::gesture::{Gesture, LONG_PRESS_MS, Lines, Pan, Spot};
 
 /// Wheel steps that a program gets at most for one movement.
 const MOST_STEPS: i32 = 50;

@@ -23,14 +23,14 @@ use sidebar::{ShelfButton, Sidebar};
 use store::Store;
 use toolbar::Toolbar;
 
-use crate::actions::Action;
 use crate::bindings::keyboard::{self, Keys, Press};
 use crate::bindings::page;
 use crate::bindings::screen::Emulator;
-use crate::components::menu::{AppMenu, MenuButton};
-use crate::components::stream_status::StreamPill;
-use crate::components::when::effect;
-use crate::components::{Icon, IconName, Mark, When};
+use crate::pages::frame::menu::{AppMenu, MenuButton};
+use crate::pages::frame::stream_status::StreamPill;
+use crate::session::actions::Action;
+use crate::ui::when::effect;
+use crate::ui::{Icon, IconName, Mark, When};
 
 /// The terminal's code is fetched ahead once the page has been still for so long.
 const PRELOAD_MS: u32 = 2_000;

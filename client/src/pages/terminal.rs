@@ -1,5 +1,16 @@
 //! The page of one terminal.
 
+pub mod earlier;
+pub mod host_note;
+pub mod key_bar;
+pub mod overlay;
+pub mod search_bar;
+pub mod selection_bar;
+pub mod shortcut;
+pub mod state;
+pub mod status;
+pub mod switcher;
+
 use std::sync::Arc;
 
 use gloo_timers::callback::Timeout;
@@ -7,26 +18,27 @@ use leptos::prelude::*;
 use moorline_shared::id::SessionId;
 use moorline_shared::message::close;
 
-use crate::access::Access;
-use crate::actions::{Action, Actions};
 use crate::bindings::keyboard;
 use crate::bindings::page::{self, PageEvent, PageWatch};
-use crate::components::dialog::Dialog;
-use crate::components::earlier::EarlierOutput;
-use crate::components::host_note::HostNote;
-use crate::components::key_bar::KeyBar;
-use crate::components::menu::{AppMenu, MenuButton, MenuItem, MenuLink};
-use crate::components::search_bar::SearchBar;
-use crate::components::selection_bar::SelectionBar;
-use crate::components::status::{PasteChip, PendingChip, SizeChip, StatusPill};
-use crate::components::switcher::{SWITCHER_KEYS, Switcher, open_switcher};
-use crate::components::terminal::{Stage, TerminalState};
-use crate::components::when::{effect, live};
-use crate::components::{Icon, IconName, When, words};
-use crate::overview::Overview;
-use crate::preferences::Preferences;
-use crate::route::{Route, Router};
+use crate::pages::frame::menu::{AppMenu, MenuButton, MenuItem, MenuLink};
+use crate::pages::terminal::earlier::EarlierOutput;
+use crate::pages::terminal::host_note::HostNote;
+use crate::pages::terminal::key_bar::KeyBar;
+use crate::pages::terminal::search_bar::SearchBar;
+use crate::pages::terminal::selection_bar::SelectionBar;
+use crate::pages::terminal::state::{Stage, TerminalState};
+use crate::pages::terminal::status::{PasteChip, PendingChip, SizeChip, StatusPill};
+use crate::pages::terminal::switcher::{SWITCHER_KEYS, Switcher, open_switcher};
 use crate::session::LinkView;
+use crate::session::access::Access;
+use crate::session::actions::{Action, Actions};
+use crate::session::overview::Overview;
+use crate::session::route::{Route, Router};
+use crate::session::words;
+use crate::ui::dialog::Dialog;
+use crate::ui::preferences::Preferences;
+use crate::ui::when::{effect, live};
+use crate::ui::{Icon, IconName, When};
 
 const NOTICE_MS: u32 = 8_000;
 const FLASH_MS: u32 = 160;

@@ -6,21 +6,28 @@
 //!
 //! [`events`] keeps an event stream open in the same way.
 
+pub mod access;
+pub mod actions;
 mod alarm;
+pub mod api;
 mod backlog;
+pub mod catalogue;
+pub mod code;
 mod digest;
 mod driver;
 pub mod earlier;
 pub mod events;
 mod fit;
-pub mod gesture;
 pub mod key_codes;
 pub mod keys;
 mod live;
+pub mod overview;
+pub mod route;
 pub mod saved;
 #[cfg(test)]
 mod tests;
 pub mod view;
+pub mod words;
 
 pub use backlog::Progress as PasteProgress;
 pub use digest::Digest;

@@ -15,15 +15,15 @@ use super::history::{History, STEP_MS};
 use super::preview::Preview;
 use super::timeline::Timeline;
 use super::told::Told;
-use crate::access::Access;
-use crate::actions::{Action, Actions};
-use crate::api::{self, ApiError, Extent, Request};
 use crate::bindings::clock;
 use crate::bindings::observe::FrameRequest;
-use crate::components::when::effect;
-use crate::overview::Overview;
-use crate::route::Router;
+use crate::session::access::Access;
+use crate::session::actions::{Action, Actions};
+use crate::session::api::{self, ApiError, Extent, Request};
+use crate::session::overview::Overview;
+use crate::session::route::Router;
 use crate::session::{EventStream, StreamStatus};
+use crate::ui::when::effect;
 
 /// So many entries are read at first: the log itself may be long.
 const REACH: u64 = 500;

@@ -8,7 +8,7 @@ use moorline_shared::id::Seq;
 use moorline_shared::session::ExitStatus;
 
 use super::told::Told;
-use crate::components::words;
+use crate::session::words;
 
 /// Older rows go.
 pub const MOST_ROWS: usize = 500;

@@ -6,7 +6,7 @@ use moorline_shared::id::{Epoch, Seq};
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::components::words;
+use crate::session::words;
 
 /// The data of an event. What the event does not have is empty.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]

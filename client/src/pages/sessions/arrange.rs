@@ -6,10 +6,10 @@ use moorline_shared::id::SessionId;
 use moorline_shared::rest::SessionSummary;
 
 use crate::bindings::page;
-use crate::catalogue::Sessions;
-use crate::components::words;
-use crate::route::Shelf;
-use crate::sorting::sorted;
+use crate::session::catalogue::Sessions;
+use crate::session::route::Shelf;
+use crate::session::words;
+use crate::ui::sort::sorted;
 
 /// What comes first.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -106,7 +106,7 @@ fn contains(session: &SessionSummary, wanted: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::catalogue::tests::session;
+    use crate::session::catalogue::tests::session;
     use moorline_shared::event::Activity;
     use moorline_shared::session::Lifecycle;
     use wasm_bindgen_test::wasm_bindgen_test as test;

@@ -8,9 +8,10 @@ use super::desk::{Ask, Desk};
 use super::row_menu;
 use super::store::Store;
 use crate::bindings::{clock, page};
-use crate::components::when::live;
-use crate::components::{Icon, IconName, When, words};
-use crate::route::{Route, Shelf};
+use crate::session::route::{Route, Shelf};
+use crate::session::words;
+use crate::ui::when::live;
+use crate::ui::{Icon, IconName, When};
 
 /// One session: what it is and does, and what can be done with it.
 #[component]

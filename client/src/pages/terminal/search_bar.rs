@@ -1,0 +1,79 @@
+//! Search in the terminal.
+
+use leptos::html;
+use leptos::prelude::*;
+
+use crate::bindings::page;
+use crate::pages::terminal::state::TerminalState;
+use crate::ui::{Icon, IconName, When};
+
+/// The search bar, while it is open.
+#[component]
+pub fn SearchBar() -> impl IntoView {
+    let state = TerminalState::expect();
+    view! {
+        <When condition=move || state.searching.get()>
+            <OpenSearchBar />
+        </When>
+    }
+}
+
+#[component]
+fn OpenSearchBar() -> impl IntoView {
+    let state = TerminalState::expect();
+    let field = NodeRef::<html::Input>::new();
+    let text = RwSignal::new(String::new());
+    field.on_load(move |field| {
+        page::focus_soon(field.into());
+        state.uncover();
+    });
+    let find = move |forwards| state.find(&text.get_untracked(), forwards, false);
+    let on_key = move |event: leptos::ev::KeyboardEvent| {
+        let again = event.ctrl_key() && event.shift_key() && event.key().eq_ignore_ascii_case("f");
+        match event.key().as_str() {
+            "Escape" => state.end_search(),
+            "Enter" => find(!event.shift_key()),
+            _ if again => state.end_search(),
+            _ => return,
+        }
+        event.prevent_default();
+        event.stop_propagation();
+    };
+    let count = move || match state.matches.get() {
+        _ if text.with(String::is_empty) => String::new(),
+        (_, 0) => "none".to_owned(),
+        (Some(index), count) => format!("{}/{count}", index + 1),
+        (None, count) => format!("{count}+"),
+    };
+    view! {
+        <div class="search" role="search" data-testid="search">
+            <input
+                node_ref=field
+                type="text"
+                placeholder="Find"
+                aria-label="Find in the terminal"
+                autocapitalize="off"
+                autocomplete="off"
+                spellcheck="false"
+                on:keydown=on_key
+                on:input=move |event| {
+                    text.set(event_target_value(&event));
+                    state.find(&text.get_untracked(), false, true);
+                }
+            />
+            <span class="search-count" role="status" data-testid="matches">{move || count()}</span>
+            <button class="icon-button" title="Previous (Enter with Shift)" aria-label="Previous match"
+                on:click=move |_| find(false)>
+                <Icon name=IconName::Up />
+            </button>
+            <button class="icon-button" title="Next (Enter)" aria-label="Next match"
+                on:click=move |_| find(true)>
+                <Icon name=IconName::Down />
+            </button>
+            <button class="icon-button" title="Close (Esc)" aria-label="Close search"
+                on:click=move |_| state.end_search()>
+                <Icon name=IconName::Cross />
+            </button>
+        </div>
+    }
+}
