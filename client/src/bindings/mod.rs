@@ -20,6 +20,7 @@ mod overscroll;
 pub mod page;
 mod queries;
 pub mod screen;
+mod screen_event;
 pub mod socket;
 pub mod storage;
 mod touch;

@@ -15,14 +15,15 @@ use super::addons;
 use super::handlers::Handlers;
 use super::key_modes::KeyModes;
 use super::keyboard::Press;
+use super::look::{FontSize, Theme};
 use super::options::{SCROLLBACK_LINES, colours, options, search_options, set};
 use super::overscroll::{Overscroll, is_at_top};
 use super::queries::{self, Quiet};
 pub use super::queries::{FOCUSED, NOT_FOCUSED};
+pub use super::screen_event::{KeyRoute, ScreenEvent, Scroll};
 use super::touch::Touch;
 use super::xterm::{Disposable, FitAddon, SearchAddon, SearchResults, Terminal};
 pub use super::xterm::{Emulator, LoadError};
-use crate::bindings::look::{FontSize, Theme};
 
 /// Bytes for the terminal, in the browser's memory.
 #[derive(Debug, Clone)]
@@ -58,59 +59,6 @@ pub fn frame_header(frame: &ArrayBuffer) -> Option<(u64, usize)> {
     Uint8Array::new_with_byte_offset_and_length(frame, 0, FRAME_HEADER_BYTES as u32)
         .copy_to(&mut header);
     Some((u64::from_be_bytes(header), data))
-}
-
-/// What the terminal tells.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ScreenEvent {
-    /// Typed or pasted.
-    Data(String),
-    /// Like `Data`, but each character is one byte (old mouse reports).
-    Binary(String),
-    /// The bell rang.
-    Bell,
-    /// The program named the window.
-    Title(String),
-    /// Something was drawn; whether what is seen is the end of the buffer.
-    Drawn {
-        /// The view is scrolled to the bottom.
-        at_bottom: bool,
-    },
-    /// The user scrolls up, and the view is at the first line that the terminal holds.
-    BeyondTop,
-    /// A finger has selected something, or nothing any more.
-    Selected(bool),
-    /// How many matches the search has, and which one is shown, from 0.
-    Matches {
-        /// The match that is shown; `None` where there is none or there are too many.
-        index: Option<u32>,
-        /// All matches.
-        count: u32,
-    },
-}
-
-/// Whether the terminal may see a key (`false` keeps it from it), and whether the browser may.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum KeyRoute {
-    /// To the terminal.
-    Terminal,
-    /// To the browser, which pastes on it, say.
-    Browser,
-    /// To neither: it was handled.
-    Taken,
-}
-
-/// A target for scrolling.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Scroll {
-    /// A screen up.
-    PageUp,
-    /// A screen down.
-    PageDown,
-    /// To the first line.
-    Start,
-    /// To the end.
-    End,
 }
 
 /// A match in so many first rows is shown from below what covers them.

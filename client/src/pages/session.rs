@@ -15,11 +15,12 @@ use moorline_shared::id::SessionId;
 
 use crate::bindings::keyboard::{self, Keys, Press};
 use crate::bindings::page;
-use crate::pages::frame::menu::{AppMenu, MenuButton};
+use crate::pages::frame::menu::AppMenu;
 use crate::pages::frame::stream_status::StreamPill;
 use crate::session::actions::Actions;
 use crate::session::route::{Route, Shelf};
 use crate::session::words;
+use crate::ui::menu::MenuButton;
 use crate::ui::when::{effect, live};
 use crate::ui::{Icon, IconName, When};
 use head::Head;

@@ -26,11 +26,11 @@ use toolbar::Toolbar;
 use crate::bindings::keyboard::{self, Keys, Press};
 use crate::bindings::page;
 use crate::bindings::screen::Emulator;
-use crate::pages::frame::menu::{AppMenu, MenuButton};
+use crate::pages::frame::menu::AppMenu;
 use crate::pages::frame::stream_status::StreamPill;
-use crate::session::actions::Action;
+use crate::ui::menu::MenuButton;
 use crate::ui::when::effect;
-use crate::ui::{Icon, IconName, Mark, When};
+use crate::ui::{Action, Icon, IconName, Mark, When};
 
 /// The terminal's code is fetched ahead once the page has been still for so long.
 const PRELOAD_MS: u32 = 2_000;

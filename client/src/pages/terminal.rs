@@ -20,7 +20,7 @@ use moorline_shared::message::close;
 
 use crate::bindings::keyboard;
 use crate::bindings::page::{self, PageEvent, PageWatch};
-use crate::pages::frame::menu::{AppMenu, MenuButton, MenuItem, MenuLink};
+use crate::pages::frame::menu::AppMenu;
 use crate::pages::terminal::earlier::EarlierOutput;
 use crate::pages::terminal::host_note::HostNote;
 use crate::pages::terminal::key_bar::KeyBar;
@@ -31,14 +31,15 @@ use crate::pages::terminal::status::{PasteChip, PendingChip, SizeChip, StatusPil
 use crate::pages::terminal::switcher::{SWITCHER_KEYS, Switcher, open_switcher};
 use crate::session::LinkView;
 use crate::session::access::Access;
-use crate::session::actions::{Action, Actions};
+use crate::session::actions::Actions;
 use crate::session::overview::Overview;
 use crate::session::route::{Route, Router};
 use crate::session::words;
 use crate::ui::dialog::Dialog;
+use crate::ui::menu::{MenuButton, MenuItem, MenuLink};
 use crate::ui::preferences::Preferences;
 use crate::ui::when::{effect, live};
-use crate::ui::{Icon, IconName, When};
+use crate::ui::{Action, Icon, IconName, When};
 
 const NOTICE_MS: u32 = 8_000;
 const FLASH_MS: u32 = 160;

@@ -5,10 +5,9 @@ use leptos::html;
 use leptos::prelude::*;
 
 use crate::bindings::page;
-use crate::session::actions::Action;
 use crate::ui::sort::sorted;
 use crate::ui::when::effect;
-use crate::ui::{Icon, When};
+use crate::ui::{Action, Icon, When};
 
 /// More are not shown: one types a letter more.
 const MOST_SHOWN: usize = 100;

@@ -1,5 +1,4 @@
-//! The menu at the end of the bar. The browser itself opens and closes it (`popover`): it goes
-//! away on Escape and on a click elsewhere.
+//! The menu at the end of every page's bar.
 
 use leptos::prelude::*;
 
@@ -8,26 +7,9 @@ use crate::bindings::look::{Theme, ThemeChoice};
 use crate::pages::frame::palette::palette_keys;
 use crate::session::access::Access;
 use crate::session::actions::{API_PAGE, Actions};
+use crate::ui::menu::{MENU, MenuItem, MenuLink};
 use crate::ui::preferences::Preferences;
 use crate::ui::{Icon, IconName};
-
-const MENU: &str = "menu";
-
-/// Opens the menu.
-#[component]
-pub fn MenuButton() -> impl IntoView {
-    view! {
-        <button
-            class="icon-button"
-            data-testid="menu-button"
-            popovertarget=MENU
-            aria-label="Menu"
-            title="Menu"
-        >
-            <Icon name=IconName::More />
-        </button>
-    }
-}
 
 /// The menu: what the page adds, then what is the same everywhere.
 #[component]
@@ -84,57 +66,6 @@ pub fn AppMenu(
                 <span>"Sign out of this browser"</span>
             </button>
         </div>
-    }
-}
-
-/// An entry of the menu that leads elsewhere.
-#[component]
-pub fn MenuLink(
-    /// Its icon.
-    icon: IconName,
-    /// Where it leads.
-    address: String,
-    /// For tests.
-    name: &'static str,
-    /// Its text.
-    children: Children,
-) -> impl IntoView {
-    view! {
-        <a class="menu-item" href=address data-testid=name>
-            <Icon name=icon />
-            <span>{children()}</span>
-        </a>
-    }
-}
-
-/// An entry of the menu that closes it.
-#[component]
-pub fn MenuItem(
-    /// Its icon.
-    icon: IconName,
-    /// Its keys, where it has any.
-    #[prop(optional)]
-    keys: &'static str,
-    /// For tests.
-    #[prop(optional)]
-    name: &'static str,
-    /// What it does.
-    on_pick: Callback<()>,
-    /// Its text.
-    children: Children,
-) -> impl IntoView {
-    view! {
-        <button
-            class="menu-item"
-            data-testid=name
-            popovertarget=MENU
-            popovertargetaction="hide"
-            on:click=move |_| on_pick.run(())
-        >
-            <Icon name=icon />
-            <span>{children()}</span>
-            <kbd>{keys}</kbd>
-        </button>
     }
 }
 

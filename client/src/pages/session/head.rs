@@ -7,9 +7,9 @@ use moorline_shared::event::Activity;
 
 use super::record::Record;
 use crate::bindings::page;
-use crate::session::actions::{Action, Actions, FORK_HINT};
+use crate::session::actions::{Actions, FORK_HINT};
 use crate::session::words;
-use crate::ui::{Icon, IconName, When};
+use crate::ui::{Action, Icon, IconName, When};
 
 /// Name, state and actions.
 #[component]

@@ -18,11 +18,12 @@ use super::told::Told;
 use crate::bindings::clock;
 use crate::bindings::observe::FrameRequest;
 use crate::session::access::Access;
-use crate::session::actions::{Action, Actions};
+use crate::session::actions::Actions;
 use crate::session::api::{self, ApiError, Extent, Request};
 use crate::session::overview::Overview;
 use crate::session::route::Router;
 use crate::session::{EventStream, StreamStatus};
+use crate::ui::Action;
 use crate::ui::when::effect;
 
 /// So many entries are read at first: the log itself may be long.

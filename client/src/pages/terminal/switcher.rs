@@ -8,13 +8,12 @@ use moorline_shared::id::SessionId;
 
 use crate::bindings::dialog as popover;
 use crate::bindings::keyboard::{self, Keys};
-use crate::session::actions::Action;
 use crate::session::overview::Overview;
 use crate::session::route::{Route, Router};
 use crate::session::words;
 use crate::ui::picker::Picker;
 use crate::ui::sort::sorted;
-use crate::ui::{Icon, IconName, When};
+use crate::ui::{Action, Icon, IconName, When};
 
 const SWITCHER: &str = "switcher";
 /// The keys that open it, as they are written. Programs cannot tell them from Control and K, and
