@@ -17,6 +17,7 @@ mod links;
 mod packages;
 mod process;
 mod progress;
+mod purpose;
 mod python;
 mod run;
 mod setup;
@@ -30,7 +31,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::setup::Purpose;
+use crate::purpose::Purpose;
 use crate::workspace::Workspace;
 
 #[derive(Parser)]
