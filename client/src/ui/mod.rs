@@ -6,6 +6,7 @@ pub mod dialog;
 pub mod field;
 pub mod icon;
 pub mod menu;
+pub mod on_demand;
 pub mod picker;
 pub mod preferences;
 pub mod sort;

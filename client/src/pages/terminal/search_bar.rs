@@ -5,6 +5,8 @@ use leptos::prelude::*;
 
 use crate::bindings::page;
 use crate::pages::terminal::state::TerminalState;
+use crate::ui::on_demand::LoadState;
+use crate::ui::when::effect;
 use crate::ui::{Icon, IconName, When};
 
 /// The search bar, while it is open.
@@ -26,6 +28,13 @@ fn OpenSearchBar() -> impl IntoView {
     field.on_load(move |field| {
         page::focus_soon(field.into());
         state.uncover();
+        state.load_search();
+    });
+    // What was typed while the code was on its way.
+    effect(move || {
+        if state.search.state() == LoadState::Ready {
+            state.find(&text.get_untracked(), false, true);
+        }
     });
     let find = move |forwards| state.find(&text.get_untracked(), forwards, false);
     let on_key = move |event: leptos::ev::KeyboardEvent| {
@@ -39,11 +48,13 @@ fn OpenSearchBar() -> impl IntoView {
         event.prevent_default();
         event.stop_propagation();
     };
-    let count = move || match state.matches.get() {
+    let count = move || match (state.search.state(), state.matches.get()) {
         _ if text.with(String::is_empty) => String::new(),
-        (_, 0) => "none".to_owned(),
-        (Some(index), count) => format!("{}/{count}", index + 1),
-        (None, count) => format!("{count}+"),
+        (LoadState::Unneeded | LoadState::Loading, _) => "…".to_owned(),
+        (LoadState::Failed(_), _) => String::new(),
+        (LoadState::Ready, (_, 0)) => "none".to_owned(),
+        (LoadState::Ready, (Some(index), count)) => format!("{}/{count}", index + 1),
+        (LoadState::Ready, (None, count)) => format!("{count}+"),
     };
     view! {
         <div class="search" role="search" data-testid="search">
@@ -74,6 +85,14 @@ fn OpenSearchBar() -> impl IntoView {
                 on:click=move |_| state.end_search()>
                 <Icon name=IconName::Cross />
             </button>
+            <When condition=move || state.search.error().is_some()>
+                <span class="search-problem" role="alert" data-testid="search-problem">
+                    {move || state.search.error().map(|error| error.to_string())}
+                </span>
+                <button class="status-button" data-testid="search-retry" on:click=move |_| state.load_search()>
+                    "Try again"
+                </button>
+            </When>
         </div>
     }
 }

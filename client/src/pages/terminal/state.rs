@@ -12,7 +12,9 @@ use crate::bindings::clipboard;
 use crate::bindings::keyboard::{self, Press};
 use crate::bindings::observe::{self, SizeWatch};
 use crate::bindings::page::{self, PageEvent, PageWatch};
-use crate::bindings::screen::{Emulator, FOCUSED, KeyRoute, NOT_FOCUSED, Screen, ScreenEvent};
+use crate::bindings::screen::{
+    Emulator, FOCUSED, KeyRoute, NOT_FOCUSED, Screen, ScreenEvent, SearchCode,
+};
 use crate::pages::terminal::overlay::{Overlay, OverlayKey};
 use crate::pages::terminal::shortcut::{Shortcut, shortcut};
 use crate::session::access::Access;
@@ -20,6 +22,7 @@ use crate::session::key_codes::{self, KeyModes};
 use crate::session::keys::{self, Key, Modifiers};
 use crate::session::words;
 use crate::session::{Event, Progress, Session, SessionHooks, Setup, View};
+use crate::ui::on_demand::OnDemand;
 use crate::ui::preferences::Preferences;
 use crate::ui::when::effect;
 
@@ -44,6 +47,8 @@ pub struct TerminalState {
     pub bell: RwSignal<u32>,
     /// The search bar is open.
     pub searching: RwSignal<bool>,
+    /// The search's code.
+    pub search: OnDemand<SearchCode>,
     /// The shown match, and how many there are.
     pub matches: RwSignal<(Option<u32>, u32)>,
     /// Modifiers that are down on the key bar.
@@ -78,6 +83,7 @@ impl TerminalState {
             began_with_picture: RwSignal::default(),
             bell: RwSignal::default(),
             searching: RwSignal::default(),
+            search: OnDemand::new(),
             matches: RwSignal::default(),
             modifiers: RwSignal::default(),
             selected: RwSignal::default(),
@@ -241,9 +247,16 @@ impl TerminalState {
         was_open
     }
 
-    /// Finds the next or the previous match.
+    /// Finds the next or the previous match, once the search's code is there.
     pub fn find(self, text: &str, forwards: bool, incremental: bool) {
-        self.with_front(|screen| screen.find(text, forwards, incremental));
+        if let Some(code) = self.search.get() {
+            self.with_front(|screen| screen.find(&code, text, forwards, incremental));
+        }
+    }
+
+    /// Loads the search's code, unless it is there.
+    pub fn load_search(self) {
+        self.search.load(SearchCode::load());
     }
 
     /// Shows the rows that the search bar does not cover, once it is open.
