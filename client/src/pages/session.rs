@@ -1,5 +1,6 @@
 //! The page of one session: what it did and does.
 
+pub mod event_data;
 pub mod head;
 pub mod history;
 pub mod log;
@@ -8,7 +9,6 @@ pub mod preview;
 mod record;
 pub mod side;
 pub mod timeline;
-pub mod told;
 
 use leptos::prelude::*;
 use moorline_shared::id::SessionId;

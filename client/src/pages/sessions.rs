@@ -1,8 +1,8 @@
 //! The page of all sessions.
 
-mod arrange;
 mod desk;
 pub mod list;
+mod order;
 pub mod row;
 pub mod row_menu;
 pub mod sidebar;

@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 use moorline_shared::id::SessionId;
 
-use super::arrange::{Sort, arrange, hold};
+use super::order::{Sort, arrange, hold};
 use super::store::Store;
 use crate::bindings::storage::{self, Area};
 use crate::session::actions::Actions;

@@ -3,8 +3,8 @@
 use leptos::html;
 use leptos::prelude::*;
 
-use super::arrange::Sort;
 use super::desk::{Ask, Desk};
+use super::order::Sort;
 use super::sidebar::shelf_name;
 use super::store::Store;
 use crate::bindings::page;

@@ -97,7 +97,7 @@ fn Content(id: SessionId) -> impl IntoView {
             }
             let screen = Rc::new(screen);
             *held.borrow_mut() = Some(Earlier { screen, socket: None });
-            read(&held, &id, token, Told { state, stage, shown });
+            read(&held, &id, token, EarlierView { state, stage, shown });
         });
     });
     // Another size would draw it anew, and what it covers is not where it was.
@@ -157,28 +157,28 @@ fn hear(state: TerminalState, shown: Rc<Cell<bool>>) -> impl Fn(ScreenEvent) + C
     }
 }
 
-/// Whom it tells.
+/// What reading the log changes on the page.
 #[derive(Clone)]
-struct Told {
+struct EarlierView {
     state: TerminalState,
     stage: RwSignal<Stage>,
     shown: Rc<Cell<bool>>,
 }
 
 /// Reads the log into the screen.
-fn read(held: &Held, id: &SessionId, token: Option<String>, told: Told) {
+fn read(held: &Held, id: &SessionId, token: Option<String>, view: EarlierView) {
     let address = page::socket_address(&format!("/api/session/{id}/events?lastEventId=0"));
     let mut protocols = vec![PROTOCOL.to_owned()];
     protocols.extend(token.map(|token| format!("{TOKEN_SUBPROTOCOL_PREFIX}{token}")));
     let reading = Rc::new(RefCell::new(Reading::default()));
     let weak = Rc::downgrade(held);
-    let failing = told.clone();
+    let failing = view.clone();
     let happened = move |event| {
         let Some(held) = weak.upgrade() else { return };
         match event {
-            SocketEvent::Binary(bytes) => take(&held, &reading, &to_vec(&bytes), &told),
+            SocketEvent::Binary(bytes) => take(&held, &reading, &to_vec(&bytes), &view),
             SocketEvent::Closed { .. } if !reading.borrow().is_done() => {
-                told.stage.set(Stage::Failed);
+                view.stage.set(Stage::Failed);
             }
             SocketEvent::Closed { .. } | SocketEvent::Opened | SocketEvent::Text(_) => {}
         }
@@ -194,24 +194,24 @@ fn read(held: &Held, id: &SessionId, token: Option<String>, told: Told) {
 }
 
 /// Draws a part, and asks for more when it is drawn.
-fn take(held: &Held, reading: &Rc<RefCell<Reading>>, bytes: &[u8], told: &Told) {
-    if told.shown.get() {
+fn take(held: &Held, reading: &Rc<RefCell<Reading>>, bytes: &[u8], view: &EarlierView) {
+    if view.shown.get() {
         return;
     }
     let output = reading.borrow_mut().take(bytes);
-    let Ok(mut output) = output else { return told.stage.set(Stage::Failed) };
+    let Ok(mut output) = output else { return view.stage.set(Stage::Failed) };
     if reading.borrow().is_done() {
         output.push_str(CALM);
     }
-    let (weak, reading, told) = (Rc::downgrade(held), Rc::clone(reading), told.clone());
+    let (weak, reading, view) = (Rc::downgrade(held), Rc::clone(reading), view.clone());
     let drawn = move || {
         let Some(held) = weak.upgrade() else { return };
         if reading.borrow().is_done() {
-            finish(&held, &reading.borrow(), &told);
+            finish(&held, &reading.borrow(), &view);
         } else {
             let percent = reading.borrow().percent();
-            if told.stage.get_untracked() != Stage::Reading(percent) {
-                told.stage.set(Stage::Reading(percent));
+            if view.stage.get_untracked() != Stage::Reading(percent) {
+                view.stage.set(Stage::Reading(percent));
             }
             if let Some(socket) = held.borrow().as_ref().and_then(|held| held.socket.as_ref()) {
                 socket.send_text(TAKEN);
@@ -226,18 +226,18 @@ fn take(held: &Held, reading: &Rc<RefCell<Reading>>, bytes: &[u8], told: &Told) 
 }
 
 /// Shows what was read, with the line at the top that is at the top of the terminal.
-fn finish(held: &Held, reading: &Reading, told: &Told) {
-    if told.shown.get() {
+fn finish(held: &Held, reading: &Reading, view: &EarlierView) {
+    if view.shown.get() {
         return;
     }
-    told.shown.set(true);
+    view.shown.set(true);
     if let Some(earlier) = held.borrow_mut().as_mut() {
         earlier.socket = None;
-        let rows = told.state.size().map_or(0, |size| size.rows);
+        let rows = view.state.size().map_or(0, |size| size.rows);
         let fewer = rows.saturating_sub(earlier.screen.size().rows);
-        let above = told.state.lines_above_bottom() + u32::from(fewer);
+        let above = view.state.lines_above_bottom() + u32::from(fewer);
         earlier.screen.scroll_above_bottom(above.max(1));
-        told.state.earlier.show(Rc::clone(&earlier.screen));
+        view.state.earlier.show(Rc::clone(&earlier.screen));
     }
-    told.stage.set(Stage::Shown { is_trimmed: reading.is_trimmed() });
+    view.stage.set(Stage::Shown { is_trimmed: reading.is_trimmed() });
 }

@@ -21,7 +21,7 @@ use crate::session::access::Access;
 use crate::session::key_codes::{self, KeyModes};
 use crate::session::keys::{self, Key, Modifiers};
 use crate::session::words;
-use crate::session::{Event, Progress, Session, SessionHooks, Setup, View};
+use crate::session::{Progress, Session, SessionHooks, SessionInput, Setup, View};
 use crate::ui::on_demand::OnDemand;
 use crate::ui::preferences::Preferences;
 use crate::ui::when::effect;
@@ -114,10 +114,10 @@ impl TerminalState {
         self.earlier.screen().or_else(|| self.screen()).map(|screen| f(&screen))
     }
 
-    fn post(self, event: Event<js_sys::ArrayBuffer>) {
+    fn post(self, input: SessionInput<js_sys::ArrayBuffer>) {
         let session = self.live.try_with_value(|live| live.as_ref().map(|l| l.session.clone()));
         if let Some(session) = session.flatten() {
-            session.post(event);
+            session.post(input);
         }
     }
 
@@ -169,7 +169,7 @@ impl TerminalState {
         };
         let token = Access::expect().token();
         session.start(Setup { id, token, screen, digest: page::query_has("digest") }, hooks);
-        session.post(Event::Hold(untrack(|| preferences.hold())));
+        session.post(SessionInput::Hold(untrack(|| preferences.hold())));
         self.fit();
         self.focus();
     }
@@ -183,25 +183,25 @@ impl TerminalState {
 
     /// Dials at once.
     pub fn retry(self) {
-        self.post(Event::Dial);
+        self.post(SessionInput::Dial);
         self.focus();
     }
 
     /// Takes back what waits.
     pub fn discard(self) {
-        self.post(Event::Discard);
+        self.post(SessionInput::Discard);
         self.focus();
     }
 
     /// Gives up what has not gone in of a large paste.
     pub fn end_paste(self) {
-        self.post(Event::EndPaste);
+        self.post(SessionInput::EndPaste);
         self.focus();
     }
 
     /// Gives the session the size that fits here.
     pub fn take_size(self) {
-        self.post(Event::TakeSize);
+        self.post(SessionInput::TakeSize);
         self.focus();
     }
 
@@ -287,7 +287,7 @@ impl TerminalState {
         let application = self.with_screen(Screen::application_cursor).unwrap_or_default();
         let asked_for = key_codes::encode(&keys::press(key, modifiers), self.key_modes());
         let bytes = asked_for.unwrap_or_else(|| keys::encode(key, modifiers, application));
-        self.post(Event::Typed(bytes.into_bytes()));
+        self.post(SessionInput::Typed(bytes.into_bytes()));
         self.with_screen(Screen::scroll_to_bottom);
     }
 
@@ -389,10 +389,10 @@ impl TerminalState {
                 } else {
                     data
                 };
-                self.post(Event::Typed(data.into_bytes()));
+                self.post(SessionInput::Typed(data.into_bytes()));
             }
             ScreenEvent::Binary(data) => {
-                self.post(Event::Typed(data.chars().map(|byte| byte as u8).collect()));
+                self.post(SessionInput::Typed(data.chars().map(|byte| byte as u8).collect()));
             }
             ScreenEvent::Bell => self.bell.update(|bell| *bell += 1),
             ScreenEvent::Title(title) => {
@@ -409,24 +409,24 @@ impl TerminalState {
         match event {
             PageEvent::Online => {
                 self.no_network.set(false);
-                self.post(Event::Wake);
+                self.post(SessionInput::Wake);
             }
             PageEvent::Offline => {
                 self.no_network.set(true);
                 // The socket stays silent rather than close: ask it for a sign of life.
-                self.post(Event::Wake);
+                self.post(SessionInput::Wake);
             }
             PageEvent::Visible => {
-                self.post(Event::Shown);
-                self.post(Event::Wake);
+                self.post(SessionInput::Shown);
+                self.post(SessionInput::Wake);
             }
-            PageEvent::Hidden => self.post(Event::Hidden),
+            PageEvent::Hidden => self.post(SessionInput::Hidden),
         }
     }
 
     fn fit(self) {
         if let Some(size) = self.with_screen(Screen::fitting).flatten() {
-            self.post(Event::Fits(size));
+            self.post(SessionInput::Fits(size));
         }
     }
 }
@@ -472,7 +472,7 @@ pub fn Stage(
         state.with_screen(|screen| screen.set_font(font));
         state.fit();
     });
-    effect(move || state.post(Event::Hold(preferences.hold())));
+    effect(move || state.post(SessionInput::Hold(preferences.hold())));
     view! { <div node_ref=place class="screen" data-testid="terminal"></div> }
 }
 

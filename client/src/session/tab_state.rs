@@ -11,10 +11,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::bindings::storage::{self, Area};
 
-/// See the module.
+/// What a tab keeps of a session.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Saved {
+pub struct TabState {
     /// Who the page is to the relay.
     pub client_id: ClientId,
     /// Its input: what was accepted, and what was not.
@@ -27,7 +27,7 @@ fn key(session: &SessionId) -> String {
 
 /// Takes what an earlier page of this tab left.
 #[must_use]
-pub fn take(session: &SessionId) -> Option<Saved> {
+pub fn take(session: &SessionId) -> Option<TabState> {
     let key = key(session);
     let text = storage::get(Area::Tab, &key)?;
     storage::remove(Area::Tab, &key);
@@ -35,7 +35,7 @@ pub fn take(session: &SessionId) -> Option<Saved> {
 }
 
 /// Stores, or forgets.
-pub fn keep(session: &SessionId, saved: Option<&Saved>) {
+pub fn keep(session: &SessionId, saved: Option<&TabState>) {
     let key = key(session);
     match saved.and_then(|saved| serde_json::to_string(saved).ok()) {
         Some(text) => {

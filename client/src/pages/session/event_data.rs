@@ -11,7 +11,7 @@ use crate::session::words;
 /// The data of an event. What the event does not have is empty.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub struct Told {
+pub struct EventData {
     /// The event's name.
     #[serde(rename = "type")]
     pub kind: String,
@@ -47,7 +47,7 @@ pub struct Told {
     terminal_id: Option<String>,
 }
 
-impl Told {
+impl EventData {
     /// The command as it is typed.
     #[must_use]
     pub fn command(&self) -> Option<&str> {
@@ -91,7 +91,7 @@ mod tests {
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
     fn title(data: &Value) -> Option<(&'static str, String)> {
-        serde_json::from_value::<Told>(data.clone()).unwrap().title()
+        serde_json::from_value::<EventData>(data.clone()).unwrap().title()
     }
 
     #[test]
