@@ -40,44 +40,25 @@ pub fn Picker(
         |_, _| true,
     );
     let list = format!("{name}-list");
-    let controls = list.clone();
-    node.on_load(move |field| {
-        // Here and not below: each attribute of its own name is compiled for itself.
-        let fixed =
-            [("aria-expanded", "true"), ("aria-autocomplete", "list"), ("enterkeyhint", "go")];
-        let fixed = fixed.map(|(name, value)| (name, value.to_owned()));
-        page::set_attributes(&field, &fixed);
-        page::set_attributes(&field, &[("aria-controls", controls)]);
-        page::focus_soon(field.into());
-    });
+    prepare(node, list.clone());
     effect(move || page::show(&format!("#{name}-{}", chosen.get())));
-    let pick = move |index: usize| {
+    let pick = Callback::new(move |index: usize| {
         let action = found.with_untracked(|found| found.get(index).cloned());
         if let Some(action) = action {
             done.run(());
             action.run.run(());
         }
-    };
+    });
     let on_key = move |event: leptos::ev::KeyboardEvent| {
         let last = found.with_untracked(Vec::len).saturating_sub(1);
         let now = chosen.get_untracked().min(last);
-        chosen.set(match event.key().as_str() {
-            "ArrowDown" => {
-                if now == last {
-                    0
-                } else {
-                    now + 1
-                }
-            }
-            "ArrowUp" => now.checked_sub(1).unwrap_or(last),
-            "PageDown" => (now + PAGE).min(last),
-            "PageUp" => now.saturating_sub(PAGE),
-            "Enter" if !event.is_composing() => {
-                event.prevent_default();
-                return pick(now);
-            }
-            _ => return,
-        });
+        if event.key() == "Enter" && !event.is_composing() {
+            pick.run(now);
+        } else if let Some(next) = moved(&event.key(), now, last) {
+            chosen.set(next);
+        } else {
+            return;
+        }
         event.prevent_default();
     };
     view! {
@@ -105,7 +86,7 @@ pub fn Picker(
             <div id=list class="picker-list" role="listbox" aria-label=label data-testid=format!("{name}-list")>
                 {move || {
                     let grouped = wanted.with(|wanted| wanted.trim().is_empty());
-                    found.with(|found| options(name, found, grouped, chosen, Callback::new(pick)))
+                    found.with(|found| options(name, found, grouped, chosen, pick))
                 }}
             </div>
             <When condition=move || found.with(Vec::is_empty)>
@@ -113,6 +94,31 @@ pub fn Picker(
             </When>
         </div>
     }
+}
+
+/// Ties the field to its list, and gives it the focus.
+fn prepare(node: NodeRef<html::Input>, list: String) {
+    node.on_load(move |field| {
+        // Here and not in a view: each attribute of its own name is compiled for itself.
+        let fixed =
+            [("aria-expanded", "true"), ("aria-autocomplete", "list"), ("enterkeyhint", "go")];
+        let fixed = fixed.map(|(name, value)| (name, value.to_owned()));
+        page::set_attributes(&field, &fixed);
+        page::set_attributes(&field, &[("aria-controls", list)]);
+        page::focus_soon(field.into());
+    });
+}
+
+/// Where a key leads from the option `now`; `None` for a key that leads nowhere.
+fn moved(key: &str, now: usize, last: usize) -> Option<usize> {
+    Some(match key {
+        "ArrowDown" if now == last => 0,
+        "ArrowDown" => now + 1,
+        "ArrowUp" => now.checked_sub(1).unwrap_or(last),
+        "PageDown" => (now + PAGE).min(last),
+        "PageUp" => now.saturating_sub(PAGE),
+        _ => return None,
+    })
 }
 
 fn options(
@@ -247,6 +253,14 @@ mod tests {
         assert_eq!(best("shell new", &texts), ["new shell"]);
         assert_eq!(best("ns", &texts), ["new shell"]);
         assert_eq!(best("x", &texts), [""; 0]);
+    }
+
+    #[test]
+    fn arrows_go_around_and_pages_do_not() {
+        assert_eq!(["ArrowUp", "ArrowDown"].map(|key| moved(key, 0, 0)), [Some(0), Some(0)]);
+        assert_eq!([moved("ArrowDown", 9, 9), moved("ArrowUp", 0, 9)], [Some(0), Some(9)]);
+        assert_eq!([moved("PageDown", 3, 9), moved("PageUp", 3, 9)], [Some(9), Some(0)]);
+        assert_eq!(moved("x", 3, 9), None);
     }
 
     #[test]

@@ -1,7 +1,5 @@
-//! The terminal in a page: the emulator, the session behind it, and what the controls around it
-//! share.
+//! What the controls around a terminal share: the emulator, and the session behind it.
 
-use leptos::html;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 use moorline_shared::id::{Seq, SessionId};
@@ -24,7 +22,6 @@ use crate::session::words;
 use crate::session::{Progress, Session, SessionHooks, SessionInput, Setup, View};
 use crate::ui::on_demand::OnDemand;
 use crate::ui::preferences::Preferences;
-use crate::ui::when::effect;
 
 /// What the controls around a terminal share. Terminal bytes never come here.
 #[derive(Debug, Clone, Copy)]
@@ -100,7 +97,7 @@ impl TerminalState {
         expect_context()
     }
 
-    fn with_screen<T>(self, f: impl FnOnce(&Screen) -> T) -> Option<T> {
+    pub(super) fn with_screen<T>(self, f: impl FnOnce(&Screen) -> T) -> Option<T> {
         self.screen().map(|screen| f(&screen))
     }
 
@@ -114,7 +111,7 @@ impl TerminalState {
         self.earlier.screen().or_else(|| self.screen()).map(|screen| f(&screen))
     }
 
-    fn post(self, input: SessionInput<js_sys::ArrayBuffer>) {
+    pub(super) fn post(self, input: SessionInput<js_sys::ArrayBuffer>) {
         let session = self.live.try_with_value(|live| live.as_ref().map(|l| l.session.clone()));
         if let Some(session) = session.flatten() {
             session.post(input);
@@ -122,7 +119,7 @@ impl TerminalState {
     }
 
     /// Puts the terminal into `place` and starts the session's link.
-    fn begin(
+    pub(super) fn begin(
         self,
         emulator: &Emulator,
         place: &page::HtmlElement,
@@ -424,7 +421,7 @@ impl TerminalState {
         }
     }
 
-    fn fit(self) {
+    pub(super) fn fit(self) {
         if let Some(size) = self.with_screen(Screen::fitting).flatten() {
             self.post(SessionInput::Fits(size));
         }
@@ -436,44 +433,6 @@ fn set_if_other(signal: RwSignal<bool>, value: bool) {
     if signal.get_untracked() != value {
         signal.set(value);
     }
-}
-
-/// The terminal itself.
-#[component]
-pub fn Stage(
-    /// Whose.
-    id: SessionId,
-    /// Opens the list of all sessions.
-    to_list: Callback<()>,
-) -> impl IntoView {
-    let state = TerminalState::expect();
-    let preferences = Preferences::expect();
-    let place = NodeRef::<html::Div>::new();
-    place.on_load(move |place| {
-        let owner = Owner::current().unwrap_or_default();
-        spawn_local(async move {
-            let loaded = Emulator::load().await;
-            // The page may be gone by now.
-            if state.broken.try_get_untracked().is_none() {
-                return;
-            }
-            match loaded {
-                Ok(emulator) => owner.with(|| state.begin(&emulator, &place, id, to_list)),
-                Err(_) => state.broken.set(true),
-            }
-        });
-    });
-    effect(move || {
-        let theme = preferences.theme();
-        state.with_screen(|screen| screen.set_theme(theme));
-    });
-    effect(move || {
-        let font = preferences.font();
-        state.with_screen(|screen| screen.set_font(font));
-        state.fit();
-    });
-    effect(move || state.post(SessionInput::Hold(preferences.hold())));
-    view! { <div node_ref=place class="screen" data-testid="terminal"></div> }
 }
 
 /// Tells scripts how far the terminal's content is.
