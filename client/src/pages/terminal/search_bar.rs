@@ -86,12 +86,14 @@ fn OpenSearchBar() -> impl IntoView {
                 <Icon name=IconName::Cross />
             </button>
             <When condition=move || state.search.error().is_some()>
-                <span class="search-problem" role="alert" data-testid="search-problem">
-                    {move || state.search.error().map(|error| error.to_string())}
-                </span>
-                <button class="status-button" data-testid="search-retry" on:click=move |_| state.load_search()>
-                    "Try again"
-                </button>
+                <div class="search-problem">
+                    <span role="alert" data-testid="search-problem">
+                        {move || state.search.error().map(|error| error.to_string())}
+                    </span>
+                    <button class="status-button" data-testid="search-retry" on:click=move |_| state.load_search()>
+                        "Try again"
+                    </button>
+                </div>
             </When>
         </div>
     }
