@@ -1,7 +1,8 @@
-//! Makes one module of xterm.js and its addons, which the page loads where it shows a terminal.
+//! Makes the parts of the page that are loaded on demand, each a module beside it: xterm.js with the
+//! addons that every terminal needs, and what few need by itself.
 //!
-//! Each of them is a module of its own that imports nothing and ends with its exports, so each
-//! becomes a function that answers its class. `xterm.js` is for tests; what is served has its
+//! Each package is a module that imports nothing and ends with its exports, so each becomes a
+//! function that answers its class. `xterm.js` and `search.js` are for tests; what is served has its
 //! content's hash in its name, so that browsers may keep it for ever (`place.mjs` puts it there).
 
 use std::hash::{DefaultHasher, Hasher as _};
@@ -13,14 +14,19 @@ use std::{env, fs, io};
 mod width;
 mod widths;
 
-/// The modules, and which of its classes each is wanted for.
-const MODULES: [(&str, &str); 5] = [
+/// A package's module, and which of its classes it is wanted for.
+type Package = (&'static str, &'static str);
+
+/// What every terminal needs.
+const EMULATOR: [Package; 4] = [
     ("@xterm/xterm/lib/xterm.mjs", "Terminal"),
     ("@xterm/addon-clipboard/lib/addon-clipboard.mjs", "ClipboardAddon"),
     ("@xterm/addon-fit/lib/addon-fit.mjs", "FitAddon"),
-    ("@xterm/addon-search/lib/addon-search.mjs", "SearchAddon"),
     ("@xterm/addon-web-links/lib/addon-web-links.mjs", "WebLinksAddon"),
 ];
+
+/// What a terminal needs when somebody searches in it.
+const SEARCH: [Package; 1] = [("@xterm/addon-search/lib/addon-search.mjs", "SearchAddon")];
 
 /// What is mended in a module: what stands there, and what is to stand there instead.
 ///
@@ -32,36 +38,57 @@ const MENDED: [(&str, &str, &str); 1] = [(
     "this._applyMinimumContrast(f,it,fi?p.background:p.foreground,x,tt,Qi)||fi&&",
 )];
 
+/// A module that the page loads.
+struct Part {
+    /// Its file for tests, without the extension.
+    name: &'static str,
+    /// Its file's name begins so where it is served. The size of a `part-` counts for no first
+    /// load (`xtask/src/budget.rs`).
+    prefix: &'static str,
+    /// Tells the code the file's name.
+    variable: &'static str,
+    content: String,
+}
+
 fn main() {
     let root = env::var("CARGO_MANIFEST_DIR").expect("cargo sets it");
     let packages = Path::new(&root).join("node_modules");
     println!("cargo::rerun-if-changed=build.rs");
-    match bundle(&packages).and_then(|bundle| place(&packages.join("moorline"), &bundle)) {
-        Ok(name) => println!("cargo::rustc-env=XTERM_MODULE={name}"),
-        Err(error) => {
-            println!("cargo::error={error}: run `npm ci --ignore-scripts` in client/ first");
-        }
+    if let Err(error) = parts(&packages).and_then(|parts| place(&packages.join("moorline"), &parts))
+    {
+        println!("cargo::error={error}: run `npm ci --ignore-scripts` in client/ first");
     }
 }
 
-fn bundle(packages: &Path) -> io::Result<String> {
+fn parts(packages: &Path) -> io::Result<[Part; 2]> {
+    let (emulator, classes) = bundle(packages, &EMULATOR)?;
+    let emulator =
+        emulator + &as_host()? + &style(packages)? + &format!("export{{HostAddon,{classes}}};\n");
+    let (search, classes) = bundle(packages, &SEARCH)?;
+    let search = search + &format!("export{{{classes}}};\n");
+    Ok([
+        Part { name: "xterm", prefix: "xterm", variable: "XTERM_MODULE", content: emulator },
+        Part { name: "search", prefix: "part-search", variable: "SEARCH_MODULE", content: search },
+    ])
+}
+
+/// The packages' code, and the names of their classes.
+fn bundle(packages: &Path, wanted: &[Package]) -> io::Result<(String, String)> {
     let mut bundle = String::new();
-    for (path, class) in MODULES {
+    for (path, class) in wanted {
         let path = packages.join(path);
         println!("cargo::rerun-if-changed={}", path.display());
         let module = mended(class, fs::read_to_string(&path)?)?;
         let (body, exports) = module.rsplit_once("export{").unwrap_or_default();
         let exports = exports.split('}').next().unwrap_or_default();
         let mut pairs = exports.split(',').filter_map(|pair| pair.split_once(" as "));
-        let Some((local, _)) = pairs.find(|(_, name)| *name == class) else {
+        let Some((local, _)) = pairs.find(|(_, name)| name == class) else {
             return Err(io::Error::other(format!("{} has no {class}", path.display())));
         };
         bundle += &format!("const {class}=(()=>{{{body};return {local}}})();\n");
     }
-    let classes = MODULES.map(|(_, class)| class).join(",");
-    bundle += &as_host()?;
-    bundle += &style(packages)?;
-    Ok(bundle + &format!("export{{HostAddon,{classes}}};\n"))
+    let classes: Vec<&str> = wanted.iter().map(|(_, class)| *class).collect();
+    Ok((bundle, classes.join(",")))
 }
 
 /// What makes the emulator agree with the host's.
@@ -103,24 +130,31 @@ fn style(packages: &Path) -> io::Result<String> {
     ))
 }
 
-/// Writes it where it is not there already, and says what it is called where it is served.
-fn place(folder: &Path, bundle: &str) -> io::Result<String> {
-    // Fixed keys: the same content has the same name everywhere.
-    let mut hasher = DefaultHasher::new();
-    hasher.write(bundle.as_bytes());
-    let name = format!("xterm-{:016x}.js", hasher.finish());
+/// Writes the parts that are not there already, removes others, and tells the code what they are
+/// called where they are served.
+fn place(folder: &Path, parts: &[Part]) -> io::Result<()> {
     let served = folder.join("served");
-    let (plain, hashed) = (folder.join("xterm.js"), served.join(&name));
-    for path in [&plain, &hashed] {
-        println!("cargo::rerun-if-changed={}", path.display());
-        if fs::read_to_string(path).is_ok_and(|written| written == bundle) {
-            continue;
+    fs::create_dir_all(&served)?;
+    let mut names = Vec::new();
+    for Part { name, prefix, variable, content } in parts {
+        // Fixed keys: the same content has the same name everywhere.
+        let mut hasher = DefaultHasher::new();
+        hasher.write(content.as_bytes());
+        let hashed = format!("{prefix}-{:016x}.js", hasher.finish());
+        for path in [folder.join(format!("{name}.js")), served.join(&hashed)] {
+            println!("cargo::rerun-if-changed={}", path.display());
+            if !fs::read_to_string(&path).is_ok_and(|written| written == *content) {
+                fs::write(path, content)?;
+            }
         }
-        if path == &hashed && served.exists() {
-            fs::remove_dir_all(&served)?;
-        }
-        fs::create_dir_all(&served)?;
-        fs::write(path, bundle)?;
+        println!("cargo::rustc-env={variable}={hashed}");
+        names.push(hashed);
     }
-    Ok(name)
+    for entry in fs::read_dir(&served)? {
+        let entry = entry?;
+        if !names.iter().any(|name| entry.file_name() == name.as_str()) {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
 }

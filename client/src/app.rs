@@ -2,19 +2,19 @@
 
 use leptos::prelude::*;
 
-use crate::access::Access;
-use crate::actions::Actions;
 use crate::bindings::observe::{self, VisibleHeight};
 use crate::bindings::page;
-use crate::code;
-use crate::components::When;
-use crate::components::asks::Asks;
-use crate::components::palette::Palette;
-use crate::components::when::live;
-use crate::overview::Overview;
+use crate::pages::frame::asks::Asks;
+use crate::pages::frame::palette::Palette;
 use crate::pages::{AskToken, NotFound, SessionPage, SessionsPage, TerminalPage};
-use crate::preferences::Preferences;
-use crate::route::{Route, Router};
+use crate::session::access::Access;
+use crate::session::actions::Actions;
+use crate::session::code;
+use crate::session::overview::Overview;
+use crate::session::route::{Route, Router};
+use crate::ui::When;
+use crate::ui::preferences::Preferences;
+use crate::ui::when::live;
 
 /// The whole application.
 #[component]

@@ -1,20 +1,11 @@
 //! Moorline in the browser.
 //!
-//! `bindings` wraps the browser, `session` keeps one terminal's link alive, `pages` and
-//! `components` draw.
+//! Four floors, each of which uses only those below it: `bindings` wraps the browser, `ui` has
+//! elements that know nothing of sessions, `session` is what the page knows and does without
+//! drawing anything, and `pages` draw. `cargo xtask test house` checks it.
 
-pub mod access;
-pub mod actions;
-pub mod api;
 pub mod app;
 pub mod bindings;
-pub mod catalogue;
-pub mod code;
-pub mod components;
-pub mod look;
-pub mod overview;
 pub mod pages;
-pub mod preferences;
-pub mod route;
 pub mod session;
-pub mod sorting;
+pub mod ui;

@@ -6,12 +6,12 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use js_sys::{ArrayBuffer, Object, Promise, Reflect, Uint8Array};
+use moorline_client::bindings::look::{FontSize, Theme};
 use moorline_client::bindings::screen::{
-    Chunk, Emulator, KeyRoute, Screen, ScreenEvent, frame_header,
+    Chunk, Emulator, KeyRoute, Screen, ScreenEvent, SearchCode, frame_header,
 };
 use moorline_client::bindings::socket::{Socket, SocketEvent};
 use moorline_client::bindings::storage::{self, Area};
-use moorline_client::look::{FontSize, Theme};
 use moorline_client::session::EventStream;
 use moorline_shared::frame::Frame;
 use moorline_shared::id::Seq;
@@ -32,12 +32,16 @@ extern "C" {
     static CLIPBOARD: JsValue;
     #[wasm_bindgen(thread_local_v2, js_name = FitAddon)]
     static FIT: JsValue;
-    #[wasm_bindgen(thread_local_v2, js_name = SearchAddon)]
-    static SEARCH: JsValue;
     #[wasm_bindgen(thread_local_v2, js_name = HostAddon)]
     static HOST: JsValue;
     #[wasm_bindgen(thread_local_v2, js_name = WebLinksAddon)]
     static WEB_LINKS: JsValue;
+}
+
+#[wasm_bindgen(module = "/node_modules/moorline/search.js")]
+extern "C" {
+    #[wasm_bindgen(thread_local_v2, js_name = SearchAddon)]
+    static SEARCH: JsValue;
 }
 
 type Seen = Rc<RefCell<Vec<ScreenEvent>>>;
@@ -53,7 +57,6 @@ fn screen() -> (Screen, Seen) {
         ("Terminal", TERMINAL.with(JsValue::clone)),
         ("ClipboardAddon", CLIPBOARD.with(JsValue::clone)),
         ("FitAddon", FIT.with(JsValue::clone)),
-        ("SearchAddon", SEARCH.with(JsValue::clone)),
         ("HostAddon", HOST.with(JsValue::clone)),
         ("WebLinksAddon", WEB_LINKS.with(JsValue::clone)),
     ] {
@@ -182,6 +185,22 @@ async fn the_screen_tells_title_bell_and_text() {
     assert!(seen.contains(&ScreenEvent::Bell));
     assert_eq!(screen.text(), "a long line that wraps\nnext");
     assert_eq!(screen.size(), Size { cols: 10, rows: 4 });
+}
+
+#[wasm_bindgen_test]
+async fn search_counts_matches_once_its_code_is_there() {
+    let (screen, seen) = screen();
+    write(&screen, b"one two one", false).await;
+    screen.end_search();
+    let module = Object::new();
+    Reflect::set(&module, &"SearchAddon".into(), &SEARCH.with(JsValue::clone)).unwrap();
+    let code = SearchCode::from_module(&module);
+    for (text, count) in [("one", 2), ("two", 1), ("three", 0)] {
+        screen.find(&code, text, true, false);
+        let is_match = |event: &ScreenEvent| matches!(event, ScreenEvent::Matches { count: n, .. } if *n == count);
+        assert!(seen.borrow().iter().any(is_match), "{text}: {:?}", seen.borrow());
+    }
+    screen.end_search();
 }
 
 #[wasm_bindgen_test]

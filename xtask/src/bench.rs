@@ -3,7 +3,8 @@
 use anyhow::{Result, bail};
 
 use crate::client::{self, Profile};
-use crate::setup::{self, Purpose};
+use crate::purpose::Purpose;
+use crate::setup;
 use crate::workspace::Workspace;
 use crate::{edge, packages, process, progress};
 

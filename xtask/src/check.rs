@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, bail};
 
 use crate::progress;
-use crate::setup::{self, Purpose};
+use crate::purpose::Purpose;
+use crate::setup;
 use crate::steps::{Lane, STEPS, Step};
 use crate::workspace::Workspace;
 

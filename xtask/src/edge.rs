@@ -10,7 +10,8 @@ use anyhow::{Context as _, Result};
 use walkdir::WalkDir;
 
 use crate::client;
-use crate::setup::{self, Purpose};
+use crate::purpose::Purpose;
+use crate::setup;
 use crate::workspace::Workspace;
 use crate::{budget, hash, packages, process, progress, run};
 pub(crate) use serve::serve;

@@ -5,8 +5,8 @@ use std::path::Path;
 use anyhow::{Result, bail};
 use walkdir::{DirEntry, WalkDir};
 
-use crate::links;
 use crate::workspace::Workspace;
+use crate::{floors, links};
 
 const FOLDERS: &[&str] = &["shared", "host", "relay", "client", "tests", "xtask", "fuzz"];
 
@@ -41,6 +41,7 @@ pub(crate) fn check(workspace: &Workspace) -> Result<()> {
         }
     }
     found.extend(links::broken(workspace)?);
+    found.extend(floors::breaches(workspace, FOLDERS)?);
     if !found.is_empty() {
         bail!("{} places break the house rules:\n{}", found.len(), found.join("\n"));
     }

@@ -9,14 +9,17 @@ mod budget;
 mod check;
 mod client;
 mod edge;
+mod floors;
 mod fuzz;
 mod hash;
 mod house;
+mod imports;
 mod link;
 mod links;
 mod packages;
 mod process;
 mod progress;
+mod purpose;
 mod python;
 mod run;
 mod setup;
@@ -30,7 +33,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::setup::Purpose;
+use crate::purpose::Purpose;
 use crate::workspace::Workspace;
 
 #[derive(Parser)]

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 
-use crate::setup::Purpose;
+use crate::purpose::Purpose;
 use crate::workspace::Workspace;
 use crate::{hash, process};
 

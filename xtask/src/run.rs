@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result};
 
 use crate::client::{self, Profile};
-use crate::setup::{self, Purpose};
+use crate::purpose::Purpose;
+use crate::setup;
 use crate::workspace::Workspace;
 use crate::{process, progress};
 

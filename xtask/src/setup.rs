@@ -8,22 +8,12 @@ use std::time::Instant;
 use anyhow::{Result, bail};
 
 use crate::progress;
+use crate::purpose::Purpose;
 use crate::workspace::Workspace;
 use crate::{packages, process, python, system, tools};
 
 /// The target that the client is built for.
 pub(crate) const WASM: &str = "wasm32-unknown-unknown";
-
-/// What a set-up is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Purpose {
-    /// Building and serving.
-    Run,
-    /// The same for the relay at the edge.
-    Edge,
-    /// Building and every check.
-    Test,
-}
 
 /// Something to install.
 struct Part<'a> {

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::setup::Purpose;
+use crate::purpose::Purpose;
 use crate::workspace::Workspace;
 use crate::{link, process};
 

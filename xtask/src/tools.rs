@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use semver::{Version, VersionReq};
 
-use crate::setup::Purpose;
+use crate::purpose::Purpose;
 use crate::workspace::Workspace;
 use crate::{link, process};
 

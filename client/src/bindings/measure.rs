@@ -4,8 +4,8 @@ use moorline_shared::session::Size;
 use wasm_bindgen::JsCast;
 use web_sys::{CanvasRenderingContext2d, Document, HtmlCanvasElement, HtmlElement, window};
 
+use super::look::{FontSize, TERMINAL_FONTS};
 use super::options::LINE_HEIGHT;
-use crate::look::{FontSize, TERMINAL_FONTS};
 
 /// What the emulator leaves for its scroll bar.
 const SCROLL_BAR_PX: f64 = 14.0;

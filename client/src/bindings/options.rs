@@ -3,7 +3,7 @@
 use js_sys::{Object, Reflect};
 use wasm_bindgen::JsValue;
 
-use crate::look::{FontSize, TERMINAL_FONTS, Theme, palette};
+use super::look::{FontSize, TERMINAL_FONTS, Theme, palette};
 
 /// Lines above the screen that can be scrolled back to.
 pub(super) const SCROLLBACK_LINES: u32 = 10_000;

@@ -1,6 +1,6 @@
 //! The terminal emulator of the page: xterm.js with its addons, owned and disposed as one.
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::collections::VecDeque;
 use std::rc::Rc;
 
@@ -15,14 +15,17 @@ use super::addons;
 use super::handlers::Handlers;
 use super::key_modes::KeyModes;
 use super::keyboard::Press;
-use super::options::{SCROLLBACK_LINES, colours, options, search_options, set};
+use super::look::{FontSize, Theme};
+use super::options::{SCROLLBACK_LINES, colours, options, set};
 use super::overscroll::{Overscroll, is_at_top};
 use super::queries::{self, Quiet};
 pub use super::queries::{FOCUSED, NOT_FOCUSED};
+pub use super::screen_event::{KeyRoute, ScreenEvent, Scroll};
+use super::search::Search;
+pub use super::search::SearchCode;
 use super::touch::Touch;
-use super::xterm::{Disposable, FitAddon, SearchAddon, SearchResults, Terminal};
-pub use super::xterm::{Emulator, LoadError};
-use crate::look::{FontSize, Theme};
+pub use super::xterm::Emulator;
+use super::xterm::{Disposable, FitAddon, Terminal};
 
 /// Bytes for the terminal, in the browser's memory.
 #[derive(Debug, Clone)]
@@ -60,59 +63,6 @@ pub fn frame_header(frame: &ArrayBuffer) -> Option<(u64, usize)> {
     Some((u64::from_be_bytes(header), data))
 }
 
-/// What the terminal tells.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ScreenEvent {
-    /// Typed or pasted.
-    Data(String),
-    /// Like `Data`, but each character is one byte (old mouse reports).
-    Binary(String),
-    /// The bell rang.
-    Bell,
-    /// The program named the window.
-    Title(String),
-    /// Something was drawn; whether what is seen is the end of the buffer.
-    Drawn {
-        /// The view is scrolled to the bottom.
-        at_bottom: bool,
-    },
-    /// The user scrolls up, and the view is at the first line that the terminal holds.
-    BeyondTop,
-    /// A finger has selected something, or nothing any more.
-    Selected(bool),
-    /// How many matches the search has, and which one is shown, from 0.
-    Matches {
-        /// The match that is shown; `None` where there is none or there are too many.
-        index: Option<u32>,
-        /// All matches.
-        count: u32,
-    },
-}
-
-/// Whether the terminal may see a key (`false` keeps it from it), and whether the browser may.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum KeyRoute {
-    /// To the terminal.
-    Terminal,
-    /// To the browser, which pastes on it, say.
-    Browser,
-    /// To neither: it was handled.
-    Taken,
-}
-
-/// A target for scrolling.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Scroll {
-    /// A screen up.
-    PageUp,
-    /// A screen down.
-    PageDown,
-    /// To the first line.
-    Start,
-    /// To the end.
-    End,
-}
-
 /// A match in so many first rows is shown from below what covers them.
 const COVERED_ROWS: u32 = 4;
 
@@ -127,7 +77,9 @@ type Queue = Rc<RefCell<VecDeque<Pending>>>;
 pub struct Screen {
     terminal: Terminal,
     fit: FitAddon,
-    search: SearchAddon,
+    /// Once somebody has searched.
+    search: OnceCell<Search>,
+    happened: Rc<dyn Fn(ScreenEvent)>,
     written: Queue,
     quiet: Rc<Quiet>,
     done: Closure<dyn FnMut()>,
@@ -151,10 +103,9 @@ impl Screen {
         key: impl Fn(&Press) -> KeyRoute + 'static,
     ) -> Self {
         let terminal = emulator.terminal(&options(theme, font));
-        let (fit, search) = (emulator.fit(), emulator.search());
+        let fit = emulator.fit();
         let mut closures: Vec<Box<dyn std::any::Any>> = Vec::new();
         terminal.load_addon(&fit);
-        terminal.load_addon(&search);
         terminal.load_addon(&emulator.as_host());
         addons::load_links(emulator, &terminal, &mut closures);
         addons::load_clipboard(emulator, &terminal, &mut closures);
@@ -164,19 +115,22 @@ impl Screen {
         let key_modes = KeyModes::follow(&terminal, &mut handlers, &quiet);
         let mut listening = Listening { terminal: &terminal, closures, subscriptions: Vec::new() };
         listening.data(&quiet, &happened);
-        listening.view(&search, &happened);
+        listening.view(&happened);
         listening.keys(key_modes.clone(), key);
         let Listening { closures, subscriptions, .. } = listening;
         terminal.open(parent);
         let touch = Touch::new(&terminal, parent, happened.clone());
-        let beyond = move || happened(ScreenEvent::BeyondTop);
+        let happened: Rc<dyn Fn(ScreenEvent)> = Rc::new(happened);
+        let tell = Rc::clone(&happened);
+        let beyond = move || tell(ScreenEvent::BeyondTop);
         let overscroll = Overscroll::new(&terminal, parent, beyond);
         let written = Queue::default();
         let done = on_parsed(&written, &quiet);
         Self {
             terminal,
             fit,
-            search,
+            search: OnceCell::new(),
+            happened,
             written,
             quiet,
             done,
@@ -328,14 +282,11 @@ impl Screen {
         self.terminal.modes().application_cursor_keys_mode()
     }
 
-    /// Finds and shows the next or the previous match of `text`.
-    pub fn find(&self, text: &str, forwards: bool, incremental: bool) {
-        let options = search_options(incremental);
-        if forwards {
-            self.search.find_next(text, &options);
-        } else {
-            self.search.find_previous(text, &options);
-        }
+    /// Finds and shows the next or the previous match of `text`, by the search's `code`.
+    pub fn find(&self, code: &SearchCode, text: &str, forwards: bool, incremental: bool) {
+        let happened = || Rc::clone(&self.happened);
+        let search = self.search.get_or_init(|| Search::attach(code, &self.terminal, happened()));
+        search.find(text, forwards, incremental);
         self.uncover();
     }
 
@@ -350,7 +301,9 @@ impl Screen {
 
     /// Ends the search.
     pub fn end_search(&self) {
-        self.search.clear_decorations();
+        if let Some(search) = self.search.get() {
+            search.clear();
+        }
         self.terminal.clear_selection();
     }
 
@@ -418,7 +371,7 @@ impl Listening<'_> {
         self.closures.extend([Box::new(data) as Box<dyn std::any::Any>, Box::new(binary)]);
     }
 
-    fn view<F: Fn(ScreenEvent) + Clone + 'static>(&mut self, search: &SearchAddon, happened: &F) {
+    fn view<F: Fn(ScreenEvent) + Clone + 'static>(&mut self, happened: &F) {
         let tell = happened.clone();
         let bell = Closure::<dyn FnMut()>::new(move || tell(ScreenEvent::Bell));
         self.subscriptions.push(self.terminal.on_bell(&bell));
@@ -432,14 +385,8 @@ impl Listening<'_> {
             tell(ScreenEvent::Drawn { at_bottom: shown >= end });
         });
         self.subscriptions.push(self.terminal.on_render(&drawn));
-        let tell = happened.clone();
-        let matches = Closure::<dyn FnMut(SearchResults)>::new(move |results: SearchResults| {
-            let index = u32::try_from(results.result_index()).ok();
-            tell(ScreenEvent::Matches { index, count: results.result_count() });
-        });
-        self.subscriptions.push(search.on_did_change_results(&matches));
         self.closures.extend([Box::new(bell) as Box<dyn std::any::Any>, Box::new(title)]);
-        self.closures.extend([Box::new(drawn) as Box<dyn std::any::Any>, Box::new(matches)]);
+        self.closures.push(Box::new(drawn));
     }
 
     fn keys(&mut self, modes: KeyModes, route: impl Fn(&Press) -> KeyRoute + 'static) {

@@ -13,11 +13,11 @@ use wasm_bindgen::JsCast;
 use web_sys::{Element, Event, HtmlElement, TouchEvent, WheelEvent, WheelEventInit};
 
 use super::clock;
+use super::gesture::{Gesture, LONG_PRESS_MS, Lines, Pan, Spot};
 use super::observe::FrameRequest;
 use super::overscroll::is_at_top;
-use super::screen::ScreenEvent;
+use super::screen_event::ScreenEvent;
 use super::xterm::Terminal;
-use crate::session::gesture::{Gesture, LONG_PRESS_MS, Lines, Pan, Spot};
 
 /// Wheel steps that a program gets at most for one movement.
 const MOST_STEPS: i32 = 50;

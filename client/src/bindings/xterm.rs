@@ -1,31 +1,22 @@
-//! xterm.js and its addons as they are. `build.rs` makes one module of them, which is only loaded
-//! where a terminal is shown. [`super::screen`] is what the rest of the client uses.
+//! xterm.js and its addons as they are, in a part that is only loaded where a terminal is shown. [`super::screen`] is what the rest of the client uses.
 
 use js_sys::{Array, Function, Object, Promise, Reflect, Uint8Array};
 use wasm_bindgen::prelude::*;
-use wasm_bindgen_futures::JsFuture;
 use web_sys::{HtmlElement, KeyboardEvent};
 
-/// Where the module is, seen from the script that loads it.
-const MODULE: &str = concat!("./", env!("XTERM_MODULE"));
+use super::part::{self, LoadError};
 
 /// The terminal emulator's code, loaded.
 #[derive(Debug, Clone)]
 pub struct Emulator(Classes);
 
-/// The emulator's code did not come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the terminal's code could not be loaded")]
-pub struct LoadError;
-
 impl Emulator {
     /// Loads the code; from the second time on it is there already.
     ///
     /// # Errors
-    /// [`LoadError`]. A browser does not try again before the page is loaded anew.
+    /// [`LoadError`]; it may come the next time.
     pub async fn load() -> Result<Self, LoadError> {
-        let module = JsFuture::from(import(MODULE)).await.map_err(|_| LoadError)?;
-        Ok(Self::from_module(module))
+        part::EMULATOR.load().await.map(Self::from_module)
     }
 
     /// The code from a module that is loaded otherwise.
@@ -40,10 +31,6 @@ impl Emulator {
 
     pub(super) fn fit(&self) -> FitAddon {
         construct(&self.0.fit(), &[])
-    }
-
-    pub(super) fn search(&self) -> SearchAddon {
-        construct(&self.0.search(), &[])
     }
 
     /// Makes it agree with the host's emulator.
@@ -61,7 +48,7 @@ impl Emulator {
     }
 }
 
-fn construct<T: JsCast>(class: &Function, arguments: &[&JsValue]) -> T {
+pub(super) fn construct<T: JsCast>(class: &Function, arguments: &[&JsValue]) -> T {
     let arguments: Array = arguments.iter().copied().collect();
     let made = Reflect::construct(class, &arguments);
     made.expect("the emulator's classes take what its documentation says").unchecked_into()
@@ -69,17 +56,12 @@ fn construct<T: JsCast>(class: &Function, arguments: &[&JsValue]) -> T {
 
 #[wasm_bindgen]
 extern "C" {
-    /// The browser's own `import()`.
-    fn import(module: &str) -> Promise;
-
     #[derive(Debug, Clone)]
     type Classes;
     #[wasm_bindgen(method, getter, js_name = Terminal)]
     fn terminal(this: &Classes) -> Function;
     #[wasm_bindgen(method, getter, js_name = FitAddon)]
     fn fit(this: &Classes) -> Function;
-    #[wasm_bindgen(method, getter, js_name = SearchAddon)]
-    fn search(this: &Classes) -> Function;
     #[wasm_bindgen(method, getter, js_name = HostAddon)]
     fn as_host(this: &Classes) -> Function;
     #[wasm_bindgen(method, getter, js_name = WebLinksAddon)]
@@ -247,29 +229,6 @@ extern "C" {
     pub(super) fn cols(this: &Dimensions) -> f64;
     #[wasm_bindgen(method, getter)]
     pub(super) fn rows(this: &Dimensions) -> f64;
-}
-
-#[wasm_bindgen]
-extern "C" {
-    #[wasm_bindgen(extends = Object)]
-    pub(super) type SearchAddon;
-    #[wasm_bindgen(method, js_name = findNext)]
-    pub(super) fn find_next(this: &SearchAddon, text: &str, options: &Object) -> bool;
-    #[wasm_bindgen(method, js_name = findPrevious)]
-    pub(super) fn find_previous(this: &SearchAddon, text: &str, options: &Object) -> bool;
-    #[wasm_bindgen(method, js_name = clearDecorations)]
-    pub(super) fn clear_decorations(this: &SearchAddon);
-    #[wasm_bindgen(method, js_name = onDidChangeResults)]
-    pub(super) fn on_did_change_results(
-        this: &SearchAddon,
-        f: &Closure<dyn FnMut(SearchResults)>,
-    ) -> Disposable;
-
-    pub(super) type SearchResults;
-    #[wasm_bindgen(method, getter, js_name = resultIndex)]
-    pub(super) fn result_index(this: &SearchResults) -> i32;
-    #[wasm_bindgen(method, getter, js_name = resultCount)]
-    pub(super) fn result_count(this: &SearchResults) -> u32;
 }
 
 #[wasm_bindgen]

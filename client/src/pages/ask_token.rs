@@ -3,12 +3,12 @@
 use leptos::html;
 use leptos::prelude::*;
 
-use crate::access::{Access, token_in};
-use crate::api::{self, ApiError, Request};
 use crate::bindings::page;
-use crate::code;
-use crate::components::field::typed;
-use crate::components::{Field, Mark};
+use crate::session::access::{Access, token_in};
+use crate::session::api::{self, ApiError, Request};
+use crate::session::code;
+use crate::ui::field::typed;
+use crate::ui::{Field, Mark};
 
 /// Asks for an address or a token, says where to find one, and goes on once the relay accepts it.
 #[component]

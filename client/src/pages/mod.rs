@@ -1,6 +1,7 @@
-//! The pages.
+//! The pages, and what they are made of.
 
 pub mod ask_token;
+pub mod frame;
 pub mod not_found;
 pub mod session;
 pub mod sessions;

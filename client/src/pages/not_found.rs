@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 
-use crate::components::Mark;
+use crate::ui::Mark;
 
 /// Says that there is nothing, and where there is something.
 #[component]

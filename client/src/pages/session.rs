@@ -1,5 +1,6 @@
 //! The page of one session: what it did and does.
 
+pub mod event_data;
 pub mod head;
 pub mod history;
 pub mod log;
@@ -8,19 +9,20 @@ pub mod preview;
 mod record;
 pub mod side;
 pub mod timeline;
-pub mod told;
 
 use leptos::prelude::*;
 use moorline_shared::id::SessionId;
 
-use crate::actions::Actions;
 use crate::bindings::keyboard::{self, Keys, Press};
 use crate::bindings::page;
-use crate::components::menu::{AppMenu, MenuButton};
-use crate::components::stream_status::StreamPill;
-use crate::components::when::{effect, live};
-use crate::components::{Icon, IconName, When, words};
-use crate::route::{Route, Shelf};
+use crate::pages::frame::menu::AppMenu;
+use crate::pages::frame::stream_status::StreamPill;
+use crate::session::actions::Actions;
+use crate::session::route::{Route, Shelf};
+use crate::session::words;
+use crate::ui::menu::MenuButton;
+use crate::ui::when::{effect, live};
+use crate::ui::{Icon, IconName, When};
 use head::Head;
 use log::Log;
 use output::{Output, PROMPT};
@@ -130,7 +132,7 @@ fn content(record: Record, id: SessionId) -> AnyView {
 #[component]
 fn Crumbs() -> impl IntoView {
     let record = Record::expect();
-    let overview = crate::overview::Overview::expect();
+    let overview = crate::session::overview::Overview::expect();
     let project = live(move || {
         let id = record.summary().and_then(|session| session.project.clone());
         let link = id.and_then(|id| {

@@ -1,8 +1,8 @@
 //! The page of all sessions.
 
-mod arrange;
 mod desk;
 pub mod list;
+mod order;
 pub mod row;
 pub mod row_menu;
 pub mod sidebar;
@@ -23,14 +23,14 @@ use sidebar::{ShelfButton, Sidebar};
 use store::Store;
 use toolbar::Toolbar;
 
-use crate::actions::Action;
 use crate::bindings::keyboard::{self, Keys, Press};
 use crate::bindings::page;
 use crate::bindings::screen::Emulator;
-use crate::components::menu::{AppMenu, MenuButton};
-use crate::components::stream_status::StreamPill;
-use crate::components::when::effect;
-use crate::components::{Icon, IconName, Mark, When};
+use crate::pages::frame::menu::AppMenu;
+use crate::pages::frame::stream_status::StreamPill;
+use crate::ui::menu::MenuButton;
+use crate::ui::when::effect;
+use crate::ui::{Action, Icon, IconName, Mark, When};
 
 /// The terminal's code is fetched ahead once the page has been still for so long.
 const PRELOAD_MS: u32 = 2_000;

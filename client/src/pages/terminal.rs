@@ -1,5 +1,17 @@
 //! The page of one terminal.
 
+pub mod earlier;
+pub mod host_note;
+pub mod key_bar;
+pub mod overlay;
+pub mod search_bar;
+pub mod selection_bar;
+pub mod shortcut;
+pub mod stage;
+pub mod state;
+pub mod status;
+pub mod switcher;
+
 use std::sync::Arc;
 
 use gloo_timers::callback::Timeout;
@@ -7,26 +19,29 @@ use leptos::prelude::*;
 use moorline_shared::id::SessionId;
 use moorline_shared::message::close;
 
-use crate::access::Access;
-use crate::actions::{Action, Actions};
 use crate::bindings::keyboard;
 use crate::bindings::page::{self, PageEvent, PageWatch};
-use crate::components::dialog::Dialog;
-use crate::components::earlier::EarlierOutput;
-use crate::components::host_note::HostNote;
-use crate::components::key_bar::KeyBar;
-use crate::components::menu::{AppMenu, MenuButton, MenuItem, MenuLink};
-use crate::components::search_bar::SearchBar;
-use crate::components::selection_bar::SelectionBar;
-use crate::components::status::{PasteChip, PendingChip, SizeChip, StatusPill};
-use crate::components::switcher::{SWITCHER_KEYS, Switcher, open_switcher};
-use crate::components::terminal::{Stage, TerminalState};
-use crate::components::when::{effect, live};
-use crate::components::{Icon, IconName, When, words};
-use crate::overview::Overview;
-use crate::preferences::Preferences;
-use crate::route::{Route, Router};
+use crate::pages::frame::menu::AppMenu;
+use crate::pages::terminal::earlier::EarlierOutput;
+use crate::pages::terminal::host_note::HostNote;
+use crate::pages::terminal::key_bar::KeyBar;
+use crate::pages::terminal::search_bar::SearchBar;
+use crate::pages::terminal::selection_bar::SelectionBar;
+use crate::pages::terminal::stage::Stage;
+use crate::pages::terminal::state::TerminalState;
+use crate::pages::terminal::status::{PasteChip, PendingChip, SizeChip, StatusPill};
+use crate::pages::terminal::switcher::{SWITCHER_KEYS, Switcher, open_switcher};
 use crate::session::LinkView;
+use crate::session::access::Access;
+use crate::session::actions::Actions;
+use crate::session::overview::Overview;
+use crate::session::route::{Route, Router};
+use crate::session::words;
+use crate::ui::dialog::Dialog;
+use crate::ui::menu::{MenuButton, MenuItem, MenuLink};
+use crate::ui::preferences::Preferences;
+use crate::ui::when::{effect, live};
+use crate::ui::{Action, Icon, IconName, When};
 
 const NOTICE_MS: u32 = 8_000;
 const FLASH_MS: u32 = 160;
@@ -38,54 +53,15 @@ pub fn TerminalPage(
     id: SessionId,
 ) -> impl IntoView {
     let state = TerminalState::provide();
-    let access = Access::expect();
     let reading = RwSignal::new(false);
     let router = Router::expect();
     let to_list = Callback::new(move |()| router.navigate("/sessions"));
-    effect(move || {
-        let refused = state.view.with(|view| match view.link {
-            LinkView::Refused { code } => code == close::UNAUTHORIZED || code == 1008,
-            _ => false,
-        });
-        if refused {
-            access.refuse();
-        }
-    });
+    ask_for_another_token(state);
     name_tab(state, id.clone());
     Actions::expect().offer(move || offers(state, reading));
-    let name = Signal::derive(heading(state, id.clone()));
     view! {
         <div class="page terminal-page" data-link=move || state.view.with(|v| v.link.name())>
-            <header class="bar">
-                <a
-                    href="/sessions"
-                    class="icon-button"
-                    title="All sessions (Ctrl+Shift+L)"
-                    aria-label="All sessions"
-                >
-                    <Icon name=IconName::Back />
-                </a>
-                <Switcher id=id.clone() name on_close=Callback::new(move |()| state.focus()) />
-                <bdi class="bar-program" title="The program's title" data-testid="program-title">
-                    {move || state.title.get()}
-                </bdi>
-                <StatusPill />
-                <PendingChip />
-                <PasteChip />
-                <SizeChip />
-                <span class="bar-fill"></span>
-                <button
-                    class="icon-button"
-                    title=search_title()
-                    aria-label="Search"
-                    data-testid="search-button"
-                    on:click=move |_| state.searching.set(true)
-                >
-                    <Icon name=IconName::Search />
-                </button>
-                <MenuButton />
-                <CatchUpBar />
-            </header>
+            <Bar id=id.clone() />
             <TerminalMenu reading details=Route::Session(id.clone()).address() />
             <main class="stage">
                 <Stage id=id.clone() to_list />
@@ -108,6 +84,59 @@ pub fn TerminalPage(
             </footer>
             <ReadDialog reading />
         </div>
+    }
+}
+
+/// A token that the relay refuses is asked for anew.
+fn ask_for_another_token(state: TerminalState) {
+    let access = Access::expect();
+    effect(move || {
+        let refused = state.view.with(|view| match view.link {
+            LinkView::Refused { code } => code == close::UNAUTHORIZED || code == 1008,
+            _ => false,
+        });
+        if refused {
+            access.refuse();
+        }
+    });
+}
+
+/// The session's name, its state, and ways to elsewhere.
+#[component]
+fn Bar(id: SessionId) -> impl IntoView {
+    let state = TerminalState::expect();
+    let name = Signal::derive(heading(state, id.clone()));
+    view! {
+        <header class="bar">
+            <a
+                href="/sessions"
+                class="icon-button"
+                title="All sessions (Ctrl+Shift+L)"
+                aria-label="All sessions"
+            >
+                <Icon name=IconName::Back />
+            </a>
+            <Switcher id name on_close=Callback::new(move |()| state.focus()) />
+            <bdi class="bar-program" title="The program's title" data-testid="program-title">
+                {move || state.title.get()}
+            </bdi>
+            <StatusPill />
+            <PendingChip />
+            <PasteChip />
+            <SizeChip />
+            <span class="bar-fill"></span>
+            <button
+                class="icon-button"
+                title=search_title()
+                aria-label="Search"
+                data-testid="search-button"
+                on:click=move |_| state.searching.set(true)
+            >
+                <Icon name=IconName::Search />
+            </button>
+            <MenuButton />
+            <CatchUpBar />
+        </header>
     }
 }
 

@@ -5,7 +5,7 @@ use moorline_shared::frame::Frame;
 use moorline_shared::id::{ClientId, Seq};
 use moorline_shared::limits::NAME_CHARACTERS;
 use moorline_shared::link::{
-    Client, Generation, Input, Output, Refusal, SavedInput, Status, Verdict,
+    Client, Generation, Input as LinkInput, Output, Refusal, SavedInput, Status, Verdict,
 };
 use moorline_shared::message::{Scope, ServerMessage, Snapshot};
 use moorline_shared::session::{Lifecycle, Size};
@@ -14,7 +14,7 @@ use moorline_shared::time::Time;
 
 use super::backlog::{Backlog, MOST_BYTES};
 use super::fit::Fit;
-use super::saved::Saved;
+use super::tab_state::TabState;
 use super::view::{LinkView, Pending, View};
 
 /// Input that waits longer than this is shown even on a live connection.
@@ -22,8 +22,8 @@ const PENDING_SHOWN_AFTER_MS: u64 = 1000;
 /// The close code where none is known.
 const ABNORMAL: u16 = 1006;
 
-/// What the driver asks of the page's surroundings.
-pub trait World {
+/// What the driver does to the page and its socket, and the clock that it reads.
+pub trait SessionEffects {
     /// A received binary message.
     type Bytes;
 
@@ -56,7 +56,7 @@ pub trait World {
     /// Tells the user something that passes.
     fn notify(&mut self, notice: Notice);
     /// Keeps this for a later page of the tab, or forgets what was kept.
-    fn keep(&mut self, saved: Option<&Saved>);
+    fn keep(&mut self, saved: Option<&TabState>);
 }
 
 /// A piece that is written to the terminal.
@@ -87,9 +87,9 @@ pub enum Notice {
     Relay(String),
 }
 
-/// What happens to a session's page. `B` is a received binary message.
+/// Something that happened, for the driver. `B` is a received binary message.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Event<B> {
+pub enum SessionInput<B> {
     /// Begin, or try again now.
     Dial,
     /// The network is back or the page is seen again.
@@ -127,9 +127,9 @@ pub enum Event<B> {
     Tick,
 }
 
-/// Drives one session's link in a [`World`].
-pub struct Driver<W: World> {
-    world: W,
+/// Drives one session's link by its [`SessionEffects`].
+pub struct Driver<W: SessionEffects> {
+    effects: W,
     id: ClientId,
     client: Client,
     fit: Fit,
@@ -146,13 +146,13 @@ pub struct Driver<W: World> {
     view: View,
 }
 
-impl<W: World> Driver<W> {
+impl<W: SessionEffects> Driver<W> {
     /// A driver that has not dialled yet. `seed` spreads its waits.
-    pub fn new(world: W, id: ClientId, seed: u64, saved: &SavedInput) -> Self {
+    pub fn new(effects: W, id: ClientId, seed: u64, saved: &SavedInput) -> Self {
         let mut client = Client::new(id.clone(), seed, saved);
         client.answer_queries(true);
         Self {
-            world,
+            effects,
             client,
             id,
             fit: Fit::default(),
@@ -167,46 +167,48 @@ impl<W: World> Driver<W> {
         }
     }
 
-    /// The page's surroundings.
-    pub const fn world(&self) -> &W {
-        &self.world
+    /// What the driver acts on.
+    pub const fn effects(&self) -> &W {
+        &self.effects
     }
 
-    /// The page's surroundings, to change them.
-    pub const fn world_mut(&mut self) -> &mut W {
-        &mut self.world
+    /// What the driver acts on, to change it.
+    pub const fn effects_mut(&mut self) -> &mut W {
+        &mut self.effects
     }
 
-    /// Something happened.
-    pub fn handle(&mut self, event: Event<W::Bytes>) {
-        let now = self.world.now();
-        match event {
-            Event::Dial => self.client.handle(now, Input::Dial),
-            Event::Wake => self.client.handle(now, Input::Wake),
-            Event::Shown => self.hidden = false,
-            Event::Hidden => self.hidden = true,
-            Event::Opened(generation) => self.client.handle(now, Input::Opened(generation)),
-            Event::Text(generation, text) => self.text(now, generation, &text),
-            Event::Binary(generation, bytes) => self.binary(now, generation, bytes),
-            Event::Closed(generation, code) => {
-                self.client.handle(now, Input::Closed(generation, code));
+    /// Handles what happened.
+    pub fn handle(&mut self, input: SessionInput<W::Bytes>) {
+        let now = self.effects.now();
+        match input {
+            SessionInput::Dial => self.client.handle(now, LinkInput::Dial),
+            SessionInput::Wake => self.client.handle(now, LinkInput::Wake),
+            SessionInput::Shown => self.hidden = false,
+            SessionInput::Hidden => self.hidden = true,
+            SessionInput::Opened(generation) => {
+                self.client.handle(now, LinkInput::Opened(generation))
             }
-            Event::Replied(write, data) => {
+            SessionInput::Text(generation, text) => self.text(now, generation, &text),
+            SessionInput::Binary(generation, bytes) => self.binary(now, generation, bytes),
+            SessionInput::Closed(generation, code) => {
+                self.client.handle(now, LinkInput::Closed(generation, code));
+            }
+            SessionInput::Replied(write, data) => {
                 if write.incarnation == self.incarnation {
                     self.client.reply(write.seq, data.into(), false);
                 }
             }
-            Event::Applied(write) => self.applied(now, write),
-            Event::Typed(data) => self.typed(now, &data),
-            Event::Fits(size) => {
+            SessionInput::Applied(write) => self.applied(now, write),
+            SessionInput::Typed(data) => self.typed(now, &data),
+            SessionInput::Fits(size) => {
                 let wanted = self.fit.fits(size);
                 self.ask_for_size(now, wanted);
             }
-            Event::TakeSize => {
+            SessionInput::TakeSize => {
                 let wanted = self.fit.claim_if_foreign(now);
                 self.ask_for_size(now, wanted);
             }
-            Event::Discard => {
+            SessionInput::Discard => {
                 self.end_paste(now);
                 if self.view.lifecycle == Some(Lifecycle::Detached) {
                     self.client.discard_input();
@@ -214,11 +216,11 @@ impl<W: World> Driver<W> {
                     self.client.discard_unsent_input();
                 }
             }
-            Event::EndPaste => self.end_paste(now),
-            Event::Hold(hold) => self.client.hold_input(hold),
-            Event::Tick => {
+            SessionInput::EndPaste => self.end_paste(now),
+            SessionInput::Hold(hold) => self.client.hold_input(hold),
+            SessionInput::Tick => {
                 // That timer is spent, even if it rang too early.
-                self.world.tick_at(None);
+                self.effects.tick_at(None);
                 self.client.tick(now);
             }
         }
@@ -228,8 +230,8 @@ impl<W: World> Driver<W> {
     fn text(&mut self, now: Time, generation: Generation, text: &str) {
         // The relay never sends anything else; a message that is none breaks the connection.
         let Ok(message) = ServerMessage::from_json(text) else {
-            self.client.handle(now, Input::Closed(generation, ABNORMAL));
-            self.world.hang_up();
+            self.client.handle(now, LinkInput::Closed(generation, ABNORMAL));
+            self.effects.hang_up();
             return;
         };
         match &message {
@@ -245,14 +247,14 @@ impl<W: World> Driver<W> {
             }
             _ => {}
         }
-        self.client.handle(now, Input::Message(generation, message));
+        self.client.handle(now, LinkInput::Message(generation, message));
     }
 
     fn binary(&mut self, now: Time, generation: Generation, bytes: W::Bytes) {
-        let Some((seq, len)) = self.world.header(&bytes) else { return };
+        let Some((seq, len)) = self.effects.header(&bytes) else { return };
         if self.client.frame(now, generation, seq) == Verdict::Apply {
             let write = self.piece(seq, len);
-            self.world.write_frame(bytes, write);
+            self.effects.write_frame(bytes, write);
         }
     }
 
@@ -274,7 +276,7 @@ impl<W: World> Driver<W> {
         let wanted = self.fit.claim_if_foreign(now);
         self.ask_for_size(now, wanted);
         if self.backlog.push(data).is_err() {
-            self.world.notify(Notice::TooMuch(MOST_BYTES));
+            self.effects.notify(Notice::TooMuch(MOST_BYTES));
         }
     }
 
@@ -294,7 +296,7 @@ impl<W: World> Driver<W> {
             }
             Err(refusal) => {
                 self.backlog.clear();
-                self.world.notify(Notice::Refused(refusal));
+                self.effects.notify(Notice::Refused(refusal));
             }
         }
     }
@@ -310,10 +312,10 @@ impl<W: World> Driver<W> {
     fn ask_for_size(&mut self, now: Time, wanted: Option<Size>) {
         let Some(size) = wanted else { return };
         if let Some(foreign) = self.view.foreign_size {
-            self.client.handle(now, Input::Resize(foreign));
+            self.client.handle(now, LinkInput::Resize(foreign));
             self.perform(now);
         }
-        self.client.handle(now, Input::Resize(size));
+        self.client.handle(now, LinkInput::Resize(size));
     }
 
     fn settle(&mut self, now: Time) {
@@ -323,44 +325,44 @@ impl<W: World> Driver<W> {
             self.fit.sent(now);
         }
         if let Some(size) = self.fit.shown(now).filter(|_| self.painting == 0) {
-            self.world.resize(size);
+            self.effects.resize(size);
         }
         if self.client.pending_input().next().is_none() {
             self.pending_since = None;
         }
         let view = self.compose(now);
         if view != self.view {
-            self.world.show(&view);
+            self.effects.show(&view);
             self.view = view;
         }
         self.keep();
         let mine = [self.pending_shown_at(), self.fit.timeout()].into_iter().flatten();
         let next = mine.filter(|at| *at > now).chain(self.client.poll_timeout()).min();
-        self.world.tick_at(next);
+        self.effects.tick_at(next);
     }
 
     fn perform(&mut self, now: Time) {
         while let Some(output) = self.client.poll_output(now) {
             match output {
-                Output::Dial(generation) => self.world.dial(generation),
-                Output::HangUp => self.world.hang_up(),
+                Output::Dial(generation) => self.effects.dial(generation),
+                Output::HangUp => self.effects.hang_up(),
                 Output::Send(message) => {
                     if let Ok(text) = serde_json::to_string(&message) {
-                        self.world.send_text(&text);
+                        self.effects.send_text(&text);
                     }
                 }
-                Output::SendFrame(frame) => self.world.send_frame(&frame),
+                Output::SendFrame(frame) => self.effects.send_frame(&frame),
                 Output::Clear => {
                     self.incarnation = self.incarnation.wrapping_add(1);
-                    self.world.clear();
+                    self.effects.clear();
                 }
                 Output::Paint(snapshot) => self.paint(&snapshot),
                 Output::Event(seq, _) => {
                     let write = self.piece(seq, 0);
-                    self.world.write_nothing(write);
+                    self.effects.write_nothing(write);
                 }
-                Output::Error(_, message) => self.world.notify(Notice::Relay(message)),
-                Output::GaveUp(pieces) => self.world.notify(Notice::GaveUp(pieces)),
+                Output::Error(_, message) => self.effects.notify(Notice::Relay(message)),
+                Output::GaveUp(pieces) => self.effects.notify(Notice::GaveUp(pieces)),
             }
         }
     }
@@ -368,11 +370,11 @@ impl<W: World> Driver<W> {
     fn paint(&mut self, snapshot: &Snapshot) {
         if let (Some(cols), Some(rows)) = (snapshot.cols, snapshot.rows) {
             // Lines of the picture wrap where they did; afterwards the terminal reflows them.
-            self.world.resize(Size { cols, rows }.clamped());
+            self.effects.resize(Size { cols, rows }.clamped());
         }
         self.painting += 1;
         let piece = self.piece(snapshot.seq, snapshot.data.len());
-        self.world.paint(&snapshot.data, Write { replayed: true, picture: true, ..piece });
+        self.effects.paint(&snapshot.data, Write { replayed: true, picture: true, ..piece });
     }
 
     fn pending_shown_at(&self) -> Option<Time> {
@@ -401,15 +403,15 @@ impl<W: World> Driver<W> {
         }
     }
 
-    /// See [`super::saved`] for when something is kept.
+    /// See [`super::tab_state`] for when something is kept.
     fn keep(&mut self) {
         let waits = self.pending_since.is_some() && !self.view.link.is_connected();
         if self.hidden || waits {
             let input = self.client.save_input();
-            self.world.keep(Some(&Saved { client_id: self.id.clone(), input }));
+            self.effects.keep(Some(&TabState { client_id: self.id.clone(), input }));
             self.kept = true;
         } else if std::mem::take(&mut self.kept) {
-            self.world.keep(None);
+            self.effects.keep(None);
         }
     }
 }

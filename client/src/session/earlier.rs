@@ -21,7 +21,7 @@ pub struct Reading {
 #[derive(Deserialize)]
 #[serde(default)]
 #[derive(Default)]
-struct Told {
+struct OutputData {
     content: String,
     from: Seq,
     head: Seq,
@@ -48,7 +48,7 @@ impl Reading {
         self.at = self.at.max(id.map(|id| id.seq).unwrap_or_default());
         match event.kind.as_str() {
             kind::CONNECTED => {
-                let told: Told = serde_json::from_str(&event.data).ok()?;
+                let told: OutputData = serde_json::from_str(&event.data).ok()?;
                 self.is_trimmed |= told.from > Seq::ZERO;
                 self.bounds = Some((told.from, told.head));
                 None
@@ -57,7 +57,9 @@ impl Reading {
                 self.is_trimmed = true;
                 None
             }
-            kind::SESSION_OUTPUT => Some(serde_json::from_str::<Told>(&event.data).ok()?.content),
+            kind::SESSION_OUTPUT => {
+                Some(serde_json::from_str::<OutputData>(&event.data).ok()?.content)
+            }
             _ => None,
         }
     }

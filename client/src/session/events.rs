@@ -3,7 +3,7 @@
 //! Over HTTP/1.1 a browser opens six connections to a server, for all of its tabs together, and an
 //! event stream by `fetch` or `EventSource` holds one of them; WebSockets do not count. The link's
 //! own [`Connection`] dials, watches and backs off; [`Events`] adds what close codes and the format
-//! of the stream mean, and is told of time and network through a [`Surroundings`].
+//! of the stream mean, and is told of time and network by its [`StreamEffects`].
 
 mod stream;
 #[cfg(test)]
@@ -66,8 +66,8 @@ impl StreamStatus {
     }
 }
 
-/// What the stream asks of the page's surroundings.
-pub trait Surroundings {
+/// What the stream does to the page and its socket, and the clock that it reads.
+pub trait StreamEffects {
     /// The moment on a monotonic clock.
     fn now(&self) -> Time;
     /// Opens a socket; tells `Opened`, `Bytes` and `Closed` of this generation.
@@ -84,9 +84,9 @@ pub trait Surroundings {
     fn show(&mut self, status: StreamStatus);
 }
 
-/// What happens to an event stream.
+/// Something that happened, for an event stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Happening {
+pub enum StreamInput {
     /// Begin, or try again now.
     Dial,
     /// The page is seen again.
@@ -105,9 +105,9 @@ pub enum Happening {
     Tick,
 }
 
-/// Keeps one event stream open in its [`Surroundings`].
+/// Keeps one event stream open by its [`StreamEffects`].
 pub struct Events<S> {
-    surroundings: S,
+    effects: S,
     connection: Connection,
     parser: Parser,
     last_event_id: Option<String>,
@@ -121,11 +121,11 @@ pub struct Events<S> {
     status: StreamStatus,
 }
 
-impl<S: Surroundings> Events<S> {
+impl<S: StreamEffects> Events<S> {
     /// A stream that has not dialled yet. `seed` spreads its waits.
-    pub fn new(surroundings: S, seed: u64) -> Self {
+    pub fn new(effects: S, seed: u64) -> Self {
         Self {
-            surroundings,
+            effects,
             connection: Connection::new(seed),
             parser: Parser::new(),
             last_event_id: None,
@@ -138,44 +138,44 @@ impl<S: Surroundings> Events<S> {
         }
     }
 
-    /// The surroundings.
-    pub const fn surroundings(&self) -> &S {
-        &self.surroundings
+    /// What the stream acts on.
+    pub const fn effects(&self) -> &S {
+        &self.effects
     }
 
-    /// The surroundings, to change them.
-    pub const fn surroundings_mut(&mut self) -> &mut S {
-        &mut self.surroundings
+    /// What the stream acts on, to change it.
+    pub const fn effects_mut(&mut self) -> &mut S {
+        &mut self.effects
     }
 
-    /// Something happened.
-    pub fn handle(&mut self, happening: Happening) {
-        let now = self.surroundings.now();
-        match happening {
-            Happening::Dial => {
+    /// Handles what happened.
+    pub fn handle(&mut self, input: StreamInput) {
+        let now = self.effects.now();
+        match input {
+            StreamInput::Dial => {
                 (self.over, self.rests) = (false, false);
                 self.connection.dial(now);
             }
-            Happening::Seen => {
+            StreamInput::Seen => {
                 self.hidden = None;
                 if std::mem::take(&mut self.rests) {
                     self.connection.dial(now);
                 }
                 self.wake(now, self.heard + LATE <= now);
             }
-            Happening::Hidden => self.hidden = self.hidden.or(Some(now)),
-            Happening::Online => self.wake(now, true),
-            Happening::Opened(generation) => {
+            StreamInput::Hidden => self.hidden = self.hidden.or(Some(now)),
+            StreamInput::Online => self.wake(now, true),
+            StreamInput::Opened(generation) => {
                 if self.connection.is_current(generation) {
                     self.heard = now;
                     self.connection.opened(now, generation);
                 }
             }
-            Happening::Bytes(generation, bytes) => self.bytes(now, generation, &bytes),
-            Happening::Closed(generation, code) => self.closed(now, generation, code),
-            Happening::Tick => {
+            StreamInput::Bytes(generation, bytes) => self.bytes(now, generation, &bytes),
+            StreamInput::Closed(generation, code) => self.closed(now, generation, code),
+            StreamInput::Tick => {
                 // That timer is spent, even if it rang too early.
-                self.surroundings.tick_at(None);
+                self.effects.tick_at(None);
                 self.connection.tick(now);
                 if self.rest_at().is_some_and(|at| at <= now) {
                     self.rests = true;
@@ -217,7 +217,7 @@ impl<S: Surroundings> Events<S> {
             return;
         }
         self.heard = now;
-        self.surroundings.answer();
+        self.effects.answer();
         let mut items = Vec::new();
         let read = self.parser.push(bytes, |item| items.push(item));
         if let Some(id) = self.parser.last_event_id() {
@@ -227,7 +227,7 @@ impl<S: Surroundings> Events<S> {
             // Only a stream that says something is good.
             self.connection.settled();
             match item {
-                Item::Event(event) => self.surroundings.event(event),
+                Item::Event(event) => self.effects.event(event),
                 Item::Retry(ms) => self.returns_at_once = ms <= RETURNS_AT_ONCE_MS,
                 Item::Comment => {}
             }
@@ -243,9 +243,9 @@ impl<S: Surroundings> Events<S> {
                 ConnectionOutput::Dial(generation) => {
                     self.parser = Parser::new();
                     self.returns_at_once = false;
-                    self.surroundings.dial(generation, self.last_event_id.as_deref());
+                    self.effects.dial(generation, self.last_event_id.as_deref());
                 }
-                ConnectionOutput::HangUp => self.surroundings.hang_up(),
+                ConnectionOutput::HangUp => self.effects.hang_up(),
                 // The relay's heartbeats are answered; it answers nothing.
                 ConnectionOutput::Ping => self.connection.said(now),
             }
@@ -253,10 +253,10 @@ impl<S: Surroundings> Events<S> {
         let status = self.compose();
         if status != self.status {
             self.status = status;
-            self.surroundings.show(status);
+            self.effects.show(status);
         }
         let next = self.connection.poll_timeout().into_iter().chain(self.rest_at()).min();
-        self.surroundings.tick_at(next);
+        self.effects.tick_at(next);
     }
 
     fn rest_at(&self) -> Option<Time> {

@@ -15,8 +15,8 @@ use moorline_shared::time::Time;
 
 use super::alarm::Alarm;
 use super::digest::Digest;
-use super::driver::{Driver, Event, Notice, World, Write};
-use super::saved::{self, Saved};
+use super::driver::{Driver, Notice, SessionEffects, SessionInput, Write};
+use super::tab_state::{self, TabState};
 use super::view::View;
 use crate::bindings::clock;
 use crate::bindings::observe::FrameRequest;
@@ -62,7 +62,7 @@ pub struct Progress {
     pub digest: Option<Digest>,
 }
 
-type Message = Event<ArrayBuffer>;
+type Message = SessionInput<ArrayBuffer>;
 
 #[derive(Default)]
 struct Shared {
@@ -103,16 +103,16 @@ impl Session {
     /// Takes up what an earlier page of this tab left, and dials.
     pub fn start(&self, setup: Setup, hooks: SessionHooks) {
         let bits = clock::random_bits();
-        let left = saved::take(&setup.id).unwrap_or_else(|| Saved {
+        let left = tab_state::take(&setup.id).unwrap_or_else(|| TabState {
             client_id: ClientId::from_random(bits),
             input: SavedInput::default(),
         });
         // The bits that the id does not use.
         let seed = (bits >> 64) as u64;
-        let world = Browser::new(Rc::downgrade(&self.0), setup, hooks);
-        let driver = Driver::new(world, left.client_id, seed, &left.input);
+        let effects = Browser::new(Rc::downgrade(&self.0), setup, hooks);
+        let driver = Driver::new(effects, left.client_id, seed, &left.input);
         *self.0.driver.borrow_mut() = Some(driver);
-        self.post(Event::Dial);
+        self.post(SessionInput::Dial);
     }
 
     /// Tells the session that something happened.
@@ -135,7 +135,7 @@ impl Drop for Shared {
     fn drop(&mut self) {
         // Coming back to the session goes on as the same client.
         if let Some(driver) = self.driver.get_mut() {
-            driver.handle(Event::Hidden);
+            driver.handle(SessionInput::Hidden);
         }
     }
 }
@@ -175,12 +175,12 @@ impl Browser {
         let hashed = (self.setup.digest && !write.picture).then(|| chunk.to_vec());
         self.setup.screen.write(chunk, write.replayed, move |replies| {
             if let Some(replies) = replies {
-                post(Event::Replied(write, replies.into_bytes()));
+                post(SessionInput::Replied(write, replies.into_bytes()));
             }
             progress.set(advance(progress.get(), write, hashed.as_deref()));
             report.ask();
             then();
-            post(Event::Applied(write));
+            post(SessionInput::Applied(write));
         });
     }
 }
@@ -198,7 +198,7 @@ fn advance(mut progress: Progress, write: Write, data: Option<&[u8]>) -> Progres
     progress
 }
 
-impl World for Browser {
+impl SessionEffects for Browser {
     type Bytes = ArrayBuffer;
 
     fn now(&self) -> Time {
@@ -216,15 +216,15 @@ impl World for Browser {
         let tell = post.clone();
         let socket = Socket::dial(&address, &protocols, move |event| {
             tell(match event {
-                SocketEvent::Opened => Event::Opened(generation),
-                SocketEvent::Text(text) => Event::Text(generation, text),
-                SocketEvent::Binary(buffer) => Event::Binary(generation, buffer),
-                SocketEvent::Closed { code } => Event::Closed(generation, code),
+                SocketEvent::Opened => SessionInput::Opened(generation),
+                SocketEvent::Text(text) => SessionInput::Text(generation, text),
+                SocketEvent::Binary(buffer) => SessionInput::Binary(generation, buffer),
+                SocketEvent::Closed { code } => SessionInput::Closed(generation, code),
             });
         });
         match socket {
             Ok(socket) => self.socket = Some(socket),
-            Err(_) => post(Event::Closed(generation, NEVER_OPENED)),
+            Err(_) => post(SessionInput::Closed(generation, NEVER_OPENED)),
         }
     }
 
@@ -281,7 +281,7 @@ impl World for Browser {
 
     fn tick_at(&mut self, time: Option<Time>) {
         let post = self.poster();
-        self.alarm.set(time, move || post(Event::Tick));
+        self.alarm.set(time, move || post(SessionInput::Tick));
     }
 
     fn show(&mut self, view: &View) {
@@ -292,7 +292,7 @@ impl World for Browser {
         (self.hooks.notify)(notice);
     }
 
-    fn keep(&mut self, saved: Option<&Saved>) {
-        saved::keep(&self.setup.id, saved);
+    fn keep(&mut self, state: Option<&TabState>) {
+        tab_state::keep(&self.setup.id, state);
     }
 }

@@ -1,4 +1,4 @@
-//! The driver in a world of values.
+//! The driver with effects that are values.
 
 use bytes::Bytes;
 use moorline_shared::frame::Frame;
@@ -12,8 +12,8 @@ use moorline_shared::session::{Lifecycle, Size};
 use moorline_shared::time::Time;
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
-use super::saved::Saved;
-use super::{Driver, Event, LinkView, Notice, View, World, Write};
+use super::tab_state::TabState;
+use super::{Driver, LinkView, Notice, SessionEffects, SessionInput, View, Write};
 
 const EPOCH: Epoch = Epoch(7);
 const SMALL: Size = Size { cols: 40, rows: 20 };
@@ -32,10 +32,10 @@ struct Values {
     tick: Option<Time>,
     view: View,
     notices: Vec<Notice>,
-    kept: Option<Saved>,
+    kept: Option<TabState>,
 }
 
-impl World for Values {
+impl SessionEffects for Values {
     type Bytes = Frame;
     fn now(&self) -> Time {
         Time::from_ms(self.now)
@@ -79,7 +79,7 @@ impl World for Values {
     fn notify(&mut self, notice: Notice) {
         self.notices.push(notice);
     }
-    fn keep(&mut self, saved: Option<&Saved>) {
+    fn keep(&mut self, saved: Option<&TabState>) {
         self.kept = saved.cloned();
     }
 }
@@ -91,8 +91,8 @@ fn driver(saved: &SavedInput) -> Subject {
 }
 
 fn say(driver: &mut Subject, message: &ServerMessage) {
-    let generation = driver.world().dialled.unwrap();
-    driver.handle(Event::Text(generation, serde_json::to_string(message).unwrap()));
+    let generation = driver.effects().dialled.unwrap();
+    driver.handle(SessionInput::Text(generation, serde_json::to_string(message).unwrap()));
 }
 
 fn meta(size: Size, scope: Scope) -> ServerMessage {
@@ -138,21 +138,21 @@ fn picture(seq: u64) -> ServerMessage {
 }
 
 fn output(driver: &mut Subject, seq: u64) {
-    let generation = driver.world().dialled.unwrap();
-    driver.handle(Event::Binary(generation, Frame::copy(Seq(seq), b"out").unwrap()));
+    let generation = driver.effects().dialled.unwrap();
+    driver.handle(SessionInput::Binary(generation, Frame::copy(Seq(seq), b"out").unwrap()));
 }
 
 /// What was written is parsed.
 fn parse(driver: &mut Subject) {
-    for (_, write) in std::mem::take(&mut driver.world_mut().writes) {
-        driver.handle(Event::Applied(write));
+    for (_, write) in std::mem::take(&mut driver.effects_mut().writes) {
+        driver.handle(SessionInput::Applied(write));
     }
 }
 
 fn connect(driver: &mut Subject, answer: &ServerMessage) {
-    driver.handle(Event::Dial);
-    let generation = driver.world().dialled.unwrap();
-    driver.handle(Event::Opened(generation));
+    driver.handle(SessionInput::Dial);
+    let generation = driver.effects().dialled.unwrap();
+    driver.handle(SessionInput::Opened(generation));
     say(driver, &meta(SMALL, Scope::Write));
     say(driver, answer);
 }
@@ -160,18 +160,18 @@ fn connect(driver: &mut Subject, answer: &ServerMessage) {
 /// Live, with a picture of entry 5 on the screen.
 fn live() -> Subject {
     let mut driver = driver(&SavedInput::default());
-    driver.handle(Event::Fits(SMALL));
+    driver.handle(SessionInput::Fits(SMALL));
     connect(&mut driver, &resumed(Outcome::Snapshot, EPOCH, 5, 5, 0));
     say(&mut driver, &picture(5));
     parse(&mut driver);
-    assert_eq!(driver.world().view.link, LinkView::Live);
+    assert_eq!(driver.effects().view.link, LinkView::Live);
     driver
 }
 
 fn cut(driver: &mut Subject) {
-    let generation = driver.world().dialled.unwrap();
-    driver.handle(Event::Closed(generation, 1006));
-    driver.world_mut().dialled = None;
+    let generation = driver.effects().dialled.unwrap();
+    driver.handle(SessionInput::Closed(generation, 1006));
+    driver.effects_mut().dialled = None;
 }
 
 #[test]
@@ -182,106 +182,106 @@ fn only_what_was_in_the_log_before_counts_as_replayed() {
     for seq in 6..=8 {
         output(&mut driver, seq);
     }
-    let replayed: Vec<bool> = driver.world().writes.iter().map(|(_, w)| w.replayed).collect();
+    let replayed: Vec<bool> = driver.effects().writes.iter().map(|(_, w)| w.replayed).collect();
     assert_eq!(replayed, [true, true, false]);
-    assert_eq!(driver.world().view.link, LinkView::CatchingUp { percent: 0 });
+    assert_eq!(driver.effects().view.link, LinkView::CatchingUp { percent: 0 });
     parse(&mut driver);
-    assert_eq!(driver.world().view.link, LinkView::Live);
+    assert_eq!(driver.effects().view.link, LinkView::Live);
 }
 
 #[test]
 fn a_picture_is_painted_at_its_own_size() {
     let mut driver = driver(&SavedInput::default());
-    driver.handle(Event::Fits(SMALL));
+    driver.handle(SessionInput::Fits(SMALL));
     connect(&mut driver, &resumed(Outcome::Snapshot, EPOCH, 5, 5, 0));
     say(&mut driver, &picture(5));
-    assert_eq!(driver.world().size, Some(LARGE));
+    assert_eq!(driver.effects().size, Some(LARGE));
     parse(&mut driver);
-    assert_eq!(driver.world().size, Some(SMALL));
+    assert_eq!(driver.effects().size, Some(SMALL));
 }
 
 #[test]
 fn what_is_typed_offline_is_shown_kept_and_sent_once() {
     let mut driver = live();
     cut(&mut driver);
-    driver.handle(Event::Typed(b"ls\r".to_vec()));
-    let view = &driver.world().view;
+    driver.handle(SessionInput::Typed(b"ls\r".to_vec()));
+    let view = &driver.effects().view;
     assert!(matches!(view.link, LinkView::Waiting { .. }));
     assert_eq!(view.pending.as_ref().unwrap().preview, "ls⏎");
-    let kept = driver.world().kept.clone().unwrap();
+    let kept = driver.effects().kept.clone().unwrap();
     assert_eq!(kept.client_id, ClientId::from_random(1));
     connect(&mut driver, &resumed(Outcome::Continue, EPOCH, 5, 5, 0));
-    assert_eq!(driver.world().frames.len(), 1);
+    assert_eq!(driver.effects().frames.len(), 1);
     say(&mut driver, &ServerMessage::InputAck { seq: Seq(1) });
-    let world = driver.world();
-    assert_eq!((&world.view.pending, &world.kept, world.frames.len()), (&None, &None, 1));
+    let effects = driver.effects();
+    assert_eq!((&effects.view.pending, &effects.kept, effects.frames.len()), (&None, &None, 1));
 }
 
 #[test]
 fn a_later_page_delivers_what_an_earlier_one_could_not() {
     let mut before = live();
     cut(&mut before);
-    before.handle(Event::Typed(b"make\r".to_vec()));
-    before.handle(Event::Hidden);
-    let kept = before.world().kept.clone().unwrap();
+    before.handle(SessionInput::Typed(b"make\r".to_vec()));
+    before.handle(SessionInput::Hidden);
+    let kept = before.effects().kept.clone().unwrap();
     let mut after = driver(&kept.input);
     connect(&mut after, &resumed(Outcome::Snapshot, EPOCH, 5, 5, 0));
-    let sent = &after.world().frames;
+    let sent = &after.effects().frames;
     assert_eq!((sent.len(), sent[0].data()), (1, &b"make\r"[..]));
 }
 
 #[test]
 fn typing_on_a_live_link_shows_only_what_waits_long() {
     let mut driver = live();
-    driver.world_mut().now = 100;
-    driver.handle(Event::Typed(b"x".to_vec()));
-    assert_eq!(driver.world().view.pending, None);
-    assert!(driver.world().tick.unwrap() <= Time::from_ms(1_100));
-    driver.world_mut().now = 1_100;
-    driver.handle(Event::Tick);
-    assert_eq!(driver.world().view.pending.as_ref().unwrap().bytes, 1);
+    driver.effects_mut().now = 100;
+    driver.handle(SessionInput::Typed(b"x".to_vec()));
+    assert_eq!(driver.effects().view.pending, None);
+    assert!(driver.effects().tick.unwrap() <= Time::from_ms(1_100));
+    driver.effects_mut().now = 1_100;
+    driver.handle(SessionInput::Tick);
+    assert_eq!(driver.effects().view.pending.as_ref().unwrap().bytes, 1);
 }
 
 #[test]
 fn what_waits_can_be_taken_back() {
     let mut driver = live();
     cut(&mut driver);
-    driver.handle(Event::Typed(b"rm".to_vec()));
-    driver.handle(Event::Discard);
-    assert_eq!((&driver.world().view.pending, &driver.world().kept), (&None, &None));
+    driver.handle(SessionInput::Typed(b"rm".to_vec()));
+    driver.handle(SessionInput::Discard);
+    assert_eq!((&driver.effects().view.pending, &driver.effects().kept), (&None, &None));
     connect(&mut driver, &resumed(Outcome::Continue, EPOCH, 5, 5, 0));
-    assert!(driver.world().frames.is_empty());
+    assert!(driver.effects().frames.is_empty());
 }
 
 #[test]
 fn typing_for_a_host_that_is_away_is_refused_or_shown_at_once() {
     let mut driver = live();
-    driver.handle(Event::Hold(true));
+    driver.handle(SessionInput::Hold(true));
     say(&mut driver, &meta_of(SMALL, Scope::Write, Lifecycle::Detached));
-    assert!(driver.world().view.is_host_away());
-    driver.handle(Event::Typed(b"ls\r".to_vec()));
-    assert_eq!(driver.world().view.pending.as_ref().unwrap().bytes, 3);
-    driver.handle(Event::Discard);
-    assert_eq!((&driver.world().view.pending, driver.world().notices.len()), (&None, 0));
-    let last = driver.world().frames.last().unwrap();
+    assert!(driver.effects().view.is_host_away());
+    driver.handle(SessionInput::Typed(b"ls\r".to_vec()));
+    assert_eq!(driver.effects().view.pending.as_ref().unwrap().bytes, 3);
+    driver.handle(SessionInput::Discard);
+    assert_eq!((&driver.effects().view.pending, driver.effects().notices.len()), (&None, 0));
+    let last = driver.effects().frames.last().unwrap();
     assert_eq!((last.seq(), last.data_len()), (Seq(1), 0), "the relay is told, too");
-    driver.handle(Event::Hold(false));
-    driver.handle(Event::Typed(b"ls\r".to_vec()));
-    assert_eq!(driver.world().notices, [Notice::Refused(Refusal::HostOffline)]);
-    assert_eq!(driver.world().view.pending, None);
+    driver.handle(SessionInput::Hold(false));
+    driver.handle(SessionInput::Typed(b"ls\r".to_vec()));
+    assert_eq!(driver.effects().notices, [Notice::Refused(Refusal::HostOffline)]);
+    assert_eq!(driver.effects().view.pending, None);
     say(&mut driver, &meta(SMALL, Scope::Write));
-    assert!(!driver.world().view.is_host_away());
+    assert!(!driver.effects().view.is_host_away());
 }
 
 #[test]
 fn the_relay_learns_with_the_next_connection_whether_to_keep_typing() {
     for hold in [false, true] {
         let mut driver = live();
-        driver.handle(Event::Hold(hold));
-        driver.world_mut().texts.clear();
+        driver.handle(SessionInput::Hold(hold));
+        driver.effects_mut().texts.clear();
         cut(&mut driver);
         connect(&mut driver, &resumed(Outcome::Continue, EPOCH, 5, 5, 0));
-        let asked = match &driver.world().texts[0] {
+        let asked = match &driver.effects().texts[0] {
             ClientMessage::Resume(resume) => resume.hold,
             other => panic!("{other:?}"),
         };
@@ -293,18 +293,18 @@ fn the_relay_learns_with_the_next_connection_whether_to_keep_typing() {
 fn another_epoch_voids_what_is_still_being_parsed() {
     let mut driver = live();
     output(&mut driver, 6);
-    let late = driver.world_mut().writes.pop().unwrap().1;
+    let late = driver.effects_mut().writes.pop().unwrap().1;
     cut(&mut driver);
     connect(&mut driver, &resumed(Outcome::Reset, Epoch(8), 2, 2, 0));
-    assert_eq!(driver.world().cleared, 1);
+    assert_eq!(driver.effects().cleared, 1);
     say(&mut driver, &picture(2));
-    driver.world_mut().now += 10_000;
-    driver.handle(Event::Applied(late));
-    driver.handle(Event::Tick);
-    let acked = driver.world().texts.contains(&ClientMessage::Ack { seq: Seq(6) });
+    driver.effects_mut().now += 10_000;
+    driver.handle(SessionInput::Applied(late));
+    driver.handle(SessionInput::Tick);
+    let acked = driver.effects().texts.contains(&ClientMessage::Ack { seq: Seq(6) });
     assert!(!acked, "an entry of the old epoch was acknowledged in the new one");
     parse(&mut driver);
-    assert_eq!(driver.world().view.link, LinkView::Live);
+    assert_eq!(driver.effects().view.link, LinkView::Live);
 }
 
 #[test]
@@ -312,44 +312,44 @@ fn typing_takes_the_size_back_from_another_window() {
     let mut driver = live();
     say(&mut driver, &meta(SMALL, Scope::Write));
     say(&mut driver, &meta(LARGE, Scope::Write));
-    assert_eq!(driver.world().view.foreign_size, Some(LARGE));
-    assert_eq!(driver.world().size, Some(LARGE));
-    driver.world_mut().texts.clear();
-    driver.handle(Event::Typed(b"x".to_vec()));
+    assert_eq!(driver.effects().view.foreign_size, Some(LARGE));
+    assert_eq!(driver.effects().size, Some(LARGE));
+    driver.effects_mut().texts.clear();
+    driver.handle(SessionInput::Typed(b"x".to_vec()));
     let wanted = ClientMessage::Resize { cols: SMALL.cols, rows: SMALL.rows };
-    assert_eq!(driver.world().texts.last(), Some(&wanted));
-    assert_eq!((driver.world().size, driver.world().view.foreign_size), (Some(SMALL), None));
+    assert_eq!(driver.effects().texts.last(), Some(&wanted));
+    assert_eq!((driver.effects().size, driver.effects().view.foreign_size), (Some(SMALL), None));
 }
 
 #[test]
 fn who_may_only_watch_is_told_so() {
     let mut driver = driver(&SavedInput::default());
-    driver.handle(Event::Dial);
-    let generation = driver.world().dialled.unwrap();
-    driver.handle(Event::Opened(generation));
+    driver.handle(SessionInput::Dial);
+    let generation = driver.effects().dialled.unwrap();
+    driver.handle(SessionInput::Opened(generation));
     say(&mut driver, &meta(LARGE, Scope::Read));
-    driver.handle(Event::Typed(b"x".to_vec()));
-    assert!(driver.world().view.read_only);
-    assert_eq!(driver.world().notices.len(), 1);
+    driver.handle(SessionInput::Typed(b"x".to_vec()));
+    assert!(driver.effects().view.read_only);
+    assert_eq!(driver.effects().notices.len(), 1);
 }
 
 #[test]
 fn a_refusal_is_final_until_the_user_asks() {
     let mut driver = live();
-    let generation = driver.world().dialled.unwrap();
-    driver.handle(Event::Closed(generation, close::REPLACED));
-    assert_eq!(driver.world().view.link, LinkView::Refused { code: close::REPLACED });
-    driver.world_mut().dialled = None;
-    driver.handle(Event::Tick);
-    assert_eq!(driver.world().dialled, None);
-    driver.handle(Event::Dial);
-    assert!(driver.world().dialled.is_some());
+    let generation = driver.effects().dialled.unwrap();
+    driver.handle(SessionInput::Closed(generation, close::REPLACED));
+    assert_eq!(driver.effects().view.link, LinkView::Refused { code: close::REPLACED });
+    driver.effects_mut().dialled = None;
+    driver.handle(SessionInput::Tick);
+    assert_eq!(driver.effects().dialled, None);
+    driver.handle(SessionInput::Dial);
+    assert!(driver.effects().dialled.is_some());
 }
 
 #[test]
 fn nonsense_from_the_relay_breaks_the_connection_and_nothing_else() {
     let mut driver = live();
-    let generation = driver.world().dialled.unwrap();
-    driver.handle(Event::Text(generation, "{".into()));
-    assert!(matches!(driver.world().view.link, LinkView::Waiting { .. }));
+    let generation = driver.effects().dialled.unwrap();
+    driver.handle(SessionInput::Text(generation, "{".into()));
+    assert!(matches!(driver.effects().view.link, LinkView::Waiting { .. }));
 }

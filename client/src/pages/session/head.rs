@@ -6,9 +6,10 @@ use leptos::prelude::*;
 use moorline_shared::event::Activity;
 
 use super::record::Record;
-use crate::actions::{Action, Actions, FORK_HINT};
 use crate::bindings::page;
-use crate::components::{Icon, IconName, When, words};
+use crate::session::actions::{Actions, FORK_HINT};
+use crate::session::words;
+use crate::ui::{Action, Icon, IconName, When};
 
 /// Name, state and actions.
 #[component]

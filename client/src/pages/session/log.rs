@@ -5,10 +5,11 @@ use moorline_shared::id::Seq;
 
 use super::record::Record;
 use super::timeline::{Command, MOST_ROWS, Row, Timeline, What};
-use crate::actions::Actions;
 use crate::bindings::clock;
-use crate::components::when::each;
-use crate::components::{Icon, IconName, When, words};
+use crate::session::actions::Actions;
+use crate::session::words;
+use crate::ui::when::each;
+use crate::ui::{Icon, IconName, When};
 
 /// Rows that are drawn at first, and those that each wish for more adds.
 const SHOWN_AT_FIRST: usize = 40;

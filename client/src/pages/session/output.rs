@@ -6,11 +6,12 @@ use moorline_shared::rest::Prompt;
 use moorline_shared::session::{ExitStatus, Lifecycle};
 
 use super::record::Record;
-use crate::access::Access;
-use crate::actions::Actions;
-use crate::api::{self, Request};
-use crate::components::{Icon, IconName, When, words};
-use crate::route::Route;
+use crate::session::access::Access;
+use crate::session::actions::Actions;
+use crate::session::api::{self, Request};
+use crate::session::route::Route;
+use crate::session::words;
+use crate::ui::{Icon, IconName, When};
 
 /// The id of the field for a line to send.
 pub(super) const PROMPT: &str = "prompt";

@@ -11,19 +11,20 @@ use moorline_shared::rest::SessionSummary;
 use moorline_shared::session::Size;
 use moorline_shared::sse::SseEvent;
 
+use super::event_data::EventData;
 use super::history::{History, STEP_MS};
 use super::preview::Preview;
 use super::timeline::Timeline;
-use super::told::Told;
-use crate::access::Access;
-use crate::actions::{Action, Actions};
-use crate::api::{self, ApiError, Extent, Request};
 use crate::bindings::clock;
 use crate::bindings::observe::FrameRequest;
-use crate::components::when::effect;
-use crate::overview::Overview;
-use crate::route::Router;
+use crate::session::access::Access;
+use crate::session::actions::Actions;
+use crate::session::api::{self, ApiError, Extent, Request};
+use crate::session::overview::Overview;
+use crate::session::route::Router;
 use crate::session::{EventStream, StreamStatus};
+use crate::ui::Action;
+use crate::ui::when::effect;
 
 /// So many entries are read at first: the log itself may be long.
 const REACH: u64 = 500;
@@ -74,7 +75,7 @@ struct Known {
     /// The answer to the last question.
     standing: Option<Arc<Standing>>,
     /// What it does, as it told.
-    told: Option<Arc<Told>>,
+    told: Option<Arc<EventData>>,
 }
 
 /// The answer to `GET /api/session/:id/status`. The type of `shared` reads both in one go, by much
@@ -202,7 +203,7 @@ impl Record {
     }
 
     /// What it said last of what it does; tracked.
-    pub(super) fn told(self) -> Option<Arc<Told>> {
+    pub(super) fn told(self) -> Option<Arc<EventData>> {
         self.known.with(|known| known.told.clone())
     }
 
@@ -305,7 +306,7 @@ impl Record {
     }
 
     fn hear(self, event: &SseEvent) {
-        let Ok(told) = serde_json::from_str::<Told>(&event.data) else { return };
+        let Ok(told) = serde_json::from_str::<EventData>(&event.data) else { return };
         let seq = event.id.as_deref().and_then(|id| id.parse::<Cursor>().ok()).map(|id| id.seq);
         match (event.kind.as_str(), seq) {
             (kind::CONNECTED, _) => self.connected(&told),
@@ -328,7 +329,7 @@ impl Record {
         self.own.with_value(|own| own.position)
     }
 
-    fn connected(self, told: &Told) {
+    fn connected(self, told: &EventData) {
         let epoch = told.epoch.unwrap_or_default();
         let known = self.position().epoch;
         if known != epoch && known != Epoch::default() {
@@ -339,7 +340,7 @@ impl Record {
         self.own.update_value(|own| own.position = position);
     }
 
-    fn happened(self, seq: Seq, told: Told) {
+    fn happened(self, seq: Seq, told: EventData) {
         let position = self.position();
         let tells_now = told.status.is_some() && (position.opening || seq > position.head);
         let is_entry = told.status.is_none() || !position.opening;
@@ -358,7 +359,7 @@ impl Record {
         }
     }
 
-    fn output(self, seq: Seq, told: &Told) {
+    fn output(self, seq: Seq, told: &EventData) {
         let bytes = told.content.len() as u64;
         let is_live = seq > self.position().head;
         self.book.update_untracked(|book| {

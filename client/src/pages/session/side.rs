@@ -5,13 +5,14 @@ use moorline_shared::rest::{ContextFile, ContextSource, EventsStatus, SessionCon
 
 use super::history::{STEP_MS, STEPS, Step};
 use super::record::Record;
-use crate::access::Access;
-use crate::api::{self, Request};
 use crate::bindings::clock;
-use crate::components::chart::{Scale, chart};
-use crate::components::when::{effect, live};
-use crate::components::{Icon, IconName, words};
-use crate::overview::Overview;
+use crate::session::access::Access;
+use crate::session::api::{self, Request};
+use crate::session::overview::Overview;
+use crate::session::words;
+use crate::ui::chart::{Scale, chart};
+use crate::ui::when::{effect, live};
+use crate::ui::{Icon, IconName};
 
 const SINCE: &str = "5 min ago";
 const RATE: Scale = Scale { title: "Output rate", steps: STEPS, say: rate, since: SINCE };

@@ -7,8 +7,8 @@ use moorline_shared::event::{Activity, kind};
 use moorline_shared::id::Seq;
 use moorline_shared::session::ExitStatus;
 
-use super::told::Told;
-use crate::components::words;
+use super::event_data::EventData;
+use crate::session::words;
 
 /// Older rows go.
 pub const MOST_ROWS: usize = 500;
@@ -119,7 +119,7 @@ impl Timeline {
     }
 
     /// An event came.
-    pub fn event(&mut self, seq: Seq, event: &Told) {
+    pub fn event(&mut self, seq: Seq, event: &EventData) {
         match event.title() {
             None => self.status(seq, event),
             Some((title, detail)) => {
@@ -135,7 +135,7 @@ impl Timeline {
         self.note(to, at, "away", "Older entries are gone", detail);
     }
 
-    fn status(&mut self, seq: Seq, event: &Told) {
+    fn status(&mut self, seq: Seq, event: &EventData) {
         let Some(status) = event.status else { return };
         let at = event.timestamp;
         self.idle = status == Activity::Idle;
@@ -212,13 +212,13 @@ mod tests {
     use serde_json::{Value, json};
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
-    fn event(kind: &str, at: u64, fields: &Value) -> Told {
-        let mut told: Told = serde_json::from_value(fields.clone()).unwrap();
+    fn event(kind: &str, at: u64, fields: &Value) -> EventData {
+        let mut told: EventData = serde_json::from_value(fields.clone()).unwrap();
         (told.kind, told.timestamp) = (kind.to_owned(), at);
         told
     }
 
-    fn status(at: u64, fields: &Value) -> Told {
+    fn status(at: u64, fields: &Value) -> EventData {
         event(kind::SESSION_STATUS, at, fields)
     }
 

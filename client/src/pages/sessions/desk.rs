@@ -3,12 +3,12 @@
 use leptos::prelude::*;
 use moorline_shared::id::SessionId;
 
-use super::arrange::{Sort, arrange, hold};
+use super::order::{Sort, arrange, hold};
 use super::store::Store;
-use crate::actions::Actions;
-pub(super) use crate::actions::Ask;
 use crate::bindings::storage::{self, Area};
-use crate::components::when::effect;
+use crate::session::actions::Actions;
+pub(super) use crate::session::actions::Ask;
+use crate::ui::when::effect;
 
 const SORT_KEY: &str = "moorline.sort";
 
@@ -146,5 +146,5 @@ impl Desk {
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Order {
     ids: Vec<SessionId>,
-    question: (crate::route::Shelf, String, Sort),
+    question: (crate::session::route::Shelf, String, Sort),
 }

@@ -7,11 +7,11 @@ use moorline_shared::message::close;
 use super::desk::{Ask, Desk};
 use super::row::Row;
 use super::store::Store;
-use crate::components::hosts::NoHost;
-use crate::components::when::{each, live};
-use crate::components::{Icon, IconName, When};
-use crate::route::{Route, Shelf};
+use crate::pages::frame::hosts::NoHost;
 use crate::session::StreamStatus;
+use crate::session::route::{Route, Shelf};
+use crate::ui::when::{each, live};
+use crate::ui::{Icon, IconName, When};
 
 /// What there is to show.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,5 +1,7 @@
 //! One session in the list.
 
+use std::sync::Arc;
+
 use leptos::prelude::*;
 use moorline_shared::id::SessionId;
 use moorline_shared::rest::SessionSummary;
@@ -8,9 +10,17 @@ use super::desk::{Ask, Desk};
 use super::row_menu;
 use super::store::Store;
 use crate::bindings::{clock, page};
-use crate::components::when::live;
-use crate::components::{Icon, IconName, When, words};
-use crate::route::{Route, Shelf};
+use crate::session::route::{Route, Shelf};
+use crate::session::words;
+use crate::ui::when::live;
+use crate::ui::{Icon, IconName, When};
+
+type Summary = Memo<Option<Arc<SessionSummary>>>;
+
+/// What `read` makes of the session; empty while it is not known.
+fn field(session: Summary, read: fn(&SessionSummary) -> String) -> impl Fn() -> String + Copy {
+    move || session.with(|session| session.as_deref().map(read).unwrap_or_default())
+}
 
 /// One session: what it is and does, and what can be done with it.
 #[component]
@@ -22,17 +32,8 @@ pub fn Row(
     let (shown, path) = (id.to_string(), Route::Terminal(id.clone()).address());
     let own = StoredValue::new(id);
     let session = Memo::new(move |_| own.with_value(|id| store.session(id)));
-    let field = move |read: fn(&SessionSummary) -> String| {
-        move || session.with(|session| session.as_deref().map(read).unwrap_or_default())
-    };
-    let name = field(words::name);
-    let activity = move || {
-        store.beat.track();
-        let at = session.with(|s| clock::parse_rfc3339(&s.as_ref()?.last_activity));
-        at.map(|at| words::ago(clock::wall_ms() - at))
-    };
+    let name = field(session, words::name);
     let selected = Memo::new(move |_| own.with_value(|id| desk.is_selected(id)));
-    let failed = move || session.with(|s| s.as_deref().and_then(failure));
     view! {
         <li
             class="row"
@@ -52,53 +53,91 @@ pub fn Row(
                     own.with_value(|id| desk.toggle(id, event.shift_key()));
                 }
             />
-            <span class="state" data-tone=field(|s| words::tone(s).to_owned()) data-testid="session-state">
-                {move || field(words::state)()}
+            <span
+                class="state"
+                data-tone=field(session, |s| words::tone(s).to_owned())
+                data-testid="session-state"
+            >
+                {field(session, words::state)}
             </span>
-            <div class="row-main">
+            <Name session path />
+            <Facts session />
+            <Buttons session own />
+        </li>
+    }
+}
+
+/// What the session is: its name, what runs in it, and where it belongs.
+#[component]
+fn Name(session: Summary, path: String) -> impl IntoView {
+    let failed = move || session.with(|s| s.as_deref().and_then(failure));
+    view! {
+        <div class="row-main">
             <a href=path class="row-link">
-                <bdi class="row-name">{move || name()}</bdi>
-                <span class="row-command">{move || field(words::detail)()}</span>
+                <bdi class="row-name">{field(session, words::name)}</bdi>
+                <span class="row-command">{field(session, words::detail)}</span>
             </a>
             <When condition=move || failed().is_some()>
                 <span class="row-failed" title="How the last command ended">{move || failed()}</span>
             </When>
             <Tags session />
-            </div>
-            <span class="row-cwd" title=field(folder)><bdi>{move || field(folder)()}</bdi></span>
-            <span class="row-viewers" title="Following it now">
-                <When condition=move || session.with(|s| s.as_ref().is_some_and(|s| s.clients > 0))>
-                    <Icon name=IconName::Eye />
-                    {move || field(|s| s.clients.to_string())()}
-                </When>
-            </span>
-            <time class="row-time" title="Last activity">{move || activity()}</time>
-            <button
-                class="icon-button row-delete"
-                data-testid="delete"
-                title="Delete (Del)"
-                aria-label=move || format!("Delete {}", name())
-                on:click=move |_| desk.ask(Ask::Delete(vec![own.get_value()]))
-            >
-                <Icon name=IconName::Bin />
-            </button>
-            <button
-                class="icon-button"
-                data-testid="row-menu-button"
-                title="More (.)"
-                aria-label=move || format!("More for {}", name())
-                aria-haspopup="menu"
-                on:click=move |event| row_menu::open(desk, own.get_value(), &event_target(&event))
-            >
-                <Icon name=IconName::More />
-            </button>
-        </li>
+        </div>
+    }
+}
+
+/// Its folder, who follows it, and when something happened last.
+#[component]
+fn Facts(session: Summary) -> impl IntoView {
+    let store = Store::expect();
+    let folder = field(session, |session| session.cwd.clone().unwrap_or_default());
+    let activity = move || {
+        store.beat.track();
+        let at = session.with(|s| clock::parse_rfc3339(&s.as_ref()?.last_activity));
+        at.map(|at| words::ago(clock::wall_ms() - at))
+    };
+    view! {
+        <span class="row-cwd" title=folder><bdi>{folder}</bdi></span>
+        <span class="row-viewers" title="Following it now">
+            <When condition=move || session.with(|s| s.as_ref().is_some_and(|s| s.clients > 0))>
+                <Icon name=IconName::Eye />
+                {field(session, |s| s.clients.to_string())}
+            </When>
+        </span>
+        <time class="row-time" title="Last activity">{move || activity()}</time>
+    }
+}
+
+/// What can be done with it.
+#[component]
+fn Buttons(session: Summary, own: StoredValue<SessionId>) -> impl IntoView {
+    let desk = Desk::expect();
+    let name = field(session, words::name);
+    view! {
+        <button
+            class="icon-button row-delete"
+            data-testid="delete"
+            title="Delete (Del)"
+            aria-label=move || format!("Delete {}", name())
+            on:click=move |_| desk.ask(Ask::Delete(vec![own.get_value()]))
+        >
+            <Icon name=IconName::Bin />
+        </button>
+        <button
+            class="icon-button"
+            data-testid="row-menu-button"
+            title="More (.)"
+            aria-label=move || format!("More for {}", name())
+            aria-haspopup="menu"
+            on:click=move |event| row_menu::open(desk, own.get_value(), &event_target(&event))
+        >
+            <Icon name=IconName::More />
+        </button>
     }
 }
 
 /// Where all sessions are shown, whose this one is; where there are several hosts, which one runs it.
 #[component]
-fn Tags(session: Memo<Option<std::sync::Arc<SessionSummary>>>) -> impl IntoView {
+fn Tags(session: Summary) -> impl IntoView {
     let store = Store::expect();
     let project = Memo::new(move |_| {
         let id = session.with(|session| session.as_ref()?.project.clone())?;
@@ -117,10 +156,6 @@ fn Tags(session: Memo<Option<std::sync::Arc<SessionSummary>>>) -> impl IntoView 
         {tag}
         <span class="row-host" title="Its host"><bdi>{host}</bdi></span>
     }
-}
-
-fn folder(session: &SessionSummary) -> String {
-    session.cwd.clone().unwrap_or_default()
 }
 
 /// That the last command of a shell that waits has failed.

@@ -5,11 +5,11 @@ use moorline_shared::id::SessionId;
 
 use super::desk::{Ask, Desk};
 use super::store::Store;
-use crate::actions::FORK_HINT;
 use crate::bindings::dialog as popover;
 use crate::bindings::page::{self, HtmlElement};
-use crate::components::{Icon, IconName};
-use crate::route::Route;
+use crate::session::actions::FORK_HINT;
+use crate::session::route::Route;
+use crate::ui::{Icon, IconName};
 
 const MENU: &str = "row-menu";
 const ENTRIES: &str = "#row-menu [role=menuitem]";

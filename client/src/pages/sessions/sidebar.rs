@@ -6,9 +6,9 @@ use moorline_shared::id::ProjectId;
 use super::desk::{Ask, Desk};
 use super::store::Store;
 use crate::bindings::dialog as popover;
-use crate::catalogue::Sessions;
-use crate::components::{Icon, IconName};
-use crate::route::{Route, Shelf};
+use crate::session::catalogue::Sessions;
+use crate::session::route::{Route, Shelf};
+use crate::ui::{Icon, IconName};
 
 const SIDEBAR: &str = "projects";
 

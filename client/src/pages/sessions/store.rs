@@ -7,10 +7,10 @@ use leptos::prelude::*;
 use moorline_shared::id::{ProjectId, SessionId};
 use moorline_shared::rest::{Project, SessionSummary};
 
-use crate::catalogue::Sessions;
-use crate::overview::Overview;
-use crate::route::Router;
 use crate::session::StreamStatus;
+use crate::session::catalogue::Sessions;
+use crate::session::overview::Overview;
+use crate::session::route::Router;
 
 /// How often the page says anew how long ago something was.
 const BEAT_MS: u32 = 10_000;

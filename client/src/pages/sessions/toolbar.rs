@@ -3,14 +3,14 @@
 use leptos::html;
 use leptos::prelude::*;
 
-use super::arrange::Sort;
 use super::desk::{Ask, Desk};
+use super::order::Sort;
 use super::sidebar::shelf_name;
 use super::store::Store;
 use crate::bindings::page;
-use crate::catalogue::Sessions;
-use crate::components::{Icon, IconName, When};
-use crate::route::Shelf;
+use crate::session::catalogue::Sessions;
+use crate::session::route::Shelf;
+use crate::ui::{Icon, IconName, When};
 
 /// The shelf's name, the search and the order; in their place the selection, where there is one.
 #[component]

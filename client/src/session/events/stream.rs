@@ -9,7 +9,7 @@ use moorline_shared::message::{EVENTS_SUBPROTOCOL, TOKEN_SUBPROTOCOL_PREFIX};
 use moorline_shared::sse::SseEvent;
 use moorline_shared::time::Time;
 
-use super::{Events, Happening, StreamStatus, Surroundings};
+use super::{Events, StreamEffects, StreamInput, StreamStatus};
 use crate::bindings::clock;
 use crate::bindings::page::{self, PageEvent, PageWatch};
 use crate::bindings::socket::{Socket, SocketEvent, to_vec};
@@ -53,18 +53,18 @@ impl EventStream {
         *shared.events.borrow_mut() = Some(Events::new(browser, seed));
         let post = poster(&Rc::downgrade(&shared));
         let watch = page::watch(move |event| match event {
-            PageEvent::Online => post(Happening::Online),
-            PageEvent::Visible => post(Happening::Seen),
-            PageEvent::Hidden => post(Happening::Hidden),
+            PageEvent::Online => post(StreamInput::Online),
+            PageEvent::Visible => post(StreamInput::Seen),
+            PageEvent::Hidden => post(StreamInput::Hidden),
             PageEvent::Offline => {}
         });
-        shared.post(Happening::Dial);
+        shared.post(StreamInput::Dial);
         Self { shared, _watch: watch }
     }
 
     /// Dials now, where the stream is not open.
     pub fn retry(&self) {
-        self.shared.post(Happening::Dial);
+        self.shared.post(StreamInput::Dial);
     }
 }
 
@@ -77,7 +77,7 @@ impl Drop for EventStream {
 
 #[derive(Default)]
 struct Shared {
-    inbox: RefCell<VecDeque<Happening>>,
+    inbox: RefCell<VecDeque<StreamInput>>,
     running: Cell<bool>,
     closed: Cell<bool>,
     events: RefCell<Option<Events<Browser>>>,
@@ -85,26 +85,26 @@ struct Shared {
 
 impl Shared {
     /// What is told may come back here, so what happens goes through a queue.
-    fn post(&self, happening: Happening) {
-        self.inbox.borrow_mut().push_back(happening);
+    fn post(&self, input: StreamInput) {
+        self.inbox.borrow_mut().push_back(input);
         if self.running.replace(true) {
             return;
         }
         loop {
-            let Some(happening) = self.inbox.borrow_mut().pop_front() else { break };
+            let Some(input) = self.inbox.borrow_mut().pop_front() else { break };
             if let Some(events) = self.events.borrow_mut().as_mut() {
-                events.handle(happening);
+                events.handle(input);
             }
         }
         self.running.set(false);
     }
 }
 
-fn poster(shared: &Weak<Shared>) -> impl Fn(Happening) + Clone + 'static + use<> {
+fn poster(shared: &Weak<Shared>) -> impl Fn(StreamInput) + Clone + 'static + use<> {
     let shared = shared.clone();
-    move |happening| {
+    move |input| {
         if let Some(shared) = shared.upgrade() {
-            shared.post(happening);
+            shared.post(input);
         }
     }
 }
@@ -127,7 +127,7 @@ impl Browser {
     }
 }
 
-impl Surroundings for Browser {
+impl StreamEffects for Browser {
     fn now(&self) -> Time {
         clock::now()
     }
@@ -145,14 +145,14 @@ impl Surroundings for Browser {
         protocols.extend(token.map(|token| format!("{TOKEN_SUBPROTOCOL_PREFIX}{token}")));
         let tell = post.clone();
         let socket = Socket::dial(&address, &protocols, move |event| match event {
-            SocketEvent::Opened => tell(Happening::Opened(generation)),
-            SocketEvent::Binary(bytes) => tell(Happening::Bytes(generation, to_vec(&bytes))),
+            SocketEvent::Opened => tell(StreamInput::Opened(generation)),
+            SocketEvent::Binary(bytes) => tell(StreamInput::Bytes(generation, to_vec(&bytes))),
             SocketEvent::Text(_) => {}
-            SocketEvent::Closed { code } => tell(Happening::Closed(generation, code)),
+            SocketEvent::Closed { code } => tell(StreamInput::Closed(generation, code)),
         });
         match socket {
             Ok(socket) => self.socket = Some(socket),
-            Err(_) => post(Happening::Closed(generation, NEVER_OPENED)),
+            Err(_) => post(StreamInput::Closed(generation, NEVER_OPENED)),
         }
     }
 
@@ -168,7 +168,7 @@ impl Surroundings for Browser {
 
     fn tick_at(&mut self, time: Option<Time>) {
         let post = poster(&self.shared);
-        self.alarm.set(time, move || post(Happening::Tick));
+        self.alarm.set(time, move || post(StreamInput::Tick));
     }
 
     fn event(&mut self, event: SseEvent) {

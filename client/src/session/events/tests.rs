@@ -1,4 +1,4 @@
-//! The event stream in surroundings of values.
+//! The event stream with effects that are values.
 
 use moorline_shared::limits::{BACKOFF_FIRST, DEAD_AFTER};
 use moorline_shared::link::Generation;
@@ -7,7 +7,7 @@ use moorline_shared::sse::SseEvent;
 use moorline_shared::time::Time;
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
-use super::{Events, Happening, StreamStatus, Surroundings};
+use super::{Events, StreamEffects, StreamInput, StreamStatus};
 
 /// Remembers what was asked of it.
 #[derive(Default)]
@@ -21,7 +21,7 @@ struct Values {
     status: StreamStatus,
 }
 
-impl Surroundings for Values {
+impl StreamEffects for Values {
     fn now(&self) -> Time {
         Time::from_ms(self.now)
     }
@@ -51,7 +51,7 @@ struct Subject(Events<Values>);
 impl Subject {
     fn dialled() -> Self {
         let mut subject = Self(Events::new(Values::default(), 1));
-        subject.0.handle(Happening::Dial);
+        subject.0.handle(StreamInput::Dial);
         subject
     }
 
@@ -65,7 +65,7 @@ impl Subject {
     }
 
     fn values(&self) -> &Values {
-        self.0.surroundings()
+        self.0.effects()
     }
 
     fn status(&self) -> StreamStatus {
@@ -77,11 +77,11 @@ impl Subject {
     }
 
     fn open(&mut self) {
-        self.0.handle(Happening::Opened(self.current()));
+        self.0.handle(StreamInput::Opened(self.current()));
     }
 
     fn say(&mut self, text: &str) {
-        self.0.handle(Happening::Bytes(self.current(), text.as_bytes().to_vec()));
+        self.0.handle(StreamInput::Bytes(self.current(), text.as_bytes().to_vec()));
     }
 
     fn close(&mut self) {
@@ -90,22 +90,22 @@ impl Subject {
 
     fn close_with(&mut self, code: u16) {
         self.values_mut().open = false;
-        self.0.handle(Happening::Closed(self.current(), code));
+        self.0.handle(StreamInput::Closed(self.current(), code));
     }
 
     fn values_mut(&mut self) -> &mut Values {
-        self.0.surroundings_mut()
+        self.0.effects_mut()
     }
 
     fn at(&mut self, ms: u64) -> &mut Events<Values> {
-        self.0.surroundings_mut().now = ms;
+        self.0.effects_mut().now = ms;
         &mut self.0
     }
 
     /// Lets the time come that was asked for.
     fn wait(&mut self) {
         let ms = self.values().tick.unwrap().ms;
-        self.at(ms).handle(Happening::Tick);
+        self.at(ms).handle(StreamInput::Tick);
     }
 
     fn waits(&self) -> Option<u32> {
@@ -138,7 +138,7 @@ fn some_close_codes_are_for_good_and_others_pass() {
         subject.open();
         subject.close_with(code);
         assert_eq!(subject.status(), StreamStatus::Refused { code });
-        subject.at(60_000).handle(Happening::Online);
+        subject.at(60_000).handle(StreamInput::Online);
         assert_eq!((subject.values().dials.len(), subject.values().tick), (1, None));
     }
     for code in [1000, 1002, 1006, 4429, 4500] {
@@ -158,9 +158,9 @@ fn a_stream_that_is_over_is_not_dialled_again_but_by_hand() {
     subject.close_with(close::NOTHING_FOLLOWS);
     assert_eq!(subject.status(), StreamStatus::Ended);
     assert!(subject.status().is_final() && !subject.values().open);
-    subject.0.handle(Happening::Online);
+    subject.0.handle(StreamInput::Online);
     assert_eq!(subject.values().dials.len(), 1);
-    subject.0.handle(Happening::Dial);
+    subject.0.handle(StreamInput::Dial);
     assert_eq!(subject.values().dials.len(), 2);
 }
 
@@ -176,7 +176,7 @@ fn each_message_is_answered_once() {
 fn comments_are_signs_of_life_and_silence_is_death() {
     let mut subject = Subject::live();
     for ms in [15_000, 30_000, 45_000, 60_000, 75_000] {
-        subject.at(ms).handle(Happening::Tick);
+        subject.at(ms).handle(StreamInput::Tick);
         subject.say(": heartbeat\n\n");
         assert_eq!(subject.status(), StreamStatus::Live);
     }
@@ -219,20 +219,20 @@ fn a_server_that_restarts_is_asked_again_at_once() {
 #[test]
 fn the_network_coming_back_ends_a_wait_and_replaces_an_open_stream() {
     let mut subject = Subject::live();
-    subject.at(1_000).handle(Happening::Online);
+    subject.at(1_000).handle(StreamInput::Online);
     assert_eq!(subject.values().dials.len(), 2);
     subject.close();
     assert!(subject.waits().is_some());
-    subject.0.handle(Happening::Seen);
+    subject.0.handle(StreamInput::Seen);
     assert_eq!(subject.values().dials.len(), 3);
 }
 
 #[test]
 fn a_page_that_is_seen_again_doubts_only_a_stream_that_missed_a_heartbeat() {
     let mut subject = Subject::live();
-    subject.at(10_000).handle(Happening::Seen);
+    subject.at(10_000).handle(StreamInput::Seen);
     assert_eq!(subject.values().dials.len(), 1);
-    subject.at(20_000).handle(Happening::Seen);
+    subject.at(20_000).handle(StreamInput::Seen);
     assert_eq!(subject.values().dials.len(), 2);
 }
 
@@ -240,19 +240,19 @@ fn a_page_that_is_seen_again_doubts_only_a_stream_that_missed_a_heartbeat() {
 fn a_page_that_nobody_sees_lets_go_of_its_stream_and_goes_on_when_it_is_seen() {
     let mut subject = Subject::live();
     subject.say("id: 7.1\ndata: {}\n\n");
-    subject.at(1_000).handle(Happening::Hidden);
-    subject.at(5_000).handle(Happening::Hidden);
+    subject.at(1_000).handle(StreamInput::Hidden);
+    subject.at(5_000).handle(StreamInput::Hidden);
     for ms in [15_000, 30_000, 45_000, 60_000] {
-        subject.at(ms).handle(Happening::Tick);
+        subject.at(ms).handle(StreamInput::Tick);
         subject.say(": heartbeat\n\n");
         assert!(subject.values().open);
     }
     assert_eq!(subject.values().tick, Some(Time::from_ms(61_000)));
     subject.wait();
     assert_eq!((subject.values().open, subject.values().tick), (false, None));
-    subject.at(100_000).handle(Happening::Online);
+    subject.at(100_000).handle(StreamInput::Online);
     assert_eq!(subject.values().dials.len(), 1);
-    subject.at(900_000).handle(Happening::Seen);
+    subject.at(900_000).handle(StreamInput::Seen);
     assert_eq!(subject.values().dials.len(), 2);
     assert_eq!(subject.values().dials[1].1.as_deref(), Some("7.1"));
 }
@@ -261,10 +261,10 @@ fn a_page_that_nobody_sees_lets_go_of_its_stream_and_goes_on_when_it_is_seen() {
 fn what_an_older_request_tells_is_ignored() {
     let mut subject = Subject::live();
     let old = subject.current();
-    subject.at(20_000).handle(Happening::Online);
-    subject.0.handle(Happening::Bytes(old, b"data: late\n\n".to_vec()));
-    subject.0.handle(Happening::Closed(old, 1006));
-    subject.0.handle(Happening::Closed(old, 4404));
+    subject.at(20_000).handle(StreamInput::Online);
+    subject.0.handle(StreamInput::Bytes(old, b"data: late\n\n".to_vec()));
+    subject.0.handle(StreamInput::Closed(old, 1006));
+    subject.0.handle(StreamInput::Closed(old, 4404));
     assert_eq!(subject.values().events, []);
     assert!(matches!(subject.status(), StreamStatus::Connecting { .. }));
 }

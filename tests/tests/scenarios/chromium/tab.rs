@@ -9,7 +9,9 @@ use chromiumoxide::cdp::browser_protocol::emulation::{
     MediaFeature, SetDeviceMetricsOverrideParams, SetEmulatedMediaParams,
 };
 use chromiumoxide::cdp::browser_protocol::log::{EventEntryAdded, LogEntryLevel, LogEntrySource};
-use chromiumoxide::cdp::browser_protocol::network::EnableParams as EnableNetwork;
+use chromiumoxide::cdp::browser_protocol::network::{
+    EmulateNetworkConditionsParams, EnableParams as EnableNetwork,
+};
 use chromiumoxide::cdp::browser_protocol::page::{
     CrashParams, SetWebLifecycleStateParams, SetWebLifecycleStateState,
 };
@@ -290,6 +292,16 @@ impl Tab {
     pub(crate) async fn prefer(&self, feature: &str, value: &str) -> Result<()> {
         let feature = MediaFeature::new(feature, value);
         self.page.execute(SetEmulatedMediaParams::builder().feature(feature).build()).await?;
+        Ok(())
+    }
+
+    /// Takes the network from the page, or gives it back. Open WebSockets stay, and go silent.
+    ///
+    /// # Errors
+    /// Where Chromium refuses.
+    pub(crate) async fn set_offline(&self, offline: bool) -> Result<()> {
+        // -1 is no limit.
+        self.page.execute(EmulateNetworkConditionsParams::new(offline, 0.0, -1.0, -1.0)).await?;
         Ok(())
     }
 

@@ -1,4 +1,4 @@
-//! Terminals with large pastes, other colours, a size and a name of their own.
+//! Terminals with large pastes, a search, other colours, a size and a name of their own.
 
 use anyhow::{Context as _, Result, ensure};
 use moorline_shared::id::SessionId;
@@ -61,6 +61,33 @@ async fn a_paste_that_nobody_reads_can_be_stopped() -> Result<()> {
         tab.until_there("[data-testid=pasting]").await?;
         tab.click("[data-testid=end-paste]").await?;
         tab.until_gone("[data-testid=pasting]").await
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn search_is_loaded_when_somebody_searches() -> Result<()> {
+    let relay = Relay::start().await?;
+    let command = ["sh", "-c", "seq 30; echo end; cat"].map(str::to_owned).to_vec();
+    let session = relay.api().run_ready(command).await?;
+    Browser::run("search_is_loaded_when_somebody_searches", async |browser| {
+        browser.expect_bad_network();
+        let tab = terminal(browser, &relay, &session).await?;
+        tab.until_text("end").await?;
+        let asked = "performance.getEntriesByType('resource')
+            .some(({ name }) => name.includes('/part-search-'))";
+        ensure!(!tab.evaluate::<bool>(asked).await?, "nobody has searched yet");
+        // Without a network it does not come; what is typed meanwhile is found later.
+        tab.set_offline(true).await?;
+        tab.click("[data-testid=search-button]").await?;
+        let problem = tab.until_there("[data-testid=search-problem]").await?;
+        ensure!(problem == "The search did not load.", "{problem}");
+        tab.type_text("12").await?;
+        tab.set_offline(false).await?;
+        tab.click("[data-testid=search-retry]").await?;
+        tab.until_gone("[data-testid=search-problem]").await?;
+        let found = "document.querySelector('[data-testid=matches]').textContent === '1/1'";
+        wait_until("the match", async || tab.evaluate::<bool>(found).await.is_ok_and(|is| is)).await
     })
     .await
 }

@@ -1,0 +1,116 @@
+//! What is asked before an action is done, and what is said of one that failed.
+
+pub mod create;
+pub mod forms;
+pub mod keys;
+
+use gloo_timers::callback::Timeout;
+use leptos::prelude::*;
+use moorline_shared::id::SessionId;
+
+use crate::session::actions::{Actions, Ask};
+use crate::session::overview::Overview;
+use crate::session::words;
+use crate::ui::dialog::Dialog;
+use crate::ui::when::{effect, live};
+use crate::ui::{Icon, IconName, When};
+use create::CreateForm;
+use forms::{DeleteProject, DeleteSessions, MoveSessions, ProjectForm, RenameForm};
+use keys::KeyHelp;
+
+const PROBLEM_MS: u32 = 10_000;
+
+/// Asks whatever [`Actions`] wants to be asked.
+#[component]
+pub fn Asks() -> impl IntoView {
+    let (actions, overview) = (Actions::expect(), Overview::expect());
+    let open = RwSignal::new(false);
+    effect(move || open.set(actions.asked.with(Option::is_some)));
+    // The browser closes it on Escape.
+    Effect::new(move |was: Option<bool>| {
+        let is = open.get();
+        if was == Some(true) && !is {
+            actions.asked.set(None);
+        }
+        is
+    });
+    let close = Callback::new(move |()| open.set(false));
+    let title = move || {
+        let asked = actions.asked.get();
+        asked.map(|ask| title(overview, &ask)).unwrap_or_default()
+    };
+    view! {
+        <Dialog open title=Signal::derive(title) name="dialog">
+            <Content close />
+        </Dialog>
+        <Problem />
+    }
+}
+
+#[component]
+fn Content(close: Callback<()>) -> impl IntoView {
+    let actions = Actions::expect();
+    // Sessions and projects by their names.
+    Overview::expect().follow();
+    live(move || match actions.asked.get() {
+        Some(Ask::Create) => view! { <CreateForm close /> }.into_any(),
+        Some(Ask::Delete(ids)) => view! { <DeleteSessions ids close /> }.into_any(),
+        Some(Ask::Move(ids)) => view! { <MoveSessions ids close /> }.into_any(),
+        Some(Ask::Rename(id)) => view! { <RenameForm id close /> }.into_any(),
+        Some(Ask::Project(id)) => view! { <ProjectForm id close /> }.into_any(),
+        Some(Ask::DeleteProject(id)) => view! { <DeleteProject id close /> }.into_any(),
+        Some(Ask::Keys) => view! { <KeyHelp close /> }.into_any(),
+        None => ().into_any(),
+    })
+}
+
+fn title(overview: Overview, ask: &Ask) -> String {
+    let session = |id: &SessionId| {
+        overview.session(id).map_or_else(|| id.to_string(), |session| words::name(&session))
+    };
+    let of = |verb: &str, ids: &[SessionId]| match ids {
+        [id] => format!("{verb} {}", session(id)),
+        ids => format!("{verb} {} sessions", ids.len()),
+    };
+    match ask {
+        Ask::Create => "Run a command".to_owned(),
+        Ask::Delete(ids) => of("Delete", ids) + "?",
+        Ask::Move(ids) => of("Move", ids) + " to",
+        Ask::Rename(id) => format!("Rename {}", session(id)),
+        Ask::Project(None) => "New project".to_owned(),
+        Ask::Project(Some(_)) => "Project".to_owned(),
+        Ask::DeleteProject(id) => {
+            let name = overview.project_name(id).unwrap_or_else(|| id.to_string());
+            format!("Delete project {name}?")
+        }
+        Ask::Keys => "Keyboard shortcuts".to_owned(),
+    }
+}
+
+/// Why an action failed, for a while.
+#[component]
+fn Problem() -> impl IntoView {
+    let actions = Actions::expect();
+    let timer = StoredValue::new_local(None::<Timeout>);
+    effect(move || {
+        let shown = actions.problem.with(Option::is_some);
+        let hide = move || actions.problem.set(None);
+        timer.set_value(shown.then(|| Timeout::new(PROBLEM_MS, hide)));
+    });
+    view! {
+        <div class="toast-place over" role="alert">
+            <When condition=move || actions.problem.with(Option::is_some)>
+                <div class="toast" data-testid="problem">
+                    <span>{move || actions.problem.get()}</span>
+                    <button
+                        class="icon-button"
+                        aria-label="Close"
+                        on:click=move |_| actions.problem.set(None)
+                    >
+                        <Icon name=IconName::Cross />
+                    </button>
+                </div>
+            </When>
+        </div>
+    }
+}

@@ -1,0 +1,122 @@
+//! The form that starts a command.
+
+use leptos::html;
+use leptos::prelude::*;
+use moorline_shared::id::ProjectId;
+use moorline_shared::rest::{CreateSession, Project};
+
+use super::forms::FormActions;
+use crate::pages::frame::hosts::{NoHost, host_choice};
+use crate::session::actions::Actions;
+use crate::session::catalogue::Sessions;
+use crate::session::overview::Overview;
+use crate::session::route::Router;
+use crate::ui::Field;
+use crate::ui::field::{Choice, choice, typed};
+use crate::ui::sort::sorted;
+
+/// Asks what to run, where, under which name, in which project and on which host.
+#[component]
+pub fn CreateForm(
+    /// Closes the dialog.
+    close: Callback<()>,
+) -> impl IntoView {
+    let (actions, router) = (Actions::expect(), Router::expect());
+    let command = NodeRef::<html::Input>::new();
+    let cwd = NodeRef::<html::Input>::new();
+    let name = NodeRef::<html::Input>::new();
+    let (overview, host) = (Overview::expect(), RwSignal::new(None));
+    let project = RwSignal::new(untrack(|| router.shelf()).project().cloned());
+    let problem = RwSignal::new(None::<String>);
+    let submit = move |event: leptos::ev::SubmitEvent| {
+        event.prevent_default();
+        match wish(typed(command), typed(cwd), typed(name)) {
+            Ok(wish) => {
+                let project = project.get_untracked();
+                let host = host.get_untracked().or_else(|| untrack(|| overview.usual_host()));
+                actions.create(CreateSession { project, host, ..wish });
+                close.run(());
+            }
+            Err(Unbalanced) => {
+                let text = "A quote is open. Close it, or put a backslash before it.";
+                problem.set(Some(text.to_owned()));
+            }
+        }
+    };
+    view! {
+        <form on:submit=submit>
+            <Field
+                label="Command"
+                name="command"
+                node=command
+                placeholder="login shell"
+                problem
+                mono=true
+                first=true
+            />
+            <Field label="Folder" name="cwd" node=cwd placeholder="the project's, or home" mono=true list="folders" />
+            <Folders />
+            <Field label="Name" name="name" node=name placeholder="optional" />
+            {project_choice(project)}
+            {host_choice(host)}
+            <NoHost />
+            <FormActions close verb="Start" />
+        </form>
+    }
+}
+
+/// The folders that sessions are in, as suggestions.
+#[component]
+fn Folders() -> impl IntoView {
+    let overview = Overview::expect();
+    let folders: Vec<String> = overview.sessions.with_untracked(|sessions| {
+        let all = sessions.iter().flat_map(Sessions::iter);
+        all.filter_map(|session| session.cwd.clone()).collect()
+    });
+    let mut folders = sorted(&folders, Clone::clone);
+    folders.dedup();
+    let options = folders.into_iter().map(|folder| view! { <option value=folder></option> });
+    view! { <datalist id="folders">{options.collect_view()}</datalist> }
+}
+
+fn project_choice(project: RwSignal<Option<ProjectId>>) -> AnyView {
+    let overview = Overview::expect();
+    let options = move || {
+        let none = Choice { text: "None".to_owned(), ..Choice::default() };
+        let one = |one: Project| Choice {
+            chosen: project.with_untracked(|project| project.as_ref() == Some(&one.id)),
+            value: one.id.to_string(),
+            text: one.name,
+        };
+        std::iter::once(none).chain(overview.projects.get().into_iter().map(one)).collect()
+    };
+    choice("Project", "project", options, move |value| project.set(value.parse().ok()))
+}
+
+#[derive(Debug, PartialEq, Eq)]
+struct Unbalanced;
+
+fn wish(
+    command: Option<String>,
+    cwd: Option<String>,
+    name: Option<String>,
+) -> Result<CreateSession, Unbalanced> {
+    let command = command.map(|line| shlex::split(&line).ok_or(Unbalanced)).transpose()?;
+    let command = command.filter(|words| !words.is_empty());
+    Ok(CreateSession { command, cwd, name, ..CreateSession::default() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    #[test]
+    fn a_command_line_is_split_as_a_shell_would() {
+        let made = wish(Some("vim 'my file'".into()), None, Some("notes".into())).unwrap();
+        assert_eq!(made.command.unwrap(), ["vim", "my file"]);
+        assert_eq!(made.name.as_deref(), Some("notes"));
+        assert_eq!(wish(Some("echo 'open".into()), None, None), Err(Unbalanced));
+        assert_eq!(wish(Some("# only a comment".into()), None, None).unwrap().command, None);
+    }
+}

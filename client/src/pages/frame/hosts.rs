@@ -1,0 +1,51 @@
+//! Which host is to run a session, and what to do where there is none.
+
+use leptos::prelude::*;
+use moorline_shared::id::HostId;
+
+use crate::bindings::page;
+use crate::session::catalogue::Host;
+use crate::session::overview::Overview;
+use crate::ui::field::{Choice, choice};
+
+/// A choice of the hosts that are connected; what the user chose, if anything, is told to `host`.
+pub fn host_choice(host: RwSignal<Option<HostId>>) -> AnyView {
+    let overview = Overview::expect();
+    // Who has come or gone since the page asked last.
+    overview.ask_for_hosts();
+    let options = move || {
+        let chosen = host.get_untracked().or_else(|| untrack(|| overview.usual_host()));
+        let hosts = overview.hosts.get().unwrap_or_default().into_iter();
+        let option = |one: Host| Choice {
+            chosen: chosen.as_ref() == Some(&one.host_id),
+            value: one.host_id.to_string(),
+            text: one.name,
+        };
+        hosts.filter(|host| host.connected).map(option).collect()
+    };
+    choice("Host", "host", options, move |value| host.set(value.parse().ok()))
+}
+
+/// What to do where no host is connected.
+#[component]
+pub fn NoHost() -> impl IntoView {
+    let overview = Overview::expect();
+    let some = move || {
+        overview.hosts.with(|hosts| {
+            hosts.as_ref().is_none_or(|hosts| hosts.iter().any(|host| host.connected))
+        })
+    };
+    let command = format!("moorline host --relay {} --token-file token.txt", page::origin());
+    view! {
+        <div class="no-host" role="status" data-testid="no-host" hidden=some>
+            <p>
+                "No host is connected, so nothing can be started. On the machine that is to run \
+                 sessions, with a token for hosts in the file:"
+            </p>
+            <code>{command}</code>
+            <button type="button" class="button" on:click=move |_| overview.ask_for_hosts()>
+                "Look again"
+            </button>
+        </div>
+    }
+}

@@ -1,0 +1,97 @@
+//! The menu at the end of every page's bar.
+
+use leptos::prelude::*;
+
+use crate::bindings::dialog as popover;
+use crate::bindings::look::{Theme, ThemeChoice};
+use crate::pages::frame::palette::palette_keys;
+use crate::session::access::Access;
+use crate::session::actions::{API_PAGE, Actions};
+use crate::ui::menu::{MENU, MenuItem, MenuLink};
+use crate::ui::preferences::Preferences;
+use crate::ui::{Icon, IconName};
+
+/// The menu: what the page adds, then what is the same everywhere.
+#[component]
+pub fn AppMenu(
+    /// What the page adds.
+    #[prop(optional)]
+    children: Option<Children>,
+    /// Called when it has closed, and the focus would be nowhere.
+    #[prop(optional)]
+    on_close: Option<Callback<()>>,
+) -> impl IntoView {
+    let access = Access::expect();
+    let actions = Actions::expect();
+    view! {
+        <div
+            id=MENU
+            class="menu"
+            popover="auto"
+            data-testid="menu"
+            on:toggle=move |_| {
+                if let Some(on_close) = on_close.filter(|_| popover::is_closed(MENU)) {
+                    on_close.run(());
+                }
+            }
+        >
+            {children.map(|children| children())}
+            <ThemeChoices />
+            <hr />
+            <MenuItem
+                icon=IconName::Command
+                keys=palette_keys()
+                name="commands"
+                on_pick=Callback::new(move |()| actions.palette.set(true))
+            >
+                "Commands…"
+            </MenuItem>
+            <MenuItem
+                icon=IconName::Keyboard
+                name="keys"
+                on_pick=Callback::new(move |()| actions.tell_keys())
+            >
+                "Keyboard shortcuts"
+            </MenuItem>
+            <MenuLink icon=IconName::Book address=API_PAGE.to_owned() name="api">
+                "API documentation"
+            </MenuLink>
+            <button
+                class="menu-item"
+                popovertarget=MENU
+                popovertargetaction="hide"
+                on:click=move |_| access.forget()
+            >
+                <Icon name=IconName::Leave />
+                <span>"Sign out of this browser"</span>
+            </button>
+        </div>
+    }
+}
+
+#[component]
+fn ThemeChoices() -> impl IntoView {
+    let preferences = Preferences::expect();
+    let choice = move |icon: IconName, label: &'static str, choice: ThemeChoice| {
+        view! {
+            <button
+                title=label
+                aria-label=label
+                aria-pressed=move || (preferences.theme_choice() == choice).to_string()
+                on:click=move |_| preferences.choose_theme(choice)
+            >
+                <Icon name=icon />
+            </button>
+        }
+    };
+    view! {
+        <div class="menu-row">
+            <span>"Theme"</span>
+            <div class="choices" role="group" aria-label="Theme">
+                {choice(IconName::System, "As the system", ThemeChoice::System)}
+                {choice(IconName::Sun, "Light", ThemeChoice::Always(Theme::Light))}
+                {choice(IconName::Moon, "Dark", ThemeChoice::Always(Theme::Dark))}
+            </div>
+        </div>
+    }
+}

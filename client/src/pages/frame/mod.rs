@@ -1,0 +1,7 @@
+//! What is around every page: the menu, the palette, dialogs, and the state of the event stream.
+
+pub mod asks;
+pub mod hosts;
+pub mod menu;
+pub mod palette;
+pub mod stream_status;

@@ -1,0 +1,168 @@
+//! Which sessions a list shows, and in which order.
+
+use std::sync::Arc;
+
+use moorline_shared::id::SessionId;
+use moorline_shared::rest::SessionSummary;
+
+use crate::bindings::page;
+use crate::session::catalogue::Sessions;
+use crate::session::route::Shelf;
+use crate::session::words;
+use crate::ui::sort::sorted;
+
+/// What comes first.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum Sort {
+    /// Where something happened last.
+    #[default]
+    Activity,
+    /// The newest.
+    Created,
+    /// By name.
+    Name,
+    /// What runs a command, then what waits.
+    Status,
+}
+
+impl Sort {
+    pub(super) const ALL: [Self; 4] = [Self::Activity, Self::Created, Self::Name, Self::Status];
+
+    /// As it is stored.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Activity => "activity",
+            Self::Created => "created",
+            Self::Name => "name",
+            Self::Status => "status",
+        }
+    }
+
+    pub(super) const fn label(self) -> &'static str {
+        match self {
+            Self::Activity => "Last activity",
+            Self::Created => "Newest",
+            Self::Name => "Name",
+            Self::Status => "Status",
+        }
+    }
+
+    /// The one of that name, else the first.
+    pub(super) fn from_name(name: &str) -> Self {
+        Self::ALL.into_iter().find(|sort| sort.name() == name).unwrap_or_default()
+    }
+}
+
+/// The sessions of a shelf that contain `wanted`, in order.
+pub(super) fn arrange(
+    sessions: &Sessions,
+    shelf: &Shelf,
+    wanted: &str,
+    sort: Sort,
+) -> Vec<Arc<SessionSummary>> {
+    let wanted = page::lowercase(wanted.trim());
+    let of_shelf = sessions.iter().filter(|session| shelf.holds(session.project.as_ref()));
+    let found: Vec<_> =
+        of_shelf.filter(|session| contains(session, &wanted)).map(Arc::clone).collect();
+    // All of a relay's times are written alike, so they compare as texts. The id decides between
+    // equals: an order that changes by itself would be no order.
+    let mut found = sorted(&found, |session| {
+        let key = match sort {
+            Sort::Activity => session.last_activity.clone(),
+            Sort::Created => session.created_at.clone(),
+            Sort::Name => page::lowercase(&words::name(session)),
+            Sort::Status => format!("{} {}", words::rank(session), words::name(session)),
+        };
+        key + " " + session.session_id.as_str()
+    });
+    if matches!(sort, Sort::Activity | Sort::Created) {
+        found.reverse();
+    }
+    found
+}
+
+/// The order that was, for as long as somebody points at it: what is gone goes, what is new comes
+/// first, nothing else moves.
+pub(super) fn hold(before: &[SessionId], now: &[SessionId]) -> Vec<SessionId> {
+    let fresh = now.iter().filter(|id| !before.contains(id));
+    fresh.chain(before.iter().filter(|id| now.contains(id))).cloned().collect()
+}
+
+fn contains(session: &SessionSummary, wanted: &str) -> bool {
+    let text = || {
+        [
+            session.name.as_str(),
+            session.session_id.as_str(),
+            session.cwd.as_deref().unwrap_or_default(),
+            session.running.as_deref().unwrap_or_default(),
+            &words::command(&session.command),
+            &words::state(session),
+        ]
+        .join("\n")
+    };
+    wanted.is_empty() || page::lowercase(&text()).contains(wanted)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::session::catalogue::tests::session;
+    use moorline_shared::event::Activity;
+    use moorline_shared::session::Lifecycle;
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    fn sessions() -> Sessions {
+        let make = |id: &str, name: &str, hour: u32, status| SessionSummary {
+            name: name.into(),
+            created_at: format!("2026-01-01T0{}:00:00.000Z", 9 - hour),
+            last_activity: format!("2026-01-01T0{hour}:00:00.000Z"),
+            status,
+            ..session(id)
+        };
+        let mut over = make("session3", "Alpha", 3, Activity::Exited);
+        over.lifecycle = Lifecycle::Exited;
+        let mut moved = make("session2", "beta", 1, Activity::Running);
+        moved.project = Some("project1".parse().unwrap());
+        moved.cwd = Some("/srv/Äpfel".into());
+        let all = [make("session1", "gamma", 2, Activity::Idle), moved, over];
+        Sessions::new(all.to_vec())
+    }
+
+    fn names(shelf: &Shelf, wanted: &str, sort: Sort) -> Vec<String> {
+        let found = arrange(&sessions(), shelf, wanted, sort);
+        found.into_iter().map(|session| session.name.clone()).collect()
+    }
+
+    #[test]
+    fn each_sort_has_its_order() {
+        let order = |sort| names(&Shelf::All, "", sort);
+        assert_eq!(order(Sort::Activity), ["Alpha", "gamma", "beta"]);
+        assert_eq!(order(Sort::Created), ["beta", "gamma", "Alpha"]);
+        assert_eq!(order(Sort::Name), ["Alpha", "beta", "gamma"]);
+        assert_eq!(order(Sort::Status), ["beta", "gamma", "Alpha"]);
+    }
+
+    #[test]
+    fn a_shelf_and_a_search_narrow_it_down() {
+        let project = Shelf::Project("project1".parse().unwrap());
+        assert_eq!(names(&project, "", Sort::Name), ["beta"]);
+        assert_eq!(names(&Shelf::Loose, "", Sort::Name), ["Alpha", "gamma"]);
+        assert_eq!(names(&Shelf::All, " äPF ", Sort::Name), ["beta"]);
+        assert_eq!(names(&Shelf::All, "idle", Sort::Name), ["gamma"]);
+        assert_eq!(names(&project, "gamma", Sort::Name), [""; 0]);
+    }
+
+    #[test]
+    fn an_order_that_is_held_moves_nothing() {
+        let ids = |names: &[&str]| -> Vec<SessionId> {
+            names.iter().map(|name| format!("session{name}").parse().unwrap()).collect()
+        };
+        assert_eq!(hold(&ids(&["1", "2", "3"]), &ids(&["3", "4", "1"])), ids(&["4", "1", "3"]));
+    }
+
+    #[test]
+    fn sorts_survive_storage() {
+        assert!(Sort::ALL.into_iter().all(|sort| Sort::from_name(sort.name()) == sort));
+        assert_eq!(Sort::from_name("colour"), Sort::Activity);
+    }
+}

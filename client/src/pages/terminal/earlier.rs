@@ -1,0 +1,243 @@
+//! Output from before what the terminal holds: it is read from the session's log when somebody
+//! scrolls up beyond the terminal's first line.
+//!
+//! It is drawn by a second emulator, over the first one, which goes on undisturbed. Scrolling to the
+//! end, typing and Escape lead back. Keys, search and selection are the terminal's own.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+use leptos::html;
+use leptos::prelude::*;
+use leptos::task::spawn_local;
+use moorline_shared::id::SessionId;
+use moorline_shared::message::TOKEN_SUBPROTOCOL_PREFIX;
+use moorline_shared::session::Size;
+
+use crate::bindings::page;
+use crate::bindings::screen::{Chunk, Emulator, Screen, ScreenEvent};
+use crate::bindings::socket::{Socket, SocketEvent, to_vec};
+use crate::pages::terminal::state::TerminalState;
+use crate::session::access::Access;
+use crate::session::earlier::Reading;
+use crate::ui::preferences::Preferences;
+use crate::ui::when::effect;
+use crate::ui::{Icon, IconName, When};
+
+/// Lines that are shown at most: each takes a kilobyte or so.
+const MOST_LINES: u32 = 50_000;
+const PROTOCOL: &str = "moorline.events";
+/// Ends what the log's programs have asked of the terminal: the alternate screen, reports of the mouse and
+/// the focus, and the cursor. The view is only read.
+const CALM: &str = "\x1b[?1049l\x1b[?9;1000;1002;1003;1004l\x1b[?25l";
+/// Says that a message was taken. Any text does.
+const TAKEN: &str = "{\"type\":\"ack\"}";
+
+/// How far it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// So many percent are read.
+    Reading(u64),
+    /// All is there that the log has; whether that is all there was.
+    Shown { is_trimmed: bool },
+    /// It did not come.
+    Failed,
+}
+
+/// What is read and shown.
+struct Earlier {
+    screen: Rc<Screen>,
+    socket: Option<Socket>,
+}
+
+type Held = Rc<RefCell<Option<Earlier>>>;
+
+/// Opens over the terminal while it is asked for, by scrolling or by the user.
+#[component]
+pub fn EarlierOutput(
+    /// Whose.
+    id: SessionId,
+) -> impl IntoView {
+    let state = TerminalState::expect();
+    let id = StoredValue::new(id);
+    view! {
+        <When condition=move || state.earlier.is_open()>
+            <Content id=id.get_value() />
+        </When>
+    }
+}
+
+#[component]
+fn Content(id: SessionId) -> impl IntoView {
+    let state = TerminalState::expect();
+    let token = Access::expect().token();
+    let preferences = Preferences::expect();
+    let stage = RwSignal::new(Stage::Reading(0));
+    let held = StoredValue::new_local(Held::default());
+    let place = NodeRef::<html::Div>::new();
+    let (theme, font) = untrack(|| (preferences.theme(), preferences.font()));
+    place.on_load(move |place| {
+        let held = held.get_value();
+        let id = id.clone();
+        let token = token.clone();
+        spawn_local(async move {
+            let Ok(emulator) = Emulator::load().await else { return stage.set(Stage::Failed) };
+            // It may have been closed by now.
+            if stage.try_get_untracked().is_none() {
+                return;
+            }
+            let shown = Rc::new(Cell::new(false));
+            let happened = hear(state, Rc::clone(&shown));
+            let pressed = move |press: &_| state.pressed(press);
+            let screen = Screen::open(&emulator, &place, theme, font, happened, pressed);
+            screen.keep_lines(MOST_LINES);
+            if let (Some(size), Some(place)) = (state.size(), screen.fitting()) {
+                // Lines wrap where they do in the terminal; the note takes a few rows.
+                screen.resize(Size { rows: size.rows.min(place.rows), ..size });
+            }
+            let screen = Rc::new(screen);
+            *held.borrow_mut() = Some(Earlier { screen, socket: None });
+            read(&held, &id, token, EarlierView { state, stage, shown });
+        });
+    });
+    // Another size would draw it anew, and what it covers is not where it was.
+    let size = Memo::new(move |_| state.view.with(|view| (view.fitting, view.foreign_size)));
+    let before = untrack(|| size.get());
+    effect(move || {
+        if size.get() != before {
+            state.end_earlier();
+        }
+    });
+    let text = move || match stage.get() {
+        Stage::Reading(percent) => format!("Reading earlier output… {percent} %"),
+        Stage::Shown { is_trimmed: false } => "Earlier output".to_owned(),
+        Stage::Shown { is_trimmed: true } => {
+            "Earlier output. What was before its first line is not kept.".to_owned()
+        }
+        Stage::Failed => "Earlier output could not be read. Try again later.".to_owned(),
+    };
+    let is_shown = move || matches!(stage.get(), Stage::Shown { .. });
+    let end = move |_| {
+        state.end_earlier();
+    };
+    view! {
+        <div class="earlier" class:shown=is_shown data-testid="earlier" data-shown=move || is_shown().to_string()>
+            // What is typed goes to the terminal and takes the focus there: the browser would type it again.
+            <div class="screen" node_ref=place on:keypress:capture=|event| event.prevent_default()></div>
+            // The keyboard stays where it is.
+            <div class="earlier-note" on:mousedown=|event| event.prevent_default()>
+                <span role="status">{text}</span>
+                <button class="status-button" data-testid="end-earlier" on:click=end>
+                    <Icon name=IconName::Down />
+                    "Back to now"
+                </button>
+            </div>
+        </div>
+    }
+}
+
+/// Handles events of the view. Typing goes to the terminal; scrolling to the end closes the view.
+fn hear(state: TerminalState, shown: Rc<Cell<bool>>) -> impl Fn(ScreenEvent) + Clone {
+    // Whether the view was above its end: only then does the end lead back.
+    let was_above = Rc::new(Cell::new(false));
+    move |event| match event {
+        ScreenEvent::Data(text) => state.type_text(&text),
+        ScreenEvent::Selected(is_there) => state.selected.set(is_there),
+        ScreenEvent::Matches { index, count } => state.matches.set((index, count)),
+        ScreenEvent::Drawn { at_bottom } if shown.get() => {
+            // A match may be at the end: nobody has scrolled there.
+            let is_searching = state.searching.get_untracked();
+            let is_left = at_bottom && was_above.get() && !is_searching;
+            was_above.set(!at_bottom || (was_above.get() && !is_searching));
+            if is_left {
+                state.end_earlier();
+            }
+        }
+        _ => {}
+    }
+}
+
+/// What reading the log changes on the page.
+#[derive(Clone)]
+struct EarlierView {
+    state: TerminalState,
+    stage: RwSignal<Stage>,
+    shown: Rc<Cell<bool>>,
+}
+
+/// Reads the log into the screen.
+fn read(held: &Held, id: &SessionId, token: Option<String>, view: EarlierView) {
+    let address = page::socket_address(&format!("/api/session/{id}/events?lastEventId=0"));
+    let mut protocols = vec![PROTOCOL.to_owned()];
+    protocols.extend(token.map(|token| format!("{TOKEN_SUBPROTOCOL_PREFIX}{token}")));
+    let reading = Rc::new(RefCell::new(Reading::default()));
+    let weak = Rc::downgrade(held);
+    let failing = view.clone();
+    let happened = move |event| {
+        let Some(held) = weak.upgrade() else { return };
+        match event {
+            SocketEvent::Binary(bytes) => take(&held, &reading, &to_vec(&bytes), &view),
+            SocketEvent::Closed { .. } if !reading.borrow().is_done() => {
+                view.stage.set(Stage::Failed);
+            }
+            SocketEvent::Closed { .. } | SocketEvent::Opened | SocketEvent::Text(_) => {}
+        }
+    };
+    match Socket::dial(&address, &protocols, happened) {
+        Ok(socket) => {
+            if let Some(earlier) = held.borrow_mut().as_mut() {
+                earlier.socket = Some(socket);
+            }
+        }
+        Err(_) => failing.stage.set(Stage::Failed),
+    }
+}
+
+/// Draws a part, and asks for more when it is drawn.
+fn take(held: &Held, reading: &Rc<RefCell<Reading>>, bytes: &[u8], view: &EarlierView) {
+    if view.shown.get() {
+        return;
+    }
+    let output = reading.borrow_mut().take(bytes);
+    let Ok(mut output) = output else { return view.stage.set(Stage::Failed) };
+    if reading.borrow().is_done() {
+        output.push_str(CALM);
+    }
+    let (weak, reading, view) = (Rc::downgrade(held), Rc::clone(reading), view.clone());
+    let drawn = move || {
+        let Some(held) = weak.upgrade() else { return };
+        if reading.borrow().is_done() {
+            finish(&held, &reading.borrow(), &view);
+        } else {
+            let percent = reading.borrow().percent();
+            if view.stage.get_untracked() != Stage::Reading(percent) {
+                view.stage.set(Stage::Reading(percent));
+            }
+            if let Some(socket) = held.borrow().as_ref().and_then(|held| held.socket.as_ref()) {
+                socket.send_text(TAKEN);
+            }
+        }
+    };
+    // Drawing may call back at once.
+    let screen = held.borrow().as_ref().map(|earlier| Rc::clone(&earlier.screen));
+    if let Some(screen) = screen {
+        screen.write(&Chunk::copy(output.as_bytes()), true, move |_| drawn());
+    }
+}
+
+/// Shows what was read, with the line at the top that is at the top of the terminal.
+fn finish(held: &Held, reading: &Reading, view: &EarlierView) {
+    if view.shown.get() {
+        return;
+    }
+    view.shown.set(true);
+    if let Some(earlier) = held.borrow_mut().as_mut() {
+        earlier.socket = None;
+        let rows = view.state.size().map_or(0, |size| size.rows);
+        let fewer = rows.saturating_sub(earlier.screen.size().rows);
+        let above = view.state.lines_above_bottom() + u32::from(fewer);
+        earlier.screen.scroll_above_bottom(above.max(1));
+        view.state.earlier.show(Rc::clone(&earlier.screen));
+    }
+    view.stage.set(Stage::Shown { is_trimmed: reading.is_trimmed() });
+}

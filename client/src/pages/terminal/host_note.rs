@@ -1,0 +1,74 @@
+//! What a terminal's user must know while the session's host is offline.
+
+use leptos::prelude::*;
+
+use crate::pages::terminal::state::TerminalState;
+use crate::session::View;
+use crate::session::words;
+use crate::ui::preferences::Preferences;
+
+/// That the host is offline, what becomes of typing, and how to change that.
+#[component]
+pub fn HostNote() -> impl IntoView {
+    let state = TerminalState::expect();
+    let preferences = Preferences::expect();
+    let away = Memo::new(move |_| state.view.with(View::is_host_away));
+    // A screen reader says it when it comes.
+    let text = move || {
+        let text = || state.view.with(|view| say(view, preferences.hold()));
+        away.get().then(text)
+    };
+    let pending = Memo::new(move |_| state.view.with(|view| view.pending.is_some()));
+    let idle = move || preferences.hold() || state.view.with(|view| view.read_only);
+    let act = move |_| {
+        if pending.get_untracked() {
+            state.discard();
+        } else {
+            preferences.toggle_hold();
+            state.focus();
+        }
+    };
+    view! {
+        <div class="host-note" data-testid="host-note" hidden=move || !away.get()>
+            <span role="status">{text}</span>
+            <button
+                class="status-button"
+                data-testid="host-note-button"
+                hidden=move || !pending.get() && idle()
+                on:click=act
+            >
+                {move || if pending.get() { "Discard" } else { "Keep it instead" }}
+            </button>
+        </div>
+    }
+}
+
+fn say(view: &View, hold: bool) -> String {
+    if view.read_only {
+        return "This is the screen as it was when the host went offline.".to_owned();
+    }
+    if !hold && view.pending.is_none() {
+        return "What you type is refused until the host is back.".to_owned();
+    }
+    let waiting = view.pending.as_ref().map(|pending| words::bytes(pending.bytes));
+    let waiting = waiting.map_or_else(|| ".".to_owned(), |bytes| format!(": {bytes} waiting."));
+    format!("What you type is kept and delivered once the host is back{waiting}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::session::Pending;
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    #[test]
+    fn it_is_said_what_becomes_of_typing() {
+        let mut view = View::default();
+        assert!(say(&view, false).contains("refused"));
+        assert!(say(&view, true).ends_with("once the host is back."));
+        view.pending = Some(Pending { bytes: 12, preview: String::new() });
+        assert!(say(&view, true).ends_with("back: 12 B waiting."));
+        view.read_only = true;
+        assert!(!say(&view, true).contains("type"));
+    }
+}

@@ -1,0 +1,34 @@
+//! What can be done with what a finger has selected.
+
+use leptos::prelude::*;
+
+use crate::pages::terminal::state::TerminalState;
+use crate::ui::{Icon, IconName, When};
+
+/// Copies, or takes the selection away.
+#[component]
+pub fn SelectionBar() -> impl IntoView {
+    let state = TerminalState::expect();
+    let copy = move |_| {
+        state.copy();
+        state.unselect();
+    };
+    view! {
+        <When condition=move || state.selected.get()>
+            <div class="selection-bar" role="toolbar" aria-label="Selection" data-testid="selection">
+                <button class="button primary" data-testid="copy-selection" on:click=copy>
+                    <Icon name=IconName::Copy />
+                    <span>"Copy"</span>
+                </button>
+                <button
+                    class="icon-button"
+                    title="Select nothing"
+                    aria-label="Select nothing"
+                    on:click=move |_| state.unselect()
+                >
+                    <Icon name=IconName::Cross />
+                </button>
+            </div>
+        </When>
+    }
+}

@@ -1,0 +1,249 @@
+//! Everything that a user can do, in one place: pages, menus and the palette offer the same
+//! [`Action`]s.
+
+mod requests;
+
+use std::sync::Arc;
+
+use leptos::prelude::*;
+use moorline_shared::id::{ProjectId, SessionId};
+use moorline_shared::rest::SessionSummary;
+
+use crate::bindings::look::{Theme, ThemeChoice};
+use crate::bindings::page;
+use crate::session::access::Access;
+use crate::session::overview::Overview;
+use crate::session::route::{Route, Router, Shelf};
+use crate::session::words;
+use crate::ui::preferences::Preferences;
+use crate::ui::{Action, IconName};
+
+/// What a fork is.
+pub const FORK_HINT: &str = "New session with this one's output so far";
+/// Where the API is described.
+pub const API_PAGE: &str = "/docs/api";
+
+/// The keys of a session's actions on its page.
+const SESSION_KEYS: [(&str, &str); 6] = [
+    ("open", "t"),
+    ("duplicate", "d"),
+    ("fork", "f"),
+    ("rename", "r"),
+    ("move", "m"),
+    ("delete", "Delete"),
+];
+
+/// What is asked before something is done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ask {
+    /// What to start.
+    Create,
+    /// Whether to delete these.
+    Delete(Vec<SessionId>),
+    /// Where to move these.
+    Move(Vec<SessionId>),
+    /// What to call this one.
+    Rename(SessionId),
+    /// What a project is: a new one, or this one.
+    Project(Option<ProjectId>),
+    /// Whether to delete this project.
+    DeleteProject(ProjectId),
+    /// Nothing: it tells the keys.
+    Keys,
+}
+
+type Offer = Arc<dyn Fn() -> Vec<Action> + Send + Sync>;
+
+/// Does what actions say.
+#[derive(Debug, Clone, Copy)]
+pub struct Actions {
+    access: Access,
+    overview: Overview,
+    preferences: Preferences,
+    router: Router,
+    /// What is asked now.
+    pub asked: RwSignal<Option<Ask>>,
+    /// Why the last action failed.
+    pub problem: RwSignal<Option<String>>,
+    /// Counts what was done to several sessions at once.
+    pub done: RwSignal<u32>,
+    /// The palette is open.
+    pub palette: RwSignal<bool>,
+    /// A session is being started.
+    pub busy: RwSignal<bool>,
+    offers: StoredValue<Vec<(u32, Offer)>>,
+}
+
+impl Actions {
+    /// Makes itself known to all components below.
+    pub fn provide() -> Self {
+        let actions = Self {
+            access: Access::expect(),
+            overview: Overview::expect(),
+            preferences: Preferences::expect(),
+            router: Router::expect(),
+            asked: RwSignal::default(),
+            problem: RwSignal::default(),
+            done: RwSignal::default(),
+            palette: RwSignal::default(),
+            busy: RwSignal::default(),
+            offers: StoredValue::new(Vec::new()),
+        };
+        provide_context(actions);
+        actions
+    }
+
+    /// The one that was provided.
+    #[must_use]
+    pub fn expect() -> Self {
+        expect_context()
+    }
+
+    /// Offers what a page alone can do, for as long as the calling component lives.
+    pub fn offer(self, offer: impl Fn() -> Vec<Action> + Send + Sync + 'static) {
+        let known = self.offers.with_value(|all| all.last().map_or(0, |(id, _)| *id));
+        let id = known + 1;
+        self.offers.update_value(|offers| offers.push((id, Arc::new(offer))));
+        on_cleanup(move || {
+            let _ = self.offers.try_update_value(|offers| offers.retain(|(known, _)| *known != id));
+        });
+    }
+
+    /// All that can be done now: of this page, of its session, everywhere, and ways to elsewhere.
+    #[must_use]
+    pub fn all(self) -> Vec<Action> {
+        let route = self.router.route();
+        let mut all = Vec::new();
+        let offers = self.offers.get_value();
+        all.extend(offers.iter().flat_map(|(_, offer)| offer()));
+        let here = match &route {
+            Route::Session(id) | Route::Terminal(id) => Some(id),
+            _ => None,
+        };
+        if let Some(session) = here.and_then(|id| self.overview.session(id)) {
+            all.extend(self.of_session(&session));
+        }
+        all.extend(self.beginnings());
+        all.extend(self.ways(here));
+        all.extend(self.settings());
+        all
+    }
+
+    /// What can be done with a session; less what leads to where the page is.
+    #[must_use]
+    pub fn of_session(self, session: &Arc<SessionSummary>) -> Vec<Action> {
+        let group: Arc<str> = "This session".into();
+        let id = &session.session_id;
+        let ask = |name, icon, title, ask: fn(SessionId) -> Ask| {
+            let id = id.clone();
+            Action::new(&group, name, icon, title, move || self.ask(ask(id.clone())))
+        };
+        let mut actions = Vec::new();
+        let here = self.router.route();
+        for (name, icon, title, route) in [
+            ("open", IconName::Prompt, "Open the terminal", Route::Terminal(id.clone())),
+            ("details", IconName::Info, "Show the details", Route::Session(id.clone())),
+        ] {
+            if here != route {
+                actions
+                    .push(Action::new(&group, name, icon, title, move || self.router.go(&route)));
+            }
+        }
+        let keys = |name| {
+            let of_page = SESSION_KEYS.iter().find(|(known, _)| *known == name);
+            of_page.filter(|_| here == Route::Session(id.clone())).map_or("", |(_, keys)| *keys)
+        };
+        let (one, other) = (id.clone(), id.clone());
+        actions.extend([
+            Action::new(&group, "duplicate", IconName::Copy, "Duplicate", move || {
+                self.duplicate(&one, None);
+            }),
+            Action::new(&group, "fork", IconName::Fork, "Fork", move || {
+                self.fork(&other, None);
+            }),
+            ask("rename", IconName::Pencil, "Rename…", Ask::Rename),
+            ask("move", IconName::Folder, "Move…", |id| Ask::Move(vec![id])),
+            ask("delete", IconName::Bin, "Delete…", |id| Ask::Delete(vec![id])),
+        ]);
+        actions.into_iter().map(|action| Action { keys: keys(action.name), ..action }).collect()
+    }
+
+    fn beginnings(self) -> Vec<Action> {
+        let group: Arc<str> = "Start".into();
+        let ask = |name, icon, title, ask: fn() -> Ask| {
+            Action::new(&group, name, icon, title, move || self.ask(ask()))
+        };
+        vec![
+            Action::new(&group, "new-shell", IconName::Plus, "New shell", move || self.new_shell())
+                .about(self.shelf_name()),
+            ask("new-command", IconName::Sliders, "Run a command…", || Ask::Create),
+            ask("new-project", IconName::Folder, "New project…", || Ask::Project(None)),
+        ]
+    }
+
+    fn settings(self) -> Vec<Action> {
+        let group: Arc<str> = "Moorline".into();
+        let action = |name, icon, title, run: fn(Self)| {
+            Action::new(&group, name, icon, title, move || run(self))
+        };
+        let choose = |icon, title, choice| {
+            Action::new(&group, "theme", icon, title, move || self.preferences.choose_theme(choice))
+        };
+        vec![
+            choose(IconName::Moon, "Dark theme", ThemeChoice::Always(Theme::Dark)),
+            choose(IconName::Sun, "Light theme", ThemeChoice::Always(Theme::Light)),
+            choose(IconName::System, "Theme as the system", ThemeChoice::System),
+            action("keys", IconName::Keyboard, "Keyboard shortcuts", Self::tell_keys),
+            action("api", IconName::Book, "API documentation", |_| page::load(API_PAGE)),
+            action("forget", IconName::Leave, "Sign out of this browser", |own| {
+                own.access.forget()
+            }),
+        ]
+    }
+
+    /// Ways to elsewhere: projects and the other sessions, the newest first.
+    fn ways(self, here: Option<&SessionId>) -> Vec<Action> {
+        let group: Arc<str> = "Go to".into();
+        let go = |name, icon, title: String, route: Route| {
+            Action::new(&group, name, icon, title, move || self.router.go(&route))
+        };
+        let shelf = |shelf| Route::Sessions { shelf };
+        let mut ways =
+            vec![go("sessions", IconName::Stack, "All sessions".into(), shelf(Shelf::All))];
+        self.overview.projects.with(|projects| {
+            ways.extend(projects.iter().map(|project| {
+                let route = shelf(Shelf::Project(project.id.clone()));
+                go("project", IconName::Folder, project.name.clone(), route)
+                    .about(project.directory.clone().unwrap_or_default())
+            }));
+        });
+        for session in self.overview.newest().iter().filter(|s| Some(&s.session_id) != here) {
+            let route = Route::Terminal(session.session_id.clone());
+            let mut way = go("session", IconName::Prompt, words::name(session), route)
+                .about(words::about(session));
+            way.tone = Some(words::tone(session));
+            ways.push(way);
+        }
+        ways
+    }
+
+    fn shelf_name(self) -> String {
+        let project = self.router.shelf().project().and_then(|id| self.overview.project_name(id));
+        project.map(|name| format!("in {name}")).unwrap_or_default()
+    }
+
+    /// Asks something.
+    pub fn ask(self, ask: Ask) {
+        self.asked.set(Some(ask));
+    }
+
+    /// Tells the keys.
+    pub fn tell_keys(self) {
+        self.ask(Ask::Keys);
+    }
+
+    /// Closes the palette.
+    pub fn close_palette(self) {
+        self.palette.set(false);
+    }
+}

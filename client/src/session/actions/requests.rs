@@ -1,0 +1,162 @@
+//! Doing it: each asks the relay, and shows why where it refuses.
+
+use leptos::prelude::*;
+use moorline_shared::id::{ProjectId, Seq, SessionId};
+use moorline_shared::rest::{
+    ChangeProject, CreateProject, CreateSession, DuplicateSession, ForkSession, MoveSession,
+    RenameSession,
+};
+
+use super::Actions;
+use crate::bindings::measure;
+use crate::session::api::{self, ApiError, Request};
+use crate::session::catalogue::{self, Piece};
+use crate::session::route::{Route, Shelf};
+
+impl Actions {
+    /// Starts a login shell, in the project that is shown.
+    pub fn new_shell(self) {
+        let project = untrack(|| self.router.shelf().project().cloned());
+        let host = untrack(|| self.overview.usual_host());
+        self.create(CreateSession { project, host, ..CreateSession::default() });
+    }
+
+    /// Starts a session at the size that it is going to have in this page, and opens it.
+    pub fn create(self, wish: CreateSession) {
+        let (cols, rows) = self.size();
+        let wish = CreateSession { cols, rows, ..wish };
+        self.start(Request::post("/api/sessions".to_owned(), &wish));
+    }
+
+    /// Starts what a session runs once more, and opens it. It gets a name that tells of the first
+    /// one's where it is given none.
+    pub fn duplicate(self, id: &SessionId, name: Option<String>) {
+        let path = format!("/api/sessions/{id}/duplicate");
+        let (cols, rows) = self.size();
+        self.start(Request::post(path, &DuplicateSession { name, cols, rows }));
+    }
+
+    /// Starts a session that goes on from what another one has shown, up to an entry or all of it,
+    /// and opens it.
+    pub fn fork(self, id: &SessionId, seq: Option<Seq>) {
+        let path = format!("/api/sessions/{id}/fork");
+        let (cols, rows) = self.size();
+        self.start(Request::post(path, &ForkSession { seq, name: None, cols, rows }));
+    }
+
+    /// The columns and rows of a terminal in this page: a program that starts with them is not told
+    /// of another size at once.
+    fn size(self) -> (Option<u16>, Option<u16>) {
+        let (font, key_bar) = untrack(|| (self.preferences.font(), self.preferences.key_bar()));
+        let size = measure::terminal(font, key_bar);
+        (size.map(|size| size.cols), size.map(|size| size.rows))
+    }
+
+    fn start(self, request: Request) {
+        if self.busy.get_untracked() {
+            return;
+        }
+        self.busy.set(true);
+        let here = untrack(|| self.router.page());
+        api::ask(self.access, request, move |answer| {
+            self.busy.set(false);
+            let Some(Piece { session_id: Some(id), .. }) = self.take(answer) else { return };
+            // Who has left the page meanwhile is not taken to the new session.
+            if untrack(|| self.router.page()) == here {
+                self.router.go(&Route::Terminal(id));
+            }
+        });
+    }
+
+    /// Gives a session another name; an empty one takes the name away.
+    pub fn rename(self, id: &SessionId, name: String) {
+        self.change(Request::patch(format!("/api/sessions/{id}"), &RenameSession { name }));
+    }
+
+    /// Moves sessions to a project, or out of all.
+    pub fn move_to(self, ids: &[SessionId], project: Option<ProjectId>) {
+        self.done.update(|done| *done += 1);
+        let body = MoveSession { project_id: project };
+        for id in ids {
+            self.change(Request::post(format!("/api/sessions/{id}/move"), &body));
+        }
+    }
+
+    fn change(self, request: Request) {
+        api::ask(self.access, request, move |answer| {
+            if let Some(Piece { session: Some(session), .. }) = self.take(answer) {
+                self.overview.put(session);
+            }
+        });
+    }
+
+    /// Deletes sessions and leaves their pages.
+    pub fn delete(self, doomed: Vec<SessionId>) {
+        self.done.update(|done| *done += 1);
+        for id in doomed {
+            let request = Request::delete(format!("/api/session/{id}"));
+            api::ask(self.access, request, move |answer| {
+                if self.take(gone(answer)).is_none() {
+                    return;
+                }
+                self.overview.remove(&id);
+                let here = untrack(|| self.router.page());
+                if matches!(here, Route::Session(at) | Route::Terminal(at) if at == id) {
+                    self.router.go(&Route::Sessions { shelf: Shelf::All });
+                }
+            });
+        }
+    }
+
+    /// Makes a project and shows it, or changes one.
+    pub fn save_project(self, id: Option<ProjectId>, name: String, directory: String) {
+        let request = match &id {
+            Some(id) => {
+                let change = ChangeProject { name: Some(name), directory: Some(directory) };
+                Request::patch(format!("/api/projects/{id}"), &change)
+            }
+            None => {
+                let directory = Some(directory).filter(|directory| !directory.is_empty());
+                Request::post("/api/projects".to_owned(), &CreateProject { name, directory })
+            }
+        };
+        api::ask(self.access, request, move |answer| {
+            let Some(Piece { project: Some(project), .. }) = self.take(answer) else { return };
+            let project = catalogue::shown_project(project);
+            let made = project.id.clone();
+            self.overview.projects.update(|all| catalogue::put_project(all, project));
+            if id.is_none() && self.router.is_list() {
+                self.router.go(&Route::Sessions { shelf: Shelf::Project(made) });
+            }
+        });
+    }
+
+    /// Removes a project and leaves its shelf; its sessions stay.
+    pub fn delete_project(self, id: ProjectId) {
+        let request = Request::delete(format!("/api/projects/{id}"));
+        api::ask(self.access, request, move |answer| {
+            if self.take(gone(answer)).is_none() {
+                return;
+            }
+            self.overview.projects.update(|all| all.retain(|project| project.id != id));
+            if self.router.is_at(&Shelf::Project(id)) {
+                self.router.go(&Route::Sessions { shelf: Shelf::All });
+            }
+        });
+    }
+
+    /// What was asked for; otherwise shows why not.
+    fn take(self, answer: Result<String, ApiError>) -> Option<Piece> {
+        let piece = answer.and_then(|text| api::parse(&text));
+        self.problem.set(piece.as_ref().err().map(ToString::to_string));
+        piece.ok()
+    }
+}
+
+/// What is gone already is what was wanted.
+fn gone(answer: Result<String, ApiError>) -> Result<String, ApiError> {
+    match answer {
+        Err(ApiError::Missing(_)) => Ok("{}".to_owned()),
+        other => other,
+    }
+}

@@ -1,0 +1,179 @@
+//! The relay's REST API.
+
+use leptos::task::spawn_local;
+use moorline_shared::id::{Epoch, Seq};
+use moorline_shared::rest::ErrorBody;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::bindings::fetch::{self, Call};
+use crate::session::access::Access;
+
+/// Why a request did not give what was asked for.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ApiError {
+    /// No answer.
+    #[error("The relay does not answer. Is `moorline serve` running?")]
+    Unreachable,
+    /// The token is missing or wrong.
+    #[error("The relay does not accept this token.")]
+    Unauthorized,
+    /// The relay refused.
+    #[error("{0}")]
+    Refused(String),
+    /// There is no such thing, or no longer.
+    #[error("{0}")]
+    Missing(String),
+    /// The answer is not of the known shape.
+    #[error("The relay's answer makes no sense to this page. Reload it: the relay may be newer.")]
+    Malformed,
+}
+
+/// A request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Request {
+    method: &'static str,
+    path: String,
+    body: Option<String>,
+}
+
+impl Request {
+    /// Asks for something.
+    #[must_use]
+    pub const fn get(path: String) -> Self {
+        Self { method: "GET", path, body: None }
+    }
+
+    /// Removes something.
+    #[must_use]
+    pub const fn delete(path: String) -> Self {
+        Self { method: "DELETE", path, body: None }
+    }
+
+    /// Sends nothing.
+    #[must_use]
+    pub const fn post_nothing(path: String) -> Self {
+        Self { method: "POST", path, body: None }
+    }
+
+    /// Sends something.
+    #[must_use]
+    pub fn post(path: String, body: &impl Serialize) -> Self {
+        Self { method: "POST", path, body: Some(json(body)) }
+    }
+
+    /// Changes something.
+    #[must_use]
+    pub fn patch(path: String, body: &impl Serialize) -> Self {
+        Self { method: "PATCH", path, body: Some(json(body)) }
+    }
+}
+
+fn json(body: &impl Serialize) -> String {
+    serde_json::to_string(body).expect("bodies have text keys and no floats")
+}
+
+/// Sends a request with the page's token, and tells the answer; a refused token is told to the page,
+/// too. All requests go this way, however they begin and whatever follows: it is compiled once.
+pub fn ask(
+    access: Access,
+    request: Request,
+    then: impl FnOnce(Result<String, ApiError>) + 'static,
+) {
+    let then = move |answer| {
+        if answer == Err(ApiError::Unauthorized) {
+            access.refuse();
+        }
+        then(answer);
+    };
+    dispatch(access.token(), request, Box::new(then));
+}
+
+/// As [`ask`], with a token that the page does not have yet, or no longer.
+pub fn ask_as(
+    token: Option<String>,
+    request: Request,
+    then: impl FnOnce(Result<String, ApiError>) + 'static,
+) {
+    dispatch(token, request, Box::new(then));
+}
+
+fn dispatch(
+    token: Option<String>,
+    request: Request,
+    then: Box<dyn FnOnce(Result<String, ApiError>)>,
+) {
+    spawn_local(async move {
+        let Request { method, path, body } = &request;
+        let (token, body) = (token.as_deref(), body.as_deref());
+        let answer = fetch::send(Call { method, path, token, body }).await;
+        then(match answer {
+            Ok(answer) if (200..300).contains(&answer.status) => Ok(answer.text),
+            Ok(answer) => Err(refusal(answer.status, &answer.text)),
+            Err(_) => Err(ApiError::Unreachable),
+        });
+    });
+}
+
+/// Reads an answer.
+///
+/// # Errors
+/// [`ApiError::Malformed`].
+pub fn parse<T: DeserializeOwned>(text: &str) -> Result<T, ApiError> {
+    serde_json::from_str(text).map_err(|_| ApiError::Malformed)
+}
+
+/// How large a session's log and screen are: what its status has besides what lists have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub struct Extent {
+    /// The log's incarnation.
+    pub epoch: Epoch,
+    /// The log's last entry.
+    pub head: Seq,
+    /// The oldest retained entry.
+    pub tail: Seq,
+    /// The terminal's columns.
+    pub cols: u16,
+    /// The terminal's rows.
+    pub rows: u16,
+}
+
+fn refusal(status: u16, text: &str) -> ApiError {
+    match status {
+        401 => return ApiError::Unauthorized,
+        // A gateway in between answers for a relay that is away.
+        502 | 504 => return ApiError::Unreachable,
+        _ => {}
+    }
+    let sentence = match serde_json::from_str::<ErrorBody>(text) {
+        Ok(ErrorBody { error, message: Some(message), .. }) => format!("{error}: {message}"),
+        Ok(body) => body.error,
+        Err(_) if status == 503 => return ApiError::Unreachable,
+        Err(_) => format!("The relay answered with status {status}."),
+    };
+    if status == 404 { ApiError::Missing(sentence) } else { ApiError::Refused(sentence) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    #[test]
+    fn refusals_say_why() {
+        let body = r#"{"error":"Session not found","code":"not_found","sessionId":"abcdefgh"}"#;
+        assert_eq!(refusal(404, body), ApiError::Missing("Session not found".into()));
+        let body = r#"{"error":"Taken","code":"exists","message":"Choose another id."}"#;
+        assert_eq!(refusal(409, body), ApiError::Refused("Taken: Choose another id.".into()));
+        assert_eq!(refusal(401, ""), ApiError::Unauthorized);
+    }
+
+    #[test]
+    fn a_gateway_speaks_for_a_relay_that_is_away() {
+        for status in [502, 503, 504] {
+            assert_eq!(refusal(status, "<html>"), ApiError::Unreachable);
+        }
+        let body = r#"{"error":"The host is away","code":"host_offline"}"#;
+        assert_eq!(refusal(503, body), ApiError::Refused("The host is away".into()));
+    }
+}

@@ -1,0 +1,251 @@
+//! What a relay runs, as `/api/events` tells it.
+
+use std::sync::Arc;
+
+use moorline_shared::id::{HostId, ProjectId, SessionId};
+use moorline_shared::rest::{Project, SessionSummary};
+use moorline_shared::sse::SseEvent;
+use serde::Deserialize;
+
+use crate::session::words;
+use crate::ui::sort::sorted;
+
+/// All sessions, by id. Each is shared, so that what shows one can cheaply tell whether it has
+/// changed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Sessions(Vec<Arc<SessionSummary>>);
+
+impl Sessions {
+    /// These sessions.
+    #[must_use]
+    pub fn new(all: Vec<SessionSummary>) -> Self {
+        let all: Vec<_> = all.into_iter().map(Arc::new).collect();
+        Self(sorted(&all, |session| session.session_id.to_string()))
+    }
+
+    /// A session.
+    #[must_use]
+    pub fn get(&self, id: &SessionId) -> Option<&Arc<SessionSummary>> {
+        self.place(id).ok().map(|place| &self.0[place])
+    }
+
+    /// Puts a session in its place, for the one that was there.
+    pub fn put(&mut self, session: Arc<SessionSummary>) {
+        match self.place(&session.session_id) {
+            Ok(place) => self.0[place] = session,
+            Err(place) => self.0.insert(place, session),
+        }
+    }
+
+    /// Takes a session out.
+    pub fn remove(&mut self, id: &SessionId) {
+        if let Ok(place) = self.place(id) {
+            self.0.remove(place);
+        }
+    }
+
+    /// All of them.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<SessionSummary>> {
+        self.0.iter()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    fn place(&self, id: &SessionId) -> Result<usize, usize> {
+        self.0.binary_search_by(|session| session.session_id.as_str().cmp(id.as_str()))
+    }
+}
+
+/// One piece of news.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum News {
+    /// Everything as it is now: the first on each connection.
+    All(Sessions, Vec<Project>),
+    /// A session is new or has changed.
+    Session(Arc<SessionSummary>),
+    /// A session is gone.
+    SessionGone(SessionId),
+    /// A project is new or has changed.
+    Project(Project),
+    /// A project is gone.
+    ProjectGone(ProjectId),
+    /// All hosts as they are now.
+    Hosts(Vec<Host>),
+}
+
+/// What a page needs to know of a host.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Host {
+    /// Its id.
+    pub host_id: HostId,
+    /// For people.
+    pub name: String,
+    /// Whether sessions can be started on it.
+    pub connected: bool,
+}
+
+/// What a piece of news and the answer to a change can have; which of it is there depends on which
+/// it is. One form for all: each more is code to download.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Piece {
+    /// A session as it is now.
+    pub session: Option<SessionSummary>,
+    /// The session that was made, or that is gone.
+    pub session_id: Option<SessionId>,
+    /// A project as it is now.
+    pub project: Option<Project>,
+    /// The project that is gone.
+    pub project_id: Option<ProjectId>,
+    /// All hosts.
+    pub hosts: Vec<Host>,
+    sessions: Vec<SessionSummary>,
+    projects: Vec<Project>,
+}
+
+impl News {
+    /// Reads an event; `None` for what this page does not know.
+    #[must_use]
+    pub fn of(event: &SseEvent) -> Option<Self> {
+        let piece: Piece = serde_json::from_str(&event.data).ok()?;
+        Some(match event.kind.as_str() {
+            "sessions" => {
+                let projects = piece.projects.into_iter().map(shown_project).collect();
+                Self::All(Sessions::new(piece.sessions), projects)
+            }
+            "session" => Self::Session(Arc::new(piece.session?)),
+            "session-deleted" => Self::SessionGone(piece.session_id?),
+            "project" => Self::Project(shown_project(piece.project?)),
+            "project-deleted" => Self::ProjectGone(piece.project_id?),
+            "hosts" => Self::Hosts(piece.hosts.into_iter().map(shown_host).collect()),
+            _ => return None,
+        })
+    }
+}
+
+/// A project with its name as it is shown.
+#[must_use]
+pub fn shown_project(project: Project) -> Project {
+    Project { name: words::plain(&project.name), ..project }
+}
+
+/// A host with its name as it is shown.
+#[must_use]
+pub fn shown_host(host: Host) -> Host {
+    Host { name: words::plain(&host.name), ..host }
+}
+
+/// Puts a project among the others, by name.
+pub fn put_project(projects: &mut Vec<Project>, project: Project) {
+    projects.retain(|known| known.id != project.id);
+    let after = projects.partition_point(|known| known.name <= project.name);
+    projects.insert(after, project);
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use moorline_shared::event::Activity;
+    use moorline_shared::session::Lifecycle;
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    /// A session to test with.
+    pub(crate) fn session(id: &str) -> SessionSummary {
+        SessionSummary {
+            session_id: id.parse().unwrap(),
+            name: id.into(),
+            named: false,
+            project: None,
+            driver: "pty".into(),
+            host: None,
+            command: Vec::new(),
+            cwd: None,
+            lifecycle: Lifecycle::Live,
+            status: Activity::Idle,
+            running: None,
+            last_exit_code: None,
+            exit_code: None,
+            exit_signal: None,
+            created_at: String::new(),
+            last_activity: String::new(),
+            clients: 0,
+        }
+    }
+
+    /// A host to test with.
+    pub(crate) fn host(id: &str, name: &str, connected: bool) -> Host {
+        Host { host_id: id.parse().unwrap(), name: name.into(), connected }
+    }
+
+    fn project(id: &str, name: &str) -> Project {
+        Project {
+            id: id.parse().unwrap(),
+            name: name.into(),
+            directory: None,
+            created_at: String::new(),
+            sessions: 0,
+        }
+    }
+
+    fn event(kind: &str, data: &serde_json::Value) -> SseEvent {
+        SseEvent { kind: kind.into(), data: data.to_string(), id: None }
+    }
+
+    #[test]
+    fn news_are_read_by_their_names() {
+        let (one, home) = (session("session1"), project("project1", "home"));
+        let all = serde_json::json!({ "sessions": [one], "projects": [home] });
+        let known = Sessions::new(vec![one.clone()]);
+        assert_eq!(News::of(&event("sessions", &all)), Some(News::All(known, vec![home.clone()])));
+        let data = serde_json::json!({
+            "session": one, "sessionId": "session1", "project": home, "projectId": "project1"
+        });
+        let read = |kind| News::of(&event(kind, &data));
+        assert_eq!(read("session"), Some(News::Session(Arc::new(one.clone()))));
+        assert_eq!(read("session-deleted"), Some(News::SessionGone(one.session_id)));
+        assert_eq!(read("project"), Some(News::Project(home.clone())));
+        assert_eq!(read("project-deleted"), Some(News::ProjectGone(home.id)));
+        let summary = serde_json::json!({
+            "hostId": "builder1", "name": "builder", "version": "0.1.0", "connected": true,
+            "sessions": 1, "drivers": ["pty"]
+        });
+        assert_eq!(
+            News::of(&event("hosts", &serde_json::json!({ "hosts": [summary] }))),
+            Some(News::Hosts(vec![host("builder1", "builder", true)]))
+        );
+        assert_eq!(read("weather"), None);
+        assert_eq!(
+            News::of(&SseEvent { kind: "session".into(), data: "{".into(), id: None }),
+            None
+        );
+    }
+
+    #[test]
+    fn sessions_are_found_replaced_and_taken_out() {
+        let mut all = Sessions::new(vec![session("session3"), session("session1")]);
+        for (id, name) in [("session2", "two"), ("session3", "three")] {
+            all.put(Arc::new(SessionSummary { name: name.into(), ..session(id) }));
+        }
+        all.remove(&"session1".parse().unwrap());
+        all.remove(&"session9".parse().unwrap());
+        let names: Vec<_> = all.iter().map(|session| session.name.as_str()).collect();
+        assert_eq!(names, ["two", "three"]);
+        assert_eq!(all.get(&"session3".parse().unwrap()).unwrap().name, "three");
+        assert_eq!(all.get(&"session1".parse().unwrap()), None);
+    }
+
+    #[test]
+    fn projects_stay_in_order_and_single() {
+        let mut projects = Vec::new();
+        for (id, name) in [("project1", "b"), ("project2", "a"), ("project1", "0")] {
+            put_project(&mut projects, project(id, name));
+        }
+        let names: Vec<_> = projects.iter().map(|project| project.name.as_str()).collect();
+        assert_eq!(names, ["0", "a"]);
+    }
+}

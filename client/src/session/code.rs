@@ -1,0 +1,87 @@
+//! The code in the address that `moorline open` prints: a ticket, which one page can exchange for a token
+//! of its own within a minute. What stays in a browser's history opens nothing.
+
+use leptos::prelude::*;
+use moorline_shared::rest::{CreateToken, TokenCreated};
+
+use crate::bindings::page::{self, FragmentWatch};
+use crate::session::access::{Access, is_token};
+use crate::session::api::{self, ApiError, Request};
+
+/// How long the page's own token is valid.
+const TOKEN_LIFETIME_MS: u64 = 30 * 24 * 60 * 60 * 1000;
+
+/// Exchanges the code in the page's address, now and whenever another one is opened in this page.
+pub fn redeem(access: Access) {
+    let take = move || {
+        let (code, rest) = split_fragment(&page::fragment());
+        if let Some(code) = code {
+            page::replace_fragment(&rest);
+            exchange(access, &code);
+        }
+    };
+    take();
+    let _: StoredValue<FragmentWatch, LocalStorage> =
+        StoredValue::new_local(page::watch_fragment(take));
+}
+
+/// Exchanges `code` for a token of this page. A code that the relay does not take leaves the page as
+/// it would be without one.
+pub fn exchange(access: Access, code: &str) {
+    access.set_opening(true);
+    access.set_code_refused(false);
+    let wanted = CreateToken {
+        scope: "admin".to_owned(),
+        label: Some("a browser, by `moorline open`".to_owned()),
+        expires_in_ms: Some(TOKEN_LIFETIME_MS),
+    };
+    let request = Request::post(format!("/api/tokens?ticket={code}"), &wanted);
+    api::ask_as(None, request, move |answer| {
+        match answer.and_then(|text| api::parse::<TokenCreated>(&text)) {
+            Ok(made) => access.accept(made.token),
+            Err(error) => access.set_code_refused(error == ApiError::Unauthorized),
+        }
+        access.set_opening(false);
+    });
+}
+
+/// The code in a fragment, as `code=<ticket>` among fields that `&` separates, and the others.
+fn split_fragment(fragment: &str) -> (Option<String>, String) {
+    let mut code = None;
+    let mut rest = Vec::new();
+    for field in fragment.split('&').filter(|field| !field.is_empty()) {
+        match field.strip_prefix("code=").filter(|ticket| is_token(ticket)) {
+            Some(ticket) => code = Some(ticket.to_owned()),
+            None => rest.push(field),
+        }
+    }
+    (code, rest.join("&"))
+}
+
+/// The code in an address that somebody pasted.
+#[must_use]
+pub fn code_in(pasted: &str) -> Option<String> {
+    split_fragment(pasted.trim().split_once('#')?.1).0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    #[test]
+    fn the_code_leaves_the_fragment() {
+        let code = Some("a-b_0".to_owned());
+        assert_eq!(split_fragment("a=1&code=a-b_0&b"), (code, "a=1&b".into()));
+        for none in ["code=", "code=a b", "token=a.b"] {
+            assert_eq!(split_fragment(none), (None, none.to_owned()));
+        }
+    }
+
+    #[test]
+    fn a_pasted_address_may_have_a_code() {
+        assert_eq!(code_in(" http://127.0.0.1:3010/#code=abc.d\n"), Some("abc.d".into()));
+        assert_eq!(code_in("http://127.0.0.1:3010/#token=abc.d"), None);
+        assert_eq!(code_in("abc.d"), None);
+    }
+}

@@ -1,0 +1,216 @@
+//! All sessions and projects, as the relay tells of them while they change (`GET /api/events`).
+//! One stream serves the whole page, for as long as something shows what it tells.
+
+use std::sync::Arc;
+
+use leptos::prelude::*;
+use moorline_shared::id::{HostId, ProjectId, SessionId};
+use moorline_shared::message::close;
+use moorline_shared::rest::{Project, SessionSummary};
+use moorline_shared::sse::SseEvent;
+
+use crate::session::access::Access;
+use crate::session::api::{self, Request};
+use crate::session::catalogue::{self, Host, News, Piece, Sessions};
+use crate::session::{EventStream, StreamStatus};
+use crate::ui::sort::sorted;
+
+/// What is known of all sessions and projects.
+#[derive(Debug, Clone, Copy)]
+pub struct Overview {
+    access: Access,
+    /// `None` until the relay has told of them.
+    pub sessions: RwSignal<Option<Sessions>>,
+    /// By name.
+    pub projects: RwSignal<Vec<Project>>,
+    /// The relay's own first; `None` until it has told of them.
+    pub hosts: RwSignal<Option<Vec<Host>>>,
+    /// Where the stream stands.
+    pub status: RwSignal<StreamStatus>,
+    stream: StoredValue<Option<EventStream>, LocalStorage>,
+    followers: StoredValue<usize>,
+}
+
+impl Overview {
+    /// Nothing is known yet; makes itself known to all components below.
+    pub fn provide() -> Self {
+        let overview = Self {
+            access: Access::expect(),
+            sessions: RwSignal::new(None),
+            projects: RwSignal::default(),
+            hosts: RwSignal::default(),
+            status: RwSignal::default(),
+            stream: StoredValue::new_local(None),
+            followers: StoredValue::new(0),
+        };
+        provide_context(overview);
+        overview
+    }
+
+    /// The one that was provided.
+    #[must_use]
+    pub fn expect() -> Self {
+        expect_context()
+    }
+
+    /// Follows the relay for as long as the component or effect lives that calls this. What is
+    /// known stays known, and is replaced when somebody follows again.
+    pub fn follow(self) {
+        self.followers.update_value(|followers| *followers += 1);
+        if self.followers.get_value() == 1 {
+            self.status.set(StreamStatus::default());
+            self.stream.set_value(Some(EventStream::open(
+                "/api/events".to_owned(),
+                None,
+                self.access.token(),
+                move |event| self.told(&event),
+                move |status| {
+                    if status == (StreamStatus::Refused { code: close::UNAUTHORIZED }) {
+                        self.access.refuse();
+                    }
+                    self.status.set(status);
+                },
+            )));
+        }
+        on_cleanup(move || {
+            let left = self.followers.try_update_value(|followers| {
+                *followers -= 1;
+                *followers
+            });
+            if left == Some(0) {
+                self.stream.set_value(None);
+            }
+        });
+    }
+
+    /// Dials now, where the stream is not open.
+    pub fn retry(self) {
+        self.stream.with_value(|stream| stream.iter().for_each(EventStream::retry));
+    }
+
+    /// What is known of a session; tracked.
+    #[must_use]
+    pub fn session(self, id: &SessionId) -> Option<Arc<SessionSummary>> {
+        self.sessions.with(|sessions| sessions.as_ref()?.get(id).cloned())
+    }
+
+    /// All sessions, the newest first; tracked.
+    #[must_use]
+    pub fn newest(self) -> Vec<Arc<SessionSummary>> {
+        let all: Vec<_> = self
+            .sessions
+            .with(|sessions| sessions.iter().flat_map(Sessions::iter).cloned().collect());
+        let mut all = sorted(&all, |session| session.created_at.clone());
+        all.reverse();
+        all
+    }
+
+    /// What is known of a project; tracked.
+    #[must_use]
+    pub fn project(self, id: &ProjectId) -> Option<Project> {
+        self.projects.with(|projects| projects.iter().find(|project| project.id == *id).cloned())
+    }
+
+    /// A project's name; tracked.
+    #[must_use]
+    pub fn project_name(self, id: &ProjectId) -> Option<String> {
+        self.projects.with(|list| list.iter().find(|p| p.id == *id).map(|p| p.name.clone()))
+    }
+
+    /// Asks the relay which hosts there are.
+    pub fn ask_for_hosts(self) {
+        api::ask(self.access, Request::get("/api/hosts".to_owned()), move |answer| {
+            // A relay that has none to tell of knows no such path.
+            if let Ok(piece) = answer.and_then(|text| api::parse::<Piece>(&text)) {
+                let hosts = piece.hosts.into_iter().map(catalogue::shown_host).collect();
+                self.hosts.set(Some(hosts));
+            }
+        });
+    }
+
+    /// What the host of a session is called, where there are several; tracked.
+    #[must_use]
+    pub fn host_name(self, session: &SessionSummary) -> Option<String> {
+        let id = session.host.as_ref()?;
+        self.hosts.with(|hosts| {
+            let hosts = hosts.as_ref().filter(|hosts| hosts.len() > 1)?;
+            hosts.iter().find(|host| host.host_id == *id).map(|host| host.name.clone())
+        })
+    }
+
+    /// Where a session is started unless the user says otherwise: where the last one was; `None`
+    /// where the relay knows by itself. Tracked.
+    #[must_use]
+    pub fn usual_host(self) -> Option<HostId> {
+        let hosts = self.hosts.get()?;
+        let newest = self.newest();
+        usual(&hosts, newest.iter().filter_map(|session| session.host.as_ref()))
+    }
+
+    /// Puts a session in its place: the answer to a change comes before its event.
+    pub fn put(self, session: SessionSummary) {
+        self.put_shared(Arc::new(session));
+    }
+
+    /// Takes a session out.
+    pub fn remove(self, id: &SessionId) {
+        self.sessions.update(|sessions| {
+            if let Some(sessions) = sessions {
+                sessions.remove(id);
+            }
+        });
+    }
+
+    fn put_shared(self, session: Arc<SessionSummary>) {
+        self.sessions.update(|sessions| {
+            if let Some(sessions) = sessions {
+                sessions.put(session);
+            }
+        });
+    }
+
+    fn told(self, event: &SseEvent) {
+        match News::of(event) {
+            Some(News::All(sessions, projects)) => {
+                self.projects.set(projects);
+                self.sessions.set(Some(sessions));
+                self.ask_for_hosts();
+            }
+            Some(News::Hosts(hosts)) => self.hosts.set(Some(hosts)),
+            Some(News::Session(session)) => self.put_shared(session),
+            Some(News::SessionGone(id)) => self.remove(&id),
+            Some(News::Project(project)) => {
+                self.projects.update(|projects| catalogue::put_project(projects, project));
+            }
+            Some(News::ProjectGone(id)) => {
+                self.projects.update(|projects| projects.retain(|project| project.id != id));
+            }
+            None => {}
+        }
+    }
+}
+
+/// Of several that are connected the first one of `used`, else the first.
+fn usual<'a>(hosts: &[Host], mut used: impl Iterator<Item = &'a HostId>) -> Option<HostId> {
+    let connected = || hosts.iter().filter(|host| host.connected);
+    connected().nth(1)?;
+    let used = used.find(|id| connected().any(|host| host.host_id == **id));
+    used.or(connected().next().map(|host| &host.host_id)).cloned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::session::catalogue::tests::host;
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    #[test]
+    fn a_session_starts_where_the_last_one_did() {
+        let all = [host("host_one", "a", true), host("host_two", "b", true)];
+        let away = [host("host_one", "a", true), host("host_two", "b", false)];
+        let used: Vec<HostId> = vec!["host_two".parse().unwrap(), "host_one".parse().unwrap()];
+        assert_eq!(usual(&all, used.iter()), Some(used[0].clone()));
+        assert_eq!(usual(&all, [].iter()), Some(used[1].clone()));
+        assert_eq!(usual(&away, used.iter()), None, "there is nothing to choose");
+    }
+}

@@ -1,0 +1,244 @@
+//! How times, sizes and states read.
+
+use moorline_shared::event::Activity;
+use moorline_shared::id::SessionId;
+use moorline_shared::limits::NAME_CHARACTERS;
+use moorline_shared::message::close;
+use moorline_shared::rest::SessionSummary;
+use moorline_shared::session::{ExitStatus, Lifecycle};
+use moorline_shared::text::plain_text;
+
+use crate::session::Notice;
+
+/// How long ago, in few letters: `now`, `40 s`, `12 min`, `3 h`, `5 d`.
+#[must_use]
+pub fn ago(elapsed_ms: f64) -> String {
+    let seconds = (elapsed_ms / 1000.0).max(0.0) as u64;
+    match seconds {
+        0..10 => "now".to_owned(),
+        10..60 => format!("{seconds} s"),
+        60..3600 => format!("{} min", seconds / 60),
+        3600..86_400 => format!("{} h", seconds / 3600),
+        _ => format!("{} d", seconds / 86_400),
+    }
+}
+
+/// A number of bytes: `12 B`, `3.4 KB`, `1.2 MB`.
+#[must_use]
+pub fn bytes(count: usize) -> String {
+    match count {
+        0..1024 => format!("{count} B"),
+        1024..1_048_576 => format!("{}.{} KB", count / 1024, count % 1024 * 10 / 1024),
+        _ => format!("{}.{} MB", count >> 20, ((count & 0xf_ffff) * 10) >> 20),
+    }
+}
+
+/// How a process ended: `exit 0`, `SIGKILL`, `host gone`.
+#[must_use]
+pub fn exit(exit: &ExitStatus) -> String {
+    match (exit.code, &exit.signal) {
+        (_, Some(signal)) => signal.clone(),
+        (Some(code), None) => format!("exit {code}"),
+        (None, None) => "host gone".to_owned(),
+    }
+}
+
+/// A whole sentence about how a session ended.
+#[must_use]
+pub fn exit_sentence(exit: &ExitStatus) -> String {
+    match (exit.code, &exit.signal) {
+        (_, Some(signal)) => format!("The process was ended by {signal}."),
+        (Some(0), None) => "The process ended normally, with exit code 0.".to_owned(),
+        (Some(code), None) => format!("The process ended with exit code {code}."),
+        (None, None) => {
+            "The process is gone: the machine or the host that ran it went away.".to_owned()
+        }
+    }
+}
+
+/// A session's state in a list.
+#[must_use]
+pub fn state(session: &SessionSummary) -> String {
+    match session.lifecycle {
+        Lifecycle::Live => session.status.as_str().to_owned(),
+        Lifecycle::Detached => "host offline".to_owned(),
+        Lifecycle::Lost => "host gone".to_owned(),
+        Lifecycle::Expired => "expired".to_owned(),
+        Lifecycle::Exited => {
+            exit(&ExitStatus { code: session.exit_code, signal: session.exit_signal.clone() })
+        }
+    }
+}
+
+/// What a session's state means for its reader, for styles: `live`, `idle`, `away`, `good`, `bad`.
+#[must_use]
+pub fn tone(session: &SessionSummary) -> &'static str {
+    match session.lifecycle {
+        Lifecycle::Live if session.status == Activity::Idle => "idle",
+        Lifecycle::Live => "live",
+        Lifecycle::Detached => "away",
+        Lifecycle::Exited if session.exit_code == Some(0) => "good",
+        Lifecycle::Exited | Lifecycle::Lost | Lifecycle::Expired => "bad",
+    }
+}
+
+/// The order of states: what runs comes first, then what waits, then what may come back.
+#[must_use]
+pub fn rank(session: &SessionSummary) -> u8 {
+    match tone(session) {
+        "live" => 0,
+        "idle" => 1,
+        "away" => 2,
+        "bad" => 3,
+        _ => 4,
+    }
+}
+
+/// What a session is called everywhere.
+#[must_use]
+pub fn name(session: &SessionSummary) -> String {
+    plain(&session.name)
+}
+
+/// The name that a session was given, where it was.
+#[must_use]
+pub fn given_name(session: &SessionSummary) -> Option<String> {
+    session.named.then(|| name(session))
+}
+
+/// A name or a title that others chose, as it is shown: one line, without characters that change how
+/// the rest of the page reads. Show it in a `bdi`.
+#[must_use]
+pub fn plain(text: &str) -> String {
+    plain_text(text, NAME_CHARACTERS)
+}
+
+/// What tells a session from others of its name: what runs in it now, its command, or its id.
+#[must_use]
+pub fn detail(session: &SessionSummary) -> String {
+    let running = session.running.clone().filter(|_| !session.lifecycle.is_over());
+    let started = (!session.command.is_empty()).then(|| command(&session.command));
+    let name = name(session);
+    let mut details = running.into_iter().chain(started);
+    details.find(|detail| *detail != name).unwrap_or_else(|| session.session_id.to_string())
+}
+
+/// As [`detail`], where no state is shown beside it: that the host is not there.
+#[must_use]
+pub fn about(session: &SessionSummary) -> String {
+    match session.lifecycle {
+        Lifecycle::Detached | Lifecycle::Lost => state(session) + " · " + &detail(session),
+        _ => detail(session),
+    }
+}
+
+/// A command line as one would type it.
+#[must_use]
+pub fn command(words: &[String]) -> String {
+    shlex::try_join(words.iter().map(String::as_str)).unwrap_or_else(|_| words.join(" "))
+}
+
+/// Why the relay refuses a page, and what to do.
+#[must_use]
+pub fn refusal(code: u16, session: &str) -> (&'static str, String) {
+    match code {
+        1008 | close::UNAUTHORIZED => {
+            ("Not allowed", "The relay does not accept this page's token.".to_owned())
+        }
+        close::FORBIDDEN => (
+            "Not allowed",
+            "This token or this page's address may not open the session. Open Moorline at the \
+             address that `moorline open` prints."
+                .to_owned(),
+        ),
+        close::NOT_FOUND => (
+            "No such session",
+            if session.parse::<SessionId>().is_ok() {
+                format!("There is no session {session}. It may have been deleted.")
+            } else {
+                "The address does not name a session.".to_owned()
+            },
+        ),
+        close::REPLACED => {
+            ("Open elsewhere", "A copy of this tab has taken the session over.".to_owned())
+        }
+        _ => ("Refused", format!("The relay closed the connection for good (code {code}).")),
+    }
+}
+
+/// A whole sentence about something that passes.
+#[must_use]
+pub fn notice(told: &Notice) -> String {
+    match told {
+        Notice::Refused(refusal) => {
+            let mut text = refusal.to_string();
+            text.get_mut(..1).map(str::make_ascii_uppercase);
+            text + "."
+        }
+        Notice::TooMuch(most) => format!(
+            "Not pasted: it is more than {} MiB. Paste it in parts, or put it into a file.",
+            most >> 20
+        ),
+        Notice::GaveUp(pieces) => format!(
+            "{pieces} piece{} of your typing may or may not have arrived: the connection broke \
+             or the host went offline on the way. Nothing of it is sent again.",
+            if *pieces == 1 { "" } else { "s" },
+        ),
+        Notice::Relay(message) => message.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    #[test]
+    fn times_and_sizes_are_short() {
+        let shown: Vec<String> =
+            [-5.0, 9_999.0, 59_000.0, 61_000.0, 7_300_000.0, 2e8].into_iter().map(ago).collect();
+        assert_eq!(shown, ["now", "now", "59 s", "1 min", "2 h", "2 d"]);
+        assert_eq!(bytes(1023), "1023 B");
+        assert_eq!(bytes(3482), "3.4 KB");
+        assert_eq!(bytes(2_097_152), "2.0 MB");
+    }
+
+    #[test]
+    fn endings_say_how() {
+        let killed = ExitStatus { code: None, signal: Some("SIGKILL".into()) };
+        assert_eq!(exit(&killed), "SIGKILL");
+        assert_eq!(exit(&ExitStatus { code: Some(3), signal: None }), "exit 3");
+        assert_eq!(exit(&ExitStatus::default()), "host gone");
+    }
+
+    #[test]
+    fn sessions_are_told_apart_by_name_and_detail() {
+        let mut session = crate::session::catalogue::tests::session("abcdefgh");
+        assert_eq!((given_name(&session), detail(&session)), (None, "abcdefgh".into()));
+        session.command = vec!["/usr/bin/htop".into(), "-d".into(), "5".into()];
+        assert_eq!(detail(&session), "/usr/bin/htop -d 5");
+        (session.name, session.named) = ("wa\u{202e}tch\n".into(), true);
+        assert_eq!(given_name(&session), Some("watch".into()));
+        session.running = Some("make".into());
+        assert_eq!((name(&session), detail(&session)), ("watch".into(), "make".into()));
+        assert_eq!(about(&session), "make");
+        session.lifecycle = Lifecycle::Detached;
+        assert_eq!(about(&session), "host offline · make");
+        (session.name, session.command) = ("make".into(), vec!["make".into()]);
+        assert_eq!(detail(&session), "abcdefgh");
+    }
+
+    #[test]
+    fn commands_read_as_typed() {
+        let words = ["sh", "-c", "echo hi"].map(str::to_owned);
+        assert_eq!(shlex::split(&command(&words)).unwrap(), words);
+    }
+
+    #[test]
+    fn notices_are_sentences() {
+        let full = notice(&Notice::Refused(moorline_shared::link::Refusal::ReadOnly));
+        assert_eq!(full, "This link only allows to watch the session.");
+        let away = notice(&Notice::Refused(moorline_shared::link::Refusal::HostOffline));
+        assert_eq!(away, "Not typed: the host is offline.");
+    }
+}
