@@ -31,7 +31,6 @@ const KNOWN_CIRCLES: &[(&str, &str, &[&str])] = &[
     ("relay/native/src", "", &["attach", "cli"]),
     // The task of a control link needs the registry, and the registry asks hosts.
     ("relay/native/src", "", &["hosts", "registry"]),
-    ("relay/native/src", "http", &["extract", "rest"]),
     // `run_ready` waits for an event.
     ("tests/src", "", &["api", "sse"]),
 ];

@@ -9,6 +9,8 @@ pub mod docs;
 mod error;
 mod listing;
 pub mod paths;
+#[cfg(feature = "openapi")]
+pub mod responses;
 
 pub use body::malformed;
 pub use checks::{check_size, name, number, project_name};

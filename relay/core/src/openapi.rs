@@ -1,7 +1,5 @@
 //! The OpenAPI document's part that describes the handlers of [`crate::routes`].
 
-pub mod answers;
-
 use utoipa::OpenApi as _;
 use utoipa::openapi::OpenApi;
 
@@ -52,8 +50,8 @@ mod deprecated {
     use moorline_shared::rest::{CreateSession, Created, SessionList};
 
     use super::DEPRECATED;
-    use super::answers::{BadQuery, Guarded, Naming, Starting, WithBody};
     use crate::api::ListQuery;
+    use crate::api::responses::{BadQuery, Guarded, Naming, Starting, WithBody};
     use crate::legacy;
 
     #[derive(utoipa::OpenApi)]

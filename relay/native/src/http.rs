@@ -2,6 +2,7 @@
 
 mod around;
 mod assets;
+mod descriptions;
 mod dispatch;
 mod docs;
 mod error;

@@ -3,7 +3,7 @@
 use super::{Reply, Request, View};
 use crate::api::ApiError;
 #[cfg(feature = "openapi")]
-use crate::openapi::answers::Guarded;
+use crate::api::responses::Guarded;
 #[cfg(feature = "openapi")]
 use moorline_shared::rest::HostList;
 

@@ -6,9 +6,9 @@ use moorline_shared::rest::{OutputPiece, TerminalOutput};
 use serde::Deserialize;
 
 use super::{Reply, Request};
-use crate::api::{ApiError, number};
 #[cfg(feature = "openapi")]
-use crate::openapi::answers::{Guarded, OfSession};
+use crate::api::responses::{Guarded, OfSession};
+use crate::api::{ApiError, number};
 use crate::reader::{Read, Reader, Start};
 use crate::session::Session;
 #[cfg(feature = "openapi")]

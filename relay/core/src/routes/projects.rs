@@ -5,9 +5,9 @@ use moorline_shared::rest::{ChangeProject, CreateProject, Project, ProjectChange
 
 use super::{Answer, Decision, Reply, Request, View};
 use crate::api::ApiError;
-use crate::directory::Directory;
 #[cfg(feature = "openapi")]
-use crate::openapi::answers::{Guarded, OfProject, WithBody};
+use crate::api::responses::{Guarded, OfProject, WithBody};
+use crate::directory::Directory;
 #[cfg(feature = "openapi")]
 use moorline_shared::id::ProjectId;
 

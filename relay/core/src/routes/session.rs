@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::{Reply, Request};
 use crate::api::ApiError;
 #[cfg(feature = "openapi")]
-use crate::openapi::answers::{Guarded, OfSession, Typing, WithBody};
+use crate::api::responses::{Guarded, OfSession, Typing, WithBody};
 use crate::record::{SessionRecord, summary_now};
 use crate::session::Session;
 

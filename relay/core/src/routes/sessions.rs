@@ -7,10 +7,10 @@ use moorline_shared::rest::{
 };
 
 use super::{Answer, Decision, Reply, Request, Start, Started, View};
+#[cfg(feature = "openapi")]
+use crate::api::responses::{BadQuery, Guarded, Naming, OfSession, Starting, WithBody};
 use crate::api::{ApiError, ListQuery};
 use crate::directory::Directory;
-#[cfg(feature = "openapi")]
-use crate::openapi::answers::{BadQuery, Guarded, Naming, OfSession, Starting, WithBody};
 #[cfg(feature = "openapi")]
 use moorline_shared::{id::SessionId, rest::SessionList};
 

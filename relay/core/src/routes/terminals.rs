@@ -5,10 +5,10 @@ use moorline_shared::limits::PROMPT_BYTES;
 use moorline_shared::rest::{CreateTerminal, Done, TerminalCreated, TerminalInput};
 
 use super::{Reply, Request, Start, Started, Write};
+#[cfg(feature = "openapi")]
+use crate::api::responses::{Guarded, OfSession, Starting, Typing, WithBody};
 use crate::api::{ApiError, name};
 use crate::directory::Directory;
-#[cfg(feature = "openapi")]
-use crate::openapi::answers::{Guarded, OfSession, Starting, Typing, WithBody};
 #[cfg(feature = "openapi")]
 use moorline_shared::rest::ErrorBody;
 

@@ -19,13 +19,13 @@ use serde::Deserialize;
 use tokio::sync::watch;
 use tokio::time::sleep_until;
 
+use super::descriptions;
 use super::error::{ApiError, HttpError};
-use super::openapi::words;
 use super::{App, rest};
 use crate::clock::wall_ms;
 use crate::session::SessionHandle;
+use moorline_core::api::responses::{Guarded, OfSession};
 use moorline_core::events::{Encoding, EventStream, StreamOutput, has_all_of, start};
-use moorline_core::openapi::answers::{Guarded, OfSession};
 use moorline_core::reader::Start;
 
 /// What is sent in one go, unless one event is larger.
@@ -50,7 +50,7 @@ pub(super) struct EventsQuery {
 /// Follow a session
 #[utoipa::path(
     get, path = "/api/session/{id}/events", tag = "Events", operation_id = "sessionEvents",
-    description = words::EVENTS,
+    description = descriptions::EVENTS,
     params(
         ("id" = SessionId, Path, description = "The session."),
         EventsQuery,

@@ -16,12 +16,12 @@ use moorline_shared::limits::LINK_MESSAGE_BYTES;
 use moorline_shared::publish::SUBPROTOCOL;
 
 use super::App;
+use super::descriptions;
 use super::error::{ApiError, HttpError, no_upgrade};
-use super::openapi::words;
 use crate::hosts::{Socket, keep_control, receive};
 use crate::registry::NotPublishing;
+use moorline_core::api::responses::{Guarded, OfSession, Upgrade};
 use moorline_core::auth::Access;
-use moorline_core::openapi::answers::{Guarded, OfSession, Upgrade};
 
 /// A hello tells of up to a thousand sessions, and each may have much in its environment.
 const CONTROL_MESSAGE_BYTES: usize = 64 * 1024 * 1024;
@@ -57,7 +57,7 @@ async fn own_publish(
 /// Say what sessions a host has, and be asked to start some, over a WebSocket
 #[utoipa::path(
     get, path = "/hosts/{id}/control", tag = "Hosts", operation_id = "hostControl",
-    description = words::CONTROL,
+    description = descriptions::CONTROL,
     params(("id" = HostId, Path, description = "The host.")),
     responses(Guarded, Upgrade),
 )]
@@ -84,7 +84,7 @@ pub(super) fn control(
 /// Publish a session over a WebSocket
 #[utoipa::path(
     get, path = "/sessions/{id}/publish", tag = "Hosts", operation_id = "sessionPublish",
-    description = words::PUBLISH,
+    description = descriptions::PUBLISH,
     params(("id" = SessionId, Path, description = "The session.")),
     responses(Guarded, OfSession, Upgrade),
 )]

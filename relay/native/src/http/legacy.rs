@@ -14,16 +14,17 @@ use moorline_shared::message::{Scope, close};
 use serde::Deserialize;
 use tokio::time::{Instant, interval_at};
 
+use super::descriptions;
 use super::error::{ApiError, HttpError, no_upgrade};
 use super::events::Live;
-use super::openapi::{DEPRECATED, words};
 use super::stream::configure;
 use super::{App, Caller, rest};
 use crate::clock::wall_ms;
 use crate::session::SessionHandle;
+use moorline_core::api::responses::{Guarded, Upgrade};
 use moorline_core::events::Encoding;
 use moorline_core::legacy::{self, Chat, Warned, Wish, refusal};
-use moorline_core::openapi::answers::{Guarded, Upgrade};
+use moorline_core::openapi::DEPRECATED;
 use moorline_core::reader::Start;
 use moorline_core::routes::prompt_of;
 
@@ -51,7 +52,7 @@ struct ChatQuery {
 /// Listen to sessions and send them commands
 #[utoipa::path(
     get, path = legacy::CHAT, tag = DEPRECATED, operation_id = "deprecatedChat",
-    description = words::CHAT, params(ChatQuery),
+    description = descriptions::CHAT, params(ChatQuery),
     responses(Guarded, Upgrade),
 )]
 pub(super) fn open(

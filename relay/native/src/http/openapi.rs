@@ -1,7 +1,5 @@
 //! `GET /api/openapi.json`: the API's own description.
 
-pub(super) mod words;
-
 use std::sync::OnceLock;
 
 use axum::body::Bytes;
@@ -12,14 +10,13 @@ use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder
 use utoipa::openapi::{Deprecated, OpenApi};
 use utoipa::{Modify, OpenApi as _};
 
-use super::{events, hosts, legacy, overview, plain, rest, stream};
-use moorline_core::openapi::answers::Open;
-
-pub(super) use moorline_core::openapi::DEPRECATED;
+use super::{descriptions, events, hosts, legacy, overview, plain, rest, stream};
+use moorline_core::api::responses::Open;
+use moorline_core::openapi::DEPRECATED;
 
 #[derive(utoipa::OpenApi)]
 #[openapi(
-    info(title = "Moorline", description = words::API),
+    info(title = "Moorline", description = descriptions::API),
     components(schemas(ErrorBody)),
     modifiers(&Schemes),
     security(("bearer" = []), ("cookie" = [])),

@@ -12,10 +12,10 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
 use super::App;
+use super::descriptions;
 use super::events::response;
-use super::openapi::words;
+use moorline_core::api::responses::Guarded;
 use moorline_core::events::{RETRY_MS, RETRY_SOON_MS};
-use moorline_core::openapi::answers::Guarded;
 use moorline_core::overview::OverviewStream;
 
 /// Changes within this are told together.
@@ -26,7 +26,7 @@ const SLOW_ROUND: Duration = Duration::from_secs(5);
 /// Follow the lists of sessions and projects
 #[utoipa::path(
     get, path = "/api/events", tag = "Events", operation_id = "listEvents",
-    description = words::OVERVIEW,
+    description = descriptions::OVERVIEW,
     security(("bearer" = []), ("cookie" = []), ("ticket" = [])),
     responses(Guarded,
         (status = 200, description = "Events, without end.", body = String,

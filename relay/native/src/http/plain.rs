@@ -12,13 +12,13 @@ use moorline_shared::message::{Scope, close};
 use tracing::Instrument as _;
 
 use super::App;
+use super::descriptions;
 use super::error::{HttpError, no_upgrade};
-use super::openapi::words;
 use super::stream::{Why, admit, configure, marked};
 use crate::registry::begun;
 use crate::session::SessionHandle;
 use crate::stream::{Dialect, Terms, serve};
-use moorline_core::openapi::answers::{Guarded, OfSession, Upgrade};
+use moorline_core::api::responses::{Guarded, OfSession, Upgrade};
 use moorline_core::routes::Matched;
 
 /// Why a client is not served: told as text, as such a client expects.
@@ -30,7 +30,7 @@ struct Failure {
 /// Use a terminal as plain text
 #[utoipa::path(
     get, path = "/api/terminal/ws/{id}", tag = "Terminals", operation_id = "terminalSocket",
-    description = words::PLAIN,
+    description = descriptions::PLAIN,
     params(("id" = SessionId, Path, description = "The terminal.")),
     responses(Guarded, OfSession, Upgrade),
 )]

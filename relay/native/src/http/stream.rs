@@ -12,12 +12,12 @@ use moorline_shared::limits::{FRAME_DATA_BYTES, FRAME_HEADER_BYTES, TEXT_MESSAGE
 use moorline_shared::message::{ErrorCode, SUBPROTOCOL, Scope, close};
 use tracing::Instrument as _;
 
+use super::descriptions;
 use super::error::{ApiError, HttpError, WrongToken, no_upgrade};
-use super::openapi::words;
 use super::{App, rest};
 use crate::session::SessionHandle;
 use crate::stream::{Dialect, Terms, refuse, serve};
-use moorline_core::openapi::answers::{Guarded, OfSession, Upgrade};
+use moorline_core::api::responses::{Guarded, OfSession, Upgrade};
 use moorline_core::routes::{Matched, Route};
 use moorline_core::subprotocol;
 
@@ -42,7 +42,7 @@ struct Refusal {
 /// Follow and steer a session over a WebSocket
 #[utoipa::path(
     get, path = "/sessions/{id}/stream", tag = "Session", operation_id = "sessionStream",
-    description = words::STREAM,
+    description = descriptions::STREAM,
     params(("id" = SessionId, Path, description = "The session.")),
     responses(Guarded, OfSession, Upgrade),
 )]

@@ -9,9 +9,9 @@ use chromiumoxide::cdp::browser_protocol::emulation::{
     MediaFeature, SetDeviceMetricsOverrideParams, SetEmulatedMediaParams,
 };
 use chromiumoxide::cdp::browser_protocol::log::{EventEntryAdded, LogEntryLevel, LogEntrySource};
-use chromiumoxide::cdp::browser_protocol::network::{
-    EmulateNetworkConditionsParams, EnableParams as EnableNetwork,
-};
+#[expect(deprecated, reason = "what is to replace it is experimental")]
+use chromiumoxide::cdp::browser_protocol::network::EmulateNetworkConditionsParams;
+use chromiumoxide::cdp::browser_protocol::network::EnableParams as EnableNetwork;
 use chromiumoxide::cdp::browser_protocol::page::{
     CrashParams, SetWebLifecycleStateParams, SetWebLifecycleStateState,
 };
@@ -299,6 +299,7 @@ impl Tab {
     ///
     /// # Errors
     /// Where Chromium refuses.
+    #[expect(deprecated, reason = "what is to replace it is experimental")]
     pub(crate) async fn set_offline(&self, offline: bool) -> Result<()> {
         // -1 is no limit.
         self.page.execute(EmulateNetworkConditionsParams::new(offline, 0.0, -1.0, -1.0)).await?;

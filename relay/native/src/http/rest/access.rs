@@ -11,8 +11,8 @@ use moorline_shared::time::Time;
 use crate::clock::wall_ms;
 use crate::http::App;
 use crate::http::error::{ApiError, HttpError};
+use moorline_core::api::responses::{Guarded, Open};
 use moorline_core::auth::{Credential, SecretHash, TICKET_LIFETIME, cookie, presented};
-use moorline_core::openapi::answers::{Guarded, Open};
 
 type WithCookies = (AppendHeaders<Vec<(HeaderName, String)>>, Json<Done>);
 

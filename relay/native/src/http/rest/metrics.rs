@@ -8,7 +8,7 @@ use moorline_shared::rest::{DebugMetrics, StoreMetrics};
 use crate::http::App;
 use crate::http::error::{ApiError, HttpError};
 use crate::metrics::memory_bytes;
-use moorline_core::openapi::answers::Guarded;
+use moorline_core::api::responses::Guarded;
 
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 

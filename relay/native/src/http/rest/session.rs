@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::Json;
-use moorline_core::openapi::answers::{Asking, Guarded, OfSession};
+use moorline_core::api::responses::{Asking, Guarded, OfSession};
 use moorline_core::plan::HostError;
 use moorline_core::routes::{Reply, Write};
 use moorline_shared::control::{ToHost, ToRelay};

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use moorline_core::openapi::answers::{Guarded, OfSession, Starting, WithBody};
+use moorline_core::api::responses::{Guarded, OfSession, Starting, WithBody};
 use moorline_core::routes::{Reply, forked};
 use moorline_shared::id::SessionId;
 use moorline_shared::rest::{Created, ErrorBody, ForkSession};

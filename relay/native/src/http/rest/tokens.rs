@@ -13,8 +13,8 @@ use crate::http::App;
 use crate::http::error::{ApiError, HttpError};
 use crate::store::TokenRecord;
 use moorline_core::api::name;
+use moorline_core::api::responses::{Guarded, WithBody};
 use moorline_core::auth::Access;
-use moorline_core::openapi::answers::{Guarded, WithBody};
 use moorline_core::rfc3339;
 
 /// All tokens, without their secrets

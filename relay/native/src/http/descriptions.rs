@@ -1,7 +1,7 @@
 //! What the API's description says of the whole, and of the routes that are no plain requests.
 
 /// The whole.
-pub(in crate::http) const API: &str = "\
+pub(super) const API: &str = "\
 Moorline keeps terminal sessions alive and lets people reach them from a browser.
 
 A session is a program on a terminal. What it puts out and what happens to it is its **log**: entries \
@@ -14,7 +14,7 @@ A token is sent as `Authorization: Bearer <token>`; `moorline token new` makes o
 may do everything; one of a session may read it, or also prompt, type, rename and delete it.";
 
 /// `GET /api/session/{id}/events`.
-pub(in crate::http) const EVENTS: &str = "\
+pub(super) const EVENTS: &str = "\
 The session's log as [server-sent events](https://html.spec.whatwg.org/multipage/server-sent-events.html). \
 `event:` is the type, `id:` is `<epoch>.<seq>`, `data:` is one JSON object with `sessionId`, `type`, \
 `timestamp` (when the host appended the entry, in milliseconds since 1970) and the fields of its type:
@@ -39,7 +39,7 @@ there is a comment, `: heartbeat`. When the session is over the stream ends, and
 more gets 204.";
 
 /// `GET /api/events`.
-pub(in crate::http) const OVERVIEW: &str = "\
+pub(super) const OVERVIEW: &str = "\
 What `GET /api/sessions` and `GET /api/projects` tell, as it changes, as server-sent events without ids; \
 a stream that comes back begins anew.
 
@@ -52,7 +52,7 @@ a stream that comes back begins anew.
 | `project-deleted` | `projectId` |";
 
 /// `GET /sessions/{id}/stream`.
-pub(in crate::http) const STREAM: &str = "\
+pub(super) const STREAM: &str = "\
 A WebSocket for terminals: output as binary frames `[seq: u64, big-endian][data]`, resumed at any entry, \
 snapshots of the screen, numbered input. A client offers the subprotocol `moorline.v1`, and, where it can \
 send no header, its token as the subprotocol `moorline.bearer.<token>`. docs/PROTOCOL.md has the whole \
@@ -61,14 +61,14 @@ protocol.
 Pages are refused by a close code instead of a status: 4401, 4403 or 4404.";
 
 /// `GET /api/terminal/ws/{id}`.
-pub(in crate::http) const PLAIN: &str = "\
+pub(super) const PLAIN: &str = "\
 A WebSocket with plain text both ways: what the terminal puts out, and what is typed. The session is made \
 where there is none, for a token that may steer it. Its name may be longer than an id, up to 128 \
 characters: the session has an id that is made of it, and is shown by that name. What goes wrong is said as text: `Error: …`, then \
 `Details: …` on a line of its own, and by the close code.";
 
 /// `GET /claude/api/claude/chat`.
-pub(in crate::http) const CHAT: &str = "\
+pub(super) const CHAT: &str = "\
 A WebSocket with a JSON object in each message. Use `GET /api/session/{id}/events` and \
 `POST /api/session/{id}/prompt` instead.
 
@@ -83,7 +83,7 @@ A WebSocket with a JSON object in each message. Use `GET /api/session/{id}/event
 | relay | `{\"type\":\"error\",\"error\",\"code\"}` |";
 
 /// `GET /hosts/{id}/control`.
-pub(in crate::http) const CONTROL: &str = "\
+pub(super) const CONTROL: &str = "\
 A WebSocket with the subprotocol `moorline.host.v1` and a JSON object in each message, for a token of the \
 scope `host` or `admin`; pages are refused. The host says `hello` first: its protocol, version, name, \
 drivers and sessions. It is welcomed, or refused. Then the relay asks for what it wants. A later link of \
@@ -91,7 +91,7 @@ the same host takes the place of an earlier one, which is closed with 4409. docs
 messages.";
 
 /// `GET /sessions/{id}/publish`.
-pub(in crate::http) const PUBLISH: &str = "\
+pub(super) const PUBLISH: &str = "\
 A WebSocket with the subprotocol `moorline.host.v1`, for a token of the scope `host` or `admin`; pages are \
 refused. The relay opens with `resume`, its cursor; the host answers `resumed` and sends each entry after \
 it. `ack` means that an entry is durable. A host whose epoch is older than what was published is told \
