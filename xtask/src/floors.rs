@@ -126,10 +126,12 @@ fn upwards(floors: &[&str], imports: &[Import]) -> Vec<String> {
     found.into_iter().collect()
 }
 
+/// Which module uses which other one of the same parent, and where.
+type Edges<'a> = BTreeMap<(String, String), &'a str>;
+
 /// The circles between modules of the same parent, each with everything inside it. A module and
 /// its own children may use each other.
 fn circles(imports: &[Import]) -> Vec<Circle> {
-    type Edges<'a> = BTreeMap<(String, String), &'a str>;
     let mut levels: BTreeMap<String, Edges<'_>> = BTreeMap::new();
     for import in imports {
         if let Some((parent, from, to)) = siblings(&import.from, &import.to) {
@@ -140,7 +142,7 @@ fn circles(imports: &[Import]) -> Vec<Circle> {
     for (parent, edges) in levels {
         let names: BTreeSet<&String> = edges.keys().flat_map(|(from, to)| [from, to]).collect();
         let reach: BTreeMap<&String, BTreeSet<&String>> =
-            names.iter().map(|name| (*name, reached(name, &edges.keys()))).collect();
+            names.iter().map(|name| (*name, reached(name, &edges))).collect();
         let mut seen = BTreeSet::new();
         for name in names {
             let circle = |other: &&&String| reach[**other].contains(name);
@@ -161,14 +163,11 @@ fn circles(imports: &[Import]) -> Vec<Circle> {
 }
 
 /// What can be reached from a name, itself only by way of another.
-fn reached<'a>(
-    name: &str,
-    edges: &(impl Iterator<Item = &'a (String, String)> + Clone),
-) -> BTreeSet<&'a String> {
+fn reached<'a>(name: &str, edges: &'a Edges<'_>) -> BTreeSet<&'a String> {
     let mut found = BTreeSet::new();
     let mut open = vec![name];
     while let Some(at) = open.pop() {
-        for (_, to) in edges.clone().filter(|(from, _)| from == at) {
+        for (_, to) in edges.keys().filter(|(from, _)| from == at) {
             if found.insert(to) {
                 open.push(to);
             }

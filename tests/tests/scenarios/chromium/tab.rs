@@ -9,8 +9,6 @@ use chromiumoxide::cdp::browser_protocol::emulation::{
     MediaFeature, SetDeviceMetricsOverrideParams, SetEmulatedMediaParams,
 };
 use chromiumoxide::cdp::browser_protocol::log::{EventEntryAdded, LogEntryLevel, LogEntrySource};
-#[expect(deprecated, reason = "what is to replace it is experimental")]
-use chromiumoxide::cdp::browser_protocol::network::EmulateNetworkConditionsParams;
 use chromiumoxide::cdp::browser_protocol::network::EnableParams as EnableNetwork;
 use chromiumoxide::cdp::browser_protocol::page::{
     CrashParams, SetWebLifecycleStateParams, SetWebLifecycleStateState,
@@ -292,17 +290,6 @@ impl Tab {
     pub(crate) async fn prefer(&self, feature: &str, value: &str) -> Result<()> {
         let feature = MediaFeature::new(feature, value);
         self.page.execute(SetEmulatedMediaParams::builder().feature(feature).build()).await?;
-        Ok(())
-    }
-
-    /// Takes the network from the page, or gives it back. Open WebSockets stay, and go silent.
-    ///
-    /// # Errors
-    /// Where Chromium refuses.
-    #[expect(deprecated, reason = "what is to replace it is experimental")]
-    pub(crate) async fn set_offline(&self, offline: bool) -> Result<()> {
-        // -1 is no limit.
-        self.page.execute(EmulateNetworkConditionsParams::new(offline, 0.0, -1.0, -1.0)).await?;
         Ok(())
     }
 

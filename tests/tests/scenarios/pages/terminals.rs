@@ -2,6 +2,7 @@
 
 use anyhow::{Context as _, Result, ensure};
 use moorline_shared::id::SessionId;
+use moorline_tests::proxy::Proxy;
 use moorline_tests::relay::Relay;
 use moorline_tests::wait::wait_until;
 
@@ -68,22 +69,24 @@ async fn a_paste_that_nobody_reads_can_be_stopped() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn search_is_loaded_when_somebody_searches() -> Result<()> {
     let relay = Relay::start().await?;
+    let proxy = Proxy::start(relay.address()).await?;
     let command = ["sh", "-c", "seq 30; echo end; cat"].map(str::to_owned).to_vec();
     let session = relay.api().run_ready(command).await?;
     Browser::run("search_is_loaded_when_somebody_searches", async |browser| {
         browser.expect_bad_network();
-        let tab = terminal(browser, &relay, &session).await?;
+        let tab = browser.open(&format!("{}/terminal/{session}", proxy.url())).await?;
+        tab.until_state("live").await?;
         tab.until_text("end").await?;
         let asked = "performance.getEntriesByType('resource')
             .some(({ name }) => name.includes('/part-search-'))";
         ensure!(!tab.evaluate::<bool>(asked).await?, "nobody has searched yet");
         // Without a network it does not come; what is typed meanwhile is found later.
-        tab.set_offline(true).await?;
+        proxy.refuse(true);
         tab.click("[data-testid=search-button]").await?;
         let problem = tab.until_there("[data-testid=search-problem]").await?;
         ensure!(problem == "The search did not load.", "{problem}");
         tab.type_text("12").await?;
-        tab.set_offline(false).await?;
+        proxy.refuse(false);
         tab.click("[data-testid=search-retry]").await?;
         tab.until_gone("[data-testid=search-problem]").await?;
         let found = "document.querySelector('[data-testid=matches]').textContent === '1/1'";
