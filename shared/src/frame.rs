@@ -15,7 +15,7 @@ pub enum FrameError {
     #[error("a frame has at least 8 bytes, this one has {0}")]
     TooShort(usize),
     /// More data than a frame may carry.
-    #[error("a frame carries at most 65536 bytes of data, this one has {0}")]
+    #[error("a frame carries at most {FRAME_DATA_BYTES} bytes of data, this one has {0}", FRAME_DATA_BYTES = FRAME_DATA_BYTES)]
     TooLarge(usize),
     /// Entries are numbered from 1.
     #[error("a frame's seq is at least 1")]

@@ -20,7 +20,7 @@ pub use carrier::{Credential, lacks_host, presented, repeated};
 pub use guesses::{Count, Guesses, Judged};
 pub use name::HostPolicy;
 pub use origin::OriginPolicy;
-pub use tickets::{TICKET_LIFETIME, Tickets};
+pub use tickets::Tickets;
 pub use token::{InvalidToken, fixed_token};
 
 /// What is kept of a token or ticket: its SHA-256. Both are 256 random bits, so there is nothing to

@@ -4,17 +4,17 @@ use std::collections::VecDeque;
 
 use moorline_shared::frame::Frame;
 use moorline_shared::id::Seq;
-use moorline_shared::limits::UNACKED_INPUT_BYTES;
+use moorline_shared::limits::{INPUT_WAITS, SESSION_INPUT_WAITS, UNACKED_INPUT_BYTES};
 use moorline_shared::log::ENTRY_OVERHEAD_BYTES;
 
 /// Why a piece is not passed on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(super) enum InputRefused {
     /// The client sends further ahead of the acknowledgements than it may.
-    #[error("more than 256 KiB of input wait for the session")]
+    #[error("more than {}", INPUT_WAITS)]
     TooMuch,
     /// As much waits for the session, of all its clients, as may.
-    #[error("1 MiB of input waits for the session, which does not take it")]
+    #[error("{}", SESSION_INPUT_WAITS)]
     SessionFull,
     /// The session's host is away, and the client does not ask to wait for it.
     #[error("the session's host is away")]

@@ -10,9 +10,13 @@ mod sending;
 use std::collections::VecDeque;
 
 use bytes::Bytes;
+use const_format::formatcp;
 use moorline_shared::frame::Frame;
 use moorline_shared::id::{ClientId, Epoch, Seq};
-use moorline_shared::limits::{DEAD_AFTER, HEARTBEAT, RESUME_DEADLINE, TEXT_MESSAGE_BYTES};
+use moorline_shared::limits::{
+    DEAD_AFTER, HEARTBEAT, INPUT_WAITS, NO_RESUME, NOT_A_FRAME, RESUME_DEADLINE,
+    SESSION_INPUT_WAITS, SILENT, SIZES, TEXT_MESSAGE_BYTES, TEXT_MESSAGE_TOO_LARGE,
+};
 use moorline_shared::link::{Credit, Sender};
 use moorline_shared::log::Entry;
 use moorline_shared::message::{
@@ -183,7 +187,7 @@ impl Peer {
     pub fn text(&mut self, session: &mut Session, now: Time, text: &str) {
         self.heard = now;
         if text.len() > TEXT_MESSAGE_BYTES {
-            return self.error(ErrorCode::TooLarge, "A text message has at most 256 KiB.");
+            return self.error(ErrorCode::TooLarge, TEXT_MESSAGE_TOO_LARGE);
         }
         match ClientMessage::from_json(text) {
             Ok(message) => self.message(session, now, message),
@@ -200,10 +204,7 @@ impl Peer {
             return;
         }
         let Ok(piece) = Frame::decode(encoded) else {
-            return self.error(
-                ErrorCode::BadMessage,
-                "A binary message is 8 bytes of number, from 1, and at most 64 KiB of input.",
-            );
+            return self.error(ErrorCode::BadMessage, NOT_A_FRAME);
         };
         let Some(client_id) = self.client_id.clone().filter(|_| self.has_answer()) else {
             return self.error(
@@ -243,12 +244,9 @@ impl Peer {
                 );
             }
             Err(InputRefused::TooMuch) => {
-                (ErrorCode::TooLarge, "More than 256 KiB of input wait for the session.")
+                (ErrorCode::TooLarge, formatcp!("More than {INPUT_WAITS}."))
             }
-            Err(InputRefused::SessionFull) => (
-                ErrorCode::Overloaded,
-                "1 MiB of input waits for the session, which does not take it: try again later.",
-            ),
+            Err(InputRefused::SessionFull) => (ErrorCode::Overloaded, SESSION_INPUT_WAITS),
             Err(InputRefused::Gap) => {
                 (ErrorCode::BadMessage, "Input is numbered without gaps; see inputSeq.")
             }
@@ -342,10 +340,7 @@ impl Peer {
         if self.terms.scope == Scope::Read {
             self.error(ErrorCode::ReadOnly, "This token only allows to watch.");
         } else if size != size.clamped() {
-            self.error(
-                ErrorCode::BadMessage,
-                "A terminal has 2 to 1000 columns and 1 to 500 rows.",
-            );
+            self.error(ErrorCode::BadMessage, SIZES);
         } else {
             if let Some(client_id) = &self.client_id {
                 self.active = session.is_active(client_id);
@@ -442,10 +437,10 @@ impl Peer {
         if let Phase::AwaitingResume { deadline } = self.phase
             && now >= deadline
         {
-            return Some((close::PROTOCOL, "resume did not come within 10 s"));
+            return Some((close::PROTOCOL, NO_RESUME));
         }
         let silent = self.terms.keepalive && now >= self.heard + DEAD_AFTER;
-        silent.then_some((close::PROTOCOL, "nothing was heard for 45 s"))
+        silent.then_some((close::PROTOCOL, SILENT))
     }
 
     fn poll_input_ack(&mut self, session: &Session) -> Option<PeerOutput> {

@@ -25,7 +25,7 @@ use tokio::time::{sleep, timeout};
 use super::auth::HeldPass;
 use super::clock::wall_ms;
 use super::http::App;
-use moorline_core::auth::TICKET_LIFETIME;
+use moorline_shared::limits::TICKET_LIFETIME;
 
 /// The socket's name in the data folder.
 pub const SOCKET_NAME: &str = "commands.sock";

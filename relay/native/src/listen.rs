@@ -29,8 +29,6 @@ mod unread;
 /// answer before. So it is also how long an idle connection is kept. A proxy should keep its own for
 /// less.
 pub const HEAD_DEADLINE: Duration = Duration::from_secs(30);
-/// Time for a body to arrive whole.
-pub const BODY_DEADLINE: Duration = Duration::from_secs(30);
 /// What waits in the system's buffer for a connection to take it: enough for a line of 1 Gbit/s over
 /// 1 ms, and a tenth of a second of one of 10 Mbit/s.
 #[cfg(target_os = "linux")]

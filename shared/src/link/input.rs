@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::frame::Frame;
 use crate::id::{Epoch, Seq};
-use crate::limits::{FRAME_DATA_BYTES, UNACKED_INPUT_BYTES};
+use crate::limits::{FRAME_DATA_BYTES, INPUT_WAITS, UNACKED_INPUT_BYTES};
 use crate::link::sender::{Next, Sender};
 use crate::log::{Entry, Log};
 
@@ -13,7 +13,7 @@ const JOIN_BYTES: usize = 4096;
 
 /// The session has not taken what was typed before, and no more can wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("256 KiB of input wait already; nothing was added")]
+#[error("{}; nothing was added", INPUT_WAITS)]
 pub struct InputFull;
 
 /// Unacknowledged input as it is kept over a page's reload.

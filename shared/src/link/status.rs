@@ -1,5 +1,6 @@
 //! What a client's user is told.
 
+use crate::limits::INPUT_WAITS;
 use crate::session::ExitStatus;
 use crate::time::Time;
 
@@ -39,7 +40,7 @@ pub enum Status {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// Too much waits already.
-    #[error("256 KiB of input wait for the connection; nothing was added")]
+    #[error("{}; nothing was added", INPUT_WAITS)]
     Full,
     /// The token only allows reading.
     #[error("this link only allows to watch the session")]

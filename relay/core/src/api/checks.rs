@@ -1,6 +1,6 @@
 //! What may be asked for.
 
-use moorline_shared::limits::{COLUMNS, NAME_CHARACTERS, ROWS};
+use moorline_shared::limits::{COLUMNS, NAME_CHARACTERS, ROWS, SIZES};
 use moorline_shared::name::clean;
 
 use super::ApiError;
@@ -52,14 +52,7 @@ pub fn check_size(cols: Option<u16>, rows: Option<u16>) -> Result<(), ApiError> 
     if fits {
         return Ok(());
     }
-    let (cols, rows) = (COLUMNS, ROWS);
-    Err(ApiError::bad_request(format!(
-        "A terminal has {} to {} cols and {} to {} rows.",
-        cols.start(),
-        cols.end(),
-        rows.start(),
-        rows.end()
-    )))
+    Err(ApiError::bad_request(SIZES))
 }
 
 #[cfg(test)]

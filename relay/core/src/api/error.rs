@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use http::{HeaderName, Method, StatusCode, Uri};
 use moorline_shared::id::{ProjectId, SessionId};
+use moorline_shared::limits::{BODY_TOO_LARGE, BODY_TOO_SLOW, TICKET_USED, TOO_MUCH_TYPED};
 use moorline_shared::publish::WriteRefused;
 use moorline_shared::rest::ErrorBody;
 
@@ -102,9 +103,7 @@ impl ApiError {
     /// The ticket opens nothing, and there is no token.
     #[must_use]
     pub fn wrong_ticket() -> Self {
-        Self::new(StatusCode::UNAUTHORIZED, "unauthorized", WRONG_TOKEN).with_message(
-            "A ticket opens one event stream within 30 seconds; `POST /api/tickets` makes another.",
-        )
+        Self::new(StatusCode::UNAUTHORIZED, "unauthorized", WRONG_TOKEN).with_message(TICKET_USED)
     }
 
     /// Too many wrong tokens have come from the caller's address.
@@ -146,7 +145,7 @@ impl ApiError {
     #[must_use]
     pub fn too_slow() -> Self {
         Self::new(StatusCode::REQUEST_TIMEOUT, "timeout", "Body too slow")
-            .with_message("Send the whole body within 30 seconds.")
+            .with_message(BODY_TOO_SLOW)
     }
 
     /// The token does not allow it.
@@ -275,14 +274,14 @@ impl ApiError {
     #[must_use]
     pub fn too_large() -> Self {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", "Body too large")
-            .with_message("A request has at most 256 KiB.")
+            .with_message(BODY_TOO_LARGE)
     }
 
     /// The input is over its limit.
     #[must_use]
     pub fn too_much_typed() -> Self {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", "Input too large")
-            .with_message("Send at most 64 KiB at a time.")
+            .with_message(TOO_MUCH_TYPED)
     }
 
     /// The body is of another type.

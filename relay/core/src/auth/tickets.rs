@@ -4,15 +4,13 @@
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
 
+use moorline_shared::limits::TICKET_LIFETIME;
 use moorline_shared::time::Time;
 use subtle::ConstantTimeEq as _;
 
 use super::{SecretHash, hash_secret, random_secret};
 
-/// How long a ticket is valid.
-pub const TICKET_LIFETIME: Duration = Duration::from_secs(60);
 /// Tickets at a time; one more takes the place of the oldest.
 const TICKETS: usize = 4096;
 

@@ -11,7 +11,7 @@ use http::header::ORIGIN;
 use moorline_core::api::ApiError;
 use moorline_core::event_socket::{Credit, refusal};
 use moorline_core::routes::Matched;
-use moorline_shared::limits::DEAD_AFTER;
+use moorline_shared::limits::{DEAD_AFTER, UNANSWERED};
 use moorline_shared::message::close;
 use worker::wasm_bindgen_futures::spawn_local;
 use worker::{
@@ -122,7 +122,7 @@ async fn serve(socket: WebSocket, mut events: ByteStream) {
             }
             // It takes nothing more: it goes on where it was when it comes back.
             Either::Right((Either::Right(_), _)) => {
-                return finish(&socket, close::PROTOCOL, "nothing was answered for 45 s");
+                return finish(&socket, close::PROTOCOL, UNANSWERED);
             }
         }
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use moorline_shared::id::SessionId;
+use moorline_shared::limits::TICKET_LIFETIME;
 use moorline_shared::message::Scope;
 use moorline_shared::time::Time;
 
@@ -15,7 +16,7 @@ use crate::clock::wall_ms;
 use crate::command_socket::{Pass, ask_pass, ask_ticket};
 use crate::data_folder::DataFolder;
 use crate::store::FILE_NAME;
-use moorline_core::auth::{Access, TICKET_LIFETIME};
+use moorline_core::auth::Access;
 
 pub(super) const NO_TOKEN: &str =
     "a token is needed: give --token, or MOORLINE_TOKEN in the environment";

@@ -7,7 +7,7 @@ use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use moorline_shared::limits::DEAD_AFTER;
+use moorline_shared::limits::{DEAD_AFTER, SILENT};
 use moorline_shared::message::close;
 use tokio::sync::watch;
 use tokio::time::{Instant, Sleep, sleep_until};
@@ -168,8 +168,7 @@ impl<L: Link> Talk<L> {
         while L::CAN_DIE && self.dead.as_mut().poll(context).is_ready() {
             let dead_at = self.alive_at + DEAD_AFTER;
             if dead_at <= Instant::now() {
-                let reason = "nothing was heard for 45 s";
-                return Poll::Ready(Err(End::Close { code: close::PROTOCOL, reason }));
+                return Poll::Ready(Err(End::Close { code: close::PROTOCOL, reason: SILENT }));
             }
             // Moved here alone, not with each message.
             self.dead.as_mut().reset(dead_at);

@@ -11,7 +11,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use futures_util::StreamExt as _;
-use moorline_shared::limits::DEAD_AFTER;
+use moorline_shared::limits::{DEAD_AFTER, UNANSWERED};
 use moorline_shared::message::close;
 use tokio::time::{Instant, sleep_until, timeout};
 
@@ -81,7 +81,7 @@ async fn stream(mut socket: WebSocket, body: Body) {
             },
             // It takes nothing more: it goes on where it was when it comes back.
             () = sleep_until(heard + DEAD_AFTER), if !credit.is_left() => {
-                return end(socket, close::PROTOCOL, "nothing was answered for 45 s").await;
+                return end(socket, close::PROTOCOL, UNANSWERED).await;
             }
         }
     }

@@ -8,6 +8,7 @@ use axum::http::header::CONTENT_TYPE;
 use axum::http::request::Parts;
 use moorline_core::auth::{Access, SecretHash, presented};
 use moorline_core::routes::{Route, parse};
+use moorline_shared::limits::BODY_DEADLINE;
 use moorline_shared::time::Time;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -15,7 +16,6 @@ use serde::de::DeserializeOwned;
 use super::App;
 use super::error::{ApiError, HttpError};
 use crate::clock::wall_ms;
-use crate::listen::BODY_DEADLINE;
 
 /// A caller with a valid token.
 pub(super) struct Caller {

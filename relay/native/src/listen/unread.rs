@@ -11,7 +11,7 @@ use hyper::body::{Body, Bytes, Frame, Incoming, SizeHint};
 use hyper::header::EXPECT;
 use tokio::time::{Instant, timeout_at};
 
-use super::BODY_DEADLINE;
+use moorline_shared::limits::BODY_DEADLINE;
 
 /// Bytes that are read and dropped at most; a client that sends more is disconnected.
 const UNREAD_BYTES: u64 = 64 * 1024 * 1024;

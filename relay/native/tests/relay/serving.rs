@@ -3,7 +3,8 @@
 
 use std::time::{Duration, Instant};
 
-use moorline_relay::listen::{BODY_DEADLINE, HEAD_DEADLINE};
+use moorline_relay::listen::HEAD_DEADLINE;
+use moorline_shared::limits::BODY_DEADLINE;
 use moorline_shared::rest::DebugMetrics;
 use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};

@@ -5,6 +5,7 @@ use axum::Json;
 use axum::http::header::SET_COOKIE;
 use axum::http::{HeaderMap, HeaderName};
 use axum::response::AppendHeaders;
+use moorline_shared::limits::TICKET_LIFETIME;
 use moorline_shared::rest::{Done, ErrorBody, Ticket};
 use moorline_shared::time::Time;
 
@@ -12,7 +13,7 @@ use crate::clock::wall_ms;
 use crate::http::App;
 use crate::http::error::{ApiError, HttpError};
 use moorline_core::api::responses::{Guarded, Open};
-use moorline_core::auth::{Credential, SecretHash, TICKET_LIFETIME, cookie, presented};
+use moorline_core::auth::{Credential, SecretHash, cookie, presented};
 
 type WithCookies = (AppendHeaders<Vec<(HeaderName, String)>>, Json<Done>);
 
