@@ -23,6 +23,7 @@ pub mod plain;
 pub mod plan;
 pub mod reader;
 pub mod record;
+pub mod refusal;
 pub mod replies;
 mod requests;
 mod rfc3339;

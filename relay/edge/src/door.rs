@@ -25,7 +25,8 @@ use crate::address::authority;
 use crate::asking;
 use crate::internal::{ACCESS, ENSURE, Ensure};
 use crate::reply::{self, Answer, Failure, is_upgrade, json, send};
-use refusing::{Why, refuse};
+use moorline_core::refusal::Why;
+use refusing::refuse;
 
 const HEALTH: &str = "/healthz";
 

@@ -1,27 +1,15 @@
 //! Clients' WebSockets that are not let in.
 
 use http::header::{ORIGIN, SEC_WEBSOCKET_PROTOCOL};
+use moorline_core::refusal::{PlainRefusal, SEE_TEXT, StreamRefusal, Why};
 use moorline_core::routes::Call;
 use moorline_core::subprotocol;
-use moorline_shared::message::{ErrorCode, ServerMessage, close};
+use moorline_shared::message::{ServerMessage, close};
 use moorline_shared::rest::ErrorBody;
 use worker::{ResponseBuilder, WebSocketPair, console_error};
 
 use super::Door;
 use crate::reply::{Answer, Failure};
-
-/// Why a caller may not open a socket of a session.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Why {
-    /// Pages of this origin may not.
-    Origin,
-    /// The token is no good.
-    Token,
-    /// The id is none.
-    Id,
-    /// The token is not for this session.
-    Session,
-}
 
 /// Says no: over the socket to those who would not hear it otherwise.
 pub(super) fn refuse(door: &Door, call: Call, why: Why, failure: Failure) -> Answer {
@@ -29,48 +17,20 @@ pub(super) fn refuse(door: &Door, call: Call, why: Why, failure: Failure) -> Ans
         return Err(failure);
     }
     match call {
-        Call::Plain => in_words(why),
+        Call::Plain => by_text(&why.plain()),
         _ if door.headers.contains_key(ORIGIN) => by_code(door, why),
         _ => Err(failure),
     }
 }
 
 fn by_code(door: &Door, why: Why) -> Answer {
-    let (close_code, code, message) = match why {
-        Why::Id => (close::NOT_FOUND, ErrorCode::NotFound, "There is no session with this id."),
-        Why::Origin => (
-            close::FORBIDDEN,
-            ErrorCode::Unauthorized,
-            "Pages of this origin may not open a stream.",
-        ),
-        Why::Token => (
-            close::UNAUTHORIZED,
-            ErrorCode::Unauthorized,
-            "The token is missing, wrong, expired or revoked.",
-        ),
-        Why::Session => {
-            (close::FORBIDDEN, ErrorCode::Unauthorized, "This token is not for this session.")
-        }
-    };
+    let StreamRefusal { close, code, message } = why.stream();
     let told = ServerMessage::Error { code, message: message.to_owned() };
-    closed(door.protocol(), &told.to_json(), close_code, message)
+    closed(door.protocol(), &told.to_json(), close, message)
 }
 
-/// As a client expects that speaks no protocol.
-fn in_words(why: Why) -> Answer {
-    let close_code = match why {
-        Why::Id => close::NOT_FOUND,
-        Why::Token => close::UNAUTHORIZED,
-        Why::Origin | Why::Session => close::FORBIDDEN,
-    };
-    let text = match why {
-        Why::Id => {
-            "Error: Invalid session ID format\n\
-            Details: A session id has 8 to 128 letters, digits, '_' or '-'."
-        }
-        _ => "Error: WebSocket connection failed\nPlease sign in and try again",
-    };
-    closed(None, text, close_code, "see the message before")
+fn by_text(refusal: &PlainRefusal) -> Answer {
+    closed(None, &refusal.text, refusal.close, SEE_TEXT)
 }
 
 /// The session that was to begin with the socket has not begun.
@@ -86,8 +46,7 @@ pub(super) async fn not_created(failure: Failure) -> Answer {
             (close::INTERNAL, "the relay has a fault".to_owned())
         }
     };
-    let text = format!("Error: Failed to create session\nDetails: {details}");
-    closed(None, &text, close_code, "see the message before")
+    by_text(&PlainRefusal::not_created(close_code, &details))
 }
 
 fn told(body: &ErrorBody) -> String {

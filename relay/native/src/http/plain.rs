@@ -14,18 +14,13 @@ use tracing::Instrument as _;
 use super::App;
 use super::descriptions;
 use super::error::{HttpError, no_upgrade};
-use super::stream::{Why, admit, configure, marked};
+use super::stream::{admit, configure, marked};
 use crate::registry::begun;
 use crate::session::SessionHandle;
 use crate::stream::{Dialect, Terms, serve};
 use moorline_core::api::responses::{Guarded, OfSession, Upgrade};
+use moorline_core::refusal::{PlainRefusal, SEE_TEXT};
 use moorline_core::routes::Matched;
-
-/// Why a client is not served: told as text, as such a client expects.
-struct Failure {
-    close_code: u16,
-    text: String,
-}
 
 /// Use a terminal as plain text
 #[utoipa::path(
@@ -52,7 +47,7 @@ pub(super) async fn open(
     let name = long_name.as_deref();
     let found = match admitted {
         Ok((id, scope)) => find_or_create(app, &id, name, scope).await.map(|found| (found, scope)),
-        Err(denied) => Err(in_words(&denied.why)),
+        Err(denied) => Err(denied.why.plain()),
     };
     match found {
         Ok((session, scope)) => {
@@ -62,27 +57,10 @@ pub(super) async fn open(
             upgrade
                 .on_upgrade(move |socket| serve(socket, session, terms, closing).instrument(span))
         }
-        Err(failure) => {
-            marked(upgrade.on_upgrade(move |socket| tell(socket, failure)), is_wrong_token)
+        Err(refusal) => {
+            marked(upgrade.on_upgrade(move |socket| tell(socket, refusal)), is_wrong_token)
         }
     }
-}
-
-/// Says it as such a client expects.
-fn in_words(why: &Why) -> Failure {
-    let close_code = match why {
-        Why::Id => close::NOT_FOUND,
-        Why::Token => close::UNAUTHORIZED,
-        Why::Origin | Why::Session => close::FORBIDDEN,
-    };
-    let text = match why {
-        Why::Id => {
-            "Error: Invalid session ID format\n\
-            Details: A session id has 8 to 128 letters, digits, '_' or '-'."
-        }
-        _ => "Error: WebSocket connection failed\nPlease sign in and try again",
-    };
-    Failure { close_code, text: text.to_owned() }
 }
 
 /// Who may type in a session may also begin it.
@@ -91,14 +69,10 @@ async fn find_or_create(
     id: &SessionId,
     name: Option<&str>,
     scope: Scope,
-) -> Result<Arc<SessionHandle>, Failure> {
-    let failed = |close_code, details: &dyn std::fmt::Display| Failure {
-        close_code,
-        text: format!("Error: Failed to create session\nDetails: {details}"),
-    };
+) -> Result<Arc<SessionHandle>, PlainRefusal> {
     let found = app.registry.get(id).await.map_err(|error| {
         tracing::error!(session = %id, %error, "a session cannot be read");
-        failed(close::INTERNAL, &"its log cannot be read")
+        PlainRefusal::not_created(close::INTERNAL, "its log cannot be read")
     })?;
     if let Some(session) = found {
         begun(&session).await;
@@ -106,16 +80,15 @@ async fn find_or_create(
     }
     if scope != Scope::Write {
         let details = "there is no such session, and this token only allows to watch";
-        return Err(failed(close::NOT_FOUND, &details));
+        return Err(PlainRefusal::not_created(close::NOT_FOUND, details));
     }
     let ensured = app.registry.ensure(id, name).await;
-    ensured.map_err(|error| failed(close::OVERLOADED, &error.sentence()))
+    ensured.map_err(|error| PlainRefusal::not_created(close::OVERLOADED, error.sentence()))
 }
 
-async fn tell(mut socket: WebSocket, failure: Failure) {
-    let reason = Utf8Bytes::from_static("see the message before");
-    let close = CloseFrame { code: failure.close_code, reason };
-    if socket.send(Message::text(failure.text)).await.is_ok() {
+async fn tell(mut socket: WebSocket, refusal: PlainRefusal) {
+    let close = CloseFrame { code: refusal.close, reason: Utf8Bytes::from_static(SEE_TEXT) };
+    if socket.send(Message::text(refusal.text)).await.is_ok() {
         // Who is gone need not be told.
         let _ = socket.send(Message::Close(Some(close))).await;
     }

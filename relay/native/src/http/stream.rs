@@ -9,7 +9,7 @@ use axum::http::{HeaderMap, HeaderValue};
 use axum::response::{IntoResponse as _, Response};
 use moorline_shared::id::SessionId;
 use moorline_shared::limits::{FRAME_DATA_BYTES, FRAME_HEADER_BYTES, TEXT_MESSAGE_BYTES};
-use moorline_shared::message::{ErrorCode, SUBPROTOCOL, Scope, close};
+use moorline_shared::message::{SUBPROTOCOL, Scope};
 use tracing::Instrument as _;
 
 use super::descriptions;
@@ -18,6 +18,7 @@ use super::{App, rest};
 use crate::session::SessionHandle;
 use crate::stream::{Dialect, Terms, refuse, serve};
 use moorline_core::api::responses::{Guarded, OfSession, Upgrade};
+use moorline_core::refusal::{NOT_FOUND, StreamRefusal, Why};
 use moorline_core::routes::{Matched, Route};
 use moorline_core::subprotocol;
 
@@ -32,11 +33,10 @@ const MAX_MESSAGE_BYTES: usize = 2 * TEXT_MESSAGE_BYTES;
 const _: () = assert!(MAX_MESSAGE_BYTES > FRAME_HEADER_BYTES + FRAME_DATA_BYTES);
 
 /// Why a client is not served.
-struct Refusal {
+struct Refused {
+    /// The answer to one that asks without a WebSocket.
     status: ApiError,
-    close_code: u16,
-    code: ErrorCode,
-    message: &'static str,
+    refusal: StreamRefusal,
 }
 
 /// Follow and steer a session over a WebSocket
@@ -74,9 +74,8 @@ pub(super) async fn open(
         // A browser shows its page no HTTP error of a WebSocket; others do better with one.
         Err(refusal) if headers.contains_key(ORIGIN) => {
             let is_wrong_token = refusal.status.is_wrong_token();
-            let upgraded = upgrade.on_upgrade(move |socket| {
-                refuse(socket, refusal.close_code, refusal.code, refusal.message)
-            });
+            let StreamRefusal { close, code, message } = refusal.refusal;
+            let upgraded = upgrade.on_upgrade(move |socket| refuse(socket, close, code, message));
             marked(upgraded, is_wrong_token)
         }
         Err(refusal) => HttpError::from(refusal.status).into_response(),
@@ -96,39 +95,15 @@ async fn find(
     route: &Route,
     id: &str,
     headers: &HeaderMap,
-) -> Result<(Arc<SessionHandle>, Scope), Refusal> {
-    let not_found = |status| Refusal {
-        status,
-        close_code: close::NOT_FOUND,
-        code: ErrorCode::NotFound,
-        message: "There is no session with this id.",
-    };
-    let (id, scope) = admit(app, route, id, headers).map_err(|denied| {
-        let (close_code, message) = match denied.why {
-            Why::Id => return not_found(*denied.status),
-            Why::Origin => (close::FORBIDDEN, "Pages of this origin may not open a stream."),
-            Why::Token => (close::UNAUTHORIZED, "The token is missing, wrong, expired or revoked."),
-            Why::Session => (close::FORBIDDEN, "This token is not for this session."),
-        };
-        Refusal { status: *denied.status, close_code, code: ErrorCode::Unauthorized, message }
-    })?;
-    let session = rest::find(app, &id).await.map_err(not_found)?;
+) -> Result<(Arc<SessionHandle>, Scope), Refused> {
+    let (id, scope) = admit(app, route, id, headers)
+        .map_err(|denied| Refused { status: *denied.status, refusal: denied.why.stream() })?;
+    let found = rest::find(app, &id).await;
+    let session = found.map_err(|status| Refused { status, refusal: NOT_FOUND })?;
     Ok((session, scope))
 }
 
-/// Why a caller may not open a socket of a session.
-pub(super) enum Why {
-    /// Pages of this origin may not.
-    Origin,
-    /// The token is no good.
-    Token,
-    /// The id is none.
-    Id,
-    /// The token is not for this session.
-    Session,
-}
-
-/// The same, and the answer to a caller who asked for no socket.
+/// Why a caller may not open a socket, and the answer to one that asked for none.
 pub(super) struct Denied {
     pub(super) why: Why,
     pub(super) status: Box<ApiError>,
