@@ -37,7 +37,7 @@ async fn what_is_wrong_with_a_request_is_said() {
         ("GET /api/nothing", &[&auth], "", 404, "No such route"),
         ("POST /api/sessions", &[&auth, JSON], "{", 400, "EOF while parsing"),
         ("POST /api/sessions", &[&auth, JSON], "{\"cols\":\"80\"}", 400, "expected u16"),
-        ("POST /api/sessions", &[&auth, JSON], "{\"cols\":1}", 400, "2 to 1000 cols"),
+        ("POST /api/sessions", &[&auth, JSON], "{\"cols\":1}", 400, "2 to 1000 columns"),
         ("POST /api/sessions", &[&auth], "{}", 415, "application/json"),
         ("POST /api/sessions", &[&auth, JSON], &large, 413, "256 KiB"),
         ("POST /api/sessions", &[&auth, JSON], "{\"driver\":\"x\"}", 400, "no driver `x`"),
