@@ -10,6 +10,7 @@ use anyhow::{Result, ensure};
 use moorline_shared::session::Lifecycle;
 use moorline_tests::expected;
 use moorline_tests::served::{Served, moorline, refusal, run, serve};
+use moorline_tests::wait::wait_until;
 use rustix::process::Signal;
 use tempfile::TempDir;
 
@@ -144,6 +145,11 @@ async fn a_single_process_does_not_take_the_place_of_a_host_that_runs() -> Resul
     let said = refusal(serve(&mut moorline()?, data).args(IN_PROCESS)).await?;
     ensure!(said.contains("moorline host stop"), "{said}");
     let again = Served::start(serve(&mut moorline()?, data), data).await?;
+    wait_until("the host to publish its session again", async || {
+        let status = again.api.status(&session).await;
+        status.is_ok_and(|status| status.summary.lifecycle == Lifecycle::Live)
+    })
+    .await?;
     again.type_line(session.as_str(), "on").await?;
     again.until_has(session.as_str(), "1:on").await?;
     Ok(())
