@@ -65,7 +65,7 @@ pub const LEAST_CREDIT_BYTES: u64 = 64 * 1024;
 pub const BACKLOG_BYTES: u64 = 8 * 1024 * 1024;
 /// Input that a client may have typed and not had acknowledged; then it takes no more.
 pub const UNACKED_INPUT_BYTES: usize = 256 * KIB;
-/// What a client is told that sends more, without `More than` at the beginning.
+/// The part that the errors for more input have in common.
 pub const INPUT_WAITS: &str =
     formatcp!("{} KiB of input wait for the session", UNACKED_INPUT_BYTES / KIB);
 /// Input of all clients of a session together that its program has not taken; then a relay accepts

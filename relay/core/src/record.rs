@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use moorline_shared::event::Activity;
 use moorline_shared::id::{Epoch, HostId, ProjectId, Seq, SessionId};
 use moorline_shared::limits::NAME_CHARACTERS;
-use moorline_shared::rest::SessionSummary;
+use moorline_shared::rest::{SessionSummary, TokenSummary};
 use moorline_shared::session::{ExitStatus, Lifecycle, Size};
 use moorline_shared::text::plain_text;
 use moorline_shared::time::Time;
@@ -117,6 +117,20 @@ pub struct TokenRecord {
     pub created_at_ms: u64,
     /// Milliseconds since 1970; `None` for one that stays valid until it is revoked.
     pub expires_at_ms: Option<u64>,
+}
+
+impl TokenRecord {
+    /// The token in lists.
+    #[must_use]
+    pub fn summary(self) -> TokenSummary {
+        TokenSummary {
+            id: self.id,
+            scope: self.scope,
+            label: self.label,
+            created_at: rfc3339(self.created_at_ms),
+            expires_at: self.expires_at_ms.map(rfc3339),
+        }
+    }
 }
 
 /// What is known of a token that was presented.

@@ -143,17 +143,6 @@ pub enum Call {
     Control,
 }
 
-/// The part of a relay that handles a request, at the edge an object of its own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Owner {
-    /// What every request comes to first.
-    Gateway,
-    /// The directory.
-    Directory,
-    /// The session that the path names.
-    Session,
-}
-
 /// The directory, and who is connected.
 pub struct View<'a> {
     /// The directory.
@@ -206,15 +195,20 @@ impl Started {
 }
 
 impl Route {
-    /// The part of the relay that handles it.
+    /// Whether the session that its path names handles it, and not the directory or what every request comes to first.
     #[must_use]
-    pub const fn owner(&self) -> Owner {
+    pub const fn is_of_session(&self) -> bool {
         match self.handler {
-            Handler::Read(_) | Handler::Change(_) | Handler::Start(_) | Handler::Remove(_) => {
-                Owner::Directory
-            }
-            Handler::Session(_) | Handler::Output(_) | Handler::Write(_) => Owner::Session,
-            Handler::Relay(call) => call.owner(),
+            Handler::Session(_) | Handler::Output(_) | Handler::Write(_) => true,
+            Handler::Relay(call) => matches!(
+                call,
+                Call::SessionContext
+                    | Call::SessionEvents
+                    | Call::Stream
+                    | Call::Plain
+                    | Call::Publish
+            ),
+            Handler::Read(_) | Handler::Change(_) | Handler::Start(_) | Handler::Remove(_) => false,
         }
     }
 
@@ -251,30 +245,6 @@ impl Route {
             Need::Admin => access.is_admin(),
         };
         if is_enough { Ok(scope) } else { Err(ApiError::forbidden()) }
-    }
-}
-
-impl Call {
-    const fn owner(self) -> Owner {
-        match self {
-            Self::Health
-            | Self::Description
-            | Self::LogIn
-            | Self::LogOut
-            | Self::Stream
-            | Self::Plain
-            | Self::Chat => Owner::Gateway,
-            Self::Metrics
-            | Self::DebugMetrics
-            | Self::CreateTicket
-            | Self::ListTokens
-            | Self::CreateToken
-            | Self::RevokeToken
-            | Self::ListEvents
-            | Self::Fork
-            | Self::Control => Owner::Directory,
-            Self::SessionContext | Self::SessionEvents | Self::Publish => Owner::Session,
-        }
     }
 }
 

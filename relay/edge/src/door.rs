@@ -15,7 +15,8 @@ use moorline_core::api::paths::is_api;
 use moorline_core::api::{ApiError, answering};
 use moorline_core::auth::{Access, HostPolicy, OriginPolicy, cookie, cors, repeated};
 use moorline_core::legacy::is_legacy;
-use moorline_core::routes::{Call, Found, Handler, Matched, Need, Owner, find};
+use moorline_core::refusal::Why;
+use moorline_core::routes::{Call, Found, Handler, Matched, Need, find};
 use moorline_shared::id::SessionId;
 use moorline_shared::message::Scope;
 use moorline_shared::rest::Health;
@@ -25,7 +26,6 @@ use crate::address::authority;
 use crate::asking;
 use crate::internal::{ACCESS, ENSURE, Ensure};
 use crate::reply::{self, Answer, Failure, is_upgrade, json, send};
-use moorline_core::refusal::Why;
 use refusing::refuse;
 
 const HEALTH: &str = "/healthz";
@@ -170,7 +170,7 @@ impl Door {
         matched: &Matched,
         access: &Access,
     ) -> std::result::Result<(Stub, String), Failure> {
-        if matched.route.owner() == Owner::Directory {
+        if !matched.route.is_of_session() {
             return Ok((asking::directory(&self.env)?, access.to_string()));
         }
         let id = matched.id.parse().map_err(|_| ApiError::invalid_id(&matched.id))?;

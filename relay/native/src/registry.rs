@@ -19,7 +19,7 @@ use moorline_core::directory::{Change, Counts, Directory, Effect, Row};
 use moorline_core::routes::View;
 use moorline_shared::control::ToHost;
 use moorline_shared::id::{ProjectId, SessionId};
-use moorline_shared::rest::{Overview, Project, SessionSummary};
+use moorline_shared::rest::{Overview, Project};
 use moorline_shared::session::Lifecycle;
 use tokio::sync::{Semaphore, watch};
 
@@ -148,22 +148,6 @@ impl Registry {
     #[must_use]
     pub fn overview(&self) -> Overview {
         self.refreshed().directory.overview()
-    }
-
-    /// One session, as the list shows it.
-    ///
-    /// # Errors
-    /// `not_found`.
-    pub fn summary(&self, id: &SessionId) -> Result<SessionSummary, ApiError> {
-        let mut known = self.known();
-        known.refresh(id);
-        known.directory.summary(id)
-    }
-
-    /// Whether there is a session with this id.
-    #[must_use]
-    pub fn contains(&self, id: &SessionId) -> bool {
-        self.known().directory.contains(id)
     }
 
     /// One project.

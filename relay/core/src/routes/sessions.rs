@@ -10,7 +10,7 @@ use super::{Answer, Decision, Reply, Request, Start, Started, View};
 #[cfg(feature = "openapi")]
 use crate::api::responses::{BadQuery, Guarded, Naming, OfSession, Starting, WithBody};
 use crate::api::{ApiError, ListQuery};
-use crate::directory::Directory;
+use crate::directory::{Directory, Draft};
 #[cfg(feature = "openapi")]
 use moorline_shared::{id::SessionId, rest::SessionList};
 
@@ -34,8 +34,7 @@ pub(crate) fn list(view: &View<'_>, request: &Request) -> Result<Reply, ApiError
 ))]
 pub(crate) fn create(_: &Directory, request: &Request) -> Result<Start, ApiError> {
     let wanted: CreateSession = request.body()?;
-    let draft = Directory::draft(wanted, request.new_session(), request.now_ms)?;
-    Ok(Start { draft, then: Started { beside: None, reply: created } })
+    Directory::draft(wanted, request.new_session(), request.now_ms).map(start)
 }
 
 /// Rename a session
@@ -80,8 +79,11 @@ pub(crate) fn move_to(directory: &Directory, request: &Request) -> Result<Decisi
 pub(crate) fn duplicate(directory: &Directory, request: &Request) -> Result<Start, ApiError> {
     let (source, wanted): (_, DuplicateSession) = (request.session()?, request.body()?);
     let (id, now_ms) = (request.new_session(), request.now_ms);
-    let draft = directory.draft_duplicate(&source, wanted, id, now_ms)?;
-    Ok(Start { draft, then: Started { beside: None, reply: created } })
+    directory.draft_duplicate(&source, wanted, id, now_ms).map(start)
+}
+
+fn start(draft: Draft) -> Start {
+    Start { draft, then: Started { beside: None, reply: created } }
 }
 
 /// The answer to a fork.

@@ -7,9 +7,8 @@ use moorline_core::api::{ApiError, name};
 use moorline_core::auth::cookie::{COOKIE_LIFETIME, COOKIES};
 use moorline_core::auth::{Access, Count, SecretHash, hash_secret, random_secret};
 use moorline_core::record::TokenRecord;
-use moorline_core::rfc3339;
 use moorline_shared::limits::TICKET_LIFETIME;
-use moorline_shared::rest::{CreateToken, Done, Ticket, TokenCreated, TokenList, TokenSummary};
+use moorline_shared::rest::{CreateToken, Done, Ticket, TokenCreated, TokenList};
 use moorline_shared::time::Time;
 use subtle::ConstantTimeEq as _;
 use worker::{Request, ResponseBuilder, console_warn};
@@ -92,7 +91,10 @@ impl DirectoryState {
 
     pub(super) fn tokens(&self) -> Answer {
         let records = self.with(|memory| Ok(memory.database.tokens()?))?;
-        json(StatusCode::OK, &TokenList { tokens: records.into_iter().map(summary).collect() })
+        json(
+            StatusCode::OK,
+            &TokenList { tokens: records.into_iter().map(TokenRecord::summary).collect() },
+        )
     }
 
     pub(super) fn create_token(&self, wanted: &CreateToken) -> Answer {
@@ -113,7 +115,7 @@ impl DirectoryState {
         let response = ResponseBuilder::new()
             .with_status(StatusCode::CREATED.as_u16())
             .with_header("cache-control", "no-store")?;
-        Ok(response.from_json(&TokenCreated { token, summary: summary(record) })?)
+        Ok(response.from_json(&TokenCreated { token, summary: record.summary() })?)
     }
 
     pub(super) fn revoke_token(&self, id: &str) -> Answer {
@@ -147,15 +149,5 @@ impl DirectoryState {
             self.with(|memory| Ok(memory.database.take_ticket(&presented.hash, now_ms())?))?;
         let access = access.ok_or_else(ApiError::wrong_token)?;
         json(StatusCode::OK, &Allowed { access, token: None })
-    }
-}
-
-fn summary(record: TokenRecord) -> TokenSummary {
-    TokenSummary {
-        id: record.id,
-        scope: record.scope,
-        label: record.label,
-        created_at: rfc3339(record.created_at_ms),
-        expires_at: record.expires_at_ms.map(rfc3339),
     }
 }

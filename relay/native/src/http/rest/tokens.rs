@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::http::StatusCode;
-use moorline_shared::rest::{CreateToken, Done, ErrorBody, TokenCreated, TokenList, TokenSummary};
+use moorline_shared::rest::{CreateToken, Done, ErrorBody, TokenCreated, TokenList};
 use moorline_shared::time::Time;
 
 use crate::auth::MintError;
@@ -15,7 +15,6 @@ use crate::store::TokenRecord;
 use moorline_core::api::name;
 use moorline_core::api::responses::{Guarded, WithBody};
 use moorline_core::auth::Access;
-use moorline_core::rfc3339;
 
 /// All tokens, without their secrets
 #[utoipa::path(
@@ -24,7 +23,7 @@ use moorline_core::rfc3339;
 )]
 pub(in crate::http) fn list(app: &App) -> Result<Json<TokenList>, HttpError> {
     let records = app.tokens.list().map_err(|error| ApiError::internal(&error))?;
-    Ok(Json(TokenList { tokens: records.into_iter().map(summary).collect() }))
+    Ok(Json(TokenList { tokens: records.into_iter().map(TokenRecord::summary).collect() }))
 }
 
 /// Make a token
@@ -51,7 +50,7 @@ pub(in crate::http) fn create(
         MintError::Store(error) => error.into(),
         MintError::Random(_) => ApiError::internal(&error),
     })?;
-    let created = TokenCreated { token: minted.token, summary: summary(minted.record) };
+    let created = TokenCreated { token: minted.token, summary: minted.record.summary() };
     Ok((StatusCode::CREATED, Json(created)))
 }
 
@@ -76,15 +75,5 @@ pub(in crate::http) fn revoke(app: &App, id: &str) -> Result<Json<Done>, HttpErr
             Err(ApiError::unavailable(error).into())
         }
         Err(error) => Err(error.into()),
-    }
-}
-
-fn summary(record: TokenRecord) -> TokenSummary {
-    TokenSummary {
-        id: record.id,
-        scope: record.scope,
-        label: record.label,
-        created_at: rfc3339(record.created_at_ms),
-        expires_at: record.expires_at_ms.map(rfc3339),
     }
 }
