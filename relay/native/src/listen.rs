@@ -127,7 +127,8 @@ pub async fn serve(listener: impl Listener, router: Router, mut closing: watch::
     ended.recv().await;
 }
 
-async fn begun(closing: &mut watch::Receiver<bool>) {
+/// Waits for the relay to end.
+pub(crate) async fn begun(closing: &mut watch::Receiver<bool>) {
     // The registry, which holds the sender, outlives this.
     let _ = closing.wait_for(|closing| *closing).await;
 }

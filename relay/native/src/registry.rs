@@ -213,8 +213,8 @@ impl Registry {
     }
 
     /// Tells clients to go, lets `hosts_end`, tells the hosts that are still here to go, and returns when all are gone,
-    /// or `limit` is over.
-    pub async fn shut_down(&self, hosts_end: impl Future<Output = ()>, limit: Duration) {
+    /// or `limit` is over; false if it is.
+    pub async fn shut_down(&self, hosts_end: impl Future<Output = ()>, limit: Duration) -> bool {
         self.closing.send_replace(true);
         let all = async {
             hosts_end.await;
@@ -223,9 +223,11 @@ impl Registry {
             self.parting.send_replace(true);
             self.parting.closed().await;
         };
-        if tokio::time::timeout(limit, all).await.is_err() {
+        let all_went = tokio::time::timeout(limit, all).await.is_ok();
+        if !all_went {
             tracing::warn!("some clients or hosts did not go in time");
         }
+        all_went
     }
 
     /// Makes a change in memory, and carries out what follows from it.

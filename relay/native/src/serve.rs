@@ -142,7 +142,7 @@ impl Relay {
         };
         let running = self.start();
         signalled().await;
-        running.stop(signalled()).await
+        running.stop(signalled()).await.map(drop)
     }
 
     /// Serves in the background, and starts its own host.
@@ -192,16 +192,20 @@ impl Locks {
 impl Running {
     /// Tells clients to go, ends the sessions of a host in this process, tells other hosts to come
     /// back later, and returns when everything is stored, within seconds, or soon after `hurry`.
+    /// False if some of them did not go and were cut off.
     ///
     /// # Errors
     /// Where the store's thread has panicked.
-    pub async fn stop(self, hurry: impl Future<Output = ()>) -> anyhow::Result<()> {
+    pub async fn stop(self, hurry: impl Future<Output = ()>) -> anyhow::Result<bool> {
         let Self { registry, mut servers, own_host, locks } = self;
         let shut_down = registry.shut_down(own_host.leave(SESSIONS_LIMIT), SHUTDOWN_LIMIT);
-        tokio::select! {
-            () = shut_down => {}
-            () = hurry => tracing::warn!("not waiting for clients and sessions to end"),
-        }
+        let all_went = tokio::select! {
+            all_went = shut_down => all_went,
+            () = hurry => {
+                tracing::warn!("not waiting for clients and sessions to end");
+                false
+            }
+        };
         let services = Arc::clone(registry.services());
         let closed = tokio::task::spawn_blocking(move || services.writer.close());
         closed.await.context("the store did not close")?;
@@ -210,7 +214,7 @@ impl Running {
         let _ = tokio::time::timeout(DRAIN_LIMIT, drained).await;
         drop(locks);
         tracing::info!("everything is stored");
-        Ok(())
+        Ok(all_went)
     }
 }
 

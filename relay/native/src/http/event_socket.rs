@@ -13,11 +13,13 @@ use axum::response::{IntoResponse as _, Response};
 use futures_util::StreamExt as _;
 use moorline_shared::limits::{DEAD_AFTER, UNANSWERED};
 use moorline_shared::message::close;
+use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::App;
 use super::error::{ApiError, HttpError, WrongToken, no_upgrade};
 use super::stream::{configure, marked};
+use crate::listen::begun;
 use moorline_core::event_socket::{Credit, refusal};
 use moorline_core::routes::Found;
 
@@ -40,7 +42,10 @@ pub(super) async fn carry(State(app): State<Arc<App>>, request: Request, next: N
         HttpError::from(ApiError::origin()).into_response()
     };
     match refusal(answer.status()) {
-        None => upgrade.on_upgrade(move |socket| stream(socket, answer.into_body())),
+        None => {
+            let closing = app.registry.closing();
+            upgrade.on_upgrade(move |socket| stream(socket, answer.into_body(), closing))
+        }
         // A browser shows its page no HTTP error of a WebSocket; others do better with one.
         Some((code, reason)) if is_page || answer.status() == StatusCode::NO_CONTENT => {
             let is_wrong_token = answer.extensions().get::<WrongToken>().is_some();
@@ -55,8 +60,9 @@ fn is_upgrade(headers: &HeaderMap) -> bool {
     upgrade.is_some_and(|upgrade| upgrade.eq_ignore_ascii_case("websocket"))
 }
 
-/// Sends the stream's bytes for as long as the reader answers.
-async fn stream(mut socket: WebSocket, body: Body) {
+/// Sends the stream's bytes for as long as the reader answers. The stream itself ends when the relay
+/// does, but it is not asked while the reader owes answers.
+async fn stream(mut socket: WebSocket, body: Body, mut closing: watch::Receiver<bool>) {
     let mut chunks = body.into_data_stream();
     let mut credit = Credit::default();
     let mut heard = Instant::now();
@@ -79,7 +85,10 @@ async fn stream(mut socket: WebSocket, body: Body) {
                 Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
                 Some(Ok(Message::Close(_)) | Err(_)) | None => return,
             },
-            // It takes nothing more: it goes on where it was when it comes back.
+            // In either case it goes on where it was when it comes back.
+            () = begun(&mut closing), if !credit.is_left() => {
+                return end(socket, close::GOING_AWAY, "the relay is shutting down").await;
+            }
             () = sleep_until(heard + DEAD_AFTER), if !credit.is_left() => {
                 return end(socket, close::PROTOCOL, UNANSWERED).await;
             }

@@ -15,6 +15,7 @@ use moorline_shared::rest::Created;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
+use tokio_tungstenite::tungstenite::handshake::client::Response;
 use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
@@ -51,7 +52,8 @@ impl Server {
     }
 
     pub(crate) async fn stop(self) {
-        self.running.stop(std::future::pending()).await.unwrap();
+        let all_went = self.running.stop(std::future::pending()).await.unwrap();
+        assert!(all_went, "somebody held up the end");
     }
 
     /// One request, as it is, to its end.
@@ -112,15 +114,24 @@ impl Server {
         id: &str,
         headers: &[(&'static str, &str)],
     ) -> Result<Follower, Error> {
-        let url = format!("ws://{}/sessions/{id}/stream", self.address);
+        let (socket, response) = self.socket(&format!("/sessions/{id}/stream"), headers).await?;
+        let protocol = response.headers().get("sec-websocket-protocol").cloned();
+        let protocol = protocol.map(|name| name.to_str().unwrap().to_owned());
+        Ok(Follower { socket, protocol, output: vec![], seqs: vec![], close_code: None })
+    }
+
+    /// A WebSocket to a path.
+    pub(crate) async fn socket(
+        &self,
+        path: &str,
+        headers: &[(&'static str, &str)],
+    ) -> Result<(Socket, Response), Error> {
+        let url = format!("ws://{}{path}", self.address);
         let mut request = url.into_client_request().unwrap();
         for (name, value) in headers {
             request.headers_mut().insert(*name, value.parse().unwrap());
         }
-        let (socket, response) = connect_async(request).await?;
-        let protocol = response.headers().get("sec-websocket-protocol").cloned();
-        let protocol = protocol.map(|name| name.to_str().unwrap().to_owned());
-        Ok(Follower { socket, protocol, output: vec![], seqs: vec![], close_code: None })
+        connect_async(request).await
     }
 
     /// A client of `moorline.v1` with the admin token.
@@ -130,8 +141,10 @@ impl Server {
     }
 }
 
+pub(crate) type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+
 pub(crate) struct Follower {
-    socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
+    socket: Socket,
     pub(crate) protocol: Option<String>,
     /// What the frames carried, one after the other.
     pub(crate) output: Vec<u8>,
