@@ -31,9 +31,11 @@ use refusing::refuse;
 const HEALTH: &str = "/healthz";
 
 #[event(fetch)]
-async fn fetch(request: Request, env: Env, _context: Context) -> Result<Response> {
+async fn fetch(mut request: Request, env: Env, _context: Context) -> Result<Response> {
     let door = Door::open(env, &request);
-    let response = send(door.answer(request).await)?;
+    let answer = door.answer(&request).await;
+    reply::drain(&mut request).await;
+    let response = send(answer)?;
     door.finish(response)
 }
 
@@ -75,7 +77,7 @@ impl Door {
         }
     }
 
-    async fn answer(&self, request: Request) -> Answer {
+    async fn answer(&self, request: &Request) -> Answer {
         if let Some(header) = repeated(&self.headers) {
             return Err(ApiError::repeated(&header).into());
         }
@@ -113,7 +115,7 @@ impl Door {
         Ok(response)
     }
 
-    async fn found(&self, request: Request) -> Answer {
+    async fn found(&self, request: &Request) -> Answer {
         match find(&self.method, &self.path) {
             Found::Route(matched) => {
                 let answer = self.route(&matched, request).await;
@@ -134,26 +136,26 @@ impl Door {
         }
     }
 
-    async fn route(&self, matched: &Matched, request: Request) -> Answer {
-        if matched.route.is_event_stream() && is_upgrade(&request) {
-            return self.event_socket(matched, &request).await;
+    async fn route(&self, matched: &Matched, request: &Request) -> Answer {
+        if matched.route.is_event_stream() && is_upgrade(request) {
+            return self.event_socket(matched, request).await;
         }
         match matched.route.handler {
             Handler::Relay(Call::Health) => health(),
             Handler::Relay(Call::Description) => self.description().await,
             Handler::Relay(Call::LogIn) => self.log_in().await,
             Handler::Relay(Call::LogOut) => self.log_out().await,
-            Handler::Relay(Call::Chat) => self.chat(&request).await,
+            Handler::Relay(Call::Chat) => self.chat(request).await,
             Handler::Relay(call @ (Call::Stream | Call::Plain)) => {
-                if is_upgrade(&request) {
+                if is_upgrade(request) {
                     return self.socket(matched, call, request).await;
                 }
                 if !self.origins.allows(&self.headers) {
                     return Err(ApiError::origin().into());
                 }
-                self.pass_on(matched, &request).await
+                self.pass_on(matched, request).await
             }
-            _ => self.pass_on(matched, &request).await,
+            _ => self.pass_on(matched, request).await,
         }
     }
 
@@ -179,7 +181,7 @@ impl Door {
 
     /// A client's WebSocket. A browser shows its page no HTTP error of one: it is refused in a way
     /// that it does show.
-    async fn socket(&self, matched: &Matched, call: Call, request: Request) -> Answer {
+    async fn socket(&self, matched: &Matched, call: Call, request: &Request) -> Answer {
         if !self.origins.allows(&self.headers) {
             return refuse(self, call, Why::Origin, ApiError::origin().into());
         }
@@ -202,7 +204,7 @@ impl Door {
             }
         }
         let object = asking::session(&self.env, &id)?;
-        Ok(object.fetch_with_request(told(&request, word(&access))?).await?)
+        Ok(object.fetch_with_request(told(request, word(&access))?).await?)
     }
 
     /// What the caller may do, if that is enough.

@@ -20,6 +20,9 @@ use worker::{Date, Headers, Method, Request, Response, ResponseBuilder, Result, 
 use crate::address;
 use crate::sql::SqlError;
 
+/// A body that is not wanted is read up to this length; a caller that sends more is disconnected.
+const UNREAD_BYTES: usize = 8 * 1024 * 1024;
+
 /// What a handler comes to.
 pub(crate) type Answer = std::result::Result<Response, Failure>;
 
@@ -225,13 +228,14 @@ async fn bytes(request: &mut Request) -> std::result::Result<Vec<u8>, Failure> {
     Ok(body)
 }
 
-/// Reads a body that nobody wanted: workerd ends the connection of a caller whose body an object has
+/// Reads a body that nobody wanted, and drops it: workerd ends the connection of a caller whose body was
 /// left, after the answer and without a word, and the next request on it fails.
 pub(crate) async fn drain(request: &mut Request) {
     let is_left = !request.inner().body_used();
-    if is_left && length(request).is_some_and(|length| (1..=REQUEST_BODY_BYTES).contains(&length)) {
+    if is_left && length(request).is_some_and(|length| (1..=UNREAD_BYTES).contains(&length)) {
+        let Ok(mut pieces) = request.stream() else { return };
         // Whoever sends no more of it has no use for the connection.
-        drop(request.bytes().await);
+        while let Some(Ok(_)) = pieces.next().await {}
     }
 }
 

@@ -1,6 +1,6 @@
 //! What a relay refuses, and in which words.
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use bytes::Bytes;
 use moorline_shared::event::Activity;
 use moorline_shared::id::SessionId;
@@ -10,6 +10,8 @@ use moorline_tests::relay::{Relay, TOKEN};
 use moorline_tests::wire::{Greeting, Received, Wire};
 use reqwest::Method;
 use serde_json::json;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 
 fn stream(session: &SessionId) -> String {
     format!("/sessions/{session}/stream")
@@ -123,6 +125,60 @@ async fn bodies_that_are_wrong() -> Result<()> {
     let (status, body) = refusal(create().json(&large).send().await?).await?;
     ensure!(status == 413, "{status} to a large body: {body:?}");
     ensure!(relay.api().list().await?.is_empty(), "one of these started a session");
+    Ok(())
+}
+
+/// Sends a request on a connection, and gives the status and the head of its answer.
+async fn ask(stream: &mut TcpStream, head: &str, body: &str) -> Result<(u16, String)> {
+    let length = body.len();
+    let request = format!("{head}\r\ncontent-length: {length}\r\n\r\n{body}");
+    stream.write_all(request.as_bytes()).await?;
+    let mut answer = Vec::new();
+    let mut rest = 0;
+    while rest == 0 || answer.len() < rest {
+        ensure!(stream.read_buf(&mut answer).await? > 0, "the connection was closed");
+        let text = String::from_utf8_lossy(&answer).to_lowercase();
+        if let Some((head, _)) = text.split_once("\r\n\r\n") {
+            let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+            rest = head.len() + 4 + length.context("no length")?.parse::<usize>()?;
+        }
+    }
+    let text = String::from_utf8_lossy(&answer).into_owned();
+    let status = text.split(' ').nth(1).context("no status")?.parse()?;
+    Ok((status, text))
+}
+
+#[tokio::test]
+async fn a_refused_body_does_not_cost_the_connection() -> Result<()> {
+    let relay = Relay::start().await?;
+    let body = json!({"data": "x".repeat(70_000)}).to_string();
+    let large = json!({"data": "x".repeat(600_000)}).to_string();
+    let token = format!("\r\nauthorization: Bearer {TOKEN}");
+    let foreign = format!("{token}\r\norigin: http://evil.example");
+    for (head, headers, body, expected) in [
+        ("POST /api/terminal/short/input", &*token, &body, 400),
+        ("POST /api/terminal/not-a-session/input", &token, &body, 404),
+        ("POST /api/terminal/not-a-session/input", &token, &large, 404),
+        ("POST /api/sessions", &token, &large, 413),
+        ("POST /api/sessions", "", &body, 401),
+        ("POST /api/sessions", &foreign, &body, 403),
+        ("PUT /api/sessions", &token, &body, 405),
+        ("POST /api/no-such", &token, &body, 404),
+        ("GET /api/sessions", &token, &body, 200),
+        ("POST /healthz", "", &large, 405),
+    ] {
+        let mut stream = TcpStream::connect(relay.address()).await?;
+        let common =
+            format!(" HTTP/1.1\r\nhost: {}\r\ncontent-type: application/json", relay.address());
+        let (status, text) =
+            ask(&mut stream, &format!("{head}{common}{headers}"), body).await.context(head)?;
+        ensure!(status == expected, "{status} to {head}: {text}");
+        // What comes next is another request, and no rest of the body.
+        for _ in 0..2 {
+            let next = ask(&mut stream, &format!("GET /healthz{common}"), "").await;
+            ensure!(next.with_context(|| format!("after {head}"))?.0 == 200, "after {head}");
+        }
+    }
     Ok(())
 }
 

@@ -40,7 +40,7 @@ impl Door {
     }
 
     /// As a route of today, but for what its answer says of it.
-    pub(super) async fn legacy(&self, request: Request) -> Answer {
+    pub(super) async fn legacy(&self, request: &Request) -> Answer {
         static WARNED: Warned = Warned::never();
         if !self.has_legacy() {
             return Err(ApiError::no_route(&self.uri()).into());
