@@ -117,7 +117,7 @@ pub enum DriverOutput {
     Status(Status),
     /// Anything else that the session reports.
     Event {
-        /// The event's name, as in [`kind`](moorline_shared::event::kind).
+        /// The name of its kind: one of [`EventKind`](moorline_shared::event::EventKind), or the driver's own.
         kind: &'static str,
         /// What the event adds to those that all have.
         fields: Map<String, Value>,

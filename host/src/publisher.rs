@@ -286,6 +286,7 @@ impl Publisher {
                 self.drop_input();
                 self.tasks.push_back(Task::Close);
             }
+            HostCommand::Unknown => {}
         }
     }
 

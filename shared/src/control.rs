@@ -15,7 +15,8 @@ use crate::id::{Epoch, HostId, ProjectId, Seq, SessionId};
 use crate::limits::NAME_CHARACTERS;
 use crate::message::Snapshot;
 use crate::name::bounded;
-use crate::publish::{BadPacket, RequestId};
+use crate::packet::{BadPacket, Decode, Encode, Packet, json, utf8};
+use crate::publish::RequestId;
 use crate::rest::{ContextFile, ForkedFrom};
 use crate::session::Size;
 use crate::tagged::tagged;
@@ -291,41 +292,44 @@ impl Fork {
     }
 }
 
-macro_rules! json {
+macro_rules! as_text {
     ($name:ident) => {
-        impl $name {
-            /// Reads one message.
-            ///
-            /// # Errors
-            /// [`BadPacket`] for what is no JSON object or lacks a known type's fields.
-            pub fn from_json(text: &str) -> Result<Self, BadPacket> {
-                Ok(Self::read(text)?)
+        impl Encode for $name {
+            fn encode(self) -> Packet {
+                json(&self)
             }
+        }
 
-            /// The message as JSON text.
-            #[must_use]
-            pub fn to_json(&self) -> String {
-                serde_json::to_string(self).expect("text keys and no floats always encode")
+        impl Decode for $name {
+            fn decode(packet: Packet) -> Result<Self, BadPacket> {
+                match packet {
+                    Packet::Text(text) => Ok(Self::read(utf8(&text)?)?),
+                    Packet::Binary(_) => Ok(Self::Unknown),
+                }
             }
         }
     };
 }
 
-json!(ToRelay);
-json!(ToHost);
+as_text!(ToRelay);
+as_text!(ToHost);
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn text(wire: &str) -> Packet {
+        Packet::Text(wire.to_owned().into())
+    }
+
     fn to_relay(message: &ToRelay, wire: &str) {
-        assert_eq!(message.to_json(), wire);
-        assert_eq!(&ToRelay::from_json(wire).unwrap(), message);
+        assert_eq!(message.clone().encode(), text(wire));
+        assert_eq!(&ToRelay::decode(text(wire)).unwrap(), message);
     }
 
     fn to_host(message: &ToHost, wire: &str) {
-        assert_eq!(message.to_json(), wire);
-        assert_eq!(&ToHost::from_json(wire).unwrap(), message);
+        assert_eq!(message.clone().encode(), text(wire));
+        assert_eq!(&ToHost::decode(text(wire)).unwrap(), message);
     }
 
     fn facts() -> Facts {
@@ -414,8 +418,8 @@ mod tests {
             &ToHost::Welcome { version: "0.1.0".into() },
             r#"{"type":"welcome","version":"0.1.0"}"#,
         );
-        assert_eq!(ToHost::from_json(r#"{"type":"dance"}"#).unwrap(), ToHost::Unknown);
-        assert_eq!(ToRelay::from_json(r#"{"type":"dance"}"#).unwrap(), ToRelay::Unknown);
+        assert_eq!(ToHost::decode(text(r#"{"type":"dance"}"#)).unwrap(), ToHost::Unknown);
+        assert_eq!(ToRelay::decode(text(r#"{"type":"dance"}"#)).unwrap(), ToRelay::Unknown);
     }
 
     #[test]

@@ -1,77 +1,157 @@
-//! Session events: what a session tells besides its output.
+//! Session events: what a session reports besides its output.
+//!
+//! An [`Event`] is an envelope, the same for all, around fields that its kind defines. Each kind has one
+//! type for its fields, in [`fields`]; [`Event::new`] makes an event of them and [`Event::read`] reads them
+//! back. Fields and kinds that this version does not know are kept as they are.
+//!
+//! ```
+//! use moorline_shared::event::{CommandSent, Event, EventKind};
+//!
+//! let id = "session_1".parse().unwrap();
+//! let event = Event::new(id, 1_700_000_000_000, &CommandSent { command: "ls".into() });
+//! assert_eq!(event.known_kind(), EventKind::CommandSent);
+//! assert_eq!(event.read::<CommandSent>().unwrap().command, "ls");
+//! ```
+
+pub mod fields;
 
 use serde::de::{DeserializeOwned, Error};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
 use crate::id::SessionId;
+pub use fields::{
+    Activity, CommandSent, Connected, Gap, SessionCreated, SessionDeleted, SessionError,
+    SessionForked, SessionOutput, Status, TerminalClosed, TerminalCreated,
+};
 
-/// The names of all events.
-pub mod kind {
-    /// An event stream is open; synthetic.
-    pub const CONNECTED: &str = "connected";
-    /// Entries are missing that were asked for; synthetic.
-    pub const GAP: &str = "gap";
+/// The fields of one kind of event.
+pub trait EventFields: Serialize + DeserializeOwned {
+    /// The kind that has these fields.
+    const KIND: EventKind;
+}
+
+macro_rules! kinds {
+    ($($(#[$doc:meta])* $kind:ident = $name:literal,)*) => {
+        /// The kind of an event.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum EventKind {
+            $($(#[$doc])* $kind,)*
+            /// Any kind that this version does not know.
+            Other,
+        }
+
+        impl EventKind {
+            /// All kinds.
+            pub const ALL: &[Self] = &[$(Self::$kind,)* Self::Other];
+
+            /// The name on the wire; `other` for [`EventKind::Other`].
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$kind => $name,)*
+                    Self::Other => "other",
+                }
+            }
+
+            /// The kind with this name.
+            #[must_use]
+            pub fn of(name: &str) -> Self {
+                match name {
+                    $($name => Self::$kind,)*
+                    _ => Self::Other,
+                }
+            }
+        }
+
+        $(impl EventFields for $kind {
+            const KIND: EventKind = EventKind::$kind;
+        })*
+    };
+}
+
+/// The fields of a [`EventKind::SessionStatus`] event.
+type SessionStatus = Status;
+
+kinds! {
+    /// An event stream is open. Synthetic: no entry of a log.
+    Connected = "connected",
+    /// Entries are missing that were asked for. Synthetic.
+    Gap = "gap",
     /// The session was created: the first entry of its log.
-    pub const SESSION_CREATED: &str = "session-created";
-    /// Output; made from an output entry.
-    pub const SESSION_OUTPUT: &str = "session-output";
+    SessionCreated = "session-created",
+    /// Output. Made from an output entry.
+    SessionOutput = "session-output",
     /// Something went wrong.
-    pub const SESSION_ERROR: &str = "session-error";
-    /// What the session does now: [`Status`](super::Status).
-    pub const SESSION_STATUS: &str = "session-status";
-    /// The session was deleted; synthetic, for its log is gone.
-    pub const SESSION_DELETED: &str = "session-deleted";
+    SessionError = "session-error",
+    /// The session does something else than before.
+    SessionStatus = "session-status",
+    /// The session was deleted. Synthetic: its log is gone.
+    SessionDeleted = "session-deleted",
     /// A prompt was typed.
-    pub const COMMAND_SENT: &str = "command-sent";
+    CommandSent = "command-sent",
     /// A terminal was opened beside the session.
-    pub const TERMINAL_CREATED: &str = "terminal-created";
+    TerminalCreated = "terminal-created",
     /// A terminal beside the session was closed.
-    pub const TERMINAL_CLOSED: &str = "terminal-closed";
+    TerminalClosed = "terminal-closed",
     /// The session began as a copy of another one's log.
-    pub const SESSION_FORKED: &str = "session-forked";
-    /// Whatever a host makes up.
-    pub const OTHER: &str = "other";
-
-    /// What entries of logs are counted as.
-    pub const COUNTED: [&str; 9] = [
-        SESSION_OUTPUT,
-        SESSION_CREATED,
-        SESSION_STATUS,
-        SESSION_ERROR,
-        SESSION_FORKED,
-        COMMAND_SENT,
-        TERMINAL_CREATED,
-        TERMINAL_CLOSED,
-        OTHER,
-    ];
+    SessionForked = "session-forked",
 }
 
 /// One event of a session's log: the body of an `event` message and of an SSE `data:` line.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Event {
-    /// Whose event it is.
+    /// The session that it is about. Always the first field of the JSON.
     pub session_id: SessionId,
-    /// The event's name, as `session-status`.
+    /// The name of its kind, as `session-status`.
     #[serde(rename = "type")]
     pub kind: String,
     /// Milliseconds since 1970.
     pub timestamp: u64,
-    /// What the type adds.
+    /// The fields of its kind.
     #[serde(flatten)]
     pub fields: Map<String, Value>,
 }
 
 impl Event {
-    /// An event with the given fields: anything that serialises to a JSON object, or `()`.
+    /// An event of the kind that the fields belong to. `timestamp` is in milliseconds since 1970.
     #[must_use]
-    pub fn new(session_id: SessionId, kind: &str, timestamp: u64, fields: impl Serialize) -> Self {
+    pub fn new<F: EventFields>(session_id: SessionId, timestamp: u64, fields: &F) -> Self {
+        Self::of_kind(session_id, F::KIND.as_str(), timestamp, fields)
+    }
+
+    /// An event of any kind, also of one that only its sender knows. `fields` serialise to a JSON object;
+    /// anything else means no fields.
+    #[must_use]
+    pub fn of_kind(
+        session_id: SessionId,
+        kind: &str,
+        timestamp: u64,
+        fields: impl Serialize,
+    ) -> Self {
         let fields = match serde_json::to_value(fields) {
             Ok(Value::Object(fields)) => fields,
             _ => Map::new(),
         };
         Self { session_id, kind: kind.to_owned(), timestamp, fields }
+    }
+
+    /// The JSON text of an event that is not kept: what [`Event::new`] and [`Event::to_json`] make,
+    /// without the tree of values between.
+    #[must_use]
+    pub fn encode<F: EventFields>(session_id: &SessionId, timestamp: u64, fields: &F) -> String {
+        #[derive(Serialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Borrowed<'a, F> {
+            session_id: &'a SessionId,
+            r#type: &'static str,
+            timestamp: u64,
+            #[serde(flatten)]
+            fields: &'a F,
+        }
+        let event = Borrowed { session_id, r#type: F::KIND.as_str(), timestamp, fields };
+        serde_json::to_string(&event).expect("texts and numbers always encode")
     }
 
     /// The event as JSON text.
@@ -80,15 +160,28 @@ impl Event {
         serde_json::to_string(self).expect("texts, numbers and JSON values always encode")
     }
 
-    /// What the session does, where the event tells that.
+    /// The event's kind, if this version knows it.
     #[must_use]
-    pub fn status(&self) -> Option<Status> {
-        let tells = self.kind == kind::SESSION_STATUS;
-        tells.then(|| serde_json::from_value(Value::Object(self.fields.clone())).ok()).flatten()
+    pub fn known_kind(&self) -> EventKind {
+        EventKind::of(&self.kind)
+    }
+
+    /// The fields, if the event is of their kind and has all that they need.
+    #[must_use]
+    pub fn read<F: EventFields>(&self) -> Option<F> {
+        let is_of_kind = self.known_kind() == F::KIND;
+        is_of_kind.then(|| serde_json::from_value(Value::Object(self.fields.clone())).ok()).flatten()
+    }
+
+    /// As [`Event::read`], without a copy of their texts.
+    #[must_use]
+    pub fn into_fields<F: EventFields>(self) -> Option<F> {
+        let is_of_kind = self.known_kind() == F::KIND;
+        is_of_kind.then(|| serde_json::from_value(Value::Object(self.fields)).ok()).flatten()
     }
 }
 
-/// What serde derives goes through another tree of values before this one.
+/// Written by hand: the derived code builds another tree of values first.
 impl<'de> Deserialize<'de> for Event {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let mut fields = Map::deserialize(deserializer)?;
@@ -109,65 +202,14 @@ fn take<T: DeserializeOwned, E: Error>(
     T::deserialize(value).map_err(E::custom)
 }
 
-/// What a session does.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[serde(rename_all = "kebab-case")]
-pub enum Activity {
-    /// A command runs, or nothing is known of what runs.
-    #[default]
-    Running,
-    /// The shell waits for a command.
-    Idle,
-    /// The process ended.
-    Exited,
-    /// The process is gone, and how it ended is not known.
-    Error,
-}
-
-impl Activity {
-    /// The word on the wire.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Running => "running",
-            Self::Idle => "idle",
-            Self::Exited => "exited",
-            Self::Error => "error",
-        }
-    }
-}
-
-/// The fields of a `session-status` event.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Status {
-    /// What the session does.
-    pub status: Activity,
-    /// The session's process.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub pid: Option<u32>,
-    /// Milliseconds since the process was started.
-    #[serde(default)]
-    pub uptime: u64,
-    /// The shell's folder, where it tells.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cwd: Option<String>,
-    /// The exit code of the last command, where the shell tells; of the process, once it exited.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub exit_code: Option<i32>,
-    /// The signal that ended the process.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub signal: Option<String>,
-    /// The command that runs, where the shell tells.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub command: Option<String>,
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use serde_json::json;
+
+    fn id() -> SessionId {
+        "session_1".parse().unwrap()
+    }
 
     #[test]
     fn a_status_reads_as_it_is_written() {
@@ -179,8 +221,7 @@ mod tests {
             exit_code: Some(1),
             ..Status::default()
         };
-        let id: SessionId = "session_1".parse().unwrap();
-        let event = Event::new(id, kind::SESSION_STATUS, 5, &status);
+        let event = Event::new(id(), 5, &status);
         assert_eq!(
             serde_json::to_value(&event).unwrap(),
             json!({
@@ -188,15 +229,24 @@ mod tests {
                 "status": "idle", "pid": 7, "uptime": 12, "cwd": "/tmp", "exitCode": 1
             })
         );
-        assert_eq!(event.status(), Some(status));
+        assert_eq!(Event::encode(&id(), 5, &status), event.to_json());
+        assert_eq!(event.read(), Some(status));
     }
 
     #[test]
-    fn only_a_status_event_tells_a_status() {
-        let id: SessionId = "session_1".parse().unwrap();
-        let event = Event::new(id, kind::COMMAND_SENT, 5, json!({ "status": "idle" }));
-        assert_eq!(event.status(), None);
-        assert_eq!(Event::new(event.session_id, "x", 1, ()).fields, Map::new());
+    fn fields_are_those_of_one_kind() {
+        let event = Event::of_kind(id(), "command-sent", 5, json!({ "status": "idle" }));
+        assert_eq!(event.read::<Status>(), None);
+        assert_eq!(event.read::<CommandSent>(), None, "it lacks the command");
+        assert_eq!(Event::of_kind(id(), "x", 1, ()).fields, Map::new());
+    }
+
+    #[test]
+    fn every_kind_is_found_by_its_name() {
+        for kind in EventKind::ALL {
+            assert_eq!(EventKind::of(kind.as_str()), *kind);
+        }
+        assert_eq!(EventKind::of("weather"), EventKind::Other);
     }
 
     #[test]

@@ -3,14 +3,15 @@
 //! Bounded by bytes from behind ([`Log::trim`]) and read at a cursor without copying: an entry is
 //! handed out by reference, and its encoded form is shared.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 
 use bytes::{Bytes, BytesMut};
 use serde::Deserialize;
 
-use crate::event::{Event, kind};
+use crate::event::{Event, EventKind, Status};
 use crate::frame::{Frame, FrameError};
-use crate::id::{Epoch, Seq};
+use crate::id::{Epoch, Seq, SessionId};
 use crate::message::ServerMessage;
 
 /// What an entry costs on top of its bytes: its slot and the allocation's own book-keeping.
@@ -69,33 +70,39 @@ impl Entry {
         false
     }
 
-    /// Its type, as it is counted: one of [`kind::COUNTED`].
+    /// Its kind, as it is counted.
     #[must_use]
-    pub fn counted_as(&self) -> &'static str {
+    pub fn kind(&self) -> EventKind {
         match self {
-            Self::Output(_) => kind::SESSION_OUTPUT,
-            Self::Event(event) => {
-                let known = event.event().and_then(|event| {
-                    kind::COUNTED.into_iter().find(|&counted| counted == event.kind)
-                });
-                known.unwrap_or(kind::OTHER)
-            }
+            Self::Output(_) => EventKind::SessionOutput,
+            Self::Event(event) => event.kind.unwrap_or(EventKind::Other),
         }
     }
 
     /// What the entry costs in memory, and of a peer's credit.
     #[must_use]
     pub fn cost(&self) -> u64 {
-        self.len() as u64 + ENTRY_OVERHEAD_BYTES
+        let read = match self {
+            Self::Event(EventEntry { status: Some(_), message, .. }) => {
+                size_of::<Status>() + message.len()
+            }
+            _ => 0,
+        };
+        (self.len() + read) as u64 + ENTRY_OVERHEAD_BYTES
     }
 }
 
-/// An event with its number, encoded once as the `event` message.
+/// An event with its number, encoded once as the `event` message. What a relay asks of it is read once,
+/// when it arrives or is loaded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EventEntry {
     seq: Seq,
     /// The event's own timestamp.
     time_ms: u64,
+    /// `None` if the message is damaged.
+    kind: Option<EventKind>,
+    /// The fields of a `session-status` event.
+    status: Option<Box<Status>>,
     message: Bytes,
 }
 
@@ -103,15 +110,19 @@ impl EventEntry {
     /// Encodes an event.
     #[must_use]
     pub fn new(seq: Seq, event: Event) -> Self {
-        let time_ms = event.timestamp;
+        let (time_ms, kind) = (event.timestamp, Some(event.known_kind()));
+        let status = event.read().map(Box::new);
         let message = ServerMessage::Event { seq, event }.to_json();
-        Self { seq, time_ms, message: Bytes::from(message) }
+        Self { seq, time_ms, kind, status, message: Bytes::from(message) }
     }
 
     /// Takes an encoded `event` message, as it was stored, and its event's timestamp.
     #[must_use]
-    pub const fn from_message(seq: Seq, time_ms: u64, message: Bytes) -> Self {
-        Self { seq, time_ms, message }
+    pub fn from_message(seq: Seq, time_ms: u64, message: Bytes) -> Self {
+        let event = read(&message);
+        let kind = event.as_ref().map(Event::known_kind);
+        let status = event.and_then(|event| event.read()).map(Box::new);
+        Self { seq, time_ms, kind, status, message }
     }
 
     /// The entry's number.
@@ -120,22 +131,48 @@ impl EventEntry {
         self.seq
     }
 
+    /// The fields of a `session-status` event.
+    #[must_use]
+    pub fn status(&self) -> Option<&Status> {
+        self.status.as_deref()
+    }
+
     /// The `event` message: JSON text.
     #[must_use]
     pub const fn message(&self) -> &Bytes {
         &self.message
     }
 
-    /// The event itself, read from the message; `None` where that is damaged.
+    /// The event itself, read from the message; `None` if that is damaged.
     #[must_use]
     pub fn event(&self) -> Option<Event> {
-        #[derive(Deserialize)]
-        struct Told {
-            event: Event,
-        }
-        let message = std::str::from_utf8(&self.message).ok()?;
-        serde_json::from_str(message).ok().map(|Told { event }| event)
+        read(&self.message)
     }
+
+    /// The name of the event's kind and its JSON, as an event of this session; `None` if the message is
+    /// damaged. The first entries of a fork are another session's.
+    #[must_use]
+    pub fn json_of(&self, session_id: &SessionId) -> Option<(Cow<'static, str>, String)> {
+        let name = match self.kind? {
+            EventKind::Other => Cow::Owned(self.event()?.kind),
+            known => Cow::Borrowed(known.as_str()),
+        };
+        // As `new` encodes it: the session's id is the first field, and ids need no escapes.
+        let message = std::str::from_utf8(&self.message).ok()?;
+        let (_, rest) = message.split_once(r#","event":{"sessionId":""#)?;
+        let (_, rest) = rest.split_once('"')?;
+        let rest = rest.strip_suffix('}')?;
+        Some((name, format!(r#"{{"sessionId":"{session_id}"{rest}"#)))
+    }
+}
+
+fn read(message: &[u8]) -> Option<Event> {
+    #[derive(Deserialize)]
+    struct EventMessage {
+        event: Event,
+    }
+    let message = std::str::from_utf8(message).ok()?;
+    serde_json::from_str(message).ok().map(|EventMessage { event }| event)
 }
 
 /// Why an entry cannot be appended.

@@ -10,7 +10,8 @@ use moorline_shared::control::{Facts, Hello, Hosted, PROTOCOL, ToHost, ToRelay};
 use moorline_shared::frame::Frame;
 use moorline_shared::id::{Cursor, Epoch, HostId, Seq, SessionId};
 use moorline_shared::log::Entry;
-use moorline_shared::publish::{HostCommand, HostMessage, Packet, RefusedReason, SUBPROTOCOL};
+use moorline_shared::packet::{Decode, Encode as _, Packet};
+use moorline_shared::publish::{HostCommand, HostMessage, RefusedReason, SUBPROTOCOL};
 use moorline_shared::session::Size;
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::{self, Message, http};
@@ -89,7 +90,7 @@ impl ControlLink {
     /// # Errors
     /// Where the link is gone.
     pub async fn say(&mut self, message: &ToRelay) -> Result<()> {
-        self.0.send(Packet::Text(message.to_json().into())).await
+        self.0.send(message.clone().encode()).await
     }
 
     /// The next message.
@@ -97,12 +98,7 @@ impl ControlLink {
     /// # Errors
     /// Where none comes, or one that is none.
     pub async fn next(&mut self) -> Result<Heard<ToHost>> {
-        self.0
-            .next(|packet| match packet {
-                Packet::Text(text) => Ok(Some(ToHost::from_json(std::str::from_utf8(&text)?)?)),
-                Packet::Binary(data) => bail!("{} bytes that are no text", data.len()),
-            })
-            .await
+        self.0.next().await
     }
 }
 
@@ -175,12 +171,7 @@ impl PublishLink {
     /// # Errors
     /// Where none comes, or one that is none.
     pub async fn next(&mut self) -> Result<Heard<HostCommand>> {
-        self.0
-            .next(|packet| match packet {
-                Packet::Text(text) => Ok(HostCommand::from_text(&text)?),
-                Packet::Binary(data) => Ok(Some(HostCommand::from_binary(data)?)),
-            })
-            .await
+        self.0.next().await
     }
 
     /// Skips everything up to a message that counts, and returns what it counts as.
@@ -253,7 +244,7 @@ impl Link {
         Ok(self.socket.send(message).await?)
     }
 
-    async fn next<T>(&mut self, read: impl Fn(Packet) -> Result<Option<T>>) -> Result<Heard<T>> {
+    async fn next<T: Decode>(&mut self) -> Result<Heard<T>> {
         loop {
             let message = within("a message to a host", self.socket.next()).await?;
             let packet = match message {
@@ -265,9 +256,7 @@ impl Link {
                 Some(Ok(_)) => continue,
                 None | Some(Err(_)) => return Ok(Heard::Closed(1006)),
             };
-            if let Some(message) = read(packet)? {
-                return Ok(Heard::Message(message));
-            }
+            return Ok(Heard::Message(T::decode(packet)?));
         }
     }
 }

@@ -1,6 +1,5 @@
 //! The page of one session: what it did and does.
 
-pub mod event_data;
 pub mod head;
 pub mod history;
 pub mod log;
@@ -9,6 +8,7 @@ pub mod preview;
 mod record;
 pub mod side;
 pub mod timeline;
+pub mod titles;
 
 use leptos::prelude::*;
 use moorline_shared::id::SessionId;

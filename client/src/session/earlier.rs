@@ -1,10 +1,9 @@
 //! The output that a session's log has kept, read from its beginning up to now: what a terminal shows
 //! above what it holds by itself.
 
-use moorline_shared::event::kind;
+use moorline_shared::event::{Connected, Event, EventKind, SessionOutput};
 use moorline_shared::id::{Cursor, Seq};
 use moorline_shared::sse::{Item, Parser, SseEvent, TooLarge};
-use serde::Deserialize;
 
 /// Reads the event stream of a session from its oldest entry on.
 #[derive(Debug, Default)]
@@ -15,16 +14,6 @@ pub struct Reading {
     at: Seq,
     /// Older output is not kept any more.
     is_trimmed: bool,
-}
-
-/// What is needed of an event's data.
-#[derive(Deserialize)]
-#[serde(default)]
-#[derive(Default)]
-struct OutputData {
-    content: String,
-    from: Seq,
-    head: Seq,
 }
 
 impl Reading {
@@ -46,20 +35,19 @@ impl Reading {
     fn event(&mut self, event: &SseEvent) -> Option<String> {
         let id = event.id.as_deref().and_then(|id| id.parse::<Cursor>().ok());
         self.at = self.at.max(id.map(|id| id.seq).unwrap_or_default());
-        match event.kind.as_str() {
-            kind::CONNECTED => {
-                let told: OutputData = serde_json::from_str(&event.data).ok()?;
-                self.is_trimmed |= told.from > Seq::ZERO;
-                self.bounds = Some((told.from, told.head));
+        let parse = || serde_json::from_str::<Event>(&event.data).ok();
+        match EventKind::of(&event.kind) {
+            EventKind::Connected => {
+                let Connected { from, head, .. } = parse()?.into_fields()?;
+                self.is_trimmed |= from > Seq::ZERO;
+                self.bounds = Some((from, head));
                 None
             }
-            kind::GAP => {
+            EventKind::Gap => {
                 self.is_trimmed = true;
                 None
             }
-            kind::SESSION_OUTPUT => {
-                Some(serde_json::from_str::<OutputData>(&event.data).ok()?.content)
-            }
+            EventKind::SessionOutput => Some(parse()?.into_fields::<SessionOutput>()?.content),
             _ => None,
         }
     }
@@ -88,14 +76,25 @@ impl Reading {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use moorline_shared::event::EventFields;
+    use moorline_shared::id::Epoch;
+    use moorline_shared::sse;
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
+    fn encoded<F: EventFields>(id: Option<Cursor>, fields: &F) -> String {
+        let data = Event::encode(&"session_1".parse().unwrap(), 1, fields);
+        sse::encode(F::KIND.as_str(), id, &data)
+    }
+
     fn connected(from: u64, head: u64) -> String {
-        format!("event: connected\ndata: {{\"from\":{from},\"head\":{head}}}\n\n")
+        let (from, head) = (Seq(from), Seq(head));
+        encoded(None, &Connected { from, head, ..Connected::default() })
     }
 
     fn output(seq: u64, content: &str) -> String {
-        format!("event: session-output\nid: 7.{seq}\ndata: {{\"content\":\"{content}\"}}\n\n")
+        let cursor = Cursor { epoch: Epoch(7), seq: Seq(seq) };
+        let content = content.to_owned();
+        encoded(Some(cursor), &SessionOutput { content, ..SessionOutput::default() })
     }
 
     #[test]

@@ -30,7 +30,7 @@ fn what_no_client_numbers_is_bounded_and_taken_in_its_turn() {
     type_piece(&mut publisher, 1, b"ab");
     let write = |publisher: &mut Publisher, request: u64, data: &[u8]| {
         let (request, data) = (RequestId(request), Bytes::copy_from_slice(data));
-        let event = Event::new("session_1".parse().unwrap(), "command-sent", 1, ());
+        let event = Event::of_kind("session_1".parse().unwrap(), "command-sent", 1, ());
         publisher.command(NOW, write_of(request, data, Some(event)));
     };
     write(&mut publisher, 1, b"cd");
@@ -60,7 +60,7 @@ fn a_picture_follows_what_it_contains() {
     let mut publisher = Publisher::new(Epoch(1), Size::default());
     publisher.command(NOW, HostCommand::Resume { cursor: None, window: 1, times: true });
     (0..2).for_each(|_| {
-        publisher.event(Event::new("session_1".parse().unwrap(), "x", 1, ()));
+        publisher.event(Event::of_kind("session_1".parse().unwrap(), "x", 1, ()));
     });
     let (data, cols, rows) = (Bytes::from_static(b"x"), None, None);
     publisher.picture(Some(Snapshot { seq: Seq(2), data, cols, rows, reason: None }));
@@ -168,7 +168,7 @@ fn append_at(publisher: &mut Publisher, now_ms: u64) {
 #[test]
 fn every_entry_has_the_time_at_which_the_host_appended_it() {
     let mut publisher = publisher();
-    let event = |timestamp| Event::new("session_1".parse().unwrap(), "x", timestamp, ());
+    let event = |timestamp| Event::of_kind("session_1".parse().unwrap(), "x", timestamp, ());
     append_at(&mut publisher, NOW);
     publisher.event(event(NOW + 1));
     // A relay's clock may be another.

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use moorline_shared::event::{Activity, Event, Status, kind};
+use moorline_shared::event::{
+    Activity, Event, EventFields, SessionCreated, SessionForked, Status,
+};
 use moorline_shared::frame::Frame;
 use moorline_shared::rest::ForkedFrom;
 use moorline_shared::session::ExitStatus;
@@ -37,11 +39,7 @@ impl Session {
     pub(super) fn record_status(&self, state: &mut State, status: Status) {
         state.cwd.clone_from(&status.cwd);
         let pid = status.pid.or(self.hosted.pid);
-        self.record(
-            state,
-            kind::SESSION_STATUS,
-            Status { pid, uptime: self.uptime_ms(), ..status },
-        );
+        self.record(state, &Status { pid, uptime: self.uptime_ms(), ..status });
     }
 
     /// The session ended; nothing follows.
@@ -54,44 +52,40 @@ impl Session {
             uptime: self.uptime_ms(),
             ..Status::default()
         };
-        self.record(state, kind::SESSION_STATUS, status);
+        self.record(state, &status);
     }
 
     /// Adds an event to the log.
-    pub(super) fn record(&self, state: &mut State, kind: &str, fields: impl Serialize) {
+    fn record<F: EventFields>(&self, state: &mut State, fields: &F) {
+        self.append(state, Event::new(self.id().clone(), wall_ms(), fields));
+    }
+
+    /// Adds an event of the driver's own to the log.
+    pub(super) fn record_other(&self, state: &mut State, kind: &str, fields: impl Serialize) {
+        self.append(state, Event::of_kind(self.id().clone(), kind, wall_ms(), fields));
+    }
+
+    fn append(&self, state: &mut State, event: Event) {
         if !state.abandoned {
-            let event = Event::new(self.id().clone(), kind, wall_ms(), fields);
             let seq = state.publisher.event(event);
             state.view.count(seq);
         }
     }
 
     fn record_created(&self, state: &mut State) {
-        #[derive(Serialize)]
-        #[serde(rename_all = "camelCase")]
-        struct Created<'a> {
-            mode: &'a str,
-            working_dir: &'a str,
-            name: Option<&'a str>,
-            command: &'a [String],
-        }
         let facts = &self.hosted.facts;
-        let fields = Created {
-            mode: &facts.driver,
-            working_dir: &self.hosted.cwd,
-            name: facts.name.as_deref(),
-            command: &facts.command,
+        let created = SessionCreated {
+            mode: facts.driver.clone(),
+            working_dir: self.hosted.cwd.clone(),
+            name: facts.name.clone(),
+            command: facts.command.clone(),
         };
-        self.record(state, kind::SESSION_CREATED, fields);
+        self.record(state, &created);
     }
 
     /// The program that a fork's log comes from may have left the screen in any state.
     fn record_fork(&self, state: &mut State, from: &ForkedFrom) {
-        #[derive(Serialize)]
-        struct Forked<'a> {
-            from: &'a ForkedFrom,
-        }
-        self.record(state, kind::SESSION_FORKED, Forked { from });
+        self.record(state, &SessionForked { from: from.clone() });
         if let View::Emulated { .. } = state.view {
             let mut reset = Frame::buffer(PLAIN_SCREEN.len());
             reset.extend_from_slice(PLAIN_SCREEN);

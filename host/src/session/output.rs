@@ -33,7 +33,7 @@ impl Session {
         match output {
             DriverOutput::Bytes(buffer) => state.append(buffer),
             DriverOutput::Status(status) => self.record_status(&mut state, status),
-            DriverOutput::Event { kind, fields } => self.record(&mut state, kind, fields),
+            DriverOutput::Event { kind, fields } => self.record_other(&mut state, kind, fields),
             DriverOutput::Snapshot(snapshot) => state.take_snapshot(snapshot),
             DriverOutput::End(_) => {}
         }

@@ -2,7 +2,7 @@
 
 use moorline_host::driver::{Drivers, pty};
 use moorline_shared::control::{Facts, Start, ToRelay};
-use moorline_shared::event::{Activity, kind};
+use moorline_shared::event::{Activity, EventKind, Status};
 use moorline_shared::frame::Frame;
 use moorline_shared::id::Seq;
 use moorline_shared::publish::HostCommand;
@@ -77,11 +77,11 @@ async fn a_session_without_a_terminal_puts_out_and_takes_all_that_others_do() {
         soon("the events", copy.hear(&mut link)).await;
     }
     assert_eq!(copy.output, b"hello");
-    let kinds = [kind::SESSION_CREATED, kind::SESSION_STATUS, kind::OTHER, kind::SESSION_STATUS];
+    let kinds = [EventKind::SessionCreated.as_str(), EventKind::SessionStatus.as_str(), EventKind::Other.as_str(), EventKind::SessionStatus.as_str()];
     assert_eq!(copy.kinds(), kinds);
     assert_eq!(copy.events[0].fields["mode"], "line");
     assert_eq!(copy.events[2].fields["text"], json!("well"));
-    let status = copy.events[3].status().unwrap();
+    let status = copy.events[3].read::<Status>().unwrap();
     assert_eq!((status.status, status.cwd.as_deref()), (Activity::Idle, Some("/away")));
 
     // The snapshot is the driver's, of the size that it was given, and after all that came before.
@@ -103,7 +103,7 @@ async fn a_session_without_a_terminal_puts_out_and_takes_all_that_others_do() {
         copy.ack(&link).await;
     }
     assert_eq!(copy.exit, Some(ExitStatus { code: Some(7), signal: None }));
-    let last = copy.events.last().unwrap().status().unwrap();
+    let last = copy.events.last().unwrap().read::<Status>().unwrap();
     assert_eq!((last.status, last.exit_code), (Activity::Exited, Some(7)));
     assert_eq!(last.cwd.as_deref(), Some("/away"));
     let snapshot = copy.picture(&mut link).await;

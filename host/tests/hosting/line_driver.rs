@@ -9,7 +9,7 @@ use moorline_host::driver::{
     Driver, DriverError, DriverOutput, DriverSnapshot, SessionControl, SessionOutput, SessionSpec,
     SnapshotSource, StartedSession,
 };
-use moorline_shared::event::{Activity, Status, kind};
+use moorline_shared::event::{Activity, Status, EventKind};
 use moorline_shared::frame::Frame;
 use moorline_shared::session::{ExitStatus, Size};
 use tokio::sync::mpsc;
@@ -99,7 +99,7 @@ impl Told {
             }
             "note" => {
                 let fields = [("text".to_owned(), rest.into())].into_iter().collect();
-                vec![DriverOutput::Event { kind: kind::OTHER, fields }]
+                vec![DriverOutput::Event { kind: EventKind::Other.as_str(), fields }]
             }
             "idle" => {
                 let cwd = Some(rest.to_owned());

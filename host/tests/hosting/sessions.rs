@@ -7,7 +7,7 @@ use bytes::Bytes;
 use moorline_host::dial::Item;
 use moorline_host::host::{Host, LinkState};
 use moorline_shared::control::{Fork, Output, ToHost, ToRelay};
-use moorline_shared::event::{Activity, Event, kind};
+use moorline_shared::event::{Activity, Event, EventKind, Status};
 use moorline_shared::frame::Frame;
 use moorline_shared::id::{Epoch, Seq};
 use moorline_shared::message::{Snapshot, close};
@@ -46,8 +46,8 @@ async fn a_session_is_published_to_its_end_and_then_forgotten() {
     assert_eq!(copy.epoch, hosted.epoch);
     assert_eq!(copy.exit, Some(ExitStatus { code: Some(3), signal: None }));
     assert_eq!(String::from_utf8_lossy(&copy.output), "it\r\ngot it\r\n");
-    assert_eq!(copy.kinds(), [kind::SESSION_CREATED, kind::SESSION_STATUS, kind::SESSION_STATUS]);
-    let last = copy.events.last().unwrap().status().unwrap();
+    assert_eq!(copy.kinds(), [EventKind::SessionCreated.as_str(), EventKind::SessionStatus.as_str(), EventKind::SessionStatus.as_str()]);
+    let last = copy.events.last().unwrap().read::<Status>().unwrap();
     assert_eq!(last.exit_code, Some(3));
     is_empty(&host).await;
     drop(control);
@@ -80,7 +80,7 @@ async fn what_cannot_be_started_is_answered() {
 
 /// What the last status says.
 fn last_activity(copy: &Copy) -> Option<Activity> {
-    let mut statuses = copy.events.iter().filter_map(Event::status);
+    let mut statuses = copy.events.iter().filter_map(Event::read::<Status>);
     statuses.next_back().map(|status| status.status)
 }
 
@@ -109,7 +109,7 @@ async fn a_shell_without_integration_tells_whether_a_job_runs() {
             soon("a status", copy.hear(&mut link)).await;
         }
     }
-    assert_eq!(copy.events.last().unwrap().status().unwrap().command, None);
+    assert_eq!(copy.events.last().unwrap().read::<Status>().unwrap().command, None);
 }
 
 /// Its only output is what the relay may see of it: nothing.
@@ -203,7 +203,7 @@ async fn a_fork_begins_after_its_point_with_the_screen_of_then() {
     let mut copy = Copy { epoch: Epoch(5), head: Seq(9), ..Copy::default() };
     copy.resume(&mut link, WINDOW).await;
     copy.read_until(&mut link, "own\r\n").await;
-    assert_eq!(copy.kinds(), [kind::SESSION_FORKED, kind::SESSION_CREATED, kind::SESSION_STATUS]);
+    assert_eq!(copy.kinds(), [EventKind::SessionForked.as_str(), EventKind::SessionCreated.as_str(), EventKind::SessionStatus.as_str()]);
     assert!(copy.output.starts_with(b"\x18\x1b7"), "the screen is made plain first");
     let picture = copy.picture(&mut link).await;
     assert_eq!(picture.seq, copy.head);

@@ -12,7 +12,9 @@ use moorline_host::host::{Host, LinkState};
 use moorline_shared::control::{Fork, Output, ToHost, ToRelay};
 use moorline_shared::id::{Epoch, Seq};
 use moorline_shared::message::close;
-use moorline_shared::publish::{HostCommand, HostMessage, Packet, SUBPROTOCOL};
+use moorline_shared::message::KEEPALIVE_PING;
+use moorline_shared::packet::{Decode, Encode, Packet};
+use moorline_shared::publish::{HostCommand, HostMessage, SUBPROTOCOL};
 use moorline_shared::rest::ForkedFrom;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, UnixListener};
@@ -57,24 +59,12 @@ impl Door {
             ["", "hosts", "testhost", "control"] => {
                 let (near, far) = Wire::pair(8);
                 self.opened.send(Opened::Control(near)).unwrap();
-                let encode = |message: ToHost| Packet::Text(message.to_json().into());
-                bridge(socket, far, encode, |message| {
-                    let text = message.into_text().unwrap();
-                    match ToRelay::from_json(&text).unwrap() {
-                        ToRelay::Ping { .. } => None,
-                        message => Some(message),
-                    }
-                })
-                .await;
+                bridge::<ToHost, ToRelay, _>(socket, far).await;
             }
             ["", "sessions", session, "publish"] => {
                 let (near, far) = Wire::pair(8);
                 self.opened.send(Opened::Publish(id(session), near)).unwrap();
-                bridge(socket, far, HostCommand::encode, |message| match message {
-                    Message::Binary(bytes) => Some(HostMessage::from_binary(bytes).unwrap()),
-                    other => HostMessage::from_text(&other.into_data()).unwrap(),
-                })
-                .await;
+                bridge::<HostCommand, HostMessage, _>(socket, far).await;
             }
             _ => panic!("{path}"),
         }
@@ -95,18 +85,16 @@ fn allow(request: &Request, mut response: Response) -> Result<Response, ErrorRes
 }
 
 /// Carries what goes over a wire to a socket and back. A wire that is dropped cuts the socket.
-async fn bridge<Out: Send, In: Send, T: AsyncRead + AsyncWrite + Unpin>(
+async fn bridge<Out: Encode + Send, In: Decode + Send, T: AsyncRead + AsyncWrite + Unpin>(
     socket: WebSocketStream<T>,
     wire: Wire<In, Out>,
-    encode: impl Fn(Out) -> Packet,
-    decode: impl Fn(Message) -> Option<In>,
 ) {
     let Wire { sender, mut receiver } = wire;
     let (mut sink, mut stream) = socket.split();
     let out = async {
         while let Some(item) = receiver.recv().await {
             let message = match item {
-                Item::Message(message) => match encode(message) {
+                Item::Message(message) => match message.encode() {
                     Packet::Text(text) => Message::text(String::from_utf8(text.into()).unwrap()),
                     Packet::Binary(bytes) => Message::Binary(bytes),
                 },
@@ -127,7 +115,14 @@ async fn bridge<Out: Send, In: Send, T: AsyncRead + AsyncWrite + Unpin>(
                 Message::Close(frame) => {
                     Some(Item::Closed(frame.map_or(1005, |frame| frame.code.into())))
                 }
-                message => decode(message).map(Item::Message),
+                Message::Text(text) if text == KEEPALIVE_PING => None,
+                Message::Text(text) => {
+                    Some(Item::Message(In::decode(Packet::Text(text.into())).unwrap()))
+                }
+                Message::Binary(bytes) => {
+                    Some(Item::Message(In::decode(Packet::Binary(bytes)).unwrap()))
+                }
+                _ => None,
             };
             if let Some(item) = item
                 && sender.send(item).await.is_err()

@@ -12,15 +12,16 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use moorline_shared::event::{Activity, Event, Status, kind};
+use moorline_shared::event::{
+    self, Activity, Connected, Event, EventFields, EventKind, SessionDeleted, SessionOutput, Status,
+};
 use moorline_shared::frame::Frame;
 use moorline_shared::id::{Cursor, Epoch, Seq, SessionId};
 use moorline_shared::limits::HEARTBEAT;
-use moorline_shared::log::{Entry, EventEntry};
+use moorline_shared::log::Entry;
 use moorline_shared::session::Lifecycle;
 use moorline_shared::sse;
 use moorline_shared::time::Time;
-use serde::Serialize;
 
 use super::api::ApiError;
 use super::claims::PeerId;
@@ -230,7 +231,7 @@ impl EventStream {
             Read::Nothing if now >= self.heard + STATUS_EVERY => {
                 self.heard = now;
                 let status = session.status(wall_ms);
-                Some(send(status_event(session, None, wall_ms, status)))
+                Some(send(synthetic(session, None, wall_ms, &status)))
             }
             Read::Nothing => {
                 let silent = now >= self.said + HEARTBEAT;
@@ -239,8 +240,7 @@ impl EventStream {
             Read::Over => Some(self.end(session, wall_ms)),
             Read::Deleted => {
                 self.phase = Phase::Ending;
-                let event = Event::new(session.id().clone(), kind::SESSION_DELETED, wall_ms, ());
-                Some(send(sse::encode(kind::SESSION_DELETED, None, &event.to_json())))
+                Some(send(synthetic(session, None, wall_ms, &SessionDeleted {})))
             }
         }
     }
@@ -249,26 +249,17 @@ impl EventStream {
     /// position that the stream starts from, so that even a reader that is cut off at once comes
     /// back to it.
     fn opening(&mut self, session: &Session, wall_ms: u64) -> String {
-        #[derive(Serialize)]
-        struct Connected {
-            message: &'static str,
-            epoch: Epoch,
-            head: Seq,
-            tail: Seq,
-            from: Seq,
-        }
         let gap = self.reader.take_gap(session);
         let log = session.log();
         let connected = Connected {
-            message: "SSE connection established",
+            message: "SSE connection established".to_owned(),
             epoch: log.epoch(),
             head: log.head(),
             tail: session.oldest(),
             from: self.reader.cursor().seq,
         };
-        let event = Event::new(session.id().clone(), kind::CONNECTED, wall_ms, connected);
         let mut text = sse::encode_retry(RETRY_MS);
-        text += &sse::encode(kind::CONNECTED, None, &event.to_json());
+        text += &synthetic(session, None, wall_ms, &connected);
         if let Some(gap) = gap {
             text += &gap_event(session, gap, wall_ms);
         }
@@ -278,7 +269,7 @@ impl EventStream {
     fn status(&mut self, session: &Session, wall_ms: u64) -> String {
         let status = session.status(wall_ms);
         self.told = status.status;
-        status_event(session, Some(self.reader.cursor()), wall_ms, status)
+        synthetic(session, Some(self.reader.cursor()), wall_ms, &status)
     }
 
     fn entry(&mut self, session: &mut Session, entry: &Entry, now: Time) -> Bytes {
@@ -305,29 +296,23 @@ impl EventStream {
     }
 }
 
-/// What the session does. One that is said again has no id: it is no entry, and moves no cursor.
-fn status_event(session: &Session, id: Option<Cursor>, wall_ms: u64, status: Status) -> String {
-    let event = Event::new(session.id().clone(), kind::SESSION_STATUS, wall_ms, status);
-    sse::encode(kind::SESSION_STATUS, id, &event.to_json())
+/// An event that is no entry of the log. One without an id moves no cursor.
+fn synthetic<F: EventFields>(
+    session: &Session,
+    id: Option<Cursor>,
+    wall_ms: u64,
+    fields: &F,
+) -> String {
+    sse::encode(F::KIND.as_str(), id, &Event::encode(session.id(), wall_ms, fields))
 }
 
 fn gap_event(session: &Session, gap: Gap, wall_ms: u64) -> String {
-    #[derive(Serialize)]
-    struct Fields {
-        reason: &'static str,
-        epoch: Epoch,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        from: Option<Seq>,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        to: Option<Seq>,
-    }
     let (reason, from, to) = match gap {
         Gap::Trimmed { from, to } => ("trimmed", Some(from), Some(to)),
         Gap::Epoch => ("epoch", None, None),
     };
-    let fields = Fields { reason, epoch: session.log().epoch(), from, to };
-    let event = Event::new(session.id().clone(), kind::GAP, wall_ms, fields);
-    sse::encode(kind::GAP, None, &event.to_json())
+    let (reason, epoch) = (reason.to_owned(), session.log().epoch());
+    synthetic(session, None, wall_ms, &event::Gap { reason, epoch, from, to })
 }
 
 fn send(text: String) -> StreamOutput {
@@ -347,7 +332,14 @@ fn encode(
             let text = output(id, cursor, frame, reader, encoding, time_ms);
             Made { bytes: text.into(), tells: None }
         }
-        Entry::Event(event) => told(id, cursor, event),
+        Entry::Event(event) => {
+            let text = match event.json_of(id) {
+                Some((name, json)) => sse::encode(&name, Some(cursor), &json),
+                // A damaged one still moves the cursor.
+                None => sse::encode(EventKind::SessionError.as_str(), Some(cursor), "{}"),
+            };
+            Made { bytes: text.into(), tells: event.status().map(|status| status.status) }
+        }
     }
 }
 
@@ -359,45 +351,14 @@ fn output(
     encoding: Encoding,
     timestamp: u64,
 ) -> String {
-    #[derive(Serialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Output<'a> {
-        session_id: &'a SessionId,
-        r#type: &'static str,
-        timestamp: u64,
-        seq: Seq,
-        stream: &'static str,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        encoding: Option<&'static str>,
-        content: String,
-    }
     let (encoding, content) = match encoding {
         Encoding::Text => (None, reader.decoder().decode(frame.data())),
-        Encoding::Base64 => (Some("base64"), STANDARD.encode(frame.data())),
+        Encoding::Base64 => (Some("base64".to_owned()), STANDARD.encode(frame.data())),
     };
-    let output = Output {
-        session_id,
-        r#type: kind::SESSION_OUTPUT,
-        timestamp,
-        seq: cursor.seq,
-        stream: "stdout",
-        encoding,
-        content,
-    };
-    let data = serde_json::to_string(&output).expect("texts and numbers always encode");
-    sse::encode(kind::SESSION_OUTPUT, Some(cursor), &data)
-}
-
-/// Of a fork, the entries that it took over name the session that they come from.
-fn told(id: &SessionId, cursor: Cursor, entry: &EventEntry) -> Made {
-    let event = entry.event().map(|event| Event { session_id: id.clone(), ..event });
-    let text = match &event {
-        Some(event) => sse::encode(&event.kind, Some(cursor), &event.to_json()),
-        // A damaged one still moves the cursor.
-        None => sse::encode(kind::SESSION_ERROR, Some(cursor), "{}"),
-    };
-    let tells = event.and_then(|event| event.status()).map(|status| status.status);
-    Made { bytes: text.into(), tells }
+    let stream = "stdout".to_owned();
+    let output = SessionOutput { seq: cursor.seq, stream, encoding, content };
+    let data = Event::encode(session_id, timestamp, &output);
+    sse::encode(EventKind::SessionOutput.as_str(), Some(cursor), &data)
 }
 
 /// An entry as it is sent.
@@ -452,12 +413,12 @@ impl Encoded {
     }
 }
 
-/// What a session does, from what its log told last and how it stands.
+/// What a session does now, from its last status and its lifecycle.
 pub(super) fn status(session: &Session, wall_ms: u64) -> Status {
     let mut status = Status::default();
-    if let Some(told) = session.told() {
-        let started = told.timestamp.saturating_sub(told.status.uptime);
-        status = told.status.clone();
+    if let Some(last) = session.last_status() {
+        let started = last.timestamp.saturating_sub(last.status.uptime);
+        status = last.status.clone();
         status.uptime = wall_ms.saturating_sub(started);
     }
     match session.lifecycle() {
@@ -471,8 +432,8 @@ pub(super) fn status(session: &Session, wall_ms: u64) -> Status {
     }
     if session.lifecycle().is_over() {
         (status.pid, status.command) = (None, None);
-        if let Some(told) = session.told() {
-            status.uptime = told.status.uptime;
+        if let Some(last) = session.last_status() {
+            status.uptime = last.status.uptime;
         }
     }
     status

@@ -3,7 +3,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use moorline_shared::event::{Event, kind};
+use moorline_shared::event::{Event, EventKind};
 use moorline_shared::rest::{ErrorBody, SessionSummary};
 use moorline_shared::sse::{Item, Parser, SseEvent};
 use serde::{Deserialize, Serialize};
@@ -228,15 +228,15 @@ fn bad_message(error: &str) -> Wish {
 /// An event as clients of the deprecated socket know it.
 fn translate(event: &SseEvent) -> Option<String> {
     let mut event: Event = serde_json::from_str(&event.data).ok()?;
-    let name = match event.kind.as_str() {
-        kind::CONNECTED => return None,
-        kind::SESSION_OUTPUT => {
+    let name = match EventKind::of(&event.kind) {
+        EventKind::Connected => return None,
+        EventKind::SessionOutput => {
             let content = event.fields.get("content");
             let data = Output { r#type: "stdout", content, timestamp: event.timestamp };
             return Some(Told::Output { session_id: event.session_id.as_str(), data }.to_json());
         }
-        kind::SESSION_STATUS => "status",
-        kind::SESSION_ERROR => "error",
+        EventKind::SessionStatus => "status",
+        EventKind::SessionError => "error",
         _ => return Some(event.to_json()),
     };
     name.clone_into(&mut event.kind);
@@ -289,14 +289,14 @@ mod tests {
     fn events_are_told_under_their_names_of_before() {
         let event = |kind: &str, fields: Value| {
             let id = "abcdefgh".parse().unwrap();
-            sse::encode(kind, "1.2".parse().ok(), &Event::new(id, kind, 5, fields).to_json())
+            sse::encode(kind, "1.2".parse().ok(), &Event::of_kind(id, kind, 5, fields).to_json())
         };
         let stream = [
-            event(kind::CONNECTED, json!({"message": "x"})),
-            event(kind::SESSION_OUTPUT, json!({"seq": 2, "content": "é"})),
-            event(kind::SESSION_STATUS, json!({"status": "idle"})),
-            event(kind::SESSION_ERROR, json!({"code": "x"})),
-            event(kind::COMMAND_SENT, json!({"command": "ls"})),
+            event("connected", json!({"message": "x"})),
+            event("session-output", json!({"seq": 2, "content": "é"})),
+            event("session-status", json!({"status": "idle"})),
+            event("session-error", json!({"code": "x"})),
+            event("command-sent", json!({"command": "ls"})),
             "data: {}\n\n".to_owned(),
         ];
         let mut chat = following("abcdefgh");

@@ -11,6 +11,7 @@ pub mod event_socket;
 pub mod events;
 pub mod hosts;
 mod input;
+mod last_status;
 pub mod legacy;
 pub mod meeting;
 pub mod named;
@@ -35,7 +36,6 @@ pub mod stored;
 pub mod subprotocol;
 #[cfg(test)]
 mod tests;
-mod told;
 
+pub use last_status::LastStatus;
 pub use rfc3339::rfc3339;
-pub use told::Told;

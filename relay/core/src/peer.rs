@@ -405,13 +405,13 @@ impl Peer {
 
     /// What the session does, where that is known: at first, and whenever it changes.
     fn poll_state(&mut self, session: &Session) -> Option<ServerMessage> {
-        let told = session.told().filter(|told| self.told_state != Some(told.seq))?;
-        self.told_state = Some(told.seq);
+        let last = session.last_status().filter(|last| self.told_state != Some(last.seq))?;
+        self.told_state = Some(last.seq);
         Some(ServerMessage::State {
-            value: told.status.status.as_str().to_owned(),
-            tool: told.tool(),
-            ts: rfc3339(told.timestamp),
-            seq: self.terms.extended.then_some(told.seq),
+            value: last.status.status.as_str().to_owned(),
+            tool: last.tool(),
+            ts: rfc3339(last.timestamp),
+            seq: self.terms.extended.then_some(last.seq),
         })
     }
 

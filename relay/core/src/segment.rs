@@ -217,7 +217,7 @@ impl Decoder {
         let encoded = self.rest.split_to(length.ok_or(SegmentError::CutOff(seq))?);
         match kind {
             UNTIMED_EVENT => {
-                let event = EventEntry::from_message(seq, 0, encoded.clone()).event();
+                let event = EventEntry::from_message(seq, self.time_ms, encoded.clone()).event();
                 self.time_ms = event.map_or(self.time_ms, |event| event.timestamp);
                 Ok(Entry::Event(EventEntry::from_message(seq, self.time_ms, encoded)))
             }

@@ -32,7 +32,7 @@ use super::claims::{Claims, PeerId};
 use super::events::{self, Encoded, Encoding};
 use super::requests::Requests;
 use super::stored::Stored;
-use super::told::Told;
+use super::last_status::LastStatus;
 use commands::Commands;
 pub use held::HeldChange;
 pub use keeping::{Keeping, Retention};
@@ -122,7 +122,7 @@ pub struct Session {
     /// The client that the host was told to leave queries to.
     answerer: Option<ClientId>,
     requests: Requests,
-    told: Option<Told>,
+    last_status: Option<LastStatus>,
     keeping: Keeping,
     /// What the store has, where not all that is retained is in memory.
     stored: Option<Stored>,
@@ -155,7 +155,7 @@ impl Session {
     ) -> Self {
         Self {
             facts,
-            told: Told::last(&log),
+            last_status: LastStatus::of_log(&log),
             durable: log.head(),
             acknowledged: None,
             log,
@@ -193,10 +193,10 @@ impl Session {
         self
     }
 
-    /// What the log told last, for a session whose log is not all in memory.
+    /// Sets the last status of a session whose log is not all in memory.
     #[must_use]
-    pub fn with_told(mut self, told: Option<Told>) -> Self {
-        self.told = told;
+    pub fn with_last_status(mut self, last_status: Option<LastStatus>) -> Self {
+        self.last_status = last_status;
         self
     }
 
@@ -218,10 +218,10 @@ impl Session {
         self.revision += 1;
     }
 
-    /// What the log told last of what the session does.
+    /// The last status that the log reports.
     #[must_use]
-    pub const fn told(&self) -> Option<&Told> {
-        self.told.as_ref()
+    pub const fn last_status(&self) -> Option<&LastStatus> {
+        self.last_status.as_ref()
     }
 
     /// The log.

@@ -4,7 +4,7 @@ mod answering;
 mod replay;
 
 use bytes::Bytes;
-use moorline_shared::event::{Activity, Event, Status, kind};
+use moorline_shared::event::{Activity, Event, Status};
 use moorline_shared::frame::Frame;
 use moorline_shared::id::{ClientId, Epoch, Seq};
 use moorline_shared::limits::{BACKLOG_BYTES, FRAME_DATA_BYTES};
@@ -189,7 +189,7 @@ fn of_a_deleted_session_nothing_is_told_but_that() {
     while peer.poll_output(&mut session, NOW).is_some() {}
     session.delete();
     let status = Status { status: Activity::Exited, ..Status::default() };
-    let event = Event::new(facts().id, kind::SESSION_STATUS, 1, status);
+    let event = Event::new(facts().id, 1, &status);
     let entry = Entry::Event(EventEntry::new(Seq(1), event));
     session.host_message(HostMessage::Entry(entry)).unwrap();
     let output = peer.poll_output(&mut session, NOW);

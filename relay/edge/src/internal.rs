@@ -144,7 +144,7 @@ impl Counted {
         if let Entry::Output(frame) = entry {
             self.output_bytes += frame.data_len() as u64;
         }
-        self.count(entry.counted_as(), 1);
+        self.count(entry.kind().as_str(), 1);
     }
 
     /// Counts what another has counted.

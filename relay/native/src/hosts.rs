@@ -17,7 +17,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::timeout;
 
 pub use control::keep as keep_control;
-pub use link::{Gone, Heard, Link, Local, Read, Socket, Write};
+pub use link::{Gone, Heard, Link, Local, Socket};
 pub use local::InProcess;
 use moorline_core::plan::HostError;
 pub use publish::receive;

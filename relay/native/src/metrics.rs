@@ -6,7 +6,7 @@
 use std::fmt;
 use std::sync::atomic::AtomicU64;
 
-use moorline_shared::event::kind;
+use moorline_shared::event::EventKind;
 use moorline_shared::log::Entry;
 use prometheus_client::encoding::{EncodeLabelSet, text};
 use prometheus_client::metrics::counter::Counter;
@@ -118,7 +118,7 @@ impl Metrics {
         if let Entry::Output(frame) = entry {
             self.output_bytes.inc_by(frame.data_len() as u64);
         }
-        self.events.get_or_create(&KindLabels { r#type: entry.counted_as() }).inc();
+        self.events.get_or_create(&KindLabels { r#type: entry.kind().as_str() }).inc();
     }
 
     /// A request was answered.
@@ -129,9 +129,9 @@ impl Metrics {
 
     /// Entries by type, those that there were.
     pub fn events_by_type(&self) -> impl Iterator<Item = (&'static str, u64)> {
-        kind::COUNTED.into_iter().filter_map(|name| {
-            let count = self.events.get(&KindLabels { r#type: name })?.get();
-            Some((name, count))
+        EventKind::ALL.iter().filter_map(|kind| {
+            let count = self.events.get(&KindLabels { r#type: kind.as_str() })?.get();
+            Some((kind.as_str(), count))
         })
     }
 
@@ -187,7 +187,7 @@ mod tests {
     fn entries_are_counted_by_type() {
         let metrics = Metrics::default();
         let event = |seq, kind| {
-            let event = Event::new("session_1".parse().unwrap(), kind, 1, ());
+            let event = Event::of_kind("session_1".parse().unwrap(), kind, 1, ());
             Entry::Event(EventEntry::new(Seq(seq), event))
         };
         metrics.entry(&Entry::Output(Frame::copy(Seq(1), b"hello").unwrap()));

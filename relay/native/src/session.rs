@@ -379,7 +379,7 @@ impl State {
     fn reads_otherwise(&mut self) -> bool {
         let listed = Listed {
             revision: self.session.revision(),
-            told: self.session.told().map(|told| told.seq),
+            told: self.session.last_status().map(|told| told.seq),
             clients: self.session.clients(),
         };
         std::mem::replace(&mut self.listed, listed) != listed

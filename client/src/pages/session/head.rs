@@ -19,7 +19,7 @@ pub fn Head() -> impl IntoView {
         move || record.summary().map(|session| read(&session)).unwrap_or_default()
     };
     let running = move || {
-        let told = record.told().and_then(|told| told.command().map(str::to_owned));
+        let told = record.status().and_then(|status| status.command.clone());
         let session = record.summary()?;
         let running = told.or_else(|| session.running.clone());
         running.filter(|_| !session.lifecycle.is_over())

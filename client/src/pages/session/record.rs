@@ -4,14 +4,15 @@ use std::sync::Arc;
 
 use gloo_timers::callback::{Interval, Timeout};
 use leptos::prelude::*;
-use moorline_shared::event::{Activity, kind};
+use moorline_shared::event::{
+    Activity, Connected, Event, EventKind, Gap, SessionOutput, Status,
+};
 use moorline_shared::id::{Cursor, Epoch, Seq, SessionId};
 use moorline_shared::message::close;
 use moorline_shared::rest::SessionSummary;
 use moorline_shared::session::Size;
 use moorline_shared::sse::SseEvent;
 
-use super::event_data::EventData;
 use super::history::{History, STEP_MS};
 use super::preview::Preview;
 use super::timeline::Timeline;
@@ -69,13 +70,13 @@ pub(super) struct Record {
     own: StoredValue<Own, LocalStorage>,
 }
 
-/// What was said of the session last. Both are shared: they are handed on.
+/// The newest of what is known. Both are shared: they are handed on.
 #[derive(Clone, Default)]
 struct Known {
     /// The answer to the last question.
     standing: Option<Arc<Standing>>,
-    /// What it does, as it told.
-    told: Option<Arc<EventData>>,
+    /// The session's last status of the present.
+    status: Option<Arc<Status>>,
 }
 
 /// The answer to `GET /api/session/:id/status`. The type of `shared` reads both in one go, by much
@@ -202,15 +203,15 @@ impl Record {
         self.known.with(|known| known.standing.clone())
     }
 
-    /// What it said last of what it does; tracked.
-    pub(super) fn told(self) -> Option<Arc<EventData>> {
-        self.known.with(|known| known.told.clone())
+    /// The session's last status; tracked.
+    pub(super) fn status(self) -> Option<Arc<Status>> {
+        self.known.with(|known| known.status.clone())
     }
 
     /// The folder that it is in; tracked.
     pub(super) fn folder(self) -> Option<String> {
-        let told = self.told().and_then(|told| told.cwd.clone());
-        told.or_else(|| self.summary()?.cwd.clone())
+        let folder = self.status().and_then(|status| status.cwd.clone());
+        folder.or_else(|| self.summary()?.cwd.clone())
     }
 
     /// Asks what the session is, and follows it once that is known.
@@ -305,17 +306,28 @@ impl Record {
         }
     }
 
-    fn hear(self, event: &SseEvent) {
-        let Ok(told) = serde_json::from_str::<EventData>(&event.data) else { return };
-        let seq = event.id.as_deref().and_then(|id| id.parse::<Cursor>().ok()).map(|id| id.seq);
-        match (event.kind.as_str(), seq) {
-            (kind::CONNECTED, _) => self.connected(&told),
-            (kind::SESSION_DELETED, _) => self.presence.set(Presence::Deleted),
-            (kind::GAP, _) => {
-                self.book.update_untracked(|book| book.timeline.gap(told.to, told.timestamp));
+    fn hear(self, sse: &SseEvent) {
+        let Ok(event) = serde_json::from_str::<Event>(&sse.data) else { return };
+        let seq = sse.id.as_deref().and_then(|id| id.parse::<Cursor>().ok()).map(|id| id.seq);
+        let timestamp = event.timestamp;
+        match (event.known_kind(), seq) {
+            (EventKind::Connected, _) => self.connected(&event.into_fields().unwrap_or_default()),
+            (EventKind::SessionDeleted, _) => self.presence.set(Presence::Deleted),
+            (EventKind::Gap, _) => {
+                let to = event.into_fields().and_then(|gap: Gap| gap.to).unwrap_or_default();
+                self.book.update_untracked(|book| book.timeline.gap(to, timestamp));
             }
-            (kind::SESSION_OUTPUT, Some(seq)) => self.output(seq, &told),
-            (_, Some(seq)) => self.happened(seq, told),
+            (EventKind::SessionOutput, Some(seq)) => {
+                self.output(seq, timestamp, &event.into_fields().unwrap_or_default());
+            }
+            (EventKind::SessionStatus, Some(seq)) => {
+                if let Some(status) = event.into_fields() {
+                    self.changed(seq, timestamp, status);
+                }
+            }
+            (_, Some(seq)) => {
+                self.book.update_untracked(|book| book.timeline.event(seq, &event));
+            }
             _ => {}
         }
         let head = self.position().head;
@@ -329,46 +341,43 @@ impl Record {
         self.own.with_value(|own| own.position)
     }
 
-    fn connected(self, told: &EventData) {
-        let epoch = told.epoch.unwrap_or_default();
+    fn connected(self, connected: &Connected) {
+        let &Connected { epoch, head, .. } = connected;
         let known = self.position().epoch;
         if known != epoch && known != Epoch::default() {
             // Another log: nothing of the old one is true any more.
             self.forget();
         }
-        let position = Position { epoch, head: told.head, opening: true };
-        self.own.update_value(|own| own.position = position);
+        self.own.update_value(|own| own.position = Position { epoch, head, opening: true });
     }
 
-    fn happened(self, seq: Seq, told: EventData) {
+    fn changed(self, seq: Seq, timestamp: u64, status: Status) {
         let position = self.position();
-        let tells_now = told.status.is_some() && (position.opening || seq > position.head);
-        let is_entry = told.status.is_none() || !position.opening;
-        if is_entry {
-            self.book.update_untracked(|book| book.timeline.event(seq, &told));
-        } else {
+        if position.opening {
             self.own.update_value(|own| own.position.opening = false);
+        } else {
+            self.book.update_untracked(|book| book.timeline.status(seq, timestamp, &status));
         }
-        if tells_now {
-            let over = matches!(told.status, Some(Activity::Exited | Activity::Error));
-            self.known.update(|known| known.told = Some(Arc::new(told)));
-            if over && is_entry {
+        if position.opening || seq > position.head {
+            let is_over = matches!(status.status, Activity::Exited | Activity::Error);
+            self.known.update(|known| known.status = Some(Arc::new(status)));
+            if is_over && !position.opening {
                 // How it ended stands in its status.
                 self.load();
             }
         }
     }
 
-    fn output(self, seq: Seq, told: &EventData) {
-        let bytes = told.content.len() as u64;
+    fn output(self, seq: Seq, timestamp: u64, output: &SessionOutput) {
+        let bytes = output.content.len() as u64;
         let is_live = seq > self.position().head;
         self.book.update_untracked(|book| {
             if is_live {
                 book.history.advance(clock::wall_ms());
                 book.history.output(bytes);
             }
-            book.timeline.output(seq, bytes, Some(told.timestamp));
-            book.preview.push(&told.content);
+            book.timeline.output(seq, bytes, Some(timestamp));
+            book.preview.push(&output.content);
         });
     }
 }

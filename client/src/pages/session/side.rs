@@ -89,7 +89,7 @@ fn facts(record: Record, overview: Overview) -> Vec<(&'static str, bool, Option<
         ("Folder", true, record.folder()),
         ("Project", false, project),
         ("Last exit", false, session.last_exit_code.map(|code| code.to_string())),
-        ("Process", false, record.told().and_then(|told| told.pid).map(|pid| pid.to_string())),
+        ("Process", false, record.status().and_then(|status| status.pid).map(|pid| pid.to_string())),
         ("Size", false, size),
         ("Driver", false, Some(session.driver.clone())),
         ("Host", false, overview.host_name(&session)),
@@ -153,7 +153,7 @@ pub fn Files() -> impl IntoView {
     let record = Record::expect();
     let access = Access::expect();
     let files = RwSignal::new(None::<Result<Vec<ContextFile>, String>>);
-    let cwd = Memo::new(move |_| record.told().and_then(|told| told.cwd.clone()));
+    let cwd = Memo::new(move |_| record.status().and_then(|status| status.cwd.clone()));
     let ask = move || {
         let request = Request::get(format!("/api/session/{}/context", record.id()));
         api::ask(access, request, move |answer| {

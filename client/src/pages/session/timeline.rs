@@ -3,11 +3,11 @@
 
 use std::collections::VecDeque;
 
-use moorline_shared::event::{Activity, kind};
+use moorline_shared::event::{Activity, Event, EventKind, Status};
 use moorline_shared::id::Seq;
 use moorline_shared::session::ExitStatus;
 
-use super::event_data::EventData;
+use super::titles::title;
 use crate::session::words;
 
 /// Older rows go.
@@ -118,15 +118,12 @@ impl Timeline {
         self.push(Row { seq, last: seq, at, what: What::Output(bytes) });
     }
 
-    /// An event came.
-    pub fn event(&mut self, seq: Seq, event: &EventData) {
-        match event.title() {
-            None => self.status(seq, event),
-            Some((title, detail)) => {
-                let tone = if event.kind == kind::SESSION_ERROR { "bad" } else { "plain" };
-                self.note(seq, event.timestamp, tone, title, detail);
-            }
-        }
+    /// An event came that is no status.
+    pub fn event(&mut self, seq: Seq, event: &Event) {
+        let is_error = event.known_kind() == EventKind::SessionError;
+        let (title, detail) = title(event);
+        let tone = if is_error { "bad" } else { "plain" };
+        self.note(seq, event.timestamp, tone, title, detail);
     }
 
     /// Entries are missing here.
@@ -135,26 +132,25 @@ impl Timeline {
         self.note(to, at, "away", "Older entries are gone", detail);
     }
 
-    fn status(&mut self, seq: Seq, event: &EventData) {
-        let Some(status) = event.status else { return };
-        let at = event.timestamp;
-        self.idle = status == Activity::Idle;
-        match (status, event.command()) {
+    /// A status came, at `at` milliseconds since 1970.
+    pub fn status(&mut self, seq: Seq, at: u64, status: &Status) {
+        self.idle = status.status == Activity::Idle;
+        match (status.status, &status.command) {
             (Activity::Running, Some(line)) => {
                 if let Some(row) = self.open_command()
-                    && matches!(&row.what, What::Command(command) if command.line == line)
+                    && matches!(&row.what, What::Command(command) if command.line == *line)
                 {
                     row.last = seq;
                     return;
                 }
                 self.close_command(seq, at, None);
-                self.command(seq, at, line.to_owned());
+                self.command(seq, at, line.clone());
             }
             (Activity::Running, None) => {}
-            (Activity::Idle, _) => self.close_command(seq, at, event.exit_code),
+            (Activity::Idle, _) => self.close_command(seq, at, status.exit_code),
             (Activity::Exited, _) => {
                 self.close_command(seq, at, None);
-                let exit = ExitStatus { code: event.exit_code, signal: event.signal.clone() };
+                let exit = ExitStatus { code: status.exit_code, signal: status.signal.clone() };
                 let tone = if exit.code == Some(0) { "good" } else { "bad" };
                 self.note(seq, at, tone, "Ended", words::exit(&exit));
             }
@@ -212,14 +208,12 @@ mod tests {
     use serde_json::{Value, json};
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
-    fn event(kind: &str, at: u64, fields: &Value) -> EventData {
-        let mut told: EventData = serde_json::from_value(fields.clone()).unwrap();
-        (told.kind, told.timestamp) = (kind.to_owned(), at);
-        told
+    fn event(kind: &str, at: u64, fields: &Value) -> Event {
+        Event::of_kind("session_1".parse().unwrap(), kind, at, fields)
     }
 
-    fn status(at: u64, fields: &Value) -> EventData {
-        event(kind::SESSION_STATUS, at, fields)
+    fn status(fields: &Value) -> Status {
+        serde_json::from_value(fields.clone()).unwrap()
     }
 
     #[test]
@@ -227,10 +221,10 @@ mod tests {
         let mut timeline = Timeline::default();
         timeline.output(Seq(1), 5, None);
         timeline.output(Seq(2), 5, None);
-        timeline.event(Seq(3), &status(1000, &json!({"status": "running", "command": "make"})));
+        timeline.status(Seq(3), 1000, &status(&json!({"status": "running", "command": "make"})));
         timeline.output(Seq(4), 70, Some(1500));
-        timeline.event(Seq(5), &status(2000, &json!({"status": "running", "command": "make"})));
-        timeline.event(Seq(6), &status(4000, &json!({"status": "idle", "exitCode": 2})));
+        timeline.status(Seq(5), 2000, &status(&json!({"status": "running", "command": "make"})));
+        timeline.status(Seq(6), 4000, &status(&json!({"status": "idle", "exitCode": 2})));
         timeline.output(Seq(7), 3, None);
         let rows: Vec<_> = timeline.rows().cloned().collect();
         let (line, code, took) = ("make".into(), Some(2), Some(3000));
@@ -251,13 +245,13 @@ mod tests {
     #[test]
     fn a_prompt_and_its_command_are_one_row_and_the_shells_own_prompt_is_none() {
         let mut timeline = Timeline::default();
-        timeline.event(Seq(1), &event(kind::SESSION_CREATED, 1, &json!({})));
-        timeline.event(Seq(2), &status(1000, &json!({"status": "idle"})));
+        timeline.event(Seq(1), &event("session-created", 1, &json!({})));
+        timeline.status(Seq(2), 1000, &status(&json!({"status": "idle"})));
         timeline.output(Seq(3), 20, None);
-        timeline.event(Seq(4), &event(kind::COMMAND_SENT, 1100, &json!({"command": "ls"})));
+        timeline.event(Seq(4), &event("command-sent", 1100, &json!({"command": "ls"})));
         timeline.output(Seq(5), 4, None);
-        timeline.event(Seq(6), &status(1200, &json!({"status": "running", "command": "ls"})));
-        timeline.event(Seq(7), &status(1300, &json!({"status": "idle", "exitCode": 0})));
+        timeline.status(Seq(6), 1200, &status(&json!({"status": "running", "command": "ls"})));
+        timeline.status(Seq(7), 1300, &status(&json!({"status": "idle", "exitCode": 0})));
         timeline.output(Seq(8), 20, None);
         let rows: Vec<_> = timeline.rows().map(|row| (row.seq.0, row.last.0)).collect();
         assert_eq!(rows, [(1, 3), (4, 8)]);
@@ -271,10 +265,10 @@ mod tests {
     #[test]
     fn a_command_that_never_ended_ends_with_its_session() {
         let mut timeline = Timeline::default();
-        timeline.event(Seq(1), &status(1000, &json!({"status": "running", "command": "vim"})));
-        timeline.event(Seq(2), &event(kind::COMMAND_SENT, 1100, &json!({"command": ":q"})));
+        timeline.status(Seq(1), 1000, &status(&json!({"status": "running", "command": "vim"})));
+        timeline.event(Seq(2), &event("command-sent", 1100, &json!({"command": ":q"})));
         timeline.output(Seq(3), 9, None);
-        timeline.event(Seq(4), &status(1200, &json!({"status": "exited", "signal": "SIGHUP"})));
+        timeline.status(Seq(4), 1200, &status(&json!({"status": "exited", "signal": "SIGHUP"})));
         let rows: Vec<_> = timeline.rows().map(|row| row.what.clone()).collect();
         assert!(matches!(&rows[0], What::Command(Command { took: Some(200), code: None, .. })));
         assert!(

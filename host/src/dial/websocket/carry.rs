@@ -4,10 +4,9 @@ use std::time::Duration;
 
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt as _, StreamExt as _};
-use moorline_shared::control::{ToHost, ToRelay};
 use moorline_shared::limits::{DEAD_AFTER, HEARTBEAT};
 use moorline_shared::message::{KEEPALIVE_PING, close};
-use moorline_shared::publish::{BadPacket, HostCommand, HostMessage, Packet};
+use moorline_shared::packet::{Decode, Encode, Packet};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
@@ -20,24 +19,12 @@ use crate::dial::{ABNORMAL, Item, Wire};
 /// How long the end of a link that was closed may take.
 const CLOSING: Duration = Duration::from_secs(1);
 
-/// What a host says.
-pub(super) trait Said: Send + 'static {
-    /// As it travels.
-    fn encode(self) -> Packet;
-}
-
-/// What a host hears.
-pub(super) trait Heard: Sized + Send + 'static {
-    /// Reads a message; `None` for one that this version does not know.
-    fn decode(packet: Packet) -> Result<Option<Self>, BadPacket>;
-}
-
 /// Carries a wire, whose near end this gives, until either side closes it. Each way waits while
 /// the other end does not read.
 pub(super) fn carry<S, H, T>(socket: WebSocketStream<T>, room: usize) -> Wire<S, H>
 where
-    S: Said,
-    H: Heard,
+    S: Encode + Send + 'static,
+    H: Decode + Send + 'static,
     T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
     let (near, far) = Wire::<S, H>::pair(room);
@@ -58,7 +45,7 @@ where
 }
 
 /// Sends until the wire is closed or the socket broken, and a sign of life in every silence.
-async fn write<S: Said, T: AsyncRead + AsyncWrite + Unpin>(
+async fn write<S: Encode, T: AsyncRead + AsyncWrite + Unpin>(
     mut sink: SplitSink<WebSocketStream<T>, Message>,
     mut receiver: mpsc::Receiver<Item<S>>,
 ) -> Result<(), Error> {
@@ -86,7 +73,7 @@ async fn write<S: Said, T: AsyncRead + AsyncWrite + Unpin>(
 }
 
 /// Hears until the socket is closed or silent, or the host does not want it; the close code.
-async fn read<H: Heard, T: AsyncRead + AsyncWrite + Unpin>(
+async fn read<H: Decode, T: AsyncRead + AsyncWrite + Unpin>(
     mut stream: SplitStream<WebSocketStream<T>>,
     sender: &mpsc::Sender<Item<H>>,
 ) -> u16 {
@@ -108,12 +95,11 @@ async fn read<H: Heard, T: AsyncRead + AsyncWrite + Unpin>(
             None => return ABNORMAL,
         };
         match H::decode(packet) {
-            Ok(Some(message)) => {
+            Ok(message) => {
                 if sender.send(Item::Message(message)).await.is_err() {
                     return ABNORMAL;
                 }
             }
-            Ok(None) => {}
             Err(error) => {
                 tracing::warn!(%error, "the relay says what is no message");
                 return close::PROTOCOL;
@@ -133,42 +119,10 @@ fn message_of(packet: Packet) -> Message {
     }
 }
 
-impl Said for ToRelay {
-    fn encode(self) -> Packet {
-        Packet::Text(self.to_json().into())
-    }
-}
-
-impl Said for HostMessage {
-    fn encode(self) -> Packet {
-        Self::encode(self)
-    }
-}
-
-impl Heard for ToHost {
-    fn decode(packet: Packet) -> Result<Option<Self>, BadPacket> {
-        match packet {
-            Packet::Text(text) => {
-                let text = String::from_utf8_lossy(&text);
-                Self::from_json(&text).map(Some)
-            }
-            Packet::Binary(_) => Ok(None),
-        }
-    }
-}
-
-impl Heard for HostCommand {
-    fn decode(packet: Packet) -> Result<Option<Self>, BadPacket> {
-        match packet {
-            Packet::Text(text) => Self::from_text(&text),
-            Packet::Binary(bytes) => Self::from_binary(bytes).map(Some),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use moorline_shared::control::{ToHost, ToRelay};
     use tokio::io::{DuplexStream, duplex};
     use tokio::time::Instant;
     use tokio_tungstenite::tungstenite::protocol::Role;

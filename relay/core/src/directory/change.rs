@@ -1,8 +1,7 @@
 //! Changes of the directory: the rows that store them, and what follows from them.
 
-use moorline_shared::event::{Event, kind};
+use moorline_shared::event::{Event, TerminalClosed};
 use moorline_shared::id::{HostId, ProjectId, SessionId};
-use serde_json::json;
 
 use super::report::SessionReport;
 use super::{Directory, ListedSession};
@@ -190,8 +189,8 @@ impl Directory {
         let Some(listed) = self.sessions.remove(id) else { return };
         effects.push(Effect::End { session: id.clone() });
         if let Some(parent) = listed.beside.filter(|parent| self.sessions.contains_key(parent)) {
-            let fields = json!({ "terminalId": id });
-            let event = Event::new(parent.clone(), kind::TERMINAL_CLOSED, at_ms, fields);
+            let closed = TerminalClosed { terminal_id: id.clone() };
+            let event = Event::new(parent.clone(), at_ms, &closed);
             effects.push(Effect::Append { session: parent, event });
         }
         effects.push(Effect::ListsChanged);

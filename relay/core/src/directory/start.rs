@@ -1,13 +1,12 @@
 //! Starting sessions: what is to be started, on which host, and under which id.
 
 use moorline_shared::control::Hosted;
-use moorline_shared::event::{Event, kind};
+use moorline_shared::event::{Event, TerminalCreated};
 use moorline_shared::id::{HostId, SessionId};
 use moorline_shared::limits::SESSIONS_PER_HOST;
 use moorline_shared::rest::{
     CreateSession, CreateTerminal, DuplicateSession, ForkSession, SessionSummary,
 };
-use serde_json::json;
 
 use super::Directory;
 use super::change::{Change, Row};
@@ -183,10 +182,10 @@ pub fn created_event(
     mode: Option<String>,
     now_ms: u64,
 ) -> Event {
-    let fields = json!({
-        "terminalId": terminal.session_id,
-        "workingDir": terminal.cwd,
-        "mode": mode.unwrap_or_else(|| terminal.driver.clone()),
-    });
-    Event::new(parent.clone(), kind::TERMINAL_CREATED, now_ms, fields)
+    let created = TerminalCreated {
+        terminal_id: terminal.session_id.clone(),
+        working_dir: terminal.cwd.clone(),
+        mode: mode.unwrap_or_else(|| terminal.driver.clone()),
+    };
+    Event::new(parent.clone(), now_ms, &created)
 }

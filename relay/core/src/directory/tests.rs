@@ -1,5 +1,5 @@
 use moorline_shared::control::{Facts, Hello, Hosted};
-use moorline_shared::event::kind;
+use moorline_shared::event::EventKind;
 use moorline_shared::id::{Epoch, HostId, SessionId};
 use moorline_shared::rest::{
     CreateProject, CreateSession, CreateTerminal, DuplicateSession, MoveSession, RenameSession,
@@ -153,7 +153,7 @@ fn a_terminal_starts_where_its_session_is_and_tells_it_of_its_end() {
         Effect::Append { session, event } => Some((session, event.kind)),
         _ => None,
     });
-    assert_eq!(told, Some((id("session_1"), kind::TERMINAL_CLOSED.into())));
+    assert_eq!(told, Some((id("session_1"), EventKind::TerminalClosed.as_str().into())));
 }
 
 #[test]

@@ -30,7 +30,7 @@ fn log(entries: &[Option<&[u8]>]) -> Log {
                 log.push(Entry::Output(frame)).unwrap();
             }
             None => {
-                log.append_event(Event::new(id(), "command-sent", 5, ()));
+                log.append_event(Event::of_kind(id(), "command-sent", 5, ()));
             }
         }
     }

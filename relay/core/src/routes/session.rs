@@ -1,11 +1,10 @@
 //! `/api/session/:id`: one session.
 
 use bytes::Bytes;
-use moorline_shared::event::{Event, kind};
+use moorline_shared::event::{CommandSent, Event};
 use moorline_shared::id::SessionId;
 use moorline_shared::limits::PROMPT_BYTES;
 use moorline_shared::rest::{Deleted, EventsStatus, Prompt, Prompted, SessionStatus};
-use serde::Serialize;
 
 use super::{Reply, Request};
 use crate::api::ApiError;
@@ -100,10 +99,6 @@ pub(crate) fn prompt(id: &SessionId, request: &Request) -> Result<Write, ApiErro
 /// # Errors
 /// `bad_request` if there is none, or `too_large`.
 pub fn prompt_of(id: &SessionId, command: &str, now_ms: u64) -> Result<Write, ApiError> {
-    #[derive(Serialize)]
-    struct Sent {
-        command: String,
-    }
     if command.is_empty() {
         return Err(ApiError::command_required());
     }
@@ -114,7 +109,7 @@ pub fn prompt_of(id: &SessionId, command: &str, now_ms: u64) -> Result<Write, Ap
     if shown.len() < command.len() {
         shown.push_str("...");
     }
-    let event = Event::new(id.clone(), kind::COMMAND_SENT, now_ms, Sent { command: shown });
+    let event = Event::new(id.clone(), now_ms, &CommandSent { command: shown });
     let mut typed = command.replace("\r\n", "\r").replace('\n', "\r");
     if !typed.ends_with('\r') {
         typed.push('\r');

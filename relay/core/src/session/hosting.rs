@@ -7,7 +7,8 @@ use moorline_shared::publish::{HostCommand, HostMessage, WriteRefused};
 use moorline_shared::session::{Lifecycle, Size};
 use moorline_shared::time::Time;
 
-use super::{Host, PublishError, Requests, Session, Stored, Told};
+use super::{Host, PublishError, Requests, Session, Stored};
+use crate::last_status::LastStatus;
 
 /// More than can be asked in a millisecond.
 const REQUESTS_PER_MS: u64 = 1000;
@@ -98,6 +99,7 @@ impl Session {
                 self.size = size;
                 self.revision += 1;
             }
+            HostMessage::Unknown => {}
             HostMessage::Exited { status } => {
                 self.exit = status;
                 self.lifecycle = Lifecycle::Exited;
@@ -115,7 +117,7 @@ impl Session {
         }
         if epoch > current {
             self.begin_log(epoch, from);
-            self.told = None;
+            self.last_status = None;
             self.input_is_void();
         } else if from > self.log.head() {
             // What is between was acknowledged once and is lost, as after a loss of power: nobody
@@ -143,7 +145,7 @@ impl Session {
         if entry.seq() <= self.log.head() {
             return Ok(());
         }
-        self.told = Told::by(&entry).or(self.told.take());
+        self.last_status = LastStatus::of(&entry).or(self.last_status.take());
         self.log.push(entry).map_err(|gap| PublishError::Gap { want: gap.want, got: gap.got })?;
         // One that could not be made is asked for again after as much output.
         let since = self.picture_seq().max(self.picture_failed);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use moorline_host::publisher::{Output, Publisher, QueryId, Task};
-use moorline_shared::event::{Event, kind};
+use moorline_shared::event::Event;
 use moorline_shared::frame::Frame;
 use moorline_shared::id::{Cursor, Epoch, Seq};
 use moorline_shared::message::Snapshot;
@@ -102,7 +102,7 @@ impl Host {
     pub(crate) fn tell(&mut self, now: Time, published: &mut Published) {
         let now_ms = AHEAD_MS + now.ms;
         let id = "session_1".parse().expect("an id");
-        let seq = self.publisher.event(Event::new(id, kind::COMMAND_SENT, now_ms, ()));
+        let seq = self.publisher.event(Event::of_kind(id, "simulated", now_ms, ()));
         published.0.insert((self.epoch.0, seq.0), (Published::digest(&[]), now_ms));
     }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use moorline_core::Told;
+use moorline_core::LastStatus;
 use moorline_core::peer::{Peer, PeerOutput, Terms};
 use moorline_core::session::{Facts, HeldChange, Keeping, Session};
 use moorline_core::stored::{Row, Stored};
@@ -43,7 +43,7 @@ struct Store {
     rows: Vec<Row>,
     picture: Option<Snapshot>,
     exit: Option<ExitStatus>,
-    told: Option<Told>,
+    last_status: Option<LastStatus>,
     held: BTreeMap<(ClientId, Seq), Frame>,
 }
 
@@ -123,7 +123,7 @@ impl Relay {
         let stored = Stored::new(store.epoch, store.rows.iter().copied());
         let session = session.with_stored(stored);
         if self.edge {
-            session.with_told(store.told.clone()).keeping(EDGE)
+            session.with_last_status(store.last_status.clone()).keeping(EDGE)
         } else {
             session.keeping(NATIVE)
         }
@@ -186,7 +186,7 @@ impl Relay {
         let (row, last) = (Row { first: first.seq(), last: last.seq(), bytes }, last.seq());
         self.store.rows.push(row);
         self.store.entries.extend(entries);
-        self.store.told = self.session.told().filter(|told| told.seq <= last).cloned();
+        self.store.last_status = self.session.last_status().filter(|told| told.seq <= last).cloned();
         if let Some(rows) = self.session.stored_rows() {
             rows.put(row);
         }

@@ -81,7 +81,7 @@ impl DirectoryState {
             Effect::ListsChanged => self.changed.ring(),
             Effect::Forget { session, host } => {
                 let session_id = session.clone();
-                self.tell(host, &ToHost::Forget { session_id });
+                self.tell(host, ToHost::Forget { session_id });
             }
             Effect::Rename { session, name } => {
                 self.post(session, RENAME, &Rename { name: name.clone() }).await?;

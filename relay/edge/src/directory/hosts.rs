@@ -17,6 +17,7 @@ use moorline_core::record::SessionRecord;
 use moorline_shared::control::{Hello, Hosted, ToHost, ToRelay};
 use moorline_shared::id::{HostId, SessionId};
 use moorline_shared::message::{KEEPALIVE_PING, KEEPALIVE_PONG, close};
+use moorline_shared::packet::{Decode as _, Encode as _, Packet};
 use moorline_shared::publish::{RequestId, SUBPROTOCOL};
 use wasm_bindgen::JsValue;
 use worker::{
@@ -77,7 +78,7 @@ impl DirectoryState {
     ) -> Result<()> {
         let Some(host) = self.host_of(socket) else { return Ok(()) };
         let WebSocketIncomingMessage::String(text) = message else { return Ok(()) };
-        match ToRelay::from_json(&text) {
+        match ToRelay::decode(Packet::Text(text.into())) {
             Ok(ToRelay::Hello(hello)) => self.greet(socket, &host, hello.cleaned()).await?,
             Ok(ToRelay::Started { request, session }) => {
                 self.started(&host, request, session).await?;
@@ -85,7 +86,9 @@ impl DirectoryState {
             Ok(answer @ (ToRelay::Failed { request, .. } | ToRelay::Files { request, .. })) => {
                 self.answered(request, answer)
             }
-            Ok(ToRelay::Ping { t }) => say(socket, &ToHost::Pong { t }),
+            Ok(ToRelay::Ping { t }) => {
+                say(socket, ToHost::Pong { t });
+            }
             Ok(ToRelay::Unknown) => {}
             Err(error) => {
                 console_warn!("the host {host} says what is no message: {error}");
@@ -108,9 +111,9 @@ impl DirectoryState {
     }
 
     /// Says something to a host; false where it is away.
-    pub(super) fn tell(&self, host: &HostId, message: &ToHost) -> bool {
+    pub(super) fn tell(&self, host: &HostId, message: ToHost) -> bool {
         let link = self.links(host).into_iter().find(is_welcomed);
-        link.is_some_and(|link| link.send_with_str(message.to_json()).is_ok())
+        link.is_some_and(|link| say(&link, message))
     }
 
     /// Asks a host, and waits for its answer. `None` where there is none.
@@ -127,7 +130,7 @@ impl DirectoryState {
         let asked = Asked { request, host: host.clone(), session: session.cloned(), sender };
         self.asked.borrow_mut().push(asked);
         let mut answer = None;
-        if self.tell(host, &message(request)) {
+        if self.tell(host, message(request)) {
             answer = match select(receiver, Delay::from(patience)).await {
                 Either::Left((answer, _)) => answer.ok(),
                 Either::Right(_) => None,
@@ -178,13 +181,13 @@ impl DirectoryState {
     async fn greet(&self, socket: &WebSocket, host: &HostId, hello: Hello) -> Result<()> {
         if let Some(message) = other_protocol(&hello, VERSION) {
             console_warn!("{message}");
-            say(socket, &ToHost::Refused { code: "protocol".to_owned(), message });
+            say(socket, ToHost::Refused { code: "protocol".to_owned(), message });
             shut(socket, close::FORBIDDEN, "another protocol");
             return Ok(());
         }
         for older in self.links(host).into_iter().filter(|link| link != socket) {
             let message = "another host with this id has connected".to_owned();
-            say(&older, &ToHost::Refused { code: "replaced".to_owned(), message });
+            say(&older, ToHost::Refused { code: "replaced".to_owned(), message });
             let _ = older.serialize_attachment("");
             shut(&older, close::REPLACED, "another host with this id has connected");
         }
@@ -195,9 +198,9 @@ impl DirectoryState {
         self.adopt(adopted).await;
         self.lose_all(lost).await;
         socket.serialize_attachment(WELCOMED)?;
-        say(socket, &ToHost::Welcome { version: VERSION.to_owned() });
+        say(socket, ToHost::Welcome { version: VERSION.to_owned() });
         for session_id in forget {
-            say(socket, &ToHost::Forget { session_id });
+            say(socket, ToHost::Forget { session_id });
         }
         console_log!("the host {host} is here: {} sessions", hello.sessions.len());
         self.carry_out(effects).await;
@@ -264,7 +267,7 @@ impl DirectoryState {
         let id = hosted.session_id.clone();
         let given_up = self.ask(|directory| Ok(directory.deleted_from(&id) == Some(host)))?;
         if given_up {
-            self.tell(host, &ToHost::Forget { session_id: id });
+            self.tell(host, ToHost::Forget { session_id: id });
             return Ok(());
         }
         let change = self.ask(|directory| Ok(directory.adopt(host, &hosted, now_ms())))?;
@@ -299,9 +302,10 @@ fn is_open(link: &WebSocket) -> bool {
     link.as_ref().ready_state() == OPEN
 }
 
-/// Says something on a link. Whether it is gone an event tells.
-fn say(link: &WebSocket, message: &ToHost) {
-    let _ = link.send_with_str(message.to_json());
+/// Sends a message on a link. Returns false if it cannot be sent.
+fn say(link: &WebSocket, message: ToHost) -> bool {
+    let Packet::Text(text) = message.encode() else { return false };
+    std::str::from_utf8(&text).is_ok_and(|text| link.send_with_str(text).is_ok())
 }
 
 fn shut(link: &WebSocket, code: u16, reason: &str) {

@@ -8,8 +8,9 @@ use moorline_core::session::PublishError;
 use moorline_shared::limits::DEAD_AFTER;
 use moorline_shared::log::Entry;
 use moorline_shared::message::close;
+use moorline_shared::packet::{BadPacket, Decode as _, Encode as _, Packet};
 use moorline_shared::publish::{
-    BadPacket, HostCommand, HostMessage, Packet, RefusedReason, SUBPROTOCOL,
+    HostCommand, HostMessage, RefusedReason, SUBPROTOCOL,
 };
 use moorline_shared::time::Time;
 use worker::{
@@ -126,17 +127,10 @@ impl Loaded {
 
     fn hear_host(&mut self, message: WebSocketIncomingMessage) -> std::result::Result<(), Broken> {
         let message = match message {
-            WebSocketIncomingMessage::Binary(packet) => {
-                HostMessage::from_binary(Bytes::from(packet))?
-            }
-            WebSocketIncomingMessage::String(text) => {
-                match HostMessage::from_text(&Bytes::from(text))? {
-                    Some(message) => message,
-                    None => return Ok(()),
-                }
-            }
+            WebSocketIncomingMessage::Binary(packet) => Packet::Binary(Bytes::from(packet)),
+            WebSocketIncomingMessage::String(text) => Packet::Text(Bytes::from(text)),
         };
-        let message = message.timed(wall_ms);
+        let message = HostMessage::decode(message)?.timed(wall_ms);
         if let HostMessage::Entry(entry) = &message {
             self.listed.counts(entry);
             if let Entry::Output(frame) = entry {

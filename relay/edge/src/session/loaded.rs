@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use futures_channel::oneshot;
-use moorline_core::Told;
+use moorline_core::LastStatus;
 use moorline_core::peer::Peer;
 use moorline_core::plain::Plain;
 use moorline_core::record::{SessionRecord, facts};
@@ -26,7 +26,7 @@ use super::telling::Listed;
 use crate::sql::{Database, SqlError};
 
 /// The note of what the log told last.
-pub(super) const TOLD: &str = "told";
+pub(super) const LAST_STATUS: &str = "told";
 
 /// See the module.
 #[derive(Debug)]
@@ -105,12 +105,12 @@ impl Loaded {
         let head = rows.last().map_or(record.head, |row| row.last);
         let (last, newest) = database.last_segment(id, &rows)?;
         let picture = database.snapshot(id, epoch)?;
-        let told = database.note::<Option<Told>>(TOLD)?.flatten();
+        let last_status = database.note::<Option<LastStatus>>(LAST_STATUS)?.flatten();
         let stored = Stored::new(epoch, rows);
-        let (picture_seq, told_seq) =
-            (picture.as_ref().map(|picture| picture.seq), told.as_ref().map(|told| told.seq));
+        let picture_seq = picture.as_ref().map(|picture| picture.seq);
+        let status_seq = last_status.as_ref().map(|last| last.seq);
         let since_ms = database.note(SINCE)?.unwrap_or(record.last_activity_ms);
-        let storing = Progress::stored(&stored, last, picture_seq, told_seq, since_ms);
+        let storing = Progress::stored(&stored, last, picture_seq, status_seq, since_ms);
         let lifecycle = match record.lifecycle {
             Lifecycle::Live if !hosted => Lifecycle::Detached,
             other => other,
@@ -118,7 +118,7 @@ impl Loaded {
         let log = log(epoch, head, newest);
         let mut session = Session::restored(facts(&record), log, record.size, lifecycle, picture)
             .with_exit(record.exit.clone().unwrap_or_default())
-            .with_told(told)
+            .with_last_status(last_status)
             .with_stored(stored)
             .keeping(Keeping::EDGE);
         for (client_id, piece) in database.held()? {

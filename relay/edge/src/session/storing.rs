@@ -13,7 +13,7 @@ use moorline_shared::id::{Epoch, Seq};
 use moorline_shared::limits::{EDGE_PICTURE_BYTES, FRAME_DATA_BYTES, SEGMENT_BYTES};
 use moorline_shared::time::Time;
 
-use super::loaded::{Loaded, TOLD};
+use super::loaded::{LAST_STATUS, Loaded};
 use crate::sql::{Database, LastSegment, SqlError};
 
 /// How long entries are gathered before they are stored.
@@ -153,8 +153,8 @@ impl Loaded {
         self.store_picture()?;
         self.trim()?;
         if self.told_is_due() {
-            self.database.put_note(TOLD, &self.session.told())?;
-            self.storing.told = self.session.told().map(|told| told.seq);
+            self.database.put_note(LAST_STATUS, &self.session.last_status())?;
+            self.storing.told = self.session.last_status().map(|told| told.seq);
         }
         if self.record_is_due() {
             let record = self.current_record();
@@ -241,7 +241,7 @@ impl Loaded {
     }
 
     fn told_is_due(&self) -> bool {
-        self.session.told().map(|told| told.seq) != self.storing.told
+        self.session.last_status().map(|told| told.seq) != self.storing.told
     }
 
     fn picture_is_due(&self) -> bool {

@@ -95,7 +95,7 @@ impl Loaded {
     pub(super) fn is_to_be_told(&mut self, now: Time) -> bool {
         let seen = Seen {
             revision: self.session.revision(),
-            told: self.session.told().map(|told| told.seq),
+            told: self.session.last_status().map(|told| told.seq),
             clients: self.session.clients(),
             streams: self.session.streams(),
             changes: self.listed.changes,

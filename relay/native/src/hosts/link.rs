@@ -5,12 +5,10 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket};
-use bytes::Bytes;
 use futures_util::{Sink as _, SinkExt as _, Stream as _, StreamExt as _};
 use moorline_host::dial::{Item, Wire};
-use moorline_shared::control::{ToHost, ToRelay};
 use moorline_shared::message::{KEEPALIVE_PING, KEEPALIVE_PONG};
-use moorline_shared::publish::{BadPacket, HostCommand, HostMessage, Packet};
+use moorline_shared::packet::{BadPacket, Decode, Encode, Packet};
 use tokio::sync::mpsc::OwnedPermit;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::time::timeout;
@@ -66,60 +64,6 @@ pub trait Link: Send + 'static {
     fn close(self, code: u16, reason: &'static str) -> impl Future<Output = ()> + Send;
 }
 
-/// What a host says, on the wire.
-pub trait Read: Sized + Send + 'static {
-    /// Reads a text message; `None` for one that this version does not know.
-    ///
-    /// # Errors
-    /// [`BadPacket`].
-    fn text(text: Bytes) -> Result<Option<Self>, BadPacket>;
-
-    /// Reads a binary message; `None` for one that this version does not know.
-    ///
-    /// # Errors
-    /// [`BadPacket`].
-    fn binary(packet: Bytes) -> Result<Option<Self>, BadPacket>;
-}
-
-impl Read for HostMessage {
-    fn text(text: Bytes) -> Result<Option<Self>, BadPacket> {
-        Self::from_text(&text)
-    }
-
-    fn binary(packet: Bytes) -> Result<Option<Self>, BadPacket> {
-        Self::from_binary(packet).map(Some)
-    }
-}
-
-impl Read for ToRelay {
-    fn text(text: Bytes) -> Result<Option<Self>, BadPacket> {
-        // It was text when it came.
-        Self::from_json(&String::from_utf8_lossy(&text)).map(Some)
-    }
-
-    fn binary(_: Bytes) -> Result<Option<Self>, BadPacket> {
-        Ok(None)
-    }
-}
-
-/// What a host is told, on the wire.
-pub trait Write: Send + 'static {
-    /// As a message.
-    fn packet(self) -> Packet;
-}
-
-impl Write for HostCommand {
-    fn packet(self) -> Packet {
-        self.encode()
-    }
-}
-
-impl Write for ToHost {
-    fn packet(self) -> Packet {
-        Packet::Text(self.to_json().into())
-    }
-}
-
 /// A link over a WebSocket.
 #[derive(Debug)]
 pub struct Socket<In, Out> {
@@ -137,28 +81,24 @@ impl<In, Out> Socket<In, Out> {
     }
 }
 
-impl<In: Read, Out: Write> Link for Socket<In, Out> {
+impl<In: Decode + Send + 'static, Out: Encode + Send + 'static> Link for Socket<In, Out> {
     type In = In;
     type Out = Out;
 
     const CAN_DIE: bool = true;
 
     fn poll_hear(&mut self, context: &mut Context<'_>) -> Poll<Heard<In>> {
-        let read = match ready!(Pin::new(&mut self.socket).poll_next(context)) {
+        let packet = match ready!(Pin::new(&mut self.socket).poll_next(context)) {
             Some(Ok(Message::Text(text))) if text == KEEPALIVE_PING => {
                 self.owes_pong = true;
-                Ok(None)
+                return Poll::Ready(Heard::Alive);
             }
-            Some(Ok(Message::Text(text))) => In::text(text.into()),
-            Some(Ok(Message::Binary(packet))) => In::binary(packet),
-            Some(Ok(Message::Ping(_) | Message::Pong(_))) => Ok(None),
+            Some(Ok(Message::Text(text))) => Packet::Text(text.into()),
+            Some(Ok(Message::Binary(packet))) => Packet::Binary(packet),
+            Some(Ok(Message::Ping(_) | Message::Pong(_))) => return Poll::Ready(Heard::Alive),
             Some(Ok(Message::Close(_)) | Err(_)) | None => return Poll::Ready(Heard::Closed),
         };
-        Poll::Ready(match read {
-            Ok(Some(message)) => Heard::Message(message),
-            Ok(None) => Heard::Alive,
-            Err(error) => Heard::Bad(error),
-        })
+        Poll::Ready(In::decode(packet).map_or_else(Heard::Bad, Heard::Message))
     }
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Gone>> {
@@ -167,7 +107,7 @@ impl<In: Read, Out: Write> Link for Socket<In, Out> {
     }
 
     fn start_send(&mut self, message: Out) -> Result<(), Gone> {
-        let message = match message.packet() {
+        let message = match message.encode() {
             Packet::Binary(bytes) => Message::Binary(bytes),
             Packet::Text(bytes) => Message::Text(Utf8Bytes::try_from(bytes).map_err(|_| Gone)?),
         };

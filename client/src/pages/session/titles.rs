@@ -1,0 +1,62 @@
+//! The titles of events in the list of what happened.
+
+use moorline_shared::event::{
+    CommandSent, Event, EventKind, SessionCreated, SessionError, SessionForked, TerminalClosed,
+    TerminalCreated,
+};
+
+use crate::session::words;
+
+/// The title of an event, and what it is about.
+#[must_use]
+pub fn title(event: &Event) -> (&'static str, String) {
+    let title = match event.known_kind() {
+        EventKind::SessionCreated => "Session created",
+        EventKind::SessionForked => "Forked from",
+        EventKind::CommandSent => "Prompt sent",
+        EventKind::SessionError => "Error",
+        EventKind::TerminalCreated => "Terminal opened",
+        EventKind::TerminalClosed => "Terminal closed",
+        _ => "Event",
+    };
+    (title, subject(event).unwrap_or_default())
+}
+
+fn subject(event: &Event) -> Option<String> {
+    Some(match event.known_kind() {
+        EventKind::SessionCreated => {
+            let SessionCreated { command, working_dir, .. } = event.read()?;
+            if command.is_empty() { working_dir } else { words::command(&command) }
+        }
+        EventKind::SessionForked => event.read::<SessionForked>()?.from.session_id.to_string(),
+        EventKind::CommandSent => event.read::<CommandSent>()?.command,
+        EventKind::SessionError => event.read::<SessionError>()?.error,
+        EventKind::TerminalCreated => event.read::<TerminalCreated>()?.terminal_id.to_string(),
+        EventKind::TerminalClosed => event.read::<TerminalClosed>()?.terminal_id.to_string(),
+        _ => event.kind.clone(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    fn title_of(kind: &str, fields: Value) -> (&'static str, String) {
+        title(&Event::of_kind("session_1".parse().unwrap(), kind, 1, fields))
+    }
+
+    #[test]
+    fn events_have_titles() {
+        let created = json!({"command": ["sh", "-c", "a b"], "workingDir": "/tmp", "mode": "pty"});
+        assert_eq!(title_of("session-created", created), ("Session created", "sh -c 'a b'".into()));
+        let created = json!({"command": [], "workingDir": "/tmp", "mode": "pty", "name": "x"});
+        assert_eq!(title_of("session-created", created), ("Session created", "/tmp".into()));
+        let from = json!({"from": {"sessionId": "session_1", "epoch": 1, "seq": 2}});
+        assert_eq!(title_of("session-forked", from), ("Forked from", "session_1".into()));
+        assert_eq!(title_of("weather", json!({})), ("Event", "weather".into()));
+        // One that lacks what it must have is shown all the same.
+        assert_eq!(title_of("terminal-closed", json!({})), ("Terminal closed", String::new()));
+    }
+}
