@@ -170,7 +170,9 @@ impl Event {
     #[must_use]
     pub fn read<F: EventFields>(&self) -> Option<F> {
         let is_of_kind = self.known_kind() == F::KIND;
-        is_of_kind.then(|| serde_json::from_value(Value::Object(self.fields.clone())).ok()).flatten()
+        is_of_kind
+            .then(|| serde_json::from_value(Value::Object(self.fields.clone())).ok())
+            .flatten()
     }
 
     /// As [`Event::read`], without a copy of their texts.

@@ -9,8 +9,11 @@
 //! * `in_process`: `moorline serve --in-process`;
 //! * `edge`: the Worker and its objects.
 //!
-//! `cargo xtask test` runs all but `edge` against the native relay, and then all but `native` and
-//! `in_process` with `MOORLINE_TEST_RELAY=edge`. No scenario skips itself.
+//! A module `look` has what pages look like and how they are handled: that is the client's alone, whatever
+//! relay serves it.
+//!
+//! `cargo xtask test` runs all but `edge` against the native relay, and then all but `native`, `in_process`
+//! and `look` with `MOORLINE_TEST_RELAY=edge`. No scenario skips itself.
 //!
 //! Nothing here sleeps to let something happen: [`wait`] asks until a condition holds, and gives up
 //! after a while with what it saw last.

@@ -1,6 +1,6 @@
 //! `cargo xtask test`: performs the steps, and tells at the end how each went.
 //!
-//! Builds for the web run beside native ones, since each has times in which it uses one core: two lanes,
+//! Builds for the web, and others with flags of their own, run beside native ones, since each has times in which it uses one core: two lanes,
 //! each with its steps in order.
 
 use std::sync::{Condvar, Mutex, PoisonError};

@@ -23,9 +23,9 @@ const UNIT: &str = "not package(moorline-tests)";
 /// one.
 const SCENARIOS: &str =
     "package(moorline-tests) & not test(/^openapi::/) & not test(/(^|::)edge::/)";
-/// Those for every relay, and those of the one at the edge.
+/// Those for every relay but the ones about how pages look, and those of the one at the edge.
 const EDGE_SCENARIOS: &str = "package(moorline-tests) & binary(scenarios) & not test(/^openapi::/) \
-                              & not test(/(^|::)(native|in_process)::/)";
+                              & not test(/(^|::)(native|in_process|look)::/)";
 /// The one of them that takes minutes of thinking up requests.
 const API: &str = "package(moorline-tests) & test(/^openapi::/)";
 
@@ -48,9 +48,9 @@ pub(crate) struct Step {
 /// Steps of different lanes run beside each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Lane {
-    /// What is built for this machine, and the tests of the whole.
+    /// What the native members are built for, and the tests of the whole.
     Native,
-    /// What is built for a browser or the edge.
+    /// What is built for a browser or the edge, or by flags of its own.
     Web,
 }
 
@@ -70,7 +70,11 @@ pub(crate) const STEPS: &[Step] = &[
     web("client", "the client builds and is small", client_build),
     web("client-tests", "the client's own tests, in a browser", client_tests),
     Step { needs: &["client"], ..web("edge-build", "the Worker builds and is small", edge_build) },
-    native("fuzz", "every decoder, guided by coverage", fuzz_all),
+    web("fuzz", "every decoder, guided by coverage", fuzz_all),
+    Step {
+        needs: &["client", "edge-build"],
+        ..web("edge-api", "the REST API at the edge does what its description says", edge_api)
+    },
     native("api", "the REST API does what its description says", api),
     Step {
         takes_filter: true,
@@ -83,11 +87,6 @@ pub(crate) const STEPS: &[Step] = &[
         needs: &["client", "edge-build"],
         alone: true,
         ..native("edge", "the same scenarios against the relay at the edge", edge_scenarios)
-    },
-    Step {
-        needs: &["client", "edge-build"],
-        alone: true,
-        ..native("edge-api", "the REST API at the edge does what its description says", edge_api)
     },
 ];
 

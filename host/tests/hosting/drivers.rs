@@ -77,7 +77,12 @@ async fn a_session_without_a_terminal_puts_out_and_takes_all_that_others_do() {
         soon("the events", copy.hear(&mut link)).await;
     }
     assert_eq!(copy.output, b"hello");
-    let kinds = [EventKind::SessionCreated.as_str(), EventKind::SessionStatus.as_str(), EventKind::Other.as_str(), EventKind::SessionStatus.as_str()];
+    let kinds = [
+        EventKind::SessionCreated.as_str(),
+        EventKind::SessionStatus.as_str(),
+        EventKind::Other.as_str(),
+        EventKind::SessionStatus.as_str(),
+    ];
     assert_eq!(copy.kinds(), kinds);
     assert_eq!(copy.events[0].fields["mode"], "line");
     assert_eq!(copy.events[2].fields["text"], json!("well"));

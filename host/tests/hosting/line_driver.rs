@@ -9,7 +9,7 @@ use moorline_host::driver::{
     Driver, DriverError, DriverOutput, DriverSnapshot, SessionControl, SessionOutput, SessionSpec,
     SnapshotSource, StartedSession,
 };
-use moorline_shared::event::{Activity, Status, EventKind};
+use moorline_shared::event::{Activity, EventKind, Status};
 use moorline_shared::frame::Frame;
 use moorline_shared::session::{ExitStatus, Size};
 use tokio::sync::mpsc;

@@ -46,7 +46,14 @@ async fn a_session_is_published_to_its_end_and_then_forgotten() {
     assert_eq!(copy.epoch, hosted.epoch);
     assert_eq!(copy.exit, Some(ExitStatus { code: Some(3), signal: None }));
     assert_eq!(String::from_utf8_lossy(&copy.output), "it\r\ngot it\r\n");
-    assert_eq!(copy.kinds(), [EventKind::SessionCreated.as_str(), EventKind::SessionStatus.as_str(), EventKind::SessionStatus.as_str()]);
+    assert_eq!(
+        copy.kinds(),
+        [
+            EventKind::SessionCreated.as_str(),
+            EventKind::SessionStatus.as_str(),
+            EventKind::SessionStatus.as_str()
+        ]
+    );
     let last = copy.events.last().unwrap().read::<Status>().unwrap();
     assert_eq!(last.exit_code, Some(3));
     is_empty(&host).await;
@@ -203,7 +210,14 @@ async fn a_fork_begins_after_its_point_with_the_screen_of_then() {
     let mut copy = Copy { epoch: Epoch(5), head: Seq(9), ..Copy::default() };
     copy.resume(&mut link, WINDOW).await;
     copy.read_until(&mut link, "own\r\n").await;
-    assert_eq!(copy.kinds(), [EventKind::SessionForked.as_str(), EventKind::SessionCreated.as_str(), EventKind::SessionStatus.as_str()]);
+    assert_eq!(
+        copy.kinds(),
+        [
+            EventKind::SessionForked.as_str(),
+            EventKind::SessionCreated.as_str(),
+            EventKind::SessionStatus.as_str()
+        ]
+    );
     assert!(copy.output.starts_with(b"\x18\x1b7"), "the screen is made plain first");
     let picture = copy.picture(&mut link).await;
     assert_eq!(picture.seq, copy.head);

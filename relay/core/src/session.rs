@@ -30,9 +30,9 @@ use moorline_shared::session::{ExitStatus, Lifecycle, Size};
 
 use super::claims::{Claims, PeerId};
 use super::events::{self, Encoded, Encoding};
+use super::last_status::LastStatus;
 use super::requests::Requests;
 use super::stored::Stored;
-use super::last_status::LastStatus;
 use commands::Commands;
 pub use held::HeldChange;
 pub use keeping::{Keeping, Retention};

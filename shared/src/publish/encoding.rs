@@ -82,10 +82,7 @@ pub(super) mod event_entry {
     use crate::log::{Entry, EventEntry};
 
     /// Not called: an entry is encoded already.
-    pub(in crate::publish) fn serialize<S: Serializer>(
-        _: &Entry,
-        _: S,
-    ) -> Result<S::Ok, S::Error> {
+    pub(in crate::publish) fn serialize<S: Serializer>(_: &Entry, _: S) -> Result<S::Ok, S::Error> {
         Err(S::Error::custom("an entry has its own encoding"))
     }
 
@@ -194,7 +191,9 @@ mod tests {
             &HostCommand::Resume { cursor: None, window: 9, times: false },
             r#"{"type":"resume","cursor":null,"window":9,"times":false}"#,
         );
-        let old = HostCommand::decode(Packet::Text(Bytes::from_static(br#"{"type":"resume","cursor":null,"window":9}"#)));
+        let old = HostCommand::decode(Packet::Text(Bytes::from_static(
+            br#"{"type":"resume","cursor":null,"window":9}"#,
+        )));
         let untimed = HostCommand::Resume { cursor: None, window: 9, times: false };
         assert_eq!(old.unwrap(), untimed);
         command(&HostCommand::Ack { seq: Seq(3) }, r#"{"type":"ack","seq":3}"#);
@@ -248,7 +247,10 @@ mod tests {
             &HostCommand::Refused { reason: RefusedReason::Fenced },
             r#"{"type":"error","code":"fenced"}"#,
         );
-        assert_eq!(HostCommand::decode(Packet::Text(Bytes::from_static(br#"{"type":"dance"}"#))).unwrap(), HostCommand::Unknown);
+        assert_eq!(
+            HostCommand::decode(Packet::Text(Bytes::from_static(br#"{"type":"dance"}"#))).unwrap(),
+            HostCommand::Unknown
+        );
     }
 
     #[test]

@@ -263,42 +263,6 @@ async fn a_wrong_token_is_asked_for_again() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nothing_sticks_out_on_small_screens() -> Result<()> {
-    let relay = Relay::start().await?;
-    let session = relay.api().run_ready(expected::shell()).await?;
-    Browser::run("nothing_sticks_out_on_small_screens", async |browser| {
-        let list = browser.open(&format!("{}/sessions", relay.url())).await?;
-        list.until_there("[data-testid=session-row]").await?;
-        let shown = terminal(browser, &relay.url(), &session).await?;
-        for (width, height, phone) in [(320, 480, false), (390, 844, true)] {
-            for tab in [&list, &shown] {
-                tab.resize(width, height, phone).await?;
-                let fits = "document.documentElement.scrollWidth <= innerWidth";
-                wait_until(&format!("the page to fit {width} pixels"), async || {
-                    tab.evaluate::<bool>(fits).await.is_ok_and(|fits| fits)
-                })
-                .await?;
-                let width: i64 = tab.evaluate("innerWidth").await?;
-                ensure!(width == 320 || width == 390, "the page is {width} wide");
-            }
-            // The program learns of the size, and goes on.
-            shown.type_text("stty size\n").await?;
-            shown
-                .until_text_is("a narrow size", |text| {
-                    let cols = text.lines().filter_map(|line| line.split_once(' ')?.1.parse().ok());
-                    cols.collect::<Vec<u16>>().iter().any(|cols| (20..60).contains(cols))
-                })
-                .await?;
-            if phone {
-                shown.until_there("[data-testid=key-bar]").await?;
-            }
-        }
-        Ok(())
-    })
-    .await
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn the_page_survives_the_relays_restart() -> Result<()> {
     let mut relay = Relay::start().await?;
     let session = relay.api().run_ready(expected::counter()).await?;

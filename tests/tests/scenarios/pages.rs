@@ -12,8 +12,8 @@ use serde_json::{Value, json};
 
 use super::chromium::{Browser, NAME, Tab};
 
-mod every;
 mod hands;
+mod look;
 mod steering;
 mod tabs;
 mod terminals;

@@ -4,9 +4,7 @@ use std::sync::Arc;
 
 use gloo_timers::callback::{Interval, Timeout};
 use leptos::prelude::*;
-use moorline_shared::event::{
-    Activity, Connected, Event, EventKind, Gap, SessionOutput, Status,
-};
+use moorline_shared::event::{Activity, Connected, Event, EventKind, Gap, SessionOutput, Status};
 use moorline_shared::id::{Cursor, Epoch, Seq, SessionId};
 use moorline_shared::message::close;
 use moorline_shared::rest::SessionSummary;

@@ -89,7 +89,11 @@ fn facts(record: Record, overview: Overview) -> Vec<(&'static str, bool, Option<
         ("Folder", true, record.folder()),
         ("Project", false, project),
         ("Last exit", false, session.last_exit_code.map(|code| code.to_string())),
-        ("Process", false, record.status().and_then(|status| status.pid).map(|pid| pid.to_string())),
+        (
+            "Process",
+            false,
+            record.status().and_then(|status| status.pid).map(|pid| pid.to_string()),
+        ),
         ("Size", false, size),
         ("Driver", false, Some(session.driver.clone())),
         ("Host", false, overview.host_name(&session)),

@@ -186,7 +186,8 @@ impl Relay {
         let (row, last) = (Row { first: first.seq(), last: last.seq(), bytes }, last.seq());
         self.store.rows.push(row);
         self.store.entries.extend(entries);
-        self.store.last_status = self.session.last_status().filter(|told| told.seq <= last).cloned();
+        self.store.last_status =
+            self.session.last_status().filter(|told| told.seq <= last).cloned();
         if let Some(rows) = self.session.stored_rows() {
             rows.put(row);
         }

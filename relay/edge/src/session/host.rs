@@ -9,9 +9,7 @@ use moorline_shared::limits::DEAD_AFTER;
 use moorline_shared::log::Entry;
 use moorline_shared::message::close;
 use moorline_shared::packet::{BadPacket, Decode as _, Encode as _, Packet};
-use moorline_shared::publish::{
-    HostCommand, HostMessage, RefusedReason, SUBPROTOCOL,
-};
+use moorline_shared::publish::{HostCommand, HostMessage, RefusedReason, SUBPROTOCOL};
 use moorline_shared::time::Time;
 use worker::{
     Result, State, WebSocket, WebSocketIncomingMessage, WebSocketPair, console_error, console_warn,

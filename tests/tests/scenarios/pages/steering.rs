@@ -10,18 +10,18 @@ use serde_json::{Value, json};
 
 use crate::chromium::{Browser, Tab};
 
-async fn shell(relay: &Relay, name: &str) -> Result<SessionId> {
+pub(super) async fn shell(relay: &Relay, name: &str) -> Result<SessionId> {
     let id = format!("session-{name}");
     let wish = json!({"sessionId": id, "name": name, "command": expected::shell()});
     relay.api().expect(201, Method::POST, "/api/sessions", wish).await?;
     Ok(id.parse()?)
 }
 
-async fn until(tab: &Tab, what: &str, script: &str) -> Result<()> {
+pub(super) async fn until(tab: &Tab, what: &str, script: &str) -> Result<()> {
     wait_until(what, async || tab.evaluate::<bool>(script).await.is_ok_and(|done| done)).await
 }
 
-async fn until_shown(tab: &Tab, selector: &str, text: &str) -> Result<()> {
+pub(super) async fn until_shown(tab: &Tab, selector: &str, text: &str) -> Result<()> {
     let shows = format!(
         "document.querySelector({selector})?.innerText.includes({text}) === true",
         selector = Value::from(selector),
@@ -48,7 +48,7 @@ async fn prompt(tab: &Tab, line: &str) -> Result<()> {
     tab.type_text("\n").await
 }
 
-async fn press_with_control(tab: &Tab, key: &str) -> Result<()> {
+pub(super) async fn press_with_control(tab: &Tab, key: &str) -> Result<()> {
     let press = format!(
         "document.activeElement.dispatchEvent(new KeyboardEvent('keydown', {{
             key: '{key}', code: 'Key{}', ctrlKey: true, bubbles: true, cancelable: true
@@ -116,32 +116,6 @@ async fn the_palette_and_the_switcher_reach_every_session() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_long_name_leaves_a_dialogs_buttons_in_reach() -> Result<()> {
-    let relay = Relay::start().await?;
-    let wish = json!({"name": "a very long name ".repeat(8).trim()});
-    relay.api().expect(201, Method::POST, "/api/projects", wish).await?;
-    Browser::run("a_long_name_leaves_a_dialogs_buttons_in_reach", async |browser| {
-        let tab = browser.open(&format!("{}/sessions", relay.url())).await?;
-        until_shown(&tab, "[data-testid=sidebar]", "a very long name").await?;
-        for width in [1200, 380] {
-            tab.resize(width, 700, false).await?;
-            tab.click("[data-testid=create-custom]").await?;
-            let within = "(() => {
-                const dialog = document.querySelector('dialog[open]');
-                const button = dialog?.querySelector('[data-testid=start]');
-                return !!button && dialog.scrollWidth <= dialog.clientWidth
-                    && button.getBoundingClientRect().right <= dialog.getBoundingClientRect().right;
-            })()";
-            until(&tab, "the button within the dialog", within).await?;
-            tab.press("Escape").await?;
-            until(&tab, "the dialog to close", "!document.querySelector('dialog[open]')").await?;
-        }
-        Ok(())
-    })
-    .await
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn the_search_takes_the_place_of_a_selection() -> Result<()> {
     let relay = Relay::start().await?;
     let (_one, _two) = (shell(&relay, "north").await?, shell(&relay, "south").await?);
@@ -159,27 +133,6 @@ async fn the_search_takes_the_place_of_a_selection() -> Result<()> {
             "document.querySelectorAll('[data-testid=session-row]').length === 1",
         )
         .await
-    })
-    .await
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn what_is_chosen_can_be_read_in_forced_colours() -> Result<()> {
-    let relay = Relay::start().await?;
-    let _one = shell(&relay, "north").await?;
-    Browser::run("what_is_chosen_can_be_read_in_forced_colours", async |browser| {
-        let tab = browser.open(&format!("{}/sessions", relay.url())).await?;
-        until_shown(&tab, "main", "north").await?;
-        tab.prefer("forced-colors", "active").await?;
-        press_with_control(&tab, "k").await?;
-        tab.until_there("[data-testid=palette-field]").await?;
-        tab.type_text("north").await?;
-        let alike = "(() => {
-            const chosen = document.querySelector('.picker-option[aria-selected=true]');
-            const colour = (part) => chosen && getComputedStyle(chosen.querySelector(part)).color;
-            return !!chosen && colour('.picker-detail') === colour('.picker-title');
-        })()";
-        until(&tab, "one colour for all of what is chosen", alike).await
     })
     .await
 }

@@ -1,10 +1,13 @@
 //! Many tabs of one browser: over HTTP/1.1 it opens six connections to a server for all of them.
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use moorline_tests::expected;
 use moorline_tests::relay::Relay;
 use moorline_tests::wait::wait_until;
+use reqwest::Method;
+use serde_json::json;
 
+use super::steering::until;
 use crate::chromium::{Browser, Tab};
 
 /// What a tab shows when its page is alive, on each kind of page.
@@ -75,6 +78,40 @@ async fn nine_tabs_of_every_kind_work() -> Result<()> {
         frozen.to_front().await?;
         until_alive(&frozen, frozen_path).await?;
         frozen.until_text("2:typed").await
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_tabs_on_two_sessions_never_mix() -> Result<()> {
+    let relay = Relay::start().await?;
+    let api = relay.api();
+    let mut sessions = Vec::new();
+    for name in ["first one", "second one"] {
+        let wish = json!({"name": name, "command": expected::counter()});
+        let created = api.expect(201, Method::POST, "/api/sessions", wish).await?;
+        sessions.push(created["sessionId"].as_str().context("no id")?.to_owned());
+    }
+    Browser::run("two_tabs_on_two_sessions_never_mix", async |browser| {
+        let mut tabs = Vec::new();
+        for id in &sessions {
+            tabs.push(browser.open(&format!("{}/session/{id}", relay.url())).await?);
+        }
+        api.prompt(&sessions[0].parse()?, "to-the-first").await?;
+        api.prompt(&sessions[1].parse()?, "to-the-second").await?;
+        let shows = |text: &str| format!("document.body.innerText.includes({})", json!(text));
+        for (tab, own, other) in [
+            (&tabs[0], "1:to-the-first", "to-the-second"),
+            (&tabs[1], "1:to-the-second", "to-the-first"),
+        ] {
+            until(tab, own, &shows(own)).await?;
+            ensure!(!tab.evaluate::<bool>(&shows(other)).await?, "{other} is on the page of {own}");
+        }
+        // The address alone tells: the same tab on the other session shows the other one.
+        tabs[0].go_to(&format!("{}/session/{}", relay.url(), sessions[1])).await?;
+        until(&tabs[0], "the other session", &shows("1:to-the-second")).await?;
+        ensure!(!tabs[0].evaluate::<bool>(&shows("to-the-first")).await?);
+        Ok(())
     })
     .await
 }

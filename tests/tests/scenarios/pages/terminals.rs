@@ -8,7 +8,7 @@ use moorline_tests::wait::wait_until;
 
 use crate::chromium::{Browser, Tab};
 
-async fn terminal(browser: &Browser, relay: &Relay, session: &SessionId) -> Result<Tab> {
+pub(super) async fn terminal(browser: &Browser, relay: &Relay, session: &SessionId) -> Result<Tab> {
     let tab = browser.open(&format!("{}/terminal/{session}", relay.url())).await?;
     tab.until_state("live").await?;
     Ok(tab)
@@ -113,63 +113,6 @@ async fn a_new_session_starts_at_the_pages_size() -> Result<()> {
         let text = tab.text().await?;
         ensure!(text.starts_with(&format!("{} {}", size.0, size.1)), "{text:?} in {size:?}");
         ensure!(size.1 > 90 && !text.contains("told"), "{text:?} in {size:?}");
-        Ok(())
-    })
-    .await
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn colours_can_be_told_apart() -> Result<()> {
-    let relay = Relay::start().await?;
-    let script = "printf '\\033[7mreversed\\033[m ready'; cat";
-    let session = relay.api().run_ready(["sh", "-c", script].map(str::to_owned).to_vec()).await?;
-    Browser::run("colours_can_be_told_apart", async |browser| {
-        let tab = terminal(browser, &relay, &session).await?;
-        tab.until_text("ready").await?;
-        for scheme in ["dark", "light"] {
-            tab.prefer("prefers-color-scheme", scheme).await?;
-            // Text in reverse is as plain as other text.
-            let contrast = "(() => {
-                const light = (colour) => {
-                    const [r, g, b] = colour.match(/[0-9.]+/g).map(part => {
-                        const value = part / 255;
-                        return value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4;
-                    });
-                    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
-                };
-                const span = [...document.querySelectorAll('.xterm-rows span')]
-                    .find(span => span.textContent.includes('reversed'));
-                const { color, backgroundColor } = getComputedStyle(span);
-                const [a, b] = [light(color), light(backgroundColor)].sort((a, b) => b - a);
-                return (a + 0.05) / (b + 0.05);
-            })()";
-            let contrast: f64 = tab.evaluate(contrast).await?;
-            ensure!(contrast > 10.0, "{contrast} in {scheme}");
-        }
-        // Where the system decides the colours.
-        tab.prefer("forced-colors", "active").await?;
-        let differs = |selector: &str, pseudo: &str| {
-            format!(
-                "(() => {{
-                    const seen = document.querySelector('{selector}');
-                    const style = getComputedStyle(seen, '{pseudo}');
-                    const ground = getComputedStyle(document.body).backgroundColor;
-                    return style.backgroundColor !== ground && style.backgroundColor !== 'rgba(0, 0, 0, 0)'
-                        || style.borderTopColor !== ground && style.borderTopWidth !== '0px'
-                        || style.outlineStyle !== 'none';
-                }})()"
-            )
-        };
-        tab.click("[data-testid=terminal]").await?;
-        ensure!(tab.evaluate::<bool>(&differs(".xterm-cursor", "")).await?, "no cursor");
-        ensure!(tab.evaluate::<bool>(&differs("[data-testid=status]", "::before")).await?, "no dot");
-        tab.click("[data-testid=switcher-button]").await?;
-        tab.until_there("[data-testid=switcher]").await?;
-        let list = browser.open(&format!("{}/sessions", relay.url())).await?;
-        list.prefer("forced-colors", "active").await?;
-        list.until_there("[data-testid=session-row]").await?;
-        ensure!(list.evaluate::<bool>(&differs("[data-testid=session-state]", "::before")).await?);
-        list.press("x").await?;
         Ok(())
     })
     .await
