@@ -17,7 +17,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use moorline_shared::control::Hosted;
 use moorline_shared::id::{Seq, SessionId};
-use moorline_shared::rest::ForkedFrom;
+use moorline_shared::session::ForkedFrom;
 use moorline_shared::session::Size;
 use tokio::sync::{Notify, Semaphore};
 

@@ -17,8 +17,8 @@ use crate::message::Snapshot;
 use crate::name::bounded;
 use crate::packet::{BadPacket, Decode, Encode, Packet, json, utf8};
 use crate::publish::RequestId;
-use crate::rest::{ContextFile, ForkedFrom};
-use crate::session::Size;
+use crate::rest::ContextFile;
+use crate::session::{ForkedFrom, Size};
 use crate::tagged::tagged;
 
 /// The number of this protocol: both sides must have the same.

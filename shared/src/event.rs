@@ -231,7 +231,8 @@ mod tests {
                 "status": "idle", "pid": 7, "uptime": 12, "cwd": "/tmp", "exitCode": 1
             })
         );
-        assert_eq!(Event::encode(&id(), 5, &status), event.to_json());
+        let encoded: Event = serde_json::from_str(&Event::encode(&id(), 5, &status)).unwrap();
+        assert_eq!(encoded, event);
         assert_eq!(event.read(), Some(status));
     }
 

@@ -96,7 +96,11 @@ impl Frame {
         match packet.first().copied() {
             Some(STAMP_VERSION) if packet.len() >= STAMP_BYTES => {
                 let time_ms = packet.get_u64() & TIME_MOST_MS;
-                Ok(Self::decode(packet)?.at(time_ms))
+                // Without its time it would be taken for a stamp.
+                match packet.first().copied() {
+                    Some(0) | None => Ok(Self::decode(packet)?.at(time_ms)),
+                    Some(version) => Err(FrameError::Stamp(version)),
+                }
             }
             Some(0) | None => Self::decode(packet),
             Some(STAMP_VERSION) => Err(FrameError::TooShort(packet.len())),

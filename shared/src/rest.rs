@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::event::Activity;
 use crate::id::{Epoch, HostId, ProjectId, Seq, SessionId};
-use crate::session::Lifecycle;
+use crate::session::{ForkedFrom, Lifecycle};
 pub use hosts::{HostList, HostSummary};
 pub use metrics::{DebugMetrics, EventBusMetrics, SseMetrics, StoreMetrics};
 pub use terminal::{
@@ -74,19 +74,6 @@ pub struct Created {
     /// Where it was forked from, if it was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub forked_from: Option<ForkedFrom>,
-}
-
-/// The point of a log that a fork begins at.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[serde(rename_all = "camelCase")]
-pub struct ForkedFrom {
-    /// The first session.
-    pub session_id: SessionId,
-    /// Its log's incarnation.
-    pub epoch: Epoch,
-    /// The last entry that both have.
-    pub seq: Seq,
 }
 
 /// The answer to `GET /api/sessions`.

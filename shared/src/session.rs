@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::id::{Epoch, Seq, SessionId};
+
 /// Whether a session runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -50,6 +52,19 @@ pub struct ExitStatus {
     pub code: Option<i32>,
     /// The signal's name, as `SIGKILL`, where it was killed.
     pub signal: Option<String>,
+}
+
+/// The point of a log that a fork begins at.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct ForkedFrom {
+    /// The first session.
+    pub session_id: SessionId,
+    /// Its log's incarnation.
+    pub epoch: Epoch,
+    /// The last entry that both have.
+    pub seq: Seq,
 }
 
 /// The size of a terminal in character cells.

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use moorline_shared::event::{Activity, Event, EventFields, SessionCreated, SessionForked, Status};
 use moorline_shared::frame::Frame;
-use moorline_shared::rest::ForkedFrom;
 use moorline_shared::session::ExitStatus;
+use moorline_shared::session::ForkedFrom;
 use serde::Serialize;
 
 use super::view::View;

@@ -12,8 +12,8 @@ use moorline_shared::frame::Frame;
 use moorline_shared::id::{Epoch, Seq};
 use moorline_shared::message::{Snapshot, close};
 use moorline_shared::publish::{HostCommand, RefusedReason, RequestId};
-use moorline_shared::rest::ForkedFrom;
 use moorline_shared::session::ExitStatus;
+use moorline_shared::session::ForkedFrom;
 
 use super::fake_relay::{Copy, FakeRelay, ask, hear, id, say, script, start};
 use super::{soon, wait_until};

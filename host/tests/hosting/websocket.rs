@@ -15,7 +15,7 @@ use moorline_shared::message::KEEPALIVE_PING;
 use moorline_shared::message::close;
 use moorline_shared::packet::{Decode, Encode, Packet};
 use moorline_shared::publish::{HostCommand, HostMessage, SUBPROTOCOL};
-use moorline_shared::rest::ForkedFrom;
+use moorline_shared::session::ForkedFrom;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::mpsc;

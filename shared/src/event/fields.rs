@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::id::{Epoch, Seq, SessionId};
-use crate::rest::ForkedFrom;
+use crate::session::ForkedFrom;
 
 /// How an event stream begins.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

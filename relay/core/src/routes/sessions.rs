@@ -2,9 +2,9 @@
 
 use http::StatusCode;
 use moorline_shared::rest::{
-    Changed, CreateSession, Created, DuplicateSession, ForkedFrom, MoveSession, RenameSession,
-    SessionSummary,
+    Changed, CreateSession, Created, DuplicateSession, MoveSession, RenameSession, SessionSummary,
 };
+use moorline_shared::session::ForkedFrom;
 
 use super::{Answer, Decision, Reply, Request, Start, Started, View};
 #[cfg(feature = "openapi")]

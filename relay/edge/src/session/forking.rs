@@ -13,7 +13,7 @@ use moorline_shared::control::{Fork, Output};
 use moorline_shared::id::{Epoch, Seq, SessionId};
 use moorline_shared::log::Entry;
 use moorline_shared::message::Snapshot;
-use moorline_shared::rest::ForkedFrom;
+use moorline_shared::session::ForkedFrom;
 use serde::Deserialize;
 use worker::worker_sys::web_sys;
 use worker::{Request, Stub};

@@ -10,7 +10,8 @@ use moorline_shared::id::{Epoch, Seq, SessionId};
 use moorline_shared::limits::SEGMENT_BYTES;
 use moorline_shared::log::Entry;
 use moorline_shared::message::Snapshot;
-use moorline_shared::rest::{ForkSession, ForkedFrom};
+use moorline_shared::rest::ForkSession;
+use moorline_shared::session::ForkedFrom;
 use moorline_shared::session::Size;
 
 use super::start::{ReservedId, new_id};
