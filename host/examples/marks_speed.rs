@@ -1,4 +1,4 @@
-//! How fast output is looked through for shell marks, in GB/s.
+//! Measures how fast output is searched for shell marks, in GB/s.
 //!
 //! `cargo run --release -p moorline-host --example marks_speed`
 

@@ -1,5 +1,5 @@
-//! How fast a terminal's output is read: a bare blocking loop, which is the limit, and
-//! `PtyReader`. And how long the echo of one key takes with each.
+//! Measures how fast a terminal's output is read, by a bare blocking loop, which is the limit, and
+//! by `PtyReader`; and how long the echo of one key takes with each.
 //!
 //! `cargo run --release -p moorline-host --example pty_speed`
 

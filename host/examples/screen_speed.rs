@@ -1,4 +1,4 @@
-//! How fast the screen keeps up, in MB/s, and what it holds.
+//! Measures how fast the screen keeps up, in MB/s, and how much memory it holds.
 //!
 //! `cargo run --release -p moorline-host --example screen_speed`
 
@@ -42,7 +42,7 @@ fn main() -> anyhow::Result<()> {
             30 + number % 8
         )
     });
-    // First, while no freed memory is at hand.
+    // This comes first, while there is no freed memory to reuse.
     snapshots(&plain)?;
     flood("plain text", &plain, FLOOD_BYTES)?;
     flood("coloured log", &coloured, FLOOD_BYTES)?;
@@ -54,7 +54,7 @@ fn report(what: &str, bytes: usize, time: Duration) {
     println!("{what:>28}: {:7.0} MB/s", bytes as f64 / time.as_secs_f64() / 1e6);
 }
 
-/// Pushes and catches up as a host does.
+/// Pushes output and catches up, as a host does.
 fn flood(what: &str, output: &[u8], bytes: usize) -> anyhow::Result<()> {
     let screen = Screen::new(Size::default());
     let frames: Vec<Frame> = output

@@ -1,4 +1,4 @@
-//! The only place of the host that asks what time it is.
+//! The only place where the host reads a clock.
 
 use std::sync::LazyLock;
 use std::time::{Instant, SystemTime};
@@ -7,13 +7,13 @@ use moorline_shared::time::Time;
 
 static START: LazyLock<Instant> = LazyLock::new(Instant::now);
 
-/// The moment on a monotonic clock.
+/// Returns the current time on a monotonic clock.
 #[must_use]
 pub(crate) fn monotonic() -> Time {
     Time::from_ms(u64::try_from(START.elapsed().as_millis()).unwrap_or(u64::MAX))
 }
 
-/// Milliseconds since 1970.
+/// Returns the wall-clock time in milliseconds since 1970.
 #[must_use]
 pub(crate) fn wall_ms() -> u64 {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();

@@ -1,8 +1,9 @@
-//! The files that a session works with: what agents read by convention in its folder and above,
-//! and what its prompts named.
+//! The files that a session works with: those that agents read by convention in its folder and
+//! above, and those that its prompts named.
 //!
-//! Everything here asks the file system and so may block, on a network's for long: call it where
-//! that is allowed. No file is opened. What is not there, or cannot be seen, is left out.
+//! Every function here accesses the file system and so may block, for long on a network's: call it
+//! where blocking is allowed. No file is opened. Files that do not exist or cannot be seen are left
+//! out.
 
 #[cfg(test)]
 mod tests;
@@ -13,10 +14,10 @@ use std::time::UNIX_EPOCH;
 
 use moorline_shared::rest::{ContextFile, ContextSource};
 
-/// The most files that are told of.
+/// The most files that a list contains.
 pub const FILES: usize = 100;
 
-/// What agents read, as a path from a folder.
+/// Paths of the files that agents read, relative to a folder.
 const BY_CONVENTION: [&str; 6] = [
     "AGENTS.md",
     "CLAUDE.md",
@@ -26,14 +27,15 @@ const BY_CONVENTION: [&str; 6] = [
     "README.md",
 ];
 
-/// The most folders that are looked into, from the session's on upwards.
+/// The most folders that are searched, from the session's upwards.
 const FOLDERS: usize = 64;
 
-/// The files that agents read by convention in the session's folder and those above, the nearest
-/// folder first. The last is `top`, such as a project's; where there is none, or the session is
-/// elsewhere, the root of the repository; where there is none either, the session's folder alone.
+/// Returns the files that agents read by convention in the session's folder and those above,
+/// nearest folder first. The last folder is `top`, such as a project's. Without `top`, or if the
+/// session is not below it, the last one is the root of the repository; outside of a repository
+/// only the session's folder is searched.
 ///
-/// Regular files only; links are followed. Blocks.
+/// Only regular files count; links are followed. Blocks.
 #[must_use]
 pub fn by_convention(cwd: &Path, top: Option<&Path>) -> Vec<ContextFile> {
     let Ok(cwd) = std::path::absolute(cwd) else {
@@ -50,10 +52,10 @@ pub fn by_convention(cwd: &Path, top: Option<&Path>) -> Vec<ContextFile> {
     paths.filter_map(|path| file(&path, ContextSource::Folder)).take(FILES).collect()
 }
 
-/// The files at `paths`, which are relative to the session's folder or absolute, each once, the
-/// first [`FILES`].
+/// Returns the files at `paths`, which are absolute or relative to the session's folder. Each file
+/// is listed once, and at most [`FILES`] are.
 ///
-/// Regular files only; links are followed. Blocks.
+/// Only regular files count; links are followed. Blocks.
 #[must_use]
 pub fn by_prompt<'a>(cwd: &Path, paths: impl IntoIterator<Item = &'a str>) -> Vec<ContextFile> {
     let mut found: Vec<ContextFile> = Vec::new();
@@ -61,7 +63,7 @@ pub fn by_prompt<'a>(cwd: &Path, paths: impl IntoIterator<Item = &'a str>) -> Ve
         if found.len() == FILES {
             break;
         }
-        // An empty path would be the folder.
+        // An empty path would become the folder itself.
         let path = std::path::absolute(cwd.join(path));
         let file = path.ok().and_then(|path| file(&path, ContextSource::Prompt));
         found.extend(file.filter(|file| found.iter().all(|other| other.path != file.path)));
@@ -73,12 +75,12 @@ fn folders(cwd: &Path) -> impl Iterator<Item = &Path> {
     cwd.ancestors().take(FOLDERS)
 }
 
-/// Both as paths of which the one begins with the other, if the one is within the other.
+/// Returns both paths in a form in which `cwd` starts with `top`, if it is within `top`.
 fn inside(cwd: &Path, top: &Path) -> Option<(PathBuf, PathBuf)> {
     if cwd.starts_with(top) {
         return Some((cwd.to_owned(), top.to_owned()));
     }
-    // One of them may go by a link.
+    // One of the paths may contain a link.
     let (cwd, top) = (cwd.canonicalize().ok()?, top.canonicalize().ok()?);
     cwd.starts_with(&top).then_some((cwd, top))
 }

@@ -1,8 +1,8 @@
-//! A host as a process of its own: the folder that it lives in, and how others find and end it.
+//! A host as a process of its own: its state folder, and how other processes find and stop it.
 //!
-//! The folder has `host.id`, which names the host for good; `host.lock`, which the host holds
-//! locked for as long as it lives and which tells who it is; `host.log`, where it has no terminal;
-//! and `shell/`, the shells' integration scripts.
+//! The folder contains `host.id`, the host's permanent id; `host.lock`, which a host keeps locked
+//! while it lives, and in which it describes itself; `host.log`, if the host has no terminal; and
+//! `shell/`, the shells' integration scripts.
 
 use std::ffi::OsStr;
 use std::fs::{File, OpenOptions};
@@ -22,125 +22,127 @@ use serde::{Deserialize, Serialize};
 use crate::folder::keep_private;
 use crate::lock::{Holder, Lock, holder};
 
-/// The most that `host.log` has before it is put aside as `host.log.1`.
+/// The size in bytes at which `host.log` is renamed to `host.log.1`.
 pub const LOG_BYTES: u64 = 4 * 1024 * 1024;
-/// Has the C library give memory back after a flood: by default it keeps the buffers of each thread in a
-/// heap of their own, 117 MB of them after five floods instead of 23. Other C libraries ignore it.
+/// The variable that makes the C library return memory after a flood. By default it keeps each
+/// thread's buffers in a heap of their own: 117 MB after five floods instead of 23. Other C
+/// libraries ignore it.
 pub(crate) const ALLOCATOR: (&str, &str) = (
     "GLIBC_TUNABLES",
     "glibc.malloc.arena_max=2:glibc.malloc.mmap_threshold=65536:\
      glibc.malloc.trim_threshold=65536",
 );
-/// How often a host that was asked to end is looked at.
+/// Interval at which a host that was asked to stop is checked.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
-/// How long a host that was asked to end may take before [`StateDir::stop`] tells that it waits.
+/// Time after which [`StateDir::stop`] reports that it is waiting.
 const SILENCE: Duration = Duration::from_millis(500);
 
-/// A host's folder.
+/// A host's state folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StateDir(PathBuf);
 
-/// Who a running host is, as it tells in `host.lock`.
+/// The description of a running host, which it writes to `host.lock`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Running {
-    /// Its process.
+    /// The id of its process.
     pub pid: u32,
-    /// Its id at the relay.
+    /// The host's id at the relay.
     pub host_id: HostId,
     /// The version of its program.
     pub version: String,
-    /// Its relay's address.
+    /// The address of its relay.
     pub relay: String,
-    /// Whether it is a part of its relay's process, and ends with it.
+    /// True if it is part of its relay's process, and ends with it.
     #[serde(default)]
     pub in_process: bool,
 }
 
-/// Why a host cannot have a folder, or cannot be ended.
+/// The error of claiming a state folder, or of stopping a host.
 #[derive(Debug, thiserror::Error)]
 pub enum DaemonError {
-    /// Another one has it.
+    /// Another host has the folder.
     #[error(
         "a host runs in {} already{}: `moorline host stop` ends it and its sessions",
         folder.display(),
         process(*pid)
     )]
     Taken {
-        /// The folder.
+        /// The folder that is taken.
         folder: PathBuf,
-        /// The other one's process, if it is known.
+        /// The id of the other host's process, if known.
         pid: Option<u32>,
     },
-    /// It is a part of its relay.
+    /// The host is part of its relay's process.
     #[error(
         "the sessions run in the process of their relay ({pid}): end that, by Ctrl-C or `kill {pid}`"
     )]
     InProcess {
-        /// The relay's process.
+        /// The id of the relay's process.
         pid: u32,
     },
-    /// It runs, and its process is not known.
+    /// A host runs, but the id of its process is unknown.
     #[error(
         "a host runs in {} and could not write its process number: `fuser {}` tells it",
         folder.display(),
         folder.join(LOCK).display()
     )]
     Unnamed {
-        /// The folder.
+        /// The folder in which it runs.
         folder: PathBuf,
     },
-    /// It was asked to end, and still runs.
+    /// The host was asked to stop, but still runs.
     #[error("the host (process {pid}) has not ended within {} seconds", limit.as_secs())]
     Stays {
-        /// Its process.
+        /// The id of its process.
         pid: u32,
-        /// How long was waited.
+        /// The time that it was given.
         limit: Duration,
     },
-    /// The folder or the process is not to be used.
+    /// The folder, a file in it, or the process cannot be used.
     #[error("cannot use {}: {source}", path.display())]
     Io {
-        /// Which folder or file.
+        /// The path of the folder, file or program.
         path: PathBuf,
-        /// What the system says.
+        /// The system's error.
         source: io::Error,
     },
 }
 
-/// What is in the folder.
+/// Names of files in the folder.
 const LOCK: &str = "host.lock";
 const LOG: &str = "host.log";
 const OLD_LOG: &str = "host.log.1";
 
 impl StateDir {
-    /// The folder at `path`, which need not be there. Links in the path of one that is there are
-    /// resolved, so that the folder has one name.
+    /// Returns the state folder at `path`, which does not need to exist. If it exists, links in its
+    /// path are resolved, so that the folder has one name.
     ///
     /// # Errors
-    /// The path is empty, or relative and the current folder is gone.
+    /// [`DaemonError::Io`] if the path is empty, or if it is relative and the current folder is
+    /// gone.
     pub fn new(path: &Path) -> Result<Self, DaemonError> {
         let absolute = std::path::absolute(path);
         let path = absolute.map_err(|source| DaemonError::Io { path: path.to_owned(), source })?;
         Ok(Self(path.canonicalize().unwrap_or(path)))
     }
 
-    /// The folder.
+    /// Returns the path of the folder.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.0
     }
 
-    /// Where shells' integration scripts are kept.
+    /// Returns the folder for the shells' integration scripts.
     #[must_use]
     pub fn integration(&self) -> PathBuf {
         self.0.join("shell")
     }
 
-    /// The host's name for good. The first time, it is `fresh`.
+    /// Returns the host's permanent id. The first call stores `fresh`.
     ///
     /// # Errors
-    /// Where the folder cannot be used.
+    /// [`DaemonError::Io`] if the folder cannot be used, or the stored id is damaged.
     pub fn host_id(&self, fresh: HostId) -> Result<HostId, DaemonError> {
         keep_private(&self.0).map_err(|source| self.error("", source))?;
         let path = self.0.join("host.id");
@@ -153,10 +155,11 @@ impl StateDir {
         Ok(fresh)
     }
 
-    /// Makes the folder this process's alone, and tells who it is. Blocks for a second at most.
+    /// Claims the folder for this process, and stores its description there. Blocks for a second at
+    /// most.
     ///
     /// # Errors
-    /// Another host has it, or it cannot be used.
+    /// [`DaemonError::Taken`] if another host has the folder, or an error if it cannot be used.
     pub fn lock(&self, running: &Running) -> Result<Lock, DaemonError> {
         keep_private(&self.0).map_err(|source| self.error("", source))?;
         let lock = Lock::take(&self.0.join(LOCK)).map_err(|source| self.error(LOCK, source))?;
@@ -168,10 +171,11 @@ impl StateDir {
         Ok(lock)
     }
 
-    /// The host that runs in this folder. Blocks for a second at most.
+    /// Returns the host that runs in this folder, if any. Blocks for a second at most.
     ///
     /// # Errors
-    /// The folder cannot be read, or a host runs there that could not write who it is.
+    /// An error if the folder cannot be read, or if a host runs there that could not write its
+    /// description.
     pub fn running(&self) -> Result<Option<Running>, DaemonError> {
         match holder(&self.0.join(LOCK)).map_err(|source| self.error(LOCK, source))? {
             Holder::Nobody => Ok(None),
@@ -180,7 +184,8 @@ impl StateDir {
         }
     }
 
-    /// As [`StateDir::running`], but nothing is known of a host that could not write who it is.
+    /// Like [`StateDir::running`], but returns `None` for a host that could not write its
+    /// description.
     fn holder(&self) -> Result<Option<Running>, DaemonError> {
         match self.running() {
             Err(DaemonError::Unnamed { .. }) => Ok(None),
@@ -188,11 +193,11 @@ impl StateDir {
         }
     }
 
-    /// Asks the host that runs in this folder to end its sessions and itself, and waits for that.
-    /// If it takes a while, `waiting` is told once. `None` if none runs. Blocks.
+    /// Asks the host that runs in this folder to end its sessions and itself, and waits until it
+    /// has. If that takes a while, calls `waiting` once. Returns `None` if no host runs. Blocks.
     ///
     /// # Errors
-    /// It still runs after `limit`, may not be asked, or is a part of its relay.
+    /// An error if the host still runs after `limit`, cannot be signalled, or is part of its relay.
     pub fn stop(
         &self,
         limit: Duration,
@@ -202,7 +207,7 @@ impl StateDir {
         if running.in_process {
             return Err(DaemonError::InProcess { pid: running.pid });
         }
-        // Zero would be this process's own group.
+        // A pid of zero would signal this process's own group.
         let pid = i32::try_from(running.pid).ok().filter(|pid| *pid > 0).ok_or(Errno::EINVAL);
         match pid.and_then(|pid| kill(Pid::from_raw(pid), Signal::SIGTERM)) {
             Ok(()) | Err(Errno::ESRCH) => {}
@@ -224,20 +229,20 @@ impl StateDir {
         Ok(Some(running))
     }
 
-    /// Starts a program as a host that outlives this process and its terminal: it has no input, and
-    /// what it says goes to `host.log`. Of Moorline's own configuration it gets only how much to
-    /// log: a relay's token is not for it. The program calls [`detach`] first of all. The caller
-    /// waits for the child, which else stays behind as a zombie.
+    /// Starts a program as a host that outlives this process and its terminal. Its input is empty,
+    /// and its output goes to `host.log`. Of Moorline's own variables it only inherits the one for
+    /// the log level, because a relay's token is not for it. The program must call [`detach`]
+    /// first. The caller must wait for the child; otherwise it stays behind as a zombie.
     ///
     /// # Errors
-    /// The folder cannot be used, or the program cannot be started.
+    /// [`DaemonError::Io`] if the folder cannot be used, or the program cannot be started.
     pub fn spawn(
         &self,
         program: &Path,
         arguments: impl IntoIterator<Item = impl AsRef<OsStr>>,
     ) -> Result<Child, DaemonError> {
         keep_private(&self.0).map_err(|source| self.error("", source))?;
-        // A host without a log, as on a full disk, is better than none.
+        // A host without a log, such as on a full disk, is better than none.
         let log = self.rotate_log().and_then(|log| Ok((log.try_clone()?, log)));
         let (out, log) = log.map_or_else(
             |error| {
@@ -252,7 +257,7 @@ impl StateDir {
                 command.env_remove(name);
             }
         }
-        // What the user has set counts.
+        // A value that the user has set takes precedence.
         if std::env::var_os(ALLOCATOR.0).is_none() {
             command.env(ALLOCATOR.0, ALLOCATOR.1);
         }
@@ -260,11 +265,11 @@ impl StateDir {
         command.spawn().map_err(|source| DaemonError::Io { path: program.to_owned(), source })
     }
 
-    /// Opens `host.log` to append to it. One that is full is put aside first, in the place of the
-    /// one before.
+    /// Opens `host.log` for appending. A log that is full is first renamed to `host.log.1`, which
+    /// it replaces.
     ///
     /// # Errors
-    /// It cannot be put aside or opened: then it is as before.
+    /// The system's error if the log cannot be renamed or opened; then the log is unchanged.
     pub fn rotate_log(&self) -> io::Result<File> {
         let (path, old) = (self.0.join(LOG), self.0.join(OLD_LOG));
         let is_full = std::fs::metadata(&path).is_ok_and(|found| found.len() >= LOG_BYTES);
@@ -273,7 +278,7 @@ impl StateDir {
         }
         let opened = OpenOptions::new().create(true).append(true).mode(0o600).open(&path);
         if is_full && opened.is_err() {
-            // Whoever writes to it goes on with it.
+            // A process that writes to the file continues to do so.
             let _ = std::fs::rename(&old, &path);
         }
         opened
@@ -289,11 +294,12 @@ fn process(pid: Option<u32>) -> String {
     pid.map_or_else(String::new, |pid| format!(" (process {pid})"))
 }
 
-/// Leaves the terminal and the session of processes that this one was started in: what hangs up or
-/// interrupts those does not reach it.
+/// Detaches this process from the terminal and the process session that it was started in, so that
+/// their hang-ups and interrupts do not reach it.
 ///
 /// # Errors
-/// Where this process leads a group already, as one that a shell has started does.
+/// The system's error if this process already leads a process group, as one that a shell started
+/// does.
 pub fn detach() -> io::Result<()> {
     nix::unistd::setsid()?;
     Ok(())
@@ -325,7 +331,7 @@ mod tests {
         drop(lock);
         assert_eq!(state.running().unwrap(), None);
         assert!(state.stop(SILENCE, |_| ()).unwrap().is_none());
-        // A longer text was there before.
+        // The previous text was longer.
         let _lock = state.lock(&running(9)).unwrap();
         assert_eq!(state.running().unwrap(), Some(running(9)));
     }
@@ -362,7 +368,7 @@ mod tests {
         let mut names: Vec<_> = names.map(|entry| entry.unwrap().file_name()).collect();
         names.sort();
         assert_eq!(names, [LOG, OLD_LOG]);
-        // It goes on in the same one if it cannot be put aside.
+        // If the log cannot be renamed, it stays in use.
         std::fs::remove_file(folder.path().join(OLD_LOG)).unwrap();
         std::fs::create_dir_all(folder.path().join(OLD_LOG).join("in the way")).unwrap();
         assert!(state.rotate_log().is_err());

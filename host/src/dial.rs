@@ -1,5 +1,5 @@
-//! How a host reaches its relay: a [`Dial`] opens [`Wire`]s, and what carries them (a WebSocket, or
-//! channels to a relay in the same process) is its own affair.
+//! The transport from a host to its relay. A [`Dial`] opens [`Wire`]s, over WebSockets or over
+//! channels to a relay in the same process.
 
 mod address;
 mod redial;
@@ -24,10 +24,10 @@ pub use wire::{ABNORMAL, Item, Wire};
 pub type ControlWire = Wire<ToRelay, ToHost>;
 /// The host's end of a session's link.
 pub type PublishWire = Wire<HostMessage, HostCommand>;
-/// A link that is being opened; dropping it gives up.
+/// A link that is being opened; dropping the future cancels it.
 pub type Dialing<'a, W> = Pin<Box<dyn Future<Output = Result<W, DialError>> + Send + 'a>>;
 
-/// Opens links to one relay. Each call is one try: the host tries again by itself.
+/// Opens links to one relay. Each call is a single attempt; the host retries.
 pub trait Dial: Send + Sync + 'static {
     /// Opens the host's control link.
     fn control(&self) -> Dialing<'_, ControlWire>;
@@ -35,22 +35,22 @@ pub trait Dial: Send + Sync + 'static {
     /// Opens the link that a session is published on.
     fn publish<'a>(&'a self, session: &'a SessionId) -> Dialing<'a, PublishWire>;
 
-    /// The longest that the host waits before it dials again.
+    /// Returns the longest wait before the host dials again.
     fn longest_wait(&self) -> Duration {
         BACKOFF_MOST
     }
 }
 
-/// Why a link could not be opened.
+/// The error of an attempt to open a link.
 #[derive(Debug, thiserror::Error)]
 pub enum DialError {
-    /// The relay answered, and does not want it. `code` is a close code of
-    /// [`moorline_shared::message::close`], as for a link that was open.
+    /// The relay answered, but refused the link. `code` is a close code of
+    /// [`moorline_shared::message::close`], as for an open link.
     #[error("{message}")]
     Refused {
-        /// Says whether dialling again can help.
+        /// The close code, which says whether dialling again can help.
         code: u16,
-        /// For people: what to do.
+        /// A sentence for the user that says what to do.
         message: String,
     },
     /// No relay answered.
@@ -59,7 +59,7 @@ pub enum DialError {
 }
 
 impl DialError {
-    /// Whether dialling again cannot help while all stays as it is.
+    /// Returns true if dialling again is useless unless something else changes.
     #[must_use]
     pub const fn is_final(&self) -> bool {
         match self {
@@ -68,7 +68,7 @@ impl DialError {
         }
     }
 
-    /// The close code that says the same.
+    /// Returns the equivalent close code.
     #[must_use]
     pub const fn code(&self) -> u16 {
         match self {

@@ -1,23 +1,24 @@
-//! Drivers: how a host runs one kind of session.
+//! Drivers: each runs one kind of session for a host.
 //!
-//! A [`Driver`] starts a session from a [`SessionSpec`]. The session then has two halves, because one
-//! task reads what it puts out while others type into it:
+//! A [`Driver`] starts a session from a [`SessionSpec`]. The session has two halves, because one
+//! task reads its output while others type into it:
 //!
-//! * [`SessionOutput`] gives what happens, in order, as [`DriverOutput`]: bytes, events, states,
-//!   snapshots, and at last the end. It is read only while there is room. A driver that is not read
-//!   must make its session wait, or drop what can be made good by a snapshot; it may not queue
+//! * [`SessionOutput`] yields what happens, in order, as [`DriverOutput`]: bytes, events, states,
+//!   snapshots, and finally the end. It is only read while there is room. A driver that is not read
+//!   must make its session wait, or drop output that a snapshot can replace; it must not queue
 //!   without a bound.
-//! * [`SessionControl`] takes what is asked of it: input, a size, a snapshot, the end. Its methods
-//!   are called under a lock, so they do not block: what takes longer goes to a task of the driver's.
+//! * [`SessionControl`] takes requests: input, a size, a snapshot, the end. Its methods are called
+//!   under a lock and must not block; longer work belongs into a task of the driver's own.
 //!
-//! Numbering, publishing, events that any session has, and who may type are not a driver's concern.
+//! A driver is not concerned with numbering, publishing, events that every session has, or who may
+//! type.
 //!
 //! # One more driver
 //!
 //! A folder in `host/src/driver/`, a line in [`Drivers::built_in`], and a page in `docs/`.
-//! `host/tests/hosting/line_driver.rs` is a small one. What a new one wants that no driver has wanted
-//! yet, such as prompts and decisions, is another method of [`SessionControl`] whose default refuses,
-//! or another [`DriverOutput`].
+//! `host/tests/hosting/line_driver.rs` is a small example. If a new driver needs something that no
+//! driver has needed yet, such as prompts and decisions, add a method to [`SessionControl`] whose
+//! default refuses, or a variant to [`DriverOutput`].
 
 mod error;
 pub mod pty;
@@ -40,34 +41,36 @@ pub use error::DriverError;
 pub(crate) use error::blocking;
 pub use registry::{Drivers, UnknownDriver};
 
-/// The driver of a session that asks for none.
+/// The driver of a session that names none.
 pub const DEFAULT: &str = pty::NAME;
 
 /// Starts sessions of one kind.
 pub trait Driver: Debug + Send + Sync {
-    /// The name by which a session asks for it: short, in lower case. It is stored with each session.
+    /// Returns the driver's name, by which sessions select it: short, in lower case. It is stored
+    /// with each session.
     fn name(&self) -> &'static str;
 
-    /// Why no session can be started now, in one sentence that says what to do, such as "tmux is not
-    /// installed". Asked for each time that the host connects to its relay. May block.
+    /// Returns the reason why no session can be started now, in one sentence that says what to do,
+    /// such as "tmux is not installed"; `None` if sessions can be started. Called each time that
+    /// the host connects to its relay. May block.
     fn missing(&self) -> Option<String> {
         None
     }
 
-    /// Starts a session. Called within a tokio runtime. If the future is dropped, the session may or
-    /// may not have been started.
+    /// Starts a session. Called within a tokio runtime. If the future is dropped, the session may
+    /// or may not have been started.
     ///
     /// # Errors
-    /// [`DriverError`]; nothing was started.
+    /// [`DriverError`]; then nothing was started.
     fn start(&self, spec: SessionSpec) -> BoxFuture<'_, Result<StartedSession, DriverError>>;
 }
 
 /// The session that a driver is to start.
 #[derive(Debug, Clone)]
 pub struct SessionSpec {
-    /// Its id, which no other session of the host has.
+    /// The session's id, unique on the host.
     pub session_id: SessionId,
-    /// What whoever starts it has said. The size is within the limits.
+    /// The spec that the session is started from. The size is within the limits.
     pub facts: Facts,
     /// The folder to start in; `None` for the driver's default.
     pub cwd: Option<PathBuf>,
@@ -76,93 +79,93 @@ pub struct SessionSpec {
 /// A session that was started.
 #[derive(Debug)]
 pub struct StartedSession {
-    /// Gives what it puts out. Read by one task until [`DriverOutput::End`].
+    /// Yields the session's output. One task reads it until [`DriverOutput::End`].
     pub output: Box<dyn SessionOutput>,
-    /// Takes what is asked of it.
+    /// Takes requests to the session.
     pub control: Arc<dyn SessionControl>,
-    /// Who makes its snapshots.
+    /// The source of the session's snapshots.
     pub snapshots: SnapshotSource,
     /// The folder that it started in.
     pub cwd: String,
-    /// Its process on this machine, if it has one.
+    /// The id of its process on this machine, if it has one.
     pub pid: Option<u32>,
 }
 
-/// Who makes the snapshots of a session.
+/// The source of a session's snapshots.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SnapshotSource {
-    /// An emulator of the host's: the bytes are those of a program that has a terminal to itself. The
-    /// emulator also answers what the program asks of its terminal, while no client does.
+    /// An emulator of the host: the output is that of a program that has a terminal to itself. The
+    /// emulator also answers the program's terminal queries while no client does.
     Emulator,
-    /// The driver: it is asked by [`SessionControl::request_snapshot`] and answers by
-    /// [`DriverOutput::Snapshot`]. Nobody reads its bytes as a terminal would.
+    /// The driver: [`SessionControl::request_snapshot`] asks it, and it answers with
+    /// [`DriverOutput::Snapshot`]. Nobody interprets its output as a terminal would.
     Driver,
 }
 
-/// What a session puts out.
+/// The output half of a session.
 pub trait SessionOutput: Debug + Send {
-    /// Waits for what happens next. Not called again after [`DriverOutput::End`]. Its caller does not
-    /// drop the future before that.
+    /// Waits for the next output. Not called again after [`DriverOutput::End`]. Until then, the
+    /// caller does not drop the future.
     fn next(&mut self) -> BoxFuture<'_, DriverOutput>;
 }
 
-/// Something that a session puts out.
+/// One item of a session's output.
 #[derive(Debug)]
 pub enum DriverOutput {
-    /// Output, at most [`FRAME_DATA_BYTES`](moorline_shared::limits::FRAME_DATA_BYTES) of it, in a buffer
-    /// that [`Frame::buffer`](moorline_shared::frame::Frame::buffer) began: it becomes an entry of the
-    /// log without a copy.
+    /// Output bytes, at most [`FRAME_DATA_BYTES`](moorline_shared::limits::FRAME_DATA_BYTES), in a
+    /// buffer that [`Frame::buffer`](moorline_shared::frame::Frame::buffer) created, so that they
+    /// become an entry of the log without a copy.
     Bytes(BytesMut),
-    /// What the session does now, if that has changed. Process, uptime and the end are filled in.
+    /// The session's new status, if it has changed. The host fills in process, uptime and end.
     Status(Status),
-    /// Anything else that the session reports.
+    /// Any other event that the session reports.
     Event {
-        /// The name of its kind: one of [`EventKind`](moorline_shared::event::EventKind), or the driver's own.
+        /// The name of the event's kind: one of [`EventKind`](moorline_shared::event::EventKind),
+        /// or the driver's own.
         kind: &'static str,
-        /// What the event adds to those that all have.
+        /// The fields that this kind adds to the common ones.
         fields: Map<String, Value>,
     },
-    /// What repaints the session as it is after everything that was given before: the answer to
-    /// [`SessionControl::request_snapshot`], `None` if there can be none now. One that nobody asked
-    /// for is kept until the next one, for whoever asks after the end. For
-    /// [`SnapshotSource::Driver`] only.
+    /// The snapshot that repaints the session after all earlier output, in answer to
+    /// [`SessionControl::request_snapshot`]; `None` if there can be none now. An unrequested one is
+    /// kept until the next, for requests after the end. Only for [`SnapshotSource::Driver`].
     Snapshot(Option<DriverSnapshot>),
-    /// The session is over. Comes last, once.
+    /// The end of the session. Comes last, once.
     End(ExitStatus),
 }
 
-/// A snapshot as a driver makes it.
+/// A snapshot that a driver made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DriverSnapshot {
-    /// Terminal bytes, or an agent session's folded state.
+    /// Terminal bytes, or the folded state of an agent session.
     pub data: Bytes,
-    /// The terminal's size, if there is one.
+    /// The size of the session's terminal, if it has one.
     pub size: Option<Size>,
 }
 
-/// Takes what is asked of a session. After the session's end every call does nothing.
+/// The control half of a session. After the session's end, every call does nothing.
 pub trait SessionControl: Debug + Send + Sync {
-    /// Takes as much input as there is room for, and returns how many bytes that was. What was taken
-    /// reaches the session unless it ends before. With 0, call it again after
-    /// [`SessionControl::writable`].
+    /// Takes as much input as there is room for, and returns the number of bytes taken. Bytes that
+    /// were taken reach the session unless it ends before. After 0, call it again once
+    /// [`SessionControl::writable`] returns.
     ///
     /// # Errors
-    /// Nobody will ever read this input: it is dropped.
+    /// The system's error if nobody will ever read this input; then it is dropped.
     fn write(&self, input: &[u8]) -> io::Result<usize>;
 
-    /// Waits until there may be room for input. False if there never will be.
+    /// Waits until there may be room for input. Returns false if there never will be.
     fn writable(&self) -> BoxFuture<'_, bool>;
 
-    /// Gives the session's terminal another size.
+    /// Resizes the session's terminal.
     ///
     /// # Errors
-    /// The size stays as it was.
+    /// The system's error; then the size is unchanged.
     fn resize(&self, size: Size) -> io::Result<()>;
 
-    /// Asks for a [`DriverOutput::Snapshot`]. For [`SnapshotSource::Driver`] only.
+    /// Asks for a [`DriverOutput::Snapshot`]. Only for [`SnapshotSource::Driver`].
     fn request_snapshot(&self) {}
 
-    /// Ends the session, as a closed window ends a terminal's, and by force if that takes too long.
+    /// Ends the session as closing its window would, or by force if that takes too long.
     /// [`DriverOutput::End`] follows. A second call does nothing. Called within a tokio runtime.
     fn close(&self);
 }

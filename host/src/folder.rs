@@ -1,4 +1,4 @@
-//! Folders that belong to one user alone, and sockets in them.
+//! Private folders of one user, and sockets in them.
 
 use std::fs::{DirBuilder, File, Permissions};
 use std::io;
@@ -7,15 +7,15 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
-/// The longest path that fits into the address of a Unix socket: it has 108 bytes on Linux and 104
-/// elsewhere, with a NUL at the end.
+/// The longest path in bytes that fits into the address of a Unix socket: 108 bytes on Linux and
+/// 104 elsewhere, including a NUL at the end.
 const SOCKET_PATH_BYTES: usize = if cfg!(target_os = "linux") { 107 } else { 103 };
 
-/// Makes a folder if it is missing, and closes it to everyone but its owner: whoever else could write
-/// to it could run programs as this user. A link to a folder is followed.
+/// Creates a folder if it is missing, and denies access to everyone but its owner: another user who
+/// could write to it could run programs as this user. A link to a folder is followed.
 ///
 /// # Errors
-/// The system's error, or a reason why the folder cannot be made private.
+/// The system's error, or the reason why the folder cannot be made private.
 pub fn keep_private(folder: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(|error| {
         match std::fs::symlink_metadata(folder) {
@@ -42,7 +42,8 @@ pub fn keep_private(folder: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Whether another end of a local connection may do what this user may: this user, and root.
+/// Returns true if the user at the other end of a local connection is this user or root, and so may
+/// do everything that this process may.
 #[must_use]
 pub fn is_trusted(user: u32) -> bool {
     user == nix::unistd::geteuid().as_raw() || user == 0
@@ -52,20 +53,20 @@ fn other(kind: io::ErrorKind, why: &str) -> io::Error {
     io::Error::new(kind, why)
 }
 
-/// The path of a Unix socket in a form that fits into a socket's address, however long the path is.
-/// The form is valid for as long as this lives.
+/// The path of a Unix socket in a form that fits into a socket's address, however long it is. The
+/// form is only valid while this value lives.
 #[derive(Debug)]
 pub struct SocketPath {
     path: PathBuf,
-    /// The socket's folder, through which it is reached if its path is too long.
+    /// The socket's folder, kept open if a long path is reached through it.
     _folder: Option<File>,
 }
 
 impl SocketPath {
-    /// The form of `path` to bind or connect to.
+    /// Creates the form of `path` to bind or connect to.
     ///
     /// # Errors
-    /// The path is too long, and its folder cannot be opened.
+    /// The system's error if the path is too long and its folder cannot be opened.
     pub fn new(path: &Path) -> io::Result<Self> {
         let is_short = path.as_os_str().as_bytes().len() <= SOCKET_PATH_BYTES;
         let (true, Some(folder), Some(name)) =
@@ -78,7 +79,7 @@ impl SocketPath {
         Ok(Self { path, _folder: Some(folder) })
     }
 
-    /// The path to use.
+    /// Returns the path to bind or connect to.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path

@@ -1,10 +1,9 @@
 //! The host: runs sessions, and keeps them published to one relay.
 //!
-//! [`Host::start`] dials the relay and goes on doing so for ever. On the control link the relay
-//! asks for what it wants; each session has a link of its own, on which it is published until it
-//! is over and the relay has made all of it durable. Whatever becomes of links and relay, sessions
-//! run on: only their own end, [`Host::stop`], and a relay that says that a session was deleted or
-//! has gone on elsewhere end one.
+//! [`Host::start`] dials the relay, and keeps doing so forever. On the control link the relay sends
+//! requests. Each session is published on a link of its own until it is over and the relay has made
+//! all of it durable. Sessions survive the loss of links and relay. They end by themselves, by
+//! [`Host::stop`], or if a relay reports that a session was deleted or continues elsewhere.
 
 mod control;
 mod publication;
@@ -25,41 +24,41 @@ use crate::driver::Drivers;
 use crate::session::Session;
 pub use start::StartError;
 
-/// Links that are dialled at a time: a thousand sessions of a relay that is back come one after
-/// the other.
+/// The most links that are dialled at a time: after a relay's return, a thousand sessions reconnect
+/// one after another.
 const DIALS: usize = 16;
 
-/// How long a host that ends waits for a relay that is away: one that has just been restarted is
-/// back within that.
+/// Time that a stopping host waits for a relay that is away; a relay that was just restarted
+/// returns within it.
 const AWAY_LIMIT: Duration = Duration::from_secs(2);
 
-/// What a host is told at its start.
+/// The settings of a host.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// The machine's name, as people know it.
+    /// The machine's name, for display.
     pub name: String,
     /// The version of the program.
     pub version: String,
-    /// Where shells' integration scripts are kept, if they are to be used.
+    /// The folder for the shells' integration scripts, or `None` to start shells without them.
     pub integration: Option<PathBuf>,
     /// Spreads the waits between dials.
     pub seed: u64,
 }
 
-/// How the host and its relay stand.
+/// The state of the link between a host and its relay.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LinkState {
-    /// The relay was not reached yet, or is away; the reason, once there is one.
+    /// The relay has not been reached yet, or is away; with the reason, once there is one.
     Away(Option<String>),
     /// The relay has welcomed the host.
     Linked {
         /// The version of the relay's program.
         version: String,
     },
-    /// The relay does not want the host. It is asked again from time to time, unless another host
-    /// has the same id.
+    /// The relay refuses the host. The host keeps asking from time to time, unless another host has
+    /// the same id.
     Refused {
-        /// The relay's reason, a sentence for people.
+        /// The relay's reason, a sentence for the user.
         message: String,
     },
 }
@@ -72,22 +71,22 @@ pub struct Host {
     painters: Arc<Semaphore>,
     dials: Semaphore,
     state: Mutex<HostState>,
-    /// How many sessions there are and are being started.
+    /// The number of sessions that exist or are being started.
     count: watch::Sender<usize>,
     link_state: watch::Sender<LinkState>,
-    /// The relay is here: whatever waits to dial does so now.
+    /// Notified when the relay has welcomed the host: every pending wait before a dial ends.
     arrived: Notify,
-    /// The relay must be told anew what there is.
+    /// Notified when the relay must get a new hello.
     renewed: watch::Sender<()>,
 }
 
-/// What the lock guards.
+/// The part of a host that its lock guards.
 #[derive(Default)]
 struct HostState {
     sessions: BTreeMap<SessionId, Slot>,
-    /// Ids of sessions that are being started, and what a relay will be told of each, in bytes.
+    /// Ids of sessions that are being started, with the bytes of each one's entry in the hello.
     busy: BTreeMap<SessionId, usize>,
-    /// Ends with [`Host::stop`].
+    /// The task of the control link, which [`Host::stop`] aborts.
     control: Option<AbortHandle>,
     stopping: bool,
 }
@@ -95,12 +94,12 @@ struct HostState {
 struct Slot {
     session: Arc<Session>,
     publishing: AbortHandle,
-    /// What a relay is told of it, in bytes.
+    /// Bytes of the session's entry in the hello.
     told_bytes: usize,
 }
 
 impl HostState {
-    /// What a relay is told of all sessions, in bytes.
+    /// Returns the bytes that all sessions take up in the hello.
     fn told_bytes(&self) -> usize {
         let running = self.sessions.values().map(|slot| slot.told_bytes);
         running.chain(self.busy.values().copied()).sum()
@@ -108,14 +107,15 @@ impl HostState {
 }
 
 impl Host {
-    /// Dials the relay, and goes on until [`Host::stop`]. Must be called within a tokio runtime.
+    /// Starts to dial the relay, and continues until [`Host::stop`]. Must be called within a tokio
+    /// runtime.
     #[must_use]
     pub fn start(config: Config, dial: Arc<dyn Dial>) -> Arc<Self> {
         let drivers = Drivers::built_in(config.integration.clone());
         Self::with_drivers(config, drivers, dial)
     }
 
-    /// As [`Host::start`], with drivers of the caller's.
+    /// Like [`Host::start`], but with the caller's drivers.
     #[must_use]
     pub fn with_drivers(config: Config, drivers: Drivers, dial: Arc<dyn Dial>) -> Arc<Self> {
         let painters = std::thread::available_parallelism().map_or(1, |cores| cores.get() / 2);
@@ -136,21 +136,21 @@ impl Host {
         host
     }
 
-    /// How host and relay stand, and every change of that.
+    /// Returns the state of the link to the relay, with every change of it.
     #[must_use]
     pub fn link_state(&self) -> watch::Receiver<LinkState> {
         self.link_state.subscribe()
     }
 
-    /// The sessions that run, and those that are over and not all durable at the relay.
+    /// Returns the sessions that run, and ended ones that are not all durable at the relay.
     #[must_use]
     pub fn sessions(&self) -> Vec<Hosted> {
         self.state().sessions.values().map(|slot| slot.session.hosted().clone()).collect()
     }
 
-    /// Ends all sessions, starts nothing more, and returns when the relay has made everything
-    /// durable, has been away for two seconds, or `limit` is over; then all links are closed. False
-    /// if something is left.
+    /// Ends all sessions and starts no more. Returns once the relay has made everything durable,
+    /// has been away for two seconds, or `limit` is over; then all links are closed. Returns false
+    /// if something is not durable.
     pub async fn stop(&self, limit: Duration) -> bool {
         let sessions: Vec<_> = {
             let mut state = self.state();
@@ -174,11 +174,11 @@ impl Host {
         done
     }
 
-    /// Returns when the relay has been away for a while.
+    /// Waits until the relay has been away for [`AWAY_LIMIT`].
     async fn relay_away(&self) {
         let mut link_state = self.link_state();
         let is_linked = |link_state: &LinkState| matches!(link_state, LinkState::Linked { .. });
-        // The sender is the host's own.
+        // The host owns the sender, so this never fails.
         while link_state.wait_for(|link_state| !is_linked(link_state)).await.is_ok() {
             let back = link_state.wait_for(is_linked);
             if tokio::time::timeout(AWAY_LIMIT, back).await.is_err() {
@@ -188,7 +188,7 @@ impl Host {
         }
     }
 
-    /// Ends a session, whatever it does, and forgets it.
+    /// Ends a session, whatever it is doing, and forgets it.
     fn forget(&self, id: &SessionId) {
         let forgotten = self.state().sessions.remove(id);
         if let Some(Slot { session, publishing, .. }) = forgotten {
@@ -198,7 +198,7 @@ impl Host {
         }
     }
 
-    /// Lets go of a session that needs no link any more.
+    /// Drops a session that needs no link any more.
     fn retire(&self, session: &Arc<Session>) {
         let mut state = self.state();
         let is_same = |slot: &Slot| Arc::ptr_eq(&slot.session, session);

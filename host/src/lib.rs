@@ -1,25 +1,25 @@
-//! Runs sessions.
+//! Runs sessions on a machine, and publishes them to a relay.
 //!
-//! A [`driver`] runs one kind of session. [`driver::pty`] runs a program on a pseudo-terminal: it hands
-//! out what the program writes in pieces that become log entries without another copy, takes input
-//! and window sizes, and tells how the program ended.
+//! A [`driver`] runs one kind of session. [`driver::pty`] runs a program on a pseudo-terminal: it
+//! yields the program's output in pieces that become log entries without another copy, takes input
+//! and window sizes, and reports the exit status.
 //!
-//! [`screen`] knows what a session's terminal shows. It is told of every entry, which costs next
-//! to nothing, and works out the picture when somebody wants one: a client that connects gets a
-//! snapshot instead of the session's whole history.
+//! [`screen`] knows what a session's terminal shows. Feeding it an entry costs next to nothing; it
+//! only computes the screen when a snapshot is requested. A client that connects gets that snapshot
+//! instead of the session's whole history.
 //!
-//! [`marks`] finds what a shell says of itself within its output: whether it is at its prompt, in
-//! which folder, what runs, and how the last command ended.
+//! [`marks`] finds the marks with which a shell describes itself in its output: whether it is at
+//! its prompt, in which folder, what runs, and how the last command ended.
 //!
-//! [`queries`] finds what a program asks of its terminal, so that it is answered once.
+//! [`queries`] finds the queries of a program to its terminal, so that each is answered once.
 //!
 //! [`context`] finds the files that a session works with.
 //!
-//! [`publisher`] is the host's end of the link to a relay: it numbers the output, keeps what is
-//! not durable yet, and takes each piece of input once.
+//! [`publisher`] is the host's end of the link to a relay: it numbers the output, keeps everything
+//! that is not durable yet, and takes each piece of input once.
 //!
-//! [`host`] puts these together: it runs sessions, and keeps them published to a relay that it
-//! reaches by [`dial`]. [`daemon`] is a host as a process of its own, which [`signals`] end.
+//! [`host`] combines these: it runs sessions, and keeps them published to a relay that it reaches
+//! by [`dial`]. [`daemon`] runs a host as a process of its own, which [`signals`] end.
 
 mod clock;
 pub mod context;

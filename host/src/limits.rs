@@ -1,10 +1,11 @@
-//! The limit of open files of this process, and that of the programs which it starts.
+//! The limit of open files of this process, and of the programs that it starts.
 //!
-//! A session costs a host some four descriptors, and a soft limit of 1,024, as systems set it, would
-//! be reached with some 250 of them. [`raise`] raises it for this process. Programs must not inherit
-//! that: those which use `select` cannot go beyond 1,024, and others close every number up to the
-//! limit when they start. What a program gets can be set safely in its own process only, so this
-//! program is started in its place, and becomes it: see [`become_program`].
+//! A session costs a host about four descriptors, so a soft limit of 1,024, as systems set it,
+//! would be reached with about 250 sessions. [`raise`] raises it for this process. Programs must
+//! not inherit the raised limit: those that use `select` cannot handle more than 1,024, and others
+//! close every number up to the limit when they start. A program's limit can only be set safely
+//! within its own process. So this program is started in its place, and becomes it: see
+//! [`become_program`].
 
 use std::ffi::{OsStr, OsString};
 use std::io::{self, Read as _, Write as _};
@@ -20,30 +21,30 @@ use rustix::io::Errno;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use rustix::stdio::dup2_stdin;
 
-/// What a thousand sessions and their clients need, many times over. A limit far above would only
-/// slow down whatever walks over all numbers.
+/// Enough for a thousand sessions and their clients, many times over. A limit far above would only
+/// slow down code that walks over all numbers.
 const OPEN_FILES: u64 = 524_288;
 
-/// The first argument that makes this program become another.
+/// The first argument that makes this program become another one.
 const BECOME: &str = "become-program";
 
-/// Upper bound on how long a program is waited for that has neither started nor failed.
+/// Upper bound on the wait for a program that has neither started nor failed.
 const START_LIMIT: Duration = Duration::from_secs(30);
 
-/// How programs of sessions are started; empty while they may inherit this process's limit.
+/// The way to start programs of sessions; empty while they may inherit this process's limit.
 static LAUNCHER: OnceLock<Launcher> = OnceLock::new();
 
-/// Raises the limit of open files of this process as far as it may be. Programs of sessions get
-/// `given`, or else the limit that this process was started with. Call it once, at the start of a
-/// program that calls [`become_program`] too.
+/// Raises this process's limit of open files as far as allowed. Programs of sessions get `given`,
+/// or else the limit that this process was started with. Call it once, at the start of a program
+/// that also calls [`become_program`].
 ///
-/// Returns the limit of programs if it is another than this process's.
+/// Returns the programs' limit, if it differs from this process's.
 pub fn raise(given: Option<u64>) -> Option<u64> {
     let before = getrlimit(Resource::Nofile);
     let current = before.current?;
     let programs = given.unwrap_or(current);
     let wanted = before.maximum.map_or(OPEN_FILES, |maximum| maximum.min(OPEN_FILES));
-    // Without a way to give it back to programs it is not raised.
+    // The limit is not raised if it cannot be lowered again for programs.
     let launcher = Launcher::new(programs)?;
     if current < wanted {
         let raised = Rlimit { current: Some(wanted), maximum: before.maximum };
@@ -55,15 +56,15 @@ pub fn raise(given: Option<u64>) -> Option<u64> {
     (differs && LAUNCHER.set(launcher).is_ok()).then_some(programs)
 }
 
-/// How programs of sessions are to be started, if not directly.
+/// Returns how to start programs of sessions, or `None` to start them directly.
 pub(crate) fn launcher() -> Option<&'static Launcher> {
     LAUNCHER.get()
 }
 
-/// Starts this program in the place of another, which it then becomes.
+/// Starts this program in the place of another one, which it then becomes.
 #[derive(Debug)]
 pub(crate) struct Launcher {
-    /// This program. One that was replaced by an update since it was started is still there.
+    /// The path of this program. It stays valid if an update replaces the program.
     itself: PathBuf,
     open_files: u64,
 }
@@ -75,8 +76,9 @@ impl Launcher {
         Some(Self { itself, open_files })
     }
 
-    /// The command that becomes `program`, by the name `name` and with `arguments`. Its standard
-    /// input is to be [`Launch::report`]; the program's will be the same as its standard output.
+    /// Returns the command that becomes `program`, with the name `name` and `arguments`. Its
+    /// standard input must be [`Launch::report`]; the program's will be the same as its standard
+    /// output.
     pub(crate) fn command(
         &self,
         program: &OsStr,
@@ -95,23 +97,23 @@ impl Launcher {
 pub(crate) struct Launch {
     pub(crate) command: Command,
     pub(crate) status: Status,
-    /// Where it reports a failure.
+    /// The command's standard input, on which it reports a failure.
     pub(crate) report: OwnedFd,
 }
 
-/// Tells whether a program was started.
+/// Reports whether a program was started.
 pub(crate) struct Status(UnixStream);
 
 impl Status {
-    /// Waits until the program runs. Call it after the command was started, when this process holds
-    /// [`Launch::report`] no more. Blocks.
+    /// Waits until the program runs. Call it after the command was started, once this process no
+    /// longer holds [`Launch::report`]. Blocks.
     ///
     /// # Errors
-    /// Why it does not run, as [`Command::spawn`] would tell.
+    /// The reason why it does not run, as from [`Command::spawn`].
     pub(crate) fn wait(mut self) -> io::Result<()> {
         self.0.set_read_timeout(Some(START_LIMIT))?;
         let mut code = [0; 4];
-        // The other end is closed with nothing in it when the program runs.
+        // Once the program runs, the other end is closed without any data.
         match self.0.read_exact(&mut code) {
             Ok(()) => Err(io::Error::from_raw_os_error(i32::from_ne_bytes(code))),
             Err(_) => Ok(()),
@@ -119,25 +121,25 @@ impl Status {
     }
 }
 
-/// What this program does in the place of another that it was started for: it sets the limit of
-/// open files and becomes that one. `None` if it was started for nothing of the kind. The arguments
-/// are those of the process. Call it before anything else.
+/// Becomes another program, if this process was started in its place: sets the limit of open files,
+/// and executes that program. Returns only if that fails, or `None` if this process was started for
+/// something else. `arguments` are those of the process. Call it before anything else.
 #[must_use]
 pub fn become_program(arguments: impl IntoIterator<Item = OsString>) -> Option<ExitCode> {
     let mut arguments = arguments.into_iter().skip(1);
     if arguments.next()? != BECOME {
         return None;
     }
-    // Closed by the system when this becomes the program.
+    // The system closes it when this process becomes the program.
     let report = io::stdin().as_fd().try_clone_to_owned().map(UnixStream::from);
     let failed = become_one(arguments).raw_os_error();
     let code = failed.unwrap_or(Errno::INVAL.raw_os_error());
-    // Without anyone who waits for it, the exit code tells.
+    // If nobody waits for it, the exit code still reports the failure.
     let _ = report.and_then(|mut report| report.write_all(&code.to_ne_bytes()));
     Some(ExitCode::from(127))
 }
 
-/// Returns only if it fails.
+/// Becomes the program that the arguments name. Only returns an error.
 fn become_one(mut arguments: impl Iterator<Item = OsString>) -> io::Error {
     let files = arguments.next().and_then(|files| files.to_str()?.parse().ok());
     let (Some(files), Some(program), Some(name)) = (files, arguments.next(), arguments.next())

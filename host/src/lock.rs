@@ -1,9 +1,9 @@
-//! Files that one process at a time holds locked, and in which it tells who it is.
+//! Lock files that one process at a time holds, and in which it describes itself.
 //!
-//! The lock belongs to the open file and not to a process, so that it holds within one process too,
-//! and to the file and not to its path: a link to the folder leads to the same lock. The system
-//! releases it when the process ends, however it ends. The file stays: if it were removed, two
-//! processes could each lock a file of this name.
+//! The lock belongs to the open file and not to a process, so it also holds within one process; and
+//! to the file and not to its path, so a link to the folder leads to the same lock. The system
+//! releases it when the process ends, in whatever way. The file stays: if it were removed, two
+//! processes could each lock a file of the same name.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Seek as _, Write as _};
@@ -15,32 +15,34 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-/// Upper bound on how long someone who only looks holds a lock, and a holder takes to write who it is.
+/// Upper bound on how long a process that only checks a lock holds it, and on how long a new holder
+/// takes to write its description.
 const MOMENT: Duration = Duration::from_secs(1);
-/// How often the lock is tried meanwhile.
+/// Interval between attempts to lock.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 
-/// A lock that this process holds for as long as the value lives.
+/// A lock that this process holds while the value lives.
 #[derive(Debug)]
 pub struct Lock {
     file: File,
 }
 
-/// Who holds a lock.
+/// The holder of a lock.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Holder<T> {
-    /// Nobody.
+    /// No process holds the lock.
     Nobody,
-    /// A process that tells this of itself; `None` if it could not write it, as on a full disk.
+    /// A process holds it and describes itself like this; `None` if it could not write the
+    /// description, for example because the disk is full.
     Process(Option<T>),
 }
 
 impl Lock {
-    /// Locks the file at `path`, which is made if it is missing. `None` if it is locked already.
-    /// Blocks for a second at most.
+    /// Locks the file at `path`, which is created if missing. Returns `None` if it is locked
+    /// already. Blocks for a second at most.
     ///
     /// # Errors
-    /// The file cannot be opened or locked.
+    /// The system's error if the file cannot be opened or locked.
     pub fn take(path: &Path) -> io::Result<Option<Self>> {
         let mut options = OpenOptions::new();
         options.create(true).read(true).write(true).truncate(false).mode(0o600);
@@ -50,35 +52,35 @@ impl Lock {
             match file.try_lock() {
                 Ok(()) => return Ok(Some(Self { file })),
                 Err(TryLockError::Error(error)) => return Err(error),
-                // Someone who only looks holds it for a moment.
+                // A process that only checks the lock holds it for a moment.
                 Err(TryLockError::WouldBlock) if since.elapsed() > MOMENT => return Ok(None),
                 Err(TryLockError::WouldBlock) => sleep(LOOK_EVERY),
             }
         }
     }
 
-    /// Writes who holds the lock, in the place of what was written before. The lock holds without
-    /// it: a failure, as on a full disk, goes to the log alone.
+    /// Writes the holder's description, replacing the previous one. The lock holds without it: a
+    /// failure, such as a full disk, is only logged.
     pub fn tell<T: Serialize>(&self, who: &T) {
         let written = serde_json::to_vec(who).map_err(io::Error::other).and_then(|text| {
             let mut file = &self.file;
             file.rewind()?;
-            // Needs no space on the disk if as much was written before.
+            // This needs no disk space if as much was written before.
             file.write_all(&text)?;
             self.file.set_len(text.len() as u64)
         });
         if let Err(error) = written {
-            // Nobody should take the last holder for this one.
+            // The previous holder must not be taken for this one.
             let _ = self.file.set_len(0);
             tracing::warn!(%error, "cannot write which process this is: others cannot name it");
         }
     }
 }
 
-/// Who has the file at `path` locked. Blocks for a second at most.
+/// Returns the holder of the lock at `path`. Blocks for a second at most.
 ///
 /// # Errors
-/// The file is there and cannot be read.
+/// The system's error if the file exists and cannot be read.
 pub fn holder<T: DeserializeOwned>(path: &Path) -> io::Result<Holder<T>> {
     let since = Instant::now();
     loop {
@@ -96,7 +98,7 @@ pub fn holder<T: DeserializeOwned>(path: &Path) -> io::Result<Holder<T>> {
         file.read_to_end(&mut text)?;
         match serde_json::from_slice(&text) {
             Ok(who) => return Ok(Holder::Process(Some(who))),
-            // It has just begun, and writes this.
+            // The holder has only just locked it, and is writing the description.
             Err(_) if since.elapsed() < MOMENT => sleep(LOOK_EVERY),
             Err(_) => return Ok(Holder::Process(None)),
         }
@@ -115,7 +117,7 @@ mod tests {
         let lock = Lock::take(&path).unwrap().unwrap();
         lock.tell(&1_234_567);
         assert_eq!(holder(&path).unwrap(), Holder::Process(Some(1_234_567)));
-        // What is shorter leaves nothing of the longer one.
+        // A shorter text leaves nothing of a longer one.
         lock.tell(&8);
         assert_eq!(holder(&path).unwrap(), Holder::Process(Some(8)));
         assert!(Lock::take(&path).unwrap().is_none());

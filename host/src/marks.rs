@@ -1,15 +1,15 @@
-//! Shell marks: what a shell's integration says about itself within its output.
+//! Shell marks: the sequences with which a shell's integration describes the shell in its output.
 //!
-//! A shell with integration marks its prompts and commands by OSC sequences, which terminals do
-//! not show: OSC 133 for prompts, commands and exit codes, OSC 7 for the folder. [`Marks`] finds
-//! them, whatever the output's pieces; [`ShellState`] folds them into what a user wants to know:
-//! whether a command runs and which, where the shell is, how the last command ended.
+//! A shell with integration marks its prompts and commands with OSC sequences, which terminals do
+//! not show: OSC 133 for prompts, commands and exit codes, and OSC 7 for the folder. [`Marks`]
+//! finds them in output that is cut anywhere. [`ShellState`] folds them into what a user wants to
+//! know: whether a command runs and which, the shell's folder, and how the last command ended.
 //!
-//! The scripts of this crate add `aid=` with the shell's process to their marks, so that
-//! [`ShellState`] tells them from what other programs print.
+//! The scripts of this crate add `aid=` with the shell's process id to their marks, so that
+//! [`ShellState`] can tell them from marks that other programs print.
 //!
-//! Marks are hints. Any program can print them, and so can any file that is shown: nothing may be
-//! decided by them that matters more than what is displayed.
+//! Marks are hints. Any program can print them, and so can any file that is displayed. Do not base
+//! anything on them that matters more than display.
 //!
 //! Sources: <https://per.bothner.com/blog/2019/shell-integration-proposal/> (OSC 133, from
 //! FinalTerm), <https://sw.kovidgoyal.net/kitty/shell-integration/#notes-for-shell-developers>
@@ -29,75 +29,75 @@ pub use state::{Activity, COMMAND_LINE_CHARS, Foreground, ShellState, Speaker, t
 const BELL: u8 = 0x07;
 const ESCAPE: u8 = 0x1b;
 
-/// What begins an OSC sequence.
+/// The start of an OSC sequence.
 static BEGIN: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\x1b]"));
 
-/// The sequences that are looked into; every other is skipped at its first byte.
+/// The sequences that are examined; any other is skipped at its first byte.
 const WANTED: [&[u8]; 3] = [b"7;", b"133;", b"633;"];
 
-/// As much of a mark is kept. The longest folder fits, percent-encoded; of a longer command line
-/// the rest does not matter.
+/// The most bytes of a mark that are kept. The longest folder fits, percent-encoded; the rest of a
+/// longer command line does not matter.
 const KEPT_BYTES: usize = 16 * 1024;
 
-/// What a shell says of itself.
+/// A mark of a shell.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Mark {
-    /// A prompt begins.
+    /// The beginning of a prompt.
     PromptStart,
-    /// The prompt is over and the user types.
+    /// The prompt ends, and the user types.
     InputStart,
-    /// What the next [`Mark::CommandStart`] starts.
+    /// The command line that the next [`Mark::CommandStart`] starts.
     CommandLine(String),
-    /// A command starts.
+    /// The start of a command.
     CommandStart {
-        /// As it was typed, where the shell tells.
+        /// The command line as it was typed, if the shell reports it.
         command_line: Option<String>,
     },
-    /// The command ended.
+    /// The end of a command.
     CommandEnd {
-        /// `None` where it was given up before it started.
+        /// The exit code; `None` if the line was given up before it started.
         exit_code: Option<i32>,
     },
     /// The shell is in this folder.
     Folder {
-        /// The machine of the path; empty where the mark doesn't tell.
+        /// The machine of the path; empty if the mark does not name it.
         host: String,
-        /// Absolute. What is no UTF-8 is replaced.
+        /// The absolute path. Bytes that are not UTF-8 are replaced.
         path: String,
     },
 }
 
-/// Finds marks in output that comes in pieces. Holds at most 16 KiB, and that only within a mark.
+/// Finds marks in output that arrives in pieces. Holds at most 16 KiB, and only within a mark.
 #[derive(Debug, Default)]
 pub struct Marks {
     place: Place,
-    /// What earlier pieces had of the sequence that is unfinished.
+    /// The part of the unfinished sequence that earlier pieces contained.
     begun: Vec<u8>,
 }
 
-/// Where in the output's grammar a piece ended.
+/// The position in the output's grammar at which a piece ended.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 enum Place {
-    /// Outside of marks.
+    /// Outside of a mark.
     #[default]
     Text,
     /// After an escape character.
     Escape,
     /// Within a sequence that may be a mark.
     Sequence,
-    /// Within one, after an escape character.
+    /// Within such a sequence, after an escape character.
     SequenceEscape,
 }
 
 impl Marks {
-    /// At the beginning of a session's output.
+    /// Creates a finder for the beginning of a session's output.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Calls `found` with each mark that is complete with this piece, in order, and with the process
-    /// that it names as its origin. What is malformed is passed over.
+    /// Calls `found` with each mark that this piece completes, in order, and with the process that
+    /// it names as its origin. Malformed marks are skipped.
     pub fn push(&mut self, output: &[u8], mut found: impl FnMut(Mark, Option<u32>)) {
         let mut rest = output;
         while !rest.is_empty() {
@@ -118,7 +118,7 @@ impl Marks {
         }
     }
 
-    /// Each of these takes something off the beginning and gives what is left.
+    /// Consumes text up to a sequence. This and the next methods each return the remaining output.
     fn text<'a>(&mut self, rest: &'a [u8]) -> &'a [u8] {
         if let Some(at) = BEGIN.find(rest) {
             return self.begin(&rest[at + 2..]);
@@ -137,7 +137,7 @@ impl Marks {
 
     fn leave<'a>(&mut self, rest: &'a [u8]) -> &'a [u8] {
         self.place = Place::Text;
-        // A rare long mark shall not hold memory for the rest of the session.
+        // A rare long mark must not hold memory for the rest of the session.
         if self.begun.capacity() > 0 {
             self.begun = Vec::new();
         }
@@ -149,7 +149,7 @@ impl Marks {
         rest: &'a [u8],
         found: &mut impl FnMut(Mark, Option<u32>),
     ) -> &'a [u8] {
-        // No mark has a control character in it. An unfinished one ends at the next line.
+        // Marks contain no control characters. An unfinished one ends at the next line.
         let Some(end) = rest.iter().position(u8::is_ascii_control) else {
             self.keep(rest);
             if !may_be_mark(&self.begun) {
@@ -171,7 +171,7 @@ impl Marks {
                 self.place = Place::SequenceEscape;
                 &[]
             }
-            // What begins with this escape character may be a mark itself.
+            // This escape character may begin a mark of its own.
             (ESCAPE, Some(_)) => self.leave(&rest[end..]),
             _ => self.leave(&rest[end + 1..]),
         }
@@ -195,7 +195,7 @@ impl Marks {
     }
 }
 
-/// Whether a sequence that begins so, after `\x1b]`, can be a mark.
+/// Returns true if a sequence that begins like this, after `\x1b]`, can be a mark.
 fn may_be_mark(begun: &[u8]) -> bool {
     WANTED.iter().any(|wanted| begun.starts_with(wanted) || wanted.starts_with(begun))
 }

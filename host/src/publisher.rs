@@ -1,18 +1,18 @@
-//! The host's end of a session's link to a relay: numbers the output, keeps what is not durable
+//! The host's end of a session's link to a relay: it numbers the output, keeps what is not durable
 //! yet, and takes each piece of input once.
 //!
-//! No I/O happens here. The owner brings in output ([`Publisher::append`]) and the relay's commands
-//! ([`Publisher::command`]), does what [`Publisher::poll_task`] says, sends what
-//! [`Publisher::poll_message`] gives whenever its link has room, and writes [`Publisher::input`] to
-//! the session.
+//! No I/O happens here. The owner passes in output ([`Publisher::append`]) and the relay's commands
+//! ([`Publisher::command`]), carries out the tasks of [`Publisher::poll_task`], sends the messages
+//! of [`Publisher::poll_message`] while its link has room, and writes [`Publisher::input`] to the
+//! session.
 //!
-//! It also decides who answers the queries of the program: the owner tells of each
-//! ([`Publisher::asked`]), has the emulator say what it would ([`Publisher::answered`]), and calls
+//! The publisher also decides who answers the program's queries. The owner reports each query
+//! ([`Publisher::asked`]), passes in the emulator's answer ([`Publisher::answered`]), and calls
 //! [`Publisher::tick`] at [`Publisher::poll_timeout`].
 //!
 //! # Example
 //!
-//! A session that puts out a line, is published to a relay and takes a piece of input.
+//! A session that outputs a line, is published to a relay, and takes a piece of input.
 //!
 //! ```
 //! use moorline_host::publisher::Publisher;
@@ -79,68 +79,69 @@ pub use answers::QueryId;
 
 use input::PendingInput;
 
-/// A clock that steps back by less is being adjusted: the entries meanwhile have the time of the one
-/// before them. One that steps back further was wrong before, and is believed.
+/// Longest step back of a clock that counts as an adjustment: the entries meanwhile keep the time
+/// of the one before them. A clock that steps back further was wrong before, and is believed.
 const STEP_BACK_MS: u64 = 2000;
 
-/// What the owner must do.
+/// An output of a [`Publisher`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Output {
-    /// Tell the relay.
+    /// Send this message to the relay.
     Message(HostMessage),
-    /// Do this, whether there is a relay or not.
+    /// Carry out this task, with or without a relay.
     Task(Task),
 }
 
-/// What the owner must do on its own side.
+/// A task for the owner on its own side.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Task {
-    /// An event was appended that the owner did not bring: the screen must count it.
+    /// Count this entry on the screen: an event was appended that the owner did not pass in.
     Appended(Seq),
-    /// Give the session's terminal this size.
+    /// Resize the session's terminal.
     Resize(Size),
-    /// Make a picture of the screen, and bring it to [`Publisher::picture`].
+    /// Make a snapshot of the screen, and pass it to [`Publisher::picture`].
     MakePicture,
-    /// Have the emulator say what it answers to the queries that it was asked, and bring that to
+    /// Ask the emulator for its answers to the pending queries, and pass them to
     /// [`Publisher::answered`].
     Answer,
     /// End the session's process.
     Close,
-    /// Close the link: the relay sent more input than it may.
+    /// Close the link: the relay sent more input than allowed.
     CutLink,
 }
 
-/// See the module.
+/// The log, input and query state of one session that is published to a relay.
 #[derive(Debug)]
 pub struct Publisher {
     log: Log,
     /// When the last entry was appended.
     time_ms: u64,
-    /// Whether the relay reads the times of output entries.
+    /// True if the relay reads the times of output entries.
     tells_times: bool,
-    /// `None` while no relay is connected.
+    /// Sends the log to the relay; `None` while no relay is connected.
     sender: Option<Sender>,
     size: Size,
     exit: Option<ExitStatus>,
     exit_told: bool,
     input: PendingInput,
-    /// Who answers the program's queries.
+    /// Decides who answers the program's queries.
     queries: Answers,
     tasks: VecDeque<Task>,
-    /// Answers, which go before entries. Empty while no relay is connected.
+    /// Replies to the relay, which go before entries. Empty while no relay is connected.
     answers: VecDeque<HostMessage>,
-    /// A picture that waits until every entry that it contains is sent.
+    /// A snapshot that waits until every entry that it contains is sent.
     picture: Option<Snapshot>,
 }
 
 impl Publisher {
-    /// A session that has put out nothing.
+    /// Creates the publisher of a session without output.
     #[must_use]
     pub fn new(epoch: Epoch, size: Size) -> Self {
         Self::starting_after(epoch, Seq::ZERO, size)
     }
 
-    /// A session whose log begins with entries that its relay has and its host has not: a fork.
+    /// Creates the publisher of a fork: the relay has the first entries of its log, the host has
+    /// not.
     #[must_use]
     pub fn starting_after(epoch: Epoch, seq: Seq, size: Size) -> Self {
         Self {
@@ -159,37 +160,37 @@ impl Publisher {
         }
     }
 
-    /// Numbers output in a buffer that was begun by [`Frame::buffer`]. Copies nothing. `now_ms` is
-    /// the time in milliseconds since 1970.
+    /// Numbers output in a buffer that [`Frame::buffer`] created. Copies nothing. `now_ms` is the
+    /// time in milliseconds since 1970.
     ///
     /// # Errors
-    /// [`FrameError`] where the buffer is no frame; nothing was appended.
+    /// [`FrameError`] if the buffer is not a valid frame; then nothing was appended.
     pub fn append(&mut self, now_ms: u64, buffer: BytesMut) -> Result<Frame, FrameError> {
         let time_ms = self.time(now_ms);
         self.log.append(time_ms, buffer)
     }
 
-    /// Numbers an event, whose timestamp is the present time.
+    /// Numbers an event whose timestamp is the current time.
     pub fn event(&mut self, event: Event) -> Seq {
         let timestamp = self.time(event.timestamp);
         self.log.append_event(Event { timestamp, ..event })
     }
 
-    /// The session's process ended; no output follows.
+    /// Records that the session's process ended; no output follows.
     pub fn exited(&mut self, status: ExitStatus) {
         self.exit = Some(status);
         self.drop_input();
         self.queries.clear();
     }
 
-    /// The entry `seq` asks something of the terminal: the emulator is to find out what it would
-    /// answer there, and to do that now once [`Task::Answer`] says so. `None` where nobody is to
-    /// answer. Call it in the order of the queries, with the output that ends with them appended.
+    /// Registers a query in the entry `seq`. The emulator must find out its answer at that point of
+    /// the output, at once if [`Task::Answer`] asks for it. Returns `None` if nobody is to answer.
+    /// Call it in the order of the queries, after the output that ends with them was appended.
     pub fn asked(&mut self, now: Time, seq: Seq) -> Option<QueryId> {
         self.ask(|queries| queries.asked(now, seq))
     }
 
-    /// As [`Publisher::asked`], for a query that the host answers even if a client could.
+    /// Like [`Publisher::asked`], for a query that the host answers even if a client could.
     pub fn asked_of_host(&mut self, now: Time, seq: Seq) -> Option<QueryId> {
         self.ask(|queries| queries.asked_of_host(now, seq))
     }
@@ -203,41 +204,41 @@ impl Publisher {
         id
     }
 
-    /// What the emulator answers to a query; nothing where it is not to be answered.
+    /// Takes the emulator's answer to a query; ignored if the query no longer needs one.
     pub fn answered(&mut self, id: QueryId, answer: Bytes) {
         self.queries.answered(id, answer);
         self.answer();
     }
 
-    /// The emulator has failed: what it was asked so far is not answered.
+    /// Gives up all queries so far, because the emulator failed.
     pub fn unanswerable(&mut self) {
         self.queries.unanswerable();
         self.answer();
     }
 
-    /// Time has passed.
+    /// Handles the passing of time.
     pub fn tick(&mut self, now: Time) {
         self.queries.tick(now);
         self.answer();
     }
 
-    /// When to call [`Publisher::tick`].
+    /// Returns when to call [`Publisher::tick`].
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Time> {
         self.queries.poll_timeout()
     }
 
-    /// A picture was made, or could not be. One for a relay that left meanwhile is dropped.
+    /// Takes a snapshot; `None` if it failed. It is dropped if its relay has left.
     pub fn picture(&mut self, picture: Option<Snapshot>) {
         match picture {
-            // A relay has no use for a picture of what it does not have.
+            // A relay cannot use a snapshot of entries that it does not have.
             Some(picture) if self.sender.is_some() => self.picture = Some(picture),
             Some(_) => {}
             None => self.say(HostMessage::SnapshotFailed),
         }
     }
 
-    /// The relay says something. `now_ms` is the time in milliseconds since 1970.
+    /// Handles a command of the relay. `now_ms` is the time in milliseconds since 1970.
     pub fn command(&mut self, now_ms: u64, command: HostCommand) {
         match command {
             HostCommand::Resume { cursor, window, times } => {
@@ -245,7 +246,8 @@ impl Publisher {
                 self.resume(cursor, window);
             }
             HostCommand::Ack { seq } => {
-                // What the relay merely has, it may still lose: only what is durable can go.
+                // The relay may still lose entries that are not durable, so only durable ones are
+                // dropped.
                 if let Some(sender) = &mut self.sender {
                     sender.ack(seq);
                     self.log.trim(0, seq.min(sender.position()));
@@ -290,7 +292,7 @@ impl Publisher {
         }
     }
 
-    /// The relay is gone: what it has not acknowledged is kept for its return.
+    /// Records that the relay is gone. Unacknowledged entries are kept for its return.
     pub fn relay_left(&mut self) {
         self.sender = None;
         self.exit_told = false;
@@ -302,19 +304,19 @@ impl Publisher {
         self.answer();
     }
 
-    /// What to do now; call until `None`. For an owner that can send at any time: any other calls
-    /// [`Publisher::poll_task`] and [`Publisher::poll_message`].
+    /// Returns the next output; call until `None`. Only for an owner that can send at any time:
+    /// others call [`Publisher::poll_task`] and [`Publisher::poll_message`].
     pub fn poll_output(&mut self) -> Option<Output> {
         let task = self.poll_task().map(Output::Task);
         task.or_else(|| self.poll_message().map(Output::Message))
     }
 
-    /// What to do now; call until `None`.
+    /// Returns the next task; call until `None`.
     pub fn poll_task(&mut self) -> Option<Task> {
         self.tasks.pop_front()
     }
 
-    /// What to tell the relay next. Call it when there is room for a message: it counts as sent.
+    /// Returns the next message to the relay. Call it if there is room for one: it counts as sent.
     pub fn poll_message(&mut self) -> Option<HostMessage> {
         if let Some(answer) = self.answers.pop_front() {
             return Some(answer);
@@ -340,29 +342,29 @@ impl Publisher {
         }
     }
 
-    /// How many answers wait to be sent: an owner that hears no commands while there are many
-    /// bounds them.
+    /// Returns the number of replies that wait to be sent. An owner bounds them by handling no
+    /// commands while there are many.
     #[must_use]
     pub fn waiting_answers(&self) -> usize {
         self.answers.len()
     }
 
-    /// Whether the relay that is connected was told all, up to the process's end, and has made it
-    /// durable.
+    /// Returns true if the connected relay was told everything, including the process's end, and
+    /// has made it durable.
     #[must_use]
     pub fn is_settled(&self) -> bool {
         let silent = self.answers.is_empty() && self.picture.is_none();
         self.exit_told && silent && self.unacked_bytes() == 0
     }
 
-    /// The oldest input that the session has not taken.
+    /// Returns the oldest input that the session has not taken.
     #[must_use]
     pub fn input(&self) -> Option<&[u8]> {
         self.input.front()
     }
 
-    /// The session has taken the first `bytes` of [`Publisher::input`]. A piece counts as accepted
-    /// when its last byte is taken.
+    /// Records that the session has taken the first `bytes` of [`Publisher::input`]. A piece counts
+    /// as accepted once its last byte is taken.
     pub fn input_taken(&mut self, bytes: usize) {
         let (is_linked, answers) = (self.sender.is_some(), &mut self.answers);
         self.input.taken(bytes, |message| {
@@ -372,25 +374,25 @@ impl Publisher {
         });
     }
 
-    /// Bytes of output that no relay has made durable yet.
+    /// Returns the bytes of output that no relay has made durable yet.
     #[must_use]
     pub fn unacked_bytes(&self) -> u64 {
         self.log.bytes()
     }
 
-    /// The last entry's number.
+    /// Returns the last entry's number.
     #[must_use]
     pub const fn head(&self) -> Seq {
         self.log.head()
     }
 
-    /// The terminal's size.
+    /// Returns the terminal's size.
     #[must_use]
     pub const fn size(&self) -> Size {
         self.size
     }
 
-    /// The time of an entry that is appended now.
+    /// Returns the time for an entry that is appended now.
     fn time(&mut self, now_ms: u64) -> u64 {
         let back_ms = self.time_ms.saturating_sub(now_ms);
         if back_ms == 0 || back_ms > STEP_BACK_MS {
@@ -426,7 +428,7 @@ impl Publisher {
         if self.input.queue(client_id, piece).is_err() {
             self.tasks.push_back(Task::CutLink);
         }
-        // A piece without bytes needs no one to take it.
+        // An empty piece counts as taken at once.
         self.input_taken(0);
     }
 
@@ -445,7 +447,7 @@ impl Publisher {
             self.input.write(request, data, answer)
         };
         if result.is_ok() {
-            // In the log before whatever it makes the program put out.
+            // The event must be in the log before any output that the input causes.
             event.into_iter().for_each(|event| self.append_told(event));
         }
         if result.is_err() || answer == WriteAnswer::Queued {
@@ -454,7 +456,7 @@ impl Publisher {
         self.input_taken(0);
     }
 
-    /// What waits for the session never reaches it.
+    /// Drops all pending input, which never reaches the session.
     fn drop_input(&mut self) {
         let (is_linked, answers) = (self.sender.is_some(), &mut self.answers);
         self.input.clear(|message| {
@@ -464,19 +466,19 @@ impl Publisher {
         });
     }
 
-    /// Whether so much waits to become durable that no event may be added.
+    /// Returns true if so much waits to become durable that no event may be added.
     fn is_full(&self) -> bool {
         self.log.bytes() > 2 * HOST_KEEPS_BYTES
     }
 
-    /// Queues what a terminal answers.
+    /// Queues the answer of a terminal.
     fn type_unnumbered(&mut self, data: Bytes) {
         self.input.reply(data);
         self.input_taken(0);
     }
 
-    /// Types the answers that are the host's to give, and has the emulator make those that lack. A
-    /// program that asks and does not read loses what there is no room for.
+    /// Types the answers that the host must give, and requests the emulator's missing ones. If a
+    /// program asks without reading, answers without room are lost.
     fn answer(&mut self) {
         while let Some(answer) = self.queries.poll() {
             self.type_unnumbered(answer);
@@ -486,7 +488,7 @@ impl Publisher {
         }
     }
 
-    /// A session that has ended says nothing more.
+    /// Appends an event, unless the session has ended or too much is not durable.
     fn append_told(&mut self, event: Event) {
         if self.exit.is_none() && !self.is_full() {
             let seq = self.event(event);

@@ -1,20 +1,20 @@
-//! Queries: what a program asks its terminal within its output.
+//! Queries: the questions that a program asks its terminal in its output.
 //!
-//! A program that asks waits for the answer on its input. The host decides who answers, so it has
-//! to know of each query; it does not parse output otherwise. [`Queries`] looks at what follows
-//! each escape character and at nothing else, which costs next to nothing beside reading the
-//! terminal.
+//! A program that asks waits for the answer on its input. The host decides who answers, so it must
+//! know of each query, although it does not parse output otherwise. [`Queries`] only looks at what
+//! follows each escape character, which costs next to nothing compared with reading the terminal.
 //!
-//! Known are the sequences that the emulators of host and page answer: device attributes (DA1,
-//! DA2, DA3), XTVERSION, status and cursor reports (DSR), modes (DECRQM), settings (DECRQSS),
+//! The parser knows the sequences that the emulators of host and page answer: device attributes
+//! (DA1, DA2, DA3), XTVERSION, status and cursor reports (DSR), modes (DECRQM), settings (DECRQSS),
 //! capabilities (XTGETTCAP), colours (OSC 4, 10, 11, 12), sizes (XTWINOPS 14, 16, 18), and the
 //! keyboard's state (`CSI ? u` and XTQMODKEYS).
 //!
-//! Others are known by some terminals only, so the host alone answers them ([`Query::is_for_host`]):
-//! DECID, the colour scheme, devices (DEC's DSR), the window (XTWINOPS 11, 13, 15, 19), further
-//! colours (OSC 13 to 19), and each query after U+009B in the place of `ESC [`. Nobody answers what
-//! the parser calls silent, the clipboard above all. A terminal that would answer must not see
-//! either: [`Withheld`] takes them out of the output.
+//! Only some terminals know the other queries, so the host alone answers them
+//! ([`Query::is_for_host`]): DECID, the colour scheme, devices (DEC's DSR), the window (XTWINOPS
+//! 11, 13, 15, 19), further colours (OSC 13 to 19), and each query that begins with U+009B instead
+//! of `ESC [`. Nobody answers the queries that the parser calls silent, above all those for the
+//! clipboard. A terminal that would answer must see neither kind: [`Withheld`] removes them from
+//! the output.
 //!
 //! Sources: <https://invisible-island.net/xterm/ctlseqs/ctlseqs.html>,
 //! <https://sw.kovidgoyal.net/kitty/keyboard-protocol/>.
@@ -30,80 +30,81 @@ use parse::{Parsed, parse};
 pub use withheld::Withheld;
 
 const ESCAPE: u8 = 0x1b;
-/// The first byte of U+009B, which some terminals take for `ESC [`.
+/// The first byte of U+009B, which some terminals treat like `ESC [`.
 const EIGHT_BIT: u8 = 0xc2;
 
-/// The longest query; what is longer is none.
+/// The most bytes of a query; a longer sequence is not a query.
 const QUERY_BYTES: usize = 4096;
 
-/// What a program asks.
+/// A query of a program.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Query {
-    /// DA1: what are you?
+    /// DA1: the kind of terminal.
     PrimaryAttributes,
-    /// DA2: which version of it?
+    /// DA2: the version of the terminal.
     SecondaryAttributes,
-    /// DA3: which unit?
+    /// DA3: the unit number of the terminal.
     TertiaryAttributes,
-    /// XTVERSION: name and version of the terminal.
+    /// XTVERSION: the name and version of the terminal.
     Version,
-    /// DSR 5: are you all right?
+    /// DSR 5: the terminal's status.
     Status,
-    /// DSR 6: where is the cursor?
+    /// DSR 6: the position of the cursor.
     Cursor {
-        /// The DEC form of the question.
+        /// True for the DEC form of the query.
         private: bool,
     },
-    /// DECRQM: is this mode set?
+    /// DECRQM: the state of a mode.
     Mode {
-        /// A mode of DEC's.
+        /// True for a mode of DEC's.
         private: bool,
-        /// Its number.
+        /// The number of the mode.
         mode: u16,
     },
-    /// DECRQSS: the setting that this sequence makes, without its parameters.
+    /// DECRQSS: the setting of this sequence, which is given without its parameters.
     Setting(String),
     /// XTGETTCAP: terminfo capabilities, in hexadecimal digits.
     Capabilities(String),
     /// OSC 4: colours of the palette.
     Palette {
-        /// Their indexes.
+        /// The indexes of the colours.
         indexes: Vec<u8>,
-        /// The query ends with BEL, and so does its answer.
+        /// True if the query ends with BEL, and so must its answer.
         bell: bool,
     },
-    /// OSC 10, 11, 12: the colours of text, background and cursor; to 19 those of the pointer and
-    /// of what is selected.
+    /// OSC 10, 11, 12: the colours of text, background and cursor; up to 19, those of pointer and
+    /// selection.
     Colors {
-        /// The numbers that are asked for.
+        /// The numbers of the colours.
         numbers: Vec<u8>,
-        /// The query ends with BEL, and so does its answer.
+        /// True if the query ends with BEL, and so must its answer.
         bell: bool,
     },
-    /// XTWINOPS 14, 16 and 18: a size. 11, 13, 15 and 19: state and place of the window, and the
+    /// XTWINOPS. 14, 16 and 18: a size. 11, 13, 15 and 19: the window's state and position, and the
     /// screen's size.
     Window(u16),
     /// The flags of the kitty keyboard protocol.
     Keyboard,
-    /// XTQMODKEYS: xterm's `modifyOtherKeys`.
+    /// XTQMODKEYS: the state of xterm's `modifyOtherKeys`.
     OtherKeys,
-    /// DECID: an older DA1.
+    /// DECID: an older form of DA1.
     Identify,
-    /// DSR 996: dark or light?
+    /// DSR 996: dark or light colours.
     ColorScheme,
-    /// DEC's DSR: a printer, user-defined keys, a keyboard, a locator and so on.
+    /// DEC's DSR: the state of a printer, user-defined keys, a keyboard, a locator and so on.
     Device {
-        /// Its number.
+        /// The number of the device.
         device: u16,
-        /// Names the answer to a question for a checksum.
+        /// A label that the answer to a checksum query repeats.
         label: u16,
     },
-    /// A query after U+009B.
+    /// A query that begins with U+009B.
     EightBit(Box<Self>),
 }
 
 impl Query {
-    /// Whether the host answers it whoever is there: not every terminal knows it.
+    /// Returns true if the host answers it even if a client could, because not every terminal knows
+    /// it.
     #[must_use]
     pub fn is_for_host(&self) -> bool {
         match self {
@@ -114,7 +115,8 @@ impl Query {
         }
     }
 
-    /// Whether `reply`, a whole sequence that a terminal sent, may be the answer to this query.
+    /// Returns true if `reply`, one whole sequence from a terminal, may be the answer to this
+    /// query.
     #[must_use]
     pub fn is_answered_by(&self, reply: &[u8]) -> bool {
         let ends = |end: &[u8]| reply.ends_with(end);
@@ -143,7 +145,7 @@ impl Query {
         }
     }
 
-    /// How many sequences answer it.
+    /// Returns the number of sequences in its answer.
     #[must_use]
     pub fn replies(&self) -> usize {
         match self {
@@ -155,8 +157,8 @@ impl Query {
     }
 }
 
-/// Finds queries in output that comes in pieces. Holds at most 4 KiB, and that only while a
-/// sequence that may be a query is unfinished.
+/// Finds queries in output that arrives in pieces. Holds at most 4 KiB, and only while a sequence
+/// that may be a query is unfinished.
 #[derive(Debug, Default)]
 pub struct Queries {
     /// The unfinished sequence, from its escape character.
@@ -164,13 +166,13 @@ pub struct Queries {
 }
 
 impl Queries {
-    /// At the beginning of a session's output.
+    /// Creates a finder for the beginning of a session's output.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Calls `found` with each query that ends in this piece, and where it ends.
+    /// Calls `found` with each query that ends in this piece, and with the offset at which it ends.
     pub fn push(&mut self, output: &[u8], mut found: impl FnMut(usize, Query)) {
         let mut at = if self.begun.is_empty() { 0 } else { self.go_on(output, &mut found) };
         while let Some(escape) = memchr2(ESCAPE, EIGHT_BIT, &output[at..]) {
@@ -193,9 +195,9 @@ impl Queries {
         }
     }
 
-    /// Takes the end of the unfinished sequence; returns how far it goes.
+    /// Continues the unfinished sequence. Returns the offset at which it ends.
     fn go_on(&mut self, output: &[u8], found: &mut impl FnMut(usize, Query)) -> usize {
-        // A rare long sequence shall not hold memory for the rest of the session.
+        // A rare long sequence must not hold memory for the rest of the session.
         let mut begun = std::mem::take(&mut self.begun);
         let mut before = begun.len();
         let room = (QUERY_BYTES + 1).saturating_sub(before);
@@ -206,7 +208,7 @@ impl Queries {
                     found(length - before, query);
                     return length - before;
                 }
-                // It was broken off by an escape character that came before this piece.
+                // An escape character before this piece broke the sequence off.
                 Parsed::Other { length } if length < before => {
                     begun.drain(..length);
                     before -= length;

@@ -1,20 +1,21 @@
-//! What a session's terminal shows, for clients that have not followed it from its beginning.
+//! The content of a session's terminal, for clients that have not followed it from the beginning.
 //!
-//! [`Screen::push`] is on the way of every entry and only notes it. The emulator runs when a
-//! picture is wanted or when too much is noted, on a worker's thread, and need not exist at all:
-//! a picture and what came after it say the same. Output that is only scrolled away is skipped
-//! unread (`fast_forward`).
+//! [`Screen::push`] is called for every entry and only queues it. The emulator runs on a worker's
+//! thread, when a snapshot is requested or too much is queued. It does not need to exist all the
+//! time: a snapshot and the output after it are equivalent. Output that has scrolled away is
+//! skipped unparsed (`fast_forward`).
 //!
-//! The emulator is `alacritty_terminal`. Of the three that were compared on a screen of 80 × 24
-//! with 2,000 lines of scrollback, it takes 105 MB/s of plain text, 80 of a coloured log and 112
-//! of cursor addressing (`vt100` 62, 68 and 80; `avt` 45, 53 and 60). It alone keeps links,
-//! underline styles and colours, and mouse modes besides both screens and reflow; it is the core
-//! of a terminal in wide use. `avt` writes the visible screen as sequences itself but not the
-//! scrollback; for this one that is done here (`paint`).
+//! The emulator is `alacritty_terminal`. Of the three that were compared, on a screen of 80 × 24
+//! with 2,000 lines of scrollback, it processes 105 MB/s of plain text, 80 of a coloured log and
+//! 112 of cursor addressing (`vt100` 62, 68 and 80; `avt` 45, 53 and 60). Only it keeps links,
+//! underline styles and colours, and mouse modes in addition to both screens and reflow; it is the
+//! core of a widely used terminal. `avt` can write the visible screen as sequences, but not the
+//! scrollback; here that is done for the emulator (`paint`).
 //!
-//! What it does not know of is done here, between the parser (`dispatch`) and its model: attributes,
-//! modes and sequences that xterm.js has, and what it does otherwise than that one. A picture is for
-//! the page first: a test compares the two over all of this. docs/PROTOCOL.md says what is not kept.
+//! Features that the emulator lacks are added between the parser (`dispatch`) and its model:
+//! attributes, modes and sequences that xterm.js has, and cases in which it differs from xterm.js.
+//! Snapshots are made for the page above all, and a test compares the two over all of this.
+//! docs/PROTOCOL.md lists what a snapshot omits.
 
 mod attributes;
 mod decoder;
@@ -51,21 +52,21 @@ use crate::queries::Query;
 use picture::{Haste, Picture};
 pub use width::columns;
 
-/// With this much pending, [`Screen::catch_up`] is worth a worker's time: much less and the
-/// skipping of what is scrolled away saves nothing; much more and it holds too much memory.
+/// The amount of pending bytes at which [`Screen::catch_up`] is worth a worker's time. With much
+/// less, nothing that scrolled away can be skipped; much more would take too much memory.
 pub const CATCH_UP_BYTES: usize = 4 * 1024 * 1024;
 
-/// What an entry in the queue costs besides its bytes.
+/// The cost of a queued entry in bytes, in addition to its output.
 const ENTRY_BYTES: usize = 64;
 
-/// What a session's terminal shows. Clones are of the same screen.
+/// The content of a session's terminal. Clones share one screen.
 #[derive(Clone)]
 pub struct Screen(Arc<Inner>);
 
 struct Inner {
-    /// Never locked for longer than it takes to move a few words.
+    /// Only locked for as long as it takes to move a few words.
     queue: Mutex<Queue>,
-    /// Locked while the emulator runs; before `queue` where both are.
+    /// Locked while the emulator runs. If both are needed, it is locked before `queue`.
     picture: Mutex<Picture>,
 }
 
@@ -77,7 +78,7 @@ struct Queue {
     seq: Seq,
 }
 
-/// What the picture has not been told yet.
+/// A step that the emulator has not processed yet.
 enum Operation {
     Output(Bytes),
     Resize(Size),
@@ -85,7 +86,7 @@ enum Operation {
 }
 
 impl Screen {
-    /// An empty screen. The size is brought within the limits.
+    /// Creates an empty screen. The size is clamped to the limits.
     #[must_use]
     pub fn new(size: Size) -> Self {
         Self(Arc::new(Inner {
@@ -94,14 +95,15 @@ impl Screen {
         }))
     }
 
-    /// Notes an entry's output, sharing its bytes. An entry without output, as an event is,
+    /// Queues an entry's output, sharing its bytes. An entry without output, such as an event,
     /// counts too: it moves the snapshot's `seq`. Never waits for the emulator.
     pub fn push(&self, entry: &Frame) {
         self.push_asking(entry, []);
     }
 
-    /// As [`Screen::push`], with the queries in the output that need an answer, each with where it
-    /// ends, in order. [`Screen::take_answers`] has the answers once the emulator has come there.
+    /// Like [`Screen::push`], with the queries in the output that need an answer, each with the
+    /// offset at which it ends, in order. [`Screen::take_answers`] returns the answers once the
+    /// emulator has reached them.
     pub fn push_asking(
         &self,
         entry: &Frame,
@@ -122,27 +124,27 @@ impl Screen {
         }
     }
 
-    /// Notes that the terminal has another size from here on. Never waits for the emulator.
+    /// Queues a change of the terminal's size. Never waits for the emulator.
     pub fn resize(&self, size: Size) {
         self.queue().add(0, Operation::Resize(size.clamped()));
     }
 
-    /// Bytes that are held until the next [`Screen::catch_up`] or [`Screen::snapshot`].
+    /// Returns the bytes that are held until the next [`Screen::catch_up`] or [`Screen::snapshot`].
     #[must_use]
     pub fn pending_bytes(&self) -> usize {
         self.queue().bytes
     }
 
-    /// Works through what is pending, and leaves nothing pending. Up to a megabyte of plain text
-    /// may be kept aside for the emulator to read when a picture is wanted. Takes CPU time: call
-    /// it where blocking is allowed.
+    /// Processes everything that is pending. Up to a megabyte of plain text may be set aside, for
+    /// the emulator to parse when a snapshot is requested. Takes CPU time: call it where blocking
+    /// is allowed.
     pub fn catch_up(&self) {
         let mut picture = self.picture();
         let (operations, _) = self.queue().take();
         picture.advance(operations, Haste::Later);
     }
 
-    /// A picture of everything that was pushed. Takes CPU time: call it where blocking is
+    /// Returns a snapshot of everything that was pushed. Takes CPU time: call it where blocking is
     /// allowed.
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
@@ -153,23 +155,23 @@ impl Screen {
         Snapshot { seq, data, cols: Some(size.cols), rows: Some(size.rows), reason: None }
     }
 
-    /// What a snapshot has, for a terminal that belongs to somebody: it does not begin with a reset, but
-    /// wants a screen that is empty, modes at their defaults, and the cursor at home. Without
+    /// Returns the content of a snapshot for a terminal that somebody else owns. It does not begin
+    /// with a reset, but requires an empty screen, default modes, and the cursor at home. Without
     /// `scrollback` it adds nothing to the terminal's own. Takes CPU time.
     #[must_use]
     pub fn paint_over(&self, scrollback: bool) -> Bytes {
         self.picture().paint_over(scrollback)
     }
 
-    /// What the emulator answers to the queries that it has come to, each once: see
+    /// Returns the emulator's answers to the queries that it has reached, each once: see
     /// [`Screen::push_asking`].
     #[must_use]
     pub fn take_answers(&self) -> Vec<(QueryId, Bytes)> {
         self.picture().take_answers()
     }
 
-    /// Forgets everything and goes on from a snapshot. One that does not tell its size is taken
-    /// to be of the default one.
+    /// Replaces everything by a snapshot. If it does not name its size, the default size is
+    /// assumed.
     pub fn restore(&self, from: &Snapshot) {
         let default = Size::default();
         let size = Size {
@@ -181,8 +183,8 @@ impl Screen {
         *picture = Picture::of(size.clamped(), from.data.clone());
     }
 
-    /// Frees the emulator, where there is one, for the bytes of a picture. What is pending stays
-    /// so. Takes CPU time: call it where blocking is allowed.
+    /// Replaces the emulator, if there is one, by the bytes of a snapshot, to free its memory.
+    /// Pending output stays pending. Takes CPU time: call it where blocking is allowed.
     pub fn park(&self) {
         self.picture().park();
     }
@@ -202,7 +204,7 @@ impl Queue {
         self.operations.push(operation);
     }
 
-    /// Everything in it, and the last entry.
+    /// Removes everything, and returns it with the seq of the last entry.
     fn take(&mut self) -> (Vec<Operation>, Seq) {
         self.bytes = 0;
         (mem::take(&mut self.operations), self.seq)

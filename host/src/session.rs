@@ -1,9 +1,9 @@
-//! One session that runs here: a publisher over what its driver puts out, behind a lock, and the tasks
-//! that wait for what it waits for.
+//! One running session: a publisher of its driver's output, behind a lock, and the tasks that wait
+//! on its behalf.
 //!
-//! The lock is held for moments only and never across an await. Whoever changed something calls
-//! [`Guard::settle`]: it gives input to the driver, does what the publisher asks for, starts what must be
-//! done elsewhere, and wakes the link.
+//! The lock is only held for moments, and never across an await. Code that changes the state calls
+//! [`Guard::settle`], which gives input to the driver, carries out the publisher's tasks, starts
+//! other work in tasks of its own, and wakes the link.
 
 mod events;
 mod input;
@@ -28,38 +28,38 @@ use view::View;
 pub(crate) use link::LinkEnd;
 pub(crate) use painter::Painter;
 
-/// A session that runs here, or has ended and is not durable at its relay.
+/// A session that runs here, or has ended but is not yet durable at its relay.
 #[derive(Debug)]
 pub(crate) struct Session {
     hosted: Hosted,
-    /// A permit for each screen of the host that may be painted at a time.
+    /// Has a permit for each screen that the host may paint at the same time.
     painters: Arc<Semaphore>,
     state: Mutex<State>,
-    /// The link may have something to send, or be over.
+    /// Notified when the link may have something to send, or be over.
     changed: Notify,
-    /// The driver may be read again.
+    /// Notified when the driver may be read again.
     room: Notify,
 }
 
-/// What the lock guards.
+/// The part of a session that its lock guards.
 #[derive(Debug)]
 struct State {
     publisher: Publisher,
     control: Arc<dyn SessionControl>,
     view: View,
-    /// A task waits for the publisher's timeout.
+    /// True while a task waits for the publisher's timeout.
     is_patient: bool,
-    /// The folder of the last status.
+    /// The folder in the last status.
     cwd: Option<String>,
-    /// Waiting until the driver takes input.
+    /// The task that waits until the driver takes input.
     input: TaskState,
-    /// The open link is to be closed: its relay sent more input than it may.
+    /// True if the open link must be closed, because its relay sent more input than allowed.
     cuts_link: bool,
-    /// Nobody wants its log any more: it is not kept.
+    /// True if nobody needs the log any more, so that it is not kept.
     abandoned: bool,
 }
 
-/// Something that a task of its own does.
+/// The state of work that a task of its own does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum TaskState {
     No,
@@ -74,7 +74,7 @@ impl TaskState {
         }
     }
 
-    /// Whether to start it now; once.
+    /// Returns true once if the task is due and must be started now.
     fn start(&mut self) -> bool {
         let due = *self == Self::Due;
         if due {
@@ -85,8 +85,8 @@ impl TaskState {
 }
 
 impl Session {
-    /// Takes over a session that was just started. For a fork, `fork` is where its log comes from, with
-    /// the screen at that point.
+    /// Takes over a session that was just started. For a fork, `fork` is the origin of its log,
+    /// with the screen at that point.
     pub(crate) fn start(
         hosted: Hosted,
         fork: Option<(ForkedFrom, Painter)>,
@@ -126,17 +126,17 @@ impl Session {
         &self.hosted.session_id
     }
 
-    /// What a relay that knows nothing of it is told.
+    /// Returns the description for a relay that does not know the session.
     pub(crate) const fn hosted(&self) -> &Hosted {
         &self.hosted
     }
 
-    /// Ends it, as a closed terminal window does.
+    /// Ends the session, as closing a terminal's window does.
     pub(crate) fn close(self: &Arc<Self>) {
         self.lock().control.close();
     }
 
-    /// Ends it, and keeps nothing of what it puts out from now on.
+    /// Ends the session, and drops its output from now on.
     pub(crate) fn abandon(self: &Arc<Self>) {
         let mut state = self.lock();
         state.abandoned = true;
@@ -146,13 +146,13 @@ impl Session {
     }
 
     fn lock(self: &Arc<Self>) -> Guard<'_> {
-        // What panicked under the lock has left the machines between two entries at worst.
+        // At worst, a panic under the lock has left the state between two entries.
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         Guard { session: self, state }
     }
 }
 
-/// The lock's guard.
+/// Holds the session's lock.
 #[derive(Debug)]
 struct Guard<'a> {
     session: &'a Arc<Session>,
@@ -173,7 +173,7 @@ impl DerefMut for Guard<'_> {
 }
 
 impl Guard<'_> {
-    /// Carries out what follows from a change, lets go, and wakes the link.
+    /// Carries out what follows from a change, releases the lock, and wakes the link.
     fn settle(mut self) {
         let session = self.session;
         let state = &mut *self.state;

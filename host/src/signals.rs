@@ -1,16 +1,16 @@
-//! The signals that end a program in good order, which whoever started this one may have blocked.
+//! The signals that end a program in good order, which the parent process may have blocked.
 
 use nix::sys::signal::{SigSet, Signal};
 
-/// Those that a relay and a host wait for.
+/// The signals that a relay and a host handle.
 const ENDINGS: [Signal; 3] = [Signal::SIGHUP, Signal::SIGINT, Signal::SIGTERM];
 
-/// Lets this thread get the signals that end a program. A program that was started with them
-/// blocked keeps them blocked, and a handler changes nothing about that: only SIGKILL would end it.
-/// One thread that gets them is enough, so call it on one that stays, the main thread.
+/// Unblocks the signals that end a program for this thread. A program that was started with them
+/// blocked keeps them blocked, even with a handler, so that only SIGKILL would end it. It is enough
+/// that one thread receives them: call it on one that stays, such as the main thread.
 pub fn unblock_endings() {
     let endings: SigSet = ENDINGS.into_iter().collect();
-    // Fails only on a set that is malformed.
+    // This only fails for a malformed set.
     if let Err(error) = endings.thread_unblock() {
         tracing::warn!(%error, "signals that are blocked stay blocked");
     }

@@ -1,4 +1,4 @@
-//! The `pty` driver against real programs.
+//! Tests the `pty` driver with real programs.
 
 #![expect(clippy::unwrap_used, reason = "a helper of a test fails the test")]
 
@@ -13,7 +13,7 @@ use moorline_shared::limits::FRAME_DATA_BYTES;
 use moorline_shared::session::{ExitStatus, Size};
 use tokio::time::timeout;
 
-/// Far longer than anything here takes.
+/// Far longer than anything in these tests takes.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 fn command(words: &[&str]) -> Spawn {
@@ -43,7 +43,7 @@ async fn read(reader: &mut PtyReader) -> Option<Vec<u8>> {
     })
 }
 
-/// Reads until the output has `text` in it.
+/// Reads until the output contains `text`.
 async fn read_until(reader: &mut PtyReader, text: &str) -> String {
     let mut output = Vec::new();
     loop {
@@ -65,7 +65,7 @@ async fn read_all(reader: &mut PtyReader) -> Vec<u8> {
     output
 }
 
-/// All output and the exit status of a program that ends by itself.
+/// Returns all output, and the exit status, of a program that ends by itself.
 async fn run(spawn: &Spawn) -> (String, ExitStatus) {
     let mut pty = Pty::spawn(spawn).unwrap();
     let output = read_all(&mut pty.reader).await;
@@ -231,13 +231,14 @@ async fn a_symlink_keeps_its_name() {
         spawn.cwd = Some(path.join("link/b/"));
         let expected = format!("{}/link/b\r\n", path.display());
         assert_eq!(run(&spawn).await, (expected, code(0)), "{shell}");
-        // Behind a symlink `..` is another folder for the system.
+        // Behind a symlink, `..` is a different folder for the system.
         spawn.cwd = Some(path.join("link/../a"));
         assert_eq!(run(&spawn).await.0, format!("{}/a\r\n", path.display()), "{shell}");
     }
 }
 
-/// A process that ignores signals starts this test again, since no test can ignore one by itself.
+/// Starts this test again in a process that ignores signals, since no test can ignore one by
+/// itself.
 #[tokio::test]
 async fn signals_that_the_host_ignores_are_not_ignored_in_sessions() {
     const AGAIN: &str = "PTY_TEST_IGNORES_SIGNALS";
@@ -255,7 +256,7 @@ async fn signals_that_the_host_ignores_are_not_ignored_in_sessions() {
     }
     let ignored = |status: &str| {
         let set = status.split("SigIgn:").nth(1).unwrap().split_whitespace().next().unwrap();
-        // The system's library keeps these two for itself, and ignores them in what it starts.
+        // The system's library reserves these two, and ignores them in processes that it starts.
         u64::from_str_radix(set, 16).unwrap() & !(0b11 << 31)
     };
     let own = ignored(&std::fs::read_to_string("/proc/self/status").unwrap());
@@ -280,7 +281,7 @@ async fn killing_reaches_the_children_and_those_who_ignore_a_hang_up() {
 
     timeout(PATIENCE, pty.writer.kill(Duration::from_millis(50))).await.unwrap();
     assert_eq!(timeout(PATIENCE, pty.writer.wait()).await.unwrap(), signal("SIGKILL"));
-    // The end of the output says that nobody has the terminal any more.
+    // The output ends once no process has the terminal open.
     read_all(&mut pty.reader).await;
     pty.writer.kill(Duration::ZERO).await;
 }
@@ -298,7 +299,7 @@ async fn killing_reaches_the_foreground_job_of_a_shell() {
 
 #[tokio::test]
 async fn a_background_process_does_not_hold_up_the_end() {
-    // It ignores the hang-up and holds the terminal open for longer than anyone waits.
+    // It ignores the hang-up, and holds the terminal open for longer than anyone waits.
     let script = "trap '' HUP; sleep 1000 & echo $!; exit 5";
     let (output, status) = run(&sh(script)).await;
     assert_eq!(status, code(5));
@@ -330,7 +331,7 @@ async fn input_that_the_program_does_not_read_is_held_back() {
     let mut pty = Pty::spawn(&sh("stty raw -echo; echo ready; read line; cat >/dev/null")).unwrap();
     read_until(&mut pty.reader, "ready").await;
     let mut written = 0;
-    // Nobody reads: the terminal takes what fits and then nothing.
+    // Nobody reads: the terminal takes as much as fits, and then nothing.
     loop {
         match pty.writer.try_write(&[b'x'; 4096]).unwrap() {
             0 => break,

@@ -1,4 +1,4 @@
-//! Serde for bytes that travel as standard base64 text.
+//! Serde for bytes that are base64 text (standard alphabet) on the wire.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

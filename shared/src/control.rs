@@ -1,11 +1,13 @@
-//! What host and relay say to each other about all of a host's sessions: `/hosts/:id/control`.
+//! The messages between a host and its relay that concern all of the host's sessions:
+//! `/hosts/:id/control`.
 //!
-//! The host dials, says [`ToRelay::Hello`] and is welcomed, or refused. Then the relay asks: each
-//! request is answered once, in any order. A host that has started a session of its own accord
-//! closes the link and dials again, so that its hello tells of it; so a request whose link was lost
-//! may have been done, and then the next hello has the session. A session is published on a link of
-//! its own: [`crate::publish`]. Both sides may be newer: unknown types and fields are ignored, and only a
-//! [`PROTOCOL`] that differs is refused.
+//! The host dials and sends [`ToRelay::Hello`]; the relay welcomes or refuses it. Then the relay
+//! sends requests. Each is answered once, in any order. A host that starts a session of its own
+//! accord closes the link and dials again, so that its next hello lists the session. If a link is
+//! lost, its pending requests may still have been carried out; the next hello then lists the
+//! session. Each session is published on a link of its own: see [`crate::publish`]. Either side may
+//! be newer than the other: unknown types and fields are ignored, and only a different [`PROTOCOL`]
+//! is refused.
 
 use std::collections::BTreeMap;
 
@@ -21,43 +23,44 @@ use crate::rest::ContextFile;
 use crate::session::{ForkedFrom, Size};
 use crate::tagged::tagged;
 
-/// The number of this protocol: both sides must have the same.
+/// The version number of this protocol. Both sides must have the same one.
 pub const PROTOCOL: u32 = 1;
-/// Drivers of a host that a relay remembers.
+/// The most drivers of one host that a relay remembers.
 const DRIVERS: usize = 16;
 
 tagged! {
-    /// From host to relay.
+    /// A message from a host to its relay.
     #[derive(Debug, Clone, PartialEq, Eq)]
     pub enum ToRelay {
-        /// Comes first, once.
+        /// The first message, sent once per link.
         Hello(Box<Hello>),
-        /// The answer to [`ToHost::Start`]: it runs, and is about to be published.
+        /// The answer to [`ToHost::Start`]: the session runs, and is about to be published.
         Started {
-            /// Which request.
+            /// The request that this answers.
             request: RequestId,
-            /// The session.
+            /// The session that was started.
             session: Box<Hosted>,
         },
-        /// The answer to a request that could not be done.
+        /// The answer to a request that failed.
         Failed {
-            /// Which request.
+            /// The request that this answers.
             request: RequestId,
-            /// Stable, as in the REST API: `bad_request`, `overloaded`, `exists`, `internal`.
+            /// A stable code, as in the REST API: `bad_request`, `overloaded`, `exists`,
+            /// `internal`.
             code: String,
-            /// For people: what to do.
+            /// A sentence for the user that says what to do.
             message: String,
         },
         /// The answer to [`ToHost::Files`].
         Files {
-            /// Which request.
+            /// The request that this answers.
             request: RequestId,
-            /// Those that are there now.
+            /// The files that exist now.
             files: Vec<ContextFile>,
         },
-        /// Asks for a sign of life: [`crate::message::KEEPALIVE_PING`].
+        /// A keepalive that the relay answers: [`crate::message::KEEPALIVE_PING`].
         Ping {
-            /// 0.
+            /// Always 0.
             t: u64,
         },
         /// A type that this version does not know; ignored.
@@ -66,37 +69,38 @@ tagged! {
     }
 }
 
-/// Who a host is, and what it has.
+/// A host's name, versions, drivers and sessions.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Hello {
-    /// [`PROTOCOL`] of the host.
+    /// The [`PROTOCOL`] version of the host.
     pub protocol: u32,
-    /// The version of its program.
+    /// The version of the host's program.
     pub version: String,
-    /// For people: the machine's name.
+    /// The machine's name, for display.
     pub name: String,
-    /// The drivers that can start sessions on it now, as `pty`.
+    /// The drivers that can start sessions now, such as `pty`.
     pub drivers: Vec<String>,
-    /// The drivers that it knows and that cannot start sessions now.
+    /// The drivers that the host supports but that cannot start sessions now.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub missing: Vec<MissingDriver>,
-    /// The sessions that it runs, and those that are over and not all durable at the relay.
+    /// The sessions that run, and ended ones whose log is not yet all durable at the relay.
     pub sessions: Vec<Hosted>,
 }
 
-/// A driver that a host knows and that cannot start sessions there now.
+/// A driver that a host supports but that cannot start sessions there now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct MissingDriver {
-    /// The driver's name.
+    /// The name of the driver.
     pub driver: String,
-    /// For people: why, and what to do.
+    /// A sentence for the user: the reason, and what to do.
     pub reason: String,
 }
 
 impl Hello {
-    /// As it can be shown and kept: a host of another version, or another program, may send anything.
+    /// Cleans the names and bounds the lists of drivers, so that they are safe to show and keep: a
+    /// host of another version, or another program, may send anything.
     #[must_use]
     pub fn cleaned(self) -> Self {
         let mut sessions = self.sessions;
@@ -120,26 +124,27 @@ impl Hello {
     }
 }
 
-/// A session of a host: enough for a relay that knows nothing of it.
+/// A session of a host, described in full for a relay that does not know it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", from = "FlatHosted")]
 pub struct Hosted {
-    /// Its id.
+    /// The id of the session.
     pub session_id: SessionId,
-    /// Its log's incarnation.
+    /// The epoch of its log.
     pub epoch: Epoch,
-    /// As it was started.
+    /// The spec that it was started from.
     #[serde(flatten)]
     pub facts: Facts,
     /// The folder that it started in.
     pub cwd: String,
-    /// Its process.
+    /// The id of its process, if it has one.
     pub pid: Option<u32>,
-    /// Milliseconds since 1970.
+    /// When it was created, in milliseconds since 1970.
     pub created_at: u64,
 }
 
-/// A [`Hosted`] as it is read: with all fields in one struct it is read from the text alone.
+/// The wire form of [`Hosted`]. With all fields in one struct, serde reads them directly from the
+/// text instead of through a buffer.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct FlatHosted {
@@ -169,28 +174,28 @@ impl From<FlatHosted> for Hosted {
     }
 }
 
-/// What a session is, as whoever started it said.
+/// The spec that a session was started from.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Facts {
-    /// For people, where it was given one.
+    /// The name to display, if it was given one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// The project that it belongs to.
+    /// The project that it belongs to, if any.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub project: Option<ProjectId>,
-    /// What runs it.
+    /// The name of the driver that runs it.
     pub driver: String,
-    /// Program and arguments; empty for the user's login shell.
+    /// The program and its arguments; empty for the user's login shell.
     pub command: Vec<String>,
-    /// Variables on top of the host's own.
+    /// Environment variables, in addition to the host's own.
     pub env: BTreeMap<String, String>,
-    /// Its terminal's size at the start.
+    /// The terminal's size at the start.
     pub size: Size,
 }
 
 tagged! {
-    /// From relay to host.
+    /// A message from a relay to a host.
     #[derive(Debug, Clone, PartialEq, Eq)]
     pub enum ToHost {
         /// The answer to [`ToRelay::Hello`].
@@ -198,39 +203,39 @@ tagged! {
             /// The version of the relay's program.
             version: String,
         },
-        /// The relay does not work with this host, and closes.
+        /// The relay does not accept this host, and closes the link.
         Refused {
-            /// Stable: `protocol`, `replaced`, `overloaded`.
+            /// A stable code: `protocol`, `replaced`, `overloaded`.
             code: String,
-            /// For people: what to do.
+            /// A sentence for the user that says what to do.
             message: String,
         },
-        /// Start a session.
+        /// Starts a session.
         Start {
-            /// Named in the answer.
+            /// The id that the answer repeats.
             request: RequestId,
-            /// What to start.
+            /// The session to start.
             session: Box<Start>,
         },
-        /// End a session, whatever it does, and forget it: it was deleted.
+        /// Ends a session, whatever it is doing, and forgets it: it was deleted.
         Forget {
-            /// Which.
+            /// The session to forget.
             session_id: SessionId,
         },
-        /// Look for files that a session works with.
+        /// Asks for the files that a session works with.
         Files {
-            /// Named in the answer.
+            /// The id that the answer repeats.
             request: RequestId,
-            /// The session's folder; without it the user's home.
+            /// The session's folder; the user's home if `None`.
             folder: Option<String>,
-            /// The folder above which nothing counts.
+            /// The folder above which files are not searched.
             top: Option<String>,
-            /// Files that prompts named, the last one first.
+            /// Files that prompts named, most recent first.
             named: Vec<String>,
         },
         /// The answer to [`ToRelay::Ping`].
         Pong {
-            /// 0.
+            /// Always 0.
             t: u64,
         },
         /// A type that this version does not know; ignored.
@@ -243,49 +248,52 @@ tagged! {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Start {
-    /// Its id.
+    /// The id of the new session.
     pub session_id: SessionId,
-    /// What it is.
+    /// The spec to start it from.
     #[serde(flatten)]
     pub facts: Facts,
-    /// The folder to start in; without it the user's home.
+    /// The folder to start in; the user's home if `None`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cwd: Option<String>,
-    /// The log that it begins with, where it is a fork.
+    /// The log that the session begins with, if it is a fork.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fork: Option<Fork>,
 }
 
-/// The log that a fork begins with. The relay has it; the host needs what its screen shows.
+/// The log that a fork begins with. The relay has it already; the host only needs to redraw its
+/// screen.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Fork {
-    /// The new log's incarnation.
+    /// The epoch of the new log.
     pub epoch: Epoch,
-    /// Where it comes from; the new log's first own entry follows `from.seq`.
+    /// The log and entry that the fork was taken from; the new log's first own entry follows
+    /// `from.seq`.
     pub from: ForkedFrom,
-    /// The screen somewhere before that; `None` for an empty one before the first entry.
+    /// The screen at some entry up to `from.seq`; `None` for the empty screen before the first
+    /// entry.
     pub picture: Option<Snapshot>,
-    /// Output after the picture, up to `from.seq`, in order.
+    /// Output after the snapshot, up to `from.seq`, in order.
     #[serde(default)]
     pub output: Vec<Output>,
 }
 
-/// Some output.
+/// A piece of output; base64 on the wire.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Output(#[serde(with = "crate::base64_bytes")] pub bytes::Bytes);
 
-/// Names a host. The relay's own host has this one.
+/// Returns the id of the relay's own host.
 ///
 /// # Panics
-/// Never: it is an id.
+/// Never: the text is a valid id.
 #[must_use]
 pub fn local_host() -> HostId {
     "localhost".parse().expect("9 letters are an id")
 }
 
 impl Fork {
-    /// The last entry that the new log takes over.
+    /// Returns the last entry that the new log takes over.
     #[must_use]
     pub const fn seq(&self) -> Seq {
         self.from.seq

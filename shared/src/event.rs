@@ -1,8 +1,9 @@
-//! Session events: what a session reports besides its output.
+//! Session events: the things that a session reports besides its output.
 //!
-//! An [`Event`] is an envelope, the same for all, around fields that its kind defines. Each kind has one
-//! type for its fields, in [`fields`]; [`Event::new`] makes an event of them and [`Event::read`] reads them
-//! back. Fields and kinds that this version does not know are kept as they are.
+//! An [`Event`] is an envelope, the same for all kinds, around fields that its kind defines. Each
+//! kind has one type for its fields, in [`fields`]: [`Event::new`] builds an event from them and
+//! [`Event::read`] parses them back. Kinds and fields that this version does not know are
+//! preserved.
 //!
 //! ```
 //! use moorline_shared::event::{CommandSent, Event, EventKind};
@@ -37,15 +38,15 @@ macro_rules! kinds {
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub enum EventKind {
             $($(#[$doc])* $kind,)*
-            /// Any kind that this version does not know.
+            /// A kind that this version does not know.
             Other,
         }
 
         impl EventKind {
-            /// All kinds.
+            /// All kinds, including [`EventKind::Other`].
             pub const ALL: &[Self] = &[$(Self::$kind,)* Self::Other];
 
-            /// The name on the wire; `other` for [`EventKind::Other`].
+            /// Returns the name on the wire; `other` for [`EventKind::Other`].
             #[must_use]
             pub const fn as_str(self) -> &'static str {
                 match self {
@@ -54,7 +55,7 @@ macro_rules! kinds {
                 }
             }
 
-            /// The kind with this name.
+            /// Returns the kind with this name, or [`EventKind::Other`].
             #[must_use]
             pub fn of(name: &str) -> Self {
                 match name {
@@ -74,21 +75,21 @@ macro_rules! kinds {
 type SessionStatus = Status;
 
 kinds! {
-    /// An event stream is open. Synthetic: no entry of a log.
+    /// An event stream is open. Synthetic: it is not an entry of a log.
     Connected = "connected",
-    /// Entries are missing that were asked for. Synthetic.
+    /// Requested entries are missing. Synthetic.
     Gap = "gap",
     /// The session was created: the first entry of its log.
     SessionCreated = "session-created",
-    /// Output. Made from an output entry.
+    /// Output. Synthesised from an output entry.
     SessionOutput = "session-output",
-    /// Something went wrong.
+    /// An error of the session.
     SessionError = "session-error",
-    /// The session does something else than before.
+    /// The session's activity changed.
     SessionStatus = "session-status",
     /// The session was deleted. Synthetic: its log is gone.
     SessionDeleted = "session-deleted",
-    /// A prompt was typed.
+    /// A prompt was sent to the session.
     CommandSent = "command-sent",
     /// A terminal was opened beside the session.
     TerminalCreated = "terminal-created",
@@ -98,31 +99,33 @@ kinds! {
     SessionForked = "session-forked",
 }
 
-/// One event of a session's log: the body of an `event` message and of an SSE `data:` line.
+/// One event of a session's log, which is the body of an `event` message and of an SSE `data:`
+/// line.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Event {
-    /// The session that it is about. Always the first field of the JSON.
+    /// The session that the event is about. Always the first field of the JSON.
     pub session_id: SessionId,
-    /// The name of its kind, as `session-status`.
+    /// The name of the event's kind, such as `session-status`.
     #[serde(rename = "type")]
     pub kind: String,
-    /// Milliseconds since 1970.
+    /// When the event happened, in milliseconds since 1970.
     pub timestamp: u64,
-    /// The fields of its kind.
+    /// The fields that the kind defines.
     #[serde(flatten)]
     pub fields: Map<String, Value>,
 }
 
 impl Event {
-    /// An event of the kind that the fields belong to. `timestamp` is in milliseconds since 1970.
+    /// Creates an event of the kind that the fields belong to. `timestamp` is in milliseconds since
+    /// 1970.
     #[must_use]
     pub fn new<F: EventFields>(session_id: SessionId, timestamp: u64, fields: &F) -> Self {
         Self::of_kind(session_id, F::KIND.as_str(), timestamp, fields)
     }
 
-    /// An event of any kind, also of one that only its sender knows. `fields` serialise to a JSON object;
-    /// anything else means no fields.
+    /// Creates an event of any kind, including one that only its sender knows. `fields` should
+    /// serialise to a JSON object; any other value becomes no fields.
     #[must_use]
     pub fn of_kind(
         session_id: SessionId,
@@ -137,8 +140,8 @@ impl Event {
         Self { session_id, kind: kind.to_owned(), timestamp, fields }
     }
 
-    /// The JSON text of an event that is not kept: what [`Event::new`] and [`Event::to_json`] make,
-    /// without the tree of values between.
+    /// Encodes an event as JSON without building it first. The text equals that of [`Event::new`]
+    /// followed by [`Event::to_json`].
     #[must_use]
     pub fn encode<F: EventFields>(session_id: &SessionId, timestamp: u64, fields: &F) -> String {
         #[derive(Serialize)]
@@ -154,19 +157,19 @@ impl Event {
         serde_json::to_string(&event).expect("texts and numbers always encode")
     }
 
-    /// The event as JSON text.
+    /// Encodes the event as JSON.
     #[must_use]
     pub fn to_json(&self) -> String {
         serde_json::to_string(self).expect("texts, numbers and JSON values always encode")
     }
 
-    /// The event's kind, if this version knows it.
+    /// Returns the event's kind, or [`EventKind::Other`] if this version does not know it.
     #[must_use]
     pub fn known_kind(&self) -> EventKind {
         EventKind::of(&self.kind)
     }
 
-    /// The fields, if the event is of their kind and has all that they need.
+    /// Returns the fields, if the event is of their kind and none that they need is missing.
     #[must_use]
     pub fn read<F: EventFields>(&self) -> Option<F> {
         let is_of_kind = self.known_kind() == F::KIND;
@@ -175,7 +178,7 @@ impl Event {
             .flatten()
     }
 
-    /// As [`Event::read`], without a copy of their texts.
+    /// Like [`Event::read`], but moves the texts instead of copying them.
     #[must_use]
     pub fn into_fields<F: EventFields>(self) -> Option<F> {
         let is_of_kind = self.known_kind() == F::KIND;
@@ -183,7 +186,7 @@ impl Event {
     }
 }
 
-/// Written by hand: the derived code builds another tree of values first.
+/// Implemented by hand: the derived code would build an intermediate tree of values.
 impl<'de> Deserialize<'de> for Event {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let mut fields = Map::deserialize(deserializer)?;

@@ -1,51 +1,53 @@
 //! The binary frame: `[seq: 8 bytes, big-endian u64][data: at most 65536 bytes]`.
 //!
-//! A frame is its encoded bytes: making one writes the header once, sharing one copies nothing,
-//! and reading one looks into the same bytes.
+//! A frame is stored encoded: creating one writes the header once, sharing one copies nothing, and
+//! reading one looks into the same bytes.
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 
 use crate::id::Seq;
 use crate::limits::{FRAME_DATA_BYTES, FRAME_HEADER_BYTES};
 
-/// Why bytes are not a frame.
+/// The reason why bytes are not a valid frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum FrameError {
-    /// Shorter than the header.
+    /// The bytes are shorter than the header.
     #[error("a frame has at least 8 bytes, this one has {0}")]
     TooShort(usize),
-    /// More data than a frame may carry.
+    /// The frame carries more data than allowed.
     #[error("a frame carries at most {FRAME_DATA_BYTES} bytes of data, this one has {0}", FRAME_DATA_BYTES = FRAME_DATA_BYTES)]
     TooLarge(usize),
-    /// Entries are numbered from 1.
+    /// The seq is 0, but entries are numbered from 1.
     #[error("a frame's seq is at least 1")]
     SeqZero,
-    /// A stamp of a version that is not known.
+    /// The stamp has an unknown version.
     #[error("an output entry begins with 0 or 1, this one with {0}: use a newer moorline here")]
     Stamp(u8),
 }
 
-/// Bytes of a [`Frame::stamped`] before the frame itself.
+/// The number of bytes that a [`Frame::stamped`] has before the frame itself.
 const STAMP_BYTES: usize = 8;
-/// The first byte of a stamp. A frame without one begins with a zero: no seq needs all 64 bits.
+/// The first byte of a stamp. A frame without a stamp begins with 0, because no seq needs all 64
+/// bits.
 const STAMP_VERSION: u8 = 1;
-/// The largest time that a stamp can tell.
+/// The largest time that fits into a stamp.
 const TIME_MOST_MS: u64 = (1 << 56) - 1;
 
-/// A numbered piece of output or input, encoded, and when the host appended it to its log.
+/// A numbered piece of output or input in encoded form, with the time at which the host appended it
+/// to its log.
 #[derive(Debug, Clone)]
 pub struct Frame {
-    /// The encoded frame, or its stamp and the frame.
+    /// The encoded frame, with or without a stamp in front.
     bytes: Bytes,
-    /// Where in `bytes` the frame begins: 0 or [`STAMP_BYTES`].
+    /// The offset in `bytes` at which the frame begins: 0 or [`STAMP_BYTES`].
     start: usize,
-    /// See [`Frame::time_ms`].
+    /// The value of [`Frame::time_ms`].
     time_ms: u64,
 }
 
 impl Frame {
-    /// A buffer that begins with room for stamp and header, [`Frame::DATA_START`] bytes, to read
-    /// data into.
+    /// Returns a buffer to read data into. It begins with [`Frame::DATA_START`] bytes of room for
+    /// stamp and header.
     #[must_use]
     pub fn buffer(data_bytes: usize) -> BytesMut {
         let mut buffer = BytesMut::with_capacity(Self::DATA_START + data_bytes);
@@ -53,13 +55,13 @@ impl Frame {
         buffer
     }
 
-    /// Where the data of a [`Frame::buffer`] begins.
+    /// The offset at which the data of a [`Frame::buffer`] begins.
     pub const DATA_START: usize = STAMP_BYTES + FRAME_HEADER_BYTES;
 
-    /// Numbers and stamps a buffer that was begun by [`Frame::buffer`]. Copies nothing.
+    /// Numbers and stamps a buffer that [`Frame::buffer`] created. Copies nothing.
     ///
     /// # Errors
-    /// [`FrameError`] where the buffer is no frame.
+    /// [`FrameError`] if the buffer is not a valid frame.
     pub fn seal(seq: Seq, time_ms: u64, mut buffer: BytesMut) -> Result<Self, FrameError> {
         if buffer.len() < Self::DATA_START {
             return Err(FrameError::TooShort(buffer.len()));
@@ -69,7 +71,7 @@ impl Frame {
         Self::checked(Self { bytes: buffer.freeze(), start: STAMP_BYTES, time_ms })
     }
 
-    /// Copies `data` behind a new header. The time is not known.
+    /// Copies `data` behind a new header. The frame's time is unknown.
     ///
     /// # Errors
     /// [`FrameError::TooLarge`], [`FrameError::SeqZero`].
@@ -80,18 +82,18 @@ impl Frame {
         Self::decode(buffer.freeze())
     }
 
-    /// Takes bytes from a peer for a frame. Copies nothing. The time is not known.
+    /// Interprets bytes from a peer as a frame. Copies nothing. The frame's time is unknown.
     ///
     /// # Errors
-    /// [`FrameError`] where they are none.
+    /// [`FrameError`] if they are not a valid frame.
     pub fn decode(encoded: Bytes) -> Result<Self, FrameError> {
         Self::checked(Self { bytes: encoded, start: 0, time_ms: 0 })
     }
 
-    /// Takes bytes from a host for a frame, with its stamp or without. Copies nothing.
+    /// Interprets bytes from a host as a frame, with or without a stamp. Copies nothing.
     ///
     /// # Errors
-    /// [`FrameError`] where they are none.
+    /// [`FrameError`] if they are not a valid frame.
     pub fn decode_stamped(mut packet: Bytes) -> Result<Self, FrameError> {
         match packet.first().copied() {
             Some(STAMP_VERSION) if packet.len() >= STAMP_BYTES => {
@@ -117,7 +119,7 @@ impl Frame {
         if frame.seq() == Seq::ZERO { Err(FrameError::SeqZero) } else { Ok(frame) }
     }
 
-    /// The same frame, appended at this time.
+    /// Returns the same frame with another time.
     #[must_use]
     pub fn at(self, time_ms: u64) -> Self {
         if self.time_ms == time_ms || self.start == 0 {
@@ -126,14 +128,14 @@ impl Frame {
         Self { bytes: self.encoded(), start: 0, time_ms }
     }
 
-    /// The entry's number.
+    /// Returns the entry's number.
     #[must_use]
     pub fn seq(&self) -> Seq {
         Seq((&self.bytes[self.start..]).get_u64())
     }
 
-    /// When the host appended it to its log, in milliseconds since 1970 by the host's clock; 0
-    /// where that is not known, as for input.
+    /// When the host appended the frame to its log, in milliseconds since 1970 by the host's clock;
+    /// 0 if unknown, as for input.
     #[must_use]
     pub const fn time_ms(&self) -> u64 {
         self.time_ms
@@ -145,26 +147,26 @@ impl Frame {
         &self.bytes[self.start + FRAME_HEADER_BYTES..]
     }
 
-    /// How many bytes [`Frame::data`] has.
+    /// Returns the length of [`Frame::data`] in bytes.
     #[must_use]
     pub const fn data_len(&self) -> usize {
         self.encoded_len() - FRAME_HEADER_BYTES
     }
 
-    /// Header and data, as clients get them. Copies nothing.
+    /// Returns header and data, in the form that clients receive. Copies nothing.
     #[must_use]
     pub fn encoded(&self) -> Bytes {
         self.bytes.slice(self.start..)
     }
 
-    /// How many bytes [`Frame::encoded`] has.
+    /// Returns the length of [`Frame::encoded`] in bytes.
     #[must_use]
     pub const fn encoded_len(&self) -> usize {
         self.bytes.len() - self.start
     }
 
-    /// The frame as a host publishes it: `[1][time: 7 bytes][encoded frame]`, or the encoded frame
-    /// alone where its time is not known. Copies nothing of what was sealed.
+    /// Returns the frame in the form that a host publishes: `[1][time: 7 bytes][encoded frame]`, or
+    /// the encoded frame alone if its time is unknown. Copies nothing of a frame that was sealed.
     #[must_use]
     pub fn stamped(&self) -> Bytes {
         if self.time_ms == 0 {
@@ -230,7 +232,7 @@ mod tests {
         let read = Frame::decode_stamped(Bytes::from_static(golden)).unwrap();
         assert_eq!((&read, read.time_ms()), (&frame, 0x0102_0304_0506));
         assert_eq!(read.stamped(), frame.stamped());
-        // As hosts that do not tell it publish it, and as clients get it.
+        // Hosts that send no time publish this form, and clients receive it.
         let plain = Frame::decode_stamped(Bytes::from_static(&golden[8..])).unwrap();
         assert_eq!((plain.time_ms(), plain.encoded()), (0, frame.encoded()));
         assert_eq!(plain.stamped(), plain.encoded());

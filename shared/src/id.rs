@@ -1,11 +1,11 @@
-//! The names of things: sessions, clients, incarnations and positions in a log.
+//! The names of sessions, projects, hosts and clients, and positions in a log.
 
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// Why a text is not an id.
+/// The error for a text that is not an id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("an id is 8 to 32 letters, digits, '_' or '-'")]
 pub struct InvalidId;
@@ -32,7 +32,7 @@ macro_rules! id {
                 &self.0
             }
 
-            /// An id of 16 letters and digits made from 80 of the given random bits.
+            /// Creates an id of 16 letters and digits from 80 of the given random bits.
             #[must_use]
             pub fn from_random(bits: u128) -> Self {
                 const ALPHABET: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
@@ -74,7 +74,7 @@ id! {
     SessionId
 }
 id! {
-    /// Names a project.
+    /// Names a project of a relay.
     ProjectId
 }
 id! {
@@ -82,12 +82,13 @@ id! {
     HostId
 }
 id! {
-    /// Names one page or program that follows a session, over all its connections. Input is
+    /// Names one page or program that follows a session, across all its connections. Input is
     /// numbered per client id.
     ClientId
 }
 
-/// A position in a log: entries are numbered from 1 without gaps; 0 is before the first.
+/// A position in a log. Entries are numbered from 1 without gaps; 0 is the position before the
+/// first.
 #[derive(
     Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
@@ -96,10 +97,10 @@ id! {
 pub struct Seq(pub u64);
 
 impl Seq {
-    /// Before the first entry.
+    /// The position before the first entry.
     pub const ZERO: Self = Self(0);
 
-    /// The number after this one.
+    /// Returns the number after this one.
     #[must_use]
     pub const fn next(self) -> Self {
         Self(self.0 + 1)
@@ -112,8 +113,8 @@ impl fmt::Display for Seq {
     }
 }
 
-/// Names one incarnation of a log: the milliseconds since 1970 at which it began. A later
-/// incarnation has a larger epoch; a cursor of another epoch is void.
+/// Names one life of a log by the time at which it began, in milliseconds since 1970. A later life
+/// has a larger epoch, and a cursor of another epoch is void.
 #[derive(
     Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
@@ -127,10 +128,10 @@ impl fmt::Display for Epoch {
     }
 }
 
-/// The last entry that was applied, and the incarnation that it belongs to.
+/// The last entry that was applied, and the epoch that it belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cursor {
-    /// The incarnation.
+    /// The epoch of the log.
     pub epoch: Epoch,
     /// The last applied entry.
     pub seq: Seq,

@@ -1,14 +1,14 @@
-//! What a program has asked of the keyboard: the kitty protocol's flags, and xterm's older way to
-//! tell modified keys apart. The host's emulator keeps it for snapshots, the page's terminal
-//! encodes keys by it, and both must come to the same.
+//! The state that a program requests of the keyboard: the kitty protocol's flags, and xterm's older
+//! `modifyOtherKeys`. The host's emulator tracks it for snapshots and the page's terminal encodes
+//! keys by it, so both must arrive at the same state.
 //!
 //! Source: <https://sw.kovidgoyal.net/kitty/keyboard-protocol/>.
 
 use std::fmt::Write as _;
 
-/// KeyFlags that a program can put aside on a screen; more push out the oldest.
+/// The most flags that a screen's stack keeps besides the current ones; more push out the oldest.
 const PUT_ASIDE: usize = 16;
-/// The flags that the protocol knows.
+/// The bits that the protocol defines.
 const KNOWN: u8 = 0b1_1111;
 
 /// The protocol's progressive enhancements.
@@ -16,43 +16,43 @@ const KNOWN: u8 = 0b1_1111;
 pub struct KeyFlags(u8);
 
 impl KeyFlags {
-    /// Keys that could be confused with others are told apart.
+    /// Keys that could be confused with others get distinct codes.
     pub const DISAMBIGUATE: Self = Self(1);
-    /// Repetition and release are told.
+    /// Repeat and release events are reported.
     pub const EVENT_TYPES: Self = Self(2);
-    /// The shifted key, and the key of a US layout, are told too.
+    /// The shifted key, and the key of a US layout, are reported too.
     pub const ALTERNATE_KEYS: Self = Self(4);
-    /// Keys that produce text, and modifiers, are told as all others.
+    /// Modifiers, and keys that produce text, are reported like all other keys.
     pub const ALL_KEYS: Self = Self(8);
-    /// The text that a key produces is told too.
+    /// The text that a key produces is reported too.
     pub const TEXT: Self = Self(16);
 
-    /// The flags of a number, without those that are not known.
+    /// Creates flags from a number and drops unknown bits.
     #[must_use]
     pub const fn from_bits(bits: u16) -> Self {
         Self(bits as u8 & KNOWN)
     }
 
-    /// As a number.
+    /// Returns the flags as a number.
     #[must_use]
     pub const fn bits(self) -> u8 {
         self.0
     }
 
-    /// Whether all of these are set.
+    /// Returns true if all of `flags` are set.
     #[must_use]
     pub const fn has(self, flags: Self) -> bool {
         self.0 & flags.0 == flags.0
     }
 
-    /// Whether none is set: keys are sent as ever.
+    /// Returns true if no flag is set: keys are encoded the legacy way.
     #[must_use]
     pub const fn is_empty(self) -> bool {
         self.0 == 0
     }
 }
 
-/// The flags of one screen, the current ones last; empty where none were ever set.
+/// The stack of flags of one screen, with the current flags last. Empty until flags are first set.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 struct Stack(Vec<u8>);
 
@@ -82,7 +82,7 @@ impl Stack {
         self.0.truncate(self.0.len().saturating_sub(usize::from(count)));
     }
 
-    /// The sequences that make the same of a screen without flags.
+    /// Appends the sequences that recreate this stack on a screen without flags.
     fn restore(&self, out: &mut String) {
         let mut flags = self.0.iter();
         // Writing to a string cannot fail.
@@ -95,40 +95,41 @@ impl Stack {
     }
 }
 
-/// The state of a terminal's keyboard. Both screens have flags of their own.
+/// The state of a terminal's keyboard. The main and the alternate screen each have their own flags.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Keyboard {
     main: Stack,
     alternate: Stack,
-    /// xterm's `modifyOtherKeys`, 0 to 2.
+    /// xterm's `modifyOtherKeys` level, 0 to 2.
     other_keys: u8,
 }
 
 impl Keyboard {
-    /// The flags of the screen that is shown.
+    /// Returns the current flags of the chosen screen.
     #[must_use]
     pub fn flags(&self, alternate: bool) -> KeyFlags {
         if alternate { self.alternate.current() } else { self.main.current() }
     }
 
-    /// xterm's `modifyOtherKeys`: 0 for off, 1 for keys that have no form otherwise, 2 for all.
+    /// Returns xterm's `modifyOtherKeys` level: 0 for off, 1 for keys that have no other encoding,
+    /// 2 for all keys.
     #[must_use]
     pub const fn other_keys(&self) -> u8 {
         self.other_keys
     }
 
-    /// `CSI > flags u`: puts the flags aside and sets others.
+    /// Handles `CSI > flags u`: pushes the current flags and sets new ones.
     pub fn push(&mut self, alternate: bool, flags: KeyFlags) {
         self.stack(alternate).push(flags);
     }
 
-    /// `CSI < count u`: takes back flags that were put aside. With the last, all are off.
+    /// Handles `CSI < count u`: pops flags that were pushed. After the last pop no flag is set.
     pub fn pop(&mut self, alternate: bool, count: u16) {
         self.stack(alternate).pop(count);
     }
 
-    /// `CSI = flags ; mode u`: with mode 2 these flags are set too, with 3 they no longer are, else
-    /// these and no others.
+    /// Handles `CSI = flags ; mode u`: mode 2 adds these flags, mode 3 removes them, and any other
+    /// mode replaces the current flags with them.
     pub fn change(&mut self, alternate: bool, flags: KeyFlags, mode: u16) {
         let current = self.flags(alternate).0;
         let changed = match mode {
@@ -139,26 +140,27 @@ impl Keyboard {
         self.stack(alternate).change(KeyFlags(changed));
     }
 
-    /// `CSI > 4 ; level m`. A level that is not known changes nothing.
+    /// Handles `CSI > 4 ; level m`. An unknown level changes nothing.
     pub const fn set_other_keys(&mut self, level: u16) {
         if level <= 2 {
             self.other_keys = level as u8;
         }
     }
 
-    /// The answer to `CSI ? u`.
+    /// Returns the answer to `CSI ? u`.
     #[must_use]
     pub fn report(&self, alternate: bool) -> String {
         format!("\x1b[?{}u", self.flags(alternate).0)
     }
 
-    /// The answer to `CSI ? 4 m`.
+    /// Returns the answer to `CSI ? 4 m`.
     #[must_use]
     pub fn report_other_keys(&self) -> String {
         format!("\x1b[>4;{}m", self.other_keys)
     }
 
-    /// The sequences that make the same of a screen after a reset, while that screen is shown.
+    /// Returns the sequences that recreate a screen's flags after a reset. They must be sent while
+    /// that screen is shown.
     #[must_use]
     pub fn restore(&self, alternate: bool) -> String {
         let mut out = String::new();
@@ -167,7 +169,7 @@ impl Keyboard {
         out
     }
 
-    /// The same for what both screens share.
+    /// Returns the sequence that recreates the state that both screens share.
     #[must_use]
     pub fn restore_other_keys(&self) -> String {
         if self.other_keys == 0 { String::new() } else { self.report_other_keys() }

@@ -1,8 +1,8 @@
-//! What every part of Moorline agrees on.
+//! The types and protocols that every part of Moorline shares.
 //!
-//! Nothing here does I/O, reads a clock or draws a random number: the link machines take time and
-//! randomness as arguments, so that the same code runs in the relay, at the edge, in the browser
-//! and under a seeded simulation.
+//! This crate does no I/O, reads no clock and draws no random numbers. The link machines take time
+//! and randomness as arguments, so the same code runs in the relay, at the edge, in the browser and
+//! under a seeded simulation.
 
 mod base64_bytes;
 pub mod control;

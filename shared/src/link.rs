@@ -1,14 +1,14 @@
-//! The link: one resumable hop, as sans-IO machines.
+//! The link: one resumable hop, built from sans-IO machines.
 //!
-//! The receiver opens with its cursor, the sender answers once, sends each entry after it, and the
-//! receiver acknowledges what it has applied. [`Connection`] dials, watches and backs off;
-//! [`Sender`] reads a log at a peer's cursor within its credit; [`Receiver`] applies each entry
-//! once. [`Client`] is all three in the client's role.
+//! The receiver opens with its cursor. The sender answers once, then sends each entry after the
+//! cursor, and the receiver acknowledges the entries that it has applied. [`Connection`] dials,
+//! detects dead sockets and backs off; [`Sender`] reads a log at a peer's cursor within its credit;
+//! [`Receiver`] applies each entry once. [`Client`] combines all three in the client's role.
 //!
 //! # Example
 //!
-//! A client that dials, resumes, applies one entry and types. The owner of a machine passes time
-//! and events in, and does what comes out; `examples/follow.rs` does the same over a WebSocket.
+//! A client that dials, resumes, applies one entry and types. The owner of a machine passes in time
+//! and events, and carries out the outputs; `examples/follow.rs` does so over a WebSocket.
 //!
 //! ```
 //! use moorline_shared::id::{Epoch, Seq};

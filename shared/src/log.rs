@@ -1,7 +1,7 @@
 //! The log: a session's append-only ring of numbered entries.
 //!
-//! Bounded by bytes from behind ([`Log::trim`]) and read at a cursor without copying: an entry is
-//! handed out by reference, and its encoded form is shared.
+//! The log is bounded by bytes: [`Log::trim`] drops its oldest entries. It is read at a cursor
+//! without copying: an entry is borrowed, and its encoded form is shared.
 
 use std::borrow::Cow;
 use std::collections::VecDeque;
@@ -14,20 +14,20 @@ use crate::frame::{Frame, FrameError};
 use crate::id::{Epoch, Seq, SessionId};
 use crate::message::ServerMessage;
 
-/// What an entry costs on top of its bytes: its slot and the allocation's own book-keeping.
+/// Bytes that an entry costs on top of its own: its slot and the allocator's bookkeeping.
 pub const ENTRY_OVERHEAD_BYTES: u64 = 96;
 
 /// One entry of a log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Entry {
-    /// Output bytes.
+    /// Output bytes, in a frame.
     Output(Frame),
-    /// An event.
+    /// An event, in encoded form.
     Event(EventEntry),
 }
 
 impl Entry {
-    /// The entry's number.
+    /// Returns the entry's number.
     #[must_use]
     pub fn seq(&self) -> Seq {
         match self {
@@ -36,8 +36,8 @@ impl Entry {
         }
     }
 
-    /// When the host appended it to its log, in milliseconds since 1970 by the host's clock; 0
-    /// where that is not known.
+    /// When the host appended the entry to its log, in milliseconds since 1970 by the host's clock;
+    /// 0 if unknown.
     #[must_use]
     pub const fn time_ms(&self) -> u64 {
         match self {
@@ -46,7 +46,7 @@ impl Entry {
         }
     }
 
-    /// Gives an entry whose time is not known this one.
+    /// Sets the time of an output entry whose time is unknown.
     #[must_use]
     pub fn or_at(self, time_ms: u64) -> Self {
         match self {
@@ -55,7 +55,7 @@ impl Entry {
         }
     }
 
-    /// Bytes of the encoded entry.
+    /// Returns the length of the encoded entry in bytes.
     #[must_use]
     pub fn len(&self) -> usize {
         match self {
@@ -64,13 +64,13 @@ impl Entry {
         }
     }
 
-    /// Never: an entry has at least its number.
+    /// Always false: an entry contains at least its number.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         false
     }
 
-    /// Its kind, as it is counted.
+    /// Returns the kind that the entry is counted as.
     #[must_use]
     pub fn kind(&self) -> EventKind {
         match self {
@@ -79,7 +79,7 @@ impl Entry {
         }
     }
 
-    /// What the entry costs in memory, and of a peer's credit.
+    /// Returns the bytes that the entry costs in memory, and of a peer's credit.
     #[must_use]
     pub fn cost(&self) -> u64 {
         let read = match self {
@@ -92,22 +92,22 @@ impl Entry {
     }
 }
 
-/// An event with its number, encoded once as the `event` message. What a relay asks of it is read once,
-/// when it arrives or is loaded.
+/// An event with its number, encoded once as the `event` message. The facts that a relay needs are
+/// parsed once, when the entry arrives or is loaded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EventEntry {
     seq: Seq,
     /// The event's own timestamp.
     time_ms: u64,
-    /// `None` if the message is damaged.
+    /// The event's kind; `None` if the message is damaged.
     kind: Option<EventKind>,
-    /// The fields of a `session-status` event.
+    /// The fields, if this is a `session-status` event.
     status: Option<Box<Status>>,
     message: Bytes,
 }
 
 impl EventEntry {
-    /// Encodes an event.
+    /// Numbers and encodes an event.
     #[must_use]
     pub fn new(seq: Seq, event: Event) -> Self {
         let (time_ms, kind) = (event.timestamp, Some(event.known_kind()));
@@ -116,7 +116,7 @@ impl EventEntry {
         Self { seq, time_ms, kind, status, message: Bytes::from(message) }
     }
 
-    /// Takes an encoded `event` message, as it was stored, and its event's timestamp.
+    /// Creates an entry from a stored `event` message and its event's timestamp.
     #[must_use]
     pub fn from_message(seq: Seq, time_ms: u64, message: Bytes) -> Self {
         let event = read(&message);
@@ -125,39 +125,40 @@ impl EventEntry {
         Self { seq, time_ms, kind, status, message }
     }
 
-    /// The entry's number.
+    /// Returns the entry's number.
     #[must_use]
     pub const fn seq(&self) -> Seq {
         self.seq
     }
 
-    /// The fields of a `session-status` event.
+    /// Returns the fields, if this is a `session-status` event.
     #[must_use]
     pub fn status(&self) -> Option<&Status> {
         self.status.as_deref()
     }
 
-    /// The `event` message: JSON text.
+    /// Returns the `event` message as JSON text.
     #[must_use]
     pub const fn message(&self) -> &Bytes {
         &self.message
     }
 
-    /// The event itself, read from the message; `None` if that is damaged.
+    /// Parses the event from the message; `None` if that is damaged.
     #[must_use]
     pub fn event(&self) -> Option<Event> {
         read(&self.message)
     }
 
-    /// The name of the event's kind and its JSON, as an event of this session; `None` if the message is
-    /// damaged. The first entries of a fork are another session's.
+    /// Returns the name of the event's kind and its JSON, as an event of the session `session_id`;
+    /// `None` if the message is damaged. The first entries of a fork name the session that they
+    /// were copied from.
     #[must_use]
     pub fn json_of(&self, session_id: &SessionId) -> Option<(Cow<'static, str>, String)> {
         let name = match self.kind? {
             EventKind::Other => Cow::Owned(self.event()?.kind),
             known => Cow::Borrowed(known.as_str()),
         };
-        // As `new` encodes it: the session's id is the first field, and ids need no escapes.
+        // `new` encodes the session's id as the first field, and ids need no escapes.
         let message = std::str::from_utf8(&self.message).ok()?;
         let (_, rest) = message.split_once(r#","event":{"sessionId":""#)?;
         let (_, rest) = rest.split_once('"')?;
@@ -175,11 +176,11 @@ fn read(message: &[u8]) -> Option<Event> {
     serde_json::from_str(message).ok().map(|EventMessage { event }| event)
 }
 
-/// Why an entry cannot be appended.
+/// The error for an entry that does not follow the log's head.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("entry {got} where {want} must follow")]
 pub struct OutOfOrder {
-    /// The next number.
+    /// The number that must come next.
     pub want: Seq,
     /// The refused entry's number.
     pub got: Seq,
@@ -188,11 +189,11 @@ pub struct OutOfOrder {
 #[derive(Debug, Clone)]
 struct Slot {
     entry: Entry,
-    /// The cost of this entry and all before it, since the log began.
+    /// The total cost of this entry and all before it, since the log began.
     end: u64,
 }
 
-/// See the module.
+/// A session's append-only log of entries, bounded by bytes.
 #[derive(Debug, Clone)]
 pub struct Log {
     epoch: Epoch,
@@ -202,68 +203,69 @@ pub struct Log {
 }
 
 impl Log {
-    /// An empty log.
+    /// Creates an empty log.
     #[must_use]
     pub const fn new(epoch: Epoch) -> Self {
         Self::starting_after(epoch, Seq::ZERO)
     }
 
-    /// A log whose entries up to `seq` are not here any more.
+    /// Creates a log whose entries up to `seq` are no longer retained.
     #[must_use]
     pub const fn starting_after(epoch: Epoch, seq: Seq) -> Self {
         Self { epoch, slots: VecDeque::new(), head: seq, head_offset: 0 }
     }
 
-    /// The log's incarnation.
+    /// Returns the log's epoch.
     #[must_use]
     pub const fn epoch(&self) -> Epoch {
         self.epoch
     }
 
-    /// The last entry's number; 0 for none.
+    /// Returns the last entry's number; 0 if there is none.
     #[must_use]
     pub const fn head(&self) -> Seq {
         self.head
     }
 
-    /// The oldest retained entry's number; `head + 1` for none.
+    /// Returns the oldest retained entry's number; `head + 1` if none is retained.
     #[must_use]
     pub fn tail(&self) -> Seq {
         Seq(self.head.0 + 1 - self.slots.len() as u64)
     }
 
-    /// Bytes that the retained entries take, their overhead included.
+    /// Returns the cost of the retained entries in bytes, including their overhead.
     #[must_use]
     pub fn bytes(&self) -> u64 {
         self.head_offset - self.start_offset()
     }
 
-    /// Whether every entry after `seq` is retained.
+    /// Returns true if every entry after `seq` is retained.
     #[must_use]
     pub fn reaches_back_to(&self, seq: Seq) -> bool {
         seq.next() >= self.tail()
     }
 
-    /// The entry `seq`, where it is retained.
+    /// Returns the entry `seq`, if it is retained.
     #[must_use]
     pub fn get(&self, seq: Seq) -> Option<&Entry> {
         self.slot(seq).map(|slot| &slot.entry)
     }
 
-    /// The retained entries after `seq`, oldest first.
+    /// Returns the retained entries after `seq`, oldest first.
     pub fn after(&self, seq: Seq) -> impl Iterator<Item = &Entry> {
         let skip = usize::try_from(seq.next().0.saturating_sub(self.tail().0));
         let skip = skip.unwrap_or(usize::MAX).min(self.slots.len());
         self.slots.range(skip..).map(|slot| &slot.entry)
     }
 
-    /// Bytes of the retained entries after `seq`, their overhead included.
+    /// Returns the cost of the retained entries after `seq` in bytes, including their overhead.
     #[must_use]
     pub fn bytes_after(&self, seq: Seq) -> u64 {
         if seq >= self.head { 0 } else { self.head_offset - self.offset(seq) }
     }
 
-    /// Bytes of the retained entries after `from` up to `to`, their overhead included.
+    /// Returns the cost of the retained entries after `from` up to `to` in bytes, including their
+    /// overhead.
     #[must_use]
     pub fn bytes_between(&self, from: Seq, to: Seq) -> u64 {
         self.bytes_after(from).saturating_sub(self.bytes_after(to))
@@ -272,7 +274,7 @@ impl Log {
     /// Appends the entry that follows the head.
     ///
     /// # Errors
-    /// [`OutOfOrder`]; the log is unchanged.
+    /// [`OutOfOrder`] if the entry is another one; then the log is unchanged.
     pub fn push(&mut self, entry: Entry) -> Result<(), OutOfOrder> {
         let (want, got) = (self.head.next(), entry.seq());
         if want != got {
@@ -284,18 +286,18 @@ impl Log {
         Ok(())
     }
 
-    /// Numbers a buffer that was begun by [`Frame::buffer`] and appends it, at `time_ms`. Copies
-    /// nothing.
+    /// Numbers a buffer that [`Frame::buffer`] created and appends it with the time `time_ms`.
+    /// Copies nothing.
     ///
     /// # Errors
-    /// [`FrameError`] where the buffer is no frame; the log is unchanged.
+    /// [`FrameError`] if the buffer is not a valid frame; then the log is unchanged.
     pub fn append(&mut self, time_ms: u64, buffer: BytesMut) -> Result<Frame, FrameError> {
         let frame = Frame::seal(self.head.next(), time_ms, buffer)?;
         self.push(Entry::Output(frame.clone())).map_err(|_| FrameError::SeqZero)?;
         Ok(frame)
     }
 
-    /// Numbers an event and appends it.
+    /// Numbers an event and appends it. Returns its number.
     pub fn append_event(&mut self, event: Event) -> Seq {
         let seq = self.head.next();
         let entry = Entry::Event(EventEntry::new(seq, event));
@@ -303,7 +305,7 @@ impl Log {
         seq
     }
 
-    /// Takes the last entry away again.
+    /// Removes the last entry.
     pub(crate) fn pop(&mut self) -> Option<Entry> {
         let Slot { entry, .. } = self.slots.pop_back()?;
         self.head_offset -= entry.cost();
@@ -311,7 +313,7 @@ impl Log {
         Some(entry)
     }
 
-    /// Drops entries from behind while more than `bytes` are retained, but none after `not_after`.
+    /// Drops the oldest entries while more than `bytes` are retained, but none after `not_after`.
     pub fn trim(&mut self, bytes: u64, not_after: Seq) {
         while self.bytes() > bytes && self.tail() <= not_after && self.tail() <= self.head {
             self.slots.pop_front();
@@ -326,7 +328,8 @@ impl Log {
         self.slots.get(usize::try_from(index).ok()?)
     }
 
-    /// The offset at which entry `seq` ends; for one that is trimmed, where the retained begin.
+    /// Returns the offset at which entry `seq` ends; if it was trimmed, the start of the retained
+    /// entries.
     fn offset(&self, seq: Seq) -> u64 {
         self.slot(seq).map_or_else(|| self.start_offset(), |slot| slot.end)
     }

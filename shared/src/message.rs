@@ -1,8 +1,8 @@
 //! The text messages of the stream protocol, one JSON object each.
 //!
 //! Unknown types decode to `Unknown` and unknown fields are skipped, so that either side can be
-//! newer. Messages marked + in `docs/PROTOCOL.md` only go to and come from clients that offered
-//! [`SUBPROTOCOL`].
+//! newer. Only clients that offered [`SUBPROTOCOL`] send and receive the messages that
+//! `docs/PROTOCOL.md` marks with +.
 
 pub mod close;
 mod meta;
@@ -16,52 +16,54 @@ pub use meta::{ExtendedMeta, Scope, SessionMeta};
 
 /// The WebSocket subprotocol of clients that know more than IC-1.
 pub const SUBPROTOCOL: &str = "moorline.v1";
-/// That of event streams, for pages: browsers want one of the names back, and never get the token.
+/// The WebSocket subprotocol of event streams, for pages. Browsers require one of the offered names
+/// in the answer, and that must never be the token.
 pub const EVENTS_SUBPROTOCOL: &str = "moorline.events";
-/// A WebSocket subprotocol that begins so carries a token; it is never echoed back.
+/// The prefix of a WebSocket subprotocol that carries a token; it is never echoed back.
 pub const TOKEN_SUBPROTOCOL_PREFIX: &str = "moorline.bearer.";
 
-/// The ping that asks for nothing but a sign of life, on every kind of link. Some relays answer it
-/// with [`KEEPALIVE_PONG`] without waking, so it is always this text.
+/// The ping that only asks for a sign of life, on every kind of link. Some relays answer it with
+/// [`KEEPALIVE_PONG`] without waking up, so its text must never vary.
 pub const KEEPALIVE_PING: &str = r#"{"type":"ping","t":0}"#;
-/// See [`KEEPALIVE_PING`].
+/// The answer to [`KEEPALIVE_PING`].
 pub const KEEPALIVE_PONG: &str = r#"{"type":"pong","t":0}"#;
 
 tagged! {
-    /// From client to relay.
+    /// A message from a client to its relay.
     #[derive(Debug, Clone, PartialEq, Eq)]
     pub enum ClientMessage {
-        /// Must come first, once. Nothing is replayed or streamed before it.
+        /// The first message, sent once. Nothing is replayed or streamed before it.
         Resume(Resume),
         /// Asks for a [`ServerMessage::Snapshot`].
         SnapshotRequest,
-        /// Everything up to `seq` is applied: flow-control credit and resume cursor.
+        /// Acknowledges everything up to `seq`: it restores credit and moves the resume cursor.
         Ack {
             /// The last applied entry.
             seq: Seq,
         },
-        /// The client's terminal has this size.
+        /// The client's terminal has a new size.
         Resize {
             /// Columns, 2 to 1000.
             cols: u16,
             /// Rows, 1 to 500.
             rows: u16,
         },
-        /// The client's terminal answers what the program asked. It is no typing, and claims no
-        /// size. It counts if this client is the one that answers: see [`Resume::answers`].
+        /// The terminal's answer to a query of the program. It does not count as typing and claims
+        /// no size. It is used only if this client is the one that answers: see
+        /// [`Resume::answers`].
         Reply {
-            /// The entry in which the query ended.
+            /// The entry that contains the end of the query.
             seq: Seq,
-            /// The answer to all that the entry asks; empty where the terminal has none.
+            /// The answer to all queries of the entry; empty if the terminal has none.
             #[serde(with = "crate::base64_bytes")]
             data: bytes::Bytes,
-            /// More of the answer follows.
+            /// True if more of the answer follows.
             #[serde(default, skip_serializing_if = "std::ops::Not::not")]
             more: bool,
         },
         /// Asks for a [`ServerMessage::Pong`] with the same `t`.
         Ping {
-            /// Anything that the client wants back.
+            /// Any number, which the pong repeats.
             t: u64,
         },
         /// A type that this version does not know; ignored.
@@ -70,75 +72,75 @@ tagged! {
     }
 }
 
-/// How a client opens a stream: the cursor from which it goes on.
+/// Opens a stream at a cursor.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Resume {
-    /// The last applied entry; `None` for a client that has none.
+    /// The last applied entry; `None` if the client has none.
     pub last_seq: Option<Seq>,
-    /// The incarnation that `last_seq` belongs to; `None` takes it for the current one.
+    /// The epoch that `last_seq` belongs to; `None` means the current one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub epoch: Option<Epoch>,
-    /// Names the client over its connections; without it the client cannot type.
+    /// Names the client across its connections; without it the client cannot type.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub client_id: Option<ClientId>,
-    /// How the client wants to come up to date.
+    /// The way in which the client wants to catch up.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub catch_up: Option<CatchUp>,
-    /// Whether a client that would be sent more than 8 MiB wants a picture instead, now or later:
-    /// one that shows a screen. [`CatchUp::Snapshot`] wants that too.
+    /// True if the client prefers a snapshot, now or later, to a backlog of more than 8 MiB, as a
+    /// client that shows a screen does. [`CatchUp::Snapshot`] implies it.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub jump: bool,
-    /// Whether input is kept while the session's host is away, and delivered once when it is back.
-    /// Without this it is refused: [`ErrorCode::HostOffline`].
+    /// True if input is kept while the session's host is away, and delivered once when it is back.
+    /// Otherwise it is refused with [`ErrorCode::HostOffline`].
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub hold: bool,
-    /// Whether the client answers the program's queries with [`ClientMessage::Reply`] while it is
-    /// the one that typed or resized last. Else the host answers.
+    /// True if the client answers the program's queries with [`ClientMessage::Reply`] while it is
+    /// the one that typed or resized last. Otherwise the host answers.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub answers: bool,
 }
 
 impl Resume {
-    /// Whether the client would rather have a picture than a long backlog.
+    /// Returns true if the client prefers a snapshot to a long backlog.
     #[must_use]
     pub fn jumps(&self) -> bool {
         self.jump || self.catch_up == Some(CatchUp::Snapshot)
     }
 }
 
-/// How a client wants to come up to date.
+/// A way for a client to catch up.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum CatchUp {
-    /// By every entry that it missed.
+    /// Every entry that the client missed is sent.
     #[default]
     Replay,
-    /// By a picture of the screen.
+    /// A snapshot of the screen is sent.
     Snapshot,
 }
 
 tagged! {
-    /// From relay to client.
+    /// A message from a relay to a client.
     #[derive(Debug, Clone, PartialEq, Eq)]
     pub enum ServerMessage {
         /// The first message on a connection.
         SessionMeta(Box<SessionMeta>),
-        /// The agent's or shell's state.
+        /// The state of the session's agent or shell.
         State {
-            /// The state's name.
+            /// The name of the state.
             value: String,
-            /// The tool that runs, where there is one.
+            /// The tool that is running, if any.
             tool: Option<String>,
-            /// When, RFC 3339.
+            /// When the state began, as RFC 3339.
             ts: String,
-            /// The entry that told it.
+            /// The entry that reported it.
             #[serde(skip_serializing_if = "Option::is_none")]
             seq: Option<Seq>,
         },
-        /// The one answer to [`ClientMessage::Resume`], before any entry.
+        /// The only answer to [`ClientMessage::Resume`], sent before any entry.
         Resumed(Resumed),
-        /// A picture of the screen.
+        /// A snapshot of the screen.
         Snapshot(Snapshot),
         /// This client's input up to `seq` is accepted and will not be lost.
         InputAck {
@@ -147,19 +149,19 @@ tagged! {
         },
         /// An event from the log.
         Event {
-            /// The entry's number.
+            /// The number of the entry.
             seq: Seq,
-            /// The event.
+            /// The event of the entry.
             event: Event,
         },
-        /// The connection is alive though nothing happens.
+        /// A sign of life while nothing else is sent.
         Heartbeat {
             /// The log's last entry.
             head: Seq,
         },
         /// The answer to [`ClientMessage::Ping`].
         Pong {
-            /// As in the ping.
+            /// The number from the ping.
             t: u64,
         },
         /// The session's process ended; nothing follows.
@@ -168,14 +170,14 @@ tagged! {
             seq: Seq,
             /// The exit code; `None` for a process that was killed or lost.
             code: Option<i32>,
-            /// The signal's name, as `SIGKILL`.
+            /// The signal's name, such as `SIGKILL`.
             signal: Option<String>,
         },
-        /// Something that the client asked for cannot be done.
+        /// A request of the client cannot be carried out.
         Error {
-            /// Stable, for programs.
+            /// A stable code, for programs.
             code: ErrorCode,
-            /// For people: what to do.
+            /// A sentence for the user that says what to do.
             message: String,
         },
         /// A type that this version does not know; ignored.
@@ -184,24 +186,24 @@ tagged! {
     }
 }
 
-/// See [`ServerMessage::Resumed`].
+/// The body of [`ServerMessage::Resumed`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Resumed {
-    /// How the stream goes on.
+    /// The way in which the stream continues.
     pub outcome: Outcome,
-    /// The log's incarnation.
+    /// The epoch of the log.
     pub epoch: Epoch,
-    /// Entries after this one follow; after a snapshot, those after the snapshot's seq.
+    /// The entry after which entries follow; after a snapshot, they follow the snapshot's seq.
     pub from: Seq,
     /// The log's last entry at this moment.
     pub head: Seq,
-    /// The last piece of this client's input that was accepted; `None` while the session's host
-    /// is away: then the first `input-ack` tells, and the client sends no input before it.
+    /// The last accepted piece of this client's input. `None` while the session's host is away:
+    /// then the first `input-ack` reports it, and the client sends no input before that.
     pub input_seq: Option<Seq>,
 }
 
-/// How a stream goes on after `resume`.
+/// The way in which a stream continues after `resume`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Outcome {
@@ -209,43 +211,43 @@ pub enum Outcome {
     Continue,
     /// A snapshot follows, then every entry after it.
     Snapshot,
-    /// The client's epoch is void: it clears its screen; then as `Snapshot`.
+    /// The client's epoch is void and it must clear its screen. Then as for `Snapshot`.
     Reset,
-    /// The session is over: what is retained follows, then `exit`.
+    /// The session is over: the retained entries follow, then `exit`.
     Ended,
 }
 
-/// A picture of the screen: see [`ServerMessage::Snapshot`].
+/// A snapshot of the screen: see [`ServerMessage::Snapshot`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Snapshot {
-    /// The last entry that the picture contains. A snapshot takes no number itself.
+    /// The last entry that the snapshot contains. A snapshot takes no number itself.
     pub seq: Seq,
     /// Terminal bytes that reset the screen and repaint it.
     #[serde(with = "crate::base64_bytes")]
     pub data: bytes::Bytes,
-    /// The size that the picture was taken at.
+    /// The terminal's columns when it was taken.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cols: Option<u16>,
-    /// See `cols`.
+    /// The terminal's rows when it was taken.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rows: Option<u16>,
-    /// Why it is sent.
+    /// The reason for sending it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<SnapshotReason>,
 }
 
-/// Why a snapshot is sent.
+/// The reason why a snapshot is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum SnapshotReason {
     /// The client asked for one.
     Requested,
-    /// It opened the stream.
+    /// The client opened the stream.
     Resume,
     /// The client fell too far behind.
     Behind,
-    /// The client interrupted what it had more than a second of in front of it.
+    /// The client interrupted the program while more than a second of output was in front of it.
     Interrupt,
     /// A reason that this version does not know.
     #[serde(other)]
@@ -256,17 +258,17 @@ pub enum SnapshotReason {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ErrorCode {
-    /// The message is no JSON object of a known shape, or the frame is none.
+    /// The message is not a JSON object of a known shape, or the frame is invalid.
     BadMessage,
-    /// No picture could be made.
+    /// A snapshot could not be made.
     SnapshotFailed,
-    /// No such session.
+    /// The session does not exist.
     NotFound,
     /// The token is missing, wrong or expired.
     Unauthorized,
     /// The token only allows reading.
     ReadOnly,
-    /// `resume` must come first.
+    /// The client sent something before `resume`.
     ResumeRequired,
     /// The message, frame or queue is over its limit.
     TooLarge,
@@ -274,28 +276,28 @@ pub enum ErrorCode {
     HostOffline,
     /// The session is over.
     SessionEnded,
-    /// Too many clients or sessions.
+    /// There are too many clients or sessions.
     Overloaded,
     /// A code that this version does not know.
     #[serde(other)]
     Other,
 }
 
-/// Why a text is no message.
+/// The error for a text that is not a message.
 #[derive(Debug, thiserror::Error)]
 #[error("not a message of this protocol: {0}")]
 pub struct BadMessage(#[from] serde_json::Error);
 
 impl ClientMessage {
-    /// Reads one message.
+    /// Parses one message.
     ///
     /// # Errors
-    /// [`BadMessage`] for what is no JSON object or lacks a known type's fields.
+    /// [`BadMessage`] if the text is not a JSON object, or lacks fields of a known type.
     pub fn from_json(text: &str) -> Result<Self, BadMessage> {
         Ok(Self::read(text)?)
     }
 
-    /// The message as JSON text.
+    /// Encodes the message as JSON.
     #[must_use]
     pub fn to_json(&self) -> String {
         to_json(self)
@@ -303,15 +305,15 @@ impl ClientMessage {
 }
 
 impl ServerMessage {
-    /// Reads one message.
+    /// Parses one message.
     ///
     /// # Errors
-    /// [`BadMessage`] for what is no JSON object or lacks a known type's fields.
+    /// [`BadMessage`] if the text is not a JSON object, or lacks fields of a known type.
     pub fn from_json(text: &str) -> Result<Self, BadMessage> {
         Ok(Self::read(text)?)
     }
 
-    /// The message as JSON text.
+    /// Encodes the message as JSON.
     #[must_use]
     pub fn to_json(&self) -> String {
         to_json(self)

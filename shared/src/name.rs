@@ -1,13 +1,13 @@
-//! Names that people and programs give to things, made fit to be shown on one line anywhere.
+//! Cleans the names of things, so that they can be shown on one line anywhere.
 //!
-//! A name can hide what it says: control characters, characters that turn the direction of the text
-//! around them, and characters that nobody sees. [`clean`] leaves them out.
+//! A name can hide what it says: control characters, characters that change the direction of the
+//! text around them, and invisible characters. [`clean`] removes them.
 
-/// Text on one line without characters that hide or reorder others. White space is collapsed, and
-/// removed at both ends; the result is empty if nothing of `text` can be seen.
+/// Returns `text` on one line, without characters that hide or reorder others. White space is
+/// collapsed, and trimmed at both ends; the result is empty if nothing of `text` is visible.
 ///
-/// Characters that join others stay between those that they join: without them some scripts and most
-/// emoji read differently.
+/// Joiners stay between the characters that they join: without them some scripts and most emoji
+/// read differently.
 #[must_use]
 pub fn clean(text: &str) -> String {
     let mut cleaned = String::with_capacity(text.len());
@@ -27,13 +27,13 @@ pub fn clean(text: &str) -> String {
         }
         cleaned.push(char);
     }
-    // A joiner whose right side was cut off, or hidden, joins nothing.
+    // A joiner without a right-hand side joins nothing.
     let end = cleaned.trim_end_matches(is_joiner).len();
     cleaned.truncate(end);
     cleaned
 }
 
-/// As [`clean`], and at most `characters` long: what is behind them is left out.
+/// Like [`clean`], but cuts the result off after `characters` characters.
 #[must_use]
 pub fn bounded(text: &str, characters: usize) -> String {
     let cleaned = clean(text);
@@ -43,18 +43,18 @@ pub fn bounded(text: &str, characters: usize) -> String {
     }
 }
 
-/// White space, and what looks like it.
+/// Returns true for white space and characters that look like it.
 fn is_blank(char: char) -> bool {
     char.is_whitespace()
         || matches!(char, '\u{2800}' | '\u{3164}' | '\u{ffa0}' | '\u{115f}' | '\u{1160}')
 }
 
-/// Zero-width joiner and non-joiner.
+/// Returns true for the zero-width joiner and non-joiner.
 const fn is_joiner(char: char) -> bool {
     matches!(char, '\u{200c}' | '\u{200d}')
 }
 
-/// Whether it takes no room, or changes how others are shown.
+/// Returns true if the character takes no room, or changes how others are shown.
 const fn is_hidden(char: char) -> bool {
     matches!(char,
         '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}'
@@ -64,8 +64,8 @@ const fn is_hidden(char: char) -> bool {
         | '\u{e0000}'..='\u{e0fff}')
 }
 
-/// Whether a hidden character belongs to its neighbours: a joiner to letters or symbols on both sides,
-/// the choice between text and emoji to the symbol before it.
+/// Returns true if a hidden character belongs to its neighbours: a joiner between letters or
+/// symbols, or a variation selector after a symbol.
 fn joins(before: Option<char>, char: char, after: Option<char>) -> bool {
     let is_symbol = |char: char| !char.is_ascii() && !is_blank(char) && !is_hidden(char);
     match char {

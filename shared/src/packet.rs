@@ -1,4 +1,4 @@
-//! How messages between host and relay travel: each is one WebSocket message, a [`Packet`].
+//! The envelope of messages between host and relay: each is one WebSocket message, a [`Packet`].
 
 use bytes::Bytes;
 use serde::Serialize;
@@ -6,39 +6,39 @@ use serde::de::Error as _;
 
 use crate::frame::FrameError;
 
-/// One WebSocket message.
+/// One WebSocket message between host and relay.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Packet {
-    /// JSON.
+    /// A JSON object.
     Text(Bytes),
-    /// A frame with what its kind of message puts before it.
+    /// A frame behind a header that depends on the kind of message.
     Binary(Bytes),
 }
 
-/// Why a packet is no message between host and relay.
+/// The error for a packet that is not a message between host and relay.
 #[derive(Debug, thiserror::Error)]
 pub enum BadPacket {
-    /// It is no JSON object of a known shape.
+    /// The text is not a JSON object of a known shape.
     #[error("not a message between host and relay: {0}")]
     Json(#[from] serde_json::Error),
-    /// Its frame cannot be read.
+    /// The frame is invalid.
     #[error(transparent)]
     Frame(#[from] FrameError),
-    /// It names no client.
+    /// The packet does not begin with a client's id.
     #[error("input begins with the client's id")]
     Client,
 }
 
 /// A message that one side sends.
 pub trait Encode {
-    /// The message as it travels.
+    /// Encodes the message for the wire.
     #[must_use]
     fn encode(self) -> Packet;
 }
 
 /// A message that one side receives.
 pub trait Decode: Sized {
-    /// Reads a packet. A message of a type that this version does not know is the enum's `Unknown`.
+    /// Decodes a packet. A message of an unknown type becomes the enum's `Unknown`.
     ///
     /// # Errors
     /// [`BadPacket`].

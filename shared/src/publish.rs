@@ -1,9 +1,9 @@
-//! What host and relay say to each other about one session.
+//! The messages between a host and its relay about one session.
 //!
-//! Output goes up as on every hop: the relay opens with its cursor, the host sends each entry
-//! after it, and the relay's ack means *durable*. Input goes down piece by piece under the
-//! client's own numbers; the host, which alone knows what the session has taken, answers with
-//! what it accepted, so that no relay restart can lose or repeat a piece.
+//! Output goes up as on every hop: the relay opens with its cursor, the host sends each entry after
+//! it, and the relay's ack means *durable*. Input goes down piece by piece under the client's own
+//! numbers. The host alone knows what the session has taken, so it acknowledges the pieces, and no
+//! relay restart can lose or repeat one.
 
 mod encoding;
 
@@ -26,11 +26,11 @@ pub const SUBPROTOCOL: &str = "moorline.host.v1";
 #[serde(transparent)]
 pub struct RequestId(pub u64);
 
-/// Why a host does not write what it was asked to.
+/// The reason why a host refuses to write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum WriteRefused {
-    /// As much as may wait waits already.
+    /// The most that may wait is waiting already.
     #[error("the session has not taken what was typed before: try again when it has")]
     TooMuch,
     /// The process has ended.
@@ -45,10 +45,10 @@ pub enum WriteRefused {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum WriteAnswer {
-    /// As soon as the data waits for the terminal, behind what came before.
+    /// As soon as the data is queued for the terminal.
     #[default]
     Queued,
-    /// When the terminal has taken all of it: the relay counts what waits.
+    /// Once the terminal has taken all of it, so that the relay can count what waits.
     Taken,
 }
 
@@ -59,110 +59,111 @@ impl WriteAnswer {
 }
 
 tagged! {
-    /// From relay to host.
+    /// A message from a relay to a host.
     #[derive(Debug, Clone, PartialEq, Eq)]
     pub enum HostCommand {
-        /// Opens the link: the last entry that the relay has.
+        /// Opens the link with the last entry that the relay has.
         Resume {
-            /// `None` for a relay that has nothing of this session.
+            /// The relay's cursor; `None` if it has nothing of this session.
             cursor: Option<Cursor>,
-            /// Bytes that may be sent and not acknowledged.
+            /// The most bytes that may be sent and not acknowledged.
             window: u64,
-            /// Whether the relay reads the times of output entries. Older relays do not.
+            /// True if the relay reads the times of output entries. Older relays do not.
             #[serde(default)]
             times: bool,
         },
-        /// Everything up to `seq` is durable.
+        /// Acknowledges that everything up to `seq` is durable.
         Ack {
             /// The last durable entry.
             seq: Seq,
         },
-        /// A client (re)connected: answer with [`HostMessage::InputAck`].
+        /// A client connected or reconnected: the host answers with [`HostMessage::InputAck`].
         ClientResumed {
-            /// Whose input is asked for.
+            /// The client whose input position is asked for.
             client_id: ClientId,
         },
-        /// A piece of a client's input. A binary message.
+        /// A piece of a client's input, sent as a binary message.
         #[serde(skip)]
         Input {
-            /// Whose.
+            /// The client that typed it.
             client_id: ClientId,
-            /// Numbered by that client from 1.
+            /// The piece, numbered by that client from 1.
             piece: Frame,
         },
-        /// Write to the session what no client numbers, as a prompt that came by REST; answered by
-        /// [`HostMessage::Written`].
+        /// Writes data that no client numbers, such as a prompt that came by REST. The host answers
+        /// with [`HostMessage::Written`].
         Write {
-            /// Named in the answer.
+            /// The id that the answer repeats.
             request: RequestId,
-            /// The bytes.
+            /// The bytes to write.
             #[serde(with = "crate::base64_bytes")]
             data: Bytes,
-            /// To be appended to the log if it is written.
+            /// An event to append to the log if the data is written.
             #[serde(default, skip_serializing_if = "Option::is_none")]
             event: Option<Event>,
-            /// When to answer.
+            /// When the host is to answer.
             #[serde(default, skip_serializing_if = "WriteAnswer::is_default")]
             answer: WriteAnswer,
         },
-        /// Append an event to the log.
+        /// Appends an event to the log.
         Append {
-            /// The event.
+            /// The event to append.
             event: Event,
         },
-        /// The terminal has this size from here on.
+        /// Changes the terminal's size.
         Resize {
             /// The new size.
             #[serde(flatten)]
             size: Size,
         },
-        /// Who answers the queries of the program from here on.
+        /// Changes who answers the program's queries.
         Answerer {
-            /// The client; `None` where the host answers, as the client that did has left.
+            /// The client that answers; `None` if the host does, because that client has left.
             client_id: Option<ClientId>,
-            /// The client has not seen the queries up to this entry, or only as the past.
+            /// The last entry whose queries the client does not answer: it has not seen them, or
+            /// only as history.
             after: Seq,
         },
-        /// A client's terminal answers what the program asked. It is no typing: it has no number, and
-        /// it is lost if the client is not the one that answers.
+        /// A client's terminal answers a query of the program. It does not count as typing: it has
+        /// no number, and is dropped if the client is not the one that answers.
         Reply {
-            /// Whose.
+            /// The client that answers.
             client_id: ClientId,
-            /// The entry in which the query ended.
+            /// The entry that contains the end of the query.
             seq: Seq,
-            /// The answer to all that the entry asks; empty if the terminal has none.
+            /// The answer to all queries of the entry; empty if the terminal has none.
             #[serde(with = "crate::base64_bytes")]
             data: Bytes,
-            /// More of the answer follows.
+            /// True if more of the answer follows.
             #[serde(default, skip_serializing_if = "std::ops::Not::not")]
             more: bool,
         },
-        /// Answer with [`HostMessage::Snapshot`] or [`HostMessage::SnapshotFailed`].
+        /// Asks for a [`HostMessage::Snapshot`] or [`HostMessage::SnapshotFailed`].
         SnapshotRequest,
-        /// End the session's process.
+        /// Ends the session's process.
         Close,
-        /// This host may not publish the session; the relay closes the link.
+        /// Refuses to let this host publish the session; the relay then closes the link.
         #[serde(rename = "error")]
         Refused {
-            /// Why.
+            /// The reason for the refusal.
             #[serde(rename = "code")]
             reason: RefusedReason,
         },
-        /// A type that this version does not know: to be ignored.
+        /// A type that this version does not know; ignored.
         #[serde(other)]
         Unknown,
     }
 }
 
-/// Why a relay does not take what a host publishes. On the wire a stable code.
+/// The reason why a relay does not accept what a host publishes; a stable code on the wire.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RefusedReason {
-    /// A later incarnation has published already: this one is over.
+    /// A later epoch of the log was published already, so this one is over.
     Fenced,
-    /// The session was deleted, or never was.
+    /// The session was deleted, or never existed.
     NotFound,
-    /// Entries are missing, or the messages are none: dial again.
+    /// Entries are missing, or a message is malformed: dial again.
     BadMessage,
     /// A reason that this version does not know.
     #[serde(other)]
@@ -170,15 +171,15 @@ pub enum RefusedReason {
 }
 
 tagged! {
-    /// From host to relay.
+    /// A message from a host to its relay.
     #[derive(Debug, Clone, PartialEq, Eq)]
     pub enum HostMessage {
         /// The answer to [`HostCommand::Resume`]: entries after `from` follow.
         Resumed {
-            /// The log's incarnation.
+            /// The epoch of the log.
             epoch: Epoch,
-            /// The relay's cursor where it is of this incarnation and retained, else the entry before
-            /// the oldest retained.
+            /// The relay's cursor if it is of this epoch and retained; otherwise the entry before
+            /// the oldest retained one.
             from: Seq,
             /// The log's last entry at this moment.
             head: Seq,
@@ -186,27 +187,28 @@ tagged! {
             #[serde(flatten)]
             size: Size,
         },
-        /// The next entry. Output is a binary message, an event the message that clients get.
+        /// The next entry. Output is a binary message; an event has the form in which clients get
+        /// it.
         #[serde(rename = "event")]
         Entry(#[serde(with = "encoding::event_entry")] Entry),
-        /// A picture of the screen.
+        /// A snapshot of the screen.
         Snapshot(Snapshot),
-        /// No picture could be made. One of more than [`SNAPSHOT_BYTES`](crate::limits::SNAPSHOT_BYTES)
-        /// is read as this.
+        /// A snapshot could not be made. One of more than
+        /// [`SNAPSHOT_BYTES`](crate::limits::SNAPSHOT_BYTES) decodes to this too.
         SnapshotFailed,
         /// The session has taken this client's input up to `seq`.
         InputAck {
-            /// Whose.
+            /// The client whose input was taken.
             client_id: ClientId,
-            /// The last accepted piece; 0 for a client that is not known.
+            /// The last accepted piece; 0 for an unknown client.
             seq: Seq,
         },
-        /// The answer to [`HostCommand::Write`]: it waits for the terminal behind what came before, or
-        /// was taken, as [`WriteAnswer`] says. Nothing but the session's end can lose what waits.
+        /// The answer to [`HostCommand::Write`]: the data waits for the terminal or was taken, as
+        /// [`WriteAnswer`] says. Only the session's end can lose data that waits.
         Written {
-            /// Which request.
+            /// The request that this answers.
             request: RequestId,
-            /// Whether it was taken.
+            /// `Ok` if the data was accepted.
             #[serde(
                 rename = "refused",
                 with = "encoding::refusal",
@@ -215,29 +217,29 @@ tagged! {
             )]
             result: Result<(), WriteRefused>,
         },
-        /// The terminal has this size now.
+        /// The terminal has a new size.
         Resized {
             /// The new size.
             #[serde(flatten)]
             size: Size,
         },
-        /// The process ended; no entry follows. The relay closes the link with
-        /// [`close::NORMAL`](crate::message::close::NORMAL) once it has all that it wants, a last
-        /// picture among it; a host whose relay has acknowledged everything and asks for nothing more
-        /// closes the link itself. Either way the host then forgets the session.
+        /// The process ended, and no entry follows. The relay closes the link with
+        /// [`close::NORMAL`](crate::message::close::NORMAL) once it has everything that it wants,
+        /// including a last snapshot. A host whose relay has acknowledged everything and asks for
+        /// nothing more closes the link itself. Either way the host then forgets the session.
         Exited {
-            /// How.
+            /// The status with which the process ended.
             #[serde(flatten)]
             status: ExitStatus,
         },
-        /// A type that this version does not know: to be ignored.
+        /// A type that this version does not know; ignored.
         #[serde(other)]
         Unknown,
     }
 }
 
 impl HostMessage {
-    /// Gives an entry of a host that does not tell times the time at which it `arrived`, in
+    /// Sets the time of an entry that came without one to the time at which it `arrived`, in
     /// milliseconds since 1970.
     #[must_use]
     pub fn timed(self, arrived: impl FnOnce() -> u64) -> Self {

@@ -24,30 +24,30 @@ pub use tokens::{CreateToken, TokenCreated, TokenList, TokenSummary};
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase", default)]
 pub struct CreateSession {
-    /// Its id, where the caller chooses; taken ids are refused.
+    /// The session's id, if the caller chooses it; ids that are taken are refused.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub session_id: Option<SessionId>,
-    /// Program and arguments; without it the user's login shell.
+    /// The program and its arguments; the user's login shell by default.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(min_items = 1))]
     pub command: Option<Vec<String>>,
-    /// The folder to start in; without it the project's, else the user's home.
+    /// The folder to start in; by default the project's, or else the user's home.
     #[serde(skip_serializing_if = "Option::is_none", alias = "workingDir")]
     pub cwd: Option<String>,
-    /// Variables on top of the host's own.
+    /// Environment variables, in addition to the host's own.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub env: BTreeMap<String, String>,
-    /// For people.
+    /// The name to display.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(max_length = 200))]
     pub name: Option<String>,
     /// The project that it belongs to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub project: Option<ProjectId>,
-    /// What runs it; `pty` without it.
+    /// The name of the driver that runs it; `pty` by default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub driver: Option<String>,
-    /// The host to run it; without it the relay's own, else the one that is connected.
+    /// The host to run it on; by default the relay's own, or else the one that is connected.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub host: Option<HostId>,
     /// The terminal's columns.
@@ -67,11 +67,11 @@ pub struct CreateSession {
 pub struct Created {
     /// Always true.
     pub success: bool,
-    /// The new session.
+    /// The id of the new session.
     pub session_id: SessionId,
-    /// The same as in the list.
+    /// The new session, in the form of the list.
     pub session: SessionSummary,
-    /// Where it was forked from, if it was.
+    /// The point that it was forked from, if it was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub forked_from: Option<ForkedFrom>,
 }
@@ -81,11 +81,11 @@ pub struct Created {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct SessionList {
-    /// Those that match, newest first, as many as fit on the page.
+    /// The sessions that match, newest first, up to the size of a page.
     pub sessions: Vec<SessionSummary>,
-    /// How many match.
+    /// The number of sessions that match.
     pub total: usize,
-    /// The next page's `cursor`; `None` on the last.
+    /// The `cursor` of the next page; `None` on the last.
     pub next_cursor: Option<String>,
 }
 
@@ -94,59 +94,59 @@ pub struct SessionList {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct SessionSummary {
-    /// Its id.
+    /// The session's id.
     pub session_id: SessionId,
-    /// For people; where it was given none, one of its command and folder.
+    /// The name to display; if it was given none, one made from its command and folder.
     pub name: String,
-    /// Whether it was given its name.
+    /// True if the session was given its name.
     #[serde(default)]
     pub named: bool,
     /// The project that it belongs to.
     pub project: Option<ProjectId>,
-    /// What runs it.
+    /// The name of the driver that runs it.
     pub driver: String,
     /// The host that runs it.
     #[serde(default)]
     pub host: Option<HostId>,
-    /// Program and arguments.
+    /// The program and its arguments.
     pub command: Vec<String>,
-    /// The folder that it is in, where its shell tells; else the one that it started in.
+    /// The shell's current folder if the shell reports it; otherwise the folder that it started in.
     pub cwd: Option<String>,
-    /// Whether it runs.
+    /// The lifecycle of the session.
     pub lifecycle: Lifecycle,
-    /// What it does.
+    /// The activity of the session.
     pub status: Activity,
-    /// The command line that runs, where its shell tells.
+    /// The command line that is running, if the shell reports it.
     pub running: Option<String>,
-    /// The exit code of the last command, where its shell tells.
+    /// The exit code of the last command, if the shell reports it.
     pub last_exit_code: Option<i32>,
-    /// Where it exited by itself.
+    /// The exit code, if the process exited by itself.
     pub exit_code: Option<i32>,
-    /// Where it was killed.
+    /// The signal's name, if the process was killed.
     pub exit_signal: Option<String>,
-    /// RFC 3339.
+    /// When the session was created, as RFC 3339.
     pub created_at: String,
-    /// RFC 3339: the last output or input.
+    /// When there was last output or input, as RFC 3339.
     pub last_activity: String,
-    /// Clients that follow it now.
+    /// The number of clients that follow it now.
     pub clients: usize,
 }
 
-/// The answer to `GET /api/session/:id/status` (seed 000 §4.1, and what the log knows).
+/// The answer to `GET /api/session/:id/status` (seed 000 §4.1, plus facts from the log).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct SessionStatus {
-    /// As in the list.
+    /// The session, in the form of the list.
     #[serde(flatten)]
     pub summary: SessionSummary,
-    /// The driver's name.
+    /// The name of the session's driver.
     pub mode: String,
-    /// The session's process, where it runs on this machine.
+    /// The id of the session's process, if it runs on this machine.
     pub pid: Option<u32>,
-    /// Milliseconds since it was created.
+    /// Milliseconds since the session was created.
     pub uptime: u64,
-    /// The log's incarnation.
+    /// The epoch of the log.
     pub epoch: Epoch,
     /// The log's last entry.
     pub head: Seq,
@@ -163,7 +163,7 @@ pub struct SessionStatus {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct RenameSession {
-    /// The new name; empty for none.
+    /// The new name; empty to remove it.
     #[cfg_attr(feature = "openapi", schema(max_length = 200))]
     pub name: String,
 }
@@ -173,7 +173,7 @@ pub struct RenameSession {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct MoveSession {
-    /// The project to belong to; `null` for none.
+    /// The project to move to; `null` for none.
     #[serde(alias = "project", deserialize_with = "Option::deserialize")]
     #[cfg_attr(feature = "openapi", schema(required))]
     pub project_id: Option<ProjectId>,
@@ -184,15 +184,15 @@ pub struct MoveSession {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase", default)]
 pub struct DuplicateSession {
-    /// The new session's name; without it one that tells of the first.
+    /// The new session's name; by default one made from the original's.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(max_length = 200))]
     pub name: Option<String>,
-    /// The terminal's columns; without them those of the first.
+    /// The terminal's columns; by default those of the original.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(minimum = 2, maximum = 1000))]
     pub cols: Option<u16>,
-    /// The terminal's rows; without them those of the first.
+    /// The terminal's rows; by default those of the original.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(minimum = 1, maximum = 500))]
     pub rows: Option<u16>,
@@ -203,19 +203,19 @@ pub struct DuplicateSession {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase", default)]
 pub struct ForkSession {
-    /// The last entry to take over; without it the head.
+    /// The last entry to take over; the head by default.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<u64>, minimum = 1))]
     pub seq: Option<Seq>,
-    /// The new session's name; without it one that tells of the first.
+    /// The new session's name; by default one made from the original's.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(max_length = 200))]
     pub name: Option<String>,
-    /// The terminal's columns; without them those of the first.
+    /// The terminal's columns; by default those of the original.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(minimum = 2, maximum = 1000))]
     pub cols: Option<u16>,
-    /// The terminal's rows; without them those of the first.
+    /// The terminal's rows; by default those of the original.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(minimum = 1, maximum = 500))]
     pub rows: Option<u16>,
@@ -228,7 +228,7 @@ pub struct ForkSession {
 pub struct Changed {
     /// Always true.
     pub success: bool,
-    /// The session as it is now.
+    /// The session after the change.
     pub session: SessionSummary,
 }
 
@@ -237,15 +237,15 @@ pub struct Changed {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Project {
-    /// Its id.
+    /// The project's id.
     pub id: ProjectId,
-    /// For people.
+    /// The name to display.
     pub name: String,
-    /// Where its sessions start.
+    /// The folder that its sessions start in.
     pub directory: Option<String>,
-    /// RFC 3339.
+    /// When the project was created, as RFC 3339.
     pub created_at: String,
-    /// How many sessions belong to it.
+    /// The number of sessions that belong to it.
     pub sessions: usize,
 }
 
@@ -254,15 +254,15 @@ pub struct Project {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct CreateProject {
-    /// For people; not empty.
+    /// The name to display; not empty.
     #[cfg_attr(feature = "openapi", schema(min_length = 1, max_length = 200))]
     pub name: String,
-    /// Where its sessions start.
+    /// The folder that its sessions start in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub directory: Option<String>,
 }
 
-/// The body of `PATCH /api/projects/:id`: what is left out stays.
+/// The body of `PATCH /api/projects/:id`. Fields that are left out do not change.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase", default)]
@@ -271,7 +271,7 @@ pub struct ChangeProject {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(min_length = 1, max_length = 200))]
     pub name: Option<String>,
-    /// The new folder; empty for none.
+    /// The new folder; empty to remove it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub directory: Option<String>,
 }
@@ -292,7 +292,7 @@ pub struct ProjectList {
 pub struct ProjectChanged {
     /// Always true.
     pub success: bool,
-    /// The project as it is now, or as it last was.
+    /// The project after the change, or in its last state if it was deleted.
     pub project: Project,
 }
 
@@ -301,11 +301,11 @@ pub struct ProjectChanged {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase", default)]
 pub struct Prompt {
-    /// What is typed, followed by Enter; at most 64 KiB.
+    /// The text to type, followed by Enter; at most 64 KiB.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(value_type = String, required, min_length = 1))]
     pub command: Option<String>,
-    /// Files that it speaks of; they show up among the session's context files.
+    /// The files that the prompt refers to; they are listed among the session's context files.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub context: Option<Vec<String>>,
 }
@@ -317,11 +317,11 @@ pub struct Prompt {
 pub struct Prompted {
     /// Always true.
     pub success: bool,
-    /// The session.
+    /// The session that the prompt was typed into.
     pub session_id: SessionId,
-    /// `Command sent`.
+    /// Always `Command sent`.
     pub message: String,
-    /// Milliseconds since 1970.
+    /// When it was typed, in milliseconds since 1970.
     pub timestamp: u64,
 }
 
@@ -330,11 +330,11 @@ pub struct Prompted {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct SessionContext {
-    /// The session.
+    /// The session that works with the files.
     pub session_id: SessionId,
-    /// The files.
+    /// The files that the session works with.
     pub context: Vec<ContextFile>,
-    /// Milliseconds since 1970.
+    /// When they were listed, in milliseconds since 1970.
     pub timestamp: u64,
 }
 
@@ -343,24 +343,24 @@ pub struct SessionContext {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct ContextFile {
-    /// Absolute.
+    /// The absolute path.
     pub path: String,
-    /// Bytes.
+    /// The size in bytes.
     pub size: u64,
-    /// Milliseconds since 1970.
+    /// When the file was last modified, in milliseconds since 1970.
     pub modified: u64,
-    /// Why it is here.
+    /// The reason why it is listed.
     pub source: ContextSource,
 }
 
-/// Why a file is among a session's context.
+/// The reason why a file belongs to a session's context.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum ContextSource {
-    /// A prompt named it.
+    /// A prompt named the file.
     Prompt,
-    /// Agents read it by convention, as `AGENTS.md`.
+    /// Agents read the file by convention, such as `AGENTS.md`.
     Folder,
 }
 
@@ -369,11 +369,11 @@ pub enum ContextSource {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct EventsStatus {
-    /// The session.
+    /// The session whose event streams are counted.
     pub session_id: SessionId,
-    /// Event streams that are open now.
+    /// The number of event streams that are open now.
     pub active_connections: usize,
-    /// Milliseconds since 1970.
+    /// When they were counted, in milliseconds since 1970.
     pub timestamp: u64,
 }
 
@@ -382,13 +382,13 @@ pub struct EventsStatus {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Ticket {
-    /// For one `?ticket=`, with what the caller's token allows.
+    /// The secret for one `?ticket=`; it allows the same as the caller's token.
     pub ticket: String,
-    /// How long it is valid.
+    /// Milliseconds for which the ticket is valid.
     pub expires_in_ms: u64,
 }
 
-/// The data of the `sessions` event of `GET /api/events`: the first on each connection.
+/// The data of the `sessions` event of `GET /api/events`, which comes first on each connection.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
@@ -406,9 +406,9 @@ pub struct Overview {
 pub struct Deleted {
     /// Always true.
     pub success: bool,
-    /// `Session deleted`.
+    /// Always `Session deleted`.
     pub message: String,
-    /// The session that was.
+    /// The session that was deleted.
     pub session_id: SessionId,
 }
 
@@ -419,28 +419,28 @@ pub struct Deleted {
 pub struct Health {
     /// `ok`, or `degraded` while nothing can be stored.
     pub status: String,
-    /// Whether what sessions put out is stored.
+    /// True if the output of sessions is being stored.
     pub storing: bool,
     /// The relay's version.
     pub version: String,
 }
 
-/// The body of every answer that is no success.
+/// The body of every answer that reports an error.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct ErrorBody {
-    /// For people, as the seed words it: `Session not found`.
+    /// A sentence for the user, in the seed's wording: `Session not found`.
     pub error: String,
-    /// Stable, for programs: `not_found`.
+    /// A stable code for programs, such as `not_found`.
     pub code: String,
-    /// What to do, where there is more to say.
+    /// A sentence that says what to do, if there is more to say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
-    /// The session that was asked for, as it was given.
+    /// The requested session, as the caller gave it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session_id: Option<String>,
-    /// What an id must be, if this one is none.
+    /// The pattern of a valid id, if the given one is not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pattern: Option<String>,
 }

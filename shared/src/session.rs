@@ -1,32 +1,32 @@
-//! What is known of a session besides its log.
+//! The lifecycle, exit status and terminal size of a session.
 
 use serde::{Deserialize, Serialize};
 
 use crate::id::{Epoch, Seq, SessionId};
 
-/// Whether a session runs.
+/// The state of a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Lifecycle {
-    /// Its process runs and its host is here.
+    /// Its process runs, and its host is connected.
     Live,
     /// Its host is away and may come back.
     Detached,
-    /// Its process ended, with a code or a signal.
+    /// Its process ended, with an exit code or by a signal.
     Exited,
-    /// Its host is gone for good, and the process with it.
+    /// Its host is gone for good, and its process with it.
     Lost,
-    /// It was kept for its time and is going to be removed.
+    /// Its retention time is over, and it is about to be removed.
     Expired,
 }
 
 impl Lifecycle {
-    /// Every lifecycle.
+    /// Every lifecycle, in the order of the enum.
     pub const ALL: [Self; 5] =
         [Self::Live, Self::Detached, Self::Exited, Self::Lost, Self::Expired];
 
-    /// The word for it on the wire.
+    /// Returns the name on the wire.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -38,41 +38,41 @@ impl Lifecycle {
         }
     }
 
-    /// Whether nothing can be added to the log any more.
+    /// Returns true if nothing can be added to the log any more.
     #[must_use]
     pub const fn is_over(self) -> bool {
         matches!(self, Self::Exited | Self::Lost | Self::Expired)
     }
 }
 
-/// How a process ended.
+/// The status with which a process ended.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ExitStatus {
-    /// The exit code, where it ended by itself.
+    /// The exit code, if the process exited by itself.
     pub code: Option<i32>,
-    /// The signal's name, as `SIGKILL`, where it was killed.
+    /// The signal's name, such as `SIGKILL`, if the process was killed.
     pub signal: Option<String>,
 }
 
-/// The point of a log that a fork begins at.
+/// The point of a log at which a fork begins.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct ForkedFrom {
-    /// The first session.
+    /// The session that was forked.
     pub session_id: SessionId,
-    /// Its log's incarnation.
+    /// The epoch of its log.
     pub epoch: Epoch,
-    /// The last entry that both have.
+    /// The last entry that both logs have.
     pub seq: Seq,
 }
 
 /// The size of a terminal in character cells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Size {
-    /// Columns.
+    /// The number of columns.
     pub cols: u16,
-    /// Rows.
+    /// The number of rows.
     pub rows: u16,
 }
 
@@ -83,7 +83,7 @@ impl Default for Size {
 }
 
 impl Size {
-    /// The size within the limits that is closest to this one.
+    /// Returns the closest size within the limits.
     #[must_use]
     pub fn clamped(self) -> Self {
         use crate::limits::{COLUMNS, ROWS};

@@ -1,21 +1,21 @@
-//! Server-sent events: writing them, and reading them from a byte stream.
+//! Server-sent events: a writer, and a parser for a byte stream.
 //!
-//! After the HTML standard, "Server-sent events", §9.2.6.
+//! Source: the HTML standard, "Server-sent events", §9.2.6.
 
 use std::fmt::Write as _;
 use std::str::FromStr;
 
 use crate::id::{Cursor, Epoch, Seq};
 
-/// Most bytes of one event that a reader takes: an output entry in which every byte is escaped.
+/// Most bytes of one event that a parser accepts: an output entry in which every byte is escaped.
 const EVENT_BYTES: usize = 1024 * 1024;
 
-/// Why a text is no event id.
+/// The error for a text that is not an event id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("an event id is `<epoch>.<seq>`")]
 pub struct InvalidEventId;
 
-/// The id of an SSE event: its epoch and seq.
+/// The id of an SSE event consists of its epoch and seq.
 impl FromStr for Cursor {
     type Err = InvalidEventId;
 
@@ -35,23 +35,23 @@ impl std::fmt::Display for Cursor {
     }
 }
 
-/// The sign of life of a stream that has nothing to say.
+/// The sign of life of a stream while it has no events.
 pub const HEARTBEAT: &str = ": heartbeat\n\n";
 
-/// The media type of an event stream. Without the character set some readers take Latin-1 for it.
+/// The media type of an event stream. Without the character set some readers assume Latin-1.
 pub const CONTENT_TYPE: &str = "text/event-stream; charset=utf-8";
 
-/// Ends of lines for many readers, though not for the format: those of Python, and of others that
-/// split lines as Unicode does. JSON can have them in its texts alone.
+/// Characters that end a line for many readers, though not in this format: for Python, and for
+/// others that split lines by Unicode's rules. In JSON they can only occur inside strings.
 const UNICODE_LINE_ENDS: [(char, &str); 3] =
     [('\u{85}', "\\u0085"), ('\u{2028}', "\\u2028"), ('\u{2029}', "\\u2029")];
 
-/// One event as a server writes it. `data` is one line of JSON.
+/// Encodes one event. `data` is one line of JSON.
 #[must_use]
 pub fn encode(kind: &str, id: Option<Cursor>, data: &str) -> String {
     let mut text = String::with_capacity(kind.len() + data.len() + 64);
     text.push_str("event: ");
-    // A host names its own events.
+    // A host can name its own kinds of events, so the name may contain anything.
     text.extend(kind.split(char::is_control));
     if let Some(id) = id {
         // Writing to a String cannot fail.
@@ -63,7 +63,7 @@ pub fn encode(kind: &str, id: Option<Cursor>, data: &str) -> String {
     text
 }
 
-/// Escapes the ends of lines that JSON may have as they are.
+/// Appends JSON and escapes the line ends that it may contain verbatim.
 fn push_on_one_line(text: &mut String, json: &str) {
     let mut rest = json;
     while let Some(at) = rest.find(UNICODE_LINE_ENDS.map(|(end, _)| end)) {
@@ -79,44 +79,44 @@ fn push_on_one_line(text: &mut String, json: &str) {
     text.push_str(rest);
 }
 
-/// How long a client should wait before it comes back.
+/// Encodes how long a client should wait before it reconnects.
 #[must_use]
 pub fn encode_retry(ms: u32) -> String {
     format!("retry: {ms}\n\n")
 }
 
-/// One event as a reader gets it.
+/// One event as a parser yields it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SseEvent {
-    /// Its own id, where it has one.
+    /// The event's own id, if it has one.
     pub id: Option<String>,
-    /// Its name; `message` where it has none.
+    /// The event's name; `message` if it has none.
     pub kind: String,
-    /// Its lines, joined by newlines.
+    /// The event's data lines, joined by newlines.
     pub data: String,
 }
 
-/// What a reader found in the stream.
+/// An item that a parser found in the stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Item {
-    /// An event. The position to resume at is [`Parser::last_event_id`].
+    /// An event. [`Parser::last_event_id`] is the position to resume at.
     Event(SseEvent),
-    /// A comment: a sign of life.
+    /// A comment, which serves as a sign of life.
     Comment,
-    /// How long to wait before coming back, in milliseconds.
+    /// The time to wait before reconnecting, in milliseconds.
     Retry(u32),
 }
 
-/// The event is larger than a relay ever sends.
+/// The error for an event that is larger than any that a relay sends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("an event of more than 1 MiB")]
 pub struct TooLarge;
 
-/// Reads events from bytes as they come, in pieces of any size.
+/// Parses events from bytes that arrive in pieces of any size.
 #[derive(Debug, Clone, Default)]
 pub struct Parser {
     line: Vec<u8>,
-    /// The last byte was a CR: an LF that follows belongs to it.
+    /// True if the last byte was a CR: an LF that follows belongs to it.
     after_cr: bool,
     started: bool,
     kind: String,
@@ -126,22 +126,22 @@ pub struct Parser {
 }
 
 impl Parser {
-    /// A reader at the beginning of a stream.
+    /// Creates a parser at the beginning of a stream.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The id of the last whole event, or an earlier one's.
+    /// Returns the id of the last complete event that had one.
     #[must_use]
     pub fn last_event_id(&self) -> Option<&str> {
         self.last_event_id.as_deref()
     }
 
-    /// Takes the next bytes and hands out what is whole.
+    /// Takes the next bytes and calls `found` with every item that is complete.
     ///
     /// # Errors
-    /// [`TooLarge`]: the stream must be closed.
+    /// [`TooLarge`] if an event is too large; then the stream must be closed.
     pub fn push(&mut self, bytes: &[u8], mut found: impl FnMut(Item)) -> Result<(), TooLarge> {
         let mut rest = bytes;
         if self.after_cr && rest.first() == Some(&b'\n') {
@@ -173,7 +173,7 @@ impl Parser {
 
     fn line(&mut self, line: &[u8]) -> Option<Item> {
         let line = String::from_utf8_lossy(line);
-        // Once, at the very beginning, a byte-order mark is no content.
+        // A byte-order mark at the very beginning is not content.
         let mark = if std::mem::replace(&mut self.started, true) { None } else { Some('\u{feff}') };
         let line = mark.and_then(|mark| line.strip_prefix(mark)).unwrap_or(&line);
         if line.is_empty() {
@@ -203,7 +203,7 @@ impl Parser {
             self.last_event_id.clone_from(&id);
         }
         let (mut kind, mut data) = (std::mem::take(&mut self.kind), std::mem::take(&mut self.data));
-        // The newline after the last line is no part of it.
+        // The newline after the last line is not part of the data.
         data.pop()?;
         if kind.is_empty() {
             "message".clone_into(&mut kind);

@@ -1,8 +1,9 @@
-//! Enums that are JSON objects with a `type`: that is read first, then the fields of its variant.
+//! Enums that are JSON objects with a `type`: the type is read first, then the fields of its
+//! variant.
 //!
-//! What serde derives to read them first copies each message into a tree of values, and so needs
-//! code to read every field's type from such a tree too: that was a tenth of what a browser and a
-//! Worker load. Here serde derives reading from the text alone.
+//! The code that serde derives for such enums first copies each message into a tree of values, and
+//! so also needs code that reads every field's type from such a tree. That was a tenth of what a
+//! browser and a Worker load. Here serde only derives reading from text.
 
 use std::borrow::Cow;
 
@@ -10,8 +11,8 @@ use serde::de::{DeserializeSeed, EnumAccess, IntoDeserializer as _, VariantAcces
 use serde::{Deserialize, Deserializer, forward_to_deserialize_any};
 use serde_json::{Error, Result};
 
-/// Derives `Serialize` for an enum, and gives it a `read` for what that writes. Attributes are
-/// those of serde.
+/// Derives `Serialize` for an enum, and gives it a `read` that parses the same form. Attributes are
+/// serde's.
 macro_rules! tagged {
     ($(#[$attribute:meta])* $visibility:vis enum $name:ident { $($variants:tt)* }) => {
         $(#[$attribute])*
@@ -37,7 +38,7 @@ macro_rules! tagged {
 
 pub(crate) use tagged;
 
-/// An object's type, and all of its text.
+/// The type of an object, and the object's whole text.
 #[derive(Deserialize)]
 pub(crate) struct Object<'a> {
     #[serde(rename = "type", borrow)]
@@ -47,16 +48,16 @@ pub(crate) struct Object<'a> {
 }
 
 impl<'a> Object<'a> {
-    /// Reads the type.
+    /// Parses the type.
     ///
     /// # Errors
-    /// Where the text is no JSON, or no object with a type.
+    /// An error if the text is not JSON, or not an object with a type.
     pub(crate) fn parse(text: &'a str) -> Result<Self> {
         Ok(Self { text, ..serde_json::from_str(text)? })
     }
 }
 
-/// As an enum, which is all that it can be.
+/// Deserializes as an enum, whatever is asked for.
 impl<'de> Deserializer<'de> for Object<'de> {
     type Error = Error;
 
@@ -81,7 +82,7 @@ impl<'de> EnumAccess<'de> for Object<'de> {
     }
 }
 
-/// The fields of a variant; the type is among them, and no field of any.
+/// The fields of a variant. The type is still among them, and is ignored as an unknown field.
 pub(crate) struct Fields<'a>(&'a str);
 
 impl<'de> VariantAccess<'de> for Fields<'de> {

@@ -1,9 +1,9 @@
-//! What a terminal of Moorline says about itself. The host's emulator and the page's answer
-//! programs' queries alike, so that a program learns the same whoever answers it.
+//! The terminal's description of itself. The host's emulator and the page's answer programs'
+//! queries alike, so that a program learns the same from either.
 
 use std::fmt::Write as _;
 
-/// The answer to DA1 (`CSI c`): a VT100 with advanced video, as xterm.js says.
+/// The answer to DA1 (`CSI c`): a VT100 with advanced video, as xterm.js answers.
 pub const PRIMARY_ATTRIBUTES: &str = "\x1b[?1;2c";
 /// The answer to DA2 (`CSI > c`).
 pub const SECONDARY_ATTRIBUTES: &str = "\x1b[>0;276;0c";
@@ -12,7 +12,7 @@ pub const TERTIARY_ATTRIBUTES: &str = "\x1bP!|00000000\x1b\\";
 /// The answer to XTVERSION (`CSI > q`).
 pub const VERSION: &str = concat!("\x1bP>|Moorline(", env!("CARGO_PKG_VERSION"), ")\x1b\\");
 
-/// Terminfo capabilities that are told by their names; `TERM` is the name.
+/// Terminfo capabilities that are reported by name; `TN` and `name` are the terminal's name.
 const CAPABILITIES: [(&str, &str); 6] = [
     ("TN", "xterm-256color"),
     ("name", "xterm-256color"),
@@ -21,11 +21,11 @@ const CAPABILITIES: [(&str, &str); 6] = [
     ("RGB", "8"),
     ("indn", "\x1b[%p1%dS"),
 ];
-/// Names that are answered of one query.
+/// Most names of one query that are answered.
 const NAMES: usize = 64;
 
-/// The answer to XTGETTCAP (`DCS + q Pt ST`): one string for each of the names, which come in
-/// hexadecimal digits between semicolons.
+/// Returns the answer to XTGETTCAP (`DCS + q Pt ST`): one string for each name. `names` are in
+/// hexadecimal digits, separated by semicolons.
 #[must_use]
 pub fn capabilities(names: &str) -> String {
     let mut answer = String::new();

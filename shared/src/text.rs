@@ -1,35 +1,35 @@
-//! Output as text: UTF-8 that is never cut inside a character.
+//! Decodes output to text, without ever cutting a character.
 
 use serde::{Deserialize, Serialize};
 
-/// Most bytes of a character that can be missing its end.
+/// Most bytes of a character whose end is missing.
 const MOST_CARRIED: usize = 3;
 
-/// Turns pieces of output into text. A character that is cut at the end of a piece waits for the
-/// next one; what is no UTF-8 becomes U+FFFD.
+/// Decodes pieces of output as UTF-8. A character that is cut at the end of a piece waits for the
+/// next piece; bytes that are not UTF-8 become U+FFFD.
 ///
-/// What waits depends on the last three bytes alone, so a decoder that was shown them
-/// ([`TextDecoder::after`]) goes on exactly where another one stopped.
+/// The state depends on the last three bytes only. So a decoder that is given these
+/// ([`TextDecoder::after`]) continues exactly where another one stopped.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TextDecoder {
     carried: Vec<u8>,
 }
 
 impl TextDecoder {
-    /// A decoder at the beginning.
+    /// Creates a decoder at the beginning of the output.
     #[must_use]
     pub const fn new() -> Self {
         Self { carried: Vec::new() }
     }
 
-    /// A decoder that has decoded output which ended with `last`: three bytes or more, or all
-    /// there are.
+    /// Creates a decoder that continues after output that ended with `last`: at least three bytes,
+    /// or all there are.
     #[must_use]
     pub fn after(last: &[u8]) -> Self {
         Self { carried: last[last.len() - unfinished(last)..].to_vec() }
     }
 
-    /// The text of the next piece, as far as its characters are whole.
+    /// Returns the text of the next piece, up to its last complete character.
     pub fn decode(&mut self, piece: &[u8]) -> String {
         let mut bytes = std::mem::take(&mut self.carried);
         bytes.extend_from_slice(piece);
@@ -40,15 +40,15 @@ impl TextDecoder {
         }
     }
 
-    /// Nothing follows: the text of what still waits.
+    /// Ends the output, and returns the text of the bytes that still wait.
     pub fn finish(&mut self) -> String {
         String::from_utf8_lossy(&std::mem::take(&mut self.carried)).into_owned()
     }
 }
 
-/// A text that others chose, as one line that can be shown anywhere: without control characters and
-/// characters that change the direction of what follows, with one space for any white space, and of
-/// at most so many characters.
+/// Returns a text that others chose as one line that is safe to show anywhere, of at most `most`
+/// characters. Control characters, and characters that change the direction of what follows, are
+/// removed; any run of white space becomes one space.
 #[must_use]
 pub fn plain_text(text: &str, most: usize) -> String {
     let mut plain = String::new();
@@ -72,8 +72,8 @@ pub fn plain_text(text: &str, most: usize) -> String {
     plain
 }
 
-/// Characters without a shape that change how others are shown. The joiners, which shape emoji and
-/// some scripts, are none of them.
+/// Returns true for invisible characters that change how others are shown. Joiners do not count,
+/// because emoji and some scripts need them.
 const fn is_invisible(character: char) -> bool {
     matches!(
         character,
@@ -82,7 +82,7 @@ const fn is_invisible(character: char) -> bool {
     )
 }
 
-/// How many bytes at the end begin a character that is not whole.
+/// Returns the number of bytes at the end that begin an incomplete character.
 fn unfinished(bytes: &[u8]) -> usize {
     let last = &bytes[bytes.len().saturating_sub(MOST_CARRIED)..];
     let begins = |byte: &u8| byte & 0b1100_0000 != 0b1000_0000;
@@ -146,7 +146,7 @@ mod tests {
             for cut in cuts.into_iter().chain([bytes.len()]) {
                 text += &decoder.decode(&bytes[start..cut]);
                 start = cut;
-                // Another decoder goes on from here.
+                // Another decoder can continue from here.
                 prop_assert_eq!(&TextDecoder::after(&bytes[..cut]), &decoder);
                 prop_assert_eq!(
                     &TextDecoder::after(&bytes[cut.saturating_sub(MOST_CARRIED)..cut]), &decoder

@@ -1,20 +1,20 @@
-//! Time as a number that is passed in.
+//! Points in time, as numbers that are passed in.
 
 use std::ops::{Add, Sub};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// A moment on a monotonic clock: milliseconds since any fixed start.
+/// A point in time on a monotonic clock.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Time {
-    /// Milliseconds since the clock's start.
+    /// Milliseconds since the clock's arbitrary start.
     pub ms: u64,
 }
 
 impl Time {
-    /// The moment `ms` milliseconds after the clock's start.
+    /// Returns the point in time `ms` milliseconds after the clock's start.
     #[must_use]
     pub const fn from_ms(ms: u64) -> Self {
         Self { ms }

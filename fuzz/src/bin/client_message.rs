@@ -1,4 +1,4 @@
-//! A text message from a client: it is refused, or what it says survives being written again.
+//! Checks that a text message from a client is refused, or survives being encoded again.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

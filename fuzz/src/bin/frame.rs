@@ -1,4 +1,4 @@
-//! A frame off the wire: it is refused, or it is the bytes that came.
+//! Checks that a frame from the wire is refused, or encodes to the same bytes.
 #![no_main]
 
 use bytes::Bytes;

@@ -1,5 +1,5 @@
-//! The client's link machine against any relay: one step a line. It never panics and always ends
-//! with nothing left to say.
+//! Runs the client's link machine against any relay, one step per line. Checks that it never
+//! panics, and always comes to rest.
 #![no_main]
 
 use std::time::Duration;
@@ -11,7 +11,7 @@ use moorline_shared::message::ServerMessage;
 use moorline_shared::session::Size;
 use moorline_shared::time::Time;
 
-/// Far more than one step can ask for.
+/// Far more outputs than one step can cause.
 const MAX_OUTPUTS: usize = 10_000;
 
 struct World {

@@ -1,5 +1,5 @@
-//! A packet between host and relay, of each of the four kinds of messages: it is refused, or what it says
-//! survives being sent on.
+//! Checks that a packet between host and relay, of each of the four kinds of messages, is refused,
+//! or survives being sent on.
 #![no_main]
 
 use bytes::Bytes;

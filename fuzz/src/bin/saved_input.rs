@@ -1,4 +1,4 @@
-//! What an earlier page left of its input: any text gives a queue, which saves what it took.
+//! Checks that any saved input makes a queue, and that the queue saves what it loaded.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

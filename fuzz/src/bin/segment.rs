@@ -1,7 +1,8 @@
-//! A segment's blob: every entry before the first error is the same when it is stored again.
+//! Checks that every entry of a segment's blob, up to the first error, survives being stored again.
 #![no_main]
 
-// The file alone: the relay's whole crate would build SQLite and a web server with counters.
+// Includes only this file: the relay's whole crate would build SQLite and a web server with
+// counters.
 #[path = "../../../relay/core/src/segment.rs"]
 mod segment;
 

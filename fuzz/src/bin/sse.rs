@@ -1,4 +1,4 @@
-//! An event stream: any bytes, in pieces of any size, give the events that they give as a whole.
+//! Checks that an event stream yields the same events in pieces of any size as in one piece.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::*;
 
-/// A folder with these files, each as large as its place in the list.
+/// Creates a folder with these files; the size of each is its position in the list.
 fn tree(files: &[&str]) -> (tempfile::TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().canonicalize().unwrap();
@@ -31,7 +31,7 @@ fn the_files_of_a_repository_are_found_from_within() {
     assert_eq!(found.iter().map(|file| file.size).collect::<Vec<_>>(), [4, 3, 2]);
     assert!(found.iter().all(|file| file.source == ContextSource::Folder));
 
-    // In a worktree it is a file.
+    // In a worktree, `.git` is a file.
     fs::write(path.join("a/b/.git"), "gitdir: elsewhere").unwrap();
     assert_eq!(names(&by_convention(&path.join("a/b/c"), None), &path), ["a/b/c/CLAUDE.md"]);
 }

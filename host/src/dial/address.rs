@@ -1,4 +1,4 @@
-//! Where a relay is.
+//! The address of a relay.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt as _;
@@ -7,27 +7,28 @@ use std::str::FromStr;
 
 use tokio_tungstenite::tungstenite::http::Uri;
 
-/// A relay's address, as people write it.
+/// A relay's address in the form in which users write it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Address {
-    /// `http://host:port` or `https://host:port`, with a path where the relay is below one.
+    /// `http://host:port` or `https://host:port`, followed by a path if the relay is not at the
+    /// root.
     Tcp {
-        /// A name or an address, without brackets.
+        /// A host name or an IP address, without brackets.
         host: String,
-        /// The port.
+        /// The TCP port.
         port: u16,
-        /// Whether to speak TLS.
+        /// True if the relay is reached by TLS.
         tls: bool,
-        /// What the paths of the relay's own begin with; no slash at its end.
+        /// The prefix of all paths of the relay, without a slash at its end.
         prefix: String,
-        /// The host and port as they were written.
+        /// Host and port as they were written.
         authority: String,
     },
-    /// `unix:/path`.
+    /// A Unix socket: `unix:/path`.
     Unix(PathBuf),
 }
 
-/// Why a text is no address of a relay.
+/// The error for a text that is not the address of a relay.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} is no address of a relay, as https://relay.example.org or unix:/run/relay.sock")]
 pub struct BadAddress(String);
@@ -40,7 +41,7 @@ impl FromStr for Address {
     }
 }
 
-/// The path of a socket need not be UTF-8.
+/// The path of a socket may be other than UTF-8.
 impl TryFrom<&OsStr> for Address {
     type Error = BadAddress;
 
@@ -83,7 +84,8 @@ impl std::fmt::Display for Address {
 }
 
 impl Address {
-    /// As it is given to a program: [`Address::try_from`] reads it again, whatever is in it.
+    /// Returns the address as a command-line argument, which [`Address::try_from`] parses back
+    /// losslessly.
     #[must_use]
     pub fn argument(&self) -> OsString {
         match self {
@@ -96,7 +98,7 @@ impl Address {
         }
     }
 
-    /// The WebSocket's URL of a path of the relay.
+    /// Returns the WebSocket URL of a path of the relay.
     pub(super) fn url(&self, path: &str) -> String {
         match self {
             Self::Tcp { tls, prefix, authority, .. } => {

@@ -1,11 +1,11 @@
-//! When to dial again.
+//! The waits between the dials of one link.
 
 use std::time::Duration;
 
 use moorline_shared::link::Backoff;
 use moorline_shared::message::close;
 
-/// The waits between the dials of one link.
+/// Decides how long to wait before the next dial of one link.
 #[derive(Debug)]
 pub(crate) struct Redial {
     backoff: Backoff,
@@ -13,24 +13,24 @@ pub(crate) struct Redial {
 }
 
 impl Redial {
-    /// Waits of at most `longest`, spread by `seed`.
+    /// Creates waits of at most `longest`, spread by `seed`.
     pub(crate) const fn new(seed: u64, longest: Duration) -> Self {
         Self { backoff: Backoff::new(seed), longest }
     }
 
-    /// The relay proved good: it spoke, and did not merely open.
+    /// Resets the backoff: the relay has answered, rather than merely opened a socket.
     pub(crate) const fn settled(&mut self) {
         self.backoff.succeeded();
     }
 
-    /// How long to wait after a link was closed, or not opened, with this code.
+    /// Returns how long to wait after a link was closed with this code, or could not be opened.
     pub(crate) fn wait_after(&mut self, code: u16) -> Duration {
         let is_first = self.backoff.attempt() == 0;
         let wait = self.backoff.next_wait().min(self.longest);
         match code {
-            // One free try; should it fail, the backoff takes over.
+            // Dials once without a wait. If that fails, the backoff takes over.
             close::GOING_AWAY if is_first => Duration::ZERO,
-            // Only a person can change that.
+            // Only the user can change that.
             1008 | close::UNAUTHORIZED | close::FORBIDDEN => self.longest,
             _ => wait,
         }

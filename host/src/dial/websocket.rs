@@ -1,4 +1,4 @@
-//! Links that are WebSockets, over TCP, TLS or a Unix socket.
+//! Links over WebSockets, on top of TCP, TLS or a Unix socket.
 
 mod carry;
 mod stream;
@@ -21,27 +21,29 @@ use super::{ABNORMAL, Address, ControlWire, Dial, DialError, Dialing, PublishWir
 pub use stream::NoCertificates;
 use stream::{Connector, Stream};
 
-/// The longest wait where the relay is on the same machine.
+/// Longest wait before dialling a relay on the same machine.
 const NEARBY_WAIT: Duration = Duration::from_millis(250);
-/// A relay says little, and a thousand sessions have a buffer each, which every read fills.
+/// Small, because a relay sends little, and each of a thousand sessions has such a buffer, which
+/// every read fills.
 const READ_BUFFER_BYTES: usize = 4 * 1024;
-/// Messages that wait on a link, each way.
+/// Messages that may wait on a control link, each way.
 const CONTROL_ROOM: usize = 4;
-/// An entry has at most 64 KiB: with what the socket buffers, some 1 MiB a session.
+/// Messages that may wait on a session's link, each way. An entry has at most 64 KiB, so with the
+/// socket's buffers this is about 1 MiB per session.
 const PUBLISH_ROOM: usize = 16;
 
-/// What lets the host in.
+/// The credential that the host presents to the relay.
 #[derive(Clone)]
 pub enum Token {
-    /// The relay asks for none, as on its own Unix socket.
+    /// No token, for a relay that requires none, such as on its own Unix socket.
     None,
-    /// This one.
+    /// A token that never changes.
     Fixed(String),
-    /// The one in this file, which is read for each link: a token can be given anew.
+    /// The token in this file, which is read again for each link, so that it can be replaced.
     File(PathBuf),
 }
 
-/// See the module.
+/// Dials a relay by WebSocket.
 pub struct WebSocketDial {
     address: Address,
     host: HostId,
@@ -50,10 +52,10 @@ pub struct WebSocketDial {
 }
 
 impl WebSocketDial {
-    /// Reaches the relay at `address` as the host of this id.
+    /// Creates a dialler to the relay at `address`, for the host with this id.
     ///
     /// # Errors
-    /// [`NoCertificates`] where TLS is needed and the system trusts nobody.
+    /// [`NoCertificates`] if TLS is needed but the system trusts no authority.
     pub fn new(address: Address, host: HostId, token: Token) -> Result<Self, NoCertificates> {
         let connector = Connector::new(&address)?;
         Ok(Self { address, host, token, connector })
@@ -120,7 +122,7 @@ impl WebSocketDial {
         DialError::Refused { code, message: format!("{message} ({status} from {place})") }
     }
 
-    /// For people.
+    /// Returns the relay's place, for error messages.
     fn place(&self) -> String {
         match &self.address {
             Address::Tcp { authority, .. } => authority.clone(),

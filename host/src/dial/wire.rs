@@ -1,33 +1,33 @@
-//! One end of a link, whatever carries it.
+//! One end of a link, independent of its transport.
 
 use tokio::sync::mpsc;
 
-/// The code of a link that ended without one.
+/// The close code of a link that ended without one.
 pub const ABNORMAL: u16 = 1006;
 
-/// What goes over a wire.
+/// An item that travels over a wire.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Item<M> {
     /// A message.
     Message(M),
-    /// The last item: the sender closes the link, with a close code of
+    /// The last item: the sender closes the link with this close code of
     /// [`moorline_shared::message::close`].
     Closed(u16),
 }
 
-/// One end of a link: messages of type `Out` go, messages of type `In` come. Both ways are bounded:
-/// a sender waits while the other end does not read. An end that is dropped without
-/// [`Item::Closed`] has closed with [`ABNORMAL`].
+/// One end of a link: sends messages of type `Out`, and receives messages of type `In`. Both
+/// directions are bounded: a sender waits while the other end does not read. Dropping an end
+/// without [`Item::Closed`] closes the link with [`ABNORMAL`].
 #[derive(Debug)]
 pub struct Wire<Out, In> {
-    /// To the other end.
+    /// Sends to the other end.
     pub sender: mpsc::Sender<Item<Out>>,
-    /// From the other end.
+    /// Receives from the other end.
     pub receiver: mpsc::Receiver<Item<In>>,
 }
 
 impl<Out, In> Wire<Out, In> {
-    /// Both ends of a link within this process, each way with room for `capacity` messages.
+    /// Creates both ends of a link within this process, with room for `capacity` messages each way.
     #[must_use]
     pub fn pair(capacity: usize) -> (Self, Wire<In, Out>) {
         let (near, far_receiver) = mpsc::channel(capacity);
@@ -38,10 +38,10 @@ impl<Out, In> Wire<Out, In> {
         )
     }
 
-    /// Waits for the next message; the close code at the end.
+    /// Waits for the next message.
     ///
     /// # Errors
-    /// The close code.
+    /// The close code, once the link has ended.
     pub async fn recv(&mut self) -> Result<In, u16> {
         match self.receiver.recv().await {
             Some(Item::Message(message)) => Ok(message),

@@ -1,23 +1,24 @@
-//! Why a driver did not start a session.
+//! The error of a driver that cannot start a session.
 
 use std::error::Error;
 
-/// Why a driver did not start a session. The text is that of the driver's own error, and is for people.
+/// The error of a driver that cannot start a session. Its text is that of the driver's own error,
+/// and is meant for the user.
 #[derive(Debug, thiserror::Error)]
 pub enum DriverError {
-    /// What was asked for cannot be done.
+    /// The request cannot be carried out.
     #[error(transparent)]
     Refused(Box<dyn Error + Send + Sync>),
     /// The machine, or whatever runs the session, has no room for another.
     #[error(transparent)]
     Exhausted(Box<dyn Error + Send + Sync>),
-    /// Something failed that has nothing to do with what was asked for.
+    /// A failure that is unrelated to the request.
     #[error(transparent)]
     Internal(Box<dyn Error + Send + Sync>),
 }
 
 impl DriverError {
-    /// A stable code, as in [`ToRelay::Failed`](moorline_shared::control::ToRelay::Failed).
+    /// Returns a stable code, as in [`ToRelay::Failed`](moorline_shared::control::ToRelay::Failed).
     #[must_use]
     pub const fn code(&self) -> &'static str {
         match self {
@@ -28,10 +29,10 @@ impl DriverError {
     }
 }
 
-/// Runs work that blocks where that is allowed.
+/// Runs blocking work on a thread where blocking is allowed.
 ///
 /// # Errors
-/// The work panicked, or the runtime shuts down.
+/// [`DriverError::Internal`] if the work panics, or the runtime shuts down.
 pub(crate) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, DriverError> {

@@ -1,13 +1,13 @@
 //! The `pty` driver: a program on a pseudo-terminal of its own.
 //!
-//! [`PtyDriver`] is the driver. Below it, [`Pty::spawn`] starts a program. [`PtyReader::read`] gives its output until `None`, which comes when
-//! the program has ended and everything that it wrote was given; [`PtyWriter::wait`] then tells
-//! how it ended. Dropping both halves closes the terminal, which hangs up whatever still runs
-//! on it.
+//! [`PtyDriver`] is the driver. On a lower level, [`Pty::spawn`] starts a program.
+//! [`PtyReader::read`] returns its output, and `None` once the program has ended and all of its
+//! output was returned; [`PtyWriter::wait`] then returns its exit status. Dropping both halves
+//! closes the terminal, which hangs up whatever still runs on it.
 //!
-//! Built on `pty-process`, which starts the process without unsafe code in this crate and with
-//! tokio's own child handling. `portable-pty` has blocking readers only and so needs two threads
-//! a session; `rustix-openpty` leaves the controlling terminal to an unsafe `pre_exec`.
+//! It is built on `pty-process`, which starts the process without unsafe code in this crate and
+//! with tokio's own child handling. `portable-pty` only has blocking readers and so needs two
+//! threads per session; `rustix-openpty` leaves the controlling terminal to an unsafe `pre_exec`.
 
 mod environment;
 mod error;
@@ -42,31 +42,31 @@ pub use reader::PtyReader;
 pub use session::PtyDriver;
 pub use writer::PtyWriter;
 
-/// By which sessions ask for it.
+/// The driver's name, by which sessions select it.
 pub const NAME: &str = "pty";
 
-/// What to start, and where.
+/// The program to start, with its folder, variables and terminal.
 #[derive(Debug, Clone, Default)]
 pub struct Spawn {
-    /// The program and its arguments; `None` is the user's login shell.
+    /// The program and its arguments; `None` for the user's login shell.
     pub command: Option<Vec<String>>,
-    /// The folder to start in: absolute, or in a home as `~`, `~/x` and `~user/x`; `None` is the
-    /// user's home.
+    /// The folder to start in: an absolute path, or one within a home, such as `~`, `~/x` or
+    /// `~user/x`; `None` for the user's home.
     pub cwd: Option<PathBuf>,
-    /// Variables to set besides those that the host itself has.
+    /// Variables to set in addition to the host's own.
     pub env: BTreeMap<String, String>,
-    /// The terminal's size.
+    /// The terminal's size at the start.
     pub size: Size,
-    /// A folder of Moorline's own for the scripts that make bash, zsh and fish mark their prompts
-    /// (see [`crate::marks`]); it is made where it is missing. `None` starts them as they are. So
-    /// is every other program, and a shell whose arguments say more than that it is interactive.
+    /// A folder for the scripts that make bash, zsh and fish mark their prompts (see
+    /// [`crate::marks`]); it is created if missing. With `None`, shells start unchanged. So does
+    /// every other program, and a shell whose arguments ask for more than an interactive shell.
     pub integration: Option<PathBuf>,
 }
 
 /// A program that was started on a terminal.
 #[derive(Debug)]
 pub struct Pty {
-    /// Gives what the program writes.
+    /// Yields the program's output.
     pub reader: PtyReader,
     /// Takes input, sizes and signals. Cheap to clone.
     pub writer: PtyWriter,
@@ -74,15 +74,15 @@ pub struct Pty {
     pub cwd: PathBuf,
 }
 
-/// How the program ended; `None` while it runs.
+/// The program's exit status; `None` while it runs.
 type Exit = Option<ExitStatus>;
 
 impl Pty {
-    /// Starts a program on a new terminal. Must be called inside a tokio runtime; a task of that
+    /// Starts a program on a new terminal. Must be called within a tokio runtime; a task of that
     /// runtime waits for the program's end.
     ///
     /// # Errors
-    /// [`SpawnError`]; nothing was started then.
+    /// [`SpawnError`]; then nothing was started.
     pub fn spawn(spawn: &Spawn) -> Result<Self, SpawnError> {
         let environment = Environment::of_this_process();
         let cwd = folder(spawn, &environment)?;
@@ -99,16 +99,16 @@ impl Pty {
     }
 }
 
-/// The folder to start in, known to be one.
+/// Returns the folder to start in, after checking that it can be entered.
 fn folder(spawn: &Spawn, environment: &Environment) -> Result<PathBuf, SpawnError> {
     let path = match &spawn.cwd {
         Some(path) => absolute(path, environment)?,
         None => environment.home(),
     };
-    // The dot is looked up in the folder, which takes the right to enter it.
+    // Looking up the dot requires the right to enter the folder.
     match std::fs::metadata(path.join(".")) {
         Ok(_) => Ok(path),
-        // A home that is not there is no reason to have no shell.
+        // A missing home must not prevent a shell.
         Err(_) if spawn.cwd.is_none() => Ok(PathBuf::from("/")),
         Err(_) if std::fs::metadata(&path).is_ok_and(|found| !found.is_dir()) => {
             Err(SpawnError::NotAFolder(path))
@@ -117,7 +117,7 @@ fn folder(spawn: &Spawn, environment: &Environment) -> Result<PathBuf, SpawnErro
     }
 }
 
-/// The path with `~` expanded as a shell does it.
+/// Returns the path with `~` expanded as shells do.
 fn absolute(path: &Path, environment: &Environment) -> Result<PathBuf, SpawnError> {
     if path.is_absolute() {
         return Ok(path.to_owned());
@@ -132,10 +132,10 @@ fn absolute(path: &Path, environment: &Environment) -> Result<PathBuf, SpawnErro
     Ok(if parts.as_path().as_os_str().is_empty() { home } else { home.join(parts.as_path()) })
 }
 
-/// The program to be.
+/// A program that is ready to be started.
 struct Program {
     path: PathBuf,
-    /// By which name it is started: its first argument.
+    /// The name that it is started under, which is its zeroth argument.
     name: OsString,
     arguments: Vec<OsString>,
     variables: BTreeMap<OsString, OsString>,
@@ -173,7 +173,7 @@ fn program(spawn: &Spawn, cwd: &Path, environment: &Environment) -> Result<Progr
     Ok(Program { path, name, arguments, variables })
 }
 
-/// A shell knows by the dash before its name that it is the login shell.
+/// Returns a shell's name with a dash in front, which makes it a login shell.
 fn login_name(shell: &Path) -> OsString {
     let mut name = OsString::from("-");
     name.push(shell.file_name().unwrap_or(OsStr::new("sh")));
@@ -187,8 +187,8 @@ impl Program {
         command
     }
 
-    /// Starts it on a terminal. What is started in its place until it has its limits is waited for
-    /// by what is given besides.
+    /// Starts the program on a terminal. With a launcher, that is started first to set limits, and
+    /// the returned status waits until it has become the program.
     fn spawn(&self, cwd: &Path, terminal: pty_process::Pts) -> io::Result<(Child, Option<Status>)> {
         let spawn = |mut command: Command, report: Option<OwnedFd>| {
             command.env_clear().envs(&self.variables).current_dir(cwd);
@@ -203,10 +203,10 @@ impl Program {
     }
 }
 
-/// Opens a terminal and starts the program on it.
+/// Opens a terminal, and starts the program on it.
 fn start(program: &Program, cwd: &Path, size: Size) -> Result<(Child, OwnedFd), SpawnError> {
     // A process that is forked between the opening of a master and its close-on-exec flag would
-    // inherit the master and keep the terminal alive: one start at a time.
+    // inherit the master and keep the terminal alive. So only one program is started at a time.
     static STARTING: Mutex<()> = Mutex::new(());
     let one_at_a_time = STARTING.lock().unwrap_or_else(PoisonError::into_inner);
 
@@ -223,7 +223,7 @@ fn start(program: &Program, cwd: &Path, size: Size) -> Result<(Child, OwnedFd), 
     Ok((child, master.into()))
 }
 
-/// Makes the line editing of the kernel know UTF-8.
+/// Makes the kernel's line editing erase whole UTF-8 characters.
 fn erase_whole_characters(terminal: &pty_process::Pts) -> rustix::io::Result<()> {
     use rustix::termios::{InputModes, OptionalActions, tcgetattr, tcsetattr};
     let mut attributes = tcgetattr(terminal)?;
@@ -231,8 +231,8 @@ fn erase_whole_characters(terminal: &pty_process::Pts) -> rustix::io::Result<()>
     tcsetattr(terminal, OptionalActions::Now, &attributes)
 }
 
-/// Registers the master with the runtime, once to read and once to write. Tokio's pipe halves are
-/// its safe handles for any file that does not block; `AsyncFd` takes unsafe code.
+/// Registers the master with the runtime, once for reading and once for writing. Tokio's pipe
+/// halves are its safe handles for any non-blocking file; `AsyncFd` would take unsafe code.
 fn halves(master: OwnedFd) -> io::Result<(pipe::Receiver, pipe::Sender)> {
     let input = master.try_clone()?;
     Ok((
@@ -259,7 +259,7 @@ fn io_error(error: pty_process::Error) -> io::Error {
     }
 }
 
-/// Waits for the process, so that it does not stay a zombie, and tells how it ended.
+/// Waits for the process, so that it does not stay a zombie, and publishes its exit status.
 async fn reap(mut child: Child, ended: watch::Sender<Exit>) {
     let status = match child.wait().await {
         Ok(status) => ExitStatus {

@@ -1,4 +1,4 @@
-//! The drivers that a host has.
+//! The drivers of a host.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -8,11 +8,11 @@ use moorline_shared::control::MissingDriver;
 use super::pty::PtyDriver;
 use super::{Driver, blocking};
 
-/// The drivers that a host has. Clones share them.
+/// The drivers of a host. Clones share them.
 #[derive(Debug, Clone)]
 pub struct Drivers(Arc<[Box<dyn Driver>]>);
 
-/// No driver has the name.
+/// The error for a name that no driver has.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("no driver `{name}` here: this host has `{has}`")]
 pub struct UnknownDriver {
@@ -23,23 +23,23 @@ pub struct UnknownDriver {
 }
 
 impl Drivers {
-    /// Every driver of this program, a line each. `integration` is the folder for the scripts that make
-    /// shells mark their prompts, if they are to be used.
+    /// Returns every driver of this program. `integration` is the folder for the scripts that make
+    /// shells mark their prompts, or `None` to start shells without them.
     #[must_use]
     pub fn built_in(integration: Option<PathBuf>) -> Self {
         Self::new(vec![Box::new(PtyDriver::new(integration))])
     }
 
-    /// These drivers. Of two with the same name the first is used.
+    /// Creates a registry of these drivers. If two have the same name, the first is used.
     #[must_use]
     pub fn new(drivers: Vec<Box<dyn Driver>>) -> Self {
         Self(drivers.into())
     }
 
-    /// The driver of this name.
+    /// Returns the driver with this name.
     ///
     /// # Errors
-    /// [`UnknownDriver`].
+    /// [`UnknownDriver`] if the host has no such driver.
     pub fn find(&self, name: &str) -> Result<&dyn Driver, UnknownDriver> {
         let found = self.0.iter().find(|driver| driver.name() == name);
         found.map(|driver| &**driver).ok_or_else(|| {
@@ -48,7 +48,8 @@ impl Drivers {
         })
     }
 
-    /// The names of the drivers that can start sessions now, and the others with the reason.
+    /// Returns the names of the drivers that can start sessions now, and the others with the
+    /// reason.
     pub async fn available(&self) -> (Vec<String>, Vec<MissingDriver>) {
         let drivers = self.clone();
         let looked = blocking(move || {
@@ -78,7 +79,7 @@ mod tests {
     use super::super::{DEFAULT, DriverError, SessionSpec, StartedSession};
     use super::*;
 
-    /// Starts nothing.
+    /// A driver that never starts anything.
     #[derive(Debug)]
     struct IdleDriver(&'static str, Option<&'static str>);
 

@@ -1,4 +1,4 @@
-//! The control link: on it the relay asks, and the host answers.
+//! The control link, on which the relay sends requests and the host answers.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -17,25 +17,26 @@ use super::{Host, LinkState};
 use crate::context::{by_convention, by_prompt};
 use crate::dial::{ABNORMAL, ControlWire, DialError, Item, Redial};
 
-/// A dial that has not opened by then has failed.
+/// Time allowed for a dial to open a link.
 pub(super) const DIAL_DEADLINE: Duration = Duration::from_secs(10);
-/// As many requests are worked on at a time; the next one waits on the link.
+/// The most requests that are handled at a time. The next one waits on the link.
 const REQUESTS: usize = 64;
-/// What a hello waits for sessions that are just being started, so that it tells of them.
+/// Upper bound on how long a hello waits for sessions that are being started, so that it lists
+/// them.
 const STARTING_LIMIT: Duration = Duration::from_secs(5);
 
-/// Why a control link is not open any more.
+/// The reason why a control link ended.
 enum End {
-    /// The relay must be told anew what there is.
+    /// The relay must get a new hello.
     Renewed,
-    /// It was closed or broke: its close code.
+    /// The link was closed or broke, with this close code.
     Closed(u16),
-    /// The relay does not work with this host.
+    /// The relay does not accept this host.
     Refused { code: String, message: String },
 }
 
-/// Keeps the control link up. Ends only where another host has taken this one's place: two that
-/// dial in turn would each have the other's sessions taken for lost.
+/// Keeps the control link up. Only ends if another host has taken this one's place: two hosts that
+/// dial in turn would each make the relay take the other's sessions for lost.
 pub(super) async fn keep_linked(host: Arc<Host>) {
     let mut redial = Redial::new(host.config.seed, host.dial.longest_wait());
     let mut requests = JoinSet::new();
@@ -90,7 +91,7 @@ async fn open(host: &Host) -> Result<ControlWire, DialError> {
     timeout(DIAL_DEADLINE, host.dial.control()).await.unwrap_or_else(|_| Err(too_late()))
 }
 
-/// One control link.
+/// One open control link.
 struct Link<'a> {
     host: &'a Arc<Host>,
     redial: &'a mut Redial,
@@ -99,8 +100,7 @@ struct Link<'a> {
 
 impl Link<'_> {
     async fn run(&mut self, wire: ControlWire, requests: &mut JoinSet<()>) -> End {
-        // A relay that has asked for a session on an earlier link learns from the hello that it
-        // runs.
+        // A relay that requested a session on an earlier link learns from the hello that it runs.
         let started = async { while requests.join_next().await.is_some() {} };
         _ = timeout(STARTING_LIMIT, started).await;
         let ControlWire { sender, mut receiver } = wire;
@@ -130,7 +130,7 @@ impl Link<'_> {
         }
     }
 
-    /// `Some` ends the link.
+    /// Handles a message. `Some` ends the link.
     fn hear(
         &mut self,
         message: ToHost,
@@ -154,7 +154,7 @@ impl Link<'_> {
                             message: error.to_string(),
                         },
                     };
-                    // A relay that is gone learns from the next hello.
+                    // If the relay is gone, it learns of the session from the next hello.
                     _ = sender.send(Item::Message(answer)).await;
                 });
             }
@@ -194,7 +194,7 @@ impl Host {
         self.arrived.notify_waiters();
     }
 
-    /// Tells once of each change.
+    /// Sets the state of the link, and logs each change once.
     fn set_link_state(&self, link_state: LinkState) {
         let changed = self.link_state.send_if_modified(|now| {
             let changed = *now != link_state;
@@ -213,7 +213,7 @@ impl Host {
     }
 }
 
-/// The files that are there now: those that prompts named, then those that agents read in the
+/// Answers a request for files: those that prompts named, then those that agents read in the
 /// session's folder and above, up to `top`.
 async fn files(
     request: RequestId,

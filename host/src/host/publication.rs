@@ -1,4 +1,4 @@
-//! Keeping a session published.
+//! Keeps a session published.
 
 use std::sync::Arc;
 
@@ -11,15 +11,16 @@ use super::control::DIAL_DEADLINE;
 use crate::dial::{DialError, PublishWire, Redial};
 use crate::session::{LinkEnd, Session};
 
-/// Publishes a session until it is over and the relay has all of it, or does not want it.
+/// Publishes a session until it is over and the relay has all of it, or until a later epoch
+/// replaces it.
 ///
-/// Only a later incarnation ends a session from here: a relay that does not know it may have
-/// restarted and not have heard this host yet, and a token can be given anew.
+/// A relay that does not know the session does not end it: it may have restarted and not have
+/// received this host's hello yet. Nor does one that refuses the token, which can be replaced.
 pub(super) async fn keep_published(host: Arc<Host>, session: Arc<Session>) {
     let seed = host.config.seed ^ session.hosted().epoch.0;
     let mut redial = Redial::new(seed, host.dial.longest_wait());
     loop {
-        // Whoever arrives from here on ends the wait below.
+        // Registered before dialling, so that a welcome in the meantime ends the wait below.
         let arrived = host.arrived.notified();
         let end = match open(&host, &session).await {
             Ok(wire) => session.publish(wire, &mut redial).await,

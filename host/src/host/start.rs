@@ -1,4 +1,4 @@
-//! Starting sessions.
+//! Starts sessions, within the host's limits.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -14,29 +14,29 @@ use crate::clock::wall_ms;
 use crate::driver::{DriverError, SessionSpec, UnknownDriver, blocking};
 use crate::session::{Painter, Session};
 
-/// Why a session was not started.
+/// The error of a session that was not started.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// As many run as may.
+    /// The host has as many sessions as it may.
     #[error("{SESSIONS_PER_HOST} sessions run already: end one first")]
     TooMany,
-    /// What is told of all of them would be too large for one message.
+    /// The hello that lists all sessions would be too large for one message.
     #[error(
         "the commands and variables of this host's sessions are too large together, some {} MiB: end \
          a session first, or give this one less",
         SESSIONS_BYTES >> 20
     )]
     TooLarge,
-    /// The host ends.
+    /// The host is stopping.
     #[error("the host is stopping")]
     Stopping,
     /// Another session has the id.
     #[error("there is a session {0} already: choose another id, or none")]
     Exists(SessionId),
-    /// The driver is not known here.
+    /// The host does not have the driver.
     #[error(transparent)]
     UnknownDriver(#[from] UnknownDriver),
-    /// It is to begin with a log that has no entries.
+    /// The fork's log does not begin with a valid entry.
     #[error("a fork begins with an entry: {0}")]
     Fork(#[from] FrameError),
     /// The driver could not start it.
@@ -45,7 +45,8 @@ pub enum StartError {
 }
 
 impl StartError {
-    /// Stable. `overloaded` is a limit of Moorline's own, `exhausted` one of the machine.
+    /// Returns a stable code. `overloaded` is a limit of Moorline's own, `exhausted` one of the
+    /// machine.
     #[must_use]
     pub const fn code(&self) -> &'static str {
         match self {
@@ -57,7 +58,7 @@ impl StartError {
     }
 }
 
-/// An id that nobody else may start a session under.
+/// Reserves an id while its session is being started.
 struct IdReservation<'a> {
     host: &'a Host,
     id: SessionId,
@@ -71,18 +72,18 @@ impl Drop for IdReservation<'_> {
 }
 
 impl Host {
-    /// Starts a session of the host's own accord, and tells the relay, which adopts it. Do not
-    /// drop the future: a session is started whole, or not at all.
+    /// Starts a session of the host's own accord, and reports it to the relay, which adopts it. Do
+    /// not drop the future: it must either start a session completely, or not at all.
     ///
     /// # Errors
-    /// [`StartError`]; nothing was started.
+    /// [`StartError`]; then nothing was started.
     pub async fn create(self: &Arc<Self>, wanted: Start) -> Result<Hosted, StartError> {
         let hosted = self.start_session(wanted).await?;
         self.renewed.send_replace(());
         Ok(hosted)
     }
 
-    /// Starts a session.
+    /// Starts a session with the driver that it names, and publishes it.
     pub(super) async fn start_session(
         self: &Arc<Self>,
         wanted: Start,
@@ -140,7 +141,7 @@ impl Host {
         Ok(IdReservation { host: self, id: id.clone() })
     }
 
-    /// Lets a session be found, and publishes it.
+    /// Registers a session, and publishes it.
     fn run(self: &Arc<Self>, reservation: IdReservation<'_>, session: Arc<Session>) {
         let told_bytes = json_bytes(session.hosted());
         let mut state = self.state();
@@ -156,8 +157,8 @@ impl Host {
     }
 }
 
-/// What a relay is told of a session that is to be started, in bytes of JSON: about, because its folder and
-/// numbers are not known yet.
+/// Returns the approximate size in bytes of a new session's entry in the hello. It is approximate
+/// because the folder and numbers are not known yet.
 fn told_bytes(wanted: &Start) -> usize {
     const REST: usize = 512;
     json_bytes(&wanted.facts) + json_bytes(&wanted.cwd) + REST

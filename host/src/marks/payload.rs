@@ -1,17 +1,17 @@
-//! What a complete sequence says.
+//! Parses the content of a complete sequence.
 
 use percent_encoding::percent_decode;
 
 use super::{COMMAND_LINE_CHARS, KEPT_BYTES, Mark};
 
-/// No system takes a longer path.
+/// The longest path in bytes; no system accepts a longer one.
 const PATH_BYTES: usize = 4096;
 
-/// The mark between `\x1b]` and the terminator; `None` where it is none, or malformed.
+/// Parses the mark between `\x1b]` and the terminator; `None` if it is malformed or not a mark.
 pub(super) fn mark(payload: &[u8]) -> Option<Mark> {
     let (number, rest) = split(payload, b';');
     match number {
-        // A path that was cut is another path.
+        // A path that was cut off is a different path.
         b"7" if payload.len() < KEPT_BYTES => folder(rest?),
         b"133" => prompt(rest?),
         b"633" => prompt(rest?).or_else(|| visual_studio(rest?)),
@@ -19,10 +19,10 @@ pub(super) fn mark(payload: &[u8]) -> Option<Mark> {
     }
 }
 
-/// The process that a mark of OSC 133 names as its application.
+/// Returns the process that a mark of OSC 133 names as its origin.
 pub(super) fn origin(payload: &[u8]) -> Option<u32> {
     let rest = payload.strip_prefix(b"133;")?;
-    // A quoted command line goes to the end, whatever is in it.
+    // A quoted command line extends to the end and may contain anything.
     if rest.starts_with(b"C;cmdline=") {
         return None;
     }
@@ -31,7 +31,7 @@ pub(super) fn origin(payload: &[u8]) -> Option<u32> {
     std::str::from_utf8(id).ok()?.parse().ok()
 }
 
-/// OSC 7: a `file:` URL. Kitty's own scheme is not percent-encoded.
+/// Parses OSC 7: a `file:` URL, or one of kitty's own scheme, which is not percent-encoded.
 fn folder(url: &[u8]) -> Option<Mark> {
     let encoded = url.strip_prefix(b"file://");
     let rest = encoded.or_else(|| url.strip_prefix(b"kitty-shell-cwd://"))?;
@@ -46,12 +46,12 @@ fn absolute(path: &[u8], host: String) -> Option<Mark> {
     sound.then(|| Mark::Folder { host, path: String::from_utf8_lossy(path).into_owned() })
 }
 
-/// What OSC 133 and 633 have in common.
+/// Parses the marks that OSC 133 and 633 share.
 fn prompt(rest: &[u8]) -> Option<Mark> {
     let (kind, parameters) = split(rest, b';');
     let parameters = parameters.unwrap_or_default();
     match kind {
-        // Only the first prompt of a command; the others continue it or stand at the right.
+        // Only the first prompt of a command counts; the others continue it or stand at the right.
         b"A" | b"N" if is_first(parameters) => Some(Mark::PromptStart),
         b"P" if parameters == b"k=i" => Some(Mark::PromptStart),
         b"B" | b"I" => Some(Mark::InputStart),
@@ -69,7 +69,7 @@ fn is_first(parameters: &[u8]) -> bool {
     !kinds.any(|kind| matches!(kind, b"k=s" | b"k=c" | b"k=r"))
 }
 
-/// The command line of `C`, in one of kitty's two forms.
+/// Parses the command line of `C`, in one of kitty's two forms.
 fn command_line(parameters: &[u8]) -> Option<String> {
     if let Some(quoted) = parameters.strip_prefix(b"cmdline=") {
         return shown(&unquoted(quoted));
@@ -79,7 +79,7 @@ fn command_line(parameters: &[u8]) -> Option<String> {
     shown(&percent_decode(url).collect::<Vec<u8>>())
 }
 
-/// What only OSC 633 has.
+/// Parses the marks that only OSC 633 has.
 fn visual_studio(rest: &[u8]) -> Option<Mark> {
     let (kind, parameters) = split(rest, b';');
     match kind {
@@ -89,7 +89,7 @@ fn visual_studio(rest: &[u8]) -> Option<Mark> {
     }
 }
 
-/// A command line as it can be shown: bounded, and without characters that move a cursor.
+/// Makes a command line displayable: bounds it, and replaces characters that move a cursor.
 fn shown(line: &[u8]) -> Option<String> {
     let line = String::from_utf8_lossy(line);
     let harmless = |character: char| match character {
@@ -101,7 +101,7 @@ fn shown(line: &[u8]) -> Option<String> {
     (!shown.is_empty()).then_some(shown)
 }
 
-/// What a POSIX shell, or `printf %q`, quoted.
+/// Unquotes text that a POSIX shell, or `printf %q`, quoted.
 fn unquoted(quoted: &[u8]) -> Vec<u8> {
     let (mut line, mut rest) = (Vec::with_capacity(quoted.len()), quoted);
     while let Some((first, after)) = rest.split_first() {
@@ -125,7 +125,7 @@ fn unquoted(quoted: &[u8]) -> Vec<u8> {
     line
 }
 
-/// The inside of `$'…'`, after its beginning, and what follows its end.
+/// Unquotes the inside of `$'…'`, after its beginning, and returns what follows its end.
 fn ansi_quoted(mut line: Vec<u8>, mut rest: &[u8]) -> (Vec<u8>, &[u8]) {
     while let Some((first, after)) = rest.split_first() {
         rest = after;
@@ -155,7 +155,7 @@ fn ansi_quoted(mut line: Vec<u8>, mut rest: &[u8]) -> (Vec<u8>, &[u8]) {
     (line, rest)
 }
 
-/// `\\` and `\xAB`, as Visual Studio Code's scripts write them.
+/// Unescapes `\\` and `\xAB`, the form that Visual Studio Code's scripts write.
 fn unescaped(escaped: &[u8]) -> Vec<u8> {
     let (mut line, mut rest) = (Vec::with_capacity(escaped.len()), escaped);
     while let Some((first, after)) = rest.split_first() {
@@ -177,7 +177,7 @@ fn unescaped(escaped: &[u8]) -> Vec<u8> {
     line
 }
 
-/// What is before the first `separator`, and what is after it.
+/// Splits the text at the first `separator`.
 fn split(text: &[u8], separator: u8) -> (&[u8], Option<&[u8]>) {
     match memchr::memchr(separator, text) {
         Some(at) => (&text[..at], Some(&text[at + 1..])),

@@ -1,91 +1,96 @@
-//! What marks add up to.
+//! The state of a shell, folded from its marks.
 
 use super::Mark;
 
-/// As much is kept of a command line.
+/// The most characters of a command line that are kept.
 pub const COMMAND_LINE_CHARS: usize = 256;
 
-/// Whether a shell works or waits.
+/// The activity of a shell.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub enum Activity {
-    /// A command runs; so does whatever is no shell, or a shell without marks.
+    /// A command runs. This also stands for a program that is not a shell, and for a shell without
+    /// marks.
     #[default]
     Running,
     /// The shell is at its prompt.
     Idle,
 }
 
-/// Who has a session's terminal, as the system tells.
+/// The process that has a session's terminal, according to the system.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Foreground {
-    /// A job: another process than the one that the session runs.
+    /// A job: another process than the session's own.
     Child,
-    /// That one, and it is no shell that starts jobs.
+    /// The session's own process, which is not a shell that starts jobs.
     Program,
-    /// That one, and it is a shell.
+    /// The session's own process, which is a shell.
     Shell {
-        /// Its line editor has the terminal: it is at a prompt.
+        /// True if its line editor has the terminal, so that it is at a prompt.
         editing: bool,
-        /// Tells the program from another one that the same process executes later.
+        /// A number that differs for another program that the same process executes later.
         image: u64,
     },
 }
 
-/// Whom a mark comes from. The later ones are listened to rather than the earlier.
+/// The source of a mark. Later ones take precedence over earlier ones.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Speaker {
-    /// Nobody.
+    /// No source.
     #[default]
     Nobody,
     /// A job of the session's program: a shell within the shell, or one that is reached by ssh.
     Job,
-    /// The session's program itself, by marks of the user's own.
+    /// The session's program itself, with marks of the user's own.
     Program,
-    /// The session's shell, by the integration of this crate.
+    /// The session's shell, with the integration of this crate.
     Integration,
 }
 
-/// What a session's shell does: as its marks tell, and where they fail as the system tells.
+/// The state of a session's shell, from its marks, and from the system if those fail.
 ///
-/// [`ShellState::fold`] takes marks, [`ShellState::observe`] who has the terminal; both say whether
-/// anything changed that can be asked for here. The system decides against the marks in three
-/// cases: who spoke last has gone (its process executes another program) or was silenced (its line
-/// editor has the terminal while its marks say that a command runs; the marks of a shell without a
-/// line editor count for nothing when it has the terminal, unless the integration made them); nobody
-/// has ever spoken; and a job has the terminal though the last mark of the shell itself was its
-/// prompt.
+/// [`ShellState::fold`] takes marks, and [`ShellState::observe`] takes the process that has the
+/// terminal. Both return true if the state that can be read here changed. The system overrides the
+/// marks in these cases:
+///
+/// * The last speaker is gone: its process executes another program.
+/// * The last speaker fell silent: its line editor has the terminal while its marks say that a
+///   command runs. Marks of a shell without a line editor do not count once it has the terminal,
+///   unless the integration made them.
+/// * Nobody has ever spoken.
+/// * A job has the terminal, though the last mark of the shell itself was its prompt.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct ShellState {
     hostname: String,
-    /// The process that the session runs.
+    /// The id of the process that the session runs.
     pid: u32,
-    /// Who is listened to.
+    /// The source whose marks count.
     speaker: Speaker,
-    /// What marks say.
+    /// The activity according to the marks.
     marked: Activity,
-    /// Who had the terminal when it was last looked at since the last mark.
+    /// The process that had the terminal at the last look after the last mark.
     observed: Option<Foreground>,
-    /// Of the shell that marked the last prompt.
+    /// The image of the shell that marked the last prompt.
     image: Option<u64>,
-    /// Of the shell whose line editor was seen last.
+    /// The image of the shell whose line editor was seen last.
     editor: Option<u64>,
     cwd: Option<String>,
     exit_code: Option<i32>,
     command_line: Option<String>,
-    /// Of the command that starts next.
+    /// The command line of the command that starts next.
     announced: Option<String>,
 }
 
 impl ShellState {
-    /// Nothing is known yet of the process `pid`. A folder counts only on the machine of this name
-    /// (see [`this_host`]): a shell that is reached by ssh also marks its folders.
+    /// Creates the state of the process `pid`, of which nothing is known yet. Folders only count on
+    /// the machine with this name (see [`this_host`]), because a shell that is reached by ssh also
+    /// marks its folders.
     #[must_use]
     pub fn new(hostname: impl Into<String>, pid: u32) -> Self {
         Self { hostname: hostname.into(), pid, ..Self::default() }
     }
 
-    /// Who says a mark: `origin` is the process that it names, `in_job` whether a job has the
-    /// terminal.
+    /// Returns the source of a mark. `origin` is the process that it names; `in_job` is true if a
+    /// job has the terminal.
     #[must_use]
     pub fn speaker(&self, origin: Option<u32>, in_job: bool) -> Speaker {
         match origin {
@@ -95,8 +100,8 @@ impl ShellState {
         }
     }
 
-    /// Takes the next mark, and says whether anything changed. One of somebody who is not
-    /// listened to is passed over, but for folders.
+    /// Takes the next mark, and returns true if anything changed. Marks of a source with less
+    /// precedence are ignored, except for folders.
     pub fn fold(&mut self, mark: Mark, speaker: Speaker) -> bool {
         if let Mark::Folder { host, path } = mark {
             return self.is_here(&host) && set(&mut self.cwd, Some(path));
@@ -112,7 +117,7 @@ impl ShellState {
             Mark::CommandLine(line) => self.announced = Some(line),
             Mark::CommandStart { command_line } => {
                 let announced = self.announced.take();
-                // Two integrations mark it twice, and only one of them may tell the line.
+                // Two integrations mark it twice, and perhaps only one of them reports the line.
                 let line = command_line.or(announced);
                 if line.is_some() || self.marked == Activity::Idle {
                     self.command_line = line;
@@ -129,8 +134,8 @@ impl ShellState {
         ended || before != self.shown()
     }
 
-    /// Takes who has the terminal, and says whether anything changed. It should have been so for a
-    /// moment: a shell starts jobs before its prompt too.
+    /// Takes the process that has the terminal, and returns true if anything changed. It should
+    /// have had it for a moment: a shell also starts jobs before its prompt.
     pub fn observe(&mut self, foreground: Foreground) -> bool {
         let before = self.shown();
         if let Foreground::Shell { editing, image } = foreground {
@@ -151,7 +156,7 @@ impl ShellState {
         before != self.shown()
     }
 
-    /// Whether a command runs.
+    /// Returns the shell's activity.
     #[must_use]
     pub fn activity(&self) -> Activity {
         match (self.marked, self.observed) {
@@ -170,30 +175,31 @@ impl ShellState {
         }
     }
 
-    /// The shell's folder, absolute, on this machine.
+    /// Returns the shell's folder, absolute, on this machine.
     #[must_use]
     pub fn cwd(&self) -> Option<&str> {
         self.cwd.as_deref()
     }
 
-    /// How the last command ended.
+    /// Returns the exit code of the last command.
     #[must_use]
     pub fn exit_code(&self) -> Option<i32> {
         self.exit_code
     }
 
-    /// What runs, at most [`COMMAND_LINE_CHARS`] of it; `None` at the prompt.
+    /// Returns the command line that is running, at most [`COMMAND_LINE_CHARS`] of it; `None` at
+    /// the prompt.
     #[must_use]
     pub fn command_line(&self) -> Option<&str> {
         self.command_line.as_deref().filter(|_| self.activity() == Activity::Running)
     }
 
-    /// What changes with a mark, besides the exit code.
+    /// Returns the state that a mark can change, except for the exit code.
     fn shown(&self) -> (Activity, Option<String>) {
         (self.activity(), self.command_line().map(str::to_owned))
     }
 
-    /// Nobody tells any more what the shell does.
+    /// Forgets the marks, because their source is gone.
     fn lose_speaker(&mut self) {
         self.speaker = Speaker::Nobody;
         self.marked = Activity::Running;
@@ -208,20 +214,21 @@ impl ShellState {
         self.observed = None;
     }
 
-    /// Some shells give the name with its domain, some without.
+    /// Returns true if `host` is this machine. Some shells give its name with the domain, some
+    /// without.
     fn is_here(&self, host: &str) -> bool {
         let short = |name: &str| name.split('.').next().unwrap_or_default().to_ascii_lowercase();
         host.is_empty() || host == "localhost" || short(host) == short(&self.hostname)
     }
 }
 
-/// The name of the machine that this runs on; empty where the system does not tell.
+/// Returns the name of this machine; empty if the system does not report it.
 #[must_use]
 pub fn this_host() -> String {
     nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok()).unwrap_or_default()
 }
 
-/// Whether that is something else than before.
+/// Sets a value, and returns true if it changed.
 fn set<T: PartialEq>(place: &mut T, value: T) -> bool {
     let changes = *place != value;
     *place = value;

@@ -56,7 +56,7 @@ fn command_lines_are_read_in_every_form() {
         assert_eq!(marks(&format!("\x1b]133;C;cmdline={quoted}\x07")), [start(Some(line))]);
     }
     assert_eq!(marks("\x1b]133;C;cmdline_url=\x07"), [start(None)]);
-    // Nothing that is shown may move a cursor.
+    // Nothing that is displayed may move a cursor.
     assert_eq!(marks("\x1b]133;C;cmdline_url=a%1B[2J\x07"), [start(Some("a\u{fffd}[2J"))]);
 }
 
@@ -93,9 +93,9 @@ fn what_is_no_mark_is_passed_over() {
         "\x1b]133\x07",
         "\x1b]133;\x07",
         "\x1b]133;AB\x07",
-        // The prompts of a command's later lines, and those at the right.
+        // Prompts of a command's later lines, and those at the right.
         "\x1b]133;A;k=s\x07",
-        // No terminator: another control character ends it.
+        // Without a terminator, another control character ends it.
         "\x1b]133;A\r\n\x07",
         "\x1b]133;A\x18\x07",
         "\x1b]133;A\x1b[m\x07",
@@ -126,7 +126,7 @@ fn a_long_mark_is_bounded() {
     assert_eq!(marks.begun.capacity(), 0);
 }
 
-/// Of the process 7.
+/// Creates the state of the process 7.
 fn state() -> ShellState {
     ShellState::new("machine.example.org", 7)
 }
@@ -169,7 +169,7 @@ fn only_this_machines_folders_count() {
     assert_eq!(state.cwd(), Some("/d"));
 }
 
-/// What is shown of it, with the command.
+/// Returns the displayed state, with the command.
 fn shown(state: &ShellState) -> (Activity, Option<&str>) {
     (state.activity(), state.command_line())
 }
@@ -244,7 +244,7 @@ fn a_shell_that_lost_its_integration_is_idle_at_its_prompt() {
     let replaced_by = [
         // The hooks were replaced.
         AT_PROMPT,
-        // By `exec` of another shell, which may have no line editor.
+        // The shell was replaced by `exec` of another one, which may have no line editor.
         Foreground::Shell { editing: false, image: 2 },
     ];
     for prompt in replaced_by {
@@ -257,14 +257,14 @@ fn a_shell_that_lost_its_integration_is_idle_at_its_prompt() {
         assert!(state.observe(Foreground::Child));
         assert_eq!(shown(&state), (Activity::Running, None));
         assert!(state.observe(prompt));
-        // Others are listened to again, and so is the integration when it is back.
+        // Other sources count again, and so does the integration once it is back.
         assert!(state.fold(start(Some("make")), Speaker::Program));
         assert!(state.fold(start(Some("other")), Speaker::Integration));
         assert_eq!(shown(&state), (Activity::Running, Some("other")));
     }
 }
 
-/// Anything can print a mark, and nothing may follow it.
+/// Any program can print a mark, without ever printing the matching one.
 #[test]
 fn a_shell_without_a_line_editor_is_idle_whatever_was_printed() {
     let mut state = state();
@@ -313,14 +313,14 @@ fn a_job_that_marks_its_prompts_is_listened_to_until_it_ends() {
     assert!(!state.observe(Foreground::Child));
     assert_eq!(state.activity(), Activity::Idle);
     assert!(state.fold(start(Some("far")), Speaker::Job));
-    // It was cut off.
+    // The job was cut off.
     assert!(state.observe(IN_BUILTIN));
     assert_eq!(shown(&state), (Activity::Idle, None));
     assert!(state.observe(Foreground::Child));
     assert_eq!(state.activity(), Activity::Running);
 }
 
-/// Output that comes close to marks more often than random bytes do.
+/// Generates output that comes close to marks more often than random bytes do.
 fn output() -> impl Strategy<Value = Vec<u8>> {
     let part = prop_oneof![
         4 => prop::sample::select(vec![

@@ -1,9 +1,9 @@
-//! Who answers a program's queries, so that each is answered once.
+//! Decides who answers each of a program's queries, so that each is answered once.
 //!
-//! A query waits for its answer from the moment its entry is in the log. It is the business of the
-//! client that the relay has named ([`Answers::appoint`]) if its entry came after that, else of the
-//! host's emulator. A client that leaves, jumps over the entry, or does not answer in time hands its
-//! queries over to the host; what it answers after that is dropped. So nobody but the host decides
+//! A query waits for its answer from the moment that its entry is in the log. If the entry came
+//! after the relay appointed a client ([`Answers::appoint`]), that client must answer; otherwise
+//! the host's emulator does. If a client leaves, skips the entry, or does not answer in time, its
+//! queries go to the host, and its later answers to them are dropped. So only the host decides
 //! which answer counts.
 
 use std::collections::VecDeque;
@@ -13,21 +13,22 @@ use bytes::Bytes;
 use moorline_shared::id::{ClientId, Seq};
 use moorline_shared::time::Time;
 
-/// A client's answer may take this long. Programs wait for a second or two at most.
+/// Time allowed for a client's answer. Programs wait for a second or two at most.
 const PATIENCE: Duration = Duration::from_secs(1);
-/// Queries that wait; further ones are not answered, as a program that asks more does not listen.
+/// Most queries that wait. Further ones are not answered: a program that asks for more is not
+/// listening.
 const WAITING: usize = 256;
 
 /// Names a query that waits for its answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct QueryId(u64);
 
-/// See the module.
+/// The waiting queries, and the client that answers new ones.
 #[derive(Debug, Default)]
 pub(super) struct Answers {
     /// The client that answers; `None` while the host does.
     answerer: Option<Answerer>,
-    /// Oldest first.
+    /// The queries that wait, oldest first.
     waiting: VecDeque<Waiting>,
     last: u64,
 }
@@ -35,9 +36,9 @@ pub(super) struct Answers {
 #[derive(Debug)]
 struct Answerer {
     client_id: ClientId,
-    /// It answers what is asked after this entry.
+    /// The entry after which the client answers queries.
     after: Seq,
-    /// It let a query wait too long: the host answers until it types again.
+    /// True if it let a query wait too long. The host then answers until the client types again.
     is_slow: bool,
 }
 
@@ -46,23 +47,23 @@ struct Waiting {
     id: QueryId,
     seq: Seq,
     since: Time,
-    /// The client whose business it is; `None` for the host.
+    /// The client that must answer; `None` for the host.
     by: Option<ClientId>,
-    /// The client has answered a part of what its entry asks.
+    /// True if the client has sent a part of its answer.
     is_begun: bool,
-    /// What the emulator says, once it has come there.
+    /// The emulator's answer, once it has reached the query.
     answer: Option<Bytes>,
 }
 
 impl Answers {
-    /// The entry `seq` asks something. `None` where too much waits for an answer already.
+    /// Adds a query of the entry `seq`. Returns `None` if too many wait already.
     pub(super) fn asked(&mut self, now: Time, seq: Seq) -> Option<QueryId> {
         let answers = |answerer: &&Answerer| !answerer.is_slow && seq > answerer.after;
         let by = self.answerer.as_ref().filter(answers).map(|answerer| answerer.client_id.clone());
         self.wait(now, seq, by)
     }
 
-    /// The entry `seq` asks something that the host answers whoever is there.
+    /// Adds a query of the entry `seq` that the host answers even if a client could.
     pub(super) fn asked_of_host(&mut self, now: Time, seq: Seq) -> Option<QueryId> {
         self.wait(now, seq, None)
     }
@@ -77,15 +78,15 @@ impl Answers {
         Some(id)
     }
 
-    /// `client_id` answers what is asked after the entry `after` from now on; the last entry so
-    /// far is `head`. `None` for nobody: whoever did has left.
+    /// Makes `client_id` answer the queries after the entry `after` from now on. `head` is the last
+    /// entry so far. `None` means that the previous client has left.
     pub(super) fn appoint(&mut self, client_id: Option<ClientId>, after: Seq, head: Seq) {
         let Some(client_id) = client_id else {
             self.answerer = None;
             self.hand_over(|_| true);
             return;
         };
-        // It has not seen these, or only as the past.
+        // The client has not seen these, or only as history.
         self.hand_over(|waiting| waiting.by.as_ref() == Some(&client_id) && waiting.seq <= after);
         let is_new = self.answerer.as_ref().is_none_or(|now| now.client_id != client_id);
         if is_new {
@@ -93,7 +94,7 @@ impl Answers {
         }
     }
 
-    /// A client typed: it is awake.
+    /// Records that a client typed, and so is responsive.
     pub(super) fn typed(&mut self, client_id: &ClientId, head: Seq) {
         if let Some(answerer) = &mut self.answerer
             && answerer.is_slow
@@ -103,8 +104,8 @@ impl Answers {
         }
     }
 
-    /// A client answers what the entry `seq` asks; with `more`, a part of it. Whether the program
-    /// is to get it.
+    /// Handles a client's answer to the queries of the entry `seq`, or a part of it if `more` is
+    /// true. Returns true if the program must get it.
     pub(super) fn reply(&mut self, client_id: &ClientId, seq: Seq, more: bool) -> bool {
         let is_meant =
             |waiting: &Waiting| waiting.seq == seq && waiting.by.as_ref() == Some(client_id);
@@ -118,38 +119,38 @@ impl Answers {
         is_due
     }
 
-    /// What the emulator says to a query.
+    /// Stores the emulator's answer to a query.
     pub(super) fn answered(&mut self, id: QueryId, answer: Bytes) {
         if let Some(waiting) = self.waiting.iter_mut().find(|waiting| waiting.id == id) {
             waiting.answer = Some(answer);
         }
     }
 
-    /// The emulator cannot say anything to what it was asked so far.
+    /// Stores an empty answer to every query that the emulator has not answered.
     pub(super) fn unanswerable(&mut self) {
         self.waiting.iter_mut().for_each(|waiting| {
             waiting.answer.get_or_insert_default();
         });
     }
 
-    /// The next answer that the program is to get from the host, in the order of the queries.
+    /// Returns the next answer of the host for the program, in the order of the queries.
     pub(super) fn poll(&mut self) -> Option<Bytes> {
         let is_ready = |waiting: &mut Waiting| waiting.by.is_none() && waiting.answer.is_some();
         self.waiting.pop_front_if(is_ready)?.answer
     }
 
-    /// Whether the emulator should say something now.
+    /// Returns true if an answer of the emulator is needed now.
     pub(super) fn wants_emulator(&self) -> bool {
         self.waiting.iter().any(|waiting| waiting.by.is_none() && waiting.answer.is_none())
     }
 
-    /// When to call [`Answers::tick`].
+    /// Returns when to call [`Answers::tick`].
     pub(super) fn poll_timeout(&self) -> Option<Time> {
         let waiting = self.waiting.iter().filter(|waiting| waiting.by.is_some());
         waiting.map(|waiting| waiting.since + PATIENCE).min()
     }
 
-    /// Time has passed.
+    /// Hands the queries that have waited too long over to the host.
     pub(super) fn tick(&mut self, now: Time) {
         let is_late = |waiting: &Waiting| waiting.by.is_some() && now >= waiting.since + PATIENCE;
         for late in self.waiting.iter().filter(|waiting| is_late(waiting)) {
@@ -162,12 +163,12 @@ impl Answers {
         self.hand_over(is_late);
     }
 
-    /// The program is gone.
+    /// Drops all queries, because the program is gone.
     pub(super) fn clear(&mut self) {
         self.waiting.clear();
     }
 
-    /// Gives queries of clients to the host. What is answered in part is not answered again.
+    /// Gives queries of clients to the host. Queries that are partly answered are dropped instead.
     fn hand_over(&mut self, is_meant: impl Fn(&Waiting) -> bool) {
         let is_meant = |waiting: &Waiting| waiting.by.is_some() && is_meant(waiting);
         self.waiting.retain(|waiting| !(waiting.is_begun && is_meant(waiting)));

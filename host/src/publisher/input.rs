@@ -1,4 +1,4 @@
-//! Input that waits for the session's terminal, and how far each client's has come.
+//! Input that waits for the session's terminal, and each client's progress.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -11,47 +11,48 @@ use moorline_shared::limits::{
 use moorline_shared::log::ENTRY_OVERHEAD_BYTES;
 use moorline_shared::publish::{HostMessage, RequestId, WriteAnswer, WriteRefused};
 
-/// The relay sent more input than it may: it must begin a new link, and send again what was not
-/// accepted.
+/// The error of a relay that sent more input than allowed. It must open a new link and send again
+/// what was not accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct InputOverrun;
 
-/// How far a client's input has come.
+/// The progress of a client's input.
 #[derive(Debug, Clone, Copy, Default)]
 struct Progress {
     queued: Seq,
     accepted: Seq,
-    /// Where the client stands in the order of use, so that the oldest can be forgotten.
+    /// The client's place in the order of use, so that the least recently used one can be
+    /// forgotten.
     used: u64,
 }
 
-/// Who is told when a piece was taken.
+/// The origin of a piece, which decides who learns that it was taken.
 #[derive(Debug)]
 enum Owner {
     /// The client that numbered it.
     Client(ClientId, Seq),
-    /// The relay that asked for it and waits for the answer.
+    /// The request of a relay that waits for the answer.
     Request(RequestId),
-    /// The relay was answered before; the piece counts against the prompts' own bound.
+    /// A request that was answered before; the piece counts against a bound of its own.
     Answered,
-    /// The relay that asked for it is gone.
+    /// A request of a relay that is gone.
     Nobody,
 }
 
-/// Input that waits for the session to take it.
+/// A piece of input that waits for the session to take it.
 #[derive(Debug)]
 struct Piece {
     owner: Owner,
     data: Bytes,
 }
 
-/// See the module.
+/// The input that waits for the session, in order.
 #[derive(Debug, Default)]
 pub(super) struct PendingInput {
     pieces: VecDeque<Piece>,
-    /// What all pieces cost.
+    /// The total cost of all pieces.
     cost: u64,
-    /// Bytes of pieces whose relay was answered before they were taken.
+    /// Bytes of pieces whose request was answered before they were taken.
     answered_bytes: usize,
     progress: BTreeMap<ClientId, Progress>,
     uses: u64,
@@ -68,18 +69,18 @@ impl PendingInput {
         }
     }
 
-    /// The oldest bytes that the session has not taken.
+    /// Returns the oldest bytes that the session has not taken.
     pub(super) fn front(&self) -> Option<&[u8]> {
         self.pieces.front().map(|piece| &piece.data[..])
     }
 
-    /// The last piece of a client that the session has taken.
+    /// Returns the last piece of a client that the session has taken.
     pub(super) fn accepted(&self, client_id: &ClientId) -> Seq {
         self.progress.get(client_id).copied().unwrap_or_default().accepted
     }
 
-    /// Takes the piece that follows the client's last one; any other was taken before, or comes
-    /// from a client that breaks the protocol.
+    /// Queues the piece that follows the client's last one. Any other is ignored: it was queued
+    /// before, or comes from a client that breaks the protocol.
     pub(super) fn queue(&mut self, client_id: ClientId, piece: &Frame) -> Result<(), InputOverrun> {
         self.forget_oldest(&client_id);
         self.uses += 1;
@@ -98,7 +99,7 @@ impl PendingInput {
         Ok(())
     }
 
-    /// Takes what no client numbers.
+    /// Queues input that no client numbers.
     pub(super) fn write(
         &mut self,
         request: RequestId,
@@ -120,8 +121,8 @@ impl PendingInput {
         Ok(())
     }
 
-    /// Takes what a terminal answers. A program that asks and does not read loses what there is no
-    /// room for.
+    /// Queues a terminal's answer. If a program asks without reading, answers without room are
+    /// lost.
     pub(super) fn reply(&mut self, data: Bytes) {
         let is_full = self.cost >= HOST_INPUT_BYTES as u64;
         if !is_full && self.answered_bytes + data.len() <= UNACKED_INPUT_BYTES {
@@ -130,8 +131,8 @@ impl PendingInput {
         }
     }
 
-    /// The session has taken the first `bytes` of [`PendingInput::front`]; a piece without bytes
-    /// needs no one to take it. The relay is told of each piece whose last byte is taken.
+    /// Records that the session has taken the first `bytes` of [`PendingInput::front`]. Empty
+    /// pieces count as taken in their turn. Calls `say` for each piece whose last byte was taken.
     pub(super) fn taken(&mut self, bytes: usize, mut say: impl FnMut(HostMessage)) {
         if let Some(piece) = self.pieces.front_mut() {
             let taken = bytes.min(piece.data.len());
@@ -156,7 +157,7 @@ impl PendingInput {
         }
     }
 
-    /// The session takes nothing more.
+    /// Drops everything, because the session takes nothing more.
     pub(super) fn clear(&mut self, mut say: impl FnMut(HostMessage)) {
         for piece in std::mem::take(&mut self.pieces) {
             if let Owner::Request(request) = piece.owner {
@@ -166,7 +167,7 @@ impl PendingInput {
         (self.cost, self.answered_bytes) = (0, 0);
     }
 
-    /// A later relay may use the same numbers for other requests.
+    /// Detaches pending requests: a later relay may use the same numbers for other requests.
     pub(super) fn relay_left(&mut self) {
         for piece in &mut self.pieces {
             if matches!(piece.owner, Owner::Request(_)) {

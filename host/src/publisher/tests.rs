@@ -1,4 +1,4 @@
-//! The host's end of a link, without one.
+//! Tests of the host's end of a link, without a link.
 
 use super::*;
 use moorline_shared::limits::UNACKED_INPUT_BYTES;
@@ -171,7 +171,7 @@ fn every_entry_has_the_time_at_which_the_host_appended_it() {
     let event = |timestamp| Event::of_kind("session_1".parse().unwrap(), "x", timestamp, ());
     append_at(&mut publisher, NOW);
     publisher.event(event(NOW + 1));
-    // A relay's clock may be another.
+    // The relay's clock may differ.
     publisher.command(NOW + 2, HostCommand::Append { event: event(5) });
     let (request, data) = (RequestId(1), Bytes::from_static(b"x"));
     let event = Some(event(NOW * 2));

@@ -1,4 +1,4 @@
-//! Reads one sequence from its escape character on.
+//! Parses one sequence, from its escape character on.
 
 use super::{EIGHT_BIT, ESCAPE, Query};
 
@@ -6,36 +6,36 @@ const BELL: u8 = 0x07;
 const CANCEL: u8 = 0x18;
 const SUBSTITUTE: u8 = 0x1a;
 
-/// No query by control sequence is longer.
+/// No query that is a control sequence is longer.
 const CONTROL_SEQUENCE_BYTES: usize = 64;
 
-/// What a sequence is.
+/// The result of parsing a sequence.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Parsed {
-    /// A query of so many bytes.
+    /// A query of `length` bytes.
     Query { length: usize, query: Query },
-    /// A query of so many bytes that nobody is to answer.
+    /// A query of `length` bytes that nobody must answer.
     Silent { length: usize },
-    /// No query: look on after so many bytes.
+    /// Not a query: continue after `length` bytes.
     Other { length: usize },
-    /// It may become a query.
+    /// A sequence that may become a query.
     Unfinished,
 }
 
-/// What asks something.
+/// A recognised query.
 enum Asked {
     Query(Query),
     Silent,
 }
 
-/// Strings that may be queries, by what they begin with.
+/// The beginnings of strings that may be queries.
 const OSC: [&[u8]; 15] = [
     b"4;", b"5;", b"10;", b"11;", b"12;", b"13;", b"14;", b"15;", b"16;", b"17;", b"18;", b"19;",
     b"21;", b"52;", b"99;",
 ];
 const DCS: [&[u8]; 2] = [b"$q", b"+q"];
 
-/// Reads what begins with the escape character at the beginning, or with U+009B.
+/// Parses the sequence at the beginning, which starts with an escape character or with U+009B.
 pub(super) fn parse(output: &[u8]) -> Parsed {
     match (output[0], output.get(1)) {
         (_, None) => Parsed::Unfinished,
@@ -68,7 +68,7 @@ fn control(output: &[u8]) -> Parsed {
                 let asked = may_ask.then(|| control_query(&output[2..at], *byte)).flatten();
                 return parsed(asked, length);
             }
-            // Control characters within are obeyed and do not end it.
+            // Control characters within a sequence are executed and do not end it.
             _ if at > CONTROL_SEQUENCE_BYTES => return Parsed::Other { length: at },
             _ => {}
         }
@@ -116,7 +116,8 @@ fn control_query(parameters: &[u8], end: u8) -> Option<Asked> {
     }))
 }
 
-/// Titles, DECREQTPARM, DECRQPSR, DECRQUPSS, DECRQCRA and XTSMGRAPHICS.
+/// Returns true for queries that nobody must answer: titles, DECREQTPARM, DECRQPSR, DECRQUPSS,
+/// DECRQCRA and XTSMGRAPHICS.
 fn is_silent(prefix: Option<u8>, intermediates: &[u8], end: u8, first: u16) -> bool {
     match (prefix, intermediates, end) {
         (None, b"", b't') => matches!(first, 20 | 21),
@@ -128,12 +129,12 @@ fn is_silent(prefix: Option<u8>, intermediates: &[u8], end: u8, first: u16) -> b
     }
 }
 
-/// A number, 0 where there is none.
+/// Parses a number; 0 if there are no digits.
 fn number(digits: &[u8]) -> Option<u16> {
     if digits.is_empty() { Some(0) } else { std::str::from_utf8(digits).ok()?.parse().ok() }
 }
 
-/// A string that begins with one of `beginnings`.
+/// Parses a string that begins with one of `beginnings`.
 fn string(output: &[u8], beginnings: &[&[u8]], ends_with_bell: bool) -> Parsed {
     let body = &output[2..];
     let begins = |beginning: &&&[u8]| body.starts_with(beginning) || beginning.starts_with(body);
@@ -143,7 +144,7 @@ fn string(output: &[u8], beginnings: &[&[u8]], ends_with_bell: bool) -> Parsed {
     let ends = |byte: &u8| {
         matches!(*byte, CANCEL | SUBSTITUTE | ESCAPE) || (*byte == BELL && ends_with_bell)
     };
-    // What is written to the clipboard may be long.
+    // Data that is written to the clipboard may be long.
     if body.starts_with(b"52;") && is_written(&body[3..]) {
         return Parsed::Other { length: 2 };
     }
@@ -158,13 +159,14 @@ fn string(output: &[u8], beginnings: &[&[u8]], ends_with_bell: bool) -> Parsed {
     parsed(asked, length)
 }
 
-/// Whether the fields of OSC 52 have data other than a question.
+/// Returns true if the fields of OSC 52 contain data rather than a query.
 fn is_written(fields: &[u8]) -> bool {
     let data = fields.iter().position(|byte| *byte == b';').and_then(|at| fields.get(at + 1));
     data.is_some_and(|first| *first != b'?')
 }
 
-/// The graphics of kitty (APC G): a query has `a=q` among its keys. Images are long.
+/// Parses kitty's graphics (APC G). A query has `a=q` among its keys; images are skipped, because
+/// they are long.
 fn graphics(output: &[u8]) -> Parsed {
     let body = &output[2..];
     if body.first().is_some_and(|first| *first != b'G') {
@@ -199,12 +201,13 @@ fn string_query(body: &str, bell: bool) -> Option<Asked> {
             let indexes: Vec<u8> = asked.filter_map(|pair| pair[0].parse().ok()).collect();
             (!indexes.is_empty()).then_some(Asked::Query(Query::Palette { indexes, bell }))
         }
-        // Special colours, kitty's colours, the clipboard, and what notifications can do.
+        // These are special colours, kitty's colours, the clipboard, and the features of
+        // notifications.
         "5" | "52" => fields.contains(&"?").then_some(Asked::Silent),
         "21" => fields.iter().any(|field| field.ends_with("=?")).then_some(Asked::Silent),
         "99" => fields[0].split(':').any(|key| key == "p=?").then_some(Asked::Silent),
         _ => {
-            // Further fields are for the numbers that follow.
+            // Further fields belong to the following numbers.
             let first: u8 = command.parse().ok()?;
             let asked = (first..=19).zip(&fields).filter(|(_, field)| **field == "?");
             let numbers: Vec<u8> = asked.map(|(number, _)| number).collect();

@@ -1,4 +1,4 @@
-//! Every query, whatever the pieces it comes in.
+//! Tests every query, cut into pieces anywhere.
 
 use super::*;
 
@@ -41,7 +41,7 @@ fn known() -> Vec<(&'static str, Query)> {
     ]
 }
 
-/// Those that the host alone answers.
+/// Returns the queries that only the host answers.
 fn for_host() -> Vec<(&'static str, Query)> {
     let device = |device, label| Query::Device { device, label };
     vec![
@@ -59,7 +59,7 @@ fn for_host() -> Vec<(&'static str, Query)> {
     ]
 }
 
-/// Those that nobody answers.
+/// Queries that nobody answers.
 const SILENT: [&str; 12] = [
     "\x05",
     "\x1b]52;c;?\x07",
@@ -75,7 +75,7 @@ const SILENT: [&str; 12] = [
     "\x1b]21;foreground=?\x1b\\",
 ];
 
-/// What `output` becomes, in two pieces and byte by byte.
+/// Returns what passes of `output`, in two pieces and byte by byte.
 fn passed(output: &str, cut: usize) -> [String; 2] {
     let (first, second) = output.as_bytes().split_at(cut);
     let pass = |pieces: Vec<&[u8]>| {
@@ -144,7 +144,8 @@ fn what_asks_nothing_is_no_query() {
         "\x1b[>1u\x1b[<u\x1b[=1;2u\x1b[u\x1b[>4;2m\x1b[?1m\x1b[>1q\x1b[1c\x1b[2 q\x1b[!p\x1b[22;0t\x1b[8;24;80t\x1b[7n",
         "\x1b]8;;https://example.com/?\x1b\\x\x1b]0;4;?\x07\x1b]133;A\x07",
         "\x1b]4;1;red\x07\x1b]11;#000000\x07\x1b]52;c;?\x07\x1b]104;?\x07\x1b]20;?\x07\x05\x1b_Ga=q;\x1b\\",
-        // Given up, and a string of another kind that holds the text of one.
+        // A sequence that was cancelled, and a string of another kind that contains the text of
+        // one.
         "\x1b[6\x18n\x1b]11;?\x1a",
         "\x1bPtmux;[6n\x1b\\",
         "^[[6n [6n",

@@ -1,17 +1,17 @@
-//! Keeps from a terminal what it is not to answer.
+//! Keeps queries that a terminal must not answer from it.
 
 use memchr::memchr3;
 
 use super::parse::{Parsed, parse};
 use super::{EIGHT_BIT, ESCAPE, QUERY_BYTES};
 
-/// ENQ: terminals answer with a text that their user has chosen, and xterm with none.
+/// ENQ. Some terminals answer it with a text that their user chose; xterm's is empty.
 const ENQUIRY: u8 = 0x05;
 
-/// Takes out of output, which comes in pieces, what the host answers whoever is there
-/// ([`super::Query::is_for_host`]) and what nobody is to answer. All else passes as it is, but for a
-/// sequence that may be one of them and is unfinished: it is held back until the rest comes, at most
-/// 4 KiB of it.
+/// Removes queries from output that arrives in pieces: those that the host alone answers
+/// ([`super::Query::is_for_host`]), and those that nobody must answer. All other output passes
+/// unchanged. An unfinished sequence that may be such a query is held back until the rest arrives,
+/// up to 4 KiB of it.
 #[derive(Debug, Default)]
 pub struct Withheld {
     /// The unfinished sequence, from its escape character.
@@ -19,13 +19,13 @@ pub struct Withheld {
 }
 
 impl Withheld {
-    /// At the beginning of a session's output.
+    /// Creates a filter for the beginning of a session's output.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// What a terminal may see of this piece.
+    /// Returns the part of this piece that a terminal may see.
     #[must_use]
     pub fn pass(&mut self, output: &[u8]) -> Vec<u8> {
         let joined = [&std::mem::take(&mut self.begun), output].concat();
@@ -45,7 +45,7 @@ impl Withheld {
                 Parsed::Unfinished => (1, true),
             };
             if is_seen {
-                // A control character within a sequence is obeyed.
+                // A control character within a sequence would be executed.
                 passed.extend(rest[..length].iter().filter(|byte| **byte != ENQUIRY));
             }
             rest = &rest[length..];

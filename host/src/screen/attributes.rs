@@ -1,11 +1,11 @@
-//! Attributes that the emulator's cells have no place for.
+//! Attributes that the emulator's cells have no field for.
 //!
-//! They are kept as a mark among a cell's combining characters, put there before any of those: a
-//! character of a private area, which takes a column of its own and so never combines.
+//! They are stored as a mark in front of a cell's combining characters. The mark is a character of
+//! a private-use area, which takes a column of its own and so never occurs there otherwise.
 
 use alacritty_terminal::term::cell::Cell;
 
-/// The first of the marks; those that follow are for each set of attributes.
+/// The first mark; one mark follows for each set of attributes.
 const FIRST: u32 = 0x10_ff00;
 
 /// A set of attributes.
@@ -15,11 +15,11 @@ pub(super) struct Attributes(u8);
 impl Attributes {
     pub(super) const BLINK: Self = Self(1);
     pub(super) const OVERLINE: Self = Self(2);
-    /// Selective erasing leaves it.
+    /// Selective erasing spares the cell.
     pub(super) const PROTECTED: Self = Self(4);
     const ALL: u8 = 7;
 
-    /// Those of a cell, or of what a cursor writes.
+    /// Returns the attributes of a cell, or of the cells that a cursor writes.
     pub(super) fn of(cell: &Cell) -> Self {
         let mark = cell.zerowidth().and_then(<[char]>::first).copied();
         mark.and_then(Self::from_mark).unwrap_or_default()
@@ -33,12 +33,12 @@ impl Attributes {
         self.0 == 0
     }
 
-    /// Those of these that are not among the others.
+    /// Returns these attributes except for the others.
     pub(super) const fn without(self, others: Self) -> Self {
         Self(self.0 & !others.0)
     }
 
-    /// Changes what a cursor writes.
+    /// Changes the attributes of the cells that a cursor writes.
     pub(super) fn change(template: &mut Cell, change: impl FnOnce(Self) -> Self) {
         let had = Self::of(template);
         let Self(has) = change(had);
@@ -67,7 +67,7 @@ impl std::ops::BitOr for Attributes {
     }
 }
 
-/// What combines with a cell's character.
+/// Returns the characters that combine with a cell's own.
 pub(super) fn combining(cell: &Cell) -> &[char] {
     match cell.zerowidth() {
         Some([mark, rest @ ..]) if Attributes::from_mark(*mark).is_some() => rest,

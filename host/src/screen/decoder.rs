@@ -1,27 +1,28 @@
-//! Bytes as the page's emulator reads them: what is no UTF-8 is nothing, and control characters
-//! above the ASCII ones are what they mean in seven bits.
+//! Decodes bytes like the page's emulator: bytes that are not UTF-8 are dropped, and control
+//! characters above ASCII become their seven-bit equivalents.
 
 use std::borrow::Cow;
 
 use memchr::{memchr_iter, memmem};
 
-/// Begins the UTF-8 form of the control characters from U+0080 to U+009F, and of others.
+/// The first byte of the UTF-8 form of U+0080 to U+009F, which are control characters, and of
+/// others.
 const LEAD: u8 = 0xc2;
 const BYTE_ORDER_MARK: &str = "\u{feff}";
 
-/// Keeps the beginning of a character that has not ended.
+/// Decodes output, and keeps an incomplete character at its end.
 #[derive(Debug, Default)]
 pub(super) struct Decoder {
     pending: Vec<u8>,
 }
 
 impl Decoder {
-    /// What has come of a character that has not ended.
+    /// Returns the bytes of an incomplete character.
     pub(super) fn pending(&self) -> &[u8] {
         &self.pending
     }
 
-    /// The next bytes, whole characters of UTF-8.
+    /// Decodes the next bytes to whole characters of UTF-8.
     pub(super) fn decode<'a>(&mut self, bytes: &'a [u8]) -> Cow<'a, [u8]> {
         let bytes = if self.pending.is_empty() {
             Cow::Borrowed(bytes)
@@ -53,7 +54,7 @@ impl Decoder {
     }
 }
 
-/// Where the first control character begins that is not ASCII's.
+/// Returns the offset of the first control character that is not ASCII.
 pub(super) fn first_control(text: &[u8]) -> Option<usize> {
     memchr_iter(LEAD, text)
         .find(|at| text.get(at + 1).is_none_or(|next| (0x80..0xa0).contains(next)))
@@ -69,7 +70,7 @@ fn write(text: &str, decoded: &mut Vec<u8>) {
             '\u{84}' => b'D',
             '\u{85}' => b'E',
             '\u{88}' => b'H',
-            // Those that begin or end a string or a sequence.
+            // The control characters that begin or end a string or a sequence.
             '\u{90}' | '\u{98}' | '\u{9b}'..='\u{9f}' => (u32::from(character) - 0x40) as u8,
             '\u{80}'..='\u{9f}' | '\u{feff}' => continue,
             _ => {

@@ -1,7 +1,7 @@
-//! What the parser finds, as the page's emulator understands it.
+//! Applies the parser's findings to the model, as the page's emulator interprets them.
 //!
-//! The sequences are those of xterm's list that xterm.js knows. What only asks something is left out:
-//! it changes nothing.
+//! The sequences are those of xterm's list that xterm.js knows. Queries are left out: they change
+//! nothing.
 
 mod csi;
 mod osc;
@@ -12,7 +12,7 @@ use alacritty_terminal::vte::{Params, Perform};
 
 use super::model::Model;
 
-/// Tells a model.
+/// Applies the parser's findings to a model.
 pub(super) struct Dispatch<'a>(pub(super) &'a mut Model);
 
 impl Perform for Dispatch<'_> {
@@ -87,7 +87,8 @@ fn escape(model: &mut Model, intermediates: &[u8], byte: u8) {
     }
 }
 
-/// National character sets are taken for ASCII, from which they differ in a few characters.
+/// Selects a character set. National ones are treated as ASCII, from which they differ in a few
+/// characters.
 fn designate(model: &mut Model, designates: u8, name: u8) {
     const NATIONAL: &[u8] = b"AB4C5RQKYE6ZH7=";
     let index = match designates {

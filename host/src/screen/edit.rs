@@ -1,4 +1,4 @@
-//! Erasing and moving cells and rows, as xterm.js does it.
+//! Erases and moves cells and rows like xterm.js.
 
 use std::mem;
 use std::ops::Range;
@@ -15,14 +15,14 @@ use super::settle;
 const DEFAULT: Color = Color::Named(NamedColor::Background);
 const WRAPS: Flags = Flags::WRAPLINE.union(Flags::LEADING_WIDE_CHAR_SPACER);
 
-/// Whether what was erased, and what is protected, matters.
+/// Selects whether erasing spares protected cells.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Erase {
     All,
     Unprotected,
 }
 
-/// Which way rows or cells move.
+/// The direction in which rows or cells move.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Towards {
     /// Up, or to the left.
@@ -31,14 +31,14 @@ pub(super) enum Towards {
     End,
 }
 
-/// A cell that was erased to a background colour. Unlike a space that was written it is not part of
-/// the line's text, which is told by a tab in its place.
+/// Returns a cell that was erased to a background colour. Unlike a written space it is not part of
+/// the line's text; a tab in its place marks that.
 pub(super) fn erased(background: Color) -> Cell {
     let c = if background == DEFAULT { ' ' } else { '\t' };
     Cell { c, ..Cell::from(background) }
 }
 
-/// Whether a cell was erased, or never written.
+/// Returns true if a cell was erased to a colour.
 pub(super) fn is_erased(cell: &Cell) -> bool {
     cell.c == '\t' && cell.flags.is_empty() && cell.extra.is_none()
 }
@@ -87,7 +87,7 @@ impl Model {
         }
     }
 
-    /// Erases some cells; that the row wraps is another matter.
+    /// Erases cells; whether the row wraps does not change.
     pub(super) fn erase(&mut self, line: usize, columns: Range<usize>, erase: Erase) {
         let blank = erased(self.term.grid().cursor.template.bg);
         self.edit_row(line, |row| {
@@ -110,7 +110,7 @@ impl Model {
         self.unwrap_row(line);
     }
 
-    /// Moves the cells of a row from a column on.
+    /// Moves the cells of a row, from a column on.
     pub(super) fn shift(&mut self, line: usize, from: usize, count: usize, towards: Towards) {
         let blank = erased(self.term.grid().cursor.template.bg);
         self.edit_row(line, |row| {
@@ -137,7 +137,8 @@ impl Model {
         });
     }
 
-    /// Moves the columns of the region's rows from one on, where the cursor is within the region.
+    /// Moves the cells of all rows of the region, from a column on, if the cursor is within the
+    /// region.
     pub(super) fn shift_region(&mut self, from: usize, count: usize, towards: Towards) {
         if self.region.contains(&self.line()) {
             for line in self.region.clone() {
@@ -147,7 +148,7 @@ impl Model {
         }
     }
 
-    /// Moves rows within a part of the screen; those that leave it are gone.
+    /// Moves rows within a part of the screen; rows that leave it are lost.
     pub(super) fn move_rows(
         &mut self,
         rows: Range<usize>,
@@ -185,7 +186,7 @@ impl Model {
         self.set_wrapped(rows.end, after);
     }
 
-    /// Whether a row of the screen continues the one before it.
+    /// Returns true if a row of the screen continues the one before it.
     fn is_wrapped(&self, row: usize) -> bool {
         let grid = self.term.grid();
         let before: Line = line_at(row) - 1_i32;
@@ -205,7 +206,7 @@ impl Model {
         }
     }
 
-    /// The row does not continue the one before it.
+    /// Records that the row does not continue the one before it.
     pub(super) fn unwrap_row(&mut self, row: usize) {
         let grid = self.term.grid_mut();
         let (before, last): (Line, _) = (line_at(row) - 1_i32, grid.last_column());
@@ -214,13 +215,13 @@ impl Model {
         }
     }
 
-    /// A row comes up at the end of a region that does not begin with the screen.
+    /// Scrolls a region that does not begin at the top of the screen up by one row.
     pub(super) fn scroll_region(&mut self) {
         let background = self.term.grid().cursor.template.bg;
         self.move_rows(self.region.clone(), 1, Towards::Start, background);
     }
 
-    /// Where a character that is written leaves halves of wide ones, next to it on either side.
+    /// Returns the columns on either side at which a written character leaves halves of wide ones.
     pub(super) fn halves_beside(
         &self,
         line: usize,
@@ -233,7 +234,7 @@ impl Model {
         [before, row.get(after).is_some_and(is_half).then_some(after)]
     }
 
-    /// Halves are as if erased, with all that text is written with.
+    /// Replaces halves of wide characters by spaces with the current attributes.
     pub(super) fn clear_halves(&mut self, line: usize, halves: [Option<usize>; 2]) {
         let grid = self.term.grid_mut();
         let blank = Cell { c: ' ', ..grid.cursor.template.clone() };
@@ -242,7 +243,7 @@ impl Model {
         }
     }
 
-    /// Marks what a scroll has brought up, in the background colour, as erased.
+    /// Marks the cells that a scroll brought up in the background colour as erased.
     pub(super) fn mark_new_row(&mut self, line: usize) {
         let background = self.term.grid().cursor.template.bg;
         if background != DEFAULT {
@@ -252,7 +253,7 @@ impl Model {
         }
     }
 
-    /// Edits a row's cells; whether it wraps stays as it is.
+    /// Edits a row's cells; whether the row wraps does not change.
     fn edit_row(&mut self, line: usize, edit: impl FnOnce(&mut [Cell])) {
         let line = line_at(line);
         let row = &mut self.term.grid_mut()[line][..];
@@ -264,31 +265,31 @@ impl Model {
         settle::row(row);
     }
 
-    /// The cursor's column; about to wrap it is behind the last one.
+    /// Returns the cursor's column, or the one behind the last if it is about to wrap.
     fn column_or_end(&self) -> usize {
         if self.is_about_to_wrap() { self.columns() } else { self.column() }
     }
 }
 
-/// A row of the screen.
+/// Returns the grid's line of a row of the screen.
 pub(super) fn line_at(row: usize) -> Line {
     Line(i32::try_from(row).unwrap_or(i32::MAX))
 }
 
-/// The second half of a wide character.
+/// Returns true for the second half of a wide character.
 fn is_half(cell: &Cell) -> bool {
     cell.flags.contains(Flags::WIDE_CHAR_SPACER)
 }
 
-/// Takes away the first half of a wide character that ends at a column.
+/// Blanks the first half of a wide character that ends at a column.
 fn halve(row: &mut [Cell], column: usize, blank: &Cell) {
     if row.get(column).is_some_and(is_half) && column > 0 {
         row[column - 1] = blank.clone();
     }
 }
 
-/// Cuts what was only erased off the ends of rows that get shorter: it is no text, and does not
-/// wrap.
+/// Clears erased cells at the end of a row that gets shorter, because they are not text and must
+/// not wrap.
 pub(super) fn cut_erased(row: &mut [Cell], columns: usize) {
     let wraps = row.last().is_some_and(|cell| cell.flags.contains(Flags::WRAPLINE));
     if wraps {
@@ -302,7 +303,7 @@ pub(super) fn cut_erased(row: &mut [Cell], columns: usize) {
     }
 }
 
-/// [`cut_erased`] for every row.
+/// Applies [`cut_erased`] to every row.
 pub(super) fn cut_all_erased(grid: &mut alacritty_terminal::grid::Grid<Cell>, columns: usize) {
     if columns < grid.columns() {
         for line in grid.topmost_line().0..=grid.bottommost_line().0 {

@@ -1,4 +1,4 @@
-//! A terminal emulator that can be painted.
+//! A terminal emulator whose content can be painted.
 
 use alacritty_terminal::vte::Parser;
 use moorline_shared::session::Size;
@@ -9,7 +9,7 @@ use super::model::Model;
 use super::paint;
 use super::unfinished::Unfinished;
 
-/// Alacritty's model behind a parser, with the end of an unfinished sequence.
+/// Alacritty's model behind a parser, with the bytes of an unfinished sequence.
 pub(super) struct Emulator {
     pub(super) model: Model,
     decoder: Decoder,
@@ -41,20 +41,20 @@ impl Emulator {
         self.model.size()
     }
 
-    /// Whether [`super::fast_forward`] may skip what is fed next.
+    /// Returns true if [`super::fast_forward`] may skip the next output.
     pub(super) fn is_plain(&self) -> bool {
         self.unfinished.bytes().is_empty()
             && self.decoder.pending().is_empty()
             && self.model.is_plain()
     }
 
-    /// The bytes of a sequence and of a character that have not ended.
+    /// Returns the bytes of an unfinished sequence and an incomplete character.
     pub(super) fn unfinished(&self) -> Vec<u8> {
         [self.unfinished.bytes(), self.decoder.pending()].concat()
     }
 
-    /// Bytes that make the same of any terminal of this size, at most `most_bytes`: where that is not
-    /// enough for everything, what matters least is left out.
+    /// Returns bytes that recreate this screen on any terminal of its size, at most `most_bytes` of
+    /// them. If that is not enough, the least important parts are left out.
     pub(super) fn paint(&mut self, most_bytes: usize) -> Vec<u8> {
         let unfinished = self.unfinished();
         let mut picture = paint::picture(&mut self.model, most_bytes - unfinished.len());
@@ -62,7 +62,7 @@ impl Emulator {
         picture
     }
 
-    /// See [`super::Screen::paint_over`].
+    /// Returns the bytes of [`super::Screen::paint_over`].
     pub(super) fn paint_over(&mut self, scrollback: bool) -> Vec<u8> {
         let unfinished = self.unfinished();
         let mut picture = paint::over(&mut self.model, scrollback);

@@ -1,10 +1,10 @@
-//! Skips what is only scrolled away.
+//! Skips output that has scrolled away.
 //!
-//! Take a stretch of text that moves the cursor within its line or down only, on the main screen
-//! with nothing unusual set. At a carriage return the column is 0 whatever came before. From
-//! there, as many line feeds as the screen has rows bring the cursor to the bottom line, and
-//! after as many more as screen and scrollback have rows together nothing older is left. So what
-//! comes before that carriage return only matters by the attributes that it sets.
+//! Consider a stretch of text that only moves the cursor within its line or down, on the main
+//! screen with nothing unusual set. At a carriage return the column is 0, whatever came before.
+//! From there, as many line feeds as the screen has rows bring the cursor to the bottom line, and
+//! after as many more as screen and scrollback have rows together, nothing older is left. So only
+//! the attributes that are set before that carriage return matter.
 
 use memchr::{memchr_iter, memrchr, memrchr_iter};
 
@@ -13,30 +13,31 @@ use super::model::SCROLLBACK;
 
 const ESCAPE: u8 = 0x1b;
 
-/// Finals of sequences that stay within the line: `m` sets attributes.
+/// Final bytes of sequences that stay within the line: `m` sets attributes.
 const WITHIN_LINE: &[u8] = b"mKGCDXP@";
 
-/// A stretch of text from the beginning of the output.
+/// A stretch of such text at the beginning of the output.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Stretch {
-    /// Where it ends: where something else begins, or a sequence that is not complete.
+    /// The offset at which it ends, because something else or an incomplete sequence begins.
     pub(super) end: usize,
-    /// Whether all of the output is such text, but for a sequence at its end that may become so.
+    /// True if all of the output is such text, apart from an incomplete sequence at its end that
+    /// may become so.
     pub(super) is_all: bool,
-    /// What of it can be skipped.
+    /// The part that can be skipped, if any.
     pub(super) skip: Option<Skip>,
 }
 
-/// What can be skipped, and what has to be fed in its place.
+/// A part that can be skipped, with its replacement.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Skip {
-    /// How many bytes.
+    /// The number of bytes to skip.
     pub(super) bytes: usize,
-    /// The attributes that they set.
+    /// The sequences that set the same attributes.
     pub(super) attributes: Vec<u8>,
 }
 
-/// Looks at output that follows a plain state (see `Emulator::is_plain`) on a screen of `rows`.
+/// Examines output that follows a plain state (see `Emulator::is_plain`) on a screen of `rows`.
 pub(super) fn stretch(output: &[u8], rows: usize) -> Stretch {
     let (end, is_all) = scan(output);
     let skip = cut(&output[..end], rows)
@@ -44,14 +45,15 @@ pub(super) fn stretch(output: &[u8], rows: usize) -> Stretch {
     Stretch { end, is_all, skip }
 }
 
-/// Where the last stretch that matters begins.
+/// Returns the offset at which the part that matters begins.
 fn cut(text: &[u8], rows: usize) -> Option<usize> {
     let line_feeds = SCROLLBACK + 2 * rows + 1;
     let first = memrchr_iter(b'\n', text).nth(line_feeds - 1)?;
     memrchr(b'\r', &text[..first])
 }
 
-/// The sequences of such text that set attributes, from the last that begins with a reset.
+/// Returns the sequences of such text that set attributes, from the last one that begins with a
+/// reset.
 fn attributes(text: &[u8]) -> Vec<u8> {
     let rendition = |at: usize| match sequence(&text[at..]) {
         Sequence::Complete { length } if text[at + length - 1] == b'm' => {
@@ -69,7 +71,7 @@ fn attributes(text: &[u8]) -> Vec<u8> {
     found.flatten().copied().collect()
 }
 
-/// Where such text ends, and whether that is for want of more.
+/// Returns the offset at which such text ends, and true if it ends only for lack of more output.
 fn scan(output: &[u8]) -> (usize, bool) {
     let mut from = 0;
     for escape in memchr_iter(ESCAPE, output) {
@@ -89,15 +91,15 @@ fn scan(output: &[u8]) -> (usize, bool) {
 }
 
 enum Sequence {
-    /// It stays within the line.
+    /// A sequence that stays within the line.
     Complete { length: usize },
-    /// The output ends within it.
+    /// A sequence that the output cuts off.
     Incomplete,
-    /// It may do anything.
+    /// A sequence that may do anything.
     Other,
 }
 
-/// What the escape character at the beginning begins.
+/// Classifies the sequence at the beginning of the output.
 fn sequence(output: &[u8]) -> Sequence {
     match output.get(1) {
         Some(b'[') => {}
@@ -113,7 +115,8 @@ fn sequence(output: &[u8]) -> Sequence {
     }
 }
 
-/// The first control character that does more than move within the line or down.
+/// Returns the offset of the first control character that does more than move within the line or
+/// down.
 fn unusual(text: &[u8]) -> Option<usize> {
     const BLOCK: usize = 64;
     let whole = text.len();
@@ -121,11 +124,11 @@ fn unusual(text: &[u8]) -> Option<usize> {
         let moves = matches!(byte, 0x07..=0x0a | b'\r');
         (byte < 0x20 && !moves) || byte == 0x7f
     };
-    // One that is not ASCII's.
+    // The first control character above ASCII.
     let end = first_control(text).unwrap_or(text.len());
     let text = &text[..end];
     let odd = (end < whole).then_some(end);
-    // Without a branch for each byte this compiles to vector instructions.
+    // Without a branch per byte, this compiles to vector instructions.
     let blocks = text.chunks(BLOCK);
     let mut any = blocks.map(|block| block.iter().fold(false, |any, byte| any | is_unusual(*byte)));
     let Some(block) = any.position(|any| any).map(|block| block * BLOCK) else { return odd };

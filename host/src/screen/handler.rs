@@ -1,7 +1,6 @@
-//! What the parser's findings do to the [`Model`].
+//! Applies the parser's findings to the [`Model`].
 //!
-//! Most goes to `Term` as it is. Replies to queries are not made: the client's terminal answers
-//! its program itself.
+//! Most are passed on to `Term` unchanged. Queries are not answered here: see `reply`.
 
 use std::hash::{Hash as _, Hasher as _};
 
@@ -23,9 +22,9 @@ use super::model::{Model, default_tabs};
 use super::modes::Modes;
 use super::width::columns;
 
-/// Longer titles and links are ignored.
+/// The most bytes of a title or link; longer ones are ignored.
 const TEXT_BYTES: usize = 4096;
-/// Titles that a program can have put aside.
+/// The most titles that a program can push.
 const TITLES: usize = 10;
 
 macro_rules! as_it_is {
@@ -87,7 +86,7 @@ impl Handler for Model {
     }
 
     fn scroll_down(&mut self, lines: usize) {
-        // xterm.js does not fill them with the colour that is set.
+        // xterm.js does not fill them with the current background colour.
         let background = Cell::default().bg;
         self.move_rows(self.region.clone(), lines, Towards::End, background);
     }
@@ -113,7 +112,7 @@ impl Handler for Model {
 
     fn input(&mut self, character: char) {
         if character == '_' && self.draws_lines() {
-            // `Term` takes it for a space.
+            // `Term` would write a space.
             self.write_as(character, 1);
         } else if matches!(character, ' '..='~') {
             self.write(character, 1);
@@ -138,7 +137,7 @@ impl Handler for Model {
     fn save_cursor_position(&mut self) {
         self.printed = false;
         self.term.save_cursor_position();
-        // Restored, it is on the last column, not behind it.
+        // The restored cursor is on the last column, not behind it.
         self.term.grid_mut().saved_cursor.input_needs_wrap = false;
     }
 
@@ -163,7 +162,7 @@ impl Handler for Model {
         self.move_forward_tabs(count);
     }
 
-    // At the end of a row, about to wrap, tabs do nothing in xterm.
+    // In xterm, tabs do nothing at the end of a row that is about to wrap.
     fn move_forward_tabs(&mut self, count: u16) {
         self.printed = false;
         if !self.is_about_to_wrap() {
@@ -193,13 +192,13 @@ impl Handler for Model {
         let line = self.line();
         self.index();
         if self.line() != line {
-            // Who comes here by a line feed begins a line.
+            // A row that is reached by a line feed begins a new line.
             self.unwrap_row(line + 1);
         }
     }
 
-    // `Term` counts the column, and upwards and downwards, from the origin twice, and stops at
-    // the screen's edge only.
+    // `Term` adds the origin twice to the column, and when moving up and down, and it only stops at
+    // the edge of the screen.
     fn goto_col(&mut self, column: usize) {
         self.printed = false;
         self.place(self.line(), column);
@@ -273,7 +272,7 @@ impl Handler for Model {
     fn set_scrolling_region(&mut self, top: usize, bottom: Option<usize>) {
         self.printed = false;
         let bottom = bottom.unwrap_or(self.rows()).min(self.rows());
-        // A region has two lines at least, as in xterm.
+        // As in xterm, a region has at least two lines.
         if top < bottom {
             self.region = top - 1..bottom;
             self.term.set_scrolling_region(top, Some(bottom));
@@ -337,7 +336,7 @@ impl Handler for Model {
         {
             self.drop_links();
         }
-        // `Term` would count such links over all terminals of the process.
+        // `Term` would number such links across all terminals of the process.
         self.term.set_hyperlink(link.map(|Hyperlink { id, uri }| Hyperlink {
             id: Some(id.unwrap_or_else(|| anonymous_id(&uri))),
             uri,
@@ -345,7 +344,7 @@ impl Handler for Model {
     }
 }
 
-/// Names a link that has no name, so that it is the same in every terminal.
+/// Returns an id for a link without one that is the same in every terminal.
 fn anonymous_id(uri: &str) -> String {
     let mut hasher = std::hash::DefaultHasher::new();
     uri.hash(&mut hasher);
@@ -373,7 +372,7 @@ impl Model {
         self.shift_region(self.column_in_row(), count, Towards::Start);
     }
 
-    /// Behind the last column is the first one, to xterm.js.
+    /// Returns the cursor's column; like xterm.js, the first one if it is behind the last.
     fn column_in_row(&self) -> usize {
         if self.is_about_to_wrap() { 0 } else { self.column() }
     }
@@ -399,7 +398,7 @@ impl Model {
         self.erase_in_line(&what, Erase::Unprotected);
     }
 
-    /// Inserts or deletes lines; the cursor goes to the beginning of its line, as in xterm.
+    /// Inserts or deletes lines. As in xterm, the cursor moves to the beginning of its line.
     fn edit_lines(&mut self, lines: usize, towards: Towards) {
         self.forget_wrap();
         let (line, background) = (self.line(), self.background());

@@ -1,4 +1,4 @@
-//! Bounds what links cost: each cell may be of another one, and each link may be long.
+//! Bounds the memory of links: each cell may have a link of its own, and each link may be long.
 
 use std::collections::HashSet;
 
@@ -9,17 +9,17 @@ use moorline_shared::limits::SNAPSHOT_BYTES;
 
 use super::model::Model;
 
-/// More than this of links is not kept. A snapshot could not have them either.
+/// The most bytes of links that are kept. A snapshot could not contain more either.
 const KEPT_BYTES: usize = 2 * SNAPSHOT_BYTES;
 
-/// Counts the bytes of links that came.
+/// Counts the bytes of the links that were added.
 #[derive(Debug, Default)]
 pub(super) struct Links {
     bytes: usize,
 }
 
 impl Links {
-    /// A link of this length came; whether it is time to look what is left of the earlier ones.
+    /// Adds a link of this length. Returns true if it is time to drop earlier links.
     pub(super) const fn took(&mut self, bytes: usize) -> bool {
         self.bytes += bytes;
         self.bytes > 2 * KEPT_BYTES
@@ -27,7 +27,7 @@ impl Links {
 }
 
 impl Model {
-    /// Takes the links off the scrollback, and off the screens too where they alone have too many.
+    /// Removes the links from the oldest lines, until the rest is within the bound.
     pub(super) fn drop_links(&mut self) {
         let mut kept = keep(self.term.grid_mut());
         if self.is_alternate() {
@@ -37,19 +37,19 @@ impl Model {
     }
 }
 
-/// The bytes of the links that are left.
+/// Removes the oldest links beyond the bound, and returns the bytes of those that are left.
 fn keep(grid: &mut Grid<Cell>) -> usize {
     let mut seen = HashSet::new();
     let mut bytes = 0;
     for line in (grid.topmost_line().0..=grid.bottommost_line().0).rev() {
-        // Looked at first: a row that is written to must be cleared whole one day.
+        // Check first, because a row that is accessed mutably must later be cleared as a whole.
         if !grid[Line(line)][..].iter().any(|cell| cell.hyperlink().is_some()) {
             continue;
         }
         for cell in &mut grid[Line(line)][..] {
             let Some(link) = cell.hyperlink() else { continue };
             let length = link.uri().len() + link.id().len();
-            // Two of the same text are two in memory.
+            // Two links with the same text are separate in memory.
             if bytes <= KEPT_BYTES && seen.insert(link.uri().as_ptr() as usize) {
                 bytes += length;
             }

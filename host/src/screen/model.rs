@@ -1,9 +1,9 @@
-//! The terminal model: alacritty's, with its gaps closed.
+//! The terminal model: alacritty's, with its gaps filled.
 //!
-//! [`Model`] stands between the parser and [`Term`]. It keeps what `Term` hides and a snapshot
-//! needs (scroll region, tab stops, shift state, titles), bounds what a program can make it
-//! remember, does as xterm does where `Term` does not, and keeps rows free of half characters,
-//! so that every state can be painted again.
+//! [`Model`] stands between the parser and [`Term`]. It keeps state that `Term` hides and a
+//! snapshot needs (scroll region, tab stops, shift state, titles), bounds what a program can make
+//! it remember, follows xterm where `Term` does not, and keeps rows free of half characters, so
+//! that every state can be repainted.
 
 use std::ops::Range;
 
@@ -21,36 +21,35 @@ use super::links::Links;
 use super::modes::Modes;
 use super::{edit, settle};
 
-/// Lines of scrollback.
+/// The most lines of scrollback.
 pub(super) const SCROLLBACK: usize = 2000;
 
 /// The state of a terminal.
 pub(super) struct Model {
     pub(super) term: Term<VoidListener>,
-    /// The lines that scroll, from the top.
+    /// The rows that scroll.
     pub(super) region: Range<usize>,
-    /// Whether there is a tab stop, by column.
+    /// True for each column with a tab stop.
     pub(super) tabs: Vec<bool>,
-    /// The region and the tab stops of the main screen while the alternate one is shown.
+    /// The region and tab stops of the main screen while the alternate one is shown.
     pub(super) hidden: Option<(Range<usize>, Vec<bool>)>,
     /// The character set that is shifted in.
     pub(super) shift: CharsetIndex,
-    /// `None` for the terminal's own.
+    /// The cursor's style; `None` for the terminal's default.
     pub(super) cursor_style: Option<CursorStyle>,
     pub(super) modes: Modes,
     pub(super) links: Links,
     pub(super) title: Option<String>,
     pub(super) titles: Vec<Option<String>>,
-    /// Whether the program is in the middle of a synchronised update.
+    /// True within a synchronised update of the program.
     pub(super) synchronised: bool,
-    /// What the program asks of the keyboard.
+    /// The program's requests to the keyboard.
     pub(super) keyboard: Keyboard,
-    /// Whether the last thing that happened was a printed character, which the program may
-    /// repeat.
+    /// True if the last action printed a character, which the program may repeat.
     pub(super) printed: bool,
 }
 
-/// A [`Size`] as `Term` takes it.
+/// A [`Size`] in the form that `Term` requires.
 struct Extent(Size);
 
 impl Dimensions for Extent {
@@ -71,7 +70,7 @@ pub(super) fn default_tabs(columns: usize) -> Vec<bool> {
     (0..columns).map(|column| column % 8 == 0).collect()
 }
 
-/// New columns have the stops that they have by default.
+/// Resizes the tab stops. New columns get the default ones.
 fn resize_tabs(tabs: &mut Vec<bool>, columns: usize) {
     for column in tabs.len()..columns {
         tabs.push(column % 8 == 0);
@@ -80,7 +79,7 @@ fn resize_tabs(tabs: &mut Vec<bool>, columns: usize) {
 }
 
 impl Model {
-    /// `size` must be within the limits.
+    /// Creates an empty terminal. `size` must be within the limits.
     pub(super) fn new(size: Size) -> Self {
         let config = Config { scrolling_history: SCROLLBACK, ..Config::default() };
         let extent = Extent(size);
@@ -128,8 +127,8 @@ impl Model {
         }
     }
 
-    /// Changes the size so that what is on the screen stays there as far as in xterm.js: `Term`
-    /// holds on to the last row where that one holds on to the first.
+    /// Resizes the main screen like xterm.js, as far as possible: `Term` keeps the last row in
+    /// place, xterm.js the first.
     fn resize_main(&mut self, size: Size) {
         let (history, line, rows) = (self.term.history_size(), self.line(), self.rows());
         let (saved, first) = (self.term.grid().saved_cursor.point, history);
@@ -150,7 +149,7 @@ impl Model {
             self.term.resize(Extent(Size { rows: size.rows.saturating_add(more), ..size }));
             self.term.resize(Extent(size));
         }
-        // Where it was in the whole of the lines.
+        // Restore the saved cursor's position within all lines.
         let scrolled = self.term.history_size();
         let (last_line, last_column) = (self.rows() - 1, self.columns() - 1);
         let line = usize::try_from(saved.line.0).unwrap_or(0) + first;
@@ -162,7 +161,7 @@ impl Model {
         );
     }
 
-    /// Only the main screen's lines wrap anew.
+    /// Clears erased cells beyond the new width. Only the main screen's lines are rewrapped.
     fn cut_erased(&mut self, columns: usize) {
         if self.is_alternate() {
             self.on_main(|main| edit::cut_all_erased(main, columns));
@@ -192,8 +191,8 @@ impl Model {
         self.has(TermMode::ALT_SCREEN)
     }
 
-    /// Does something with the main screen while the alternate one is shown. `Term` hides the
-    /// screen that is not shown, and clears the alternate one when it is shown.
+    /// Runs `work` on the main screen while the alternate one is shown. `Term` hides the other
+    /// screen, and clears the alternate one when it is shown.
     pub(super) fn on_main<T>(&mut self, work: impl FnOnce(&mut Grid<Cell>) -> T) -> T {
         let alternate = self.term.grid().clone();
         self.term.swap_alt();
@@ -203,7 +202,7 @@ impl Model {
         done
     }
 
-    /// Does something with the alternate screen while the main one is shown. It is empty.
+    /// Runs `work` on the alternate screen, which is empty, while the main one is shown.
     pub(super) fn on_alternate<T>(&mut self, work: impl FnOnce(&mut Grid<Cell>) -> T) -> T {
         let saved = self.term.grid().saved_cursor.clone();
         self.term.swap_alt();
@@ -213,7 +212,7 @@ impl Model {
         done
     }
 
-    /// Whether text that scrolls away leaves nothing behind but its attributes.
+    /// Returns true if text that scrolls away leaves nothing behind but its attributes.
     pub(super) fn is_plain(&self) -> bool {
         let full = self.region == (0..self.rows());
         full && !self.has(TermMode::ALT_SCREEN)
@@ -231,7 +230,7 @@ impl Model {
         self.term.grid().cursor.point.column.0
     }
 
-    /// Puts the cursor somewhere on the screen, whatever the origin mode.
+    /// Moves the cursor, ignoring the origin mode.
     pub(super) fn place(&mut self, line: usize, column: usize) {
         let (line, column) = (line.min(self.rows() - 1), column.min(self.columns() - 1));
         let cursor = &mut self.term.grid_mut().cursor;
@@ -240,7 +239,7 @@ impl Model {
         cursor.input_needs_wrap = false;
     }
 
-    /// Sets the region that scrolls; the cursor stays.
+    /// Sets the scroll region without moving the cursor.
     pub(super) fn set_region(&mut self, region: Range<usize>) {
         let cursor = self.term.grid().cursor.clone();
         self.term.set_scrolling_region(region.start + 1, Some(region.end));

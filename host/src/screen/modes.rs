@@ -1,4 +1,4 @@
-//! Modes, and what is done when one of them changes.
+//! Modes, and the effects of changing them.
 
 use alacritty_terminal::grid::{Cursor, Dimensions as _};
 use alacritty_terminal::term::cell::Cell;
@@ -9,28 +9,28 @@ use alacritty_terminal::vte::ansi::{
 use super::edit::{self, line_at};
 use super::model::{Model, default_tabs};
 
-/// Which of the mouse protocols is on. Any of them ends any other.
+/// The modes of mouse protocols. At most one is set, and resetting any of them resets it.
 const MOUSE: [u16; 4] = [9, 1000, 1002, 1003];
-/// How mouse reports are encoded. Terminals differ in which of these they know.
+/// The modes of encodings of mouse reports. Terminals differ in which of these they know.
 const ENCODINGS: [u16; 4] = [1005, 1006, 1015, 1016];
-/// The two that xterm.js knows: the end of one is the end of both.
+/// The two encodings that xterm.js knows. Setting one resets the other; resetting one resets both.
 const SGR: [u16; 2] = [1006, 1016];
 const BLINKING_CURSOR: u16 = 12;
 const REVERSE_WRAP: u16 = 45;
 
-/// Modes that `Term` does not keep, or not as xterm does.
+/// Modes that `Term` does not keep, or not in xterm's way.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Modes {
     mouse: Option<u16>,
-    /// In the order in which they were set.
+    /// The encodings that are set, in the order in which they were set.
     encodings: Vec<u16>,
     blinking_cursor: bool,
-    /// Whether a backspace at the beginning of a row that wraps goes to the end of the one before.
+    /// True if a backspace at the beginning of a wrapped row moves to the end of the row before.
     pub(super) reverse_wrap: bool,
 }
 
 impl Modes {
-    /// Sets or resets a mode; false for one that is kept elsewhere.
+    /// Sets or resets a mode. Returns false if it is kept elsewhere.
     pub(super) fn set(&mut self, mode: u16, on: bool) -> bool {
         match mode {
             BLINKING_CURSOR => self.blinking_cursor = on,
@@ -49,12 +49,12 @@ impl Modes {
         true
     }
 
-    /// What a soft reset does.
+    /// Resets the modes that a soft reset resets.
     pub(super) fn soft_reset(&mut self) {
         self.reverse_wrap = false;
     }
 
-    /// Those that are on, in the order in which to set them.
+    /// Returns the modes that are set, in the order in which to set them.
     pub(super) fn on(&self) -> impl Iterator<Item = u16> {
         let blinking = self.blinking_cursor.then_some(BLINKING_CURSOR);
         let reverse = self.reverse_wrap.then_some(REVERSE_WRAP);
@@ -63,7 +63,7 @@ impl Modes {
 }
 
 impl Model {
-    /// Sets or resets a mode of ANSI's.
+    /// Sets or resets an ANSI mode.
     pub(super) fn ansi_mode(&mut self, number: u16, on: bool) {
         let mode = match number {
             4 => NamedMode::Insert,
@@ -73,8 +73,8 @@ impl Model {
         if on { self.term.set_mode(mode.into()) } else { self.term.unset_mode(mode.into()) }
     }
 
-    /// Sets or resets a private mode. Of the others the client alone knows, as of a width of 132
-    /// columns, or nobody.
+    /// Sets or resets a private mode. Other modes are ignored: only the client knows them, such as
+    /// a width of 132 columns, or nobody does.
     pub(super) fn private_mode(&mut self, number: u16, on: bool) {
         let mode = match number {
             1 => NamedPrivateMode::CursorKeys,
@@ -94,7 +94,7 @@ impl Model {
         }
     }
 
-    /// A private mode whose change does something.
+    /// Sets or resets a private mode whose change has an effect.
     fn private_command(&mut self, number: u16, on: bool) {
         match (number, on) {
             (2, true) => self.ascii_everywhere(),
@@ -122,7 +122,7 @@ impl Model {
         }
     }
 
-    /// Resets modes and attributes, and nothing that is on the screen.
+    /// Resets modes and attributes, but nothing that is on the screen.
     pub(super) fn soft_reset(&mut self) {
         for mode in [
             NamedPrivateMode::CursorKeys,
@@ -152,8 +152,8 @@ impl Model {
         all.into_iter().for_each(|set| self.configure_charset(set, StandardCharset::Ascii));
     }
 
-    /// Shows the alternate screen, empty, with the cursor where it is. `Term` may leave something on
-    /// it after a resize, and takes the cursor of the main screen for saved.
+    /// Shows the alternate screen, empty, without moving the cursor. `Term` may leave content on it
+    /// after a resize, and takes the main screen's cursor as saved.
     fn show_alternate(&mut self) {
         if self.is_alternate() {
             return;
@@ -168,14 +168,14 @@ impl Model {
         for line in 0..grid.screen_lines() {
             grid[line_at(line)][..].fill(blank.clone());
         }
-        // Each screen has a region and tab stops of its own.
+        // Each screen has its own region and tab stops.
         let columns = self.columns();
         let tabs = std::mem::replace(&mut self.tabs, default_tabs(columns));
         self.hidden = Some((self.region.clone(), tabs));
         self.set_region(0..self.rows());
     }
 
-    /// Shows the main screen, with the cursor where it is.
+    /// Shows the main screen without moving the cursor.
     fn show_main(&mut self) {
         if self.is_alternate() {
             let cursor = self.term.grid().cursor.clone();

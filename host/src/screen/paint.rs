@@ -1,9 +1,9 @@
-//! A picture of the terminal: bytes that make any terminal of the same size the same.
+//! Paints a snapshot: bytes that recreate a screen on any terminal of the same size.
 //!
-//! The order matters: what moves the cursor or changes how text is written comes after the
-//! text, and what the program may go on with (the cursor, a character to repeat) comes last.
+//! The order matters. Sequences that move the cursor or change how text is written follow the text;
+//! the state that the program may continue from (the cursor, a character to repeat) comes last.
 //!
-//! A picture that would be too large is painted again with less ([`Detail`]), until it is not.
+//! A snapshot that is too large is painted again with less ([`Detail`]), until it fits.
 
 mod fit;
 mod pen;
@@ -26,8 +26,8 @@ use pen::push;
 pub(super) use text::before_cursor;
 use text::{Join, Text};
 
-/// Abandons an unfinished sequence, resets the terminal, and what a reset leaves in some: a hidden
-/// cursor, how it blinks, what a line feed does, the mouse, and colours.
+/// Abandons an unfinished sequence, resets the terminal, and resets what some terminals keep: a
+/// hidden or blinking cursor, the line feed mode, the mouse, and colours.
 const PROLOGUE: &[u8] =
     b"\x18\x1bc\x1b[!p\x1b[20l\x1b[?12l\x1b[?25h\x1b[?1000l\x1b[?1006l\x1b[?2026l\
     \x1b]104\x1b\\\x1b]110\x1b\\\x1b]111\x1b\\\x1b]112\x1b\\";
@@ -55,15 +55,15 @@ const ON: [(TermMode, &str); 4] = [
     (TermMode::URGENCY_HINTS, "?1042l"),
 ];
 
-/// Writes a picture.
+/// Writes the bytes of a snapshot.
 struct Painter {
     text: Text,
     charsets: [StandardCharset; 4],
-    /// Where each row of the scrollback, and after those each row of the screen that is shown last,
-    /// begins in the text.
+    /// The offset in the text of each row of the scrollback, and in `rows` of each row of the
+    /// screen that is painted last.
     scrollback: VecDeque<usize>,
     rows: Vec<usize>,
-    /// More than this is not wanted.
+    /// The most bytes of the snapshot.
     most_bytes: usize,
 }
 
@@ -78,7 +78,7 @@ impl Painter {
         }
     }
 
-    /// Paints everything, or gives up where that is too much.
+    /// Paints everything, or stops once that is too much.
     fn paint(&mut self, model: &mut Model) {
         self.out().extend_from_slice(PROLOGUE);
         if self.text.detail.colors {
@@ -122,7 +122,7 @@ impl Painter {
             };
             match index {
                 0..256 => push(self.out(), format_args!("\x1b]4;{index}")),
-                // The foreground is 10, the background 11 and the cursor 12.
+                // The number is 10 for the foreground, 11 for the background and 12 for the cursor.
                 _ => push(self.out(), format_args!("\x1b]{}", index - 246)),
             }
             let (r, g, b) = (rgb.r, rgb.g, rgb.b);
@@ -144,7 +144,7 @@ impl Painter {
         }
     }
 
-    /// The scrollback and the screen.
+    /// Paints the scrollback and the screen.
     fn screen(&mut self, grid: &Grid<Cell>) {
         self.pen_and_charsets(&Cursor::default());
         self.rows.clear();
@@ -171,7 +171,7 @@ impl Painter {
         }
     }
 
-    /// The main screen, with the alternate screen shown on it.
+    /// Paints the main screen, and shows the alternate screen on top of it.
     fn main_below(
         &mut self,
         main: &Grid<Cell>,
@@ -186,16 +186,16 @@ impl Painter {
         self.region(all, region);
         self.place(main, &main.cursor);
         self.out().extend_from_slice(b"\x1b[?1049h");
-        // Some terminals have one region for both screens.
+        // Some terminals share one region between both screens.
         if region != all {
             self.out().extend_from_slice(b"\x1b[r");
         }
-        // The alternate screen has begun with the background colour of the main one.
+        // The alternate screen begins with the background colour of the main one.
         self.pen_and_charsets(&Cursor::default());
         self.out().extend_from_slice(b"\x1b[2J\x1b[H");
     }
 
-    /// What the alternate screen remembers while it is not shown.
+    /// Paints the state that the alternate screen keeps while it is not shown.
     fn saved_on_alternate(&mut self, alternate: &Grid<Cell>, keyboard: &str) {
         if alternate.saved_cursor != Cursor::default() || !keyboard.is_empty() {
             self.out().extend_from_slice(b"\x1b[?1049h");
@@ -221,7 +221,8 @@ impl Painter {
         }
     }
 
-    /// After the text: what is saved moves with the lines.
+    /// Paints the saved cursor. Call it after the text, because the saved cursor moves with the
+    /// lines.
     fn saved_cursor(&mut self, grid: &Grid<Cell>) {
         let saved = &grid.saved_cursor;
         if *saved == Cursor::default() {
@@ -235,7 +236,7 @@ impl Painter {
         self.out().extend_from_slice(b"\x1b[H");
     }
 
-    /// Puts the cursor where `cursor` is, with its attributes and character sets.
+    /// Moves the cursor to `cursor`, with its attributes and character sets.
     fn place(&mut self, grid: &Grid<Cell>, cursor: &Cursor<Cell>) {
         let point = cursor.point;
         match before_cursor(grid, cursor).filter(|_| cursor.input_needs_wrap) {
@@ -255,13 +256,13 @@ impl Painter {
     /// Writes a cell over itself.
     fn again(&mut self, cell: &Cell) {
         if cell.flags.contains(Flags::WIDE_CHAR) {
-            // Writing over a wide character changes the row above, where it did not fit.
+            // Writing over a wide character would change the row above, if it did not fit there.
             self.out().extend_from_slice(b"\x1b[2X");
         }
         self.text.cell(cell);
     }
 
-    /// Takes a cell out and inserts it again, which leaves the mode on.
+    /// Deletes a cell and inserts it again, and leaves insert mode on.
     fn insert_again(&mut self, cell: &Cell) {
         let columns = if cell.flags.contains(Flags::WIDE_CHAR) { 2 } else { 1 };
         push(self.out(), format_args!("\x1b[{columns}P\x1b[4h"));
@@ -304,10 +305,10 @@ impl Painter {
         }
     }
 
-    /// The cursor, and the modes that change how it is placed.
+    /// Paints the cursor, and the modes that change how it is placed.
     fn cursor(&mut self, model: &Model) {
         let grid = model.term.grid();
-        // A character that was just written is written again: the program may repeat it.
+        // A character that was just written is written again, because the program may repeat it.
         let again = grid.cursor.input_needs_wrap || model.printed;
         let before = before_cursor(grid, &grid.cursor).filter(|_| again);
         let cell = before.map(|column| &grid[grid.cursor.point.line][column]);
@@ -325,7 +326,8 @@ impl Painter {
         let column = before.map_or(model.column(), |column| column.0) + 1;
         push(self.out(), format_args!("\x1b[{line};{column}H"));
         let inserts = model.has(TermMode::INSERT);
-        // Only text may follow a character that may be repeated: the mode comes before it then.
+        // Nothing but text may follow a character that may be repeated, so the mode comes before
+        // it.
         let reinserts = inserts && same && model.printed;
         if let Some(cell) = before.and(cell) {
             if reinserts {
@@ -352,7 +354,7 @@ impl Painter {
         });
     }
 
-    /// Whether a cell can be written with the cursor's own attributes and character sets.
+    /// Returns true if a cell can be written with the cursor's own attributes and character sets.
     fn same_pen(&self, cell: &Cell, cursor: &Cursor<Cell>) -> bool {
         let mapped = matches!(cell.c, '_'..='~');
         if self.text.detail != Detail::EVERYTHING {

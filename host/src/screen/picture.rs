@@ -1,4 +1,4 @@
-//! A picture, what came after it, and the emulator where there is one.
+//! A screen's state: a snapshot and the output after it, or an emulator.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -12,36 +12,36 @@ use super::{Operation, reply};
 use crate::publisher::QueryId;
 use crate::queries::Query;
 
-/// Most plain text that is kept for later.
+/// The most plain text that is set aside.
 const ASIDE_BYTES: usize = 1024 * 1024;
-/// How much is read at once of what cannot be skipped.
+/// The size of the pieces in which output that cannot be skipped is parsed.
 const PIECE_BYTES: usize = 4096;
 
-/// Whether the emulator has to have read everything.
+/// The time by which the emulator must have parsed the output: now, or later if it is plain text.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Haste {
     Now,
     Later,
 }
 
-/// The state of a screen as `base`, then `aside`; or as the emulator, then `aside`.
+/// The state of a screen: the emulator if there is one, or else `base`; followed by `aside`.
 pub(super) struct Picture {
     base: Base,
     emulator: Option<Box<Emulator>>,
-    /// Output that the emulator has not read: plain text.
+    /// Output that the emulator has not parsed: plain text.
     aside: Vec<u8>,
-    /// What the emulator answered, and nobody has taken.
+    /// Answers of the emulator that nobody has taken.
     answers: Vec<(QueryId, Bytes)>,
-    /// What `emulator` looks like, where it has not changed since it was painted.
+    /// The snapshot of `emulator`, if it has not changed since it was painted.
     painted: Option<Bytes>,
 }
 
-/// A picture to begin with.
+/// A snapshot to start from.
 struct Base {
     size: Size,
-    /// Empty for an empty screen.
+    /// The bytes of the snapshot; empty for an empty screen.
     data: Bytes,
-    /// Whether it is known that what follows may be skipped.
+    /// True if output after it may be skipped.
     is_plain: bool,
 }
 
@@ -50,7 +50,7 @@ impl Picture {
         Self::from_base(Base { size, data: Bytes::new(), is_plain: true })
     }
 
-    /// What `data` paints on a terminal of this size.
+    /// Creates the screen that `data` paints on a terminal of this size.
     pub(super) fn of(size: Size, data: Bytes) -> Self {
         let is_plain = data.is_empty();
         Self::from_base(Base { size, data, is_plain })
@@ -60,7 +60,7 @@ impl Picture {
         Self { base, emulator: None, aside: Vec::new(), answers: Vec::new(), painted: None }
     }
 
-    /// Takes in what has happened.
+    /// Processes operations, in order.
     pub(super) fn advance(&mut self, operations: Vec<Operation>, haste: Haste) {
         let mut output = std::mem::take(&mut self.aside);
         let lengths = operations.iter().map(|operation| match operation {
@@ -86,7 +86,7 @@ impl Picture {
         self.read(&output, haste);
     }
 
-    /// The picture and its size.
+    /// Returns a snapshot's bytes, and its size.
     pub(super) fn paint(&mut self) -> (Bytes, Size) {
         self.advance(Vec::new(), Haste::Now);
         if self.emulator.is_none() && !self.base.data.is_empty() {
@@ -104,7 +104,7 @@ impl Picture {
         (data, self.size())
     }
 
-    /// See [`super::Screen::paint_over`].
+    /// Returns the bytes of [`super::Screen::paint_over`].
     pub(super) fn paint_over(&mut self, scrollback: bool) -> Bytes {
         self.advance(Vec::new(), Haste::Now);
         let mut painted = Vec::new();
@@ -112,7 +112,7 @@ impl Picture {
         Bytes::from(painted)
     }
 
-    /// Puts a picture in the emulator's place.
+    /// Replaces the emulator by a snapshot.
     pub(super) fn park(&mut self) {
         if self.emulator.is_none() {
             return;
@@ -124,18 +124,18 @@ impl Picture {
         *self = Self { aside, answers, ..Self::from_base(Base { size, data, is_plain }) };
     }
 
-    /// Whether there is an emulator.
+    /// Returns true if there is an emulator.
     #[cfg(test)]
     pub(super) fn has_emulator(&self) -> bool {
         self.emulator.is_some()
     }
 
-    /// What was answered since this was called last.
+    /// Returns the answers since the last call.
     pub(super) fn take_answers(&mut self) -> Vec<(QueryId, Bytes)> {
         std::mem::take(&mut self.answers)
     }
 
-    /// Answers a query as the screen is now. Where the emulator fails there is no answer.
+    /// Answers a query on the current screen. If the emulator fails, the answer is empty.
     fn answer(&mut self, id: QueryId, query: &Query) {
         let mut answer = Bytes::new();
         self.run(|emulator| answer = reply::to(query, &emulator.model).into());
@@ -150,7 +150,7 @@ impl Picture {
         }
     }
 
-    /// Reads output, or sets it aside, or skips it.
+    /// Parses output, sets it aside, or skips it.
     fn read(&mut self, output: &[u8], haste: Haste) {
         let mut rest = output;
         while !rest.is_empty() {
@@ -167,12 +167,12 @@ impl Picture {
             };
             let left = rest.len() - skipped + attributes.len();
             if found.is_all && haste == Haste::Later && left <= ASIDE_BYTES {
-                // A copy: the output's buffer may be far larger.
+                // This copies, because the output's buffer may be far larger.
                 self.aside = [attributes, &rest[skipped..]].concat();
                 return;
             }
-            // What follows the stretch goes with it, up to a piece: a lone sequence should not
-            // cost another look at everything.
+            // The output after the stretch is parsed with it, up to one piece, so that a lone
+            // sequence does not cost another scan of everything.
             let end = rest.len().min(found.end + PIECE_BYTES);
             self.run(|emulator| {
                 emulator.feed(attributes);
@@ -190,8 +190,8 @@ impl Picture {
         self.emulator.as_ref().map_or(self.base.is_plain, |emulator| emulator.is_plain())
     }
 
-    /// Has the emulator do something; it is made where there is none. Should it panic, which is
-    /// a fault in it, the screen is empty and the session goes on.
+    /// Runs `work` on the emulator, which is created if there is none. If the emulator panics,
+    /// which is a bug in it, the screen is emptied and the session goes on.
     fn run(&mut self, work: impl FnOnce(&mut Emulator)) {
         self.painted = None;
         let size = self.size();

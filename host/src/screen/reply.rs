@@ -1,7 +1,7 @@
-//! What the emulator answers to a program that asks.
+//! The emulator's answers to queries of the program.
 //!
-//! As xterm.js answers in the page, so that a program gets the same from either; what only a page
-//! knows (colours that the user chose, sizes in pixels) is what a page has by default.
+//! They equal those of xterm.js in the page, so that a program gets the same from either. Facts
+//! that only a page knows (colours that the user chose, sizes in pixels) are the page's defaults.
 
 use std::fmt::Write as _;
 
@@ -13,7 +13,7 @@ use super::model::Model;
 use super::paint::Pen;
 use crate::queries::Query;
 
-/// A cell of the page's terminal at its default font size, in pixels.
+/// The size of a cell in the page at its default font size: width and height in pixels.
 const CELL: (usize, usize) = (8, 17);
 
 /// The page's dark palette.
@@ -21,10 +21,10 @@ const COLORS: [u32; 16] = [
     0x2b353e, 0xee7272, 0x8cc97f, 0xe2b76b, 0x72ace9, 0xc796dd, 0x5fc9be, 0xc6cfd5, 0x6d7a85,
     0xff938f, 0xaae09d, 0xf4d08c, 0x98c6fb, 0xdeb4f0, 0x88e2d8, 0xf3f6f8,
 ];
-/// Its colours of text, background and cursor.
+/// The dark palette's colours of text, background and cursor.
 const TEXT_COLORS: [u32; 3] = [0xd3dade, 0x10151a, 0x63d2c3];
 
-/// DEC's modes by their numbers.
+/// DEC's modes by number.
 const MODES: [(u16, TermMode); 9] = [
     (1, TermMode::APP_CURSOR),
     (6, TermMode::ORIGIN),
@@ -36,11 +36,11 @@ const MODES: [(u16, TermMode); 9] = [
     (1049, TermMode::ALT_SCREEN),
     (2004, TermMode::BRACKETED_PASTE),
 ];
-/// Those that the model keeps itself.
+/// The modes that the model keeps itself.
 const OTHER_MODES: [u16; 10] = [9, 12, 45, 1000, 1002, 1003, 1005, 1006, 1015, 1016];
 const SYNCHRONIZED_UPDATE: u16 = 2026;
 
-/// The answer to `query` on the screen as it is.
+/// Returns the answer to `query` for the current screen.
 pub(super) fn to(query: &Query, model: &Model) -> String {
     match query {
         Query::PrimaryAttributes => terminal::PRIMARY_ATTRIBUTES.into(),
@@ -63,8 +63,8 @@ pub(super) fn to(query: &Query, model: &Model) -> String {
             colors(indexes, *bell, |index| (format!("4;{index}"), color(model, usize::from(index))))
         }
         Query::Colors { numbers, bell } => colors(numbers, *bell, |number| {
-            // The foreground is 10, the background 11 and the cursor 12; of the others the page
-            // has no own.
+            // The foreground is 10, the background 11 and the cursor 12. The page has no separate
+            // colours for the others.
             let of_text = match number {
                 10..=12 => number - 10,
                 18 => 2,
@@ -83,8 +83,7 @@ pub(super) fn to(query: &Query, model: &Model) -> String {
     }
 }
 
-/// As xterm answers without a printer, a locator, macros or other sessions, and with nothing that
-/// could be damaged.
+/// Answers like an xterm without printer, locator, macros or other sessions, and with no fault.
 fn device(device: u16, label: u16) -> String {
     match device {
         15 => "\x1b[?13n".into(),
@@ -113,7 +112,7 @@ fn window(model: &Model, what: u16) -> String {
     }
 }
 
-/// 1 for a mode that is set, 2 for one that is not, 0 for one that is not known.
+/// Returns 1 for a mode that is set, 2 for one that is not, and 0 for an unknown one.
 fn dec_mode(model: &Model, mode: u16) -> u8 {
     let known = MODES.iter().find(|(number, _)| *number == mode).map(|(_, mode)| model.has(*mode));
     let other = || OTHER_MODES.contains(&mode).then(|| model.modes.on().any(|on| on == mode));
@@ -131,7 +130,7 @@ fn mode_of(model: &Model, mode: u16) -> u8 {
     if model.has(known) { 1 } else { 2 }
 }
 
-/// What makes a setting what it is: its sequence without the introducer.
+/// Returns the sequence that makes a setting, without the introducer.
 fn setting(model: &Model, name: &str) -> Option<String> {
     Some(match name {
         "m" => Pen::of(&model.term.grid().cursor.template).rendition(),
@@ -162,7 +161,7 @@ fn colors(asked: &[u8], bell: bool, told: impl Fn(u8) -> (String, [u8; 3])) -> S
     answer
 }
 
-/// A colour as the program has set it, else the page's.
+/// Returns a colour that the program has set, or else the page's.
 fn color(model: &Model, index: usize) -> [u8; 3] {
     if let Some(rgb) = model.term.colors()[index] {
         return [rgb.r, rgb.g, rgb.b];
@@ -172,7 +171,7 @@ fn color(model: &Model, index: usize) -> [u8; 3] {
         [r, g, b]
     };
     let text = NamedColor::Foreground as usize;
-    // At most 255, or one of three.
+    // The index is at most 255, or one of three.
     match index {
         0..16 => known(COLORS[index]),
         16..232 => {
@@ -193,7 +192,7 @@ mod tests {
     use crate::queries::Queries;
     use crate::screen::emulator::Emulator;
 
-    /// What is answered to output, on a screen of 80 × 24.
+    /// Returns the answers to output, on a screen of 80 × 24.
     fn answers(output: &str) -> String {
         let mut emulator = Emulator::new(Size::default());
         let (mut queries, mut before, mut all) = (Queries::new(), 0, String::new());

@@ -1,6 +1,6 @@
-//! Removes what no program can have written: halves of wide characters, and marks of wrapping
-//! in the middle of a row or on a row that nothing follows. Editing within a row and resizing
-//! leave such things behind in `Term`; xterm blanks them too.
+//! Removes cells that no program can have written: halves of wide characters, and wrap marks in the
+//! middle of a row or on a row without a successor. Editing within a row and resizing leave such
+//! cells behind in `Term`; xterm blanks them too.
 
 use alacritty_terminal::grid::{Cursor, Dimensions, Grid};
 use alacritty_terminal::index::{Column, Line};
@@ -12,7 +12,7 @@ const WIDTHS_AND_WRAPS: Flags = Flags::WIDE_CHAR
     .union(Flags::WRAPLINE);
 const WRAPS: Flags = Flags::LEADING_WIDE_CHAR_SPACER.union(Flags::WRAPLINE);
 
-/// Settles one row.
+/// Settles the cells of one row.
 pub(super) fn row(row: &mut [Cell]) {
     let last = row.len() - 1;
     for column in 0..row.len() {
@@ -39,7 +39,7 @@ pub(super) fn row(row: &mut [Cell]) {
     }
 }
 
-/// Settles the last row of the screen: it wraps into nothing.
+/// Settles the last row of the screen, which cannot wrap.
 pub(super) fn last_row(grid: &mut Grid<Cell>) {
     let (line, column) = (grid.bottommost_line(), grid.last_column());
     if grid[line][column].flags.intersects(WRAPS) {
@@ -47,7 +47,7 @@ pub(super) fn last_row(grid: &mut Grid<Cell>) {
     }
 }
 
-/// Settles a screen with its scrollback and cursors after a change of size.
+/// Settles a screen after a resize, with its scrollback and cursors.
 pub(super) fn grid(grid: &mut Grid<Cell>) {
     for line in grid.topmost_line().0..=grid.bottommost_line().0 {
         row(&mut grid[Line(line)][..]);
@@ -58,7 +58,7 @@ pub(super) fn grid(grid: &mut Grid<Cell>) {
     cursor(&mut grid.saved_cursor, line, column);
 }
 
-/// Brings a cursor onto the screen. Only at the end of a row can it be about to wrap.
+/// Moves a cursor onto the screen. It can only be about to wrap at the end of a row.
 pub(super) fn cursor(cursor: &mut Cursor<Cell>, last_line: Line, last_column: Column) {
     let point = &mut cursor.point;
     point.line = point.line.clamp(Line(0), last_line);

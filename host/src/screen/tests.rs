@@ -1,4 +1,5 @@
-//! A picture and what follows it make the same screen as everything from the beginning.
+//! Tests that a snapshot and the output after it make the same screen as all output from the
+//! beginning.
 
 mod bounds;
 mod describe;
@@ -17,7 +18,7 @@ use super::Screen;
 use super::emulator::Emulator;
 use describe::describe;
 
-/// The same cases at each run, so that a check fails for what was changed only.
+/// Configures the same cases for each run, so that a check only fails because of a change.
 /// `PROPTEST_RNG_SEED=<n>` tries others.
 fn cases(cases: u32) -> ProptestConfig {
     let mut config = ProptestConfig { cases, failure_persistence: None, ..Default::default() };
@@ -35,12 +36,12 @@ fn fed(size: Size, output: &[u8]) -> Emulator {
     emulator
 }
 
-/// An emulator that has been shown nothing but a picture of this one.
+/// Creates an emulator that was fed nothing but a snapshot of this one.
 fn repainted(emulator: &mut Emulator) -> Emulator {
     fed(emulator.size(), &emulator.paint(SNAPSHOT_BYTES))
 }
 
-/// Compares what differs, not two walls of text.
+/// Compares line by line, so that a failure shows only the difference.
 fn assert_same(one: &[String], other: &[String], context: &str) {
     for (one, other) in one.iter().zip(other) {
         assert_eq!(one, other, "{context}");
@@ -93,7 +94,7 @@ fn rows_that_wrap_stay_joined() {
     assert_repaints(format!("{odd}\x1b[2;1H\x1b[2K").as_bytes());
     assert_repaints(format!("{odd}\x1b[2;1Hab").as_bytes());
     assert_repaints(format!("{long}yy\r\x1b[2K").as_bytes());
-    // About to wrap, now or when the cursor is restored.
+    // The cursor is about to wrap, now or when it is restored.
     assert_repaints(format!("{long}\x1b7more").as_bytes());
     assert_repaints(format!("{long}\x1b[31m\x1b7more\x1b8").as_bytes());
 }
@@ -155,7 +156,7 @@ fn the_oldest_scrollback_is_dropped_first() {
     let picture = emulator.paint(20_000);
     assert!(picture.len() <= 20_000 && picture.len() > 19_000);
     let less = describe(&mut fed(SIZE, &picture));
-    // The screen and everything else is there, and the youngest of the scrollback.
+    // The screen and everything else is there, and the most recent scrollback.
     let screen = all.len() - 24 - 3;
     assert_same(&all[screen..], &less[less.len() - 24 - 3..], "the screen");
     let scrolled = less.iter().filter(|line| line.contains("line 29")).count();

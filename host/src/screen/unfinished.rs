@@ -1,10 +1,11 @@
-//! The raw bytes of a sequence that has begun and not ended.
+//! The raw bytes of an unfinished sequence.
 //!
-//! An entry may end inside an escape sequence, a string or a UTF-8 character. A picture of the
-//! screen then has to end with what has come of it, so that what follows is understood. The
-//! states are those of the `vte` parser.
+//! An entry may end inside an escape sequence, a string or a UTF-8 character. A snapshot must then
+//! end with the bytes so far, so that the following output is interpreted correctly. The states are
+//! those of the `vte` parser.
 
-/// A string longer than this has no effect; only that it has not ended is kept.
+/// The most bytes of a string that are kept. A longer one has no effect, and only the fact that it
+/// is unfinished is kept.
 const LONGEST: usize = 64 * 1024;
 
 const ESCAPE: u8 = 0x1b;
@@ -14,7 +15,7 @@ const BELL: u8 = 0x07;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
-    /// Text, or part of a character of it.
+    /// Text, or a part of a character.
     Ground,
     Escape,
     EscapeIntermediate,
@@ -25,11 +26,11 @@ enum State {
     DcsIgnored,
     DcsData,
     Osc,
-    /// SOS, PM and APC strings, which mean nothing.
+    /// SOS, PM and APC strings, which have no effect.
     Other,
 }
 
-/// Follows the parser.
+/// Follows the parser's state, and keeps the bytes of an unfinished sequence.
 #[derive(Debug)]
 pub(super) struct Unfinished {
     state: State,
@@ -42,13 +43,13 @@ impl Unfinished {
         Self { state: State::Ground, bytes: Vec::new(), too_long: false }
     }
 
-    /// What has to follow a picture.
+    /// Returns the bytes that must follow a snapshot.
     pub(super) fn bytes(&self) -> &[u8] {
         &self.bytes
     }
 
-    /// Takes the next bytes and gives those of them that the parser should see: a string that
-    /// is too long is kept from it.
+    /// Takes the next bytes, and returns those that the parser should see: the rest of a string
+    /// that is too long is withheld from it.
     pub(super) fn advance<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
         let ends = |byte: &u8| matches!(*byte, ESCAPE | CANCEL | SUBSTITUTE | BELL);
         let seen = if self.too_long && self.state == State::Osc {
@@ -58,7 +59,7 @@ impl Unfinished {
         };
         let mut rest = seen;
         if let Some(last) = memchr::memrchr(ESCAPE, rest) {
-            // An escape character begins anew from any state.
+            // An escape character starts anew in any state.
             self.begin(State::Escape, &[ESCAPE]);
             rest = &rest[last + 1..];
         }
@@ -86,7 +87,7 @@ impl Unfinished {
             self.bytes.push(byte);
             return;
         }
-        // The parser has long stopped to look at parameters and intermediates.
+        // The parser has long stopped looking at parameters and intermediates.
         let neutral: &[u8] = match state {
             State::Osc => b"\x1b]9999;",
             State::DcsData => b"\x1bP9999q",
@@ -98,7 +99,7 @@ impl Unfinished {
         }
     }
 
-    /// One byte of a sequence.
+    /// Processes one byte of a sequence.
     fn step(&mut self, byte: u8) {
         use State::{
             Csi, DcsData, DcsIgnored, DcsIntermediate, DcsParameters, DcsStart, Escape,
@@ -110,7 +111,7 @@ impl Unfinished {
         match (self.state, byte) {
             (Osc, BELL) | (DcsData, 0x9c) => self.begin(Ground, &[]),
             (Osc, 0x20..) | (DcsData, _) => self.keep(self.state, byte),
-            // Control characters elsewhere are obeyed at once or ignored, and so are not kept.
+            // Elsewhere, control characters are executed at once or ignored, so they are not kept.
             (_, ..0x20 | 0x7f..) | (Ground | Other | DcsIgnored, _) => {}
 
             (Escape, 0x20..=0x2f) => self.keep(EscapeIntermediate, byte),
@@ -134,7 +135,7 @@ impl Unfinished {
         }
     }
 
-    /// Text up to the end: only an unfinished character of it counts.
+    /// Processes the text at the end, of which only an unfinished character is kept.
     fn end_in_text(&mut self, text: &[u8]) {
         let mut end = [0; 6];
         let mut length = 0;

@@ -1,14 +1,15 @@
-//! How many columns a character takes: the one table, for the emulator here and the one in the page
-//! (`client/build.rs` makes that one's from this file).
+//! The width of characters in columns. This is the only table: the host's emulator uses it, and
+//! `client/build.rs` generates the page's from this file.
 //!
-//! A program counts its own output by `wcwidth`: character by character, without regard to what
-//! characters make together. `unicode-width` knows which are wide; where it goes by graphemes, and
-//! so calls zero wide what does take a column, `wcwidth` is followed.
+//! A program measures its own output with `wcwidth`: character by character, without regard to what
+//! characters form together. `unicode-width` knows which are wide, but it considers graphemes, and
+//! so gives some characters no width that do take a column. For these, `wcwidth` takes precedence.
 
 use unicode_width::UnicodeWidthChar as _;
 
-/// Where `wcwidth` says otherwise than `unicode-width`: the first and the last character, and the
-/// columns. Most are vowel signs and length marks of Indic scripts, which stand beside their letter.
+/// The characters for which `wcwidth` differs from `unicode-width`: first character, last
+/// character, and columns. Most are vowel signs and length marks of Indic scripts, which stand
+/// beside their letter.
 const OTHERWISE: [(u32, u32, usize); 60] = [
     (0x00ad, 0x00ad, 1),
     (0x0605, 0x0605, 1),
@@ -72,10 +73,11 @@ const OTHERWISE: [(u32, u32, usize); 60] = [
     (0x1d16d, 0x1d172, 1),
 ];
 
-/// The columns that a character takes: 0 for one that combines with the one before, 1 or 2.
+/// Returns the number of columns that a character takes: 0 for one that combines with the one
+/// before, or else 1 or 2.
 #[must_use]
 pub fn columns(character: char) -> usize {
-    // What nearly everything is made of.
+    // Nearly all text consists of these.
     if matches!(character, ' '..='~') {
         return 1;
     }

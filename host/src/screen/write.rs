@@ -1,4 +1,4 @@
-//! Writing text: where a character goes, and what it does to its neighbours.
+//! Writes text: decides where a character goes, and its effect on its neighbours.
 
 use alacritty_terminal::index::{Column, Line};
 use alacritty_terminal::term::TermMode;
@@ -10,11 +10,11 @@ use super::edit::Towards;
 use super::model::Model;
 use super::paint::before_cursor;
 
-/// Most combining characters on one cell.
+/// The most combining characters of one cell.
 const COMBINING: usize = 16;
 
 impl Model {
-    /// Moves down, and scrolls at the region's end; the cursor is then not about to wrap.
+    /// Moves down, or scrolls at the region's end. Afterwards the cursor is not about to wrap.
     pub(super) fn index(&mut self) {
         self.printed = false;
         self.forget_wrap();
@@ -28,7 +28,7 @@ impl Model {
         }
     }
 
-    /// Writes the character before the cursor again, where it was just written.
+    /// Repeats the character before the cursor, if it was just written.
     pub(super) fn repeat(&mut self, count: usize) {
         let grid = self.term.grid();
         let Some(column) = before_cursor(grid, &grid.cursor).filter(|_| self.printed) else {
@@ -42,7 +42,7 @@ impl Model {
         }
     }
 
-    /// Writes a character as `Term` does.
+    /// Writes a character that `Term` handles correctly.
     pub(super) fn write(&mut self, character: char, columns: usize) {
         let inserts = self.has(TermMode::INSERT);
         if self.is_about_to_wrap()
@@ -68,20 +68,20 @@ impl Model {
             self.clear_halves(before, halves);
         }
         if !self.has(TermMode::LINE_WRAP) && self.is_about_to_wrap() {
-            // Nothing that is written to the end of a row now wraps.
+            // Text that is written to the end of a row does not wrap in this mode.
             self.term.grid_mut().cursor_cell().flags.remove(Flags::WRAPLINE);
         }
         if wraps && self.line() == before {
             self.mark_new_row(before);
         }
-        // Below the region a line that is too long wraps onto itself.
+        // Below the region, a line that is too long wraps onto itself.
         if self.region.end < self.rows() && self.line() + 1 == self.rows() {
             self.settle_last_row();
         }
     }
 
-    /// Goes to the beginning of the next row, which continues this one, where `Term` would do it
-    /// otherwise or too late.
+    /// Moves to the beginning of the next row, which continues this one, where `Term` would do so
+    /// differently or too late.
     fn wrap(&mut self) {
         let line = self.line();
         let next = if line + 1 == self.region.end {
@@ -94,13 +94,13 @@ impl Model {
         self.set_wrapped(next, true);
     }
 
-    /// Whether letters are written as parts of lines.
+    /// Returns true if letters are written as line-drawing characters.
     pub(super) fn draws_lines(&self) -> bool {
         let set = self.term.grid().cursor.charsets[self.shift];
         set == StandardCharset::SpecialCharacterAndLineDrawing
     }
 
-    /// Writes a character that `Term` takes for another one, or for one of another width.
+    /// Writes a character that `Term` would replace, or give another width.
     pub(super) fn write_as(&mut self, character: char, columns: usize) {
         self.write(if columns == 2 { '\u{3000}' } else { '?' }, columns);
         let grid = self.term.grid_mut();
@@ -110,7 +110,7 @@ impl Model {
         }
     }
 
-    /// Adds a character to the one before it. At the beginning of a row there is none.
+    /// Adds a combining character to the one before the cursor, if there is one in the row.
     pub(super) fn combine(&mut self, mark: char) {
         let grid = self.term.grid_mut();
         let line = grid.cursor.point.line;
@@ -124,7 +124,7 @@ impl Model {
     pub(super) fn backspace_over_rows(&mut self) {
         let (line, column, last) = (self.line(), self.column(), self.columns() - 1);
         if self.is_about_to_wrap() {
-            // It is on the last column then, which can so be written anew.
+            // The cursor is then on the last column, which can be overwritten.
             return self.forget_wrap();
         }
         if column > 0 {

@@ -1,4 +1,4 @@
-//! The events that a host itself puts into a session's log.
+//! The events that the host itself adds to a session's log.
 
 use std::sync::Arc;
 
@@ -12,17 +12,17 @@ use super::view::View;
 use super::{Session, State};
 use crate::clock::wall_ms;
 
-/// Ends what a program may have begun on a terminal, on a line of its own and without moving the
-/// cursor before that: an unfinished sequence (CAN), the alternate screen (the cursor that it
-/// restores is saved right before, for a screen that is not there), origin mode and margins
-/// (which send the cursor home), all that a soft reset knows, character sets and attributes,
-/// then the modes of keys, mouse, focus, paste and synchronized output.
+/// Resets what a program may have changed on a terminal, without moving the cursor, and then starts
+/// a new line. In order: an unfinished sequence (CAN); the alternate screen (the cursor that
+/// leaving it restores is saved right before, in case it is not shown); origin mode and margins
+/// (which move the cursor home); everything that a soft reset resets; character sets and
+/// attributes; then the modes of keys, mouse, focus, paste and synchronized output.
 const PLAIN_SCREEN: &[u8] =
     b"\x18\x1b7\x1b[?1049l\x1b7\x1b[?6l\x1b[r\x1b8\x1b[!p\x1b(B\x0f\x1b[m\x1b[4l\x1b[20l\
     \x1b[?1;9;1000;1002;1003;1004;1005;1006;1015;2004;2026l\x1b[?7;25h\x1b>\x1b[=0u\r\n";
 
 impl Session {
-    /// The log's first entries of its own: what was copied ends here.
+    /// Records the log's own first entries; copied entries end before them.
     pub(super) fn record_begin(self: &Arc<Self>, from: Option<&ForkedFrom>) {
         let mut state = self.lock();
         if let Some(from) = from {
@@ -33,14 +33,14 @@ impl Session {
         state.settle();
     }
 
-    /// The session does something else than before.
+    /// Records that the session's status changed.
     pub(super) fn record_status(&self, state: &mut State, status: Status) {
         state.cwd.clone_from(&status.cwd);
         let pid = status.pid.or(self.hosted.pid);
         self.record(state, &Status { pid, uptime: self.uptime_ms(), ..status });
     }
 
-    /// The session ended; nothing follows.
+    /// Records that the session ended; no entry follows.
     pub(super) fn record_exit(&self, state: &mut State, exit: &ExitStatus) {
         let status = Status {
             status: Activity::Exited,
@@ -53,7 +53,7 @@ impl Session {
         self.record(state, &status);
     }
 
-    /// Adds an event to the log.
+    /// Adds an event to the log, at the current time.
     fn record<F: EventFields>(&self, state: &mut State, fields: &F) {
         self.append(state, Event::new(self.id().clone(), wall_ms(), fields));
     }
@@ -81,7 +81,8 @@ impl Session {
         self.record(state, &created);
     }
 
-    /// The program that a fork's log comes from may have left the screen in any state.
+    /// Records a fork, and resets the screen: the program of the original log may have left it in
+    /// any state.
     fn record_fork(&self, state: &mut State, from: &ForkedFrom) {
         self.record(state, &SessionForked { from: from.clone() });
         if let View::Emulated { .. } = state.view {

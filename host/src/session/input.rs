@@ -1,4 +1,4 @@
-//! Input on its way to a session's driver, and the answers to its program's queries.
+//! Passes input to a session's driver, and watches over the answers to its program's queries.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use crate::clock::monotonic;
 use crate::driver::SessionControl;
 
 impl State {
-    /// Gives input to the driver, as much as it takes.
+    /// Writes as much input to the driver as it takes.
     pub(super) fn write_input(&mut self) {
         while let Some(input) = self.publisher.input() {
             let taken = match self.control.write(input) {
@@ -16,7 +16,7 @@ impl State {
                     return;
                 }
                 Ok(taken) => taken,
-                // Nobody will ever read this.
+                // Nobody will ever read this input.
                 Err(error) => {
                     tracing::debug!(%error, "input was dropped");
                     input.len()
@@ -44,7 +44,7 @@ async fn wait_for_input_room(session: Arc<Session>, control: Arc<dyn SessionCont
     state.settle();
 }
 
-/// Has the publisher look again at the queries that a client does not answer in time.
+/// Starts a task that makes the publisher check for queries that a client did not answer in time.
 fn start_patience(session: &Arc<Session>, state: &mut State) {
     let Some(until) = state.publisher.poll_timeout().filter(|_| !state.is_patient) else { return };
     state.is_patient = true;

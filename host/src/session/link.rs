@@ -13,36 +13,37 @@ use super::Session;
 use crate::clock::wall_ms;
 use crate::dial::{ABNORMAL, Item, PublishWire, Redial};
 
-/// A relay that leaves more answers than this unread is not heard until it has read some.
+/// The most replies that may wait to be sent. Beyond that, the relay's commands are not read until
+/// it has read some.
 const WAITING_ANSWERS: usize = 256;
-/// A relay that was told all may still want a picture: the link stays open until the relay closes
-/// it, or has asked for nothing for this long.
+/// Time for which a link stays open after the relay was told everything and has made its last
+/// request. It may still want a snapshot.
 const LINGER: Duration = Duration::from_secs(2);
 
-/// Why a link is not open any more.
+/// The reason why a link ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum LinkEnd {
-    /// The session is over and the relay has all of it.
+    /// The session is over, and the relay has all of it.
     Over,
-    /// The relay does not take it.
+    /// The relay does not accept the session.
     Refused(RefusedReason),
-    /// The link was closed or broke: its close code.
+    /// The link was closed or broke, with this close code.
     Closed(u16),
 }
 
-/// What an open link is to do next.
+/// The next step of an open link.
 #[derive(Debug, Clone, Copy)]
 struct LinkTurn {
-    /// Hear the relay.
+    /// Read the relay's commands.
     hears: bool,
-    /// Nothing, unless the relay asks: it has all.
+    /// Do nothing unless the relay asks: it has everything.
     settled: bool,
-    /// End.
+    /// Close the link.
     cut: bool,
 }
 
 impl Session {
-    /// Publishes on an open link, until that ends. Dropping the future closes the link.
+    /// Publishes on an open link until that ends. Dropping the future closes the link.
     pub(crate) async fn publish(
         self: &Arc<Self>,
         wire: PublishWire,
@@ -50,7 +51,7 @@ impl Session {
     ) -> LinkEnd {
         let _leaving = Leaving(self);
         let PublishWire { sender, mut receiver } = wire;
-        // Whether there may be something to send, and the relay still reads.
+        // `sends` is true if there may be something to send, `reads` if the relay still reads.
         let (mut sends, mut reads) = (false, true);
         let mut quiet_until = Instant::now() + RESUME_DEADLINE;
         let mut resumed = false;
@@ -85,7 +86,7 @@ impl Session {
                         sends = self.send(permit, &sender);
                         quiet_until = Instant::now() + LINGER;
                     }
-                    // What the relay said before it went is heard first.
+                    // Commands that the relay sent before it left are handled first.
                     Err(_) => reads = false,
                 },
                 () = self.changed.notified(), if !sends => sends = true,
@@ -117,7 +118,7 @@ impl Session {
         }
     }
 
-    /// Sends as much as there is and the wire takes. False where there is no more.
+    /// Sends as many messages as the wire takes. Returns false if there are no more.
     fn send(
         self: &Arc<Self>,
         permit: mpsc::Permit<'_, Item<HostMessage>>,
@@ -133,7 +134,7 @@ impl Session {
     }
 }
 
-/// Tells the publisher of the link's end, however it came.
+/// Records the link's end at the publisher, whatever ended it.
 struct Leaving<'a>(&'a Arc<Session>);
 
 impl Drop for Leaving<'_> {

@@ -1,4 +1,4 @@
-//! What a session's driver puts out, on its way into the log.
+//! Takes the output of a session's driver into the log.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use crate::clock::wall_ms;
 use crate::driver::{DriverOutput, DriverSnapshot, SessionOutput};
 
 impl Session {
-    /// Reads the driver's output to its end.
+    /// Reads the driver's output until its end.
     pub(super) async fn follow(self: Arc<Self>, mut output: Box<dyn SessionOutput>) {
         loop {
             let mut full = match output.next().await {
@@ -27,7 +27,7 @@ impl Session {
         }
     }
 
-    /// Returns true if the driver should not be read for now.
+    /// Takes one output. Returns true if the driver should not be read for now.
     fn take(self: &Arc<Self>, output: DriverOutput) -> bool {
         let mut state = self.lock();
         match output {
@@ -56,7 +56,7 @@ impl Session {
 }
 
 impl State {
-    /// Adds output to the log.
+    /// Appends output to the log.
     pub(super) fn append(&mut self, buffer: BytesMut) {
         if self.abandoned {
             return;
@@ -67,14 +67,14 @@ impl State {
         }
     }
 
-    /// Whether so much is not durable at the relay, or not painted, that the driver is not read: its
-    /// session waits, as a program does before a slow terminal.
+    /// Returns true if so much is not durable at the relay, or not parsed by the emulator, that the
+    /// driver must not be read. The session then waits, as a program does for a slow terminal.
     pub(super) fn is_far_ahead(&self) -> bool {
         let ahead = self.publisher.unacked_bytes().max(self.view.pending_bytes());
         !self.abandoned && ahead > HOST_KEEPS_BYTES
     }
 
-    /// Has a snapshot made, for the relay.
+    /// Requests a snapshot for the relay.
     pub(super) fn want_snapshot(&mut self) {
         match &mut self.view {
             View::Emulated { painter, .. } => painter.want(),
@@ -85,7 +85,7 @@ impl State {
         }
     }
 
-    /// Everything that the driver gave before is in the log.
+    /// Takes a snapshot of the driver. All output before it is in the log already.
     fn take_snapshot(&mut self, made: Option<DriverSnapshot>) {
         let seq = self.publisher.head();
         let snapshot = made.map(|DriverSnapshot { data, size }| {

@@ -1,5 +1,5 @@
-//! Pictures of the screen, made off the hot path: on a blocking thread, when one is wanted or when
-//! the screen has much to catch up with.
+//! Makes snapshots of the screen off the hot path: on a blocking thread, if one is requested or the
+//! screen has much to catch up on.
 
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -15,23 +15,23 @@ use crate::publisher::QueryId;
 use crate::queries::Query;
 use crate::screen::{CATCH_UP_BYTES, Screen};
 
-/// An emulator that nobody needed for this long gives its memory back.
+/// Idle time after which an emulator's memory is freed.
 const PARK_AFTER: Duration = Duration::from_secs(5);
 
-/// The screen of one session.
+/// The screen of one session, and the requests to its emulator.
 pub(crate) struct Painter {
     screen: Screen,
     wanted: bool,
-    /// Queries wait for what the emulator answers.
+    /// True if queries wait for answers of the emulator.
     answers_wanted: bool,
-    /// A task waits for its turn, or paints.
+    /// True if a task paints, or waits for its turn.
     started: bool,
-    /// How often the emulator ran.
+    /// The number of times that the emulator ran.
     rounds: u64,
 }
 
 impl Painter {
-    /// An empty screen.
+    /// Creates an empty screen.
     pub(super) fn new(size: Size) -> Self {
         Self {
             screen: Screen::new(size),
@@ -42,10 +42,11 @@ impl Painter {
         }
     }
 
-    /// The screen that a fork begins with. Takes CPU time: call it where blocking is allowed.
+    /// Creates the screen that a fork begins with. Takes CPU time: call it where blocking is
+    /// allowed.
     ///
     /// # Errors
-    /// Where the fork begins before the first entry.
+    /// [`FrameError`] if the fork begins before the first entry.
     pub(crate) fn forked(fork: &Fork, size: Size) -> Result<Self, FrameError> {
         let painter = Self::new(size);
         if let Some(picture) = &fork.picture {
@@ -64,12 +65,12 @@ impl Painter {
         Ok(painter)
     }
 
-    /// Output, and the queries that end in it, each with where it ends.
+    /// Queues output, with the queries in it and the offset at which each ends.
     pub(super) fn push(&mut self, frame: &Frame, asked: Vec<(usize, QueryId, Query)>) {
         self.screen.push_asking(frame, asked);
     }
 
-    /// An entry without output.
+    /// Counts an entry without output.
     pub(super) fn count(&self, seq: Seq) {
         match Frame::copy(seq, &[]) {
             Ok(frame) => self.screen.push(&frame),
@@ -109,7 +110,7 @@ impl std::fmt::Debug for Painter {
     }
 }
 
-/// Starts a task where there is something to paint and none is started.
+/// Starts a task if there is something to paint and no task runs.
 pub(super) fn start(session: &Arc<Session>, state: &mut State) {
     if let Some(painter) = state.view.painter()
         && painter.is_due()
@@ -122,7 +123,7 @@ pub(super) fn start(session: &Arc<Session>, state: &mut State) {
 
 async fn paint(session: Arc<Session>) {
     while let Some((screen, wanted)) = next(&session) {
-        // Held for one round, so that sessions take turns.
+        // The permit is held for one round only, so that sessions take turns.
         let Ok(turn) = session.painters.acquire().await else { return };
         let work = move || {
             let picture = wanted.then(|| screen.snapshot());
@@ -157,13 +158,13 @@ async fn paint(session: Arc<Session>) {
         session.room.notify_one();
     }
     let weak = Arc::downgrade(&session);
-    // The link may have waited only for the last picture.
+    // The link may only have waited for the last snapshot.
     session.changed.notify_one();
     drop(session);
     park(weak).await;
 }
 
-/// What is to be painted now; `None` ends the task.
+/// Returns the screen to paint now, and true if a snapshot is requested. `None` ends the task.
 fn next(session: &Arc<Session>) -> Option<(Screen, bool)> {
     let mut state = session.lock();
     let painter = state.view.painter()?;

@@ -1,4 +1,4 @@
-//! Where a session's snapshots come from, and who answers what its program asks of the terminal.
+//! The source of a session's snapshots and of the answers to its program's queries.
 
 use moorline_shared::frame::Frame;
 use moorline_shared::id::Seq;
@@ -11,17 +11,17 @@ use crate::driver::SnapshotSource;
 use crate::publisher::Publisher;
 use crate::queries::Queries;
 
-/// How a session can be shown to clients that have not followed it from its beginning.
+/// The source of snapshots for clients that have not followed a session from the beginning.
 #[derive(Debug)]
 pub(super) enum View {
-    /// An emulator reads the output. It makes the snapshots and answers queries.
+    /// An emulator parses the output. It makes the snapshots and answers queries.
     Emulated { painter: Painter, queries: Queries },
-    /// The session's driver makes the snapshots. Queries are none of the host's business.
+    /// The session's driver makes the snapshots. The host does not look for queries.
     Driven(DriverSnapshots),
 }
 
 impl View {
-    /// `painter` knows the screen that the session begins with.
+    /// Creates the view. `painter` has the screen that the session begins with.
     pub(super) fn new(source: SnapshotSource, painter: Painter) -> Self {
         match source {
             SnapshotSource::Emulator => Self::Emulated { painter, queries: Queries::new() },
@@ -29,7 +29,7 @@ impl View {
         }
     }
 
-    /// The painter, if there is an emulator.
+    /// Returns the painter, if there is an emulator.
     pub(super) const fn painter(&mut self) -> Option<&mut Painter> {
         match self {
             Self::Emulated { painter, .. } => Some(painter),
@@ -37,7 +37,7 @@ impl View {
         }
     }
 
-    /// Takes an output entry. The publisher is told of the queries that end in it.
+    /// Takes an output entry, and registers the queries that end in it at the publisher.
     pub(super) fn push(&mut self, frame: &Frame, publisher: &mut Publisher) {
         let Self::Emulated { painter, queries } = self else { return };
         let mut asked = Vec::new();
@@ -55,7 +55,7 @@ impl View {
         painter.push(frame, asked);
     }
 
-    /// Takes an entry without output.
+    /// Counts an entry without output.
     pub(super) fn count(&mut self, seq: Seq) {
         if let Some(painter) = self.painter() {
             painter.count(seq);
@@ -74,7 +74,7 @@ impl View {
         }
     }
 
-    /// Bytes of output that the emulator has not seen.
+    /// Returns the bytes of output that the emulator has not parsed.
     pub(super) fn pending_bytes(&self) -> u64 {
         match self {
             Self::Emulated { painter, .. } => painter.pending_bytes(),
@@ -82,7 +82,7 @@ impl View {
         }
     }
 
-    /// Whether no snapshot is being made or waited for.
+    /// Returns true if no snapshot is being made or waited for.
     pub(super) const fn is_idle(&self) -> bool {
         match self {
             Self::Emulated { painter, .. } => painter.is_idle(),
@@ -91,25 +91,25 @@ impl View {
     }
 }
 
-/// The snapshots that a driver makes.
+/// The snapshots of a driver.
 #[derive(Debug, Default)]
 pub(super) struct DriverSnapshots {
-    /// The relay waits for one, and the driver was asked for it.
+    /// True if the relay waits for a snapshot, and the driver was asked for it.
     wanted: bool,
-    /// The last one that nobody had asked for: what the session left, once it is over.
+    /// The last unrequested snapshot, which is the final one once the session is over.
     last: Option<Snapshot>,
-    /// The session is over: its driver makes no more.
+    /// True if the session is over, so that its driver makes no more.
     ended: bool,
 }
 
-/// What follows when a snapshot is wanted of a driver.
+/// The next step of a request for a snapshot.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum SnapshotStep {
     /// Ask the driver.
     Request,
     /// Wait: the driver was asked already.
     Wait,
-    /// Answer with this; `None` if there is none.
+    /// Answer with this snapshot; `None` if there is none.
     Answer(Option<Snapshot>),
 }
 
@@ -124,7 +124,7 @@ impl DriverSnapshots {
         }
     }
 
-    /// Takes one that the driver has made.
+    /// Takes a snapshot that the driver has made.
     pub(super) fn made(&mut self, snapshot: Option<Snapshot>) -> SnapshotStep {
         if std::mem::take(&mut self.wanted) {
             return SnapshotStep::Answer(snapshot);
@@ -133,7 +133,7 @@ impl DriverSnapshots {
         SnapshotStep::Wait
     }
 
-    /// The driver makes no more.
+    /// Records that the driver makes no more.
     pub(super) fn end(&mut self) -> SnapshotStep {
         self.ended = true;
         match std::mem::take(&mut self.wanted) {

@@ -1,4 +1,4 @@
-//! Sessions on something that is no terminal.
+//! Tests sessions whose driver is not a terminal.
 
 use moorline_host::driver::{Drivers, pty};
 use moorline_shared::control::{Facts, Start, ToRelay};
@@ -89,19 +89,19 @@ async fn a_session_without_a_terminal_puts_out_and_takes_all_that_others_do() {
     let status = copy.events[3].read::<Status>().unwrap();
     assert_eq!((status.status, status.cwd.as_deref()), (Activity::Idle, Some("/away")));
 
-    // The snapshot is the driver's, of the size that it was given, and after all that came before.
+    // The driver makes the snapshot, with the size that it was given, and after all earlier output.
     say(&link, HostCommand::Resize { size: Size { cols: 100, rows: 30 } }).await;
     let snapshot = copy.picture(&mut link).await;
     assert_eq!((&*snapshot.data, snapshot.seq), (&b"said:hello line:"[..], copy.head));
     assert_eq!((snapshot.cols, snapshot.rows), (Some(100), Some(30)));
 
-    // What looks like a question to a terminal is none: nobody types an answer.
+    // Output that looks like a terminal query is not one: nobody types an answer.
     type_in(&link, 2, "say \x1b[c\n").await;
     copy.read_until(&mut link, "\x1b[c").await;
     let snapshot = copy.picture(&mut link).await;
     assert_eq!(&snapshot.data[..], b"said:hello\x1b[c line:");
 
-    // The end, and what the session left.
+    // The session ends, and leaves a last snapshot.
     type_in(&link, 3, "say .\nbye\n").await;
     while copy.exit.is_none() {
         soon("the end", copy.hear(&mut link)).await;

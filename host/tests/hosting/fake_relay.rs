@@ -1,5 +1,5 @@
-//! A relay that does nothing by itself: a test takes the links that the host opens, and says and
-//! hears what it wants.
+//! A relay that does nothing by itself: a test takes the links that the host opens, and sends and
+//! receives messages on them.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -74,12 +74,12 @@ impl Dial for FakeDial {
 }
 
 impl FakeRelay {
-    /// A host, and its relay within the same process.
+    /// Creates a host, and its relay within the same process.
     pub(crate) fn with_host() -> (Arc<Host>, Self) {
         Self::with_drivers(Drivers::built_in(None))
     }
 
-    /// The same, and the host has these drivers.
+    /// Like [`FakeRelay::with_host`], for a host with these drivers.
     pub(crate) fn with_drivers(drivers: Drivers) -> (Arc<Host>, Self) {
         let (opened, receiver) = mpsc::unbounded_channel();
         let relay = Self::over(receiver);
@@ -87,18 +87,18 @@ impl FakeRelay {
         (Host::with_drivers(config(), drivers, Arc::new(dial)), relay)
     }
 
-    /// A relay whose links come from elsewhere.
+    /// Creates a relay whose links come from elsewhere.
     pub(crate) fn over(opened: mpsc::UnboundedReceiver<Opened>) -> Self {
         let up = Arc::new(AtomicBool::new(true));
         Self { opened, controls: VecDeque::new(), publishes: Vec::new(), up }
     }
 
-    /// Lets the host reach the relay, or not. Open links stay so.
+    /// Sets whether the host can reach the relay. Open links are not affected.
     pub(crate) fn set_up(&self, up: bool) {
         self.up.store(up, Ordering::Relaxed);
     }
 
-    /// The next control link, welcomed, and the hello on it.
+    /// Returns the next control link, welcomed, and the hello on it.
     pub(crate) async fn control(&mut self) -> (FarControl, Hello) {
         while self.controls.is_empty() {
             self.next_link().await;
@@ -109,7 +109,7 @@ impl FakeRelay {
         (control, *hello)
     }
 
-    /// The next link of a session.
+    /// Returns the next link of a session.
     pub(crate) async fn publish(&mut self, id: &SessionId) -> FarPublish {
         loop {
             if let Some(found) = self.publishes.iter().position(|(other, _)| other == id) {
@@ -131,13 +131,13 @@ pub(crate) fn config() -> Config {
     Config { name: "box".into(), version: "0.0.1".into(), integration: None, seed: 1 }
 }
 
-/// Says something on a link.
+/// Sends a message on a link.
 pub(crate) async fn say<Out, In>(link: &Wire<Out, In>, message: Out) {
     let said = soon("room on a link", link.sender.send(Item::Message(message))).await;
     assert!(said.is_ok(), "the host has closed the link");
 }
 
-/// The next message on a link.
+/// Returns the next message on a link.
 pub(crate) async fn hear<Out, In>(link: &mut Wire<Out, In>) -> In {
     soon("a message", link.recv()).await.expect("an open link")
 }
@@ -146,20 +146,20 @@ pub(crate) fn id(text: &str) -> SessionId {
     text.parse().unwrap()
 }
 
-/// A shell's script to start.
+/// Returns a session to start that runs a shell script.
 pub(crate) fn script(session: &str, script: &str) -> Start {
     let command = ["/bin/sh", "-c", script].map(str::to_owned).to_vec();
     let facts = Facts { driver: "pty".into(), command, ..Facts::default() };
     Start { session_id: id(session), facts, cwd: Some("/tmp".into()), fork: None }
 }
 
-/// Asks for a session, and hears the answer.
+/// Requests a session, and returns the answer.
 pub(crate) async fn ask(control: &mut FarControl, start: Start) -> ToRelay {
     say(control, ToHost::Start { request: RequestId(7), session: Box::new(start) }).await;
     hear(control).await
 }
 
-/// Starts a session that can be started.
+/// Starts a session, which must succeed.
 pub(crate) async fn start(control: &mut FarControl, start: Start) -> Hosted {
     match ask(control, start).await {
         ToRelay::Started { request: RequestId(7), session } => *session,
@@ -167,7 +167,7 @@ pub(crate) async fn start(control: &mut FarControl, start: Start) -> Hosted {
     }
 }
 
-/// What a relay has of a session.
+/// A relay's copy of a session.
 #[derive(Debug, Default)]
 pub(crate) struct Copy {
     pub(crate) epoch: Epoch,
@@ -178,22 +178,22 @@ pub(crate) struct Copy {
     pub(crate) pictures: Vec<Snapshot>,
     /// Bytes of entries, as the host counts them.
     pub(crate) entry_bytes: u64,
-    /// The same since the last ack or resume.
+    /// The part of `entry_bytes` since the last ack or resume.
     pub(crate) unacked_bytes: u64,
     pub(crate) resumed: bool,
-    /// How often it was told how far a client's input has come.
+    /// The number of acknowledgements of input that arrived.
     pub(crate) answers: usize,
 }
 
 impl Copy {
-    /// Opens a link, or opens it anew, at what this copy has.
+    /// Opens a link, or reopens it, at this copy's position.
     pub(crate) async fn resume(&mut self, link: &mut FarPublish, window: u64) -> Seq {
         let cursor =
             (self.epoch != Epoch(0)).then_some(Cursor { epoch: self.epoch, seq: self.head });
         say(link, HostCommand::Resume { cursor, window, times: true }).await;
         (self.resumed, self.unacked_bytes) = (false, 0);
         loop {
-            // What is on its way from before counts for nothing.
+            // Messages that are still in flight do not count.
             if let HostMessage::Resumed { epoch, from, head, .. } = hear(link).await {
                 assert!(self.epoch == Epoch(0) || (epoch, from) == (self.epoch, self.head));
                 (self.epoch, self.head, self.resumed) = (epoch, from, true);
@@ -230,7 +230,7 @@ impl Copy {
         say(link, HostCommand::Ack { seq: self.head }).await;
     }
 
-    /// Reads and acknowledges until the output has a text.
+    /// Reads and acknowledges until the output contains `text`.
     pub(crate) async fn read_until(&mut self, link: &mut FarPublish, text: &str) {
         while !String::from_utf8_lossy(&self.output).contains(text) {
             self.hear(link).await;
@@ -238,7 +238,7 @@ impl Copy {
         }
     }
 
-    /// Reads and acknowledges to the end, and closes the link as a relay does then.
+    /// Reads and acknowledges until the end, and then closes the link as a relay does.
     pub(crate) async fn read_to_end(&mut self, link: &mut FarPublish) {
         while self.exit.is_none() {
             self.hear(link).await;
@@ -247,7 +247,7 @@ impl Copy {
         _ = link.sender.send(Item::Closed(close::NORMAL)).await;
     }
 
-    /// Takes what the host has sent by the time at which it hears of this.
+    /// Takes everything that the host sent before it received this request.
     pub(crate) async fn catch_up(&mut self, link: &mut FarPublish) {
         let (client_id, before) = ("nobody_1".parse().unwrap(), self.answers);
         say(link, HostCommand::ClientResumed { client_id }).await;
@@ -256,7 +256,7 @@ impl Copy {
         }
     }
 
-    /// Asks for a picture of all that the host has.
+    /// Requests a snapshot of everything that the host has.
     pub(crate) async fn picture(&mut self, link: &mut FarPublish) -> Snapshot {
         say(link, HostCommand::SnapshotRequest).await;
         loop {
@@ -267,7 +267,7 @@ impl Copy {
         }
     }
 
-    /// The names of the events, in order.
+    /// Returns the kinds of the events, in order.
     pub(crate) fn kinds(&self) -> Vec<&str> {
         self.events.iter().map(|event| event.kind.as_str()).collect()
     }

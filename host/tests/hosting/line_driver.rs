@@ -1,4 +1,5 @@
-//! A driver without a terminal: its sessions do what lines of input say, and make their own snapshots.
+//! A driver without a terminal: lines of input control its sessions, which make their own
+//! snapshots.
 
 use std::io;
 use std::sync::{Arc, Mutex};
@@ -14,12 +15,12 @@ use moorline_shared::frame::Frame;
 use moorline_shared::session::{ExitStatus, Size};
 use tokio::sync::mpsc;
 
-/// The driver. A session does what each line says: `say` something, `note` it as an event, be `idle`, or
-/// end (`bye`).
+/// The driver. Each line of input makes a session `say` something, `note` it as an event, be
+/// `idle`, or end (`bye`).
 #[derive(Debug)]
 pub(crate) struct LineDriver;
 
-/// A driver that its machine lacks something for.
+/// A driver whose requirements are missing on this machine.
 #[derive(Debug)]
 pub(crate) struct AbsentDriver;
 
@@ -77,10 +78,10 @@ struct LineControl {
     told: Arc<Mutex<Told>>,
 }
 
-/// What a session was told.
+/// The input that a session got.
 #[derive(Debug, Default)]
 struct Told {
-    /// The line that is not complete.
+    /// The incomplete line.
     line: String,
     said: String,
     size: Size,
@@ -124,7 +125,7 @@ impl Told {
 }
 
 impl LineControl {
-    /// Sends what is made when there is room for it.
+    /// Makes an output once there is room for it, and sends it.
     fn send_later(&self, make: impl FnOnce(&Told) -> DriverOutput + Send + 'static) {
         let (sender, told) = (self.sender.clone(), Arc::clone(&self.told));
         tokio::spawn(async move {

@@ -1,4 +1,4 @@
-//! What must hold whatever becomes of links.
+//! Tests the properties that hold whatever happens to links.
 
 use moorline_host::dial::Item;
 use moorline_shared::frame::Frame;
@@ -15,7 +15,7 @@ fn counted(last: u32) -> Vec<u8> {
     (1..=last).flat_map(|number| format!("{number}\r\n").into_bytes()).collect()
 }
 
-/// Small, and the same in every run.
+/// A small random number generator that yields the same numbers in every run.
 struct Random(u64);
 
 impl Random {
@@ -34,7 +34,7 @@ async fn output_is_exact_however_links_are_cut_and_resumed() {
         start(&mut control, script("session1", "seq 1 60000; sleep 0.2; seq 60001 90000")).await;
         let mut link = relay.publish(&id("session1")).await;
         let mut copy = Copy::default();
-        // What the relay would still have after a crash: all that it has acknowledged.
+        // The relay would still have this after a crash: everything that it has acknowledged.
         let mut durable = (Seq::ZERO, 0);
         copy.resume(&mut link, 64 * 1024).await;
         while copy.exit.is_none() {
@@ -43,7 +43,7 @@ async fn output_is_exact_however_links_are_cut_and_resumed() {
                 drop(link);
                 link = relay.publish(&id("session1")).await;
             } else if choice < 8 {
-                // The relay has lost its memory, and asks again on the same link.
+                // The relay has lost its memory, and resumes again on the same link.
                 copy.head = durable.0;
                 copy.output.truncate(durable.1);
             }
@@ -76,7 +76,7 @@ async fn no_more_than_the_window_is_sent() {
     while copy.unacked_bytes < window {
         copy.hear(&mut link).await;
     }
-    // The terminal was read on, and still no more is sent.
+    // The terminal is still being read, but no more is sent.
     wait_until("the program to go on", || flag.exists()).await;
     copy.catch_up(&mut link).await;
     assert!(copy.unacked_bytes < window + 66_000, "{} bytes came", copy.unacked_bytes);
@@ -98,11 +98,12 @@ async fn while_the_relay_is_away_much_is_kept_and_then_the_program_waits() {
     // A relay that stores nothing gets as much as the host keeps.
     let mut link = relay.publish(&id("session1")).await;
     copy.resume(&mut link, u64::MAX).await;
-    // It stops once it has more; the last read of the terminal may pass the bound.
+    // The host stops once it has more; the last read of the terminal may exceed the bound.
     while copy.entry_bytes <= HOST_KEEPS_BYTES {
         copy.hear(&mut link).await;
     }
-    // Away, and back without a memory: the host has it all still, and has read no more.
+    // The relay is away, and comes back without memory: the host still has everything, and has not
+    // read more.
     relay.set_up(false);
     drop((control, link));
     relay.set_up(true);
@@ -132,7 +133,7 @@ async fn a_piece_of_input_is_taken_once_over_all_links() {
     copy.read_until(&mut link, "ready\r\n").await;
     let client_id: ClientId = "client_1".parse().unwrap();
     for last in 1..=20_u64 {
-        // A client sends again whatever it has no answer to.
+        // A client sends everything again that was not acknowledged.
         for seq in last.saturating_sub(3).max(1)..=last {
             let piece = Frame::copy(Seq(seq), format!("{seq}\n").as_bytes()).unwrap();
             say(&link, HostCommand::Input { client_id: client_id.clone(), piece }).await;

@@ -1,4 +1,4 @@
-//! The host against a fake relay, which is driven by each test step by step.
+//! Tests the host against a fake relay, which each test controls step by step.
 
 #![expect(clippy::unwrap_used, reason = "a helper of a test fails the test")]
 
@@ -14,15 +14,15 @@ use std::time::Duration;
 
 use tokio::time::{sleep, timeout};
 
-/// Far longer than anything here takes.
+/// Far longer than anything in these tests takes.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// What must come soon.
+/// Waits for a future that must complete soon.
 async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
     timeout(PATIENCE, future).await.unwrap_or_else(|_| panic!("waited in vain: {what}"))
 }
 
-/// For what nobody tells of.
+/// Polls for a condition that nothing notifies about.
 async fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
     let held = async {
         while !holds() {

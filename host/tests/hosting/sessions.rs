@@ -1,4 +1,4 @@
-//! What a relay asks of a host, and what becomes of sessions.
+//! Tests a relay's requests to a host, and the life of sessions.
 
 use std::path::Path;
 use std::time::Duration;
@@ -21,7 +21,7 @@ use super::{soon, wait_until};
 const WINDOW: u64 = u64::MAX;
 
 fn runs(pid: u32) -> bool {
-    // A zombie is waited for by the host.
+    // The host waits for its zombies.
     Path::new(&format!("/proc/{pid}")).exists()
 }
 
@@ -85,13 +85,13 @@ async fn what_cannot_be_started_is_answered() {
     }
 }
 
-/// What the last status says.
+/// Returns the activity in the last status.
 fn last_activity(copy: &Copy) -> Option<Activity> {
     let mut statuses = copy.events.iter().filter_map(Event::read::<Status>);
     statuses.next_back().map(|status| status.status)
 }
 
-/// No marks: the terminal's foreground tells.
+/// Without marks, the status comes from the terminal's foreground.
 #[tokio::test]
 async fn a_shell_without_integration_tells_whether_a_job_runs() {
     let (_host, mut relay) = FakeRelay::with_host();
@@ -119,13 +119,13 @@ async fn a_shell_without_integration_tells_whether_a_job_runs() {
     assert_eq!(copy.events.last().unwrap().read::<Status>().unwrap().command, None);
 }
 
-/// Its only output is what the relay may see of it: nothing.
+/// The relay sees none of the shell's output.
 #[tokio::test]
 async fn a_shell_that_prints_nothing_is_told_to_be_idle() {
     let (_host, mut relay) = FakeRelay::with_host();
     let (mut control, _) = relay.control().await;
     let mut wanted = script("session1", "");
-    // Long enough after the last output that only a later look tells.
+    // Long enough after the last output that only a late look notices.
     let silent = "stty -echo; sleep 2; PS1= ENV= exec sh -i";
     wanted.facts.command = ["sh", "-c", silent].map(str::to_owned).to_vec();
     start(&mut control, wanted).await;
@@ -154,7 +154,7 @@ async fn a_forgotten_session_is_killed() {
     say(&control, ToHost::Forget { session_id: id("session1") }).await;
     wait_until("the process is gone", || !runs(hosted.pid.unwrap())).await;
     is_empty(&host).await;
-    // The id is free again.
+    // The id can be used again.
     start(&mut control, script("session1", "cat")).await;
 }
 
@@ -280,7 +280,7 @@ async fn a_relay_that_asks_for_nothing_more_need_not_close_the_link() {
         copy.hear(&mut link).await;
     }
     copy.ack(&link).await;
-    // A last picture can still be had.
+    // A last snapshot is still available.
     let picture = copy.picture(&mut link).await;
     assert!(String::from_utf8_lossy(&picture.data).contains("last"));
     assert_eq!(soon("the end", link.recv()).await, Err(close::NORMAL));
@@ -297,7 +297,7 @@ async fn a_session_of_the_hosts_own_accord_is_in_a_new_hello() {
     assert_eq!(hello.sessions, [hosted]);
 }
 
-/// A message of more than 32 MiB is none that every relay reads.
+/// Not every relay reads a message of more than 32 MiB.
 #[tokio::test]
 async fn what_a_hello_tells_of_all_sessions_fits_into_a_message() {
     let (host, mut relay) = FakeRelay::with_host();
@@ -319,7 +319,7 @@ async fn what_a_hello_tells_of_all_sessions_fits_into_a_message() {
     let hello = serde_json::to_vec(&host.sessions()).unwrap().len();
     assert!((24 << 20..30 << 20).contains(&hello), "{hello} bytes of {started} sessions");
 
-    // A small one has room, and one that ends makes some.
+    // A small session fits, and one that ends makes room.
     start(&mut control, script("smaller1", "cat")).await;
     say(&control, ToHost::Forget { session_id: id("session0") }).await;
     wait_until("it is forgotten", || host.sessions().len() == started).await;
@@ -356,6 +356,6 @@ async fn a_host_that_was_replaced_stays_away() {
     let refused = |link_state: &LinkState| matches!(link_state, LinkState::Refused { .. });
     soon("the refusal", link_state.wait_for(refused)).await.unwrap();
     assert!(host.create(script("session1", "cat")).await.is_ok());
-    // It still publishes what it has.
+    // The host still publishes the sessions that it has.
     relay.publish(&id("session1")).await;
 }

@@ -1,4 +1,4 @@
-//! The same over real sockets.
+//! Tests the host over real sockets.
 
 #![expect(clippy::result_large_err, reason = "the library's type")]
 
@@ -30,7 +30,7 @@ use super::soon;
 
 const TOKEN: &str = "the-right-token";
 
-/// Takes sockets in for a [`FakeRelay`].
+/// Accepts sockets for a [`FakeRelay`].
 #[derive(Clone)]
 struct Door {
     opened: mpsc::UnboundedSender<Opened>,
@@ -52,7 +52,7 @@ impl Door {
         let Ok(socket) = accept_hdr_async_with_config(stream, callback, Some(config)).await else {
             return;
         };
-        // Over TCP it is below a path of its own.
+        // Over TCP the relay is below a path of its own.
         let path = path.strip_prefix("/moor").unwrap_or(&path);
         let words: Vec<&str> = path.split('/').collect();
         match words[..] {
@@ -84,7 +84,7 @@ fn allow(request: &Request, mut response: Response) -> Result<Response, ErrorRes
     Ok(response)
 }
 
-/// Carries what goes over a wire to a socket and back. A wire that is dropped cuts the socket.
+/// Carries messages between a wire and a socket. Dropping the wire cuts the socket.
 async fn bridge<Out: Encode + Send, In: Decode + Send, T: AsyncRead + AsyncWrite + Unpin>(
     socket: WebSocketStream<T>,
     wire: Wire<In, Out>,
@@ -182,7 +182,7 @@ async fn a_session_is_exact_over_tcp_however_often_it_is_cut() {
             copy.hear(&mut link).await;
             copy.ack(&link).await;
         }
-        // As a relay that shuts down: the host comes back at once.
+        // Like a relay that shuts down: the host comes back at once.
         _ = link.sender.send(Item::Closed(close::GOING_AWAY)).await;
         cuts += 1;
     }
@@ -240,7 +240,7 @@ async fn a_relay_on_the_same_machine_is_found_again_when_it_is_back() {
     let folder = tempfile::tempdir().unwrap();
     let socket = folder.path().join("relay.sock");
     let token = Token::Fixed(TOKEN.into());
-    // The host is there first.
+    // The host starts before the relay.
     let host = host_of(&format!("unix:{}", socket.display()), token);
     host.create(script("session1", "echo here; cat")).await.unwrap();
     for _ in 0..2 {
@@ -253,7 +253,7 @@ async fn a_relay_on_the_same_machine_is_found_again_when_it_is_back() {
         while !copy.output.ends_with(b"here\r\n") {
             copy.hear(&mut link).await;
         }
-        // What was not acknowledged comes again.
+        // Unacknowledged entries are sent again.
         std::fs::remove_file(&socket).unwrap();
     }
 }

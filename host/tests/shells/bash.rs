@@ -1,8 +1,8 @@
-//! What only bash has.
+//! Tests features that only bash has.
 
 use super::*;
 
-/// As `.bashrc`, before each prompt: tells the exit code.
+/// Part of `.bashrc`: a command for each prompt that prints the exit code.
 const TELLS: &str = "tell() { echo \"told $?\"; }\n";
 
 #[tokio::test]
@@ -15,7 +15,7 @@ async fn a_prompt_command_lives_on() {
         "export PROMPT_COMMAND='tell 2>/dev/null'",
     ];
     for form in forms {
-        // Where `true` comes first in one text, it decides about `$?`, with integration or not.
+        // If `true` comes first in a single text, it sets `$?`, with or without integration.
         let told = if form.contains("\ntell") { "told 0" } else { "told 7" };
         let mut shell =
             Start::new(&["bash"]).file(".bashrc", &format!("{TELLS}{form}")).shell().await;
@@ -23,7 +23,7 @@ async fn a_prompt_command_lives_on() {
         shell.run("(exit 7)").await;
         assert_eq!(shell.state.exit_code(), Some(7), "{form}");
         assert!(shell.output()[from..].contains(told), "{form}: {:?}", &shell.output()[from..]);
-        // A shell that inherits variables says nothing of what it lacks.
+        // A shell that inherits variables reports nothing as missing.
         let prompts = shell.prompts();
         shell.type_keys("PS1=inner- bash --norc\rexit\r").await;
         shell.wait("the outer prompt", |shell| shell.prompts() > prompts).await;
@@ -139,7 +139,7 @@ async fn no_option_and_no_variable_of_bash_differs() {
     }
 }
 
-/// Before 5.1 PROMPT_COMMAND is one text.
+/// Before 5.1, PROMPT_COMMAND is a single text.
 #[tokio::test]
 async fn an_older_bash_is_served_too() {
     let script = include_str!("../../src/driver/pty/integration/moorline.bash");

@@ -1,8 +1,9 @@
-//! Where the integration is not there, or is lost, the terminal's process group tells.
+//! Tests the status of shells whose integration is missing or lost: it comes from the terminal's
+//! process group.
 
 use super::*;
 
-/// Runs a command until it is interrupted, and is idle before and after.
+/// Runs a command until it is interrupted, and expects the shell to be idle before and after.
 async fn tells_whether_a_job_runs(shell: &mut Shell, what: &str) {
     shell
         .watch(&format!("prompt of {what}"), |shell| shell.state.activity() == Activity::Idle)
@@ -39,7 +40,7 @@ async fn another_shell_in_the_place_of_this_one_is_told() {
         for other in ["dash -i", "bash --norc", "zsh", "fish --private"] {
             let start = Start::new(&[start]).file(".zshrc", "").file(".bashrc", "");
             let mut shell = start.shell().await;
-            // A moment at the prompt.
+            // The shell stays at its prompt for a moment.
             shell.watch("a look", |shell| shell.looks > 0).await;
             shell.type_keys(&format!("exec {other}\r")).await;
             shell.wait("the command", |shell| shell.state.activity() == Activity::Running).await;
@@ -80,7 +81,7 @@ async fn hooks_that_were_replaced_at_the_prompt_are_missed_and_no_more() {
     }
 }
 
-/// A prompt's marks without those of commands.
+/// This shell marks its prompts, but not its commands.
 #[tokio::test]
 async fn a_prompt_that_marks_itself_is_not_idle_for_ever() {
     let mut shell =
@@ -88,7 +89,7 @@ async fn a_prompt_that_marks_itself_is_not_idle_for_ever() {
     tells_whether_a_job_runs(&mut shell, "a prompt with marks").await;
 }
 
-/// A builtin runs in the shell itself: there only the marks tell.
+/// A builtin runs in the shell itself, so only the marks reveal it.
 #[tokio::test]
 async fn a_builtin_that_waits_is_running() {
     for command in [["bash"], ["zsh"], ["fish"]] {

@@ -1,4 +1,4 @@
-//! A shell on a real terminal, with a home of its own, and what its marks say.
+//! Runs a shell on a real terminal, with a home of its own, and collects its marks.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -13,23 +13,23 @@ use moorline_shared::session::{ExitStatus, Size};
 use tempfile::TempDir;
 use tokio::time::timeout;
 
-/// Far longer than anything here takes.
+/// Far longer than anything in these tests takes.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// As long as a session waits, or longer.
+/// At least as long as the interval of a session's looks.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 /// The folder of the scripts within a home.
 pub(crate) const INTEGRATION: &str = "moorline";
 
-/// What a shell is started with.
+/// The settings that a shell is started with.
 pub(crate) struct Start {
     home: TempDir,
     spawn: Spawn,
 }
 
 impl Start {
-    /// Started in its empty home, without a trace of the tester's own files.
+    /// Starts the shell in its own empty home, without any of the tester's files.
     pub(crate) fn new(command: &[&str]) -> Self {
         let home = tempfile::tempdir().unwrap();
         let path = home.path().canonicalize().unwrap();
@@ -70,7 +70,7 @@ impl Start {
         self.home.path().canonicalize().unwrap()
     }
 
-    /// Does not wait for anything.
+    /// Starts the shell without waiting for anything.
     pub(crate) fn spawn(self) -> Shell {
         let pty = Pty::spawn(&self.spawn).unwrap();
         let screen = Screen::new(self.spawn.size);
@@ -79,7 +79,7 @@ impl Start {
         Shell { home, pty, screen, marks, state, found: Vec::new(), output: Vec::new(), looks: 0 }
     }
 
-    /// At its first prompt.
+    /// Starts the shell and waits for its first prompt.
     pub(crate) async fn shell(self) -> Shell {
         let mut shell = self.spawn();
         shell.wait("a prompt", |shell| shell.prompts() > 0).await;
@@ -95,7 +95,7 @@ pub(crate) struct Shell {
     pub(crate) state: ShellState,
     pub(crate) found: Vec<Mark>,
     output: Vec<u8>,
-    /// How often it was told who has the terminal.
+    /// The number of times that the terminal's foreground was seen.
     pub(crate) looks: usize,
 }
 
@@ -112,8 +112,8 @@ impl Shell {
         self.found.iter().filter(|mark| **mark == Mark::PromptStart).count()
     }
 
-    /// What the terminal shows, and what has scrolled off it, without colours: fish paints them
-    /// when it finds the time.
+    /// Returns the text on the terminal and in its scrollback, without colours, because fish paints
+    /// those at a time of its own.
     fn picture(&self) -> String {
         let picture = String::from_utf8_lossy(&self.screen.snapshot().data).into_owned();
         let mut parts = picture.split("\x1b[");
@@ -136,7 +136,7 @@ impl Shell {
         }
     }
 
-    /// Reads until it holds; false at the output's end.
+    /// Reads until `holds` is true. Returns false at the end of the output.
     pub(crate) async fn read_until(&mut self, mut holds: impl FnMut(&Self) -> bool) -> bool {
         while !holds(self) {
             let piece = timeout(PATIENCE, self.pty.reader.read()).await;
@@ -157,7 +157,7 @@ impl Shell {
         true
     }
 
-    /// Reads on, and looks who has the terminal as a session does, until it holds.
+    /// Reads on, and looks at the terminal's foreground as a session does, until `holds` is true.
     pub(crate) async fn watch(&mut self, what: &str, mut holds: impl FnMut(&Self) -> bool) {
         let (since, mut last) = (Instant::now(), None);
         while !holds(self) {
@@ -181,7 +181,7 @@ impl Shell {
         assert!(held, "the output ended without {what}: {:?}", self.output());
     }
 
-    /// Types a line and waits for the next prompt. Gives what the command wrote.
+    /// Types a line and waits for the next prompt. Returns the command's output.
     pub(crate) async fn run(&mut self, line: &str) -> String {
         let (prompts, before) = (self.prompts(), self.output.len());
         self.type_keys(&format!("{line}\r")).await;
@@ -191,12 +191,12 @@ impl Shell {
         let written =
             output.split_once("\x1b]133;C;").and_then(|(_, after)| after.split_once('\x07'));
         let written = written.map_or("", |(_line, after)| after);
-        // The folder comes next, or what zsh clears an unfinished line by.
+        // The folder's mark follows, or the sequence with which zsh clears an unfinished line.
         let ends = ["\x1b]7;", "\x1b[1m\x1b[7m"].into_iter().filter_map(|end| written.find(end));
         written[..ends.min().unwrap_or(written.len())].to_owned()
     }
 
-    /// What the last command was marked with.
+    /// Returns the command line in the mark of the last command.
     pub(crate) fn last_command(&self) -> Option<&str> {
         self.found.iter().rev().find_map(|mark| match mark {
             Mark::CommandStart { command_line } => Some(command_line.as_deref()),
@@ -204,7 +204,7 @@ impl Shell {
         })?
     }
 
-    /// Gives what the terminal shows in the end.
+    /// Exits the shell, and returns the final text on the terminal.
     pub(crate) async fn exit(mut self, code: i32) -> String {
         self.type_keys(&format!("exit {code}\r")).await;
         assert!(!self.read_until(|_| false).await);
@@ -214,7 +214,7 @@ impl Shell {
     }
 }
 
-/// Every shell, as a login shell and not.
+/// Returns every shell, as a login shell and as another one.
 pub(crate) fn every_shell() -> [Start; 6] {
     let plain = |command: &[&str]| {
         Start::new(command)
@@ -231,7 +231,7 @@ pub(crate) fn every_shell() -> [Start; 6] {
     ]
 }
 
-/// Makes a folder whose name is not easy.
+/// Creates a folder with a difficult name.
 pub(crate) fn folder_in(home: &Path) -> PathBuf {
     let folder = home.join("a b%20;ä'?#\u{7f}");
     std::fs::create_dir(&folder).unwrap();

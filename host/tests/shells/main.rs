@@ -1,4 +1,4 @@
-//! The shell integration, with real shells on real terminals.
+//! Tests the shell integration with real shells on real terminals.
 
 #![expect(clippy::unwrap_used, reason = "a helper of a test fails the test")]
 
@@ -70,7 +70,7 @@ async fn a_long_command_is_cut() {
     }
 }
 
-/// Only what a shell keeps in its history is told.
+/// Only commands that a shell keeps in its history are reported.
 #[tokio::test]
 async fn what_is_kept_out_of_the_history_is_not_told() {
     let shells = [
@@ -170,7 +170,7 @@ async fn no_variable_reaches_a_program() {
     }
 }
 
-/// Types the same with and without the integration.
+/// Types the same with and without the integration, and compares what is visible.
 #[tokio::test]
 async fn nothing_that_is_seen_changes() {
     let rc = |command: &[&str]| {
@@ -224,7 +224,7 @@ async fn an_integration_of_the_users_own_is_not_doubled() {
     for command in [["bash"], ["zsh"], ["fish"]] {
         let mut shell = own(&command).shell().await;
         shell.run("cd /").await;
-        // The folder is told all the same.
+        // The folder is reported nevertheless.
         shell.wait("the folder", |shell| shell.state.cwd() == Some("/")).await;
         assert!(!shell.output().contains("aid="), "{command:?}: {:?}", shell.output());
         shell.exit(0).await;

@@ -1,4 +1,4 @@
-//! What users have in their files, and must not be in the way of the integration.
+//! Tests startup files of users that must not get in the way of the integration.
 
 use super::*;
 
@@ -32,7 +32,7 @@ const ZSH: &[&str] = &[
 
 const FISH: &[&str] = &[
     "function fish_prompt; printf '\\e]133;A\\a$ '; end",
-    // The files of fish itself use both, and go on with what the second says.
+    // Fish's own files use both functions, and continue with the output of the second.
     "function printf; end",
     "function functions; contains -- --all $argv; and echo __vsc_a; builtin functions $argv; end",
     "set -g line x; set -g code y",
@@ -70,7 +70,7 @@ async fn nothing_of_the_users_is_in_the_way() {
             let plain = written.replace("/moorline", "");
             assert!(!plain.contains(complaint), "{rc}: {complaint} in {written:?}");
         }
-        // Marks of others are passed over while a command runs.
+        // Marks of other programs are ignored while a command runs.
         shell.type_keys("sh -c 'printf \"\\033]133;A\\a\"; echo up-$((40+2)); cat'\r").await;
         shell.wait("the command", |shell| shell.output().contains("up-42")).await;
         assert_eq!(shell.state.activity(), Activity::Running, "{rc}");
@@ -80,7 +80,7 @@ async fn nothing_of_the_users_is_in_the_way() {
     }
 }
 
-/// The shell itself warns of it once.
+/// The shell itself warns about it once.
 #[tokio::test]
 async fn a_locale_that_is_not_installed_is_not_made_worse() {
     for command in [["bash"], ["zsh"]] {

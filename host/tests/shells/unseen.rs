@@ -1,8 +1,8 @@
-//! The user sees the same with the integration as without, whatever options are set.
+//! Tests that the user sees the same with the integration as without, whatever options are set.
 
 use super::*;
 
-/// A shell's startup file, and what is typed.
+/// A shell's startup file, and the lines that are typed.
 type Case = (&'static str, &'static [&'static str]);
 
 const BASH: &[Case] = &[
@@ -17,7 +17,7 @@ const BASH: &[Case] = &[
     ("trap 'echo \"seen $BASH_COMMAND\"' DEBUG; set -xv", &["true"]),
     ("trap 'echo \"seen $BASH_COMMAND\"' DEBUG", &["true"]),
     ("trap 'echo failed' ERR; set -E; false", &["true", "echo $?"]),
-    // One that is set in the startup file itself is run when that ends.
+    // A trap that is set in the startup file itself runs when the file ends.
     ("set -T; f() { :; }", &["trap 'echo returned' RETURN", "true", "f", "set -xv", "true"]),
     ("", &["set -T; trap 'echo returned' RETURN", "printf unfinished", "set +T", "true"]),
     ("PROMPT_COMMAND='echo \"told $?\"'; (exit 3)", &["true"]),
@@ -41,7 +41,7 @@ fn cases() -> impl Iterator<Item = (&'static str, Case)> {
     of("bash", BASH).chain(of("zsh", ZSH))
 }
 
-/// A shell whose prompt is known.
+/// Creates a shell with a known prompt.
 fn start(shell: &str, rc: &str) -> Start {
     let rc = format!("PS1='PROMPT> '\n{rc}\n");
     Start::new(&[shell]).file(".bashrc", &rc).file(".zshrc", &rc)
@@ -68,7 +68,7 @@ async fn nothing_of_the_hooks_is_seen() {
 
 #[tokio::test]
 async fn the_hooks_work_on_all_the_same() {
-    // Then only the prompt itself could tell, and it may not.
+    // In this case only the prompt itself could mark anything, and it must not.
     let is_mute = |(_, (rc, lines)): &(&str, Case)| {
         *rc == "readonly PROMPT_COMMAND" && lines.contains(&"shopt -u promptvars")
     };

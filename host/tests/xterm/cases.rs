@@ -1,8 +1,8 @@
-//! Everything that a terminal can be made to be, one by one.
+//! Tests every state that a terminal can have, one by one.
 
 use super::*;
 
-/// What follows a snapshot in these tests: what it does depends on most of what a terminal keeps.
+/// Output after a snapshot. Its effect depends on most of a terminal's state.
 const AFTER: &str = "a\tqx\x1b8b\x1b[3;5H~\x1b[2b\x0e{\x0f\r\n\nend\x1b[?1049l.";
 
 fn assert_restored(page: &mut Page, case: &str) {
@@ -65,7 +65,7 @@ fn every_attribute_is_restored() {
     }
     for number in &numbers {
         assert_restored(&mut page, &format!("a\x1b[{number}mb c\x1b[Kd"));
-        // Set with everything else, and taken away alone.
+        // The attribute is set with all others, and reset alone.
         let all = "1;2;3;4:3;5;7;8;9;53;31;42;58:5:3";
         assert_restored(&mut page, &format!("a\x1b[{all}mb\x1b[{number}mc\r\n\x1b[0md"));
     }
@@ -148,10 +148,10 @@ fn what_is_erased_and_moved_is_the_same() {
             [("4;7", ""), ("1;1", ""), ("8;40", ""), ("4;7", "2;6"), ("7;1", "2;6")]
         {
             let region = if region.is_empty() { String::new() } else { format!("\x1b[{region}r") };
-            // One that begins with a wide character, one in the middle of one.
+            // Rows that begin with a wide character, and rows with one in the middle.
             let edit = format!("{region}\x1b[44m\x1b[{place}H\x1b[{edit}");
             assert_restored(&mut page, &format!("{full}{edit}"));
-            // Here xterm.js may leave a second half alone, which it takes for no column later.
+            // Here xterm.js may leave a second half alone, which it later counts as no column.
             let case = format!("{full}\x1b[4;6H世世世\x1b[4;39H世{edit}");
             assert_eq!(
                 difference(&mut page, SIZE, &[output(&case)], &[]),
@@ -160,7 +160,7 @@ fn what_is_erased_and_moved_is_the_same() {
                 case.escape_debug()
             );
         }
-        // About to wrap.
+        // The cursor is about to wrap.
         assert_restored(&mut page, &format!("{full}\x1b[3;40Hx\x1b[{edit}y"));
     }
     for edit in [
@@ -215,7 +215,7 @@ fn a_snapshot_undoes_whatever_was_there() {
         let (data, size) = snapshot(SIZE, &[output(case)]);
         let clean = page.look(size, &[output(&data)]);
         let over = page.look(size, &[output(mess), output(&data)]);
-        // What is not in a snapshot: a title where there is none.
+        // A snapshot does not contain the absence of a title.
         let telling = |lines: &[String]| -> Vec<String> {
             lines.iter().filter(|line| !line.starts_with("title")).cloned().collect()
         };
@@ -240,10 +240,10 @@ fn a_narrower_window_wraps_the_same() {
         for resizes in [vec![narrow.clone()], vec![wide.clone()], vec![narrow, wide]] {
             let before = [vec![output(&case)], resizes.clone()].concat();
             let found = difference(&mut page, SIZE, &before, &[]);
-            // Where a saved cursor is among lines that wrap anew is xterm.js's own affair.
+            // The position of a saved cursor among lines that are rewrapped is left to xterm.js.
             let found = found.filter(|found| !found.starts_with("whole:    normal saved"));
             assert_eq!(found, None, "{}", script(&before));
-            // And where the window changes after the reload.
+            // The window is resized after the reload.
             let found = difference(&mut page, SIZE, &[output(&case)], &resizes);
             assert_eq!(found, None, "{} | {}", case.escape_debug(), script(&resizes));
         }

@@ -1,5 +1,5 @@
-//! The page shows the same from a snapshot as from the whole output: the host's emulator against
-//! xterm.js itself, without a browser.
+//! Tests that the page shows the same from a snapshot as from the whole output: the host's emulator
+//! against xterm.js itself, without a browser.
 
 #![expect(clippy::unwrap_used, reason = "a helper of a test fails the test")]
 
@@ -17,13 +17,13 @@ fn output(bytes: impl AsRef<[u8]>) -> Step {
     Step::Output(bytes.as_ref().to_vec())
 }
 
-/// What differs between a terminal that has got everything and one that has got a snapshot of
-/// `before` and what came after it, where anything does.
+/// Returns the first difference between a terminal that got all output, and one that got a snapshot
+/// of `before` and the output after it; `None` if they are the same.
 fn difference(page: &mut Page, size: Size, before: &[Step], after: &[Step]) -> Option<String> {
     difference_of(page, size, before, after, |line| line)
 }
 
-/// [`difference`], in what `telling` leaves of each line.
+/// Like [`difference`], but only compares the part of each line that `telling` keeps.
 fn difference_of(
     page: &mut Page,
     size: Size,

@@ -1,5 +1,5 @@
-// Runs the page's terminal emulator without a page. Each line of the input is one terminal's life, as
-// JSON; each line of the output is what it looks like in the end, a list of lines.
+// Runs the page's terminal emulator without a page. Each line of input describes the life of one
+// terminal in JSON; each line of output is its final look, a list of lines.
 //
 //     node page.mjs <xterm-headless.mjs> <as-host.mjs>
 import { pathToFileURL } from "node:url";
@@ -9,7 +9,7 @@ const load = (path) => import(pathToFileURL(path).href);
 const { Terminal } = (await load(process.argv[2])).default;
 const { HostAddon } = await load(process.argv[3]);
 
-// As in the page (client/src/bindings/screen.rs).
+// The same as in the page (client/src/bindings/screen.rs).
 const OPTIONS = {
   allowProposedApi: true,
   cursorBlink: false,
@@ -58,7 +58,7 @@ function describe(terminal, title, colors) {
     `title ${JSON.stringify(title)} over ${JSON.stringify(input._windowTitleStack)}`,
     `colours ${JSON.stringify([...colors].sort(([a], [b]) => a - b))}`,
     `charsets ${charsets.glevel} ${[0, 1, 2, 3].map((g) => set(charsets._charsets[g]))} ${set(charsets.charset)}`,
-    // The link itself is forgotten with the line that it was opened on.
+    // xterm.js forgets a link with the line that it was opened on.
     `pen ${pen(core, input._curAttrData).replace(/ *(http.*)?$/, "").replace(/^0 0 0$/, "")} ${input._curAttrData.extended.urlId ? "a link" : ""}`,
     `shown ${shown.type} at ${shown.cursorX},${shown.cursorY}`,
   ];
@@ -94,7 +94,7 @@ function row(core, line, first) {
       last = look;
     }
     const chars = cell.getChars();
-    // The second half of a wide character; one that has lost the first half is blank.
+    // The second half of a wide character. Without its first half it is blank.
     const half = cell.getWidth() === 0 && at > 0 && line.getCell(at - 1).getWidth() === 2;
     text += half ? "" : chars.length > 1 ? chars.trimStart() : chars || " ";
     if (chars.trim() || look !== pen(core, { fg: 0, bg: 0 })) trimmed = text.length;
@@ -102,13 +102,13 @@ function row(core, line, first) {
   return text.slice(0, trimmed) + (line.isWrapped && !first ? "↩" : "");
 }
 
-// How text looks. What is saved has no extended attributes.
+// Describes the appearance of text. Saved attributes have no extended ones.
 function pen(core, { fg, bg, extended }, saved = false) {
   const has = !saved && (bg & BG_EXTENDED) !== 0 && extended;
   const style = fg & FG_UNDERLINE ? (has && extended.underlineStyle) || 1 : 0;
   const color = has && fg & FG_UNDERLINE && extended.underlineColor & 0x3000000 && extended.underlineColor !== 0x3ffffff ? extended.underlineColor & 0x3ffffff : "";
   const link = (has && extended.urlId && core._oscLinkService.getLinkData(extended.urlId)?.uri) || "";
-  // What is left of an earlier colour means nothing.
+  // The remains of an earlier colour have no meaning.
   const plain = (color) => ((color & 0x3000000) % 0x3000000 ? color & ~0xffff00 : color) >>> 0;
   return [plain(fg), plain(bg & ~BG_EXTENDED), style, color, link].join(" ").replace(/^0 0 0  $/, "");
 }

@@ -1,4 +1,4 @@
-//! The page's terminal emulator, in a Node process.
+//! Runs the page's terminal emulator in a Node process.
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -18,14 +18,14 @@ use serde_json::{Value, json};
 #[path = "../../../client/widths.rs"]
 mod widths;
 
-/// What happens to a terminal.
+/// A step in the life of a terminal.
 #[derive(Debug, Clone)]
 pub(crate) enum Step {
     Output(Vec<u8>),
     Resize(Size),
 }
 
-/// Node, and what it reads and writes.
+/// A Node process, with its input and output.
 pub(crate) struct Page {
     child: Child,
     stdin: ChildStdin,
@@ -48,7 +48,7 @@ impl Page {
         Self { child, stdin, stdout: BufReader::new(stdout), _folder: folder }
     }
 
-    /// What a terminal looks like to which this has happened.
+    /// Returns the look of a terminal after these steps.
     pub(crate) fn look(&mut self, size: Size, steps: &[Step]) -> Vec<String> {
         let steps: Vec<Value> = steps
             .iter()
@@ -72,7 +72,7 @@ impl Drop for Page {
     }
 }
 
-/// The page's script with the table of widths, as the client's build makes it.
+/// Writes the page's script with the table of widths, as the client's build does.
 fn as_host(client: &Path, folder: &Path) -> PathBuf {
     let script = fs::read_to_string(client.join("src/bindings/as_host.js")).unwrap();
     let path = folder.join("as-host.mjs");
@@ -82,7 +82,7 @@ fn as_host(client: &Path, folder: &Path) -> PathBuf {
     path
 }
 
-/// What the host makes of it: the snapshot, and the size of its terminal.
+/// Returns the host's snapshot after these steps, with the size of its terminal.
 pub(crate) fn snapshot(size: Size, steps: &[Step]) -> (Bytes, Size) {
     let screen = Screen::new(size);
     let mut seq = Seq::ZERO;

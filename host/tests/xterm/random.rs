@@ -1,9 +1,10 @@
-//! Random output, cut anywhere. Without character sets, of which xterm.js saves less with a cursor, and
-//! without links, which it forgets with the line that they were opened on: those are among the cases.
+//! Tests random output, cut anywhere. It contains no character sets, of which xterm.js saves less
+//! with a cursor, and no links, which it forgets with the line that they were opened on. Those are
+//! covered by the cases.
 
 use super::*;
 
-/// Numbers that are the same at each run (splitmix64).
+/// A random number generator that yields the same numbers in every run (splitmix64).
 struct Random(u64);
 
 impl Random {
@@ -130,12 +131,12 @@ fn step(random: &mut Random) -> Step {
     })
 }
 
-/// Whether rows are joined is left out: xterm.js does not always know.
+/// Compares without regard to whether rows are joined, which xterm.js does not always know.
 fn differs(page: &mut Page, before: &[Step], after: &[Step]) -> Option<String> {
     difference_of(page, SIZE, before, after, |line| line.replace('↩', ""))
 }
 
-/// Leaves out what is not needed to see a difference.
+/// Removes the steps that are not needed to see a difference.
 fn shrink(page: &mut Page, mut before: Vec<Step>, mut after: Vec<Step>) -> (Vec<Step>, Vec<Step>) {
     loop {
         let length = before.len() + after.len();

@@ -1,11 +1,11 @@
-//! The page and the host count alike how many columns characters take.
+//! Tests that page and host give each character the same number of columns.
 
 use moorline_host::screen::columns;
 
 use super::*;
 
-/// Each text on a line of its own, and a mark far to the right of it: where one emulator counts
-/// otherwise, the mark of the snapshot is elsewhere.
+/// Draws each text on a line of its own, followed by a mark far to the right. If one emulator
+/// counts differently, the snapshot's mark is in another place.
 fn assert_alike(page: &mut Page, texts: impl IntoIterator<Item = String>) {
     let size = Size { cols: 80, rows: 24 };
     let lines: Vec<String> =
@@ -18,7 +18,7 @@ fn assert_alike(page: &mut Page, texts: impl IntoIterator<Item = String>) {
 
 #[test]
 fn every_kind_of_character_is_as_wide_in_the_page() {
-    // The first and the last characters of each run of one width, and one between them.
+    // The first and last characters of each run of one width, and one in between.
     let all: Vec<char> = (' '..=char::MAX).filter(|c| !c.is_control()).collect();
     let runs = all.chunk_by(|one, other| columns(*one) == columns(*other));
     let some = runs.flat_map(|run| [run[0], run[run.len() / 2], run[run.len() - 1]]);
@@ -73,7 +73,7 @@ fn what_combines_takes_no_column() {
 #[test]
 fn a_prompt_with_an_emoji_is_edited_where_it_is() {
     let mut page = Page::open();
-    // As readline does it: Ctrl-A goes back by the columns that it counted.
+    // This is how readline edits: Ctrl-A moves back by the columns that it counted.
     let edited = "👩\u{200d}💻 $ rm -rf build\x1b[12D\x1b[K\rls";
     let found = difference(&mut page, SIZE, &[output(edited)], &[]);
     assert_eq!(found, None);

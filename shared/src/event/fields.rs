@@ -1,21 +1,21 @@
-//! The fields of each kind of event. All travel in camelCase, as seed clients know them from the session
-//! API's events.
+//! The fields of each kind of event. All are camelCase on the wire, the form that clients of the
+//! seed's session API already know.
 
 use serde::{Deserialize, Serialize};
 
 use crate::id::{Epoch, Seq, SessionId};
 use crate::session::ForkedFrom;
 
-/// How an event stream begins.
+/// The first event of an event stream.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Connected {
-    /// A sentence for people.
+    /// A sentence for the user.
     #[serde(default)]
     pub message: String,
-    /// The log's epoch.
+    /// The epoch of the log.
     #[serde(default)]
     pub epoch: Epoch,
-    /// The log's last entry when the stream was opened.
+    /// The log's last entry when the stream opened.
     #[serde(default)]
     pub head: Seq,
     /// The oldest entry that is retained.
@@ -26,35 +26,35 @@ pub struct Connected {
     pub from: Seq,
 }
 
-/// Entries that a stream does not bring though they were asked for.
+/// The range of requested entries that a stream cannot deliver.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Gap {
-    /// `trimmed`: they are not retained. `epoch`: the cursor was of another life of the log.
+    /// `trimmed` if they are no longer retained, `epoch` if the cursor belongs to another epoch.
     pub reason: String,
-    /// The log's epoch.
+    /// The epoch of the log.
     #[serde(default)]
     pub epoch: Epoch,
-    /// The first missing entry, if they were trimmed.
+    /// The first missing entry, for `trimmed`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<Seq>,
-    /// The last missing entry, if they were trimmed.
+    /// The last missing entry, for `trimmed`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<Seq>,
 }
 
-/// What a session was created with.
+/// The settings that a session was created with.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SessionCreated {
-    /// The driver.
+    /// The name of its driver.
     pub mode: String,
-    /// The folder that it begins in.
+    /// The folder that the session starts in.
     #[serde(default)]
     pub working_dir: String,
     /// The name that the user gave it, if any.
     #[serde(default)]
     pub name: Option<String>,
-    /// Program and arguments; empty for a shell.
+    /// The program and its arguments; empty for a shell.
     #[serde(default)]
     pub command: Vec<String>,
 }
@@ -62,36 +62,36 @@ pub struct SessionCreated {
 /// A piece of output.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SessionOutput {
-    /// The entry.
+    /// The number of its entry.
     #[serde(default)]
     pub seq: Seq,
-    /// `stdout`: a terminal has one stream.
+    /// Always `stdout`: a terminal has one output stream.
     #[serde(default)]
     pub stream: String,
-    /// `base64` if the content is encoded so.
+    /// `base64` if the content is base64; absent if it is plain text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub encoding: Option<String>,
-    /// The output.
+    /// The output itself, as `encoding` says.
     #[serde(default)]
     pub content: String,
 }
 
-/// Something that went wrong.
+/// An error that the session reports.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SessionError {
-    /// A sentence for people.
+    /// A sentence for the user.
     #[serde(default)]
     pub error: String,
 }
 
-/// The end of a session's log.
+/// The end of a session's log. It has no fields.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SessionDeleted {}
 
-/// A prompt.
+/// A prompt that was sent to the session.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CommandSent {
-    /// The prompt, or its beginning and `...`.
+    /// The prompt; a long one is cut off and ends in `...`.
     pub command: String,
 }
 
@@ -99,12 +99,12 @@ pub struct CommandSent {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct TerminalCreated {
-    /// The terminal's session.
+    /// The session that runs the terminal.
     pub terminal_id: SessionId,
-    /// The folder that it begins in, if the relay knows it.
+    /// The folder that the terminal starts in, if the relay knows it.
     #[serde(default)]
     pub working_dir: Option<String>,
-    /// The mode that was asked for, else the driver.
+    /// The requested mode, or else the driver.
     #[serde(default)]
     pub mode: String,
 }
@@ -113,35 +113,35 @@ pub struct TerminalCreated {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct TerminalClosed {
-    /// The terminal's session.
+    /// The session that ran the terminal.
     pub terminal_id: SessionId,
 }
 
-/// Where a copy of a log ends.
+/// The point at which a copied log ends and the session's own entries begin.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SessionForked {
-    /// The other log's last entry that both have.
+    /// The last entry of the original log that both logs have.
     pub from: ForkedFrom,
 }
 
-/// What a session does.
+/// A session's activity in one word.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Activity {
-    /// A command runs, or nothing is known of what runs.
+    /// A command runs, or it is unknown what runs.
     #[default]
     Running,
     /// The shell waits for a command.
     Idle,
-    /// The process ended.
+    /// The session's process ended.
     Exited,
-    /// The process is gone, and how it ended is not known.
+    /// The process is gone, and its exit status is unknown.
     Error,
 }
 
 impl Activity {
-    /// The name on the wire.
+    /// Returns the name on the wire.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -153,28 +153,29 @@ impl Activity {
     }
 }
 
-/// What a session does, in detail.
+/// A session's activity in detail.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Status {
-    /// In one word.
+    /// The activity in one word.
     pub status: Activity,
-    /// The session's process.
+    /// The id of the session's process.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pid: Option<u32>,
     /// Milliseconds since the process was started.
     #[serde(default)]
     pub uptime: u64,
-    /// The shell's folder, if the shell reports it.
+    /// The shell's current folder, if the shell reports it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cwd: Option<String>,
-    /// The exit code of the last command, if the shell reports it; of the process, once it has exited.
+    /// The exit code of the last command, if the shell reports it; once the process has exited, its
+    /// exit code.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exit_code: Option<i32>,
-    /// The signal that ended the process.
+    /// The signal that ended the process, if one did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signal: Option<String>,
-    /// The command that runs, if the shell reports it.
+    /// The command that is running, if the shell reports it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub command: Option<String>,
 }

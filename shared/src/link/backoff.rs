@@ -1,12 +1,12 @@
-//! How long to wait before dialling again.
+//! The waits between attempts to dial.
 
 use std::time::Duration;
 
 use crate::limits::{BACKOFF_FACTOR, BACKOFF_FIRST, BACKOFF_MOST};
 
-/// Waits that grow by [`BACKOFF_FACTOR`] up to [`BACKOFF_MOST`], each drawn evenly between nothing
-/// and that bound (full jitter), so that a thousand clients of a restarted relay do not come back
-/// in one moment.
+/// Draws random waits before dialling again. Their bound grows by [`BACKOFF_FACTOR`] up to
+/// [`BACKOFF_MOST`], and each wait is drawn evenly between zero and the bound (full jitter), so
+/// that a thousand clients of a restarted relay do not return at the same moment.
 #[derive(Debug, Clone)]
 pub struct Backoff {
     attempt: u32,
@@ -14,19 +14,19 @@ pub struct Backoff {
 }
 
 impl Backoff {
-    /// Waits drawn from `seed`.
+    /// Creates a backoff whose waits are drawn from `seed`.
     #[must_use]
     pub const fn new(seed: u64) -> Self {
         Self { attempt: 0, random: SplitMix64(seed) }
     }
 
-    /// How many waits were drawn since the last success.
+    /// Returns the number of waits that were drawn since the last success.
     #[must_use]
     pub const fn attempt(&self) -> u32 {
         self.attempt
     }
 
-    /// The next wait.
+    /// Draws the next wait.
     pub fn next_wait(&mut self) -> Duration {
         let exponent = i32::try_from(self.attempt).unwrap_or(i32::MAX).min(64);
         let bound = BACKOFF_FIRST.mul_f64(BACKOFF_FACTOR.powi(exponent)).min(BACKOFF_MOST);
@@ -34,18 +34,18 @@ impl Backoff {
         bound.mul_f64(self.random.fraction())
     }
 
-    /// A connection was good: the next wait is a first one.
+    /// Resets the bound after a connection succeeded.
     pub const fn succeeded(&mut self) {
         self.attempt = 0;
     }
 }
 
-/// A small generator, good enough to spread waits.
+/// A small random number generator, good enough to spread waits.
 #[derive(Debug, Clone)]
 struct SplitMix64(u64);
 
 impl SplitMix64 {
-    /// Evenly from 0 up to, not including, 1.
+    /// Returns a number that is evenly distributed in `0.0..1.0`.
     fn fraction(&mut self) -> f64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;

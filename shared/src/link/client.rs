@@ -16,14 +16,14 @@ use crate::message::{
 use crate::session::{ExitStatus, Lifecycle, Size};
 use crate::time::Time;
 
-/// Input that is not acknowledged for this long asks for a sign of life: a dead connection is most
-/// often found by typing into it.
+/// Time after which unacknowledged input makes the client ask for a sign of life. A dead connection
+/// is most often discovered by typing into it.
 const INPUT_PATIENCE: Duration = Duration::from_secs(3);
 
-/// What happens to a client.
+/// An input of a [`Client`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Input {
-    /// Dial: at the start, and when the user asks not to wait.
+    /// Dials: at the start, and when the user does not want to wait.
     Dial,
     /// The network changed, or the page became visible again.
     Wake,
@@ -31,20 +31,20 @@ pub enum Input {
     Opened(Generation),
     /// A text message arrived.
     Message(Generation, ServerMessage),
-    /// The socket closed or could not be opened: 1006 where no code is known.
+    /// The socket closed or could not be opened. The code is 1006 if none is known.
     Closed(Generation, u16),
-    /// The terminal has this size.
+    /// The terminal has a new size.
     Resize(Size),
-    /// The user asks for a fresh picture.
+    /// The user asks for a fresh snapshot.
     Repaint,
-    /// End on purpose: nothing is dialled any more.
+    /// Ends on purpose: the client dials no more.
     Stop,
 }
 
-/// What a client's owner must do.
+/// A task for a client's owner.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Output {
-    /// Open a socket, and report it with this generation.
+    /// Open a socket, and report its events with this generation.
     Dial(Generation),
     /// Close the socket.
     HangUp,
@@ -52,33 +52,33 @@ pub enum Output {
     Send(ClientMessage),
     /// Send a piece of input.
     SendFrame(Frame),
-    /// Everything on the screen is void: clear it.
+    /// Clear the screen: everything on it is void.
     Clear,
-    /// Write the picture to the terminal, then call [`Client::applied`] with its seq.
+    /// Write the snapshot to the terminal, then call [`Client::applied`] with its seq.
     Paint(Snapshot),
-    /// An event of the session, in order with the output; then call [`Client::applied`].
+    /// Handle an event of the session, in order with the output, then call [`Client::applied`].
     Event(Seq, Event),
-    /// The relay could not do something.
+    /// Show an error that the relay reported.
     Error(ErrorCode, String),
-    /// So many pieces of input were given up: they may or may not have been delivered, or the
-    /// session's host is away and must not get them late.
+    /// Report that this many pieces of input were given up: either they may already have been
+    /// delivered, or the session's host is away and must not get them late.
     GaveUp(usize),
 }
 
 /// Follows and steers one session over any number of connections.
 ///
-/// After every call take [`Client::poll_output`] until `None`, and call [`Client::tick`] at
-/// [`Client::poll_timeout`]; the [module](crate::link) has an example. Output stays outside: ask
-/// [`Client::frame`] whether to apply a frame, apply it, and report it by [`Client::applied`].
+/// After every call, take [`Client::poll_output`] until `None`; call [`Client::tick`] at
+/// [`Client::poll_timeout`]. The [module](crate::link) has an example. Output stays outside: ask
+/// [`Client::frame`] whether to apply a frame, apply it, and report it with [`Client::applied`].
 #[derive(Debug, Clone)]
 pub struct Client {
     id: ClientId,
     connection: Connection,
     output: Receiver,
     input: InputQueue,
-    /// Whether input waits for a host that is away.
+    /// True if input is to wait for a host that is away.
     hold: bool,
-    /// Whether the terminal answers queries.
+    /// True if the terminal answers queries.
     answers: bool,
     meta: Option<SessionMeta>,
     answered: bool,
@@ -87,7 +87,7 @@ pub struct Client {
     offline_since: Option<Time>,
     size: Option<Size>,
     size_sent: Option<Size>,
-    /// When input was sent that is not acknowledged, or life was asked for because of it.
+    /// When the oldest unacknowledged input was sent, or when it last prompted a sign of life.
     input_sent: Option<Time>,
     resume_due: bool,
     repaint_due: bool,
@@ -95,7 +95,7 @@ pub struct Client {
     outbox: VecDeque<Output>,
 }
 
-/// Entries that were in the log before this connection: the terminal's replies to them are stale.
+/// Entries that were in the log before this connection. The terminal's replies to them are stale.
 #[derive(Debug, Clone, Copy)]
 struct Replay {
     from: Seq,
@@ -103,8 +103,8 @@ struct Replay {
 }
 
 impl Client {
-    /// A client that is not started. `seed` spreads its waits; `saved` is what an earlier page of
-    /// the same client id left of its input.
+    /// Creates a client that is idle until it gets [`Input::Dial`]. `seed` spreads its waits;
+    /// `saved` is the input that an earlier page of the same client id left behind.
     #[must_use]
     pub fn new(id: ClientId, seed: u64, saved: &SavedInput) -> Self {
         Self {
@@ -129,7 +129,7 @@ impl Client {
         }
     }
 
-    /// Something happened.
+    /// Handles an input of the owner.
     pub fn handle(&mut self, now: Time, input: Input) {
         match input {
             Input::Dial if self.ended.is_none() => self.connection.dial(now),
@@ -156,7 +156,7 @@ impl Client {
         }
     }
 
-    /// A frame arrived: whether to apply its data. After a gap the connection is dialled anew.
+    /// Returns what to do with a frame that arrived. After a gap the client dials anew.
     pub fn frame(&mut self, now: Time, generation: Generation, seq: Seq) -> Verdict {
         if !self.connection.heard(now, generation) {
             return Verdict::Duplicate;
@@ -168,7 +168,7 @@ impl Client {
         verdict
     }
 
-    /// The frame, picture or event `seq`, of `bytes` bytes, is on the screen.
+    /// Records that the frame, snapshot or event `seq`, of `bytes` bytes, is on the screen.
     pub fn applied(&mut self, now: Time, seq: Seq, bytes: usize) {
         self.output.applied(now, seq, bytes);
         if self.replay.is_some_and(|replay| self.output.applied_seq() >= replay.to) {
@@ -176,10 +176,10 @@ impl Client {
         }
     }
 
-    /// The user typed.
+    /// Queues input that the user typed.
     ///
     /// # Errors
-    /// [`Refusal`]; nothing of it was taken.
+    /// [`Refusal`]; then none of it was taken.
     pub fn type_input(&mut self, data: &[u8]) -> Result<(), Refusal> {
         if self.ended.is_some() {
             return Err(Refusal::Ended);
@@ -193,7 +193,7 @@ impl Client {
         self.input.push(data).map_err(|_| Refusal::Full)
     }
 
-    /// Time has passed.
+    /// Handles the passing of time.
     pub fn tick(&mut self, now: Time) {
         let open = self.connection.phase() == Phase::Open;
         if self.impatient_at().is_some_and(|at| now >= at) {
@@ -206,7 +206,7 @@ impl Client {
         }
     }
 
-    /// What to do now; call until `None`.
+    /// Returns the next task for the owner; call until `None`.
     pub fn poll_output(&mut self, now: Time) -> Option<Output> {
         match self.connection.poll_output() {
             Some(ConnectionOutput::Dial(generation)) => return Some(Output::Dial(generation)),
@@ -224,14 +224,14 @@ impl Client {
         send
     }
 
-    /// When to call [`Client::tick`] and poll again.
+    /// Returns when to call [`Client::tick`] and poll again.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Time> {
         let ack = self.output.poll_timeout();
         [self.connection.poll_timeout(), ack, self.impatient_at()].into_iter().flatten().min()
     }
 
-    /// Where the client stands, for its user.
+    /// Returns the client's status, for its user.
     #[must_use]
     pub fn status(&self) -> Status {
         if let Some(status) = &self.ended {
@@ -253,63 +253,62 @@ impl Client {
         }
     }
 
-    /// Since when nothing comes from the relay, where that is so.
+    /// Returns since when nothing arrives from the relay, or `None` if the client is connected.
     #[must_use]
     pub const fn offline_since(&self) -> Option<Time> {
         self.offline_since
     }
 
-    /// Whether what is being applied was in the log before this connection: then what the terminal
-    /// answers to it must not be sent.
+    /// Returns true while the output being applied was in the log before this connection. Then the
+    /// terminal's answers to it must not be sent.
     #[must_use]
     pub const fn is_replaying(&self) -> bool {
         self.replay.is_some()
     }
 
-    /// What the relay told of the session.
+    /// Returns the session's description, once the relay has sent it.
     #[must_use]
     pub const fn meta(&self) -> Option<&SessionMeta> {
         self.meta.as_ref()
     }
 
-    /// The last entry that was received, and of which incarnation; `None` before the first answer.
+    /// Returns the last entry that was received, with its epoch; `None` before the first answer.
     #[must_use]
     pub fn cursor(&self) -> Option<Cursor> {
         self.output.cursor()
     }
 
-    /// The last entry that is on the screen.
+    /// Returns the last entry that is on the screen.
     #[must_use]
     pub const fn applied_seq(&self) -> Seq {
         self.output.applied_seq()
     }
 
-    /// What was typed and is not accepted yet, oldest first.
+    /// Returns typed input that is not accepted yet, oldest first.
     pub fn pending_input(&self) -> impl Iterator<Item = &[u8]> {
         self.input.pending()
     }
 
-    /// Whether input waits while the session's host is away, and is delivered once when it is back.
-    /// Otherwise, as at first, it is refused. A relay learns of a change with the next connection.
+    /// Sets whether input waits while the session's host is away, to be delivered once it is back.
+    /// By default it is refused. The relay learns of a change at the next connection.
     pub const fn hold_input(&mut self, hold: bool) {
         self.hold = hold;
     }
 
-    /// Gives up what was typed and never sent.
+    /// Discards input that was typed but never sent.
     pub fn discard_unsent_input(&mut self) {
         self.input.discard_unsent();
     }
 
-    /// Gives up all that was typed and is not accepted. A piece that was sent is sent again without
-    /// its data, for a relay that keeps it for a host that is away; a piece that the session got
-    /// already stays.
+    /// Discards all input that is not accepted. A piece that was sent is sent again without its
+    /// data, for a relay that keeps it for its host. The session keeps a piece that it already got.
     pub fn discard_input(&mut self) {
         if self.input.blank() > 0 {
             self.input.send_again();
         }
     }
 
-    /// What a later page of the same client id needs to deliver this one's input.
+    /// Returns the state that a later page of the same client id needs to deliver this one's input.
     #[must_use]
     pub fn save_input(&self) -> SavedInput {
         self.input.save()
@@ -324,7 +323,7 @@ impl Client {
         extended.is_some_and(|extended| extended.lifecycle == Lifecycle::Detached)
     }
 
-    /// When input is overdue; never while nobody is there to accept it.
+    /// Returns when input is overdue; `None` while the host is away and cannot accept it.
     fn impatient_at(&self) -> Option<Time> {
         let sent = self.input_sent.filter(|_| !self.is_host_away())?;
         Some(sent + INPUT_PATIENCE)
@@ -392,7 +391,7 @@ impl Client {
         }
     }
 
-    /// Input that is not to be held must not be delivered late either: what waits is given up.
+    /// Marks the host as away. Input that is not held must not arrive late, so it is given up.
     fn host_is_offline(&mut self) {
         if let Some(extended) = self.meta.as_mut().and_then(|meta| meta.extended.as_mut()) {
             extended.lifecycle = Lifecycle::Detached;
@@ -429,8 +428,7 @@ impl Client {
         self.outbox.push_back(Output::Paint(snapshot));
     }
 
-    /// The session has taken the input up to `seq`. The first such word on a connection opens the
-    /// queue.
+    /// Handles an ack of the input up to `seq`. The first on a connection opens the queue.
     fn input_ack(&mut self, seq: Seq) {
         let Some(cursor) = self.output.cursor() else {
             return;
@@ -479,7 +477,7 @@ impl Client {
         Some(Output::SendFrame(piece))
     }
 
-    /// A client that has a screen goes on from it; a new one asks for a picture.
+    /// Builds a resume. A client with a screen continues from it; a new one wants a snapshot.
     fn resume(&self) -> Resume {
         let cursor = self.output.cursor();
         let has_screen = cursor.is_some_and(|cursor| cursor.seq > Seq::ZERO);

@@ -1,4 +1,4 @@
-//! The dialling side of a connection: dial, watch, back off, dial again.
+//! The dialling side of a connection: it dials, detects a dead socket, backs off and dials again.
 
 use crate::limits::{DEAD_AFTER, HEARTBEAT};
 use crate::link::backoff::Backoff;
@@ -6,56 +6,56 @@ use crate::message::close;
 use crate::time::Time;
 use std::time::Duration;
 
-/// A dial that has not opened by then has failed.
+/// Time allowed for a dial to open a socket.
 const DIAL_DEADLINE: Duration = Duration::from_secs(10);
-/// When something suggests that the connection is dead (the page was asleep, the network changed),
-/// a ping must be answered by then.
+/// Time allowed for the answer to a ping, when something suggests that the connection is dead: the
+/// page was asleep, or the network changed.
 const PROBE_DEADLINE: Duration = Duration::from_secs(4);
-/// A peer that asks to be dialled again at once is heeded this often: one that asks all the time is
-/// in trouble.
+/// Shortest time between two dials without a wait that the peer asked for. A peer that asks for
+/// them all the time is in trouble.
 const FREE_DIAL_EVERY: Duration = Duration::from_secs(5);
 
-/// Names one socket of a connection: an event of an older one is ignored.
+/// Names one socket of a connection. Events of an older socket are ignored.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Generation(pub u64);
 
-/// Where a connection stands.
+/// The phase of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Phase {
     /// Not started, or ended on purpose.
     Idle,
     /// A socket is being opened.
     Dialing {
-        /// Since when.
+        /// When the dial began.
         since: Time,
     },
     /// A socket is open.
     Open,
     /// Waiting to dial again.
     Waiting {
-        /// When.
+        /// The time to dial.
         until: Time,
     },
-    /// The peer said that dialling again cannot help.
+    /// The peer said that dialling again is useless.
     Refused {
-        /// The close code.
+        /// The WebSocket's close code.
         code: u16,
     },
 }
 
-/// What the owner of the socket must do.
+/// A task for the owner of the socket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ConnectionOutput {
-    /// Open a socket; report it with this generation.
+    /// Open a socket, and report its events with this generation.
     Dial(Generation),
-    /// Close the socket; nothing that it still reports counts.
+    /// Close the socket and ignore whatever it still reports.
     HangUp,
     /// Send a ping.
     Ping,
 }
 
-/// Keeps one socket open to a peer. Every method may change what [`Connection::poll_output`] and
-/// [`Connection::poll_timeout`] answer; a spurious call is harmless.
+/// Keeps one socket open to a peer. Every method may change the answers of
+/// [`Connection::poll_output`] and [`Connection::poll_timeout`]; a spurious call is harmless.
 #[derive(Debug, Clone)]
 pub struct Connection {
     phase: Phase,
@@ -64,13 +64,13 @@ pub struct Connection {
     heard: Time,
     said: Time,
     probe: Option<Time>,
-    /// From when on a dial without a wait is free again.
+    /// From when on another dial without a wait is allowed.
     free_dial_at: Time,
     pending: [Option<ConnectionOutput>; 2],
 }
 
 impl Connection {
-    /// A connection that is not started. `seed` spreads its waits.
+    /// Creates a connection that is not started. `seed` spreads its waits.
     #[must_use]
     pub const fn new(seed: u64) -> Self {
         Self {
@@ -85,33 +85,33 @@ impl Connection {
         }
     }
 
-    /// Where the connection stands.
+    /// Returns the current phase.
     #[must_use]
     pub const fn phase(&self) -> Phase {
         self.phase
     }
 
-    /// How often it was dialled in vain since it was last good.
+    /// Returns the number of failed dials since the connection last settled.
     #[must_use]
     pub const fn attempt(&self) -> u32 {
         self.backoff.attempt()
     }
 
-    /// Whether `generation` is the socket of now.
+    /// Returns true if `generation` is the current socket.
     #[must_use]
     pub fn is_current(&self, generation: Generation) -> bool {
         generation == self.generation && matches!(self.phase, Phase::Dialing { .. } | Phase::Open)
     }
 
-    /// Dials now: at the start, and when the user asks.
+    /// Dials now, unless a socket is open or being opened: at the start, and when the user asks.
     pub fn dial(&mut self, now: Time) {
         if !matches!(self.phase, Phase::Dialing { .. } | Phase::Open) {
             self.start_dial(now);
         }
     }
 
-    /// The network is back, or the page became visible: dials now where it waits, and where it is
-    /// open asks for a sign of life.
+    /// Handles the return of the network or of the page: dials now if it is waiting, and asks for a
+    /// sign of life if a socket is open.
     pub fn wake(&mut self, now: Time) {
         match self.phase {
             Phase::Waiting { .. } => self.start_dial(now),
@@ -123,7 +123,7 @@ impl Connection {
         }
     }
 
-    /// The socket is open.
+    /// Records that the socket is open.
     pub fn opened(&mut self, now: Time, generation: Generation) {
         if self.is_current(generation) {
             self.phase = Phase::Open;
@@ -131,7 +131,7 @@ impl Connection {
         }
     }
 
-    /// Something arrived. False where the socket is an older one.
+    /// Records that something arrived. Returns false if it came from an older socket.
     pub fn heard(&mut self, now: Time, generation: Generation) -> bool {
         let current = self.is_current(generation) && self.phase == Phase::Open;
         if current {
@@ -141,17 +141,17 @@ impl Connection {
         current
     }
 
-    /// Something is sent.
+    /// Records that something is being sent.
     pub const fn said(&mut self, now: Time) {
         self.said = now;
     }
 
-    /// The peer proved good (it answered, not merely opened): the next wait is a short one.
+    /// Resets the backoff: the peer has answered, rather than merely opened a socket.
     pub const fn settled(&mut self) {
         self.backoff.succeeded();
     }
 
-    /// The socket closed, or could not be opened.
+    /// Handles a socket that closed, or could not be opened.
     pub fn closed(&mut self, now: Time, generation: Generation, code: u16) {
         if !self.is_current(generation) {
             return;
@@ -159,7 +159,7 @@ impl Connection {
         if close::is_final(code) {
             self.phase = Phase::Refused { code };
         } else if code == close::GOING_AWAY && self.attempt() == 0 && now >= self.free_dial_at {
-            // One free try; should it fail, the backoff takes over.
+            // Dials once without a wait. If that fails, the backoff takes over.
             self.backoff.next_wait();
             self.free_dial_at = now + FREE_DIAL_EVERY;
             self.phase = Phase::Waiting { until: now };
@@ -168,7 +168,7 @@ impl Connection {
         }
     }
 
-    /// The peer broke the protocol, or is silent: closes the socket and dials again later.
+    /// Closes the socket and dials again later, because the peer broke the protocol or is silent.
     pub fn give_up(&mut self, now: Time) {
         if matches!(self.phase, Phase::Dialing { .. } | Phase::Open) {
             self.pending = [Some(ConnectionOutput::HangUp), None];
@@ -184,7 +184,7 @@ impl Connection {
         self.phase = Phase::Idle;
     }
 
-    /// Time has passed: call at [`Connection::poll_timeout`].
+    /// Handles the passing of time; call at [`Connection::poll_timeout`].
     pub fn tick(&mut self, now: Time) {
         match self.phase {
             Phase::Dialing { since } if now >= since + DIAL_DEADLINE => self.give_up(now),
@@ -200,13 +200,13 @@ impl Connection {
         }
     }
 
-    /// What to do now; call until `None`.
+    /// Returns the next task; call until `None`.
     pub fn poll_output(&mut self) -> Option<ConnectionOutput> {
         let first = self.pending[0].take();
         if first.is_some() { first } else { self.pending[1].take() }
     }
 
-    /// When to call [`Connection::tick`].
+    /// Returns when to call [`Connection::tick`].
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Time> {
         match self.phase {

@@ -1,4 +1,5 @@
-//! How much a peer may be sent ahead of its acknowledgements: what it takes in half a second.
+//! The credit of a peer: how many bytes may be sent ahead of its acknowledgements, about half a
+//! second's worth.
 
 use std::time::Duration;
 
@@ -7,36 +8,37 @@ use serde::{Deserialize, Serialize};
 use crate::limits::{LEAST_CREDIT_BYTES, UNACKED_OUTPUT_BYTES};
 use crate::time::Time;
 
-/// The rate is measured anew over this much time in which something was on its way.
+/// Busy time after which the rate is computed anew. Only time in which something is in flight
+/// counts.
 const MEASURE: Duration = Duration::from_millis(50);
 
 /// Measures the rate at which a peer acknowledges, while it has something to acknowledge.
 ///
-/// Tell it [`Credit::sent`] before and [`Credit::acked`] after each change of what is on its way;
-/// then [`Credit::bytes`] is what may be.
+/// Call [`Credit::sent`] before each send, and [`Credit::acked`] after each acknowledgement. Then
+/// [`Credit::bytes`] is the limit of what may be in flight.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Credit {
-    /// Whether the peer has acknowledged anything: only then it is known that it does.
+    /// True once the peer has acknowledged anything: only then is it certain that it does.
     begun: bool,
-    /// Since when something has been on its way that is not measured yet; `None` while nothing is.
+    /// Since when unmeasured bytes have been in flight; `None` while none are.
     since: Option<Time>,
-    /// How long something was on its way since the last measurement.
+    /// Busy time since the last measurement.
     busy: Duration,
-    /// What was acknowledged in that time.
+    /// Bytes that were acknowledged in that time.
     bytes: u64,
-    /// Bytes in a second; 0 before the first measurement.
+    /// Bytes per second; 0 before the first measurement.
     rate: u64,
 }
 
 impl Credit {
-    /// Something is sent.
+    /// Records that something is about to be sent.
     pub fn sent(&mut self, now: Time) {
         if self.begun {
             self.since.get_or_insert(now);
         }
     }
 
-    /// So many bytes more are acknowledged, and so many are still on their way.
+    /// Records that `bytes` more are acknowledged, and that `unacked_bytes` are still in flight.
     pub fn acked(&mut self, now: Time, bytes: u64, unacked_bytes: u64) {
         if let Some(since) = self.since {
             self.bytes += bytes;
@@ -51,7 +53,7 @@ impl Credit {
         }
     }
 
-    /// How much may be on its way.
+    /// Returns how many bytes may be in flight.
     #[must_use]
     pub fn bytes(&self) -> u64 {
         match self.rate {
@@ -60,7 +62,7 @@ impl Credit {
         }
     }
 
-    /// Bytes that the peer acknowledges in a second; 0 where that is not known yet.
+    /// Returns how many bytes the peer acknowledges per second; 0 if not measured yet.
     #[must_use]
     pub const fn rate(&self) -> u64 {
         self.rate
@@ -71,8 +73,8 @@ impl Credit {
 mod tests {
     use super::*;
 
-    /// The credit of a peer that takes so many bytes in a second, over a line of this length, some time
-    /// into a flood.
+    /// Returns the credit of a peer that takes `bytes_per_second` over a line with this round trip,
+    /// some time into a flood.
     fn credit(bytes_per_second: u64, round_trip_ms: u64) -> u64 {
         let (mut credit, mut now) = (Credit::default(), Time::from_ms(0));
         for _ in 0..100 {

@@ -1,4 +1,4 @@
-//! A client's typing: numbered pieces that wait until the session has taken them.
+//! A client's input: numbered pieces that wait until the session has taken them.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,64 +8,65 @@ use crate::limits::{FRAME_DATA_BYTES, INPUT_WAITS, UNACKED_INPUT_BYTES};
 use crate::link::sender::{Next, Sender};
 use crate::log::{Entry, Log};
 
-/// Pieces that were never sent are joined up to this size.
+/// Pieces that were never sent are joined up to this many bytes.
 const JOIN_BYTES: usize = 4096;
 
-/// The session has not taken what was typed before, and no more can wait.
+/// The error of a full queue: the session has not taken earlier input, and no more can wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{}; nothing was added", INPUT_WAITS)]
 pub struct InputFull;
 
-/// Unacknowledged input as it is kept over a page's reload.
+/// Unacknowledged input in the form that survives a page's reload.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct SavedInput {
-    /// The incarnation that it was typed into.
+    /// The epoch of the log that it was typed into.
     pub epoch: Option<Epoch>,
     /// The last accepted piece.
     pub acked: Seq,
-    /// The pieces after it, base64.
+    /// The pieces after it, as base64.
     pub pieces: Vec<SavedPiece>,
 }
 
-/// See [`SavedInput`].
+/// One piece of a [`SavedInput`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct SavedPiece(#[serde(with = "crate::base64_bytes")] bytes::Bytes);
 
-/// Input that is typed and not accepted, and the sender that delivers it.
+/// Input that was typed but not accepted, and the sender that delivers it.
 #[derive(Debug, Clone)]
 pub struct InputQueue {
-    /// The incarnation of the output's log that the pieces are for.
+    /// The epoch of the output's log that the pieces belong to.
     epoch: Option<Epoch>,
     pieces: Log,
     sender: Sender,
-    /// The last piece that was ever sent: it and those before it keep their bytes and numbers.
+    /// The last piece that was ever sent. It and all earlier pieces keep their bytes and numbers.
     fixed: Seq,
     gate: Gate,
 }
 
-/// Whether pieces go out.
+/// The state that decides whether pieces are sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Gate {
     Shut,
-    /// They do, though nobody can say what the session has taken: they are kept for it.
+    /// Pieces are sent although nobody can say what the session has taken: the relay keeps them for
+    /// it.
     Held,
     Open,
 }
 
 impl InputQueue {
-    /// A queue with what an earlier page left.
+    /// Creates a queue with the input that an earlier page left.
     #[must_use]
     pub fn new(saved: &SavedInput) -> Self {
         let mut pieces = Log::starting_after(Epoch::default(), saved.acked);
-        // What was damaged where it was kept ends early.
+        // If the saved input is damaged, the rest of it is dropped.
         let _ = saved.pieces.iter().try_for_each(|piece| add(&mut pieces, &[&piece.0]));
         let sender = Sender::new(saved.acked, u64::MAX, u64::MAX);
         Self { epoch: saved.epoch, fixed: pieces.head(), pieces, sender, gate: Gate::Shut }
     }
 
-    /// What to keep for [`InputQueue::new`].
+    /// Returns the state to save for [`InputQueue::new`].
     #[must_use]
     pub fn save(&self) -> SavedInput {
         let acked = Seq(self.pieces.tail().0 - 1);
@@ -74,10 +75,10 @@ impl InputQueue {
         SavedInput { epoch: self.epoch, acked, pieces }
     }
 
-    /// Adds what was typed.
+    /// Adds input that was typed.
     ///
     /// # Errors
-    /// [`InputFull`]; nothing of it was added.
+    /// [`InputFull`] if it does not fit; then none of it is added.
     pub fn push(&mut self, data: &[u8]) -> Result<(), InputFull> {
         if self.pieces.bytes() as usize + data.len() > UNACKED_INPUT_BYTES {
             return Err(InputFull);
@@ -88,9 +89,10 @@ impl InputQueue {
         data.chunks(FRAME_DATA_BYTES).try_for_each(|piece| add(&mut self.pieces, &[piece]))
     }
 
-    /// The session has taken everything up to `seq`, and the connection is good to send the rest.
-    /// Returns how many pieces were given up because they may or may not have been delivered: the
-    /// incarnation is another one, or the host has forgotten this client.
+    /// Handles the first acknowledgement on a connection: the session has taken everything up to
+    /// `seq`, and the rest can be sent. Returns the number of pieces that are given up because they
+    /// may or may not have been delivered: the epoch is another one, or the host has forgotten this
+    /// client.
     pub fn answer(&mut self, epoch: Epoch, seq: Seq) -> usize {
         let same = self.epoch.is_none_or(|known| known == epoch);
         self.epoch = Some(epoch);
@@ -98,7 +100,7 @@ impl InputQueue {
             self.clear(seq)
         } else {
             self.ack(seq);
-            // What was never sent has another number where another page of this client sent more.
+            // Unsent pieces get new numbers if another page of this client has sent more.
             let fits = seq <= self.fixed && self.pieces.reaches_back_to(seq);
             if fits { 0 } else { self.renumber(seq) }
         };
@@ -107,8 +109,9 @@ impl InputQueue {
         given_up
     }
 
-    /// The session's host is away, and the relay keeps what is sent for it. What it has of that
-    /// already it drops; and when the host is back [`InputQueue::answer`] tells.
+    /// Starts sending to a relay that keeps input while the session's host is away. The relay drops
+    /// pieces that it already has. Once the host is back, [`InputQueue::answer`] reports what it
+    /// took.
     pub fn hold(&mut self, epoch: Epoch) {
         if self.gate == Gate::Shut && self.epoch.is_none_or(|known| known == epoch) {
             self.epoch = Some(epoch);
@@ -117,23 +120,24 @@ impl InputQueue {
         }
     }
 
-    /// The session has taken everything up to `seq`. What was never sent it has not.
+    /// Drops the pieces up to `seq`, which the session has taken. Unsent pieces stay: it cannot
+    /// have taken those.
     pub fn ack(&mut self, seq: Seq) {
         self.pieces.trim(0, seq.min(self.fixed));
     }
 
-    /// The connection is gone.
+    /// Stops sending until the next answer.
     pub const fn disconnected(&mut self) {
         self.gate = Gate::Shut;
     }
 
-    /// Whether it is known what the session has taken.
+    /// Returns true if it is known which pieces the session has taken.
     #[must_use]
     pub fn is_open(&self) -> bool {
         self.gate == Gate::Open
     }
 
-    /// The next piece to send.
+    /// Returns the next piece to send.
     pub fn poll_frame(&mut self) -> Option<Frame> {
         if self.gate == Gate::Shut {
             return None;
@@ -147,18 +151,18 @@ impl InputQueue {
         Some(frame)
     }
 
-    /// What is typed and neither accepted nor taken back, oldest first.
+    /// Returns the input that is neither accepted nor taken back, oldest first.
     pub fn pending(&self) -> impl Iterator<Item = &[u8]> {
         self.waiting().filter(|data| !data.is_empty())
     }
 
-    /// Whether no piece waits, not even one that was taken back.
+    /// Returns true if no piece waits, not even one that was taken back.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.waiting().next().is_none()
     }
 
-    /// Gives up the pieces that were never sent. What was sent may have arrived: it stays, and is
+    /// Discards the pieces that were never sent. A sent piece may have arrived: it stays, and is
     /// delivered at most once.
     pub fn discard_unsent(&mut self) {
         while self.pieces.head() > self.fixed {
@@ -166,9 +170,9 @@ impl InputQueue {
         }
     }
 
-    /// Gives up everything that is not accepted, and returns how many pieces that were. What was
-    /// sent keeps its numbers but loses its data: whoever has a piece drops a second one of its
-    /// number, and whoever does not types nothing.
+    /// Discards everything that is not accepted, and returns the number of pieces. Pieces that were
+    /// sent keep their numbers but lose their data: a receiver that has a piece already drops the
+    /// second one with its number, and one that does not types nothing.
     pub fn blank(&mut self) -> usize {
         let count = self.pending().count();
         self.discard_unsent();
@@ -178,12 +182,12 @@ impl InputQueue {
         count
     }
 
-    /// Sends again what was sent and not accepted.
+    /// Sends all unaccepted pieces again.
     pub fn send_again(&mut self) {
         self.sender = Sender::new(Seq(self.pieces.tail().0 - 1), u64::MAX, u64::MAX);
     }
 
-    /// Gives up everything, and returns how many pieces that were; the next piece follows `seq`.
+    /// Discards everything, and returns the number of pieces; the next piece follows `seq`.
     fn clear(&mut self, seq: Seq) -> usize {
         let count = self.pending().count();
         self.pieces = Log::starting_after(Epoch::default(), seq);
@@ -191,10 +195,10 @@ impl InputQueue {
         count
     }
 
-    /// Gives up what was sent, and returns how many pieces that were; numbers the rest after `seq`.
+    /// Discards the sent pieces, and returns their number; numbers the unsent ones after `seq`.
     fn renumber(&mut self, seq: Seq) -> usize {
         let unsent: Vec<Entry> = self.pieces.after(self.fixed).cloned().collect();
-        // A piece that is not sent has data: only sent ones are blanked.
+        // An unsent piece always has data: only sent ones are blanked.
         let sent = self.clear(seq) - unsent.len();
         for piece in unsent.iter().filter_map(data) {
             let pushed = self.push(piece);
@@ -203,12 +207,13 @@ impl InputQueue {
         sent
     }
 
-    /// The data of every piece, of those that were taken back too.
+    /// Returns the data of every piece, including those that were taken back.
     fn waiting(&self) -> impl Iterator<Item = &[u8]> {
         self.pieces.after(Seq::ZERO).filter_map(data)
     }
 
-    /// Appends to the last piece, where that was never sent and stays small.
+    /// Appends to the last piece, if that was never sent and stays small. Returns false if it did
+    /// not.
     fn join(&mut self, data: &[u8]) -> bool {
         let head = self.pieces.head();
         let Some(Entry::Output(last)) = self.pieces.get(head) else {
@@ -223,7 +228,7 @@ impl InputQueue {
     }
 }
 
-/// Appends a piece that has these parts.
+/// Appends one piece made of these parts.
 fn add(pieces: &mut Log, parts: &[&[u8]]) -> Result<(), InputFull> {
     let mut buffer = Frame::buffer(parts.iter().map(|part| part.len()).sum());
     parts.iter().for_each(|part| buffer.extend_from_slice(part));

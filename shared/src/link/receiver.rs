@@ -1,4 +1,4 @@
-//! The receiving half of a link: a cursor that each entry passes once.
+//! The receiving half of a link: a cursor that lets each entry pass once.
 
 use std::time::Duration;
 
@@ -7,36 +7,36 @@ use crate::log::ENTRY_OVERHEAD_BYTES;
 use crate::message::{Outcome, Resumed};
 use crate::time::Time;
 
-/// Acknowledge at once when this much is applied and not acknowledged: an eighth of the largest
+/// Applied but unacknowledged bytes at which an ack is sent at once: an eighth of the largest
 /// credit.
 const ACK_BYTES: u64 = crate::limits::UNACKED_OUTPUT_BYTES / 8;
-/// The same after a rest, doubled with each ack: half of the smallest credit, which grows only as it
-/// is used.
+/// The same threshold after a pause; it doubles with each ack. It is half of the smallest credit,
+/// because a credit only grows as it is used.
 const FIRST_ACK_BYTES: u64 = crate::limits::LEAST_CREDIT_BYTES / 2;
-/// Acknowledge less than that after a rest.
+/// Time after which a smaller amount is acknowledged too.
 const ACK_DELAY: Duration = Duration::from_millis(200);
 
-/// What to do with an entry.
+/// Tells a receiver's owner whether to apply an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
-    /// Apply it; call [`Receiver::applied`] when that is done.
+    /// Apply it, then call [`Receiver::applied`].
     Apply,
-    /// It was applied before: skip it.
+    /// Skip it: it was applied before.
     Duplicate,
-    /// Entries are missing before it, or it was not asked for: the peer breaks the protocol.
+    /// Treat it as a protocol violation: entries before it are missing, or it was not asked for.
     Gap,
 }
 
-/// Passes each entry once, in order, over any number of connections.
+/// Lets each entry pass once, in order, over any number of connections.
 #[derive(Debug, Clone)]
 pub struct Receiver {
     epoch: Option<Epoch>,
     received: Seq,
     applied: Seq,
     acked: Seq,
-    /// Of what is applied and not acknowledged.
+    /// The cost of everything that is applied and not acknowledged.
     unacked_bytes: u64,
-    /// With how much of that it acknowledges at once.
+    /// The value of `unacked_bytes` at which to acknowledge at once.
     ack_bytes: u64,
     ack_due: Option<Time>,
     phase: Phase,
@@ -46,13 +46,13 @@ pub struct Receiver {
 enum Phase {
     /// Not connected, or the sender has not answered yet.
     Silent,
-    /// The sender has promised a picture, and no entry may come before it.
+    /// The sender has promised a snapshot; no entry may come before it.
     AwaitingPicture,
     Streaming,
 }
 
 impl Receiver {
-    /// A receiver that has everything up to `cursor`.
+    /// Creates a receiver that has everything up to `cursor`.
     #[must_use]
     pub fn new(cursor: Option<Cursor>) -> Self {
         let seq = cursor.map_or(Seq::ZERO, |cursor| cursor.seq);
@@ -68,37 +68,39 @@ impl Receiver {
         }
     }
 
-    /// The position to open the next connection with; `None` before the first answer.
+    /// Returns the position to open the next connection with; `None` before the first answer.
     #[must_use]
     pub fn cursor(&self) -> Option<Cursor> {
         self.epoch.map(|epoch| Cursor { epoch, seq: self.received })
     }
 
-    /// The last entry whose application is finished.
+    /// Returns the last entry whose application is finished.
     #[must_use]
     pub const fn applied_seq(&self) -> Seq {
         self.applied
     }
 
-    /// The connection is gone: entries count again after the next answer only.
+    /// Ends the connection: no entry is accepted until the next answer.
     pub const fn disconnected(&mut self) {
         self.phase = Phase::Silent;
         self.ack_due = None;
     }
 
-    /// The sender's answer. True when what was applied is void: the consumer starts from nothing.
+    /// Handles the sender's answer. Returns true if everything that was applied is void, so that
+    /// the consumer must start from nothing.
     pub fn answer(&mut self, resumed: &Resumed) -> bool {
         let promised = matches!(resumed.outcome, Outcome::Snapshot | Outcome::Reset);
         let other_epoch = self.epoch.is_some_and(|epoch| epoch != resumed.epoch);
         let void = other_epoch
             || resumed.outcome == Outcome::Reset
             || (!promised && resumed.from != self.received);
-        // An empty screen is true before the first entry only: later ones need a picture, and
-        // until it is here the cursor must not claim what it contains.
+        // An empty screen is only correct before the first entry; later ones need a snapshot. Until
+        // that has arrived, the cursor must not claim what it contains.
         let picture_follows = promised || (void && resumed.from > Seq::ZERO);
         self.epoch = Some(resumed.epoch);
         self.phase = if picture_follows { Phase::AwaitingPicture } else { Phase::Streaming };
-        // What is still being applied counts as acknowledged: the sender's credit begins anew.
+        // Entries that are still being applied count as acknowledged: the sender's credit begins
+        // anew.
         (self.unacked_bytes, self.ack_bytes) = (0, FIRST_ACK_BYTES);
         if void {
             self.received = Seq::ZERO;
@@ -108,8 +110,8 @@ impl Receiver {
         void
     }
 
-    /// A picture that contains everything up to `seq`. False where the sender has not answered
-    /// yet, and so may not send one.
+    /// Handles a snapshot that contains everything up to `seq`. Returns false if the sender has not
+    /// answered yet and so must not send one.
     pub fn snapshot(&mut self, seq: Seq) -> bool {
         if self.phase == Phase::Silent {
             return false;
@@ -120,7 +122,7 @@ impl Receiver {
         true
     }
 
-    /// The entry `seq` arrived.
+    /// Returns what to do with the entry `seq`, which arrived.
     pub fn entry(&mut self, seq: Seq) -> Verdict {
         if self.phase != Phase::Streaming || seq > self.received.next() {
             return Verdict::Gap;
@@ -132,7 +134,7 @@ impl Receiver {
         Verdict::Apply
     }
 
-    /// The consumer has finished the entry or the picture `seq`, of `bytes` bytes.
+    /// Records that the consumer has applied the entry or snapshot `seq`, of `bytes` bytes.
     pub fn applied(&mut self, now: Time, seq: Seq, bytes: usize) {
         self.applied = seq.min(self.received).max(self.applied);
         self.unacked_bytes += bytes as u64 + ENTRY_OVERHEAD_BYTES;
@@ -141,7 +143,8 @@ impl Receiver {
         }
     }
 
-    /// What to acknowledge now. Changes by [`Receiver::applied`] and at [`Receiver::poll_timeout`].
+    /// Returns the seq to acknowledge now, if any. The answer changes by [`Receiver::applied`] and
+    /// at [`Receiver::poll_timeout`].
     pub fn poll_ack(&mut self, now: Time) -> Option<Seq> {
         let due = self.ack_due?;
         let is_much = self.unacked_bytes >= self.ack_bytes;
@@ -155,7 +158,7 @@ impl Receiver {
         Some(self.acked)
     }
 
-    /// When to call [`Receiver::poll_ack`] again.
+    /// Returns when to call [`Receiver::poll_ack`] again.
     #[must_use]
     pub const fn poll_timeout(&self) -> Option<Time> {
         self.ack_due

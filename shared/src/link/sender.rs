@@ -1,4 +1,4 @@
-//! The sending half of a link: reads a log at a peer's cursor, within the peer's credit.
+//! The sending half of a link: it reads a log at a peer's cursor, within the peer's credit.
 
 use std::collections::VecDeque;
 
@@ -7,23 +7,23 @@ use serde::{Deserialize, Serialize};
 use crate::id::Seq;
 use crate::log::{Entry, Log};
 
-/// What a [`Sender`] can do next.
+/// The next step of a [`Sender`].
 #[derive(Debug, PartialEq, Eq)]
 pub enum Next<'log> {
     /// Send this entry, then call [`Sender::sent`].
     Entry(&'log Entry),
-    /// Nothing until the log grows.
+    /// Wait until the log grows.
     CaughtUp,
-    /// Nothing until the peer acknowledges.
+    /// Wait until the peer acknowledges.
     NoCredit,
-    /// The peer is too far behind: it needs a picture instead.
+    /// Send a snapshot instead: the peer is too far behind.
     Behind,
-    /// The peer's next entry is not in this log any more.
+    /// The peer's next entry is no longer in this log.
     Missing,
 }
 
-/// Sends each entry after the peer's cursor. It holds positions only: the log is lent at each
-/// call, so that a thousand peers of one session cost a thousand small structs.
+/// Sends each entry after the peer's cursor. It only holds positions and borrows the log at each
+/// call, so a thousand peers of one session cost a thousand small structs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sender {
     sent: Seq,
@@ -33,15 +33,16 @@ pub struct Sender {
 }
 
 impl Sender {
-    /// A sender to a peer that has everything up to `from`. `credit_bytes` may be sent and not
-    /// acknowledged; a peer more than `backlog_bytes` behind is [`Next::Behind`].
+    /// Creates a sender to a peer that has everything up to `from`. Up to `credit_bytes` may be
+    /// sent and not acknowledged; a peer that is more than `backlog_bytes` behind is
+    /// [`Next::Behind`].
     #[must_use]
     pub const fn new(from: Seq, credit_bytes: u64, backlog_bytes: u64) -> Self {
         Self { sent: from, credit_bytes, backlog_bytes, unacked: Unacked::none() }
     }
 
-    /// What to do next; changes when the log grows or is trimmed, by [`Sender::ack`] and
-    /// [`Sender::sent`]. A spurious call is harmless.
+    /// Returns what to do next. The answer changes when the log grows or is trimmed, and by
+    /// [`Sender::ack`] and [`Sender::sent`]. A spurious call is harmless.
     #[must_use]
     pub fn next<'log>(&self, log: &'log Log) -> Next<'log> {
         if !self.has_credit() {
@@ -56,37 +57,38 @@ impl Sender {
         log.get(self.sent.next()).map_or(Next::Missing, Next::Entry)
     }
 
-    /// Whether the peer may be sent more before it acknowledges.
+    /// Returns true if more may be sent before the peer acknowledges.
     #[must_use]
     pub const fn has_credit(&self) -> bool {
         self.unacked.bytes() < self.credit_bytes
     }
 
-    /// This entry is on its way.
+    /// Records that `entry` is in flight.
     pub fn sent(&mut self, entry: &Entry) {
         self.sent = entry.seq();
         self.unacked.add(entry.seq(), entry.cost());
     }
 
-    /// A picture that contains everything up to `seq` is on its way.
+    /// Records that a snapshot that contains everything up to `seq` is in flight.
     pub fn moved(&mut self, seq: Seq) {
         self.sent = seq;
         self.unacked.moved(seq);
     }
 
-    /// However far behind, the peer gets every entry that is retained.
+    /// Never reports [`Next::Behind`] from now on: the peer gets every retained entry, however far
+    /// behind it is.
     pub const fn ignore_backlog(&mut self) {
         self.backlog_bytes = u64::MAX;
     }
 
-    /// How far behind a peer may be without [`Next::Behind`].
+    /// Returns how many bytes a peer may be behind without [`Next::Behind`].
     #[must_use]
     pub const fn backlog_bytes(&self) -> u64 {
         self.backlog_bytes
     }
 
-    /// The peer has applied everything up to `seq`: how many bytes that makes more. An ack of what
-    /// was never sent, or of less than an earlier one, changes nothing.
+    /// Handles an ack of everything up to `seq`, and returns how many bytes it newly acknowledges.
+    /// An ack of entries that were never sent, or of fewer than before, changes nothing.
     pub fn ack(&mut self, seq: Seq) -> u64 {
         let before = self.unacked.bytes();
         if seq <= self.sent {
@@ -95,37 +97,38 @@ impl Sender {
         before - self.unacked.bytes()
     }
 
-    /// So much may be sent and not acknowledged from now on.
+    /// Changes how many bytes may be sent and not acknowledged.
     pub const fn set_credit(&mut self, bytes: u64) {
         self.credit_bytes = bytes;
     }
 
-    /// How much was sent and is not acknowledged.
+    /// Returns how many bytes were sent and are not acknowledged.
     #[must_use]
     pub const fn unacked_bytes(&self) -> u64 {
         self.unacked.bytes()
     }
 
-    /// The last entry that was sent.
+    /// Returns the last entry that was sent.
     #[must_use]
     pub const fn position(&self) -> Seq {
         self.sent
     }
 }
 
-/// A mark is kept about every so many bytes: an ack between two marks counts as the first one.
+/// Approximate distance of two marks in bytes. An ack between two marks counts as the earlier one.
 const MARK_EVERY_BYTES: u64 = 16 * 1024;
-/// What is kept of them: the more is on its way, the less exact they need to be.
+/// Most marks that are kept. The more bytes are in flight, the less exact they need to be.
 const MARKS: usize = 40;
 
-/// How much was sent and not acknowledged, whatever the log still knows of it.
+/// Counts the bytes that were sent and not acknowledged, independently of what the log still
+/// retains.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Unacked {
     /// Bytes that were ever sent.
     sent: u64,
-    /// How much of that is acknowledged.
+    /// The part of `sent` that is acknowledged.
     acked: u64,
-    /// What was sent by the time that an entry was, in order.
+    /// Total bytes sent up to and including certain entries, oldest first.
     marks: VecDeque<(Seq, u64)>,
 }
 
@@ -145,7 +148,7 @@ impl Unacked {
             return;
         }
         if self.marks.len() == MARKS {
-            // Every other mark does as well.
+            // Halve the resolution: every other mark is enough.
             let mut index = 0;
             self.marks.retain(|_| {
                 index += 1;
@@ -155,7 +158,7 @@ impl Unacked {
         self.marks.push_back((seq, self.sent));
     }
 
-    /// Who acknowledges `seq` from now on has got everything before.
+    /// Records that an ack of `seq` or later covers everything sent before.
     fn moved(&mut self, seq: Seq) {
         while self.marks.pop_back_if(|(mark, _)| *mark >= seq).is_some() {}
         if self.sent > self.acked {
@@ -230,7 +233,7 @@ mod tests {
         assert_eq!(send_all(&mut sender, &log), 4);
         log.trim(0, Seq(9));
         assert_eq!(sender.next(&log), Next::NoCredit);
-        // A picture frees nothing that is on its way.
+        // A snapshot frees no credit for what is in flight.
         sender.moved(Seq(9));
         assert_eq!(sender.next(&log), Next::NoCredit);
         let saved = serde_json::to_string(&sender).unwrap();

@@ -1,45 +1,45 @@
-//! What a client's user is told.
+//! The statuses and refusals that a client shows its user.
 
 use crate::limits::INPUT_WAITS;
 use crate::session::ExitStatus;
 use crate::time::Time;
 
-/// Where a client stands, for its user.
+/// The status of a client, for its user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Status {
     /// Not started, or stopped.
     Idle,
     /// Opening a socket, or waiting for the relay's answer.
     Connecting,
-    /// Applying what was missed.
+    /// Applying entries that were missed.
     CatchingUp {
-        /// Entries applied of `total`.
+        /// The number of entries applied, out of `total`.
         done: u64,
-        /// Entries that were missed.
+        /// The number of entries that were missed.
         total: u64,
     },
-    /// Every entry is applied as it comes.
+    /// Applying every entry as it arrives.
     Live,
     /// Waiting to dial again.
     Waiting {
-        /// When it dials.
+        /// The time to dial.
         until: Time,
-        /// Dials in vain since the last good one.
+        /// Failed dials since the last successful connection.
         attempt: u32,
     },
     /// The session is over.
     Ended(ExitStatus),
     /// The relay refuses this client: see [`crate::message::close`].
     Refused {
-        /// The close code.
+        /// The WebSocket's close code.
         code: u16,
     },
 }
 
-/// Why input is not taken.
+/// The reason why input is not taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    /// Too much waits already.
+    /// Too much input waits already.
     #[error("{}; nothing was added", INPUT_WAITS)]
     Full,
     /// The token only allows reading.

@@ -1,29 +1,29 @@
 //! Close codes of the stream's WebSocket.
 
-/// The session ended and everything was sent.
+/// The session ended, and everything was sent.
 pub const NORMAL: u16 = 1000;
-/// The relay shuts down: dial again at once.
+/// The relay is shutting down: dial again at once.
 pub const GOING_AWAY: u16 = 1001;
 /// The client went silent or broke the protocol: dial again after a wait.
 pub const PROTOCOL: u16 = 1002;
-/// An event stream's reader has got everything, and nothing can follow.
+/// The reader of an event stream has received everything, and nothing can follow.
 pub const NOTHING_FOLLOWS: u16 = 4204;
-/// The address is not as it must be.
+/// The address is malformed.
 pub const BAD_REQUEST: u16 = 4400;
 /// The token is missing, wrong or expired.
 pub const UNAUTHORIZED: u16 = 4401;
-/// The origin or the token may not do this.
+/// The origin or the token is not allowed to do this.
 pub const FORBIDDEN: u16 = 4403;
-/// No such session.
+/// The session does not exist.
 pub const NOT_FOUND: u16 = 4404;
 /// The same client id connected again.
 pub const REPLACED: u16 = 4409;
-/// Too many clients: dial again after a wait.
+/// There are too many clients: dial again after a wait.
 pub const OVERLOADED: u16 = 4429;
 /// A fault of the relay: dial again after a wait.
 pub const INTERNAL: u16 = 4500;
 
-/// Whether dialling again cannot help.
+/// Returns true if dialling again is useless.
 #[must_use]
 pub const fn is_final(code: u16) -> bool {
     matches!(code, 1008 | 4400..=4499) && code != OVERLOADED

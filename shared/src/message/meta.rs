@@ -1,4 +1,4 @@
-//! [`SessionMeta`]: what IC-1 tells of a session, and more.
+//! [`SessionMeta`]: the session's description in IC-1, with the additions of `moorline.v1`.
 
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -7,15 +7,15 @@ use serde_json::{Map, Value};
 use crate::id::{Epoch, Seq};
 use crate::session::Lifecycle;
 
-/// What a client is told about the session on connect.
+/// The description of a session that a client gets when it connects.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SessionMeta {
-    /// The session's name; where it was given none, one of its command and folder.
+    /// The session's name; if it was given none, one made from its command and folder.
     pub name: String,
-    /// RFC 3339.
+    /// When the session was created, as RFC 3339.
     pub created_at: String,
-    /// What `moorline.v1` adds.
+    /// The additions of `moorline.v1`.
     #[serde(flatten)]
     pub extended: Option<ExtendedMeta>,
 }
@@ -30,7 +30,7 @@ impl<'de> Deserialize<'de> for SessionMeta {
         }
         let fields = Map::<String, Value>::deserialize(deserializer)?;
         let Plain { name, created_at } = Plain::deserialize(&fields).map_err(D::Error::custom)?;
-        // All of what `moorline.v1` adds, or nothing.
+        // Either all additions of `moorline.v1` are present, or none.
         Ok(Self { name, created_at, extended: ExtendedMeta::deserialize(&fields).ok() })
     }
 }
@@ -39,31 +39,31 @@ impl<'de> Deserialize<'de> for SessionMeta {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ExtendedMeta {
-    /// The log's incarnation.
+    /// The epoch of the log.
     pub epoch: Epoch,
     /// The log's last entry.
     pub head: Seq,
-    /// The oldest retained entry; `head + 1` for none.
+    /// The oldest retained entry; `head + 1` if none is retained.
     pub tail: Seq,
     /// The terminal's columns.
     pub cols: u16,
     /// The terminal's rows.
     pub rows: u16,
-    /// What runs the session.
+    /// The name of the driver that runs the session.
     pub driver: String,
-    /// Whether it runs.
+    /// The session's state.
     pub lifecycle: Lifecycle,
-    /// What this client may do.
+    /// The rights of this client to the session.
     pub scope: Scope,
 }
 
-/// What a client may do with a session.
+/// The rights of a client to a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Scope {
-    /// Follow it.
+    /// It may follow the session.
     Read,
-    /// Follow it, type and resize.
+    /// It may follow the session, type and resize.
     Write,
 }
 

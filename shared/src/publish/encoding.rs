@@ -1,7 +1,7 @@
-//! How [`HostCommand`] and [`HostMessage`] travel: output and input as binary messages, everything
-//! else as one JSON object each.
+//! The wire form of [`HostCommand`] and [`HostMessage`]: output and input are binary messages,
+//! everything else is one JSON object each.
 //!
-//! * Output: the frame behind its time, [`Frame::stamped`]; without a time as clients get it.
+//! * Output: [`Frame::stamped`]; a frame without a time has the form in which clients get it.
 //! * Input: `[length of the client id: 1 byte][client id][frame]`.
 
 use bytes::{BufMut as _, Bytes, BytesMut};
@@ -50,7 +50,7 @@ impl Decode for HostMessage {
             }
         };
         Ok(match Self::read(utf8(&text)?)? {
-            // A host that keeps to no limit could not make one that is of use.
+            // A host that exceeds the limit could not make a smaller snapshot on request.
             Self::Snapshot(snapshot) if snapshot.data.len() > SNAPSHOT_BYTES => {
                 Self::SnapshotFailed
             }
@@ -70,7 +70,7 @@ fn decode_input(mut packet: Bytes) -> Result<HostCommand, BadPacket> {
     Ok(HostCommand::Input { client_id, piece: Frame::decode(frame)? })
 }
 
-/// An event's entry, in the fields of an `event` message.
+/// Serde for an event's entry, in the fields of an `event` message.
 pub(super) mod event_entry {
     use serde::de::Error as _;
     use serde::ser::Error as _;
@@ -81,12 +81,12 @@ pub(super) mod event_entry {
     use crate::id::Seq;
     use crate::log::{Entry, EventEntry};
 
-    /// Not called: an entry is encoded already.
+    /// Never called: an entry is encoded already.
     pub(in crate::publish) fn serialize<S: Serializer>(_: &Entry, _: S) -> Result<S::Ok, S::Error> {
         Err(S::Error::custom("an entry has its own encoding"))
     }
 
-    /// Encodes what was read anew: what is stored and sent on is what is understood.
+    /// Encodes the parsed event anew, so that only what was understood is stored and sent on.
     pub(in crate::publish) fn deserialize<'de, D: Deserializer<'de>>(
         deserializer: D,
     ) -> Result<Entry, D::Error> {
@@ -103,13 +103,13 @@ pub(super) mod event_entry {
     }
 }
 
-/// What became of a write, as the reason of a refusal.
+/// Serde for the result of a write, as the optional reason of a refusal.
 pub(super) mod refusal {
     use serde::{Deserialize as _, Deserializer, Serialize as _, Serializer};
 
     use crate::publish::WriteRefused;
 
-    /// It was taken.
+    /// Returns the result of a write that was taken.
     #[expect(clippy::unnecessary_wraps, reason = "the default of a field of this type")]
     pub(in crate::publish) const fn none() -> Result<(), WriteRefused> {
         Ok(())

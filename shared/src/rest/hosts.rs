@@ -4,12 +4,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::id::HostId;
 
-/// The answer to `GET /api/hosts`: the relay's own first, the others by name.
+/// The answer to `GET /api/hosts`: the relay's own host first, then the others by name.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct HostList {
-    /// All hosts that the relay knows, those that are away too.
+    /// All hosts that the relay knows, including those that are away.
     pub hosts: Vec<HostSummary>,
 }
 
@@ -18,19 +18,19 @@ pub struct HostList {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct HostSummary {
-    /// Its id.
+    /// The host's id.
     pub host_id: HostId,
-    /// For people: its machine's name.
+    /// The machine's name, for display.
     pub name: String,
     /// The version of Moorline that it runs.
     pub version: String,
-    /// Whether its control link is up: sessions can be started on it.
+    /// True if its control link is up, so that sessions can be started on it.
     pub connected: bool,
-    /// How many of the relay's sessions are its.
+    /// The number of the relay's sessions that it runs.
     pub sessions: usize,
-    /// The drivers that it can run.
+    /// The names of the drivers that it can run.
     pub drivers: Vec<String>,
-    /// RFC 3339: when it was last heard of.
+    /// When the relay last heard from it, as RFC 3339.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_seen: Option<String>,
 }

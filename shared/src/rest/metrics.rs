@@ -1,4 +1,4 @@
-//! The body of `GET /api/debug/metrics` (seed 000 A.2, and what else the relay counts).
+//! The body of `GET /api/debug/metrics` (seed 000 A.2, plus other counts of the relay).
 
 use std::collections::BTreeMap;
 
@@ -6,68 +6,69 @@ use serde::{Deserialize, Serialize};
 
 use crate::id::SessionId;
 
-/// What the relay has counted since it was started, and what is open now.
+/// Counts since the relay started, and of what is open now.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct DebugMetrics {
-    /// Entries of all logs, as events.
+    /// Counts of all logs' entries, as events.
     pub event_bus: EventBusMetrics,
-    /// Event streams of sessions.
+    /// Counts of the event streams of sessions.
     pub sse: SseMetrics,
-    /// Sessions by lifecycle.
+    /// The number of sessions by lifecycle.
     pub sessions: BTreeMap<String, usize>,
-    /// Clients of sessions, event streams included.
+    /// The number of clients of sessions, including event streams.
     pub clients: usize,
-    /// Streams of the list of sessions: `GET /api/events`.
+    /// The number of open streams of the list of sessions: `GET /api/events`.
     pub list_streams: usize,
-    /// Bytes of output that came from sessions.
+    /// Bytes of output that sessions produced.
     pub output_bytes: u64,
-    /// What was stored.
+    /// Counts of what was stored.
     pub store: StoreMetrics,
-    /// Milliseconds since the relay was started.
+    /// Milliseconds since the relay started.
     pub uptime: u64,
-    /// Bytes of memory that the relay's process holds, where the system tells.
+    /// Bytes of memory that the relay's process holds, if the system reports it.
     pub memory_bytes: Option<u64>,
 }
 
-/// The words are the seed's; there is no bus but the logs.
+/// Counts of all logs' entries, as events. The field names are the seed's; there is no event bus
+/// besides the logs.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct EventBusMetrics {
     /// Entries that were appended to logs.
     pub events_emitted: u64,
-    /// The same by type: output is `session-output`.
+    /// The same count by type; output counts as `session-output`.
     pub events_by_type: BTreeMap<String, u64>,
-    /// Event streams by session: `session-<id>`.
+    /// Open event streams by session: `session-<id>`.
     pub listener_counts: BTreeMap<String, usize>,
-    /// All of them.
+    /// The sum of `listener_counts`.
     pub active_listeners: usize,
 }
 
-/// Event streams of sessions.
+/// Counts of the event streams of sessions.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct SseMetrics {
-    /// Sessions that have some.
+    /// Sessions with at least one open event stream.
     pub active_sessions: Vec<SessionId>,
-    /// How many are open.
+    /// The number of open event streams.
     pub total_connections: usize,
 }
 
-/// What was stored.
+/// Counts of what was stored.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct StoreMetrics {
-    /// Bytes of entries.
+    /// Bytes of entries that were stored.
     pub bytes: u64,
-    /// Sessions' batches.
+    /// Batches that were stored, one for each session of a round.
     pub batches: u64,
     /// Rounds that could not be stored.
     pub failures: u64,
-    /// Whether the last round was stored.
+    /// True if the last round was stored.
     pub storing: bool,
 }

@@ -10,14 +10,14 @@ use crate::session::Lifecycle;
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase", default)]
 pub struct CreateTerminal {
-    /// The folder to start in; without it that of the session, else the user's home.
+    /// The folder to start in; by default the session's, or else the user's home.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub working_dir: Option<String>,
-    /// What it is for; the session's log tells it.
+    /// The purpose of the terminal, which is recorded in the session's log.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(max_length = 200))]
     pub mode: Option<String>,
-    /// The session that it is opened beside.
+    /// The session that the terminal is opened beside.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub session_id: Option<SessionId>,
     /// The terminal's columns.
@@ -37,7 +37,7 @@ pub struct CreateTerminal {
 pub struct TerminalCreated {
     /// Always true.
     pub success: bool,
-    /// The session's id.
+    /// The id of the terminal's session.
     pub terminal_id: SessionId,
 }
 
@@ -48,34 +48,34 @@ pub struct TerminalCreated {
 pub struct TerminalOutput {
     /// Always true.
     pub success: bool,
-    /// The terminal.
+    /// The terminal's session.
     pub terminal_id: SessionId,
-    /// What it put out after `since`, about 1 MiB at most. Older output than is retained is left
+    /// The output after `since`, about 1 MiB at most. Output that is no longer retained is left
     /// out.
     pub output: Vec<OutputPiece>,
-    /// As it was asked for.
+    /// The `since` of the request.
     pub since: Seq,
-    /// What to ask for next.
+    /// The `since` to send with the next request.
     pub next: Seq,
-    /// The log's incarnation: after another one `since` means nothing any more.
+    /// The log's epoch. When it changes, `since` is void.
     pub epoch: Epoch,
-    /// Whether more can come.
+    /// The state of the terminal's session, which says whether more output can come.
     pub lifecycle: Lifecycle,
 }
 
-/// Some output.
+/// A piece of output.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct OutputPiece {
-    /// Its entry's number.
+    /// The number of its entry.
     pub index: Seq,
-    /// `stdout`: a terminal has one output.
+    /// Always `stdout`: a terminal has one output stream.
     #[serde(rename = "type")]
     pub kind: String,
-    /// When it was put out, by the host's clock: milliseconds since 1970.
+    /// When it was output, in milliseconds since 1970 by the host's clock.
     pub timestamp: u64,
-    /// The text. A character is never cut; what is no UTF-8 is U+FFFD.
+    /// The text. A character is never cut; bytes that are not UTF-8 become U+FFFD.
     pub content: String,
 }
 
@@ -84,13 +84,13 @@ pub struct OutputPiece {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase", default)]
 pub struct TerminalInput {
-    /// What is typed, as it is; at most 64 KiB.
+    /// The text to type, unchanged; at most 64 KiB.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(value_type = String, required, min_length = 1))]
     pub data: Option<String>,
 }
 
-/// The answer to what has no more to say.
+/// The answer to a request that succeeded and returns nothing else.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]

@@ -7,13 +7,13 @@ use serde::{Deserialize, Serialize};
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct CreateToken {
-    /// What it allows: `admin`, `host`, `session:<id>:write` or `session:<id>:read`.
+    /// The rights of the token: `admin`, `host`, `session:<id>:write` or `session:<id>:read`.
     pub scope: String,
-    /// What it is for, to tell tokens apart later.
+    /// The token's purpose, to tell tokens apart later.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(max_length = 200))]
     pub label: Option<String>,
-    /// For how long it is valid; without it until it is revoked.
+    /// Milliseconds for which the token is valid; by default until it is revoked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_in_ms: Option<u64>,
 }
@@ -23,9 +23,9 @@ pub struct CreateToken {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct TokenCreated {
-    /// The secret: it is shown this once.
+    /// The secret, which is shown only this once.
     pub token: String,
-    /// What is kept of it.
+    /// The stored part of the token.
     #[serde(flatten)]
     pub summary: TokenSummary,
 }
@@ -35,7 +35,7 @@ pub struct TokenCreated {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct TokenList {
-    /// All that are stored, the expired among them.
+    /// All stored tokens, including expired ones.
     pub tokens: Vec<TokenSummary>,
 }
 
@@ -44,16 +44,16 @@ pub struct TokenList {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct TokenSummary {
-    /// Names it for revoking; no secret.
+    /// Names the token for revoking; it is not secret.
     pub id: String,
-    /// What it allows.
+    /// The token's rights.
     pub scope: String,
-    /// What it is for.
+    /// The token's purpose.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub label: Option<String>,
-    /// RFC 3339.
+    /// When the token was created, as RFC 3339.
     pub created_at: String,
-    /// RFC 3339; absent for one that is valid until it is revoked.
+    /// When it expires, as RFC 3339; absent if it is valid until it is revoked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<String>,
 }

@@ -16,11 +16,11 @@ use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
 
 use crate::dial::{ABNORMAL, Item, Wire};
 
-/// How long the end of a link that was closed may take.
+/// Time allowed for closing a link.
 const CLOSING: Duration = Duration::from_secs(1);
 
-/// Carries a wire, whose near end this gives, until either side closes it. Each way waits while
-/// the other end does not read.
+/// Starts a task that carries a wire over the socket until either side closes it, and returns the
+/// wire's near end. In each direction the sender waits while the other end does not read.
 pub(super) fn carry<S, H, T>(socket: WebSocketStream<T>, room: usize) -> Wire<S, H>
 where
     S: Encode + Send + 'static,
@@ -37,14 +37,14 @@ where
             code = read(stream, &sender) => {
                 _ = sender.send(Item::Closed(code)).await;
             }
-            // Nobody hears any more, though someone may hold the other way.
+            // Nobody receives any more, though the sending half may still be held.
             () = sender.closed() => {}
         }
     });
     near
 }
 
-/// Sends until the wire is closed or the socket broken, and a sign of life in every silence.
+/// Sends messages until the wire is closed or the socket breaks, and a keepalive in every silence.
 async fn write<S: Encode, T: AsyncRead + AsyncWrite + Unpin>(
     mut sink: SplitSink<WebSocketStream<T>, Message>,
     mut receiver: mpsc::Receiver<Item<S>>,
@@ -72,7 +72,8 @@ async fn write<S: Encode, T: AsyncRead + AsyncWrite + Unpin>(
     }
 }
 
-/// Hears until the socket is closed or silent, or the host does not want it; the close code.
+/// Receives messages until the socket is closed or silent, or the host drops the wire. Returns the
+/// close code.
 async fn read<H: Decode, T: AsyncRead + AsyncWrite + Unpin>(
     mut stream: SplitStream<WebSocketStream<T>>,
     sender: &mpsc::Sender<Item<H>>,
@@ -83,7 +84,7 @@ async fn read<H: Decode, T: AsyncRead + AsyncWrite + Unpin>(
             Some(Ok(Message::Text(text))) => Packet::Text(text.into()),
             Some(Ok(Message::Binary(bytes))) => Packet::Binary(bytes),
             Some(Ok(Message::Close(frame))) => {
-                // Sends the answer.
+                // Polling once more sends the answer to the close frame.
                 _ = timeout(CLOSING, stream.next()).await;
                 return frame.map_or(ABNORMAL, |frame| frame.code.into());
             }
@@ -113,7 +114,7 @@ fn message_of(packet: Packet) -> Message {
         Packet::Binary(bytes) => Message::Binary(bytes),
         Packet::Text(text) => match Utf8Bytes::try_from(text.clone()) {
             Ok(text) => Message::Text(text),
-            // Never: JSON is UTF-8.
+            // Never happens: JSON is UTF-8.
             Err(_) => Message::text(String::from_utf8_lossy(&text).into_owned()),
         },
     }
@@ -185,7 +186,7 @@ mod tests {
             sent += 1;
             tokio::task::yield_now().await;
         }
-        // The channel's, and what the socket's own buffer has taken.
+        // The messages in the channel, plus those that the socket's own buffer has taken.
         assert!(sent < 10, "{sent} messages wait");
         for _ in 0..sent {
             far.next().await.unwrap().unwrap();

@@ -1,4 +1,4 @@
-//! What a WebSocket runs over.
+//! The byte streams below a WebSocket.
 
 use std::io;
 use std::sync::Arc;
@@ -13,15 +13,15 @@ use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 use crate::dial::Address;
 use crate::folder::SocketPath;
 
-/// A connection of any kind.
+/// A byte stream of any kind.
 pub(super) type Stream = Box<dyn Io>;
 
-/// What every kind can do.
+/// The traits of every kind of stream.
 pub(super) trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Io for T {}
 
-/// The system trusts no authority, so no relay behind TLS can be known.
+/// The error of a system that trusts no authority, so that no relay behind TLS can be verified.
 #[derive(Debug, thiserror::Error)]
 #[error(
     "no certificates to know a relay by: install the system's, as the package ca-certificates, \
@@ -29,13 +29,13 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Io for T {}
 )]
 pub struct NoCertificates;
 
-/// Connects; knows whom to trust.
+/// Connects to relays, and knows which authorities to trust.
 pub(super) struct Connector {
     tls: Option<TlsConnector>,
 }
 
 impl Connector {
-    /// Reads the system's certificates, where they are needed.
+    /// Creates a connector. Reads the system's certificates if `address` needs them.
     pub(super) fn new(address: &Address) -> Result<Self, NoCertificates> {
         let tls = matches!(address, Address::Tcp { tls: true, .. });
         Ok(Self { tls: tls.then(tls_connector).transpose()? })
@@ -49,7 +49,7 @@ impl Connector {
             }
             Address::Tcp { host, port, .. } => {
                 let stream = TcpStream::connect((host.as_str(), *port)).await?;
-                // A keystroke's echo is a segment of its own.
+                // A keystroke's echo must not wait for more data.
                 stream.set_nodelay(true)?;
                 let Some(tls) = &self.tls else { return Ok(Box::new(stream)) };
                 let name = ServerName::try_from(host.clone()).map_err(io::Error::other)?;
@@ -74,7 +74,7 @@ fn tls_connector() -> Result<TlsConnector, NoCertificates> {
         .map_err(|_| NoCertificates)?
         .with_root_certificates(roots)
         .with_no_client_auth();
-    // WebSockets begin as HTTP/1.1.
+    // WebSockets start as HTTP/1.1.
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(TlsConnector::from(Arc::new(config)))
 }

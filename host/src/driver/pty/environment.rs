@@ -1,7 +1,7 @@
 //! The variables that a session's program gets, and the user that it runs for.
 //!
 //! A session outlives the login, the terminal and the service that its host was started from, so
-//! what describes those is not passed on (see [`outer`]).
+//! variables that describe those are not passed on (see [`outer`]).
 
 mod outer;
 
@@ -11,7 +11,7 @@ use std::path::{Component, Path, PathBuf};
 
 use nix::unistd::User;
 
-/// What the host's own surroundings say.
+/// The host's own variables, and the user that it runs as.
 pub(super) struct Environment {
     variables: BTreeMap<OsString, OsString>,
     user: Option<User>,
@@ -23,7 +23,7 @@ impl Environment {
         Self { variables: std::env::vars_os().collect(), user }
     }
 
-    /// The user's shell.
+    /// Returns the user's shell.
     pub(super) fn shell(&self) -> PathBuf {
         let usable = |path: &PathBuf| path.is_absolute() && path.is_file();
         let chosen = self.variables.get(&OsString::from("SHELL")).map(PathBuf::from);
@@ -31,14 +31,15 @@ impl Environment {
         chosen.filter(usable).or_else(|| listed.filter(usable)).unwrap_or("/bin/sh".into())
     }
 
-    /// The user's home.
+    /// Returns the user's home.
     pub(super) fn home(&self) -> PathBuf {
         let chosen = self.variables.get(&OsString::from("HOME")).map(PathBuf::from);
         let listed = self.user.as_ref().map(|user| user.dir.clone());
         chosen.filter(|path| path.is_absolute()).or(listed).unwrap_or("/".into())
     }
 
-    /// The home of the user `name`, as a shell has `~name`; `None` if there is no such user.
+    /// Returns the home of the user `name`, like a shell's `~name`; `None` if the user does not
+    /// exist.
     pub(super) fn home_of(&self, name: &str) -> Option<PathBuf> {
         if name.is_empty() {
             return Some(self.home());
@@ -46,7 +47,7 @@ impl Environment {
         User::from_name(name).ok().flatten().map(|user| user.dir)
     }
 
-    /// Every variable of a program that is started in the folder `cwd` with `given` set besides.
+    /// Returns all variables of a program that is started in the folder `cwd` with `given` added.
     pub(super) fn for_program(
         &self,
         cwd: &Path,
@@ -64,7 +65,7 @@ impl Environment {
             default("USER", user.name.clone().into());
             default("LOGNAME", user.name.clone().into());
         }
-        // A shell takes it for its folder if it leads there, and so keeps the name of a symlink.
+        // If it leads to the current folder, a shell uses it, and so keeps the name of a symlink.
         if let Some(folder) = logical(cwd) {
             variables.insert("PWD".into(), folder.into());
         }
@@ -80,8 +81,8 @@ impl Environment {
     }
 }
 
-/// The path as a shell spells it: absolute, without `.` and doubled slashes. `None` if it has `..`
-/// in it, which a shell and the system resolve differently behind a symlink.
+/// Returns the path as a shell spells it: absolute, without `.` and doubled slashes. `None` if it
+/// contains `..`, which a shell and the system resolve differently behind a symlink.
 fn logical(path: &Path) -> Option<PathBuf> {
     let is_plain = |part: Component<'_>| matches!(part, Component::RootDir | Component::Normal(_));
     (path.is_absolute() && path.components().all(is_plain)).then(|| path.components().collect())

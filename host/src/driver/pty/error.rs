@@ -1,14 +1,14 @@
-//! Why a program was not started.
+//! The error of a program that cannot be started.
 
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use rustix::io::Errno;
 
-/// As much is shown of a text that was not taken.
+/// The most characters of an invalid text that an error shows.
 const SHOWN_CHARS: usize = 80;
 
-/// Why nothing was started.
+/// The error of a program that cannot be started.
 #[derive(Debug, thiserror::Error)]
 pub enum SpawnError {
     /// `command` has no program.
@@ -17,24 +17,24 @@ pub enum SpawnError {
     /// The program is neither a file nor on the PATH.
     #[error("no such program: {}{}", shown(.0), hint(.0))]
     NoSuchProgram(String),
-    /// The program is there and may not be run.
+    /// The program exists, but may not be executed.
     #[error("{0} is not executable")]
     NotExecutable(String),
-    /// The program is there, and the system cannot run it.
+    /// The program exists, but the system cannot run it.
     #[error("{program} cannot be run here: {source}")]
     Unusable {
-        /// The program.
+        /// The path or name of the program.
         program: String,
-        /// What the system says.
+        /// The system's error.
         source: io::Error,
     },
-    /// Arguments and variables are more than a program can be given.
+    /// The arguments and variables are larger than a program can receive.
     #[error(
         "the arguments and variables are too large for this system: put what is long into a file, \
          or type it into the session"
     )]
     TooLarge,
-    /// The folder to start in is not told in full.
+    /// The folder to start in is not an absolute path.
     #[error(
         "cannot start in {:?}: a folder is an absolute path, or begins with ~ for the home folder",
         shown(.0)
@@ -43,25 +43,25 @@ pub enum SpawnError {
     /// The folder is in the home of a user that does not exist.
     #[error("cannot start in {}: there is no such user", shown(.0))]
     NoSuchUser(String),
-    /// The folder to start in does not exist, or cannot be seen.
+    /// The folder to start in does not exist, or cannot be entered.
     #[error("cannot start in {}: {source}", path.display())]
     NoSuchFolder {
-        /// The folder.
+        /// The folder that was asked for.
         path: PathBuf,
-        /// What the system says.
+        /// The system's error.
         source: io::Error,
     },
-    /// The path to start in is something else than a folder.
+    /// The path to start in is not a folder.
     #[error("cannot start in {}: it is not a folder", .0.display())]
     NotAFolder(PathBuf),
-    /// A variable's name is empty or has '=' in it, or a text has a NUL in it.
+    /// A variable's name is empty or contains '=', or a text contains a NUL.
     #[error(
         "{:?} cannot be passed to a program: a name is not empty and has no =, and no text has a \
          NUL character",
         shown(.0)
     )]
     InvalidText(String),
-    /// The system has no more of something that a session takes.
+    /// The system has run out of a resource that a session needs.
     #[error("{0}")]
     Exhausted(&'static str),
     /// The system refused a terminal or a process.
@@ -70,12 +70,12 @@ pub enum SpawnError {
 }
 
 impl SpawnError {
-    /// What an error of starting `program` means.
+    /// Interprets the system's error of starting `program`.
     pub(super) fn of_start(error: io::Error, program: &str) -> Self {
         let name = || program.to_owned();
         let is_file = program.contains('/') && Path::new(program).is_file();
         match error.kind() {
-            // The interpreter that its first line names, or its dynamic linker.
+            // The missing file is the interpreter that its first line names, or its dynamic linker.
             ErrorKind::NotFound if is_file => Self::Unusable {
                 program: name(),
                 source: io::Error::new(error.kind(), "its interpreter does not exist"),
@@ -93,7 +93,7 @@ impl SpawnError {
         }
     }
 
-    /// What an error of the system means that is no fault of the program's.
+    /// Interprets a system error that is not the program's fault.
     pub(super) fn of_system(error: io::Error) -> Self {
         let exhausted = match error.raw_os_error().map(Errno::from_raw_os_error) {
             Some(Errno::MFILE) => {
@@ -114,14 +114,15 @@ impl SpawnError {
     }
 }
 
-/// Another machine's program, no program at all, or symlinks in a circle: not the system's fault.
+/// Returns true for the program of another machine, a file that is not a program, or symlinks in a
+/// circle: errors of the file, not of the system.
 fn is_not_executable_format(error: &io::Error) -> bool {
     let numbers = [Errno::NOEXEC, Errno::LOOP, Errno::INVAL, Errno::NOTSUP];
     let number = error.raw_os_error().map(Errno::from_raw_os_error);
     number.is_some_and(|number| numbers.contains(&number))
 }
 
-/// What is likely meant by a program's name that is a whole line.
+/// Returns a hint if a program's name looks like a whole command line.
 fn hint(program: &str) -> String {
     let line = shown(program);
     let words: Vec<&str> = line.split_whitespace().collect();

@@ -1,10 +1,10 @@
-//! Shell integration: bash, zsh and fish are started so that they mark their prompts and commands
-//! (see [`crate::marks`]), without a change to any of the user's files.
+//! Shell integration: starts bash, zsh and fish so that they mark their prompts and commands (see
+//! [`crate::marks`]), without changing any of the user's files.
 //!
-//! Each has its own way to read a script of ours once: bash reads `--rcfile` in the place of
+//! Each shell has its own way to read an additional script. Bash reads `--rcfile` instead of
 //! `~/.bashrc`, or as a login shell ENV in POSIX mode, and the script then reads what bash would
-//! have read; zsh reads `.zshenv` in ZDOTDIR, which is given back at once; fish takes
-//! `--init-command`. The scripts themselves say what they take care of.
+//! have read. Zsh reads `.zshenv` in ZDOTDIR, which the script restores at once. Fish takes
+//! `--init-command`. The scripts themselves describe their precautions.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -16,27 +16,27 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::folder::keep_private;
 
-/// The scripts, and where they are put within the folder. Zsh's name is not ours to choose.
+/// The scripts, with their file names within the folder. Zsh dictates its name.
 const BASH: (&str, &str) = ("moorline.bash", include_str!("integration/moorline.bash"));
 const ZSH: (&str, &str) = (".zshenv", include_str!("integration/moorline.zsh"));
 const FISH: (&str, &str) = ("moorline.fish", include_str!("integration/moorline.fish"));
 
-/// Where the scripts find what a user has set for what was needed to have them read.
+/// The variables in which scripts find the user's own values of the variables that were replaced.
 const USERS_ENV: &str = "MOORLINE_ENV";
 const USERS_ZDOTDIR: &str = "MOORLINE_ZDOTDIR";
 
-/// Arguments in words that do not change what a shell without any is: an interactive one.
+/// Long options that leave a shell an interactive one that reads the user's files.
 const HARMLESS: [&str; 3] = ["--interactive", LOGIN, "--private"];
-/// The one that makes it a login shell besides.
+/// The option that also makes it a login shell.
 const LOGIN: &str = "--login";
 
-/// Makes a program that is to be started mark its prompts, if it is a shell that can be told to:
-/// writes the scripts to `folder`, sets `variables`, and gives the arguments to put before its
-/// own. `is_login` says that it is started as the login shell.
+/// Makes a program that is about to be started mark its prompts, if it is a supported shell. Writes
+/// the scripts to `folder`, sets `variables`, and returns the arguments to put before its own.
+/// `is_login` is true if it is started as the login shell.
 ///
 /// # Errors
-/// The scripts cannot be written, or `folder` is not safe from other users. Nothing was changed;
-/// the program works without.
+/// The system's error if the scripts cannot be written, or `folder` is not safe from other users.
+/// Then nothing was changed, and the program works without integration.
 pub(super) fn prepare(
     folder: &Path,
     program: &Path,
@@ -45,7 +45,7 @@ pub(super) fn prepare(
     variables: &mut BTreeMap<OsString, OsString>,
 ) -> io::Result<Vec<OsString>> {
     let name = program.file_name().and_then(|name| name.to_str());
-    // Fish alone has a private mode.
+    // Only fish has a private mode.
     let letters = if name == Some("fish") { "ilP" } else { "il" };
     if !arguments.iter().all(|argument| is_harmless(argument, letters)) {
         return Ok(Vec::new());
@@ -73,23 +73,24 @@ pub(super) fn prepare(
     }
 }
 
-/// Whether a shell with this argument is an interactive one that reads the user's files. `letters`
-/// are the short forms.
+/// Returns true if a shell with this argument is an interactive one that reads the user's files.
+/// `letters` are its short options.
 fn is_harmless(argument: &str, letters: &str) -> bool {
     let of_letters =
         |short: &str| !short.is_empty() && short.chars().all(|letter| letters.contains(letter));
     HARMLESS.contains(&argument) || argument.strip_prefix('-').is_some_and(of_letters)
 }
 
-/// The one way that makes a login shell of bash read a file of ours and know that it is one.
+/// Makes a login shell of bash read the script. ENV in POSIX mode is the only way that also lets
+/// the script know that it is a login shell.
 fn bash_login(
     folder: &Path,
     program: &Path,
     variables: &mut BTreeMap<OsString, OsString>,
 ) -> io::Result<Vec<OsString>> {
-    // Bash expands ENV as it does a string in double quotes.
+    // Bash expands ENV like a string in double quotes.
     let expands = folder.as_os_str().as_bytes().iter().any(|byte| b"$`\"\\".contains(byte));
-    // The system's bash of macOS is changed to ignore ENV, and too old for the rest.
+    // The system's bash on macOS is modified to ignore ENV, and too old for the rest.
     let ignores = cfg!(target_os = "macos") && program == Path::new("/bin/bash");
     if expands || ignores || variables.contains_key(&OsString::from("POSIXLY_CORRECT")) {
         return Ok(Vec::new());
@@ -99,7 +100,7 @@ fn bash_login(
     Ok(vec!["--posix".into()])
 }
 
-/// Sets a variable, and keeps what the user has for it.
+/// Sets a variable, and saves the user's own value in the variable `kept`.
 fn swap(variables: &mut BTreeMap<OsString, OsString>, name: &str, value: OsString, kept: &str) {
     match variables.insert(name.into(), value) {
         Some(users) => variables.insert(kept.into(), users),
@@ -119,8 +120,8 @@ fn fish_source(path: &OsString) -> OsString {
     OsString::from_vec(command)
 }
 
-/// Writes a script, unless it is there, and gives its path. A shell that reads it at this moment
-/// reads the old or the new one.
+/// Writes a script unless it exists unchanged, and returns its path. A shell that reads it at the
+/// same time sees either the old or the new one.
 fn write(folder: &Path, (name, text): (&str, &str)) -> io::Result<OsString> {
     static WRITTEN: AtomicU64 = AtomicU64::new(0);
     let folder = std::path::absolute(folder)?;

@@ -1,41 +1,43 @@
-//! What the system tells of a process, where it has `/proc`.
+//! Facts about a process, on systems that have `/proc`.
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use nix::sys::signal::Signal;
 
-/// What a process is at the moment.
+/// The state of a process at one moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Status {
     name: String,
-    /// A bit for each signal that it ignores, from signal 1.
+    /// The signals that it ignores: a bit for each, from signal 1.
     ignored: u64,
-    /// Where its stack begins: another place with each program that it executes.
+    /// The address at which its stack begins. It differs for each program that the process
+    /// executes.
     stack: u64,
 }
 
 impl Status {
-    /// Of the process `pid`; `None` where it is gone or the system does not tell.
+    /// Reads the state of the process `pid`; `None` if it is gone, or the system does not report
+    /// it.
     pub(super) fn read(pid: u32) -> Option<Self> {
         let text = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-        // The name stands in brackets and may have any character in it.
+        // The name is in parentheses and may contain any character.
         let numbers = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
         let after_name = numbers.rsplit_once(") ")?.1;
         let stack = after_name.split(' ').nth(25)?.parse().ok()?;
         Some(Self { name: field(&text, "Name:")?.to_owned(), ignored: ignored(&text)?, stack })
     }
 
-    /// Whether it does what shells do that give their terminal to one job after the other.
+    /// Returns true if the process ignores the signals that job-control shells ignore.
     pub(super) fn ignores_job_control(&self) -> bool {
         [Signal::SIGTTOU, Signal::SIGTSTP].iter().all(|signal| has(self.ignored, *signal as i32))
     }
 
-    /// Whether its program's name begins so.
+    /// Returns true if its program's name begins with `name`.
     pub(super) fn is_named(&self, name: &str) -> bool {
         self.name.starts_with(name)
     }
 
-    /// The same as long as it executes no other program.
+    /// Returns a number that only changes when the process executes another program.
     pub(super) fn image(&self) -> u64 {
         let mut hasher = DefaultHasher::new();
         (&self.name, self.stack).hash(&mut hasher);
@@ -43,13 +45,14 @@ impl Status {
     }
 }
 
-/// The signals that this process ignores, a bit for each; none where the system does not tell.
+/// Returns the signals that this process ignores, a bit for each; none if the system does not
+/// report them.
 pub(super) fn ignored_here() -> u64 {
     let text = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     ignored(&text).unwrap_or_default()
 }
 
-/// Whether a signal is in such a set.
+/// Returns true if the set contains the signal.
 pub(super) const fn has(signals: u64, number: i32) -> bool {
     signals & (1 << (number - 1)) != 0
 }
@@ -74,7 +77,7 @@ mod tests {
         let other = Status { stack: own.stack + 16, ..own.clone() };
         assert_ne!(own.image(), other.image());
         assert_eq!(Status::read(u32::MAX), None);
-        // Rust ignores it.
+        // Rust's runtime ignores it.
         assert!(has(ignored_here(), Signal::SIGPIPE as i32));
         assert!(!has(ignored_here(), Signal::SIGSTOP as i32));
     }

@@ -13,27 +13,27 @@ use tokio::time::{Instant, timeout_at};
 
 use super::Exit;
 
-/// A buffer at least this full is handed on as it is; less is copied out of it, so that a small
-/// entry of the log does not hold a large allocation.
+/// A buffer that is at least this full is passed on as it is. The content of an emptier one is
+/// copied, so that a small entry of the log does not hold a large allocation.
 const WORTH_ITS_BUFFER: usize = FRAME_DATA_BYTES / 8 * 7;
-/// The system gives no more than this at a time: a buffer with less room grows to a whole frame.
+/// The most that the system returns at a time. A buffer with less room grows to a whole frame.
 const READ_BYTES: usize = 4 * 1024;
-/// The buffer of a terminal that has little to say.
+/// The buffer size of a terminal with little output.
 const SMALL_BUFFER: usize = 2 * READ_BYTES;
-/// How long the terminal must be silent after the program's end to be taken for drained, where
-/// something in the background still holds it.
+/// Silence after which the terminal counts as drained, once the program has ended but a background
+/// process still holds the terminal.
 const SILENCE_AFTER_EXIT: Duration = Duration::from_millis(100);
-/// The longest that such a background process is listened to.
+/// Upper bound on how long such a background process is read.
 const LONGEST_AFTER_EXIT: Duration = Duration::from_secs(1);
 
-/// Gives what the program writes.
+/// Reads the program's output.
 #[derive(Debug)]
 pub struct PtyReader {
     output: Receiver,
     exit: watch::Receiver<Exit>,
-    /// Begins as [`Frame::buffer`] does. Small, until there is more to read.
+    /// Begins like a [`Frame::buffer`]. Small until there is more to read.
     buffer: BytesMut,
-    /// Set once the program has ended.
+    /// The time at which reading stops; set once the program has ended.
     listen_until: Option<Instant>,
     finished: bool,
 }
@@ -44,13 +44,13 @@ impl PtyReader {
         Self { output, exit, buffer, listen_until: None, finished: false }
     }
 
-    /// Waits for output and gives all that is there, up to 64 KiB, in a buffer as
-    /// [`Frame::buffer`] begins one: sealing it copies nothing. `None` when the program has ended
-    /// and everything that it wrote was given; a background process that holds the terminal
+    /// Waits for output and returns all that is available, up to 64 KiB, in a buffer that begins
+    /// like a [`Frame::buffer`], so that sealing it copies nothing. Returns `None` once the program
+    /// has ended and all of its output was returned; a background process that holds the terminal
     /// delays that by a second at most. Dropping the future loses nothing.
     ///
     /// # Errors
-    /// What the system says; the terminal is of no more use then.
+    /// The system's error; then the terminal is unusable.
     pub async fn read(&mut self) -> io::Result<Option<BytesMut>> {
         while !self.finished && self.readable().await? {
             self.finished = !fill(&self.output, &mut self.buffer)?;
@@ -62,7 +62,7 @@ impl PtyReader {
         Ok(None)
     }
 
-    /// Waits until there may be something to read; false where nothing more is waited for.
+    /// Waits until there may be something to read. Returns false if nothing more is expected.
     async fn readable(&mut self) -> io::Result<bool> {
         if self.listen_until.is_none() {
             tokio::select! {
@@ -85,7 +85,7 @@ impl PtyReader {
 
     fn take(&mut self) -> BytesMut {
         if self.buffer.len() >= WORTH_ITS_BUFFER {
-            // More of the same is likely.
+            // More large output is likely.
             return std::mem::replace(&mut self.buffer, Frame::buffer(FRAME_DATA_BYTES));
         }
         let mut exact = Frame::buffer(self.buffer.len() - Frame::DATA_START);
@@ -99,8 +99,8 @@ impl PtyReader {
     }
 }
 
-/// Reads until the terminal would block or the buffer is full: the system gives at most 4 KiB at
-/// a time. False at the output's end.
+/// Reads until the terminal would block or the buffer is full: the system returns at most 4 KiB at
+/// a time. Returns false at the end of the output.
 fn fill(output: &Receiver, buffer: &mut BytesMut) -> io::Result<bool> {
     loop {
         let room = Frame::DATA_START + FRAME_DATA_BYTES - buffer.len();
@@ -115,7 +115,7 @@ fn fill(output: &Receiver, buffer: &mut BytesMut) -> io::Result<bool> {
             Ok(_) => {}
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(true),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            // Linux says EIO where others say end of file: nobody has the terminal open.
+            // Linux returns EIO instead of end of file once no process has the terminal open.
             Err(error) if error.raw_os_error() == Some(Errno::EIO as i32) => return Ok(false),
             Err(error) => return Err(error),
         }

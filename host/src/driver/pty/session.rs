@@ -1,4 +1,4 @@
-//! A program on a terminal as a session.
+//! Runs a program on a terminal as a session.
 
 use std::io;
 use std::path::PathBuf;
@@ -18,17 +18,17 @@ use crate::driver::{
 };
 use crate::marks::Marks;
 
-/// How long a process may take to end once its terminal is gone.
+/// Time allowed for a process to end after its terminal hangs up.
 const HANG_UP_GRACE: Duration = Duration::from_secs(3);
 
-/// Runs programs on terminals.
+/// The driver for programs on terminals.
 #[derive(Debug)]
 pub struct PtyDriver {
     integration: Option<PathBuf>,
 }
 
 impl PtyDriver {
-    /// `integration` is [`Spawn::integration`] of each program.
+    /// Creates the driver. `integration` becomes [`Spawn::integration`] of each program.
     #[must_use]
     pub fn new(integration: Option<PathBuf>) -> Self {
         Self { integration }
@@ -72,7 +72,7 @@ fn session(session_id: SessionId, pty: Pty) -> StartedSession {
     }
 }
 
-/// What the program writes, and what that says about it.
+/// The program's output, and the status that follows from it.
 #[derive(Debug)]
 struct PtyOutput {
     session_id: SessionId,
@@ -85,7 +85,7 @@ struct PtyOutput {
 impl PtyOutput {
     async fn read(&mut self) -> DriverOutput {
         loop {
-            // Behind the output that told of it.
+            // A status comes after the output that caused it.
             if let Some(status) = self.status.take() {
                 return DriverOutput::Status(status);
             }
@@ -100,7 +100,7 @@ impl PtyOutput {
                     Err(error) => {
                         let session = &self.session_id;
                         tracing::warn!(%session, %error, "the terminal cannot be read");
-                        // What nobody can see must not go on.
+                        // A program whose output nobody can see must not continue.
                         self.terminal.kill(HANG_UP_GRACE).await;
                         break;
                     }
@@ -118,7 +118,7 @@ impl SessionOutput for PtyOutput {
     }
 }
 
-/// The terminal's input.
+/// The terminal's input, size and end.
 #[derive(Debug)]
 struct PtyControl {
     terminal: PtyWriter,

@@ -1,25 +1,26 @@
-//! Signals as a session's program gets them: each at its default, none blocked.
+//! Gives a session's program the default action for every signal, and blocks none.
 //!
-//! A program keeps ignoring what its parent ignored, and most never change that: a shell script
-//! starts what it puts into the background with `SIGINT` and `SIGQUIT` ignored, `nohup` ignores
-//! `SIGHUP`. What a process *handles* is at its default in a program that it executes, though. So a
-//! signal that this process was started to ignore is handled here, by doing nothing: to this
-//! process that is the same. Blocked signals and `SIGPIPE` are set back by the standard library.
+//! A program keeps ignoring the signals that its parent ignored, and most programs never change
+//! that: a shell script starts background commands with `SIGINT` and `SIGQUIT` ignored, and `nohup`
+//! ignores `SIGHUP`. Signals that a process *handles*, however, return to their default in a
+//! program that it executes. So if this process was started with a signal ignored, it handles that
+//! signal here by doing nothing, which is equivalent for this process. The standard library resets
+//! blocked signals and `SIGPIPE`.
 
 use nix::sys::signal::Signal;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::process::{has, ignored_here};
 
-/// Sees to it that no program which is started from now on ignores a signal because this process
-/// does. Must be called within a tokio runtime. Does nothing where the system does not tell what
-/// is ignored.
+/// Ensures that programs which are started from now on do not ignore signals because this process
+/// does. Must be called within a tokio runtime. Does nothing if the system does not report which
+/// signals are ignored.
 pub(super) fn stop_inheritance() {
     let ignored = ignored_here();
-    // Rust ignores SIGPIPE in this process, and gives each child the default.
+    // Rust ignores SIGPIPE in this process, and restores the default in each child.
     let is_due = |number: &i32| *number != Signal::SIGPIPE as i32 && has(ignored, *number);
     for number in (1..=64).filter(is_due) {
-        // Once handled it stays so, after this listener is dropped too.
+        // The signal stays handled even after this listener is dropped.
         if let Err(error) = signal(SignalKind::from_raw(number)) {
             tracing::debug!(number, %error, "an ignored signal stays ignored in sessions");
         }

@@ -1,4 +1,5 @@
-//! What a session's program does, as the marks in its output and the terminal's foreground tell.
+//! Tracks the status of a session's program from the marks in its output and from the terminal's
+//! foreground.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,34 +13,35 @@ use tokio::time::{sleep, timeout};
 use super::PtyWriter;
 use crate::marks::{self, Foreground, Marks, ShellState, this_host};
 
-/// How often it is looked who has the terminal, while there is output or input.
+/// Interval between looks at the terminal's foreground, while there is output or input.
 const LOOK_EVERY: Duration = Duration::from_millis(150);
-/// How often after the last of it.
+/// The number of such looks after the last output or input.
 const QUIET_LOOKS: u32 = 8;
-/// How often after these, for a program that starts or ends without output: each time after twice as
-/// long, 38 s in all.
+/// The number of looks after those, for programs that start or end without output. Each waits twice
+/// as long as the one before, 38 s in all.
 const LATE_LOOKS: u32 = 7;
 
-/// A shell that reads its startup files is not at its prompt, and is not told from one that is. Most
-/// have put something out by then.
+/// Time for a shell to read its startup files. Until then it looks like a shell at its prompt. Most
+/// have output something by the end of it.
 const START_GRACE: Duration = Duration::from_secs(1);
 
-/// Knows the status of a program. A task of its own looks who has the terminal until the program ends.
+/// Tracks the status of a program. A task of its own watches the terminal's foreground until the
+/// program ends.
 #[derive(Debug)]
 pub(super) struct StatusWatch {
     shell: Mutex<ShellState>,
-    /// The status is another than the one that was last taken.
+    /// True if the status has changed since it was last taken.
     is_new: AtomicBool,
-    /// Wakes [`StatusWatch::changed`].
+    /// Wakes a task in [`StatusWatch::changed`].
     news: Notify,
-    /// There was output or input since the task last looked.
+    /// True if there was output or input since the task last looked.
     is_due: AtomicBool,
-    /// Wakes the task.
+    /// Wakes the task that watches the foreground.
     due: Notify,
 }
 
 impl StatusWatch {
-    /// Begins to watch a program that was just started. Must be called within a tokio runtime.
+    /// Starts to watch a program that was just started. Must be called within a tokio runtime.
     pub(super) fn start(terminal: &PtyWriter) -> Arc<Self> {
         let watch = Arc::new(Self {
             shell: Mutex::new(ShellState::new(this_host(), terminal.pid())),
@@ -52,17 +54,17 @@ impl StatusWatch {
         watch
     }
 
-    /// The status, if it has changed since it was last taken.
+    /// Returns the status, if it has changed since it was last taken.
     pub(super) fn take(&self) -> Option<Status> {
         self.is_new.swap(false, Ordering::Relaxed).then(|| status_of(&self.shell()))
     }
 
-    /// Returns when [`StatusWatch::take`] may have something.
+    /// Waits until [`StatusWatch::take`] may return something.
     pub(super) async fn changed(&self) {
         self.news.notified().await;
     }
 
-    /// Takes what was read from the terminal, in a buffer as [`Frame::buffer`] begins one.
+    /// Processes terminal output, in a buffer that begins like a [`Frame::buffer`].
     pub(super) fn read(&self, marks: &mut Marks, buffer: &[u8], terminal: &PtyWriter) {
         let mut changed = false;
         marks.push(&buffer[Frame::DATA_START..], |mark, origin| {
@@ -72,13 +74,13 @@ impl StatusWatch {
             changed |= shell.fold(mark, speaker);
         });
         if changed {
-            // Whoever reads takes it next.
+            // The caller takes it next.
             self.is_new.store(true, Ordering::Relaxed);
         }
         self.look();
     }
 
-    /// Has the task look soon: there was output or input.
+    /// Makes the task look soon, because there was output or input.
     pub(super) fn look(&self) {
         if !self.is_due.swap(true, Ordering::Relaxed) {
             self.due.notify_one();
@@ -96,15 +98,15 @@ impl StatusWatch {
         }
     }
 
-    /// Looks who has the terminal until nothing was put out and nothing was typed for a while.
-    /// Whatever a shell or a job does next begins with one of them, as a rule: the late looks are for
-    /// what does not.
+    /// Watches the terminal's foreground until there was no output or input for a while. Nearly
+    /// everything that a shell or a job does next begins with one of them; the late looks are for
+    /// the rest.
     async fn look_until_quiet(&self, terminal: &PtyWriter) {
         let (mut last, mut quiet) = (None, 0);
         while let Some(pause) = pause_after(quiet)
             && terminal.exit_status().is_none()
         {
-            // Only a long pause is cut short.
+            // Only a long pause can be cut short.
             let was_due = if quiet < QUIET_LOOKS {
                 sleep(pause).await;
                 self.is_due.swap(false, Ordering::Relaxed)
@@ -112,7 +114,7 @@ impl StatusWatch {
                 timeout(pause, self.looks_due()).await.is_ok()
             };
             let seen = terminal.foreground();
-            // What was so twice was so for a moment.
+            // Only a state that was seen twice in a row is certain.
             if let Some(foreground) = seen.filter(|seen| last == Some(*seen)) {
                 self.observe(foreground);
             }
@@ -139,7 +141,7 @@ impl StatusWatch {
     }
 }
 
-/// How long to wait after so many looks that saw nothing new; `None` for good.
+/// Returns how long to wait after `quiet` looks that saw nothing new; `None` to stop looking.
 fn pause_after(quiet: u32) -> Option<Duration> {
     match quiet.saturating_sub(QUIET_LOOKS - 1) {
         late @ 0..=LATE_LOOKS => Some(LOOK_EVERY * 2_u32.pow(late)),

@@ -1,4 +1,4 @@
-//! The writing half of a terminal, and everything else that is done to it.
+//! The writing half of a terminal, with its size, signals and exit status.
 
 use std::io;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use tokio::time::timeout;
 use super::{Exit, foreground};
 use crate::marks::Foreground;
 
-/// Takes input, sizes and signals. Clones are of the same terminal.
+/// Sends input, sizes and signals. Clones refer to the same terminal.
 #[derive(Debug, Clone)]
 pub struct PtyWriter {
     input: Arc<Sender>,
@@ -29,11 +29,11 @@ impl PtyWriter {
         Self { input: Arc::new(input), exit, pid }
     }
 
-    /// Writes as much as the terminal takes now and tells how many bytes that was; 0 where it
-    /// takes none, then wait for [`PtyWriter::writable`].
+    /// Writes as much as the terminal takes now, and returns the number of bytes. After 0, wait for
+    /// [`PtyWriter::writable`].
     ///
     /// # Errors
-    /// What the system says; `EIO` where the program has closed its terminal.
+    /// The system's error; `EIO` if the program has closed its terminal.
     pub fn try_write(&self, input: &[u8]) -> io::Result<usize> {
         match self.input.try_write(input) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(0),
@@ -41,74 +41,75 @@ impl PtyWriter {
         }
     }
 
-    /// Waits until the terminal may take input. It may turn out to take none: try again.
+    /// Waits until the terminal may take input. This can be spurious: try to write again.
     ///
     /// # Errors
-    /// Where the runtime shuts down.
+    /// The system's error if the runtime shuts down.
     pub async fn writable(&self) -> io::Result<()> {
         self.input.writable().await
     }
 
-    /// Gives the terminal another size, within the limits; the program is told by `SIGWINCH`.
+    /// Resizes the terminal, within the limits; the program receives `SIGWINCH`.
     ///
     /// # Errors
-    /// What the system says.
+    /// The system's error.
     pub fn resize(&self, size: Size) -> io::Result<()> {
         let size = size.clamped();
         let size = Winsize { ws_row: size.rows, ws_col: size.cols, ws_xpixel: 0, ws_ypixel: 0 };
         Ok(rustix::termios::tcsetwinsize(&self.input, size)?)
     }
 
-    /// Who has the terminal now; `None` where the system does not tell.
+    /// Returns who has the terminal's foreground; `None` if the system does not report it.
     #[must_use]
     pub fn foreground(&self) -> Option<Foreground> {
         foreground::look(&self.input, self.pid)
     }
 
-    /// Whether the terminal's foreground is not the program itself but a job that it has started.
+    /// Returns true if the terminal's foreground is a job that the program started, rather than the
+    /// program itself.
     #[must_use]
     pub fn is_in_a_job(&self) -> bool {
         foreground::has_leader(&self.input, self.pid) == Some(false)
     }
 
-    /// The program's process id, which is its process group's and session's too.
+    /// Returns the program's process id, which is also the id of its process group and session.
     #[must_use]
     pub fn pid(&self) -> u32 {
         self.pid
     }
 
-    /// How the program ended; `None` while it runs.
+    /// Returns the program's exit status; `None` while it runs.
     #[must_use]
     pub fn exit_status(&self) -> Option<ExitStatus> {
         self.exit.borrow().clone()
     }
 
-    /// Waits for the program's end and tells how it ended. Read the output to its end first:
-    /// what the program wrote last may still be in the terminal.
+    /// Waits for the program's end, and returns its exit status. Read all output first: the last of
+    /// it may still be in the terminal.
     pub async fn wait(&self) -> ExitStatus {
         let mut exit = self.exit.clone();
         let status = exit.wait_for(Option::is_some).await.ok().and_then(|status| status.clone());
-        // Only a runtime that shuts down drops the waiting task before it has told.
+        // This only happens if a runtime that shuts down drops the task that waits for the program.
         status.unwrap_or_default()
     }
 
-    /// Hangs up: `SIGHUP` to the program's process group and to the one in the terminal's
-    /// foreground; after `grace`, `SIGKILL` to what is left of both. Returns once nothing is
-    /// left or `SIGKILL` was sent. A program that has ended is left alone.
+    /// Hangs up: sends `SIGHUP` to the program's process group and to the one in the terminal's
+    /// foreground, and after `grace` sends `SIGKILL` to the rest of both. Returns once nothing is
+    /// left or `SIGKILL` was sent. Does nothing if the program has ended.
     pub async fn kill(&self, grace: Duration) {
         if self.exit_status().is_some() {
             return;
         }
         let groups = self.groups();
         signal(&groups, Signal::SIGHUP);
-        // A stopped process sees the hang-up only when it goes on.
+        // A stopped process only handles the hang-up once it continues.
         signal(&groups, Signal::SIGCONT);
         if timeout(grace, self.all_gone(&groups)).await.is_err() {
             signal(&groups, Signal::SIGKILL);
         }
     }
 
-    /// The program's process group, and the foreground job's where that is another.
+    /// Returns the program's process group, and the foreground job's if that is another one.
     fn groups(&self) -> Vec<Pid> {
         let own = i32::try_from(self.pid).ok();
         let foreground = rustix::termios::tcgetpgrp(&self.input).ok();
@@ -120,7 +121,7 @@ impl PtyWriter {
 
     async fn all_gone(&self, groups: &[Pid]) {
         self.wait().await;
-        // No one tells of the end of a process that is not ours.
+        // There is no notification of the end of a process that is not a child.
         while groups.iter().any(|group| killpg(*group, None) != Err(Errno::ESRCH)) {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }

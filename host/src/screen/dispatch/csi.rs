@@ -1,4 +1,4 @@
-//! Control sequences.
+//! Control sequences (CSI).
 
 use alacritty_terminal::vte::Params;
 use alacritty_terminal::vte::ansi::{
@@ -61,7 +61,7 @@ fn plain(model: &mut Model, first: u16, second: u16, end: char) {
         'g' if first == 3 => model.clear_tabs(TabulationClearMode::All),
         'r' => model.set_scrolling_region(many, Some(usize::from(second)).filter(|to| *to > 0)),
         's' => model.save_cursor_position(),
-        // An icon's name is not shown anywhere.
+        // The name of an icon is not shown anywhere.
         't' if first == 22 && second != 1 => model.push_title(),
         't' if first == 23 && second != 1 => model.pop_title(),
         'u' => model.restore_cursor_position(),
@@ -116,7 +116,7 @@ fn cursor_style(number: u16) -> Option<CursorStyle> {
     Some(CursorStyle { shape, blinking: number % 2 == 1 })
 }
 
-/// The keyboard protocol's flags.
+/// Handles the sequences of the keyboard protocol.
 fn keyboard(model: &mut Model, prefix: u8, first: u16, second: u16, end: char) {
     let flags = || KeyboardModes::from_bits_truncate(first.to_be_bytes()[1]);
     match (prefix, end) {
@@ -130,7 +130,7 @@ fn keyboard(model: &mut Model, prefix: u8, first: u16, second: u16, end: char) {
         ),
         (b'>', 'u') => model.push_keyboard_mode(flags()),
         (b'<', 'u') => model.pop_keyboard_modes(first.max(1)),
-        // xterm's `modifyOtherKeys`.
+        // This is xterm's `modifyOtherKeys`.
         (b'>', 'm') if first == 4 => model.keyboard.set_other_keys(second),
         _ => {}
     }

@@ -4,7 +4,7 @@ use alacritty_terminal::vte::ansi::{Handler as _, Hyperlink, NamedColor, Rgb};
 
 use crate::screen::model::Model;
 
-/// Entries of the palette.
+/// The number of colours in the palette.
 const PALETTE: usize = 256;
 
 pub(super) fn dispatch(model: &mut Model, params: &[&[u8]]) {
@@ -34,14 +34,14 @@ pub(super) fn dispatch(model: &mut Model, params: &[&[u8]]) {
     }
 }
 
-/// A text that has semicolons in it.
+/// Rejoins a text that contains semicolons.
 fn joined(parts: &[&[u8]]) -> String {
     String::from_utf8_lossy(&parts.join(&b';')).into_owned()
 }
 
 fn link(model: &mut Model, parameters: &[u8], uri: &str) {
     if uri.is_empty() {
-        // With parameters it is no end of a link.
+        // With parameters it does not end a link.
         if parameters.trim_ascii().is_empty() {
             model.set_hyperlink(None);
         }
@@ -52,7 +52,7 @@ fn link(model: &mut Model, parameters: &[u8], uri: &str) {
     model.set_hyperlink(Some(Hyperlink { id, uri: uri.to_owned() }));
 }
 
-/// Colours for the foreground, the background and the cursor, from `first` on.
+/// Sets the colours of foreground, background and cursor, from `first` on.
 fn set_from(model: &mut Model, first: NamedColor, colors: &[&[u8]]) {
     let indices = first as usize..=NamedColor::Cursor as usize;
     for (index, spec) in indices.zip(colors) {
@@ -68,7 +68,7 @@ fn palette_index(digits: &[u8]) -> Option<usize> {
     digits.parse().ok().filter(|index| all_digits && *index < PALETTE)
 }
 
-/// A colour as `XParseColor` reads it: `rgb:` with one to four digits each, or `#`.
+/// Parses a colour like `XParseColor`: `rgb:` with one to four digits each, or `#`.
 fn color(spec: &[u8]) -> Option<Rgb> {
     let spec = std::str::from_utf8(spec).ok()?.to_ascii_lowercase();
     let hex = |digits: &str| {

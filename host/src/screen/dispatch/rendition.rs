@@ -1,4 +1,4 @@
-//! Select graphic rendition: how text looks.
+//! Select graphic rendition (SGR): the appearance of text.
 
 use alacritty_terminal::vte::Params;
 use alacritty_terminal::vte::ansi::{Attr, Color, Handler as _, NamedColor, Rgb};
@@ -34,7 +34,7 @@ pub(super) fn dispatch(model: &mut Model, params: &Params) {
                 let color = if subparameters.is_empty() {
                     color(&mut params.by_ref().map(|param| param[0]))
                 } else {
-                    // A colour space stands before red; xterm.js takes whatever is there for one.
+                    // A colour space precedes red; xterm.js skips whatever is in its place.
                     let skip = usize::from(subparameters[0] == 2);
                     let values = subparameters[1..].iter().skip(skip).copied();
                     color(&mut std::iter::once(subparameters[0]).chain(values))
@@ -98,7 +98,7 @@ const fn underline(style: Option<u16>) -> Attr {
     }
 }
 
-/// What follows 38, 48 or 58. A value that is missing is 0.
+/// Parses what follows 38, 48 or 58. A missing value is 0.
 fn color(values: &mut dyn Iterator<Item = u16>) -> Option<Color> {
     let kind = values.next()?;
     let mut value = || values.next().unwrap_or(0).to_be_bytes()[1];

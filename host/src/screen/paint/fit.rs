@@ -1,22 +1,22 @@
-//! What is left out of a picture that would be too large.
+//! Reduces a snapshot that would be too large.
 
 use super::{PROLOGUE, Painter};
 use crate::screen::model::Model;
 
-/// What a picture has.
+/// The parts that a snapshot contains.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Detail {
     pub(super) links: bool,
     pub(super) scrollback: bool,
-    /// Whether as much of the oldest scrollback goes as it takes.
+    /// True if the oldest scrollback is dropped as far as necessary.
     pub(super) trims: bool,
     pub(super) colors: bool,
-    /// How text looks otherwise.
+    /// The appearance of text other than its colours.
     pub(super) attributes: bool,
-    /// What is under the alternate screen.
+    /// The main screen while the alternate one is shown.
     pub(super) hidden_screen: bool,
     pub(super) combining: bool,
-    /// Whether a character is written out as often as it stands there.
+    /// True if a repeated character is written out each time.
     pub(super) repeats: bool,
 }
 
@@ -32,7 +32,7 @@ impl Detail {
         repeats: true,
     };
 
-    /// One after the other, what matters least first.
+    /// Yields smaller and smaller snapshots, dropping the least important parts first.
     fn less() -> impl Iterator<Item = Self> {
         let steps: [fn(&mut Self); 7] = [
             |_| {},
@@ -51,7 +51,7 @@ impl Detail {
     }
 }
 
-/// Paints as much as fits.
+/// Paints as much as fits into `most_bytes`.
 pub(in crate::screen) fn picture(model: &mut Model, most_bytes: usize) -> Vec<u8> {
     let mut least = Detail::EVERYTHING;
     for detail in Detail::less() {
@@ -65,14 +65,15 @@ pub(in crate::screen) fn picture(model: &mut Model, most_bytes: usize) -> Vec<u8
         }
         least = detail;
     }
-    // A screen full of characters that take much: its upper rows go.
+    // The screen is full of characters that need many bytes: its upper rows are dropped.
     let mut painter = Painter::new(least, usize::MAX);
     painter.paint(model);
     painter.cut_rows(most_bytes);
     painter.text.out
 }
 
-/// Paints everything but the reset that a picture begins with, and the scrollback only if it is wanted.
+/// Paints everything except for the reset that a snapshot begins with, and the scrollback only if
+/// requested.
 pub(in crate::screen) fn over(model: &mut Model, scrollback: bool) -> Vec<u8> {
     let detail = Detail { scrollback, ..Detail::EVERYTHING };
     let mut painter = Painter::new(detail, usize::MAX);
@@ -81,7 +82,7 @@ pub(in crate::screen) fn over(model: &mut Model, scrollback: bool) -> Vec<u8> {
 }
 
 impl Painter {
-    /// Drops as much of the oldest scrollback as it takes.
+    /// Drops as much of the oldest scrollback as necessary.
     pub(super) fn trim(&mut self) {
         let excess = self.text.out.len().saturating_sub(self.most_bytes);
         let (Some(first), true) = (self.scrollback.front().copied(), excess > 0) else { return };
@@ -97,11 +98,11 @@ impl Painter {
         starts.for_each(|start| *start -= cut);
     }
 
-    /// Leaves the screen's first rows empty, as many as it takes.
+    /// Leaves as many of the screen's first rows empty as necessary.
     fn cut_rows(&mut self, most_bytes: usize) {
         let excess = self.text.out.len().saturating_sub(most_bytes);
         let Some(first) = self.rows.first().copied().filter(|_| excess > 0) else { return };
-        // A sequence to go there takes a few bytes.
+        // The sequence that moves there takes a few bytes.
         let kept = self.rows.iter().position(|start| start - first >= excess + 16);
         let kept = kept.unwrap_or(self.rows.len() - 1);
         let place = format!("\x1b[{};1H", kept + 1);

@@ -1,4 +1,4 @@
-//! Attributes as select-graphic-rendition sequences.
+//! Attributes as SGR sequences (select graphic rendition).
 
 use std::io::Write as _;
 
@@ -8,7 +8,7 @@ use alacritty_terminal::vte::ansi::Color;
 use super::Detail;
 use crate::screen::attributes::Attributes;
 
-/// What a flag is called; the flags of underlines exclude each other.
+/// The parameter of each flag. The flags of underlines exclude each other.
 const FLAGS: [(Flags, &str); 11] = [
     (Flags::BOLD, ";1"),
     (Flags::DIM, ";2"),
@@ -23,7 +23,7 @@ const FLAGS: [(Flags, &str); 11] = [
     (Flags::STRIKEOUT, ";9"),
 ];
 
-/// The attributes that text gets.
+/// The attributes of text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::screen) struct Pen {
     foreground: Color,
@@ -34,7 +34,7 @@ pub(in crate::screen) struct Pen {
     link: Option<Hyperlink>,
 }
 
-/// Those that are set like the flags.
+/// Attributes that are set like the flags.
 const OTHERS: [(Attributes, &str); 2] = [(Attributes::BLINK, ";5"), (Attributes::OVERLINE, ";53")];
 
 impl Default for Pen {
@@ -44,7 +44,7 @@ impl Default for Pen {
 }
 
 impl Pen {
-    /// The attributes of a cell, or of a cursor's template.
+    /// Returns the attributes of a cell, or of a cursor's template.
     pub(in crate::screen) fn of(cell: &Cell) -> Self {
         let known = FLAGS.iter().fold(Flags::empty(), |all, (flag, _)| all.union(*flag));
         Self {
@@ -57,7 +57,7 @@ impl Pen {
         }
     }
 
-    /// What is left of them where a picture has less.
+    /// Returns the attributes that a smaller snapshot keeps.
     pub(super) fn reduced(mut self, detail: Detail) -> Self {
         if !detail.links {
             self.link = None;
@@ -71,12 +71,12 @@ impl Pen {
         self
     }
 
-    /// Whether a cell that was erased can be of these: a background colour is all that it has.
+    /// Returns the attributes of a cell that was erased: it only has a background colour.
     pub(super) fn erased_to(background: Color) -> Self {
         Self { background, ..Self::default() }
     }
 
-    /// Whether a cell has just these attributes, cheaply.
+    /// Returns true if a cell has exactly these attributes. Cheap in the common case.
     pub(super) fn is_of(&self, cell: &Cell) -> bool {
         let has_extra = self.underline.is_some() || self.link.is_some() || !self.others.is_empty();
         if cell.extra.is_some() || has_extra {
@@ -89,7 +89,7 @@ impl Pen {
             && self.flags == cell.flags.difference(ignored)
     }
 
-    /// The parameters and the end of the sequence that sets these attributes.
+    /// Returns the parameters and the final byte of the sequence that sets these attributes.
     pub(in crate::screen) fn rendition(&self) -> String {
         let mut sequence = Vec::new();
         Self { link: None, ..self.clone() }.write(&Self::default(), &mut sequence);
@@ -97,7 +97,7 @@ impl Pen {
         sequence.strip_prefix("\x1b[").map_or_else(|| "0m".into(), |set| format!("0;{set}"))
     }
 
-    /// Writes what turns the attributes `from` into these.
+    /// Writes the sequences that change the attributes `from` to these.
     pub(super) fn write(&self, from: &Self, out: &mut Vec<u8>) {
         if self.link != from.link {
             match &self.link {
@@ -121,7 +121,7 @@ impl Pen {
         if self.others.without(from.others).contains(Attributes::PROTECTED) {
             out.extend_from_slice(b"\x1b[1\"q");
         } else if had.without(self.others).contains(Attributes::PROTECTED) {
-            // A reset of the rendition is one of this in some terminals only.
+            // Resetting the rendition resets this too, but only in some terminals.
             out.extend_from_slice(b"\x1b[\"q");
         }
     }
@@ -161,7 +161,7 @@ fn write_link(link: &Hyperlink, out: &mut Vec<u8>) {
     push(out, format_args!("\x1b]8;id={};{}\x1b\\", link.id(), link.uri()));
 }
 
-/// `base` is 30 for the foreground and 40 for the background.
+/// Writes a colour. `base` is 30 for the foreground and 40 for the background.
 fn write_color(color: Color, base: u8, out: &mut Vec<u8>) {
     match color {
         Color::Named(name) => match name as usize {
@@ -184,7 +184,7 @@ fn write_underline_color(color: Color, out: &mut Vec<u8>) {
     }
 }
 
-/// Writing to memory cannot fail.
+/// Appends formatted text. Writing to memory cannot fail.
 pub(super) fn push(out: &mut Vec<u8>, text: std::fmt::Arguments<'_>) {
     let written = out.write_fmt(text);
     debug_assert!(written.is_ok());

@@ -1,4 +1,4 @@
-//! Rows of cells as text.
+//! Writes rows of cells as text.
 
 use alacritty_terminal::grid::{Dimensions, Grid};
 use alacritty_terminal::index::{Column, Line};
@@ -9,21 +9,21 @@ use super::pen::{Pen, push};
 use crate::screen::attributes::combining;
 use crate::screen::edit::is_erased;
 
-/// Writes cells; knows what attributes are set.
+/// Writes cells, and keeps track of the attributes that are set.
 pub(super) struct Text {
     pub(super) out: Vec<u8>,
     pub(super) pen: Pen,
     pub(super) detail: Detail,
 }
 
-/// What a row leaves to the next one.
+/// The state in which a row leaves the next one.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Join {
-    /// The next row begins by itself.
+    /// A line break must precede the next row.
     Break,
     /// The next row begins where this one wraps.
     Wrap,
-    /// The cursor is at the beginning of the next row.
+    /// The cursor is at the beginning of the next row already.
     Begun,
 }
 
@@ -32,13 +32,13 @@ impl Text {
         Self { out: Vec::new(), pen: Pen::default(), detail }
     }
 
-    /// Sets attributes, as far as the picture has them.
+    /// Sets attributes, as far as the snapshot contains them.
     pub(super) fn set(&mut self, pen: Pen) {
         let detail = self.detail;
         self.set_whole(if detail == Detail::EVERYTHING { pen } else { pen.reduced(detail) });
     }
 
-    /// Sets attributes.
+    /// Sets attributes in full.
     pub(super) fn set_whole(&mut self, pen: Pen) {
         if self.pen != pen {
             pen.write(&self.pen, &mut self.out);
@@ -46,8 +46,8 @@ impl Text {
         }
     }
 
-    /// Writes a row of `grid`; the cursor is at its beginning, or about to wrap into it. What
-    /// has to follow is told, and the attributes are left as none.
+    /// Writes a row of `grid`. The cursor is at its beginning, or about to wrap into it. Returns
+    /// how the next row joins; afterwards no attributes are set.
     pub(super) fn row(&mut self, grid: &Grid<Cell>, line: Line, joined: Join) -> Join {
         let row = &grid[line][..];
         let last = row.len() - 1;
@@ -56,10 +56,10 @@ impl Text {
             true => row.len(),
             false => row.iter().rposition(is_text).map_or(0, |at| at + 1),
         };
-        // Only a character wraps; a blank cell and a space are the same.
+        // Only a character wraps. A blank cell and a space are equivalent.
         let least = usize::from(joined == Join::Wrap);
         if joined == Join::Wrap && row[0].bg != Cell::default().bg {
-            // A line that comes up by wrapping is filled with the background colour.
+            // A line that is reached by wrapping is filled with the background colour.
             self.out.extend_from_slice(b" \r");
         }
         let end = end.max(least);
@@ -92,7 +92,7 @@ impl Text {
         if wraps { Join::Wrap } else { Join::Break }
     }
 
-    /// The same character some more times.
+    /// Writes the same character `times` more times.
     fn again(&mut self, cell: &Cell, times: usize) {
         if times > 4 {
             push(&mut self.out, format_args!("\x1b[{times}b"));
@@ -101,8 +101,8 @@ impl Text {
         }
     }
 
-    /// The end of a row, where nothing was written: it may have been erased to some colour. The
-    /// cursor is at its beginning.
+    /// Paints the unwritten end of a row, which may have been erased to some colour. The cursor is
+    /// at its beginning.
     fn erased(&mut self, cells: &[Cell]) {
         if !self.detail.colors {
             return;
@@ -125,17 +125,17 @@ impl Text {
         }
     }
 
-    /// The last column of a row that a wide character left free is made as it was made, by a
-    /// wide character, which is then erased: it may no longer be there.
+    /// Recreates the last column of a row, which a wide character left free, by writing a wide
+    /// character and erasing it: the original may no longer be there.
     fn wide_that_did_not_fit(&mut self, spacer: &Cell, columns: usize) {
         self.set(Pen::of(spacer));
         self.out.extend_from_slice("\u{3000}".as_bytes());
         self.set(Pen::default());
-        // Erasing to the line's end would forget that it is wrapped, in xterm.js.
+        // In xterm.js, erasing to the end of the line would forget that it is wrapped.
         push(&mut self.out, format_args!("\r\x1b[{columns}X"));
     }
 
-    /// Writes one cell with what combines with it.
+    /// Writes one cell with its combining characters.
     pub(super) fn cell(&mut self, cell: &Cell) {
         if cell.flags.contains(Flags::WIDE_CHAR_SPACER) {
             return;
@@ -155,12 +155,12 @@ impl Text {
     }
 }
 
-/// A cell's character. A tab is the trace of one, or of a cell that was erased.
+/// Returns a cell's character. A tab is the trace of a tab, or of a cell that was erased.
 fn shown(cell: &Cell) -> char {
     if cell.c == '\t' { ' ' } else { cell.c }
 }
 
-/// Whether a cell is more than if nothing had ever been there, or been erased to some colour.
+/// Returns true if a cell is neither blank nor erased to some colour.
 fn is_text(cell: &Cell) -> bool {
     let erased = is_erased(cell) && Pen::erased_to(cell.bg).is_of(cell);
     let blank = matches!(cell.c, ' ' | '\t')
@@ -170,13 +170,13 @@ fn is_text(cell: &Cell) -> bool {
     !erased && !blank
 }
 
-/// Whether a cell shows the same, of what is left of a picture that had to be made smaller.
+/// Returns true if two cells look the same in a snapshot that was reduced.
 fn is_same(cell: &Cell, next: &Cell) -> bool {
     shown(next) == shown(cell) && !next.flags.intersects(Flags::WIDE_CHAR | Flags::WIDE_CHAR_SPACER)
 }
 
-/// The cell that a cursor was left behind by: the one before it, or the last of the row where
-/// it is about to wrap. The first half of a wide character.
+/// Returns the column of the cell that the cursor has just passed: the one before it, or the last
+/// of the row if it is about to wrap. For a wide character this is its first half.
 pub(in crate::screen) fn before_cursor(
     grid: &Grid<Cell>,
     cursor: &alacritty_terminal::grid::Cursor<Cell>,

@@ -1,4 +1,4 @@
-//! However much there is, a snapshot stays within its limit, and shows the text.
+//! Tests that a snapshot of any screen stays within its limit and shows the text.
 
 use moorline_shared::limits::{COLUMNS, ROWS};
 
@@ -7,7 +7,7 @@ use crate::screen::attributes::combining;
 
 const LARGEST: Size = Size { cols: *COLUMNS.end(), rows: *ROWS.end() };
 
-/// The text of the screen, row by row, from a picture of it.
+/// Returns the text of a snapshot's screen, row by row.
 fn shown(size: Size, picture: &[u8]) -> Vec<String> {
     let emulator = fed(size, picture);
     let grid = emulator.model.term.grid();
@@ -19,7 +19,7 @@ fn shown(size: Size, picture: &[u8]) -> Vec<String> {
     rows.map(|line| text(line).trim_end().to_owned()).collect()
 }
 
-/// A picture within the limit, and the text of it and of what it is of.
+/// Returns a snapshot within the limit, its text, and the text of the screen itself.
 fn painted(size: Size, output: &str) -> (Vec<u8>, Vec<String>, Vec<String>) {
     let screen = Screen::new(size);
     for data in output.as_bytes().chunks(moorline_shared::limits::FRAME_DATA_BYTES) {
@@ -34,7 +34,7 @@ fn painted(size: Size, output: &str) -> (Vec<u8>, Vec<String>, Vec<String>) {
     (picture.clone(), shown(size, &picture), shown(size, &everything))
 }
 
-/// A screen full of what `cell` gives, each with a number to tell them apart.
+/// Returns output that fills a screen with `cell`, which gets a different number each time.
 fn full(size: Size, cell: impl Fn(usize) -> String) -> String {
     let cells = usize::from(size.cols) * usize::from(size.rows);
     (0..cells).map(cell).collect()
@@ -53,7 +53,7 @@ fn links_go_first() {
     let output: String = (0..1500).map(|at| format!("\x1b[31m{}", link(at))).collect();
     let (picture, shown, whole) = painted(SIZE, &output);
     assert_eq!(shown, whole);
-    // All of the scrollback and the colours are there.
+    // All of the scrollback is there, with its colours.
     let mut again = fed(SIZE, &picture);
     let lines = describe(&mut again);
     assert!(lines.iter().any(|line| line.contains("    0") && line.contains("Red")));
@@ -69,7 +69,7 @@ fn then_the_scrollback_goes_and_then_colours() {
     let (picture, shown, whole) = painted(wide, &picture_of(180));
     assert_eq!(shown, whole);
     assert!(picture.len() < SNAPSHOT_BYTES / 2, "{} bytes", picture.len());
-    // A smaller one that follows much text keeps its colours.
+    // A smaller screen that follows much text keeps its colours.
     let lines = "a line of the scrollback\r\n".repeat(1000);
     let coloured = format!("{lines}{}", picture_of(30));
     let (picture, shown, whole) = painted(wide, &coloured);
@@ -93,7 +93,7 @@ fn the_largest_screen_shows_its_text() {
 
 #[test]
 fn what_takes_more_than_a_snapshot_has_loses_its_upper_rows() {
-    // Each character takes three bytes or four, and no two neighbours are the same.
+    // Each character takes three or four bytes, and no two neighbours are the same.
     let braille =
         |at: usize| char::from_u32(0x2800 + (at * 7 % 255) as u32 + 1).unwrap().to_string();
     let (_, shown, whole) = painted(LARGEST, &full(LARGEST, braille));

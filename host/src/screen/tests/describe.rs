@@ -1,4 +1,4 @@
-//! Everything that the emulator can tell, a line each.
+//! Describes the emulator's whole state, one fact per line.
 
 use alacritty_terminal::grid::{Cursor, Dimensions as _, Grid};
 use alacritty_terminal::index::Line;
@@ -76,7 +76,7 @@ fn row(grid: &Grid<Cell>, line: Line) -> String {
     }
     text.truncate(trimmed);
     let wraps = row[row.len() - 1].flags.contains(Flags::WRAPLINE);
-    // That the last row wraps is known of it when it is written, and forgotten at times.
+    // The mark of wrapping on the last row is not always kept.
     if wraps && line < grid.bottommost_line() {
         text.push('⏎');
     }

@@ -1,4 +1,4 @@
-//! Skipping what is scrolled away changes nothing.
+//! Tests that skipping output that has scrolled away changes nothing.
 
 use proptest::prelude::*;
 
@@ -7,7 +7,7 @@ use crate::screen::fast_forward::stretch;
 use crate::screen::picture::{Haste, Picture};
 use crate::screen::{Operation, model::SCROLLBACK};
 
-/// A line or so of a flood; few of them are anything but plain.
+/// Generates about one line of a flood; most are plain.
 fn line() -> impl Strategy<Value = Vec<u8>> {
     let part = prop_oneof![
         20 => "[a-z ]{0,30}",
@@ -50,7 +50,7 @@ fn odd() -> impl Strategy<Value = Vec<u8>> {
     prop::sample::select(odd).prop_map(<[u8]>::to_vec)
 }
 
-/// Random lines, again and again, with odd ones here and there.
+/// Generates random lines, repeated many times, with odd ones in between.
 fn flood() -> impl Strategy<Value = Vec<u8>> {
     let stretch = (prop::collection::vec(line(), 5..40), 0..150_usize, odd(), any::<bool>());
     prop::collection::vec(stretch, 1..5).prop_map(|stretches| {

@@ -1,4 +1,4 @@
-//! Random output, cut anywhere, with changes of size in it.
+//! Tests random output that is cut anywhere, with resizes in it.
 
 use proptest::prelude::*;
 
@@ -25,7 +25,7 @@ fn number() -> impl Strategy<Value = u16> {
     prop_oneof![4 => 0..12_u16, 2 => 0..90_u16, 1 => Just(999), 1 => Just(65535)]
 }
 
-/// A sequence with one to three numbers.
+/// Generates a sequence with up to two numbers.
 fn sequence() -> impl Strategy<Value = Vec<u8>> {
     let finals = prop::sample::select(b"@ABCDEFGHIJKLMPSTXZ`adefgrsu".to_vec());
     (prop::collection::vec(number(), 0..3), finals).prop_map(|(numbers, end)| {
@@ -122,13 +122,13 @@ fn step() -> impl Strategy<Value = Step> {
         10 => rendition().prop_map(Step::Output),
         8 => mode().prop_map(Step::Output),
         1 => prop::collection::vec(any::<u8>().prop_filter("repeats", |byte| *byte != b'b'), 1..20).prop_map(Step::Output),
-        // What repeats a character directly follows it.
+        // A sequence that repeats a character directly follows it.
         1 => Just(Step::Output(b"\x18=\x1b[7b".to_vec())),
         1 => size.prop_map(Step::Resize),
     ]
 }
 
-/// Cuts the steps within the output of the one at `at`.
+/// Splits the steps at `at`, within that step's output.
 fn cut(
     steps: &[Step],
     at: prop::sample::Index,

@@ -1,4 +1,4 @@
-//! Recordings of real programs, made with `examples/record.rs`, cut at many places.
+//! Tests recordings of real programs, made with `examples/record.rs`, cut at many places.
 
 use super::*;
 
@@ -16,7 +16,7 @@ const TALL: Size = Size { cols: 100, rows: 30 };
 const SHELL: Size = Size { cols: 60, rows: 20 };
 const ODD: Size = Size { cols: 41, rows: 12 };
 
-/// Cuts of each recording, besides the last 64 bytes, where programs leave.
+/// Cuts of each recording, in addition to the last 64 bytes, where programs exit.
 const CUTS: usize = 150;
 
 #[test]

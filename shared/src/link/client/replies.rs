@@ -1,4 +1,4 @@
-//! What the client's terminal answers to the program.
+//! The answers of the client's terminal to queries of the program.
 
 use bytes::Bytes;
 
@@ -8,15 +8,16 @@ use crate::limits::FRAME_DATA_BYTES;
 use crate::message::{ClientMessage, Scope};
 
 impl Client {
-    /// Whether the terminal answers queries, by [`Client::reply`]. At first it does not, and the
-    /// session's host answers. A relay learns of a change with the next connection.
+    /// Sets whether the terminal answers queries with [`Client::reply`]. By default it does not,
+    /// and the session's host answers. The relay learns of a change at the next connection.
     pub const fn answer_queries(&mut self, answers: bool) {
         self.answers = answers;
     }
 
-    /// The terminal answers what the entry `seq` asks: with nothing where it does not know the query,
-    /// and with `more` in parts. Call it before [`Client::applied`] of that entry where possible: what
-    /// was in the log before this connection is not answered. An answer is never kept for later.
+    /// Sends the terminal's answer to a query in the entry `seq`. `data` is empty if the terminal
+    /// does not know the query; `more` means that further parts follow. If possible, call it before
+    /// [`Client::applied`] of that entry. Queries that were in the log before this connection are
+    /// not answered, and an answer is never kept for later.
     pub fn reply(&mut self, seq: Seq, data: Bytes, more: bool) {
         let is_past = self.replay.is_some_and(|replay| seq <= replay.to);
         let may_answer = self.answers && self.answered && self.scope() != Some(Scope::Read);

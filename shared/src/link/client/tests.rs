@@ -1,4 +1,4 @@
-//! What a client says and when.
+//! Tests of the messages that a client sends, and when.
 
 use bytes::Bytes;
 
@@ -48,7 +48,7 @@ fn typing_into_a_dead_connection_finds_out_within_seconds() {
     assert!(acked.poll_timeout() > Some(ping));
 }
 
-/// A session in this state, as a relay tells on an open stream.
+/// Tells the client that the session is in this state, as a relay does on an open stream.
 fn told(client: &mut Client, now: Time, socket: Generation, lifecycle: Lifecycle) {
     let extended = ExtendedMeta {
         epoch: Epoch(1),
@@ -79,7 +79,7 @@ fn piece(seq: u64, data: &[u8]) -> Output {
     Output::SendFrame(Frame::copy(Seq(seq), data).unwrap())
 }
 
-/// The second connection, up to its `resume`: the relay says that the host is back.
+/// Opens the second connection, up to its `resume`; the relay says that the host is back.
 fn back(client: &mut Client, now: Time) -> (Generation, Resume) {
     client.handle(now, Input::Closed(SOCKET, close::GOING_AWAY));
     client.tick(now);
@@ -120,7 +120,7 @@ fn what_a_host_may_have_missed_is_not_delivered_late() {
     typed(&mut client, now, b"/tmp/x\r");
     refused(&mut client, now);
     assert_eq!(outputs(&mut client, now), [Output::GaveUp(2)]);
-    // The relay says so of each piece.
+    // The relay reports each piece.
     refused(&mut client, now);
     assert_eq!(outputs(&mut client, now), []);
     assert_eq!(client.type_input(b"x"), Err(Refusal::HostOffline));
@@ -137,7 +137,7 @@ fn what_is_held_is_delivered_once() {
     client.hold_input(true);
     told(&mut client, now, SOCKET, Lifecycle::Detached);
     assert_eq!(typed(&mut client, now, b"ls\r"), [piece(1, b"ls\r")]);
-    // This connection began when the client did not hold, so the relay does not keep it.
+    // The client did not hold input when this connection began, so the relay does not keep it.
     refused(&mut client, now);
     assert_eq!(outputs(&mut client, now), []);
     assert_eq!(client.pending_input().collect::<Vec<_>>(), [b"ls\r"]);

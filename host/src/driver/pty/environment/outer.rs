@@ -1,9 +1,9 @@
-//! What a host inherits from whoever started it and what is none of a session's business.
+//! Removes variables that a host inherits from its surroundings and that do not concern a session.
 //!
-//! Two kinds of variables: those that describe the terminal, the login or the service that the
-//! host was started from are never passed on; those that say where something of a login can be
-//! reached, as its SSH agent or its display, are passed on while something answers there. A
-//! request's own `env` is set after this and can name any of them.
+//! There are two kinds. Variables that describe the terminal, the login or the service that the
+//! host was started from are never passed on. Variables that lead to a resource of a login, such as
+//! its SSH agent or display, are passed on while something answers there. A request's own `env` is
+//! applied later and can set any of them.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -16,14 +16,14 @@ use crate::daemon::ALLOCATOR;
 
 type Variables = BTreeMap<OsString, OsString>;
 
-/// Never passed on.
+/// Variables that are never passed on.
 const DROPPED: &[&str] = &[
     // The shell that started the host.
     "_",
     "OLDPWD",
     "PWD",
     "SHLVL",
-    // Its terminal.
+    // That shell's terminal.
     "COLORFGBG",
     "COLUMNS",
     "GNOME_TERMINAL_SCREEN",
@@ -57,7 +57,7 @@ const DROPPED: &[&str] = &[
     "WT_SESSION",
     "ZED_TERM",
     "__CFBundleIdentifier",
-    // A terminal multiplexer around it.
+    // A terminal multiplexer around the host.
     "STY",
     "TMUX",
     "TMUX_PANE",
@@ -65,11 +65,11 @@ const DROPPED: &[&str] = &[
     "ZELLIJ",
     "ZELLIJ_PANE_ID",
     "ZELLIJ_SESSION_NAME",
-    // A coding agent around it.
+    // A coding agent around the host.
     "CLAUDECODE",
     "CLAUDE_CODE_ENTRYPOINT",
     "CLAUDE_CODE_SSE_PORT",
-    // The login.
+    // The login that the host was started from.
     "DESKTOP_STARTUP_ID",
     "ET_VERSION",
     "GIO_LAUNCHED_DESKTOP_FILE",
@@ -96,7 +96,7 @@ const DROPPED: &[&str] = &[
     "XDG_SESSION_ID",
     "XDG_SESSION_PATH",
     "XDG_VTNR",
-    // The service.
+    // The service that the host was started by.
     "CREDENTIALS_DIRECTORY",
     "INVOCATION_ID",
     "JOURNAL_STREAM",
@@ -116,8 +116,9 @@ const DROPPED: &[&str] = &[
     "XPC_SERVICE_NAME",
 ];
 
-/// Moorline's own configuration, the token among it. The others tell programs, shells' integrations
-/// above all, that they run in that terminal.
+/// Prefixes of variables that are never passed on. The first is Moorline's own configuration,
+/// including the token. The others tell programs, above all shells' integrations, that they run in
+/// a certain terminal.
 const DROPPED_PREFIXES: &[&str] = &[
     "MOORLINE_",
     "ALACRITTY_",
@@ -132,11 +133,11 @@ const DROPPED_PREFIXES: &[&str] = &[
     "WEZTERM_",
 ];
 
-/// Set to scripts of Visual Studio Code, which fail without its own variables.
+/// Variables that Visual Studio Code sets to scripts of its own, which fail without its variables.
 const OF_VISUAL_STUDIO_CODE: &[&str] = &["BROWSER", "GIT_ASKPASS", "GIT_EDITOR", "SSH_ASKPASS"];
 
-/// Variables that lead to something of a login, those that mean nothing without it, and whether it
-/// answers.
+/// A variable that leads to a resource of a login, the variables that are meaningless without it,
+/// and a test of whether the resource answers.
 type Lead = (&'static str, &'static [&'static str], fn(&OsStr, &Variables) -> bool);
 
 const LEADS: &[Lead] = &[
@@ -149,7 +150,7 @@ const LEADS: &[Lead] = &[
     ("I3SOCK", &[], |path, _| answers(Path::new(path))),
 ];
 
-/// The host's variables without those of what is around it.
+/// Returns the host's variables without those of its surroundings.
 pub(super) fn without_outer(all: &Variables) -> Variables {
     let mut variables = all.clone();
     let in_visual_studio_code = all.keys().any(|name| name.as_bytes().starts_with(b"VSCODE_"));
@@ -177,14 +178,14 @@ pub(super) fn without_outer(all: &Variables) -> Variables {
     variables
 }
 
-/// Whether somebody listens on a socket file.
+/// Returns true if a process listens on a socket file.
 fn answers(path: &Path) -> bool {
     use io::ErrorKind::{
         ConnectionRefused, InvalidInput, NotADirectory, NotFound, PermissionDenied,
     };
     match UnixStream::connect(path) {
         Ok(_) => true,
-        // Others mean that it is there, and of another type or busy.
+        // Other errors mean that the socket exists, but is busy or of another type.
         Err(error) => !matches!(
             error.kind(),
             ConnectionRefused | InvalidInput | NotADirectory | NotFound | PermissionDenied
@@ -192,21 +193,23 @@ fn answers(path: &Path) -> bool {
     }
 }
 
-/// Of `unix:path=/run/user/1000/bus,guid=…`; other addresses cannot be tried.
+/// Checks an address like `unix:path=/run/user/1000/bus,guid=…`; others cannot be tested and count
+/// as answering.
 fn bus_answers(address: &OsStr) -> bool {
     let Some(rest) = address.as_bytes().strip_prefix(b"unix:path=") else { return true };
     let path = rest.split(|byte| matches!(byte, b',' | b';')).next().unwrap_or_default();
     answers(Path::new(OsStr::from_bytes(path)))
 }
 
-/// The name of a socket in the runtime folder, or a path.
+/// Checks a display that is a path, or the name of a socket in the runtime folder.
 fn wayland_answers(display: &OsStr, variables: &Variables) -> bool {
     let folder = variables.get(OsStr::new("XDG_RUNTIME_DIR")).map(PathBuf::from);
     answers(&folder.unwrap_or_default().join(display))
 }
 
-/// `:0` is on this machine. One with a host's name in it comes over the network: by ssh, which ends
-/// with the login that the host was started from, or as the user has set it up.
+/// Checks a display. `:0` is on this machine. A display with a host name is reached over the
+/// network: through ssh, which ends with the login that the host was started from, or as the user
+/// has set it up.
 fn display_answers(display: &OsStr, variables: &Variables) -> bool {
     let of_ssh = || variables.contains_key(OsStr::new("SSH_CONNECTION"));
     let Some(number) = display.as_bytes().strip_prefix(b":") else {
