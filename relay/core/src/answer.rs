@@ -6,15 +6,15 @@ use moorline_shared::message::{CatchUp, Outcome, Resume};
 
 use super::session::Session;
 
-/// How a stream goes on after `resume`.
+/// The decision on a `resume`: its outcome, and where the stream continues.
 pub(super) struct Answer {
     pub(super) outcome: Outcome,
     pub(super) from: Seq,
     pub(super) picture_first: bool,
 }
 
-/// `None` while the client is ahead of a log that can still catch up with it. A client that is not
-/// `extended` knows IC-1 alone.
+/// Decides how the stream goes on. Returns `None` while the client is ahead of a log that can still
+/// catch up with it. `extended` is false for a client that knows only IC-1.
 pub(super) fn answer(session: &Session, resume: &Resume, extended: bool) -> Option<Answer> {
     let log = session.log();
     let last = resume.last_seq.unwrap_or_default();
@@ -22,7 +22,7 @@ pub(super) fn answer(session: &Session, resume: &Resume, extended: bool) -> Opti
     let picture =
         |outcome| Answer { outcome, from: session.last_picture().seq, picture_first: true };
     if session.lifecycle().is_over() {
-        // Of a session that is over a client that asks for nothing in particular gets the screen.
+        // If the session is over, an extended client that asks for no mode gets the snapshot.
         let replays = match resume.catch_up {
             Some(CatchUp::Replay) => !resume.jump,
             Some(CatchUp::Snapshot) => false,

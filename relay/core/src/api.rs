@@ -1,5 +1,5 @@
-//! What the REST API is, whatever serves it: errors, checks, the list's pages, paths, and the
-//! page's policy.
+//! The parts of the REST API that do not depend on its server: errors, checks, list pages, paths,
+//! and the page's Content-Security-Policy.
 
 pub mod answering;
 mod body;

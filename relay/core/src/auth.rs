@@ -1,5 +1,5 @@
-//! Who may do what: what a token allows, where a request carries it, what stands for a token for a
-//! while, wrong tokens, origins, and the relay's own names.
+//! Authentication and authorisation: what a token allows, where a request carries it, what stands
+//! in for a token for a while, wrong tokens, origins, and the relay's own names.
 
 mod access;
 mod carrier;
@@ -23,20 +23,20 @@ pub use origin::OriginPolicy;
 pub use tickets::Tickets;
 pub use token::{InvalidToken, fixed_token};
 
-/// What is kept of a token or ticket: its SHA-256. Both are 256 random bits, so there is nothing to
-/// guess that a slow hash would protect.
+/// The stored form of a token or ticket: its SHA-256. Both are 256 random bits, far too many to
+/// guess, so a slow hash would add nothing.
 pub type SecretHash = [u8; 32];
 
-/// See [`SecretHash`].
+/// Returns the [`SecretHash`] of a token, ticket or cookie secret.
 #[must_use]
 pub fn hash_secret(secret: &str) -> SecretHash {
     Sha256::digest(secret.as_bytes()).into()
 }
 
-/// 256 random bits, as text that an address and a cookie can carry.
+/// Returns 256 random bits, as text that fits into an address or a cookie.
 ///
 /// # Errors
-/// If the system gives no random numbers.
+/// If the system provides no random numbers.
 pub fn random_secret() -> Result<String, getrandom::Error> {
     let mut secret = [0; 32];
     getrandom::fill(&mut secret)?;

@@ -1,4 +1,4 @@
-//! Who speaks for which client id, and what is known of each over its connections.
+//! Client ids: the connection that holds each, and what is kept of it across connections.
 
 use std::collections::BTreeMap;
 
@@ -19,11 +19,12 @@ impl PeerId {
     }
 }
 
-/// The client ids of one session. Those without a connection are forgotten when there are too many.
+/// The client ids of one session. At the limit, an id without a connection is dropped for a new
+/// one.
 #[derive(Debug, Default)]
 pub(super) struct Claims {
     by_id: BTreeMap<ClientId, Claim>,
-    /// The last [`Claim::active`] that was given.
+    /// The last [`Claim::active`] that was assigned.
     last_active: u64,
 }
 
@@ -35,20 +36,22 @@ struct Claim {
     input: HeldInput,
     /// The last waiting piece that is in the store.
     stored: Option<Seq>,
-    /// Its place in the order in which clients typed or resized; 0 for one that never did.
+    /// Its place in the order in which clients typed or resized; 0 if it never did.
     active: u64,
-    /// Its connection answers queries, and has come so far that it sees new ones.
+    /// True if its connection answers queries, and its stream has reached the point from which it
+    /// sees new ones.
     answers: bool,
 }
 
 impl Claims {
-    /// Returns the client that was forgotten for it, and its last piece in the store, where it has
-    /// any there.
+    /// Gives `client_id` to the connection `peer`. If this drops another client that has input in
+    /// the store, returns that client and its last stored piece.
     pub(super) fn claim(&mut self, peer: PeerId, client_id: &ClientId) -> Option<(ClientId, Seq)> {
         let mut forgotten = None;
         if self.by_id.len() >= CLIENTS_PER_SESSION && !self.by_id.contains_key(client_id) {
             let idle = self.by_id.iter().filter(|(_, claim)| claim.peer.is_none());
-            // One whose input waits last: its client still has that, and must come to send it again.
+            // Prefer one without waiting input: a client whose input waits still has it, and must
+            // come back to send it again.
             let idle = idle.min_by_key(|(_, claim)| claim.input.is_waiting());
             if let Some(idle) = idle.map(|(id, _)| id.clone()) {
                 let claim = self.by_id.remove(&idle);
@@ -63,7 +66,7 @@ impl Claims {
         forgotten
     }
 
-    /// What all input costs that waits.
+    /// Returns the cost of all waiting input.
     pub(super) fn cost(&self) -> u64 {
         self.by_id.values().map(|claim| claim.input.cost()).sum()
     }
@@ -81,7 +84,7 @@ impl Claims {
         self.by_id.get(client_id).is_some_and(|claim| claim.peer == Some(peer))
     }
 
-    /// The last accepted input of a client; `None` until the host has told.
+    /// Returns the last accepted input of a client; `None` until the host has reported it.
     pub(super) fn accepted_seq(&self, client_id: &ClientId) -> Option<Seq> {
         self.by_id.get(client_id)?.input.accepted_seq()
     }
@@ -96,7 +99,7 @@ impl Claims {
         }
     }
 
-    /// A client typed or resized: returns its place in the order of those.
+    /// Records that a client typed or resized, and returns its place in that order.
     pub(super) fn is_active(&mut self, client_id: &ClientId) -> u64 {
         let Some(claim) = self.by_id.get_mut(client_id) else { return 0 };
         if claim.active == 0 || claim.active < self.last_active {
@@ -106,7 +109,7 @@ impl Claims {
         claim.active
     }
 
-    /// A client's place in that order, as it was kept.
+    /// Restores a client's place in that order.
     pub(super) fn was_active(&mut self, client_id: &ClientId, active: u64) {
         self.last_active = self.last_active.max(active);
         if let Some(claim) = self.by_id.get_mut(client_id) {
@@ -114,38 +117,39 @@ impl Claims {
         }
     }
 
-    /// The connection `peer` sees new queries, and answers them if its client is the one to do so.
+    /// Records that the connection `peer` sees new queries, if it still holds the client id.
     pub(super) fn can_answer(&mut self, peer: PeerId, client_id: &ClientId) {
         if let Some(claim) = self.by_id.get_mut(client_id) {
             claim.answers = claim.peer == Some(peer);
         }
     }
 
-    /// Of the clients that are connected and can answer queries, the one that typed or resized last.
+    /// Returns the client that typed or resized last, among those that are connected and can answer
+    /// queries.
     pub(super) fn answerer(&self) -> Option<&ClientId> {
         let able = self.by_id.iter().filter(|(_, claim)| claim.answers && claim.active > 0);
         able.max_by_key(|(_, claim)| claim.active).map(|(id, _)| id)
     }
 
-    /// Whether a client has ever typed or resized.
+    /// Returns true if the client has ever typed or resized.
     pub(super) fn has_been_active(&self, client_id: &ClientId) -> bool {
         self.by_id.get(client_id).is_some_and(|claim| claim.active > 0)
     }
 
-    /// Whether a client is connected and can answer queries.
+    /// Returns true if the client is connected and can answer queries.
     pub(super) fn answers(&self, client_id: &ClientId) -> bool {
         self.by_id.get(client_id).is_some_and(|claim| claim.answers)
     }
 
-    /// The host begins a new link: returns the clients whose input it must be asked about, which
-    /// are those that are connected and those whose input waits.
+    /// Begins a new link to the host. Returns the clients whose input the host must be asked about:
+    /// those that are connected and those with waiting input.
     pub(super) fn host_is_new(&mut self) -> Vec<ClientId> {
         self.by_id.values_mut().for_each(|claim| claim.input.host_is_new());
         let asked = |claim: &Claim| claim.peer.is_some() || claim.input.is_waiting();
         self.by_id.iter().filter(|(_, claim)| asked(claim)).map(|(id, _)| id.clone()).collect()
     }
 
-    /// Forgets all input: it was meant for the incarnation that it was typed into.
+    /// Drops all input: it was typed into an earlier epoch.
     pub(super) fn new_incarnation(&mut self) {
         self.by_id.values_mut().for_each(|claim| {
             claim.input = HeldInput::default();
@@ -153,12 +157,13 @@ impl Claims {
         });
     }
 
-    /// The host has accepted a client's input up to `seq`; returns what it lacks on a new link.
+    /// Records that the host has accepted a client's input up to `seq`. Returns the pieces that the
+    /// host lacks on a new link.
     pub(super) fn accepted(&mut self, client_id: &ClientId, seq: Seq) -> Vec<Frame> {
         self.by_id.get_mut(client_id).map_or_else(Vec::new, |claim| claim.input.accepted(seq))
     }
 
-    /// The waiting pieces that go into the store now.
+    /// Returns the waiting pieces that are not in the store yet, and marks them as stored.
     pub(super) fn take_unstored(&mut self) -> Vec<(ClientId, Frame)> {
         let mut pieces = Vec::new();
         for (client_id, claim) in &mut self.by_id {
@@ -170,7 +175,8 @@ impl Claims {
         pieces
     }
 
-    /// Whether some of what is in the store is accepted by `seq`.
+    /// Records that input up to `seq` is accepted. Returns true if the client had input in the
+    /// store.
     pub(super) fn take_stored(&mut self, client_id: &ClientId, seq: Seq) -> bool {
         let Some(claim) = self.by_id.get_mut(client_id) else { return false };
         let was_stored = claim.stored.is_some();
@@ -178,24 +184,24 @@ impl Claims {
         was_stored
     }
 
-    /// A piece that was stored.
+    /// Takes a piece that was read from the store.
     pub(super) fn restore(&mut self, client_id: &ClientId, piece: &Frame) {
-        // What does not follow was lost with its client's other input.
+        // A piece behind a gap is dropped: what it follows was not stored.
         let claim = self.by_id.entry(client_id.clone()).or_default();
         if claim.input.hold(piece, false).is_ok() {
             claim.stored = Some(piece.seq());
         }
     }
 
-    /// A client takes back a piece that waits: see [`HeldInput::take_back`]. `Some` where it does,
-    /// and whether the piece is in the store.
+    /// Empties a waiting piece that its client takes back: see [`HeldInput::take_back`]. Returns
+    /// `Some` if it does, with true if the piece is in the store.
     pub(super) fn take_back(&mut self, client_id: &ClientId, piece: &Frame) -> Option<bool> {
         let claim = self.by_id.get_mut(client_id)?;
         claim.input.take_back(piece).then(|| claim.stored >= Some(piece.seq()))
     }
 
-    /// Keeps a piece until it is accepted. True where it is to be sent to the host now.
-    /// `others_bytes` wait besides, which no client numbers.
+    /// Keeps a piece until it is accepted. Returns true if it is to be sent to the host now.
+    /// `others_bytes` is the size of the waiting input that no client numbers.
     pub(super) fn hold(
         &mut self,
         client_id: &ClientId,

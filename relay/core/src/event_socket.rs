@@ -1,18 +1,18 @@
 //! Event streams over a WebSocket: the bytes of an event stream, in binary messages.
 //!
-//! Over HTTP/1.1 a browser opens six connections to a server, for all of its tabs together, and each
-//! event stream holds one of them for as long as it is open. WebSockets do not count. So every route
-//! that answers with an event stream also accepts a WebSocket, and whatever it answers by HTTP is
-//! carried by the socket: its body in binary messages, cut anywhere, or its status as a close code.
+//! Over HTTP/1.1, a browser opens at most six connections to a server, for all of its tabs
+//! together. Each event stream occupies one of them while it is open; WebSockets do not count. So
+//! every route that answers with an event stream also accepts a WebSocket. The socket carries the
+//! HTTP answer: its body in binary messages, cut anywhere, or its status as a close code.
 //!
 //! The reader answers each message with any message of its own. At most `UNANSWERED` messages wait
-//! for an answer, so that a reader that takes nothing costs nothing, also where a socket accepts
-//! whatever it is given.
+//! for an answer. So a reader that takes nothing costs nothing, even if its socket accepts
+//! everything.
 
 use http::StatusCode;
 use moorline_shared::message::close;
 
-/// Messages that may be without the reader's answer.
+/// The number of messages that may wait for the reader's answer.
 const UNANSWERED: u32 = 8;
 
 /// Counts the messages that the reader has not answered.
@@ -22,25 +22,25 @@ pub struct Credit {
 }
 
 impl Credit {
-    /// Whether the next message may be sent.
+    /// Returns true if the next message may be sent.
     #[must_use]
     pub const fn is_left(&self) -> bool {
         self.unanswered < UNANSWERED
     }
 
-    /// A message was sent.
+    /// Counts a message that was sent.
     pub const fn sent(&mut self) {
         self.unanswered += 1;
     }
 
-    /// The reader has said something.
+    /// Counts an answer of the reader. An answer to nothing is ignored.
     pub const fn answered(&mut self) {
         self.unanswered = self.unanswered.saturating_sub(1);
     }
 }
 
-/// The close code and the reason that stand for an HTTP status; `None` for an event stream, which is
-/// to be carried.
+/// Returns the close code and the reason for an HTTP status; `None` for an event stream, whose body
+/// the socket carries.
 #[must_use]
 pub const fn refusal(status: StatusCode) -> Option<(u16, &'static str)> {
     Some(match status {
@@ -69,7 +69,7 @@ mod tests {
         assert!(!credit.is_left());
         credit.answered();
         assert!(credit.is_left());
-        // An answer to nothing is worth nothing.
+        // An answer to nothing earns no credit.
         (0..20).for_each(|_| credit.answered());
         (0..UNANSWERED).for_each(|_| credit.sent());
         assert!(!credit.is_left());

@@ -1,7 +1,7 @@
 //! One event stream: a session's log as server-sent events.
 //!
 //! Nothing is queued for a reader: each [`EventStream::poll_output`] reads the log at the stream's
-//! cursor. What an entry looks like is made once, however many streams read it (`Encoded`).
+//! cursor. Each entry is encoded once, however many streams read it (`Encoded`).
 
 #[cfg(test)]
 mod tests;
@@ -28,20 +28,20 @@ use super::claims::PeerId;
 use super::reader::{Gap, Read, Reader, Start};
 use super::session::{READS_EVERY, READS_EVERY_BYTES, Session, TooManyClients};
 
-/// How long a reader should wait before it comes back.
+/// The time that a reader should wait before it reconnects.
 pub const RETRY_MS: u32 = 1000;
-/// The same when the relay shuts down and is likely to be back soon.
+/// The same if the relay shuts down and is likely to be back soon.
 pub const RETRY_SOON_MS: u32 = 250;
-/// After as long without output and without a word on what the session does, the latter is said again:
-/// seed 000's client hears no comments, and takes a stream that sends nothing else for dead.
+/// The interval without output or a status after which the status is sent again. Seed 000's client
+/// ignores comments, and takes a stream that sends nothing else for dead.
 const STATUS_EVERY: Duration = Duration::from_secs(30);
-/// What is kept of encoded entries, per encoding: readers that are not far behind share it.
+/// The bound on encoded entries per encoding. Readers near the head share them.
 const ENCODED_BYTES: usize = 256 * 1024;
 
-/// How output is put into JSON.
+/// The form of output in JSON.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Encoding {
-    /// As text: what is no UTF-8 becomes U+FFFD.
+    /// As text: bytes that are not UTF-8 become U+FFFD.
     #[default]
     Text,
     /// As base64 of the exact bytes.
@@ -49,10 +49,10 @@ pub enum Encoding {
 }
 
 impl Encoding {
-    /// The one that an address asks for.
+    /// Returns the encoding that an address asks for.
     ///
     /// # Errors
-    /// `bad_request` where there is no such.
+    /// `bad_request` if the name is unknown.
     pub fn asked(name: Option<&str>) -> Result<Self, ApiError> {
         match name {
             None | Some("text") => Ok(Self::Text),
@@ -62,11 +62,11 @@ impl Encoding {
     }
 }
 
-/// Where a stream begins, by its `Last-Event-ID` and by its address: the header is newer than the
-/// address of a stream that comes back.
+/// Returns where a stream begins, by its `Last-Event-ID` and by its address. The header wins: when
+/// a stream reconnects, it is newer than the address.
 ///
 /// # Errors
-/// `bad_request` where the address has no id.
+/// `bad_request` if the id in the address is not valid.
 pub fn start(header: Option<&str>, query: Option<&str>) -> Result<Start, ApiError> {
     let parse = |id: &str| match id {
         "" => Some(Start::Live),
@@ -74,7 +74,7 @@ pub fn start(header: Option<&str>, query: Option<&str>) -> Result<Start, ApiErro
         id => id.parse::<Cursor>().ok().map(Start::After),
     };
     match (header, query) {
-        // A browser repeats whatever id it got last, from whoever answered then.
+        // A browser repeats the last id that it got, whatever server sent it.
         (Some(id), _) if !id.is_empty() => Ok(parse(id).unwrap_or(Start::Lost)),
         (_, Some(id)) => parse(id).ok_or_else(|| {
             ApiError::bad_request("`lastEventId` is the id of an event, `<epoch>.<seq>`, or 0.")
@@ -83,21 +83,21 @@ pub fn start(header: Option<&str>, query: Option<&str>) -> Result<Start, ApiErro
     }
 }
 
-/// Whether this reader has got everything of a session that is over.
+/// Returns true if the session is over and the reader has received all of it.
 #[must_use]
 pub fn has_all_of(session: &Session, start: Start) -> bool {
     let head = Cursor { epoch: session.log().epoch(), seq: session.log().head() };
     session.lifecycle().is_over() && start == Start::After(head)
 }
 
-/// What a stream's owner must do.
+/// A task for the owner of a stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StreamOutput {
     /// Send these bytes.
     Send(Bytes),
-    /// Bring stored entries: see [`Read::Load`].
+    /// Pass stored entries to [`EventStream::loaded`]: see [`Read::Load`].
     Load {
-        /// The incarnation.
+        /// The log's epoch.
         epoch: Epoch,
         /// The last entry that was read.
         after: Seq,
@@ -110,12 +110,13 @@ pub enum StreamOutput {
 enum Phase {
     Opening,
     Streaming,
-    /// Says a last word, where there is one.
+    /// The last event was sent; [`StreamOutput::End`] follows.
     Ending,
     Ended,
 }
 
-/// See the module.
+/// One event stream over a session. Poll it after each change of the session, and at
+/// [`EventStream::poll_timeout`].
 #[derive(Debug)]
 pub struct EventStream {
     peer: PeerId,
@@ -125,14 +126,14 @@ pub struct EventStream {
     closing: bool,
     told: Activity,
     said: Time,
-    /// When output or a status was said last.
+    /// The time of the last output or status.
     heard: Time,
-    /// When the session was told last that this reads on, and the bytes read since.
+    /// The last call of `Session::reads_on`, and the bytes read since; `None` before the first.
     reads_at: Option<(Time, u64)>,
 }
 
 impl EventStream {
-    /// A reader has connected. Call [`EventStream::detach`] when it is gone.
+    /// Opens a stream for a reader. Call [`EventStream::detach`] once the reader has gone.
     ///
     /// # Errors
     /// [`TooManyClients`].
@@ -155,22 +156,22 @@ impl EventStream {
         })
     }
 
-    /// The reader is gone.
+    /// Closes the stream of a reader that has gone.
     pub fn detach(self, session: &mut Session) {
         session.detach_stream(self.peer);
     }
 
-    /// Takes what the store had.
+    /// Takes stored entries, in answer to [`StreamOutput::Load`].
     pub fn loaded(&mut self, session: &Session, entries: Vec<Entry>) {
         self.reader.loaded(session, entries);
     }
 
-    /// The relay shuts down: the stream ends in a way that its reader comes back soon.
+    /// Ends the stream so that its reader reconnects soon: the relay shuts down.
     pub const fn close(&mut self) {
         self.closing = true;
     }
 
-    /// What to do now; call until `None`. `wall_ms` is the time in milliseconds since 1970.
+    /// Returns what to do now; call until `None`. `wall_ms` is the time in milliseconds since 1970.
     pub fn poll_output(
         &mut self,
         session: &mut Session,
@@ -184,14 +185,15 @@ impl EventStream {
         output
     }
 
-    /// When to call [`EventStream::poll_output`] again though nothing happened.
+    /// Returns when to call [`EventStream::poll_output`] again if nothing happens before.
     #[must_use]
     pub fn poll_timeout(&self) -> Time {
         let status = self.heard + STATUS_EVERY;
         (self.said + HEARTBEAT).min(status)
     }
 
-    /// Tells the session now and then that this reads: what it has not read is kept for it.
+    /// Reports now and then to the session that this stream reads, so that unread entries are
+    /// retained.
     fn reads_on(&mut self, session: &mut Session, entry: &Entry, now: Time) {
         let bytes = self.reads_at.map_or(0, |(_, bytes)| bytes) + entry.cost();
         let is_due = |(at, _)| now >= at + READS_EVERY || bytes >= READS_EVERY_BYTES;
@@ -245,9 +247,8 @@ impl EventStream {
         }
     }
 
-    /// How the stream begins: what it is, and what the session does now. The latter carries the
-    /// position that the stream starts from, so that even a reader that is cut off at once comes
-    /// back to it.
+    /// Returns the first events: the connection and the session's status. The status carries the
+    /// position that the stream starts from. A reader that is disconnected at once resumes there.
     fn opening(&mut self, session: &Session, wall_ms: u64) -> String {
         let gap = self.reader.take_gap(session);
         let log = session.log();
@@ -284,8 +285,8 @@ impl EventStream {
         made.bytes
     }
 
-    /// Everything is sent and nothing can follow. How the session ended is in its log, but for one
-    /// whose host is gone.
+    /// Everything is sent and nothing can follow. The log says how the session ended, unless its
+    /// host is gone.
     fn end(&mut self, session: &Session, wall_ms: u64) -> StreamOutput {
         self.phase = Phase::Ending;
         if session.status(wall_ms).status == self.told {
@@ -296,7 +297,8 @@ impl EventStream {
     }
 }
 
-/// An event that is no entry of the log. One without an id moves no cursor.
+/// Encodes an event that is not an entry of the log. Without an id it does not move the reader's
+/// cursor.
 fn synthetic<F: EventFields>(
     session: &Session,
     id: Option<Cursor>,
@@ -335,7 +337,7 @@ fn encode(
         Entry::Event(event) => {
             let text = match event.json_of(id) {
                 Some((name, json)) => sse::encode(&name, Some(cursor), &json),
-                // A damaged one still moves the cursor.
+                // A damaged event still moves the cursor.
                 None => sse::encode(EventKind::SessionError.as_str(), Some(cursor), "{}"),
             };
             Made { bytes: text.into(), tells: event.status().map(|status| status.status) }
@@ -365,15 +367,15 @@ fn output(
 #[derive(Debug, Clone)]
 struct Made {
     bytes: Bytes,
-    /// What it says that the session does, where it says that.
+    /// The activity that it reports, if it is a status.
     tells: Option<Activity>,
 }
 
-/// The last entries as they are sent, for the streams that are close to the head.
+/// The last entries in encoded form, for the streams that are close to the head.
 #[derive(Debug, Default)]
 pub(super) struct Encoded {
     epoch: Epoch,
-    /// Consecutive.
+    /// Consecutive, oldest first.
     entries: VecDeque<(Seq, Made)>,
     bytes: usize,
 }
@@ -413,7 +415,7 @@ impl Encoded {
     }
 }
 
-/// What a session does now, from its last status and its lifecycle.
+/// Returns the session's status, from its last status event and its lifecycle.
 pub(super) fn status(session: &Session, wall_ms: u64) -> Status {
     let mut status = Status::default();
     if let Some(last) = session.last_status() {

@@ -1,4 +1,4 @@
-//! The list of hosts, as `GET /api/hosts` tells of them.
+//! The list of hosts, as `GET /api/hosts` returns it.
 
 use moorline_shared::control::local_host;
 use moorline_shared::rest::{HostList, HostSummary};
@@ -9,16 +9,16 @@ use super::rfc3339;
 /// One host of the list.
 #[derive(Debug, Clone)]
 pub struct ListedHost {
-    /// Its row.
+    /// The stored row of the host.
     pub record: HostRecord,
-    /// Whether it is connected.
+    /// True if the host is connected.
     pub connected: bool,
-    /// Its sessions that are not over.
+    /// The number of its sessions that are not over.
     pub sessions: usize,
 }
 
-/// All hosts: the relay's own first, the others by name whatever the case. One that is connected
-/// was last seen `now`, in milliseconds since 1970.
+/// Lists all hosts: the relay's own first, the others by name, ignoring case. A connected host was
+/// last seen at `now`, in milliseconds since 1970.
 #[must_use]
 pub fn list(hosts: impl IntoIterator<Item = ListedHost>, now: u64) -> HostList {
     let mut hosts: Vec<_> = hosts.into_iter().map(|host| summary(host, now)).collect();

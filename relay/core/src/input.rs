@@ -1,4 +1,4 @@
-//! One client's input on its way through the relay.
+//! The input of one client on its way through the relay.
 
 use std::collections::VecDeque;
 
@@ -7,29 +7,29 @@ use moorline_shared::id::Seq;
 use moorline_shared::limits::{INPUT_WAITS, SESSION_INPUT_WAITS, UNACKED_INPUT_BYTES};
 use moorline_shared::log::ENTRY_OVERHEAD_BYTES;
 
-/// Why a piece is not passed on.
+/// The reason why a piece is not passed on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(super) enum InputRefused {
-    /// The client sends further ahead of the acknowledgements than it may.
+    /// The client is further ahead of the acknowledgements than allowed.
     #[error("more than {}", INPUT_WAITS)]
     TooMuch,
-    /// As much waits for the session, of all its clients, as may.
+    /// The waiting input of the session's clients has reached its limit.
     #[error("{}", SESSION_INPUT_WAITS)]
     SessionFull,
     /// The session's host is away, and the client does not ask to wait for it.
     #[error("the session's host is away")]
     HostAway,
-    /// A piece before it is missing.
+    /// An earlier piece is missing.
     #[error("input is numbered without gaps")]
     Gap,
 }
 
-/// Pieces that the host has not accepted: they are given to it again when its link broke.
+/// Pieces that the host has not accepted. A host with a new link gets them again.
 #[derive(Debug, Default)]
 pub(super) struct HeldInput {
     pieces: VecDeque<Frame>,
     cost: u64,
-    /// The last piece that the host accepted; `None` until it has told on this link.
+    /// The last piece that the host accepted; `None` until it has reported it on this link.
     accepted: Option<Seq>,
 }
 
@@ -38,17 +38,17 @@ impl HeldInput {
         self.accepted
     }
 
-    /// What all that waits costs.
+    /// Returns the cost of all waiting pieces.
     pub(super) const fn cost(&self) -> u64 {
         self.cost
     }
 
-    /// The last piece that waits.
+    /// Returns the last waiting piece.
     pub(super) fn last(&self) -> Option<Seq> {
         self.pieces.back().map(Frame::seq)
     }
 
-    /// The pieces after one, oldest first.
+    /// Returns the waiting pieces after `seq`, oldest first.
     pub(super) fn after(&self, seq: Seq) -> impl Iterator<Item = &Frame> {
         self.pieces.iter().filter(move |piece| piece.seq() > seq)
     }
@@ -57,14 +57,14 @@ impl HeldInput {
         !self.pieces.is_empty()
     }
 
-    /// The host will tell anew what it accepted; until then pieces wait.
+    /// Begins a new link: pieces wait until the host reports what it has accepted.
     pub(super) const fn host_is_new(&mut self) {
         self.accepted = None;
     }
 
-    /// The host has accepted everything up to `seq`. Where that is the first word on its link,
-    /// returns what it lacks. What does not follow is dropped: a piece before it was lost with
-    /// this relay's memory, and its client sends both again.
+    /// Records that the host has accepted everything up to `seq`. At the first report on a link,
+    /// returns the pieces that the host lacks. Drops pieces behind a gap: earlier ones were lost
+    /// with this relay's memory, and the client sends them all again.
     pub(super) fn accepted(&mut self, seq: Seq) -> Vec<Frame> {
         if self.accepted.is_none() && self.pieces.front().is_some_and(|p| p.seq() > seq.next()) {
             self.pieces.clear();
@@ -79,8 +79,9 @@ impl HeldInput {
         }
     }
 
-    /// A client sends a piece that waits once more, without its data: it takes back what it typed.
-    /// False where no such piece waits. The piece stays, so that numbers have no gaps.
+    /// Empties a waiting piece if `piece` repeats it without data: the client takes back what it
+    /// typed. Returns false if no such piece waits. The empty piece stays, so that numbers have no
+    /// gaps.
     pub(super) fn take_back(&mut self, piece: &Frame) -> bool {
         let waiting = self.pieces.iter_mut().find(|waiting| waiting.seq() == piece.seq());
         let Some(waiting) =
@@ -93,14 +94,14 @@ impl HeldInput {
         true
     }
 
-    /// Keeps a piece until it is accepted. True where it is to be sent to the host now. With
-    /// `session_is_full` no new one is kept.
+    /// Keeps a piece until it is accepted. Returns true if it is to be sent to the host now, and
+    /// false if it is known already or must wait. With `session_is_full`, no new piece is kept.
     pub(super) fn hold(
         &mut self,
         piece: &Frame,
         session_is_full: bool,
     ) -> Result<bool, InputRefused> {
-        // Nothing is known of what came before while a new host has not told.
+        // Any number may come first while a new host has not reported what it accepted.
         if let Some(last) = self.pieces.back().map(Frame::seq).or(self.accepted) {
             if piece.seq() <= last {
                 return Ok(false);
@@ -113,7 +114,8 @@ impl HeldInput {
             return Err(InputRefused::SessionFull);
         }
         let cost = cost(piece);
-        // What fitted the client's own bound is over it here by one piece's overhead at most.
+        // Checked before adding: a client within its own bound exceeds this one by at most one
+        // piece's overhead.
         if self.cost > UNACKED_INPUT_BYTES as u64 {
             return Err(InputRefused::TooMuch);
         }

@@ -10,14 +10,14 @@ use serde::{Deserialize, Serialize};
 pub struct LastStatus {
     /// The event's entry.
     pub seq: Seq,
-    /// Milliseconds since 1970.
+    /// The event's time, in milliseconds since 1970.
     pub timestamp: u64,
     /// The event's fields.
     pub status: Status,
 }
 
 impl LastStatus {
-    /// The status that an entry reports, if it is such an event.
+    /// Returns the status that an entry reports, if it is such an event.
     #[must_use]
     pub fn of(entry: &Entry) -> Option<Self> {
         let Entry::Event(event) = entry else { return None };
@@ -25,13 +25,13 @@ impl LastStatus {
         Some(Self { seq: event.seq(), timestamp: entry.time_ms(), status })
     }
 
-    /// The last status among a log's retained entries.
+    /// Returns the last status among a log's retained entries.
     #[must_use]
     pub fn of_log(log: &Log) -> Option<Self> {
         log.after(Seq::ZERO).filter_map(Self::of).last()
     }
 
-    /// The program that runs: the first word of its command line.
+    /// Returns the running program: the first word of its command line.
     #[must_use]
     pub fn tool(&self) -> Option<String> {
         self.status.command.as_ref()?.split_whitespace().next().map(str::to_owned)

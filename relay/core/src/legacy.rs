@@ -1,5 +1,5 @@
-//! The routes that seed 000 names as deprecated, whatever serves them: how their answers say so, and
-//! what is said over the chat's WebSocket, which is a bridge to a session's prompts and events.
+//! The routes that seed 000 names as deprecated: the headers of their answers, and the messages of
+//! the chat's WebSocket, a bridge to a session's prompts and events.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -9,13 +9,13 @@ use moorline_shared::sse::{Item, Parser, SseEvent};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// As `/api/sessions`.
+/// The deprecated path of `/api/sessions`.
 pub const SESSIONS: &str = "/claude/api/claude/sessions";
-/// The WebSocket.
+/// The path of the chat's WebSocket.
 pub const CHAT: &str = "/claude/api/claude/chat";
 
-/// What every answer has: RFC 9745's date is the day on which seed 000 deprecated these routes,
-/// RFC 8594's the one on which they may go.
+/// Headers of every answer. RFC 9745's date is the day on which seed 000 deprecated these routes,
+/// RFC 8594's the day from which they may be removed.
 pub const HEADERS: [(&str, &str); 3] = [
     ("deprecation", "@1737417600"),
     ("sunset", "Fri, 31 Dec 2027 23:59:59 GMT"),
@@ -25,38 +25,39 @@ pub const HEADERS: [(&str, &str); 3] = [
     ),
 ];
 
-/// Whether a path is one of these.
+/// Returns true if a path is one of these.
 #[must_use]
 pub fn is_legacy(path: &str) -> bool {
     [SESSIONS, CHAT].contains(&path)
 }
 
-/// Whether a variable `MOORLINE_NO_LEGACY` of this value turns these routes off.
+/// Returns true if this value of the variable `MOORLINE_NO_LEGACY` turns these routes off.
 #[must_use]
 pub fn is_off(value: &str) -> bool {
     let no = ["", "0", "f", "false", "n", "no", "off"];
     !no.contains(&value.trim().to_ascii_lowercase().as_str())
 }
 
-/// What the log is told of their use, and how often at most.
+/// The log line about their use. [`Warned`] limits how often it is written.
 pub const WARNING: &str =
     "/claude/api/claude/* is deprecated: use /api/sessions and /api/session/:id/events";
 const WARN_EVERY_MS: u64 = 60_000;
 
-/// When the log was told last.
+/// The time of the last warning.
 #[derive(Debug, Default)]
 pub struct Warned {
     at_ms: AtomicU64,
 }
 
 impl Warned {
-    /// Never.
+    /// Starts without an earlier warning.
     #[must_use]
     pub const fn never() -> Self {
         Self { at_ms: AtomicU64::new(0) }
     }
 
-    /// Whether it is to be told now, by the one who asks.
+    /// Returns true if a warning is due now; the caller then writes it. `wall_ms` is in
+    /// milliseconds since 1970.
     pub fn is_due(&self, wall_ms: u64) -> bool {
         let at = self.at_ms.load(Ordering::Relaxed);
         let due = wall_ms >= at.saturating_add(WARN_EVERY_MS);
@@ -66,7 +67,7 @@ impl Warned {
     }
 }
 
-/// What a client says. Flat: which fields a type has is looked at when it is known.
+/// A message of a client. It is flat: the fields are checked once the type is known.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Said {
@@ -75,7 +76,7 @@ struct Said {
     command: Option<String>,
 }
 
-/// What a client is told, besides the events that are passed on as they are.
+/// A message to a client, except for events that are passed on unchanged.
 #[derive(Serialize)]
 #[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase")]
 enum Told<'a> {
@@ -112,29 +113,30 @@ impl Told<'_> {
     }
 }
 
-/// What is to be done for a client.
+/// A task for the owner of a [`Chat`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Wish {
-    /// Tell it this.
+    /// Send this text to the client.
     Tell(String),
-    /// Have it listen to this session from now on: [`Chat::subscribed`], or [`refusal`].
+    /// Subscribe the client to this session, then call [`Chat::subscribed`]; send [`refusal`] on
+    /// failure.
     Subscribe(String),
-    /// Type this as a prompt of the session. A refusal is told: [`refusal`].
+    /// Type this as a prompt of the session; send [`refusal`] on failure.
     Command {
-        /// Which; it may be no id.
+        /// The session; it may not be a valid id.
         session_id: String,
-        /// What.
+        /// The command to type.
         command: String,
     },
 }
 
-/// One connected client.
+/// One connected client of the chat.
 #[derive(Debug, Default)]
 pub struct Chat {
     followed: Option<Followed>,
 }
 
-/// The session that it listens to.
+/// The session that the client is subscribed to.
 #[derive(Debug)]
 struct Followed {
     id: String,
@@ -142,16 +144,16 @@ struct Followed {
 }
 
 impl Chat {
-    /// A client that has connected, and what it is told first.
+    /// Opens a connection. Returns it with the client's first message.
     #[must_use]
     pub fn open() -> (Self, String) {
         (Self::default(), Told::Connected { message: "WebSocket connected" }.to_json())
     }
 
-    /// The client has said this.
+    /// Handles a text message; `None` if there is nothing to do.
     #[must_use]
     pub fn text(&self, text: &str) -> Option<Wish> {
-        // A list would be taken for the fields in their order.
+        // Serde would read a JSON list as the fields in their order.
         let said = text.trim_start().starts_with('{').then(|| serde_json::from_str::<Said>(text));
         let Some(Ok(said)) = said else { return Some(bad_message("Invalid JSON")) };
         let Said { r#type, session_id, command } = said;
@@ -167,13 +169,13 @@ impl Chat {
         })
     }
 
-    /// The client has said something that is no text.
+    /// Handles a message that is not text.
     #[must_use]
     pub fn binary(&self) -> Wish {
         bad_message("Send JSON text.")
     }
 
-    /// The client listens to this session from now on, and is told so.
+    /// Subscribes the client to this session, and returns the message that says so.
     #[must_use]
     pub fn subscribed(&mut self, session: &SessionSummary) -> String {
         let session_id = session.session_id.as_str();
@@ -181,18 +183,18 @@ impl Chat {
         Told::Subscribed { session_id, session }.to_json()
     }
 
-    /// The session that it listens to has no more to say.
+    /// Ends the subscription: the session's event stream has ended.
     pub fn ended(&mut self) {
         self.followed = None;
     }
 
-    /// The last event of the session's stream that was read whole, to go on after it.
+    /// Returns the id of the last event that was read whole, to resume after it.
     #[must_use]
     pub fn last_event_id(&self) -> Option<&str> {
         self.followed.as_ref().and_then(|followed| followed.parser.last_event_id())
     }
 
-    /// What the client is told of these bytes of the session's event stream.
+    /// Translates bytes of the session's event stream into messages to the client.
     #[must_use]
     pub fn events(&mut self, chunk: &[u8]) -> Vec<String> {
         let Some(followed) = &mut self.followed else { return Vec::new() };
@@ -214,7 +216,7 @@ impl Chat {
     }
 }
 
-/// What a client is told whose wish is not fulfilled.
+/// Returns the message for a request of the client that failed.
 #[must_use]
 pub fn refusal(body: &ErrorBody) -> String {
     let ErrorBody { error, code, session_id, .. } = body;
@@ -225,7 +227,8 @@ fn bad_message(error: &str) -> Wish {
     Wish::Tell(Told::Error { error, code: "bad_message", session_id: None }.to_json())
 }
 
-/// An event as clients of the deprecated socket know it.
+/// Translates an event to the form that clients of the deprecated socket know; `None` if they do
+/// not.
 fn translate(event: &SseEvent) -> Option<String> {
     let mut event: Event = serde_json::from_str(&event.data).ok()?;
     let name = match EventKind::of(&event.kind) {
@@ -266,7 +269,7 @@ mod tests {
             assert_eq!(told(chat.text(wrong))["code"], "bad_message", "{wrong}");
         }
         assert_eq!(told(Some(chat.binary()))["code"], "bad_message");
-        // Of a client that is newer than these routes.
+        // A message of a client that is newer than these routes.
         assert_eq!(chat.text(r#"{"type":"wave","sessionId":"abcdefgh"}"#), None);
         assert_eq!(told(chat.text(r#" {"type":"ping"}"#)), json!({"type": "pong"}));
     }
@@ -300,7 +303,7 @@ mod tests {
             "data: {}\n\n".to_owned(),
         ];
         let mut chat = following("abcdefgh");
-        // In pieces of any size.
+        // In chunks of any size.
         let all = stream.concat();
         let told = all.as_bytes().chunks(7).flat_map(|chunk| chat.events(chunk));
         let told: Vec<Value> = told.map(|text| serde_json::from_str(&text).unwrap()).collect();

@@ -1,6 +1,6 @@
-//! Everything that a Moorline relay decides, whatever it runs on: no sockets, no clock, no database.
+//! Every decision that a Moorline relay makes, on any platform: no sockets, no clock, no database.
 //!
-//! `moorline-relay` runs it on one machine, `moorline-edge` at Cloudflare.
+//! `moorline-relay` runs it on one machine, `moorline-edge` on Cloudflare.
 
 mod answer;
 pub mod api;

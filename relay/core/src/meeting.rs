@@ -1,26 +1,27 @@
-//! What follows from what a host says that it has, and what is known here.
+//! Compares the sessions of a host that connects with those that the relay knows.
 
 use std::collections::BTreeSet;
 
 use moorline_shared::control::{Hello, Hosted, PROTOCOL};
 use moorline_shared::id::SessionId;
 
-/// See the module.
+/// The outcome of a host's hello: the sessions that the relay and the host must bring into line.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Meeting<'a> {
-    /// Sessions that are not known here, and are from now on.
+    /// Sessions that the relay did not know, to be listed now.
     pub adopt: Vec<&'a Hosted>,
-    /// Sessions that were deleted, and that the host still has.
+    /// Deleted sessions that the host still has.
     pub forget: Vec<SessionId>,
-    /// Sessions that were deleted, and that the host has no more: nothing is left to be said.
+    /// Deleted sessions that the host no longer has: their rows can go.
     pub forgotten: Vec<SessionId>,
-    /// Sessions that the host has no more.
+    /// Running sessions that the host no longer has.
     pub lost: Vec<SessionId>,
 }
 
 impl<'a> Meeting<'a> {
-    /// `is_known` tells whether there is a session, whoever has it; `running` are the sessions that
-    /// the host had and that are not over; `deleted` are those that it is to forget.
+    /// Compares the two sides. `is_known` returns true if the relay has a session, on any host;
+    /// `running` are the host's sessions that are not over; `deleted` are those that it must
+    /// forget.
     pub fn of<'k>(
         hello: &'a Hello,
         is_known: impl Fn(&SessionId) -> bool,
@@ -39,7 +40,8 @@ impl<'a> Meeting<'a> {
     }
 }
 
-/// What to do about a host that speaks another protocol than a relay of this `version`.
+/// Returns the advice for a host that speaks another protocol than this relay; `None` if it speaks
+/// the same. `version` is the relay's.
 #[must_use]
 pub fn other_protocol(hello: &Hello, version: &str) -> Option<String> {
     let (theirs, host) = (hello.protocol, &hello.version);

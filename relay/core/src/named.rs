@@ -1,13 +1,14 @@
 //! The files that prompts of a session named, for `GET /api/session/:id/context`.
 
-/// The note that keeps them.
+/// The key of the session note that stores them.
 pub const NOTE: &str = "named";
-/// As many are kept.
+/// The number of files kept.
 const FILES: usize = 100;
-/// A path that is longer names no file on any system.
+/// The length limit of a path, in bytes. No system has longer ones.
 const PATH_BYTES: usize = 4096;
 
-/// Adds what a prompt names to what is kept, oldest first. What was named again counts as new.
+/// Adds the files of a prompt to those kept, oldest first. A file that is named again counts as
+/// new.
 pub fn add(kept: &mut Vec<String>, named: Vec<String>) {
     let named = named.into_iter().filter(|path| !path.is_empty() && path.len() <= PATH_BYTES);
     for path in named {
@@ -17,7 +18,8 @@ pub fn add(kept: &mut Vec<String>, named: Vec<String>) {
     kept.drain(..kept.len().saturating_sub(FILES));
 }
 
-/// What is kept, as a host is asked for it: what was named last comes first.
+/// Returns the kept files in the order in which a host is asked for them: the last named comes
+/// first.
 #[must_use]
 pub fn newest_first(mut kept: Vec<String>) -> Vec<String> {
     kept.reverse();

@@ -6,14 +6,14 @@ use moorline_shared::id::{InvalidId, SessionId};
 use moorline_shared::limits::LONG_ID_CHARACTERS;
 use sha2::{Digest as _, Sha256};
 
-/// What the ids of such sessions begin with.
+/// The prefix of the ids of such sessions.
 const PREFIX: &str = "ws_";
-/// Characters of an id.
+/// The most characters of an id.
 const ID_CHARACTERS: usize = 32;
 
-/// The id of the session that a text names: the text itself, or, if it is longer than an id, one that
-/// is made of it, always the same. Two texts have the same id only by a collision of 174 bits of
-/// SHA-256.
+/// Returns the id of the session that a text names: the text itself, or, if it is longer than an
+/// id, an id that is always derived in the same way. Two texts share an id only by a collision in
+/// 174 bits of SHA-256.
 ///
 /// # Errors
 /// If the text has other characters, or is too short or too long.
@@ -26,7 +26,7 @@ pub fn id_of(text: &str) -> Result<SessionId, InvalidId> {
     id.parse()
 }
 
-/// The text, if it names a session and is no id itself: what the session is called.
+/// Returns the text if it is a name longer than an id.
 #[must_use]
 pub fn own_name(text: &str) -> Option<&str> {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
@@ -43,7 +43,7 @@ mod tests {
     #[test]
     fn a_long_name_has_an_id_of_its_own() {
         let id = id_of(LONG).unwrap();
-        // It is in people's databases: it never changes.
+        // People's databases contain it, so it must never change.
         assert_eq!(id.as_str(), "ws_dM2BdkO8GfdwBD8_hECmAgyipr2_L");
         assert_ne!(id, id_of(&LONG.replace("user_1", "user_2")).unwrap());
         assert_eq!(own_name(LONG), Some(LONG));

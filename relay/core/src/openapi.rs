@@ -1,4 +1,4 @@
-//! The OpenAPI document's part that describes the handlers of [`crate::routes`].
+//! The part of the OpenAPI document that describes the handlers of [`crate::routes`].
 
 use utoipa::OpenApi as _;
 use utoipa::openapi::OpenApi;
@@ -29,7 +29,7 @@ use crate::routes::{hosts, output, projects, session, sessions, terminals};
 ))]
 struct Handlers;
 
-/// The paths of all handlers, and the schemas that they use.
+/// Returns the paths of all handlers, and their schemas.
 #[must_use]
 pub fn handlers() -> OpenApi {
     Handlers::openapi()
@@ -38,13 +38,13 @@ pub fn handlers() -> OpenApi {
 /// The tag of deprecated routes.
 pub const DEPRECATED: &str = "Deprecated";
 
-/// The deprecated paths that the same handlers answer.
+/// Returns the deprecated paths that the same handlers answer.
 #[must_use]
 pub fn legacy() -> OpenApi {
     deprecated::Paths::openapi()
 }
 
-/// Descriptions alone: the table of routes names the handlers.
+/// Only descriptions: the table of routes names the handlers.
 #[expect(dead_code, reason = "the attributes read the functions' names and docs")]
 mod deprecated {
     use moorline_shared::rest::{CreateSession, Created, SessionList};

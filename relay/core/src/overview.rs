@@ -1,7 +1,6 @@
-//! The list of sessions and projects as server-sent events: all of it at first, then what changes.
+//! The list of sessions and projects as server-sent events: the whole list first, then each change.
 //!
-//! There is no log behind it and so no id to resume at: a reader that comes back gets all of it
-//! again.
+//! There is no log, so events have no id: a reader that reconnects gets the whole list again.
 
 use std::collections::BTreeMap;
 
@@ -10,11 +9,11 @@ use moorline_shared::rest::{Overview, Project, SessionSummary};
 use moorline_shared::sse;
 use serde::Serialize;
 
-/// What one reader knows.
+/// The event stream of one reader. It holds the list that the reader has.
 #[derive(Debug, Default)]
 pub struct OverviewStream(Option<Overview>);
 
-/// What an event carries.
+/// The data of an event.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 enum Told<'a> {
@@ -25,7 +24,7 @@ enum Told<'a> {
 }
 
 impl OverviewStream {
-    /// The events that bring a reader up to date; empty where it is.
+    /// Returns the events that bring a reader up to date; empty if nothing has changed.
     pub fn update(&mut self, now: Overview) -> String {
         let told = match &self.0 {
             None => event("sessions", &now),
@@ -69,7 +68,7 @@ fn gone<'a, T>(old: &'a [T], new: &'a [T], id: fn(&T) -> &str) -> impl Iterator<
     old.iter().filter(move |item| !places.contains_key(id(item)))
 }
 
-/// One kind of map for all lists: each kind is some kilobytes of a Worker.
+/// All lists share one type of map: each further type adds some kilobytes to the Worker.
 fn places<T>(items: &[T], id: fn(&T) -> &str) -> BTreeMap<&str, usize> {
     items.iter().map(id).zip(0..).collect()
 }

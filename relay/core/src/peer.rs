@@ -1,8 +1,8 @@
 //! One connected client, on the relay's side: sender of output, receiver of input.
 //!
-//! A peer holds positions and a few flags, never a queue of output: each
-//! [`Peer::poll_output`] reads the session's log at the peer's cursor. What is not in memory any
-//! more it asks for by [`PeerOutput::Load`].
+//! A peer holds positions and a few flags, never a queue of output: each [`Peer::poll_output`]
+//! reads the session's log at the peer's cursor. It asks for entries that are no longer in memory
+//! with [`PeerOutput::Load`].
 
 mod saved;
 mod sending;
@@ -34,51 +34,52 @@ use super::input::InputRefused;
 use super::rfc3339;
 use super::session::{Session, TooManyClients};
 
-/// Errors that wait to be told; more in one go say nothing new.
+/// The most errors that wait to be sent; more at once would say nothing new.
 const ERRORS_WAITING: usize = 8;
 
-/// What a client's socket must do.
+/// A task for the owner of a client's socket.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PeerOutput {
     /// Send a text message: UTF-8.
     Text(Bytes),
     /// Send a binary message.
     Frame(Bytes),
-    /// Bring stored entries after this one to [`Peer::loaded`]: those of its segment, or more.
+    /// Pass stored entries after `after` to [`Peer::loaded`]: those of its segment, or more.
     Load {
-        /// The incarnation.
+        /// The log's epoch.
         epoch: Epoch,
         /// The last entry that was sent.
         after: Seq,
     },
-    /// Send the WebSocket's own ping: the sign of life of a client that knows only IC-1.
+    /// Send a WebSocket ping: the sign of life for a client that knows only IC-1.
     Ping,
     /// Close, and report nothing more.
     Close {
-        /// See [`close`].
+        /// The close code, one of [`close`].
         code: u16,
-        /// For people.
+        /// The reason, in words for people.
         reason: &'static str,
     },
 }
 
-/// What a client may do, and what its relay does for it.
+/// The rights of a client, and the services of its relay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Terms {
-    /// What its token allows.
+    /// The scope of its token.
     pub scope: Scope,
-    /// Whether it offered `moorline.v1`.
+    /// True if the client offered `moorline.v1`.
     pub extended: bool,
-    /// Whether the relay gives signs of life and watches for the client's. A relay that must not
-    /// wake for that leaves it to the client's pings.
+    /// True if the relay sends signs of life and expects them from the client. A relay that must
+    /// not wake for that leaves it to the client's pings.
     pub keepalive: bool,
-    /// A client that never acknowledges is sent this much on one connection, where its socket
-    /// gives no sign of how much it takes; then it has to come back and resume.
+    /// The most output on one connection for a client that never acknowledges, if its socket does
+    /// not show how much it takes; `None` for no limit. At the limit, the client has to reconnect
+    /// and resume.
     pub budget_bytes: Option<u64>,
 }
 
 impl Terms {
-    /// A client of a relay with a machine of its own.
+    /// Returns the terms on a relay with a machine of its own.
     #[must_use]
     pub const fn native(scope: Scope, extended: bool) -> Self {
         Self { scope, extended, keepalive: true, budget_bytes: None }
@@ -90,7 +91,7 @@ enum Phase {
     AwaitingResume {
         deadline: Time,
     },
-    /// The client is ahead of the log, or the host has not told the client's input yet.
+    /// The client is ahead of the log, or the host has not reported the client's input yet.
     Answering(Resume),
     AwaitingPicture {
         reason: SnapshotReason,
@@ -100,39 +101,40 @@ enum Phase {
     Closed,
 }
 
-/// See the module.
+/// One connected client. Poll it after each call, after each change of the session, and at
+/// [`Peer::poll_timeout`].
 #[derive(Debug)]
 pub struct Peer {
     id: PeerId,
     client_id: Option<ClientId>,
     terms: Terms,
-    /// Input is kept while the host is away.
+    /// True if input waits while the host is away.
     hold: bool,
-    /// Its terminal answers queries.
+    /// True if its terminal answers queries.
     answers: bool,
-    /// Its place in the order in which clients typed or resized; 0 for one that never did.
+    /// Its place in the order in which clients typed or resized; 0 if it never did.
     active: u64,
     phase: Phase,
-    /// The incarnation that the cursor belongs to, once `resume` is answered.
+    /// The epoch that the cursor belongs to; `None` until `resume` is answered.
     epoch: Option<Epoch>,
     sender: Sender,
     told_revision: Option<u64>,
     told_state: Option<Seq>,
     told_input: Option<Seq>,
-    /// The last piece of input that came on this connection.
+    /// The last piece of input that arrived on this connection.
     received_input: Option<Seq>,
-    /// Input was refused because the host is away.
+    /// True once input was refused because the host is away.
     refused: bool,
     sent_bytes: u64,
-    /// It would rather have a picture than a long backlog.
+    /// True if the client prefers a snapshot to a long backlog.
     jumps: bool,
-    /// Of a client that acknowledges.
+    /// The credit of a client that acknowledges.
     credit: Credit,
-    /// When the session was told last that it reads, and what it had been sent by then.
+    /// The last call of `Session::reads_on`, and the bytes sent by then; `None` before the first.
     reads_at: Option<(Time, u64)>,
-    /// From the store: what follows the position.
+    /// Stored entries after the position.
     loaded: VecDeque<Entry>,
-    /// The store does not have what follows the position.
+    /// True if the store does not have the entry after the position.
     is_lost: bool,
     errors: VecDeque<(ErrorCode, &'static str)>,
     pong: Option<u64>,
@@ -143,7 +145,7 @@ pub struct Peer {
 }
 
 impl Peer {
-    /// A client has connected. Call [`Peer::detach`] when it is gone.
+    /// Registers a client that has connected. Call [`Peer::detach`] once it has gone.
     ///
     /// # Errors
     /// [`TooManyClients`].
@@ -178,12 +180,12 @@ impl Peer {
         })
     }
 
-    /// The client is gone.
+    /// Unregisters a client that has gone.
     pub fn detach(self, session: &mut Session) {
         session.detach(self.id, self.client_id.as_ref());
     }
 
-    /// A text message arrived.
+    /// Handles a text message.
     pub fn text(&mut self, session: &mut Session, now: Time, text: &str) {
         self.heard = now;
         if text.len() > TEXT_MESSAGE_BYTES {
@@ -191,16 +193,16 @@ impl Peer {
         }
         match ClientMessage::from_json(text) {
             Ok(message) => self.message(session, now, message),
-            // The wording of IC-1.
+            // IC-1 prescribes these words.
             Err(_) => self.error(ErrorCode::BadMessage, "Invalid JSON"),
         }
     }
 
-    /// A binary message arrived: a piece of input.
+    /// Handles a binary message: a piece of input.
     pub fn binary(&mut self, session: &mut Session, now: Time, encoded: Bytes) {
         self.heard = now;
         if self.closing.is_some() {
-            // What it does not acknowledge any more comes again on the next connection.
+            // The client sends unacknowledged input again on its next connection.
             return;
         }
         let Ok(piece) = Frame::decode(encoded) else {
@@ -218,7 +220,7 @@ impl Peer {
         if session.lifecycle().is_over() {
             return self.error(ErrorCode::SessionEnded, "The session has ended.");
         }
-        // Input for the session's earlier incarnation must not reach this one.
+        // Input for an earlier epoch of the session must not reach this one.
         if self.epoch == Some(session.log().epoch()) {
             self.received_input = Some(piece.seq());
             if interrupts(piece.data()) {
@@ -231,7 +233,8 @@ impl Peer {
 
     fn pass_on(&mut self, session: &mut Session, client_id: &ClientId, piece: Frame) {
         if self.refused && session.host_is_here() {
-            // A piece before it was refused: the client is about to be told to begin anew.
+            // An earlier piece was refused: this connection is about to close, and the client sends
+            // both again.
             return;
         }
         let (code, message) = match session.input(client_id, piece, self.hold) {
@@ -253,24 +256,24 @@ impl Peer {
         };
         self.error(code, message);
         if code == ErrorCode::Overloaded {
-            // What is not acknowledged comes again on the next connection.
+            // The client sends unacknowledged input again on its next connection.
             return self.close(close::OVERLOADED, "the session does not take what is typed");
         }
         self.close(close::PROTOCOL, "the input does not fit what was acknowledged");
     }
 
-    /// The WebSocket's own pong, or anything else that shows that the client lives.
+    /// Records a WebSocket pong, or anything else that shows that the client is alive.
     pub const fn heard(&mut self, now: Time) {
         self.heard = now;
     }
 
-    /// The relay shuts down, or a fault of its own ends this connection.
+    /// Closes this connection, because the relay shuts down or has a fault.
     pub const fn close(&mut self, code: u16, reason: &'static str) {
         self.closing = Some((code, reason));
     }
 
-    /// What to send now; call until `None`. Changes by every other method, and whenever the
-    /// session does.
+    /// Returns what to send now; call until `None`. Every other method may change the answer, and
+    /// so may every change of the session.
     pub fn poll_output(&mut self, session: &mut Session, now: Time) -> Option<PeerOutput> {
         if matches!(self.phase, Phase::Closed) {
             return None;
@@ -282,7 +285,7 @@ impl Peer {
         output
     }
 
-    /// When to call [`Peer::poll_output`] again though nothing happened.
+    /// Returns when to call [`Peer::poll_output`] again if nothing happens before.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Time> {
         let alive = (self.heard + DEAD_AFTER).min(self.said + HEARTBEAT);
@@ -349,7 +352,8 @@ impl Peer {
         }
     }
 
-    /// What comes of a client that may not type, or for another epoch, is nobody's answer.
+    /// Passes on a terminal's answer to a query. Drops it if the client may not type, or if it is
+    /// for another epoch.
     fn reply(&self, session: &mut Session, seq: Seq, data: Bytes, more: bool) {
         let is_current = self.has_answer() && self.epoch == Some(session.log().epoch());
         if let Some(client_id) = self.client_id.as_ref().filter(|_| self.answers && is_current) {
@@ -358,7 +362,7 @@ impl Peer {
     }
 
     fn poll(&mut self, session: &mut Session, now: Time) -> Option<PeerOutput> {
-        // Of a session that is deleted nothing is told but that, however its process ends.
+        // A client of a deleted session learns only of the deletion, however the process ends.
         if !session.is_deleted()
             && let Some(news) = self.poll_meta(session).or_else(|| self.poll_state(session))
         {
@@ -403,7 +407,7 @@ impl Peer {
         Some(ServerMessage::SessionMeta(Box::new(SessionMeta { name, created_at, extended })))
     }
 
-    /// What the session does, where that is known: at first, and whenever it changes.
+    /// Returns the session's status at first, and whenever it changes; `None` until one is known.
     fn poll_state(&mut self, session: &Session) -> Option<ServerMessage> {
         let last = session.last_status().filter(|last| self.told_state != Some(last.seq))?;
         self.told_state = Some(last.seq);
@@ -431,7 +435,7 @@ impl Peer {
             return Some((close::GOING_AWAY, "the session began anew"));
         }
         if self.refused && session.host_is_here() {
-            // What was refused is not acknowledged: the client sends it again.
+            // Refused input is not acknowledged: the client sends it again.
             return Some((close::GOING_AWAY, "the session's host is back"));
         }
         if let Phase::AwaitingResume { deadline } = self.phase
@@ -464,8 +468,8 @@ impl Peer {
     }
 }
 
-/// Whether someone wants the program to stop: ^C or ^\, as a byte, or as a key where the program has
-/// asked for keys.
+/// Returns true if the input asks the program to stop: ^C or ^\ as a byte, or as a key sequence if
+/// the program has asked for those.
 fn interrupts(input: &[u8]) -> bool {
     const KEYS: [&[u8]; 2] = [b"\x1b[99;5u", b"\x1b[92;5u"];
     let is_key = |keys: &[u8]| KEYS.contains(&keys);

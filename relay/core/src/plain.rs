@@ -1,8 +1,8 @@
-//! A client that speaks no protocol: what it sends is typed, what it gets is output as text.
+//! A client that speaks no protocol: it sends what is typed, and receives output as text.
 //!
-//! To its session it is a client that knows only IC-1 and has asked to resume. What it types waits
-//! here until there is room for it, and its socket is not to be read meanwhile
-//! ([`Plain::advance`]): as on any terminal, who types too fast waits for the program.
+//! To its session it is a client that knows only IC-1 and has asked to resume. Its input waits here
+//! until there is room, and its socket must not be read meanwhile ([`Plain::advance`]). As on any
+//! terminal, a person who types too fast waits for the program.
 
 use std::collections::VecDeque;
 
@@ -21,46 +21,46 @@ use super::peer::{Peer, PeerOutput};
 use super::replies::is_only_replies;
 use super::session::Session;
 
-/// A session with no more output than this is shown from its beginning, else as a picture.
+/// The most output that is shown from its beginning. With more, the client gets a snapshot.
 const REPLAY_BYTES: u64 = 64 * 1024;
-/// Messages that the program has not taken: more of them wait in the socket.
+/// The number of messages that may wait for the program; further ones wait in the socket.
 const MESSAGES_WAITING: usize = 256;
 
-/// More waits for the program than may. A relay that can stop reading the socket never sees it.
+/// The error for input beyond the limit. It never occurs if the relay can stop reading the socket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{}", Self::REASON)]
 pub struct PlainOverrun;
 
 impl PlainOverrun {
-    /// What the client's socket is closed with, besides [`close::OVERLOADED`].
+    /// The reason for closing the client's socket, with the code [`close::OVERLOADED`].
     pub const REASON: &'static str = "the session does not take what is typed";
 }
 
-/// See the module. It can be kept, as its peer can; what waits is not.
+/// One client of plain text. It can be saved, as its peer can; its waiting input is not.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Plain {
     decoder: TextDecoder,
     may_type: bool,
-    /// Why nothing can be typed into a session that was over when the client came.
+    /// The text that explains why a session, already over when the client came, takes no input.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     ended: Option<String>,
     #[serde(skip)]
     typed: Typed,
 }
 
-/// What the client has typed and the program has not taken.
+/// Input of the client that the program has not taken.
 #[derive(Debug, Clone, Default)]
 struct Typed {
-    /// What the host was asked to write and has not: its bytes.
+    /// Requests to the host that it has not answered, and their lengths in bytes.
     asked: VecDeque<(RequestId, usize)>,
-    /// What waits for room, or for the host.
+    /// Input that waits for room, or for the host.
     waiting: VecDeque<Bytes>,
-    /// Bytes of both.
+    /// The bytes of both.
     bytes: usize,
 }
 
 impl Plain {
-    /// Resumes on the client's behalf.
+    /// Resumes on the client's behalf, and starts the conversion.
     #[must_use]
     pub fn begin(session: &mut Session, peer: &mut Peer, scope: Scope, now: Time) -> Self {
         let log = session.log();
@@ -76,12 +76,12 @@ impl Plain {
         }
     }
 
-    /// Types what the client sends: now, or when there is room for it and the host is here. What its
-    /// terminal answers by itself is dropped: it cannot say which query it answers, and so the host
-    /// answers all.
+    /// Types what the client sends: now, or once there is room and the host is here. Drops the
+    /// automatic answers of its terminal: they do not say which query they answer, so the host
+    /// answers every query itself.
     ///
     /// # Errors
-    /// [`PlainOverrun`]: nothing of it was typed, and the client must be told to go.
+    /// [`PlainOverrun`]: nothing of it was typed, and the client must be disconnected.
     pub fn incoming(&mut self, session: &mut Session, data: &Bytes) -> Result<(), PlainOverrun> {
         if !self.may_type || is_only_replies(data) {
             return Ok(());
@@ -98,14 +98,15 @@ impl Plain {
         Ok(())
     }
 
-    /// Types what waits, as far as there is room. Call it whenever the session has changed. Returns
-    /// whether the client should be heard: one whose socket can wait is not read until then.
+    /// Types waiting input, as far as there is room. Call it whenever the session has changed.
+    /// Returns true if the client's socket may be read.
     pub fn advance(&mut self, session: &mut Session) -> bool {
         self.typed.advance(session);
         self.typed.waiting.is_empty() && !self.typed.is_full()
     }
 
-    /// The output as text; nothing for what such a client is not told.
+    /// Converts a peer's output to text. Returns up to two outputs, in order; none for messages
+    /// that such a client does not get.
     pub fn outgoing(&mut self, output: PeerOutput) -> [Option<PeerOutput>; 2] {
         let text = match output {
             PeerOutput::Frame(encoded) => match Frame::decode(encoded) {
@@ -167,7 +168,7 @@ impl Typed {
     }
 }
 
-/// Why nothing happens in a session that is over, in the words of this socket's other errors.
+/// Explains why a session that is over takes no input, in the style of this socket's other errors.
 fn ended(session: &Session) -> Option<String> {
     let why = match session.lifecycle() {
         Lifecycle::Live | Lifecycle::Detached => return None,
@@ -183,7 +184,7 @@ fn ended(session: &Session) -> Option<String> {
     Some(format!("\r\nError: Session has ended\r\nDetails: {details}\r\n"))
 }
 
-/// The picture in a message, where it is one: nothing else shows on a screen.
+/// Returns the snapshot in a message, if it is one. No other message shows on a screen.
 fn picture(message: &[u8]) -> Option<Snapshot> {
     #[derive(Deserialize)]
     struct Kind<'a> {

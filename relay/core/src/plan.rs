@@ -1,4 +1,4 @@
-//! What a session is to be before a host has started it.
+//! Plans a session before a host starts it.
 
 use moorline_shared::control::{Facts, Fork, Hosted, Start, local_host};
 use moorline_shared::id::{Epoch, HostId, Seq, SessionId};
@@ -10,53 +10,53 @@ use moorline_shared::session::{Lifecycle, Size};
 use super::api::ApiError;
 use super::record::SessionRecord;
 
-/// What is started where nothing else is asked for.
+/// The driver of a session whose request names none.
 const DRIVER: &str = "pty";
 
-/// As much is shown of a text that is refused.
+/// The number of characters of a refused text that an error shows.
 const SHOWN_CHARS: usize = 80;
 
-/// What is wrong with a wish, whoever is here.
+/// A fault of a request that does not depend on which hosts are connected.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PlanError {
     /// The host does not have the driver.
     #[error("no driver `{driver}` here: the host has `{has}`")]
     UnknownDriver {
-        /// What was asked for.
+        /// The requested driver.
         driver: String,
-        /// What there is.
+        /// The drivers of the host.
         has: String,
     },
-    /// It names a command without a program.
+    /// The command does not name a program.
     #[error("the command is empty: name a program, or leave the command out for a login shell")]
     EmptyCommand,
-    /// A folder is not told in full.
+    /// The folder's path is neither absolute nor in a home.
     #[error("{0:?} is no folder: use an absolute path, or one that begins with ~ for the home")]
     RelativeFolder(String),
-    /// Something that no program can be given.
+    /// A text has a NUL character, which no program can receive.
     #[error("{what} cannot have a NUL character in it")]
     Nul {
-        /// Where it is.
+        /// The kind of text.
         what: &'static str,
     },
-    /// A variable without a proper name.
+    /// A variable's name is empty or contains `=`.
     #[error("{0:?} is no name of a variable: it is not empty, and has no = in it")]
     VariableName(String),
 }
 
-/// Why a host did not answer.
+/// The reason why no host does what was asked.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum HostError {
     /// No host has this id.
     #[error("there is no host `{0}`: `GET /api/hosts` lists them")]
     Unknown(HostId),
-    /// It is not connected.
+    /// The host is not connected.
     #[error("the host `{0}` is away: start `moorline host` there, or wait until it is back")]
     Away(HostId),
-    /// None is connected, or several and none was named.
+    /// No host is connected, or several are and the request names none.
     #[error("no host is connected: start `moorline host --relay …` on a machine, or name one")]
     NoneHere,
-    /// It was asked, and went away or said nothing: whether it did it is not known.
+    /// The host was asked, and left or did not answer. It may have acted.
     #[error("the host `{0}` did not answer")]
     Silent(HostId),
 }
@@ -78,9 +78,9 @@ impl From<HostError> for ApiError {
     }
 }
 
-/// Chooses who is to start a session: whom the caller named, else the relay's own host, else the
-/// only one that is here. `hosts` are those that are known, and whether each is here; with
-/// `has_own` the relay sees to one of its own, known yet or not.
+/// Chooses the host that starts a session: the one that the caller names, else the relay's own,
+/// else the only one that is connected. `hosts` are the known hosts, each with true if it is
+/// connected. With `has_own` the relay runs a host of its own, known yet or not.
 ///
 /// # Errors
 /// [`HostError`].
@@ -108,7 +108,7 @@ pub fn choose<'a>(
     }
 }
 
-/// Whether a host has a driver.
+/// Checks that a host has a driver.
 ///
 /// # Errors
 /// [`PlanError::UnknownDriver`].
@@ -119,7 +119,7 @@ pub fn check_driver(driver: &str, has: &[String]) -> Result<(), PlanError> {
     Err(PlanError::UnknownDriver { driver: driver.to_owned(), has: has.join("`, `") })
 }
 
-/// Whether it names a folder wherever the host runs: an absolute path, or one in a home.
+/// Checks that a path names a folder wherever the host runs: it is absolute, or begins in a home.
 ///
 /// # Errors
 /// [`PlanError::RelativeFolder`] or [`PlanError::Nul`].
@@ -133,10 +133,10 @@ pub fn check_folder(folder: &str) -> Result<(), PlanError> {
     Err(PlanError::RelativeFolder(folder.chars().take(SHOWN_CHARS).collect()))
 }
 
-/// What is wrong with what a program is to be given.
+/// Checks the command and the variables that a program is to receive.
 fn check_texts(wanted: &CreateSession) -> Result<(), PlanError> {
     let command = wanted.command.as_deref();
-    // A command without a program is an error; no command is a shell.
+    // A command without a program is an error; no command starts a shell.
     if command.is_some_and(|words| words.first().is_none_or(String::is_empty)) {
         return Err(PlanError::EmptyCommand);
     }
@@ -154,11 +154,11 @@ fn check_texts(wanted: &CreateSession) -> Result<(), PlanError> {
     Ok(())
 }
 
-/// The row of a session that is to be. `id` is for one whose caller has not chosen; `now` is in
+/// Returns the row of a planned session. `id` is used if the request names none; `now` is in
 /// milliseconds since 1970.
 ///
 /// # Errors
-/// [`PlanError`], for everything that is wrong whatever host is asked.
+/// [`PlanError`], for every fault that does not depend on the host.
 pub fn record(wanted: CreateSession, id: SessionId, now: u64) -> Result<SessionRecord, PlanError> {
     let default = Size::default();
     let size = Size {
@@ -169,7 +169,7 @@ pub fn record(wanted: CreateSession, id: SessionId, now: u64) -> Result<SessionR
     check_folder(wanted.cwd.as_deref().unwrap_or_default())?;
     Ok(SessionRecord {
         id: wanted.session_id.unwrap_or(id),
-        // Its host begins the log.
+        // The host sets the epoch.
         epoch: Epoch(0),
         name: wanted.name.filter(|name| !name.is_empty()),
         project: wanted.project,
@@ -187,13 +187,13 @@ pub fn record(wanted: CreateSession, id: SessionId, now: u64) -> Result<SessionR
     })
 }
 
-/// The row of a session that only its host knows.
+/// Returns the row of a session that only its host knows. `now` is in milliseconds since 1970.
 #[must_use]
 pub fn adopted(host: &HostId, hosted: &Hosted, now: u64) -> SessionRecord {
     let facts = &hosted.facts;
     SessionRecord {
         id: hosted.session_id.clone(),
-        // The log begins where the host's does.
+        // The log takes the host's epoch.
         epoch: Epoch(0),
         name: facts.name.clone(),
         project: facts.project.clone(),
@@ -211,7 +211,7 @@ pub fn adopted(host: &HostId, hosted: &Hosted, now: u64) -> SessionRecord {
     }
 }
 
-/// What a host is asked for.
+/// Returns the request that asks a host to start a session.
 #[must_use]
 pub fn start(record: &SessionRecord, fork: Option<Fork>) -> Start {
     Start {
@@ -229,8 +229,8 @@ pub fn start(record: &SessionRecord, fork: Option<Fork>) -> Start {
     }
 }
 
-/// A terminal beside another session: on the same host, in the folder that it is in now and its
-/// project, unless others are asked for.
+/// Returns a terminal beside another session: on its host, in its current folder and its project,
+/// unless `wanted` names others.
 #[must_use]
 pub fn beside(parent: &SessionSummary, wanted: CreateSession) -> CreateSession {
     CreateSession {
@@ -241,8 +241,8 @@ pub fn beside(parent: &SessionSummary, wanted: CreateSession) -> CreateSession {
     }
 }
 
-/// What starts the same again, in the folder that the session is in now. `suffix` tells what the
-/// new one is where it is given no name.
+/// Returns the request that starts an identical session, in the current folder of `source`. A copy
+/// without a name of its own gets the name of `source` with `suffix`, if that was named.
 #[must_use]
 pub fn again(
     source: &SessionRecord,
@@ -256,7 +256,7 @@ pub fn again(
         command: (!source.command.is_empty()).then(|| source.command.clone()),
         cwd: now.cwd.clone().or_else(|| source.cwd.clone()),
         env: source.env.clone(),
-        // One without a name is called by what it is, as the first one.
+        // An unnamed session stays unnamed: lists make its name from its command and folder.
         name: name.or_else(|| now.named.then(|| name_after(&now.name, suffix))),
         project: source.project.clone(),
         driver: Some(source.driver.clone()),
@@ -266,13 +266,13 @@ pub fn again(
     }
 }
 
-/// The same with another size, as far as one is named.
+/// Returns the same request with another size, as far as one is given.
 #[must_use]
 pub fn sized(wanted: CreateSession, cols: Option<u16>, rows: Option<u16>) -> CreateSession {
     CreateSession { cols: cols.or(wanted.cols), rows: rows.or(wanted.rows), ..wanted }
 }
 
-/// `build (copy)`, of that one too.
+/// Returns a name such as `build (copy)`. The copy of a copy has the same name.
 fn name_after(name: &str, suffix: &str) -> String {
     let suffix = format!(" ({suffix})");
     let room = NAME_CHARACTERS.saturating_sub(suffix.chars().count());

@@ -1,8 +1,8 @@
-//! Reads a session's log at a cursor, for everyone who follows it without the stream protocol:
-//! event streams, plain-text sockets, polling.
+//! Reads a session's log at a cursor, for clients without the stream protocol: event streams,
+//! plain-text sockets, polling.
 //!
-//! A reader holds a position and at most one load from the store, never a queue of its own. What
-//! the log in memory does not reach back to any more is asked for by [`Read::Load`].
+//! A reader holds a position and at most one load from the store, never a queue of its own. It asks
+//! for entries that are no longer in memory with [`Read::Load`].
 
 use std::collections::VecDeque;
 
@@ -12,84 +12,84 @@ use moorline_shared::text::TextDecoder;
 
 use super::session::Session;
 
-/// Entries before a position that are loaded with it. A character has at most four bytes, so only
-/// events in the middle of one could make this too few.
+/// The number of entries before a position that are loaded with it. A character has at most four
+/// bytes, so this is too few only if events separate them.
 const CONTEXT_ENTRIES: u64 = 16;
 
-/// Where to begin.
+/// The place at which a reader begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Start {
-    /// With what comes from now on.
+    /// At the next entry that comes.
     Live,
-    /// With the oldest entry that is retained.
+    /// At the oldest retained entry.
     Oldest,
-    /// After the last entry that was read.
+    /// After the last entry that the client read.
     After(Cursor),
-    /// After a position that means nothing here: everything that is retained, behind a gap.
+    /// After a position that is not valid here: a gap, then everything that is retained.
     Lost,
 }
 
-/// Why what comes next does not follow what was read.
+/// The reason why the next entry does not follow the last one read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Gap {
-    /// Entries are not retained any more.
+    /// Entries are no longer retained.
     Trimmed {
-        /// The first that is missing.
+        /// The first missing entry.
         from: Seq,
-        /// The last that is missing.
+        /// The last missing entry.
         to: Seq,
     },
-    /// The cursor was of another incarnation: everything begins anew, before the first entry.
+    /// The cursor belongs to another epoch: reading restarts before the first entry.
     Epoch,
 }
 
-/// What comes next.
+/// The result of one step.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Read {
     /// The next entry.
     Entry(Entry),
     /// Entries are missing.
     Gap(Gap),
-    /// Bring the stored entries after this one to [`Reader::loaded`]: some, oldest first.
+    /// Pass stored entries after `after` to [`Reader::loaded`]: some of them, oldest first.
     Load {
-        /// The incarnation.
+        /// The log's epoch.
         epoch: Epoch,
         /// The last entry that was read.
         after: Seq,
     },
-    /// Nothing, until the session changes.
+    /// Nothing until the session changes.
     Nothing,
-    /// Nothing ever again: the session is over and all of it was read.
+    /// Nothing ever again: the session is over and was read to its end.
     Over,
     /// The session was deleted.
     Deleted,
 }
 
-/// The last bytes of output: what a character that is cut depends on.
+/// The last bytes of output, on which the decoding of a split character depends.
 #[derive(Debug, Clone, Copy, Default)]
 struct Ending {
     bytes: [u8; 3],
     len: usize,
 }
 
-/// See the module.
+/// A position in a session's log, from which entries are read one by one.
 #[derive(Debug)]
 pub struct Reader {
     epoch: Epoch,
     position: Seq,
-    /// Of the output up to `position`.
+    /// The last bytes of output up to `position`.
     ending: Ending,
-    /// Whether that is all that can be known of it.
+    /// True if `ending` is as complete as it can be.
     ending_known: bool,
-    /// Of the output before that entry.
+    /// The last bytes of output before the entry that was read last.
     ending_before: Ending,
-    /// What must be told before the next entry.
+    /// The gap to report before the next entry.
     gap: Option<Gap>,
     loaded: VecDeque<Entry>,
 }
 
 impl Reader {
-    /// A reader at `start`.
+    /// Returns a reader at `start`.
     #[must_use]
     pub fn open(session: &Session, start: Start) -> Self {
         let log = session.log();
@@ -113,19 +113,21 @@ impl Reader {
         reader
     }
 
-    /// The last entry that was read.
+    /// Returns the position of the last entry that was read.
     #[must_use]
     pub const fn cursor(&self) -> Cursor {
         Cursor { epoch: self.epoch, seq: self.position }
     }
 
-    /// Decodes the entry that was read last, as all output before it requires.
+    /// Returns a decoder for the output of the last entry that was read, in the state after all
+    /// output before it.
     #[must_use]
     pub fn decoder(&self) -> TextDecoder {
         TextDecoder::after(self.ending_before.as_slice())
     }
 
-    /// What is to be told before anything else.
+    /// Returns the gap that must be reported before anything else. Begins anew if the log has
+    /// another epoch.
     pub(super) fn take_gap(&mut self, session: &Session) -> Option<Gap> {
         if session.log().epoch() != self.epoch {
             self.reset(session.log());
@@ -133,7 +135,7 @@ impl Reader {
         self.gap.take()
     }
 
-    /// Takes what the store had after the position that [`Read::Load`] named.
+    /// Takes the stored entries after the position that [`Read::Load`] named.
     pub fn loaded(&mut self, session: &Session, entries: Vec<Entry>) {
         let log = session.log();
         let missing = entries.is_empty() && log.epoch() == self.epoch;
@@ -144,7 +146,7 @@ impl Reader {
         self.ending_known = true;
     }
 
-    /// What comes next. Changes when the session does.
+    /// Reads the next entry, or says why there is none. The answer changes when the session does.
     pub fn read(&mut self, session: &Session) -> Read {
         if session.is_deleted() {
             return Read::Deleted;
@@ -181,7 +183,7 @@ impl Reader {
     fn read_log(&mut self, session: &Session) -> Read {
         let log = session.log();
         if !log.reaches_back_to(self.position) || !self.ending_known {
-            // A few entries before it tell whether it is in the middle of a character.
+            // A few earlier entries show whether the position is within a character.
             let context = if self.ending_known { 0 } else { CONTEXT_ENTRIES };
             let after = Seq(self.position.0.saturating_sub(context));
             return Read::Load { epoch: self.epoch, after };
@@ -191,14 +193,14 @@ impl Reader {
             return Read::Entry(entry.clone());
         }
         if session.lifecycle().is_over() {
-            // What was read before a relay was killed may never have become durable.
+            // Entries that were read before the relay was killed may never have become durable.
             self.position = self.position.min(log.head());
             return Read::Over;
         }
         Read::Nothing
     }
 
-    /// Another incarnation: nothing that was read counts.
+    /// Begins anew in another epoch, with a gap: nothing that was read counts.
     fn reset(&mut self, log: &Log) {
         self.begin_anew(log);
         self.gap = Some(Gap::Epoch);
@@ -212,7 +214,7 @@ impl Reader {
         self.loaded.clear();
     }
 
-    /// The entries up to `seq` are not to be had.
+    /// Skips the entries up to `seq`, which are not available, and notes a gap.
     fn skip_to(&mut self, seq: Seq) {
         self.gap = Some(Gap::Trimmed { from: self.position.next(), to: seq });
         self.position = seq;
@@ -222,7 +224,7 @@ impl Reader {
 }
 
 impl Ending {
-    /// The ending of a log's output up to `seq`, as far as it is in memory.
+    /// Returns the last bytes of a log's output up to `seq`, as far as they are in memory.
     fn of(log: &Log, seq: Seq) -> Self {
         let mut first = seq.0;
         let mut bytes = 0;
@@ -261,7 +263,7 @@ fn output(entry: &Entry) -> &[u8] {
     }
 }
 
-/// Whether the log has come to this cursor, or can while the session's host catches up.
+/// Returns true if the log has reached this cursor, or can while the session's host catches up.
 fn is_possible(session: &Session, cursor: Cursor) -> bool {
     let over = session.lifecycle().is_over();
     cursor.epoch == session.log().epoch() && (over || cursor.seq <= session.reachable_head())

@@ -1,4 +1,4 @@
-//! What is stored of sessions, projects and tokens besides logs: their rows.
+//! The stored rows of sessions, projects, hosts and tokens.
 
 use std::collections::BTreeMap;
 
@@ -14,43 +14,43 @@ use serde::{Deserialize, Serialize};
 use super::rfc3339;
 use super::session::{Facts, Session};
 
-/// One session's row.
+/// The row of one session.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SessionRecord {
     /// Its id.
     pub id: SessionId,
-    /// Its log's incarnation.
+    /// The epoch of its log.
     pub epoch: Epoch,
-    /// For people, where it was given one.
+    /// The name that it was given, if any.
     pub name: Option<String>,
     /// The project that it belongs to.
     pub project: Option<ProjectId>,
-    /// What runs it.
+    /// The driver that runs it.
     pub driver: String,
-    /// Program and arguments.
+    /// The program and its arguments.
     pub command: Vec<String>,
     /// The folder that it started in.
     pub cwd: Option<String>,
-    /// Variables on top of the host's own.
+    /// Variables in addition to the host's own.
     pub env: BTreeMap<String, String>,
     /// Its terminal's size.
     pub size: Size,
-    /// Milliseconds since 1970.
+    /// The time of its creation, in milliseconds since 1970.
     pub created_at_ms: u64,
-    /// Milliseconds since 1970.
+    /// The time of its last activity, in milliseconds since 1970.
     pub last_activity_ms: u64,
-    /// Whether it runs.
+    /// Its state.
     pub lifecycle: Lifecycle,
-    /// How it ended, where it did.
+    /// The exit status; `None` unless its process has exited.
     pub exit: Option<ExitStatus>,
     /// The log's last entry.
     pub head: Seq,
-    /// What runs it; `None` for one from before there were hosts.
+    /// The host that runs it; `None` for a session older than hosts.
     pub host: Option<HostId>,
 }
 
 impl SessionRecord {
-    /// The row as it should be stored now.
+    /// Returns the row as it should be stored now.
     #[must_use]
     pub fn of(&self, session: &Session, last_activity_ms: u64) -> Self {
         let exited = session.lifecycle() == Lifecycle::Exited;
@@ -65,8 +65,8 @@ impl SessionRecord {
         }
     }
 
-    /// Whether that differs in what is worth a write: the time of the last activity is when it is
-    /// `step_ms` later.
+    /// Returns true if the session differs from the row enough for a write. Activity alone counts
+    /// if it is at least `step_ms` milliseconds later.
     #[must_use]
     pub fn is_behind(&self, session: &Session, last_activity_ms: u64, step_ms: u64) -> bool {
         self.lifecycle != session.lifecycle()
@@ -76,51 +76,52 @@ impl SessionRecord {
     }
 }
 
-/// One project's row.
+/// The row of one project.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProjectRecord {
     /// Its id.
     pub id: ProjectId,
-    /// For people.
+    /// Its name, for people.
     pub name: String,
-    /// Where its sessions start.
+    /// The folder in which its sessions start.
     pub directory: Option<String>,
-    /// Milliseconds since 1970.
+    /// The time of its creation, in milliseconds since 1970.
     pub created_at_ms: u64,
 }
 
-/// One host's row.
+/// The row of one host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HostRecord {
     /// Its id.
     pub id: HostId,
-    /// For people: its machine's name.
+    /// Its name, for people: that of its machine.
     pub name: String,
     /// The version of its program.
     pub version: String,
-    /// The drivers that it has.
+    /// The drivers that it offers.
     pub drivers: Vec<String>,
-    /// Milliseconds since 1970: when it was last heard of.
+    /// The time at which it was last connected, in milliseconds since 1970.
     pub last_seen_ms: u64,
 }
 
-/// One token, without its secret.
+/// The row of one token, without its secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TokenRecord {
-    /// Names it in lists and for revoking; no secret.
+    /// Its id, for lists and for revoking. It is not secret.
     pub id: String,
-    /// What it allows, as text.
+    /// Its scope, as text.
     pub scope: String,
-    /// For people.
+    /// Its label, for people.
     pub label: Option<String>,
-    /// Milliseconds since 1970.
+    /// The time of its creation, in milliseconds since 1970.
     pub created_at_ms: u64,
-    /// Milliseconds since 1970; `None` for one that stays valid until it is revoked.
+    /// The time of its expiry, in milliseconds since 1970; `None` if it is valid until it is
+    /// revoked.
     pub expires_at_ms: Option<u64>,
 }
 
 impl TokenRecord {
-    /// The token in lists.
+    /// Returns the token as lists show it.
     #[must_use]
     pub fn summary(self) -> TokenSummary {
         TokenSummary {
@@ -133,18 +134,18 @@ impl TokenRecord {
     }
 }
 
-/// What is known of a token that was presented.
+/// The stored facts of a token that a request presented.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FoundToken {
-    /// Its hash, as stored.
+    /// Its stored hash.
     pub hash: Vec<u8>,
-    /// What it allows, as text.
+    /// Its scope, as text.
     pub scope: String,
-    /// When it expires, in milliseconds since 1970.
+    /// The time of its expiry; `None` if it does not expire.
     pub expires_at: Option<Time>,
 }
 
-/// A session's row, as the list tells it.
+/// Returns a session as lists show it, from its row.
 #[must_use]
 pub fn summary(record: &SessionRecord, clients: usize) -> SessionSummary {
     let exit = record.exit.clone().unwrap_or_default();
@@ -173,7 +174,7 @@ pub fn summary(record: &SessionRecord, clients: usize) -> SessionSummary {
     }
 }
 
-/// A session in memory, as the list tells it. `record` is its row as it is now, `wall_ms` the time in
+/// Returns a session in memory as lists show it. `record` is its current row, `wall_ms` the time in
 /// milliseconds since 1970.
 #[must_use]
 pub fn summary_now(record: &SessionRecord, session: &Session, wall_ms: u64) -> SessionSummary {
@@ -187,8 +188,8 @@ pub fn summary_now(record: &SessionRecord, session: &Session, wall_ms: u64) -> S
     }
 }
 
-/// What a session is called everywhere: by the name that it was given, else by what it was started
-/// with and where, such as `htop` or `bash in src`.
+/// Returns the name of a session everywhere: the name that it was given, else its program and
+/// folder, such as `htop` or `bash in src`.
 #[must_use]
 pub fn name(record: &SessionRecord) -> String {
     if let Some(name) = &record.name {
@@ -196,7 +197,7 @@ pub fn name(record: &SessionRecord) -> String {
     }
     let program = record.command.first().map_or("shell", |program| last_part(program));
     let folder = record.cwd.as_deref().filter(|cwd| !is_home(cwd)).map(last_part);
-    // They come from a command line and a file system, where any character may stand.
+    // They come from a command line and a file system, which allow any character.
     let shown = match folder {
         Some(folder) => format!("{program} in {folder}"),
         None => program.to_owned(),
@@ -204,18 +205,18 @@ pub fn name(record: &SessionRecord) -> String {
     plain_text(&shown, NAME_CHARACTERS)
 }
 
-/// The last part of a path, or all of what has no parts.
+/// Returns the last part of a path, or all of it if it has no parts.
 fn last_part(path: &str) -> &str {
     path.trim_end_matches('/').rsplit('/').next().filter(|part| !part.is_empty()).unwrap_or(path)
 }
 
-/// Whether a folder is where shells start: it tells nothing.
+/// Returns true if a folder is a home, where shells start. Such a folder is left out of names.
 fn is_home(folder: &str) -> bool {
     let parts: Vec<&str> = folder.split('/').filter(|part| !part.is_empty()).collect();
     matches!(parts[..], ["root"] | ["home" | "Users", _])
 }
 
-/// What clients are told of a session by its row.
+/// Returns the facts that clients get from a session's row.
 #[must_use]
 pub fn facts(record: &SessionRecord) -> Facts {
     Facts {

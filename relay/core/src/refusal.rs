@@ -1,24 +1,24 @@
-//! Sockets of clients that are not let in, and what they are told.
+//! Refused sockets: the close codes and messages that their clients get.
 //!
-//! A browser shows its page no HTTP error of a WebSocket, so the socket is opened, and closed with a code and a message.
-//! Other programs get the HTTP error.
+//! A browser hides the HTTP error of a WebSocket from its page. So the relay accepts the socket, sends a message, and
+//! closes it with a code. Other programs get the HTTP error.
 
 use moorline_shared::message::{ErrorCode, close};
 
-/// Why a caller may not open a socket of a session.
+/// The reason why a caller may not open a socket of a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Why {
-    /// Pages of this origin may not.
+    /// The page's origin is not trusted.
     Origin,
-    /// The token is missing, or opens nothing.
+    /// The token is missing or not valid.
     Token,
-    /// The id is not one.
+    /// The session's id is not valid.
     Id,
-    /// The token is for something else.
+    /// The token is for another session.
     Session,
 }
 
-/// What a client of the stream is told: an `error` message, then the close.
+/// The refusal of a client of the stream: an `error` message, then the close.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StreamRefusal {
     /// The close code.
@@ -29,19 +29,19 @@ pub struct StreamRefusal {
     pub message: &'static str,
 }
 
-/// There is no session with the id.
+/// The session does not exist.
 pub const NOT_FOUND: StreamRefusal = StreamRefusal {
     close: close::NOT_FOUND,
     code: ErrorCode::NotFound,
     message: "There is no session with this id.",
 };
 
-/// Text that a client of plain text is told, as seed 001's server did, before the close.
+/// The refusal of a client of plain text: the text that seed 001's server sent, then the close.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PlainRefusal {
     /// The close code.
     pub close: u16,
-    /// The text.
+    /// The text of the message.
     pub text: String,
 }
 
@@ -57,7 +57,7 @@ impl Why {
         }
     }
 
-    /// What a client of the stream is told.
+    /// Returns the refusal for a client of the stream.
     #[must_use]
     pub const fn stream(self) -> StreamRefusal {
         let message = match self {
@@ -69,7 +69,7 @@ impl Why {
         StreamRefusal { close: self.close(), code: ErrorCode::Unauthorized, message }
     }
 
-    /// What a client of plain text is told.
+    /// Returns the refusal for a client of plain text.
     #[must_use]
     pub fn plain(self) -> PlainRefusal {
         let text = match self {
@@ -84,7 +84,7 @@ impl Why {
 }
 
 impl PlainRefusal {
-    /// The session that was to begin with the socket has not begun.
+    /// Returns the refusal for a socket whose session could not be started. `details` says why.
     #[must_use]
     pub fn not_created(close: u16, details: &str) -> Self {
         let text = format!("Error: Failed to create session\nDetails: {details}");

@@ -1,7 +1,7 @@
-//! What a terminal answers by itself, told from what people type.
+//! Distinguishes a terminal's automatic answers from what people type.
 
-/// How long the sequence is that begins with the escape character here: a control sequence or a
-/// string. `None` where it has not ended, or is something else.
+/// Returns the length of the control sequence or string that begins with the escape character here.
+/// `None` if it is incomplete, or something else.
 #[must_use]
 pub fn sequence_len(bytes: &[u8]) -> Option<usize> {
     match bytes.get(1)? {
@@ -14,8 +14,8 @@ pub fn sequence_len(bytes: &[u8]) -> Option<usize> {
     }
 }
 
-/// Whether all of this is answers, as a terminal emulator sends one by one. Reports of the mouse
-/// and of the focus are no answers; neither are keys.
+/// Returns true if all of this is automatic answers, one after another, as a terminal emulator
+/// sends them. Keys, and reports of the mouse and of the focus, do not count.
 #[must_use]
 pub fn is_only_replies(bytes: &[u8]) -> bool {
     let mut rest = bytes;
@@ -28,11 +28,11 @@ pub fn is_only_replies(bytes: &[u8]) -> bool {
     !bytes.is_empty()
 }
 
-/// Whether a whole sequence answers something.
+/// Returns true if a whole sequence is an answer.
 fn is_reply(sequence: &[u8]) -> bool {
     let [0x1b, kind, parameters @ .., end] = sequence else { return false };
     if *kind != b'[' {
-        // Nobody types strings.
+        // People do not type strings.
         return true;
     }
     let private = matches!(parameters.first(), Some(b'?' | b'>'));
@@ -46,14 +46,15 @@ fn is_reply(sequence: &[u8]) -> bool {
     }
 }
 
-/// Whether these are a row and a column. F3 with modifiers has the same form: `1;2` to `1;8`.
+/// Returns true if these are a row and a column. F3 with modifiers has the same form: `1;2` to
+/// `1;8`.
 fn is_position(parameters: &[u8]) -> bool {
     let numbers = std::str::from_utf8(parameters).ok().and_then(|text| text.split_once(';'));
     let parsed = numbers.and_then(|(row, column)| Some((row.parse().ok()?, column.parse().ok()?)));
     parsed.is_some_and(|(row, column): (u16, u16)| row != 1 || !(2..=8).contains(&column))
 }
 
-/// The end of a string that BEL or ST ends.
+/// Returns the length of a string that ends in BEL or ST.
 fn string_end(bytes: &[u8]) -> Option<usize> {
     let bell = bytes.iter().position(|&byte| byte == 0x07).map(|at| at + 1);
     let terminator = bytes.windows(2).position(|pair| pair == b"\x1b\\").map(|at| at + 2);

@@ -1,10 +1,10 @@
-//! What the relay has asked the host to write, and the answers that nobody has fetched yet.
+//! The relay's requests to write to a session's host, and the answers that wait to be fetched.
 
 use std::collections::BTreeMap;
 
 use moorline_shared::publish::{RequestId, WriteRefused};
 
-/// Requests of one session that are not answered and fetched.
+/// The most requests of one session that are not answered and fetched.
 const REQUESTS_WAITING: usize = 1024;
 
 type Answer = Result<(), WriteRefused>;
@@ -12,39 +12,39 @@ type Answer = Result<(), WriteRefused>;
 /// A request that is not answered, or whose answer nobody has fetched.
 #[derive(Debug, Default)]
 struct Waiting {
-    /// What is to be written, until the host has answered.
+    /// The bytes to write; 0 once the host has answered.
     bytes: usize,
     answer: Option<Answer>,
-    /// Nobody fetches the answer.
+    /// True if nobody fetches the answer.
     is_given_up: bool,
 }
 
-/// See the module.
+/// The open requests of one session, numbered in order.
 #[derive(Debug, Default)]
 pub(super) struct Requests {
     last: u64,
     waiting: BTreeMap<RequestId, Waiting>,
-    /// What all that is not answered is to write.
+    /// The bytes to write of all unanswered requests.
     bytes: usize,
 }
 
 impl Requests {
-    /// The first one's number follows `last`.
+    /// Returns an empty set whose first request is numbered after `last`.
     pub(super) fn after(last: u64) -> Self {
         Self { last, ..Self::default() }
     }
 
-    /// What the host has not answered is to write so many bytes.
+    /// Returns the bytes to write of all unanswered requests.
     pub(super) const fn bytes(&self) -> usize {
         self.bytes
     }
 
-    /// Whether another one may begin.
+    /// Returns true if another request may begin.
     pub(super) fn has_room(&self) -> bool {
         self.waiting.len() < REQUESTS_WAITING
     }
 
-    /// Begins one that is to write so many bytes.
+    /// Begins a request to write this many bytes.
     pub(super) fn begin(&mut self, bytes: usize) -> Result<RequestId, WriteRefused> {
         if !self.has_room() {
             return Err(WriteRefused::TooMuch);
@@ -65,8 +65,8 @@ impl Requests {
         }
     }
 
-    /// The host does no more of what it did not answer; whether it did that is not known where it
-    /// is away.
+    /// Answers every unanswered request with `why`. If the host is away, it may still have carried
+    /// them out.
     pub(super) fn refuse_all(&mut self, why: WriteRefused) {
         self.bytes = 0;
         self.waiting.retain(|_, waiting| !waiting.is_given_up);
@@ -76,14 +76,14 @@ impl Requests {
         }
     }
 
-    /// The answer, once.
+    /// Takes the answer; `None` until it has come, and once it was taken.
     pub(super) fn take(&mut self, request: RequestId) -> Option<Answer> {
         let answer = self.waiting.get(&request)?.answer?;
         self.waiting.remove(&request);
         Some(answer)
     }
 
-    /// Nobody fetches the answer. What is to be written counts until the host has answered.
+    /// Abandons a request: nobody fetches the answer. Its bytes count until the host has answered.
     pub(super) fn give_up(&mut self, request: RequestId) {
         if let Some(waiting) = self.waiting.get_mut(&request) {
             waiting.is_given_up = true;

@@ -1,6 +1,6 @@
-//! Times for people and programs.
+//! Times in text form.
 
-/// Milliseconds since 1970 as RFC 3339, as `2026-01-02T03:04:05.678Z`.
+/// Formats milliseconds since 1970 by RFC 3339, such as `2026-01-02T03:04:05.678Z`.
 #[must_use]
 pub fn rfc3339(ms: u64) -> String {
     let time = i64::try_from(ms).ok().and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok());

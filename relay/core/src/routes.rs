@@ -1,7 +1,8 @@
-//! The routes of the API, in one table for every relay: who may use a route, what its path names, and what handles it.
+//! The routes of the API, in one table for every relay: for each, the access it needs, the subject of its path, and its
+//! handler.
 //!
-//! A relay looks a request up with [`find`], lets its caller in with [`Route::admit`], and does what the route's
-//! [`Handler`] says. A handler decides; whatever waits or is stored is the relay's part.
+//! A relay looks a request up with [`find`], admits its caller with [`Route::admit`], and follows the route's
+//! [`Handler`]. The handler decides; waiting and storing are the relay's part.
 
 pub(crate) mod hosts;
 pub(crate) mod output;
@@ -34,156 +35,158 @@ pub use session::{Write, prompt_of};
 pub use sessions::forked;
 pub use table::ROUTES;
 
-/// One route.
+/// One route of the API.
 #[derive(Debug)]
 pub struct Route {
-    /// Its method. `HEAD` is `GET` without a body.
+    /// The method. `GET` also answers `HEAD`, without a body.
     pub method: Method,
-    /// Its path. `{id}` stands for one part.
+    /// The path. `{id}` stands for one segment.
     pub path: &'static str,
-    /// What `{id}` names.
+    /// The kind of thing that `{id}` names.
     pub subject: Subject,
-    /// What a caller must be allowed.
+    /// The access that a caller needs.
     pub need: Need,
-    /// What handles it.
+    /// The handler of its requests.
     pub handler: Handler,
 }
 
-/// What the id in a path names.
+/// The kind of thing that the id in a path names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Subject {
-    /// Nothing: the path has none.
+    /// The path has no id.
     Nothing,
-    /// A session.
+    /// The id of a session.
     Session,
-    /// A session that may go by a longer name: see [`naming`].
+    /// The id of a session, or a longer name for one: see [`naming`].
     Terminal,
-    /// A project, token or host.
+    /// The id of a project, token or host.
     Other,
 }
 
-/// What a caller must be allowed.
+/// The access that a caller needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Need {
-    /// Nothing: open to everyone.
+    /// No access: the route is open to everyone.
     Nothing,
-    /// Anything: a valid token.
+    /// Any valid token.
     Token,
-    /// To watch the session that the path names.
+    /// Watching the session that the path names.
     Read,
-    /// To steer it.
+    /// Steering the session that the path names.
     Write,
-    /// To publish sessions.
+    /// Publishing sessions.
     Host,
-    /// Everything.
+    /// Full access.
     Admin,
 }
 
-/// What handles a request. The functions wait for nothing.
+/// The handler of a request. Its functions never wait.
 #[derive(Debug, Clone, Copy)]
 pub enum Handler {
     /// Reads the directory.
     Read(fn(&View<'_>, &Request) -> Result<Reply, ApiError>),
-    /// Changes the directory: the change is stored, applied and carried out, and then answered.
+    /// Changes the directory: the relay stores, applies and carries out the change, then answers.
     Change(fn(&Directory, &Request) -> Result<Decision, ApiError>),
     /// Starts a session.
     Start(fn(&Directory, &Request) -> Result<Start, ApiError>),
-    /// Removes the session that the path names, and answers this.
+    /// Removes the session that the path names, and answers with this.
     Remove(fn(&SessionId) -> Reply),
-    /// Reads a session: its row as it is now, and itself.
+    /// Reads a session, given its current row and the session itself.
     Session(fn(&SessionRecord, &Session, &Request) -> Result<Reply, ApiError>),
     /// Reads a session's output.
     Output(fn(&Session, &Request) -> Result<OutputRead, ApiError>),
     /// Types into a session.
     Write(fn(&SessionId, &Request) -> Result<Write, ApiError>),
-    /// Something that each relay does in its own way.
+    /// Leaves the request to each relay's own code.
     Relay(Call),
 }
 
-/// What each relay does in its own way: sockets, streams, and what needs its database or another process.
+/// Requests that each relay handles in its own way: sockets, streams, and those that need its database or another
+/// process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Call {
-    /// Whether the relay works.
+    /// Reports that the relay works.
     Health,
-    /// The API's description.
+    /// Returns the API's description.
     Description,
-    /// Metrics for Prometheus.
+    /// Returns metrics for Prometheus.
     Metrics,
-    /// Metrics as JSON.
+    /// Returns metrics as JSON.
     DebugMetrics,
     /// Sets the browser's cookie.
     LogIn,
-    /// Takes it away.
+    /// Removes the browser's cookie.
     LogOut,
-    /// Makes a ticket.
+    /// Creates a ticket.
     CreateTicket,
-    /// All tokens.
+    /// Lists all tokens.
     ListTokens,
-    /// Makes a token.
+    /// Creates a token.
     CreateToken,
     /// Revokes a token.
     RevokeToken,
-    /// The event stream of the lists.
+    /// Opens the event stream of the lists.
     ListEvents,
     /// Starts a session on another one's log.
     Fork,
-    /// The files that a session works with: its host is asked.
+    /// Lists the files that a session works with, by asking its host.
     SessionContext,
-    /// A session's event stream.
+    /// Opens a session's event stream.
     SessionEvents,
-    /// A client's WebSocket.
+    /// Opens a client's WebSocket.
     Stream,
-    /// A WebSocket of plain text.
+    /// Opens a WebSocket of plain text.
     Plain,
-    /// The deprecated WebSocket of JSON.
+    /// Opens the deprecated WebSocket of JSON.
     Chat,
-    /// A session's WebSocket of its host.
+    /// Opens a host's WebSocket for one session.
     Publish,
-    /// A host's own WebSocket.
+    /// Opens a host's own WebSocket.
     Control,
 }
 
-/// The directory, and who is connected.
+/// The directory, and which hosts are connected.
 pub struct View<'a> {
-    /// The directory.
+    /// The directory of the relay.
     pub directory: &'a Directory,
-    /// Whether a host is connected.
+    /// Returns true if a host is connected.
     pub is_here: &'a dyn Fn(&HostId) -> bool,
 }
 
-/// A change that was decided, and its answer.
+/// A change that was decided, with its answer.
 pub struct Decision {
-    /// What is to be stored.
+    /// The change to store and apply.
     pub change: Change,
-    /// The answer.
+    /// The answer to the request.
     pub answer: Answer,
 }
 
 /// The answer to a change.
 pub enum Answer {
-    /// It was known before, as that of something that is removed.
+    /// The answer is known before the change, such as that of a removal.
     Known(Reply),
-    /// It is read from the directory once the change was applied and carried out.
+    /// The answer is read from the directory after the change was applied and carried out.
     Read(fn(&Directory, &Request) -> Result<Reply, ApiError>),
 }
 
-/// A session to be started.
+/// A session to start, with its answer.
 pub struct Start {
-    /// The session.
+    /// The session to start.
     pub draft: Draft,
-    /// What follows.
+    /// The steps after the start.
     pub then: Started,
 }
 
-/// What follows once a session was started.
+/// The steps after a session was started.
 pub struct Started {
-    /// The session that it was opened beside, and what it is for there.
+    /// The session that it was opened beside, and its purpose there.
     beside: Option<(SessionId, Option<String>)>,
     reply: fn(SessionSummary) -> Reply,
 }
 
 impl Started {
-    /// What is to be carried out, and the answer. A session's log tells of a terminal that was opened beside it.
+    /// Returns the effect to carry out, if any, and the answer. The effect reports a terminal to the log of the session
+    /// beside it.
     #[must_use]
     pub fn finish(self, session: SessionSummary, now_ms: u64) -> (Option<Effect>, Reply) {
         let append = self.beside.map(|(parent, mode)| {
@@ -195,7 +198,8 @@ impl Started {
 }
 
 impl Route {
-    /// Whether the session that its path names handles it, and not the directory or what every request comes to first.
+    /// Returns true if the session in the path handles the request, rather than the directory or the relay's front
+    /// door.
     #[must_use]
     pub const fn is_of_session(&self) -> bool {
         match self.handler {
@@ -212,20 +216,21 @@ impl Route {
         }
     }
 
-    /// Whether a ticket in the address is as good as a token.
+    /// Returns true if the route accepts a ticket in the address instead of a token.
     #[must_use]
     pub const fn takes_ticket(&self) -> bool {
         let Handler::Relay(call) = self.handler else { return false };
         matches!(call, Call::ListEvents | Call::SessionEvents | Call::CreateToken)
     }
 
-    /// Whether its answer is an event stream, which may go over a WebSocket: see [`crate::event_socket`].
+    /// Returns true if the answer is an event stream, which a WebSocket may carry: see [`crate::event_socket`].
     #[must_use]
     pub const fn is_event_stream(&self) -> bool {
         matches!(self.handler, Handler::Relay(Call::ListEvents | Call::SessionEvents))
     }
 
-    /// Lets a caller in who has this access. Returns what it may do with the session that the path names, if it names one.
+    /// Admits a caller with this access. Returns the caller's scope for the session that the path names, if it names
+    /// one.
     ///
     /// # Errors
     /// `invalid_id` or `forbidden`.
@@ -248,32 +253,32 @@ impl Route {
     }
 }
 
-/// What a path is for a method.
+/// The result of looking up a path and a method.
 #[derive(Debug, Clone)]
 pub enum Found {
-    /// A route.
+    /// The route to follow.
     Route(Matched),
-    /// Routes with this path take these methods alone, as the header `Allow` has them.
+    /// The path exists, but not with this method.
     OtherMethod {
-        /// `GET,HEAD,POST`, for example.
+        /// The value of the header `Allow`, such as `GET,HEAD,POST`.
         allow: String,
     },
-    /// No route.
+    /// No route has this path.
     Nothing,
 }
 
-/// A route, and what a path names.
+/// A route, with the id from the path.
 #[derive(Debug, Clone)]
 pub struct Matched {
-    /// The route.
+    /// The route that matches.
     pub route: &'static Route,
-    /// The id in the path, without escapes. It may be no id. Empty if the path has none.
+    /// The id in the path, without escapes, not yet validated. Empty if the path has none.
     pub id: String,
-    /// The longer name of a terminal, from which `id` was made. It names something only once there is such a terminal.
+    /// The longer name of a terminal, from which `id` was derived. Such a terminal may not exist.
     pub long_name: Option<String>,
 }
 
-/// Each path, with its routes.
+/// The routes of each path.
 static PATHS: LazyLock<matchit::Router<Vec<&'static Route>>> = LazyLock::new(|| {
     let mut by_path: BTreeMap<&str, Vec<&Route>> = BTreeMap::new();
     for route in ROUTES {
@@ -286,7 +291,7 @@ static PATHS: LazyLock<matchit::Router<Vec<&'static Route>>> = LazyLock::new(|| 
     paths
 });
 
-/// Looks a path up, as it is in an address, for a method.
+/// Looks up a method and a path, which is escaped as in an address.
 #[must_use]
 pub fn find(method: &Method, path: &str) -> Found {
     let Ok(found) = PATHS.at(path) else { return Found::Nothing };
@@ -299,7 +304,7 @@ pub fn find(method: &Method, path: &str) -> Found {
         return Found::Nothing;
     }
     let id = id.unwrap_or_default();
-    // What is not UTF-8 is no id.
+    // An id that is not UTF-8 is not valid either way.
     let id = percent_decode_str(id).decode_utf8().unwrap_or(Cow::Borrowed(id)).into_owned();
     let short = match route.subject {
         Subject::Terminal => naming::own_name(&id).and_then(|name| naming::id_of(name).ok()),

@@ -1,11 +1,10 @@
-//! The SQL that a relay stores sessions with: the same statements on the native relay and in a
-//! Durable Object.
+//! The SQL that stores sessions: the same statements on the native relay and in a Durable Object.
 //!
 //! Numbers are SQLite integers, so a `u64` travels as the `i64` of the same bits. Times are
 //! milliseconds since 1970.
 
-/// What brings a database from version `i` to version `i + 1`, one batch each. A version that was
-/// released is never edited, only followed.
+/// Batches of statements. Each brings a database from the version of its index to the next one. A
+/// released version is never edited, only followed.
 pub const MIGRATIONS: &[&str] = &[
     r"
 CREATE TABLE sessions (
@@ -85,7 +84,7 @@ CREATE TABLE notes (
     value TEXT NOT NULL
 ) WITHOUT ROWID;
 ",
-    // Segments tell times from here on: what wrote the older ones cannot read these.
+    // From this version on, segments contain times, which earlier programs cannot read.
     "SELECT 1;",
     r"
 CREATE TABLE session_notes (
@@ -104,7 +103,7 @@ CREATE TABLE cookies (
 ",
 ];
 
-/// Every session, newest first. The log may be ahead of the row's own `head`, which is only
+/// Selects every session, newest first. The log may be ahead of the row's own `head`, which is only
 /// written when something else of the session changes.
 pub const SESSIONS: &str = "
 SELECT id, epoch, name, project, driver, command, cwd, cols, rows, created_at, last_activity,
@@ -119,13 +118,13 @@ INSERT OR REPLACE INTO sessions (id, epoch, name, project, driver, command, cwd,
     created_at, last_activity, lifecycle, exit_code, exit_signal, head, env, host)
 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)";
 
-/// (id, name).
+/// Renames a session: (id, name).
 pub const RENAME_SESSION: &str = "UPDATE sessions SET name = ?2 WHERE id = ?1";
 
-/// (id, project).
+/// Moves a session to a project: (id, project).
 pub const MOVE_SESSION: &str = "UPDATE sessions SET project = ?2 WHERE id = ?1";
 
-/// Removes a session and all that belongs to it: each with (id).
+/// Removes a session and everything that belongs to it: each with (id).
 pub const DELETE_SESSION: [&str; 4] = [
     "DELETE FROM sessions WHERE id = ?1",
     "DELETE FROM segments WHERE session = ?1",
@@ -133,10 +132,10 @@ pub const DELETE_SESSION: [&str; 4] = [
     "DELETE FROM session_notes WHERE session = ?1",
 ];
 
-/// A note of a session: (session, name) gives (value).
+/// Selects a note of a session: (session, name) gives (value).
 pub const SESSION_NOTE: &str = "SELECT value FROM session_notes WHERE session = ?1 AND name = ?2";
 
-/// One note of all sessions that have it: (name) gives (session, value).
+/// Selects one note of every session that has it: (name) gives (session, value).
 pub const SESSION_NOTES: &str = "SELECT session, value FROM session_notes WHERE name = ?1";
 
 /// Inserts or replaces a note of a session that exists: (session, name, value).
@@ -144,13 +143,13 @@ pub const PUT_SESSION_NOTE: &str = "
 INSERT OR REPLACE INTO session_notes (session, name, value)
 SELECT id, ?2, ?3 FROM sessions WHERE id = ?1";
 
-/// The newest segment, and its data where it has at most ?2 bytes: (session, bytes) gives
+/// Selects the newest segment, with its data if it has at most ?2 bytes: (session, bytes) gives
 /// (epoch, `first_seq`, `last_seq`, data or null).
 pub const LAST_SEGMENT: &str = "
 SELECT epoch, first_seq, last_seq, CASE WHEN bytes <= ?2 THEN data END FROM segments
 WHERE session = ?1 ORDER BY first_seq DESC LIMIT 1";
 
-/// (session, `first_seq`, epoch, `last_seq`, bytes, data).
+/// Inserts a segment: (session, `first_seq`, epoch, `last_seq`, bytes, data).
 pub const INSERT_SEGMENT: &str = "
 INSERT INTO segments (session, first_seq, epoch, last_seq, bytes, data)
 VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
@@ -159,7 +158,7 @@ VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
 pub const UPDATE_SEGMENT: &str = "
 UPDATE segments SET last_seq = ?3, bytes = ?4, data = ?5 WHERE session = ?1 AND first_seq = ?2";
 
-/// What is stored of a log, newest first, without the data: (session, epoch) gives
+/// Selects the segments of a log, newest first, without the data: (session, epoch) gives
 /// (`first_seq`, `last_seq`, bytes).
 pub const SEGMENTS: &str = "
 SELECT first_seq, last_seq, bytes FROM segments
@@ -172,22 +171,22 @@ INSERT INTO segments (session, first_seq, epoch, last_seq, bytes, data)
 SELECT ?4, first_seq, ?5, last_seq, bytes, data FROM segments
 WHERE session = ?1 AND epoch = ?2 AND last_seq <= ?3";
 
-/// One segment's data: (session, `first_seq`).
+/// Selects the data of one segment: (session, `first_seq`).
 pub const SEGMENT_DATA: &str = "SELECT data FROM segments WHERE session = ?1 AND first_seq = ?2";
 
-/// Removes the segments up to one: (session, `last_seq`).
+/// Removes the segments that end at or before an entry: (session, `last_seq`).
 pub const DELETE_SEGMENTS: &str = "DELETE FROM segments WHERE session = ?1 AND last_seq <= ?2";
 
-/// Replaces the session's picture: (session, epoch, seq, cols, rows, data).
+/// Replaces the session's snapshot: (session, epoch, seq, cols, rows, data).
 pub const PUT_SNAPSHOT: &str = "
 INSERT OR REPLACE INTO snapshots (session, epoch, seq, cols, rows, data)
 VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
 
-/// The session's picture: (session, epoch) gives (seq, cols, rows, data).
+/// Selects the session's snapshot: (session, epoch) gives (seq, cols, rows, data).
 pub const SNAPSHOT: &str =
     "SELECT seq, cols, rows, data FROM snapshots WHERE session = ?1 AND epoch = ?2";
 
-/// Every project: (id, name, directory, `created_at`).
+/// Selects every project: (id, name, directory, `created_at`).
 pub const PROJECTS: &str = "SELECT id, name, directory, created_at FROM projects";
 
 /// Inserts or replaces a project: the columns in the order of [`PROJECTS`].
@@ -198,66 +197,66 @@ INSERT OR REPLACE INTO projects (id, name, directory, created_at) VALUES (?1, ?2
 pub const DELETE_PROJECT: [&str; 2] =
     ["DELETE FROM projects WHERE id = ?1", "UPDATE sessions SET project = NULL WHERE project = ?1"];
 
-/// (id, hash, scope, label, `created_at`, `expires_at`).
+/// Inserts a token: (id, hash, scope, label, `created_at`, `expires_at`).
 pub const INSERT_TOKEN: &str = "
 INSERT INTO tokens (id, hash, scope, label, created_at, expires_at)
 VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
 
-/// All tokens, oldest first, without their hashes.
+/// Selects all tokens, oldest first, without their hashes.
 pub const TOKENS: &str =
     "SELECT id, scope, label, created_at, expires_at FROM tokens ORDER BY created_at, id";
 
-/// A token by its hash.
+/// Selects a token by its hash: (hash) gives (hash, scope, `expires_at`).
 pub const TOKEN_BY_HASH: &str = "SELECT hash, scope, expires_at FROM tokens WHERE hash = ?1";
 
-/// A token's hash by its id.
+/// Selects a token's hash by its id: (id).
 pub const TOKEN_HASH: &str = "SELECT hash FROM tokens WHERE id = ?1";
 
 /// Revokes a token: (id).
 pub const DELETE_TOKEN: &str = "DELETE FROM tokens WHERE id = ?1";
 
-/// Makes room for a cookie, besides as many as stay: (now, those).
+/// Removes expired cookies, and the oldest ones beyond a number: (now, number that stay).
 pub const EXPIRE_COOKIES: &str = "
 DELETE FROM cookies WHERE expires_at <= ?1 OR hash IN
     (SELECT hash FROM cookies ORDER BY expires_at DESC LIMIT -1 OFFSET ?2)";
 
-/// Keeps a cookie: (hash of what it holds, hash of the token that it stands for, `expires_at`).
+/// Inserts a cookie: (hash of its secret, hash of the token that it stands for, `expires_at`).
 pub const PUT_COOKIE: &str = "INSERT INTO cookies (hash, token, expires_at) VALUES (?1, ?2, ?3)";
 
-/// A cookie: (hash, now) gives the hash of its token.
+/// Selects a valid cookie: (hash, now) gives the hash of its token.
 pub const COOKIE: &str = "SELECT token FROM cookies WHERE hash = ?1 AND expires_at > ?2";
 
-/// Forgets a cookie: (hash).
+/// Removes a cookie: (hash).
 pub const DELETE_COOKIE: &str = "DELETE FROM cookies WHERE hash = ?1";
 
-/// Every host: (id, name, version, drivers, `last_seen`).
+/// Selects every host: (id, name, version, drivers, `last_seen`).
 pub const HOSTS: &str = "SELECT id, name, version, drivers, last_seen FROM hosts ORDER BY id";
 
 /// Inserts or replaces a host: the columns in the order of [`HOSTS`].
 pub const PUT_HOST: &str = "
 INSERT OR REPLACE INTO hosts (id, name, version, drivers, last_seen) VALUES (?1, ?2, ?3, ?4, ?5)";
 
-/// A session was deleted while its host was away: (session, host, `deleted_at`).
+/// Records a deleted session that its host must forget: (session, host, `deleted_at`).
 pub const PUT_DELETED: &str =
     "INSERT OR REPLACE INTO deleted (session, host, deleted_at) VALUES (?1, ?2, ?3)";
 
-/// The sessions that a host must forget: (host) gives (session).
+/// Selects the sessions that a host must forget: (host) gives (session).
 pub const DELETED: &str = "SELECT session FROM deleted WHERE host = ?1";
 
-/// The host has forgotten a session: (session).
+/// Removes a deleted session that its host has forgotten: (session).
 pub const REMOVE_DELETED: &str = "DELETE FROM deleted WHERE session = ?1";
 
-/// Input that waits for the host, oldest first: (client, seq, data).
+/// Selects the input that waits for the host, oldest first for each client: (client, seq, data).
 pub const HELD: &str = "SELECT client, seq, data FROM held ORDER BY client, seq";
 
-/// Keeps a piece of input: (client, seq, data).
+/// Inserts or replaces a piece of input: (client, seq, data).
 pub const PUT_HELD: &str = "INSERT OR REPLACE INTO held (client, seq, data) VALUES (?1, ?2, ?3)";
 
-/// The host has accepted a client's input: (client, seq).
+/// Removes the input that the host has accepted: (client, seq).
 pub const REMOVE_HELD: &str = "DELETE FROM held WHERE client = ?1 AND seq <= ?2";
 
-/// What is noted under a name: (name) gives (value).
+/// Selects a note: (name) gives (value).
 pub const NOTE: &str = "SELECT value FROM notes WHERE name = ?1";
 
-/// Notes something: (name, value).
+/// Inserts or replaces a note: (name, value).
 pub const PUT_NOTE: &str = "INSERT OR REPLACE INTO notes (name, value) VALUES (?1, ?2)";

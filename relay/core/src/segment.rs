@@ -1,13 +1,13 @@
 //! The segment: many consecutive entries as one blob.
 //!
-//! Per entry `[kind: u8][time][length][encoded entry]`. The time, in milliseconds, is what has passed
-//! since the entry before, or since 1970; it and the length are LEB128, the difference of times
-//! zigzag-coded, as clocks step back. An output entry is stored as the frame that went over the wire,
-//! header included, so that reading one back copies nothing.
+//! Each entry is `[kind: u8][time][length][encoded entry]`. The time is in milliseconds, since the
+//! entry before or since 1970. Time and length are LEB128 numbers; a time since the entry before is
+//! zigzag-coded, because clocks step back. An output entry is stored as the frame that went over
+//! the wire, header included, so that reading it copies nothing.
 //!
-//! Entries of before times were stored are `[kind: u8][length: u32, big-endian][encoded entry]`, and
-//! may stand before others in the same blob. Their events tell their time themselves; their output
-//! has the time of the event before it.
+//! Entries stored before times were recorded are `[kind: u8][length: u32, big-endian][encoded
+//! entry]`, and may precede others in the same blob. Their events contain their own time; their
+//! output has the time of the event before it.
 
 use bytes::{Buf as _, BufMut as _, Bytes};
 use moorline_shared::frame::{Frame, FrameError};
@@ -16,78 +16,78 @@ use moorline_shared::log::{Entry, EventEntry};
 
 /// Output without a time.
 const UNTIMED_OUTPUT: u8 = 0;
-/// An event whose time stands only in its message.
+/// An event whose time is only in its message.
 const UNTIMED_EVENT: u8 = 1;
 /// Output, with the time since 1970.
 const OUTPUT: u8 = 2;
 /// An event, with the time since 1970.
 const EVENT: u8 = 3;
-/// Added to a kind whose time is what has passed since the entry before.
+/// Added to a kind whose time counts from the entry before.
 const AFTER: u8 = 2;
 const OUTPUT_AFTER: u8 = OUTPUT + AFTER;
 const EVENT_AFTER: u8 = EVENT + AFTER;
 
-/// The most that stands before an encoded entry: its kind, and two LEB128 numbers.
+/// The most bytes before an encoded entry: its kind, and two LEB128 numbers.
 const ENTRY_HEADER_BYTES: usize = 1 + 10 + 5;
 const UNTIMED_HEADER_BYTES: usize = 5;
 
-/// Why a blob is no segment.
+/// The error for a blob that is not a segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum SegmentError {
-    /// It ends within an entry.
+    /// The blob ends within an entry.
     #[error("a segment ends within entry {0}")]
     CutOff(Seq),
-    /// A number of more than 64 bits.
+    /// A number has more than 64 bits.
     #[error("entry {0} of a segment has a number that is none")]
     Number(Seq),
-    /// An entry of a kind that this version does not know.
+    /// An entry has a kind that this version does not know.
     #[error("entry {seq} of a segment has the unknown kind {kind}")]
     UnknownKind {
-        /// Which.
+        /// The entry's number, by its place.
         seq: Seq,
-        /// Its kind.
+        /// The unknown kind.
         kind: u8,
     },
-    /// An output entry that is no frame.
+    /// An output entry is not a frame.
     #[error("entry {seq} of a segment is no frame: {error}")]
     Frame {
-        /// Which.
+        /// The entry's number, by its place.
         seq: Seq,
-        /// What is wrong with it.
+        /// The fault of the frame.
         error: FrameError,
     },
-    /// An entry with the number of another.
+    /// An entry has a number that does not fit its place.
     #[error("entry {want} of a segment is numbered {got}")]
     OutOfOrder {
-        /// The number that its place gives it.
+        /// The number by its place.
         want: Seq,
-        /// The number that it has.
+        /// The number in its frame.
         got: Seq,
     },
 }
 
-/// The most that [`Segment::push`] adds for an entry.
+/// Returns the most bytes that [`Segment::push`] adds for an entry.
 #[must_use]
 pub fn most_len(entry: &Entry) -> usize {
     ENTRY_HEADER_BYTES + entry.len()
 }
 
-/// A segment's blob that is being filled.
+/// The blob of a segment that is being filled.
 #[derive(Debug, Default)]
 pub struct Segment {
     blob: Vec<u8>,
-    /// Of the last entry; `None` where that is not known.
+    /// The time of the last entry; `None` if it is unknown.
     time_ms: Option<u64>,
 }
 
 impl Segment {
-    /// A segment that has these entries already: what was stored, to be continued.
+    /// Continues a stored segment.
     #[must_use]
     pub const fn of(blob: Vec<u8>) -> Self {
         Self { blob, time_ms: None }
     }
 
-    /// Appends one entry.
+    /// Appends one entry to the blob.
     pub fn push(&mut self, entry: &Entry) {
         let (kind, frame);
         let encoded = match entry {
@@ -117,30 +117,30 @@ impl Segment {
         self.blob.put_slice(encoded);
     }
 
-    /// The blob.
+    /// Returns the bytes of the segment.
     #[must_use]
     pub fn blob(&self) -> &[u8] {
         &self.blob
     }
 
-    /// How many bytes the blob has.
+    /// Returns the length of the blob in bytes.
     #[must_use]
     pub const fn len(&self) -> usize {
         self.blob.len()
     }
 
-    /// Whether there is no entry.
+    /// Returns true if the segment is empty.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.blob.is_empty()
     }
 
-    /// Makes room for so many bytes more.
+    /// Reserves room for this many more bytes.
     pub fn reserve(&mut self, bytes: usize) {
         self.blob.reserve(bytes);
     }
 
-    /// Begins anew, in the same memory.
+    /// Removes all entries, and keeps the memory.
     pub fn clear(&mut self) {
         self.blob.clear();
         self.time_ms = None;
@@ -172,7 +172,7 @@ pub fn decode(first: Seq, blob: Bytes) -> impl Iterator<Item = Result<Entry, Seg
 
 struct Decoder {
     next: Seq,
-    /// Of the entry before; 0 where that is not known.
+    /// The time of the entry before; 0 if it is unknown.
     time_ms: u64,
     rest: Bytes,
 }

@@ -1,13 +1,12 @@
-//! What a relay does with one session: keeps its log, its last picture and its clients' claims.
+//! One session on a relay: its log, its last snapshot, and the claims of its clients.
 //!
-//! No I/O happens here. The owner brings in what the host says ([`Session::host_message`]), takes
-//! out what the host must do ([`Session::poll_command`]), and stores what
-//! [`Session::store_batch`] and [`Session::picture_to_store`] give. Clients read through
-//! [`super::peer::Peer`].
+//! No I/O happens here. The owner passes in the host's messages ([`Session::host_message`]), sends
+//! the host its commands ([`Session::poll_command`]), and stores what [`Session::store_batch`] and
+//! [`Session::picture_to_store`] return. Clients read through [`super::peer::Peer`].
 //!
-//! Invariant: what is retained reaches back to the last picture (to the beginning where there is
-//! none), so a client can always be given a picture and every entry after it. The newest entries are
-//! in memory, the store has those that are older ([`Session::with_stored`]).
+//! Invariant: the retained entries reach back to the last snapshot, or to the beginning if there is
+//! none. So a client can always get a snapshot and every entry after it. The newest entries are in
+//! memory; the store has older ones ([`Session::with_stored`]).
 
 mod answering;
 mod commands;
@@ -38,10 +37,10 @@ pub use held::HeldChange;
 pub use keeping::{Keeping, Retention};
 pub(crate) use reading::{READS_EVERY, READS_EVERY_BYTES};
 
-/// What a host may not publish.
+/// The error for a message that a host may not publish.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum PublishError {
-    /// A later incarnation has published already.
+    /// A later epoch was published before.
     #[error("fenced: epoch {got} is older than {current}")]
     Fenced {
         /// The relay's epoch.
@@ -59,49 +58,50 @@ pub enum PublishError {
     },
 }
 
-/// The session has as many clients as it may.
+/// The error for a client beyond the session's limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a session has at most 1024 clients")]
 pub struct TooManyClients;
 
-/// What clients are told of a session and its log does not tell.
+/// The facts about a session that clients get and its log does not contain.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Facts {
     /// Its id.
     pub id: SessionId,
-    /// For people.
+    /// The name, for people.
     pub name: String,
-    /// Milliseconds since 1970.
+    /// The time of creation, in milliseconds since 1970.
     pub created_at_ms: u64,
-    /// What runs it.
+    /// The driver that runs it.
     pub driver: String,
 }
 
-/// Entries to store.
+/// Entries to write to the store.
 #[derive(Debug, Clone)]
 pub struct StoreBatch {
-    /// Their incarnation.
+    /// The epoch of the entries.
     pub epoch: Epoch,
-    /// In order, without gaps.
+    /// The entries, in order and without gaps.
     pub entries: Vec<Entry>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Host {
     Away,
-    /// It was asked where to begin, and has not answered: which incarnation it publishes is not
-    /// known, so nothing may be acknowledged to it.
+    /// It was asked where to begin, and has not answered. Its epoch is unknown, so nothing may be
+    /// acknowledged to it.
     Arrived,
     Linked,
 }
 
-/// See the module.
+/// One session on a relay. Poll its commands, store batch and timeout after each call that changes
+/// it.
 #[derive(Debug)]
 pub struct Session {
     facts: Facts,
     log: Log,
     durable: Seq,
-    /// The last entry that the host that is linked was told to be durable.
+    /// The last entry that was acknowledged to the linked host.
     acknowledged: Option<Seq>,
     size: Size,
     lifecycle: Lifecycle,
@@ -113,23 +113,23 @@ pub struct Session {
     commands: Commands,
     picture: Option<Snapshot>,
     picture_stored: bool,
-    /// How often the host has answered a request for a picture, with one or without.
+    /// The number of answers of the host to snapshot requests, with a snapshot or without.
     picture_answers: u64,
     picture_asked: bool,
-    /// The head when the host could make no picture.
+    /// The head at the time of the last snapshot request that failed.
     picture_failed: Seq,
     claims: Claims,
-    /// The client that the host was told to leave queries to.
+    /// The client that the host currently leaves queries to.
     answerer: Option<ClientId>,
     requests: Requests,
     last_status: Option<LastStatus>,
     keeping: Keeping,
-    /// What the store has, where not all that is retained is in memory.
+    /// The index of the store; `None` if all retained entries are in memory.
     stored: Option<Stored>,
     held_changes: VecDeque<HeldChange>,
-    /// Clients that replay and have taken something lately.
+    /// Clients that replay and have recently taken something.
     readings: BTreeMap<PeerId, reading::Reading>,
-    /// Entries as event streams send them: as text, and as base64.
+    /// The cached encodings for event streams: text, then base64.
     encoded: [Encoded; 2],
     streams: usize,
     clients: usize,
@@ -138,13 +138,13 @@ pub struct Session {
 }
 
 impl Session {
-    /// A session whose host is about to arrive.
+    /// Returns a session whose host is about to connect.
     #[must_use]
     pub fn new(facts: Facts, epoch: Epoch, size: Size) -> Self {
         Self::restored(facts, Log::new(epoch), size, Lifecycle::Detached, None)
     }
 
-    /// A session from the store: the last picture, and every entry after it.
+    /// Returns a session from the store. `log` has every entry after `picture`.
     #[must_use]
     pub fn restored(
         facts: Facts,
@@ -186,7 +186,7 @@ impl Session {
         }
     }
 
-    /// How the process ended, for a session from the store.
+    /// Sets how the process ended, for a session from the store.
     #[must_use]
     pub fn with_exit(mut self, exit: ExitStatus) -> Self {
         self.exit = exit;
@@ -200,38 +200,38 @@ impl Session {
         self
     }
 
-    /// What the log does not tell.
+    /// Returns the facts that the log does not contain.
     #[must_use]
     pub const fn facts(&self) -> &Facts {
         &self.facts
     }
 
-    /// Its id.
+    /// Returns the session's id.
     #[must_use]
     pub const fn id(&self) -> &SessionId {
         &self.facts.id
     }
 
-    /// Gives the session another name.
+    /// Renames the session, and announces that to clients.
     pub fn rename(&mut self, name: String) {
         self.facts.name = name;
         self.revision += 1;
     }
 
-    /// The last status that the log reports.
+    /// Returns the last status that the log reports.
     #[must_use]
     pub const fn last_status(&self) -> Option<&LastStatus> {
         self.last_status.as_ref()
     }
 
-    /// The log.
+    /// Returns the part of the log that is in memory.
     #[must_use]
     pub const fn log(&self) -> &Log {
         &self.log
     }
 
-    /// When an entry was appended to the log, in milliseconds since 1970. Output that was stored
-    /// without its time was there after the session began: nothing more is known.
+    /// Returns when an entry was appended to the log, in milliseconds since 1970. For output stored
+    /// without a time, returns when the session was created: nothing more is known.
     #[must_use]
     pub const fn time_ms(&self, entry: &Entry) -> u64 {
         match entry.time_ms() {
@@ -240,50 +240,50 @@ impl Session {
         }
     }
 
-    /// The terminal's size.
+    /// Returns the terminal's size.
     #[must_use]
     pub const fn size(&self) -> Size {
         self.size
     }
 
-    /// Whether the session runs.
+    /// Returns the session's state.
     #[must_use]
     pub const fn lifecycle(&self) -> Lifecycle {
         self.lifecycle
     }
 
-    /// How the process ended.
+    /// Returns how the process ended; empty unless it has.
     #[must_use]
     pub const fn exit(&self) -> &ExitStatus {
         &self.exit
     }
 
-    /// What the session does now. `wall_ms` is the time in milliseconds since 1970.
+    /// Returns the current status. `wall_ms` is the time in milliseconds since 1970.
     #[must_use]
     pub fn status(&self, wall_ms: u64) -> Status {
         events::status(self, wall_ms)
     }
 
-    /// How many event streams are open.
+    /// Returns the number of open event streams.
     #[must_use]
     pub const fn streams(&self) -> usize {
         self.streams
     }
 
-    /// How many clients are connected.
+    /// Returns the number of connected clients, event streams included.
     #[must_use]
     pub const fn clients(&self) -> usize {
         self.clients
     }
 
-    /// Whether the session was deleted.
+    /// Returns true if the session was deleted.
     #[must_use]
     pub const fn is_deleted(&self) -> bool {
         self.deleted
     }
 
-    /// The session is being removed: its clients are told and closed, and nothing that waited for
-    /// it or was to be read is kept.
+    /// Deletes the session: peers notify and disconnect their clients. Drops its log, its snapshot
+    /// and all waiting input.
     pub fn delete(&mut self) {
         self.deleted = true;
         self.commands.drop_input();
@@ -296,27 +296,27 @@ impl Session {
         self.command(HostCommand::Close);
     }
 
-    /// What the host must do; call until `None`.
+    /// Returns the next command for the host; call until `None`.
     pub fn poll_command(&mut self) -> Option<HostCommand> {
         self.commands.pop()
     }
 
-    /// Whether there is something new for the host since this was asked last.
+    /// Returns true if a command was added since the last call.
     pub const fn has_new_commands(&mut self) -> bool {
         self.commands.take_fresh()
     }
 
-    /// Whether the host's link has taken too little for too long: its owner closes it.
+    /// Returns true if the host's link has too many commands waiting: its owner must close it.
     #[must_use]
     pub const fn host_is_stalled(&self) -> bool {
         self.commands.is_overrun()
     }
 
-    /// Asks the host to write what no client numbers, and to append `event` where it does.
-    /// [`Session::written`] has the answer, which comes when `answer` says.
+    /// Asks the host to write input that no client numbers, and to append `event` once it does. The
+    /// answer comes at the time that `answer` names: poll [`Session::written`].
     ///
     /// # Errors
-    /// [`WriteRefused`]; nothing was asked. [`WriteRefused::TooMuch`] lasts until
+    /// [`WriteRefused`]: the host was not asked. [`WriteRefused::TooMuch`] lasts until
     /// [`Session::has_room_to_write`].
     pub fn write(
         &mut self,
@@ -338,29 +338,29 @@ impl Session {
         Ok(request)
     }
 
-    /// Whether more input may wait for the program.
+    /// Returns true if more input may wait for the program.
     #[must_use]
     pub fn has_room_to_write(&self) -> bool {
         let waiting = self.claims.cost() + self.requests.bytes() as u64;
         waiting < SESSION_INPUT_BYTES as u64 && self.requests.has_room()
     }
 
-    /// The host's answer, once; `None` until it has come.
+    /// Takes the host's answer; `None` until it has come.
     pub fn written(&mut self, request: RequestId) -> Option<Result<(), WriteRefused>> {
         self.requests.take(request)
     }
 
-    /// Nobody waits for the answer any more.
+    /// Abandons a request: nobody waits for its answer.
     pub fn forget_request(&mut self, request: RequestId) {
         self.requests.give_up(request);
     }
 
-    /// Asks the host to append an event; where it is away, nothing happens.
+    /// Asks the host to append an event. Does nothing if the host is away.
     pub fn append(&mut self, event: Event) {
         self.command(HostCommand::Append { event });
     }
 
-    /// Entries that are not durable yet, about `bytes` of them.
+    /// Returns entries that are not durable yet, about `bytes` of them; `None` if all are.
     #[must_use]
     pub fn store_batch(&self, bytes: usize) -> Option<StoreBatch> {
         let mut left = bytes;
@@ -373,7 +373,8 @@ impl Session {
         (!entries.is_empty()).then(|| StoreBatch { epoch: self.log.epoch(), entries })
     }
 
-    /// Entries of `epoch` up to `seq` are durable: acknowledges them to the host.
+    /// Records that entries of `epoch` up to `seq` are durable, acknowledges them to the host, and
+    /// trims.
     pub fn stored(&mut self, epoch: Epoch, seq: Seq) {
         if epoch == self.log.epoch() && seq > self.durable {
             self.durable = seq.min(self.log.head());
@@ -382,13 +383,13 @@ impl Session {
         }
     }
 
-    /// Bytes of the entries that are not durable yet.
+    /// Returns the bytes of the entries that are not durable yet.
     #[must_use]
     pub fn unstored_bytes(&self) -> u64 {
         self.log.bytes_after(self.durable)
     }
 
-    /// The last durable entry.
+    /// Returns the last durable entry.
     #[must_use]
     pub const fn durable(&self) -> Seq {
         self.durable
@@ -433,7 +434,7 @@ impl Session {
         }
     }
 
-    /// `peer` speaks for `client_id` from now on; a connection that did so before is replaced.
+    /// Lets `peer` speak for `client_id`, and replaces a connection that did so before.
     pub(super) fn claim(&mut self, peer: PeerId, client_id: &ClientId) {
         if let Some((client_id, seq)) = self.claims.claim(peer, client_id) {
             self.held_changes.push_back(HeldChange::Taken { client_id, seq });
@@ -446,8 +447,8 @@ impl Session {
         &self.claims
     }
 
-    /// The last entry that the log can have once its host has sent what it has; boundless while
-    /// the host is away.
+    /// Returns the last entry that the log can reach once its host has sent what it has. Without a
+    /// linked host, returns the largest number.
     pub(super) fn reachable_head(&self) -> Seq {
         match self.host {
             Host::Linked => self.host_head.max(self.log.head()),
@@ -466,13 +467,13 @@ impl Session {
         self.resize(size);
     }
 
-    /// Changes whenever clients must be told the session's facts again.
+    /// Returns a number that changes whenever clients must get the session's facts again.
     #[must_use]
     pub const fn revision(&self) -> u64 {
         self.revision
     }
 
-    /// Tells the host what is durable, unless it has to wait for who reads.
+    /// Acknowledges durable entries to the host, unless the host must wait for readers.
     fn acknowledge(&mut self) {
         if self.host == Host::Linked
             && self.acknowledged != Some(self.durable)

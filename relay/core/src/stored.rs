@@ -1,4 +1,4 @@
-//! What the store has of a session's log, by its rows: for a relay that keeps little in memory.
+//! An index of the stored segments of a session's log, for a relay that keeps little in memory.
 
 use std::collections::VecDeque;
 
@@ -11,11 +11,11 @@ pub struct Row {
     pub first: Seq,
     /// Its last entry.
     pub last: Seq,
-    /// Of its blob.
+    /// The size of its blob.
     pub bytes: u64,
 }
 
-/// The rows of one incarnation, without gaps. Tell it whatever is done to them.
+/// The rows of one epoch, without gaps. The owner reports every change of them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Stored {
     epoch: Epoch,
@@ -23,7 +23,7 @@ pub struct Stored {
 }
 
 impl Stored {
-    /// Rows in any order. What is before a gap is left out.
+    /// Builds the index from rows in any order. Leaves out rows before a gap.
     #[must_use]
     pub fn new(epoch: Epoch, rows: impl IntoIterator<Item = Row>) -> Self {
         let mut all: Vec<Row> = rows.into_iter().collect();
@@ -33,7 +33,7 @@ impl Stored {
         stored
     }
 
-    /// A row was inserted, or grew.
+    /// Records that a row was inserted, or grew.
     pub fn put(&mut self, row: Row) {
         match self.rows.back_mut() {
             Some(last) if last.first == row.first => *last = row,
@@ -45,13 +45,13 @@ impl Stored {
         }
     }
 
-    /// The rows up to this entry were removed.
+    /// Records that the rows up to this entry were removed.
     pub fn removed(&mut self, up_to: Seq) {
         while self.rows.pop_front_if(|row| row.last <= up_to).is_some() {}
     }
 
-    /// How far the rows may be removed so that about `keep_bytes` stay, but nothing after
-    /// `not_after` goes; `None` for not at all.
+    /// Returns the entry up to which rows may be removed, so that about `keep_bytes` stay and
+    /// nothing after `not_after` goes. `None` if no row may go.
     #[must_use]
     pub fn to_remove(&self, keep_bytes: u64, not_after: Seq) -> Option<Seq> {
         let mut left = self.bytes();
@@ -66,44 +66,44 @@ impl Stored {
         up_to
     }
 
-    /// The incarnation.
+    /// Returns the epoch of the rows.
     #[must_use]
     pub const fn epoch(&self) -> Epoch {
         self.epoch
     }
 
-    /// The oldest entry; `None` for none.
+    /// Returns the oldest stored entry; `None` if there is none.
     #[must_use]
     pub fn oldest(&self) -> Option<Seq> {
         self.rows.front().map(|row| row.first)
     }
 
-    /// The newest entry; 0 for none.
+    /// Returns the newest stored entry; 0 if there is none.
     #[must_use]
     pub fn newest(&self) -> Seq {
         self.rows.back().map_or(Seq::ZERO, |row| row.last)
     }
 
-    /// The row that the next entries may be added to.
+    /// Returns the row to which the next entries may be added.
     #[must_use]
     pub fn last_row(&self) -> Option<Row> {
         self.rows.back().copied()
     }
 
-    /// The row with the entry after this one.
+    /// Returns the row that contains the entry after this one.
     #[must_use]
     pub fn row_after(&self, seq: Seq) -> Option<Row> {
         let index = self.rows.partition_point(|row| row.last <= seq);
         self.rows.get(index).copied().filter(|row| row.first <= seq.next())
     }
 
-    /// Of all rows.
+    /// Returns the bytes of all rows.
     #[must_use]
     pub fn bytes(&self) -> u64 {
         self.rows.iter().map(|row| row.bytes).sum()
     }
 
-    /// About how many bytes are stored after `from` up to `to`.
+    /// Returns about how many bytes are stored after `from` up to `to`.
     #[must_use]
     pub fn bytes_between(&self, from: Seq, to: Seq) -> u64 {
         let share = |row: &Row| {

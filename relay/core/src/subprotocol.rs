@@ -1,12 +1,12 @@
-//! Which of the subprotocols that a WebSocket offers is taken.
+//! Chooses one of the subprotocols that a WebSocket offers.
 
 use moorline_shared::message::{EVENTS_SUBPROTOCOL, SUBPROTOCOL, TOKEN_SUBPROTOCOL_PREFIX};
 
-/// What the names of this project's own subprotocols begin with.
+/// The prefix of this project's own subprotocols.
 const OWN: &str = "moorline.";
 
-/// `moorline.v1` or `moorline.events` if it is offered. A browser that offers only names of others wants one of them back:
-/// the first. Neither a token nor a version that is not spoken here is ever taken.
+/// Returns `moorline.v1` or `moorline.events` if one is offered. Otherwise returns the first foreign name, because a
+/// browser that offers names wants one of them back. Never returns a token or an unknown version.
 ///
 /// `offered` are the values of `Sec-WebSocket-Protocol`.
 pub fn choose<'a>(offered: impl Iterator<Item = &'a str>) -> Option<&'a str> {

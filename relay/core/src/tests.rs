@@ -28,7 +28,7 @@ fn facts() -> Facts {
     }
 }
 
-/// A session that is lost, with a log longer than the backlog and no picture.
+/// Returns a lost session, with a log longer than the backlog and no snapshot.
 fn lost_session() -> Session {
     let mut log = Log::new(Epoch(1));
     while log.bytes() <= BACKLOG_BYTES * 2 {
@@ -143,7 +143,7 @@ fn what_is_durable_is_told_to_a_host_once_it_has_said_what_it_publishes() {
     session.host_message(resumed(1)).unwrap();
     session.host_message(HostMessage::Entry(entry)).unwrap();
     session.host_left(false);
-    // Another process may publish now, under the next epoch.
+    // Another process may now publish under the next epoch.
     session.host_arrived();
     session.stored(Epoch(1), Seq(1));
     let is_ack = |command: HostCommand| matches!(command, HostCommand::Ack { .. });
@@ -238,7 +238,8 @@ fn input_that_a_host_has_not_taken_when_it_leaves_outlives_the_relays_memory_too
     assert_eq!(taken, Some(HeldChange::Taken { client_id, seq: Seq(1) }));
 }
 
-/// Entries of 64 KiB until this much has come, each stored at once; the host makes no picture.
+/// Puts out entries of 64 KiB until this much has come, and stores each at once. The host makes no
+/// snapshot.
 fn flood_without_pictures(session: &mut Session, bytes: u64) -> (u64, u64) {
     let (mut most, mut asked, mut came) = (0, 0, 0);
     while came < bytes {
@@ -271,11 +272,11 @@ fn a_log_without_pictures_is_trimmed_all_the_same() {
     let mut session = hosted_session();
     let (most, asked) = flood_without_pictures(&mut session, FLOOD);
     assert!(most <= Keeping::NATIVE.without_picture_bytes + 2 * FRAME_DATA_BYTES as u64, "{most}");
-    // Again after as much output, not at every entry.
+    // Asked again after as much output, not at every entry.
     let times = FLOOD / Keeping::NATIVE.picture_every_bytes;
     assert!((times / 2..=times + 1).contains(&asked), "asked {asked} times");
 
-    // A client gets what there is, after an empty screen.
+    // A client gets the retained entries, after an empty screen.
     let mut peer = Peer::attach(&mut session, NOW, Terms::native(Scope::Read, true)).unwrap();
     let from_the_beginning = Resume { last_seq: Some(Seq(1)), ..Resume::default() };
     resume(&mut session, &mut peer, from_the_beginning);

@@ -1,4 +1,4 @@
-//! What every answer has, whatever it is.
+//! Headers that every answer carries.
 
 use http::header::{CACHE_CONTROL, VARY, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderMap, HeaderValue};
@@ -6,10 +6,11 @@ use http::{HeaderMap, HeaderValue};
 use crate::auth::OriginPolicy;
 use crate::auth::cors::{self, Header};
 
-/// Headers to set on an answer to `request`, which says `cache_control` and `vary` itself so far.
+/// Returns the headers to set on an answer to `request`. `cache_control` and `vary` are the ones
+/// that the answer has already.
 ///
-/// Nothing is kept by a cache unless its answer says so, what is JSON is not taken for a page, and the
-/// pages that are trusted may read it.
+/// A cache keeps nothing unless the answer allows it, browsers do not guess the content type, and
+/// pages of trusted origins may read the answer.
 #[must_use]
 pub fn headers(
     origins: &OriginPolicy,

@@ -1,16 +1,16 @@
-//! What is wrong with a request's body.
+//! Errors for a malformed request body.
 
 use moorline_shared::id::{InvalidId, SessionId};
 use serde::Deserialize;
 
 use super::ApiError;
 
-/// The answer to a body of JSON that is not what the route takes. One with an id that is none is answered
-/// as a path with such an id is.
+/// Returns the error for a JSON body that does not fit the route. An invalid id in the body gets
+/// the same answer as an invalid id in a path.
 #[must_use]
 pub fn malformed(error: &serde_json::Error, body: &[u8]) -> ApiError {
     let why = error.to_string();
-    // Where it is in the body may follow.
+    // The position in the body may follow the message.
     if !why.starts_with(&InvalidId.to_string()) {
         return ApiError::bad_request(format!("The body is no such JSON: {why}."));
     }
@@ -21,7 +21,7 @@ pub fn malformed(error: &serde_json::Error, body: &[u8]) -> ApiError {
     }
 }
 
-/// The id of a session in any body.
+/// The session id of any body.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Given {

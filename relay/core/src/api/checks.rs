@@ -1,15 +1,15 @@
-//! What may be asked for.
+//! Checks of values that requests carry.
 
 use moorline_shared::limits::{COLUMNS, NAME_CHARACTERS, ROWS, SIZES};
 use moorline_shared::name::clean;
 
 use super::ApiError;
 
-/// A name as it is kept: on one line, without what hides or reorders other text (see
-/// [`clean`]). An empty one is none.
+/// Returns a name as it is stored: on one line, without characters that hide or reorder other text
+/// (see [`clean`]). An empty name is `None`.
 ///
 /// # Errors
-/// [`ApiError::bad_request`] if nothing of it can be seen, or it is too long.
+/// [`ApiError::bad_request`] if no visible character is left, or the name is too long.
 pub fn name(given: Option<&str>) -> Result<Option<String>, ApiError> {
     let Some(given) = given.filter(|name| !name.is_empty()) else { return Ok(None) };
     let name = clean(given);
@@ -23,26 +23,26 @@ pub fn name(given: Option<&str>) -> Result<Option<String>, ApiError> {
     Ok(Some(name))
 }
 
-/// The same of a project, which has one.
+/// Returns a project's name as it is stored. A project must have one.
 ///
 /// # Errors
-/// As [`name`], and if there is none.
+/// The errors of [`name`], and [`ApiError::bad_request`] if the name is empty.
 pub fn project_name(given: &str) -> Result<String, ApiError> {
     name(Some(given))?.ok_or_else(|| ApiError::bad_request("A project has a name."))
 }
 
-/// A number in an address, as seed 000's server read it: what does not begin with one is 0, and so is
-/// one below.
+/// Parses a number in an address as seed 000's server did: the leading digits count. Text that does
+/// not begin with a digit, such as a negative number, is 0.
 #[must_use]
 pub fn number(text: Option<&str>) -> u64 {
     let text = text.unwrap_or_default().trim_start();
     let digits = text.strip_prefix('+').unwrap_or(text);
     let end = digits.find(|char: char| !char.is_ascii_digit()).unwrap_or(digits.len());
-    // What is too large is ahead of every log.
+    // A number that is too large is ahead of every log.
     if end == 0 { 0 } else { digits[..end].parse().unwrap_or(u64::MAX) }
 }
 
-/// A terminal's size is within its limits.
+/// Checks that a terminal's size is within its limits. An absent dimension passes.
 ///
 /// # Errors
 /// [`ApiError::bad_request`].

@@ -4,12 +4,12 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest as _, Sha256};
 
-/// Who may show the client in a frame, besides itself.
+/// The default origins that may show the client in a frame.
 pub const DEFAULT_FRAME_ANCESTORS: [&str; 3] =
     ["'self'", "app://obsidian.md", "capacitor://localhost"];
 
-/// The policy for a page: nothing but its own files, and the inline scripts that it has now, which
-/// trunk writes to start the client.
+/// Returns the policy for a page. It allows only the page's own files and its current inline
+/// scripts, which trunk writes to start the client.
 #[must_use]
 pub fn policy(page: &str, frame_ancestors: &[String]) -> String {
     let hashes: String = inline_scripts(page)

@@ -1,30 +1,31 @@
-//! `/docs/api`: the page that shows the API's description. Swagger UI itself, which knows OpenAPI and
-//! tries requests out, is among the files of the browser's client.
+//! `/docs/api`: the page that shows the API's description. Swagger UI, which renders OpenAPI and
+//! sends requests, is among the files of the browser's client.
 
-/// The page's own files, by their paths: the second word of their content's type, and the content.
+/// The page's own files: the path, the subtype of the content type after `text/`, and the content.
 const FILES: [(&str, &str, &str); 3] = [
     ("/docs/api", "html", include_str!("docs/page.html")),
     ("/docs/api.js", "javascript", include_str!("docs/api.js")),
     ("/docs/api.css", "css", include_str!("docs/api.css")),
 ];
 
-/// A file of the page.
+/// A file of the documentation page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct File {
-    /// Where it is.
+    /// The path under which it is served.
     pub path: &'static str,
-    /// As in `Content-Type`, behind `text/`.
+    /// The subtype of its `Content-Type`, after `text/`.
     pub kind: &'static str,
-    /// What is in it.
+    /// The content of the file.
     pub content: &'static str,
 }
 
-/// All of them.
+/// Returns all files of the page.
 pub fn files() -> impl Iterator<Item = File> {
     FILES.into_iter().map(|(path, kind, content)| File { path, kind, content })
 }
 
-/// The page's policy. Swagger UI sets styles on its elements and has its icons in its style sheet.
+/// Returns the page's policy. Swagger UI sets styles on its elements and has its icons in its style
+/// sheet.
 #[must_use]
 pub fn policy(frame_ancestors: &[String]) -> String {
     format!(

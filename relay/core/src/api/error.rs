@@ -1,4 +1,4 @@
-//! Answers that are no success.
+//! Error answers of the REST API.
 
 use std::fmt::Display;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use moorline_shared::limits::{BODY_TOO_LARGE, BODY_TOO_SLOW, TICKET_USED, TOO_MU
 use moorline_shared::publish::WriteRefused;
 use moorline_shared::rest::ErrorBody;
 
-/// A status, and why.
+/// An error answer: a status, a body that explains it, and in some cases the time to wait.
 #[derive(Debug)]
 pub struct ApiError {
     status: StatusCode,
@@ -18,9 +18,9 @@ pub struct ApiError {
 }
 
 const WRONG_TOKEN: &str = "Token not valid";
-/// Code for an id that another session has.
+/// The code for an id that another session has.
 const EXISTS: &str = "exists";
-/// What an id is, for people: seed 000's words.
+/// Describes an id to people, in seed 000's words.
 const ID_PATTERN: &str = "8-32 characters, alphanumeric, underscore, hyphen";
 
 impl ApiError {
@@ -35,37 +35,37 @@ impl ApiError {
         Self { status, body, retry_after: None }
     }
 
-    /// The status.
+    /// Returns the HTTP status.
     #[must_use]
     pub const fn status(&self) -> StatusCode {
         self.status
     }
 
-    /// What is wrong, in one sentence for people.
+    /// Returns one sentence that tells people what is wrong.
     #[must_use]
     pub fn sentence(&self) -> &str {
         self.body.message.as_deref().unwrap_or(&self.body.error)
     }
 
-    /// The body: JSON.
+    /// Returns the JSON body.
     #[must_use]
     pub const fn body(&self) -> &ErrorBody {
         &self.body
     }
 
-    /// Seconds after which to try again, for the header `Retry-After`.
+    /// Returns the seconds after which to try again, rounded up, for the header `Retry-After`.
     #[must_use]
     pub fn retry_after(&self) -> Option<u64> {
         self.retry_after.map(|wait| wait.as_secs() + u64::from(wait.subsec_nanos() > 0))
     }
 
-    /// Whether a token, or what stands for one, was presented and is wrong.
+    /// Returns true if the request presented a wrong token, cookie or ticket.
     #[must_use]
     pub fn is_wrong_token(&self) -> bool {
         self.body.error == WRONG_TOKEN
     }
 
-    /// Whether the id that was asked for is taken.
+    /// Returns true if the requested id is taken.
     #[must_use]
     pub fn is_taken(&self) -> bool {
         self.body.code == EXISTS
@@ -93,14 +93,14 @@ impl ApiError {
             .with_message("Send `Authorization: Bearer <token>`; `moorline token new` makes one.")
     }
 
-    /// The token opens nothing.
+    /// The token is unknown, expired or revoked.
     #[must_use]
     pub fn wrong_token() -> Self {
         Self::new(StatusCode::UNAUTHORIZED, "unauthorized", WRONG_TOKEN)
             .with_message("It is wrong, expired or revoked; `moorline token new` makes another.")
     }
 
-    /// The ticket opens nothing, and there is no token.
+    /// The ticket is not valid, and the request has no token.
     #[must_use]
     pub fn wrong_ticket() -> Self {
         Self::new(StatusCode::UNAUTHORIZED, "unauthorized", WRONG_TOKEN).with_message(TICKET_USED)
@@ -118,7 +118,7 @@ impl ApiError {
         error
     }
 
-    /// The browser must not keep a cookie.
+    /// The browser must not store a cookie on this connection.
     #[must_use]
     pub fn no_cookie() -> Self {
         Self::new(StatusCode::FORBIDDEN, "cookie_refused", "No cookie over plain HTTP on loopback")
@@ -129,33 +129,33 @@ impl ApiError {
             )
     }
 
-    /// The request has a header twice that can be there once.
+    /// The request repeats a header that may appear only once.
     #[must_use]
     pub fn repeated(header: &HeaderName) -> Self {
         Self::bad_request(format!("The header `{header}` can be there once only."))
     }
 
-    /// The request does not say whom it is for.
+    /// The request has no `Host` header.
     #[must_use]
     pub fn no_host_header() -> Self {
         Self::bad_request("A request of HTTP/1.1 has the header `host`.")
     }
 
-    /// The body did not come in time.
+    /// The body did not arrive in time.
     #[must_use]
     pub fn too_slow() -> Self {
         Self::new(StatusCode::REQUEST_TIMEOUT, "timeout", "Body too slow")
             .with_message(BODY_TOO_SLOW)
     }
 
-    /// The token does not allow it.
+    /// The token does not allow the request.
     #[must_use]
     pub fn forbidden() -> Self {
         Self::new(StatusCode::FORBIDDEN, "forbidden", "Not allowed")
             .with_message("This token does not allow that.")
     }
 
-    /// The request is addressed to a name that is not known here.
+    /// The `Host` header has a name that this relay does not answer to.
     #[must_use]
     pub fn host() -> Self {
         Self::new(StatusCode::FORBIDDEN, "forbidden", "Host not allowed").with_message(
@@ -163,7 +163,7 @@ impl ApiError {
         )
     }
 
-    /// The page is not trusted.
+    /// The page's origin is not trusted.
     #[must_use]
     pub fn origin() -> Self {
         Self::new(StatusCode::FORBIDDEN, "forbidden", "Origin not allowed").with_message(
@@ -171,7 +171,7 @@ impl ApiError {
         )
     }
 
-    /// The session's id is none.
+    /// The session's id is not valid.
     #[must_use]
     pub fn invalid_id(id: &str) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "invalid_id", "Invalid session ID format")
@@ -179,25 +179,25 @@ impl ApiError {
             .of_session(id)
     }
 
-    /// An id within the body is none.
+    /// An id within the body is not valid.
     #[must_use]
     pub fn invalid_id_within() -> Self {
         Self::new(StatusCode::BAD_REQUEST, "invalid_id", "Invalid ID format").of_id()
     }
 
-    /// A prompt without a command.
+    /// The prompt has no command.
     #[must_use]
     pub fn command_required() -> Self {
         Self::new(StatusCode::BAD_REQUEST, "bad_request", "Command is required")
     }
 
-    /// Input without data.
+    /// The input has no data.
     #[must_use]
     pub fn input_required() -> Self {
         Self::new(StatusCode::BAD_REQUEST, "bad_request", "Input data is required")
     }
 
-    /// Nothing was typed.
+    /// The input was refused; `why` gives the reason.
     #[must_use]
     pub fn not_written(why: WriteRefused, id: &SessionId) -> Self {
         let (status, code, error) = match why {
@@ -212,32 +212,32 @@ impl ApiError {
         Self::new(status, code, error).with_message(why).of_session(id.as_str())
     }
 
-    /// The request is no WebSocket's.
+    /// The request does not open a WebSocket.
     #[must_use]
     pub fn no_upgrade(status: StatusCode, why: impl Display) -> Self {
         Self::new(status, "bad_request", "WebSocket required").with_message(why)
     }
 
-    /// The route takes another method.
+    /// The route does not take this method.
     #[must_use]
     pub fn method_not_allowed(method: &Method, uri: &Uri) -> Self {
         Self::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "Method not allowed")
             .with_message(format!("{} does not take {method}; see `Allow`.", uri.path()))
     }
 
-    /// What was asked for is not retained any more.
+    /// The requested entries are no longer retained.
     #[must_use]
     pub fn trimmed(message: impl Display) -> Self {
         Self::new(StatusCode::CONFLICT, "trimmed", "Not retained").with_message(message)
     }
 
-    /// There is no such session.
+    /// The session does not exist.
     #[must_use]
     pub fn no_session(id: &str) -> Self {
         Self::new(StatusCode::NOT_FOUND, "not_found", "Session not found").of_session(id)
     }
 
-    /// The id is taken.
+    /// The session's id is taken.
     #[must_use]
     pub fn exists(id: &SessionId) -> Self {
         Self::new(StatusCode::CONFLICT, EXISTS, "Session exists")
@@ -245,93 +245,93 @@ impl ApiError {
             .of_session(id.as_str())
     }
 
-    /// The project's id is none.
+    /// The project's id is not valid.
     #[must_use]
     pub fn invalid_project_id() -> Self {
         Self::new(StatusCode::BAD_REQUEST, "invalid_id", "Invalid project ID format").of_id()
     }
 
-    /// There is no such project.
+    /// The project does not exist.
     #[must_use]
     pub fn no_project(id: &ProjectId) -> Self {
         Self::new(StatusCode::NOT_FOUND, "no_such_project", "Project not found")
             .with_message(format!("There is no project `{id}`."))
     }
 
-    /// There is nothing under this path.
+    /// The path has no route.
     #[must_use]
     pub fn no_route(uri: &Uri) -> Self {
         Self::new(StatusCode::NOT_FOUND, "not_found", "No such route").with_message(uri.path())
     }
 
-    /// The request is not as it must be.
+    /// The request is malformed; `message` says how.
     #[must_use]
     pub fn bad_request(message: impl Display) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "bad_request", "Bad request").with_message(message)
     }
 
-    /// The body is over its limit.
+    /// The body exceeds its limit.
     #[must_use]
     pub fn too_large() -> Self {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", "Body too large")
             .with_message(BODY_TOO_LARGE)
     }
 
-    /// The input is over its limit.
+    /// The input exceeds its limit.
     #[must_use]
     pub fn too_much_typed() -> Self {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", "Input too large")
             .with_message(TOO_MUCH_TYPED)
     }
 
-    /// The body is of another type.
+    /// The body is not JSON.
     #[must_use]
     pub fn not_json() -> Self {
         Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "bad_request", "JSON required")
             .with_message("Send the body with `Content-Type: application/json`.")
     }
 
-    /// As many sessions run as may.
+    /// The limit of running sessions is reached.
     #[must_use]
     pub fn overloaded(message: impl Display) -> Self {
         Self::new(StatusCode::TOO_MANY_REQUESTS, "overloaded", "Too many sessions")
             .with_message(message)
     }
 
-    /// There are as many projects as may be.
+    /// The limit of projects is reached.
     #[must_use]
     pub fn too_many_projects(message: impl Display) -> Self {
         Self::new(StatusCode::TOO_MANY_REQUESTS, "overloaded", "Too many projects")
             .with_message(message)
     }
 
-    /// There is no token with this id.
+    /// No token has this id.
     #[must_use]
     pub fn no_token_named(id: &str) -> Self {
         Self::new(StatusCode::NOT_FOUND, "not_found", "Token not found")
             .with_message(format!("There is no token `{id}`: `GET /api/tokens` lists them."))
     }
 
-    /// The host's id is none.
+    /// The host's id is not valid.
     #[must_use]
     pub fn invalid_host_id() -> Self {
         Self::new(StatusCode::BAD_REQUEST, "invalid_id", "Invalid host ID format").of_id()
     }
 
-    /// There is no such host.
+    /// The host does not exist.
     #[must_use]
     pub fn no_host(message: impl Display) -> Self {
         Self::new(StatusCode::NOT_FOUND, "no_such_host", "Host not found").with_message(message)
     }
 
-    /// The host that would have to do it is away.
+    /// The host that the request needs is away.
     #[must_use]
     pub fn host_offline(message: impl Display) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "host_offline", "Host is away")
             .with_message(message)
     }
 
-    /// The host did not start a session; `code` is the host's own.
+    /// The host did not start a session. `code` is the host's own code.
     #[must_use]
     pub fn not_started(code: &str, message: &str, id: &SessionId) -> Self {
         match code {
@@ -343,7 +343,7 @@ impl ApiError {
         }
     }
 
-    /// Another request is starting or removing a session of this id, and takes long.
+    /// Another request has been starting or removing a session of this id for too long.
     #[must_use]
     pub fn still_starting(id: &SessionId) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "overloaded", "Session is being started")
@@ -351,14 +351,14 @@ impl ApiError {
             .of_session(id.as_str())
     }
 
-    /// Not now.
+    /// The relay cannot serve the request now.
     #[must_use]
     pub fn unavailable(message: impl Display) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "overloaded", "Not available")
             .with_message(message)
     }
 
-    /// A fault of the relay: told to the log, not to the caller.
+    /// The relay has a fault. The error goes to the log; the caller does not see it.
     #[must_use]
     pub fn internal(error: &dyn Display) -> Self {
         tracing::error!(%error, "a request failed");

@@ -15,35 +15,35 @@ use super::ApiError;
 const PAGE: usize = 200;
 const MOST_A_PAGE: usize = 1000;
 
-/// What a list is to show, as its address says.
+/// The query parameters of a list.
 #[derive(Debug, Default, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::IntoParams))]
 #[cfg_attr(feature = "openapi", into_params(parameter_in = Query))]
 #[serde(default)]
 pub struct ListQuery {
-    /// Those of this project, or of `none`.
+    /// Only sessions of this project, or `none` for those without a project.
     #[cfg_attr(feature = "openapi", param(pattern = "^(none|[a-zA-Z0-9_-]{8,32})$"))]
     project: Option<String>,
-    /// Those that this driver runs.
+    /// Only sessions that this driver runs.
     driver: Option<String>,
-    /// Those in this state.
+    /// Only sessions in this state.
     #[cfg_attr(feature = "openapi", param(inline))]
     lifecycle: Option<Lifecycle>,
-    /// Those with this text in their name, command, folder or id.
+    /// Only sessions with this text in their name, command, folder or id.
     q: Option<String>,
-    /// How many at a time.
+    /// The number of sessions on a page.
     #[cfg_attr(feature = "openapi", param(minimum = 1, maximum = 1000, default = 200))]
     limit: Option<usize>,
-    /// The page after the one that had this `nextCursor`.
+    /// The `nextCursor` of the page before.
     #[cfg_attr(feature = "openapi", param(pattern = "^[a-zA-Z0-9_-]+$"))]
     cursor: Option<String>,
 }
 
 impl ListQuery {
-    /// What it asks for.
+    /// Parses the parameters.
     ///
     /// # Errors
-    /// `bad_request` or `invalid_project_id` where a value is none.
+    /// `bad_request` or `invalid_id` if a value is not valid.
     pub fn filter(self) -> Result<Filter, ApiError> {
         let limit = self.limit.unwrap_or(PAGE);
         if !(1..=MOST_A_PAGE).contains(&limit) {
@@ -66,31 +66,31 @@ impl ListQuery {
     }
 }
 
-/// Which sessions are asked for.
+/// A condition on the sessions of a list, and the page to show.
 #[derive(Debug, Clone, Default)]
 pub struct Filter {
-    /// Those of a project, or, by `Some(None)`, those of none.
+    /// Only sessions of this project; `Some(None)` for those without a project.
     pub project: Option<Option<ProjectId>>,
-    /// Those that this driver runs.
+    /// Only sessions that this driver runs.
     pub driver: Option<String>,
-    /// Those in this state.
+    /// Only sessions in this state.
     pub lifecycle: Option<Lifecycle>,
-    /// Those whose name, command, folder or id has this text in it, in any case.
+    /// Only sessions whose name, command, folder or id contains this text, ignoring case.
     pub text: Option<String>,
-    /// Those behind this one.
+    /// Only sessions after this place in the list.
     pub after: Option<Position>,
-    /// No more than these.
+    /// The most sessions on a page.
     pub limit: usize,
 }
 
-/// A place in the list. As text it is opaque: the next page's cursor.
+/// A place in the list. Its text form is opaque: the cursor of the next page.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Position {
     created_at: String,
     id: SessionId,
 }
 
-/// The text is no cursor.
+/// The error for a text that is not a cursor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("`cursor` is the `nextCursor` of the page before")]
 pub struct InvalidPosition;
@@ -119,13 +119,13 @@ impl FromStr for Position {
     }
 }
 
-/// The order of lists.
+/// Sorts sessions in the order of lists: newest first.
 pub fn sort(sessions: &mut [SessionSummary]) {
     sessions.sort_by_cached_key(|session| std::cmp::Reverse(Position::of(session)));
 }
 
 impl Filter {
-    /// A page of all sessions, which are in the order of [`sort`].
+    /// Returns a page of the matching sessions. `sessions` are all, in the order of [`sort`].
     #[must_use]
     pub fn page(&self, mut sessions: Vec<SessionSummary>) -> SessionList {
         sessions.retain(|session| self.lets_pass(session));

@@ -1,14 +1,14 @@
-//! What the paths of a relay are.
+//! Paths that a relay serves.
 
 use crate::naming::{id_of, own_name};
 
-/// Whether a path is the API's.
+/// Returns true if a path belongs to the API.
 #[must_use]
 pub fn is_api(path: &str) -> bool {
     path == "/api" || path.starts_with("/api/")
 }
 
-/// Whether the client shows something under this path.
+/// Returns true if the client shows something under this path, which has no leading slash.
 #[must_use]
 pub fn is_route(path: &str) -> bool {
     let parts: Vec<_> = path.trim_end_matches('/').split('/').collect();
@@ -19,14 +19,14 @@ pub fn is_route(path: &str) -> bool {
     }
 }
 
-/// Whether somebody asks who reads pages, by the request's `Accept`. Such a reader gets the client for an
-/// address that leads nowhere, and the client says so; programs get an error.
+/// Returns true if the request's `Accept` asks for a page, as a browser does. For an unknown path,
+/// a browser gets the client, which shows that the path leads nowhere; programs get an error.
 #[must_use]
 pub fn is_reader(accept: Option<&str>) -> bool {
     accept.is_some_and(|accept| accept.contains("text/html"))
 }
 
-/// Where the page of a session is that goes by a name longer than an id.
+/// Returns the path of a session's page, for a path that has a name longer than an id.
 #[must_use]
 pub fn of_long_name(path: &str) -> Option<String> {
     let (kind, name) = path.trim_end_matches('/').split_once('/')?;
@@ -35,7 +35,8 @@ pub fn of_long_name(path: &str) -> Option<String> {
     Some(format!("/{kind}/{}", id_of(name).ok()?))
 }
 
-/// `name-0123456789abcdef.js`, or `name-0123456789abcdef_bg.wasm`, or anything in such a folder.
+/// Returns true for `name-0123456789abcdef.js`, `name-0123456789abcdef_bg.wasm`, or anything in a
+/// folder with such a name.
 #[must_use]
 pub fn is_hashed(path: &str) -> bool {
     let has_hash = |part: &str| {

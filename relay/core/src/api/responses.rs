@@ -1,4 +1,4 @@
-//! The answers that many routes have in common, for the OpenAPI document.
+//! Answers that many routes share, for the OpenAPI document.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use utoipa::openapi::{ContentBuilder, Ref, RefOr, Response, ResponseBuilder};
 
 type Answers = BTreeMap<String, RefOr<Response>>;
 
-/// Of every route that asks for a token.
+/// Answers of every route that needs a token.
 #[derive(Debug)]
 pub enum Guarded {}
 
@@ -22,7 +22,7 @@ impl IntoResponses for Guarded {
     }
 }
 
-/// Of every route that asks for none.
+/// Answers of every route that needs no token.
 #[derive(Debug)]
 pub enum Open {}
 
@@ -32,7 +32,7 @@ impl IntoResponses for Open {
     }
 }
 
-/// Of every route that names a session.
+/// Answers of every route that names a session.
 #[derive(Debug)]
 pub enum OfSession {}
 
@@ -45,7 +45,7 @@ impl IntoResponses for OfSession {
     }
 }
 
-/// Of every route that names a project.
+/// Answers of every route that names a project.
 #[derive(Debug)]
 pub enum OfProject {}
 
@@ -58,7 +58,7 @@ impl IntoResponses for OfProject {
     }
 }
 
-/// Of every route that takes a body.
+/// Answers of every route that takes a body.
 #[derive(Debug)]
 pub enum WithBody {}
 
@@ -73,7 +73,7 @@ impl IntoResponses for WithBody {
     }
 }
 
-/// Of every route that takes nothing but a query.
+/// Answers of every route that takes only a query.
 #[derive(Debug)]
 pub enum BadQuery {}
 
@@ -83,7 +83,8 @@ impl IntoResponses for BadQuery {
     }
 }
 
-/// Of every route that starts a session as it is told to.
+/// Answers of every route that starts a session from a body that may name an id, a project or a
+/// host.
 #[derive(Debug)]
 pub enum Naming {}
 
@@ -96,7 +97,7 @@ impl IntoResponses for Naming {
     }
 }
 
-/// Of every route that starts a session.
+/// Answers of every route that starts a session.
 #[derive(Debug)]
 pub enum Starting {}
 
@@ -113,7 +114,7 @@ impl IntoResponses for Starting {
     }
 }
 
-/// Of every route that asks a session's host.
+/// Answers of every route that asks a session's host.
 #[derive(Debug)]
 pub enum Asking {}
 
@@ -123,7 +124,7 @@ impl IntoResponses for Asking {
     }
 }
 
-/// Of every route that types into a session.
+/// Answers of every route that types into a session.
 #[derive(Debug)]
 pub enum Typing {}
 
@@ -137,7 +138,7 @@ impl IntoResponses for Typing {
     }
 }
 
-/// Of every route that is a WebSocket.
+/// Answers of every route that opens a WebSocket.
 #[derive(Debug)]
 pub enum Upgrade {}
 

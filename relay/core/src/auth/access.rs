@@ -1,4 +1,4 @@
-//! What a token allows, parsed once.
+//! The scope of a token, parsed once.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,29 +8,29 @@ use moorline_shared::message::Scope;
 
 use crate::naming::id_of;
 
-/// What a token allows.
+/// The scope of a token: what it allows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Access {
-    /// Everything.
+    /// Allows everything.
     Admin,
-    /// Publishing sessions.
+    /// Allows publishing sessions.
     Host,
-    /// One session.
+    /// Allows access to one session.
     Session {
-        /// Which.
+        /// The session.
         id: SessionId,
-        /// To steer it, or to watch it.
+        /// The right to steer the session, or only to watch it.
         scope: Scope,
     },
 }
 
-/// Why a text is no scope.
+/// The error for a text that is not a scope.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a scope is `admin`, `host`, `session:<id>:write` or `session:<id>:read`")]
 pub struct InvalidAccess;
 
 impl Access {
-    /// What it allows with a session; `None` for nothing.
+    /// Returns the access to a session; `None` if the token gives none.
     #[must_use]
     pub fn scope_of(&self, session: &SessionId) -> Option<Scope> {
         match self {
@@ -40,7 +40,7 @@ impl Access {
         }
     }
 
-    /// Whether it allows to list, create and delete sessions.
+    /// Returns true if the token allows listing, creating and deleting sessions.
     #[must_use]
     pub fn is_admin(&self) -> bool {
         *self == Self::Admin

@@ -1,4 +1,4 @@
-//! Where a request carries what lets it in. Never in the query: addresses end up in logs.
+//! Finds the credential that a request carries. The query never has one: addresses end up in logs.
 
 use http::header::{AUTHORIZATION, HOST, ORIGIN, SEC_WEBSOCKET_PROTOCOL};
 use http::{HeaderMap, HeaderName, Version};
@@ -6,7 +6,7 @@ use moorline_shared::message::TOKEN_SUBPROTOCOL_PREFIX;
 
 use super::cookie;
 
-/// What a request presents.
+/// The credential that a request presents.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Credential<'a> {
     /// A token.
@@ -15,7 +15,7 @@ pub enum Credential<'a> {
     Cookie(&'a str),
 }
 
-/// What a request presents: `Authorization: Bearer`, else the WebSocket subprotocol
+/// Returns the credential of a request: `Authorization: Bearer`, else the WebSocket subprotocol
 /// `moorline.bearer.<token>`, else the cookie.
 #[must_use]
 pub fn presented(headers: &HeaderMap) -> Option<Credential<'_>> {
@@ -23,12 +23,13 @@ pub fn presented(headers: &HeaderMap) -> Option<Credential<'_>> {
     token.or_else(|| cookie::secret(headers).map(Credential::Cookie))
 }
 
-/// The header that a request has twice though it can only mean one thing. Whatever stands before the
-/// relay may have looked at the other one.
+/// Returns a header that the request repeats although it can have only one value. A proxy in front
+/// of the relay may have read the other one.
 #[must_use]
 pub fn repeated(headers: &HeaderMap) -> Option<HeaderName> {
     let is_repeated = |name: &HeaderName| {
-        // Some pass on two as one, with a comma; neither of these can have one.
+        // Some proxies join two headers with a comma, which neither `host` nor `origin` can
+        // contain.
         let is_list = |value: &http::HeaderValue| value.as_bytes().contains(&b',');
         let list = *name != AUTHORIZATION && headers.get(name).is_some_and(is_list);
         list || headers.get_all(name).iter().nth(1).is_some()
@@ -36,14 +37,14 @@ pub fn repeated(headers: &HeaderMap) -> Option<HeaderName> {
     [HOST, ORIGIN, AUTHORIZATION].into_iter().find(is_repeated)
 }
 
-/// Whether a request lacks the name of whom it is for. Before HTTP/1.1 there was no such header.
+/// Returns true if a request of HTTP/1.1 has no `Host` header. Earlier versions do not require it.
 #[must_use]
 pub fn lacks_host(version: Version, headers: &HeaderMap) -> bool {
     version == Version::HTTP_11 && !headers.contains_key(HOST)
 }
 
 fn bearer(headers: &HeaderMap) -> Option<&str> {
-    // What is no text is a wrong token, not none.
+    // A value that is not text is a wrong token, not an absent one.
     let value = headers.get(AUTHORIZATION)?.to_str().unwrap_or("bearer \u{fffd}");
     let (scheme, token) = value.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
@@ -88,7 +89,7 @@ mod tests {
             (&[("sec-websocket-protocol", "moorline.v1")], None),
             (&[("host", "box:1"), ("cookie", "a=b; moorline-1=abc; c=d")], Some(Cookie("abc"))),
             (&[("host", "box:1"), ("cookie", "xmoorline-1=abc")], None),
-            // Of an earlier version, which went to every server of the machine.
+            // The cookie of an earlier version, which browsers sent to every server of the machine.
             (&[("host", "box:1"), ("cookie", "moorline_token=abc")], None),
         ];
         for (pairs, expected) in cases {

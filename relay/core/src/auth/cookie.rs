@@ -1,9 +1,9 @@
 //! The cookie of a browser that asked for one: `POST /api/login`.
 //!
-//! Browsers send a cookie to every port of a machine. So it holds no token but a secret of its own,
-//! which is short-lived and can be revoked, and its name has the port, so that two relays of one
-//! machine keep one each. On this machine itself, without TLS, any other program that serves HTTP
-//! would get it: there is none at all.
+//! Browsers send a cookie to every port of a machine. So it holds a secret of its own instead of a
+//! token: short-lived, and revocable. Its name contains the port, so that two relays of one machine
+//! keep one each. Over plain HTTP on loopback, any other program that serves HTTP there would get
+//! the cookie, so none is set.
 
 use std::time::Duration;
 
@@ -13,23 +13,22 @@ use http::header::{COOKIE, HOST, ORIGIN};
 use super::name::{is_loopback, name_of};
 use super::origin::is_same_origin;
 
-/// How long a cookie is valid. A page that needs it for longer asks again.
+/// The lifetime of a cookie. A page that needs it for longer asks again.
 pub const COOKIE_LIFETIME: Duration = Duration::from_secs(60 * 60);
-/// Cookies at a time; one more takes the place of the oldest.
+/// The number of valid cookies; one more replaces the oldest.
 pub const COOKIES: u64 = 1024;
-/// What the names of these cookies begin with; a port follows.
+/// The prefix of the cookies' names; a port follows.
 const PREFIX: &str = "moorline-";
 /// The cookie of earlier versions, which held the token itself and was sent to every path.
 const FORMER: &str = "moorline_token";
 
-/// Whether a browser at the other end may keep a cookie: over TLS, or under a name that is not
-/// this machine's own.
+/// Returns true if the browser may store a cookie: over TLS, or if `Host` is not a loopback name.
 #[must_use]
 pub fn may_keep(headers: &HeaderMap) -> bool {
     is_secure(headers) || !host(headers).is_some_and(|host| is_loopback_name(name_of(host)))
 }
 
-/// `Set-Cookie` with a secret.
+/// Returns the `Set-Cookie` value that stores a secret.
 #[must_use]
 pub fn set(headers: &HeaderMap, secret: &str) -> String {
     let secure = is_secure(headers);
@@ -38,14 +37,15 @@ pub fn set(headers: &HeaderMap, secret: &str) -> String {
     format!("{PREFIX}{port}={secret}; Path=/api; Max-Age={age}; HttpOnly; SameSite=Strict{secure}")
 }
 
-/// `Set-Cookie` that takes each cookie of this relay away.
+/// Returns the `Set-Cookie` values that remove each cookie of this relay.
 #[must_use]
 pub fn clear(headers: &HeaderMap) -> Vec<String> {
     let clear = |name| format!("{name}=; Path=/api; Max-Age=0; HttpOnly; SameSite=Strict");
     names(headers).into_iter().map(clear).collect()
 }
 
-/// `Set-Cookie` that takes away the cookie of an earlier version, if the browser still has it.
+/// Returns the `Set-Cookie` value that removes the cookie of an earlier version, if the browser
+/// still has it.
 #[must_use]
 pub fn clear_former(headers: &HeaderMap) -> Option<String> {
     pairs(headers)
@@ -53,14 +53,14 @@ pub fn clear_former(headers: &HeaderMap) -> Option<String> {
         .then(|| format!("{FORMER}=; Path=/; Max-Age=0; HttpOnly; SameSite=Strict"))
 }
 
-/// The secret that a browser presents to this relay.
+/// Returns the secret that a browser presents to this relay.
 pub(super) fn secret(headers: &HeaderMap) -> Option<&str> {
     let names = names(headers);
     pairs(headers).find(|(name, _)| names.iter().any(|own| own == name)).map(|(_, value)| value)
 }
 
-/// The names that this relay's cookie may have. Behind a proxy only the browser knows which of the
-/// default ports it is.
+/// Returns the names that this relay's cookie may have. Behind a proxy, only the browser knows
+/// which of the default ports it uses.
 fn names(headers: &HeaderMap) -> Vec<String> {
     let ports = port(headers).map_or_else(|| vec!["443", "80"], |port| vec![port]);
     ports.into_iter().map(|port| format!("{PREFIX}{port}")).collect()
@@ -70,7 +70,8 @@ fn pairs(headers: &HeaderMap) -> impl Iterator<Item = (&str, &str)> {
     super::carrier::items(headers, &COOKIE, ';').filter_map(|pair| pair.split_once('='))
 }
 
-/// Behind a TLS proxy only the page's own address, or the proxy, tells.
+/// Returns true if the browser connects over TLS. Behind a proxy, only `x-forwarded-proto` or the
+/// page's origin shows that.
 fn is_secure(headers: &HeaderMap) -> bool {
     let text = |value: &http::HeaderValue| value.to_str().map(str::to_owned).ok();
     let forwarded = headers.get("x-forwarded-proto").and_then(text);
@@ -124,7 +125,7 @@ mod tests {
         let local = ("host", "127.0.0.1:3010");
         assert!(may_keep(&headers(&[local, ("origin", "https://127.0.0.1:3010")])));
         assert!(may_keep(&headers(&[local, ("x-forwarded-proto", "https")])));
-        // Another site's page, which is trusted, says nothing of how this relay is reached.
+        // The origin of another site's trusted page says nothing about how this relay is reached.
         assert!(!may_keep(&headers(&[local, ("origin", "https://notes.example")])));
         assert!(!may_keep(&headers(&[local, ("origin", "http://127.0.0.1:3010")])));
     }

@@ -1,4 +1,4 @@
-//! What pages of other origins, which are trusted, are told by headers (CORS, Fetch standard § 3.2).
+//! Headers for trusted pages of other origins (CORS, Fetch standard § 3.2).
 
 use http::header::{
     ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
@@ -9,13 +9,13 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method};
 
 use super::OriginPolicy;
 
-/// A header of an answer.
+/// The name and value of an answer's header.
 pub type Header = (HeaderName, HeaderValue);
 
 const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, POST, PATCH, DELETE");
-/// Those that a request has if it does not say which it is going to have.
+/// The headers to allow if a preflight does not list any.
 const HEADERS: HeaderValue = HeaderValue::from_static("authorization, content-type, last-event-id");
-/// What a page may read of an answer, besides what every page may.
+/// The headers of an answer that a page may read, in addition to those that every page may.
 const EXPOSED: HeaderValue =
     HeaderValue::from_static("allow, deprecation, link, retry-after, sunset, www-authenticate");
 /// Seconds for which a browser need not ask again.
@@ -24,7 +24,7 @@ const PRIVATE_ASKED: &str = "access-control-request-private-network";
 const PRIVATE: HeaderName = HeaderName::from_static("access-control-allow-private-network");
 const TRUE: HeaderValue = HeaderValue::from_static("true");
 
-/// Whether a browser asks if a page may send what it wants to send.
+/// Returns true if a request is a preflight: a browser asks whether a page may send a request.
 #[must_use]
 pub fn is_preflight(method: &Method, headers: &HeaderMap) -> bool {
     *method == Method::OPTIONS
@@ -32,7 +32,7 @@ pub fn is_preflight(method: &Method, headers: &HeaderMap) -> bool {
         && headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD)
 }
 
-/// What a trusted page's browser is told of any answer; nothing for others.
+/// Returns the headers that let a trusted page read an answer; none for other pages.
 #[must_use]
 pub fn of_answer(origins: &OriginPolicy, request: &HeaderMap) -> Vec<Header> {
     match request.get(ORIGIN) {
@@ -45,8 +45,8 @@ pub fn of_answer(origins: &OriginPolicy, request: &HeaderMap) -> Vec<Header> {
     }
 }
 
-/// What it is told besides by the answer to a preflight, which is 204. The page is known to be
-/// trusted.
+/// Returns the headers that the answer to a preflight, a 204, needs as well. The caller has checked
+/// that the page is trusted.
 #[must_use]
 pub fn of_preflight(request: &HeaderMap) -> Vec<Header> {
     let wanted = request.get(ACCESS_CONTROL_REQUEST_HEADERS).cloned();
@@ -55,7 +55,7 @@ pub fn of_preflight(request: &HeaderMap) -> Vec<Header> {
         (ACCESS_CONTROL_ALLOW_HEADERS, wanted.unwrap_or(HEADERS)),
         (ACCESS_CONTROL_MAX_AGE, MAX_AGE),
     ];
-    // A page of the Internet that asks for an address of a private network.
+    // A page of the Internet asks for an address of a private network.
     if request.contains_key(PRIVATE_ASKED) {
         headers.push((PRIVATE, TRUE));
     }

@@ -1,5 +1,5 @@
-//! Wrong tokens, counted by where they come from. Who sends many is told to slow down, and the log
-//! is told of it.
+//! Wrong tokens, counted by the address that sends them. An address that sends many must slow down,
+//! and the log reports it.
 //!
 //! A right token is never counted and always passes, so nobody can lock its holder out.
 
@@ -10,34 +10,34 @@ use std::time::Duration;
 
 use moorline_shared::time::Time;
 
-/// Wrong tokens that an address may send at once.
+/// Wrong tokens that an address may send in a burst.
 const BURST: u32 = 20;
-/// How long until it may send one more.
+/// The time until an address may send one more.
 const EACH: Duration = Duration::from_secs(1);
-/// Addresses that are remembered. One more takes the place of the quietest.
+/// The number of addresses kept. One more replaces the quietest.
 const ADDRESSES: usize = 1024;
-/// How often at most the log is told of one address.
+/// The shortest interval between log lines about one address.
 const LOG_EVERY: Duration = Duration::from_secs(60);
-/// Lines that the log gets at once, whatever the addresses: a proxy may pass on any.
+/// Log lines allowed in a burst, over all addresses: a proxy may pass on any address.
 const LINES: u32 = 20;
-/// How long until it may get one more.
+/// The time until one more log line is allowed.
 const LINE_EACH: Duration = Duration::from_secs(6);
 
-/// What follows from a wrong token.
+/// The consequences of a wrong token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Judged {
-    /// How long the sender is to wait, if it has sent too many.
+    /// The time that the sender must wait, if it has sent too many.
     pub wait: Option<Duration>,
-    /// What to tell the log of now.
+    /// The counts to log now; `None` if no line is due.
     pub log: Option<Count>,
 }
 
-/// Wrong tokens that the log does not know of yet.
+/// Wrong tokens that have not been logged yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Count {
-    /// From this address.
+    /// From the address that sent the last one.
     pub here: u64,
-    /// From others, of which the log was told nothing because it had been told so much.
+    /// From other addresses, whose lines were left out to keep the log short.
     pub elsewhere: u64,
 }
 
@@ -51,27 +51,27 @@ pub struct Guesses {
 struct State {
     addresses: HashMap<IpAddr, Address>,
     lines: Allowance,
-    /// Wrong tokens of addresses that had no line in the log when one was due.
+    /// Wrong tokens of addresses whose log line was left out.
     left_out: u64,
 }
 
 #[derive(Debug, Default)]
 struct Address {
     guesses: Allowance,
-    /// Those that are neither in the log nor left out of it.
+    /// Wrong tokens that are neither logged nor counted as left out.
     unlogged: u64,
     logged: Option<Time>,
 }
 
-/// How much of something may still be done (the generic cell rate algorithm).
+/// The state of one rate limit (the generic cell rate algorithm).
 #[derive(Debug, Default)]
 struct Allowance {
-    /// When all of it will be there again; `None` before anything was taken.
+    /// The time at which the full burst is available again; `None` before the first use.
     settled: Option<Time>,
 }
 
 impl Guesses {
-    /// A wrong token came from this address.
+    /// Counts a wrong token from an address.
     pub fn wrong(&self, from: IpAddr, now: Time) -> Judged {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.wrong(network(from), now)
@@ -108,8 +108,8 @@ impl State {
 }
 
 impl Allowance {
-    /// Takes one of `burst`, each of which is back after `each`; or says how long until that can be
-    /// done.
+    /// Takes one of `burst`, each of which returns after `each`. Returns how long to wait if none
+    /// is left, and takes nothing then.
     fn take(&mut self, now: Time, each: Duration, burst: u32) -> Option<Duration> {
         let settled = self.settled.map_or(now, |settled| settled.max(now)) + each;
         let wait = (settled - now).saturating_sub(each * burst);
@@ -121,7 +121,7 @@ impl Allowance {
     }
 }
 
-/// Who has one address of IPv6 has a network of them.
+/// Returns the /64 network of an IPv6 address: the holder of one address has all of it.
 fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => {
@@ -183,7 +183,7 @@ mod tests {
         let (mut lines, mut counted) = (0, 0);
         for number in 0..sent {
             let now = start + Duration::from_millis(u64::from(number) / 8);
-            // Each address comes again after it was forgotten.
+            // Each address returns after it was forgotten.
             if let Some(count) = guesses.wrong(numbered(number % 5000), now).log {
                 lines += 1;
                 counted += count.here + count.elsewhere;

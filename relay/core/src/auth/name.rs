@@ -1,25 +1,25 @@
-//! By which names this relay may be addressed.
+//! The names by which this relay may be addressed.
 //!
-//! A page of another site can have its own name resolve to this machine, and is of the same origin
-//! then as far as its browser can tell (DNS rebinding). What tells is the name in `Host`.
+//! A page of another site can have its own name resolve to this machine. Its browser then takes the
+//! page and the relay for one origin (DNS rebinding). Only the name in `Host` reveals it.
 
 use std::net::IpAddr;
 
 use http::HeaderMap;
 use http::header::HOST;
 
-/// Allows any name.
+/// The entry that allows any name.
 const ANY: &str = "*";
 
-/// The names by which browsers may address this relay. An address is as good as `localhost`: no
-/// site can make its name one.
+/// The names by which browsers may address this relay. An IP address is as safe as `localhost`: no
+/// site can use one as its name.
 #[derive(Debug, Clone, Default)]
 pub struct HostPolicy {
     names: Vec<String>,
 }
 
 impl HostPolicy {
-    /// These names, as `moor.example.org`, and those of trusted origins.
+    /// Allows these names, such as `moor.example.org`, and those of trusted origins.
     #[must_use]
     pub fn new(mut names: Vec<String>, origins: &[String]) -> Self {
         let of_origins = origins.iter().filter_map(|origin| origin.split_once("://"));
@@ -27,14 +27,15 @@ impl HostPolicy {
         Self { names }
     }
 
-    /// Whether a request is addressed to this relay. One without `Host` is no browser's.
+    /// Returns true if a request is addressed to this relay. A request without `Host` does not come
+    /// from a browser.
     #[must_use]
     pub fn allows(&self, headers: &HeaderMap) -> bool {
         let Some(host) = headers.get(HOST) else { return true };
         host.to_str().is_ok_and(|authority| self.is_known(authority))
     }
 
-    /// Whether this relay is known by a name, as `Host` or a whole address has it.
+    /// Returns true if this relay goes by a name, given as in `Host` or in an origin.
     #[must_use]
     pub fn is_known(&self, authority: &str) -> bool {
         let name = name_of(authority);
@@ -43,7 +44,7 @@ impl HostPolicy {
     }
 }
 
-/// Without the port, and without the dot that may end a whole name.
+/// Returns an authority without its port, and without the dot that may end a full name.
 pub(super) fn name_of(authority: &str) -> &str {
     let end = authority.rfind(']').map_or(0, |end| end + 1);
     let port = authority[end..].find(':').map_or(authority.len(), |colon| end + colon);
@@ -56,7 +57,7 @@ fn is_address(name: &str) -> bool {
     inner.unwrap_or(name).parse::<IpAddr>().is_ok()
 }
 
-/// Names under `localhost` never leave the machine (RFC 6761).
+/// Returns true for names under `localhost`, which never leave the machine (RFC 6761).
 pub(super) fn is_loopback(name: &str) -> bool {
     let last = name.rsplit('.').next();
     last.is_some_and(|last| last.eq_ignore_ascii_case("localhost"))

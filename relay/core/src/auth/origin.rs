@@ -1,9 +1,10 @@
-//! Which pages may talk to this relay.
+//! The pages that may use this relay.
 
 use http::header::{HOST, ORIGIN};
 use http::{HeaderMap, HeaderName};
 
-/// What a browser says of the page and the address that it asks for: `same-origin` and others.
+/// The header with which a browser compares the page's origin to the requested one, such as
+/// `same-origin`.
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// The origins from which a browser may open streams and change something.
@@ -13,14 +14,14 @@ pub struct OriginPolicy {
 }
 
 impl OriginPolicy {
-    /// The relay's own pages, and the given origins, as `https://example.org`.
+    /// Allows the relay's own pages, and the given origins, such as `https://example.org`.
     #[must_use]
     pub fn new(allowed: Vec<String>) -> Self {
         Self { allowed: allowed.into_iter().map(|origin| as_browsers_write(&origin)).collect() }
     }
 
-    /// Whether a request may do what only trusted pages may. A request without `Origin` is not a
-    /// browser's: its token decides.
+    /// Returns true if a request may do what only trusted pages may. A request without `Origin`
+    /// does not come from a browser: its token decides.
     #[must_use]
     pub fn allows(&self, headers: &HeaderMap) -> bool {
         let Some(origin) = headers.get(ORIGIN) else { return true };
@@ -34,10 +35,10 @@ impl OriginPolicy {
     }
 }
 
-/// Whether a page of this relay's own sends the request.
+/// Returns true if a page of this relay sends the request.
 ///
-/// A proxy may pass on its own name for the relay as `Host`. But a browser says itself whether the
-/// page and the address that it asked are of one origin, and no script can say it in its place (Fetch
+/// A proxy may replace `Host` by its own name for the relay. But the browser itself states whether
+/// the page and the requested address share an origin, and no script can forge that (Fetch
 /// Metadata).
 pub(super) fn is_same_origin(headers: &HeaderMap) -> bool {
     let text = |name: &HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
@@ -46,12 +47,12 @@ pub(super) fn is_same_origin(headers: &HeaderMap) -> bool {
         || text(&SEC_FETCH_SITE) == Some("same-origin")
 }
 
-/// The authority of a page that was loaded by HTTP.
+/// Returns the authority of a page that was loaded over HTTP or HTTPS.
 fn page_of(origin: &str) -> Option<&str> {
     ["http://", "https://"].iter().find_map(|scheme| origin.strip_prefix(scheme))
 }
 
-/// Without the scheme's own port, and in lower case.
+/// Returns an origin in lower case, without the scheme's default port.
 fn as_browsers_write(origin: &str) -> String {
     let origin = origin.trim().trim_end_matches('/').to_ascii_lowercase();
     let default = match origin.split_once("://") {
@@ -62,7 +63,8 @@ fn as_browsers_write(origin: &str) -> String {
     origin.strip_suffix(default).map(str::to_owned).unwrap_or(origin)
 }
 
-/// `localhost:3010` and `127.0.0.1:3010` are the same server.
+/// Returns true if both are the same loopback server, such as `localhost:3010` and
+/// `127.0.0.1:3010`.
 fn same_loopback(page: &str, host: &str) -> bool {
     match (loopback_port(page), loopback_port(host)) {
         (Some(page), Some(host)) => page == host,
@@ -70,7 +72,7 @@ fn same_loopback(page: &str, host: &str) -> bool {
     }
 }
 
-/// The port of a loopback authority, with the colon.
+/// Returns the port of a loopback authority, with the colon.
 fn loopback_port(authority: &str) -> Option<&str> {
     ["localhost", "127.0.0.1", "[::1]"]
         .iter()
@@ -105,7 +107,7 @@ mod tests {
         for site in ["same-site", "cross-site", "none", "same-origin, cross-site", ""] {
             assert!(!from("https://evil.example", site), "{site}");
         }
-        // A frame without an origin of its own, or a page of another kind.
+        // A frame without an origin of its own, or a page that was not loaded over HTTP.
         assert!(!from("null", "same-origin"));
     }
 

@@ -1,6 +1,6 @@
-//! Tickets: used once instead of a token, soon after they were made, and only while the token that they
-//! were made with is valid. A browser's `EventSource`, which can send no header, brings one in its
-//! address, and the code in an address of `moorline open` is one.
+//! Tickets: each replaces a token once, within its short lifetime, and only while the token that it
+//! was made with is valid. A browser's `EventSource`, which cannot send headers, passes one in its
+//! address. The code in an address of `moorline open` is one too.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
@@ -11,7 +11,7 @@ use subtle::ConstantTimeEq as _;
 
 use super::{SecretHash, hash_secret, random_secret};
 
-/// Tickets at a time; one more takes the place of the oldest.
+/// The number of unused tickets; one more replaces the oldest.
 const TICKETS: usize = 4096;
 
 #[derive(Debug)]
@@ -21,7 +21,7 @@ struct Issued {
     expires_at: Time,
 }
 
-/// The tickets that were made and not used: in memory, oldest first.
+/// The unused tickets: in memory, oldest first.
 #[derive(Debug, Default)]
 pub struct Tickets {
     issued: Mutex<VecDeque<Issued>>,
@@ -31,7 +31,7 @@ impl Tickets {
     /// Makes a ticket that stands for the token with this hash.
     ///
     /// # Errors
-    /// If the system gives no random numbers.
+    /// If the system provides no random numbers.
     pub fn issue(&self, token: SecretHash, now: Time) -> Result<String, getrandom::Error> {
         let ticket = random_secret()?;
         let mut issued = self.issued.lock().unwrap_or_else(PoisonError::into_inner);
@@ -43,7 +43,8 @@ impl Tickets {
         Ok(ticket)
     }
 
-    /// The token that a ticket stands for, once.
+    /// Uses a ticket up and returns the token that it stands for. `None` if it is unknown, used or
+    /// expired.
     pub fn redeem(&self, ticket: &str, now: Time) -> Option<SecretHash> {
         let hash = hash_secret(ticket);
         let mut issued = self.issued.lock().unwrap_or_else(PoisonError::into_inner);

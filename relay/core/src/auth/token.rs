@@ -1,26 +1,26 @@
-//! The admin token that somebody has chosen: `MOORLINE_TOKEN`.
+//! The admin token chosen by an operator: `MOORLINE_TOKEN`.
 
-/// Fewer characters are no secret.
+/// The fewest characters of a token that is hard to guess.
 const FEWEST: usize = 16;
-/// The page and proxies take no more.
+/// The most characters that the page and proxies take.
 const MOST: usize = 512;
 
-/// Why a text cannot be a token: no request could present it.
+/// The error for a text that no request could present as a token, or that is easy to guess.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidToken {
-    /// It could be guessed.
+    /// The text is too short to be secret.
     #[error("it is too short to be secret: use {FEWEST} characters or more")]
     Short,
-    /// It does not fit into headers.
+    /// The text does not fit into headers.
     #[error("it is longer than {MOST} characters")]
     Long,
-    /// Headers and addresses cannot carry it.
+    /// The text has characters that headers or addresses cannot carry.
     #[error("use letters, digits and `-._~+/=` alone, as `openssl rand -hex 32` makes")]
     Characters,
 }
 
-/// A chosen token without the white space around it, which files and pipes leave there and no
-/// request can carry.
+/// Returns a chosen token without surrounding white space, which files and pipes add and no request
+/// can carry.
 ///
 /// # Errors
 /// [`InvalidToken`].

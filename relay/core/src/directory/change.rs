@@ -1,4 +1,4 @@
-//! Changes of the directory: the rows that store them, and what follows from them.
+//! Changes of the directory: the rows that store them, and their effects.
 
 use moorline_shared::event::{Event, TerminalClosed};
 use moorline_shared::id::{HostId, ProjectId, SessionId};
@@ -7,7 +7,7 @@ use super::report::SessionReport;
 use super::{Directory, ListedSession};
 use crate::record::{HostRecord, ProjectRecord, SessionRecord};
 
-/// A change that was decided and has not happened yet: see the module `directory`.
+/// A change that was decided and has not happened yet. The module `directory` describes its life.
 #[derive(Debug, Clone, Default)]
 #[must_use = "a change happens when it is stored and applied"]
 pub struct Change {
@@ -18,95 +18,95 @@ pub struct Change {
 /// One row to write or to remove. Times are in milliseconds since 1970.
 #[derive(Debug, Clone)]
 pub enum Row {
-    /// A session, whole: one that is new, or whose row is replaced.
+    /// A session: a new one, or one whose whole row is replaced.
     Session {
-        /// The session's row.
+        /// The row of the session.
         record: Box<SessionRecord>,
         /// The session that it was opened beside, as a terminal.
         beside: Option<SessionId>,
     },
-    /// A session's name alone. `record` has the new one.
+    /// The name of a session, and nothing else. `record` has the new one.
     Name {
-        /// The session's row.
+        /// The session's row, with its new name.
         record: Box<SessionRecord>,
     },
-    /// A session's project alone. `record` has the new one.
+    /// The project of a session, and nothing else. `record` has the new one.
     Membership {
-        /// The session's row.
+        /// The session's row, with its new project.
         record: Box<SessionRecord>,
     },
-    /// What is listed of a session besides its row.
+    /// The listed facts of a session that its row does not have.
     Listed {
-        /// The session.
+        /// The session that this describes.
         session: SessionId,
-        /// What it reported last, if anything.
+        /// The session's last report, if any.
         report: Option<Box<SessionReport>>,
         /// The session that it was opened beside, as a terminal.
         beside: Option<SessionId>,
     },
-    /// A session that is removed, with all that is stored of it.
+    /// The removal of a session and everything stored for it.
     SessionRemoved {
-        /// The session.
+        /// The session to remove.
         id: SessionId,
-        /// When.
+        /// The time of the removal.
         at_ms: u64,
     },
-    /// A project, new or changed.
+    /// A new or changed project.
     Project(ProjectRecord),
-    /// A project that is removed. Its sessions belong to none from then on.
+    /// The removal of a project. Its sessions no longer belong to any.
     ProjectRemoved(ProjectId),
-    /// A host, new or changed.
+    /// A new or changed host.
     Host(HostRecord),
-    /// A session that its host is to forget.
+    /// A deleted session that its host must forget.
     Deleted {
-        /// The session.
+        /// The session to forget.
         session: SessionId,
-        /// Its host.
+        /// The host that must forget it.
         host: HostId,
-        /// When it was deleted.
+        /// The time of the deletion.
         at_ms: u64,
     },
-    /// A deleted session that its host has forgotten, or whose id is used again.
+    /// A deleted session that its host has forgotten, or whose id is in use again.
     Forgotten(SessionId),
 }
 
-/// What a relay has to do after a change. Effects are carried out in their order, and a failure of one is logged: the
-/// change has happened.
+/// A task for the relay after a change. The relay carries effects out in order. It only logs a failure: the change has
+/// happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Effect {
-    /// The lists of sessions and projects read differently.
+    /// The lists of sessions and projects have changed.
     ListsChanged,
-    /// The session has this name now; `None` for one that is made of its command and folder.
+    /// The session has a new name. `None` if its name is made from its command and folder.
     Rename {
-        /// The session.
+        /// The session to rename.
         session: SessionId,
-        /// Its new name.
+        /// The new name of the session.
         name: Option<String>,
     },
-    /// The session belongs to this project now.
+    /// The session belongs to another project, or to none.
     Move {
-        /// The session.
+        /// The session to move.
         session: SessionId,
-        /// Its new project.
+        /// The new project of the session.
         project: Option<ProjectId>,
     },
-    /// The session is deleted: its clients are told, and its log is dropped.
+    /// The session is deleted: notify its clients, and drop its log.
     End {
-        /// The session.
+        /// The session to end.
         session: SessionId,
     },
-    /// The host is told to end and forget the session, if it is connected. If not, it is told when it comes back.
+    /// Tell the host to end and forget the session if it is connected. Otherwise it learns that when it comes back.
     Forget {
-        /// The session.
+        /// The session to forget.
         session: SessionId,
-        /// Its host.
+        /// The host that has the session.
         host: HostId,
     },
-    /// An event is appended to the session's log, if its host is connected.
+    /// Append an event to the session's log if its host is connected.
     Append {
-        /// The session.
+        /// The session whose log gets the event.
         session: SessionId,
-        /// The event.
+        /// The event to append.
         event: Event,
     },
 }
@@ -118,8 +118,8 @@ impl From<Row> for Change {
 }
 
 impl Directory {
-    /// Makes a change that was stored, and returns what is to be done next. Rows that were read from the store are
-    /// applied in the same way; their effects are of no interest.
+    /// Applies a change that was stored, and returns its effects in order. Rows read from the store at start-up are
+    /// applied in the same way; ignore their effects.
     pub fn apply(&mut self, change: Change) -> Vec<Effect> {
         let mut effects = Vec::new();
         for row in change.rows {
@@ -156,7 +156,8 @@ impl Directory {
         }
     }
 
-    /// Lists a session. One that is listed already keeps its report and what it was opened beside.
+    /// Lists a session. A session that is already listed keeps its report, and its parent unless `beside` names
+    /// another.
     fn put_session(&mut self, record: SessionRecord, beside: Option<SessionId>) {
         let id = record.id.clone();
         match self.sessions.get_mut(&id) {

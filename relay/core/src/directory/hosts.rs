@@ -1,4 +1,4 @@
-//! Hosts: which there are, and what follows from what one says that it has.
+//! Hosts: the list, and the consequences of a host's hello.
 
 use moorline_shared::control::{Hello, Hosted};
 use moorline_shared::id::{HostId, SessionId};
@@ -12,21 +12,21 @@ use crate::meeting::Meeting;
 use crate::plan::{HostError, adopted, choose};
 use crate::record::{HostRecord, SessionRecord};
 
-/// What follows from a host's hello.
+/// The consequences of a host's hello.
 #[derive(Debug, Clone)]
 pub struct Greeting {
-    /// The host's row, its sessions that are listed from now on, and those that it has forgotten.
+    /// The host's row, the newly listed sessions, and the deleted sessions that the host has forgotten.
     pub change: Change,
-    /// The rows of the sessions that are listed from now on.
+    /// The rows of the newly listed sessions.
     pub adopted: Vec<SessionRecord>,
-    /// Sessions that are to be lost: their host does not have them any longer.
+    /// Sessions to mark as lost: their host no longer has them.
     pub lost: Vec<SessionId>,
-    /// Deleted sessions that the host still has, and is to forget.
+    /// Deleted sessions that the host still has and must forget.
     pub forget: Vec<SessionId>,
 }
 
 impl Directory {
-    /// A host has connected and says what it has. `now_ms` is in milliseconds since 1970.
+    /// Handles the hello of a host that has connected. `now_ms` is in milliseconds since 1970.
     #[must_use]
     pub fn greet(&self, id: &HostId, hello: &Hello, now_ms: u64) -> Greeting {
         self.warn_of_doubles(id, hello);
@@ -63,35 +63,35 @@ impl Directory {
         }
     }
 
-    /// Whether an id is taken: by a session, by one that is being started or removed, or by one that was deleted.
+    /// Returns true if an id is taken: by a session, by one that is being started or removed, or by a deleted one.
     fn is_known(&self, id: &SessionId) -> bool {
         self.sessions.contains_key(id)
             || self.reserved.contains(id)
             || self.deleted.contains_key(id)
     }
 
-    /// Lists a session that a host has started for somebody who does not wait any longer. `None` if its id is taken.
+    /// Lists a session that a host has started for a request that no longer waits. `None` if its id is taken.
     #[must_use]
     pub fn adopt(&self, host: &HostId, hosted: &Hosted, now_ms: u64) -> Option<Change> {
         let is_new = !self.is_known(&hosted.session_id);
         is_new.then(|| self.listing(adopted(host, hosted, now_ms), None))
     }
 
-    /// Marks the row of a session that is not in memory as lost.
+    /// Marks the row of a session that is not in memory as lost. `None` if the session is not listed.
     #[must_use]
     pub fn lose(&self, id: &SessionId) -> Option<Change> {
         let record = SessionRecord { lifecycle: Lifecycle::Lost, ..self.record(id)?.clone() };
         Some(Row::Session { record: Box::new(record), beside: None }.into())
     }
 
-    /// A host was connected until now, in milliseconds since 1970.
+    /// Records that a host was connected until `now_ms`, in milliseconds since 1970. `None` if the host is unknown.
     #[must_use]
     pub fn host_left(&self, id: &HostId, now_ms: u64) -> Option<Change> {
         let record = HostRecord { last_seen_ms: now_ms, ..self.hosts.get(id)?.clone() };
         Some(Row::Host(record).into())
     }
 
-    /// All hosts. `is_here` tells whether one is connected; `now_ms` is in milliseconds since 1970.
+    /// Lists all hosts. `is_here` returns true if a host is connected; `now_ms` is in milliseconds since 1970.
     #[must_use]
     pub fn hosts(&self, is_here: impl Fn(&HostId) -> bool, now_ms: u64) -> HostList {
         let listed = |record: &HostRecord| ListedHost {
@@ -102,7 +102,7 @@ impl Directory {
         hosts::list(self.hosts.values().map(listed), now_ms)
     }
 
-    /// The host that is to start a session: the one that is named, else the relay's own, else the only one that is
+    /// Chooses the host that starts a session: the named one, else the relay's own, else the only one that is
     /// connected.
     ///
     /// # Errors

@@ -1,4 +1,4 @@
-//! Projects.
+//! Projects: their list, and changes of one.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ use crate::record::ProjectRecord;
 use crate::rfc3339;
 
 impl Directory {
-    /// All projects, by name.
+    /// Returns all projects, sorted by name.
     #[must_use]
     pub fn projects(&self) -> Vec<Project> {
         let mut counts: BTreeMap<&ProjectId, usize> = BTreeMap::new();
@@ -29,7 +29,7 @@ impl Directory {
         projects
     }
 
-    /// One project.
+    /// Returns one project.
     ///
     /// # Errors
     /// `no_such_project`.
@@ -40,10 +40,10 @@ impl Directory {
         Ok(project(record, sessions.count()))
     }
 
-    /// Makes a project at this time, in milliseconds since 1970, under an id that is new.
+    /// Creates a project under the new id `id`. `now_ms` is the time in milliseconds since 1970.
     ///
     /// # Errors
-    /// `bad_request`, or `overloaded` if there are as many as allowed.
+    /// `bad_request`, or `overloaded` if the limit of projects is reached.
     pub fn create_project(
         &self,
         wanted: CreateProject,
@@ -60,7 +60,7 @@ impl Directory {
         Ok(Row::Project(ProjectRecord { id, name, directory, created_at_ms: now_ms }).into())
     }
 
-    /// Gives a project another name or folder.
+    /// Changes the name or folder of a project. An empty folder removes it.
     ///
     /// # Errors
     /// `no_such_project` or `bad_request`.
@@ -80,7 +80,7 @@ impl Directory {
         Ok(Row::Project(ProjectRecord { name, directory, ..record }).into())
     }
 
-    /// Removes a project. Its sessions stay, and belong to none.
+    /// Removes a project. Its sessions stay, without a project.
     ///
     /// # Errors
     /// `no_such_project`.

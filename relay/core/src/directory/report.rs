@@ -1,4 +1,4 @@
-//! What sessions report of themselves: the directory lists them by it, without asking them.
+//! Reports of sessions. The directory lists sessions by them, without asking each one.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use super::change::Row;
 use super::{Directory, ListedSession};
 use crate::record::{self, SessionRecord, name};
 
-/// Interval at which activity alone is stored, in milliseconds: a hosted database bills each row that is written.
+/// The interval at which activity alone is stored, in milliseconds: a hosted database bills each row that is written.
 const ACTIVITY_STORED_EVERY_MS: u64 = 60_000;
 
 /// A session as it describes itself.
@@ -27,17 +27,18 @@ pub struct SessionReport {
     pub streams: usize,
 }
 
-/// What came of a report.
+/// The outcome of a report.
 #[derive(Debug, Clone)]
 pub struct Reported {
-    /// Whether the lists read differently.
+    /// True if the lists have changed.
     pub is_news: bool,
-    /// The row to store, if this report is worth one. A relay that stores the sessions' own rows needs none.
+    /// The row to store, if the report differs enough or is due. A relay that stores the sessions' own rows does not
+    /// need it.
     pub row: Option<Row>,
 }
 
 impl Directory {
-    /// A session reports at this time, in milliseconds since 1970. `None` if it is not listed.
+    /// Takes a session's report at `now_ms`, in milliseconds since 1970. Returns `None` if the session is not listed.
     pub fn report(&mut self, report: SessionReport, now_ms: u64) -> Option<Reported> {
         let listed = self.sessions.get_mut(&report.summary.session_id)?;
         let is_news = listed.report.as_ref() != Some(&report);
@@ -53,15 +54,15 @@ impl Directory {
         Some(Reported { is_news, row })
     }
 
-    /// Replaces the row and the report of a session, for a relay that has the session in memory. Without a report the
-    /// row says all that is known. A session that is not listed stays so.
+    /// Replaces the row and the report of a session, for a relay that has the session in memory. Without a report, the
+    /// row alone describes it. Does nothing if the session is not listed.
     pub fn refresh(&mut self, record: SessionRecord, report: Option<SessionReport>) {
         if let Some(listed) = self.sessions.get_mut(&record.id) {
             (listed.record, listed.report) = (record, report);
         }
     }
 
-    /// What there is now, for metrics.
+    /// Counts sessions, clients and streams, for metrics.
     #[must_use]
     pub fn counts(&self) -> Counts {
         let mut counts = Counts::default();
@@ -77,20 +78,20 @@ impl Directory {
     }
 }
 
-/// How many sessions, clients and streams there are.
+/// The numbers of sessions, clients and streams.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Counts {
-    /// Sessions by lifecycle. Every lifecycle is there.
+    /// The number of sessions by lifecycle, with an entry for every lifecycle.
     pub lifecycles: BTreeMap<&'static str, usize>,
-    /// Clients of all sessions.
+    /// The number of clients of all sessions.
     pub clients: usize,
-    /// Event streams, of the sessions that have some.
+    /// The number of event streams by session, for sessions that have any.
     pub streams: BTreeMap<SessionId, usize>,
 }
 
 impl Counts {
-    /// The same as `GET /api/debug/metrics` has it, with entries of logs by type since the relay was started. What the
-    /// relay counts besides is left at zero.
+    /// Returns the counts as `GET /api/debug/metrics` has them. `events_by_type` counts the logs' entries by type since
+    /// the relay was started. Everything else that the relay counts is zero.
     #[must_use]
     pub fn debug(&self, events_by_type: BTreeMap<String, u64>) -> DebugMetrics {
         let total_connections = self.streams.values().sum();
@@ -125,7 +126,7 @@ impl ListedSession {
     pub(super) fn summary(&self) -> SessionSummary {
         let Some(report) = &self.report else { return record::summary(&self.record, 0) };
         SessionSummary {
-            // These are decided here, and a report may be older.
+            // The directory decides these, and the report may be older.
             name: name(&self.record),
             named: self.record.name.is_some(),
             project: self.record.project.clone(),
@@ -139,7 +140,7 @@ impl ListedSession {
     }
 }
 
-/// Whether two reports are the same but for the time of the last activity.
+/// Returns true if two reports differ at most in the time of the last activity.
 fn is_same_but_for_time(one: &SessionReport, other: &SessionReport) -> bool {
     let last_activity = one.summary.last_activity.clone();
     let summary = SessionSummary { last_activity, ..other.summary.clone() };

@@ -1,4 +1,4 @@
-//! The list of sessions, and what is changed about a session once it is there.
+//! The list of sessions, and changes of a session that exists.
 
 use moorline_shared::id::{ProjectId, SessionId};
 use moorline_shared::rest::{MoveSession, Overview, RenameSession, SessionList, SessionSummary};
@@ -9,15 +9,15 @@ use crate::api::{ApiError, ListQuery, name, sort};
 use crate::record::SessionRecord;
 
 impl Directory {
-    /// A page of the list.
+    /// Returns a page of the list.
     ///
     /// # Errors
-    /// As [`ListQuery::filter`].
+    /// Those of [`ListQuery::filter`].
     pub fn list(&self, wanted: ListQuery) -> Result<SessionList, ApiError> {
         Ok(wanted.filter()?.page(self.summaries()))
     }
 
-    /// All sessions, newest first.
+    /// Returns all sessions, newest first.
     #[must_use]
     pub fn summaries(&self) -> Vec<SessionSummary> {
         let mut list: Vec<_> = self.sessions.values().map(ListedSession::summary).collect();
@@ -25,13 +25,13 @@ impl Directory {
         list
     }
 
-    /// Everything that lists show.
+    /// Returns everything that lists show.
     #[must_use]
     pub fn overview(&self) -> Overview {
         Overview { sessions: self.summaries(), projects: self.projects() }
     }
 
-    /// One session, as lists show it.
+    /// Returns one session, as lists show it.
     ///
     /// # Errors
     /// `not_found`.
@@ -39,23 +39,23 @@ impl Directory {
         self.listed(id).map(ListedSession::summary)
     }
 
-    /// Whether the session is listed.
+    /// Returns true if the session is listed.
     #[must_use]
     pub fn contains(&self, id: &SessionId) -> bool {
         self.sessions.contains_key(id)
     }
 
-    /// Gives a session another name. An empty one takes its name away.
+    /// Renames a session. An empty name removes the name that it was given.
     ///
     /// # Errors
-    /// `not_found`, or `bad_request` if it is no name.
+    /// `not_found`, or `bad_request` if the name is not valid.
     pub fn rename(&self, id: &SessionId, wanted: &RenameSession) -> Result<Change, ApiError> {
         let name = name(Some(&wanted.name))?;
         let record = SessionRecord { name, ..self.listed(id)?.record.clone() };
         Ok(Row::Name { record: Box::new(record) }.into())
     }
 
-    /// Moves a session to a project, or out of all.
+    /// Moves a session to a project, or out of any.
     ///
     /// # Errors
     /// `not_found` or `no_such_project`.
@@ -67,7 +67,7 @@ impl Directory {
         Ok(Row::Membership { record: Box::new(record) }.into())
     }
 
-    /// Removes a session at this time, in milliseconds since 1970, and has its host forget it.
+    /// Removes a session, and has its host forget it. `now_ms` is the time in milliseconds since 1970.
     ///
     /// # Errors
     /// `not_found`.

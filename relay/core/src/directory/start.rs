@@ -1,4 +1,4 @@
-//! Starting sessions: what is to be started, on which host, and under which id.
+//! Starting sessions: the session to start, its host, and its id.
 
 use moorline_shared::control::Hosted;
 use moorline_shared::event::{Event, TerminalCreated};
@@ -14,10 +14,10 @@ use crate::api::{ApiError, check_size, name};
 use crate::plan;
 use crate::record::SessionRecord;
 
-/// A session that a request asks for, checked as far as that does not depend on hosts.
+/// A session that a request asks for. Every check that does not depend on hosts has passed.
 #[derive(Debug, Clone)]
 pub struct Draft {
-    /// The row that it will have. Its host is the one that was named, if any.
+    /// The row that the session will have. Its host is the one that the request names, if any.
     pub record: SessionRecord,
     /// The session that it is opened beside, as a terminal.
     pub beside: Option<SessionId>,
@@ -26,7 +26,7 @@ pub struct Draft {
 /// A session that may be started: its id is reserved.
 #[derive(Debug, Clone)]
 pub struct Reservation {
-    /// The row that it will have.
+    /// The row that the session will have.
     pub record: SessionRecord,
     /// The host that is to start it.
     pub host: HostId,
@@ -35,7 +35,7 @@ pub struct Reservation {
 }
 
 impl Directory {
-    /// A new session. `id` is used if the request names none; `now_ms` is in milliseconds since 1970.
+    /// Drafts a new session. `id` is used if the request names none; `now_ms` is in milliseconds since 1970.
     ///
     /// # Errors
     /// `bad_request`.
@@ -45,7 +45,7 @@ impl Directory {
         Ok(Draft { record: plan::record(wanted, id, now_ms)?, beside: None })
     }
 
-    /// A session that is started as another one was, in the folder that that one is in now.
+    /// Drafts a session that starts as another one did, in that session's current folder.
     ///
     /// # Errors
     /// `not_found` or `bad_request`.
@@ -62,8 +62,8 @@ impl Directory {
         Self::draft(plan::sized(again, cols, rows), id, now_ms)
     }
 
-    /// A session that begins on another one's log. The draft has the other one's size, since that is what its log was
-    /// written for; `wanted` may name another for the program.
+    /// Drafts a session that begins on another one's log. The draft has the other session's size, because its log was
+    /// written for that size; `wanted` may name another size for the program.
     ///
     /// # Errors
     /// `not_found` or `bad_request`.
@@ -78,7 +78,7 @@ impl Directory {
         Self::draft(self.again(source, wanted.name.as_deref(), "fork")?, id, now_ms)
     }
 
-    /// A terminal: beside another session if one is named.
+    /// Drafts a terminal: beside another session if the request names one.
     ///
     /// # Errors
     /// `not_found` or `bad_request`.
@@ -109,11 +109,11 @@ impl Directory {
         Ok(plan::again(&listed.record, &listed.summary(), listed.size(), name, suffix))
     }
 
-    /// Chooses the host of a session and reserves the session's id. `is_here` tells whether a host is connected.
+    /// Chooses the host of a session and reserves the session's id. `is_here` returns true if a host is connected.
     ///
     /// # Errors
     /// `no_such_host`, `host_offline`, `bad_request` if the host does not have the driver, `overloaded`,
-    /// `no_such_project`, or `exists`. Nothing is reserved then.
+    /// `no_such_project`, or `exists`. On an error, nothing is reserved.
     pub fn reserve(
         &mut self,
         draft: Draft,
@@ -138,17 +138,17 @@ impl Directory {
         Ok(Reservation { record, host, beside })
     }
 
-    /// Reserves an id, to start or to remove its session. Returns false if it is reserved already.
+    /// Reserves an id, to start or to remove its session. Returns false if it is already reserved.
     pub fn reserve_id(&mut self, id: &SessionId) -> bool {
         self.reserved.insert(id.clone())
     }
 
-    /// Gives a reserved id back, whatever came of it.
+    /// Releases a reserved id, whatever the outcome.
     pub fn release(&mut self, id: &SessionId) {
         self.reserved.remove(id);
     }
 
-    /// Lists a session that its host has started.
+    /// Lists a session that its host has started, with the folder and command that the host reports.
     pub fn started(&self, reservation: Reservation, hosted: &Hosted) -> Change {
         let Reservation { mut record, beside, .. } = reservation;
         record.cwd = Some(hosted.cwd.clone());
@@ -156,12 +156,12 @@ impl Directory {
         self.listing(record, beside)
     }
 
-    /// Nobody waits any longer for a session that the host may have started: it is to forget it.
+    /// Has the host forget a session that it may have started, because no request waits for it any longer.
     pub fn give_up(&self, id: &SessionId, host: &HostId, now_ms: u64) -> Change {
         Row::Deleted { session: id.clone(), host: host.clone(), at_ms: now_ms }.into()
     }
 
-    /// Lists a session. Its project may have been deleted meanwhile, and its id may be that of one that was deleted.
+    /// Lists a session. Its project may have been deleted meanwhile, and its id may be that of a deleted session.
     pub(super) fn listing(&self, mut record: SessionRecord, beside: Option<SessionId>) -> Change {
         record.project = record.project.filter(|id| self.projects.contains_key(id));
         let id = record.id.clone();
@@ -174,7 +174,8 @@ impl Directory {
     }
 }
 
-/// The event that tells a session of a terminal that was opened beside it. `mode` is what the terminal is for.
+/// Returns the event that reports a terminal to the session that it was opened beside. `mode` is the terminal's
+/// purpose; the driver if it is absent.
 #[must_use]
 pub fn created_event(
     parent: &SessionId,

@@ -49,7 +49,7 @@ fn hosted(session: &str) -> Hosted {
     }
 }
 
-/// A directory with one host, which has these sessions.
+/// Returns a directory with one host, which has these sessions.
 fn directory(sessions: &[&str]) -> Directory {
     let mut directory = Directory::new(false);
     let greeting = directory.greet(&host("machine_1"), &hello(sessions), NOW);
@@ -115,7 +115,7 @@ fn a_deleted_session_is_forgotten_by_its_host_whenever_that_is_back() {
     let machine = host("machine_1");
     let greeting = directory.greet(&machine, &hello(&["session_1", "session_2"]), NOW);
     assert_eq!((greeting.forget, greeting.adopted.len()), (vec![id("session_1")], 0));
-    // It is gone there too: nothing is left to be said, and its id is free.
+    // The host has forgotten it too, so its id is free.
     let greeting = directory.greet(&machine, &hello(&["session_2"]), NOW);
     assert!(greeting.forget.is_empty());
     drop(directory.apply(greeting.change));
@@ -132,9 +132,9 @@ fn a_session_that_its_host_does_not_have_is_lost() {
     let change = directory.lose(&id("session_1")).unwrap();
     drop(directory.apply(change));
     assert_eq!(directory.summary(&id("session_1")).unwrap().lifecycle, Lifecycle::Lost);
-    // Once is enough.
+    // A session is lost only once.
     assert!(directory.greet(&host("machine_1"), &hello(&["session_2"]), NOW).lost.is_empty());
-    // Another host's hello is no news of this one's sessions.
+    // Another host's hello says nothing about this one's sessions.
     assert!(directory.greet(&host("machine_2"), &hello(&[]), NOW).lost.is_empty());
 }
 
@@ -167,7 +167,7 @@ fn sessions_outlive_their_project() {
     let change = directory.move_to(&id("session_1"), into.clone()).unwrap();
     drop(directory.apply(change));
     assert_eq!(directory.project(&project).unwrap().sessions, 1);
-    // What is started in it begins in its folder.
+    // A session started in the project begins in its folder.
     let inside = CreateSession { project: Some(project.clone()), ..CreateSession::default() };
     let reservation = directory.reserve(draft(inside), is_here).unwrap();
     assert_eq!(reservation.record.cwd.as_deref(), Some("/srv/work"));
@@ -176,7 +176,7 @@ fn sessions_outlive_their_project() {
     let out = Effect::Move { session: id("session_1"), project: None };
     assert_eq!(effects, [out, Effect::ListsChanged]);
     assert!(directory.move_to(&id("session_1"), into).is_err());
-    // So is one that was being started meanwhile.
+    // So is a session that was being started meanwhile.
     let change = directory.started(reservation, &hosted("session_new"));
     drop(directory.apply(change));
     assert_eq!(directory.summary(&id("session_new")).unwrap().project, None);
@@ -201,14 +201,14 @@ fn a_report_is_news_unless_it_is_the_same() {
     };
     assert_eq!(reported(report(1, "one"), NOW), (true, true));
     assert_eq!(reported(report(1, "one"), NOW), (false, false));
-    // Activity alone is shown at once, and stored now and then.
+    // Activity alone shows at once, but is only stored now and then.
     assert_eq!(reported(report(1, "two"), NOW), (true, false));
     assert_eq!(reported(report(1, "two"), NOW + 60_000), (false, true));
     assert_eq!(reported(report(2, "two"), NOW + 60_000), (true, true));
     let counts = directory.counts();
     assert_eq!((counts.clients, counts.lifecycles["live"]), (2, 1));
     assert_eq!(counts.debug(BTreeMap::new()).sse.total_connections, 2);
-    // What is started again has the size that it has now.
+    // A duplicate has the current size of its source.
     let again = DuplicateSession::default();
     let draft = directory.draft_duplicate(&id("session_1"), again, id("session_2"), NOW).unwrap();
     assert_eq!(draft.record.size, Size { cols: 100, rows: 30 });

@@ -19,7 +19,7 @@ fn id() -> SessionId {
     "session_1".parse().unwrap()
 }
 
-/// A log with these entries: bytes are output, `None` is an event.
+/// Returns a log with these entries: bytes are output, `None` is an event.
 fn log(entries: &[Option<&[u8]>]) -> Log {
     let mut log = Log::new(EPOCH);
     for entry in entries {
@@ -53,7 +53,7 @@ struct Reading {
     ended: bool,
 }
 
-/// An event, with its id.
+/// An event: its kind, its id and its data.
 type Got = (String, Option<String>, Value);
 
 impl Reading {
@@ -62,7 +62,7 @@ impl Reading {
         Self { stream, parser: Parser::new(), ended: false }
     }
 
-    /// Reads what there is; `stored` is what the store has.
+    /// Reads all events. `stored` is the log in the store.
     fn read(&mut self, session: &mut Session, stored: &Log) -> Vec<Got> {
         let mut got = Vec::new();
         while let Some(output) = self.stream.poll_output(session, NOW, 1000) {
@@ -145,15 +145,15 @@ fn what_is_missing_is_told_before_what_follows() {
     assert_eq!(got[2].2["reason"], "trimmed");
     let seqs: Vec<_> = got[3..].iter().map(|(_, _, data)| data["seq"].as_u64().unwrap()).collect();
     assert_eq!(seqs, [5, 6, 7, 8, 9, 10, 11, 12]);
-    // The store has nothing.
+    // The store is empty.
     let got = read(&mut session, after(2), &log(&[]));
     assert_eq!((&got[2].2["from"], &got[2].2["to"]), (&3.into(), &9.into()));
     assert_eq!(got.len(), 3 + 3);
-    // A reader is told where what is retained begins, once that is known.
+    // A reader learns the oldest retained entry once that is known.
     assert_eq!(got[0].2["tail"], 10);
     let row = Row { first: Seq(5), last: Seq(12), bytes: 1 };
     let mut session = session.with_stored(Stored::new(EPOCH, [row]));
-    // Who asks for all that is retained is told what is not.
+    // A reader that asks for everything retained learns which entries are not.
     let got = read(&mut session, Start::Oldest, &kept);
     assert_eq!((got[2].0.as_str(), &got[2].2["to"]), ("gap", &4.into()));
     assert_eq!((&got[0].2["tail"], &got[3].2["seq"]), (&5.into(), &5.into()));
@@ -168,7 +168,7 @@ fn a_cursor_of_another_incarnation_is_a_gap() {
         let got = read(&mut session, start, &log);
         assert_eq!(kinds(&got)[..3], ["connected", "gap", "session-status"]);
         assert_eq!((got[1].2["reason"].as_str(), content(&got).as_str()), (Some("epoch"), "ab"));
-        // The reader's id is one of this incarnation before it gets any entry.
+        // The reader gets an id of this epoch before it gets any entry.
         assert_eq!((&got[1].1, got[2].1.as_deref()), (&None, Some("7.0")));
     }
 }
@@ -182,7 +182,7 @@ fn a_session_that_is_over_ends_the_stream() {
     assert_eq!(kinds(&got), ["connected", "session-status", "session-output"]);
     assert_eq!(got[1].2["status"], "error");
     assert!(reading.ended);
-    // It was killed before it had stored what this reader has.
+    // The relay was killed before it had stored the entries that this reader has.
     let mut reading = Reading::open(&mut session, after(9));
     assert_eq!(reading.read(&mut session, &log).len(), 2);
     assert!(reading.ended);
@@ -202,7 +202,7 @@ fn history_tells_when_it_was_whoever_reads_it_and_whenever() {
     for start in [Start::Oldest, after(0)] {
         assert_eq!(times(&read(&mut session, start, &stored)), [41, 5, 43, 5]);
     }
-    // It was stored without its time: it was not before the session.
+    // Output stored without its time counts from the creation of the session.
     let mut untimed = Log::new(EPOCH);
     untimed.push(Entry::Output(Frame::copy(Seq(1), b"a").unwrap())).unwrap();
     let mut session = self::session(untimed.clone(), Lifecycle::Detached);
@@ -303,7 +303,8 @@ fn base64_is_exact() {
 }
 
 proptest! {
-    /// Wherever a reader is cut off and comes back, it gets the text of the whole log, once.
+    /// However often a reader is disconnected and comes back, it gets the text of the whole log,
+    /// once.
     #[test]
     fn resuming_anywhere_gives_the_same_text(
         text in "[aé€𝄞]{0,12}",

@@ -1,4 +1,5 @@
-//! A peer as it is kept over the loss of its relay's memory, beside the socket, which stays open.
+//! The state of a peer that survives the loss of its relay's memory. The socket stays open
+//! meanwhile.
 
 use moorline_shared::id::{ClientId, Epoch, Seq};
 use moorline_shared::limits::RESUME_DEADLINE;
@@ -10,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::{Peer, Phase, Terms};
 use crate::session::{Session, TooManyClients};
 
-/// See the module. Some hundred bytes of JSON.
+/// The saved state of a [`Peer`]: some hundred bytes of JSON, kept beside the socket.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SavedPeer {
     client_id: Option<ClientId>,
@@ -43,7 +44,7 @@ enum SavedPhase {
 }
 
 impl Peer {
-    /// What [`Peer::restore`] needs.
+    /// Returns the state that [`Peer::restore`] needs.
     #[must_use]
     pub fn save(&self) -> SavedPeer {
         let phase = match &self.phase {
@@ -75,8 +76,8 @@ impl Peer {
         }
     }
 
-    /// A client whose socket outlived the relay's memory. Restore all of a session's before its
-    /// host arrives again. What it does next is a matter of [`Peer::poll_output`].
+    /// Restores a client whose socket outlived the relay's memory. Restore all peers of a session
+    /// before its host arrives again, then call [`Peer::poll_output`].
     ///
     /// # Errors
     /// [`TooManyClients`].
@@ -90,8 +91,8 @@ impl Peer {
             session.claim(peer.id, client_id);
             session.was_active(client_id, saved.active);
         }
-        // Facts are told anew, as they may have changed while nobody remembered; but IC-1 knows
-        // them as the first message only.
+        // Send the facts again, as they may have changed meanwhile. A client of IC-1 expects them
+        // only as the first message.
         peer.told_revision = (saved.told_meta && !saved.terms.extended).then_some(0);
         peer.phase = match saved.phase {
             SavedPhase::AwaitingResume => Phase::AwaitingResume { deadline: now + RESUME_DEADLINE },
@@ -109,8 +110,8 @@ impl Peer {
             session.can_answer(peer.id, client_id);
         }
         if saved.received_input > saved.told_input {
-            // What was on its way may be lost. The client sends what is not acknowledged again,
-            // and the host knows what it has.
+            // Input on its way may be lost. The client sends unacknowledged input again, and the
+            // host knows which pieces it has.
             peer.closing = Some((close::GOING_AWAY, "the relay has begun anew"));
         }
         let mut restored = Self {

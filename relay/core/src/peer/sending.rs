@@ -1,4 +1,4 @@
-//! What a peer sends of its session: the answer to `resume`, pictures and entries.
+//! The messages that a peer sends of its session: the answer to `resume`, snapshots and entries.
 
 use bytes::Bytes;
 use moorline_shared::id::Seq;
@@ -13,16 +13,16 @@ use crate::answer::{Answer, answer};
 use crate::session::{READS_EVERY, READS_EVERY_BYTES, Session};
 
 impl Peer {
-    /// Takes what the store had after the entry that [`PeerOutput::Load`] named, in order.
+    /// Takes the stored entries after the one that [`PeerOutput::Load`] named, in order.
     pub fn loaded(&mut self, session: &Session, entries: Vec<Entry>) {
         let next = self.sender.position().next();
         let found = entries.iter().any(|entry| entry.seq() == next);
-        // It was trimmed since it was asked for, or cannot be read.
+        // The next entry was trimmed after the request, or cannot be read.
         self.is_lost = !found && !session.log().reaches_back_to(self.sender.position());
         self.loaded = entries.into();
     }
 
-    /// The client has applied everything up to `seq`.
+    /// Records that the client has applied everything up to `seq`.
     pub(super) fn acked(&mut self, session: &mut Session, now: Time, seq: Seq) {
         let bytes = self.sender.ack(seq);
         if bytes > 0 && self.terms.extended {
@@ -32,8 +32,8 @@ impl Peer {
         }
     }
 
-    /// The client wants the program to stop. It would not see that for a while, where it has much
-    /// in front of it: then it goes on behind that.
+    /// Handles an interrupt that the client typed. If more than a second of output is ahead of the
+    /// client, it skips to a snapshot, so that it soon sees the effect.
     pub(super) fn interrupted(&mut self, session: &Session) {
         let unsent = session.bytes_after(self.sender.position());
         let second = self.credit.rate().max(LEAST_CREDIT_BYTES);
@@ -43,7 +43,7 @@ impl Peer {
         }
     }
 
-    /// Tells the session now and then that a client that replays takes what it is sent.
+    /// Reports now and then to the session that a client that replays takes what it is sent.
     pub(super) fn reads_on(&mut self, session: &mut Session, now: Time) {
         let is_replaying = matches!(self.phase, Phase::Streaming) && !self.jumps;
         let is_due = |(at, sent): (Time, u64)| {
@@ -60,7 +60,7 @@ impl Peer {
             return None;
         };
         let answer = answer(session, resume, self.terms.extended)?;
-        // Who knows IC-1 alone cannot ask for less than all.
+        // A client that knows only IC-1 cannot ask for less than everything.
         let jumps = resume.jumps() && self.terms.extended;
         let input_seq = self.client_id.as_ref().and_then(|id| session.claims().accepted_seq(id));
         let input_is_coming = session.host_is_here() && !session.lifecycle().is_over();
@@ -91,7 +91,7 @@ impl Peer {
     fn await_picture(&mut self, session: &mut Session, reason: SnapshotReason) {
         let fresh = reason != SnapshotReason::Requested && session.has_fresh_picture();
         let asked = !fresh && session.ask_picture();
-        // An answer that is not being waited for has come already.
+        // Without a request there is no answer to wait for.
         let answers = if asked { session.picture_answers() } else { u64::MAX };
         self.phase = Phase::AwaitingPicture { reason, answers };
     }
@@ -115,7 +115,7 @@ impl Peer {
             return None;
         }
         if is_no_nearer && reason == SnapshotReason::Behind {
-            // No picture brings this client nearer, so it gets every entry after all.
+            // No snapshot brings this client nearer, so it gets every entry after all.
             self.sender.ignore_backlog();
             if self.is_lost || !session.reaches_back_to(self.sender.position()) {
                 tracing::error!("a log has lost entries");
@@ -166,7 +166,7 @@ impl Peer {
         }
     }
 
-    /// Whether the next entry is in the store, and the peer is not too far behind for it.
+    /// Returns true if the next entry is in the store, and the peer is not too far behind for it.
     fn may_load(&self, session: &Session) -> bool {
         let position = self.sender.position();
         session.has_store()
@@ -175,7 +175,7 @@ impl Peer {
             && session.bytes_after(position) <= self.sender.backlog_bytes()
     }
 
-    /// The next entry, where the store was asked for it.
+    /// Returns the next entry, if the store has supplied it.
     fn loaded_entry(&mut self) -> Option<Entry> {
         let position = self.sender.position();
         while self.loaded.pop_front_if(|entry| entry.seq() <= position).is_some() {}
@@ -183,7 +183,8 @@ impl Peer {
             self.loaded.clear();
         }
         if !self.sender.has_credit() {
-            // Asked for again when there is: nothing is kept for a client that does not read.
+            // Asked for again once there is credit: nothing is kept for a client that does not
+            // read.
             self.loaded.clear();
         }
         self.loaded.pop_front()
@@ -211,7 +212,7 @@ impl Peer {
         }
     }
 
-    /// Everything is sent and nothing can follow.
+    /// Ends the stream: everything is sent and nothing can follow.
     fn end(&mut self, session: &Session) -> PeerOutput {
         self.closing = Some((close::NORMAL, "the session has ended"));
         if !self.terms.extended {

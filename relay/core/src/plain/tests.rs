@@ -38,7 +38,7 @@ fn client(session: &mut Session) -> (Peer, Plain) {
     (peer, plain)
 }
 
-/// What the host is asked to write.
+/// Returns the writes that the host was asked for.
 fn writes(session: &mut Session) -> Vec<(RequestId, Bytes)> {
     let commands = std::iter::from_fn(|| session.poll_command());
     let written = commands.filter_map(|command| match command {
@@ -118,7 +118,7 @@ fn all_clients_of_a_session_have_a_bound_together() {
         Err(WriteRefused::TooMuch),
         "a prompt is refused like any other input"
     );
-    // Those that wait are written when there is room, and nothing is kept of a deleted session.
+    // Waiting input is written when there is room, and nothing is kept of a deleted session.
     taken(&mut session, asked[0].0);
     taken(&mut session, asked[1].0);
     clients.iter_mut().for_each(|(_, plain)| _ = plain.advance(&mut session));

@@ -1,4 +1,4 @@
-//! `/api/hosts`.
+//! The handlers of `/api/hosts`.
 
 use super::{Reply, Request, View};
 use crate::api::ApiError;
@@ -7,7 +7,7 @@ use crate::api::responses::Guarded;
 #[cfg(feature = "openapi")]
 use moorline_shared::rest::HostList;
 
-/// All hosts that the relay knows
+/// List all hosts that the relay knows
 #[cfg_attr(feature = "openapi", utoipa::path(
     get, path = "/api/hosts", tag = "Hosts", operation_id = "listHosts",
     responses(Guarded,

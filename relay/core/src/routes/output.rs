@@ -14,16 +14,17 @@ use crate::session::Session;
 #[cfg(feature = "openapi")]
 use moorline_shared::id::SessionId;
 
-/// About as much output as one answer has.
+/// The approximate limit of output in one answer, in bytes.
 const ANSWER_BYTES: usize = 1024 * 1024;
 
-/// Where to read from.
+/// The query parameters of the route.
 #[derive(Debug, Default, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::IntoParams))]
 #[cfg_attr(feature = "openapi", into_params(parameter_in = Query))]
 #[serde(default)]
 pub(crate) struct OutputQuery {
-    /// The `next` of the answer before; 0, as what is no number, for all that is retained.
+    /// The `next` of the answer before. 0, or text that is not a number, reads everything that is
+    /// retained.
     #[cfg_attr(feature = "openapi", param(value_type = Option<u64>, default = 0))]
     since: Option<String>,
 }
@@ -36,17 +37,17 @@ pub struct OutputRead {
     bytes: usize,
 }
 
-/// What [`OutputRead::poll`] came to.
+/// The result of one step.
 #[derive(Debug)]
 pub enum OutputPoll {
-    /// Stored entries are needed: those after `after`, for [`OutputRead::loaded`].
+    /// Pass stored entries after `after` to [`OutputRead::loaded`].
     Load {
         /// The log's epoch.
         epoch: Epoch,
-        /// The last entry before them.
+        /// The entry before the first one needed.
         after: Seq,
     },
-    /// The answer.
+    /// The answer is complete.
     Done(Reply),
 }
 
@@ -61,7 +62,7 @@ pub(crate) fn open(session: &Session, request: &Request) -> Result<OutputRead, A
     let OutputQuery { since } = request.query()?;
     let since = Seq(number(since.as_deref()));
     let log = session.log();
-    // Ahead of a log that was lost in part.
+    // The client is ahead of a log that has lost entries.
     let next = since.min(log.head());
     let start = match next {
         Seq::ZERO => Start::Oldest,
@@ -80,7 +81,7 @@ pub(crate) fn open(session: &Session, request: &Request) -> Result<OutputRead, A
 }
 
 impl OutputRead {
-    /// Reads on.
+    /// Reads on until the answer is complete, or stored entries are needed.
     #[must_use]
     pub fn poll(&mut self, session: &Session) -> OutputPoll {
         while self.bytes < ANSWER_BYTES {
@@ -102,7 +103,7 @@ impl OutputRead {
         OutputPoll::Done(Reply::ok(&self.output))
     }
 
-    /// The entries that were asked for: as many as were read at once, in order.
+    /// Takes stored entries, in order, in answer to [`OutputPoll::Load`].
     pub fn loaded(&mut self, session: &Session, entries: Vec<Entry>) {
         self.reader.loaded(session, entries);
         self.output.next = self.reader.cursor().seq;

@@ -1,4 +1,4 @@
-//! `/api/projects`.
+//! The handlers of `/api/projects`.
 
 use http::StatusCode;
 use moorline_shared::rest::{ChangeProject, CreateProject, Project, ProjectChanged, ProjectList};
@@ -11,7 +11,7 @@ use crate::directory::Directory;
 #[cfg(feature = "openapi")]
 use moorline_shared::id::ProjectId;
 
-/// All projects, by name
+/// List all projects, by name
 #[cfg_attr(feature = "openapi", utoipa::path(
     get, path = "/api/projects", tag = "Projects", operation_id = "listProjects",
     responses(Guarded, (status = 200, description = "All of them.", body = ProjectList)),
@@ -20,7 +20,7 @@ pub(crate) fn list(view: &View<'_>, _: &Request) -> Result<Reply, ApiError> {
     Ok(Reply::ok(&ProjectList { projects: view.directory.projects() }))
 }
 
-/// Make a project
+/// Create a project
 #[cfg_attr(feature = "openapi", utoipa::path(
     post, path = "/api/projects", tag = "Projects", operation_id = "createProject",
     request_body = CreateProject,
@@ -39,7 +39,7 @@ pub(crate) fn create(directory: &Directory, request: &Request) -> Result<Decisio
     Ok(Decision { change, answer })
 }
 
-/// One project
+/// Get a project
 #[cfg_attr(feature = "openapi", utoipa::path(
     get, path = "/api/projects/{id}", tag = "Projects", operation_id = "getProject",
     params(("id" = ProjectId, Path, description = "The project.")),
@@ -50,7 +50,7 @@ pub(crate) fn get(view: &View<'_>, request: &Request) -> Result<Reply, ApiError>
     Ok(Reply::ok(&project))
 }
 
-/// Give a project another name or folder
+/// Change the name or folder of a project
 #[cfg_attr(feature = "openapi", utoipa::path(
     patch, path = "/api/projects/{id}", tag = "Projects", operation_id = "changeProject",
     params(("id" = ProjectId, Path, description = "The project.")),
@@ -68,7 +68,7 @@ pub(crate) fn change(directory: &Directory, request: &Request) -> Result<Decisio
 
 /// Remove a project
 ///
-/// Its sessions stay, and belong to none from then on.
+/// Its sessions stay, without a project.
 #[cfg_attr(feature = "openapi", utoipa::path(
     delete, path = "/api/projects/{id}", tag = "Projects", operation_id = "deleteProject",
     params(("id" = ProjectId, Path, description = "The project.")),

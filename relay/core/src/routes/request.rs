@@ -1,4 +1,4 @@
-//! A request as a handler gets it, and the answer that it gives.
+//! The request that a handler gets, and the reply that it returns.
 
 use bytes::Bytes;
 use http::StatusCode;
@@ -9,10 +9,10 @@ use serde::de::DeserializeOwned;
 
 use crate::api::{ApiError, malformed};
 
-/// A request whose caller was let in.
+/// A request whose caller was admitted.
 #[derive(Debug, Clone)]
 pub struct Request {
-    /// The id in the path; empty if there is none.
+    /// The id in the path; empty if the path has none.
     pub id: String,
     /// The query of the address, without `?`.
     pub query: String,
@@ -20,14 +20,14 @@ pub struct Request {
     pub content_type: String,
     /// The body.
     pub body: Bytes,
-    /// Now, in milliseconds since 1970.
+    /// The current time, in milliseconds since 1970.
     pub now_ms: u64,
-    /// Random bits, new for each request, for an id.
+    /// Random bits for an id, new for each request.
     pub random: u128,
 }
 
 impl Request {
-    /// The session that the path names.
+    /// Returns the session that the path names.
     ///
     /// # Errors
     /// `invalid_id`.
@@ -35,7 +35,7 @@ impl Request {
         self.id.parse().map_err(|_| ApiError::invalid_id(&self.id))
     }
 
-    /// The project that the path names.
+    /// Returns the project that the path names.
     ///
     /// # Errors
     /// `invalid_id`.
@@ -43,22 +43,22 @@ impl Request {
         self.id.parse().map_err(|_| ApiError::invalid_project_id())
     }
 
-    /// An id for a new session.
+    /// Returns the id for a new session: the same for each call on this request.
     #[must_use]
     pub fn new_session(&self) -> SessionId {
         SessionId::from_random(self.random)
     }
 
-    /// An id for a new project.
+    /// Returns the id for a new project: the same for each call on this request.
     #[must_use]
     pub fn new_project(&self) -> ProjectId {
         ProjectId::from_random(self.random)
     }
 
-    /// The query.
+    /// Parses the query.
     ///
     /// # Errors
-    /// `bad_request`.
+    /// `bad_request` if a parameter is not valid.
     pub fn query<T: DeserializeOwned>(&self) -> Result<T, ApiError> {
         let query = serde_urlencoded::from_str(&self.query);
         query.map_err(|error| {
@@ -66,7 +66,7 @@ impl Request {
         })
     }
 
-    /// The body: one JSON object. An empty body, and `null`, is an empty object.
+    /// Parses the body: one JSON object. An empty body, or `null`, counts as an empty object.
     ///
     /// # Errors
     /// `bad_request`, `invalid_id` or `too_large`.
@@ -75,10 +75,10 @@ impl Request {
     }
 }
 
-/// A body: see [`Request::body`].
+/// Parses a body: see [`Request::body`].
 ///
-/// It is read from its text alone, not from a tree of values first: code that reads each type from trees too would be a
-/// tenth of the Worker.
+/// Parses the text directly, not by way of a tree of values: code that also reads each type from trees would be a tenth
+/// of the Worker.
 ///
 /// # Errors
 /// `bad_request`, `invalid_id` or `too_large`.
@@ -101,7 +101,7 @@ fn object<'a>(content_type: &str, body: &'a [u8]) -> Result<&'a str, ApiError> {
     let text = std::str::from_utf8(body).map_err(|_| bad("it is not UTF-8"))?;
     match text.trim_ascii() {
         "null" => Ok("{}"),
-        // A list would be taken for the fields in their order.
+        // Serde would read a JSON list as the fields in their order.
         text if text.starts_with('{') => Ok(text),
         _ => Err(bad("it is no object")),
     }
@@ -112,17 +112,17 @@ fn is_json(content_type: &str) -> bool {
     kind.is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
 }
 
-/// An answer of JSON.
+/// A JSON reply to a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reply {
-    /// The status.
+    /// The HTTP status.
     pub status: StatusCode,
-    /// JSON.
+    /// The body, encoded as JSON.
     pub body: Vec<u8>,
 }
 
 impl Reply {
-    /// An answer with this status.
+    /// Encodes a reply with this status.
     ///
     /// # Panics
     /// Never: bodies are structs of texts, numbers and lists, which always encode.
@@ -132,7 +132,7 @@ impl Reply {
         Self { status, body }
     }
 
-    /// An answer with status 200.
+    /// Encodes a reply with status 200.
     #[must_use]
     pub fn ok(body: &impl Serialize) -> Self {
         Self::new(StatusCode::OK, body)

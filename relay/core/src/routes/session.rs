@@ -1,4 +1,4 @@
-//! `/api/session/:id`: one session.
+//! The handlers of `/api/session/:id`: one session.
 
 use bytes::Bytes;
 use moorline_shared::event::{CommandSent, Event};
@@ -13,23 +13,23 @@ use crate::api::responses::{Guarded, OfSession, Typing, WithBody};
 use crate::record::{SessionRecord, summary_now};
 use crate::session::Session;
 
-/// Limit of characters of a prompt in the event that tells of it.
+/// The most characters of a prompt in the event that reports it.
 const SHOWN_CHARACTERS: usize = 100;
 
-/// What is to be typed into a session.
+/// Bytes to type into a session.
 #[derive(Debug)]
 pub struct Write {
-    /// The bytes.
+    /// The bytes to type.
     pub data: Bytes,
-    /// An event that is appended to the log with them.
+    /// An event to append to the log with the bytes.
     pub event: Option<Event>,
-    /// Files that the request named. They are noted once the bytes are typed.
+    /// Files that the request named. The relay notes them once the bytes are typed.
     pub files: Vec<String>,
-    /// The answer once the bytes are typed.
+    /// The answer, sent once the bytes are typed.
     pub reply: Reply,
 }
 
-/// What a session is and does
+/// Get the status of a session
 #[cfg_attr(feature = "openapi", utoipa::path(
     get, path = "/api/session/{id}/status", tag = "Session", operation_id = "sessionStatus",
     params(("id" = SessionId, Path, description = "The session.")),
@@ -57,7 +57,7 @@ pub(crate) fn status(
     }))
 }
 
-/// How many follow a session
+/// Get the number of open event streams of a session
 #[cfg_attr(feature = "openapi", utoipa::path(
     get, path = "/api/session/{id}/events/status", tag = "Events", operation_id = "eventsStatus",
     params(("id" = SessionId, Path, description = "The session.")),
@@ -78,8 +78,7 @@ pub(crate) fn events_status(
 
 /// Type a command into a session
 ///
-/// The text is typed as it is and followed by Enter. What comes of it is in the session's events
-/// and output.
+/// The text is typed unchanged and followed by Enter. Its effects appear in the session's events and output.
 #[cfg_attr(feature = "openapi", utoipa::path(
     post, path = "/api/session/{id}/prompt", tag = "Session", operation_id = "prompt",
     params(("id" = SessionId, Path, description = "The session.")),
@@ -94,10 +93,10 @@ pub(crate) fn prompt(id: &SessionId, request: &Request) -> Result<Write, ApiErro
     Ok(Write { files, ..prompt_of(id, &command, request.now_ms)? })
 }
 
-/// A command that is to be typed into a session and followed by Enter.
+/// Prepares a command for typing into a session, followed by Enter. Line breaks become Enter.
 ///
 /// # Errors
-/// `bad_request` if there is none, or `too_large`.
+/// `bad_request` if the command is empty, or `too_large`.
 pub fn prompt_of(id: &SessionId, command: &str, now_ms: u64) -> Result<Write, ApiError> {
     if command.is_empty() {
         return Err(ApiError::command_required());

@@ -1,4 +1,4 @@
-//! `/api/sessions`: all sessions.
+//! The handlers of `/api/sessions`: all sessions.
 
 use http::StatusCode;
 use moorline_shared::rest::{
@@ -14,7 +14,7 @@ use crate::directory::{Directory, Draft};
 #[cfg(feature = "openapi")]
 use moorline_shared::{id::SessionId, rest::SessionList};
 
-/// All sessions, newest first
+/// List all sessions, newest first
 #[cfg_attr(feature = "openapi", utoipa::path(
     get, path = "/api/sessions", tag = "Sessions", operation_id = "listSessions", params(ListQuery),
     responses(Guarded, BadQuery,
@@ -51,7 +51,7 @@ pub(crate) fn rename(directory: &Directory, request: &Request) -> Result<Decisio
     Ok(Decision { change, answer: Answer::Read(changed) })
 }
 
-/// Move a session to a project, or out of all
+/// Move a session to a project, or out of any
 #[cfg_attr(feature = "openapi", utoipa::path(
     post, path = "/api/sessions/{id}/move", tag = "Sessions", operation_id = "moveSession",
     params(("id" = SessionId, Path, description = "The session.")),
@@ -65,9 +65,10 @@ pub(crate) fn move_to(directory: &Directory, request: &Request) -> Result<Decisi
     Ok(Decision { change, answer: Answer::Read(changed) })
 }
 
-/// Start what a session was started with again
+/// Duplicate a session
 ///
-/// The same command, variables and project, and the same size unless another is named, in the folder that the session is in now.
+/// Starts a session with the same command, variables and project in the current folder of this one. Its size is the
+/// same unless the request names another.
 #[cfg_attr(feature = "openapi", utoipa::path(
     post, path = "/api/sessions/{id}/duplicate", tag = "Sessions",
     operation_id = "duplicateSession",
@@ -86,7 +87,7 @@ fn start(draft: Draft) -> Start {
     Start { draft, then: Started { beside: None, reply: created } }
 }
 
-/// The answer to a fork.
+/// Returns the answer to a fork.
 #[must_use]
 pub fn forked(session: SessionSummary, from: ForkedFrom) -> Reply {
     answer(session, Some(from))

@@ -1,4 +1,4 @@
-//! The table.
+//! The table of routes.
 
 use http::Method;
 
@@ -22,27 +22,27 @@ const fn about(
     Route { method, path, subject, need, handler }
 }
 
-/// A route whose path has no id.
+/// Returns a route whose path has no id.
 const fn plain(method: Method, path: &'static str, need: Need, handler: Handler) -> Route {
     about(Subject::Nothing, method, path, need, handler)
 }
 
-/// A route about a session.
+/// Returns a route about a session.
 const fn of_session(method: Method, path: &'static str, need: Need, handler: Handler) -> Route {
     about(Subject::Session, method, path, need, handler)
 }
 
-/// A route about a session that may go by a longer name.
+/// Returns a route about a session that may have a longer name.
 const fn of_terminal(method: Method, path: &'static str, need: Need, handler: Handler) -> Route {
     about(Subject::Terminal, method, path, need, handler)
 }
 
-/// A route about something else that its path names.
+/// Returns a route about a project, token or host.
 const fn of_other(method: Method, path: &'static str, need: Need, handler: Handler) -> Route {
     about(Subject::Other, method, path, need, handler)
 }
 
-/// Every route.
+/// Every route of the API.
 pub static ROUTES: &[Route] = &[
     plain(GET, "/healthz", Need::Nothing, Relay(Call::Health)),
     plain(GET, "/metrics", Need::Admin, Relay(Call::Metrics)),

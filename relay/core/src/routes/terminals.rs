@@ -1,4 +1,4 @@
-//! `/api/terminal`: sessions as terminals that are read by polling.
+//! The handlers of `/api/terminal`: sessions as terminals that are read by polling.
 
 use moorline_shared::id::SessionId;
 use moorline_shared::limits::PROMPT_BYTES;
@@ -14,8 +14,9 @@ use moorline_shared::rest::ErrorBody;
 
 /// Start a terminal
 ///
-/// A terminal is a session of its own. Beside another session it starts in that one's folder and
-/// project, and that one's log tells of it: `terminal-created`, `terminal-closed`.
+/// A terminal is a session of its own. If it is opened beside another session, it starts in that
+/// session's folder and project, and that session's log reports it: `terminal-created`,
+/// `terminal-closed`.
 #[cfg_attr(feature = "openapi", utoipa::path(
     post, path = "/api/terminal", tag = "Terminals", operation_id = "createTerminal",
     request_body = Option<CreateTerminal>,

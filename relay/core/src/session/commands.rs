@@ -1,4 +1,4 @@
-//! What the host is to be told and its link has not taken.
+//! Commands to the host that its link has not taken.
 
 use std::collections::VecDeque;
 
@@ -6,16 +6,16 @@ use moorline_shared::id::Seq;
 use moorline_shared::limits::HOST_COMMANDS_WAITING;
 use moorline_shared::publish::HostCommand;
 
-/// Commands in order, of which later ones replace earlier ones where only the last counts. Input
-/// among them is bounded by who sends it; the number of all of them is bounded here.
+/// Commands in order. A command replaces earlier ones of which only the last counts. The senders of
+/// input bound its size; the number of commands is bounded here.
 #[derive(Debug, Default)]
 pub(super) struct Commands {
     waiting: VecDeque<HostCommand>,
-    /// Told after all others: the next one replaces it.
+    /// The last acknowledgement, sent after all other commands.
     ack: Option<Seq>,
-    /// Something was added since [`Commands::take_fresh`].
+    /// True if a command was added since [`Commands::take_fresh`].
     is_fresh: bool,
-    /// The host's link takes too little: it must be closed.
+    /// True if the host's link takes too little and must be closed.
     is_overrun: bool,
 }
 
@@ -27,7 +27,7 @@ impl Commands {
         self.is_fresh = true;
         match (command, self.waiting.back_mut()) {
             (HostCommand::Ack { seq }, _) => self.ack = Some(seq),
-            // Input between two sizes was typed at the first of them.
+            // Only adjacent sizes merge: input between two sizes was typed at the first of them.
             (resize @ HostCommand::Resize { .. }, Some(last @ HostCommand::Resize { .. })) => {
                 *last = resize;
             }
@@ -45,7 +45,7 @@ impl Commands {
         command.or_else(|| self.ack.take().map(|seq| HostCommand::Ack { seq }))
     }
 
-    /// Whether something was added since this was asked last.
+    /// Returns true if a command was added since the last call.
     pub(super) const fn take_fresh(&mut self) -> bool {
         std::mem::replace(&mut self.is_fresh, false)
     }
@@ -54,12 +54,12 @@ impl Commands {
         self.is_overrun
     }
 
-    /// A link ended, or another one began.
+    /// Drops all commands: a link has ended, or another one has begun.
     pub(super) fn clear(&mut self) {
         *self = Self::default();
     }
 
-    /// The session takes no more input.
+    /// Drops input: the session takes no more.
     pub(super) fn drop_input(&mut self) {
         self.waiting.retain(|command| {
             !matches!(command, HostCommand::Input { .. } | HostCommand::Write { .. })

@@ -1,4 +1,4 @@
-//! Input on its way to the host, and what waits for a host that is away.
+//! Input on its way to the host, and input that waits while the host is away.
 
 use moorline_shared::frame::Frame;
 use moorline_shared::id::{ClientId, Seq};
@@ -7,30 +7,30 @@ use moorline_shared::publish::HostCommand;
 use super::Session;
 use crate::input::InputRefused;
 
-/// What is to be stored of input that waits for the host.
+/// A change to the stored input that waits for the host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum HeldChange {
-    /// Keep this piece.
+    /// Store this piece.
     Keep {
-        /// Whose.
+        /// The client that sent it.
         client_id: ClientId,
-        /// Numbered by that client.
+        /// The piece, numbered by that client.
         piece: Frame,
     },
-    /// The host has taken this client's input up to `seq`.
+    /// Remove this client's input up to `seq`: it no longer waits.
     Taken {
-        /// Whose.
+        /// The client that sent it.
         client_id: ClientId,
-        /// The last piece that it took.
+        /// The last piece to remove.
         seq: Seq,
     },
-    /// All of it was for another incarnation.
+    /// Remove all input: it was typed into an earlier epoch.
     Void,
 }
 
 impl Session {
-    /// Passes a piece of input on, now or, where the client asks to `hold` it, when the host is
-    /// back. One that waits and comes again without data is taken back.
+    /// Passes a piece of input to the host: now, or once the host is back if the client asks to
+    /// `hold` it. If the client repeats a waiting piece without data, that piece is emptied.
     pub(crate) fn input(
         &mut self,
         client_id: &ClientId,
@@ -49,7 +49,7 @@ impl Session {
         }
         let others_bytes = self.requests.bytes() as u64;
         let is_next = self.claims.hold(client_id, &piece, others_bytes)?;
-        // A host that left has told before what it took, but takes no more.
+        // A host that has left reported earlier what it took, but takes no more.
         if is_next && self.host_is_here() {
             self.claims.size(client_id).into_iter().for_each(|size| self.resize(size));
             self.command(HostCommand::Input { client_id: client_id.clone(), piece });
@@ -59,17 +59,17 @@ impl Session {
         Ok(())
     }
 
-    /// What is to be stored of held input; call until `None`, where [`super::Keeping::forgets`].
+    /// Returns the next change to stored input; call until `None` if [`super::Keeping::forgets`].
     pub fn poll_held(&mut self) -> Option<HeldChange> {
         self.held_changes.pop_front()
     }
 
-    /// A piece that was stored: call it for all of them, in order, before anything else happens.
+    /// Restores a stored piece. Call it for all pieces, in order, before anything else happens.
     pub fn restore_held(&mut self, client_id: &ClientId, piece: &Frame) {
         self.claims.restore(client_id, piece);
     }
 
-    /// The host has taken a client's input up to `seq`.
+    /// Records that the host has accepted a client's input up to `seq`.
     pub(super) fn input_accepted(&mut self, client_id: &ClientId, seq: Seq) {
         if self.claims.take_stored(client_id, seq) {
             let client_id = client_id.clone();
@@ -80,7 +80,7 @@ impl Session {
         }
     }
 
-    /// What waits survives the loss of this relay's memory.
+    /// Stores waiting input, so that it survives the loss of this relay's memory.
     pub(super) fn store_held(&mut self) {
         if self.keeping.forgets {
             let pieces = self.claims.take_unstored().into_iter();
@@ -89,7 +89,7 @@ impl Session {
         }
     }
 
-    /// Input was meant for the incarnation that it was typed into.
+    /// Drops all input: it was typed into an earlier epoch.
     pub(super) fn input_is_void(&mut self) {
         self.claims.new_incarnation();
         if self.keeping.forgets {

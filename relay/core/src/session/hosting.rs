@@ -1,4 +1,4 @@
-//! What a session's host says, and what follows from it.
+//! The messages of a session's host, and their consequences.
 
 use moorline_shared::id::{Cursor, Epoch, Seq};
 use moorline_shared::log::{Entry, Log};
@@ -10,17 +10,17 @@ use moorline_shared::time::Time;
 use super::{Host, PublishError, Requests, Session, Stored};
 use crate::last_status::LastStatus;
 
-/// More than can be asked in a millisecond.
+/// The request numbers reserved per millisecond: more than can be used in that time.
 const REQUESTS_PER_MS: u64 = 1000;
 
 impl Session {
-    /// The host is here: opens the link to it.
+    /// Opens the link to a host that has connected.
     pub fn host_arrived(&mut self) {
         self.host = Host::Arrived;
         self.commands.clear();
         self.picture_asked = false;
-        // A relay that may lose its memory while the link stays open asks from what it cannot lose:
-        // then the answer to an earlier question is good for a later one.
+        // A relay that may lose its memory while the link stays open asks from a position that it
+        // cannot lose. Then the answer to an earlier question also fits a later one.
         let seq = if self.keeping.forgets { self.durable } else { self.log.head() };
         let cursor = Cursor { epoch: self.log.epoch(), seq };
         self.command(HostCommand::Resume {
@@ -34,26 +34,26 @@ impl Session {
         self.tell_answerer();
     }
 
-    /// The host's link outlived this relay's memory, which was lost `now`. `is_asked` is what
-    /// [`Session::host_is_asked`] was: then the answer is on its way, and those to all that was said
-    /// since follow it. Asked again at every loss, a host that floods would send the same again and
-    /// again, and each loss would make the next one likelier.
+    /// Resumes a link that outlived this relay's memory, which was lost at `now`. `is_asked` is the
+    /// earlier result of [`Session::host_is_asked`]. If it is true, the host's answer is on its
+    /// way, and its answers to everything since follow. So the host is not asked again: at each
+    /// loss a host that floods would send the same once more, and so make the next loss likelier.
     pub fn host_stayed(&mut self, now: Time, is_asked: bool) {
         self.host_arrived();
         if is_asked {
             self.commands.clear();
         }
-        // An answer to what was asked before the loss is none to what is asked after it.
+        // An answer to a request from before the loss must not match a later request.
         self.requests = Requests::after(now.ms * REQUESTS_PER_MS);
     }
 
-    /// Whether the host was asked where it begins, and has not answered.
+    /// Returns true if the host was asked where it begins, and has not answered.
     #[must_use]
     pub fn host_is_asked(&self) -> bool {
         self.host == Host::Arrived
     }
 
-    /// The host is away; where it is gone for good, so is the session.
+    /// Closes the link to a host that has left. With `for_good`, the session is lost.
     pub fn host_left(&mut self, for_good: bool) {
         self.host = Host::Away;
         self.commands.clear();
@@ -61,7 +61,7 @@ impl Session {
         self.store_held();
         self.picture_answers += 1;
         if std::mem::take(&mut self.picture_asked) {
-            // Perhaps the link broke by it.
+            // The request may have broken the link.
             self.picture_failed = self.log.head();
         }
         if !self.lifecycle.is_over() {
@@ -70,18 +70,18 @@ impl Session {
         }
     }
 
-    /// The session was kept for its time, and is going to be removed.
+    /// Marks the session as expired: its time is up, and it is about to be removed.
     pub const fn expire(&mut self) {
         self.lifecycle = Lifecycle::Expired;
         self.revision += 1;
     }
 
-    /// The host says something.
+    /// Handles a message of the host.
     ///
     /// # Errors
     /// [`PublishError`]: the link to that host must be closed.
     pub fn host_message(&mut self, message: HostMessage) -> Result<(), PublishError> {
-        // What was said before the host learned where this relay stands is told again.
+        // The host repeats what it said before it learned this relay's position.
         if self.host != Host::Linked && !matches!(message, HostMessage::Resumed { .. }) {
             return Ok(());
         }
@@ -120,8 +120,8 @@ impl Session {
             self.last_status = None;
             self.input_is_void();
         } else if from > self.log.head() {
-            // What is between was acknowledged once and is lost, as after a loss of power: nobody
-            // has it, and the session goes on without.
+            // The entries between were acknowledged once and are lost, as after a power failure.
+            // Nobody has them, so the session goes on without.
             self.begin_log(epoch, from);
         }
         self.host = Host::Linked;
@@ -147,7 +147,7 @@ impl Session {
         }
         self.last_status = LastStatus::of(&entry).or(self.last_status.take());
         self.log.push(entry).map_err(|gap| PublishError::Gap { want: gap.want, got: gap.got })?;
-        // One that could not be made is asked for again after as much output.
+        // After a failure, ask again once as much output has come.
         let since = self.picture_seq().max(self.picture_failed);
         if self.bytes_after(since) > self.keeping.picture_every_bytes {
             self.ask_picture();

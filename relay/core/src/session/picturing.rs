@@ -1,4 +1,4 @@
-//! The session's picture: the last one, and asking the host for another.
+//! The session's last snapshot, and requests to the host for another.
 
 use bytes::Bytes;
 use moorline_shared::id::Seq;
@@ -7,28 +7,29 @@ use moorline_shared::publish::HostCommand;
 
 use super::Session;
 
-/// A picture with no more than this after it is as good as a fresh one.
+/// The most output after a snapshot that counts as fresh.
 const FRESH_BYTES: u64 = 256 * 1024;
-/// Resets a terminal: the picture of a session that has put out nothing.
+/// The sequence that resets a terminal: the snapshot of a session without output.
 const RESET: &[u8] = b"\x1bc";
 
 impl Session {
-    /// The last picture, where it is not stored yet. Store it after the entries that it contains.
+    /// Returns the last snapshot if it is not stored yet. Store it after the entries that it
+    /// contains.
     #[must_use]
     pub fn picture_to_store(&self) -> Option<&Snapshot> {
         self.picture.as_ref().filter(|picture| !self.picture_stored && picture.seq <= self.durable)
     }
 
-    /// The picture `seq` is stored.
+    /// Records that the snapshot at `seq` is stored.
     pub fn picture_stored(&mut self, seq: Seq) {
         if self.picture.as_ref().is_some_and(|picture| picture.seq == seq) {
             self.picture_stored = true;
         }
     }
 
-    /// The last picture, or the empty one that is true before the first entry. Where the log does
-    /// not begin there, as when no picture could be had before it was trimmed, it is as true as can
-    /// be: every entry that is retained follows it.
+    /// Returns the last snapshot, or an empty screen before the oldest retained entry. The empty
+    /// screen is exact if the log begins there. If the log was trimmed before any snapshot came, it
+    /// is the best there is: every retained entry follows it.
     pub(crate) fn last_picture(&self) -> Snapshot {
         let oldest = if self.has_store() { self.oldest() } else { self.log.tail() };
         self.usable_picture().cloned().unwrap_or_else(|| Snapshot {
@@ -40,7 +41,7 @@ impl Session {
         })
     }
 
-    /// Whether [`Session::last_picture`] is as good as one that the host would make now.
+    /// Returns true if [`Session::last_picture`] is as good as one that the host would make now.
     pub(crate) fn has_fresh_picture(&self) -> bool {
         match self.usable_picture() {
             Some(picture) => {
@@ -52,8 +53,8 @@ impl Session {
         }
     }
 
-    /// Asks the host for a picture; false where there is no host to ask. Answered when
-    /// [`Session::picture_answers`] has grown.
+    /// Asks the host for a snapshot; returns false if there is no host to ask. The answer has come
+    /// once [`Session::picture_answers`] has grown.
     pub(crate) fn ask_picture(&mut self) -> bool {
         if self.host_is_here() && !self.picture_asked {
             self.picture_asked = true;
@@ -66,7 +67,7 @@ impl Session {
         self.picture_answers
     }
 
-    /// The last picture, where every entry after it is retained.
+    /// Returns the last snapshot, if every entry after it is retained.
     fn usable_picture(&self) -> Option<&Snapshot> {
         self.picture.as_ref().filter(|picture| self.reaches_back_to(picture.seq))
     }

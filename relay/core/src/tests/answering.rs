@@ -1,8 +1,8 @@
-//! Whom the host is told to leave queries to.
+//! The client that the host is told to leave queries to.
 
 use super::*;
 
-/// A session whose host is here.
+/// Returns a session whose host is connected.
 fn linked(keeping: Keeping) -> Session {
     let mut session = Session::new(facts(), Epoch(1), Size::default()).keeping(keeping);
     session.host_arrived();
@@ -19,7 +19,7 @@ fn id(number: u8) -> ClientId {
     format!("client_{number}").parse().unwrap()
 }
 
-/// A client that has been told where its stream begins.
+/// Returns a client that has the answer to its `resume`.
 fn client(session: &mut Session, number: u8, scope: Scope, answers: bool) -> Peer {
     let mut peer = Peer::attach(session, NOW, Terms::native(scope, true)).unwrap();
     let client_id = Some(id(number));
@@ -39,7 +39,7 @@ fn says(session: &mut Session, peer: &mut Peer, message: &ClientMessage) {
     peer.text(session, NOW, &message.to_json());
 }
 
-/// The clients that the host was told of since this was asked last.
+/// Returns the answering clients that the host was told since the last call.
 fn told(session: &mut Session) -> Vec<Option<ClientId>> {
     std::iter::from_fn(|| session.poll_command())
         .filter_map(|command| match command {
@@ -91,7 +91,7 @@ fn who_comes_back_answers_once_its_stream_begins() {
     assert_eq!(told(&mut session), [None, Some(id(1)), None]);
     let first = client(&mut session, 1, Scope::Write, true);
     assert_eq!(told(&mut session), [Some(id(1))]);
-    // Another connection takes its place before this one is gone.
+    // Another connection takes over before this one has gone.
     let again = client(&mut session, 1, Scope::Write, true);
     assert_eq!(told(&mut session), [None, Some(id(1))]);
     first.detach(&mut session);
@@ -175,7 +175,7 @@ fn a_host_that_is_new_and_a_relay_that_forgot_agree_on_who_answers() {
         let mut peers =
             saved.map(|saved| Peer::restore(&mut session, NOW, saved).unwrap()).into_iter();
         session.host_stayed(NOW, is_asked);
-        // A host that has not answered yet was told before.
+        // A host that has not answered yet was told earlier.
         let again = if is_asked { vec![] } else { vec![Some(id(1))] };
         assert_eq!(told(&mut session), again);
         let (Some(mut second), Some(first)) = (peers.next(), peers.next()) else { panic!() };

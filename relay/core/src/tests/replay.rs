@@ -1,4 +1,4 @@
-//! Clients that want every entry, and those that would rather jump.
+//! Clients that want every entry, and clients that prefer to jump.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use moorline_shared::limits::{STALLED_AFTER, UNACKED_OUTPUT_BYTES};
 use moorline_shared::message::{CatchUp, Outcome, SnapshotReason};
 
 const EPOCH: Epoch = Epoch(1);
-/// Little enough that what is put out here goes beyond it.
+/// Limits so small that the output of these tests exceeds them.
 const SMALL: Keeping = Keeping {
     memory_bytes: 1_000_000,
     without_picture_bytes: 1_000_000,
@@ -23,14 +23,14 @@ fn entry(seq: u64) -> Entry {
     Entry::Output(Frame::copy(Seq(seq), &[seq as u8; 50_000]).unwrap())
 }
 
-/// A session whose host is here, and what its store has.
+/// A session whose host is connected, and the contents of its store.
 struct Stage {
     session: Session,
     stored: Vec<Entry>,
 }
 
 impl Stage {
-    /// With so many entries of 50 KB.
+    /// Starts with this many entries of 50 KB.
     fn with(entries: u64) -> Self {
         let session = Session::new(facts(), EPOCH, Size::default());
         let mut session = session.with_stored(Stored::new(EPOCH, [])).keeping(SMALL);
@@ -42,7 +42,7 @@ impl Stage {
         stage
     }
 
-    /// The host puts out so many entries more, and they are stored.
+    /// Has the host put out this many entries more, and stores them.
     fn put_out(&mut self, entries: u64) {
         for _ in 0..entries {
             let seq = self.session.log().head().next();
@@ -61,7 +61,7 @@ impl Stage {
         peer
     }
 
-    /// What the client gets, which acknowledges where it does that at all.
+    /// Returns the messages to the client, which acknowledges frames if `acknowledges` is true.
     fn read(&mut self, peer: &mut Peer, now: Time, acknowledges: bool) -> Vec<PeerOutput> {
         let mut got = Vec::new();
         while let Some(output) = peer.poll_output(&mut self.session, now) {
@@ -84,7 +84,7 @@ impl Stage {
         got
     }
 
-    /// What the host was told to be durable last, if anything since.
+    /// Returns the last acknowledgement to the host since the last call, if any.
     fn acknowledged(&mut self) -> Option<Seq> {
         let commands = std::iter::from_fn(|| self.session.poll_command());
         let acks = commands.filter_map(|command| match command {
@@ -128,7 +128,7 @@ fn a_replay_is_every_entry_however_far_behind_and_a_jump_is_not() {
     let mut jumping = stage.attach(true, Resume { jump: true, ..replay() });
     let got = stage.read(&mut jumping, NOW, true);
     assert_eq!((outcome(&got), seqs(&got)), (Some(Outcome::Snapshot), vec![]));
-    // No more behind than a screen wants.
+    // It is less behind than the backlog's limit, so it gets every entry.
     let near = Resume { last_seq: Some(Seq(300)), jump: true, ..replay() };
     let mut near = stage.attach(true, near);
     let got = stage.read(&mut near, NOW, true);
@@ -145,7 +145,7 @@ fn who_reads_holds_the_host_back_before_it_falls_off_the_log_and_who_stalls_does
     let told = stage.acknowledged().unwrap();
     assert_eq!(told, Seq(48), "2 MB after entry 8");
 
-    // It reads, and the host goes on as far.
+    // The client reads, and the host goes on as far.
     let later = Time::from_ms(5000);
     for seq in 3..=30 {
         peer.text(&mut stage.session, later, &ClientMessage::Ack { seq: Seq(seq) }.to_json());
@@ -160,7 +160,7 @@ fn who_reads_holds_the_host_back_before_it_falls_off_the_log_and_who_stalls_does
     assert_eq!((stage.acknowledged(), stage.session.kept_after()), (Some(Seq(160)), None));
     assert_eq!(stage.session.poll_timeout(), None);
 
-    // What it left behind goes, and it is told so when it comes back.
+    // The entries that it left behind go, and it learns that when it comes back.
     stage.session.stored_rows().unwrap().removed(Seq(120));
     stage.stored.retain(|entry| entry.seq() > Seq(120));
     let data = Bytes::from_static(b"the screen");
@@ -175,7 +175,7 @@ fn who_reads_holds_the_host_back_before_it_falls_off_the_log_and_who_stalls_does
     assert_eq!((reasons, seqs(&got)), (vec![SnapshotReason::Behind], Vec::from_iter(151..=160)));
 }
 
-/// The last entry that the client was sent.
+/// Returns the last entry that the client was sent.
 fn peer_position(stage: &mut Stage, peer: &mut Peer, now: Time) -> u64 {
     assert_eq!(seqs(&stage.read(peer, now, false)), [] as [u64; 0], "it has no credit");
     let saved = serde_json::to_value(peer.save()).unwrap();
@@ -210,7 +210,7 @@ fn a_slow_client_has_little_on_its_way_and_an_interrupt_skips_the_rest() {
     let got = stage.read(&mut peer, NOW, false);
     let bytes = seqs(&got).len() as u64 * 50_000;
     assert!((UNACKED_OUTPUT_BYTES - 100_000..UNACKED_OUTPUT_BYTES + 50_000).contains(&bytes));
-    // It takes one entry in a second.
+    // The client takes one entry a second.
     let (mut sent, mut now) = (*seqs(&got).last().unwrap(), NOW);
     for acked in 3..=*seqs(&got).last().unwrap() {
         now = now + Duration::from_secs(1);

@@ -14,12 +14,12 @@ use moorline_shared::time::Time;
 
 use crate::rng::Rng;
 
-/// What a terminal shows, for the simulation: a digest of everything that was written to it.
+/// The screen of the simulation: a digest of everything that was written to the terminal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Screen(pub(crate) u64);
 
 impl Screen {
-    /// The digest after `data` too. Long data is sampled: whole messages are lost, never parts.
+    /// Adds `data` to the digest. Samples long data: whole messages are lost, never parts.
     pub(crate) fn write(&mut self, data: &[u8]) {
         let sampled = data.iter().step_by((data.len() / 256).max(1));
         for byte in sampled.chain(&data.len().to_le_bytes()) {
@@ -32,18 +32,18 @@ impl Screen {
         Snapshot { seq, data, cols: None, rows: None, reason: None }
     }
 
-    /// The screen that a picture paints.
+    /// Returns the screen that a snapshot paints.
     pub(crate) fn painted(picture: &Snapshot) -> Self {
-        // The relay's own picture of a session that has put out nothing is a terminal reset.
+        // The relay's own snapshot of a session without output is a terminal reset.
         Self(<[u8; 8]>::try_from(&picture.data[..]).map_or(0, u64::from_le_bytes))
     }
 }
 
-/// How much the host's clock is ahead of everybody else's.
+/// The lead of the host's clock over everybody else's.
 const AHEAD_MS: u64 = 1_000_000_000_000;
 
-/// Everything that hosts have put out, over all incarnations: of each entry a digest, and when it
-/// was by the host's clock.
+/// Everything that hosts have put out, over all epochs: a digest of each entry, and its time by the
+/// host's clock.
 #[derive(Default)]
 pub(crate) struct Published(BTreeMap<(u64, u64), (u64, u64)>);
 
@@ -63,21 +63,22 @@ pub(crate) struct Host {
     epoch: Epoch,
     pub(crate) publisher: Publisher,
     pub(crate) screen: Screen,
-    /// What the program read, in order, whoever typed it.
+    /// The input that the program read, in order, from every source.
     pub(crate) read: Vec<u8>,
     pictures_due: usize,
     written: u64,
-    /// The answers to what the program asked: see [`answer`].
+    /// The answers to the program's queries: see [`answer`].
     pub(crate) asked: Vec<String>,
-    /// What the emulator was asked and has not said.
+    /// The queries that the emulator has not answered, with their answers.
     unsaid: Vec<(QueryId, String)>,
     answers_due: bool,
 }
 
-/// What begins output that asks the terminal something.
+/// The prefix of output that asks the terminal something.
 const QUERY: &str = "query ";
 
-/// The answer that output asks for, where it does: a token as the typed ones, whoever gives it.
+/// Returns the answer to a query in the output, if there is one: a token like those that users
+/// type.
 pub(crate) fn answer(output: &[u8]) -> Option<String> {
     let number = std::str::from_utf8(output.strip_prefix(QUERY.as_bytes())?).ok()?;
     Some(format!("<?{number}>"))
@@ -98,7 +99,7 @@ impl Host {
         }
     }
 
-    /// The session tells something: an entry that the screen does not show.
+    /// Appends an event, which the screen does not show.
     pub(crate) fn tell(&mut self, now: Time, published: &mut Published) {
         let now_ms = AHEAD_MS + now.ms;
         let id = "session_1".parse().expect("an id");
@@ -106,7 +107,7 @@ impl Host {
         published.0.insert((self.epoch.0, seq.0), (Published::digest(&[]), now_ms));
     }
 
-    /// The program puts something out, unless too much of it is not durable.
+    /// Puts out a line or a flood, unless too much output is not durable.
     pub(crate) fn write(
         &mut self,
         now: Time,
@@ -126,7 +127,7 @@ impl Host {
         self.put_out(now, published, &data);
     }
 
-    /// The program asks its terminal something.
+    /// Has the program ask its terminal something.
     pub(crate) fn ask(&mut self, now: Time, published: &mut Published) {
         self.written += 1;
         let data = format!("{QUERY}{}.{}", self.epoch.0, self.written).into_bytes();
@@ -138,7 +139,7 @@ impl Host {
         }
     }
 
-    /// The emulator comes to what it was asked, and queries become old.
+    /// Answers the queries that are due, and lets others grow old.
     pub(crate) fn answer(&mut self, now: Time) {
         self.publisher.tick(now);
         if std::mem::take(&mut self.answers_due) {
@@ -148,7 +149,7 @@ impl Host {
         }
     }
 
-    /// Whether the program has been told all that it asked.
+    /// Returns true if the program has an answer to every query.
     pub(crate) fn is_answered(&self) -> bool {
         let read = String::from_utf8_lossy(&self.read);
         self.asked.iter().all(|answer| read.contains(answer))
@@ -168,7 +169,7 @@ impl Host {
         self.publisher.exited(ExitStatus { code: Some(0), signal: None });
     }
 
-    /// The program reads a part of what was typed.
+    /// Has the program read a part of what was typed.
     pub(crate) fn read_input(&mut self, rng: &mut Rng) {
         if let Some(input) = self.publisher.input() {
             let bytes = 1 + rng.below(input.len() as u64) as usize;
@@ -188,7 +189,7 @@ impl Host {
         self.publisher.command(AHEAD_MS + now.ms, command);
     }
 
-    /// What to tell the relay.
+    /// Returns the messages for the relay.
     pub(crate) fn messages(&mut self) -> Vec<HostMessage> {
         let mut messages = Vec::new();
         while let Some(output) = self.publisher.poll_output() {
@@ -203,12 +204,12 @@ impl Host {
     }
 }
 
-/// The tokens that were typed, and what became of them, over all incarnations.
+/// The number of times that each typed token was read, over all epochs.
 #[derive(Default)]
 pub(crate) struct Readings(BTreeMap<String, usize>);
 
 impl Readings {
-    /// Adds what a program read: tokens like `<2:17>`; a cut-off last one counts as read.
+    /// Adds what a program read: tokens like `<2:17>`. A cut-off last token counts as read.
     pub(crate) fn add(&mut self, read: &[u8]) {
         for token in String::from_utf8_lossy(read).split_inclusive('>') {
             *self.0.entry(token.into()).or_default() += 1;

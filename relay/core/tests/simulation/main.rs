@@ -1,10 +1,11 @@
 //! A whole Moorline under a virtual clock: clients, a relay, a host and the wires between them,
-//! driven by one seed. Wires are slow, are cut at any byte and die silently; the relay forgets what
-//! is not stored; hosts, clients and pages start again. In the end everything heals, and every
-//! client's screen must be the session's, byte for byte, and every piece of input delivered once.
+//! driven by one seed. Wires are slow, break at any byte and die silently. The relay forgets what
+//! is not stored. Hosts, clients and pages start again. In the end everything heals. Then every
+//! client's screen must equal the session's, byte for byte, and every piece of input must have been
+//! delivered once.
 //!
 //! A failure prints its seed: `MOORLINE_SIM_SEED=<seed> cargo test -p moorline-core --test
-//! simulation` runs that one again. `MOORLINE_SIM_SEEDS` says how many to run.
+//! simulation` runs that seed again. `MOORLINE_SIM_SEEDS` sets the number of seeds to run.
 
 mod host;
 mod pipe;
@@ -19,7 +20,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use world::{Faults, World};
 
-/// A flood has ten times as many steps.
+/// Returns the seeds to run. Floods get fewer by default.
 fn seeds(floods: bool) -> std::ops::Range<u64> {
     let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse().ok());
     match number("MOORLINE_SIM_SEED") {

@@ -1,4 +1,4 @@
-//! One direction of a wire: messages that arrive byte by byte, or not at all.
+//! One direction of a wire: messages arrive byte by byte, or not at all.
 
 use std::collections::VecDeque;
 
@@ -22,8 +22,8 @@ impl<T> Pipe<T> {
         self.messages.push_back((message, bytes.max(1)));
     }
 
-    /// Lets some bytes arrive, and returns the messages that are whole now. What is left is lost
-    /// when the pipe is dropped: so a wire is cut at any byte.
+    /// Lets some bytes arrive, and returns the messages that are complete. Dropping the pipe loses
+    /// the rest, so a wire can break at any byte.
     pub(crate) fn deliver(&mut self, rng: &mut Rng) -> Vec<T> {
         let total: usize = self.messages.iter().map(|(_, bytes)| bytes).sum();
         let bytes = if rng.once_in(4) { total } else { rng.below(total as u64 + 1) as usize };
@@ -44,7 +44,7 @@ impl<T> Pipe<T> {
         self.messages.is_empty()
     }
 
-    /// Bytes on their way: a sender stops at a socket's buffer.
+    /// Returns the bytes on their way, which fill a socket's buffer.
     pub(crate) fn bytes(&self) -> usize {
         self.messages.iter().map(|(_, bytes)| bytes).sum()
     }

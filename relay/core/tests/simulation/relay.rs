@@ -1,4 +1,4 @@
-//! A relay: the real session and peers over a store that survives, and sockets that do not.
+//! A relay: the real session and peers, with a store that survives and sockets that do not.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ use moorline_shared::time::Time;
 
 use crate::rng::Rng;
 
-/// What a relay at the edge keeps, so little that everything has to be read back now and then.
+/// The limits of a relay at the edge, so small that it often has to read entries back.
 const EDGE: Keeping = Keeping {
     memory_bytes: 1000,
     without_picture_bytes: 1000,
@@ -25,7 +25,7 @@ const EDGE: Keeping = Keeping {
     retention_bytes: 400_000,
     forgets: true,
 };
-/// What a relay with a machine of its own keeps, so little that a flood goes beyond it.
+/// The limits of a relay with a machine of its own, so small that a flood exceeds them.
 const NATIVE: Keeping = Keeping {
     memory_bytes: 1_000_000,
     without_picture_bytes: 1_000_000,
@@ -35,7 +35,7 @@ const NATIVE: Keeping = Keeping {
     forgets: false,
 };
 
-/// What is on disk.
+/// The contents of the disk.
 #[derive(Default)]
 struct Store {
     epoch: Epoch,
@@ -49,10 +49,10 @@ struct Store {
 
 pub(crate) struct Relay {
     pub(crate) session: Session,
-    /// By the number of their connection.
+    /// The peers, by the number of their connection.
     pub(crate) peers: BTreeMap<u64, Peer>,
     store: Store,
-    /// It may lose its memory, and reads older entries from the store.
+    /// True if the relay may lose its memory, and reads older entries from the store.
     edge: bool,
 }
 
@@ -74,7 +74,7 @@ impl Relay {
         relay
     }
 
-    /// The process dies and starts again from what is stored.
+    /// Kills the process and starts it again from the store.
     pub(crate) fn restart(&mut self) {
         self.keep_held();
         self.session = self.restored(Lifecycle::Detached);
@@ -82,8 +82,8 @@ impl Relay {
         self.restore_held();
     }
 
-    /// The relay's memory is gone between two events; its sockets, and what was kept beside them,
-    /// are not.
+    /// Drops the relay's memory between two events. Its sockets, and the state saved beside them,
+    /// stay.
     pub(crate) fn evict(&mut self, now: Time, host_is_here: bool) {
         self.keep_held();
         let is_asked = self.session.host_is_asked();
@@ -129,7 +129,7 @@ impl Relay {
         }
     }
 
-    /// What waits for the host is stored with the event that brought it.
+    /// Stores waiting input together with the event that brought it.
     fn keep_held(&mut self) {
         while let Some(change) = self.session.poll_held() {
             let held = &mut self.store.held;
@@ -167,7 +167,7 @@ impl Relay {
             && self.session.log().epoch() == self.store.epoch
         {
             self.session.picture_stored(picture.seq);
-            // The store retains some of what the picture contains, or not.
+            // The store may drop entries that the snapshot contains.
             if rng.once_in(3) {
                 let kept_after = self.session.kept_after().unwrap_or(picture.seq);
                 self.trim(picture.seq.min(kept_after));
@@ -204,7 +204,7 @@ impl Relay {
         }
     }
 
-    /// Some of what is stored after an entry.
+    /// Returns some of the stored entries after `after`.
     pub(crate) fn stored(&self, epoch: Epoch, after: Seq) -> Vec<Entry> {
         if epoch != self.store.epoch {
             return Vec::new();

@@ -1,6 +1,6 @@
-//! A client that wants every entry, of `moorline.v1` or of IC-1 alone. It reads fast, slowly, or not at
-//! all for a while; only what it did not read for 10 s it may miss, and then it is told so by a
-//! snapshot.
+//! A client that wants every entry, of `moorline.v1` or of IC-1 alone. It reads fast, slowly, or
+//! not at all for a while. It may only miss entries if it did not read for 10 s, and then a
+//! snapshot tells it so.
 
 use bytes::Bytes;
 use moorline_core::peer::PeerOutput;
@@ -15,33 +15,33 @@ use crate::pipe::Pipe;
 use crate::relay::{Relay, ToRelay};
 use crate::rng::Rng;
 
-/// A socket takes no more than this before its reader has read.
+/// The buffer of a socket, in bytes.
 const SOCKET_BYTES: usize = 150_000;
-/// Above the numbers of everybody else's connections.
+/// A multiple above the numbers of everybody else's connections.
 const CONNECTIONS: u64 = 1 << 32;
 
 pub(crate) struct Replayer {
     number: u64,
     extended: bool,
-    /// It reads once in so many steps.
+    /// The average number of steps between two reads.
     pace: u64,
     connection: Option<Connection>,
     connections: u64,
-    /// The last entry that it has received.
+    /// The last entry that the client has received.
     position: Option<Cursor>,
-    /// It reads nothing before.
+    /// The client reads nothing before this time.
     stopped_until: Time,
     read_at: Time,
-    /// For how long it has read nothing at most, since it was last told of a gap.
+    /// The longest time without reading, since the last gap.
     paused_ms: u64,
 }
 
 struct Connection {
     number: u64,
     down: Pipe<Down>,
-    /// What `resume` was answered with was promised.
+    /// True if a snapshot may come without a pause: the position was not retained at `resume`.
     promised: bool,
-    /// The relay has closed it behind what is on its way.
+    /// True if the relay has closed the connection; messages may still be on their way.
     closed: bool,
 }
 
@@ -51,7 +51,7 @@ enum Down {
 }
 
 impl Replayer {
-    /// One of each kind.
+    /// Returns a client of each kind.
     pub(crate) fn all() -> Vec<Self> {
         let kinds = [(true, 1), (true, 6), (false, 1), (false, 6)];
         kinds
@@ -89,7 +89,7 @@ impl Replayer {
             catch_up: self.extended.then_some(CatchUp::Replay),
             ..Resume::default()
         };
-        // What was trimmed while it was away is nobody's fault.
+        // The client may miss entries that were trimmed while it was away.
         let promised = self.position.is_none_or(|position| {
             let log = relay.session.log();
             position.epoch != log.epoch() || position.seq.next() < relay.session.oldest()
@@ -102,14 +102,14 @@ impl Replayer {
         self.fill(relay, now);
     }
 
-    /// The wire breaks.
+    /// Breaks the wire.
     pub(crate) fn cut(&mut self, relay: &mut Relay) {
         if let Some(connection) = self.connection.take() {
             relay.disconnect(connection.number);
         }
     }
 
-    /// The wire breaks, or the client stops reading.
+    /// Breaks the wire, or makes the client stop reading.
     pub(crate) fn trouble(&mut self, relay: &mut Relay, rng: &mut Rng) {
         match rng.below(12) {
             0 => self.cut(relay),
@@ -150,7 +150,7 @@ impl Replayer {
         }
     }
 
-    /// The relay sends what the socket takes.
+    /// Fills the socket with the relay's messages.
     fn fill(&mut self, relay: &mut Relay, now: Time) {
         let Some(connection) = &mut self.connection else { return };
         while connection.down.bytes() < SOCKET_BYTES {
@@ -184,7 +184,7 @@ impl Replayer {
         let frame = Frame::decode(encoded).expect("the relay sends frames");
         let before = self.position.map_or(Seq::ZERO, |position| position.seq);
         assert_eq!(frame.seq(), before.next(), "a replay leaves nothing out");
-        // Events are frames without data to who knows IC-1 alone; so is the epoch unknown to it.
+        // A client of IC-1 gets events as frames without data, and does not know the epoch.
         let epoch = self.position.map_or(Epoch(1), |position| position.epoch);
         let cursor = Cursor { epoch, seq: frame.seq() };
         let (digest, _) = published.get(cursor).expect("it was published");

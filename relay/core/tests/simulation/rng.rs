@@ -1,6 +1,6 @@
-//! One seed, all decisions.
+//! Random decisions from one seed.
 
-/// A small generator: SplitMix64.
+/// A small random number generator: SplitMix64.
 pub(crate) struct Rng(u64);
 
 impl Rng {
@@ -16,12 +16,12 @@ impl Rng {
         mixed ^ (mixed >> 31)
     }
 
-    /// Evenly from 0 up to, not including, `bound`.
+    /// Returns a number from 0 up to, but not including, `bound`.
     pub(crate) fn below(&mut self, bound: u64) -> u64 {
         self.next() % bound
     }
 
-    /// True once in `times`.
+    /// Returns true once in `times` calls, on average.
     pub(crate) fn once_in(&mut self, times: u64) -> bool {
         self.below(times) == 0
     }

@@ -1,4 +1,4 @@
-//! A person with a page: the real client machine, a screen that is slow, and typing.
+//! A person with a page: the real client machine, a slow screen, and typing.
 
 use std::collections::VecDeque;
 
@@ -13,18 +13,18 @@ use crate::host::{Screen, answer};
 use crate::relay::ToRelay;
 use crate::rng::Rng;
 
-/// What the page asks of its socket.
+/// An action that the page asks of its socket.
 pub(crate) enum SocketAction {
     Dial(Generation),
     HangUp,
     Send(ToRelay, usize),
 }
 
-/// What the terminal has been given and not drawn.
+/// Items that the terminal has received and not drawn.
 enum Drawing {
     Frame(Frame),
     Picture(Seq, Screen),
-    /// Nothing to draw, but in its turn.
+    /// An event: nothing to draw, but it takes its turn.
     Event(Seq),
 }
 
@@ -43,13 +43,13 @@ impl User {
         let id: ClientId = format!("client_{number}").parse().expect("an id");
         let mut client = Client::new(id.clone(), number as u64, &SavedInput::default());
         client.hold_input(number > 0);
-        // One of them is of a kind that leaves queries to the host.
+        // One of the users has a terminal that leaves queries to the host.
         client.answer_queries(number < 2);
         let (screen, drawing) = (Screen::default(), VecDeque::new());
         Self { number, id, client, screen, drawing, typed: 0, gave_up: false }
     }
 
-    /// The page is loaded again: what it kept is its input, and its screen is empty.
+    /// Loads the page again: its input is kept, its screen is empty.
     pub(crate) fn reload(&mut self, seed: u64) {
         let json = serde_json::to_string(&self.client.save_input()).expect("it is plain data");
         let saved: SavedInput = serde_json::from_str(&json).expect("it was just written");
@@ -87,7 +87,7 @@ impl User {
         }
     }
 
-    /// The terminal draws some of what it was given.
+    /// Draws some of what the terminal has received.
     pub(crate) fn draw(&mut self, now: Time, rng: &mut Rng) {
         for _ in 0..rng.below(200) {
             let (seq, bytes) = match self.drawing.pop_front() {
@@ -109,7 +109,7 @@ impl User {
         }
     }
 
-    /// What the machine wants done.
+    /// Returns the actions that the client machine asks for.
     pub(crate) fn actions(&mut self, now: Time) -> Vec<SocketAction> {
         let mut actions = Vec::new();
         while let Some(output) = self.client.poll_output(now) {
@@ -143,14 +143,14 @@ impl User {
         actions
     }
 
-    /// For a failure's message.
+    /// Describes the user for a failure's message.
     pub(crate) fn describe(&self) -> String {
         let pending: Vec<_> = self.client.pending_input().map(String::from_utf8_lossy).collect();
         let applied = self.client.applied_seq();
         format!("{:?}, applied {applied}, pending {pending:?}", self.client.status())
     }
 
-    /// Nothing is left to draw or to deliver, and the client knows where it stands.
+    /// Returns true if nothing is left to draw or to deliver, and the client knows its position.
     pub(crate) fn is_settled(&self, head: Cursor) -> bool {
         let there = self.client.cursor() == Some(head)
             && self.client.applied_seq() == head.seq

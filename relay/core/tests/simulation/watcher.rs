@@ -1,6 +1,6 @@
-//! A reader of server-sent events: it is cut off anywhere and comes back with the id that it got
-//! last. Everything that it receives must be the host's, in order, each once, but for what a gap
-//! owned up to.
+//! A reader of server-sent events. It is disconnected anywhere, and comes back with the last id
+//! that it got. Everything that it receives must be the host's entries, in order and each once,
+//! except for announced gaps.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -16,14 +16,14 @@ use crate::pipe::Pipe;
 use crate::relay::Relay;
 use crate::rng::Rng;
 
-/// A socket takes no more than this before its reader has read.
+/// The buffer of a socket, in bytes.
 const SOCKET_BYTES: usize = 100_000;
 
 #[derive(Default)]
 pub(crate) struct Watcher {
     connection: Option<Connection>,
     last_event_id: Option<String>,
-    /// What it has received, or knows to be missing.
+    /// The last entry that it has received, or knows to be missing.
     position: Option<Cursor>,
 }
 
@@ -43,7 +43,7 @@ impl Watcher {
             Some(id) => Start::After(id.parse().expect("the relay's ids are cursors")),
             None => Start::Oldest,
         };
-        // A gap has no id: it is told again.
+        // A gap has no id, so it is announced again.
         self.position = match start {
             Start::After(cursor) => Some(cursor),
             _ => None,
@@ -54,14 +54,14 @@ impl Watcher {
         self.connection = Some(Connection { stream, wire, parser, ended: false });
     }
 
-    /// The wire breaks. A relay that dies takes the stream with it.
+    /// Breaks the wire. If the relay has died, the stream is gone already.
     pub(crate) fn cut(&mut self, relay: Option<&mut Relay>) {
         if let (Some(connection), Some(relay)) = (self.connection.take(), relay) {
             connection.stream.detach(&mut relay.session);
         }
     }
 
-    /// The relay sends, and some of it arrives.
+    /// Has the relay send, and lets some of it arrive.
     pub(crate) fn work(
         &mut self,
         relay: &mut Relay,
@@ -98,11 +98,11 @@ impl Watcher {
         match event.kind.as_str() {
             "connected" => {}
             "gap" => self.gap(&data),
-            // In silence it is said again, and moves nobody.
+            // Repeated in silence, without moving the reader.
             "session-status" if event.id.is_none() => {
                 assert!(self.position.is_some(), "a stream begins with where it stands");
             }
-            // What a stream begins and ends with: where it stands.
+            // The first and the last event of a stream state its position.
             "session-status" => {
                 let cursor = cursor(event);
                 assert_eq!(*self.position.get_or_insert(cursor), cursor, "where a stream stands");
@@ -152,7 +152,7 @@ impl Connection {
         while self.wire.bytes() < SOCKET_BYTES {
             match self.stream.poll_output(&mut relay.session, now, now.ms) {
                 Some(StreamOutput::Send(mut bytes)) => {
-                    // The wire can be cut inside of an event.
+                    // The wire can break within an event.
                     let part = bytes.split_to(rng.below(bytes.len() as u64) as usize);
                     for bytes in [part, bytes] {
                         let len = bytes.len();

@@ -17,28 +17,28 @@ use crate::watcher::Watcher;
 const USERS: usize = 3;
 const TROUBLED_STEPS: usize = 250;
 const HEALING_STEPS: usize = 3000;
-/// A socket takes no more than this before its reader has read.
+/// The buffer of a socket, in bytes.
 const SOCKET_BYTES: usize = 200_000;
 
-/// Which faults happen besides wires that break.
+/// The faults that happen, in addition to wires that break.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Faults {
     pub(crate) relay_restarts: bool,
     pub(crate) host_restarts: bool,
     pub(crate) floods: bool,
-    /// The relay keeps little in memory and loses it between any two events, but not its sockets.
+    /// The relay keeps little in memory, and loses it between any two events, but not its sockets.
     pub(crate) edge: bool,
-    /// There are clients that want every entry, fast ones, slow ones and some that stop reading.
+    /// Some clients want every entry: fast ones, slow ones, and some that stop reading.
     pub(crate) replays: bool,
 }
 
-/// A user's socket.
+/// The socket of a user.
 struct Socket {
     generation: Generation,
     connection: u64,
     up: Pipe<ToRelay>,
     down: Pipe<Down>,
-    /// The wire is dead, and neither side was told.
+    /// The wire is dead, and neither side knows.
     silent: bool,
 }
 
@@ -68,12 +68,12 @@ pub(crate) struct World {
     now: Time,
     host: Host,
     readings: Readings,
-    /// What programs asked that are gone: they were told once or not at all.
+    /// The answers to queries of earlier programs, which got them once or not at all.
     lost_answers: Vec<String>,
     host_wire: Option<HostWire>,
     relay: Relay,
     users: Vec<User>,
-    /// `None` where floods would take it too long.
+    /// `None` with floods, which would take it too long.
     watcher: Option<Watcher>,
     replayers: Vec<Replayer>,
     published: Published,
@@ -128,7 +128,7 @@ impl World {
         );
     }
 
-    /// Everybody does a part of what is to be done.
+    /// Has everybody do a part of their work.
     fn work(&mut self) {
         let longest = if self.faults.replays { 3000 } else { 20_000 };
         let rest = if self.rng.once_in(40) { longest } else { 60 };
@@ -154,7 +154,7 @@ impl World {
         }
     }
 
-    /// Something is typed or put out, and something breaks.
+    /// Types something, puts something out, or breaks something.
     fn trouble(&mut self) {
         let user = self.rng.below(USERS as u64) as usize;
         match self.rng.below(40) {
@@ -195,7 +195,7 @@ impl World {
         }
     }
 
-    /// What is down comes up again.
+    /// Restores every connection that is down.
     fn heal(&mut self) {
         if self.host_wire.is_none() {
             self.host_wire = Some(HostWire::default());
@@ -252,7 +252,7 @@ impl World {
     }
 
     fn evict(&mut self) {
-        // What follows from an event is on its way when the event is over.
+        // Commands that follow from an event are on their way when the event is over.
         if let Some(wire) = &mut self.host_wire {
             wire.take_commands(&mut self.relay);
         }
@@ -262,7 +262,7 @@ impl World {
         self.relay.evict(self.now, self.host_wire.is_some());
     }
 
-    /// The session's process is gone, and another one takes its place.
+    /// Ends the session's process, and starts another one in its place.
     fn restart_host(&mut self) {
         self.cut_host();
         self.readings.add(&self.host.read);

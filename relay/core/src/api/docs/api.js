@@ -1,8 +1,8 @@
-// Shows the relay's description of its API. Without Swagger UI, which is built beside the browser's
-// client, the page stays what it is: a link to the description.
+// Shows the relay's description of its API. Swagger UI is built with the browser's client. Without
+// it, the page keeps its link to the description.
 "use strict";
 
-// Where the client keeps the token of this relay.
+// The key under which the client stores this relay's token.
 const KEY = "moorline.token";
 
 const dark = matchMedia("(prefers-color-scheme: dark)");
@@ -14,7 +14,7 @@ function token() {
   try {
     return localStorage.getItem(KEY);
   } catch {
-    // In a frame of another site there is no storage: the button "Authorize" takes a token.
+    // A frame of another site has no storage. The button "Authorize" takes a token instead.
     return null;
   }
 }
