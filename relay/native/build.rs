@@ -1,7 +1,8 @@
-//! Puts the browser's client into release builds, compressed: so `moorline` is one file to copy.
+//! Embeds the browser's client, compressed, in release builds, so that `moorline` is one file to
+//! copy.
 //!
-//! `dist/` is what trunk has built. Without it the binary is complete but for the page, and says
-//! so when one is asked for. Debug builds read `dist/` while they run.
+//! `dist/` holds trunk's build. Without it, the binary lacks only the page, and says so when the
+//! page is requested. Debug builds read `dist/` at run time.
 
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -23,7 +24,7 @@ fn main() -> io::Result<()> {
     fs::write(out.join("client.rs"), table)
 }
 
-/// One line of the table for each file below `folder`.
+/// Writes one line of the table for each file below `folder`.
 fn embed(folder: &Path, prefix: &str, out: &Path, table: &mut String) -> io::Result<()> {
     let mut entries: Vec<_> = fs::read_dir(folder)?.collect::<Result<_, _>>()?;
     entries.sort_by_key(fs::DirEntry::file_name);

@@ -1,4 +1,4 @@
-//! `moorline attach`: a terminal as a client, on the same machine as the browser's.
+//! `moorline attach`: a client on a terminal, by the same state machine as the browser's.
 
 mod keys;
 mod replies;
@@ -26,43 +26,43 @@ use replies::Replies;
 use socket::{Event, Socket};
 use terminal::Terminal;
 
-/// How long the detach key is shown.
+/// Time for which the hint about the detach key is shown.
 const HINT: Duration = Duration::from_secs(3);
 
-/// What to attach to.
+/// The session to attach to.
 #[derive(Clone)]
 pub struct Target {
-    /// The relay, as `http://127.0.0.1:3010`.
+    /// The relay's address, such as `http://127.0.0.1:3010`.
     pub url: String,
-    /// What opens the session.
+    /// The credential for the session.
     pub opener: Opener,
-    /// The session.
+    /// The session's id.
     pub session: SessionId,
 }
 
-/// What opens a session.
+/// A credential for a session.
 #[derive(Clone)]
 pub enum Opener {
-    /// A token.
+    /// A token, presented with each connection.
     Token(String),
-    /// The data folder of the relay, which is asked for a pass whenever a connection is opened.
+    /// The relay's data folder, from which each connection gets a new pass.
     Folder(PathBuf),
 }
 
-/// How it ended.
+/// The way in which an attachment ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum End {
-    /// The user detached; the session goes on.
+    /// The user detached; the session keeps running.
     Detached,
     /// The session is over.
     Over(ExitStatus),
 }
 
-/// Shows and steers a session on this terminal until it is over or the user detaches. The
-/// terminal is as before when this returns.
+/// Shows a session on this terminal and sends it input, until it is over or the user detaches.
+/// Restores the terminal before it returns.
 ///
 /// # Errors
-/// Where there is no terminal, or the relay refuses.
+/// Stdin or stdout is not a terminal, or the relay refuses.
 pub async fn attach(target: Target) -> anyhow::Result<End> {
     let terminal = Terminal::open().context("stdin and stdout must be a terminal")?;
     let mut attached = Attached::new(target, terminal)?;
@@ -78,14 +78,14 @@ struct Attached {
     terminal: Terminal,
     keys: Keys,
     replies: Replies,
-    /// Typed, and not taken by the client yet: its queue is full.
+    /// Input that the client has not taken yet, because its queue is full.
     waiting: Option<Vec<u8>>,
-    /// The bar says that there is no connection.
+    /// True while the bar shows that there is no connection.
     is_offline: bool,
     hint: Hint,
 }
 
-/// The bar that says how to detach.
+/// State of the bar that says how to detach.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Hint {
     /// Not shown yet.
@@ -104,7 +104,7 @@ impl Attached {
         let id = ClientId::from_random(u128::from_ne_bytes(id.try_into()?));
         let seed = u64::from_ne_bytes(seed.try_into()?);
         let mut client = Client::new(id, seed, &SavedInput::default());
-        // As a shell does with what is typed ahead.
+        // Input is held until the session is there, as a shell keeps what is typed ahead.
         client.hold_input(true);
         client.answer_queries(true);
         Ok(Self {
@@ -122,7 +122,7 @@ impl Attached {
 
     async fn run(&mut self) -> anyhow::Result<End> {
         let mut resized = signal(SignalKind::window_change())?;
-        // In raw mode no key sends the last two; other processes can.
+        // In raw mode no key sends the last two, but other processes can.
         let mut ended = [
             SignalKind::terminate(),
             SignalKind::hangup(),
@@ -172,7 +172,7 @@ impl Attached {
         }
     }
 
-    /// Does what the client says.
+    /// Carries out the client's outputs.
     async fn carry_out(&mut self) -> anyhow::Result<()> {
         if let Some(bytes) = self.waiting.take() {
             self.take(bytes);
@@ -222,14 +222,14 @@ impl Attached {
     }
 
     fn show(&mut self, seq: Seq, data: &[u8], is_past: bool) -> anyhow::Result<()> {
-        // First: the answer may be there as soon as this is written.
+        // First, as the terminal may answer as soon as this is written.
         self.replies.wrote(self.clock.now(), seq, data, is_past);
         self.terminal.show(data)?;
         self.client.applied(self.clock.now(), seq, data.len());
         Ok(())
     }
 
-    /// True where the user detaches.
+    /// Handles input. Returns true if the user detaches.
     fn typed(&mut self, bytes: &[u8]) -> bool {
         let mut found = Vec::new();
         let bytes = self.replies.take(self.clock.now(), bytes, &mut found);
@@ -247,7 +247,7 @@ impl Attached {
         }
     }
 
-    /// Says what the user must know; `Some` when it is over.
+    /// Shows the client's status. Returns `Some` when the attachment has ended.
     fn show_status(&mut self) -> anyhow::Result<Option<End>> {
         match self.client.status() {
             Status::Ended(status) => return Ok(Some(End::Over(status))),
@@ -266,7 +266,7 @@ impl Attached {
         Ok(None)
     }
 
-    /// Shows the hint for a while, and takes bars away by painting the screen anew.
+    /// Shows the hint for a while, and removes bars by repainting the screen.
     fn show_live(&mut self) -> anyhow::Result<()> {
         let now = self.clock.now();
         let mut repaint = std::mem::take(&mut self.is_offline);
@@ -288,7 +288,7 @@ impl Attached {
     }
 }
 
-/// For people, and final.
+/// Explains a final refusal to the user.
 fn refusal(code: u16) -> &'static str {
     match code {
         close::UNAUTHORIZED | 1008 => {
@@ -318,5 +318,5 @@ async fn any(signals: &mut [std::io::Result<Signal>]) {
     .await;
 }
 
-/// What is typed, in order.
+/// Bytes that were typed, in order.
 type Typed = mpsc::Receiver<Bytes>;

@@ -1,4 +1,4 @@
-//! The tokens that are stored, and the passes that are not.
+//! Stored tokens, and passes, which are not stored.
 
 mod passes;
 mod tokens;

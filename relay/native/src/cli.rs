@@ -1,4 +1,4 @@
-//! The command line.
+//! The command line: its commands, and options that several of them have.
 
 mod attach;
 mod completion;
@@ -70,17 +70,17 @@ enum Command {
     Completion(completion::Options),
     /// Print the API's description, as the relay serves it at /api/openapi.json.
     Openapi {
-        /// Without the deprecated routes under /claude/api/claude.
+        /// Leave out the deprecated routes under /claude/api/claude.
         #[arg(long)]
         no_legacy: bool,
     },
 }
 
 impl Cli {
-    /// Does what was asked for.
+    /// Runs the command.
     ///
     /// # Errors
-    /// Whatever keeps it from that, for people.
+    /// The reason that it fails, for people.
     pub fn run(self) -> anyhow::Result<ExitCode> {
         match self.command {
             Command::Serve(options) => serve::run(options)?,
@@ -100,7 +100,7 @@ impl Cli {
     }
 }
 
-/// Where the data folder is.
+/// The option that names the data folder.
 #[derive(Debug, clap::Args)]
 struct DataDir {
     /// The folder that keeps sessions and tokens [default: the user's data folder, as
@@ -110,7 +110,7 @@ struct DataDir {
 }
 
 impl DataDir {
-    /// By the XDG rules where it was not given.
+    /// Returns the folder. Without the option, it is found by the XDG rules.
     fn path(&self) -> anyhow::Result<PathBuf> {
         if let Some(path) = &self.data_dir {
             return Ok(path.clone());
@@ -125,7 +125,7 @@ impl DataDir {
     }
 }
 
-/// The address to open, with the token where no server and no log sees it.
+/// Returns the address to open. The token is in the fragment, which no server or log sees.
 fn address_to_open(base: &str, token: &str) -> String {
     format!("{}/#token={token}", base.trim_end_matches('/'))
 }

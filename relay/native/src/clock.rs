@@ -1,4 +1,4 @@
-//! The only place of the relay that asks what time it is.
+//! The relay's clocks. No other module reads the time.
 
 use std::time::{Duration, Instant, SystemTime};
 
@@ -11,28 +11,28 @@ pub struct Clock {
 }
 
 impl Clock {
-    /// Starts at 0.
+    /// Starts the clock at 0.
     #[must_use]
     pub fn start() -> Self {
         Self { start: Instant::now() }
     }
 
-    /// The time since the start.
+    /// Returns the time since the start.
     #[must_use]
     pub fn now(&self) -> Time {
         Time::from_ms(whole_ms(self.start.elapsed()))
     }
 
-    /// The moment of a [`Time`], for a timer.
+    /// Converts a [`Time`] of this clock for use with a timer.
     #[must_use]
     pub fn instant(&self, time: Time) -> Instant {
-        // A machine that never wants to be called again names a time beyond any clock.
+        // A machine without a next deadline names a time that `Instant` cannot represent.
         const FAR: Duration = Duration::from_secs(365 * 24 * 3600);
         self.start + Duration::from_millis(time.ms).min(self.start.elapsed() + FAR)
     }
 }
 
-/// Milliseconds since 1970.
+/// Returns the wall-clock time, in milliseconds since 1970.
 #[must_use]
 pub fn wall_ms() -> u64 {
     whole_ms(SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default())

@@ -1,11 +1,12 @@
-//! The Unix socket on which the relay lets commands of its own user in, without a token that is stored:
+//! The Unix socket on which the relay admits commands of its own user without a stored token:
 //! `commands.sock` in the data folder.
 //!
-//! A command writes one line, [`Wish`], and gets one line of JSON: `{"secret": …}` or `{"error": …}`. What
-//! it is given is a [pass](super::auth::Passes), to be presented as a token by HTTP; the pass ends with the
-//! connection. This is no HTTP, so that no proxy, however it is configured, can make such a request for
-//! somebody else: whatever does not begin with a wish gets no answer. Nor does any other user, though the
-//! socket and its folder are closed to them anyhow.
+//! A command writes one line, [`Wish`], and gets one line of JSON: `{"secret": …}` or `{"error": …}`. For
+//! [`Wish::Pass`] the secret is a [pass](super::auth::Passes), to be presented as a token over HTTP, and
+//! ends with the connection. The protocol is deliberately not HTTP: a proxy, however it is configured,
+//! cannot make such a request for somebody else. Input that does not begin with a wish gets no answer.
+//! Other users get no answer either, although the permissions of the socket and its folder exclude them
+//! already.
 
 use std::io::{self, BufRead as _, BufReader, ErrorKind, Write as _};
 use std::os::unix::net::UnixStream as BlockingStream;
@@ -29,24 +30,24 @@ use moorline_shared::limits::TICKET_LIFETIME;
 
 /// The socket's name in the data folder.
 pub const SOCKET_NAME: &str = "commands.sock";
-/// Time for a wish to arrive, and for an answer.
+/// Time allowed for a wish to arrive, and for an answer.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// How long to wait if no connection can be accepted.
+/// Pause after a connection could not be accepted.
 const FULL_PAUSE: Duration = Duration::from_secs(1);
-/// Connections at a time; more wait.
+/// Limit of connections at a time; further ones wait to be accepted.
 const CONNECTIONS: usize = 512;
 
-/// What a command asks for.
+/// A request that a command can make.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Wish {
-    /// A pass for as long as the connection is open.
+    /// A pass that is valid while the connection is open.
     Pass,
-    /// A ticket that lets one browser in, soon.
+    /// A ticket that admits one browser within [`TICKET_LIFETIME`].
     Ticket,
 }
 
 impl Wish {
-    /// As it is sent: both have the same length.
+    /// The line that is sent. All have the same length.
     const fn line(self) -> &'static [u8; 18] {
         match self {
             Self::Pass => b"moorline 1 pass  \n",
@@ -59,24 +60,24 @@ impl Wish {
     }
 }
 
-/// What a command gets.
+/// The relay's answer to a [`Wish`].
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 enum Answer {
-    /// The pass or ticket.
+    /// The pass or the ticket.
     Secret(String),
-    /// Why there is none.
+    /// The reason that neither was made.
     Error(String),
 }
 
-/// A pass, for as long as this lives.
+/// A pass that is valid until this value is dropped.
 pub struct Pass {
     secret: String,
     _connection: BufReader<BlockingStream>,
 }
 
 impl Pass {
-    /// What to present, as a token.
+    /// The secret to present as a token.
     #[must_use]
     pub fn secret(&self) -> &str {
         &self.secret
@@ -89,16 +90,16 @@ impl std::fmt::Debug for Pass {
     }
 }
 
-/// Asks the relay of this data folder for a pass. Blocks for seconds at most.
+/// Asks the relay that serves this data folder for a pass. Blocks for a few seconds at most.
 ///
 /// # Errors
-/// No relay serves from there that gives any, or it gives none now.
+/// No relay answers on the folder's socket, or the relay cannot give a pass now.
 pub fn ask_pass(folder: &Path) -> io::Result<Pass> {
     let (secret, connection) = ask(folder, Wish::Pass)?;
     Ok(Pass { secret, _connection: connection })
 }
 
-/// Asks it for a ticket. Blocks for seconds at most.
+/// Asks the relay that serves this data folder for a ticket. Blocks for a few seconds at most.
 ///
 /// # Errors
 /// As [`ask_pass`].
@@ -123,7 +124,7 @@ fn ask(folder: &Path, wish: Wish) -> io::Result<(String, BufReader<BlockingStrea
 
 /// Serves commands until `closing` is true.
 pub async fn serve(listener: UnixListener, app: Arc<App>, mut closing: watch::Receiver<bool>) {
-    // Those that are left end with this.
+    // Dropped on return, which ends the remaining connections.
     let mut serving = JoinSet::new();
     loop {
         tokio::select! {
@@ -143,11 +144,11 @@ pub async fn serve(listener: UnixListener, app: Arc<App>, mut closing: watch::Re
 }
 
 async fn begun(closing: &mut watch::Receiver<bool>) {
-    // The registry, which holds the sender, outlives this.
+    // Cannot fail: the registry, which holds the sender, outlives this.
     let _ = closing.wait_for(|closing| *closing).await;
 }
 
-/// Serves one command. One that is gone needs nothing more.
+/// Serves one command. Errors are ignored: the command has gone, or does not speak this protocol.
 async fn answer(mut stream: UnixStream, app: Arc<App>) -> io::Result<()> {
     let user = stream.peer_cred()?.uid();
     if !is_trusted(user) {
@@ -162,7 +163,7 @@ async fn answer(mut stream: UnixStream, app: Arc<App>) -> io::Result<()> {
     answer.push(b'\n');
     stream.write_all(&answer).await?;
     if held.is_some() {
-        // The command says nothing more: this is its end.
+        // The command sends nothing more, so this returns when it closes the connection.
         let _ = stream.read(&mut line).await;
     }
     Ok(())

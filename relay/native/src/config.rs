@@ -1,4 +1,4 @@
-//! What the relay is told when it starts.
+//! The relay's configuration, which the command line fills in.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -9,25 +9,25 @@ use super::own_host::Kind;
 /// The configuration of `moorline serve`.
 #[derive(Clone)]
 pub struct Config {
-    /// Where it listens.
+    /// The address to listen on.
     pub listen: SocketAddr,
-    /// Where it keeps everything.
+    /// The data folder: the database, the locks and the sockets are in it.
     pub data_dir: PathBuf,
-    /// A fixed admin token.
+    /// A fixed admin token, which is not stored.
     pub token: Option<String>,
-    /// Origins besides its own whose pages may use it.
+    /// Further origins whose pages may use the relay.
     pub allow_origins: Vec<String>,
-    /// Names by which browsers may address it, besides its addresses.
+    /// Further host names by which browsers may address the relay.
     pub allow_hosts: Vec<String>,
-    /// Who may show the client in a frame, as CSP sources.
+    /// The pages that may show the client in a frame, as CSP sources.
     pub frame_ancestors: Vec<String>,
-    /// The client's files; without it those in the binary.
+    /// The folder with the client's files; `None` for those in the binary.
     pub dist: Option<PathBuf>,
-    /// Whether `/claude/api/claude/*` is served.
+    /// True if `/claude/api/claude/*` is served.
     pub legacy: bool,
-    /// Time for a peer to take what is sent to it, before it is disconnected.
+    /// Time allowed for a peer to take what is sent to it; after that it is disconnected.
     pub take_deadline: Duration,
-    /// How its own host runs.
+    /// The way in which the relay's own host runs.
     pub host: Kind,
 }
 

@@ -1,5 +1,5 @@
-//! The relay's data folder. One relay at a time has it, however that runs and by whatever path the
-//! folder is named; other commands, as `moorline token`, use the database in it beside the relay.
+//! The relay's data folder. One relay at a time uses it, no matter by which path each names it.
+//! Other commands, such as `moorline token`, use the database in it at the same time.
 
 use std::io;
 use std::net::SocketAddr;
@@ -11,37 +11,37 @@ use serde::{Deserialize, Serialize};
 
 use super::store::{Database, Store, StoreError};
 
-/// The file that the relay holds locked for as long as it lives.
+/// The file that the relay keeps locked while it runs.
 const LOCK_NAME: &str = "relay.lock";
 
-/// A data folder that is its owner's alone.
+/// A data folder that other users cannot read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DataFolder(PathBuf);
 
-/// What a relay tells of itself in its folder.
+/// A relay's description of itself, kept in its lock file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Serving {
-    /// Its process.
+    /// The relay's process id.
     pub pid: u32,
-    /// The version of its program.
+    /// The version of the relay's program.
     pub version: String,
-    /// Where it listens; absent until it does.
+    /// The address that it listens on; `None` until it listens.
     pub address: Option<SocketAddr>,
 }
 
-/// Why a data folder cannot be used.
+/// The reason that a data folder cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum FolderError {
-    /// The folder or its lock cannot be made or opened.
+    /// The folder or its lock cannot be created or opened.
     #[error("cannot use the data folder {} (`--data-dir`): {error}", path.display())]
     Unusable {
-        /// Which folder.
+        /// The path of the folder or of its lock.
         path: PathBuf,
-        /// The system's reason.
+        /// The system's error.
         error: io::Error,
     },
-    /// Another relay has it.
+    /// Another relay uses the folder.
     #[error(
         "a relay serves from the data folder {} already{}: use that one, end it, or name another \
          folder with `--data-dir`",
@@ -49,16 +49,16 @@ pub enum FolderError {
         described(serving.as_ref())
     )]
     Taken {
-        /// Which folder.
+        /// The path of the folder.
         path: PathBuf,
-        /// What the other one tells of itself.
+        /// The other relay's description of itself, if it could be read.
         serving: Option<Serving>,
     },
 }
 
 impl DataFolder {
-    /// The folder at `path`, which is made if it is missing and closed to other users. From here on
-    /// it has its own absolute path, without links.
+    /// Opens the folder at `path`, creates it if it is missing, and closes it to other users. Paths
+    /// are absolute and without links from here on.
     ///
     /// # Errors
     /// [`FolderError::Unusable`].
@@ -72,13 +72,13 @@ impl DataFolder {
         path.canonicalize().map(Self).map_err(unusable)
     }
 
-    /// Its path.
+    /// The folder's absolute path, without links.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.0
     }
 
-    /// Makes the folder this relay's alone, for as long as the lock lives. Blocks for a second at
+    /// Locks the folder for this relay until the returned lock is dropped. Blocks for a second at
     /// most.
     ///
     /// # Errors
@@ -94,8 +94,8 @@ impl DataFolder {
         Ok(lock)
     }
 
-    /// What the relay that has the folder tells of itself. `None` if none has it, or it could not
-    /// write that. Blocks for a second at most.
+    /// Returns the description of the relay that uses the folder. `None` if no relay does, or if it
+    /// could not write its description. Blocks for a second at most.
     ///
     /// # Errors
     /// [`FolderError::Unusable`].
@@ -108,7 +108,7 @@ impl DataFolder {
         }
     }
 
-    /// Opens its database, which is made if it is missing.
+    /// Opens the folder's database, and creates it if it is missing.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -116,7 +116,7 @@ impl DataFolder {
         Database::open(&self.0)
     }
 
-    /// A connection to its database, for a command that needs no other.
+    /// Opens one connection to the database, for a command that needs only one.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -125,12 +125,12 @@ impl DataFolder {
     }
 }
 
-/// The folder's lock, held by the relay that serves from it.
+/// The folder's lock, held by the relay that uses the folder.
 #[derive(Debug)]
 pub struct RelayLock(Lock);
 
 impl RelayLock {
-    /// Tells where the relay listens.
+    /// Writes this relay's description to the lock file, with the address on which it listens.
     pub fn tell(&self, address: Option<SocketAddr>) {
         let version = env!("CARGO_PKG_VERSION").to_owned();
         self.0.tell(&Serving { pid: std::process::id(), version, address });
@@ -168,7 +168,7 @@ mod tests {
         let refused = linked.lock().unwrap_err().to_string();
         assert!(refused.contains("http://127.0.0.1:3010"), "{refused}");
         assert!(refused.contains(&std::process::id().to_string()), "{refused}");
-        // Commands use the database beside it.
+        // Commands use the database while the folder is locked.
         linked.store().unwrap();
         drop(lock);
         linked.lock().unwrap();

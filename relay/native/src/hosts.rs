@@ -1,4 +1,4 @@
-//! The hosts that run this relay's sessions: who is here, what each is asked, and what it answers.
+//! The hosts that run this relay's sessions: which are connected, and requests to them.
 
 mod control;
 mod link;
@@ -22,76 +22,76 @@ pub use local::InProcess;
 use moorline_core::plan::HostError;
 pub use publish::receive;
 
-/// What a host gets to answer a request.
+/// Time allowed for a host to answer a request.
 const ANSWER_LIMIT: Duration = Duration::from_secs(10);
-/// Requests to one host that are not sent yet.
+/// Limit of the messages to one host that are not sent yet.
 const REQUESTS_WAITING: usize = 256;
 
-/// A control link that is open.
+/// The open control link of a host.
 #[derive(Debug)]
 struct Control {
     number: u64,
     sender: mpsc::Sender<ToHost>,
-    /// Whoever waits for an answer.
+    /// Requests that wait for an answer.
     asked: HashMap<RequestId, oneshot::Sender<ToRelay>>,
 }
 
 #[derive(Debug, Default)]
 struct Known {
-    /// Of the hosts that are connected.
+    /// The links of the hosts that are connected.
     links: HashMap<HostId, Control>,
-    /// Number of the last link.
+    /// The number of the newest link. Numbers are never reused.
     last_link: u64,
     last_request: u64,
 }
 
-/// See the module.
+/// The connected hosts of a relay.
 #[derive(Debug)]
 pub struct Hosts {
     known: Mutex<Known>,
-    /// Sent to whenever a host comes or goes.
+    /// Notified when a host connects or disconnects.
     changed: watch::Sender<()>,
-    /// Whether this relay runs a host of its own.
+    /// True if this relay runs a host of its own.
     has_local: bool,
 }
 
-/// The place of a host's one control link. The host is away once it is dropped.
+/// The place of a host's one control link. Dropping it marks the host as away.
 #[derive(Debug)]
 pub struct Seat {
     hosts: Arc<Hosts>,
     id: HostId,
     number: u64,
-    /// Ends when another link has taken this one's place.
+    /// Messages for the host. Closed once another link has replaced this one.
     requests: mpsc::Receiver<ToHost>,
 }
 
 impl Hosts {
-    /// None is connected. With `has_local` this relay runs one of its own.
+    /// Starts without connected hosts. With `has_local` this relay runs a host of its own.
     #[must_use]
     pub fn new(has_local: bool) -> Arc<Self> {
         let (known, changed) = (Mutex::default(), watch::Sender::new(()));
         Arc::new(Self { known, changed, has_local })
     }
 
-    /// Whether this relay sees to a host of its own.
+    /// Returns true if this relay runs a host of its own.
     #[must_use]
     pub const fn has_local(&self) -> bool {
         self.has_local
     }
 
-    /// Whether a host is connected.
+    /// Returns true if the host is connected.
     #[must_use]
     pub fn is_here(&self, id: &HostId) -> bool {
         self.known().links.contains_key(id)
     }
 
-    /// Wakes whenever a host comes or goes.
+    /// Returns a receiver that is notified when a host connects or disconnects.
     #[must_use]
     pub fn subscribe(&self) -> watch::Receiver<()> {
         self.changed.subscribe()
     }
 
-    /// A host has connected. An older link of the same host is replaced.
+    /// Seats a host that has connected. An older link of the same host is replaced.
     #[must_use]
     pub fn arrived(self: &Arc<Self>, id: &HostId) -> Seat {
         let (sender, requests) = mpsc::channel(REQUESTS_WAITING);
@@ -104,16 +104,16 @@ impl Hosts {
         Seat { hosts: Arc::clone(self), id: id.clone(), number, requests }
     }
 
-    /// Waits until a host is connected, for as long as `patience`.
+    /// Waits until a host is connected, for `patience` at most.
     pub async fn wait_for(&self, id: &HostId, patience: Duration) {
         let mut changed = self.changed.subscribe();
-        // The sender is this one's own, so it cannot be gone.
+        // The sender belongs to this value, so this cannot fail.
         let connected = async { while !self.is_here(id) && changed.changed().await.is_ok() {} };
-        // Whether it came is looked up by whoever asks it for something.
+        // Ignored: the caller's next request fails if the host is still away.
         let _ = timeout(patience, connected).await;
     }
 
-    /// Asks a host for something, and waits for the answer.
+    /// Sends a request to a host and waits for the answer, for 10 seconds at most.
     ///
     /// # Errors
     /// [`HostError`].
@@ -134,7 +134,7 @@ impl Hosts {
         };
         let message = request(asking.request);
         let asked = async {
-            // Who leaves much unread is waited for, like one who answers late.
+            // Waiting for room counts against the same limit as waiting for the answer.
             room.send(message).await.ok()?;
             answer.await.ok()
         };
@@ -143,7 +143,7 @@ impl Hosts {
         answer.ok().flatten().ok_or_else(|| HostError::Silent(id.clone()))
     }
 
-    /// Tells a host something, if it is here.
+    /// Sends a message to a host that is connected. Drops it if too many are waiting.
     pub fn tell(&self, id: &HostId, message: ToHost) {
         let known = self.known();
         if let Some(link) = known.links.get(id)
@@ -158,7 +158,7 @@ impl Hosts {
     }
 }
 
-/// Someone who waits for an answer.
+/// A request that waits for an answer. Dropping it forgets the request.
 struct Asking<'a> {
     hosts: &'a Hosts,
     id: &'a HostId,
@@ -177,13 +177,13 @@ impl Drop for Asking<'_> {
 }
 
 impl Seat {
-    /// The host has answered.
+    /// Passes an answer on to the request that waits for it.
     fn answered(&self, request: RequestId, answer: ToRelay) {
         let mut known = self.hosts.known();
         let link = known.links.get_mut(&self.id);
         let link = link.filter(|link| link.number == self.number);
         if let Some(asked) = link.and_then(|link| link.asked.remove(&request)) {
-            // Whoever asked may have gone away.
+            // The receiver may have been dropped.
             let _ = asked.send(answer);
         }
     }

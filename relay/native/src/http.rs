@@ -1,4 +1,4 @@
-//! The relay's routes.
+//! The relay's HTTP routes.
 
 mod around;
 mod assets;
@@ -42,36 +42,36 @@ use moorline_core::auth::{
 };
 use moorline_core::routes::Found;
 
-/// What the routes need.
+/// State that the routes share.
 #[derive(Debug)]
 pub struct App {
-    /// The sessions.
+    /// The sessions, and the connections to their hosts.
     pub registry: Arc<Registry>,
-    /// Who may do what.
+    /// The tokens and what they allow.
     pub tokens: Tokens,
-    /// What event streams may be opened with instead.
+    /// Tickets, each of which stands for a token once.
     pub tickets: Tickets,
-    /// Those who send wrong tokens.
+    /// Counts wrong tokens, and slows down clients that send many.
     pub slowing: Slowing,
-    /// By which names it may be addressed.
+    /// The names by which the relay may be addressed.
     pub hosts: HostPolicy,
-    /// Which pages may talk to this relay.
+    /// The origins whose pages may use this relay.
     pub origins: OriginPolicy,
-    /// The browser's client.
+    /// The browser client's files.
     pub client: Client,
-    /// Who may show it in a frame, as CSP sources.
+    /// The pages that may show the client in a frame, as CSP sources.
     pub frame_ancestors: Vec<String>,
-    /// Whether the routes of before are served.
+    /// True if the deprecated routes are served.
     pub legacy: bool,
 }
 
-/// The API's description, as JSON, with or without the routes of before.
+/// Returns the API's description as JSON, with or without the deprecated routes.
 #[must_use]
 pub fn openapi_document(legacy: bool) -> axum::body::Bytes {
     openapi::text(legacy)
 }
 
-/// All routes.
+/// Builds the router with all routes.
 pub fn router(app: Arc<App>) -> Router {
     docs::routes()
         .fallback(dispatch::dispatch)
@@ -95,7 +95,7 @@ async fn count(State(app): State<Arc<App>>, request: Request, next: Next) -> Res
     };
     let method = request.method().clone();
     let response = next.run(request).await;
-    // Anyone may ask for any path by any method: these are one each.
+    // Clients can send any path and method: unknown ones share one label each.
     let route = route.or_else(|| page.as_ref().map(MatchedPath::as_str)).unwrap_or("other");
     let method = match method {
         Method::GET | Method::HEAD | Method::POST | Method::PATCH | Method::DELETE => {
@@ -108,7 +108,7 @@ async fn count(State(app): State<Arc<App>>, request: Request, next: Next) -> Res
 }
 
 impl App {
-    /// Who makes this request.
+    /// Identifies the caller of a request by its token or cookie.
     fn caller(&self, headers: &HeaderMap) -> Result<Caller, ApiError> {
         let now = Time::from_ms(wall_ms());
         let token = match presented(headers).ok_or_else(ApiError::no_token)? {
@@ -118,7 +118,7 @@ impl App {
         self.holder(token, now)
     }
 
-    /// Who has the token with this hash.
+    /// Returns the caller that holds the token with this hash.
     fn holder(&self, token: SecretHash, now: Time) -> Result<Caller, ApiError> {
         let access = self.tokens.verify(&token, now).map_err(refused)?;
         Ok(Caller { access, token })

@@ -1,5 +1,5 @@
-//! Serves HTTP on a port, or on a Unix socket. A request has only so long to arrive, so that nobody can
-//! hold connections open by sending a little of one.
+//! Serves HTTP on a port or a Unix socket. A request must arrive within a time limit, so that nobody
+//! can hold connections open by sending a part of one.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr};
@@ -25,41 +25,41 @@ mod patient;
 mod tests;
 mod unread;
 
-/// Time for the head of a request to arrive whole, counted from the connection's start or from the
-/// answer before. So it is also how long an idle connection is kept. A proxy should keep its own for
-/// less.
+/// Time allowed for the head of a request to arrive, counted from the connection's start or from the
+/// previous answer. It also limits how long an idle connection is kept. A proxy should keep its own
+/// for a shorter time.
 pub const HEAD_DEADLINE: Duration = Duration::from_secs(30);
-/// What waits in the system's buffer for a connection to take it: enough for a line of 1 Gbit/s over
-/// 1 ms, and a tenth of a second of one of 10 Mbit/s.
+/// Limit of unsent data in the system's buffer: enough for 1 ms at 1 Gbit/s, and a tenth of a second
+/// at 10 Mbit/s.
 #[cfg(target_os = "linux")]
 const NOT_SENT_BYTES: u32 = 128 * 1024;
-/// Time for a peer to take what is sent to it, unless the relay is configured otherwise. The system then
-/// closes the connection of one that is gone or never reads, whatever waits to be sent: nothing else would
-/// end it after its session is deleted. Only Linux does this.
+/// Default time allowed for a peer to take what is sent to it. After that, the system closes the
+/// connection, whatever waits to be sent. Nothing else would end the connection of a peer that is gone or
+/// never reads after its session is deleted. Only Linux does this.
 pub const TAKE_DEADLINE: Duration = Duration::from_secs(60);
 
-/// The address that a request comes from: the peer's.
+/// The address of the peer that a request comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Peer(pub IpAddr);
 
-/// A port or a Unix socket.
+/// A port or a Unix socket that accepts connections.
 pub trait Listener: Send + 'static {
-    /// A connection to it.
+    /// The type of its connections.
     type Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static;
 
-    /// Takes the next connection. Dropping the future loses nothing.
+    /// Accepts the next connection. Dropping the future loses nothing.
     ///
     /// # Errors
-    /// What the system says.
+    /// The system's error.
     fn take(&self) -> impl Future<Output = io::Result<(Self::Stream, Peer)>> + Send;
 }
 
-/// A port, as [`serve`] takes connections from it.
+/// A TCP port for [`serve`].
 #[derive(Debug)]
 pub struct Port {
-    /// The socket that listens.
+    /// The listening socket.
     pub listener: TcpListener,
-    /// Time for a peer to take what is sent to it, see [`TAKE_DEADLINE`].
+    /// Time allowed for a peer to take what is sent to it, see [`TAKE_DEADLINE`].
     pub take_deadline: Duration,
 }
 
@@ -84,12 +84,12 @@ impl Listener for UnixListener {
     }
 }
 
-/// Serves until `closing` is true, and then until the last connection has ended. Those whose peers take
-/// nothing are closed soon after.
+/// Serves until `closing` is true, and then until the last connection has ended. From then on,
+/// connections whose peers take nothing are closed within seconds.
 pub async fn serve(listener: impl Listener, router: Router, mut closing: watch::Receiver<bool>) {
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(HEAD_DEADLINE);
-    // Each connection has a sender for as long as it lasts. Nothing is ever sent.
+    // Each connection holds a sender until it ends. Nothing is ever sent.
     let (open, mut ended) = mpsc::channel::<()>(1);
     let leaving = watch::Sender::new(false);
     let mut accepting = Accepting::new(listener);
@@ -115,7 +115,7 @@ pub async fn serve(listener: impl Listener, router: Router, mut closing: watch::
                     connection.await
                 }
             };
-            // A peer that is gone, or too slow, is no fault.
+            // A peer that has gone or is too slow is not a fault.
             if let Err(error) = ended {
                 tracing::debug!(%error, "a connection has ended");
             }
@@ -127,14 +127,14 @@ pub async fn serve(listener: impl Listener, router: Router, mut closing: watch::
     ended.recv().await;
 }
 
-/// Waits for the relay to end.
+/// Waits until `closing` is true.
 pub(crate) async fn begun(closing: &mut watch::Receiver<bool>) {
-    // The registry, which holds the sender, outlives this.
+    // Cannot fail: the registry, which holds the sender, outlives this.
     let _ = closing.wait_for(|closing| *closing).await;
 }
 
-/// Makes a connection quick: a keystroke is a segment of its own, and what waits in the system's
-/// buffer, in front of what comes next, is little however slow the line is.
+/// Configures a connection for low latency: each keystroke is sent at once, and little data waits
+/// in the system's buffer in front of it, however slow the line is.
 fn configure(stream: &TcpStream, take_deadline: Duration) -> std::io::Result<()> {
     stream.set_nodelay(true)?;
     #[cfg(target_os = "linux")]

@@ -1,4 +1,4 @@
-//! Unix sockets in the data folder. Only their owner can reach them.
+//! Unix sockets in the data folder, which only its owner can reach.
 
 use std::fs::Permissions;
 use std::io::ErrorKind;
@@ -9,11 +9,11 @@ use anyhow::{Context as _, bail};
 use moorline_host::folder::SocketPath;
 use tokio::net::{UnixListener, UnixStream};
 
-/// Listens at `path`, however long it is. A socket that was left there is replaced, unless somebody
-/// answers on it.
+/// Listens at `path`, which may be longer than a socket's address. Replaces a socket that nobody
+/// answers on any more.
 ///
 /// # Errors
-/// Another relay answers, or the system refuses.
+/// Another relay answers on the socket, or the system refuses.
 pub async fn listen(path: &Path) -> anyhow::Result<UnixListener> {
     let short = SocketPath::new(path).with_context(|| cannot(path))?;
     match UnixStream::connect(short.path()).await {
@@ -29,7 +29,7 @@ pub async fn listen(path: &Path) -> anyhow::Result<UnixListener> {
         Err(error) => return Err(error).with_context(|| cannot(path)),
     }
     let listener = UnixListener::bind(short.path()).with_context(|| cannot(path))?;
-    // Nobody connects before this: the folder is its owner's alone.
+    // Nobody else can connect before this: the folder is closed to other users.
     std::fs::set_permissions(path, Permissions::from_mode(0o600)).with_context(|| cannot(path))?;
     Ok(listener)
 }

@@ -1,8 +1,9 @@
-//! The log of a relay and of a host: lines on stderr, which never stop the program that writes them.
+//! The log of a relay or a host: lines on stderr, which never block the program that writes them.
 //!
-//! A thread writes them. What it cannot write is counted, and told when writing works again; while
-//! whoever reads stderr takes nothing, lines wait in memory up to a bound, and further ones are
-//! counted alike. The log of a host that has no terminal is a file, and is put aside when it is full.
+//! A thread writes the lines. Lines that it cannot write are counted, and the count is written once
+//! writing works again. While the reader of stderr is slow, lines wait in memory up to a bound;
+//! further ones are dropped and counted too. A host without a terminal logs to a file, which is
+//! rotated when it is full.
 
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::collections::VecDeque;
@@ -21,14 +22,14 @@ use rustix::stdio::{dup2_stderr, dup2_stdout};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 
-/// Lines that wait to be written.
+/// Limit of the bytes of lines that wait to be written.
 const WAITING_BYTES: usize = 1024 * 1024;
-/// The most that is kept of one line.
+/// Limit of the bytes kept of one line.
 const LINE_BYTES: usize = 16 * 1024;
-/// How long the end of the program waits for lines to be written.
+/// Time allowed for the remaining lines to be written when the program ends.
 const END_LIMIT: Duration = Duration::from_secs(1);
 
-/// The log. When it is dropped, what waits is written, unless that takes long.
+/// The running log. Dropping it waits for the queued lines to be written, for a second at most.
 #[derive(Debug)]
 #[must_use]
 pub struct Log(Arc<Queue>);
@@ -36,9 +37,9 @@ pub struct Log(Arc<Queue>);
 #[derive(Debug, Default)]
 struct Queue {
     waiting: Mutex<Waiting>,
-    /// Lines came, or the program ends.
+    /// Notified when a line is queued.
     arrived: Condvar,
-    /// All lines are written.
+    /// Notified when all lines are written.
     written: Condvar,
 }
 
@@ -46,17 +47,17 @@ struct Queue {
 struct Waiting {
     lines: VecDeque<Vec<u8>>,
     bytes: usize,
-    /// Lines that were not written.
+    /// The number of lines that were dropped because the queue was full.
     lost: u64,
-    /// Whether the thread writes at the moment.
+    /// True while the thread writes.
     busy: bool,
 }
 
-/// Sends what is logged in this process to stderr: a level, or levels by module. With the folder of a
-/// host whose stderr is its `host.log`, that file is put aside when it is full.
+/// Sends this process's log to stderr. `filter` is a level, or levels by module. `file` is the folder
+/// of a host whose stderr is its `host.log`: that file is rotated when it is full.
 ///
 /// # Errors
-/// The filter is none, there is a log already, or the system gives no thread.
+/// The filter cannot be parsed, a log was started already, or the system cannot start a thread.
 pub fn start(filter: &str, file: Option<StateDir>) -> anyhow::Result<Log> {
     let filter = EnvFilter::try_new(filter).context("--log is no filter")?;
     let queue = Arc::new(Queue::default());
@@ -67,7 +68,8 @@ pub fn start(filter: &str, file: Option<StateDir>) -> anyhow::Result<Log> {
         .with_env_filter(filter)
         .with_writer(Lines(Arc::clone(&queue)))
         .with_ansi(io::stderr().is_terminal())
-        // They would go to stderr by `eprintln!`, which panics.
+        // Internal errors would be written by `eprintln!`, which panics if stderr cannot be written
+        // to.
         .log_internal_errors(false)
         .try_init()
         .map_err(|error| anyhow::anyhow!(error).context("cannot start the log"))?;
@@ -102,7 +104,7 @@ impl Queue {
         self.arrived.notify_one();
     }
 
-    /// Writes lines for as long as the process runs.
+    /// Writes lines until the process ends.
     fn write_to(&self, mut sink: Sink) {
         loop {
             let mut waiting = self.lock();
@@ -137,9 +139,9 @@ impl Drop for Log {
     }
 }
 
-/// Where lines go.
+/// The destination of lines.
 struct Sink {
-    /// The folder of a host whose stderr may be its log.
+    /// The folder of a host whose stderr may be its `host.log`.
     file: Option<StateDir>,
     lost: u64,
 }
@@ -160,7 +162,7 @@ impl Sink {
         out.write_all(line)
     }
 
-    /// Puts a log aside that is full. One that cannot be is not written to.
+    /// Rotates a log that is full. If that fails, the line is not written.
     fn make_room(&self) -> io::Result<()> {
         let Some(state) = &self.file else { return Ok(()) };
         let stderr = File::from(io::stderr().as_fd().try_clone_to_owned()?).metadata()?;
@@ -170,7 +172,8 @@ impl Sink {
         let log = state.rotate_log()?;
         let found = log.metadata()?;
         if (found.dev(), found.ino()) != (stderr.dev(), stderr.ino()) {
-            // What else the process may say, as when it runs out of memory, goes there too.
+            // Other output of the process, such as the message of a failed allocation, goes there
+            // too.
             dup2_stdout(&log)?;
             dup2_stderr(&log)?;
         }
@@ -178,7 +181,7 @@ impl Sink {
     }
 }
 
-/// Gives each line of the log to the queue.
+/// A writer that passes each line to the queue.
 #[derive(Clone)]
 struct Lines(Arc<Queue>);
 

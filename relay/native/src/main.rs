@@ -1,4 +1,4 @@
-//! The binary `moorline`.
+//! The binary `moorline`: parses the command line and runs the command.
 
 fn main() -> std::process::ExitCode {
     use clap::Parser as _;
@@ -13,7 +13,7 @@ fn main() -> std::process::ExitCode {
         if error.is::<NobodyReads>() {
             return ExitCode::SUCCESS;
         }
-        // One line for people: where in the code it happened helps nobody who runs this.
+        // One line for people. A backtrace does not help those who run this.
         note(&format!("error: {error:#}\n"));
         ExitCode::FAILURE
     })

@@ -1,6 +1,6 @@
-//! What the relay counts, for operators.
+//! Metrics for operators.
 //!
-//! By `prometheus-client`, which the Prometheus project keeps: it has no global state and writes
+//! Uses `prometheus-client`, the Prometheus project's own crate: it has no global state and writes
 //! OpenMetrics.
 
 use std::fmt;
@@ -18,14 +18,14 @@ use prometheus_client::registry::{Registry, Unit};
 use super::clock::wall_ms;
 use moorline_core::directory::Counts;
 
-/// What the store counts.
+/// Counters that the store updates.
 #[derive(Debug, Clone, Default)]
 pub struct StoreCounters {
     /// Bytes of entries that were stored.
     pub bytes: Counter,
     /// Batches that were stored.
     pub batches: Counter,
-    /// Rounds that failed.
+    /// Rounds of writing that failed.
     pub failures: Counter,
 }
 
@@ -46,7 +46,7 @@ struct LifecycleLabels {
     lifecycle: &'static str,
 }
 
-/// See the module.
+/// The relay's metrics, in one registry that [`Metrics::encode`] writes.
 pub struct Metrics {
     registry: Registry,
     started_at_ms: u64,
@@ -57,7 +57,7 @@ pub struct Metrics {
     clients: Gauge,
     streams: Gauge,
     memory_bytes: Gauge<u64, AtomicU64>,
-    /// What the store counts.
+    /// The counters that the store updates.
     pub store: StoreCounters,
 }
 
@@ -113,7 +113,7 @@ impl Metrics {
         registry.register("build", "This program", build);
     }
 
-    /// A log has grown.
+    /// Counts an entry that was appended to a log.
     pub fn entry(&self, entry: &Entry) {
         if let Entry::Output(frame) = entry {
             self.output_bytes.inc_by(frame.data_len() as u64);
@@ -121,13 +121,13 @@ impl Metrics {
         self.events.get_or_create(&KindLabels { r#type: entry.kind().as_str() }).inc();
     }
 
-    /// A request was answered.
+    /// Counts a request that was answered.
     pub fn request(&self, method: &str, route: &str, status: u16) {
         let (method, route) = (method.to_owned(), route.to_owned());
         self.requests.get_or_create(&RequestLabels { method, route, status }).inc();
     }
 
-    /// Entries by type, those that there were.
+    /// Returns the number of entries by type, for the types that occurred.
     pub fn events_by_type(&self) -> impl Iterator<Item = (&'static str, u64)> {
         EventKind::ALL.iter().filter_map(|kind| {
             let count = self.events.get(&KindLabels { r#type: kind.as_str() })?.get();
@@ -135,22 +135,22 @@ impl Metrics {
         })
     }
 
-    /// Bytes of output.
+    /// The total output of all sessions, in bytes.
     #[must_use]
     pub fn output_bytes(&self) -> u64 {
         self.output_bytes.get()
     }
 
-    /// Milliseconds since the relay was started.
+    /// The time since the relay was started, in milliseconds.
     #[must_use]
     pub fn uptime_ms(&self) -> u64 {
         wall_ms().saturating_sub(self.started_at_ms)
     }
 
-    /// Everything, as OpenMetrics text, with what there is now.
+    /// Writes all metrics as OpenMetrics text, with `counts` as the current values.
     ///
     /// # Errors
-    /// None that a text could give.
+    /// Writing to a `String` does not fail.
     pub fn encode(&self, counts: &Counts) -> Result<String, fmt::Error> {
         for (lifecycle, count) in &counts.lifecycles {
             let gauge = self.sessions.get_or_create(&LifecycleLabels { lifecycle });
@@ -166,7 +166,7 @@ impl Metrics {
     }
 }
 
-/// What the process holds in memory, where the system tells.
+/// The resident memory of this process, in bytes; `None` if the system does not say.
 #[must_use]
 pub fn memory_bytes() -> Option<u64> {
     let pages = std::fs::read_to_string("/proc/self/statm").ok()?;

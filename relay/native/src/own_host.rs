@@ -1,4 +1,4 @@
-//! The relay's own host: a process of its own that outlives the relay, or a part of this one.
+//! The relay's own host: a separate process that outlives the relay, or a part of this process.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -18,35 +18,35 @@ use super::clock::wall_ms;
 use super::hosts::{Hosts, InProcess};
 use super::registry::Registry;
 
-/// The Unix socket that the relay's own host dials, in the data folder.
+/// The name of the Unix socket in the data folder that the relay's own host dials.
 pub const SOCKET_NAME: &str = "relay.sock";
-/// How often a host that is not connected is looked for.
+/// Interval between checks for a host that is not connected.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
-/// The wait before a host that has ended is started again, and the longest.
+/// The first and the longest wait before a host that has ended is started again.
 const RESTART_FIRST: Duration = Duration::from_millis(200);
 const RESTART_MOST: Duration = Duration::from_secs(30);
-/// A host that ran for this long did not end because it cannot run.
+/// A host that ran for this long is able to run, so the wait starts over.
 const GOOD_AFTER: Duration = Duration::from_secs(10);
 
-/// How the relay's own host runs.
+/// The way in which the relay's own host runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Kind {
-    /// In the relay's process: its sessions end with it.
+    /// In the relay's process. Its sessions end with the relay.
     InProcess,
-    /// In a process of its own.
+    /// In a separate process, which outlives the relay.
     Process {
-        /// The program.
+        /// The program to run.
         program: PathBuf,
-        /// What makes it the host of this relay.
+        /// The arguments that make it the host of this relay.
         arguments: Vec<OsString>,
     },
 }
 
-/// Takes the folder for a host in this process. One of an earlier relay may still run there, and
-/// have sessions.
+/// Locks the state folder for a host in this process. The host process of an earlier relay may
+/// still run there, and have sessions.
 ///
 /// # Errors
-/// Another host has the folder, or it cannot be used.
+/// Another host uses the folder, or it cannot be used.
 pub fn lock_for_this_process(state: &StateDir) -> Result<Lock, DaemonError> {
     state.lock(&Running {
         pid: std::process::id(),
@@ -57,17 +57,17 @@ pub fn lock_for_this_process(state: &StateDir) -> Result<Lock, DaemonError> {
     })
 }
 
-/// See the module.
+/// The relay's own host while the relay runs.
 #[derive(Debug)]
 pub enum OwnHost {
-    /// Within this process.
+    /// A host within this process.
     InProcess(Arc<Host>),
-    /// The task that sees to the process.
+    /// The task that keeps the host process running.
     Process(JoinHandle<()>),
 }
 
 impl OwnHost {
-    /// Starts the host, or finds the one that runs. It lives in the data folder.
+    /// Starts the host, or finds the process that runs already. `state` is its folder.
     #[must_use]
     pub fn start(kind: &Kind, state: StateDir, registry: &Arc<Registry>) -> Self {
         match kind {
@@ -96,7 +96,7 @@ impl OwnHost {
         }
     }
 
-    /// Ends a host in this process, and its sessions with it; lets go of any other.
+    /// Stops a host in this process and its sessions, within `limit`. A host process keeps running.
     pub async fn leave(&self, limit: Duration) {
         match self {
             Self::InProcess(host) => _ = host.stop(limit).await,
@@ -105,15 +105,15 @@ impl OwnHost {
     }
 }
 
-/// Sees to it that the process runs.
+/// Keeps the host process running.
 struct Keeper {
     state: StateDir,
     program: PathBuf,
     arguments: Vec<OsString>,
     hosts: Arc<Hosts>,
-    /// Where this relay has started it.
+    /// The process and when it was started, if this relay has started it.
     child: Option<(Child, Instant)>,
-    /// Who was found last.
+    /// The host that was found running last.
     found: Option<Running>,
     wait: Duration,
 }
@@ -124,7 +124,7 @@ impl Keeper {
         loop {
             changed.mark_unchanged();
             if self.hosts.is_here(&local_host()) {
-                // Its link ends before it does.
+                // Its link closes before the process ends.
                 let _ = changed.changed().await;
                 continue;
             }
@@ -136,11 +136,11 @@ impl Keeper {
         }
     }
 
-    /// Starts the process where none runs.
+    /// Starts the process if none runs.
     async fn look(&mut self) -> Result<(), DaemonError> {
         let state = self.state.clone();
         let running = tokio::task::spawn_blocking(move || state.running()).await;
-        // The runtime ends.
+        // The runtime is shutting down.
         let Ok(running) = running else { return Ok(()) };
         if let Err(DaemonError::Unnamed { .. }) = running {
             return Ok(());

@@ -1,7 +1,7 @@
-//! All sessions of this relay, as the core's [`Directory`] has them, and those of them that are in memory.
+//! All sessions of this relay, as the core's [`Directory`] has them, and the ones in memory.
 //!
-//! A session that its host publishes is in memory until it is over and stored. Any other is in memory for as long as
-//! somebody follows it. Decisions are the directory's: this module stores them, and carries out what follows.
+//! A session that its host publishes stays in memory until it is over and stored. Any other session is in memory
+//! while somebody follows it. The directory makes decisions; this module stores them and applies their effects.
 
 mod change;
 mod fork;
@@ -37,45 +37,46 @@ const FORKS_AT_ONCE: usize = 8;
 /// A session in memory.
 #[derive(Debug)]
 enum InMemory {
-    /// From when its host publishes it until it is over and stored.
+    /// Published by its host, and kept until it is over and stored.
     Running(Arc<SessionHandle>),
-    /// For as long as somebody follows it.
+    /// Kept while somebody follows it.
     Followed(Weak<SessionHandle>),
 }
 
-/// The state behind the registry's lock, which is taken before that of a session or of the hosts, never after.
+/// The state behind the registry's lock. Lock it before a session or the hosts, never after.
 #[derive(Debug)]
 struct Known {
     directory: Directory,
     in_memory: HashMap<SessionId, InMemory>,
-    /// Those that hosts are starting: not listed yet.
+    /// Sessions that hosts are starting, which are not listed yet.
     starting: HashMap<SessionId, Starting>,
 }
 
-/// See the module.
+/// The relay's sessions and its connections to hosts.
 #[derive(Debug)]
 pub struct Registry {
     services: Arc<Services>,
     hosts: Arc<Hosts>,
     known: Mutex<Known>,
-    /// A permit for each fork whose snapshot may be on its way to a host.
+    /// One permit for each fork whose snapshot may be on its way to a host.
     forks: Semaphore,
-    /// Sent to whenever a reserved id is free again.
+    /// Notified when a reserved id is free again.
     released: watch::Sender<()>,
-    /// True from the moment at which clients are to be told to go.
+    /// True once clients are to leave.
     closing: watch::Sender<bool>,
-    /// True from the moment at which hosts are to be told to go.
+    /// True once hosts are to leave.
     parting: watch::Sender<bool>,
 }
 
 impl Registry {
-    /// Knows all stored sessions; their hosts are away. With `has_local` this relay runs a host of its own.
+    /// Loads all stored sessions, with their hosts away. With `has_local` this relay runs a host of its
+    /// own.
     ///
     /// # Errors
     /// [`StoreError`].
     pub fn open(services: Arc<Services>, has_local: bool) -> Result<Arc<Self>, StoreError> {
         let mut directory = Directory::new(has_local);
-        // They are stored already.
+        // No effects to apply: the rows are stored already.
         drop(directory.apply(services.read(Store::directory)?));
         let known = Known { directory, in_memory: HashMap::new(), starting: HashMap::new() };
         let registry = Self {
@@ -91,7 +92,8 @@ impl Registry {
         Ok(Arc::new(registry))
     }
 
-    /// Marks sessions that were running when the relay ended: their hosts are away now.
+    /// Marks sessions that were running when the relay ended as detached, or as lost if they have
+    /// no host.
     fn detach_all(&self) {
         let mut is_storing = true;
         let known = &mut *self.known();
@@ -100,13 +102,13 @@ impl Registry {
             if record.lifecycle.is_over() {
                 continue;
             }
-            // Before there were hosts, a session's process ended with the relay.
+            // In earlier versions without hosts, a session's process ended with the relay.
             let has_host = record.host.is_some();
             let lifecycle = if has_host { Lifecycle::Detached } else { Lifecycle::Lost };
             let record = SessionRecord { lifecycle, ..record.clone() };
             if is_storing && let Err(error) = self.services.read(|store| store.put_session(&record))
             {
-                // What is stored can be read all the same, and this is found out anew at each start.
+                // The stored rows stay readable, and each start does this again.
                 tracing::warn!(%error, "sessions whose host is away are not marked in the store");
                 is_storing = false;
             }
@@ -114,7 +116,7 @@ impl Registry {
         }
     }
 
-    /// What all sessions share.
+    /// The services that all sessions share.
     #[must_use]
     pub fn services(&self) -> &Arc<Services> {
         &self.services
@@ -126,31 +128,31 @@ impl Registry {
         &self.hosts
     }
 
-    /// Tells when the relay begins to shut down.
+    /// Returns a receiver that becomes true when the relay begins to shut down.
     #[must_use]
     pub fn closing(&self) -> watch::Receiver<bool> {
         self.closing.subscribe()
     }
 
-    /// Tells when hosts are to go.
+    /// Returns a receiver that becomes true when hosts are to leave.
     #[must_use]
     pub fn parting(&self) -> watch::Receiver<bool> {
         self.parting.subscribe()
     }
 
-    /// Reads the directory.
+    /// Reads the directory, after the sessions in memory have reported.
     pub fn view<T>(&self, read: impl FnOnce(&View<'_>) -> T) -> T {
         let known = self.refreshed();
         read(&View { directory: &known.directory, is_here: &|host| self.hosts.is_here(host) })
     }
 
-    /// Everything that lists show.
+    /// Returns everything that lists show.
     #[must_use]
     pub fn overview(&self) -> Overview {
         self.refreshed().directory.overview()
     }
 
-    /// One project.
+    /// Returns a project.
     ///
     /// # Errors
     /// `no_such_project`.
@@ -158,13 +160,13 @@ impl Registry {
         self.known().directory.project(id)
     }
 
-    /// How many sessions, clients and streams there are.
+    /// Returns the numbers of sessions, clients and streams.
     #[must_use]
     pub fn counts(&self) -> Counts {
         self.refreshed().directory.counts()
     }
 
-    /// The session, in memory. `None` if it does not exist.
+    /// Returns the session, and loads it if needed. `None` if it does not exist.
     ///
     /// # Errors
     /// [`StoreError`] if its log cannot be read.
@@ -185,7 +187,7 @@ impl Registry {
             let loaded = tokio::task::spawn_blocking(move || registry.load(row)).await;
             let handle = loaded.unwrap_or(Err(StoreError::Closed))?;
             let mut known = self.known();
-            // If somebody else has loaded, changed or removed it meanwhile, that counts.
+            // If another task has loaded, changed or removed it meanwhile, that takes precedence.
             if known.handle(id).is_none() && known.directory.record(id) == Some(&record) {
                 let followed = InMemory::Followed(Arc::downgrade(&handle));
                 known.in_memory.insert(id.clone(), followed);
@@ -194,13 +196,13 @@ impl Registry {
         }
     }
 
-    /// Blocks.
+    /// Loads a session from the store. Blocks.
     fn load(&self, record: SessionRecord) -> Result<Arc<SessionHandle>, StoreError> {
         let restored = self.services.read(|store| restore(store, &record))?;
         Ok(SessionHandle::restored(Arc::clone(&self.services), record, restored))
     }
 
-    /// Lets go of a session that is over once all of it is stored: whoever follows it then keeps it in memory.
+    /// Waits until a session is over and stored, and then keeps it in memory only while somebody follows it.
     async fn retire(self: Arc<Self>, id: SessionId, handle: Arc<SessionHandle>) {
         handle.finished().await;
         let mut known = self.known();
@@ -212,13 +214,13 @@ impl Registry {
         }
     }
 
-    /// Tells clients to go, lets `hosts_end`, tells the hosts that are still here to go, and returns when all are gone,
-    /// or `limit` is over; false if it is.
+    /// Asks clients to leave, awaits `hosts_end`, asks the remaining hosts to leave, and returns when all have
+    /// left, or after `limit`. Returns false if some had not left by then.
     pub async fn shut_down(&self, hosts_end: impl Future<Output = ()>, limit: Duration) -> bool {
         self.closing.send_replace(true);
         let all = async {
             hosts_end.await;
-            // Each stream and each link has a receiver until it is closed.
+            // Each stream and each link holds a receiver until it is closed.
             self.closing.closed().await;
             self.parting.send_replace(true);
             self.parting.closed().await;
@@ -230,7 +232,7 @@ impl Registry {
         all_went
     }
 
-    /// Makes a change in memory, and carries out what follows from it.
+    /// Applies a change to the directory, and carries out its effects.
     fn apply(&self, change: Change) {
         let effects = self.known().directory.apply(change);
         effects.into_iter().for_each(|effect| self.carry_out(effect));
@@ -263,7 +265,7 @@ impl Registry {
         }
     }
 
-    /// The lock, after the sessions in memory have reported.
+    /// Takes the lock and has the sessions in memory report first.
     fn refreshed(&self) -> MutexGuard<'_, Known> {
         let mut known = self.known();
         known.refresh_all();
@@ -276,7 +278,7 @@ impl Registry {
 }
 
 impl Known {
-    /// The session, if it is in memory.
+    /// Returns the session if it is in memory.
     fn handle(&self, id: &SessionId) -> Option<Arc<SessionHandle>> {
         match self.in_memory.get(id)? {
             InMemory::Running(handle) => Some(Arc::clone(handle)),
@@ -284,7 +286,8 @@ impl Known {
         }
     }
 
-    /// Has a session in memory report to the directory. One that has left memory is as its row says.
+    /// Has a session in memory report to the directory. A session that has left memory is listed as
+    /// its row says.
     fn refresh(&mut self, id: &SessionId) {
         match self.handle(id) {
             Some(handle) => {
@@ -307,7 +310,7 @@ impl Known {
 }
 
 impl Store {
-    /// Everything that the directory knows, as the rows that stored it.
+    /// Reads everything that the directory knows, as the rows that stored it.
     fn directory(&self) -> Result<Change, StoreError> {
         let mut beside = note::beside(self)?;
         let mut rows = Vec::new();

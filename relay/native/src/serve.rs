@@ -1,4 +1,4 @@
-//! The relay as a process: opens, serves, and shuts down in order.
+//! The relay as a process: it opens, serves, and shuts down in order.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -29,21 +29,21 @@ use super::signals::Signals;
 use super::store::Writer;
 use moorline_core::auth::{Access, HostPolicy, OriginPolicy, Tickets};
 
-/// What the sessions of a host in this process get to end after the hang-up, and their output to
-/// be stored.
+/// Time allowed for the sessions of a host in this process to end after the hang-up, and for their
+/// output to be stored.
 const SESSIONS_LIMIT: Duration = Duration::from_secs(5);
-/// What that, and clients and hosts that are told to go, may take.
+/// Time allowed for that, and for clients and hosts to leave when they are asked to.
 const SHUTDOWN_LIMIT: Duration = Duration::from_secs(7);
-/// What open connections get to end after that.
+/// Time allowed after that for open connections to end.
 const DRAIN_LIMIT: Duration = Duration::from_secs(2);
 
 /// A relay that is ready to serve.
 #[derive(Debug)]
 pub struct Relay {
     port: Port,
-    /// For its own host, where that is another process.
+    /// The socket for the relay's own host, if that is another process.
     local: Option<UnixListener>,
-    /// For commands of its own user. `None` if the folder's disk has no sockets.
+    /// The socket for commands of the relay's own user. `None` if it could not be opened.
     commands: Option<UnixListener>,
     app: Arc<App>,
     first_token: Option<String>,
@@ -52,11 +52,11 @@ pub struct Relay {
     locks: Locks,
 }
 
-/// What nobody else may have while this relay serves.
+/// Locks that keep others away while this relay serves.
 #[derive(Debug)]
 struct Locks {
     relay: RelayLock,
-    /// Of a host in this process.
+    /// The lock of a host in this process.
     _host: Option<Lock>,
 }
 
@@ -64,7 +64,7 @@ impl Relay {
     /// Opens the data folder and the port.
     ///
     /// # Errors
-    /// Where either cannot be used; the message says what to do.
+    /// The folder or the port cannot be used. The message says what to do.
     pub async fn open(config: Config) -> anyhow::Result<Self> {
         let folder = DataFolder::open(&config.data_dir)?;
         let state = StateDir::new(folder.path())?;
@@ -115,25 +115,26 @@ impl Relay {
         Ok(Self { port, local, commands, app, first_token, state, host, locks })
     }
 
-    /// Where it listens: with the port that the system chose, where 0 was asked for.
+    /// Returns the address that the relay listens on. If port 0 was asked for, it has the port that
+    /// the system chose.
     ///
     /// # Errors
-    /// What the system says.
+    /// The system's error.
     pub fn address(&self) -> std::io::Result<SocketAddr> {
         self.port.listener.local_addr()
     }
 
-    /// The admin token that was made because there was none.
+    /// The admin token that was made because no token existed.
     #[must_use]
     pub fn first_token(&self) -> Option<&str> {
         self.first_token.as_deref()
     }
 
-    /// Serves until `SIGINT`, `SIGTERM` or `SIGHUP`; a second one does not wait for the sessions to
-    /// end.
+    /// Serves until `SIGINT`, `SIGTERM` or `SIGHUP`. After a second signal it does not wait for
+    /// sessions to end.
     ///
     /// # Errors
-    /// The system takes no signal handlers.
+    /// The system does not accept signal handlers.
     pub async fn serve(self) -> anyhow::Result<()> {
         let mut signals = Signals::new(false)?;
         let mut signalled = async || {
@@ -145,7 +146,7 @@ impl Relay {
         running.stop(signalled()).await.map(drop)
     }
 
-    /// Serves in the background, and starts its own host.
+    /// Serves in the background, and starts the relay's own host.
     #[must_use]
     pub fn start(self) -> Running {
         let Self { port, local, commands, app, state, host, locks, .. } = self;
@@ -165,7 +166,7 @@ impl Relay {
     }
 }
 
-/// A relay that serves.
+/// A relay that serves in the background.
 #[derive(Debug)]
 pub struct Running {
     registry: Arc<Registry>,
@@ -182,7 +183,7 @@ impl Locks {
                 let locked = lock_for_this_process(state);
                 Some(locked.context("`--in-process` needs a data folder without a host")?)
             }
-            // It takes its own.
+            // The host process takes its own lock.
             Kind::Process { .. } => None,
         };
         Ok(Self { relay, _host: host })
@@ -190,12 +191,13 @@ impl Locks {
 }
 
 impl Running {
-    /// Tells clients to go, ends the sessions of a host in this process, tells other hosts to come
-    /// back later, and returns when everything is stored, within seconds, or soon after `hurry`.
-    /// False if some of them did not go and were cut off.
+    /// Asks clients to leave, ends the sessions of a host in this process, asks other hosts to come
+    /// back later, and returns when everything is stored: within seconds, or soon after `hurry`
+    /// resolves. Returns false if some clients or hosts did not leave in time and were
+    /// disconnected.
     ///
     /// # Errors
-    /// Where the store's thread has panicked.
+    /// The store's thread has panicked.
     pub async fn stop(self, hurry: impl Future<Output = ()>) -> anyhow::Result<bool> {
         let Self { registry, mut servers, own_host, locks } = self;
         let shut_down = registry.shut_down(own_host.leave(SESSIONS_LIMIT), SHUTDOWN_LIMIT);
@@ -209,7 +211,7 @@ impl Running {
         let services = Arc::clone(registry.services());
         let closed = tokio::task::spawn_blocking(move || services.writer.close());
         closed.await.context("the store did not close")?;
-        // Requests that came before.
+        // Requests that arrived earlier may still be running.
         let drained = async { while servers.join_next().await.is_some() {} };
         let _ = tokio::time::timeout(DRAIN_LIMIT, drained).await;
         drop(locks);
@@ -234,7 +236,7 @@ async fn listen_for_commands(folder: &DataFolder) -> Option<UnixListener> {
         .ok()
 }
 
-/// Makes an admin token at the first start, where none was given.
+/// Makes an admin token if no token is stored or configured.
 fn first_token(tokens: &Tokens, is_fixed: bool) -> anyhow::Result<Option<String>> {
     if is_fixed || !tokens.list()?.is_empty() {
         return Ok(None);

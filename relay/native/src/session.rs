@@ -1,7 +1,7 @@
-//! One session that is in memory: the sans-IO state behind a lock, and who waits for it.
+//! A session in memory: the sans-IO state behind a lock, and the tasks that wait for changes of it.
 //!
-//! The lock is held for moments only and never across an await. Whoever changed something calls
-//! [`Guard::settle`]: it wakes the host's link, marks what must be stored, and wakes the clients.
+//! The lock is held briefly and never across an await. After a change, call [`Guard::settle`]: it
+//! wakes the host's link, marks what must be stored, and wakes the clients.
 
 mod history;
 mod seat;
@@ -32,22 +32,22 @@ use moorline_core::session::Session;
 use moorline_core::stored::{Row, Stored};
 pub use seat::{Leave, Seat};
 
-/// What all sessions of a relay share.
+/// Services that all sessions of a relay share.
 #[derive(Debug)]
 pub struct Services {
     /// The relay's clock.
     pub clock: Clock,
-    /// Stores what sessions have.
+    /// Writes sessions to the store.
     pub writer: Writer,
-    /// A permit for each screen that may be painted at a time.
+    /// One permit for each screen that may be painted at a time.
     pub painters: Semaphore,
-    /// A connection of its own, so that reading a log waits for no write.
+    /// A separate connection, so that reads of a log do not wait for writes.
     pub history: Mutex<Store>,
-    /// Sent to whenever the list of sessions or projects reads otherwise, but for times.
+    /// Notified when the list of sessions or projects changes in more than its times.
     pub listing: watch::Sender<()>,
-    /// What is counted.
+    /// The relay's metrics.
     pub metrics: Metrics,
-    /// Where tasks are started: not only from tasks, as the store has a thread of its own.
+    /// The runtime to spawn tasks on, as the store's thread is outside of it.
     pub runtime: Handle,
 }
 
@@ -58,45 +58,45 @@ impl Services {
     }
 }
 
-/// What the store has of a session's log.
+/// The stored part of a session's log.
 #[derive(Debug)]
 pub struct Restored {
     /// The newest entries.
     pub log: Log,
-    /// Where all of them are.
+    /// The stored rows that hold the whole log.
     pub rows: Vec<Row>,
-    /// A picture, to which `log` reaches back.
+    /// A snapshot; `log` reaches back to it.
     pub picture: Option<Snapshot>,
 }
 
-/// See the module.
+/// A session in memory, shared by its clients, its host's link and the store.
 #[derive(Debug)]
 pub struct SessionHandle {
     id: SessionId,
     services: Arc<Services>,
     state: Mutex<State>,
-    /// Sent to whenever a client may have something to be told.
+    /// Notified when there may be something new for clients.
     changed: watch::Sender<()>,
 }
 
-/// What the lock guards.
+/// The state that the lock guards.
 #[derive(Debug)]
 pub struct State {
-    /// The log, and what clients are told.
+    /// The log, and the messages for clients.
     pub session: Session,
-    /// The host's, where it is here.
+    /// The link of the session's host.
     link: seat::Link,
-    /// What does not change, and the rest as it was stored last.
+    /// The row: its constant fields, and the others as they were stored last.
     record: SessionRecord,
     last_activity_ms: u64,
     storing: storing::Progress,
-    /// What the list showed last.
+    /// The values that the list showed last.
     listed: Listed,
-    /// A task waits for [`Session::poll_timeout`].
+    /// True while a task waits for [`Session::poll_timeout`].
     is_timed: bool,
 }
 
-/// What tells whether the list reads otherwise.
+/// Values whose change makes the list of sessions change.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct Listed {
     revision: u64,
@@ -105,7 +105,7 @@ struct Listed {
 }
 
 impl SessionHandle {
-    /// A session that a host is about to start.
+    /// Makes a session that a host is about to start.
     #[must_use]
     pub fn new(services: Arc<Services>, record: SessionRecord) -> Arc<Self> {
         let session = Session::new(facts(&record), record.epoch, record.size);
@@ -113,7 +113,7 @@ impl SessionHandle {
         Self::with(services, record, session, true)
     }
 
-    /// A session from the store. It may be over, or its host away.
+    /// Brings a session from the store into memory. It is over, lost, or detached from its host.
     #[must_use]
     pub fn restored(
         services: Arc<Services>,
@@ -150,7 +150,7 @@ impl SessionHandle {
         Arc::new(Self { id: record.id, services, state: Mutex::new(state), changed })
     }
 
-    /// The host has started it.
+    /// Takes over what the host reports of the session that it has started.
     pub fn started(self: &Arc<Self>, hosted: &Hosted) {
         let mut state = self.lock();
         state.record.cwd = Some(hosted.cwd.clone());
@@ -161,7 +161,7 @@ impl SessionHandle {
         state.settle();
     }
 
-    /// The host has it no more: neither has anyone else.
+    /// Marks the session as lost: its host no longer has it.
     pub fn lose(self: &Arc<Self>) {
         let mut state = self.lock();
         state.link.cut();
@@ -169,37 +169,37 @@ impl SessionHandle {
         state.settle();
     }
 
-    /// Its id.
+    /// The session's id.
     #[must_use]
     pub const fn id(&self) -> &SessionId {
         &self.id
     }
 
-    /// What all sessions share.
+    /// The services that all sessions share.
     #[must_use]
     pub fn services(&self) -> &Services {
         &self.services
     }
 
-    /// Takes the lock. Hold it for moments, and never across an await.
+    /// Takes the lock. Hold it briefly, and never across an await.
     pub fn lock(self: &Arc<Self>) -> Guard<'_> {
-        // What panicked under the lock has left the machines between two entries at worst.
+        // After a panic under the lock, the machines are between two entries at worst.
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         Guard { handle: self, state }
     }
 
-    /// Wakes whenever a client may have something to be told.
+    /// Returns a receiver that is notified when there may be something new for clients.
     #[must_use]
     pub fn subscribe(&self) -> watch::Receiver<()> {
         self.changed.subscribe()
     }
 
-    /// Wakes every client.
+    /// Wakes all clients.
     pub fn wake(&self) {
         self.changed.send_replace(());
     }
 
-    /// The row as it should be stored now, and what the directory lists.
+    /// Returns the row as it should be stored now, and the report for the directory.
     #[must_use]
     pub fn report(self: &Arc<Self>) -> (SessionRecord, SessionReport) {
         let state = self.lock();
@@ -212,16 +212,16 @@ impl SessionHandle {
         (state.current_record(), report)
     }
 
-    /// As in the list.
+    /// Returns the session as lists show it.
     #[must_use]
     pub fn summary(self: &Arc<Self>) -> SessionSummary {
         self.lock().summary()
     }
 
-    /// Answers a request from the session as it is now.
+    /// Answers a request from the session's current state.
     ///
     /// # Errors
-    /// Whatever the handler says.
+    /// The handler's error.
     pub fn read(
         self: &Arc<Self>,
         read: fn(&SessionRecord, &Session, &Request) -> Result<Reply, ApiError>,
@@ -231,10 +231,10 @@ impl SessionHandle {
         read(&state.current_record(), &state.session, request)
     }
 
-    /// Answers a request with output.
+    /// Answers a request with output, and loads stored entries as needed.
     ///
     /// # Errors
-    /// Whatever the handler says, or `internal` if the log cannot be read.
+    /// The handler's error, or `internal` if the log cannot be read.
     pub async fn output(
         self: &Arc<Self>,
         open: fn(&Session, &Request) -> Result<OutputRead, ApiError>,
@@ -254,31 +254,31 @@ impl SessionHandle {
         }
     }
 
-    /// The row as it should be stored now.
+    /// Returns the row as it should be stored now.
     #[must_use]
     pub fn record(self: &Arc<Self>) -> SessionRecord {
         self.lock().current_record()
     }
 
-    /// Ends the process and tells the clients that the session is no more. What is not stored yet
-    /// never will be.
+    /// Ends the process and tells the clients that the session was deleted. What is not yet stored
+    /// is discarded.
     pub fn delete(self: &Arc<Self>) {
         let mut state = self.lock();
         state.session.delete();
         state.settle();
     }
 
-    /// Returns when the session is over and all of it is stored, or it was deleted.
+    /// Waits until the session is over and all of it is stored, or until it is deleted.
     pub async fn finished(self: &Arc<Self>) {
         let mut changed = self.subscribe();
         while !self.lock().is_finished() {
-            // The sender is this handle's own, so it cannot be gone.
+            // The sender belongs to this handle, so this cannot fail.
             let _ = changed.changed().await;
         }
     }
 }
 
-/// The lock's guard.
+/// A guard of the session's lock. Call [`Guard::settle`] after a change.
 #[derive(Debug)]
 pub struct Guard<'a> {
     handle: &'a Arc<SessionHandle>,
@@ -299,7 +299,7 @@ impl DerefMut for Guard<'_> {
 }
 
 impl Guard<'_> {
-    /// Carries out what follows from a change, lets go, and wakes every client.
+    /// Applies the effects of a change, releases the lock, and wakes all clients.
     pub fn settle(mut self) {
         self.carry_out();
         let handle = self.handle;
@@ -307,13 +307,14 @@ impl Guard<'_> {
         handle.wake();
     }
 
-    /// Carries out what follows from a change that one client made, who looks for its answer
-    /// itself. The lock is kept.
+    /// Applies the effects of a change by one client that reads its own answer. Keeps the lock, and
+    /// wakes no clients.
     pub fn settle_for_one(&mut self) {
         self.carry_out();
     }
 
-    /// Carries out what follows from progress of the store, which is no client's concern.
+    /// Applies the effects of progress in storing. Wakes the clients only if the session is
+    /// finished.
     fn settle_storing(mut self) {
         self.carry_out();
         let (handle, finished) = (self.handle, self.is_finished());
@@ -342,13 +343,13 @@ impl Guard<'_> {
             handle.services.runtime.spawn(tick(Arc::downgrade(handle), due));
         }
         if state.session.lifecycle().is_over() {
-            // It may be stored by now, and the host free to go.
+            // All of it may be stored by now, so the host may leave.
             state.link.wake();
         }
     }
 }
 
-/// Tells a session that time has passed.
+/// Ticks a session once `due` has come.
 async fn tick(handle: Weak<SessionHandle>, due: std::time::Instant) {
     tokio::time::sleep_until(due.into()).await;
     let Some(handle) = handle.upgrade() else { return };
@@ -360,12 +361,12 @@ async fn tick(handle: Weak<SessionHandle>, due: std::time::Instant) {
 }
 
 impl State {
-    /// Someone typed, or the program ended.
+    /// Records activity now: somebody typed, or the program ended.
     fn active(&mut self) {
         self.last_activity_ms = wall_ms();
     }
 
-    /// The program put something out, at this time by its host's clock.
+    /// Records output of the program, at `time_ms` by its host's clock.
     fn active_at(&mut self, time_ms: u64) {
         self.last_activity_ms = self.last_activity_ms.max(time_ms.min(wall_ms()));
     }
@@ -375,7 +376,7 @@ impl State {
         self.session.is_deleted() || (over && self.is_stored())
     }
 
-    /// Whether the list must be told anew; once a change.
+    /// Returns true if the list must be sent again; once for each change.
     fn reads_otherwise(&mut self) -> bool {
         let listed = Listed {
             revision: self.session.revision(),

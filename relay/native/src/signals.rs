@@ -1,4 +1,4 @@
-//! The signals that end a relay or a host in good order.
+//! Signals that shut a relay or a host down.
 
 use std::io;
 
@@ -10,18 +10,19 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 pub struct Signals {
     terminate: Signal,
     interrupt: Signal,
-    /// Absent if the program was started so that it ignores it, as `nohup` does.
+    /// `None` if the program was started with `SIGHUP` ignored, as by `nohup`.
     hang_up: Option<Signal>,
-    /// Whether it runs without a terminal: then nothing hangs up.
+    /// True if the program has no terminal: it then survives `SIGHUP`.
     detached: bool,
 }
 
 impl Signals {
-    /// Begins to wait. One that is `detached` goes on when its terminal hangs up. Call it on the
-    /// main thread: signals that were blocked when the program was started are unblocked there.
+    /// Installs the handlers. A `detached` program keeps running when its terminal hangs up. Call
+    /// this on the main thread: it unblocks signals there that were blocked when the program was
+    /// started.
     ///
     /// # Errors
-    /// The system takes no signal handlers.
+    /// The system does not accept signal handlers.
     pub fn new(detached: bool) -> io::Result<Self> {
         let hang_up = (!is_ignored(1)).then(|| signal(SignalKind::hangup())).transpose()?;
         unblock_endings();
@@ -33,7 +34,7 @@ impl Signals {
         })
     }
 
-    /// The name of the next signal that asks for the end.
+    /// Waits for the next signal that ends the program, and returns its name.
     pub async fn next(&mut self) -> &'static str {
         loop {
             let hung_up = async {
@@ -51,14 +52,14 @@ impl Signals {
     }
 }
 
-/// Whether this process ignores a signal. A handler would change that for good.
+/// Returns true if this process ignores the signal. Installing a handler would undo that for good.
 fn is_ignored(number: u32) -> bool {
-    // Elsewhere than on Linux it is not known.
+    // Only Linux provides this file; elsewhere no signal counts as ignored.
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     ignored(&status) & (1 << (number - 1)) != 0
 }
 
-/// The signals that a process ignores, as its status lists them, from the lowest bit on.
+/// Parses the mask of ignored signals from `/proc/self/status`; the lowest bit is signal 1.
 fn ignored(status: &str) -> u64 {
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
     mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0)

@@ -1,4 +1,4 @@
-//! What a relay keeps on disk: one SQLite file in the data folder.
+//! The relay's storage: one SQLite file in the data folder.
 
 mod connection;
 mod copies;
@@ -29,29 +29,29 @@ pub(crate) use directory::BESIDE;
 pub use moorline_core::record::{HostRecord, ProjectRecord, SessionRecord, TokenRecord};
 pub use writer::{Batch, Source, Writer, Written};
 
-/// Why something could not be stored or read back.
+/// The reason that something could not be stored or read.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// The file cannot be made its owner's alone.
+    /// The database's file cannot be closed to other users.
     #[error("cannot use {}: {error}", path.display())]
     Open {
-        /// Which.
+        /// The path of the database.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         error: io::Error,
     },
-    /// The path is longer than SQLite takes.
+    /// The path is longer than SQLite accepts.
     #[error(
         "the path of the data folder is too long for its database, {bytes} bytes of {most}: \
          name another with `--data-dir`"
     )]
     LongPath {
-        /// What it has.
+        /// The length of the path, in bytes.
         bytes: usize,
-        /// What it may have.
+        /// The limit, in bytes.
         most: usize,
     },
-    /// SQLite failed.
+    /// SQLite reported an error.
     #[error("{0}")]
     Sqlite(Failure),
     /// A stored segment is damaged.
@@ -60,20 +60,20 @@ pub enum StoreError {
     /// The database was written by a newer version.
     #[error("the database has version {found}, this moorline knows up to {known}: use a newer one")]
     TooNew {
-        /// The database's version.
+        /// The version of the database.
         found: usize,
-        /// The newest that this program knows.
+        /// The newest version that this program knows.
         known: usize,
     },
-    /// Entries that do not follow each other.
+    /// Entries are not consecutive.
     #[error("entry {got} where {want} must follow")]
     OutOfOrder {
-        /// The next number.
+        /// The expected number.
         want: Seq,
-        /// The given one.
+        /// The number that was found.
         got: Seq,
     },
-    /// The writer is gone.
+    /// The writer has stopped.
     #[error("the store is closed")]
     Closed,
 }
@@ -85,20 +85,20 @@ impl From<rusqlite::Error> for StoreError {
 }
 
 impl StoreError {
-    /// Whether the disk is full.
+    /// Returns true if the disk is full.
     #[must_use]
     pub fn is_full(&self) -> bool {
         self.code() == Some(ErrorCode::DiskFull)
     }
 
-    /// True if another program has locked the database.
+    /// Returns true if another program has locked the database.
     #[must_use]
     pub fn is_busy(&self) -> bool {
         matches!(self.code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
     }
 
-    /// Whether a full disk may be the reason: SQLite tells it by other codes too when it makes the
-    /// files beside the database.
+    /// Returns true if a full disk may be the cause. SQLite also reports it by other codes if it
+    /// fails to create the files beside the database.
     fn may_be_full(&self) -> bool {
         let codes = [ErrorCode::DiskFull, ErrorCode::SystemIoFailure, ErrorCode::CannotOpen];
         self.code().is_some_and(|code| codes.contains(&code))
@@ -112,22 +112,22 @@ impl StoreError {
     }
 }
 
-/// An open database. One at a time writes much: the [`Writer`]'s.
+/// An open database. Only the [`Writer`]'s connection writes large amounts.
 #[derive(Debug)]
 pub struct Store {
     connection: Connection,
 }
 
 impl Store {
-    /// Opens the database in `folder`, as [`Database::open`] does, for one connection.
+    /// Opens the database in `folder` as [`Database::open`] does, and returns one connection.
     ///
     /// # Errors
-    /// [`StoreError`] if the database cannot be used, or is newer or damaged.
+    /// [`StoreError`] if the database cannot be used, is too new, or is damaged.
     pub fn open(folder: &Path) -> Result<Self, StoreError> {
         Database::open(folder).map(|(_, store)| store)
     }
 
-    /// Brings the database up to date. One that is needs no write.
+    /// Runs the missing migrations. Does not write if none are missing.
     fn migrate(&mut self) -> Result<(), StoreError> {
         let version = |connection: &Connection| -> Result<usize, StoreError> {
             let version: i64 =
@@ -140,7 +140,7 @@ impl Store {
         }
         let transaction =
             self.connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
-        // Another process may have done it meanwhile.
+        // Another process may have migrated it meanwhile.
         let found = version(&transaction)?;
         let Some(missing) = schema::MIGRATIONS.get(found..) else {
             return Err(StoreError::TooNew { found, known });
@@ -153,10 +153,10 @@ impl Store {
         Ok(())
     }
 
-    /// Whether something can be stored: writes what is there already.
+    /// Checks that the database can be written, by writing a value that it has already.
     ///
     /// # Errors
-    /// [`StoreError`] if not.
+    /// [`StoreError`] if it cannot be written.
     pub fn try_to_write(&mut self) -> Result<(), StoreError> {
         self.transaction(|store| {
             let version = schema::MIGRATIONS.len() as i64;
@@ -164,7 +164,7 @@ impl Store {
         })
     }
 
-    /// Gives pages that deleted rows have left back to the file system.
+    /// Returns the pages of deleted rows to the file system.
     ///
     /// # Errors
     /// [`StoreError::Sqlite`].
@@ -176,10 +176,10 @@ impl Store {
         Ok(())
     }
 
-    /// Runs `work` as one transaction: all of it is stored, or nothing.
+    /// Runs `work` as one transaction: either all of it is stored, or nothing.
     ///
     /// # Errors
-    /// [`StoreError`] of `work` or of the commit.
+    /// The error of `work`, or [`StoreError`] if the commit fails.
     pub fn transaction<T>(
         &mut self,
         work: impl FnOnce(&Self) -> Result<T, StoreError>,
@@ -190,19 +190,19 @@ impl Store {
             Ok(value)
         });
         if result.is_err() && !self.connection.is_autocommit() {
-            // A failed rollback leaves the connection as it is: the next BEGIN tells.
+            // If the rollback fails too, the next BEGIN reports it.
             let _ = self.connection.execute_batch("ROLLBACK");
         }
         result
     }
 }
 
-/// A `u64` as SQLite keeps it.
+/// Converts a `u64` to the `i64` that SQLite stores, bit for bit.
 const fn to_sql(number: u64) -> i64 {
     number.cast_signed()
 }
 
-/// See [`to_sql`].
+/// Reverses [`to_sql`].
 const fn from_sql(number: i64) -> u64 {
     number.cast_unsigned()
 }

@@ -1,8 +1,8 @@
 //! One connected client: a task that moves messages between its socket and its session.
 //!
 //! Nothing is queued for a client. The task takes a batch from the log at the client's cursor, as
-//! large as the socket should get in one go, and takes the next when that one is sent. While the
-//! socket is full, what the client says is still read: its acks and pings must not wait for it.
+//! large as the socket should get at once, and takes the next one when that is sent. While the
+//! socket is full, the client's messages are still read: its acks and pings must not wait for it.
 
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -21,45 +21,45 @@ use super::session::SessionHandle;
 use moorline_core::peer::{self, Peer, PeerOutput};
 use moorline_core::plain::{Plain, PlainOverrun};
 
-/// What is taken from a session under one lock.
+/// Approximate bytes taken from a session under one lock.
 const BATCH_BYTES: usize = 256 * 1024;
-/// How long a client may take to answer a close.
+/// Time allowed for a client to answer a close.
 const CLOSE_PATIENCE: Duration = Duration::from_secs(2);
-/// How often it is looked whether a session was deleted whose client takes nothing.
+/// Interval of the check whether the session of a stalled client was deleted.
 const STALLED_CHECK: Duration = Duration::from_secs(1);
-/// The WebSocket's own code for a message over the limit.
+/// WebSocket close code of a message over the size limit.
 const MESSAGE_TOO_BIG: u16 = 1009;
 
-/// What a client may do, and how it speaks.
+/// A client's rights and its protocol.
 #[derive(Debug, Clone, Copy)]
 pub struct Terms {
-    /// What its token allows.
+    /// The scope of its token.
     pub scope: Scope,
-    /// How it speaks.
+    /// The protocol that it speaks.
     pub dialect: Dialect,
 }
 
-/// How a client speaks.
+/// A client's protocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Dialect {
     /// `moorline.v1`.
     Full,
-    /// IC-1 alone.
+    /// IC-1 only.
     Basic,
-    /// Text both ways, without any protocol: the socket is the terminal.
+    /// Plain text both ways: the socket is the terminal.
     Plain,
 }
 
-/// Why a connection is over.
+/// The reason that a connection ends.
 #[derive(Debug)]
 enum End {
-    /// The socket is of no more use.
+    /// The socket has failed or was closed by the client.
     Gone,
-    /// The session says so.
+    /// The session or the relay closes the connection.
     Close { code: u16, reason: &'static str },
 }
 
-/// Serves a client until it is gone.
+/// Serves a client until it disconnects or is disconnected.
 pub async fn serve(
     socket: WebSocket,
     session: Arc<SessionHandle>,
@@ -95,7 +95,7 @@ fn leave(peer: Peer, session: &Arc<SessionHandle>) {
     state.settle();
 }
 
-/// Tells a client why it is not served, in a way that browsers can read.
+/// Sends the reason that a client is refused, and closes. Browsers can read both.
 pub async fn refuse(mut socket: WebSocket, code: u16, error: ErrorCode, message: &'static str) {
     let told = ServerMessage::Error { code: error, message: message.to_owned() };
     if socket.send(Message::text(told.to_json())).await.is_ok() {
@@ -110,17 +110,17 @@ async fn say_goodbye(mut socket: WebSocket, code: u16, reason: &'static str) {
             while let Some(Ok(_)) = socket.next().await {}
         }
     };
-    // Who does not answer is cut off.
+    // A client that does not answer is disconnected.
     let _ = timeout(CLOSE_PATIENCE, answered).await;
 }
 
-/// What is to be done when a batch is sent.
+/// The next step once a batch is sent.
 enum Next {
-    /// There is more in memory.
+    /// More is available in memory.
     More,
-    /// What follows is in the store.
+    /// The entries that follow are in the store.
     Load { epoch: Epoch, after: Seq },
-    /// Something has to happen.
+    /// Nothing to send until something happens.
     Wait,
 }
 
@@ -128,10 +128,10 @@ struct Client {
     socket: WebSocket,
     session: Arc<SessionHandle>,
     peer: Peer,
-    /// Of a client that speaks no protocol.
+    /// The state of a client that uses [`Dialect::Plain`].
     plain: Option<Plain>,
     has_spoken: bool,
-    /// Whether there is room for what the client says. Its socket is not read until there is.
+    /// True if there is room for the client's input. If false, the socket is not read.
     reads: bool,
 }
 
@@ -177,19 +177,19 @@ impl Client {
         }
     }
 
-    /// Takes what the client is to be sent, and says what is to be done when it is.
+    /// Takes the next batch to send to the client, and returns the next step once it is sent.
     fn fill(&mut self, batch: &mut Vec<PeerOutput>, closing: &watch::Receiver<bool>) -> Next {
         let now = self.session.services().clock.now();
         let mut state = self.session.lock();
-        // Looked at under the lock: a session that ends because of the shutdown does so after the
-        // shutdown began, and its clients are told of the latter.
+        // Checked under the lock: sessions that end because of the shutdown end after it began, so
+        // their clients learn of the shutdown and not of the end.
         if *closing.borrow() {
             self.peer.close(close::GOING_AWAY, "the relay is shutting down");
         }
         if let Some(plain) = &mut self.plain {
             self.reads = plain.advance(&mut state.session);
             if !self.reads {
-                // Who is not read cannot be heard.
+                // A client that is not read must not time out.
                 self.peer.heard(now);
             }
         }
@@ -206,12 +206,12 @@ impl Client {
                 break;
             }
         }
-        // A peer asks its host for pictures while it is polled.
+        // Polling a peer can make it request snapshots from the host.
         state.settle_for_one();
         next
     }
 
-    /// Brings what is not in memory any more.
+    /// Loads entries that are no longer in memory from the store.
     async fn load(&mut self, epoch: Epoch, after: Seq) {
         let entries = self.session.stored_entries(epoch, after).await.unwrap_or_else(|error| {
             tracing::error!(%error, "a stored log cannot be read");
@@ -223,7 +223,8 @@ impl Client {
     fn arm(&self, mut timer: Pin<&mut Sleep>) {
         let Some(due) = self.peer.poll_timeout() else { return };
         let due = tokio::time::Instant::from_std(self.session.services().clock.instant(due));
-        // A timer that fires early finds nothing to do; that is cheaper than setting it each time.
+        // A timer that fires early finds nothing to do, which is cheaper than resetting it each
+        // time.
         if timer.is_elapsed() || due < timer.deadline() {
             timer.as_mut().reset(due);
         }
@@ -258,7 +259,7 @@ impl Client {
             },
             PeerOutput::Frame(frame) => Message::Binary(frame),
             PeerOutput::Ping => Message::Ping(bytes::Bytes::new()),
-            // It was taken out of the batch.
+            // `fill` takes it out of the batch.
             PeerOutput::Load { .. } => return Ok(()),
             PeerOutput::Close { code, reason } => return Err(End::Close { code, reason }),
         };
@@ -270,7 +271,7 @@ impl Client {
         self.while_writing(|socket, context| socket.poll_flush(context)).await
     }
 
-    /// Waits for the socket to take what is written, and hears the client meanwhile.
+    /// Waits until `write` is done, and reads the client's messages meanwhile.
     async fn while_writing(
         &mut self,
         mut write: impl FnMut(
@@ -313,7 +314,7 @@ impl Client {
                 state.settle_for_one();
                 drop(state);
                 if !std::mem::replace(&mut self.has_spoken, true) {
-                    // It may have taken the place of another connection.
+                    // The connection may have replaced another one.
                     self.session.wake();
                 }
             }
@@ -334,8 +335,8 @@ impl Client {
     }
 }
 
-/// Waits for what ends a connection whose client takes nothing: such a client is not asked to go in
-/// its turn.
+/// Waits for events that end the connection of a stalled client. Such a client cannot be closed
+/// through its queue of output.
 async fn over(session: Arc<SessionHandle>, mut closing: watch::Receiver<bool>) -> End {
     loop {
         if *closing.borrow() {

@@ -1,25 +1,25 @@
-//! The detach key: Ctrl-] and then d. Everything else goes to the session.
+//! The detach key: Ctrl-] and then d. All other input goes to the session.
 
 /// Ctrl-], as terminals send it.
 const PREFIX: u8 = 0x1d;
 
-/// What came of a few keys.
+/// The effect of some input.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Pressed {
-    /// For the session.
+    /// The input for the session.
     pub(super) data: Vec<u8>,
-    /// Whether the user detaches.
+    /// True if the user detaches.
     pub(super) detach: bool,
 }
 
-/// Remembers whether the prefix was pressed.
+/// Detects the detach key, also if its two bytes arrive apart.
 #[derive(Debug, Default)]
 pub(super) struct Keys {
     prefixed: bool,
 }
 
 impl Keys {
-    /// Ctrl-] twice is one for the session; with any other key both go there.
+    /// Handles input. Ctrl-] twice sends one to the session; with any other key, both are sent.
     pub(super) fn press(&mut self, bytes: &[u8]) -> Pressed {
         let mut pressed = Pressed::default();
         for &byte in bytes {

@@ -1,8 +1,8 @@
-//! What this terminal answers to the program of the session.
+//! This terminal's answers to queries of the session's program.
 //!
-//! It is asked by the output that is written to it, and its answer comes as if it had been typed.
-//! The answer is no typing: it goes to the session marked with the entry that asked. So this
-//! remembers what was asked, and takes from what is typed what answers it.
+//! Output that is written to the terminal may contain queries, and the terminal's answers arrive as
+//! input. They must not be sent as typing: they go to the session marked with the entry that asked.
+//! So this module remembers the queries, and takes their answers out of the input.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -14,30 +14,30 @@ use moorline_shared::time::Time;
 
 use moorline_core::replies::sequence_len;
 
-/// An answer that comes later is taken for typing. The session does not wait that long; but what
-/// comes late shall not be typed into it.
+/// Time for which a query is remembered; later answers count as typing. The session waits for a
+/// shorter time, but an answer that comes after that must not be typed into it either.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// The rest of an answer comes in this time, else it is none.
+/// Time allowed for the rest of an answer. Without it, the beginning counts as typing.
 const REST: Duration = Duration::from_millis(100);
-/// Queries that are remembered.
+/// Limit of the queries that are remembered.
 const WAITING: usize = 1024;
 
 /// An answer for the session.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Reply {
-    /// The entry that asked.
+    /// The entry with the query.
     pub(super) seq: Seq,
     pub(super) data: Bytes,
-    /// The entry asks more, and that is not answered yet.
+    /// True if the entry has further queries that are not answered yet.
     pub(super) more: bool,
 }
 
-/// What was asked and is not answered.
+/// Queries that are not answered yet.
 #[derive(Debug, Default)]
 pub(super) struct Replies {
     queries: Queries,
     waiting: VecDeque<Waiting>,
-    /// What was typed last and may be the beginning of an answer, and when it came.
+    /// Input that may be the beginning of an answer, and the time at which it arrived.
     begun: Option<(Vec<u8>, Time)>,
 }
 
@@ -45,15 +45,15 @@ pub(super) struct Replies {
 struct Waiting {
     seq: Seq,
     query: Query,
-    /// How many sequences of the answer have not come.
+    /// The number of sequences of the answer that have not arrived.
     left: usize,
-    /// It was asked before this connection: somebody has answered.
+    /// True if it is from before this connection, so that its answer must not be sent.
     is_past: bool,
     until: Time,
 }
 
 impl Replies {
-    /// Output was written to the terminal.
+    /// Notes the queries in output that is about to be written to the terminal.
     pub(super) fn wrote(&mut self, now: Time, seq: Seq, output: &[u8], is_past: bool) {
         let (waiting, until) = (&mut self.waiting, now + PATIENCE);
         self.queries.push(output, |_, query| {
@@ -64,7 +64,7 @@ impl Replies {
         });
     }
 
-    /// Takes the answers from what was typed; returns the rest.
+    /// Moves the answers in `typed` to `found`, and returns the rest.
     pub(super) fn take(&mut self, now: Time, typed: &[u8], found: &mut Vec<Reply>) -> Vec<u8> {
         self.waiting.retain(|waiting| now < waiting.until);
         let begun = self.begun.take().map(|(begun, _)| begun);
@@ -84,7 +84,7 @@ impl Replies {
                     kept.extend_from_slice(&rest[..length]);
                     rest = &rest[length..];
                 }
-                // A key that sends the beginning of an answer has ended with it.
+                // A key that sends the beginning of an answer sends no more than that.
                 None if rest.len() > 2 && is_begun(rest) => {
                     self.begun = Some((rest.to_vec(), now));
                     return kept;
@@ -99,18 +99,18 @@ impl Replies {
         kept
     }
 
-    /// What was held back is typed after all: its rest has not come.
+    /// Returns input that was held back as the beginning of an answer, once its rest is overdue.
     pub(super) fn give_up(&mut self, now: Time) -> Option<Vec<u8>> {
         let begun = self.begun.take_if(|(_, since)| now >= *since + REST);
         begun.map(|(begun, _)| begun)
     }
 
-    /// When to call [`Replies::give_up`].
+    /// The time at which to call [`Replies::give_up`].
     pub(super) fn poll_timeout(&self) -> Option<Time> {
         self.begun.as_ref().map(|(_, since)| *since + REST)
     }
 
-    /// Whether a sequence answers something; what was asked before that is not answered any more.
+    /// Returns true if a sequence answers a query. Earlier queries will not be answered any more.
     fn answers(&mut self, sequence: &[u8], found: &mut Vec<Reply>) -> bool {
         let is_meant = |waiting: &Waiting| waiting.query.is_answered_by(sequence);
         let Some(at) = self.waiting.iter().position(is_meant) else { return false };
@@ -135,7 +135,7 @@ impl Replies {
     }
 }
 
-/// Whether this may be the beginning of an answer.
+/// Returns true if this may be the beginning of an answer.
 fn is_begun(bytes: &[u8]) -> bool {
     let parameters = || bytes[2..].iter().all(|byte| (0x20..=0x3f).contains(byte));
     bytes.len() <= 4096

@@ -1,72 +1,72 @@
-//! What a session's programs change on this terminal, and how that is taken back.
+//! Tracks and undoes what the session's programs change on this terminal.
 //!
-//! Modes have defaults that every shell expects, and are set to them. Titles, colours and the
-//! keyboard's protocol are the user's own: they are taken back only where they were changed.
+//! Modes have defaults that every shell expects, and are reset to them. Titles, colours and the
+//! keyboard's protocol are the user's own, and are restored only if they were changed.
 
 use vte::{Params, Parser, Perform};
 
-/// Saves the title, on the terminal's own stack.
+/// Saves the title on the terminal's own stack.
 const SAVE_TITLE: &[u8] = b"\x1b[22;0t";
-/// Takes the last one that was saved.
+/// Restores the title that was saved last.
 const RESTORE_TITLE: &[u8] = b"\x1b[23;0t";
 
 /// Ends an unfinished sequence or string.
 const ABORT: &[u8] = b"\x18\x1b\\";
 /// Ends what a program may have begun, without moving the cursor: synchronized output, the alternate
-/// screen (the cursor that it restores is saved right before, for a screen that is not there),
-/// margins and origin mode (which send the cursor home).
+/// screen (the cursor that it restores is saved right before, in case no such screen is active),
+/// margins and origin mode (which move the cursor home).
 const LEAVE: &[u8] = b"\x1b[?2026l\x1b[?47l\x1b7\x1b[?1049l\x1b7\x1b[?69l\x1b[?6l\x1b[r\x1b8";
 
-/// Modes to their defaults: soft reset, keypad, character sets, attributes and links; insert mode,
-/// newlines, a locked keyboard; cursor keys, reverse video, blinking, wrapping back, mice of every
-/// kind, focus, pastes, reports of sizes and colours; wrapping and the cursor on; the cursor's
-/// shape, the pointer's, protected characters, and xterm's own keys.
+/// Resets modes to their defaults: soft reset, keypad, character sets, attributes and links; insert
+/// mode, newlines, a locked keyboard; cursor keys, reverse video, blinking, wrapping back, mice of
+/// every kind, focus, pastes, reports of sizes and colours; wrapping and the cursor on; the
+/// cursor's shape, the pointer's, protected characters, and xterm's own keys.
 const MODES: &[u8] =
     b"\x1b[!p\x1b>\x1b(B\x1b)B\x0f\x1b[0\"q\x1b[m\x1b]8;;\x1b\\\x1b[2;4;20l\x1b[12h\
     \x1b[?1;5;9;12;45;66;1000;1001;1002;1003;1004;1005;1006;1015;1016;2004;2031;2048l\
     \x1b[?7;25h\x1b[0 q\x1b[>4m";
 
-/// What was changed that has no default.
+/// Changes of the terminal that have no default to reset to.
 #[derive(Default)]
 pub(super) struct Changes {
     parser: Parser,
     seen: Seen,
 }
 
-/// What the output has had.
+/// Changes found in the output so far.
 #[derive(Default)]
 struct Seen {
-    /// Titles that programs have saved on the terminal's stack, above ours.
+    /// The number of titles that programs have saved on the terminal's stack, above ours.
     titles: u32,
-    /// A program has taken our title off the stack.
+    /// True if a program has just taken our title off the stack.
     took_title: bool,
-    /// Modes of the kitty keyboard protocol on its stack.
+    /// The number of entries on the stack of the kitty keyboard protocol.
     keyboards: u32,
     has_keyboard: bool,
     palette: bool,
-    /// OSC 10 to 19, a bit each.
+    /// Colours that were changed by OSC 10 to 19, one bit each.
     colours: u16,
     pointer: bool,
     progress: bool,
 }
 
 impl Changes {
-    /// What to write before anything else.
+    /// Returns the bytes to write before anything else.
     pub(super) const fn begin() -> &'static [u8] {
         SAVE_TITLE
     }
 
-    /// Calls `write` with the output of a session, in pieces, and what else has to be written.
+    /// Calls `write` with a session's output, in pieces, and with what else must be written.
     ///
     /// # Errors
-    /// Those of `write`.
+    /// The errors of `write`.
     pub(super) fn pass<E>(
         &mut self,
         output: &[u8],
         mut write: impl FnMut(&[u8]) -> Result<(), E>,
     ) -> Result<(), E> {
         let mut from = 0;
-        // Sequences that move titles end with this.
+        // Sequences that save or restore titles end with this byte.
         for end in memchr::memchr_iter(b't', output).chain([output.len()]) {
             let end = output.len().min(end + 1);
             self.parser.advance(&mut self.seen, &output[from..end]);
@@ -81,19 +81,20 @@ impl Changes {
         Ok(())
     }
 
-    /// What to write after everything else. The cursor stays where it is.
+    /// Returns the bytes to write after everything else. They do not move the cursor.
     pub(super) fn undo(&mut self) -> Vec<u8> {
         [&*self.reset(), RESTORE_TITLE].concat()
     }
 
-    /// Bytes to write before a snapshot: those of [`Changes::undo`] without restoring the title.
+    /// Returns the bytes to write before a snapshot: those of [`Changes::undo`] without restoring
+    /// the title.
     pub(super) fn reset(&mut self) -> Vec<u8> {
         let Seen { titles, keyboards, has_keyboard, palette, colours, pointer, progress, .. } =
             std::mem::take(&mut self.seen);
         self.parser = Parser::new();
         let mut bytes = Vec::from(ABORT);
         if has_keyboard {
-            // Of the screen that is left, whose stack is another one.
+            // For the screen that is left, which has its own stack.
             bytes.extend(b"\x1b[=0u");
         }
         bytes.extend(LEAVE);
@@ -154,7 +155,7 @@ impl Perform for Seen {
     }
 }
 
-/// Terminals keep no more.
+/// Limit of the saved titles and keyboard modes that are counted. Terminals keep no more.
 const MOST: u32 = 64;
 
 #[cfg(test)]
@@ -163,7 +164,7 @@ mod tests {
 
     use super::*;
 
-    /// What is written for some output, in pieces, and what takes it back.
+    /// Returns the pieces that are written for some output, and the bytes that undo it.
     fn passed(pieces: &[&[u8]]) -> (String, String) {
         let (mut changes, mut written) = (Changes::default(), Vec::new());
         for piece in pieces {
@@ -207,7 +208,8 @@ mod tests {
         let restores = |undo: &str| undo.matches("\x1b[23;0t").count();
         assert_eq!(restores(&passed(&[b"\x1b]2;x\x07"]).1), 1);
         assert_eq!(restores(&passed(&[b"\x1b[22;0t\x1b[22", b";1t\x1b[23;0t"]).1), 2);
-        // One that was saved before the attachment: ours is taken, and saved again.
+        // The program takes a title that it saved before the attachment: it takes ours, which is
+        // saved again.
         let (written, undo) = passed(&[b"a\x1b[23;0tb\x1b]2;x\x07"]);
         assert_eq!(written, "a\x1b[23;0t\x1b[22;0tb\x1b]2;x\x07");
         assert_eq!(restores(&undo), 1);

@@ -19,18 +19,18 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_conf
 use super::{Opener, Target};
 use crate::command_socket::ask_pass;
 
-/// What no close frame told.
+/// Close code of a connection that ended without a close frame.
 const ABNORMAL: u16 = 1006;
 
 type WebSocket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
-/// What happened.
+/// An event of the connection.
 #[derive(Debug)]
 pub(super) enum Event {
     Opened(Generation),
     Text(Generation, ServerMessage),
     Frame(Generation, Frame),
-    /// With the close code, or what an HTTP error means as one.
+    /// With the close code, or with the code that corresponds to an HTTP error.
     Closed(Generation, u16),
 }
 
@@ -38,11 +38,11 @@ enum State {
     Idle,
     Dialing(Generation, JoinHandle<Result<WebSocket, Error>>),
     Open(Generation, Box<WebSocket>),
-    /// To be told next.
+    /// Closed; the event is still to be returned.
     Gone(Generation, u16),
 }
 
-/// At most one connection at a time.
+/// A WebSocket with at most one connection at a time.
 pub(super) struct Socket {
     request: Request<()>,
     opener: Opener,
@@ -95,7 +95,7 @@ impl Socket {
         }
     }
 
-    /// The next event. Dropping the future loses nothing.
+    /// Waits for the next event. Dropping the future loses nothing.
     pub(super) async fn next(&mut self) -> Event {
         loop {
             match &mut self.state {
@@ -135,12 +135,12 @@ async fn open(mut request: Request<()>, opener: Opener) -> Result<WebSocket, Err
         Opener::Folder(folder) => {
             let asked = tokio::task::spawn_blocking(move || ask_pass(&folder)).await;
             let pass = asked.map_err(std::io::Error::other)??;
-            // It is needed until the relay has let this client in.
+            // The pass must stay valid until the relay has admitted this client.
             (bearer(pass.secret())?, Some(pass))
         }
     };
     request.headers_mut().insert(AUTHORIZATION, bearer);
-    // A keystroke is a segment of its own.
+    // Without Nagle's algorithm, so that each keystroke is sent at once.
     let (socket, _) = connect_async_with_config(request, None, true).await?;
     Ok(socket)
 }
@@ -151,7 +151,8 @@ fn bearer(token: &str) -> Result<HeaderValue, InvalidHeaderValue> {
     Ok(bearer)
 }
 
-/// An event; `None` for what concerns nobody; or the code of the close.
+/// Converts a message to an event. Returns `None` for messages to ignore, or the close code at the
+/// end.
 fn read(
     generation: Generation,
     message: Option<Result<Message, Error>>,

@@ -1,4 +1,4 @@
-//! This terminal, in raw mode while it is attached.
+//! The user's terminal, in raw mode while attached.
 
 use std::io::{self, IsTerminal as _, Read as _, Write as _};
 
@@ -17,14 +17,14 @@ use crate::cli::note;
 /// Clears the screen.
 pub(super) const CLEAR: &[u8] = b"\x1b[0m\x1b[2J\x1b[H";
 
-/// Chunks of what is typed that wait to be looked at.
+/// Limit of the chunks of input that wait to be handled.
 const TYPED_CHUNKS: usize = 16;
 
-/// Puts the terminal back when it is dropped.
+/// The user's terminal. Dropping it restores the former state.
 pub(super) struct Terminal {
     before: Termios,
     changes: Changes,
-    /// The session's scrollback is in the terminal's own.
+    /// True once the terminal's scrollback has the session's.
     has_scrollback: bool,
     withheld: Withheld,
 }
@@ -52,7 +52,7 @@ impl Terminal {
         })
     }
 
-    /// Shows what a session puts out, without what this terminal is not to answer.
+    /// Shows a session's output, without queries that this terminal must not answer.
     pub(super) fn show(&mut self, output: &[u8]) -> io::Result<()> {
         let output = self.withheld.pass(output);
         let mut out = io::stdout().lock();
@@ -60,13 +60,13 @@ impl Terminal {
         out.flush()
     }
 
-    /// Shows a session's screen in place of what is there. What the user had before goes up into the
-    /// terminal's scrollback the first time, and the session's own scrollback follows it.
+    /// Shows a session's screen in place of what is shown. The first time, the user's former screen
+    /// scrolls into the terminal's scrollback, followed by the session's own scrollback.
     pub(super) fn paint(&mut self, picture: &Snapshot) -> io::Result<()> {
         let screen = Screen::new(Size::default());
         screen.restore(picture);
         let is_first = !std::mem::replace(&mut self.has_scrollback, true);
-        // A sequence that had not ended is in the picture.
+        // The snapshot includes a sequence that has not ended.
         self.withheld = Withheld::new();
         let mut begin = self.changes.reset();
         if is_first {
@@ -79,19 +79,20 @@ impl Terminal {
         self.show(&screen.paint_over(is_first))
     }
 
-    /// Blocks while the terminal is stopped: then nothing more is read from the relay either.
+    /// Writes to the terminal. Blocks while it is stopped, so that nothing more is read from the
+    /// relay.
     pub(super) fn write(&self, bytes: &[u8]) -> io::Result<()> {
         let mut out = io::stdout().lock();
         out.write_all(bytes)?;
         out.flush()
     }
 
-    /// A line on stderr, if that can be written.
+    /// Prints a line on stderr. Errors are ignored.
     pub(super) fn note(&self, text: &str) {
         note(&format!("\r\n\x1b[2m[moorline: {text}]\x1b[0m\r\n"));
     }
 
-    /// The last line, until the screen is painted again; on stderr, if that can be written.
+    /// Shows a text on the last line until the screen is repainted, by stderr. Errors are ignored.
     pub(super) fn bar(&self, text: &str) {
         let Size { cols, rows } = self.size();
         let text: String = format!(" moorline: {text}").chars().take(cols.into()).collect();
@@ -101,7 +102,7 @@ impl Terminal {
 
 impl Drop for Terminal {
     fn drop(&mut self) {
-        // There is no one left to tell.
+        // Errors cannot be reported any more.
         let undo = self.changes.undo();
         let _ = self.write(&undo);
         let _ = self.write(b"\r\n");

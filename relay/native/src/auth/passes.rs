@@ -1,5 +1,5 @@
-//! Passes: secrets that open everything and are stored nowhere, for commands on the relay's own machine.
-//! So a command needs no room on the disk to be let in, and leaves nothing there.
+//! Passes: secrets that give full access and are never stored, for commands on the relay's own machine.
+//! A command therefore gets in even if the disk is full, and leaves nothing behind.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -8,29 +8,30 @@ use moorline_shared::time::Time;
 
 use moorline_core::auth::{SecretHash, hash_secret, random_secret};
 
-/// Passes at a time.
+/// Limit of passes that are valid at a time.
 const PASSES: usize = 256;
 
-/// Why there is no pass.
+/// The reason that a pass was not made.
 #[derive(Debug, thiserror::Error)]
 pub enum PassError {
-    /// As many are out as may be.
+    /// The limit of valid passes is reached.
     #[error("{PASSES} commands use this relay already")]
     TooMany,
-    /// The system gave no random numbers.
+    /// The system could not provide random numbers.
     #[error("no random numbers: {0}")]
     Random(#[from] getrandom::Error),
 }
 
-/// The passes that are valid, by their hashes. A clone is the same ones.
+/// The valid passes, by hash. Clones share one set.
 #[derive(Debug, Default, Clone)]
 pub struct Passes {
-    /// When each ends; `None` for one that somebody holds.
+    /// The time at which each pass expires; `None` for a pass that is valid while its [`HeldPass`]
+    /// lives.
     valid: Arc<Mutex<HashMap<SecretHash, Option<Time>>>>,
 }
 
 impl Passes {
-    /// A pass that is valid until what is returned is dropped.
+    /// Makes a pass that is valid until the returned value is dropped.
     ///
     /// # Errors
     /// [`PassError`].
@@ -39,7 +40,7 @@ impl Passes {
         Ok(HeldPass { secret, passes: self.clone() })
     }
 
-    /// The hash of a pass that is valid until `until`, and that nobody knows: for a ticket to stand for.
+    /// Makes a pass that is valid until `until`, and returns only its hash, for a ticket to stand for.
     ///
     /// # Errors
     /// [`PassError`].
@@ -47,7 +48,7 @@ impl Passes {
         self.add(Some(until), now).map(|secret| hash_secret(&secret))
     }
 
-    /// Whether a secret with this hash is a pass.
+    /// Returns true if a secret with this hash is a valid pass.
     #[must_use]
     pub fn allow(&self, secret: &SecretHash, now: Time) -> bool {
         self.valid().get(secret).is_some_and(|until| until.is_none_or(|until| now < until))
@@ -69,14 +70,14 @@ impl Passes {
     }
 }
 
-/// A pass for as long as this lives.
+/// A pass that is valid until this value is dropped.
 pub struct HeldPass {
     secret: String,
     passes: Passes,
 }
 
 impl HeldPass {
-    /// What to present, as a token.
+    /// The secret to present as a token.
     #[must_use]
     pub fn secret(&self) -> &str {
         &self.secret

@@ -12,36 +12,36 @@ use crate::store::{Store, StoreError, TokenRecord};
 use moorline_core::auth::cookie::COOKIE_LIFETIME;
 use moorline_core::auth::{Access, SecretHash, hash_secret, random_secret};
 
-/// Lets people and secret scanners see what it is.
+/// Prefix by which people and secret scanners recognize a token.
 const PREFIX: &str = "moor_";
 
-/// A new token: the only time that its text is known.
+/// A new token. Its text is available only here.
 #[derive(Clone)]
 pub struct Minted {
-    /// The secret.
+    /// The token's text, which is not stored.
     pub token: String,
-    /// What is stored of it.
+    /// The stored record of the token.
     pub record: TokenRecord,
 }
 
-/// Why a token was not made.
+/// The reason that a token was not made.
 #[derive(Debug, thiserror::Error)]
 pub enum MintError {
-    /// It could not be stored.
+    /// The token could not be stored.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The system gave no random numbers.
+    /// The system could not provide random numbers.
     #[error("no random numbers: {0}")]
     Random(#[from] getrandom::Error),
 }
 
-/// Why a token does not open anything.
+/// The reason that a token is refused.
 #[derive(Debug, thiserror::Error)]
 pub enum VerifyError {
-    /// It is unknown, revoked or expired; which of them is nobody's business.
+    /// The token is unknown, revoked or expired. The caller does not learn which.
     #[error("the token is wrong, revoked or expired")]
     Refused,
-    /// The tokens cannot be read.
+    /// The stored tokens could not be read.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -50,16 +50,16 @@ pub enum VerifyError {
 #[derive(Debug)]
 pub struct Tokens {
     store: Mutex<Store>,
-    /// Of the token that the environment gave.
+    /// Hash of the admin token from the configuration, if there is one.
     fixed: Option<SecretHash>,
-    /// What opens this relay without being stored.
+    /// Secrets that give full access without being stored.
     passes: Passes,
-    /// Those that were revoked and are stored yet, because nothing could be changed.
+    /// Hashes of revoked tokens that could not be deleted from the store.
     void: Mutex<HashSet<SecretHash>>,
 }
 
 impl Tokens {
-    /// The stored tokens, and an admin token that is stored nowhere.
+    /// Serves the tokens in `store`, and `fixed`: an admin token that is never stored.
     #[must_use]
     pub fn new(store: Store, fixed: Option<&str>) -> Self {
         Self {
@@ -70,13 +70,13 @@ impl Tokens {
         }
     }
 
-    /// What opens this relay without being stored.
+    /// The passes, which give full access without being stored.
     #[must_use]
     pub const fn passes(&self) -> &Passes {
         &self.passes
     }
 
-    /// What the token with this hash allows at `now`, in milliseconds since 1970.
+    /// Returns the access that the token with this hash gives at `now`, in milliseconds since 1970.
     ///
     /// # Errors
     /// [`VerifyError`].
@@ -125,7 +125,7 @@ impl Tokens {
         Ok(Minted { token, record })
     }
 
-    /// All stored tokens, oldest first.
+    /// Returns all stored tokens, oldest first.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -133,10 +133,10 @@ impl Tokens {
         self.with_store(Store::tokens)
     }
 
-    /// Revokes a token. False where there is none with this id.
+    /// Revokes a token. Returns false if no token has this id.
     ///
     /// # Errors
-    /// [`StoreError`]: it is stored yet, and opens nothing all the same for as long as this lives.
+    /// [`StoreError`]: the token is still stored, but is refused for as long as this value lives.
     pub fn revoke(&self, id: &str) -> Result<bool, StoreError> {
         let (hash, deleted) =
             self.with_store(|store| (store.token_hash(id), store.delete_token(id)));
@@ -146,7 +146,7 @@ impl Tokens {
         deleted
     }
 
-    /// Makes what a cookie holds: it stands for the token with this hash.
+    /// Makes and stores the secret of a cookie that stands for the token with this hash.
     ///
     /// # Errors
     /// [`MintError`].
@@ -157,7 +157,7 @@ impl Tokens {
         Ok(secret)
     }
 
-    /// The hash of the token that a cookie's secret stands for.
+    /// Returns the hash of the token that a cookie's secret stands for.
     ///
     /// # Errors
     /// [`VerifyError`].
@@ -166,7 +166,7 @@ impl Tokens {
         found.ok_or(VerifyError::Refused)
     }
 
-    /// A cookie's secret stands for nothing any more.
+    /// Deletes a cookie: its secret no longer stands for a token.
     ///
     /// # Errors
     /// [`StoreError`].

@@ -43,7 +43,7 @@ pub(super) fn attach_to(relay: &Relay, session: &SessionId) -> anyhow::Result<Ex
     };
     let end = runtime.block_on(attach(target));
     drop(opener);
-    // A thread may still wait for a key.
+    // A thread may still be waiting for a key.
     runtime.shutdown_background();
     Ok(report(session, &end?))
 }

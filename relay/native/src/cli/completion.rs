@@ -1,4 +1,4 @@
-//! `moorline completion`, and what a shell asks for while somebody types.
+//! `moorline completion`, and completions while somebody types.
 
 use clap::{CommandFactory as _, Parser};
 use clap_complete::engine::{ArgValueCandidates, CompletionCandidate};
@@ -8,18 +8,18 @@ use moorline_shared::rest::SessionSummary;
 use super::relay::RelayOptions;
 use super::{Cli, console};
 
-/// By this variable a shell says that it asks for completions.
+/// The variable by which a shell asks for completions.
 const VARIABLE: &str = "MOORLINE_COMPLETE";
 const NAME: &str = "moorline";
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Options {
-    /// The shell.
+    /// The shell to complete in.
     #[arg(value_parser = ["bash", "elvish", "fish", "powershell", "zsh"])]
     shell: String,
 }
 
-/// Answers a shell that completes a command line, and ends the process then.
+/// Answers a shell that asks for completions, and then ends the process. Returns if none does.
 pub fn answer_shell() {
     CompleteEnv::with_factory(Cli::command).var(VARIABLE).complete();
 }
@@ -33,13 +33,13 @@ pub(super) fn run(options: &Options) -> anyhow::Result<()> {
     console::print(&String::from_utf8_lossy(&script))
 }
 
-/// Completes an argument to the sessions of the relay that the environment names, by id or name.
+/// Completes an argument to the ids and names of the sessions of the environment's relay.
 pub(super) fn sessions() -> ArgValueCandidates {
     ArgValueCandidates::new(candidates)
 }
 
 fn candidates() -> Vec<CompletionCandidate> {
-    /// What a command line without options says of the relay.
+    /// The relay options of a command line without arguments: those of the environment.
     #[derive(Debug, Parser)]
     struct Defaults {
         #[command(flatten)]
@@ -47,13 +47,13 @@ fn candidates() -> Vec<CompletionCandidate> {
     }
     let sessions = Defaults::try_parse_from([NAME]).map_err(anyhow::Error::from);
     let sessions = sessions.and_then(|defaults| defaults.relay.connect()?.sessions());
-    // Nobody wants to read an error while typing.
+    // An error message would disturb somebody who types.
     let sessions = sessions.unwrap_or_default();
     sessions.iter().filter(|session| !session.lifecycle.is_over()).flat_map(words).collect()
 }
 
-/// The words that name a session. Shells do not quote what they complete, so a name with other
-/// characters is only described.
+/// Returns the words that name a session. Shells do not quote completions, so a name with special
+/// characters is only shown as help.
 fn words(session: &SessionSummary) -> impl Iterator<Item = CompletionCandidate> {
     let is_plain = |c: char| c.is_alphanumeric() || matches!(c, '.' | '_' | '-');
     let name = Some(&session.name).filter(|name| name.chars().all(is_plain));

@@ -1,11 +1,11 @@
-//! What the commands say on stdout and stderr. Nobody may be reading: a pipe's other end is closed,
-//! or its reader waits, or the disk behind it is full. A relay and a host serve on all the same.
+//! Output of the commands on stdout and stderr. It may fail or block: a pipe's reader may have gone
+//! or may be slow, or the disk behind it may be full. A relay and a host keep serving in any case.
 
 use std::io::{self, ErrorKind, Write};
 
 use anyhow::Context as _;
 
-/// Nobody reads what a command prints: it ends, and nothing is wrong.
+/// The reader of stdout has gone: the command ends, without an error.
 #[derive(Debug, thiserror::Error)]
 #[error("nobody reads this")]
 pub struct NobodyReads;
@@ -13,7 +13,7 @@ pub struct NobodyReads;
 /// Prints the result of a command that then ends.
 ///
 /// # Errors
-/// [`NobodyReads`], or that it cannot be written.
+/// [`NobodyReads`], or the error of a write.
 pub(super) fn print(text: &str) -> anyhow::Result<()> {
     match write(io::stdout().lock(), text) {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Err(NobodyReads.into()),
@@ -21,23 +21,23 @@ pub(super) fn print(text: &str) -> anyhow::Result<()> {
     }
 }
 
-/// Prints on stdout what a program tells that serves on, whether that can be written or not. Waits
-/// for nobody to read it. `otherwise` says how to learn it if it was not written.
+/// Prints the announcement of a program that keeps running, and does not wait until it is read. If
+/// it cannot be printed, the log says so and adds `otherwise`, another way to learn it.
 pub(super) fn announce(text: String, otherwise: &'static str) {
     let write = move || {
         if let Err(error) = write(io::stdout().lock(), &text) {
             tracing::warn!(%error, "stdout cannot be written to: {otherwise}");
         }
     };
-    // Without a thread it is not printed, and the log says so.
+    // Without a thread nothing is printed, and the log says so.
     if let Err(error) = std::thread::Builder::new().name("stdout".into()).spawn(write) {
         tracing::warn!(%error, "nothing is printed on stdout");
     }
 }
 
-/// Tells a person something on stderr, if it can be written.
+/// Prints a message for people on stderr. Errors are ignored.
 pub fn note(text: &str) {
-    // There is no other place to tell of a failure.
+    // There is no other place to report a failure.
     let _ = write(io::stderr().lock(), text);
 }
 

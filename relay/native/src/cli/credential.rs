@@ -1,4 +1,4 @@
-//! What opens a relay to the command line.
+//! Credentials with which the command line opens a relay.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -20,26 +20,27 @@ use moorline_core::auth::Access;
 
 pub(super) const NO_TOKEN: &str =
     "a token is needed: give --token, or MOORLINE_TOKEN in the environment";
-/// How long a token lives that is stored for one command; it is revoked before that.
+/// Lifetime of a token that is stored for one command; the command revokes it at its end.
 const COMMAND_TOKEN: Duration = Duration::from_secs(300);
-/// How long a token lives that is stored for one `attach`, in case that is killed before it revokes it.
+/// Lifetime of a token that is stored for one `attach`, in case that is killed before it revokes it.
 const ATTACH_TOKEN: Duration = Duration::from_secs(30 * 24 * 3600);
 
-/// What opens a relay.
+/// A credential for a relay.
 pub(super) enum Credential {
     /// The token that the user gave.
     Given(String),
     /// A pass of the relay that serves from this folder. Nothing is stored.
     Pass { folder: PathBuf, pass: Pass },
-    /// A token that is stored for this command, and revoked at its end: the relay gives no passes.
+    /// A token that is stored for this command and revoked at its end, as the relay gives no
+    /// passes.
     Stored(StoredToken),
 }
 
 impl Credential {
-    /// What opens the relay of this data folder.
+    /// Obtains a credential for the relay of this data folder.
     ///
     /// # Errors
-    /// There is none, or nothing can be stored for a relay that gives no passes.
+    /// The folder has no database, or no token can be stored for a relay that gives no passes.
     pub(super) fn own(folder: &Path) -> anyhow::Result<Self> {
         if !folder.join(FILE_NAME).exists() {
             bail!("{NO_TOKEN} (no relay has its data in {})", folder.display());
@@ -47,7 +48,7 @@ impl Credential {
         let folder = DataFolder::open(folder)?;
         match ask_pass(folder.path()) {
             Ok(pass) => Ok(Self::Pass { folder: folder.path().to_owned(), pass }),
-            // None serves, or one of an earlier version.
+            // No relay serves from the folder, or it is of an earlier version.
             Err(error) => {
                 tracing::debug!(%error, "the relay gives no pass");
                 let tokens = Arc::new(Tokens::new(folder.store().context(NO_TOKEN)?, None));
@@ -57,7 +58,7 @@ impl Credential {
         }
     }
 
-    /// What to present, as a token.
+    /// The secret to present as a token.
     pub(super) fn secret(&self) -> &str {
         match self {
             Self::Given(token) => token,
@@ -66,12 +67,12 @@ impl Credential {
         }
     }
 
-    /// Whether it came from the relay's own data folder.
+    /// Returns true if it came from the relay's own data folder.
     pub(super) const fn is_own(&self) -> bool {
         !matches!(self, Self::Given(_))
     }
 
-    /// What opens one session for as long as it is followed.
+    /// Returns a credential for one session that is valid while the session is followed.
     ///
     /// # Errors
     /// A token cannot be stored.
@@ -89,22 +90,22 @@ impl Credential {
         }
     }
 
-    /// A ticket, if this is not to be asked for with [`Credential::secret`].
+    /// Asks for a ticket. `None` if [`Credential::for_ticket`] is to be used instead.
     ///
     /// # Errors
-    /// The relay gives none.
+    /// The relay gives no ticket.
     pub(super) fn ticket(&self) -> anyhow::Result<Option<String>> {
         let Self::Pass { folder, .. } = self else { return Ok(None) };
         Ok(Some(ask_ticket(folder).context("the relay gives no code")?))
     }
 
-    /// What to ask for a ticket with: a ticket ends with it.
+    /// Returns a token to ask for a ticket with. The ticket is valid no longer than that token.
     ///
     /// # Errors
     /// A token cannot be stored.
     pub(super) fn for_ticket(&self) -> anyhow::Result<String> {
         let Self::Stored(own) = self else { return Ok(self.secret().to_owned()) };
-        // This command's own ends with the command.
+        // This command's own token ends with the command, which is too soon.
         let label = Some("a code of `moorline open`".to_owned());
         let now = Time::from_ms(wall_ms());
         let minted = own.tokens.mint(&Access::Admin, label, now, Some(now + TICKET_LIFETIME))?;
@@ -112,7 +113,7 @@ impl Credential {
     }
 }
 
-/// A token that is stored for a command, and revoked when this is dropped.
+/// A token that is stored for a command. Dropping it revokes the token.
 pub(super) struct StoredToken {
     tokens: Arc<Tokens>,
     secret: String,
@@ -134,12 +135,12 @@ impl StoredToken {
 
 impl Drop for StoredToken {
     fn drop(&mut self) {
-        // It expires by itself.
+        // If this fails, the token expires by itself.
         let _ = self.tokens.revoke(&self.id);
     }
 }
 
-/// What opens one session. What was stored for it is revoked when this is dropped.
+/// A credential for one session. Dropping it revokes a token that was stored for it.
 pub(super) struct SessionOpener {
     pub(super) opener: Opener,
     _stored: Option<StoredToken>,

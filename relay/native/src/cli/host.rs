@@ -25,18 +25,18 @@ use super::{DataDir, note};
 use crate::log;
 use crate::signals::Signals;
 
-/// What terminals get to end after the hang-up, and their output to reach the relay.
+/// Time allowed for terminals to end after the hang-up, and for their output to reach the relay.
 const STOP_LIMIT: Duration = Duration::from_secs(10);
-/// What `moorline host stop` waits: longer than that.
+/// Time that `moorline host stop` waits, which is longer than [`STOP_LIMIT`].
 const STOPPED_LIMIT: Duration = Duration::from_secs(15);
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// Run sessions on this machine and publish them to a relay, here or elsewhere.
 ///
-/// The host dials the relay and goes on doing so for ever: sessions run on while the relay or the
-/// network is away, and nothing of them is lost. New ones are started from the relay's page. It
-/// ends by SIGTERM, SIGINT or `moorline host stop`, and its sessions with it.
+/// The host dials the relay again whenever it loses it. Sessions keep running while the relay or
+/// the network is away, and nothing of them is lost. New ones are started from the relay's page.
+/// The host ends by SIGTERM, SIGINT or `moorline host stop`, and its sessions with it.
 #[derive(Debug, clap::Args)]
 #[command(
     args_conflicts_with_subcommands = true,
@@ -61,7 +61,7 @@ pub(super) struct Options {
 enum Action {
     /// End the host that runs here, and its sessions.
     Stop(Place),
-    /// Tell which host runs here.
+    /// Show the host that runs here.
     Status(Place),
 }
 
@@ -77,16 +77,16 @@ struct RunOptions {
     )]
     relay: Option<Address>,
 
-    /// A file with a token of scope host. It is read for each connection, so that it can be
+    /// A file with a token of scope host. It is read again for each connection, so that it can be
     /// replaced.
     #[arg(long, env = "MOORLINE_TOKEN_FILE", value_name = "FILE")]
     token_file: Option<PathBuf>,
 
-    /// The token itself, from the environment: options are seen by every user.
+    /// The token itself, from the environment: every user can see options.
     #[arg(long, env = "MOORLINE_TOKEN", value_name = "TOKEN", hide_env_values = true, hide = true)]
     token: Option<String>,
 
-    /// What people call this machine [default: its name].
+    /// The name that the page shows for this machine [default: its host name].
     #[arg(long, env = "MOORLINE_HOST_NAME", value_name = "NAME")]
     name: Option<String>,
 
@@ -103,15 +103,15 @@ struct RunOptions {
     #[arg(long, conflicts_with = "command")]
     shell: bool,
 
-    /// Live on without the terminal that this was started from.
+    /// Keep running without the terminal that this was started from.
     #[arg(long, hide = true)]
     detached: bool,
 
-    /// The limit of open files of its sessions' programs.
+    /// The limit of open files for its sessions' programs.
     #[arg(long, hide = true, value_name = "NUMBER")]
     open_files: Option<u64>,
 
-    /// What to log to stderr: a level, or levels by module, as info,moorline_host=debug.
+    /// The log on stderr: a level, or levels by module, as info,moorline_host=debug.
     #[arg(long, env = "MOORLINE_LOG", value_name = "FILTER", default_value = "info")]
     log: String,
 
@@ -120,7 +120,7 @@ struct RunOptions {
     command: Vec<String>,
 }
 
-/// Where to look for a host.
+/// Options that tell where to look for a host.
 #[derive(Debug, clap::Args)]
 struct Place {
     /// The host's state folder [default: that of `moorline host`, or of `moorline serve`].
@@ -154,7 +154,7 @@ pub(super) fn run(options: Options) -> anyhow::Result<()> {
     }
 }
 
-/// Says why `moorline host stop` takes a while.
+/// Tells the user why `moorline host stop` takes a while.
 fn still_ending(running: &Running) {
     let (pid, seconds) = (running.pid, STOP_LIMIT.as_secs());
     note(&format!(
@@ -163,7 +163,8 @@ fn still_ending(running: &Running) {
     ));
 }
 
-/// The arguments of a host that outlives the relay which starts it; see [`StateDir::spawn`].
+/// Returns the arguments of a host that outlives the relay which starts it; see
+/// [`StateDir::spawn`].
 pub(super) fn detached_arguments(
     relay: &Address,
     id: &HostId,
@@ -211,12 +212,12 @@ fn host(options: RunOptions) -> anyhow::Result<()> {
     runtime.block_on(serve(options, &state, dial, lock))
 }
 
-/// A host's name as somebody gave it; `None` for one that shows nothing.
+/// Cleans a given name of a host; `None` if nothing visible is left of it.
 fn host_name(given: &str) -> Option<String> {
     Some(bounded(given, NAME_CHARACTERS)).filter(|name| !name.is_empty())
 }
 
-/// Runs sessions until a signal. The lock is held until then.
+/// Runs sessions until a signal arrives. The lock is held until then.
 async fn serve(
     options: RunOptions,
     state: &StateDir,
@@ -228,7 +229,7 @@ async fn serve(
         name: options.name.as_deref().and_then(host_name).unwrap_or_else(this_host),
         version: VERSION.to_owned(),
         integration: Some(state.integration()),
-        // Any part of it will do.
+        // The seed needs only part of the random bits.
         seed: random()? as u64,
     };
     let host = Host::start(config, Arc::new(dial));
@@ -237,7 +238,7 @@ async fn serve(
         let id = format!("{}\n", session.session_id);
         console::announce(id, "the relay lists the session");
     }
-    // What a person has just started, and the relay does not want, should not seem to work.
+    // If the relay refuses a host that a person has just started, the host ends with the reason.
     let refused = async {
         match first_answer(&host).await {
             LinkState::Refused { message } if !options.detached => message,
@@ -261,7 +262,7 @@ async fn serve(
     }
 }
 
-/// How the relay first stood to the host, once it was reached.
+/// Waits for the relay's first answer and returns the state of the link.
 async fn first_answer(host: &Host) -> LinkState {
     let mut link_state = host.link_state();
     let answered =
@@ -281,7 +282,7 @@ fn wanted(options: &RunOptions) -> anyhow::Result<Start> {
 }
 
 impl Place {
-    /// The folder of the host that runs.
+    /// Finds the folder of the host that runs.
     fn find(&self) -> anyhow::Result<StateDir> {
         let folders = match (&self.state_dir, &self.data_dir) {
             (Some(folder), _) | (None, Some(folder)) => vec![folder.clone()],
@@ -312,7 +313,7 @@ impl Place {
     }
 }
 
-/// A folder among the user's data, by the XDG rules.
+/// Returns a folder for the user's data, by the XDG rules.
 fn data_home(name: &str) -> anyhow::Result<PathBuf> {
     let serve = DataDir { data_dir: None }.path();
     let serve = serve.context("there is no HOME: name a folder with --state-dir")?;

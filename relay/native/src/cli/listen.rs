@@ -1,11 +1,11 @@
-//! Addresses and names of the relay, as people write them.
+//! Parsers for addresses, names and origins on the command line.
 
 use std::net::{SocketAddr, ToSocketAddrs as _};
 
-/// Where to listen: an address and a port, or a name and a port.
+/// Parses the address to listen on: an IP address or a name, and a port.
 ///
 /// # Errors
-/// It is neither, or the name is not known; says how it should be.
+/// The text is neither, or the name cannot be resolved. The message says what to write.
 pub(super) fn address(text: &str) -> Result<SocketAddr, String> {
     if let Ok(address) = text.parse() {
         return Ok(address);
@@ -27,7 +27,7 @@ pub(super) fn address(text: &str) -> Result<SocketAddr, String> {
         return explain("the address is missing");
     }
     match text.to_socket_addrs().map(Vec::from_iter) {
-        // Browsers try both where a name has both.
+        // Browsers try both families if a name has both.
         Ok(found) => match found.iter().find(|found| found.is_ipv4()).or(found.first()) {
             Some(address) => Ok(*address),
             None => explain(&format!("{name} has no address")),
@@ -36,11 +36,11 @@ pub(super) fn address(text: &str) -> Result<SocketAddr, String> {
     }
 }
 
-/// A name by which the relay is addressed, without scheme, port and path; empty, as a variable may
-/// be, for none.
+/// Parses a name by which the relay is addressed, without scheme, port and path. `*`, for any name,
+/// and an empty text, as of an empty variable, are returned as they are.
 ///
 /// # Errors
-/// It is none; says how it should be.
+/// The text is not a name. The message says what to write.
 pub(super) fn name(text: &str) -> Result<String, String> {
     let explain = |why: &str| Err(format!("{why}: write the name alone, as moor.example.org"));
     let name = text.trim();
@@ -66,10 +66,11 @@ pub(super) fn name(text: &str) -> Result<String, String> {
     Ok(name.strip_suffix('.').unwrap_or(name).to_owned())
 }
 
-/// An origin, as browsers send it: a scheme, a name and, unless it is the scheme's own, a port.
+/// Parses an origin as browsers send it: a scheme, a name and, unless it is the scheme's own, a
+/// port.
 ///
 /// # Errors
-/// It is none; says how it should be.
+/// The text is not an origin. The message says what to write.
 pub(super) fn origin(text: &str) -> Result<String, String> {
     let explain = |why: &str| Err(format!("{why}: write an origin, as https://example.org"));
     let text = text.trim();
@@ -83,7 +84,7 @@ pub(super) fn origin(text: &str) -> Result<String, String> {
     if authority.contains(['/', '?', '#']) {
         return explain("an origin has no path");
     }
-    // The colons of an IPv6 address are in brackets.
+    // Colons within an IPv6 address are in brackets.
     let port = authority.rsplit_once(':').filter(|(_, port)| !port.ends_with(']'));
     let (host, port) = port.map_or((authority, None), |(host, port)| (host, Some(port)));
     if port.is_some_and(|port| port.parse::<u16>().is_err()) {

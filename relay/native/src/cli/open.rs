@@ -40,7 +40,7 @@ pub(super) fn run(options: &Options) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Opens an address in the desktop's browser, where there is a desktop.
+/// Opens an address in the desktop's browser, if there is a desktop.
 fn show(address: &str) {
     let has_display = ["DISPLAY", "WAYLAND_DISPLAY"]
         .iter()

@@ -1,4 +1,4 @@
-//! How the command line reaches a relay: where it is, with which token, and what is asked of it.
+//! The command line's client of a relay: it finds the relay and a token, and sends requests.
 
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
@@ -20,23 +20,23 @@ use super::serve::reachable;
 use crate::command_socket::ask_pass;
 use crate::data_folder::DataFolder;
 
-/// Where a relay listens that has told nothing else.
+/// The address of a relay that is not known to listen elsewhere.
 pub(super) const DEFAULT_URL: &str = "http://127.0.0.1:3010";
-/// The longest that an answer may take: a session on a host far away is started first.
+/// Time allowed for an answer. A session on a distant host takes a while to start.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// Sessions on one page of the list.
+/// Limit of the sessions on one page of the list.
 const PAGE: usize = 500;
 
-/// Which relay is meant.
+/// Options that name a relay and a token.
 #[derive(Debug, clap::Args)]
 pub(super) struct RelayOptions {
-    /// The relay's address [default: that of this machine's relay]. The one that `serve` printed
-    /// may be given with its token.
+    /// The relay's address [default: that of this machine's relay]. The address that `serve`
+    /// printed may be given, token included.
     #[arg(long, visible_alias = "relay", env = "MOORLINE_URL", value_name = "URL")]
     url: Option<String>,
 
     /// A token. Without one, the relay is asked by way of its data folder, if that is this user's.
-    /// Give it by the environment: options are seen by every user.
+    /// Give it by the environment: every user can see options.
     #[arg(long, env = "MOORLINE_TOKEN", value_name = "TOKEN", hide_env_values = true)]
     token: Option<String>,
 
@@ -44,17 +44,17 @@ pub(super) struct RelayOptions {
     data_dir: DataDir,
 }
 
-/// A relay that can be asked.
+/// A relay, and a credential for it.
 pub(super) struct Relay {
     url: String,
     credential: Credential,
     agent: ureq::Agent,
-    /// It runs on this machine, as its data folder tells.
+    /// True if it was found by its data folder, so that it runs on this machine.
     is_here: bool,
 }
 
 impl RelayOptions {
-    /// Finds the relay and a token for it.
+    /// Finds the relay and a credential for it.
     pub(super) fn connect(&self) -> anyhow::Result<Relay> {
         let (url, of_url) = match self.url.as_deref().map(|url| url.split_once("#token=")) {
             Some(Some((url, token))) => (Some(url), Some(token.to_owned())),
@@ -71,7 +71,7 @@ impl RelayOptions {
         let agent = agent(&url)?;
         let credential = match token {
             Some(token) => Credential::Given(token),
-            // It is for this machine's relay, and not for whoever has another address.
+            // This machine's credential must not be sent to another address.
             None if !is_told && !is_loopback(&url) => bail!(NO_TOKEN),
             None => Credential::own(&folder?)?,
         };
@@ -80,13 +80,13 @@ impl RelayOptions {
     }
 }
 
-/// Where the relay of this data folder listens, if one serves from it.
+/// Returns the address of the relay that serves from this data folder, if one does.
 fn address(folder: &Path) -> Option<String> {
-    // A folder that is missing is not made.
+    // The folder is not created if it is missing.
     serving_at(&folder.is_dir().then(|| DataFolder::open(folder).ok()).flatten()?)
 }
 
-/// Where the relay of an opened data folder listens, if one serves from it.
+/// Returns the address of the relay that serves from an opened data folder, if one does.
 pub(super) fn serving_at(folder: &DataFolder) -> Option<String> {
     let address = folder.serving().ok().flatten()?.address?;
     Some(format!("http://{}", reachable(address)))
@@ -109,8 +109,8 @@ fn agent(url: &str) -> anyhow::Result<ureq::Agent> {
     if !url.starts_with("https://") {
         return Ok(config.build().into());
     }
-    // The certificates that the system trusts: a relay of one's own is often behind an authority
-    // of one's own.
+    // The certificates that the system trusts: a private relay often has a certificate of a private
+    // authority.
     let found = rustls_native_certs::load_native_certs();
     if let Some(error) = found.errors.first().filter(|_| found.certs.is_empty()) {
         bail!("this system's certificates cannot be read: {error}");
@@ -127,7 +127,7 @@ fn agent(url: &str) -> anyhow::Result<ureq::Agent> {
     Ok(config.tls_config(tls).build().into())
 }
 
-/// Why a relay did not do what it was asked for.
+/// A relay's refusal of a request.
 #[derive(Debug)]
 struct Refused {
     status: StatusCode,
@@ -146,7 +146,7 @@ impl std::fmt::Display for Refused {
 impl std::error::Error for Refused {}
 
 impl Relay {
-    /// The relay that serves from this folder, if one does and gives passes.
+    /// Connects to the relay that serves from this folder, if one does and gives passes.
     pub(super) fn serving_from(folder: &DataFolder) -> Option<Self> {
         let url = serving_at(folder)?;
         let pass = ask_pass(folder.path()).ok()?;
@@ -155,17 +155,17 @@ impl Relay {
         Some(Self { url, credential, agent, is_here: true })
     }
 
-    /// Its address, without a slash at the end.
+    /// The relay's address, without a trailing slash.
     pub(super) fn url(&self) -> &str {
         &self.url
     }
 
-    /// Whether it is this machine's, so that a folder here is a folder there.
+    /// Returns true if it runs on this machine, so that paths mean the same to both.
     pub(super) const fn is_here(&self) -> bool {
         self.is_here
     }
 
-    /// All sessions, newest first.
+    /// Returns all sessions, newest first.
     pub(super) fn sessions(&self) -> anyhow::Result<Vec<SessionSummary>> {
         let (mut all, mut cursor) = (Vec::new(), None);
         loop {
@@ -182,12 +182,12 @@ impl Relay {
         }
     }
 
-    /// The session of this id or name. One that runs goes before those that are over.
+    /// Finds a session by id or name. A running one takes precedence over those that are over.
     pub(super) fn find(&self, wanted: &str) -> anyhow::Result<SessionId> {
         let id: Option<SessionId> = wanted.parse().ok();
         let sessions = match self.sessions() {
             Ok(sessions) => sessions,
-            // A token for one session sees no list.
+            // A token for one session may not read the list.
             Err(error) => match (id, error.downcast_ref::<Refused>()) {
                 (Some(id), Some(refused)) if refused.status == StatusCode::FORBIDDEN => {
                     return Ok(id);
@@ -212,18 +212,18 @@ impl Relay {
         Ok(())
     }
 
-    /// Posts a body and reads the answer.
+    /// Posts a JSON body and reads the answer.
     fn post<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> anyhow::Result<T> {
         let request = self.agent.post(format!("{}{path}", self.url));
         self.read(request.header("Authorization", self.bearer()).send_json(body))
     }
 
-    /// What opens one session for as long as it is followed.
+    /// Returns a credential for one session that is valid while the session is followed.
     pub(super) fn session_opener(&self, id: &SessionId) -> anyhow::Result<SessionOpener> {
         self.credential.for_session(id)
     }
 
-    /// Revokes a token. False if it does not exist.
+    /// Revokes a token. Returns false if it does not exist.
     pub(super) fn revoke_token(&self, id: &str) -> anyhow::Result<bool> {
         if id.is_empty() || !id.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
             return Ok(false);
@@ -239,7 +239,7 @@ impl Relay {
         }
     }
 
-    /// A code that lets one browser in, once and soon: a ticket.
+    /// Makes a code, which is a ticket: it lets one browser in, once and soon.
     pub(super) fn code(&self) -> anyhow::Result<String> {
         if let Some(ticket) = self.credential.ticket()? {
             return Ok(ticket);
@@ -281,7 +281,7 @@ impl Relay {
     }
 }
 
-/// The session that is meant by an id or a name.
+/// Chooses the session with this id, or the one with this name.
 fn choose(sessions: &[SessionSummary], wanted: &str) -> anyhow::Result<SessionId> {
     if let Some(session) = sessions.iter().find(|session| session.session_id.as_str() == wanted) {
         return Ok(session.session_id.clone());
@@ -303,7 +303,7 @@ fn choose(sessions: &[SessionSummary], wanted: &str) -> anyhow::Result<SessionId
     }
 }
 
-/// A folder of this machine, in full. A path by way of a link stays one.
+/// Returns the absolute path of a local folder. Symbolic links are kept, unless the path has `..`.
 pub(super) fn absolute(folder: &Path) -> anyhow::Result<PathBuf> {
     let no_folder = || format!("{} is no folder", folder.display());
     if folder.components().any(|part| part == Component::ParentDir) {
@@ -313,7 +313,7 @@ pub(super) fn absolute(folder: &Path) -> anyhow::Result<PathBuf> {
     std::path::absolute(base.join(folder)).with_context(no_folder)
 }
 
-/// The folder that this program runs in, as its shell names it.
+/// Returns the current folder, by the path that the shell uses for it.
 pub(super) fn current_folder() -> Option<PathBuf> {
     let real = std::env::current_dir().ok()?;
     let named = std::env::var_os("PWD").map(PathBuf::from).filter(|named| named.is_absolute());

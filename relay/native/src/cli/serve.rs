@@ -31,7 +31,7 @@ use moorline_core::auth::fixed_token;
   moorline serve --allow-origin https://notes.example.org --frame-ancestor https://notes.example.org
   MOORLINE_TOKEN=… moorline serve          an admin token of your own, for automation")]
 pub(super) struct Options {
-    /// Where to listen: an address or a name, and a port. Port 0 takes any that is free.
+    /// The address or name, and the port, to listen on. Port 0 takes any free port.
     #[arg(
         long,
         env = "MOORLINE_LISTEN",
@@ -44,7 +44,7 @@ pub(super) struct Options {
     #[command(flatten)]
     data_dir: DataDir,
 
-    /// A fixed admin token. Give it by the environment: options are seen by every user.
+    /// A fixed admin token. Give it by the environment: every user can see options.
     #[arg(long, env = "MOORLINE_TOKEN", value_name = "TOKEN", hide_env_values = true)]
     token: Option<String>,
 
@@ -88,7 +88,7 @@ pub(super) struct Options {
     #[arg(long, env = "MOORLINE_NO_LEGACY", value_parser = clap::builder::FalseyValueParser::new())]
     no_legacy: bool,
 
-    /// What to log to stderr: a level, or levels by module, as info,moorline_relay=debug.
+    /// The log on stderr: a level, or levels by module, as info,moorline_relay=debug.
     #[arg(long, env = "MOORLINE_LOG", value_name = "FILTER", default_value = "info")]
     log: String,
 }
@@ -127,7 +127,7 @@ fn config(options: Options) -> anyhow::Result<Config> {
              leave the option out"
         );
     }
-    // Here, so that its path is one that the host finds too.
+    // Opened here, so that the host gets an absolute path.
     let data_dir = DataFolder::open(&options.data_dir.path()?)?.path().to_owned();
     let open_files = limits::raise(None);
     let host = if options.in_process { Kind::InProcess } else { process(&data_dir, open_files)? };
@@ -145,8 +145,8 @@ fn config(options: Options) -> anyhow::Result<Config> {
     })
 }
 
-/// A host of its own process, which dials this relay by its socket. Its sessions' programs get
-/// `open_files`, if that is another limit than this process has now.
+/// Describes a host process that dials this relay's socket. Programs of its sessions get
+/// `open_files`, if that differs from this process's limit.
 fn process(data_dir: &Path, open_files: Option<u64>) -> anyhow::Result<Kind> {
     let state = StateDir::new(data_dir)?;
     let relay = Address::Unix(state.path().join(SOCKET_NAME));
@@ -155,7 +155,7 @@ fn process(data_dir: &Path, open_files: Option<u64>) -> anyhow::Result<Kind> {
     Ok(Kind::Process { program, arguments })
 }
 
-/// Tells on stdout where the relay is and how to get in: the only time that a new token is shown.
+/// Prints where the relay is and how to get in. A new token is shown only here.
 fn announce(relay: &Relay, config: &Config) -> anyhow::Result<()> {
     let address = relay.address()?;
     if !address.ip().is_loopback() {
@@ -165,7 +165,7 @@ fn announce(relay: &Relay, config: &Config) -> anyhow::Result<()> {
         );
     }
     let base = format!("http://{}", reachable(address));
-    // Without it the commands look in the default folder.
+    // Without the option, commands look in the default folder.
     let is_default = DataDir { data_dir: None }.path().is_ok_and(|path| path == config.data_dir);
     let folder = match is_default {
         true => String::new(),
@@ -189,7 +189,7 @@ fn announce(relay: &Relay, config: &Config) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// An address that a browser on this machine can open.
+/// Returns an address that a browser on this machine can open.
 pub(super) fn reachable(address: SocketAddr) -> SocketAddr {
     if address.ip().is_unspecified() {
         return SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), address.port());

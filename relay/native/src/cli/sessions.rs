@@ -23,7 +23,7 @@ use super::{completion, console};
   moorline new --name build -- make -j4
   moorline new -d -- htop                  only prints the session's id")]
 pub(super) struct NewOptions {
-    /// What to call it.
+    /// The name of the session.
     #[arg(long, short, value_name = "NAME")]
     name: Option<String>,
 
@@ -50,11 +50,11 @@ pub(super) struct NewOptions {
 /// List the sessions, newest first.
 #[derive(Debug, clap::Args)]
 pub(super) struct ListOptions {
-    /// Those that are over too.
+    /// Include sessions that are over.
     #[arg(long, short)]
     all: bool,
 
-    /// As JSON, one session a line, with everything that is known.
+    /// Print JSON, one session a line, with everything that is known.
     #[arg(long)]
     json: bool,
 
@@ -65,7 +65,7 @@ pub(super) struct ListOptions {
 /// End sessions and remove them.
 #[derive(Debug, clap::Args)]
 pub(super) struct KillOptions {
-    /// Their ids or names.
+    /// The ids or names of the sessions to end.
     #[arg(required = true, value_name = "SESSION", add = completion::sessions())]
     sessions: Vec<String>,
 
@@ -122,10 +122,10 @@ pub(super) fn list(options: &ListOptions) -> anyhow::Result<ExitCode> {
 
 pub(super) fn kill(options: &KillOptions) -> anyhow::Result<ExitCode> {
     let relay = options.relay.connect()?;
-    // All are known before any is ended.
+    // Find all before any is ended.
     let ids: Vec<_> =
         options.sessions.iter().map(|wanted| relay.find(wanted)).collect::<Result<_, _>>()?;
-    // One may be named twice.
+    // A session may be named twice.
     let mut ended = Vec::new();
     for id in ids {
         if !ended.contains(&id) {
@@ -137,7 +137,7 @@ pub(super) fn kill(options: &KillOptions) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The columns that a text takes on a terminal.
+/// Returns the number of columns that a text takes on a terminal.
 fn columns(text: &str) -> usize {
     text.chars().map(moorline_host::screen::columns).sum()
 }
@@ -162,7 +162,7 @@ fn status(session: &SessionSummary) -> String {
     }
 }
 
-/// As it can be shown on one line of a terminal: names and commands come from elsewhere.
+/// Makes a text safe to print on one line of a terminal: names and commands are not trusted.
 fn printable(text: &str) -> String {
     const MOST: usize = 60;
     let is_direction = |c: char| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
@@ -174,7 +174,7 @@ fn printable(text: &str) -> String {
     line
 }
 
-/// Columns as wide as their widest cell.
+/// Lays rows out in columns that are as wide as their widest cell.
 fn table(head: &[String; 4], rows: &[[String; 4]]) -> Vec<String> {
     let all = || std::iter::once(head).chain(rows);
     let width = |column: usize| all().map(|row| columns(&row[column])).max().unwrap_or(0);

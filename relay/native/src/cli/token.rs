@@ -37,13 +37,14 @@ pub(super) struct Options {
 enum Action {
     /// Make a token and print the address to open: the only time that it is shown.
     New {
-        /// What it allows: admin, host, session:ID:write or session:ID:read.
+        /// The scope: admin, host, session:ID:write or session:ID:read.
         #[arg(long, default_value = "admin")]
         scope: Access,
-        /// For how long: a number and s, m, h or d. Without it, until it is revoked.
+        /// The lifetime: a number and s, m, h or d. Without it, the token is valid until it is
+        /// revoked.
         #[arg(long, value_parser = parse_duration, value_name = "TIME")]
         expires: Option<Duration>,
-        /// What it is for, to tell tokens apart later.
+        /// A note on the token's purpose, to tell tokens apart later.
         #[arg(long)]
         label: Option<String>,
         /// The relay's address as your browser sees it [default: that of this machine's relay].
@@ -54,7 +55,7 @@ enum Action {
     List,
     /// Revoke a token, at once.
     Revoke {
-        /// Its id, as `list` shows it.
+        /// The token's id, as `list` shows it.
         id: String,
     },
 }
@@ -74,7 +75,7 @@ pub(super) fn run(options: &Options) -> anyhow::Result<()> {
         }
         Action::List => tokens()?.list()?.iter().map(line).collect(),
         Action::Revoke { id } => {
-            // A relay that serves knows of it whether or not the disk is full.
+            // A relay that serves learns of it even if the disk is full.
             let revoked = match Relay::serving_from(&folder) {
                 Some(relay) => relay.revoke_token(id)?,
                 None => tokens()?.revoke(id)?,
@@ -88,7 +89,7 @@ pub(super) fn run(options: &Options) -> anyhow::Result<()> {
     print(&text)
 }
 
-/// Where the token's holder goes. A host's token is for a program.
+/// Returns the address for the token's holder, or only the token if it is a host's.
 fn address(url: &str, scope: &Access, token: &str) -> String {
     let base = url.trim_end_matches('/');
     match scope {

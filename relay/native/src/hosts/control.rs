@@ -1,4 +1,4 @@
-//! The link on which a host says what it has, and is asked to start sessions.
+//! The link on which a host reports its sessions and is asked to start new ones.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -25,12 +25,12 @@ struct Asking {
     registry: Arc<Registry>,
     id: HostId,
     phase: Phase,
-    /// What is to be said.
+    /// Messages to send next.
     saying: Vec<ToHost>,
 }
 
 enum Phase {
-    /// The host has not said who it is.
+    /// The host has not said hello yet.
     Expecting {
         too_late: Pin<Box<Sleep>>,
     },
@@ -38,7 +38,7 @@ enum Phase {
     Refused(End),
 }
 
-/// Keeps a host's control link, until it is over.
+/// Serves a host's control link until it ends.
 pub async fn keep<L>(
     link: L,
     id: HostId,
@@ -80,7 +80,7 @@ impl Party<ToRelay, ToHost> for Asking {
                     | ToRelay::Files { request, .. }),
                 ) => seat.answered(request, answer),
                 (_, ToRelay::Ping { t }) => self.saying.push(ToHost::Pong { t }),
-                // What another version says; and a second hello means nothing.
+                // Messages of other versions, and a second hello, are ignored.
                 _ => {}
             }
         }

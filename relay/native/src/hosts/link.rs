@@ -1,4 +1,4 @@
-//! A link to a host, whatever carries it: a WebSocket, or channels to a host in this process.
+//! A link to a host over either carrier: a WebSocket, or channels to a host in this process.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -13,42 +13,42 @@ use tokio::sync::mpsc::OwnedPermit;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::time::timeout;
 
-/// How long a host may take to answer a close.
+/// Time allowed for a host to answer a close.
 const CLOSE_PATIENCE: Duration = Duration::from_secs(2);
 
-/// What comes over a link.
+/// Something that arrived over a link.
 #[derive(Debug)]
 pub enum Heard<M> {
-    /// A message.
+    /// A message of this link's protocol.
     Message(M),
-    /// A sign of life.
+    /// A keepalive, which only shows that the host is alive.
     Alive,
-    /// What is no message of this protocol.
+    /// A packet that is not a message of this protocol.
     Bad(BadPacket),
-    /// Nothing more: the host closed the link, or it broke.
+    /// The end: the host closed the link, or it broke.
     Closed,
 }
 
-/// The link is of no more use.
+/// The error of a link that is closed or broken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the link is gone")]
 pub struct Gone;
 
-/// The relay's end of a link. As with a sink, [`Link::poll_ready`] comes before each
+/// The relay's end of a link. As with a sink, call [`Link::poll_ready`] before each
 /// [`Link::start_send`].
 pub trait Link: Send + 'static {
-    /// What the host says.
+    /// Messages from the host.
     type In: Send;
-    /// What it is told.
+    /// Messages to the host.
     type Out: Send;
 
-    /// Whether silence can mean that the host is gone.
+    /// True if a silent host may be gone.
     const CAN_DIE: bool;
 
-    /// The next thing that comes.
+    /// Polls for the next thing that arrives.
     fn poll_hear(&mut self, context: &mut Context<'_>) -> Poll<Heard<Self::In>>;
 
-    /// Whether a message can be sent.
+    /// Ready when a message can be sent.
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Gone>>;
 
     /// Sends a message, after [`Link::poll_ready`].
@@ -57,7 +57,7 @@ pub trait Link: Send + 'static {
     /// [`Gone`].
     fn start_send(&mut self, message: Self::Out) -> Result<(), Gone>;
 
-    /// Waits until everything is on its way.
+    /// Ready when everything was handed to the carrier.
     fn poll_flush(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Gone>>;
 
     /// Closes the link, with a code of [`moorline_shared::message::close`].
@@ -68,13 +68,13 @@ pub trait Link: Send + 'static {
 #[derive(Debug)]
 pub struct Socket<In, Out> {
     socket: WebSocket,
-    /// The host asked for a sign of life.
+    /// True if a keepalive of the host is to be answered.
     owes_pong: bool,
     of: std::marker::PhantomData<fn(Out) -> In>,
 }
 
 impl<In, Out> Socket<In, Out> {
-    /// A link over an open WebSocket.
+    /// Wraps an open WebSocket.
     #[must_use]
     pub const fn new(socket: WebSocket) -> Self {
         Self { socket, owes_pong: false, of: std::marker::PhantomData }
@@ -132,7 +132,7 @@ impl<In: Decode + Send + 'static, Out: Encode + Send + 'static> Link for Socket<
                 while let Some(Ok(_)) = self.socket.next().await {}
             }
         };
-        // Who does not answer is cut off.
+        // A host that does not answer is disconnected.
         let _ = timeout(CLOSE_PATIENCE, answered).await;
     }
 }
@@ -142,14 +142,14 @@ type Room<Out> = Pin<Box<dyn Future<Output = Option<OwnedPermit<Item<Out>>>> + S
 /// A link to a host in this process.
 pub struct Local<In, Out> {
     wire: Wire<Out, In>,
-    /// Room for one message.
+    /// Room for one message, once [`Link::poll_ready`] has reserved it.
     permit: Option<OwnedPermit<Item<Out>>>,
-    /// Waits for room, where there was none.
+    /// Waits for room when the channel is full.
     waiting: Option<Room<Out>>,
 }
 
 impl<In, Out> Local<In, Out> {
-    /// The relay's end of a wire.
+    /// Wraps the relay's end of a wire.
     #[must_use]
     pub const fn new(wire: Wire<Out, In>) -> Self {
         Self { wire, permit: None, waiting: None }
@@ -209,7 +209,7 @@ impl<In: Send + 'static, Out: Send + 'static> Link for Local<In, Out> {
 
     async fn close(self, code: u16, _: &'static str) {
         let Wire { sender, receiver } = self.wire;
-        // A host that waits for room reads nothing until it is told that nobody does here either.
+        // A host that waits for room reads nothing, so close this receiver first.
         drop((self.permit, receiver));
         let _ = timeout(CLOSE_PATIENCE, sender.send(Item::Closed(code))).await;
     }

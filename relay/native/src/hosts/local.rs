@@ -11,20 +11,20 @@ use super::link::Local;
 use super::{keep_control, receive};
 use crate::registry::Registry;
 
-/// Messages on their way from one side to the other.
+/// Limit of the messages under way in each direction.
 const CAPACITY: usize = 64;
-/// The relay is always here.
+/// Longest wait between dials. It is short, as the relay is always reachable.
 const LONGEST_WAIT: Duration = Duration::from_millis(100);
 
-/// See the module.
+/// Dials the relay from a host in the same process.
 #[derive(Debug)]
 pub struct InProcess {
-    /// The relay outlives its host.
+    /// Weak, so that the host does not keep the relay alive.
     registry: Weak<Registry>,
 }
 
 impl InProcess {
-    /// Reaches this relay.
+    /// Makes a dialer that reaches this relay.
     #[must_use]
     pub fn new(registry: &Arc<Registry>) -> Self {
         Self { registry: Arc::downgrade(registry) }

@@ -18,7 +18,7 @@ struct Receiving {
     refused: Option<PublishError>,
 }
 
-/// Takes what a host publishes, until the link is over.
+/// Receives what a host publishes of a session, until the link ends.
 pub async fn receive<L>(link: L, seat: Seat, mut closing: watch::Receiver<bool>)
 where
     L: Link<In = HostMessage, Out = HostCommand>,

@@ -1,7 +1,7 @@
-//! Moves messages between a link and whoever talks on the relay's side of it.
+//! Moves messages between a link and its party on the relay's side.
 //!
-//! What the host says is heard while it is written to as well: a host that waits for room on its
-//! own side must not be waited for.
+//! The host's messages are read while messages to it are written: a host that waits for room on its
+//! own side would otherwise block both.
 
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -14,19 +14,19 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::link::{Gone, Heard, Link};
 
-/// As many messages are heard in one go.
+/// Limit of the messages read at once.
 const BATCH: usize = 64;
 
-/// Why a link is over.
+/// The reason that a link ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum End {
-    /// It is of no more use.
+    /// The link is closed or broken.
     Gone,
     /// The relay closes it.
     Close {
-        /// See [`close`].
+        /// The close code, one of [`close`].
         code: u16,
-        /// For people.
+        /// A text for people.
         reason: &'static str,
     },
 }
@@ -39,17 +39,18 @@ impl From<Gone> for End {
 
 /// The relay's side of a link.
 pub(super) trait Party<In, Out> {
-    /// Takes what the host said.
+    /// Takes messages that arrived.
     fn hear(&mut self, said: &mut Vec<In>) -> Result<(), End>;
 
-    /// Gives what is to be said now. Where that is the last, why the link is over then.
+    /// Appends the messages to send now. Returns an error if they are the last and the link then
+    /// ends.
     fn say(&mut self, saying: &mut Vec<Out>) -> Result<(), End>;
 
-    /// Ready when there may be something to say.
+    /// Ready when there may be something to send.
     fn poll_woken(&mut self, context: &mut Context<'_>) -> Poll<()>;
 }
 
-/// An open link.
+/// An open link, and when its host was last heard.
 #[derive(Debug)]
 pub(super) struct Talk<L: Link> {
     link: L,
@@ -69,7 +70,7 @@ impl<L: Link> Talk<L> {
         self.link.close(code, reason).await;
     }
 
-    /// Goes on until the link is over, or the relay is `closing`.
+    /// Serves the link until it ends, or until the relay is `closing`.
     pub(super) async fn run(
         &mut self,
         party: &mut impl Party<L::In, L::Out>,
@@ -110,7 +111,7 @@ impl<L: Link> Talk<L> {
         }
     }
 
-    /// Waits until what is written is taken.
+    /// Waits until `write` is done, and reads messages meanwhile.
     async fn writing(
         &mut self,
         party: &mut impl Party<L::In, L::Out>,
@@ -130,7 +131,8 @@ impl<L: Link> Talk<L> {
         .await
     }
 
-    /// Hears what is there.
+    /// Reads the messages that are available. Pending if there are none; an error if the link has
+    /// ended.
     fn poll_heard(
         &mut self,
         party: &mut impl Party<L::In, L::Out>,
@@ -170,7 +172,7 @@ impl<L: Link> Talk<L> {
             if dead_at <= Instant::now() {
                 return Poll::Ready(Err(End::Close { code: close::PROTOCOL, reason: SILENT }));
             }
-            // Moved here alone, not with each message.
+            // The timer is moved only here, not for each message.
             self.dead.as_mut().reset(dead_at);
         }
         Poll::Pending

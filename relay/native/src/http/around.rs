@@ -1,4 +1,4 @@
-//! What is done around every request: whether it may come in at all, and what every answer has.
+//! Layers around all requests: admission, headers that every answer has, and slowing down.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -19,16 +19,16 @@ use crate::listen::Peer;
 use moorline_core::api::answering;
 use moorline_core::auth::{Count, Guesses, cookie, cors, lacks_host, repeated};
 
-/// Whoever watches over a relay may know it by any name.
+/// The health check is served under any host name, as monitors may use any.
 const HEALTH: &str = "/healthz";
-/// How long the answer to a wrong token is held back if there were many before.
+/// Delay of the answer to a wrong token, if many came before.
 const HELD: Duration = Duration::from_secs(1);
-/// So many answers are held back at a time; others are given at once.
+/// Limit of answers that are delayed at a time; further ones are sent at once.
 const HELD_AT_ONCE: usize = 64;
 
-/// Refuses requests that are not addressed to this relay, and those that change something and come
-/// from a page that is not trusted. The stream does the latter by itself, in a way that browsers
-/// can read. Tells pages that are trusted what they may send.
+/// Refuses requests that are not addressed to this relay, and requests that change something and
+/// come from a page that is not trusted. The stream checks the latter itself, to refuse in a way
+/// that browsers can read. Answers preflight requests of trusted pages.
 pub(super) async fn admit(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     let (method, headers) = (request.method(), request.headers());
     if lacks_host(request.version(), headers) {
@@ -37,7 +37,7 @@ pub(super) async fn admit(State(app): State<Arc<App>>, request: Request, next: N
     if let Some(header) = repeated(headers) {
         return HttpError::from(ApiError::repeated(&header)).into_response();
     }
-    // An address that is given whole counts more than `Host`.
+    // The authority of an absolute request target takes precedence over `Host`.
     let named = request.uri().authority().is_none_or(|name| app.hosts.is_known(name.as_str()));
     if request.uri().path() != HEALTH && !(named && app.hosts.allows(headers)) {
         return HttpError::from(ApiError::host()).into_response();
@@ -54,7 +54,7 @@ pub(super) async fn admit(State(app): State<Arc<App>>, request: Request, next: N
     next.run(request).await
 }
 
-/// Adds what every answer has.
+/// Adds the headers that every answer has.
 pub(super) async fn finish(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     let asked = request.headers().clone();
     let mut response = next.run(request).await;
@@ -75,7 +75,7 @@ pub(super) async fn finish(State(app): State<Arc<App>>, request: Request, next: 
     response
 }
 
-/// Wrong tokens, and the answers to them that are held back.
+/// Counts wrong tokens and limits the answers that are delayed.
 #[derive(Debug)]
 pub struct Slowing {
     guesses: Guesses,
@@ -88,7 +88,7 @@ impl Default for Slowing {
     }
 }
 
-/// Slows down who sends many wrong tokens, whatever is asked for, and has the log know.
+/// Slows down clients that send many wrong tokens, whatever the route, and logs them.
 pub(super) async fn slow(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     let from = address(&request);
     let response = next.run(request).await;
@@ -106,7 +106,7 @@ pub(super) async fn slow(State(app): State<Arc<App>>, request: Request, next: Ne
     HttpError::from(ApiError::too_many_wrong_tokens(wait)).into_response()
 }
 
-/// Where a request comes from: as a proxy on this machine says, if there is one.
+/// Returns the client's address. A proxy on this machine may name it in `X-Forwarded-For`.
 fn address(request: &Request) -> IpAddr {
     let peer = request.extensions().get::<Peer>().map_or(IpAddr::from([0; 4]), |peer| peer.0);
     let forwarded = request.headers().get_all("x-forwarded-for").iter().next_back();

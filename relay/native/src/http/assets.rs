@@ -1,4 +1,4 @@
-//! The browser's client: in the binary of a release, from a folder in development.
+//! The browser client's files: in the binary of a release, from a folder in development.
 
 use std::path::{Component, Path, PathBuf};
 
@@ -7,7 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest as _, Sha256};
 
-/// One file of the client, in this binary.
+/// A client file in this binary.
 #[derive(Debug)]
 struct Embedded {
     path: &'static str,
@@ -18,36 +18,36 @@ struct Embedded {
 
 static EMBEDDED: &[Embedded] = include!(concat!(env!("OUT_DIR"), "/client.rs"));
 
-/// Where the client's files are.
+/// The source of the client's files.
 #[derive(Debug, Clone)]
 pub struct Client {
-    /// Without one, those in the binary.
+    /// The folder to read; `None` for the files in the binary.
     folder: Option<PathBuf>,
 }
 
 /// One file, as it can be sent.
 #[derive(Debug, Clone)]
 pub struct Asset {
-    /// As it is.
+    /// The content without compression.
     pub plain: Bytes,
-    /// By brotli, where that is smaller.
+    /// The content as brotli, if that is smaller.
     pub brotli: Option<Bytes>,
-    /// By gzip, where that is smaller.
+    /// The content as gzip, if that is smaller.
     pub gzip: Option<Bytes>,
-    /// Changes with the content.
+    /// A quoted tag that changes with the content.
     pub etag: String,
 }
 
 impl Client {
-    /// The files in `folder`; without one those that were built in, or, in a debug build, the ones
-    /// that trunk has put into the workspace's `dist`.
+    /// Serves the files in `folder`. Without it, serves those in the binary, or, in a debug build,
+    /// those that trunk has built into the workspace's `dist`.
     #[must_use]
     pub fn new(folder: Option<PathBuf>) -> Self {
         let of_workspace = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../dist");
         Self { folder: folder.or_else(|| cfg!(debug_assertions).then(of_workspace)) }
     }
 
-    /// The file at a path as it is in an address, without the first slash.
+    /// Returns the file at a URL path without its leading slash.
     pub async fn find(&self, path: &str) -> Option<Asset> {
         match &self.folder {
             Some(folder) => read(folder, path).await,
@@ -73,7 +73,7 @@ async fn read(folder: &Path, path: &str) -> Option<Asset> {
     if !is_plain {
         return None;
     }
-    // A folder, a file that is gone and one that may not be read are all no file of the client.
+    // Folders, missing files and unreadable files all count as absent.
     let plain = Bytes::from(tokio::fs::read(folder.join(path)).await.ok()?);
     let etag = etag(&plain);
     Some(Asset { plain, brotli: None, gzip: None, etag })

@@ -1,6 +1,6 @@
-//! What the API's description says of the whole, and of the routes that are no plain requests.
+//! Texts of the API's description: the introduction, and routes that are not plain requests.
 
-/// The whole.
+/// The introduction.
 pub(super) const API: &str = "\
 Moorline keeps terminal sessions alive and lets people reach them from a browser.
 

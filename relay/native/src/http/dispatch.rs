@@ -1,4 +1,4 @@
-//! Takes each request to what handles it, by the core's table of routes.
+//! Dispatches each request to its handler by the core's table of routes.
 
 use std::sync::Arc;
 
@@ -20,8 +20,7 @@ use super::{App, events, hosts, openapi, overview, pages, plain, rest, stream};
 use crate::clock::wall_ms;
 use crate::registry::random;
 
-/// Looks the request's route up, for the layers within and for [`dispatch`]: it is an extension of the request from here
-/// on.
+/// Finds the request's route and adds it to the request's extensions, for the layers within and for [`dispatch`].
 pub(super) async fn locate(
     State(app): State<Arc<App>>,
     mut request: Request,
@@ -34,7 +33,7 @@ pub(super) async fn locate(
     next.run(request).await
 }
 
-/// Answers a request.
+/// Answers a request by the route that [`locate`] has found.
 pub(super) async fn dispatch(State(app): State<Arc<App>>, request: Request) -> Response {
     match request.extensions().get::<Found>().cloned() {
         Some(Found::Route(matched)) => {
@@ -63,7 +62,7 @@ async fn routed(app: &Arc<App>, matched: Matched, request: Request) -> Response 
         _ => handled(app, matched, request).await.unwrap_or_else(HttpError::into_response),
     };
     match long_name {
-        // It names something only once there is such a terminal.
+        // A long name is valid only once its terminal exists.
         Some(name) if response.status() == StatusCode::NOT_FOUND => {
             HttpError::from(ApiError::invalid_id(&name)).into_response()
         }
@@ -71,7 +70,7 @@ async fn routed(app: &Arc<App>, matched: Matched, request: Request) -> Response 
     }
 }
 
-/// Sockets let their callers in by themselves: a browser shows its page no HTTP error of a WebSocket.
+/// Opens a socket. Its handler admits the caller: a page cannot read an HTTP error of its WebSocket.
 async fn socket(app: &Arc<App>, call: Call, matched: Matched, request: Request) -> Response {
     let (mut parts, _) = request.into_parts();
     let upgrade = WebSocketUpgrade::from_request_parts(&mut parts, &()).await;
@@ -129,7 +128,7 @@ async fn handled(
             session.output(open, &incoming(&id, &parts)?).await?
         }
         Handler::Write(write) => {
-            // That there is no such session counts more than what is wrong with the request.
+            // A missing session takes precedence over errors in the request.
             let session = rest::find(app, &session()?).await?;
             let request = with_body(&id, Request::from_parts(parts, body)).await?;
             rest::session::write(app, &session, write(session.id(), &request)?).await?
@@ -141,7 +140,7 @@ async fn handled(
     Ok(json(reply))
 }
 
-/// What this relay does in its own way.
+/// Handles the routes that each relay implements itself.
 async fn own(
     app: &Arc<App>,
     call: Call,
@@ -172,14 +171,14 @@ async fn own(
         }
         Call::SessionContext => rest::session::context(app, &session()?).await?.into_response(),
         Call::SessionEvents => events::open(app, &session()?, &parts).await?,
-        // Opened before: they are sockets.
+        // Not reached: `routed` opens sockets.
         Call::Stream | Call::Plain | Call::Chat | Call::Publish | Call::Control => {
             return Err(ApiError::no_route(&parts.uri).into());
         }
     })
 }
 
-/// The request as the core's handlers get it, without its body.
+/// Converts the request for the core's handlers, without its body.
 fn incoming(id: &str, parts: &Parts) -> Result<routes::Request, ApiError> {
     let content_type = parts.headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
     Ok(routes::Request {

@@ -1,4 +1,4 @@
-//! How errors of the API are answered.
+//! HTTP responses for the API's errors.
 
 use std::any::Any;
 
@@ -11,7 +11,7 @@ use axum::response::{IntoResponse, Response};
 use crate::store::StoreError;
 pub use moorline_core::api::ApiError;
 
-/// An error of the API as axum answers it.
+/// An [`ApiError`] that axum can return as a response.
 #[derive(Debug)]
 pub struct HttpError(ApiError);
 
@@ -21,7 +21,7 @@ impl<E: Into<ApiError>> From<E> for HttpError {
     }
 }
 
-/// Marks an answer to somebody whose token is wrong.
+/// Extension of a response that marks the token of its request as wrong.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct WrongToken;
 
@@ -46,8 +46,8 @@ impl IntoResponse for HttpError {
     }
 }
 
-/// Whoever wants to change something is told that the disk is full: nothing else helps than to free
-/// some space on it. Any other failure is a fault of the relay.
+/// Reports a full disk and a locked database as unavailable, so that the client learns what to do.
+/// Other failures are internal errors.
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         if error.is_full() {
@@ -60,7 +60,7 @@ impl From<StoreError> for ApiError {
     }
 }
 
-/// The answer to a request that had to become a WebSocket and cannot.
+/// Makes the answer to a request that should become a WebSocket and cannot.
 pub(super) fn no_upgrade(rejection: &WebSocketUpgradeRejection) -> HttpError {
     ApiError::no_upgrade(rejection.status(), rejection.body_text()).into()
 }
@@ -69,7 +69,7 @@ pub(super) async fn method_not_allowed(method: Method, uri: Uri) -> HttpError {
     ApiError::method_not_allowed(&method, &uri).into()
 }
 
-/// What panicked is in the log by the panic hook.
+/// Answers a request whose handler panicked. The panic hook has logged it.
 pub(super) fn panicked(_panic: Box<dyn Any + Send>) -> Response {
     HttpError::from(ApiError::internal(&"a handler panicked")).into_response()
 }

@@ -23,7 +23,7 @@ use crate::listen::begun;
 use moorline_core::event_socket::{Credit, refusal};
 use moorline_core::routes::Found;
 
-/// Answers a WebSocket to a route of event streams by what the route itself answers.
+/// Carries an event stream over a WebSocket: the stream is the body with which its route answers.
 pub(super) async fn carry(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     let found = request.extensions().get::<Found>();
     let is_stream = matches!(found, Some(Found::Route(matched)) if matched.route.is_event_stream());
@@ -46,7 +46,7 @@ pub(super) async fn carry(State(app): State<Arc<App>>, request: Request, next: N
             let closing = app.registry.closing();
             upgrade.on_upgrade(move |socket| stream(socket, answer.into_body(), closing))
         }
-        // A browser shows its page no HTTP error of a WebSocket; others do better with one.
+        // A page cannot read an HTTP error of its WebSocket; other clients prefer one.
         Some((code, reason)) if is_page || answer.status() == StatusCode::NO_CONTENT => {
             let is_wrong_token = answer.extensions().get::<WrongToken>().is_some();
             marked(upgrade.on_upgrade(move |socket| end(socket, code, reason)), is_wrong_token)
@@ -60,8 +60,8 @@ fn is_upgrade(headers: &HeaderMap) -> bool {
     upgrade.is_some_and(|upgrade| upgrade.eq_ignore_ascii_case("websocket"))
 }
 
-/// Sends the stream's bytes for as long as the reader answers. The stream itself ends when the relay
-/// does, but it is not asked while the reader owes answers.
+/// Sends the stream's bytes while the reader keeps answering. The stream ends itself when the relay
+/// shuts down, but it is not polled while the reader owes answers.
 async fn stream(mut socket: WebSocket, body: Body, mut closing: watch::Receiver<bool>) {
     let mut chunks = body.into_data_stream();
     let mut credit = Credit::default();
@@ -85,7 +85,7 @@ async fn stream(mut socket: WebSocket, body: Body, mut closing: watch::Receiver<
                 Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
                 Some(Ok(Message::Close(_)) | Err(_)) | None => return,
             },
-            // In either case it goes on where it was when it comes back.
+            // In either case the reader can resume later.
             () = begun(&mut closing), if !credit.is_left() => {
                 return end(socket, close::GOING_AWAY, "the relay is shutting down").await;
             }
@@ -98,6 +98,6 @@ async fn stream(mut socket: WebSocket, body: Body, mut closing: watch::Receiver<
 
 async fn end(mut socket: WebSocket, code: u16, reason: &'static str) {
     let frame = CloseFrame { code, reason: reason.into() };
-    // Who is gone need not be told, and who takes nothing is not waited for.
+    // The client may be gone, and one that takes nothing is not waited for.
     let _ = timeout(DEAD_AFTER, socket.send(Message::Close(Some(frame)))).await;
 }

@@ -28,21 +28,21 @@ use moorline_core::api::responses::{Guarded, OfSession};
 use moorline_core::events::{Encoding, EventStream, StreamOutput, has_all_of, start};
 use moorline_core::reader::Start;
 
-/// What is sent in one go, unless one event is larger.
+/// Approximate bytes sent at once; one event may be larger.
 const CHUNK_BYTES: usize = 64 * 1024;
-/// The browser's own header of an event stream that comes back.
+/// The header in which a browser names the last event when it reconnects.
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
-/// What a stream may be asked for.
+/// Query parameters of an event stream.
 #[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(rename_all = "camelCase", default)]
 pub(super) struct EventsQuery {
-    /// `<epoch>.<seq>`: the last event that was received; `0` for all that is retained. The
-    /// header `Last-Event-ID` counts more.
+    /// `<epoch>.<seq>` of the last event that was received, or `0` for all that is retained. The
+    /// header `Last-Event-ID` takes precedence.
     #[param(pattern = r"^(0|[0-9]+\.[0-9]+)?$")]
     last_event_id: Option<String>,
-    /// `text`, which it is without this, or `base64`.
+    /// `text`, the default, or `base64`.
     #[param(pattern = "^(text|base64)$")]
     encoding: Option<String>,
 }
@@ -77,7 +77,7 @@ pub(super) async fn open(
     let header = parts.headers.get(LAST_EVENT_ID).map(|id| id.to_str().unwrap_or("unreadable"));
     let start = start(header, wanted.last_event_id.as_deref())?;
     if has_all_of(&session.lock().session, start) {
-        // Tells an EventSource not to come back.
+        // This status tells an EventSource not to reconnect.
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
     let live = Live::open(app, session, start, encoding)?;
@@ -87,7 +87,7 @@ pub(super) async fn open(
     })))
 }
 
-/// An event stream that no proxy on the way may hold back.
+/// Makes the response of an event stream, with headers that keep proxies from buffering it.
 pub(super) fn response(
     chunks: impl stream::Stream<Item = Result<Bytes, Infallible>> + Send + 'static,
 ) -> Response {
@@ -101,16 +101,16 @@ pub(super) fn response(
     (headers, Body::from_stream(chunks)).into_response()
 }
 
-/// One open stream.
+/// An open event stream.
 pub(super) struct Live {
     session: Arc<SessionHandle>,
-    /// `None` once it is detached.
+    /// `None` once it is detached from the session.
     stream: Option<EventStream>,
     changed: watch::Receiver<()>,
     closing: watch::Receiver<bool>,
 }
 
-/// What a stream is to do next.
+/// The next step of a stream.
 enum Step {
     Send(Bytes),
     Load { epoch: Epoch, after: Seq },
@@ -119,7 +119,7 @@ enum Step {
 }
 
 impl Live {
-    /// Begins to read a session.
+    /// Starts to read a session.
     pub(super) fn open(
         app: &App,
         session: Arc<SessionHandle>,
@@ -135,7 +135,7 @@ impl Live {
         Ok(Self { session, stream, changed, closing })
     }
 
-    /// The next bytes; `None` at the end.
+    /// Returns the next bytes; `None` at the end.
     pub(super) async fn next(&mut self) -> Option<Bytes> {
         loop {
             self.changed.mark_unchanged();
@@ -159,7 +159,7 @@ impl Live {
         while chunk.len() < CHUNK_BYTES {
             match stream.poll_output(&mut state.session, now, wall_ms()) {
                 Some(StreamOutput::Send(bytes)) => chunk.push(bytes),
-                // Asked for again when this is sent.
+                // The load is requested again once this chunk is sent.
                 Some(StreamOutput::Load { .. }) if chunk.len() > 0 => break,
                 Some(StreamOutput::Load { epoch, after }) => return Step::Load { epoch, after },
                 None if chunk.len() > 0 => break,
@@ -176,7 +176,7 @@ impl Live {
 
     async fn load(&mut self, epoch: Epoch, after: Seq) {
         let loaded = self.session.stored_entries(epoch, after).await;
-        // What cannot be read is a gap.
+        // Entries that cannot be read become a gap.
         let entries = loaded.unwrap_or_else(|error| {
             tracing::error!(%error, "a stored log cannot be read");
             Vec::new()
@@ -210,7 +210,7 @@ impl Drop for Live {
     }
 }
 
-/// Events to be sent in one go. A single one is not copied.
+/// Bytes of events to send at once. A single event is not copied.
 #[derive(Default)]
 struct Chunk {
     first: Bytes,

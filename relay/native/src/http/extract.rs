@@ -1,4 +1,4 @@
-//! Who asks, and what a request's body says.
+//! The caller of a request, and its body.
 
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
@@ -19,13 +19,13 @@ use crate::clock::wall_ms;
 
 /// A caller with a valid token.
 pub(super) struct Caller {
-    /// What it allows.
+    /// The access that the token gives.
     pub(super) access: Access,
-    /// Its hash: what is made for this caller is void without it.
+    /// The token's hash. Cookies and tickets made for this caller are bound to it.
     pub(super) token: SecretHash,
 }
 
-/// Who makes this request, by a token, a cookie, or, if the route takes one, a ticket in the address.
+/// Identifies the caller by a token, a cookie, or, if the route takes one, a ticket in the address.
 pub(super) fn caller(app: &App, route: &Route, parts: &Parts) -> Result<Caller, ApiError> {
     #[derive(Deserialize)]
     struct Presented {
@@ -37,7 +37,7 @@ pub(super) fn caller(app: &App, route: &Route, parts: &Parts) -> Result<Caller, 
         let now = Time::from_ms(wall_ms());
         match app.tickets.redeem(&ticket, now) {
             Some(token) => return app.holder(token, now),
-            // Beside a token it does no harm.
+            // A bad ticket is ignored if the request has a token too.
             None if presented(&parts.headers).is_none() => return Err(ApiError::wrong_ticket()),
             None => {}
         }
@@ -45,14 +45,14 @@ pub(super) fn caller(app: &App, route: &Route, parts: &Parts) -> Result<Caller, 
     app.caller(&parts.headers)
 }
 
-/// The body, within its limits of size and time.
+/// Reads the body, within its limits of size and time.
 pub(super) async fn read_body(request: Request) -> Result<Bytes, HttpError> {
     let body = tokio::time::timeout(BODY_DEADLINE, Bytes::from_request(request, &())).await;
     let body = body.map_err(|_| ApiError::too_slow())?;
     Ok(body.map_err(|rejection| unread(&rejection))?)
 }
 
-/// A body of JSON: one object.
+/// Reads and parses a JSON body, which must be one object.
 pub(super) async fn read_json<T: DeserializeOwned>(request: Request) -> Result<T, HttpError> {
     let kind = request.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
     let kind = kind.unwrap_or_default().to_owned();

@@ -1,4 +1,4 @@
-//! `GET /hosts/:id/control` and `GET /sessions/:id/publish`: hosts dial here.
+//! `GET /hosts/:id/control` and `GET /sessions/:id/publish`, which hosts dial.
 
 use std::sync::Arc;
 
@@ -23,12 +23,12 @@ use crate::registry::NotPublishing;
 use moorline_core::api::responses::{Guarded, OfSession, Upgrade};
 use moorline_core::auth::Access;
 
-/// A hello tells of up to a thousand sessions, and each may have much in its environment.
+/// A hello lists up to a thousand sessions, each perhaps with a large environment.
 const CONTROL_MESSAGE_BYTES: usize = 64 * 1024 * 1024;
-/// A flood comes in messages of up to 64 KiB, and a thousand sessions have a buffer each.
+/// Output arrives in messages of up to 64 KiB, and each of a thousand sessions has a buffer.
 const READ_BUFFER_BYTES: usize = 16 * 1024;
 
-/// What the relay's own Unix socket serves.
+/// Builds the routes of the Unix socket for the relay's own host.
 pub fn local_router(app: Arc<App>) -> Router {
     Router::new()
         .route("/hosts/{id}/control", get(own_control))
@@ -54,7 +54,7 @@ async fn own_publish(
     publish(&app, Some(local_host()), &id, &headers, upgrade).await
 }
 
-/// Say what sessions a host has, and be asked to start some, over a WebSocket
+/// Report a host's sessions, and take requests to start some, over a WebSocket
 #[utoipa::path(
     get, path = "/hosts/{id}/control", tag = "Hosts", operation_id = "hostControl",
     description = descriptions::CONTROL,
@@ -71,7 +71,7 @@ pub(super) fn control(
     let host = admit(app, trusted, headers)?;
     let id: HostId = id.parse().map_err(|_| ApiError::invalid_host_id())?;
     let is_ours = id == local_host() && app.registry.hosts().has_local();
-    // Nobody takes the place of the relay's own host, and that one takes nobody's.
+    // Only the relay's own host may use its id, and it may use no other.
     if is_ours != host.is_some() {
         return Err(ApiError::forbidden().into());
     }
@@ -109,13 +109,13 @@ pub(super) async fn publish(
         .on_upgrade(move |socket| receive(Socket::new(socket), session.host_arrived(), parting)))
 }
 
-/// Which host this is, if it dials by the relay's own Unix socket. Any other has a token.
+/// Returns the host if it dials by the relay's own Unix socket. Any other host must have a token.
 fn admit(
     app: &App,
     trusted: Option<HostId>,
     headers: &HeaderMap,
 ) -> Result<Option<HostId>, HttpError> {
-    // A host is no page.
+    // Hosts send no `Origin`; pages do.
     if headers.contains_key(ORIGIN) {
         return Err(ApiError::origin().into());
     }

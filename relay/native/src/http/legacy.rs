@@ -1,5 +1,4 @@
-//! The routes that seed 000 names as deprecated, bridged to the sessions of today: see
-//! [`moorline_core::legacy`].
+//! The deprecated routes, mapped to today's sessions: see [`moorline_core::legacy`].
 
 use std::sync::Arc;
 
@@ -28,7 +27,7 @@ use moorline_core::openapi::DEPRECATED;
 use moorline_core::reader::Start;
 use moorline_core::routes::prompt_of;
 
-/// Says that these routes are deprecated: to the client by headers, to the operator by the log.
+/// Marks a response as deprecated by headers, and warns the operator in the log.
 pub(super) fn deprecate(mut response: Response) -> Response {
     static WARNED: Warned = Warned::never();
     if WARNED.is_due(wall_ms()) {
@@ -44,7 +43,7 @@ pub(super) fn deprecate(mut response: Response) -> Response {
 #[into_params(parameter_in = Query)]
 #[serde(rename_all = "camelCase", default)]
 struct ChatQuery {
-    /// The session to listen to from the beginning.
+    /// The session to follow from the start.
     #[serde(alias = "session")]
     session_id: Option<String>,
 }
@@ -75,22 +74,22 @@ pub(super) fn open(
     }))
 }
 
-/// One connected client.
+/// A client that is connected to the chat route.
 struct Client {
     app: Arc<App>,
     caller: Caller,
     socket: WebSocket,
     chat: Chat,
-    /// What it listens to.
+    /// The events of the session that it follows.
     followed: Option<Live>,
 }
 
-/// The socket is of no more use.
+/// The error of a socket that is closed or broken.
 struct Gone;
 
 impl Client {
     async fn serve(mut self, hello: String, session_id: Option<String>) {
-        // Who is gone needs no goodbye.
+        // A client that has gone needs no close.
         let _ = async {
             self.tell(hello).await?;
             if let Some(id) = session_id {
@@ -171,7 +170,7 @@ impl Client {
         Ok(self.chat.subscribed(&session.summary()))
     }
 
-    /// Passes on what the session's event stream says; `None` is its end.
+    /// Passes on events of the session's stream. `None` is the stream's end.
     async fn pass_on(&mut self, chunk: Option<Bytes>) -> Result<(), Gone> {
         let Some(chunk) = chunk else {
             self.followed = None;

@@ -1,4 +1,4 @@
-//! `GET /api/openapi.json`: the API's own description.
+//! `GET /api/openapi.json`: the API's description.
 
 use std::sync::OnceLock;
 
@@ -59,7 +59,7 @@ impl Modify for Schemes {
     }
 }
 
-/// The routes that this relay handles in its own way.
+/// The routes that this relay implements itself.
 #[derive(utoipa::OpenApi)]
 #[openapi(paths(
     rest::sessions::fork,
@@ -88,7 +88,7 @@ struct Own;
 #[openapi(paths(legacy::open))]
 struct Legacy;
 
-/// The whole document, with or without the deprecated routes.
+/// Builds the document, with or without the deprecated routes.
 fn build(legacy: bool) -> OpenApi {
     let mut document = Base::openapi();
     document.merge(moorline_core::openapi::handlers());
@@ -107,7 +107,7 @@ fn build(legacy: bool) -> OpenApi {
     document
 }
 
-/// The document as it is sent.
+/// Returns the document as JSON text, which is encoded once.
 #[must_use]
 pub(super) fn text(legacy: bool) -> Bytes {
     static TEXTS: [OnceLock<Bytes>; 2] = [OnceLock::new(), OnceLock::new()];
@@ -118,7 +118,7 @@ pub(super) fn text(legacy: bool) -> Bytes {
     TEXTS[usize::from(legacy)].get_or_init(encode).clone()
 }
 
-/// This document
+/// Read this document
 #[utoipa::path(
     get, path = "/api/openapi.json", tag = "Relay", operation_id = "openapi", security(()),
     responses(Open, (status = 200, description = "OpenAPI.", body = Object)),

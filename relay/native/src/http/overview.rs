@@ -18,9 +18,9 @@ use moorline_core::api::responses::Guarded;
 use moorline_core::events::{RETRY_MS, RETRY_SOON_MS};
 use moorline_core::overview::OverviewStream;
 
-/// Changes within this are told together.
+/// Shortest time between two rounds; changes within it are sent together.
 const ROUND: Duration = Duration::from_millis(250);
-/// Times of activity, which alone make no round, are told this often.
+/// Longest time between two rounds. New times of activity alone do not start one earlier.
 const SLOW_ROUND: Duration = Duration::from_secs(5);
 
 /// Follow the lists of sessions and projects
@@ -61,9 +61,9 @@ struct Live {
     stream: OverviewStream,
     changed: watch::Receiver<()>,
     closing: watch::Receiver<bool>,
-    /// When the list was looked at last.
+    /// The time of the last round.
     round: Instant,
-    /// When something was sent last.
+    /// The time at which something was sent last.
     said: Instant,
     phase: Phase,
 }
@@ -86,7 +86,7 @@ impl Live {
         loop {
             let heartbeat = self.said + HEARTBEAT;
             let changed = async {
-                // The sender outlives every request.
+                // Cannot fail: the sender outlives every request.
                 let _ = self.changed.changed().await;
                 sleep_until(self.round + ROUND).await;
             };

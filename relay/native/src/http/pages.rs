@@ -17,9 +17,9 @@ use moorline_core::api::csp;
 use moorline_core::api::paths::{is_api, is_hashed, is_reader, is_route, of_long_name};
 
 const PAGE: &str = "index.html";
-/// Trunk puts a hash of the content into the names of its files.
+/// Caching of a file whose name has a hash of its content, as trunk gives it.
 const FOREVER: &str = "public, max-age=31536000, immutable";
-/// To be asked for again each time; the ETag makes that cheap.
+/// Caching of other files: the browser asks each time, which the ETag makes cheap.
 const EACH_TIME: &str = "no-cache";
 
 const NOT_BUILT: &str = "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\">\
@@ -28,7 +28,7 @@ const NOT_BUILT: &str = "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\
     before <code>cargo build --release</code>. The command line works without: \
     <code>moorline attach &lt;session&gt;</code>.</p></html>";
 
-/// Answers whatever no other route does.
+/// Answers requests that no other route handles.
 pub(super) async fn serve(app: &App, request: Request) -> Response {
     let (Parts { method, uri, headers, .. }, _) = request.into_parts();
     if is_api(uri.path()) {
@@ -60,7 +60,7 @@ pub(super) async fn serve(app: &App, request: Request) -> Response {
     }
 }
 
-/// Answers a request for an address that does not exist.
+/// Answers a request for an address that does not exist: with the client's page for browsers.
 async fn nowhere(app: &App, uri: &Uri, headers: &HeaderMap) -> Response {
     let accept = headers.get(ACCEPT).and_then(|accept| accept.to_str().ok());
     let page = if is_reader(accept) { app.client.find(PAGE).await } else { None };
@@ -91,7 +91,7 @@ fn set_policy(response: &mut Response, policy: &str) {
         Ok(policy) => {
             response.headers_mut().insert(CONTENT_SECURITY_POLICY, policy);
         }
-        // The configuration is checked when the relay starts.
+        // Not expected: the configuration is checked when the relay starts.
         Err(error) => tracing::error!(%error, "the page's policy is no header"),
     }
 }
@@ -101,7 +101,7 @@ fn send(headers: &HeaderMap, asset: Asset, path: &str, lasting: &'static str) ->
     let is_known = known.is_some_and(|tags| {
         tags.split(',').any(|tag| tag.trim().trim_start_matches("W/") == asset.etag)
     });
-    // Weak: the encodings of a file share it.
+    // A weak tag, as all encodings of a file share it.
     let etag = format!("W/{}", asset.etag);
     let mut response = if is_known {
         StatusCode::NOT_MODIFIED.into_response()
@@ -127,7 +127,7 @@ fn send(headers: &HeaderMap, asset: Asset, path: &str, lasting: &'static str) ->
     response
 }
 
-/// The smallest form that the browser takes.
+/// Returns the smallest encoding that the browser accepts.
 fn encoded(headers: &HeaderMap, asset: Asset) -> (Option<&'static str>, Bytes) {
     match asset {
         Asset { brotli: Some(body), .. } if accepts(headers, "br") => (Some("br"), body),

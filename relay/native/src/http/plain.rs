@@ -1,5 +1,5 @@
 //! `GET /api/terminal/ws/:session_id`: a terminal as plain text both ways, after the WebSocket API
-//! of seed 001. The session is created when there is none.
+//! of seed 001. Creates the session if it does not exist.
 
 use std::sync::Arc;
 
@@ -63,7 +63,7 @@ pub(super) async fn open(
     }
 }
 
-/// Who may type in a session may also begin it.
+/// Returns the session, or creates it if the caller may type in it.
 async fn find_or_create(
     app: &Arc<App>,
     id: &SessionId,
@@ -89,7 +89,7 @@ async fn find_or_create(
 async fn tell(mut socket: WebSocket, refusal: PlainRefusal) {
     let close = CloseFrame { code: refusal.close, reason: Utf8Bytes::from_static(SEE_TEXT) };
     if socket.send(Message::text(refusal.text)).await.is_ok() {
-        // Who is gone need not be told.
+        // The client may have gone.
         let _ = socket.send(Message::Close(Some(close))).await;
     }
 }

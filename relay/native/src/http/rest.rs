@@ -1,4 +1,4 @@
-//! The REST API.
+//! Handlers of the REST API.
 
 pub(super) mod access;
 pub(super) mod metrics;
@@ -17,9 +17,9 @@ use super::error::ApiError;
 use super::{App, Caller};
 use crate::session::SessionHandle;
 
-/// Whether the relay works
+/// Check the relay's health
 ///
-/// Open to everyone: says nothing that is not.
+/// Needs no token, and reveals only what everyone may know.
 #[utoipa::path(
     get, path = "/healthz", tag = "Relay", operation_id = "health", security(()),
     responses((status = 200, description = "It serves.", body = Health)),
@@ -30,7 +30,7 @@ pub(super) fn health(app: &App) -> Json<Health> {
     Json(Health { status, storing, version: env!("CARGO_PKG_VERSION").to_owned() })
 }
 
-/// The session that a path names, and what the caller may do with it.
+/// Returns the session that a path names, and the caller's scope for it.
 pub(super) fn allowed(caller: &Caller, id: &str) -> Result<(SessionId, Scope), ApiError> {
     let id: SessionId = id.parse().map_err(|_| ApiError::invalid_id(id))?;
     let scope = caller.access.scope_of(&id).ok_or_else(ApiError::forbidden)?;

@@ -22,19 +22,19 @@ use moorline_core::refusal::{NOT_FOUND, StreamRefusal, Why};
 use moorline_core::routes::{Matched, Route};
 use moorline_core::subprotocol;
 
-/// A client's input is small; larger messages grow the buffer for as long as they take.
+/// A client's input is small. The buffer grows for larger messages.
 const READ_BUFFER_BYTES: usize = 4 * 1024;
-/// Small frames are gathered up to this before they are written.
+/// Small frames are gathered up to this size before they are written.
 const WRITE_BUFFER_BYTES: usize = 8 * 1024;
-/// A client that reads nothing makes the relay hold one message, not more.
+/// Bounds what the relay holds for a client that reads nothing: one message at most.
 const MAX_WRITE_BUFFER_BYTES: usize = 4 * 1024 * 1024;
-/// Twice what is allowed is read, so that the client can be told what is wrong with it.
+/// Messages up to twice the limit are read, so that the client learns why one is refused.
 const MAX_MESSAGE_BYTES: usize = 2 * TEXT_MESSAGE_BYTES;
 const _: () = assert!(MAX_MESSAGE_BYTES > FRAME_HEADER_BYTES + FRAME_DATA_BYTES);
 
-/// Why a client is not served.
+/// The reason that a client is not served.
 struct Refused {
-    /// The answer to one that asks without a WebSocket.
+    /// The answer to a request without a WebSocket.
     status: ApiError,
     refusal: StreamRefusal,
 }
@@ -55,7 +55,7 @@ pub(super) async fn open(
     let found = find(app, route, &id, headers).await;
     let upgrade = match upgrade {
         Ok(upgrade) => configure(upgrade),
-        // Who asks without a WebSocket may know whether the session is there, with a good token.
+        // With a valid token, a request without a WebSocket may learn whether the session exists.
         Err(rejection) => {
             let refusal = found.err().map(|refusal| HttpError::from(refusal.status));
             return refusal.unwrap_or_else(|| no_upgrade(&rejection)).into_response();
@@ -71,7 +71,7 @@ pub(super) async fn open(
             upgrade
                 .on_upgrade(move |socket| serve(socket, session, terms, closing).instrument(span))
         }
-        // A browser shows its page no HTTP error of a WebSocket; others do better with one.
+        // A page cannot read an HTTP error of its WebSocket; other clients prefer one.
         Err(refusal) if headers.contains_key(ORIGIN) => {
             let is_wrong_token = refusal.status.is_wrong_token();
             let StreamRefusal { close, code, message } = refusal.refusal;
@@ -82,7 +82,7 @@ pub(super) async fn open(
     }
 }
 
-/// An answer to somebody whose token may be wrong: see [`WrongToken`].
+/// Marks an answer with [`WrongToken`] if the token was wrong.
 pub(super) fn marked(mut answer: Response, is_wrong_token: bool) -> Response {
     if is_wrong_token {
         answer.extensions_mut().insert(WrongToken);
@@ -103,13 +103,13 @@ async fn find(
     Ok((session, scope))
 }
 
-/// Why a caller may not open a socket, and the answer to one that asked for none.
+/// The reason that a caller may not open a socket, and the answer to a request without one.
 pub(super) struct Denied {
     pub(super) why: Why,
     pub(super) status: Box<ApiError>,
 }
 
-/// The session that a socket's path names, and what the caller may do with it.
+/// Admits a caller to the session that a socket's path names, and returns its scope.
 pub(super) fn admit(
     app: &App,
     route: &Route,

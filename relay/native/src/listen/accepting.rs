@@ -1,5 +1,5 @@
-//! Takes connections, and refuses them in words when the process has no file descriptor left: one is kept
-//! for that.
+//! Accepts connections. If the process has no file descriptor left, gives up a spare one to refuse a
+//! connection with an explanation.
 
 use std::fs::File;
 use std::io::{self, ErrorKind};
@@ -13,21 +13,22 @@ use tokio::time::{Instant, sleep, timeout};
 use super::{Listener, Peer};
 use moorline_core::api::ApiError;
 
-/// How long to wait before a connection is tried again that could be neither taken nor refused.
+/// Pause after a connection could be neither accepted nor refused.
 const FULL_PAUSE: Duration = Duration::from_secs(1);
-/// How long a client that is refused may take to send its request: others wait meanwhile.
+/// Time allowed for a refused client to send its request. Other connections wait meanwhile.
 const REFUSAL_PATIENCE: Duration = Duration::from_millis(200);
-/// Bytes of its request that are read: one that is not read may cost it the answer.
+/// Limit of the request's bytes that are read. Without reading them, the client may lose the
+/// answer.
 const REQUEST_BYTES: usize = 16 * 1024;
-/// How often at most the log is told.
+/// Shortest time between two log messages.
 const LOG_EVERY: Duration = Duration::from_secs(60);
 
-/// A listener, and what to refuse connections with.
+/// A listener, and a spare descriptor to refuse connections with.
 pub(super) struct Accepting<L> {
     listener: L,
-    /// A descriptor to give up for a connection that is refused. `None` if there was none to be had.
+    /// The descriptor to give up for a connection that is refused. `None` if it could not be opened.
     spare: Option<File>,
-    /// When the log was told last.
+    /// The time of the last log message.
     told: Option<Instant>,
 }
 
@@ -36,7 +37,7 @@ impl<L: Listener> Accepting<L> {
         Self { listener, spare: spare(), told: None }
     }
 
-    /// The next connection. Dropping the future loses nothing but one that is being refused.
+    /// Returns the next connection. Dropping the future loses at most one that is being refused.
     pub(super) async fn next(&mut self) -> (L::Stream, Peer) {
         loop {
             if self.spare.is_none() {
@@ -60,12 +61,13 @@ impl<L: Listener> Accepting<L> {
         }
     }
 
-    /// Refuses the connection that is next. False if it cannot be had even so.
+    /// Refuses the next connection. Returns false if it cannot be accepted even with the spare
+    /// descriptor.
     async fn refuse(&mut self) -> bool {
         if self.spare.take().is_none() {
             return false;
         }
-        // Without waiting: others would take the descriptor meanwhile.
+        // Without waiting, as others would take the descriptor meanwhile.
         let taken = self.listener.take().now_or_never();
         let is_taken = match taken {
             Some(Ok((stream, _))) => {
@@ -73,8 +75,8 @@ impl<L: Listener> Accepting<L> {
                 true
             }
             Some(Err(_)) => false,
-            // The system says that there is no descriptor before it looks whether there is a
-            // connection.
+            // No connection is waiting. The system reports the lack of descriptors before it looks
+            // for one.
             None => true,
         };
         self.spare = spare();
@@ -86,22 +88,22 @@ fn spare() -> Option<File> {
     File::open("/dev/null").ok()
 }
 
-/// A connection that was lost before it was taken is nobody's fault; any other error lasts until
-/// others close.
+/// Returns true if the connection was lost before it was accepted. Any other error lasts until
+/// descriptors are freed.
 fn is_lost(error: &io::Error) -> bool {
     let lost =
         [ErrorKind::ConnectionRefused, ErrorKind::ConnectionAborted, ErrorKind::ConnectionReset];
     lost.contains(&error.kind())
 }
 
-/// Whether the process, or the machine, has no descriptor left.
+/// Returns true if the process or the machine has no descriptor left.
 fn is_full(error: &io::Error) -> bool {
     matches!(Errno::from_io_error(error), Some(Errno::MFILE | Errno::NFILE))
 }
 
 async fn answer(mut stream: impl AsyncRead + AsyncWrite + Unpin) {
     let mut request = vec![0; REQUEST_BYTES];
-    // Who is gone, or slow, gets no better answer.
+    // A client that has gone or is slow gets the same answer.
     let _ = timeout(REFUSAL_PATIENCE, stream.read(&mut request)).await;
     let told = async {
         stream.write_all(&refusal()).await?;
@@ -110,7 +112,7 @@ async fn answer(mut stream: impl AsyncRead + AsyncWrite + Unpin) {
     let _ = timeout(REFUSAL_PATIENCE, told).await;
 }
 
-/// The whole answer.
+/// Returns the complete HTTP response.
 fn refusal() -> Vec<u8> {
     let error = ApiError::unavailable(
         "The relay has no file descriptor left for a connection: close some, or raise its limit of \

@@ -1,7 +1,7 @@
-//! Ends a connection whose peer takes nothing while the relay ends.
+//! Ends connections whose peers take nothing while the relay shuts down.
 //!
-//! Whatever is written to such a peer waits: an answer, an event stream, a WebSocket's goodbye. The relay
-//! would wait for it as long as it waits for anything.
+//! Everything that is written to such a peer waits: an answer, an event stream, a WebSocket's close. The
+//! relay would otherwise wait for it for as long as its limits allow.
 
 use std::io::{self, ErrorKind, IoSlice};
 use std::pin::Pin;
@@ -12,15 +12,15 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::watch;
 use tokio::time::sleep;
 
-/// How long a write may wait once the relay ends.
+/// Limit of a write's wait once the relay shuts down.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// A connection on which writes fail that have waited too long since the relay began to end.
+/// A connection whose writes fail if they wait too long after the relay began to shut down.
 pub(super) struct Patient<S> {
     stream: S,
-    /// True once the relay ends. Its sender may be gone then.
+    /// True once the relay shuts down. Its sender may then be gone.
     leaving: watch::Receiver<bool>,
-    /// Ready when a write has waited too long; `None` while none waits.
+    /// Ready once a write has waited too long; `None` while no write waits.
     limit: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
 }
 
@@ -29,7 +29,7 @@ impl<S> Patient<S> {
         Self { stream, leaving, limit: None }
     }
 
-    /// Passes on what became of a write, or fails it.
+    /// Returns the result of a write, or fails it if it has waited too long.
     fn judge(
         &mut self,
         written: Poll<io::Result<usize>>,

@@ -1,4 +1,4 @@
-//! Connections as they are, without a relay behind them.
+//! Connections of the listener, without a relay behind them.
 
 use axum::routing::get;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -64,7 +64,7 @@ async fn a_connection_without_a_descriptor_is_told_why() {
     setrlimit(Resource::Nofile, Rlimit { current: Some(64), ..before }).unwrap();
     let mut full = Vec::new();
     for client in clients {
-        // The client before has closed its own.
+        // Fill up again, as the previous client has closed its socket.
         full.extend(std::iter::from_fn(|| std::fs::File::open("/dev/null").ok()));
         let mut stream = client.connect(address).await.unwrap();
         stream.write_all(b"GET / HTTP/1.1\r\nhost: h\r\n\r\n").await.unwrap();
@@ -72,7 +72,7 @@ async fn a_connection_without_a_descriptor_is_told_why() {
         assert!(answer.starts_with("HTTP/1.1 503 Service Unavailable\r\n"), "{answer:?}");
         assert!(answer.contains("\"overloaded\"") && answer.contains("limit of"), "{answer}");
     }
-    // What is open goes on, and what is closed makes room.
+    // Open connections stay open, and closed ones make room.
     open.write_all(b"GET / HTTP/1.1\r\nhost: h\r\nconnection: close\r\n\r\n").await.unwrap();
     assert!(rest(open).await.ends_with("here"));
     drop(full);
@@ -95,7 +95,7 @@ async fn a_peer_that_takes_nothing_is_waited_for_until_the_end_and_no_longer() {
     let refused = near.write_all(&[0; 16]).await.unwrap_err();
     assert_eq!(refused.kind(), io::ErrorKind::TimedOut);
     assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
-    // Who takes something goes on.
+    // A peer that takes something is not disconnected.
     let (mut slow, mut near) = (far, near);
     let writing = tokio::spawn(async move { near.write_all(&[0; 160]).await });
     let mut byte = [0];

@@ -1,7 +1,7 @@
-//! The rest of a request's body that nobody reads, because the request is answered before its end.
+//! Reads the rest of a request's body if the request is answered before the body's end.
 //!
 //! A server that closes a connection while the client still sends resets it, and the client may lose the
-//! answer that says why. So the rest is read and dropped, within the limits that hold for every body.
+//! answer. So the rest is read and dropped, within the limits for every body.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -13,7 +13,7 @@ use tokio::time::{Instant, timeout_at};
 
 use moorline_shared::limits::BODY_DEADLINE;
 
-/// Bytes that are read and dropped at most; a client that sends more is disconnected.
+/// Limit of the bytes that are read and dropped. A client that sends more is disconnected.
 const UNREAD_BYTES: u64 = 64 * 1024 * 1024;
 
 /// A body whose rest is read after it is dropped.
@@ -22,12 +22,12 @@ pub(super) struct Drained {
     /// `None` once it has ended or is being drained.
     body: Option<Incoming>,
     deadline: Instant,
-    /// The client sends the body only if it is asked to, and has not been asked.
+    /// True if the client waits to be asked for the body, and has not been asked yet.
     is_held_back: bool,
 }
 
 impl Drained {
-    /// Wraps the body of a request that arrives now.
+    /// Wraps the body of a request that has just arrived.
     pub(super) fn wrap(request: Request<Incoming>) -> Request<Self> {
         let is_held_back = request.headers().contains_key(EXPECT);
         let deadline = Instant::now() + BODY_DEADLINE;

@@ -1,4 +1,4 @@
-//! Changes that are requested: stored first, then made.
+//! Changes that requests ask for: each is stored before it is applied.
 
 use std::sync::Arc;
 
@@ -11,10 +11,10 @@ use super::Registry;
 use crate::clock::wall_ms;
 
 impl Registry {
-    /// Decides on a change that a request asks for, stores it, carries it out, and answers.
+    /// Decides on a requested change, stores it, applies it, and answers.
     ///
     /// # Errors
-    /// Why it is not made.
+    /// The reason that the change is refused.
     pub async fn change(
         self: &Arc<Self>,
         decide: fn(&Directory, &Request) -> Result<Decision, ApiError>,
@@ -31,10 +31,10 @@ impl Registry {
         }
     }
 
-    /// Ends and removes a session. Its host forgets it now, or when it is back.
+    /// Ends and removes a session. Its host forgets it now, or when it reconnects.
     ///
     /// # Errors
-    /// `not_found`, or why its rows are not removed: it goes on then.
+    /// `not_found`, or the reason that its rows were not removed; the session then continues.
     pub async fn delete(self: &Arc<Self>, id: &SessionId) -> Result<(), ApiError> {
         let id = id.clone();
         self.store_and_apply(move |directory| Ok((directory.remove(&id, wall_ms())?, ()))).await?;
@@ -47,8 +47,8 @@ impl Registry {
         Ok(())
     }
 
-    /// Decides on a change, stores it and makes it, all on the writer's thread: nothing else is stored meanwhile, a
-    /// change that cannot be stored does not happen, and one that is answered is kept.
+    /// Decides on a change, stores it and applies it on the writer's thread, so that nothing else is stored
+    /// meanwhile. A change that cannot be stored is not applied, and an answered change is durable.
     async fn store_and_apply<T: Send + 'static>(
         self: &Arc<Self>,
         decide: impl FnOnce(&Directory) -> Result<(Change, T), ApiError> + Send + 'static,

@@ -1,4 +1,4 @@
-//! Sessions that begin as a copy of another one's log.
+//! Sessions that begin as a copy of another session's log.
 
 use std::sync::Arc;
 
@@ -21,10 +21,11 @@ use crate::session::{Services, SessionHandle};
 use crate::store::{SessionRecord, StoreError};
 
 impl Registry {
-    /// Starts what a session was started with again, on its log up to an entry: the newest, unless another is named.
+    /// Starts a session from the source's spec, on a copy of its log up to `wanted.seq`, or to the newest entry.
     ///
     /// # Errors
-    /// As [`Registry::start_by`], `bad_request` if there is no such entry, or `trimmed`; nothing was started.
+    /// As [`Registry::start_by`], `bad_request` if the entry does not exist, or `trimmed`. Nothing was
+    /// started.
     pub async fn fork(
         self: &Arc<Self>,
         source: &Arc<SessionHandle>,
@@ -54,7 +55,7 @@ impl Registry {
         let size =
             Size { cols: wanted.cols.unwrap_or(was.cols), rows: wanted.rows.unwrap_or(was.rows) };
         let (registry, source) = (Arc::clone(self), Arc::clone(source));
-        // Who asked may go away halfway: a session is started whole, or not at all.
+        // The requester may disconnect halfway: a session is started completely or not at all.
         let forked = tokio::spawn(async move {
             let fork = (reserved, reservation, size);
             let handle = registry.start_fork(&source, fork, &from).await?;
@@ -78,7 +79,7 @@ impl Registry {
             let picture = self.copy(&record, from).await?;
             let handle = self.forked(&record).await?;
             let (epoch, from, picture) = (record.epoch, from.clone(), Some(picture));
-            // What was shown so far was shown at the other one's size.
+            // The snapshot was painted at the source's size. The new size applies from here on.
             reservation.record.size = size;
             let fork = Fork { epoch, from, picture, output: Vec::new() };
             self.start(reserved, reservation, &handle, Some(fork)).await?;
@@ -91,7 +92,7 @@ impl Registry {
         begun
     }
 
-    /// Only what is stored can be copied.
+    /// Waits until the source is stored up to `seq`, as only stored entries can be copied.
     async fn wait_until_stored(
         &self,
         source: &Arc<SessionHandle>,
@@ -99,20 +100,20 @@ impl Registry {
     ) -> Result<(), StoreError> {
         let is_stored = || {
             let state = source.lock();
-            // Of one that is deleted meanwhile nothing is found.
+            // The copy of a deleted source finds no entries.
             state.session.durable() >= seq || state.session.is_deleted()
         };
         while !is_stored() {
             if self.services.writer.failure().is_some() {
                 return Err(StoreError::Closed);
             }
-            // A round comes between two jobs.
+            // The writer stores sessions between two jobs, so this waits for one round.
             self.services.writer.run(|_| Ok(())).await?;
         }
         Ok(())
     }
 
-    /// Stores the fork's log and its picture of the screen.
+    /// Stores the fork's log and the snapshot of its screen.
     async fn copy(&self, record: &SessionRecord, from: &ForkedFrom) -> Result<Snapshot, ApiError> {
         let (source, epoch, copy) = (from.session_id.clone(), from.epoch, record.clone());
         let copied = self
@@ -164,7 +165,7 @@ impl Registry {
     }
 }
 
-/// The screen after the last stored entry, some entries at a time. Blocks.
+/// Paints the screen after the last stored entry, some entries at a time. Blocks.
 fn paint(
     services: &Services,
     record: &SessionRecord,

@@ -1,4 +1,4 @@
-//! What hosts say that they have, and what this relay takes them to have.
+//! Hosts' reports of their sessions, and the relay's conclusions from them.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use crate::hosts::Seat;
 use crate::session::SessionHandle;
 use crate::store::StoreError;
 
-/// Time that a host which publishes an unknown session gets to say hello.
+/// Time allowed for a host that publishes an unknown session to say hello.
 const HELLO_PATIENCE: Duration = Duration::from_secs(5);
 
 /// A session that a host is starting.
@@ -23,27 +23,28 @@ const HELLO_PATIENCE: Duration = Duration::from_secs(5);
 pub(super) struct Starting {
     pub(super) host: HostId,
     pub(super) handle: Arc<SessionHandle>,
-    /// Sent to if a hello says that it was started: the answer was lost with the host's link.
+    /// Receives the session if a hello reports it as started: the answer was lost with the host's
+    /// link.
     pub(super) started: Option<oneshot::Sender<Hosted>>,
 }
 
-/// Why a session cannot be published here.
+/// The reason that a session cannot be published here.
 #[derive(Debug, thiserror::Error)]
 pub enum NotPublishing {
-    /// It is not known, or was deleted: the control link tells which.
+    /// The session is unknown or was deleted. The control link says which.
     #[error("there is no session {0}")]
     Unknown(SessionId),
-    /// It is another host's.
+    /// The session belongs to another host.
     #[error("the session {0} is another host's")]
     Another(SessionId),
-    /// Its log cannot be read.
+    /// The session's log cannot be read.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
 impl Registry {
-    /// A host has connected and says what it has. Sessions that it no longer has are lost, and unknown ones are listed
-    /// from now on. Returns what the host is to forget, too.
+    /// Takes a host's hello. Sessions that it no longer has are marked as lost, and unknown ones are listed.
+    /// Returns the host's seat, and the sessions that the host is to forget.
     pub fn greet(self: &Arc<Self>, id: &HostId, hello: &Hello) -> (Seat, Vec<SessionId>) {
         let greeting = {
             let mut known = self.known();
@@ -59,17 +60,17 @@ impl Registry {
             change.rows.extend(self.lose(&session).rows);
         }
         let seat = self.hosts.arrived(id);
-        // Whoever asks reads memory.
+        // Not awaited: readers are served from memory.
         drop(self.services.writer.run(move |store| store.write_change(&change)));
         self.services.listing.send_replace(());
         (seat, greeting.forget)
     }
 
-    /// A session's host does not have it any longer. Returns what is to be stored.
+    /// Marks a session as lost: its host no longer has it. Returns the change to store.
     fn lose(&self, id: &SessionId) -> Change {
         let handle = self.known().handle(id);
         if let Some(handle) = handle {
-            // It stores its own row.
+            // A session in memory stores its own row.
             handle.lose();
             return Change::default();
         }
@@ -78,15 +79,15 @@ impl Registry {
         change
     }
 
-    /// A host has gone away.
+    /// Marks a host as disconnected.
     pub fn host_left(&self, id: &HostId) {
         let change = self.known().directory.host_left(id, wall_ms()).unwrap_or_default();
         self.apply(change.clone());
         drop(self.services.writer.run(move |store| store.write_change(&change)));
     }
 
-    /// The session that a host is about to publish, in memory. `host` is the relay's own, where that
-    /// asks: nobody else publishes its sessions.
+    /// Returns the session that a host is about to publish, in memory. `host` is the relay's own
+    /// host if that is the caller: no other host may publish its sessions.
     ///
     /// # Errors
     /// [`NotPublishing`].
@@ -121,7 +122,7 @@ impl Registry {
         Ok(handle)
     }
 
-    /// A session that is published stays in memory.
+    /// Keeps a published session in memory.
     fn keep_running(self: &Arc<Self>, id: &SessionId, handle: &Arc<SessionHandle>) {
         let mut known = self.known();
         let is_listed = known.directory.contains(id);
@@ -138,13 +139,13 @@ impl Known {
         self.directory.contains(id) || self.starting.contains_key(id)
     }
 
-    /// Answers those who wait for a start whose answer was lost with the host's link.
+    /// Completes starts whose answer was lost with the host's link.
     fn answer_starts(&mut self, id: &HostId, hello: &Hello) {
         for hosted in &hello.sessions {
             let starting = self.starting.get_mut(&hosted.session_id);
             let starting = starting.filter(|starting| starting.host == *id);
             if let Some(started) = starting.and_then(|starting| starting.started.take()) {
-                // Whoever waited may have given up.
+                // The receiver may have given up.
                 let _ = started.send(hosted.clone());
             }
         }

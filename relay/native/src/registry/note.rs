@@ -1,5 +1,4 @@
-//! What is noted of sessions: the files that prompts named, and beside which session a terminal was
-//! opened.
+//! Notes on sessions: files that prompts named, and the session beside which a terminal was opened.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -11,7 +10,7 @@ use crate::store::{BESIDE, Store, StoreError};
 use moorline_core::named;
 
 impl Registry {
-    /// A prompt named these files.
+    /// Adds files that a prompt named.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -29,7 +28,7 @@ impl Registry {
         noted.await
     }
 
-    /// The files that prompts named, the last one first.
+    /// Returns the files that prompts named, the latest first.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -41,7 +40,7 @@ impl Registry {
     }
 }
 
-/// The session that each terminal was opened beside.
+/// Returns the session beside which each terminal was opened.
 pub(super) fn beside(store: &Store) -> Result<HashMap<SessionId, SessionId>, StoreError> {
     let notes = store.notes(BESIDE)?.into_iter();
     Ok(notes.filter_map(|(terminal, parent)| Some((terminal, parent.parse().ok()?))).collect())
@@ -49,6 +48,6 @@ pub(super) fn beside(store: &Store) -> Result<HashMap<SessionId, SessionId>, Sto
 
 fn named_files(store: &Store, id: &SessionId) -> Result<Vec<String>, StoreError> {
     let note = store.note(id, named::NOTE)?;
-    // What another version has noted is of no use.
+    // A note that cannot be parsed, such as another version's, counts as empty.
     Ok(note.and_then(|note| serde_json::from_str(&note).ok()).unwrap_or_default())
 }

@@ -1,4 +1,4 @@
-//! Brings a stored session into memory: no more of its log than a client's backlog, however long it is.
+//! Loading a stored session: at most a client's backlog of its log, however long that is.
 
 use moorline_shared::id::{Epoch, Seq};
 use moorline_shared::limits::BACKLOG_BYTES;
@@ -8,10 +8,10 @@ use moorline_shared::message::Snapshot;
 use crate::session::{HistoryPainter, Restored};
 use crate::store::{SessionRecord, Store, StoreError};
 
-/// What is read at a time to be painted.
+/// Limit of the bytes read at a time to be painted.
 const PIECE_BYTES: u64 = 1024 * 1024;
 
-/// The newest of a stored log, and a picture that it reaches back to. Blocks.
+/// Loads the newest part of a stored log, and a snapshot that it reaches back to. Blocks.
 pub(super) fn restore(store: &Store, record: &SessionRecord) -> Result<Restored, StoreError> {
     let (id, epoch) = (&record.id, record.epoch);
     let rows = store.segments(id, epoch)?;
@@ -27,7 +27,7 @@ pub(super) fn restore(store: &Store, record: &SessionRecord) -> Result<Restored,
     Ok(Restored { log, rows, picture })
 }
 
-/// The screen after the last stored entry. Only a piece of the log is in memory at a time.
+/// Paints the screen after the last stored entry, with one piece of the log in memory at a time.
 fn paint(
     store: &Store,
     record: &SessionRecord,
@@ -48,7 +48,7 @@ fn log_of(epoch: Epoch, seen: Seq, entries: Vec<Entry>) -> Log {
     let mut log = Log::starting_after(epoch, before);
     for entry in entries {
         if let Err(error) = log.push(entry) {
-            // The store gives no gaps.
+            // The store returns entries without gaps, so this is not expected.
             tracing::error!(%error, "a stored log was cut short");
             break;
         }

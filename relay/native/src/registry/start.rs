@@ -1,4 +1,4 @@
-//! Starting sessions.
+//! Starting sessions on hosts: reserving their ids, asking the host, and listing them.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,16 +19,16 @@ use super::{InMemory, Registry};
 use crate::clock::wall_ms;
 use crate::session::SessionHandle;
 
-/// Time that a host gets to publish a session that it has started.
+/// Time allowed for a host to publish a session that it has started.
 const PUBLISH_PATIENCE: Duration = Duration::from_secs(5);
-/// Time that a host gets to come back, and to say what it has, if its link was lost before its answer.
+/// Time allowed for a host to reconnect and say hello, if its link was lost before its answer.
 const RETURN_PATIENCE: Duration = Duration::from_secs(5);
-/// Time that a request waits for a session that is being started or removed under its id.
+/// Time that a request waits for a session with its id to be started or removed.
 const ENSURE_PATIENCE: Duration = Duration::from_secs(20);
-/// Time that this relay's own host gets to connect, after a start of either.
+/// Time allowed for this relay's own host to connect, after either of them was started.
 const ARRIVAL_PATIENCE: Duration = Duration::from_secs(5);
 
-/// A reserved id, which is free again once this is dropped.
+/// A reserved id. Dropping it releases the id.
 #[derive(Debug)]
 pub(super) struct ReservedId {
     registry: Arc<Registry>,
@@ -43,10 +43,10 @@ impl Drop for ReservedId {
 }
 
 impl Registry {
-    /// Starts a session that a request asks for.
+    /// Starts the session that a request asks for.
     ///
     /// # Errors
-    /// Why it was not started; nothing is left of it.
+    /// The reason that it was not started. Nothing is left of it.
     pub async fn start_by(
         self: &Arc<Self>,
         start: fn(&Directory, &Request) -> Result<Start, ApiError>,
@@ -59,8 +59,8 @@ impl Registry {
         Ok(reply)
     }
 
-    /// The session with this id, which is started if it does not exist. Whoever comes while it is being started, or one
-    /// of that id is being removed, waits for that.
+    /// Returns the session with this id, and starts it if it does not exist. If a session with this id is being
+    /// started or removed, this waits for that first.
     ///
     /// # Errors
     /// As [`Registry::start_by`].
@@ -78,7 +78,7 @@ impl Registry {
                     return Ok(handle);
                 }
                 if self.known().directory.is_reserved(id) {
-                    // The sender is this registry's own, so it cannot be gone.
+                    // The sender belongs to this registry, so this cannot fail.
                     let _ = released.changed().await;
                     continue;
                 }
@@ -89,7 +89,7 @@ impl Registry {
                     Ok((reserved, reservation)) => {
                         return self.start_reserved(reserved, reservation).await;
                     }
-                    // Somebody was faster.
+                    // Another request reserved the id first.
                     Err(error) if error.is_taken() => {}
                     Err(error) => return Err(error),
                 }
@@ -110,7 +110,7 @@ impl Registry {
         reservation: Reservation,
     ) -> Result<Arc<SessionHandle>, ApiError> {
         let registry = Arc::clone(self);
-        // Who asked may go away halfway: a session is started whole, or not at all.
+        // The requester may disconnect halfway: a session is started completely or not at all.
         let started = tokio::spawn(async move {
             let record = reservation.record.clone();
             let handle = SessionHandle::new(Arc::clone(&registry.services), record);
@@ -120,7 +120,8 @@ impl Registry {
         started.await.unwrap_or_else(|panicked| Err(ApiError::internal(&panicked)))
     }
 
-    /// Reserves a session's id, once this relay's own host is there if that is to start it.
+    /// Reserves a session's id. If this relay's own host is to start it, waits for that host to
+    /// connect first.
     pub(super) async fn reserve(
         self: &Arc<Self>,
         draft: Draft,
@@ -138,7 +139,7 @@ impl Registry {
         Ok((ReservedId { registry: Arc::clone(self), id }, reservation))
     }
 
-    /// Has the host start a session, and lets it be found once it runs.
+    /// Has the host start a session, and lists it once it runs.
     pub(super) async fn start(
         self: &Arc<Self>,
         reserved: ReservedId,
@@ -161,7 +162,7 @@ impl Registry {
         drop(guard);
         drop(reserved);
         published(handle).await;
-        // Whoever is told of a session finds it, whatever happens to the relay next.
+        // A session that the caller learns of must still exist after a restart of the relay.
         for row in &mut change.rows {
             if let Row::Session { record, .. } = row {
                 **record = handle.record();
@@ -199,7 +200,7 @@ impl Registry {
         }
     }
 
-    /// Nobody waits any longer for a session that the host may have started.
+    /// Gives up on a start whose answer did not arrive. The host may have started the session.
     async fn give_up(&self, host: &HostId, id: &SessionId) {
         let change = self.known().directory.give_up(id, host, wall_ms());
         self.apply(change.clone());
@@ -233,7 +234,7 @@ impl Registry {
     }
 }
 
-/// Keeps a session among those that hosts are starting.
+/// Keeps a session in `Known::starting` until dropped.
 struct StartGuard<'a> {
     registry: &'a Registry,
     id: &'a SessionId,
@@ -252,14 +253,14 @@ impl Drop for StartGuard<'_> {
     }
 }
 
-/// Waits until a session that was just started has a log: a client that reads one before would begin anew with it.
+/// Waits until a new session has a log. A client that reads it before that would have to start over.
 pub async fn begun(handle: &Arc<SessionHandle>) {
     if handle.lock().session.log().epoch() == Epoch(0) {
         published(handle).await;
     }
 }
 
-/// Waits until the session is published, but not for ever: it runs.
+/// Waits until the session is published, for [`PUBLISH_PATIENCE`] at most: it runs in any case.
 async fn published(handle: &Arc<SessionHandle>) {
     let mut changed = handle.subscribe();
     let published = async {
@@ -271,12 +272,12 @@ async fn published(handle: &Arc<SessionHandle>) {
     }
 }
 
-/// An id for a session whose caller has not chosen one.
+/// Makes an id for a session whose creator has not chosen one.
 pub(super) fn new_id() -> Result<SessionId, ApiError> {
     Ok(SessionId::from_random(random()?))
 }
 
-/// Random bits for an id.
+/// Returns random bits for an id.
 pub fn random() -> Result<u128, ApiError> {
     let mut bits = [0; 16];
     getrandom::fill(&mut bits).map_err(|error| ApiError::internal(&error))?;

@@ -1,4 +1,4 @@
-//! The screen of a session that its host does not paint.
+//! Painting the screen of a session without its host.
 
 use moorline_host::screen::{CATCH_UP_BYTES, Screen};
 use moorline_shared::id::Seq;
@@ -6,17 +6,17 @@ use moorline_shared::log::Entry;
 use moorline_shared::message::Snapshot;
 use moorline_shared::session::Size;
 
-/// Paints the screen after a log's last entry, for a session whose host is away: push all entries after
-/// the picture, in order, then finish. All of it blocks.
+/// Paints the screen after a log's last entry, for a session whose host is away. Push all entries after
+/// the snapshot, in order, then finish. All methods may block.
 pub struct HistoryPainter {
     screen: Screen,
-    /// What the screen was pushed and has not parsed.
+    /// Bytes that were pushed to the screen and not parsed yet.
     pending: usize,
     head: Seq,
 }
 
 impl HistoryPainter {
-    /// Begins with a picture, or with an empty screen.
+    /// Starts from a snapshot, or from an empty screen.
     #[must_use]
     pub fn new(picture: Option<&Snapshot>, size: Size) -> Self {
         let screen = Screen::new(size);
@@ -27,13 +27,13 @@ impl HistoryPainter {
         Self { screen, pending: 0, head }
     }
 
-    /// The last entry that is painted.
+    /// The last entry that was painted.
     #[must_use]
     pub const fn head(&self) -> Seq {
         self.head
     }
 
-    /// Paints the entries that follow.
+    /// Paints the next entries.
     pub fn push(&mut self, entries: &[Entry]) {
         for entry in entries {
             self.head = entry.seq();
@@ -48,7 +48,7 @@ impl HistoryPainter {
         }
     }
 
-    /// The picture.
+    /// Returns the snapshot after the last entry.
     #[must_use]
     pub fn finish(self) -> Snapshot {
         Snapshot { seq: self.head, ..self.screen.snapshot() }

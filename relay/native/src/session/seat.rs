@@ -1,4 +1,4 @@
-//! The host's end of a session: who is on its link, and what is said there.
+//! The host's end of a session: the link that holds it, and the messages both ways.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,10 +12,10 @@ use super::{SessionHandle, State};
 use crate::clock::wall_ms;
 use moorline_core::session::PublishError;
 
-/// As many commands are taken in one go: the others wait where they can still be joined or dropped.
+/// Limit of the commands taken at once. The others stay where they can still be merged or dropped.
 const COMMANDS_AT_ONCE: usize = 64;
 
-/// Wakes the task of a link; it keeps one wake for later.
+/// Wakes a link's task. A wake before the task polls is kept.
 #[derive(Debug, Default)]
 struct Wake {
     task: AtomicWaker,
@@ -34,14 +34,14 @@ impl Wake {
     }
 }
 
-/// What a session says to its host.
+/// The session's side of its host's link.
 #[derive(Debug, Default)]
 pub(super) struct Link {
-    /// How many links there were.
+    /// The number of links so far, which identifies the current one.
     number: u64,
-    /// Wakes the one that is open.
+    /// Wakes the current link's task; `None` if the host is away.
     wake: Option<Arc<Wake>>,
-    /// The last picture was asked for, and did not come yet.
+    /// True while the session's last snapshot is expected and has not arrived.
     awaits_picture: bool,
 }
 
@@ -50,7 +50,7 @@ impl Link {
         self.wake.is_some()
     }
 
-    /// Whoever holds the link must let go.
+    /// Ends the current link: its holder must leave.
     pub(super) fn cut(&mut self) {
         self.awaits_picture = false;
         if let Some(wake) = self.wake.take() {
@@ -65,20 +65,20 @@ impl Link {
     }
 }
 
-/// Why a link must be closed.
+/// The reason that a link must be closed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Leave {
     /// Another link publishes the session now.
     Replaced,
     /// The session was deleted.
     Deleted,
-    /// The session is over, and all of it is stored.
+    /// The session is over and all of it is stored.
     Done,
-    /// The host has taken too little of what it was told.
+    /// The host is too slow to take the commands for it.
     Stalled,
 }
 
-/// The place of the one link on which a session is published. The host is away once it is dropped.
+/// The place of the one link that publishes a session. Dropping it marks the host as away.
 #[derive(Debug)]
 pub struct Seat {
     session: Arc<SessionHandle>,
@@ -87,7 +87,7 @@ pub struct Seat {
 }
 
 impl SessionHandle {
-    /// The session's host is here; a link that it had before is replaced.
+    /// Seats the session's host. A link that it had before is replaced.
     #[must_use]
     pub fn host_arrived(self: &Arc<Self>) -> Seat {
         let wake = Arc::new(Wake::default());
@@ -103,21 +103,21 @@ impl SessionHandle {
 }
 
 impl Seat {
-    /// The session.
+    /// The session of this seat.
     #[must_use]
     pub const fn session(&self) -> &Arc<SessionHandle> {
         &self.session
     }
 
-    /// Ready when there may be something to tell the host, or a reason to leave.
+    /// Ready when there may be commands for the host, or a reason to leave.
     pub fn poll_woken(&self, context: &mut Context<'_>) -> Poll<()> {
         self.wake.poll(context)
     }
 
-    /// Takes what the host must be told.
+    /// Takes the next commands for the host.
     ///
     /// # Errors
-    /// [`Leave`]: what was taken is the last.
+    /// [`Leave`]: the commands taken so far are the last.
     pub fn take(&self, commands: &mut Vec<HostCommand>) -> Result<(), Leave> {
         let mut state = self.session.lock();
         if state.link.number != self.number || !state.link.is_up() {
@@ -129,7 +129,7 @@ impl Seat {
         }
         commands.extend(std::iter::from_fn(|| session.poll_command()).take(COMMANDS_AT_ONCE));
         if commands.len() == COMMANDS_AT_ONCE {
-            // There may be more.
+            // More commands may be waiting.
             self.wake.wake();
             return Ok(());
         }
@@ -142,7 +142,7 @@ impl Seat {
         Ok(())
     }
 
-    /// The host says something.
+    /// Passes the host's messages to the session. Does nothing if the link was replaced.
     ///
     /// # Errors
     /// [`PublishError`]: the link must be closed.
@@ -184,7 +184,7 @@ impl Drop for Seat {
 }
 
 impl State {
-    /// Wakes the link where the session has something to say to its host.
+    /// Wakes the link's task if the session has new commands for its host.
     pub(super) fn wake_host(&mut self) {
         if self.session.has_new_commands() {
             self.link.wake();
@@ -211,7 +211,7 @@ impl State {
         }
     }
 
-    /// Whether the host has nothing more to give.
+    /// Returns true if nothing more is expected from the host.
     fn is_done(&self) -> bool {
         let session = &self.session;
         session.lifecycle().is_over() && session.unstored_bytes() == 0 && !self.link.awaits_picture

@@ -1,4 +1,4 @@
-//! What of a session is to be stored, and how far that is.
+//! Progress of storing a session: what is stored, and what still has to be.
 
 use std::sync::Arc;
 
@@ -8,20 +8,21 @@ use super::{SessionHandle, State};
 use crate::store::{Batch, SessionRecord, Source, Written};
 use moorline_core::session::Keeping;
 
-/// The time of the last activity is stored when it is this much later.
+/// A change of the last activity's time is stored only if it is at least this large.
 const ACTIVITY_STEP_MS: u64 = 10_000;
-/// While nothing can be stored this much waits for better times; what is over it is given up.
+/// If more bytes than this are unstored when storing fails, all of them are given up.
 const KEPT_ON_FAILURE_BYTES: u64 = 8 * 1024 * 1024;
-/// This much should be stored without waiting for more.
+/// More unstored bytes than this are stored without waiting for more.
 const URGENT_BYTES: u64 = 512 * 1024;
 
-/// See the module.
+/// The progress of storing a session, and what the store was asked to do.
 #[derive(Debug)]
 pub(super) struct Progress {
-    /// Whether the store is going to ask for a batch.
+    /// True if the store was asked to fetch a batch and has not done so yet.
     marked: bool,
-    /// How often the row got something that [`State::record_is_due`] cannot see by itself, when it
-    /// was new, renamed or moved; and how much of that is stored, and being stored.
+    /// The number of changes of the row that [`State::record_is_due`] cannot detect by itself: its
+    /// creation, renames, moves. `recorded` of them are stored, and `recording` are stored or being
+    /// stored.
     changes: u64,
     recorded: u64,
     recording: u64,
@@ -43,7 +44,7 @@ impl Progress {
         }
     }
 
-    /// What the row tells has changed otherwise.
+    /// Notes a change of the row that `record_is_due` cannot detect.
     pub(super) const fn record_changed(&mut self) {
         self.changes += 1;
     }
@@ -54,14 +55,14 @@ impl Progress {
 }
 
 impl State {
-    /// Whether the store must be told that this session has something to store: once a batch.
+    /// Returns true if the store must be asked to fetch a batch; once per batch.
     pub(super) fn mark(&mut self) -> bool {
         let due = !self.storing.marked && !self.session.is_deleted() && !self.is_stored();
         self.storing.marked |= due;
         due
     }
 
-    /// Whether the store must be told that much waits: once a batch.
+    /// Returns true if the store must be asked to hurry, as much is unstored; once per batch.
     pub(super) fn hurry(&mut self) -> bool {
         let due = !self.storing.hurried && self.session.unstored_bytes() > URGENT_BYTES;
         self.storing.hurried |= due;
@@ -119,7 +120,7 @@ impl Source for SessionHandle {
             written.trimmed.into_iter().for_each(|up_to| stored.removed(up_to));
         }
         if let Some(record) = &batch.record {
-            // It may have been renamed or moved meanwhile.
+            // The name or project may have changed while the batch was written.
             let SessionRecord { name, project, .. } = state.record.clone();
             state.record = SessionRecord { name, project, ..record.clone() };
             state.storing.recorded = state.storing.recording;

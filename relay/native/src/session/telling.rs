@@ -1,4 +1,4 @@
-//! What a session is made to tell: its events, and what is typed on behalf of the API.
+//! Events appended to a session, and input written to it, on behalf of the API.
 
 use std::sync::Arc;
 
@@ -12,11 +12,11 @@ use super::SessionHandle;
 use crate::store::StoreError;
 use moorline_core::record;
 
-/// What is loaded of a stored log at a time.
+/// Limit of the bytes loaded of a stored log at a time.
 const LOAD_BYTES: u64 = 512 * 1024;
 
 impl SessionHandle {
-    /// Types something, and appends the event where it is taken.
+    /// Types `data`, and appends `event` when the session accepts it.
     ///
     /// # Errors
     /// [`WriteRefused`]: nothing was typed.
@@ -31,7 +31,7 @@ impl SessionHandle {
             if let Some(answer) = waiting.answer() {
                 return answer;
             }
-            // The sender is this handle's own, so it cannot be gone.
+            // The sender belongs to this handle, so this cannot fail.
             let _ = changed.changed().await;
         }
     }
@@ -48,14 +48,14 @@ impl SessionHandle {
         Ok(request)
     }
 
-    /// Appends an event to the log; where the host is away, nothing happens.
+    /// Appends an event to the log. Does nothing if the host is away.
     pub fn append(self: &Arc<Self>, event: Event) {
         let mut state = self.lock();
         state.session.append(event);
         state.settle();
     }
 
-    /// Gives the session another name; `None` for its id.
+    /// Renames the session. `None` makes its id its name.
     pub fn rename(self: &Arc<Self>, name: Option<String>) {
         let mut state = self.lock();
         state.record.name = name;
@@ -65,7 +65,7 @@ impl SessionHandle {
         state.settle();
     }
 
-    /// The session belongs to this project from now on.
+    /// Moves the session to this project, or out of any with `None`.
     pub fn move_to(self: &Arc<Self>, project: Option<ProjectId>) {
         let mut state = self.lock();
         state.record.project = project;
@@ -74,7 +74,7 @@ impl SessionHandle {
         self.services().listing.send_replace(());
     }
 
-    /// The stored entries after `after`, some of them, oldest first.
+    /// Returns stored entries after `after`, oldest first, up to a limit of bytes.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -90,7 +90,7 @@ impl SessionHandle {
     }
 }
 
-/// A request whose answer someone waits for.
+/// A request that somebody waits for. Dropping it forgets the request.
 struct Waiting<'a> {
     session: &'a Arc<SessionHandle>,
     request: RequestId,

@@ -1,7 +1,7 @@
-//! The one place that opens the database. Nothing else in this process may open its file, not even
-//! to look at it: the locks of a file belong to the process, and closing any descriptor of the file
-//! drops all of them. Another program that comes then takes itself for the only one, and removes the
-//! write-ahead log when it goes.
+//! The only place that opens the database. Nothing else in this process may open its file, not even
+//! to inspect it: a file's locks belong to the process, and closing any descriptor of the file drops
+//! all of them. Another program that then opens the database takes itself for the only user, and
+//! removes the write-ahead log when it closes.
 
 use std::fs::Permissions;
 use std::io;
@@ -22,39 +22,40 @@ pub const FILE_NAME: &str = "moorline.sqlite3";
 /// flush writes a page at least, so the step to 64 KiB is not worth it.
 const PAGE_BYTES: u32 = 32 * 1024;
 
-/// The WAL is copied back at 16 MiB. A larger one is written to new pages of the system's cache
-/// all the time and is no faster; a smaller one costs more waits for the disk.
+/// The WAL is copied back at 16 MiB. A larger one keeps being written to new pages of the system's
+/// cache and is no faster; a smaller one waits for the disk more often.
 const CHECKPOINT_PAGES: u32 = 512;
 
-/// How long a statement waits for another process, as `moorline token`, to finish its own.
+/// Time that a statement waits for another process, such as `moorline token`, to release the
+/// database.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The longest path that SQLite takes, with what it appends to it.
+/// Limit of the path's length, which leaves room for the suffixes that SQLite appends.
 const PATH_BYTES: usize = 500;
 
-/// A database that can be opened, as often as there are to be connections.
+/// A database, to which any number of connections can be opened.
 #[derive(Debug)]
 pub struct Database {
     path: PathBuf,
     sharing: Sharing,
 }
 
-/// With whom the database is shared.
+/// The programs that the database is shared with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Sharing {
-    /// With other processes: the index of the write-ahead log is a file.
+    /// Other processes: the index of the write-ahead log is a file.
     Processes,
-    /// With this process alone: the index is in memory. So the database can be read on a full disk,
-    /// which has no room for the file.
+    /// Only threads of this process: the index is in memory. The database can then be read on a
+    /// full disk, which has no room for the index file.
     Threads,
 }
 
 impl Database {
-    /// Opens the database in `folder`, making it if it is missing, for its owner alone, and brings it
-    /// up to date. Gives the first connection.
+    /// Opens the database in `folder`, creates it if it is missing, closes it to other users, and
+    /// runs missing migrations. Returns the first connection too.
     ///
     /// # Errors
-    /// [`StoreError`] if it cannot be used, or is newer or damaged.
+    /// [`StoreError`] if it cannot be used, is too new, or is damaged.
     pub fn open(folder: &Path) -> Result<(Self, Store), StoreError> {
         let path = folder.join(FILE_NAME);
         let bytes = path.as_os_str().as_bytes().len();
@@ -68,7 +69,7 @@ impl Database {
             Ok((database, store))
         };
         open(Sharing::Processes).or_else(|error: StoreError| {
-            // Only a database that is there can be read.
+            // Without the index file, an existing database can still be read.
             let is_there = std::fs::metadata(&path).is_ok_and(|found| found.len() > 0);
             let can_help = is_there && error.may_be_full();
             let alone = can_help.then(|| open(Sharing::Threads).ok()).flatten();
@@ -76,12 +77,12 @@ impl Database {
         })
     }
 
-    /// One more connection.
+    /// Opens one more connection.
     ///
     /// # Errors
     /// [`StoreError`].
     pub fn connect(&self) -> Result<Store, StoreError> {
-        // Without SQLITE_OPEN_URI: a path is a path, whatever its name.
+        // Without SQLITE_OPEN_URI, so that a path that begins with `file:` is a path too.
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
             | OpenFlags::SQLITE_OPEN_CREATE
             | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -97,8 +98,8 @@ impl Database {
         Ok(Store { connection })
     }
 
-    /// SQLite gives the files beside the database, which it makes later, the database's mode. The
-    /// file is not opened for this.
+    /// Closes the database to other users, without opening its file. SQLite gives the files that it
+    /// makes beside the database the same mode.
     fn keep_private(&self) -> io::Result<()> {
         let found = std::fs::metadata(&self.path)?;
         if found.mode() & 0o077 == 0 {
@@ -112,7 +113,7 @@ fn configure(connection: &Connection) -> Result<(), StoreError> {
     connection.busy_timeout(BUSY_TIMEOUT)?;
     let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
     if version == 0 {
-        // Of a new database; in another one the latter would be a write.
+        // Only for a new database: setting `auto_vacuum` on an existing one would write to it.
         connection.pragma_update(None, "page_size", PAGE_BYTES)?;
         connection.pragma_update(None, "auto_vacuum", "incremental")?;
     }
@@ -122,7 +123,7 @@ fn configure(connection: &Connection) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// What SQLite says, as one sentence that says what to do.
+/// An error of SQLite, displayed as one sentence that says what to do.
 #[derive(Debug)]
 pub struct Failure(pub(super) rusqlite::Error);
 

@@ -1,4 +1,4 @@
-//! A log that begins as a copy of another one.
+//! Copies of logs, with which forks begin.
 
 use moorline_shared::id::{Epoch, Seq, SessionId};
 use moorline_shared::message::Snapshot;
@@ -8,17 +8,17 @@ use super::{SessionRecord, Store, StoreError, to_sql};
 use moorline_core::schema;
 use moorline_core::stored::Row;
 
-/// What a copy begins with.
+/// The result of copying a log.
 #[derive(Debug)]
 pub struct Copied {
-    /// The picture that the copy's own is painted from; `None` where it is from the beginning.
+    /// The snapshot to start painting from; `None` to start from the first entry.
     pub picture: Option<Snapshot>,
 }
 
 impl Store {
-    /// Copies the log `(id, epoch)` up to `copy.head` to a new session, and stores its row. `None`
-    /// where the screen after that entry cannot be painted any more, or the entry is not stored;
-    /// then nothing is copied. Call it within [`Store::transaction`].
+    /// Copies the log `(id, epoch)` up to `copy.head` to a new session, and stores its row. Returns
+    /// `None` and copies nothing if that entry is not stored, or if too little of the log is left
+    /// to paint the screen after it. Call it within [`Store::transaction`].
     ///
     /// # Errors
     /// [`StoreError`].
@@ -54,7 +54,7 @@ impl Store {
     }
 }
 
-/// The oldest entry from which all are there up to this one.
+/// Returns the oldest entry from which the log is complete up to `up_to`.
 fn tail_of(newest_first: &[Row], up_to: Seq) -> Option<Seq> {
     let mut rows = newest_first.iter().skip_while(|row| row.first > up_to);
     let mut tail = rows.next().filter(|row| row.last >= up_to)?.first;

@@ -1,14 +1,14 @@
-//! Changes of the directory.
+//! Writing the directory's changes.
 
 use moorline_core::directory::{Change, Row};
 
 use super::{Store, StoreError};
 
-/// The note of the session that a terminal was opened beside.
+/// Name of the note that holds the session beside which a terminal was opened.
 pub(crate) const BESIDE: &str = "beside";
 
 impl Store {
-    /// Stores a change of the directory: all of it, or nothing.
+    /// Stores a change of the directory in one transaction.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -25,7 +25,7 @@ impl Store {
             }
             Row::Name { record } => self.rename_session(record),
             Row::Membership { record } => self.move_session(record),
-            // Sessions store their own rows.
+            // Sessions in memory store their own rows.
             Row::Listed { .. } => Ok(()),
             Row::SessionRemoved { id, .. } => self.delete_session(id),
             Row::Project(record) => self.put_project(record),

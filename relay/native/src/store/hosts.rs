@@ -1,4 +1,4 @@
-//! Hosts, and the sessions that they must forget.
+//! Rows of hosts, and of the sessions that hosts must forget.
 
 use moorline_shared::id::{HostId, SessionId};
 use rusqlite::{Row, params};
@@ -9,7 +9,7 @@ use moorline_core::record::HostRecord;
 use moorline_core::schema;
 
 impl Store {
-    /// Every host.
+    /// Returns all hosts.
     ///
     /// # Errors
     /// [`StoreError::Sqlite`].
@@ -34,7 +34,7 @@ impl Store {
         Ok(())
     }
 
-    /// The sessions that a host must forget when it says hello.
+    /// Returns the sessions that a host must forget when it says hello.
     ///
     /// # Errors
     /// [`StoreError::Sqlite`].
@@ -42,11 +42,11 @@ impl Store {
         let mut statement = self.connection.prepare_cached(schema::DELETED)?;
         let ids = statement.query_map([host.as_str()], |row| row.get::<_, String>(0))?;
         let ids = ids.collect::<Result<Vec<_>, _>>()?;
-        // What is no id was never a session's.
+        // Text that is not a valid id cannot name a session.
         Ok(ids.into_iter().filter_map(|id| id.parse().ok()).collect())
     }
 
-    /// A session was deleted: its host must forget it.
+    /// Records that a session was deleted and that its host must forget it.
     ///
     /// # Errors
     /// [`StoreError::Sqlite`].
@@ -61,7 +61,7 @@ impl Store {
         Ok(())
     }
 
-    /// The host has forgotten a session, or another one has its id.
+    /// Removes that record: the host has forgotten the session, or another session uses its id.
     ///
     /// # Errors
     /// [`StoreError::Sqlite`].

@@ -1,4 +1,4 @@
-//! Logs as rows of segments.
+//! Logs, stored as rows of segments.
 
 use bytes::Bytes;
 use moorline_shared::id::{Epoch, Seq, SessionId};
@@ -11,27 +11,27 @@ use moorline_core::schema;
 use moorline_core::segment::{self, Segment};
 use moorline_core::stored::Row;
 
-/// A last row up to this size is rewritten with what follows, so that a session in which someone
-/// types makes few rows. It bounds what a keystroke writes.
+/// The last row is rewritten together with what follows if it has at most this size, so that typing
+/// makes few rows. It bounds what a keystroke writes.
 const MERGE_BYTES: u32 = 32 * 1024;
 
-/// The row that the next entries may be merged into.
+/// The last row, into which the next entries may be merged.
 struct LastSegment {
     epoch: Epoch,
     first: Seq,
     last: Seq,
-    /// `None` for a row that is large enough.
+    /// The row's data; `None` if it is too large to be merged into.
     data: Option<Vec<u8>>,
 }
 
 impl Store {
-    /// Appends consecutive entries to a session's stored log, and gives the rows that were written,
-    /// oldest first: the first of them may be one that was there. What is stored already is skipped;
-    /// after a gap, or under another epoch, what was stored before is of no use and is removed.
-    /// Call it within [`Store::transaction`].
+    /// Appends consecutive entries to a session's stored log. Returns the rows that were written,
+    /// oldest first; the first of them may have existed before. Skips entries that are stored
+    /// already. After a gap, or under another epoch, removes all that was stored before. Call it
+    /// within [`Store::transaction`].
     ///
     /// # Errors
-    /// [`StoreError::OutOfOrder`] where the entries have gaps, [`StoreError::Sqlite`].
+    /// [`StoreError::OutOfOrder`] if the entries have gaps, or [`StoreError::Sqlite`].
     pub fn append(
         &self,
         id: &SessionId,
@@ -107,11 +107,11 @@ impl Store {
         Ok(written)
     }
 
-    /// The stored entries after `after`, oldest first, until they come to `max_bytes`; at least one
-    /// segment's, where there is any.
+    /// Returns the stored entries after `after`, oldest first, in whole segments until they reach
+    /// `max_bytes`. Returns the entries of at least one segment, if any is stored.
     ///
     /// # Errors
-    /// [`StoreError::Segment`] for damaged rows, [`StoreError::Sqlite`].
+    /// [`StoreError::Segment`] if a row is damaged, or [`StoreError::Sqlite`].
     pub fn load(
         &self,
         id: &SessionId,
@@ -131,7 +131,7 @@ impl Store {
         self.read(id, after, wanted)
     }
 
-    /// The newest stored entries: whole segments, newest first in choosing, until they come to
+    /// Returns the newest stored entries, oldest first, in as many whole segments as fit into
     /// `max_bytes`.
     ///
     /// # Errors
@@ -153,9 +153,9 @@ impl Store {
         self.read(id, Seq::ZERO, rows.into_iter())
     }
 
-    /// Removes segments, oldest first, while more than `keep_bytes` are stored, but none with an
-    /// entry after `not_after`. Returns how many bytes are left, and the last entry that was
-    /// removed; 0 for none.
+    /// Removes the oldest segments while more than `keep_bytes` are stored, but none that has an
+    /// entry after `not_after`. Returns the number of bytes that are left, and the last entry that
+    /// was removed, or 0.
     ///
     /// # Errors
     /// [`StoreError::Sqlite`].
@@ -183,7 +183,7 @@ impl Store {
         Ok((left, up_to))
     }
 
-    /// The session's rows, newest first.
+    /// Returns the rows of a log, newest first.
     ///
     /// # Errors
     /// [`StoreError::Sqlite`].

@@ -1,4 +1,4 @@
-//! What is noted of sessions besides their rows.
+//! Notes on sessions: named texts that are stored besides their rows.
 
 use moorline_shared::id::SessionId;
 use rusqlite::OptionalExtension as _;
@@ -7,7 +7,7 @@ use super::{Store, StoreError};
 use moorline_core::schema;
 
 impl Store {
-    /// One note of a session.
+    /// Returns a session's note of this name.
     ///
     /// # Errors
     /// [`StoreError::Sqlite`].
@@ -16,7 +16,7 @@ impl Store {
         Ok(statement.query_row([session.as_str(), name], |row| row.get(0)).optional()?)
     }
 
-    /// Notes something of a session, unless that is gone.
+    /// Stores a note on a session. Does nothing if the session does not exist.
     ///
     /// # Errors
     /// [`StoreError::Sqlite`].
@@ -26,7 +26,7 @@ impl Store {
         Ok(())
     }
 
-    /// One note of all sessions that have it.
+    /// Returns the note of this name for each session that has it.
     ///
     /// # Errors
     /// [`StoreError::Sqlite`].
@@ -35,7 +35,7 @@ impl Store {
         let rows =
             statement.query_map([name], |row| Ok((row.get::<_, String>(0)?, row.get(1)?)))?;
         let rows = rows.collect::<Result<Vec<_>, _>>()?;
-        // What is no id was never a session's.
+        // Text that is not a valid id cannot name a session.
         Ok(rows.into_iter().filter_map(|(id, value)| Some((id.parse().ok()?, value))).collect())
     }
 }

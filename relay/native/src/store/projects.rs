@@ -1,4 +1,4 @@
-//! Projects: named folders that sessions belong to.
+//! Rows of projects: named folders that sessions belong to.
 
 use moorline_shared::id::ProjectId;
 use rusqlite::{Row, params};
@@ -8,7 +8,7 @@ use moorline_core::record::ProjectRecord;
 use moorline_core::schema;
 
 impl Store {
-    /// Every project.
+    /// Returns all projects.
     ///
     /// # Errors
     /// [`StoreError::Sqlite`].
@@ -32,8 +32,7 @@ impl Store {
         Ok(())
     }
 
-    /// Removes a project and leaves its sessions without one. Call it within
-    /// [`Store::transaction`].
+    /// Removes a project. Its sessions then belong to none. Call it within [`Store::transaction`].
     ///
     /// # Errors
     /// [`StoreError::Sqlite`].

@@ -1,4 +1,4 @@
-//! What is stored of each session besides its log.
+//! Rows of sessions. Their logs are stored apart from them.
 
 use moorline_shared::id::{Epoch, HostId, ProjectId, Seq, SessionId};
 use moorline_shared::session::{ExitStatus, Size};
@@ -9,7 +9,7 @@ use moorline_core::record::SessionRecord;
 use moorline_core::schema;
 
 impl Store {
-    /// Every session, newest first.
+    /// Returns all sessions, newest first.
     ///
     /// # Errors
     /// [`StoreError::Sqlite`].
@@ -47,7 +47,7 @@ impl Store {
         Ok(())
     }
 
-    /// Stores a session's name alone, or its whole row if it has none yet.
+    /// Stores only a session's name, or its whole row if none is stored yet.
     ///
     /// # Errors
     /// [`StoreError::Sqlite`].
@@ -59,7 +59,7 @@ impl Store {
         }
     }
 
-    /// Stores a session's project alone, or its whole row if it has none yet.
+    /// Stores only a session's project, or its whole row if none is stored yet.
     ///
     /// # Errors
     /// [`StoreError::Sqlite`].
@@ -72,7 +72,7 @@ impl Store {
         }
     }
 
-    /// Removes a session, its log and its picture.
+    /// Removes a session, its log and its snapshot.
     ///
     /// # Errors
     /// [`StoreError::Sqlite`].
@@ -84,7 +84,7 @@ impl Store {
     }
 }
 
-/// A column of JSON; a lifecycle is one word in it.
+/// Encodes a column as JSON.
 pub(super) fn text<T: serde::Serialize>(value: &T) -> String {
     serde_json::to_string(value)
         .expect("texts, lists and maps of them, and unit variants always encode")
@@ -110,7 +110,8 @@ fn record(row: &Row<'_>) -> rusqlite::Result<SessionRecord> {
         id,
         epoch: Epoch(from_sql(row.get(1)?)),
         name: row.get(2)?,
-        // A name from before there were projects belongs to none.
+        // An older version stored a project's name here, which is not an id. Such a session belongs
+        // to no project.
         project: row.get::<_, Option<String>>(3)?.and_then(|id| id.parse().ok()),
         driver: row.get(4)?,
         command: json(row, 5)?,

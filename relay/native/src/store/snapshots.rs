@@ -1,4 +1,4 @@
-//! Each session's latest picture.
+//! The latest snapshot of each session.
 
 use bytes::Bytes;
 use moorline_shared::id::{Epoch, Seq, SessionId};
@@ -9,7 +9,7 @@ use super::{Store, StoreError, from_sql, to_sql};
 use moorline_core::schema;
 
 impl Store {
-    /// Replaces the session's picture.
+    /// Replaces the session's snapshot.
     ///
     /// # Errors
     /// [`StoreError::Sqlite`].
@@ -30,7 +30,7 @@ impl Store {
         Ok(())
     }
 
-    /// The session's picture, where there is one of this incarnation.
+    /// Returns the session's snapshot, if one of this epoch is stored.
     ///
     /// # Errors
     /// [`StoreError::Sqlite`].

@@ -71,7 +71,7 @@ fn what_was_committed_is_there_after_a_crash() {
     let entries = [output(1, 3), Entry::Event(EventEntry::from_message(Seq(2), 8, "{}".into()))];
     store.transaction(|store| store.put_session(&record())).unwrap();
     append(&mut store, EPOCH, &entries);
-    // A process that is killed closes nothing: open a copy of its files as they are.
+    // A process that is killed closes nothing, so open a copy of its files in their current state.
     let copy = tempfile::tempdir().unwrap();
     for file in std::fs::read_dir(folder.path()).unwrap() {
         let file = file.unwrap();
@@ -344,7 +344,7 @@ fn damage_is_an_error() {
     assert!(matches!(result, Err(StoreError::Segment(_))), "{result:?}");
 }
 
-/// A session that has the given entries to store, and notes what becomes of them.
+/// A session that has the given entries to store, and records the outcomes.
 struct Stub {
     id: SessionId,
     entries: Vec<Entry>,
@@ -399,7 +399,8 @@ async fn a_failure_is_told_and_forgotten_when_storing_works_again() {
     let (large, small) = (Stub::new(outputs(1..=40, 65_536)), Stub::new(outputs(1..=1, 1)));
     writer.mark(Arc::clone(&large) as Arc<dyn Source>);
     writer.hurry();
-    // Runs after the round that it wakes has begun, so the second one comes after the failure.
+    // The job runs after the round that it wakes has begun, so the second job comes after the
+    // failure.
     while large.outcomes.lock().unwrap().is_empty() {
         writer.run(|_| Ok(())).await.unwrap();
     }

@@ -1,4 +1,4 @@
-//! The tokens that open this relay. Only their hashes are stored.
+//! Rows of tokens and cookies. Only their hashes are stored.
 
 use moorline_shared::time::Time;
 use rusqlite::{OptionalExtension as _, params};
@@ -10,7 +10,7 @@ use moorline_core::record::{FoundToken, TokenRecord};
 use moorline_core::schema;
 
 impl Store {
-    /// Adds a token by the SHA-256 of its text.
+    /// Adds a token. `hash` is the SHA-256 of its text.
     ///
     /// # Errors
     /// [`StoreError::Sqlite`].
@@ -26,7 +26,7 @@ impl Store {
         Ok(())
     }
 
-    /// All tokens, oldest first.
+    /// Returns all tokens, oldest first.
     ///
     /// # Errors
     /// [`StoreError::Sqlite`].
@@ -44,7 +44,7 @@ impl Store {
         Ok(records.collect::<Result<_, _>>()?)
     }
 
-    /// The token with this hash.
+    /// Returns the token with this hash.
     ///
     /// # Errors
     /// [`StoreError::Sqlite`].
@@ -63,7 +63,7 @@ impl Store {
         Ok(found)
     }
 
-    /// The hash of the token with this id.
+    /// Returns the hash of the token with this id.
     ///
     /// # Errors
     /// [`StoreError::Sqlite`].
@@ -72,7 +72,8 @@ impl Store {
         Ok(statement.query_row([id], |row| row.get(0)).optional()?)
     }
 
-    /// Keeps what a cookie stands for, by the hashes of both.
+    /// Stores a cookie and the token that it stands for, by their hashes. Removes expired cookies,
+    /// and the oldest ones over the limit.
     ///
     /// # Errors
     /// [`StoreError::Sqlite`].
@@ -91,7 +92,7 @@ impl Store {
         Ok(())
     }
 
-    /// The hash of the token that a cookie stands for.
+    /// Returns the hash of the token that a cookie stands for, unless the cookie is expired.
     ///
     /// # Errors
     /// [`StoreError::Sqlite`].
@@ -101,7 +102,7 @@ impl Store {
         Ok(found.optional()?)
     }
 
-    /// Forgets a cookie.
+    /// Deletes a cookie.
     ///
     /// # Errors
     /// [`StoreError::Sqlite`].
@@ -110,7 +111,7 @@ impl Store {
         Ok(())
     }
 
-    /// Revokes a token. False where there is none with this id.
+    /// Revokes a token. Returns false if no token has this id.
     ///
     /// # Errors
     /// [`StoreError::Sqlite`].

@@ -1,8 +1,8 @@
-//! Write-behind: one thread that stores what sessions have.
+//! Write-behind: one thread that stores changes of sessions.
 //!
-//! A session marks itself ([`Writer::mark`]); the thread then asks it for what is to be stored,
-//! many sessions in one transaction. So nothing is queued here: what waits is the session's own
-//! log, and marks coalesce.
+//! A session marks itself ([`Writer::mark`]); the thread then asks it for a batch to store, and
+//! stores those of many sessions in one transaction. Nothing is queued here: unstored entries wait
+//! in the session's own log, and a session is marked once until its batch is taken.
 
 use std::collections::HashMap;
 use std::mem;
@@ -20,53 +20,54 @@ use crate::metrics::StoreCounters;
 use moorline_core::session::Retention;
 use moorline_core::stored::Row;
 
-/// How long marks are gathered before a round.
+/// Time for which marks are gathered before a round.
 const INTERVAL: Duration = Duration::from_millis(50);
-/// The wait after a round that failed.
+/// Pause after a round that failed.
 const AFTER_FAILURE: Duration = Duration::from_secs(2);
-/// How often it is tried whether storing works again, while there is nothing to store.
+/// Interval of the checks, while storing fails and nothing is to be stored, whether it works again.
 const PROBE_EVERY: Duration = Duration::from_secs(5);
-/// What one session stores in a round; a flood is several rounds, one after the other.
+/// Approximate bytes that one session stores in a round. A session with more takes several rounds.
 const ROUND_BYTES: usize = 4 * 1024 * 1024;
-/// Sessions whose stored bytes are remembered; those that were deleted are among them.
+/// Limit of the sessions, deleted ones included, whose stored bytes are remembered.
 const KEPT_SESSIONS: usize = 4 * SESSIONS_PER_HOST;
 
-/// What a session has to store.
+/// Changes of a session that are to be stored.
 #[derive(Debug, Default)]
 pub struct Batch {
-    /// The session's row, where it changed.
+    /// The session's row, if it changed.
     pub record: Option<SessionRecord>,
-    /// The incarnation of what follows.
+    /// The epoch of the entries and the snapshot.
     pub epoch: Epoch,
-    /// In order, without gaps.
+    /// New entries, in order and without gaps.
     pub entries: Vec<Entry>,
-    /// The session's picture, where it changed.
+    /// The session's snapshot, if it changed.
     pub picture: Option<Snapshot>,
-    /// The last entry that the stored picture contains: behind it the log is trimmed
-    /// ([`Retention`]).
+    /// The last entry in the stored snapshot. The log may be trimmed up to it ([`Retention`]).
     pub picture_stored: Seq,
-    /// Nothing after this entry is trimmed: somebody reads it.
+    /// Entries after this one are not trimmed, because somebody still reads them.
     pub kept_after: Seq,
 }
 
-/// What became of a batch's entries.
+/// The effect of storing a batch's entries.
 #[derive(Debug, Default)]
 pub struct Written {
     /// The rows that were written, oldest first.
     pub rows: Vec<Row>,
-    /// The last entry that was removed, where some were.
+    /// The last entry that was trimmed; `None` if none was.
     pub trimmed: Option<Seq>,
 }
 
-/// A session that has something to store. Its methods are called on the writer's thread.
+/// A session that can be stored. Its methods are called on the writer's thread.
 pub trait Source: Send + Sync {
-    /// Which session.
+    /// The session's id.
     fn id(&self) -> &SessionId;
-    /// What is to be stored, about `bytes` of it. From here on the session may be marked again.
+    /// Returns what is to be stored, with about `bytes` of entries. The session may be marked again
+    /// from here on.
     fn batch(self: Arc<Self>, bytes: usize) -> Batch;
-    /// The batch is durable. A session that has more marks itself again.
+    /// Called when the batch is durable. A session that has more to store marks itself again.
     fn stored(self: Arc<Self>, batch: &Batch, written: Written);
-    /// The batch could not be stored. A session that wants it tried again marks itself again.
+    /// Called when the batch could not be stored. A session that wants another attempt marks itself
+    /// again.
     fn failed(self: Arc<Self>, batch: &Batch);
 }
 
@@ -76,7 +77,7 @@ type Job = Box<dyn FnOnce(&mut Store) + Send>;
 struct Inbox {
     marked: Vec<Arc<dyn Source>>,
     jobs: Vec<Job>,
-    /// A round should begin at once.
+    /// True if a round should begin at once.
     urgent: bool,
     closing: bool,
 }
@@ -88,7 +89,7 @@ struct Shared {
     failure: Mutex<Option<String>>,
 }
 
-/// The handle of the writer's thread.
+/// Handle of the writer's thread.
 pub struct Writer {
     shared: Arc<Shared>,
     thread: Mutex<Option<JoinHandle<()>>>,
@@ -104,7 +105,7 @@ impl Writer {
     /// Starts the thread.
     ///
     /// # Errors
-    /// Where the system gives no thread.
+    /// The system cannot start a thread.
     pub fn start(store: Store, counters: StoreCounters) -> std::io::Result<Self> {
         let shared = Arc::new(Shared::default());
         let rounds = Rounds { shared: Arc::clone(&shared), store, kept: HashMap::new(), counters };
@@ -112,17 +113,18 @@ impl Writer {
         Ok(Self { shared, thread: Mutex::new(Some(thread)) })
     }
 
-    /// The session has something to store. Call it once until it is asked for its batch.
+    /// Marks a session that has something to store. Call it once until the session is asked for its
+    /// batch.
     pub fn mark(&self, source: Arc<dyn Source>) {
         let mut inbox = lock(&self.shared.inbox);
         inbox.marked.push(source);
-        // The thread sleeps through an interval by itself once it knows of the first mark.
+        // After the first mark, the thread waits for the interval's end anyway.
         if inbox.marked.len() == 1 {
             self.shared.arrived.notify_one();
         }
     }
 
-    /// Much waits: the round should not wait for the interval's end.
+    /// Ends the current interval early, because much is to be stored.
     pub fn hurry(&self) {
         let mut inbox = lock(&self.shared.inbox);
         if !inbox.urgent {
@@ -131,11 +133,11 @@ impl Writer {
         }
     }
 
-    /// Has `work` run on the writer's thread, at once and in the order of the calls, whether the
-    /// future, which gives its result, is waited for or not.
+    /// Runs `work` on the writer's thread, at once and in the order of the calls. It runs even if
+    /// the returned future is dropped.
     ///
     /// # Errors
-    /// [`StoreError`] of `work`, or [`StoreError::Closed`].
+    /// The error of `work`, or [`StoreError::Closed`].
     pub fn run<T, W>(&self, work: W) -> impl Future<Output = Result<T, StoreError>> + use<T, W>
     where
         T: Send + 'static,
@@ -143,11 +145,11 @@ impl Writer {
     {
         let (sender, receiver) = tokio::sync::oneshot::channel();
         let job: Job = Box::new(move |store| {
-            // The one who asked may have gone away; the work is done all the same.
+            // The receiver may have been dropped; the work is done all the same.
             let _ = sender.send(work(store));
         });
         let mut inbox = lock(&self.shared.inbox);
-        // A job that is dropped drops its sender.
+        // Dropping a job drops its sender, so the receiver gets an error.
         if !inbox.closing {
             inbox.jobs.push(job);
             inbox.urgent = true;
@@ -156,13 +158,13 @@ impl Writer {
         async move { receiver.await.unwrap_or(Err(StoreError::Closed)) }
     }
 
-    /// Why the last round failed, where it did: for the status page.
+    /// The error of the last round, if it failed; shown on the status page.
     #[must_use]
     pub fn failure(&self) -> Option<String> {
         lock(&self.shared.failure).clone()
     }
 
-    /// Stores what is marked and ends the thread. Blocks meanwhile.
+    /// Stores all marked sessions and ends the thread. Blocks until then.
     pub fn close(&self) {
         lock(&self.shared.inbox).closing = true;
         self.shared.arrived.notify_one();
@@ -174,7 +176,7 @@ impl Writer {
     }
 }
 
-/// The thread's own state.
+/// The state of the writer's thread.
 struct Rounds {
     shared: Arc<Shared>,
     store: Store,
@@ -185,7 +187,7 @@ struct Rounds {
 
 impl Rounds {
     fn run(mut self) {
-        // Who starts a relay on a full disk should not learn it from the first session.
+        // Reports a full disk when the relay starts, not at the first session.
         self.probe();
         loop {
             let (marked, jobs, closing) = self.next();
@@ -205,7 +207,7 @@ impl Rounds {
         }
     }
 
-    /// Looks whether something can be stored, while there is nothing to store.
+    /// Tries to write while there is nothing to store.
     fn probe(&mut self) {
         match self.store.try_to_write() {
             Ok(()) => self.recovered(),
@@ -223,8 +225,8 @@ impl Rounds {
         }
     }
 
-    /// Waits for marks, gathers more for an interval, and takes them. While storing fails it does not
-    /// wait for long.
+    /// Waits for marks, gathers more for an interval, and takes them. While storing fails it waits
+    /// for [`PROBE_EVERY`] at most.
     fn next(&self) -> (Vec<Arc<dyn Source>>, Vec<Job>, bool) {
         let Shared { inbox, arrived, .. } = &*self.shared;
         let inbox = lock(inbox);
@@ -239,7 +241,7 @@ impl Rounds {
         (mem::take(&mut inbox.marked), mem::take(&mut inbox.jobs), inbox.closing)
     }
 
-    /// A failed disk is left alone for a while, unless the relay is closing.
+    /// Pauses after a failure, until a job arrives or the relay closes.
     fn rest(&self) {
         let until = Instant::now() + AFTER_FAILURE;
         let inbox = lock(&self.shared.inbox);
@@ -248,7 +250,7 @@ impl Rounds {
         drop(self.shared.arrived.wait_timeout_while(inbox, AFTER_FAILURE, waiting));
     }
 
-    /// One transaction over all marked sessions. False where it failed.
+    /// Stores all marked sessions in one transaction. Returns false if that failed.
     fn round(&mut self, marked: Vec<Arc<dyn Source>>) -> bool {
         let mut batches: Vec<_> = marked
             .into_iter()
@@ -289,7 +291,7 @@ impl Rounds {
         }
     }
 
-    /// Once for each spell of failures.
+    /// Logs the first of a series of failures, and keeps the latest for [`Writer::failure`].
     fn report(&self, error: &StoreError) {
         let mut failure = lock(&self.shared.failure);
         if failure.is_none() {
@@ -318,7 +320,7 @@ fn put(
     let mut written = Written { rows, trimmed: None };
     let mut bytes = match kept.get(id) {
         Some(bytes) => bytes + bytes_of(batch),
-        // The first time this thread meets a session it counts what is there.
+        // The stored bytes are counted when this thread first stores a session.
         None => store.trim(id, batch.epoch, u64::MAX, Seq::ZERO)?.0,
     };
     let retention = Retention::NATIVE;

@@ -1,4 +1,4 @@
-//! Tokens, and what stands for them: over HTTP as it is on the wire.
+//! Tokens, and what stands for them, by raw HTTP requests.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
@@ -17,14 +17,14 @@ fn bearer(token: &str) -> String {
     format!("authorization: Bearer {token}")
 }
 
-/// The name and value of the cookie that an answer sets, and the whole header.
+/// Returns the cookie that an answer sets, as a request's header, and the whole `Set-Cookie` value.
 fn cookie(head: &str, answer: &str) -> (String, String) {
     let set = answer.lines().find_map(|line| line.strip_prefix("set-cookie: "));
     let set = set.unwrap_or_else(|| panic!("{head}: {answer}")).to_owned();
     (format!("cookie: {}", set.split(';').next().unwrap()), set)
 }
 
-/// What an answer has as it was sent: a secret is not in lower case.
+/// Returns the answer as it was sent: [`Server::ask`] would lower the case of the secret.
 async fn log_in(server: &Server, headers: &[&str]) -> String {
     let headers = headers.join("\r\n");
     let head = format!("POST /api/login HTTP/1.1\r\n{headers}\r\nconnection: close\r\n\r\n");
@@ -52,7 +52,8 @@ async fn a_browser_gets_no_cookie_over_plain_http_on_loopback() {
         let (_, head, _) = server.ask(&format!("GET {path}"), &[&token], "").await;
         assert!(!head.contains("set-cookie"), "{path}: {head}");
     }
-    // What an earlier version has left in a browser goes to every server of the machine.
+    // A cookie of an earlier version, which the browser sends to every server of the machine, is
+    // removed.
     let former = format!("cookie: moorline_token={TOKEN}");
     let (status, head, _) = server.ask("GET /api/sessions", &[&former], "").await;
     assert_eq!(status, 401);
@@ -82,14 +83,14 @@ async fn a_cookie_is_a_secret_of_its_own_that_ends_with_its_token() {
     }
     let list = async |headers: &[&str]| server.ask("GET /api/sessions", headers, "").await.0;
     assert_eq!(list(&[&cookie]).await, 200);
-    // It is neither another relay's nor a token.
+    // The secret is neither another relay's cookie nor a token.
     let (_, secret) = cookie.split_once('=').unwrap();
     assert_eq!(list(&[&format!("cookie: moorline-1={secret}")]).await, 401);
     assert_eq!(list(&[&bearer(secret)]).await, 401);
     let foreign = [&*cookie, "origin: http://evil.example"];
     assert_eq!(server.ask("DELETE /api/session/abcdefgh", &foreign, "").await.0, 403);
 
-    // One that is given back opens nothing, though its token still does.
+    // A cookie that was deleted opens nothing, though its token still does.
     let (status, head, _) = server.ask("DELETE /api/login", &[&cookie, &origin], "").await;
     assert!(status == 200 && head.contains("max-age=0; httponly"), "{head}");
     assert_eq!(list(&[&cookie]).await, 401);
@@ -103,7 +104,7 @@ async fn a_cookie_is_a_secret_of_its_own_that_ends_with_its_token() {
         made["ticket"].as_str().unwrap().to_owned()
     };
     let ticket = ticket(&[&again, &origin]).await;
-    // Another process revokes it.
+    // Another process revokes the token.
     let tokens = Tokens::new(Store::open(folder.path()).unwrap(), None);
     assert!(tokens.revoke(made["id"].as_str().unwrap()).unwrap());
     assert_eq!(list(&[&again]).await, 401);
@@ -125,7 +126,7 @@ async fn two_relays_of_one_machine_keep_a_cookie_each() {
     }
     let names: Vec<_> = cookies.iter().map(|cookie| cookie.split('=').next().unwrap()).collect();
     assert_ne!(names[0], names[1]);
-    // A browser sends both to both.
+    // A browser sends both cookies to both relays.
     let both = cookies.join("; ").replace("; cookie: ", "; ");
     for server in &servers {
         assert_eq!(server.ask("GET /api/sessions", &[&both], "").await.0, 200, "{both}");
@@ -156,7 +157,7 @@ async fn who_guesses_is_slowed_down_and_nobody_is_locked_out() {
     }
     assert_eq!(told[..10], [401; 10]);
     assert!(told.contains(&429), "{told:?}");
-    // A cookie's secret, a ticket and a socket of a page are guessed as well.
+    // Guesses of a cookie's secret, a ticket, or a page's socket count as well.
     let host = format!("cookie: moorline-{}=x", server.address.rsplit(':').next().unwrap());
     let websocket = "connection: Upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\n\
         sec-websocket-key: MDEyMzQ1Njc4OWFiY2RlZg==\r\norigin: http://";
@@ -167,17 +168,17 @@ async fn who_guesses_is_slowed_down_and_nobody_is_locked_out() {
         ("GET /sessions/abcdefgh/stream", vec![&*websocket, "authorization: Bearer x"]),
         ("GET /api/terminal/ws/abcdefgh", vec![&*websocket, "authorization: Bearer x"]),
     ] {
-        // Time goes by, and with it some are free again.
+        // Some of the counted guesses expire meanwhile.
         let tries = (0..25).map(|_| server.ask(head, &headers, ""));
         let told = join_all(tries).await;
         assert!(told.iter().any(|(status, ..)| *status == 429), "{head}: {told:?}");
     }
-    // Who has no token at all is no guesser.
+    // A request without a token is not a guess.
     assert_eq!(server.ask("GET /api/sessions", &[], "").await.0, 401);
     server.stop().await;
 }
 
-/// As a full disk does: no token is added or removed.
+/// Keeps tokens from being added and removed, as a full disk does.
 fn lock_tokens(folder: &Path) {
     let database = rusqlite::Connection::open(folder.join("moorline.sqlite3")).unwrap();
     for change in ["INSERT", "DELETE"] {
@@ -210,7 +211,7 @@ async fn a_command_on_the_machine_is_let_in_without_a_stored_token() {
     assert_eq!(list(&ticket).await, 401, "a ticket is no token");
     let once = format!("POST /api/tokens?ticket={ticket}");
     let json = "content-type: application/json";
-    // It is let in, and then there is no room for the token.
+    // The ticket is accepted, but the token cannot be stored.
     assert_eq!(server.ask(&once, &[json], "{\"scope\":\"admin\"}").await.0, 500);
     assert_eq!(server.ask(&once, &[json], "{\"scope\":\"admin\"}").await.0, 401);
 

@@ -1,4 +1,4 @@
-//! A relay on a port of its own, and clients of it.
+//! A relay on its own port, and clients of it.
 
 use std::path::Path;
 use std::time::Duration;
@@ -31,7 +31,7 @@ impl Server {
         Self::start_with(data_dir, |_| {}).await
     }
 
-    /// The same, configured otherwise.
+    /// Starts a relay whose configuration is changed first.
     pub(crate) async fn start_with(data_dir: &Path, change: impl FnOnce(&mut Config)) -> Self {
         let mut config = Config {
             listen: "127.0.0.1:0".parse().unwrap(),
@@ -56,7 +56,7 @@ impl Server {
         assert!(all_went, "somebody held up the end");
     }
 
-    /// One request, as it is, to its end.
+    /// Sends a raw request and returns the raw answer, up to the end of the connection.
     pub(crate) async fn raw(&self, request: &str) -> String {
         let mut socket = TcpStream::connect(&self.address).await.unwrap();
         socket.write_all(request.as_bytes()).await.unwrap();
@@ -65,7 +65,7 @@ impl Server {
         String::from_utf8_lossy(&answer).into_owned()
     }
 
-    /// One request with these headers, one a line; the status, the head in lower case, and the body.
+    /// Sends a request with these headers. Returns the status, the head in lower case, and the body.
     pub(crate) async fn ask(
         &self,
         head: &str,
@@ -87,7 +87,7 @@ impl Server {
         (status, head.to_lowercase(), body.to_owned())
     }
 
-    /// One request; the status and the body.
+    /// Sends a request with the admin token. Returns the status and the body.
     pub(crate) async fn request(&self, head: &str, body: &str) -> (u16, String) {
         let length = body.len();
         let request = format!(
@@ -100,7 +100,7 @@ impl Server {
         (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
     }
 
-    /// Starts a shell command as a session, and gives its id.
+    /// Starts a shell command as a session, and returns its id.
     pub(crate) async fn create(&self, command: &str) -> String {
         let body = serde_json::json!({ "command": ["sh", "-c", command] }).to_string();
         let (status, body) = self.request("POST /api/sessions", &body).await;
@@ -120,7 +120,7 @@ impl Server {
         Ok(Follower { socket, protocol, output: vec![], seqs: vec![], close_code: None })
     }
 
-    /// A WebSocket to a path.
+    /// Opens a WebSocket.
     pub(crate) async fn socket(
         &self,
         path: &str,
@@ -134,7 +134,7 @@ impl Server {
         connect_async(request).await
     }
 
-    /// A client of `moorline.v1` with the admin token.
+    /// Connects a client of `moorline.v1` with the admin token.
     pub(crate) async fn follow(&self, id: &str) -> Follower {
         let names = format!("moorline.v1, moorline.bearer.{TOKEN}");
         self.connect(id, &[("sec-websocket-protocol", &names)]).await.unwrap()
@@ -146,7 +146,7 @@ pub(crate) type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 pub(crate) struct Follower {
     socket: Socket,
     pub(crate) protocol: Option<String>,
-    /// What the frames carried, one after the other.
+    /// The data of all frames so far.
     pub(crate) output: Vec<u8>,
     pub(crate) seqs: Vec<u64>,
     pub(crate) close_code: Option<u16>,
@@ -172,14 +172,14 @@ impl Follower {
         self.send_raw(Message::Binary(piece.encoded())).await;
     }
 
-    /// Reads until the output has a text.
+    /// Reads until the output contains a text.
     pub(crate) async fn until_text(&mut self, text: &str) {
         while !self.text().contains(text) {
             self.step().await.expect("the socket should stay open");
         }
     }
 
-    /// The next text message; frames before it are noted. `None` when the socket is closed.
+    /// Returns the next text message, and notes frames before it. `None` when the socket is closed.
     pub(crate) async fn message(&mut self) -> Option<ServerMessage> {
         loop {
             if let Some(message) = self.step().await? {
@@ -188,7 +188,7 @@ impl Follower {
         }
     }
 
-    /// Reads one message, of whatever kind.
+    /// Reads one message of any kind.
     pub(crate) async fn step_once(&mut self) -> Option<ServerMessage> {
         self.step().await.expect("the socket should stay open")
     }
@@ -215,7 +215,7 @@ impl Follower {
         Some(None)
     }
 
-    /// Reads until a message is what is looked for.
+    /// Reads until `look` returns a value for a message.
     pub(crate) async fn until<T>(&mut self, mut look: impl FnMut(ServerMessage) -> Option<T>) -> T {
         loop {
             let message = self.message().await.expect("the socket should stay open");
@@ -225,7 +225,7 @@ impl Follower {
         }
     }
 
-    /// Reads until the socket closes; the last message is given.
+    /// Reads until the socket closes, and returns the last message.
     pub(crate) async fn until_closed(&mut self) -> Option<ServerMessage> {
         let mut last = None;
         while let Some(message) = self.message().await {

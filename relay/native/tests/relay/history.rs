@@ -1,4 +1,4 @@
-//! What a log tells of when its entries were.
+//! Times of the entries of a log.
 
 use std::time::SystemTime;
 
@@ -11,7 +11,7 @@ fn wall_ms() -> u64 {
     u64::try_from(since.as_millis()).unwrap()
 }
 
-/// When each entry of output was, by its number, as an event stream tells.
+/// Returns the number and time of each entry of output, by an event stream.
 async fn streamed(server: &Server, id: &str) -> Vec<(u64, u64)> {
     let head = format!("GET /api/session/{id}/events?lastEventId=0");
     let (status, events) = server.request(&head, "").await;
@@ -21,7 +21,7 @@ async fn streamed(server: &Server, id: &str) -> Vec<(u64, u64)> {
     data.filter(|data| data["type"] == "session-output").map(|data| pair(&data, "seq")).collect()
 }
 
-/// The same, as one who polls is told.
+/// Returns the same by the polling endpoint.
 async fn polled(server: &Server, id: &str) -> Vec<(u64, u64)> {
     let (status, body) = server.request(&format!("GET /api/terminal/{id}/output"), "").await;
     assert_eq!(status, 200, "{body}");

@@ -1,8 +1,8 @@
-//! The REST API and the client's files, over HTTP as it is on the wire.
+//! The REST API and the client's files, by raw HTTP requests.
 
 use super::common::{Server, TOKEN};
 
-/// Sends a request and gives the status line, the headers in lower case, and the body.
+/// Sends a request. Returns the status, the head in lower case, and the body.
 async fn send(server: &Server, head: &str, headers: &[&str], body: &str) -> (u16, String, String) {
     let mut request = format!("{head} HTTP/1.1\r\nhost: {}\r\n", server.address);
     for header in headers {
@@ -115,7 +115,7 @@ async fn the_page_is_safe_and_its_files_last() {
     for missing in ["/nothing.js", "/../Cargo.toml", "/%2e%2e/moorline.sqlite3"] {
         assert_eq!(send(&server, &format!("GET {missing}"), &[], "").await.0, 404, "{missing}");
     }
-    // Whoever reads pages gets the one that says so.
+    // A browser gets the client's page, which says that the address does not exist.
     let reader = "accept: text/html,application/xhtml+xml";
     for nowhere in ["/nonsense", "/terminal/", "/docs"] {
         let (status, head, body) = send(&server, &format!("GET {nowhere}"), &[reader], "").await;

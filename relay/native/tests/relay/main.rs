@@ -1,4 +1,4 @@
-//! A whole relay on a port of its own: over HTTP, WebSockets and real terminals.
+//! A whole relay on its own port, tested over HTTP, WebSockets and real terminals.
 
 #![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
 #![expect(clippy::needless_pass_by_value, reason = "what looks for a message is given it")]

@@ -1,4 +1,4 @@
-//! Names: what they may be, and sessions that go by one longer than an id.
+//! Names: which are valid, and sessions with a name that is longer than an id.
 
 use futures_util::{SinkExt as _, StreamExt as _};
 use serde_json::{Value, json};
@@ -90,7 +90,7 @@ async fn a_terminal_goes_by_a_name_longer_than_an_id() {
     while !text.contains("42-here") {
         text += first.next().await.unwrap().unwrap().to_text().unwrap();
     }
-    // The same one, by the same name.
+    // The same session, by the same name.
     let mut second = connect(LONG).await;
     let mut again = String::new();
     second.send(Message::text("echo $((40+3))-here\n")).await.unwrap();

@@ -1,4 +1,4 @@
-//! What the REST API does to sessions and projects.
+//! Changes of sessions and projects by the REST API.
 
 use super::common::Server;
 use moorline_shared::message::ServerMessage;
@@ -44,7 +44,7 @@ async fn a_chosen_id_is_taken_once_and_free_again_after() {
     let (_, list) = call(&server, "GET /api/sessions", Value::Null).await;
     assert_eq!(list["total"], 1);
     server.stop().await;
-    // The row is the new session's.
+    // The stored row is the new session's.
     let server = Server::start(folder.path()).await;
     let (status, _) = call(&server, "GET /api/session/my-session/status", Value::Null).await;
     assert_eq!(status, 200);
@@ -63,7 +63,7 @@ async fn what_is_changed_stays_changed() {
     follower.resume(None, "client_1").await;
     follower.until_closed().await;
     let path = format!("/api/sessions/{id}");
-    // One that is over, and not in memory.
+    // The session is over, and not in memory.
     let (status, _) = call(&server, &format!("PATCH {path}"), json!({ "name": "new" })).await;
     assert_eq!(status, 200);
     let wish = json!({ "projectId": project });
@@ -96,7 +96,7 @@ async fn what_is_changed_stays_changed() {
 async fn a_fork_goes_on_where_the_first_one_was() {
     let folder = tempfile::tempdir().unwrap();
     let server = Server::start(folder.path()).await;
-    // Leaves the alternate screen on, mouse reports too, and stops in the middle of a sequence.
+    // Leaves the alternate screen and mouse reports on, and stops in the middle of a sequence.
     let script = "printf 'one\\n'; read go; printf 'two\\n\\033[?1049h\\033[?1000hALTERNATE\\033]0;ti'; \
         read go; exit";
     let id = server.create(script).await;
@@ -119,7 +119,7 @@ async fn a_fork_goes_on_where_the_first_one_was() {
 
     let mut early = server.follow(early["sessionId"].as_str().unwrap()).await;
     early.resume(Some(0), "client_2").await;
-    // Its own process has put the line out once more.
+    // The fork's own process has printed the line again.
     while early.text().matches("one\r\n").count() < 2 {
         early.step_once().await;
     }
@@ -136,13 +136,13 @@ async fn a_fork_goes_on_where_the_first_one_was() {
     assert!(!screen.contains("\u{1b}[?1000h"), "{screen:?}");
     server.stop().await;
 
-    // Stored like any other.
+    // A fork is stored like any other session.
     let server = Server::start(folder.path()).await;
     let mut again = server.follow(id).await;
     again.resume(Some(1), "client_3").await;
     again.until_closed().await;
     assert!(again.text().contains("ALTERNATE") && again.text().contains("one"), "{}", again.text());
-    // And of one that is over another one can begin.
+    // A fork can begin from a session that is over.
     let (status, fork) = call(&server, &format!("POST /api/sessions/{id}/fork"), Value::Null).await;
     assert_eq!(status, 201, "{fork}");
     server.stop().await;

@@ -1,5 +1,4 @@
-//! What HTTP itself asks of a server: what pages of other origins may do, headers that must not be
-//! there twice, and how long a request may take to arrive.
+//! HTTP rules: pages of other origins, repeated headers, and time limits of requests.
 
 use std::time::{Duration, Instant};
 
@@ -49,7 +48,8 @@ async fn a_trusted_page_reads_every_answer() {
         let is_kept = answer.contains("cache-control: no-cache");
         assert!(is_kept || answer.contains("cache-control: no-store"), "{head}: {answer}");
     }
-    // Others, and requests of no page, are told nothing, but caches are.
+    // Other origins, and requests without one, get no CORS headers, but caches learn that they
+    // matter.
     for other in ["origin: https://notes.example.evil", "origin: null", "x-none: 1"] {
         let (_, answer, _) = server.ask("GET /api/sessions", &[&token, other], "").await;
         assert!(!answer.contains("access-control-"), "{other}: {answer}");
@@ -124,7 +124,7 @@ async fn what_can_mean_one_thing_is_there_once() {
     let own = format!("origin: http://{}", server.address);
     let twice = [&*host, &*token, &*own, "origin: http://evil.example"];
     assert_eq!(server.ask("POST /api/tickets", &twice, "").await.0, 400);
-    // An address that is given whole counts more than `Host`.
+    // An absolute request target takes precedence over `Host`.
     let whole = "GET http://rebound.example/api/sessions";
     assert_eq!(server.ask(whole, &[&token], "").await.0, 403);
     let whole = format!("GET http://{}/api/sessions", server.address);
@@ -144,7 +144,7 @@ async fn a_request_of_http_1_1_says_whom_it_is_for() {
         ("GET /sessions HTTP/1.1".to_owned(), 400),
         (format!("GET http://{address}/api/sessions HTTP/1.1"), 400),
         (format!("GET /api/sessions HTTP/1.1\r\nhost: {address}"), 200),
-        // Had no such header.
+        // HTTP/1.0 did not require the header.
         ("GET /api/sessions HTTP/1.0".to_owned(), 200),
     ] {
         let answer = server.raw(&format!("{head}\r\n{token}\r\n\r\n")).await;
@@ -154,7 +154,7 @@ async fn a_request_of_http_1_1_says_whom_it_is_for() {
     server.stop().await;
 }
 
-/// A connection on which something was sent, and nothing is ever read.
+/// Opens a connection, sends something, and never reads.
 async fn never_read(server: &Server, sent: &str) -> TcpStream {
     let socket = tokio::net::TcpSocket::new_v4().unwrap();
     socket.set_recv_buffer_size(4096).unwrap();
@@ -182,7 +182,7 @@ async fn who_reads_nothing_does_not_hold_up_the_end() {
         let head = format!("GET {path} HTTP/1.1\r\n{host}\r\n{headers}\r\n\r\n");
         sockets.push(never_read(&server, &head).await);
     }
-    // Every buffer is full when the session has put out this much.
+    // By this much output, every buffer is full.
     let mut seen = 0;
     while seen < 300 {
         let path = format!("GET /api/terminal/{id}/output?since={seen}");
@@ -200,7 +200,7 @@ async fn a_reader_that_owes_answers_is_told_of_the_end() {
     let token = format!("Bearer {TOKEN}");
     let path = format!("/api/session/{id}/events");
     let (mut reader, _) = server.socket(&path, &[("authorization", &token)]).await.unwrap();
-    // All that it gets before it answers.
+    // The chunks that it gets before it answers.
     for _ in 0..8 {
         assert!(matches!(reader.next().await, Some(Ok(Message::Binary(_)))));
     }
@@ -209,7 +209,7 @@ async fn a_reader_that_owes_answers_is_told_of_the_end() {
     assert_eq!(u16::from(frame.code), close::GOING_AWAY);
 }
 
-/// Sends something and gives all that comes until the relay closes, and how long that took.
+/// Sends something. Returns all that arrives until the relay closes, and how long that took.
 async fn until_closed(server: &Server, sent: String) -> (String, Duration) {
     let began = Instant::now();
     let mut socket = TcpStream::connect(&server.address).await.unwrap();
@@ -257,7 +257,7 @@ async fn a_request_that_does_not_arrive_is_given_up_and_streams_are_not() {
         assert!(*took >= HEAD_DEADLINE.min(BODY_DEADLINE), "{took:?}");
     }
 
-    // Streams that are older than all of that go on.
+    // Streams that are older than these limits stay open.
     follower.type_piece(1, "typed\r").await;
     follower.until_text("got typed").await;
     let mut read = Vec::new();
@@ -270,7 +270,7 @@ async fn a_request_that_does_not_arrive_is_given_up_and_streams_are_not() {
     server.stop().await;
 }
 
-/// A client that sends its whole body before it reads the answer, as most do.
+/// The client sends its whole body before it reads the answer, as most do.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_request_that_is_refused_early_gets_its_answer() {
     let folder = tempfile::tempdir().unwrap();
@@ -299,8 +299,8 @@ async fn a_request_that_is_refused_early_gets_its_answer() {
     server.stop().await;
 }
 
-/// Opens a stream of a session, and returns when it has carried `text`. The system takes little for a
-/// socket that is not read after that.
+/// Opens a stream of a session, and returns when it has carried `text`. The socket's receive buffer
+/// is small, so that it fills soon once nothing is read.
 #[cfg(target_os = "linux")]
 async fn open(server: &Server, path: &str, text: &str) -> TcpStream {
     let socket = TcpSocket::new_v4().unwrap();
@@ -346,7 +346,7 @@ async fn a_client_that_reads_nothing_is_disconnected() {
     let second = Duration::from_secs(1);
     let server = Server::start_with(folder.path(), |config| config.take_deadline = second).await;
     for kind in ["events", "plain"] {
-        // More than the system holds for a connection.
+        // More output than the system buffers for a connection.
         let id = server.create("echo here; read x; seq 2000000; exec sleep 1000").await;
         let path = match kind {
             "events" => format!("/api/session/{id}/events?lastEventId=0"),

@@ -15,7 +15,7 @@ async fn what_is_stored_is_served_while_nothing_more_can_be() {
     let output = format!("GET /api/terminal/{id}/output?since=0");
     while !server.request(&output, "").await.1.contains("stored") {}
     server.stop().await;
-    // As after a kill, and on a disk that takes no row of a session.
+    // The state after a kill, on a disk that is too full for a session's row.
     let database = rusqlite::Connection::open(folder.path().join("moorline.sqlite3")).unwrap();
     database
         .execute_batch(
@@ -33,14 +33,14 @@ async fn what_is_stored_is_served_while_nothing_more_can_be() {
     assert_eq!((status, &list["sessions"][0]["sessionId"]), (200, &json!(id)));
     let (status, text) = server.request(&output, "").await;
     assert!(status == 200 && text.contains("stored"), "{text}");
-    // Another one runs all the same.
+    // Another session runs nevertheless.
     let another = server.create("echo new; read end").await;
     let output = format!("GET /api/terminal/{another}/output?since=0");
     while !server.request(&output, "").await.1.contains("new") {}
     server.stop().await;
 }
 
-/// Lets no row change, as a full disk does, or lets it again.
+/// Keeps rows from being changed, as a full disk does, or allows it again.
 fn lock_rows(folder: &Path, locked: bool) {
     let database = rusqlite::Connection::open(folder.join("moorline.sqlite3")).unwrap();
     for table in ["sessions", "projects"] {
@@ -102,7 +102,7 @@ async fn what_cannot_be_stored_does_not_happen() {
     for (head, body) in &requests[..2] {
         assert_eq!(server.request(head, body).await.0, 200, "{head}");
     }
-    // As soon as it is answered.
+    // Stored as soon as the request is answered.
     assert_eq!(rows("SELECT name FROM sessions"), Sql::Text("after".into()));
     assert_eq!(rows("SELECT project FROM sessions"), Sql::Text(project.into()));
     for (head, body) in &requests[2..] {

@@ -71,7 +71,7 @@ async fn a_flood_arrives_whole_and_survives_a_restart_of_the_relay() {
 async fn who_replays_misses_nothing_of_a_flood_whether_it_reads_along_or_comes_late() {
     let folder = tempfile::tempdir().unwrap();
     let server = Server::start(folder.path()).await;
-    // Well beyond what is in memory, and within what is retained.
+    // More output than is kept in memory, and less than is retained.
     let id = server.create("stty -opost; read go; seq 1 1600000; echo end; exec sleep 1000").await;
     let bearer = format!("Bearer {TOKEN}");
     let mut along = server.connect(&id, &[("authorization", &bearer)]).await.unwrap();

@@ -1,5 +1,5 @@
-//! `/api/login` and `/api/tickets`: for browsers, which cannot send a header with everything. See
-//! [`moorline_core::auth::cookie`].
+//! `/api/login` and `/api/tickets`: for browsers, which cannot send a header with every request.
+//! See [`moorline_core::auth::cookie`].
 
 use axum::Json;
 use axum::http::header::SET_COOKIE;
@@ -17,11 +17,11 @@ use moorline_core::auth::{Credential, SecretHash, cookie, presented};
 
 type WithCookies = (AppendHeaders<Vec<(HeaderName, String)>>, Json<Done>);
 
-/// Have the browser keep a cookie
+/// Set a cookie
 ///
-/// It holds a secret that allows what the token does, for an hour and as long as the token is valid.
-/// It is for this relay's API alone, and scripts cannot read it. Over plain HTTP on loopback there
-/// is none, because browsers would send it to every server of the machine.
+/// The cookie holds a secret that gives the token's access, for an hour at most and only while the
+/// token is valid. It is sent to this relay's API only, and scripts cannot read it. Over plain HTTP
+/// on loopback no cookie is set, because browsers would send it to every server of the machine.
 #[utoipa::path(
     post, path = "/api/login", tag = "Access", operation_id = "logIn",
     responses(Guarded,
@@ -44,9 +44,9 @@ pub(in crate::http) fn log_in(
     Ok(with_cookies(vec![cookie::set(headers, &secret)]))
 }
 
-/// Take the cookie away
+/// Delete the cookie
 ///
-/// What it holds opens nothing from then on.
+/// Its secret opens nothing from then on.
 #[utoipa::path(
     delete, path = "/api/login", tag = "Access", operation_id = "logOut", security(()),
     responses(Open,
@@ -62,9 +62,9 @@ pub(in crate::http) fn log_out(app: &App, headers: &HeaderMap) -> Result<WithCoo
 
 /// Make a ticket
 ///
-/// `EventSource` can send no header: it brings the ticket as `?ticket=`. A ticket opens one event
-/// stream within 60 seconds, or makes one token (`POST /api/tokens`), and allows what the token does
-/// that it was made with.
+/// `EventSource` cannot send a header, so it sends the ticket as `?ticket=`. A ticket opens one
+/// event stream within 60 seconds, or makes one token (`POST /api/tokens`). It gives the access of
+/// the token that it was made with.
 #[utoipa::path(
     post, path = "/api/tickets", tag = "Access", operation_id = "createTicket",
     responses(Guarded, (status = 200, description = "The ticket.", body = Ticket)),

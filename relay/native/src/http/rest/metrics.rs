@@ -14,7 +14,7 @@ const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset
 
 type OpenMetrics = ([(HeaderName, &'static str); 1], String);
 
-/// What the relay counts, for Prometheus
+/// Read the relay's metrics, for Prometheus
 #[utoipa::path(
     get, path = "/metrics", tag = "Relay", operation_id = "metrics",
     responses(Guarded,
@@ -27,7 +27,7 @@ pub(in crate::http) fn prometheus(app: &App) -> Result<OpenMetrics, HttpError> {
     Ok(([(CONTENT_TYPE, OPEN_METRICS)], text.map_err(|error| ApiError::internal(&error))?))
 }
 
-/// What the relay counts, as JSON
+/// Read the relay's metrics, as JSON
 #[utoipa::path(
     get, path = "/api/debug/metrics", tag = "Relay", operation_id = "debugMetrics",
     responses(Guarded,

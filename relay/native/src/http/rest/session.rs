@@ -1,4 +1,4 @@
-//! What is typed into a session, and the files that it works with.
+//! Input typed into a session, and the files that it works with.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use crate::http::App;
 use crate::http::error::{ApiError, HttpError};
 use crate::session::SessionHandle;
 
-/// Types something into a session, and notes the files that it names.
+/// Types a write's data into a session, and notes the files that it names.
 pub(in crate::http) async fn write(
     app: &App,
     session: &Arc<SessionHandle>,
@@ -30,10 +30,10 @@ pub(in crate::http) async fn write(
     Ok(reply)
 }
 
-/// The files that a session works with
+/// List the files that a session works with
 ///
-/// Those that prompts named, and those that agents read by convention from its folder and the
-/// folders above.
+/// These are the files that prompts named, and those that agents read by convention from the
+/// session's folder and the folders above it.
 #[utoipa::path(
     get, path = "/api/session/{id}/context", tag = "Session", operation_id = "sessionContext",
     params(("id" = SessionId, Path, description = "The session.")),
@@ -49,7 +49,7 @@ pub(in crate::http) async fn context(
     let top = project.and_then(|project| project.directory);
     let named = app.registry.named_files(id).await;
     let (folder, named) = (summary.cwd, named.map_err(|error| ApiError::internal(&error))?);
-    // One from before there were hosts has none to ask.
+    // A session of an early version has no host to ask.
     let context = match &summary.host {
         Some(host) => files(app, host, folder, top, named).await?,
         None => Vec::new(),

@@ -1,4 +1,4 @@
-//! Forks.
+//! Forks of sessions.
 
 use std::sync::Arc;
 
@@ -11,11 +11,11 @@ use super::find;
 use crate::http::App;
 use crate::http::error::ApiError;
 
-/// Start a session on the log of another one
+/// Start a session on the log of another
 ///
-/// The new session begins with the other one's output up to `seq`, under the same numbers, and
-/// goes on with what its own process puts out: the same command, variables and project, and the same
-/// size unless another is named, in the folder that the other one is in now.
+/// The new session begins with the source's output up to `seq`, under the same numbers, and
+/// continues with the output of its own process. That runs the same command with the same variables,
+/// project and, unless the request says otherwise, size, in the source's current folder.
 #[utoipa::path(
     post, path = "/api/sessions/{id}/fork", tag = "Sessions", operation_id = "forkSession",
     params(("id" = SessionId, Path, description = "The session.")),

@@ -1,4 +1,4 @@
-//! `/api/tokens`: for relays without a command line beside them.
+//! `/api/tokens`, for relays that are managed without a command line.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use moorline_core::api::name;
 use moorline_core::api::responses::{Guarded, WithBody};
 use moorline_core::auth::Access;
 
-/// All tokens, without their secrets
+/// List all tokens, without their secrets
 #[utoipa::path(
     get, path = "/api/tokens", tag = "Access", operation_id = "listTokens",
     responses(Guarded, (status = 200, description = "All of them.", body = TokenList)),
@@ -28,8 +28,8 @@ pub(in crate::http) fn list(app: &App) -> Result<Json<TokenList>, HttpError> {
 
 /// Make a token
 ///
-/// The answer is the only one that has it. A ticket of an admin's makes one token: `moorline open`
-/// lets a browser in with it.
+/// Only this answer has the token's text. An admin's ticket makes one token: `moorline open` lets a
+/// browser in with it.
 #[utoipa::path(
     post, path = "/api/tokens", tag = "Access", operation_id = "createToken",
     security(("bearer" = []), ("cookie" = []), ("ticket" = [])),

@@ -1,4 +1,4 @@
-//! How the database is opened, and what others see of that.
+//! Opening the database, and its locks and files.
 
 use std::os::unix::fs::{MetadataExt as _, symlink};
 
@@ -8,7 +8,7 @@ fn beside(folder: &Path, suffix: &str) -> PathBuf {
     folder.join(format!("{FILE_NAME}{suffix}"))
 }
 
-/// Whether this process has a lock on a file, as the kernel lists them.
+/// Returns true if this process holds a lock on the file, by the kernel's list.
 fn is_locked(file: &Path) -> bool {
     let pid = std::process::id().to_string();
     let inode = format!(":{}", std::fs::metadata(file).unwrap().ino());
@@ -48,7 +48,7 @@ fn a_database_is_used_without_room_for_its_index() {
     let mut store = Store::open(folder.path()).unwrap();
     append(&mut store, EPOCH, &outputs(1..=3, 10));
     drop(store);
-    // Nothing can be made at the end of this link, as on a full disk.
+    // Nothing can be created at the end of this link, as on a full disk.
     symlink("/dev/null/nowhere", beside(folder.path(), "-shm")).unwrap();
     let (database, mut store) = Database::open(folder.path()).unwrap();
     let reader = database.connect().unwrap();
