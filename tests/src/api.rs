@@ -1,4 +1,4 @@
-//! The relay's REST API.
+//! A client of the relay's REST API.
 
 use std::time::Duration;
 
@@ -14,10 +14,10 @@ use serde_json::{Value, json};
 use crate::sse::Sse;
 use crate::wait::within;
 
-/// How long a connection may be idle and is used again.
+/// Time after which an idle connection is not used again.
 const IDLE: Duration = Duration::from_secs(2);
 
-/// Asks one relay, with one token.
+/// The API of one relay, called with one token.
 #[derive(Debug, Clone)]
 pub struct Api {
     base: String,
@@ -26,11 +26,10 @@ pub struct Api {
 }
 
 impl Api {
-    /// For the relay at `base`, as `http://127.0.0.1:3010`.
+    /// Creates a client of the relay at `base`, such as `http://127.0.0.1:3010`.
     #[must_use]
     pub fn new(base: String, token: Option<String>) -> Self {
-        // A relay closes connections that have been idle for some seconds, one of them in the moment in which
-        // it would be used again.
+        // A relay closes idle connections after some seconds, possibly just as one is used again.
         let http = reqwest::Client::builder().pool_idle_timeout(IDLE);
         Self { base, token, http: http.build().expect("the system's TLS is not asked for") }
     }
@@ -41,13 +40,13 @@ impl Api {
         &self.base
     }
 
-    /// The same with another token, or with none.
+    /// The same API with another token, or with none.
     #[must_use]
     pub fn with_token(&self, token: Option<&str>) -> Self {
         Self { token: token.map(str::to_owned), ..self.clone() }
     }
 
-    /// A request with this API's token.
+    /// Starts a request with this API's token.
     pub fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
         let request = self.http.request(method, format!("{}{path}", self.base));
         match &self.token {
@@ -56,10 +55,10 @@ impl Api {
         }
     }
 
-    /// Starts a session.
+    /// Starts a session as described.
     ///
     /// # Errors
-    /// Where the answer is not 201.
+    /// If the answer is not 201.
     pub async fn create(&self, wish: &CreateSession) -> Result<SessionSummary> {
         let answer = self.request(Method::POST, "/api/sessions").json(wish).send().await?;
         let created: Created = expect(answer, StatusCode::CREATED).await?;
@@ -81,66 +80,66 @@ impl Api {
         Ok(self.create(&wish).await?.session_id)
     }
 
-    /// Starts a session, and waits until its program has put out something: one that reads is
-    /// ready then, and what a client that comes now gets of it is in its picture.
+    /// Starts a session, and waits for its program's first output. The program is then ready for
+    /// input, and a new client gets that output in its snapshot.
     ///
     /// # Errors
-    /// As [`Api::create`], and where it puts out nothing.
+    /// As [`Api::create`], and if there is no output.
     pub async fn run_ready(&self, command: Vec<String>) -> Result<SessionId> {
         let id = self.run(command).await?;
         Sse::replay(self, &id, "").await?.skip_to("session-output").await?;
         Ok(id)
     }
 
-    /// All sessions.
+    /// Lists all sessions.
     ///
     /// # Errors
-    /// Where the answer is not 200.
+    /// If the answer is not 200.
     pub async fn list(&self) -> Result<Vec<SessionSummary>> {
         Ok(self.get::<SessionList>("/api/sessions").await?.sessions)
     }
 
-    /// What is at a path.
+    /// Gets the JSON at a path.
     ///
     /// # Errors
-    /// Where the answer is not 200, or something else.
+    /// If the answer is not 200 or has another shape.
     pub async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T> {
         expect(self.request(Method::GET, path).send().await?, StatusCode::OK).await
     }
 
-    /// One session.
+    /// Gets the status of one session.
     ///
     /// # Errors
-    /// Where the answer is not 200.
+    /// If the answer is not 200.
     pub async fn status(&self, id: &SessionId) -> Result<SessionStatus> {
         self.get(&format!("/api/session/{id}/status")).await
     }
 
-    /// A new token of this scope.
+    /// Creates a token of this scope.
     ///
     /// # Errors
-    /// Where the answer is not 201.
+    /// If the answer is not 201.
     pub async fn token(&self, scope: &str) -> Result<String> {
         let wish = json!({"scope": scope, "label": "a test", "expiresInMs": 600_000});
         let made = self.expect(201, Method::POST, "/api/tokens", wish).await?;
         Ok(made["token"].as_str().context("no token")?.to_owned())
     }
 
-    /// Ends a session and removes it.
+    /// Ends and removes a session.
     ///
     /// # Errors
-    /// Where the answer is not 200.
+    /// If the answer is not 200.
     pub async fn delete(&self, id: &SessionId) -> Result<()> {
         let path = format!("/api/session/{id}");
         let answer = self.request(Method::DELETE, &path).send().await?;
         expect::<Value>(answer, StatusCode::OK).await.map(|_| ())
     }
 
-    /// The status and the JSON of any answer; `null` for an empty one. Nothing is sent for a body
-    /// of `null`.
+    /// Sends a request and returns its status and JSON, which is `null` for an empty answer. A body
+    /// of `null` sends no body.
     ///
     /// # Errors
-    /// Where the answer is no JSON.
+    /// If there is no answer, or it is not JSON.
     pub async fn call(&self, method: Method, path: &str, body: Value) -> Result<(u16, Value)> {
         let request = self.request(method, path);
         let request = if body.is_null() { request } else { request.json(&body) };
@@ -153,20 +152,20 @@ impl Api {
         Ok((status, json))
     }
 
-    /// The status and the text of an answer.
+    /// Gets a path and returns the status and text of the answer.
     ///
     /// # Errors
-    /// Where there is none.
+    /// If there is no answer.
     pub async fn get_text(&self, path: &str) -> Result<(u16, String)> {
         let request = self.request(Method::GET, path).send();
         let answer = within(&format!("an answer to {path}"), request).await??;
         Ok((answer.status().as_u16(), answer.text().await?))
     }
 
-    /// The JSON of an answer that must have this status.
+    /// Sends a request and returns the JSON of its answer, which must have this status.
     ///
     /// # Errors
-    /// As [`Api::call`], and where the status is another.
+    /// As [`Api::call`], and if the status is another.
     pub async fn expect(
         &self,
         status: u16,
@@ -179,28 +178,28 @@ impl Api {
         Ok(answer)
     }
 
-    /// Types a line into a session.
+    /// Types a line into a session by `prompt`.
     ///
     /// # Errors
-    /// Where the answer is not 200.
+    /// If the answer is not 200.
     pub async fn prompt(&self, session: &SessionId, command: &str) -> Result<Value> {
         let path = format!("/api/session/{session}/prompt");
         self.expect(200, Method::POST, &path, json!({"command": command})).await
     }
 
-    /// What a request that must fail is told.
+    /// Sends a request that must fail, and returns the status and body of the error.
     ///
     /// # Errors
-    /// Where the answer has no error's body.
+    /// If the body is not that of an error.
     pub async fn refusal(&self, method: Method, path: &str) -> Result<(u16, ErrorBody)> {
         refusal(self.request(method, path).send().await?).await
     }
 }
 
-/// The status and the body of an answer that is no success.
+/// Returns the status and the error body of an answer.
 ///
 /// # Errors
-/// Where the body is not an error's.
+/// If the body is not that of an error.
 pub async fn refusal(answer: Response) -> Result<(u16, ErrorBody)> {
     let status = answer.status().as_u16();
     let text = answer.text().await?;

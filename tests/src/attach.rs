@@ -1,4 +1,4 @@
-//! A program on a terminal, as a person would use it.
+//! A program on a terminal, used as a person would.
 
 use std::path::Path;
 use std::process::ExitStatus;
@@ -14,21 +14,21 @@ use tokio::task::JoinHandle;
 use crate::screen::{Screen, Shown};
 use crate::wait::{wait_until, within};
 
-/// A program and the terminal that it runs on. It is killed when this is dropped.
+/// A program and the terminal that it runs on. Dropping it kills the program.
 pub struct OnTerminal {
     child: Child,
     keyboard: OwnedWritePty,
     screen: Arc<Mutex<Screen>>,
-    /// Everything that it has put out.
+    /// All output of the program.
     output: Arc<Mutex<Vec<u8>>>,
     reader: JoinHandle<()>,
 }
 
 impl OnTerminal {
-    /// Starts it on a terminal of 80 × 24.
+    /// Starts the program on a terminal of 80 × 24.
     ///
     /// # Errors
-    /// Where it cannot be started.
+    /// If it cannot be started.
     pub fn start(program: &Path, arguments: &[&str], variables: &[(&str, String)]) -> Result<Self> {
         let (pty, pts) = pty_process::open()?;
         let size = Size::default();
@@ -46,7 +46,7 @@ impl OnTerminal {
         let kept = Arc::clone(&output_so_far);
         let reader = tokio::spawn(async move {
             let mut buffer = vec![0; 64 * 1024];
-            // A terminal whose program has ended reads as an error.
+            // Once its program has ended, reading a terminal fails.
             while let Ok(read @ 1..) = output.read(&mut buffer).await {
                 kept.lock().unwrap_or_else(PoisonError::into_inner).extend(&buffer[..read]);
                 shared.lock().unwrap_or_else(PoisonError::into_inner).apply(&buffer[..read]);
@@ -55,51 +55,51 @@ impl OnTerminal {
         Ok(Self { child, keyboard, screen, output: output_so_far, reader })
     }
 
-    /// Types.
+    /// Types into the terminal.
     ///
     /// # Errors
-    /// Where the program is gone.
+    /// If the program is gone.
     pub async fn type_input(&mut self, data: &[u8]) -> Result<()> {
         Ok(self.keyboard.write_all(data).await?)
     }
 
-    /// What the terminal shows.
+    /// Text and cursor that the terminal shows.
     #[must_use]
     pub fn shown(&self) -> Shown {
         self.screen.lock().unwrap_or_else(PoisonError::into_inner).shown()
     }
 
-    /// Everything that it has put out, as text.
+    /// All output of the program, as text.
     #[must_use]
     pub fn output(&self) -> String {
         let output = self.output.lock().unwrap_or_else(PoisonError::into_inner);
         String::from_utf8_lossy(&output).into_owned()
     }
 
-    /// Ends the program by a signal.
+    /// Sends the program a signal.
     ///
     /// # Errors
-    /// What the system says.
+    /// If it has ended, or the system refuses the signal.
     pub fn signal(&self, signal: rustix::process::Signal) -> Result<()> {
         let pid = self.child.id().and_then(|pid| i32::try_from(pid).ok());
         let pid = pid.and_then(rustix::process::Pid::from_raw).context("it has ended")?;
         Ok(rustix::process::kill_process(pid, signal)?)
     }
 
-    /// Waits until a line contains this.
+    /// Waits until the terminal shows a line that contains this text.
     ///
     /// # Errors
-    /// Tells what the terminal shows instead.
+    /// If it does not, with what the terminal shows instead.
     pub async fn until_shown(&self, text: &str) -> Result<()> {
         let shows = async || self.shown().lines.iter().any(|line| line.contains(text));
         let waited = wait_until(&format!("{text:?} on the terminal"), shows).await;
         waited.with_context(|| format!("it shows {:#?}", self.shown()))
     }
 
-    /// Waits until the program ends by itself.
+    /// Waits for the program to end by itself.
     ///
     /// # Errors
-    /// Tells what the terminal shows where it does not.
+    /// If it does not, with what the terminal shows.
     pub async fn until_ended(&mut self) -> Result<ExitStatus> {
         let status = within("the program to end", self.child.wait()).await;
         Ok(status.with_context(|| format!("it shows {:#?}", self.shown()))??)

@@ -1,4 +1,4 @@
-//! Many readers of many sessions' events.
+//! A crowd that reads the events of many sessions.
 
 use std::time::{Duration, SystemTime};
 
@@ -10,21 +10,21 @@ use crate::api::Api;
 use crate::relay::Relay;
 use crate::sse::Sse;
 
-/// How many of what.
+/// Size and pace of a crowd.
 #[derive(Debug, Clone, Copy)]
 pub struct Shape {
-    /// Sessions.
+    /// Number of sessions that put out lines.
     pub sessions: usize,
-    /// Readers, spread evenly over the sessions.
+    /// Number of readers, spread evenly over the sessions.
     pub clients: usize,
-    /// How many lines each session puts out.
+    /// Number of lines that each session puts out.
     pub rounds: u64,
-    /// How long it waits after each.
+    /// Pause after each line, in milliseconds.
     pub pause_ms: u64,
 }
 
 impl Shape {
-    /// A session's program, for a shell: it knows no time, so latencies cannot be had of it.
+    /// A session's command that needs only a shell. It prints no times, so it gives no latencies.
     #[must_use]
     pub fn command(self) -> Vec<String> {
         let Self { rounds, pause_ms, .. } = self;
@@ -46,18 +46,18 @@ pub struct Crowd {
     readers: Vec<Sse>,
 }
 
-/// What came of it.
+/// Result of a crowd's reading.
 #[derive(Debug, Clone, Default)]
 pub struct Report {
-    /// Lines that all readers together should get.
+    /// Number of lines that all readers together should get.
     pub expected: u64,
-    /// Lines that they got.
+    /// Number of lines that they got.
     pub delivered: u64,
-    /// Readers that were cut off, or missed or repeated something.
+    /// Number of readers that were disconnected, or missed or repeated an event.
     pub errors: u64,
-    /// What the first of these saw.
+    /// Error of the first of these readers.
     pub first_error: Option<String>,
-    /// From a line's own time to its reader, where the program tells the time.
+    /// Time from each line to its reader, in milliseconds, if the program prints times.
     pub latencies_ms: Vec<f64>,
 }
 
@@ -65,13 +65,13 @@ impl Crowd {
     /// Starts the sessions and connects the readers.
     ///
     /// # Errors
-    /// Where one of them cannot be.
+    /// If a session cannot be started or a reader cannot connect.
     pub async fn gather(relay: &Relay, shape: Shape) -> Result<Self> {
         Self::gather_for(relay, shape, &shape.command()).await
     }
 
-    /// The same with another program, that prints `ready`, waits for a line, and puts out
-    /// `tick <number> <nanoseconds since 1970>` as often as the shape says.
+    /// The same with another program, which prints `ready`, waits for a line, and puts out `tick
+    /// <number> <nanoseconds since 1970>` as often as the shape says.
     ///
     /// # Errors
     /// As [`Crowd::gather`].
@@ -90,10 +90,10 @@ impl Crowd {
         Ok(Self { api, shape, sessions, readers })
     }
 
-    /// Tells all sessions to go, and reads to the last line of each.
+    /// Starts all sessions' output, and reads up to the last line of each.
     ///
     /// # Errors
-    /// Where a session cannot be told to go.
+    /// If a session cannot be prompted, or a reader panics.
     pub async fn watch(self) -> Result<Report> {
         let rounds = self.shape.rounds;
         let expected = rounds * self.readers.len() as u64;
@@ -118,7 +118,8 @@ impl Crowd {
     }
 }
 
-/// Reads so many lines: how late each was, and whether all is well.
+/// Reads this many lines. Returns the latency of each, in milliseconds, and the error if one
+/// occurred.
 async fn read(mut reader: Sse, rounds: u64) -> (Vec<f64>, Result<()>) {
     let mut latencies = Vec::new();
     let outcome = read_lines(&mut reader, rounds, &mut latencies).await;
@@ -154,6 +155,6 @@ async fn read_lines(reader: &mut Sse, rounds: u64, latencies: &mut Vec<f64>) -> 
 
 fn late_ms(nanos: u64) -> f64 {
     let since = SystemTime::UNIX_EPOCH + Duration::from_nanos(nanos);
-    // A clock that was set back meanwhile is no reason to fail.
+    // A clock that was set back in the meantime does not fail the test.
     SystemTime::now().duration_since(since).unwrap_or_default().as_secs_f64() * 1e3
 }

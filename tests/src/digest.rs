@@ -1,7 +1,7 @@
-//! A running digest of output, to compare what was applied with what was sent.
+//! A running digest of output, to compare applied bytes with sent ones.
 
-/// FNV-1a, 64 bits: the same for the same bytes, however they were cut into pieces. The client's
-/// page reports the same digest.
+/// FNV-1a with 64 bits: it depends on the bytes alone, not on how they were cut into pieces. The
+/// client's page reports the same digest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Digest {
     hash: u64,
@@ -31,7 +31,7 @@ impl Digest {
         self.bytes += bytes.len() as u64;
     }
 
-    /// How many bytes it has taken in.
+    /// The number of bytes taken in.
     #[must_use]
     pub const fn bytes(&self) -> u64 {
         self.bytes

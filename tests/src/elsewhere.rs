@@ -1,4 +1,4 @@
-//! A host on another machine: `moorline host`, as a user there starts it.
+//! A host on another machine: `moorline host`, as a user starts it there.
 
 use anyhow::{Context as _, Result};
 use moorline_shared::id::HostId;
@@ -9,21 +9,21 @@ use tokio::process::{Child, Command};
 use crate::relay::{Relay, TOKEN};
 use crate::wait::wait_until;
 
-/// See the module. It ends when this is dropped, and its sessions with it.
+/// A running `moorline host`. Dropping it ends the host and its sessions.
 #[derive(Debug)]
 pub struct Elsewhere {
     id: HostId,
-    /// The relay's address, or that of a proxy before it.
+    /// Address of the relay, or of a proxy before it.
     url: String,
     folder: TempDir,
     child: Child,
 }
 
 impl Elsewhere {
-    /// Starts one that reaches the relay at `url`, and waits until the relay has it.
+    /// Starts a host that reaches the relay at `url`, and waits until it is connected.
     ///
     /// # Errors
-    /// Where it does not come up.
+    /// If the host does not connect.
     pub async fn start(relay: &Relay, url: String, id: &str) -> Result<Self> {
         let (folder, id) = (TempDir::with_prefix("moorline-host-")?, id.parse()?);
         let child = launch(relay, &url, &id, &folder)?;
@@ -32,27 +32,27 @@ impl Elsewhere {
         Ok(elsewhere)
     }
 
-    /// Starts it again after [`Elsewhere::kill`], and waits for nothing.
+    /// Starts the host again after [`Elsewhere::kill`], without waiting for it.
     ///
     /// # Errors
-    /// Where it cannot be started.
+    /// If it cannot be started.
     pub fn launch(&mut self, relay: &Relay) -> Result<()> {
         self.child = launch(relay, &self.url, &self.id, &self.folder)?;
         Ok(())
     }
 
-    /// Kills it, with all that it has not sent.
+    /// Kills the host, so that everything it has not sent is lost.
     ///
     /// # Errors
-    /// Where it does not run.
+    /// If the host does not run.
     pub async fn kill(&mut self) -> Result<()> {
         Ok(self.child.kill().await?)
     }
 
-    /// Waits until the relay says that it is here, or away.
+    /// Waits until the relay lists the host as connected, or as away.
     ///
     /// # Errors
-    /// Where it does not.
+    /// If it does not in time.
     pub async fn until_connected(&self, relay: &Relay, connected: bool) -> Result<()> {
         let api = relay.api();
         wait_until(

@@ -1,16 +1,16 @@
-//! Programs whose output is known beforehand, byte for byte.
+//! Programs whose output is known in advance, byte for byte.
 
 use std::fmt::Write as _;
 
-/// A program that waits for a line, and then puts out so many numbered lines.
+/// A program that waits for a line, then puts out numbered lines.
 #[derive(Debug, Clone, Copy)]
 pub struct Flood {
-    /// How many lines.
+    /// Number of lines to put out.
     pub lines: u64,
 }
 
 impl Flood {
-    /// What it prints after the last line.
+    /// Text printed after the last line.
     pub const END: &str = "that was all";
 
     /// The session's command. It prints `ready`, waits for a line, and stays when it is done.
@@ -35,7 +35,7 @@ impl Flood {
         ["sh", "-c", &script].map(str::to_owned).to_vec()
     }
 
-    /// Everything that a terminal gets of it after `ready`.
+    /// All output of the program after `ready`, as a terminal puts it out.
     #[must_use]
     pub fn output(self) -> Vec<u8> {
         let mut output = String::new();
@@ -48,7 +48,7 @@ impl Flood {
     }
 }
 
-/// A program that counts the lines that are typed into it: prints `ready`, and `<n>:<line>` for each.
+/// A program that prints `ready`, then `<n>:<line>` for each line that is typed into it.
 #[must_use]
 pub fn counter() -> Vec<String> {
     let script = "stty -echo; n=0; printf 'ready\\n'; \
@@ -56,7 +56,7 @@ pub fn counter() -> Vec<String> {
     ["sh", "-c", script].map(str::to_owned).to_vec()
 }
 
-/// What [`counter`] has put out for these lines, after `ready`.
+/// Output of [`counter`] for these lines, after `ready`.
 #[must_use]
 pub fn counted(lines: &[String]) -> String {
     let mut output = String::new();
@@ -67,7 +67,7 @@ pub fn counted(lines: &[String]) -> String {
     output
 }
 
-/// A shell with a prompt that is the same everywhere, which reads no file of the user's.
+/// A shell with a fixed prompt, which reads no file of the user's.
 #[must_use]
 pub fn shell() -> Vec<String> {
     ["env", "PS1=moor> ", "ENV=", "sh", "-i"].map(str::to_owned).to_vec()

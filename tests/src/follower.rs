@@ -20,23 +20,23 @@ use crate::wire::Greeting;
 
 mod task;
 
-/// How much of the end of the output is kept to look at.
+/// Bytes of the output's end that are kept for inspection.
 const RECENT_BYTES: usize = 64 * 1024;
 
-/// Who follows what.
+/// A client's identity and the session that it follows.
 #[derive(Debug, Clone)]
 pub struct Following {
-    /// Where the relay, or a proxy before it, listens.
+    /// Address of the relay, or of a proxy before it.
     pub address: SocketAddr,
-    /// The session.
+    /// The session to follow.
     pub session: SessionId,
-    /// The name of this client over its connections.
+    /// Id of this client, the same over all its connections.
     pub client_id: ClientId,
-    /// How it presents itself.
+    /// Protocol and credentials with which it connects.
     pub greeting: Greeting,
-    /// What an earlier client of this name left.
+    /// Input that an earlier client of this id left unacknowledged.
     pub saved: SavedInput,
-    /// Whether input waits for a host that is away, as the page's does.
+    /// True if input waits for a host that is away, as the page's does.
     pub hold: bool,
 }
 
@@ -55,29 +55,29 @@ impl Following {
     }
 }
 
-/// What a follower has seen.
+/// State and history of a follower.
 pub struct Seen {
-    /// Of the output that came as entries.
+    /// Digest of the output that came as entries.
     pub digest: Digest,
-    /// The end of it.
+    /// End of that output.
     recent: VecDeque<u8>,
-    /// What a terminal of the session's size shows.
+    /// Terminal of the session's size, with everything applied.
     screen: Screen,
-    /// Where the machine stands.
+    /// State of the link machine.
     pub status: Status,
-    /// How often [`Follower::type_input`] was heeded.
+    /// Number of [`Follower::type_input`] calls that were handled.
     pub typed: usize,
-    /// Pieces that were typed and not accepted.
+    /// Number of typed pieces that are not acknowledged yet.
     pub pending: usize,
-    /// Dials so far.
+    /// Number of dials so far.
     pub dials: u64,
-    /// Pictures that were painted.
+    /// Number of snapshots that were painted.
     pub pictures: u64,
-    /// How often everything became void.
+    /// Number of times that everything was cleared, as void.
     pub clears: u64,
-    /// Codes of the connections that ended.
+    /// Close codes of the connections that ended.
     pub closes: Vec<u16>,
-    /// Errors that the relay told, and input that the machine gave up.
+    /// Errors that the relay sent, and input that the machine gave up.
     pub troubles: Vec<String>,
 }
 
@@ -97,7 +97,7 @@ pub struct Follower {
 }
 
 impl Follower {
-    /// Starts to follow.
+    /// Starts following in a task of its own.
     #[must_use]
     pub fn start(following: Following) -> Self {
         let (commands, orders) = mpsc::unbounded_channel();
@@ -106,34 +106,35 @@ impl Follower {
         Self { seen, commands, task }
     }
 
-    /// Follows, and waits until everything that was there is applied.
+    /// Follows, and waits until the backlog is applied.
     ///
     /// # Errors
-    /// Where it does not come so far.
+    /// If that takes too long.
     pub async fn live(following: Following) -> Result<Self> {
         let follower = Self::start(following);
         follower.until("a live follower", |seen| seen.status == Status::Live).await?;
         Ok(follower)
     }
 
-    /// What it has seen so far.
+    /// State and history so far; locked while the guard lives.
     pub fn seen(&self) -> MutexGuard<'_, Seen> {
         lock(&self.seen)
     }
 
-    /// Waits for something that it sees.
+    /// Waits until the predicate holds.
     ///
     /// # Errors
-    /// Tells what it saw instead.
+    /// If it does not in time, with what was seen instead.
     pub async fn until(&self, what: &str, predicate: impl Fn(&Seen) -> bool) -> Result<()> {
         let waited = wait_until(what, async || predicate(&self.seen())).await;
         waited.with_context(|| self.seen().describe())
     }
 
-    /// Waits for all of a flood. Unlike [`Follower::until`] it waits while anything comes.
+    /// Waits until the predicate holds, for as long as output arrives. [`Follower::until`] has a
+    /// fixed limit.
     ///
     /// # Errors
-    /// Tells what it saw instead.
+    /// If output stops before that, with what was seen instead.
     pub async fn until_end(&self, what: &str, predicate: impl Fn(&Seen) -> bool) -> Result<()> {
         let (mut last, mut since) = (0, Instant::now());
         while !predicate(&self.seen()) {
@@ -149,8 +150,8 @@ impl Follower {
         Ok(())
     }
 
-    /// Has a program of [`Flood::command_in_parts`] print one of its parts, from 1, and waits for all
-    /// of it. `meanwhile` is called again and again.
+    /// Has a program of [`Flood::command_in_parts`] print one of its parts, counted from 1, and
+    /// waits for all of it. `meanwhile` is called repeatedly until then.
     ///
     /// # Errors
     /// As [`Follower::until_end`].
@@ -169,33 +170,33 @@ impl Follower {
         .await
     }
 
-    /// Types.
+    /// Types into the session, once the task gets to it.
     pub fn type_input(&self, data: impl Into<Vec<u8>>) {
         self.order(Command::Type(data.into()));
     }
 
-    /// Stops reading from the socket, or goes on.
+    /// Stops reading from the socket, or resumes.
     pub fn stall(&self, stalled: bool) {
         self.order(Command::Stall(stalled));
     }
 
-    /// Dials without waiting, as by the user's "now".
+    /// Dials at once, as when the user asks for it.
     pub fn dial(&self) {
         self.order(Command::Dial);
     }
 
-    /// Tells that the network may have changed.
+    /// Tells the machine that the network may have changed.
     pub fn wake(&self) {
         self.order(Command::Wake);
     }
 
-    /// Has another size.
+    /// Changes the client's terminal size.
     pub fn resize(&self, size: Size) {
         self.order(Command::Resize(size));
     }
 
     fn order(&self, command: Command) {
-        // The task only ends with this handle.
+        // The task ends only with this handle.
         drop(self.commands.send(command));
     }
 }
@@ -223,14 +224,14 @@ impl Seen {
         }
     }
 
-    /// Whether the end of the output contains this. What came in a picture does not count: a client
-    /// that may fall behind is asked what it shows.
+    /// Returns true if the end of the output contains this. Snapshots do not count: use
+    /// [`Seen::shows`] for a client that may fall behind.
     #[must_use]
     pub fn contains(&self, text: &str) -> bool {
         self.recent().contains(text)
     }
 
-    /// Whether a line of the screen contains this.
+    /// Returns true if a line of the screen contains this.
     #[must_use]
     pub fn shows(&self, text: &str) -> bool {
         self.shown().lines.iter().any(|line| line.contains(text))
@@ -243,13 +244,13 @@ impl Seen {
         String::from_utf8_lossy(&[front, back].concat()).into_owned()
     }
 
-    /// What a terminal shows.
+    /// Text and cursor that the terminal shows.
     #[must_use]
     pub fn shown(&self) -> Shown {
         self.screen.shown()
     }
 
-    /// Everything, for the message of a failure.
+    /// Describes everything, for a failure's message.
     #[must_use]
     pub fn describe(&self) -> String {
         let recent = self.recent();

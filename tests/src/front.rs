@@ -1,5 +1,5 @@
-//! A web server in front of a relay, with the configuration that `deploy/` has for it: only the
-//! addresses are other ones.
+//! A web server in front of a relay, with its configuration from `deploy/`. Only the addresses are
+//! replaced.
 
 use std::fs::File;
 use std::net::SocketAddr;
@@ -16,8 +16,8 @@ use crate::programs;
 use crate::relay::{TOKEN, local_address};
 use crate::wait::wait_until;
 
-/// What stands around the file: no root, no folder of the system, and one process, that goes when it
-/// is killed.
+/// Configuration around the deployed file: without root, without the system's folders, and in a
+/// single process that ends when it is killed.
 const NGINX: &str = "daemon off;
 master_process off;
 pid nginx.pid;
@@ -34,7 +34,7 @@ http {
 }
 ";
 
-/// A running web server. It ends when this is dropped.
+/// A running web server. Dropping it ends the server.
 #[derive(Debug)]
 pub struct Front {
     address: SocketAddr,
@@ -43,10 +43,10 @@ pub struct Front {
 }
 
 impl Front {
-    /// nginx before the relay at `upstream`.
+    /// Starts nginx in front of the relay at `upstream`.
     ///
     /// # Errors
-    /// Where it does not come up.
+    /// If it does not start.
     pub async fn nginx(upstream: SocketAddr) -> Result<Self> {
         let (address, folder) = (local_address()?, TempDir::with_prefix("moorline-nginx-")?);
         let config = deployed(
@@ -63,16 +63,16 @@ impl Front {
         Self::start(command, address, folder).await
     }
 
-    /// Caddy before the relay at `upstream`.
+    /// Starts Caddy in front of the relay at `upstream`.
     ///
     /// # Errors
-    /// Where it does not come up.
+    /// If it does not start.
     pub async fn caddy(upstream: SocketAddr) -> Result<Self> {
         let (address, folder) = (local_address()?, TempDir::with_prefix("moorline-caddy-")?);
         let config = deployed(
             "caddy/Caddyfile",
             &[
-                // Any name, so that a scenario may choose one.
+                // Any host name, so that a scenario may choose one.
                 (
                     "\nmoorline.example.org {",
                     &format!("\nhttp://:{} {{\n\tbind 127.0.0.1", address.port()),
@@ -111,35 +111,35 @@ impl Front {
         Ok(Self { address, _child: child, folder })
     }
 
-    /// Where it listens.
+    /// The address that it listens on.
     #[must_use]
     pub const fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Its address for a browser.
+    /// Its URL for a browser.
     #[must_use]
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    /// The REST API through it, with the administrator's token.
+    /// The REST API through the web server, with the administrator's token.
     #[must_use]
     pub fn api(&self) -> Api {
         Api::new(self.url(), Some(TOKEN.to_owned()))
     }
 
-    /// What it wrote to its log.
+    /// Everything in its log so far.
     #[must_use]
     pub fn log(&self) -> String {
         std::fs::read_to_string(self.folder.path().join("stderr.log")).unwrap_or_default()
     }
 }
 
-/// A file of `deploy/` with some of its text replaced, each exactly once.
+/// Returns a file of `deploy/` with some of its text replaced.
 ///
 /// # Errors
-/// Where a text is not there, or more than once.
+/// If the file cannot be read, or a text does not occur exactly once.
 pub fn deployed(name: &str, replacements: &[(&str, &str)]) -> Result<String> {
     let path = deploy().join(name);
     let mut content = std::fs::read_to_string(&path)

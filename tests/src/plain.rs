@@ -1,4 +1,4 @@
-//! A WebSocket that is no stream of the protocol: plain text, or JSON of an older kind.
+//! A WebSocket outside the stream protocol: plain text, or JSON of an older kind.
 
 use std::net::SocketAddr;
 
@@ -13,27 +13,27 @@ use tokio_tungstenite::{WebSocketStream, client_async};
 use crate::wait::{PATIENCE, within};
 use crate::wire::{Greeting, request};
 
-/// One connection.
+/// A connection to a plain or legacy socket.
 pub struct Plain {
     socket: WebSocketStream<TcpStream>,
-    /// The headers of the answer that opened it.
+    /// Headers of the response that opened it.
     pub headers: http::HeaderMap,
 }
 
-/// What came.
+/// Message that has arrived.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Said {
-    /// A text.
+    /// One text message.
     Text(String),
-    /// The end, with this code; 1006 for a connection that broke.
+    /// The end, with this close code; 1006 for a connection that broke.
     Closed(u16),
 }
 
 impl Plain {
-    /// Connects.
+    /// Connects to a path with these credentials.
     ///
     /// # Errors
-    /// Where the WebSocket is refused.
+    /// If the WebSocket is refused.
     pub async fn connect(address: SocketAddr, path: &str, greeting: &Greeting) -> Result<Self> {
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
@@ -48,18 +48,18 @@ impl Plain {
         }
     }
 
-    /// Sends a text.
+    /// Sends a text message.
     ///
     /// # Errors
-    /// Where the connection is gone.
+    /// If the connection is gone.
     pub async fn send(&mut self, text: impl Into<String>) -> Result<()> {
         Ok(self.socket.send(Message::text(text.into())).await?)
     }
 
-    /// The next text, or the end.
+    /// Returns the next text, or the end.
     ///
     /// # Errors
-    /// Where nothing comes, or a binary message.
+    /// If nothing arrives in time, or a binary message does.
     pub async fn next(&mut self) -> Result<Said> {
         loop {
             match within("a text from the relay", self.socket.next()).await? {
@@ -77,7 +77,7 @@ impl Plain {
     /// Reads until all texts together contain this, and returns them.
     ///
     /// # Errors
-    /// Where the connection ends before.
+    /// If the connection ends first.
     pub async fn read_until(&mut self, text: &str) -> Result<String> {
         let mut all = String::new();
         while !all.contains(text) {
@@ -89,10 +89,10 @@ impl Plain {
         Ok(all)
     }
 
-    /// Reads to the end: all texts together, and the code.
+    /// Reads to the end. Returns all texts together, and the close code.
     ///
     /// # Errors
-    /// Where it does not end.
+    /// If it does not end.
     pub async fn read_to_end(&mut self) -> Result<(String, u16)> {
         let mut all = String::new();
         loop {
@@ -106,10 +106,10 @@ impl Plain {
     /// Skips to a JSON message of this type.
     ///
     /// # Errors
-    /// Where the connection ends before, or a text is no JSON.
+    /// If the connection ends first, or a text is not JSON.
     pub async fn skip_to(&mut self, kind: &str) -> Result<Value> {
         let mut skipped = Vec::new();
-        // Others may come again and again.
+        // Other messages may arrive again and again.
         let skip = timeout(PATIENCE, async {
             while let Said::Text(text) = self.next().await? {
                 let message: Value = serde_json::from_str(&text)?;

@@ -1,13 +1,13 @@
-//! Where the programs and files are that the scenarios run.
+//! Paths of the programs and files that the scenarios use.
 
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 
-/// The relay's program: `$MOORLINE_BIN`, or the newest that was built here.
+/// The `moorline` program: `$MOORLINE_BIN`, or the newest build in this workspace.
 ///
 /// # Errors
-/// Says what to run where there is none.
+/// If there is none, with the command that builds it.
 pub fn moorline() -> Result<PathBuf> {
     if let Some(named) = named("MOORLINE_BIN")? {
         return Ok(named);
@@ -24,10 +24,10 @@ pub fn moorline() -> Result<PathBuf> {
     )
 }
 
-/// The built client: `$MOORLINE_DIST`, or `dist`.
+/// The folder of the built client: `$MOORLINE_DIST`, or `dist`.
 ///
 /// # Errors
-/// Says what to run where there is none.
+/// If there is none, with the command that builds it.
 pub fn dist() -> Result<PathBuf> {
     if let Some(named) = named("MOORLINE_DIST")? {
         return Ok(named);
@@ -41,10 +41,10 @@ pub fn dist() -> Result<PathBuf> {
     Ok(built)
 }
 
-/// What `cargo xtask edge --dist` makes: `$MOORLINE_EDGE`, or `target/edge`.
+/// The output of `cargo xtask edge --dist`: `$MOORLINE_EDGE`, or `target/edge`.
 ///
 /// # Errors
-/// Says what to run where there is none.
+/// If there is none, with the command that builds it.
 pub fn edge() -> Result<PathBuf> {
     if let Some(named) = named("MOORLINE_EDGE")? {
         return Ok(named);
@@ -56,10 +56,10 @@ pub fn edge() -> Result<PathBuf> {
     Ok(built)
 }
 
-/// workerd: `$WORKERD`, or the one that `cargo xtask` installed.
+/// The workerd program: `$WORKERD`, or the one that `cargo xtask` installed.
 ///
 /// # Errors
-/// Says what to run where there is none.
+/// If there is none, with the command that installs it.
 pub fn workerd() -> Result<PathBuf> {
     if let Some(named) = named("WORKERD")? {
         return Ok(named);
@@ -71,10 +71,10 @@ pub fn workerd() -> Result<PathBuf> {
     there.context("there is no workerd: run `cargo xtask edge --dist`, which installs it")
 }
 
-/// Firefox: `$FIREFOX`, or Debian's.
+/// The Firefox program: `$FIREFOX`, or Debian's.
 ///
 /// # Errors
-/// Says what to install where there is none.
+/// If there is none, with the package to install.
 pub fn firefox() -> Result<PathBuf> {
     if let Some(named) = named("FIREFOX")? {
         return Ok(named);
@@ -84,10 +84,10 @@ pub fn firefox() -> Result<PathBuf> {
     there.context("there is no Firefox: install firefox-esr, or run `cargo xtask test`, which does")
 }
 
-/// Chromium: `$CHROME`, or Debian's.
+/// The Chromium program: `$CHROME`, or Debian's.
 ///
 /// # Errors
-/// Says what to install where there is none.
+/// If there is none, with the package to install.
 pub fn chromium() -> Result<PathBuf> {
     if let Some(named) = named("CHROME")? {
         return Ok(named);
@@ -99,18 +99,18 @@ pub fn chromium() -> Result<PathBuf> {
     )
 }
 
-/// nginx: `$NGINX`, or Debian's, installed or unpacked by `cargo xtask`.
+/// The nginx program: `$NGINX`, or Debian's, installed or unpacked by `cargo xtask`.
 ///
 /// # Errors
-/// Says what to run where there is none.
+/// If there is none, with the command that installs it.
 pub fn nginx() -> Result<PathBuf> {
     server("NGINX", "usr/sbin/nginx")
 }
 
-/// Caddy: `$CADDY`, or Debian's, installed or unpacked by `cargo xtask`.
+/// The Caddy program: `$CADDY`, or Debian's, installed or unpacked by `cargo xtask`.
 ///
 /// # Errors
-/// Says what to run where there is none.
+/// If there is none, with the command that installs it.
 pub fn caddy() -> Result<PathBuf> {
     server("CADDY", "usr/bin/caddy")
 }
@@ -126,10 +126,10 @@ fn server(variable: &str, path: &str) -> Result<PathBuf> {
     })
 }
 
-/// Schemathesis: `$SCHEMATHESIS`, or the one that `cargo xtask` installed.
+/// The Schemathesis program: `$SCHEMATHESIS`, or the one that `cargo xtask` installed.
 ///
 /// # Errors
-/// Says what to run where there is none.
+/// If there is none, with the command that installs it.
 pub fn schemathesis() -> Result<PathBuf> {
     if let Some(named) = named("SCHEMATHESIS")? {
         return Ok(named);
@@ -139,10 +139,10 @@ pub fn schemathesis() -> Result<PathBuf> {
     there.context("there is no schemathesis: run `cargo xtask setup`, which installs it")
 }
 
-/// Where what a failed scenario leaves is put.
+/// The folder for logs and files of failed scenarios, which is created if necessary.
 ///
 /// # Errors
-/// Where the folder cannot be made.
+/// If the folder cannot be created.
 pub fn artifacts() -> Result<PathBuf> {
     let folder = workspace().join("target/test-artifacts");
     std::fs::create_dir_all(&folder)?;

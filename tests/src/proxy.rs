@@ -12,10 +12,10 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-/// Most bytes that are passed on at once: small enough that the relay feels a reader that stalls.
+/// Maximum bytes passed on at once: few enough that the relay notices a reader that stalls.
 const PIECE_BYTES: usize = 16 * 1024;
 
-/// Which way bytes go.
+/// Direction of the bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Way {
     /// From the relay to the client.
@@ -24,20 +24,20 @@ pub enum Way {
     Up,
 }
 
-/// What the network is like now.
+/// Current state of the network.
 #[derive(Debug, Clone, Copy, Default)]
 struct Weather {
-    /// New connections are closed at once.
+    /// True if new connections are closed at once.
     refusing: bool,
-    /// Nothing goes through, and nobody is told.
+    /// True if nothing goes through, though connections stay open.
     silent: bool,
-    /// Each piece takes so long.
+    /// Delay of each piece.
     delay: Duration,
-    /// Connections of an earlier cut are gone.
+    /// Number of cuts so far: connections from before the last one are closed.
     cuts: u64,
 }
 
-/// Bytes that still go through before everything is cut, once for every cut.
+/// Bytes that still go through before each of the next cuts.
 #[derive(Debug, Default)]
 struct Budget {
     down: VecDeque<u64>,
@@ -50,7 +50,7 @@ struct Shared {
     budget: Mutex<Budget>,
 }
 
-/// A proxy. It ends, with all its connections, when this is dropped.
+/// A running proxy. Dropping it closes all its connections.
 #[derive(Debug)]
 pub struct Proxy {
     address: SocketAddr,
@@ -59,10 +59,10 @@ pub struct Proxy {
 }
 
 impl Proxy {
-    /// A proxy for `target` on a port of its own.
+    /// Starts a proxy for `target` on a port of its own.
     ///
     /// # Errors
-    /// Where no port is free.
+    /// If no port is free.
     pub async fn start(target: SocketAddr) -> Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
@@ -72,13 +72,13 @@ impl Proxy {
         Ok(Self { address, shared, listener })
     }
 
-    /// Where it listens.
+    /// The address that it listens on.
     #[must_use]
     pub const fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Its address for a browser.
+    /// Its URL for a browser.
     #[must_use]
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
@@ -89,23 +89,23 @@ impl Proxy {
         self.shared.cut();
     }
 
-    /// Cuts every connection after exactly so many more bytes, which may be within a frame.
+    /// Cuts every connection after exactly this many more bytes, which may be within a frame.
     pub fn cut_after(&self, way: Way, bytes: u64) {
         self.cut_after_each(way, [bytes]);
     }
 
-    /// The same one time after the other, for connections that come back by themselves.
+    /// The same repeatedly, for connections that come back by themselves.
     pub fn cut_after_each(&self, way: Way, bytes: impl IntoIterator<Item = u64>) {
         *self.shared.budget().of(way) = bytes.into_iter().collect();
     }
 
-    /// Whether the bytes of [`Proxy::cut_after`] have gone through, and all was cut.
+    /// Returns true if the bytes of [`Proxy::cut_after`] have gone through and everything was cut.
     #[must_use]
     pub fn was_cut(&self, way: Way) -> bool {
         self.shared.budget().of(way).is_empty()
     }
 
-    /// Refuses new connections, and cuts those that are there; or not any more.
+    /// Refuses new connections and cuts the open ones, or accepts new ones again.
     pub fn refuse(&self, refusing: bool) {
         self.shared.weather.send_modify(|weather| weather.refusing = refusing);
         if refusing {
@@ -113,13 +113,13 @@ impl Proxy {
         }
     }
 
-    /// Holds every byte back and tells nobody: a network that is gone without a word. When it is
-    /// back, what was held back goes on.
+    /// Holds every byte back without closing anything: a network that vanishes silently. Once it is
+    /// back, the held bytes go on.
     pub fn silence(&self, silent: bool) {
         self.shared.weather.send_modify(|weather| weather.silent = silent);
     }
 
-    /// Lets each piece take so long.
+    /// Delays each piece by this much.
     pub fn delay(&self, delay: Duration) {
         self.shared.weather.send_modify(|weather| weather.delay = delay);
     }
@@ -141,7 +141,8 @@ impl Shared {
         self.weather.send_modify(|weather| weather.cuts += 1);
     }
 
-    /// How many of `bytes` may go; the second is true where the connection is cut after them.
+    /// Takes up to `bytes` from the budget. Returns how many may go, and true if everything is cut
+    /// after them.
     fn spend(&self, way: Way, bytes: usize) -> (usize, bool) {
         let mut budget = self.budget();
         let Some(left) = budget.of(way).front_mut() else { return (bytes, false) };
@@ -189,7 +190,8 @@ async fn connect(client: TcpStream, target: SocketAddr, shared: Arc<Shared>) {
     }
 }
 
-/// Returns when either side has ended: half a connection is no use to a WebSocket.
+/// Copies bytes one way, and returns once either side has ended: half a connection is useless to a
+/// WebSocket.
 async fn pump(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, way: Way, shared: &Shared) {
     let mut weather = shared.weather.subscribe();
     let mut buffer = vec![0; PIECE_BYTES];

@@ -5,13 +5,13 @@
 pub struct Random(u64);
 
 impl Random {
-    /// The same numbers for the same seed.
+    /// Starts a sequence that depends on the seed alone.
     #[must_use]
     pub const fn new(seed: u64) -> Self {
         Self(seed)
     }
 
-    /// Any number.
+    /// The next number of the sequence.
     pub const fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
@@ -20,7 +20,7 @@ impl Random {
         mixed ^ (mixed >> 31)
     }
 
-    /// From `from` up to, not including, `to`.
+    /// A number from `from` up to, but not including, `to`.
     pub const fn between(&mut self, from: u64, to: u64) -> u64 {
         from + self.next() % (to - from)
     }

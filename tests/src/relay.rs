@@ -1,4 +1,4 @@
-//! A real relay: the programs as users run them, on a port and a data folder of their own.
+//! A real relay: the programs as users run them, with a port and a data folder of their own.
 
 mod edge;
 mod host;
@@ -29,19 +29,19 @@ pub use kind::Kind;
 use process::Process;
 pub use process::{Usage, usage};
 
-/// The administrator's token of every relay that is started here.
+/// Administrator's token of every relay that is started here.
 pub const TOKEN: &str = "a-token-for-the-scenarios-only-0123456789";
 
-/// What a relay is started with besides an address and a data folder.
+/// Additional arguments and variables of a relay.
 #[derive(Debug, Clone, Default)]
 pub struct Setup {
-    /// More arguments of `moorline serve`. A Worker has none.
+    /// More arguments of `moorline serve`. Must be empty for a Worker.
     pub arguments: Vec<String>,
-    /// More variables, of the relay and of its host.
+    /// More environment variables, of the relay and of its host.
     pub variables: Vec<(String, String)>,
 }
 
-/// A relay and its host. They end, and their data folder goes, when this is dropped.
+/// A relay and its host. Dropping it ends both and deletes their data folder.
 #[derive(Debug)]
 pub struct Relay {
     kind: Kind,
@@ -55,15 +55,15 @@ pub struct Relay {
 }
 
 impl Relay {
-    /// A relay that answers and has a host, of the kind that this run of the tests is for.
+    /// Starts a relay of the kind that this run of the tests is for, and waits until it has a host.
     ///
     /// # Errors
-    /// Where there is no program, or it does not come up.
+    /// If a program is missing or does not start.
     pub async fn start() -> Result<Self> {
         Self::start_with(Setup::default()).await
     }
 
-    /// The same with a set-up of its own.
+    /// The same with additional arguments or variables.
     ///
     /// # Errors
     /// As [`Relay::start`].
@@ -71,7 +71,7 @@ impl Relay {
         Self::start_as(Kind::of_run()?, setup).await
     }
 
-    /// The same of a certain kind, for what only that kind has.
+    /// The same with a given kind, for features that only that kind has.
     ///
     /// # Errors
     /// As [`Relay::start`].
@@ -91,11 +91,11 @@ impl Relay {
         Ok(relay)
     }
 
-    /// Starts the relay again after [`Relay::stop`] or [`Relay::kill`], with the same port and data,
-    /// and waits for its host, where one runs.
+    /// Starts the relay again after [`Relay::stop`] or [`Relay::kill`], with the same port and
+    /// data, and waits for its host if one runs.
     ///
     /// # Errors
-    /// Where it does not come up.
+    /// If it does not start.
     pub async fn launch(&mut self) -> Result<()> {
         let mut command = match &self.edge {
             Some(edge) => {
@@ -132,81 +132,82 @@ impl Relay {
         command
     }
 
-    /// Ends the relay, and not its host, the way a service manager does, and waits until it is gone.
-    /// A Worker has no such end: what a deployment does to its objects is what [`Relay::kill`] does.
+    /// Ends the relay but not its host, as a service manager does, and waits until it is gone. A
+    /// Worker cannot be ended that way: a deployment does to its objects what [`Relay::kill`] does.
     ///
     /// # Errors
-    /// Where it does not end.
+    /// If it does not end.
     pub async fn stop(&mut self) -> Result<ExitStatus> {
-        // workerd waits for open sockets on SIGTERM, for ever.
+        // On SIGTERM, workerd waits for open sockets for ever.
         let signal = if self.kind == Kind::Edge { Signal::KILL } else { Signal::TERM };
         self.relay.end(signal).await
     }
 
-    /// Kills the relay, and not its host: it gets no chance to store anything.
+    /// Kills the relay but not its host, so that it cannot store anything more.
     ///
     /// # Errors
-    /// Where it does not run.
+    /// If it does not run.
     pub async fn kill(&mut self) -> Result<()> {
         self.relay.end(Signal::KILL).await.map(|_| ())
     }
 
-    /// Starts the host again, and waits until the relay has it.
+    /// Starts the host again, and waits until it is connected.
     ///
     /// # Errors
-    /// Where it does not come up.
+    /// If it does not connect.
     pub async fn launch_host(&mut self) -> Result<()> {
         self.host.launch(&self.setup.variables)?;
         self.until_host(true).await
     }
 
-    /// Kills the host, with all that it has not sent, and waits until the relay knows.
+    /// Kills the host, so that everything it has not sent is lost, and waits until the relay
+    /// notices.
     ///
     /// # Errors
-    /// Where none runs.
+    /// If no host runs.
     pub async fn kill_host(&mut self) -> Result<()> {
         self.host.kill().await?;
         self.until_host(false).await
     }
 
-    /// Ends the host and its sessions on purpose, and waits until the relay knows.
+    /// Ends the host and its sessions on purpose, and waits until the relay notices.
     ///
     /// # Errors
-    /// Where none runs.
+    /// If no host runs.
     pub async fn stop_host(&mut self) -> Result<()> {
         self.host.stop().await?;
         self.until_host(false).await
     }
 
-    /// Takes the memory of all objects away and keeps their sockets, as the edge may at any moment.
+    /// Evicts all objects from memory but keeps their sockets, as the edge may at any time.
     ///
     /// # Errors
-    /// Where the relay is no Worker.
+    /// If the relay is not a Worker.
     pub async fn evict(&self) -> Result<()> {
         self.edge.as_ref().context("only a Worker is evicted")?.evict().await
     }
 
-    /// What the edge's objects wrote since the relay was started last.
+    /// Rows that the edge's objects have written since the relay was last started.
     ///
     /// # Errors
-    /// Where the relay is no Worker.
+    /// If the relay is not a Worker.
     pub async fn rows(&self) -> Result<Rows> {
         self.edge.as_ref().context("only a Worker's rows are counted")?.rows().await
     }
 
-    /// Of which kind it is.
+    /// The kind of this relay.
     #[must_use]
     pub const fn kind(&self) -> Kind {
         self.kind
     }
 
-    /// Where it listens.
+    /// The address that it listens on.
     #[must_use]
     pub const fn address(&self) -> SocketAddr {
         SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), self.port)
     }
 
-    /// Its address for a browser.
+    /// Its URL for a browser.
     #[must_use]
     pub fn url(&self) -> String {
         format!("http://{}", self.address())
@@ -218,7 +219,7 @@ impl Relay {
         Api::new(self.url(), Some(TOKEN.to_owned()))
     }
 
-    /// The program, its data folder and port, to run its other commands.
+    /// A command of the program in this relay's folder, for the other subcommands.
     #[must_use]
     pub fn command(&self) -> std::process::Command {
         let mut command = std::process::Command::new(&self.program);
@@ -226,22 +227,23 @@ impl Relay {
         command
     }
 
-    /// The program.
+    /// Path of the `moorline` program.
     #[must_use]
     pub fn program(&self) -> &Path {
         &self.program
     }
 
-    /// Where it keeps its data.
+    /// The folder with the relay's data.
     #[must_use]
     pub fn data_dir(&self) -> PathBuf {
         self.data.path().join("data")
     }
 
-    /// Waits until all of these are on disk, wherever: only then a kill cannot take them.
+    /// Waits until all of these texts are in files of the data folder, so that a kill cannot lose
+    /// them.
     ///
     /// # Errors
-    /// Names what is not.
+    /// If one is not there in time; names it.
     pub async fn until_stored(&self, texts: &[&str]) -> Result<()> {
         for text in texts {
             let what = format!("{text:?} on disk");
@@ -251,25 +253,25 @@ impl Relay {
         Ok(())
     }
 
-    /// What it wrote to its log so far.
+    /// Everything in its log so far.
     #[must_use]
     pub fn log(&self) -> String {
         self.relay.log()
     }
 
-    /// What it has used since it was started last; its host is another process, but for
-    /// [`Kind::InProcess`].
+    /// Resources used since the relay was last started. Its host counts only for
+    /// [`Kind::InProcess`]; otherwise it is another process.
     ///
     /// # Errors
-    /// Where it does not run.
+    /// If it does not run.
     pub fn usage(&self) -> Result<Usage> {
         self.relay.usage()
     }
 
-    /// What its host has used.
+    /// Resources used by its host.
     ///
     /// # Errors
-    /// Where none runs.
+    /// If no host runs.
     pub fn host_usage(&self) -> Result<Usage> {
         usage(self.host.pid()?.as_raw_nonzero().get())
     }
@@ -294,7 +296,7 @@ impl Relay {
         let known = wait_until("the relay to know its host", async || {
             let list = within("the hosts", api.get::<HostList>("/api/hosts")).await;
             let hosts = list.and_then(|list| list).unwrap_or_default().hosts;
-            // One that never was is not known at all.
+            // A host that never connected is not listed at all.
             !hosts.is_empty() && hosts.iter().any(|host| host.connected) == connected
         });
         known.await.with_context(|| format!("{}\n{}", self.log(), self.host.log()))
@@ -303,7 +305,7 @@ impl Relay {
 
 impl Drop for Relay {
     fn drop(&mut self) {
-        // The relay first: it starts a host where it has none.
+        // The relay first: it would start a new host if it had none.
         self.relay.kill();
         self.host.end();
         let name = std::thread::current().name().unwrap_or("relay").replace(':', "-");
@@ -317,7 +319,7 @@ impl Drop for Relay {
 fn is_stored(folder: &Path, text: &[u8]) -> Result<bool> {
     for entry in std::fs::read_dir(folder)? {
         let path = entry?.path();
-        // What is no file holds no text.
+        // A folder cannot be read as a file, and counts as empty.
         let content = std::fs::read(&path).unwrap_or_default();
         let found = content.windows(text.len()).any(|window| window == text);
         if found || (path.is_dir() && is_stored(&path, text)?) {
@@ -327,16 +329,16 @@ fn is_stored(folder: &Path, text: &[u8]) -> Result<bool> {
     Ok(false)
 }
 
-/// An address that nothing listens on.
+/// A local address that nothing listens on.
 ///
 /// # Errors
-/// Where no port is free.
+/// If no port is free.
 pub fn local_address() -> Result<SocketAddr> {
     Ok((Ipv4Addr::LOCALHOST, free_port()?).into())
 }
 
-/// A port that nothing listens on, below those that the system gives to outgoing connections: a
-/// relay that is restarted finds it free.
+/// A port that nothing listens on. It is below the range for outgoing connections, so that a
+/// restarted relay finds it free.
 fn free_port() -> Result<u16> {
     static LAST: AtomicU64 = AtomicU64::new(0);
     let time = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?.as_nanos() as u64;

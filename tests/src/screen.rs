@@ -1,37 +1,37 @@
-//! What a terminal shows after some output.
+//! Screens of terminals, to compare them.
 
 use std::num::NonZeroU16;
 
 use moorline_shared::session::Size;
 
-/// An emulator, which is not the host's.
+/// A terminal emulator other than the host's.
 pub struct Screen(vt100::Parser);
 
-/// Everything that one sees of a screen, to compare two.
+/// Visible state of a screen, to compare two.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Shown {
-    /// The lines, without spaces at their ends.
+    /// The lines, without trailing spaces.
     pub lines: Vec<String>,
-    /// Row and column.
+    /// Row and column of the cursor, from 0.
     pub cursor: (u16, u16),
-    /// A full-screen program's screen.
+    /// True on the alternate screen of full-screen programs.
     pub alternate: bool,
 }
 
 impl Screen {
-    /// An empty one.
+    /// An empty screen of this size.
     #[must_use]
     pub fn new(size: Size) -> Self {
         let some = |cells| NonZeroU16::new(cells).unwrap_or(NonZeroU16::MIN);
         Self(vt100::Parser::new(some(size.rows), some(size.cols), 0))
     }
 
-    /// Puts output on it.
+    /// Applies output to the screen.
     pub fn apply(&mut self, output: &[u8]) {
         self.0.process(output);
     }
 
-    /// What it shows now.
+    /// The screen's current visible state.
     #[must_use]
     pub fn shown(&self) -> Shown {
         let screen = self.0.screen();

@@ -1,5 +1,5 @@
-//! A native relay that a test starts in its own way: in a folder, with limits and streams of its own
-//! choice. [`crate::relay`] is for all others.
+//! A native relay that a test starts in its own way: with its own folder, limits and streams. All
+//! other tests use [`crate::relay`].
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -17,7 +17,7 @@ use crate::programs;
 use crate::relay::TOKEN;
 use crate::wait::{wait_for, wait_until, within};
 
-/// A relay and its host. Both end when this is dropped.
+/// A relay and its host. Dropping it ends both.
 #[derive(Debug)]
 pub struct Served {
     child: Child,
@@ -26,18 +26,18 @@ pub struct Served {
     pub api: Api,
 }
 
-/// A command of the program, without an environment that would configure it.
+/// A command of the `moorline` program, without inherited `MOORLINE_` variables.
 ///
 /// # Errors
-/// There is no program.
+/// If the program is missing.
 pub fn moorline() -> Result<Command> {
     by(&[])
 }
 
-/// The same, started by another program, which gets the command as its last arguments.
+/// The same, run by another program that gets the command as its last arguments.
 ///
 /// # Errors
-/// There is no program.
+/// If the program is missing.
 pub fn by(starter: &[&str]) -> Result<Command> {
     let program = programs::moorline()?;
     let words: Vec<&OsStr> = starter.iter().map(OsStr::new).chain([program.as_os_str()]).collect();
@@ -52,24 +52,24 @@ pub fn by(starter: &[&str]) -> Result<Command> {
     Ok(command)
 }
 
-/// What is needed to serve from a folder, on any port.
+/// Adds the arguments that serve from a folder on any port.
 pub fn serve<'a>(command: &'a mut Command, data: &Path) -> &'a mut Command {
     command.args(["serve", "--listen", "127.0.0.1:0", "--data-dir"]).arg(data)
 }
 
-/// What a command says that ends by itself.
+/// Runs a command to its end, and returns its output.
 ///
 /// # Errors
-/// It does not end.
+/// If it does not end in time.
 pub async fn run(command: &mut Command) -> Result<Output> {
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
     Ok(within("the command to end", command.output()).await??)
 }
 
-/// What a command says that must be refused.
+/// Runs a command that must fail, and returns its error output.
 ///
 /// # Errors
-/// It is not.
+/// If it succeeds, or does not end in time.
 pub async fn refusal(command: &mut Command) -> Result<String> {
     let output = run(command).await?;
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -78,10 +78,10 @@ pub async fn refusal(command: &mut Command) -> Result<String> {
 }
 
 impl Served {
-    /// Starts a command that serves from this folder, and waits until it has a host.
+    /// Starts a command that serves from this folder, and waits until the relay has a host.
     ///
     /// # Errors
-    /// It does not come up.
+    /// If it does not start.
     pub async fn start(command: &mut Command, data: &Path) -> Result<Self> {
         let mut child = command.spawn()?;
         let pid = child.id();
@@ -109,10 +109,10 @@ impl Served {
         Ok(served)
     }
 
-    /// Runs a script as a session, and waits for this in what it puts out.
+    /// Runs a script as a session, and waits until its output contains this text.
     ///
     /// # Errors
-    /// It does not.
+    /// If it does not in time.
     pub async fn until_puts_out(&self, script: &str, text: &str) -> Result<String> {
         let command = ["sh", "-c", script].map(str::to_owned).to_vec();
         let wish = CreateSession { command: Some(command), ..CreateSession::default() };
@@ -120,10 +120,10 @@ impl Served {
         self.until_has(id.as_str(), text).await
     }
 
-    /// Waits for this in all that a session has put out, from its first byte on.
+    /// Waits until all output of a session, from its first byte on, contains this text.
     ///
     /// # Errors
-    /// It is not there.
+    /// If it does not in time.
     pub async fn until_has(&self, id: &str, text: &str) -> Result<String> {
         wait_for(&format!("{text:?} of a session"), async || {
             let path = format!("/api/terminal/{id}/output?since=0");
@@ -138,25 +138,25 @@ impl Served {
     /// Types a line into a session.
     ///
     /// # Errors
-    /// The answer is not 200.
+    /// If the answer is not 200.
     pub async fn type_line(&self, id: &str, line: &str) -> Result<()> {
         let path = format!("/api/terminal/{id}/input");
         let data = json!({"data": format!("{line}\r")});
         self.api.expect(200, Method::POST, &path, data).await.map(drop)
     }
 
-    /// The relay's process.
+    /// Process id of the relay.
     ///
     /// # Errors
-    /// It has ended.
+    /// If it has ended.
     pub fn pid(&self) -> Result<i32> {
         Ok(i32::try_from(self.child.id().context("it has ended")?)?)
     }
 
-    /// The host's process, as its lock tells.
+    /// Process id of the host, from its lock file.
     ///
     /// # Errors
-    /// None runs.
+    /// If no host has run.
     pub fn host_pid(&self) -> Result<i32> {
         let text = std::fs::read(self.data.join("host.lock")).context("no host runs")?;
         let running: Value = serde_json::from_slice(&text)?;
@@ -166,7 +166,7 @@ impl Served {
     /// Sends the relay a signal, and waits for its end.
     ///
     /// # Errors
-    /// It does not end.
+    /// If it does not end in time.
     pub async fn end(&mut self, signal: Signal) -> Result<ExitStatus> {
         kill_process(process(self.pid()?)?, signal)?;
         Ok(within("the relay to end", self.child.wait()).await??)

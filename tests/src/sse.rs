@@ -1,4 +1,4 @@
-//! An event stream by hand: what `EventSource` does, a connection at a time.
+//! An event stream read by hand, one connection at a time, as `EventSource` does.
 
 use std::collections::VecDeque;
 
@@ -14,29 +14,29 @@ use tokio::time::timeout;
 use crate::api::Api;
 use crate::wait::{PATIENCE, within};
 
-/// One event.
+/// An event of a stream.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Told {
-    /// The event's name.
+    /// Name of the event.
     pub kind: String,
-    /// Where a client goes on that has it; synthetic events carry none.
+    /// Position after this event; synthetic events have none.
     pub id: Option<Cursor>,
-    /// Its JSON.
+    /// The event's data, parsed as JSON.
     pub data: Value,
 }
 
-/// What came.
+/// Item of an event stream.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Item {
-    /// An event.
+    /// An event with its data.
     Event(Told),
-    /// A comment: a sign of life.
+    /// A comment, which only shows that the relay is alive.
     Comment,
-    /// How long to wait before coming back.
+    /// Time to wait before a reconnect, in milliseconds.
     Retry(u32),
     /// The relay ended the stream in good order.
     End,
-    /// The connection broke.
+    /// The connection broke without such an end.
     Broken,
 }
 
@@ -47,7 +47,7 @@ pub struct Sse {
     parser: Parser,
     items: VecDeque<Item>,
     over: bool,
-    /// What was asked for last with `retry:`.
+    /// Latest value of `retry:`, in milliseconds.
     pub retry: Option<u32>,
 }
 
@@ -55,12 +55,12 @@ impl Sse {
     /// Follows a session from now on.
     ///
     /// # Errors
-    /// Where the answer is no event stream.
+    /// If the answer is not an event stream.
     pub async fn live(api: &Api, session: &SessionId) -> Result<Self> {
         Self::open(api, &events_of(session), None).await
     }
 
-    /// Follows a session after an entry.
+    /// Follows a session from the entry after `cursor`.
     ///
     /// # Errors
     /// As [`Sse::live`].
@@ -68,7 +68,7 @@ impl Sse {
         Self::open(api, &events_of(session), Some(&cursor.to_string())).await
     }
 
-    /// Replays all that is retained, with these parameters.
+    /// Replays all retained entries, with these query parameters.
     ///
     /// # Errors
     /// As [`Sse::live`].
@@ -77,7 +77,7 @@ impl Sse {
         Self::open(api, &path, None).await
     }
 
-    /// Opens any path.
+    /// Opens an event stream at any path.
     ///
     /// # Errors
     /// As [`Sse::live`].
@@ -89,10 +89,10 @@ impl Sse {
         Self::of(within("the answer to an event stream", request.send()).await??).await
     }
 
-    /// Reads from an answer.
+    /// Reads the event stream of a response.
     ///
     /// # Errors
-    /// Where it is no event stream.
+    /// If it is not an event stream.
     pub async fn of(response: Response) -> Result<Self> {
         let status = response.status();
         let kind = response.headers().get("content-type").cloned();
@@ -104,16 +104,16 @@ impl Sse {
         Ok(Self { response, parser, items, over: false, retry: None })
     }
 
-    /// A header of the answer.
+    /// A header of the response.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
         self.response.headers().get(name)?.to_str().ok()
     }
 
-    /// The next of anything.
+    /// Returns the next item.
     ///
     /// # Errors
-    /// Where nothing comes, or something that is no event of the relay's.
+    /// If nothing arrives in time, the stream has ended before, or an event is malformed.
     pub async fn next(&mut self) -> Result<Item> {
         loop {
             if let Some(item) = self.items.pop_front() {
@@ -136,7 +136,7 @@ impl Sse {
         }
     }
 
-    /// The next event; `None` at the end of the stream, in whatever way.
+    /// Returns the next event; `None` once the stream has ended or broken.
     ///
     /// # Errors
     /// As [`Sse::next`].
@@ -153,10 +153,10 @@ impl Sse {
     /// Skips to the next event of a kind.
     ///
     /// # Errors
-    /// Where the stream ends before.
+    /// If the stream ends first.
     pub async fn skip_to(&mut self, kind: &str) -> Result<Told> {
         let mut skipped = Vec::new();
-        // Others may come again and again.
+        // Other events may arrive again and again.
         let skip = timeout(PATIENCE, async {
             while let Some(told) = self.event().await? {
                 if told.kind == kind {
@@ -170,10 +170,10 @@ impl Sse {
         found.with_context(|| format!("`{kind}` did not come, but {skipped:?}"))
     }
 
-    /// Reads output until it contains `text`, or to the end of the stream.
+    /// Reads output until it contains `text`, or to the end of the stream if there is no `text`.
     ///
     /// # Errors
-    /// Where numbers do not rise, or an event is not of the shape of its kind.
+    /// If positions do not rise, an event is malformed, or the stream ends before `text`.
     pub async fn output(&mut self, until: Option<&str>) -> Result<Output> {
         let mut output = Output::default();
         while let Some(told) = self.event().await? {
@@ -207,32 +207,32 @@ impl Sse {
     }
 }
 
-/// The output among events, and how far they go.
+/// The output within a series of events, and the position that they reach.
 #[derive(Debug, Clone, Default)]
 pub struct Output {
-    /// The bytes.
+    /// All bytes of the output.
     pub bytes: Vec<u8>,
-    /// Where a client goes on that has all this.
+    /// Position of the last event that has one.
     pub last: Option<Cursor>,
-    /// Kinds of the events that are no output.
+    /// Kinds of the events other than output.
     pub others: Vec<String>,
-    /// Where each piece of output ended: its position, and how many bytes there were by then.
+    /// End of each piece of output: its position, and the number of bytes up to it.
     pub marks: Vec<(Cursor, usize)>,
-    /// Positions at which to look for a text next.
+    /// Number of bytes that were already searched for a text.
     searched: usize,
 }
 
 impl Output {
-    /// Takes in an event.
+    /// Adds an event.
     ///
     /// # Errors
-    /// Where it does not follow, or has not the shape of its kind.
+    /// If its position does not follow the last one, or it lacks a field of its kind.
     pub fn take(&mut self, told: &Told) -> Result<()> {
         let Told { kind, id, data } = told;
         ensure!(data["type"] == kind.as_str(), "{data} is named {kind}");
         ensure!(data["timestamp"].is_u64() && data["sessionId"].is_string(), "{data}");
         if let (Some(last), Some(id)) = (self.last, id) {
-            // What the session does now may be told at a position, besides its entry.
+            // A status may repeat an entry's position: it describes the session as it is there.
             let follows = id.seq > last.seq || (kind == "session-status" && *id == last);
             ensure!(id.epoch == last.epoch && follows, "{kind} at {id} came after {last}");
         }
@@ -253,13 +253,13 @@ impl Output {
         Ok(())
     }
 
-    /// As text.
+    /// The output as text.
     #[must_use]
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.bytes).into_owned()
     }
 
-    /// Whether `text` is in what has come since the last time that this was asked.
+    /// Returns true if `text` is in the output since the last call.
     fn contains(&mut self, text: &str) -> bool {
         let from = self.searched.saturating_sub(text.len());
         self.searched = self.bytes.len();
@@ -273,7 +273,7 @@ pub fn events_of(session: &SessionId) -> String {
     format!("/api/session/{session}/events")
 }
 
-/// A parameter, such as the character set, may follow.
+/// Parameters such as the character set may follow the type.
 fn is_event_stream(kind: &[u8]) -> bool {
     kind.split(|&byte| byte == b';').next() == Some(b"text/event-stream")
 }

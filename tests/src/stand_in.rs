@@ -1,5 +1,5 @@
-//! A stand-in for a host, driven by hand: it speaks what hosts say to relays, message by message, so
-//! that a scenario can have hosts that are slow, stale or wrong.
+//! A stand-in for a host, driven by hand. It speaks the hosts' protocol message by message, so that
+//! a scenario can have hosts that are slow, stale or wrong.
 
 mod honest;
 
@@ -22,27 +22,27 @@ use crate::wait::within;
 use crate::wire::{Greeting, request};
 pub use honest::Honest;
 
-/// What came from the relay.
+/// Message from the relay, or the end of its link.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Heard<T> {
-    /// A message that this version knows.
+    /// A message of the protocol.
     Message(T),
     /// The link was closed with this code; 1006 for one that broke.
     Closed(u16),
 }
 
-/// The link of a host.
+/// The control link of a host.
 pub struct ControlLink(Link);
 
-/// The link of one session.
+/// The publish link of one session.
 pub struct PublishLink(Link);
 
-/// A WebSocket for hosts.
+/// A WebSocket of a host.
 struct Link {
     socket: WebSocketStream<TcpStream>,
 }
 
-/// What a stand-in says of a session that it has: a shell that has run for ever.
+/// Description of a session that a stand-in has: a shell that still runs.
 #[must_use]
 pub fn hosted(session: &SessionId, epoch: u64) -> Hosted {
     Hosted {
@@ -56,18 +56,18 @@ pub fn hosted(session: &SessionId, epoch: u64) -> Hosted {
 }
 
 impl ControlLink {
-    /// Opens the link of this host, and says nothing yet.
+    /// Opens the link of this host, without sending anything.
     ///
     /// # Errors
-    /// Where the relay does not accept it.
+    /// If the relay does not accept it.
     pub async fn open(relay: &Relay, host: &HostId) -> Result<Self> {
         Link::open(relay, &format!("/hosts/{host}/control")).await.map(Self)
     }
 
-    /// The link of a host that was welcomed, with these sessions.
+    /// Opens the link of a host with these sessions, and waits for its welcome.
     ///
     /// # Errors
-    /// As [`ControlLink::open`], and where it is not welcome.
+    /// As [`ControlLink::open`], and if the host is not welcomed.
     pub async fn welcomed(relay: &Relay, host: &HostId, sessions: Vec<Hosted>) -> Result<Self> {
         let mut link = Self::open(relay, host).await?;
         link.say(&ToRelay::Hello(Box::new(Hello {
@@ -85,37 +85,37 @@ impl ControlLink {
         }
     }
 
-    /// Sends a message.
+    /// Sends a message to the relay.
     ///
     /// # Errors
-    /// Where the link is gone.
+    /// If the link is gone.
     pub async fn say(&mut self, message: &ToRelay) -> Result<()> {
         self.0.send(message.clone().encode()).await
     }
 
-    /// The next message.
+    /// Returns the next message from the relay.
     ///
     /// # Errors
-    /// Where none comes, or one that is none.
+    /// If none arrives in time, or it cannot be decoded.
     pub async fn next(&mut self) -> Result<Heard<ToHost>> {
         self.0.next().await
     }
 }
 
 impl PublishLink {
-    /// Opens the link of this session, and says nothing yet.
+    /// Opens the link of this session, without sending anything.
     ///
     /// # Errors
-    /// Where the relay does not accept it.
+    /// If the relay does not accept it.
     pub async fn open(relay: &Relay, session: &SessionId) -> Result<Self> {
         Link::open(relay, &format!("/sessions/{session}/publish")).await.map(Self)
     }
 
-    /// A link on which the relay was told that entries after its own cursor follow: of this epoch,
-    /// whose last is `head`. Returns the cursor too.
+    /// Opens a link and announces the entries after the relay's cursor, of this epoch and up to
+    /// `head`. Returns the cursor too.
     ///
     /// # Errors
-    /// As [`PublishLink::open`], and where the relay does not begin with `resume`.
+    /// As [`PublishLink::open`], and if the relay does not begin with `resume`.
     pub async fn resumed(
         relay: &Relay,
         session: &SessionId,
@@ -128,7 +128,7 @@ impl PublishLink {
         Ok((link, cursor))
     }
 
-    /// Tells the relay that entries after this cursor follow: of this epoch, whose last is `head`.
+    /// Announces the entries after this cursor, of this epoch and up to `head`.
     ///
     /// # Errors
     /// As [`PublishLink::say`].
@@ -138,10 +138,10 @@ impl PublishLink {
         self.say(HostMessage::Resumed { epoch, from, head: Seq(head), size: Size::default() }).await
     }
 
-    /// The cursor that the relay opens with.
+    /// Receives the cursor that the relay opens with.
     ///
     /// # Errors
-    /// Where the next message is another.
+    /// If the next message is another.
     pub async fn resume(&mut self) -> Result<Option<Cursor>> {
         match self.next().await? {
             Heard::Message(HostCommand::Resume { cursor, .. }) => Ok(cursor),
@@ -149,10 +149,10 @@ impl PublishLink {
         }
     }
 
-    /// Sends a message.
+    /// Sends a message to the relay.
     ///
     /// # Errors
-    /// Where the link is gone.
+    /// If the link is gone.
     pub async fn say(&mut self, message: HostMessage) -> Result<()> {
         self.0.send(message.encode()).await
     }
@@ -166,18 +166,18 @@ impl PublishLink {
         self.say(HostMessage::Entry(Entry::Output(frame))).await
     }
 
-    /// The next message.
+    /// Returns the next message from the relay.
     ///
     /// # Errors
-    /// Where none comes, or one that is none.
+    /// If none arrives in time, or it cannot be decoded.
     pub async fn next(&mut self) -> Result<Heard<HostCommand>> {
         self.0.next().await
     }
 
-    /// Skips everything up to a message that counts, and returns what it counts as.
+    /// Skips to the first message for which `counts` returns a value, and returns that.
     ///
     /// # Errors
-    /// Names `what` where the link ends before.
+    /// If the link ends first; names `what`.
     pub async fn skip_to<T>(
         &mut self,
         what: &str,
@@ -195,7 +195,7 @@ impl PublishLink {
         }
     }
 
-    /// Waits until the relay has everything up to `seq` on disk.
+    /// Waits until the relay has acknowledged everything up to `seq` as durable.
     ///
     /// # Errors
     /// As [`PublishLink::skip_to`].
@@ -206,7 +206,7 @@ impl PublishLink {
         self.skip_to("the ack", is_ack).await
     }
 
-    /// Waits until the relay refuses the link, and returns why.
+    /// Waits until the relay refuses the link, and returns the reason.
     ///
     /// # Errors
     /// As [`PublishLink::skip_to`].

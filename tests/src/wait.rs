@@ -5,24 +5,24 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail};
 use tokio::time::{Instant, sleep, timeout};
 
-/// How long a scenario waits for anything before it fails. Far longer than anything takes: the
+/// Time after which a scenario gives up waiting. Far longer than anything takes, because the
 /// machine may be busy with the other half of the suite.
 pub const PATIENCE: Duration = Duration::from_secs(30);
-/// How often a condition is asked for.
+/// Interval between two checks of a condition.
 const INTERVAL: Duration = Duration::from_millis(5);
 
-/// Asks until the predicate holds.
+/// Waits until the predicate holds.
 ///
 /// # Errors
-/// Names `what` where it does not within [`PATIENCE`].
+/// If it does not within [`PATIENCE`]; names `what`.
 pub async fn wait_until(what: &str, mut predicate: impl AsyncFnMut() -> bool) -> Result<()> {
     wait_for(what, async || predicate().await.then_some(())).await
 }
 
-/// Asks until there is an answer.
+/// Waits until `ask` returns a value.
 ///
 /// # Errors
-/// Names `what` where there is none within [`PATIENCE`].
+/// If it does not within [`PATIENCE`]; names `what`.
 pub async fn wait_for<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> Result<T> {
     let deadline = Instant::now() + PATIENCE;
     loop {
@@ -36,10 +36,10 @@ pub async fn wait_for<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) ->
     }
 }
 
-/// Awaits a future that must be done within [`PATIENCE`].
+/// Awaits a future that must finish within [`PATIENCE`].
 ///
 /// # Errors
-/// Names `what` where it is not.
+/// If it does not; names `what`.
 pub async fn within<T>(what: &str, future: impl Future<Output = T>) -> Result<T> {
     let done = timeout(PATIENCE, future).await;
     done.ok().with_context(|| format!("waited {PATIENCE:?} in vain for {what}"))

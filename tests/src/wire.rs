@@ -1,4 +1,4 @@
-//! The stream protocol by hand: a WebSocket, and what goes over it, as it is.
+//! The stream protocol by hand: a WebSocket, and its messages as they are.
 
 use anyhow::{Context as _, Result, bail, ensure};
 use bytes::Bytes;
@@ -14,16 +14,16 @@ use tokio_tungstenite::{WebSocketStream, client_async};
 use crate::relay::{Relay, TOKEN};
 use crate::wait::within;
 
-/// How a client presents itself.
+/// Subprotocols and credentials with which a client connects.
 #[derive(Debug, Clone)]
 pub struct Greeting {
-    /// It offers `moorline.v1`.
+    /// True to offer the subprotocol `moorline.v1`.
     pub extended: bool,
-    /// Sent as a header.
+    /// Token that is sent in the `Authorization` header.
     pub bearer: Option<String>,
-    /// Sent as a subprotocol, as browsers must.
+    /// Token that is sent as a subprotocol, as browsers must.
     pub subprotocol_token: Option<String>,
-    /// What a browser says of the page.
+    /// Origin of the page, as a browser sends it.
     pub origin: Option<String>,
 }
 
@@ -42,23 +42,23 @@ impl Greeting {
     }
 }
 
-/// What came from the relay.
+/// Message from the relay, or the end of the connection.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Received {
-    /// A text message.
+    /// A text message, parsed as JSON.
     Json(Value),
-    /// A binary message: an entry's number and its data.
+    /// A binary message: an entry's sequence number and its data.
     Frame(u64, Bytes),
     /// The connection was closed with this code; 1006 for one that broke.
     Closed(u16),
 }
 
-/// One connection.
+/// A client's connection to a stream.
 pub struct Wire {
     socket: WebSocketStream<TcpStream>,
-    /// The subprotocol that the relay chose.
+    /// The subprotocol that the relay has selected.
     pub chosen: Option<String>,
-    /// Closed, with this code.
+    /// Close code, once the connection is closed.
     closed: Option<u16>,
 }
 
@@ -66,7 +66,7 @@ impl Wire {
     /// Connects to a session's stream.
     ///
     /// # Errors
-    /// Where the relay does not accept the WebSocket.
+    /// If the relay does not accept the WebSocket.
     pub async fn connect(relay: &Relay, session: &SessionId, greeting: &Greeting) -> Result<Self> {
         let path = format!("/sessions/{session}/stream");
         match Self::knock(relay, &path, greeting).await? {
@@ -75,10 +75,10 @@ impl Wire {
         }
     }
 
-    /// Connects to any path; or else tells with which status the relay refuses.
+    /// Connects to any path. Returns the HTTP status if the relay refuses.
     ///
     /// # Errors
-    /// Where there is no relay, or it answers with something that is no HTTP.
+    /// If there is no relay, or its answer is not HTTP.
     pub async fn knock(
         relay: &Relay,
         path: &str,
@@ -98,10 +98,10 @@ impl Wire {
         }
     }
 
-    /// With which code, or HTTP status, the relay turns a client away.
+    /// Connects where the relay must refuse, and returns its close code or HTTP status.
     ///
     /// # Errors
-    /// Where it does not.
+    /// If it does not refuse.
     pub async fn refusal(relay: &Relay, path: &str, greeting: &Greeting) -> Result<u16> {
         match Self::knock(relay, path, greeting).await? {
             Ok(mut wire) => wire.close_code().await,
@@ -112,7 +112,7 @@ impl Wire {
     /// Sends a text message.
     ///
     /// # Errors
-    /// Where the connection is gone.
+    /// If the connection is gone.
     pub async fn send_text(&mut self, text: impl Into<String>) -> Result<()> {
         Ok(self.socket.send(Message::text(text.into())).await?)
     }
@@ -125,7 +125,7 @@ impl Wire {
         self.send_text(message.to_string()).await
     }
 
-    /// Sends `resume` for a client that has nothing yet, and names itself where it may type.
+    /// Sends `resume` for a client that has no entries yet. A client that types also needs an id.
     ///
     /// # Errors
     /// As [`Wire::send_text`].
@@ -152,7 +152,7 @@ impl Wire {
         Ok(self.socket.send(Message::Binary(data)).await?)
     }
 
-    /// Begins to send a binary message: what the connection does not take at once is not waited for.
+    /// Starts sending a binary message, without waiting until the connection has taken all of it.
     ///
     /// # Errors
     /// As [`Wire::send_text`].
@@ -160,10 +160,10 @@ impl Wire {
         Ok(self.socket.feed(Message::Binary(data)).await?)
     }
 
-    /// The next message of the protocol.
+    /// Returns the next message.
     ///
     /// # Errors
-    /// Where none comes, or one that is none.
+    /// If none arrives in time, or it is malformed.
     pub async fn next(&mut self) -> Result<Received> {
         if let Some(code) = self.closed {
             return Ok(Received::Closed(code));
@@ -193,11 +193,11 @@ impl Wire {
         }
     }
 
-    /// The next binary message as it is; `None` once the connection is closed, with the code in
-    /// [`Wire::close_code`].
+    /// Returns the next binary message unchanged; `None` once the connection is closed.
+    /// [`Wire::close_code`] has the code then.
     ///
     /// # Errors
-    /// Where none comes.
+    /// If none arrives in time.
     pub async fn next_bytes(&mut self) -> Result<Option<Bytes>> {
         loop {
             match within("a message from the relay", self.socket.next()).await? {
@@ -215,10 +215,11 @@ impl Wire {
         }
     }
 
-    /// The binary messages that the relay has sent so far: those before its answer to a ping.
+    /// Returns the binary messages that the relay has sent so far: those before its answer to a
+    /// ping.
     ///
     /// # Errors
-    /// Where the connection ends before.
+    /// If the connection ends first.
     pub async fn sent_so_far(&mut self) -> Result<Vec<Bytes>> {
         self.socket.send(Message::Ping(Bytes::new())).await?;
         let mut sent = Vec::new();
@@ -232,11 +233,11 @@ impl Wire {
         }
     }
 
-    /// The next message, which must be a text message of this type. What the session does now may
-    /// be told at any time, and is passed over.
+    /// Returns the next message, which must be a text message of this type. Messages of type
+    /// `state` may come at any time and are skipped.
     ///
     /// # Errors
-    /// Where it is another one.
+    /// If it is another message.
     pub async fn expect(&mut self, kind: &str) -> Result<Value> {
         loop {
             match self.next().await? {
@@ -247,10 +248,10 @@ impl Wire {
         }
     }
 
-    /// Skips everything up to a text message of this type.
+    /// Skips to the next text message of this type.
     ///
     /// # Errors
-    /// Where the connection ends before.
+    /// If the connection ends first.
     pub async fn skip_to(&mut self, kind: &str) -> Result<Value> {
         loop {
             match self.next().await? {
@@ -261,11 +262,11 @@ impl Wire {
         }
     }
 
-    /// Reads output until it contains `text`; checks that its numbers have no gaps. Returns the
-    /// last number, and all that was read.
+    /// Reads output until it contains `text`, and checks that its sequence numbers have no gaps.
+    /// Returns the last number and all output read.
     ///
     /// # Errors
-    /// Where it does not come.
+    /// If the connection ends first, or there is a gap.
     pub async fn read_until(&mut self, text: &str) -> Result<(u64, String)> {
         let (mut last, mut output) = (None, Vec::new());
         loop {
@@ -286,10 +287,10 @@ impl Wire {
         }
     }
 
-    /// Skips everything up to the end of the connection, and tells its code.
+    /// Skips to the end of the connection, and returns its close code.
     ///
     /// # Errors
-    /// Where it does not end.
+    /// If it does not end.
     pub async fn close_code(&mut self) -> Result<u16> {
         loop {
             if let Received::Closed(code) = self.next().await? {
@@ -302,7 +303,7 @@ impl Wire {
 /// The request that opens a WebSocket.
 ///
 /// # Errors
-/// Where the greeting has characters that no header can have.
+/// If the greeting has characters that are not allowed in a header.
 pub fn request(url: &str, greeting: &Greeting) -> Result<http::Request<()>> {
     let mut request = url.into_client_request()?;
     let headers = request.headers_mut();

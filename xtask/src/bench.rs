@@ -1,4 +1,4 @@
-//! `cargo xtask bench`: the bench program of the tests, against the relay as it is released.
+//! `cargo xtask bench`: runs the bench program of the tests against the release build of the relay.
 
 use anyhow::{Result, bail};
 
@@ -8,15 +8,15 @@ use crate::setup;
 use crate::workspace::Workspace;
 use crate::{edge, packages, process, progress};
 
-/// The part that measures the relay at the edge.
+/// The part of the bench that measures the edge relay.
 const EDGE: &str = "edge";
 
-/// Builds everything for release and hands the terminal to the bench program.
+/// Makes the release builds, and hands the terminal to the bench program.
 ///
 /// # Errors
-/// Where something can't be built, or the program fails.
+/// If a build or the program fails.
 pub(crate) fn run(workspace: &Workspace, arguments: &[String]) -> Result<()> {
-    // Without the names of parts everything is measured.
+    // Without names of parts, everything is measured.
     let mut parts = arguments.iter().filter(|argument| !argument.starts_with('-')).peekable();
     let with_edge = parts.peek().is_none() || parts.any(|part| part == EDGE);
     setup::ensure(workspace, if with_edge { Purpose::Edge } else { Purpose::Run })?;

@@ -1,4 +1,4 @@
-//! What a browser downloads before the first screen, and what Cloudflare loads to run the Worker.
+//! Budgets for a browser's first download and for the Worker that Cloudflare loads.
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -12,14 +12,14 @@ use walkdir::WalkDir;
 use crate::progress;
 use crate::workspace::Workspace;
 
-/// A page and what may be downloaded for its first screen, compressed as the relay does.
+/// Maximum size of the files for a page's first screen, compressed as the relay does.
 struct Budget {
     page: &'static str,
     bytes: u64,
     counts: fn(&str) -> bool,
 }
 
-/// The terminal emulator is loaded where a terminal is shown, and a part when it is needed; the
+/// The terminal emulator is only loaded on pages with a terminal, and a part only on demand. The
 /// API's documentation is a page of its own.
 const BUDGETS: [Budget; 2] = [
     Budget {
@@ -30,7 +30,7 @@ const BUDGETS: [Budget; 2] = [
     Budget { page: "terminal", bytes: 450 * 1024, counts: |name| part_name(name).is_none() },
 ];
 
-/// What the Worker may have, compressed as Cloudflare measures it.
+/// Maximum size of the Worker, compressed as Cloudflare measures it.
 const WORKER_BYTES: u64 = 1024 * 1024;
 
 fn is_emulator(name: &str) -> bool {
@@ -45,7 +45,7 @@ fn part_name(name: &str) -> Option<&str> {
 /// Compares the size of `dist/` with its budgets.
 ///
 /// # Errors
-/// Where it is over budget, or empty.
+/// If it is over budget, or empty.
 pub(crate) fn check(workspace: &Workspace) -> Result<String> {
     let dist = workspace.dist();
     let mut sizes = Vec::new();
@@ -64,7 +64,7 @@ pub(crate) fn check(workspace: &Workspace) -> Result<String> {
 /// Compares the size of the Worker's files with their budget.
 ///
 /// # Errors
-/// Where they are over budget, or missing.
+/// If they are over budget, or missing.
 pub(crate) fn check_worker(files: impl Iterator<Item = PathBuf>) -> Result<String> {
     let mut total = 0;
     for file in files {

@@ -1,7 +1,7 @@
-//! `cargo xtask test`: performs the steps, and tells at the end how each went.
+//! `cargo xtask test`: performs the steps, and summarises them at the end.
 //!
-//! Builds for the web, and others with flags of their own, run beside native ones, since each has times in which it uses one core: two lanes,
-//! each with its steps in order.
+//! Steps are in two lanes, each in order. Builds for the web and others with flags of their own run
+//! beside native ones, because each has phases that use only one core.
 
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -14,11 +14,11 @@ use crate::setup;
 use crate::steps::{Lane, STEPS, Step};
 use crate::workspace::Workspace;
 
-/// How a step went.
+/// Result of a step.
 enum Outcome {
     Passed(Vec<String>),
     Failed,
-    /// A step that it needs failed.
+    /// A step that it needs has failed.
     Blocked(&'static str),
 }
 
@@ -37,7 +37,7 @@ impl Report {
 /// Runs all steps, or those that the filter selects.
 ///
 /// # Errors
-/// Where a step failed.
+/// If a step fails.
 pub(crate) fn run(workspace: &Workspace, filter: &[String], fail_fast: bool) -> Result<()> {
     let (steps, tests) = select(filter);
     setup::ensure(workspace, Purpose::Test)?;
@@ -57,21 +57,21 @@ pub(crate) fn run(workspace: &Workspace, filter: &[String], fail_fast: bool) -> 
     summarise(&run.into_reports(), started.elapsed())
 }
 
-/// One run of the chosen steps.
+/// A run of the selected steps.
 struct Run<'a> {
     workspace: &'a Workspace,
-    /// In order.
+    /// The selected steps, in order.
     steps: Vec<&'static Step>,
-    /// Parts of the names of tests.
+    /// Parts of test names that select tests.
     tests: Vec<String>,
     fail_fast: bool,
-    /// Of the steps that have ended, in the order of their ends.
+    /// Reports of the steps that have ended, in the order in which they ended.
     reports: Mutex<Vec<Report>>,
     one_more: Condvar,
 }
 
 impl Run<'_> {
-    /// Performs the steps of a lane.
+    /// Performs the steps of a lane, in order.
     fn lane(&self, lane: Lane) {
         for step in self.steps.iter().filter(|step| step.lane == lane) {
             let Some(failed) = self.wait_for(step) else { return };
@@ -81,8 +81,9 @@ impl Run<'_> {
         }
     }
 
-    /// Waits until the step can begin: what it needs has ended, and if it is to run alone, the other lane.
-    /// Returns the step of those that has failed, or `None` if the run ends here.
+    /// Waits until the step can begin: the steps that it needs have ended and, if it runs alone,
+    /// the other lane has too. Returns the needed step that has failed, if any, or `None` if the
+    /// run ends here.
     fn wait_for(&self, step: &Step) -> Option<Option<&'static str>> {
         let is_awaited = |other: &&&Step| {
             step.needs.contains(&other.name) || (step.alone && other.lane != step.lane)
@@ -107,7 +108,7 @@ impl Run<'_> {
         }
     }
 
-    /// In the order of the steps.
+    /// The reports, in the order of the steps.
     fn into_reports(self) -> Vec<Report> {
         let mut reports = self.reports.into_inner().unwrap_or_else(PoisonError::into_inner);
         reports.sort_by_key(|report| STEPS.iter().position(|step| step.name == report.name));
@@ -115,7 +116,7 @@ impl Run<'_> {
     }
 }
 
-/// Words that name steps select them; the others are parts of the names of tests.
+/// Selects steps by the words that name them. The other words are parts of test names.
 fn select(filter: &[String]) -> (Vec<&'static Step>, Vec<String>) {
     let is_step = |word: &str| STEPS.iter().any(|step| step.name == word);
     let (names, tests): (Vec<String>, Vec<String>) =
@@ -126,7 +127,7 @@ fn select(filter: &[String]) -> (Vec<&'static Step>, Vec<String>) {
         (true, false) => step.takes_filter,
         (false, _) => named(step),
     };
-    // What a chosen step needs is done first.
+    // Steps that a chosen step needs are performed first.
     let chosen: Vec<&Step> = STEPS.iter().filter(chosen).collect();
     let needed = |step: &&Step| {
         chosen.iter().any(|other| other.name == step.name || other.needs.contains(&step.name))

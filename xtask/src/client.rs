@@ -1,4 +1,4 @@
-//! Builds the client's files into `dist/`, where they are not up to date.
+//! Builds the client's files into `dist/` if they are out of date.
 
 use std::path::{Path, PathBuf};
 
@@ -8,7 +8,7 @@ use crate::setup::WASM;
 use crate::workspace::Workspace;
 use crate::{hash, process, progress};
 
-/// Everything that the client's files are made from.
+/// All inputs of the client's build.
 const INPUTS: &[&str] = &[
     "client",
     "shared",
@@ -19,38 +19,38 @@ const INPUTS: &[&str] = &[
     "rust-toolchain.toml",
 ];
 
-/// How the client is built.
+/// Profile of the client's build.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Profile {
-    /// Quick to build.
+    /// Quick to build, but large.
     Debug,
-    /// Small.
+    /// Small, but slow to build.
     Release,
 }
 
-/// Whether `dist/` holds what these inputs and this profile make.
+/// Returns true if `dist/` is what the current inputs and this profile make.
 ///
 /// # Errors
-/// Where a file can't be read.
+/// If a file can't be read.
 pub(crate) fn is_fresh(workspace: &Workspace, profile: Profile) -> Result<bool> {
     let stamp = std::fs::read_to_string(stamp(workspace)).unwrap_or_default();
     Ok(stamp == content(&inputs(workspace, profile)?, &outputs(workspace)?))
 }
 
-/// Builds it where it is not fresh.
+/// Builds the client unless `dist/` is fresh.
 ///
 /// # Errors
-/// Where the build fails.
+/// If the build fails.
 pub(crate) fn build(workspace: &Workspace, profile: Profile) -> Result<()> {
     if is_fresh(workspace, profile)? {
         return Ok(());
     }
-    // Taken first: what changes during the build is built again the next time.
+    // Hashed first, so that a change during the build leads to a rebuild next time.
     let inputs = inputs(workspace, profile)?;
     let mut fetch = workspace.cargo(&["fetch", "--target", WASM]);
     process::run("crates", &mut fetch)?;
     progress::line("Building the client.");
-    // Trunk would take over scripts that an earlier build needed.
+    // Trunk would copy scripts that only an earlier build needed.
     let earlier = workspace.web_target().join("wasm-bindgen");
     if earlier.exists() {
         std::fs::remove_dir_all(&earlier).context("can't clear the last build")?;
@@ -58,7 +58,7 @@ pub(crate) fn build(workspace: &Workspace, profile: Profile) -> Result<()> {
     let mut trunk = workspace.command("trunk");
     let made = workspace.web_target().join("dist");
     trunk.args(["build", "--dist"]).arg(&made).env("CARGO_TARGET_DIR", workspace.web_target());
-    // Some environments set NO_COLOR=1, which trunk takes for a malformed flag.
+    // Some environments set NO_COLOR=1, which trunk rejects as a malformed flag.
     trunk.env_remove("NO_COLOR");
     if profile == Profile::Release {
         trunk.arg("--release");
@@ -69,8 +69,8 @@ pub(crate) fn build(workspace: &Workspace, profile: Profile) -> Result<()> {
         .context("can't note what was built")
 }
 
-/// Puts a folder in another's place: a relay that serves from it never sees half a build, and a
-/// `trunk serve` beside this does not meet it in its own folder.
+/// Replaces a folder by another one. A relay that serves from it never sees half a build, nor
+/// does a `trunk serve` that uses the same folder.
 pub(crate) fn replace(new: &Path, old: &Path) -> std::io::Result<()> {
     if old.exists() {
         std::fs::remove_dir_all(old)?;
@@ -90,7 +90,7 @@ fn inputs(workspace: &Workspace, profile: Profile) -> Result<String> {
     Ok(format!("{profile:?} {}", hash::of_paths(&workspace.root, INPUTS)?))
 }
 
-/// `trunk serve` writes to the same folder.
+/// The hash of `dist/`, because `trunk serve` writes to the same folder.
 fn outputs(workspace: &Workspace) -> Result<String> {
     hash::of_paths(&workspace.dist(), &["."])
 }

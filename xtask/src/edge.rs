@@ -1,4 +1,4 @@
-//! The relay at the edge: a Worker, the files that it serves, and what workerd is told of both.
+//! The edge relay: the Worker, the files that it serves, and their configuration for workerd.
 
 mod serve;
 
@@ -16,7 +16,7 @@ use crate::workspace::Workspace;
 use crate::{budget, hash, packages, process, progress, run};
 pub(crate) use serve::serve;
 
-/// Everything that the Worker is made from.
+/// All inputs of the Worker's build.
 const INPUTS: &[&str] = &[
     ".cargo",
     "shared",
@@ -28,14 +28,15 @@ const INPUTS: &[&str] = &[
     "rust-toolchain.toml",
 ];
 
-/// What describes the REST API, with the deprecated routes and without, and how that is asked for.
+/// Files with the REST API's description, with and without the deprecated routes, and the arguments
+/// that make each.
 const DESCRIPTIONS: [(&str, &[&str]); 2] =
     [("openapi.json", &[]), ("openapi-current.json", &["--no-legacy"])];
 
-/// The Worker itself: what is uploaded.
+/// Files of the Worker itself, which are uploaded.
 const WORKER: &[&str] = &["index.js", MODULE];
 const MODULE: &str = "index_bg.wasm";
-/// What the module uses of wasm: wasm-opt takes nothing for granted.
+/// Features of wasm that the module uses. wasm-opt assumes none.
 const FEATURES: &[&str] = &[
     "--enable-bulk-memory",
     "--enable-exception-handling",
@@ -46,21 +47,21 @@ const FEATURES: &[&str] = &[
     "--enable-sign-ext",
 ];
 
-/// What else belongs beside it: the configurations name all files relative to themselves.
+/// Files copied beside it. The configurations name all files relative to themselves.
 const BESIDE: &[&str] =
     &["deploy/edge/workerd.capnp", "tests/edge/tests.capnp", "tests/edge/tests.js"];
 
-/// `cargo xtask edge --dist`: makes what `wrangler deploy` uploads.
+/// `cargo xtask edge --dist`: builds what `wrangler deploy` uploads.
 ///
 /// # Errors
-/// Where something can't be installed or built.
+/// If something can't be installed or built.
 pub(crate) fn make(workspace: &Workspace) -> Result<()> {
     prepare(workspace)?;
     progress::line(&format!("The Worker and its files are in {}.", folder(workspace).display()));
     Ok(())
 }
 
-/// Builds everything for release, from the set-up on, and returns the program for hosts.
+/// Sets up and builds everything for release, and returns the program for hosts.
 fn prepare(workspace: &Workspace) -> Result<PathBuf> {
     setup::ensure(workspace, Purpose::Edge)?;
     let program = run::release_build(workspace)?;
@@ -68,11 +69,11 @@ fn prepare(workspace: &Workspace) -> Result<PathBuf> {
     Ok(program)
 }
 
-/// Builds the Worker where it is not fresh, and puts everything beside it. The client's files must
-/// be in `dist/`; the program describes the REST API, which both relays have.
+/// Builds the Worker if it is out of date, and puts everything beside it. The client's files must
+/// be in `dist/`. The program describes the REST API, which both relays share.
 ///
 /// # Errors
-/// Where the build fails.
+/// If the build fails.
 pub(crate) fn build(workspace: &Workspace, program: &Path) -> Result<()> {
     let folder = folder(workspace);
     std::fs::create_dir_all(&folder)?;
@@ -86,16 +87,16 @@ pub(crate) fn build(workspace: &Workspace, program: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Says how large the Worker is.
+/// Checks the Worker's size against its budget, and describes it.
 ///
 /// # Errors
-/// Where it is larger than it may be.
+/// If it is over budget.
 pub(crate) fn check_size(workspace: &Workspace) -> Result<String> {
     let worker = folder(workspace).join("worker");
     budget::check_worker(WORKER.iter().map(|name| worker.join(name)))
 }
 
-/// Where everything is put.
+/// The folder of the built Worker and its files.
 pub(crate) fn folder(workspace: &Workspace) -> PathBuf {
     workspace.target.join("edge")
 }
@@ -122,16 +123,16 @@ fn build_worker(workspace: &Workspace) -> Result<()> {
         .context("can't note what was built")
 }
 
-/// worker-build has the names of all functions kept, which are a quarter of what is deployed.
+/// Removes the names of functions, which worker-build keeps and which are a quarter of the upload.
 fn strip(workspace: &Workspace, module: &Path) -> Result<()> {
     let mut strip = workspace.command("wasm-opt");
     strip.arg(module).arg("-o").arg(module).args(FEATURES);
     process::run("Worker's names", strip.args(["--strip-debug", "--strip-producers"])).map(drop)
 }
 
-/// It looks for its tools in variables, and downloads those that none names. Beside the client's
-/// builds it has a folder of its own: it makes wasm-bindgen's macros write other code, and cargo does
-/// not know that.
+/// The command that builds the Worker. worker-build finds its tools by variables, and downloads
+/// those that none names. It has a target folder of its own, because it makes wasm-bindgen's macros
+/// write other code, and cargo would not notice.
 fn worker_build(workspace: &Workspace, made: &Path) -> Result<Command> {
     let found = |name: &str| {
         let there = workspace.find(Path::new(name));
@@ -150,7 +151,7 @@ fn worker_build(workspace: &Workspace, made: &Path) -> Result<Command> {
     Ok(command)
 }
 
-/// The client's files, and the description of the REST API.
+/// Collects the client's files and the REST API's descriptions into `assets`.
 fn gather_assets(workspace: &Workspace, program: &Path) -> Result<()> {
     let (new, assets) = (folder(workspace).join("assets.new"), folder(workspace).join("assets"));
     if new.exists() {
@@ -179,8 +180,8 @@ fn copy_all(from: &Path, to: &Path) -> Result<()> {
     Ok(())
 }
 
-/// workerd with a configuration of [`folder`], where the Worker's variables are taken from its own
-/// environment. One that is named and not set would be null, and no Worker expects that.
+/// workerd with a configuration of [`folder`], which takes the Worker's variables from workerd's
+/// own environment. A variable that is named but not set would be null, which no Worker expects.
 fn workerd(workspace: &Workspace, config: &str) -> Result<Command> {
     let mut command = workspace.command(packages::workerd(workspace)?);
     let path = folder(workspace).join(config);
@@ -193,7 +194,7 @@ fn workerd(workspace: &Workspace, config: &str) -> Result<Command> {
     Ok(command)
 }
 
-/// What a configuration takes from the environment.
+/// Names of the environment variables that a configuration reads.
 fn variables(config: &str) -> impl Iterator<Item = &str> {
     let after = config.split("fromEnvironment = \"").skip(1);
     after.filter_map(|rest| rest.split_once('"')).map(|(name, _)| name)
@@ -221,7 +222,7 @@ mod tests {
     fn every_variable_of_the_deployment_is_known_here() {
         let names: Vec<&str> = variables(LOCAL).collect();
         assert!(names.contains(&"MOORLINE_TOKEN"), "{names:?}");
-        // What is no secret has its default in what is deployed.
+        // Variables other than the secret have their default in the deployment's configuration.
         for name in names.iter().filter(|&&name| name != "MOORLINE_TOKEN") {
             assert!(DEPLOYED.contains(&format!("{name} = ")), "{name}");
         }

@@ -1,4 +1,4 @@
-//! The order between modules: no circles of imports, and in the client no import upwards.
+//! Order between modules: no circular imports, and in the client no import upwards.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -9,20 +9,20 @@ use walkdir::WalkDir;
 use crate::imports::{self, Import, Source, is_within, module_of};
 use crate::workspace::Workspace;
 
-/// The client's floors, from the lowest. Each may use those before it, and every module at its
-/// root is one of them.
+/// The client's floors, from the lowest. Each may use those before it. Every module at the client's
+/// root must be one of them.
 const FLOORS: (&str, &[&str]) = ("client/src", &["bindings", "ui", "session", "pages", "app"]);
 
-/// Circles that are known: the crate's root, the module whose children they are, and those. The
-/// list only gets shorter: one that is gone, or has changed, is named as well.
+/// Known circles: the crate's root, the parent module, and the members. The list only gets shorter:
+/// an entry that no longer matches is reported too.
 const KNOWN_CIRCLES: &[(&str, &str, &[&str])] = &[
-    // The emulator's model has its parts in modules that all change it.
+    // All parts of the emulator's model change it, each in a module of its own.
     ("host/src", "screen", &["edit", "links", "model", "modes"]),
-    // A session keeps what event streams have encoded of it.
+    // A session caches what event streams have encoded of it.
     ("relay/core/src", "", &["events", "reader", "session"]),
     ("relay/core/src", "auth", &["carrier", "cookie"]),
     ("relay/core/src", "directory", &["change", "report"]),
-    // The loaded session has its states in the modules that work on it.
+    // The loaded session's parts are defined in the modules that work on it.
     (
         "relay/edge/src",
         "session",
@@ -35,18 +35,18 @@ const KNOWN_CIRCLES: &[(&str, &str, &[&str])] = &[
     ("tests/src", "", &["api", "sse"]),
 ];
 
-/// Modules that use each other, directly or by way of others.
+/// Modules that use each other, directly or through others.
 #[derive(Debug, PartialEq, Eq)]
 struct Circle {
-    /// The module whose children they are.
+    /// The parent module of the members.
     parent: String,
     members: Vec<String>,
-    /// Where each uses another one.
+    /// Places at which a member uses another.
     places: Vec<String>,
 }
 
-/// Names each circle of modules of a crate that is not known, and each import of the client that
-/// leads upwards.
+/// Reports each unknown circle of modules within a crate, and each import of the client that leads
+/// upwards.
 ///
 /// # Errors
 /// Fails if a file cannot be read.
@@ -76,7 +76,7 @@ pub(crate) fn breaches(workspace: &Workspace, folders: &[&str]) -> Result<Vec<St
     Ok(found)
 }
 
-/// The folders that have the root of a crate, from the root of the workspace.
+/// The folders of crate roots, relative to the workspace.
 fn roots(workspace: &Workspace, folders: &[&str]) -> BTreeSet<String> {
     let files = folders.iter().flat_map(|folder| rust_files(workspace, Path::new(folder)));
     let is_root = |file: &String| file.ends_with("/lib.rs") || file.ends_with("/main.rs");
@@ -103,7 +103,7 @@ fn rust_files(workspace: &Workspace, folder: &Path) -> impl Iterator<Item = Stri
     })
 }
 
-/// The imports that lead to a higher floor, and the modules at the root that are on none.
+/// Imports that lead to a higher floor, and modules at the root that are on no floor.
 fn upwards(floors: &[&str], imports: &[Import]) -> Vec<String> {
     let mut found = BTreeSet::new();
     for import in imports {
@@ -112,7 +112,7 @@ fn upwards(floors: &[&str], imports: &[Import]) -> Vec<String> {
             (name, floors.iter().position(|floor| *floor == name))
         });
         match (from, to) {
-            // The root has what belongs to no floor: nothing.
+            // The crate's root belongs to no floor and may use any.
             (("", _), _) | (_, ("", _)) => {}
             ((from, Some(lower)), (to, Some(upper))) if lower < upper => {
                 found.insert(format!("{}: `{from}` is below `{to}` and uses it", import.place));
@@ -126,11 +126,11 @@ fn upwards(floors: &[&str], imports: &[Import]) -> Vec<String> {
     found.into_iter().collect()
 }
 
-/// Which module uses which other one of the same parent, and where.
+/// Uses between modules of the same parent, each with the place of the first one.
 type Edges<'a> = BTreeMap<(String, String), &'a str>;
 
-/// The circles between modules of the same parent, each with everything inside it. A module and
-/// its own children may use each other.
+/// The circles between modules of the same parent, including everything inside those modules. A
+/// module and its own children may use each other.
 fn circles(imports: &[Import]) -> Vec<Circle> {
     let mut levels: BTreeMap<String, Edges<'_>> = BTreeMap::new();
     for import in imports {
@@ -162,7 +162,7 @@ fn circles(imports: &[Import]) -> Vec<Circle> {
     found
 }
 
-/// What can be reached from a name, itself only by way of another.
+/// All names that can be reached from a name; itself only through another.
 fn reached<'a>(name: &str, edges: &'a Edges<'_>) -> BTreeSet<&'a String> {
     let mut found = BTreeSet::new();
     let mut open = vec![name];
@@ -176,8 +176,8 @@ fn reached<'a>(name: &str, edges: &'a Edges<'_>) -> BTreeSet<&'a String> {
     found
 }
 
-/// The innermost module that has both inside it, and the child of it that each is in. `None` where
-/// one is inside the other.
+/// The innermost module that contains both, and the child of it that each is in. `None` if one
+/// contains the other.
 fn siblings(from: &str, to: &str) -> Option<(String, String, String)> {
     if is_within(from, to) || is_within(to, from) {
         return None;
@@ -212,7 +212,7 @@ mod tests {
         let circle = |parent: &str, members: &[&str]| {
             (parent.to_owned(), members.iter().map(|&name| name.to_owned()).collect())
         };
-        // What is inside a folder counts for the folder.
+        // A use inside a folder counts for the folder.
         assert_eq!(found(&[("a::x", "b"), ("b::y::z", "a")]), [circle("", &["a", "b"])]);
         let deep = [("p::a", "p::b"), ("p::b", "p::c"), ("p::c", "p::a"), ("p::c", "p::d")];
         assert_eq!(found(&deep), [circle("p", &["a", "b", "c"])]);

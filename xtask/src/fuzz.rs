@@ -1,4 +1,4 @@
-//! Fuzzing by libFuzzer: guided by coverage, on the toolchain of every other build.
+//! Fuzzing by libFuzzer: guided by coverage, with the toolchain of every other build.
 
 use std::path::Path;
 use std::process::Command;
@@ -9,10 +9,10 @@ use anyhow::{Context as _, Result, bail};
 use crate::workspace::Workspace;
 use crate::{process, progress};
 
-/// Fuzzes one target or each of them.
+/// Fuzzes one target, or all of them, for this many seconds each.
 ///
 /// # Errors
-/// Where a target does not exist, does not build, or finds something.
+/// If a target does not exist, does not build, or finds something.
 pub(crate) fn run(workspace: &Workspace, only: Option<&str>, seconds: u64) -> Result<()> {
     let mut targets = targets(workspace)?;
     if let Some(only) = only {
@@ -29,7 +29,7 @@ pub(crate) fn run(workspace: &Workspace, only: Option<&str>, seconds: u64) -> Re
     Ok(())
 }
 
-/// Fuzzes each target for a while, as a check.
+/// Fuzzes all targets for this many seconds each, as a check. Returns a report of each.
 ///
 /// # Errors
 /// As [`run`].
@@ -38,7 +38,7 @@ pub(crate) fn check(workspace: &Workspace, seconds: u64) -> Result<Vec<String>> 
     fuzz_all(workspace, &targets(workspace)?, seconds)
 }
 
-/// A target is a file of `fuzz/src/bin`.
+/// All targets, which are the files of `fuzz/src/bin`.
 fn targets(workspace: &Workspace) -> Result<Vec<String>> {
     let folder = workspace.root.join("fuzz/src/bin");
     let mut names = Vec::new();
@@ -50,7 +50,7 @@ fn targets(workspace: &Workspace) -> Result<Vec<String>> {
     Ok(names)
 }
 
-/// In fuzz/, since the flags that count coverage are in its own `.cargo/config.toml`.
+/// Builds in fuzz/, because the coverage flags are in its own `.cargo/config.toml`.
 fn build(workspace: &Workspace) -> Result<()> {
     let mut build = workspace.cargo(&["build", "--release", "--locked"]);
     build
@@ -59,7 +59,7 @@ fn build(workspace: &Workspace) -> Result<()> {
     process::run("fuzz targets", &mut build).map(drop)
 }
 
-/// As many at a time as there are cores, since libFuzzer uses one.
+/// Fuzzes as many targets at a time as there are cores, because libFuzzer uses one.
 fn fuzz_all(workspace: &Workspace, targets: &[String], seconds: u64) -> Result<Vec<String>> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let waiting = Mutex::new(targets.iter());
@@ -93,7 +93,7 @@ fn fuzz(workspace: &Workspace, target: &str, seconds: u64) -> Result<String> {
         .arg("-timeout=5")
         .arg("-rss_limit_mb=1024")
         .arg("-print_final_stats=1")
-        // With the last slash it is a folder.
+        // The trailing slash makes it a folder.
         .arg(format!("-artifact_prefix={}/", artifacts.display()))
         .arg(&corpus)
         .args(Some(workspace.root.join("fuzz/seeds").join(target)).filter(|seeds| seeds.is_dir()));
@@ -101,7 +101,7 @@ fn fuzz(workspace: &Workspace, target: &str, seconds: u64) -> Result<String> {
     Ok(format!("{target}: {} inputs tried", tried(&output).unwrap_or("no")))
 }
 
-/// The flags in fuzz/ build for a named target, so the program is below its name.
+/// Locates a target's program. The flags in fuzz/ name a build target, so it is below that name.
 fn program(workspace: &Workspace, target: &str) -> Result<Command> {
     let answer =
         process::answer(workspace.command("rustc").arg("-vV")).context("rustc does not answer")?;

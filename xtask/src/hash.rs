@@ -1,4 +1,4 @@
-//! Fingerprints of files, to tell whether something has to be done again.
+//! Fingerprints of files, which show if something must be redone.
 
 use std::path::Path;
 
@@ -6,11 +6,11 @@ use anyhow::{Context as _, Result};
 use sha2::{Digest as _, Sha256};
 use walkdir::WalkDir;
 
-/// The hash of some files and of everything in some folders, names and contents. What is missing
-/// counts as empty; installed packages don't count.
+/// Hashes the names and contents of files, and of everything in folders. A missing path counts as
+/// empty; installed packages don't count.
 ///
 /// # Errors
-/// Where a file can't be read.
+/// If a file can't be read.
 pub(crate) fn of_paths(root: &Path, paths: &[&str]) -> Result<String> {
     let mut hash = Sha256::new();
     for path in paths {
@@ -29,7 +29,7 @@ pub(crate) fn of_paths(root: &Path, paths: &[&str]) -> Result<String> {
     Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
-/// With its length first, so that no two lists of pieces look alike.
+/// Hashes the length first, so that no two lists of pieces look alike.
 fn update(hash: &mut Sha256, piece: &[u8]) {
     hash.update((piece.len() as u64).to_be_bytes());
     hash.update(piece);

@@ -12,13 +12,13 @@ const FOLDERS: &[&str] = &["shared", "host", "relay", "client", "tests", "xtask"
 
 const MAX_LINES: usize = 500;
 
-/// What may not stand in code, where it may all the same, and why. Joined here, so that this file
-/// keeps its own rules.
+/// Banned text in code, the folders in which it is allowed, and the reason. The text is
+/// concatenated here, so that this file keeps its own rules.
 const BANNED: &[(&str, &[&str], &str)] = &[
     (
         concat!("web", "_sys"),
-        // The client's tests act as a user does, by the browser's own events.
-        // The edge has a browser's types too, and its own crate around them.
+        // The client's tests act as a user does, through the browser's own events.
+        // The edge crate uses a browser's types too, within its own crate.
         &["client/src/bindings", "client/tests", "relay/edge"],
         "only client/src/bindings talks to the browser",
     ),
@@ -28,7 +28,7 @@ const BANNED: &[(&str, &[&str], &str)] = &[
 /// Checks every file.
 ///
 /// # Errors
-/// Names each place that breaks a rule.
+/// If a place breaks a rule; names all of them.
 pub(crate) fn check(workspace: &Workspace) -> Result<()> {
     let mut found = Vec::new();
     for folder in FOLDERS {

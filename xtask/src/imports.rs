@@ -1,8 +1,8 @@
-//! Which modules of a crate use which others, read from the paths in its source.
+//! Imports between modules of a crate, read from the paths in its source.
 //!
-//! This reads tokens, not Rust: it knows comments, texts, `use` trees and paths that begin with
-//! `crate`, `super` or `self`. A name that a module has imported is followed to where it comes
-//! from. Code for tests counts for nothing.
+//! This reads tokens, not Rust: it knows comments, string literals, `use` trees and paths that
+//! begin with `crate`, `super` or `self`. A name that a module has imported is followed to its
+//! source. Code for tests does not count.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,30 +11,30 @@ mod paths;
 
 use paths::{Leaf, leaves, uses};
 
-/// A module uses another one.
+/// A use of one module by another.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Import {
-    /// The module that uses it, as `pages::sessions`; empty for the crate's root.
+    /// The module that uses the other, such as `pages::sessions`; empty for the crate's root.
     pub(crate) from: String,
     /// The module that is used.
     pub(crate) to: String,
-    /// The file and the line, as `client/src/app.rs:12`.
+    /// File and line of the use, such as `client/src/app.rs:12`.
     pub(crate) place: String,
 }
 
-/// A file of a crate.
+/// A source file of a crate.
 #[derive(Debug, Clone)]
 pub(crate) struct Source {
-    /// Its name, for messages.
+    /// Name of the file, for messages.
     pub(crate) file: String,
-    /// The module that it holds.
+    /// The module that the file holds.
     pub(crate) module: String,
-    /// Its content.
+    /// Text of the file.
     pub(crate) content: String,
 }
 
-/// The module in a file of a crate whose root is in the folder `root`: `client/src` and
-/// `client/src/pages/mod.rs` make `pages`.
+/// The module in a file of the crate whose root is in the folder `root`. With `client/src`,
+/// `client/src/pages/mod.rs` is `pages`.
 pub(crate) fn module_of(root: &str, file: &str) -> String {
     let path = file.strip_prefix(root).unwrap_or(file).trim_matches('/');
     let path = path.strip_suffix(".rs").unwrap_or(path);
@@ -73,7 +73,7 @@ pub(crate) fn imports(sources: &[Source]) -> Vec<Import> {
     found
 }
 
-/// Whether a module is another one or inside it.
+/// Returns true if a module is `outer` or inside it.
 pub(crate) fn is_within(module: &str, outer: &str) -> bool {
     outer.is_empty()
         || module.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
@@ -91,7 +91,7 @@ fn parent(module: &str) -> &str {
 #[derive(Default)]
 struct Tree {
     modules: BTreeSet<String>,
-    /// By module and name.
+    /// Path of each imported name, by module and name.
     names: BTreeMap<(String, String), Vec<String>>,
 }
 
@@ -102,9 +102,9 @@ impl Tree {
         }
     }
 
-    /// The module that a path leads to: the last one on it. `None` for a path of another crate.
+    /// The last module on a path. `None` for a path of another crate.
     fn resolve(&self, from: &str, path: &[String], depth: usize) -> Option<String> {
-        // Two modules may import a name from each other, if only by a mistake.
+        // Two modules may import a name from each other, if only by mistake.
         const MOST_STEPS: usize = 8;
         let (first, mut rest) = path.split_first()?;
         let mut at = match first.as_str() {

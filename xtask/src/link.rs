@@ -1,10 +1,10 @@
-//! Links from a checkout to what is kept for its user.
+//! Links from a checkout into the user's cache folder.
 
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
 
-/// Makes a symbolic link at `link` to `original`, in place of whatever is there.
+/// Creates a symbolic link at `link` to `original`, and replaces whatever is there.
 ///
 /// # Errors
 /// If the link can't be made.

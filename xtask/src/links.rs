@@ -7,8 +7,8 @@ use walkdir::{DirEntry, WalkDir};
 
 use crate::workspace::Workspace;
 
-/// Names each relative link in a Markdown page that leads nowhere. A link to a Rust file whose text
-/// is a name in backticks, as a test's, must find a function of that name there.
+/// Reports each relative link in a Markdown page that leads nowhere. If a link to a Rust file has a
+/// name in backticks as its text, the file must have a function of that name.
 ///
 /// # Errors
 /// Fails if a page cannot be read.
@@ -35,7 +35,7 @@ fn is_own(entry: &DirEntry) -> bool {
     !is_hidden && !matches!(&*name, "node_modules" | "target" | "dist" | "corpus")
 }
 
-/// The text and the target of each link in a line that stays within the project.
+/// Text and target of each link in a line that stays within the project.
 fn links(line: &str) -> impl Iterator<Item = (&str, &str)> {
     line.match_indices("](").filter_map(|(middle, mark)| {
         let text = line[..middle].rsplit_once('[')?.1;
@@ -45,7 +45,7 @@ fn links(line: &str) -> impl Iterator<Item = (&str, &str)> {
     })
 }
 
-/// Describes what is wrong with a link on a page in `folder`.
+/// Describes the fault of a link on a page in `folder`; `None` if it has none.
 fn fault(folder: &Path, text: &str, target: &str) -> Option<String> {
     let path = folder.join(target.split_once('#').map_or(target, |(path, _)| path));
     if !path.exists() {

@@ -1,6 +1,6 @@
-//! Set-up, build, run and checks of Moorline, by one command on any machine.
+//! Setup, build, run and checks of Moorline, by one command on any machine.
 //!
-//! Each task installs what it needs and is missing on first use: tools into the user's cache folder
+//! Each task installs its missing requirements on first use: tools into the user's cache folder
 //! (`~/.cache/moorline/tools`), where every checkout finds them, and npm packages into
 //! `client/node_modules` and `deploy/edge/node_modules`. Only Debian packages go to the system.
 
@@ -68,14 +68,14 @@ struct Run {
     /// Build faster, and serve the client's files from dist/.
     #[arg(long)]
     debug: bool,
-    /// For `moorline serve`.
+    /// Arguments of `moorline serve`.
     #[arg(last = true)]
     serve: Vec<String>,
 }
 
 #[derive(Args)]
 struct Edge {
-    /// Where to listen on 127.0.0.1.
+    /// Port to listen on at 127.0.0.1.
     #[arg(long, default_value_t = 3020)]
     port: u16,
     /// The folder that keeps sessions and the admin token [default: target/edge/state].
@@ -102,14 +102,14 @@ struct Test {
 struct Fuzz {
     /// A file of fuzz/src/bin, without `.rs`.
     target: Option<String>,
-    /// How long to fuzz each target.
+    /// Seconds to fuzz each target.
     #[arg(long, default_value_t = 60)]
     seconds: u64,
 }
 
 #[derive(Args)]
 struct Bench {
-    /// For the bench program.
+    /// Arguments of the bench program.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     arguments: Vec<String>,
 }

@@ -1,4 +1,4 @@
-//! What npm installs, by lock files: no package's own scripts are run.
+//! npm packages, installed from lock files without running their scripts.
 
 use std::path::PathBuf;
 
@@ -21,7 +21,7 @@ const EDGE: Packages = Packages {
     why: "workerd, which runs Workers, and the Worker's bundler",
 };
 
-/// Every such folder for a purpose.
+/// The folders with npm packages that a purpose needs.
 pub(crate) fn needed(purpose: Purpose) -> &'static [Packages] {
     match purpose {
         Purpose::Run => &[CLIENT],
@@ -29,27 +29,27 @@ pub(crate) fn needed(purpose: Purpose) -> &'static [Packages] {
     }
 }
 
-/// The program that runs Workers.
+/// Path of workerd, which runs Workers.
 pub(crate) fn workerd(workspace: &Workspace) -> Result<PathBuf> {
     EDGE.program(workspace, "node_modules/@cloudflare", "bin/workerd")
 }
 
-/// The bundler.
+/// Path of esbuild, the Worker's bundler.
 pub(crate) fn esbuild(workspace: &Workspace) -> Result<PathBuf> {
     EDGE.program(workspace, "node_modules/@esbuild", "bin/esbuild")
 }
 
 impl Packages {
-    /// Whether what is installed is what the lock file names.
+    /// Returns true if the lock file has not changed since the packages were installed.
     pub(crate) fn are_there(self, workspace: &Workspace) -> Result<bool> {
         let installed = std::fs::read_to_string(self.stamp(workspace)).unwrap_or_default();
         Ok(installed == self.lock_hash(workspace)?)
     }
 
-    /// Installs them.
+    /// Installs the packages.
     ///
     /// # Errors
-    /// Where npm fails.
+    /// If npm fails.
     pub(crate) fn install(self, workspace: &Workspace) -> Result<()> {
         let mut command = workspace.command("npm");
         command
@@ -60,7 +60,7 @@ impl Packages {
         Ok(())
     }
 
-    /// The program itself: npm installs a package of it for this machine's system alone.
+    /// Path of a native program. npm installs a package of it for this machine's system only.
     fn program(self, workspace: &Workspace, scope: &str, path: &str) -> Result<PathBuf> {
         let scope = workspace.root.join(self.folder).join(scope);
         for package in std::fs::read_dir(&scope).into_iter().flatten() {
@@ -72,7 +72,8 @@ impl Packages {
         anyhow::bail!("npm has installed no {path} for this system into {}", scope.display())
     }
 
-    /// In the folder that npm empties first, so that it can't outlive what it speaks of.
+    /// File with the installed lock's hash. npm empties its folder first, so it can't outlast the
+    /// packages.
     fn stamp(self, workspace: &Workspace) -> PathBuf {
         workspace.root.join(self.folder).join("node_modules/.moorline-lock-hash")
     }

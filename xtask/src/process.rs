@@ -1,4 +1,4 @@
-//! Running a program: quiet while it goes well, its whole output when it fails.
+//! Running programs: without output if they succeed, with all of it if they fail.
 
 use std::io::{BufRead, BufReader, PipeReader};
 use std::process::{Command, Stdio};
@@ -9,13 +9,13 @@ use anyhow::{Context as _, Result, bail};
 
 use crate::progress;
 
-/// How often a program that takes long says where it is.
+/// Interval between two progress reports of a program that takes long.
 const REPORT_EVERY: Duration = Duration::from_secs(15);
 
-/// Runs a program to its end and returns what it wrote, standard output and error in order.
+/// Runs a program to its end, and returns its standard output and error, interleaved.
 ///
 /// # Errors
-/// Where it can't be started or fails; the error holds its whole output.
+/// If it can't be started or fails; the error holds its whole output.
 pub(crate) fn run(label: &str, command: &mut Command) -> Result<String> {
     let described = describe(command);
     let (reader, writer) = std::io::pipe()?;
@@ -23,11 +23,11 @@ pub(crate) fn run(label: &str, command: &mut Command) -> Result<String> {
         .stdin(Stdio::null())
         .stdout(writer.try_clone()?)
         .stderr(writer)
-        // Without a terminal cargo keeps its progress to itself.
+        // Without a terminal, cargo shows no progress otherwise.
         .env("CARGO_TERM_PROGRESS_WHEN", "always")
         .env("CARGO_TERM_PROGRESS_WIDTH", "80");
     let mut child = command.spawn().with_context(|| format!("can't start `{described}`"))?;
-    // The command holds the pipe's other end; the reader would never see an end.
+    // The command holds the pipe's other end; without this, the reader would never see its end.
     command.stdout(Stdio::null()).stderr(Stdio::null());
     let output = collect(label, reader);
     let status = child.wait()?;
@@ -37,15 +37,15 @@ pub(crate) fn run(label: &str, command: &mut Command) -> Result<String> {
     Ok(output)
 }
 
-/// The output of a program that answers at once, or nothing where there is none or it fails.
+/// The standard output of a short program; `None` if it can't be started or fails.
 pub(crate) fn answer(command: &mut Command) -> Option<String> {
     let output = command.stdin(Stdio::null()).stderr(Stdio::null()).output().ok()?;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     output.status.success().then_some(text)
 }
 
-/// The same program, ended with all that it started after so many seconds: by `timeout`, which
-/// every Debian-like system has.
+/// The same command, which `timeout` ends after this many seconds with everything that it started.
+/// Every Debian-like system has `timeout`.
 pub(crate) fn limited(command: &Command, seconds: u32) -> Command {
     let mut limited = Command::new("timeout");
     limited.args(["--kill-after=10", &seconds.to_string()]);
@@ -62,7 +62,7 @@ pub(crate) fn limited(command: &Command, seconds: u32) -> Command {
     limited
 }
 
-/// Whether a run failed because its limit was over.
+/// Returns true if a run failed because it reached its limit.
 pub(crate) fn is_timeout(error: &anyhow::Error) -> bool {
     error.to_string().contains("(exit status: 124)")
 }
@@ -73,7 +73,7 @@ fn describe(command: &Command) -> String {
     words.join(" ")
 }
 
-/// Reads until the program ends, saying now and then where it is.
+/// Reads until the program ends, and reports its progress now and then.
 fn collect(label: &str, reader: PipeReader) -> String {
     let (sender, lines) = mpsc::channel();
     let reading = std::thread::spawn(move || {
@@ -106,12 +106,12 @@ fn collect(label: &str, reader: PipeReader) -> String {
             Err(RecvTimeoutError::Disconnected) => break,
         }
     }
-    // It only reads, and its channel is closed: it has ended.
+    // The thread only reads and its channel is closed, so it has ended.
     let _ = reading.join();
     output
 }
 
-/// Lines that end with a newline or, as a progress bar does, with a carriage return.
+/// Lines that end with a newline or, as in progress bars, with a carriage return.
 struct Lines<R> {
     reader: R,
     returned: bool,
@@ -136,7 +136,8 @@ impl<R: BufRead> Iterator for Lines<R> {
             line.extend_from_slice(&buffer[..end]);
             let returned = buffer[end] == b'\r';
             self.reader.consume(end + 1);
-            // The newline of `\r\n` ends no second line, and a bare return is no line.
+            // The newline of `\r\n` does not end a second line, and a bare return does not make a
+            // line.
             let counts = !line.is_empty() || !(returned || self.returned);
             self.returned = returned;
             if counts {

@@ -1,11 +1,12 @@
-//! What a person sees while a task runs: plain lines, so that a terminal and a log show the same.
+//! Output while a task runs: plain lines, so that a terminal and a log show the same.
 
 use std::io::Write as _;
 use std::time::Duration;
 
-/// Writes one line.
+/// Writes one line to standard output.
 pub(crate) fn line(text: &str) {
-    // A reader that went away (`| head`) is no reason to stop.
+    // A reader that went away (`
+    // head`) does not end the task.
     let _ = writeln!(std::io::stdout().lock(), "{text}");
 }
 
@@ -19,7 +20,7 @@ pub(crate) fn spoken(duration: Duration) -> String {
     }
 }
 
-/// How far a build is, from a line of cargo's own progress: `Building [==> ] 12/345: serde`.
+/// Progress of a build, from a line of cargo's own: `Building [==> ] 12/345: serde`.
 pub(crate) fn cargo_progress(line: &str) -> Option<String> {
     let (_, rest) = line.trim_start().strip_prefix("Building [")?.split_once("] ")?;
     let (count, _) = rest.split_once(':').unwrap_or((rest, ""));

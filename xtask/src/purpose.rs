@@ -1,12 +1,12 @@
-//! Reasons for a set-up.
+//! Purposes of a setup.
 
-/// What a set-up is for.
+/// The task that a setup is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Purpose {
-    /// Building and serving.
+    /// Building and serving the native relay.
     Run,
-    /// The same for the relay at the edge.
+    /// Building and serving the edge relay.
     Edge,
-    /// Building and every check.
+    /// Building everything, and every check.
     Test,
 }

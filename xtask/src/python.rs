@@ -1,5 +1,5 @@
-//! The Python packages of the tests, by `tests/requirements.txt`, in an environment of their own that
-//! is kept for the user. Some hold no Python but a program, built for this kind of machine.
+//! The Python packages of the tests, from `tests/requirements.txt`, in an environment of their own
+//! in the user's cache folder. Some hold only a program, built for this kind of machine.
 
 use std::path::PathBuf;
 
@@ -8,14 +8,15 @@ use anyhow::{Context as _, Result};
 use crate::workspace::Workspace;
 use crate::{hash, link, process, system};
 
-/// Each with its exact version, and everything that they depend on: made by `pip freeze`.
+/// All packages and their dependencies with exact versions, as written by `pip freeze`.
 const REQUIREMENTS: &str = "tests/requirements.txt";
 
-/// Written last, into a folder that is emptied first: what is not complete has none.
+/// File that is written last, into a folder that is emptied first: an incomplete environment lacks
+/// it.
 const STAMP: &str = "moorline-complete";
 
-/// Whether what is installed is what the file names. Lets this checkout use it if it was installed
-/// for another.
+/// Returns true if the packages of the requirements file are installed. Also links them into this
+/// checkout, in case they were installed for another.
 ///
 /// # Errors
 /// If the file can't be read, or the link can't be made.
@@ -28,7 +29,7 @@ pub(crate) fn are_there(workspace: &Workspace) -> Result<bool> {
     Ok(complete)
 }
 
-/// Makes the environment, anew, and fills it.
+/// Creates the environment from scratch, and installs the packages.
 ///
 /// # Errors
 /// If Python or pip fails.
@@ -46,17 +47,18 @@ pub(crate) fn install(workspace: &Workspace) -> Result<()> {
     link::replace(&kept, &environment(workspace))
 }
 
-/// A program that a package brings.
+/// Path of a program that a package brings.
 pub(crate) fn program(workspace: &Workspace, name: &str) -> PathBuf {
     environment(workspace).join("bin").join(name)
 }
 
-/// As this checkout names it.
+/// Path of the environment within this checkout.
 fn environment(workspace: &Workspace) -> PathBuf {
     workspace.tools().join("python")
 }
 
-/// Named by its requirements, so that checkouts with other ones don't disturb each other.
+/// Path of the environment in the cache. It has a hash of the requirements, so that checkouts with
+/// different ones don't disturb each other.
 fn kept(workspace: &Workspace) -> Result<PathBuf> {
     let requirements = hash::of_paths(&workspace.root, &[REQUIREMENTS])?;
     Ok(workspace.kept().join(format!("python-{}", &requirements[..16])))

@@ -16,7 +16,7 @@ const BUILD: [&str; 5] = ["build", "--package", "moorline-relay", "--bin", "moor
 /// Builds the client and the relay, and becomes `moorline serve`.
 ///
 /// # Errors
-/// Where something can't be installed or built.
+/// If something can't be installed or built.
 pub(crate) fn run(workspace: &Workspace, debug: bool, arguments: &[String]) -> Result<()> {
     setup::ensure(workspace, Purpose::Run)?;
     let binary = if debug { debug_build(workspace) } else { release_build(workspace) }?;
@@ -25,11 +25,11 @@ pub(crate) fn run(workspace: &Workspace, debug: bool, arguments: &[String]) -> R
     if debug {
         serve.env("MOORLINE_DIST", workspace.dist());
     }
-    // It takes this process's place, so that signals reach it alone.
+    // The relay replaces this process, so that signals reach it alone.
     Err(serve.exec()).with_context(|| format!("can't start {}", binary.display()))
 }
 
-/// The relay serves `dist/`: neither waits for the other.
+/// Builds client and relay side by side: a debug relay serves `dist/` and does not contain it.
 fn debug_build(workspace: &Workspace) -> Result<PathBuf> {
     let client = || client::build(workspace, Profile::Debug);
     let relay = || build_relay(workspace, &[]);
@@ -37,15 +37,15 @@ fn debug_build(workspace: &Workspace) -> Result<PathBuf> {
     Ok(workspace.target.join("debug/moorline"))
 }
 
-/// The program as it is released, built from the client on. It holds the client's files, so it is
-/// linked after they are made.
+/// Builds the release program, from the client on. It contains the client's files, so it is linked
+/// after they are built.
 pub(crate) fn release_build(workspace: &Workspace) -> Result<PathBuf> {
     let binary = workspace.target.join("release/moorline");
     let client = || client::build(workspace, Profile::Release);
     if binary.exists() {
         client()?;
     } else {
-        // What the relay depends on takes longest, and does not wait for the client.
+        // The relay's dependencies take longest, and do not need the client.
         let ahead = || {
             let mut library =
                 workspace.cargo(&["build", "--release", "--package", "moorline-relay", "--lib"]);
@@ -63,7 +63,7 @@ fn build_relay(workspace: &Workspace, extra: &[&str]) -> Result<()> {
     process::run("relay", build.args(extra)).map(drop)
 }
 
-/// Does two things at a time.
+/// Does two things at the same time.
 fn beside(
     one: impl FnOnce() -> Result<()> + Send,
     other: impl FnOnce() -> Result<()> + Send,

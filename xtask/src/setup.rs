@@ -1,4 +1,4 @@
-//! Set-up on first use: finds what is missing, says what and why, and installs it.
+//! Setup on first use: finds what is missing, says why it is needed, and installs it.
 
 use std::path::Path;
 use std::process::Command;
@@ -15,17 +15,17 @@ use crate::{packages, process, python, system, tools};
 /// The target that the client is built for.
 pub(crate) const WASM: &str = "wasm32-unknown-unknown";
 
-/// Something to install.
+/// A missing part that is to be installed.
 struct Part<'a> {
     what: String,
     why: String,
     install: Box<dyn FnOnce() -> Result<()> + Send + 'a>,
 }
 
-/// Installs what is missing for a purpose; does nothing where nothing is.
+/// Installs what is missing for a purpose; does nothing if nothing is missing.
 ///
 /// # Errors
-/// Where something can't be installed; the error says what to do.
+/// If something can't be installed; the error says what to do.
 pub(crate) fn ensure(workspace: &Workspace, purpose: Purpose) -> Result<()> {
     let tools = tools::needed(workspace, purpose)?;
     system::link(workspace)?;
@@ -33,8 +33,8 @@ pub(crate) fn ensure(workspace: &Workspace, purpose: Purpose) -> Result<()> {
         tool.link(workspace)?;
     }
     let system = system::needed(purpose);
-    // Tools build one after the other, since each uses every core and they share dependencies; what
-    // waits for the network runs beside them.
+    // Tools are built in sequence, because each build uses every core and they share dependencies.
+    // Downloads run beside them.
     let lanes = [builds(workspace, &tools), downloads(workspace, purpose, &system)?];
     let count: usize = lanes.iter().map(Vec::len).sum();
     if count == 0 {
@@ -58,7 +58,7 @@ pub(crate) fn ensure(workspace: &Workspace, purpose: Purpose) -> Result<()> {
     Ok(())
 }
 
-/// One part after the other, until one fails here or in another lane.
+/// Installs parts in sequence, until one fails here or in another lane.
 fn perform(lane: Vec<Part<'_>>, failed: &AtomicBool) {
     for part in lane {
         if failed.load(Ordering::Relaxed) {

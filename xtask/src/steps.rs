@@ -10,51 +10,52 @@ use crate::setup::WASM;
 use crate::workspace::Workspace;
 use crate::{budget, edge, fuzz, house, packages, process, progress, python, system};
 
-/// How long each fuzz target runs.
+/// Time for each fuzz target, in seconds.
 const FUZZ_SECONDS: u64 = 10;
 
-/// Every member that builds for this machine. The same for each command: another selection has other
-/// features, and builds everything again.
+/// All members that build for this machine. It is the same for each command: another selection has
+/// other features, and would rebuild everything.
 const NATIVE: [&str; 3] = ["--workspace", "--exclude", "moorline-client"];
 
 /// Filter of nextest for everything but the scenarios.
 const UNIT: &str = "not package(moorline-tests)";
-/// What the scenarios are called: those for every relay, and those of the native
-/// one.
+/// Filter of the scenarios for every relay and those for the native one.
 const SCENARIOS: &str =
     "package(moorline-tests) & not test(/^openapi::/) & not test(/(^|::)edge::/)";
-/// Those for every relay but the ones about how pages look, and those of the one at the edge.
+/// Filter of the scenarios for every relay except those about pages' looks, and those for the edge
+/// relay.
 const EDGE_SCENARIOS: &str = "package(moorline-tests) & binary(scenarios) & not test(/^openapi::/) \
                               & not test(/(^|::)(native|in_process|look)::/)";
-/// The one of them that takes minutes of thinking up requests.
+/// Filter of the test that takes minutes to generate requests.
 const API: &str = "package(moorline-tests) & test(/^openapi::/)";
 
-/// One thing to check.
+/// A step of the checks.
 pub(crate) struct Step {
     pub(crate) name: &'static str,
     pub(crate) what: &'static str,
-    /// Steps without which this one can't run.
+    /// Steps that must succeed before this one.
     pub(crate) needs: &'static [&'static str],
     /// The lane that it runs in.
     pub(crate) lane: Lane,
-    /// Whether it waits for the other lane to end: its tests are about time, or use both cores well.
+    /// True if it waits for the other lane to end, because its tests depend on time or use both
+    /// cores well.
     pub(crate) alone: bool,
-    /// Whether parts of the names of tests select within it.
+    /// True if parts of test names select tests within it.
     pub(crate) takes_filter: bool,
-    /// Does it, and says in a line or two what came of it.
+    /// Performs the step, and returns a line or two about the result.
     pub(crate) run: Work,
 }
 
-/// Steps of different lanes run beside each other.
+/// A sequence of steps. Steps of different lanes run side by side.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Lane {
-    /// What the native members are built for, and the tests of the whole.
+    /// Builds and tests of native members, and tests of the whole.
     Native,
-    /// What is built for a browser or the edge, or by flags of its own.
+    /// Builds for a browser or the edge, and builds with flags of their own.
     Web,
 }
 
-/// All of them, in order.
+/// All steps, in order.
 pub(crate) const STEPS: &[Step] = &[
     native("fmt", "the code is formatted", fmt),
     native("house", "the rules that no linter knows", |workspace, _| {
@@ -100,7 +101,7 @@ const fn web(name: &'static str, what: &'static str, run: Work) -> Step {
     Step { lane: Lane::Web, ..native(name, what, run) }
 }
 
-/// Prints them.
+/// Prints the names and purposes of all steps.
 pub(crate) fn list() {
     for step in STEPS {
         progress::line(&format!("{:<14} {}", step.name, step.what));
@@ -116,7 +117,8 @@ fn fmt(workspace: &Workspace, _: &[String]) -> Result<Vec<String>> {
     quiet(&mut workspace.cargo(&["fmt", "--manifest-path", "fuzz/Cargo.toml", "--check"]))
 }
 
-/// Advisories are a matter of the day and their list is fetched from elsewhere: CI's own job.
+/// Checks licences, bans and sources. Advisories change daily and are fetched from elsewhere, so
+/// they have a CI job of their own.
 fn deny(workspace: &Workspace, _: &[String]) -> Result<Vec<String>> {
     quiet(&mut workspace.cargo(&[
         "deny",
@@ -184,13 +186,14 @@ fn client_tests(workspace: &Workspace, _: &[String]) -> Result<Vec<String>> {
             .args(arguments)
             .env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER", "wasm-bindgen-test-runner")
             .env("CHROMEDRIVER", &driver)
-            // From the start of the browser on; its default of 20 is short for a busy machine.
+            // Counted from the start of the browser. The default of 20 seconds is short for a busy
+            // machine.
             .env("WASM_BINDGEN_TEST_TIMEOUT", "180");
         command
     };
     process::run("client's tests", &mut cargo(&["--no-run"]))?;
-    // The runner's little server sometimes leaves one of the browser's requests waiting for ever,
-    // before any test has begun.
+    // Sometimes the runner's small server never answers one of the browser's requests, before any
+    // test has begun.
     let limited = || process::run("client's tests", &mut process::limited(&cargo(&[]), 90));
     let output = limited().or_else(|error| {
         if !process::is_timeout(&error) {
@@ -220,15 +223,15 @@ fn edge_api(workspace: &Workspace, _: &[String]) -> Result<Vec<String>> {
     described(workspace, &environment)
 }
 
-/// Runs the requests that a machine thinks of, and says how many they were.
+/// Runs the tests with generated requests, and returns how many requests there were.
 fn described(workspace: &Workspace, environment: &[(&str, PathBuf)]) -> Result<Vec<String>> {
     nextest(workspace, API, &[], environment)?;
     let said = workspace.root.join("target/test-artifacts/schemathesis.txt");
     Ok(lines_with(&std::fs::read_to_string(said)?, " generated, "))
 }
 
-/// The relay as the scenarios run it. It is built as the tests are: without what only tests need,
-/// dependencies have other features, and all of them would be built again.
+/// Builds the relay for the scenarios, together with the tests. Without the tests' dependencies,
+/// features would differ and everything would be rebuilt.
 fn built_relay(workspace: &Workspace) -> Result<PathBuf> {
     let mut build = workspace.cargo(&["test", "--no-run", "--locked"]);
     process::run("relay and tests", build.args(NATIVE))?;
@@ -254,7 +257,7 @@ fn edge_scenarios(workspace: &Workspace, filter: &[String]) -> Result<Vec<String
     nextest(workspace, EDGE_SCENARIOS, filter, &environment)
 }
 
-/// The relay at the edge as the scenarios run it.
+/// The environment in which scenarios run against the edge relay.
 fn at_the_edge(workspace: &Workspace) -> Result<Vec<(&'static str, PathBuf)>> {
     Ok(vec![
         ("MOORLINE_TEST_RELAY", PathBuf::from("edge")),
@@ -272,13 +275,13 @@ fn nextest(
 ) -> Result<Vec<String>> {
     let mut command = workspace.cargo(&["nextest", "run", "--locked"]);
     command.args(NATIVE).args(["--filterset", which]);
-    // A scenario waits most of its time, and a few unit tests do.
+    // Scenarios wait most of the time, and a few unit tests do.
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let threads = if which == UNIT { cores + 1 } else { 2 * cores };
     command.args(["--test-threads", &threads.to_string()]);
-    // Whoever runs the tests may have a shell that takes long to start.
+    // The user's own shell may take long to start.
     command.env("SHELL", "/bin/sh");
-    // A part of a name may be in one half of the tests alone.
+    // A part of a name may match in only one half of the tests.
     command.args(["--no-tests", if filter.is_empty() { "fail" } else { "pass" }]);
     command.args(filter).envs(environment.iter().map(|(name, path)| (name, path)));
     let output = process::run("tests", &mut command)?;

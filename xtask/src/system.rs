@@ -1,4 +1,4 @@
-//! What only the system's package manager can provide.
+//! Programs that only the system's package manager can provide.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -12,23 +12,23 @@ use crate::{link, process};
 /// A program of the system.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Program {
-    /// It goes by any of these names.
+    /// The program's possible names.
     names: &'static [&'static str],
     /// A variable that may hold its path instead.
     variable: Option<&'static str>,
-    /// Arguments with which it must succeed to count as there.
+    /// Arguments with which it must succeed to be accepted.
     proof: &'static [&'static str],
     pub(crate) debian: &'static str,
     pub(crate) why: &'static str,
     source: Source,
 }
 
-/// What is done with a Debian package.
+/// Treatment of a Debian package.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Source {
-    /// It is installed.
+    /// Installed by apt-get, as root.
     Installed,
-    /// It is unpacked among the user's tools: installing it would start a server on this machine.
+    /// Unpacked among the user's tools, because installing it would start a server on this machine.
     Unpacked,
 }
 
@@ -73,7 +73,7 @@ const PYTHON: Program = Program {
     ..program(&["python3", "/usr/bin/python3"], "python3-venv", "runs the test of the REST API")
 };
 
-/// Every program of the system for a purpose.
+/// The programs of the system that a purpose needs.
 pub(crate) fn needed(purpose: Purpose) -> Vec<Program> {
     let run = [COMPILER, NPM];
     let test = [
@@ -96,10 +96,10 @@ pub(crate) fn needed(purpose: Purpose) -> Vec<Program> {
     }
 }
 
-/// What the scenarios run besides the relay, each with the variable that names it to them.
+/// Programs that the scenarios run besides the relay, each with the variable that holds its path.
 ///
 /// # Errors
-/// Where one is not there.
+/// If a program is missing.
 pub(crate) fn for_scenarios(workspace: &Workspace) -> Result<Vec<(&'static str, PathBuf)>> {
     let programs = [("CHROME", CHROMIUM), ("FIREFOX", FIREFOX), ("NGINX", NGINX), ("CADDY", CADDY)];
     let there = programs.into_iter().map(|(variable, program)| {
@@ -109,12 +109,12 @@ pub(crate) fn for_scenarios(workspace: &Workspace) -> Result<Vec<(&'static str, 
     there.collect()
 }
 
-/// The driver of the client's own tests.
+/// Path of the browser driver for the client's own tests.
 pub(crate) fn chromedriver(workspace: &Workspace) -> Option<PathBuf> {
     CHROMEDRIVER.find(workspace)
 }
 
-/// A Python that can make environments for packages.
+/// Path of a Python that can create environments for packages.
 pub(crate) fn python(workspace: &Workspace) -> Option<PathBuf> {
     PYTHON.find(workspace)
 }
@@ -128,7 +128,7 @@ const fn program(
 }
 
 impl Program {
-    /// Where it is.
+    /// Path of the program: from its variable, its names on PATH, or the unpacked packages.
     pub(crate) fn find(&self, workspace: &Workspace) -> Option<PathBuf> {
         let set = self.variable.and_then(std::env::var_os).map(PathBuf::from);
         let mut names = self.names.iter().map(Path::new);
@@ -141,7 +141,7 @@ impl Program {
     }
 
     fn unpacked(&self, workspace: &Workspace) -> Option<PathBuf> {
-        // A system's own server is often not on PATH but for root.
+        // A system's own server is often only on root's PATH.
         let roots = [PathBuf::from("/"), unpacked(workspace)];
         let wanted = self.source == Source::Unpacked;
         let folders = roots.iter().flat_map(|root| [root.join("usr/sbin"), root.join("usr/bin")]);
@@ -154,7 +154,7 @@ fn unpacked(workspace: &Workspace) -> PathBuf {
     workspace.kept().join("debian")
 }
 
-/// Lets this checkout use the packages that were unpacked for any.
+/// Links the unpacked packages of all checkouts into this one.
 ///
 /// # Errors
 /// If the link can't be made.
@@ -165,7 +165,7 @@ pub(crate) fn link(workspace: &Workspace) -> Result<()> {
 /// Installs or unpacks the packages of these programs.
 ///
 /// # Errors
-/// Where the system has no apt, or apt fails.
+/// If the system has no apt-get, or it fails.
 pub(crate) fn install(workspace: &Workspace, programs: &[&Program]) -> Result<()> {
     let of = |source: Source| -> Vec<&str> {
         let from = programs.iter().filter(|program| program.source == source);
@@ -178,7 +178,7 @@ pub(crate) fn install(workspace: &Workspace, programs: &[&Program]) -> Result<()
             "this system has no apt-get: install what Debian calls `{names}` by its own package manager"
         );
     }
-    // Without any list of packages nothing can be downloaded either.
+    // Unpacking needs a list of packages too: if it fails, the list is fetched first.
     if !installed.is_empty() || unpack(workspace, &servers).is_err() {
         let apt = as_root(workspace, &installed)?;
         apt(&["update"])?;
@@ -190,7 +190,7 @@ pub(crate) fn install(workspace: &Workspace, programs: &[&Program]) -> Result<()
     Ok(())
 }
 
-/// apt-get as root, or by sudo.
+/// Returns a function that runs apt-get as root, through sudo if necessary.
 fn as_root<'a>(
     workspace: &'a Workspace,
     packages: &[&str],
@@ -210,7 +210,7 @@ fn as_root<'a>(
     })
 }
 
-/// Downloads packages and unpacks them among the user's tools: neither needs root.
+/// Downloads packages and unpacks them among the user's tools; neither needs root.
 fn unpack(workspace: &Workspace, packages: &[&str]) -> Result<()> {
     let folder = workspace.kept().join("debian-packages");
     std::fs::create_dir_all(&folder)?;

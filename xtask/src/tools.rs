@@ -1,4 +1,4 @@
-//! The tools that `cargo install` provides: which, at what version, and what for.
+//! The tools that `cargo install` provides, with their versions and reasons.
 
 use std::path::{Path, PathBuf};
 
@@ -13,23 +13,23 @@ use crate::{link, process};
 pub(crate) struct Tool {
     pub(crate) package: &'static str,
     programs: &'static [&'static str],
-    /// Any of these versions is used where it is there already.
+    /// Versions that are accepted if they are installed already.
     accepts: VersionReq,
-    /// This one is installed where none is.
+    /// The version that is installed otherwise.
     pub(crate) installs: String,
-    /// With the dependencies of its own lock file.
+    /// True to use the dependencies of the package's own lock file.
     locked: bool,
-    /// How well it is optimised: a little if it has much to do, and else not at all, for a short build.
+    /// Optimisation level: `1` if it has much to do, else `0` for a short build.
     opt_level: &'static str,
     pub(crate) why: &'static str,
 }
 
-/// Every tool for a purpose.
+/// All tools that a purpose needs.
 ///
 /// # Errors
-/// Where `Cargo.lock` can't be read.
+/// If `Cargo.lock` can't be read.
 pub(crate) fn needed(workspace: &Workspace, purpose: Purpose) -> Result<Vec<Tool>> {
-    // The program and the crate speak an exact version of the same private format.
+    // The program and the crate share a private format that changes with every version.
     let bindgen = workspace.locked_version("wasm-bindgen")?;
     let mut tools = vec![
         Tool {
@@ -46,14 +46,14 @@ pub(crate) fn needed(workspace: &Workspace, purpose: Purpose) -> Result<Vec<Tool
             programs: &["wasm-bindgen", "wasm-bindgen-test-runner"],
             accepts: VersionReq::parse(&format!("={bindgen}"))?,
             installs: bindgen,
-            // Its lock file names a version that was withdrawn.
+            // Its lock file names a withdrawn version.
             locked: false,
             opt_level: "1",
             why: "joins the client's WebAssembly with the page, at the version of Cargo.lock",
         },
     ];
     if purpose != Purpose::Run {
-        // What it makes calls what the crate has.
+        // Its output calls functions of the crate.
         let worker = workspace.locked_version("worker")?;
         tools.push(Tool {
             package: "worker-build",
@@ -69,7 +69,7 @@ pub(crate) fn needed(workspace: &Workspace, purpose: Purpose) -> Result<Vec<Tool
 }
 
 impl Tool {
-    /// Whether every program of it is there at an accepted version.
+    /// Returns true if all of its programs are there at an accepted version.
     pub(crate) fn is_there(&self, workspace: &Workspace) -> bool {
         self.programs.iter().all(|program| {
             workspace
@@ -79,7 +79,7 @@ impl Tool {
         })
     }
 
-    /// Lets this checkout use it if it was installed for another.
+    /// Links the tool into this checkout, in case it was installed for another.
     ///
     /// # Errors
     /// If the link can't be made.
@@ -93,7 +93,7 @@ impl Tool {
         Ok(())
     }
 
-    /// Builds and installs it for this user, and lets this checkout use it.
+    /// Builds and installs the tool for this user, and links it into this checkout.
     ///
     /// # Errors
     /// If the build fails.
@@ -101,7 +101,7 @@ impl Tool {
         let mut command =
             workspace.cargo(&["install", self.package, "--force", "--version", &self.installs]);
         command.args(self.locked.then_some("--locked"));
-        // In one folder, so that tools share dependencies.
+        // A shared build folder, so that tools share dependencies.
         command
             .arg("--root")
             .arg(self.kept(workspace))
@@ -115,7 +115,7 @@ impl Tool {
         self.link(workspace)
     }
 
-    /// Where it is kept for every checkout of this user: each version has a folder of its own.
+    /// The folder of this version, shared by every checkout of this user.
     fn kept(&self, workspace: &Workspace) -> PathBuf {
         workspace.kept().join(format!("{}-{}", self.package, self.installs))
     }
@@ -123,7 +123,7 @@ impl Tool {
 
 fn version_of(workspace: &Workspace, program: &PathBuf) -> Option<Version> {
     let mut command = workspace.command(program);
-    // The word that cargo would pass, without which a subcommand of cargo does not answer.
+    // A subcommand of cargo only answers with the word that cargo would pass.
     let name = program.file_name()?.to_str()?;
     command.args(name.strip_prefix("cargo-")).arg("--version");
     version_in(&process::answer(&mut command)?)

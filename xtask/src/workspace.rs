@@ -1,4 +1,4 @@
-//! Where things are, and commands that find the project's own tools.
+//! The checkout's folders, and commands that find the project's own tools.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ pub(crate) struct Workspace {
 }
 
 impl Workspace {
-    /// Finds the checkout.
+    /// Locates the checkout, its target folder and the user's cache folder.
     pub(crate) fn new() -> Result<Self> {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"))
             .parent()
@@ -26,7 +26,7 @@ impl Workspace {
         let inherited = std::env::var_os("PATH").unwrap_or_default();
         let tools = tools_dir(&target);
         let first = [tools.join("bin"), root.join("client/node_modules/.bin")];
-        // Last, since it has a Python of its own.
+        // Last, because it has a Python of its own.
         let last = tools.join("python/bin");
         let folders = first.into_iter().chain(std::env::split_paths(&inherited)).chain([last]);
         let path = std::env::join_paths(folders)
@@ -36,13 +36,13 @@ impl Workspace {
         Ok(Self { root, target, kept, path })
     }
 
-    /// The project's own tools as this checkout uses them: links to what is kept for its user.
-    /// Programs are in `bin/` below it.
+    /// The project's own tools in this checkout: links into the user's cache folder. Programs are
+    /// in `bin/` below it.
     pub(crate) fn tools(&self) -> PathBuf {
         tools_dir(&self.target)
     }
 
-    /// Where tools are kept for every checkout of this user, each version on its own.
+    /// The user's cache folder of tools, shared by every checkout. Each version has its own folder.
     pub(crate) fn kept(&self) -> &Path {
         &self.kept
     }
@@ -52,18 +52,18 @@ impl Workspace {
         self.root.join("dist")
     }
 
-    /// Builds for wasm32 have a folder of their own, so that they can run beside native ones.
+    /// The target folder for wasm32, separate so that its builds can run beside native ones.
     pub(crate) fn web_target(&self) -> PathBuf {
         self.target.join("web")
     }
 
-    /// A program, in the checkout's root, that sees the project's own tools first.
+    /// A command in the checkout's root that finds the project's own tools first.
     pub(crate) fn command(&self, program: impl AsRef<Path>) -> Command {
         let program = program.as_ref();
         let mut command = Command::new(self.find(program).unwrap_or_else(|| program.to_owned()));
         command.current_dir(&self.root).env("PATH", &self.path);
-        // Cargo describes the package that it runs to it, this one. Build scripts watch these variables, and
-        // would run again whenever a build is started from here instead of by hand.
+        // Cargo sets these variables for the package that it runs, which is this one. Build scripts
+        // watch them, and would run again whenever a build is started from here instead of by hand.
         let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
         for name in names {
             if name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_") {
@@ -87,14 +87,14 @@ impl Workspace {
         command
     }
 
-    /// A program by its name: the project's own first, then the first on PATH.
+    /// Finds a program by its name: the project's own first, then on PATH.
     pub(crate) fn find(&self, program: &Path) -> Option<PathBuf> {
         std::env::split_paths(&self.path)
             .map(|folder| folder.join(program))
             .find(|file| file.is_file())
     }
 
-    /// Whether a program is there.
+    /// Returns true if a program is found.
     pub(crate) fn has(&self, program: &str) -> bool {
         self.find(Path::new(program)).is_some()
     }
@@ -107,7 +107,7 @@ impl Workspace {
     }
 }
 
-/// By the rules of freedesktop.org: a relative path counts as none.
+/// The cache folder, by the rules of freedesktop.org: a relative path is ignored.
 fn kept_dir(variable: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
     let absolute = |name| variable(name).map(PathBuf::from).filter(|path| path.is_absolute());
     let cache = absolute("XDG_CACHE_HOME").or_else(|| Some(absolute("HOME")?.join(".cache")))?;

@@ -1,19 +1,19 @@
-//! What a request's address says. The runtime has taken it apart and written it anew already: it
-//! needs no parser that knows all addresses there are, which `worker` brings.
+//! Parts of a request's URL. The runtime has already parsed and normalized it, so the full URL
+//! parser that `worker` brings is not needed.
 
-/// The host with its port, as the header `Host` has it.
+/// The host and port, as in the `Host` header; `None` if the URL has no host.
 pub fn authority(address: &str) -> Option<&str> {
     let (_, rest) = address.split_once("://")?;
     rest.split(['/', '?', '#']).next().filter(|authority| !authority.is_empty())
 }
 
-/// The query as it is written; empty for none.
+/// The query string without its `?`; empty if there is none.
 pub fn query(address: &str) -> &str {
     let address = address.split('#').next().unwrap_or_default();
     address.split_once('?').map_or("", |(_, query)| query)
 }
 
-/// What the query gives the first of these names that is in it.
+/// Value of the first query parameter that has one of these names, decoded.
 pub fn asked(address: &str, names: &[&str]) -> Option<String> {
     let mut pairs = form_urlencoded::parse(query(address).as_bytes());
     pairs.find(|(name, _)| names.contains(&&**name)).map(|(_, value)| value.into_owned())

@@ -1,4 +1,4 @@
-//! How one object asks another: see [`crate::internal`].
+//! Requests between the Worker's objects: see [`crate::internal`].
 
 use moorline_shared::id::SessionId;
 use serde::Serialize;
@@ -10,20 +10,20 @@ use worker::{Env, Headers, Response, Result, Stub};
 use crate::internal::{DIRECTORY, DIRECTORY_NAME, ORIGIN, SESSION};
 use crate::reply::Failure;
 
-/// The directory.
+/// The stub of the one directory object.
 pub(crate) fn directory(env: &Env) -> Result<Stub> {
     env.durable_object(DIRECTORY)?.get_by_name(DIRECTORY_NAME)
 }
 
-/// A session's object, whether or not there is such a session.
+/// The stub of a session's object, whether or not the session exists.
 pub(crate) fn session(env: &Env, id: &SessionId) -> Result<Stub> {
     env.durable_object(SESSION)?.get_by_name(id.as_str())
 }
 
-/// Sends JSON to an object, which has to answer with a success.
+/// Posts JSON to an object, which must answer with a success.
 ///
 /// # Errors
-/// The answer, where it is none.
+/// [`Failure::Passed`] with the answer if its status is not 2xx.
 pub(crate) async fn post(
     object: &Stub,
     path: &str,
@@ -33,10 +33,10 @@ pub(crate) async fn post(
     succeeded(send(object, path, &body).await?)
 }
 
-/// An answer that is a success.
+/// Returns the response if it is a success.
 ///
 /// # Errors
-/// It, where it is none.
+/// [`Failure::Passed`] with the response if its status is not 2xx.
 pub(crate) fn succeeded(response: Response) -> std::result::Result<Response, Failure> {
     if (200..300).contains(&response.status_code()) {
         Ok(response)
@@ -45,19 +45,19 @@ pub(crate) fn succeeded(response: Response) -> std::result::Result<Response, Fai
     }
 }
 
-/// Sends JSON to an object.
+/// Posts JSON to an object and returns its answer, whatever the status.
 pub(crate) async fn send(object: &Stub, path: &str, body: &str) -> Result<Response> {
     call(object, path, &Headers::new(), Some(body)).await
 }
 
-/// Asks an object for something with these headers, or sends it JSON.
+/// Sends an object a request with these headers: a POST if there is a JSON body, else a GET.
 pub(crate) async fn call(
     object: &Stub,
     path: &str,
     headers: &Headers,
     body: Option<&str>,
 ) -> Result<Response> {
-    // Not worker's own: that one brings all that Cloudflare can do with images.
+    // Not worker's own type: it pulls in all of Cloudflare's image options.
     let init = web_sys::RequestInit::new();
     if let Some(body) = body {
         headers.set("content-type", "application/json")?;
@@ -69,10 +69,10 @@ pub(crate) async fn call(
     object.fetch_with_request(request.into()).await
 }
 
-/// The same, with the JSON that is answered.
+/// Posts JSON to an object and decodes the JSON that it answers.
 ///
 /// # Errors
-/// The answer, where it is no success.
+/// [`Failure::Passed`] with the answer if its status is not 2xx.
 pub(crate) async fn ask<T: DeserializeOwned>(
     object: &Stub,
     path: &str,

@@ -1,8 +1,8 @@
-//! The directory: one object that knows all sessions, hosts, projects and tokens.
+//! The directory: one object that lists all sessions, hosts, projects and tokens.
 //!
-//! It lists sessions by what they last told of themselves, without waking them. What is in memory
-//! can be gone at any event and is read again; whoever waits for a host's answer is in a request
-//! that keeps the object from being put away.
+//! It lists sessions by their last report, without waking them. Memory can be lost between any two
+//! events and is read again from the store. A caller that waits for a host's answer is in a
+//! request, which keeps the object in memory.
 
 mod access;
 mod change;
@@ -32,7 +32,7 @@ use crate::session::bell::Bell;
 use hosts::Asked;
 use memory::DirectoryMemory;
 
-/// See the module.
+/// The Durable Object of the directory.
 #[durable_object]
 pub struct DirectoryObject {
     directory: Rc<DirectoryState>,
@@ -81,24 +81,24 @@ impl DurableObject for DirectoryObject {
     }
 }
 
-/// The object, as its requests share it.
+/// State of the object, shared by its requests.
 struct DirectoryState {
     state: State,
     env: Env,
-    /// What was read of the store; `None` until it is needed, and after a fault.
+    /// The store's content, as last read; `None` until first needed, and after a fault.
     memory: Cell<Option<Box<DirectoryMemory>>>,
     /// Rung when a reserved id is free again.
     released: Bell,
-    /// Whoever waits for a host's answer.
+    /// Requests that wait for a host's answer.
     asked: RefCell<Vec<Asked>>,
     /// Rung when the lists change.
     changed: Bell,
-    /// Streams of the lists.
+    /// Number of open streams of the lists.
     streams: Cell<usize>,
-    /// What sessions have counted since the directory is in memory.
+    /// Events and output that sessions have reported since the object was loaded.
     counted: RefCell<Counted>,
     since_ms: u64,
-    /// Those who send wrong tokens.
+    /// Addresses that have sent wrong tokens.
     guesses: Guesses,
 }
 
@@ -118,7 +118,7 @@ impl DirectoryState {
         }
     }
 
-    /// A session reports how it is. Returns false if it is not listed.
+    /// Takes in a session's report. Returns false if the session is not listed.
     fn report(&self, report: SessionReport) -> std::result::Result<bool, Failure> {
         self.with(|memory| {
             let Some(reported) = memory.directory.report(report, now_ms()) else {
@@ -135,14 +135,14 @@ impl DirectoryState {
     }
 }
 
-/// A reserved id, which is free again once this is dropped.
+/// A reserved id; dropping it releases the id.
 struct ReservedId {
     state: Rc<DirectoryState>,
     id: SessionId,
 }
 
 impl ReservedId {
-    /// An id that was reserved just now.
+    /// Wraps an id that was reserved just now.
     fn new(state: &Rc<DirectoryState>, id: SessionId) -> Self {
         Self { state: Rc::clone(state), id }
     }
@@ -156,7 +156,7 @@ impl ReservedId {
 
 impl Drop for ReservedId {
     fn drop(&mut self) {
-        // If it cannot be read there is nothing that is reserved.
+        // If the memory cannot be read, no id is reserved.
         let _ = self.state.with(|memory| {
             memory.directory.release(&self.id);
             Ok(())
@@ -165,12 +165,12 @@ impl Drop for ReservedId {
     }
 }
 
-/// Milliseconds since 1970.
+/// The current time, in milliseconds since 1970.
 fn now_ms() -> u64 {
     Date::now().as_millis()
 }
 
-/// Bits for an id.
+/// Random bits for an id.
 fn random() -> std::result::Result<u128, getrandom::Error> {
     let mut bits = [0; 16];
     getrandom::fill(&mut bits)?;

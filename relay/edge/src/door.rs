@@ -1,5 +1,5 @@
-//! The Worker itself: every request comes here first. Who asks is found out here, once; the objects
-//! are told by a header what the caller may do.
+//! The Worker itself, which receives every request first. It identifies the caller once; a header
+//! then tells the objects what the caller may do.
 
 mod access;
 mod event_socket;
@@ -39,7 +39,7 @@ async fn fetch(mut request: Request, env: Env, _context: Context) -> Result<Resp
     door.finish(response)
 }
 
-/// What is known at the door.
+/// The request's parts and the policies that decide whether it may pass.
 struct Door {
     env: Env,
     method: Method,
@@ -54,7 +54,7 @@ impl Door {
         let origins = list(&env, "MOORLINE_ALLOW_ORIGIN");
         let mut names = list(&env, "MOORLINE_ALLOW_HOST");
         if names.is_empty() {
-            // Nobody's name leads to a Worker that was not routed to it on purpose.
+            // A Worker is only reached by names that were routed to it on purpose.
             names.push("*".to_owned());
         }
         let mut headers = reply::headers(request.headers());
@@ -81,7 +81,7 @@ impl Door {
         if let Some(header) = repeated(&self.headers) {
             return Err(ApiError::repeated(&header).into());
         }
-        // Who watches over a relay may know it by any name.
+        // A health check may use any name.
         if self.path != HEALTH && !self.hosts.allows(&self.headers) {
             return Err(ApiError::host().into());
         }
@@ -96,7 +96,7 @@ impl Door {
         if is_legacy(&self.path) { self.legacy(request).await } else { self.found(request).await }
     }
 
-    /// Adds what every answer has.
+    /// Adds the headers that every answer has.
     fn finish(&self, response: Response) -> Result<Response> {
         if response.status_code() == StatusCode::SWITCHING_PROTOCOLS.as_u16() {
             return Ok(response);
@@ -120,7 +120,7 @@ impl Door {
             Found::Route(matched) => {
                 let answer = self.route(&matched, request).await;
                 match matched.long_name {
-                    // It names something only once there is such a terminal.
+                    // A name that is too long for an id is only valid if its terminal exists.
                     Some(name) if is_missing(&answer) => Err(ApiError::invalid_id(&name).into()),
                     _ => answer,
                 }
@@ -159,14 +159,14 @@ impl Door {
         }
     }
 
-    /// Has the object answer that owns the route.
+    /// Passes the request on to the object that owns the route.
     async fn pass_on(&self, matched: &Matched, request: &Request) -> Answer {
         let access = self.admit(matched, request).await?;
         let (object, access) = self.owner(matched, &access)?;
         Ok(object.fetch_with_request(told(request, &access)?).await?)
     }
 
-    /// The object that owns a route, and what it is told of the caller.
+    /// The object that owns a route, and the value of its [`ACCESS`] header.
     fn owner(
         &self,
         matched: &Matched,
@@ -179,8 +179,8 @@ impl Door {
         Ok((asking::session(&self.env, &id)?, word(access).to_owned()))
     }
 
-    /// A client's WebSocket. A browser shows its page no HTTP error of one: it is refused in a way
-    /// that it does show.
+    /// Opens a client's WebSocket. A browser hides the HTTP error of a WebSocket from its page, so
+    /// a refusal is sent in a form that the page can read.
     async fn socket(&self, matched: &Matched, call: Call, request: &Request) -> Answer {
         if !self.origins.allows(&self.headers) {
             return refuse(self, call, Why::Origin, ApiError::origin().into());
@@ -196,7 +196,7 @@ impl Door {
             return refuse(self, call, Why::Session, ApiError::forbidden().into());
         };
         if call == Call::Plain && scope == Scope::Write {
-            // Who may type in a session may also begin it.
+            // A caller that may type in a session may also start it.
             let wanted = Ensure { session_id: id.clone(), name: matched.long_name.clone() };
             let there = asking::post(&asking::directory(&self.env)?, ENSURE, &wanted).await;
             if let Err(failure) = there {
@@ -207,14 +207,14 @@ impl Door {
         Ok(object.fetch_with_request(told(request, word(&access))?).await?)
     }
 
-    /// What the caller may do, if that is enough.
+    /// Returns the caller's access if it is enough for the route.
     async fn admit(
         &self,
         matched: &Matched,
         request: &Request,
     ) -> std::result::Result<Access, Failure> {
         let route = matched.route;
-        // A host is no page.
+        // A host is not a browser: it sends no `Origin`.
         if route.need == Need::Host && self.headers.contains_key(ORIGIN) {
             return Err(ApiError::origin().into());
         }
@@ -224,7 +224,7 @@ impl Door {
         Ok(access)
     }
 
-    /// Who may show the client in a frame, as CSP sources.
+    /// Origins that may embed the client in a frame, as CSP sources.
     fn frame_ancestors(&self) -> Vec<String> {
         let named = list(&self.env, "MOORLINE_FRAME_ANCESTOR");
         if named.is_empty() { DEFAULT_FRAME_ANCESTORS.map(str::to_owned).into() } else { named }
@@ -250,7 +250,7 @@ fn health() -> Answer {
     json(StatusCode::OK, &Health { status: "ok".to_owned(), storing: true, version })
 }
 
-/// What a session's object is told of the caller.
+/// The caller's access, as a session's object is told it.
 const fn word(access: &Access) -> &'static str {
     match access {
         Access::Admin => "admin",
@@ -260,14 +260,14 @@ const fn word(access: &Access) -> &'static str {
     }
 }
 
-/// The request as an object gets it.
+/// A copy of the request with the [`ACCESS`] header that objects read.
 fn told(request: &Request, access: &str) -> Result<Request> {
     let mut told = request.clone_mut()?;
     told.headers_mut()?.set(ACCESS, access)?;
     Ok(told)
 }
 
-/// A variable that is a list, with commas. What is not set is empty.
+/// A variable's comma-separated items; empty if it is not set.
 fn list(env: &Env, name: &str) -> Vec<String> {
     let value = env.var(name).map(|value| value.to_string()).unwrap_or_default();
     let items = value.split(',').map(str::trim).filter(|item| !item.is_empty());

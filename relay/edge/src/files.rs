@@ -1,6 +1,6 @@
-//! What kind of content a file has, by its name.
+//! Content types of files, by their name.
 
-/// As in `Content-Type`.
+/// Returns the value of `Content-Type` for a file, by its extension.
 #[must_use]
 pub fn content_type(path: &str) -> &'static str {
     let extension = path.rsplit_once('.').map_or("", |(_, extension)| extension);

@@ -1,7 +1,8 @@
-//! What the Worker, the directory and the sessions' objects ask of each other: by `POST` of JSON
-//! under paths that the Worker lets nobody reach from outside.
+//! Requests between the Worker, the directory and the sessions' objects: `POST` of JSON under paths
+//! that the Worker never forwards from outside.
 //!
-//! An answer that is no success has the body of the REST API, so that it can be passed on as it is.
+//! An answer that is not a success has the body of the REST API, so that it can be passed on
+//! unchanged.
 
 use std::collections::BTreeMap;
 
@@ -15,28 +16,29 @@ use moorline_shared::log::Entry;
 use moorline_shared::rest::ContextFile;
 use serde::{Deserialize, Serialize};
 
-/// Says what the caller may do. The Worker alone sets it; what came from outside under this name is
-/// dropped. To a session: `admin`, `write`, `read` or `host`. To the directory: the token's scope.
+/// Header with the caller's access. The Worker alone sets it, and drops a header of this name that
+/// comes from outside. To a session: `admin`, `write`, `read` or `host`. To the directory: the
+/// token's scope.
 pub const ACCESS: &str = "x-moorline-access";
-/// The binding of the sessions' objects: each has its session's id as name.
+/// Binding of the sessions' objects, which are named by their session's id.
 pub const SESSION: &str = "SESSION";
-/// The binding of the directory.
+/// Binding of the directory.
 pub const DIRECTORY: &str = "DIRECTORY";
-/// The name of the only directory.
+/// Name of the only directory object.
 pub const DIRECTORY_NAME: &str = "directory";
-/// Requests between objects have an address, but no host.
+/// Origin of requests between objects: a URL needs one, though no host has this name.
 pub const ORIGIN: &str = "https://moorline.internal";
-/// What all paths here begin with.
+/// Prefix of all paths in this module.
 pub const PREFIX: &str = "/internal/";
 
-/// To a session's object: [`Create`]; the session is there, and its host away. Again with the same
-/// record it changes nothing. Answer: nothing, or 409 `exists`.
+/// To a session's object: [`Create`]. Creates the session with its host away. With a record that it
+/// already has it changes nothing. Answer: nothing, or 409 `exists`.
 pub const CREATE: &str = "/internal/create";
-/// To a session's object: the host has started it, as [`Started`] says. Answered with its
-/// `SessionSummary` when its link is up; 503 `host_offline` where it does not come in time.
+/// To a session's object: the host has started it, as [`Started`] says. Answer: its
+/// `SessionSummary` once its host's link is up; 503 `host_offline` if that takes too long.
 pub const STARTED: &str = "/internal/started";
-/// To a session's object, without a body: its clients are told, and everything is gone. Answer:
-/// nothing, also where there was nothing.
+/// To a session's object, without a body: tells its clients, then deletes everything. Answer:
+/// nothing, even if there was no session.
 pub const DELETE: &str = "/internal/delete";
 /// To a session's object, without a body: its host came back without it. Answer: nothing.
 pub const HOST_LOST: &str = "/internal/host-lost";
@@ -44,19 +46,20 @@ pub const HOST_LOST: &str = "/internal/host-lost";
 pub const RENAME: &str = "/internal/rename";
 /// To a session's object: [`Move`]. Answer: its `SessionSummary`.
 pub const MOVE: &str = "/internal/move";
-/// To a session's object: [`Append`], for the log; where the host is away nothing happens. Answer:
+/// To a session's object: [`Append`], for its log. Does nothing if the host is away. Answer:
 /// nothing.
 pub const APPEND: &str = "/internal/append";
-/// To a session's object: [`ForkSource`]. It copies its log to the object of the new session, and
-/// answers with what the host needs: a `control::Fork`. 400 `bad_request` for an entry that is not there,
-/// 409 `trimmed` where too much before it is gone.
+/// To a session's object: [`ForkSource`]. Copies its log to the new session's object. Answer: the
+/// `control::Fork` for the host; 400 `bad_request` if the entry does not exist; 409 `trimmed` if
+/// the entries that lead to it are no longer retained.
 pub const FORK: &str = "/internal/fork";
 
-/// To the directory: [`SessionUpdate`], whenever lifecycle, status or clients have changed, or something was
-/// counted, but not all the time. Answer: nothing; 404 where the directory knows no such session.
+/// To the directory: [`SessionUpdate`], sent at a limited rate when the lifecycle, status or
+/// clients have changed or entries were counted. Answer: nothing; 404 if the session is not listed.
 pub const SUMMARY: &str = "/internal/summary";
-/// To the directory: [`Gone`]; the session was kept for its time, and is about to remove itself. It is
-/// listed no more, and its host is to forget it. Answer: nothing, also where none was listed.
+/// To the directory: [`Gone`]. The session's retention time is over and it is about to remove
+/// itself: the directory unlists it and has its host forget it. Answer: nothing, even if it was not
+/// listed.
 pub const GONE: &str = "/internal/gone";
 /// To the directory: [`FilesWanted`]. Answer: [`Files`].
 pub const FILES: &str = "/internal/files";
@@ -71,75 +74,76 @@ pub const DROP: &str = "/internal/drop";
 /// To the directory: [`Presented`], a ticket's hash; the ticket is void from then on. Answer:
 /// [`Allowed`], or 401.
 pub const REDEEM: &str = "/internal/redeem";
-/// To the directory: [`Ensure`]. Answer: nothing, when there is such a session; else why not.
+/// To the directory: [`Ensure`]. Answer: nothing once the session exists, else the error that
+/// prevented it.
 pub const ENSURE: &str = "/internal/ensure";
 
-/// A session that is to be.
+/// Request to create a session.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Create {
-    /// Its row.
+    /// Record of the new session.
     pub record: SessionRecord,
 }
 
 /// A host's answer to a start.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Started {
-    /// What runs.
+    /// The session that the host now runs.
     pub session: Hosted,
-    /// How long to wait for its link.
+    /// Time to wait for the host's link to the session, in milliseconds.
     pub within_ms: u64,
 }
 
 /// A session's new name.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rename {
-    /// `None` for its id.
+    /// The name; `None` shows the session's id instead.
     pub name: Option<String>,
 }
 
 /// A session's new project.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Move {
-    /// `None` for none.
+    /// The project; `None` takes the session out of its project.
     pub project: Option<ProjectId>,
 }
 
 /// An event for a session's log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Append {
-    /// The event.
+    /// The event to append.
     pub event: Event,
 }
 
-/// A session that begins on this one's log.
+/// Request to copy this session's log to a new session.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ForkSource {
-    /// The last entry to take over; without it the head.
+    /// The last entry to copy; `None` copies everything up to the head.
     pub seq: Option<Seq>,
-    /// The new session's row; its `head` is set by the source.
+    /// Record of the new session; the source sets its `head`.
     pub record: SessionRecord,
 }
 
-/// What a session tells the directory.
+/// A session's update to the directory.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SessionUpdate {
-    /// How it is.
+    /// The session's current summary and size.
     pub report: SessionReport,
-    /// What it has counted since its last update.
+    /// Entries counted since the session's last update.
     pub counted: Counted,
 }
 
-/// Entries that have come to logs.
+/// Counts of entries that were added to logs.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counted {
-    /// By type: output is `session-output`.
+    /// Entries by type; output counts as `session-output`.
     pub events: BTreeMap<String, u64>,
-    /// Bytes of output.
+    /// Bytes of output in those entries.
     pub output_bytes: u64,
 }
 
 impl Counted {
-    /// Counts an entry.
+    /// Counts one entry, and its bytes if it is output.
     pub fn entry(&mut self, entry: &Entry) {
         if let Entry::Output(frame) = entry {
             self.output_bytes += frame.data_len() as u64;
@@ -147,7 +151,7 @@ impl Counted {
         self.count(entry.kind().as_str(), 1);
     }
 
-    /// Counts what another has counted.
+    /// Adds the counts of another.
     pub fn add(&mut self, other: &Self) {
         self.output_bytes += other.output_bytes;
         other.events.iter().for_each(|(kind, count)| self.count(kind, *count));
@@ -161,76 +165,75 @@ impl Counted {
     }
 }
 
-/// A session that is no more.
+/// Notice that a session removes itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Gone {
-    /// Its id.
+    /// Id of the session.
     pub session_id: SessionId,
 }
 
-/// The files that a session works with.
+/// Request for the files that a session works with.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FilesWanted {
-    /// The session's host.
+    /// The host that runs the session.
     pub host: HostId,
-    /// Its project: nothing above that one's folder counts.
+    /// The session's project: files above its folder are left out.
     pub project: Option<ProjectId>,
-    /// Its folder.
+    /// The session's working folder.
     pub folder: Option<String>,
-    /// Files that prompts named, the last one first.
+    /// Files that prompts have named, the latest first.
     pub named: Vec<String>,
 }
 
-/// See [`FILES`].
+/// Answer to [`FILES`].
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Files {
-    /// Those that are there now; none where the host is away.
+    /// The files that exist now; empty if the host is away.
     pub files: Vec<ContextFile>,
 }
 
-/// A secret that someone has presented.
+/// A secret that a caller has presented.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Presented {
-    /// Its hash.
+    /// Hash of the secret.
     pub hash: SecretHash,
-    /// Of a cookie: the hash of the token that the Worker was given, which the directory does not
-    /// know.
+    /// For a cookie: hash of the Worker's own token, which the directory does not know.
     pub own: Option<SecretHash>,
-    /// The address of who presents it, if that is known.
+    /// The caller's IP address, if known.
     pub from: Option<String>,
 }
 
 impl Presented {
-    /// A secret, and nothing besides.
+    /// Hashes a secret, with no further details.
     #[must_use]
     pub fn of(secret: &str) -> Self {
         Self { hash: hash_secret(secret), own: None, from: None }
     }
 }
 
-/// A cookie that stands for a token.
+/// A new cookie, and the token that it stands for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Keep {
-    /// The hash of what it holds.
+    /// Hash of the cookie's secret.
     pub hash: SecretHash,
-    /// The token's.
+    /// Hash of the token.
     pub token: SecretHash,
 }
 
-/// What a secret allows.
+/// The access that a secret grants.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Allowed {
-    /// A scope.
+    /// The scope, as `Access` writes it.
     pub access: String,
-    /// The hash of the token that the secret stands for, if it is none itself.
+    /// For a cookie: hash of the token that it stands for. `None` for any other secret.
     pub token: Option<SecretHash>,
 }
 
-/// A session that is to be there.
+/// Request to have a session exist.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ensure {
-    /// Its id.
+    /// Id of the session.
     pub session_id: SessionId,
-    /// What it is called, if it is new.
+    /// Name of the session if it is created.
     pub name: Option<String>,
 }

@@ -1,8 +1,8 @@
-//! Who reads an answer that does not end, and goes away.
+//! Detection of readers that leave a response which does not end.
 //!
-//! The runtime drops such an answer without a word to whoever writes it; what it does tell, by the
-//! flag `enable_request_signal`, is that the request is aborted. At Cloudflare that is when the
-//! reader's connection ends. workerd alone finds it out when it next sends something: with the next
+//! The runtime drops such a response without notifying its writer. With the flag
+//! `enable_request_signal` it does abort the request's signal. Cloudflare does so when the reader's
+//! connection ends. workerd on its own notices only when it next sends something: with the next
 //! heartbeat at the latest.
 
 use wasm_bindgen::JsCast as _;
@@ -10,7 +10,7 @@ use wasm_bindgen::closure::Closure;
 use worker::Request;
 use worker::worker_sys::web_sys::AbortSignal;
 
-/// Tells when whoever made a request is gone, until it is dropped.
+/// Watches for the end of a request's connection, until it is dropped.
 #[must_use]
 pub(crate) struct Leaving {
     signal: AbortSignal,
@@ -18,7 +18,7 @@ pub(crate) struct Leaving {
 }
 
 impl Leaving {
-    /// Calls `gone` once, when they are.
+    /// Calls `gone` once, when the request is aborted.
     pub(crate) fn watch(request: &Request, gone: impl FnOnce() + 'static) -> Self {
         let signal = request.inner().signal();
         let gone = Closure::once(gone);

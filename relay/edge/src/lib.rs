@@ -1,8 +1,8 @@
 //! Moorline's relay as a Cloudflare Worker.
 //!
-//! `door` answers every request first: who asks, and where it goes, by the core's table of routes. `directory` is one
-//! object that knows all sessions, hosts, projects and tokens; `session` is an object for each
-//! session, with its log. What they say to each other is in `internal`.
+//! `door` answers every request first: it identifies the caller and picks the route from the core's
+//! table. `directory` is one object that lists all sessions, hosts, projects and tokens; `session`
+//! is one object per session, with its log. `internal` has the requests between them.
 
 pub mod address;
 pub mod files;

@@ -1,4 +1,4 @@
-//! What is taken from a request, and how it is answered.
+//! Reading of requests and building of responses.
 
 use std::fmt;
 
@@ -20,19 +20,20 @@ use worker::{Date, Headers, Method, Request, Response, ResponseBuilder, Result, 
 use crate::address;
 use crate::sql::SqlError;
 
-/// A body that is not wanted is read up to this length; a caller that sends more is disconnected.
+/// Maximum length of an unwanted body that is read and dropped; a caller that sends more is
+/// disconnected.
 const UNREAD_BYTES: usize = 8 * 1024 * 1024;
 
-/// What a handler comes to.
+/// Result of a handler.
 pub(crate) type Answer = std::result::Result<Response, Failure>;
 
-/// Why a request is not answered as it wished.
+/// Reason why a request is not answered as it asks.
 pub(crate) enum Failure {
-    /// The caller is told why.
+    /// An error that the caller is told.
     Api(Box<ApiError>),
-    /// Another object has said why.
+    /// Another object's error response, passed on unchanged.
     Passed(Box<Response>),
-    /// A fault, which is told to the log.
+    /// An internal fault: logged, and answered as an internal error.
     Fault(String),
 }
 
@@ -82,7 +83,7 @@ impl fmt::Display for Failure {
     }
 }
 
-/// Sends what a handler came to.
+/// Turns a handler's result into a response, and logs a fault.
 pub(crate) fn send(answer: Answer) -> Result<Response> {
     match answer {
         Ok(response) => Ok(response),
@@ -106,12 +107,13 @@ fn refused(error: &ApiError) -> Result<Response> {
     response.from_json(error.body())
 }
 
-/// An answer of JSON.
+/// A response with a JSON body.
 pub(crate) fn json(status: StatusCode, body: &impl Serialize) -> Answer {
     answer(Reply::new(status, body))
 }
 
-/// The answer with these headers. Those of another object's answer cannot be set.
+/// Adds headers to a response. It is rebuilt, because headers of another object's response are
+/// immutable.
 pub(crate) fn with(
     response: Response,
     headers: Vec<Header>,
@@ -123,12 +125,12 @@ pub(crate) fn with(
     Ok(response.with_headers(all))
 }
 
-/// A success without a body.
+/// A 204 without a body.
 pub(crate) fn nothing() -> Answer {
     Ok(ResponseBuilder::new().with_status(StatusCode::NO_CONTENT.as_u16()).empty())
 }
 
-/// The method, as the core knows it.
+/// The request's method as the `http` crate's type.
 pub(crate) fn method(request: &Request) -> http::Method {
     match request.method() {
         Method::Head => http::Method::HEAD,
@@ -143,12 +145,12 @@ pub(crate) fn method(request: &Request) -> http::Method {
     }
 }
 
-/// The path as a URI: what the core's errors speak of.
+/// The path as a URI, for the core's errors.
 pub(crate) fn uri(path: &str) -> http::Uri {
     path.parse().unwrap_or_default()
 }
 
-/// Headers that the core looks at, and that `http` does not name.
+/// Headers that the core reads and that `http` does not name.
 const OTHERS: [&str; 4] = [
     "access-control-request-private-network",
     "cf-connecting-ip",
@@ -156,20 +158,20 @@ const OTHERS: [&str; 4] = [
     "x-forwarded-proto",
 ];
 
-/// The headers that the core looks at.
+/// The request's headers that the core reads.
 pub(crate) fn headers(headers: &Headers) -> HeaderMap {
     let known = [HOST, ORIGIN, AUTHORIZATION, COOKIE, SEC_WEBSOCKET_PROTOCOL, IF_NONE_MATCH];
     let asking = [ACCESS_CONTROL_REQUEST_METHOD, ACCESS_CONTROL_REQUEST_HEADERS];
     let others = OTHERS.map(HeaderName::from_static);
     let found = known.into_iter().chain(asking).chain(others).filter_map(|name| {
         let value = headers.get(name.as_str()).ok()??;
-        // A page can put any character into some of them: what is no ASCII is read as such.
+        // A page can put any character into some of these: non-ASCII text is kept as opaque bytes.
         Some((name, HeaderValue::from_bytes(value.as_bytes()).ok()?))
     });
     found.collect()
 }
 
-/// A body of JSON: one object. No body at all, and `null`, is an empty one.
+/// Decodes a JSON object from the body. A missing body and `null` count as an empty object.
 pub(crate) async fn body<T: DeserializeOwned>(
     request: &mut Request,
 ) -> std::result::Result<T, Failure> {
@@ -177,7 +179,7 @@ pub(crate) async fn body<T: DeserializeOwned>(
     Ok(parse(&kind, &bytes(request).await?)?)
 }
 
-/// The request as the core's handlers get it, without its body. `id` is what its path names.
+/// The request as the core's handlers take it, without its body. `id` is the id in its path.
 pub(crate) fn incoming(
     id: &str,
     request: &Request,
@@ -194,7 +196,7 @@ pub(crate) fn incoming(
     })
 }
 
-/// As [`incoming`], with its body.
+/// The same as [`incoming`], with the body.
 pub(crate) async fn with_body(
     id: &str,
     request: &mut Request,
@@ -203,13 +205,13 @@ pub(crate) async fn with_body(
     Ok(routes::Request { body, ..incoming(id, request)? })
 }
 
-/// An answer of a handler's.
+/// The response for a reply of the core's.
 pub(crate) fn answer(reply: Reply) -> Answer {
     let response = ResponseBuilder::new().with_status(reply.status.as_u16());
     Ok(response.with_header("content-type", "application/json")?.fixed(reply.body))
 }
 
-/// A request's body, of which no more is kept than a request may have.
+/// Reads a request's body, up to [`REQUEST_BODY_BYTES`]; fails if it is longer.
 async fn bytes(request: &mut Request) -> std::result::Result<Vec<u8>, Failure> {
     if length(request).is_some_and(|length| length > REQUEST_BODY_BYTES) {
         return Err(ApiError::too_large().into());
@@ -217,7 +219,7 @@ async fn bytes(request: &mut Request) -> std::result::Result<Vec<u8>, Failure> {
     if length(request).is_some() || request.inner().body().is_none() {
         return Ok(request.bytes().await?);
     }
-    // It comes in pieces, and its length is known when it ends.
+    // Without a length, the body comes in pieces until it ends.
     let (mut body, mut pieces) = (Vec::new(), request.stream()?);
     while let Some(piece) = pieces.next().await {
         body.extend_from_slice(&piece?);
@@ -228,13 +230,13 @@ async fn bytes(request: &mut Request) -> std::result::Result<Vec<u8>, Failure> {
     Ok(body)
 }
 
-/// Reads a body that nobody wanted, and drops it: workerd ends the connection of a caller whose body was
-/// left, after the answer and without a word, and the next request on it fails.
+/// Reads and drops a body that the handler did not read. Otherwise workerd silently closes the
+/// caller's connection after the answer, and the next request on it fails.
 pub(crate) async fn drain(request: &mut Request) {
     let is_left = !request.inner().body_used();
     if is_left && length(request).is_some_and(|length| (1..=UNREAD_BYTES).contains(&length)) {
         let Ok(mut pieces) = request.stream() else { return };
-        // Whoever sends no more of it has no use for the connection.
+        // On an error the caller has no more use for the connection.
         while let Some(Ok(_)) = pieces.next().await {}
     }
 }
@@ -243,7 +245,7 @@ fn length(request: &Request) -> Option<usize> {
     request.headers().get("content-length").ok().flatten()?.parse().ok()
 }
 
-/// Whether the request is to become a WebSocket.
+/// Returns true if the request asks to become a WebSocket.
 pub(crate) fn is_upgrade(request: &Request) -> bool {
     let upgrade = request.headers().get("upgrade").ok().flatten();
     upgrade.is_some_and(|upgrade| upgrade.eq_ignore_ascii_case("websocket"))

@@ -1,8 +1,8 @@
 //! One session: its log, its clients and its host's link, in an object of its own.
 //!
-//! The object sleeps while nothing happens: its sockets stay open, what is in memory goes. So at
-//! every event the session is read again where it is not in memory (`loaded`), the event is done,
-//! and what follows is carried out before the object may sleep again (`settling`).
+//! The object hibernates while nothing happens: its sockets stay open, its memory is lost. So every
+//! event first reads the session again if it is not in memory (`loaded`), then handles the event,
+//! then carries out what follows before the object may hibernate again (`settling`).
 
 mod alarm;
 mod answers;
@@ -38,7 +38,7 @@ use object::Object;
 use crate::internal::PREFIX;
 use crate::reply::{self, Answer, is_upgrade};
 
-/// See the module.
+/// The Durable Object of one session.
 #[durable_object]
 #[derive(Debug)]
 pub struct SessionObject {
@@ -78,7 +78,7 @@ impl DurableObject for SessionObject {
         _was_clean: bool,
     ) -> Result<()> {
         self.object.attempt(|loaded| loaded.lose(&socket));
-        // A close is answered by one; where the socket is gone that does nothing.
+        // A close must be answered with a close; it does nothing if the socket is gone.
         let code = u16::try_from(code).ok().filter(|code| sockets::may_send(*code));
         sockets::close(&socket, code.unwrap_or(moorline_shared::message::close::NORMAL), "");
         Ok(())
@@ -98,7 +98,7 @@ async fn route(object: &Rc<Object>, request: &mut Request) -> Answer {
     let Found::Route(Matched { route, .. }) = find(&reply::method(request), &path) else {
         return Err(ApiError::no_route(&reply::uri(&path)).into());
     };
-    // A socket's path may have a longer name: the object knows its own.
+    // A socket's path may have a longer name, so the id is the object's own.
     let id = object.name();
     match route.handler {
         Handler::Session(read) => {
@@ -110,14 +110,14 @@ async fn route(object: &Rc<Object>, request: &mut Request) -> Answer {
         Handler::Output(open) => rest::output(object, open, &reply::incoming(&id, request)?),
         Handler::Write(write) => rest::write(object, write, request).await,
         Handler::Relay(call) => own(object, call, request).await,
-        // The directory's.
+        // The directory answers these.
         Handler::Read(_) | Handler::Change(_) | Handler::Start(_) | Handler::Remove(_) => {
             Err(ApiError::no_route(&reply::uri(&path)).into())
         }
     }
 }
 
-/// What this relay does in its own way.
+/// Answers the routes that this relay handles itself.
 async fn own(object: &Rc<Object>, call: Call, request: &Request) -> Answer {
     if matches!(call, Call::Publish | Call::Stream | Call::Plain) && !is_upgrade(request) {
         object.peek(|_| {})?;
@@ -135,7 +135,7 @@ async fn own(object: &Rc<Object>, call: Call, request: &Request) -> Answer {
 }
 
 impl Loaded {
-    /// Someone says something.
+    /// Handles a message from a client or the host.
     fn hear(&mut self, state: &State, socket: &WebSocket, message: WebSocketIncomingMessage) {
         match self.owners.find(socket) {
             Some(owner) if self.clients.contains_key(&owner) => {
@@ -143,12 +143,12 @@ impl Loaded {
                 self.client_says(owner, message);
             }
             Some(_) => self.host_says(message),
-            // It was closed, and does not know yet.
+            // The socket is closed on this side already.
             None => {}
         }
     }
 
-    /// A socket is gone.
+    /// Handles the end of a socket.
     fn lose(&mut self, socket: &WebSocket) {
         match self.owners.find(socket) {
             Some(owner) if self.clients.contains_key(&owner) => self.remove_client(owner),

@@ -1,7 +1,7 @@
 //! An object's own SQLite: the statements of `core::schema`, row by row.
 //!
-//! What is written within one event is committed together, and nothing that the object says leaves
-//! it before that: a message that is sent after a write tells of what is durable.
+//! All writes within one event are committed together, and no message leaves the object before
+//! that. So a message sent after a write can rely on its being durable.
 
 mod held;
 mod log;
@@ -15,19 +15,19 @@ use worker::{SqlStorage, SqlStorageValue};
 
 pub(crate) use log::LastSegment;
 
-/// The table that says how many migrations were done; SQLite's own `user_version` is not to be had.
+/// Table of the number of migrations done; SQLite's own `user_version` is not accessible.
 const VERSION_TABLE: &str = "CREATE TABLE IF NOT EXISTS migrations (done INTEGER NOT NULL)";
 
-/// Why something cannot be stored or read.
+/// Error of storing or reading.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SqlError {
-    /// SQLite says no.
+    /// SQLite reports an error.
     #[error("{0}")]
     Sqlite(#[from] worker::Error),
-    /// A number that JavaScript has no exact form for.
+    /// A number that JavaScript cannot represent exactly.
     #[error("{0} is too large a number to be stored")]
     TooLarge(u64),
-    /// A row that this version did not write.
+    /// A column with a type or value that this version does not write.
     #[error("column {0} of a row is not as it was written")]
     Column(usize),
     /// The database was written by a newer version.
@@ -40,7 +40,7 @@ pub(crate) enum SqlError {
 
 pub(crate) type Result<T> = std::result::Result<T, SqlError>;
 
-/// What is bound to a statement.
+/// A value that is bound to a statement.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Value<'a> {
     Null,
@@ -95,14 +95,14 @@ impl From<Option<u64>> for Value<'_> {
     }
 }
 
-/// See the module.
+/// The object's database.
 #[derive(Debug)]
 pub(crate) struct Database {
     sql: SqlStorage,
 }
 
 impl Database {
-    /// The object's database, brought up to date.
+    /// Opens the object's database, and applies missing migrations.
     pub(crate) fn open(sql: SqlStorage) -> Result<Self> {
         let database = Self { sql };
         database.migrate()?;
@@ -126,17 +126,17 @@ impl Database {
         self.run("INSERT INTO migrations (done) VALUES (?1)", &[all])
     }
 
-    /// Runs a statement that gives nothing.
+    /// Runs a statement and ignores its rows.
     pub(crate) fn run(&self, statement: &str, values: &[Value<'_>]) -> Result<()> {
         self.exec(statement, values).map(drop)
     }
 
-    /// The first row that a statement gives.
+    /// Returns the first row of a statement's result.
     pub(crate) fn row(&self, statement: &str, values: &[Value<'_>]) -> Result<Option<Row>> {
         self.exec(statement, values)?.next().transpose()
     }
 
-    /// Every row that a statement gives.
+    /// Returns all rows of a statement's result.
     pub(crate) fn rows(&self, statement: &str, values: &[Value<'_>]) -> Result<Vec<Row>> {
         self.exec(statement, values)?.collect()
     }
@@ -157,12 +157,12 @@ impl Database {
 pub(crate) struct Row(Vec<SqlStorageValue>);
 
 impl Row {
-    /// A column that is a number.
+    /// A column that must be a number.
     pub(crate) fn number(&self, column: usize) -> Result<u64> {
         self.optional_number(column)?.ok_or(SqlError::Column(column))
     }
 
-    /// A column that may be a number.
+    /// A column that is a number or null.
     pub(crate) fn optional_number(&self, column: usize) -> Result<Option<u64>> {
         match self.0.get(column) {
             Some(SqlStorageValue::Integer(number)) => {
@@ -173,7 +173,7 @@ impl Row {
         }
     }
 
-    /// A column that may be a number that fits.
+    /// A column that is null or a number within the range of `T`.
     pub(crate) fn optional<T: TryFrom<i64>>(&self, column: usize) -> Result<Option<T>> {
         match self.0.get(column) {
             Some(SqlStorageValue::Integer(number)) => {
@@ -184,12 +184,12 @@ impl Row {
         }
     }
 
-    /// A column that is a text.
+    /// A column that must be a text.
     pub(crate) fn text(&self, column: usize) -> Result<&str> {
         self.optional_text(column)?.ok_or(SqlError::Column(column))
     }
 
-    /// A column that may be a text.
+    /// A column that is a text or null.
     pub(crate) fn optional_text(&self, column: usize) -> Result<Option<&str>> {
         match self.0.get(column) {
             Some(SqlStorageValue::String(text)) => Ok(Some(text)),
@@ -198,17 +198,17 @@ impl Row {
         }
     }
 
-    /// A column that is a text of something else.
+    /// A column whose text is parsed as a `T`.
     pub(crate) fn parsed<T: std::str::FromStr>(&self, column: usize) -> Result<T> {
         self.text(column)?.parse().map_err(|_| SqlError::Column(column))
     }
 
-    /// A column that is JSON.
+    /// A column of JSON.
     pub(crate) fn json<T: serde::de::DeserializeOwned>(&self, column: usize) -> Result<T> {
         serde_json::from_str(self.text(column)?).map_err(|_| SqlError::Column(column))
     }
 
-    /// A column that is a blob; it is taken out of the row.
+    /// A column that must be a blob, which is moved out of the row.
     pub(crate) fn take_blob(&mut self, column: usize) -> Result<Vec<u8>> {
         match self.0.get_mut(column).map(|value| std::mem::replace(value, SqlStorageValue::Null)) {
             Some(SqlStorageValue::Blob(bytes)) => Ok(bytes),

@@ -1,4 +1,4 @@
-//! The task behind a follower: the machine, and the socket that it asks for.
+//! The task behind a follower, which drives the link machine and its socket.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
@@ -24,7 +24,7 @@ use crate::wire::request;
 type Socket = WebSocketStream<TcpStream>;
 type Dialing = Pin<Box<dyn Future<Output = Result<Socket>> + Send>>;
 
-/// A connection: dropping it ends it.
+/// An open connection; dropping it closes it.
 struct Line {
     incoming: SplitStream<Socket>,
     outgoing: mpsc::UnboundedSender<Message>,
@@ -42,7 +42,7 @@ struct Task {
     stalled: bool,
 }
 
-/// What a turn waits for.
+/// Events that end a turn's wait.
 enum Happened {
     Ordered(Option<Command>),
     Dialed(Box<Result<Socket>>),
@@ -206,13 +206,14 @@ impl Task {
 
     fn send(&self, message: Message) {
         if let Some(line) = &self.line {
-            // Where the writer has ended, so will the reader.
+            // If the writer has ended, the reader will end too.
             drop(line.outgoing.send(message));
         }
     }
 }
 
-/// A program can read the status with which it is refused: it is as final as the close code.
+/// Maps a refused upgrade to a close code. A program can read the HTTP status, so it is as final as
+/// a close code.
 fn code_of(error: &anyhow::Error) -> u16 {
     match error.downcast_ref() {
         Some(tungstenite::Error::Http(answer)) => match answer.status().as_u16() {

@@ -1,5 +1,5 @@
-//! The Worker in workerd, with a socket behind it: it makes objects lose their memory, and tells what
-//! they wrote.
+//! The Worker in workerd, and a socket behind it that evicts objects and counts the rows they
+//! wrote.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -12,28 +12,28 @@ use super::local_address;
 use crate::programs;
 use crate::wait::within;
 
-/// Rows that objects wrote since workerd was started, as Cloudflare counts them.
+/// Rows that objects have written since workerd was started, as Cloudflare counts them.
 #[derive(Debug, Clone, Copy, Default, Deserialize)]
 pub struct Rows {
-    /// Sessions' objects, all of them.
+    /// Rows written by the objects of all sessions.
     pub session: u64,
-    /// The directory.
+    /// Rows written by the directory.
     pub directory: u64,
 }
 
-/// What workerd runs, and where.
+/// Program and files of a Worker in workerd.
 #[derive(Debug)]
 pub(super) struct Edge {
     program: PathBuf,
-    /// The Worker, its files and its configurations, as `cargo xtask edge --dist` makes them.
+    /// The Worker, its assets and its configurations, as `cargo xtask edge --dist` makes them.
     built: PathBuf,
     storage: PathBuf,
-    /// The socket behind the Worker.
+    /// Address of the socket behind the Worker.
     behind: SocketAddr,
 }
 
 impl Edge {
-    /// Finds everything, and makes the folder of the objects' storage.
+    /// Locates everything, and creates the folder of the objects' storage.
     pub(super) fn prepare(data: &Path) -> Result<Self> {
         let storage = data.join("data/storage");
         std::fs::create_dir_all(&storage)?;
@@ -41,7 +41,7 @@ impl Edge {
         Ok(Self { program, built, storage, behind: local_address()? })
     }
 
-    /// Serves the Worker at an address.
+    /// The command that serves the Worker at an address.
     pub(super) fn command(&self, address: SocketAddr) -> Result<Command> {
         let config = self.built.join("tests.capnp");
         let content =
@@ -54,17 +54,17 @@ impl Edge {
             .arg(format!("--directory-path=assets={}", self.built.join("assets").display()))
             .arg(format!("--directory-path=storage={}", self.storage.display()))
             .arg(&config)
-            // One that is named and not set would be null, and no Worker expects that.
+            // A variable that is named but not set would be null, which no Worker expects.
             .envs(variables(&content).map(|name| (name, "")));
         Ok(command)
     }
 
-    /// Takes the memory of all objects away.
+    /// Evicts all objects from memory.
     pub(super) async fn evict(&self) -> Result<()> {
         self.ask("evict").await.map(drop)
     }
 
-    /// What objects wrote.
+    /// Rows that objects have written.
     pub(super) async fn rows(&self) -> Result<Rows> {
         Ok(self.ask("rows").await?.json().await?)
     }
@@ -77,7 +77,7 @@ impl Edge {
     }
 }
 
-/// What a configuration of workerd takes from the environment.
+/// Names of the environment variables that a workerd configuration reads.
 fn variables(config: &str) -> impl Iterator<Item = &str> {
     let after = config.split("fromEnvironment = \"").skip(1);
     after.filter_map(|rest| rest.split_once('"')).map(|(name, _)| name)

@@ -12,18 +12,18 @@ use super::process::Process;
 use super::{Kind, TOKEN};
 use crate::wait::wait_until;
 
-/// What a host writes into the file that it holds locked.
+/// Content of the file that a host holds locked.
 #[derive(Deserialize)]
 struct Running {
     pid: i32,
 }
 
-/// See the module.
+/// The host of a relay, whether it runs or not.
 #[derive(Debug)]
 pub(super) struct Host {
     kind: Kind,
     program: PathBuf,
-    /// Where it keeps its state: a native relay's data folder.
+    /// The host's state folder; for a native relay its data folder.
     state: PathBuf,
     /// The relay's address, as `moorline host` takes it.
     relay: String,
@@ -32,7 +32,7 @@ pub(super) struct Host {
 }
 
 impl Host {
-    /// The host of a relay of this kind and on this port, with its data in `data`. Starts nothing.
+    /// The host of a relay of this kind and port, with its data in `data`. Starts nothing.
     pub(super) fn new(kind: Kind, program: &Path, data: &Path, port: u16) -> Result<Self> {
         let token = data.join("token");
         std::fs::write(&token, TOKEN)?;
@@ -47,7 +47,7 @@ impl Host {
         Ok(Self { kind, program: program.to_owned(), state, relay, token, process })
     }
 
-    /// Starts one as a child of the test.
+    /// Starts the host as a child of the test.
     pub(super) fn launch(&mut self, variables: &[(String, String)]) -> Result<()> {
         ensure!(self.kind != Kind::InProcess, "its host runs in the relay's process");
         std::fs::create_dir_all(&self.state)?;
@@ -61,13 +61,13 @@ impl Host {
             .envs(variables.iter().map(|(name, value)| (name, value)))
             .current_dir(self.state.parent().unwrap_or(&self.state));
         if self.kind == Kind::Native {
-            // Who it is to the relay that would have started it.
+            // Uses the id of the host that the relay itself would have started.
             command.args(["--id", local_host().as_str()]);
         }
         self.process.start(&mut command)
     }
 
-    /// Kills it, whoever has started it, and waits until it is gone.
+    /// Kills the host, even if the relay has started it, and waits until it is gone.
     pub(super) async fn kill(&mut self) -> Result<()> {
         if self.process.is_launched() {
             return self.process.end(Signal::KILL).await.map(|_| ());
@@ -77,7 +77,7 @@ impl Host {
         gone(pid).await
     }
 
-    /// Ends it and its sessions, as a user does.
+    /// Ends the host and its sessions, as a user does.
     pub(super) async fn stop(&mut self) -> Result<()> {
         let pid = self.pid()?;
         let mut command = Command::new(&self.program);
@@ -91,7 +91,7 @@ impl Host {
         gone(pid).await
     }
 
-    /// Ends it where it runs, and waits for nothing.
+    /// Kills the host if it runs, without waiting for its end.
     pub(super) fn end(&mut self) {
         if self.kind == Kind::InProcess {
             return;
@@ -105,18 +105,18 @@ impl Host {
         self.process.kill();
     }
 
-    /// Whether the test has started it and not ended it.
+    /// Returns true if the test has started the host and not ended it.
     pub(super) const fn is_launched(&self) -> bool {
         self.process.is_launched()
     }
 
-    /// What one that the test has started wrote to its log, or what the relay's own did.
+    /// The log of a host that the test has started, followed by that of the relay's own host.
     pub(super) fn log(&self) -> String {
         let own = std::fs::read_to_string(self.state.join("host.log")).unwrap_or_default();
         self.process.log() + &own
     }
 
-    /// Its number: the file that it holds locked names it.
+    /// The host's process id; for a native relay, from the file that the host holds locked.
     pub(super) fn pid(&self) -> Result<Pid> {
         match self.kind {
             Kind::InProcess => bail!("its host runs in the relay's process"),
@@ -131,11 +131,11 @@ impl Host {
     }
 }
 
-/// Waits until a process that is no child of the test has ended.
+/// Waits until a process that is not a child of the test has ended.
 async fn gone(pid: Pid) -> Result<()> {
     let path = format!("/proc/{}/stat", pid.as_raw_nonzero());
     wait_until("the host to end", async || {
-        // One that ended, and whose parent has not asked for it, is a zombie.
+        // A process that has ended and was not waited for is a zombie.
         let stat = std::fs::read_to_string(&path).unwrap_or_default();
         stat.rsplit_once(')').is_none_or(|(_, rest)| rest.trim_start().starts_with('Z'))
     })

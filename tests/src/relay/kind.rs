@@ -1,23 +1,23 @@
-//! Which relay a scenario runs against.
+//! The kinds of relay that scenarios run against.
 
 use anyhow::{Result, bail};
 
-/// The ways to run a relay. What each does for clients is the same.
+/// A way to run a relay. Clients see no difference.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// `moorline serve`, with its host as a process of its own.
     Native,
-    /// `moorline serve --in-process`.
+    /// `moorline serve --in-process`, with its host in the same process.
     InProcess,
     /// The Worker in workerd, and `moorline host` beside it.
     Edge,
 }
 
 impl Kind {
-    /// The kind that a run of the tests is for, by `$MOORLINE_TEST_RELAY`.
+    /// The kind that this run of the tests is for, from `$MOORLINE_TEST_RELAY`.
     ///
     /// # Errors
-    /// Where it names no kind.
+    /// If the variable names an unknown kind.
     pub fn of_run() -> Result<Self> {
         Ok(match std::env::var("MOORLINE_TEST_RELAY").as_deref() {
             Err(_) | Ok("native") => Self::Native,

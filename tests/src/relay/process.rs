@@ -1,4 +1,4 @@
-//! A program that runs, and what it used.
+//! A running program and the resources that it has used.
 
 use std::fs::File;
 use std::path::PathBuf;
@@ -11,18 +11,18 @@ use tokio::process::{Child, Command};
 
 use crate::wait::within;
 
-/// What a process has used.
+/// Resources that a process has used.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Usage {
-    /// Memory that it has now.
+    /// Resident memory now, in bytes.
     pub rss_bytes: u64,
-    /// The most memory that it has had.
+    /// Peak resident memory, in bytes.
     pub peak_rss_bytes: u64,
-    /// Processor time since it began.
+    /// Processor time since the process started.
     pub cpu: Duration,
 }
 
-/// A program that is started again and again, and writes to one log.
+/// A program that may be started several times, always with the same log.
 #[derive(Debug)]
 pub(super) struct Process {
     what: &'static str,
@@ -31,12 +31,12 @@ pub(super) struct Process {
 }
 
 impl Process {
-    /// One that does not run yet.
+    /// A program that does not run yet.
     pub(super) const fn new(what: &'static str, log: PathBuf) -> Self {
         Self { what, log, child: None }
     }
 
-    /// Starts it.
+    /// Starts the program.
     pub(super) fn start(&mut self, command: &mut Command) -> Result<()> {
         let log = File::options().create(true).append(true).open(&self.log)?;
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).kill_on_drop(true);
@@ -45,25 +45,25 @@ impl Process {
         Ok(())
     }
 
-    /// Sends it a signal, and waits until it is gone.
+    /// Sends the program a signal, and waits until it is gone.
     pub(super) async fn end(&mut self, signal: Signal) -> Result<ExitStatus> {
         kill_process(self.pid()?, signal)?;
         self.ended().await
     }
 
-    /// Waits until it has ended by itself.
+    /// Waits until the program has ended by itself.
     pub(super) async fn ended(&mut self) -> Result<ExitStatus> {
         let mut child = self.child.take().with_context(|| format!("no {} runs", self.what))?;
         let ended = within(&format!("the {} to end", self.what), child.wait()).await?;
         ended.context("it cannot be waited for")
     }
 
-    /// How it ended, where it was started and runs no more.
+    /// The exit status of the program; `None` if it runs or was not started.
     pub(super) fn has_ended(&mut self) -> Option<ExitStatus> {
         self.child.as_mut().and_then(|child| child.try_wait().ok().flatten())
     }
 
-    /// Kills it where it runs, and waits for nothing.
+    /// Kills the program if it runs, without waiting for its end.
     pub(super) fn kill(&mut self) {
         if let Some(child) = &mut self.child {
             // It may have ended already.
@@ -71,22 +71,22 @@ impl Process {
         }
     }
 
-    /// Whether it was started and nobody ended it.
+    /// Returns true if the program was started and its end was not waited for.
     pub(super) const fn is_launched(&self) -> bool {
         self.child.is_some()
     }
 
-    /// What it wrote to its log so far.
+    /// Everything in its log so far.
     pub(super) fn log(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap_or_default()
     }
 
-    /// What it has used since it was started last.
+    /// Resources used since the program was last started.
     pub(super) fn usage(&self) -> Result<Usage> {
         usage(self.pid()?.as_raw_nonzero().get())
     }
 
-    /// Its number.
+    /// Process id of the program.
     pub(super) fn pid(&self) -> Result<Pid> {
         let id = self.child.as_ref().and_then(Child::id);
         let id = id.with_context(|| format!("no {} runs", self.what))?;
@@ -94,14 +94,14 @@ impl Process {
     }
 }
 
-/// What a process has used, from `/proc`.
+/// Resources that a process has used, from `/proc`.
 ///
 /// # Errors
-/// Where there is no such process.
+/// If the process does not exist.
 pub fn usage(pid: i32) -> Result<Usage> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"))?;
-    // The second field, the name in brackets, may contain anything.
+    // The second field, the name in brackets, may contain any character.
     let fields = stat.rsplit_once(')').context("no name in stat")?.1;
     let times: Vec<u64> =
         fields.split_whitespace().skip(11).take(2).map(str::parse).collect::<Result<_, _>>()?;
@@ -111,7 +111,7 @@ pub fn usage(pid: i32) -> Result<Usage> {
     Ok(Usage { rss_bytes, peak_rss_bytes, cpu })
 }
 
-/// A field of `/proc/PID/status` that is given in KiB.
+/// Bytes of a field of `/proc/PID/status` that is given in KiB.
 fn bytes(status: &str, name: &str) -> Result<u64> {
     let field = status.lines().find_map(|line| line.strip_prefix(name));
     let number = field.and_then(|field| field.split_whitespace().next());

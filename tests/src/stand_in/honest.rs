@@ -1,4 +1,5 @@
-//! A session's host by hand that keeps to the rules: whatever the relay forgets it is told again.
+//! A host of one session that follows the protocol: after the relay forgets something, it sends
+//! that again.
 
 use std::collections::BTreeMap;
 
@@ -14,24 +15,25 @@ use moorline_shared::session::Size;
 use super::{ControlLink, Heard, PublishLink, hosted};
 use crate::relay::Relay;
 
-/// See the module. It does nothing unless it is waited for.
+/// A host that is driven by hand and follows the protocol. It acts only while one of its methods is
+/// awaited.
 pub struct Honest {
     link: PublishLink,
     _control: ControlLink,
     epoch: Epoch,
-    /// The whole log: nothing is forgotten.
+    /// The whole log, from the first entry on.
     log: Vec<Frame>,
-    /// What each client typed.
+    /// Input that was taken from each client.
     taken: BTreeMap<ClientId, Vec<Frame>>,
     asked: u64,
     acked: Seq,
 }
 
 impl Honest {
-    /// A host that has one session, and publishes it.
+    /// Connects a host that has one session, and publishes that.
     ///
     /// # Errors
-    /// Where the relay does not take it.
+    /// If the relay does not accept the host or the session.
     pub async fn publish(
         relay: &Relay,
         host: &HostId,
@@ -54,33 +56,34 @@ impl Honest {
         Ok(honest)
     }
 
-    /// How often the relay has asked where to begin: once for each time that it knew nothing.
+    /// Number of times that the relay has asked where to begin: once each time that it knew
+    /// nothing.
     #[must_use]
     pub const fn asked(&self) -> u64 {
         self.asked
     }
 
-    /// What a client typed, as far as it was taken.
+    /// Input that was taken from a client.
     #[must_use]
     pub fn typed(&self, client_id: &ClientId) -> Vec<u8> {
         let pieces = self.taken.get(client_id).into_iter().flatten();
         pieces.flat_map(|piece| piece.data().to_vec()).collect()
     }
 
-    /// Publishes an entry of output.
+    /// Publishes an entry of output, after the last one.
     ///
     /// # Errors
-    /// Where the link is gone.
+    /// If the link is gone.
     pub async fn put_out(&mut self, data: &str) -> Result<()> {
         let frame = Frame::copy(self.head().next(), data.as_bytes())?;
         self.log.push(frame.clone());
         self.link.say(HostMessage::Entry(Entry::Output(frame))).await
     }
 
-    /// Does what it is told until the relay has asked so often where to begin.
+    /// Follows the relay's commands until it has asked this often where to begin.
     ///
     /// # Errors
-    /// Where the link ends before.
+    /// If the link ends first.
     pub async fn until_asked(&mut self, times: u64) -> Result<()> {
         while self.asked < times {
             self.obey().await?;
@@ -88,10 +91,10 @@ impl Honest {
         Ok(())
     }
 
-    /// Does what it is told until the relay has all output on disk.
+    /// Follows the relay's commands until it has all output on disk.
     ///
     /// # Errors
-    /// Where the link ends before.
+    /// If the link ends first.
     pub async fn until_durable(&mut self) -> Result<()> {
         while self.acked < self.head() {
             self.obey().await?;
@@ -99,10 +102,10 @@ impl Honest {
         Ok(())
     }
 
-    /// Does what it is told until this client has typed this.
+    /// Follows the relay's commands until this client's input is exactly `data`.
     ///
     /// # Errors
-    /// Where the link ends before.
+    /// If the link ends first.
     pub async fn until_typed(&mut self, client_id: &ClientId, data: &[u8]) -> Result<()> {
         while self.typed(client_id) != data {
             self.obey().await?;
@@ -110,7 +113,7 @@ impl Honest {
         Ok(())
     }
 
-    /// Does what it is told, for ever: to be raced with what needs that.
+    /// Follows the relay's commands for ever. Race it with whatever needs a working host.
     ///
     /// # Errors
     /// When the link has ended.
@@ -169,7 +172,7 @@ impl Honest {
         self.link.say(HostMessage::InputAck { client_id, seq }).await
     }
 
-    /// All output, on an empty screen.
+    /// A snapshot with all output, on an empty screen.
     fn picture(&self) -> Snapshot {
         let mut data = b"\x1bc".to_vec();
         self.log.iter().for_each(|frame| data.extend_from_slice(frame.data()));

@@ -12,10 +12,10 @@ use super::{folder, prepare, workerd};
 use crate::progress;
 use crate::workspace::Workspace;
 
-/// Builds everything, says how to get in, and becomes workerd.
+/// Builds everything, says how to log in, and becomes workerd.
 ///
 /// # Errors
-/// Where something can't be installed or built.
+/// If something can't be installed or built.
 pub(crate) fn serve(workspace: &Workspace, port: u16, state: Option<&Path>) -> Result<()> {
     let program = prepare(workspace)?;
     let state = match state {
@@ -34,7 +34,7 @@ pub(crate) fn serve(workspace: &Workspace, port: u16, state: Option<&Path>) -> R
         .arg(format!("--socket-addr=http=127.0.0.1:{port}"))
         .arg(format!("--directory-path=storage={}", storage.display()))
         .env("MOORLINE_TOKEN", token);
-    // It takes this process's place, so that signals reach it alone.
+    // workerd replaces this process, so that signals reach it alone.
     Err(serve.exec()).context("can't start workerd")
 }
 
@@ -48,7 +48,7 @@ fn announce(port: u16, token: &str, program: &Path, token_file: &Path) {
     ));
 }
 
-/// The admin token: made once, so that the address stays the same.
+/// The admin token, which is created once, so that the address stays the same.
 fn token(file: &Path) -> Result<String> {
     if let Ok(token) = fs::read_to_string(file) {
         return Ok(token.trim().to_owned());

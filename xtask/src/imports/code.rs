@@ -1,6 +1,6 @@
-//! Source without what is no code of the program.
+//! Removal of comments, literals and test code from source text.
 
-/// The same text, with blanks for comments, texts and characters. Lines stay where they are.
+/// Replaces comments, string literals and characters by blanks. Lines keep their numbers.
 pub(super) fn without_texts(content: &str) -> String {
     let all: Vec<char> = content.chars().collect();
     let mut plain = String::with_capacity(content.len());
@@ -29,7 +29,8 @@ pub(super) fn is_of_name(character: char) -> bool {
     character.is_alphanumeric() || character == '_'
 }
 
-/// Whether the character before belongs to a name; `br"…"` is a text all the same.
+/// Returns true if the character before belongs to a name, so that no raw string begins here. A `b`
+/// before it is part of the literal.
 fn follows_name(all: &[char], at: usize) -> bool {
     let before = |steps: usize| at.checked_sub(steps).map(|at| all[at]);
     match before(1) {
@@ -65,7 +66,7 @@ fn text_end(all: &[char], at: usize) -> usize {
     (end + 1).min(all.len())
 }
 
-/// A name such as `r#type` is no text.
+/// End of a raw string literal; `at` itself if this is only a name such as `r#type`.
 fn raw_text_end(all: &[char], at: usize) -> usize {
     let hashes = all[at + 1..].iter().take_while(|c| **c == '#').count();
     let first = at + 1 + hashes;
@@ -79,7 +80,7 @@ fn raw_text_end(all: &[char], at: usize) -> usize {
     end.map_or(all.len(), |end| end + 1 + hashes)
 }
 
-/// A lifetime is no character.
+/// End of a character literal; `at` itself if this is only a lifetime.
 fn character_end(all: &[char], at: usize) -> usize {
     match all[at + 1..] {
         ['\\', _, ..] => {
@@ -91,8 +92,8 @@ fn character_end(all: &[char], at: usize) -> usize {
     }
 }
 
-/// Code with blanks for what is compiled for tests alone, and the modules of tests that are files
-/// of their own.
+/// Replaces code that is compiled only for tests by blanks. Also returns the test modules that are
+/// files of their own.
 pub(super) fn without_tests(code: &str) -> (String, Vec<String>) {
     let mut rest = code;
     let (mut plain, mut modules) = (String::with_capacity(code.len()), Vec::new());
@@ -116,7 +117,7 @@ pub(super) fn without_tests(code: &str) -> (String, Vec<String>) {
     (plain, modules)
 }
 
-/// Where the item with its attributes ends.
+/// End of the item that begins with these attributes.
 fn item_end(code: &str) -> usize {
     let mut depth = 0;
     for (at, character) in code.char_indices() {

@@ -1,14 +1,14 @@
-//! Paths in code that has no texts and comments any more.
+//! Paths in code from which literals and comments were removed.
 
 use super::code::is_of_name;
 
-/// One path, or one branch of a tree of them.
+/// A path, or one branch of a tree of paths.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Leaf {
     pub(super) path: Vec<String>,
-    /// The name by which it is known from then on; `None` for `*` and `_`.
+    /// The name that it has in the module from then on; `None` for `*` and `_`.
     pub(super) name: Option<String>,
-    /// Counted from 1.
+    /// Line number, counted from 1.
     pub(super) line: usize,
 }
 
@@ -20,12 +20,13 @@ pub(super) fn leaves(code: &str) -> Vec<Leaf> {
     found(code, begins, 0)
 }
 
-/// All paths of `use`.
+/// All paths in `use` declarations.
 pub(super) fn uses(code: &str) -> Vec<Leaf> {
     found(code, |word, after| word == "use" && after.starts_with(char::is_whitespace), "use".len())
 }
 
-/// The trees at words that `begins` accepts; they begin `skipped` bytes behind these.
+/// The trees at words that `begins` accepts; each tree begins `skipped` bytes after the word's
+/// start.
 fn found(code: &str, begins: impl Fn(&str, &str) -> bool, skipped: usize) -> Vec<Leaf> {
     let mut leaves = Vec::new();
     let (mut at, mut line) = (0, 1);
@@ -38,7 +39,7 @@ fn found(code: &str, begins: impl Fn(&str, &str) -> bool, skipped: usize) -> Vec
             at += character.len_utf8();
             continue;
         }
-        // Within a path these words are a part of it.
+        // After `::`, these words are part of a path.
         let is_first = !code[..at].trim_end().ends_with("::");
         if is_first && begins(word, &rest[word.len()..]) {
             let mut reader = Reader { rest: &rest[skipped..], line, leaves: &mut leaves };
@@ -56,7 +57,7 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    /// Reads what may follow `prefix::`.
+    /// Reads the tree that follows `prefix::`.
     fn tree(&mut self, prefix: &[String]) {
         self.blank();
         if self.takes("{") {

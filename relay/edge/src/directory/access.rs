@@ -1,4 +1,4 @@
-//! Tokens, and what stands for them: tickets and cookies.
+//! Tokens, and the tickets and cookies that stand for them.
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -17,15 +17,15 @@ use super::{DirectoryState, now_ms};
 use crate::internal::{ACCESS, Allowed, Keep, Presented};
 use crate::reply::{Answer, Failure, json, nothing};
 
-/// What tokens begin with, so that people and scanners know one when they see it.
+/// Prefix of every token, so that people and scanners recognize one.
 const PREFIX: &str = "moor_";
-/// JavaScript's largest exact number: some time after the year 280,000.
+/// JavaScript's largest exact integer: as a time, beyond the year 280,000.
 const NEVER: u64 = (1 << 53) - 1;
-/// Tickets at a time.
+/// Maximum number of unused tickets.
 const TICKETS: u64 = 4096;
 
 impl DirectoryState {
-    /// What a token allows.
+    /// Answers with the access that a token grants.
     pub(super) fn verify(&self, presented: &Presented) -> Answer {
         match self.access_of(&presented.hash)? {
             Some(access) => json(StatusCode::OK, &Allowed { access, token: None }),
@@ -33,7 +33,7 @@ impl DirectoryState {
         }
     }
 
-    /// What a cookie allows: what the token does that it stands for.
+    /// Answers with the access of the token that a cookie stands for.
     pub(super) fn verify_cookie(&self, presented: &Presented) -> Answer {
         let now = now_ms();
         let token = self.with(|memory| Ok(memory.database.cookie(&presented.hash, now)?))?;
@@ -46,7 +46,7 @@ impl DirectoryState {
         }
     }
 
-    /// Keeps what a cookie stands for.
+    /// Stores a cookie with the token that it stands for.
     pub(super) fn keep_cookie(&self, kept: &Keep) -> Answer {
         let now = now_ms();
         let lifetime = u64::try_from(COOKIE_LIFETIME.as_millis()).unwrap_or(u64::MAX);
@@ -57,7 +57,7 @@ impl DirectoryState {
         nothing()
     }
 
-    /// Forgets a cookie.
+    /// Deletes a cookie, so that it grants nothing any more.
     pub(super) fn drop_cookie(&self, presented: &Presented) -> Answer {
         self.with(|memory| Ok(memory.database.delete_cookie(&presented.hash)?))?;
         nothing()
@@ -73,7 +73,7 @@ impl DirectoryState {
         Ok(valid.map(|found| found.scope))
     }
 
-    /// Whoever has sent many wrong tokens is told to wait.
+    /// Counts a wrong token. An address that has sent many is told to wait.
     fn wrong(&self, presented: &Presented) -> Failure {
         let from = presented.from.as_deref().and_then(|from| from.parse().ok());
         let from = from.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
@@ -126,7 +126,7 @@ impl DirectoryState {
         }
     }
 
-    /// A ticket that allows what the caller may do.
+    /// Creates a single-use ticket with the caller's access.
     pub(super) fn ticket(&self, request: &Request) -> Answer {
         let access = request.headers().get(ACCESS)?.unwrap_or_default();
         let ticket = random_secret()?;
@@ -143,7 +143,7 @@ impl DirectoryState {
         Ok(response.from_json(&Ticket { ticket, expires_in_ms })?)
     }
 
-    /// What a ticket allows, once.
+    /// Answers with a ticket's access, and uses the ticket up.
     pub(super) fn redeem(&self, presented: &Presented) -> Answer {
         let access =
             self.with(|memory| Ok(memory.database.take_ticket(&presented.hash, now_ms())?))?;

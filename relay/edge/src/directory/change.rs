@@ -1,4 +1,4 @@
-//! Changes of sessions and projects, and what follows from a change.
+//! Changes of sessions and projects, and the effects that follow.
 
 use std::rc::Rc;
 
@@ -17,7 +17,7 @@ use crate::asking;
 use crate::internal::{APPEND, Append, DELETE, MOVE, Move, RENAME, Rename};
 use crate::reply::{self, Answer, Failure};
 
-/// Limit of objects that are asked at the same time.
+/// Maximum number of objects that are asked at the same time.
 pub(super) const OBJECTS_AT_ONCE: usize = 32;
 
 impl DirectoryState {
@@ -34,7 +34,7 @@ impl DirectoryState {
         match answer {
             routes::Answer::Known(reply) => {
                 let state = Rc::clone(self);
-                // A project may have thousands of sessions. The lists know already.
+                // A project may have thousands of sessions. The lists are already up to date.
                 spawn_local(async move { state.carry_out(effects).await });
                 reply::answer(reply)
             }
@@ -51,14 +51,15 @@ impl DirectoryState {
         let Some(reserved) = ReservedId::of(self, id) else {
             return Err(ApiError::no_session(id.as_str()).into());
         };
-        // Its clients are told before its host ends its program, and it stays listed if they cannot be.
+        // Clients hear of it before the host ends the program. If the object fails, the session
+        // stays listed.
         asking::post(&asking::session(&self.env, id)?, DELETE, &()).await?;
         let unlisted = self.unlist(id).await;
         drop(reserved);
         unlisted
     }
 
-    /// Removes a session whose object is gone, or about to go.
+    /// Removes a session whose object is gone or about to go, without ending it there.
     pub(super) async fn unlist(&self, id: &SessionId) -> Result<(), Failure> {
         let mut effects = self.decide(|directory| directory.remove(id, now_ms()))?;
         effects.retain(|effect| !matches!(effect, Effect::End { .. }));
@@ -66,7 +67,8 @@ impl DirectoryState {
         Ok(())
     }
 
-    /// Does what follows from a change. What fails is logged: the change has happened.
+    /// Carries out the effects of a change. A failure is only logged: the change has already
+    /// happened.
     pub(super) async fn carry_out(&self, effects: Vec<Effect>) {
         let carry_out = async |effect: Effect| {
             if let Err(failure) = self.carry_out_one(&effect).await {
@@ -92,7 +94,7 @@ impl DirectoryState {
             Effect::End { session } => self.post(session, DELETE, &()).await?,
             Effect::Append { session, event } => {
                 match self.post(session, APPEND, &Append { event: event.clone() }).await {
-                    // It was deleted meanwhile.
+                    // The session was deleted in the meantime.
                     Err(Failure::Passed(_)) => {}
                     appended => appended?,
                 }

@@ -14,7 +14,7 @@ use crate::internal::{FORK, ForkSource};
 use crate::reply::{self, Answer};
 
 impl DirectoryState {
-    /// Starts what a session was started with again, on its log up to an entry.
+    /// Starts a session from another one's spec, on a copy of its log up to an entry.
     pub(super) async fn fork(self: &Rc<Self>, source: &SessionId, wanted: ForkSession) -> Answer {
         let id = new_id()?;
         let draft = self.ask(|directory| directory.draft_fork(source, &wanted, id, now_ms()))?;

@@ -1,7 +1,7 @@
-//! Hosts: their control links, what they have, and what they are asked.
+//! Hosts: their control links, their sessions, and requests to them.
 //!
-//! A link is a socket that stays open while the object sleeps. Its tag is the host's id, and what
-//! is attached to it tells that the host was welcomed.
+//! A link is a WebSocket that stays open while the object hibernates. Its tag is the host's id; its
+//! attachment is [`WELCOMED`] once the host has been greeted.
 
 use std::time::Duration;
 
@@ -33,18 +33,18 @@ use crate::internal::{CREATE, Create, Files, FilesWanted, HOST_LOST};
 use crate::reply::{Answer, Failure, is_upgrade};
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
-/// Attached to the link of a host that was welcomed.
+/// Attachment of the link of a host that has been welcomed.
 const WELCOMED: &str = "welcomed";
 const OPEN: u16 = 1;
-/// How long a host may take to look for files.
+/// Time allowed for a host to find files.
 const FILES_PATIENCE: Duration = Duration::from_secs(5);
 
-/// Who waits for a host's answer.
+/// A request that waits for a host's answer.
 #[derive(Debug)]
 pub(super) struct Asked {
     request: RequestId,
     host: HostId,
-    /// The session that it was asked to start.
+    /// The session that the host was asked to start.
     session: Option<SessionId>,
     sender: oneshot::Sender<ToRelay>,
 }
@@ -70,7 +70,7 @@ impl DirectoryState {
         Ok(response.with_websocket(client).empty())
     }
 
-    /// A host says something.
+    /// Handles a message from a host.
     pub(super) async fn hear(
         &self,
         socket: &WebSocket,
@@ -98,10 +98,10 @@ impl DirectoryState {
         Ok(())
     }
 
-    /// A host's link is gone.
+    /// Handles the end of a host's link.
     pub(super) fn lose(&self, socket: &WebSocket) {
         let Some(host) = self.host_of(socket).filter(|_| is_welcomed(socket)) else { return };
-        // A socket's end is answered, or it stays half open.
+        // Without an answer to its close, a socket stays half open.
         shut(socket, close::NORMAL, "");
         console_log!("the host {host} is away");
         let seen = self.decide(|it| Ok(it.host_left(&host, now_ms()).unwrap_or_default()));
@@ -110,13 +110,14 @@ impl DirectoryState {
         }
     }
 
-    /// Says something to a host; false where it is away.
+    /// Sends a message to a host. Returns false if the host is not connected or the send fails.
     pub(super) fn tell(&self, host: &HostId, message: ToHost) -> bool {
         let link = self.links(host).into_iter().find(is_welcomed);
         link.is_some_and(|link| say(&link, message))
     }
 
-    /// Asks a host, and waits for its answer. `None` where there is none.
+    /// Asks a host and waits for its answer. Returns `None` if the host is away or does not answer
+    /// in time.
     pub(super) async fn ask_host(
         &self,
         host: &HostId,
@@ -124,7 +125,8 @@ impl DirectoryState {
         patience: Duration,
         message: impl FnOnce(RequestId) -> ToHost,
     ) -> Option<ToRelay> {
-        // Whatever was asked before the memory was lost must not be taken for this.
+        // Random, so that a late answer to a request from before an eviction does not match this
+        // one.
         let request = RequestId(u64::try_from(random().ok()? >> 75).ok()?);
         let (sender, receiver) = oneshot::channel();
         let asked = Asked { request, host: host.clone(), session: session.cloned(), sender };
@@ -140,7 +142,7 @@ impl DirectoryState {
         answer
     }
 
-    /// The files that a session works with.
+    /// Asks the session's host for the files that the session works with.
     pub(super) async fn files(&self, wanted: FilesWanted) -> Result<Files> {
         let FilesWanted { host, project, folder, named } = wanted;
         let top = self.ask(|directory| {
@@ -158,7 +160,7 @@ impl DirectoryState {
         }
     }
 
-    /// How many hosts are connected.
+    /// Number of hosts that are connected and welcomed.
     pub(super) fn hosts_here(&self) -> usize {
         self.state.get_websockets().iter().filter(|link| is_open(link) && is_welcomed(link)).count()
     }
@@ -177,7 +179,7 @@ impl DirectoryState {
         tags.first()?.parse().ok()
     }
 
-    /// A host is here, and has these sessions.
+    /// Welcomes a host, and brings the directory in line with the sessions that it has.
     async fn greet(&self, socket: &WebSocket, host: &HostId, hello: Hello) -> Result<()> {
         if let Some(message) = other_protocol(&hello, VERSION) {
             console_warn!("{message}");
@@ -208,7 +210,7 @@ impl DirectoryState {
         Ok(())
     }
 
-    /// Answers those who wait for a start whose answer was lost with its link.
+    /// Answers requests that wait for a start whose answer was lost with the previous link.
     fn answer_starts(&self, host: &HostId, hello: &Hello) {
         for hosted in &hello.sessions {
             let waits = |asked: &Asked| {
@@ -225,7 +227,7 @@ impl DirectoryState {
         }
     }
 
-    /// Makes objects of sessions that are listed from now on, before their host publishes them.
+    /// Creates the objects of newly listed sessions, before their host publishes them.
     async fn adopt(&self, records: Vec<SessionRecord>) {
         let make = async |record: SessionRecord| {
             let id = record.id.clone();
@@ -234,7 +236,7 @@ impl DirectoryState {
                 asking::post(&object, CREATE, &Create { record }).await
             };
             match made.await {
-                // One that the directory had lost is as good as adopted.
+                // The object exists already: the directory had lost this session.
                 Err(Failure::Passed(answer)) if answer.status_code() == 409 => {}
                 Err(failure) => console_error!("the session {id} is not adopted: {failure}"),
                 Ok(_) => console_log!("the session {id} is adopted"),
@@ -257,13 +259,13 @@ impl DirectoryState {
         stream::iter(sessions).for_each_concurrent(OBJECTS_AT_ONCE, lose).await;
     }
 
-    /// A host has started a session.
+    /// Handles a host's report that it has started a session.
     async fn started(&self, host: &HostId, request: RequestId, hosted: Box<Hosted>) -> Result<()> {
         if self.asked.borrow().iter().any(|asked| asked.request == request) {
             self.answered(request, ToRelay::Started { request, session: hosted });
             return Ok(());
         }
-        // Nobody waits any more: whoever did has given up, or was forgotten with the memory.
+        // The request is no longer waiting: it timed out, or was lost with the object's memory.
         let id = hosted.session_id.clone();
         let given_up = self.ask(|directory| Ok(directory.deleted_from(&id) == Some(host)))?;
         if given_up {
@@ -281,7 +283,7 @@ impl DirectoryState {
 
     fn answered(&self, request: RequestId, answer: ToRelay) {
         if let Some(asked) = self.take_asked(request) {
-            // Whoever waited may have given up.
+            // The request may have timed out.
             let _ = asked.sender.send(answer);
         }
     }

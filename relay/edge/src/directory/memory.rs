@@ -9,7 +9,7 @@ use super::store::ListedRow;
 use crate::reply::Failure;
 use crate::sql::{Database, Result};
 
-/// See the module.
+/// The directory as loaded into memory, and the database that it is stored in.
 #[derive(Debug)]
 pub(super) struct DirectoryMemory {
     pub(super) database: Database,
@@ -17,17 +17,17 @@ pub(super) struct DirectoryMemory {
 }
 
 impl DirectoryMemory {
-    /// Reads all of it.
+    /// Loads everything from the database.
     pub(super) fn load(sql: SqlStorage) -> Result<Self> {
         let database = Database::open(sql)?;
         database.prepare_directory()?;
         let mut directory = Directory::new(false);
-        // They are stored already.
+        // The rows are already stored: nothing follows from applying them.
         drop(directory.apply(database.directory()?));
         Ok(Self { database, directory })
     }
 
-    /// Stores a change and makes it.
+    /// Stores a change, then applies it.
     pub(super) fn make(&mut self, change: Change) -> Result<Vec<Effect>> {
         change.rows.iter().try_for_each(|row| self.database.write_row(row))?;
         Ok(self.directory.apply(change))
@@ -35,7 +35,8 @@ impl DirectoryMemory {
 }
 
 impl DirectoryState {
-    /// Works on what is in memory. It is read if it is not there, and after a fault it is read again.
+    /// Runs `work` on the memory, which is loaded first if necessary. A fault discards it, so that
+    /// the next call reads it again.
     pub(super) fn with<T>(
         &self,
         work: impl FnOnce(&mut DirectoryMemory) -> std::result::Result<T, Failure>,
@@ -51,7 +52,7 @@ impl DirectoryState {
         result
     }
 
-    /// Asks the directory.
+    /// Reads from the directory.
     pub(super) fn ask<T>(
         &self,
         read: impl FnOnce(&Directory) -> std::result::Result<T, ApiError>,
@@ -59,7 +60,8 @@ impl DirectoryState {
         self.with(|memory| Ok(read(&memory.directory)?))
     }
 
-    /// Decides on a change, stores it and makes it. Returns what is to be carried out.
+    /// Decides on a change, stores and applies it. Returns the effects that are still to be carried
+    /// out.
     pub(super) fn decide(
         &self,
         decide: impl FnOnce(&Directory) -> std::result::Result<Change, ApiError>,
@@ -72,7 +74,7 @@ impl DirectoryState {
 }
 
 impl Database {
-    /// Everything that the directory knows, as the rows that stored it.
+    /// Everything that the directory knows, as the change that would store it.
     fn directory(&self) -> Result<Change> {
         let mut rows = Vec::new();
         let sessions = self.sessions()?.into_iter();

@@ -1,5 +1,5 @@
-//! `/metrics` and `/api/debug/metrics`: what sessions have told of themselves, counted since the
-//! directory is in memory. It is some seconds old: asking them would wake them.
+//! `/metrics` and `/api/debug/metrics`: totals of what sessions have reported since the directory
+//! was loaded. The figures are a few seconds old, because asking the sessions would wake them.
 
 use std::fmt::Write as _;
 
@@ -14,11 +14,11 @@ use crate::internal::Counted;
 use crate::reply::{Answer, Failure, json};
 
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-/// The types of samples, as OpenMetrics names them.
+/// Types of samples, as OpenMetrics names them.
 const COUNTER: &str = "counter";
 const GAUGE: &str = "gauge";
 
-/// What there is now.
+/// Current figures for both endpoints.
 struct Gauges {
     counts: Counts,
     hosts: usize,

@@ -17,7 +17,7 @@ use super::{DirectoryState, now_ms};
 use crate::leaving::Leaving;
 use crate::reply::Answer;
 
-/// Changes within this are told together.
+/// Minimum time between two updates of a stream: changes within it are sent together.
 const ROUND: Duration = Duration::from_millis(250);
 
 pub(super) fn open(directory: &Rc<DirectoryState>, request: &Request) -> Answer {
@@ -36,7 +36,7 @@ pub(super) fn open(directory: &Rc<DirectoryState>, request: &Request) -> Answer 
     Ok(response.from_stream(chunks)?)
 }
 
-/// Somebody who reads, as it is counted.
+/// A reader of the list, counted in the directory's `streams` until it leaves.
 struct Reader {
     directory: Rc<DirectoryState>,
     is_here: Cell<bool>,
@@ -48,7 +48,8 @@ impl Reader {
         Self { directory: Rc::clone(directory), is_here: Cell::new(true) }
     }
 
-    /// Wakes what is sent to this reader, and all others for nothing.
+    /// Counts the reader out, and wakes its stream so that it ends. All other streams wake too, for
+    /// nothing.
     fn leave(&self) {
         if self.is_here.replace(false) {
             self.directory.streams.set(self.directory.streams.get().saturating_sub(1));
@@ -63,12 +64,12 @@ impl Drop for Reader {
     }
 }
 
-/// What is sent to one reader.
+/// The stream to one reader.
 struct Live {
     reader: Rc<Reader>,
     stream: OverviewStream,
     is_open: bool,
-    /// Of the directory's bell, when the list was looked at last.
+    /// The bell's count when the list was last read.
     seen: u64,
     looked_ms: u64,
     said_ms: u64,
@@ -86,7 +87,7 @@ impl Live {
         }
     }
 
-    /// The next bytes; `None` where the reader is gone.
+    /// The next bytes to send; `None` once the reader has left.
     async fn next(&mut self) -> Option<String> {
         let chunk = if self.is_open {
             self.wait_for_change().await?
@@ -130,7 +131,7 @@ impl Live {
     }
 }
 
-/// What is left of a wait that began at some time.
+/// Time left of a wait that began at `since_ms`.
 fn until(since_ms: u64, wait: Duration) -> Duration {
     wait.saturating_sub(Duration::from_millis(now_ms().saturating_sub(since_ms)))
 }

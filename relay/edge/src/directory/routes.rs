@@ -1,4 +1,4 @@
-//! What is asked of the directory: by callers, whom the Worker has let in, and by other objects.
+//! Requests to the directory: from callers that the Worker has admitted, and from other objects.
 
 use std::rc::Rc;
 
@@ -46,14 +46,14 @@ pub(super) async fn answer(directory: &Rc<DirectoryState>, request: &mut Request
             reply::answer(reply(&id))
         }
         Handler::Relay(call) => own(directory, call, &id, request).await,
-        // A session's.
+        // Sessions' objects answer these.
         Handler::Session(_) | Handler::Output(_) | Handler::Write(_) => {
             Err(ApiError::no_route(&uri(&path)).into())
         }
     }
 }
 
-/// What this relay does in its own way.
+/// Answers the routes that this relay handles itself.
 async fn own(
     directory: &Rc<DirectoryState>,
     call: Call,

@@ -1,4 +1,4 @@
-//! Starting sessions.
+//! Starting sessions on hosts.
 
 use std::pin::pin;
 use std::rc::Rc;
@@ -22,11 +22,11 @@ use crate::asking;
 use crate::internal::{CREATE, Create, DELETE, STARTED, Started};
 use crate::reply::{self, Answer, Failure};
 
-/// Time that a host gets to start a session.
+/// Time allowed for a host to start a session.
 const START_PATIENCE: Duration = Duration::from_secs(10);
-/// Time that a request waits for a session that is being started or removed under its id.
+/// Time that a request waits for a session with its id to finish starting or being removed.
 const ENSURE_PATIENCE: Duration = Duration::from_secs(20);
-/// Time that a host gets to publish a session that it has started.
+/// Time allowed for a host to publish a session that it has started, in milliseconds.
 const PUBLISH_PATIENCE_MS: u64 = 5000;
 
 pub(super) type Result<T> = std::result::Result<T, Failure>;
@@ -44,8 +44,8 @@ impl DirectoryState {
         reply::answer(reply)
     }
 
-    /// The session with this id exists when this returns. Whoever comes while it is being started, or one of that id is
-    /// being removed, waits for that.
+    /// Makes sure that the session with this id exists, and starts it if not. If a session with
+    /// that id is being started or removed, waits for that first, up to [`ENSURE_PATIENCE`].
     pub(super) async fn ensure(self: &Rc<Self>, id: SessionId, name: Option<String>) -> Result<()> {
         let ensured = pin!(async {
             loop {
@@ -71,7 +71,7 @@ impl DirectoryState {
         }
     }
 
-    /// Reserves a session's id.
+    /// Reserves the id of a drafted session.
     pub(super) fn reserve(self: &Rc<Self>, draft: Draft) -> Result<(ReservedId, Reservation)> {
         let is_here = |host: &HostId| self.is_here(host);
         let reservation = self.with(|memory| Ok(memory.directory.reserve(draft, is_here)?))?;
@@ -90,7 +90,7 @@ impl DirectoryState {
         .await
     }
 
-    /// Does something to its end, even if who asked goes away.
+    /// Runs `work` to its end, even if the caller goes away.
     pub(super) async fn to_completion<T: 'static, F>(
         self: &Rc<Self>,
         work: impl FnOnce(Rc<Self>) -> F,
@@ -101,18 +101,18 @@ impl DirectoryState {
         let (sender, receiver) = oneshot::channel();
         let work = work(Rc::clone(self));
         spawn_local(async move {
-            // Whoever waited may have gone.
+            // The caller may have gone.
             let _ = sender.send(work.await);
         });
         receiver.await.map_err(|_| Failure::Fault("it was given up halfway".to_owned()))?
     }
 
-    /// Makes the session's object know what it is.
+    /// Creates the session's object with its record.
     async fn make(&self, record: &SessionRecord) -> Result<()> {
         let object = asking::session(&self.env, &record.id)?;
         let wanted = Create { record: record.clone() };
         match asking::post(&object, CREATE, &wanted).await {
-            // Left behind by one that is listed nowhere.
+            // An object left behind by a session that is no longer listed.
             Err(Failure::Passed(answer)) if answer.status_code() == 409 => {
                 asking::post(&object, DELETE, &()).await?;
                 asking::post(&object, CREATE, &wanted).await.map(drop)
@@ -121,7 +121,7 @@ impl DirectoryState {
         }
     }
 
-    /// Has a host start a session whose object exists, and lists it. If that fails nothing is left of it.
+    /// Has a host start a session whose object exists, and lists it. On failure nothing is left of it.
     pub(super) async fn start_on(
         &self,
         reservation: Reservation,
@@ -142,11 +142,11 @@ impl DirectoryState {
         let started = Started { session: hosted, within_ms: PUBLISH_PATIENCE_MS };
         match asking::ask::<SessionSummary>(&object, STARTED, &started).await {
             Ok(summary) => {
-                // What it reported before it was listed went unheard.
+                // What the session reported before it was listed was not taken in.
                 self.report(SessionReport { summary: summary.clone(), epoch, size, streams: 0 })?;
                 Ok(summary)
             }
-            // It runs, and is going to be published.
+            // The session runs, and its host is about to publish it.
             Err(failure) => {
                 console_warn!("the session {id} is not published yet: {failure}");
                 self.ask(|directory| directory.summary(&id))
@@ -154,7 +154,7 @@ impl DirectoryState {
         }
     }
 
-    /// Leaves nothing of a session that did not start.
+    /// Deletes the object of a session that did not start.
     pub(super) async fn discard(&self, id: &SessionId) {
         let discarded = async {
             let object = asking::session(&self.env, id)?;
@@ -175,7 +175,7 @@ impl DirectoryState {
                 Err(ApiError::not_started(&code, &message, id).into())
             }
             _ => {
-                // It may have started it, and could not say so.
+                // The host may have started it without being able to say so.
                 let effects = self.decide(|it| Ok(it.give_up(id, host, now_ms())))?;
                 self.carry_out(effects).await;
                 Err(HostError::Silent(host.clone()).into())
@@ -184,7 +184,7 @@ impl DirectoryState {
     }
 }
 
-/// An id for a session whose caller has not chosen one.
+/// A random id, for a session whose caller has not chosen one.
 pub(super) fn new_id() -> Result<SessionId> {
     Ok(SessionId::from_random(random()?))
 }

@@ -8,7 +8,7 @@ use moorline_shared::time::Time;
 
 use crate::sql::{Database, Result, SqlError};
 
-/// What sessions reported last, and beside which one a terminal was opened; and tickets, which must
+/// Each session's last report and the session beside which it was opened; and tickets, which must
 /// outlive the object's sleep.
 const TABLES: &str = "
 CREATE TABLE IF NOT EXISTS listed (
@@ -30,10 +30,10 @@ const PUT_TICKET: &str = "INSERT INTO tickets (hash, access, expires_at) VALUES 
 const TAKE_TICKET: &str = "DELETE FROM tickets WHERE hash = ?1 RETURNING access, expires_at";
 const EXPIRE_TICKETS: &str = "DELETE FROM tickets WHERE expires_at <= ?1";
 const COUNT_TICKETS: &str = "SELECT count(*) FROM tickets";
-/// All deletions that hosts have not heard of: (session, host).
+/// All deletions that hosts have not heard of yet: (session, host).
 const ALL_DELETED: &str = "SELECT session, host FROM deleted";
 
-/// What is stored of a listed session besides its row.
+/// Stored details of a listed session, besides its record.
 #[derive(Debug)]
 pub(super) struct ListedRow {
     pub(super) session: SessionId,
@@ -42,18 +42,18 @@ pub(super) struct ListedRow {
 }
 
 impl Database {
-    /// Makes the directory's own tables.
+    /// Creates the directory's own tables.
     pub(super) fn prepare_directory(&self) -> Result<()> {
         self.run(TABLES, &[])
     }
 
-    /// What is stored of listed sessions besides their rows.
+    /// Stored details of all listed sessions.
     pub(super) fn listed(&self) -> Result<Vec<ListedRow>> {
         let rows = self.rows(LISTED, &[])?;
         let row = |row: &crate::sql::Row| {
             Ok(ListedRow {
                 session: row.parsed(0)?,
-                // What another version has written is reported anew.
+                // A report in another version's format is dropped: the session reports again.
                 report: row.optional_text(1)?.and_then(|report| serde_json::from_str(report).ok()),
                 beside: row.optional_text(2)?.and_then(|id| id.parse().ok()),
             })
@@ -172,7 +172,7 @@ impl Database {
         Ok(there)
     }
 
-    /// Keeps a ticket; false where there are as many as may be.
+    /// Stores a ticket. Returns false if there are already `most` tickets that have not expired.
     pub(super) fn put_ticket(
         &self,
         hash: &[u8],
@@ -190,14 +190,15 @@ impl Database {
         Ok(true)
     }
 
-    /// What a ticket allows; it is void from then on.
+    /// Takes a ticket, which is void from then on. Returns its access, or `None` if it is unknown
+    /// or has expired.
     pub(super) fn take_ticket(&self, hash: &[u8], now: u64) -> Result<Option<String>> {
         let Some(row) = self.row(TAKE_TICKET, &[hash.into()])? else { return Ok(None) };
         let is_valid = row.number(1)? > now;
         is_valid.then(|| row.text(0).map(str::to_owned)).transpose()
     }
 
-    /// Keeps what a cookie stands for, besides the `most - 1` youngest.
+    /// Stores a cookie, and deletes expired ones and all but the `most - 1` youngest others.
     pub(super) fn put_cookie(
         &self,
         hash: &[u8],
@@ -218,7 +219,7 @@ impl Database {
         Ok(row.take_blob(0)?.try_into().ok())
     }
 
-    /// Forgets a cookie.
+    /// Deletes a cookie.
     pub(super) fn delete_cookie(&self, hash: &[u8]) -> Result<()> {
         self.run(schema::DELETE_COOKIE, &[hash.into()])
     }

@@ -1,4 +1,4 @@
-//! Who asks.
+//! Identifying the caller of a request.
 
 use http::HeaderValue;
 use moorline_core::api::ApiError;
@@ -14,21 +14,21 @@ use crate::reply::Failure;
 
 type Result<T> = std::result::Result<T, Failure>;
 
-/// The ticket in the address: for event streams, which browsers open without a header of ours.
+/// The ticket in the URL's query, for event streams: browsers open them without custom headers.
 pub(super) fn ticket(request: &Request) -> Option<String> {
     asked(&request.inner().url(), &["ticket"])
 }
 
-/// Who asks.
+/// An authenticated caller.
 pub(super) struct Caller {
-    /// What it may do.
+    /// Access that its credential grants.
     pub(super) access: Access,
-    /// The hash of its token; of a ticket's, nothing that is one.
+    /// Hash of its token. For a ticket it matches no token.
     pub(super) token: SecretHash,
 }
 
 impl Door {
-    /// What the ticket allows, else the token that the request presents, or the cookie.
+    /// Identifies the caller by its ticket, if valid, else by the token or cookie that it presents.
     pub(super) async fn caller(&self, ticket: Option<String>) -> Result<Caller> {
         if let Some(ticket) = &ticket
             && let Some(caller) = self.asked(REDEEM, Presented::of(ticket)).await?
@@ -55,10 +55,10 @@ impl Door {
         caller.ok_or_else(|| ApiError::wrong_token().into())
     }
 
-    /// The hash of the token that the Worker was given.
+    /// Hash of the token in the Worker's secret `MOORLINE_TOKEN`, which grants admin access.
     fn own(&self) -> Option<SecretHash> {
         let own = self.env.secret("MOORLINE_TOKEN").map(|own| own.to_string()).unwrap_or_default();
-        // A secret that is not set must not be one that anybody has.
+        // An unset secret must not match an empty token.
         if own.is_empty() {
             return None;
         }

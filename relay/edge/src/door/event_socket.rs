@@ -1,5 +1,5 @@
-//! Event streams over a WebSocket: see [`moorline_core::event_socket`]. The Worker itself
-//! holds the socket, and reads what the object answers without one.
+//! Event streams over a WebSocket: see [`moorline_core::event_socket`]. The Worker holds the
+//! socket, and reads the stream that the object answers to an ordinary request.
 
 use std::future::pending;
 use std::pin::pin;
@@ -26,7 +26,7 @@ use crate::internal::ACCESS;
 use crate::reply::{Answer, Failure};
 
 impl Door {
-    /// Answers a WebSocket by what the route itself answers.
+    /// Opens a WebSocket that carries the route's own answer.
     pub(super) async fn event_socket(&self, matched: &Matched, request: &Request) -> Answer {
         let answer = if self.origins.allows(&self.headers) {
             self.event_stream(matched, request).await
@@ -51,7 +51,7 @@ impl Door {
         self.opened(|socket| spawn_local(serve(socket, events)))
     }
 
-    /// What the object answers without a WebSocket.
+    /// The object's answer to the same request without a WebSocket.
     async fn event_stream(
         &self,
         matched: &Matched,
@@ -66,7 +66,8 @@ impl Door {
         Ok(asking::call(&object, &path, &headers, None).await?)
     }
 
-    /// A browser shows its page no HTTP error of a WebSocket; others do better with one.
+    /// Refuses the socket. A browser hides a WebSocket's HTTP error from its page, so a page gets a
+    /// close code; other clients get the HTTP error.
     fn refused(&self, status: StatusCode, failure: Failure) -> Answer {
         let is_page = self.headers.contains_key(ORIGIN);
         match refusal(status) {
@@ -94,7 +95,7 @@ impl Door {
 
 /// Sends the stream's bytes for as long as the reader answers.
 async fn serve(socket: WebSocket, mut events: ByteStream) {
-    // Nothing that is said is heard unless somebody listens before.
+    // Events that arrive before `events()` is called are not delivered.
     let (Ok(mut said), Ok(())) = (socket.events(), socket.accept()) else {
         return finish(&socket, close::INTERNAL, "the relay has a fault");
     };
@@ -120,7 +121,7 @@ async fn serve(socket: WebSocket, mut events: ByteStream) {
                 console_error!("an event stream broke: {error}");
                 return finish(&socket, close::GOING_AWAY, "the stream broke");
             }
-            // It takes nothing more: it goes on where it was when it comes back.
+            // The reader takes nothing more: it resumes from its position when it comes back.
             Either::Right((Either::Right(_), _)) => {
                 return finish(&socket, close::PROTOCOL, UNANSWERED);
             }
@@ -129,6 +130,6 @@ async fn serve(socket: WebSocket, mut events: ByteStream) {
 }
 
 fn finish(socket: &WebSocket, code: u16, reason: &str) {
-    // Does nothing where it is closed.
+    // Does nothing if it is already closed.
     let _ = socket.close(Some(code), Some(reason));
 }

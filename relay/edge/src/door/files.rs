@@ -16,11 +16,11 @@ use crate::files::content_type;
 use crate::reply::Answer;
 
 const PAGE: &str = "index.html";
-/// The API's description, with the deprecated routes and without.
+/// The API's description, first with the deprecated routes, then without them.
 const DESCRIPTIONS: [&str; 2] = ["openapi.json", "openapi-current.json"];
-/// Trunk puts a hash of the content into the names of its files.
+/// For files whose name has a hash of their content, as Trunk names them.
 const FOREVER: &str = "public, max-age=31536000, immutable";
-/// To be asked for again each time; the ETag makes that cheap.
+/// For files that a browser revalidates each time; the ETag makes that cheap.
 const EACH_TIME: &str = "no-cache";
 
 const NOT_BUILT: &str = "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\">\
@@ -28,14 +28,14 @@ const NOT_BUILT: &str = "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\
     <p>Run <code>cargo xtask edge</code>, which builds both. The command line works without: \
     <code>moorline attach &lt;session&gt;</code>.</p></html>";
 
-/// A file, as it was found.
+/// A file of the client, with its entity tag.
 struct Found {
     content: Vec<u8>,
     etag: String,
 }
 
 impl Door {
-    /// Answers whatever is no route of the API.
+    /// Answers a path that the API does not have: with the page or another file.
     pub(super) async fn file(&self) -> Answer {
         if !matches!(self.method, Method::GET | Method::HEAD) {
             return Err(ApiError::method_not_allowed(&self.method, &self.uri()).into());
@@ -66,7 +66,7 @@ impl Door {
         }
     }
 
-    /// Answers a request for an address that does not exist.
+    /// Answers a path that does not exist: with the page for a browser, else with JSON.
     async fn nowhere(&self) -> Answer {
         let accept = self.headers.get(ACCEPT).and_then(|accept| accept.to_str().ok());
         let page = if is_reader(accept) { self.find(PAGE).await? } else { None };
@@ -76,7 +76,7 @@ impl Door {
         Ok(if is_whole { response.with_status(StatusCode::NOT_FOUND.as_u16()) } else { response })
     }
 
-    /// The API's description, which is a file here.
+    /// Answers with the API's description, which is a file here.
     pub(super) async fn description(&self) -> Answer {
         let [all, current] = DESCRIPTIONS;
         let description = if self.has_legacy() { all } else { current };
@@ -86,7 +86,7 @@ impl Door {
         }
     }
 
-    /// A file of the page that shows the API's description.
+    /// Answers with a file of the page that shows the API's description.
     fn docs(&self, file: docs::File) -> Answer {
         let response = ResponseBuilder::new()
             .with_header("content-type", &format!("text/{}; charset=utf-8", file.kind))?
@@ -109,7 +109,7 @@ impl Door {
         let assets = self.env.assets("ASSETS")?;
         let wanted = Request::new(&format!("https://assets.internal/{path}"), worker::Method::Get)?;
         let mut response = assets.fetch_request(wanted).await?;
-        // On a machine of one's own a folder is answered with a list of what is in it.
+        // On a local machine, a folder is answered with a JSON list of its files.
         let kind = response.headers().get("content-type")?.unwrap_or_default();
         let is_list = kind.starts_with("application/json") && !path.ends_with(".json");
         if response.status_code() != 200 || is_list {
@@ -128,7 +128,7 @@ impl Door {
         let is_known = known.is_some_and(|tags| {
             tags.split(',').any(|tag| tag.trim().trim_start_matches("W/") == found.etag)
         });
-        // Weak: what is compressed on the way keeps it.
+        // A weak tag survives compression on the way.
         let response = ResponseBuilder::new()
             .with_header("etag", &format!("W/{}", found.etag))?
             .with_header("cache-control", lasting)?

@@ -1,5 +1,5 @@
-//! The routes that seed 000 names as deprecated: see [`moorline_core::legacy`]. The Worker
-//! itself holds a chat's socket, and asks the sessions' objects by the routes of today.
+//! The routes that seed 000 deprecates: see [`moorline_core::legacy`]. The Worker holds a chat's
+//! socket, and asks the sessions' objects by the current routes.
 
 use std::collections::VecDeque;
 use std::future::pending;
@@ -26,20 +26,20 @@ use crate::asking;
 use crate::internal::ACCESS;
 use crate::reply::{Answer, Failure, is_upgrade, send};
 
-/// The variable that turns these routes off, as the option of its name does natively.
+/// The variable that turns these routes off, like the native relay's option of that name.
 const OFF_VARIABLE: &str = "MOORLINE_NO_LEGACY";
-/// What a client is sent on one connection, which has no way to say that it has read it: the socket
-/// takes whatever it is given here.
+/// Maximum bytes sent to a client on one connection. A client cannot acknowledge what it has read,
+/// and the socket buffers whatever it is given.
 const BUDGET_BYTES: usize = 8 * 1024 * 1024;
 
 impl Door {
-    /// Whether these routes are served.
+    /// Returns true unless these routes are turned off.
     pub(super) fn has_legacy(&self) -> bool {
         let off = self.env.var(OFF_VARIABLE).map(|off| off.to_string()).unwrap_or_default();
         !legacy::is_off(&off)
     }
 
-    /// As a route of today, but for what its answer says of it.
+    /// Answers as the current route does, and adds the headers that mark it as deprecated.
     pub(super) async fn legacy(&self, request: &Request) -> Answer {
         static WARNED: Warned = Warned::never();
         if !self.has_legacy() {
@@ -49,7 +49,7 @@ impl Door {
             console_warn!("{}", legacy::WARNING);
         }
         let response = send(self.found(request).await)?;
-        // Those of another object's answer cannot be added to.
+        // Headers of another object's response are immutable.
         let headers = response.headers().clone();
         for (name, value) in HEADERS {
             headers.set(name, value)?;
@@ -57,7 +57,7 @@ impl Door {
         Ok(response.with_headers(headers))
     }
 
-    /// Opens a chat.
+    /// Opens the WebSocket of a chat.
     pub(super) async fn chat(&self, request: &Request) -> Answer {
         if !self.origins.allows(&self.headers) {
             return Err(ApiError::origin().into());
@@ -81,13 +81,14 @@ impl Door {
     }
 }
 
-/// Commands that wait while an earlier one is being typed: a socket cannot be left unread here.
+/// Maximum size of commands that wait while an earlier one is typed: reading of a socket cannot be
+/// paused here.
 const COMMANDS_BYTES: usize = 256 * 1024;
 
-/// What a client says, in order.
+/// Messages from a client, in order.
 struct Hearing<'a> {
     events: EventStream<'a>,
-    /// What came while something else was done; `None` for what is no text.
+    /// Messages that arrived while a command was carried out; `None` for one that is not text.
     waiting: VecDeque<Option<String>>,
     bytes: usize,
 }
@@ -97,7 +98,7 @@ impl<'a> Hearing<'a> {
         Self { events, waiting: VecDeque::new(), bytes: 0 }
     }
 
-    /// The next message; `None` when the client is gone.
+    /// The next message; `None` once the client is gone.
     async fn next(&mut self) -> Option<Option<String>> {
         match self.waiting.pop_front() {
             Some(text) => {
@@ -108,7 +109,7 @@ impl<'a> Hearing<'a> {
         }
     }
 
-    /// Hears on, until more waits than may or the client is gone.
+    /// Queues further messages until they exceed [`COMMANDS_BYTES`] or the client is gone.
     async fn overrun(&mut self) -> Over {
         loop {
             let Some(text) = self.message().await else { return Over(close::NORMAL, "") };
@@ -128,7 +129,7 @@ impl<'a> Hearing<'a> {
     }
 }
 
-/// One connected client.
+/// A chat with one connected client.
 struct Talk {
     env: Env,
     access: Access,
@@ -138,25 +139,25 @@ struct Talk {
     left_bytes: usize,
 }
 
-/// The event stream of the session that a client listens to.
+/// Event stream of the session that a client has subscribed to.
 struct Followed {
     id: SessionId,
     events: ByteStream,
 }
 
-/// Why a chat is over: a close code and a reason, for a client that is still there.
+/// End of a chat: the close code and the reason for the client.
 struct Over(u16, &'static str);
 
 impl Talk {
     async fn begin(mut self, hello: String, wanted: Option<String>) {
         let socket = self.socket.clone();
         let Over(code, reason) = self.serve(&socket, hello, wanted).await;
-        // Does nothing where it is closed.
+        // Does nothing if it is already closed.
         let _ = socket.close(Some(code), Some(reason));
     }
 
     async fn serve(&mut self, socket: &WebSocket, hello: String, wanted: Option<String>) -> Over {
-        // Nothing that is said is heard unless somebody listens before.
+        // Events that arrive before `events()` is called are not delivered.
         let (Ok(events), Ok(())) = (socket.events(), socket.accept()) else {
             return Over(close::INTERNAL, "the relay has a fault");
         };
@@ -236,7 +237,8 @@ impl Talk {
         self.ask(&id, "prompt", None, Some(&body)).await.map(drop)
     }
 
-    /// An object may end its stream before its session is over: whoever comes back is told which.
+    /// Reopens the session's stream. An object may end a stream before its session is over; if the
+    /// session has ended too, it answers that there is nothing more.
     async fn follow_on(&mut self) -> Result<(), Over> {
         let Some(followed) = self.followed.take() else { return Ok(()) };
         let after = self.chat.last_event_id().map(str::to_owned);
@@ -254,7 +256,7 @@ impl Talk {
         Ok(())
     }
 
-    /// Asks the session's object as the client might.
+    /// Sends the session's object a request with the client's own access.
     async fn ask(
         &self,
         id: &SessionId,
@@ -287,7 +289,8 @@ impl Talk {
     }
 }
 
-/// What the client is told of a failure. After a fault it had better come back.
+/// The body that tells the client of a failure. A fault ends the chat, so that the client
+/// reconnects.
 async fn body_of(failure: Failure) -> Result<ErrorBody, Over> {
     match failure {
         Failure::Api(error) => Ok(error.body().clone()),

@@ -1,4 +1,4 @@
-//! `/api/login`: a cookie for browsers, which cannot send a header with everything. See
+//! `/api/login`: a cookie for browsers, which cannot add a header to every request. See
 //! [`moorline_core::auth::cookie`].
 
 use moorline_core::api::ApiError;
@@ -12,7 +12,7 @@ use crate::internal::{DROP, KEEP, Keep, Presented};
 use crate::reply::Answer;
 
 impl Door {
-    /// Has the browser keep a cookie, if it may.
+    /// Sets a cookie in the browser, if the connection is fit for one.
     pub(super) async fn log_in(&self) -> Answer {
         let caller = self.caller(None).await?;
         if !cookie::may_keep(&self.headers) {
@@ -24,7 +24,7 @@ impl Door {
         with_cookies(&[cookie::set(&self.headers, &secret)])
     }
 
-    /// Takes the cookie away: what it holds opens nothing from then on.
+    /// Clears the cookie and revokes its secret.
     pub(super) async fn log_out(&self) -> Answer {
         if let Some(Credential::Cookie(secret)) = presented(&self.headers) {
             let void = Presented::of(secret);

@@ -1,4 +1,4 @@
-//! Clients' WebSockets that are not let in.
+//! Refusals of clients' WebSockets.
 
 use http::header::{ORIGIN, SEC_WEBSOCKET_PROTOCOL};
 use moorline_core::refusal::{PlainRefusal, SEE_TEXT, StreamRefusal, Why};
@@ -11,7 +11,8 @@ use worker::{ResponseBuilder, WebSocketPair, console_error};
 use super::Door;
 use crate::reply::{Answer, Failure};
 
-/// Says no: over the socket to those who would not hear it otherwise.
+/// Refuses a client's socket: by a message and a close code if the client cannot read an HTTP
+/// error.
 pub(super) fn refuse(door: &Door, call: Call, why: Why, failure: Failure) -> Answer {
     if matches!(failure, Failure::Fault(_)) {
         return Err(failure);
@@ -33,7 +34,7 @@ fn by_text(refusal: &PlainRefusal) -> Answer {
     closed(None, &refusal.text, refusal.close, SEE_TEXT)
 }
 
-/// The session that was to begin with the socket has not begun.
+/// Refuses a plain socket whose session could not be created.
 pub(super) async fn not_created(failure: Failure) -> Answer {
     let (close_code, details) = match failure {
         Failure::Api(error) => (close::OVERLOADED, told(error.body())),
@@ -66,7 +67,7 @@ fn closed(protocol: Option<&str>, text: &str, code: u16, reason: &str) -> Answer
 }
 
 impl Door {
-    /// The subprotocol that is taken.
+    /// The subprotocol that the relay selects from those that the client offers.
     pub(super) fn protocol(&self) -> Option<&str> {
         let values = self.headers.get_all(SEC_WEBSOCKET_PROTOCOL).iter();
         subprotocol::choose(values.filter_map(|value| value.to_str().ok()))

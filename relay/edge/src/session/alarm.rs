@@ -1,7 +1,7 @@
-//! The alarm: it comes even where everything in memory is gone.
+//! The alarm, which comes even if the object was evicted from memory.
 //!
-//! It is a safety net for what timers do while the object is awake, and ends and removes sessions that
-//! nobody came back to.
+//! It does the work of timers that were lost, and expires and removes sessions whose retention time
+//! is over.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -15,24 +15,22 @@ use super::object::{Fault, Object, now, number};
 use crate::asking;
 use crate::internal::{GONE, Gone};
 
-/// How long what a timer should have done may wait for the alarm, where memory was lost and nothing
-/// has happened since. An alarm keeps the object awake for longer than it otherwise was, so it
-/// should be a rare one that comes.
+/// Upper bound on how late a timer's work can run if eviction lost the timer. An alarm keeps the
+/// object awake for longer, so alarms should be rare.
 const SAFETY: Duration = Duration::from_secs(60);
-/// How long a session that is over, or whose host is away, is kept.
+/// Default retention of a session that is over or whose host is away, in days.
 const EXPIRY_DAYS: f64 = 30.0;
-/// The variable that says otherwise: days, or a part of one.
+/// The variable that overrides [`EXPIRY_DAYS`]; fractions are allowed.
 const EXPIRY_VARIABLE: &str = "MOORLINE_EXPIRY_DAYS";
-/// An expired session is told of for this long, though not for longer than it was kept before, and then
-/// it is removed.
+/// Time that an expired session stays listed before it is removed; shorter if its retention was.
 const GRACE: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 const DAY_SECONDS: f64 = 24.0 * 60.0 * 60.0;
 
-/// What becomes of sessions that nobody comes back to.
+/// Retention of a session that is over or whose host is away.
 #[derive(Debug)]
 pub(super) struct Expiry {
     after: Duration,
-    /// The alarm that is set, as far as is known.
+    /// Time of the alarm that is set, as far as this instance knows.
     alarm: Option<Time>,
 }
 
@@ -45,7 +43,7 @@ impl Expiry {
 }
 
 impl Loaded {
-    /// When the alarm must be set to go off, where it is not going to anyway.
+    /// Time to set the alarm for; `None` if no alarm is needed or an earlier one is set.
     pub(super) fn alarm_at(&mut self, now: Time) -> Option<Time> {
         let unfinished =
             [self.storing.due(), self.listed.due(), self.ack_due()].iter().any(Option::is_some);
@@ -57,7 +55,7 @@ impl Loaded {
         Some(wanted)
     }
 
-    /// When the session expires, or is removed.
+    /// Time at which the session expires or is removed; `None` while it is live.
     fn ends_at(&self) -> Option<Time> {
         let since = Time::from_ms(self.storing.since_ms());
         match self.session.lifecycle() {
@@ -70,7 +68,7 @@ impl Loaded {
     }
 }
 
-/// The alarm has come.
+/// Handles the alarm.
 pub(super) async fn ring(object: &Rc<Object>) {
     let ended = object.peek(|loaded| {
         loaded.expiry.alarm = None;
@@ -79,7 +77,7 @@ pub(super) async fn ring(object: &Rc<Object>) {
     match ended {
         Ok(Some(Lifecycle::Expired)) => remove(object).await,
         Ok(Some(_)) => expire(object).await,
-        // What a timer should have done is done, and the next alarm set.
+        // `attempt` does what timers should have done, and sets the next alarm.
         Ok(None) => object.attempt(|_| {}),
         Err(Fault::NoSession(_)) => {}
         Err(Fault::Sql(error)) => {
@@ -89,13 +87,13 @@ pub(super) async fn ring(object: &Rc<Object>) {
     }
 }
 
-/// The session was kept for its time.
+/// Marks the session as expired: its retention time is over.
 async fn expire(object: &Rc<Object>) {
     object.attempt(|loaded| loaded.session.expire());
     object.tell_now().await;
 }
 
-/// It was told of for long enough. It goes from the list first: what is listed must be there.
+/// Removes an expired session. The directory unlists it first: every listed session must exist.
 async fn remove(object: &Rc<Object>) {
     let Ok(session_id) = object.name().parse() else { return };
     let told = async {

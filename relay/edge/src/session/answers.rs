@@ -1,4 +1,4 @@
-//! What a client may do, and what a fault of the session's means to it.
+//! The caller's scope in a session, and the session's faults as errors of the API.
 
 use moorline_core::api::ApiError;
 use moorline_shared::message::Scope;
@@ -8,10 +8,10 @@ use super::object::Fault;
 use crate::internal::ACCESS;
 use crate::reply::Failure;
 
-/// What the caller may do as a client, as the Worker found out.
+/// The caller's scope as a client, from the header that the Worker sets.
 ///
 /// # Errors
-/// `forbidden` for anyone else.
+/// `forbidden` if the caller is not a client.
 pub(super) fn scope(request: &Request) -> Result<Scope, ApiError> {
     match request.headers().get(ACCESS).ok().flatten().as_deref() {
         Some("admin" | "write") => Ok(Scope::Write),

@@ -1,4 +1,4 @@
-//! What the directory asks of the session.
+//! Requests of the directory to a session's object.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -27,10 +27,10 @@ use crate::internal::{
 use crate::reply::{self, Answer, body, nothing};
 use crate::sql::Database;
 
-/// How long event streams may take to tell that the session was deleted.
+/// Time allowed for event streams to deliver the news that the session was deleted.
 const GOODBYE: Duration = Duration::from_secs(1);
 
-/// Answers another object.
+/// Answers a request of another object.
 pub(super) async fn answer(object: &Rc<Object>, path: &str, request: &mut Request) -> Answer {
     match path {
         CREATE => create(object, &body::<Create>(request).await?.record),
@@ -103,7 +103,7 @@ async fn started(object: &Rc<Object>, wanted: Started) -> Answer {
     }
 }
 
-/// Tells the session's clients that it is no more, and removes all of it.
+/// Tells the session's clients that it is deleted, then removes all of its data.
 pub(super) async fn remove(object: &Rc<Object>) {
     let deadline = now() + GOODBYE;
     object.attempt(|loaded| loaded.session.delete());
@@ -148,13 +148,13 @@ impl Loaded {
         self.summary()
     }
 
-    /// What the row tells has changed.
+    /// Marks the record as changed, to be stored and reported.
     fn record_changed(&mut self) {
         self.storing.record_changed();
         self.listed.changed();
     }
 
-    /// The host came back without the session.
+    /// Marks the session as lost: its host came back without it.
     fn host_is_lost(&mut self) {
         self.close_host();
         self.session.host_left(true);

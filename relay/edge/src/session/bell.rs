@@ -1,9 +1,9 @@
-//! Wakes those who wait for the session to change.
+//! A bell that wakes tasks which wait for a change.
 
 use std::cell::Cell;
 use std::task::{Poll, Waker};
 
-/// See the module.
+/// Counts changes, and wakes the tasks that wait for the next one.
 #[derive(Default)]
 pub(crate) struct Bell {
     rung: Cell<u64>,
@@ -17,18 +17,19 @@ impl std::fmt::Debug for Bell {
 }
 
 impl Bell {
-    /// Something has changed.
+    /// Counts a change and wakes all waiting tasks.
     pub(crate) fn ring(&self) {
         self.rung.set(self.rung.get() + 1);
         self.waiting.take().into_iter().for_each(Waker::wake);
     }
 
-    /// How often it was rung: taken before one looks, for [`Bell::after`].
+    /// Number of changes so far. Read it before looking at the state, then pass it to
+    /// [`Bell::after`].
     pub(crate) const fn rung(&self) -> u64 {
         self.rung.get()
     }
 
-    /// Returns when it was rung after the time that was `seen`.
+    /// Returns once the number of changes differs from `seen`; at once if it does already.
     pub(crate) async fn after(&self, seen: u64) {
         std::future::poll_fn(|context| {
             if self.rung.get() != seen {

@@ -1,4 +1,4 @@
-//! Clients that come, speak and leave.
+//! Clients' sockets: opening, messages and saved state.
 
 use std::rc::Rc;
 
@@ -16,22 +16,22 @@ use super::object::{Fault, Object, now};
 use super::sockets::{self, Attachment, Owner};
 use crate::reply::Answer;
 
-/// What a client that never acknowledges is sent on one connection: a socket takes whatever it is
-/// given here, and who does not read it makes this much wait in memory.
+/// Maximum bytes sent on one connection to a client that never acknowledges. A socket accepts
+/// whatever it is given, so this much can wait in memory for a client that does not read.
 const BUDGET_BYTES: u64 = 8 * 1024 * 1024;
 
-/// How a client speaks.
+/// Protocol that a client speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Dialect {
-    /// `moorline.v1`.
+    /// The subprotocol `moorline.v1`.
     Full,
-    /// IC-1 alone.
+    /// IC-1 without our additions.
     Basic,
     /// Text both ways, without any protocol: the socket is the terminal.
     Plain,
 }
 
-/// Opens a client's stream.
+/// Opens a client's stream, in the dialect that its subprotocol selects.
 pub(super) fn stream(object: &Rc<Object>, scope: Scope, request: &Request) -> Answer {
     let is_full = chosen(request)?.is_some_and(|name| name == SUBPROTOCOL);
     open(object, scope, if is_full { Dialect::Full } else { Dialect::Basic }, request)
@@ -53,26 +53,26 @@ pub(super) fn open(
         keepalive: false,
         budget_bytes: Some(BUDGET_BYTES),
     };
-    // The session must be there before the socket is its business.
+    // The session must exist before the object accepts the socket.
     let attached = object.with(|loaded| loaded.attach(object, &server, terms, dialect));
     match attached {
         Ok(Ok(())) => {}
         Ok(Err(refused)) => refused.tell(&server)?,
-        // A browser shows its page no HTTP error of a WebSocket; others do better with one. Who
-        // gets text alone is told by the Worker.
+        // A browser hides a WebSocket's HTTP error from its page; other clients can read one.
+        // Plain clients get it too: if they may type, the Worker has created the session before.
         Err(fault) if !from_browser || dialect == Dialect::Plain => return Err(fault.into()),
         Err(fault) => Refused::by(&fault).tell(&server)?,
     }
     Ok(upgraded(client, protocol.as_deref())?)
 }
 
-/// The subprotocol that is taken.
+/// The subprotocol that the relay selects from those that the client offers.
 fn chosen(request: &Request) -> Result<Option<String>> {
     let offered = request.headers().get("sec-websocket-protocol")?.unwrap_or_default();
     Ok(subprotocol::choose([&*offered].into_iter()).map(str::to_owned))
 }
 
-/// The answer to an upgrade.
+/// The response that upgrades a request to a WebSocket.
 pub(super) fn upgraded(client: WebSocket, protocol: Option<&str>) -> Result<Response> {
     let mut response = ResponseBuilder::new().with_status(101).with_websocket(client);
     if let Some(protocol) = protocol {
@@ -81,7 +81,7 @@ pub(super) fn upgraded(client: WebSocket, protocol: Option<&str>) -> Result<Resp
     Ok(response.empty())
 }
 
-/// Why a client is not served, in a way that browsers can read.
+/// Refusal of a client, in a form that browsers can read.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Refused {
     close_code: u16,
@@ -144,7 +144,7 @@ impl Loaded {
         Ok(())
     }
 
-    /// A client says something.
+    /// Handles a client's message.
     pub(super) fn client_says(&mut self, owner: Owner, message: WebSocketIncomingMessage) {
         let now = now();
         let Some(client) = self.clients.get_mut(&owner) else { return };
@@ -164,7 +164,7 @@ impl Loaded {
                     WebSocketIncomingMessage::String(text) => Bytes::from(text),
                     WebSocketIncomingMessage::Binary(bytes) => Bytes::from(bytes),
                 };
-                // A socket cannot be left unread here.
+                // Reading of a socket cannot be paused here, so too much input closes it.
                 if plain.incoming(session, &data).is_err() {
                     client.peer.close(close::OVERLOADED, PlainOverrun::REASON);
                 }
@@ -178,7 +178,7 @@ impl Loaded {
 }
 
 impl Client {
-    /// Keeps where the client stands beside its socket.
+    /// Saves the client's position as the socket's attachment, which survives hibernation.
     pub(super) fn keep(&mut self) {
         self.has_moved = false;
         let (peer, plain) = (Box::new(self.peer.save()), self.plain.clone());

@@ -1,7 +1,7 @@
 //! `GET /api/session/:id/events`: a session's log as server-sent events.
 //!
-//! A stream is read by whoever sends it, as fast as its reader takes it, but lets others have their
-//! turn. While one is open the object stays awake.
+//! A stream is pulled by the runtime as fast as its reader takes it, but yields regularly. The
+//! object stays awake while a stream is open.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -24,23 +24,24 @@ use crate::address::asked;
 use crate::leaving::Leaving;
 use crate::reply::{Answer, Failure, nothing};
 
-/// What all streams of a session send before everybody else in the Worker is heard. The runtime looks
-/// for requests, messages and timers only when nothing else is left to do, and a stream whose reader
-/// keeps up always has something to do.
+/// Bytes that a session's streams send together before they yield. The runtime handles requests,
+/// messages and timers only when nothing else is runnable, and a stream whose reader keeps up
+/// always is.
 const TURN_BYTES: usize = 1024 * 1024;
-/// A row that is read from the store costs as much as sending this.
+/// Cost of reading a row from the store, as bytes sent.
 const LOAD_BYTES: usize = 128 * 1024;
-/// So does waking up: a stream of a session that changes all the time is woken all the time.
+/// Cost of a wake-up, as bytes sent: a session that changes all the time wakes its streams all the
+/// time.
 const WAKE_BYTES: usize = 16 * 1024;
-/// What is sent in one go, unless one event is larger.
+/// Size at which a chunk is sent; one event may exceed it.
 const CHUNK_BYTES: usize = 64 * 1024;
-/// The browser's own header of an event stream that comes back.
+/// Header in which a browser sends its position when it reconnects an event stream.
 const LAST_EVENT_ID: &str = "last-event-id";
 
-/// Opens a stream.
+/// Opens an event stream.
 pub(super) fn open(object: &Rc<Object>, request: &Request) -> Answer {
     let wanted = wanted(request);
-    // That there is no such session counts more than what is wrong with the request.
+    // An unknown session is reported before a malformed request is.
     object.peek(|_| {})?;
     let (start, encoding) = wanted?;
     let attached = object.with(|loaded| {
@@ -51,7 +52,7 @@ pub(super) fn open(object: &Rc<Object>, request: &Request) -> Answer {
         stream.map(Some).map_err(ApiError::overloaded)
     })?;
     match attached? {
-        // Tells an EventSource not to come back.
+        // A 204 stops an EventSource from reconnecting.
         None => nothing(),
         Some(stream) => {
             let (object, life) = (Rc::clone(object), object.life());
@@ -68,7 +69,7 @@ fn respond(live: Rc<Live>, leaving: Leaving) -> Answer {
         let chunk = live.next().await?;
         Some((Ok::<_, worker::Error>(chunk.to_vec()), (live, leaving)))
     });
-    // No proxy on the way may hold it back.
+    // Keeps proxies from buffering the stream.
     Ok(ResponseBuilder::new()
         .with_header("content-type", sse::CONTENT_TYPE)?
         .with_header("cache-control", "no-cache, no-transform")?
@@ -83,18 +84,18 @@ fn wanted(request: &Request) -> Result<(Start, Encoding), Failure> {
     Ok((start(header.as_deref(), asked(&address, &["lastEventId"]).as_deref())?, encoding))
 }
 
-/// One open stream.
+/// One open event stream.
 struct Live {
     object: Rc<Object>,
-    /// Of the session that it reads.
+    /// The object's life in which the stream was attached.
     life: u64,
     /// `None` once it is detached.
     stream: Cell<Option<EventStream>>,
-    /// What was sent or read since others had their turn.
+    /// Bytes sent or read since the stream last yielded.
     turn_bytes: Cell<usize>,
 }
 
-/// What a stream is to do next.
+/// Next step of a stream.
 enum Step {
     Send(Bytes),
     Load(Seq),
@@ -107,7 +108,7 @@ impl Live {
     async fn next(&self) -> Option<Bytes> {
         loop {
             if self.turn_bytes.get() >= TURN_BYTES {
-                // A timer comes when what else there is was looked for.
+                // A timer fires only after all other pending events were handled.
                 Delay::from(Duration::ZERO).await;
                 self.turn_bytes.set(0);
             }
@@ -130,15 +131,15 @@ impl Live {
         }
     }
 
-    /// Counts what was done towards the turn that all streams of the session share.
+    /// Adds work to the turn that all streams of the session share.
     fn spend(&self, bytes: usize) {
         let streams = self.object.peek(|loaded| loaded.session.streams()).unwrap_or(1);
         let spent = bytes.saturating_mul(streams.max(1));
         self.turn_bytes.set(self.turn_bytes.get().saturating_add(spent));
     }
 
-    /// Reads the session, unless it is another one in memory by now: the reader comes back by
-    /// itself then.
+    /// Reads the session, unless it was loaded anew since the stream began. The stream then ends,
+    /// and its reader reconnects by itself.
     fn peek<T>(&self, read: impl FnOnce(&mut Loaded, EventStream) -> T) -> Option<T> {
         let (stream, life) = (self.stream.take()?, self.life);
         let object = Rc::clone(&self.object);
@@ -171,7 +172,7 @@ impl Live {
 
     fn load(&self, after: Seq) {
         let stream = self.peek(|loaded, mut stream| {
-            // What cannot be read is a gap.
+            // Entries that cannot be read are skipped: the reader sees a gap.
             let entries = loaded.stored_entries(after).unwrap_or_else(|error| {
                 console_error!("a stored log cannot be read: {error}");
                 Vec::new()
@@ -189,7 +190,7 @@ impl Drop for Live {
     }
 }
 
-/// What to do next, and whether the stream has ended.
+/// Polls the stream for its next step. The flag is true once the stream has ended.
 fn step(session: &mut Session, stream: &mut EventStream) -> (Step, bool) {
     let (now, wall_ms) = (now(), wall_ms());
     let mut chunk = BytesMut::new();
@@ -197,7 +198,7 @@ fn step(session: &mut Session, stream: &mut EventStream) -> (Step, bool) {
     while chunk.len() < CHUNK_BYTES && !ended {
         match stream.poll_output(session, now, wall_ms) {
             Some(StreamOutput::Send(bytes)) => chunk.extend_from_slice(&bytes),
-            // Asked for again when this is sent.
+            // The stream asks again after this chunk is sent.
             Some(StreamOutput::Load { .. }) if !chunk.is_empty() => break,
             Some(StreamOutput::Load { after, .. }) => return (Step::Load(after), false),
             None if chunk.is_empty() => return (Step::Wait(stream.poll_timeout()), false),

@@ -1,5 +1,5 @@
-//! A session that begins on this one's log: its rows are copied to the new session's object, and the
-//! host is told what the screen shows.
+//! Forking: copies this session's rows to the new session's object, and gives the host what the
+//! screen shows.
 
 use std::rc::Rc;
 
@@ -25,29 +25,29 @@ use crate::internal::{CREATE, Create, ForkSource, ORIGIN};
 use crate::reply::{self, Answer, Failure, nothing};
 use crate::sql::{Database, SqlError};
 
-/// To a new session's object: a part of the log that it begins with, as bytes. The query says which
-/// part: a row where it has `last`, else a picture.
+/// To a new session's object: one part of the log that it begins with, as bytes. With `last` in the
+/// query it is a row, else a snapshot.
 pub(super) const SEED: &str = "/internal/seed";
 
-/// What the bytes of a [`SEED`] are.
+/// Query of a [`SEED`] request, which describes its bytes.
 #[derive(Debug, Deserialize)]
 struct Seed {
     epoch: u64,
-    /// The first entry of a row, or the last one that a picture contains.
+    /// First entry of a row, or last entry that a snapshot contains.
     seq: u64,
     last: Option<u64>,
     cols: Option<u16>,
     rows: Option<u16>,
 }
 
-/// What is copied.
+/// Parts of the log that are copied.
 struct Source {
     from: ForkedFrom,
     picture: Option<Snapshot>,
     rows: Vec<Row>,
 }
 
-/// Copies the log, and says what the host needs.
+/// Copies the log to the new session's object, and answers with the [`Fork`] for the host.
 pub(super) async fn fork(object: &Rc<Object>, wanted: ForkSource) -> Answer {
     let ForkSource { seq, mut record } = wanted;
     let Source { from, picture, rows } = object.with(|loaded| loaded.source(seq))??;
@@ -64,7 +64,7 @@ pub(super) async fn fork(object: &Rc<Object>, wanted: ForkSource) -> Answer {
     let shown = picture.as_ref().map_or(Seq::ZERO, |picture| picture.seq);
     let mut output = Vec::new();
     for row in rows {
-        // One at a time, as the session may be trimmed or forgotten between two.
+        // One row at a time: the session may be trimmed or evicted in between.
         let mut entries = object.peek(|loaded| loaded.entries_of(row))??;
         entries.retain(|entry| entry.seq() <= from.seq);
         let Some(last) = entries.last().map(Entry::seq) else { continue };
@@ -76,7 +76,7 @@ pub(super) async fn fork(object: &Rc<Object>, wanted: ForkSource) -> Answer {
     reply::json(StatusCode::OK, &Fork { epoch, from, picture, output })
 }
 
-/// What an entry after the picture puts out.
+/// Output of an entry after the snapshot; `None` for other entries.
 fn shown_by(entry: &Entry, picture: Seq) -> Option<Output> {
     match entry {
         Entry::Output(frame) if frame.seq() > picture => {
@@ -99,7 +99,7 @@ async fn seed(copy: &Stub, what: &str, bytes: &[u8]) -> Result<(), Failure> {
     }
 }
 
-/// Takes a part of the log that this session begins with.
+/// Stores a part of the log that this session begins with.
 pub(super) async fn take(object: &Rc<Object>, request: &mut Request) -> Answer {
     let wanted: Seed = reply::incoming(&object.name(), request)?.query()?;
     let data = request.bytes().await?;
@@ -114,7 +114,7 @@ pub(super) async fn take(object: &Rc<Object>, request: &mut Request) -> Answer {
             database.put_snapshot(&id, epoch, &picture)?;
         }
     }
-    // It is read anew.
+    // The session is loaded again with the new rows.
     object.forget();
     nothing()
 }
@@ -131,7 +131,7 @@ impl Loaded {
         let id = self.session.id().clone();
         let rows = self.database.segments(&id, epoch)?;
         let oldest = rows.first().map(|row| row.first);
-        // One from before what is retained leads nowhere.
+        // A snapshot older than the retained entries does not connect to them.
         let leads = |picture: &Snapshot| {
             picture.seq <= seq && oldest.is_none_or(|oldest| oldest <= picture.seq.next())
         };

@@ -1,4 +1,4 @@
-//! The host's link.
+//! The link to the session's host.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -21,10 +21,10 @@ use super::object::{Fault, Object, now, wall_ms};
 use super::sockets::{self, Attachment, Buffers};
 use crate::reply::Answer;
 
-/// How long a host may take to answer where it begins.
+/// Time allowed for a host to answer where its log begins.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Why a host's link is closed.
+/// Error that breaks a host's link.
 #[derive(Debug, thiserror::Error)]
 enum Broken {
     #[error(transparent)]
@@ -33,7 +33,7 @@ enum Broken {
     Publish(#[from] PublishError),
 }
 
-/// Opens the host's link. An older one is replaced.
+/// Opens the host's link, which replaces an older one.
 pub(super) fn open(object: &Rc<Object>) -> Answer {
     let WebSocketPair { client, server } = WebSocketPair::new()?;
     match object.with(|loaded| loaded.link(object, &server)) {
@@ -67,8 +67,8 @@ impl Loaded {
         Ok(())
     }
 
-    /// Lets go of a host that gives no sign of life. Nothing wakes the object to find that out, so it
-    /// is looked for when someone has a use for the host.
+    /// Drops a host that has shown no sign of life for [`DEAD_AFTER`]. Nothing wakes the object to
+    /// check that, so it is checked when someone needs the host.
     pub(super) fn check_host(&mut self, state: &State) {
         let now = now();
         let Some(host) = self.host.as_mut().filter(|host| now >= host.heard + DEAD_AFTER) else {
@@ -81,7 +81,8 @@ impl Loaded {
         }
     }
 
-    /// When a host that was asked where to begin should have answered.
+    /// Time by which a host that was asked where to begin must have answered; `None` if it was not
+    /// asked.
     pub(super) fn host_deadline(&self) -> Option<Time> {
         self.host
             .as_ref()
@@ -89,7 +90,7 @@ impl Loaded {
             .map(|host| host.heard + PATIENCE)
     }
 
-    /// Lets go of a host that has not answered.
+    /// Drops a host that has not answered in time.
     pub(super) fn check_answer(&mut self, now: Time) {
         if self.host_deadline().is_some_and(|deadline| now >= deadline) {
             self.cut_host();
@@ -103,7 +104,7 @@ impl Loaded {
         self.unlink();
     }
 
-    /// The host says something.
+    /// Handles a message from the host.
     pub(super) fn host_says(&mut self, message: WebSocketIncomingMessage) {
         if let Some(host) = &mut self.host {
             host.heard = now();
@@ -138,7 +139,7 @@ impl Loaded {
         Ok(self.session.host_message(message)?)
     }
 
-    /// The host's socket is gone.
+    /// Removes the host's link, whose socket is gone.
     pub(super) fn unlink(&mut self) {
         if let Some(host) = self.host.take() {
             self.owners.remove(&host.socket);
@@ -146,11 +147,12 @@ impl Loaded {
         }
     }
 
-    /// Sends the host what it must do.
+    /// Sends the host its pending commands.
     ///
-    /// The runtime reads a socket for as long as there is something to read, and hears nobody else
-    /// meanwhile. So a host that floods is told what is durable by a timer, which comes when nothing
-    /// is left to be read: by then its window is used up, or others were heard in between.
+    /// The runtime reads a socket for as long as it has data, and handles no other event meanwhile.
+    /// So the acknowledgements to a host that floods are withheld until a timer fires, which
+    /// happens once nothing is left to read: by then the host's window is used up, or others were
+    /// served in between.
     pub(super) fn command_host(&mut self, now: Time) {
         let mut buffers = Buffers::default();
         while let Some(command) = self.session.poll_command() {
@@ -166,7 +168,7 @@ impl Loaded {
         }
     }
 
-    /// Keeps whether the host has an answer to give.
+    /// Saves whether the host owes an answer, if that has changed.
     pub(super) fn keep_asked(&mut self) {
         let is_asked = self.session.host_is_asked();
         if let Some(host) = self.host.as_mut().filter(|host| host.is_asked != is_asked) {
@@ -175,12 +177,12 @@ impl Loaded {
         }
     }
 
-    /// When the host is to be told what was withheld from it.
+    /// Time at which a withheld acknowledgement is due; `None` if none is withheld.
     pub(super) fn ack_due(&self) -> Option<Time> {
         self.host.as_ref()?.withheld.map(|(_, since)| since)
     }
 
-    /// A timer has come.
+    /// Sends the withheld acknowledgement; called by a timer.
     pub(super) fn wake(&mut self) {
         let Some(host) = &mut self.host else { return };
         if let Some((seq, _)) = host.withheld.take() {
@@ -197,7 +199,7 @@ impl HostLink {
         }
     }
 
-    /// Keeps what must survive beside the socket.
+    /// Saves the link's lasting state as the socket's attachment.
     pub(super) fn keep(&self) {
         let Self { since, listed, is_asked: asked, .. } = *self;
         sockets::keep(&self.socket, &Attachment::Host { since, listed, asked });

@@ -1,4 +1,4 @@
-//! A session in memory: read from the object's rows and from what is kept beside its sockets.
+//! A session in memory, loaded from the object's rows and its sockets' attachments.
 
 use std::collections::BTreeMap;
 
@@ -25,15 +25,15 @@ use super::storing::{Progress, SINCE};
 use super::telling::Listed;
 use crate::sql::{Database, SqlError};
 
-/// The note of what the log told last.
+/// Name of the note with the last status in the log.
 pub(super) const LAST_STATUS: &str = "told";
 
-/// See the module.
+/// A session in memory, with its sockets and its progress in storing and reporting.
 #[derive(Debug)]
 pub(super) struct Loaded {
     pub(super) session: Session,
     pub(super) database: Database,
-    /// What does not change, and the rest as it was stored last.
+    /// The session's record. Fields that follow from `session` are as last stored.
     pub(super) record: SessionRecord,
     pub(super) last_activity_ms: u64,
     pub(super) clients: BTreeMap<Owner, Client>,
@@ -44,40 +44,41 @@ pub(super) struct Loaded {
     pub(super) listed: Listed,
     pub(super) expiry: Expiry,
     pub(super) heard: Heard,
-    /// Who waits for the host to write something.
+    /// Requests that wait for the host to write something.
     pub(super) writing: Vec<(RequestId, oneshot::Sender<Result<(), WriteRefused>>)>,
 }
 
-/// A client's socket.
+/// A client and its socket.
 #[derive(Debug)]
 pub(super) struct Client {
     pub(super) socket: WebSocket,
     pub(super) peer: Peer,
-    /// Of a client that gets text alone.
+    /// State of a plain client; `None` for one that speaks the protocol.
     pub(super) plain: Option<Plain>,
-    /// What is kept beside the socket is not what it must be.
+    /// True if the socket's attachment is out of date.
     pub(super) has_moved: bool,
 }
 
-/// The socket of the host.
+/// The link of the host.
 #[derive(Debug)]
 pub(super) struct HostLink {
     pub(super) socket: WebSocket,
-    /// Milliseconds since 1970.
+    /// When the link was opened, in milliseconds since 1970. It is later than that of the link it
+    /// replaced.
     pub(super) since: u64,
-    /// A hash of what the directory was told last.
+    /// Hash of what the directory was last told.
     pub(super) listed: Option<u64>,
-    /// When it last said something.
+    /// Time of the host's last message.
     pub(super) heard: Time,
-    /// What is kept beside the socket of [`Session::host_is_asked`].
+    /// [`Session::host_is_asked`], as saved in the attachment.
     pub(super) is_asked: bool,
-    /// What it is told to be durable when everybody else was heard, and since when: see
+    /// Acknowledgement that is withheld until others were served, and since when: see
     /// [`Loaded::command_host`].
     pub(super) withheld: Option<(Seq, Time)>,
 }
 
 impl Loaded {
-    /// Reads the session; `None` where there is none.
+    /// Loads the session; `None` if it does not exist.
     pub(super) fn load(state: &State, env: &Env, now: Time) -> Result<Option<Self>, SqlError> {
         let database = Database::open(state.storage().sql())?;
         let Some(record) = database.sessions()?.into_iter().next() else {
@@ -93,7 +94,7 @@ impl Loaded {
         Ok(Some(loaded))
     }
 
-    /// The session as its rows tell it.
+    /// The session as its rows describe it, still without sockets.
     fn restored(
         database: Database,
         record: SessionRecord,
@@ -141,7 +142,7 @@ impl Loaded {
         })
     }
 
-    /// Takes back the sockets that outlived what was in memory.
+    /// Takes back the sockets that outlived the object's memory.
     fn take_sockets(&mut self, sockets: Vec<(WebSocket, Option<Attachment>)>, now: Time) {
         let mut hosts = Vec::new();
         for (socket, attachment) in sockets {
@@ -176,26 +177,26 @@ impl Loaded {
         }
     }
 
-    /// A client's socket is the session's business from now on.
+    /// Registers a client and its socket.
     pub(super) fn put_client(&mut self, socket: WebSocket, peer: Peer, plain: Option<Plain>) {
         let owner = self.next_owner();
         self.owners.insert(&socket, owner);
         self.clients.insert(owner, Client { socket, peer, plain, has_moved: true });
     }
 
-    /// This is the host's link from now on.
+    /// Registers the host's link.
     pub(super) fn put_host(&mut self, host: HostLink) {
         let owner = self.next_owner();
         self.owners.insert(&host.socket, owner);
         self.host = Some(host);
     }
 
-    /// Someone typed.
+    /// Notes that a client has typed.
     pub(super) const fn active(&mut self, now: Time) {
         self.last_activity_ms = now.ms;
     }
 
-    /// The program put something out, at this time by its host's clock.
+    /// Notes that the program produced output at this time by its host's clock.
     pub(super) fn active_at(&mut self, time_ms: u64) {
         self.last_activity_ms = self.last_activity_ms.max(time_ms.min(wall_ms()));
     }
@@ -206,11 +207,11 @@ impl Loaded {
     }
 }
 
-/// A log of which only the newest entries are in memory.
+/// A log that has only its newest entries in memory.
 fn log(epoch: Epoch, head: Seq, newest: Vec<Entry>) -> Log {
     let before = newest.first().map_or(head, |entry| Seq(entry.seq().0.saturating_sub(1)));
     let mut log = Log::starting_after(epoch, before);
-    // A damaged row ends early: the host still has what follows, or nobody has.
+    // A damaged row ends early: the host may still have what follows, otherwise it is lost.
     newest.into_iter().try_for_each(|entry| log.push(entry)).unwrap_or_default();
     log
 }

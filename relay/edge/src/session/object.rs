@@ -1,7 +1,7 @@
-//! The object itself: what it has in memory, which can be gone at any event.
+//! The object and its memory, which can be lost between any two events.
 //!
-//! Whoever works on the session takes it out, and puts it back settled. So an exception in the
-//! middle leaves nothing but a session that is to be loaded again, as after any loss of memory.
+//! Work on the session takes it out of the object and puts it back settled. If an exception
+//! interrupts that, the session is loaded again, as after any loss of memory.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -19,39 +19,40 @@ use super::loaded::Loaded;
 use super::settling::Due;
 use crate::sql::SqlError;
 
-/// The variable that makes the object lose its memory at a share of its events, as it may at any:
-/// for tests, because the runtime loses it only when nothing happens.
+/// The variable that makes the object drop its memory at a share of its events. It is for tests:
+/// the runtime evicts an object only while nothing happens.
 const FORGETS_VARIABLE: &str = "MOORLINE_FORGETS";
-/// How long a session that could not be stored or read is left alone.
+/// Time until a session that could not be stored is loaded and tried again.
 const AFTER_FAILURE: Duration = Duration::from_secs(2);
 
-/// Why nothing can be done with the session.
+/// Reason why the session cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Fault {
-    /// There is none with this id.
+    /// The session does not exist.
     #[error("there is no session {0}")]
     NoSession(String),
-    /// Its rows cannot be read or written.
+    /// The session's rows cannot be read or written.
     #[error(transparent)]
     Sql(#[from] SqlError),
 }
 
-/// See the module.
+/// The object, shared by the tasks of one session.
 pub(super) struct Object {
     pub(super) state: State,
     pub(super) env: Env,
     loaded: Cell<Option<Box<Loaded>>>,
-    /// How often the session was loaded: who holds on to a part of it is told apart by that.
+    /// Number of times that the session was loaded. It identifies parts that are left from an
+    /// earlier load.
     lives: Cell<u64>,
-    /// It was removed, though its rows may not all be gone: nothing reads them any more.
+    /// True once the session is removed: its rows are ignored, even if some remain.
     removed: Cell<bool>,
     changed: Bell,
     timer: Cell<Option<Timer>>,
-    /// At this share of its events what is in memory is lost: [`FORGETS_VARIABLE`].
+    /// Share of events (0 to 1) at which the memory is dropped: [`FORGETS_VARIABLE`].
     forgets: f64,
 }
 
-/// A timer that runs until it is dropped.
+/// A running timer; dropping it stops it.
 struct Timer {
     at: Time,
     _stop: oneshot::Sender<()>,
@@ -78,10 +79,10 @@ impl Object {
         })
     }
 
-    /// Works on the session, and carries out what follows.
+    /// Runs `work` on the session, then carries out what follows from it.
     ///
     /// # Errors
-    /// [`Fault`]; `work` may have been done all the same, but is not stored.
+    /// [`Fault`]; `work` may have run, but its effects are not stored.
     pub(super) fn with<T>(
         self: &Rc<Self>,
         work: impl FnOnce(&mut Loaded) -> T,
@@ -102,7 +103,7 @@ impl Object {
                 Ok(result)
             }
             Err(error) => {
-                // What is not stored the host still has.
+                // The host still has what is not stored.
                 console_error!("the session cannot be stored: {error}");
                 self.changed.ring();
                 self.arm(Some(now() + AFTER_FAILURE));
@@ -111,7 +112,7 @@ impl Object {
         }
     }
 
-    /// Reads from the session: nothing follows from that.
+    /// Reads from the session, without carrying anything out afterwards.
     pub(super) fn peek<T>(&self, read: impl FnOnce(&mut Loaded) -> T) -> Result<T, Fault> {
         let mut loaded = self.take()?;
         let result = read(&mut loaded);
@@ -119,7 +120,7 @@ impl Object {
         Ok(result)
     }
 
-    /// As [`Object::with`], for those who can do nothing about a fault.
+    /// The same as [`Object::with`], for callers that cannot handle a fault: it is logged.
     pub(super) fn attempt(self: &Rc<Self>, work: impl FnOnce(&mut Loaded)) {
         match self.with(work) {
             Ok(()) | Err(Fault::NoSession(_)) => {}
@@ -132,30 +133,30 @@ impl Object {
         self.state.id().name().unwrap_or_default()
     }
 
-    /// Which loading of the session this is.
+    /// Number of the current load of the session.
     pub(super) const fn life(&self) -> u64 {
         self.lives.get()
     }
 
-    /// Forgets what is in memory.
+    /// Drops the session from memory, and stops its timer.
     pub(super) fn forget(&self) {
         self.loaded.set(None);
         self.timer.set(None);
     }
 
-    /// The session is being removed, or another one of its id begins.
+    /// Marks the session as removed, or allows a new one with its id.
     pub(super) fn set_removed(&self, removed: bool) {
         self.forget();
         self.removed.set(removed);
         self.changed.ring();
     }
 
-    /// How often the session has changed: see [`Object::changed`].
+    /// Number of changes of the session so far: see [`Object::changed`].
     pub(super) const fn seen(&self) -> u64 {
         self.changed.rung()
     }
 
-    /// Returns when the session has changed since it was `seen`, or the time has come.
+    /// Returns once the number of changes differs from `seen`, or at `until`.
     pub(super) async fn changed(&self, seen: u64, until: Time) {
         let changed = std::pin::pin!(self.changed.after(seen));
         let timer = Delay::from(until - now());
@@ -186,15 +187,15 @@ impl Object {
         }
     }
 
-    /// Looks after the session again at this time, and not before. An object that waits for a
-    /// timer does not sleep.
+    /// Sets the timer for the session to this time, or to none. An object that waits for a timer
+    /// does not hibernate.
     fn arm(self: &Rc<Self>, at: Option<Time>) {
         let timer = self.timer.take();
         if timer.as_ref().map(|timer| timer.at) == at {
             self.timer.set(timer);
             return;
         }
-        // Dropping it is what ends the old one.
+        // Dropping the old timer ends it.
         drop(timer);
         let Some(at) = at else { return };
         let (stop, stopped) = oneshot::channel::<()>();
@@ -209,7 +210,7 @@ impl Object {
         });
     }
 
-    /// Has the alarm go off at this time.
+    /// Sets the object's alarm to this time.
     pub(super) fn set_alarm(&self, at: Time) {
         let storage = self.state.storage();
         let in_ms = i64::try_from((at - now()).as_millis()).unwrap_or(i64::MAX);
@@ -221,20 +222,20 @@ impl Object {
     }
 }
 
-/// A variable that is a number. The runtime reads it: Rust's own tables for that are 10 KiB of the
-/// Worker.
+/// A variable that is a number. JavaScript parses it, because Rust's tables for that would add 10
+/// KiB to the Worker.
 pub(super) fn number(env: &Env, name: &str) -> Option<f64> {
     let number = parse_float(&env.var(name).ok()?.to_string());
     (!number.is_nan()).then_some(number)
 }
 
-/// The time, in milliseconds since 1970: a session may be put away between two events, and what it
-/// remembers of the time must still be true.
+/// The current time, in milliseconds since 1970: a saved time must stay valid after the object was
+/// evicted and loaded again.
 pub(super) fn now() -> Time {
     Time::from_ms(wall_ms())
 }
 
-/// Milliseconds since 1970.
+/// The current wall-clock time, in milliseconds since 1970.
 pub(super) fn wall_ms() -> u64 {
     Date::now().as_millis()
 }

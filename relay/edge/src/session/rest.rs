@@ -33,7 +33,7 @@ pub(super) async fn write(
 ) -> Answer {
     let name = object.name();
     let request = reply::with_body(&name, request).await;
-    // That there is no such session counts more than what is wrong with the request.
+    // An unknown session is reported before a malformed request is.
     let id = object.peek(|loaded| loaded.session.id().clone())?;
     let Write { data, event, files, reply } = write(&id, &request?)?;
     typed(object, data, event).await?.map_err(|why| ApiError::not_written(why, &id))?;
@@ -43,7 +43,7 @@ pub(super) async fn write(
     reply::answer(reply)
 }
 
-/// Answers a request with output.
+/// Answers a request that reads output.
 pub(super) fn output(
     object: &Rc<Object>,
     open: fn(&Session, &routes::Request) -> Result<OutputRead, ApiError>,
@@ -63,7 +63,7 @@ pub(super) fn output(
     })?
 }
 
-/// The files that the session works with, as its host tells.
+/// Answers with the files that the session works with, as reported by its host.
 pub(super) async fn context(object: &Rc<Object>) -> Answer {
     let (id, wanted) =
         object.peek(|loaded| (loaded.session.id().clone(), loaded.files_wanted()))?;
@@ -75,7 +75,7 @@ pub(super) async fn context(object: &Rc<Object>) -> Answer {
     reply::json(StatusCode::OK, &context)
 }
 
-/// Has the host type something, and returns its answer.
+/// Has the host type something, and waits for its answer.
 async fn typed(
     object: &Rc<Object>,
     data: Bytes,
@@ -86,7 +86,8 @@ async fn typed(
         loaded.ask_to_write(data, event)
     })?;
     match asked {
-        // Who would answer is gone with what was in memory, and so it is with the host.
+        // A dropped sender means that the session was dropped from memory, and the host's link with
+        // it.
         Ok(asked) => Ok(asked.await.unwrap_or(Err(WriteRefused::HostAway))),
         Err(refused) => Ok(Err(refused)),
     }
@@ -121,7 +122,8 @@ impl Loaded {
         Some(FilesWanted { host: self.record.host.clone()?, project, folder, named })
     }
 
-    /// The stored entries after `after`, or after the first gap behind it: those of one row.
+    /// The stored entries after `after`, up to the end of the next one's row. Those of the oldest row
+    /// if `after` is before it; empty if the next entry is not stored.
     pub(super) fn stored_entries(&mut self, after: Seq) -> Result<Vec<Entry>, SqlError> {
         let Some(stored) = self.session.stored_rows() else { return Ok(Vec::new()) };
         let oldest = stored.oldest().map_or(after, |oldest| Seq(oldest.0.saturating_sub(1)));

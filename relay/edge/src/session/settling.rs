@@ -1,5 +1,5 @@
-//! What follows from an event: host and clients are told what they have to be, what is due is
-//! stored, and what must survive is kept beside the sockets.
+//! Work that follows from each event: messages to the host and the clients, storing what is due,
+//! and saving what must survive hibernation.
 
 use std::mem;
 
@@ -16,20 +16,20 @@ use super::loaded::Loaded;
 use super::sockets::{self, Buffers, Owner};
 use crate::sql::{Database, SqlError};
 
-/// What is left to be done when an event is over.
+/// Work that is left after an event.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Due {
-    /// The session must be looked after again.
+    /// Time at which the session needs attention without an event.
     pub(super) wake_at: Option<Time>,
-    /// The same, should its memory be gone by then.
+    /// Time for the alarm, in case the memory is lost before then.
     pub(super) alarm_at: Option<Time>,
-    /// The directory must be told.
+    /// True if the directory must be told of a change.
     pub(super) tell: bool,
-    /// Those who read without a socket may have something to read.
+    /// True if readers without a socket may have something to read.
     pub(super) rings: bool,
 }
 
-/// What those read who have no socket here.
+/// State whose changes wake readers that have no socket in this object.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Heard {
     epoch: Epoch,
@@ -40,14 +40,15 @@ pub(super) struct Heard {
 }
 
 impl Loaded {
-    /// Does what follows from an event.
+    /// Carries out what follows from an event.
     pub(super) fn settle(&mut self, now: Time) -> Result<Due, SqlError> {
         self.check_answer(now);
         self.session.tick(now);
         self.command_host(now);
         self.serve_all(now);
         self.store(now)?;
-        // Clients ask for pictures, and what is stored is acknowledged.
+        // Again, for the snapshots that clients asked for and the acknowledgement of what was
+        // stored.
         self.command_host(now);
         self.keep_asked();
         self.answer_writes();
@@ -97,7 +98,7 @@ impl Loaded {
         }
     }
 
-    /// A client is gone.
+    /// Removes a client, whose socket is gone or was closed.
     pub(super) fn remove_client(&mut self, owner: Owner) {
         if let Some(client) = self.clients.remove(&owner) {
             self.owners.remove(&client.socket);
@@ -105,7 +106,7 @@ impl Loaded {
         }
     }
 
-    /// Tells those who asked for something to be typed whether it was.
+    /// Answers requests to type something once the host has answered, or the session is deleted.
     fn answer_writes(&mut self) {
         let deleted = self.session.is_deleted();
         for (request, asker) in mem::take(&mut self.writing) {
@@ -115,7 +116,7 @@ impl Loaded {
             }
             let answer = self.session.written(request);
             match answer.or_else(|| deleted.then_some(Err(WriteRefused::Ended))) {
-                // Who asked may be gone since.
+                // The caller may have gone away.
                 Some(answer) => drop(asker.send(answer)),
                 None => self.writing.push((request, asker)),
             }
@@ -134,7 +135,7 @@ impl Loaded {
         mem::replace(&mut self.heard, heard) != heard
     }
 
-    /// When something is due though nothing happens.
+    /// Time at which something is due even if no event comes.
     fn wake_at(&self) -> Option<Time> {
         let clients = self.clients.values().filter_map(|client| client.peer.poll_timeout());
         let own = [
@@ -148,22 +149,22 @@ impl Loaded {
     }
 }
 
-/// What the clients that are served one after the other share.
+/// State shared by the clients that are served in one go.
 #[derive(Debug, Default)]
 struct Round {
     buffers: Buffers,
-    /// The row that was read last.
+    /// The row that was read last, with its entries.
     read: Option<(Row, Vec<Entry>)>,
 }
 
 impl Round {
-    /// The stored entries after `after`, as far as the row goes that has the first of them.
+    /// The stored entries after `after`, up to the end of their row.
     fn load(&mut self, database: &Database, session: &mut Session, after: Seq) -> Vec<Entry> {
         let Some(row) = session.stored_rows().and_then(|stored| stored.row_after(after)) else {
             return Vec::new();
         };
         if self.read.as_ref().is_none_or(|(read, _)| *read != row) {
-            // What cannot be read is a gap, which whoever asked is told of.
+            // Entries that cannot be read are a gap, which the reader is told of.
             let entries = database.segment(session.id(), row.first).unwrap_or_else(|error| {
                 console_error!("a stored log cannot be read: {error}");
                 Vec::new()

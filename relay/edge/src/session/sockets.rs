@@ -1,4 +1,4 @@
-//! The sockets of a session, which stay open while the object sleeps.
+//! The sockets of a session, which stay open while the object hibernates.
 
 use std::collections::HashMap;
 
@@ -11,33 +11,34 @@ use serde::{Deserialize, Serialize};
 use wasm_bindgen::{JsCast as _, JsValue};
 use worker::{State, WebSocket, WebSocketRequestResponsePair};
 
-/// The tag of every socket that is the session's business.
+/// Tag of every socket that the object accepts.
 const TAG: &str = "session";
 
-/// What is kept of a socket while the object sleeps, or has lost its memory.
+/// State of a socket that survives hibernation, as its attachment.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum Attachment {
-    /// A client's.
+    /// State of a client's socket.
     Client {
-        /// Where it stands.
+        /// Position of the client in the protocol.
         peer: Box<SavedPeer>,
-        /// Of one that gets text alone.
+        /// State of a plain client; `None` for one that speaks the protocol.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         plain: Option<Plain>,
     },
-    /// The host's.
+    /// State of the host's socket.
     Host {
-        /// The later of two is the one that counts.
+        /// When the link was opened; of two links, the later one counts.
         since: u64,
-        /// A hash of what the directory was told.
+        /// Hash of what the directory was last told.
         listed: Option<u64>,
-        /// It was asked where it begins, and has not answered.
+        /// True if the host was asked where its log begins and has not answered.
         #[serde(default)]
         asked: bool,
     },
 }
 
-/// Takes a socket in, to sleep while nothing is said. `KEEPALIVE_PING` is answered without waking.
+/// Accepts a socket that may hibernate. The runtime answers `KEEPALIVE_PING` without waking the
+/// object.
 pub(super) fn accept(state: &State, socket: &WebSocket) -> worker::Result<()> {
     let pair = WebSocketRequestResponsePair::new(KEEPALIVE_PING, KEEPALIVE_PONG)?;
     state.as_raw().set_websocket_auto_response(&pair)?;
@@ -45,7 +46,7 @@ pub(super) fn accept(state: &State, socket: &WebSocket) -> worker::Result<()> {
     Ok(state.as_raw().accept_websocket_with_tags(socket.as_ref(), tags)?)
 }
 
-/// The sockets that are open, with what is kept of them.
+/// All open sockets with their attachments.
 pub(super) fn open(state: &State) -> worker::Result<Vec<(WebSocket, Option<Attachment>)>> {
     let sockets = state.as_raw().get_websockets_with_tag(TAG)?;
     let open = sockets.into_iter().filter(|socket| socket.ready_state() == OPEN);
@@ -61,26 +62,26 @@ pub(super) fn open(state: &State) -> worker::Result<Vec<(WebSocket, Option<Attac
 
 const OPEN: u16 = 1;
 
-/// Keeps what must survive sleep. A socket that is gone needs nothing.
+/// Saves a socket's attachment; does nothing if the socket is gone.
 pub(super) fn keep(socket: &WebSocket, attachment: &Attachment) {
     if let Ok(kept) = serde_json::to_string(attachment) {
         let _ = socket.serialize_attachment(kept);
     }
 }
 
-/// Sends a text. To a socket that is gone nothing is sent; its end is told by an event.
+/// Sends a text. Does nothing if the socket is gone, which the object learns by an event.
 pub(super) fn send_text(socket: &WebSocket, text: &[u8]) {
     if let Ok(text) = std::str::from_utf8(text) {
         let _ = socket.send_with_str(text);
     }
 }
 
-/// Closes a socket, unless it is gone.
+/// Closes a socket; does nothing if it is gone.
 pub(super) fn close(socket: &WebSocket, code: u16, reason: &str) {
     let _ = socket.close(Some(code), Some(reason));
 }
 
-/// When the runtime last answered a socket's sign of life by itself, in milliseconds since 1970.
+/// When the runtime last answered a socket's keepalive by itself, in milliseconds since 1970.
 pub(super) fn answered_at(state: &State, socket: &WebSocket) -> Option<u64> {
     let state: &JsValue = state.as_raw().as_ref();
     let method = Reflect::get(state, &JsValue::from_str("getWebSocketAutoResponseTimestamp"));
@@ -89,12 +90,12 @@ pub(super) fn answered_at(state: &State, socket: &WebSocket) -> Option<u64> {
     Some(date.get_time() as u64)
 }
 
-/// Whether a close code may be sent, and not only be told of.
+/// Returns true if an endpoint may send this close code; other codes are only reported locally.
 pub(super) const fn may_send(code: u16) -> bool {
     matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999)
 }
 
-/// Finds who a socket belongs to.
+/// Map from a socket to its owner.
 #[derive(Debug, Default)]
 pub(super) struct Owners(Map);
 
@@ -114,19 +115,19 @@ impl Owners {
     }
 }
 
-/// A number for whoever a socket belongs to.
+/// Number that identifies a socket's owner: a client or the host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Owner(pub(super) u64);
 
-/// Binary messages that are sent to many sockets: made once.
+/// Binary messages for several sockets, copied into JavaScript only once.
 #[derive(Debug, Default)]
 pub(super) struct Buffers(HashMap<(usize, usize), (Bytes, ArrayBuffer)>);
 
 impl Buffers {
-    /// Sends bytes. The runtime reads them later, so they must be its own.
+    /// Sends bytes. The runtime reads them later, so it gets a copy of its own.
     pub(super) fn send(&mut self, socket: &WebSocket, bytes: &Bytes) {
         let key = (bytes.as_ptr() as usize, bytes.len());
-        // The bytes are held so that no others come to be in their place.
+        // Holding the bytes keeps their address from being reused as a key.
         let make = || (bytes.clone(), Uint8Array::from(&bytes[..]).buffer());
         let (_, buffer) = self.0.entry(key).or_insert_with(make);
         let _ = socket.as_ref().send_with_array_buffer(buffer);

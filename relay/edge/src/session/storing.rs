@@ -1,8 +1,8 @@
-//! What of a session is to be stored, and when.
+//! Storage of a session: what is to be written, and when.
 //!
-//! Entries are stored some at a time, because a row that is written costs, and at once where many
-//! wait. What is written in an event is durable before anything leaves the object, so it counts as
-//! durable here at once.
+//! Each written row costs, so entries are written in batches, and at once if many wait. A write is
+//! durable before any message leaves the object, so entries count as durable as soon as they are
+//! written.
 
 use std::time::Duration;
 
@@ -16,51 +16,52 @@ use moorline_shared::time::Time;
 use super::loaded::{LAST_STATUS, Loaded};
 use crate::sql::{Database, LastSegment, SqlError};
 
-/// How long entries are gathered before they are stored.
+/// Time for which entries are gathered before they are written.
 const INTERVAL: Duration = Duration::from_millis(100);
-/// What comes after this time without any is stored at once: who types makes no timer necessary,
-/// and what was lost with the memory is not lost again, however often that happens.
+/// After this long without a write, the next entry is written at once. So typing needs no timer,
+/// and entries are stored even if memory is lost again and again.
 const QUIET: Duration = Duration::from_secs(1);
-/// This much is stored without waiting for more: it fills a row, but for less than one entry.
+/// Size at which waiting entries are written at once: they fill a row except for less than one
+/// entry.
 const URGENT_BYTES: u64 = (SEGMENT_BYTES - FRAME_DATA_BYTES) as u64;
-/// What is taken from the log at a time.
+/// Maximum bytes taken from the log at a time.
 const BATCH_BYTES: usize = 1024 * 1024;
-/// The time of the last activity is stored when it is this much later.
+/// Minimum advance of the last activity, in milliseconds, for it to be stored.
 const ACTIVITY_STEP_MS: u64 = 60_000;
 
-/// The note of the time since when the lifecycle is what it is.
+/// Name of the note with the time of the last lifecycle change.
 pub(super) const SINCE: &str = "since";
 
-/// The session's lifecycle is another one from now on.
+/// Notes the time of a lifecycle change.
 pub(super) fn note_since(database: &Database, now: Time) -> Result<(), SqlError> {
     database.put_note(SINCE, &now.ms)
 }
 
-/// See the module.
+/// Progress of storing a session.
 #[derive(Debug)]
 pub(super) struct Progress {
-    /// Of the rows.
+    /// Epoch of the stored rows.
     epoch: Epoch,
     last: LastSegment,
-    /// The last entry that the stored picture contains; 0 for none.
+    /// Last entry that the stored snapshot contains; 0 without a snapshot.
     picture: Seq,
-    /// What was stored since.
+    /// Bytes of entries stored after that snapshot.
     bytes_since_picture: u64,
     told: Option<Seq>,
-    /// Since when the lifecycle is what it is.
+    /// Time of the last lifecycle change, in milliseconds since 1970.
     since_ms: u64,
-    /// When something was stored last.
+    /// Time of the last write.
     stored_at: Time,
-    /// When what waits is stored.
+    /// Time at which the waiting entries are to be written.
     due: Option<Time>,
-    /// What was stored last could not wait.
+    /// True if the volume of waiting entries forced the last write.
     is_flooded: bool,
-    /// The row got something that [`Loaded::record_is_due`] cannot see by itself.
+    /// True if the record has a change that [`Loaded::record_is_due`] cannot detect.
     record_changed: bool,
 }
 
 impl Progress {
-    /// What the rows of a session tell.
+    /// Progress as the stored rows show it.
     pub(super) fn stored(
         stored: &Stored,
         last: LastSegment,
@@ -83,29 +84,29 @@ impl Progress {
         }
     }
 
-    /// What the row tells has changed otherwise: it is stored at once.
+    /// Marks the record as changed, so that it is written at once.
     pub(super) const fn record_changed(&mut self) {
         self.record_changed = true;
     }
 
-    /// Since when the session's lifecycle is what it is, in milliseconds since 1970.
+    /// Time of the last lifecycle change, in milliseconds since 1970.
     pub(super) const fn since_ms(&self) -> u64 {
         self.since_ms
     }
 
-    /// Whether more comes than is stored from time to time.
+    /// Returns true if entries arrive too fast to be written at intervals only.
     pub(super) const fn is_flooded(&self) -> bool {
         self.is_flooded
     }
 
-    /// When what waits is stored.
+    /// Time at which the waiting entries are to be written; `None` if none wait.
     pub(super) const fn due(&self) -> Option<Time> {
         self.due
     }
 }
 
 impl Loaded {
-    /// Stores what is due now.
+    /// Writes what is due now.
     pub(super) fn store(&mut self, now: Time) -> Result<(), SqlError> {
         self.store_held()?;
         if self.session.is_deleted() {
@@ -117,11 +118,12 @@ impl Loaded {
             return Ok(());
         }
         let due = *self.storing.due.get_or_insert(now + INTERVAL);
-        // Clients of an incarnation that was forgotten would have to begin anew.
+        // If a new epoch were lost with the memory, its clients would have to start over.
         let is_anew = self.session.log().epoch() != self.record.epoch;
         let much = self.session.unstored_bytes() >= URGENT_BYTES;
         let is_first = now >= self.storing.stored_at + QUIET;
-        // It expires by the time of that; and when its host has left, nobody else has what waits.
+        // The lifecycle's time decides when it expires, and after the host has left nobody else has
+        // what waits.
         let is_other = self.session.lifecycle() != self.record.lifecycle;
         let is_changed = is_anew || is_other || self.storing.record_changed;
         let is_due = is_first || is_changed || now >= due;
@@ -133,7 +135,7 @@ impl Loaded {
         Ok(())
     }
 
-    /// Stores all that waits.
+    /// Writes everything that waits.
     pub(super) fn store_all(&mut self, now: Time) -> Result<(), SqlError> {
         self.storing.stored_at = now;
         self.begin_anew()?;
@@ -169,7 +171,7 @@ impl Loaded {
         Ok(())
     }
 
-    /// Whether nothing waits.
+    /// Returns true if nothing waits to be written.
     pub(super) fn is_stored(&self) -> bool {
         self.session.unstored_bytes() == 0
             && !self.record_is_due()
@@ -177,7 +179,7 @@ impl Loaded {
             && !self.picture_is_due()
     }
 
-    /// Rows of an earlier incarnation are of no use.
+    /// Deletes the rows of an earlier epoch.
     fn begin_anew(&mut self) -> Result<(), SqlError> {
         let epoch = self.session.log().epoch();
         if epoch != self.storing.epoch {
@@ -208,7 +210,7 @@ impl Loaded {
         Ok(())
     }
 
-    /// What is behind the stored picture goes, where more is stored than is retained.
+    /// Deletes rows before the stored snapshot if more is stored than is to be retained.
     fn trim(&mut self) -> Result<(), SqlError> {
         let kept_after = self.session.kept_after().unwrap_or(Seq(u64::MAX));
         let (retention, picture) = (Retention::EDGE, self.storing.picture);
@@ -252,7 +254,7 @@ impl Loaded {
         last || self.storing.bytes_since_picture > EDGE_PICTURE_BYTES
     }
 
-    /// The row as it should be stored now.
+    /// The record as it should be stored now.
     pub(super) fn current_record(&self) -> SessionRecord {
         self.record.of(&self.session, self.last_activity_ms)
     }

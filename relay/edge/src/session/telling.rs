@@ -1,4 +1,4 @@
-//! What the directory is told of the session, which lists it without waking it.
+//! Reports to the directory, which lists the session without waking it.
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::mem;
@@ -20,37 +20,38 @@ use crate::asking;
 use crate::internal::{Counted, SUMMARY, SessionUpdate};
 use crate::reply::Failure;
 
-/// What changes soon after it was told waits this long.
+/// Minimum time between two reports.
 const BETWEEN: Duration = Duration::from_secs(1);
-/// Activity alone is told this often.
+/// Minimum time between two reports of activity alone.
 const ACTIVITY_STEP: Duration = Duration::from_secs(10);
 
-/// What the directory was told last.
+/// State of the reports to the directory.
 #[derive(Debug, Default)]
 pub(super) struct Listed {
-    /// What tells cheaply whether there is anything new.
+    /// Cheap figures that show whether the summary can have changed.
     seen: Seen,
-    /// A hash of what was told, but for times.
+    /// Hash of the last report, without its times.
     told: Option<u64>,
-    /// What is to be told is something else.
+    /// True if there is something new to report.
     news: bool,
     activity_ms: u64,
     at: Time,
     due: Due,
-    /// Counts what changed otherwise, by name or project.
+    /// Number of changes of the name, project or other parts of the record.
     changes: u64,
-    /// Entries that came since.
+    /// Entries counted since the last report.
     counted: Counted,
 }
 
-/// When the directory is to be told.
+/// Time of the next report.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 enum Due {
-    /// There is nothing new.
+    /// Nothing is to be reported.
     #[default]
     Never,
     At(Time),
-    /// At an event after that: nobody is kept awake for a time that is seconds old.
+    /// With any event after that time: the object is not kept awake for a timestamp that is seconds
+    /// old.
     Sometime(Time),
 }
 
@@ -64,18 +65,18 @@ struct Seen {
 }
 
 impl Listed {
-    /// The list reads otherwise.
+    /// Notes that the record has changed.
     pub(super) const fn changed(&mut self) {
         self.changes += 1;
     }
 
-    /// An entry came. Output is told of with the activity that it is, other events soon.
+    /// Counts an entry. Output is reported together with its activity, events are reported soon.
     pub(super) fn counts(&mut self, entry: &Entry) {
         self.counted.entry(entry);
         self.news |= matches!(entry, Entry::Event(_));
     }
 
-    /// When the directory is to be told, where that is soon.
+    /// Time of the next report, if the object must wake for it.
     pub(super) const fn due(&self) -> Option<Time> {
         match self.due {
             Due::At(at) => Some(at),
@@ -85,13 +86,13 @@ impl Listed {
 }
 
 impl Loaded {
-    /// What the directory was told before what was in memory was lost.
+    /// Restores what the directory was last told, after the memory was lost.
     pub(super) fn was_told(&mut self, told: Option<u64>) {
         self.listed.told = told;
         self.listed.activity_ms = self.last_activity_ms;
     }
 
-    /// Whether the directory is to be told now.
+    /// Returns true if the directory is to be told now, and assumes that it is.
     pub(super) fn is_to_be_told(&mut self, now: Time) -> bool {
         let seen = Seen {
             revision: self.session.revision(),
@@ -135,11 +136,11 @@ impl Loaded {
         summary.last_activity.clear();
         let mut hasher = DefaultHasher::new();
         (serde_json::to_string(&summary).ok(), self.session.streams()).hash(&mut hasher);
-        // A number that JSON keeps exact.
+        // Short enough for JSON to keep the number exact.
         hasher.finish() >> 11
     }
 
-    /// As in the list.
+    /// The session's summary, as in the list.
     pub(super) fn summary(&self) -> SessionSummary {
         summary_now(&self.current_record(), &self.session, wall_ms())
     }
@@ -156,13 +157,13 @@ impl Loaded {
 }
 
 impl Object {
-    /// Tells the directory.
+    /// Sends the directory a report, in the background.
     pub(super) fn tell(self: &Rc<Self>, loaded: &mut Loaded) {
         let (object, update) = (Rc::clone(self), loaded.update());
         spawn_local(async move {
             if let Err(error) = object.send(&update).await {
                 console_warn!("the directory was not told: {error}");
-                // Told again with whatever comes next.
+                // Sent again with the next report.
                 object.attempt(|loaded| {
                     loaded.was_told(None);
                     loaded.listed.counted.add(&update.counted);
@@ -171,7 +172,7 @@ impl Object {
         });
     }
 
-    /// The same, now, whatever was told before.
+    /// Sends a report now, whatever was sent before, and waits for its answer.
     pub(super) async fn tell_now(self: &Rc<Self>) {
         let Ok(update) = self.with(Loaded::update) else { return };
         if let Err(error) = self.send(&update).await {

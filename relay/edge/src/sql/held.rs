@@ -1,4 +1,4 @@
-//! Input that waits for the host.
+//! Rows of input that waits for the host.
 
 use moorline_core::schema;
 use moorline_shared::frame::Frame;
@@ -9,7 +9,7 @@ use super::{Database, Result, SqlError};
 const REMOVE_ALL: &str = "DELETE FROM held";
 
 impl Database {
-    /// What waits, oldest first for each client.
+    /// All waiting pieces of input, oldest first for each client.
     pub(crate) fn held(&self) -> Result<Vec<(ClientId, Frame)>> {
         let mut rows = self.rows(schema::HELD, &[])?;
         let piece = |row: &mut super::Row| {
@@ -20,18 +20,18 @@ impl Database {
         rows.iter_mut().map(piece).collect()
     }
 
-    /// Keeps a piece.
+    /// Stores a piece of input.
     pub(crate) fn put_held(&self, client_id: &ClientId, piece: &Frame) -> Result<()> {
         let key = [client_id.as_str().into(), piece.seq().0.into(), piece.data().into()];
         self.run(schema::PUT_HELD, &key)
     }
 
-    /// The host has taken a client's input up to `seq`.
+    /// Deletes a client's input up to `seq`, which the host has taken.
     pub(crate) fn remove_held(&self, client_id: &ClientId, seq: Seq) -> Result<()> {
         self.run(schema::REMOVE_HELD, &[client_id.as_str().into(), seq.0.into()])
     }
 
-    /// None of it counts any more.
+    /// Deletes all waiting input.
     pub(crate) fn remove_all_held(&self) -> Result<()> {
         self.run(REMOVE_ALL, &[])
     }

@@ -1,7 +1,7 @@
 //! The session's log as rows of segments.
 //!
-//! Rows that are written are what costs most at the edge, so entries come here many at a time, and
-//! a last row that is not large yet is written again with what follows it.
+//! Written rows are the largest cost at the edge. So entries are appended many at a time, and a
+//! small last row is written again with the entries that follow.
 
 use bytes::Bytes;
 use moorline_core::schema;
@@ -13,19 +13,20 @@ use moorline_shared::log::Entry;
 
 use super::{Database, Result, Row};
 
-/// A last row up to this size is rewritten with what follows. It bounds what a keystroke writes.
+/// Maximum size of a last row that is rewritten with what follows. It bounds what a keystroke
+/// writes.
 const GROWING_BYTES: usize = 64 * 1024;
 
-/// The row that the next entries may be written to, as long as it is small.
+/// The last row, to which the next entries are appended while it is small.
 #[derive(Debug, Default)]
 pub(crate) struct LastSegment {
-    /// `None` where the next entries get a row of their own.
+    /// First entry of the row; `None` if the next entries start a new one.
     first: Option<Seq>,
     segment: Segment,
 }
 
 impl Database {
-    /// What is stored of a log, oldest first.
+    /// The stored rows of a log, oldest first.
     pub(crate) fn segments(&self, id: &SessionId, epoch: Epoch) -> Result<Vec<SegmentRow>> {
         let rows = self.rows(schema::SEGMENTS, &[id.as_str().into(), epoch.0.into()])?;
         let row = |row: &Row| {
@@ -43,7 +44,7 @@ impl Database {
         decode(first, self.segment_data(id, first)?)
     }
 
-    /// The last row, where more may be written to it, and its entries.
+    /// The last row and its entries, if it is small enough to be appended to.
     pub(crate) fn last_segment(
         &self,
         id: &SessionId,
@@ -63,7 +64,7 @@ impl Database {
     }
 
     /// Appends consecutive entries to the stored log. Returns the rows that were written, oldest
-    /// first: the first of them may be one that was there.
+    /// first; the first may be a row that has grown.
     pub(crate) fn append(
         &self,
         id: &SessionId,
@@ -88,7 +89,7 @@ impl Database {
                 end = entry.seq();
                 rest = others;
             }
-            // Where not even one entry fits the row stays as it is.
+            // If not even one entry fits, the row stays unchanged.
             if end != first || is_new {
                 self.put_segment(id, epoch, (first, end), last.segment.blob(), is_new)?;
                 let bytes = last.segment.len() as u64;
@@ -120,9 +121,9 @@ impl Database {
         }
     }
 
-    /// Removes the rows up to an entry; everything by `None`.
+    /// Deletes the rows up to an entry, or all rows for `None`.
     pub(crate) fn delete_segments(&self, id: &SessionId, up_to: Option<Seq>) -> Result<()> {
-        /// JavaScript's largest exact number.
+        /// JavaScript's largest exact integer.
         const ALL: u64 = (1 << 53) - 1;
         let up_to = up_to.map_or(ALL, |seq| seq.0);
         self.run(schema::DELETE_SEGMENTS, &[id.as_str().into(), up_to.into()])

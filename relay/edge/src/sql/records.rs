@@ -1,4 +1,4 @@
-//! The session's row, its picture, and what is noted.
+//! Rows of sessions, snapshots and notes.
 
 use bytes::Bytes;
 use moorline_core::record::SessionRecord;
@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 use super::{Database, Result, Row, SqlError, Value};
 
 impl Database {
-    /// Every session, newest first; in a session's own object that one, where it has one.
+    /// All sessions, newest first. A session's own object has at most one.
     pub(crate) fn sessions(&self) -> Result<Vec<SessionRecord>> {
         self.rows(schema::SESSIONS, &[])?.iter().map(record).collect()
     }
@@ -46,12 +46,12 @@ impl Database {
         )
     }
 
-    /// Removes a session, its log and its picture.
+    /// Deletes a session with its log and its snapshot.
     pub(crate) fn delete_session(&self, id: &SessionId) -> Result<()> {
         schema::DELETE_SESSION.iter().try_for_each(|delete| self.run(delete, &[id.as_str().into()]))
     }
 
-    /// Replaces the session's picture.
+    /// Replaces the session's snapshot.
     pub(crate) fn put_snapshot(
         &self,
         id: &SessionId,
@@ -71,7 +71,7 @@ impl Database {
         )
     }
 
-    /// The session's picture, where there is one of this incarnation.
+    /// The session's snapshot; `None` if there is none of this epoch.
     pub(crate) fn snapshot(&self, id: &SessionId, epoch: Epoch) -> Result<Option<Snapshot>> {
         let Some(mut row) = self.row(schema::SNAPSHOT, &[id.as_str().into(), epoch.0.into()])?
         else {
@@ -86,20 +86,20 @@ impl Database {
         }))
     }
 
-    /// What is noted under a name.
+    /// The value noted under a name.
     pub(crate) fn note<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>> {
         self.row(schema::NOTE, &[name.into()])?.map(|row| row.json(0)).transpose()
     }
 
-    /// Notes something under a name.
+    /// Stores a value under a name.
     pub(crate) fn put_note(&self, name: &str, value: &impl Serialize) -> Result<()> {
         self.run(schema::PUT_NOTE, &[name.into(), json(value).as_str().into()])
     }
 }
 
-/// A column of JSON; a lifecycle is one word in it.
+/// A value as JSON for a column; a lifecycle is one word.
 fn json(value: &impl Serialize) -> String {
-    // Texts, lists and maps of them, and unit variants always encode.
+    // Texts, lists and maps of texts, and unit variants always encode.
     serde_json::to_string(value).unwrap_or_default()
 }
 

@@ -1,4 +1,4 @@
-//! What the machine can do: a bare terminal, and a bare terminal behind a WebSocket.
+//! Baselines of the machine: a bare terminal, and a bare terminal behind a WebSocket.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::SocketAddr;
@@ -18,7 +18,7 @@ use super::stage::itself;
 
 const READ_BYTES: usize = 64 * 1024;
 
-/// A program on a terminal that nothing stands before. It is killed when this is dropped.
+/// A program on a terminal with nothing in between. Dropping it kills the program.
 pub(crate) struct Bare {
     pty: pty_process::blocking::Pty,
     child: Child,
@@ -33,12 +33,12 @@ impl Bare {
         Ok(Self { pty, child })
     }
 
-    /// Tells the program to go, and reads all that it puts out.
+    /// Starts the program's flood, and reads all of its output.
     pub(crate) fn flood(mut self) -> Result<(u64, Duration)> {
         let started = Instant::now();
         self.pty.write_all(b"\n")?;
         let (mut buffer, mut bytes) = (vec![0; READ_BYTES], 0);
-        // A terminal whose program has ended reads as an error.
+        // Once its program has ended, reading a terminal fails.
         while let Ok(read @ 1..) = self.pty.read(&mut buffer) {
             bytes += read as u64;
         }
@@ -61,13 +61,13 @@ impl Bare {
 
 impl Drop for Bare {
     fn drop(&mut self) {
-        // It may have ended by itself.
+        // The program may have ended by itself.
         drop(self.child.kill());
         drop(self.child.wait());
     }
 }
 
-/// The loop in a process of its own.
+/// The terminal behind a WebSocket, in a process of its own.
 pub(crate) struct BareLoop {
     child: Child,
     pub(crate) address: SocketAddr,
@@ -95,11 +95,11 @@ impl Drop for BareLoop {
     }
 }
 
-/// Prints an address, takes one WebSocket there, and moves bytes between it and a terminal: what
-/// anything that puts a terminal into a browser has to do, and nothing else.
+/// Prints an address, accepts one WebSocket there, and moves bytes between it and a terminal: the
+/// least that any program which shows a terminal in a browser has to do.
 ///
 /// # Errors
-/// Where the program cannot be started.
+/// If the program cannot be started or a connection fails.
 pub(crate) fn serve(command: &[&str]) -> Result<()> {
     tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(async {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
@@ -135,7 +135,7 @@ pub(crate) fn serve(command: &[&str]) -> Result<()> {
     })
 }
 
-/// Chooses what the reader offers.
+/// Selects the subprotocol that the bench's client offers.
 #[expect(clippy::result_large_err, reason = "the signature is tungstenite's")]
 fn choose(_: &Request, mut answer: Response) -> Result<Response, ErrorResponse> {
     let ours = HeaderValue::from_static("moorline.v1");

@@ -1,4 +1,4 @@
-//! From a key to its echo.
+//! Time from a key to its echo.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -12,7 +12,7 @@ use super::program;
 use super::stage::Stage;
 use super::table::{Table, Target, median, percentile};
 
-/// Keys in one go, before it is the other's turn.
+/// Number of keys in one round.
 pub(crate) const TURN: usize = 500;
 
 pub(crate) fn measure(stage: &mut Stage, table: &mut Table) -> Result<()> {
@@ -26,11 +26,11 @@ pub(crate) fn measure(stage: &mut Stage, table: &mut Table) -> Result<()> {
     for turn in 0..stage.scale.keystrokes / TURN {
         for key in 0..TURN {
             times[0].push(raw.echo()?);
-            // Not at the same time: two cores are soon busy.
+            // One after the other, because two cores are soon busy.
             times[1].push(beside.type_key()?);
             times[2].push(ours.type_key()?);
             if turn == 0 && key < 100 {
-                // The first keys warm caches up.
+                // The first keys warm up caches.
                 times.iter_mut().for_each(Vec::clear);
             }
         }
@@ -47,19 +47,19 @@ pub(crate) fn measure(stage: &mut Stage, table: &mut Table) -> Result<()> {
     Ok(())
 }
 
-/// Types over a WebSocket.
+/// A client that types over a WebSocket and waits for each echo.
 pub(crate) struct Typist {
     client: Lean,
     typed: u64,
 }
 
 impl Typist {
-    /// At a terminal that any path leads to.
+    /// Connects to a terminal behind any path.
     pub(crate) fn open(address: SocketAddr, path: &str) -> Result<Self> {
         Ok(Self { client: Lean::open(address, path)?, typed: 0 })
     }
 
-    /// At a new session of a relay.
+    /// Starts a session on a relay and connects to it.
     pub(crate) fn ours(stage: &Stage, relay: &Relay) -> Result<Self> {
         let session = stage.run_on(relay, program::echo())?;
         let mut client = Lean::connect(relay.address(), &session)?;
@@ -68,7 +68,7 @@ impl Typist {
         Ok(Self { client, typed: 0 })
     }
 
-    /// Types a key and waits for what comes of it.
+    /// Types a key and waits for the output that follows.
     pub(crate) fn type_key(&mut self) -> Result<Duration> {
         self.typed += 1;
         let started = Instant::now();

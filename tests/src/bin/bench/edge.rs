@@ -1,5 +1,6 @@
-//! The relay at the edge, beside the native one and beside a Durable Object that only forwards. workerd
-//! runs both objects: what Cloudflare's machines and the way there add is not in these figures.
+//! The edge relay, compared with the native relay and with a Durable Object that only forwards.
+//! workerd runs both objects, so the figures include neither Cloudflare's machines nor the network
+//! to them.
 
 mod echo;
 mod flood;

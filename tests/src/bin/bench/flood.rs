@@ -1,4 +1,4 @@
-//! One viewer of a flood.
+//! Throughput of a flood for one viewer.
 
 use std::time::{Duration, Instant};
 
@@ -9,7 +9,7 @@ use super::lean::{Came, Lean};
 use super::stage::{Stage, itself, per_gigabyte, rate};
 use super::table::{Table, Target, median};
 
-/// One run.
+/// Figures of one run.
 struct Run {
     bytes: u64,
     time: Duration,
@@ -26,7 +26,7 @@ pub(crate) fn measure(stage: &mut Stage, table: &mut Table) -> Result<()> {
     let rates = |runs: &[Run]| median(runs.iter().map(|run| rate(run.bytes, run.time)).collect());
     let costs =
         |runs: &[Run]| median(runs.iter().map(|run| per_gigabyte(run.bytes, run.cpu)).collect());
-    // The pairs ran one after the other: their ratio suffers less from other work than theirs.
+    // Each pair ran in succession, so other work on the machine affects their ratio less.
     let ratio = |part: fn(&Run) -> f64, below: &[Run]| {
         median(ours.iter().zip(below).map(|(ours, below)| part(ours) / part(below)).collect())
     };
@@ -81,7 +81,7 @@ fn read_ours(stage: &Stage) -> Result<Run> {
     ensure!(viewer.until_exit()?, "the connection ended before the session");
     let (bytes, time) = (viewer.received, started.elapsed());
     ensure!(bytes + 1_000_000 > stage.scale.flood_bytes, "only {bytes} bytes came");
-    // What it does afterwards for this flood, storing say, is part of the price.
+    // Work that the relay does afterwards for this flood, such as storing, is part of the cost.
     let cpu = stage.settle()?.cpu.saturating_sub(before);
     stage.remove(&session)?;
     Ok(Run { bytes, time, cpu })

@@ -1,5 +1,5 @@
-//! Sessions whose screen takes several times what a snapshot may have, and then much output: memory and
-//! disk stay within their bounds, and a newcomer is shown the screen.
+//! Sessions whose screen is several times larger than a snapshot may be, followed by much output.
+//! Memory and disk stay within their bounds, and a newcomer gets the screen.
 
 use std::time::{Duration, Instant};
 
@@ -11,7 +11,7 @@ use super::screen::arrive;
 use super::stage::{Stage, itself};
 use super::table::{Table, Target};
 
-/// Output of each session, the drawing included.
+/// Bytes of output of each session, including the drawing.
 const OUTPUT_BYTES: u64 = 464_000_000;
 /// Time allowed for all of the output, far more than it takes.
 const PATIENCE: Duration = Duration::from_secs(300);
@@ -19,8 +19,8 @@ const INTERVAL: Duration = Duration::from_millis(50);
 
 /// Bound on the memory of the relay, and on that of the host.
 const MEMORY_MIB: f64 = 128.0;
-/// Bound on the size of the database: 64 MiB are retained, 8 more before anything is trimmed, and 16 are in
-/// the write-ahead log when it is copied back, which may grow somewhat while that is done.
+/// Bound on the size of the database. 64 MiB are retained, and 8 MiB more before anything is
+/// trimmed. 16 MiB are in the write-ahead log when it is copied back, and it may grow meanwhile.
 const DISK_MIB: f64 = 112.0;
 
 /// A kind of drawing that `program::heavy` knows, and the size of the terminal that it is for.
@@ -72,8 +72,8 @@ fn start(stage: &Stage, drawing: &Drawing) -> Result<SessionId> {
     })
 }
 
-/// Lets the session put out everything, with nobody there to read it, and returns the most bytes that the
-/// database has had on disk.
+/// Lets the session put out everything without a reader. Returns the peak size of the database on
+/// disk.
 fn flood(stage: &Stage, session: &SessionId) -> Result<u64> {
     let api = stage.relay.api();
     stage.block_on(api.prompt(session, "go"))?;
@@ -91,7 +91,7 @@ fn flood(stage: &Stage, session: &SessionId) -> Result<u64> {
     }
 }
 
-/// The database and what SQLite keeps beside it.
+/// Bytes of the database and of SQLite's files beside it.
 fn database_bytes(stage: &Stage) -> Result<u64> {
     let mut bytes = 0;
     for entry in std::fs::read_dir(stage.relay.data_dir())? {

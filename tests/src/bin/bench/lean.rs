@@ -1,4 +1,4 @@
-//! A client that does as little as possible for each byte: it reads much at once, looks at the
+//! A client that does as little as possible for each byte: it reads much at once, parses the
 //! headers of messages, and skips the rest.
 
 use std::io::{Read as _, Write as _};
@@ -10,9 +10,9 @@ use moorline_shared::id::{Seq, SessionId};
 use moorline_tests::relay::TOKEN;
 
 const READ_BYTES: usize = 256 * 1024;
-/// Acknowledge when so much has come: as the shared client does.
+/// Bytes between two acknowledgements, the same as in the shared client.
 const ACK_BYTES: u64 = 256 * 1024;
-/// Of a text message no more is kept: enough to know it.
+/// Bytes kept of a text message: enough to recognize it.
 const TEXT_BYTES: usize = 256;
 
 const TEXT: u8 = 1;
@@ -21,33 +21,33 @@ const CLOSE: u8 = 8;
 const PING: u8 = 9;
 const PONG: u8 = 10;
 
-/// The number of a picture, from the beginning of its message.
+/// The sequence number of a snapshot, parsed from the beginning of its message.
 pub(crate) fn picture_seq(text: &str) -> Option<u64> {
     let rest = text.strip_prefix(r#"{"type":"snapshot","seq":"#)?;
     rest.split(',').next()?.parse().ok()
 }
 
-/// One connection.
+/// A connection to a stream.
 #[derive(Debug)]
 pub(crate) struct Lean {
     stream: TcpStream,
     buffer: Vec<u8>,
-    /// What of the buffer is read and not looked at.
+    /// Range of the buffer that is read but not yet parsed.
     from: usize,
     to: usize,
-    /// Output that has come.
+    /// Bytes of payload received so far, output and text.
     pub(crate) received: u64,
     unacked: u64,
 }
 
-/// What has come.
+/// Message that has arrived.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Came {
-    /// An entry.
+    /// An output entry.
     Output { seq: u64, bytes: u64 },
     /// The beginning of a text message.
     Text(String),
-    /// The end.
+    /// The end of the connection.
     Closed,
 }
 
@@ -80,7 +80,7 @@ impl Lean {
         }
     }
 
-    /// Sends `resume`, and reads up to the answer. A picture may follow.
+    /// Sends `resume`, and reads up to the answer. A snapshot may follow.
     pub(crate) fn resume(&mut self, client_id: &str, catch_up: &str) -> Result<String> {
         self.send_text(&format!(
             r#"{{"type":"resume","lastSeq":null,"clientId":"{client_id}","catchUp":"{catch_up}"}}"#
@@ -88,7 +88,7 @@ impl Lean {
         self.until_text(r#"{"type":"resumed""#)
     }
 
-    /// Reads up to a text message that begins so.
+    /// Reads up to a text message with this beginning.
     pub(crate) fn until_text(&mut self, beginning: &str) -> Result<String> {
         loop {
             match self.next()? {
@@ -99,8 +99,8 @@ impl Lean {
         }
     }
 
-    /// Reads, and acknowledges, up to the end of the session. False where the connection ended
-    /// without it.
+    /// Reads and acknowledges up to the end of the session. Returns false if the connection ends
+    /// before that.
     pub(crate) fn until_exit(&mut self) -> Result<bool> {
         loop {
             match self.next()? {
@@ -112,7 +112,7 @@ impl Lean {
         }
     }
 
-    /// Reads output up to the next entry, and returns how much that is.
+    /// Reads and acknowledges the next output entry, and returns its size in bytes.
     pub(crate) fn until_output(&mut self) -> Result<u64> {
         loop {
             match self.next()? {
@@ -126,7 +126,7 @@ impl Lean {
         }
     }
 
-    /// A picture stands for all the output that it contains, and is acknowledged like it.
+    /// Acknowledges a snapshot, which stands for all the output that it contains.
     fn accept_picture(&mut self, text: &str) -> Result<()> {
         if let Some(seq) = picture_seq(text) {
             self.unacked = ACK_BYTES;
@@ -135,7 +135,7 @@ impl Lean {
         Ok(())
     }
 
-    /// Acknowledges where it is time.
+    /// Acknowledges entries up to `seq` if [`ACK_BYTES`] have come since the last time.
     pub(crate) fn acknowledge(&mut self, seq: u64) -> Result<()> {
         if self.unacked >= ACK_BYTES {
             self.unacked = 0;
@@ -154,7 +154,7 @@ impl Lean {
         self.send(TEXT, text.as_bytes())
     }
 
-    /// The next message.
+    /// Reads the next message.
     pub(crate) fn next(&mut self) -> Result<Came> {
         loop {
             let Ok([first, second]) = self.header() else { return Ok(Came::Closed) };
@@ -223,7 +223,7 @@ impl Lean {
     }
 
     fn read(&mut self) -> Result<()> {
-        // What is left is the beginning of a header, a few bytes.
+        // The rest is the beginning of a header, a few bytes.
         self.buffer.copy_within(self.from..self.to, 0);
         (self.from, self.to) = (0, self.to - self.from);
         let read = self.stream.read(&mut self.buffer[self.to..])?;
@@ -233,7 +233,7 @@ impl Lean {
     }
 
     fn send(&mut self, kind: u8, payload: &[u8]) -> Result<()> {
-        // A client must mask; a mask of zeros leaves the bytes as they are.
+        // A client must mask; a mask of zeros leaves the bytes unchanged.
         let mut message = vec![0x80 | kind];
         match payload.len() {
             short @ ..126 => message.push(0x80 | short as u8),

@@ -1,8 +1,8 @@
-//! How fast Moorline is, next to what the machine can do: one table from one run.
+//! Moorline's speed beside the machine's own limits: one table from one run.
 //!
-//! Each figure is the median of several runs, and a baseline runs before each of ours: the machine
-//! may have other work, and then both suffer. Readers are as cheap as they can be and run in
-//! a process of their own, so that what is measured is the relay.
+//! Each figure is the median of several runs, and a baseline runs before each of ours, so that
+//! other work on the machine affects both. Readers are as cheap as possible and run in a process of
+//! their own, so that the figures are the relay's.
 
 #![expect(clippy::print_stdout, reason = "figures are what this program is for")]
 
@@ -54,7 +54,7 @@ fn main() -> Result<()> {
             println!("{HELP}");
             Ok(())
         }
-        // What the bench starts itself.
+        // Programs that the bench itself starts.
         ["emit", bytes] => program::emit(bytes.parse()?),
         ["tick", rounds, pause_ms] => program::tick(rounds.parse()?, pause_ms.parse()?),
         ["pace", rounds, pause_ms, lines] => {

@@ -17,18 +17,18 @@ use super::table::{Table, Target};
 /// Budget of an idle session, at the relay and the host together, without its program's own memory.
 const SESSION_KB: f64 = 64.0;
 
-/// Sessions started before the measured ones: they pay for what is made once.
+/// Sessions started before the measured ones, to pay one-time costs.
 const WARM_SESSIONS: usize = 20;
 
 pub(crate) fn measure(stage: &mut Stage, table: &mut Table) -> Result<()> {
-    // What floods have left behind would hide it.
+    // Memory left behind by floods would hide the figures.
     stage.renew()?;
     measure_clients(stage, table)?;
     measure_sessions(stage, table)
 }
 
 fn measure_clients(stage: &Stage, table: &mut Table) -> Result<()> {
-    // These pay for what is made once.
+    // These clients pay one-time costs.
     let warm = stage.run(program::idle())?;
     let mut clients = Vec::new();
     for number in 0..50 {
@@ -44,7 +44,7 @@ fn measure_clients(stage: &Stage, table: &mut Table) -> Result<()> {
     Ok(())
 }
 
-/// Shells at their prompts, as the integration marks them.
+/// Measures shells that wait at a marked prompt.
 fn measure_sessions(stage: &Stage, table: &mut Table) -> Result<()> {
     let home = TempDir::with_prefix("moorline-bench-")?;
     let sessions = stage.scale.idle;
@@ -83,7 +83,7 @@ fn until_idle(stage: &Stage, session: &SessionId) -> Result<()> {
     stage.block_on(wait_until("a shell's prompt", is_idle))
 }
 
-/// Kilobytes for each of so many.
+/// Kilobytes of growth per item.
 fn each(from: u64, to: u64, count: usize) -> f64 {
     to.saturating_sub(from) as f64 / 1e3 / count as f64
 }

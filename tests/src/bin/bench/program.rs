@@ -1,18 +1,18 @@
-//! What runs on the terminals of the bench.
+//! Programs that run on the bench's terminals.
 
 use std::io::{Read as _, Write as _};
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Result, bail};
 
-/// A line as builds print them, 80 bytes with what the terminal adds to its end.
+/// A line as builds print it: 80 bytes on a terminal, which adds one to its end.
 const LINE: &[u8; 79] =
     b"[ 42%] Compiling some-crate v1.2.3 (path/to/a/file.rs): 17 warnings, 0.123 s  \n";
 
-/// Waits for a byte, and puts out so many, as a terminal counts them.
+/// Waits for a byte, then puts out this many bytes, as a terminal counts them.
 ///
 /// # Errors
-/// Where the terminal is gone.
+/// If the terminal is gone.
 pub(crate) fn emit(bytes: u64) -> Result<()> {
     let block: Vec<u8> = LINE.iter().copied().cycle().take(LINE.len() * 800).collect();
     std::io::stdin().read_exact(&mut [0])?;
@@ -24,10 +24,10 @@ pub(crate) fn emit(bytes: u64) -> Result<()> {
     Ok(())
 }
 
-/// Waits for a byte, and puts out so many lines, each with its number and the time.
+/// Waits for a byte, then puts out this many lines, each with its number and the time.
 ///
 /// # Errors
-/// Where the terminal is gone.
+/// If the terminal is gone.
 pub(crate) fn tick(rounds: u64, pause_ms: u64) -> Result<()> {
     let mut output = std::io::stdout().lock();
     output.write_all(b"ready")?;
@@ -39,15 +39,15 @@ pub(crate) fn tick(rounds: u64, pause_ms: u64) -> Result<()> {
         writeln!(output, "tick {round} {now}")?;
         output.flush()?;
     }
-    // It stays, so that the end of a session is no part of what is measured.
+    // It stays, so that the end of a session is not part of the figures.
     std::io::copy(&mut std::io::stdin(), &mut std::io::sink())?;
     Ok(())
 }
 
-/// Waits for a byte, and puts out so many lines at a time.
+/// Waits for a byte, then puts out `lines` lines in each round, after a pause.
 ///
 /// # Errors
-/// Where the terminal is gone.
+/// If the terminal is gone.
 pub(crate) fn pace(rounds: u64, pause_ms: u64, lines: usize) -> Result<()> {
     let block = LINE.repeat(lines);
     std::io::stdin().read_exact(&mut [0])?;
@@ -60,11 +60,11 @@ pub(crate) fn pace(rounds: u64, pause_ms: u64, lines: usize) -> Result<()> {
     Ok(())
 }
 
-/// Waits for a byte, draws what a snapshot has no room for, and puts out `bytes` in all without
-/// changing more of that than a line. Then it stays.
+/// Waits for a byte, draws a screen that is too large for a snapshot, and puts out `bytes` in all
+/// while changing only one line of it. Then it stays.
 ///
 /// # Errors
-/// Fails if the terminal is gone, or nothing heavy has this name.
+/// If the terminal is gone, or there is no drawing of this kind.
 pub(crate) fn heavy(kind: &str, bytes: u64) -> Result<()> {
     let drawing = match kind {
         "links" => links(1500),
@@ -84,7 +84,7 @@ pub(crate) fn heavy(kind: &str, bytes: u64) -> Result<()> {
     Ok(())
 }
 
-/// Lines with a link each, whose addresses are long and all different.
+/// Lines with one link each, to long addresses that all differ.
 fn links(count: usize) -> String {
     let rest = "x".repeat(2500);
     let link =
@@ -92,7 +92,7 @@ fn links(count: usize) -> String {
     (0..count).map(link).collect()
 }
 
-/// Cells with colours of their own, one after the other.
+/// Adjacent cells that all differ in colour.
 fn colours(cells: usize) -> String {
     let cell = |at: usize| {
         let [_, r, g, b] = (at as u32).wrapping_mul(2_654_435_761).to_be_bytes();
@@ -101,12 +101,12 @@ fn colours(cells: usize) -> String {
     (0..cells).map(cell).collect()
 }
 
-/// What a terminal gets of so many blocks.
+/// Bytes that a terminal puts out for this many blocks.
 pub(crate) const fn emitted(blocks: u64) -> u64 {
     blocks * 800 * (LINE.len() as u64 + 1)
 }
 
-/// Puts out what it gets, at once and as it is.
+/// A command that echoes its input at once and unchanged.
 pub(crate) fn echo() -> Vec<String> {
     ["sh", "-c", "stty raw -echo; printf R; exec cat"].map(str::to_owned).to_vec()
 }
@@ -116,7 +116,7 @@ pub(crate) fn shell() -> Vec<String> {
     vec!["bash".to_owned()]
 }
 
-/// Does nothing, and takes as little as a process can.
+/// A command that does nothing, with as little memory as possible.
 pub(crate) fn idle() -> Vec<String> {
     ["cat"].map(str::to_owned).to_vec()
 }

@@ -1,4 +1,4 @@
-//! From nothing to a true screen, where much was put out before.
+//! Time from connecting to a complete screen, after much earlier output.
 
 use std::time::{Duration, Instant};
 
@@ -11,7 +11,7 @@ use super::stage::Stage;
 use super::table::{Table, Target, percentile};
 
 const BACKLOG_BYTES: u64 = 64 << 20;
-/// Put out before each newcomer, so that no picture from before is good enough.
+/// Output before each newcomer, so that no earlier snapshot is recent enough.
 const MORE_BYTES: u64 = 1 << 20;
 
 pub(crate) fn measure(stage: &mut Stage, table: &mut Table) -> Result<()> {
@@ -36,7 +36,7 @@ pub(crate) fn measure(stage: &mut Stage, table: &mut Table) -> Result<()> {
     stage.remove(&session)
 }
 
-/// Lets the program put out so much, and reads it.
+/// Lets the program put out this many bytes, and reads them.
 fn watch(viewer: &mut Lean, turn: u64, bytes: u64) -> Result<()> {
     let wanted = viewer.received + program::emitted(bytes / program::emitted(1));
     viewer.send_input(turn, b"\n")?;
@@ -46,7 +46,8 @@ fn watch(viewer: &mut Lean, turn: u64, bytes: u64) -> Result<()> {
     Ok(())
 }
 
-/// Connects, and reads until the screen is what it was when the relay answered.
+/// Connects, and reads until the screen is as it was when the relay answered. Returns the time
+/// taken.
 pub(crate) fn arrive(stage: &Stage, session: &SessionId, number: u64) -> Result<Duration> {
     let started = Instant::now();
     let mut viewer = Lean::connect(stage.relay.address(), session)?;

@@ -1,4 +1,4 @@
-//! A crowd that follows events.
+//! Many readers of event streams.
 
 use std::time::Duration;
 
@@ -11,10 +11,10 @@ use super::table::{Table, Target, median, percentile};
 
 pub(crate) fn measure(stage: &mut Stage, table: &mut Table) -> Result<()> {
     let shape = stage.scale.crowd;
-    // The relay inherits it: a socket each at both ends is more than many systems give at first.
+    // The relay inherits the limit: a socket per reader at both ends exceeds many systems' default.
     let limit = getrlimit(Resource::Nofile);
     setrlimit(Resource::Nofile, rustix::process::Rlimit { current: limit.maximum, ..limit })?;
-    // What floods have left behind would hide what a crowd takes.
+    // Memory left behind by floods would hide what a crowd takes.
     stage.renew()?;
     let command = program(shape)?;
     let crowd = stage.block_on(Crowd::gather_for(&stage.relay, shape, &command))?;

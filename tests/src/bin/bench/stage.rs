@@ -1,4 +1,4 @@
-//! What every measurement needs: a relay, and how much to do.
+//! The relay that is measured, and the amount of work.
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -10,25 +10,25 @@ use moorline_tests::crowd::Shape;
 use moorline_tests::relay::{Relay, Setup, Usage};
 use tokio::runtime::Runtime;
 
-/// How much to do.
+/// Amount of work of each measurement.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Scale {
-    /// How often what is noisy is repeated.
+    /// Number of repetitions of a noisy measurement.
     pub(crate) runs: usize,
     /// Bytes of a flood for one viewer.
     pub(crate) flood_bytes: u64,
     /// Bytes of a flood for a hundred viewers.
     pub(crate) crowd_bytes: u64,
-    /// Keystrokes.
+    /// Number of keys that are typed.
     pub(crate) keystrokes: usize,
-    /// Idle clients, and as many idle sessions.
+    /// Number of idle clients, and of idle sessions.
     pub(crate) idle: usize,
-    /// Readers of events.
+    /// Size of the crowd that reads events.
     pub(crate) crowd: Shape,
 }
 
 impl Scale {
-    /// For a record.
+    /// Full runs, whose figures are for the record.
     pub(crate) const FULL: Self = Self {
         runs: 5,
         flood_bytes: 200_000_000,
@@ -37,7 +37,7 @@ impl Scale {
         idle: 500,
         crowd: Shape { sessions: 100, clients: 1000, rounds: 120, pause_ms: 500 },
     };
-    /// For a look.
+    /// Short runs, for a first impression.
     pub(crate) const QUICK: Self = Self {
         runs: 3,
         flood_bytes: 100_000_000,
@@ -48,7 +48,7 @@ impl Scale {
     };
 }
 
-/// See the module.
+/// A running relay, and the runtime that talks to it.
 pub(crate) struct Stage {
     pub(crate) scale: Scale,
     pub(crate) relay: Relay,
@@ -62,18 +62,18 @@ impl Stage {
         Ok(Self { scale, relay, runtime })
     }
 
-    /// Takes another relay, which has done nothing yet.
+    /// Replaces the relay by a new one, which has done nothing yet.
     pub(crate) fn renew(&mut self) -> Result<()> {
         self.relay = start(&self.runtime)?;
         Ok(())
     }
 
-    /// Does something that waits for sockets.
+    /// Runs a future on the stage's runtime.
     pub(crate) fn block_on<T>(&self, future: impl Future<Output = T>) -> T {
         self.runtime.block_on(future)
     }
 
-    /// What the figures below belong to.
+    /// Describes the program, the machine and the scale of the figures.
     pub(crate) fn describe(&self) -> String {
         let cores = std::thread::available_parallelism().map_or(0, usize::from);
         let profile = if cfg!(debug_assertions) { "debug" } else { "release" };
@@ -86,12 +86,12 @@ impl Stage {
         )
     }
 
-    /// Starts a session.
+    /// Starts a session on the stage's relay.
     pub(crate) fn run(&self, command: Vec<String>) -> Result<SessionId> {
         self.run_on(&self.relay, command)
     }
 
-    /// Starts a session of another relay.
+    /// Starts a session on another relay.
     pub(crate) fn run_on(&self, relay: &Relay, command: Vec<String>) -> Result<SessionId> {
         let wish = CreateSession {
             command: Some(command),
@@ -102,7 +102,7 @@ impl Stage {
         self.create_on(relay, &wish)
     }
 
-    /// Starts a session as it is wished for.
+    /// Starts a session as described.
     pub(crate) fn create(&self, wish: &CreateSession) -> Result<SessionId> {
         self.create_on(&self.relay, wish)
     }
@@ -111,34 +111,34 @@ impl Stage {
         Ok(self.runtime.block_on(relay.api().create(wish))?.session_id)
     }
 
-    /// Starts a session that puts out so much once it is told to go.
+    /// Starts a session that puts out this many bytes once it gets input.
     pub(crate) fn run_flood(&self, bytes: u64) -> Result<SessionId> {
         let program = itself()?.to_string_lossy().into_owned();
         self.run(vec![program, "emit".to_owned(), bytes.to_string()])
     }
 
-    /// Ends a session and waits until its memory can be used again.
+    /// Ends and removes a session.
     pub(crate) fn remove(&self, session: &SessionId) -> Result<()> {
         self.remove_from(&self.relay, session)
     }
 
-    /// Ends a session of another relay.
+    /// Ends and removes a session of another relay.
     pub(crate) fn remove_from(&self, relay: &Relay, session: &SessionId) -> Result<()> {
         self.runtime.block_on(relay.api().delete(session))
     }
 
-    /// Waits until the relay does nothing more for what was measured before.
+    /// Waits until the relay has finished earlier work, and returns its usage.
     pub(crate) fn settle(&self) -> Result<Usage> {
         settle(|| self.relay.usage())
     }
 
-    /// The same of its host.
+    /// The same as [`Stage::settle`], for the relay's host.
     pub(crate) fn settle_host(&self) -> Result<Usage> {
         settle(|| self.relay.host_usage())
     }
 }
 
-/// Waits until what a process uses grows no more.
+/// Waits until a process uses almost no processor time, for up to 30 seconds.
 pub(crate) fn settle(usage: impl Fn() -> Result<Usage>) -> Result<Usage> {
     let deadline = Instant::now() + Duration::from_secs(30);
     let mut before = usage()?;
@@ -153,7 +153,7 @@ pub(crate) fn settle(usage: impl Fn() -> Result<Usage>) -> Result<Usage> {
     bail!("the relay does not come to rest")
 }
 
-/// A relay that logs what is wrong alone.
+/// Setup of a relay that logs only warnings and errors.
 pub(crate) fn quiet() -> Setup {
     let variables = vec![("MOORLINE_LOG".to_owned(), "warn".to_owned())];
     Setup { variables, ..Setup::default() }
@@ -163,17 +163,17 @@ fn start(runtime: &Runtime) -> Result<Relay> {
     runtime.block_on(Relay::start_with(quiet()))
 }
 
-/// This program.
+/// Path of this program's executable.
 pub(crate) fn itself() -> Result<PathBuf> {
     std::env::current_exe().context("this program does not know where it is")
 }
 
-/// Megabytes a second.
+/// Rate in megabytes a second.
 pub(crate) fn rate(bytes: u64, time: Duration) -> f64 {
     bytes as f64 / 1e6 / time.as_secs_f64()
 }
 
-/// Seconds of processor time for a gigabyte.
+/// Seconds of processor time per gigabyte.
 pub(crate) fn per_gigabyte(bytes: u64, cpu: Duration) -> f64 {
     cpu.as_secs_f64() * 1e9 / bytes as f64
 }

@@ -1,4 +1,4 @@
-//! The table at the end.
+//! The table of all figures.
 
 use std::fmt;
 
@@ -20,27 +20,27 @@ struct Row {
 enum Verdict {
     None,
     Pass,
-    /// Worse than hoped for, on this machine and at this moment.
+    /// Misses its target, on this machine and at this moment.
     Miss,
     /// Over a bound, which fails the bench.
     Over,
 }
 
-/// What a figure should be.
+/// Target that a figure should reach.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Target {
-    /// It is there to compare with.
+    /// No target: the figure is only for comparison.
     None,
-    /// Not less than this.
+    /// The figure should be at least this.
     AtLeast(f64),
-    /// Not more than this.
+    /// The figure should be at most this.
     AtMost(f64),
-    /// Never more than this, on any machine: see [`Table::check`].
+    /// The figure must be at most this, on any machine: see [`Table::check`].
     Bound(f64),
 }
 
 impl Table {
-    /// Adds a figure.
+    /// Adds a figure, and prints it.
     pub(crate) fn add(&mut self, what: &str, value: f64, unit: &str, target: Target) {
         let shown = |value: f64| match value {
             value if value.abs() >= 100.0 => format!("{value:.0} {unit}"),
@@ -67,7 +67,7 @@ impl Table {
     /// Fails if a figure is over its bound.
     ///
     /// # Errors
-    /// Names every such figure.
+    /// If any figure is over its bound, with all of those.
     pub(crate) fn check(&self) -> Result<()> {
         let over = self.0.iter().filter(|row| row.verdict == Verdict::Over);
         let over: Vec<String> =
@@ -103,12 +103,12 @@ impl fmt::Display for Table {
     }
 }
 
-/// The middle one.
+/// Returns the median of `values`.
 pub(crate) fn median(mut values: Vec<f64>) -> f64 {
     percentile(&mut values, 0.5)
 }
 
-/// The one below which that part of all lies; 0 where there are none.
+/// Returns the percentile at `part` (0 to 1) of `values`; 0 if there are none.
 pub(crate) fn percentile(values: &mut [f64], part: f64) -> f64 {
     values.sort_by(f64::total_cmp);
     let last = values.len().saturating_sub(1);

@@ -1,4 +1,4 @@
-//! Many viewers of one flood.
+//! Throughput of one flood for many viewers.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::SocketAddr;
@@ -57,14 +57,14 @@ fn watch(stage: &Stage, count: usize, bytes: u64) -> Result<Run> {
     Ok(Run { rate: rate(received, time), cost: per_gigabyte(received, cpu), complete })
 }
 
-/// The viewers, in a process of their own.
+/// Viewers in a process of their own. Dropping it kills the process.
 pub(crate) struct Audience {
     child: Child,
     output: BufReader<std::process::ChildStdout>,
 }
 
 impl Audience {
-    /// So many viewers of a session, each of which knows where it begins.
+    /// Starts this many viewers of a session, and waits until each knows where it begins.
     pub(crate) fn seat(address: SocketAddr, session: &SessionId, count: usize) -> Result<Self> {
         let mut child = Command::new(itself()?)
             .arg("view")
@@ -79,7 +79,8 @@ impl Audience {
         Ok(Self { child, output })
     }
 
-    /// How many saw the end, and how much all of them got.
+    /// Waits for the end. Returns the number of viewers that saw it, and the bytes that all of them
+    /// received.
     pub(crate) fn applause(&mut self) -> Result<(usize, u64)> {
         let mut line = String::new();
         self.output.read_line(&mut line)?;
@@ -95,10 +96,10 @@ impl Drop for Audience {
     }
 }
 
-/// Connects so many viewers, tells when they are there, and at the end what they got.
+/// Connects this many viewers, prints when they are seated, and at the end what they received.
 ///
 /// # Errors
-/// Where one of them cannot connect.
+/// If a viewer cannot connect.
 pub(crate) fn view(address: SocketAddr, session: &SessionId, count: usize) -> Result<()> {
     let mut viewers = Vec::new();
     for number in 0..count {
@@ -108,7 +109,7 @@ pub(crate) fn view(address: SocketAddr, session: &SessionId, count: usize) -> Re
     }
     println!("seated");
     let watching = viewers.into_iter().map(|mut viewer| {
-        // A thread each costs less than a runtime that wakes tasks.
+        // One thread each costs less than a runtime that wakes tasks.
         std::thread::spawn(move || {
             let complete = viewer.until_exit().unwrap_or(false);
             (complete, viewer.received)
@@ -123,7 +124,7 @@ pub(crate) fn view(address: SocketAddr, session: &SessionId, count: usize) -> Re
     }
     println!("{complete} {received}");
     std::io::stdout().flush()?;
-    // The parent ends this process; until then its sockets stay as they are.
+    // The parent ends this process; until then its sockets stay open.
     drop(std::io::stdin().read(&mut [0]));
     Ok(())
 }

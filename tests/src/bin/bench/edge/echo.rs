@@ -1,5 +1,5 @@
-//! From a key to its echo by a terminal: through an object that only forwards, through the native
-//! relay and its host, and through the edge and its host.
+//! Time from a key to its echo by a terminal: through an object that only forwards, through the
+//! native relay and its host, and through the edge relay and its host.
 
 use std::thread;
 
@@ -30,13 +30,13 @@ pub(crate) fn measure(stage: &Stage, edge: &Relay, table: &mut Table) -> Result<
     ];
     let mut micros = NAMES.map(|_| Vec::new());
     for turn in 0..stage.scale.keystrokes / TURN {
-        // Not at the same time: two cores are soon busy.
+        // One after the other, because two cores are soon busy.
         for key in 0..TURN {
             for (typist, micros) in typists.iter_mut().zip(&mut micros) {
                 micros.push(typist.type_key()?.as_secs_f64() * 1e6);
             }
             if turn == 0 && key < 100 {
-                // The first keys warm caches up.
+                // The first keys warm up caches.
                 micros.iter_mut().for_each(Vec::clear);
             }
         }
@@ -58,7 +58,7 @@ pub(crate) fn measure(stage: &Stage, edge: &Relay, table: &mut Table) -> Result<
     Ok(())
 }
 
-/// A terminal that publishes to the forwarder what it echoes, until that ends.
+/// Publishes a terminal's echoes to the forwarder, until the forwarder ends.
 fn forward(forwarder: &Forwarder) -> Result<thread::JoinHandle<()>> {
     let mut terminal = Bare::run(&program::echo())?;
     terminal.until_ready()?;

@@ -1,4 +1,4 @@
-//! One publisher, and clients of its session: how fast, and in how much memory.
+//! One publisher, and clients of its session: throughput and memory.
 
 use std::net::SocketAddr;
 use std::pin::pin;
@@ -15,19 +15,19 @@ use crate::stage::{Stage, rate, settle};
 use crate::table::{Table, Target, median};
 use crate::viewers::Audience;
 
-/// How often memory is looked at.
+/// Interval between two readings of memory.
 const LOOK: Duration = Duration::from_millis(20);
 
-/// How many clients, and how much each gets of what the scale says a flood is.
+/// Numbers of clients, each with the divisor of the scale's flood that every client gets.
 const AUDIENCES: [(usize, u64); 3] = [(1, 1), (20, 10), (100, 40)];
 
-/// What stands between publisher and clients.
+/// The relay or forwarder between the publisher and its clients.
 enum Between {
     Forwarder(Forwarder),
     Relay(Box<Relay>),
 }
 
-/// Which of them, in the order in which they run.
+/// Kinds of [`Between`], in the order in which they run.
 #[derive(Debug, Clone, Copy)]
 enum Which {
     Forwarder,
@@ -41,13 +41,13 @@ const ALL: [(Which, &str); 3] = [
     (Which::Edge, "the edge"),
 ];
 
-/// One run.
+/// Figures of one run.
 #[derive(Debug, Clone, Copy)]
 struct Run {
-    /// Megabytes a second, to all clients and from the publisher.
+    /// Rates in megabytes a second: all clients together, and the publisher.
     rate: f64,
     published: f64,
-    /// Memory in megabytes before, and the most in between.
+    /// Memory in megabytes: before the flood, and its peak during it.
     idle: f64,
     most: f64,
     complete: usize,
@@ -74,11 +74,11 @@ fn tell(table: &mut Table, clients: usize, runs: &[Vec<Run>; 3]) {
         table.add(&name, middle(runs, |run| run.rate), "MB/s", Target::None);
     }
     let [forwarder, native, edge] = runs;
-    // More than a client gets, where that is shown a picture instead of what it has missed.
+    // Higher than a client's rate if clients get a snapshot in place of what they missed.
     let published = middle(edge, |run| run.published);
     table.add("  the edge, from its publisher", published, "MB/s", Target::None);
     for (name, below) in [(ALL[0].1, forwarder), (ALL[1].1, native)] {
-        // Of those that ran one after the other, as everywhere.
+        // Pairs are of runs that followed each other, as everywhere.
         let pairs = edge.iter().zip(below).map(|(edge, below)| edge.rate / below.rate);
         table.add(&format!("  the edge, of {name}"), median(pairs.collect()), "×", Target::None);
     }

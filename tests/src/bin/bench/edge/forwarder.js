@@ -1,5 +1,5 @@
-// A Durable Object that only forwards: what its publisher says to every client, and what a client
-// says to its publisher. Its sockets hibernate as the relay's do.
+// A Durable Object that only forwards: its publisher's messages to every client, and a client's
+// messages to its publisher. Its sockets hibernate like the relay's.
 import { DurableObject } from "cloudflare:workers";
 
 export class Forwarder extends DurableObject {

@@ -1,4 +1,4 @@
-//! What a Durable Object can do: one that only forwards, in a workerd of its own.
+//! A Durable Object that only forwards, in a workerd of its own: the least that an object does.
 
 use std::net::{SocketAddr, TcpStream};
 use std::process::{Child, Command, Stdio};
@@ -10,10 +10,10 @@ use moorline_tests::programs;
 use moorline_tests::relay::{Usage, local_address, usage};
 
 const CONFIG: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/bin/bench/edge/forwarder.capnp");
-/// How long workerd may take to come up.
+/// Time allowed for workerd to start.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// See the module. It ends when this is dropped.
+/// A running workerd with the forwarding object. Dropping it ends workerd.
 pub(crate) struct Forwarder {
     child: Child,
     address: SocketAddr,

@@ -1,5 +1,4 @@
-//! A publisher that is driven by hand: what it takes itself is the same, whatever stands between it and
-//! its clients.
+//! A publisher without a real host. Its own cost is the same whatever forwards its output.
 
 use anyhow::{Context as _, Result, bail};
 use bytes::Bytes;
@@ -22,37 +21,37 @@ const EPOCH: u64 = 7;
 const LINE: &str =
     "[ 42%] Compiling some-crate v1.2.3 (path/to/a/file.rs): 17 warnings, 0.123 s  \r\n";
 
-/// See the module.
+/// A publisher of one session, and its link.
 pub(crate) struct Publisher {
     link: Link,
     data: String,
-    /// Entries that were sent, and those that need not be kept any more.
+    /// Number of entries sent, and of those acknowledged as durable.
     sent: u64,
     acked: u64,
-    /// Entries that may be on the way.
+    /// Maximum number of entries in flight.
     window: u64,
-    /// Clients that were told where they begin.
+    /// Number of clients that were told where they begin.
     resumed: usize,
 }
 
-/// To what it publishes.
+/// The link to whatever forwards the output.
 enum Link {
     Forwarder(Box<WebSocketStream<TcpStream>>),
     /// The control link only has to stay open.
     Relay(Box<(ControlLink, PublishLink)>),
 }
 
-/// What it hears of.
+/// Message that arrives on the link.
 enum Told {
     Command(HostCommand),
-    /// A client of the forwarder wants to know where it begins.
+    /// A client of the forwarder asks where it begins.
     Resume,
     Nothing,
     Closed,
 }
 
 impl Publisher {
-    /// One that publishes a session to a relay that does not know it yet.
+    /// Publishes a session to a relay that does not know it yet.
     pub(crate) async fn to_relay(relay: &Relay, session: &SessionId) -> Result<Self> {
         let host = "bench_host".parse()?;
         let control = ControlLink::welcomed(relay, &host, vec![hosted(session, EPOCH)]).await?;
@@ -66,7 +65,7 @@ impl Publisher {
         Ok(Self::new(Link::Relay(Box::new((control, link))), window))
     }
 
-    /// One that publishes to whoever is there.
+    /// Publishes to all clients of the forwarder.
     pub(crate) async fn to_forwarder(forwarder: &Forwarder) -> Result<Self> {
         let address = forwarder.address();
         let stream = TcpStream::connect(address).await?;
@@ -80,7 +79,7 @@ impl Publisher {
         Self { link, data, sent: 0, acked: 0, window, resumed: 0 }
     }
 
-    /// Answers what it is asked until so many clients know where they begin.
+    /// Answers requests until this many clients know where they begin.
     pub(crate) async fn seat(&mut self, clients: usize) -> Result<()> {
         while self.resumed < clients {
             let told = self.link.next().await?;
@@ -89,7 +88,7 @@ impl Publisher {
         Ok(())
     }
 
-    /// Publishes so many bytes and the end, and answers what it is asked until nobody asks.
+    /// Publishes this many bytes and the end, and answers requests until the link is closed.
     pub(crate) async fn flood(&mut self, bytes: u64) -> Result<()> {
         let entries = bytes / self.data.len() as u64;
         while self.sent < entries {
@@ -151,7 +150,7 @@ impl Link {
         }
     }
 
-    /// Nothing follows, as clients are told it.
+    /// Tells clients that the session has ended.
     async fn end(&mut self) -> Result<()> {
         match self {
             Self::Relay(_) => self.say(HostMessage::Exited { status: ExitStatus::default() }).await,

@@ -1,4 +1,4 @@
-//! What objects write: at the edge a row costs more than anything else.
+//! Rows that objects write, which are the largest cost at the edge.
 
 use std::path::Path;
 use std::thread;
@@ -14,12 +14,13 @@ use crate::program;
 use crate::stage::{Stage, itself, settle};
 use crate::table::{Table, Target};
 
-/// How long a program may take.
+/// Time allowed for a program to finish.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// Put out before a flood is measured: more than is retained, so that old rows go as new ones come.
+/// Output before a flood is measured: more than is retained, so that old rows are deleted as new
+/// ones come.
 const BEFORE_BYTES: u64 = 16 << 20;
 const ROUNDS_PER_SECOND: u64 = 10;
-/// Of a build that puts out a megabyte a second, 80 bytes each.
+/// Lines per round of a build that puts out a megabyte a second, at 80 bytes each.
 const BUILD_LINES: u64 = 1250;
 const SECONDS: u64 = 15;
 const KEYS: u64 = 60;
@@ -45,13 +46,13 @@ fn tell(table: &mut Table, name: &str, rows: Rows, per: f64, target: Target) {
     table.add("  of them the directory's", rows.directory as f64 / per, "", Target::None);
 }
 
-/// So many lines, ten times a second.
+/// Arguments of a program that puts out this many lines ten times a second.
 fn pace(lines: u64) -> String {
     let (rounds, pause_ms) = (SECONDS * ROUNDS_PER_SECOND, 1000 / ROUNDS_PER_SECOND);
     format!("pace {rounds} {pause_ms} {lines}")
 }
 
-/// What is written for a program of this bench, where more than is retained was put out before.
+/// Rows written for a program of this bench, after output that exceeds what is retained.
 fn rows_of(stage: &Stage, edge: &Relay, program: &str) -> Result<Rows> {
     let (folder, itself) = (tempfile::tempdir()?, itself()?.display().to_string());
     let done = [folder.path().join("before"), folder.path().join("after")];
@@ -74,7 +75,7 @@ fn rows_of(stage: &Stage, edge: &Relay, program: &str) -> Result<Rows> {
     Ok(rows)
 }
 
-/// Tells a program to go, and waits until it is done.
+/// Starts a program, and waits until it is done.
 fn go(edge: &Relay, session: &SessionId, done: &Path) -> Result<()> {
     let mut starter = Lean::connect(edge.address(), session)?;
     starter.resume("bench-starter", "snapshot")?;
@@ -85,12 +86,12 @@ fn go(edge: &Relay, session: &SessionId, done: &Path) -> Result<()> {
         ensure!(Instant::now() < deadline, "the program is not done in {PATIENCE:?}");
         thread::sleep(Duration::from_millis(5));
     }
-    // Not before: with what it has not read, it would take back what is still on the way.
+    // Not earlier: closing a socket with unread data would discard what is still on the way.
     drop(starter);
     Ok(())
 }
 
-/// What was written once nothing more is to be written.
+/// Rows written so far, once nothing more is being written.
 fn rows(stage: &Stage, edge: &Relay) -> Result<Rows> {
     settle(|| edge.usage())?;
     stage.block_on(edge.rows())
@@ -104,7 +105,7 @@ const fn emitted(bytes: u64) -> u64 {
     program::emitted(bytes / program::emitted(1))
 }
 
-/// Someone who types without a pause.
+/// Rows written while someone types steadily.
 fn typing(stage: &Stage, edge: &Relay) -> Result<Rows> {
     let mut typist = Typist::ours(stage, edge)?;
     let before = rows(stage, edge)?;
