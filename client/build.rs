@@ -1,9 +1,10 @@
-//! Makes the parts of the page that are loaded on demand, each a module beside it: xterm.js with the
-//! addons that every terminal needs, and what few need by itself.
+//! Builds the parts of the page that are loaded on demand, each as a module beside it: xterm.js
+//! with the addons that every terminal needs, and separately what few terminals need.
 //!
 //! Each package is a module that imports nothing and ends with its exports, so each becomes a
-//! function that answers its class. `xterm.js` and `search.js` are for tests; what is served has its
-//! content's hash in its name, so that browsers may keep it for ever (`place.mjs` puts it there).
+//! function that returns its class. `xterm.js` and `search.js` are for tests. The served files have
+//! a hash of their content in their names, so that browsers may cache them for ever (`place.mjs`
+//! copies them).
 
 use std::hash::{DefaultHasher, Hasher as _};
 use std::path::Path;
@@ -14,10 +15,10 @@ use std::{env, fs, io};
 mod width;
 mod widths;
 
-/// A package's module, and which of its classes it is wanted for.
+/// A package's module, and the class of it that is used.
 type Package = (&'static str, &'static str);
 
-/// What every terminal needs.
+/// The packages that every terminal needs.
 const EMULATOR: [Package; 4] = [
     ("@xterm/xterm/lib/xterm.mjs", "Terminal"),
     ("@xterm/addon-clipboard/lib/addon-clipboard.mjs", "ClipboardAddon"),
@@ -25,12 +26,12 @@ const EMULATOR: [Package; 4] = [
     ("@xterm/addon-web-links/lib/addon-web-links.mjs", "WebLinksAddon"),
 ];
 
-/// What a terminal needs when somebody searches in it.
+/// The packages that a terminal needs for a search.
 const SEARCH: [Package; 1] = [("@xterm/addon-search/lib/addon-search.mjs", "SearchAddon")];
 
-/// What is mended in a module: what stands there, and what is to stand there instead.
+/// Corrections of modules: the class, the wrong code, and the code that replaces it.
 ///
-/// The DOM renderer measures the contrast of reversed text in the default colour against that very
+/// The DOM renderer measures the contrast of reversed text in the default colour against that same
 /// colour, and so makes it pale grey on light grey.
 const MENDED: [(&str, &str, &str); 1] = [(
     "Terminal",
@@ -40,12 +41,12 @@ const MENDED: [(&str, &str, &str); 1] = [(
 
 /// A module that the page loads.
 struct Part {
-    /// Its file for tests, without the extension.
+    /// The name of its file for tests, without the extension.
     name: &'static str,
-    /// Its file's name begins so where it is served. The size of a `part-` counts for no first
+    /// The prefix of its served file's name. The size of a `part-` does not count towards the first
     /// load (`xtask/src/budget.rs`).
     prefix: &'static str,
-    /// Tells the code the file's name.
+    /// The environment variable that gives the code the file's name.
     variable: &'static str,
     content: String,
 }
@@ -72,7 +73,7 @@ fn parts(packages: &Path) -> io::Result<[Part; 2]> {
     ])
 }
 
-/// The packages' code, and the names of their classes.
+/// Returns the packages' code, and the names of their classes.
 fn bundle(packages: &Path, wanted: &[Package]) -> io::Result<(String, String)> {
     let mut bundle = String::new();
     for (path, class) in wanted {
@@ -91,7 +92,7 @@ fn bundle(packages: &Path, wanted: &[Package]) -> io::Result<(String, String)> {
     Ok((bundle, classes.join(",")))
 }
 
-/// What makes the emulator agree with the host's.
+/// Returns the addon that makes the emulator agree with the host's.
 fn as_host() -> io::Result<String> {
     let path = "src/bindings/as_host.js";
     for path in [path, "widths.rs", "../host/src/screen/width.rs"] {
@@ -118,20 +119,21 @@ fn mended(class: &str, mut module: String) -> io::Result<String> {
     Ok(module)
 }
 
-/// The emulator's style sheet as a script: it comes before the page's own, which change it.
+/// Returns the emulator's style sheet as a script. It comes before the page's own, which overrides
+/// it.
 fn style(packages: &Path) -> io::Result<String> {
     let path = packages.join("@xterm/xterm/css/xterm.css");
     println!("cargo::rerun-if-changed={}", path.display());
     let css = fs::read_to_string(path)?;
-    // A Rust literal of such a text is one of JavaScript, too.
+    // A Rust literal of such a text is also one of JavaScript.
     Ok(format!(
         "const style=document.createElement(\"style\");style.textContent={css:?};\
          document.head.prepend(style);\n"
     ))
 }
 
-/// Writes the parts that are not there already, removes others, and tells the code what they are
-/// called where they are served.
+/// Writes the parts that have changed, removes all others, and passes the names of the served files
+/// to the code.
 fn place(folder: &Path, parts: &[Part]) -> io::Result<()> {
     let served = folder.join("served");
     fs::create_dir_all(&served)?;

@@ -1,12 +1,12 @@
-// Trunk runs this at the end of a build. The terminal emulator that build.rs made becomes a file of
-// its own beside the page. What the page fetches ahead of its use is not checked by a hash: Chromium
-// does not do that for anything but scripts and style sheets, and warns. In a release wasm-bindgen's script loses its comments and indentation:
-// trunk's own minifier does not know all of its syntax, warns, and leaves it as it is.
+// Trunk runs this at the end of a build. It copies the modules that build.rs generated beside the
+// page. It removes the hash from preloads that are not scripts or style sheets: Chromium does not
+// check those, and warns. In a release it strips comments and indentation from wasm-bindgen's
+// script: trunk's own minifier does not know all of its syntax, warns, and leaves it as it is.
 import { createHash } from "node:crypto";
 import { cpSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
-// The script's side of the exports that index.html has removed: classes, and what frees them.
+// The script's part of the exports that index.html removes: classes, and the code that frees them.
 const UNUSED =
   /^(export class IntoUnderlying[^]*?^\}|if \(Symbol\.dispose\) IntoUnderlying.*|const IntoUnderlying[^]*?;)$/gm;
 
@@ -17,7 +17,7 @@ if (process.env.TRUNK_PROFILE === "release") {
   shrink(readdirSync(staging).find((name) => /^moorline-client-[0-9a-f]+\.js$/.test(name)));
 }
 
-// Browsers keep a file for ever, so other content has another name.
+// Browsers cache a file for ever, so changed content needs a new name.
 function shrink(name) {
   const script = readFileSync(join(staging, name), "utf8");
   const small = script
@@ -32,7 +32,7 @@ function shrink(name) {
   );
 }
 
-// A link of the page, without its hash if it is there to fetch ahead what is no script.
+// Returns a link of the page, without its hash if it preloads neither a script nor a style sheet.
 function unchecked(link) {
   const is = (name, value) => new RegExp(`\\s${name}=["']?${value}["'\\s/>]`).test(link);
   const ahead = is("rel", "preload") && !is("as", "script") && !is("as", "style");

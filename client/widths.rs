@@ -1,10 +1,11 @@
-//! The table of characters' widths as text, for the script of the page (`src/bindings/as_host.js`).
+//! The table of character widths as text, for the page's script (`src/bindings/as_host.js`).
 //!
-//! It is made by the build of the client, and by the test that compares the two emulators.
+//! The client's build generates it, and so does the test that compares the two emulators.
 
 use std::fmt::Write as _;
 
-/// Runs of characters of one width, from U+0000 on: the length in base 36, then the width.
+/// Returns the runs of characters of the same width, from U+0000 on: the length in base 36, then
+/// the width.
 pub(crate) fn table(columns: impl Fn(char) -> usize) -> String {
     let mut table = String::new();
     let (mut length, mut of) = (0_u32, 1);

@@ -1,4 +1,4 @@
-//! The frame around all pages.
+//! The root component around all pages.
 
 use leptos::prelude::*;
 
@@ -16,7 +16,7 @@ use crate::ui::When;
 use crate::ui::preferences::Preferences;
 use crate::ui::when::live;
 
-/// The whole application.
+/// The root component of the application.
 #[component]
 pub fn App() -> impl IntoView {
     let access = Access::provide();
@@ -43,7 +43,7 @@ pub fn App() -> impl IntoView {
     }
 }
 
-/// Another page, and the same page of another session, is built anew.
+/// Renders the current page. Another page, and the same page of another session, is built anew.
 fn pages(router: Router) -> AnyView {
     let page = Memo::new(move |_| router.page());
     live(move || match page.get() {

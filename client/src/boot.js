@@ -1,4 +1,4 @@
-// Chooses the theme before anything is drawn. Inside some frames even asking for storage throws.
+// Chooses the theme before anything is drawn. Inside some frames, even accessing storage throws.
 (() => {
   let choice = null;
   try {

@@ -1,7 +1,7 @@
-//! Moorline in the browser.
+//! Moorline's client for the browser.
 //!
-//! Four floors, each of which uses only those below it: `bindings` wraps the browser, `ui` has
-//! elements that know nothing of sessions, `session` is what the page knows and does without
+//! Four layers, each of which uses only those below it: `bindings` wraps the browser, `ui` has
+//! elements that do not depend on sessions, `session` holds the page's state and logic without
 //! drawing anything, and `pages` draw. `cargo xtask test house` checks it.
 
 pub mod app;

@@ -1,4 +1,4 @@
-//! The bindings in a real browser: `wasm-bindgen-test-runner` with `CHROMEDRIVER` set.
+//! Tests of the bindings in a real browser: `wasm-bindgen-test-runner` with `CHROMEDRIVER` set.
 #![cfg(target_arch = "wasm32")]
 #![expect(clippy::unwrap_used, reason = "what fails a test here fails by it")]
 
@@ -23,7 +23,7 @@ use wasm_bindgen_test::{wasm_bindgen_test, wasm_bindgen_test_configure};
 
 wasm_bindgen_test_configure!(run_in_browser);
 
-// The test's server has no file beside the page.
+// The server of the tests has no file beside the page.
 #[wasm_bindgen(module = "/node_modules/moorline/xterm.js")]
 extern "C" {
     #[wasm_bindgen(thread_local_v2, js_name = Terminal)]
@@ -73,7 +73,7 @@ fn screen() -> (Screen, Seen) {
     (screen, seen)
 }
 
-/// Writes, waits until it is parsed, and tells what was answered.
+/// Writes, waits until it is parsed, and returns the answer.
 async fn write(screen: &Screen, bytes: &[u8], replayed: bool) -> Option<String> {
     let replies = Rc::new(RefCell::new(None));
     let told = Rc::clone(&replies);
@@ -89,7 +89,7 @@ async fn write(screen: &Screen, bytes: &[u8], replayed: bool) -> Option<String> 
     replies.take()
 }
 
-/// What the terminal says as if it was typed.
+/// Returns what the terminal has sent as if it was typed.
 fn typed(seen: &Seen) -> Vec<String> {
     let events = std::mem::take(&mut *seen.borrow_mut());
     let data = |event| match event {
@@ -104,7 +104,7 @@ fn encoded(seq: u64, data: &[u8]) -> ArrayBuffer {
     Uint8Array::from(&frame.encoded()[..]).buffer()
 }
 
-/// Everything that the terminal answers, each with the beginning of its answer.
+/// The queries that the terminal answers, each with the beginning of its answer.
 const QUERIES: [(&str, &str); 16] = [
     ("\x1b[c", "\x1b[?1;2c"),
     ("\x1b[>c", "\x1b[>0;276;0c"),
@@ -246,7 +246,7 @@ fn storage_keeps_and_forgets() {
     }
 }
 
-/// Waits until `tell` has called what it is given.
+/// Waits until `tell` has called the function that it is given.
 async fn told(mut tell: impl FnMut(js_sys::Function)) {
     let promise: Promise = Promise::new(&mut |resolve, _| tell(resolve));
     JsFuture::from(promise).await.unwrap();
@@ -254,7 +254,7 @@ async fn told(mut tell: impl FnMut(js_sys::Function)) {
 
 #[wasm_bindgen_test]
 async fn an_event_stream_tells_events_until_it_is_dropped_by_one() {
-    // Stands in for a relay: every socket says this.
+    // Stands in for a relay: every socket receives this.
     js_sys::eval(
         r"globalThis.RealSocket = WebSocket;
         const said = new TextEncoder().encode('event: a\ndata: 1\n\n: life\n\ndata: 2\n\ndata: 3\n\n');

@@ -1,11 +1,11 @@
-//! The emulator's addons that need something of the page.
+//! Addons of the terminal emulator that depend on the page.
 
 use js_sys::{Object, Promise};
 use wasm_bindgen::prelude::*;
 
 use super::xterm::{ClipboardProvider, Emulator, Terminal};
 
-/// Addresses in the text can be opened.
+/// Makes URLs in the output clickable. They open in a new tab.
 pub(super) fn load_links(
     emulator: &Emulator,
     terminal: &Terminal,
@@ -18,8 +18,8 @@ pub(super) fn load_links(
     closures.push(Box::new(activate));
 }
 
-/// OSC 52: programs may write to the clipboard. Reading never gets here, see [`super::queries`].
-/// The terminal does not wait for the browser, which may ask for a permission first.
+/// Lets programs write to the clipboard with OSC 52. Reads never get here: see [`super::queries`].
+/// The terminal does not wait for the browser, which may ask the user for permission first.
 pub(super) fn load_clipboard(
     emulator: &Emulator,
     terminal: &Terminal,
@@ -30,7 +30,7 @@ pub(super) fn load_clipboard(
         Closure::<dyn FnMut(JsValue) -> Promise>::new(|_| Promise::resolve(&JsValue::from_str("")));
     let write = Closure::<dyn FnMut(JsValue, String) -> Promise>::new(|_, text: String| {
         wasm_bindgen_futures::spawn_local(async move {
-            // Where the browser refuses, the program cannot be told.
+            // A refusal by the browser cannot be reported to the program.
             super::clipboard::write(&text).await;
         });
         Promise::resolve(&JsValue::UNDEFINED)

@@ -1,5 +1,5 @@
-// Makes xterm.js do as the host's emulator and the programs do, where it does otherwise. `WIDTHS`
-// stands before this: how many columns each character takes (`widths.rs`).
+// Makes xterm.js behave like the host's emulator where the two differ. `WIDTHS` is defined before
+// this: the number of columns that each character takes (`widths.rs`).
 
 const DIRECT = 0x20000;
 const NAME = "host";
@@ -21,7 +21,8 @@ function columns(code) {
   return code < DIRECT ? direct[code] : runs.findLast(([first]) => first <= code)[1];
 }
 
-// As the terminal keeps it: whether it joins the character before, and the columns of both.
+// Returns a character's properties as xterm.js stores them: whether it joins the character before,
+// and the columns of both.
 function properties(code, before) {
   const width = columns(code);
   return width === 0 ? (before & 6) | 1 : width << 1;
@@ -32,13 +33,13 @@ class HostAddon {
     terminal.unicode.register({ version: NAME, wcwidth: columns, charProperties: properties });
     terminal.unicode.activeVersion = NAME;
     const core = terminal._core;
-    // A character of no width at the beginning of a row has nothing to join: it takes no column.
+    // A zero-width character at the beginning of a row has nothing to join, so it is skipped.
     const input = core._inputHandler;
     input._parser.setPrintHandler((data, start, end) => {
       while (start < end && columns(data[start]) === 0 && core.buffer.x === 0) start++;
       if (start < end) input.print(data, start, end);
     });
-    // At the very end of the screen this fails in xterm.js. What it erases there is everything.
+    // Erasing up to the last cell of the screen fails in xterm.js. There it erases everything.
     for (const id of [{ final: "J" }, { prefix: "?", final: "J" }]) {
       terminal.parser.registerCsiHandler(id, (params) => {
         const { x, y } = core.buffer;
@@ -46,14 +47,14 @@ class HostAddon {
         return input.eraseInDisplay({ params: [2], length: 1 }, "prefix" in id);
       });
     }
-    // Whoever was scrolled up follows the output again once the lines above the screen are cleared.
+    // A view that was scrolled up follows the output again once the scrollback is cleared.
     for (const id of [{ final: "J" }, { prefix: "?", final: "J" }]) {
       terminal.parser.registerCsiHandler(id, (params) => {
         if (params[0] === 3) core._bufferService.isUserScrolling = false;
         return false;
       });
     }
-    // A saved cursor is at a place of the screen, whatever has scrolled since.
+    // A saved cursor keeps its place on the screen, no matter what has scrolled since.
     Object.defineProperty(Object.getPrototypeOf(core.buffer), "savedY", {
       configurable: true,
       get() {
@@ -63,7 +64,7 @@ class HostAddon {
         this.savedRow = line - this.ybase;
       },
     });
-    // A reset is one of these, too.
+    // A full reset also resets these.
     terminal.parser.registerEscHandler({ final: "c" }, () => {
       core.coreService.isCursorHidden = false;
       terminal.options.convertEol = false;

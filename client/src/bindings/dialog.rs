@@ -3,11 +3,12 @@
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{Event, HtmlDialogElement, HtmlElement, window};
 
-/// Between a menu and what opens it, and between a menu and the page's edge, in CSS pixels.
+/// Gap between a menu and its anchor, and margin to the page's edge, in CSS pixels.
 const GAP: f64 = 4.0;
 const MARGIN: f64 = 6.0;
 
-/// Shows `dialog` above the page, from its beginning: the browser scrolls to what gets the focus.
+/// Shows `dialog` as a modal, scrolled to its top: the browser scrolls to the element that gets the
+/// focus.
 pub fn show(dialog: &HtmlDialogElement) {
     if !dialog.open() {
         // Fails only for an element that is not in the page; then there is nothing to show.
@@ -16,18 +17,19 @@ pub fn show(dialog: &HtmlDialogElement) {
     }
 }
 
-/// Hides `dialog`.
+/// Closes `dialog` if it is open.
 pub fn close(dialog: &HtmlDialogElement) {
     if dialog.open() {
         dialog.close();
     }
 }
 
-/// Shows the popover with this id below the end of `anchor`, or above it where there is more room.
+/// Shows the popover with this id below `anchor`, aligned to its right edge, or above `anchor` if
+/// it does not fit below.
 pub fn open_at(id: &str, anchor: &HtmlElement) {
     let Some(window) = window() else { return };
     let Some(popover) = by_id(id) else { return };
-    // Fails only where it is open already.
+    // Fails only if it is already open.
     let _ = popover.show_popover();
     let (place, own) = (anchor.get_bounding_client_rect(), popover.get_bounding_client_rect());
     let size = |size: Result<JsValue, JsValue>| size.ok().and_then(|size| size.as_f64());
@@ -37,7 +39,8 @@ pub fn open_at(id: &str, anchor: &HtmlElement) {
     let below = place.bottom() + GAP;
     let fits = below <= most(height, own.height());
     let top = if fits { below } else { (place.top() - own.height() - GAP).max(MARGIN) };
-    // Well-formed, and so never refused. Whole pixels: how fractions are written is much code.
+    // The value is well-formed, so this cannot fail. Whole pixels keep float formatting out of the
+    // binary.
     let _ = popover
         .set_attribute("style", &format!("inset: {}px auto auto {}px", top as i32, left as i32));
 }
@@ -45,12 +48,12 @@ pub fn open_at(id: &str, anchor: &HtmlElement) {
 /// Hides the popover with this id.
 pub fn hide(id: &str) {
     if let Some(popover) = by_id(id) {
-        // Fails only where it is no popover.
+        // Fails only if the element is not a popover.
         let _ = popover.hide_popover();
     }
 }
 
-/// Whether the popover with this id is open.
+/// Returns true if the popover with this id is open.
 #[must_use]
 pub fn is_open(id: &str) -> bool {
     by_id(id).is_some_and(|popover| popover.matches(":popover-open").unwrap_or_default())
@@ -59,12 +62,12 @@ pub fn is_open(id: &str) -> bool {
 /// Shows the popover with this id, or hides it.
 pub fn toggle(id: &str) {
     if let Some(popover) = by_id(id) {
-        // Fails only where it is no popover.
+        // Fails only if the element is not a popover.
         let _ = popover.toggle_popover();
     }
 }
 
-/// Whether something happened to the element that listens, and not within it.
+/// Returns true if the event's target is the listening element itself and not a descendant.
 #[must_use]
 pub fn is_itself(event: &Event) -> bool {
     event.target().is_some() && event.target() == event.current_target()
@@ -74,7 +77,7 @@ fn by_id(id: &str) -> Option<HtmlElement> {
     window()?.document()?.get_element_by_id(id)?.dyn_into().ok()
 }
 
-/// Whether the popover with this id is closed, and no dialog has opened in its place.
+/// Returns true if the popover with this id is closed and no dialog is open.
 #[must_use]
 pub fn is_closed(id: &str) -> bool {
     let open = format!("#{id}:popover-open, dialog[open]");

@@ -4,29 +4,29 @@ use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{Headers, Request, RequestCache, RequestInit, Response, window};
 
-/// A request. The token goes into a header.
+/// An HTTP request. The token is sent in the `Authorization` header.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Call<'a> {
-    /// `GET`, `POST` and so on.
+    /// The HTTP method, such as `GET` or `POST`.
     pub method: &'a str,
-    /// With its query, from the server's root.
+    /// The path and query, relative to the server's root.
     pub path: &'a str,
-    /// The token, where there is one.
+    /// The bearer token, if any.
     pub token: Option<&'a str>,
-    /// JSON.
+    /// The JSON body, if any.
     pub body: Option<&'a str>,
 }
 
-/// An answer, whatever its status.
+/// A complete answer with any status.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
-    /// The HTTP status.
+    /// The HTTP status code.
     pub status: u16,
-    /// All of it.
+    /// The whole body as text.
     pub text: String,
 }
 
-/// No answer came, or only a part of one.
+/// No answer arrived, or only a part of one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("no answer")]
 pub struct NoAnswer;
@@ -37,7 +37,7 @@ impl From<JsValue> for NoAnswer {
     }
 }
 
-/// Sends a request and waits for all of its answer.
+/// Sends a request and waits for the complete answer.
 ///
 /// # Errors
 /// [`NoAnswer`].

@@ -1,33 +1,35 @@
-//! What one finger does on a terminal, as numbers: it scrolls, flings, taps or presses long.
+//! Recognises what one finger does on a terminal: scroll, fling, tap or long press. Plain numbers,
+//! without the DOM.
 
 use moorline_shared::time::Time;
 
-/// A finger that moves less than this stays where it is.
+/// A finger that moves less than this distance counts as resting.
 const SLOP_PX: f64 = 8.0;
-/// A finger that rests for so long selects.
+/// Time after which a resting finger starts to select, in milliseconds.
 pub const LONG_PRESS_MS: u64 = 500;
-/// The time in which a fling slows down to a third.
+/// Time in which a fling slows down to about a third (1/e) of its speed, in milliseconds.
 const SLOWS_MS: f64 = 325.0;
-/// What is slower, in pixels a millisecond, stands still.
+/// Speed below which a fling stops, in CSS pixels per millisecond.
 const STANDS: f64 = 0.05;
-/// Only the movement of so long before its end makes a fling.
+/// Longest time between the last movement and the finger leaving that still makes a fling, in
+/// milliseconds.
 const RECENT_MS: u64 = 100;
 
-/// A place in the page, in CSS pixels.
+/// A position in the viewport, in CSS pixels.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Spot {
-    /// From the left.
+    /// Distance from the left edge.
     pub x: f64,
-    /// From the top.
+    /// Distance from the top edge.
     pub y: f64,
 }
 
-/// How the content follows a finger, in CSS pixels: down and to the right is positive.
+/// A movement of the content that follows a finger, in CSS pixels.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Pan {
-    /// To the right.
+    /// Horizontal movement; right is positive.
     pub x: f64,
-    /// Down.
+    /// Vertical movement; down is positive.
     pub y: f64,
 }
 
@@ -35,7 +37,7 @@ pub struct Pan {
 enum Phase {
     #[default]
     Rest,
-    /// It has come down, and has not moved.
+    /// The finger has come down and has not moved.
     Down,
     Panning,
     Selecting,
@@ -44,24 +46,25 @@ enum Phase {
     },
 }
 
-/// One finger.
+/// The state of one finger's gesture.
 #[derive(Debug, Clone, Default)]
 pub struct Gesture {
     phase: Phase,
     down: Time,
     spot: Spot,
     moved: Time,
-    /// Pixels a millisecond, down.
+    /// Vertical speed in CSS pixels per millisecond; down is positive.
     speed: f64,
 }
 
 impl Gesture {
-    /// The finger comes down. Whatever was moving stands still.
+    /// Handles a finger that comes down. Stops a fling.
     pub fn down(&mut self, now: Time, spot: Spot) {
         *self = Self { phase: Phase::Down, down: now, spot, moved: now, speed: 0.0 };
     }
 
-    /// The finger moves. Returns how the content follows; `None` where it does not.
+    /// Handles a finger that moves. Returns the movement of the content, or `None` if it stays in
+    /// place.
     pub fn moved(&mut self, now: Time, spot: Spot) -> Option<Pan> {
         let pan = Pan { x: spot.x - self.spot.x, y: spot.y - self.spot.y };
         match self.phase {
@@ -71,13 +74,14 @@ impl Gesture {
             Phase::Rest | Phase::Selecting | Phase::Coasting { .. } => return None,
         }
         let elapsed = (now - self.moved).as_millis().max(1) as f64;
-        // Half of what it was: a finger trembles.
+        // Averaged with the previous speed, because a finger trembles.
         self.speed = (self.speed + pan.y / elapsed) / 2.0;
         (self.spot, self.moved) = (spot, now);
         Some(pan)
     }
 
-    /// Whether a finger that came down has rested for [`LONG_PRESS_MS`]; from then on it selects.
+    /// Starts to select if the finger has rested for [`LONG_PRESS_MS`]. Returns true if it starts
+    /// now.
     pub fn has_pressed(&mut self, now: Time) -> bool {
         let pressed =
             self.phase == Phase::Down && (now - self.down).as_millis() as u64 >= LONG_PRESS_MS;
@@ -87,13 +91,14 @@ impl Gesture {
         pressed
     }
 
-    /// Whether the finger selects.
+    /// Returns true while the finger selects.
     #[must_use]
     pub fn is_selecting(&self) -> bool {
         self.phase == Phase::Selecting
     }
 
-    /// The finger leaves. Returns whether the content goes on by itself: see [`Gesture::coast`].
+    /// Handles a finger that leaves. Returns true if the content keeps moving: see
+    /// [`Gesture::coast`].
     pub fn up(&mut self, now: Time) -> bool {
         let recent = (now - self.moved).as_millis() as u64 <= RECENT_MS;
         let flings = self.phase == Phase::Panning && recent && self.speed.abs() > STANDS;
@@ -101,12 +106,13 @@ impl Gesture {
         flings
     }
 
-    /// A second finger comes, or the browser takes the gesture over.
+    /// Ends the gesture: a second finger came down, or the browser took it over.
     pub fn cancel(&mut self) {
         self.phase = Phase::Rest;
     }
 
-    /// How far the content has gone on by itself since this was asked last; `None` when it stands.
+    /// Returns how far the content has coasted since the last call, in CSS pixels, or `None` once
+    /// it has stopped.
     pub fn coast(&mut self, now: Time) -> Option<f64> {
         let Phase::Coasting { since } = self.phase else { return None };
         let elapsed = (now - since).as_millis() as f64;
@@ -122,12 +128,13 @@ impl Gesture {
     }
 }
 
-/// Turns pixels into whole lines, and keeps the rest for later.
+/// Converts pixels into whole lines and carries the remainder over.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Lines(f64);
 
 impl Lines {
-    /// The lines to scroll when the content moves down by so many pixels: up is negative.
+    /// Returns the number of lines to scroll when the content moves down by `pixels`. Negative is
+    /// up.
     pub fn of(&mut self, pixels: f64, line_px: f64) -> i32 {
         if line_px <= 0.0 {
             return 0;
@@ -138,7 +145,7 @@ impl Lines {
         whole as i32
     }
 
-    /// Forgets the rest.
+    /// Drops the remainder that was carried over.
     pub fn reset(&mut self) {
         self.0 = 0.0;
     }

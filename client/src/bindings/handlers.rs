@@ -7,8 +7,8 @@ use super::xterm::{Disposable, Parser, Terminal};
 
 type Handler = Closure<dyn FnMut(JsValue) -> bool>;
 
-/// Handlers that are registered until this is dropped. Those that were registered last run first, and
-/// one that returns true ends the matter.
+/// Handlers that stay registered until this is dropped. The handler registered last runs first, and
+/// one that returns true stops the others.
 pub(super) struct Handlers {
     parser: Parser,
     registered: Vec<(Disposable, Handler)>,
@@ -19,25 +19,26 @@ impl Handlers {
         Self { parser: terminal.parser(), registered: Vec::new() }
     }
 
-    /// A control sequence; the handler gets its parameters.
+    /// Registers a handler for a control sequence (CSI). It receives the parameters.
     pub(super) fn csi(&mut self, id: &Object, handler: impl FnMut(JsValue) -> bool + 'static) {
         let handler = Closure::new(handler);
         self.registered.push((self.parser.register_csi_handler(id, &handler), handler));
     }
 
-    /// An escape sequence.
+    /// Registers a handler for an escape sequence.
     pub(super) fn esc(&mut self, id: &Object, handler: impl FnMut(JsValue) -> bool + 'static) {
         let handler = Closure::new(handler);
         self.registered.push((self.parser.register_esc_handler(id, &handler), handler));
     }
 
-    /// A device control string; the handler gets its text.
+    /// Registers a handler for a device control string (DCS). It receives the text.
     pub(super) fn dcs(&mut self, id: &Object, handler: impl FnMut(JsValue) -> bool + 'static) {
         let handler = Closure::new(handler);
         self.registered.push((self.parser.register_dcs_handler(id, &handler), handler));
     }
 
-    /// An operating system command; the handler gets what follows its number.
+    /// Registers a handler for an operating system command (OSC). It receives the text after the
+    /// number.
     pub(super) fn osc(&mut self, number: u16, handler: impl FnMut(JsValue) -> bool + 'static) {
         let handler = Closure::new(handler);
         self.registered.push((self.parser.register_osc_handler(number, &handler), handler));
@@ -52,7 +53,7 @@ impl Drop for Handlers {
     }
 }
 
-/// Names a sequence by its final byte, prefix and intermediates.
+/// Returns xterm.js's identifier of the sequence with this final byte, prefix and intermediates.
 pub(super) fn sequence(end: &str, prefix: &str, intermediates: &str) -> Object {
     let id = Object::new();
     for (key, value) in [("final", end), ("prefix", prefix), ("intermediates", intermediates)] {
@@ -64,7 +65,7 @@ pub(super) fn sequence(end: &str, prefix: &str, intermediates: &str) -> Object {
     id
 }
 
-/// A parameter; `None` where there is none.
+/// Returns the parameter at `index`, or `None` if it is absent.
 pub(super) fn parameter(params: &JsValue, index: u32) -> Option<u16> {
     Array::from(params).get(index).as_f64().map(|number| number as u16)
 }

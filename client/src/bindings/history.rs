@@ -4,7 +4,7 @@ use gloo_events::{EventListener, EventListenerOptions};
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{Element, Event, HtmlAnchorElement, MouseEvent, window};
 
-/// The path and the query of the page's address, as `/sessions?project=…`.
+/// Returns the path and query of the page's address, such as `/sessions?project=…`.
 #[must_use]
 pub fn address() -> String {
     let location = window().map(|window| window.location());
@@ -13,37 +13,37 @@ pub fn address() -> String {
     path.unwrap_or_default() + &query.unwrap_or_default()
 }
 
-/// Gives the page another address of its own server: a step in the history. Nothing is loaded, and
-/// no [`AddressWatch`] is told.
+/// Sets the page's address to another one on the same server and adds a history entry. Loads
+/// nothing, and does not notify an [`AddressWatch`].
 pub fn push(address: &str) {
     let history = window().and_then(|window| window.history().ok());
     if let Some(history) = history {
-        // Fails only for an address of elsewhere and for a page that is being left.
+        // Fails only for an address on another origin or while the page unloads.
         let _ = history.push_state_with_url(&JsValue::NULL, "", Some(address));
     }
 }
 
-/// Hears of steps back and forth in the history while it lives.
+/// Listens for back and forward navigation until dropped.
 #[must_use = "dropping it stops listening"]
 pub struct AddressWatch {
     _listener: Option<EventListener>,
 }
 
-/// Calls `changed` after each step back or forth in the history.
+/// Calls `changed` after each back or forward navigation.
 pub fn watch(changed: impl Fn() + 'static) -> AddressWatch {
     let listener =
         window().map(|window| EventListener::new(&window, "popstate", move |_| changed()));
     AddressWatch { _listener: listener }
 }
 
-/// Hears of links that are followed while it lives.
+/// Listens for link clicks until dropped.
 #[must_use = "dropping it stops listening"]
 pub struct LinkWatch {
     _listener: Option<EventListener>,
 }
 
-/// Calls `follow` with the path and query of a link to this server that is clicked plainly; where
-/// it answers true the browser does not follow the link itself.
+/// Calls `follow` with the path and query of each plainly clicked link to this server. If it
+/// returns true, the browser does not follow the link itself.
 pub fn watch_links(follow: impl Fn(&str) -> bool + 'static) -> LinkWatch {
     let listener = window().map(|window| {
         let options = EventListenerOptions::enable_prevent_default();
@@ -56,7 +56,8 @@ pub fn watch_links(follow: impl Fn(&str) -> bool + 'static) -> LinkWatch {
     LinkWatch { _listener: listener }
 }
 
-/// Where a click leads within this page; `None` where the browser is to do what it does.
+/// Returns the address within this app that a click leads to, or `None` if the browser should
+/// handle the click.
 fn target(event: &Event) -> Option<String> {
     let click = event.dyn_ref::<MouseEvent>()?;
     let modified = click.ctrl_key() || click.meta_key() || click.shift_key() || click.alt_key();

@@ -1,5 +1,5 @@
-//! What programs ask of the keyboard: xterm.js knows neither the kitty protocol nor
-//! `modifyOtherKeys`, so both are kept here, as the session's host keeps them.
+//! Keyboard modes that programs ask for. xterm.js supports neither the kitty protocol nor
+//! `modifyOtherKeys`, so this module tracks both, as the session's host does.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -13,7 +13,7 @@ use super::xterm::Terminal;
 /// The parameter of `CSI > m` and `CSI ? m` that means `modifyOtherKeys`.
 const OTHER_KEYS: u16 = 4;
 
-/// The keyboard of a terminal.
+/// The keyboard modes of one terminal.
 #[derive(Clone)]
 pub(super) struct KeyModes {
     terminal: Terminal,
@@ -21,7 +21,7 @@ pub(super) struct KeyModes {
 }
 
 impl KeyModes {
-    /// Follows what programs ask.
+    /// Registers handlers that track the modes and answer queries about them.
     pub(super) fn follow(terminal: &Terminal, handlers: &mut Handlers, quiet: &Rc<Quiet>) -> Self {
         let keyboard = Rc::new(RefCell::new(Keyboard::default()));
         let modes = Self { terminal: terminal.clone(), keyboard };
@@ -49,7 +49,7 @@ impl KeyModes {
         modes
     }
 
-    /// The flags of the screen that is shown, and `modifyOtherKeys`.
+    /// Returns the flags of the active screen and the `modifyOtherKeys` level.
     pub(super) fn current(&self) -> (KeyFlags, u8) {
         let keyboard = self.keyboard.borrow();
         (keyboard.flags(self.is_alternate()), keyboard.other_keys())

@@ -1,47 +1,47 @@
-//! Key presses as plain values.
+//! Key events as plain values.
 
 use gloo_events::{EventListener, EventListenerOptions, EventListenerPhase};
 use wasm_bindgen::JsCast;
 use web_sys::{Element, Event, KeyboardEvent, window};
 
-/// What happens to a key.
+/// The phase of a key event.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum KeyKind {
-    /// It goes down.
+    /// The key goes down.
     #[default]
     Press,
-    /// It is held.
+    /// The key is held and repeats.
     Repeat,
-    /// It goes up.
+    /// The key goes up.
     Release,
 }
 
-/// A key with its modifiers.
+/// A key event with its modifiers.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Press {
-    /// `KeyboardEvent.key`.
+    /// The key's value, as in `KeyboardEvent.key`.
     pub key: String,
-    /// `KeyboardEvent.code`: its place on a US layout. Soft keyboards have none.
+    /// The key's position on a US layout, as in `KeyboardEvent.code`. Empty on soft keyboards.
     pub code: String,
-    /// What happens to it.
+    /// The phase of the event.
     pub kind: KeyKind,
-    /// It is on the number pad.
+    /// True if the key is on the number pad.
     pub keypad: bool,
-    /// Control is held.
+    /// True while Control is held.
     pub ctrl: bool,
-    /// Shift is held.
+    /// True while Shift is held.
     pub shift: bool,
-    /// Alt is held.
+    /// True while Alt is held.
     pub alt: bool,
-    /// Command or Windows is held.
+    /// True while Command or Windows is held.
     pub meta: bool,
-    /// The layout's third level is held: its key produces text.
+    /// True while the layout's third level is held: the key produces text.
     pub alt_graph: bool,
-    /// Caps Lock is on.
+    /// True while Caps Lock is on.
     pub caps_lock: bool,
-    /// Num Lock is on.
+    /// True while Num Lock is on.
     pub num_lock: bool,
-    /// A method of input composes text from it.
+    /// True while an input method composes text from the key.
     pub composing: bool,
 }
 
@@ -53,7 +53,7 @@ impl From<&KeyboardEvent> for Press {
             _ if event.repeat() => KeyKind::Repeat,
             _ => KeyKind::Press,
         };
-        // Option makes text on Apple's keyboards.
+        // On Apple's keyboards, Option and a key produce text.
         let is_option_text = alt && is_apple() && key.chars().count() == 1 && !key.is_ascii();
         Self {
             code: event.code(),
@@ -73,14 +73,14 @@ impl From<&KeyboardEvent> for Press {
 }
 
 impl Press {
-    /// A key without Control, Alt or Command.
+    /// Returns true if none of Control, Alt and Command is held.
     #[must_use]
     pub fn plain(&self) -> bool {
         !self.ctrl && !self.alt && !self.meta
     }
 
-    /// The key, for shortcuts: where the layout has another script's character there, the one of a US
-    /// layout at that place.
+    /// Returns the key for matching shortcuts. If the layout has a non-Latin character there, this
+    /// is the character of a US layout at the same position.
     #[must_use]
     pub fn latin(&self) -> String {
         let is_foreign = !self.key.is_ascii() && self.key.chars().count() == 1;
@@ -90,7 +90,7 @@ impl Press {
     }
 }
 
-/// What a US layout has at a place, plain and with Shift.
+/// Returns the characters of a US layout at the position `code`, plain and with Shift.
 #[must_use]
 pub fn place(code: &str) -> Option<(char, char)> {
     const SYMBOLS: [(&str, char, char); 12] = [
@@ -129,14 +129,14 @@ fn is_typing(event: &Event) -> bool {
     })
 }
 
-/// Hears keys of the whole page while it lives.
+/// Listens for keys on the whole page until dropped.
 #[must_use = "dropping it stops listening"]
 pub struct Keys {
     _listener: Option<EventListener>,
 }
 
-/// Calls `pressed` for every key that is pressed outside of text fields, dialogs and menus; where it
-/// answers true the key is taken.
+/// Calls `pressed` for each key that is pressed outside of text fields, dialogs and menus. If it
+/// returns true, the browser ignores the key.
 pub fn page_keys(pressed: impl Fn(&Press) -> bool + 'static) -> Keys {
     let listener = window().map(|window| {
         let options = EventListenerOptions::enable_prevent_default();
@@ -150,8 +150,8 @@ pub fn page_keys(pressed: impl Fn(&Press) -> bool + 'static) -> Keys {
     Keys { _listener: listener }
 }
 
-/// Calls `pressed` for every key before anything else of the page hears of it; where it answers true
-/// nothing else does.
+/// Calls `pressed` for every key before the rest of the page sees it. If it returns true, nothing
+/// else sees the key.
 pub fn first_keys(pressed: impl Fn(&Press) -> bool + 'static) -> Keys {
     let listener = window().map(|window| {
         let options = EventListenerOptions {
@@ -169,14 +169,14 @@ pub fn first_keys(pressed: impl Fn(&Press) -> bool + 'static) -> Keys {
     Keys { _listener: listener }
 }
 
-/// Whether shortcuts use Command here.
+/// Returns true if shortcuts use Command on this platform.
 #[must_use]
 pub fn is_apple() -> bool {
     let agent = user_agent();
     agent.contains("Mac OS X") || agent.contains("iPhone")
 }
 
-/// Whether this is Firefox, which keeps other keys for itself.
+/// Returns true in Firefox, which reserves other keys for itself.
 #[must_use]
 pub fn is_firefox() -> bool {
     user_agent().contains("Firefox/")

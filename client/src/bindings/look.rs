@@ -1,26 +1,26 @@
-//! How things look by choice: theme and font size, and the terminal's palette.
+//! The appearance that the user chooses: theme, font size and the terminal's palette.
 
-/// Dark or light.
+/// A dark or a light theme.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Theme {
-    /// Light text on dark.
+    /// Light text on a dark background.
     Dark,
-    /// Dark text on light.
+    /// Dark text on a light background.
     Light,
 }
 
-/// What was chosen.
+/// The user's choice of a theme.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum ThemeChoice {
-    /// As the system has it.
+    /// Follows the system's preference.
     #[default]
     System,
-    /// Always this one.
+    /// Always uses this theme.
     Always(Theme),
 }
 
 impl ThemeChoice {
-    /// The choice as it is stored and as it stands in the page's `data-theme`.
+    /// Returns the name under which the choice is stored and appears in the page's `data-theme`.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -30,7 +30,7 @@ impl ThemeChoice {
         }
     }
 
-    /// The choice of that name; `System` for anything else.
+    /// Returns the choice with this name, or `System` for any other name.
     #[must_use]
     pub fn from_name(name: &str) -> Self {
         match name {
@@ -40,7 +40,7 @@ impl ThemeChoice {
         }
     }
 
-    /// The next one when one button goes through all.
+    /// Returns the next choice, for a button that cycles through all of them.
     #[must_use]
     pub const fn next(self) -> Self {
         match self {
@@ -50,7 +50,7 @@ impl ThemeChoice {
         }
     }
 
-    /// What it comes to on a system that prefers `system`.
+    /// Returns the effective theme on a system that prefers `system`.
     #[must_use]
     pub const fn resolve(self, system: Theme) -> Theme {
         match self {
@@ -68,19 +68,20 @@ impl FontSize {
     const LEAST: u8 = 8;
     const MOST: u8 = 32;
 
-    /// The size in pixels.
+    /// Returns the size in CSS pixels.
     #[must_use]
     pub const fn pixels(self) -> u8 {
         self.0
     }
 
-    /// One pixel larger or smaller, within reason.
+    /// Returns the size changed by `step` pixels, kept within the allowed range.
     #[must_use]
     pub fn stepped(self, step: i8) -> Self {
         Self(self.0.saturating_add_signed(step).clamp(Self::LEAST, Self::MOST))
     }
 
-    /// A stored size; the default for anything else.
+    /// Parses a stored size and clamps it to the allowed range. Returns the default for anything
+    /// else.
     #[must_use]
     pub fn from_text(text: &str) -> Self {
         text.parse().map_or(Self::default(), |px: u8| Self(px.clamp(Self::LEAST, Self::MOST)))
@@ -93,14 +94,14 @@ impl Default for FontSize {
     }
 }
 
-/// The terminal's fonts; the first that is there is used.
+/// The terminal's font stack. The first installed font is used.
 pub const TERMINAL_FONTS: &str = "ui-monospace, 'SF Mono', 'Cascadia Mono', 'JetBrains Mono', \
     'Roboto Mono', Menlo, Consolas, 'DejaVu Sans Mono', 'Noto Sans Mono', monospace";
 
-/// The terminal's colours by xterm.js' names.
+/// A terminal's colours, keyed by xterm.js's names.
 pub type Palette = [(&'static str, &'static str); 25];
 
-/// The terminal's colours in `theme`.
+/// Returns the terminal's colours in `theme`.
 #[must_use]
 pub const fn palette(theme: Theme) -> &'static Palette {
     match theme {

@@ -1,4 +1,4 @@
-//! The size that a terminal is going to have in this page, before there is one.
+//! Estimates the size of a terminal on this page before one exists.
 
 use moorline_shared::session::Size;
 use wasm_bindgen::JsCast;
@@ -7,17 +7,19 @@ use web_sys::{CanvasRenderingContext2d, Document, HtmlCanvasElement, HtmlElement
 use super::look::{FontSize, TERMINAL_FONTS};
 use super::options::LINE_HEIGHT;
 
-/// What the emulator leaves for its scroll bar.
+/// Width that the emulator reserves for its scroll bar, in CSS pixels.
 const SCROLL_BAR_PX: f64 = 14.0;
-/// The columns that the emulator has when it measures its cells, which it draws in whole pixels.
+/// Columns that the emulator has when it measures its cells. It rounds their total width to whole
+/// pixels.
 const FIRST_COLS: f64 = 80.0;
-/// A terminal's page without anything that the size does not depend on, drawn and not seen.
+/// The terminal page reduced to the elements that affect the terminal's size. It is laid out but
+/// not visible.
 const FRAME: &str = "<header class=\"bar\"></header><main class=\"stage\"><div class=\"screen\">\
     </div></main><footer class=\"foot\"></footer>";
 const KEY_BAR: &str = "<div class=\"key-bar\"><button class=\"key\">x</button></div>";
 
-/// The columns and rows that fill a terminal's page here. A guess that is right but for the rounding
-/// of unusual fonts; `None` where the browser does not let itself be measured.
+/// Returns the columns and rows that fill a terminal's page. The estimate is exact except for the
+/// rounding of unusual fonts. Returns `None` if the browser does not allow measuring.
 #[must_use]
 pub fn terminal(font: FontSize, key_bar: bool) -> Option<Size> {
     let document = window()?.document()?;
@@ -29,7 +31,7 @@ pub fn terminal(font: FontSize, key_bar: bool) -> Option<Size> {
     is_size.then(|| Size { cols: cols as u16, rows: rows as u16 }.clamped())
 }
 
-/// What a terminal's page leaves for the terminal, in CSS pixels.
+/// Returns the space that a terminal's page leaves for the terminal, in CSS pixels.
 fn place(document: &Document, key_bar: bool) -> Option<(f64, f64)> {
     let frame: HtmlElement = document.create_element("div").ok()?.dyn_into().ok()?;
     frame.set_class_name("page terminal-page unseen-frame");
@@ -46,7 +48,7 @@ fn place(document: &Document, key_bar: bool) -> Option<(f64, f64)> {
     size.map(|(width, height)| (f64::from(width), f64::from(height)))
 }
 
-/// A cell as the emulator draws it, in CSS pixels.
+/// Returns the size of a cell as the emulator draws it, in CSS pixels.
 fn cell(document: &Document, font: FontSize) -> Option<(f64, f64)> {
     let canvas: HtmlCanvasElement = document.create_element("canvas").ok()?.dyn_into().ok()?;
     let context: CanvasRenderingContext2d = canvas.get_context("2d").ok()??.dyn_into().ok()?;

@@ -1,4 +1,4 @@
-//! Media queries.
+//! Media queries and changes of their results.
 
 use gloo_events::EventListener;
 use web_sys::{MediaQueryList, window};
@@ -7,19 +7,19 @@ fn query(text: &str) -> Option<MediaQueryList> {
     window()?.match_media(text).ok().flatten()
 }
 
-/// Whether the media query `text` holds now.
+/// Returns true if the media query `text` matches now.
 #[must_use]
 pub fn matches(text: &str) -> bool {
     query(text).is_some_and(|list| list.matches())
 }
 
-/// Calls back while it lives.
+/// Watches a media query until dropped.
 #[must_use = "dropping it stops watching"]
 pub struct MediaWatch {
     _listener: Option<EventListener>,
 }
 
-/// Calls `changed` whenever the answer to `text` changes.
+/// Calls `changed` with the new result whenever the result of the media query `text` changes.
 pub fn watch(text: &str, changed: impl Fn(bool) + 'static) -> MediaWatch {
     let listener = query(text).map(|list| {
         let target = list.clone();

@@ -1,5 +1,5 @@
-//! The only place that touches the browser's own interfaces: everything here hands out plain
-//! values and guards that undo what they did when they are dropped.
+//! The only module that touches browser APIs. Everything here returns plain values, or guards that
+//! undo their effect when dropped.
 
 mod addons;
 pub mod clipboard;

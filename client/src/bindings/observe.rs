@@ -1,4 +1,4 @@
-//! Tells when an element or the visible part of the page changes its size.
+//! Observes size changes of an element and of the visible part of the page.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -7,7 +7,7 @@ use gloo_events::EventListener;
 use wasm_bindgen::prelude::*;
 use web_sys::{HtmlElement, ResizeObserver, window};
 
-/// Coalesces calls into one at the next animation frame.
+/// Coalesces requests into one call at the next animation frame.
 #[must_use = "dropping it cancels what is asked for"]
 pub struct FrameRequest {
     callback: Rc<Closure<dyn FnMut()>>,
@@ -26,7 +26,7 @@ impl FrameRequest {
         Self { callback: Rc::new(callback), asked }
     }
 
-    /// Asks for one call at the next frame.
+    /// Requests one call at the next frame. Does nothing if one is already pending.
     pub fn ask(&self) {
         if self.asked.get().is_some() {
             return;
@@ -40,20 +40,20 @@ impl FrameRequest {
 impl Drop for FrameRequest {
     fn drop(&mut self) {
         if let (Some(window), Some(handle)) = (window(), self.asked.take()) {
-            // Fails only where there is no such request any more.
+            // Fails only if the request no longer exists.
             let _ = window.cancel_animation_frame(handle);
         }
     }
 }
 
-/// Watches an element's size while it lives.
+/// Watches an element's size until dropped.
 #[must_use = "dropping it stops watching"]
 pub struct SizeWatch {
     observer: Option<ResizeObserver>,
     _callback: Closure<dyn FnMut()>,
 }
 
-/// Calls `changed` at most once a frame while `element` changes its size, and once at first.
+/// Calls `changed` at most once per frame while `element` changes its size, and once initially.
 pub fn size(element: &HtmlElement, changed: impl FnMut() + 'static) -> SizeWatch {
     let frame = FrameRequest::new(changed);
     let callback = Closure::new(move || frame.ask());
@@ -72,13 +72,14 @@ impl Drop for SizeWatch {
     }
 }
 
-/// Keeps `--visible-height` on the page's root at the height that a soft keyboard leaves.
+/// Keeps `--visible-height` on the page's root at the height that a soft keyboard leaves, until
+/// dropped.
 #[must_use = "dropping it stops watching"]
 pub struct VisibleHeight {
     _listeners: Vec<EventListener>,
 }
 
-/// Starts keeping `--visible-height`; browsers without a visual viewport use the whole height.
+/// Starts updating `--visible-height`. Browsers without a visual viewport use the whole height.
 pub fn visible_height() -> VisibleHeight {
     let Some(viewport) = window().and_then(|window| window.visual_viewport()) else {
         return VisibleHeight { _listeners: Vec::new() };
@@ -88,7 +89,7 @@ pub fn visible_height() -> VisibleHeight {
         let root = window().and_then(|window| window.document()?.document_element());
         if let Some(root) = root.and_then(|root| root.dyn_into::<HtmlElement>().ok()) {
             let style = root.style();
-            // A page zoomed by two fingers keeps its layout.
+            // A page that is zoomed by pinching keeps its layout.
             let zoomed = (viewport.scale() - 1.0).abs() > 0.01;
             let _ = if zoomed {
                 style.remove_property("--visible-height").map(drop)

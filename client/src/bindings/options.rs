@@ -1,13 +1,13 @@
-//! The emulator's options, as objects of JavaScript.
+//! The emulator's options, as JavaScript objects.
 
 use js_sys::{Object, Reflect};
 use wasm_bindgen::JsValue;
 
 use super::look::{FontSize, TERMINAL_FONTS, Theme, palette};
 
-/// Lines above the screen that can be scrolled back to.
+/// The number of lines kept above the screen for scrolling back.
 pub(super) const SCROLLBACK_LINES: u32 = 10_000;
-/// The height of a line, in heights of the font.
+/// The height of a line, as a multiple of the font's height.
 pub(super) const LINE_HEIGHT: f64 = 1.15;
 
 /// Sets a field of a plain object.
@@ -16,7 +16,7 @@ pub(super) fn set(object: &Object, key: &str, value: &JsValue) {
     let _ = Reflect::set(object, &key.into(), value);
 }
 
-/// The colours of `theme`, by xterm.js' names.
+/// Returns the colours of `theme`, keyed by xterm.js's names.
 pub(super) fn colours(theme: Theme) -> Object {
     let colours = Object::new();
     for (name, colour) in palette(theme) {
@@ -25,17 +25,17 @@ pub(super) fn colours(theme: Theme) -> Object {
     colours
 }
 
-/// Programs pick colours for one kind of background; on the other some would be unreadable. As
-/// WCAG 2.2 asks for text (AA).
+/// The least contrast between text and background, as WCAG 2.2 (AA) asks for text. Programs pick
+/// colours for one kind of background; some would be unreadable on the other.
 const LEAST_CONTRAST: f64 = 4.5;
 
-/// The options of a new terminal.
+/// Returns the options of a new terminal.
 pub(super) fn options(theme: Theme, font: FontSize) -> Object {
     let windows = Object::new();
     // Programs save the title and restore it when they end.
     set(&windows, "pushTitle", &true.into());
     set(&windows, "popTitle", &true.into());
-    // Programs that show pictures ask for these.
+    // Programs that show images query these.
     set(&windows, "getWinSizePixels", &true.into());
     set(&windows, "getCellSizePixels", &true.into());
     set(&windows, "getWinSizeChars", &true.into());
@@ -56,7 +56,7 @@ pub(super) fn options(theme: Theme, font: FontSize) -> Object {
     options
 }
 
-/// Options of the search: how matches are found and marked.
+/// Returns the options of the search: how it finds and marks matches.
 pub(super) fn search_options(incremental: bool) -> Object {
     let decorations = Object::new();
     set(&decorations, "matchBackground", &"#8a6d1f".into());

@@ -1,5 +1,6 @@
-//! Notices when the user wants lines from before the first one that the terminal holds. Where the view
-//! is does not tell: output that goes on, or a program that clears the terminal, takes it there, too.
+//! Detects that the user wants lines from before the first one that the terminal holds. The view's
+//! position alone does not show this: ongoing output, or a program that clears the terminal, moves
+//! the view there too.
 
 use gloo_events::{EventListener, EventListenerOptions, EventListenerPhase};
 use wasm_bindgen::JsCast;
@@ -7,20 +8,20 @@ use web_sys::{Element, Event, HtmlElement, WheelEvent};
 
 use super::xterm::Terminal;
 
-/// Listens to wheels and to the scroll bar in a terminal's place while it lives.
+/// Listens to wheels and to the scroll bar of a terminal until dropped.
 pub(super) struct Overscroll {
     _listeners: [EventListener; 2],
 }
 
 impl Overscroll {
-    /// Calls `wanted` for a wheel that turns up at the first line, and for a scroll bar that is let go
-    /// of there. Programs that take the mouse have the wheel.
+    /// Calls `wanted` when a wheel turns up at the first line, and when the scroll bar is released
+    /// there. Does nothing while a program takes the mouse.
     pub(super) fn new(
         terminal: &Terminal,
         place: &HtmlElement,
         wanted: impl Fn() + Clone + 'static,
     ) -> Self {
-        // The terminal keeps what it scrolls by for itself.
+        // The terminal stops events that it scrolls by, so these listeners capture them first.
         let options = EventListenerOptions { phase: EventListenerPhase::Capture, passive: true };
         let listen = |kind: &'static str, is_up: fn(&Event) -> bool| {
             let (terminal, wanted) = (terminal.clone(), wanted.clone());

@@ -1,4 +1,4 @@
-//! The page itself: its address, title, visibility and network.
+//! The page itself: its address, title, focus, visibility and network.
 
 use gloo_events::EventListener;
 use wasm_bindgen::JsCast;
@@ -7,26 +7,26 @@ use web_sys::{VisibilityState, window};
 /// An element of the page.
 pub use web_sys::HtmlElement;
 
-/// What happens to the page.
+/// A change of the page's visibility or network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PageEvent {
     /// The network came back.
     Online,
     /// The network went away.
     Offline,
-    /// The page is seen again, or came back from the back-forward cache.
+    /// The page is visible again, has gained the focus, or came back from the back-forward cache.
     Visible,
-    /// The page may go away; the last moment to keep something.
+    /// The page may be discarded. This is the last moment to save state.
     Hidden,
 }
 
-/// Hears the page's events while it lives.
+/// Listens for page events until dropped.
 #[must_use = "dropping it stops listening"]
 pub struct PageWatch {
     _listeners: Vec<EventListener>,
 }
 
-/// Calls `happened` for each event of the page.
+/// Calls `happened` for each page event.
 pub fn watch(happened: impl Fn(PageEvent) + Clone + 'static) -> PageWatch {
     let Some(window) = window() else { return PageWatch { _listeners: Vec::new() } };
     let plain = |kind: &'static str, event: PageEvent| {
@@ -49,7 +49,7 @@ pub fn watch(happened: impl Fn(PageEvent) + Clone + 'static) -> PageWatch {
     PageWatch { _listeners: listeners }
 }
 
-/// Whether the page is seen.
+/// Returns true if the page is visible.
 #[must_use]
 pub fn is_visible() -> bool {
     window()
@@ -57,33 +57,33 @@ pub fn is_visible() -> bool {
         .is_none_or(|document| document.visibility_state() == VisibilityState::Visible)
 }
 
-/// Whether the browser believes that there is a network.
+/// Returns true if the browser believes that the network is available.
 #[must_use]
 pub fn is_online() -> bool {
     window().is_none_or(|window| window.navigator().on_line())
 }
 
-/// The fragment of the page's address, without `#`.
+/// Returns the fragment of the page's address, without `#`.
 #[must_use]
 pub fn fragment() -> String {
     let hash = window().and_then(|window| window.location().hash().ok()).unwrap_or_default();
     hash.trim_start_matches('#').to_owned()
 }
 
-/// Hears of another fragment in the address while it lives.
+/// Listens for changes of the address's fragment until dropped.
 #[must_use = "dropping it stops listening"]
 pub struct FragmentWatch {
     _listener: Option<EventListener>,
 }
 
-/// Calls `changed` when somebody gives the page's address another fragment.
+/// Calls `changed` when the user or a link changes the fragment of the page's address.
 pub fn watch_fragment(changed: impl Fn() + 'static) -> FragmentWatch {
     let listener =
         window().map(|window| EventListener::new(&window, "hashchange", move |_| changed()));
     FragmentWatch { _listener: listener }
 }
 
-/// Replaces the fragment in the address without a step in the history.
+/// Replaces the fragment in the address without adding a history entry.
 pub fn replace_fragment(fragment: &str) {
     let Some(window) = window() else { return };
     let location = window.location();
@@ -94,18 +94,18 @@ pub fn replace_fragment(fragment: &str) {
     };
     let mark = if fragment.is_empty() { "" } else { "#" };
     let address = format!("{path}{query}{mark}{fragment}");
-    // Fails only where the page is being left.
+    // Fails only while the page unloads.
     let state = history.state().unwrap_or_default();
     let _ = history.replace_state_with_url(&state, "", Some(&address));
 }
 
-/// The address of the server that the page came from.
+/// Returns the origin of the server that served the page.
 #[must_use]
 pub fn origin() -> String {
     window().and_then(|window| window.location().origin().ok()).unwrap_or_default()
 }
 
-/// The address of a WebSocket at `path` of the server that the page came from.
+/// Returns the WebSocket URL of `path` on the server that served the page.
 #[must_use]
 pub fn socket_address(path: &str) -> String {
     let location = window().map(|window| window.location());
@@ -116,24 +116,24 @@ pub fn socket_address(path: &str) -> String {
     format!("{scheme}://{host}{path}")
 }
 
-/// `trunk serve` passes WebSockets on without their subprotocols, which browsers take for a
-/// failure. So a page that comes from it (its port stands in Trunk.toml) dials the relay itself.
+/// `trunk serve` forwards WebSockets without their subprotocols, which browsers treat as a failure.
+/// So a page that it serves (its port is set in Trunk.toml) dials the relay directly.
 fn beside_trunk(host: &str) -> &str {
     if host.ends_with(":8080") { "127.0.0.1:3010" } else { host }
 }
 
-/// Sets the title of the tab to what its page shows.
+/// Sets the tab's title to `shown`, followed by the product's name.
 pub fn set_title(shown: &str) {
     if let Some(document) = window().and_then(|window| window.document()) {
         document.set_title(&format!("{shown} · Moorline"));
     }
 }
 
-/// Sets an attribute of the page's root element, or removes it.
+/// Sets an attribute of the page's root element, or removes it if `value` is `None`.
 pub fn set_root_attribute(name: &str, value: Option<&str>) {
     let root = window().and_then(|window| window.document()?.document_element());
     if let Some(root) = root {
-        // The names are constants of ours and well-formed.
+        // Cannot fail: the names are well-formed constants.
         let _ = match value {
             Some(value) => root.set_attribute(name, value),
             None => root.remove_attribute(name),
@@ -144,27 +144,27 @@ pub fn set_root_attribute(name: &str, value: Option<&str>) {
 /// Sets attributes on `element`.
 pub fn set_attributes(element: &HtmlElement, attributes: &[(&str, String)]) {
     for (name, value) in attributes {
-        // The names are constants of ours and well-formed.
+        // Cannot fail: the names are well-formed constants.
         let _ = element.set_attribute(name, value);
     }
 }
 
-/// Leaves for `address`, which the browser loads.
+/// Navigates to `address`, which the browser loads.
 pub fn load(address: &str) {
     if let Some(window) = window() {
-        // Fails only for what is no address.
+        // Fails only for a malformed address.
         let _ = window.location().assign(address);
     }
 }
 
-/// Loads the page anew.
+/// Reloads the current page.
 pub fn reload() {
     if let Some(window) = window() {
         let _ = window.location().reload();
     }
 }
 
-/// Opens `address` in a tab that cannot reach back to this page.
+/// Opens `address` in a new tab that has no access to this page.
 pub fn open_tab(address: &str) {
     if let Some(window) = window() {
         let _ =
@@ -172,7 +172,7 @@ pub fn open_tab(address: &str) {
     }
 }
 
-/// Moves the focus to `element` once it is in the page and drawn.
+/// Moves the focus to `element` at the next animation frame, once it is in the page.
 pub fn focus_soon(element: HtmlElement) {
     leptos::prelude::request_animation_frame(move || focus(&element));
 }
@@ -183,7 +183,8 @@ pub fn focus(element: &HtmlElement) {
     let _ = element.focus();
 }
 
-/// Moves the focus to the page's content once it is drawn, unless something has taken it.
+/// Moves the focus to the page's `main` element at the next animation frame, unless another element
+/// has it.
 pub fn focus_main_soon() {
     leptos::prelude::request_animation_frame(|| {
         let Some(document) = window().and_then(|window| window.document()) else { return };
@@ -198,15 +199,15 @@ pub fn focus_main_soon() {
     });
 }
 
-/// Removes the element with this id.
+/// Removes the element with this id, if any.
 pub fn remove_id(id: &str) {
     if let Some(element) = window().and_then(|window| window.document()?.get_element_by_id(id)) {
         element.remove();
     }
 }
 
-/// Moves the focus by `step` among the elements that match `selector`; from elsewhere to the first
-/// or the last.
+/// Moves the focus by `step` among the elements that match `selector`. If none of them has it,
+/// focuses the first for a positive `step`, otherwise the last.
 pub fn move_focus(selector: &str, step: i32) {
     let Some(document) = window().and_then(|window| window.document()) else { return };
     let Ok(all) = document.query_selector_all(selector) else { return };
@@ -227,27 +228,28 @@ pub fn move_focus(selector: &str, step: i32) {
     }
 }
 
-/// The first element that matches `inner` within the nearest `outer` around `element`.
+/// Returns the first element that matches `inner` within the nearest `outer` around `element`.
 #[must_use]
 pub fn within(element: &HtmlElement, outer: &str, inner: &str) -> Option<HtmlElement> {
     let around = element.closest(outer).ok().flatten()?;
     around.query_selector(inner).ok().flatten()?.dyn_into().ok()
 }
 
-/// Whether the address has `name` among its query's fields.
+/// Returns true if the address's query has a field `name`.
 #[must_use]
 pub fn query_has(name: &str) -> bool {
     let query = window().and_then(|window| window.location().search().ok()).unwrap_or_default();
     query.trim_start_matches('?').split('&').any(|field| field.split('=').next() == Some(name))
 }
 
-/// A text in small letters, as the browser's tables have it: ours would be downloaded again.
+/// Returns `text` in lower case. Uses the browser's Unicode tables, because ours would add to the
+/// download.
 #[must_use]
 pub fn lowercase(text: &str) -> String {
     js_sys::JsString::from(text).to_lower_case().into()
 }
 
-/// Scrolls the first element that matches into sight, within what scrolls around it.
+/// Scrolls the first element that matches `selector` into view, by as little as possible.
 pub fn show(selector: &str) {
     let document = window().and_then(|window| window.document());
     if let Some(element) = document.and_then(|document| document.query_selector(selector).ok()?) {

@@ -1,5 +1,5 @@
-//! Parts of the page's code that are loaded on demand: each is a JavaScript module beside the page,
-//! with its content's hash in its name. `build.rs` makes them.
+//! Parts of the page's code that are loaded on demand. Each is a JavaScript module beside the page,
+//! with its content's hash in its name. `build.rs` generates them.
 
 use std::cell::{Cell, RefCell};
 
@@ -7,37 +7,37 @@ use js_sys::Promise;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 
-/// A part of the page's code.
+/// A part of the page's code that is loaded on demand.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Part {
-    /// What the user knows it as.
+    /// The name that the user sees in an error.
     name: &'static str,
-    /// Its address, seen from the script that loads it.
+    /// Its address, relative to the script that loads it.
     address: &'static str,
 }
 
-/// xterm.js, with what every terminal needs.
+/// xterm.js and the addons that every terminal needs.
 pub(super) const EMULATOR: Part =
     Part { name: "terminal", address: concat!("./", env!("XTERM_MODULE")) };
-/// What a terminal needs for a search.
+/// The addon for search in a terminal.
 pub(super) const SEARCH: Part =
     Part { name: "search", address: concat!("./", env!("SEARCH_MODULE")) };
 
-/// A part of the page did not come: the network is down, or the relay has another version by now.
+/// A part of the page did not load: the network is down, or the relay has another version by now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("The {0} did not load.")]
 pub struct LoadError(&'static str);
 
 thread_local! {
-    /// Those that are there, by address.
+    /// The loaded modules, by address.
     static LOADED: RefCell<Vec<(&'static str, JsValue)>> = const { RefCell::new(Vec::new()) };
-    /// How often one did not come.
+    /// The number of loads that failed.
     static FAILURES: Cell<u32> = const { Cell::new(0) };
 }
 
 impl Part {
-    /// Loads the module. From the second time on it is there already; one that did not come is
-    /// asked for again.
+    /// Loads the module. Later calls return the loaded one. After a failure, the next call tries
+    /// again.
     pub(super) async fn load(self) -> Result<JsValue, LoadError> {
         let loaded = LOADED.with_borrow(|loaded| {
             let mut all = loaded.iter();
@@ -46,7 +46,8 @@ impl Part {
         if let Some(module) = loaded {
             return Ok(module);
         }
-        // Browsers remember of an address that its module did not come, and never ask again.
+        // Browsers remember a failed import by its address and never retry it, so a retry needs
+        // another address.
         let address = match FAILURES.get() {
             0 => self.address.to_owned(),
             failures => format!("{}?{failures}", self.address),

@@ -1,16 +1,17 @@
-//! Tells the terminal emulator's answers from typing, and keeps it quiet about the past.
+//! Separates the terminal emulator's answers from typing, and keeps it from answering queries in
+//! replayed output.
 //!
-//! Programs ask the terminal things (who are you, where is the cursor, what colour is the
-//! background), and the emulator answers as if the answer had been typed. An answer is no typing:
+//! Programs send queries to the terminal (who are you, where is the cursor, what colour is the
+//! background), and the emulator answers as if the answer had been typed. An answer is not typing:
 //! it goes to the session marked with the piece of output that asked, because only one of all
-//! clients may answer. A query that is only replayed was answered long ago, or never will be: so
-//! while a replayed piece is parsed, the emulator does not get to see queries. The same holds for
-//! writes to the clipboard.
+//! clients may answer. A replayed query was answered long ago, or never will be. So while a
+//! replayed piece is parsed, queries are hidden from the emulator. The same holds for writes to the
+//! clipboard.
 //!
-//! xterm.js runs the handlers that were registered last first, and one that returns true ends the
-//! matter. It parses a piece without letting anything else run, so what it says after a query and
-//! before the piece is done is the answer. What xterm.js 6 does not answer is answered here, as the
-//! session's host does.
+//! xterm.js runs the handler that was registered last first, and a handler that returns true stops
+//! the others. It parses a piece without letting anything else run, so its output between a query
+//! and the end of the piece is the answer. Queries that xterm.js 6 does not answer are answered
+//! here, as the session's host does.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -22,7 +23,8 @@ use wasm_bindgen::JsValue;
 use super::handlers::{Handlers, parameter, sequence};
 
 /// Queries by control sequence: final byte, prefix, intermediates, and the first parameters that
-/// ask something; none where any does. DA1, DA2, DSR, DEC DSR, DECRQM in both forms, window reports.
+/// make it a query (empty if any does). DA1, DA2, DSR, DEC DSR, DECRQM in both forms, window
+/// reports.
 const CSI_QUERIES: [(&str, &str, &str, &[u16]); 7] = [
     ("c", "", "", &[0]),
     ("c", ">", "", &[0]),
@@ -35,32 +37,33 @@ const CSI_QUERIES: [(&str, &str, &str, &[u16]); 7] = [
 /// DA3 and XTVERSION, which xterm.js does not answer.
 const CSI_ANSWERED_HERE: [(&str, &str, &str); 2] =
     [("c", "=", terminal::TERTIARY_ATTRIBUTES), ("q", ">", terminal::VERSION)];
-/// Palette entry, foreground, background and cursor colour: queries where a field is `?`.
+/// OSC numbers of palette entry, foreground, background and cursor colour. Each is a query if a
+/// field is `?`.
 const OSC_COLOURS: [u16; 4] = [4, 10, 11, 12];
 const OSC_CLIPBOARD: u16 = 52;
-/// DECSET of this mode makes the emulator report at once whether it has the focus.
+/// Setting this DEC private mode makes the emulator report at once whether it has the focus.
 const FOCUS_MODE: f64 = 1004.0;
 /// The report that the terminal has the focus.
 pub const FOCUSED: &str = "\x1b[I";
-/// The report that it has not.
+/// The report that the terminal does not have the focus.
 pub const NOT_FOCUSED: &str = "\x1b[O";
 
-/// What the handlers and the screen share.
+/// State that the handlers and the screen share.
 #[derive(Default)]
 pub(super) struct Quiet {
-    /// The piece that is being parsed is replayed.
+    /// True while the piece that is being parsed is replayed.
     pub(super) replaying: Cell<bool>,
     focus_report_due: Cell<bool>,
-    /// The piece that is being parsed has asked something.
+    /// True if the piece that is being parsed has sent a query.
     asked: Cell<bool>,
-    /// What was answered to it.
+    /// The answers to it so far.
     replies: RefCell<String>,
 }
 
 impl Quiet {
-    /// Whether data that the emulator emits now is no typing: an answer, which is kept for
-    /// [`Quiet::take_replies`], or what must be dropped. A page without the focus has nothing to
-    /// report while another may have it.
+    /// Returns true if data that the emulator emits now is not typing. Answers are kept for
+    /// [`Quiet::take_replies`]. The focus report that follows the setting of its mode is dropped if
+    /// it is replayed, or if this page does not have the focus: another client may have it.
     pub(super) fn keeps(&self, data: &str) -> bool {
         let is_report = data == FOCUSED || data == NOT_FOCUSED;
         if is_report && self.focus_report_due.take() {
@@ -72,13 +75,13 @@ impl Quiet {
         self.asked.get()
     }
 
-    /// A piece is parsed: what was answered to it, where it asked.
+    /// Called once a piece is parsed. Returns the answers to its queries, or `None` if it had none.
     pub(super) fn take_replies(&self) -> Option<String> {
         self.focus_report_due.set(false);
         self.asked.take().then(|| self.replies.take())
     }
 
-    /// A query: true where the emulator must not see it.
+    /// Notes a query. Returns true if the emulator must not see it.
     fn hears(&self) -> bool {
         let replaying = self.replaying.get();
         if !replaying {
@@ -87,7 +90,8 @@ impl Quiet {
         replaying
     }
 
-    /// Answers a query that the emulator does not know.
+    /// Answers a query that the emulator does not support, unless it is replayed. Returns true,
+    /// because the emulator need not see it.
     pub(super) fn answers(&self, answer: &str) -> bool {
         if !self.hears() {
             self.replies.borrow_mut().push_str(answer);
@@ -96,7 +100,8 @@ impl Quiet {
     }
 }
 
-/// The handlers of all queries. They must come after those of the addons, so that they come first.
+/// Registers the handlers of all queries. Call it after the addons are loaded, so that these
+/// handlers run first.
 pub(super) fn filter(handlers: &mut Handlers, quiet: &Rc<Quiet>) {
     for (end, prefix, intermediates, asking) in CSI_QUERIES {
         let quiet = Rc::clone(quiet);
@@ -130,7 +135,8 @@ fn filter_strings(handlers: &mut Handlers, quiet: &Rc<Quiet>) {
         let shared = Rc::clone(quiet);
         handlers.osc(number, move |fields| text(&fields).contains('?') && shared.hears());
     }
-    // Nobody gets to read the clipboard through the terminal, and the past does not write to it.
+    // Programs cannot read the clipboard through the terminal, and replayed output does not write
+    // to it.
     let shared = Rc::clone(quiet);
     handlers.osc(OSC_CLIPBOARD, move |data| {
         data.as_string().is_none_or(|data| data.ends_with('?')) || shared.replaying.get()

@@ -27,12 +27,13 @@ use super::touch::Touch;
 pub use super::xterm::Emulator;
 use super::xterm::{Disposable, FitAddon, Terminal};
 
-/// Bytes for the terminal, in the browser's memory.
+/// Bytes for the terminal, held in the browser's memory.
 #[derive(Debug, Clone)]
 pub struct Chunk(Uint8Array);
 
 impl Chunk {
-    /// The data of a frame, as a view: no byte is copied. `None` for less than a header.
+    /// Returns the data of a frame as a view, without a copy. Returns `None` if the frame is
+    /// shorter than its header.
     #[must_use]
     pub fn of_frame(frame: &ArrayBuffer) -> Option<Self> {
         let header = FRAME_HEADER_BYTES as u32;
@@ -40,20 +41,21 @@ impl Chunk {
             .then(|| Self(Uint8Array::new_with_byte_offset(frame, header)))
     }
 
-    /// A copy of `bytes`.
+    /// Copies `bytes` into the browser's memory.
     #[must_use]
     pub fn copy(bytes: &[u8]) -> Self {
         Self(Uint8Array::from(bytes))
     }
 
-    /// A copy in wasm's memory, for what has to look at the bytes.
+    /// Copies the bytes into wasm's memory, for code that inspects them.
     #[must_use]
     pub fn to_vec(&self) -> Vec<u8> {
         self.0.to_vec()
     }
 }
 
-/// The number at the beginning of a frame, and how many bytes follow it.
+/// Returns the number at the start of a frame, and the number of bytes after the header. Returns
+/// `None` if the frame is shorter than its header.
 #[must_use]
 pub fn frame_header(frame: &ArrayBuffer) -> Option<(u64, usize)> {
     let data = (frame.byte_length() as usize).checked_sub(FRAME_HEADER_BYTES)?;
@@ -63,7 +65,8 @@ pub fn frame_header(frame: &ArrayBuffer) -> Option<(u64, usize)> {
     Some((u64::from_be_bytes(header), data))
 }
 
-/// A match in so many first rows is shown from below what covers them.
+/// The number of top rows that other elements may cover. [`Screen::uncover`] moves a match in them
+/// into view.
 const COVERED_ROWS: u32 = 4;
 
 struct Pending {
@@ -77,7 +80,7 @@ type Queue = Rc<RefCell<VecDeque<Pending>>>;
 pub struct Screen {
     terminal: Terminal,
     fit: FitAddon,
-    /// Once somebody has searched.
+    /// Empty until the first search.
     search: OnceCell<Search>,
     happened: Rc<dyn Fn(ScreenEvent)>,
     written: Queue,
@@ -93,7 +96,8 @@ pub struct Screen {
 }
 
 impl Screen {
-    /// Puts a terminal into `parent`.
+    /// Creates a terminal in `parent`. `happened` receives its events, and `key` decides where each
+    /// key goes.
     pub fn open(
         emulator: &Emulator,
         parent: &HtmlElement,
@@ -144,9 +148,9 @@ impl Screen {
         }
     }
 
-    /// Appends `chunk` and calls `done` once it is parsed, with what the terminal answers where the
-    /// chunk asks something. `replayed` says that it tells of the past, so that queries in it are
-    /// not answered. `done` may be called before this returns.
+    /// Writes `chunk` and calls `done` once it is parsed, with the terminal's answers if the chunk
+    /// sent a query. `replayed` marks output from the past: queries in it are not answered. `done`
+    /// may be called before this returns.
     pub fn write(
         &self,
         chunk: &Chunk,
@@ -164,7 +168,7 @@ impl Screen {
         self.terminal.write(&chunk.0, self.done.as_ref().unchecked_ref());
     }
 
-    /// The size that fills the place that the terminal has; `None` while it is not shown.
+    /// Returns the size that fills the terminal's place, or `None` while it is not visible.
     #[must_use]
     pub fn fitting(&self) -> Option<Size> {
         let fitting = self.fit.propose_dimensions()?;
@@ -173,75 +177,75 @@ impl Screen {
             .then(|| Size { cols: cols as u16, rows: rows as u16 }.clamped())
     }
 
-    /// The size that it has.
+    /// Returns the terminal's current size.
     #[must_use]
     pub fn size(&self) -> Size {
         Size { cols: self.terminal.cols(), rows: self.terminal.rows() }
     }
 
-    /// Changes the size.
+    /// Changes the terminal's size.
     pub fn resize(&self, size: Size) {
         if self.size() != size {
             self.terminal.resize(size.cols, size.rows);
         }
     }
 
-    /// Whether lines may have left the buffer at its beginning.
+    /// Returns true if lines may have been dropped from the start of the buffer.
     #[must_use]
     pub fn is_full(&self) -> bool {
         self.terminal.buffer().active().base_y() >= SCROLLBACK_LINES
     }
 
-    /// Keeps so many lines above the screen.
+    /// Sets the number of lines to keep above the screen.
     pub fn keep_lines(&self, lines: u32) {
         set(&self.terminal.options(), "scrollback", &lines.into());
     }
 
-    /// Changes the colours.
+    /// Changes the terminal's colours.
     pub fn set_theme(&self, theme: Theme) {
         let options = self.terminal.options();
         set(&options, "theme", &colours(theme));
     }
 
-    /// Changes the size of the letters.
+    /// Changes the terminal's font size.
     pub fn set_font(&self, font: FontSize) {
         set(&self.terminal.options(), "fontSize", &font.pixels().into());
     }
 
-    /// Moves the keyboard's focus here.
+    /// Moves the keyboard focus to the terminal.
     pub fn focus(&self) {
         self.terminal.focus();
     }
 
-    /// Types.
+    /// Sends `data` as if it had been typed.
     pub fn input(&self, data: &str) {
         self.terminal.input(data, true);
     }
 
-    /// What the program asks of the keyboard: the kitty protocol's flags, and xterm's
-    /// `modifyOtherKeys`.
+    /// Returns the keyboard modes that the program asked for: the kitty protocol's flags and the
+    /// level of xterm's `modifyOtherKeys`.
     #[must_use]
     pub fn key_modes(&self) -> (KeyFlags, u8) {
         self.key_modes.current()
     }
 
-    /// Pastes as if from the clipboard: bracketed where the program wants it.
+    /// Pastes `text` as if from the clipboard, bracketed if the program asked for that.
     pub fn paste(&self, text: &str) {
         self.terminal.paste(text);
     }
 
-    /// The selected text, where there is any.
+    /// Returns the selected text, if any.
     #[must_use]
     pub fn selection(&self) -> Option<String> {
         self.terminal.has_selection().then(|| self.terminal.get_selection())
     }
 
-    /// Takes the selection away.
+    /// Removes the selection, if any.
     pub fn clear_selection(&self) {
         self.terminal.clear_selection();
     }
 
-    /// Scrolls to the end.
+    /// Scrolls to the end of the buffer.
     pub fn scroll_to_bottom(&self) {
         self.terminal.scroll_to_bottom();
     }
@@ -263,7 +267,7 @@ impl Screen {
         is_at_top(&self.terminal)
     }
 
-    /// How many lines the view is above the end.
+    /// Returns how many lines the view is above the end of the buffer.
     #[must_use]
     pub fn lines_above_bottom(&self) -> u32 {
         let buffer = self.terminal.buffer().active();
@@ -276,13 +280,14 @@ impl Screen {
         self.terminal.scroll_to_line(end.saturating_sub(lines));
     }
 
-    /// Whether arrow keys must be sent in their application form.
+    /// Returns true if arrow keys must be sent in their application form.
     #[must_use]
     pub fn application_cursor(&self) -> bool {
         self.terminal.modes().application_cursor_keys_mode()
     }
 
-    /// Finds and shows the next or the previous match of `text`, by the search's `code`.
+    /// Finds and shows the next or previous match of `text`. The first call attaches the search's
+    /// `code` to the terminal.
     pub fn find(&self, code: &SearchCode, text: &str, forwards: bool, incremental: bool) {
         let happened = || Rc::clone(&self.happened);
         let search = self.search.get_or_init(|| Search::attach(code, &self.terminal, happened()));
@@ -290,8 +295,8 @@ impl Screen {
         self.uncover();
     }
 
-    /// Moves a screen that is higher than its place, so that the match can be seen below what covers
-    /// the first rows; without a match, to its end.
+    /// Scrolls a screen that is higher than its place: to the top if the match is in rows that may
+    /// be covered, otherwise to the end.
     pub fn uncover(&self) {
         let top = self.terminal.buffer().active().viewport_y();
         let found = self.terminal.selected_range().map(|range| range.start().y());
@@ -299,7 +304,7 @@ impl Screen {
         self.place.set_scroll_top(if is_covered { 0 } else { self.place.scroll_height() });
     }
 
-    /// Ends the search.
+    /// Ends the search: removes its marks and the selection.
     pub fn end_search(&self) {
         if let Some(search) = self.search.get() {
             search.clear();
@@ -307,7 +312,7 @@ impl Screen {
         self.terminal.clear_selection();
     }
 
-    /// The whole buffer as text, wrapped lines joined.
+    /// Returns the whole buffer as text, with wrapped lines joined.
     #[must_use]
     pub fn text(&self) -> String {
         let buffer = self.terminal.buffer().active();
@@ -336,7 +341,7 @@ fn on_parsed(written: &Queue, quiet: &Rc<Quiet>) -> Closure<dyn FnMut()> {
     let (written, quiet) = (Rc::clone(written), Rc::clone(quiet));
     Closure::new(move || {
         let replies = quiet.take_replies();
-        // The borrow ends before `done` runs: that may write again.
+        // The borrow ends before `done` runs, because `done` may write again.
         let done = {
             let mut written = written.borrow_mut();
             let done = written.pop_front().map(|pending| pending.done);
@@ -358,7 +363,7 @@ struct Listening<'a> {
 impl Listening<'_> {
     fn data<F: Fn(ScreenEvent) + Clone + 'static>(&mut self, quiet: &Rc<Quiet>, happened: &F) {
         let (tell, quiet) = (happened.clone(), Rc::clone(quiet));
-        // Typing may move the focus, which programs may be told of: data within data.
+        // Must be `Fn`: typing may move the focus, and the report of that calls this from within.
         let data = Closure::<dyn Fn(String)>::new(move |data: String| {
             if !quiet.keeps(&data) {
                 tell(ScreenEvent::Data(data));

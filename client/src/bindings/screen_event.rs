@@ -1,54 +1,54 @@
-//! What the terminal emulator reports to the page, and what it is asked to do.
+//! Events that the terminal emulator reports, and requests that it takes.
 
-/// What the terminal tells.
+/// An event of the terminal emulator.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ScreenEvent {
-    /// Typed or pasted.
+    /// Text was typed or pasted.
     Data(String),
-    /// Like `Data`, but each character is one byte (old mouse reports).
+    /// Like `Data`, but each character stands for one byte (old mouse reports).
     Binary(String),
-    /// The bell rang.
+    /// The program rang the bell.
     Bell,
-    /// The program named the window.
+    /// The program set the window's title.
     Title(String),
-    /// Something was drawn; whether what is seen is the end of the buffer.
+    /// The terminal drew something.
     Drawn {
-        /// The view is scrolled to the bottom.
+        /// True if the view is at the end of the buffer.
         at_bottom: bool,
     },
     /// The user scrolls up, and the view is at the first line that the terminal holds.
     BeyondTop,
-    /// A finger has selected something, or nothing any more.
+    /// True if a finger has selected text, false once its selection is gone.
     Selected(bool),
-    /// How many matches the search has, and which one is shown, from 0.
+    /// The search's result changed.
     Matches {
-        /// The match that is shown; `None` where there is none or there are too many.
+        /// The index of the match that is shown, from 0. `None` if there are none or too many.
         index: Option<u32>,
-        /// All matches.
+        /// The number of matches.
         count: u32,
     },
 }
 
-/// Whether the terminal may see a key (`false` keeps it from it), and whether the browser may.
+/// The destination of a key event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeyRoute {
-    /// To the terminal.
+    /// The terminal handles the key.
     Terminal,
-    /// To the browser, which pastes on it, say.
+    /// The browser handles the key, for example to paste.
     Browser,
-    /// To neither: it was handled.
+    /// The page has handled the key: neither of them sees it.
     Taken,
 }
 
 /// A target for scrolling.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scroll {
-    /// A screen up.
+    /// One page towards the start.
     PageUp,
-    /// A screen down.
+    /// One page towards the end.
     PageDown,
-    /// To the first line.
+    /// The first line of the buffer.
     Start,
-    /// To the end.
+    /// The end of the buffer.
     End,
 }

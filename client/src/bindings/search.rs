@@ -1,4 +1,4 @@
-//! Search in the terminal: an addon of xterm.js that is loaded when somebody searches.
+//! Search in the terminal, with an addon of xterm.js that is loaded for the first search.
 
 use std::rc::Rc;
 
@@ -10,20 +10,20 @@ use super::part::{self, LoadError};
 use super::screen_event::ScreenEvent;
 use super::xterm::{Disposable, Terminal, construct};
 
-/// The search's code, loaded.
+/// The loaded code of the search addon.
 #[derive(Debug, Clone)]
 pub struct SearchCode(Function);
 
 impl SearchCode {
-    /// Loads the code; from the second time on it is there already.
+    /// Loads the code. Later calls return it at once.
     ///
     /// # Errors
-    /// [`LoadError`]; it may come the next time.
+    /// [`LoadError`]; a later call may succeed.
     pub async fn load() -> Result<Self, LoadError> {
         part::SEARCH.load().await.map(|module| Self::from_module(&module))
     }
 
-    /// The code from a module that is loaded otherwise.
+    /// Takes the code from a module that was loaded by other means.
     #[must_use]
     pub fn from_module(module: &JsValue) -> Self {
         let class = Reflect::get(module, &"SearchAddon".into()).unwrap_or_default();
@@ -39,7 +39,7 @@ pub(super) struct Search {
 }
 
 impl Search {
-    /// Adds it to a terminal; `happened` hears of matches.
+    /// Attaches a search to a terminal. `happened` receives its matches.
     pub(super) fn attach(
         code: &SearchCode,
         terminal: &Terminal,
@@ -55,7 +55,7 @@ impl Search {
         Self { addon, _results: results, _told: told }
     }
 
-    /// Finds and shows the next or the previous match of `text`.
+    /// Finds and shows the next or previous match of `text`.
     pub(super) fn find(&self, text: &str, forwards: bool, incremental: bool) {
         let options = search_options(incremental);
         if forwards {
@@ -65,7 +65,7 @@ impl Search {
         }
     }
 
-    /// Takes the marks of matches away.
+    /// Removes the marks of all matches.
     pub(super) fn clear(&self) {
         self.addon.clear_decorations();
     }

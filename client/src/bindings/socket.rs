@@ -5,23 +5,23 @@ use js_sys::{Array, ArrayBuffer, Uint8Array};
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{BinaryType, CloseEvent, MessageEvent, WebSocket};
 
-/// What a socket tells.
+/// An event of a socket.
 #[derive(Debug)]
 pub enum SocketEvent {
-    /// It may be written to.
+    /// The socket may be written to.
     Opened,
-    /// A text message.
+    /// A text message arrived.
     Text(String),
-    /// A binary message, still outside of wasm's memory.
+    /// A binary message arrived, still outside of wasm's memory.
     Binary(ArrayBuffer),
-    /// It is gone; nothing follows.
+    /// The socket is closed. No event follows.
     Closed {
-        /// The WebSocket close code; 1006 where the connection broke.
+        /// The WebSocket close code; 1006 if the connection broke.
         code: u16,
     },
 }
 
-/// A copy of a binary message in wasm's memory.
+/// Copies a binary message into wasm's memory.
 #[must_use]
 pub fn to_vec(message: &ArrayBuffer) -> Vec<u8> {
     Uint8Array::new(message).to_vec()
@@ -32,7 +32,7 @@ pub fn to_vec(message: &ArrayBuffer) -> Vec<u8> {
 #[error("the browser refused the address or the token")]
 pub struct DialError;
 
-/// An open or opening WebSocket. Dropping it silences it first and then closes it.
+/// An open or opening WebSocket. Dropping it closes it without a further event.
 #[must_use = "dropping it closes the connection"]
 pub struct Socket {
     _listeners: [EventListener; 3],
@@ -40,10 +40,10 @@ pub struct Socket {
 }
 
 impl Socket {
-    /// Dials `address` and tells `happened` what comes of it.
+    /// Dials `address` and reports events to `happened`.
     ///
     /// # Errors
-    /// [`DialError`]; then nothing is told.
+    /// [`DialError`]; then no event is reported.
     pub fn dial(
         address: &str,
         protocols: &[String],
@@ -76,22 +76,22 @@ impl Socket {
         Ok(Self { _listeners: listeners, socket })
     }
 
-    /// Sends a text message. On a socket that is closing it goes nowhere: its close event follows.
+    /// Sends a text message. Does nothing on a socket that is closing: its close event follows.
     pub fn send_text(&self, text: &str) {
         if self.is_open() {
             let _ = self.socket.send_with_str(text);
         }
     }
 
-    /// Sends a binary message, as [`Socket::send_text`].
+    /// Sends a binary message, under the same conditions as [`Socket::send_text`].
     pub fn send_binary(&self, bytes: &[u8]) {
         if self.is_open() {
             let _ = self.socket.send_with_u8_array(bytes);
         }
     }
 
-    /// Browsers report on the console whatever is sent on a socket that is closing, as that of a tab
-    /// that was frozen may be.
+    /// Browsers log an error for each message on a closing socket, such as one of a tab that was
+    /// frozen.
     fn is_open(&self) -> bool {
         self.socket.ready_state() == WebSocket::OPEN
     }
@@ -99,7 +99,7 @@ impl Socket {
 
 impl Drop for Socket {
     fn drop(&mut self) {
-        // The listeners are silenced before the close event can come: it comes in a later task.
+        // The close event comes in a later task, when the listeners are gone.
         let _ = self.socket.close();
     }
 }

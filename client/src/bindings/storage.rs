@@ -1,14 +1,14 @@
-//! Web storage, as a bonus only: inside a cross-site frame with third-party data blocked, even
-//! asking for it throws, and then nothing is kept.
+//! Web storage, on a best-effort basis: inside a cross-site frame with third-party data blocked,
+//! even accessing it throws, and then nothing is kept.
 
 use web_sys::Storage;
 
-/// Which storage.
+/// A storage area of the browser.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Area {
-    /// Of this tab, over reloads.
+    /// Storage of this tab, which survives reloads.
     Tab,
-    /// Of this browser.
+    /// Storage of this browser, shared by all tabs.
     Browser,
 }
 
@@ -22,21 +22,21 @@ fn storage(area: Area) -> Option<Storage> {
     .flatten()
 }
 
-/// What is stored under `key`; `None` where nothing is or storage is not allowed.
+/// Returns the value stored under `key`, or `None` if there is none or storage is not allowed.
 #[must_use]
 pub fn get(area: Area, key: &str) -> Option<String> {
     storage(area)?.get_item(key).ok().flatten()
 }
 
-/// Stores `value` under `key` and tells whether that worked.
+/// Stores `value` under `key`. Returns true if that succeeded.
 pub fn set(area: Area, key: &str, value: &str) -> bool {
     storage(area).is_some_and(|storage| storage.set_item(key, value).is_ok())
 }
 
-/// Forgets what is stored under `key`.
+/// Removes the value stored under `key`.
 pub fn remove(area: Area, key: &str) {
     if let Some(storage) = storage(area) {
-        // Where removing is not allowed, nothing can have been stored.
+        // If removing is not allowed, nothing can have been stored.
         let _ = storage.remove_item(key);
     }
 }

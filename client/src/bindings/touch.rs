@@ -1,8 +1,8 @@
-//! Fingers on the terminal. xterm.js knows mice and wheels alone.
+//! Touch input on the terminal. xterm.js supports only mice and wheels.
 //!
-//! One finger scrolls, and flings. Where the program takes the mouse, or has the alternate screen,
-//! it gets what a wheel would give it: reports or arrow keys. A long press selects. Two fingers are
-//! the browser's, which zooms (`touch-action` in the style sheet).
+//! One finger scrolls and flings. If the program takes the mouse or has the alternate screen, it
+//! gets what a wheel would send: reports or arrow keys. A long press selects. Two fingers are left
+//! to the browser, which zooms (`touch-action` in the style sheet).
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::rc::Rc;
@@ -19,7 +19,7 @@ use super::overscroll::is_at_top;
 use super::screen_event::ScreenEvent;
 use super::xterm::Terminal;
 
-/// Wheel steps that a program gets at most for one movement.
+/// The most wheel steps that a program gets for one movement.
 const MOST_STEPS: i32 = 50;
 
 /// A cell of the buffer.
@@ -29,7 +29,7 @@ struct Place {
     col: u32,
 }
 
-/// Listens to fingers while it lives.
+/// Listens to touches until dropped.
 pub(super) struct Touch {
     _listeners: Vec<EventListener>,
     _hand: Rc<Hand>,
@@ -42,15 +42,15 @@ struct Hand {
     gesture: RefCell<Gesture>,
     lines: Cell<Lines>,
     spot: Cell<Spot>,
-    /// The first and the last cell of the word that was pressed.
+    /// The first and last cell of the word that was pressed.
     word: Cell<Option<(Place, Place)>>,
     press: RefCell<Option<Timeout>>,
     frame: OnceCell<FrameRequest>,
 }
 
 impl Touch {
-    /// Listens to fingers in `place`, which has the terminal. `happened` hears what they select, and that
-    /// they pull the first line further down.
+    /// Listens to touches in `place`, which holds the terminal. `happened` receives selections, and
+    /// pulls beyond the first line.
     pub(super) fn new(
         terminal: &Terminal,
         place: &HtmlElement,
@@ -88,7 +88,7 @@ impl Touch {
             listen("touchend", |hand, event| hand.end(event)),
             listen("touchcancel", |hand, _| hand.cancel()),
             listen("contextmenu", |hand, event| {
-                // Of the long press: the selection stays instead.
+                // A long press keeps its selection instead of opening a menu.
                 if hand.gesture.borrow().is_selecting() {
                     event.prevent_default();
                 }
@@ -139,7 +139,7 @@ impl Hand {
     fn end(&self, event: &Event) {
         self.press.take();
         if self.gesture.borrow().is_selecting() {
-            // No click follows, which would take the selection away.
+            // Prevents the click that would follow and remove the selection.
             event.prevent_default();
             (self.happened)(ScreenEvent::Selected(self.terminal.has_selection()));
         }
@@ -161,7 +161,7 @@ impl Hand {
         }
     }
 
-    /// A terminal that is larger than its place moves in it first.
+    /// Moves a terminal that is larger than its place within it. Scrolls lines once it cannot move.
     fn pan(&self, pan: Pan) {
         let place = &self.place;
         place.set_scroll_left(place.scroll_left() - pan.x.round() as i32);
@@ -199,7 +199,7 @@ impl Hand {
             wheel.set_client_x(self.spot.get().x as i32);
             wheel.set_client_y(self.spot.get().y as i32);
             if let Ok(event) = WheelEvent::new_with_event_init_dict("wheel", &wheel) {
-                // Fails only for an event that is under way.
+                // Fails only for an event that is being dispatched.
                 let _ = screen.dispatch_event(&event);
             }
         }
@@ -214,7 +214,7 @@ impl Hand {
         self.select_to(self.spot.get());
     }
 
-    /// Selects from the word that was pressed to what is under the finger.
+    /// Selects from the word that was pressed to the cell under the finger.
     fn select_to(&self, spot: Spot) {
         let (Some((first, last)), Some(cell)) = (self.word.get(), self.cell_at(spot)) else {
             return;

@@ -1,4 +1,5 @@
-//! xterm.js and its addons as they are, in a part that is only loaded where a terminal is shown. [`super::screen`] is what the rest of the client uses.
+//! Bindings to xterm.js and its addons, which are loaded only if a terminal is shown. The rest of
+//! the client uses [`super::screen`].
 
 use js_sys::{Array, Function, Object, Promise, Reflect, Uint8Array};
 use wasm_bindgen::prelude::*;
@@ -6,20 +7,20 @@ use web_sys::{HtmlElement, KeyboardEvent};
 
 use super::part::{self, LoadError};
 
-/// The terminal emulator's code, loaded.
+/// The loaded code of the terminal emulator.
 #[derive(Debug, Clone)]
 pub struct Emulator(Classes);
 
 impl Emulator {
-    /// Loads the code; from the second time on it is there already.
+    /// Loads the code. Later calls return it at once.
     ///
     /// # Errors
-    /// [`LoadError`]; it may come the next time.
+    /// [`LoadError`]; a later call may succeed.
     pub async fn load() -> Result<Self, LoadError> {
         part::EMULATOR.load().await.map(Self::from_module)
     }
 
-    /// The code from a module that is loaded otherwise.
+    /// Takes the code from a module that was loaded by other means.
     #[must_use]
     pub fn from_module(module: JsValue) -> Self {
         Self(module.unchecked_into())
@@ -33,7 +34,7 @@ impl Emulator {
         construct(&self.0.fit(), &[])
     }
 
-    /// Makes it agree with the host's emulator.
+    /// Creates the addon that makes the emulator agree with the host's.
     pub(super) fn as_host(&self) -> Object {
         construct(&self.0.as_host(), &[])
     }
@@ -42,7 +43,7 @@ impl Emulator {
         construct(&self.0.web_links(), &[activate.as_ref()])
     }
 
-    /// With its own Base64.
+    /// Creates the clipboard addon with its default Base64 codec.
     pub(super) fn clipboard(&self, provider: &ClipboardProvider) -> Object {
         construct(&self.0.clipboard(), &[&JsValue::UNDEFINED, provider])
     }
@@ -158,7 +159,7 @@ extern "C" {
     pub(super) fn active(this: &BufferNamespace) -> Buffer;
 
     pub(super) type Buffer;
-    /// `normal` or `alternate`.
+    /// The kind of buffer: `normal` or `alternate`.
     #[wasm_bindgen(method, getter, js_name = type)]
     pub(super) fn kind(this: &Buffer) -> String;
     #[wasm_bindgen(method, getter, js_name = baseY)]
@@ -233,7 +234,7 @@ extern "C" {
 
 #[wasm_bindgen]
 extern "C" {
-    /// What the clipboard addon asks of us: an object with two functions.
+    /// The provider that the clipboard addon expects: an object with two functions.
     #[wasm_bindgen(extends = Object)]
     pub(super) type ClipboardProvider;
     #[wasm_bindgen(method, setter, js_name = readText)]

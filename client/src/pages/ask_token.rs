@@ -1,4 +1,4 @@
-//! Lets a browser in that has no token yet.
+//! The page that lets in a browser without a token.
 
 use leptos::html;
 use leptos::prelude::*;
@@ -10,7 +10,7 @@ use crate::session::code;
 use crate::ui::field::typed;
 use crate::ui::{Field, Mark};
 
-/// Asks for an address or a token, says where to find one, and goes on once the relay accepts it.
+/// Asks for an address or a token, says where to find one, and continues once the relay accepts it.
 #[component]
 pub fn AskToken() -> impl IntoView {
     let access = Access::expect();
@@ -36,7 +36,7 @@ pub fn AskToken() -> impl IntoView {
         api::ask_as(Some(token.clone()), request, move |answer| {
             set_busy.set(false);
             match answer {
-                // A token of one session may not list them all, and is good all the same.
+                // A token of one session may not list all sessions, but is valid all the same.
                 Ok(_) | Err(ApiError::Refused(_) | ApiError::Missing(_)) => access.accept(token),
                 Err(error) => set_problem.set(Some(error.to_string())),
             }

@@ -1,10 +1,10 @@
-//! Where no page is.
+//! The page for an address that leads nowhere.
 
 use leptos::prelude::*;
 
 use crate::ui::Mark;
 
-/// Says that there is nothing, and where there is something.
+/// Says that nothing is here, and links to the sessions.
 #[component]
 pub fn NotFound() -> impl IntoView {
     view! {

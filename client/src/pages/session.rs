@@ -1,4 +1,4 @@
-//! The page of one session: what it did and does.
+//! The page of one session: its past and present.
 
 pub mod head;
 pub mod history;
@@ -29,10 +29,10 @@ use output::{Output, PROMPT};
 use record::{Presence, Record};
 use side::{About, Activity, Connections, Files};
 
-/// Shows a session besides its terminal.
+/// Shows everything of a session except its terminal.
 #[component]
 pub fn SessionPage(
-    /// Which.
+    /// The session to show.
     id: SessionId,
 ) -> impl IntoView {
     let record = Record::provide(id.clone());
@@ -75,7 +75,8 @@ pub fn SessionPage(
     }
 }
 
-/// The keys of the session's actions, and two of the page.
+/// Handles the keys of the session's actions, and two of the page. Returns true for a key that it
+/// handles.
 fn shortcut(record: Record, press: &Press) -> bool {
     if !press.plain() {
         return false;
@@ -128,7 +129,7 @@ fn content(record: Record, id: SessionId) -> AnyView {
     })
 }
 
-/// The way to the list: all sessions, or those of the session's project.
+/// Links to the list of all sessions, and to that of the session's project.
 #[component]
 fn Crumbs() -> impl IntoView {
     let record = Record::expect();
@@ -150,7 +151,7 @@ fn Crumbs() -> impl IntoView {
     }
 }
 
-/// Until the session is known.
+/// Shown until the session is known.
 #[component]
 fn Waiting() -> impl IntoView {
     let record = Record::expect();
@@ -175,7 +176,7 @@ fn Waiting() -> impl IntoView {
     }
 }
 
-/// There is no session to show.
+/// Says that there is no session to show.
 #[component]
 fn Nothing(title: &'static str, text: String) -> impl IntoView {
     let actions = Actions::expect();

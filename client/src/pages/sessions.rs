@@ -32,7 +32,7 @@ use crate::ui::menu::MenuButton;
 use crate::ui::when::effect;
 use crate::ui::{Action, Icon, IconName, Mark, When};
 
-/// The terminal's code is fetched ahead once the page has been still for so long.
+/// Time after which the page fetches the terminal's code in advance, in milliseconds.
 const PRELOAD_MS: u32 = 2_000;
 
 /// Lists the sessions by project, and creates, changes and deletes them.
@@ -74,7 +74,7 @@ pub fn SessionsPage() -> impl IntoView {
     }
 }
 
-/// What only this page can do.
+/// Returns the actions that only this page has.
 fn offers(store: Store, desk: Desk, field: NodeRef<html::Input>) -> Vec<Action> {
     let group: Arc<str> = "This list".into();
     let search = move || search(desk, field);
@@ -97,11 +97,11 @@ fn offers(store: Store, desk: Desk, field: NodeRef<html::Input>) -> Vec<Action> 
     offers
 }
 
-/// Most visits go on to a terminal.
+/// Fetches the terminal's code in advance, because most visits go on to a terminal.
 fn preload() -> Timeout {
     Timeout::new(PRELOAD_MS, || {
         spawn_local(async {
-            // The terminal's page tells what goes wrong.
+            // The terminal's page reports failures.
             let _ = Emulator::load().await;
         });
     })
@@ -150,10 +150,10 @@ fn Hints() -> impl IntoView {
     }
 }
 
-/// Opens the search, which stands where the bar of a selection is.
+/// Focuses the search. Ends the selection first, because its bar takes the place of the search.
 fn search(desk: Desk, field: NodeRef<html::Input>) {
     desk.deselect();
-    // The field is there by then.
+    // By then the field is in the page.
     request_animation_frame(move || {
         if let Some(field) = field.try_get_untracked().flatten() {
             page::focus(&field);

@@ -46,10 +46,10 @@ use crate::ui::{Action, Icon, IconName, When};
 const NOTICE_MS: u32 = 8_000;
 const FLASH_MS: u32 = 160;
 
-/// The terminal of a session.
+/// The page of a session's terminal.
 #[component]
 pub fn TerminalPage(
-    /// Which.
+    /// The session to show.
     id: SessionId,
 ) -> impl IntoView {
     let state = TerminalState::provide();
@@ -87,7 +87,7 @@ pub fn TerminalPage(
     }
 }
 
-/// A token that the relay refuses is asked for anew.
+/// Asks for another token if the relay refuses the current one.
 fn ask_for_another_token(state: TerminalState) {
     let access = Access::expect();
     effect(move || {
@@ -101,7 +101,7 @@ fn ask_for_another_token(state: TerminalState) {
     });
 }
 
-/// The session's name, its state, and ways to elsewhere.
+/// Shows the session's name, its state, and ways to other pages.
 #[component]
 fn Bar(id: SessionId) -> impl IntoView {
     let state = TerminalState::expect();
@@ -140,7 +140,7 @@ fn Bar(id: SessionId) -> impl IntoView {
     }
 }
 
-/// What only a terminal's page can do.
+/// Returns the actions that only a terminal's page has.
 fn offers(state: TerminalState, reading: RwSignal<bool>) -> Vec<Action> {
     let preferences = Preferences::expect();
     let group: Arc<str> = "This terminal".into();
@@ -186,7 +186,7 @@ fn search_title() -> &'static str {
     if keyboard::is_apple() { "Search (⌘F)" } else { "Search (Ctrl+Shift+F)" }
 }
 
-/// The session's name as in all lists; until it is known, its id.
+/// Returns the session's name as in all lists, or its id until the name is known.
 fn heading(state: TerminalState, id: SessionId) -> impl Fn() -> String + Send + Sync + 'static {
     let overview = Overview::expect();
     move || {
@@ -196,7 +196,8 @@ fn heading(state: TerminalState, id: SessionId) -> impl Fn() -> String + Send + 
     }
 }
 
-/// Names the tab: what runs, and whether it rang or lost its connection meanwhile.
+/// Sets the tab's title: the session and its program, and whether the bell rang while the page was
+/// hidden or the connection is lost.
 fn name_tab(state: TerminalState, id: SessionId) {
     let rang = RwSignal::new(false);
     Effect::new(move |rung: Option<u32>| {
@@ -314,7 +315,7 @@ fn ToBottom() -> impl IntoView {
     }
 }
 
-/// The terminal's code did not come; browsers try again only on a page that is loaded anew.
+/// Says that the terminal's code did not load, and offers to reload the page.
 #[component]
 fn Broken() -> impl IntoView {
     view! {
@@ -326,7 +327,7 @@ fn Broken() -> impl IntoView {
     }
 }
 
-/// How the session ended or why it cannot be shown, and what to do.
+/// Says how the session ended or why it cannot be shown, and offers what to do.
 #[component]
 fn Verdict(id: SessionId) -> impl IntoView {
     let state = TerminalState::expect();
@@ -372,7 +373,7 @@ fn Again(id: SessionId) -> impl IntoView {
     let actions = Actions::expect();
     let start = move |_| {
         let shown = || state.view.with_untracked(|view| view.name.clone());
-        // One that was given no name gets none either.
+        // A session without a given name stays without one.
         let name = match untrack(|| overview.session(&id)) {
             Some(session) => Some(words::given_name(&session).unwrap_or_default()),
             None => shown(),
@@ -391,7 +392,7 @@ fn Again(id: SessionId) -> impl IntoView {
 fn NoticeToast() -> impl IntoView {
     let state = TerminalState::expect();
     let timer = StoredValue::new_local(None::<Timeout>);
-    // Why the relay refuses the page is said below.
+    // The reason for a refusal is shown below.
     let refused = move || state.view.with(|v| matches!(v.link, LinkView::Refused { .. }));
     effect(move || {
         let shown = state.notice.with(Option::is_some);
@@ -416,7 +417,7 @@ fn NoticeToast() -> impl IntoView {
     }
 }
 
-/// The bell, for the eye.
+/// Shows the bell as a flash.
 #[component]
 fn Flash() -> impl IntoView {
     let state = TerminalState::expect();
@@ -433,7 +434,8 @@ fn Flash() -> impl IntoView {
     view! { <div class="flash" class:lit=lit aria-hidden="true"></div> }
 }
 
-/// The terminal's text to read, select and copy where selecting in the terminal is hard.
+/// Shows the terminal's text to read, select and copy, for devices on which selecting in the
+/// terminal is hard.
 #[component]
 fn ReadDialog(reading: RwSignal<bool>) -> impl IntoView {
     let state = TerminalState::expect();

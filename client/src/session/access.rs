@@ -1,4 +1,4 @@
-//! The token of this page: where it comes from and where it is kept.
+//! The page's access token: its sources and its storage.
 
 use leptos::prelude::*;
 
@@ -7,20 +7,20 @@ use crate::bindings::storage::{self, Area};
 
 const KEY: &str = "moorline.token";
 
-/// The token, and whether the relay wants another one.
+/// The page's token, and whether the relay asks for another one.
 #[derive(Debug, Clone, Copy)]
 pub struct Access {
     token: RwSignal<Option<String>>,
     refused: RwSignal<bool>,
-    /// A code is being exchanged for a token.
+    /// True while a code is being exchanged for a token.
     opening: RwSignal<bool>,
-    /// The relay did not take the last code.
+    /// True if the relay refused the last code.
     code_refused: RwSignal<bool>,
 }
 
 impl Access {
-    /// Takes the token out of the page's address, or what an earlier page kept, and makes it known
-    /// to all components below.
+    /// Takes the token from the page's address, or the one that an earlier page stored, and
+    /// provides it to all components below.
     #[must_use]
     pub fn provide() -> Self {
         let token = given_token().or_else(|| storage::get(Area::Browser, KEY));
@@ -30,7 +30,8 @@ impl Access {
             opening: RwSignal::new(false),
             code_refused: RwSignal::new(false),
         };
-        // An address with a token that is opened where Moorline is open already does not load.
+        // Opening an address with a token in a tab that shows Moorline already does not load the
+        // page.
         let watch = page::watch_fragment(move || {
             if let Some(token) = given_token() {
                 access.accept(token);
@@ -41,61 +42,62 @@ impl Access {
         access
     }
 
-    /// The one that was provided.
+    /// Returns the access that was provided.
     #[must_use]
     pub fn expect() -> Self {
         expect_context()
     }
 
-    /// The token, where there is one.
+    /// Returns the token, if any.
     #[must_use]
     pub fn token(self) -> Option<String> {
         self.token.get_untracked()
     }
 
-    /// Whether the relay refuses the token, or its absence.
+    /// Returns true if the relay refuses the token, or its absence; tracked.
     #[must_use]
     pub fn is_refused(self) -> bool {
         self.refused.get()
     }
 
-    /// Whether the page waits for a token that it is about to get.
+    /// Returns true while the page waits for a token that it has requested; tracked.
     #[must_use]
     pub fn is_opening(self) -> bool {
         self.opening.get()
     }
 
-    /// The page waits for a token, or does so no longer.
+    /// Sets whether the page waits for a token.
     pub fn set_opening(self, opening: bool) {
         self.opening.set(opening);
     }
 
-    /// The relay refused the last code: it was used already, or is too old.
+    /// Returns true if the relay refused the last code, which was used already or is too old;
+    /// tracked.
     #[must_use]
     pub fn is_code_refused(self) -> bool {
         self.code_refused.get()
     }
 
-    /// Says whether the relay took the last code.
+    /// Sets whether the relay refused the last code.
     pub fn set_code_refused(self, refused: bool) {
         self.code_refused.set(refused);
     }
 
-    /// The relay refuses the token.
+    /// Notes that the relay refuses the token.
     pub fn refuse(self) {
         if !self.refused.get_untracked() {
             self.refused.set(true);
         }
     }
 
-    /// A token that the relay has accepted.
+    /// Stores `token` and uses it from now on.
     pub fn accept(self, token: String) {
         storage::set(Area::Browser, KEY, &token);
         self.token.set(Some(token));
         self.refused.set(false);
     }
 
-    /// Forgets the token, here and in storage.
+    /// Removes the token here and in storage. The page then asks for another one.
     pub fn forget(self) {
         storage::remove(Area::Browser, KEY);
         self.code_refused.set(false);
@@ -104,7 +106,7 @@ impl Access {
     }
 }
 
-/// Takes the token out of the page's address.
+/// Moves the token from the page's address to the storage, and returns it.
 fn given_token() -> Option<String> {
     let (given, rest) = split_fragment(&page::fragment());
     let given = given?;
@@ -113,7 +115,8 @@ fn given_token() -> Option<String> {
     Some(given)
 }
 
-/// The token in a fragment, as `token=…` among fields that `&` separates, and the other fields.
+/// Splits a fragment of fields separated by `&` into the token, given as `token=…`, and the other
+/// fields.
 fn split_fragment(fragment: &str) -> (Option<String>, String) {
     let mut token = None;
     let mut rest = Vec::new();
@@ -126,14 +129,14 @@ fn split_fragment(fragment: &str) -> (Option<String>, String) {
     (token, rest.join("&"))
 }
 
-/// Whether a text can be a token: one that can also be the name of a WebSocket subprotocol.
+/// Returns true if `text` can be a token. A token can also be the name of a WebSocket subprotocol.
 #[must_use]
 pub fn is_token(text: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~+".contains(&byte);
     !text.is_empty() && text.len() <= 512 && text.bytes().all(plain)
 }
 
-/// The token in what somebody pasted: the token itself, or an address that carries it.
+/// Returns the token in pasted text: the token itself, or an address that carries it.
 #[must_use]
 pub fn token_in(pasted: &str) -> Option<String> {
     let pasted = pasted.trim();

@@ -18,12 +18,12 @@ use crate::session::words;
 use crate::ui::preferences::Preferences;
 use crate::ui::{Action, IconName};
 
-/// What a fork is.
+/// Explains what a fork is.
 pub const FORK_HINT: &str = "New session with this one's output so far";
-/// Where the API is described.
+/// Path of the API's documentation.
 pub const API_PAGE: &str = "/docs/api";
 
-/// The keys of a session's actions on its page.
+/// Keyboard shortcuts of a session's actions on its page.
 const SESSION_KEYS: [(&str, &str); 6] = [
     ("open", "t"),
     ("duplicate", "d"),
@@ -33,49 +33,49 @@ const SESSION_KEYS: [(&str, &str); 6] = [
     ("delete", "Delete"),
 ];
 
-/// What is asked before something is done.
+/// A dialog; most ask a question before something is done.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Ask {
-    /// What to start.
+    /// Asks what to start.
     Create,
-    /// Whether to delete these.
+    /// Asks whether to delete these sessions.
     Delete(Vec<SessionId>),
-    /// Where to move these.
+    /// Asks where to move these sessions.
     Move(Vec<SessionId>),
-    /// What to call this one.
+    /// Asks for another name of this session.
     Rename(SessionId),
-    /// What a project is: a new one, or this one.
+    /// Asks for the properties of a project: a new one, or this one.
     Project(Option<ProjectId>),
-    /// Whether to delete this project.
+    /// Asks whether to delete this project.
     DeleteProject(ProjectId),
-    /// Nothing: it tells the keys.
+    /// Lists the keyboard shortcuts.
     Keys,
 }
 
 type Offer = Arc<dyn Fn() -> Vec<Action> + Send + Sync>;
 
-/// Does what actions say.
+/// Carries out actions, and holds the state of their dialogs.
 #[derive(Debug, Clone, Copy)]
 pub struct Actions {
     access: Access,
     overview: Overview,
     preferences: Preferences,
     router: Router,
-    /// What is asked now.
+    /// The dialog that is shown now.
     pub asked: RwSignal<Option<Ask>>,
-    /// Why the last action failed.
+    /// The reason why the last action failed.
     pub problem: RwSignal<Option<String>>,
-    /// Counts what was done to several sessions at once.
+    /// Counts the changes that were made to several sessions at once.
     pub done: RwSignal<u32>,
-    /// The palette is open.
+    /// True while the palette is open.
     pub palette: RwSignal<bool>,
-    /// A session is being started.
+    /// True while a session is being started.
     pub busy: RwSignal<bool>,
     offers: StoredValue<Vec<(u32, Offer)>>,
 }
 
 impl Actions {
-    /// Makes itself known to all components below.
+    /// Creates the actions and provides them to all components below.
     pub fn provide() -> Self {
         let actions = Self {
             access: Access::expect(),
@@ -93,13 +93,13 @@ impl Actions {
         actions
     }
 
-    /// The one that was provided.
+    /// Returns the actions that were provided.
     #[must_use]
     pub fn expect() -> Self {
         expect_context()
     }
 
-    /// Offers what a page alone can do, for as long as the calling component lives.
+    /// Offers the actions of a page for as long as the calling component lives.
     pub fn offer(self, offer: impl Fn() -> Vec<Action> + Send + Sync + 'static) {
         let known = self.offers.with_value(|all| all.last().map_or(0, |(id, _)| *id));
         let id = known + 1;
@@ -109,7 +109,8 @@ impl Actions {
         });
     }
 
-    /// All that can be done now: of this page, of its session, everywhere, and ways to elsewhere.
+    /// Returns all actions that are possible now: those of this page, of its session, for starting
+    /// something, ways to other pages, and settings.
     #[must_use]
     pub fn all(self) -> Vec<Action> {
         let route = self.router.route();
@@ -129,7 +130,7 @@ impl Actions {
         all
     }
 
-    /// What can be done with a session; less what leads to where the page is.
+    /// Returns the actions for a session, without those that lead to the current page.
     #[must_use]
     pub fn of_session(self, session: &Arc<SessionSummary>) -> Vec<Action> {
         let group: Arc<str> = "This session".into();
@@ -201,7 +202,7 @@ impl Actions {
         ]
     }
 
-    /// Ways to elsewhere: projects and the other sessions, the newest first.
+    /// Returns the ways to other pages: projects, and the other sessions, newest first.
     fn ways(self, here: Option<&SessionId>) -> Vec<Action> {
         let group: Arc<str> = "Go to".into();
         let go = |name, icon, title: String, route: Route| {
@@ -232,17 +233,17 @@ impl Actions {
         project.map(|name| format!("in {name}")).unwrap_or_default()
     }
 
-    /// Asks something.
+    /// Shows a dialog that asks something.
     pub fn ask(self, ask: Ask) {
         self.asked.set(Some(ask));
     }
 
-    /// Tells the keys.
+    /// Shows the keyboard shortcuts.
     pub fn tell_keys(self) {
         self.ask(Ask::Keys);
     }
 
-    /// Closes the palette.
+    /// Closes the palette, if open.
     pub fn close_palette(self) {
         self.palette.set(false);
     }

@@ -1,4 +1,4 @@
-//! The relay's REST API.
+//! Requests to the relay's REST API.
 
 use leptos::task::spawn_local;
 use moorline_shared::id::{Epoch, Seq};
@@ -9,27 +9,27 @@ use serde::{Deserialize, Serialize};
 use crate::bindings::fetch::{self, Call};
 use crate::session::access::Access;
 
-/// Why a request did not give what was asked for.
+/// The reason why a request failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ApiError {
-    /// No answer.
+    /// The relay did not answer.
     #[error("The relay does not answer. Is `moorline serve` running?")]
     Unreachable,
     /// The token is missing or wrong.
     #[error("The relay does not accept this token.")]
     Unauthorized,
-    /// The relay refused.
+    /// The relay refused the request, with this message.
     #[error("{0}")]
     Refused(String),
-    /// There is no such thing, or no longer.
+    /// The target does not exist, or no longer. Carries the relay's message.
     #[error("{0}")]
     Missing(String),
-    /// The answer is not of the known shape.
+    /// The answer does not have the expected shape.
     #[error("The relay's answer makes no sense to this page. Reload it: the relay may be newer.")]
     Malformed,
 }
 
-/// A request.
+/// A request to the relay.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
     method: &'static str,
@@ -38,31 +38,31 @@ pub struct Request {
 }
 
 impl Request {
-    /// Asks for something.
+    /// Creates a `GET` request.
     #[must_use]
     pub const fn get(path: String) -> Self {
         Self { method: "GET", path, body: None }
     }
 
-    /// Removes something.
+    /// Creates a `DELETE` request.
     #[must_use]
     pub const fn delete(path: String) -> Self {
         Self { method: "DELETE", path, body: None }
     }
 
-    /// Sends nothing.
+    /// Creates a `POST` request without a body.
     #[must_use]
     pub const fn post_nothing(path: String) -> Self {
         Self { method: "POST", path, body: None }
     }
 
-    /// Sends something.
+    /// Creates a `POST` request with a JSON body.
     #[must_use]
     pub fn post(path: String, body: &impl Serialize) -> Self {
         Self { method: "POST", path, body: Some(json(body)) }
     }
 
-    /// Changes something.
+    /// Creates a `PATCH` request with a JSON body.
     #[must_use]
     pub fn patch(path: String, body: &impl Serialize) -> Self {
         Self { method: "PATCH", path, body: Some(json(body)) }
@@ -73,8 +73,8 @@ fn json(body: &impl Serialize) -> String {
     serde_json::to_string(body).expect("bodies have text keys and no floats")
 }
 
-/// Sends a request with the page's token, and tells the answer; a refused token is told to the page,
-/// too. All requests go this way, however they begin and whatever follows: it is compiled once.
+/// Sends a request with the page's token and calls `then` with the answer. If the token is refused,
+/// notes that in `access`. All requests use this function, so that it is compiled once.
 pub fn ask(
     access: Access,
     request: Request,
@@ -89,7 +89,7 @@ pub fn ask(
     dispatch(access.token(), request, Box::new(then));
 }
 
-/// As [`ask`], with a token that the page does not have yet, or no longer.
+/// Like [`ask`], with a token that the page does not have yet, or no longer.
 pub fn ask_as(
     token: Option<String>,
     request: Request,
@@ -115,7 +115,7 @@ fn dispatch(
     });
 }
 
-/// Reads an answer.
+/// Parses the JSON of an answer.
 ///
 /// # Errors
 /// [`ApiError::Malformed`].
@@ -123,25 +123,25 @@ pub fn parse<T: DeserializeOwned>(text: &str) -> Result<T, ApiError> {
     serde_json::from_str(text).map_err(|_| ApiError::Malformed)
 }
 
-/// How large a session's log and screen are: what its status has besides what lists have.
+/// The extent of a session's log and screen, which its status has and lists do not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 pub struct Extent {
-    /// The log's incarnation.
+    /// The epoch of the log.
     pub epoch: Epoch,
     /// The log's last entry.
     pub head: Seq,
     /// The oldest retained entry.
     pub tail: Seq,
-    /// The terminal's columns.
+    /// Columns of the terminal.
     pub cols: u16,
-    /// The terminal's rows.
+    /// Rows of the terminal.
     pub rows: u16,
 }
 
 fn refusal(status: u16, text: &str) -> ApiError {
     match status {
         401 => return ApiError::Unauthorized,
-        // A gateway in between answers for a relay that is away.
+        // A gateway answers on behalf of a relay that is down.
         502 | 504 => return ApiError::Unreachable,
         _ => {}
     }

@@ -1,43 +1,43 @@
-//! Typing that is more than may be on its way at once, such as a large paste: it goes in as there is
+//! Typing that exceeds what may be in flight at once, such as a large paste. It is sent as there is
 //! room, in order with what is typed after it.
 
 use std::collections::VecDeque;
 
-/// Most bytes that wait here; a paste of more is refused as a whole.
+/// The most bytes that wait here. A larger paste is refused as a whole.
 pub(super) const MOST_BYTES: usize = 16 << 20;
-/// What may be on its way, so that what is typed next is not long in coming.
+/// The most bytes in flight. It is small, so that what is typed next arrives soon.
 const ON_ITS_WAY_BYTES: usize = 64 * 1024;
-/// What goes in at once.
+/// The most bytes in one piece.
 const PIECE_BYTES: usize = 16 * 1024;
-/// Around a paste, where the program wants to know that it is one.
+/// Marks around a paste, if the program asked for them.
 const PASTE_BEGINS: &[u8] = b"\x1b[200~";
 const PASTE_ENDS: &[u8] = b"\x1b[201~";
 
-/// More than [`MOST_BYTES`].
+/// The data does not fit within [`MOST_BYTES`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct TooMuch;
 
-/// How much of what waited has gone in.
+/// Progress of a large paste.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Progress {
-    /// Bytes that have gone in.
+    /// Bytes that have been sent.
     pub done: usize,
-    /// All of it, in bytes.
+    /// Bytes of all of it.
     pub total: usize,
 }
 
-/// What waits for room. Empty for as long as typing fits.
+/// Typing that waits for room. Empty as long as typing fits.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Backlog {
     waiting: VecDeque<u8>,
-    /// Bytes that have gone in since it was empty.
+    /// Bytes that were sent since it was empty.
     done: usize,
-    /// A paste has gone in up to its middle: the program waits for its end.
+    /// True if a paste is sent in part: the program waits for its end.
     in_paste: bool,
 }
 
 impl Backlog {
-    /// Takes what was typed.
+    /// Appends what was typed.
     ///
     /// # Errors
     /// [`TooMuch`]; nothing was taken.
@@ -49,9 +49,11 @@ impl Backlog {
         Ok(())
     }
 
-    /// What to hand on now, where so many bytes are on their way.
+    /// Returns the next piece to send while `on_its_way` bytes are in flight, or `None` if nothing
+    /// waits or the room does not suffice.
     pub(super) fn next(&mut self, on_its_way: usize) -> Option<Vec<u8>> {
-        // What fits goes as one piece: the program may tell a key by its bytes coming together.
+        // What fits goes as one piece: a program may recognise a key by its bytes arriving
+        // together.
         let room = ON_ITS_WAY_BYTES.saturating_sub(on_its_way);
         if self.waiting.is_empty() || room < PIECE_BYTES.min(self.waiting.len()) {
             return None;
@@ -70,8 +72,8 @@ impl Backlog {
         Some(piece)
     }
 
-    /// Where to cut, at most at `most`: neither in a character nor in an escape sequence as long as
-    /// the mark of a paste.
+    /// Returns where to cut, at most at `most`: neither within a character nor within an escape
+    /// sequence as long as the mark of a paste.
     fn cut(&self, most: usize) -> usize {
         if self.waiting.len() <= most {
             return self.waiting.len();
@@ -85,20 +87,20 @@ impl Backlog {
         cut
     }
 
-    /// Gives up what waits. Returns what has to go in still: the end of a paste that has begun.
+    /// Drops what waits. If a paste was sent in part, returns its end, which must still be sent.
     pub(super) fn clear(&mut self) -> Option<&'static [u8]> {
         let ends = self.in_paste.then_some(PASTE_ENDS);
         *self = Self::default();
         ends
     }
 
-    /// Whether nothing waits.
+    /// Returns true if nothing waits.
     #[must_use]
     pub(super) fn is_empty(&self) -> bool {
         self.waiting.is_empty()
     }
 
-    /// How far it is, where something waits.
+    /// Returns the progress while something waits.
     #[must_use]
     pub(super) fn progress(&self) -> Option<Progress> {
         let (done, total) = (self.done, self.done + self.waiting.len());

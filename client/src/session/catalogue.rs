@@ -1,4 +1,4 @@
-//! What a relay runs, as `/api/events` tells it.
+//! The sessions, projects and hosts of a relay, as `/api/events` reports them.
 
 use std::sync::Arc;
 
@@ -10,26 +10,26 @@ use serde::Deserialize;
 use crate::session::words;
 use crate::ui::sort::sorted;
 
-/// All sessions, by id. Each is shared, so that what shows one can cheaply tell whether it has
-/// changed.
+/// All sessions, sorted by id. Each is shared, so that a view can cheaply compare whether its
+/// session has changed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Sessions(Vec<Arc<SessionSummary>>);
 
 impl Sessions {
-    /// These sessions.
+    /// Creates a collection of these sessions.
     #[must_use]
     pub fn new(all: Vec<SessionSummary>) -> Self {
         let all: Vec<_> = all.into_iter().map(Arc::new).collect();
         Self(sorted(&all, |session| session.session_id.to_string()))
     }
 
-    /// A session.
+    /// Returns the session with this id.
     #[must_use]
     pub fn get(&self, id: &SessionId) -> Option<&Arc<SessionSummary>> {
         self.place(id).ok().map(|place| &self.0[place])
     }
 
-    /// Puts a session in its place, for the one that was there.
+    /// Inserts a session, or replaces the one with its id.
     pub fn put(&mut self, session: Arc<SessionSummary>) {
         match self.place(&session.session_id) {
             Ok(place) => self.0[place] = session,
@@ -37,19 +37,19 @@ impl Sessions {
         }
     }
 
-    /// Takes a session out.
+    /// Removes the session with this id, if any.
     pub fn remove(&mut self, id: &SessionId) {
         if let Ok(place) = self.place(id) {
             self.0.remove(place);
         }
     }
 
-    /// All of them.
+    /// Iterates over all sessions, by id.
     pub fn iter(&self) -> impl Iterator<Item = &Arc<SessionSummary>> {
         self.0.iter()
     }
 
-    /// Whether there is none.
+    /// Returns true if there are no sessions.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -60,10 +60,10 @@ impl Sessions {
     }
 }
 
-/// One piece of news.
+/// An event of the stream `/api/events`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum News {
-    /// Everything as it is now: the first on each connection.
+    /// Everything as it is now: the first event of each connection.
     All(Sessions, Vec<Project>),
     /// A session is new or has changed.
     Session(Arc<SessionSummary>),
@@ -73,43 +73,43 @@ pub enum News {
     Project(Project),
     /// A project is gone.
     ProjectGone(ProjectId),
-    /// All hosts as they are now.
+    /// The current state of all hosts.
     Hosts(Vec<Host>),
 }
 
-/// What a page needs to know of a host.
+/// The properties of a host that a page needs.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Host {
-    /// Its id.
+    /// The id of the host.
     pub host_id: HostId,
-    /// For people.
+    /// The name shown to people.
     pub name: String,
-    /// Whether sessions can be started on it.
+    /// True if sessions can be started on it.
     pub connected: bool,
 }
 
-/// What a piece of news and the answer to a change can have; which of it is there depends on which
-/// it is. One form for all: each more is code to download.
+/// The fields that an event or the answer to a change can have. Its kind decides which are present.
+/// One type for all, because each further type adds to the download.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Piece {
-    /// A session as it is now.
+    /// The current state of a session.
     pub session: Option<SessionSummary>,
-    /// The session that was made, or that is gone.
+    /// The session that was created or deleted.
     pub session_id: Option<SessionId>,
-    /// A project as it is now.
+    /// The current state of a project.
     pub project: Option<Project>,
-    /// The project that is gone.
+    /// The project that was deleted.
     pub project_id: Option<ProjectId>,
-    /// All hosts.
+    /// The current state of all hosts.
     pub hosts: Vec<Host>,
     sessions: Vec<SessionSummary>,
     projects: Vec<Project>,
 }
 
 impl News {
-    /// Reads an event; `None` for what this page does not know.
+    /// Reads an event. Returns `None` if it is malformed or this page does not know its kind.
     #[must_use]
     pub fn of(event: &SseEvent) -> Option<Self> {
         let piece: Piece = serde_json::from_str(&event.data).ok()?;
@@ -128,19 +128,19 @@ impl News {
     }
 }
 
-/// A project with its name as it is shown.
+/// Returns a project with its name cleaned for display.
 #[must_use]
 pub fn shown_project(project: Project) -> Project {
     Project { name: words::plain(&project.name), ..project }
 }
 
-/// A host with its name as it is shown.
+/// Returns a host with its name cleaned for display.
 #[must_use]
 pub fn shown_host(host: Host) -> Host {
     Host { name: words::plain(&host.name), ..host }
 }
 
-/// Puts a project among the others, by name.
+/// Inserts a project, sorted by name, or replaces the one with its id.
 pub fn put_project(projects: &mut Vec<Project>, project: Project) {
     projects.retain(|known| known.id != project.id);
     let after = projects.partition_point(|known| known.name <= project.name);

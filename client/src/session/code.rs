@@ -1,5 +1,5 @@
-//! The code in the address that `moorline open` prints: a ticket, which one page can exchange for a token
-//! of its own within a minute. What stays in a browser's history opens nothing.
+//! The code in the address that `moorline open` prints: a ticket that one page can exchange for a
+//! token of its own within a minute. So an address in a browser's history opens nothing.
 
 use leptos::prelude::*;
 use moorline_shared::rest::{CreateToken, TokenCreated};
@@ -8,10 +8,11 @@ use crate::bindings::page::{self, FragmentWatch};
 use crate::session::access::{Access, is_token};
 use crate::session::api::{self, ApiError, Request};
 
-/// How long the page's own token is valid.
+/// Validity of the page's own token, in milliseconds.
 const TOKEN_LIFETIME_MS: u64 = 30 * 24 * 60 * 60 * 1000;
 
-/// Exchanges the code in the page's address, now and whenever another one is opened in this page.
+/// Exchanges the code in the page's address, now and whenever an address with another code is
+/// opened in this page.
 pub fn redeem(access: Access) {
     let take = move || {
         let (code, rest) = split_fragment(&page::fragment());
@@ -25,8 +26,8 @@ pub fn redeem(access: Access) {
         StoredValue::new_local(page::watch_fragment(take));
 }
 
-/// Exchanges `code` for a token of this page. A code that the relay does not take leaves the page as
-/// it would be without one.
+/// Exchanges `code` for a token of this page. If the relay refuses the code, the page stays as it
+/// would be without one.
 pub fn exchange(access: Access, code: &str) {
     access.set_opening(true);
     access.set_code_refused(false);
@@ -45,7 +46,8 @@ pub fn exchange(access: Access, code: &str) {
     });
 }
 
-/// The code in a fragment, as `code=<ticket>` among fields that `&` separates, and the others.
+/// Splits a fragment of fields separated by `&` into the ticket, given as `code=<ticket>`, and the
+/// other fields.
 fn split_fragment(fragment: &str) -> (Option<String>, String) {
     let mut code = None;
     let mut rest = Vec::new();
@@ -58,7 +60,7 @@ fn split_fragment(fragment: &str) -> (Option<String>, String) {
     (code, rest.join("&"))
 }
 
-/// The code in an address that somebody pasted.
+/// Returns the code in a pasted address.
 #[must_use]
 pub fn code_in(pasted: &str) -> Option<String> {
     split_fragment(pasted.trim().split_once('#')?.1).0

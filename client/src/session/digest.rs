@@ -1,6 +1,6 @@
 //! A running digest of output, to compare what was applied with what was sent.
 
-/// FNV-1a, 64 bits: the same for the same bytes, however they were cut into pieces.
+/// FNV-1a, 64 bits. The same for the same bytes, no matter how they are split into pieces.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Digest(u64);
 
@@ -11,14 +11,14 @@ impl Default for Digest {
 }
 
 impl Digest {
-    /// Takes in more bytes.
+    /// Adds bytes to the digest.
     pub fn update(&mut self, bytes: &[u8]) {
         const PRIME: u64 = 0x0100_0000_01b3;
         self.0 =
             bytes.iter().fold(self.0, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(PRIME));
     }
 
-    /// The digest as 16 hexadecimal digits.
+    /// Returns the digest as 16 hexadecimal digits.
     #[must_use]
     pub fn hex(self) -> String {
         format!("{:016x}", self.0)

@@ -1,4 +1,4 @@
-//! Between the link machine and the page.
+//! Connects the link machine to the page.
 
 use bytes::Bytes;
 use moorline_shared::frame::Frame;
@@ -17,19 +17,20 @@ use super::fit::Fit;
 use super::tab_state::TabState;
 use super::view::{LinkView, Pending, View};
 
-/// Input that waits longer than this is shown even on a live connection.
+/// Time after which waiting input is shown even on a live connection, in milliseconds.
 const PENDING_SHOWN_AFTER_MS: u64 = 1000;
-/// The close code where none is known.
+/// The close code to use if none is known.
 const ABNORMAL: u16 = 1006;
 
-/// What the driver does to the page and its socket, and the clock that it reads.
+/// The driver's effects on the page and its socket, and the clock that it reads.
 pub trait SessionEffects {
     /// A received binary message.
     type Bytes;
 
-    /// The moment on a monotonic clock.
+    /// Returns the current time on a monotonic clock.
     fn now(&self) -> Time;
-    /// Opens a socket; tells `Opened`, `Text`, `Binary` and `Closed` of this generation.
+    /// Opens a socket. Posts its events as `Opened`, `Text`, `Binary` and `Closed` with this
+    /// generation.
     fn dial(&mut self, generation: Generation);
     /// Closes the socket, if any.
     fn hang_up(&mut self);
@@ -37,64 +38,66 @@ pub trait SessionEffects {
     fn send_text(&mut self, text: &str);
     /// Sends a piece of input.
     fn send_frame(&mut self, frame: &Frame);
-    /// The number of a binary message and how many bytes follow it; `None` where it is no frame.
+    /// Returns the number of a binary message and the size of its data in bytes, or `None` if it is
+    /// not a frame.
     fn header(&self, bytes: &Self::Bytes) -> Option<(Seq, usize)>;
-    /// Writes a frame's data to the terminal; tells `Applied` with `write`.
+    /// Writes a frame's data to the terminal, and posts `Applied` with `write` once it is parsed.
     fn write_frame(&mut self, bytes: Self::Bytes, write: Write);
-    /// Writes a picture to the terminal in place of everything there; tells `Applied`.
+    /// Replaces the terminal's content with a snapshot, and posts `Applied` once it is parsed.
     fn paint(&mut self, picture: &Bytes, write: Write);
-    /// Writes nothing, in order with the writes; tells `Applied`.
+    /// Writes nothing, in order with the writes, and posts `Applied` in its turn.
     fn write_nothing(&mut self, write: Write);
     /// Clears the terminal, in order with the writes.
     fn clear(&mut self);
-    /// Gives the terminal this size.
+    /// Resizes the terminal to `size`.
     fn resize(&mut self, size: Size);
-    /// Tells `Tick` at that time, and at no earlier one that was asked for.
+    /// Posts `Tick` at `time`, and not at a time that was requested before. `None` cancels it.
     fn tick_at(&mut self, time: Option<Time>);
-    /// Shows what has changed.
+    /// Shows a view that has changed.
     fn show(&mut self, view: &View);
-    /// Tells the user something that passes.
+    /// Shows the user a passing notice.
     fn notify(&mut self, notice: Notice);
-    /// Keeps this for a later page of the tab, or forgets what was kept.
+    /// Stores `saved` for a later page of the tab. `None` removes what was stored.
     fn keep(&mut self, saved: Option<&TabState>);
 }
 
 /// A piece that is written to the terminal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Write {
-    /// Its place in the log.
+    /// Its number in the log.
     pub seq: Seq,
-    /// Its size.
+    /// Its size in bytes.
     pub bytes: usize,
-    /// It tells of the past: queries in it must not be answered.
+    /// True if it is from the past: queries in it must not be answered.
     pub replayed: bool,
-    /// It is a picture, in place of everything before.
+    /// True if it is a snapshot, which replaces everything before.
     pub picture: bool,
-    /// Distinguishes what was written before everything became void.
+    /// Counts how often the terminal was cleared, to ignore pieces from before.
     incarnation: u32,
 }
 
-/// Something that passes and that the user should know.
+/// A passing notice for the user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Notice {
-    /// Typing was refused.
+    /// Typing was refused, for this reason.
     Refused(Refusal),
-    /// More was pasted than can wait; nothing of it was taken. The most is told, in bytes.
+    /// A paste exceeds the most bytes that can wait, given here. Nothing of it was taken.
     TooMuch(usize),
-    /// So many pieces of typing may or may not have been delivered, and are not sent again.
+    /// The number of pieces of typing that may or may not have been delivered. They are not sent
+    /// again.
     GaveUp(usize),
-    /// The relay could not do something.
+    /// An error message from the relay.
     Relay(String),
 }
 
-/// Something that happened, for the driver. `B` is a received binary message.
+/// An event for the driver. `B` is a received binary message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SessionInput<B> {
-    /// Begin, or try again now.
+    /// Start, or retry at once.
     Dial,
-    /// The network is back or the page is seen again.
+    /// The network is back, or the page is visible again.
     Wake,
-    /// The page is seen.
+    /// The page is visible.
     Shown,
     /// The page is hidden, or goes away.
     Hidden,
@@ -104,42 +107,44 @@ pub enum SessionInput<B> {
     Text(Generation, String),
     /// A binary message arrived.
     Binary(Generation, B),
-    /// The socket is gone.
+    /// The socket is closed, with this close code.
     Closed(Generation, u16),
-    /// The terminal was asked something by a piece, and answers this, which may be nothing. Comes
-    /// before `Applied` of it.
+    /// The terminal's answer to the queries in a piece, which may be empty. Comes before the
+    /// `Applied` of that piece.
     Replied(Write, Vec<u8>),
-    /// A piece is on the screen.
+    /// The terminal has applied a piece.
     Applied(Write),
-    /// The user typed, moved the mouse over a program that wants to know, or changed the focus.
+    /// The user typed, moved the mouse over a program that tracks it, or changed the focus.
     Typed(Vec<u8>),
-    /// The page has place for a terminal of this size.
+    /// A terminal of this size fits the page.
     Fits(Size),
     /// The user wants the session to have the size that fits this page.
     TakeSize,
-    /// The user takes back what waits: while the host is away all of it, else what was never sent.
+    /// The user takes back waiting input: all of it while the host is away, otherwise what was
+    /// never sent.
     Discard,
-    /// The user gives up what has not gone in of a large paste.
+    /// The user cancels the unsent rest of a large paste.
     EndPaste,
-    /// Whether typing waits for a host that is away.
+    /// Sets whether typing waits for a host that is away.
     Hold(bool),
-    /// The time that was asked for has come.
+    /// The requested time has come.
     Tick,
 }
 
-/// Drives one session's link by its [`SessionEffects`].
+/// Drives one session's link through its [`SessionEffects`].
 pub struct Driver<W: SessionEffects> {
     effects: W,
     id: ClientId,
     client: Client,
     fit: Fit,
-    /// Entries up to here were in the log before this connection.
+    /// Entries up to here count as replayed: they were in the log before this connection.
     replayed_to: Seq,
     incarnation: u32,
-    /// Pictures that are written and not on the screen yet. Their lines wrap at their own size.
+    /// The number of snapshots that are written and not on the screen yet. Their lines wrap at
+    /// their own size.
     painting: u32,
     pending_since: Option<Time>,
-    /// Typing that is more than may be on its way.
+    /// Typing that exceeds what may be in flight.
     backlog: Backlog,
     hidden: bool,
     kept: bool,
@@ -147,7 +152,7 @@ pub struct Driver<W: SessionEffects> {
 }
 
 impl<W: SessionEffects> Driver<W> {
-    /// A driver that has not dialled yet. `seed` spreads its waits.
+    /// Creates a driver that has not dialled yet. `seed` randomises its delays.
     pub fn new(effects: W, id: ClientId, seed: u64, saved: &SavedInput) -> Self {
         let mut client = Client::new(id.clone(), seed, saved);
         client.answer_queries(true);
@@ -167,17 +172,17 @@ impl<W: SessionEffects> Driver<W> {
         }
     }
 
-    /// What the driver acts on.
+    /// Returns the driver's effects, to read them.
     pub const fn effects(&self) -> &W {
         &self.effects
     }
 
-    /// What the driver acts on, to change it.
+    /// Returns the driver's effects, to change them.
     pub const fn effects_mut(&mut self) -> &mut W {
         &mut self.effects
     }
 
-    /// Handles what happened.
+    /// Handles an event, performs the effects that follow from it, and sets the next `Tick`.
     pub fn handle(&mut self, input: SessionInput<W::Bytes>) {
         let now = self.effects.now();
         match input {
@@ -219,7 +224,7 @@ impl<W: SessionEffects> Driver<W> {
             SessionInput::EndPaste => self.end_paste(now),
             SessionInput::Hold(hold) => self.client.hold_input(hold),
             SessionInput::Tick => {
-                // That timer is spent, even if it rang too early.
+                // That timer has rung, even if too early.
                 self.effects.tick_at(None);
                 self.client.tick(now);
             }
@@ -228,7 +233,7 @@ impl<W: SessionEffects> Driver<W> {
     }
 
     fn text(&mut self, now: Time, generation: Generation, text: &str) {
-        // The relay never sends anything else; a message that is none breaks the connection.
+        // The relay sends only valid messages. Any other breaks the connection.
         let Ok(message) = ServerMessage::from_json(text) else {
             self.client.handle(now, LinkInput::Closed(generation, ABNORMAL));
             self.effects.hang_up();
@@ -280,7 +285,7 @@ impl<W: SessionEffects> Driver<W> {
         }
     }
 
-    /// Hands on what was typed, as far as there is room.
+    /// Passes on what was typed, as far as there is room.
     fn feed(&mut self, now: Time) {
         loop {
             let on_its_way = self.client.pending_input().map(<[u8]>::len).sum();
@@ -307,8 +312,8 @@ impl<W: SessionEffects> Driver<W> {
         }
     }
 
-    /// Asks the session to take a size. The machine skips a size that it has asked for already, so
-    /// it hears of the one in between first.
+    /// Asks the session to take a size. The link machine skips a size that it has requested
+    /// already, so it first gets the size that the session has had since.
     fn ask_for_size(&mut self, now: Time, wanted: Option<Size>) {
         let Some(size) = wanted else { return };
         if let Some(foreign) = self.view.foreign_size {
@@ -369,7 +374,7 @@ impl<W: SessionEffects> Driver<W> {
 
     fn paint(&mut self, snapshot: &Snapshot) {
         if let (Some(cols), Some(rows)) = (snapshot.cols, snapshot.rows) {
-            // Lines of the picture wrap where they did; afterwards the terminal reflows them.
+            // Lines of the snapshot wrap at its own size. The terminal reflows them afterwards.
             self.effects.resize(Size { cols, rows }.clamped());
         }
         self.painting += 1;
@@ -403,7 +408,7 @@ impl<W: SessionEffects> Driver<W> {
         }
     }
 
-    /// See [`super::tab_state`] for when something is kept.
+    /// Stores the tab's state or removes it: see [`super::tab_state`] for when.
     fn keep(&mut self) {
         let waits = self.pending_since.is_some() && !self.view.link.is_connected();
         if self.hidden || waits {

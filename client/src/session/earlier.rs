@@ -1,26 +1,26 @@
-//! The output that a session's log has kept, read from its beginning up to now: what a terminal shows
-//! above what it holds by itself.
+//! The output that a session's log retains, read from its oldest entry up to now. A terminal shows
+//! it above its own scrollback.
 
 use moorline_shared::event::{Connected, Event, EventKind, SessionOutput};
 use moorline_shared::id::{Cursor, Seq};
 use moorline_shared::sse::{Item, Parser, SseEvent, TooLarge};
 
-/// Reads the event stream of a session from its oldest entry on.
+/// Reads a session's event stream from its oldest entry on.
 #[derive(Debug, Default)]
 pub struct Reading {
     parser: Parser,
-    /// Where the log began and ended when the stream was opened.
+    /// The beginning and the end of the log when the stream was opened.
     bounds: Option<(Seq, Seq)>,
     at: Seq,
-    /// Older output is not kept any more.
+    /// True if older output is not retained any more.
     is_trimmed: bool,
 }
 
 impl Reading {
-    /// Takes bytes of the stream. Returns the output in them.
+    /// Parses bytes of the stream. Returns the output in them.
     ///
     /// # Errors
-    /// [`TooLarge`]: this is no such stream.
+    /// [`TooLarge`]: the bytes are not an event stream.
     pub fn take(&mut self, bytes: &[u8]) -> Result<String, TooLarge> {
         let mut events = Vec::new();
         let read = self.parser.push(bytes, |item| {
@@ -52,19 +52,19 @@ impl Reading {
         }
     }
 
-    /// Whether all is read that there was when the stream was opened.
+    /// Returns true once everything is read that the log had when the stream was opened.
     #[must_use]
     pub fn is_done(&self) -> bool {
         self.bounds.is_some_and(|(_, head)| self.at >= head)
     }
 
-    /// Whether the log has lost its beginning.
+    /// Returns true if the log has lost its beginning.
     #[must_use]
     pub const fn is_trimmed(&self) -> bool {
         self.is_trimmed
     }
 
-    /// How much is read.
+    /// Returns the share that is read, in percent.
     #[must_use]
     pub fn percent(&self) -> u64 {
         let Some((from, head)) = self.bounds else { return 0 };

@@ -1,9 +1,9 @@
-//! An event stream that stays: server-sent events over a WebSocket.
+//! An event stream that stays open: server-sent events over a WebSocket.
 //!
-//! Over HTTP/1.1 a browser opens six connections to a server, for all of its tabs together, and an
-//! event stream by `fetch` or `EventSource` holds one of them; WebSockets do not count. The link's
-//! own [`Connection`] dials, watches and backs off; [`Events`] adds what close codes and the format
-//! of the stream mean, and is told of time and network by its [`StreamEffects`].
+//! Over HTTP/1.1 a browser opens at most six connections to a server, for all of its tabs together,
+//! and an event stream by `fetch` or `EventSource` holds one of them; WebSockets do not count. The
+//! link's own [`Connection`] dials, watches and backs off. [`Events`] adds the meaning of close
+//! codes and the stream's format, and gets time and network from its [`StreamEffects`].
 
 mod stream;
 #[cfg(test)]
@@ -18,34 +18,34 @@ use std::time::Duration;
 
 pub use stream::EventStream;
 
-/// How late a heartbeat may be before a page that wakes up dials anew at once.
+/// Delay of a heartbeat after which a page that wakes up dials anew at once.
 const LATE: Duration = HEARTBEAT.saturating_add(Duration::from_secs(3));
-/// A server that asks for a shorter wait than usual is about to end the stream and come back.
+/// A server that asks for at most this retry delay, in milliseconds, is about to end the stream and
+/// come back.
 const RETURNS_AT_ONCE_MS: u32 = 500;
-/// A page that nobody has seen for so long lets go of its stream, so that forgotten tabs cost the
-/// relay nothing.
+/// Time after which a hidden page closes its stream, so that forgotten tabs cost the relay nothing.
 const REST_AFTER: Duration = Duration::from_secs(60);
 
-/// Where a stream stands, for its user.
+/// The status of a stream, as its user sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StreamStatus {
     /// Waiting for the server's answer.
     Connecting {
-        /// Dials in vain since the stream was last good.
+        /// Failed dials since the stream was last good.
         attempt: u32,
     },
-    /// Events come as they happen.
+    /// Events arrive as they happen.
     Live,
     /// Waiting to dial again.
     Waiting {
-        /// When it dials.
+        /// The time at which it dials.
         until: Time,
-        /// Dials in vain since the stream was last good.
+        /// Failed dials since the stream was last good.
         attempt: u32,
     },
-    /// Nothing will follow: all that there is was sent.
+    /// The stream is complete: nothing will follow.
     Ended,
-    /// Dialling again cannot help.
+    /// The relay refused for good: dialling again cannot help.
     Refused {
         /// The close code: 4401, 4403 or 4404.
         code: u16,
@@ -59,53 +59,53 @@ impl Default for StreamStatus {
 }
 
 impl StreamStatus {
-    /// Whether nothing will change by itself any more.
+    /// Returns true if the status does not change by itself any more.
     #[must_use]
     pub const fn is_final(self) -> bool {
         matches!(self, Self::Ended | Self::Refused { .. })
     }
 }
 
-/// What the stream does to the page and its socket, and the clock that it reads.
+/// The stream's effects on the page and its socket, and the clock that it reads.
 pub trait StreamEffects {
-    /// The moment on a monotonic clock.
+    /// Returns the current time on a monotonic clock.
     fn now(&self) -> Time;
-    /// Opens a socket; tells `Opened`, `Bytes` and `Closed` of this generation.
+    /// Opens a socket. Posts its events as `Opened`, `Bytes` and `Closed` with this generation.
     fn dial(&mut self, generation: Generation, last_event_id: Option<&str>);
     /// Closes the socket, if any.
     fn hang_up(&mut self);
-    /// Tells the relay that a message was taken.
+    /// Tells the relay that a message was received.
     fn answer(&mut self);
-    /// Tells `Tick` at that time, and at no earlier one that was asked for.
+    /// Posts `Tick` at `time`, and not at a time that was requested before. `None` cancels it.
     fn tick_at(&mut self, time: Option<Time>);
-    /// An event has come.
+    /// Called when an event has arrived.
     fn event(&mut self, event: SseEvent);
-    /// The stream's status has changed.
+    /// Called when the stream's status has changed.
     fn show(&mut self, status: StreamStatus);
 }
 
-/// Something that happened, for an event stream.
+/// An input of an event stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StreamInput {
-    /// Begin, or try again now.
+    /// Start, or retry at once.
     Dial,
-    /// The page is seen again.
+    /// The page is visible again.
     Seen,
-    /// The page is not seen any more.
+    /// The page is hidden.
     Hidden,
-    /// The network is back, perhaps another one.
+    /// The network is back, perhaps a different one.
     Online,
     /// The socket is open.
     Opened(Generation),
-    /// A message: bytes of the stream.
+    /// A message arrived: bytes of the stream.
     Bytes(Generation, Vec<u8>),
-    /// The socket is gone, with this close code.
+    /// The socket is closed, with this close code.
     Closed(Generation, u16),
-    /// The time that was asked for has come.
+    /// The requested time has come.
     Tick,
 }
 
-/// Keeps one event stream open by its [`StreamEffects`].
+/// Keeps one event stream open through its [`StreamEffects`].
 pub struct Events<S> {
     effects: S,
     connection: Connection,
@@ -114,15 +114,15 @@ pub struct Events<S> {
     heard: Time,
     returns_at_once: bool,
     over: bool,
-    /// Since when nobody sees the page.
+    /// The time since which the page is hidden.
     hidden: Option<Time>,
-    /// The stream was let go of, until the page is seen.
+    /// True if the stream was closed until the page is visible again.
     rests: bool,
     status: StreamStatus,
 }
 
 impl<S: StreamEffects> Events<S> {
-    /// A stream that has not dialled yet. `seed` spreads its waits.
+    /// Creates a stream that has not dialled yet. `seed` randomises its delays.
     pub fn new(effects: S, seed: u64) -> Self {
         Self {
             effects,
@@ -138,17 +138,17 @@ impl<S: StreamEffects> Events<S> {
         }
     }
 
-    /// What the stream acts on.
+    /// Returns the stream's effects, to read them.
     pub const fn effects(&self) -> &S {
         &self.effects
     }
 
-    /// What the stream acts on, to change it.
+    /// Returns the stream's effects, to change them.
     pub const fn effects_mut(&mut self) -> &mut S {
         &mut self.effects
     }
 
-    /// Handles what happened.
+    /// Handles an input, performs the effects that follow from it, and sets the next `Tick`.
     pub fn handle(&mut self, input: StreamInput) {
         let now = self.effects.now();
         match input {
@@ -174,7 +174,7 @@ impl<S: StreamEffects> Events<S> {
             StreamInput::Bytes(generation, bytes) => self.bytes(now, generation, &bytes),
             StreamInput::Closed(generation, code) => self.closed(now, generation, code),
             StreamInput::Tick => {
-                // That timer is spent, even if it rang too early.
+                // That timer has rung, even if too early.
                 self.effects.tick_at(None);
                 self.connection.tick(now);
                 if self.rest_at().is_some_and(|at| at <= now) {
@@ -186,8 +186,8 @@ impl<S: StreamEffects> Events<S> {
         self.settle(now);
     }
 
-    /// The server cannot be asked for a sign of life, so a doubtful stream is replaced: it goes on
-    /// where this one was.
+    /// Replaces a doubtful stream, because the server cannot be asked for a sign of life. The new
+    /// one continues at the same event.
     fn wake(&mut self, now: Time, doubtful: bool) {
         match self.connection.phase() {
             Phase::Open if doubtful => {
@@ -224,7 +224,7 @@ impl<S: StreamEffects> Events<S> {
             self.last_event_id = Some(id.to_owned()).filter(|id| !id.is_empty());
         }
         for item in items {
-            // Only a stream that says something is good.
+            // Only a stream that sends something is good.
             self.connection.settled();
             match item {
                 Item::Event(event) => self.effects.event(event),
@@ -246,7 +246,7 @@ impl<S: StreamEffects> Events<S> {
                     self.effects.dial(generation, self.last_event_id.as_deref());
                 }
                 ConnectionOutput::HangUp => self.effects.hang_up(),
-                // The relay's heartbeats are answered; it answers nothing.
+                // The page answers the relay's heartbeats and gets no answer to its own.
                 ConnectionOutput::Ping => self.connection.said(now),
             }
         }

@@ -1,4 +1,4 @@
-//! Whose size a session's terminal has.
+//! Decides which size a session's terminal has.
 //!
 //! A session has one size. The last client that typed or resized decides it; the others show the
 //! screen at that size until they type or resize themselves.
@@ -8,11 +8,11 @@ use std::time::Duration;
 use moorline_shared::session::Size;
 use moorline_shared::time::Time;
 
-/// How long the relay's word may take after the page has asked for a size. Until then the page
-/// shows what it asked for: sizes on their way back from before would make it jump.
+/// Time that the relay's confirmation may take after the page has requested a size. Until then the
+/// page shows the size that it requested: older sizes on their way back would make it jump.
 const ECHO: Duration = Duration::from_secs(1);
 
-/// The size that fits the page, and the one that the session has.
+/// The size that fits the page, and the size that the session has.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Fit {
     fitting: Option<Size>,
@@ -30,7 +30,7 @@ enum Claim {
 }
 
 impl Fit {
-    /// The page's terminal has place for `size`. Returns the size to ask the session for.
+    /// Notes that `size` fits the page. Returns the size to request from the session.
     pub(super) fn fits(&mut self, size: Size) -> Option<Size> {
         if self.fitting == Some(size) {
             return None;
@@ -39,7 +39,7 @@ impl Fit {
         self.claim()
     }
 
-    /// The session has `size`, as the relay says.
+    /// Notes the session's size, as the relay reports it.
     pub(super) fn session_has(&mut self, size: Size, only_watches: bool) {
         self.heard = Some(size);
         self.only_watches = only_watches;
@@ -48,26 +48,26 @@ impl Fit {
         }
     }
 
-    /// The user types, or asks for the page's own size. Returns the size to ask the session for,
-    /// where it has another one.
+    /// Claims the page's own size, because the user types or asks for it. Returns the size to
+    /// request if the session has a different one.
     pub(super) fn claim_if_foreign(&mut self, now: Time) -> Option<Size> {
         self.foreign(now)?;
         self.claim()
     }
 
-    /// What was asked for is on its way.
+    /// Notes that the request has been sent.
     pub(super) const fn sent(&mut self, now: Time) {
         if matches!(self.claim, Claim::Unsent) {
             self.claim = Claim::Sent(now);
         }
     }
 
-    /// The size that the page's terminal must have.
+    /// Returns the size that the page's terminal must have.
     pub(super) fn shown(&self, now: Time) -> Option<Size> {
         self.foreign(now).or(self.fitting)
     }
 
-    /// The session's size, where it is another one than fits the page.
+    /// Returns the session's size if it differs from the one that fits the page.
     pub(super) fn foreign(&self, now: Time) -> Option<Size> {
         let awaits_echo = match self.claim {
             Claim::None => false,
@@ -77,7 +77,7 @@ impl Fit {
         self.heard.filter(|_| !awaits_echo && self.heard != self.fitting)
     }
 
-    /// When [`Fit::foreign`] may change by itself.
+    /// Returns when [`Fit::foreign`] may change by itself.
     pub(super) fn timeout(&self) -> Option<Time> {
         match self.claim {
             Claim::Sent(at) => Some(at + ECHO),
@@ -85,7 +85,7 @@ impl Fit {
         }
     }
 
-    /// The size that fits the page.
+    /// Returns the size that fits the page.
     pub(super) const fn fitting(&self) -> Option<Size> {
         self.fitting
     }

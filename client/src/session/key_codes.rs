@@ -1,4 +1,4 @@
-//! Keys as programs that ask for it get them: by the kitty protocol, or by xterm's
+//! Encodes keys for programs that ask for it: by the kitty protocol, or by xterm's
 //! `modifyOtherKeys`. All other keys are left to the terminal emulator.
 //!
 //! Source: <https://sw.kovidgoyal.net/kitty/keyboard-protocol/>, whose tables the tests follow.
@@ -22,20 +22,20 @@ const ENTER: u32 = 13;
 const TAB: u32 = 9;
 const BACKSPACE: u32 = 127;
 
-/// What the program has asked of the keyboard.
+/// The keyboard modes that the program has asked for.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct KeyModes {
-    /// The kitty protocol's flags of the screen that is shown.
+    /// The kitty protocol's flags of the active screen.
     pub flags: KeyFlags,
-    /// xterm's `modifyOtherKeys`.
+    /// The level of xterm's `modifyOtherKeys`.
     pub other_keys: u8,
 }
 
-/// What is sent for a key; `None` where the emulator is to handle it, as text and whatever has its
-/// old form. A key that is let go is sent by the protocol or not at all.
+/// Returns what to send for a key. Returns `None` if the emulator handles it, as text or in its old
+/// form. The release of a key is sent by the protocol or not at all.
 #[must_use]
 pub fn encode(press: &Press, modes: KeyModes) -> Option<String> {
-    // What composes text, by a method of input or the third level of a layout, is text.
+    // A key that composes text, by an input method or the third level of a layout, is text.
     if press.composing || press.alt_graph || matches!(&*press.key, "Dead" | "Process") {
         return None;
     }
@@ -53,8 +53,8 @@ pub fn encode(press: &Press, modes: KeyModes) -> Option<String> {
     other_key(press, modes.other_keys).or_else(|| control_by_place(press))
 }
 
-/// The control character that Control makes of a character. As xterm, whose table is that of
-/// `XLookupString`; the kitty protocol's has the same and `?`.
+/// Returns the control character that Control makes of a character, as xterm does, whose table is
+/// that of `XLookupString`. The kitty protocol has the same table and `?`.
 #[must_use]
 pub fn control(key: char) -> Option<char> {
     Some(match key.to_ascii_lowercase() {
@@ -70,7 +70,7 @@ pub fn control(key: char) -> Option<char> {
     })
 }
 
-/// A key that has a number of its own, and the end of its sequence.
+/// A key with a number of its own, and the final byte of its sequence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Functional {
     number: u32,
@@ -127,7 +127,7 @@ fn functional(press: &Press) -> Option<Functional> {
     }
 }
 
-/// F5 to F35.
+/// Returns the number and the final byte of F5 to F35.
 fn function_key(key: &str) -> Option<Functional> {
     const OLD: [u32; 8] = [15, 17, 18, 19, 20, 21, 23, 24];
     let number: u32 = key.strip_prefix('F')?.parse().ok()?;
@@ -139,7 +139,7 @@ fn function_key(key: &str) -> Option<Functional> {
     Some(Functional { number, end, is_modifier: false })
 }
 
-/// A key of the number pad, unless it produces text and need not be told apart.
+/// Returns the number of a key on the number pad.
 fn keypad(press: &Press) -> Option<u32> {
     const KEYS: [(&str, u32); 12] = [
         ("Enter", 57414),
@@ -196,7 +196,7 @@ fn modifiers(press: &Press) -> u16 {
     held.iter().filter(|(held, _)| *held).map(|(_, bit)| bit).sum()
 }
 
-/// The character that a key produces, where that is one.
+/// Returns the character that a key produces, if it is a single one.
 fn character(press: &Press) -> Option<char> {
     let mut characters = press.key.chars();
     let character = characters.next().filter(|character| !character.is_control())?;
@@ -212,7 +212,7 @@ fn functional_key(press: &Press, key: Functional, flags: KeyFlags) -> Option<Str
     if key.is_modifier {
         return all.then(|| sequence(press, &key.number.to_string(), key.end, held, flags, None));
     }
-    // These still do what they always did, so that a shell can be used after a program that broke.
+    // These keys keep their old codes, so that a shell is usable after a program that crashed.
     let is_plain = matches!(key.number, ENTER | TAB | BACKSPACE) && key.end == 'u';
     if is_plain && !all && (press.kind == KeyKind::Release || held & !LOCKS == 0) {
         return None;
@@ -235,7 +235,7 @@ fn text_key(press: &Press, flags: KeyFlags) -> Option<String> {
     let produced = character(press)?;
     let all = flags.has(KeyFlags::ALL_KEYS);
     let held = modifiers(press) & if all { u16::MAX } else { !LOCKS };
-    // Commands of the system and of the browser.
+    // Reserved for commands of the system and of the browser.
     if held & SUPER != 0 {
         return None;
     }
@@ -265,7 +265,7 @@ fn text_key(press: &Press, flags: KeyFlags) -> Option<String> {
     Some(sequence(press, &code, 'u', held, flags, is_bare.then_some(produced)))
 }
 
-/// `CSI number ; modifiers : event ; text end`, without what has its default.
+/// Returns `CSI number ; modifiers : event ; text end`, without parts that have their defaults.
 fn sequence(
     press: &Press,
     number: &str,
@@ -300,7 +300,7 @@ fn sequence(
     out
 }
 
-/// By `CSI > 4 ; level m`: `CSI 27 ; modifiers ; code ~`.
+/// Encodes a key for `CSI > 4 ; level m` as `CSI 27 ; modifiers ; code ~`.
 fn other_key(press: &Press, level: u8) -> Option<String> {
     let held = modifiers(press) & !LOCKS;
     if level == 0 || held == 0 || held & SUPER != 0 {
@@ -311,7 +311,7 @@ fn other_key(press: &Press, level: u8) -> Option<String> {
         (_, Some(character)) => (u32::from(character), true),
         _ => return None,
     };
-    // Shift alone is in the character already, and Control has its old form for many keys.
+    // Shift alone is part of the character already, and Control has its old form for many keys.
     let has_old_form = is_text && (held == SHIFT || (level == 1 && is_control(press)));
     let is_alt_alone = level == 1 && held & !SHIFT == ALT;
     if has_old_form || is_alt_alone {
@@ -320,13 +320,13 @@ fn other_key(press: &Press, level: u8) -> Option<String> {
     Some(format!("\x1b[27;{};{code}~", held + 1))
 }
 
-/// Whether Control with this key has a control character of its own.
+/// Returns true if Control with this key has a control character of its own.
 fn is_control(press: &Press) -> bool {
     press.ctrl && !press.shift && press.latin().chars().all(|key| control(key).is_some())
 }
 
-/// The control character of a key: of a digit or a symbol, and of a letter of another script, which is
-/// the one at its place. Those of Latin letters are left to the emulator, and with Shift to the browser.
+/// Returns the control character of a digit or a symbol, or of a letter of another script by its
+/// position on a US layout. Latin letters are left to the emulator, and with Shift to the browser.
 fn control_by_place(press: &Press) -> Option<String> {
     if !press.ctrl || press.meta || press.kind == KeyKind::Release {
         return None;
@@ -340,7 +340,7 @@ fn control_by_place(press: &Press) -> Option<String> {
     Some(format!("{escape}{control}"))
 }
 
-/// The character of a key without Shift.
+/// Returns the character of a key without Shift.
 fn unshifted(press: &Press, produced: char) -> char {
     let mut lower = produced.to_lowercase();
     if let (Some(lower), None) = (lower.next(), lower.next())
@@ -348,7 +348,8 @@ fn unshifted(press: &Press, produced: char) -> char {
     {
         return lower;
     }
-    // Other layouts shift other characters; where it is the one of a US layout, so is the key.
+    // Other layouts shift other characters. If the shifted character is that of a US layout, so is
+    // the key.
     match place(&press.code) {
         Some((plain, shifted)) if press.shift && shifted == produced => plain,
         _ => produced,

@@ -1,4 +1,4 @@
-//! Bytes for keys that a soft keyboard lacks.
+//! Encodes keys that a soft keyboard lacks.
 
 use super::key_codes;
 use crate::bindings::keyboard::Press;
@@ -6,54 +6,54 @@ use crate::bindings::keyboard::Press;
 /// A key of the key bar.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Key {
-    /// Escape.
+    /// The Escape key.
     Escape,
-    /// Tab.
+    /// The Tab key.
     Tab,
-    /// Arrow up.
+    /// The arrow up key.
     Up,
-    /// Arrow down.
+    /// The arrow down key.
     Down,
-    /// Arrow right.
+    /// The arrow right key.
     Right,
-    /// Arrow left.
+    /// The arrow left key.
     Left,
-    /// Home.
+    /// The Home key.
     Home,
-    /// End.
+    /// The End key.
     End,
-    /// Page up.
+    /// The Page Up key.
     PageUp,
-    /// Page down.
+    /// The Page Down key.
     PageDown,
-    /// A character that is far away on a phone.
+    /// A character that is hard to reach on a phone.
     Character(char),
 }
 
 /// Modifiers that stay down for the next key.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Modifiers {
-    /// Control.
+    /// True if Control is down.
     pub ctrl: bool,
-    /// Alt.
+    /// True if Alt is down.
     pub alt: bool,
 }
 
 impl Modifiers {
-    /// Whether any is down.
+    /// Returns true if any modifier is down.
     #[must_use]
     pub const fn any(self) -> bool {
         self.ctrl || self.alt
     }
 
-    /// The xterm parameter: 1, plus 2 for Alt, plus 4 for Control.
+    /// Returns the xterm parameter: 1, plus 2 for Alt, plus 4 for Control.
     const fn parameter(self) -> u8 {
         1 + 2 * self.alt as u8 + 4 * self.ctrl as u8
     }
 }
 
-/// The bytes of `key` with `modifiers`. `application` says that the program wants arrows in their
-/// application form.
+/// Returns the bytes of `key` with `modifiers`. `application` means that the program wants arrow
+/// keys in their application form.
 #[must_use]
 pub fn encode(key: Key, modifiers: Modifiers, application: bool) -> String {
     let plain_alt = if modifiers.alt { "\x1b" } else { "" };
@@ -72,7 +72,7 @@ pub fn encode(key: Key, modifiers: Modifiers, application: bool) -> String {
     }
 }
 
-/// The same key as a keyboard has it.
+/// Returns the key event that a keyboard would send for `key`.
 #[must_use]
 pub fn press(key: Key, modifiers: Modifiers) -> Press {
     let name = match key {
@@ -91,7 +91,7 @@ pub fn press(key: Key, modifiers: Modifiers) -> Press {
     modified(name.to_owned(), modifiers)
 }
 
-/// A typed character as a key of a keyboard; `None` for more than one.
+/// Returns a typed character as a key event, or `None` unless `typed` is exactly one.
 #[must_use]
 pub fn press_of(typed: &str, modifiers: Modifiers) -> Option<Press> {
     (typed.chars().count() == 1).then(|| modified(typed.to_owned(), modifiers))
@@ -119,8 +119,8 @@ fn page(number: u8, modifiers: Modifiers) -> String {
     }
 }
 
-/// What was typed on a soft keyboard while `modifiers` were down on the key bar. Only one typed
-/// character is modified: a pasted text stays what it is.
+/// Returns what was typed on a soft keyboard, changed by the `modifiers` of the key bar. Only a
+/// single character is modified: pasted text stays unchanged.
 #[must_use]
 pub fn modify(typed: &str, modifiers: Modifiers) -> String {
     let mut characters = typed.chars();
@@ -131,8 +131,8 @@ pub fn modify(typed: &str, modifiers: Modifiers) -> String {
     if modifiers.alt { format!("\x1b{base}") } else { base.to_string() }
 }
 
-/// The control character of a key, where it has one. On the key bar `-` stands for `_`, which is far
-/// away.
+/// Returns the control character of a key, or the key itself if it has none. `-` stands for `_`,
+/// which is hard to reach on a phone.
 fn control(character: char) -> char {
     let character = if character == '-' { '_' } else { character };
     key_codes::control(character).unwrap_or(character)

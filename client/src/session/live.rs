@@ -1,4 +1,4 @@
-//! A [`Driver`] in a real page: socket, timer and terminal.
+//! Runs a [`Driver`] in a real page, with its socket, timer and terminal.
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -27,38 +27,38 @@ use crate::bindings::socket::{Socket, SocketEvent};
 /// The close code of a dial that the browser itself refuses.
 const NEVER_OPENED: u16 = 1006;
 
-/// What a session needs to run.
+/// Everything that a session needs to run.
 pub struct Setup {
-    /// Which session.
+    /// The id of the session.
     pub id: SessionId,
-    /// The token, where there is one.
+    /// The access token, if any.
     pub token: Option<String>,
-    /// Where it is shown.
+    /// The terminal that shows it.
     pub screen: Rc<Screen>,
-    /// Compute a digest of what is applied, for tests.
+    /// True to compute a digest of what is applied, for tests.
     pub digest: bool,
 }
 
-/// How a session tells the page.
+/// Callbacks from a session to the page.
 pub struct SessionHooks {
-    /// What is shown has changed.
+    /// Called when the view has changed.
     pub show: Box<dyn Fn(View)>,
-    /// Something that passes.
+    /// Called with a passing notice.
     pub notify: Box<dyn Fn(Notice)>,
-    /// How far the terminal's content is, at most once a frame.
+    /// Called with the progress of the terminal's content, at most once per frame.
     pub progress: Box<dyn Fn(&Progress)>,
 }
 
-/// How far the terminal's content is: a debugging aid, and what byte-exact tests read.
+/// Progress of the terminal's content: a debugging aid, also read by byte-exact tests.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Progress {
     /// The last entry on the screen.
     pub seq: Seq,
     /// Bytes of entries applied since `from`.
     pub bytes: u64,
-    /// The picture's seq that everything counts from; 0 for none.
+    /// The number of the snapshot that everything counts from; 0 without one.
     pub from: Seq,
-    /// Of the entries after `from`, where it is computed.
+    /// Digest of the entries after `from`, if it is computed.
     pub digest: Option<Digest>,
 }
 
@@ -72,8 +72,8 @@ struct Shared {
 }
 
 impl Shared {
-    /// The terminal may parse, answer and report while the driver writes to it, so what happens
-    /// goes through a queue.
+    /// Queues an event and handles the queue. The terminal may parse, answer and report while the
+    /// driver writes to it, so an event may be posted from within.
     fn post(&self, event: Message) {
         self.inbox.borrow_mut().push_back(event);
         if self.running.replace(true) {
@@ -94,13 +94,13 @@ impl Shared {
 pub struct Session(Rc<Shared>);
 
 impl Session {
-    /// A session that does nothing until [`Session::start`].
+    /// Creates a session that does nothing until [`Session::start`].
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Takes up what an earlier page of this tab left, and dials.
+    /// Restores what an earlier page of this tab stored, and dials.
     pub fn start(&self, setup: Setup, hooks: SessionHooks) {
         let bits = clock::random_bits();
         let left = tab_state::take(&setup.id).unwrap_or_else(|| TabState {
@@ -115,12 +115,12 @@ impl Session {
         self.post(SessionInput::Dial);
     }
 
-    /// Tells the session that something happened.
+    /// Posts an event to the session.
     pub fn post(&self, event: Message) {
         self.0.post(event);
     }
 
-    /// Hands out a way to post that does not keep the session alive.
+    /// Returns a function that posts events without keeping the session alive.
     pub fn poster(&self) -> impl Fn(Message) + Clone + 'static + use<> {
         let shared = Rc::downgrade(&self.0);
         move |event| {
@@ -133,7 +133,7 @@ impl Session {
 
 impl Drop for Shared {
     fn drop(&mut self) {
-        // Coming back to the session goes on as the same client.
+        // Returning to the session continues as the same client.
         if let Some(driver) = self.driver.get_mut() {
             driver.handle(SessionInput::Hidden);
         }
@@ -206,7 +206,7 @@ impl SessionEffects for Browser {
     }
 
     fn dial(&mut self, generation: Generation) {
-        // The old socket is silenced before the new one says anything.
+        // The old socket is silenced before the new one reports anything.
         self.socket = None;
         let post = self.poster();
         let address = page::socket_address(&format!("/sessions/{}/stream", self.setup.id));
@@ -255,7 +255,7 @@ impl SessionEffects for Browser {
     }
 
     fn paint(&mut self, picture: &Bytes, write: Write) {
-        // Who has scrolled back keeps reading there.
+        // A user who has scrolled back keeps their place.
         let above = self.setup.screen.lines_above_bottom();
         let screen = Rc::downgrade(&self.setup.screen);
         self.write(&Chunk::copy(picture), write, move || {

@@ -1,12 +1,12 @@
-//! What the page knows and does, without drawing anything.
+//! The page's state and logic, without drawing anything.
 //!
 //! One session's link is a [`Driver`]: it turns each [`SessionInput`] into calls of the link
-//! machine, and what the machine wants into calls of its [`SessionEffects`]. Output bytes pass
-//! through it unseen, as [`SessionEffects::Bytes`]; the page gets a small [`View`] whenever what it
-//! shows has changed. [`events`] keeps an event stream open in the same way, and [`overview`]
-//! follows by it what the relay runs.
+//! machine, and the machine's outputs into calls of its [`SessionEffects`]. Output bytes pass
+//! through it unread, as [`SessionEffects::Bytes`]. The page gets a small [`View`] whenever what it
+//! shows has changed. [`events`] keeps an event stream open in the same way, and [`overview`] uses
+//! it to follow what the relay runs.
 //!
-//! [`access`], [`api`] and [`code`] are the way to the relay; [`route`] is the page's address, and
+//! [`access`], [`api`] and [`code`] connect to the relay. [`route`] is the page's address, and
 //! [`actions`] is everything that a user can do.
 
 pub mod access;

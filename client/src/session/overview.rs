@@ -1,5 +1,5 @@
-//! All sessions and projects, as the relay tells of them while they change (`GET /api/events`).
-//! One stream serves the whole page, for as long as something shows what it tells.
+//! All sessions and projects, kept up to date by the relay's events (`GET /api/events`). One stream
+//! serves the whole page, for as long as something on it follows.
 
 use std::sync::Arc;
 
@@ -15,24 +15,24 @@ use crate::session::catalogue::{self, Host, News, Piece, Sessions};
 use crate::session::{EventStream, StreamStatus};
 use crate::ui::sort::sorted;
 
-/// What is known of all sessions and projects.
+/// The known sessions, projects and hosts.
 #[derive(Debug, Clone, Copy)]
 pub struct Overview {
     access: Access,
-    /// `None` until the relay has told of them.
+    /// All sessions; `None` until the relay has sent them.
     pub sessions: RwSignal<Option<Sessions>>,
-    /// By name.
+    /// All projects, sorted by name.
     pub projects: RwSignal<Vec<Project>>,
-    /// The relay's own first; `None` until it has told of them.
+    /// All hosts, the relay's own first; `None` until the relay has sent them.
     pub hosts: RwSignal<Option<Vec<Host>>>,
-    /// Where the stream stands.
+    /// The status of the stream.
     pub status: RwSignal<StreamStatus>,
     stream: StoredValue<Option<EventStream>, LocalStorage>,
     followers: StoredValue<usize>,
 }
 
 impl Overview {
-    /// Nothing is known yet; makes itself known to all components below.
+    /// Creates an empty overview and provides it to all components below.
     pub fn provide() -> Self {
         let overview = Self {
             access: Access::expect(),
@@ -47,14 +47,14 @@ impl Overview {
         overview
     }
 
-    /// The one that was provided.
+    /// Returns the overview that was provided.
     #[must_use]
     pub fn expect() -> Self {
         expect_context()
     }
 
-    /// Follows the relay for as long as the component or effect lives that calls this. What is
-    /// known stays known, and is replaced when somebody follows again.
+    /// Follows the relay for as long as the calling component or effect lives. What is known stays,
+    /// and is replaced when something follows again.
     pub fn follow(self) {
         self.followers.update_value(|followers| *followers += 1);
         if self.followers.get_value() == 1 {
@@ -83,18 +83,18 @@ impl Overview {
         });
     }
 
-    /// Dials now, where the stream is not open.
+    /// Dials now, unless the stream is open.
     pub fn retry(self) {
         self.stream.with_value(|stream| stream.iter().for_each(EventStream::retry));
     }
 
-    /// What is known of a session; tracked.
+    /// Returns a session, if it is known; tracked.
     #[must_use]
     pub fn session(self, id: &SessionId) -> Option<Arc<SessionSummary>> {
         self.sessions.with(|sessions| sessions.as_ref()?.get(id).cloned())
     }
 
-    /// All sessions, the newest first; tracked.
+    /// Returns all sessions, the newest first; tracked.
     #[must_use]
     pub fn newest(self) -> Vec<Arc<SessionSummary>> {
         let all: Vec<_> = self
@@ -105,22 +105,22 @@ impl Overview {
         all
     }
 
-    /// What is known of a project; tracked.
+    /// Returns a project, if it is known; tracked.
     #[must_use]
     pub fn project(self, id: &ProjectId) -> Option<Project> {
         self.projects.with(|projects| projects.iter().find(|project| project.id == *id).cloned())
     }
 
-    /// A project's name; tracked.
+    /// Returns a project's name; tracked.
     #[must_use]
     pub fn project_name(self, id: &ProjectId) -> Option<String> {
         self.projects.with(|list| list.iter().find(|p| p.id == *id).map(|p| p.name.clone()))
     }
 
-    /// Asks the relay which hosts there are.
+    /// Asks the relay for its hosts.
     pub fn ask_for_hosts(self) {
         api::ask(self.access, Request::get("/api/hosts".to_owned()), move |answer| {
-            // A relay that has none to tell of knows no such path.
+            // A relay without hosts to list does not have this path.
             if let Ok(piece) = answer.and_then(|text| api::parse::<Piece>(&text)) {
                 let hosts = piece.hosts.into_iter().map(catalogue::shown_host).collect();
                 self.hosts.set(Some(hosts));
@@ -128,7 +128,7 @@ impl Overview {
         });
     }
 
-    /// What the host of a session is called, where there are several; tracked.
+    /// Returns the name of a session's host, if there are several hosts; tracked.
     #[must_use]
     pub fn host_name(self, session: &SessionSummary) -> Option<String> {
         let id = session.host.as_ref()?;
@@ -138,8 +138,8 @@ impl Overview {
         })
     }
 
-    /// Where a session is started unless the user says otherwise: where the last one was; `None`
-    /// where the relay knows by itself. Tracked.
+    /// Returns the host on which a session starts unless the user chooses: the one of the newest
+    /// session. Returns `None` if fewer than two are connected, and the relay decides. Tracked.
     #[must_use]
     pub fn usual_host(self) -> Option<HostId> {
         let hosts = self.hosts.get()?;
@@ -147,12 +147,12 @@ impl Overview {
         usual(&hosts, newest.iter().filter_map(|session| session.host.as_ref()))
     }
 
-    /// Puts a session in its place: the answer to a change comes before its event.
+    /// Inserts or replaces a session: the answer to a change comes before its event.
     pub fn put(self, session: SessionSummary) {
         self.put_shared(Arc::new(session));
     }
 
-    /// Takes a session out.
+    /// Removes a session, if it is known.
     pub fn remove(self, id: &SessionId) {
         self.sessions.update(|sessions| {
             if let Some(sessions) = sessions {
@@ -190,7 +190,8 @@ impl Overview {
     }
 }
 
-/// Of several that are connected the first one of `used`, else the first.
+/// Returns the first of `used` that is connected, otherwise the first connected host. Returns
+/// `None` if fewer than two are connected.
 fn usual<'a>(hosts: &[Host], mut used: impl Iterator<Item = &'a HostId>) -> Option<HostId> {
     let connected = || hosts.iter().filter(|host| host.connected);
     connected().nth(1)?;

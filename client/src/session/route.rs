@@ -1,5 +1,5 @@
-//! What the page's address means, and how it changes. The address is all the context that a page
-//! has: two tabs on two sessions never mix.
+//! The meaning of the page's address, and its changes. A page has no other context than its
+//! address, so two tabs on two sessions never mix.
 
 use leptos::prelude::*;
 use moorline_shared::id::{ProjectId, SessionId};
@@ -7,37 +7,37 @@ use moorline_shared::id::{ProjectId, SessionId};
 use crate::bindings::history::{self, AddressWatch, LinkWatch};
 use crate::bindings::page;
 
-/// What an address leads to.
+/// The page that an address leads to.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Route {
     /// The list of sessions.
     Sessions {
-        /// Which of them.
+        /// The sessions that it shows.
         shelf: Shelf,
     },
-    /// What a session did and does.
+    /// A session's page, with its past and present.
     Session(SessionId),
-    /// A session's terminal.
+    /// The terminal of a session.
     Terminal(SessionId),
-    /// Nothing of this application.
+    /// An address outside of this application.
     #[default]
     NotFound,
 }
 
-/// Which sessions a list shows: `?project=<id|none>`.
+/// The sessions that a list shows: `?project=<id|none>`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Shelf {
-    /// All of them.
+    /// All of the sessions.
     #[default]
     All,
-    /// Those of one project.
+    /// The sessions of one project.
     Project(ProjectId),
-    /// Those of no project.
+    /// The sessions without a project.
     Loose,
 }
 
 impl Shelf {
-    /// Whether it holds a session of this project.
+    /// Returns true if it includes a session of this project.
     #[must_use]
     pub fn holds(&self, project: Option<&ProjectId>) -> bool {
         match self {
@@ -47,7 +47,7 @@ impl Shelf {
         }
     }
 
-    /// Its project, where it is one.
+    /// Returns its project, if it is one.
     #[must_use]
     pub const fn project(&self) -> Option<&ProjectId> {
         match self {
@@ -58,7 +58,7 @@ impl Shelf {
 }
 
 impl Route {
-    /// Reads an address: a path, and a query after `?`.
+    /// Parses an address: a path, and a query after `?`.
     #[must_use]
     pub fn of(address: &str) -> Self {
         let address = address.split('#').next().unwrap_or_default();
@@ -75,7 +75,7 @@ impl Route {
         }
     }
 
-    /// The address that leads here.
+    /// Returns the address that leads here.
     #[must_use]
     pub fn address(&self) -> String {
         match self {
@@ -87,7 +87,7 @@ impl Route {
         }
     }
 
-    /// The page that shows it: another one is built anew, the same one goes on.
+    /// Returns the page that shows this route. A different page is built anew, the same one stays.
     fn page(self) -> Self {
         match self {
             Self::Sessions { .. } => Self::Sessions { shelf: Shelf::All },
@@ -96,7 +96,7 @@ impl Route {
     }
 }
 
-/// `None` where the query names what cannot be a project.
+/// Returns `None` if the query names something that cannot be a project.
 fn shelf(query: &str) -> Option<Shelf> {
     let named = query.split('&').find_map(|field| field.strip_prefix("project="));
     match named {
@@ -106,15 +106,15 @@ fn shelf(query: &str) -> Option<Shelf> {
     }
 }
 
-/// Where the page is, and how to go elsewhere.
+/// The current route, and ways to change it.
 #[derive(Debug, Clone, Copy)]
 pub struct Router {
     route: RwSignal<Route>,
 }
 
 impl Router {
-    /// Reads the page's address, follows it and the page's links, and makes itself known to all
-    /// components below.
+    /// Reads the page's address, follows its changes and the page's links, and provides the router
+    /// to all components below.
     #[must_use]
     pub fn provide() -> Self {
         let router = Self { route: RwSignal::new(Route::of(&history::address())) };
@@ -128,25 +128,25 @@ impl Router {
         router
     }
 
-    /// The one that was provided.
+    /// Returns the router that was provided.
     #[must_use]
     pub fn expect() -> Self {
         expect_context()
     }
 
-    /// Where the page is; tracked.
+    /// Returns the current route; tracked.
     #[must_use]
     pub fn route(self) -> Route {
         self.route.get()
     }
 
-    /// As [`Router::route`], without what a page can change within itself; tracked.
+    /// Returns [`Router::route`] without what a page can change within itself; tracked.
     #[must_use]
     pub fn page(self) -> Route {
         self.route.get().page()
     }
 
-    /// Which sessions a list shows; tracked.
+    /// Returns the sessions that a list shows; tracked.
     #[must_use]
     pub fn shelf(self) -> Shelf {
         match self.route.get() {
@@ -155,20 +155,20 @@ impl Router {
         }
     }
 
-    /// Whether the page is the list of this shelf now.
+    /// Returns true if the page is the list of this shelf; not tracked.
     #[must_use]
     pub fn is_at(self, wanted: &Shelf) -> bool {
         self.route
             .with_untracked(|route| matches!(route, Route::Sessions { shelf } if shelf == wanted))
     }
 
-    /// Whether the page is a list of sessions now.
+    /// Returns true if the page is a list of sessions; not tracked.
     #[must_use]
     pub fn is_list(self) -> bool {
         self.route.with_untracked(|route| matches!(route, Route::Sessions { .. }))
     }
 
-    /// Goes to an address: a step in the history. One that is no page of the application is loaded
+    /// Goes to an address and adds a history entry. An address outside of the application is loaded
     /// by the browser.
     pub fn navigate(self, address: &str) {
         if Route::of(address) == Route::NotFound {
@@ -179,7 +179,7 @@ impl Router {
         }
     }
 
-    /// Goes to what `route` names.
+    /// Goes to the page of `route`.
     pub fn go(self, route: &Route) {
         self.navigate(&route.address());
     }
@@ -198,7 +198,7 @@ impl Router {
             let elsewhere = self.route.get_untracked().page() != route.clone().page();
             self.route.set(route);
             if elsewhere {
-                // What had the focus is gone: go on from the new page's content.
+                // The element that had the focus is gone: continue at the new page's content.
                 page::focus_main_soon();
             }
         }

@@ -1,9 +1,8 @@
-//! What a tab keeps of a session over its reload: who it is, and what it typed and could not
-//! deliver.
+//! State of a session that a tab keeps over a reload: its client id, and input that could not be
+//! delivered.
 //!
-//! It is stored only while the page is hidden or going, or while input waits for a connection. A
-//! tab that is duplicated takes a copy of the storage with it, and two pages must not be the same
-//! client.
+//! It is stored only while the page is hidden or going away, or while input waits for a connection.
+//! A duplicated tab takes a copy of the storage with it, and two pages must not be the same client.
 
 use moorline_shared::id::{ClientId, SessionId};
 use moorline_shared::link::SavedInput;
@@ -11,13 +10,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::bindings::storage::{self, Area};
 
-/// What a tab keeps of a session.
+/// State of a session that a tab keeps.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct TabState {
-    /// Who the page is to the relay.
+    /// The page's client id at the relay.
     pub client_id: ClientId,
-    /// Its input: what was accepted, and what was not.
+    /// Input that was accepted, and input that was not.
     pub input: SavedInput,
 }
 
@@ -25,7 +24,7 @@ fn key(session: &SessionId) -> String {
     format!("moorline.client.{session}")
 }
 
-/// Takes what an earlier page of this tab left.
+/// Takes the state that an earlier page of this tab stored.
 #[must_use]
 pub fn take(session: &SessionId) -> Option<TabState> {
     let key = key(session);
@@ -34,7 +33,7 @@ pub fn take(session: &SessionId) -> Option<TabState> {
     serde_json::from_str(&text).ok()
 }
 
-/// Stores, or forgets.
+/// Stores the state, or removes it if it is `None`.
 pub fn keep(session: &SessionId, saved: Option<&TabState>) {
     let key = key(session);
     match saved.and_then(|saved| serde_json::to_string(saved).ok()) {

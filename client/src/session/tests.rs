@@ -1,4 +1,4 @@
-//! The driver with effects that are values.
+//! Tests of the driver, with effects that are plain values.
 
 use bytes::Bytes;
 use moorline_shared::frame::Frame;
@@ -19,7 +19,7 @@ const EPOCH: Epoch = Epoch(7);
 const SMALL: Size = Size { cols: 40, rows: 20 };
 const LARGE: Size = Size { cols: 120, rows: 40 };
 
-/// Remembers what was asked of it.
+/// Records the effects that were requested.
 #[derive(Default)]
 struct Values {
     now: u64,
@@ -142,7 +142,7 @@ fn output(driver: &mut Subject, seq: u64) {
     driver.handle(SessionInput::Binary(generation, Frame::copy(Seq(seq), b"out").unwrap()));
 }
 
-/// What was written is parsed.
+/// Reports everything that was written as parsed.
 fn parse(driver: &mut Subject) {
     for (_, write) in std::mem::take(&mut driver.effects_mut().writes) {
         driver.handle(SessionInput::Applied(write));
@@ -157,7 +157,7 @@ fn connect(driver: &mut Subject, answer: &ServerMessage) {
     say(driver, answer);
 }
 
-/// Live, with a picture of entry 5 on the screen.
+/// Returns a live driver with a snapshot of entry 5 on the screen.
 fn live() -> Subject {
     let mut driver = driver(&SavedInput::default());
     driver.handle(SessionInput::Fits(SMALL));

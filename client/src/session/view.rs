@@ -1,35 +1,35 @@
-//! What a page shows of a session's link, in small values that can be compared.
+//! The view of a session's link that a page shows, in small values that can be compared.
 
 use moorline_shared::session::{ExitStatus, Lifecycle, Size};
 use moorline_shared::time::Time;
 
 use super::backlog::Progress;
 
-/// Everything that a page shows of a session besides the terminal's content.
+/// Everything that a page shows of a session, except the terminal's content.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct View {
     /// The state of the link.
     pub link: LinkView,
-    /// Since when nothing comes from the relay, where that is so.
+    /// The time since which the relay has been silent, if it is.
     pub offline_since: Option<Time>,
     /// The session's name, once it is known.
     pub name: Option<String>,
-    /// Whether the session runs, as far as the relay told.
+    /// The session's lifecycle, as far as the relay has reported it.
     pub lifecycle: Option<Lifecycle>,
-    /// This client may only watch.
+    /// True if this client may only watch.
     pub read_only: bool,
-    /// The size that the session's terminal has, where it is not the one that fits this page.
+    /// The size of the session's terminal, if it differs from the one that fits this page.
     pub foreign_size: Option<Size>,
     /// The size that fits this page.
     pub fitting: Option<Size>,
-    /// What was typed and waits.
+    /// Typed input that waits.
     pub pending: Option<Pending>,
-    /// How much of a large paste has gone in.
+    /// Progress of a large paste.
     pub pasting: Option<Progress>,
 }
 
 impl View {
-    /// Whether the relay answers and the session's host does not.
+    /// Returns true if the relay answers but the session's host does not.
     #[must_use]
     pub fn is_host_away(&self) -> bool {
         self.link.is_connected() && self.lifecycle == Some(Lifecycle::Detached)
@@ -42,43 +42,43 @@ pub enum LinkView {
     /// Opening a connection, or waiting for the relay's answer.
     #[default]
     Connecting,
-    /// Showing what was missed.
+    /// Showing the output that was missed.
     CatchingUp {
-        /// How much of it is shown.
+        /// The share that is shown, in percent.
         percent: u8,
     },
-    /// Everything is shown as it comes.
+    /// Everything is shown as it arrives.
     Live,
     /// Waiting to dial again.
     Waiting {
-        /// When it dials.
+        /// The time at which it dials.
         until: Time,
-        /// Dials in vain so far.
+        /// Failed dials so far.
         attempt: u32,
     },
     /// The session is over.
     Ended(ExitStatus),
     /// The relay refuses this page.
     Refused {
-        /// The close code.
+        /// The WebSocket close code.
         code: u16,
     },
 }
 
 impl LinkView {
-    /// Whether nothing will change by itself any more.
+    /// Returns true if the state does not change by itself any more.
     #[must_use]
     pub const fn is_final(&self) -> bool {
         matches!(self, Self::Ended(_) | Self::Refused { .. })
     }
 
-    /// Whether the relay answers.
+    /// Returns true if the relay answers.
     #[must_use]
     pub const fn is_connected(&self) -> bool {
         matches!(self, Self::Live | Self::CatchingUp { .. })
     }
 
-    /// Stable, for scripts and styles.
+    /// Returns a stable name, for scripts and styles.
     #[must_use]
     pub const fn name(&self) -> &'static str {
         match self {
@@ -92,20 +92,20 @@ impl LinkView {
     }
 }
 
-/// What was typed and is not accepted by the session yet.
+/// Typed input that the session has not accepted yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pending {
-    /// How much that is.
+    /// Its size in bytes.
     pub bytes: usize,
-    /// The beginning of it, readable.
+    /// Its beginning, in readable form.
     pub preview: String,
 }
 
-/// Most characters of a preview.
+/// The most characters of a preview.
 const PREVIEW_CHARS: usize = 24;
 
 impl Pending {
-    /// Describes what waits; `None` where nothing does.
+    /// Describes waiting input. Returns `None` if nothing waits.
     pub fn of<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> Option<Self> {
         let mut bytes = 0;
         let mut first = Vec::new();
@@ -119,7 +119,7 @@ impl Pending {
     }
 }
 
-/// Typed bytes as people would name them: Enter as `⏎`, Escape as `⎋`, Control-C as `^C`.
+/// Returns typed bytes in readable form: Enter as `⏎`, Escape as `⎋`, Control-C as `^C`.
 fn preview(bytes: &[u8]) -> String {
     let text = String::from_utf8_lossy(bytes);
     let mut shown = String::new();

@@ -1,4 +1,4 @@
-//! How times, sizes and states read.
+//! Formats times, sizes and states for people.
 
 use moorline_shared::event::Activity;
 use moorline_shared::id::SessionId;
@@ -10,7 +10,7 @@ use moorline_shared::text::plain_text;
 
 use crate::session::Notice;
 
-/// How long ago, in few letters: `now`, `40 s`, `12 min`, `3 h`, `5 d`.
+/// Formats an elapsed time in few letters: `now`, `40 s`, `12 min`, `3 h`, `5 d`.
 #[must_use]
 pub fn ago(elapsed_ms: f64) -> String {
     let seconds = (elapsed_ms / 1000.0).max(0.0) as u64;
@@ -23,7 +23,7 @@ pub fn ago(elapsed_ms: f64) -> String {
     }
 }
 
-/// A number of bytes: `12 B`, `3.4 KB`, `1.2 MB`.
+/// Formats a number of bytes: `12 B`, `3.4 KB`, `1.2 MB`.
 #[must_use]
 pub fn bytes(count: usize) -> String {
     match count {
@@ -33,7 +33,7 @@ pub fn bytes(count: usize) -> String {
     }
 }
 
-/// How a process ended: `exit 0`, `SIGKILL`, `host gone`.
+/// Says in short how a process ended: `exit 0`, `SIGKILL`, `host gone`.
 #[must_use]
 pub fn exit(exit: &ExitStatus) -> String {
     match (exit.code, &exit.signal) {
@@ -43,7 +43,7 @@ pub fn exit(exit: &ExitStatus) -> String {
     }
 }
 
-/// A whole sentence about how a session ended.
+/// Says in a sentence how a process ended.
 #[must_use]
 pub fn exit_sentence(exit: &ExitStatus) -> String {
     match (exit.code, &exit.signal) {
@@ -56,7 +56,7 @@ pub fn exit_sentence(exit: &ExitStatus) -> String {
     }
 }
 
-/// A session's state in a list.
+/// Returns a session's state for a list.
 #[must_use]
 pub fn state(session: &SessionSummary) -> String {
     match session.lifecycle {
@@ -70,7 +70,7 @@ pub fn state(session: &SessionSummary) -> String {
     }
 }
 
-/// What a session's state means for its reader, for styles: `live`, `idle`, `away`, `good`, `bad`.
+/// Returns the style of a session's state: `live`, `idle`, `away`, `good`, `bad`.
 #[must_use]
 pub fn tone(session: &SessionSummary) -> &'static str {
     match session.lifecycle {
@@ -82,7 +82,8 @@ pub fn tone(session: &SessionSummary) -> &'static str {
     }
 }
 
-/// The order of states: what runs comes first, then what waits, then what may come back.
+/// Returns the rank of a session's state in a list: running, idle, host offline, failed, then ended
+/// well.
 #[must_use]
 pub fn rank(session: &SessionSummary) -> u8 {
     match tone(session) {
@@ -94,26 +95,27 @@ pub fn rank(session: &SessionSummary) -> u8 {
     }
 }
 
-/// What a session is called everywhere.
+/// Returns the name under which a session is shown.
 #[must_use]
 pub fn name(session: &SessionSummary) -> String {
     plain(&session.name)
 }
 
-/// The name that a session was given, where it was.
+/// Returns the name that a session was given, if any.
 #[must_use]
 pub fn given_name(session: &SessionSummary) -> Option<String> {
     session.named.then(|| name(session))
 }
 
-/// A name or a title that others chose, as it is shown: one line, without characters that change how
-/// the rest of the page reads. Show it in a `bdi`.
+/// Cleans a name or a title that others chose for display: one line, without characters that change
+/// how the rest of the page reads. Show it in a `bdi`.
 #[must_use]
 pub fn plain(text: &str) -> String {
     plain_text(text, NAME_CHARACTERS)
 }
 
-/// What tells a session from others of its name: what runs in it now, its command, or its id.
+/// Returns what distinguishes a session from others of its name: what runs in it now, its command,
+/// or its id.
 #[must_use]
 pub fn detail(session: &SessionSummary) -> String {
     let running = session.running.clone().filter(|_| !session.lifecycle.is_over());
@@ -123,7 +125,7 @@ pub fn detail(session: &SessionSummary) -> String {
     details.find(|detail| *detail != name).unwrap_or_else(|| session.session_id.to_string())
 }
 
-/// As [`detail`], where no state is shown beside it: that the host is not there.
+/// Like [`detail`], for places that show no state: says if the host is not there.
 #[must_use]
 pub fn about(session: &SessionSummary) -> String {
     match session.lifecycle {
@@ -132,13 +134,13 @@ pub fn about(session: &SessionSummary) -> String {
     }
 }
 
-/// A command line as one would type it.
+/// Returns a command line as one would type it.
 #[must_use]
 pub fn command(words: &[String]) -> String {
     shlex::try_join(words.iter().map(String::as_str)).unwrap_or_else(|_| words.join(" "))
 }
 
-/// Why the relay refuses a page, and what to do.
+/// Says why the relay refuses a page, and what to do.
 #[must_use]
 pub fn refusal(code: u16, session: &str) -> (&'static str, String) {
     match code {
@@ -166,7 +168,7 @@ pub fn refusal(code: u16, session: &str) -> (&'static str, String) {
     }
 }
 
-/// A whole sentence about something that passes.
+/// Returns a notice as a whole sentence.
 #[must_use]
 pub fn notice(told: &Notice) -> String {
     match told {

@@ -1,4 +1,4 @@
-//! Something that a user can do, as menus, bars and lists show it.
+//! An action of the user, as menus, bars and lists show it.
 
 use std::sync::Arc;
 
@@ -6,29 +6,29 @@ use leptos::prelude::*;
 
 use super::icon::IconName;
 
-/// Something that a user can do.
+/// An action that the user can take.
 #[derive(Debug, Clone)]
 pub struct Action {
-    /// Names it, for tests and for lists.
+    /// A name for tests and for lists.
     pub name: &'static str,
-    /// What it does, in the imperative; ends with `…` where it asks first.
+    /// The label, in the imperative. Ends with `…` if the action asks something first.
     pub title: String,
-    /// What tells it from others of its title.
+    /// Text that distinguishes it from actions with the same title; may be empty.
     pub detail: String,
-    /// What it belongs to.
+    /// The heading that it is listed under.
     pub group: Arc<str>,
-    /// Its icon.
+    /// The icon beside its title.
     pub icon: IconName,
-    /// The state of the session that it leads to, as in lists.
+    /// The tone of the session that it leads to, shown instead of the icon.
     pub tone: Option<&'static str>,
-    /// Its keys on this page.
+    /// Its keyboard shortcut on this page; may be empty.
     pub keys: &'static str,
-    /// Does it.
+    /// Callback that runs the action.
     pub run: Callback<()>,
 }
 
 impl Action {
-    /// An action without a detail and keys.
+    /// Creates an action without a detail and keys.
     pub fn new(
         group: &Arc<str>,
         name: &'static str,
@@ -48,13 +48,13 @@ impl Action {
         }
     }
 
-    /// The same with a detail.
+    /// Returns the action with this detail.
     #[must_use]
     pub fn about(self, detail: impl Into<String>) -> Self {
         Self { detail: detail.into(), ..self }
     }
 
-    /// The same with keys.
+    /// Returns the action with these keys.
     #[must_use]
     pub fn keys(self, keys: &'static str) -> Self {
         Self { keys, ..self }

@@ -4,30 +4,32 @@ use std::fmt::Write as _;
 
 use leptos::prelude::*;
 
-/// Of the drawing, in its own units: whole numbers draw well enough, and fractions are much code.
+/// Height of the drawing, in its own units. Whole numbers are precise enough and avoid the code
+/// that formats fractions.
 const HEIGHT: u64 = 400;
-/// A line of some width stays whole at both ends.
+/// Space above and below the line, so that its stroke is not clipped.
 const MARGIN: u64 = 10;
 
-/// How a chart is drawn.
+/// The labels and the extent of a chart.
 #[derive(Debug, Clone, Copy)]
 pub struct Scale {
-    /// What it shows.
+    /// The title above the chart.
     pub title: &'static str,
-    /// So many steps fill it.
+    /// The number of steps that fill the chart.
     pub steps: usize,
-    /// How a value reads.
+    /// Formats a value for the reader.
     pub say: fn(u64) -> String,
-    /// What the beginning of a full chart is called.
+    /// The label of the beginning of a full chart.
     pub since: &'static str,
 }
 
-/// Values over time, the newest at the right.
+/// Draws values over time, the newest at the right.
 pub fn chart(scale: Scale, values: impl Fn() -> Vec<u64> + Send + Sync + 'static) -> impl IntoView {
     view! { <figure class="chart" inner_html=move || drawing(scale, &values())></figure> }
 }
 
-/// The chart as HTML. Nothing of it is of a session: it is all numbers and words of ours.
+/// Returns the chart as HTML. It contains only numbers and constant words, and nothing from a
+/// session.
 fn drawing(scale: Scale, values: &[u64]) -> String {
     let Scale { title, steps, say, since } = scale;
     let now = say(values.last().copied().unwrap_or_default());
@@ -44,8 +46,8 @@ fn drawing(scale: Scale, values: &[u64]) -> String {
     )
 }
 
-/// Draws each value as one step, and tells where the first begins: further right where they are
-/// less than all steps. `None` without values.
+/// Returns the outline as an SVG path with one step per value, and the x coordinate of its start,
+/// which is further right if there are fewer values than steps. Returns `None` without values.
 fn outline(values: &[u64], steps: usize) -> Option<(String, usize)> {
     let values = &values[values.len().saturating_sub(steps)..];
     let most = values.iter().copied().max()?.max(1);

@@ -1,4 +1,4 @@
-//! A modal dialog.
+//! A modal dialog over the page.
 
 use leptos::html;
 use leptos::prelude::*;
@@ -7,17 +7,17 @@ use crate::bindings::dialog;
 use crate::ui::When;
 use crate::ui::when::effect;
 
-/// A dialog over the page while `open` holds; Escape closes it.
+/// A modal dialog that is shown while `open` is true. Escape closes it.
 #[component]
 pub fn Dialog(
-    /// Whether it is shown.
+    /// True while the dialog is shown.
     open: RwSignal<bool>,
-    /// Its heading.
+    /// Heading of the dialog.
     #[prop(into)]
     title: Signal<String>,
-    /// For tests.
+    /// Name for tests, and the prefix of the heading's id.
     name: &'static str,
-    /// Its content.
+    /// Content of the dialog.
     children: ChildrenFn,
 ) -> impl IntoView {
     let node = NodeRef::<html::Dialog>::new();
@@ -25,7 +25,7 @@ pub fn Dialog(
         let wanted = open.get();
         let Some(element) = node.get() else { return };
         if wanted {
-            // By then the content is there, and its first control can take the focus.
+            // By then the content is in the page, and its first control can take the focus.
             request_animation_frame(move || {
                 if open.try_get_untracked() == Some(true) {
                     dialog::show(&element);

@@ -1,4 +1,4 @@
-//! A labelled line of text, and a labelled choice.
+//! A labelled text field and a labelled select box.
 
 use std::sync::Arc;
 
@@ -8,32 +8,32 @@ use leptos::prelude::*;
 use crate::bindings::page;
 use crate::ui::when::effect;
 
-/// A line of text to type, with its label and what is wrong with it. Nothing corrects or completes
+/// A text field with its label and an error message. The browser neither corrects nor completes
 /// what is typed.
 #[component]
 pub fn Field(
-    /// What is asked for.
+    /// Label of the field.
     label: &'static str,
-    /// For tests, and what its parts are called by.
+    /// Name for tests, and the prefix of the ids of its parts.
     name: &'static str,
-    /// The field itself, to read it.
+    /// Reference to the input element, to read its value.
     node: NodeRef<html::Input>,
-    /// What is in it at first.
+    /// Initial value of the field.
     #[prop(optional, into)]
     value: String,
-    /// What it means to leave it empty.
+    /// Placeholder that says what an empty field means.
     #[prop(optional)]
     placeholder: &'static str,
-    /// What cannot be taken, and why.
+    /// Error message, if the value cannot be accepted. The field then gets the focus.
     #[prop(optional, into)]
     problem: Signal<Option<String>>,
-    /// It holds code, a path or the like.
+    /// True if it holds code, a path or the like.
     #[prop(optional)]
     mono: bool,
-    /// What is typed stays hidden.
+    /// True if the typed text is hidden.
     #[prop(optional)]
     secret: bool,
-    /// It has the focus at first.
+    /// True if it has the focus initially.
     #[prop(optional)]
     first: bool,
     /// The id of a `datalist` with suggestions.
@@ -76,18 +76,19 @@ pub fn Field(
     }
 }
 
-/// One of several to choose from.
+/// One option of a select box.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Choice {
-    /// What is told of it where it is picked.
+    /// The value that is passed to the callback if this option is picked.
     pub value: String,
-    /// For people.
+    /// The text shown to the user.
     pub text: String,
-    /// It is the one at first.
+    /// True for the option that is selected initially.
     pub chosen: bool,
 }
 
-/// A choice, shown where there is one. `name` is for tests.
+/// Returns a select box that is hidden while it has fewer than two options. `name` is for tests.
+/// Calls `pick` with the value of the option that the user picks.
 pub fn choice(
     label: &'static str,
     name: &'static str,
@@ -120,7 +121,7 @@ fn shown(label: &'static str, name: &'static str, of: Choices, pick: Callback<St
     .into_any()
 }
 
-/// What is in the field now, without space around it; `None` where that is nothing.
+/// Returns the field's current text without surrounding white space, or `None` if it is empty.
 #[must_use]
 pub fn typed(node: NodeRef<html::Input>) -> Option<String> {
     let text = node.get_untracked().map(|field| field.value()).unwrap_or_default();

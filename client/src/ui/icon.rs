@@ -2,62 +2,62 @@
 
 use leptos::prelude::*;
 
-/// Which icon.
+/// The name of an icon.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum IconName {
-    /// Back to where one came from.
+    /// Go back to the previous page.
     Back,
-    /// Close, discard.
+    /// Close or discard something.
     Cross,
-    /// Add.
+    /// Add or start something.
     Plus,
-    /// Search.
+    /// Search in the page.
     Search,
-    /// More.
+    /// Show more in a menu.
     More,
-    /// Remove.
+    /// Delete or remove something.
     Bin,
-    /// To the end.
+    /// Go to the end.
     Down,
-    /// To the match before.
+    /// Go to the previous match.
     Up,
-    /// A terminal.
+    /// A terminal, as a prompt.
     Prompt,
-    /// Options.
+    /// Show or change options.
     Sliders,
-    /// Follows the system.
+    /// A theme that follows the system.
     System,
-    /// Light theme.
+    /// The light theme, as a sun.
     Sun,
-    /// Dark theme.
+    /// The dark theme, as a moon.
     Moon,
-    /// Fill the place that there is.
+    /// Fill the place that is available.
     Fit,
-    /// Try again.
+    /// Try again after a failure.
     Again,
-    /// People who follow.
+    /// Clients that follow a session.
     Eye,
-    /// Keyboard.
+    /// A keyboard and its keys.
     Keyboard,
-    /// Text.
+    /// Text, as lines of it.
     Text,
-    /// Leave.
+    /// Leave, as by signing out.
     Leave,
-    /// A project.
+    /// A project, as a folder.
     Folder,
-    /// Change a name.
+    /// Change a name or details.
     Pencil,
-    /// The same once more.
+    /// Duplicate, as two sheets.
     Copy,
-    /// Go on from here in two ways.
+    /// Fork, as two branches.
     Fork,
-    /// What there is to know.
+    /// Show details and information.
     Info,
-    /// Everything.
+    /// Everything, as a stack.
     Stack,
-    /// All commands.
+    /// The palette of all commands.
     Command,
-    /// Documentation.
+    /// The documentation, as a book.
     Book,
 }
 
@@ -113,10 +113,10 @@ impl IconName {
     }
 }
 
-/// An icon. It says nothing to a screen reader: the control around it has the name.
+/// An icon. Screen readers skip it: the control around it has the label.
 #[component]
 pub fn Icon(
-    /// Which.
+    /// The icon to draw.
     name: IconName,
 ) -> impl IntoView {
     view! {
@@ -126,7 +126,7 @@ pub fn Icon(
     }
 }
 
-/// Moorline's mark.
+/// Moorline's mark, its logo.
 #[component]
 pub fn Mark() -> impl IntoView {
     view! {

@@ -1,5 +1,5 @@
-//! A menu at the end of the bar: its button and its entries. The browser itself opens and closes it
-//! (`popover`): it goes away on Escape and on a click elsewhere.
+//! The menu at the end of the bar: its button and its entries. The browser opens and closes it
+//! (`popover`), also on Escape and on a click elsewhere.
 
 use leptos::prelude::*;
 
@@ -8,7 +8,7 @@ use crate::ui::{Icon, IconName};
 /// The id of the menu that the button opens.
 pub const MENU: &str = "menu";
 
-/// Opens the menu.
+/// The button that opens the menu.
 #[component]
 pub fn MenuButton() -> impl IntoView {
     view! {
@@ -24,16 +24,16 @@ pub fn MenuButton() -> impl IntoView {
     }
 }
 
-/// An entry of the menu that leads elsewhere.
+/// A menu entry that links to another page.
 #[component]
 pub fn MenuLink(
-    /// Its icon.
+    /// Icon of the entry.
     icon: IconName,
-    /// Where it leads.
+    /// Address that the entry links to.
     address: String,
-    /// For tests.
+    /// The name for tests.
     name: &'static str,
-    /// Its text.
+    /// Text of the entry.
     children: Children,
 ) -> impl IntoView {
     view! {
@@ -44,20 +44,20 @@ pub fn MenuLink(
     }
 }
 
-/// An entry of the menu that closes it.
+/// A menu entry that runs a callback and closes the menu.
 #[component]
 pub fn MenuItem(
-    /// Its icon.
+    /// Icon of the entry.
     icon: IconName,
-    /// Its keys, where it has any.
+    /// Keyboard shortcut of the entry, if any.
     #[prop(optional)]
     keys: &'static str,
-    /// For tests.
+    /// The name for tests.
     #[prop(optional)]
     name: &'static str,
-    /// What it does.
+    /// Called when the user picks the entry.
     on_pick: Callback<()>,
-    /// Its text.
+    /// Text of the entry.
     children: Children,
 ) -> impl IntoView {
     view! {

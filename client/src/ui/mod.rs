@@ -1,4 +1,4 @@
-//! Elements that know nothing of sessions, and what the user chose of how the page looks.
+//! Elements that do not depend on sessions, and the user's preferences for the page.
 
 pub mod action;
 pub mod chart;

@@ -1,25 +1,25 @@
-//! A part of the page's code that is loaded when it is needed, as a page sees it.
+//! A part of the page's code that is loaded on demand, with its state for a page to show.
 
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 
 use crate::bindings::part::LoadError;
 
-/// How far a part is.
+/// The loading state of a part.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum LoadState {
-    /// Nobody has needed it.
+    /// Nothing has needed it yet.
     #[default]
     Unneeded,
-    /// It is on its way.
+    /// It is being loaded.
     Loading,
-    /// It is there.
+    /// It is loaded and ready.
     Ready,
-    /// It did not come, and can be asked for again.
+    /// Loading failed. It can be tried again.
     Failed(LoadError),
 }
 
-/// A part that is loaded when it is needed.
+/// A part that is loaded on demand.
 #[derive(Debug)]
 pub struct OnDemand<T: 'static> {
     state: RwSignal<LoadState>,
@@ -35,19 +35,19 @@ impl<T> Clone for OnDemand<T> {
 impl<T> Copy for OnDemand<T> {}
 
 impl<T: Clone + 'static> OnDemand<T> {
-    /// One that nobody has needed. It belongs to the component that makes it.
+    /// Creates a part that is not loaded yet. It belongs to the component that creates it.
     #[must_use]
     pub fn new() -> Self {
         Self { state: RwSignal::default(), part: StoredValue::new_local(None) }
     }
 
-    /// How far it is; tracked.
+    /// Returns the loading state; tracked.
     #[must_use]
     pub fn state(self) -> LoadState {
         self.state.get()
     }
 
-    /// Why it is not there, if it did not come; tracked.
+    /// Returns the error if loading failed; tracked.
     #[must_use]
     pub fn error(self) -> Option<LoadError> {
         match self.state() {
@@ -56,13 +56,13 @@ impl<T: Clone + 'static> OnDemand<T> {
         }
     }
 
-    /// The part, once it is there.
+    /// Returns the part once it is loaded.
     #[must_use]
     pub fn get(self) -> Option<T> {
         self.part.try_get_value().flatten()
     }
 
-    /// Loads it, unless it is there or on its way.
+    /// Loads the part with `load`, unless it is loaded or being loaded.
     pub fn load(self, load: impl Future<Output = Result<T, LoadError>> + 'static) {
         if matches!(self.state.get_untracked(), LoadState::Loading | LoadState::Ready) {
             return;

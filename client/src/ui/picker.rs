@@ -1,5 +1,5 @@
-//! A field and a list below it: what is typed narrows the list down, and one thing of it is picked.
-//! The pattern of a combobox with a listbox; the focus stays in the field.
+//! A text field with a list below it: typing narrows the list down, and the user picks one entry.
+//! Follows the combobox pattern with a listbox; the focus stays in the field.
 
 use leptos::html;
 use leptos::prelude::*;
@@ -9,23 +9,23 @@ use crate::ui::sort::sorted;
 use crate::ui::when::effect;
 use crate::ui::{Action, Icon, When};
 
-/// More are not shown: one types a letter more.
+/// The maximum number of entries shown. Typing another letter narrows the list down.
 const MOST_SHOWN: usize = 100;
-/// So far go Page Up and Page Down.
+/// The number of entries that Page Up and Page Down move by.
 const PAGE: usize = 8;
 
-/// Picks one of several things to do.
+/// Lets the user pick one of several actions.
 #[component]
 pub fn Picker(
-    /// Unique in the page, and for tests.
+    /// Prefix of its ids, unique in the page, and name for tests.
     name: &'static str,
-    /// What is picked, for screen readers.
+    /// Label for screen readers: the kind of thing to pick.
     label: &'static str,
-    /// What may be typed.
+    /// Placeholder that says what may be typed.
     placeholder: &'static str,
-    /// What there is to pick from, in order; tracked.
+    /// Returns the actions to pick from, in order; tracked.
     items: Callback<(), Vec<Action>>,
-    /// Called before what was picked is done.
+    /// Called before the picked action runs.
     done: Callback<()>,
 ) -> impl IntoView {
     let node = NodeRef::<html::Input>::new();
@@ -96,10 +96,10 @@ pub fn Picker(
     }
 }
 
-/// Ties the field to its list, and gives it the focus.
+/// Connects the field to its list, and focuses it.
 fn prepare(node: NodeRef<html::Input>, list: String) {
     node.on_load(move |field| {
-        // Here and not in a view: each attribute of its own name is compiled for itself.
+        // Set here and not in the view, which compiles code for each attribute name.
         let fixed =
             [("aria-expanded", "true"), ("aria-autocomplete", "list"), ("enterkeyhint", "go")];
         let fixed = fixed.map(|(name, value)| (name, value.to_owned()));
@@ -109,7 +109,7 @@ fn prepare(node: NodeRef<html::Input>, list: String) {
     });
 }
 
-/// Where a key leads from the option `now`; `None` for a key that leads nowhere.
+/// Returns the option that a key moves to from `now`, or `None` if the key does not move.
 fn moved(key: &str, now: usize, last: usize) -> Option<usize> {
     Some(match key {
         "ArrowDown" if now == last => 0,
@@ -184,7 +184,8 @@ fn option(
     .into_any()
 }
 
-/// Those that match, the best first; all, in their order, where nothing is wanted.
+/// Returns the actions that match `wanted`, the best first. If `wanted` is blank, returns all in
+/// their order.
 fn narrow(items: Vec<Action>, wanted: &str) -> Vec<Action> {
     if wanted.trim().is_empty() {
         return items;
@@ -198,13 +199,13 @@ fn narrow(items: Vec<Action>, wanted: &str) -> Vec<Action> {
             Some((score.or_else(|| self::score(&rest, wanted))?, action))
         })
         .collect();
-    // Ten digits write every score.
+    // Ten digits hold every score.
     let best = sorted(&found, |(score, _)| format!("{:010}", u32::MAX - score));
     best.into_iter().map(|(_, action)| action).collect()
 }
 
-/// How well a text has what is wanted: each word of it, as a whole or letter by letter. Both are in
-/// small letters.
+/// Scores how well `text` matches each word of `wanted`, as a whole or letter by letter. Returns
+/// `None` if a word does not match. Both must be in lower case.
 fn score(text: &str, wanted: &str) -> Option<u32> {
     wanted.split_whitespace().map(|word| word_score(text, word)).sum()
 }

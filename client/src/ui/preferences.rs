@@ -1,4 +1,4 @@
-//! What the user chose, kept by the browser.
+//! The user's preferences, stored by the browser.
 
 use leptos::prelude::*;
 
@@ -14,7 +14,7 @@ const KEY_BAR_KEY: &str = "moorline.keybar";
 const HOLD_KEY: &str = "moorline.hold";
 const DARK_QUERY: &str = "(prefers-color-scheme: dark)";
 
-/// What the user chose.
+/// The user's preferences for the page.
 #[derive(Debug, Clone, Copy)]
 pub struct Preferences {
     choice: RwSignal<ThemeChoice>,
@@ -25,7 +25,7 @@ pub struct Preferences {
 }
 
 impl Preferences {
-    /// Reads what is kept and makes it known to all components below.
+    /// Reads the stored preferences and provides them to all components below.
     #[must_use]
     pub fn provide() -> Self {
         let kept = |key| storage::get(Area::Browser, key).unwrap_or_default();
@@ -43,7 +43,7 @@ impl Preferences {
             hold: RwSignal::new(kept(HOLD_KEY) != "off"),
         };
         let watch = media::watch(DARK_QUERY, move |dark| system.set(theme_of(dark)));
-        // Lives as long as the component that provides.
+        // Lives as long as the component that provides it.
         let _: StoredValue<MediaWatch, LocalStorage> = StoredValue::new_local(watch);
         effect(move || {
             let name = ThemeChoice::Always(preferences.theme()).name();
@@ -53,47 +53,47 @@ impl Preferences {
         preferences
     }
 
-    /// The ones that were provided.
+    /// Returns the preferences that were provided.
     #[must_use]
     pub fn expect() -> Self {
         expect_context()
     }
 
-    /// The theme to draw in.
+    /// Returns the theme to draw in; tracked.
     #[must_use]
     pub fn theme(self) -> Theme {
         self.choice.get().resolve(self.system.get())
     }
 
-    /// The theme as it was chosen.
+    /// Returns the user's choice of a theme; tracked.
     #[must_use]
     pub fn theme_choice(self) -> ThemeChoice {
         self.choice.get()
     }
 
-    /// Chooses a theme.
+    /// Sets and stores the choice of a theme.
     pub fn choose_theme(self, choice: ThemeChoice) {
         storage::set(Area::Browser, THEME_KEY, choice.name());
         self.choice.set(choice);
     }
 
-    /// The size of the terminal's letters.
+    /// Returns the terminal's font size; tracked.
     #[must_use]
     pub fn font(self) -> FontSize {
         self.font.get()
     }
 
-    /// Makes the terminal's letters larger or smaller.
+    /// Changes the terminal's font size by `step` pixels.
     pub fn step_font(self, step: i8) {
         self.set_font(self.font.get_untracked().stepped(step));
     }
 
-    /// The terminal's letters as they were at first.
+    /// Resets the terminal's font size to the default.
     pub fn reset_font(self) {
         self.set_font(FontSize::default());
     }
 
-    /// Whether the key bar is shown.
+    /// Returns true if the key bar is shown; tracked.
     #[must_use]
     pub fn key_bar(self) -> bool {
         self.key_bar.get()
@@ -104,13 +104,14 @@ impl Preferences {
         toggle(self.key_bar, KEY_BAR_KEY);
     }
 
-    /// Whether typing waits while a session's host is offline; else it is refused.
+    /// Returns true if typing waits while a session's host is offline. Otherwise it is refused.
+    /// Tracked.
     #[must_use]
     pub fn hold(self) -> bool {
         self.hold.get()
     }
 
-    /// Keeps typing while a session's host is offline, or refuses it.
+    /// Switches between keeping and refusing what is typed while a session's host is offline.
     pub fn toggle_hold(self) {
         toggle(self.hold, HOLD_KEY);
     }

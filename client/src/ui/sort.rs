@@ -1,7 +1,7 @@
-//! Sorting, once: the library's sort is compiled for each type and each order that it is used for,
-//! a few kilobytes of download every time.
+//! Sorting, compiled once. The standard library's sort is compiled for each type and order that it
+//! is used with, a few kilobytes of download each time.
 
-/// The places of `keys` in ascending order; equal ones stay as they were.
+/// Returns the indices of `keys` in ascending order of the keys. Equal keys keep their order.
 #[must_use]
 pub fn places(keys: Vec<String>) -> Vec<usize> {
     let mut places: Vec<(String, usize)> = keys.into_iter().zip(0..).collect();
@@ -9,7 +9,7 @@ pub fn places(keys: Vec<String>) -> Vec<usize> {
     places.into_iter().map(|(_, place)| place).collect()
 }
 
-/// `items` by what `key` makes of each, in ascending order; equal ones stay as they were.
+/// Returns `items` in ascending order of what `key` returns for them. Equal items keep their order.
 #[must_use]
 pub fn sorted<T: Clone>(items: &[T], key: impl FnMut(&T) -> String) -> Vec<T> {
     let places = places(items.iter().map(key).collect());

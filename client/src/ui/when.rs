@@ -1,16 +1,16 @@
-//! Parts of Leptos that are compiled for each of their uses, in a form that is compiled once. On
-//! pages of many small parts that makes the download noticeably smaller.
+//! Parts of Leptos that are compiled for each use, wrapped so that they are compiled once. On pages
+//! of many small parts this makes the download noticeably smaller.
 
 use std::sync::Arc;
 
 use leptos::prelude::*;
 
-/// Shows its children while `condition` holds, as Leptos' `Show`.
+/// Shows its children while `condition` is true, like Leptos' `Show`.
 #[component]
 pub fn When(
-    /// Tracked; the children are built anew only when the answer changes.
+    /// Tracked; the children are rebuilt only when the result changes.
     condition: impl Fn() -> bool + Send + Sync + 'static,
-    /// What is shown.
+    /// Content to show while it is true.
     children: ChildrenFn,
 ) -> AnyView {
     shown(Signal::derive(condition), children)
@@ -21,7 +21,7 @@ fn shown(condition: Signal<bool>, children: ChildrenFn) -> AnyView {
     (move || if condition.get() { children() } else { ().into_any() }).into_any()
 }
 
-/// What `view` makes, made anew whenever something that it read has changed.
+/// Renders what `view` returns, and again whenever a signal that it read changes.
 pub fn live(view: impl Fn() -> AnyView + Send + Sync + 'static) -> AnyView {
     made(Box::new(view))
 }
@@ -30,7 +30,8 @@ fn made(view: Box<dyn Fn() -> AnyView + Send + Sync>) -> AnyView {
     (move || view()).into_any()
 }
 
-/// A view for each key, as Leptos' `For`: it stays while its key does, and moves with it.
+/// Renders one view per key, like Leptos' `For`. A view stays while its key does, and moves with
+/// it.
 pub fn each(
     keys: impl Fn() -> Vec<String> + Send + Sync + 'static,
     view: impl Fn(&str) -> AnyView + Send + Sync + 'static,
@@ -45,7 +46,7 @@ fn rows(keys: Keys, view: Arc<dyn Fn(&str) -> AnyView + Send + Sync>) -> AnyView
     view! { <For each=move || keys() key=|key| key.clone() children /> }.into_any()
 }
 
-/// Runs `f` now and whenever something that it read has changed, as Leptos' `Effect`.
+/// Runs `f` once, and again whenever a signal that it read changes, like Leptos' `Effect`.
 pub fn effect(f: impl Fn() + 'static) {
     run(Box::new(f));
 }

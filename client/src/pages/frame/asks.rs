@@ -1,4 +1,4 @@
-//! What is asked before an action is done, and what is said of one that failed.
+//! The dialogs that ask something before an action, and the message about an action that failed.
 
 pub mod create;
 pub mod forms;
@@ -20,13 +20,13 @@ use keys::KeyHelp;
 
 const PROBLEM_MS: u32 = 10_000;
 
-/// Asks whatever [`Actions`] wants to be asked.
+/// Shows the dialog that [`Actions`] asks for.
 #[component]
 pub fn Asks() -> impl IntoView {
     let (actions, overview) = (Actions::expect(), Overview::expect());
     let open = RwSignal::new(false);
     effect(move || open.set(actions.asked.with(Option::is_some)));
-    // The browser closes it on Escape.
+    // The browser closes the dialog on Escape.
     Effect::new(move |was: Option<bool>| {
         let is = open.get();
         if was == Some(true) && !is {
@@ -50,7 +50,7 @@ pub fn Asks() -> impl IntoView {
 #[component]
 fn Content(close: Callback<()>) -> impl IntoView {
     let actions = Actions::expect();
-    // Sessions and projects by their names.
+    // The dialogs show sessions and projects by their names.
     Overview::expect().follow();
     live(move || match actions.asked.get() {
         Some(Ask::Create) => view! { <CreateForm close /> }.into_any(),
@@ -87,7 +87,7 @@ fn title(overview: Overview, ask: &Ask) -> String {
     }
 }
 
-/// Why an action failed, for a while.
+/// Shows for a limited time why an action failed.
 #[component]
 fn Problem() -> impl IntoView {
     let actions = Actions::expect();

@@ -1,4 +1,4 @@
-//! Which host is to run a session, and what to do where there is none.
+//! The choice of a host for a session, and help if no host is connected.
 
 use leptos::prelude::*;
 use moorline_shared::id::HostId;
@@ -8,10 +8,10 @@ use crate::session::catalogue::Host;
 use crate::session::overview::Overview;
 use crate::ui::field::{Choice, choice};
 
-/// A choice of the hosts that are connected; what the user chose, if anything, is told to `host`.
+/// Returns a select box of the connected hosts. Stores the user's choice in `host`.
 pub fn host_choice(host: RwSignal<Option<HostId>>) -> AnyView {
     let overview = Overview::expect();
-    // Who has come or gone since the page asked last.
+    // Hosts may have come or gone since the last request.
     overview.ask_for_hosts();
     let options = move || {
         let chosen = host.get_untracked().or_else(|| untrack(|| overview.usual_host()));
@@ -26,7 +26,7 @@ pub fn host_choice(host: RwSignal<Option<HostId>>) -> AnyView {
     choice("Host", "host", options, move |value| host.set(value.parse().ok()))
 }
 
-/// What to do where no host is connected.
+/// Explains how to connect a host, if none is connected.
 #[component]
 pub fn NoHost() -> impl IntoView {
     let overview = Overview::expect();

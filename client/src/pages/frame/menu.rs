@@ -11,13 +11,13 @@ use crate::ui::menu::{MENU, MenuItem, MenuLink};
 use crate::ui::preferences::Preferences;
 use crate::ui::{Icon, IconName};
 
-/// The menu: what the page adds, then what is the same everywhere.
+/// The menu: the page's own entries, then those of every page.
 #[component]
 pub fn AppMenu(
-    /// What the page adds.
+    /// Additional entries of the page.
     #[prop(optional)]
     children: Option<Children>,
-    /// Called when it has closed, and the focus would be nowhere.
+    /// Called when the menu has closed and the focus would be lost.
     #[prop(optional)]
     on_close: Option<Callback<()>>,
 ) -> impl IntoView {

@@ -1,4 +1,4 @@
-//! What is around every page: the menu, the palette, dialogs, and the state of the event stream.
+//! The parts around every page: the menu, the palette, dialogs, and the state of the event stream.
 
 pub mod asks;
 pub mod hosts;

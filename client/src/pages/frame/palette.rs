@@ -1,4 +1,4 @@
-//! The command palette: every action of the page that is shown, and of all of Moorline.
+//! The command palette: every action of the current page and of the whole application.
 
 use leptos::html;
 use leptos::prelude::*;
@@ -12,7 +12,7 @@ use crate::ui::When;
 use crate::ui::picker::Picker;
 use crate::ui::when::effect;
 
-/// How to open the palette on this page, as it is written.
+/// Returns the keys that open the palette on this page, for display.
 #[must_use]
 pub fn palette_keys() -> &'static str {
     let router = Router::expect();
@@ -24,7 +24,7 @@ pub fn palette_keys() -> &'static str {
     }
 }
 
-/// How to open it in a terminal, as it is written.
+/// Returns the keys that open the palette in a terminal, for display.
 #[must_use]
 pub fn terminal_keys() -> &'static str {
     match (keyboard::is_apple(), keyboard::is_firefox()) {
@@ -34,8 +34,8 @@ pub fn terminal_keys() -> &'static str {
     }
 }
 
-/// Whether a key press opens the palette. Programs in a terminal keep Control and K.
-/// Firefox opens a private window on Control, Shift and P, and no page gets them.
+/// Returns true if a key press opens the palette. Programs in a terminal keep Ctrl+K. Firefox opens
+/// a private window on Ctrl+Shift+P, so no page gets those keys.
 fn opens(press: &Press, apple: bool, terminal: bool, firefox: bool) -> bool {
     if press.alt {
         return false;
@@ -49,7 +49,7 @@ fn opens(press: &Press, apple: bool, terminal: bool, firefox: bool) -> bool {
     }
 }
 
-/// The palette, over everything; also hears `?`, which tells the keys.
+/// The palette, above everything else. Also listens for `?`, which shows the keyboard shortcuts.
 #[component]
 pub fn Palette() -> impl IntoView {
     let actions = Actions::expect();
@@ -91,7 +91,7 @@ pub fn Palette() -> impl IntoView {
             data-testid="palette"
             on:close=move |_| open.set(false)
             on:click=move |event| {
-                // The dialog itself is hit only beside its content.
+                // A click on the dialog itself is a click beside its content.
                 if dialog::is_itself(&event) {
                     open.set(false);
                 }

@@ -1,4 +1,4 @@
-//! Whether what a page shows is of now.
+//! Shows whether a page is up to date.
 
 use gloo_timers::callback::Interval;
 use leptos::prelude::*;
@@ -8,13 +8,13 @@ use crate::session::StreamStatus;
 use crate::ui::When;
 use crate::ui::when::effect;
 
-/// The state of the event stream that a page lives by.
+/// The state of the event stream that a page depends on.
 #[component]
 pub fn StreamPill(
-    /// The stream's.
+    /// The status of the stream.
     #[prop(into)]
     status: Signal<StreamStatus>,
-    /// Dials at once.
+    /// Called to dial at once.
     retry: Callback<()>,
 ) -> impl IntoView {
     let now = RwSignal::new(clock::now());
@@ -22,7 +22,7 @@ pub fn StreamPill(
     let waits = move || matches!(status.get(), StreamStatus::Waiting { .. });
     effect(move || {
         now.set(clock::now());
-        // Replacing the timer ends the one before.
+        // Replacing the timer ends the previous one.
         timer.set_value(waits().then(|| Interval::new(500, move || now.set(clock::now()))));
     });
     let tone = move || match status.get() {

@@ -1,4 +1,4 @@
-//! What the session is, at a glance, and what can be done with it.
+//! The head of a session's page: the session's state at a glance, and its actions.
 
 use leptos::html;
 use leptos::prelude::*;
@@ -11,7 +11,7 @@ use crate::session::actions::{Actions, FORK_HINT};
 use crate::session::words;
 use crate::ui::{Action, Icon, IconName, When};
 
-/// Name, state and actions.
+/// Shows the name, the state and the actions.
 #[component]
 pub fn Head() -> impl IntoView {
     let record = Record::expect();
@@ -55,7 +55,7 @@ pub fn Head() -> impl IntoView {
     }
 }
 
-/// The name, to be changed in place.
+/// The name, which can be changed in place.
 #[component]
 fn Name() -> impl IntoView {
     let record = Record::expect();
@@ -97,7 +97,7 @@ fn Rename(editing: RwSignal<bool>) -> impl IntoView {
         page::focus_soon(field.into());
     });
     let keep = move || {
-        // Going away takes the focus, and so asks once more.
+        // Removing the field takes its focus, which calls this again.
         if !editing.get_untracked() {
             return;
         }
@@ -137,12 +137,12 @@ fn Rename(editing: RwSignal<bool>) -> impl IntoView {
     }
 }
 
-/// The session's actions, as everywhere; renaming happens in place here.
+/// The session's actions, except those that have a place of their own.
 #[component]
 fn ActionBar() -> impl IntoView {
     let record = Record::expect();
     let bar = move || {
-        // The others have their places.
+        // The name is changed in place, and the bar opens the terminal.
         let all = record.actions().into_iter();
         all.filter(|action| !["rename", "open"].contains(&action.name)).map(button).collect_view()
     };

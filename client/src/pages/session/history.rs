@@ -1,36 +1,36 @@
-//! What a session did in the last minutes, in steps of equal length.
+//! A session's activity over the last minutes, in steps of equal length.
 
 use std::collections::VecDeque;
 
-/// The length of a step.
+/// The length of a step, in milliseconds.
 pub const STEP_MS: u32 = 5_000;
-/// Steps of five minutes. One more is kept: the one that goes on.
+/// The number of steps in five minutes. One more is kept: the step that is still going on.
 pub const STEPS: usize = 60;
 
-/// Steps of time, the oldest first; the last one is still going on.
+/// Steps of time, oldest first. The last one is still going on.
 #[derive(Debug, Clone, PartialEq)]
 pub struct History {
     began_ms: f64,
     steps: VecDeque<Step>,
 }
 
-/// One of them.
+/// The activity within one step.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Step {
-    /// Bytes of output.
+    /// The output in this step, in bytes.
     pub bytes: u64,
-    /// Most clients at a time.
+    /// The number of clients, as it was reported last.
     pub clients: usize,
 }
 
 impl History {
-    /// It begins now.
+    /// Creates a history that begins now.
     #[must_use]
     pub fn new(now_ms: f64) -> Self {
         Self { began_ms: now_ms, steps: VecDeque::from([Step::default()]) }
     }
 
-    /// Goes on to the step of now. Pages that are not seen are called seldom.
+    /// Adds steps up to the current time. Hidden pages call this rarely, so several may be due.
     pub fn advance(&mut self, now_ms: f64) {
         let step = f64::from(STEP_MS);
         let clients = self.steps.back().map_or(0, |last| last.clients);
@@ -44,21 +44,21 @@ impl History {
         }
     }
 
-    /// Output came.
+    /// Adds output to the current step.
     pub fn output(&mut self, bytes: u64) {
         if let Some(step) = self.steps.back_mut() {
             step.bytes += bytes;
         }
     }
 
-    /// So many clients are there.
+    /// Sets the number of clients in the current step.
     pub fn clients(&mut self, now: usize) {
         if let Some(step) = self.steps.back_mut() {
             step.clients = now;
         }
     }
 
-    /// The steps, the oldest first.
+    /// Returns the steps, oldest first.
     pub fn steps(&self) -> impl Iterator<Item = Step> {
         self.steps.iter().copied()
     }
@@ -89,7 +89,7 @@ mod tests {
         history.advance(1e12);
         assert_eq!(history.steps().count(), STEPS + 1);
         assert!(history.steps().all(|step| step.bytes == 0));
-        // A clock that is set back stops it, no more.
+        // Setting the clock back only stops the history.
         history.advance(0.0);
         history.advance(1e12 + 5_000.0);
         assert_eq!(history.steps().count(), STEPS + 1);

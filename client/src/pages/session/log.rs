@@ -1,4 +1,4 @@
-//! The timeline, drawn: the newest row first.
+//! Draws the timeline, the newest row first.
 
 use leptos::prelude::*;
 use moorline_shared::id::Seq;
@@ -11,11 +11,11 @@ use crate::session::words;
 use crate::ui::when::each;
 use crate::ui::{Icon, IconName, When};
 
-/// Rows that are drawn at first, and those that each wish for more adds.
+/// The number of rows drawn at first, and the number that each request for more adds.
 const SHOWN_AT_FIRST: usize = 40;
 const SHOWN_MORE: usize = 120;
 
-/// What happened, the newest first.
+/// Shows the timeline, the newest row first.
 #[component]
 pub fn Log() -> impl IntoView {
     let record = Record::expect();
@@ -112,7 +112,7 @@ fn tone(row: &Row) -> &'static str {
     }
 }
 
-/// A row in a few words, for a screen reader.
+/// Describes a row in a few words, for a screen reader.
 fn name(row: &Row) -> String {
     match &row.what {
         What::Output(bytes) => format!("{} of output", size(*bytes)),
@@ -158,7 +158,7 @@ fn size(bytes: u64) -> String {
     words::bytes(usize::try_from(bytes).unwrap_or(usize::MAX))
 }
 
-/// How long something took: `40 ms`, `3.2 s`, `2 min 5 s`, `1 h 4 min`.
+/// Formats a duration: `40 ms`, `3.2 s`, `2 min 5 s`, `1 h 4 min`.
 fn duration(ms: u64) -> String {
     let seconds = ms / 1000;
     match seconds {

@@ -1,4 +1,4 @@
-//! The last lines of output, and a line to type into the session.
+//! The last lines of output, and a field to send a line to the session.
 
 use leptos::html;
 use leptos::prelude::*;
@@ -16,7 +16,7 @@ use crate::ui::{Icon, IconName, When};
 /// The id of the field for a line to send.
 pub(super) const PROMPT: &str = "prompt";
 
-/// What the session printed last.
+/// Shows the session's last output.
 #[component]
 pub fn Output() -> impl IntoView {
     let record = Record::expect();
@@ -75,7 +75,7 @@ pub fn Output() -> impl IntoView {
     }
 }
 
-/// How the session ended, and a way on.
+/// Says how the session ended, and offers to start it again.
 #[component]
 fn Ended() -> impl IntoView {
     let record = Record::expect();
@@ -96,7 +96,7 @@ fn Ended() -> impl IntoView {
     }
 }
 
-/// Sends a line, followed by Enter.
+/// A field that sends a line, followed by Enter.
 #[component]
 fn PromptLine() -> impl IntoView {
     let record = Record::expect();

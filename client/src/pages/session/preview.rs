@@ -1,5 +1,5 @@
-//! The last lines of a session's output, to recognise it by. This is no terminal: it follows lines,
-//! colours and the small movements that prompts and progress bars make, and sits out programs that
+//! The last lines of a session's output, to recognise it by. This is not a terminal: it follows
+//! lines, colours and the small movements of prompts and progress bars, and ignores programs that
 //! take the whole screen.
 
 use std::collections::VecDeque;
@@ -8,16 +8,17 @@ use std::fmt::Write as _;
 use moorline_shared::session::Size;
 use vte::{Params, Parser, Perform};
 
-/// So many lines are shown.
+/// The maximum number of lines shown.
 pub const SHOWN_LINES: usize = 40;
 const TAB: usize = 8;
 
-/// How a character looks.
+/// The style of a character.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct Look {
-    /// 1 to 6: red, green, yellow, blue, magenta, cyan. Black and white are as the text.
+    /// The colour, 1 to 6: red, green, yellow, blue, magenta, cyan. 0 is the text's own colour,
+    /// which also stands for black and white.
     hue: u8,
-    /// The background: the same numbers, 7 for all other colours, and 0 for none.
+    /// The background: the same numbers, 7 for any other colour, and 0 for none.
     ground: u8,
     bold: bool,
     dim: bool,
@@ -26,7 +27,7 @@ struct Look {
 }
 
 impl Look {
-    /// Whether a space can be seen.
+    /// Returns true if a space in this style is visible.
     const fn marks_space(self) -> bool {
         self.ground > 0 || self.inverse || self.underline
     }
@@ -34,7 +35,7 @@ impl Look {
 
 type Line = Vec<(char, Look)>;
 
-/// The last lines of output.
+/// A preview of the last lines of output.
 #[derive(Default)]
 pub struct Preview {
     parser: Parser,
@@ -48,7 +49,7 @@ struct Page {
     col: usize,
     look: Look,
     size: Size,
-    /// A program has the whole screen.
+    /// True while a program has the whole screen.
     full_screen: bool,
 }
 
@@ -66,30 +67,30 @@ impl Default for Page {
 }
 
 impl Preview {
-    /// Output came.
+    /// Appends output of the session.
     pub fn push(&mut self, text: &str) {
         self.parser.advance(&mut self.page, text.as_bytes());
     }
 
-    /// The size of the session's screen, where lines wrap and what movements refer to.
+    /// Sets the size of the session's screen, at which lines wrap and to which movements refer.
     pub const fn resize(&mut self, size: Size) {
         self.page.size = size;
     }
 
-    /// Forgets all output.
+    /// Drops all output and keeps the size.
     pub fn clear(&mut self) {
         let size = self.page.size;
         *self = Self::default();
         self.resize(size);
     }
 
-    /// Whether a program has the whole screen, and what is shown is from before.
+    /// Returns true while a program has the whole screen. The lines shown are then from before.
     #[must_use]
     pub const fn is_full_screen(&self) -> bool {
         self.page.full_screen
     }
 
-    /// The last lines as HTML: text and `<span>`s with classes.
+    /// Returns the last lines as HTML: escaped text and `<span>`s with classes.
     #[must_use]
     pub fn html(&self) -> String {
         let lines = &self.page.lines;
@@ -143,7 +144,7 @@ fn close(html: &mut String, look: Look) {
 }
 
 impl Page {
-    /// The first line that is on the screen now.
+    /// Returns the index of the first line that is on the screen.
     fn top(&self) -> usize {
         self.lines.len().saturating_sub(usize::from(self.size.rows))
     }
@@ -172,7 +173,7 @@ impl Page {
     }
 
     fn blank(&mut self, from: usize, to: usize) {
-        // What is erased gets the background.
+        // Erased cells get the background.
         let look = Look { ground: self.look.ground, ..Look::default() };
         let cols = usize::from(self.size.cols);
         let line = self.line();
@@ -210,7 +211,7 @@ impl Page {
                 0 => *look = Look::default(),
                 1 => look.bold = true,
                 2 => look.dim = true,
-                // `4:0` is none; the others differ in how the line is drawn.
+                // `4:0` is none; the others differ only in how the line is drawn.
                 4 => look.underline = param.get(1) != Some(&0),
                 7 => look.inverse = true,
                 21 => look.underline = true,
@@ -239,8 +240,8 @@ impl Page {
     }
 }
 
-/// A colour out of many, in parameters of their own: `5;n` or `2;r;g;b`. The first sixteen are as those
-/// of old; others are `None`.
+/// Reads an extended colour from parameters of their own: `5;n` or `2;r;g;b`. Returns one of the
+/// eight basic colours for the first sixteen, and `None` for any other.
 fn listed<'a>(params: &mut impl Iterator<Item = &'a [u16]>) -> Option<u16> {
     let mut number = || params.next().and_then(|param| param.first().copied());
     match number()? {
@@ -255,7 +256,7 @@ fn listed<'a>(params: &mut impl Iterator<Item = &'a [u16]>) -> Option<u16> {
     }
 }
 
-/// The same as parts of one parameter: `5:n` or `2::r:g:b`.
+/// Reads an extended colour from the parts of one parameter: `5:n` or `2::r:g:b`.
 fn indexed(parts: &[u16]) -> Option<u16> {
     match parts {
         [5, color, ..] => of_sixteen(*color),

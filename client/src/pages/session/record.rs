@@ -1,4 +1,4 @@
-//! What the page knows of its session: from its event stream, its status, and the list of all.
+//! The data of a session's page, from its event stream, its status, and the list of all sessions.
 
 use std::sync::Arc;
 
@@ -25,27 +25,27 @@ use crate::session::{EventStream, StreamStatus};
 use crate::ui::Action;
 use crate::ui::when::effect;
 
-/// So many entries are read at first: the log itself may be long.
+/// The number of newest entries that are read at first, because the log may be long.
 const REACH: u64 = 500;
-/// How much further back each wish for more goes.
+/// The factor by which each request for more extends that number.
 const FURTHER: u64 = 8;
-/// When the page asks again for what the relay did not answer.
+/// Delay before a failed request is repeated, in milliseconds.
 const RETRY_MS: u32 = 3_000;
 
-/// Whether there is a session to show.
+/// The existence of a session, as far as it is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Presence {
     /// Nothing is known yet.
     Unknown,
-    /// It is there.
+    /// The session exists and is shown.
     Here,
-    /// There is none, or this page's token may not see it.
+    /// The session does not exist, or this page's token may not see it.
     Missing,
     /// It was deleted while the page was open.
     Deleted,
 }
 
-/// What the page knows.
+/// The data of a session's page.
 #[derive(Clone, Copy)]
 pub(super) struct Record {
     access: Access,
@@ -53,32 +53,32 @@ pub(super) struct Record {
     overview: Overview,
     router: Router,
     pub(super) presence: RwSignal<Presence>,
-    /// Why the session's status did not come.
+    /// The reason why the session's status could not be loaded.
     pub(super) problem: RwSignal<Option<String>>,
     known: RwSignal<Known>,
-    /// Of the session's events.
+    /// The status of the session's event stream.
     pub(super) stream: RwSignal<StreamStatus>,
     pub(super) book: RwSignal<Book>,
-    /// There are entries before those that were read.
+    /// True if the log has entries before those that were read.
     pub(super) has_earlier: RwSignal<bool>,
-    /// Everything that was asked for has come.
+    /// True once everything that was requested has arrived.
     pub(super) caught_up: RwSignal<bool>,
-    /// Counts up whenever times are to be shown anew.
+    /// Incremented whenever displayed times must be updated.
     pub(super) beat: RwSignal<u32>,
     own: StoredValue<Own, LocalStorage>,
 }
 
-/// The newest of what is known. Both are shared: they are handed on.
+/// The latest known state. Both parts are shared, because they are handed out.
 #[derive(Clone, Default)]
 struct Known {
-    /// The answer to the last question.
+    /// The answer to the last status request.
     standing: Option<Arc<Standing>>,
-    /// The session's last status of the present.
+    /// The session's current status, from its events.
     status: Option<Arc<Status>>,
 }
 
-/// The answer to `GET /api/session/:id/status`. The type of `shared` reads both in one go, by much
-/// more code.
+/// The answer to `GET /api/session/:id/status`. The type of `shared` reads both parts at once, but
+/// needs much more code.
 pub(super) struct Standing {
     summary: SessionSummary,
     pub(super) extent: Extent,
@@ -90,37 +90,37 @@ impl Standing {
     }
 }
 
-/// What is drawn of the session's events.
+/// The parts that are drawn from the session's events.
 pub(super) struct Book {
     pub(super) timeline: Timeline,
     pub(super) preview: Preview,
     pub(super) history: History,
 }
 
-/// What nothing is drawn of.
+/// The parts that are not drawn.
 struct Own {
     id: SessionId,
-    /// How many entries before the head are read.
+    /// The number of entries before the head that are read.
     reach: u64,
     position: Position,
-    /// What runs while the page is there.
+    /// The session's event stream; `None` until the session's status is known.
     stream: Option<EventStream>,
     frame: Option<FrameRequest>,
     retry: Option<Timeout>,
 }
 
-/// Where the stream is in the log.
+/// The position of the stream in the log.
 #[derive(Debug, Clone, Copy, Default)]
 struct Position {
     epoch: Epoch,
-    /// The log's head when the stream was opened: what comes up to it is of the past.
+    /// The log's head when the stream was opened. Entries up to it are from the past.
     head: Seq,
-    /// The next status tells of now, and is no entry of the log.
+    /// True if the next status is the current one and not an entry of the log.
     opening: bool,
 }
 
 impl Record {
-    /// Asks for the session and follows it; known to all components below.
+    /// Loads the session, follows it, and provides the record to all components below.
     pub(super) fn provide(id: SessionId) -> Self {
         let history = History::new(clock::wall_ms());
         let book = Book { timeline: Timeline::default(), preview: Preview::default(), history };
@@ -154,7 +154,7 @@ impl Record {
             record.book.update_untracked(|book| book.history.clients(now));
             record.beat.update(|beat| *beat += 1);
             if record.presence.get_untracked() == Presence::Here {
-                // Whoever comes may bring another size.
+                // A new client may bring another size.
                 record.load();
             }
         });
@@ -166,12 +166,13 @@ impl Record {
         expect_context()
     }
 
-    /// Which session.
+    /// Returns the session's id.
     pub(super) fn id(self) -> SessionId {
         self.own.with_value(|own| own.id.clone())
     }
 
-    /// The session as in the list; tracked. A token of one session may not see the list.
+    /// Returns the session as in the list; tracked. Falls back to the session's status, because a
+    /// token of one session may not see the list.
     pub(super) fn summary(self) -> Option<Arc<SessionSummary>> {
         let listed = self.own.with_value(|own| self.overview.session(&own.id));
         listed.or_else(|| {
@@ -180,12 +181,12 @@ impl Record {
         })
     }
 
-    /// Whether it is over; tracked.
+    /// Returns true if the session is over; tracked.
     pub(super) fn is_over(self) -> bool {
         self.summary().is_some_and(|session| session.lifecycle.is_over())
     }
 
-    /// What can be done with it; tracked.
+    /// Returns the session's actions; tracked.
     pub(super) fn actions(self) -> Vec<Action> {
         let session = self.summary();
         session.map(|session| self.actions.of_session(&session)).unwrap_or_default()
@@ -196,23 +197,23 @@ impl Record {
         self.router.navigate("/sessions");
     }
 
-    /// What only its status tells; tracked.
+    /// Returns the answer to the last status request; tracked.
     pub(super) fn standing(self) -> Option<Arc<Standing>> {
         self.known.with(|known| known.standing.clone())
     }
 
-    /// The session's last status; tracked.
+    /// Returns the session's current status; tracked.
     pub(super) fn status(self) -> Option<Arc<Status>> {
         self.known.with(|known| known.status.clone())
     }
 
-    /// The folder that it is in; tracked.
+    /// Returns the session's current folder; tracked.
     pub(super) fn folder(self) -> Option<String> {
         let folder = self.status().and_then(|status| status.cwd.clone());
         folder.or_else(|| self.summary()?.cwd.clone())
     }
 
-    /// Asks what the session is, and follows it once that is known.
+    /// Requests the session's status, and follows its events once that has arrived.
     pub(super) fn load(self) {
         let request = Request::get(format!("/api/session/{}/status", self.id()));
         api::ask(self.access, request, move |answer| {
@@ -280,7 +281,7 @@ impl Record {
         });
     }
 
-    /// Dials at once.
+    /// Dials both event streams at once.
     pub(super) fn reconnect(self) {
         self.own.with_value(|own| own.stream.iter().for_each(EventStream::retry));
         self.overview.retry();
@@ -343,7 +344,7 @@ impl Record {
         let &Connected { epoch, head, .. } = connected;
         let known = self.position().epoch;
         if known != epoch && known != Epoch::default() {
-            // Another log: nothing of the old one is true any more.
+            // The log has a new epoch: nothing of the old one holds any more.
             self.forget();
         }
         self.own.update_value(|own| own.position = Position { epoch, head, opening: true });
@@ -360,7 +361,7 @@ impl Record {
             let is_over = matches!(status.status, Activity::Exited | Activity::Error);
             self.known.update(|known| known.status = Some(Arc::new(status)));
             if is_over && !position.opening {
-                // How it ended stands in its status.
+                // The status says how it ended.
                 self.load();
             }
         }

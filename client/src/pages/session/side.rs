@@ -1,4 +1,4 @@
-//! What there is to know of the session besides its log.
+//! The panels beside a session's log: activity, facts, connections and files.
 
 use leptos::prelude::*;
 use moorline_shared::rest::{ContextFile, ContextSource, EventsStatus, SessionContext};
@@ -18,7 +18,7 @@ const SINCE: &str = "5 min ago";
 const RATE: Scale = Scale { title: "Output rate", steps: STEPS, say: rate, since: SINCE };
 const CLIENTS: Scale = Scale { title: "Clients", steps: STEPS, say: count, since: SINCE };
 
-/// The last minutes.
+/// Charts of the last minutes.
 #[component]
 pub fn Activity() -> impl IntoView {
     let record = Record::expect();
@@ -28,7 +28,7 @@ pub fn Activity() -> impl IntoView {
     };
     let bytes = move || {
         let mut steps = steps(|step| step.bytes * 1000 / u64::from(STEP_MS));
-        // The last step goes on: its bytes are not all there yet.
+        // The last step is still going on: its bytes are incomplete.
         steps.pop();
         steps
     };
@@ -49,7 +49,7 @@ fn count(clients: u64) -> String {
     clients.to_string()
 }
 
-/// What it is.
+/// Facts about the session.
 #[component]
 pub fn About() -> impl IntoView {
     let record = Record::expect();
@@ -68,7 +68,7 @@ pub fn About() -> impl IntoView {
     }
 }
 
-/// Each with whether it is code; tracked.
+/// Returns the title of each fact, true if its value is code, and the value; tracked.
 fn facts(record: Record, overview: Overview) -> Vec<(&'static str, bool, Option<String>)> {
     let Some(session) = record.summary() else { return Vec::new() };
     let command = if session.command.is_empty() {
@@ -119,7 +119,7 @@ fn fact(title: &'static str, mono: bool, value: String) -> AnyView {
     .into_any()
 }
 
-/// Who follows it.
+/// The number of clients and event streams.
 #[component]
 pub fn Connections() -> impl IntoView {
     let record = Record::expect();
@@ -127,7 +127,7 @@ pub fn Connections() -> impl IntoView {
     let streams = RwSignal::new(None::<usize>);
     let clients = Memo::new(move |_| record.summary().map_or(0, |session| session.clients));
     effect(move || {
-        // Whoever comes or goes may be either.
+        // A client that comes or goes may be an event stream.
         clients.track();
         record.stream.track();
         let request = Request::get(format!("/api/session/{}/events/status", record.id()));
@@ -151,7 +151,7 @@ pub fn Connections() -> impl IntoView {
     }
 }
 
-/// The files that it works with.
+/// The files that the session works with.
 #[component]
 pub fn Files() -> impl IntoView {
     let record = Record::expect();
@@ -167,7 +167,7 @@ pub fn Files() -> impl IntoView {
         });
     };
     effect(move || {
-        // Another folder has other files.
+        // A different folder has different files.
         cwd.track();
         ask();
     });

@@ -1,4 +1,4 @@
-//! What happened in a session, row by row: a command with how it ended and how much it printed is
+//! The history of a session, row by row. A command with its exit code and the size of its output is
 //! one row, and so is all output between two events.
 
 use std::collections::VecDeque;
@@ -10,37 +10,38 @@ use moorline_shared::session::ExitStatus;
 use super::titles::title;
 use crate::session::words;
 
-/// Older rows go.
+/// The maximum number of rows. Older rows are dropped.
 pub const MOST_ROWS: usize = 500;
 const PROMPT_SENT: &str = "Prompt sent";
 
-/// One row.
+/// A row of the timeline.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Row {
-    /// Its first entry: what it is known by.
+    /// Its first entry, which identifies the row.
     pub seq: Seq,
     /// Its last entry so far.
     pub last: Seq,
-    /// When it happened, in milliseconds since 1970. The log does not know that of output.
+    /// The time of the event in milliseconds since 1970. `None` if the log does not record it, as
+    /// for output.
     pub at: Option<u64>,
-    /// What it tells.
+    /// The content of the row.
     pub what: What,
 }
 
-/// What a row tells.
+/// The content of a row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum What {
-    /// So many bytes of output.
+    /// Output of this many bytes.
     Output(u64),
     /// A command that the shell ran.
     Command(Command),
-    /// Anything else.
+    /// An event of another kind.
     Note {
-        /// `live`, `good`, `bad`, `away` or `plain`.
+        /// The style: `live`, `good`, `bad`, `away` or `plain`.
         tone: &'static str,
-        /// In a few words.
+        /// A title of a few words.
         title: &'static str,
-        /// What it is about.
+        /// The subject of the event.
         detail: String,
     },
 }
@@ -48,53 +49,53 @@ pub enum What {
 /// A command that the shell ran.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Command {
-    /// As it was typed, where the shell tells.
+    /// The command line as typed, if the shell reports it.
     pub line: String,
-    /// What it printed, in bytes.
+    /// The size of its output, in bytes.
     pub bytes: u64,
-    /// How it ended.
+    /// The exit code, if it is known.
     pub code: Option<i32>,
-    /// How long it took, in milliseconds; `None` while it runs.
+    /// The duration in milliseconds; `None` while it runs.
     pub took: Option<u64>,
-    /// It came as a prompt.
+    /// True if it was sent as a prompt.
     pub prompted: bool,
 }
 
-/// The rows, the oldest first.
+/// The rows of the timeline, oldest first.
 #[derive(Debug, Default)]
 pub struct Timeline {
     rows: VecDeque<Row>,
     dropped: bool,
-    /// The shell waits for a command: what is printed is its prompt and what is typed.
+    /// True while the shell waits for a command: output is its prompt and what is typed.
     idle: bool,
 }
 
 impl Timeline {
-    /// All rows, the oldest first.
+    /// Returns all rows, oldest first.
     pub fn rows(&self) -> impl DoubleEndedIterator<Item = &Row> {
         self.rows.iter()
     }
 
-    /// Whether there were more rows than it keeps.
+    /// Returns true if older rows were dropped.
     #[must_use]
     pub const fn has_dropped(&self) -> bool {
         self.dropped
     }
 
-    /// The row that began with this entry.
+    /// Returns the row that begins with this entry.
     #[must_use]
     pub fn row(&self, seq: Seq) -> Option<&Row> {
         let index = self.rows.binary_search_by_key(&seq, |row| row.seq).ok()?;
         self.rows.get(index)
     }
 
-    /// The command that runs, where it is known.
+    /// Returns the running command, if it is known.
     fn open_command(&mut self) -> Option<&mut Row> {
         let open = |row: &&mut Row| matches!(&row.what, What::Command(c) if c.took.is_none());
         self.rows.iter_mut().rev().find(open)
     }
 
-    /// Output came. `at` is when it was put out, where that is known.
+    /// Adds output. `at` is the time at which it was produced, if that is known.
     pub fn output(&mut self, seq: Seq, bytes: u64, at: Option<u64>) {
         if let Some(row) = self.rows.back_mut() {
             match &mut row.what {
@@ -118,7 +119,7 @@ impl Timeline {
         self.push(Row { seq, last: seq, at, what: What::Output(bytes) });
     }
 
-    /// An event came that is no status.
+    /// Adds an event that is not a status.
     pub fn event(&mut self, seq: Seq, event: &Event) {
         let is_error = event.known_kind() == EventKind::SessionError;
         let (title, detail) = title(event);
@@ -126,13 +127,13 @@ impl Timeline {
         self.note(seq, event.timestamp, tone, title, detail);
     }
 
-    /// Entries are missing here.
+    /// Notes that the entries up to `to` are missing.
     pub fn gap(&mut self, to: Seq, at: u64) {
         let detail = "The relay keeps a session's newest output only.".to_owned();
         self.note(to, at, "away", "Older entries are gone", detail);
     }
 
-    /// A status came, at `at` milliseconds since 1970.
+    /// Applies a status from `at` milliseconds since 1970.
     pub fn status(&mut self, seq: Seq, at: u64, status: &Status) {
         self.idle = status.status == Activity::Idle;
         match (status.status, &status.command) {
@@ -161,7 +162,7 @@ impl Timeline {
         }
     }
 
-    /// A prompt that the shell runs is one row with what comes of it.
+    /// Adds a command. If the row before is the prompt that sent it, both become one row.
     fn command(&mut self, seq: Seq, at: u64, line: String) {
         let mut command = Command { line, ..Command::default() };
         if let Some(row) = self.rows.back_mut()
@@ -190,7 +191,7 @@ impl Timeline {
     }
 
     fn push(&mut self, row: Row) {
-        // Rows are found by their number: one that is out of order cannot be.
+        // Rows are found by their number, so a row that is out of order is dropped.
         if self.rows.back().is_some_and(|last| last.seq >= row.seq) {
             return;
         }
@@ -287,7 +288,7 @@ mod tests {
         assert_eq!(timeline.rows().count(), MOST_ROWS);
         assert_eq!(timeline.rows().next().map(|row| row.seq), Some(Seq(8)));
         assert!(timeline.has_dropped());
-        // What was told already is not told again.
+        // An event that was added already is not added again.
         timeline.event(Seq(9), &event("something-new", 5, &json!({})));
         assert_eq!(timeline.rows().count(), MOST_ROWS);
     }

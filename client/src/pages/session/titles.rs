@@ -1,4 +1,4 @@
-//! The titles of events in the list of what happened.
+//! Titles of the events in a session's timeline.
 
 use moorline_shared::event::{
     CommandSent, Event, EventKind, SessionCreated, SessionError, SessionForked, TerminalClosed,
@@ -7,7 +7,7 @@ use moorline_shared::event::{
 
 use crate::session::words;
 
-/// The title of an event, and what it is about.
+/// Returns the title of an event, and its subject.
 #[must_use]
 pub fn title(event: &Event) -> (&'static str, String) {
     let title = match event.known_kind() {
@@ -56,7 +56,7 @@ mod tests {
         let from = json!({"from": {"sessionId": "session_1", "epoch": 1, "seq": 2}});
         assert_eq!(title_of("session-forked", from), ("Forked from", "session_1".into()));
         assert_eq!(title_of("weather", json!({})), ("Event", "weather".into()));
-        // One that lacks what it must have is shown all the same.
+        // An event that lacks a required field is shown all the same.
         assert_eq!(title_of("terminal-closed", json!({})), ("Terminal closed", String::new()));
     }
 }

@@ -1,4 +1,4 @@
-//! What the user does with the list: searches, sorts, selects, and is asked about.
+//! The user's work with the list: search, order, selection and dialogs.
 
 use leptos::prelude::*;
 use moorline_shared::id::SessionId;
@@ -12,26 +12,26 @@ use crate::ui::when::effect;
 
 const SORT_KEY: &str = "moorline.sort";
 
-/// What the user does with the list.
+/// The state of the user's work with the list.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Desk {
-    /// Only sessions that contain this.
+    /// The text that the shown sessions contain.
     pub(super) wanted: RwSignal<String>,
     pub(super) sort: RwSignal<Sort>,
-    /// What is shown, in order.
+    /// The sessions that are shown, in order.
     order: Memo<Order>,
-    /// Something points at the list: nothing may move below it.
+    /// True while something points at the list: nothing may move below it.
     pub(super) held: RwSignal<bool>,
     actions: Actions,
-    /// Whose menu is open.
+    /// The session that the row menu is for.
     pub(super) menu_of: RwSignal<Option<SessionId>>,
     selected: RwSignal<Vec<SessionId>>,
-    /// What was selected last: where a range begins.
+    /// The session that was selected last, at which a range begins.
     anchor: RwSignal<Option<SessionId>>,
 }
 
 impl Desk {
-    /// An empty one, known to all components below.
+    /// Creates an empty desk and provides it to all components below.
     pub(super) fn provide(store: Store) -> Self {
         let kept = storage::get(Area::Browser, SORT_KEY).unwrap_or_default();
         let (wanted, sort) = (RwSignal::new(String::new()), RwSignal::new(Sort::from_name(&kept)));
@@ -59,8 +59,8 @@ impl Desk {
             selected: RwSignal::default(),
             anchor: RwSignal::default(),
         };
-        // Another shelf is another table: nothing that is out of sight stays selected, nor what
-        // something was done with.
+        // Another shelf, another search or a finished action clears the selection, so that nothing
+        // out of sight stays selected.
         effect(move || {
             let _ = (store.router.shelf(), wanted.track(), desk.actions.done.track());
             desk.deselect();
@@ -77,23 +77,23 @@ impl Desk {
         self.actions.ask(ask);
     }
 
-    /// Everything that can be done.
+    /// Returns the application's actions.
     pub(super) const fn actions(self) -> Actions {
         self.actions
     }
 
-    /// Sorts, and remembers how.
+    /// Sorts the list, and stores the order.
     pub(super) fn sort_by(self, sort: Sort) {
         storage::set(Area::Browser, SORT_KEY, sort.name());
         self.sort.set(sort);
     }
 
-    /// What is shown, in order; tracked.
+    /// Calls `read` with the shown sessions, in order; tracked.
     pub(super) fn with_order<T>(self, read: impl FnOnce(&[SessionId]) -> T) -> T {
         self.order.with(|order| read(&order.ids))
     }
 
-    /// What is selected and still shown, in order; tracked.
+    /// Returns the selected sessions that are still shown, in order; tracked.
     pub(super) fn selection(self) -> Vec<SessionId> {
         let selected = self.selected.get();
         self.with_order(|ids| ids.iter().filter(|id| selected.contains(id)).cloned().collect())
@@ -103,7 +103,8 @@ impl Desk {
         self.selected.with(|selected| selected.contains(id))
     }
 
-    /// Selects or deselects one, or with `range` everything from the last one to this one.
+    /// Selects or deselects a session. With `range`, selects everything from the last one to this
+    /// one.
     pub(super) fn toggle(self, id: &SessionId, range: bool) {
         let shown = untrack(|| self.with_order(<[SessionId]>::to_vec));
         let place = |wanted: &SessionId| shown.iter().position(|id| id == wanted);
@@ -127,7 +128,7 @@ impl Desk {
         self.selected.set(all);
     }
 
-    /// Whether anything was.
+    /// Clears the selection. Returns true if anything was selected.
     pub(super) fn deselect(self) -> bool {
         let some = self.selected.with_untracked(|selected| !selected.is_empty());
         if some {
@@ -136,13 +137,14 @@ impl Desk {
         some
     }
 
-    /// What an action on `id` is for: the whole selection where it belongs to it.
+    /// Returns the sessions that an action on `id` is for: the whole selection if `id` belongs to
+    /// it, otherwise `id` alone.
     pub(super) fn with_selection(self, id: &SessionId) -> Vec<SessionId> {
         if self.is_selected(id) { untrack(|| self.selection()) } else { vec![id.clone()] }
     }
 }
 
-/// What is shown, and what was asked for: only the same question may keep its order.
+/// The shown sessions, and the query that they answer. Only the same query may keep its order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Order {
     ids: Vec<SessionId>,

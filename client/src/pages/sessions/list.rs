@@ -1,4 +1,4 @@
-//! The list itself.
+//! The list of the sessions page.
 
 use leptos::prelude::*;
 use moorline_shared::id::SessionId;
@@ -13,7 +13,7 @@ use crate::session::route::{Route, Shelf};
 use crate::ui::when::{each, live};
 use crate::ui::{Icon, IconName, When};
 
-/// What there is to show.
+/// The content of the list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Content {
     Unknown,
@@ -23,10 +23,10 @@ enum Content {
     Rows,
 }
 
-/// The sessions of the shelf, those that run first.
+/// Lists the sessions of the shelf, running sessions first.
 #[component]
 pub fn SessionList(
-    /// Starts a login shell.
+    /// Called to start a login shell.
     start_shell: Callback<()>,
 ) -> impl IntoView {
     let (store, desk) = (Store::expect(), Desk::expect());
@@ -68,7 +68,7 @@ pub fn SessionList(
     })
 }
 
-/// The sessions that are shown and over, or not; tracked.
+/// Returns the shown sessions that are over, or those that are not; tracked.
 fn of_group(store: Store, desk: Desk, over: bool) -> Vec<SessionId> {
     store.sessions.with(|sessions| {
         let Some(sessions) = sessions else { return Vec::new() };
@@ -181,7 +181,7 @@ fn NoSuchProject() -> impl IntoView {
     }
 }
 
-/// Before the relay has told anything: that it is asked, or why it does not tell.
+/// Shown until the relay has sent the sessions: a placeholder, or the reason why there are none.
 #[component]
 fn Unknown() -> impl IntoView {
     let store = Store::expect();

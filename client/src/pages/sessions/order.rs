@@ -1,4 +1,4 @@
-//! Which sessions a list shows, and in which order.
+//! Selects and orders the sessions that a list shows.
 
 use std::sync::Arc;
 
@@ -11,24 +11,24 @@ use crate::session::route::Shelf;
 use crate::session::words;
 use crate::ui::sort::sorted;
 
-/// What comes first.
+/// The order of a list.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) enum Sort {
-    /// Where something happened last.
+    /// The latest activity first.
     #[default]
     Activity,
-    /// The newest.
+    /// The newest session first.
     Created,
-    /// By name.
+    /// In order of their names.
     Name,
-    /// What runs a command, then what waits.
+    /// Running commands first, then waiting shells.
     Status,
 }
 
 impl Sort {
     pub(super) const ALL: [Self; 4] = [Self::Activity, Self::Created, Self::Name, Self::Status];
 
-    /// As it is stored.
+    /// Returns the name under which the order is stored.
     pub(super) const fn name(self) -> &'static str {
         match self {
             Self::Activity => "activity",
@@ -47,13 +47,13 @@ impl Sort {
         }
     }
 
-    /// The one of that name, else the first.
+    /// Returns the order with this name, or the default for any other name.
     pub(super) fn from_name(name: &str) -> Self {
         Self::ALL.into_iter().find(|sort| sort.name() == name).unwrap_or_default()
     }
 }
 
-/// The sessions of a shelf that contain `wanted`, in order.
+/// Returns the sessions of a shelf that contain `wanted`, in order.
 pub(super) fn arrange(
     sessions: &Sessions,
     shelf: &Shelf,
@@ -64,8 +64,8 @@ pub(super) fn arrange(
     let of_shelf = sessions.iter().filter(|session| shelf.holds(session.project.as_ref()));
     let found: Vec<_> =
         of_shelf.filter(|session| contains(session, &wanted)).map(Arc::clone).collect();
-    // All of a relay's times are written alike, so they compare as texts. The id decides between
-    // equals: an order that changes by itself would be no order.
+    // All times of a relay have the same format, so they compare as text. The id decides between
+    // equals, so that the order does not change by itself.
     let mut found = sorted(&found, |session| {
         let key = match sort {
             Sort::Activity => session.last_activity.clone(),
@@ -81,8 +81,8 @@ pub(super) fn arrange(
     found
 }
 
-/// The order that was, for as long as somebody points at it: what is gone goes, what is new comes
-/// first, nothing else moves.
+/// Keeps the order while something points at the list: removes sessions that are gone, puts new
+/// ones first, and moves nothing else.
 pub(super) fn hold(before: &[SessionId], now: &[SessionId]) -> Vec<SessionId> {
     let fresh = now.iter().filter(|id| !before.contains(id));
     fresh.chain(before.iter().filter(|id| now.contains(id))).cloned().collect()

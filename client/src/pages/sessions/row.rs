@@ -1,4 +1,4 @@
-//! One session in the list.
+//! The row of one session in the list.
 
 use std::sync::Arc;
 
@@ -17,15 +17,15 @@ use crate::ui::{Icon, IconName, When};
 
 type Summary = Memo<Option<Arc<SessionSummary>>>;
 
-/// What `read` makes of the session; empty while it is not known.
+/// Returns what `read` returns for the session, or an empty text while it is not known.
 fn field(session: Summary, read: fn(&SessionSummary) -> String) -> impl Fn() -> String + Copy {
     move || session.with(|session| session.as_deref().map(read).unwrap_or_default())
 }
 
-/// One session: what it is and does, and what can be done with it.
+/// Shows one session and its actions.
 #[component]
 pub fn Row(
-    /// Which.
+    /// The session to show.
     id: SessionId,
 ) -> impl IntoView {
     let (store, desk) = (Store::expect(), Desk::expect());
@@ -67,7 +67,7 @@ pub fn Row(
     }
 }
 
-/// What the session is: its name, what runs in it, and where it belongs.
+/// Shows the session's name, what runs in it, and its tags.
 #[component]
 fn Name(session: Summary, path: String) -> impl IntoView {
     let failed = move || session.with(|s| s.as_deref().and_then(failure));
@@ -85,7 +85,7 @@ fn Name(session: Summary, path: String) -> impl IntoView {
     }
 }
 
-/// Its folder, who follows it, and when something happened last.
+/// Shows the session's folder, the number of its clients, and the time of its last activity.
 #[component]
 fn Facts(session: Summary) -> impl IntoView {
     let store = Store::expect();
@@ -107,7 +107,7 @@ fn Facts(session: Summary) -> impl IntoView {
     }
 }
 
-/// What can be done with it.
+/// The buttons for the session's actions.
 #[component]
 fn Buttons(session: Summary, own: StoredValue<SessionId>) -> impl IntoView {
     let desk = Desk::expect();
@@ -135,7 +135,8 @@ fn Buttons(session: Summary, own: StoredValue<SessionId>) -> impl IntoView {
     }
 }
 
-/// Where all sessions are shown, whose this one is; where there are several hosts, which one runs it.
+/// Shows the session's project if the list has all sessions, and its host if there are several
+/// hosts.
 #[component]
 fn Tags(session: Summary) -> impl IntoView {
     let store = Store::expect();
@@ -158,7 +159,7 @@ fn Tags(session: Summary) -> impl IntoView {
     }
 }
 
-/// That the last command of a shell that waits has failed.
+/// Returns the exit code of the last command, if it failed and the shell waits.
 fn failure(session: &SessionSummary) -> Option<String> {
     let code = session.last_exit_code.filter(|code| *code != 0)?;
     (words::tone(session) == "idle").then(|| format!("exit {code}"))

@@ -1,4 +1,4 @@
-//! The menu of a row: one for all of them, beside the button that opens it.
+//! The menu of a row. All rows share it; it opens beside the button that was pressed.
 
 use leptos::prelude::*;
 use moorline_shared::id::SessionId;
@@ -18,7 +18,7 @@ const ENTRIES: &str = "#row-menu [role=menuitem]";
 pub(super) fn open(desk: Desk, id: SessionId, button: &HtmlElement) {
     desk.menu_of.set(Some(id));
     let button = button.clone();
-    // The entries are there by then.
+    // By then the entries are in the page.
     request_animation_frame(move || {
         popover::open_at(MENU, &button);
         page::move_focus(ENTRIES, 1);

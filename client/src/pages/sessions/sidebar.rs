@@ -1,4 +1,4 @@
-//! The projects: each a shelf of the list.
+//! The sidebar with the projects. Each is a shelf of the list.
 
 use leptos::prelude::*;
 use moorline_shared::id::ProjectId;
@@ -12,7 +12,7 @@ use crate::ui::{Icon, IconName};
 
 const SIDEBAR: &str = "projects";
 
-/// All shelves. Where the page is narrow it is a drawer that [`ShelfButton`] opens.
+/// Lists all shelves. On a narrow page this is a drawer that [`ShelfButton`] opens.
 #[component]
 pub fn Sidebar() -> impl IntoView {
     let (store, desk) = (Store::expect(), Desk::expect());
@@ -102,7 +102,7 @@ fn Entry(
     }
 }
 
-/// Opens the sidebar where it is a drawer, and says which shelf is shown.
+/// Shows the current shelf's name. On a narrow page it opens the sidebar.
 #[component]
 pub fn ShelfButton() -> impl IntoView {
     let store = Store::expect();
@@ -119,7 +119,7 @@ pub fn ShelfButton() -> impl IntoView {
     }
 }
 
-/// What the shelf of now is called; tracked.
+/// Returns the name of the current shelf; tracked.
 pub(super) fn shelf_name(store: Store) -> String {
     match store.router.shelf() {
         Shelf::All => "All sessions".to_owned(),

@@ -1,4 +1,4 @@
-//! What the page knows of the sessions and projects.
+//! The sessions and projects that the page shows.
 
 use std::sync::Arc;
 
@@ -12,26 +12,26 @@ use crate::session::catalogue::Sessions;
 use crate::session::overview::Overview;
 use crate::session::route::Router;
 
-/// How often the page says anew how long ago something was.
+/// Interval at which displayed times are updated, in milliseconds.
 const BEAT_MS: u32 = 10_000;
 
-/// What the page knows.
+/// The data of the sessions page.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Store {
     pub(super) router: Router,
     overview: Overview,
-    /// `None` until the relay has told.
+    /// All sessions; `None` until the relay has sent them.
     pub(super) sessions: RwSignal<Option<Sessions>>,
-    /// By name.
+    /// All projects, sorted by name.
     pub(super) projects: RwSignal<Vec<Project>>,
-    /// Of the stream that tells.
+    /// The status of the event stream.
     pub(super) status: RwSignal<StreamStatus>,
-    /// Counts up whenever times are to be shown anew.
+    /// Incremented whenever displayed times must be updated.
     pub(super) beat: RwSignal<u32>,
 }
 
 impl Store {
-    /// Follows the relay while the page is there, and makes itself known to all components below.
+    /// Follows the relay while the page is open, and provides the store to all components below.
     pub(super) fn provide() -> Self {
         let overview = Overview::expect();
         overview.follow();
@@ -53,22 +53,22 @@ impl Store {
         expect_context()
     }
 
-    /// A session as it is now; tracked.
+    /// Returns a session, if it is known; tracked.
     pub(super) fn session(self, id: &SessionId) -> Option<Arc<SessionSummary>> {
         self.overview.session(id)
     }
 
-    /// A project as it is now; tracked.
+    /// Returns a project, if it is known; tracked.
     pub(super) fn project(self, id: &ProjectId) -> Option<Project> {
         self.overview.project(id)
     }
 
-    /// What a session's host is called, where there are several; tracked.
+    /// Returns the name of a session's host, if there are several hosts; tracked.
     pub(super) fn host_name(self, session: &SessionSummary) -> Option<String> {
         self.overview.host_name(session)
     }
 
-    /// Asks the relay at once, where it is away.
+    /// Dials the relay at once, unless the stream is open.
     pub(super) fn reconnect(self) {
         self.overview.retry();
     }

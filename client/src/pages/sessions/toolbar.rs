@@ -1,4 +1,4 @@
-//! Above the list: what is shown, and what is done with what is selected.
+//! The toolbar above the list: search and order, or the actions on the selection.
 
 use leptos::html;
 use leptos::prelude::*;
@@ -12,10 +12,11 @@ use crate::session::catalogue::Sessions;
 use crate::session::route::Shelf;
 use crate::ui::{Icon, IconName, When};
 
-/// The shelf's name, the search and the order; in their place the selection, where there is one.
+/// Shows the shelf's name, the search and the order. The selection bar replaces the last two while
+/// something is selected.
 #[component]
 pub fn Toolbar(
-    /// The field of the search.
+    /// Reference to the search field.
     field: NodeRef<html::Input>,
 ) -> impl IntoView {
     let (store, desk) = (Store::expect(), Desk::expect());
@@ -127,7 +128,7 @@ fn SortChoice() -> impl IntoView {
     }
 }
 
-/// What can be done with all that is selected.
+/// The actions on all selected sessions.
 #[component]
 fn SelectionBar() -> impl IntoView {
     let desk = Desk::expect();

@@ -1,7 +1,7 @@
-//! Output from before what the terminal holds: it is read from the session's log when somebody
+//! Output from before what the terminal holds. It is read from the session's log when the user
 //! scrolls up beyond the terminal's first line.
 //!
-//! It is drawn by a second emulator, over the first one, which goes on undisturbed. Scrolling to the
+//! A second emulator draws it over the first one, which continues undisturbed. Scrolling to the
 //! end, typing and Escape lead back. Keys, search and selection are the terminal's own.
 
 use std::cell::{Cell, RefCell};
@@ -24,27 +24,28 @@ use crate::ui::preferences::Preferences;
 use crate::ui::when::effect;
 use crate::ui::{Icon, IconName, When};
 
-/// Lines that are shown at most: each takes a kilobyte or so.
+/// The maximum number of lines shown. Each takes about a kilobyte.
 const MOST_LINES: u32 = 50_000;
 const PROTOCOL: &str = "moorline.events";
-/// Ends what the log's programs have asked of the terminal: the alternate screen, reports of the mouse and
-/// the focus, and the cursor. The view is only read.
+/// Ends the modes that programs in the log have set: the alternate screen, reports of the mouse and
+/// the focus, and the cursor. The view is only for reading.
 const CALM: &str = "\x1b[?1049l\x1b[?9;1000;1002;1003;1004l\x1b[?25l";
-/// Says that a message was taken. Any text does.
+/// Tells the relay that a message was received. Any text does.
 const TAKEN: &str = "{\"type\":\"ack\"}";
 
-/// How far it is.
+/// The progress of the view.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stage {
-    /// So many percent are read.
+    /// The log is being read, up to this percentage.
     Reading(u64),
-    /// All is there that the log has; whether that is all there was.
+    /// Everything that the log retains is shown. `is_trimmed` is true if the log has lost its
+    /// beginning.
     Shown { is_trimmed: bool },
-    /// It did not come.
+    /// The log could not be read.
     Failed,
 }
 
-/// What is read and shown.
+/// The emulator that shows the output, and the socket that it is read from.
 struct Earlier {
     screen: Rc<Screen>,
     socket: Option<Socket>,
@@ -52,10 +53,10 @@ struct Earlier {
 
 type Held = Rc<RefCell<Option<Earlier>>>;
 
-/// Opens over the terminal while it is asked for, by scrolling or by the user.
+/// Shows earlier output over the terminal while the view is open.
 #[component]
 pub fn EarlierOutput(
-    /// Whose.
+    /// The session to read.
     id: SessionId,
 ) -> impl IntoView {
     let state = TerminalState::expect();
@@ -82,7 +83,7 @@ fn Content(id: SessionId) -> impl IntoView {
         let token = token.clone();
         spawn_local(async move {
             let Ok(emulator) = Emulator::load().await else { return stage.set(Stage::Failed) };
-            // It may have been closed by now.
+            // The view may be closed by now.
             if stage.try_get_untracked().is_none() {
                 return;
             }
@@ -92,7 +93,7 @@ fn Content(id: SessionId) -> impl IntoView {
             let screen = Screen::open(&emulator, &place, theme, font, happened, pressed);
             screen.keep_lines(MOST_LINES);
             if let (Some(size), Some(place)) = (state.size(), screen.fitting()) {
-                // Lines wrap where they do in the terminal; the note takes a few rows.
+                // Lines wrap where they do in the terminal. The note takes a few rows.
                 screen.resize(Size { rows: size.rows.min(place.rows), ..size });
             }
             let screen = Rc::new(screen);
@@ -100,7 +101,7 @@ fn Content(id: SessionId) -> impl IntoView {
             read(&held, &id, token, EarlierView { state, stage, shown });
         });
     });
-    // Another size would draw it anew, and what it covers is not where it was.
+    // Another size would reflow the view, and the lines that it covers would move.
     let size = Memo::new(move |_| state.view.with(|view| (view.fitting, view.foreign_size)));
     let before = untrack(|| size.get());
     effect(move || {
@@ -122,9 +123,10 @@ fn Content(id: SessionId) -> impl IntoView {
     };
     view! {
         <div class="earlier" class:shown=is_shown data-testid="earlier" data-shown=move || is_shown().to_string()>
-            // What is typed goes to the terminal and takes the focus there: the browser would type it again.
+            // Typing goes to the terminal and moves the focus there: the browser would type it
+            // again.
             <div class="screen" node_ref=place on:keypress:capture=|event| event.prevent_default()></div>
-            // The keyboard stays where it is.
+            // Keeps the keyboard focus where it is.
             <div class="earlier-note" on:mousedown=|event| event.prevent_default()>
                 <span role="status">{text}</span>
                 <button class="status-button" data-testid="end-earlier" on:click=end>
@@ -138,14 +140,14 @@ fn Content(id: SessionId) -> impl IntoView {
 
 /// Handles events of the view. Typing goes to the terminal; scrolling to the end closes the view.
 fn hear(state: TerminalState, shown: Rc<Cell<bool>>) -> impl Fn(ScreenEvent) + Clone {
-    // Whether the view was above its end: only then does the end lead back.
+    // True if the view was above its end. Only then does its end lead back.
     let was_above = Rc::new(Cell::new(false));
     move |event| match event {
         ScreenEvent::Data(text) => state.type_text(&text),
         ScreenEvent::Selected(is_there) => state.selected.set(is_there),
         ScreenEvent::Matches { index, count } => state.matches.set((index, count)),
         ScreenEvent::Drawn { at_bottom } if shown.get() => {
-            // A match may be at the end: nobody has scrolled there.
+            // A match may be at the end without the user scrolling there.
             let is_searching = state.searching.get_untracked();
             let is_left = at_bottom && was_above.get() && !is_searching;
             was_above.set(!at_bottom || (was_above.get() && !is_searching));
@@ -157,7 +159,7 @@ fn hear(state: TerminalState, shown: Rc<Cell<bool>>) -> impl Fn(ScreenEvent) + C
     }
 }
 
-/// What reading the log changes on the page.
+/// The parts of the page that change while the log is read.
 #[derive(Clone)]
 struct EarlierView {
     state: TerminalState,
@@ -193,7 +195,7 @@ fn read(held: &Held, id: &SessionId, token: Option<String>, view: EarlierView) {
     }
 }
 
-/// Draws a part, and asks for more when it is drawn.
+/// Draws a piece of output, and requests more once it is drawn.
 fn take(held: &Held, reading: &Rc<RefCell<Reading>>, bytes: &[u8], view: &EarlierView) {
     if view.shown.get() {
         return;
@@ -218,14 +220,14 @@ fn take(held: &Held, reading: &Rc<RefCell<Reading>>, bytes: &[u8], view: &Earlie
             }
         }
     };
-    // Drawing may call back at once.
+    // Ends the borrow, because writing may call back at once.
     let screen = held.borrow().as_ref().map(|earlier| Rc::clone(&earlier.screen));
     if let Some(screen) = screen {
         screen.write(&Chunk::copy(output.as_bytes()), true, move |_| drawn());
     }
 }
 
-/// Shows what was read, with the line at the top that is at the top of the terminal.
+/// Shows the output that was read, with the same line at the top as the terminal.
 fn finish(held: &Held, reading: &Reading, view: &EarlierView) {
     if view.shown.get() {
         return;

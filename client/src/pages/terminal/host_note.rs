@@ -1,4 +1,4 @@
-//! What a terminal's user must know while the session's host is offline.
+//! A note for the terminal's user while the session's host is offline.
 
 use leptos::prelude::*;
 
@@ -7,13 +7,13 @@ use crate::session::View;
 use crate::session::words;
 use crate::ui::preferences::Preferences;
 
-/// That the host is offline, what becomes of typing, and how to change that.
+/// Says that the host is offline and what happens to typing, and offers to change that.
 #[component]
 pub fn HostNote() -> impl IntoView {
     let state = TerminalState::expect();
     let preferences = Preferences::expect();
     let away = Memo::new(move |_| state.view.with(View::is_host_away));
-    // A screen reader says it when it comes.
+    // A screen reader announces the text when it appears.
     let text = move || {
         let text = || state.view.with(|view| say(view, preferences.hold()));
         away.get().then(text)

@@ -1,4 +1,4 @@
-//! Keys that a soft keyboard lacks.
+//! A bar of keys that a soft keyboard lacks.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -31,7 +31,7 @@ const KEYS: [(Key, &str, &str); 14] = [
     (Key::Character('&'), "&", "Ampersand"),
 ];
 
-/// The key bar, where it is wanted.
+/// The key bar, if the user wants it.
 #[component]
 pub fn KeyBar() -> impl IntoView {
     let preferences = Preferences::expect();
@@ -50,7 +50,7 @@ pub fn KeyBar() -> impl IntoView {
         };
     view! {
         <When condition=move || preferences.key_bar()>
-            // Pressing a key here must not take the focus, and with it the keyboard, away.
+            // Pressing a key here must not take away the focus, and with it the keyboard.
             <div
                 class="key-bar"
                 role="toolbar"
@@ -76,18 +76,18 @@ pub fn KeyBar() -> impl IntoView {
     }
 }
 
-/// What makes a held key repeat.
+/// The timer that makes a held key repeat.
 enum Held {
     Waiting(#[expect(dead_code, reason = "dropping it cancels the timer")] Timeout),
     Repeating(#[expect(dead_code, reason = "dropping it ends the timer")] Interval),
 }
 
-/// One key; held down, it repeats.
+/// A key, which repeats while it is held down.
 #[component]
 fn BarKey(key: Key, label: &'static str, name: &'static str) -> impl IntoView {
     let state = TerminalState::expect();
     let held = StoredValue::new_local(None::<Held>);
-    // After a repetition the click that ends it is no press of its own.
+    // True after a repetition: the click that ends it is not another press.
     let repeated = StoredValue::new_local(Rc::new(Cell::new(false)));
     let hold = move |_| {
         let repeated = repeated.get_value();

@@ -1,5 +1,5 @@
-//! The view of earlier output, as the terminal below it knows it: whether it is open, its emulator, and
-//! the keys that it takes.
+//! The view of earlier output, as the terminal below it sees it: whether it is open, its emulator,
+//! and the keys that it takes.
 
 use std::rc::Rc;
 
@@ -14,23 +14,24 @@ pub struct Overlay {
     is_open: RwSignal<bool>,
     /// Its emulator, from when everything is read until the view closes.
     screen: StoredValue<Option<Rc<Screen>>, LocalStorage>,
-    /// Escape closed it and is still held: programs that hear of keys that go up hear nothing of it.
+    /// True while the Escape that closed the view is held: programs that track key releases must
+    /// not see it.
     escape_held: StoredValue<bool>,
 }
 
 /// An action of a key that the view keeps from the program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OverlayKey {
-    /// Close the view.
+    /// Close the view of earlier output.
     Close,
-    /// Scroll the view.
+    /// Scroll the view to this target.
     Scroll(Scroll),
-    /// Nothing: it types nothing either.
+    /// Do nothing. The key types nothing either.
     Ignore,
 }
 
 impl Overlay {
-    /// One that is closed.
+    /// Creates a closed view.
     #[must_use]
     pub fn new() -> Self {
         Self {
@@ -40,20 +41,20 @@ impl Overlay {
         }
     }
 
-    /// Whether it is open; tracked.
+    /// Returns true if the view is open; tracked.
     #[must_use]
     pub fn is_open(self) -> bool {
         self.is_open.get()
     }
 
-    /// Opens it.
+    /// Opens the view, unless it is open.
     pub fn open(self) {
         if !self.is_open.get_untracked() {
             self.is_open.set(true);
         }
     }
 
-    /// Closes it. Returns whether it was open.
+    /// Closes the view. Returns true if it was open.
     pub fn close(self) -> bool {
         let was_open = self.is_open.get_untracked();
         if was_open {
@@ -63,20 +64,20 @@ impl Overlay {
         was_open
     }
 
-    /// Everything is read, and `screen` shows it.
+    /// Sets the emulator, once everything is read. Does nothing if the view is closed.
     pub fn show(self, screen: Rc<Screen>) {
         if self.is_open.get_untracked() {
             self.screen.set_value(Some(screen));
         }
     }
 
-    /// The emulator that shows earlier output.
+    /// Returns the emulator that shows earlier output, once everything is read.
     #[must_use]
     pub fn screen(self) -> Option<Rc<Screen>> {
         self.screen.try_get_value().flatten()
     }
 
-    /// The action of a key. `None` if the view is closed or the key types something.
+    /// Returns the action of a key, or `None` if the view is closed or the key types something.
     #[must_use]
     pub fn key(self, press: &Press) -> Option<OverlayKey> {
         if press.key == "Escape" {

@@ -1,4 +1,4 @@
-//! Search in the terminal.
+//! The bar for searching in the terminal.
 
 use leptos::html;
 use leptos::prelude::*;
@@ -9,7 +9,7 @@ use crate::ui::on_demand::LoadState;
 use crate::ui::when::effect;
 use crate::ui::{Icon, IconName, When};
 
-/// The search bar, while it is open.
+/// The search bar, shown while it is open.
 #[component]
 pub fn SearchBar() -> impl IntoView {
     let state = TerminalState::expect();
@@ -30,7 +30,7 @@ fn OpenSearchBar() -> impl IntoView {
         state.uncover();
         state.load_search();
     });
-    // What was typed while the code was on its way.
+    // Finds text that was typed while the code was loading.
     effect(move || {
         if state.search.state() == LoadState::Ready {
             state.find(&text.get_untracked(), false, true);

@@ -1,11 +1,11 @@
-//! What can be done with what a finger has selected.
+//! Actions on text that a finger has selected.
 
 use leptos::prelude::*;
 
 use crate::pages::terminal::state::TerminalState;
 use crate::ui::{Icon, IconName, When};
 
-/// Copies, or takes the selection away.
+/// Copies or clears the selection.
 #[component]
 pub fn SelectionBar() -> impl IntoView {
     let state = TerminalState::expect();

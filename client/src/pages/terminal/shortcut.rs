@@ -1,27 +1,27 @@
-//! The keys of a terminal's page.
+//! The keyboard shortcuts of a terminal's page.
 
 use crate::bindings::keyboard::{KeyKind, Press};
 
 /// An action of a key that the page keeps from the program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shortcut {
-    /// Open or close the search.
+    /// Open the search bar.
     Search,
-    /// Copy the selection.
+    /// Copy the selected text.
     Copy,
     /// Let the browser paste.
     Paste,
-    /// Larger or smaller text.
+    /// Change the text size by this many pixels.
     Font(i8),
     /// Reset the text size.
     FontReset,
-    /// To the list of all sessions.
+    /// Go to the list of all sessions.
     List,
 }
 
-/// The shortcut of a key press, if it is one. All but the Command keys of Apple need Control and
-/// Shift, which programs cannot tell from Control alone; none takes a key that makes a control
-/// character.
+/// Returns the shortcut of a key press, if it is one. All but Apple's Command shortcuts need
+/// Control and Shift, which programs cannot distinguish from Control alone. None uses a key that
+/// produces a control character.
 #[must_use]
 pub fn shortcut(press: &Press, apple: bool) -> Option<Shortcut> {
     if press.kind == KeyKind::Release {

@@ -1,4 +1,4 @@
-//! The terminal itself, in its place.
+//! The terminal in its place on the page.
 
 use leptos::html;
 use leptos::prelude::*;
@@ -11,12 +11,12 @@ use crate::session::SessionInput;
 use crate::ui::preferences::Preferences;
 use crate::ui::when::effect;
 
-/// The terminal itself.
+/// Creates the terminal, and applies the user's preferences to it.
 #[component]
 pub fn Stage(
-    /// Whose.
+    /// The session to show.
     id: SessionId,
-    /// Opens the list of all sessions.
+    /// Called to open the list of all sessions.
     to_list: Callback<()>,
 ) -> impl IntoView {
     let state = TerminalState::expect();

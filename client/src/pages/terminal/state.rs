@@ -1,4 +1,4 @@
-//! What the controls around a terminal share: the emulator, and the session behind it.
+//! State that the controls around a terminal share: the emulator, and the session behind it.
 
 use leptos::prelude::*;
 use leptos::task::spawn_local;
@@ -23,51 +23,53 @@ use crate::session::{Progress, Session, SessionHooks, SessionInput, Setup, View}
 use crate::ui::on_demand::OnDemand;
 use crate::ui::preferences::Preferences;
 
-/// What the controls around a terminal share. Terminal bytes never come here.
+/// State that the controls around a terminal share. Terminal bytes never pass through here.
 #[derive(Debug, Clone, Copy)]
 pub struct TerminalState {
-    /// The emulator's code did not come.
+    /// True if the emulator's code did not load.
     pub broken: RwSignal<bool>,
-    /// The session's link.
+    /// The view of the session's link.
     pub view: RwSignal<View>,
-    /// The title that the program gave the window.
+    /// The window title that the program has set.
     pub title: RwSignal<Option<String>>,
-    /// The browser knows of no network.
+    /// True if the browser reports that the network is not available.
     pub no_network: RwSignal<bool>,
-    /// The view is scrolled to the end.
+    /// True if the terminal is scrolled to the end.
     pub at_bottom: RwSignal<bool>,
-    /// The view of what the log has from before.
+    /// The view of earlier output, from the log.
     pub earlier: Overlay,
-    /// The terminal began with a picture: lines from before it may be missing.
+    /// True if the terminal began with a snapshot: lines from before it may be missing.
     began_with_picture: RwSignal<bool>,
-    /// Counts the bell.
+    /// Counts how often the bell rang.
     pub bell: RwSignal<u32>,
-    /// The search bar is open.
+    /// True while the search bar is open.
     pub searching: RwSignal<bool>,
-    /// The search's code.
+    /// The search's code, loaded on demand.
     pub search: OnDemand<SearchCode>,
-    /// The shown match, and how many there are.
+    /// The index of the match that is shown, and the number of matches.
     pub matches: RwSignal<(Option<u32>, u32)>,
     /// Modifiers that are down on the key bar.
     pub modifiers: RwSignal<Modifiers>,
-    /// A finger has selected something.
+    /// True if a finger has selected text.
     pub selected: RwSignal<bool>,
-    /// Something that passes.
+    /// A passing notice for the user.
     pub notice: RwSignal<Option<String>>,
     live: StoredValue<Option<Live>, LocalStorage>,
 }
 
-/// What runs. The session goes first: it keeps what it needs while the terminal is still there.
+/// The running terminal. The session is dropped first: it stores its state while the terminal still
+/// exists.
 struct Live {
     session: Session,
     screen: Rc<Screen>,
-    /// What a key does, here and in the view of earlier output.
+    /// Handles a key, here and in the view of earlier output.
     pressed: Rc<dyn Fn(&Press) -> KeyRoute>,
     _guards: (SizeWatch, PageWatch),
 }
 
 impl TerminalState {
-    /// State of a terminal that is not there yet, known to all components below.
+    /// Creates the state of a terminal that does not exist yet, and provides it to all components
+    /// below.
     #[must_use]
     pub fn provide() -> Self {
         let state = Self {
@@ -91,7 +93,7 @@ impl TerminalState {
         state
     }
 
-    /// The one that was provided.
+    /// Returns the state that was provided.
     #[must_use]
     pub fn expect() -> Self {
         expect_context()
@@ -101,12 +103,12 @@ impl TerminalState {
         self.screen().map(|screen| f(&screen))
     }
 
-    /// A copy of the handle: what is done with it may come back here.
+    /// Returns a copy of the handle, because its use may call back into this state.
     fn screen(self) -> Option<Rc<Screen>> {
         self.live.try_with_value(|live| live.as_ref().map(|l| Rc::clone(&l.screen))).flatten()
     }
 
-    /// The emulator that is seen: that of earlier output, or the terminal itself.
+    /// Calls `f` with the emulator in front: that of earlier output, or the terminal itself.
     fn with_front<T>(self, f: impl FnOnce(&Screen) -> T) -> Option<T> {
         self.earlier.screen().or_else(|| self.screen()).map(|screen| f(&screen))
     }
@@ -118,7 +120,7 @@ impl TerminalState {
         }
     }
 
-    /// Puts the terminal into `place` and starts the session's link.
+    /// Creates the terminal in `place` and starts the session's link.
     pub(super) fn begin(
         self,
         emulator: &Emulator,
@@ -171,43 +173,44 @@ impl TerminalState {
         self.focus();
     }
 
-    /// While the host is away the screen may be larger than the page, and cannot be made to fit.
+    /// Scrolls the cursor into view while the host is away: the screen may then be larger than the
+    /// page and cannot be resized.
     fn show_cursor(self) {
         if self.view.with_untracked(View::is_host_away) {
             page::show(".xterm-helper-textarea");
         }
     }
 
-    /// Dials at once.
+    /// Dials at once, and focuses the terminal.
     pub fn retry(self) {
         self.post(SessionInput::Dial);
         self.focus();
     }
 
-    /// Takes back what waits.
+    /// Takes back waiting input: see [`SessionInput::Discard`].
     pub fn discard(self) {
         self.post(SessionInput::Discard);
         self.focus();
     }
 
-    /// Gives up what has not gone in of a large paste.
+    /// Cancels the unsent rest of a large paste.
     pub fn end_paste(self) {
         self.post(SessionInput::EndPaste);
         self.focus();
     }
 
-    /// Gives the session the size that fits here.
+    /// Requests the size that fits this page for the session.
     pub fn take_size(self) {
         self.post(SessionInput::TakeSize);
         self.focus();
     }
 
-    /// Moves the keyboard to the terminal.
+    /// Moves the keyboard focus to the terminal.
     pub fn focus(self) {
         self.with_screen(Screen::focus);
     }
 
-    /// Scrolls to the end.
+    /// Scrolls to the end, and focuses the terminal.
     pub fn scroll_to_bottom(self) {
         self.with_screen(Screen::scroll_to_bottom);
         self.focus();
@@ -221,20 +224,20 @@ impl TerminalState {
         }
     }
 
-    /// How many lines the view is above the end.
+    /// Returns how many lines the terminal's view is above the end.
     #[must_use]
     pub fn lines_above_bottom(self) -> u32 {
         self.with_screen(Screen::lines_above_bottom).unwrap_or_default()
     }
 
-    /// The terminal's size.
+    /// Returns the terminal's size, once it exists.
     #[must_use]
     pub fn size(self) -> Option<Size> {
         self.with_screen(Screen::size)
     }
 
-    /// Goes back from what the log has from before to the session as it is now. Returns whether it was
-    /// shown or read.
+    /// Closes the view of earlier output and returns to the session as it is now. Returns true if
+    /// the view was open.
     pub fn end_earlier(self) -> bool {
         let was_open = self.earlier.close();
         if was_open {
@@ -244,19 +247,19 @@ impl TerminalState {
         was_open
     }
 
-    /// Finds the next or the previous match, once the search's code is there.
+    /// Finds the next or previous match, once the search's code is loaded.
     pub fn find(self, text: &str, forwards: bool, incremental: bool) {
         if let Some(code) = self.search.get() {
             self.with_front(|screen| screen.find(&code, text, forwards, incremental));
         }
     }
 
-    /// Loads the search's code, unless it is there.
+    /// Loads the search's code, unless it is loaded.
     pub fn load_search(self) {
         self.search.load(SearchCode::load());
     }
 
-    /// Shows the rows that the search bar does not cover, once it is open.
+    /// Scrolls so that the open search bar does not cover a match.
     pub fn uncover(self) {
         self.with_front(Screen::uncover);
     }
@@ -268,7 +271,7 @@ impl TerminalState {
         self.focus();
     }
 
-    /// All text that is shown, with what can be scrolled to.
+    /// Returns all text of the emulator in front, including its scrollback.
     #[must_use]
     pub fn text(self) -> String {
         self.with_front(Screen::text).unwrap_or_default()
@@ -288,8 +291,8 @@ impl TerminalState {
         self.with_screen(Screen::scroll_to_bottom);
     }
 
-    /// A key that is no shortcut: sent here in the form that the program asks for, or left to the
-    /// emulator.
+    /// Routes a key that is not a shortcut: sends it in the form that the program asks for, or
+    /// leaves it to the emulator.
     fn key(self, press: &Press) -> KeyRoute {
         let Some(bytes) = key_codes::encode(press, self.key_modes()) else {
             let scrolls_up = press.key == "PageUp" && press.shift;
@@ -347,7 +350,7 @@ impl TerminalState {
         });
     }
 
-    /// Copies the selection.
+    /// Copies the selection to the clipboard.
     pub fn copy(self) {
         let in_earlier = self.earlier.screen().and_then(|screen| screen.selection());
         let selection = in_earlier.or_else(|| self.with_screen(Screen::selection).flatten());
@@ -359,13 +362,13 @@ impl TerminalState {
         });
     }
 
-    /// Takes away what a finger has selected.
+    /// Clears the selection that a finger has made.
     pub fn unselect(self) {
         self.with_front(Screen::clear_selection);
         self.selected.set(false);
     }
 
-    /// Shows something that passes.
+    /// Shows a passing notice.
     pub fn tell(self, text: &str) {
         self.notice.set(Some(text.to_owned()));
     }
@@ -373,7 +376,8 @@ impl TerminalState {
     fn happened(self, event: ScreenEvent) {
         match event {
             ScreenEvent::Data(data) => {
-                // Programs may be told of the focus, which goes away by a click in the view.
+                // Focus reports are not typing: a click in the view takes the focus from the
+                // terminal.
                 if data != FOCUSED && data != NOT_FOCUSED {
                     self.end_earlier();
                 }
@@ -410,7 +414,7 @@ impl TerminalState {
             }
             PageEvent::Offline => {
                 self.no_network.set(true);
-                // The socket stays silent rather than close: ask it for a sign of life.
+                // The socket may stay silent instead of closing, so check that it is alive.
                 self.post(SessionInput::Wake);
             }
             PageEvent::Visible => {
@@ -428,14 +432,14 @@ impl TerminalState {
     }
 }
 
-/// What is told at every drawing must not wake those who know it.
+/// Sets a signal only if its value changes, so that reports at each frame do not wake its readers.
 fn set_if_other(signal: RwSignal<bool>, value: bool) {
     if signal.get_untracked() != value {
         signal.set(value);
     }
 }
 
-/// Tells scripts how far the terminal's content is.
+/// Sets attributes with the progress of the terminal's content, for scripts.
 fn mark(place: &page::HtmlElement, progress: &Progress) {
     let mut attributes = vec![
         ("data-applied-seq", progress.seq.to_string()),

@@ -1,4 +1,4 @@
-//! What is known of the session's link, always in sight.
+//! The state of the session's link, always visible.
 
 use gloo_timers::callback::Interval;
 use leptos::prelude::*;
@@ -12,16 +12,16 @@ use crate::session::{LinkView, View};
 use crate::ui::when::effect;
 use crate::ui::{Icon, IconName, When};
 
-/// What the status says, in words and in colour.
+/// The text and the style of the status.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Said {
-    /// `live`, `busy`, `away`, `good` or `bad`.
+    /// The style: `live`, `busy`, `away`, `good` or `bad`.
     tone: &'static str,
-    /// What a screen reader says once.
+    /// The text that a screen reader announces.
     state: String,
-    /// What changes every second and is not read out.
+    /// The text that changes every second and is not announced.
     detail: String,
-    /// There is a button that tries at once.
+    /// True if a button offers to retry at once.
     retry: bool,
 }
 
@@ -55,12 +55,12 @@ fn say(view: &View, no_network: bool, now: Time) -> Said {
             let tone = if exit.code == Some(0) { "good" } else { "bad" };
             said(tone, "Ended", words::exit(exit), false)
         }
-        // The page says why.
+        // The page shows the reason.
         LinkView::Refused { .. } => said("bad", "Not connected", String::new(), false),
     }
 }
 
-/// The state of the link.
+/// Shows the state of the link.
 #[component]
 pub fn StatusPill() -> impl IntoView {
     let state = TerminalState::expect();
@@ -69,7 +69,7 @@ pub fn StatusPill() -> impl IntoView {
     effect(move || {
         let waiting = state.view.with(|view| matches!(view.link, LinkView::Waiting { .. }));
         now.set(clock::now());
-        // Replacing the timer ends the one before.
+        // Replacing the timer ends the previous one.
         timer.set_value(waiting.then(|| Interval::new(500, move || now.set(clock::now()))));
     });
     let said =
@@ -113,11 +113,11 @@ pub fn StatusPill() -> impl IntoView {
     }
 }
 
-/// What was typed and waits.
+/// Shows typed input that waits.
 #[component]
 pub fn PendingChip() -> impl IntoView {
     let state = TerminalState::expect();
-    // Of a host that is away there is more to say: see `HostNote`.
+    // If the host is away, `HostNote` shows this and more.
     let pending = Memo::new(move |_| {
         state.view.with(|view| view.pending.clone().filter(|_| !view.is_host_away()))
     });
@@ -146,7 +146,7 @@ pub fn PendingChip() -> impl IntoView {
     }
 }
 
-/// How far a large paste is.
+/// Shows the progress of a large paste.
 #[component]
 pub fn PasteChip() -> impl IntoView {
     let state = TerminalState::expect();
@@ -179,11 +179,11 @@ pub fn PasteChip() -> impl IntoView {
     }
 }
 
-/// The session's size, where it is not this page's.
+/// Shows the session's size, if it is not this page's.
 #[component]
 pub fn SizeChip() -> impl IntoView {
     let state = TerminalState::expect();
-    // A host that is away gives its terminal no other size.
+    // A host that is away cannot resize its terminal.
     let foreign = |view: &View| view.foreign_size.filter(|_| !view.is_host_away());
     let foreign = Memo::new(move |_| state.view.with(foreign));
     let text = |size: Size| format!("{} × {}", size.cols, size.rows);

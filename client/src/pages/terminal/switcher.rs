@@ -1,5 +1,5 @@
-//! The name in a terminal's bar: it opens a list of the other sessions, those of the same project
-//! first.
+//! The session's name in a terminal's bar. It opens a list of the other sessions, those of the same
+//! project first.
 
 use std::sync::Arc;
 
@@ -16,23 +16,23 @@ use crate::ui::sort::sorted;
 use crate::ui::{Action, Icon, IconName, When};
 
 const SWITCHER: &str = "switcher";
-/// The keys that open it, as they are written. Programs cannot tell them from Control and K, and
-/// never get them.
+/// The keys that open it, for display. Programs cannot distinguish them from Ctrl+K, and never get
+/// them.
 pub const SWITCHER_KEYS: &str = "Ctrl+Shift+K";
 
-/// Opens the list of the terminal's page.
+/// Opens or closes the list on the terminal's page.
 pub fn open_switcher() {
     popover::toggle(SWITCHER);
 }
 
-/// The session's name, and the list that it opens.
+/// Shows the session's name, and the list that it opens.
 #[component]
 pub fn Switcher(
     /// The session that is shown.
     id: SessionId,
-    /// What it is called.
+    /// The name under which it is shown.
     name: Signal<String>,
-    /// Called when the list has closed, and the focus would be nowhere.
+    /// Called when the list has closed and the focus would be lost.
     on_close: Callback<()>,
 ) -> impl IntoView {
     let open = RwSignal::new(false);
@@ -110,8 +110,8 @@ fn Content(id: SessionId) -> impl IntoView {
     }
 }
 
-/// The other sessions: those of the same project, then those that run, then the rest; each the
-/// newest first.
+/// Returns the other sessions: those of the same project, then those that run, then the rest. Each
+/// group is sorted newest first.
 fn sessions(overview: Overview, router: Router, here: &SessionId) -> Vec<Action> {
     let mine = overview.session(here).and_then(|session| session.project.clone());
     let project = mine.as_ref().and_then(|id| overview.project_name(id));

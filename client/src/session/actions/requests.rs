@@ -1,4 +1,4 @@
-//! Doing it: each asks the relay, and shows why where it refuses.
+//! The requests behind actions. Each asks the relay, and shows the reason if the relay refuses.
 
 use leptos::prelude::*;
 use moorline_shared::id::{ProjectId, Seq, SessionId};
@@ -14,29 +14,29 @@ use crate::session::catalogue::{self, Piece};
 use crate::session::route::{Route, Shelf};
 
 impl Actions {
-    /// Starts a login shell, in the project that is shown.
+    /// Starts a login shell in the project that is shown.
     pub fn new_shell(self) {
         let project = untrack(|| self.router.shelf().project().cloned());
         let host = untrack(|| self.overview.usual_host());
         self.create(CreateSession { project, host, ..CreateSession::default() });
     }
 
-    /// Starts a session at the size that it is going to have in this page, and opens it.
+    /// Starts a session at the size that its terminal will have in this page, and opens it.
     pub fn create(self, wish: CreateSession) {
         let (cols, rows) = self.size();
         let wish = CreateSession { cols, rows, ..wish };
         self.start(Request::post("/api/sessions".to_owned(), &wish));
     }
 
-    /// Starts what a session runs once more, and opens it. It gets a name that tells of the first
-    /// one's where it is given none.
+    /// Starts another session like this one, and opens it. Without `name`, its name is derived from
+    /// the first one's.
     pub fn duplicate(self, id: &SessionId, name: Option<String>) {
         let path = format!("/api/sessions/{id}/duplicate");
         let (cols, rows) = self.size();
         self.start(Request::post(path, &DuplicateSession { name, cols, rows }));
     }
 
-    /// Starts a session that goes on from what another one has shown, up to an entry or all of it,
+    /// Starts a session that continues from another one's output, up to entry `seq` or all of it,
     /// and opens it.
     pub fn fork(self, id: &SessionId, seq: Option<Seq>) {
         let path = format!("/api/sessions/{id}/fork");
@@ -44,8 +44,8 @@ impl Actions {
         self.start(Request::post(path, &ForkSession { seq, name: None, cols, rows }));
     }
 
-    /// The columns and rows of a terminal in this page: a program that starts with them is not told
-    /// of another size at once.
+    /// Returns the columns and rows of a terminal in this page. A program that starts with them is
+    /// not resized at once.
     fn size(self) -> (Option<u16>, Option<u16>) {
         let (font, key_bar) = untrack(|| (self.preferences.font(), self.preferences.key_bar()));
         let size = measure::terminal(font, key_bar);
@@ -61,19 +61,19 @@ impl Actions {
         api::ask(self.access, request, move |answer| {
             self.busy.set(false);
             let Some(Piece { session_id: Some(id), .. }) = self.take(answer) else { return };
-            // Who has left the page meanwhile is not taken to the new session.
+            // A user who has left the page meanwhile is not taken to the new session.
             if untrack(|| self.router.page()) == here {
                 self.router.go(&Route::Terminal(id));
             }
         });
     }
 
-    /// Gives a session another name; an empty one takes the name away.
+    /// Renames a session. An empty name removes the name that it was given.
     pub fn rename(self, id: &SessionId, name: String) {
         self.change(Request::patch(format!("/api/sessions/{id}"), &RenameSession { name }));
     }
 
-    /// Moves sessions to a project, or out of all.
+    /// Moves sessions to a project, or out of all projects.
     pub fn move_to(self, ids: &[SessionId], project: Option<ProjectId>) {
         self.done.update(|done| *done += 1);
         let body = MoveSession { project_id: project };
@@ -90,7 +90,7 @@ impl Actions {
         });
     }
 
-    /// Deletes sessions and leaves their pages.
+    /// Deletes sessions, and leaves the page of one that is deleted.
     pub fn delete(self, doomed: Vec<SessionId>) {
         self.done.update(|done| *done += 1);
         for id in doomed {
@@ -108,7 +108,7 @@ impl Actions {
         }
     }
 
-    /// Makes a project and shows it, or changes one.
+    /// Creates a project and shows it, or changes an existing one.
     pub fn save_project(self, id: Option<ProjectId>, name: String, directory: String) {
         let request = match &id {
             Some(id) => {
@@ -131,7 +131,7 @@ impl Actions {
         });
     }
 
-    /// Removes a project and leaves its shelf; its sessions stay.
+    /// Deletes a project and leaves its list. Its sessions stay.
     pub fn delete_project(self, id: ProjectId) {
         let request = Request::delete(format!("/api/projects/{id}"));
         api::ask(self.access, request, move |answer| {
@@ -145,7 +145,7 @@ impl Actions {
         });
     }
 
-    /// What was asked for; otherwise shows why not.
+    /// Returns the content of an answer, or shows the reason why there is none.
     fn take(self, answer: Result<String, ApiError>) -> Option<Piece> {
         let piece = answer.and_then(|text| api::parse(&text));
         self.problem.set(piece.as_ref().err().map(ToString::to_string));
@@ -153,7 +153,7 @@ impl Actions {
     }
 }
 
-/// What is gone already is what was wanted.
+/// Turns a missing target into a success: it is gone already.
 fn gone(answer: Result<String, ApiError>) -> Result<String, ApiError> {
     match answer {
         Err(ApiError::Missing(_)) => Ok("{}".to_owned()),

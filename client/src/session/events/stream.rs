@@ -1,4 +1,4 @@
-//! [`Events`] in a real page.
+//! Runs [`Events`] in a real page.
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -15,13 +15,13 @@ use crate::bindings::page::{self, PageEvent, PageWatch};
 use crate::bindings::socket::{Socket, SocketEvent, to_vec};
 use crate::session::alarm::Alarm;
 
-/// Says that a message was taken. Any text does.
+/// Tells the relay that a message was received. Any text does.
 const TAKEN: &str = "{\"type\":\"ack\"}";
 /// The close code of a dial that the browser itself refuses.
 const NEVER_OPENED: u16 = 1006;
 
-/// An event stream of the server that the page came from. It stays open, over everything that
-/// passes, until it is dropped; then nothing more is told.
+/// An event stream of the server that served the page. It stays open through interruptions until it
+/// is dropped. Then nothing more is reported.
 #[must_use = "dropping it ends the stream"]
 pub struct EventStream {
     shared: Rc<Shared>,
@@ -29,8 +29,9 @@ pub struct EventStream {
 }
 
 impl EventStream {
-    /// Opens the stream at `path`, after the event with the id `after` if there is one, and tells of its events and of its status. It begins as
-    /// [`StreamStatus::Connecting`], which is not told; nothing is told before this returns.
+    /// Opens the stream at `path`, after the event with the id `after` if there is one, and reports
+    /// its events and its status. The initial [`StreamStatus::Connecting`] is not reported, and
+    /// nothing is reported before this returns.
     pub fn open(
         path: String,
         after: Option<String>,
@@ -62,7 +63,7 @@ impl EventStream {
         Self { shared, _watch: watch }
     }
 
-    /// Dials now, where the stream is not open.
+    /// Dials now, unless the stream is open.
     pub fn retry(&self) {
         self.shared.post(StreamInput::Dial);
     }
@@ -70,7 +71,8 @@ impl EventStream {
 
 impl Drop for EventStream {
     fn drop(&mut self) {
-        // It may be dropped by what it tells: then the rest of that news stays untold.
+        // The stream may be dropped from its own callback: then the rest of that message is not
+        // reported.
         self.shared.closed.set(true);
     }
 }
@@ -84,7 +86,7 @@ struct Shared {
 }
 
 impl Shared {
-    /// What is told may come back here, so what happens goes through a queue.
+    /// Callbacks may post again, so inputs go through a queue.
     fn post(&self, input: StreamInput) {
         self.inbox.borrow_mut().push_back(input);
         if self.running.replace(true) {
@@ -112,7 +114,7 @@ fn poster(shared: &Weak<Shared>) -> impl Fn(StreamInput) + Clone + 'static + use
 struct Browser {
     shared: Weak<Shared>,
     path: String,
-    /// Where the first connection begins.
+    /// The id of the event after which the first connection begins.
     after: Option<String>,
     token: Option<String>,
     on_event: Box<dyn Fn(SseEvent)>,
@@ -133,7 +135,7 @@ impl StreamEffects for Browser {
     }
 
     fn dial(&mut self, generation: Generation, last_event_id: Option<&str>) {
-        // The old socket is silenced before the new one says anything.
+        // The old socket is silenced before the new one reports anything.
         self.socket = None;
         let post = poster(&self.shared);
         let mut address = page::socket_address(&self.path);

@@ -1,4 +1,4 @@
-//! The event stream with effects that are values.
+//! Tests of the event stream, with effects that are plain values.
 
 use moorline_shared::limits::{BACKOFF_FIRST, DEAD_AFTER};
 use moorline_shared::link::Generation;
@@ -9,7 +9,7 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use super::{Events, StreamEffects, StreamInput, StreamStatus};
 
-/// Remembers what was asked of it.
+/// Records the effects that were requested.
 #[derive(Default)]
 struct Values {
     now: u64,
@@ -55,7 +55,7 @@ impl Subject {
         subject
     }
 
-    /// A stream that has said something.
+    /// Returns a stream that has received something.
     fn live() -> Self {
         let mut subject = Self::dialled();
         subject.open();
@@ -102,7 +102,7 @@ impl Subject {
         &mut self.0
     }
 
-    /// Lets the time come that was asked for.
+    /// Advances the clock to the requested tick.
     fn wait(&mut self) {
         let ms = self.values().tick.unwrap().ms;
         self.at(ms).handle(StreamInput::Tick);
@@ -125,7 +125,7 @@ fn a_stream_goes_on_after_the_last_whole_event() {
     subject.wait();
     assert_eq!(subject.values().dials[1].1.as_deref(), Some("7.1"));
     subject.open();
-    // What is left of the old stream does not mix with the new one.
+    // The rest of the old stream does not mix with the new one.
     subject.say("event: b\nid: 7.2\ndata: {}\n\n");
     let kinds: Vec<_> = subject.values().events.iter().map(|event| event.kind.as_str()).collect();
     assert_eq!(kinds, ["a", "b"]);
@@ -193,7 +193,7 @@ fn comments_are_signs_of_life_and_silence_is_death() {
 fn waits_grow_until_the_stream_says_something() {
     let mut subject = Subject::dialled();
     for attempt in 1..6 {
-        // A gateway that answers and has nothing to say is no success.
+        // A gateway that answers and sends nothing is not a success.
         subject.open();
         subject.close();
         assert_eq!(subject.waits(), Some(attempt));

@@ -1,10 +1,10 @@
-//! The tables of the protocol.
+//! Tests that follow the tables of the protocol.
 
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use super::*;
 
-/// A key with modifiers before it, as `C-S-a`, at the place of a US layout.
+/// Parses a key with modifiers before it, such as `C-S-a`, at its position on a US layout.
 fn press(keys: &str) -> Press {
     let mut press = Press::default();
     let mut rest = keys;
@@ -77,7 +77,7 @@ fn control_characters_are_those_of_xterm() {
             all_sent(0, &[(keys, bytes)]);
         }
     }
-    // The browser's own, and what has no control character.
+    // The browser's own shortcuts, and keys without a control character.
     for keys in ["C--", "C-=", "C-S-+", "C-0", "C-1", "C-9", "C-;", "C-.", "C-S-A", "C-S-R"] {
         assert_eq!(sent(keys, 0), None, "{keys}");
     }

@@ -15,10 +15,10 @@ use crate::ui::Field;
 use crate::ui::field::{Choice, choice, typed};
 use crate::ui::sort::sorted;
 
-/// Asks what to run, where, under which name, in which project and on which host.
+/// Asks for the command to run, its folder, name, project and host.
 #[component]
 pub fn CreateForm(
-    /// Closes the dialog.
+    /// Called to close the dialog.
     close: Callback<()>,
 ) -> impl IntoView {
     let (actions, router) = (Actions::expect(), Router::expect());
@@ -65,7 +65,7 @@ pub fn CreateForm(
     }
 }
 
-/// The folders that sessions are in, as suggestions.
+/// Suggests the folders of existing sessions.
 #[component]
 fn Folders() -> impl IntoView {
     let overview = Overview::expect();

@@ -1,4 +1,4 @@
-//! The forms and questions of sessions and projects.
+//! The forms and confirmations for sessions and projects.
 
 use leptos::html;
 use leptos::prelude::*;
@@ -11,12 +11,12 @@ use crate::ui::field::typed;
 use crate::ui::when::live;
 use crate::ui::{Field, Icon, IconName, When};
 
-/// Asks before sessions are deleted.
+/// Asks for confirmation before sessions are deleted.
 #[component]
 pub fn DeleteSessions(
-    /// Which.
+    /// The sessions to delete.
     ids: Vec<SessionId>,
-    /// Closes the dialog.
+    /// Called to close the dialog.
     close: Callback<()>,
 ) -> impl IntoView {
     let (actions, overview) = (Actions::expect(), Overview::expect());
@@ -33,12 +33,12 @@ pub fn DeleteSessions(
     view! { <Verdict text verb="Delete" agree close /> }
 }
 
-/// Asks before a project is deleted.
+/// Asks for confirmation before a project is deleted.
 #[component]
 pub fn DeleteProject(
-    /// Which.
+    /// The project to delete.
     id: ProjectId,
-    /// Closes the dialog.
+    /// Called to close the dialog.
     close: Callback<()>,
 ) -> impl IntoView {
     let actions = Actions::expect();
@@ -46,7 +46,7 @@ pub fn DeleteProject(
     view! { <Verdict text="Its sessions stay, without a project." verb="Delete" agree close /> }
 }
 
-/// A last question, and two answers.
+/// A question with two answers.
 #[component]
 fn Verdict(
     text: &'static str,
@@ -67,16 +67,16 @@ fn Verdict(
     }
 }
 
-/// Asks where sessions are to go.
+/// Asks for the project to move sessions to.
 #[component]
 pub fn MoveSessions(
-    /// Which.
+    /// The sessions to move.
     ids: Vec<SessionId>,
-    /// Closes the dialog.
+    /// Called to close the dialog.
     close: Callback<()>,
 ) -> impl IntoView {
     let (actions, overview) = (Actions::expect(), Overview::expect());
-    // Where all of them are already.
+    // The project of all of them, if they share one.
     let ids = StoredValue::new(ids);
     let from = move || {
         let project = |id: &SessionId| overview.session(id).map(|session| session.project.clone());
@@ -121,9 +121,9 @@ pub fn MoveSessions(
 /// Asks for a session's name.
 #[component]
 pub fn RenameForm(
-    /// Which.
+    /// The session to rename.
     id: SessionId,
-    /// Closes the dialog.
+    /// Called to close the dialog.
     close: Callback<()>,
 ) -> impl IntoView {
     let (actions, overview) = (Actions::expect(), Overview::expect());
@@ -143,12 +143,12 @@ pub fn RenameForm(
     }
 }
 
-/// Asks what a project is.
+/// Asks for a project's name and folder.
 #[component]
 pub fn ProjectForm(
-    /// Which.
+    /// The project to change; `None` to create one.
     id: Option<ProjectId>,
-    /// Closes the dialog.
+    /// Called to close the dialog.
     close: Callback<()>,
 ) -> impl IntoView {
     let (actions, overview) = (Actions::expect(), Overview::expect());
@@ -205,11 +205,12 @@ pub fn ProjectForm(
     }
 }
 
+/// The buttons that cancel or submit a form.
 #[component]
 pub fn FormActions(
-    /// Closes the dialog.
+    /// Called to close the dialog.
     close: Callback<()>,
-    /// What the form does.
+    /// Label of the submit button.
     verb: &'static str,
 ) -> impl IntoView {
     view! {

@@ -1,4 +1,4 @@
-//! The keys of every page.
+//! The list of keyboard shortcuts.
 
 use leptos::prelude::*;
 
@@ -43,10 +43,10 @@ const TERMINAL: [KeyRow; 8] = [
     ("Shift+PgUp PgDn", "Scroll"),
 ];
 
-/// The keys of every page.
+/// Lists the keyboard shortcuts of all pages.
 #[component]
 pub fn KeyHelp(
-    /// Closes the dialog.
+    /// Called to close the dialog.
     close: Callback<()>,
 ) -> impl IntoView {
     let everywhere: &[KeyRow] = if keyboard::is_apple() { &EVERYWHERE_APPLE } else { &EVERYWHERE };
