@@ -99,8 +99,8 @@ pub enum Task {
     Appended(Seq),
     /// Resize the session's terminal.
     Resize(Size),
-    /// Make a snapshot of the screen, and pass it to [`Publisher::picture`].
-    MakePicture,
+    /// Make a snapshot of the screen, and pass it to [`Publisher::snapshot`].
+    MakeSnapshot,
     /// Ask the emulator for its answers to the pending queries, and pass them to
     /// [`Publisher::answered`].
     Answer,
@@ -130,7 +130,7 @@ pub struct Publisher {
     /// Replies to the relay, which go before entries. Empty while no relay is connected.
     answers: VecDeque<HostMessage>,
     /// A snapshot that waits until every entry that it contains is sent.
-    picture: Option<Snapshot>,
+    snapshot: Option<Snapshot>,
 }
 
 impl Publisher {
@@ -156,7 +156,7 @@ impl Publisher {
             queries: Answers::default(),
             tasks: VecDeque::new(),
             answers: VecDeque::new(),
-            picture: None,
+            snapshot: None,
         }
     }
 
@@ -229,10 +229,10 @@ impl Publisher {
     }
 
     /// Takes a snapshot; `None` if it failed. It is dropped if its relay has left.
-    pub fn picture(&mut self, picture: Option<Snapshot>) {
-        match picture {
+    pub fn snapshot(&mut self, snapshot: Option<Snapshot>) {
+        match snapshot {
             // A relay cannot use a snapshot of entries that it does not have.
-            Some(picture) if self.sender.is_some() => self.picture = Some(picture),
+            Some(snapshot) if self.sender.is_some() => self.snapshot = Some(snapshot),
             Some(_) => {}
             None => self.say(HostMessage::SnapshotFailed),
         }
@@ -283,7 +283,7 @@ impl Publisher {
                     self.say(HostMessage::Resized { size });
                 }
             }
-            HostCommand::SnapshotRequest => self.tasks.push_back(Task::MakePicture),
+            HostCommand::SnapshotRequest => self.tasks.push_back(Task::MakeSnapshot),
             HostCommand::Close | HostCommand::Refused { .. } => {
                 self.drop_input();
                 self.tasks.push_back(Task::Close);
@@ -297,9 +297,9 @@ impl Publisher {
         self.sender = None;
         self.exit_told = false;
         self.answers.clear();
-        self.picture = None;
+        self.snapshot = None;
         self.input.relay_left();
-        self.tasks.retain(|task| !matches!(task, Task::MakePicture | Task::CutLink));
+        self.tasks.retain(|task| !matches!(task, Task::MakeSnapshot | Task::CutLink));
         self.queries.appoint(None, Seq::ZERO, self.log.head());
         self.answer();
     }
@@ -322,8 +322,9 @@ impl Publisher {
             return Some(answer);
         }
         let sender = self.sender.as_mut()?;
-        if let Some(picture) = self.picture.take_if(|picture| picture.seq <= sender.position()) {
-            return Some(HostMessage::Snapshot(picture));
+        if let Some(snapshot) = self.snapshot.take_if(|snapshot| snapshot.seq <= sender.position())
+        {
+            return Some(HostMessage::Snapshot(snapshot));
         }
         match sender.next(&self.log) {
             Next::Entry(entry) => {
@@ -353,7 +354,7 @@ impl Publisher {
     /// has made it durable.
     #[must_use]
     pub fn is_settled(&self) -> bool {
-        let silent = self.answers.is_empty() && self.picture.is_none();
+        let silent = self.answers.is_empty() && self.snapshot.is_none();
         self.exit_told && silent && self.unacked_bytes() == 0
     }
 

@@ -18,6 +18,7 @@
 //! docs/PROTOCOL.md lists what a snapshot omits.
 
 mod attributes;
+mod canvas;
 mod decoder;
 mod dispatch;
 mod edit;
@@ -28,7 +29,6 @@ mod links;
 mod model;
 mod modes;
 mod paint;
-mod picture;
 mod reply;
 mod settle;
 #[cfg(test)]
@@ -49,7 +49,7 @@ use moorline_shared::session::Size;
 
 use crate::publisher::QueryId;
 use crate::queries::Query;
-use picture::{Haste, Picture};
+use canvas::{Canvas, Haste};
 pub use width::columns;
 
 /// The amount of pending bytes at which [`Screen::catch_up`] is worth a worker's time. With much
@@ -67,7 +67,7 @@ struct Inner {
     /// Only locked for as long as it takes to move a few words.
     queue: Mutex<Queue>,
     /// Locked while the emulator runs. If both are needed, it is locked before `queue`.
-    picture: Mutex<Picture>,
+    canvas: Mutex<Canvas>,
 }
 
 #[derive(Default)]
@@ -91,7 +91,7 @@ impl Screen {
     pub fn new(size: Size) -> Self {
         Self(Arc::new(Inner {
             queue: Mutex::default(),
-            picture: Mutex::new(Picture::blank(size.clamped())),
+            canvas: Mutex::new(Canvas::blank(size.clamped())),
         }))
     }
 
@@ -139,19 +139,19 @@ impl Screen {
     /// the emulator to parse when a snapshot is requested. Takes CPU time: call it where blocking
     /// is allowed.
     pub fn catch_up(&self) {
-        let mut picture = self.picture();
+        let mut canvas = self.canvas();
         let (operations, _) = self.queue().take();
-        picture.advance(operations, Haste::Later);
+        canvas.advance(operations, Haste::Later);
     }
 
     /// Returns a snapshot of everything that was pushed. Takes CPU time: call it where blocking is
     /// allowed.
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
-        let mut picture = self.picture();
+        let mut canvas = self.canvas();
         let (operations, seq) = self.queue().take();
-        picture.advance(operations, Haste::Now);
-        let (data, size) = picture.paint();
+        canvas.advance(operations, Haste::Now);
+        let (data, size) = canvas.paint();
         Snapshot { seq, data, cols: Some(size.cols), rows: Some(size.rows), reason: None }
     }
 
@@ -160,14 +160,14 @@ impl Screen {
     /// `scrollback` it adds nothing to the terminal's own. Takes CPU time.
     #[must_use]
     pub fn paint_over(&self, scrollback: bool) -> Bytes {
-        self.picture().paint_over(scrollback)
+        self.canvas().paint_over(scrollback)
     }
 
     /// Returns the emulator's answers to the queries that it has reached, each once: see
     /// [`Screen::push_asking`].
     #[must_use]
     pub fn take_answers(&self) -> Vec<(QueryId, Bytes)> {
-        self.picture().take_answers()
+        self.canvas().take_answers()
     }
 
     /// Replaces everything by a snapshot. If it does not name its size, the default size is
@@ -178,23 +178,23 @@ impl Screen {
             cols: from.cols.unwrap_or(default.cols),
             rows: from.rows.unwrap_or(default.rows),
         };
-        let mut picture = self.picture();
+        let mut canvas = self.canvas();
         *self.queue() = Queue { seq: from.seq, ..Queue::default() };
-        *picture = Picture::of(size.clamped(), from.data.clone());
+        *canvas = Canvas::of(size.clamped(), from.data.clone());
     }
 
     /// Replaces the emulator, if there is one, by the bytes of a snapshot, to free its memory.
     /// Pending output stays pending. Takes CPU time: call it where blocking is allowed.
     pub fn park(&self) {
-        self.picture().park();
+        self.canvas().park();
     }
 
     fn queue(&self) -> MutexGuard<'_, Queue> {
         self.0.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn picture(&self) -> MutexGuard<'_, Picture> {
-        self.0.picture.lock().unwrap_or_else(PoisonError::into_inner)
+    fn canvas(&self) -> MutexGuard<'_, Canvas> {
+        self.0.canvas.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

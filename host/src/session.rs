@@ -192,7 +192,7 @@ impl State {
             match task {
                 Task::Appended(seq) => self.view.count(seq),
                 Task::Resize(size) => self.resize(size),
-                Task::MakePicture => self.want_snapshot(),
+                Task::MakeSnapshot => self.want_snapshot(),
                 Task::Answer => self.view.want_answers(),
                 Task::Close => self.control.close(),
                 Task::CutLink => self.cuts_link = true,

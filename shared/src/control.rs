@@ -272,8 +272,9 @@ pub struct Fork {
     /// `from.seq`.
     pub from: ForkedFrom,
     /// The screen at some entry up to `from.seq`; `None` for the empty screen before the first
-    /// entry.
-    pub picture: Option<Snapshot>,
+    /// entry. Hosts know it as `picture`.
+    #[serde(rename = "picture")]
+    pub snapshot: Option<Snapshot>,
     /// Output after the snapshot, up to `from.seq`, in order.
     #[serde(default)]
     pub output: Vec<Output>,

@@ -104,7 +104,7 @@ pub const EDGE_RETENTION_BYTES: u64 = 8 * 1024 * 1024;
 /// Bytes of a log to keep in memory at the edge, besides those that are not durable yet.
 pub const EDGE_MEMORY_BYTES: u64 = 512 * 1024;
 /// Bytes of output after which the edge asks a session's host for a new snapshot.
-pub const EDGE_PICTURE_BYTES: u64 = 1024 * 1024;
+pub const EDGE_SNAPSHOT_BYTES: u64 = 1024 * 1024;
 /// Most bytes that a host may send ahead of what is durable.
 pub const WINDOW_BYTES: u64 = 16 * 1024 * 1024;
 /// The same limit at the edge. It is smaller because nobody else is served while such a window is

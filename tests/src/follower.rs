@@ -72,7 +72,7 @@ pub struct Seen {
     /// Number of dials so far.
     pub dials: u64,
     /// Number of snapshots that were painted.
-    pub pictures: u64,
+    pub snapshots: u64,
     /// Number of times that everything was cleared, as void.
     pub clears: u64,
     /// Close codes of the connections that ended.
@@ -217,7 +217,7 @@ impl Seen {
             typed: 0,
             pending: 0,
             dials: 0,
-            pictures: 0,
+            snapshots: 0,
             clears: 0,
             closes: Vec::new(),
             troubles: Vec::new(),
@@ -256,12 +256,12 @@ impl Seen {
         let recent = self.recent();
         let end: String = recent.chars().rev().take(300).collect::<Vec<_>>().iter().rev().collect();
         format!(
-            "{:?}, {} bytes applied, {} dials, {} pictures, {} clears, {} pending, closed by {:?}, \
+            "{:?}, {} bytes applied, {} dials, {} snapshots, {} clears, {} pending, closed by {:?}, \
              troubles {:?}, output ends with {end:?}",
             self.status,
             self.digest.bytes(),
             self.dials,
-            self.pictures,
+            self.snapshots,
             self.clears,
             self.pending,
             self.closes,
@@ -278,9 +278,9 @@ impl Seen {
         self.recent.drain(..over);
     }
 
-    fn paint(&mut self, picture: &[u8]) {
-        self.pictures += 1;
-        self.screen.apply(picture);
+    fn paint(&mut self, snapshot: &[u8]) {
+        self.snapshots += 1;
+        self.screen.apply(snapshot);
     }
 }
 

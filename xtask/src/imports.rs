@@ -187,9 +187,9 @@ mod tests {
     #[test]
     fn names_are_followed_to_where_they_come_from() {
         let files = [
-            ("src/ui/mod.rs", "mod icon; mod menu;\npub use icon::{Icon as Picture, Mark};"),
+            ("src/ui/mod.rs", "mod icon; mod menu;\npub use icon::{Icon as Snapshot, Mark};"),
             ("src/ui/icon.rs", ""),
-            ("src/ui/menu.rs", "use crate::ui::Picture;\nuse super::Mark;\nuse super::Other;"),
+            ("src/ui/menu.rs", "use crate::ui::Snapshot;\nuse super::Mark;\nuse super::Other;"),
         ];
         assert_eq!(
             found(&files),

@@ -44,7 +44,7 @@ pub trait SessionEffects {
     /// Writes a frame's data to the terminal, and posts `Applied` with `write` once it is parsed.
     fn write_frame(&mut self, bytes: Self::Bytes, write: Write);
     /// Replaces the terminal's content with a snapshot, and posts `Applied` once it is parsed.
-    fn paint(&mut self, picture: &Bytes, write: Write);
+    fn paint(&mut self, snapshot: &Bytes, write: Write);
     /// Writes nothing, in order with the writes, and posts `Applied` in its turn.
     fn write_nothing(&mut self, write: Write);
     /// Clears the terminal, in order with the writes.
@@ -71,7 +71,7 @@ pub struct Write {
     /// True if it is from the past: queries in it must not be answered.
     pub replayed: bool,
     /// True if it is a snapshot, which replaces everything before.
-    pub picture: bool,
+    pub snapshot: bool,
     /// Counts how often the terminal was cleared, to ignore pieces from before.
     incarnation: u32,
 }
@@ -265,11 +265,11 @@ impl<W: SessionEffects> Driver<W> {
 
     fn piece(&self, seq: Seq, bytes: usize) -> Write {
         let replayed = seq <= self.replayed_to;
-        Write { seq, bytes, replayed, picture: false, incarnation: self.incarnation }
+        Write { seq, bytes, replayed, snapshot: false, incarnation: self.incarnation }
     }
 
     fn applied(&mut self, now: Time, write: Write) {
-        if write.picture {
+        if write.snapshot {
             self.painting = self.painting.saturating_sub(1);
         }
         if write.incarnation == self.incarnation {
@@ -379,7 +379,7 @@ impl<W: SessionEffects> Driver<W> {
         }
         self.painting += 1;
         let piece = self.piece(snapshot.seq, snapshot.data.len());
-        self.effects.paint(&snapshot.data, Write { replayed: true, picture: true, ..piece });
+        self.effects.paint(&snapshot.data, Write { replayed: true, snapshot: true, ..piece });
     }
 
     fn pending_shown_at(&self) -> Option<Time> {

@@ -172,7 +172,7 @@ impl Browser {
     fn write(&self, chunk: &Chunk, write: Write, then: impl FnOnce() + 'static) {
         let post = self.poster();
         let (progress, report) = (Rc::clone(&self.progress), Rc::clone(&self.report));
-        let hashed = (self.setup.digest && !write.picture).then(|| chunk.to_vec());
+        let hashed = (self.setup.digest && !write.snapshot).then(|| chunk.to_vec());
         self.setup.screen.write(chunk, write.replayed, move |replies| {
             if let Some(replies) = replies {
                 post(SessionInput::Replied(write, replies.into_bytes()));
@@ -187,7 +187,7 @@ impl Browser {
 
 fn advance(mut progress: Progress, write: Write, data: Option<&[u8]>) -> Progress {
     progress.seq = write.seq;
-    if write.picture {
+    if write.snapshot {
         let digest = progress.digest.map(|_| Digest::default());
         return Progress { seq: write.seq, from: write.seq, bytes: 0, digest };
     }
@@ -254,11 +254,11 @@ impl SessionEffects for Browser {
         }
     }
 
-    fn paint(&mut self, picture: &Bytes, write: Write) {
+    fn paint(&mut self, snapshot: &Bytes, write: Write) {
         // A user who has scrolled back keeps their place.
         let above = self.setup.screen.lines_above_bottom();
         let screen = Rc::downgrade(&self.setup.screen);
-        self.write(&Chunk::copy(picture), write, move || {
+        self.write(&Chunk::copy(snapshot), write, move || {
             if let Some(screen) = screen.upgrade().filter(|_| above > 0) {
                 screen.scroll_above_bottom(above);
             }

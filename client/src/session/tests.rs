@@ -58,8 +58,8 @@ impl SessionEffects for Values {
     fn write_frame(&mut self, bytes: Frame, write: Write) {
         self.writes.push((bytes.data().to_vec(), write));
     }
-    fn paint(&mut self, picture: &Bytes, write: Write) {
-        self.writes.push((picture.to_vec(), write));
+    fn paint(&mut self, snapshot: &Bytes, write: Write) {
+        self.writes.push((snapshot.to_vec(), write));
     }
     fn write_nothing(&mut self, write: Write) {
         self.writes.push((Vec::new(), write));
@@ -127,10 +127,10 @@ fn resumed(outcome: Outcome, epoch: Epoch, from: u64, head: u64, input: u64) -> 
     })
 }
 
-fn picture(seq: u64) -> ServerMessage {
+fn snapshot(seq: u64) -> ServerMessage {
     ServerMessage::Snapshot(Snapshot {
         seq: Seq(seq),
-        data: Bytes::from_static(b"picture"),
+        data: Bytes::from_static(b"snapshot"),
         cols: Some(LARGE.cols),
         rows: Some(LARGE.rows),
         reason: None,
@@ -162,7 +162,7 @@ fn live() -> Subject {
     let mut driver = driver(&SavedInput::default());
     driver.handle(SessionInput::Fits(SMALL));
     connect(&mut driver, &resumed(Outcome::Snapshot, EPOCH, 5, 5, 0));
-    say(&mut driver, &picture(5));
+    say(&mut driver, &snapshot(5));
     parse(&mut driver);
     assert_eq!(driver.effects().view.link, LinkView::Live);
     driver
@@ -190,11 +190,11 @@ fn only_what_was_in_the_log_before_counts_as_replayed() {
 }
 
 #[test]
-fn a_picture_is_painted_at_its_own_size() {
+fn a_snapshot_is_painted_at_its_own_size() {
     let mut driver = driver(&SavedInput::default());
     driver.handle(SessionInput::Fits(SMALL));
     connect(&mut driver, &resumed(Outcome::Snapshot, EPOCH, 5, 5, 0));
-    say(&mut driver, &picture(5));
+    say(&mut driver, &snapshot(5));
     assert_eq!(driver.effects().size, Some(LARGE));
     parse(&mut driver);
     assert_eq!(driver.effects().size, Some(SMALL));
@@ -297,7 +297,7 @@ fn another_epoch_voids_what_is_still_being_parsed() {
     cut(&mut driver);
     connect(&mut driver, &resumed(Outcome::Reset, Epoch(8), 2, 2, 0));
     assert_eq!(driver.effects().cleared, 1);
-    say(&mut driver, &picture(2));
+    say(&mut driver, &snapshot(2));
     driver.effects_mut().now += 10_000;
     driver.handle(SessionInput::Applied(late));
     driver.handle(SessionInput::Tick);

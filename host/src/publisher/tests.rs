@@ -56,14 +56,14 @@ fn what_no_client_numbers_is_bounded_and_taken_in_its_turn() {
 }
 
 #[test]
-fn a_picture_follows_what_it_contains() {
+fn a_snapshot_follows_what_it_contains() {
     let mut publisher = Publisher::new(Epoch(1), Size::default());
     publisher.command(NOW, HostCommand::Resume { cursor: None, window: 1, times: true });
     (0..2).for_each(|_| {
         publisher.event(Event::of_kind("session_1".parse().unwrap(), "x", 1, ()));
     });
     let (data, cols, rows) = (Bytes::from_static(b"x"), None, None);
-    publisher.picture(Some(Snapshot { seq: Seq(2), data, cols, rows, reason: None }));
+    publisher.snapshot(Some(Snapshot { seq: Seq(2), data, cols, rows, reason: None }));
     let said: Vec<_> = std::iter::from_fn(|| publisher.poll_message()).collect();
     assert!(matches!(said[..], [HostMessage::Resumed { .. }, HostMessage::Entry(_)]));
     publisher.command(NOW, HostCommand::Ack { seq: Seq(1) });

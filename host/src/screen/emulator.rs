@@ -57,16 +57,16 @@ impl Emulator {
     /// them. If that is not enough, the least important parts are left out.
     pub(super) fn paint(&mut self, most_bytes: usize) -> Vec<u8> {
         let unfinished = self.unfinished();
-        let mut picture = paint::picture(&mut self.model, most_bytes - unfinished.len());
-        picture.extend_from_slice(&unfinished);
-        picture
+        let mut snapshot = paint::snapshot(&mut self.model, most_bytes - unfinished.len());
+        snapshot.extend_from_slice(&unfinished);
+        snapshot
     }
 
     /// Returns the bytes of [`super::Screen::paint_over`].
     pub(super) fn paint_over(&mut self, scrollback: bool) -> Vec<u8> {
         let unfinished = self.unfinished();
-        let mut picture = paint::over(&mut self.model, scrollback);
-        picture.extend_from_slice(&unfinished);
-        picture
+        let mut snapshot = paint::over(&mut self.model, scrollback);
+        snapshot.extend_from_slice(&unfinished);
+        snapshot
     }
 }

@@ -20,7 +20,7 @@ use alacritty_terminal::vte::ansi::{CharsetIndex, CursorShape, NamedColor, Stand
 
 use super::model::{Model, default_tabs};
 use fit::Detail;
-pub(super) use fit::{over, picture};
+pub(super) use fit::{over, snapshot};
 pub(super) use pen::Pen;
 use pen::push;
 pub(super) use text::before_cursor;

@@ -59,7 +59,7 @@ fn assert_repaints(output: &[u8]) {
 }
 
 #[test]
-fn what_a_picture_has_to_keep() {
+fn what_a_snapshot_has_to_keep() {
     let cases: &[&[u8]] = &[
         b"",
         b"plain\r\ntext",
@@ -153,9 +153,9 @@ fn the_oldest_scrollback_is_dropped_first() {
         (0..3000).map(|line| format!("line {line} {}\r\n", "x".repeat(50))).collect();
     let mut emulator = fed(SIZE, lines.as_bytes());
     let all = describe(&mut emulator);
-    let picture = emulator.paint(20_000);
-    assert!(picture.len() <= 20_000 && picture.len() > 19_000);
-    let less = describe(&mut fed(SIZE, &picture));
+    let snapshot = emulator.paint(20_000);
+    assert!(snapshot.len() <= 20_000 && snapshot.len() > 19_000);
+    let less = describe(&mut fed(SIZE, &snapshot));
     // The screen and everything else is there, and the most recent scrollback.
     let screen = all.len() - 24 - 3;
     assert_same(&all[screen..], &less[less.len() - 24 - 3..], "the screen");
@@ -194,19 +194,19 @@ fn no_emulator_is_kept_that_is_not_needed() {
         screen.catch_up();
         assert_eq!(screen.pending_bytes(), 0);
     }
-    assert!(!screen.picture().has_emulator());
+    assert!(!screen.canvas().has_emulator());
     let before = screen.snapshot();
-    assert!(screen.picture().has_emulator());
+    assert!(screen.canvas().has_emulator());
     screen.park();
-    assert!(!screen.picture().has_emulator());
+    assert!(!screen.canvas().has_emulator());
     assert_eq!(screen.snapshot(), before);
-    assert!(!screen.picture().has_emulator());
+    assert!(!screen.canvas().has_emulator());
 }
 
 #[test]
 fn pushing_does_not_wait_for_the_emulator() {
     let screen = Screen::new(SIZE);
-    let _busy = screen.picture();
+    let _busy = screen.canvas();
     screen.push(&entry(1, b"x"));
     screen.resize(SIZE);
     assert!(screen.pending_bytes() > 0);

@@ -105,7 +105,7 @@ impl State {
         match step {
             SnapshotStep::Request => self.control.request_snapshot(),
             SnapshotStep::Wait => {}
-            SnapshotStep::Answer(snapshot) => self.publisher.picture(snapshot),
+            SnapshotStep::Answer(snapshot) => self.publisher.snapshot(snapshot),
         }
     }
 }

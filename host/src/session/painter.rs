@@ -49,8 +49,8 @@ impl Painter {
     /// [`FrameError`] if the fork begins before the first entry.
     pub(crate) fn forked(fork: &Fork, size: Size) -> Result<Self, FrameError> {
         let painter = Self::new(size);
-        if let Some(picture) = &fork.picture {
-            painter.screen.restore(picture);
+        if let Some(snapshot) = &fork.snapshot {
+            painter.screen.restore(snapshot);
         }
         for output in &fork.output {
             for data in output.0.chunks(FRAME_DATA_BYTES) {
@@ -126,22 +126,22 @@ async fn paint(session: Arc<Session>) {
         // The permit is held for one round only, so that sessions take turns.
         let Ok(turn) = session.painters.acquire().await else { return };
         let work = move || {
-            let picture = wanted.then(|| screen.snapshot());
+            let snapshot = wanted.then(|| screen.snapshot());
             if !wanted {
                 screen.catch_up();
             }
-            (picture, screen.take_answers())
+            (snapshot, screen.take_answers())
         };
-        let picture = tokio::task::spawn_blocking(work).await;
+        let snapshot = tokio::task::spawn_blocking(work).await;
         drop(turn);
         let mut state = session.lock();
-        match picture {
-            Ok((picture, answers)) => {
+        match snapshot {
+            Ok((snapshot, answers)) => {
                 for (id, answer) in answers {
                     state.publisher.answered(id, answer);
                 }
-                if picture.is_some() {
-                    state.publisher.picture(picture);
+                if snapshot.is_some() {
+                    state.publisher.snapshot(snapshot);
                 }
             }
             Err(error) => {
@@ -150,7 +150,7 @@ async fn paint(session: Arc<Session>) {
                 if let Some(painter) = state.view.painter() {
                     painter.screen = Screen::new(size);
                 }
-                state.publisher.picture(None);
+                state.publisher.snapshot(None);
                 state.publisher.unanswerable();
             }
         }

@@ -91,14 +91,14 @@ async fn a_session_without_a_terminal_puts_out_and_takes_all_that_others_do() {
 
     // The driver makes the snapshot, with the size that it was given, and after all earlier output.
     say(&link, HostCommand::Resize { size: Size { cols: 100, rows: 30 } }).await;
-    let snapshot = copy.picture(&mut link).await;
+    let snapshot = copy.snapshot(&mut link).await;
     assert_eq!((&*snapshot.data, snapshot.seq), (&b"said:hello line:"[..], copy.head));
     assert_eq!((snapshot.cols, snapshot.rows), (Some(100), Some(30)));
 
     // Output that looks like a terminal query is not one: nobody types an answer.
     type_in(&link, 2, "say \x1b[c\n").await;
     copy.read_until(&mut link, "\x1b[c").await;
-    let snapshot = copy.picture(&mut link).await;
+    let snapshot = copy.snapshot(&mut link).await;
     assert_eq!(&snapshot.data[..], b"said:hello\x1b[c line:");
 
     // The session ends, and leaves a last snapshot.
@@ -111,7 +111,7 @@ async fn a_session_without_a_terminal_puts_out_and_takes_all_that_others_do() {
     let last = copy.events.last().unwrap().read::<Status>().unwrap();
     assert_eq!((last.status, last.exit_code), (Activity::Exited, Some(7)));
     assert_eq!(last.cwd.as_deref(), Some("/away"));
-    let snapshot = copy.picture(&mut link).await;
+    let snapshot = copy.snapshot(&mut link).await;
     assert_eq!(&snapshot.data[..], b"said:hello\x1b[c. line:");
 }
 

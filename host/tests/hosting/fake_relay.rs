@@ -175,7 +175,7 @@ pub(crate) struct Copy {
     pub(crate) output: Vec<u8>,
     pub(crate) events: Vec<Event>,
     pub(crate) exit: Option<ExitStatus>,
-    pub(crate) pictures: Vec<Snapshot>,
+    pub(crate) snapshots: Vec<Snapshot>,
     /// Bytes of entries, as the host counts them.
     pub(crate) entry_bytes: u64,
     /// The part of `entry_bytes` since the last ack or resume.
@@ -217,7 +217,7 @@ impl Copy {
                     Entry::Event(event) => self.events.push(event.event().unwrap()),
                 }
             }
-            HostMessage::Snapshot(picture) => self.pictures.push(picture),
+            HostMessage::Snapshot(snapshot) => self.snapshots.push(snapshot),
             HostMessage::Exited { status } => self.exit = Some(status),
             HostMessage::InputAck { .. } => self.answers += 1,
             HostMessage::Resized { .. } => {}
@@ -257,12 +257,12 @@ impl Copy {
     }
 
     /// Requests a snapshot of everything that the host has.
-    pub(crate) async fn picture(&mut self, link: &mut FarPublish) -> Snapshot {
+    pub(crate) async fn snapshot(&mut self, link: &mut FarPublish) -> Snapshot {
         say(link, HostCommand::SnapshotRequest).await;
         loop {
             self.hear(link).await;
-            if let Some(picture) = self.pictures.pop() {
-                return picture;
+            if let Some(snapshot) = self.snapshots.pop() {
+                return snapshot;
             }
         }
     }

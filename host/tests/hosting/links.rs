@@ -113,7 +113,7 @@ async fn while_the_relay_is_away_much_is_kept_and_then_the_program_waits() {
     while copy.head < head {
         copy.hear(&mut link).await;
     }
-    assert_eq!(copy.picture(&mut link).await.seq, head, "the terminal was read on");
+    assert_eq!(copy.snapshot(&mut link).await.seq, head, "the terminal was read on");
     assert!(copy.entry_bytes <= HOST_KEEPS_BYTES + 66_000, "{} bytes are kept", copy.entry_bytes);
     assert!(!flag.exists(), "the program does not wait");
     copy.ack(&link).await;

@@ -192,18 +192,18 @@ async fn a_fork_begins_after_its_point_with_the_screen_of_then() {
     let (_host, mut relay) = FakeRelay::with_host();
     let (mut control, _) = relay.control().await;
     let mut wanted = script("session2", "echo own; cat");
-    let picture = Snapshot {
+    let snapshot = Snapshot {
         seq: Seq(3),
-        data: Bytes::from_static(b"\x1bcpicture\r\n"),
+        data: Bytes::from_static(b"\x1bcsnapshot\r\n"),
         cols: Some(80),
         rows: Some(24),
         reason: None,
     };
     let from = ForkedFrom { session_id: id("session1"), epoch: Epoch(4), seq: Seq(9) };
     let output =
-        [&b"after\r\n"[..], b"the picture\r\n"].map(|data| Output(Bytes::from_static(data)));
+        [&b"after\r\n"[..], b"the snapshot\r\n"].map(|data| Output(Bytes::from_static(data)));
     wanted.fork =
-        Some(Fork { epoch: Epoch(5), from, picture: Some(picture), output: output.to_vec() });
+        Some(Fork { epoch: Epoch(5), from, snapshot: Some(snapshot), output: output.to_vec() });
     let hosted = start(&mut control, wanted).await;
     assert_eq!(hosted.epoch, Epoch(5));
     let mut link = relay.publish(&id("session2")).await;
@@ -219,10 +219,10 @@ async fn a_fork_begins_after_its_point_with_the_screen_of_then() {
         ]
     );
     assert!(copy.output.starts_with(b"\x18\x1b7"), "the screen is made plain first");
-    let picture = copy.picture(&mut link).await;
-    assert_eq!(picture.seq, copy.head);
-    let shown = String::from_utf8_lossy(&picture.data).into_owned();
-    let places = ["picture", "after", "the picture", "own"].map(|text| shown.find(text));
+    let snapshot = copy.snapshot(&mut link).await;
+    assert_eq!(snapshot.seq, copy.head);
+    let shown = String::from_utf8_lossy(&snapshot.data).into_owned();
+    let places = ["snapshot", "after", "the snapshot", "own"].map(|text| shown.find(text));
     assert!(places.iter().all(Option::is_some) && places.is_sorted(), "{shown:?}");
 }
 
@@ -281,8 +281,8 @@ async fn a_relay_that_asks_for_nothing_more_need_not_close_the_link() {
     }
     copy.ack(&link).await;
     // A last snapshot is still available.
-    let picture = copy.picture(&mut link).await;
-    assert!(String::from_utf8_lossy(&picture.data).contains("last"));
+    let snapshot = copy.snapshot(&mut link).await;
+    assert!(String::from_utf8_lossy(&snapshot.data).contains("last"));
     assert_eq!(soon("the end", link.recv()).await, Err(close::NORMAL));
     is_empty(&host).await;
 }

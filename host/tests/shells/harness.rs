@@ -114,9 +114,9 @@ impl Shell {
 
     /// Returns the text on the terminal and in its scrollback, without colours, because fish paints
     /// those at a time of its own.
-    fn picture(&self) -> String {
-        let picture = String::from_utf8_lossy(&self.screen.snapshot().data).into_owned();
-        let mut parts = picture.split("\x1b[");
+    fn snapshot(&self) -> String {
+        let snapshot = String::from_utf8_lossy(&self.screen.snapshot().data).into_owned();
+        let mut parts = snapshot.split("\x1b[");
         let mut plain = parts.next().unwrap_or_default().to_owned();
         for part in parts {
             let end = part.find(|end: char| end.is_ascii_alphabetic()).unwrap();
@@ -210,7 +210,7 @@ impl Shell {
         assert!(!self.read_until(|_| false).await);
         let status = timeout(PATIENCE, self.pty.writer.wait()).await.unwrap();
         assert_eq!(status, ExitStatus { code: Some(code), signal: None });
-        self.picture()
+        self.snapshot()
     }
 }
 

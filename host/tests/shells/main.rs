@@ -185,7 +185,7 @@ async fn nothing_that_is_seen_changes() {
     };
     let lines = ["true", "false", "printf unfinished", "echo 'a\rb'", "cd /"];
     for command in [&["bash"][..], &["bash", "-l"], &["zsh"], &["fish"]] {
-        let mut pictures = Vec::new();
+        let mut snapshots = Vec::new();
         for start in [rc(command), rc(command).without_integration()] {
             let mut shell = start.spawn();
             shell.wait("a prompt", |shell| shell.output().contains("PROMPT> ")).await;
@@ -194,10 +194,10 @@ async fn nothing_that_is_seen_changes() {
                 let mark = format!("mark-{}", 40 + number);
                 shell.wait("the prompt after", |shell| prompt_follows(shell, &mark)).await;
             }
-            pictures.push(shell.exit(0).await);
+            snapshots.push(shell.exit(0).await);
         }
-        assert_eq!(pictures[0], pictures[1], "{command:?}");
-        assert!(pictures[0].contains("unfinished"));
+        assert_eq!(snapshots[0], snapshots[1], "{command:?}");
+        assert!(snapshots[0].contains("unfinished"));
     }
 }
 

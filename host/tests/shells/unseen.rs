@@ -50,7 +50,7 @@ fn start(shell: &str, rc: &str) -> Start {
 #[tokio::test]
 async fn nothing_of_the_hooks_is_seen() {
     for (shell, (rc, lines)) in cases() {
-        let mut pictures = Vec::new();
+        let mut snapshots = Vec::new();
         for start in [start(shell, rc), start(shell, rc).without_integration()] {
             let mut shell = start.spawn();
             let prompts = |shell: &Shell| shell.output().matches("PROMPT> ").count();
@@ -60,9 +60,9 @@ async fn nothing_of_the_hooks_is_seen() {
                 shell.type_keys(&format!("{line}\r")).await;
                 shell.wait(line, |shell| prompts(shell) > before).await;
             }
-            pictures.push(shell.exit(0).await);
+            snapshots.push(shell.exit(0).await);
         }
-        assert_eq!(pictures[0], pictures[1], "{shell}: {rc}, {lines:?}");
+        assert_eq!(snapshots[0], snapshots[1], "{shell}: {rc}, {lines:?}");
     }
 }
 

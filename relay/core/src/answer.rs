@@ -10,7 +10,7 @@ use super::session::Session;
 pub(super) struct Answer {
     pub(super) outcome: Outcome,
     pub(super) from: Seq,
-    pub(super) picture_first: bool,
+    pub(super) snapshot_first: bool,
 }
 
 /// Decides how the stream goes on. Returns `None` while the client is ahead of a log that can still
@@ -19,8 +19,8 @@ pub(super) fn answer(session: &Session, resume: &Resume, extended: bool) -> Opti
     let log = session.log();
     let last = resume.last_seq.unwrap_or_default();
     let known = resume.epoch.is_none_or(|epoch| epoch == log.epoch());
-    let picture =
-        |outcome| Answer { outcome, from: session.last_picture().seq, picture_first: true };
+    let snapshot =
+        |outcome| Answer { outcome, from: session.last_snapshot().seq, snapshot_first: true };
     if session.lifecycle().is_over() {
         // If the session is over, an extended client that asks for no mode gets the snapshot.
         let replays = match resume.catch_up {
@@ -30,19 +30,19 @@ pub(super) fn answer(session: &Session, resume: &Resume, extended: bool) -> Opti
         };
         let has_begun = last > Seq::ZERO || replays;
         let usable = known && has_begun && session.reaches_back_to(last);
-        let rest = Answer { outcome: Outcome::Ended, from: last, picture_first: false };
-        return Some(if usable { rest } else { picture(Outcome::Ended) });
+        let rest = Answer { outcome: Outcome::Ended, from: last, snapshot_first: false };
+        return Some(if usable { rest } else { snapshot(Outcome::Ended) });
     }
     if !known || last > session.reachable_head() {
-        return Some(picture(Outcome::Reset));
+        return Some(snapshot(Outcome::Reset));
     }
     if last > log.head() {
         return None;
     }
     let is_far = extended && resume.jumps() && session.bytes_after(last) > BACKLOG_BYTES;
-    let wants_picture = resume.catch_up == Some(CatchUp::Snapshot);
-    if wants_picture || is_far || !session.reaches_back_to(last) {
-        return Some(picture(Outcome::Snapshot));
+    let wants_snapshot = resume.catch_up == Some(CatchUp::Snapshot);
+    if wants_snapshot || is_far || !session.reaches_back_to(last) {
+        return Some(snapshot(Outcome::Snapshot));
     }
-    Some(Answer { outcome: Outcome::Continue, from: last, picture_first: false })
+    Some(Answer { outcome: Outcome::Continue, from: last, snapshot_first: false })
 }

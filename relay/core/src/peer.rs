@@ -93,7 +93,7 @@ enum Phase {
     },
     /// The client is ahead of the log, or the host has not reported the client's input yet.
     Answering(Resume),
-    AwaitingPicture {
+    AwaitingSnapshot {
         reason: SnapshotReason,
         answers: u64,
     },
@@ -138,7 +138,7 @@ pub struct Peer {
     is_lost: bool,
     errors: VecDeque<(ErrorCode, &'static str)>,
     pong: Option<u64>,
-    picture_wanted: Option<SnapshotReason>,
+    snapshot_wanted: Option<SnapshotReason>,
     closing: Option<(u16, &'static str)>,
     heard: Time,
     said: Time,
@@ -173,7 +173,7 @@ impl Peer {
             is_lost: false,
             errors: VecDeque::new(),
             pong: None,
-            picture_wanted: None,
+            snapshot_wanted: None,
             closing: None,
             heard: now,
             said: now,
@@ -300,7 +300,7 @@ impl Peer {
     }
 
     fn has_answer(&self) -> bool {
-        matches!(self.phase, Phase::AwaitingPicture { .. } | Phase::Streaming)
+        matches!(self.phase, Phase::AwaitingSnapshot { .. } | Phase::Streaming)
     }
 
     fn error(&mut self, code: ErrorCode, message: &'static str) {
@@ -319,7 +319,7 @@ impl Peer {
             }
             ClientMessage::Ack { seq } => self.acked(session, now, seq),
             ClientMessage::SnapshotRequest => {
-                self.picture_wanted = Some(SnapshotReason::Requested);
+                self.snapshot_wanted = Some(SnapshotReason::Requested);
             }
             ClientMessage::Resize { cols, rows } => self.resize(session, Size { cols, rows }),
             ClientMessage::Reply { seq, data, more } => self.reply(session, seq, data, more),
@@ -380,7 +380,7 @@ impl Peer {
         }
         self.poll_answer(session, now)
             .or_else(|| self.poll_input_ack(session))
-            .or_else(|| self.poll_picture(session))
+            .or_else(|| self.poll_snapshot(session))
             .or_else(|| self.poll_entry(session, now))
             .or_else(|| self.poll_heartbeat(session, now))
     }

@@ -114,9 +114,9 @@ impl Plain {
                 Err(_) => return [None, None],
             },
             PeerOutput::Text(message) => {
-                let Some(picture) = picture(&message) else { return [None, None] };
+                let Some(snapshot) = snapshot(&message) else { return [None, None] };
                 self.decoder = TextDecoder::new();
-                String::from_utf8_lossy(&picture.data).into_owned()
+                String::from_utf8_lossy(&snapshot.data).into_owned()
             }
             PeerOutput::Close { code: close::NORMAL, .. } => {
                 let why = self.ended.take().map(|why| PeerOutput::Text(why.into()));
@@ -185,7 +185,7 @@ fn ended(session: &Session) -> Option<String> {
 }
 
 /// Returns the snapshot in a message, if it is one. No other message shows on a screen.
-fn picture(message: &[u8]) -> Option<Snapshot> {
+fn snapshot(message: &[u8]) -> Option<Snapshot> {
     #[derive(Deserialize)]
     struct Kind<'a> {
         r#type: &'a str,

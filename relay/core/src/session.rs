@@ -2,7 +2,7 @@
 //!
 //! No I/O happens here. The owner passes in the host's messages ([`Session::host_message`]), sends
 //! the host its commands ([`Session::poll_command`]), and stores what [`Session::store_batch`] and
-//! [`Session::picture_to_store`] return. Clients read through [`super::peer::Peer`].
+//! [`Session::snapshot_to_store`] return. Clients read through [`super::peer::Peer`].
 //!
 //! Invariant: the retained entries reach back to the last snapshot, or to the beginning if there is
 //! none. So a client can always get a snapshot and every entry after it. The newest entries are in
@@ -13,8 +13,8 @@ mod commands;
 mod held;
 mod hosting;
 mod keeping;
-mod picturing;
 mod reading;
+mod snapshots;
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -111,13 +111,13 @@ pub struct Session {
     /// The last entry that the host is known to have.
     host_head: Seq,
     commands: Commands,
-    picture: Option<Snapshot>,
-    picture_stored: bool,
+    snapshot: Option<Snapshot>,
+    snapshot_stored: bool,
     /// The number of answers of the host to snapshot requests, with a snapshot or without.
-    picture_answers: u64,
-    picture_asked: bool,
+    snapshot_answers: u64,
+    snapshot_asked: bool,
     /// The head at the time of the last snapshot request that failed.
-    picture_failed: Seq,
+    snapshot_failed: Seq,
     claims: Claims,
     /// The client that the host currently leaves queries to.
     answerer: Option<ClientId>,
@@ -144,14 +144,14 @@ impl Session {
         Self::restored(facts, Log::new(epoch), size, Lifecycle::Detached, None)
     }
 
-    /// Returns a session from the store. `log` has every entry after `picture`.
+    /// Returns a session from the store. `log` has every entry after `snapshot`.
     #[must_use]
     pub fn restored(
         facts: Facts,
         log: Log,
         size: Size,
         lifecycle: Lifecycle,
-        picture: Option<Snapshot>,
+        snapshot: Option<Snapshot>,
     ) -> Self {
         Self {
             facts,
@@ -166,11 +166,11 @@ impl Session {
             host: Host::Away,
             host_head: Seq::ZERO,
             commands: Commands::default(),
-            picture,
-            picture_stored: true,
-            picture_answers: 0,
-            picture_asked: false,
-            picture_failed: Seq::ZERO,
+            snapshot,
+            snapshot_stored: true,
+            snapshot_answers: 0,
+            snapshot_asked: false,
+            snapshot_failed: Seq::ZERO,
             claims: Claims::default(),
             answerer: None,
             requests: Requests::default(),
@@ -291,7 +291,7 @@ impl Session {
         self.requests.refuse_all(WriteRefused::Ended);
         self.log = Log::starting_after(self.log.epoch(), self.log.head());
         self.durable = self.log.head();
-        self.picture = None;
+        self.snapshot = None;
         self.encoded.iter_mut().for_each(Encoded::clear);
         self.command(HostCommand::Close);
     }

@@ -55,7 +55,7 @@ fn a_client_far_behind_a_lost_session_gets_every_entry() {
     let head = session.log().head();
     let mut peer = Peer::attach(&mut session, NOW, Terms::native(Scope::Read, true)).unwrap();
     resume(&mut session, &mut peer, Resume::default());
-    let (mut frames, mut pictures, mut ended) = (0, 0, false);
+    let (mut frames, mut snapshots, mut ended) = (0, 0, false);
     while let Some(output) = peer.poll_output(&mut session, NOW) {
         match &output {
             PeerOutput::Frame(encoded) => {
@@ -65,12 +65,12 @@ fn a_client_far_behind_a_lost_session_gets_every_entry() {
             }
             PeerOutput::Close { code, .. } => assert_eq!(*code, close::NORMAL),
             _ => match message(&output) {
-                Some(ServerMessage::Snapshot(_)) => pictures += 1,
+                Some(ServerMessage::Snapshot(_)) => snapshots += 1,
                 Some(ServerMessage::Exit { .. }) => ended = true,
                 _ => {}
             },
         }
-        assert!(pictures <= 1, "the same picture again");
+        assert!(snapshots <= 1, "the same snapshot again");
     }
     assert_eq!((Seq(frames), ended), (head, true));
 }
@@ -120,10 +120,10 @@ fn a_session_goes_on_where_the_relay_lost_what_it_had_acknowledged() {
     while peer.poll_output(&mut session, NOW).is_some() {}
     let asked = std::iter::from_fn(|| session.poll_command())
         .any(|command| command == HostCommand::SnapshotRequest);
-    assert!(asked, "a client that misses entries needs a picture");
+    assert!(asked, "a client that misses entries needs a snapshot");
     let data = Bytes::from_static(b"the screen");
-    let picture = Snapshot { seq: Seq(6), data, cols: None, rows: None, reason: None };
-    session.host_message(HostMessage::Snapshot(picture)).unwrap();
+    let snapshot = Snapshot { seq: Seq(6), data, cols: None, rows: None, reason: None };
+    session.host_message(HostMessage::Snapshot(snapshot)).unwrap();
     let told: Vec<_> = std::iter::from_fn(|| peer.poll_output(&mut session, NOW)).collect();
     let shown = told.iter().filter_map(message);
     assert_eq!(shown.filter(|said| matches!(said, ServerMessage::Snapshot(_))).count(), 1);
@@ -240,7 +240,7 @@ fn input_that_a_host_has_not_taken_when_it_leaves_outlives_the_relays_memory_too
 
 /// Puts out entries of 64 KiB until this much has come, and stores each at once. The host makes no
 /// snapshot.
-fn flood_without_pictures(session: &mut Session, bytes: u64) -> (u64, u64) {
+fn flood_without_snapshots(session: &mut Session, bytes: u64) -> (u64, u64) {
     let (mut most, mut asked, mut came) = (0, 0, 0);
     while came < bytes {
         let frame = Frame::copy(session.log().head().next(), &[b'x'; FRAME_DATA_BYTES]).unwrap();
@@ -267,13 +267,13 @@ fn hosted_session() -> Session {
 }
 
 #[test]
-fn a_log_without_pictures_is_trimmed_all_the_same() {
+fn a_log_without_snapshots_is_trimmed_all_the_same() {
     const FLOOD: u64 = 12 * BACKLOG_BYTES;
     let mut session = hosted_session();
-    let (most, asked) = flood_without_pictures(&mut session, FLOOD);
-    assert!(most <= Keeping::NATIVE.without_picture_bytes + 2 * FRAME_DATA_BYTES as u64, "{most}");
+    let (most, asked) = flood_without_snapshots(&mut session, FLOOD);
+    assert!(most <= Keeping::NATIVE.without_snapshot_bytes + 2 * FRAME_DATA_BYTES as u64, "{most}");
     // Asked again after as much output, not at every entry.
-    let times = FLOOD / Keeping::NATIVE.picture_every_bytes;
+    let times = FLOOD / Keeping::NATIVE.snapshot_every_bytes;
     assert!((times / 2..=times + 1).contains(&asked), "asked {asked} times");
 
     // A client gets the retained entries, after an empty screen.
@@ -292,9 +292,9 @@ fn a_log_without_pictures_is_trimmed_all_the_same() {
                 }
                 PeerOutput::Close { .. } => panic!("{output:?}"),
                 _ => {
-                    if let Some(ServerMessage::Snapshot(picture)) = message(&output) {
-                        begin = Some(picture.seq);
-                        last = picture.seq;
+                    if let Some(ServerMessage::Snapshot(snapshot)) = message(&output) {
+                        begin = Some(snapshot.seq);
+                        last = snapshot.seq;
                     }
                 }
             }
@@ -311,18 +311,18 @@ fn a_log_without_pictures_is_trimmed_all_the_same() {
 }
 
 #[test]
-fn a_picture_that_comes_after_all_is_of_use_again() {
+fn a_snapshot_that_comes_after_all_is_of_use_again() {
     let mut session = hosted_session();
-    flood_without_pictures(&mut session, 6 * BACKLOG_BYTES);
+    flood_without_snapshots(&mut session, 6 * BACKLOG_BYTES);
     let (head, data) = (session.log().head(), Bytes::from_static(b"the screen"));
-    let picture = Snapshot { seq: head, data, cols: None, rows: None, reason: None };
-    session.host_message(HostMessage::Snapshot(picture.clone())).unwrap();
-    assert_eq!(session.last_picture(), picture);
+    let snapshot = Snapshot { seq: head, data, cols: None, rows: None, reason: None };
+    session.host_message(HostMessage::Snapshot(snapshot.clone())).unwrap();
+    assert_eq!(session.last_snapshot(), snapshot);
     assert!(session.log().bytes() <= Keeping::NATIVE.memory_bytes);
 }
 
 #[test]
-fn a_stored_log_is_trimmed_behind_its_picture_or_without_one() {
+fn a_stored_log_is_trimmed_behind_its_snapshot_or_without_one() {
     for retention in [Retention::NATIVE, Retention::EDGE] {
         let Retention { keep_bytes, slack_bytes } = retention;
         assert_eq!(retention.not_after(keep_bytes + slack_bytes, Seq(9)), None);

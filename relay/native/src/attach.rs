@@ -184,7 +184,7 @@ impl Attached {
                 Output::Send(message) => self.socket.send_text(message.to_json()).await,
                 Output::SendFrame(frame) => self.socket.send_frame(frame.encoded()).await,
                 Output::Clear => self.terminal.write(terminal::CLEAR)?,
-                Output::Paint(picture) => self.paint(&picture)?,
+                Output::Paint(snapshot) => self.paint(&snapshot)?,
                 Output::Event(seq, _) => self.client.applied(self.clock.now(), seq, 0),
                 Output::Error(_, message) => self.terminal.note(&message),
                 Output::GaveUp(pieces) => self.terminal.note(&format!(
@@ -214,10 +214,10 @@ impl Attached {
         Ok(())
     }
 
-    fn paint(&mut self, picture: &Snapshot) -> anyhow::Result<()> {
-        self.replies.wrote(self.clock.now(), picture.seq, &picture.data, true);
-        self.terminal.paint(picture)?;
-        self.client.applied(self.clock.now(), picture.seq, picture.data.len());
+    fn paint(&mut self, snapshot: &Snapshot) -> anyhow::Result<()> {
+        self.replies.wrote(self.clock.now(), snapshot.seq, &snapshot.data, true);
+        self.terminal.paint(snapshot)?;
+        self.client.applied(self.clock.now(), snapshot.seq, snapshot.data.len());
         Ok(())
     }
 

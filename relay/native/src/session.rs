@@ -66,7 +66,7 @@ pub struct Restored {
     /// The stored rows that hold the whole log.
     pub rows: Vec<Row>,
     /// A snapshot; `log` reaches back to it.
-    pub picture: Option<Snapshot>,
+    pub snapshot: Option<Snapshot>,
 }
 
 /// A session in memory, shared by its clients, its host's link and the store.
@@ -120,13 +120,13 @@ impl SessionHandle {
         record: SessionRecord,
         restored: Restored,
     ) -> Arc<Self> {
-        let Restored { log, rows, picture } = restored;
+        let Restored { log, rows, snapshot } = restored;
         let exit = record.exit.clone().unwrap_or_default();
         let lifecycle = match record.lifecycle {
             Lifecycle::Live => Lifecycle::Detached,
             lifecycle => lifecycle,
         };
-        let session = Session::restored(facts(&record), log, record.size, lifecycle, picture);
+        let session = Session::restored(facts(&record), log, record.size, lifecycle, snapshot);
         let session = session.with_exit(exit).with_stored(Stored::new(record.epoch, rows));
         Self::with(services, record, session, false)
     }

@@ -47,7 +47,7 @@ enum Phase {
     /// Not connected, or the sender has not answered yet.
     Silent,
     /// The sender has promised a snapshot; no entry may come before it.
-    AwaitingPicture,
+    AwaitingSnapshot,
     Streaming,
 }
 
@@ -96,9 +96,9 @@ impl Receiver {
             || (!promised && resumed.from != self.received);
         // An empty screen is only correct before the first entry; later ones need a snapshot. Until
         // that has arrived, the cursor must not claim what it contains.
-        let picture_follows = promised || (void && resumed.from > Seq::ZERO);
+        let snapshot_follows = promised || (void && resumed.from > Seq::ZERO);
         self.epoch = Some(resumed.epoch);
-        self.phase = if picture_follows { Phase::AwaitingPicture } else { Phase::Streaming };
+        self.phase = if snapshot_follows { Phase::AwaitingSnapshot } else { Phase::Streaming };
         // Entries that are still being applied count as acknowledged: the sender's credit begins
         // anew.
         (self.unacked_bytes, self.ack_bytes) = (0, FIRST_ACK_BYTES);
@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn a_void_screen_claims_nothing_until_its_picture_is_here() {
+    fn a_void_screen_claims_nothing_until_its_snapshot_is_here() {
         let mut receiver = Receiver::new(None);
         assert!(receiver.answer(&resumed(Outcome::Ended, 1, 9)));
         assert_eq!(receiver.entry(Seq(10)), Verdict::Gap);
@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn no_entry_counts_before_a_promised_picture() {
+    fn no_entry_counts_before_a_promised_snapshot() {
         let mut receiver = streaming();
         receiver.answer(&resumed(Outcome::Snapshot, 1, 0));
         assert_eq!(receiver.entry(Seq(1)), Verdict::Gap);

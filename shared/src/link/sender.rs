@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn a_peer_whose_next_entry_is_gone_or_far_away_needs_a_picture() {
+    fn a_peer_whose_next_entry_is_gone_or_far_away_needs_a_snapshot() {
         let mut log = log_of(10, 1000);
         let sender = Sender::new(Seq(0), 5000, 5000);
         assert_eq!(sender.next(&log), Next::Behind);

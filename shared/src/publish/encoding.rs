@@ -289,7 +289,7 @@ mod tests {
             &HostMessage::Exited { status: ExitStatus { code: Some(1), signal: None } },
             r#"{"type":"exited","code":1,"signal":null}"#,
         );
-        let picture = Snapshot {
+        let snapshot = Snapshot {
             seq: Seq(4),
             data: Bytes::from_static(b"\x1bc!"),
             cols: Some(80),
@@ -297,7 +297,7 @@ mod tests {
             reason: None,
         };
         message(
-            &HostMessage::Snapshot(picture),
+            &HostMessage::Snapshot(snapshot),
             r#"{"type":"snapshot","seq":4,"data":"G2Mh","cols":80,"rows":24}"#,
         );
     }

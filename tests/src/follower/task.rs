@@ -178,9 +178,9 @@ impl Task {
                 Output::Send(message) => self.send(Message::text(message.to_json())),
                 Output::SendFrame(frame) => self.send(Message::Binary(frame.encoded())),
                 Output::Clear => lock(&self.seen).clears += 1,
-                Output::Paint(picture) => {
-                    lock(&self.seen).paint(&picture.data);
-                    self.client.applied(now, picture.seq, picture.data.len());
+                Output::Paint(snapshot) => {
+                    lock(&self.seen).paint(&snapshot.data);
+                    self.client.applied(now, snapshot.seq, snapshot.data.len());
                 }
                 Output::Event(seq, _) => self.client.applied(now, seq, 0),
                 Output::Error(code, text) => self.trouble(format!("{code:?}: {text}")),

@@ -160,7 +160,7 @@ impl Honest {
                 self.tell_taken(client_id).await
             }
             HostCommand::SnapshotRequest => {
-                self.link.say(HostMessage::Snapshot(self.picture())).await
+                self.link.say(HostMessage::Snapshot(self.snapshot())).await
             }
             HostCommand::Refused { reason } => bail!("the relay does not take it: {reason:?}"),
             _ => Ok(()),
@@ -173,7 +173,7 @@ impl Honest {
     }
 
     /// A snapshot with all output, on an empty screen.
-    fn picture(&self) -> Snapshot {
+    fn snapshot(&self) -> Snapshot {
         let mut data = b"\x1bc".to_vec();
         self.log.iter().for_each(|frame| data.extend_from_slice(frame.data()));
         let Size { cols, rows } = Size::default();

@@ -68,7 +68,7 @@ async fn a_flood_over_a_breaking_network_is_shown_exactly() -> Result<()> {
         let after = tab.applied().await?;
         ensure!(after.bytes == expected.bytes(), "{after:?} instead of {expected:?}");
         ensure!(after.digest == expected.hex(), "{after:?} instead of {expected:?}");
-        ensure!(after.from == before.from, "a picture took the place of output: {after:?}");
+        ensure!(after.from == before.from, "a snapshot took the place of output: {after:?}");
         tab.until_state("live").await
     })
     .await

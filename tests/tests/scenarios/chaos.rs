@@ -62,7 +62,7 @@ impl<'browser> Page<'browser> {
             ensure!(lines.len() > 10 && lines == last, "the page shows {lines:?}");
             return Ok(());
         };
-        ensure!(applied.from == from, "a picture took the place of output: {applied:?}");
+        ensure!(applied.from == from, "a snapshot took the place of output: {applied:?}");
         ensure!(applied.bytes == whole.bytes() && applied.digest == whole.hex(), "{applied:?}");
         Ok(())
     }

@@ -47,7 +47,7 @@ pub(crate) struct Browser {
 
 impl Browser {
     /// Runs a scenario in a new Chromium. Afterwards nothing may have been reported on a page's
-    /// console as an error. Where the scenario fails, pictures of its tabs stay in
+    /// console as an error. Where the scenario fails, snapshots of its tabs stay in
     /// `target/test-artifacts`.
     ///
     /// # Errors
@@ -59,7 +59,7 @@ impl Browser {
         let mut browser = Self::launch().await?;
         let outcome = scenario(&browser).await.and_then(|()| browser.check_consoles());
         if outcome.is_err() {
-            browser.keep_pictures(name).await;
+            browser.keep_snapshots(name).await;
         }
         browser.close().await;
         outcome
@@ -144,13 +144,13 @@ impl Browser {
         Ok(())
     }
 
-    async fn keep_pictures(&self, name: &str) {
+    async fn keep_snapshots(&self, name: &str) {
         let tabs = self.tabs().clone();
         for (index, tab) in tabs.iter().enumerate() {
             let Ok(folder) = programs::artifacts() else { return };
             let path = folder.join(format!("{name}-{index}.png"));
-            // The scenario's own failure matters, not that its picture cannot be taken.
-            if tab.keep_picture(&path).await.is_ok() {
+            // The scenario's own failure matters, not that its snapshot cannot be taken.
+            if tab.keep_snapshot(&path).await.is_ok() {
                 let console = tab.complaints(false).join("\n");
                 drop(std::fs::write(path.with_extension("console.txt"), console));
             }

@@ -47,7 +47,7 @@ async fn until_ready(follower: &Follower) -> Result<()> {
 }
 
 /// Whether this is all that came after the program was ready, byte for byte. Where memory goes, that it is
-/// ready may come in a picture or as output.
+/// ready may come in a snapshot or as output.
 fn is_exact(seen: &Seen, output: &[u8]) -> bool {
     ["", "ready", "ready\r\n"]
         .iter()

@@ -266,7 +266,7 @@ async fn what_was_trimmed_is_told() -> Result<()> {
     let first = Cursor { epoch: api.status(&session).await?.epoch, seq: Seq(2) };
     let follower = Follower::live(Following::new(relay.address(), &session, 1)).await?;
     follower.type_input("\r");
-    // It gets a picture where it falls behind.
+    // It gets a snapshot where it falls behind.
     follower.until_end("the end", |seen| seen.shows(Flood::END)).await?;
     // The store trims in its own time.
     let (mut events, gap) = wait_for("the log to be trimmed", async || {

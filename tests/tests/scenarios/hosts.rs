@@ -12,7 +12,7 @@ use moorline_tests::follower::{Follower, Following, Seen};
 use moorline_tests::relay::{Kind, Relay, Setup};
 use moorline_tests::wait::wait_until;
 
-/// Small enough that a client which misses all of it still gets each byte, not a picture.
+/// Small enough that a client which misses all of it still gets each byte, not a snapshot.
 const FLOOD: Flood = Flood { lines: 900_000 };
 
 /// What the relay says of one host.

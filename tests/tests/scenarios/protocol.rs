@@ -44,9 +44,9 @@ async fn an_ic1_client_gets_ic1_and_nothing_more() -> Result<()> {
     let (first, output) = old.read_until("ready\r\n").await?;
     ensure!(output == "ready\r\n", "{output:?}");
     old.send(json!({"type": "snapshot-request"})).await?;
-    let picture = old.expect("snapshot").await?;
-    ensure!(keys(&picture) == ["data", "seq", "type"], "{picture}");
-    ensure!(picture["seq"] == first, "{picture} after entry {first}");
+    let snapshot = old.expect("snapshot").await?;
+    ensure!(keys(&snapshot) == ["data", "seq", "type"], "{snapshot}");
+    ensure!(snapshot["seq"] == first, "{snapshot} after entry {first}");
 
     // It sees what others type, and cannot type itself.
     old.send_input(1, b"not from here\r").await?;
@@ -136,9 +136,9 @@ async fn each_outcome_of_resume() -> Result<()> {
         message["type"] = "resume".into();
         let (mut wire, answer) = resumed(&relay, &session, message).await?;
         ensure!(answer["outcome"] == outcome, "{answer} to {resume}");
-        let picture = wire.expect("snapshot").await?;
-        ensure!(picture["reason"] == reason && picture["seq"] == last, "{picture} to {resume}");
-        ensure!(picture["cols"] == 80 && picture["rows"] == 24, "{picture}");
+        let snapshot = wire.expect("snapshot").await?;
+        ensure!(snapshot["reason"] == reason && snapshot["seq"] == last, "{snapshot} to {resume}");
+        ensure!(snapshot["cols"] == 80 && snapshot["rows"] == 24, "{snapshot}");
     }
     Ok(())
 }
@@ -165,7 +165,7 @@ async fn a_session_that_ended_says_so_and_keeps_its_output() -> Result<()> {
     ensure!(!output.contains("before"), "{output:?}");
     ensure!(wire.skip_to("exit").await?["code"] == 7);
 
-    // A client without a cursor gets a picture first.
+    // A client without a cursor gets a snapshot first.
     let (mut wire, answer) = resumed(&relay, &session, json!({"type": "resume"})).await?;
     ensure!(answer["outcome"] == "ended", "{answer}");
     wire.expect("snapshot").await?;

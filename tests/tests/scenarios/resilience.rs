@@ -13,7 +13,7 @@ use moorline_tests::random::Random;
 use moorline_tests::relay::{Kind, Relay};
 use tokio::time::Instant;
 
-/// Small enough that a client which misses all of it still gets each byte, not a picture.
+/// Small enough that a client which misses all of it still gets each byte, not a snapshot.
 const FLOOD: Flood = Flood { lines: 900_000 };
 
 async fn survive_cuts(seed: u64, cuts: usize) -> Result<()> {
@@ -118,7 +118,7 @@ async fn a_connection_that_died_in_silence_is_found_and_replaced() -> Result<()>
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stalled_client_costs_nobody_anything() -> Result<()> {
     const LARGE: Flood = Flood { lines: 24_000_000 };
-    // A part is less than the backlog, so that a reader on a slow machine needs no picture either.
+    // A part is less than the backlog, so that a reader on a slow machine needs no snapshot either.
     const PARTS: u64 = 40;
     let relay = Relay::start().await?;
     let session = relay.api().run_ready(LARGE.command_in_parts(PARTS)).await?;
@@ -145,7 +145,7 @@ async fn a_stalled_client_costs_nobody_anything() -> Result<()> {
     stalled.stall(false);
     stalled.until_end("the same screen", |seen| seen.shown() == reader.seen().shown()).await?;
     let seen = stalled.seen();
-    ensure!(seen.pictures > 0 && seen.closes.is_empty(), "{}", seen.describe());
+    ensure!(seen.snapshots > 0 && seen.closes.is_empty(), "{}", seen.describe());
     // By itself it dials again where it has heard nothing for too long, as on a slow machine.
     ensure!(seen.dials == 1 || since.elapsed() > DEAD_AFTER, "{}", seen.describe());
     Ok(())

@@ -39,7 +39,7 @@ pub struct TerminalState {
     /// The view of earlier output, from the log.
     pub earlier: Overlay,
     /// True if the terminal began with a snapshot: lines from before it may be missing.
-    began_with_picture: RwSignal<bool>,
+    began_with_snapshot: RwSignal<bool>,
     /// Counts how often the bell rang.
     pub bell: RwSignal<u32>,
     /// True while the search bar is open.
@@ -79,7 +79,7 @@ impl TerminalState {
             no_network: RwSignal::new(!page::is_online()),
             at_bottom: RwSignal::new(true),
             earlier: Overlay::new(),
-            began_with_picture: RwSignal::default(),
+            began_with_snapshot: RwSignal::default(),
             bell: RwSignal::default(),
             searching: RwSignal::default(),
             search: OnDemand::new(),
@@ -162,7 +162,7 @@ impl TerminalState {
             notify: Box::new(move |notice| self.tell(&words::notice(&notice))),
             progress: Box::new(move |progress| {
                 mark(&place, progress);
-                set_if_other(self.began_with_picture, progress.from > Seq::ZERO);
+                set_if_other(self.began_with_snapshot, progress.from > Seq::ZERO);
                 self.show_cursor();
             }),
         };
@@ -219,7 +219,7 @@ impl TerminalState {
     /// Opens the view of earlier output, if the log may have lines from before what the terminal holds.
     fn reach_earlier(self) {
         let is_full = || self.with_screen(Screen::is_full).unwrap_or_default();
-        if self.began_with_picture.get_untracked() || is_full() {
+        if self.began_with_snapshot.get_untracked() || is_full() {
             self.earlier.open();
         }
     }

@@ -52,7 +52,7 @@ impl Detail {
 }
 
 /// Paints as much as fits into `most_bytes`.
-pub(in crate::screen) fn picture(model: &mut Model, most_bytes: usize) -> Vec<u8> {
+pub(in crate::screen) fn snapshot(model: &mut Model, most_bytes: usize) -> Vec<u8> {
     let mut least = Detail::EVERYTHING;
     for detail in Detail::less() {
         let mut painter = Painter::new(detail, most_bytes);

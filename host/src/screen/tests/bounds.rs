@@ -8,8 +8,8 @@ use crate::screen::attributes::combining;
 const LARGEST: Size = Size { cols: *COLUMNS.end(), rows: *ROWS.end() };
 
 /// Returns the text of a snapshot's screen, row by row.
-fn shown(size: Size, picture: &[u8]) -> Vec<String> {
-    let emulator = fed(size, picture);
+fn shown(size: Size, snapshot: &[u8]) -> Vec<String> {
+    let emulator = fed(size, snapshot);
     let grid = emulator.model.term.grid();
     let rows = 0..i32::from(size.rows);
     let text = |line| -> String {
@@ -26,12 +26,12 @@ fn painted(size: Size, output: &str) -> (Vec<u8>, Vec<String>, Vec<String>) {
         screen.push(&entry(1, data));
         screen.catch_up();
     }
-    let picture = screen.snapshot().data.to_vec();
-    assert!(picture.len() <= SNAPSHOT_BYTES, "{} bytes", picture.len());
+    let snapshot = screen.snapshot().data.to_vec();
+    assert!(snapshot.len() <= SNAPSHOT_BYTES, "{} bytes", snapshot.len());
     let mut whole = Emulator::new(size);
     whole.feed(output.as_bytes());
     let everything = whole.paint(usize::MAX);
-    (picture.clone(), shown(size, &picture), shown(size, &everything))
+    (snapshot.clone(), shown(size, &snapshot), shown(size, &everything))
 }
 
 /// Returns output that fills a screen with `cell`, which gets a different number each time.
@@ -51,10 +51,10 @@ fn links_go_first() {
         format!("\x1b]8;;http://{at}.example/{}\x1b\\{at:>5}\x1b]8;;\x1b\\\r\n", "x".repeat(2500))
     };
     let output: String = (0..1500).map(|at| format!("\x1b[31m{}", link(at))).collect();
-    let (picture, shown, whole) = painted(SIZE, &output);
+    let (snapshot, shown, whole) = painted(SIZE, &output);
     assert_eq!(shown, whole);
     // All of the scrollback is there, with its colours.
-    let mut again = fed(SIZE, &picture);
+    let mut again = fed(SIZE, &snapshot);
     let lines = describe(&mut again);
     assert!(lines.iter().any(|line| line.contains("    0") && line.contains("Red")));
 }
@@ -62,19 +62,19 @@ fn links_go_first() {
 #[test]
 fn then_the_scrollback_goes_and_then_colours() {
     let wide = Size { cols: 640, rows: 180 };
-    let picture_of = |rows: u16| {
+    let snapshot_of = |rows: u16| {
         let size = Size { rows, ..wide };
         full(size, |at| format!("{}▀", color(at)))
     };
-    let (picture, shown, whole) = painted(wide, &picture_of(180));
+    let (snapshot, shown, whole) = painted(wide, &snapshot_of(180));
     assert_eq!(shown, whole);
-    assert!(picture.len() < SNAPSHOT_BYTES / 2, "{} bytes", picture.len());
+    assert!(snapshot.len() < SNAPSHOT_BYTES / 2, "{} bytes", snapshot.len());
     // A smaller screen that follows much text keeps its colours.
     let lines = "a line of the scrollback\r\n".repeat(1000);
-    let coloured = format!("{lines}{}", picture_of(30));
-    let (picture, shown, whole) = painted(wide, &coloured);
+    let coloured = format!("{lines}{}", snapshot_of(30));
+    let (snapshot, shown, whole) = painted(wide, &coloured);
     assert_eq!(shown, whole);
-    assert!(String::from_utf8_lossy(&picture).contains("\x1b[38;2;"));
+    assert!(String::from_utf8_lossy(&snapshot).contains("\x1b[38;2;"));
 }
 
 #[test]
@@ -107,9 +107,9 @@ fn the_screen_below_the_alternate_one_goes_before_its_text() {
     let text = |at: usize| if at.is_multiple_of(2) { "界".into() } else { String::new() };
     let main = full(LARGEST, text);
     let output = format!("{main}\x1b[?1049h\x1b[H{main}");
-    let (picture, shown, whole) = painted(LARGEST, &output);
+    let (snapshot, shown, whole) = painted(LARGEST, &output);
     assert_eq!(shown, whole);
-    let left = fed(LARGEST, &[&picture[..], b"\x1b[?1049l"].concat());
+    let left = fed(LARGEST, &[&snapshot[..], b"\x1b[?1049l"].concat());
     assert!(!left.model.is_alternate());
 }
 

@@ -3,8 +3,8 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::screen::canvas::{Canvas, Haste};
 use crate::screen::fast_forward::stretch;
-use crate::screen::picture::{Haste, Picture};
 use crate::screen::{Operation, model::SCROLLBACK};
 
 /// Generates about one line of a flood; most are plain.
@@ -81,17 +81,17 @@ proptest! {
         let size = Size { cols: size.0, rows: size.1 };
         let mut cuts: Vec<_> = cuts.iter().map(|(at, now, park)| (at.index(flood.len() + 1), *now, *park)).collect();
         cuts.sort_unstable();
-        let mut picture = Picture::blank(size);
+        let mut canvas = Canvas::blank(size);
         let mut from = 0;
         for (at, now, park) in cuts {
-            picture.advance(operations(&flood[from..at]), if now { Haste::Now } else { Haste::Later });
+            canvas.advance(operations(&flood[from..at]), if now { Haste::Now } else { Haste::Later });
             from = at;
             if park {
-                picture.park();
+                canvas.park();
             }
         }
-        picture.advance(operations(&flood[from..]), Haste::Now);
-        let (painted, _) = picture.paint();
+        canvas.advance(operations(&flood[from..]), Haste::Now);
+        let (painted, _) = canvas.paint();
         let expected = describe(&mut fed(size, &flood));
         assert_same(&expected, &describe(&mut fed(size, &painted)), "skipped");
     }

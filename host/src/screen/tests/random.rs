@@ -165,7 +165,7 @@ proptest! {
     #![proptest_config(super::cases(2000))]
 
     #[test]
-    fn a_picture_and_the_rest_are_as_good_as_everything(
+    fn a_snapshot_and_the_rest_are_as_good_as_everything(
         steps in prop::collection::vec(step(), 1..60),
         at in any::<prop::sample::Index>(),
         byte in any::<prop::sample::Index>(),

@@ -20,7 +20,7 @@ const ODD: Size = Size { cols: 41, rows: 12 };
 const CUTS: usize = 150;
 
 #[test]
-fn a_picture_and_the_rest_of_a_recording_are_as_good_as_all_of_it() {
+fn a_snapshot_and_the_rest_of_a_recording_are_as_good_as_all_of_it() {
     for (name, size, recording) in RECORDINGS {
         assert!(recording.len() > 500, "{name} was not recorded");
         let expected = describe(&mut fed(size, recording));

@@ -38,7 +38,8 @@ pub struct SavedPeer {
 enum SavedPhase {
     AwaitingResume,
     Answering(Resume),
-    AwaitingPicture(SnapshotReason),
+    #[serde(alias = "AwaitingPicture")]
+    AwaitingSnapshot(SnapshotReason),
     Streaming,
     Closed,
 }
@@ -50,9 +51,9 @@ impl Peer {
         let phase = match &self.phase {
             Phase::AwaitingResume { .. } => SavedPhase::AwaitingResume,
             Phase::Answering(resume) => SavedPhase::Answering(resume.clone()),
-            Phase::AwaitingPicture { reason, .. } => SavedPhase::AwaitingPicture(*reason),
+            Phase::AwaitingSnapshot { reason, .. } => SavedPhase::AwaitingSnapshot(*reason),
             Phase::Streaming => {
-                self.picture_wanted.map_or(SavedPhase::Streaming, SavedPhase::AwaitingPicture)
+                self.snapshot_wanted.map_or(SavedPhase::Streaming, SavedPhase::AwaitingSnapshot)
             }
             Phase::Closed => SavedPhase::Closed,
         };
@@ -97,8 +98,8 @@ impl Peer {
         peer.phase = match saved.phase {
             SavedPhase::AwaitingResume => Phase::AwaitingResume { deadline: now + RESUME_DEADLINE },
             SavedPhase::Answering(resume) => Phase::Answering(resume),
-            SavedPhase::AwaitingPicture(reason) => {
-                peer.picture_wanted = Some(reason);
+            SavedPhase::AwaitingSnapshot(reason) => {
+                peer.snapshot_wanted = Some(reason);
                 Phase::Streaming
             }
             SavedPhase::Streaming => Phase::Streaming,

@@ -39,7 +39,7 @@ impl Peer {
         let second = self.credit.rate().max(LEAST_CREDIT_BYTES);
         let is_streaming = matches!(self.phase, Phase::Streaming);
         if is_streaming && unsent > 0 && unsent + self.sender.unacked_bytes() > second {
-            self.picture_wanted.get_or_insert(SnapshotReason::Interrupt);
+            self.snapshot_wanted.get_or_insert(SnapshotReason::Interrupt);
         }
     }
 
@@ -72,8 +72,8 @@ impl Peer {
         let backlog = if jumps { BACKLOG_BYTES } else { u64::MAX };
         let credit = if self.terms.extended { self.credit.bytes() } else { u64::MAX };
         self.sender = Sender::new(answer.from, credit, backlog);
-        if answer.picture_first {
-            self.await_picture(session, SnapshotReason::Resume);
+        if answer.snapshot_first {
+            self.await_snapshot(session, SnapshotReason::Resume);
         } else {
             self.phase = Phase::Streaming;
             self.reads_on(session, now);
@@ -88,29 +88,29 @@ impl Peer {
         if self.terms.extended { Some(text(&ServerMessage::Resumed(resumed))) } else { None }
     }
 
-    fn await_picture(&mut self, session: &mut Session, reason: SnapshotReason) {
-        let fresh = reason != SnapshotReason::Requested && session.has_fresh_picture();
-        let asked = !fresh && session.ask_picture();
+    fn await_snapshot(&mut self, session: &mut Session, reason: SnapshotReason) {
+        let fresh = reason != SnapshotReason::Requested && session.has_fresh_snapshot();
+        let asked = !fresh && session.ask_snapshot();
         // Without a request there is no answer to wait for.
-        let answers = if asked { session.picture_answers() } else { u64::MAX };
-        self.phase = Phase::AwaitingPicture { reason, answers };
+        let answers = if asked { session.snapshot_answers() } else { u64::MAX };
+        self.phase = Phase::AwaitingSnapshot { reason, answers };
     }
 
-    pub(super) fn poll_picture(&mut self, session: &mut Session) -> Option<PeerOutput> {
+    pub(super) fn poll_snapshot(&mut self, session: &mut Session) -> Option<PeerOutput> {
         if matches!(self.phase, Phase::Streaming)
-            && let Some(reason) = self.picture_wanted.take()
+            && let Some(reason) = self.snapshot_wanted.take()
         {
-            self.await_picture(session, reason);
+            self.await_snapshot(session, reason);
         }
-        let Phase::AwaitingPicture { reason, answers } = self.phase else {
+        let Phase::AwaitingSnapshot { reason, answers } = self.phase else {
             return None;
         };
-        if answers == session.picture_answers() {
+        if answers == session.snapshot_answers() {
             return None;
         }
         self.phase = Phase::Streaming;
-        let mut picture = session.last_picture();
-        let is_no_nearer = picture.seq <= self.sender.position();
+        let mut snapshot = session.last_snapshot();
+        let is_no_nearer = snapshot.seq <= self.sender.position();
         if is_no_nearer && reason == SnapshotReason::Interrupt {
             return None;
         }
@@ -123,14 +123,14 @@ impl Peer {
             }
             return None;
         }
-        picture.reason = Some(reason);
-        self.sender.moved(picture.seq);
+        snapshot.reason = Some(reason);
+        self.sender.moved(snapshot.seq);
         self.is_lost = false;
-        session.has_jumped(self.client_id.as_ref(), picture.seq);
+        session.has_jumped(self.client_id.as_ref(), snapshot.seq);
         if !self.terms.extended {
-            (picture.cols, picture.rows, picture.reason) = (None, None, None);
+            (snapshot.cols, snapshot.rows, snapshot.reason) = (None, None, None);
         }
-        Some(text(&ServerMessage::Snapshot(picture)))
+        Some(text(&ServerMessage::Snapshot(snapshot)))
     }
 
     pub(super) fn poll_entry(&mut self, session: &mut Session, now: Time) -> Option<PeerOutput> {
@@ -153,12 +153,12 @@ impl Peer {
                 Some(PeerOutput::Load { epoch, after })
             }
             Next::Behind | Next::Missing => {
-                self.await_picture(session, SnapshotReason::Behind);
-                let picture = self.poll_picture(session);
+                self.await_snapshot(session, SnapshotReason::Behind);
+                let snapshot = self.poll_snapshot(session);
                 if self.closing.is_some() {
                     None
                 } else {
-                    picture.or_else(|| self.poll_entry(session, now))
+                    snapshot.or_else(|| self.poll_entry(session, now))
                 }
             }
             Next::CaughtUp if session.lifecycle().is_over() => Some(self.end(session)),

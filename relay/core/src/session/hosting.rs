@@ -18,7 +18,7 @@ impl Session {
     pub fn host_arrived(&mut self) {
         self.host = Host::Arrived;
         self.commands.clear();
-        self.picture_asked = false;
+        self.snapshot_asked = false;
         // A relay that may lose its memory while the link stays open asks from a position that it
         // cannot lose. Then the answer to an earlier question also fits a later one.
         let seq = if self.keeping.forgets { self.durable } else { self.log.head() };
@@ -59,10 +59,10 @@ impl Session {
         self.commands.clear();
         self.requests.refuse_all(WriteRefused::HostAway);
         self.store_held();
-        self.picture_answers += 1;
-        if std::mem::take(&mut self.picture_asked) {
+        self.snapshot_answers += 1;
+        if std::mem::take(&mut self.snapshot_asked) {
             // The request may have broken the link.
-            self.picture_failed = self.log.head();
+            self.snapshot_failed = self.log.head();
         }
         if !self.lifecycle.is_over() {
             self.lifecycle = if for_good { Lifecycle::Lost } else { Lifecycle::Detached };
@@ -91,8 +91,8 @@ impl Session {
                 self.host_head = head;
             }
             HostMessage::Entry(entry) => self.host_entry(entry)?,
-            HostMessage::Snapshot(picture) => self.host_picture(Some(picture)),
-            HostMessage::SnapshotFailed => self.host_picture(None),
+            HostMessage::Snapshot(snapshot) => self.host_snapshot(Some(snapshot)),
+            HostMessage::SnapshotFailed => self.host_snapshot(None),
             HostMessage::InputAck { client_id, seq } => self.input_accepted(&client_id, seq),
             HostMessage::Written { request, result } => self.requests.answered(request, result),
             HostMessage::Resized { size } => {
@@ -104,7 +104,7 @@ impl Session {
                 self.exit = status;
                 self.lifecycle = Lifecycle::Exited;
                 self.revision += 1;
-                self.ask_picture();
+                self.ask_snapshot();
             }
         }
         Ok(())
@@ -136,8 +136,8 @@ impl Session {
     fn begin_log(&mut self, epoch: Epoch, from: Seq) {
         self.log = Log::starting_after(epoch, from);
         self.durable = from;
-        self.picture = None;
-        self.picture_failed = Seq::ZERO;
+        self.snapshot = None;
+        self.snapshot_failed = Seq::ZERO;
         self.stored = self.stored.take().map(|_| Stored::new(epoch, []));
     }
 
@@ -148,24 +148,24 @@ impl Session {
         self.last_status = LastStatus::of(&entry).or(self.last_status.take());
         self.log.push(entry).map_err(|gap| PublishError::Gap { want: gap.want, got: gap.got })?;
         // After a failure, ask again once as much output has come.
-        let since = self.picture_seq().max(self.picture_failed);
-        if self.bytes_after(since) > self.keeping.picture_every_bytes {
-            self.ask_picture();
+        let since = self.snapshot_seq().max(self.snapshot_failed);
+        if self.bytes_after(since) > self.keeping.snapshot_every_bytes {
+            self.ask_snapshot();
         }
         self.trim();
         Ok(())
     }
 
-    fn host_picture(&mut self, picture: Option<Snapshot>) {
-        self.picture_asked = false;
-        self.picture_answers += 1;
-        let Some(picture) = picture else {
-            self.picture_failed = self.log.head();
+    fn host_snapshot(&mut self, snapshot: Option<Snapshot>) {
+        self.snapshot_asked = false;
+        self.snapshot_answers += 1;
+        let Some(snapshot) = snapshot else {
+            self.snapshot_failed = self.log.head();
             return;
         };
-        if picture.seq >= self.picture_seq() && picture.seq <= self.log.head() {
-            self.picture = Some(picture);
-            self.picture_stored = false;
+        if snapshot.seq >= self.snapshot_seq() && snapshot.seq <= self.log.head() {
+            self.snapshot = Some(snapshot);
+            self.snapshot_stored = false;
             self.trim();
         }
     }

@@ -2,7 +2,7 @@
 
 use moorline_shared::id::{Epoch, Seq};
 use moorline_shared::limits::{
-    BACKLOG_BYTES, EDGE_MEMORY_BYTES, EDGE_PICTURE_BYTES, EDGE_RETENTION_BYTES, EDGE_WINDOW_BYTES,
+    BACKLOG_BYTES, EDGE_MEMORY_BYTES, EDGE_RETENTION_BYTES, EDGE_SNAPSHOT_BYTES, EDGE_WINDOW_BYTES,
     RETENTION_BYTES, WINDOW_BYTES,
 };
 
@@ -13,13 +13,13 @@ use crate::stored::Stored;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Keeping {
     /// The bound on a log in memory. Without a store to read from ([`Session::with_stored`]),
-    /// entries after the last snapshot stay longer, up to `without_picture_bytes`.
+    /// entries after the last snapshot stay longer, up to `without_snapshot_bytes`.
     pub memory_bytes: u64,
     /// The bound on a log in memory if no snapshot comes and there is no store to read from.
-    pub without_picture_bytes: u64,
+    pub without_snapshot_bytes: u64,
     /// The output after which the host is asked for another snapshot, and after which a snapshot is
     /// worth storing, counted from the stored one.
-    pub picture_every_bytes: u64,
+    pub snapshot_every_bytes: u64,
     /// The most that a host may send ahead of the durable entries.
     pub window_bytes: u64,
     /// The bound on a log in the store.
@@ -33,8 +33,8 @@ impl Keeping {
     /// The limits of a relay with a machine of its own.
     pub const NATIVE: Self = Self {
         memory_bytes: BACKLOG_BYTES,
-        without_picture_bytes: 4 * BACKLOG_BYTES,
-        picture_every_bytes: BACKLOG_BYTES / 2,
+        without_snapshot_bytes: 4 * BACKLOG_BYTES,
+        snapshot_every_bytes: BACKLOG_BYTES / 2,
         window_bytes: WINDOW_BYTES,
         retention_bytes: RETENTION_BYTES,
         forgets: false,
@@ -43,8 +43,8 @@ impl Keeping {
     /// moment.
     pub const EDGE: Self = Self {
         memory_bytes: EDGE_MEMORY_BYTES,
-        without_picture_bytes: EDGE_MEMORY_BYTES,
-        picture_every_bytes: EDGE_PICTURE_BYTES,
+        without_snapshot_bytes: EDGE_MEMORY_BYTES,
+        snapshot_every_bytes: EDGE_SNAPSHOT_BYTES,
         window_bytes: EDGE_WINDOW_BYTES,
         retention_bytes: EDGE_RETENTION_BYTES,
         forgets: true,
@@ -69,15 +69,15 @@ impl Retention {
         Self { keep_bytes: EDGE_RETENTION_BYTES, slack_bytes: EDGE_RETENTION_BYTES / 8 };
 
     /// Returns the last entry that may be removed from a log of `stored_bytes`; `None` if nothing
-    /// has to go. The stored snapshot contains everything up to `picture`. Entries after the
+    /// has to go. The stored snapshot contains everything up to `snapshot`. Entries after the
     /// snapshot stay, so that a client can get both. But that has a limit: if no snapshot comes,
     /// the log is trimmed all the same.
     #[must_use]
-    pub const fn not_after(self, stored_bytes: u64, picture: Seq) -> Option<Seq> {
+    pub const fn not_after(self, stored_bytes: u64, snapshot: Seq) -> Option<Seq> {
         if stored_bytes <= self.keep_bytes + self.slack_bytes {
             None
         } else if stored_bytes <= self.keep_bytes + 2 * self.slack_bytes {
-            Some(picture)
+            Some(snapshot)
         } else {
             Some(Seq(u64::MAX))
         }
@@ -152,10 +152,10 @@ impl Session {
     pub(super) fn trim(&mut self) {
         let behind = match &self.stored {
             Some(_) => self.durable,
-            None => self.durable.min(self.picture_seq()),
+            None => self.durable.min(self.snapshot_seq()),
         };
         self.log.trim(self.keeping.memory_bytes, behind);
         // A host that makes no snapshots must not fill the memory.
-        self.log.trim(self.keeping.without_picture_bytes, self.durable);
+        self.log.trim(self.keeping.without_snapshot_bytes, self.durable);
     }
 }

@@ -145,8 +145,8 @@ fn a_client_that_jumps_to_a_snapshot_does_not_see_what_was_asked_before() {
     while peer.poll_output(&mut session, NOW).is_some() {}
     told(&mut session);
     let (seq, data) = (Seq(1), Bytes::from_static(b"\x1bc"));
-    let picture = Snapshot { seq, data, cols: None, rows: None, reason: None };
-    session.host_message(HostMessage::Snapshot(picture)).unwrap();
+    let snapshot = Snapshot { seq, data, cols: None, rows: None, reason: None };
+    session.host_message(HostMessage::Snapshot(snapshot)).unwrap();
     while peer.poll_output(&mut session, NOW).is_some() {}
     let after = std::iter::from_fn(|| session.poll_command()).find_map(|command| match command {
         HostCommand::Answerer { client_id, after } => Some((client_id, after)),

@@ -12,8 +12,8 @@ const EPOCH: Epoch = Epoch(1);
 /// Limits so small that the output of these tests exceeds them.
 const SMALL: Keeping = Keeping {
     memory_bytes: 1_000_000,
-    without_picture_bytes: 1_000_000,
-    picture_every_bytes: u64::MAX,
+    without_snapshot_bytes: 1_000_000,
+    snapshot_every_bytes: u64::MAX,
     window_bytes: u64::MAX,
     retention_bytes: 2_000_000,
     forgets: false,
@@ -164,12 +164,12 @@ fn who_reads_holds_the_host_back_before_it_falls_off_the_log_and_who_stalls_does
     stage.session.stored_rows().unwrap().removed(Seq(120));
     stage.stored.retain(|entry| entry.seq() > Seq(120));
     let data = Bytes::from_static(b"the screen");
-    let picture = Snapshot { seq: Seq(150), data, cols: None, rows: None, reason: None };
-    stage.session.host_message(HostMessage::Snapshot(picture.clone())).unwrap();
+    let snapshot = Snapshot { seq: Seq(150), data, cols: None, rows: None, reason: None };
+    stage.session.host_message(HostMessage::Snapshot(snapshot.clone())).unwrap();
     let newest = Seq(peer_position(&mut stage, &mut peer, due));
     peer.text(&mut stage.session, due, &ClientMessage::Ack { seq: newest }.to_json());
     assert_eq!(seqs(&stage.read(&mut peer, due, true)), [] as [u64; 0], "it waits for a snapshot");
-    stage.session.host_message(HostMessage::Snapshot(picture)).unwrap();
+    stage.session.host_message(HostMessage::Snapshot(snapshot)).unwrap();
     let got = stage.read(&mut peer, due, true);
     let reasons: Vec<_> = got.iter().filter_map(message).filter_map(reason).collect();
     assert_eq!((reasons, seqs(&got)), (vec![SnapshotReason::Behind], Vec::from_iter(151..=160)));
@@ -184,7 +184,7 @@ fn peer_position(stage: &mut Stage, peer: &mut Peer, now: Time) -> u64 {
 
 fn reason(message: ServerMessage) -> Option<SnapshotReason> {
     match message {
-        ServerMessage::Snapshot(picture) => picture.reason,
+        ServerMessage::Snapshot(snapshot) => snapshot.reason,
         _ => None,
     }
 }
@@ -228,8 +228,8 @@ fn a_slow_client_has_little_on_its_way_and_an_interrupt_skips_the_rest() {
         .filter(|command| *command == HostCommand::SnapshotRequest);
     assert_eq!(asked.count(), 1);
     let data = Bytes::from_static(b"the screen");
-    let picture = Snapshot { seq: Seq(100), data, cols: None, rows: None, reason: None };
-    stage.session.host_message(HostMessage::Snapshot(picture)).unwrap();
+    let snapshot = Snapshot { seq: Seq(100), data, cols: None, rows: None, reason: None };
+    stage.session.host_message(HostMessage::Snapshot(snapshot)).unwrap();
     let got = stage.read(&mut peer, now, false);
     let reasons: Vec<_> = got.iter().filter_map(message).filter_map(reason).collect();
     assert_eq!((reasons, seqs(&got)), (vec![SnapshotReason::Interrupt], vec![]));

@@ -27,15 +27,15 @@ impl Screen {
         }
     }
 
-    fn picture(self, seq: Seq) -> Snapshot {
+    fn snapshot(self, seq: Seq) -> Snapshot {
         let data = Bytes::copy_from_slice(&self.0.to_le_bytes());
         Snapshot { seq, data, cols: None, rows: None, reason: None }
     }
 
     /// Returns the screen that a snapshot paints.
-    pub(crate) fn painted(picture: &Snapshot) -> Self {
+    pub(crate) fn painted(snapshot: &Snapshot) -> Self {
         // The relay's own snapshot of a session without output is a terminal reset.
-        Self(<[u8; 8]>::try_from(&picture.data[..]).map_or(0, u64::from_le_bytes))
+        Self(<[u8; 8]>::try_from(&snapshot.data[..]).map_or(0, u64::from_le_bytes))
     }
 }
 
@@ -65,7 +65,7 @@ pub(crate) struct Host {
     pub(crate) screen: Screen,
     /// The input that the program read, in order, from every source.
     pub(crate) read: Vec<u8>,
-    pictures_due: usize,
+    snapshots_due: usize,
     written: u64,
     /// The answers to the program's queries: see [`answer`].
     pub(crate) asked: Vec<String>,
@@ -91,7 +91,7 @@ impl Host {
             publisher: Publisher::new(epoch, Size::default()),
             screen: Screen::default(),
             read: Vec::new(),
-            pictures_due: 0,
+            snapshots_due: 0,
             written: 0,
             asked: Vec::new(),
             unsaid: Vec::new(),
@@ -178,10 +178,10 @@ impl Host {
         }
     }
 
-    pub(crate) fn make_pictures(&mut self, rng: &mut Rng) {
-        for _ in 0..std::mem::take(&mut self.pictures_due) {
-            let picture = self.screen.picture(self.publisher.head());
-            self.publisher.picture((!rng.once_in(10)).then_some(picture));
+    pub(crate) fn make_snapshots(&mut self, rng: &mut Rng) {
+        for _ in 0..std::mem::take(&mut self.snapshots_due) {
+            let snapshot = self.screen.snapshot(self.publisher.head());
+            self.publisher.snapshot((!rng.once_in(10)).then_some(snapshot));
         }
     }
 
@@ -195,7 +195,7 @@ impl Host {
         while let Some(output) = self.publisher.poll_output() {
             match output {
                 Output::Message(message) => messages.push(message),
-                Output::Task(Task::MakePicture) => self.pictures_due += 1,
+                Output::Task(Task::MakeSnapshot) => self.snapshots_due += 1,
                 Output::Task(Task::Answer) => self.answers_due = true,
                 Output::Task(_) => {}
             }

@@ -19,8 +19,8 @@ use crate::rng::Rng;
 /// The limits of a relay at the edge, so small that it often has to read entries back.
 const EDGE: Keeping = Keeping {
     memory_bytes: 1000,
-    without_picture_bytes: 1000,
-    picture_every_bytes: 200_000,
+    without_snapshot_bytes: 1000,
+    snapshot_every_bytes: 200_000,
     window_bytes: 400_000,
     retention_bytes: 400_000,
     forgets: true,
@@ -28,8 +28,8 @@ const EDGE: Keeping = Keeping {
 /// The limits of a relay with a machine of its own, so small that a flood exceeds them.
 const NATIVE: Keeping = Keeping {
     memory_bytes: 1_000_000,
-    without_picture_bytes: 1_000_000,
-    picture_every_bytes: 500_000,
+    without_snapshot_bytes: 1_000_000,
+    snapshot_every_bytes: 500_000,
     window_bytes: 4_000_000,
     retention_bytes: 3_000_000,
     forgets: false,
@@ -41,7 +41,7 @@ struct Store {
     epoch: Epoch,
     entries: Vec<Entry>,
     rows: Vec<Row>,
-    picture: Option<Snapshot>,
+    snapshot: Option<Snapshot>,
     exit: Option<ExitStatus>,
     last_status: Option<LastStatus>,
     held: BTreeMap<(ClientId, Seq), Frame>,
@@ -111,14 +111,14 @@ impl Relay {
         let store = &self.store;
         let lifecycle = store.exit.as_ref().map_or(lifecycle, |_| Lifecycle::Exited);
         let last = store.entries.last().map_or(Seq::ZERO, Entry::seq);
-        let seen = store.picture.as_ref().map_or(Seq::ZERO, |picture| picture.seq);
+        let seen = store.snapshot.as_ref().map_or(Seq::ZERO, |snapshot| snapshot.seq);
         let after = if self.edge { last.max(seen) } else { seen };
         let mut log = Log::starting_after(store.epoch, after);
         for entry in store.entries.iter().filter(|entry| entry.seq() > after) {
             log.push(entry.clone()).expect("what is stored has no gaps");
         }
         let session =
-            Session::restored(facts(), log, Size::default(), lifecycle, store.picture.clone())
+            Session::restored(facts(), log, Size::default(), lifecycle, store.snapshot.clone())
                 .with_exit(store.exit.clone().unwrap_or_default());
         let stored = Stored::new(store.epoch, store.rows.iter().copied());
         let session = session.with_stored(stored);
@@ -163,16 +163,16 @@ impl Relay {
             }
             self.append(batch.entries);
         }
-        if let Some(picture) = self.session.picture_to_store().cloned()
+        if let Some(snapshot) = self.session.snapshot_to_store().cloned()
             && self.session.log().epoch() == self.store.epoch
         {
-            self.session.picture_stored(picture.seq);
+            self.session.snapshot_stored(snapshot.seq);
             // The store may drop entries that the snapshot contains.
             if rng.once_in(3) {
-                let kept_after = self.session.kept_after().unwrap_or(picture.seq);
-                self.trim(picture.seq.min(kept_after));
+                let kept_after = self.session.kept_after().unwrap_or(snapshot.seq);
+                self.trim(snapshot.seq.min(kept_after));
             }
-            self.store.picture = Some(picture);
+            self.store.snapshot = Some(snapshot);
         }
         let all_stored = self.session.durable() == self.session.log().head();
         if self.session.lifecycle() == Lifecycle::Exited && all_stored {

@@ -23,7 +23,7 @@ pub(crate) enum SocketAction {
 /// Items that the terminal has received and not drawn.
 enum Drawing {
     Frame(Frame),
-    Picture(Seq, Screen),
+    Snapshot(Seq, Screen),
     /// An event: nothing to draw, but it takes its turn.
     Event(Seq),
 }
@@ -98,7 +98,7 @@ impl User {
                     }
                     (frame.seq(), frame.data_len())
                 }
-                Some(Drawing::Picture(seq, screen)) => {
+                Some(Drawing::Snapshot(seq, screen)) => {
                     self.screen = screen;
                     (seq, 0)
                 }
@@ -130,9 +130,9 @@ impl User {
                     self.drawing.clear();
                     self.screen = Screen::default();
                 }
-                Output::Paint(picture) => {
-                    let screen = Screen::painted(&picture);
-                    self.drawing.push_back(Drawing::Picture(picture.seq, screen));
+                Output::Paint(snapshot) => {
+                    let screen = Screen::painted(&snapshot);
+                    self.drawing.push_back(Drawing::Snapshot(snapshot.seq, screen));
                 }
                 Output::GaveUp(_) => self.gave_up = true,
                 Output::Event(seq, _) => self.drawing.push_back(Drawing::Event(seq)),

@@ -136,7 +136,7 @@ impl World {
         self.host_wire();
         self.host.answer(self.now);
         self.host.read_input(&mut self.rng);
-        self.host.make_pictures(&mut self.rng);
+        self.host.make_snapshots(&mut self.rng);
         if self.rng.once_in(2) {
             self.relay.write_store(self.now, &mut self.rng);
         }

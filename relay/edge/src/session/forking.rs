@@ -43,25 +43,25 @@ struct Seed {
 /// Parts of the log that are copied.
 struct Source {
     from: ForkedFrom,
-    picture: Option<Snapshot>,
+    snapshot: Option<Snapshot>,
     rows: Vec<Row>,
 }
 
 /// Copies the log to the new session's object, and answers with the [`Fork`] for the host.
 pub(super) async fn fork(object: &Rc<Object>, wanted: ForkSource) -> Answer {
     let ForkSource { seq, mut record } = wanted;
-    let Source { from, picture, rows } = object.with(|loaded| loaded.source(seq))??;
+    let Source { from, snapshot, rows } = object.with(|loaded| loaded.source(seq))??;
     record.head = from.seq;
     let epoch = record.epoch;
     let copy = asking::session(&object.env, &record.id)?;
     asking::post(&copy, CREATE, &Create { record }).await?;
-    if let Some(picture) = &picture {
-        let size = picture.cols.zip(picture.rows);
+    if let Some(snapshot) = &snapshot {
+        let size = snapshot.cols.zip(snapshot.rows);
         let size = size.map_or(String::new(), |(cols, rows)| format!("&cols={cols}&rows={rows}"));
-        let what = format!("epoch={epoch}&seq={}{size}", picture.seq);
-        seed(&copy, &what, &picture.data).await?;
+        let what = format!("epoch={epoch}&seq={}{size}", snapshot.seq);
+        seed(&copy, &what, &snapshot.data).await?;
     }
-    let shown = picture.as_ref().map_or(Seq::ZERO, |picture| picture.seq);
+    let shown = snapshot.as_ref().map_or(Seq::ZERO, |snapshot| snapshot.seq);
     let mut output = Vec::new();
     for row in rows {
         // One row at a time: the session may be trimmed or evicted in between.
@@ -73,13 +73,13 @@ pub(super) async fn fork(object: &Rc<Object>, wanted: ForkSource) -> Answer {
         seed(&copy, &format!("epoch={epoch}&seq={}&last={last}", row.first), data.blob()).await?;
         output.extend(entries.iter().filter_map(|entry| shown_by(entry, shown)));
     }
-    reply::json(StatusCode::OK, &Fork { epoch, from, picture, output })
+    reply::json(StatusCode::OK, &Fork { epoch, from, snapshot, output })
 }
 
 /// Output of an entry after the snapshot; `None` for other entries.
-fn shown_by(entry: &Entry, picture: Seq) -> Option<Output> {
+fn shown_by(entry: &Entry, snapshot: Seq) -> Option<Output> {
     match entry {
-        Entry::Output(frame) if frame.seq() > picture => {
+        Entry::Output(frame) if frame.seq() > snapshot => {
             Some(Output(Bytes::copy_from_slice(frame.data())))
         }
         Entry::Output(_) | Entry::Event(_) => None,
@@ -110,8 +110,8 @@ pub(super) async fn take(object: &Rc<Object>, request: &mut Request) -> Answer {
         Some(last) => database.put_segment(&id, epoch, (seq, Seq(last)), &data, true)?,
         None => {
             let (cols, rows) = (wanted.cols, wanted.rows);
-            let picture = Snapshot { seq, data: Bytes::from(data), cols, rows, reason: None };
-            database.put_snapshot(&id, epoch, &picture)?;
+            let snapshot = Snapshot { seq, data: Bytes::from(data), cols, rows, reason: None };
+            database.put_snapshot(&id, epoch, &snapshot)?;
         }
     }
     // The session is loaded again with the new rows.
@@ -132,16 +132,16 @@ impl Loaded {
         let rows = self.database.segments(&id, epoch)?;
         let oldest = rows.first().map(|row| row.first);
         // A snapshot older than the retained entries does not connect to them.
-        let leads = |picture: &Snapshot| {
-            picture.seq <= seq && oldest.is_none_or(|oldest| oldest <= picture.seq.next())
+        let leads = |snapshot: &Snapshot| {
+            snapshot.seq <= seq && oldest.is_none_or(|oldest| oldest <= snapshot.seq.next())
         };
-        let picture = self.database.snapshot(&id, epoch)?.filter(leads);
-        if picture.is_none() && rows.first().is_none_or(|row| row.first != Seq(1)) {
+        let snapshot = self.database.snapshot(&id, epoch)?.filter(leads);
+        if snapshot.is_none() && rows.first().is_none_or(|row| row.first != Seq(1)) {
             let error = format!("What leads to entry {seq} is not retained any more.");
             return Err(ApiError::trimmed(error).into());
         }
         let rows = rows.into_iter().take_while(|row| row.first <= seq).collect();
-        Ok(Source { from: ForkedFrom { session_id: id, epoch, seq }, picture, rows })
+        Ok(Source { from: ForkedFrom { session_id: id, epoch, seq }, snapshot, rows })
     }
 
     fn entries_of(&self, row: Row) -> Result<Vec<Entry>, SqlError> {

@@ -105,19 +105,19 @@ impl Loaded {
         let rows = database.segments(id, epoch)?;
         let head = rows.last().map_or(record.head, |row| row.last);
         let (last, newest) = database.last_segment(id, &rows)?;
-        let picture = database.snapshot(id, epoch)?;
+        let snapshot = database.snapshot(id, epoch)?;
         let last_status = database.note::<Option<LastStatus>>(LAST_STATUS)?.flatten();
         let stored = Stored::new(epoch, rows);
-        let picture_seq = picture.as_ref().map(|picture| picture.seq);
+        let snapshot_seq = snapshot.as_ref().map(|snapshot| snapshot.seq);
         let status_seq = last_status.as_ref().map(|last| last.seq);
         let since_ms = database.note(SINCE)?.unwrap_or(record.last_activity_ms);
-        let storing = Progress::stored(&stored, last, picture_seq, status_seq, since_ms);
+        let storing = Progress::stored(&stored, last, snapshot_seq, status_seq, since_ms);
         let lifecycle = match record.lifecycle {
             Lifecycle::Live if !hosted => Lifecycle::Detached,
             other => other,
         };
         let log = log(epoch, head, newest);
-        let mut session = Session::restored(facts(&record), log, record.size, lifecycle, picture)
+        let mut session = Session::restored(facts(&record), log, record.size, lifecycle, snapshot)
             .with_exit(record.exit.clone().unwrap_or_default())
             .with_last_status(last_status)
             .with_stored(stored)

@@ -10,7 +10,7 @@ use moorline_core::record::SessionRecord;
 use moorline_core::session::{HeldChange, Retention};
 use moorline_core::stored::Stored;
 use moorline_shared::id::{Epoch, Seq};
-use moorline_shared::limits::{EDGE_PICTURE_BYTES, FRAME_DATA_BYTES, SEGMENT_BYTES};
+use moorline_shared::limits::{EDGE_SNAPSHOT_BYTES, FRAME_DATA_BYTES, SEGMENT_BYTES};
 use moorline_shared::time::Time;
 
 use super::loaded::{LAST_STATUS, Loaded};
@@ -44,9 +44,9 @@ pub(super) struct Progress {
     epoch: Epoch,
     last: LastSegment,
     /// Last entry that the stored snapshot contains; 0 without a snapshot.
-    picture: Seq,
+    snapshot: Seq,
     /// Bytes of entries stored after that snapshot.
-    bytes_since_picture: u64,
+    bytes_since_snapshot: u64,
     told: Option<Seq>,
     /// Time of the last lifecycle change, in milliseconds since 1970.
     since_ms: u64,
@@ -65,16 +65,16 @@ impl Progress {
     pub(super) fn stored(
         stored: &Stored,
         last: LastSegment,
-        picture: Option<Seq>,
+        snapshot: Option<Seq>,
         told: Option<Seq>,
         since_ms: u64,
     ) -> Self {
-        let picture = picture.unwrap_or_default();
+        let snapshot = snapshot.unwrap_or_default();
         Self {
             epoch: stored.epoch(),
             last,
-            picture,
-            bytes_since_picture: stored.bytes_between(picture, stored.newest()),
+            snapshot,
+            bytes_since_snapshot: stored.bytes_between(snapshot, stored.newest()),
             told,
             since_ms,
             stored_at: Time::default(),
@@ -146,13 +146,13 @@ impl Loaded {
             if let Some(stored) = self.session.stored_rows() {
                 rows.into_iter().for_each(|row| stored.put(row));
             }
-            self.storing.bytes_since_picture +=
+            self.storing.bytes_since_snapshot +=
                 batch.entries.iter().map(|entry| entry.len() as u64).sum::<u64>();
             if let Some(last) = batch.entries.last() {
                 self.session.stored(batch.epoch, last.seq());
             }
         }
-        self.store_picture()?;
+        self.store_snapshot()?;
         self.trim()?;
         if self.told_is_due() {
             self.database.put_note(LAST_STATUS, &self.session.last_status())?;
@@ -176,7 +176,7 @@ impl Loaded {
         self.session.unstored_bytes() == 0
             && !self.record_is_due()
             && !self.told_is_due()
-            && !self.picture_is_due()
+            && !self.snapshot_is_due()
     }
 
     /// Deletes the rows of an earlier epoch.
@@ -186,26 +186,26 @@ impl Loaded {
             self.database.delete_segments(self.session.id(), None)?;
             self.storing.epoch = epoch;
             self.storing.last = LastSegment::default();
-            self.storing.picture = Seq::ZERO;
-            self.storing.bytes_since_picture = 0;
+            self.storing.snapshot = Seq::ZERO;
+            self.storing.bytes_since_snapshot = 0;
         }
         Ok(())
     }
 
-    fn store_picture(&mut self) -> Result<(), SqlError> {
-        if !self.picture_is_due() {
+    fn store_snapshot(&mut self) -> Result<(), SqlError> {
+        if !self.snapshot_is_due() {
             return Ok(());
         }
-        let Some(seq) = self.session.picture_to_store().map(|picture| picture.seq) else {
+        let Some(seq) = self.session.snapshot_to_store().map(|snapshot| snapshot.seq) else {
             return Ok(());
         };
-        if let Some(picture) = self.session.picture_to_store() {
-            self.database.put_snapshot(self.session.id(), self.storing.epoch, picture)?;
+        if let Some(snapshot) = self.session.snapshot_to_store() {
+            self.database.put_snapshot(self.session.id(), self.storing.epoch, snapshot)?;
         }
-        self.session.picture_stored(seq);
-        self.storing.picture = seq;
+        self.session.snapshot_stored(seq);
+        self.storing.snapshot = seq;
         let stored = self.session.stored_rows();
-        self.storing.bytes_since_picture =
+        self.storing.bytes_since_snapshot =
             stored.map_or(0, |stored| stored.bytes_between(seq, stored.newest()));
         Ok(())
     }
@@ -213,9 +213,9 @@ impl Loaded {
     /// Deletes rows before the stored snapshot if more is stored than is to be retained.
     fn trim(&mut self) -> Result<(), SqlError> {
         let kept_after = self.session.kept_after().unwrap_or(Seq(u64::MAX));
-        let (retention, picture) = (Retention::EDGE, self.storing.picture);
+        let (retention, snapshot) = (Retention::EDGE, self.storing.snapshot);
         let Some(stored) = self.session.stored_rows() else { return Ok(()) };
-        let Some(not_after) = retention.not_after(stored.bytes(), picture) else { return Ok(()) };
+        let Some(not_after) = retention.not_after(stored.bytes(), snapshot) else { return Ok(()) };
         let not_after = not_after.min(kept_after);
         let Some(up_to) = stored.to_remove(retention.keep_bytes, not_after) else { return Ok(()) };
         stored.removed(up_to);
@@ -246,12 +246,12 @@ impl Loaded {
         self.session.last_status().map(|told| told.seq) != self.storing.told
     }
 
-    fn picture_is_due(&self) -> bool {
-        if self.session.picture_to_store().is_none() {
+    fn snapshot_is_due(&self) -> bool {
+        if self.session.snapshot_to_store().is_none() {
             return false;
         }
         let last = self.host.is_none() || self.session.lifecycle().is_over();
-        last || self.storing.bytes_since_picture > EDGE_PICTURE_BYTES
+        last || self.storing.bytes_since_snapshot > EDGE_SNAPSHOT_BYTES
     }
 
     /// The record as it should be stored now.

@@ -56,17 +56,17 @@ impl Database {
         &self,
         id: &SessionId,
         epoch: Epoch,
-        picture: &Snapshot,
+        snapshot: &Snapshot,
     ) -> Result<()> {
         self.run(
             schema::PUT_SNAPSHOT,
             &[
                 id.as_str().into(),
                 epoch.0.into(),
-                picture.seq.0.into(),
-                picture.cols.map(u64::from).into(),
-                picture.rows.map(u64::from).into(),
-                (&picture.data[..]).into(),
+                snapshot.seq.0.into(),
+                snapshot.cols.map(u64::from).into(),
+                snapshot.rows.map(u64::from).into(),
+                (&snapshot.data[..]).into(),
             ],
         )
     }

@@ -62,9 +62,9 @@ impl Terminal {
 
     /// Shows a session's screen in place of what is shown. The first time, the user's former screen
     /// scrolls into the terminal's scrollback, followed by the session's own scrollback.
-    pub(super) fn paint(&mut self, picture: &Snapshot) -> io::Result<()> {
+    pub(super) fn paint(&mut self, snapshot: &Snapshot) -> io::Result<()> {
         let screen = Screen::new(Size::default());
-        screen.restore(picture);
+        screen.restore(snapshot);
         let is_first = !std::mem::replace(&mut self.has_scrollback, true);
         // The snapshot includes a sequence that has not ended.
         self.withheld = Withheld::new();

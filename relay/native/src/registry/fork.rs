@@ -76,12 +76,12 @@ impl Registry {
         };
         self.wait_until_stored(source, from.seq).await?;
         let begun = async {
-            let picture = self.copy(&record, from).await?;
+            let snapshot = self.copy(&record, from).await?;
             let handle = self.forked(&record).await?;
-            let (epoch, from, picture) = (record.epoch, from.clone(), Some(picture));
+            let (epoch, from, snapshot) = (record.epoch, from.clone(), Some(snapshot));
             // The snapshot was painted at the source's size. The new size applies from here on.
             reservation.record.size = size;
-            let fork = Fork { epoch, from, picture, output: Vec::new() };
+            let fork = Fork { epoch, from, snapshot, output: Vec::new() };
             self.start(reserved, reservation, &handle, Some(fork)).await?;
             Ok(handle)
         };
@@ -124,12 +124,12 @@ impl Registry {
             let seq = from.seq;
             ApiError::trimmed(format!("too much before entry {seq} is gone: choose a later one"))
         })?;
-        let picture = self.paint(record.clone(), copied.picture).await?;
-        let (id, epoch, painted) = (record.id.clone(), record.epoch, picture.clone());
+        let snapshot = self.paint(record.clone(), copied.snapshot).await?;
+        let (id, epoch, painted) = (record.id.clone(), record.epoch, snapshot.clone());
         let stored =
             self.services.writer.run(move |store| store.put_snapshot(&id, epoch, &painted));
         stored.await?;
-        Ok(picture)
+        Ok(snapshot)
     }
 
     async fn paint(

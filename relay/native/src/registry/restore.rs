@@ -15,16 +15,16 @@ const PIECE_BYTES: u64 = 1024 * 1024;
 pub(super) fn restore(store: &Store, record: &SessionRecord) -> Result<Restored, StoreError> {
     let (id, epoch) = (&record.id, record.epoch);
     let rows = store.segments(id, epoch)?;
-    let picture = store.snapshot(id, epoch)?.filter(|picture| picture.seq <= record.head);
-    let seen = picture.as_ref().map_or(Seq::ZERO, |picture| picture.seq);
+    let snapshot = store.snapshot(id, epoch)?.filter(|snapshot| snapshot.seq <= record.head);
+    let seen = snapshot.as_ref().map_or(Seq::ZERO, |snapshot| snapshot.seq);
     let log = log_of(epoch, seen, store.load_newest(id, epoch, BACKLOG_BYTES)?);
     if log.bytes_after(seen) == 0 {
-        return Ok(Restored { log, rows, picture });
+        return Ok(Restored { log, rows, snapshot });
     }
     let oldest = rows.last().map_or(Seq::ZERO, |row| row.first);
-    let base = picture.filter(|picture| oldest <= picture.seq.next());
-    let picture = Some(paint(store, record, base.as_ref())?);
-    Ok(Restored { log, rows, picture })
+    let base = snapshot.filter(|snapshot| oldest <= snapshot.seq.next());
+    let snapshot = Some(paint(store, record, base.as_ref())?);
+    Ok(Restored { log, rows, snapshot })
 }
 
 /// Paints the screen after the last stored entry, with one piece of the log in memory at a time.
@@ -103,8 +103,8 @@ mod tests {
         store
     }
 
-    fn text(picture: &Snapshot) -> String {
-        String::from_utf8_lossy(&picture.data).into_owned()
+    fn text(snapshot: &Snapshot) -> String {
+        String::from_utf8_lossy(&snapshot.data).into_owned()
     }
 
     #[test]
@@ -118,15 +118,15 @@ mod tests {
             painter.finish()
         };
         let (first, last) = (painted(1), painted(entries));
-        for picture in [None, Some(first)] {
-            if let Some(picture) = &picture {
-                store.put_snapshot(&id(), EPOCH, picture).unwrap();
+        for snapshot in [None, Some(first)] {
+            if let Some(snapshot) = &snapshot {
+                store.put_snapshot(&id(), EPOCH, snapshot).unwrap();
             }
             let restored = restore(&store, &record(entries)).unwrap();
             let bytes = restored.log.bytes_after(Seq::ZERO);
             assert!(bytes <= BACKLOG_BYTES + 1024 * 1024, "{bytes}");
             assert_eq!(restored.log.head(), Seq(entries));
-            let restored = restored.picture.unwrap();
+            let restored = restored.snapshot.unwrap();
             assert_eq!(restored.seq, Seq(entries));
             assert!(text(&restored).ends_with(&text(&last)[text(&last).len() - 40..]));
             assert!(text(&restored).contains(&format!("line {entries}")));
@@ -134,14 +134,14 @@ mod tests {
     }
 
     #[test]
-    fn a_log_that_ends_with_its_picture_is_not_painted() {
+    fn a_log_that_ends_with_its_snapshot_is_not_painted() {
         let folder = tempfile::tempdir().unwrap();
         let store = store(folder.path(), 3);
         let mut painter = HistoryPainter::new(None, SIZE);
         painter.push(&store.load(&id(), EPOCH, Seq::ZERO, u64::MAX).unwrap());
-        let picture = painter.finish();
-        store.put_snapshot(&id(), EPOCH, &picture).unwrap();
+        let snapshot = painter.finish();
+        store.put_snapshot(&id(), EPOCH, &snapshot).unwrap();
         let restored = restore(&store, &record(3)).unwrap();
-        assert_eq!((restored.log.head(), restored.picture), (Seq(3), Some(picture)));
+        assert_eq!((restored.log.head(), restored.snapshot), (Seq(3), Some(snapshot)));
     }
 }

@@ -18,12 +18,12 @@ pub struct HistoryPainter {
 impl HistoryPainter {
     /// Starts from a snapshot, or from an empty screen.
     #[must_use]
-    pub fn new(picture: Option<&Snapshot>, size: Size) -> Self {
+    pub fn new(snapshot: Option<&Snapshot>, size: Size) -> Self {
         let screen = Screen::new(size);
-        if let Some(picture) = picture {
-            screen.restore(picture);
+        if let Some(snapshot) = snapshot {
+            screen.restore(snapshot);
         }
-        let head = picture.map(|picture| picture.seq).unwrap_or_default();
+        let head = snapshot.map(|snapshot| snapshot.seq).unwrap_or_default();
         Self { screen, pending: 0, head }
     }
 

@@ -42,7 +42,7 @@ pub(super) struct Link {
     /// Wakes the current link's task; `None` if the host is away.
     wake: Option<Arc<Wake>>,
     /// True while the session's last snapshot is expected and has not arrived.
-    awaits_picture: bool,
+    awaits_snapshot: bool,
 }
 
 impl Link {
@@ -52,7 +52,7 @@ impl Link {
 
     /// Ends the current link: its holder must leave.
     pub(super) fn cut(&mut self) {
-        self.awaits_picture = false;
+        self.awaits_snapshot = false;
         if let Some(wake) = self.wake.take() {
             wake.wake();
         }
@@ -202,10 +202,10 @@ impl State {
         match message {
             HostMessage::Exited { .. } => {
                 self.active();
-                self.link.awaits_picture = true;
+                self.link.awaits_snapshot = true;
             }
             HostMessage::Snapshot(_) | HostMessage::SnapshotFailed => {
-                self.link.awaits_picture = false;
+                self.link.awaits_snapshot = false;
             }
             _ => {}
         }
@@ -214,6 +214,6 @@ impl State {
     /// Returns true if nothing more is expected from the host.
     fn is_done(&self) -> bool {
         let session = &self.session;
-        session.lifecycle().is_over() && session.unstored_bytes() == 0 && !self.link.awaits_picture
+        session.lifecycle().is_over() && session.unstored_bytes() == 0 && !self.link.awaits_snapshot
     }
 }

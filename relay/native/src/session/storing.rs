@@ -27,8 +27,8 @@ pub(super) struct Progress {
     recorded: u64,
     recording: u64,
     hurried: bool,
-    picture: Seq,
-    bytes_since_picture: u64,
+    snapshot: Seq,
+    bytes_since_snapshot: u64,
 }
 
 impl Progress {
@@ -39,8 +39,8 @@ impl Progress {
             recorded: 0,
             recording: 0,
             hurried: false,
-            picture: Seq::ZERO,
-            bytes_since_picture: 0,
+            snapshot: Seq::ZERO,
+            bytes_since_snapshot: 0,
         }
     }
 
@@ -50,7 +50,7 @@ impl Progress {
     }
 
     pub(super) const fn put_out(&mut self, bytes: usize) {
-        self.bytes_since_picture += bytes as u64;
+        self.bytes_since_snapshot += bytes as u64;
     }
 }
 
@@ -70,7 +70,7 @@ impl State {
     }
 
     pub(super) fn is_stored(&self) -> bool {
-        self.session.unstored_bytes() == 0 && !self.record_is_due() && !self.picture_is_due()
+        self.session.unstored_bytes() == 0 && !self.record_is_due() && !self.snapshot_is_due()
     }
 
     fn record_is_due(&self) -> bool {
@@ -79,9 +79,9 @@ impl State {
             || self.record.is_behind(session, active, ACTIVITY_STEP_MS)
     }
 
-    fn picture_is_due(&self) -> bool {
-        let much = self.storing.bytes_since_picture > Keeping::NATIVE.picture_every_bytes;
-        (much || !self.link.is_up()) && self.session.picture_to_store().is_some()
+    fn snapshot_is_due(&self) -> bool {
+        let much = self.storing.bytes_since_snapshot > Keeping::NATIVE.snapshot_every_bytes;
+        (much || !self.link.is_up()) && self.session.snapshot_to_store().is_some()
     }
 }
 
@@ -101,14 +101,14 @@ impl Source for SessionHandle {
         }
         state.storing.recording = state.storing.changes;
         let entries = state.session.store_batch(bytes).map(|batch| batch.entries);
-        let picture = state.picture_is_due().then(|| state.session.picture_to_store().cloned());
+        let snapshot = state.snapshot_is_due().then(|| state.session.snapshot_to_store().cloned());
         let kept_after = state.session.kept_after().unwrap_or(Seq(u64::MAX));
         Batch {
             record: state.record_is_due().then(|| state.current_record()),
             epoch: state.session.log().epoch(),
             entries: entries.unwrap_or_default(),
-            picture: picture.flatten(),
-            picture_stored: state.storing.picture,
+            snapshot: snapshot.flatten(),
+            snapshot_stored: state.storing.snapshot,
             kept_after,
         }
     }
@@ -125,10 +125,10 @@ impl Source for SessionHandle {
             state.record = SessionRecord { name, project, ..record.clone() };
             state.storing.recorded = state.storing.recording;
         }
-        if let Some(picture) = &batch.picture {
-            state.session.picture_stored(picture.seq);
-            state.storing.picture = picture.seq;
-            state.storing.bytes_since_picture = state.session.log().bytes_after(picture.seq);
+        if let Some(snapshot) = &batch.snapshot {
+            state.session.snapshot_stored(snapshot.seq);
+            state.storing.snapshot = snapshot.seq;
+            state.storing.bytes_since_snapshot = state.session.log().bytes_after(snapshot.seq);
         }
         if let Some(last) = batch.entries.last() {
             state.session.stored(batch.epoch, last.seq());

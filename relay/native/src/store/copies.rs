@@ -12,7 +12,7 @@ use moorline_core::stored::Row;
 #[derive(Debug)]
 pub struct Copied {
     /// The snapshot to start painting from; `None` to start from the first entry.
-    pub picture: Option<Snapshot>,
+    pub snapshot: Option<Snapshot>,
 }
 
 impl Store {
@@ -31,9 +31,10 @@ impl Store {
         let up_to = copy.head;
         let rows = self.segments(id, epoch)?;
         let Some(tail) = tail_of(&rows, up_to) else { return Ok(None) };
-        let picture = self.snapshot(id, epoch)?;
-        let picture = picture.filter(|picture| picture.seq <= up_to && tail <= picture.seq.next());
-        if picture.is_none() && tail != Seq(1) {
+        let snapshot = self.snapshot(id, epoch)?;
+        let snapshot =
+            snapshot.filter(|snapshot| snapshot.seq <= up_to && tail <= snapshot.seq.next());
+        if snapshot.is_none() && tail != Seq(1) {
             return Ok(None);
         }
         self.connection.prepare_cached(schema::COPY_SEGMENTS)?.execute(params![
@@ -50,7 +51,7 @@ impl Store {
             self.append(&copy.id, copy.epoch, &entries)?;
         }
         self.put_session(copy)?;
-        Ok(Some(Copied { picture }))
+        Ok(Some(Copied { snapshot }))
     }
 }
 

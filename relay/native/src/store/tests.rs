@@ -181,7 +181,7 @@ fn what_is_stored_twice_is_stored_once_and_what_cannot_follow_starts_anew() {
 }
 
 #[test]
-fn trimming_takes_whole_segments_and_never_past_the_picture() {
+fn trimming_takes_whole_segments_and_never_past_the_snapshot() {
     let folder = tempfile::tempdir().unwrap();
     let mut store = Store::open(folder.path()).unwrap();
     for first in [1, 11, 21] {
@@ -200,11 +200,11 @@ fn a_session_is_deleted_with_all_that_belongs_to_it() {
     let folder = tempfile::tempdir().unwrap();
     let mut store = Store::open(folder.path()).unwrap();
     let data = Bytes::from_static(b"\x1bc");
-    let picture = Snapshot { seq: Seq(1), data, cols: Some(80), rows: None, reason: None };
+    let snapshot = Snapshot { seq: Seq(1), data, cols: Some(80), rows: None, reason: None };
     store.put_session(&record()).unwrap();
-    store.put_snapshot(&id(), EPOCH, &picture).unwrap();
+    store.put_snapshot(&id(), EPOCH, &snapshot).unwrap();
     append(&mut store, EPOCH, &outputs(1..=20, 65_536));
-    assert_eq!(store.snapshot(&id(), EPOCH).unwrap(), Some(picture));
+    assert_eq!(store.snapshot(&id(), EPOCH).unwrap(), Some(snapshot));
     assert_eq!(store.snapshot(&id(), Epoch(8)).unwrap(), None);
     assert_eq!(store.sessions().unwrap()[0].head, Seq(20));
     let full = size(folder.path());
@@ -237,7 +237,7 @@ fn a_log_is_copied_up_to_an_entry() {
         let copied = store.transaction(|store| store.copy_log(&id(), EPOCH, &copy)).unwrap();
         let entries = store.load(&copy.id, copy.epoch, Seq::ZERO, ALL).unwrap();
         assert!(entries.iter().all(|entry| *entry == output(entry.seq().0, 10_000)));
-        (copied.map(|copied| copied.picture.map(|picture| picture.seq.0)), seqs(&entries))
+        (copied.map(|copied| copied.snapshot.map(|snapshot| snapshot.seq.0)), seqs(&entries))
     };
     assert_eq!(copy("at_an_end", 20), (Some(None), Vec::from_iter(1..=20)));
     assert_eq!(copy("in_the_middle", 13), (Some(None), Vec::from_iter(1..=13)));
@@ -253,16 +253,16 @@ fn a_copy_can_be_painted() {
         append(&mut store, EPOCH, &outputs(first..=first + 9, 10_000));
     }
     let data = Bytes::from_static(b"\x1bc");
-    let picture = Snapshot { seq: Seq(15), data, cols: None, rows: None, reason: None };
-    store.put_snapshot(&id(), EPOCH, &picture).unwrap();
+    let snapshot = Snapshot { seq: Seq(15), data, cols: None, rows: None, reason: None };
+    store.put_snapshot(&id(), EPOCH, &snapshot).unwrap();
     store.trim(&id(), EPOCH, 0, Seq(15)).unwrap();
     let mut copied = |to: &str, up_to: u64| {
         let copy = SessionRecord { id: to.parse().unwrap(), head: Seq(up_to), ..record() };
         let copied = store.transaction(|store| store.copy_log(&id(), EPOCH, &copy)).unwrap();
-        copied.map(|copied| copied.picture)
+        copied.map(|copied| copied.snapshot)
     };
-    assert_eq!(copied("after_it", 25), Some(Some(picture.clone())));
-    assert_eq!(copied("right_at_it", 15), Some(Some(picture)));
+    assert_eq!(copied("after_it", 25), Some(Some(snapshot.clone())));
+    assert_eq!(copied("right_at_it", 15), Some(Some(snapshot)));
     assert_eq!(copied("before_it", 14), None);
     assert_eq!(store.sessions().unwrap().len(), 2);
 }

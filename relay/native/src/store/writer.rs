@@ -41,9 +41,9 @@ pub struct Batch {
     /// New entries, in order and without gaps.
     pub entries: Vec<Entry>,
     /// The session's snapshot, if it changed.
-    pub picture: Option<Snapshot>,
+    pub snapshot: Option<Snapshot>,
     /// The last entry in the stored snapshot. The log may be trimmed up to it ([`Retention`]).
-    pub picture_stored: Seq,
+    pub snapshot_stored: Seq,
     /// Entries after this one are not trimmed, because somebody still reads them.
     pub kept_after: Seq,
 }
@@ -310,8 +310,8 @@ fn put(
     if let Some(record) = &batch.record {
         store.put_session(record)?;
     }
-    if let Some(picture) = &batch.picture {
-        store.put_snapshot(id, batch.epoch, picture)?;
+    if let Some(snapshot) = &batch.snapshot {
+        store.put_snapshot(id, batch.epoch, snapshot)?;
     }
     if batch.entries.is_empty() {
         return Ok(Written::default());
@@ -324,7 +324,7 @@ fn put(
         None => store.trim(id, batch.epoch, u64::MAX, Seq::ZERO)?.0,
     };
     let retention = Retention::NATIVE;
-    if let Some(not_after) = retention.not_after(bytes, batch.picture_stored) {
+    if let Some(not_after) = retention.not_after(bytes, batch.snapshot_stored) {
         let not_after = not_after.min(batch.kept_after);
         let (left, up_to) = store.trim(id, batch.epoch, retention.keep_bytes, not_after)?;
         written.trimmed = (up_to > Seq::ZERO).then_some(up_to);

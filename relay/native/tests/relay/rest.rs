@@ -10,10 +10,10 @@ async fn call(server: &Server, head: &str, body: Value) -> (u16, Value) {
     (status, serde_json::from_str(&text).unwrap_or_else(|_| panic!("{head}: {text}")))
 }
 
-fn picture(message: ServerMessage) -> Option<String> {
+fn snapshot(message: ServerMessage) -> Option<String> {
     match message {
-        ServerMessage::Snapshot(picture) => {
-            Some(String::from_utf8_lossy(&picture.data).into_owned())
+        ServerMessage::Snapshot(snapshot) => {
+            Some(String::from_utf8_lossy(&snapshot.data).into_owned())
         }
         _ => None,
     }
@@ -131,7 +131,7 @@ async fn a_fork_goes_on_where_the_first_one_was() {
     late.resume(None, "client_3").await;
     late.until_text("one").await;
     late.send(moorline_shared::message::ClientMessage::SnapshotRequest).await;
-    let screen = late.until(picture).await;
+    let screen = late.until(snapshot).await;
     assert!(screen.contains("two") && !screen.contains("ALTERNATE"), "{screen:?}");
     assert!(!screen.contains("\u{1b}[?1000h"), "{screen:?}");
     server.stop().await;

@@ -121,13 +121,13 @@ async fn a_session_whose_process_is_gone_is_lost_or_exited_never_new() {
     assert!(body.contains("\"exited\"") && body.contains("SIGHUP"), "{body}");
     let mut again = server.follow(&id).await;
     again.resume(None, "client_1").await;
-    let picture = again
+    let snapshot = again
         .until(|message| match message {
             ServerMessage::Snapshot(snapshot) => Some(snapshot),
             _ => None,
         })
         .await;
-    assert!(String::from_utf8_lossy(&picture.data).contains("before"));
+    assert!(String::from_utf8_lossy(&snapshot.data).contains("before"));
     assert_eq!(again.until(exit).await, None);
     server.stop().await;
 }
@@ -154,8 +154,8 @@ async fn a_client_of_ic1_gets_ic1() {
         .await;
     assert_eq!(error, (ErrorCode::BadMessage, "Invalid JSON".to_owned()));
     follower.send(ClientMessage::SnapshotRequest).await;
-    let picture = follower.message().await;
-    assert!(matches!(picture, Some(ServerMessage::Snapshot(_))), "{picture:?}");
+    let snapshot = follower.message().await;
+    assert!(matches!(snapshot, Some(ServerMessage::Snapshot(_))), "{snapshot:?}");
     server.stop().await;
 }
 

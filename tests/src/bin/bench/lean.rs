@@ -22,7 +22,7 @@ const PING: u8 = 9;
 const PONG: u8 = 10;
 
 /// The sequence number of a snapshot, parsed from the beginning of its message.
-pub(crate) fn picture_seq(text: &str) -> Option<u64> {
+pub(crate) fn snapshot_seq(text: &str) -> Option<u64> {
     let rest = text.strip_prefix(r#"{"type":"snapshot","seq":"#)?;
     rest.split(',').next()?.parse().ok()
 }
@@ -106,7 +106,7 @@ impl Lean {
             match self.next()? {
                 Came::Output { seq, .. } => self.acknowledge(seq)?,
                 Came::Text(text) if text.starts_with(r#"{"type":"exit""#) => return Ok(true),
-                Came::Text(text) => self.accept_picture(&text)?,
+                Came::Text(text) => self.accept_snapshot(&text)?,
                 Came::Closed => return Ok(false),
             }
         }
@@ -120,15 +120,15 @@ impl Lean {
                     self.acknowledge(seq)?;
                     return Ok(bytes);
                 }
-                Came::Text(text) => self.accept_picture(&text)?,
+                Came::Text(text) => self.accept_snapshot(&text)?,
                 Came::Closed => bail!("closed before output came"),
             }
         }
     }
 
     /// Acknowledges a snapshot, which stands for all the output that it contains.
-    fn accept_picture(&mut self, text: &str) -> Result<()> {
-        if let Some(seq) = picture_seq(text) {
+    fn accept_snapshot(&mut self, text: &str) -> Result<()> {
+        if let Some(seq) = snapshot_seq(text) {
             self.unacked = ACK_BYTES;
             self.acknowledge(seq)?;
         }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, ensure};
 use moorline_shared::id::SessionId;
 
-use super::lean::{Came, Lean, picture_seq};
+use super::lean::{Came, Lean, snapshot_seq};
 use super::program;
 use super::stage::Stage;
 use super::table::{Table, Target, percentile};
@@ -55,8 +55,8 @@ pub(crate) fn arrive(stage: &Stage, session: &SessionId, number: u64) -> Result<
     let answer: serde_json::Value = serde_json::from_str(&answer)?;
     ensure!(answer["outcome"] == "snapshot", "{answer}");
     let head = answer["head"].as_u64().unwrap_or_default();
-    let picture = viewer.until_text(r#"{"type":"snapshot""#)?;
-    let mut seq = picture_seq(&picture).context("a picture without a number")?;
+    let snapshot = viewer.until_text(r#"{"type":"snapshot""#)?;
+    let mut seq = snapshot_seq(&snapshot).context("a snapshot without a number")?;
     while seq < head {
         if let Came::Output { seq: next, .. } = viewer.next()? {
             seq = next;

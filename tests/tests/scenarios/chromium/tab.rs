@@ -36,7 +36,7 @@ pub(crate) struct Tab {
 pub(crate) struct Applied {
     /// The last entry on the screen.
     pub(crate) seq: u64,
-    /// The picture's number that everything counts from.
+    /// The snapshot's number that everything counts from.
     pub(crate) from: u64,
     /// Bytes of the entries since then.
     pub(crate) bytes: u64,
@@ -320,13 +320,13 @@ impl Tab {
         tokio::spawn(async move { drop(page.execute(CrashParams::default()).await) });
     }
 
-    /// Keeps a picture of the page.
+    /// Keeps a snapshot of the page.
     ///
     /// # Errors
     /// Where it cannot be taken or written.
-    pub(crate) async fn keep_picture(&self, path: &Path) -> Result<()> {
-        let picture = self.page.save_screenshot(ScreenshotParams::builder().build(), path);
-        within("a picture of the page", picture).await??;
+    pub(crate) async fn keep_snapshot(&self, path: &Path) -> Result<()> {
+        let snapshot = self.page.save_screenshot(ScreenshotParams::builder().build(), path);
+        within("a snapshot of the page", snapshot).await??;
         Ok(())
     }
 }

@@ -13,7 +13,7 @@ use moorline_tests::wait::wait_until;
 
 use super::{is_exact, ready, with};
 
-/// Small enough that a client which misses all of it still gets each byte, not a picture.
+/// Small enough that a client which misses all of it still gets each byte, not a snapshot.
 const FLOOD: Flood = Flood { lines: 900_000 };
 /// The share of its events at which an object loses its memory.
 const OFTEN: &str = "0.05";

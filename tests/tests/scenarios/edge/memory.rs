@@ -14,7 +14,7 @@ use super::plain;
 
 /// A hundred megabytes.
 const FLOOD: Flood = Flood { lines: 12_000_000 };
-/// A part is less than the backlog, so that a reader on a slow machine needs no picture.
+/// A part is less than the backlog, so that a reader on a slow machine needs no snapshot.
 const PARTS: u64 = 20;
 /// Those that take nothing, of each kind.
 const STALLED: u64 = 4;

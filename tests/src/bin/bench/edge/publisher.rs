@@ -125,8 +125,8 @@ impl Publisher {
             Told::Command(HostCommand::SnapshotRequest) => {
                 let data = Bytes::from_static(b"\x1bc");
                 let (seq, cols, rows, reason) = (Seq(self.sent), None, None, None);
-                let picture = Snapshot { seq, data, cols, rows, reason };
-                self.link.say(HostMessage::Snapshot(picture)).await?;
+                let snapshot = Snapshot { seq, data, cols, rows, reason };
+                self.link.say(HostMessage::Snapshot(snapshot)).await?;
             }
             Told::Resume => {
                 self.resumed += 1;

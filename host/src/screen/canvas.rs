@@ -25,7 +25,7 @@ pub(super) enum Haste {
 }
 
 /// The state of a screen: the emulator if there is one, or else `base`; followed by `aside`.
-pub(super) struct Picture {
+pub(super) struct Canvas {
     base: Base,
     emulator: Option<Box<Emulator>>,
     /// Output that the emulator has not parsed: plain text.
@@ -45,7 +45,7 @@ struct Base {
     is_plain: bool,
 }
 
-impl Picture {
+impl Canvas {
     pub(super) fn blank(size: Size) -> Self {
         Self::from_base(Base { size, data: Bytes::new(), is_plain: true })
     }
@@ -95,9 +95,9 @@ impl Picture {
         let data = match self.painted.take() {
             Some(painted) => painted,
             None => {
-                let mut picture = Vec::new();
-                self.run(|emulator| picture = emulator.paint(SNAPSHOT_BYTES));
-                Bytes::from(picture)
+                let mut painted = Vec::new();
+                self.run(|emulator| painted = emulator.paint(SNAPSHOT_BYTES));
+                Bytes::from(painted)
             }
         };
         self.painted = Some(data.clone());
