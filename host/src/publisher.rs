@@ -284,11 +284,12 @@ impl Publisher {
                 }
             }
             HostCommand::SnapshotRequest => self.tasks.push_back(Task::MakeSnapshot),
-            HostCommand::Close | HostCommand::Refused { .. } => {
+            HostCommand::Close => {
                 self.drop_input();
                 self.tasks.push_back(Task::Close);
             }
-            HostCommand::Unknown => {}
+            // A refusal ends the link, not the session: that is its owner's affair.
+            HostCommand::Refused { .. } | HostCommand::Unknown => {}
         }
     }
 

@@ -261,6 +261,9 @@ mod tests {
         let event: Event = serde_json::from_str(text).unwrap();
         assert_eq!(Value::Object(event.fields.clone()), json!({ "a": [1.5, null], "b": {} }));
         assert_eq!(event.to_json(), text);
+        // Numbers, too, are passed on as they are.
+        let number = text.replace("1.5", "2.2222222222222223e+74");
+        assert_eq!(serde_json::from_str::<Event>(&number).unwrap().to_json(), number);
         let bad = [
             text.replace("sessionId", "id"),
             text.replace("session_1", "!"),

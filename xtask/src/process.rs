@@ -64,7 +64,9 @@ pub(crate) fn limited(command: &Command, seconds: u32) -> Command {
 
 /// Returns true if a run failed because it reached its limit.
 pub(crate) fn is_timeout(error: &anyhow::Error) -> bool {
-    error.to_string().contains("(exit status: 124)")
+    let error = error.to_string();
+    // 137 if it had to be killed.
+    error.contains("(exit status: 124)") || error.contains("(exit status: 137)")
 }
 
 fn describe(command: &Command) -> String {

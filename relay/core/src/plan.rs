@@ -53,9 +53,12 @@ pub enum HostError {
     /// The host is not connected.
     #[error("the host `{0}` is away: start `moorline host` there, or wait until it is back")]
     Away(HostId),
-    /// No host is connected, or several are and the request names none.
-    #[error("no host is connected: start `moorline host --relay …` on a machine, or name one")]
+    /// No host is connected.
+    #[error("no host is connected: start `moorline host --relay …` on a machine")]
     NoneHere,
+    /// Several hosts are connected, and the request names none.
+    #[error("several hosts are connected: name one as `host`, from `GET /api/hosts`")]
+    Several,
     /// The host was asked, and left or did not answer. It may have acted.
     #[error("the host `{0}` did not answer")]
     Silent(HostId),
@@ -71,6 +74,7 @@ impl From<HostError> for ApiError {
     fn from(error: HostError) -> Self {
         match error {
             HostError::Unknown(_) => Self::no_host(error),
+            HostError::Several => Self::bad_request(error),
             HostError::Away(_) | HostError::NoneHere | HostError::Silent(_) => {
                 Self::host_offline(error)
             }
@@ -102,7 +106,8 @@ pub fn choose<'a>(
             let mut here = hosts.filter(|(_, is_here)| *is_here);
             match (here.next(), here.next()) {
                 (Some((id, _)), None) => Ok(id.clone()),
-                _ => Err(HostError::NoneHere),
+                (Some(_), Some(_)) => Err(HostError::Several),
+                (None, _) => Err(HostError::NoneHere),
             }
         }
     }

@@ -3,7 +3,14 @@
 //! A browser hides the HTTP error of a WebSocket from its page. So the relay accepts the socket, sends a message, and
 //! closes it with a code. Other programs get the HTTP error.
 
+use const_format::formatcp;
+use moorline_shared::limits::LONG_ID_CHARACTERS;
 use moorline_shared::message::{ErrorCode, close};
+
+const INVALID_ID: &str = formatcp!(
+    "Error: Invalid session ID format\n\
+    Details: A session id has 8 to {LONG_ID_CHARACTERS} letters, digits, '_' or '-'."
+);
 
 /// The reason why a caller may not open a socket of a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,10 +80,7 @@ impl Why {
     #[must_use]
     pub fn plain(self) -> PlainRefusal {
         let text = match self {
-            Self::Id => {
-                "Error: Invalid session ID format\n\
-                Details: A session id has 8 to 128 letters, digits, '_' or '-'."
-            }
+            Self::Id => INVALID_ID,
             _ => "Error: WebSocket connection failed\nPlease sign in and try again",
         };
         PlainRefusal { close: self.close(), text: text.to_owned() }
@@ -84,6 +88,13 @@ impl Why {
 }
 
 impl PlainRefusal {
+    /// Returns the refusal for a client that may only read a session that does not exist.
+    #[must_use]
+    pub fn missing() -> Self {
+        let details = "The session does not exist, and this token may not start one.";
+        Self::not_created(close::NOT_FOUND, details)
+    }
+
     /// Returns the refusal for a socket whose session could not be started. `details` says why.
     #[must_use]
     pub fn not_created(close: u16, details: &str) -> Self {

@@ -60,7 +60,7 @@ pub enum PublishError {
 
 /// The error for a client beyond the session's limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a session has at most 1024 clients")]
+#[error("a session has at most {} clients", CLIENTS_PER_SESSION)]
 pub struct TooManyClients;
 
 /// The facts about a session that clients get and its log does not contain.

@@ -295,7 +295,7 @@ fn refusal(code: u16) -> &'static str {
             "the relay refuses the token: `moorline token new` makes another"
         }
         close::FORBIDDEN => "this token is not for this session",
-        close::NOT_FOUND => "there is no such session: it was deleted, or never was",
+        close::NOT_FOUND => "the session does not exist: it may have been deleted",
         close::REPLACED => "another client took the place of this one",
         _ => "the relay does not want this client",
     }

@@ -70,12 +70,15 @@ async fn plain_text_is_refused_in_plain_text() -> Result<()> {
         origin: Some(origin),
         ..Greeting::ic1()
     };
+    let reader = relay.api().token("session:not-a-session:read").await?;
     let path = format!("/api/terminal/ws/{session}");
     let evil = "http://evil.example".to_owned();
     for (path, greeting, codes) in [
         (path.as_str(), page(None, relay.url()), [4401, 1008]),
         (path.as_str(), page(Some(TOKEN), evil), [4403, 1008]),
         ("/api/terminal/ws/short", page(Some(TOKEN), relay.url()), [4404, 1008]),
+        // Who may only read it cannot start it.
+        ("/api/terminal/ws/not-a-session", page(Some(&reader), relay.url()), [4404, 1008]),
     ] {
         let mut refused = Plain::connect(relay.address(), path, &greeting).await?;
         let (text, code) = refused.read_to_end().await?;

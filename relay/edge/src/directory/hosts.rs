@@ -100,9 +100,10 @@ impl DirectoryState {
 
     /// Handles the end of a host's link.
     pub(super) fn lose(&self, socket: &WebSocket) {
-        let Some(host) = self.host_of(socket).filter(|_| is_welcomed(socket)) else { return };
+        let host = self.host_of(socket).filter(|_| is_welcomed(socket));
         // Without an answer to its close, a socket stays half open.
         shut(socket, close::NORMAL, "");
+        let Some(host) = host else { return };
         console_log!("the host {host} is away");
         let seen = self.decide(|it| Ok(it.host_left(&host, now_ms()).unwrap_or_default()));
         if let Err(failure) = seen {

@@ -163,7 +163,7 @@ impl Loaded {
     fn close_host(&mut self) {
         if let Some(host) = self.host.take() {
             self.owners.remove(&host.socket);
-            sockets::close(&host.socket, close::NOT_FOUND, "there is no such session");
+            sockets::close(&host.socket, close::NOT_FOUND, "the session does not exist");
             self.session.host_left(false);
         }
     }

@@ -5,6 +5,7 @@ use std::rc::Rc;
 use bytes::Bytes;
 use moorline_core::peer::{Peer, Terms};
 use moorline_core::plain::{Plain, PlainOverrun};
+use moorline_core::refusal::{PlainRefusal, SEE_TEXT};
 use moorline_core::subprotocol;
 use moorline_shared::message::{ErrorCode, SUBPROTOCOL, Scope, ServerMessage, close};
 use worker::{
@@ -58,9 +59,15 @@ pub(super) fn open(
     match attached {
         Ok(Ok(())) => {}
         Ok(Err(refused)) => refused.tell(&server)?,
+        // If the client may type, the Worker has created the session before.
+        Err(Fault::NoSession(_)) if dialect == Dialect::Plain => {
+            let refusal = PlainRefusal::missing();
+            server.accept()?;
+            sockets::send_text(&server, refusal.text.as_bytes());
+            sockets::close(&server, refusal.close, SEE_TEXT);
+        }
         // A browser hides a WebSocket's HTTP error from its page; other clients can read one.
-        // Plain clients get it too: if they may type, the Worker has created the session before.
-        Err(fault) if !from_browser || dialect == Dialect::Plain => return Err(fault.into()),
+        Err(fault) if !from_browser => return Err(fault.into()),
         Err(fault) => Refused::by(&fault).tell(&server)?,
     }
     Ok(upgraded(client, protocol.as_deref())?)

@@ -83,7 +83,7 @@ impl Loaded {
         let database = Database::open(state.storage().sql())?;
         let Some(record) = database.sessions()?.into_iter().next() else {
             for (socket, _) in sockets::open(state)? {
-                sockets::close(&socket, close::NOT_FOUND, "there is no such session");
+                sockets::close(&socket, close::NOT_FOUND, "the session does not exist");
             }
             return Ok(None);
         };

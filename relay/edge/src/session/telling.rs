@@ -160,23 +160,23 @@ impl Object {
     /// Sends the directory a report, in the background.
     pub(super) fn tell(self: &Rc<Self>, loaded: &mut Loaded) {
         let (object, update) = (Rc::clone(self), loaded.update());
-        spawn_local(async move {
-            if let Err(error) = object.send(&update).await {
-                console_warn!("the directory was not told: {error}");
-                // Sent again with the next report.
-                object.attempt(|loaded| {
-                    loaded.was_told(None);
-                    loaded.listed.counted.add(&update.counted);
-                });
-            }
-        });
+        spawn_local(async move { object.report(&update).await });
     }
 
     /// Sends a report now, whatever was sent before, and waits for its answer.
     pub(super) async fn tell_now(self: &Rc<Self>) {
         let Ok(update) = self.with(Loaded::update) else { return };
-        if let Err(error) = self.send(&update).await {
-            console_warn!("the directory was not told: {error}");
+        self.report(&update).await;
+    }
+
+    async fn report(self: &Rc<Self>, update: &SessionUpdate) {
+        if let Err(error) = self.send(update).await {
+            console_warn!("a session's report did not reach the directory: {error}");
+            // Sent again with the next report.
+            self.attempt(|loaded| {
+                loaded.was_told(None);
+                loaded.listed.counted.add(&update.counted);
+            });
         }
     }
 

@@ -53,7 +53,7 @@ impl Party<HostMessage, HostCommand> for Receiving {
         let (reason, code, why) = match self.refused {
             None => return self.seat.take(commands).map_err(end),
             Some(PublishError::Fenced { .. }) => {
-                (RefusedReason::Fenced, close::REPLACED, "a later incarnation has published")
+                (RefusedReason::Fenced, close::REPLACED, "a later epoch has been published")
             }
             Some(PublishError::Gap { .. }) => {
                 (RefusedReason::BadMessage, close::PROTOCOL, "entries are missing")

@@ -5,7 +5,7 @@ pub(super) const API: &str = "\
 Moorline keeps terminal sessions alive and lets people reach them from a browser.
 
 A session is a program on a terminal. What it puts out and what happens to it is its **log**: entries \
-that are numbered from 1 without gaps by `seq`. The `epoch` names one incarnation of the log.
+that are numbered from 1 without gaps by `seq`. The `epoch` names one life of the log.
 
 Every answer that is no success has the body `ErrorBody`: `error` is for people, `code` is stable and \
 for programs. Session and project ids match `^[a-zA-Z0-9_-]{8,32}$`.
@@ -22,7 +22,7 @@ The session's log as [server-sent events](https://html.spec.whatwg.org/multipage
 | event | fields | when |
 |---|---|---|
 | `connected` | `message`, `epoch`, `head`, `tail`, `from` | first; without an id |
-| `gap` | `reason` (`trimmed` with `from` and `to`, or `epoch`), `epoch` | entries that were asked for are not retained, or of another incarnation; without an id |
+| `gap` | `reason` (`trimmed` with `from` and `to`, or `epoch`), `epoch` | entries that were asked for are not retained, or of another epoch; without an id |
 | `session-created` | `mode`, `workingDir`, `name`, `command` | the process was started |
 | `session-output` | `seq`, `stream` (`stdout`), `content`; `encoding` where it is `base64` | output; a character is never cut |
 | `session-status` | `status` (`running`, `idle`, `exited`, `error`), `pid`, `uptime`, `cwd`, `exitCode`, `signal`, `command` | at the beginning, on change, and, without an id, after 30 seconds without it or output |

@@ -79,8 +79,7 @@ async fn find_or_create(
         return Ok(session);
     }
     if scope != Scope::Write {
-        let details = "there is no such session, and this token only allows to watch";
-        return Err(PlainRefusal::not_created(close::NOT_FOUND, details));
+        return Err(PlainRefusal::missing());
     }
     let ensured = app.registry.ensure(id, name).await;
     ensured.map_err(|error| PlainRefusal::not_created(close::OVERLOADED, error.sentence()))
