@@ -83,7 +83,7 @@ pub struct Host {
 /// The part of a host that its lock guards.
 #[derive(Default)]
 struct HostState {
-    sessions: BTreeMap<SessionId, Slot>,
+    sessions: BTreeMap<SessionId, SessionSlot>,
     /// Ids of sessions that are being started, with the bytes of each one's entry in the hello.
     busy: BTreeMap<SessionId, usize>,
     /// The task of the control link, which [`Host::stop`] aborts.
@@ -91,7 +91,7 @@ struct HostState {
     stopping: bool,
 }
 
-struct Slot {
+struct SessionSlot {
     session: Arc<Session>,
     publishing: AbortHandle,
     /// Bytes of the session's entry in the hello.
@@ -191,7 +191,7 @@ impl Host {
     /// Ends a session, whatever it is doing, and forgets it.
     fn forget(&self, id: &SessionId) {
         let forgotten = self.state().sessions.remove(id);
-        if let Some(Slot { session, publishing, .. }) = forgotten {
+        if let Some(SessionSlot { session, publishing, .. }) = forgotten {
             publishing.abort();
             session.abandon();
             self.count_anew();
@@ -201,7 +201,7 @@ impl Host {
     /// Drops a session that needs no link any more.
     fn retire(&self, session: &Arc<Session>) {
         let mut state = self.state();
-        let is_same = |slot: &Slot| Arc::ptr_eq(&slot.session, session);
+        let is_same = |slot: &SessionSlot| Arc::ptr_eq(&slot.session, session);
         if state.sessions.get(session.id()).is_some_and(is_same) {
             state.sessions.remove(session.id());
         }

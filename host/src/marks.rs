@@ -70,14 +70,14 @@ pub enum Mark {
 /// Finds marks in output that arrives in pieces. Holds at most 16 KiB, and only within a mark.
 #[derive(Debug, Default)]
 pub struct Marks {
-    place: Place,
+    place: GrammarPlace,
     /// The part of the unfinished sequence that earlier pieces contained.
     begun: Vec<u8>,
 }
 
 /// The position in the output's grammar at which a piece ended.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-enum Place {
+enum GrammarPlace {
     /// Outside of a mark.
     #[default]
     Text,
@@ -102,11 +102,11 @@ impl Marks {
         let mut rest = output;
         while !rest.is_empty() {
             rest = match self.place {
-                Place::Text => self.text(rest),
-                Place::Escape if rest[0] == b']' => self.begin(&rest[1..]),
-                Place::Escape => self.leave(rest),
-                Place::Sequence => self.sequence(rest, &mut found),
-                Place::SequenceEscape => match rest[0] {
+                GrammarPlace::Text => self.text(rest),
+                GrammarPlace::Escape if rest[0] == b']' => self.begin(&rest[1..]),
+                GrammarPlace::Escape => self.leave(rest),
+                GrammarPlace::Sequence => self.sequence(rest, &mut found),
+                GrammarPlace::SequenceEscape => match rest[0] {
                     b'\\' => {
                         self.complete(&[], &mut found);
                         self.leave(&rest[1..])
@@ -124,19 +124,19 @@ impl Marks {
             return self.begin(&rest[at + 2..]);
         }
         if rest.last() == Some(&ESCAPE) {
-            self.place = Place::Escape;
+            self.place = GrammarPlace::Escape;
         }
         &[]
     }
 
     fn begin<'a>(&mut self, rest: &'a [u8]) -> &'a [u8] {
         self.begun.clear();
-        self.place = if may_be_mark(rest) { Place::Sequence } else { Place::Text };
+        self.place = if may_be_mark(rest) { GrammarPlace::Sequence } else { GrammarPlace::Text };
         rest
     }
 
     fn leave<'a>(&mut self, rest: &'a [u8]) -> &'a [u8] {
-        self.place = Place::Text;
+        self.place = GrammarPlace::Text;
         // A rare long mark must not hold memory for the rest of the session.
         if self.begun.capacity() > 0 {
             self.begun = Vec::new();
@@ -168,7 +168,7 @@ impl Marks {
             }
             (ESCAPE, None) => {
                 self.keep(&rest[..end]);
-                self.place = Place::SequenceEscape;
+                self.place = GrammarPlace::SequenceEscape;
                 &[]
             }
             // This escape character may begin a mark of its own.

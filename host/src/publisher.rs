@@ -74,7 +74,7 @@ use moorline_shared::publish::{HostCommand, HostMessage, RequestId, WriteAnswer,
 use moorline_shared::session::{ExitStatus, Size};
 use moorline_shared::time::Time;
 
-use answers::Answers;
+use answers::QueryAnswers;
 pub use answers::QueryId;
 
 use input::PendingInput;
@@ -89,12 +89,12 @@ pub enum Output {
     /// Send this message to the relay.
     Message(HostMessage),
     /// Carry out this task, with or without a relay.
-    Task(Task),
+    Task(PublisherTask),
 }
 
 /// A task for the owner on its own side.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Task {
+pub enum PublisherTask {
     /// Count this entry on the screen: an event was appended that the owner did not pass in.
     Appended(Seq),
     /// Resize the session's terminal.
@@ -125,8 +125,8 @@ pub struct Publisher {
     exit_told: bool,
     input: PendingInput,
     /// Decides who answers the program's queries.
-    queries: Answers,
-    tasks: VecDeque<Task>,
+    queries: QueryAnswers,
+    tasks: VecDeque<PublisherTask>,
     /// Replies to the relay, which go before entries. Empty while no relay is connected.
     answers: VecDeque<HostMessage>,
     /// A snapshot that waits until every entry that it contains is sent.
@@ -153,7 +153,7 @@ impl Publisher {
             exit: None,
             exit_told: false,
             input: PendingInput::new(),
-            queries: Answers::default(),
+            queries: QueryAnswers::default(),
             tasks: VecDeque::new(),
             answers: VecDeque::new(),
             snapshot: None,
@@ -184,7 +184,7 @@ impl Publisher {
     }
 
     /// Registers a query in the entry `seq`. The emulator must find out its answer at that point of
-    /// the output, at once if [`Task::Answer`] asks for it. Returns `None` if nobody is to answer.
+    /// the output, at once if [`PublisherTask::Answer`] asks for it. Returns `None` if nobody is to answer.
     /// Call it in the order of the queries, after the output that ends with them was appended.
     pub fn asked(&mut self, now: Time, seq: Seq) -> Option<QueryId> {
         self.ask(|queries| queries.asked(now, seq))
@@ -195,7 +195,7 @@ impl Publisher {
         self.ask(|queries| queries.asked_of_host(now, seq))
     }
 
-    fn ask(&mut self, ask: impl FnOnce(&mut Answers) -> Option<QueryId>) -> Option<QueryId> {
+    fn ask(&mut self, ask: impl FnOnce(&mut QueryAnswers) -> Option<QueryId>) -> Option<QueryId> {
         if self.exit.is_some() {
             return None;
         }
@@ -279,14 +279,14 @@ impl Publisher {
             HostCommand::Resize { size } => {
                 if size != self.size {
                     self.size = size;
-                    self.tasks.push_back(Task::Resize(size));
+                    self.tasks.push_back(PublisherTask::Resize(size));
                     self.say(HostMessage::Resized { size });
                 }
             }
-            HostCommand::SnapshotRequest => self.tasks.push_back(Task::MakeSnapshot),
+            HostCommand::SnapshotRequest => self.tasks.push_back(PublisherTask::MakeSnapshot),
             HostCommand::Close => {
                 self.drop_input();
-                self.tasks.push_back(Task::Close);
+                self.tasks.push_back(PublisherTask::Close);
             }
             // A refusal ends the link, not the session: that is its owner's affair.
             HostCommand::Refused { .. } | HostCommand::Unknown => {}
@@ -300,7 +300,8 @@ impl Publisher {
         self.answers.clear();
         self.snapshot = None;
         self.input.relay_left();
-        self.tasks.retain(|task| !matches!(task, Task::MakeSnapshot | Task::CutLink));
+        self.tasks
+            .retain(|task| !matches!(task, PublisherTask::MakeSnapshot | PublisherTask::CutLink));
         self.queries.appoint(None, Seq::ZERO, self.log.head());
         self.answer();
     }
@@ -313,7 +314,7 @@ impl Publisher {
     }
 
     /// Returns the next task; call until `None`.
-    pub fn poll_task(&mut self) -> Option<Task> {
+    pub fn poll_task(&mut self) -> Option<PublisherTask> {
         self.tasks.pop_front()
     }
 
@@ -428,7 +429,7 @@ impl Publisher {
             return;
         }
         if self.input.queue(client_id, piece).is_err() {
-            self.tasks.push_back(Task::CutLink);
+            self.tasks.push_back(PublisherTask::CutLink);
         }
         // An empty piece counts as taken at once.
         self.input_taken(0);
@@ -485,8 +486,8 @@ impl Publisher {
         while let Some(answer) = self.queries.poll() {
             self.type_unnumbered(answer);
         }
-        if self.queries.wants_emulator() && !self.tasks.contains(&Task::Answer) {
-            self.tasks.push_back(Task::Answer);
+        if self.queries.wants_emulator() && !self.tasks.contains(&PublisherTask::Answer) {
+            self.tasks.push_back(PublisherTask::Answer);
         }
     }
 
@@ -494,7 +495,7 @@ impl Publisher {
     fn append_told(&mut self, event: Event) {
         if self.exit.is_none() && !self.is_full() {
             let seq = self.event(event);
-            self.tasks.push_back(Task::Appended(seq));
+            self.tasks.push_back(PublisherTask::Appended(seq));
         }
     }
 }

@@ -65,13 +65,13 @@ pub struct Screen(Arc<Inner>);
 
 struct Inner {
     /// Only locked for as long as it takes to move a few words.
-    queue: Mutex<Queue>,
+    queue: Mutex<ScreenQueue>,
     /// Locked while the emulator runs. If both are needed, it is locked before `queue`.
     canvas: Mutex<Canvas>,
 }
 
 #[derive(Default)]
-struct Queue {
+struct ScreenQueue {
     operations: Vec<Operation>,
     bytes: usize,
     /// The last entry that was pushed.
@@ -179,7 +179,7 @@ impl Screen {
             rows: from.rows.unwrap_or(default.rows),
         };
         let mut canvas = self.canvas();
-        *self.queue() = Queue { seq: from.seq, ..Queue::default() };
+        *self.queue() = ScreenQueue { seq: from.seq, ..ScreenQueue::default() };
         *canvas = Canvas::of(size.clamped(), from.data.clone());
     }
 
@@ -189,7 +189,7 @@ impl Screen {
         self.canvas().park();
     }
 
-    fn queue(&self) -> MutexGuard<'_, Queue> {
+    fn queue(&self) -> MutexGuard<'_, ScreenQueue> {
         self.0.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -198,7 +198,7 @@ impl Screen {
     }
 }
 
-impl Queue {
+impl ScreenQueue {
     fn add(&mut self, bytes: usize, operation: Operation) {
         self.bytes += bytes + ENTRY_BYTES;
         self.operations.push(operation);

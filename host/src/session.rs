@@ -2,7 +2,7 @@
 //! on its behalf.
 //!
 //! The lock is only held for moments, and never across an await. Code that changes the state calls
-//! [`Guard::settle`], which gives input to the driver, carries out the publisher's tasks, starts
+//! [`StateGuard::settle`], which gives input to the driver, carries out the publisher's tasks, starts
 //! other work in tasks of its own, and wakes the link.
 
 mod events;
@@ -22,11 +22,11 @@ use moorline_shared::session::Size;
 use tokio::sync::{Notify, Semaphore};
 
 use crate::driver::{SessionControl, StartedSession};
-use crate::publisher::{Publisher, Task};
-use view::View;
+use crate::publisher::{Publisher, PublisherTask};
+use view::SnapshotView;
 
 pub(crate) use link::LinkEnd;
-pub(crate) use painter::Painter;
+pub(crate) use painter::SessionPainter;
 
 /// A session that runs here, or has ended but is not yet durable at its relay.
 #[derive(Debug)]
@@ -34,7 +34,7 @@ pub(crate) struct Session {
     hosted: Hosted,
     /// Has a permit for each screen that the host may paint at the same time.
     painters: Arc<Semaphore>,
-    state: Mutex<State>,
+    state: Mutex<HostedState>,
     /// Notified when the link may have something to send, or be over.
     changed: Notify,
     /// Notified when the driver may be read again.
@@ -43,10 +43,10 @@ pub(crate) struct Session {
 
 /// The part of a session that its lock guards.
 #[derive(Debug)]
-struct State {
+struct HostedState {
     publisher: Publisher,
     control: Arc<dyn SessionControl>,
-    view: View,
+    view: SnapshotView,
     /// True while a task waits for the publisher's timeout.
     is_patient: bool,
     /// The folder in the last status.
@@ -89,21 +89,21 @@ impl Session {
     /// with the screen at that point.
     pub(crate) fn start(
         hosted: Hosted,
-        fork: Option<(ForkedFrom, Painter)>,
+        fork: Option<(ForkedFrom, SessionPainter)>,
         painters: Arc<Semaphore>,
         started: StartedSession,
     ) -> Arc<Self> {
         let StartedSession { output, control, snapshots, .. } = started;
         let (epoch, size) = (hosted.epoch, hosted.facts.size);
         let (from, painter) = match fork {
-            None => (None, Painter::new(size)),
+            None => (None, SessionPainter::new(size)),
             Some((from, painter)) => (Some(from), painter),
         };
         let begin = from.as_ref().map_or(Seq::ZERO, |from| from.seq);
-        let state = State {
+        let state = HostedState {
             publisher: Publisher::starting_after(epoch, begin, size),
             control,
-            view: View::new(snapshots, painter),
+            view: SnapshotView::new(snapshots, painter),
             is_patient: false,
             cwd: None,
             input: TaskState::No,
@@ -145,34 +145,34 @@ impl Session {
         self.room.notify_one();
     }
 
-    fn lock(self: &Arc<Self>) -> Guard<'_> {
+    fn lock(self: &Arc<Self>) -> StateGuard<'_> {
         // At worst, a panic under the lock has left the state between two entries.
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        Guard { session: self, state }
+        StateGuard { session: self, state }
     }
 }
 
 /// Holds the session's lock.
 #[derive(Debug)]
-struct Guard<'a> {
+struct StateGuard<'a> {
     session: &'a Arc<Session>,
-    state: MutexGuard<'a, State>,
+    state: MutexGuard<'a, HostedState>,
 }
 
-impl Deref for Guard<'_> {
-    type Target = State;
-    fn deref(&self) -> &State {
+impl Deref for StateGuard<'_> {
+    type Target = HostedState;
+    fn deref(&self) -> &HostedState {
         &self.state
     }
 }
 
-impl DerefMut for Guard<'_> {
-    fn deref_mut(&mut self) -> &mut State {
+impl DerefMut for StateGuard<'_> {
+    fn deref_mut(&mut self) -> &mut HostedState {
         &mut self.state
     }
 }
 
-impl Guard<'_> {
+impl StateGuard<'_> {
     /// Carries out what follows from a change, releases the lock, and wakes the link.
     fn settle(mut self) {
         let session = self.session;
@@ -185,17 +185,17 @@ impl Guard<'_> {
     }
 }
 
-impl State {
+impl HostedState {
     fn carry_out(&mut self) {
         self.write_input();
         while let Some(task) = self.publisher.poll_task() {
             match task {
-                Task::Appended(seq) => self.view.count(seq),
-                Task::Resize(size) => self.resize(size),
-                Task::MakeSnapshot => self.want_snapshot(),
-                Task::Answer => self.view.want_answers(),
-                Task::Close => self.control.close(),
-                Task::CutLink => self.cuts_link = true,
+                PublisherTask::Appended(seq) => self.view.count(seq),
+                PublisherTask::Resize(size) => self.resize(size),
+                PublisherTask::MakeSnapshot => self.want_snapshot(),
+                PublisherTask::Answer => self.view.want_answers(),
+                PublisherTask::Close => self.control.close(),
+                PublisherTask::CutLink => self.cuts_link = true,
             }
         }
     }

@@ -187,7 +187,7 @@ pub struct OutOfOrder {
 }
 
 #[derive(Debug, Clone)]
-struct Slot {
+struct LogSlot {
     entry: Entry,
     /// The total cost of this entry and all before it, since the log began.
     end: u64,
@@ -197,7 +197,7 @@ struct Slot {
 #[derive(Debug, Clone)]
 pub struct Log {
     epoch: Epoch,
-    slots: VecDeque<Slot>,
+    slots: VecDeque<LogSlot>,
     head: Seq,
     head_offset: u64,
 }
@@ -282,7 +282,7 @@ impl Log {
         }
         self.head = got;
         self.head_offset += entry.cost();
-        self.slots.push_back(Slot { entry, end: self.head_offset });
+        self.slots.push_back(LogSlot { entry, end: self.head_offset });
         Ok(())
     }
 
@@ -307,7 +307,7 @@ impl Log {
 
     /// Removes the last entry.
     pub(crate) fn pop(&mut self) -> Option<Entry> {
-        let Slot { entry, .. } = self.slots.pop_back()?;
+        let LogSlot { entry, .. } = self.slots.pop_back()?;
         self.head_offset -= entry.cost();
         self.head = Seq(self.head.0 - 1);
         Some(entry)
@@ -323,7 +323,7 @@ impl Log {
         }
     }
 
-    fn slot(&self, seq: Seq) -> Option<&Slot> {
+    fn slot(&self, seq: Seq) -> Option<&LogSlot> {
         let index = seq.0.checked_sub(self.tail().0)?;
         self.slots.get(usize::try_from(index).ok()?)
     }

@@ -15,7 +15,7 @@ use crate::steps::{Lane, STEPS, Step};
 use crate::workspace::Workspace;
 
 /// Result of a step.
-enum Outcome {
+enum StepOutcome {
     Passed(Vec<String>),
     Failed,
     /// A step that it needs has failed.
@@ -25,12 +25,12 @@ enum Outcome {
 struct Report {
     name: &'static str,
     time: Duration,
-    outcome: Outcome,
+    outcome: StepOutcome,
 }
 
 impl Report {
     const fn has_passed(&self) -> bool {
-        matches!(self.outcome, Outcome::Passed(_))
+        matches!(self.outcome, StepOutcome::Passed(_))
     }
 }
 
@@ -42,7 +42,7 @@ pub(crate) fn run(workspace: &Workspace, filter: &[String], fail_fast: bool) -> 
     let (steps, tests) = select(filter);
     setup::ensure(workspace, Purpose::Test)?;
     let started = Instant::now();
-    let run = Run {
+    let run = StepRun {
         workspace,
         steps,
         tests,
@@ -58,7 +58,7 @@ pub(crate) fn run(workspace: &Workspace, filter: &[String], fail_fast: bool) -> 
 }
 
 /// A run of the selected steps.
-struct Run<'a> {
+struct StepRun<'a> {
     workspace: &'a Workspace,
     /// The selected steps, in order.
     steps: Vec<&'static Step>,
@@ -70,7 +70,7 @@ struct Run<'a> {
     one_more: Condvar,
 }
 
-impl Run<'_> {
+impl StepRun<'_> {
     /// Performs the steps of a lane, in order.
     fn lane(&self, lane: Lane) {
         for step in self.steps.iter().filter(|step| step.lane == lane) {
@@ -144,12 +144,12 @@ fn perform(
     progress::line(&format!("\n── {}: {}", step.name, step.what));
     let started = Instant::now();
     let outcome = match failed {
-        Some(needed) => Outcome::Blocked(needed),
+        Some(needed) => StepOutcome::Blocked(needed),
         None => match (step.run)(workspace, tests) {
-            Ok(notes) => Outcome::Passed(notes),
+            Ok(notes) => StepOutcome::Passed(notes),
             Err(error) => {
                 progress::line(&format!("{error:#}"));
-                Outcome::Failed
+                StepOutcome::Failed
             }
         },
     };
@@ -162,9 +162,9 @@ fn perform(
 
 fn lines(report: &Report) -> Vec<String> {
     let (verdict, notes) = match &report.outcome {
-        Outcome::Passed(notes) => ("ok".to_owned(), notes.as_slice()),
-        Outcome::Failed => ("FAILED".to_owned(), &[][..]),
-        Outcome::Blocked(needed) => (format!("NOT RUN, it needs {needed}"), &[][..]),
+        StepOutcome::Passed(notes) => ("ok".to_owned(), notes.as_slice()),
+        StepOutcome::Failed => ("FAILED".to_owned(), &[][..]),
+        StepOutcome::Blocked(needed) => (format!("NOT RUN, it needs {needed}"), &[][..]),
     };
     let first = format!("{:<14} {:>12}  {verdict}", report.name, progress::spoken(report.time));
     let notes = notes.iter().map(|note| format!("{:<14} {:>12}  {note}", "", ""));
@@ -221,8 +221,10 @@ mod tests {
     fn a_failed_step_fails_the_run() {
         let report = |outcome| Report { name: "fmt", time: Duration::ZERO, outcome };
         let summarise = |reports: &[Report]| summarise(reports, Duration::ZERO);
-        assert!(summarise(&[report(Outcome::Passed(vec![]))]).is_ok());
-        assert!(summarise(&[report(Outcome::Passed(vec![])), report(Outcome::Failed)]).is_err());
-        assert!(summarise(&[report(Outcome::Blocked("client"))]).is_err());
+        assert!(summarise(&[report(StepOutcome::Passed(vec![]))]).is_ok());
+        assert!(
+            summarise(&[report(StepOutcome::Passed(vec![])), report(StepOutcome::Failed)]).is_err()
+        );
+        assert!(summarise(&[report(StepOutcome::Blocked("client"))]).is_err());
     }
 }

@@ -79,7 +79,7 @@ fn describe(command: &Command) -> String {
 fn collect(label: &str, reader: PipeReader) -> String {
     let (sender, lines) = mpsc::channel();
     let reading = std::thread::spawn(move || {
-        let lines = Lines { reader: BufReader::new(reader), returned: false };
+        let lines = OutputLines { reader: BufReader::new(reader), returned: false };
         for line in lines {
             if sender.send(line).is_err() {
                 break;
@@ -113,13 +113,13 @@ fn collect(label: &str, reader: PipeReader) -> String {
     output
 }
 
-/// Lines that end with a newline or, as in progress bars, with a carriage return.
-struct Lines<R> {
+/// OutputLines that end with a newline or, as in progress bars, with a carriage return.
+struct OutputLines<R> {
     reader: R,
     returned: bool,
 }
 
-impl<R: BufRead> Iterator for Lines<R> {
+impl<R: BufRead> Iterator for OutputLines<R> {
     type Item = String;
 
     fn next(&mut self) -> Option<String> {
@@ -155,7 +155,7 @@ mod tests {
 
     #[test]
     fn lines_end_with_a_newline_or_a_return() {
-        let lines = Lines { reader: &b"one\r\n\ntwo\rthree\r\rfour"[..], returned: false };
+        let lines = OutputLines { reader: &b"one\r\n\ntwo\rthree\r\rfour"[..], returned: false };
         let lines: Vec<String> = lines.collect();
         assert_eq!(lines, ["one", "", "two", "three", "four"]);
     }

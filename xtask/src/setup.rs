@@ -16,7 +16,7 @@ use crate::{packages, process, python, system, tools};
 pub(crate) const WASM: &str = "wasm32-unknown-unknown";
 
 /// A missing part that is to be installed.
-struct Part<'a> {
+struct MissingPart<'a> {
     what: String,
     why: String,
     install: Box<dyn FnOnce() -> Result<()> + Send + 'a>,
@@ -59,7 +59,7 @@ pub(crate) fn ensure(workspace: &Workspace, purpose: Purpose) -> Result<()> {
 }
 
 /// Installs parts in sequence, until one fails here or in another lane.
-fn perform(lane: Vec<Part<'_>>, failed: &AtomicBool) {
+fn perform(lane: Vec<MissingPart<'_>>, failed: &AtomicBool) {
     for part in lane {
         if failed.load(Ordering::Relaxed) {
             return;
@@ -77,17 +77,17 @@ fn perform(lane: Vec<Part<'_>>, failed: &AtomicBool) {
     }
 }
 
-fn builds<'a>(workspace: &'a Workspace, tools: &'a [tools::Tool]) -> Vec<Part<'a>> {
+fn builds<'a>(workspace: &'a Workspace, tools: &'a [tools::Tool]) -> Vec<MissingPart<'a>> {
     let mut parts = Vec::new();
     if !has_wasm_target(workspace) {
-        parts.push(Part {
+        parts.push(MissingPart {
             what: WASM.to_owned(),
             why: "what the browser runs is compiled for it; by rustup".to_owned(),
             install: Box::new(|| add_wasm_target(workspace)),
         });
     }
     for tool in tools.iter().filter(|tool| !tool.is_there(workspace)) {
-        parts.push(Part {
+        parts.push(MissingPart {
             what: format!("{} {}", tool.package, tool.installs),
             why: format!("{}; into {}", tool.why, workspace.kept().display()),
             install: Box::new(|| tool.install(workspace)),
@@ -100,7 +100,7 @@ fn downloads<'a>(
     workspace: &'a Workspace,
     purpose: Purpose,
     system: &'a [system::Program],
-) -> Result<Vec<Part<'a>>> {
+) -> Result<Vec<MissingPart<'a>>> {
     let missing: Vec<&system::Program> =
         system.iter().filter(|program| program.find(workspace).is_none()).collect();
     let mut parts = Vec::new();
@@ -108,7 +108,7 @@ fn downloads<'a>(
         let names: Vec<&str> = missing.iter().map(|program| program.debian).collect();
         let reasons: Vec<String> =
             missing.iter().map(|program| format!("{} {}", program.debian, program.why)).collect();
-        parts.push(Part {
+        parts.push(MissingPart {
             what: format!("Debian packages {}", names.join(" ")),
             why: reasons.join("; "),
             install: Box::new(move || system::install(workspace, &missing)),
@@ -116,7 +116,7 @@ fn downloads<'a>(
     }
     for packages in packages::needed(purpose) {
         if !packages.are_there(workspace)? {
-            parts.push(Part {
+            parts.push(MissingPart {
                 what: "npm packages".to_owned(),
                 why: format!("{}, by {}/package-lock.json", packages.why, packages.folder),
                 install: Box::new(|| packages.install(workspace)),
@@ -124,7 +124,7 @@ fn downloads<'a>(
         }
     }
     if purpose == Purpose::Test && !python::are_there(workspace)? {
-        parts.push(Part {
+        parts.push(MissingPart {
             what: "Python packages".to_owned(),
             why: "the test of the REST API and cargo's plugins, by tests/requirements.txt"
                 .to_owned(),

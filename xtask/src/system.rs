@@ -20,12 +20,12 @@ pub(crate) struct Program {
     proof: &'static [&'static str],
     pub(crate) debian: &'static str,
     pub(crate) why: &'static str,
-    source: Source,
+    source: PackageSource,
 }
 
 /// Treatment of a Debian package.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Source {
+enum PackageSource {
     /// Installed by apt-get, as root.
     Installed,
     /// Unpacked among the user's tools, because installing it would start a server on this machine.
@@ -58,12 +58,12 @@ const CURL: Program = program(&["curl"], "curl", "runs the walk-through of docs/
 const FISH: Program = program(&["fish"], "fish", "runs the shell tests");
 const NGINX: Program = Program {
     variable: Some("NGINX"),
-    source: Source::Unpacked,
+    source: PackageSource::Unpacked,
     ..program(&["nginx"], "nginx", "runs deploy/nginx.conf")
 };
 const CADDY: Program = Program {
     variable: Some("CADDY"),
-    source: Source::Unpacked,
+    source: PackageSource::Unpacked,
     ..program(&["caddy"], "caddy", "runs deploy/caddy/Caddyfile")
 };
 const SYSTEMD_ANALYZE: Program =
@@ -124,7 +124,7 @@ const fn program(
     debian: &'static str,
     why: &'static str,
 ) -> Program {
-    Program { names, variable: None, proof: &[], debian, why, source: Source::Installed }
+    Program { names, variable: None, proof: &[], debian, why, source: PackageSource::Installed }
 }
 
 impl Program {
@@ -143,7 +143,7 @@ impl Program {
     fn unpacked(&self, workspace: &Workspace) -> Option<PathBuf> {
         // A system's own server is often only on root's PATH.
         let roots = [PathBuf::from("/"), unpacked(workspace)];
-        let wanted = self.source == Source::Unpacked;
+        let wanted = self.source == PackageSource::Unpacked;
         let folders = roots.iter().flat_map(|root| [root.join("usr/sbin"), root.join("usr/bin")]);
         let mut files = folders.map(|folder| folder.join(self.names[0]));
         files.find(|file| wanted && file.is_file())
@@ -167,11 +167,11 @@ pub(crate) fn link(workspace: &Workspace) -> Result<()> {
 /// # Errors
 /// If the system has no apt-get, or it fails.
 pub(crate) fn install(workspace: &Workspace, programs: &[&Program]) -> Result<()> {
-    let of = |source: Source| -> Vec<&str> {
+    let of = |source: PackageSource| -> Vec<&str> {
         let from = programs.iter().filter(|program| program.source == source);
         from.map(|program| program.debian).collect()
     };
-    let (installed, servers) = (of(Source::Installed), of(Source::Unpacked));
+    let (installed, servers) = (of(PackageSource::Installed), of(PackageSource::Unpacked));
     if !workspace.has("apt-get") {
         let names = [installed, servers].concat().join(" ");
         bail!(

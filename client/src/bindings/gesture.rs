@@ -34,7 +34,7 @@ pub struct Pan {
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
-enum Phase {
+enum GesturePhase {
     #[default]
     Rest,
     /// The finger has come down and has not moved.
@@ -49,7 +49,7 @@ enum Phase {
 /// The state of one finger's gesture.
 #[derive(Debug, Clone, Default)]
 pub struct Gesture {
-    phase: Phase,
+    phase: GesturePhase,
     down: Time,
     spot: Spot,
     moved: Time,
@@ -60,7 +60,7 @@ pub struct Gesture {
 impl Gesture {
     /// Handles a finger that comes down. Stops a fling.
     pub fn down(&mut self, now: Time, spot: Spot) {
-        *self = Self { phase: Phase::Down, down: now, spot, moved: now, speed: 0.0 };
+        *self = Self { phase: GesturePhase::Down, down: now, spot, moved: now, speed: 0.0 };
     }
 
     /// Handles a finger that moves. Returns the movement of the content, or `None` if it stays in
@@ -68,10 +68,12 @@ impl Gesture {
     pub fn moved(&mut self, now: Time, spot: Spot) -> Option<Pan> {
         let pan = Pan { x: spot.x - self.spot.x, y: spot.y - self.spot.y };
         match self.phase {
-            Phase::Down if pan.x.hypot(pan.y) < SLOP_PX => return None,
-            Phase::Down => self.phase = Phase::Panning,
-            Phase::Panning => {}
-            Phase::Rest | Phase::Selecting | Phase::Coasting { .. } => return None,
+            GesturePhase::Down if pan.x.hypot(pan.y) < SLOP_PX => return None,
+            GesturePhase::Down => self.phase = GesturePhase::Panning,
+            GesturePhase::Panning => {}
+            GesturePhase::Rest | GesturePhase::Selecting | GesturePhase::Coasting { .. } => {
+                return None;
+            }
         }
         let elapsed = (now - self.moved).as_millis().max(1) as f64;
         // Averaged with the previous speed, because a finger trembles.
@@ -83,10 +85,10 @@ impl Gesture {
     /// Starts to select if the finger has rested for [`LONG_PRESS_MS`]. Returns true if it starts
     /// now.
     pub fn has_pressed(&mut self, now: Time) -> bool {
-        let pressed =
-            self.phase == Phase::Down && (now - self.down).as_millis() as u64 >= LONG_PRESS_MS;
+        let pressed = self.phase == GesturePhase::Down
+            && (now - self.down).as_millis() as u64 >= LONG_PRESS_MS;
         if pressed {
-            self.phase = Phase::Selecting;
+            self.phase = GesturePhase::Selecting;
         }
         pressed
     }
@@ -94,34 +96,35 @@ impl Gesture {
     /// Returns true while the finger selects.
     #[must_use]
     pub fn is_selecting(&self) -> bool {
-        self.phase == Phase::Selecting
+        self.phase == GesturePhase::Selecting
     }
 
     /// Handles a finger that leaves. Returns true if the content keeps moving: see
     /// [`Gesture::coast`].
     pub fn up(&mut self, now: Time) -> bool {
         let recent = (now - self.moved).as_millis() as u64 <= RECENT_MS;
-        let flings = self.phase == Phase::Panning && recent && self.speed.abs() > STANDS;
-        self.phase = if flings { Phase::Coasting { since: now } } else { Phase::Rest };
+        let flings = self.phase == GesturePhase::Panning && recent && self.speed.abs() > STANDS;
+        self.phase =
+            if flings { GesturePhase::Coasting { since: now } } else { GesturePhase::Rest };
         flings
     }
 
     /// Ends the gesture: a second finger came down, or the browser took it over.
     pub fn cancel(&mut self) {
-        self.phase = Phase::Rest;
+        self.phase = GesturePhase::Rest;
     }
 
     /// Returns how far the content has coasted since the last call, in CSS pixels, or `None` once
     /// it has stopped.
     pub fn coast(&mut self, now: Time) -> Option<f64> {
-        let Phase::Coasting { since } = self.phase else { return None };
+        let GesturePhase::Coasting { since } = self.phase else { return None };
         let elapsed = (now - since).as_millis() as f64;
         let left = (-elapsed / SLOWS_MS).exp();
         let gone = self.speed * SLOWS_MS * (1.0 - left);
         self.speed *= left;
-        self.phase = Phase::Coasting { since: now };
+        self.phase = GesturePhase::Coasting { since: now };
         if self.speed.abs() < STANDS {
-            self.phase = Phase::Rest;
+            self.phase = GesturePhase::Rest;
             return None;
         }
         Some(gone)

@@ -5,13 +5,13 @@ use wasm_bindgen::prelude::*;
 
 use super::xterm::{Disposable, Parser, Terminal};
 
-type Handler = Closure<dyn FnMut(JsValue) -> bool>;
+type MediaHandler = Closure<dyn FnMut(JsValue) -> bool>;
 
 /// Handlers that stay registered until this is dropped. The handler registered last runs first, and
 /// one that returns true stops the others.
 pub(super) struct Handlers {
     parser: Parser,
-    registered: Vec<(Disposable, Handler)>,
+    registered: Vec<(Disposable, MediaHandler)>,
 }
 
 impl Handlers {

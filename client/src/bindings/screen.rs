@@ -69,12 +69,12 @@ pub fn frame_header(frame: &ArrayBuffer) -> Option<(u64, usize)> {
 /// into view.
 const COVERED_ROWS: u32 = 4;
 
-struct Pending {
+struct PendingWrite {
     replayed: bool,
     done: Box<dyn FnOnce(Option<String>)>,
 }
 
-type Queue = Rc<RefCell<VecDeque<Pending>>>;
+type WriteQueue = Rc<RefCell<VecDeque<PendingWrite>>>;
 
 /// The terminal emulator in the page.
 pub struct Screen {
@@ -83,7 +83,7 @@ pub struct Screen {
     /// Empty until the first search.
     search: OnceCell<Search>,
     happened: Rc<dyn Fn(ScreenEvent)>,
-    written: Queue,
+    written: WriteQueue,
     quiet: Rc<Quiet>,
     done: Closure<dyn FnMut()>,
     subscriptions: Vec<Disposable>,
@@ -128,7 +128,7 @@ impl Screen {
         let tell = Rc::clone(&happened);
         let beyond = move || tell(ScreenEvent::BeyondTop);
         let overscroll = Overscroll::new(&terminal, parent, beyond);
-        let written = Queue::default();
+        let written = WriteQueue::default();
         let done = on_parsed(&written, &quiet);
         Self {
             terminal,
@@ -159,7 +159,7 @@ impl Screen {
     ) {
         let first = {
             let mut written = self.written.borrow_mut();
-            written.push_back(Pending { replayed, done: Box::new(done) });
+            written.push_back(PendingWrite { replayed, done: Box::new(done) });
             written.len() == 1
         };
         if first {
@@ -337,7 +337,7 @@ impl Drop for Screen {
     }
 }
 
-fn on_parsed(written: &Queue, quiet: &Rc<Quiet>) -> Closure<dyn FnMut()> {
+fn on_parsed(written: &WriteQueue, quiet: &Rc<Quiet>) -> Closure<dyn FnMut()> {
     let (written, quiet) = (Rc::clone(written), Rc::clone(quiet));
     Closure::new(move || {
         let replies = quiet.take_replies();

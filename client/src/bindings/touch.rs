@@ -24,7 +24,7 @@ const MOST_STEPS: i32 = 50;
 
 /// A cell of the buffer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Place {
+struct CellPlace {
     row: u32,
     col: u32,
 }
@@ -43,7 +43,7 @@ struct Hand {
     lines: Cell<Lines>,
     spot: Cell<Spot>,
     /// The first and last cell of the word that was pressed.
-    word: Cell<Option<(Place, Place)>>,
+    word: Cell<Option<(CellPlace, CellPlace)>>,
     press: RefCell<Option<Timeout>>,
     frame: OnceCell<FrameRequest>,
 }
@@ -225,7 +225,7 @@ impl Hand {
         self.terminal.select(first.col, first.row, length);
     }
 
-    fn word_at(&self, cell: Place) -> (Place, Place) {
+    fn word_at(&self, cell: CellPlace) -> (CellPlace, CellPlace) {
         let Some(line) = self.terminal.buffer().active().get_line(cell.row) else {
             return (cell, cell);
         };
@@ -244,7 +244,7 @@ impl Hand {
         while last + 1 < u32::from(self.terminal.cols()) && is_word(last + 1) {
             last += 1;
         }
-        (Place { col: first, ..cell }, Place { col: last, ..cell })
+        (CellPlace { col: first, ..cell }, CellPlace { col: last, ..cell })
     }
 
     fn screen(&self) -> Option<Element> {
@@ -259,7 +259,7 @@ impl Hand {
         (screen.width() / cols, screen.height() / rows)
     }
 
-    fn cell_at(&self, spot: Spot) -> Option<Place> {
+    fn cell_at(&self, spot: Spot) -> Option<CellPlace> {
         let screen = self.screen()?.get_bounding_client_rect();
         let (width, height) = self.cell_size();
         let within = |pixels: f64, cell: f64, count: u16| {
@@ -267,6 +267,6 @@ impl Hand {
         };
         let col = within(spot.x - screen.left(), width, self.terminal.cols());
         let row = within(spot.y - screen.top(), height, self.terminal.rows());
-        Some(Place { row: self.terminal.buffer().active().viewport_y() + row, col })
+        Some(CellPlace { row: self.terminal.buffer().active().viewport_y() + row, col })
     }
 }

@@ -17,12 +17,12 @@ const ECHO: Duration = Duration::from_secs(1);
 pub(super) struct Fit {
     fitting: Option<Size>,
     heard: Option<Size>,
-    claim: Claim,
+    claim: SizeClaim,
     only_watches: bool,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
-enum Claim {
+enum SizeClaim {
     #[default]
     None,
     Unsent,
@@ -43,8 +43,9 @@ impl Fit {
     pub(super) fn session_has(&mut self, size: Size, only_watches: bool) {
         self.heard = Some(size);
         self.only_watches = only_watches;
-        if only_watches || (self.fitting == self.heard && matches!(self.claim, Claim::Sent(_))) {
-            self.claim = Claim::None;
+        if only_watches || (self.fitting == self.heard && matches!(self.claim, SizeClaim::Sent(_)))
+        {
+            self.claim = SizeClaim::None;
         }
     }
 
@@ -57,8 +58,8 @@ impl Fit {
 
     /// Notes that the request has been sent.
     pub(super) const fn sent(&mut self, now: Time) {
-        if matches!(self.claim, Claim::Unsent) {
-            self.claim = Claim::Sent(now);
+        if matches!(self.claim, SizeClaim::Unsent) {
+            self.claim = SizeClaim::Sent(now);
         }
     }
 
@@ -70,9 +71,9 @@ impl Fit {
     /// Returns the session's size if it differs from the one that fits the page.
     pub(super) fn foreign(&self, now: Time) -> Option<Size> {
         let awaits_echo = match self.claim {
-            Claim::None => false,
-            Claim::Unsent => true,
-            Claim::Sent(at) => now < at + ECHO,
+            SizeClaim::None => false,
+            SizeClaim::Unsent => true,
+            SizeClaim::Sent(at) => now < at + ECHO,
         };
         self.heard.filter(|_| !awaits_echo && self.heard != self.fitting)
     }
@@ -80,8 +81,8 @@ impl Fit {
     /// Returns when [`Fit::foreign`] may change by itself.
     pub(super) fn timeout(&self) -> Option<Time> {
         match self.claim {
-            Claim::Sent(at) => Some(at + ECHO),
-            Claim::None | Claim::Unsent => None,
+            SizeClaim::Sent(at) => Some(at + ECHO),
+            SizeClaim::None | SizeClaim::Unsent => None,
         }
     }
 
@@ -94,7 +95,7 @@ impl Fit {
         if self.only_watches {
             return None;
         }
-        self.claim = Claim::Unsent;
+        self.claim = SizeClaim::Unsent;
         self.fitting
     }
 }

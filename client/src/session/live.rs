@@ -65,13 +65,13 @@ pub struct Progress {
 type Message = SessionInput<ArrayBuffer>;
 
 #[derive(Default)]
-struct Shared {
+struct SharedSession {
     inbox: RefCell<VecDeque<Message>>,
     running: Cell<bool>,
-    driver: RefCell<Option<Driver<Browser>>>,
+    driver: RefCell<Option<Driver<PageEffects>>>,
 }
 
-impl Shared {
+impl SharedSession {
     /// Queues an event and handles the queue. The terminal may parse, answer and report while the
     /// driver writes to it, so an event may be posted from within.
     fn post(&self, event: Message) {
@@ -91,7 +91,7 @@ impl Shared {
 
 /// A handle on a running session. The session ends when the last handle is dropped.
 #[derive(Clone, Default)]
-pub struct Session(Rc<Shared>);
+pub struct Session(Rc<SharedSession>);
 
 impl Session {
     /// Creates a session that does nothing until [`Session::start`].
@@ -109,7 +109,7 @@ impl Session {
         });
         // The bits that the id does not use.
         let seed = (bits >> 64) as u64;
-        let effects = Browser::new(Rc::downgrade(&self.0), setup, hooks);
+        let effects = PageEffects::new(Rc::downgrade(&self.0), setup, hooks);
         let driver = Driver::new(effects, left.client_id, seed, &left.input);
         *self.0.driver.borrow_mut() = Some(driver);
         self.post(SessionInput::Dial);
@@ -131,7 +131,7 @@ impl Session {
     }
 }
 
-impl Drop for Shared {
+impl Drop for SharedSession {
     fn drop(&mut self) {
         // Returning to the session continues as the same client.
         if let Some(driver) = self.driver.get_mut() {
@@ -140,8 +140,8 @@ impl Drop for Shared {
     }
 }
 
-struct Browser {
-    events: Weak<Shared>,
+struct PageEffects {
+    events: Weak<SharedSession>,
     setup: Setup,
     hooks: Rc<SessionHooks>,
     progress: Rc<Cell<Progress>>,
@@ -150,8 +150,8 @@ struct Browser {
     alarm: Alarm,
 }
 
-impl Browser {
-    fn new(events: Weak<Shared>, setup: Setup, hooks: SessionHooks) -> Self {
+impl PageEffects {
+    fn new(events: Weak<SharedSession>, setup: Setup, hooks: SessionHooks) -> Self {
         let hooks = Rc::new(hooks);
         let digest = setup.digest.then(Digest::default);
         let progress = Rc::new(Cell::new(Progress { digest, ..Progress::default() }));
@@ -198,7 +198,7 @@ fn advance(mut progress: Progress, write: Write, data: Option<&[u8]>) -> Progres
     progress
 }
 
-impl SessionEffects for Browser {
+impl SessionEffects for PageEffects {
     type Bytes = ArrayBuffer;
 
     fn now(&self) -> Time {

@@ -39,9 +39,9 @@ pub fn each(
     rows(Box::new(keys), Arc::new(view))
 }
 
-type Keys = Box<dyn Fn() -> Vec<String> + Send + Sync>;
+type TrackedKeys = Box<dyn Fn() -> Vec<String> + Send + Sync>;
 
-fn rows(keys: Keys, view: Arc<dyn Fn(&str) -> AnyView + Send + Sync>) -> AnyView {
+fn rows(keys: TrackedKeys, view: Arc<dyn Fn(&str) -> AnyView + Send + Sync>) -> AnyView {
     let children = move |key: String| view(&key);
     view! { <For each=move || keys() key=|key| key.clone() children /> }.into_any()
 }

@@ -133,7 +133,7 @@ fn absolute(path: &Path, environment: &Environment) -> Result<PathBuf, SpawnErro
 }
 
 /// A program that is ready to be started.
-struct Program {
+struct PtyProgram {
     path: PathBuf,
     /// The name that it is started under, which is its zeroth argument.
     name: OsString,
@@ -141,7 +141,7 @@ struct Program {
     variables: BTreeMap<OsString, OsString>,
 }
 
-fn program(spawn: &Spawn, cwd: &Path, environment: &Environment) -> Result<Program, SpawnError> {
+fn program(spawn: &Spawn, cwd: &Path, environment: &Environment) -> Result<PtyProgram, SpawnError> {
     let words = spawn.command.as_deref();
     let (path, arguments) = match words.map(<[_]>::split_first) {
         None => (environment.shell(), &[][..]),
@@ -170,7 +170,7 @@ fn program(spawn: &Spawn, cwd: &Path, environment: &Environment) -> Result<Progr
         }
     }
     let arguments = first.into_iter().chain(arguments.iter().map(Into::into)).collect();
-    Ok(Program { path, name, arguments, variables })
+    Ok(PtyProgram { path, name, arguments, variables })
 }
 
 /// Returns a shell's name with a dash in front, which makes it a login shell.
@@ -180,7 +180,7 @@ fn login_name(shell: &Path) -> OsString {
     name
 }
 
-impl Program {
+impl PtyProgram {
     fn command(&self) -> Command {
         let mut command = Command::new(&self.path);
         command.arg0(&self.name).args(&self.arguments);
@@ -204,7 +204,7 @@ impl Program {
 }
 
 /// Opens a terminal, and starts the program on it.
-fn start(program: &Program, cwd: &Path, size: Size) -> Result<(Child, OwnedFd), SpawnError> {
+fn start(program: &PtyProgram, cwd: &Path, size: Size) -> Result<(Child, OwnedFd), SpawnError> {
     // A process that is forked between the opening of a master and its close-on-exec flag would
     // inherit the master and keep the terminal alive. So only one program is started at a time.
     static STARTING: Mutex<()> = Mutex::new(());

@@ -26,7 +26,7 @@ const REQUESTS: usize = 64;
 const STARTING_LIMIT: Duration = Duration::from_secs(5);
 
 /// The reason why a control link ended.
-enum End {
+enum ControlEnd {
     /// The relay must get a new hello.
     Renewed,
     /// The link was closed or broke, with this close code.
@@ -45,7 +45,9 @@ pub(super) async fn keep_linked(host: Arc<Host>) {
         let end = match open(&host).await {
             Ok(wire) => {
                 let renewed = &mut renewed;
-                Link { host: &host, redial: &mut redial, renewed }.run(wire, &mut requests).await
+                ControlLink { host: &host, redial: &mut redial, renewed }
+                    .run(wire, &mut requests)
+                    .await
             }
             Err(error) => {
                 let message = error.to_string();
@@ -53,17 +55,17 @@ pub(super) async fn keep_linked(host: Arc<Host>) {
                     true => LinkState::Refused { message },
                     false => LinkState::Away(Some(message)),
                 });
-                End::Closed(error.code())
+                ControlEnd::Closed(error.code())
             }
         };
         let wait = match end {
-            End::Renewed => continue,
-            End::Closed(close::REPLACED) => {
+            ControlEnd::Renewed => continue,
+            ControlEnd::Closed(close::REPLACED) => {
                 let message = "another host has connected with this one's id: end one of them";
                 host.set_link_state(LinkState::Refused { message: message.to_owned() });
                 return;
             }
-            End::Closed(code) => {
+            ControlEnd::Closed(code) => {
                 if matches!(*host.link_state.borrow(), LinkState::Linked { .. }) {
                     host.set_link_state(LinkState::Away(Some(format!(
                         "the link was closed: {code}"
@@ -71,7 +73,7 @@ pub(super) async fn keep_linked(host: Arc<Host>) {
                 }
                 redial.wait_after(code)
             }
-            End::Refused { code, message } => {
+            ControlEnd::Refused { code, message } => {
                 host.set_link_state(LinkState::Refused { message });
                 if code == "replaced" {
                     return;
@@ -92,14 +94,14 @@ async fn open(host: &Host) -> Result<ControlWire, DialError> {
 }
 
 /// One open control link.
-struct Link<'a> {
+struct ControlLink<'a> {
     host: &'a Arc<Host>,
     redial: &'a mut Redial,
     renewed: &'a mut watch::Receiver<()>,
 }
 
-impl Link<'_> {
-    async fn run(&mut self, wire: ControlWire, requests: &mut JoinSet<()>) -> End {
+impl ControlLink<'_> {
+    async fn run(&mut self, wire: ControlWire, requests: &mut JoinSet<()>) -> ControlEnd {
         // A relay that requested a session on an earlier link learns from the hello that it runs.
         let started = async { while requests.join_next().await.is_some() {} };
         _ = timeout(STARTING_LIMIT, started).await;
@@ -107,7 +109,7 @@ impl Link<'_> {
         self.renewed.mark_unchanged();
         let hello = ToRelay::Hello(Box::new(self.host.hello().await));
         if sender.send(Item::Message(hello)).await.is_err() {
-            return End::Closed(ABNORMAL);
+            return ControlEnd::Closed(ABNORMAL);
         }
         let deadline = Instant::now() + RESUME_DEADLINE;
         let mut is_welcome = false;
@@ -120,12 +122,12 @@ impl Link<'_> {
                             return end;
                         }
                     }
-                    Some(Item::Closed(code)) => return End::Closed(code),
-                    None => return End::Closed(ABNORMAL),
+                    Some(Item::Closed(code)) => return ControlEnd::Closed(code),
+                    None => return ControlEnd::Closed(ABNORMAL),
                 },
                 _ = requests.join_next(), if !requests.is_empty() => {}
-                _ = self.renewed.changed() => return End::Renewed,
-                () = sleep_until(deadline), if !is_welcome => return End::Closed(ABNORMAL),
+                _ = self.renewed.changed() => return ControlEnd::Renewed,
+                () = sleep_until(deadline), if !is_welcome => return ControlEnd::Closed(ABNORMAL),
             }
         }
     }
@@ -136,13 +138,15 @@ impl Link<'_> {
         message: ToHost,
         sender: &mpsc::Sender<Item<ToRelay>>,
         requests: &mut JoinSet<()>,
-    ) -> Option<End> {
+    ) -> Option<ControlEnd> {
         match message {
             ToHost::Welcome { version } => {
                 self.redial.settled();
                 self.host.welcomed(version);
             }
-            ToHost::Refused { code, message } => return Some(End::Refused { code, message }),
+            ToHost::Refused { code, message } => {
+                return Some(ControlEnd::Refused { code, message });
+            }
             ToHost::Start { request, session } => {
                 let (host, sender) = (Arc::clone(self.host), sender.clone());
                 requests.spawn(async move {

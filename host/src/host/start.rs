@@ -9,10 +9,10 @@ use moorline_shared::id::{Epoch, SessionId};
 use moorline_shared::limits::{SESSIONS_BYTES, SESSIONS_PER_HOST};
 use serde::Serialize;
 
-use super::{Host, Slot, publication};
+use super::{Host, SessionSlot, publication};
 use crate::clock::wall_ms;
 use crate::driver::{DriverError, SessionSpec, UnknownDriver, blocking};
-use crate::session::{Painter, Session};
+use crate::session::{Session, SessionPainter};
 
 /// The error of a session that was not started.
 #[derive(Debug, thiserror::Error)]
@@ -99,7 +99,7 @@ impl Host {
             Some(fork) => {
                 let _turn = painters.acquire().await;
                 let from = fork.from.clone();
-                let painted = blocking(move || Painter::forked(&fork, size)).await??;
+                let painted = blocking(move || SessionPainter::forked(&fork, size)).await??;
                 Some((from, painted))
             }
         };
@@ -150,7 +150,7 @@ impl Host {
         }
         let publishing =
             tokio::spawn(publication::keep_published(Arc::clone(self), Arc::clone(&session)));
-        let slot = Slot { session, publishing: publishing.abort_handle(), told_bytes };
+        let slot = SessionSlot { session, publishing: publishing.abort_handle(), told_bytes };
         state.sessions.insert(reservation.id.clone(), slot);
         drop(state);
         drop(reservation);

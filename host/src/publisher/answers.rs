@@ -1,7 +1,7 @@
 //! Decides who answers each of a program's queries, so that each is answered once.
 //!
 //! A query waits for its answer from the moment that its entry is in the log. If the entry came
-//! after the relay appointed a client ([`Answers::appoint`]), that client must answer; otherwise
+//! after the relay appointed a client ([`QueryAnswers::appoint`]), that client must answer; otherwise
 //! the host's emulator does. If a client leaves, skips the entry, or does not answer in time, its
 //! queries go to the host, and its later answers to them are dropped. So only the host decides
 //! which answer counts.
@@ -25,11 +25,11 @@ pub struct QueryId(u64);
 
 /// The waiting queries, and the client that answers new ones.
 #[derive(Debug, Default)]
-pub(super) struct Answers {
+pub(super) struct QueryAnswers {
     /// The client that answers; `None` while the host does.
     answerer: Option<Answerer>,
     /// The queries that wait, oldest first.
-    waiting: VecDeque<Waiting>,
+    waiting: VecDeque<WaitingQuery>,
     last: u64,
 }
 
@@ -43,7 +43,7 @@ struct Answerer {
 }
 
 #[derive(Debug)]
-struct Waiting {
+struct WaitingQuery {
     id: QueryId,
     seq: Seq,
     since: Time,
@@ -55,7 +55,7 @@ struct Waiting {
     answer: Option<Bytes>,
 }
 
-impl Answers {
+impl QueryAnswers {
     /// Adds a query of the entry `seq`. Returns `None` if too many wait already.
     pub(super) fn asked(&mut self, now: Time, seq: Seq) -> Option<QueryId> {
         let answers = |answerer: &&Answerer| !answerer.is_slow && seq > answerer.after;
@@ -74,7 +74,14 @@ impl Answers {
         }
         self.last += 1;
         let id = QueryId(self.last);
-        self.waiting.push_back(Waiting { id, seq, since: now, by, is_begun: false, answer: None });
+        self.waiting.push_back(WaitingQuery {
+            id,
+            seq,
+            since: now,
+            by,
+            is_begun: false,
+            answer: None,
+        });
         Some(id)
     }
 
@@ -108,7 +115,7 @@ impl Answers {
     /// true. Returns true if the program must get it.
     pub(super) fn reply(&mut self, client_id: &ClientId, seq: Seq, more: bool) -> bool {
         let is_meant =
-            |waiting: &Waiting| waiting.seq == seq && waiting.by.as_ref() == Some(client_id);
+            |waiting: &WaitingQuery| waiting.seq == seq && waiting.by.as_ref() == Some(client_id);
         let is_due = self.waiting.iter().any(is_meant);
         if more {
             let begun = self.waiting.iter_mut().filter(|waiting| is_meant(waiting));
@@ -135,7 +142,8 @@ impl Answers {
 
     /// Returns the next answer of the host for the program, in the order of the queries.
     pub(super) fn poll(&mut self) -> Option<Bytes> {
-        let is_ready = |waiting: &mut Waiting| waiting.by.is_none() && waiting.answer.is_some();
+        let is_ready =
+            |waiting: &mut WaitingQuery| waiting.by.is_none() && waiting.answer.is_some();
         self.waiting.pop_front_if(is_ready)?.answer
     }
 
@@ -144,7 +152,7 @@ impl Answers {
         self.waiting.iter().any(|waiting| waiting.by.is_none() && waiting.answer.is_none())
     }
 
-    /// Returns when to call [`Answers::tick`].
+    /// Returns when to call [`QueryAnswers::tick`].
     pub(super) fn poll_timeout(&self) -> Option<Time> {
         let waiting = self.waiting.iter().filter(|waiting| waiting.by.is_some());
         waiting.map(|waiting| waiting.since + PATIENCE).min()
@@ -152,7 +160,8 @@ impl Answers {
 
     /// Hands the queries that have waited too long over to the host.
     pub(super) fn tick(&mut self, now: Time) {
-        let is_late = |waiting: &Waiting| waiting.by.is_some() && now >= waiting.since + PATIENCE;
+        let is_late =
+            |waiting: &WaitingQuery| waiting.by.is_some() && now >= waiting.since + PATIENCE;
         for late in self.waiting.iter().filter(|waiting| is_late(waiting)) {
             if let Some(answerer) = &mut self.answerer
                 && late.by.as_ref() == Some(&answerer.client_id)
@@ -169,8 +178,8 @@ impl Answers {
     }
 
     /// Gives queries of clients to the host. Queries that are partly answered are dropped instead.
-    fn hand_over(&mut self, is_meant: impl Fn(&Waiting) -> bool) {
-        let is_meant = |waiting: &Waiting| waiting.by.is_some() && is_meant(waiting);
+    fn hand_over(&mut self, is_meant: impl Fn(&WaitingQuery) -> bool) {
+        let is_meant = |waiting: &WaitingQuery| waiting.by.is_some() && is_meant(waiting);
         self.waiting.retain(|waiting| !(waiting.is_begun && is_meant(waiting)));
         let meant = self.waiting.iter_mut().filter(|waiting| is_meant(waiting));
         meant.for_each(|waiting| waiting.by = None);
@@ -187,17 +196,17 @@ mod tests {
         format!("client_{number}").parse().unwrap()
     }
 
-    fn says(answers: &mut Answers, id: QueryId, text: &'static str) {
+    fn says(answers: &mut QueryAnswers, id: QueryId, text: &'static str) {
         answers.answered(id, Bytes::from_static(text.as_bytes()));
     }
 
-    fn told(answers: &mut Answers) -> Vec<Bytes> {
+    fn told(answers: &mut QueryAnswers) -> Vec<Bytes> {
         std::iter::from_fn(|| answers.poll()).collect()
     }
 
     #[test]
     fn the_host_answers_in_order_while_nobody_else_does() {
-        let mut answers = Answers::default();
+        let mut answers = QueryAnswers::default();
         let first = answers.asked(START, Seq(1)).unwrap();
         let second = answers.asked(START, Seq(1)).unwrap();
         assert!(answers.wants_emulator());
@@ -211,7 +220,7 @@ mod tests {
 
     #[test]
     fn a_client_answers_what_is_asked_after_it_was_named() {
-        let mut answers = Answers::default();
+        let mut answers = QueryAnswers::default();
         let early = answers.asked(START, Seq(1)).unwrap();
         answers.appoint(Some(client(1)), Seq(0), Seq(1));
         answers.asked(START, Seq(2)).unwrap();
@@ -225,7 +234,7 @@ mod tests {
 
     #[test]
     fn what_the_host_alone_answers_comes_in_its_turn() {
-        let mut answers = Answers::default();
+        let mut answers = QueryAnswers::default();
         answers.appoint(Some(client(1)), Seq(0), Seq(0));
         answers.asked(START, Seq(1)).unwrap();
         let own = answers.asked_of_host(START, Seq(1)).unwrap();
@@ -239,7 +248,7 @@ mod tests {
 
     #[test]
     fn a_client_that_leaves_hands_over_what_it_has_not_answered() {
-        let mut answers = Answers::default();
+        let mut answers = QueryAnswers::default();
         answers.appoint(Some(client(1)), Seq(0), Seq(0));
         answers.asked(START, Seq(1)).unwrap();
         let open = answers.asked(START, Seq(2)).unwrap();
@@ -252,7 +261,7 @@ mod tests {
 
     #[test]
     fn another_client_takes_over_from_the_next_entry_on() {
-        let mut answers = Answers::default();
+        let mut answers = QueryAnswers::default();
         answers.appoint(Some(client(1)), Seq(0), Seq(0));
         answers.asked(START, Seq(1)).unwrap();
         answers.appoint(Some(client(2)), Seq(1), Seq(1));
@@ -265,7 +274,7 @@ mod tests {
 
     #[test]
     fn what_a_client_jumps_over_is_the_hosts() {
-        let mut answers = Answers::default();
+        let mut answers = QueryAnswers::default();
         answers.appoint(Some(client(1)), Seq(0), Seq(0));
         let skipped = answers.asked(START, Seq(1)).unwrap();
         answers.asked(START, Seq(2)).unwrap();
@@ -277,7 +286,7 @@ mod tests {
 
     #[test]
     fn a_client_that_is_late_is_not_waited_for_until_it_types() {
-        let mut answers = Answers::default();
+        let mut answers = QueryAnswers::default();
         answers.appoint(Some(client(1)), Seq(0), Seq(0));
         let late = answers.asked(START, Seq(1)).unwrap();
         assert_eq!(answers.poll_timeout(), Some(START + PATIENCE));
@@ -297,7 +306,7 @@ mod tests {
 
     #[test]
     fn an_answer_that_was_begun_is_not_given_again() {
-        let mut answers = Answers::default();
+        let mut answers = QueryAnswers::default();
         answers.appoint(Some(client(1)), Seq(0), Seq(0));
         for _ in 0..2 {
             let id = answers.asked(START, Seq(1)).unwrap();
@@ -312,7 +321,7 @@ mod tests {
 
     #[test]
     fn a_program_that_only_asks_is_given_up() {
-        let mut answers = Answers::default();
+        let mut answers = QueryAnswers::default();
         let all = (0..1000).filter_map(|_| answers.asked(START, Seq(1))).count();
         assert_eq!(all, WAITING);
     }

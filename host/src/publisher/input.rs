@@ -18,7 +18,7 @@ pub(crate) struct InputOverrun;
 
 /// The progress of a client's input.
 #[derive(Debug, Clone, Copy, Default)]
-struct Progress {
+struct InputProgress {
     queued: Seq,
     accepted: Seq,
     /// The client's place in the order of use, so that the least recently used one can be
@@ -28,7 +28,7 @@ struct Progress {
 
 /// The origin of a piece, which decides who learns that it was taken.
 #[derive(Debug)]
-enum Owner {
+enum PieceOwner {
     /// The client that numbered it.
     Client(ClientId, Seq),
     /// The request of a relay that waits for the answer.
@@ -41,20 +41,20 @@ enum Owner {
 
 /// A piece of input that waits for the session to take it.
 #[derive(Debug)]
-struct Piece {
-    owner: Owner,
+struct InputPiece {
+    owner: PieceOwner,
     data: Bytes,
 }
 
 /// The input that waits for the session, in order.
 #[derive(Debug, Default)]
 pub(super) struct PendingInput {
-    pieces: VecDeque<Piece>,
+    pieces: VecDeque<InputPiece>,
     /// The total cost of all pieces.
     cost: u64,
     /// Bytes of pieces whose request was answered before they were taken.
     answered_bytes: usize,
-    progress: BTreeMap<ClientId, Progress>,
+    progress: BTreeMap<ClientId, InputProgress>,
     uses: u64,
 }
 
@@ -95,7 +95,7 @@ impl PendingInput {
         }
         progress.queued = piece.seq();
         let data = piece.encoded().slice(FRAME_HEADER_BYTES..);
-        self.push(Owner::Client(client_id, piece.seq()), data);
+        self.push(PieceOwner::Client(client_id, piece.seq()), data);
         Ok(())
     }
 
@@ -114,9 +114,9 @@ impl PendingInput {
             }
             WriteAnswer::Queued => {
                 self.answered_bytes += data.len();
-                self.push(Owner::Answered, data);
+                self.push(PieceOwner::Answered, data);
             }
-            WriteAnswer::Taken => self.push(Owner::Request(request), data),
+            WriteAnswer::Taken => self.push(PieceOwner::Request(request), data),
         }
         Ok(())
     }
@@ -127,7 +127,7 @@ impl PendingInput {
         let is_full = self.cost >= HOST_INPUT_BYTES as u64;
         if !is_full && self.answered_bytes + data.len() <= UNACKED_INPUT_BYTES {
             self.answered_bytes += data.len();
-            self.push(Owner::Answered, data);
+            self.push(PieceOwner::Answered, data);
         }
     }
 
@@ -138,21 +138,23 @@ impl PendingInput {
             let taken = bytes.min(piece.data.len());
             piece.data.advance(taken);
             self.cost -= taken as u64;
-            if matches!(piece.owner, Owner::Answered) {
+            if matches!(piece.owner, PieceOwner::Answered) {
                 self.answered_bytes -= taken;
             }
         }
         while let Some(piece) = self.pieces.pop_front_if(|piece| piece.data.is_empty()) {
             self.cost -= ENTRY_OVERHEAD_BYTES;
             match piece.owner {
-                Owner::Client(client_id, seq) => {
+                PieceOwner::Client(client_id, seq) => {
                     if let Some(progress) = self.progress.get_mut(&client_id) {
                         progress.accepted = seq;
                     }
                     say(HostMessage::InputAck { client_id, seq });
                 }
-                Owner::Request(request) => say(HostMessage::Written { request, result: Ok(()) }),
-                Owner::Answered | Owner::Nobody => {}
+                PieceOwner::Request(request) => {
+                    say(HostMessage::Written { request, result: Ok(()) })
+                }
+                PieceOwner::Answered | PieceOwner::Nobody => {}
             }
         }
     }
@@ -160,7 +162,7 @@ impl PendingInput {
     /// Drops everything, because the session takes nothing more.
     pub(super) fn clear(&mut self, mut say: impl FnMut(HostMessage)) {
         for piece in std::mem::take(&mut self.pieces) {
-            if let Owner::Request(request) = piece.owner {
+            if let PieceOwner::Request(request) = piece.owner {
                 say(HostMessage::Written { request, result: Err(WriteRefused::Ended) });
             }
         }
@@ -170,15 +172,15 @@ impl PendingInput {
     /// Detaches pending requests: a later relay may use the same numbers for other requests.
     pub(super) fn relay_left(&mut self) {
         for piece in &mut self.pieces {
-            if matches!(piece.owner, Owner::Request(_)) {
-                piece.owner = Owner::Nobody;
+            if matches!(piece.owner, PieceOwner::Request(_)) {
+                piece.owner = PieceOwner::Nobody;
             }
         }
     }
 
-    fn push(&mut self, owner: Owner, data: Bytes) {
+    fn push(&mut self, owner: PieceOwner, data: Bytes) {
         self.cost += data.len() as u64 + ENTRY_OVERHEAD_BYTES;
-        self.pieces.push_back(Piece { owner, data });
+        self.pieces.push_back(InputPiece { owner, data });
     }
 
     /// Makes room for `newcomer` among the clients whose input is numbered.

@@ -23,7 +23,7 @@ pub(super) enum Parsed {
 }
 
 /// A recognised query.
-enum Asked {
+enum ParsedQuery {
     Query(Query),
     Silent,
 }
@@ -76,15 +76,15 @@ fn control(output: &[u8]) -> Parsed {
     Parsed::Unfinished
 }
 
-fn parsed(asked: Option<Asked>, length: usize) -> Parsed {
+fn parsed(asked: Option<ParsedQuery>, length: usize) -> Parsed {
     match asked {
-        Some(Asked::Query(query)) => Parsed::Query { length, query },
-        Some(Asked::Silent) => Parsed::Silent { length },
+        Some(ParsedQuery::Query(query)) => Parsed::Query { length, query },
+        Some(ParsedQuery::Silent) => Parsed::Silent { length },
         None => Parsed::Other { length },
     }
 }
 
-fn control_query(parameters: &[u8], end: u8) -> Option<Asked> {
+fn control_query(parameters: &[u8], end: u8) -> Option<ParsedQuery> {
     let parameters: Vec<u8> = parameters.iter().copied().filter(|byte| *byte >= 0x20).collect();
     let (prefix, rest) = match parameters.split_first() {
         Some((prefix @ b'<'..=b'?', rest)) => (Some(*prefix), rest),
@@ -95,7 +95,7 @@ fn control_query(parameters: &[u8], end: u8) -> Option<Asked> {
     let mut fields = numbers.split(|byte| matches!(byte, b';' | b':'));
     let first = number(fields.next()?)?;
     let second = fields.next().and_then(number).unwrap_or_default();
-    Some(Asked::Query(match (prefix, intermediates, end) {
+    Some(ParsedQuery::Query(match (prefix, intermediates, end) {
         (None, b"", b'c') if first == 0 => Query::PrimaryAttributes,
         (Some(b'>'), b"", b'c') if first == 0 => Query::SecondaryAttributes,
         (Some(b'='), b"", b'c') if first == 0 => Query::TertiaryAttributes,
@@ -112,7 +112,7 @@ fn control_query(parameters: &[u8], end: u8) -> Option<Asked> {
         }
         (Some(b'?'), b"", b'u') => Query::Keyboard,
         (Some(b'?'), b"", b'm') if first == 4 => Query::OtherKeys,
-        _ => return is_silent(prefix, intermediates, end, first).then_some(Asked::Silent),
+        _ => return is_silent(prefix, intermediates, end, first).then_some(ParsedQuery::Silent),
     }))
 }
 
@@ -183,15 +183,15 @@ fn graphics(output: &[u8]) -> Parsed {
     }
 }
 
-fn string_query(body: &str, bell: bool) -> Option<Asked> {
+fn string_query(body: &str, bell: bool) -> Option<ParsedQuery> {
     if let Some(setting) = body.strip_prefix("$q") {
-        return Some(Asked::Query(Query::Setting(setting.to_owned())));
+        return Some(ParsedQuery::Query(Query::Setting(setting.to_owned())));
     }
     if let Some(names) = body.strip_prefix("+q") {
-        return Some(Asked::Query(Query::Capabilities(names.to_owned())));
+        return Some(ParsedQuery::Query(Query::Capabilities(names.to_owned())));
     }
     if body.starts_with('G') {
-        return Some(Asked::Silent);
+        return Some(ParsedQuery::Silent);
     }
     let (command, fields) = body.split_once(';')?;
     let fields: Vec<&str> = fields.split(';').collect();
@@ -199,19 +199,19 @@ fn string_query(body: &str, bell: bool) -> Option<Asked> {
         "4" => {
             let asked = fields.chunks(2).filter(|pair| pair.get(1) == Some(&"?"));
             let indexes: Vec<u8> = asked.filter_map(|pair| pair[0].parse().ok()).collect();
-            (!indexes.is_empty()).then_some(Asked::Query(Query::Palette { indexes, bell }))
+            (!indexes.is_empty()).then_some(ParsedQuery::Query(Query::Palette { indexes, bell }))
         }
         // These are special colours, kitty's colours, the clipboard, and the features of
         // notifications.
-        "5" | "52" => fields.contains(&"?").then_some(Asked::Silent),
-        "21" => fields.iter().any(|field| field.ends_with("=?")).then_some(Asked::Silent),
-        "99" => fields[0].split(':').any(|key| key == "p=?").then_some(Asked::Silent),
+        "5" | "52" => fields.contains(&"?").then_some(ParsedQuery::Silent),
+        "21" => fields.iter().any(|field| field.ends_with("=?")).then_some(ParsedQuery::Silent),
+        "99" => fields[0].split(':').any(|key| key == "p=?").then_some(ParsedQuery::Silent),
         _ => {
             // Further fields belong to the following numbers.
             let first: u8 = command.parse().ok()?;
             let asked = (first..=19).zip(&fields).filter(|(_, field)| **field == "?");
             let numbers: Vec<u8> = asked.map(|(number, _)| number).collect();
-            (!numbers.is_empty()).then_some(Asked::Query(Query::Colors { numbers, bell }))
+            (!numbers.is_empty()).then_some(ParsedQuery::Query(Query::Colors { numbers, bell }))
         }
     }
 }

@@ -26,7 +26,7 @@ pub(super) enum Haste {
 
 /// The state of a screen: the emulator if there is one, or else `base`; followed by `aside`.
 pub(super) struct Canvas {
-    base: Base,
+    base: CanvasBase,
     emulator: Option<Box<Emulator>>,
     /// Output that the emulator has not parsed: plain text.
     aside: Vec<u8>,
@@ -37,7 +37,7 @@ pub(super) struct Canvas {
 }
 
 /// A snapshot to start from.
-struct Base {
+struct CanvasBase {
     size: Size,
     /// The bytes of the snapshot; empty for an empty screen.
     data: Bytes,
@@ -47,16 +47,16 @@ struct Base {
 
 impl Canvas {
     pub(super) fn blank(size: Size) -> Self {
-        Self::from_base(Base { size, data: Bytes::new(), is_plain: true })
+        Self::from_base(CanvasBase { size, data: Bytes::new(), is_plain: true })
     }
 
     /// Creates the screen that `data` paints on a terminal of this size.
     pub(super) fn of(size: Size, data: Bytes) -> Self {
         let is_plain = data.is_empty();
-        Self::from_base(Base { size, data, is_plain })
+        Self::from_base(CanvasBase { size, data, is_plain })
     }
 
-    fn from_base(base: Base) -> Self {
+    fn from_base(base: CanvasBase) -> Self {
         Self { base, emulator: None, aside: Vec::new(), answers: Vec::new(), painted: None }
     }
 
@@ -121,7 +121,7 @@ impl Canvas {
         let is_plain = self.is_plain();
         let (data, size) = self.paint();
         let answers = self.take_answers();
-        *self = Self { aside, answers, ..Self::from_base(Base { size, data, is_plain }) };
+        *self = Self { aside, answers, ..Self::from_base(CanvasBase { size, data, is_plain }) };
     }
 
     /// Returns true if there is an emulator.
@@ -208,7 +208,7 @@ impl Canvas {
     }
 }
 
-impl Base {
+impl CanvasBase {
     fn emulator(&self) -> Box<Emulator> {
         let mut emulator = Box::new(Emulator::new(self.size));
         emulator.feed(&self.data);

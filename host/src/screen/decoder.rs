@@ -12,11 +12,11 @@ const BYTE_ORDER_MARK: &str = "\u{feff}";
 
 /// Decodes output, and keeps an incomplete character at its end.
 #[derive(Debug, Default)]
-pub(super) struct Decoder {
+pub(super) struct OutputDecoder {
     pending: Vec<u8>,
 }
 
-impl Decoder {
+impl OutputDecoder {
     /// Returns the bytes of an incomplete character.
     pub(super) fn pending(&self) -> &[u8] {
         &self.pending
@@ -88,7 +88,7 @@ mod tests {
     use super::*;
 
     fn decoded(bytes: &[u8]) -> (String, Vec<u8>) {
-        let mut decoder = Decoder::default();
+        let mut decoder = OutputDecoder::default();
         let text = decoder.decode(bytes).into_owned();
         (String::from_utf8(text).unwrap(), decoder.pending().to_vec())
     }
@@ -107,7 +107,7 @@ mod tests {
     fn a_character_may_be_cut_anywhere() {
         let whole = "a世🦀é\u{9b}m".as_bytes();
         for cut in 0..whole.len() {
-            let mut decoder = Decoder::default();
+            let mut decoder = OutputDecoder::default();
             let mut all = decoder.decode(&whole[..cut]).into_owned();
             all.extend_from_slice(&decoder.decode(&whole[cut..]));
             assert_eq!((all, decoder.pending()), ("a世🦀é\x1b[m".as_bytes().to_vec(), &b""[..]));

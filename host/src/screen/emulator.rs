@@ -3,7 +3,7 @@
 use alacritty_terminal::vte::Parser;
 use moorline_shared::session::Size;
 
-use super::decoder::Decoder;
+use super::decoder::OutputDecoder;
 use super::dispatch::Dispatch;
 use super::model::Model;
 use super::paint;
@@ -12,7 +12,7 @@ use super::unfinished::Unfinished;
 /// Alacritty's model behind a parser, with the bytes of an unfinished sequence.
 pub(super) struct Emulator {
     pub(super) model: Model,
-    decoder: Decoder,
+    decoder: OutputDecoder,
     parser: Parser,
     unfinished: Unfinished,
 }
@@ -21,7 +21,7 @@ impl Emulator {
     pub(super) fn new(size: Size) -> Self {
         Self {
             model: Model::new(size.clamped()),
-            decoder: Decoder::default(),
+            decoder: OutputDecoder::default(),
             parser: Parser::new(),
             unfinished: Unfinished::new(),
         }

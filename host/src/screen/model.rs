@@ -50,9 +50,9 @@ pub(super) struct Model {
 }
 
 /// A [`Size`] in the form that `Term` requires.
-struct Extent(Size);
+struct TermExtent(Size);
 
-impl Dimensions for Extent {
+impl Dimensions for TermExtent {
     fn total_lines(&self) -> usize {
         self.screen_lines()
     }
@@ -82,7 +82,7 @@ impl Model {
     /// Creates an empty terminal. `size` must be within the limits.
     pub(super) fn new(size: Size) -> Self {
         let config = Config { scrolling_history: SCROLLBACK, ..Config::default() };
-        let extent = Extent(size);
+        let extent = TermExtent(size);
         Self {
             region: 0..extent.screen_lines(),
             tabs: default_tabs(extent.columns()),
@@ -106,7 +106,7 @@ impl Model {
         }
         self.cut_erased(usize::from(size.cols));
         if self.is_alternate() {
-            self.term.resize(Extent(size));
+            self.term.resize(TermExtent(size));
         } else {
             self.resize_main(size);
         }
@@ -132,7 +132,7 @@ impl Model {
     fn resize_main(&mut self, size: Size) {
         let (history, line, rows) = (self.term.history_size(), self.line(), self.rows());
         let (saved, first) = (self.term.grid().saved_cursor.point, history);
-        self.term.resize(Extent(Size { cols: self.size().cols, ..size }));
+        self.term.resize(TermExtent(Size { cols: self.size().cols, ..size }));
         let pulled = history.saturating_sub(self.term.history_size());
         if self.rows() > rows && line + 1 < rows && pulled > 0 {
             let all = Line(0)..self.term.bottommost_line() + 1;
@@ -141,13 +141,13 @@ impl Model {
             grid.cursor.point.line = (grid.cursor.point.line - pulled).max(Line(0));
         }
         let history = self.term.history_size();
-        self.term.resize(Extent(size));
+        self.term.resize(TermExtent(size));
         let below = self.rows() - 1 - self.line();
         let pushed = self.term.history_size().saturating_sub(history).min(below);
         if history == 0 && pushed > 0 {
             let more = u16::try_from(pushed).unwrap_or(0);
-            self.term.resize(Extent(Size { rows: size.rows.saturating_add(more), ..size }));
-            self.term.resize(Extent(size));
+            self.term.resize(TermExtent(Size { rows: size.rows.saturating_add(more), ..size }));
+            self.term.resize(TermExtent(size));
         }
         // Restore the saved cursor's position within all lines.
         let scrolled = self.term.history_size();

@@ -14,7 +14,7 @@ const SUBSTITUTE: u8 = 0x1a;
 const BELL: u8 = 0x07;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
+enum SequenceState {
     /// Text, or a part of a character.
     Ground,
     Escape,
@@ -33,14 +33,14 @@ enum State {
 /// Follows the parser's state, and keeps the bytes of an unfinished sequence.
 #[derive(Debug)]
 pub(super) struct Unfinished {
-    state: State,
+    state: SequenceState,
     bytes: Vec<u8>,
     too_long: bool,
 }
 
 impl Unfinished {
     pub(super) fn new() -> Self {
-        Self { state: State::Ground, bytes: Vec::new(), too_long: false }
+        Self { state: SequenceState::Ground, bytes: Vec::new(), too_long: false }
     }
 
     /// Returns the bytes that must follow a snapshot.
@@ -52,7 +52,7 @@ impl Unfinished {
     /// that is too long is withheld from it.
     pub(super) fn advance<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
         let ends = |byte: &u8| matches!(*byte, ESCAPE | CANCEL | SUBSTITUTE | BELL);
-        let seen = if self.too_long && self.state == State::Osc {
+        let seen = if self.too_long && self.state == SequenceState::Osc {
             &bytes[bytes.iter().position(ends).unwrap_or(bytes.len())..]
         } else {
             bytes
@@ -60,10 +60,10 @@ impl Unfinished {
         let mut rest = seen;
         if let Some(last) = memchr::memrchr(ESCAPE, rest) {
             // An escape character starts anew in any state.
-            self.begin(State::Escape, &[ESCAPE]);
+            self.begin(SequenceState::Escape, &[ESCAPE]);
             rest = &rest[last + 1..];
         }
-        while self.state != State::Ground {
+        while self.state != SequenceState::Ground {
             let Some((byte, after)) = rest.split_first() else {
                 return seen;
             };
@@ -74,14 +74,14 @@ impl Unfinished {
         seen
     }
 
-    fn begin(&mut self, state: State, bytes: &[u8]) {
+    fn begin(&mut self, state: SequenceState, bytes: &[u8]) {
         self.state = state;
         self.too_long = false;
         self.bytes.clear();
         self.bytes.extend_from_slice(bytes);
     }
 
-    fn keep(&mut self, state: State, byte: u8) {
+    fn keep(&mut self, state: SequenceState, byte: u8) {
         self.state = state;
         if self.bytes.len() < LONGEST && !self.too_long {
             self.bytes.push(byte);
@@ -89,8 +89,8 @@ impl Unfinished {
         }
         // The parser has long stopped looking at parameters and intermediates.
         let neutral: &[u8] = match state {
-            State::Osc => b"\x1b]9999;",
-            State::DcsData => b"\x1bP9999q",
+            SequenceState::Osc => b"\x1b]9999;",
+            SequenceState::DcsData => b"\x1bP9999q",
             _ => return,
         };
         if !self.too_long {
@@ -101,7 +101,7 @@ impl Unfinished {
 
     /// Processes one byte of a sequence.
     fn step(&mut self, byte: u8) {
-        use State::{
+        use SequenceState::{
             Csi, DcsData, DcsIgnored, DcsIntermediate, DcsParameters, DcsStart, Escape,
             EscapeIntermediate, Ground, Osc, Other,
         };

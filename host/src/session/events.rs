@@ -8,8 +8,8 @@ use moorline_shared::session::ExitStatus;
 use moorline_shared::session::ForkedFrom;
 use serde::Serialize;
 
-use super::view::View;
-use super::{Session, State};
+use super::view::SnapshotView;
+use super::{HostedState, Session};
 use crate::clock::wall_ms;
 
 /// Resets what a program may have changed on a terminal, without moving the cursor, and then starts
@@ -34,14 +34,14 @@ impl Session {
     }
 
     /// Records that the session's status changed.
-    pub(super) fn record_status(&self, state: &mut State, status: Status) {
+    pub(super) fn record_status(&self, state: &mut HostedState, status: Status) {
         state.cwd.clone_from(&status.cwd);
         let pid = status.pid.or(self.hosted.pid);
         self.record(state, &Status { pid, uptime: self.uptime_ms(), ..status });
     }
 
     /// Records that the session ended; no entry follows.
-    pub(super) fn record_exit(&self, state: &mut State, exit: &ExitStatus) {
+    pub(super) fn record_exit(&self, state: &mut HostedState, exit: &ExitStatus) {
         let status = Status {
             status: Activity::Exited,
             exit_code: exit.code,
@@ -54,23 +54,23 @@ impl Session {
     }
 
     /// Adds an event to the log, at the current time.
-    fn record<F: EventFields>(&self, state: &mut State, fields: &F) {
+    fn record<F: EventFields>(&self, state: &mut HostedState, fields: &F) {
         self.append(state, Event::new(self.id().clone(), wall_ms(), fields));
     }
 
     /// Adds an event of the driver's own to the log.
-    pub(super) fn record_other(&self, state: &mut State, kind: &str, fields: impl Serialize) {
+    pub(super) fn record_other(&self, state: &mut HostedState, kind: &str, fields: impl Serialize) {
         self.append(state, Event::of_kind(self.id().clone(), kind, wall_ms(), fields));
     }
 
-    fn append(&self, state: &mut State, event: Event) {
+    fn append(&self, state: &mut HostedState, event: Event) {
         if !state.abandoned {
             let seq = state.publisher.event(event);
             state.view.count(seq);
         }
     }
 
-    fn record_created(&self, state: &mut State) {
+    fn record_created(&self, state: &mut HostedState) {
         let facts = &self.hosted.facts;
         let created = SessionCreated {
             mode: facts.driver.clone(),
@@ -83,9 +83,9 @@ impl Session {
 
     /// Records a fork, and resets the screen: the program of the original log may have left it in
     /// any state.
-    fn record_fork(&self, state: &mut State, from: &ForkedFrom) {
+    fn record_fork(&self, state: &mut HostedState, from: &ForkedFrom) {
         self.record(state, &SessionForked { from: from.clone() });
-        if let View::Emulated { .. } = state.view {
+        if let SnapshotView::Emulated { .. } = state.view {
             let mut reset = Frame::buffer(PLAIN_SCREEN.len());
             reset.extend_from_slice(PLAIN_SCREEN);
             state.append(reset);

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use super::{Session, State, TaskState};
+use super::{HostedState, Session, TaskState};
 use crate::clock::monotonic;
 use crate::driver::SessionControl;
 
-impl State {
+impl HostedState {
     /// Writes as much input to the driver as it takes.
     pub(super) fn write_input(&mut self) {
         while let Some(input) = self.publisher.input() {
@@ -28,7 +28,7 @@ impl State {
 }
 
 /// Starts the tasks that are due.
-pub(super) fn start_tasks(session: &Arc<Session>, state: &mut State) {
+pub(super) fn start_tasks(session: &Arc<Session>, state: &mut HostedState) {
     if state.input.start() {
         tokio::spawn(wait_for_input_room(Arc::clone(session), Arc::clone(&state.control)));
     }
@@ -45,7 +45,7 @@ async fn wait_for_input_room(session: Arc<Session>, control: Arc<dyn SessionCont
 }
 
 /// Starts a task that makes the publisher check for queries that a client did not answer in time.
-fn start_patience(session: &Arc<Session>, state: &mut State) {
+fn start_patience(session: &Arc<Session>, state: &mut HostedState) {
     let Some(until) = state.publisher.poll_timeout().filter(|_| !state.is_patient) else { return };
     state.is_patient = true;
     let session = Arc::downgrade(session);

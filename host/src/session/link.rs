@@ -49,7 +49,7 @@ impl Session {
         wire: PublishWire,
         redial: &mut Redial,
     ) -> LinkEnd {
-        let _leaving = Leaving(self);
+        let _leaving = LinkGuard(self);
         let PublishWire { sender, mut receiver } = wire;
         // `sends` is true if there may be something to send, `reads` if the relay still reads.
         let (mut sends, mut reads) = (false, true);
@@ -135,9 +135,9 @@ impl Session {
 }
 
 /// Records the link's end at the publisher, whatever ended it.
-struct Leaving<'a>(&'a Arc<Session>);
+struct LinkGuard<'a>(&'a Arc<Session>);
 
-impl Drop for Leaving<'_> {
+impl Drop for LinkGuard<'_> {
     fn drop(&mut self) {
         let mut state = self.0.lock();
         state.cuts_link = false;

@@ -7,8 +7,8 @@ use moorline_shared::limits::HOST_KEEPS_BYTES;
 use moorline_shared::message::Snapshot;
 use moorline_shared::session::ExitStatus;
 
-use super::view::{SnapshotStep, View};
-use super::{Session, State};
+use super::view::{SnapshotStep, SnapshotView};
+use super::{HostedState, Session};
 use crate::clock::wall_ms;
 use crate::driver::{DriverOutput, DriverSnapshot, SessionOutput};
 
@@ -47,7 +47,7 @@ impl Session {
         let mut state = self.lock();
         self.record_exit(&mut state, &status);
         state.publisher.exited(status);
-        if let View::Driven(snapshots) = &mut state.view {
+        if let SnapshotView::Driven(snapshots) = &mut state.view {
             let step = snapshots.end();
             state.follow_step(step);
         }
@@ -55,7 +55,7 @@ impl Session {
     }
 }
 
-impl State {
+impl HostedState {
     /// Appends output to the log.
     pub(super) fn append(&mut self, buffer: BytesMut) {
         if self.abandoned {
@@ -77,8 +77,8 @@ impl State {
     /// Requests a snapshot for the relay.
     pub(super) fn want_snapshot(&mut self) {
         match &mut self.view {
-            View::Emulated { painter, .. } => painter.want(),
-            View::Driven(snapshots) => {
+            SnapshotView::Emulated { painter, .. } => painter.want(),
+            SnapshotView::Driven(snapshots) => {
                 let step = snapshots.want();
                 self.follow_step(step);
             }
@@ -93,11 +93,13 @@ impl State {
             Snapshot { seq, data, cols, rows, reason: None }
         });
         match &mut self.view {
-            View::Driven(snapshots) => {
+            SnapshotView::Driven(snapshots) => {
                 let step = snapshots.made(snapshot);
                 self.follow_step(step);
             }
-            View::Emulated { .. } => tracing::error!("a snapshot was dropped: the emulator has it"),
+            SnapshotView::Emulated { .. } => {
+                tracing::error!("a snapshot was dropped: the emulator has it")
+            }
         }
     }
 

@@ -10,7 +10,7 @@ use moorline_shared::id::Seq;
 use moorline_shared::limits::FRAME_DATA_BYTES;
 use moorline_shared::session::Size;
 
-use super::{Session, State};
+use super::{HostedState, Session};
 use crate::publisher::QueryId;
 use crate::queries::Query;
 use crate::screen::{CATCH_UP_BYTES, Screen};
@@ -19,7 +19,7 @@ use crate::screen::{CATCH_UP_BYTES, Screen};
 const PARK_AFTER: Duration = Duration::from_secs(5);
 
 /// The screen of one session, and the requests to its emulator.
-pub(crate) struct Painter {
+pub(crate) struct SessionPainter {
     screen: Screen,
     wanted: bool,
     /// True if queries wait for answers of the emulator.
@@ -30,7 +30,7 @@ pub(crate) struct Painter {
     rounds: u64,
 }
 
-impl Painter {
+impl SessionPainter {
     /// Creates an empty screen.
     pub(super) fn new(size: Size) -> Self {
         Self {
@@ -103,7 +103,7 @@ impl Painter {
     }
 }
 
-impl std::fmt::Debug for Painter {
+impl std::fmt::Debug for SessionPainter {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { wanted, started, rounds, .. } = self;
         write!(f, "Painter {{ wanted: {wanted}, started: {started}, rounds: {rounds} }}")
@@ -111,7 +111,7 @@ impl std::fmt::Debug for Painter {
 }
 
 /// Starts a task if there is something to paint and no task runs.
-pub(super) fn start(session: &Arc<Session>, state: &mut State) {
+pub(super) fn start(session: &Arc<Session>, state: &mut HostedState) {
     if let Some(painter) = state.view.painter()
         && painter.is_due()
         && !painter.started

@@ -5,7 +5,7 @@ use moorline_shared::id::Seq;
 use moorline_shared::message::Snapshot;
 use moorline_shared::session::Size;
 
-use super::Painter;
+use super::SessionPainter;
 use crate::clock::monotonic;
 use crate::driver::SnapshotSource;
 use crate::publisher::Publisher;
@@ -13,16 +13,16 @@ use crate::queries::Queries;
 
 /// The source of snapshots for clients that have not followed a session from the beginning.
 #[derive(Debug)]
-pub(super) enum View {
+pub(super) enum SnapshotView {
     /// An emulator parses the output. It makes the snapshots and answers queries.
-    Emulated { painter: Painter, queries: Queries },
+    Emulated { painter: SessionPainter, queries: Queries },
     /// The session's driver makes the snapshots. The host does not look for queries.
     Driven(DriverSnapshots),
 }
 
-impl View {
+impl SnapshotView {
     /// Creates the view. `painter` has the screen that the session begins with.
-    pub(super) fn new(source: SnapshotSource, painter: Painter) -> Self {
+    pub(super) fn new(source: SnapshotSource, painter: SessionPainter) -> Self {
         match source {
             SnapshotSource::Emulator => Self::Emulated { painter, queries: Queries::new() },
             SnapshotSource::Driver => Self::Driven(DriverSnapshots::default()),
@@ -30,7 +30,7 @@ impl View {
     }
 
     /// Returns the painter, if there is an emulator.
-    pub(super) const fn painter(&mut self) -> Option<&mut Painter> {
+    pub(super) const fn painter(&mut self) -> Option<&mut SessionPainter> {
         match self {
             Self::Emulated { painter, .. } => Some(painter),
             Self::Driven(_) => None,

@@ -7,7 +7,7 @@ use moorline_shared::message::{CatchUp, Outcome, Resume};
 use super::session::Session;
 
 /// The decision on a `resume`: its outcome, and where the stream continues.
-pub(super) struct Answer {
+pub(super) struct ResumeAnswer {
     pub(super) outcome: Outcome,
     pub(super) from: Seq,
     pub(super) snapshot_first: bool,
@@ -15,12 +15,12 @@ pub(super) struct Answer {
 
 /// Decides how the stream goes on. Returns `None` while the client is ahead of a log that can still
 /// catch up with it. `extended` is false for a client that knows only IC-1.
-pub(super) fn answer(session: &Session, resume: &Resume, extended: bool) -> Option<Answer> {
+pub(super) fn answer(session: &Session, resume: &Resume, extended: bool) -> Option<ResumeAnswer> {
     let log = session.log();
     let last = resume.last_seq.unwrap_or_default();
     let known = resume.epoch.is_none_or(|epoch| epoch == log.epoch());
     let snapshot =
-        |outcome| Answer { outcome, from: session.last_snapshot().seq, snapshot_first: true };
+        |outcome| ResumeAnswer { outcome, from: session.last_snapshot().seq, snapshot_first: true };
     if session.lifecycle().is_over() {
         // If the session is over, an extended client that asks for no mode gets the snapshot.
         let replays = match resume.catch_up {
@@ -30,7 +30,7 @@ pub(super) fn answer(session: &Session, resume: &Resume, extended: bool) -> Opti
         };
         let has_begun = last > Seq::ZERO || replays;
         let usable = known && has_begun && session.reaches_back_to(last);
-        let rest = Answer { outcome: Outcome::Ended, from: last, snapshot_first: false };
+        let rest = ResumeAnswer { outcome: Outcome::Ended, from: last, snapshot_first: false };
         return Some(if usable { rest } else { snapshot(Outcome::Ended) });
     }
     if !known || last > session.reachable_head() {
@@ -44,5 +44,5 @@ pub(super) fn answer(session: &Session, resume: &Resume, extended: bool) -> Opti
     if wants_snapshot || is_far || !session.reaches_back_to(last) {
         return Some(snapshot(Outcome::Snapshot));
     }
-    Some(Answer { outcome: Outcome::Continue, from: last, snapshot_first: false })
+    Some(ResumeAnswer { outcome: Outcome::Continue, from: last, snapshot_first: false })
 }

@@ -22,14 +22,14 @@ impl PeerId {
 /// The client ids of one session. At the limit, an id without a connection is dropped for a new
 /// one.
 #[derive(Debug, Default)]
-pub(super) struct Claims {
-    by_id: BTreeMap<ClientId, Claim>,
-    /// The last [`Claim::active`] that was assigned.
+pub(super) struct ClientTable {
+    by_id: BTreeMap<ClientId, ClientEntry>,
+    /// The last [`ClientEntry::active`] that was assigned.
     last_active: u64,
 }
 
 #[derive(Debug, Default)]
-struct Claim {
+struct ClientEntry {
     /// The connection that holds the id now.
     peer: Option<PeerId>,
     size: Option<Size>,
@@ -43,7 +43,7 @@ struct Claim {
     answers: bool,
 }
 
-impl Claims {
+impl ClientTable {
     /// Gives `client_id` to the connection `peer`. If this drops another client that has input in
     /// the store, returns that client and its last stored piece.
     pub(super) fn claim(&mut self, peer: PeerId, client_id: &ClientId) -> Option<(ClientId, Seq)> {
@@ -145,7 +145,7 @@ impl Claims {
     /// those that are connected and those with waiting input.
     pub(super) fn host_is_new(&mut self) -> Vec<ClientId> {
         self.by_id.values_mut().for_each(|claim| claim.input.host_is_new());
-        let asked = |claim: &Claim| claim.peer.is_some() || claim.input.is_waiting();
+        let asked = |claim: &ClientEntry| claim.peer.is_some() || claim.input.is_waiting();
         self.by_id.iter().filter(|(_, claim)| asked(claim)).map(|(id, _)| id.clone()).collect()
     }
 

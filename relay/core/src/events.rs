@@ -1,7 +1,7 @@
 //! One event stream: a session's log as server-sent events.
 //!
 //! Nothing is queued for a reader: each [`EventStream::poll_output`] reads the log at the stream's
-//! cursor. Each entry is encoded once, however many streams read it (`Encoded`).
+//! cursor. Each entry is encoded once, however many streams read it (`EncodedCache`).
 
 #[cfg(test)]
 mod tests;
@@ -25,7 +25,7 @@ use moorline_shared::time::Time;
 
 use super::api::ApiError;
 use super::claims::PeerId;
-use super::reader::{Gap, Read, Reader, Start};
+use super::reader::{Read, ReadGap, Reader, Start};
 use super::session::{READS_EVERY, READS_EVERY_BYTES, Session, TooManyClients};
 
 /// The time that a reader should wait before it reconnects.
@@ -107,7 +107,7 @@ pub enum StreamOutput {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Phase {
+enum StreamPhase {
     Opening,
     Streaming,
     /// The last event was sent; [`StreamOutput::End`] follows.
@@ -122,7 +122,7 @@ pub struct EventStream {
     peer: PeerId,
     reader: Reader,
     encoding: Encoding,
-    phase: Phase,
+    phase: StreamPhase,
     closing: bool,
     told: Activity,
     said: Time,
@@ -147,7 +147,7 @@ impl EventStream {
             peer: session.attach_stream()?,
             reader: Reader::open(session, start),
             encoding,
-            phase: Phase::Opening,
+            phase: StreamPhase::Opening,
             closing: false,
             told: Activity::Running,
             said: now,
@@ -207,21 +207,21 @@ impl EventStream {
 
     fn poll(&mut self, session: &mut Session, now: Time, wall_ms: u64) -> Option<StreamOutput> {
         match self.phase {
-            Phase::Opening => {
-                self.phase = Phase::Streaming;
+            StreamPhase::Opening => {
+                self.phase = StreamPhase::Streaming;
                 self.heard = now;
                 return Some(send(self.opening(session, wall_ms)));
             }
-            Phase::Streaming if self.closing => {
-                self.phase = Phase::Ending;
+            StreamPhase::Streaming if self.closing => {
+                self.phase = StreamPhase::Ending;
                 return Some(send(sse::encode_retry(RETRY_SOON_MS)));
             }
-            Phase::Streaming => {}
-            Phase::Ending => {
-                self.phase = Phase::Ended;
+            StreamPhase::Streaming => {}
+            StreamPhase::Ending => {
+                self.phase = StreamPhase::Ended;
                 return Some(StreamOutput::End);
             }
-            Phase::Ended => return None,
+            StreamPhase::Ended => return None,
         }
         match self.reader.read(session) {
             Read::Entry(entry) => {
@@ -241,7 +241,7 @@ impl EventStream {
             }
             Read::Over => Some(self.end(session, wall_ms)),
             Read::Deleted => {
-                self.phase = Phase::Ending;
+                self.phase = StreamPhase::Ending;
                 Some(send(synthetic(session, None, wall_ms, &SessionDeleted {})))
             }
         }
@@ -288,9 +288,9 @@ impl EventStream {
     /// Everything is sent and nothing can follow. The log says how the session ended, unless its
     /// host is gone.
     fn end(&mut self, session: &Session, wall_ms: u64) -> StreamOutput {
-        self.phase = Phase::Ending;
+        self.phase = StreamPhase::Ending;
         if session.status(wall_ms).status == self.told {
-            self.phase = Phase::Ended;
+            self.phase = StreamPhase::Ended;
             return StreamOutput::End;
         }
         send(self.status(session, wall_ms))
@@ -308,10 +308,10 @@ fn synthetic<F: EventFields>(
     sse::encode(F::KIND.as_str(), id, &Event::encode(session.id(), wall_ms, fields))
 }
 
-fn gap_event(session: &Session, gap: Gap, wall_ms: u64) -> String {
+fn gap_event(session: &Session, gap: ReadGap, wall_ms: u64) -> String {
     let (reason, from, to) = match gap {
-        Gap::Trimmed { from, to } => ("trimmed", Some(from), Some(to)),
-        Gap::Epoch => ("epoch", None, None),
+        ReadGap::Trimmed { from, to } => ("trimmed", Some(from), Some(to)),
+        ReadGap::Epoch => ("epoch", None, None),
     };
     let (reason, epoch) = (reason.to_owned(), session.log().epoch());
     synthetic(session, None, wall_ms, &event::Gap { reason, epoch, from, to })
@@ -328,11 +328,11 @@ fn encode(
     time_ms: u64,
     reader: &Reader,
     encoding: Encoding,
-) -> Made {
+) -> EncodedEntry {
     match entry {
         Entry::Output(frame) => {
             let text = output(id, cursor, frame, reader, encoding, time_ms);
-            Made { bytes: text.into(), tells: None }
+            EncodedEntry { bytes: text.into(), tells: None }
         }
         Entry::Event(event) => {
             let text = match event.json_of(id) {
@@ -340,7 +340,7 @@ fn encode(
                 // A damaged event still moves the cursor.
                 None => sse::encode(EventKind::SessionError.as_str(), Some(cursor), "{}"),
             };
-            Made { bytes: text.into(), tells: event.status().map(|status| status.status) }
+            EncodedEntry { bytes: text.into(), tells: event.status().map(|status| status.status) }
         }
     }
 }
@@ -365,7 +365,7 @@ fn output(
 
 /// An entry as it is sent.
 #[derive(Debug, Clone)]
-struct Made {
+struct EncodedEntry {
     bytes: Bytes,
     /// The activity that it reports, if it is a status.
     tells: Option<Activity>,
@@ -373,15 +373,15 @@ struct Made {
 
 /// The last entries in encoded form, for the streams that are close to the head.
 #[derive(Debug, Default)]
-pub(super) struct Encoded {
+pub(super) struct EncodedCache {
     epoch: Epoch,
     /// Consecutive, oldest first.
-    entries: VecDeque<(Seq, Made)>,
+    entries: VecDeque<(Seq, EncodedEntry)>,
     bytes: usize,
 }
 
-impl Encoded {
-    fn get(&mut self, cursor: Cursor, encode: impl FnOnce() -> Made) -> Made {
+impl EncodedCache {
+    fn get(&mut self, cursor: Cursor, encode: impl FnOnce() -> EncodedEntry) -> EncodedEntry {
         if cursor.epoch != self.epoch {
             self.clear();
             self.epoch = cursor.epoch;

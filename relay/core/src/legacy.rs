@@ -70,7 +70,7 @@ impl Warned {
 /// A message of a client. It is flat: the fields are checked once the type is known.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Said {
+struct ChatMessage {
     r#type: String,
     session_id: Option<String>,
     command: Option<String>,
@@ -79,7 +79,7 @@ struct Said {
 /// A message to a client, except for events that are passed on unchanged.
 #[derive(Serialize)]
 #[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase")]
-enum Told<'a> {
+enum ChatReply<'a> {
     Connected {
         message: &'static str,
     },
@@ -89,7 +89,7 @@ enum Told<'a> {
     },
     Output {
         session_id: &'a str,
-        data: Output<'a>,
+        data: ChatOutput<'a>,
     },
     Pong,
     Error {
@@ -101,13 +101,13 @@ enum Told<'a> {
 }
 
 #[derive(Serialize)]
-struct Output<'a> {
+struct ChatOutput<'a> {
     r#type: &'static str,
     content: Option<&'a Value>,
     timestamp: u64,
 }
 
-impl Told<'_> {
+impl ChatReply<'_> {
     fn to_json(&self) -> String {
         serde_json::to_string(self).expect("texts, numbers and JSON values always encode")
     }
@@ -115,7 +115,7 @@ impl Told<'_> {
 
 /// A task for the owner of a [`Chat`].
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Wish {
+pub enum ChatAction {
     /// Send this text to the client.
     Tell(String),
     /// Subscribe the client to this session, then call [`Chat::subscribed`]; send [`refusal`] on
@@ -133,12 +133,12 @@ pub enum Wish {
 /// One connected client of the chat.
 #[derive(Debug, Default)]
 pub struct Chat {
-    followed: Option<Followed>,
+    followed: Option<ChatSubscription>,
 }
 
 /// The session that the client is subscribed to.
 #[derive(Debug)]
-struct Followed {
+struct ChatSubscription {
     id: String,
     parser: Parser,
 }
@@ -147,23 +147,24 @@ impl Chat {
     /// Opens a connection. Returns it with the client's first message.
     #[must_use]
     pub fn open() -> (Self, String) {
-        (Self::default(), Told::Connected { message: "WebSocket connected" }.to_json())
+        (Self::default(), ChatReply::Connected { message: "WebSocket connected" }.to_json())
     }
 
     /// Handles a text message; `None` if there is nothing to do.
     #[must_use]
-    pub fn text(&self, text: &str) -> Option<Wish> {
+    pub fn text(&self, text: &str) -> Option<ChatAction> {
         // Serde would read a JSON list as the fields in their order.
-        let said = text.trim_start().starts_with('{').then(|| serde_json::from_str::<Said>(text));
+        let said =
+            text.trim_start().starts_with('{').then(|| serde_json::from_str::<ChatMessage>(text));
         let Some(Ok(said)) = said else { return Some(bad_message("Invalid JSON")) };
-        let Said { r#type, session_id, command } = said;
+        let ChatMessage { r#type, session_id, command } = said;
         Some(match (r#type.as_str(), session_id, command) {
-            ("subscribe", Some(id), _) => Wish::Subscribe(id),
+            ("subscribe", Some(id), _) => ChatAction::Subscribe(id),
             ("command", id, Some(command)) => match id.or_else(|| self.followed_id()) {
-                Some(session_id) => Wish::Command { session_id, command },
+                Some(session_id) => ChatAction::Command { session_id, command },
                 None => bad_message("Name a session: none is subscribed to."),
             },
-            ("ping", ..) => Wish::Tell(Told::Pong.to_json()),
+            ("ping", ..) => ChatAction::Tell(ChatReply::Pong.to_json()),
             ("subscribe" | "command", ..) => bad_message("Invalid JSON"),
             _ => return None,
         })
@@ -171,7 +172,7 @@ impl Chat {
 
     /// Handles a message that is not text.
     #[must_use]
-    pub fn binary(&self) -> Wish {
+    pub fn binary(&self) -> ChatAction {
         bad_message("Send JSON text.")
     }
 
@@ -179,8 +180,8 @@ impl Chat {
     #[must_use]
     pub fn subscribed(&mut self, session: &SessionSummary) -> String {
         let session_id = session.session_id.as_str();
-        self.followed = Some(Followed { id: session_id.to_owned(), parser: Parser::new() });
-        Told::Subscribed { session_id, session }.to_json()
+        self.followed = Some(ChatSubscription { id: session_id.to_owned(), parser: Parser::new() });
+        ChatReply::Subscribed { session_id, session }.to_json()
     }
 
     /// Ends the subscription: the session's event stream has ended.
@@ -220,11 +221,11 @@ impl Chat {
 #[must_use]
 pub fn refusal(body: &ErrorBody) -> String {
     let ErrorBody { error, code, session_id, .. } = body;
-    Told::Error { error, code, session_id: session_id.as_deref() }.to_json()
+    ChatReply::Error { error, code, session_id: session_id.as_deref() }.to_json()
 }
 
-fn bad_message(error: &str) -> Wish {
-    Wish::Tell(Told::Error { error, code: "bad_message", session_id: None }.to_json())
+fn bad_message(error: &str) -> ChatAction {
+    ChatAction::Tell(ChatReply::Error { error, code: "bad_message", session_id: None }.to_json())
 }
 
 /// Translates an event to the form that clients of the deprecated socket know; `None` if they do
@@ -235,8 +236,10 @@ fn translate(event: &SseEvent) -> Option<String> {
         EventKind::Connected => return None,
         EventKind::SessionOutput => {
             let content = event.fields.get("content");
-            let data = Output { r#type: "stdout", content, timestamp: event.timestamp };
-            return Some(Told::Output { session_id: event.session_id.as_str(), data }.to_json());
+            let data = ChatOutput { r#type: "stdout", content, timestamp: event.timestamp };
+            return Some(
+                ChatReply::Output { session_id: event.session_id.as_str(), data }.to_json(),
+            );
         }
         EventKind::SessionStatus => "status",
         EventKind::SessionError => "error",
@@ -253,11 +256,11 @@ mod tests {
     use serde_json::json;
 
     fn following(id: &str) -> Chat {
-        Chat { followed: Some(Followed { id: id.to_owned(), parser: Parser::new() }) }
+        Chat { followed: Some(ChatSubscription { id: id.to_owned(), parser: Parser::new() }) }
     }
 
-    fn told(wish: Option<Wish>) -> Value {
-        let Some(Wish::Tell(text)) = wish else { panic!("{wish:?}") };
+    fn told(wish: Option<ChatAction>) -> Value {
+        let Some(ChatAction::Tell(text)) = wish else { panic!("{wish:?}") };
         serde_json::from_str(&text).unwrap()
     }
 
@@ -277,7 +280,10 @@ mod tests {
     #[test]
     fn a_command_is_for_the_session_that_it_names_else_for_the_one_listened_to() {
         let command = |session_id: &str| {
-            Some(Wish::Command { session_id: session_id.to_owned(), command: "ls".to_owned() })
+            Some(ChatAction::Command {
+                session_id: session_id.to_owned(),
+                command: "ls".to_owned(),
+            })
         };
         let named = r#"{"type":"command","sessionId":"other-one","command":"ls"}"#;
         let unnamed = r#"{"type":"command","command":"ls"}"#;

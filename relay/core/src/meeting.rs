@@ -7,7 +7,7 @@ use moorline_shared::id::SessionId;
 
 /// The outcome of a host's hello: the sessions that the relay and the host must bring into line.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Meeting<'a> {
+pub struct Reconciliation<'a> {
     /// Sessions that the relay did not know, to be listed now.
     pub adopt: Vec<&'a Hosted>,
     /// Deleted sessions that the host still has.
@@ -18,7 +18,7 @@ pub struct Meeting<'a> {
     pub lost: Vec<SessionId>,
 }
 
-impl<'a> Meeting<'a> {
+impl<'a> Reconciliation<'a> {
     /// Compares the two sides. `is_known` returns true if the relay has a session, on any host;
     /// `running` are the host's sessions that are not over; `deleted` are those that it must
     /// forget.
@@ -94,7 +94,8 @@ mod tests {
         let hello = hello(PROTOCOL, &["new_one_1", "known_one", "deleted_1"]);
         let running = [id("known_one"), id("lost_one1")];
         let deleted = vec![id("deleted_1"), id("deleted_2")];
-        let meeting = Meeting::of(&hello, |id| id.as_str() == "known_one", running.iter(), deleted);
+        let meeting =
+            Reconciliation::of(&hello, |id| id.as_str() == "known_one", running.iter(), deleted);
         let adopted: Vec<_> = meeting.adopt.iter().map(|it| it.session_id.as_str()).collect();
         assert_eq!(adopted, ["new_one_1"]);
         assert_eq!(meeting.forget, [id("deleted_1")]);

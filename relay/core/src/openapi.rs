@@ -27,12 +27,12 @@ use crate::routes::{hosts, output, projects, session, sessions, terminals};
     terminals::close,
     hosts::list,
 ))]
-struct Handlers;
+struct HandlerPaths;
 
 /// Returns the paths of all handlers, and their schemas.
 #[must_use]
 pub fn handlers() -> OpenApi {
-    Handlers::openapi()
+    HandlerPaths::openapi()
 }
 
 /// The tag of deprecated routes.

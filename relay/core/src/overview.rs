@@ -16,7 +16,7 @@ pub struct OverviewStream(Option<Overview>);
 /// The data of an event.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-enum Told<'a> {
+enum OverviewData<'a> {
     Project(&'a Project),
     Session(&'a SessionSummary),
     ProjectId(&'a ProjectId),
@@ -40,16 +40,16 @@ fn difference(old: &Overview, new: &Overview) -> String {
     let session: fn(&SessionSummary) -> &str = |session| session.session_id.as_str();
     let mut told = String::new();
     for it in changed(&old.projects, &new.projects, project) {
-        told += &event("project", &Told::Project(it));
+        told += &event("project", &OverviewData::Project(it));
     }
     for it in changed(&old.sessions, &new.sessions, session) {
-        told += &event("session", &Told::Session(it));
+        told += &event("session", &OverviewData::Session(it));
     }
     for it in gone(&old.sessions, &new.sessions, session) {
-        told += &event("session-deleted", &Told::SessionId(&it.session_id));
+        told += &event("session-deleted", &OverviewData::SessionId(&it.session_id));
     }
     for it in gone(&old.projects, &new.projects, project) {
-        told += &event("project-deleted", &Told::ProjectId(&it.id));
+        told += &event("project-deleted", &OverviewData::ProjectId(&it.id));
     }
     told
 }

@@ -87,7 +87,7 @@ impl Terms {
 }
 
 #[derive(Debug)]
-enum Phase {
+enum PeerPhase {
     AwaitingResume {
         deadline: Time,
     },
@@ -114,7 +114,7 @@ pub struct Peer {
     answers: bool,
     /// Its place in the order in which clients typed or resized; 0 if it never did.
     active: u64,
-    phase: Phase,
+    phase: PeerPhase,
     /// The epoch that the cursor belongs to; `None` until `resume` is answered.
     epoch: Option<Epoch>,
     sender: Sender,
@@ -157,7 +157,7 @@ impl Peer {
             hold: false,
             answers: false,
             active: 0,
-            phase: Phase::AwaitingResume { deadline: now + RESUME_DEADLINE },
+            phase: PeerPhase::AwaitingResume { deadline: now + RESUME_DEADLINE },
             epoch: None,
             sender: Sender::new(Seq::ZERO, 0, 0),
             told_revision: None,
@@ -275,7 +275,7 @@ impl Peer {
     /// Returns what to send now; call until `None`. Every other method may change the answer, and
     /// so may every change of the session.
     pub fn poll_output(&mut self, session: &mut Session, now: Time) -> Option<PeerOutput> {
-        if matches!(self.phase, Phase::Closed) {
+        if matches!(self.phase, PeerPhase::Closed) {
             return None;
         }
         let output = self.poll(session, now);
@@ -291,8 +291,8 @@ impl Peer {
         let alive = (self.heard + DEAD_AFTER).min(self.said + HEARTBEAT);
         let alive = self.terms.keepalive.then_some(alive);
         match self.phase {
-            Phase::Closed => None,
-            Phase::AwaitingResume { deadline } => {
+            PeerPhase::Closed => None,
+            PeerPhase::AwaitingResume { deadline } => {
                 Some(alive.map_or(deadline, |alive| deadline.min(alive)))
             }
             _ => alive,
@@ -300,7 +300,7 @@ impl Peer {
     }
 
     fn has_answer(&self) -> bool {
-        matches!(self.phase, Phase::AwaitingSnapshot { .. } | Phase::Streaming)
+        matches!(self.phase, PeerPhase::AwaitingSnapshot { .. } | PeerPhase::Streaming)
     }
 
     fn error(&mut self, code: ErrorCode, message: &'static str) {
@@ -314,7 +314,7 @@ impl Peer {
             ClientMessage::Unknown => {}
             ClientMessage::Ping { t } => self.pong = Some(t),
             ClientMessage::Resume(resume) => self.resume(session, resume),
-            _ if matches!(self.phase, Phase::AwaitingResume { .. }) => {
+            _ if matches!(self.phase, PeerPhase::AwaitingResume { .. }) => {
                 self.error(ErrorCode::ResumeRequired, "Send `resume` first.");
             }
             ClientMessage::Ack { seq } => self.acked(session, now, seq),
@@ -327,7 +327,7 @@ impl Peer {
     }
 
     fn resume(&mut self, session: &mut Session, resume: Resume) {
-        if !matches!(self.phase, Phase::AwaitingResume { .. }) {
+        if !matches!(self.phase, PeerPhase::AwaitingResume { .. }) {
             return;
         }
         self.hold = resume.hold;
@@ -336,7 +336,7 @@ impl Peer {
             self.client_id = Some(client_id.clone());
             self.answers = resume.answers && self.terms.scope == Scope::Write;
         }
-        self.phase = Phase::Answering(resume);
+        self.phase = PeerPhase::Answering(resume);
     }
 
     fn resize(&mut self, session: &mut Session, size: Size) {
@@ -372,7 +372,7 @@ impl Peer {
             return Some(text(&ServerMessage::Error { code, message: message.into() }));
         }
         if let Some((code, reason)) = self.poll_close(session, now) {
-            self.phase = Phase::Closed;
+            self.phase = PeerPhase::Closed;
             return Some(PeerOutput::Close { code, reason });
         }
         if let Some(t) = self.pong.take() {
@@ -438,7 +438,7 @@ impl Peer {
             // Refused input is not acknowledged: the client sends it again.
             return Some((close::GOING_AWAY, "the session's host is back"));
         }
-        if let Phase::AwaitingResume { deadline } = self.phase
+        if let PeerPhase::AwaitingResume { deadline } = self.phase
             && now >= deadline
         {
             return Some((close::PROTOCOL, NO_RESUME));

@@ -45,12 +45,12 @@ pub struct Plain {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     ended: Option<String>,
     #[serde(skip)]
-    typed: Typed,
+    typed: TypedInput,
 }
 
 /// Input of the client that the program has not taken.
 #[derive(Debug, Clone, Default)]
-struct Typed {
+struct TypedInput {
     /// Requests to the host that it has not answered, and their lengths in bytes.
     asked: VecDeque<(RequestId, usize)>,
     /// Input that waits for room, or for the host.
@@ -72,7 +72,7 @@ impl Plain {
             decoder: TextDecoder::new(),
             may_type: scope == Scope::Write,
             ended: ended(session),
-            typed: Typed::default(),
+            typed: TypedInput::default(),
         }
     }
 
@@ -130,7 +130,7 @@ impl Plain {
     }
 }
 
-impl Typed {
+impl TypedInput {
     fn push(&mut self, data: &Bytes) {
         self.bytes += data.len();
         let mut rest = data.clone();

@@ -31,7 +31,7 @@ pub enum Start {
 
 /// The reason why the next entry does not follow the last one read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Gap {
+pub enum ReadGap {
     /// Entries are no longer retained.
     Trimmed {
         /// The first missing entry.
@@ -49,7 +49,7 @@ pub enum Read {
     /// The next entry.
     Entry(Entry),
     /// Entries are missing.
-    Gap(Gap),
+    Gap(ReadGap),
     /// Pass stored entries after `after` to [`Reader::loaded`]: some of them, oldest first.
     Load {
         /// The log's epoch.
@@ -84,7 +84,7 @@ pub struct Reader {
     /// The last bytes of output before the entry that was read last.
     ending_before: Ending,
     /// The gap to report before the next entry.
-    gap: Option<Gap>,
+    gap: Option<ReadGap>,
     loaded: VecDeque<Entry>,
 }
 
@@ -128,7 +128,7 @@ impl Reader {
 
     /// Returns the gap that must be reported before anything else. Begins anew if the log has
     /// another epoch.
-    pub(super) fn take_gap(&mut self, session: &Session) -> Option<Gap> {
+    pub(super) fn take_gap(&mut self, session: &Session) -> Option<ReadGap> {
         if session.log().epoch() != self.epoch {
             self.reset(session.log());
         }
@@ -203,7 +203,7 @@ impl Reader {
     /// Begins anew in another epoch, with a gap: nothing that was read counts.
     fn reset(&mut self, log: &Log) {
         self.begin_anew(log);
-        self.gap = Some(Gap::Epoch);
+        self.gap = Some(ReadGap::Epoch);
     }
 
     fn begin_anew(&mut self, log: &Log) {
@@ -216,7 +216,7 @@ impl Reader {
 
     /// Skips the entries up to `seq`, which are not available, and notes a gap.
     fn skip_to(&mut self, seq: Seq) {
-        self.gap = Some(Gap::Trimmed { from: self.position.next(), to: seq });
+        self.gap = Some(ReadGap::Trimmed { from: self.position.next(), to: seq });
         self.position = seq;
         self.ending = Ending::default();
         self.ending_known = true;

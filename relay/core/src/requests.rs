@@ -7,14 +7,14 @@ use moorline_shared::publish::{RequestId, WriteRefused};
 /// The most requests of one session that are not answered and fetched.
 const REQUESTS_WAITING: usize = 1024;
 
-type Answer = Result<(), WriteRefused>;
+type RequestAnswer = Result<(), WriteRefused>;
 
 /// A request that is not answered, or whose answer nobody has fetched.
 #[derive(Debug, Default)]
-struct Waiting {
+struct WaitingRequest {
     /// The bytes to write; 0 once the host has answered.
     bytes: usize,
-    answer: Option<Answer>,
+    answer: Option<RequestAnswer>,
     /// True if nobody fetches the answer.
     is_given_up: bool,
 }
@@ -23,7 +23,7 @@ struct Waiting {
 #[derive(Debug, Default)]
 pub(super) struct Requests {
     last: u64,
-    waiting: BTreeMap<RequestId, Waiting>,
+    waiting: BTreeMap<RequestId, WaitingRequest>,
     /// The bytes to write of all unanswered requests.
     bytes: usize,
 }
@@ -52,11 +52,11 @@ impl Requests {
         self.last += 1;
         let request = RequestId(self.last);
         self.bytes += bytes;
-        self.waiting.insert(request, Waiting { bytes, ..Waiting::default() });
+        self.waiting.insert(request, WaitingRequest { bytes, ..WaitingRequest::default() });
         Ok(request)
     }
 
-    pub(super) fn answered(&mut self, request: RequestId, answer: Answer) {
+    pub(super) fn answered(&mut self, request: RequestId, answer: RequestAnswer) {
         let Some(waiting) = self.waiting.get_mut(&request) else { return };
         self.bytes -= std::mem::take(&mut waiting.bytes);
         waiting.answer = Some(answer);
@@ -77,7 +77,7 @@ impl Requests {
     }
 
     /// Takes the answer; `None` until it has come, and once it was taken.
-    pub(super) fn take(&mut self, request: RequestId) -> Option<Answer> {
+    pub(super) fn take(&mut self, request: RequestId) -> Option<RequestAnswer> {
         let answer = self.waiting.get(&request)?.answer?;
         self.waiting.remove(&request);
         Some(answer)

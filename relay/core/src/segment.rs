@@ -167,17 +167,17 @@ fn put_number(blob: &mut Vec<u8>, mut number: u64) {
 ///
 /// Ends after the first error.
 pub fn decode(first: Seq, blob: Bytes) -> impl Iterator<Item = Result<Entry, SegmentError>> {
-    Decoder { next: first, time_ms: 0, rest: blob }
+    SegmentDecoder { next: first, time_ms: 0, rest: blob }
 }
 
-struct Decoder {
+struct SegmentDecoder {
     next: Seq,
     /// The time of the entry before; 0 if it is unknown.
     time_ms: u64,
     rest: Bytes,
 }
 
-impl Iterator for Decoder {
+impl Iterator for SegmentDecoder {
     type Item = Result<Entry, SegmentError>;
 
     fn next(&mut self) -> Option<Self::Item> {
@@ -193,7 +193,7 @@ impl Iterator for Decoder {
     }
 }
 
-impl Decoder {
+impl SegmentDecoder {
     fn entry(&mut self) -> Result<Entry, SegmentError> {
         let seq = self.next;
         let kind = self.rest.get_u8();

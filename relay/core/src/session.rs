@@ -27,14 +27,14 @@ use moorline_shared::message::Snapshot;
 use moorline_shared::publish::{HostCommand, RequestId, WriteAnswer, WriteRefused};
 use moorline_shared::session::{ExitStatus, Lifecycle, Size};
 
-use super::claims::{Claims, PeerId};
-use super::events::{self, Encoded, Encoding};
+use super::claims::{ClientTable, PeerId};
+use super::events::{self, EncodedCache, Encoding};
 use super::last_status::LastStatus;
 use super::requests::Requests;
 use super::stored::Stored;
 use commands::Commands;
 pub use held::HeldChange;
-pub use keeping::{Keeping, Retention};
+pub use keeping::{Retention, RetentionPolicy};
 pub(crate) use reading::{READS_EVERY, READS_EVERY_BYTES};
 
 /// The error for a message that a host may not publish.
@@ -86,7 +86,7 @@ pub struct StoreBatch {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Host {
+enum HostPresence {
     Away,
     /// It was asked where to begin, and has not answered. Its epoch is unknown, so nothing may be
     /// acknowledged to it.
@@ -107,7 +107,7 @@ pub struct Session {
     lifecycle: Lifecycle,
     exit: ExitStatus,
     deleted: bool,
-    host: Host,
+    host: HostPresence,
     /// The last entry that the host is known to have.
     host_head: Seq,
     commands: Commands,
@@ -118,19 +118,19 @@ pub struct Session {
     snapshot_asked: bool,
     /// The head at the time of the last snapshot request that failed.
     snapshot_failed: Seq,
-    claims: Claims,
+    claims: ClientTable,
     /// The client that the host currently leaves queries to.
     answerer: Option<ClientId>,
     requests: Requests,
     last_status: Option<LastStatus>,
-    keeping: Keeping,
+    keeping: RetentionPolicy,
     /// The index of the store; `None` if all retained entries are in memory.
     stored: Option<Stored>,
     held_changes: VecDeque<HeldChange>,
     /// Clients that replay and have recently taken something.
-    readings: BTreeMap<PeerId, reading::Reading>,
+    readings: BTreeMap<PeerId, reading::ReplayPosition>,
     /// The cached encodings for event streams: text, then base64.
-    encoded: [Encoded; 2],
+    encoded: [EncodedCache; 2],
     streams: usize,
     clients: usize,
     last_peer: u64,
@@ -163,7 +163,7 @@ impl Session {
             lifecycle,
             exit: ExitStatus::default(),
             deleted: false,
-            host: Host::Away,
+            host: HostPresence::Away,
             host_head: Seq::ZERO,
             commands: Commands::default(),
             snapshot,
@@ -171,14 +171,14 @@ impl Session {
             snapshot_answers: 0,
             snapshot_asked: false,
             snapshot_failed: Seq::ZERO,
-            claims: Claims::default(),
+            claims: ClientTable::default(),
             answerer: None,
             requests: Requests::default(),
-            keeping: Keeping::NATIVE,
+            keeping: RetentionPolicy::NATIVE,
             stored: None,
             held_changes: VecDeque::new(),
             readings: BTreeMap::new(),
-            encoded: <[Encoded; 2]>::default(),
+            encoded: <[EncodedCache; 2]>::default(),
             streams: 0,
             clients: 0,
             last_peer: 0,
@@ -292,7 +292,7 @@ impl Session {
         self.log = Log::starting_after(self.log.epoch(), self.log.head());
         self.durable = self.log.head();
         self.snapshot = None;
-        self.encoded.iter_mut().for_each(Encoded::clear);
+        self.encoded.iter_mut().for_each(EncodedCache::clear);
         self.command(HostCommand::Close);
     }
 
@@ -423,11 +423,11 @@ impl Session {
         self.detach(peer, None);
         self.streams -= 1;
         if self.streams == 0 {
-            self.encoded.iter_mut().for_each(Encoded::clear);
+            self.encoded.iter_mut().for_each(EncodedCache::clear);
         }
     }
 
-    pub(super) const fn encoded(&mut self, encoding: Encoding) -> &mut Encoded {
+    pub(super) const fn encoded(&mut self, encoding: Encoding) -> &mut EncodedCache {
         match encoding {
             Encoding::Text => &mut self.encoded[0],
             Encoding::Base64 => &mut self.encoded[1],
@@ -443,7 +443,7 @@ impl Session {
         self.command(HostCommand::ClientResumed { client_id: client_id.clone() });
     }
 
-    pub(super) const fn claims(&self) -> &Claims {
+    pub(super) const fn claims(&self) -> &ClientTable {
         &self.claims
     }
 
@@ -451,13 +451,13 @@ impl Session {
     /// linked host, returns the largest number.
     pub(super) fn reachable_head(&self) -> Seq {
         match self.host {
-            Host::Linked => self.host_head.max(self.log.head()),
-            Host::Away | Host::Arrived => Seq(u64::MAX),
+            HostPresence::Linked => self.host_head.max(self.log.head()),
+            HostPresence::Away | HostPresence::Arrived => Seq(u64::MAX),
         }
     }
 
     pub(super) fn host_is_here(&self) -> bool {
-        self.host != Host::Away
+        self.host != HostPresence::Away
     }
 
     pub(super) fn client_size(&mut self, client_id: Option<&ClientId>, size: Size) {
@@ -475,7 +475,7 @@ impl Session {
 
     /// Acknowledges durable entries to the host, unless the host must wait for readers.
     fn acknowledge(&mut self) {
-        if self.host == Host::Linked
+        if self.host == HostPresence::Linked
             && self.acknowledged != Some(self.durable)
             && !self.holds_back()
         {

@@ -15,7 +15,7 @@ use moorline_shared::session::{Lifecycle, Size};
 use moorline_shared::time::Time;
 
 use super::peer::{Peer, PeerOutput, Terms};
-use super::session::{Facts, HeldChange, Keeping, Retention, Session};
+use super::session::{Facts, HeldChange, Retention, RetentionPolicy, Session};
 
 const NOW: Time = Time::from_ms(0);
 
@@ -209,7 +209,8 @@ fn input_that_a_host_has_not_taken_when_it_leaves_outlives_the_relays_memory_too
         let client_id = client_id.clone();
         session.host_message(HostMessage::InputAck { client_id, seq }).unwrap();
     };
-    let mut session = Session::new(facts(), Epoch(1), Size::default()).keeping(Keeping::EDGE);
+    let mut session =
+        Session::new(facts(), Epoch(1), Size::default()).keeping(RetentionPolicy::EDGE);
     link(&mut session);
     let mut peer = Peer::attach(&mut session, NOW, Terms::native(Scope::Write, true)).unwrap();
     let client = Resume { client_id: Some(client_id.clone()), ..Resume::default() };
@@ -224,7 +225,7 @@ fn input_that_a_host_has_not_taken_when_it_leaves_outlives_the_relays_memory_too
 
     let log = Log::new(Epoch(1));
     let mut session = Session::restored(facts(), log, Size::default(), Lifecycle::Detached, None)
-        .keeping(Keeping::EDGE);
+        .keeping(RetentionPolicy::EDGE);
     session.restore_held(&client_id, &piece);
     link(&mut session);
     accept(&mut session, Seq::ZERO);
@@ -271,9 +272,12 @@ fn a_log_without_snapshots_is_trimmed_all_the_same() {
     const FLOOD: u64 = 12 * BACKLOG_BYTES;
     let mut session = hosted_session();
     let (most, asked) = flood_without_snapshots(&mut session, FLOOD);
-    assert!(most <= Keeping::NATIVE.without_snapshot_bytes + 2 * FRAME_DATA_BYTES as u64, "{most}");
+    assert!(
+        most <= RetentionPolicy::NATIVE.without_snapshot_bytes + 2 * FRAME_DATA_BYTES as u64,
+        "{most}"
+    );
     // Asked again after as much output, not at every entry.
-    let times = FLOOD / Keeping::NATIVE.snapshot_every_bytes;
+    let times = FLOOD / RetentionPolicy::NATIVE.snapshot_every_bytes;
     assert!((times / 2..=times + 1).contains(&asked), "asked {asked} times");
 
     // A client gets the retained entries, after an empty screen.
@@ -318,7 +322,7 @@ fn a_snapshot_that_comes_after_all_is_of_use_again() {
     let snapshot = Snapshot { seq: head, data, cols: None, rows: None, reason: None };
     session.host_message(HostMessage::Snapshot(snapshot.clone())).unwrap();
     assert_eq!(session.last_snapshot(), snapshot);
-    assert!(session.log().bytes() <= Keeping::NATIVE.memory_bytes);
+    assert!(session.log().bytes() <= RetentionPolicy::NATIVE.memory_bytes);
 }
 
 #[test]

@@ -8,7 +8,7 @@ use worker::worker_sys::web_sys;
 use worker::{Env, Headers, Response, Result, Stub};
 
 use crate::internal::{DIRECTORY, DIRECTORY_NAME, ORIGIN, SESSION};
-use crate::reply::Failure;
+use crate::reply::RequestFailure;
 
 /// The stub of the one directory object.
 pub(crate) fn directory(env: &Env) -> Result<Stub> {
@@ -23,12 +23,12 @@ pub(crate) fn session(env: &Env, id: &SessionId) -> Result<Stub> {
 /// Posts JSON to an object, which must answer with a success.
 ///
 /// # Errors
-/// [`Failure::Passed`] with the answer if its status is not 2xx.
+/// [`RequestFailure::Passed`] with the answer if its status is not 2xx.
 pub(crate) async fn post(
     object: &Stub,
     path: &str,
     body: &impl Serialize,
-) -> std::result::Result<Response, Failure> {
+) -> std::result::Result<Response, RequestFailure> {
     let body = serde_json::to_string(body).map_err(worker::Error::from)?;
     succeeded(send(object, path, &body).await?)
 }
@@ -36,12 +36,12 @@ pub(crate) async fn post(
 /// Returns the response if it is a success.
 ///
 /// # Errors
-/// [`Failure::Passed`] with the response if its status is not 2xx.
-pub(crate) fn succeeded(response: Response) -> std::result::Result<Response, Failure> {
+/// [`RequestFailure::Passed`] with the response if its status is not 2xx.
+pub(crate) fn succeeded(response: Response) -> std::result::Result<Response, RequestFailure> {
     if (200..300).contains(&response.status_code()) {
         Ok(response)
     } else {
-        Err(Failure::Passed(Box::new(response)))
+        Err(RequestFailure::Passed(Box::new(response)))
     }
 }
 
@@ -72,12 +72,12 @@ pub(crate) async fn call(
 /// Posts JSON to an object and decodes the JSON that it answers.
 ///
 /// # Errors
-/// [`Failure::Passed`] with the answer if its status is not 2xx.
+/// [`RequestFailure::Passed`] with the answer if its status is not 2xx.
 pub(crate) async fn ask<T: DeserializeOwned>(
     object: &Stub,
     path: &str,
     body: &impl Serialize,
-) -> std::result::Result<T, Failure> {
+) -> std::result::Result<T, RequestFailure> {
     let text = post(object, path, body).await?.text().await?;
     Ok(serde_json::from_str(&text).map_err(worker::Error::from)?)
 }

@@ -27,9 +27,9 @@ use worker::{
 };
 
 use crate::internal::Counted;
-use crate::reply::{Failure, drain, send};
-use crate::session::bell::Bell;
-use hosts::Asked;
+use crate::reply::{RequestFailure, drain, send};
+use crate::session::bell::ChangeNotifier;
+use hosts::AskedHost;
 use memory::DirectoryMemory;
 
 /// The Durable Object of the directory.
@@ -88,11 +88,11 @@ struct DirectoryState {
     /// The store's content, as last read; `None` until first needed, and after a fault.
     memory: Cell<Option<Box<DirectoryMemory>>>,
     /// Rung when a reserved id is free again.
-    released: Bell,
+    released: ChangeNotifier,
     /// Requests that wait for a host's answer.
-    asked: RefCell<Vec<Asked>>,
+    asked: RefCell<Vec<AskedHost>>,
     /// Rung when the lists change.
-    changed: Bell,
+    changed: ChangeNotifier,
     /// Number of open streams of the lists.
     streams: Cell<usize>,
     /// Events and output that sessions have reported since the object was loaded.
@@ -108,9 +108,9 @@ impl DirectoryState {
             state,
             env,
             memory: Cell::new(None),
-            released: Bell::default(),
+            released: ChangeNotifier::default(),
             asked: RefCell::default(),
-            changed: Bell::default(),
+            changed: ChangeNotifier::default(),
             streams: Cell::new(0),
             counted: RefCell::default(),
             since_ms: now_ms(),
@@ -119,7 +119,7 @@ impl DirectoryState {
     }
 
     /// Takes in a session's report. Returns false if the session is not listed.
-    fn report(&self, report: SessionReport) -> std::result::Result<bool, Failure> {
+    fn report(&self, report: SessionReport) -> std::result::Result<bool, RequestFailure> {
         self.with(|memory| {
             let Some(reported) = memory.directory.report(report, now_ms()) else {
                 return Ok(false);

@@ -25,14 +25,14 @@ use worker::{Context, Env, Request, Response, Result, Stub, event};
 use crate::address::authority;
 use crate::asking;
 use crate::internal::{ACCESS, ENSURE, Ensure};
-use crate::reply::{self, Answer, Failure, is_upgrade, json, send};
+use crate::reply::{self, Answer, RequestFailure, is_upgrade, json, send};
 use refusing::refuse;
 
 const HEALTH: &str = "/healthz";
 
 #[event(fetch)]
 async fn fetch(mut request: Request, env: Env, _context: Context) -> Result<Response> {
-    let door = Door::open(env, &request);
+    let door = Gateway::open(env, &request);
     let answer = door.answer(&request).await;
     reply::drain(&mut request).await;
     let response = send(answer)?;
@@ -40,7 +40,7 @@ async fn fetch(mut request: Request, env: Env, _context: Context) -> Result<Resp
 }
 
 /// The request's parts and the policies that decide whether it may pass.
-struct Door {
+struct Gateway {
     env: Env,
     method: Method,
     path: String,
@@ -49,7 +49,7 @@ struct Door {
     origins: OriginPolicy,
 }
 
-impl Door {
+impl Gateway {
     fn open(env: Env, request: &Request) -> Self {
         let origins = list(&env, "MOORLINE_ALLOW_ORIGIN");
         let mut names = list(&env, "MOORLINE_ALLOW_HOST");
@@ -171,7 +171,7 @@ impl Door {
         &self,
         matched: &Matched,
         access: &Access,
-    ) -> std::result::Result<(Stub, String), Failure> {
+    ) -> std::result::Result<(Stub, String), RequestFailure> {
         if !matched.route.is_of_session() {
             return Ok((asking::directory(&self.env)?, access.to_string()));
         }
@@ -212,7 +212,7 @@ impl Door {
         &self,
         matched: &Matched,
         request: &Request,
-    ) -> std::result::Result<Access, Failure> {
+    ) -> std::result::Result<Access, RequestFailure> {
         let route = matched.route;
         // A host is not a browser: it sends no `Origin`.
         if route.need == Need::Host && self.headers.contains_key(ORIGIN) {
@@ -238,9 +238,9 @@ impl Door {
 fn is_missing(answer: &Answer) -> bool {
     let status = match answer {
         Ok(response) => response.status_code(),
-        Err(Failure::Passed(response)) => response.status_code(),
-        Err(Failure::Api(error)) => error.status().as_u16(),
-        Err(Failure::Fault(_)) => return false,
+        Err(RequestFailure::Passed(response)) => response.status_code(),
+        Err(RequestFailure::Api(error)) => error.status().as_u16(),
+        Err(RequestFailure::Fault(_)) => return false,
     };
     status == StatusCode::NOT_FOUND.as_u16()
 }

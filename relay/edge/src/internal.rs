@@ -34,7 +34,7 @@ pub const PREFIX: &str = "/internal/";
 /// To a session's object: [`Create`]. Creates the session with its host away. With a record that it
 /// already has it changes nothing. Answer: nothing, or 409 `exists`.
 pub const CREATE: &str = "/internal/create";
-/// To a session's object: the host has started it, as [`Started`] says. Answer: its
+/// To a session's object: the host has started it, as [`HostStarted`] says. Answer: its
 /// `SessionSummary` once its host's link is up; 503 `host_offline` if that takes too long.
 pub const STARTED: &str = "/internal/started";
 /// To a session's object, without a body: tells its clients, then deletes everything. Answer:
@@ -57,7 +57,7 @@ pub const FORK: &str = "/internal/fork";
 /// To the directory: [`SessionUpdate`], sent at a limited rate when the lifecycle, status or
 /// clients have changed or entries were counted. Answer: nothing; 404 if the session is not listed.
 pub const SUMMARY: &str = "/internal/summary";
-/// To the directory: [`Gone`]. The session's retention time is over and it is about to remove
+/// To the directory: [`SessionGone`]. The session's retention time is over and it is about to remove
 /// itself: the directory unlists it and has its host forget it. Answer: nothing, even if it was not
 /// listed.
 pub const GONE: &str = "/internal/gone";
@@ -87,7 +87,7 @@ pub struct Create {
 
 /// A host's answer to a start.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Started {
+pub struct HostStarted {
     /// The session that the host now runs.
     pub session: Hosted,
     /// Time to wait for the host's link to the session, in milliseconds.
@@ -167,7 +167,7 @@ impl Counted {
 
 /// Notice that a session removes itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Gone {
+pub struct SessionGone {
     /// Id of the session.
     pub session_id: SessionId,
 }

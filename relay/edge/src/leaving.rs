@@ -12,12 +12,12 @@ use worker::worker_sys::web_sys::AbortSignal;
 
 /// Watches for the end of a request's connection, until it is dropped.
 #[must_use]
-pub(crate) struct Leaving {
+pub(crate) struct AbortGuard {
     signal: AbortSignal,
     _gone: Closure<dyn FnMut()>,
 }
 
-impl Leaving {
+impl AbortGuard {
     /// Calls `gone` once, when the request is aborted.
     pub(crate) fn watch(request: &Request, gone: impl FnOnce() + 'static) -> Self {
         let signal = request.inner().signal();
@@ -27,7 +27,7 @@ impl Leaving {
     }
 }
 
-impl Drop for Leaving {
+impl Drop for AbortGuard {
     fn drop(&mut self) {
         self.signal.set_onabort(None);
     }

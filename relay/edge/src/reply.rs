@@ -25,10 +25,10 @@ use crate::sql::SqlError;
 const UNREAD_BYTES: usize = 8 * 1024 * 1024;
 
 /// Result of a handler.
-pub(crate) type Answer = std::result::Result<Response, Failure>;
+pub(crate) type Answer = std::result::Result<Response, RequestFailure>;
 
 /// Reason why a request is not answered as it asks.
-pub(crate) enum Failure {
+pub(crate) enum RequestFailure {
     /// An error that the caller is told.
     Api(Box<ApiError>),
     /// Another object's error response, passed on unchanged.
@@ -37,43 +37,43 @@ pub(crate) enum Failure {
     Fault(String),
 }
 
-impl From<ApiError> for Failure {
+impl From<ApiError> for RequestFailure {
     fn from(error: ApiError) -> Self {
         Self::Api(Box::new(error))
     }
 }
 
-impl From<PlanError> for Failure {
+impl From<PlanError> for RequestFailure {
     fn from(error: PlanError) -> Self {
         ApiError::from(error).into()
     }
 }
 
-impl From<HostError> for Failure {
+impl From<HostError> for RequestFailure {
     fn from(error: HostError) -> Self {
         ApiError::from(error).into()
     }
 }
 
-impl From<worker::Error> for Failure {
+impl From<worker::Error> for RequestFailure {
     fn from(error: worker::Error) -> Self {
         Self::Fault(error.to_string())
     }
 }
 
-impl From<SqlError> for Failure {
+impl From<SqlError> for RequestFailure {
     fn from(error: SqlError) -> Self {
         Self::Fault(error.to_string())
     }
 }
 
-impl From<getrandom::Error> for Failure {
+impl From<getrandom::Error> for RequestFailure {
     fn from(error: getrandom::Error) -> Self {
         Self::Fault(error.to_string())
     }
 }
 
-impl fmt::Display for Failure {
+impl fmt::Display for RequestFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Api(error) => f.write_str(&error.body().error),
@@ -87,9 +87,9 @@ impl fmt::Display for Failure {
 pub(crate) fn send(answer: Answer) -> Result<Response> {
     match answer {
         Ok(response) => Ok(response),
-        Err(Failure::Passed(response)) => Ok(*response),
-        Err(Failure::Api(error)) => refused(&error),
-        Err(Failure::Fault(error)) => {
+        Err(RequestFailure::Passed(response)) => Ok(*response),
+        Err(RequestFailure::Api(error)) => refused(&error),
+        Err(RequestFailure::Fault(error)) => {
             console_error!("a request failed: {error}");
             refused(&ApiError::internal(&error))
         }
@@ -174,7 +174,7 @@ pub(crate) fn headers(headers: &Headers) -> HeaderMap {
 /// Decodes a JSON object from the body. A missing body and `null` count as an empty object.
 pub(crate) async fn body<T: DeserializeOwned>(
     request: &mut Request,
-) -> std::result::Result<T, Failure> {
+) -> std::result::Result<T, RequestFailure> {
     let kind = request.headers().get("content-type")?.unwrap_or_default();
     Ok(parse(&kind, &bytes(request).await?)?)
 }
@@ -183,7 +183,7 @@ pub(crate) async fn body<T: DeserializeOwned>(
 pub(crate) fn incoming(
     id: &str,
     request: &Request,
-) -> std::result::Result<routes::Request, Failure> {
+) -> std::result::Result<routes::Request, RequestFailure> {
     let mut random = [0; 16];
     getrandom::fill(&mut random)?;
     Ok(routes::Request {
@@ -200,7 +200,7 @@ pub(crate) fn incoming(
 pub(crate) async fn with_body(
     id: &str,
     request: &mut Request,
-) -> std::result::Result<routes::Request, Failure> {
+) -> std::result::Result<routes::Request, RequestFailure> {
     let body = bytes(request).await?.into();
     Ok(routes::Request { body, ..incoming(id, request)? })
 }
@@ -212,7 +212,7 @@ pub(crate) fn answer(reply: Reply) -> Answer {
 }
 
 /// Reads a request's body, up to [`REQUEST_BODY_BYTES`]; fails if it is longer.
-async fn bytes(request: &mut Request) -> std::result::Result<Vec<u8>, Failure> {
+async fn bytes(request: &mut Request) -> std::result::Result<Vec<u8>, RequestFailure> {
     if length(request).is_some_and(|length| length > REQUEST_BODY_BYTES) {
         return Err(ApiError::too_large().into());
     }

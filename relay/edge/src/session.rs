@@ -32,7 +32,7 @@ use worker::{
 
 use answers::scope;
 use clients::Dialect;
-use loaded::Loaded;
+use loaded::SessionState;
 use object::Object;
 
 use crate::internal::PREFIX;
@@ -103,8 +103,9 @@ async fn route(object: &Rc<Object>, request: &mut Request) -> Answer {
     match route.handler {
         Handler::Session(read) => {
             let request = reply::incoming(&id, request)?;
-            let answer =
-                |loaded: &mut Loaded| read(&loaded.current_record(), &loaded.session, &request);
+            let answer = |loaded: &mut SessionState| {
+                read(&loaded.current_record(), &loaded.session, &request)
+            };
             reply::answer(object.peek(answer)??)
         }
         Handler::Output(open) => rest::output(object, open, &reply::incoming(&id, request)?),
@@ -134,7 +135,7 @@ async fn own(object: &Rc<Object>, call: Call, request: &Request) -> Answer {
     }
 }
 
-impl Loaded {
+impl SessionState {
     /// Handles a message from a client or the host.
     fn hear(&mut self, state: &State, socket: &WebSocket, message: WebSocketIncomingMessage) {
         match self.owners.find(socket) {

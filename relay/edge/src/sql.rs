@@ -13,7 +13,7 @@ use moorline_core::segment::SegmentError;
 use wasm_bindgen::JsValue;
 use worker::{SqlStorage, SqlStorageValue};
 
-pub(crate) use log::LastSegment;
+pub(crate) use log::OpenSegment;
 
 /// Table of the number of migrations done; SQLite's own `user_version` is not accessible.
 const VERSION_TABLE: &str = "CREATE TABLE IF NOT EXISTS migrations (done INTEGER NOT NULL)";
@@ -132,12 +132,12 @@ impl Database {
     }
 
     /// Returns the first row of a statement's result.
-    pub(crate) fn row(&self, statement: &str, values: &[Value<'_>]) -> Result<Option<Row>> {
+    pub(crate) fn row(&self, statement: &str, values: &[Value<'_>]) -> Result<Option<ResultRow>> {
         self.exec(statement, values)?.next().transpose()
     }
 
     /// Returns all rows of a statement's result.
-    pub(crate) fn rows(&self, statement: &str, values: &[Value<'_>]) -> Result<Vec<Row>> {
+    pub(crate) fn rows(&self, statement: &str, values: &[Value<'_>]) -> Result<Vec<ResultRow>> {
         self.exec(statement, values)?.collect()
     }
 
@@ -145,18 +145,18 @@ impl Database {
         &self,
         statement: &str,
         values: &[Value<'_>],
-    ) -> Result<impl Iterator<Item = Result<Row>> + use<>> {
+    ) -> Result<impl Iterator<Item = Result<ResultRow>> + use<>> {
         let values: Vec<_> = values.iter().map(|value| value.to_js()).collect::<Result<_>>()?;
         let cursor = self.sql.exec_raw(statement, values)?;
-        Ok(cursor.raw().map(|row| Ok(Row(row?))))
+        Ok(cursor.raw().map(|row| Ok(ResultRow(row?))))
     }
 }
 
 /// One row of a result.
 #[derive(Debug)]
-pub(crate) struct Row(Vec<SqlStorageValue>);
+pub(crate) struct ResultRow(Vec<SqlStorageValue>);
 
-impl Row {
+impl ResultRow {
     /// A column that must be a number.
     pub(crate) fn number(&self, column: usize) -> Result<u64> {
         self.optional_number(column)?.ok_or(SqlError::Column(column))

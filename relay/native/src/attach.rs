@@ -21,9 +21,9 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 
 use super::clock::Clock;
-use keys::{Keys, Pressed};
+use keys::{DetachKeys, Pressed};
 use replies::Replies;
-use socket::{Event, Socket};
+use socket::{AttachSocket, SocketEvent};
 use terminal::Terminal;
 
 /// Time for which the hint about the detach key is shown.
@@ -74,9 +74,9 @@ pub async fn attach(target: Target) -> anyhow::Result<End> {
 struct Attached {
     clock: Clock,
     client: Client,
-    socket: Socket,
+    socket: AttachSocket,
     terminal: Terminal,
-    keys: Keys,
+    keys: DetachKeys,
     replies: Replies,
     /// Input that the client has not taken yet, because its queue is full.
     waiting: Option<Vec<u8>>,
@@ -110,9 +110,9 @@ impl Attached {
         Ok(Self {
             clock: Clock::start(),
             client,
-            socket: Socket::new(target)?,
+            socket: AttachSocket::new(target)?,
             terminal,
-            keys: Keys::default(),
+            keys: DetachKeys::default(),
             replies: Replies::default(),
             waiting: None,
             is_offline: false,
@@ -195,19 +195,19 @@ impl Attached {
         Ok(())
     }
 
-    fn hear(&mut self, event: Event) -> anyhow::Result<()> {
+    fn hear(&mut self, event: SocketEvent) -> anyhow::Result<()> {
         let now = self.clock.now();
         match event {
-            Event::Opened(generation) => self.client.handle(now, Input::Opened(generation)),
-            Event::Text(generation, message) => {
+            SocketEvent::Opened(generation) => self.client.handle(now, Input::Opened(generation)),
+            SocketEvent::Text(generation, message) => {
                 self.client.handle(now, Input::Message(generation, message));
             }
-            Event::Frame(generation, frame) => {
+            SocketEvent::Frame(generation, frame) => {
                 if self.client.frame(now, generation, frame.seq()) == Verdict::Apply {
                     self.show(frame.seq(), frame.data(), self.client.is_replaying())?;
                 }
             }
-            Event::Closed(generation, code) => {
+            SocketEvent::Closed(generation, code) => {
                 self.client.handle(now, Input::Closed(generation, code));
             }
         }
@@ -319,4 +319,4 @@ async fn any(signals: &mut [std::io::Result<Signal>]) {
 }
 
 /// Bytes that were typed, in order.
-type Typed = mpsc::Receiver<Bytes>;
+type TypedBytes = mpsc::Receiver<Bytes>;

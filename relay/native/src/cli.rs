@@ -47,27 +47,27 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run a relay on this machine, and the sessions that it starts.
-    Serve(serve::Options),
+    Serve(serve::ServeOptions),
     /// Run sessions on this machine and publish them to a relay, here or elsewhere.
-    Host(host::Options),
+    Host(host::HostOptions),
     /// Print the page's address with a code that lets one browser in, and open it on a desktop.
-    Open(open::Options),
+    Open(open::OpenOptions),
     /// Start a session and attach to it.
     New(sessions::NewOptions),
     /// List the sessions, newest first.
     #[command(visible_alias = "list")]
     Ls(sessions::ListOptions),
     /// Show and steer a session on this terminal.
-    Attach(attach::Options),
+    Attach(attach::AttachOptions),
     /// End sessions and remove them.
     Kill(sessions::KillOptions),
     /// Make, list and revoke tokens; works while the relay runs.
-    Token(token::Options),
+    Token(token::TokenOptions),
     /// Print a script that completes this program's options and sessions in a shell.
     ///
     /// In bash and zsh: `source <(moorline completion bash)`, or zsh; in fish: `moorline completion
     /// fish | source`.
-    Completion(completion::Options),
+    Completion(completion::CompletionOptions),
     /// Print the API's description, as the relay serves it at /api/openapi.json.
     Openapi {
         /// Leave out the deprecated routes under /claude/api/claude.

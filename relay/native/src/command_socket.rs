@@ -1,8 +1,8 @@
 //! The Unix socket on which the relay admits commands of its own user without a stored token:
 //! `commands.sock` in the data folder.
 //!
-//! A command writes one line, [`Wish`], and gets one line of JSON: `{"secret": …}` or `{"error": …}`. For
-//! [`Wish::Pass`] the secret is a [pass](super::auth::Passes), to be presented as a token over HTTP, and
+//! A command writes one line, [`CommandRequest`], and gets one line of JSON: `{"secret": …}` or `{"error": …}`. For
+//! [`CommandRequest::Pass`] the secret is a [pass](super::auth::Passes), to be presented as a token over HTTP, and
 //! ends with the connection. The protocol is deliberately not HTTP: a proxy, however it is configured,
 //! cannot make such a request for somebody else. Input that does not begin with a wish gets no answer.
 //! Other users get no answer either, although the permissions of the socket and its folder exclude them
@@ -39,14 +39,14 @@ const CONNECTIONS: usize = 512;
 
 /// A request that a command can make.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Wish {
+pub enum CommandRequest {
     /// A pass that is valid while the connection is open.
     Pass,
     /// A ticket that admits one browser within [`TICKET_LIFETIME`].
     Ticket,
 }
 
-impl Wish {
+impl CommandRequest {
     /// The line that is sent. All have the same length.
     const fn line(self) -> &'static [u8; 18] {
         match self {
@@ -60,10 +60,10 @@ impl Wish {
     }
 }
 
-/// The relay's answer to a [`Wish`].
+/// The relay's answer to a [`CommandRequest`].
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-enum Answer {
+enum CommandAnswer {
     /// The pass or the ticket.
     Secret(String),
     /// The reason that neither was made.
@@ -95,7 +95,7 @@ impl std::fmt::Debug for Pass {
 /// # Errors
 /// No relay answers on the folder's socket, or the relay cannot give a pass now.
 pub fn ask_pass(folder: &Path) -> io::Result<Pass> {
-    let (secret, connection) = ask(folder, Wish::Pass)?;
+    let (secret, connection) = ask(folder, CommandRequest::Pass)?;
     Ok(Pass { secret, _connection: connection })
 }
 
@@ -104,10 +104,10 @@ pub fn ask_pass(folder: &Path) -> io::Result<Pass> {
 /// # Errors
 /// As [`ask_pass`].
 pub fn ask_ticket(folder: &Path) -> io::Result<String> {
-    ask(folder, Wish::Ticket).map(|(ticket, _)| ticket)
+    ask(folder, CommandRequest::Ticket).map(|(ticket, _)| ticket)
 }
 
-fn ask(folder: &Path, wish: Wish) -> io::Result<(String, BufReader<BlockingStream>)> {
+fn ask(folder: &Path, wish: CommandRequest) -> io::Result<(String, BufReader<BlockingStream>)> {
     let path = SocketPath::new(&folder.join(SOCKET_NAME))?;
     let mut stream = BlockingStream::connect(path.path())?;
     stream.set_read_timeout(Some(PATIENCE))?;
@@ -117,8 +117,8 @@ fn ask(folder: &Path, wish: Wish) -> io::Result<(String, BufReader<BlockingStrea
     let mut line = String::new();
     stream.read_line(&mut line)?;
     match serde_json::from_str(&line)? {
-        Answer::Secret(secret) => Ok((secret, stream)),
-        Answer::Error(why) => Err(io::Error::other(why)),
+        CommandAnswer::Secret(secret) => Ok((secret, stream)),
+        CommandAnswer::Error(why) => Err(io::Error::other(why)),
     }
 }
 
@@ -157,7 +157,7 @@ async fn answer(mut stream: UnixStream, app: Arc<App>) -> io::Result<()> {
     }
     let mut line = [0; 18];
     timeout(PATIENCE, stream.read_exact(&mut line)).await??;
-    let wish = Wish::read(&line).ok_or(ErrorKind::InvalidData)?;
+    let wish = CommandRequest::read(&line).ok_or(ErrorKind::InvalidData)?;
     let (answer, held) = fulfil(&app, wish);
     let mut answer = serde_json::to_vec(&answer)?;
     answer.push(b'\n');
@@ -169,18 +169,24 @@ async fn answer(mut stream: UnixStream, app: Arc<App>) -> io::Result<()> {
     Ok(())
 }
 
-fn fulfil(app: &App, wish: Wish) -> (Answer, Option<HeldPass>) {
+fn fulfil(app: &App, wish: CommandRequest) -> (CommandAnswer, Option<HeldPass>) {
     let now = Time::from_ms(wall_ms());
     let passes = app.tokens.passes();
     match wish {
-        Wish::Pass => match passes.hold(now) {
-            Ok(pass) => (Answer::Secret(pass.secret().to_owned()), Some(pass)),
-            Err(error) => (Answer::Error(error.to_string()), None),
+        CommandRequest::Pass => match passes.hold(now) {
+            Ok(pass) => (CommandAnswer::Secret(pass.secret().to_owned()), Some(pass)),
+            Err(error) => (CommandAnswer::Error(error.to_string()), None),
         },
-        Wish::Ticket => {
+        CommandRequest::Ticket => {
             let ticket = passes.until(now + TICKET_LIFETIME, now);
             let ticket = ticket.and_then(|pass| Ok(app.tickets.issue(pass, now)?));
-            (ticket.map_or_else(|error| Answer::Error(error.to_string()), Answer::Secret), None)
+            (
+                ticket.map_or_else(
+                    |error| CommandAnswer::Error(error.to_string()),
+                    CommandAnswer::Secret,
+                ),
+                None,
+            )
         }
     }
 }

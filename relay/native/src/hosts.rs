@@ -17,7 +17,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::timeout;
 
 pub use control::keep as keep_control;
-pub use link::{Gone, Heard, Link, Local, Socket};
+pub use link::{Link, LinkGone, LinkInput, LocalLink, SocketLink};
 pub use local::InProcess;
 use moorline_core::plan::HostError;
 pub use publish::receive;
@@ -37,7 +37,7 @@ struct Control {
 }
 
 #[derive(Debug, Default)]
-struct Known {
+struct HostTable {
     /// The links of the hosts that are connected.
     links: HashMap<HostId, Control>,
     /// The number of the newest link. Numbers are never reused.
@@ -48,7 +48,7 @@ struct Known {
 /// The connected hosts of a relay.
 #[derive(Debug)]
 pub struct Hosts {
-    known: Mutex<Known>,
+    known: Mutex<HostTable>,
     /// Notified when a host connects or disconnects.
     changed: watch::Sender<()>,
     /// True if this relay runs a host of its own.
@@ -57,7 +57,7 @@ pub struct Hosts {
 
 /// The place of a host's one control link. Dropping it marks the host as away.
 #[derive(Debug)]
-pub struct Seat {
+pub struct HostLease {
     hosts: Arc<Hosts>,
     id: HostId,
     number: u64,
@@ -93,7 +93,7 @@ impl Hosts {
 
     /// Seats a host that has connected. An older link of the same host is replaced.
     #[must_use]
-    pub fn arrived(self: &Arc<Self>, id: &HostId) -> Seat {
+    pub fn arrived(self: &Arc<Self>, id: &HostId) -> HostLease {
         let (sender, requests) = mpsc::channel(REQUESTS_WAITING);
         let mut known = self.known();
         known.last_link += 1;
@@ -101,7 +101,7 @@ impl Hosts {
         known.links.insert(id.clone(), Control { number, sender, asked: HashMap::new() });
         drop(known);
         self.changed.send_replace(());
-        Seat { hosts: Arc::clone(self), id: id.clone(), number, requests }
+        HostLease { hosts: Arc::clone(self), id: id.clone(), number, requests }
     }
 
     /// Waits until a host is connected, for `patience` at most.
@@ -129,7 +129,7 @@ impl Hosts {
             let link = known.links.get_mut(id).ok_or_else(|| HostError::Away(id.clone()))?;
             let (sender, answer) = oneshot::channel();
             link.asked.insert(number, sender);
-            let asking = Asking { hosts: self, id, link: link.number, request: number };
+            let asking = PendingRequest { hosts: self, id, link: link.number, request: number };
             (asking, link.sender.clone(), answer)
         };
         let message = request(asking.request);
@@ -153,20 +153,20 @@ impl Hosts {
         }
     }
 
-    fn known(&self) -> MutexGuard<'_, Known> {
+    fn known(&self) -> MutexGuard<'_, HostTable> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// A request that waits for an answer. Dropping it forgets the request.
-struct Asking<'a> {
+struct PendingRequest<'a> {
     hosts: &'a Hosts,
     id: &'a HostId,
     link: u64,
     request: RequestId,
 }
 
-impl Drop for Asking<'_> {
+impl Drop for PendingRequest<'_> {
     fn drop(&mut self) {
         let mut known = self.hosts.known();
         let link = known.links.get_mut(self.id);
@@ -176,7 +176,7 @@ impl Drop for Asking<'_> {
     }
 }
 
-impl Seat {
+impl HostLease {
     /// Passes an answer on to the request that waits for it.
     fn answered(&self, request: RequestId, answer: ToRelay) {
         let mut known = self.hosts.known();
@@ -189,7 +189,7 @@ impl Seat {
     }
 }
 
-impl Drop for Seat {
+impl Drop for HostLease {
     fn drop(&mut self) {
         let mut known = self.hosts.known();
         if known.links.get(&self.id).is_some_and(|link| link.number == self.number) {

@@ -33,7 +33,7 @@ use super::auth::{Tokens, VerifyError};
 use super::clock::wall_ms;
 use super::registry::Registry;
 pub use around::Slowing;
-pub use assets::Client;
+pub use assets::ClientFiles;
 pub use error::{ApiError, HttpError};
 use extract::Caller;
 pub use hosts::local_router;
@@ -58,7 +58,7 @@ pub struct App {
     /// The origins whose pages may use this relay.
     pub origins: OriginPolicy,
     /// The browser client's files.
-    pub client: Client,
+    pub client: ClientFiles,
     /// The pages that may show the client in a frame, as CSP sources.
     pub frame_ancestors: Vec<String>,
     /// True if the deprecated routes are served.

@@ -1,6 +1,6 @@
 //! The log of a relay or a host: lines on stderr, which never block the program that writes them.
 //!
-//! A thread writes the lines. Lines that it cannot write are counted, and the count is written once
+//! A thread writes the lines. LineWriter that it cannot write are counted, and the count is written once
 //! writing works again. While the reader of stderr is slow, lines wait in memory up to a bound;
 //! further ones are dropped and counted too. A host without a terminal logs to a file, which is
 //! rotated when it is full.
@@ -32,11 +32,11 @@ const END_LIMIT: Duration = Duration::from_secs(1);
 /// The running log. Dropping it waits for the queued lines to be written, for a second at most.
 #[derive(Debug)]
 #[must_use]
-pub struct Log(Arc<Queue>);
+pub struct Log(Arc<LineQueue>);
 
 #[derive(Debug, Default)]
-struct Queue {
-    waiting: Mutex<Waiting>,
+struct LineQueue {
+    waiting: Mutex<WaitingLines>,
     /// Notified when a line is queued.
     arrived: Condvar,
     /// Notified when all lines are written.
@@ -44,7 +44,7 @@ struct Queue {
 }
 
 #[derive(Debug, Default)]
-struct Waiting {
+struct WaitingLines {
     lines: VecDeque<Vec<u8>>,
     bytes: usize,
     /// The number of lines that were dropped because the queue was full.
@@ -60,13 +60,13 @@ struct Waiting {
 /// The filter cannot be parsed, a log was started already, or the system cannot start a thread.
 pub fn start(filter: &str, file: Option<StateDir>) -> anyhow::Result<Log> {
     let filter = EnvFilter::try_new(filter).context("--log is no filter")?;
-    let queue = Arc::new(Queue::default());
+    let queue = Arc::new(LineQueue::default());
     let sink = Sink { file, lost: 0 };
     let of_thread = Arc::clone(&queue);
     std::thread::Builder::new().name("log".into()).spawn(move || of_thread.write_to(sink))?;
     tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(Lines(Arc::clone(&queue)))
+        .with_writer(LineWriter(Arc::clone(&queue)))
         .with_ansi(io::stderr().is_terminal())
         // Internal errors would be written by `eprintln!`, which panics if stderr cannot be written
         // to.
@@ -87,7 +87,7 @@ fn panicked(info: &PanicHookInfo<'_>) {
     }
 }
 
-impl Queue {
+impl LineQueue {
     fn push(&self, line: &[u8]) {
         let mut waiting = self.lock();
         if waiting.bytes + line.len() > WAITING_BYTES {
@@ -112,7 +112,7 @@ impl Queue {
             if waiting.lines.is_empty() {
                 self.written.notify_all();
             }
-            let idle = |waiting: &mut Waiting| waiting.lines.is_empty();
+            let idle = |waiting: &mut WaitingLines| waiting.lines.is_empty();
             let arrived = self.arrived.wait_while(waiting, idle);
             let mut waiting = arrived.unwrap_or_else(PoisonError::into_inner);
             waiting.busy = true;
@@ -126,7 +126,7 @@ impl Queue {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Waiting> {
+    fn lock(&self) -> MutexGuard<'_, WaitingLines> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -134,7 +134,7 @@ impl Queue {
 impl Drop for Log {
     fn drop(&mut self) {
         let waiting = self.0.lock();
-        let is_writing = |waiting: &mut Waiting| waiting.busy || !waiting.lines.is_empty();
+        let is_writing = |waiting: &mut WaitingLines| waiting.busy || !waiting.lines.is_empty();
         drop(self.0.written.wait_timeout_while(waiting, END_LIMIT, is_writing));
     }
 }
@@ -183,9 +183,9 @@ impl Sink {
 
 /// A writer that passes each line to the queue.
 #[derive(Clone)]
-struct Lines(Arc<Queue>);
+struct LineWriter(Arc<LineQueue>);
 
-impl Write for Lines {
+impl Write for LineWriter {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         self.0.push(line);
         Ok(line.len())
@@ -196,7 +196,7 @@ impl Write for Lines {
     }
 }
 
-impl<'a> MakeWriter<'a> for Lines {
+impl<'a> MakeWriter<'a> for LineWriter {
     type Writer = Self;
 
     fn make_writer(&'a self) -> Self {
@@ -210,7 +210,7 @@ mod tests {
 
     #[test]
     fn what_nobody_writes_is_counted_and_bounded() {
-        let queue = Queue::default();
+        let queue = LineQueue::default();
         queue.push(&vec![b'x'; 2 * LINE_BYTES]);
         assert!(queue.lock().bytes <= LINE_BYTES + 4);
         for _ in 0..2 * WAITING_BYTES / LINE_BYTES {

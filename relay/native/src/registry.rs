@@ -27,7 +27,7 @@ use super::hosts::Hosts;
 use super::session::{Services, SessionHandle};
 use super::store::{SessionRecord, Store, StoreError};
 pub use hosting::NotPublishing;
-use hosting::Starting;
+use hosting::StartingSession;
 use restore::restore;
 pub use start::{begun, random};
 
@@ -45,11 +45,11 @@ enum InMemory {
 
 /// The state behind the registry's lock. Lock it before a session or the hosts, never after.
 #[derive(Debug)]
-struct Known {
+struct RegistryState {
     directory: Directory,
     in_memory: HashMap<SessionId, InMemory>,
     /// Sessions that hosts are starting, which are not listed yet.
-    starting: HashMap<SessionId, Starting>,
+    starting: HashMap<SessionId, StartingSession>,
 }
 
 /// The relay's sessions and its connections to hosts.
@@ -57,7 +57,7 @@ struct Known {
 pub struct Registry {
     services: Arc<Services>,
     hosts: Arc<Hosts>,
-    known: Mutex<Known>,
+    known: Mutex<RegistryState>,
     /// One permit for each fork whose snapshot may be on its way to a host.
     forks: Semaphore,
     /// Notified when a reserved id is free again.
@@ -78,7 +78,8 @@ impl Registry {
         let mut directory = Directory::new(has_local);
         // No effects to apply: the rows are stored already.
         drop(directory.apply(services.read(Store::directory)?));
-        let known = Known { directory, in_memory: HashMap::new(), starting: HashMap::new() };
+        let known =
+            RegistryState { directory, in_memory: HashMap::new(), starting: HashMap::new() };
         let registry = Self {
             services,
             hosts: Hosts::new(has_local),
@@ -266,18 +267,18 @@ impl Registry {
     }
 
     /// Takes the lock and has the sessions in memory report first.
-    fn refreshed(&self) -> MutexGuard<'_, Known> {
+    fn refreshed(&self) -> MutexGuard<'_, RegistryState> {
         let mut known = self.known();
         known.refresh_all();
         known
     }
 
-    fn known(&self) -> MutexGuard<'_, Known> {
+    fn known(&self) -> MutexGuard<'_, RegistryState> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Known {
+impl RegistryState {
     /// Returns the session if it is in memory.
     fn handle(&self, id: &SessionId) -> Option<Arc<SessionHandle>> {
         match self.in_memory.get(id)? {

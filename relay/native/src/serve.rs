@@ -18,7 +18,7 @@ use super::clock::{Clock, wall_ms};
 use super::command_socket;
 use super::config::Config;
 use super::data_folder::{DataFolder, RelayLock};
-use super::http::{App, Client, Slowing, local_router, router};
+use super::http::{App, ClientFiles, Slowing, local_router, router};
 use super::listen::{self, Port};
 use super::local_socket;
 use super::metrics::Metrics;
@@ -106,7 +106,7 @@ impl Relay {
             slowing: Slowing::default(),
             hosts: HostPolicy::new(config.allow_hosts, &config.allow_origins),
             origins: OriginPolicy::new(config.allow_origins),
-            client: Client::new(config.dist),
+            client: ClientFiles::new(config.dist),
             frame_ancestors: config.frame_ancestors,
             legacy: config.legacy,
         };

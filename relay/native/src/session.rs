@@ -1,6 +1,6 @@
 //! A session in memory: the sans-IO state behind a lock, and the tasks that wait for changes of it.
 //!
-//! The lock is held briefly and never across an await. After a change, call [`Guard::settle`]: it
+//! The lock is held briefly and never across an await. After a change, call [`HandleGuard::settle`]: it
 //! wakes the host's link, marks what must be stored, and wakes the clients.
 
 mod history;
@@ -30,7 +30,7 @@ use moorline_core::record::{self, facts, summary_now};
 use moorline_core::routes::{OutputPoll, OutputRead, Reply, Request};
 use moorline_core::session::Session;
 use moorline_core::stored::{Row, Stored};
-pub use seat::{Leave, Seat};
+pub use seat::{CloseReason, PublisherLease};
 
 /// Services that all sessions of a relay share.
 #[derive(Debug)]
@@ -74,31 +74,31 @@ pub struct Restored {
 pub struct SessionHandle {
     id: SessionId,
     services: Arc<Services>,
-    state: Mutex<State>,
+    state: Mutex<HandleState>,
     /// Notified when there may be something new for clients.
     changed: watch::Sender<()>,
 }
 
 /// The state that the lock guards.
 #[derive(Debug)]
-pub struct State {
+pub struct HandleState {
     /// The log, and the messages for clients.
     pub session: Session,
     /// The link of the session's host.
-    link: seat::Link,
+    link: seat::HostLinkState,
     /// The row: its constant fields, and the others as they were stored last.
     record: SessionRecord,
     last_activity_ms: u64,
-    storing: storing::Progress,
+    storing: storing::StoreProgress,
     /// The values that the list showed last.
-    listed: Listed,
+    listed: ListedValues,
     /// True while a task waits for [`Session::poll_timeout`].
     is_timed: bool,
 }
 
 /// Values whose change makes the list of sessions change.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-struct Listed {
+struct ListedValues {
     revision: u64,
     told: Option<Seq>,
     clients: usize,
@@ -137,13 +137,13 @@ impl SessionHandle {
         session: Session,
         is_new: bool,
     ) -> Arc<Self> {
-        let state = State {
+        let state = HandleState {
             session,
-            link: seat::Link::default(),
+            link: seat::HostLinkState::default(),
             record: record.clone(),
             last_activity_ms: record.last_activity_ms,
-            storing: storing::Progress::new(is_new),
-            listed: Listed::default(),
+            storing: storing::StoreProgress::new(is_new),
+            listed: ListedValues::default(),
             is_timed: false,
         };
         let changed = watch::Sender::new(());
@@ -182,10 +182,10 @@ impl SessionHandle {
     }
 
     /// Takes the lock. Hold it briefly, and never across an await.
-    pub fn lock(self: &Arc<Self>) -> Guard<'_> {
+    pub fn lock(self: &Arc<Self>) -> HandleGuard<'_> {
         // After a panic under the lock, the machines are between two entries at worst.
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        Guard { handle: self, state }
+        HandleGuard { handle: self, state }
     }
 
     /// Returns a receiver that is notified when there may be something new for clients.
@@ -278,27 +278,27 @@ impl SessionHandle {
     }
 }
 
-/// A guard of the session's lock. Call [`Guard::settle`] after a change.
+/// A guard of the session's lock. Call [`HandleGuard::settle`] after a change.
 #[derive(Debug)]
-pub struct Guard<'a> {
+pub struct HandleGuard<'a> {
     handle: &'a Arc<SessionHandle>,
-    state: MutexGuard<'a, State>,
+    state: MutexGuard<'a, HandleState>,
 }
 
-impl Deref for Guard<'_> {
-    type Target = State;
-    fn deref(&self) -> &State {
+impl Deref for HandleGuard<'_> {
+    type Target = HandleState;
+    fn deref(&self) -> &HandleState {
         &self.state
     }
 }
 
-impl DerefMut for Guard<'_> {
-    fn deref_mut(&mut self) -> &mut State {
+impl DerefMut for HandleGuard<'_> {
+    fn deref_mut(&mut self) -> &mut HandleState {
         &mut self.state
     }
 }
 
-impl Guard<'_> {
+impl HandleGuard<'_> {
     /// Applies the effects of a change, releases the lock, and wakes all clients.
     pub fn settle(mut self) {
         self.carry_out();
@@ -360,7 +360,7 @@ async fn tick(handle: Weak<SessionHandle>, due: std::time::Instant) {
     state.settle();
 }
 
-impl State {
+impl HandleState {
     /// Records activity now: somebody typed, or the program ended.
     fn active(&mut self) {
         self.last_activity_ms = wall_ms();
@@ -378,7 +378,7 @@ impl State {
 
     /// Returns true if the list must be sent again; once for each change.
     fn reads_otherwise(&mut self) -> bool {
-        let listed = Listed {
+        let listed = ListedValues {
             revision: self.session.revision(),
             told: self.session.last_status().map(|told| told.seq),
             clients: self.session.clients(),

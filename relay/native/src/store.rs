@@ -27,7 +27,7 @@ pub use connection::{Database, FILE_NAME, Failure};
 pub use copies::Copied;
 pub(crate) use directory::BESIDE;
 pub use moorline_core::record::{HostRecord, ProjectRecord, SessionRecord, TokenRecord};
-pub use writer::{Batch, Source, Writer, Written};
+pub use writer::{Batch, StoreSource, Writer, Written};
 
 /// The reason that something could not be stored or read.
 #[derive(Debug, thiserror::Error)]

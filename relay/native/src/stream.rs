@@ -52,7 +52,7 @@ pub enum Dialect {
 
 /// The reason that a connection ends.
 #[derive(Debug)]
-enum End {
+enum StreamEnd {
     /// The socket has failed or was closed by the client.
     Gone,
     /// The session or the relay closes the connection.
@@ -78,13 +78,13 @@ pub async fn serve(
     };
     let plain = (terms.dialect == Dialect::Plain)
         .then(|| Plain::begin(&mut session.lock().session, &mut peer, terms.scope, now));
-    let mut client = Client { socket, session, peer, plain, has_spoken: false, reads: true };
+    let mut client = StreamClient { socket, session, peer, plain, has_spoken: false, reads: true };
     let end = client.run(&mut closing).await;
-    let Client { socket, session, peer, .. } = client;
+    let StreamClient { socket, session, peer, .. } = client;
     tracing::debug!(?end, "client left");
     leave(peer, &session);
     drop(session);
-    if let End::Close { code, reason } = end {
+    if let StreamEnd::Close { code, reason } = end {
         say_goodbye(socket, code, reason).await;
     }
 }
@@ -115,7 +115,7 @@ async fn say_goodbye(mut socket: WebSocket, code: u16, reason: &'static str) {
 }
 
 /// The next step once a batch is sent.
-enum Next {
+enum AfterBatch {
     /// More is available in memory.
     More,
     /// The entries that follow are in the store.
@@ -124,7 +124,7 @@ enum Next {
     Wait,
 }
 
-struct Client {
+struct StreamClient {
     socket: WebSocket,
     session: Arc<SessionHandle>,
     peer: Peer,
@@ -135,8 +135,8 @@ struct Client {
     reads: bool,
 }
 
-impl Client {
-    async fn run(&mut self, closing: &mut watch::Receiver<bool>) -> End {
+impl StreamClient {
+    async fn run(&mut self, closing: &mut watch::Receiver<bool>) -> StreamEnd {
         match self.converse(closing).await {
             Ok(never) => match never {},
             Err(end) => end,
@@ -146,7 +146,7 @@ impl Client {
     async fn converse(
         &mut self,
         closing: &mut watch::Receiver<bool>,
-    ) -> Result<std::convert::Infallible, End> {
+    ) -> Result<std::convert::Infallible, StreamEnd> {
         let mut changed = self.session.subscribe();
         let mut timer = pin!(sleep_until(tokio::time::Instant::now()));
         let mut batch = Vec::new();
@@ -160,12 +160,12 @@ impl Client {
                 end = over(session, closing.clone()) => return Err(end),
             }
             match next {
-                Next::More => continue,
-                Next::Load { epoch, after } => {
+                AfterBatch::More => continue,
+                AfterBatch::Load { epoch, after } => {
                     self.load(epoch, after).await;
                     continue;
                 }
-                Next::Wait => {}
+                AfterBatch::Wait => {}
             }
             self.arm(timer.as_mut());
             tokio::select! {
@@ -178,7 +178,7 @@ impl Client {
     }
 
     /// Takes the next batch to send to the client, and returns the next step once it is sent.
-    fn fill(&mut self, batch: &mut Vec<PeerOutput>, closing: &watch::Receiver<bool>) -> Next {
+    fn fill(&mut self, batch: &mut Vec<PeerOutput>, closing: &watch::Receiver<bool>) -> AfterBatch {
         let now = self.session.services().clock.now();
         let mut state = self.session.lock();
         // Checked under the lock: sessions that end because of the shutdown end after it began, so
@@ -193,16 +193,16 @@ impl Client {
                 self.peer.heard(now);
             }
         }
-        let (mut bytes, mut next) = (0, Next::Wait);
+        let (mut bytes, mut next) = (0, AfterBatch::Wait);
         while let Some(output) = self.peer.poll_output(&mut state.session, now) {
             if let PeerOutput::Load { epoch, after } = output {
-                next = Next::Load { epoch, after };
+                next = AfterBatch::Load { epoch, after };
                 break;
             }
             bytes += output_len(&output);
             batch.push(output);
             if bytes >= BATCH_BYTES {
-                next = Next::More;
+                next = AfterBatch::More;
                 break;
             }
         }
@@ -230,14 +230,14 @@ impl Client {
         }
     }
 
-    async fn send_all(&mut self, batch: &mut Vec<PeerOutput>) -> Result<(), End> {
+    async fn send_all(&mut self, batch: &mut Vec<PeerOutput>) -> Result<(), StreamEnd> {
         for output in batch.drain(..) {
             self.send(output).await?;
         }
         self.flush().await
     }
 
-    async fn send(&mut self, output: PeerOutput) -> Result<(), End> {
+    async fn send(&mut self, output: PeerOutput) -> Result<(), StreamEnd> {
         let Some(plain) = &mut self.plain else { return self.send_one(output).await };
         for output in plain.outgoing(output).into_iter().flatten() {
             self.send_one(output).await?;
@@ -245,13 +245,13 @@ impl Client {
         Ok(())
     }
 
-    async fn send_one(&mut self, output: PeerOutput) -> Result<(), End> {
+    async fn send_one(&mut self, output: PeerOutput) -> Result<(), StreamEnd> {
         let message = match output {
             PeerOutput::Text(text) => match Utf8Bytes::try_from(text) {
                 Ok(text) => Message::Text(text),
                 Err(error) => {
                     tracing::error!(%error, "a message was no text");
-                    return Err(End::Close {
+                    return Err(StreamEnd::Close {
                         code: close::INTERNAL,
                         reason: "a fault of the relay",
                     });
@@ -261,13 +261,13 @@ impl Client {
             PeerOutput::Ping => Message::Ping(bytes::Bytes::new()),
             // `fill` takes it out of the batch.
             PeerOutput::Load { .. } => return Ok(()),
-            PeerOutput::Close { code, reason } => return Err(End::Close { code, reason }),
+            PeerOutput::Close { code, reason } => return Err(StreamEnd::Close { code, reason }),
         };
         self.while_writing(|socket, context| socket.poll_ready(context)).await?;
-        self.socket.start_send_unpin(message).map_err(|_| End::Gone)
+        self.socket.start_send_unpin(message).map_err(|_| StreamEnd::Gone)
     }
 
-    async fn flush(&mut self) -> Result<(), End> {
+    async fn flush(&mut self) -> Result<(), StreamEnd> {
         self.while_writing(|socket, context| socket.poll_flush(context)).await
     }
 
@@ -278,11 +278,11 @@ impl Client {
             Pin<&mut WebSocket>,
             &mut std::task::Context<'_>,
         ) -> Poll<Result<(), axum::Error>>,
-    ) -> Result<(), End> {
+    ) -> Result<(), StreamEnd> {
         std::future::poll_fn(|context| {
             loop {
                 if let Poll::Ready(result) = write(Pin::new(&mut self.socket), context) {
-                    return Poll::Ready(result.map_err(|_| End::Gone));
+                    return Poll::Ready(result.map_err(|_| StreamEnd::Gone));
                 }
                 if !self.reads {
                     return Poll::Pending;
@@ -296,7 +296,7 @@ impl Client {
         .await
     }
 
-    fn incoming(&mut self, message: Option<Result<Message, axum::Error>>) -> Result<(), End> {
+    fn incoming(&mut self, message: Option<Result<Message, axum::Error>>) -> Result<(), StreamEnd> {
         let now = self.session.services().clock.now();
         let mut state = self.session.lock();
         match (message, &mut self.plain) {
@@ -324,12 +324,12 @@ impl Client {
             }
             (Some(Ok(Message::Ping(_) | Message::Pong(_))), _) => self.peer.heard(now),
             (Some(Err(error)), _) if is_too_large(&error) => {
-                return Err(End::Close {
+                return Err(StreamEnd::Close {
                     code: MESSAGE_TOO_BIG,
                     reason: "the message is too large",
                 });
             }
-            (Some(Ok(Message::Close(_)) | Err(_)) | None, _) => return Err(End::Gone),
+            (Some(Ok(Message::Close(_)) | Err(_)) | None, _) => return Err(StreamEnd::Gone),
         }
         Ok(())
     }
@@ -337,13 +337,16 @@ impl Client {
 
 /// Waits for events that end the connection of a stalled client. Such a client cannot be closed
 /// through its queue of output.
-async fn over(session: Arc<SessionHandle>, mut closing: watch::Receiver<bool>) -> End {
+async fn over(session: Arc<SessionHandle>, mut closing: watch::Receiver<bool>) -> StreamEnd {
     loop {
         if *closing.borrow() {
-            return End::Close { code: close::GOING_AWAY, reason: "the relay is shutting down" };
+            return StreamEnd::Close {
+                code: close::GOING_AWAY,
+                reason: "the relay is shutting down",
+            };
         }
         if session.lock().session.is_deleted() {
-            return End::Close { code: close::NOT_FOUND, reason: "the session was deleted" };
+            return StreamEnd::Close { code: close::NOT_FOUND, reason: "the session was deleted" };
         }
         tokio::select! {
             () = sleep(STALLED_CHECK) => {}

@@ -39,11 +39,11 @@ pub struct Receiver {
     /// The value of `unacked_bytes` at which to acknowledge at once.
     ack_bytes: u64,
     ack_due: Option<Time>,
-    phase: Phase,
+    phase: ReceiverPhase,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Phase {
+enum ReceiverPhase {
     /// Not connected, or the sender has not answered yet.
     Silent,
     /// The sender has promised a snapshot; no entry may come before it.
@@ -64,7 +64,7 @@ impl Receiver {
             unacked_bytes: 0,
             ack_bytes: FIRST_ACK_BYTES,
             ack_due: None,
-            phase: Phase::Silent,
+            phase: ReceiverPhase::Silent,
         }
     }
 
@@ -82,7 +82,7 @@ impl Receiver {
 
     /// Ends the connection: no entry is accepted until the next answer.
     pub const fn disconnected(&mut self) {
-        self.phase = Phase::Silent;
+        self.phase = ReceiverPhase::Silent;
         self.ack_due = None;
     }
 
@@ -98,7 +98,11 @@ impl Receiver {
         // that has arrived, the cursor must not claim what it contains.
         let snapshot_follows = promised || (void && resumed.from > Seq::ZERO);
         self.epoch = Some(resumed.epoch);
-        self.phase = if snapshot_follows { Phase::AwaitingSnapshot } else { Phase::Streaming };
+        self.phase = if snapshot_follows {
+            ReceiverPhase::AwaitingSnapshot
+        } else {
+            ReceiverPhase::Streaming
+        };
         // Entries that are still being applied count as acknowledged: the sender's credit begins
         // anew.
         (self.unacked_bytes, self.ack_bytes) = (0, FIRST_ACK_BYTES);
@@ -113,10 +117,10 @@ impl Receiver {
     /// Handles a snapshot that contains everything up to `seq`. Returns false if the sender has not
     /// answered yet and so must not send one.
     pub fn snapshot(&mut self, seq: Seq) -> bool {
-        if self.phase == Phase::Silent {
+        if self.phase == ReceiverPhase::Silent {
             return false;
         }
-        self.phase = Phase::Streaming;
+        self.phase = ReceiverPhase::Streaming;
         self.received = seq;
         self.applied = self.applied.min(seq);
         true
@@ -124,7 +128,7 @@ impl Receiver {
 
     /// Returns what to do with the entry `seq`, which arrived.
     pub fn entry(&mut self, seq: Seq) -> Verdict {
-        if self.phase != Phase::Streaming || seq > self.received.next() {
+        if self.phase != ReceiverPhase::Streaming || seq > self.received.next() {
             return Verdict::Gap;
         }
         if seq <= self.received {
@@ -138,7 +142,10 @@ impl Receiver {
     pub fn applied(&mut self, now: Time, seq: Seq, bytes: usize) {
         self.applied = seq.min(self.received).max(self.applied);
         self.unacked_bytes += bytes as u64 + ENTRY_OVERHEAD_BYTES;
-        if self.phase == Phase::Streaming && self.applied != self.acked && self.ack_due.is_none() {
+        if self.phase == ReceiverPhase::Streaming
+            && self.applied != self.acked
+            && self.ack_due.is_none()
+        {
             self.ack_due = Some(now + ACK_DELAY);
         }
     }

@@ -55,7 +55,7 @@ pub(super) struct Record {
     pub(super) presence: RwSignal<Presence>,
     /// The reason why the session's status could not be loaded.
     pub(super) problem: RwSignal<Option<String>>,
-    known: RwSignal<Known>,
+    known: RwSignal<KnownState>,
     /// The status of the session's event stream.
     pub(super) stream: RwSignal<StreamStatus>,
     pub(super) book: RwSignal<Book>,
@@ -65,12 +65,12 @@ pub(super) struct Record {
     pub(super) caught_up: RwSignal<bool>,
     /// Incremented whenever displayed times must be updated.
     pub(super) beat: RwSignal<u32>,
-    own: StoredValue<Own, LocalStorage>,
+    own: StoredValue<RecordParts, LocalStorage>,
 }
 
 /// The latest known state. Both parts are shared, because they are handed out.
 #[derive(Clone, Default)]
-struct Known {
+struct KnownState {
     /// The answer to the last status request.
     standing: Option<Arc<Standing>>,
     /// The session's current status, from its events.
@@ -98,11 +98,11 @@ pub(super) struct Book {
 }
 
 /// The parts that are not drawn.
-struct Own {
+struct RecordParts {
     id: SessionId,
     /// The number of entries before the head that are read.
     reach: u64,
-    position: Position,
+    position: LogPosition,
     /// The session's event stream; `None` until the session's status is known.
     stream: Option<EventStream>,
     frame: Option<FrameRequest>,
@@ -111,7 +111,7 @@ struct Own {
 
 /// The position of the stream in the log.
 #[derive(Debug, Clone, Copy, Default)]
-struct Position {
+struct LogPosition {
     epoch: Epoch,
     /// The log's head when the stream was opened. Entries up to it are from the past.
     head: Seq,
@@ -124,8 +124,9 @@ impl Record {
     pub(super) fn provide(id: SessionId) -> Self {
         let history = History::new(clock::wall_ms());
         let book = Book { timeline: Timeline::default(), preview: Preview::default(), history };
-        let position = Position::default();
-        let own = Own { id, reach: REACH, position, stream: None, frame: None, retry: None };
+        let position = LogPosition::default();
+        let own =
+            RecordParts { id, reach: REACH, position, stream: None, frame: None, retry: None };
         let record = Self {
             access: Access::expect(),
             actions: Actions::expect(),
@@ -336,7 +337,7 @@ impl Record {
         self.own.with_value(|own| own.frame.iter().for_each(FrameRequest::ask));
     }
 
-    fn position(self) -> Position {
+    fn position(self) -> LogPosition {
         self.own.with_value(|own| own.position)
     }
 
@@ -347,7 +348,7 @@ impl Record {
             // The log has a new epoch: nothing of the old one holds any more.
             self.forget();
         }
-        self.own.update_value(|own| own.position = Position { epoch, head, opening: true });
+        self.own.update_value(|own| own.position = LogPosition { epoch, head, opening: true });
     }
 
     fn changed(self, seq: Seq, timestamp: u64, status: Status) {

@@ -51,7 +51,7 @@ struct Earlier {
     socket: Option<Socket>,
 }
 
-type Held = Rc<RefCell<Option<Earlier>>>;
+type HeldView = Rc<RefCell<Option<Earlier>>>;
 
 /// Shows earlier output over the terminal while the view is open.
 #[component]
@@ -74,7 +74,7 @@ fn Content(id: SessionId) -> impl IntoView {
     let token = Access::expect().token();
     let preferences = Preferences::expect();
     let stage = RwSignal::new(Stage::Reading(0));
-    let held = StoredValue::new_local(Held::default());
+    let held = StoredValue::new_local(HeldView::default());
     let place = NodeRef::<html::Div>::new();
     let (theme, font) = untrack(|| (preferences.theme(), preferences.font()));
     place.on_load(move |place| {
@@ -168,7 +168,7 @@ struct EarlierView {
 }
 
 /// Reads the log into the screen.
-fn read(held: &Held, id: &SessionId, token: Option<String>, view: EarlierView) {
+fn read(held: &HeldView, id: &SessionId, token: Option<String>, view: EarlierView) {
     let address = page::socket_address(&format!("/api/session/{id}/events?lastEventId=0"));
     let mut protocols = vec![PROTOCOL.to_owned()];
     protocols.extend(token.map(|token| format!("{TOKEN_SUBPROTOCOL_PREFIX}{token}")));
@@ -196,7 +196,7 @@ fn read(held: &Held, id: &SessionId, token: Option<String>, view: EarlierView) {
 }
 
 /// Draws a piece of output, and requests more once it is drawn.
-fn take(held: &Held, reading: &Rc<RefCell<Reading>>, bytes: &[u8], view: &EarlierView) {
+fn take(held: &HeldView, reading: &Rc<RefCell<Reading>>, bytes: &[u8], view: &EarlierView) {
     if view.shown.get() {
         return;
     }
@@ -228,7 +228,7 @@ fn take(held: &Held, reading: &Rc<RefCell<Reading>>, bytes: &[u8], view: &Earlie
 }
 
 /// Shows the output that was read, with the same line at the top as the terminal.
-fn finish(held: &Held, reading: &Reading, view: &EarlierView) {
+fn finish(held: &HeldView, reading: &Reading, view: &EarlierView) {
     if view.shown.get() {
         return;
     }

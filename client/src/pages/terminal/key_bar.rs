@@ -77,7 +77,7 @@ pub fn KeyBar() -> impl IntoView {
 }
 
 /// The timer that makes a held key repeat.
-enum Held {
+enum HeldKey {
     Waiting(#[expect(dead_code, reason = "dropping it cancels the timer")] Timeout),
     Repeating(#[expect(dead_code, reason = "dropping it ends the timer")] Interval),
 }
@@ -86,16 +86,16 @@ enum Held {
 #[component]
 fn BarKey(key: Key, label: &'static str, name: &'static str) -> impl IntoView {
     let state = TerminalState::expect();
-    let held = StoredValue::new_local(None::<Held>);
+    let held = StoredValue::new_local(None::<HeldKey>);
     // True after a repetition: the click that ends it is not another press.
     let repeated = StoredValue::new_local(Rc::new(Cell::new(false)));
     let hold = move |_| {
         let repeated = repeated.get_value();
         repeated.set(false);
-        held.set_value(Some(Held::Waiting(Timeout::new(REPEAT_AFTER_MS, move || {
+        held.set_value(Some(HeldKey::Waiting(Timeout::new(REPEAT_AFTER_MS, move || {
             repeated.set(true);
             let repeat = Interval::new(REPEAT_EVERY_MS, move || state.press(key));
-            held.set_value(Some(Held::Repeating(repeat)));
+            held.set_value(Some(HeldKey::Repeating(repeat)));
         }))));
     };
     let release = move || held.set_value(None);

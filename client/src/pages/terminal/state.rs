@@ -54,12 +54,12 @@ pub struct TerminalState {
     pub selected: RwSignal<bool>,
     /// A passing notice for the user.
     pub notice: RwSignal<Option<String>>,
-    live: StoredValue<Option<Live>, LocalStorage>,
+    live: StoredValue<Option<LiveTerminal>, LocalStorage>,
 }
 
 /// The running terminal. The session is dropped first: it stores its state while the terminal still
 /// exists.
-struct Live {
+struct LiveTerminal {
     session: Session,
     screen: Rc<Screen>,
     /// Handles a key, here and in the view of earlier output.
@@ -153,8 +153,12 @@ impl TerminalState {
             observe::size(place, move || self.fit()),
             page::watch(move |event| self.page_event(event)),
         );
-        let live =
-            Live { session: session.clone(), screen: Rc::clone(&screen), pressed, _guards: guards };
+        let live = LiveTerminal {
+            session: session.clone(),
+            screen: Rc::clone(&screen),
+            pressed,
+            _guards: guards,
+        };
         self.live.set_value(Some(live));
         let place = place.clone();
         let hooks = SessionHooks {

@@ -14,7 +14,7 @@ use crate::ui::{Icon, IconName, When};
 
 /// The text and the style of the status.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Said {
+struct StatusText {
     /// The style: `live`, `busy`, `away`, `good` or `bad`.
     tone: &'static str,
     /// The text that a screen reader announces.
@@ -25,8 +25,8 @@ struct Said {
     retry: bool,
 }
 
-fn say(view: &View, no_network: bool, now: Time) -> Said {
-    let said = |tone, state: &str, detail: String, retry| Said {
+fn say(view: &View, no_network: bool, now: Time) -> StatusText {
+    let said = |tone, state: &str, detail: String, retry| StatusText {
         tone,
         state: state.to_owned(),
         detail,

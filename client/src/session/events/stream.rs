@@ -24,7 +24,7 @@ const NEVER_OPENED: u16 = 1006;
 /// is dropped. Then nothing more is reported.
 #[must_use = "dropping it ends the stream"]
 pub struct EventStream {
-    shared: Rc<Shared>,
+    shared: Rc<SharedStream>,
     _watch: PageWatch,
 }
 
@@ -39,8 +39,8 @@ impl EventStream {
         on_event: impl Fn(SseEvent) + 'static,
         on_status: impl Fn(StreamStatus) + 'static,
     ) -> Self {
-        let shared = Rc::new(Shared::default());
-        let browser = Browser {
+        let shared = Rc::new(SharedStream::default());
+        let browser = StreamPage {
             shared: Rc::downgrade(&shared),
             path,
             after,
@@ -78,14 +78,14 @@ impl Drop for EventStream {
 }
 
 #[derive(Default)]
-struct Shared {
+struct SharedStream {
     inbox: RefCell<VecDeque<StreamInput>>,
     running: Cell<bool>,
     closed: Cell<bool>,
-    events: RefCell<Option<Events<Browser>>>,
+    events: RefCell<Option<Events<StreamPage>>>,
 }
 
-impl Shared {
+impl SharedStream {
     /// Callbacks may post again, so inputs go through a queue.
     fn post(&self, input: StreamInput) {
         self.inbox.borrow_mut().push_back(input);
@@ -102,7 +102,7 @@ impl Shared {
     }
 }
 
-fn poster(shared: &Weak<Shared>) -> impl Fn(StreamInput) + Clone + 'static + use<> {
+fn poster(shared: &Weak<SharedStream>) -> impl Fn(StreamInput) + Clone + 'static + use<> {
     let shared = shared.clone();
     move |input| {
         if let Some(shared) = shared.upgrade() {
@@ -111,8 +111,8 @@ fn poster(shared: &Weak<Shared>) -> impl Fn(StreamInput) + Clone + 'static + use
     }
 }
 
-struct Browser {
-    shared: Weak<Shared>,
+struct StreamPage {
+    shared: Weak<SharedStream>,
     path: String,
     /// The id of the event after which the first connection begins.
     after: Option<String>,
@@ -123,13 +123,13 @@ struct Browser {
     alarm: Alarm,
 }
 
-impl Browser {
+impl StreamPage {
     fn is_closed(&self) -> bool {
         self.shared.upgrade().is_none_or(|shared| shared.closed.get())
     }
 }
 
-impl StreamEffects for Browser {
+impl StreamEffects for StreamPage {
     fn now(&self) -> Time {
         clock::now()
     }

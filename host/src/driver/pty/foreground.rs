@@ -17,7 +17,7 @@ pub(super) fn look(master: impl AsFd, pid: u32) -> Option<Foreground> {
     if !has_leader(&master, pid)? {
         return Some(Foreground::Child);
     }
-    let process = process::Status::read(pid)?;
+    let process = process::ProcessStatus::read(pid)?;
     if !process.ignores_job_control() || NO_SHELLS.iter().any(|name| process.is_named(name)) {
         return Some(Foreground::Program);
     }

@@ -6,7 +6,7 @@ use nix::sys::signal::Signal;
 
 /// The state of a process at one moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Status {
+pub(super) struct ProcessStatus {
     name: String,
     /// The signals that it ignores: a bit for each, from signal 1.
     ignored: u64,
@@ -15,7 +15,7 @@ pub(super) struct Status {
     stack: u64,
 }
 
-impl Status {
+impl ProcessStatus {
     /// Reads the state of the process `pid`; `None` if it is gone, or the system does not report
     /// it.
     pub(super) fn read(pid: u32) -> Option<Self> {
@@ -71,12 +71,12 @@ mod tests {
 
     #[test]
     fn a_process_is_told_apart_from_the_program_before_it() {
-        let own = Status::read(std::process::id()).unwrap();
-        assert_eq!(own, Status::read(std::process::id()).unwrap());
+        let own = ProcessStatus::read(std::process::id()).unwrap();
+        assert_eq!(own, ProcessStatus::read(std::process::id()).unwrap());
         assert!(!own.ignores_job_control());
-        let other = Status { stack: own.stack + 16, ..own.clone() };
+        let other = ProcessStatus { stack: own.stack + 16, ..own.clone() };
         assert_ne!(own.image(), other.image());
-        assert_eq!(Status::read(u32::MAX), None);
+        assert_eq!(ProcessStatus::read(u32::MAX), None);
         // Rust's runtime ignores it.
         assert!(has(ignored_here(), Signal::SIGPIPE as i32));
         assert!(!has(ignored_here(), Signal::SIGSTOP as i32));

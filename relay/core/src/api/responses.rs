@@ -1,18 +1,18 @@
-//! Answers that many routes share, for the OpenAPI document.
+//! ResponseList that many routes share, for the OpenAPI document.
 
 use std::collections::BTreeMap;
 
 use utoipa::IntoResponses;
 use utoipa::openapi::{ContentBuilder, Ref, RefOr, Response, ResponseBuilder};
 
-type Answers = BTreeMap<String, RefOr<Response>>;
+type ResponseList = BTreeMap<String, RefOr<Response>>;
 
-/// Answers of every route that needs a token.
+/// ResponseList of every route that needs a token.
 #[derive(Debug)]
 pub enum Guarded {}
 
 impl IntoResponses for Guarded {
-    fn responses() -> Answers {
+    fn responses() -> ResponseList {
         errors(&[
             (401, "No token, or one that is wrong, expired or revoked: `unauthorized`."),
             (429, "Many wrong tokens came from there: `too_many_attempts`, with `Retry-After`."),
@@ -22,22 +22,22 @@ impl IntoResponses for Guarded {
     }
 }
 
-/// Answers of every route that needs no token.
+/// ResponseList of every route that needs no token.
 #[derive(Debug)]
 pub enum Open {}
 
 impl IntoResponses for Open {
-    fn responses() -> Answers {
+    fn responses() -> ResponseList {
         errors(&[(403, "Page or `Host` are not trusted: `forbidden`.")])
     }
 }
 
-/// Answers of every route that names a session.
+/// ResponseList of every route that names a session.
 #[derive(Debug)]
 pub enum OfSession {}
 
 impl IntoResponses for OfSession {
-    fn responses() -> Answers {
+    fn responses() -> ResponseList {
         errors(&[
             (400, "The id is not `^[a-zA-Z0-9_-]{8,32}$`: `invalid_id`."),
             (404, "There is no such session: `not_found`."),
@@ -45,12 +45,12 @@ impl IntoResponses for OfSession {
     }
 }
 
-/// Answers of every route that names a project.
+/// ResponseList of every route that names a project.
 #[derive(Debug)]
 pub enum OfProject {}
 
 impl IntoResponses for OfProject {
-    fn responses() -> Answers {
+    fn responses() -> ResponseList {
         errors(&[
             (400, "The id is not `^[a-zA-Z0-9_-]{8,32}$`: `invalid_id`."),
             (404, "There is no such project: `no_such_project`."),
@@ -58,12 +58,12 @@ impl IntoResponses for OfProject {
     }
 }
 
-/// Answers of every route that takes a body.
+/// ResponseList of every route that takes a body.
 #[derive(Debug)]
 pub enum WithBody {}
 
 impl IntoResponses for WithBody {
-    fn responses() -> Answers {
+    fn responses() -> ResponseList {
         errors(&[
             (400, "An id, or the body, is not as it must be: `invalid_id`, `bad_request`."),
             (408, "The body did not come within 30 seconds: `timeout`."),
@@ -73,23 +73,23 @@ impl IntoResponses for WithBody {
     }
 }
 
-/// Answers of every route that takes only a query.
+/// ResponseList of every route that takes only a query.
 #[derive(Debug)]
 pub enum BadQuery {}
 
 impl IntoResponses for BadQuery {
-    fn responses() -> Answers {
+    fn responses() -> ResponseList {
         errors(&[(400, "The query is not as it must be: `bad_request`, `invalid_id`.")])
     }
 }
 
-/// Answers of every route that starts a session from a body that may name an id, a project or a
+/// ResponseList of every route that starts a session from a body that may name an id, a project or a
 /// host.
 #[derive(Debug)]
 pub enum Naming {}
 
 impl IntoResponses for Naming {
-    fn responses() -> Answers {
+    fn responses() -> ResponseList {
         errors(&[
             (404, "There is no such project or host: `no_such_project`, `no_such_host`."),
             (409, "The id is taken: `exists`."),
@@ -97,12 +97,12 @@ impl IntoResponses for Naming {
     }
 }
 
-/// Answers of every route that starts a session.
+/// ResponseList of every route that starts a session.
 #[derive(Debug)]
 pub enum Starting {}
 
 impl IntoResponses for Starting {
-    fn responses() -> Answers {
+    fn responses() -> ResponseList {
         errors(&[
             (429, "As many sessions run as may: `overloaded`."),
             (
@@ -114,22 +114,22 @@ impl IntoResponses for Starting {
     }
 }
 
-/// Answers of every route that asks a session's host.
+/// ResponseList of every route that asks a session's host.
 #[derive(Debug)]
 pub enum Asking {}
 
 impl IntoResponses for Asking {
-    fn responses() -> Answers {
+    fn responses() -> ResponseList {
         errors(&[(503, "The session's host is away: `host_offline`.")])
     }
 }
 
-/// Answers of every route that types into a session.
+/// ResponseList of every route that types into a session.
 #[derive(Debug)]
 pub enum Typing {}
 
 impl IntoResponses for Typing {
-    fn responses() -> Answers {
+    fn responses() -> ResponseList {
         errors(&[
             (409, "The session is over: `session_ended`."),
             (429, "The session has not taken what was typed before: `overloaded`."),
@@ -138,12 +138,12 @@ impl IntoResponses for Typing {
     }
 }
 
-/// Answers of every route that opens a WebSocket.
+/// ResponseList of every route that opens a WebSocket.
 #[derive(Debug)]
 pub enum Upgrade {}
 
 impl IntoResponses for Upgrade {
-    fn responses() -> Answers {
+    fn responses() -> ResponseList {
         let mut answers = errors(&[
             (
                 400,
@@ -157,7 +157,7 @@ impl IntoResponses for Upgrade {
     }
 }
 
-fn errors(list: &[(u16, &str)]) -> Answers {
+fn errors(list: &[(u16, &str)]) -> ResponseList {
     list.iter().map(|(status, description)| (status.to_string(), error(description))).collect()
 }
 

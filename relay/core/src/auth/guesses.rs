@@ -44,19 +44,19 @@ pub struct Count {
 /// Counts wrong tokens by address, within bounds of memory and of the log.
 #[derive(Debug, Default)]
 pub struct Guesses {
-    state: Mutex<State>,
+    state: Mutex<GuessState>,
 }
 
 #[derive(Debug, Default)]
-struct State {
-    addresses: HashMap<IpAddr, Address>,
+struct GuessState {
+    addresses: HashMap<IpAddr, GuessAddress>,
     lines: Allowance,
     /// Wrong tokens of addresses whose log line was left out.
     left_out: u64,
 }
 
 #[derive(Debug, Default)]
-struct Address {
+struct GuessAddress {
     guesses: Allowance,
     /// Wrong tokens that are neither logged nor counted as left out.
     unlogged: u64,
@@ -78,7 +78,7 @@ impl Guesses {
     }
 }
 
-impl State {
+impl GuessState {
     fn wrong(&mut self, from: IpAddr, now: Time) -> Judged {
         if !self.addresses.contains_key(&from) && self.addresses.len() >= ADDRESSES {
             self.forget_the_quietest();

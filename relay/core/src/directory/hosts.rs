@@ -8,7 +8,7 @@ use moorline_shared::session::Lifecycle;
 use super::Directory;
 use super::change::{Change, Row};
 use crate::hosts::{self, ListedHost};
-use crate::meeting::Meeting;
+use crate::meeting::Reconciliation;
 use crate::plan::{HostError, adopted, choose};
 use crate::record::{HostRecord, SessionRecord};
 
@@ -33,7 +33,7 @@ impl Directory {
         let deleted = self.deleted.iter().filter(|(_, host)| *host == id);
         let deleted = deleted.map(|(session, _)| session.clone()).collect();
         let is_known = |session: &SessionId| self.is_known(session);
-        let meeting = Meeting::of(hello, is_known, self.running_on(id), deleted);
+        let meeting = Reconciliation::of(hello, is_known, self.running_on(id), deleted);
         let mut change = Change::from(Row::Host(HostRecord {
             id: id.clone(),
             name: hello.name.clone(),

@@ -8,7 +8,7 @@ use moorline_shared::message::{Resume, SnapshotReason, close};
 use moorline_shared::time::Time;
 use serde::{Deserialize, Serialize};
 
-use super::{Peer, Phase, Terms};
+use super::{Peer, PeerPhase, Terms};
 use crate::session::{Session, TooManyClients};
 
 /// The saved state of a [`Peer`]: some hundred bytes of JSON, kept beside the socket.
@@ -49,13 +49,13 @@ impl Peer {
     #[must_use]
     pub fn save(&self) -> SavedPeer {
         let phase = match &self.phase {
-            Phase::AwaitingResume { .. } => SavedPhase::AwaitingResume,
-            Phase::Answering(resume) => SavedPhase::Answering(resume.clone()),
-            Phase::AwaitingSnapshot { reason, .. } => SavedPhase::AwaitingSnapshot(*reason),
-            Phase::Streaming => {
+            PeerPhase::AwaitingResume { .. } => SavedPhase::AwaitingResume,
+            PeerPhase::Answering(resume) => SavedPhase::Answering(resume.clone()),
+            PeerPhase::AwaitingSnapshot { reason, .. } => SavedPhase::AwaitingSnapshot(*reason),
+            PeerPhase::Streaming => {
                 self.snapshot_wanted.map_or(SavedPhase::Streaming, SavedPhase::AwaitingSnapshot)
             }
-            Phase::Closed => SavedPhase::Closed,
+            PeerPhase::Closed => SavedPhase::Closed,
         };
         SavedPeer {
             client_id: self.client_id.clone(),
@@ -96,14 +96,16 @@ impl Peer {
         // only as the first message.
         peer.told_revision = (saved.told_meta && !saved.terms.extended).then_some(0);
         peer.phase = match saved.phase {
-            SavedPhase::AwaitingResume => Phase::AwaitingResume { deadline: now + RESUME_DEADLINE },
-            SavedPhase::Answering(resume) => Phase::Answering(resume),
+            SavedPhase::AwaitingResume => {
+                PeerPhase::AwaitingResume { deadline: now + RESUME_DEADLINE }
+            }
+            SavedPhase::Answering(resume) => PeerPhase::Answering(resume),
             SavedPhase::AwaitingSnapshot(reason) => {
                 peer.snapshot_wanted = Some(reason);
-                Phase::Streaming
+                PeerPhase::Streaming
             }
-            SavedPhase::Streaming => Phase::Streaming,
-            SavedPhase::Closed => Phase::Closed,
+            SavedPhase::Streaming => PeerPhase::Streaming,
+            SavedPhase::Closed => PeerPhase::Closed,
         };
         if let Some(client_id) = saved.client_id.as_ref().filter(|_| saved.answers)
             && peer.has_answer()

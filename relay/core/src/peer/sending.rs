@@ -8,8 +8,8 @@ use moorline_shared::log::Entry;
 use moorline_shared::message::{Resumed, ServerMessage, SnapshotReason, close};
 use moorline_shared::time::Time;
 
-use super::{Peer, PeerOutput, Phase, text};
-use crate::answer::{Answer, answer};
+use super::{Peer, PeerOutput, PeerPhase, text};
+use crate::answer::{ResumeAnswer, answer};
 use crate::session::{READS_EVERY, READS_EVERY_BYTES, Session};
 
 impl Peer {
@@ -37,7 +37,7 @@ impl Peer {
     pub(super) fn interrupted(&mut self, session: &Session) {
         let unsent = session.bytes_after(self.sender.position());
         let second = self.credit.rate().max(LEAST_CREDIT_BYTES);
-        let is_streaming = matches!(self.phase, Phase::Streaming);
+        let is_streaming = matches!(self.phase, PeerPhase::Streaming);
         if is_streaming && unsent > 0 && unsent + self.sender.unacked_bytes() > second {
             self.snapshot_wanted.get_or_insert(SnapshotReason::Interrupt);
         }
@@ -45,7 +45,7 @@ impl Peer {
 
     /// Reports now and then to the session that a client that replays takes what it is sent.
     pub(super) fn reads_on(&mut self, session: &mut Session, now: Time) {
-        let is_replaying = matches!(self.phase, Phase::Streaming) && !self.jumps;
+        let is_replaying = matches!(self.phase, PeerPhase::Streaming) && !self.jumps;
         let is_due = |(at, sent): (Time, u64)| {
             now >= at + READS_EVERY || self.sent_bytes >= sent + READS_EVERY_BYTES
         };
@@ -56,7 +56,7 @@ impl Peer {
     }
 
     pub(super) fn poll_answer(&mut self, session: &mut Session, now: Time) -> Option<PeerOutput> {
-        let Phase::Answering(resume) = &self.phase else {
+        let PeerPhase::Answering(resume) = &self.phase else {
             return None;
         };
         let answer = answer(session, resume, self.terms.extended)?;
@@ -75,10 +75,10 @@ impl Peer {
         if answer.snapshot_first {
             self.await_snapshot(session, SnapshotReason::Resume);
         } else {
-            self.phase = Phase::Streaming;
+            self.phase = PeerPhase::Streaming;
             self.reads_on(session, now);
         }
-        let Answer { outcome, from, .. } = answer;
+        let ResumeAnswer { outcome, from, .. } = answer;
         let (epoch, head) = (session.log().epoch(), session.log().head());
         self.epoch = Some(epoch);
         if let Some(client_id) = self.client_id.as_ref().filter(|_| self.answers) {
@@ -93,22 +93,22 @@ impl Peer {
         let asked = !fresh && session.ask_snapshot();
         // Without a request there is no answer to wait for.
         let answers = if asked { session.snapshot_answers() } else { u64::MAX };
-        self.phase = Phase::AwaitingSnapshot { reason, answers };
+        self.phase = PeerPhase::AwaitingSnapshot { reason, answers };
     }
 
     pub(super) fn poll_snapshot(&mut self, session: &mut Session) -> Option<PeerOutput> {
-        if matches!(self.phase, Phase::Streaming)
+        if matches!(self.phase, PeerPhase::Streaming)
             && let Some(reason) = self.snapshot_wanted.take()
         {
             self.await_snapshot(session, reason);
         }
-        let Phase::AwaitingSnapshot { reason, answers } = self.phase else {
+        let PeerPhase::AwaitingSnapshot { reason, answers } = self.phase else {
             return None;
         };
         if answers == session.snapshot_answers() {
             return None;
         }
-        self.phase = Phase::Streaming;
+        self.phase = PeerPhase::Streaming;
         let mut snapshot = session.last_snapshot();
         let is_no_nearer = snapshot.seq <= self.sender.position();
         if is_no_nearer && reason == SnapshotReason::Interrupt {
@@ -134,7 +134,7 @@ impl Peer {
     }
 
     pub(super) fn poll_entry(&mut self, session: &mut Session, now: Time) -> Option<PeerOutput> {
-        if !matches!(self.phase, Phase::Streaming) {
+        if !matches!(self.phase, PeerPhase::Streaming) {
             return None;
         }
         if let Some(entry) = self.loaded_entry() {
@@ -216,7 +216,7 @@ impl Peer {
     fn end(&mut self, session: &Session) -> PeerOutput {
         self.closing = Some((close::NORMAL, "the session has ended"));
         if !self.terms.extended {
-            self.phase = Phase::Closed;
+            self.phase = PeerPhase::Closed;
             return PeerOutput::Close { code: close::NORMAL, reason: "the session has ended" };
         }
         let exit = session.exit().clone();

@@ -7,7 +7,7 @@ use moorline_shared::publish::{HostCommand, HostMessage, WriteRefused};
 use moorline_shared::session::{Lifecycle, Size};
 use moorline_shared::time::Time;
 
-use super::{Host, PublishError, Requests, Session, Stored};
+use super::{HostPresence, PublishError, Requests, Session, Stored};
 use crate::last_status::LastStatus;
 
 /// The request numbers reserved per millisecond: more than can be used in that time.
@@ -16,7 +16,7 @@ const REQUESTS_PER_MS: u64 = 1000;
 impl Session {
     /// Opens the link to a host that has connected.
     pub fn host_arrived(&mut self) {
-        self.host = Host::Arrived;
+        self.host = HostPresence::Arrived;
         self.commands.clear();
         self.snapshot_asked = false;
         // A relay that may lose its memory while the link stays open asks from a position that it
@@ -50,12 +50,12 @@ impl Session {
     /// Returns true if the host was asked where it begins, and has not answered.
     #[must_use]
     pub fn host_is_asked(&self) -> bool {
-        self.host == Host::Arrived
+        self.host == HostPresence::Arrived
     }
 
     /// Closes the link to a host that has left. With `for_good`, the session is lost.
     pub fn host_left(&mut self, for_good: bool) {
-        self.host = Host::Away;
+        self.host = HostPresence::Away;
         self.commands.clear();
         self.requests.refuse_all(WriteRefused::HostAway);
         self.store_held();
@@ -82,7 +82,7 @@ impl Session {
     /// [`PublishError`]: the link to that host must be closed.
     pub fn host_message(&mut self, message: HostMessage) -> Result<(), PublishError> {
         // The host repeats what it said before it learned this relay's position.
-        if self.host != Host::Linked && !matches!(message, HostMessage::Resumed { .. }) {
+        if self.host != HostPresence::Linked && !matches!(message, HostMessage::Resumed { .. }) {
             return Ok(());
         }
         match message {
@@ -124,7 +124,7 @@ impl Session {
             // Nobody has them, so the session goes on without.
             self.begin_log(epoch, from);
         }
-        self.host = Host::Linked;
+        self.host = HostPresence::Linked;
         self.acknowledged = None;
         self.acknowledge();
         self.size = size;

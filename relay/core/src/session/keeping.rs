@@ -11,7 +11,7 @@ use crate::stored::Stored;
 
 /// The limits that a relay can afford for a session's log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Keeping {
+pub struct RetentionPolicy {
     /// The bound on a log in memory. Without a store to read from ([`Session::with_stored`]),
     /// entries after the last snapshot stay longer, up to `without_snapshot_bytes`.
     pub memory_bytes: u64,
@@ -29,7 +29,7 @@ pub struct Keeping {
     pub forgets: bool,
 }
 
-impl Keeping {
+impl RetentionPolicy {
     /// The limits of a relay with a machine of its own.
     pub const NATIVE: Self = Self {
         memory_bytes: BACKLOG_BYTES,
@@ -87,7 +87,7 @@ impl Retention {
 impl Session {
     /// Returns the same session with these limits.
     #[must_use]
-    pub const fn keeping(mut self, keeping: Keeping) -> Self {
+    pub const fn keeping(mut self, keeping: RetentionPolicy) -> Self {
         self.keeping = keeping;
         self
     }
@@ -114,7 +114,7 @@ impl Session {
 
     /// Returns the limits of this session.
     #[must_use]
-    pub const fn bounds(&self) -> Keeping {
+    pub const fn bounds(&self) -> RetentionPolicy {
         self.keeping
     }
 

@@ -23,7 +23,7 @@ pub(crate) const READS_EVERY: Duration = Duration::from_secs(1);
 
 /// The position of a reader that replays.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Reading {
+pub(super) struct ReplayPosition {
     /// The last entry that was sent to it.
     position: Seq,
     /// The time from which it counts as stalled.
@@ -35,7 +35,7 @@ impl Session {
     pub(crate) fn reads_on(&mut self, peer: PeerId, position: Seq, now: Time) {
         // It may have taken something since, without a report.
         let until = now + STALLED_AFTER + READS_EVERY;
-        self.readings.insert(peer, Reading { position, until });
+        self.readings.insert(peer, ReplayPosition { position, until });
         self.acknowledge();
     }
 

@@ -10,7 +10,7 @@ use moorline_shared::message::{CatchUp, Outcome, SnapshotReason};
 
 const EPOCH: Epoch = Epoch(1);
 /// Limits so small that the output of these tests exceeds them.
-const SMALL: Keeping = Keeping {
+const SMALL: RetentionPolicy = RetentionPolicy {
     memory_bytes: 1_000_000,
     without_snapshot_bytes: 1_000_000,
     snapshot_every_bytes: u64::MAX,

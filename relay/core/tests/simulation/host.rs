@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use moorline_host::publisher::{Output, Publisher, QueryId, Task};
+use moorline_host::publisher::{Output, Publisher, PublisherTask, QueryId};
 use moorline_shared::event::Event;
 use moorline_shared::frame::Frame;
 use moorline_shared::id::{Cursor, Epoch, Seq};
@@ -195,8 +195,8 @@ impl Host {
         while let Some(output) = self.publisher.poll_output() {
             match output {
                 Output::Message(message) => messages.push(message),
-                Output::Task(Task::MakeSnapshot) => self.snapshots_due += 1,
-                Output::Task(Task::Answer) => self.answers_due = true,
+                Output::Task(PublisherTask::MakeSnapshot) => self.snapshots_due += 1,
+                Output::Task(PublisherTask::Answer) => self.answers_due = true,
                 Output::Task(_) => {}
             }
         }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use moorline_core::LastStatus;
 use moorline_core::peer::{Peer, PeerOutput, Terms};
-use moorline_core::session::{Facts, HeldChange, Keeping, Session};
+use moorline_core::session::{Facts, HeldChange, RetentionPolicy, Session};
 use moorline_core::stored::{Row, Stored};
 use moorline_shared::frame::Frame;
 use moorline_shared::id::{ClientId, Epoch, Seq};
@@ -17,7 +17,7 @@ use moorline_shared::time::Time;
 use crate::rng::Rng;
 
 /// The limits of a relay at the edge, so small that it often has to read entries back.
-const EDGE: Keeping = Keeping {
+const EDGE: RetentionPolicy = RetentionPolicy {
     memory_bytes: 1000,
     without_snapshot_bytes: 1000,
     snapshot_every_bytes: 200_000,
@@ -26,7 +26,7 @@ const EDGE: Keeping = Keeping {
     forgets: true,
 };
 /// The limits of a relay with a machine of its own, so small that a flood exceeds them.
-const NATIVE: Keeping = Keeping {
+const NATIVE: RetentionPolicy = RetentionPolicy {
     memory_bytes: 1_000_000,
     without_snapshot_bytes: 1_000_000,
     snapshot_every_bytes: 500_000,

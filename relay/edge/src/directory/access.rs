@@ -15,7 +15,7 @@ use worker::{Request, ResponseBuilder, console_warn};
 
 use super::{DirectoryState, now_ms};
 use crate::internal::{ACCESS, Allowed, Keep, Presented};
-use crate::reply::{Answer, Failure, json, nothing};
+use crate::reply::{Answer, RequestFailure, json, nothing};
 
 /// Prefix of every token, so that people and scanners recognize one.
 const PREFIX: &str = "moor_";
@@ -63,7 +63,7 @@ impl DirectoryState {
         nothing()
     }
 
-    fn access_of(&self, token: &SecretHash) -> Result<Option<String>, Failure> {
+    fn access_of(&self, token: &SecretHash) -> Result<Option<String>, RequestFailure> {
         let found = self.with(|memory| Ok(memory.database.token_by_hash(token)?))?;
         let now = Time::from_ms(now_ms());
         let valid = found.filter(|found| {
@@ -74,7 +74,7 @@ impl DirectoryState {
     }
 
     /// Counts a wrong token. An address that has sent many is told to wait.
-    fn wrong(&self, presented: &Presented) -> Failure {
+    fn wrong(&self, presented: &Presented) -> RequestFailure {
         let from = presented.from.as_deref().and_then(|from| from.parse().ok());
         let from = from.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
         let judged = self.guesses.wrong(from, Time::from_ms(now_ms()));

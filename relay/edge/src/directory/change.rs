@@ -15,7 +15,7 @@ use worker::wasm_bindgen_futures::spawn_local;
 use super::{DirectoryState, ReservedId, now_ms};
 use crate::asking;
 use crate::internal::{APPEND, Append, DELETE, MOVE, Move, RENAME, Rename};
-use crate::reply::{self, Answer, Failure};
+use crate::reply::{self, Answer, RequestFailure};
 
 /// Maximum number of objects that are asked at the same time.
 pub(super) const OBJECTS_AT_ONCE: usize = 32;
@@ -46,7 +46,7 @@ impl DirectoryState {
     }
 
     /// Ends and removes a session.
-    pub(super) async fn delete(self: &Rc<Self>, id: &SessionId) -> Result<(), Failure> {
+    pub(super) async fn delete(self: &Rc<Self>, id: &SessionId) -> Result<(), RequestFailure> {
         self.ask(|directory| directory.summary(id).map(drop))?;
         let Some(reserved) = ReservedId::of(self, id) else {
             return Err(ApiError::no_session(id.as_str()).into());
@@ -60,7 +60,7 @@ impl DirectoryState {
     }
 
     /// Removes a session whose object is gone or about to go, without ending it there.
-    pub(super) async fn unlist(&self, id: &SessionId) -> Result<(), Failure> {
+    pub(super) async fn unlist(&self, id: &SessionId) -> Result<(), RequestFailure> {
         let mut effects = self.decide(|directory| directory.remove(id, now_ms()))?;
         effects.retain(|effect| !matches!(effect, Effect::End { .. }));
         self.carry_out(effects).await;
@@ -78,7 +78,7 @@ impl DirectoryState {
         stream::iter(effects).for_each_concurrent(OBJECTS_AT_ONCE, carry_out).await;
     }
 
-    async fn carry_out_one(&self, effect: &Effect) -> Result<(), Failure> {
+    async fn carry_out_one(&self, effect: &Effect) -> Result<(), RequestFailure> {
         match effect {
             Effect::ListsChanged => self.changed.ring(),
             Effect::Forget { session, host } => {
@@ -95,7 +95,7 @@ impl DirectoryState {
             Effect::Append { session, event } => {
                 match self.post(session, APPEND, &Append { event: event.clone() }).await {
                     // The session was deleted in the meantime.
-                    Err(Failure::Passed(_)) => {}
+                    Err(RequestFailure::Passed(_)) => {}
                     appended => appended?,
                 }
             }
@@ -108,7 +108,7 @@ impl DirectoryState {
         session: &SessionId,
         path: &str,
         body: &impl Serialize,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), RequestFailure> {
         asking::post(&asking::session(&self.env, session)?, path, body).await.map(drop)
     }
 }

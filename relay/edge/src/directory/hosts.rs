@@ -30,7 +30,7 @@ use super::start::Result;
 use super::{DirectoryState, now_ms, random};
 use crate::asking;
 use crate::internal::{CREATE, Create, Files, FilesWanted, HOST_LOST};
-use crate::reply::{Answer, Failure, is_upgrade};
+use crate::reply::{Answer, RequestFailure, is_upgrade};
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// Attachment of the link of a host that has been welcomed.
@@ -41,7 +41,7 @@ const FILES_PATIENCE: Duration = Duration::from_secs(5);
 
 /// A request that waits for a host's answer.
 #[derive(Debug)]
-pub(super) struct Asked {
+pub(super) struct AskedHost {
     request: RequestId,
     host: HostId,
     /// The session that the host was asked to start.
@@ -130,7 +130,7 @@ impl DirectoryState {
         // one.
         let request = RequestId(u64::try_from(random().ok()? >> 75).ok()?);
         let (sender, receiver) = oneshot::channel();
-        let asked = Asked { request, host: host.clone(), session: session.cloned(), sender };
+        let asked = AskedHost { request, host: host.clone(), session: session.cloned(), sender };
         self.asked.borrow_mut().push(asked);
         let mut answer = None;
         if self.tell(host, message(request)) {
@@ -214,7 +214,7 @@ impl DirectoryState {
     /// Answers requests that wait for a start whose answer was lost with the previous link.
     fn answer_starts(&self, host: &HostId, hello: &Hello) {
         for hosted in &hello.sessions {
-            let waits = |asked: &Asked| {
+            let waits = |asked: &AskedHost| {
                 asked.host == *host && asked.session.as_ref() == Some(&hosted.session_id)
             };
             let request = {
@@ -238,7 +238,7 @@ impl DirectoryState {
             };
             match made.await {
                 // The object exists already: the directory had lost this session.
-                Err(Failure::Passed(answer)) if answer.status_code() == 409 => {}
+                Err(RequestFailure::Passed(answer)) if answer.status_code() == 409 => {}
                 Err(failure) => console_error!("the session {id} is not adopted: {failure}"),
                 Ok(_) => console_log!("the session {id} is adopted"),
             }
@@ -289,7 +289,7 @@ impl DirectoryState {
         }
     }
 
-    fn take_asked(&self, request: RequestId) -> Option<Asked> {
+    fn take_asked(&self, request: RequestId) -> Option<AskedHost> {
         let mut asked = self.asked.borrow_mut();
         let place = asked.iter().position(|asked| asked.request == request)?;
         Some(asked.swap_remove(place))

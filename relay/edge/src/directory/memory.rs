@@ -6,7 +6,7 @@ use worker::SqlStorage;
 
 use super::DirectoryState;
 use super::store::ListedRow;
-use crate::reply::Failure;
+use crate::reply::RequestFailure;
 use crate::sql::{Database, Result};
 
 /// The directory as loaded into memory, and the database that it is stored in.
@@ -39,14 +39,14 @@ impl DirectoryState {
     /// the next call reads it again.
     pub(super) fn with<T>(
         &self,
-        work: impl FnOnce(&mut DirectoryMemory) -> std::result::Result<T, Failure>,
-    ) -> std::result::Result<T, Failure> {
+        work: impl FnOnce(&mut DirectoryMemory) -> std::result::Result<T, RequestFailure>,
+    ) -> std::result::Result<T, RequestFailure> {
         let mut memory = match self.memory.take() {
             Some(memory) => memory,
             None => Box::new(DirectoryMemory::load(self.state.storage().sql())?),
         };
         let result = work(&mut memory);
-        if !matches!(result, Err(Failure::Fault(_))) {
+        if !matches!(result, Err(RequestFailure::Fault(_))) {
             self.memory.set(Some(memory));
         }
         result
@@ -56,7 +56,7 @@ impl DirectoryState {
     pub(super) fn ask<T>(
         &self,
         read: impl FnOnce(&Directory) -> std::result::Result<T, ApiError>,
-    ) -> std::result::Result<T, Failure> {
+    ) -> std::result::Result<T, RequestFailure> {
         self.with(|memory| Ok(read(&memory.directory)?))
     }
 
@@ -65,7 +65,7 @@ impl DirectoryState {
     pub(super) fn decide(
         &self,
         decide: impl FnOnce(&Directory) -> std::result::Result<Change, ApiError>,
-    ) -> std::result::Result<Vec<Effect>, Failure> {
+    ) -> std::result::Result<Vec<Effect>, RequestFailure> {
         self.with(|memory| {
             let change = decide(&memory.directory)?;
             Ok(memory.make(change)?)

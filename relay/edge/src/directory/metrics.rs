@@ -11,7 +11,7 @@ use worker::ResponseBuilder;
 
 use super::{DirectoryState, now_ms};
 use crate::internal::Counted;
-use crate::reply::{Answer, Failure, json};
+use crate::reply::{Answer, RequestFailure, json};
 
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 /// Types of samples, as OpenMetrics names them.
@@ -36,7 +36,7 @@ impl DirectoryState {
         json(StatusCode::OK, &self.gauges()?.debug)
     }
 
-    fn gauges(&self) -> Result<Gauges, Failure> {
+    fn gauges(&self) -> Result<Gauges, RequestFailure> {
         let counts = self.ask(|directory| Ok(directory.counts()))?;
         let Counted { events, output_bytes } = self.counted.borrow().clone();
         let debug = DebugMetrics {

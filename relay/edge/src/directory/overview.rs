@@ -14,17 +14,17 @@ use moorline_shared::sse;
 use worker::{Delay, Request, ResponseBuilder, console_error};
 
 use super::{DirectoryState, now_ms};
-use crate::leaving::Leaving;
+use crate::leaving::AbortGuard;
 use crate::reply::Answer;
 
 /// Minimum time between two updates of a stream: changes within it are sent together.
 const ROUND: Duration = Duration::from_millis(250);
 
 pub(super) fn open(directory: &Rc<DirectoryState>, request: &Request) -> Answer {
-    let reader = Rc::new(Reader::counted(directory));
+    let reader = Rc::new(OverviewReader::counted(directory));
     let left = Rc::clone(&reader);
-    let leaving = Leaving::watch(request, move || left.leave());
-    let live = Live::of(reader);
+    let leaving = AbortGuard::watch(request, move || left.leave());
+    let live = OverviewConnection::of(reader);
     let chunks = stream::unfold((live, leaving), |(mut live, leaving)| async {
         let chunk = live.next().await?;
         Some((Ok::<_, worker::Error>(chunk.into_bytes()), (live, leaving)))
@@ -37,12 +37,12 @@ pub(super) fn open(directory: &Rc<DirectoryState>, request: &Request) -> Answer 
 }
 
 /// A reader of the list, counted in the directory's `streams` until it leaves.
-struct Reader {
+struct OverviewReader {
     directory: Rc<DirectoryState>,
     is_here: Cell<bool>,
 }
 
-impl Reader {
+impl OverviewReader {
     fn counted(directory: &Rc<DirectoryState>) -> Self {
         directory.streams.set(directory.streams.get() + 1);
         Self { directory: Rc::clone(directory), is_here: Cell::new(true) }
@@ -58,15 +58,15 @@ impl Reader {
     }
 }
 
-impl Drop for Reader {
+impl Drop for OverviewReader {
     fn drop(&mut self) {
         self.leave();
     }
 }
 
 /// The stream to one reader.
-struct Live {
-    reader: Rc<Reader>,
+struct OverviewConnection {
+    reader: Rc<OverviewReader>,
     stream: OverviewStream,
     is_open: bool,
     /// The bell's count when the list was last read.
@@ -75,8 +75,8 @@ struct Live {
     said_ms: u64,
 }
 
-impl Live {
-    fn of(reader: Rc<Reader>) -> Self {
+impl OverviewConnection {
+    fn of(reader: Rc<OverviewReader>) -> Self {
         Self {
             reader,
             stream: OverviewStream::default(),

@@ -11,8 +11,8 @@ use worker::Request;
 
 use super::{DirectoryState, overview};
 use crate::internal::{
-    DROP, ENSURE, Ensure, FILES, GONE, Gone, KEEP, PREFIX, REDEEM, SUMMARY, SessionUpdate, VERIFY,
-    VERIFY_COOKIE,
+    DROP, ENSURE, Ensure, FILES, GONE, KEEP, PREFIX, REDEEM, SUMMARY, SessionGone, SessionUpdate,
+    VERIFY, VERIFY_COOKIE,
 };
 use crate::reply::{self, Answer, body, json, method, nothing, uri};
 
@@ -88,7 +88,7 @@ async fn internal(directory: &Rc<DirectoryState>, path: &str, request: &mut Requ
             }
         }
         GONE => {
-            let Gone { session_id } = body(request).await?;
+            let SessionGone { session_id } = body(request).await?;
             if directory.ask(|it| Ok(it.contains(&session_id)))? {
                 directory.unlist(&session_id).await?;
             }

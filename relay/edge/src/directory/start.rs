@@ -19,8 +19,8 @@ use worker::{Delay, console_error, console_warn};
 
 use super::{DirectoryState, ReservedId, now_ms, random};
 use crate::asking;
-use crate::internal::{CREATE, Create, DELETE, STARTED, Started};
-use crate::reply::{self, Answer, Failure};
+use crate::internal::{CREATE, Create, DELETE, HostStarted, STARTED};
+use crate::reply::{self, Answer, RequestFailure};
 
 /// Time allowed for a host to start a session.
 const START_PATIENCE: Duration = Duration::from_secs(10);
@@ -29,7 +29,7 @@ const ENSURE_PATIENCE: Duration = Duration::from_secs(20);
 /// Time allowed for a host to publish a session that it has started, in milliseconds.
 const PUBLISH_PATIENCE_MS: u64 = 5000;
 
-pub(super) type Result<T> = std::result::Result<T, Failure>;
+pub(super) type Result<T> = std::result::Result<T, RequestFailure>;
 
 impl DirectoryState {
     /// Starts a session that a request asks for.
@@ -104,7 +104,7 @@ impl DirectoryState {
             // The caller may have gone.
             let _ = sender.send(work.await);
         });
-        receiver.await.map_err(|_| Failure::Fault("it was given up halfway".to_owned()))?
+        receiver.await.map_err(|_| RequestFailure::Fault("it was given up halfway".to_owned()))?
     }
 
     /// Creates the session's object with its record.
@@ -113,7 +113,7 @@ impl DirectoryState {
         let wanted = Create { record: record.clone() };
         match asking::post(&object, CREATE, &wanted).await {
             // An object left behind by a session that is no longer listed.
-            Err(Failure::Passed(answer)) if answer.status_code() == 409 => {
+            Err(RequestFailure::Passed(answer)) if answer.status_code() == 409 => {
                 asking::post(&object, DELETE, &()).await?;
                 asking::post(&object, CREATE, &wanted).await.map(drop)
             }
@@ -139,7 +139,7 @@ impl DirectoryState {
         let listed = self.decide(|directory| Ok(directory.started(reservation, &hosted)))?;
         self.carry_out(listed).await;
         let (epoch, size) = (hosted.epoch, hosted.facts.size);
-        let started = Started { session: hosted, within_ms: PUBLISH_PATIENCE_MS };
+        let started = HostStarted { session: hosted, within_ms: PUBLISH_PATIENCE_MS };
         match asking::ask::<SessionSummary>(&object, STARTED, &started).await {
             Ok(summary) => {
                 // What the session reported before it was listed was not taken in.

@@ -50,7 +50,7 @@ impl Database {
     /// Stored details of all listed sessions.
     pub(super) fn listed(&self) -> Result<Vec<ListedRow>> {
         let rows = self.rows(LISTED, &[])?;
-        let row = |row: &crate::sql::Row| {
+        let row = |row: &crate::sql::ResultRow| {
             Ok(ListedRow {
                 session: row.parsed(0)?,
                 // A report in another version's format is dropped: the session reports again.
@@ -78,7 +78,7 @@ impl Database {
 
     pub(super) fn projects(&self) -> Result<Vec<ProjectRecord>> {
         let rows = self.rows(schema::PROJECTS, &[])?;
-        let row = |row: &crate::sql::Row| {
+        let row = |row: &crate::sql::ResultRow| {
             Ok(ProjectRecord {
                 id: row.parsed(0)?,
                 name: row.text(1)?.to_owned(),
@@ -101,7 +101,7 @@ impl Database {
 
     pub(super) fn hosts(&self) -> Result<Vec<HostRecord>> {
         let rows = self.rows(schema::HOSTS, &[])?;
-        let row = |row: &crate::sql::Row| {
+        let row = |row: &crate::sql::ResultRow| {
             Ok(HostRecord {
                 id: row.parsed(0)?,
                 name: row.text(1)?.to_owned(),
@@ -136,7 +136,7 @@ impl Database {
 
     pub(super) fn tokens(&self) -> Result<Vec<TokenRecord>> {
         let rows = self.rows(schema::TOKENS, &[])?;
-        let row = |row: &crate::sql::Row| {
+        let row = |row: &crate::sql::ResultRow| {
             Ok(TokenRecord {
                 id: row.text(0)?.to_owned(),
                 scope: row.text(1)?.to_owned(),

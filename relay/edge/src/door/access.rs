@@ -6,13 +6,13 @@ use moorline_core::auth::{Access, Credential, SecretHash, fixed_token, hash_secr
 use subtle::ConstantTimeEq as _;
 use worker::{Request, console_error};
 
-use super::Door;
+use super::Gateway;
 use crate::address::asked;
 use crate::asking;
 use crate::internal::{Allowed, Presented, REDEEM, VERIFY, VERIFY_COOKIE};
-use crate::reply::Failure;
+use crate::reply::RequestFailure;
 
-type Result<T> = std::result::Result<T, Failure>;
+type Result<T> = std::result::Result<T, RequestFailure>;
 
 /// The ticket in the URL's query, for event streams: browsers open them without custom headers.
 pub(super) fn ticket(request: &Request) -> Option<String> {
@@ -27,7 +27,7 @@ pub(super) struct Caller {
     pub(super) token: SecretHash,
 }
 
-impl Door {
+impl Gateway {
     /// Identifies the caller by its ticket, if valid, else by the token or cookie that it presents.
     pub(super) async fn caller(&self, ticket: Option<String>) -> Result<Caller> {
         if let Some(ticket) = &ticket
@@ -76,7 +76,7 @@ impl Door {
                 let token = token.unwrap_or(presented.hash);
                 Ok(access.parse().ok().map(|access| Caller { access, token }))
             }
-            Err(Failure::Passed(answer)) if answer.status_code() == 401 => Ok(None),
+            Err(RequestFailure::Passed(answer)) if answer.status_code() == 401 => Ok(None),
             Err(failure) => Err(failure),
         }
     }

@@ -19,13 +19,13 @@ use worker::{
     WebsocketEvent, console_error,
 };
 
-use super::Door;
+use super::Gateway;
 use crate::address::query;
 use crate::asking;
 use crate::internal::ACCESS;
-use crate::reply::{Answer, Failure};
+use crate::reply::{Answer, RequestFailure};
 
-impl Door {
+impl Gateway {
     /// Opens a WebSocket that carries the route's own answer.
     pub(super) async fn event_socket(&self, matched: &Matched, request: &Request) -> Answer {
         let answer = if self.origins.allows(&self.headers) {
@@ -35,16 +35,16 @@ impl Door {
         };
         let answer = match answer {
             Ok(answer) => answer,
-            Err(Failure::Fault(error)) => return Err(Failure::Fault(error)),
-            Err(Failure::Passed(answer)) => *answer,
-            Err(Failure::Api(error)) => {
+            Err(RequestFailure::Fault(error)) => return Err(RequestFailure::Fault(error)),
+            Err(RequestFailure::Passed(answer)) => *answer,
+            Err(RequestFailure::Api(error)) => {
                 let status = error.status();
-                return self.refused(status, Failure::Api(error));
+                return self.refused(status, RequestFailure::Api(error));
             }
         };
         let status = StatusCode::from_u16(answer.status_code()).unwrap_or_default();
         if refusal(status).is_some() {
-            return self.refused(status, Failure::Passed(Box::new(answer)));
+            return self.refused(status, RequestFailure::Passed(Box::new(answer)));
         }
         let mut answer = answer;
         let events = answer.stream()?;
@@ -56,7 +56,7 @@ impl Door {
         &self,
         matched: &Matched,
         request: &Request,
-    ) -> std::result::Result<Response, Failure> {
+    ) -> std::result::Result<Response, RequestFailure> {
         let access = self.admit(matched, request).await?;
         let (object, access) = self.owner(matched, &access)?;
         let headers = Headers::new();
@@ -68,7 +68,7 @@ impl Door {
 
     /// Refuses the socket. A browser hides a WebSocket's HTTP error from its page, so a page gets a
     /// close code; other clients get the HTTP error.
-    fn refused(&self, status: StatusCode, failure: Failure) -> Answer {
+    fn refused(&self, status: StatusCode, failure: RequestFailure) -> Answer {
         let is_page = self.headers.contains_key(ORIGIN);
         match refusal(status) {
             Some((code, reason)) if is_page || status == StatusCode::NO_CONTENT => {

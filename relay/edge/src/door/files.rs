@@ -11,7 +11,7 @@ use moorline_core::api::paths::{is_hashed, is_reader, is_route, of_long_name};
 use sha2::{Digest as _, Sha256};
 use worker::{Request, Response, ResponseBuilder, Result};
 
-use super::Door;
+use super::Gateway;
 use crate::files::content_type;
 use crate::reply::Answer;
 
@@ -29,12 +29,12 @@ const NOT_BUILT: &str = "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\
     <code>moorline attach &lt;session&gt;</code>.</p></html>";
 
 /// A file of the client, with its entity tag.
-struct Found {
+struct FoundFile {
     content: Vec<u8>,
     etag: String,
 }
 
-impl Door {
+impl Gateway {
     /// Answers a path that the API does not have: with the page or another file.
     pub(super) async fn file(&self) -> Answer {
         if !matches!(self.method, Method::GET | Method::HEAD) {
@@ -98,14 +98,14 @@ impl Door {
         Ok(response)
     }
 
-    fn page(&self, page: Found) -> Answer {
+    fn page(&self, page: FoundFile) -> Answer {
         let text = String::from_utf8_lossy(&page.content).into_owned();
         let mut response = self.send(page, PAGE, EACH_TIME)?;
         set_policy(&mut response, &csp::policy(&text, &self.frame_ancestors()))?;
         Ok(response)
     }
 
-    async fn find(&self, path: &str) -> Result<Option<Found>> {
+    async fn find(&self, path: &str) -> Result<Option<FoundFile>> {
         let assets = self.env.assets("ASSETS")?;
         let wanted = Request::new(&format!("https://assets.internal/{path}"), worker::Method::Get)?;
         let mut response = assets.fetch_request(wanted).await?;
@@ -120,10 +120,10 @@ impl Door {
             Some(etag) => etag.trim_start_matches("W/").to_owned(),
             None => etag(&content),
         };
-        Ok(Some(Found { content, etag }))
+        Ok(Some(FoundFile { content, etag }))
     }
 
-    fn send(&self, found: Found, path: &str, lasting: &str) -> Result<Response> {
+    fn send(&self, found: FoundFile, path: &str, lasting: &str) -> Result<Response> {
         let known = self.headers.get(IF_NONE_MATCH).and_then(|tags| tags.to_str().ok());
         let is_known = known.is_some_and(|tags| {
             tags.split(',').any(|tag| tag.trim().trim_start_matches("W/") == found.etag)

@@ -10,7 +10,7 @@ use futures_util::future::{Either, select};
 use http::StatusCode;
 use moorline_core::api::ApiError;
 use moorline_core::auth::Access;
-use moorline_core::legacy::{self, Chat, HEADERS, Warned, Wish, refusal};
+use moorline_core::legacy::{self, Chat, ChatAction, HEADERS, Warned, refusal};
 use moorline_shared::id::SessionId;
 use moorline_shared::message::close;
 use moorline_shared::rest::{ErrorBody, Prompt, SessionSummary};
@@ -20,11 +20,11 @@ use worker::{
     WebSocketPair, WebsocketEvent, console_error, console_warn,
 };
 
-use super::{Door, word};
+use super::{Gateway, word};
 use crate::address::asked;
 use crate::asking;
 use crate::internal::ACCESS;
-use crate::reply::{Answer, Failure, is_upgrade, send};
+use crate::reply::{Answer, RequestFailure, is_upgrade, send};
 
 /// The variable that turns these routes off, like the native relay's option of that name.
 const OFF_VARIABLE: &str = "MOORLINE_NO_LEGACY";
@@ -32,7 +32,7 @@ const OFF_VARIABLE: &str = "MOORLINE_NO_LEGACY";
 /// and the socket buffers whatever it is given.
 const BUDGET_BYTES: usize = 8 * 1024 * 1024;
 
-impl Door {
+impl Gateway {
     /// Returns true unless these routes are turned off.
     pub(super) fn has_legacy(&self) -> bool {
         let off = self.env.var(OFF_VARIABLE).map(|off| off.to_string()).unwrap_or_default();
@@ -71,7 +71,7 @@ impl Door {
         let WebSocketPair { client, server } = WebSocketPair::new()?;
         let (chat, hello) = Chat::open();
         let (env, left_bytes) = (self.env.clone(), BUDGET_BYTES);
-        let talk = Talk { env, access, socket: server, chat, followed: None, left_bytes };
+        let talk = ChatTalk { env, access, socket: server, chat, followed: None, left_bytes };
         spawn_local(talk.begin(hello, wanted));
         let mut response = ResponseBuilder::new().with_status(101).with_websocket(client);
         if let Some(protocol) = self.protocol() {
@@ -130,17 +130,17 @@ impl<'a> Hearing<'a> {
 }
 
 /// A chat with one connected client.
-struct Talk {
+struct ChatTalk {
     env: Env,
     access: Access,
     socket: WebSocket,
     chat: Chat,
-    followed: Option<Followed>,
+    followed: Option<FollowedEvents>,
     left_bytes: usize,
 }
 
 /// Event stream of the session that a client has subscribed to.
-struct Followed {
+struct FollowedEvents {
     id: SessionId,
     events: ByteStream,
 }
@@ -148,7 +148,7 @@ struct Followed {
 /// End of a chat: the close code and the reason for the client.
 struct Over(u16, &'static str);
 
-impl Talk {
+impl ChatTalk {
     async fn begin(mut self, hello: String, wanted: Option<String>) {
         let socket = self.socket.clone();
         let Over(code, reason) = self.serve(&socket, hello, wanted).await;
@@ -164,7 +164,7 @@ impl Talk {
         let mut said = Hearing::new(events);
         let mut told = self.tell(&hello);
         if let Some(id) = wanted.filter(|_| told.is_ok()) {
-            told = self.fulfil(Wish::Subscribe(id)).await;
+            told = self.fulfil(ChatAction::Subscribe(id)).await;
         }
         while told.is_ok() {
             let followed = &mut self.followed;
@@ -197,18 +197,18 @@ impl Talk {
         told.err().unwrap_or(Over(close::NORMAL, ""))
     }
 
-    async fn fulfil_any(&mut self, wish: Option<Wish>) -> Result<(), Over> {
+    async fn fulfil_any(&mut self, wish: Option<ChatAction>) -> Result<(), Over> {
         match wish {
             Some(wish) => self.fulfil(wish).await,
             None => Ok(()),
         }
     }
 
-    async fn fulfil(&mut self, wish: Wish) -> Result<(), Over> {
+    async fn fulfil(&mut self, wish: ChatAction) -> Result<(), Over> {
         let done = match wish {
-            Wish::Tell(text) => return self.tell(&text),
-            Wish::Subscribe(id) => self.subscribe(&id).await.map(Some),
-            Wish::Command { session_id, command } => {
+            ChatAction::Tell(text) => return self.tell(&text),
+            ChatAction::Subscribe(id) => self.subscribe(&id).await.map(Some),
+            ChatAction::Command { session_id, command } => {
                 self.type_in(&session_id, command).await.map(|()| None)
             }
         };
@@ -221,16 +221,16 @@ impl Talk {
         }
     }
 
-    async fn subscribe(&mut self, id: &str) -> Result<String, Failure> {
+    async fn subscribe(&mut self, id: &str) -> Result<String, RequestFailure> {
         let id = id.parse().map_err(|_| ApiError::invalid_id(id))?;
         let mut live = self.ask(&id, "events", None, None).await?;
         let status = self.ask(&id, "status", None, None).await?.text().await?;
         let summary: SessionSummary = serde_json::from_str(&status).map_err(worker::Error::from)?;
-        self.followed = Some(Followed { id, events: live.stream()? });
+        self.followed = Some(FollowedEvents { id, events: live.stream()? });
         Ok(self.chat.subscribed(&summary))
     }
 
-    async fn type_in(&self, id: &str, command: String) -> Result<(), Failure> {
+    async fn type_in(&self, id: &str, command: String) -> Result<(), RequestFailure> {
         let id = id.parse().map_err(|_| ApiError::invalid_id(id))?;
         let prompt = Prompt { command: Some(command), context: None };
         let body = serde_json::to_string(&prompt).map_err(worker::Error::from)?;
@@ -245,7 +245,7 @@ impl Talk {
         match self.ask(&followed.id, "events", after.as_deref(), None).await {
             Ok(mut live) if live.status_code() == StatusCode::OK.as_u16() => {
                 let events = live.stream().map_err(|error| fault(&error.to_string()))?;
-                self.followed = Some(Followed { events, ..followed });
+                self.followed = Some(FollowedEvents { events, ..followed });
             }
             Ok(_) => self.chat.ended(),
             Err(failure) => {
@@ -263,7 +263,7 @@ impl Talk {
         what: &str,
         after: Option<&str>,
         body: Option<&str>,
-    ) -> Result<Response, Failure> {
+    ) -> Result<Response, RequestFailure> {
         if self.access.scope_of(id).is_none() {
             return Err(ApiError::forbidden().into());
         }
@@ -291,13 +291,13 @@ impl Talk {
 
 /// The body that tells the client of a failure. A fault ends the chat, so that the client
 /// reconnects.
-async fn body_of(failure: Failure) -> Result<ErrorBody, Over> {
+async fn body_of(failure: RequestFailure) -> Result<ErrorBody, Over> {
     match failure {
-        Failure::Api(error) => Ok(error.body().clone()),
-        Failure::Passed(mut answer) => {
+        RequestFailure::Api(error) => Ok(error.body().clone()),
+        RequestFailure::Passed(mut answer) => {
             answer.json().await.map_err(|error| fault(&error.to_string()))
         }
-        Failure::Fault(error) => Err(fault(&error)),
+        RequestFailure::Fault(error) => Err(fault(&error)),
     }
 }
 

@@ -6,12 +6,12 @@ use moorline_core::auth::{Credential, cookie, hash_secret, presented, random_sec
 use moorline_shared::rest::Done;
 use worker::{Response, ResponseBuilder};
 
-use super::Door;
+use super::Gateway;
 use crate::asking;
 use crate::internal::{DROP, KEEP, Keep, Presented};
 use crate::reply::Answer;
 
-impl Door {
+impl Gateway {
     /// Sets a cookie in the browser, if the connection is fit for one.
     pub(super) async fn log_in(&self) -> Answer {
         let caller = self.caller(None).await?;

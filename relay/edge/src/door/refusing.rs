@@ -8,13 +8,13 @@ use moorline_shared::message::{ServerMessage, close};
 use moorline_shared::rest::ErrorBody;
 use worker::{ResponseBuilder, WebSocketPair, console_error};
 
-use super::Door;
-use crate::reply::{Answer, Failure};
+use super::Gateway;
+use crate::reply::{Answer, RequestFailure};
 
 /// Refuses a client's socket: by a message and a close code if the client cannot read an HTTP
 /// error.
-pub(super) fn refuse(door: &Door, call: Call, why: Why, failure: Failure) -> Answer {
-    if matches!(failure, Failure::Fault(_)) {
+pub(super) fn refuse(door: &Gateway, call: Call, why: Why, failure: RequestFailure) -> Answer {
+    if matches!(failure, RequestFailure::Fault(_)) {
         return Err(failure);
     }
     match call {
@@ -24,7 +24,7 @@ pub(super) fn refuse(door: &Door, call: Call, why: Why, failure: Failure) -> Ans
     }
 }
 
-fn by_code(door: &Door, why: Why) -> Answer {
+fn by_code(door: &Gateway, why: Why) -> Answer {
     let StreamRefusal { close, code, message } = why.stream();
     let told = ServerMessage::Error { code, message: message.to_owned() };
     closed(door.protocol(), &told.to_json(), close, message)
@@ -35,14 +35,14 @@ fn by_text(refusal: &PlainRefusal) -> Answer {
 }
 
 /// Refuses a plain socket whose session could not be created.
-pub(super) async fn not_created(failure: Failure) -> Answer {
+pub(super) async fn not_created(failure: RequestFailure) -> Answer {
     let (close_code, details) = match failure {
-        Failure::Api(error) => (close::OVERLOADED, told(error.body())),
-        Failure::Passed(mut answer) => match answer.json::<ErrorBody>().await {
+        RequestFailure::Api(error) => (close::OVERLOADED, told(error.body())),
+        RequestFailure::Passed(mut answer) => match answer.json::<ErrorBody>().await {
             Ok(body) => (close::OVERLOADED, told(&body)),
             Err(_) => (close::INTERNAL, "the relay has a fault".to_owned()),
         },
-        Failure::Fault(error) => {
+        RequestFailure::Fault(error) => {
             console_error!("a session was not created: {error}");
             (close::INTERNAL, "the relay has a fault".to_owned())
         }
@@ -66,7 +66,7 @@ fn closed(protocol: Option<&str>, text: &str, code: u16, reason: &str) -> Answer
     Ok(response.empty())
 }
 
-impl Door {
+impl Gateway {
     /// The subprotocol that the relay selects from those that the client offers.
     pub(super) fn protocol(&self) -> Option<&str> {
         let values = self.headers.get_all(SEC_WEBSOCKET_PROTOCOL).iter();

@@ -10,10 +10,10 @@ use moorline_shared::session::Lifecycle;
 use moorline_shared::time::Time;
 use worker::{Env, console_error};
 
-use super::loaded::Loaded;
+use super::loaded::SessionState;
 use super::object::{Fault, Object, now, number};
 use crate::asking;
-use crate::internal::{GONE, Gone};
+use crate::internal::{GONE, SessionGone};
 
 /// Upper bound on how late a timer's work can run if eviction lost the timer. An alarm keeps the
 /// object awake for longer, so alarms should be rare.
@@ -42,7 +42,7 @@ impl Expiry {
     }
 }
 
-impl Loaded {
+impl SessionState {
     /// Time to set the alarm for; `None` if no alarm is needed or an earlier one is set.
     pub(super) fn alarm_at(&mut self, now: Time) -> Option<Time> {
         let unfinished =
@@ -98,7 +98,7 @@ async fn remove(object: &Rc<Object>) {
     let Ok(session_id) = object.name().parse() else { return };
     let told = async {
         let directory = asking::directory(&object.env)?;
-        asking::post(&directory, GONE, &Gone { session_id }).await
+        asking::post(&directory, GONE, &SessionGone { session_id }).await
     };
     if let Err(failure) = told.await {
         console_error!("the directory was not told that a session is to go: {failure}");

@@ -6,7 +6,7 @@ use worker::Request;
 
 use super::object::Fault;
 use crate::internal::ACCESS;
-use crate::reply::Failure;
+use crate::reply::RequestFailure;
 
 /// The caller's scope as a client, from the header that the Worker sets.
 ///
@@ -20,7 +20,7 @@ pub(super) fn scope(request: &Request) -> Result<Scope, ApiError> {
     }
 }
 
-impl From<Fault> for Failure {
+impl From<Fault> for RequestFailure {
     fn from(fault: Fault) -> Self {
         match fault {
             Fault::NoSession(id) => ApiError::no_session(&id).into(),

@@ -16,13 +16,13 @@ use serde::Serialize;
 use worker::{Request, console_error};
 
 use super::forking;
-use super::loaded::Loaded;
+use super::loaded::SessionState;
 use super::object::{Fault, Object, now};
 use super::sockets;
 use super::storing::note_since;
 use crate::internal::{
-    APPEND, Append, CREATE, Create, DELETE, FORK, HOST_LOST, MOVE, Move, RENAME, Rename, STARTED,
-    Started,
+    APPEND, Append, CREATE, Create, DELETE, FORK, HOST_LOST, HostStarted, MOVE, Move, RENAME,
+    Rename, STARTED,
 };
 use crate::reply::{self, Answer, body, nothing};
 use crate::sql::Database;
@@ -40,7 +40,7 @@ pub(super) async fn answer(object: &Rc<Object>, path: &str, request: &mut Reques
             nothing()
         }
         HOST_LOST => {
-            object.with(Loaded::host_is_lost)?;
+            object.with(SessionState::host_is_lost)?;
             nothing()
         }
         RENAME => {
@@ -83,7 +83,7 @@ fn is_same(one: &SessionRecord, other: &SessionRecord) -> bool {
     key(one) == key(other)
 }
 
-async fn started(object: &Rc<Object>, wanted: Started) -> Answer {
+async fn started(object: &Rc<Object>, wanted: HostStarted) -> Answer {
     let id = wanted.session.session_id.clone();
     object.with(|loaded| loaded.was_started(wanted.session))?;
     let deadline = now() + Duration::from_millis(wanted.within_ms);
@@ -115,7 +115,7 @@ pub(super) async fn remove(object: &Rc<Object>) {
         }
         object.changed(seen, deadline).await;
     }
-    object.attempt(Loaded::close_host);
+    object.attempt(SessionState::close_host);
     object.set_removed(true);
     let storage = object.state.storage();
     for done in [storage.delete_alarm().await, storage.delete_all().await] {
@@ -125,7 +125,7 @@ pub(super) async fn remove(object: &Rc<Object>) {
     }
 }
 
-impl Loaded {
+impl SessionState {
     fn was_started(&mut self, hosted: Hosted) {
         let Hosted { facts, cwd, .. } = hosted;
         self.record.cwd = Some(cwd);

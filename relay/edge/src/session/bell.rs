@@ -5,18 +5,18 @@ use std::task::{Poll, Waker};
 
 /// Counts changes, and wakes the tasks that wait for the next one.
 #[derive(Default)]
-pub(crate) struct Bell {
+pub(crate) struct ChangeNotifier {
     rung: Cell<u64>,
     waiting: Cell<Vec<Waker>>,
 }
 
-impl std::fmt::Debug for Bell {
+impl std::fmt::Debug for ChangeNotifier {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Bell").field("rung", &self.rung).finish_non_exhaustive()
     }
 }
 
-impl Bell {
+impl ChangeNotifier {
     /// Counts a change and wakes all waiting tasks.
     pub(crate) fn ring(&self) {
         self.rung.set(self.rung.get() + 1);
@@ -24,7 +24,7 @@ impl Bell {
     }
 
     /// Number of changes so far. Read it before looking at the state, then pass it to
-    /// [`Bell::after`].
+    /// [`ChangeNotifier::after`].
     pub(crate) const fn rung(&self) -> u64 {
         self.rung.get()
     }

@@ -12,9 +12,9 @@ use worker::{
     Request, Response, ResponseBuilder, Result, WebSocket, WebSocketIncomingMessage, WebSocketPair,
 };
 
-use super::loaded::{Client, Loaded};
+use super::loaded::{Client, SessionState};
 use super::object::{Fault, Object, now};
-use super::sockets::{self, Attachment, Owner};
+use super::sockets::{self, Attachment, SocketOwner};
 use crate::reply::Answer;
 
 /// Maximum bytes sent on one connection to a client that never acknowledges. A socket accepts
@@ -68,7 +68,7 @@ pub(super) fn open(
         }
         // A browser hides a WebSocket's HTTP error from its page; other clients can read one.
         Err(fault) if !from_browser => return Err(fault.into()),
-        Err(fault) => Refused::by(&fault).tell(&server)?,
+        Err(fault) => ClientRefusal::by(&fault).tell(&server)?,
     }
     Ok(upgraded(client, protocol.as_deref())?)
 }
@@ -90,13 +90,13 @@ pub(super) fn upgraded(client: WebSocket, protocol: Option<&str>) -> Result<Resp
 
 /// Refusal of a client, in a form that browsers can read.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Refused {
+pub(super) struct ClientRefusal {
     close_code: u16,
     code: ErrorCode,
     message: &'static str,
 }
 
-impl Refused {
+impl ClientRefusal {
     const OVERLOADED: Self = Self {
         close_code: close::OVERLOADED,
         code: ErrorCode::Overloaded,
@@ -129,21 +129,21 @@ impl Refused {
     }
 }
 
-impl Loaded {
+impl SessionState {
     fn attach(
         &mut self,
         object: &Object,
         socket: &WebSocket,
         terms: Terms,
         dialect: Dialect,
-    ) -> std::result::Result<(), Refused> {
+    ) -> std::result::Result<(), ClientRefusal> {
         self.check_host(&object.state);
         let now = now();
         let mut peer =
-            Peer::attach(&mut self.session, now, terms).map_err(|_| Refused::OVERLOADED)?;
+            Peer::attach(&mut self.session, now, terms).map_err(|_| ClientRefusal::OVERLOADED)?;
         if sockets::accept(&object.state, socket).is_err() {
             peer.detach(&mut self.session);
-            return Err(Refused::OVERLOADED);
+            return Err(ClientRefusal::OVERLOADED);
         }
         let plain = (dialect == Dialect::Plain)
             .then(|| Plain::begin(&mut self.session, &mut peer, terms.scope, now));
@@ -152,7 +152,7 @@ impl Loaded {
     }
 
     /// Handles a client's message.
-    pub(super) fn client_says(&mut self, owner: Owner, message: WebSocketIncomingMessage) {
+    pub(super) fn client_says(&mut self, owner: SocketOwner, message: WebSocketIncomingMessage) {
         let now = now();
         let Some(client) = self.clients.get_mut(&owner) else { return };
         client.has_moved = true;

@@ -18,11 +18,11 @@ use moorline_shared::sse;
 use moorline_shared::time::Time;
 use worker::{Delay, Request, ResponseBuilder, console_error};
 
-use super::loaded::Loaded;
+use super::loaded::SessionState;
 use super::object::{Object, now, wall_ms};
 use crate::address::asked;
-use crate::leaving::Leaving;
-use crate::reply::{Answer, Failure, nothing};
+use crate::leaving::AbortGuard;
+use crate::reply::{Answer, RequestFailure, nothing};
 
 /// Bytes that a session's streams send together before they yield. The runtime handles requests,
 /// messages and timers only when nothing else is runnable, and a stream whose reader keeps up
@@ -57,14 +57,14 @@ pub(super) fn open(object: &Rc<Object>, request: &Request) -> Answer {
         Some(stream) => {
             let (object, life) = (Rc::clone(object), object.life());
             let (stream, turn_bytes) = (Cell::new(Some(stream)), Cell::new(0));
-            let live = Rc::new(Live { object, life, stream, turn_bytes });
+            let live = Rc::new(EventConnection { object, life, stream, turn_bytes });
             let left = Rc::clone(&live);
-            respond(live, Leaving::watch(request, move || left.detach()))
+            respond(live, AbortGuard::watch(request, move || left.detach()))
         }
     }
 }
 
-fn respond(live: Rc<Live>, leaving: Leaving) -> Answer {
+fn respond(live: Rc<EventConnection>, leaving: AbortGuard) -> Answer {
     let chunks = stream::unfold((live, leaving), |(live, leaving)| async {
         let chunk = live.next().await?;
         Some((Ok::<_, worker::Error>(chunk.to_vec()), (live, leaving)))
@@ -77,7 +77,7 @@ fn respond(live: Rc<Live>, leaving: Leaving) -> Answer {
         .from_stream(Box::pin(chunks))?)
 }
 
-fn wanted(request: &Request) -> Result<(Start, Encoding), Failure> {
+fn wanted(request: &Request) -> Result<(Start, Encoding), RequestFailure> {
     let address = request.inner().url();
     let encoding = Encoding::asked(asked(&address, &["encoding"]).as_deref())?;
     let header = request.headers().get(LAST_EVENT_ID)?;
@@ -85,7 +85,7 @@ fn wanted(request: &Request) -> Result<(Start, Encoding), Failure> {
 }
 
 /// One open event stream.
-struct Live {
+struct EventConnection {
     object: Rc<Object>,
     /// The object's life in which the stream was attached.
     life: u64,
@@ -96,14 +96,14 @@ struct Live {
 }
 
 /// Next step of a stream.
-enum Step {
+enum StreamStep {
     Send(Bytes),
     Load(Seq),
     Wait(Time),
     End,
 }
 
-impl Live {
+impl EventConnection {
     /// The next bytes; `None` at the end.
     async fn next(&self) -> Option<Bytes> {
         loop {
@@ -114,19 +114,19 @@ impl Live {
             }
             let seen = self.object.seen();
             match self.step() {
-                Step::Send(chunk) => {
+                StreamStep::Send(chunk) => {
                     self.spend(chunk.len());
                     return Some(chunk);
                 }
-                Step::Load(after) => {
+                StreamStep::Load(after) => {
                     self.load(after);
                     self.spend(LOAD_BYTES);
                 }
-                Step::Wait(until) => {
+                StreamStep::Wait(until) => {
                     self.object.changed(seen, until).await;
                     self.spend(WAKE_BYTES);
                 }
-                Step::End => return None,
+                StreamStep::End => return None,
             }
         }
     }
@@ -140,7 +140,7 @@ impl Live {
 
     /// Reads the session, unless it was loaded anew since the stream began. The stream then ends,
     /// and its reader reconnects by itself.
-    fn peek<T>(&self, read: impl FnOnce(&mut Loaded, EventStream) -> T) -> Option<T> {
+    fn peek<T>(&self, read: impl FnOnce(&mut SessionState, EventStream) -> T) -> Option<T> {
         let (stream, life) = (self.stream.take()?, self.life);
         let object = Rc::clone(&self.object);
         let done = object.peek(|loaded| (object.life() == life).then(|| read(loaded, stream)));
@@ -157,12 +157,12 @@ impl Live {
         });
     }
 
-    fn step(&self) -> Step {
+    fn step(&self) -> StreamStep {
         let stepped = self.peek(|loaded, mut stream| {
             let (step, ended) = step(&mut loaded.session, &mut stream);
             (step, ended, stream)
         });
-        let Some((step, ended, stream)) = stepped else { return Step::End };
+        let Some((step, ended, stream)) = stepped else { return StreamStep::End };
         self.stream.set(Some(stream));
         if ended {
             self.detach();
@@ -184,14 +184,14 @@ impl Live {
     }
 }
 
-impl Drop for Live {
+impl Drop for EventConnection {
     fn drop(&mut self) {
         self.detach();
     }
 }
 
 /// Polls the stream for its next step. The flag is true once the stream has ended.
-fn step(session: &mut Session, stream: &mut EventStream) -> (Step, bool) {
+fn step(session: &mut Session, stream: &mut EventStream) -> (StreamStep, bool) {
     let (now, wall_ms) = (now(), wall_ms());
     let mut chunk = BytesMut::new();
     let mut ended = false;
@@ -200,12 +200,12 @@ fn step(session: &mut Session, stream: &mut EventStream) -> (Step, bool) {
             Some(StreamOutput::Send(bytes)) => chunk.extend_from_slice(&bytes),
             // The stream asks again after this chunk is sent.
             Some(StreamOutput::Load { .. }) if !chunk.is_empty() => break,
-            Some(StreamOutput::Load { after, .. }) => return (Step::Load(after), false),
-            None if chunk.is_empty() => return (Step::Wait(stream.poll_timeout()), false),
+            Some(StreamOutput::Load { after, .. }) => return (StreamStep::Load(after), false),
+            None if chunk.is_empty() => return (StreamStep::Wait(stream.poll_timeout()), false),
             None => break,
             Some(StreamOutput::End) => ended = true,
         }
     }
-    let step = if chunk.is_empty() { Step::End } else { Step::Send(chunk.freeze()) };
+    let step = if chunk.is_empty() { StreamStep::End } else { StreamStep::Send(chunk.freeze()) };
     (step, ended)
 }

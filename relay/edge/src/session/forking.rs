@@ -18,11 +18,11 @@ use serde::Deserialize;
 use worker::worker_sys::web_sys;
 use worker::{Request, Stub};
 
-use super::loaded::Loaded;
+use super::loaded::SessionState;
 use super::object::{Object, now};
 use crate::asking;
 use crate::internal::{CREATE, Create, ForkSource, ORIGIN};
-use crate::reply::{self, Answer, Failure, nothing};
+use crate::reply::{self, Answer, RequestFailure, nothing};
 use crate::sql::{Database, SqlError};
 
 /// To a new session's object: one part of the log that it begins with, as bytes. With `last` in the
@@ -41,7 +41,7 @@ struct Seed {
 }
 
 /// Parts of the log that are copied.
-struct Source {
+struct CopiedParts {
     from: ForkedFrom,
     snapshot: Option<Snapshot>,
     rows: Vec<Row>,
@@ -50,7 +50,7 @@ struct Source {
 /// Copies the log to the new session's object, and answers with the [`Fork`] for the host.
 pub(super) async fn fork(object: &Rc<Object>, wanted: ForkSource) -> Answer {
     let ForkSource { seq, mut record } = wanted;
-    let Source { from, snapshot, rows } = object.with(|loaded| loaded.source(seq))??;
+    let CopiedParts { from, snapshot, rows } = object.with(|loaded| loaded.source(seq))??;
     record.head = from.seq;
     let epoch = record.epoch;
     let copy = asking::session(&object.env, &record.id)?;
@@ -86,7 +86,7 @@ fn shown_by(entry: &Entry, snapshot: Seq) -> Option<Output> {
     }
 }
 
-async fn seed(copy: &Stub, what: &str, bytes: &[u8]) -> Result<(), Failure> {
+async fn seed(copy: &Stub, what: &str, bytes: &[u8]) -> Result<(), RequestFailure> {
     let init = web_sys::RequestInit::new();
     init.set_method("POST");
     init.set_body(&Uint8Array::from(bytes));
@@ -95,7 +95,7 @@ async fn seed(copy: &Stub, what: &str, bytes: &[u8]) -> Result<(), Failure> {
     let response = copy.fetch_with_request(request.into()).await?;
     match response.status_code() {
         200..300 => Ok(()),
-        _ => Err(Failure::Passed(Box::new(response))),
+        _ => Err(RequestFailure::Passed(Box::new(response))),
     }
 }
 
@@ -119,8 +119,8 @@ pub(super) async fn take(object: &Rc<Object>, request: &mut Request) -> Answer {
     nothing()
 }
 
-impl Loaded {
-    fn source(&mut self, seq: Option<Seq>) -> Result<Source, Failure> {
+impl SessionState {
+    fn source(&mut self, seq: Option<Seq>) -> Result<CopiedParts, RequestFailure> {
         self.store_all(now())?;
         let (epoch, head) = (self.session.log().epoch(), self.session.log().head());
         let seq = seq.unwrap_or(head);
@@ -141,7 +141,7 @@ impl Loaded {
             return Err(ApiError::trimmed(error).into());
         }
         let rows = rows.into_iter().take_while(|row| row.first <= seq).collect();
-        Ok(Source { from: ForkedFrom { session_id: id, epoch, seq }, snapshot, rows })
+        Ok(CopiedParts { from: ForkedFrom { session_id: id, epoch, seq }, snapshot, rows })
     }
 
     fn entries_of(&self, row: Row) -> Result<Vec<Entry>, SqlError> {

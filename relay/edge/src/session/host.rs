@@ -16,7 +16,7 @@ use worker::{
 };
 
 use super::clients::upgraded;
-use super::loaded::{HostLink, Loaded};
+use super::loaded::{HostLink, SessionState};
 use super::object::{Fault, Object, now, wall_ms};
 use super::sockets::{self, Attachment, Buffers};
 use crate::reply::Answer;
@@ -50,7 +50,7 @@ pub(super) fn open(object: &Rc<Object>) -> Answer {
     Ok(upgraded(client, Some(SUBPROTOCOL))?)
 }
 
-impl Loaded {
+impl SessionState {
     fn link(&mut self, object: &Object, socket: &WebSocket) -> Result<()> {
         sockets::accept(&object.state, socket)?;
         let mut since = now().ms;

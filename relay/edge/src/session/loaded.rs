@@ -7,7 +7,7 @@ use moorline_core::LastStatus;
 use moorline_core::peer::Peer;
 use moorline_core::plain::Plain;
 use moorline_core::record::{SessionRecord, facts};
-use moorline_core::session::{Keeping, Session};
+use moorline_core::session::{RetentionPolicy, Session};
 use moorline_core::stored::Stored;
 use moorline_shared::id::{Epoch, Seq};
 use moorline_shared::log::{Entry, Log};
@@ -19,10 +19,10 @@ use worker::{Env, State, WebSocket};
 
 use super::alarm::Expiry;
 use super::object::wall_ms;
-use super::settling::Heard;
-use super::sockets::{self, Attachment, Owner, Owners};
-use super::storing::{Progress, SINCE};
-use super::telling::Listed;
+use super::settling::VisibleState;
+use super::sockets::{self, Attachment, Owners, SocketOwner};
+use super::storing::{SINCE, StoredProgress};
+use super::telling::ReportState;
 use crate::sql::{Database, SqlError};
 
 /// Name of the note with the last status in the log.
@@ -30,20 +30,20 @@ pub(super) const LAST_STATUS: &str = "told";
 
 /// A session in memory, with its sockets and its progress in storing and reporting.
 #[derive(Debug)]
-pub(super) struct Loaded {
+pub(super) struct SessionState {
     pub(super) session: Session,
     pub(super) database: Database,
     /// The session's record. Fields that follow from `session` are as last stored.
     pub(super) record: SessionRecord,
     pub(super) last_activity_ms: u64,
-    pub(super) clients: BTreeMap<Owner, Client>,
+    pub(super) clients: BTreeMap<SocketOwner, Client>,
     pub(super) host: Option<HostLink>,
     pub(super) owners: Owners,
-    pub(super) last_owner: Owner,
-    pub(super) storing: Progress,
-    pub(super) listed: Listed,
+    pub(super) last_owner: SocketOwner,
+    pub(super) storing: StoredProgress,
+    pub(super) listed: ReportState,
     pub(super) expiry: Expiry,
-    pub(super) heard: Heard,
+    pub(super) heard: VisibleState,
     /// Requests that wait for the host to write something.
     pub(super) writing: Vec<(RequestId, oneshot::Sender<Result<(), WriteRefused>>)>,
 }
@@ -73,11 +73,11 @@ pub(super) struct HostLink {
     /// [`Session::host_is_asked`], as saved in the attachment.
     pub(super) is_asked: bool,
     /// Acknowledgement that is withheld until others were served, and since when: see
-    /// [`Loaded::command_host`].
+    /// [`SessionState::command_host`].
     pub(super) withheld: Option<(Seq, Time)>,
 }
 
-impl Loaded {
+impl SessionState {
     /// Loads the session; `None` if it does not exist.
     pub(super) fn load(state: &State, env: &Env, now: Time) -> Result<Option<Self>, SqlError> {
         let database = Database::open(state.storage().sql())?;
@@ -111,7 +111,7 @@ impl Loaded {
         let snapshot_seq = snapshot.as_ref().map(|snapshot| snapshot.seq);
         let status_seq = last_status.as_ref().map(|last| last.seq);
         let since_ms = database.note(SINCE)?.unwrap_or(record.last_activity_ms);
-        let storing = Progress::stored(&stored, last, snapshot_seq, status_seq, since_ms);
+        let storing = StoredProgress::stored(&stored, last, snapshot_seq, status_seq, since_ms);
         let lifecycle = match record.lifecycle {
             Lifecycle::Live if !hosted => Lifecycle::Detached,
             other => other,
@@ -121,7 +121,7 @@ impl Loaded {
             .with_exit(record.exit.clone().unwrap_or_default())
             .with_last_status(last_status)
             .with_stored(stored)
-            .keeping(Keeping::EDGE);
+            .keeping(RetentionPolicy::EDGE);
         for (client_id, piece) in database.held()? {
             session.restore_held(&client_id, &piece);
         }
@@ -133,11 +133,11 @@ impl Loaded {
             clients: BTreeMap::new(),
             host: None,
             owners: Owners::default(),
-            last_owner: Owner(0),
+            last_owner: SocketOwner(0),
             storing,
-            listed: Listed::default(),
+            listed: ReportState::default(),
             expiry,
-            heard: Heard::default(),
+            heard: VisibleState::default(),
             writing: Vec::new(),
         })
     }
@@ -201,7 +201,7 @@ impl Loaded {
         self.last_activity_ms = self.last_activity_ms.max(time_ms.min(wall_ms()));
     }
 
-    fn next_owner(&mut self) -> Owner {
+    fn next_owner(&mut self) -> SocketOwner {
         self.last_owner.0 += 1;
         self.last_owner
     }

@@ -14,8 +14,8 @@ use moorline_shared::time::Time;
 use worker::wasm_bindgen_futures::spawn_local;
 use worker::{Date, Delay, Env, State, console_error};
 
-use super::bell::Bell;
-use super::loaded::Loaded;
+use super::bell::ChangeNotifier;
+use super::loaded::SessionState;
 use super::settling::Due;
 use crate::sql::SqlError;
 
@@ -40,13 +40,13 @@ pub(super) enum Fault {
 pub(super) struct Object {
     pub(super) state: State,
     pub(super) env: Env,
-    loaded: Cell<Option<Box<Loaded>>>,
+    loaded: Cell<Option<Box<SessionState>>>,
     /// Number of times that the session was loaded. It identifies parts that are left from an
     /// earlier load.
     lives: Cell<u64>,
     /// True once the session is removed: its rows are ignored, even if some remain.
     removed: Cell<bool>,
-    changed: Bell,
+    changed: ChangeNotifier,
     timer: Cell<Option<Timer>>,
     /// Share of events (0 to 1) at which the memory is dropped: [`FORGETS_VARIABLE`].
     forgets: f64,
@@ -74,7 +74,7 @@ impl Object {
             loaded: Cell::new(None),
             lives: Cell::new(0),
             removed: Cell::new(false),
-            changed: Bell::default(),
+            changed: ChangeNotifier::default(),
             timer: Cell::new(None),
         })
     }
@@ -85,7 +85,7 @@ impl Object {
     /// [`Fault`]; `work` may have run, but its effects are not stored.
     pub(super) fn with<T>(
         self: &Rc<Self>,
-        work: impl FnOnce(&mut Loaded) -> T,
+        work: impl FnOnce(&mut SessionState) -> T,
     ) -> Result<T, Fault> {
         if self.forgets > 0.0 && Math::random() < self.forgets {
             self.forget();
@@ -113,7 +113,7 @@ impl Object {
     }
 
     /// Reads from the session, without carrying anything out afterwards.
-    pub(super) fn peek<T>(&self, read: impl FnOnce(&mut Loaded) -> T) -> Result<T, Fault> {
+    pub(super) fn peek<T>(&self, read: impl FnOnce(&mut SessionState) -> T) -> Result<T, Fault> {
         let mut loaded = self.take()?;
         let result = read(&mut loaded);
         self.loaded.set(Some(loaded));
@@ -121,7 +121,7 @@ impl Object {
     }
 
     /// The same as [`Object::with`], for callers that cannot handle a fault: it is logged.
-    pub(super) fn attempt(self: &Rc<Self>, work: impl FnOnce(&mut Loaded)) {
+    pub(super) fn attempt(self: &Rc<Self>, work: impl FnOnce(&mut SessionState)) {
         match self.with(work) {
             Ok(()) | Err(Fault::NoSession(_)) => {}
             Err(Fault::Sql(error)) => console_error!("the session cannot be used: {error}"),
@@ -165,7 +165,7 @@ impl Object {
         }
     }
 
-    fn take(&self) -> Result<Box<Loaded>, Fault> {
+    fn take(&self) -> Result<Box<SessionState>, Fault> {
         if let Some(loaded) = self.loaded.take() {
             return Ok(loaded);
         }
@@ -173,11 +173,11 @@ impl Object {
             return Err(Fault::NoSession(self.name()));
         }
         self.lives.set(self.lives.get() + 1);
-        let loaded = Loaded::load(&self.state, &self.env, now())?;
+        let loaded = SessionState::load(&self.state, &self.env, now())?;
         loaded.map(Box::new).ok_or_else(|| Fault::NoSession(self.name()))
     }
 
-    fn carry_out(self: &Rc<Self>, loaded: &mut Loaded, due: Due) {
+    fn carry_out(self: &Rc<Self>, loaded: &mut SessionState, due: Due) {
         self.arm(due.wake_at);
         if let Some(at) = due.alarm_at {
             self.set_alarm(at);
@@ -205,7 +205,7 @@ impl Object {
             if let Either::Right(_) = select(stopped, Delay::from(at - now())).await {
                 let timer = object.timer.take();
                 object.timer.set(timer.filter(|timer| timer.at != at));
-                object.attempt(Loaded::wake);
+                object.attempt(SessionState::wake);
             }
         });
     }

@@ -16,14 +16,14 @@ use moorline_shared::publish::{WriteAnswer, WriteRefused};
 use moorline_shared::rest::SessionContext;
 use worker::{Request, console_warn};
 
-use super::loaded::Loaded;
+use super::loaded::SessionState;
 use super::object::{Fault, Object, now, wall_ms};
 use crate::asking;
 use crate::internal::{FILES, Files, FilesWanted};
 use crate::reply::{self, Answer};
 use crate::sql::SqlError;
 
-type Asked = oneshot::Receiver<Result<(), WriteRefused>>;
+type AskedStart = oneshot::Receiver<Result<(), WriteRefused>>;
 
 /// Types into the session, and notes the files that the request names.
 pub(super) async fn write(
@@ -93,8 +93,12 @@ async fn typed(
     }
 }
 
-impl Loaded {
-    fn ask_to_write(&mut self, data: Bytes, event: Option<Event>) -> Result<Asked, WriteRefused> {
+impl SessionState {
+    fn ask_to_write(
+        &mut self,
+        data: Bytes,
+        event: Option<Event>,
+    ) -> Result<AskedStart, WriteRefused> {
         let request = self.session.write(data, event, WriteAnswer::Queued)?;
         self.active(now());
         let (asker, asked) = oneshot::channel();

@@ -12,8 +12,8 @@ use moorline_shared::publish::WriteRefused;
 use moorline_shared::time::Time;
 use worker::console_error;
 
-use super::loaded::Loaded;
-use super::sockets::{self, Buffers, Owner};
+use super::loaded::SessionState;
+use super::sockets::{self, Buffers, SocketOwner};
 use crate::sql::{Database, SqlError};
 
 /// Work that is left after an event.
@@ -31,7 +31,7 @@ pub(super) struct Due {
 
 /// State whose changes wake readers that have no socket in this object.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Heard {
+pub(super) struct VisibleState {
     epoch: Epoch,
     head: Seq,
     revision: u64,
@@ -39,7 +39,7 @@ pub(super) struct Heard {
     deleted: bool,
 }
 
-impl Loaded {
+impl SessionState {
     /// Carries out what follows from an event.
     pub(super) fn settle(&mut self, now: Time) -> Result<Due, SqlError> {
         self.check_answer(now);
@@ -68,7 +68,7 @@ impl Loaded {
         }
     }
 
-    fn serve(&mut self, owner: Owner, now: Time, round: &mut Round) {
+    fn serve(&mut self, owner: SocketOwner, now: Time, round: &mut Round) {
         let Some(client) = self.clients.get_mut(&owner) else { return };
         if let Some(plain) = &mut client.plain {
             plain.advance(&mut self.session);
@@ -99,7 +99,7 @@ impl Loaded {
     }
 
     /// Removes a client, whose socket is gone or was closed.
-    pub(super) fn remove_client(&mut self, owner: Owner) {
+    pub(super) fn remove_client(&mut self, owner: SocketOwner) {
         if let Some(client) = self.clients.remove(&owner) {
             self.owners.remove(&client.socket);
             client.peer.detach(&mut self.session);
@@ -125,7 +125,7 @@ impl Loaded {
 
     fn is_news(&mut self) -> bool {
         let (session, log) = (&self.session, self.session.log());
-        let heard = Heard {
+        let heard = VisibleState {
             epoch: log.epoch(),
             head: log.head(),
             revision: session.revision(),

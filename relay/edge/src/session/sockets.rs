@@ -100,15 +100,15 @@ pub(super) const fn may_send(code: u16) -> bool {
 pub(super) struct Owners(Map);
 
 impl Owners {
-    pub(super) fn insert(&self, socket: &WebSocket, owner: Owner) {
+    pub(super) fn insert(&self, socket: &WebSocket, owner: SocketOwner) {
         self.0.set(socket.as_ref(), &JsValue::from_f64(owner.0 as f64));
     }
 
-    pub(super) fn find(&self, socket: &WebSocket) -> Option<Owner> {
-        self.0.get(socket.as_ref()).as_f64().map(|number| Owner(number as u64))
+    pub(super) fn find(&self, socket: &WebSocket) -> Option<SocketOwner> {
+        self.0.get(socket.as_ref()).as_f64().map(|number| SocketOwner(number as u64))
     }
 
-    pub(super) fn remove(&self, socket: &WebSocket) -> Option<Owner> {
+    pub(super) fn remove(&self, socket: &WebSocket) -> Option<SocketOwner> {
         let owner = self.find(socket);
         self.0.delete(socket.as_ref());
         owner
@@ -117,7 +117,7 @@ impl Owners {
 
 /// Number that identifies a socket's owner: a client or the host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Owner(pub(super) u64);
+pub(super) struct SocketOwner(pub(super) u64);
 
 /// Binary messages for several sockets, copied into JavaScript only once.
 #[derive(Debug, Default)]

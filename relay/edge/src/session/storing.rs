@@ -13,8 +13,8 @@ use moorline_shared::id::{Epoch, Seq};
 use moorline_shared::limits::{EDGE_SNAPSHOT_BYTES, FRAME_DATA_BYTES, SEGMENT_BYTES};
 use moorline_shared::time::Time;
 
-use super::loaded::{LAST_STATUS, Loaded};
-use crate::sql::{Database, LastSegment, SqlError};
+use super::loaded::{LAST_STATUS, SessionState};
+use crate::sql::{Database, OpenSegment, SqlError};
 
 /// Time for which entries are gathered before they are written.
 const INTERVAL: Duration = Duration::from_millis(100);
@@ -37,12 +37,12 @@ pub(super) fn note_since(database: &Database, now: Time) -> Result<(), SqlError>
     database.put_note(SINCE, &now.ms)
 }
 
-/// Progress of storing a session.
+/// StoredProgress of storing a session.
 #[derive(Debug)]
-pub(super) struct Progress {
+pub(super) struct StoredProgress {
     /// Epoch of the stored rows.
     epoch: Epoch,
-    last: LastSegment,
+    last: OpenSegment,
     /// Last entry that the stored snapshot contains; 0 without a snapshot.
     snapshot: Seq,
     /// Bytes of entries stored after that snapshot.
@@ -56,15 +56,15 @@ pub(super) struct Progress {
     due: Option<Time>,
     /// True if the volume of waiting entries forced the last write.
     is_flooded: bool,
-    /// True if the record has a change that [`Loaded::record_is_due`] cannot detect.
+    /// True if the record has a change that [`SessionState::record_is_due`] cannot detect.
     record_changed: bool,
 }
 
-impl Progress {
-    /// Progress as the stored rows show it.
+impl StoredProgress {
+    /// StoredProgress as the stored rows show it.
     pub(super) fn stored(
         stored: &Stored,
-        last: LastSegment,
+        last: OpenSegment,
         snapshot: Option<Seq>,
         told: Option<Seq>,
         since_ms: u64,
@@ -105,7 +105,7 @@ impl Progress {
     }
 }
 
-impl Loaded {
+impl SessionState {
     /// Writes what is due now.
     pub(super) fn store(&mut self, now: Time) -> Result<(), SqlError> {
         self.store_held()?;
@@ -185,7 +185,7 @@ impl Loaded {
         if epoch != self.storing.epoch {
             self.database.delete_segments(self.session.id(), None)?;
             self.storing.epoch = epoch;
-            self.storing.last = LastSegment::default();
+            self.storing.last = OpenSegment::default();
             self.storing.snapshot = Seq::ZERO;
             self.storing.bytes_since_snapshot = 0;
         }

@@ -14,11 +14,11 @@ use moorline_shared::time::Time;
 use worker::console_warn;
 use worker::wasm_bindgen_futures::spawn_local;
 
-use super::loaded::Loaded;
+use super::loaded::SessionState;
 use super::object::{Object, wall_ms};
 use crate::asking;
 use crate::internal::{Counted, SUMMARY, SessionUpdate};
-use crate::reply::Failure;
+use crate::reply::RequestFailure;
 
 /// Minimum time between two reports.
 const BETWEEN: Duration = Duration::from_secs(1);
@@ -27,16 +27,16 @@ const ACTIVITY_STEP: Duration = Duration::from_secs(10);
 
 /// State of the reports to the directory.
 #[derive(Debug, Default)]
-pub(super) struct Listed {
+pub(super) struct ReportState {
     /// Cheap figures that show whether the summary can have changed.
-    seen: Seen,
+    seen: ReportedValues,
     /// Hash of the last report, without its times.
     told: Option<u64>,
     /// True if there is something new to report.
     news: bool,
     activity_ms: u64,
     at: Time,
-    due: Due,
+    due: ReportDue,
     /// Number of changes of the name, project or other parts of the record.
     changes: u64,
     /// Entries counted since the last report.
@@ -45,7 +45,7 @@ pub(super) struct Listed {
 
 /// Time of the next report.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-enum Due {
+enum ReportDue {
     /// Nothing is to be reported.
     #[default]
     Never,
@@ -56,7 +56,7 @@ enum Due {
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-struct Seen {
+struct ReportedValues {
     revision: u64,
     told: Option<Seq>,
     clients: usize,
@@ -64,7 +64,7 @@ struct Seen {
     changes: u64,
 }
 
-impl Listed {
+impl ReportState {
     /// Notes that the record has changed.
     pub(super) const fn changed(&mut self) {
         self.changes += 1;
@@ -79,13 +79,13 @@ impl Listed {
     /// Time of the next report, if the object must wake for it.
     pub(super) const fn due(&self) -> Option<Time> {
         match self.due {
-            Due::At(at) => Some(at),
-            Due::Never | Due::Sometime(_) => None,
+            ReportDue::At(at) => Some(at),
+            ReportDue::Never | ReportDue::Sometime(_) => None,
         }
     }
 }
 
-impl Loaded {
+impl SessionState {
     /// Restores what the directory was last told, after the memory was lost.
     pub(super) fn was_told(&mut self, told: Option<u64>) {
         self.listed.told = told;
@@ -94,7 +94,7 @@ impl Loaded {
 
     /// Returns true if the directory is to be told now, and assumes that it is.
     pub(super) fn is_to_be_told(&mut self, now: Time) -> bool {
-        let seen = Seen {
+        let seen = ReportedValues {
             revision: self.session.revision(),
             told: self.session.last_status().map(|told| told.seq),
             clients: self.session.clients(),
@@ -107,16 +107,18 @@ impl Loaded {
         }
         let active = self.last_activity_ms > self.listed.activity_ms;
         self.listed.due = if self.session.is_deleted() {
-            Due::Never
+            ReportDue::Never
         } else if self.listed.news {
-            Due::At(self.listed.at + BETWEEN)
+            ReportDue::At(self.listed.at + BETWEEN)
         } else if active {
-            Due::Sometime(self.listed.at + ACTIVITY_STEP)
+            ReportDue::Sometime(self.listed.at + ACTIVITY_STEP)
         } else {
-            Due::Never
+            ReportDue::Never
         };
         match self.listed.due {
-            Due::At(at) | Due::Sometime(at) if now >= at => self.listed.due = Due::Never,
+            ReportDue::At(at) | ReportDue::Sometime(at) if now >= at => {
+                self.listed.due = ReportDue::Never
+            }
             _ => return false,
         }
         let hash = self.hash();
@@ -158,14 +160,14 @@ impl Loaded {
 
 impl Object {
     /// Sends the directory a report, in the background.
-    pub(super) fn tell(self: &Rc<Self>, loaded: &mut Loaded) {
+    pub(super) fn tell(self: &Rc<Self>, loaded: &mut SessionState) {
         let (object, update) = (Rc::clone(self), loaded.update());
         spawn_local(async move { object.report(&update).await });
     }
 
     /// Sends a report now, whatever was sent before, and waits for its answer.
     pub(super) async fn tell_now(self: &Rc<Self>) {
-        let Ok(update) = self.with(Loaded::update) else { return };
+        let Ok(update) = self.with(SessionState::update) else { return };
         self.report(&update).await;
     }
 
@@ -180,7 +182,7 @@ impl Object {
         }
     }
 
-    async fn send(&self, update: &SessionUpdate) -> Result<(), Failure> {
+    async fn send(&self, update: &SessionUpdate) -> Result<(), RequestFailure> {
         let directory = asking::directory(&self.env)?;
         asking::post(&directory, SUMMARY, update).await.map(drop)
     }

@@ -12,7 +12,7 @@ impl Database {
     /// All waiting pieces of input, oldest first for each client.
     pub(crate) fn held(&self) -> Result<Vec<(ClientId, Frame)>> {
         let mut rows = self.rows(schema::HELD, &[])?;
-        let piece = |row: &mut super::Row| {
+        let piece = |row: &mut super::ResultRow| {
             let data = row.take_blob(2)?;
             let piece = Frame::copy(Seq(row.number(1)?), &data);
             Ok((row.parsed(0)?, piece.map_err(|_| SqlError::Column(2))?))

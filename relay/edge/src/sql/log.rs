@@ -11,7 +11,7 @@ use moorline_shared::id::{Epoch, Seq, SessionId};
 use moorline_shared::limits::SEGMENT_BYTES;
 use moorline_shared::log::Entry;
 
-use super::{Database, Result, Row};
+use super::{Database, Result, ResultRow};
 
 /// Maximum size of a last row that is rewritten with what follows. It bounds what a keystroke
 /// writes.
@@ -19,7 +19,7 @@ const GROWING_BYTES: usize = 64 * 1024;
 
 /// The last row, to which the next entries are appended while it is small.
 #[derive(Debug, Default)]
-pub(crate) struct LastSegment {
+pub(crate) struct OpenSegment {
     /// First entry of the row; `None` if the next entries start a new one.
     first: Option<Seq>,
     segment: Segment,
@@ -29,7 +29,7 @@ impl Database {
     /// The stored rows of a log, oldest first.
     pub(crate) fn segments(&self, id: &SessionId, epoch: Epoch) -> Result<Vec<SegmentRow>> {
         let rows = self.rows(schema::SEGMENTS, &[id.as_str().into(), epoch.0.into()])?;
-        let row = |row: &Row| {
+        let row = |row: &ResultRow| {
             Ok(SegmentRow {
                 first: Seq(row.number(0)?),
                 last: Seq(row.number(1)?),
@@ -49,13 +49,13 @@ impl Database {
         &self,
         id: &SessionId,
         rows: &[SegmentRow],
-    ) -> Result<(LastSegment, Vec<Entry>)> {
+    ) -> Result<(OpenSegment, Vec<Entry>)> {
         let Some(row) = rows.last().filter(|row| row.bytes <= GROWING_BYTES as u64) else {
-            return Ok((LastSegment::default(), Vec::new()));
+            return Ok((OpenSegment::default(), Vec::new()));
         };
         let data = self.segment_data(id, row.first)?;
         let entries = decode(row.first, data.clone())?;
-        Ok((LastSegment { first: Some(row.first), segment: Segment::of(data) }, entries))
+        Ok((OpenSegment { first: Some(row.first), segment: Segment::of(data) }, entries))
     }
 
     fn segment_data(&self, id: &SessionId, first: Seq) -> Result<Vec<u8>> {
@@ -70,11 +70,11 @@ impl Database {
         id: &SessionId,
         epoch: Epoch,
         entries: &[Entry],
-        last: &mut LastSegment,
+        last: &mut OpenSegment,
     ) -> Result<Vec<SegmentRow>> {
         let mut written = Vec::new();
         if last.segment.len() > GROWING_BYTES {
-            *last = LastSegment::default();
+            *last = OpenSegment::default();
         }
         let mut is_new = last.first.is_none();
         let mut rest = entries;
@@ -96,7 +96,7 @@ impl Database {
                 written.push(SegmentRow { first, last: end, bytes });
             }
             if !rest.is_empty() {
-                *last = LastSegment::default();
+                *last = OpenSegment::default();
                 is_new = true;
             }
         }

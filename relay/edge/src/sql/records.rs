@@ -9,7 +9,7 @@ use moorline_shared::session::{ExitStatus, Size};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::{Database, Result, Row, SqlError, Value};
+use super::{Database, Result, ResultRow, SqlError, Value};
 
 impl Database {
     /// All sessions, newest first. A session's own object has at most one.
@@ -103,7 +103,7 @@ fn json(value: &impl Serialize) -> String {
     serde_json::to_string(value).unwrap_or_default()
 }
 
-fn record(row: &Row) -> Result<SessionRecord> {
+fn record(row: &ResultRow) -> Result<SessionRecord> {
     let exit =
         ExitStatus { code: row.optional(12)?, signal: row.optional_text(13)?.map(str::to_owned) };
     let size = |column| row.optional(column)?.ok_or(SqlError::Column(column));

@@ -14,11 +14,11 @@ pub(super) struct Pressed {
 
 /// Detects the detach key, also if its two bytes arrive apart.
 #[derive(Debug, Default)]
-pub(super) struct Keys {
+pub(super) struct DetachKeys {
     prefixed: bool,
 }
 
-impl Keys {
+impl DetachKeys {
     /// Handles input. Ctrl-] twice sends one to the session; with any other key, both are sent.
     pub(super) fn press(&mut self, bytes: &[u8]) -> Pressed {
         let mut pressed = Pressed::default();
@@ -43,7 +43,7 @@ mod tests {
     use super::*;
 
     fn press(pieces: &[&[u8]]) -> (Vec<u8>, bool) {
-        let mut keys = Keys::default();
+        let mut keys = DetachKeys::default();
         let mut data = Vec::new();
         for piece in pieces {
             let pressed = keys.press(piece);

@@ -24,7 +24,7 @@ const WAITING: usize = 1024;
 
 /// An answer for the session.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Reply {
+pub(super) struct AttachReply {
     /// The entry with the query.
     pub(super) seq: Seq,
     pub(super) data: Bytes,
@@ -36,13 +36,13 @@ pub(super) struct Reply {
 #[derive(Debug, Default)]
 pub(super) struct Replies {
     queries: Queries,
-    waiting: VecDeque<Waiting>,
+    waiting: VecDeque<QueryWait>,
     /// Input that may be the beginning of an answer, and the time at which it arrived.
     begun: Option<(Vec<u8>, Time)>,
 }
 
 #[derive(Debug)]
-struct Waiting {
+struct QueryWait {
     seq: Seq,
     query: Query,
     /// The number of sequences of the answer that have not arrived.
@@ -59,13 +59,18 @@ impl Replies {
         self.queries.push(output, |_, query| {
             if waiting.len() < WAITING && !query.is_for_host() {
                 let left = query.replies();
-                waiting.push_back(Waiting { seq, query, left, is_past, until });
+                waiting.push_back(QueryWait { seq, query, left, is_past, until });
             }
         });
     }
 
     /// Moves the answers in `typed` to `found`, and returns the rest.
-    pub(super) fn take(&mut self, now: Time, typed: &[u8], found: &mut Vec<Reply>) -> Vec<u8> {
+    pub(super) fn take(
+        &mut self,
+        now: Time,
+        typed: &[u8],
+        found: &mut Vec<AttachReply>,
+    ) -> Vec<u8> {
         self.waiting.retain(|waiting| now < waiting.until);
         let begun = self.begun.take().map(|(begun, _)| begun);
         let joined = begun.map(|begun| [&begun, typed].concat());
@@ -111,16 +116,16 @@ impl Replies {
     }
 
     /// Returns true if a sequence answers a query. Earlier queries will not be answered any more.
-    fn answers(&mut self, sequence: &[u8], found: &mut Vec<Reply>) -> bool {
-        let is_meant = |waiting: &Waiting| waiting.query.is_answered_by(sequence);
+    fn answers(&mut self, sequence: &[u8], found: &mut Vec<AttachReply>) -> bool {
+        let is_meant = |waiting: &QueryWait| waiting.query.is_answered_by(sequence);
         let Some(at) = self.waiting.iter().position(is_meant) else { return false };
-        let skipped: Vec<Waiting> = self.waiting.drain(..at).collect();
+        let skipped: Vec<QueryWait> = self.waiting.drain(..at).collect();
         let Some(waiting) = self.waiting.front_mut() else { return false };
         let (seq, is_past) = (waiting.seq, waiting.is_past);
         for earlier in skipped.iter().filter(|earlier| !earlier.is_past && earlier.seq < seq) {
             let is_told = found.last().is_some_and(|reply| reply.seq == earlier.seq && !reply.more);
             if !is_told {
-                found.push(Reply { seq: earlier.seq, data: Bytes::new(), more: false });
+                found.push(AttachReply { seq: earlier.seq, data: Bytes::new(), more: false });
             }
         }
         waiting.left -= 1;
@@ -129,7 +134,7 @@ impl Replies {
         }
         if !is_past {
             let more = self.waiting.front().is_some_and(|next| next.seq == seq);
-            found.push(Reply { seq, data: Bytes::copy_from_slice(sequence), more });
+            found.push(AttachReply { seq, data: Bytes::copy_from_slice(sequence), more });
         }
         true
     }
@@ -163,7 +168,7 @@ mod tests {
     fn take(replies: &mut Replies, typed: &str) -> (String, Vec<(u64, String, bool)>) {
         let mut found = Vec::new();
         let kept = replies.take(NOW, typed.as_bytes(), &mut found);
-        let told = |reply: Reply| {
+        let told = |reply: AttachReply| {
             (reply.seq.0, String::from_utf8_lossy(&reply.data).into_owned(), reply.more)
         };
         (String::from_utf8_lossy(&kept).into_owned(), found.into_iter().map(told).collect())

@@ -30,12 +30,12 @@ const MODES: &[u8] =
 #[derive(Default)]
 pub(super) struct Changes {
     parser: Parser,
-    seen: Seen,
+    seen: ScreenChanges,
 }
 
 /// Changes found in the output so far.
 #[derive(Default)]
-struct Seen {
+struct ScreenChanges {
     /// The number of titles that programs have saved on the terminal's stack, above ours.
     titles: u32,
     /// True if a program has just taken our title off the stack.
@@ -89,8 +89,16 @@ impl Changes {
     /// Returns the bytes to write before a snapshot: those of [`Changes::undo`] without restoring
     /// the title.
     pub(super) fn reset(&mut self) -> Vec<u8> {
-        let Seen { titles, keyboards, has_keyboard, palette, colours, pointer, progress, .. } =
-            std::mem::take(&mut self.seen);
+        let ScreenChanges {
+            titles,
+            keyboards,
+            has_keyboard,
+            palette,
+            colours,
+            pointer,
+            progress,
+            ..
+        } = std::mem::take(&mut self.seen);
         self.parser = Parser::new();
         let mut bytes = Vec::from(ABORT);
         if has_keyboard {
@@ -124,7 +132,7 @@ impl Changes {
     }
 }
 
-impl Perform for Seen {
+impl Perform for ScreenChanges {
     fn csi_dispatch(&mut self, params: &Params, intermediates: &[u8], _: bool, action: char) {
         let first = params.iter().next().and_then(|param| param.first()).copied().unwrap_or(0);
         match (intermediates, action, first) {

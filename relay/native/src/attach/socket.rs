@@ -26,7 +26,7 @@ type WebSocket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
 /// An event of the connection.
 #[derive(Debug)]
-pub(super) enum Event {
+pub(super) enum SocketEvent {
     Opened(Generation),
     Text(Generation, ServerMessage),
     Frame(Generation, Frame),
@@ -34,7 +34,7 @@ pub(super) enum Event {
     Closed(Generation, u16),
 }
 
-enum State {
+enum SocketState {
     Idle,
     Dialing(Generation, JoinHandle<Result<WebSocket, Error>>),
     Open(Generation, Box<WebSocket>),
@@ -43,13 +43,13 @@ enum State {
 }
 
 /// A WebSocket with at most one connection at a time.
-pub(super) struct Socket {
+pub(super) struct AttachSocket {
     request: Request<()>,
     opener: Opener,
-    state: State,
+    state: SocketState,
 }
 
-impl Socket {
+impl AttachSocket {
     pub(super) fn new(target: Target) -> anyhow::Result<Self> {
         let Target { url, opener, session } = target;
         let Some(authority) = url.trim_end_matches('/').strip_prefix("http://") else {
@@ -63,20 +63,20 @@ impl Socket {
         }
         let protocol = HeaderValue::from_static(SUBPROTOCOL);
         request.headers_mut().insert(SEC_WEBSOCKET_PROTOCOL, protocol);
-        Ok(Self { request, opener, state: State::Idle })
+        Ok(Self { request, opener, state: SocketState::Idle })
     }
 
     pub(super) fn dial(&mut self, generation: Generation) {
         self.hang_up();
         let dialing = tokio::spawn(open(self.request.clone(), self.opener.clone()));
-        self.state = State::Dialing(generation, dialing);
+        self.state = SocketState::Dialing(generation, dialing);
     }
 
     pub(super) fn hang_up(&mut self) {
-        if let State::Dialing(_, dialing) = &self.state {
+        if let SocketState::Dialing(_, dialing) = &self.state {
             dialing.abort();
         }
-        self.state = State::Idle;
+        self.state = SocketState::Idle;
     }
 
     pub(super) async fn send_text(&mut self, text: String) {
@@ -88,40 +88,40 @@ impl Socket {
     }
 
     async fn send(&mut self, message: Message) {
-        if let State::Open(generation, socket) = &mut self.state
+        if let SocketState::Open(generation, socket) = &mut self.state
             && socket.send(message).await.is_err()
         {
-            self.state = State::Gone(*generation, ABNORMAL);
+            self.state = SocketState::Gone(*generation, ABNORMAL);
         }
     }
 
     /// Waits for the next event. Dropping the future loses nothing.
-    pub(super) async fn next(&mut self) -> Event {
+    pub(super) async fn next(&mut self) -> SocketEvent {
         loop {
             match &mut self.state {
-                State::Idle => std::future::pending().await,
-                State::Gone(generation, code) => {
-                    let event = Event::Closed(*generation, *code);
-                    self.state = State::Idle;
+                SocketState::Idle => std::future::pending().await,
+                SocketState::Gone(generation, code) => {
+                    let event = SocketEvent::Closed(*generation, *code);
+                    self.state = SocketState::Idle;
                     return event;
                 }
-                State::Dialing(generation, dialing) => {
+                SocketState::Dialing(generation, dialing) => {
                     let generation = *generation;
                     self.state = match dialing.await {
-                        Ok(Ok(socket)) => State::Open(generation, Box::new(socket)),
-                        Ok(Err(error)) => State::Gone(generation, meaning(&error)),
-                        Err(_) => State::Gone(generation, ABNORMAL),
+                        Ok(Ok(socket)) => SocketState::Open(generation, Box::new(socket)),
+                        Ok(Err(error)) => SocketState::Gone(generation, meaning(&error)),
+                        Err(_) => SocketState::Gone(generation, ABNORMAL),
                     };
-                    if matches!(self.state, State::Open(..)) {
-                        return Event::Opened(generation);
+                    if matches!(self.state, SocketState::Open(..)) {
+                        return SocketEvent::Opened(generation);
                     }
                 }
-                State::Open(generation, socket) => {
+                SocketState::Open(generation, socket) => {
                     let generation = *generation;
                     match read(generation, socket.next().await) {
                         Ok(Some(event)) => return event,
                         Ok(None) => {}
-                        Err(code) => self.state = State::Gone(generation, code),
+                        Err(code) => self.state = SocketState::Gone(generation, code),
                     }
                 }
             }
@@ -156,14 +156,14 @@ fn bearer(token: &str) -> Result<HeaderValue, InvalidHeaderValue> {
 fn read(
     generation: Generation,
     message: Option<Result<Message, Error>>,
-) -> Result<Option<Event>, u16> {
+) -> Result<Option<SocketEvent>, u16> {
     match message {
         Some(Ok(Message::Text(text))) => match ServerMessage::from_json(&text) {
-            Ok(message) => Ok(Some(Event::Text(generation, message))),
+            Ok(message) => Ok(Some(SocketEvent::Text(generation, message))),
             Err(_) => Err(ABNORMAL),
         },
         Some(Ok(Message::Binary(bytes))) => match Frame::decode(bytes) {
-            Ok(frame) => Ok(Some(Event::Frame(generation, frame))),
+            Ok(frame) => Ok(Some(SocketEvent::Frame(generation, frame))),
             Err(_) => Err(ABNORMAL),
         },
         Some(Ok(Message::Close(frame))) => Err(frame.map_or(ABNORMAL, |frame| frame.code.into())),

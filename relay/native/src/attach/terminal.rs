@@ -10,7 +10,7 @@ use moorline_shared::session::Size;
 use rustix::termios::{OptionalActions, Termios, tcgetattr, tcgetwinsize, tcsetattr};
 use tokio::sync::mpsc;
 
-use super::Typed;
+use super::TypedBytes;
 use super::restore::Changes;
 use crate::cli::note;
 
@@ -112,7 +112,7 @@ impl Drop for Terminal {
 
 /// Reads stdin on a thread of its own, which ends with the process: reading a terminal cannot be
 /// cancelled.
-pub(super) fn read_stdin() -> io::Result<Typed> {
+pub(super) fn read_stdin() -> io::Result<TypedBytes> {
     let (sender, receiver) = mpsc::channel(TYPED_CHUNKS);
     std::thread::Builder::new().name("stdin".into()).spawn(move || {
         let mut buffer = [0; 4096];

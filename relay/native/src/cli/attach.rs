@@ -17,7 +17,7 @@ use crate::attach::{End, Target, attach};
   moorline attach build                    a session by its name
   moorline attach abcdefgh12345678 --url 'http://127.0.0.1:3010/#token=…'
   ssh -L 3010:127.0.0.1:3010 server          then attach to what runs there")]
-pub(super) struct Options {
+pub(super) struct AttachOptions {
     /// The session's id or name, as `moorline ls` shows them.
     #[arg(add = completion::sessions())]
     session: String,
@@ -26,7 +26,7 @@ pub(super) struct Options {
     relay: RelayOptions,
 }
 
-pub(super) fn run(options: &Options) -> anyhow::Result<ExitCode> {
+pub(super) fn run(options: &AttachOptions) -> anyhow::Result<ExitCode> {
     let relay = options.relay.connect()?;
     let id = relay.find(&options.session)?;
     attach_to(&relay, &id)

@@ -13,7 +13,7 @@ const VARIABLE: &str = "MOORLINE_COMPLETE";
 const NAME: &str = "moorline";
 
 #[derive(Debug, clap::Args)]
-pub(super) struct Options {
+pub(super) struct CompletionOptions {
     /// The shell to complete in.
     #[arg(value_parser = ["bash", "elvish", "fish", "powershell", "zsh"])]
     shell: String,
@@ -24,7 +24,7 @@ pub fn answer_shell() {
     CompleteEnv::with_factory(Cli::command).var(VARIABLE).complete();
 }
 
-pub(super) fn run(options: &Options) -> anyhow::Result<()> {
+pub(super) fn run(options: &CompletionOptions) -> anyhow::Result<()> {
     let shells = Shells::builtins();
     let mut script = Vec::new();
     if let Some(shell) = shells.completer(&options.shell) {

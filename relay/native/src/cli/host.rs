@@ -49,20 +49,20 @@ const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 A token for hosts is made where the relay runs: moorline token new --scope host."
 )]
-pub(super) struct Options {
+pub(super) struct HostOptions {
     #[command(subcommand)]
-    action: Option<Action>,
+    action: Option<HostAction>,
 
     #[command(flatten)]
     run: RunOptions,
 }
 
 #[derive(Debug, Subcommand)]
-enum Action {
+enum HostAction {
     /// End the host that runs here, and its sessions.
-    Stop(Place),
+    Stop(HostFolder),
     /// Show the host that runs here.
-    Status(Place),
+    Status(HostFolder),
 }
 
 #[derive(Debug, clap::Args)]
@@ -120,9 +120,9 @@ struct RunOptions {
     command: Vec<String>,
 }
 
-/// Options that tell where to look for a host.
+/// HostOptions that tell where to look for a host.
 #[derive(Debug, clap::Args)]
-struct Place {
+struct HostFolder {
     /// The host's state folder [default: that of `moorline host`, or of `moorline serve`].
     #[arg(long, env = "MOORLINE_STATE_DIR", value_name = "DIR")]
     state_dir: Option<PathBuf>,
@@ -132,16 +132,16 @@ struct Place {
     data_dir: Option<PathBuf>,
 }
 
-pub(super) fn run(options: Options) -> anyhow::Result<()> {
+pub(super) fn run(options: HostOptions) -> anyhow::Result<()> {
     match options.action {
         None => host(options.run),
-        Some(Action::Stop(place)) => {
+        Some(HostAction::Stop(place)) => {
             let state = place.find()?;
             let stopped = state.stop(STOPPED_LIMIT, still_ending)?;
             let stopped = stopped.context("the host has just ended")?;
             print(&format!("The host (process {}) has ended, and its sessions.\n", stopped.pid))
         }
-        Some(Action::Status(place)) => {
+        Some(HostAction::Status(place)) => {
             let state = place.find()?;
             let Running { pid, host_id, version, relay, .. } =
                 state.running()?.context("the host has just ended")?;
@@ -281,7 +281,7 @@ fn wanted(options: &RunOptions) -> anyhow::Result<Start> {
     Ok(Start { session_id: SessionId::from_random(random()?), facts, cwd, fork: None })
 }
 
-impl Place {
+impl HostFolder {
     /// Finds the folder of the host that runs.
     fn find(&self) -> anyhow::Result<StateDir> {
         let folders = match (&self.state_dir, &self.data_dir) {

@@ -13,7 +13,7 @@ use super::{completion, console};
   moorline open
   moorline open build                      one session, by id or name
   moorline open --print --relay https://relay.example.org    with MOORLINE_TOKEN set")]
-pub(super) struct Options {
+pub(super) struct OpenOptions {
     /// Only print the address.
     #[arg(long, short)]
     print: bool,
@@ -26,7 +26,7 @@ pub(super) struct Options {
     session: Option<String>,
 }
 
-pub(super) fn run(options: &Options) -> anyhow::Result<ExitCode> {
+pub(super) fn run(options: &OpenOptions) -> anyhow::Result<ExitCode> {
     let relay = options.relay.connect()?;
     let page = match &options.session {
         Some(wanted) => format!("terminal/{}", relay.find(wanted)?),

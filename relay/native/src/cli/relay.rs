@@ -129,12 +129,12 @@ fn agent(url: &str) -> anyhow::Result<ureq::Agent> {
 
 /// A relay's refusal of a request.
 #[derive(Debug)]
-struct Refused {
+struct RelayRefusal {
     status: StatusCode,
     body: ErrorBody,
 }
 
-impl std::fmt::Display for Refused {
+impl std::fmt::Display for RelayRefusal {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match &self.body.message {
             Some(message) => write!(f, "{}: {message}", self.body.error),
@@ -143,7 +143,7 @@ impl std::fmt::Display for Refused {
     }
 }
 
-impl std::error::Error for Refused {}
+impl std::error::Error for RelayRefusal {}
 
 impl Relay {
     /// Connects to the relay that serves from this folder, if one does and gives passes.
@@ -188,7 +188,7 @@ impl Relay {
         let sessions = match self.sessions() {
             Ok(sessions) => sessions,
             // A token for one session may not read the list.
-            Err(error) => match (id, error.downcast_ref::<Refused>()) {
+            Err(error) => match (id, error.downcast_ref::<RelayRefusal>()) {
                 (Some(id), Some(refused)) if refused.status == StatusCode::FORBIDDEN => {
                     return Ok(id);
                 }
@@ -232,7 +232,7 @@ impl Relay {
         let answer = request.header("Authorization", self.bearer()).call();
         match self.read::<Done>(answer) {
             Ok(_) => Ok(true),
-            Err(error) => match error.downcast_ref::<Refused>() {
+            Err(error) => match error.downcast_ref::<RelayRefusal>() {
                 Some(refused) if refused.status == StatusCode::NOT_FOUND => Ok(false),
                 _ => Err(error),
             },
@@ -275,7 +275,7 @@ impl Relay {
             return answer.body_mut().read_json().context("the relay's answer is not understood");
         }
         match answer.body_mut().read_json::<ErrorBody>() {
-            Ok(body) => Err(Refused { status, body }.into()),
+            Ok(body) => Err(RelayRefusal { status, body }.into()),
             Err(_) => bail!("{} answers {status}: is it a relay?", self.url),
         }
     }

@@ -30,7 +30,7 @@ use moorline_core::auth::fixed_token;
   moorline serve --listen 127.0.0.1:4000 --data-dir /srv/moorline
   moorline serve --allow-origin https://notes.example.org --frame-ancestor https://notes.example.org
   MOORLINE_TOKEN=… moorline serve          an admin token of your own, for automation")]
-pub(super) struct Options {
+pub(super) struct ServeOptions {
     /// The address or name, and the port, to listen on. Port 0 takes any free port.
     #[arg(
         long,
@@ -93,7 +93,7 @@ pub(super) struct Options {
     log: String,
 }
 
-pub(super) fn run(options: Options) -> anyhow::Result<()> {
+pub(super) fn run(options: ServeOptions) -> anyhow::Result<()> {
     let _log = log::start(&options.log, None)?;
     let config = config(options)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
@@ -104,7 +104,7 @@ pub(super) fn run(options: Options) -> anyhow::Result<()> {
     })
 }
 
-fn config(options: Options) -> anyhow::Result<Config> {
+fn config(options: ServeOptions) -> anyhow::Result<Config> {
     for source in &options.frame_ancestors {
         if source.contains([';', ',', '\r', '\n']) || !source.is_ascii() {
             bail!("--frame-ancestor {source:?} is no CSP source, as https://example.org");

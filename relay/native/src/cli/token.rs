@@ -25,16 +25,16 @@ use moorline_core::rfc3339;
   moorline token new --scope session:abcdefgh12345678:write --expires 12h --label phone
   moorline token list
   moorline token revoke 0f3a9c1d2e4b5a67")]
-pub(super) struct Options {
+pub(super) struct TokenOptions {
     #[command(flatten)]
     data_dir: DataDir,
 
     #[command(subcommand)]
-    action: Action,
+    action: TokenAction,
 }
 
 #[derive(Debug, Subcommand)]
-enum Action {
+enum TokenAction {
     /// Make a token and print the address to open: the only time that it is shown.
     New {
         /// The scope: admin, host, session:ID:write or session:ID:read.
@@ -60,11 +60,11 @@ enum Action {
     },
 }
 
-pub(super) fn run(options: &Options) -> anyhow::Result<()> {
+pub(super) fn run(options: &TokenOptions) -> anyhow::Result<()> {
     let folder = DataFolder::open(&options.data_dir.path()?)?;
     let tokens = || anyhow::Ok(Tokens::new(folder.store()?, None));
     let text = match &options.action {
-        Action::New { scope, expires, label, url } => {
+        TokenAction::New { scope, expires, label, url } => {
             let now = Time::from_ms(wall_ms());
             let label = label.as_deref().map(|label| bounded(label, NAME_CHARACTERS));
             let label = label.filter(|label| !label.is_empty());
@@ -73,8 +73,8 @@ pub(super) fn run(options: &Options) -> anyhow::Result<()> {
             let url = url.as_deref().unwrap_or(DEFAULT_URL);
             format!("{}\n", address(url, scope, &minted.token))
         }
-        Action::List => tokens()?.list()?.iter().map(line).collect(),
-        Action::Revoke { id } => {
+        TokenAction::List => tokens()?.list()?.iter().map(line).collect(),
+        TokenAction::Revoke { id } => {
             // A relay that serves learns of it even if the disk is full.
             let revoked = match Relay::serving_from(&folder) {
                 Some(relay) => relay.revoke_token(id)?,

@@ -12,30 +12,30 @@ use tokio::sync::watch;
 use tokio::time::{Sleep, sleep};
 use tracing::Instrument as _;
 
-use super::Seat;
+use super::HostLease;
 use super::link::Link;
-use super::talk::{End, Party, Talk};
+use super::talk::{LinkClose, LinkDriver, LinkHandler};
 use crate::registry::Registry;
 use moorline_core::meeting::other_protocol;
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// The relay's side of the link.
-struct Asking {
+struct ControlHandler {
     registry: Arc<Registry>,
     id: HostId,
-    phase: Phase,
+    phase: ControlPhase,
     /// Messages to send next.
     saying: Vec<ToHost>,
 }
 
-enum Phase {
+enum ControlPhase {
     /// The host has not said hello yet.
     Expecting {
         too_late: Pin<Box<Sleep>>,
     },
-    Here(Seat),
-    Refused(End),
+    Here(HostLease),
+    Refused(LinkClose),
 }
 
 /// Serves a host's control link until it ends.
@@ -49,18 +49,18 @@ pub async fn keep<L>(
 {
     let span = tracing::info_span!("host", %id);
     async {
-        let phase = Phase::Expecting { too_late: Box::pin(sleep(RESUME_DEADLINE)) };
-        let mut asking = Asking { registry, id, phase, saying: Vec::new() };
-        let mut talk = Talk::new(link);
+        let phase = ControlPhase::Expecting { too_late: Box::pin(sleep(RESUME_DEADLINE)) };
+        let mut asking = ControlHandler { registry, id, phase, saying: Vec::new() };
+        let mut talk = LinkDriver::new(link);
         let end = talk.run(&mut asking, &mut closing).await;
-        let Asking { registry, id, phase, .. } = asking;
-        let was_here = matches!(phase, Phase::Here(_));
+        let ControlHandler { registry, id, phase, .. } = asking;
+        let was_here = matches!(phase, ControlPhase::Here(_));
         drop(phase);
         if was_here {
             tracing::info!(?end, "the host is away");
             registry.host_left(&id);
         }
-        if let End::Close { code, reason } = end {
+        if let LinkClose::Close { code, reason } = end {
             talk.close(code, reason).await;
         }
     }
@@ -68,13 +68,15 @@ pub async fn keep<L>(
     .await;
 }
 
-impl Party<ToRelay, ToHost> for Asking {
-    fn hear(&mut self, said: &mut Vec<ToRelay>) -> Result<(), End> {
+impl LinkHandler<ToRelay, ToHost> for ControlHandler {
+    fn hear(&mut self, said: &mut Vec<ToRelay>) -> Result<(), LinkClose> {
         for message in said.drain(..) {
             match (&self.phase, message) {
-                (Phase::Expecting { .. }, ToRelay::Hello(hello)) => self.greet(&hello.cleaned()),
+                (ControlPhase::Expecting { .. }, ToRelay::Hello(hello)) => {
+                    self.greet(&hello.cleaned())
+                }
                 (
-                    Phase::Here(seat),
+                    ControlPhase::Here(seat),
                     answer @ (ToRelay::Started { request, .. }
                     | ToRelay::Failed { request, .. }
                     | ToRelay::Files { request, .. }),
@@ -87,31 +89,31 @@ impl Party<ToRelay, ToHost> for Asking {
         Ok(())
     }
 
-    fn say(&mut self, saying: &mut Vec<ToHost>) -> Result<(), End> {
+    fn say(&mut self, saying: &mut Vec<ToHost>) -> Result<(), LinkClose> {
         saying.append(&mut self.saying);
         match &self.phase {
-            Phase::Expecting { too_late } if too_late.is_elapsed() => {
-                Err(End::Close { code: close::PROTOCOL, reason: "hello comes first" })
+            ControlPhase::Expecting { too_late } if too_late.is_elapsed() => {
+                Err(LinkClose::Close { code: close::PROTOCOL, reason: "hello comes first" })
             }
-            Phase::Expecting { .. } | Phase::Here(_) => Ok(()),
-            Phase::Refused(end) => Err(*end),
+            ControlPhase::Expecting { .. } | ControlPhase::Here(_) => Ok(()),
+            ControlPhase::Refused(end) => Err(*end),
         }
     }
 
     fn poll_woken(&mut self, context: &mut Context<'_>) -> Poll<()> {
         match &mut self.phase {
-            Phase::Expecting { too_late } => ready!(too_late.as_mut().poll(context)),
-            Phase::Here(seat) => match ready!(seat.requests.poll_recv(context)) {
+            ControlPhase::Expecting { too_late } => ready!(too_late.as_mut().poll(context)),
+            ControlPhase::Here(seat) => match ready!(seat.requests.poll_recv(context)) {
                 Some(message) => self.saying.push(message),
                 None => self.refuse("replaced", "another host with this id has connected".into()),
             },
-            Phase::Refused(_) => {}
+            ControlPhase::Refused(_) => {}
         }
         Poll::Ready(())
     }
 }
 
-impl Asking {
+impl ControlHandler {
     fn greet(&mut self, hello: &Hello) {
         if let Some(message) = other_protocol(hello, VERSION) {
             tracing::error!("{message}");
@@ -126,7 +128,7 @@ impl Asking {
         let (seat, forget) = self.registry.greet(&self.id, hello);
         self.saying.push(ToHost::Welcome { version: VERSION.to_owned() });
         self.saying.extend(forget.into_iter().map(|session_id| ToHost::Forget { session_id }));
-        self.phase = Phase::Here(seat);
+        self.phase = ControlPhase::Here(seat);
     }
 
     fn refuse(&mut self, code: &str, message: String) {
@@ -135,6 +137,6 @@ impl Asking {
             "replaced" => (close::REPLACED, "another host with this id has connected"),
             _ => (close::FORBIDDEN, "another protocol"),
         };
-        self.phase = Phase::Refused(End::Close { code, reason });
+        self.phase = ControlPhase::Refused(LinkClose::Close { code, reason });
     }
 }

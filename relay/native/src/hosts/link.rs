@@ -18,7 +18,7 @@ const CLOSE_PATIENCE: Duration = Duration::from_secs(2);
 
 /// Something that arrived over a link.
 #[derive(Debug)]
-pub enum Heard<M> {
+pub enum LinkInput<M> {
     /// A message of this link's protocol.
     Message(M),
     /// A keepalive, which only shows that the host is alive.
@@ -32,7 +32,7 @@ pub enum Heard<M> {
 /// The error of a link that is closed or broken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the link is gone")]
-pub struct Gone;
+pub struct LinkGone;
 
 /// The relay's end of a link. As with a sink, call [`Link::poll_ready`] before each
 /// [`Link::start_send`].
@@ -46,19 +46,19 @@ pub trait Link: Send + 'static {
     const CAN_DIE: bool;
 
     /// Polls for the next thing that arrives.
-    fn poll_hear(&mut self, context: &mut Context<'_>) -> Poll<Heard<Self::In>>;
+    fn poll_hear(&mut self, context: &mut Context<'_>) -> Poll<LinkInput<Self::In>>;
 
     /// Ready when a message can be sent.
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Gone>>;
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), LinkGone>>;
 
     /// Sends a message, after [`Link::poll_ready`].
     ///
     /// # Errors
-    /// [`Gone`].
-    fn start_send(&mut self, message: Self::Out) -> Result<(), Gone>;
+    /// [`LinkGone`].
+    fn start_send(&mut self, message: Self::Out) -> Result<(), LinkGone>;
 
     /// Ready when everything was handed to the carrier.
-    fn poll_flush(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Gone>>;
+    fn poll_flush(&mut self, context: &mut Context<'_>) -> Poll<Result<(), LinkGone>>;
 
     /// Closes the link, with a code of [`moorline_shared::message::close`].
     fn close(self, code: u16, reason: &'static str) -> impl Future<Output = ()> + Send;
@@ -66,14 +66,14 @@ pub trait Link: Send + 'static {
 
 /// A link over a WebSocket.
 #[derive(Debug)]
-pub struct Socket<In, Out> {
+pub struct SocketLink<In, Out> {
     socket: WebSocket,
     /// True if a keepalive of the host is to be answered.
     owes_pong: bool,
     of: std::marker::PhantomData<fn(Out) -> In>,
 }
 
-impl<In, Out> Socket<In, Out> {
+impl<In, Out> SocketLink<In, Out> {
     /// Wraps an open WebSocket.
     #[must_use]
     pub const fn new(socket: WebSocket) -> Self {
@@ -81,48 +81,48 @@ impl<In, Out> Socket<In, Out> {
     }
 }
 
-impl<In: Decode + Send + 'static, Out: Encode + Send + 'static> Link for Socket<In, Out> {
+impl<In: Decode + Send + 'static, Out: Encode + Send + 'static> Link for SocketLink<In, Out> {
     type In = In;
     type Out = Out;
 
     const CAN_DIE: bool = true;
 
-    fn poll_hear(&mut self, context: &mut Context<'_>) -> Poll<Heard<In>> {
+    fn poll_hear(&mut self, context: &mut Context<'_>) -> Poll<LinkInput<In>> {
         let packet = match ready!(Pin::new(&mut self.socket).poll_next(context)) {
             Some(Ok(Message::Text(text))) if text == KEEPALIVE_PING => {
                 self.owes_pong = true;
-                return Poll::Ready(Heard::Alive);
+                return Poll::Ready(LinkInput::Alive);
             }
             Some(Ok(Message::Text(text))) => Packet::Text(text.into()),
             Some(Ok(Message::Binary(packet))) => Packet::Binary(packet),
-            Some(Ok(Message::Ping(_) | Message::Pong(_))) => return Poll::Ready(Heard::Alive),
-            Some(Ok(Message::Close(_)) | Err(_)) | None => return Poll::Ready(Heard::Closed),
+            Some(Ok(Message::Ping(_) | Message::Pong(_))) => return Poll::Ready(LinkInput::Alive),
+            Some(Ok(Message::Close(_)) | Err(_)) | None => return Poll::Ready(LinkInput::Closed),
         };
-        Poll::Ready(In::decode(packet).map_or_else(Heard::Bad, Heard::Message))
+        Poll::Ready(In::decode(packet).map_or_else(LinkInput::Bad, LinkInput::Message))
     }
 
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Gone>> {
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), LinkGone>> {
         let is_ready = ready!(Pin::new(&mut self.socket).poll_ready(context));
-        Poll::Ready(is_ready.map_err(|_| Gone))
+        Poll::Ready(is_ready.map_err(|_| LinkGone))
     }
 
-    fn start_send(&mut self, message: Out) -> Result<(), Gone> {
+    fn start_send(&mut self, message: Out) -> Result<(), LinkGone> {
         let message = match message.encode() {
             Packet::Binary(bytes) => Message::Binary(bytes),
-            Packet::Text(bytes) => Message::Text(Utf8Bytes::try_from(bytes).map_err(|_| Gone)?),
+            Packet::Text(bytes) => Message::Text(Utf8Bytes::try_from(bytes).map_err(|_| LinkGone)?),
         };
-        self.socket.start_send_unpin(message).map_err(|_| Gone)
+        self.socket.start_send_unpin(message).map_err(|_| LinkGone)
     }
 
-    fn poll_flush(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Gone>> {
+    fn poll_flush(&mut self, context: &mut Context<'_>) -> Poll<Result<(), LinkGone>> {
         if self.owes_pong {
             ready!(self.poll_ready(context))?;
             self.owes_pong = false;
             let pong = Message::Text(Utf8Bytes::from_static(KEEPALIVE_PONG));
-            self.socket.start_send_unpin(pong).map_err(|_| Gone)?;
+            self.socket.start_send_unpin(pong).map_err(|_| LinkGone)?;
         }
         let flushed = ready!(Pin::new(&mut self.socket).poll_flush(context));
-        Poll::Ready(flushed.map_err(|_| Gone))
+        Poll::Ready(flushed.map_err(|_| LinkGone))
     }
 
     async fn close(mut self, code: u16, reason: &'static str) {
@@ -140,7 +140,7 @@ impl<In: Decode + Send + 'static, Out: Encode + Send + 'static> Link for Socket<
 type Room<Out> = Pin<Box<dyn Future<Output = Option<OwnedPermit<Item<Out>>>> + Send>>;
 
 /// A link to a host in this process.
-pub struct Local<In, Out> {
+pub struct LocalLink<In, Out> {
     wire: Wire<Out, In>,
     /// Room for one message, once [`Link::poll_ready`] has reserved it.
     permit: Option<OwnedPermit<Item<Out>>>,
@@ -148,7 +148,7 @@ pub struct Local<In, Out> {
     waiting: Option<Room<Out>>,
 }
 
-impl<In, Out> Local<In, Out> {
+impl<In, Out> LocalLink<In, Out> {
     /// Wraps the relay's end of a wire.
     #[must_use]
     pub const fn new(wire: Wire<Out, In>) -> Self {
@@ -156,20 +156,20 @@ impl<In, Out> Local<In, Out> {
     }
 }
 
-impl<In: Send + 'static, Out: Send + 'static> Link for Local<In, Out> {
+impl<In: Send + 'static, Out: Send + 'static> Link for LocalLink<In, Out> {
     type In = In;
     type Out = Out;
 
     const CAN_DIE: bool = false;
 
-    fn poll_hear(&mut self, context: &mut Context<'_>) -> Poll<Heard<In>> {
+    fn poll_hear(&mut self, context: &mut Context<'_>) -> Poll<LinkInput<In>> {
         Poll::Ready(match ready!(self.wire.receiver.poll_recv(context)) {
-            Some(Item::Message(message)) => Heard::Message(message),
-            Some(Item::Closed(_)) | None => Heard::Closed,
+            Some(Item::Message(message)) => LinkInput::Message(message),
+            Some(Item::Closed(_)) | None => LinkInput::Closed,
         })
     }
 
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Gone>> {
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), LinkGone>> {
         if self.permit.is_some() {
             return Poll::Ready(Ok(()));
         }
@@ -180,7 +180,7 @@ impl<In: Send + 'static, Out: Send + 'static> Link for Local<In, Out> {
                     self.permit = Some(permit);
                     return Poll::Ready(Ok(()));
                 }
-                Err(TrySendError::Closed(_)) => return Poll::Ready(Err(Gone)),
+                Err(TrySendError::Closed(_)) => return Poll::Ready(Err(LinkGone)),
                 Err(TrySendError::Full(sender)) => {
                     Box::pin(async { sender.reserve_owned().await.ok() })
                 }
@@ -189,7 +189,7 @@ impl<In: Send + 'static, Out: Send + 'static> Link for Local<In, Out> {
         match waiting.as_mut().poll(context) {
             Poll::Ready(permit) => {
                 self.permit = permit;
-                Poll::Ready(self.permit.as_ref().map(|_| ()).ok_or(Gone))
+                Poll::Ready(self.permit.as_ref().map(|_| ()).ok_or(LinkGone))
             }
             Poll::Pending => {
                 self.waiting = Some(waiting);
@@ -198,12 +198,12 @@ impl<In: Send + 'static, Out: Send + 'static> Link for Local<In, Out> {
         }
     }
 
-    fn start_send(&mut self, message: Out) -> Result<(), Gone> {
-        self.permit.take().ok_or(Gone)?.send(Item::Message(message));
+    fn start_send(&mut self, message: Out) -> Result<(), LinkGone> {
+        self.permit.take().ok_or(LinkGone)?.send(Item::Message(message));
         Ok(())
     }
 
-    fn poll_flush(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Gone>> {
+    fn poll_flush(&mut self, _: &mut Context<'_>) -> Poll<Result<(), LinkGone>> {
         Poll::Ready(Ok(()))
     }
 
@@ -215,7 +215,7 @@ impl<In: Send + 'static, Out: Send + 'static> Link for Local<In, Out> {
     }
 }
 
-impl<In, Out> std::fmt::Debug for Local<In, Out> {
+impl<In, Out> std::fmt::Debug for LocalLink<In, Out> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Local").finish_non_exhaustive()
     }

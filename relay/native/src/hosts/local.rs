@@ -7,7 +7,7 @@ use moorline_host::dial::{ControlWire, Dial, DialError, Dialing, PublishWire, Wi
 use moorline_shared::control::local_host;
 use moorline_shared::id::SessionId;
 
-use super::link::Local;
+use super::link::LocalLink;
 use super::{keep_control, receive};
 use crate::registry::Registry;
 
@@ -42,7 +42,7 @@ impl Dial for InProcess {
             let registry = self.registry()?;
             let (host, relay) = Wire::pair(CAPACITY);
             let parting = registry.parting();
-            tokio::spawn(keep_control(Local::new(relay), local_host(), registry, parting));
+            tokio::spawn(keep_control(LocalLink::new(relay), local_host(), registry, parting));
             Ok(host)
         })
     }
@@ -54,7 +54,7 @@ impl Dial for InProcess {
             let handle = found.map_err(|error| DialError::Unreachable(error.to_string()))?;
             let (host, relay) = Wire::pair(CAPACITY);
             let parting = registry.parting();
-            tokio::spawn(receive(Local::new(relay), handle.host_arrived(), parting));
+            tokio::spawn(receive(LocalLink::new(relay), handle.host_arrived(), parting));
             Ok(host)
         })
     }

@@ -8,29 +8,29 @@ use tokio::sync::watch;
 use tracing::Instrument as _;
 
 use super::link::Link;
-use super::talk::{End, Party, Talk};
-use crate::session::{Leave, Seat};
+use super::talk::{LinkClose, LinkDriver, LinkHandler};
+use crate::session::{CloseReason, PublisherLease};
 use moorline_core::session::PublishError;
 
 /// The relay's side of the link.
 struct Receiving {
-    seat: Seat,
+    seat: PublisherLease,
     refused: Option<PublishError>,
 }
 
 /// Receives what a host publishes of a session, until the link ends.
-pub async fn receive<L>(link: L, seat: Seat, mut closing: watch::Receiver<bool>)
+pub async fn receive<L>(link: L, seat: PublisherLease, mut closing: watch::Receiver<bool>)
 where
     L: Link<In = HostMessage, Out = HostCommand>,
 {
     let span = tracing::info_span!("publish", session = %seat.session().id());
     async {
         let mut receiving = Receiving { seat, refused: None };
-        let mut talk = Talk::new(link);
+        let mut talk = LinkDriver::new(link);
         let end = talk.run(&mut receiving, &mut closing).await;
         tracing::debug!(?end, "a publishing host left");
         drop(receiving);
-        if let End::Close { code, reason } = end {
+        if let LinkClose::Close { code, reason } = end {
             talk.close(code, reason).await;
         }
     }
@@ -38,8 +38,8 @@ where
     .await;
 }
 
-impl Party<HostMessage, HostCommand> for Receiving {
-    fn hear(&mut self, said: &mut Vec<HostMessage>) -> Result<(), End> {
+impl LinkHandler<HostMessage, HostCommand> for Receiving {
+    fn hear(&mut self, said: &mut Vec<HostMessage>) -> Result<(), LinkClose> {
         if self.refused.is_some() {
             said.clear();
         } else if let Err(error) = self.seat.hear(said.drain(..)) {
@@ -49,7 +49,7 @@ impl Party<HostMessage, HostCommand> for Receiving {
         Ok(())
     }
 
-    fn say(&mut self, commands: &mut Vec<HostCommand>) -> Result<(), End> {
+    fn say(&mut self, commands: &mut Vec<HostCommand>) -> Result<(), LinkClose> {
         let (reason, code, why) = match self.refused {
             None => return self.seat.take(commands).map_err(end),
             Some(PublishError::Fenced { .. }) => {
@@ -60,7 +60,7 @@ impl Party<HostMessage, HostCommand> for Receiving {
             }
         };
         commands.push(HostCommand::Refused { reason });
-        Err(End::Close { code, reason: why })
+        Err(LinkClose::Close { code, reason: why })
     }
 
     fn poll_woken(&mut self, context: &mut Context<'_>) -> Poll<()> {
@@ -68,12 +68,12 @@ impl Party<HostMessage, HostCommand> for Receiving {
     }
 }
 
-const fn end(leave: Leave) -> End {
+const fn end(leave: CloseReason) -> LinkClose {
     let (code, reason) = match leave {
-        Leave::Replaced => (close::REPLACED, "another link publishes the session"),
-        Leave::Deleted => (close::NOT_FOUND, "the session was deleted"),
-        Leave::Stalled => (close::OVERLOADED, "too much was left unread"),
-        Leave::Done => (close::NORMAL, "all of it is stored"),
+        CloseReason::Replaced => (close::REPLACED, "another link publishes the session"),
+        CloseReason::Deleted => (close::NOT_FOUND, "the session was deleted"),
+        CloseReason::Stalled => (close::OVERLOADED, "too much was left unread"),
+        CloseReason::Done => (close::NORMAL, "all of it is stored"),
     };
-    End::Close { code, reason }
+    LinkClose::Close { code, reason }
 }

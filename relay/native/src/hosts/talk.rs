@@ -12,14 +12,14 @@ use moorline_shared::message::close;
 use tokio::sync::watch;
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use super::link::{Gone, Heard, Link};
+use super::link::{Link, LinkGone, LinkInput};
 
 /// Limit of the messages read at once.
 const BATCH: usize = 64;
 
 /// The reason that a link ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum End {
+pub(super) enum LinkClose {
     /// The link is closed or broken.
     Gone,
     /// The relay closes it.
@@ -31,20 +31,20 @@ pub(super) enum End {
     },
 }
 
-impl From<Gone> for End {
-    fn from(_: Gone) -> Self {
+impl From<LinkGone> for LinkClose {
+    fn from(_: LinkGone) -> Self {
         Self::Gone
     }
 }
 
 /// The relay's side of a link.
-pub(super) trait Party<In, Out> {
+pub(super) trait LinkHandler<In, Out> {
     /// Takes messages that arrived.
-    fn hear(&mut self, said: &mut Vec<In>) -> Result<(), End>;
+    fn hear(&mut self, said: &mut Vec<In>) -> Result<(), LinkClose>;
 
     /// Appends the messages to send now. Returns an error if they are the last and the link then
     /// ends.
-    fn say(&mut self, saying: &mut Vec<Out>) -> Result<(), End>;
+    fn say(&mut self, saying: &mut Vec<Out>) -> Result<(), LinkClose>;
 
     /// Ready when there may be something to send.
     fn poll_woken(&mut self, context: &mut Context<'_>) -> Poll<()>;
@@ -52,14 +52,14 @@ pub(super) trait Party<In, Out> {
 
 /// An open link, and when its host was last heard.
 #[derive(Debug)]
-pub(super) struct Talk<L: Link> {
+pub(super) struct LinkDriver<L: Link> {
     link: L,
     said: Vec<L::In>,
     alive_at: Instant,
     dead: Pin<Box<Sleep>>,
 }
 
-impl<L: Link> Talk<L> {
+impl<L: Link> LinkDriver<L> {
     pub(super) fn new(link: L) -> Self {
         let alive_at = Instant::now();
         let dead = Box::pin(sleep_until(alive_at + DEAD_AFTER));
@@ -73,9 +73,9 @@ impl<L: Link> Talk<L> {
     /// Serves the link until it ends, or until the relay is `closing`.
     pub(super) async fn run(
         &mut self,
-        party: &mut impl Party<L::In, L::Out>,
+        party: &mut impl LinkHandler<L::In, L::Out>,
         closing: &mut watch::Receiver<bool>,
-    ) -> End {
+    ) -> LinkClose {
         match self.converse(party, closing).await {
             Ok(never) => match never {},
             Err(end) => end,
@@ -84,9 +84,9 @@ impl<L: Link> Talk<L> {
 
     async fn converse(
         &mut self,
-        party: &mut impl Party<L::In, L::Out>,
+        party: &mut impl LinkHandler<L::In, L::Out>,
         closing: &mut watch::Receiver<bool>,
-    ) -> Result<std::convert::Infallible, End> {
+    ) -> Result<std::convert::Infallible, LinkClose> {
         let mut saying = Vec::new();
         loop {
             let over = party.say(&mut saying);
@@ -98,7 +98,7 @@ impl<L: Link> Talk<L> {
             over?;
             if *closing.borrow() {
                 let reason = "the relay is shutting down";
-                return Err(End::Close { code: close::GOING_AWAY, reason });
+                return Err(LinkClose::Close { code: close::GOING_AWAY, reason });
             }
             let woken = poll_fn(|context| match self.poll_heard(party, context) {
                 Poll::Pending => party.poll_woken(context).map(Ok),
@@ -114,13 +114,13 @@ impl<L: Link> Talk<L> {
     /// Waits until `write` is done, and reads messages meanwhile.
     async fn writing(
         &mut self,
-        party: &mut impl Party<L::In, L::Out>,
-        mut write: impl FnMut(&mut L, &mut Context<'_>) -> Poll<Result<(), Gone>>,
-    ) -> Result<(), End> {
+        party: &mut impl LinkHandler<L::In, L::Out>,
+        mut write: impl FnMut(&mut L, &mut Context<'_>) -> Poll<Result<(), LinkGone>>,
+    ) -> Result<(), LinkClose> {
         poll_fn(|context| {
             loop {
                 if let Poll::Ready(result) = write(&mut self.link, context) {
-                    return Poll::Ready(result.map_err(End::from));
+                    return Poll::Ready(result.map_err(LinkClose::from));
                 }
                 match self.poll_heard(party, context) {
                     Poll::Ready(Ok(())) => {}
@@ -135,22 +135,22 @@ impl<L: Link> Talk<L> {
     /// ended.
     fn poll_heard(
         &mut self,
-        party: &mut impl Party<L::In, L::Out>,
+        party: &mut impl LinkHandler<L::In, L::Out>,
         context: &mut Context<'_>,
-    ) -> Poll<Result<(), End>> {
+    ) -> Poll<Result<(), LinkClose>> {
         let (mut alive, mut over) = (false, None);
         while self.said.len() < BATCH && over.is_none() {
             let Poll::Ready(heard) = self.link.poll_hear(context) else { break };
             alive = true;
             match heard {
-                Heard::Message(message) => self.said.push(message),
-                Heard::Alive => {}
-                Heard::Bad(error) => {
+                LinkInput::Message(message) => self.said.push(message),
+                LinkInput::Alive => {}
+                LinkInput::Bad(error) => {
                     tracing::warn!(%error, "a host breaks the protocol");
                     let reason = "not a message of this protocol";
-                    over = Some(End::Close { code: close::PROTOCOL, reason });
+                    over = Some(LinkClose::Close { code: close::PROTOCOL, reason });
                 }
-                Heard::Closed => over = Some(End::Gone),
+                LinkInput::Closed => over = Some(LinkClose::Gone),
             }
         }
         if !self.said.is_empty() {
@@ -166,11 +166,14 @@ impl<L: Link> Talk<L> {
         }
     }
 
-    fn poll_dead(&mut self, context: &mut Context<'_>) -> Poll<Result<(), End>> {
+    fn poll_dead(&mut self, context: &mut Context<'_>) -> Poll<Result<(), LinkClose>> {
         while L::CAN_DIE && self.dead.as_mut().poll(context).is_ready() {
             let dead_at = self.alive_at + DEAD_AFTER;
             if dead_at <= Instant::now() {
-                return Poll::Ready(Err(End::Close { code: close::PROTOCOL, reason: SILENT }));
+                return Poll::Ready(Err(LinkClose::Close {
+                    code: close::PROTOCOL,
+                    reason: SILENT,
+                }));
             }
             // The timer is moved only here, not for each message.
             self.dead.as_mut().reset(dead_at);

@@ -20,7 +20,7 @@ static EMBEDDED: &[Embedded] = include!(concat!(env!("OUT_DIR"), "/client.rs"));
 
 /// The source of the client's files.
 #[derive(Debug, Clone)]
-pub struct Client {
+pub struct ClientFiles {
     /// The folder to read; `None` for the files in the binary.
     folder: Option<PathBuf>,
 }
@@ -38,7 +38,7 @@ pub struct Asset {
     pub etag: String,
 }
 
-impl Client {
+impl ClientFiles {
     /// Serves the files in `folder`. Without it, serves those in the binary, or, in a debug build,
     /// those that trunk has built into the workspace's `dist`.
     #[must_use]

@@ -13,7 +13,7 @@ use axum::routing::get;
 use super::App;
 use moorline_core::api::docs::{self, File};
 
-type Answer = ([(HeaderName, String); 5], &'static str);
+type PageAnswer = ([(HeaderName, String); 5], &'static str);
 
 pub(super) fn routes() -> Router<Arc<App>> {
     docs::files().fold(Router::new(), |routes, file| {
@@ -21,7 +21,7 @@ pub(super) fn routes() -> Router<Arc<App>> {
     })
 }
 
-fn answer(app: &App, file: File) -> Answer {
+fn answer(app: &App, file: File) -> PageAnswer {
     let headers = [
         (CONTENT_TYPE, format!("text/{}; charset=utf-8", file.kind)),
         (CONTENT_SECURITY_POLICY, docs::policy(&app.frame_ancestors)),

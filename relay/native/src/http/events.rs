@@ -80,7 +80,7 @@ pub(super) async fn open(
         // This status tells an EventSource not to reconnect.
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
-    let live = Live::open(app, session, start, encoding)?;
+    let live = LiveEvents::open(app, session, start, encoding)?;
     Ok(response(stream::unfold(live, |mut live| async {
         let chunk = live.next().await?;
         Some((Ok(chunk), live))
@@ -102,7 +102,7 @@ pub(super) fn response(
 }
 
 /// An open event stream.
-pub(super) struct Live {
+pub(super) struct LiveEvents {
     session: Arc<SessionHandle>,
     /// `None` once it is detached from the session.
     stream: Option<EventStream>,
@@ -111,14 +111,14 @@ pub(super) struct Live {
 }
 
 /// The next step of a stream.
-enum Step {
+enum EventStep {
     Send(Bytes),
     Load { epoch: Epoch, after: Seq },
     Wait { until: Time },
     End,
 }
 
-impl Live {
+impl LiveEvents {
     /// Starts to read a session.
     pub(super) fn open(
         app: &App,
@@ -140,30 +140,32 @@ impl Live {
         loop {
             self.changed.mark_unchanged();
             match self.step() {
-                Step::Send(chunk) => return Some(chunk),
-                Step::Load { epoch, after } => self.load(epoch, after).await,
-                Step::Wait { until } => self.wait(until).await,
-                Step::End => return None,
+                EventStep::Send(chunk) => return Some(chunk),
+                EventStep::Load { epoch, after } => self.load(epoch, after).await,
+                EventStep::Wait { until } => self.wait(until).await,
+                EventStep::End => return None,
             }
         }
     }
 
-    fn step(&mut self) -> Step {
-        let Some(stream) = &mut self.stream else { return Step::End };
+    fn step(&mut self) -> EventStep {
+        let Some(stream) = &mut self.stream else { return EventStep::End };
         let now = self.session.services().clock.now();
         let mut state = self.session.lock();
         if *self.closing.borrow() {
             stream.close();
         }
-        let mut chunk = Chunk::default();
+        let mut chunk = EventChunk::default();
         while chunk.len() < CHUNK_BYTES {
             match stream.poll_output(&mut state.session, now, wall_ms()) {
                 Some(StreamOutput::Send(bytes)) => chunk.push(bytes),
                 // The load is requested again once this chunk is sent.
                 Some(StreamOutput::Load { .. }) if chunk.len() > 0 => break,
-                Some(StreamOutput::Load { epoch, after }) => return Step::Load { epoch, after },
+                Some(StreamOutput::Load { epoch, after }) => {
+                    return EventStep::Load { epoch, after };
+                }
                 None if chunk.len() > 0 => break,
-                None => return Step::Wait { until: stream.poll_timeout() },
+                None => return EventStep::Wait { until: stream.poll_timeout() },
                 Some(StreamOutput::End) => {
                     drop(state);
                     self.detach();
@@ -171,7 +173,7 @@ impl Live {
                 }
             }
         }
-        if chunk.len() > 0 { Step::Send(chunk.finish()) } else { Step::End }
+        if chunk.len() > 0 { EventStep::Send(chunk.finish()) } else { EventStep::End }
     }
 
     async fn load(&mut self, epoch: Epoch, after: Seq) {
@@ -204,7 +206,7 @@ impl Live {
     }
 }
 
-impl Drop for Live {
+impl Drop for LiveEvents {
     fn drop(&mut self) {
         self.detach();
     }
@@ -212,12 +214,12 @@ impl Drop for Live {
 
 /// Bytes of events to send at once. A single event is not copied.
 #[derive(Default)]
-struct Chunk {
+struct EventChunk {
     first: Bytes,
     all: BytesMut,
 }
 
-impl Chunk {
+impl EventChunk {
     fn len(&self) -> usize {
         self.first.len().max(self.all.len())
     }

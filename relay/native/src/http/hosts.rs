@@ -18,7 +18,7 @@ use moorline_shared::publish::SUBPROTOCOL;
 use super::App;
 use super::descriptions;
 use super::error::{ApiError, HttpError, no_upgrade};
-use crate::hosts::{Socket, keep_control, receive};
+use crate::hosts::{SocketLink, keep_control, receive};
 use crate::registry::NotPublishing;
 use moorline_core::api::responses::{Guarded, OfSession, Upgrade};
 use moorline_core::auth::Access;
@@ -78,7 +78,7 @@ pub(super) fn control(
     let upgrade = configure(upgrade, CONTROL_MESSAGE_BYTES)?;
     let parting = app.registry.parting();
     let registry = Arc::clone(&app.registry);
-    Ok(upgrade.on_upgrade(|socket| keep_control(Socket::new(socket), id, registry, parting)))
+    Ok(upgrade.on_upgrade(|socket| keep_control(SocketLink::new(socket), id, registry, parting)))
 }
 
 /// Publish a session over a WebSocket
@@ -105,8 +105,9 @@ pub(super) async fn publish(
         NotPublishing::Store(error) => ApiError::internal(&error),
     })?;
     let parting = app.registry.parting();
-    Ok(upgrade
-        .on_upgrade(move |socket| receive(Socket::new(socket), session.host_arrived(), parting)))
+    Ok(upgrade.on_upgrade(move |socket| {
+        receive(SocketLink::new(socket), session.host_arrived(), parting)
+    }))
 }
 
 /// Returns the host if it dials by the relay's own Unix socket. Any other host must have a token.

@@ -15,14 +15,14 @@ use tokio::time::{Instant, interval_at};
 
 use super::descriptions;
 use super::error::{ApiError, HttpError, no_upgrade};
-use super::events::Live;
+use super::events::LiveEvents;
 use super::stream::configure;
 use super::{App, Caller, rest};
 use crate::clock::wall_ms;
 use crate::session::SessionHandle;
 use moorline_core::api::responses::{Guarded, Upgrade};
 use moorline_core::events::Encoding;
-use moorline_core::legacy::{self, Chat, Warned, Wish, refusal};
+use moorline_core::legacy::{self, Chat, ChatAction, Warned, refusal};
 use moorline_core::openapi::DEPRECATED;
 use moorline_core::reader::Start;
 use moorline_core::routes::prompt_of;
@@ -69,38 +69,38 @@ pub(super) fn open(
     let app = Arc::clone(app);
     Ok(upgrade.on_upgrade(move |socket| async move {
         let (chat, hello) = Chat::open();
-        let client = Client { app, caller, socket, chat, followed: None };
+        let client = ChatClient { app, caller, socket, chat, followed: None };
         client.serve(hello, wanted.session_id).await;
     }))
 }
 
 /// A client that is connected to the chat route.
-struct Client {
+struct ChatClient {
     app: Arc<App>,
     caller: Caller,
     socket: WebSocket,
     chat: Chat,
     /// The events of the session that it follows.
-    followed: Option<Live>,
+    followed: Option<LiveEvents>,
 }
 
 /// The error of a socket that is closed or broken.
-struct Gone;
+struct ChatGone;
 
-impl Client {
+impl ChatClient {
     async fn serve(mut self, hello: String, session_id: Option<String>) {
         // A client that has gone needs no close.
         let _ = async {
             self.tell(hello).await?;
             if let Some(id) = session_id {
-                self.fulfil(Wish::Subscribe(id)).await?;
+                self.fulfil(ChatAction::Subscribe(id)).await?;
             }
             self.converse().await
         }
         .await;
     }
 
-    async fn converse(&mut self) -> Result<(), Gone> {
+    async fn converse(&mut self) -> Result<(), ChatGone> {
         let every = moorline_shared::limits::HEARTBEAT;
         let mut heartbeat = interval_at(Instant::now() + every, every);
         let mut closing = self.app.registry.closing();
@@ -121,20 +121,23 @@ impl Client {
                 }
                 _ = heartbeat.tick() => {
                     if heard.elapsed() > moorline_shared::limits::DEAD_AFTER {
-                        return Err(Gone);
+                        return Err(ChatGone);
                     }
-                    self.socket.send(Message::Ping(Bytes::new())).await.map_err(|_| Gone)?;
+                    self.socket.send(Message::Ping(Bytes::new())).await.map_err(|_| ChatGone)?;
                 }
                 Ok(()) = closing.changed() => {
                     let reason = Utf8Bytes::from_static("the relay is shutting down");
                     let frame = CloseFrame { code: close::GOING_AWAY, reason };
-                    return self.socket.send(Message::Close(Some(frame))).await.map_err(|_| Gone);
+                    return self.socket.send(Message::Close(Some(frame))).await.map_err(|_| ChatGone);
                 }
             }
         }
     }
 
-    async fn hear(&mut self, message: Option<Result<Message, axum::Error>>) -> Result<(), Gone> {
+    async fn hear(
+        &mut self,
+        message: Option<Result<Message, axum::Error>>,
+    ) -> Result<(), ChatGone> {
         match message {
             Some(Ok(Message::Text(text))) => match self.chat.text(&text) {
                 Some(wish) => self.fulfil(wish).await,
@@ -142,18 +145,18 @@ impl Client {
             },
             Some(Ok(Message::Binary(_))) => self.fulfil(self.chat.binary()).await,
             Some(Ok(Message::Ping(_) | Message::Pong(_))) => Ok(()),
-            Some(Ok(Message::Close(_)) | Err(_)) | None => Err(Gone),
+            Some(Ok(Message::Close(_)) | Err(_)) | None => Err(ChatGone),
         }
     }
 
-    async fn fulfil(&mut self, wish: Wish) -> Result<(), Gone> {
+    async fn fulfil(&mut self, wish: ChatAction) -> Result<(), ChatGone> {
         let refused = match wish {
-            Wish::Tell(text) => return self.tell(text).await,
-            Wish::Subscribe(id) => match self.subscribe(&id).await {
+            ChatAction::Tell(text) => return self.tell(text).await,
+            ChatAction::Subscribe(id) => match self.subscribe(&id).await {
                 Ok(told) => return self.tell(told).await,
                 Err(error) => error,
             },
-            Wish::Command { session_id: id, command } => {
+            ChatAction::Command { session_id: id, command } => {
                 match type_in(&self.app, &self.caller, &id, &command).await {
                     Ok(()) => return Ok(()),
                     Err(error) => error,
@@ -165,13 +168,13 @@ impl Client {
 
     async fn subscribe(&mut self, id: &str) -> Result<String, ApiError> {
         let (session, _) = find(&self.app, &self.caller, id).await?;
-        let live = Live::open(&self.app, Arc::clone(&session), Start::Live, Encoding::Text)?;
+        let live = LiveEvents::open(&self.app, Arc::clone(&session), Start::Live, Encoding::Text)?;
         self.followed = Some(live);
         Ok(self.chat.subscribed(&session.summary()))
     }
 
     /// Passes on events of the session's stream. `None` is the stream's end.
-    async fn pass_on(&mut self, chunk: Option<Bytes>) -> Result<(), Gone> {
+    async fn pass_on(&mut self, chunk: Option<Bytes>) -> Result<(), ChatGone> {
         let Some(chunk) = chunk else {
             self.followed = None;
             self.chat.ended();
@@ -183,8 +186,8 @@ impl Client {
         Ok(())
     }
 
-    async fn tell(&mut self, text: String) -> Result<(), Gone> {
-        self.socket.send(Message::text(text)).await.map_err(|_| Gone)
+    async fn tell(&mut self, text: String) -> Result<(), ChatGone> {
+        self.socket.send(Message::text(text)).await.map_err(|_| ChatGone)
     }
 }
 

@@ -31,7 +31,7 @@ use moorline_core::openapi::DEPRECATED;
         (name = "Relay", description = "The relay itself."),
     ),
 )]
-struct Base;
+struct DocumentBase;
 
 struct Schemes;
 
@@ -81,7 +81,7 @@ impl Modify for Schemes {
     plain::open,
     document,
 ))]
-struct Own;
+struct OwnPaths;
 
 /// The deprecated routes.
 #[derive(utoipa::OpenApi)]
@@ -90,9 +90,9 @@ struct Legacy;
 
 /// Builds the document, with or without the deprecated routes.
 fn build(legacy: bool) -> OpenApi {
-    let mut document = Base::openapi();
+    let mut document = DocumentBase::openapi();
     document.merge(moorline_core::openapi::handlers());
-    document.merge(Own::openapi());
+    document.merge(OwnPaths::openapi());
     if legacy {
         document.merge(moorline_core::openapi::legacy());
         document.merge(Legacy::openapi());

@@ -34,14 +34,14 @@ const SLOW_ROUND: Duration = Duration::from_secs(5);
 )]
 pub(super) fn open(app: &Arc<App>) -> Response {
     let services = app.registry.services();
-    let live = Live {
+    let live = LiveOverview {
         changed: services.listing.subscribe(),
         closing: app.registry.closing(),
         app: Arc::clone(app),
         stream: OverviewStream::default(),
         round: Instant::now(),
         said: Instant::now(),
-        phase: Phase::Opening,
+        phase: OverviewPhase::Opening,
     };
     response(stream::unfold(live, |mut live| async {
         let chunk = live.next().await?;
@@ -50,13 +50,13 @@ pub(super) fn open(app: &Arc<App>) -> Response {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Phase {
+enum OverviewPhase {
     Opening,
     Open,
     Ended,
 }
 
-struct Live {
+struct LiveOverview {
     app: Arc<App>,
     stream: OverviewStream,
     changed: watch::Receiver<()>,
@@ -65,18 +65,18 @@ struct Live {
     round: Instant,
     /// The time at which something was sent last.
     said: Instant,
-    phase: Phase,
+    phase: OverviewPhase,
 }
 
-impl Live {
+impl LiveOverview {
     async fn next(&mut self) -> Option<String> {
         let chunk = match self.phase {
-            Phase::Opening => {
-                self.phase = Phase::Open;
+            OverviewPhase::Opening => {
+                self.phase = OverviewPhase::Open;
                 sse::encode_retry(RETRY_MS) + &self.look()
             }
-            Phase::Open => self.wait_for_change().await,
-            Phase::Ended => return None,
+            OverviewPhase::Open => self.wait_for_change().await,
+            OverviewPhase::Ended => return None,
         };
         self.said = Instant::now();
         Some(chunk)
@@ -94,7 +94,7 @@ impl Live {
                 () = changed => {}
                 () = sleep_until(self.round + SLOW_ROUND) => {}
                 _ = self.closing.wait_for(|closing| *closing) => {
-                    self.phase = Phase::Ended;
+                    self.phase = OverviewPhase::Ended;
                     return sse::encode_retry(RETRY_SOON_MS);
                 }
             }

@@ -33,7 +33,7 @@ const MAX_MESSAGE_BYTES: usize = 2 * TEXT_MESSAGE_BYTES;
 const _: () = assert!(MAX_MESSAGE_BYTES > FRAME_HEADER_BYTES + FRAME_DATA_BYTES);
 
 /// The reason that a client is not served.
-struct Refused {
+struct StreamRefused {
     /// The answer to a request without a WebSocket.
     status: ApiError,
     refusal: StreamRefusal,
@@ -95,11 +95,11 @@ async fn find(
     route: &Route,
     id: &str,
     headers: &HeaderMap,
-) -> Result<(Arc<SessionHandle>, Scope), Refused> {
+) -> Result<(Arc<SessionHandle>, Scope), StreamRefused> {
     let (id, scope) = admit(app, route, id, headers)
-        .map_err(|denied| Refused { status: *denied.status, refusal: denied.why.stream() })?;
+        .map_err(|denied| StreamRefused { status: *denied.status, refusal: denied.why.stream() })?;
     let found = rest::find(app, &id).await;
-    let session = found.map_err(|status| Refused { status, refusal: NOT_FOUND })?;
+    let session = found.map_err(|status| StreamRefused { status, refusal: NOT_FOUND })?;
     Ok((session, scope))
 }
 

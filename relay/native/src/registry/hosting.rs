@@ -9,9 +9,9 @@ use moorline_shared::id::{HostId, SessionId};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
-use super::{InMemory, Known, Registry};
+use super::{InMemory, Registry, RegistryState};
 use crate::clock::wall_ms;
-use crate::hosts::Seat;
+use crate::hosts::HostLease;
 use crate::session::SessionHandle;
 use crate::store::StoreError;
 
@@ -20,7 +20,7 @@ const HELLO_PATIENCE: Duration = Duration::from_secs(5);
 
 /// A session that a host is starting.
 #[derive(Debug)]
-pub(super) struct Starting {
+pub(super) struct StartingSession {
     pub(super) host: HostId,
     pub(super) handle: Arc<SessionHandle>,
     /// Receives the session if a hello reports it as started: the answer was lost with the host's
@@ -45,7 +45,7 @@ pub enum NotPublishing {
 impl Registry {
     /// Takes a host's hello. Sessions that it no longer has are marked as lost, and unknown ones are listed.
     /// Returns the host's seat, and the sessions that the host is to forget.
-    pub fn greet(self: &Arc<Self>, id: &HostId, hello: &Hello) -> (Seat, Vec<SessionId>) {
+    pub fn greet(self: &Arc<Self>, id: &HostId, hello: &Hello) -> (HostLease, Vec<SessionId>) {
         let greeting = {
             let mut known = self.known();
             known.answer_starts(id, hello);
@@ -134,7 +134,7 @@ impl Registry {
     }
 }
 
-impl Known {
+impl RegistryState {
     fn is_known(&self, id: &SessionId) -> bool {
         self.directory.contains(id) || self.starting.contains_key(id)
     }

@@ -1,4 +1,4 @@
-//! Starting sessions on hosts: reserving their ids, asking the host, and listing them.
+//! StartingSession sessions on hosts: reserving their ids, asking the host, and listing them.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use moorline_shared::session::Lifecycle;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
-use super::hosting::Starting;
+use super::hosting::StartingSession;
 use super::{InMemory, Registry};
 use crate::clock::wall_ms;
 use crate::session::SessionHandle;
@@ -149,7 +149,7 @@ impl Registry {
     ) -> Result<(), ApiError> {
         let id = reservation.record.id.clone();
         let (started, hello) = oneshot::channel();
-        let starting = Starting {
+        let starting = StartingSession {
             host: reservation.host.clone(),
             handle: Arc::clone(handle),
             started: Some(started),
@@ -234,14 +234,14 @@ impl Registry {
     }
 }
 
-/// Keeps a session in `Known::starting` until dropped.
+/// Keeps a session in `RegistryState::starting` until dropped.
 struct StartGuard<'a> {
     registry: &'a Registry,
     id: &'a SessionId,
 }
 
 impl<'a> StartGuard<'a> {
-    fn new(registry: &'a Registry, id: &'a SessionId, starting: Starting) -> Self {
+    fn new(registry: &'a Registry, id: &'a SessionId, starting: StartingSession) -> Self {
         registry.known().starting.insert(id.clone(), starting);
         Self { registry, id }
     }

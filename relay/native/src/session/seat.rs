@@ -8,7 +8,7 @@ use futures_util::task::AtomicWaker;
 use moorline_shared::log::Entry;
 use moorline_shared::publish::{HostCommand, HostMessage};
 
-use super::{SessionHandle, State};
+use super::{HandleState, SessionHandle};
 use crate::clock::wall_ms;
 use moorline_core::session::PublishError;
 
@@ -36,7 +36,7 @@ impl Wake {
 
 /// The session's side of its host's link.
 #[derive(Debug, Default)]
-pub(super) struct Link {
+pub(super) struct HostLinkState {
     /// The number of links so far, which identifies the current one.
     number: u64,
     /// Wakes the current link's task; `None` if the host is away.
@@ -45,7 +45,7 @@ pub(super) struct Link {
     awaits_snapshot: bool,
 }
 
-impl Link {
+impl HostLinkState {
     pub(super) const fn is_up(&self) -> bool {
         self.wake.is_some()
     }
@@ -67,7 +67,7 @@ impl Link {
 
 /// The reason that a link must be closed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Leave {
+pub enum CloseReason {
     /// Another link publishes the session now.
     Replaced,
     /// The session was deleted.
@@ -80,7 +80,7 @@ pub enum Leave {
 
 /// The place of the one link that publishes a session. Dropping it marks the host as away.
 #[derive(Debug)]
-pub struct Seat {
+pub struct PublisherLease {
     session: Arc<SessionHandle>,
     number: u64,
     wake: Arc<Wake>,
@@ -89,7 +89,7 @@ pub struct Seat {
 impl SessionHandle {
     /// Seats the session's host. A link that it had before is replaced.
     #[must_use]
-    pub fn host_arrived(self: &Arc<Self>) -> Seat {
+    pub fn host_arrived(self: &Arc<Self>) -> PublisherLease {
         let wake = Arc::new(Wake::default());
         let mut state = self.lock();
         state.link.cut();
@@ -98,11 +98,11 @@ impl SessionHandle {
         let number = state.link.number;
         state.session.host_arrived();
         state.settle();
-        Seat { session: Arc::clone(self), number, wake }
+        PublisherLease { session: Arc::clone(self), number, wake }
     }
 }
 
-impl Seat {
+impl PublisherLease {
     /// The session of this seat.
     #[must_use]
     pub const fn session(&self) -> &Arc<SessionHandle> {
@@ -117,15 +117,15 @@ impl Seat {
     /// Takes the next commands for the host.
     ///
     /// # Errors
-    /// [`Leave`]: the commands taken so far are the last.
-    pub fn take(&self, commands: &mut Vec<HostCommand>) -> Result<(), Leave> {
+    /// [`CloseReason`]: the commands taken so far are the last.
+    pub fn take(&self, commands: &mut Vec<HostCommand>) -> Result<(), CloseReason> {
         let mut state = self.session.lock();
         if state.link.number != self.number || !state.link.is_up() {
-            return Err(Leave::Replaced);
+            return Err(CloseReason::Replaced);
         }
         let session = &mut state.session;
         if session.host_is_stalled() {
-            return Err(Leave::Stalled);
+            return Err(CloseReason::Stalled);
         }
         commands.extend(std::iter::from_fn(|| session.poll_command()).take(COMMANDS_AT_ONCE));
         if commands.len() == COMMANDS_AT_ONCE {
@@ -134,10 +134,10 @@ impl Seat {
             return Ok(());
         }
         if state.session.is_deleted() {
-            return Err(Leave::Deleted);
+            return Err(CloseReason::Deleted);
         }
         if state.is_done() {
-            return Err(Leave::Done);
+            return Err(CloseReason::Done);
         }
         Ok(())
     }
@@ -172,7 +172,7 @@ impl Seat {
     }
 }
 
-impl Drop for Seat {
+impl Drop for PublisherLease {
     fn drop(&mut self) {
         let mut state = self.session.lock();
         if state.link.number == self.number && state.link.is_up() {
@@ -183,7 +183,7 @@ impl Drop for Seat {
     }
 }
 
-impl State {
+impl HandleState {
     /// Wakes the link's task if the session has new commands for its host.
     pub(super) fn wake_host(&mut self) {
         if self.session.has_new_commands() {

@@ -1,12 +1,12 @@
-//! Progress of storing a session: what is stored, and what still has to be.
+//! StoreProgress of storing a session: what is stored, and what still has to be.
 
 use std::sync::Arc;
 
 use moorline_shared::id::{Seq, SessionId};
 
-use super::{SessionHandle, State};
-use crate::store::{Batch, SessionRecord, Source, Written};
-use moorline_core::session::Keeping;
+use super::{HandleState, SessionHandle};
+use crate::store::{Batch, SessionRecord, StoreSource, Written};
+use moorline_core::session::RetentionPolicy;
 
 /// A change of the last activity's time is stored only if it is at least this large.
 const ACTIVITY_STEP_MS: u64 = 10_000;
@@ -17,10 +17,10 @@ const URGENT_BYTES: u64 = 512 * 1024;
 
 /// The progress of storing a session, and what the store was asked to do.
 #[derive(Debug)]
-pub(super) struct Progress {
+pub(super) struct StoreProgress {
     /// True if the store was asked to fetch a batch and has not done so yet.
     marked: bool,
-    /// The number of changes of the row that [`State::record_is_due`] cannot detect by itself: its
+    /// The number of changes of the row that [`HandleState::record_is_due`] cannot detect by itself: its
     /// creation, renames, moves. `recorded` of them are stored, and `recording` are stored or being
     /// stored.
     changes: u64,
@@ -31,7 +31,7 @@ pub(super) struct Progress {
     bytes_since_snapshot: u64,
 }
 
-impl Progress {
+impl StoreProgress {
     pub(super) const fn new(is_new: bool) -> Self {
         Self {
             marked: false,
@@ -54,7 +54,7 @@ impl Progress {
     }
 }
 
-impl State {
+impl HandleState {
     /// Returns true if the store must be asked to fetch a batch; once per batch.
     pub(super) fn mark(&mut self) -> bool {
         let due = !self.storing.marked && !self.session.is_deleted() && !self.is_stored();
@@ -80,12 +80,12 @@ impl State {
     }
 
     fn snapshot_is_due(&self) -> bool {
-        let much = self.storing.bytes_since_snapshot > Keeping::NATIVE.snapshot_every_bytes;
+        let much = self.storing.bytes_since_snapshot > RetentionPolicy::NATIVE.snapshot_every_bytes;
         (much || !self.link.is_up()) && self.session.snapshot_to_store().is_some()
     }
 }
 
-impl Source for SessionHandle {
+impl StoreSource for SessionHandle {
     fn id(&self) -> &SessionId {
         &self.id
     }

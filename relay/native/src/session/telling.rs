@@ -26,7 +26,7 @@ impl SessionHandle {
         event: Option<Event>,
     ) -> Result<(), WriteRefused> {
         let mut changed = self.subscribe();
-        let waiting = Waiting { session: self, request: self.ask_to_write(data, event)? };
+        let waiting = WaitingWrite { session: self, request: self.ask_to_write(data, event)? };
         loop {
             if let Some(answer) = waiting.answer() {
                 return answer;
@@ -91,12 +91,12 @@ impl SessionHandle {
 }
 
 /// A request that somebody waits for. Dropping it forgets the request.
-struct Waiting<'a> {
+struct WaitingWrite<'a> {
     session: &'a Arc<SessionHandle>,
     request: RequestId,
 }
 
-impl Waiting<'_> {
+impl WaitingWrite<'_> {
     fn answer(&self) -> Option<Result<(), WriteRefused>> {
         let mut state = self.session.lock();
         let answer = state.session.written(self.request);
@@ -104,7 +104,7 @@ impl Waiting<'_> {
     }
 }
 
-impl Drop for Waiting<'_> {
+impl Drop for WaitingWrite<'_> {
     fn drop(&mut self) {
         self.session.lock().session.forget_request(self.request);
     }

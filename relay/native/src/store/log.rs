@@ -16,7 +16,7 @@ use moorline_core::stored::Row;
 const MERGE_BYTES: u32 = 32 * 1024;
 
 /// The last row, into which the next entries may be merged.
-struct LastSegment {
+struct MergeableSegment {
     epoch: Epoch,
     first: Seq,
     last: Seq,
@@ -199,11 +199,11 @@ impl Store {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    fn last_segment(&self, id: &SessionId) -> Result<Option<LastSegment>, StoreError> {
+    fn last_segment(&self, id: &SessionId) -> Result<Option<MergeableSegment>, StoreError> {
         let mut statement = self.connection.prepare_cached(schema::LAST_SEGMENT)?;
         let row = statement
             .query_row(params![id.as_str(), MERGE_BYTES], |row| {
-                Ok(LastSegment {
+                Ok(MergeableSegment {
                     epoch: Epoch(from_sql(row.get(0)?)),
                     first: Seq(from_sql(row.get(1)?)),
                     last: Seq(from_sql(row.get(2)?)),

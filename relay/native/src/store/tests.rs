@@ -357,7 +357,7 @@ impl Stub {
     }
 }
 
-impl Source for Stub {
+impl StoreSource for Stub {
     fn id(&self) -> &SessionId {
         &self.id
     }
@@ -381,7 +381,7 @@ fn closing_the_writer_stores_what_is_marked() {
     let writer =
         Writer::start(Store::open(folder.path()).unwrap(), StoreCounters::default()).unwrap();
     let stub = Stub::new(outputs(1..=3, 10));
-    writer.mark(Arc::clone(&stub) as Arc<dyn Source>);
+    writer.mark(Arc::clone(&stub) as Arc<dyn StoreSource>);
     writer.close();
     assert_eq!(*stub.outcomes.lock().unwrap(), [true]);
     let store = Store::open(folder.path()).unwrap();
@@ -397,7 +397,7 @@ async fn a_failure_is_told_and_forgotten_when_storing_works_again() {
     let counters = StoreCounters::default();
     let writer = Writer::start(store, counters.clone()).unwrap();
     let (large, small) = (Stub::new(outputs(1..=40, 65_536)), Stub::new(outputs(1..=1, 1)));
-    writer.mark(Arc::clone(&large) as Arc<dyn Source>);
+    writer.mark(Arc::clone(&large) as Arc<dyn StoreSource>);
     writer.hurry();
     // The job runs after the round that it wakes has begun, so the second job comes after the
     // failure.
@@ -406,7 +406,7 @@ async fn a_failure_is_told_and_forgotten_when_storing_works_again() {
     }
     assert_eq!(*large.outcomes.lock().unwrap(), [false]);
     assert!(writer.failure().unwrap().contains("full"), "{:?}", writer.failure());
-    writer.mark(Arc::clone(&small) as Arc<dyn Source>);
+    writer.mark(Arc::clone(&small) as Arc<dyn StoreSource>);
     writer.hurry();
     while small.outcomes.lock().unwrap().is_empty() {
         writer.run(|_| Ok(())).await.unwrap();

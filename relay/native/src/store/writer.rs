@@ -58,7 +58,7 @@ pub struct Written {
 }
 
 /// A session that can be stored. Its methods are called on the writer's thread.
-pub trait Source: Send + Sync {
+pub trait StoreSource: Send + Sync {
     /// The session's id.
     fn id(&self) -> &SessionId;
     /// Returns what is to be stored, with about `bytes` of entries. The session may be marked again
@@ -75,7 +75,7 @@ type Job = Box<dyn FnOnce(&mut Store) + Send>;
 
 #[derive(Default)]
 struct Inbox {
-    marked: Vec<Arc<dyn Source>>,
+    marked: Vec<Arc<dyn StoreSource>>,
     jobs: Vec<Job>,
     /// True if a round should begin at once.
     urgent: bool,
@@ -83,7 +83,7 @@ struct Inbox {
 }
 
 #[derive(Default)]
-struct Shared {
+struct WriterShared {
     inbox: Mutex<Inbox>,
     arrived: Condvar,
     failure: Mutex<Option<String>>,
@@ -91,7 +91,7 @@ struct Shared {
 
 /// Handle of the writer's thread.
 pub struct Writer {
-    shared: Arc<Shared>,
+    shared: Arc<WriterShared>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -107,7 +107,7 @@ impl Writer {
     /// # Errors
     /// The system cannot start a thread.
     pub fn start(store: Store, counters: StoreCounters) -> std::io::Result<Self> {
-        let shared = Arc::new(Shared::default());
+        let shared = Arc::new(WriterShared::default());
         let rounds = Rounds { shared: Arc::clone(&shared), store, kept: HashMap::new(), counters };
         let thread = std::thread::Builder::new().name("store".into()).spawn(|| rounds.run())?;
         Ok(Self { shared, thread: Mutex::new(Some(thread)) })
@@ -115,7 +115,7 @@ impl Writer {
 
     /// Marks a session that has something to store. Call it once until the session is asked for its
     /// batch.
-    pub fn mark(&self, source: Arc<dyn Source>) {
+    pub fn mark(&self, source: Arc<dyn StoreSource>) {
         let mut inbox = lock(&self.shared.inbox);
         inbox.marked.push(source);
         // After the first mark, the thread waits for the interval's end anyway.
@@ -178,7 +178,7 @@ impl Writer {
 
 /// The state of the writer's thread.
 struct Rounds {
-    shared: Arc<Shared>,
+    shared: Arc<WriterShared>,
     store: Store,
     /// About how many bytes of each log are stored.
     kept: HashMap<SessionId, u64>,
@@ -227,8 +227,8 @@ impl Rounds {
 
     /// Waits for marks, gathers more for an interval, and takes them. While storing fails it waits
     /// for [`PROBE_EVERY`] at most.
-    fn next(&self) -> (Vec<Arc<dyn Source>>, Vec<Job>, bool) {
-        let Shared { inbox, arrived, .. } = &*self.shared;
+    fn next(&self) -> (Vec<Arc<dyn StoreSource>>, Vec<Job>, bool) {
+        let WriterShared { inbox, arrived, .. } = &*self.shared;
         let inbox = lock(inbox);
         let idle = |inbox: &mut Inbox| inbox.marked.is_empty() && !inbox.urgent && !inbox.closing;
         let limit = if self.is_failing() { PROBE_EVERY } else { Duration::MAX };
@@ -251,7 +251,7 @@ impl Rounds {
     }
 
     /// Stores all marked sessions in one transaction. Returns false if that failed.
-    fn round(&mut self, marked: Vec<Arc<dyn Source>>) -> bool {
+    fn round(&mut self, marked: Vec<Arc<dyn StoreSource>>) -> bool {
         let mut batches: Vec<_> = marked
             .into_iter()
             .map(|source| {
