@@ -111,7 +111,7 @@ fn as_host() -> io::Result<String> {
 fn mended(class: &str, mut module: String) -> io::Result<String> {
     for (_, wrong, right) in MENDED.iter().filter(|(of, ..)| *of == class) {
         if module.matches(wrong).count() != 1 {
-            let error = format!("{class} does not have `{wrong}` any more: see MENDED in build.rs");
+            let error = format!("{class} no longer has `{wrong}`: see MENDED in build.rs");
             return Err(io::Error::other(error));
         }
         module = module.replacen(wrong, right, 1);

@@ -63,7 +63,7 @@ pub struct Running {
 pub enum DaemonError {
     /// Another host has the folder.
     #[error(
-        "a host runs in {} already{}: `moorline host stop` ends it and its sessions",
+        "a host already runs in {}{}: `moorline host stop` ends it and its sessions",
         folder.display(),
         process(*pid)
     )]
@@ -75,7 +75,7 @@ pub enum DaemonError {
     },
     /// The host is part of its relay's process.
     #[error(
-        "the sessions run in the process of their relay ({pid}): end that, by Ctrl-C or `kill {pid}`"
+        "the sessions run in the process of their relay ({pid}): end it by Ctrl-C or `kill {pid}`"
     )]
     InProcess {
         /// The id of the relay's process.
@@ -83,7 +83,7 @@ pub enum DaemonError {
     },
     /// A host runs, but the id of its process is unknown.
     #[error(
-        "a host runs in {} and could not write its process number: `fuser {}` tells it",
+        "a host runs in {} and could not write its process id: `fuser {}` shows it",
         folder.display(),
         folder.join(LOCK).display()
     )]
@@ -147,7 +147,8 @@ impl StateDir {
         keep_private(&self.0).map_err(|source| self.error("", source))?;
         let path = self.0.join("host.id");
         if let Ok(text) = std::fs::read_to_string(&path) {
-            let damaged = || io::Error::new(io::ErrorKind::InvalidData, "it has no id in it");
+            let damaged =
+                || io::Error::new(io::ErrorKind::InvalidData, "it does not contain an id");
             return text.trim().parse().map_err(|_| self.error("host.id", damaged()));
         }
         let written = std::fs::write(&path, format!("{fresh}\n"));

@@ -32,12 +32,12 @@ pub fn keep_private(folder: &Path) -> io::Result<()> {
         return denied("it belongs to another user: run this as that user, or use another folder");
     }
     if found.mode() & 0o1000 != 0 {
-        return denied("it is a folder that users share, as /tmp is: name a folder within it");
+        return denied("it is shared between users, such as /tmp: name a folder within it");
     }
     if found.mode() & 0o077 != 0 {
         std::fs::set_permissions(folder, Permissions::from_mode(0o700))?;
         let folder = folder.display();
-        tracing::warn!(%folder, "other users could enter this folder: it is closed to them now");
+        tracing::warn!(%folder, "other users could enter this folder; it is now private");
     }
     Ok(())
 }

@@ -168,7 +168,7 @@ impl Host {
         let mut state = self.state();
         state.control.iter().for_each(AbortHandle::abort);
         for (id, slot) in std::mem::take(&mut state.sessions) {
-            tracing::warn!(session = %id, "not all of a session reached the relay in time");
+            tracing::warn!(session = %id, "not all of a session's log reached the relay in time");
             slot.publishing.abort();
         }
         done
@@ -182,7 +182,9 @@ impl Host {
         while link_state.wait_for(|link_state| !is_linked(link_state)).await.is_ok() {
             let back = link_state.wait_for(is_linked);
             if tokio::time::timeout(AWAY_LIMIT, back).await.is_err() {
-                tracing::warn!("the relay is away: it does not get the last output of sessions");
+                tracing::warn!(
+                    "the relay is away: it will not receive the last output of sessions"
+                );
                 return;
             }
         }

@@ -49,7 +49,7 @@ pub fn raise(given: Option<u64>) -> Option<u64> {
     if current < wanted {
         let raised = Rlimit { current: Some(wanted), maximum: before.maximum };
         if let Err(error) = setrlimit(Resource::Nofile, raised) {
-            tracing::warn!(%error, "the limit of open files stays as it is");
+            tracing::warn!(%error, "the limit of open files could not be raised");
         }
     }
     let differs = getrlimit(Resource::Nofile).current != Some(programs);

@@ -72,7 +72,7 @@ impl Lock {
         if let Err(error) = written {
             // The previous holder must not be taken for this one.
             let _ = self.file.set_len(0);
-            tracing::warn!(%error, "cannot write which process this is: others cannot name it");
+            tracing::warn!(%error, "cannot write the process id: other commands cannot show it");
         }
     }
 }

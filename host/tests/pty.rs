@@ -149,7 +149,7 @@ async fn what_cannot_start_is_an_error_that_says_why() {
     assert!(
         matches!(&no_program, SpawnError::NoSuchProgram(name) if name == "no-such-program-here")
     );
-    assert_eq!(no_program.to_string(), "no such program: no-such-program-here");
+    assert_eq!(no_program.to_string(), "program not found: no-such-program-here");
     let line = Pty::spawn(&command(&["echo hello"])).unwrap_err().to_string();
     assert!(line.contains("[\"echo\", \"hello\"]"), "{line}");
     let not_executable = Pty::spawn(&command(&[file.to_str().unwrap()])).unwrap_err();

@@ -12,13 +12,13 @@ use crate::limits::{FRAME_DATA_BYTES, FRAME_HEADER_BYTES};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum FrameError {
     /// The bytes are shorter than the header.
-    #[error("a frame has at least 8 bytes, this one has {0}")]
+    #[error("a frame must have at least 8 bytes, this one has {0}")]
     TooShort(usize),
     /// The frame carries more data than allowed.
     #[error("a frame carries at most {FRAME_DATA_BYTES} bytes of data, this one has {0}", FRAME_DATA_BYTES = FRAME_DATA_BYTES)]
     TooLarge(usize),
     /// The seq is 0, but entries are numbered from 1.
-    #[error("a frame's seq is at least 1")]
+    #[error("a frame's seq must be at least 1")]
     SeqZero,
     /// The stamp has an unknown version.
     #[error("an output entry begins with 0 or 1, this one with {0}: use a newer moorline here")]

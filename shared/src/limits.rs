@@ -70,13 +70,13 @@ pub const BACKLOG_BYTES: u64 = 8 * 1024 * 1024;
 pub const UNACKED_INPUT_BYTES: usize = 256 * KIB;
 /// The part that the errors for too much input have in common.
 pub const INPUT_WAITS: &str =
-    formatcp!("{} KiB of input wait for the session", UNACKED_INPUT_BYTES / KIB);
+    formatcp!("{} KiB of input is waiting for the session", UNACKED_INPUT_BYTES / KIB);
 /// Most bytes of input, of all clients of a session together, that its program has not taken.
 /// Beyond this the relay refuses input.
 pub const SESSION_INPUT_BYTES: usize = MIB;
 /// Error for input that is refused because of it.
 pub const SESSION_INPUT_WAITS: &str = formatcp!(
-    "{} MiB of input waits for the session, which does not take it: try again later.",
+    "{} MiB of input is waiting, and the session does not read it: try again later.",
     SESSION_INPUT_BYTES / MIB
 );
 /// The same limit at the host. It is larger because the host also holds prompts that it has already
@@ -119,7 +119,8 @@ pub const SEGMENT_BYTES: usize = 512 * 1024;
 /// Time allowed for a client to send `resume` after it connects.
 pub const RESUME_DEADLINE: Duration = Duration::from_secs(10);
 /// Reason for closing a client that sent no `resume`.
-pub const NO_RESUME: &str = formatcp!("resume did not come within {} s", RESUME_DEADLINE.as_secs());
+pub const NO_RESUME: &str =
+    formatcp!("resume did not arrive within {} s", RESUME_DEADLINE.as_secs());
 /// A client that replays and takes nothing for this long no longer holds back its session's host.
 pub const STALLED_AFTER: Duration = Duration::from_secs(10);
 /// A side that has sent nothing for this long sends a heartbeat (relay) or a ping (client).
@@ -129,7 +130,7 @@ pub const DEAD_AFTER: Duration = Duration::from_secs(45);
 /// Reason for closing a connection that is dead.
 pub const SILENT: &str = formatcp!("nothing was heard for {} s", DEAD_AFTER.as_secs());
 /// Reason for closing the WebSocket of an event stream whose reader does not answer.
-pub const UNANSWERED: &str = formatcp!("nothing was answered for {} s", DEAD_AFTER.as_secs());
+pub const UNANSWERED: &str = formatcp!("no answer for {} s", DEAD_AFTER.as_secs());
 /// Upper bound of the first wait before dialling again.
 pub const BACKOFF_FIRST: Duration = Duration::from_secs(1);
 /// Upper bound of every wait before dialling again.
@@ -156,7 +157,7 @@ mod tests {
 
     #[test]
     fn texts_have_the_numbers_of_their_limits() {
-        assert_eq!(INPUT_WAITS, "256 KiB of input wait for the session");
+        assert_eq!(INPUT_WAITS, "256 KiB of input is waiting for the session");
         assert_eq!(SILENT, "nothing was heard for 45 s");
         assert_eq!(SIZES, "A terminal has 2 to 1000 columns and 1 to 500 rows.");
     }

@@ -178,7 +178,7 @@ fn read(message: &[u8]) -> Option<Event> {
 
 /// The error for an entry that does not follow the log's head.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("entry {got} where {want} must follow")]
+#[error("entry {got} cannot follow: entry {want} is next")]
 pub struct OutOfOrder {
     /// The number that must come next.
     pub want: Seq,

@@ -25,7 +25,7 @@ pub enum BadPacket {
     #[error(transparent)]
     Frame(#[from] FrameError),
     /// The packet does not begin with a client's id.
-    #[error("input begins with the client's id")]
+    #[error("input must begin with the client's id")]
     Client,
 }
 

@@ -31,13 +31,13 @@ pub struct RequestId(pub u64);
 #[serde(rename_all = "kebab-case")]
 pub enum WriteRefused {
     /// The most that may wait is waiting already.
-    #[error("the session has not taken what was typed before: try again when it has")]
+    #[error("the session has not read its earlier input: try again later")]
     TooMuch,
     /// The process has ended.
     #[error("the session has ended")]
     Ended,
     /// The host is away.
-    #[error("the session's host is away")]
+    #[error("the session's host is offline")]
     HostAway,
 }
 

@@ -12,7 +12,7 @@ const EVENT_BYTES: usize = 1024 * 1024;
 
 /// The error for a text that is not an event id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("an event id is `<epoch>.<seq>`")]
+#[error("an event id has the form `<epoch>.<seq>`")]
 pub struct InvalidEventId;
 
 /// The id of an SSE event consists of its epoch and seq.
@@ -109,7 +109,7 @@ pub enum Item {
 
 /// The error for an event that is larger than any that a relay sends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("an event of more than 1 MiB")]
+#[error("the event is larger than 1 MiB")]
 pub struct TooLarge;
 
 /// Parses events from bytes that arrive in pieces of any size.

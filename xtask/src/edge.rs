@@ -117,7 +117,7 @@ fn build_worker(workspace: &Workspace) -> Result<()> {
     std::fs::create_dir_all(&worker)?;
     for name in WORKER {
         std::fs::copy(made.join(name), worker.join(name))
-            .with_context(|| format!("worker-build has made no {name}"))?;
+            .with_context(|| format!("worker-build did not make {name}"))?;
     }
     std::fs::write(stamp, content(&hash::of_paths(&worker, WORKER)?))
         .context("can't note what was built")
@@ -136,7 +136,7 @@ fn strip(workspace: &Workspace, module: &Path) -> Result<()> {
 fn worker_build(workspace: &Workspace, made: &Path) -> Result<Command> {
     let found = |name: &str| {
         let there = workspace.find(Path::new(name));
-        there.with_context(|| format!("there is no {name}: run `cargo xtask setup`"))
+        there.with_context(|| format!("{name} is missing: run `cargo xtask setup`"))
     };
     let mut command = workspace.command("worker-build");
     command

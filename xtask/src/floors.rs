@@ -71,7 +71,7 @@ pub(crate) fn breaches(workspace: &Workspace, folders: &[&str]) -> Result<Vec<St
     }
     found.extend(known.into_iter().map(|(root, parent, members)| {
         let members = members.join(", ");
-        format!("{root}: {parent}::{{{members}}} is no circle any more: see KNOWN_CIRCLES")
+        format!("{root}: {parent}::{{{members}}} is no longer a circle: see KNOWN_CIRCLES")
     }));
     Ok(found)
 }

@@ -17,7 +17,7 @@ pub(crate) fn run(workspace: &Workspace, only: Option<&str>, seconds: u64) -> Re
     let mut targets = targets(workspace)?;
     if let Some(only) = only {
         if !targets.iter().any(|target| target == only) {
-            bail!("there is no fuzz target {only}; there are {}", targets.join(", "));
+            bail!("the fuzz target {only} does not exist; choose from {}", targets.join(", "));
         }
         targets.retain(|target| target == only);
     }
@@ -105,7 +105,7 @@ fn fuzz(workspace: &Workspace, target: &str, seconds: u64) -> Result<String> {
 fn program(workspace: &Workspace, target: &str) -> Result<Command> {
     let answer =
         process::answer(workspace.command("rustc").arg("-vV")).context("rustc does not answer")?;
-    let host = host(&answer).context("rustc names no host")?;
+    let host = host(&answer).context("rustc did not name its host")?;
     let file = workspace.target.join("fuzz").join(host).join("release").join(target);
     Ok(workspace.command(Path::new(&file)))
 }

@@ -69,7 +69,7 @@ impl Packages {
                 return Ok(program);
             }
         }
-        anyhow::bail!("npm has installed no {path} for this system into {}", scope.display())
+        anyhow::bail!("npm did not install {path} for this system into {}", scope.display())
     }
 
     /// File with the installed lock's hash. npm empties its folder first, so it can't outlast the

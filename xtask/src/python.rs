@@ -34,7 +34,7 @@ pub(crate) fn are_there(workspace: &Workspace) -> Result<bool> {
 /// # Errors
 /// If Python or pip fails.
 pub(crate) fn install(workspace: &Workspace) -> Result<()> {
-    let python = system::python(workspace).context("there is no Python with its venv module")?;
+    let python = system::python(workspace).context("Python with its venv module was not found")?;
     let kept = kept(workspace)?;
     let mut make = workspace.command(python);
     make.args(["-m", "venv", "--clear"]).arg(&kept);

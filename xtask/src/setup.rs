@@ -52,7 +52,7 @@ pub(crate) fn ensure(workspace: &Workspace, purpose: Purpose) -> Result<()> {
         }
     });
     if failed.into_inner() {
-        bail!("the set-up is not complete; what it lacks is said above");
+        bail!("the set-up is not complete; see above for what is missing");
     }
     progress::line(&format!("Set-up done in {}.", progress::spoken(started.elapsed())));
     Ok(())
@@ -143,7 +143,7 @@ fn has_wasm_target(workspace: &Workspace) -> bool {
 
 fn add_wasm_target(workspace: &Workspace) -> Result<()> {
     if !workspace.has("rustup") {
-        bail!("install the Rust standard library for {WASM}: there is no rustup here to do it");
+        bail!("install the Rust standard library for {WASM}: rustup was not found");
     }
     let command: &mut Command = &mut workspace.command("rustup");
     process::run(WASM, command.args(["target", "add", WASM])).map(drop)

@@ -177,7 +177,7 @@ fn client_build(workspace: &Workspace, _: &[String]) -> Result<Vec<String>> {
 }
 
 fn client_tests(workspace: &Workspace, _: &[String]) -> Result<Vec<String>> {
-    let driver = system::chromedriver(workspace).context("there is no chromedriver")?;
+    let driver = system::chromedriver(workspace).context("chromedriver was not found")?;
     let cargo = |arguments: &[&str]| {
         let mut command =
             workspace.cargo_web(&["test", "--locked", "--package", "moorline-client"]);

@@ -104,7 +104,7 @@ pub(crate) fn for_scenarios(workspace: &Workspace) -> Result<Vec<(&'static str, 
     let programs = [("CHROME", CHROMIUM), ("FIREFOX", FIREFOX), ("NGINX", NGINX), ("CADDY", CADDY)];
     let there = programs.into_iter().map(|(variable, program)| {
         let path = program.find(workspace);
-        Ok((variable, path.with_context(|| format!("there is no {}", program.debian))?))
+        Ok((variable, path.with_context(|| format!("{} was not found", program.debian))?))
     });
     there.collect()
 }
@@ -175,7 +175,8 @@ pub(crate) fn install(workspace: &Workspace, programs: &[&Program]) -> Result<()
     if !workspace.has("apt-get") {
         let names = [installed, servers].concat().join(" ");
         bail!(
-            "this system has no apt-get: install what Debian calls `{names}` by its own package manager"
+            "this system has no apt-get: install what Debian calls `{names}` with its own package \
+             manager"
         );
     }
     // Unpacking needs a list of packages too: if it fails, the list is fetched first.
@@ -198,7 +199,7 @@ fn as_root<'a>(
     let is_root = process::answer(Command::new("id").arg("-u")).is_some_and(|id| id.trim() == "0");
     if !is_root && !workspace.has("sudo") {
         let names = packages.join(" ");
-        bail!("run `apt-get update` and `apt-get install {names}` as root: there is no sudo here");
+        bail!("run `apt-get update` and `apt-get install {names}` as root: sudo was not found");
     }
     Ok(move |arguments: &[&str]| {
         let mut command = workspace.command(if is_root { "env" } else { "sudo" });

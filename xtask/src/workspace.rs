@@ -19,7 +19,7 @@ impl Workspace {
     pub(crate) fn new() -> Result<Self> {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"))
             .parent()
-            .context("xtask stands in no workspace")?
+            .context("xtask is not in a workspace")?
             .to_owned();
         let target = std::env::var_os("CARGO_TARGET_DIR")
             .map_or_else(|| root.join("target"), |set| root.join(set));
@@ -32,7 +32,7 @@ impl Workspace {
         let path = std::env::join_paths(folders)
             .context("a folder of PATH or of this checkout has a name that PATH can't hold")?;
         let kept = kept_dir(|name| std::env::var_os(name))
-            .context("set HOME or XDG_CACHE_HOME: what is installed is kept below it")?;
+            .context("set HOME or XDG_CACHE_HOME: xtask installs its tools below it")?;
         Ok(Self { root, target, kept, path })
     }
 
@@ -103,7 +103,8 @@ impl Workspace {
     pub(crate) fn locked_version(&self, package: &str) -> Result<String> {
         let lock = std::fs::read_to_string(self.root.join("Cargo.lock"))
             .context("can't read Cargo.lock")?;
-        locked_version(&lock, package).with_context(|| format!("Cargo.lock holds no {package}"))
+        locked_version(&lock, package)
+            .with_context(|| format!("Cargo.lock does not contain {package}"))
     }
 }
 

@@ -47,7 +47,7 @@ pub fn AskToken() -> impl IntoView {
             <form class="card" on:submit=submit>
                 <Mark />
                 <h1>"Open Moorline"</h1>
-                <p>"This browser is not let in yet. On the machine that runs the relay, type"</p>
+                <p>"This browser has no access yet. On the machine that runs the relay, run"</p>
                 <pre class="command">"moorline open"</pre>
                 <p>"and open the address that it prints, or paste it here. Its code works once."</p>
                 <Field label="Address or token" name="token" node=field secret=true first=true problem />

@@ -11,8 +11,8 @@ pub fn NotFound() -> impl IntoView {
         <main class="lone">
             <div class="card">
                 <Mark />
-                <h1>"Nothing here"</h1>
-                <p>"This address leads nowhere in Moorline."</p>
+                <h1>"Page not found"</h1>
+                <p>"Moorline has no page at this address."</p>
                 <a href="/sessions" class="button primary">"All sessions"</a>
             </div>
         </main>

@@ -114,8 +114,8 @@ fn content(record: Record, id: SessionId) -> AnyView {
         .into_any(),
         Presence::Missing => view! {
             <Nothing
-                title="No such session"
-                text=format!("There is no session {id}. It may have been deleted.")
+                title="Session not found"
+                text=format!("The session {id} does not exist. It may have been deleted.")
             />
         }
         .into_any(),
@@ -144,7 +144,7 @@ fn Crumbs() -> impl IntoView {
         link.unwrap_or_else(|| ().into_any())
     });
     view! {
-        <nav class="crumbs" aria-label="Where this is">
+        <nav class="crumbs" aria-label="Breadcrumb">
             <a href="/sessions">"Sessions"</a>
             {project}
         </nav>

@@ -257,7 +257,7 @@ fn TerminalMenu(reading: RwSignal<bool>, details: String) -> impl IntoView {
                     prop:checked=move || preferences.hold()
                     on:change=move |_| preferences.toggle_hold()
                 />
-                <span>"Send what I type when the machine is back"</span>
+                <span>"Send what I type when the host is back"</span>
             </label>
             <hr />
             <div class="menu-row">
@@ -321,7 +321,7 @@ fn Broken() -> impl IntoView {
     view! {
         <div class="verdict bad" data-testid="broken" role="alert">
             <h2>"The terminal did not load"</h2>
-            <p>"The network may be down. The session itself goes on."</p>
+            <p>"The network may be down. The session itself keeps running."</p>
             <button class="button primary" on:click=move |_| page::reload()>"Reload"</button>
         </div>
     }

@@ -19,7 +19,7 @@ use crate::ui::preferences::Preferences;
 use crate::ui::{Action, IconName};
 
 /// Explains what a fork is.
-pub const FORK_HINT: &str = "New session with this one's output so far";
+pub const FORK_HINT: &str = "New session with a copy of this one's output";
 /// Path of the API's documentation.
 pub const API_PAGE: &str = "/docs/api";
 
@@ -193,7 +193,7 @@ impl Actions {
         vec![
             choose(IconName::Moon, "Dark theme", ThemeChoice::Always(Theme::Dark)),
             choose(IconName::Sun, "Light theme", ThemeChoice::Always(Theme::Light)),
-            choose(IconName::System, "Theme as the system", ThemeChoice::System),
+            choose(IconName::System, "System theme", ThemeChoice::System),
             action("keys", IconName::Keyboard, "Keyboard shortcuts", Self::tell_keys),
             action("api", IconName::Book, "API documentation", |_| page::load(API_PAGE)),
             action("forget", IconName::Leave, "Sign out of this browser", |own| {

@@ -25,7 +25,7 @@ pub enum ApiError {
     #[error("{0}")]
     Missing(String),
     /// The answer does not have the expected shape.
-    #[error("The relay's answer makes no sense to this page. Reload it: the relay may be newer.")]
+    #[error("This page cannot read the relay's answer. Reload it: the relay may be newer.")]
     Malformed,
 }
 

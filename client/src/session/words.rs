@@ -149,22 +149,22 @@ pub fn refusal(code: u16, session: &str) -> (&'static str, String) {
         }
         close::FORBIDDEN => (
             "Not allowed",
-            "This token or this page's address may not open the session. Open Moorline at the \
-             address that `moorline open` prints."
+            "This token or this page's address is not allowed to open the session. Open Moorline \
+             at the address that `moorline open` prints."
                 .to_owned(),
         ),
         close::NOT_FOUND => (
-            "No such session",
+            "Session not found",
             if session.parse::<SessionId>().is_ok() {
-                format!("There is no session {session}. It may have been deleted.")
+                format!("The session {session} does not exist. It may have been deleted.")
             } else {
                 "The address does not name a session.".to_owned()
             },
         ),
         close::REPLACED => {
-            ("Open elsewhere", "A copy of this tab has taken the session over.".to_owned())
+            ("Open elsewhere", "A copy of this tab took over the session.".to_owned())
         }
-        _ => ("Refused", format!("The relay closed the connection for good (code {code}).")),
+        _ => ("Refused", format!("The relay closed the connection permanently (code {code}).")),
     }
 }
 
@@ -182,8 +182,8 @@ pub fn notice(told: &Notice) -> String {
             most >> 20
         ),
         Notice::GaveUp(pieces) => format!(
-            "{pieces} piece{} of your typing may or may not have arrived: the connection broke \
-             or the host went offline on the way. Nothing of it is sent again.",
+            "{pieces} piece{} of your typing may or may not have arrived: the connection broke or \
+             the host went offline. It is not sent again.",
             if *pieces == 1 { "" } else { "s" },
         ),
         Notice::Relay(message) => message.clone(),
@@ -239,7 +239,7 @@ mod tests {
     #[test]
     fn notices_are_sentences() {
         let full = notice(&Notice::Refused(moorline_shared::link::Refusal::ReadOnly));
-        assert_eq!(full, "This link only allows to watch the session.");
+        assert_eq!(full, "This link is read-only.");
         let away = notice(&Notice::Refused(moorline_shared::link::Refusal::HostOffline));
         assert_eq!(away, "Not typed: the host is offline.");
     }

@@ -30,7 +30,9 @@ pub enum Address {
 
 /// The error for a text that is not the address of a relay.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is no address of a relay, as https://relay.example.org or unix:/run/relay.sock")]
+#[error(
+    "{0:?} is not the address of a relay, such as https://relay.example.org or unix:/run/relay.sock"
+)]
 pub struct BadAddress(String);
 
 impl FromStr for Address {

@@ -84,7 +84,7 @@ impl WebSocketDial {
         headers.insert(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(SUBPROTOCOL));
         if let Some(token) = self.token().await? {
             let bearer = HeaderValue::from_str(&format!("Bearer {token}"));
-            let mut bearer = bearer.map_err(|_| bad("the token has characters no token has"))?;
+            let mut bearer = bearer.map_err(|_| bad("the token contains invalid characters"))?;
             bearer.set_sensitive(true);
             headers.insert(AUTHORIZATION, bearer);
         }
@@ -115,8 +115,8 @@ impl WebSocketDial {
         let (code, message) = match status {
             401 => (close::UNAUTHORIZED, "the relay refuses the token: make one of scope host"),
             403 => (close::FORBIDDEN, "the token is not for hosts: make one of scope host"),
-            404 => (close::NOT_FOUND, "no relay that knows this session or takes hosts"),
-            429 => (close::OVERLOADED, "the relay has too much to do"),
+            404 => (close::NOT_FOUND, "the relay does not know the session, or takes no hosts"),
+            429 => (close::OVERLOADED, "the relay is overloaded"),
             _ => (ABNORMAL, "the relay is not ready"),
         };
         DialError::Refused { code, message: format!("{message} ({status} from {place})") }

@@ -14,7 +14,7 @@ pub struct Drivers(Arc<[Box<dyn Driver>]>);
 
 /// The error for a name that no driver has.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("no driver `{name}` here: this host has `{has}`")]
+#[error("this host does not have the driver `{name}`: it has `{has}`")]
 pub struct UnknownDriver {
     /// The name that was asked for.
     name: String,
@@ -64,7 +64,7 @@ impl Drivers {
             (here, missing)
         });
         looked.await.unwrap_or_else(|error| {
-            tracing::error!(%error, "the drivers cannot be looked at");
+            tracing::error!(%error, "cannot check which drivers are available");
             Default::default()
         })
     }
@@ -120,7 +120,7 @@ mod tests {
         let drivers = drivers(&[("one", None), ("two", Some("two is not installed"))]);
         assert_eq!(drivers.find("two").unwrap().name(), "two");
         let error = drivers.find("three").unwrap_err().to_string();
-        assert_eq!(error, "no driver `three` here: this host has `one`, `two`");
+        assert_eq!(error, "this host does not have the driver `three`: it has `one`, `two`");
     }
 
     #[tokio::test]

@@ -192,7 +192,7 @@ impl Host {
     fn welcomed(&self, version: String) {
         if version != self.config.version {
             let own = &self.config.version;
-            tracing::warn!(relay = version, host = own, "versions differ; they work together");
+            tracing::warn!(relay = version, host = own, "the versions differ but are compatible");
         }
         self.set_link_state(LinkState::Linked { version });
         self.arrived.notify_waiters();
@@ -211,7 +211,7 @@ impl Host {
             LinkState::Refused { message } => tracing::error!("the relay refuses: {message}"),
             LinkState::Away(reason) => {
                 let reason = reason.unwrap_or_default();
-                tracing::warn!("the relay is away; sessions run on: {reason}");
+                tracing::warn!("the relay is away; sessions keep running: {reason}");
             }
         }
     }

@@ -29,13 +29,13 @@ pub(super) async fn keep_published(host: Arc<Host>, session: Arc<Session>) {
         let code = match end {
             LinkEnd::Over => break,
             LinkEnd::Refused(RefusedReason::Fenced) => {
-                tracing::warn!(session = %session.id(), "goes on elsewhere: ended here");
+                tracing::warn!(session = %session.id(), "it runs on another host: ended here");
                 session.abandon();
                 break;
             }
             LinkEnd::Refused(RefusedReason::NotFound) => close::NOT_FOUND,
             LinkEnd::Refused(reason) => {
-                tracing::error!(session = %session.id(), ?reason, "the relay does not take it");
+                tracing::error!(session = %session.id(), ?reason, "the relay refused it");
                 close::FORBIDDEN
             }
             LinkEnd::Closed(code) => code,

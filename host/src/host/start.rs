@@ -22,8 +22,8 @@ pub enum StartError {
     TooMany,
     /// The hello that lists all sessions would be too large for one message.
     #[error(
-        "the commands and variables of this host's sessions are too large together, some {} MiB: end \
-         a session first, or give this one less",
+        "the commands and variables of this host's sessions are too large in total (about {} \
+         MiB): end a session first, or give this one less",
         SESSIONS_BYTES >> 20
     )]
     TooLarge,
@@ -31,13 +31,13 @@ pub enum StartError {
     #[error("the host is stopping")]
     Stopping,
     /// Another session has the id.
-    #[error("there is a session {0} already: choose another id, or none")]
+    #[error("the session {0} already exists: choose another id, or leave it out")]
     Exists(SessionId),
     /// The host does not have the driver.
     #[error(transparent)]
     UnknownDriver(#[from] UnknownDriver),
     /// The fork's log does not begin with a valid entry.
-    #[error("a fork begins with an entry: {0}")]
+    #[error("a fork must begin with a valid entry: {0}")]
     Fork(#[from] FrameError),
     /// The driver could not start it.
     #[error(transparent)]

@@ -97,9 +97,7 @@ impl HostedState {
                 let step = snapshots.made(snapshot);
                 self.follow_step(step);
             }
-            SnapshotView::Emulated { .. } => {
-                tracing::error!("a snapshot was dropped: the emulator has it")
-            }
+            SnapshotView::Emulated { .. } => tracing::error!("an unexpected snapshot was dropped"),
         }
     }
 

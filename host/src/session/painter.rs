@@ -74,7 +74,7 @@ impl SessionPainter {
     pub(super) fn count(&self, seq: Seq) {
         match Frame::copy(seq, &[]) {
             Ok(frame) => self.screen.push(&frame),
-            Err(error) => tracing::error!(%error, "an event has no number"),
+            Err(error) => tracing::error!(%error, "an entry has no number"),
         }
     }
 

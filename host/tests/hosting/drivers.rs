@@ -51,7 +51,11 @@ async fn what_a_driver_refuses_is_answered_in_its_words() {
     let cases = [
         (with_command, "bad_request", "`vi`: lines only"),
         (absent, "exhausted", "it is not installed"),
-        (unknown, "bad_request", "no driver `steam` here: this host has `pty`, `line`, `absent`"),
+        (
+            unknown,
+            "bad_request",
+            "this host does not have the driver `steam`: it has `pty`, `line`, `absent`",
+        ),
     ];
     for (wanted, want, says) in cases {
         let ToRelay::Failed { code, message, .. } = ask(&mut control, wanted).await else {

@@ -73,7 +73,7 @@ async fn what_cannot_be_started_is_answered() {
     no_driver.facts.driver = "steam".into();
     let cases = [
         (script("session1", "cat"), "exists", "session1"),
-        (no_program, "bad_request", "no such program: /no/such/program"),
+        (no_program, "bad_request", "program not found: /no/such/program"),
         (no_driver, "bad_request", "steam"),
     ];
     for (wanted, want, says) in cases {

@@ -45,13 +45,13 @@ impl Credit {
 pub const fn refusal(status: StatusCode) -> Option<(u16, &'static str)> {
     Some(match status {
         StatusCode::OK => return None,
-        StatusCode::NO_CONTENT => (close::NOTHING_FOLLOWS, "this reader has got everything"),
+        StatusCode::NO_CONTENT => (close::NOTHING_FOLLOWS, "this client has received everything"),
         StatusCode::UNAUTHORIZED => (close::UNAUTHORIZED, "the token is missing or wrong"),
-        StatusCode::FORBIDDEN => (close::FORBIDDEN, "this token or this page may not read it"),
+        StatusCode::FORBIDDEN => (close::FORBIDDEN, "this token or page cannot read the session"),
         StatusCode::NOT_FOUND => (close::NOT_FOUND, "the session does not exist"),
         StatusCode::TOO_MANY_REQUESTS => (close::OVERLOADED, "too many readers"),
-        StatusCode::BAD_REQUEST => (close::BAD_REQUEST, "the address is not as it must be"),
-        _ => (close::INTERNAL, "the relay has a fault"),
+        StatusCode::BAD_REQUEST => (close::BAD_REQUEST, "the address is not valid"),
+        _ => (close::INTERNAL, "internal error: see the relay's log"),
     })
 }
 

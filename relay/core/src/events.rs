@@ -77,7 +77,7 @@ pub fn start(header: Option<&str>, query: Option<&str>) -> Result<Start, ApiErro
         // A browser repeats the last id that it got, whatever server sent it.
         (Some(id), _) if !id.is_empty() => Ok(parse(id).unwrap_or(Start::Lost)),
         (_, Some(id)) => parse(id).ok_or_else(|| {
-            ApiError::bad_request("`lastEventId` is the id of an event, `<epoch>.<seq>`, or 0.")
+            ApiError::bad_request("`lastEventId` must be an event's id, `<epoch>.<seq>`, or 0.")
         }),
         _ => Ok(Start::Live),
     }

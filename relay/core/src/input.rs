@@ -17,10 +17,10 @@ pub(super) enum InputRefused {
     #[error("{}", SESSION_INPUT_WAITS)]
     SessionFull,
     /// The session's host is away, and the client does not ask to wait for it.
-    #[error("the session's host is away")]
+    #[error("the session's host is offline")]
     HostAway,
     /// An earlier piece is missing.
-    #[error("input is numbered without gaps")]
+    #[error("a piece of input is missing")]
     Gap,
 }
 

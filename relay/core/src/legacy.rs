@@ -162,7 +162,7 @@ impl Chat {
             ("subscribe", Some(id), _) => ChatAction::Subscribe(id),
             ("command", id, Some(command)) => match id.or_else(|| self.followed_id()) {
                 Some(session_id) => ChatAction::Command { session_id, command },
-                None => bad_message("Name a session: none is subscribed to."),
+                None => bad_message("Name a session: this connection is not subscribed to one."),
             },
             ("ping", ..) => ChatAction::Tell(ChatReply::Pong.to_json()),
             ("subscribe" | "command", ..) => bad_message("Invalid JSON"),

@@ -63,7 +63,7 @@ mod deprecated {
         get, path = legacy::SESSIONS, tag = DEPRECATED,
         operation_id = "deprecatedListSessions", params(ListQuery),
         responses(Guarded, BadQuery,
-            (status = 200, description = "A page of those that match.", body = SessionList)),
+            (status = 200, description = "A page of the matching sessions.", body = SessionList)),
     )]
     const fn list() {}
 
@@ -72,7 +72,7 @@ mod deprecated {
         post, path = legacy::SESSIONS, tag = DEPRECATED,
         operation_id = "deprecatedCreateSession", request_body = Option<CreateSession>,
         responses(Guarded, WithBody, Starting, Naming,
-            (status = 201, description = "It runs.", body = Created)),
+            (status = 201, description = "The session is running.", body = Created)),
     )]
     const fn create() {}
 }

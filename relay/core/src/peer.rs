@@ -211,11 +211,11 @@ impl Peer {
         let Some(client_id) = self.client_id.clone().filter(|_| self.has_answer()) else {
             return self.error(
                 ErrorCode::ResumeRequired,
-                "Input needs `resume` with a clientId first, on the subprotocol moorline.v1.",
+                "Send `resume` with a clientId before input, on the subprotocol moorline.v1.",
             );
         };
         if self.terms.scope == Scope::Read {
-            return self.error(ErrorCode::ReadOnly, "This token only allows to watch.");
+            return self.error(ErrorCode::ReadOnly, "This token is read-only.");
         }
         if session.lifecycle().is_over() {
             return self.error(ErrorCode::SessionEnded, "The session has ended.");
@@ -243,7 +243,8 @@ impl Peer {
                 self.refused = true;
                 return self.error(
                     ErrorCode::HostOffline,
-                    "The session's host is away: resume with `hold` to have input wait for it.",
+                    "The session's host is offline: resume with `hold` to keep input until it is \
+                     back.",
                 );
             }
             Err(InputRefused::TooMuch) => {
@@ -251,15 +252,15 @@ impl Peer {
             }
             Err(InputRefused::SessionFull) => (ErrorCode::Overloaded, SESSION_INPUT_WAITS),
             Err(InputRefused::Gap) => {
-                (ErrorCode::BadMessage, "Input is numbered without gaps; see inputSeq.")
+                (ErrorCode::BadMessage, "A piece of input is missing: continue after inputSeq.")
             }
         };
         self.error(code, message);
         if code == ErrorCode::Overloaded {
             // The client sends unacknowledged input again on its next connection.
-            return self.close(close::OVERLOADED, "the session does not take what is typed");
+            return self.close(close::OVERLOADED, "the session does not read its input");
         }
-        self.close(close::PROTOCOL, "the input does not fit what was acknowledged");
+        self.close(close::PROTOCOL, "the input does not follow what was acknowledged");
     }
 
     /// Records a WebSocket pong, or anything else that shows that the client is alive.
@@ -341,7 +342,7 @@ impl Peer {
 
     fn resize(&mut self, session: &mut Session, size: Size) {
         if self.terms.scope == Scope::Read {
-            self.error(ErrorCode::ReadOnly, "This token only allows to watch.");
+            self.error(ErrorCode::ReadOnly, "This token is read-only.");
         } else if size != size.clamped() {
             self.error(ErrorCode::BadMessage, SIZES);
         } else {
@@ -432,7 +433,7 @@ impl Peer {
         }
         if self.epoch.is_some_and(|epoch| epoch != session.log().epoch()) {
             // The client's next `resume` is answered with a reset.
-            return Some((close::GOING_AWAY, "the session began anew"));
+            return Some((close::GOING_AWAY, "the session was started again"));
         }
         if self.refused && session.host_is_here() {
             // Refused input is not acknowledged: the client sends it again.

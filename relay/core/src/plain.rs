@@ -33,7 +33,7 @@ pub struct PlainOverrun;
 
 impl PlainOverrun {
     /// The reason for closing the client's socket, with the code [`close::OVERLOADED`].
-    pub const REASON: &'static str = "the session does not take what is typed";
+    pub const REASON: &'static str = "the session does not read its input";
 }
 
 /// One client of plain text. It can be saved, as its peer can; its waiting input is not.
@@ -152,7 +152,7 @@ impl TypedInput {
             self.asked.pop_front();
             self.bytes -= bytes;
             if let Err(error) = answer {
-                tracing::debug!(%error, "plain text was not typed");
+                tracing::debug!(%error, "plain text was not accepted");
             }
         }
         while let Some(data) = self.waiting.pop_front() {
@@ -177,8 +177,8 @@ fn ended(session: &Session) -> Option<String> {
             ExitStatus { code: Some(code), .. } => format!("It exited with code {code}."),
             ExitStatus { .. } => "It exited.".to_owned(),
         },
-        Lifecycle::Lost => "Its host does not have it any more.".to_owned(),
-        Lifecycle::Expired => "Nobody came back to it for too long.".to_owned(),
+        Lifecycle::Lost => "Its host no longer has it.".to_owned(),
+        Lifecycle::Expired => "It was unused for too long.".to_owned(),
     };
     let details = format!("{why} Connect with another id to start a session, or delete this one.");
     Some(format!("\r\nError: Session has ended\r\nDetails: {details}\r\n"))

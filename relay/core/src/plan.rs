@@ -20,7 +20,7 @@ const SHOWN_CHARS: usize = 80;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PlanError {
     /// The host does not have the driver.
-    #[error("no driver `{driver}` here: the host has `{has}`")]
+    #[error("the host does not have the driver `{driver}`: it has `{has}`")]
     UnknownDriver {
         /// The requested driver.
         driver: String,
@@ -31,16 +31,16 @@ pub enum PlanError {
     #[error("the command is empty: name a program, or leave the command out for a login shell")]
     EmptyCommand,
     /// The folder's path is neither absolute nor in a home.
-    #[error("{0:?} is no folder: use an absolute path, or one that begins with ~ for the home")]
+    #[error("{0:?} is not a folder: use an absolute path, or one that begins with ~ for the home")]
     RelativeFolder(String),
     /// A text has a NUL character, which no program can receive.
-    #[error("{what} cannot have a NUL character in it")]
+    #[error("{what} must not contain a NUL character")]
     Nul {
         /// The kind of text.
         what: &'static str,
     },
     /// A variable's name is empty or contains `=`.
-    #[error("{0:?} is no name of a variable: it is not empty, and has no = in it")]
+    #[error("{0:?} is not the name of a variable: a name must not be empty or contain =")]
     VariableName(String),
 }
 
@@ -48,10 +48,10 @@ pub enum PlanError {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum HostError {
     /// No host has this id.
-    #[error("there is no host `{0}`: `GET /api/hosts` lists them")]
+    #[error("the host `{0}` does not exist: `GET /api/hosts` lists them")]
     Unknown(HostId),
     /// The host is not connected.
-    #[error("the host `{0}` is away: start `moorline host` there, or wait until it is back")]
+    #[error("the host `{0}` is offline: start `moorline host` there, or wait until it is back")]
     Away(HostId),
     /// No host is connected.
     #[error("no host is connected: start `moorline host --relay …` on a machine")]

@@ -40,7 +40,7 @@ pub struct StreamRefusal {
 pub const NOT_FOUND: StreamRefusal = StreamRefusal {
     close: close::NOT_FOUND,
     code: ErrorCode::NotFound,
-    message: "There is no session with this id.",
+    message: "The session does not exist.",
 };
 
 /// The refusal of a client of plain text: the text that seed 001's server sent, then the close.
@@ -53,7 +53,7 @@ pub struct PlainRefusal {
 }
 
 /// The reason of the close that follows the text of a [`PlainRefusal`].
-pub const SEE_TEXT: &str = "see the message before";
+pub const SEE_TEXT: &str = "see the previous message";
 
 impl Why {
     const fn close(self) -> u16 {
@@ -69,7 +69,7 @@ impl Why {
     pub const fn stream(self) -> StreamRefusal {
         let message = match self {
             Self::Id => return NOT_FOUND,
-            Self::Origin => "Pages of this origin may not open a stream.",
+            Self::Origin => "Pages from this origin are not allowed to open a stream.",
             Self::Token => "The token is missing, wrong, expired or revoked.",
             Self::Session => "This token is not for this session.",
         };
@@ -91,7 +91,7 @@ impl PlainRefusal {
     /// Returns the refusal for a client that may only read a session that does not exist.
     #[must_use]
     pub fn missing() -> Self {
-        let details = "The session does not exist, and this token may not start one.";
+        let details = "The session does not exist, and this token is not allowed to start one.";
         Self::not_created(close::NOT_FOUND, details)
     }
 

@@ -38,7 +38,7 @@ pub enum SegmentError {
     #[error("a segment ends within entry {0}")]
     CutOff(Seq),
     /// A number has more than 64 bits.
-    #[error("entry {0} of a segment has a number that is none")]
+    #[error("entry {0} of a segment has an invalid number")]
     Number(Seq),
     /// An entry has a kind that this version does not know.
     #[error("entry {seq} of a segment has the unknown kind {kind}")]
@@ -49,7 +49,7 @@ pub enum SegmentError {
         kind: u8,
     },
     /// An output entry is not a frame.
-    #[error("entry {seq} of a segment is no frame: {error}")]
+    #[error("entry {seq} of a segment is not a valid frame: {error}")]
     Frame {
         /// The entry's number, by its place.
         seq: Seq,

@@ -49,7 +49,7 @@ pub enum PublishError {
         got: Epoch,
     },
     /// Entries are missing.
-    #[error("entry {got} where {want} must follow")]
+    #[error("entry {got} cannot follow: entry {want} is next")]
     Gap {
         /// The next number.
         want: Seq,

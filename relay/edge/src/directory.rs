@@ -59,7 +59,7 @@ impl DurableObject for DirectoryObject {
         message: WebSocketIncomingMessage,
     ) -> Result<()> {
         if let Err(failure) = self.directory.hear(&socket, message).await {
-            console_error!("a host was not heard: {failure}");
+            console_error!("a host's message was not handled: {failure}");
         }
         Ok(())
     }

@@ -25,10 +25,10 @@ pub(crate) enum SqlError {
     #[error("{0}")]
     Sqlite(#[from] worker::Error),
     /// A number that JavaScript cannot represent exactly.
-    #[error("{0} is too large a number to be stored")]
+    #[error("the number {0} is too large to be stored")]
     TooLarge(u64),
     /// A column with a type or value that this version does not write.
-    #[error("column {0} of a row is not as it was written")]
+    #[error("column {0} of a stored row is not valid")]
     Column(usize),
     /// The database was written by a newer version.
     #[error("the database has version {0}, which this moorline does not know: deploy a newer one")]

@@ -272,7 +272,7 @@ impl Attached {
         let mut repaint = std::mem::take(&mut self.is_offline);
         match self.hint {
             Hint::Due => {
-                self.terminal.bar("attached; Ctrl-] d detaches, and the session goes on");
+                self.terminal.bar("attached; Ctrl-] d detaches, and the session keeps running");
                 self.hint = Hint::Shown { until: now + HINT };
             }
             Hint::Shown { until } if now >= until => {
@@ -297,7 +297,7 @@ fn refusal(code: u16) -> &'static str {
         close::FORBIDDEN => "this token is not for this session",
         close::NOT_FOUND => "the session does not exist: it may have been deleted",
         close::REPLACED => "another client took the place of this one",
-        _ => "the relay does not want this client",
+        _ => "the relay refused this client",
     }
 }
 

@@ -24,8 +24,8 @@ pub use console::{NobodyReads, note};
 const EXAMPLES: &str = "Examples:
   moorline serve                          run a relay here; prints the address to open
   moorline host --relay URL --token-file FILE
-                                          sessions of this machine, on a relay elsewhere
-  moorline open                           the page, in a browser that is let in
+                                          run sessions here, for a relay elsewhere
+  moorline open                           open the page in a browser, signed in
   moorline new -- htop                    start a session and attach; Ctrl-] d detaches
   moorline ls                             the sessions that run
   moorline attach NAME                    one of them on this terminal, by id or name
@@ -120,7 +120,7 @@ impl DataDir {
         };
         let data = absolute("XDG_DATA_HOME")
             .or_else(|| absolute("HOME").map(|home| home.join(".local/share")))
-            .ok_or_else(|| anyhow::anyhow!("there is no HOME: name a folder with --data-dir"))?;
+            .ok_or_else(|| anyhow::anyhow!("HOME is not set: name a folder with --data-dir"))?;
         Ok(data.join("moorline"))
     }
 }

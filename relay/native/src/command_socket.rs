@@ -133,7 +133,7 @@ pub async fn serve(listener: UnixListener, app: Arc<App>, mut closing: watch::Re
                     serving.spawn(answer(stream, Arc::clone(&app)));
                 }
                 Err(error) => {
-                    tracing::debug!(%error, "a command is not let in");
+                    tracing::debug!(%error, "a command was refused");
                     sleep(FULL_PAUSE).await;
                 }
             },
@@ -152,7 +152,7 @@ async fn begun(closing: &mut watch::Receiver<bool>) {
 async fn answer(mut stream: UnixStream, app: Arc<App>) -> io::Result<()> {
     let user = stream.peer_cred()?.uid();
     if !is_trusted(user) {
-        tracing::warn!(user, "another user's command is not let in");
+        tracing::warn!(user, "another user's command was refused");
         return Ok(());
     }
     let mut line = [0; 18];

@@ -43,7 +43,7 @@ pub enum FolderError {
     },
     /// Another relay uses the folder.
     #[error(
-        "a relay serves from the data folder {} already{}: use that one, end it, or name another \
+        "a relay already serves from the data folder {}{}: use that one, end it, or name another \
          folder with `--data-dir`",
         path.display(),
         described(serving.as_ref())

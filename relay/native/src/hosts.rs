@@ -149,7 +149,7 @@ impl Hosts {
         if let Some(link) = known.links.get(id)
             && link.sender.try_send(message).is_err()
         {
-            tracing::warn!(host = %id, "a host leaves what it is told unread");
+            tracing::warn!(host = %id, "a host does not read its messages");
         }
     }
 

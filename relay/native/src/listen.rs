@@ -69,7 +69,7 @@ impl Listener for Port {
     async fn take(&self) -> io::Result<(TcpStream, Peer)> {
         let (stream, peer) = self.listener.accept().await?;
         if let Err(error) = configure(&stream, self.take_deadline) {
-            tracing::debug!(%error, "a connection keeps its delay");
+            tracing::debug!(%error, "a connection could not be configured");
         }
         Ok((stream, Peer(peer.ip().to_canonical())))
     }

@@ -18,7 +18,7 @@ pub async fn listen(path: &Path) -> anyhow::Result<UnixListener> {
     let short = SocketPath::new(path).with_context(|| cannot(path))?;
     match UnixStream::connect(short.path()).await {
         Ok(_) => bail!(
-            "a relay serves from this folder already ({} answers): see `--data-dir`",
+            "a relay already serves from this folder ({} answers): see `--data-dir`",
             path.display()
         ),
         Err(error) if error.kind() == ErrorKind::NotFound => {}

@@ -59,7 +59,7 @@ struct WaitingLines {
 /// # Errors
 /// The filter cannot be parsed, a log was started already, or the system cannot start a thread.
 pub fn start(filter: &str, file: Option<StateDir>) -> anyhow::Result<Log> {
-    let filter = EnvFilter::try_new(filter).context("--log is no filter")?;
+    let filter = EnvFilter::try_new(filter).context("--log is not a valid filter")?;
     let queue = Arc::new(LineQueue::default());
     let sink = Sink { file, lost: 0 };
     let of_thread = Arc::clone(&queue);

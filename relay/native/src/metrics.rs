@@ -89,8 +89,8 @@ impl Default for Metrics {
 impl Metrics {
     fn register(&mut self) {
         let Self { registry, events, output_bytes, requests, sessions, clients, .. } = self;
-        registry.register("events", "Entries of logs, by type", events.clone());
-        let help = "Output that came from sessions";
+        registry.register("events", "Log entries, by type", events.clone());
+        let help = "Output of sessions";
         registry.register_with_unit("output", help, Unit::Bytes, output_bytes.clone());
         registry.register("http_requests", "Requests, by route and status", requests.clone());
         registry.register("sessions", "Sessions, by lifecycle", sessions.clone());

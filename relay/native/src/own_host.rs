@@ -129,7 +129,7 @@ impl Keeper {
                 continue;
             }
             if let Err(error) = self.look().await {
-                tracing::error!(%error, "the host cannot be started");
+                tracing::error!(%error, "the host could not be started");
                 self.rest().await;
             }
             sleep(LOOK_EVERY).await;

@@ -110,7 +110,7 @@ impl Registry {
             if is_storing && let Err(error) = self.services.read(|store| store.put_session(&record))
             {
                 // The stored rows stay readable, and each start does this again.
-                tracing::warn!(%error, "sessions whose host is away are not marked in the store");
+                tracing::warn!(%error, "sessions of offline hosts were not marked in the store");
                 is_storing = false;
             }
             known.directory.refresh(record, None);
@@ -228,7 +228,7 @@ impl Registry {
         };
         let all_went = tokio::time::timeout(limit, all).await.is_ok();
         if !all_went {
-            tracing::warn!("some clients or hosts did not go in time");
+            tracing::warn!("some clients or hosts did not disconnect in time");
         }
         all_went
     }

@@ -231,7 +231,10 @@ async fn listen_for_commands(folder: &DataFolder) -> Option<UnixListener> {
     let listening = local_socket::listen(&path).await;
     listening
         .inspect_err(|error| {
-            tracing::warn!("commands on this machine store a token each: {error:#}");
+            tracing::warn!(
+                "commands on this machine cannot use the local socket; each stores a token: \
+                 {error:#}"
+            );
         })
         .ok()
 }

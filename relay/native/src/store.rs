@@ -66,7 +66,7 @@ pub enum StoreError {
         known: usize,
     },
     /// Entries are not consecutive.
-    #[error("entry {got} where {want} must follow")]
+    #[error("entry {got} cannot follow: entry {want} is next")]
     OutOfOrder {
         /// The expected number.
         want: Seq,

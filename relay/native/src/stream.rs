@@ -73,7 +73,7 @@ pub async fn serve(
         Peer::attach(&mut session.lock().session, now, terms)
     };
     let Ok(mut peer) = attached else {
-        let message = "This session has as many clients as it may: try again later.";
+        let message = "This session has reached its limit of clients: try again later.";
         return refuse(socket, close::OVERLOADED, ErrorCode::Overloaded, message).await;
     };
     let plain = (terms.dialect == Dialect::Plain)
@@ -250,10 +250,10 @@ impl StreamClient {
             PeerOutput::Text(text) => match Utf8Bytes::try_from(text) {
                 Ok(text) => Message::Text(text),
                 Err(error) => {
-                    tracing::error!(%error, "a message was no text");
+                    tracing::error!(%error, "a message was not text");
                     return Err(StreamEnd::Close {
                         code: close::INTERNAL,
-                        reason: "a fault of the relay",
+                        reason: "internal error: see the relay's log",
                     });
                 }
             },

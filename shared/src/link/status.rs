@@ -43,7 +43,7 @@ pub enum Refusal {
     #[error("{}; nothing was added", INPUT_WAITS)]
     Full,
     /// The token only allows reading.
-    #[error("this link only allows to watch the session")]
+    #[error("this link is read-only")]
     ReadOnly,
     /// The session is over.
     #[error("the session has ended")]

@@ -39,12 +39,12 @@ pub fn NoHost() -> impl IntoView {
     view! {
         <div class="no-host" role="status" data-testid="no-host" hidden=some>
             <p>
-                "No host is connected, so nothing can be started. On the machine that is to run \
-                 sessions, with a token for hosts in the file:"
+                "No host is connected, so no session can start. On the machine that should run \
+                 sessions, save a host token as token.txt and run:"
             </p>
             <code>{command}</code>
             <button type="button" class="button" on:click=move |_| overview.ask_for_hosts()>
-                "Look again"
+                "Check again"
             </button>
         </div>
     }

@@ -88,7 +88,7 @@ fn ThemeChoices() -> impl IntoView {
         <div class="menu-row">
             <span>"Theme"</span>
             <div class="choices" role="group" aria-label="Theme">
-                {choice(IconName::System, "As the system", ThemeChoice::System)}
+                {choice(IconName::System, "System", ThemeChoice::System)}
                 {choice(IconName::Sun, "Light", ThemeChoice::Always(Theme::Light))}
                 {choice(IconName::Moon, "Dark", ThemeChoice::Always(Theme::Dark))}
             </div>

@@ -41,14 +41,14 @@ pub fn Head() -> impl IntoView {
                     {move || record.summary().map(|session| words::state(&session))}
                 </span>
                 <When condition=move || failed().is_some()>
-                    <span class="event-code" title="How the last command ended">
+                    <span class="event-code" title="Last command's result">
                         "exit " {move || failed()}
                     </span>
                 </When>
                 <When condition=move || running().is_some()>
-                    <code class="session-running" title="Runs now">{move || running()}</code>
+                    <code class="session-running" title="Running now">{move || running()}</code>
                 </When>
-                <code class="session-folder" title="Its folder">{move || record.folder()}</code>
+                <code class="session-folder" title="Folder">{move || record.folder()}</code>
             </p>
             <ActionBar />
         </header>
@@ -121,7 +121,7 @@ fn Rename(editing: RwSignal<bool>) -> impl IntoView {
                 node_ref=node
                 value=known.unwrap_or_default()
                 aria-label="Name of the session"
-                placeholder="Without a name"
+                placeholder="No name"
                 autocomplete="off"
                 spellcheck="false"
                 data-testid="rename-field"

@@ -58,7 +58,7 @@ pub fn Log() -> impl IntoView {
             </ol>
             <When condition=move || hidden() || earlier()>
                 <button class="button quiet log-more" data-testid="earlier" on:click=more>
-                    "Show what was before"
+                    "Show earlier entries"
                 </button>
             </When>
             <When condition=move || dropped.get() && !hidden()>
@@ -90,7 +90,7 @@ fn Entry(seq: Seq) -> impl IntoView {
             <time class="event-time" title=moment>{move || ago()}</time>
             <button
                 class="icon-button"
-                title="Fork from here: a new session with all output up to this"
+                title="Fork from here: a new session with all output up to this entry"
                 aria-label=move || row.with(|row| row.as_ref().map(|row| format!("Fork from {}", name(row))))
                 data-testid="fork-here"
                 on:click=fork

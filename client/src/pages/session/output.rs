@@ -56,14 +56,14 @@ pub fn Output() -> impl IntoView {
             <When condition=move || full_screen.get()>
                 <p class="panel-note">
                     <Icon name=IconName::Fit />
-                    "A program has the whole screen. "
+                    "A full-screen program is running. "
                     <a href=terminal.clone()>"Open the terminal"</a>
                     " to see it."
                 </p>
             </When>
             <p class="panel-note" data-testid="host-note" hidden=move || !away.get()>
-                "The host is offline: this is what it sent last. No line can be sent until it is \
-                 back."
+                "The host is offline. This is the last output it sent. You cannot send a line \
+                 until it is back."
             </p>
             <When condition=move || !over.get()>
                 <PromptLine />

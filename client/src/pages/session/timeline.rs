@@ -129,7 +129,7 @@ impl Timeline {
 
     /// Notes that the entries up to `to` are missing.
     pub fn gap(&mut self, to: Seq, at: u64) {
-        let detail = "The relay keeps a session's newest output only.".to_owned();
+        let detail = "The relay keeps only a session's newest output.".to_owned();
         self.note(to, at, "away", "Older entries are gone", detail);
     }
 

@@ -118,7 +118,7 @@ fn NoSessions(start_shell: Callback<()>) -> impl IntoView {
             <h2>"No sessions yet"</h2>
             <p>
                 "A session keeps running when you close this page, lose the network or restart \
-                 the relay. Come back from anywhere and go on."
+                 the relay. Come back from anywhere and continue."
             </p>
             <Beginnings start_shell />
         </div>
@@ -131,10 +131,10 @@ fn EmptyShelf(start_shell: Callback<()>) -> impl IntoView {
     let loose = move || store.router.shelf() == Shelf::Loose;
     let text = move || {
         if loose() {
-            "Every session belongs to a project. Those that belong to none show up here."
+            "Every session belongs to a project. Sessions without a project appear here."
         } else {
-            "What you start here belongs to this project and begins in its folder. Sessions that \
-             run already can be moved here."
+            "Sessions that you start here belong to this project and start in its folder. You can \
+             also move running sessions here."
         }
     };
     view! {
@@ -172,8 +172,8 @@ fn NoSuchProject() -> impl IntoView {
     view! {
         <div class="empty" data-testid="no-project">
             <span class="empty-mark"><Icon name=IconName::Folder /></span>
-            <h2>"No such project"</h2>
-            <p>"It may have been deleted. Its sessions, if it had any, are still there."</p>
+            <h2>"Project not found"</h2>
+            <p>"It may have been deleted. Any sessions it had are kept."</p>
             <a href=Route::Sessions { shelf: Shelf::All }.address() class="button primary">
                 "All sessions"
             </a>

@@ -78,7 +78,7 @@ fn Name(session: Summary, path: String) -> impl IntoView {
                 <span class="row-command">{field(session, words::detail)}</span>
             </a>
             <When condition=move || failed().is_some()>
-                <span class="row-failed" title="How the last command ended">{move || failed()}</span>
+                <span class="row-failed" title="Last command's result">{move || failed()}</span>
             </When>
             <Tags session />
         </div>
@@ -97,7 +97,7 @@ fn Facts(session: Summary) -> impl IntoView {
     };
     view! {
         <span class="row-cwd" title=folder><bdi>{folder}</bdi></span>
-        <span class="row-viewers" title="Following it now">
+        <span class="row-viewers" title="Watching now">
             <When condition=move || session.with(|s| s.as_ref().is_some_and(|s| s.clients > 0))>
                 <Icon name=IconName::Eye />
                 {field(session, |s| s.clients.to_string())}
@@ -155,7 +155,7 @@ fn Tags(session: Summary) -> impl IntoView {
     });
     view! {
         {tag}
-        <span class="row-host" title="Its host"><bdi>{host}</bdi></span>
+        <span class="row-host" title="Host"><bdi>{host}</bdi></span>
     }
 }
 

@@ -113,7 +113,7 @@ fn Content(id: SessionId) -> impl IntoView {
         Stage::Reading(percent) => format!("Reading earlier output… {percent} %"),
         Stage::Shown { is_trimmed: false } => "Earlier output".to_owned(),
         Stage::Shown { is_trimmed: true } => {
-            "Earlier output. What was before its first line is not kept.".to_owned()
+            "Earlier output. Anything before its first line is no longer kept.".to_owned()
         }
         Stage::Failed => "Earlier output could not be read. Try again later.".to_owned(),
     };

@@ -37,7 +37,7 @@ pub fn HostNote() -> impl IntoView {
                 hidden=move || !pending.get() && idle()
                 on:click=act
             >
-                {move || if pending.get() { "Discard" } else { "Keep it instead" }}
+                {move || if pending.get() { "Discard" } else { "Keep what I type" }}
             </button>
         </div>
     }
@@ -45,14 +45,14 @@ pub fn HostNote() -> impl IntoView {
 
 fn say(view: &View, hold: bool) -> String {
     if view.read_only {
-        return "This is the screen as it was when the host went offline.".to_owned();
+        return "The screen is shown as it was when the host went offline.".to_owned();
     }
     if !hold && view.pending.is_none() {
         return "What you type is refused until the host is back.".to_owned();
     }
     let waiting = view.pending.as_ref().map(|pending| words::bytes(pending.bytes));
     let waiting = waiting.map_or_else(|| ".".to_owned(), |bytes| format!(": {bytes} waiting."));
-    format!("What you type is kept and delivered once the host is back{waiting}")
+    format!("What you type is kept and sent once the host is back{waiting}")
 }
 
 #[cfg(test)]

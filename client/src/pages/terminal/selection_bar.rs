@@ -22,8 +22,8 @@ pub fn SelectionBar() -> impl IntoView {
                 </button>
                 <button
                     class="icon-button"
-                    title="Select nothing"
-                    aria-label="Select nothing"
+                    title="Clear selection"
+                    aria-label="Clear selection"
                     on:click=move |_| state.unselect()
                 >
                     <Icon name=IconName::Cross />

@@ -123,7 +123,7 @@ pub fn PendingChip() -> impl IntoView {
     });
     let title = move || {
         pending.get().map(|p| {
-            format!("{} of typing wait for the connection and are sent once", words::bytes(p.bytes))
+            format!("{} of typing waits for the connection and is sent once", words::bytes(p.bytes))
         })
     };
     view! {
@@ -135,8 +135,8 @@ pub fn PendingChip() -> impl IntoView {
                 <button
                     class="chip-button"
                     data-testid="discard"
-                    title="Discard what was not sent yet"
-                    aria-label="Discard typing that waits"
+                    title="Discard unsent typing"
+                    aria-label="Discard unsent typing"
                     on:click=move |_| state.discard()
                 >
                     <Icon name=IconName::Cross />
@@ -158,7 +158,7 @@ pub fn PasteChip() -> impl IntoView {
     let title = move || {
         let progress = pasting.get()?;
         let (done, total) = (words::bytes(progress.done), words::bytes(progress.total));
-        Some(format!("{done} of {total} have gone in; the rest follows as the program reads"))
+        Some(format!("{done} of {total} pasted; the rest follows as the program reads"))
     };
     view! {
         <When condition=move || pasting.with(Option::is_some)>
@@ -168,7 +168,7 @@ pub fn PasteChip() -> impl IntoView {
                 <button
                     class="chip-button"
                     data-testid="end-paste"
-                    title="Stop: the rest is not pasted"
+                    title="Stop pasting"
                     aria-label="Stop pasting"
                     on:click=move |_| state.end_paste()
                 >
@@ -192,7 +192,7 @@ pub fn SizeChip() -> impl IntoView {
             <button
                 class="chip"
                 data-testid="size"
-                title="Another window decides the size. Type or click to use this window's."
+                title="Another window sets the size. Type or click to use this window's."
                 on:click=move |_| state.take_size()
             >
                 <Icon name=IconName::Fit />

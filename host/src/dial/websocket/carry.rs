@@ -102,7 +102,7 @@ async fn read<H: Decode, T: AsyncRead + AsyncWrite + Unpin>(
                 }
             }
             Err(error) => {
-                tracing::warn!(%error, "the relay says what is no message");
+                tracing::warn!(%error, "the relay sent an invalid message");
                 return close::PROTOCOL;
             }
         }

@@ -24,8 +24,8 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Io for T {}
 /// The error of a system that trusts no authority, so that no relay behind TLS can be verified.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "no certificates to know a relay by: install the system's, as the package ca-certificates, \
-     or name a file in SSL_CERT_FILE"
+    "no certificates to verify the relay with: install the system's, such as the package \
+     ca-certificates, or name a file in SSL_CERT_FILE"
 )]
 pub struct NoCertificates;
 
@@ -63,7 +63,7 @@ fn tls_connector() -> Result<TlsConnector, NoCertificates> {
     let mut roots = RootCertStore::empty();
     let found = rustls_native_certs::load_native_certs();
     for error in &found.errors {
-        tracing::warn!(%error, "some certificates cannot be read");
+        tracing::warn!(%error, "some certificates could not be read");
     }
     roots.add_parsable_certificates(found.certs);
     if roots.is_empty() {

@@ -15,7 +15,7 @@ pub enum SpawnError {
     #[error("the command is empty: name a program, or leave the command out for a login shell")]
     EmptyCommand,
     /// The program is neither a file nor on the PATH.
-    #[error("no such program: {}{}", shown(.0), hint(.0))]
+    #[error("program not found: {}{}", shown(.0), hint(.0))]
     NoSuchProgram(String),
     /// The program exists, but may not be executed.
     #[error("{0} is not executable")]
@@ -30,18 +30,19 @@ pub enum SpawnError {
     },
     /// The arguments and variables are larger than a program can receive.
     #[error(
-        "the arguments and variables are too large for this system: put what is long into a file, \
+        "the arguments and variables are too large for this system: put long texts into a file, \
          or type it into the session"
     )]
     TooLarge,
     /// The folder to start in is not an absolute path.
     #[error(
-        "cannot start in {:?}: a folder is an absolute path, or begins with ~ for the home folder",
+        "cannot start in {:?}: use an absolute path, or one that begins with ~ for the home \
+         folder",
         shown(.0)
     )]
     RelativeFolder(String),
     /// The folder is in the home of a user that does not exist.
-    #[error("cannot start in {}: there is no such user", shown(.0))]
+    #[error("cannot start in {}: the user does not exist", shown(.0))]
     NoSuchUser(String),
     /// The folder to start in does not exist, or cannot be entered.
     #[error("cannot start in {}: {source}", path.display())]
@@ -56,8 +57,8 @@ pub enum SpawnError {
     NotAFolder(PathBuf),
     /// A variable's name is empty or contains '=', or a text contains a NUL.
     #[error(
-        "{:?} cannot be passed to a program: a name is not empty and has no =, and no text has a \
-         NUL character",
+        "{:?} cannot be passed to a program: a name must not be empty or contain =, and no text \
+         may contain a NUL character",
         shown(.0)
     )]
     InvalidText(String),
@@ -150,10 +151,10 @@ mod tests {
     #[test]
     fn a_line_that_is_no_program_is_explained() {
         let error = SpawnError::NoSuchProgram("echo hello".into()).to_string();
-        assert!(error.starts_with("no such program: echo hello (each word"), "{error}");
+        assert!(error.starts_with("program not found: echo hello (each word"), "{error}");
         assert!(error.contains(r#"["echo", "hello"]"#), "{error}");
         assert!(error.contains(r#"["sh", "-c", "echo hello"]"#), "{error}");
-        assert_eq!(SpawnError::NoSuchProgram("ls".into()).to_string(), "no such program: ls");
+        assert_eq!(SpawnError::NoSuchProgram("ls".into()).to_string(), "program not found: ls");
         let long = SpawnError::NoSuchProgram("x ".repeat(100_000)).to_string();
         assert!(long.len() < 1000 && long.contains('…'));
     }

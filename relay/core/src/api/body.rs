@@ -12,7 +12,7 @@ pub fn malformed(error: &serde_json::Error, body: &[u8]) -> ApiError {
     let why = error.to_string();
     // The position in the body may follow the message.
     if !why.starts_with(&InvalidId.to_string()) {
-        return ApiError::bad_request(format!("The body is no such JSON: {why}."));
+        return ApiError::bad_request(format!("The body is not valid: {why}."));
     }
     let given = serde_json::from_slice::<Given>(body).ok().and_then(|given| given.session_id);
     match given.filter(|id| id.parse::<SessionId>().is_err()) {

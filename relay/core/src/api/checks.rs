@@ -14,10 +14,10 @@ pub fn name(given: Option<&str>) -> Result<Option<String>, ApiError> {
     let Some(given) = given.filter(|name| !name.is_empty()) else { return Ok(None) };
     let name = clean(given);
     if name.is_empty() {
-        return Err(ApiError::bad_request("Nothing of this name can be seen: choose another."));
+        return Err(ApiError::bad_request("The name has no visible characters: choose another."));
     }
     if name.chars().count() > NAME_CHARACTERS {
-        let most = format!("A name has at most {NAME_CHARACTERS} characters.");
+        let most = format!("A name can have at most {NAME_CHARACTERS} characters.");
         return Err(ApiError::bad_request(most));
     }
     Ok(Some(name))
@@ -28,7 +28,7 @@ pub fn name(given: Option<&str>) -> Result<Option<String>, ApiError> {
 /// # Errors
 /// The errors of [`name`], and [`ApiError::bad_request`] if the name is empty.
 pub fn project_name(given: &str) -> Result<String, ApiError> {
-    name(Some(given))?.ok_or_else(|| ApiError::bad_request("A project has a name."))
+    name(Some(given))?.ok_or_else(|| ApiError::bad_request("A project needs a name."))
 }
 
 /// Parses a number in an address as seed 000's server did: the leading digits count. Text that does

@@ -112,7 +112,8 @@ impl ApiError {
         let mut error =
             Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_attempts", "Too many wrong tokens")
                 .with_message(
-                    "The token is wrong, expired or revoked, and so were many before: wait.",
+                    "This token and many before it were wrong, expired or revoked. Wait before \
+                     you try again.",
                 );
         error.retry_after = Some(wait);
         error
@@ -123,22 +124,21 @@ impl ApiError {
     pub fn no_cookie() -> Self {
         Self::new(StatusCode::FORBIDDEN, "cookie_refused", "No cookie over plain HTTP on loopback")
             .with_message(
-                "Browsers would send it to every server of this machine. Send \
-                `Authorization: Bearer <token>`, and open event streams with a ticket from \
-                `POST /api/tickets`.",
+                "Browsers would send it to every server on this machine. Send `Authorization: \
+                 Bearer <token>`, and open event streams with a ticket from `POST /api/tickets`.",
             )
     }
 
     /// The request repeats a header that may appear only once.
     #[must_use]
     pub fn repeated(header: &HeaderName) -> Self {
-        Self::bad_request(format!("The header `{header}` can be there once only."))
+        Self::bad_request(format!("Send the header `{header}` only once."))
     }
 
     /// The request has no `Host` header.
     #[must_use]
     pub fn no_host_header() -> Self {
-        Self::bad_request("A request of HTTP/1.1 has the header `host`.")
+        Self::bad_request("An HTTP/1.1 request needs the header `host`.")
     }
 
     /// The body did not arrive in time.
@@ -158,16 +158,15 @@ impl ApiError {
     /// The `Host` header has a name that this relay does not answer to.
     #[must_use]
     pub fn host() -> Self {
-        Self::new(StatusCode::FORBIDDEN, "forbidden", "Host not allowed").with_message(
-            "Start the relay with `--allow-host <name>` if it is to be known by this name.",
-        )
+        Self::new(StatusCode::FORBIDDEN, "forbidden", "Host not allowed")
+            .with_message("To reach the relay by this name, start it with `--allow-host <name>`.")
     }
 
     /// The page's origin is not trusted.
     #[must_use]
     pub fn origin() -> Self {
         Self::new(StatusCode::FORBIDDEN, "forbidden", "Origin not allowed").with_message(
-            "Start the relay with `--allow-origin <origin>` to trust pages from there.",
+            "To trust pages from this origin, start the relay with `--allow-origin <origin>`.",
         )
     }
 
@@ -203,10 +202,10 @@ impl ApiError {
         let (status, code, error) = match why {
             WriteRefused::Ended => (StatusCode::CONFLICT, "session_ended", "Session has ended"),
             WriteRefused::HostAway => {
-                (StatusCode::SERVICE_UNAVAILABLE, "host_offline", "Host is away")
+                (StatusCode::SERVICE_UNAVAILABLE, "host_offline", "Host is offline")
             }
             WriteRefused::TooMuch => {
-                (StatusCode::TOO_MANY_REQUESTS, "overloaded", "Session takes no more input")
+                (StatusCode::TOO_MANY_REQUESTS, "overloaded", "Too much input is waiting")
             }
         };
         Self::new(status, code, error).with_message(why).of_session(id.as_str())
@@ -222,7 +221,10 @@ impl ApiError {
     #[must_use]
     pub fn method_not_allowed(method: &Method, uri: &Uri) -> Self {
         Self::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "Method not allowed")
-            .with_message(format!("{} does not take {method}; see `Allow`.", uri.path()))
+            .with_message(format!(
+                "{} does not support {method}; see the `Allow` header.",
+                uri.path()
+            ))
     }
 
     /// The requested entries are no longer retained.
@@ -241,7 +243,7 @@ impl ApiError {
     #[must_use]
     pub fn exists(id: &SessionId) -> Self {
         Self::new(StatusCode::CONFLICT, EXISTS, "Session exists")
-            .with_message("Choose another id, or none.")
+            .with_message("Choose another id, or leave it out.")
             .of_session(id.as_str())
     }
 
@@ -255,13 +257,13 @@ impl ApiError {
     #[must_use]
     pub fn no_project(id: &ProjectId) -> Self {
         Self::new(StatusCode::NOT_FOUND, "no_such_project", "Project not found")
-            .with_message(format!("There is no project `{id}`."))
+            .with_message(format!("The project `{id}` does not exist."))
     }
 
     /// The path has no route.
     #[must_use]
     pub fn no_route(uri: &Uri) -> Self {
-        Self::new(StatusCode::NOT_FOUND, "not_found", "No such route").with_message(uri.path())
+        Self::new(StatusCode::NOT_FOUND, "not_found", "Route not found").with_message(uri.path())
     }
 
     /// The request is malformed; `message` says how.
@@ -309,7 +311,7 @@ impl ApiError {
     #[must_use]
     pub fn no_token_named(id: &str) -> Self {
         Self::new(StatusCode::NOT_FOUND, "not_found", "Token not found")
-            .with_message(format!("There is no token `{id}`: `GET /api/tokens` lists them."))
+            .with_message(format!("The token `{id}` does not exist: `GET /api/tokens` lists them."))
     }
 
     /// The host's id is not valid.
@@ -327,7 +329,7 @@ impl ApiError {
     /// The host that the request needs is away.
     #[must_use]
     pub fn host_offline(message: impl Display) -> Self {
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, "host_offline", "Host is away")
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "host_offline", "Host is offline")
             .with_message(message)
     }
 
@@ -363,6 +365,6 @@ impl ApiError {
     pub fn internal(error: &dyn Display) -> Self {
         tracing::error!(%error, "a request failed");
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "Internal error")
-            .with_message("The relay's log says more.")
+            .with_message("See the relay's log for details.")
     }
 }

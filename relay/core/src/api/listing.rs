@@ -47,7 +47,7 @@ impl ListQuery {
     pub fn filter(self) -> Result<Filter, ApiError> {
         let limit = self.limit.unwrap_or(PAGE);
         if !(1..=MOST_A_PAGE).contains(&limit) {
-            return Err(ApiError::bad_request(format!("`limit` is 1 to {MOST_A_PAGE}.")));
+            return Err(ApiError::bad_request(format!("`limit` must be from 1 to {MOST_A_PAGE}.")));
         }
         let project = match self.project.as_deref() {
             None => None,
@@ -92,7 +92,7 @@ pub struct Position {
 
 /// The error for a text that is not a cursor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("`cursor` is the `nextCursor` of the page before")]
+#[error("`cursor` must be the `nextCursor` of the previous page")]
 pub struct InvalidPosition;
 
 impl Position {

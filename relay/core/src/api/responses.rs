@@ -14,10 +14,10 @@ pub enum Guarded {}
 impl IntoResponses for Guarded {
     fn responses() -> ResponseList {
         errors(&[
-            (401, "No token, or one that is wrong, expired or revoked: `unauthorized`."),
-            (429, "Many wrong tokens came from there: `too_many_attempts`, with `Retry-After`."),
-            (403, "The token does not allow it, or page or `Host` are not trusted: `forbidden`."),
-            (500, "A fault of the relay: `internal`."),
+            (401, "The token is missing, wrong, expired or revoked: `unauthorized`."),
+            (429, "Too many wrong tokens: `too_many_attempts`, with `Retry-After`."),
+            (403, "The token, the page's origin or the `Host` is not allowed: `forbidden`."),
+            (500, "The relay failed; see its log: `internal`."),
         ])
     }
 }
@@ -28,7 +28,7 @@ pub enum Open {}
 
 impl IntoResponses for Open {
     fn responses() -> ResponseList {
-        errors(&[(403, "Page or `Host` are not trusted: `forbidden`.")])
+        errors(&[(403, "The page's origin or the `Host` is not allowed: `forbidden`.")])
     }
 }
 
@@ -39,8 +39,8 @@ pub enum OfSession {}
 impl IntoResponses for OfSession {
     fn responses() -> ResponseList {
         errors(&[
-            (400, "The id is not `^[a-zA-Z0-9_-]{8,32}$`: `invalid_id`."),
-            (404, "There is no such session: `not_found`."),
+            (400, "The id does not match `^[a-zA-Z0-9_-]{8,32}$`: `invalid_id`."),
+            (404, "The session does not exist: `not_found`."),
         ])
     }
 }
@@ -52,8 +52,8 @@ pub enum OfProject {}
 impl IntoResponses for OfProject {
     fn responses() -> ResponseList {
         errors(&[
-            (400, "The id is not `^[a-zA-Z0-9_-]{8,32}$`: `invalid_id`."),
-            (404, "There is no such project: `no_such_project`."),
+            (400, "The id does not match `^[a-zA-Z0-9_-]{8,32}$`: `invalid_id`."),
+            (404, "The project does not exist: `no_such_project`."),
         ])
     }
 }
@@ -65,9 +65,9 @@ pub enum WithBody {}
 impl IntoResponses for WithBody {
     fn responses() -> ResponseList {
         errors(&[
-            (400, "An id, or the body, is not as it must be: `invalid_id`, `bad_request`."),
-            (408, "The body did not come within 30 seconds: `timeout`."),
-            (413, "The body, or what is in it, is too large: `too_large`."),
+            (400, "An id or the body is not valid: `invalid_id`, `bad_request`."),
+            (408, "The body did not arrive within 30 seconds: `timeout`."),
+            (413, "The body or a value in it is too large: `too_large`."),
             (415, "The body is not `application/json`: `bad_request`."),
         ])
     }
@@ -79,7 +79,7 @@ pub enum BadQuery {}
 
 impl IntoResponses for BadQuery {
     fn responses() -> ResponseList {
-        errors(&[(400, "The query is not as it must be: `bad_request`, `invalid_id`.")])
+        errors(&[(400, "The query is not valid: `bad_request`, `invalid_id`.")])
     }
 }
 
@@ -91,7 +91,7 @@ pub enum Naming {}
 impl IntoResponses for Naming {
     fn responses() -> ResponseList {
         errors(&[
-            (404, "There is no such project or host: `no_such_project`, `no_such_host`."),
+            (404, "The project or the host does not exist: `no_such_project`, `no_such_host`."),
             (409, "The id is taken: `exists`."),
         ])
     }
@@ -104,11 +104,12 @@ pub enum Starting {}
 impl IntoResponses for Starting {
     fn responses() -> ResponseList {
         errors(&[
-            (429, "As many sessions run as may: `overloaded`."),
+            (429, "The limit of running sessions is reached: `overloaded`."),
             (
                 503,
-                "No host is there to start it: `host_offline`; or its machine has no more file \
-                descriptors, processes or terminals, or the relay is shutting down: `overloaded`.",
+                "No host is connected to start it: `host_offline`; or the host's machine has no \
+                 file descriptors, processes or terminals left, or the relay is shutting down: \
+                 `overloaded`.",
             ),
         ])
     }
@@ -120,7 +121,7 @@ pub enum Asking {}
 
 impl IntoResponses for Asking {
     fn responses() -> ResponseList {
-        errors(&[(503, "The session's host is away: `host_offline`.")])
+        errors(&[(503, "The session's host is offline: `host_offline`.")])
     }
 }
 
@@ -131,9 +132,9 @@ pub enum Typing {}
 impl IntoResponses for Typing {
     fn responses() -> ResponseList {
         errors(&[
-            (409, "The session is over: `session_ended`."),
-            (429, "The session has not taken what was typed before: `overloaded`."),
-            (503, "The session's host is away: `host_offline`."),
+            (409, "The session has ended: `session_ended`."),
+            (429, "The session has not read its earlier input: `overloaded`."),
+            (503, "The session's host is offline: `host_offline`."),
         ])
     }
 }
@@ -147,7 +148,8 @@ impl IntoResponses for Upgrade {
         let mut answers = errors(&[
             (
                 400,
-                "The id is no id, or the request is no WebSocket's: `invalid_id`, `bad_request`.",
+                "The id is not valid, or the request is not a WebSocket handshake: `invalid_id`, \
+                 `bad_request`.",
             ),
             (426, "The connection cannot become a WebSocket: `bad_request`."),
         ]);

@@ -26,7 +26,7 @@ pub enum Access {
 
 /// The error for a text that is not a scope.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a scope is `admin`, `host`, `session:<id>:write` or `session:<id>:read`")]
+#[error("the scope must be `admin`, `host`, `session:<id>:write` or `session:<id>:read`")]
 pub struct InvalidAccess;
 
 impl Access {

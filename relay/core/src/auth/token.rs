@@ -15,7 +15,7 @@ pub enum InvalidToken {
     #[error("it is longer than {MOST} characters")]
     Long,
     /// The text has characters that headers or addresses cannot carry.
-    #[error("use letters, digits and `-._~+/=` alone, as `openssl rand -hex 32` makes")]
+    #[error("use only letters, digits and `-._~+/=`, as `openssl rand -hex 32` does")]
     Characters,
 }
 

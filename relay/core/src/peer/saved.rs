@@ -115,7 +115,7 @@ impl Peer {
         if saved.received_input > saved.told_input {
             // Input on its way may be lost. The client sends unacknowledged input again, and the
             // host knows which pieces it has.
-            peer.closing = Some((close::GOING_AWAY, "the relay has begun anew"));
+            peer.closing = Some((close::GOING_AWAY, "the relay was restarted"));
         }
         let mut restored = Self {
             client_id: saved.client_id,

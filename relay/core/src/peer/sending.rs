@@ -196,7 +196,7 @@ impl Peer {
         self.sent_bytes += entry.cost();
         let spent = self.terms.budget_bytes.is_some_and(|budget| self.sent_bytes > budget);
         if spent && !self.terms.extended {
-            self.close(close::OVERLOADED, "come back, and resume after what you have");
+            self.close(close::OVERLOADED, "reconnect and resume");
         }
         self.encoded(entry)
     }

@@ -11,7 +11,7 @@ use moorline_shared::rest::HostList;
 #[cfg_attr(feature = "openapi", utoipa::path(
     get, path = "/api/hosts", tag = "Hosts", operation_id = "listHosts",
     responses(Guarded,
-        (status = 200, description = "Those that are away, too.", body = HostList)),
+        (status = 200, description = "All hosts, connected or offline.", body = HostList)),
 ))]
 pub(crate) fn list(view: &View<'_>, request: &Request) -> Result<Reply, ApiError> {
     Ok(Reply::ok(&view.directory.hosts(view.is_here, request.now_ms)))

@@ -56,7 +56,7 @@ pub enum OutputPoll {
     get, path = "/api/terminal/{id}/output", tag = "Terminals", operation_id = "terminalOutput",
     params(("id" = SessionId, Path, description = "The terminal."), OutputQuery),
     responses(Guarded, OfSession,
-        (status = 200, description = "What came after `since`.", body = TerminalOutput)),
+        (status = 200, description = "The output after `since`.", body = TerminalOutput)),
 ))]
 pub(crate) fn open(session: &Session, request: &Request) -> Result<OutputRead, ApiError> {
     let OutputQuery { since } = request.query()?;

@@ -14,7 +14,7 @@ use moorline_shared::id::ProjectId;
 /// List all projects, by name
 #[cfg_attr(feature = "openapi", utoipa::path(
     get, path = "/api/projects", tag = "Projects", operation_id = "listProjects",
-    responses(Guarded, (status = 200, description = "All of them.", body = ProjectList)),
+    responses(Guarded, (status = 200, description = "All projects.", body = ProjectList)),
 ))]
 pub(crate) fn list(view: &View<'_>, _: &Request) -> Result<Reply, ApiError> {
     Ok(Reply::ok(&ProjectList { projects: view.directory.projects() }))
@@ -25,8 +25,8 @@ pub(crate) fn list(view: &View<'_>, _: &Request) -> Result<Reply, ApiError> {
     post, path = "/api/projects", tag = "Projects", operation_id = "createProject",
     request_body = CreateProject,
     responses(Guarded, WithBody,
-        (status = 201, description = "It is there.", body = ProjectChanged),
-        (status = 429, description = "There are as many as may be: `overloaded`.",
+        (status = 201, description = "The project was created.", body = ProjectChanged),
+        (status = 429, description = "The limit of projects is reached: `overloaded`.",
             body = moorline_shared::rest::ErrorBody)),
 ))]
 pub(crate) fn create(directory: &Directory, request: &Request) -> Result<Decision, ApiError> {
@@ -43,7 +43,7 @@ pub(crate) fn create(directory: &Directory, request: &Request) -> Result<Decisio
 #[cfg_attr(feature = "openapi", utoipa::path(
     get, path = "/api/projects/{id}", tag = "Projects", operation_id = "getProject",
     params(("id" = ProjectId, Path, description = "The project.")),
-    responses(Guarded, OfProject, (status = 200, description = "As it is now.", body = Project)),
+    responses(Guarded, OfProject, (status = 200, description = "The project.", body = Project)),
 ))]
 pub(crate) fn get(view: &View<'_>, request: &Request) -> Result<Reply, ApiError> {
     let project: Project = view.directory.project(&request.project()?)?;
@@ -56,7 +56,7 @@ pub(crate) fn get(view: &View<'_>, request: &Request) -> Result<Reply, ApiError>
     params(("id" = ProjectId, Path, description = "The project.")),
     request_body = Option<ChangeProject>,
     responses(Guarded, OfProject, WithBody,
-        (status = 200, description = "It is changed.", body = ProjectChanged)),
+        (status = 200, description = "The project was changed.", body = ProjectChanged)),
 ))]
 pub(crate) fn change(directory: &Directory, request: &Request) -> Result<Decision, ApiError> {
     let (id, wanted): (_, ChangeProject) = (request.project()?, request.body()?);
@@ -73,7 +73,7 @@ pub(crate) fn change(directory: &Directory, request: &Request) -> Result<Decisio
     delete, path = "/api/projects/{id}", tag = "Projects", operation_id = "deleteProject",
     params(("id" = ProjectId, Path, description = "The project.")),
     responses(Guarded, OfProject,
-        (status = 200, description = "It is gone.", body = ProjectChanged)),
+        (status = 200, description = "The project was deleted.", body = ProjectChanged)),
 ))]
 pub(crate) fn delete(directory: &Directory, request: &Request) -> Result<Decision, ApiError> {
     let id = request.project()?;

@@ -61,9 +61,7 @@ impl Request {
     /// `bad_request` if a parameter is not valid.
     pub fn query<T: DeserializeOwned>(&self) -> Result<T, ApiError> {
         let query = serde_urlencoded::from_str(&self.query);
-        query.map_err(|error| {
-            ApiError::bad_request(format!("The query is not as it must be: {error}"))
-        })
+        query.map_err(|error| ApiError::bad_request(format!("The query is not valid: {error}")))
     }
 
     /// Parses the body: one JSON object. An empty body, or `null`, counts as an empty object.
@@ -97,13 +95,13 @@ fn object<'a>(content_type: &str, body: &'a [u8]) -> Result<&'a str, ApiError> {
     if !is_json(content_type) {
         return Err(ApiError::not_json());
     }
-    let bad = |what: &str| ApiError::bad_request(format!("The body is no such JSON: {what}."));
+    let bad = |what: &str| ApiError::bad_request(format!("The body is not valid: {what}."));
     let text = std::str::from_utf8(body).map_err(|_| bad("it is not UTF-8"))?;
     match text.trim_ascii() {
         "null" => Ok("{}"),
         // Serde would read a JSON list as the fields in their order.
         text if text.starts_with('{') => Ok(text),
-        _ => Err(bad("it is no object")),
+        _ => Err(bad("it is not an object")),
     }
 }
 

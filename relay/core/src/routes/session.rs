@@ -34,7 +34,7 @@ pub struct Write {
     get, path = "/api/session/{id}/status", tag = "Session", operation_id = "sessionStatus",
     params(("id" = SessionId, Path, description = "The session.")),
     responses(Guarded, OfSession,
-        (status = 200, description = "As it is now.", body = SessionStatus)),
+        (status = 200, description = "The session's current status.", body = SessionStatus)),
 ))]
 pub(crate) fn status(
     record: &SessionRecord,
@@ -62,7 +62,7 @@ pub(crate) fn status(
     get, path = "/api/session/{id}/events/status", tag = "Events", operation_id = "eventsStatus",
     params(("id" = SessionId, Path, description = "The session.")),
     responses(Guarded, OfSession,
-        (status = 200, description = "Event streams that are open now.", body = EventsStatus)),
+        (status = 200, description = "The event streams that are open now.", body = EventsStatus)),
 ))]
 pub(crate) fn events_status(
     _: &SessionRecord,
@@ -84,7 +84,7 @@ pub(crate) fn events_status(
     params(("id" = SessionId, Path, description = "The session.")),
     request_body = Prompt,
     responses(Guarded, OfSession, WithBody, Typing,
-        (status = 200, description = "It was typed.", body = Prompted)),
+        (status = 200, description = "The prompt was typed.", body = Prompted)),
 ))]
 pub(crate) fn prompt(id: &SessionId, request: &Request) -> Result<Write, ApiError> {
     let wanted: Prompt = request.body()?;
@@ -123,7 +123,7 @@ pub fn prompt_of(id: &SessionId, command: &str, now_ms: u64) -> Result<Write, Ap
     delete, path = "/api/session/{id}", tag = "Session", operation_id = "deleteSession",
     params(("id" = SessionId, Path, description = "The session.")),
     responses(Guarded, OfSession,
-        (status = 200, description = "It is gone.", body = Deleted)),
+        (status = 200, description = "The session was deleted.", body = Deleted)),
 ))]
 pub(crate) fn delete(id: &SessionId) -> Reply {
     let message = "Session deleted".to_owned();

@@ -18,7 +18,7 @@ use moorline_shared::{id::SessionId, rest::SessionList};
 #[cfg_attr(feature = "openapi", utoipa::path(
     get, path = "/api/sessions", tag = "Sessions", operation_id = "listSessions", params(ListQuery),
     responses(Guarded, BadQuery,
-        (status = 200, description = "A page of those that match.", body = SessionList)),
+        (status = 200, description = "A page of the matching sessions.", body = SessionList)),
 ))]
 pub(crate) fn list(view: &View<'_>, request: &Request) -> Result<Reply, ApiError> {
     let wanted: ListQuery = request.query()?;
@@ -30,7 +30,7 @@ pub(crate) fn list(view: &View<'_>, request: &Request) -> Result<Reply, ApiError
     post, path = "/api/sessions", tag = "Sessions", operation_id = "createSession",
     request_body = Option<CreateSession>,
     responses(Guarded, WithBody, Starting, Naming,
-        (status = 201, description = "It runs.", body = Created)),
+        (status = 201, description = "The session is running.", body = Created)),
 ))]
 pub(crate) fn create(_: &Directory, request: &Request) -> Result<Start, ApiError> {
     let wanted: CreateSession = request.body()?;
@@ -43,7 +43,7 @@ pub(crate) fn create(_: &Directory, request: &Request) -> Result<Start, ApiError
     params(("id" = SessionId, Path, description = "The session.")),
     request_body = RenameSession,
     responses(Guarded, OfSession, WithBody,
-        (status = 200, description = "It has the name.", body = Changed)),
+        (status = 200, description = "The session was renamed.", body = Changed)),
 ))]
 pub(crate) fn rename(directory: &Directory, request: &Request) -> Result<Decision, ApiError> {
     let wanted: RenameSession = request.body()?;
@@ -57,7 +57,7 @@ pub(crate) fn rename(directory: &Directory, request: &Request) -> Result<Decisio
     params(("id" = SessionId, Path, description = "The session.")),
     request_body = MoveSession,
     responses(Guarded, OfSession, WithBody,
-        (status = 200, description = "It belongs there.", body = Changed)),
+        (status = 200, description = "The session was moved.", body = Changed)),
 ))]
 pub(crate) fn move_to(directory: &Directory, request: &Request) -> Result<Decision, ApiError> {
     let wanted: MoveSession = request.body()?;
@@ -75,7 +75,7 @@ pub(crate) fn move_to(directory: &Directory, request: &Request) -> Result<Decisi
     params(("id" = SessionId, Path, description = "The session.")),
     request_body = Option<DuplicateSession>,
     responses(Guarded, OfSession, WithBody, Starting,
-        (status = 201, description = "The new session runs.", body = Created)),
+        (status = 201, description = "The new session is running.", body = Created)),
 ))]
 pub(crate) fn duplicate(directory: &Directory, request: &Request) -> Result<Start, ApiError> {
     let (source, wanted): (_, DuplicateSession) = (request.session()?, request.body()?);

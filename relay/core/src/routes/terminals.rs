@@ -21,8 +21,8 @@ use moorline_shared::rest::ErrorBody;
     post, path = "/api/terminal", tag = "Terminals", operation_id = "createTerminal",
     request_body = Option<CreateTerminal>,
     responses(Guarded, WithBody, Starting,
-        (status = 200, description = "It runs.", body = TerminalCreated),
-        (status = 404, description = "There is no such session: `not_found`.", body = ErrorBody)),
+        (status = 200, description = "The terminal is running.", body = TerminalCreated),
+        (status = 404, description = "The session does not exist: `not_found`.", body = ErrorBody)),
 ))]
 pub(crate) fn create(directory: &Directory, request: &Request) -> Result<Start, ApiError> {
     let wanted: CreateTerminal = request.body()?;
@@ -44,7 +44,7 @@ pub(crate) fn create(directory: &Directory, request: &Request) -> Result<Start, 
     params(("id" = SessionId, Path, description = "The terminal.")),
     request_body = TerminalInput,
     responses(Guarded, OfSession, WithBody, Typing,
-        (status = 200, description = "It was typed.", body = Done)),
+        (status = 200, description = "The input was typed.", body = Done)),
 ))]
 pub(crate) fn input(_: &SessionId, request: &Request) -> Result<Write, ApiError> {
     let wanted: TerminalInput = request.body()?;
@@ -60,7 +60,7 @@ pub(crate) fn input(_: &SessionId, request: &Request) -> Result<Write, ApiError>
 #[cfg_attr(feature = "openapi", utoipa::path(
     delete, path = "/api/terminal/{id}", tag = "Terminals", operation_id = "closeTerminal",
     params(("id" = SessionId, Path, description = "The terminal.")),
-    responses(Guarded, OfSession, (status = 200, description = "It is gone.", body = Done)),
+    responses(Guarded, OfSession, (status = 200, description = "Terminal closed.", body = Done)),
 ))]
 pub(crate) fn close(_: &SessionId) -> Reply {
     Reply::ok(&Done { success: true })

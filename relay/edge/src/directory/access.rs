@@ -137,7 +137,9 @@ impl DirectoryState {
             Ok(memory.database.put_ticket(&hash, &access, now, expires_at, TICKETS)?)
         })?;
         if !kept {
-            return Err(ApiError::unavailable("Too many tickets wait: try again soon.").into());
+            return Err(
+                ApiError::unavailable("Too many tickets are unused: try again soon.").into()
+            );
         }
         let response = ResponseBuilder::new().with_header("cache-control", "no-store")?;
         Ok(response.from_json(&Ticket { ticket, expires_in_ms })?)

@@ -72,7 +72,7 @@ impl DirectoryState {
     pub(super) async fn carry_out(&self, effects: Vec<Effect>) {
         let carry_out = async |effect: Effect| {
             if let Err(failure) = self.carry_out_one(&effect).await {
-                console_error!("what follows from a change failed: {failure}: {effect:?}");
+                console_error!("an effect of a change failed: {failure}: {effect:?}");
             }
         };
         stream::iter(effects).for_each_concurrent(OBJECTS_AT_ONCE, carry_out).await;

@@ -91,8 +91,8 @@ impl DirectoryState {
             }
             Ok(ToRelay::Unknown) => {}
             Err(error) => {
-                console_warn!("the host {host} says what is no message: {error}");
-                shut(socket, close::PROTOCOL, "this is no message of the protocol");
+                console_warn!("the host {host} sent an invalid message: {error}");
+                shut(socket, close::PROTOCOL, "not a message of this protocol");
             }
         }
         Ok(())
@@ -104,10 +104,10 @@ impl DirectoryState {
         // Without an answer to its close, a socket stays half open.
         shut(socket, close::NORMAL, "");
         let Some(host) = host else { return };
-        console_log!("the host {host} is away");
+        console_log!("the host {host} is offline");
         let seen = self.decide(|it| Ok(it.host_left(&host, now_ms()).unwrap_or_default()));
         if let Err(failure) = seen {
-            console_error!("when a host was seen last is not noted: {failure}");
+            console_error!("the last-seen time of a host was not stored: {failure}");
         }
     }
 
@@ -185,7 +185,7 @@ impl DirectoryState {
         if let Some(message) = other_protocol(&hello, VERSION) {
             console_warn!("{message}");
             say(socket, ToHost::Refused { code: "protocol".to_owned(), message });
-            shut(socket, close::FORBIDDEN, "another protocol");
+            shut(socket, close::FORBIDDEN, "the protocol version is not supported");
             return Ok(());
         }
         for older in self.links(host).into_iter().filter(|link| link != socket) {
@@ -205,7 +205,7 @@ impl DirectoryState {
         for session_id in forget {
             say(socket, ToHost::Forget { session_id });
         }
-        console_log!("the host {host} is here: {} sessions", hello.sessions.len());
+        console_log!("the host {host} connected: {} sessions", hello.sessions.len());
         self.carry_out(effects).await;
         self.changed.ring();
         Ok(())
@@ -239,8 +239,8 @@ impl DirectoryState {
             match made.await {
                 // The object exists already: the directory had lost this session.
                 Err(RequestFailure::Passed(answer)) if answer.status_code() == 409 => {}
-                Err(failure) => console_error!("the session {id} is not adopted: {failure}"),
-                Ok(_) => console_log!("the session {id} is adopted"),
+                Err(failure) => console_error!("the session {id} was not adopted: {failure}"),
+                Ok(_) => console_log!("the session {id} was adopted"),
             }
         };
         stream::iter(records).for_each_concurrent(OBJECTS_AT_ONCE, make).await;
@@ -248,13 +248,13 @@ impl DirectoryState {
 
     async fn lose_all(&self, sessions: Vec<SessionId>) {
         let lose = async |id: SessionId| {
-            console_warn!("the session {id} is lost: its host has it no more");
+            console_warn!("the session {id} is lost: its host no longer has it");
             let lost = async {
                 let object = asking::session(&self.env, &id)?;
                 asking::post(&object, HOST_LOST, &()).await
             };
             if let Err(failure) = lost.await {
-                console_error!("the session {id} was not told that it is lost: {failure}");
+                console_error!("the session {id} could not be marked as lost: {failure}");
             }
         };
         stream::iter(sessions).for_each_concurrent(OBJECTS_AT_ONCE, lose).await;

@@ -65,9 +65,9 @@ impl Gauges {
         let debug = &self.debug;
         let events = debug.event_bus.events_by_type.iter();
         let events: Vec<_> = events.map(|(kind, n)| (format!("{{type=\"{kind}\"}}"), *n)).collect();
-        family("events", COUNTER, "Entries of logs, by type", &events)?;
+        family("events", COUNTER, "Log entries, by type", &events)?;
         let output_bytes = one(debug.output_bytes);
-        family("output_bytes", COUNTER, "Output that came from sessions", &output_bytes)?;
+        family("output_bytes", COUNTER, "Output of sessions", &output_bytes)?;
         let lifecycles = self.counts.lifecycles.iter();
         let sessions: Vec<_> =
             lifecycles.map(|(name, n)| (format!("{{lifecycle=\"{name}\"}}"), *n as u64)).collect();

@@ -104,7 +104,7 @@ impl DirectoryState {
             // The caller may have gone.
             let _ = sender.send(work.await);
         });
-        receiver.await.map_err(|_| RequestFailure::Fault("it was given up halfway".to_owned()))?
+        receiver.await.map_err(|_| RequestFailure::Fault("it was cancelled".to_owned()))?
     }
 
     /// Creates the session's object with its record.

@@ -64,7 +64,7 @@ impl Gateway {
         }
         let token = fixed_token(&own);
         let token = token.inspect_err(|error| {
-            console_error!("the secret MOORLINE_TOKEN opens nothing: {error}")
+            console_error!("the secret MOORLINE_TOKEN is not a valid token: {error}")
         });
         token.ok().map(hash_secret)
     }

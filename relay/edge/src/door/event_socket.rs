@@ -97,7 +97,7 @@ impl Gateway {
 async fn serve(socket: WebSocket, mut events: ByteStream) {
     // Events that arrive before `events()` is called are not delivered.
     let (Ok(mut said), Ok(())) = (socket.events(), socket.accept()) else {
-        return finish(&socket, close::INTERNAL, "the relay has a fault");
+        return finish(&socket, close::INTERNAL, "internal error: see the relay's log");
     };
     let mut credit = Credit::default();
     loop {

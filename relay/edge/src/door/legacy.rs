@@ -116,7 +116,7 @@ impl<'a> Hearing<'a> {
             self.bytes += text.as_ref().map_or(0, String::len) + 1;
             self.waiting.push_back(text);
             if self.bytes > COMMANDS_BYTES {
-                return Over(close::OVERLOADED, "wait until a command is typed");
+                return Over(close::OVERLOADED, "too many commands are waiting");
             }
         }
     }
@@ -159,7 +159,7 @@ impl ChatTalk {
     async fn serve(&mut self, socket: &WebSocket, hello: String, wanted: Option<String>) -> Over {
         // Events that arrive before `events()` is called are not delivered.
         let (Ok(events), Ok(())) = (socket.events(), socket.accept()) else {
-            return Over(close::INTERNAL, "the relay has a fault");
+            return Over(close::INTERNAL, "internal error: see the relay's log");
         };
         let mut said = Hearing::new(events);
         let mut told = self.tell(&hello);
@@ -284,7 +284,7 @@ impl ChatTalk {
 
     fn tell(&mut self, text: &str) -> Result<(), Over> {
         let left = self.left_bytes.checked_sub(text.len());
-        self.left_bytes = left.ok_or(Over(close::OVERLOADED, "come back"))?;
+        self.left_bytes = left.ok_or(Over(close::OVERLOADED, "reconnect"))?;
         self.socket.send_with_str(text).map_err(|_| Over(close::NORMAL, ""))
     }
 }
@@ -303,5 +303,5 @@ async fn body_of(failure: RequestFailure) -> Result<ErrorBody, Over> {
 
 fn fault(error: &str) -> Over {
     console_error!("a chat failed: {error}");
-    Over(close::INTERNAL, "the relay has a fault")
+    Over(close::INTERNAL, "internal error: see the relay's log")
 }

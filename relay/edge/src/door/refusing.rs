@@ -40,11 +40,11 @@ pub(super) async fn not_created(failure: RequestFailure) -> Answer {
         RequestFailure::Api(error) => (close::OVERLOADED, told(error.body())),
         RequestFailure::Passed(mut answer) => match answer.json::<ErrorBody>().await {
             Ok(body) => (close::OVERLOADED, told(&body)),
-            Err(_) => (close::INTERNAL, "the relay has a fault".to_owned()),
+            Err(_) => (close::INTERNAL, "internal error: see the relay's log".to_owned()),
         },
         RequestFailure::Fault(error) => {
             console_error!("a session was not created: {error}");
-            (close::INTERNAL, "the relay has a fault".to_owned())
+            (close::INTERNAL, "internal error: see the relay's log".to_owned())
         }
     };
     by_text(&PlainRefusal::not_created(close_code, &details))

@@ -101,7 +101,7 @@ async fn remove(object: &Rc<Object>) {
         asking::post(&directory, GONE, &SessionGone { session_id }).await
     };
     if let Err(failure) = told.await {
-        console_error!("the directory was not told that a session is to go: {failure}");
+        console_error!("the directory could not be told to remove a session: {failure}");
         object.set_alarm(now() + SAFETY);
         return;
     }

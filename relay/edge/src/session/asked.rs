@@ -120,7 +120,7 @@ pub(super) async fn remove(object: &Rc<Object>) {
     let storage = object.state.storage();
     for done in [storage.delete_alarm().await, storage.delete_all().await] {
         if let Err(error) = done {
-            console_error!("a deleted session is not all gone: {error}");
+            console_error!("a deleted session was not removed completely: {error}");
         }
     }
 }

@@ -100,7 +100,7 @@ impl ClientRefusal {
     const OVERLOADED: Self = Self {
         close_code: close::OVERLOADED,
         code: ErrorCode::Overloaded,
-        message: "This session has as many clients as it may: try again later.",
+        message: "This session has reached its limit of clients: try again later.",
     };
     const INTERNAL: Self = Self {
         close_code: close::INTERNAL,
@@ -110,7 +110,7 @@ impl ClientRefusal {
     const NOT_FOUND: Self = Self {
         close_code: close::NOT_FOUND,
         code: ErrorCode::NotFound,
-        message: "There is no session with this id.",
+        message: "The session does not exist.",
     };
 
     const fn by(fault: &Fault) -> Self {

@@ -125,7 +125,7 @@ impl SessionState {
         let (epoch, head) = (self.session.log().epoch(), self.session.log().head());
         let seq = seq.unwrap_or(head);
         if seq == Seq::ZERO || seq > head {
-            let error = format!("There is no entry {seq}: the last one is {head}.");
+            let error = format!("The entry {seq} does not exist: the last one is {head}.");
             return Err(ApiError::bad_request(error).into());
         }
         let id = self.session.id().clone();
@@ -137,7 +137,7 @@ impl SessionState {
         };
         let snapshot = self.database.snapshot(&id, epoch)?.filter(leads);
         if snapshot.is_none() && rows.first().is_none_or(|row| row.first != Seq(1)) {
-            let error = format!("What leads to entry {seq} is not retained any more.");
+            let error = format!("Not all entries before {seq} are retained.");
             return Err(ApiError::trimmed(error).into());
         }
         let rows = rows.into_iter().take_while(|row| row.first <= seq).collect();

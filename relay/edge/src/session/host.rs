@@ -57,7 +57,7 @@ impl SessionState {
         if let Some(older) = self.host.take() {
             since = since.max(older.since + 1);
             self.owners.remove(&older.socket);
-            sockets::close(&older.socket, close::REPLACED, "a later link took its place");
+            sockets::close(&older.socket, close::REPLACED, "a newer link replaced this one");
         }
         let (socket, heard) = (socket.clone(), now());
         let host = HostLink { socket, since, listed: None, heard, is_asked: false, withheld: None };
@@ -99,7 +99,7 @@ impl SessionState {
 
     fn cut_host(&mut self) {
         if let Some(host) = &self.host {
-            sockets::close(&host.socket, close::PROTOCOL, "nothing was heard of the host");
+            sockets::close(&host.socket, close::PROTOCOL, "nothing was heard from the host");
         }
         self.unlink();
     }
@@ -210,7 +210,7 @@ fn refuse(socket: &WebSocket, reason: RefusedReason, code: u16) {
     if let Packet::Text(text) = (HostCommand::Refused { reason }).encode() {
         sockets::send_text(socket, &text);
     }
-    sockets::close(socket, code, "this link is not taken");
+    sockets::close(socket, code, "this link was refused");
     if code == close::INTERNAL {
         console_error!("a host could not be served");
     }

@@ -163,7 +163,7 @@ impl SessionState {
                         withheld: None,
                     });
                 }
-                None => sockets::close(&socket, close::GOING_AWAY, "dial again"),
+                None => sockets::close(&socket, close::GOING_AWAY, "reconnect"),
             }
         }
         hosts.sort_by_key(|host| host.since);
@@ -173,7 +173,7 @@ impl SessionState {
             self.put_host(host);
         }
         for older in hosts {
-            sockets::close(&older.socket, close::REPLACED, "a later link took its place");
+            sockets::close(&older.socket, close::REPLACED, "a newer link replaced this one");
         }
     }
 

@@ -29,7 +29,7 @@ const AFTER_FAILURE: Duration = Duration::from_secs(2);
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Fault {
     /// The session does not exist.
-    #[error("there is no session {0}")]
+    #[error("the session {0} does not exist")]
     NoSession(String),
     /// The session's rows cannot be read or written.
     #[error(transparent)]

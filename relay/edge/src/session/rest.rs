@@ -38,7 +38,7 @@ pub(super) async fn write(
     let Write { data, event, files, reply } = write(&id, &request?)?;
     typed(object, data, event).await?.map_err(|why| ApiError::not_written(why, &id))?;
     if let Err(error) = object.with(|loaded| loaded.name_files(files))? {
-        console_warn!("the files of a prompt are not noted: {error}");
+        console_warn!("the files of a prompt were not stored: {error}");
     }
     reply::answer(reply)
 }

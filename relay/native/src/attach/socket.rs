@@ -53,13 +53,15 @@ impl AttachSocket {
     pub(super) fn new(target: Target) -> anyhow::Result<Self> {
         let Target { url, opener, session } = target;
         let Some(authority) = url.trim_end_matches('/').strip_prefix("http://") else {
-            bail!("{url} is no http:// address: for a relay behind TLS use an SSH tunnel to it");
+            bail!(
+                "{url} is not an http:// address: for a relay behind TLS, use an SSH tunnel to it"
+            );
         };
         let mut request = format!("ws://{authority}/sessions/{session}/stream")
             .into_client_request()
-            .with_context(|| format!("{url} is no address of a relay"))?;
+            .with_context(|| format!("{url} is not the address of a relay"))?;
         if let Opener::Token(token) = &opener {
-            bearer(token).context("the token has characters that no token has")?;
+            bearer(token).context("the token contains invalid characters")?;
         }
         let protocol = HeaderValue::from_static(SUBPROTOCOL);
         request.headers_mut().insert(SEC_WEBSOCKET_PROTOCOL, protocol);

@@ -18,7 +18,7 @@ pub enum PassError {
     #[error("{PASSES} commands use this relay already")]
     TooMany,
     /// The system could not provide random numbers.
-    #[error("no random numbers: {0}")]
+    #[error("cannot get random numbers: {0}")]
     Random(#[from] getrandom::Error),
 }
 

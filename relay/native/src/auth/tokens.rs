@@ -31,7 +31,7 @@ pub enum MintError {
     #[error(transparent)]
     Store(#[from] StoreError),
     /// The system could not provide random numbers.
-    #[error("no random numbers: {0}")]
+    #[error("cannot get random numbers: {0}")]
     Random(#[from] getrandom::Error),
 }
 

@@ -7,7 +7,7 @@ use anyhow::Context as _;
 
 /// The reader of stdout has gone: the command ends, without an error.
 #[derive(Debug, thiserror::Error)]
-#[error("nobody reads this")]
+#[error("the reader of stdout has closed it")]
 pub struct NobodyReads;
 
 /// Prints the result of a command that then ends.

@@ -50,7 +50,7 @@ impl Credential {
             Ok(pass) => Ok(Self::Pass { folder: folder.path().to_owned(), pass }),
             // No relay serves from the folder, or it is of an earlier version.
             Err(error) => {
-                tracing::debug!(%error, "the relay gives no pass");
+                tracing::debug!(%error, "the relay gave no pass");
                 let tokens = Arc::new(Tokens::new(folder.store().context(NO_TOKEN)?, None));
                 let label = "moorline on the command line";
                 StoredToken::mint(tokens, &Access::Admin, label, COMMAND_TOKEN).map(Self::Stored)
@@ -96,7 +96,7 @@ impl Credential {
     /// The relay gives no ticket.
     pub(super) fn ticket(&self) -> anyhow::Result<Option<String>> {
         let Self::Pass { folder, .. } = self else { return Ok(None) };
-        Ok(Some(ask_ticket(folder).context("the relay gives no code")?))
+        Ok(Some(ask_ticket(folder).context("the relay gave no code")?))
     }
 
     /// Returns a token to ask for a ticket with. The ticket is valid no longer than that token.

@@ -300,14 +300,14 @@ impl HostFolder {
         match (found.pop(), found.pop()) {
             (Some(state), None) => Ok(state),
             (Some(one), Some(other)) => bail!(
-                "two hosts run: choose by --state-dir {} or {}",
+                "two hosts are running: choose one with --state-dir {} or {}",
                 other.path().display(),
                 one.path().display()
             ),
             _ => {
                 let places: Vec<_> =
                     folders.iter().map(|folder| folder.display().to_string()).collect();
-                bail!("no host runs in {}", places.join(" or "))
+                bail!("no host is running in {}", places.join(" or "))
             }
         }
     }
@@ -316,7 +316,7 @@ impl HostFolder {
 /// Returns a folder for the user's data, by the XDG rules.
 fn data_home(name: &str) -> anyhow::Result<PathBuf> {
     let serve = DataDir { data_dir: None }.path();
-    let serve = serve.context("there is no HOME: name a folder with --state-dir")?;
+    let serve = serve.context("HOME is not set: name a folder with --state-dir")?;
     Ok(serve.with_file_name(name))
 }
 

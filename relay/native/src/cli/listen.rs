@@ -12,16 +12,16 @@ pub(super) fn address(text: &str) -> Result<SocketAddr, String> {
     }
     let explain = |why: &str| {
         Err(format!(
-            "{why}: write an address and a port, as 127.0.0.1:3010, or 0.0.0.0:3010 for all of \
-             this machine"
+            "{why}: write an address and a port, such as 127.0.0.1:3010, or 0.0.0.0:3010 for all \
+             its addresses"
         ))
     };
     if text.contains("://") {
-        return explain("it is no URL");
+        return explain("it must not be a URL");
     }
     let Some((name, port)) = text.rsplit_once(':') else { return explain("the port is missing") };
     if port.parse::<u16>().is_err() {
-        return explain("the port is no number from 0 to 65535");
+        return explain("the port is not a number from 0 to 65535");
     }
     if name.is_empty() {
         return explain("the address is missing");
@@ -42,26 +42,26 @@ pub(super) fn address(text: &str) -> Result<SocketAddr, String> {
 /// # Errors
 /// The text is not a name. The message says what to write.
 pub(super) fn name(text: &str) -> Result<String, String> {
-    let explain = |why: &str| Err(format!("{why}: write the name alone, as moor.example.org"));
+    let explain = |why: &str| Err(format!("{why}: write only the name, such as moor.example.org"));
     let name = text.trim();
     if name == "*" || name.is_empty() {
         return Ok(name.to_owned());
     }
     if name.contains("://") {
-        return explain("it is an origin or URL, and this takes a name");
+        return explain("it is an origin or a URL, not a name");
     }
     if name.contains('*') {
-        return explain("a part of a name cannot be left open (* alone allows any name)");
+        return explain("a name cannot contain * (* alone allows any name)");
     }
     if name.contains(':') && !name.starts_with('[') {
-        return explain("a name is good for every port");
+        return explain("a name has no port");
     }
     if !name.is_ascii() {
         return explain("browsers send this name in its ASCII form, which begins with xn--");
     }
     let is_of_name = |byte: u8| byte.is_ascii_alphanumeric() || b"-._[]:".contains(&byte);
     if !name.bytes().all(is_of_name) || name.starts_with('.') {
-        return explain("it is no name");
+        return explain("it is not a name");
     }
     Ok(name.strip_suffix('.').unwrap_or(name).to_owned())
 }
@@ -72,14 +72,14 @@ pub(super) fn name(text: &str) -> Result<String, String> {
 /// # Errors
 /// The text is not an origin. The message says what to write.
 pub(super) fn origin(text: &str) -> Result<String, String> {
-    let explain = |why: &str| Err(format!("{why}: write an origin, as https://example.org"));
+    let explain = |why: &str| Err(format!("{why}: write an origin, such as https://example.org"));
     let text = text.trim();
     let Some((scheme, authority)) = text.split_once("://") else {
         return explain("the scheme is missing");
     };
     let is_of_scheme = |byte: u8| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte);
     if scheme.is_empty() || !scheme.bytes().all(is_of_scheme) {
-        return explain("the scheme is none");
+        return explain("the scheme is not valid");
     }
     if authority.contains(['/', '?', '#']) {
         return explain("an origin has no path");
@@ -88,7 +88,7 @@ pub(super) fn origin(text: &str) -> Result<String, String> {
     let port = authority.rsplit_once(':').filter(|(_, port)| !port.ends_with(']'));
     let (host, port) = port.map_or((authority, None), |(host, port)| (host, Some(port)));
     if port.is_some_and(|port| port.parse::<u16>().is_err()) {
-        return explain("the port is no number from 0 to 65535");
+        return explain("the port is not a number from 0 to 65535");
     }
     if host.is_empty() || host == "*" {
         return explain("the name is missing");
@@ -113,15 +113,15 @@ mod tests {
         }
         for (bad, why) in [
             ("example.org", "scheme is missing"),
-            ("://example.org", "scheme is none"),
+            ("://example.org", "scheme is not valid"),
             ("https://example.org/", "no path"),
             ("https://example.org/notes", "no path"),
-            ("https://example.org:99999", "no number"),
+            ("https://example.org:99999", "not a number"),
             ("https://", "name is missing"),
             ("https://*", "name is missing"),
-            ("https://*.example.org", "left open"),
+            ("https://*.example.org", "cannot contain *"),
             ("https://ü.de", "xn--"),
-            ("https://a b", "no name"),
+            ("https://a b", "not a name"),
         ] {
             let refused = origin(bad).unwrap_err();
             assert!(refused.contains(why), "{bad}: {refused}");
@@ -143,9 +143,9 @@ mod tests {
             ("3010", "port is missing"),
             ("localhost", "port is missing"),
             (":3010", "address is missing"),
-            ("localhost:http", "no number"),
-            ("localhost:65536", "no number"),
-            ("http://localhost:3010", "no URL"),
+            ("localhost:http", "not a number"),
+            ("localhost:65536", "not a number"),
+            ("http://localhost:3010", "not be a URL"),
             ("no-such-name.invalid:1", "no address"),
             ("", "port is missing"),
         ] {
@@ -166,12 +166,12 @@ mod tests {
         assert_eq!(name("").as_deref(), Ok(""));
         for (bad, why) in [
             ("https://moor.example", "URL"),
-            ("moor.example:443", "every port"),
-            ("moor.example/", "no name"),
-            ("*.example", "left open"),
+            ("moor.example:443", "has no port"),
+            ("moor.example/", "not a name"),
+            ("*.example", "cannot contain *"),
             ("moör.example", "xn--"),
-            ("a b", "no name"),
-            (".example", "no name"),
+            ("a b", "not a name"),
+            (".example", "not a name"),
         ] {
             let refused = name(bad).unwrap_err();
             assert!(

@@ -305,7 +305,7 @@ fn choose(sessions: &[SessionSummary], wanted: &str) -> anyhow::Result<SessionId
 
 /// Returns the absolute path of a local folder. Symbolic links are kept, unless the path has `..`.
 pub(super) fn absolute(folder: &Path) -> anyhow::Result<PathBuf> {
-    let no_folder = || format!("{} is no folder", folder.display());
+    let no_folder = || format!("{} is not a folder", folder.display());
     if folder.components().any(|part| part == Component::ParentDir) {
         return folder.canonicalize().with_context(no_folder);
     }

@@ -107,15 +107,15 @@ pub(super) fn run(options: ServeOptions) -> anyhow::Result<()> {
 fn config(options: ServeOptions) -> anyhow::Result<Config> {
     for source in &options.frame_ancestors {
         if source.contains([';', ',', '\r', '\n']) || !source.is_ascii() {
-            bail!("--frame-ancestor {source:?} is no CSP source, as https://example.org");
+            bail!("--frame-ancestor {source:?} is not a CSP source, such as https://example.org");
         }
     }
     let token = options.token.as_deref().map(fixed_token).transpose();
-    let token = token.context("MOORLINE_TOKEN cannot be a token")?.map(str::to_owned);
+    let token = token.context("MOORLINE_TOKEN is not a valid token")?.map(str::to_owned);
     if token.as_ref().is_some_and(|token| token.contains(['/', '='])) {
         tracing::warn!(
             "MOORLINE_TOKEN has `/` or `=`, which browsers cannot send when they open a terminal: \
-             it is for programs alone; `openssl rand -hex 32` makes one for both"
+             only programs can use it; `openssl rand -hex 32` makes one for both"
         );
     }
     if let Some(dist) = &options.dist
@@ -160,8 +160,8 @@ fn announce(relay: &Relay, config: &Config) -> anyhow::Result<()> {
     let address = relay.address()?;
     if !address.ip().is_loopback() {
         tracing::warn!(
-            "listening on {address} without TLS: tokens and all you type cross the network \
-             readable; put a TLS proxy before it, or listen on 127.0.0.1 and use an SSH tunnel"
+            "listening on {address} without TLS: tokens and all that you type cross the network \
+             unencrypted; use a TLS proxy, or listen on 127.0.0.1 and use an SSH tunnel"
         );
     }
     let base = format!("http://{}", reachable(address));

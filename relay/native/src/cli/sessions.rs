@@ -19,7 +19,7 @@ use super::{completion, console};
 /// machine's own.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
-  moorline new                             a shell; Ctrl-] d detaches, and it goes on
+  moorline new                             a shell; Ctrl-] d detaches, and it keeps running
   moorline new --name build -- make -j4
   moorline new -d -- htop                  only prints the session's id")]
 pub(super) struct NewOptions {
@@ -152,7 +152,7 @@ fn status(session: &SessionSummary) -> String {
         (Lifecycle::Live, Activity::Running, Some(command)) => format!("running: {command}"),
         (Lifecycle::Live, Activity::Running, None) => "running".into(),
         (Lifecycle::Live, _, _) => "idle".into(),
-        (Lifecycle::Detached, _, _) => "host away".into(),
+        (Lifecycle::Detached, _, _) => "host offline".into(),
         (Lifecycle::Exited, _, _) => match (session.exit_code, &session.exit_signal) {
             (Some(code), _) => format!("exited: {code}"),
             (None, Some(signal)) => format!("ended by {signal}"),

@@ -81,7 +81,7 @@ pub(super) fn run(options: &TokenOptions) -> anyhow::Result<()> {
                 None => tokens()?.revoke(id)?,
             };
             if !revoked {
-                bail!("there is no token {id}: see `moorline token list`");
+                bail!("the token {id} does not exist: see `moorline token list`");
             }
             format!("Revoked {id}. Connections that it opened stay until they close.\n")
         }
@@ -107,7 +107,8 @@ fn line(record: &TokenRecord) -> String {
 }
 
 fn parse_duration(text: &str) -> Result<Duration, String> {
-    let explain = || format!("{text:?} is no time: use a number and s, m, h or d, as 12h");
+    let explain =
+        || format!("{text:?} is not a duration: use a number and s, m, h or d, such as 12h");
     let unit = text.chars().last().ok_or_else(explain)?;
     let seconds = match unit {
         's' => 1,

@@ -57,7 +57,7 @@ pub async fn keep<L>(
         let was_here = matches!(phase, ControlPhase::Here(_));
         drop(phase);
         if was_here {
-            tracing::info!(?end, "the host is away");
+            tracing::info!(?end, "the host is offline");
             registry.host_left(&id);
         }
         if let LinkClose::Close { code, reason } = end {
@@ -93,7 +93,7 @@ impl LinkHandler<ToRelay, ToHost> for ControlHandler {
         saying.append(&mut self.saying);
         match &self.phase {
             ControlPhase::Expecting { too_late } if too_late.is_elapsed() => {
-                Err(LinkClose::Close { code: close::PROTOCOL, reason: "hello comes first" })
+                Err(LinkClose::Close { code: close::PROTOCOL, reason: "send hello first" })
             }
             ControlPhase::Expecting { .. } | ControlPhase::Here(_) => Ok(()),
             ControlPhase::Refused(end) => Err(*end),
@@ -120,10 +120,10 @@ impl ControlHandler {
             return self.refuse("protocol", message);
         }
         if hello.version == VERSION {
-            tracing::info!(name = hello.name, sessions = hello.sessions.len(), "a host is here");
+            tracing::info!(name = hello.name, sessions = hello.sessions.len(), "a host connected");
         } else {
             let (host, relay) = (&hello.version, VERSION);
-            tracing::warn!(host, relay, "a host of another version is here; they work together");
+            tracing::warn!(host, relay, "a host of another version connected; it is compatible");
         }
         let (seat, forget) = self.registry.greet(&self.id, hello);
         self.saying.push(ToHost::Welcome { version: VERSION.to_owned() });
@@ -135,7 +135,7 @@ impl ControlHandler {
         self.saying.push(ToHost::Refused { code: code.to_owned(), message });
         let (code, reason) = match code {
             "replaced" => (close::REPLACED, "another host with this id has connected"),
-            _ => (close::FORBIDDEN, "another protocol"),
+            _ => (close::FORBIDDEN, "the protocol version is not supported"),
         };
         self.phase = ControlPhase::Refused(LinkClose::Close { code, reason });
     }

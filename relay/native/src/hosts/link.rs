@@ -31,7 +31,7 @@ pub enum LinkInput<M> {
 
 /// The error of a link that is closed or broken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the link is gone")]
+#[error("the link is closed")]
 pub struct LinkGone;
 
 /// The relay's end of a link. As with a sink, call [`Link::poll_ready`] before each

@@ -72,7 +72,7 @@ const fn end(leave: CloseReason) -> LinkClose {
     let (code, reason) = match leave {
         CloseReason::Replaced => (close::REPLACED, "another link publishes the session"),
         CloseReason::Deleted => (close::NOT_FOUND, "the session was deleted"),
-        CloseReason::Stalled => (close::OVERLOADED, "too much was left unread"),
+        CloseReason::Stalled => (close::OVERLOADED, "the host did not read its messages"),
         CloseReason::Done => (close::NORMAL, "all of it is stored"),
     };
     LinkClose::Close { code, reason }

@@ -146,7 +146,7 @@ impl<L: Link> LinkDriver<L> {
                 LinkInput::Message(message) => self.said.push(message),
                 LinkInput::Alive => {}
                 LinkInput::Bad(error) => {
-                    tracing::warn!(%error, "a host breaks the protocol");
+                    tracing::warn!(%error, "a host broke the protocol");
                     let reason = "not a message of this protocol";
                     over = Some(LinkClose::Close { code: close::PROTOCOL, reason });
                 }

@@ -55,14 +55,14 @@ pub(super) struct EventsQuery {
         ("id" = SessionId, Path, description = "The session."),
         EventsQuery,
         ("last-event-id" = Option<String>, Header,
-            description = "The last event's id: browsers send it by themselves."),
+            description = "The last event's id: browsers send it automatically."),
     ),
     security(("bearer" = []), ("cookie" = []), ("ticket" = [])),
     responses(Guarded, OfSession,
-        (status = 200, description = "Events, until the session is over.", body = String,
+        (status = 200, description = "Events, until the session has ended.", body = String,
             content_type = "text/event-stream"),
-        (status = 204, description = "The session is over, and this reader has got all of it."),
-        (status = 429, description = "The session has as many clients as it may: `overloaded`.",
+        (status = 204, description = "The session has ended, and the client has all of it."),
+        (status = 429, description = "The session has reached its limit of clients: `overloaded`.",
             body = ErrorBody)),
 )]
 pub(super) async fn open(

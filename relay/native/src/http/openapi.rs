@@ -27,7 +27,7 @@ use moorline_core::openapi::DEPRECATED;
         (name = "Projects", description = "Named folders that sessions belong to."),
         (name = "Terminals", description = "Sessions that are read by polling."),
         (name = "Hosts", description = "The machines that run sessions."),
-        (name = "Access", description = "Tokens, and what browsers bring instead of a header."),
+        (name = "Access", description = "Tokens, and what browsers send instead of a header."),
         (name = "Relay", description = "The relay itself."),
     ),
 )]

@@ -29,7 +29,7 @@ const SLOW_ROUND: Duration = Duration::from_secs(5);
     description = descriptions::OVERVIEW,
     security(("bearer" = []), ("cookie" = []), ("ticket" = [])),
     responses(Guarded,
-        (status = 200, description = "Events, without end.", body = String,
+        (status = 200, description = "Events, without an end.", body = String,
             content_type = "text/event-stream")),
 )]
 pub(super) fn open(app: &Arc<App>) -> Response {

@@ -92,7 +92,7 @@ fn set_policy(response: &mut Response, policy: &str) {
             response.headers_mut().insert(CONTENT_SECURITY_POLICY, policy);
         }
         // Not expected: the configuration is checked when the relay starts.
-        Err(error) => tracing::error!(%error, "the page's policy is no header"),
+        Err(error) => tracing::error!(%error, "the page's policy is not a valid header"),
     }
 }
 

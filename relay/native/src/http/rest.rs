@@ -22,7 +22,7 @@ use crate::session::SessionHandle;
 /// Needs no token, and reveals only what everyone may know.
 #[utoipa::path(
     get, path = "/healthz", tag = "Relay", operation_id = "health", security(()),
-    responses((status = 200, description = "It serves.", body = Health)),
+    responses((status = 200, description = "The relay is running.", body = Health)),
 )]
 pub(super) fn health(app: &App) -> Json<Health> {
     let storing = app.registry.services().writer.failure().is_none();

@@ -40,7 +40,7 @@ impl Registry {
         self.store_and_apply(move |directory| Ok((directory.remove(&id, wall_ms())?, ()))).await?;
         drop(self.services.writer.run(|store| {
             if let Err(error) = store.give_back_space() {
-                tracing::debug!(%error, "the database's file stays as large as it is");
+                tracing::debug!(%error, "the database's file could not be made smaller");
             }
             Ok(())
         }));

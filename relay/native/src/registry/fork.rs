@@ -43,7 +43,7 @@ impl Registry {
             let seq = wanted.seq.unwrap_or(log.head());
             if seq == Seq::ZERO || seq > log.head() {
                 let head = log.head();
-                let error = format!("there is no entry {seq}: the log has 1 to {head}");
+                let error = format!("the entry {seq} does not exist: the log has 1 to {head}");
                 return Err(ApiError::bad_request(error));
             }
             ForkedFrom { session_id: source.id().clone(), epoch: log.epoch(), seq }
@@ -122,7 +122,7 @@ impl Registry {
             .run(move |store| store.transaction(|store| store.copy_log(&source, epoch, &copy)));
         let copied = copied.await?.ok_or_else(|| {
             let seq = from.seq;
-            ApiError::trimmed(format!("too much before entry {seq} is gone: choose a later one"))
+            ApiError::trimmed(format!("too many entries before {seq} are gone: choose a later one"))
         })?;
         let snapshot = self.paint(record.clone(), copied.snapshot).await?;
         let (id, epoch, painted) = (record.id.clone(), record.epoch, snapshot.clone());

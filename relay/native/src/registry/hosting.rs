@@ -32,10 +32,10 @@ pub(super) struct StartingSession {
 #[derive(Debug, thiserror::Error)]
 pub enum NotPublishing {
     /// The session is unknown or was deleted. The control link says which.
-    #[error("there is no session {0}")]
+    #[error("the session {0} does not exist")]
     Unknown(SessionId),
     /// The session belongs to another host.
-    #[error("the session {0} is another host's")]
+    #[error("the session {0} belongs to another host")]
     Another(SessionId),
     /// The session's log cannot be read.
     #[error(transparent)]
@@ -56,7 +56,7 @@ impl Registry {
         let mut change = greeting.change;
         self.apply(change.clone());
         for session in greeting.lost {
-            tracing::warn!(%session, "lost: its host does not have it any longer");
+            tracing::warn!(%session, "lost: its host no longer has it");
             change.rows.extend(self.lose(&session).rows);
         }
         let seat = self.hosts.arrived(id);

@@ -170,7 +170,7 @@ impl Registry {
         }
         let stored = self.services.writer.run(move |store| store.write_change(&change));
         if let Err(error) = stored.await {
-            tracing::error!(session = %id, %error, "started, but it is not stored yet");
+            tracing::error!(session = %id, %error, "started, but not stored yet");
         }
         Ok(())
     }

@@ -140,23 +140,22 @@ impl std::fmt::Display for Failure {
                 return f.write_str("the disk is full: free some space on it");
             }
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
-                return f.write_str(
-                    "another program has the database to itself: end that, and try again",
-                );
+                return f
+                    .write_str("another program has locked the database: end it, and try again");
             }
             Some(ErrorCode::ReadOnly) => {
-                "this user may not write to it: see who owns the data folder and its files"
+                "this user cannot write to it: check who owns the data folder and its files"
             }
             Some(ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => {
-                "see who owns the data folder and its files, and that its disk is there"
+                "check who owns the data folder and its files, and that its disk is mounted"
             }
             Some(ErrorCode::NotADatabase) => {
-                "the file is no database of Moorline's: move it away, or name another data folder"
+                "the file is not a Moorline database: move it away, or name another data folder"
             }
             Some(ErrorCode::DatabaseCorrupt) => {
-                "move it away, or bring back a copy of it; `sqlite3 FILE .recover` saves what it can"
+                "move it away, or restore a copy of it; `sqlite3 FILE .recover` saves what it can"
             }
-            Some(ErrorCode::SystemIoFailure) => "see the system's log for its disk",
+            Some(ErrorCode::SystemIoFailure) => "check the system's log for errors of its disk",
             Some(ErrorCode::OutOfMemory) => "end some programs",
             _ => return write!(f, "the database failed: {}", self.0),
         };

@@ -295,7 +295,7 @@ impl Rounds {
     fn report(&self, error: &StoreError) {
         let mut failure = lock(&self.shared.failure);
         if failure.is_none() {
-            tracing::error!(%error, "sessions go on, but nothing is stored");
+            tracing::error!(%error, "sessions keep running, but nothing is stored");
         }
         *failure = Some(error.to_string());
     }

@@ -110,11 +110,11 @@ async fn what_cannot_be_started_is_a_bad_request() -> Result<()> {
         (json!({"cwd": "/tmp\0"}), "NUL"),
         (json!({"cwd": "relative"}), "absolute"),
         (json!({"cwd": "./x"}), "absolute"),
-        (json!({"cwd": "~nobody-here"}), "no such user"),
+        (json!({"cwd": "~nobody-here"}), "the user does not exist"),
         (json!({"cwd": "/no/such/folder"}), "cannot start in"),
         (json!({"command": ["echo hello"]}), "each word"),
         (json!({"command": ["/etc/passwd"]}), "not executable"),
-        (json!({"command": ["/etc/passwd/x"]}), "no such program"),
+        (json!({"command": ["/etc/passwd/x"]}), "program not found"),
         (json!({"command": [""]}), "empty"),
     ];
     for (wish, says) in refused {

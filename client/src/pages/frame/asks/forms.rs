@@ -43,7 +43,7 @@ pub fn DeleteProject(
 ) -> impl IntoView {
     let actions = Actions::expect();
     let agree = Callback::new(move |()| actions.delete_project(id.clone()));
-    view! { <Verdict text="Its sessions stay, without a project." verb="Delete" agree close /> }
+    view! { <Verdict text="Its sessions are kept, without a project." verb="Delete" agree close /> }
 }
 
 /// A question with two answers.
@@ -107,7 +107,7 @@ pub fn MoveSessions(
     view! {
         <div class="places">{places}</div>
         <When condition=move || overview.projects.with(Vec::is_empty)>
-            <p>"There is no project yet."</p>
+            <p>"There are no projects yet."</p>
         </When>
         <div class="actions">
             <button class="button quiet" on:click=move |_| actions.ask(Ask::Project(None))>

@@ -25,10 +25,11 @@ type WithCookies = (AppendHeaders<Vec<(HeaderName, String)>>, Json<Done>);
 #[utoipa::path(
     post, path = "/api/login", tag = "Access", operation_id = "logIn",
     responses(Guarded,
-        (status = 200, description = "`Set-Cookie` has it.", body = Done,
+        (status = 200, description = "`Set-Cookie` sets the cookie.", body = Done,
             headers(("set-cookie" = String, description = "`moorline-<port>=…; Path=/api`"))),
-        (status = 403, description = "There is no TLS, and this machine asks: `cookie_refused`; or \
-            page or `Host` are not trusted: `forbidden`.", body = ErrorBody)),
+        (status = 403, description = "The request came over plain HTTP on loopback: \
+                                      `cookie_refused`; or the page's origin or the `Host` is not \
+                                      allowed: `forbidden`.", body = ErrorBody)),
 )]
 pub(in crate::http) fn log_in(
     app: &App,
@@ -50,7 +51,7 @@ pub(in crate::http) fn log_in(
 #[utoipa::path(
     delete, path = "/api/login", tag = "Access", operation_id = "logOut", security(()),
     responses(Open,
-        (status = 200, description = "`Set-Cookie` takes it away.", body = Done,
+        (status = 200, description = "`Set-Cookie` removes the cookie.", body = Done,
             headers(("set-cookie" = String, description = "`moorline-<port>=; Max-Age=0`")))),
 )]
 pub(in crate::http) fn log_out(app: &App, headers: &HeaderMap) -> Result<WithCookies, HttpError> {

@@ -31,7 +31,7 @@ pub(in crate::http) fn prometheus(app: &App) -> Result<OpenMetrics, HttpError> {
 #[utoipa::path(
     get, path = "/api/debug/metrics", tag = "Relay", operation_id = "debugMetrics",
     responses(Guarded,
-        (status = 200, description = "Since the relay was started, and now.",
+        (status = 200, description = "Totals since the relay started, and current values.",
             body = DebugMetrics)),
 )]
 pub(in crate::http) fn debug(app: &App) -> Json<DebugMetrics> {

@@ -25,7 +25,7 @@ pub(in crate::http) async fn write(
     let id = session.id();
     session.write(data, event).await.map_err(|why| ApiError::not_written(why, id))?;
     if let Err(error) = app.registry.name_files(id, files).await {
-        tracing::warn!(session = %id, %error, "the files of a prompt are not noted");
+        tracing::warn!(session = %id, %error, "the files of a prompt were not stored");
     }
     Ok(reply)
 }
@@ -38,7 +38,7 @@ pub(in crate::http) async fn write(
     get, path = "/api/session/{id}/context", tag = "Session", operation_id = "sessionContext",
     params(("id" = SessionId, Path, description = "The session.")),
     responses(Guarded, OfSession, Asking,
-        (status = 200, description = "Those that are there now.", body = SessionContext)),
+        (status = 200, description = "The context files that exist now.", body = SessionContext)),
 )]
 pub(in crate::http) async fn context(
     app: &Arc<App>,

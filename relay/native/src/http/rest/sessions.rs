@@ -21,8 +21,8 @@ use crate::http::error::ApiError;
     params(("id" = SessionId, Path, description = "The session.")),
     request_body = Option<ForkSession>,
     responses(Guarded, OfSession, WithBody, Starting,
-        (status = 201, description = "The new session runs.", body = Created),
-        (status = 409, description = "Too much before `seq` is not retained: `trimmed`.",
+        (status = 201, description = "The new session is running.", body = Created),
+        (status = 409, description = "Too many entries before `seq` are gone: `trimmed`.",
             body = ErrorBody)),
 )]
 pub(in crate::http) async fn fork(

@@ -19,7 +19,7 @@ use moorline_core::auth::Access;
 /// List all tokens, without their secrets
 #[utoipa::path(
     get, path = "/api/tokens", tag = "Access", operation_id = "listTokens",
-    responses(Guarded, (status = 200, description = "All of them.", body = TokenList)),
+    responses(Guarded, (status = 200, description = "All tokens.", body = TokenList)),
 )]
 pub(in crate::http) fn list(app: &App) -> Result<Json<TokenList>, HttpError> {
     let records = app.tokens.list().map_err(|error| ApiError::internal(&error))?;
@@ -61,8 +61,8 @@ pub(in crate::http) fn create(
     delete, path = "/api/tokens/{id}", tag = "Access", operation_id = "revokeToken",
     params(("id" = String, Path, description = "The token's id.")),
     responses(Guarded,
-        (status = 200, description = "It opens nothing any more.", body = Done),
-        (status = 404, description = "There is no such token: `not_found`.", body = ErrorBody)),
+        (status = 200, description = "The token is revoked.", body = Done),
+        (status = 404, description = "The token does not exist: `not_found`.", body = ErrorBody)),
 )]
 pub(in crate::http) fn revoke(app: &App, id: &str) -> Result<Json<Done>, HttpError> {
     match app.tokens.revoke(id) {
@@ -70,7 +70,8 @@ pub(in crate::http) fn revoke(app: &App, id: &str) -> Result<Json<Done>, HttpErr
         Ok(false) => Err(ApiError::no_token_named(id).into()),
         Err(error) if error.is_full() => {
             let error = format!(
-                "It opens nothing while this relay runs, and then again: {error}, and revoke it anew."
+                "The token is revoked only until the relay restarts: {error}, then revoke it \
+                 again."
             );
             Err(ApiError::unavailable(error).into())
         }

@@ -49,8 +49,8 @@ async fn a_low_limit_is_raised_and_given_back_to_programs() -> Result<()> {
         relay.type_line(shell.as_str(), "echo \"[$0 $(ulimit -Sn)]\"").await?;
         relay.until_has(shell.as_str(), "[-sh 100]").await?;
         for (command, why) in [
-            ("/no/such/program", "no such program"),
-            ("no-such-program", "no such program"),
+            ("/no/such/program", "program not found"),
+            ("no-such-program", "program not found"),
             ("/", "executable"),
         ] {
             let wish = json!({"command": [command]});

@@ -72,9 +72,9 @@ async fn a_folder_that_cannot_be_used_is_refused_at_once() -> Result<()> {
     for (path, why) in [
         (&file, "it is a file"),
         (&dangling, "does not exist"),
-        (&shared, "users share"),
+        (&shared, "shared between users"),
         (&deep, "too long"),
-        (&damaged, "no database of Moorline's"),
+        (&damaged, "not a Moorline database"),
     ] {
         for arguments in [&[], IN_PROCESS] {
             let said = refusal(serve(&mut moorline()?, path).args(arguments)).await?;
@@ -126,7 +126,7 @@ async fn two_relays_never_serve_from_one_folder() -> Result<()> {
         let mut host = moorline()?;
         host.args(["host", "--relay", "http://127.0.0.1:1", "--state-dir"]).arg(&link);
         let said = refusal(&mut host).await?;
-        ensure!(said.contains("a host runs"), "{said}");
+        ensure!(said.contains("a host already runs"), "{said}");
         let now = relay.api.status(&session).await?.summary;
         ensure!(now.lifecycle == Lifecycle::Live, "{now:?}");
         ensure!(relay.end(Signal::TERM).await?.success());
