@@ -40,7 +40,7 @@ const MENDED: [(&str, &str, &str); 1] = [(
 )];
 
 /// A module that the page loads.
-struct Part {
+struct ModulePart {
     /// The name of its file for tests, without the extension.
     name: &'static str,
     /// The prefix of its served file's name. The size of a `part-` does not count towards the first
@@ -61,15 +61,20 @@ fn main() {
     }
 }
 
-fn parts(packages: &Path) -> io::Result<[Part; 2]> {
+fn parts(packages: &Path) -> io::Result<[ModulePart; 2]> {
     let (emulator, classes) = bundle(packages, &EMULATOR)?;
     let emulator =
         emulator + &as_host()? + &style(packages)? + &format!("export{{HostAddon,{classes}}};\n");
     let (search, classes) = bundle(packages, &SEARCH)?;
     let search = search + &format!("export{{{classes}}};\n");
     Ok([
-        Part { name: "xterm", prefix: "xterm", variable: "XTERM_MODULE", content: emulator },
-        Part { name: "search", prefix: "part-search", variable: "SEARCH_MODULE", content: search },
+        ModulePart { name: "xterm", prefix: "xterm", variable: "XTERM_MODULE", content: emulator },
+        ModulePart {
+            name: "search",
+            prefix: "part-search",
+            variable: "SEARCH_MODULE",
+            content: search,
+        },
     ])
 }
 
@@ -134,11 +139,11 @@ fn style(packages: &Path) -> io::Result<String> {
 
 /// Writes the parts that have changed, removes all others, and passes the names of the served files
 /// to the code.
-fn place(folder: &Path, parts: &[Part]) -> io::Result<()> {
+fn place(folder: &Path, parts: &[ModulePart]) -> io::Result<()> {
     let served = folder.join("served");
     fs::create_dir_all(&served)?;
     let mut names = Vec::new();
-    for Part { name, prefix, variable, content } in parts {
+    for ModulePart { name, prefix, variable, content } in parts {
         // Fixed keys: the same content has the same name everywhere.
         let mut hasher = DefaultHasher::new();
         hasher.write(content.as_bytes());

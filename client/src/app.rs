@@ -7,10 +7,10 @@ use crate::bindings::page;
 use crate::pages::frame::asks::Asks;
 use crate::pages::frame::palette::Palette;
 use crate::pages::{AskToken, NotFound, SessionPage, SessionsPage, TerminalPage};
-use crate::session::access::Access;
+use crate::session::access::PageAccess;
 use crate::session::actions::Actions;
 use crate::session::code;
-use crate::session::overview::Overview;
+use crate::session::overview::OverviewState;
 use crate::session::route::{Route, Router};
 use crate::ui::When;
 use crate::ui::preferences::Preferences;
@@ -19,10 +19,10 @@ use crate::ui::when::live;
 /// The root component of the application.
 #[component]
 pub fn App() -> impl IntoView {
-    let access = Access::provide();
+    let access = PageAccess::provide();
     code::redeem(access);
     let _ = Preferences::provide();
-    let _ = Overview::provide();
+    let _ = OverviewState::provide();
     let _: StoredValue<VisibleHeight, LocalStorage> =
         StoredValue::new_local(observe::visible_height());
     let router = Router::provide();

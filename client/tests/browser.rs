@@ -8,7 +8,7 @@ use std::rc::Rc;
 use js_sys::{ArrayBuffer, Object, Promise, Reflect, Uint8Array};
 use moorline_client::bindings::look::{FontSize, Theme};
 use moorline_client::bindings::screen::{
-    Chunk, Emulator, KeyRoute, Screen, ScreenEvent, SearchCode, frame_header,
+    Chunk, EmulatorCode, KeyRoute, Screen, ScreenEvent, SearchCode, frame_header,
 };
 use moorline_client::bindings::socket::{Socket, SocketEvent};
 use moorline_client::bindings::storage::{self, Area};
@@ -63,7 +63,7 @@ fn screen() -> (Screen, Seen) {
         Reflect::set(&module, &name.into(), &class).unwrap();
     }
     let screen = Screen::open(
-        &Emulator::from_module(module.into()),
+        &EmulatorCode::from_module(module.into()),
         place.unchecked_ref(),
         Theme::Dark,
         FontSize::default(),

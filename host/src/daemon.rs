@@ -44,7 +44,7 @@ pub struct StateDir(PathBuf);
 /// The description of a running host, which it writes to `host.lock`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Running {
+pub struct RunningHost {
     /// The id of its process.
     pub pid: u32,
     /// The host's id at the relay.
@@ -161,7 +161,7 @@ impl StateDir {
     ///
     /// # Errors
     /// [`DaemonError::Taken`] if another host has the folder, or an error if it cannot be used.
-    pub fn lock(&self, running: &Running) -> Result<Lock, DaemonError> {
+    pub fn lock(&self, running: &RunningHost) -> Result<Lock, DaemonError> {
         keep_private(&self.0).map_err(|source| self.error("", source))?;
         let lock = Lock::take(&self.0.join(LOCK)).map_err(|source| self.error(LOCK, source))?;
         let Some(lock) = lock else {
@@ -177,7 +177,7 @@ impl StateDir {
     /// # Errors
     /// An error if the folder cannot be read, or if a host runs there that could not write its
     /// description.
-    pub fn running(&self) -> Result<Option<Running>, DaemonError> {
+    pub fn running(&self) -> Result<Option<RunningHost>, DaemonError> {
         match holder(&self.0.join(LOCK)).map_err(|source| self.error(LOCK, source))? {
             Holder::Nobody => Ok(None),
             Holder::Process(Some(running)) => Ok(Some(running)),
@@ -187,7 +187,7 @@ impl StateDir {
 
     /// Like [`StateDir::running`], but returns `None` for a host that could not write its
     /// description.
-    fn holder(&self) -> Result<Option<Running>, DaemonError> {
+    fn holder(&self) -> Result<Option<RunningHost>, DaemonError> {
         match self.running() {
             Err(DaemonError::Unnamed { .. }) => Ok(None),
             running => running,
@@ -202,8 +202,8 @@ impl StateDir {
     pub fn stop(
         &self,
         limit: Duration,
-        waiting: impl FnOnce(&Running),
-    ) -> Result<Option<Running>, DaemonError> {
+        waiting: impl FnOnce(&RunningHost),
+    ) -> Result<Option<RunningHost>, DaemonError> {
         let Some(running) = self.running()? else { return Ok(None) };
         if running.in_process {
             return Err(DaemonError::InProcess { pid: running.pid });
@@ -310,8 +310,8 @@ pub fn detach() -> io::Result<()> {
 mod tests {
     use super::*;
 
-    fn running(pid: u32) -> Running {
-        Running {
+    fn running(pid: u32) -> RunningHost {
+        RunningHost {
             pid,
             host_id: "host_123".parse().unwrap(),
             version: "0.0.1".into(),
@@ -341,7 +341,7 @@ mod tests {
     fn a_host_within_a_relay_is_not_ended_by_itself() {
         let folder = tempfile::tempdir().unwrap();
         let state = StateDir::new(folder.path()).unwrap();
-        let running = Running { in_process: true, ..running(std::process::id()) };
+        let running = RunningHost { in_process: true, ..running(std::process::id()) };
         let _lock = state.lock(&running).unwrap();
         let refused = state.stop(SILENCE, |_| ()).unwrap_err().to_string();
         assert!(refused.contains("Ctrl-C"), "{refused}");

@@ -89,22 +89,22 @@ impl Launcher {
         let mut command = Command::new(&self.itself);
         command.arg(BECOME).arg(self.open_files.to_string()).arg(program).arg(name);
         command.args(arguments);
-        Ok(Launch { command, status: Status(ours), report: theirs.into() })
+        Ok(Launch { command, status: StartReport(ours), report: theirs.into() })
     }
 }
 
 /// A command of [`Launcher::command`].
 pub(crate) struct Launch {
     pub(crate) command: Command,
-    pub(crate) status: Status,
+    pub(crate) status: StartReport,
     /// The command's standard input, on which it reports a failure.
     pub(crate) report: OwnedFd,
 }
 
 /// Reports whether a program was started.
-pub(crate) struct Status(UnixStream);
+pub(crate) struct StartReport(UnixStream);
 
-impl Status {
+impl StartReport {
     /// Waits until the program runs. Call it after the command was started, once this process no
     /// longer holds [`Launch::report`]. Blocks.
     ///

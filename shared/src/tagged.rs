@@ -30,7 +30,7 @@ macro_rules! tagged {
                     rename_all_fields = "camelCase"
                 )]
                 enum Variants { $($variants)* }
-                Variants::deserialize($crate::tagged::Object::parse(text)?)
+                Variants::deserialize($crate::tagged::TaggedObject::parse(text)?)
             }
         }
     };
@@ -40,14 +40,14 @@ pub(crate) use tagged;
 
 /// The type of an object, and the object's whole text.
 #[derive(Deserialize)]
-pub(crate) struct Object<'a> {
+pub(crate) struct TaggedObject<'a> {
     #[serde(rename = "type", borrow)]
     kind: Cow<'a, str>,
     #[serde(skip)]
     text: &'a str,
 }
 
-impl<'a> Object<'a> {
+impl<'a> TaggedObject<'a> {
     /// Parses the type.
     ///
     /// # Errors
@@ -58,7 +58,7 @@ impl<'a> Object<'a> {
 }
 
 /// Deserializes as an enum, whatever is asked for.
-impl<'de> Deserializer<'de> for Object<'de> {
+impl<'de> Deserializer<'de> for TaggedObject<'de> {
     type Error = Error;
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
@@ -72,7 +72,7 @@ impl<'de> Deserializer<'de> for Object<'de> {
     }
 }
 
-impl<'de> EnumAccess<'de> for Object<'de> {
+impl<'de> EnumAccess<'de> for TaggedObject<'de> {
     type Error = Error;
     type Variant = Fields<'de>;
 

@@ -42,7 +42,7 @@ use crate::workspace::Workspace;
     bin_name = "cargo xtask",
     about = "Builds, runs and checks Moorline."
 )]
-struct Cli {
+struct Arguments {
     #[command(subcommand)]
     task: Task,
 }
@@ -115,7 +115,7 @@ struct Bench {
 }
 
 fn main() -> ExitCode {
-    match perform(Cli::parse().task) {
+    match perform(Arguments::parse().task) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             progress::line(&format!("error: {error:#}"));
@@ -148,19 +148,20 @@ mod tests {
 
     #[test]
     fn the_command_line_is_consistent() {
-        Cli::command().debug_assert();
+        Arguments::command().debug_assert();
     }
 
     #[test]
     fn what_is_only_built_listens_nowhere() {
-        assert!(Cli::try_parse_from(["xtask", "edge", "--dist"]).is_ok());
-        assert!(Cli::try_parse_from(["xtask", "edge", "--dist", "--port", "1"]).is_err());
+        assert!(Arguments::try_parse_from(["xtask", "edge", "--dist"]).is_ok());
+        assert!(Arguments::try_parse_from(["xtask", "edge", "--dist", "--port", "1"]).is_err());
     }
 
     #[test]
     fn arguments_of_serve_follow_two_dashes() {
         let cli =
-            Cli::try_parse_from(["xtask", "run", "--debug", "--", "--listen", "[::1]:1"]).unwrap();
+            Arguments::try_parse_from(["xtask", "run", "--debug", "--", "--listen", "[::1]:1"])
+                .unwrap();
         let Task::Run(run) = cli.task else { panic!("not a run") };
         assert!(run.debug);
         assert_eq!(run.serve, ["--listen", "[::1]:1"]);

@@ -3,11 +3,11 @@
 use js_sys::{Object, Promise};
 use wasm_bindgen::prelude::*;
 
-use super::xterm::{ClipboardProvider, Emulator, Terminal};
+use super::xterm::{ClipboardProvider, EmulatorCode, Terminal};
 
 /// Makes URLs in the output clickable. They open in a new tab.
 pub(super) fn load_links(
-    emulator: &Emulator,
+    emulator: &EmulatorCode,
     terminal: &Terminal,
     closures: &mut Vec<Box<dyn std::any::Any>>,
 ) {
@@ -21,7 +21,7 @@ pub(super) fn load_links(
 /// Lets programs write to the clipboard with OSC 52. Reads never get here: see [`super::queries`].
 /// The terminal does not wait for the browser, which may ask the user for permission first.
 pub(super) fn load_clipboard(
-    emulator: &Emulator,
+    emulator: &EmulatorCode,
     terminal: &Terminal,
     closures: &mut Vec<Box<dyn std::any::Any>>,
 ) {

@@ -2,11 +2,11 @@
 
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
-use web_sys::{Headers, Request, RequestCache, RequestInit, Response, window};
+use web_sys::{Request, Headers, RequestCache, RequestInit, Response, window};
 
 /// An HTTP request. The token is sent in the `Authorization` header.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Call<'a> {
+pub struct FetchCall<'a> {
     /// The HTTP method, such as `GET` or `POST`.
     pub method: &'a str,
     /// The path and query, relative to the server's root.
@@ -19,7 +19,7 @@ pub struct Call<'a> {
 
 /// A complete answer with any status.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Answer {
+pub struct FetchAnswer {
     /// The HTTP status code.
     pub status: u16,
     /// The whole body as text.
@@ -41,10 +41,10 @@ impl From<JsValue> for NoAnswer {
 ///
 /// # Errors
 /// [`NoAnswer`].
-pub async fn send(call: Call<'_>) -> Result<Answer, NoAnswer> {
+pub async fn send(call: FetchCall<'_>) -> Result<FetchAnswer, NoAnswer> {
     let response = response(&request(call)?).await?;
     let text = JsFuture::from(response.text()?).await?;
-    Ok(Answer { status: response.status(), text: text.as_string().unwrap_or_default() })
+    Ok(FetchAnswer { status: response.status(), text: text.as_string().unwrap_or_default() })
 }
 
 async fn response(request: &Request) -> Result<Response, NoAnswer> {
@@ -52,7 +52,7 @@ async fn response(request: &Request) -> Result<Response, NoAnswer> {
     Ok(JsFuture::from(fetch).await?.unchecked_into())
 }
 
-fn request(call: Call<'_>) -> Result<Request, NoAnswer> {
+fn request(call: FetchCall<'_>) -> Result<Request, NoAnswer> {
     let headers = Headers::new()?;
     if let Some(token) = call.token {
         headers.set("authorization", &format!("Bearer {token}"))?;

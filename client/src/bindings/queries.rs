@@ -100,7 +100,7 @@ impl Quiet {
     }
 }
 
-/// Registers the handlers of all queries. Call it after the addons are loaded, so that these
+/// Registers the handlers of all queries. FetchCall it after the addons are loaded, so that these
 /// handlers run first.
 pub(super) fn filter(handlers: &mut Handlers, quiet: &Rc<Quiet>) {
     for (end, prefix, intermediates, asking) in CSI_QUERIES {

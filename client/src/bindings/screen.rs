@@ -24,7 +24,7 @@ pub use super::screen_event::{KeyRoute, ScreenEvent, Scroll};
 use super::search::Search;
 pub use super::search::SearchCode;
 use super::touch::Touch;
-pub use super::xterm::Emulator;
+pub use super::xterm::EmulatorCode;
 use super::xterm::{Disposable, FitAddon, Terminal};
 
 /// Bytes for the terminal, held in the browser's memory.
@@ -99,7 +99,7 @@ impl Screen {
     /// Creates a terminal in `parent`. `happened` receives its events, and `key` decides where each
     /// key goes.
     pub fn open(
-        emulator: &Emulator,
+        emulator: &EmulatorCode,
         parent: &HtmlElement,
         theme: Theme,
         font: FontSize,

@@ -9,9 +9,9 @@ use super::part::{self, LoadError};
 
 /// The loaded code of the terminal emulator.
 #[derive(Debug, Clone)]
-pub struct Emulator(Classes);
+pub struct EmulatorCode(Classes);
 
-impl Emulator {
+impl EmulatorCode {
     /// Loads the code. Later calls return it at once.
     ///
     /// # Errors

@@ -4,8 +4,8 @@ use leptos::html;
 use leptos::prelude::*;
 
 use crate::bindings::page;
-use crate::session::access::{Access, token_in};
-use crate::session::api::{self, ApiError, Request};
+use crate::session::access::{PageAccess, token_in};
+use crate::session::api::{self, ApiRequest, RequestError};
 use crate::session::code;
 use crate::ui::field::typed;
 use crate::ui::{Field, Mark};
@@ -13,7 +13,7 @@ use crate::ui::{Field, Mark};
 /// Asks for an address or a token, says where to find one, and continues once the relay accepts it.
 #[component]
 pub fn AskToken() -> impl IntoView {
-    let access = Access::expect();
+    let access = PageAccess::expect();
     let field = NodeRef::<html::Input>::new();
     let refused = "This code was already used or is too old. Run `moorline open` again.";
     let refused = untrack(|| access.is_code_refused()).then(|| refused.to_owned());
@@ -32,12 +32,14 @@ pub fn AskToken() -> impl IntoView {
             return;
         };
         set_busy.set(true);
-        let request = Request::get("/api/sessions?limit=1".to_owned());
+        let request = ApiRequest::get("/api/sessions?limit=1".to_owned());
         api::ask_as(Some(token.clone()), request, move |answer| {
             set_busy.set(false);
             match answer {
                 // A token of one session may not list all sessions, but is valid all the same.
-                Ok(_) | Err(ApiError::Refused(_) | ApiError::Missing(_)) => access.accept(token),
+                Ok(_) | Err(RequestError::Refused(_) | RequestError::Missing(_)) => {
+                    access.accept(token)
+                }
                 Err(error) => set_problem.set(Some(error.to_string())),
             }
         });

@@ -133,7 +133,7 @@ fn content(record: Record, id: SessionId) -> AnyView {
 #[component]
 fn Crumbs() -> impl IntoView {
     let record = Record::expect();
-    let overview = crate::session::overview::Overview::expect();
+    let overview = crate::session::overview::OverviewState::expect();
     let project = live(move || {
         let id = record.summary().and_then(|session| session.project.clone());
         let link = id.and_then(|id| {

@@ -20,12 +20,12 @@ use desk::{Ask, Desk};
 use list::SessionList;
 use row_menu::RowMenu;
 use sidebar::{ShelfButton, Sidebar};
-use store::Store;
+use store::SessionsStore;
 use toolbar::Toolbar;
 
 use crate::bindings::keyboard::{self, Keys, Press};
 use crate::bindings::page;
-use crate::bindings::screen::Emulator;
+use crate::bindings::screen::EmulatorCode;
 use crate::pages::frame::menu::AppMenu;
 use crate::pages::frame::stream_status::StreamPill;
 use crate::ui::menu::MenuButton;
@@ -38,7 +38,7 @@ const PRELOAD_MS: u32 = 2_000;
 /// Lists the sessions by project, and creates, changes and deletes them.
 #[component]
 pub fn SessionsPage() -> impl IntoView {
-    let store = Store::provide();
+    let store = SessionsStore::provide();
     let desk = Desk::provide(store);
     let field = NodeRef::<html::Input>::new();
     effect(move || page::set_title(&sidebar::shelf_name(store)));
@@ -75,7 +75,7 @@ pub fn SessionsPage() -> impl IntoView {
 }
 
 /// Returns the actions that only this page has.
-fn offers(store: Store, desk: Desk, field: NodeRef<html::Input>) -> Vec<Action> {
+fn offers(store: SessionsStore, desk: Desk, field: NodeRef<html::Input>) -> Vec<Action> {
     let group: Arc<str> = "This list".into();
     let search = move || search(desk, field);
     let mut offers = vec![
@@ -102,7 +102,7 @@ fn preload() -> Timeout {
     Timeout::new(PRELOAD_MS, || {
         spawn_local(async {
             // The terminal's page reports failures.
-            let _ = Emulator::load().await;
+            let _ = EmulatorCode::load().await;
         });
     })
 }

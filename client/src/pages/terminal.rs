@@ -32,9 +32,9 @@ use crate::pages::terminal::state::TerminalState;
 use crate::pages::terminal::status::{PasteChip, PendingChip, SizeChip, StatusPill};
 use crate::pages::terminal::switcher::{SWITCHER_KEYS, Switcher, open_switcher};
 use crate::session::LinkView;
-use crate::session::access::Access;
+use crate::session::access::PageAccess;
 use crate::session::actions::Actions;
-use crate::session::overview::Overview;
+use crate::session::overview::OverviewState;
 use crate::session::route::{Route, Router};
 use crate::session::words;
 use crate::ui::dialog::Dialog;
@@ -89,7 +89,7 @@ pub fn TerminalPage(
 
 /// Asks for another token if the relay refuses the current one.
 fn ask_for_another_token(state: TerminalState) {
-    let access = Access::expect();
+    let access = PageAccess::expect();
     effect(move || {
         let refused = state.view.with(|view| match view.link {
             LinkView::Refused { code } => code == close::UNAUTHORIZED || code == 1008,
@@ -188,7 +188,7 @@ fn search_title() -> &'static str {
 
 /// Returns the session's name as in all lists, or its id until the name is known.
 fn heading(state: TerminalState, id: SessionId) -> impl Fn() -> String + Send + Sync + 'static {
-    let overview = Overview::expect();
+    let overview = OverviewState::expect();
     move || {
         let named = state.view.with(|view| view.name.clone());
         let listed = || overview.session(&id).map(|session| words::name(&session));
@@ -369,7 +369,7 @@ fn Verdict(id: SessionId) -> impl IntoView {
 /// Starts the same command in the same folder again, as a new session of the same name.
 #[component]
 fn Again(id: SessionId) -> impl IntoView {
-    let (state, overview) = (TerminalState::expect(), Overview::expect());
+    let (state, overview) = (TerminalState::expect(), OverviewState::expect());
     let actions = Actions::expect();
     let start = move |_| {
         let shown = || state.view.with_untracked(|view| view.name.clone());

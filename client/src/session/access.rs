@@ -9,7 +9,7 @@ const KEY: &str = "moorline.token";
 
 /// The page's token, and whether the relay asks for another one.
 #[derive(Debug, Clone, Copy)]
-pub struct Access {
+pub struct PageAccess {
     token: RwSignal<Option<String>>,
     refused: RwSignal<bool>,
     /// True while a code is being exchanged for a token.
@@ -18,7 +18,7 @@ pub struct Access {
     code_refused: RwSignal<bool>,
 }
 
-impl Access {
+impl PageAccess {
     /// Takes the token from the page's address, or the one that an earlier page stored, and
     /// provides it to all components below.
     #[must_use]

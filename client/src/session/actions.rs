@@ -11,8 +11,8 @@ use moorline_shared::rest::SessionSummary;
 
 use crate::bindings::look::{Theme, ThemeChoice};
 use crate::bindings::page;
-use crate::session::access::Access;
-use crate::session::overview::Overview;
+use crate::session::access::PageAccess;
+use crate::session::overview::OverviewState;
 use crate::session::route::{Route, Router, Shelf};
 use crate::session::words;
 use crate::ui::preferences::Preferences;
@@ -57,8 +57,8 @@ type Offer = Arc<dyn Fn() -> Vec<Action> + Send + Sync>;
 /// Carries out actions, and holds the state of their dialogs.
 #[derive(Debug, Clone, Copy)]
 pub struct Actions {
-    access: Access,
-    overview: Overview,
+    access: PageAccess,
+    overview: OverviewState,
     preferences: Preferences,
     router: Router,
     /// The dialog that is shown now.
@@ -78,8 +78,8 @@ impl Actions {
     /// Creates the actions and provides them to all components below.
     pub fn provide() -> Self {
         let actions = Self {
-            access: Access::expect(),
-            overview: Overview::expect(),
+            access: PageAccess::expect(),
+            overview: OverviewState::expect(),
             preferences: Preferences::expect(),
             router: Router::expect(),
             asked: RwSignal::default(),

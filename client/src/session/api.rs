@@ -6,12 +6,12 @@ use moorline_shared::rest::ErrorBody;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::bindings::fetch::{self, Call};
-use crate::session::access::Access;
+use crate::bindings::fetch::{self, FetchCall};
+use crate::session::access::PageAccess;
 
 /// The reason why a request failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ApiError {
+pub enum RequestError {
     /// The relay did not answer.
     #[error("The relay does not answer. Is `moorline serve` running?")]
     Unreachable,
@@ -31,13 +31,13 @@ pub enum ApiError {
 
 /// A request to the relay.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Request {
+pub struct ApiRequest {
     method: &'static str,
     path: String,
     body: Option<String>,
 }
 
-impl Request {
+impl ApiRequest {
     /// Creates a `GET` request.
     #[must_use]
     pub const fn get(path: String) -> Self {
@@ -76,12 +76,12 @@ fn json(body: &impl Serialize) -> String {
 /// Sends a request with the page's token and calls `then` with the answer. If the token is refused,
 /// notes that in `access`. All requests use this function, so that it is compiled once.
 pub fn ask(
-    access: Access,
-    request: Request,
-    then: impl FnOnce(Result<String, ApiError>) + 'static,
+    access: PageAccess,
+    request: ApiRequest,
+    then: impl FnOnce(Result<String, RequestError>) + 'static,
 ) {
     let then = move |answer| {
-        if answer == Err(ApiError::Unauthorized) {
+        if answer == Err(RequestError::Unauthorized) {
             access.refuse();
         }
         then(answer);
@@ -92,25 +92,25 @@ pub fn ask(
 /// Like [`ask`], with a token that the page does not have yet, or no longer.
 pub fn ask_as(
     token: Option<String>,
-    request: Request,
-    then: impl FnOnce(Result<String, ApiError>) + 'static,
+    request: ApiRequest,
+    then: impl FnOnce(Result<String, RequestError>) + 'static,
 ) {
     dispatch(token, request, Box::new(then));
 }
 
 fn dispatch(
     token: Option<String>,
-    request: Request,
-    then: Box<dyn FnOnce(Result<String, ApiError>)>,
+    request: ApiRequest,
+    then: Box<dyn FnOnce(Result<String, RequestError>)>,
 ) {
     spawn_local(async move {
-        let Request { method, path, body } = &request;
+        let ApiRequest { method, path, body } = &request;
         let (token, body) = (token.as_deref(), body.as_deref());
-        let answer = fetch::send(Call { method, path, token, body }).await;
+        let answer = fetch::send(FetchCall { method, path, token, body }).await;
         then(match answer {
             Ok(answer) if (200..300).contains(&answer.status) => Ok(answer.text),
             Ok(answer) => Err(refusal(answer.status, &answer.text)),
-            Err(_) => Err(ApiError::Unreachable),
+            Err(_) => Err(RequestError::Unreachable),
         });
     });
 }
@@ -118,9 +118,9 @@ fn dispatch(
 /// Parses the JSON of an answer.
 ///
 /// # Errors
-/// [`ApiError::Malformed`].
-pub fn parse<T: DeserializeOwned>(text: &str) -> Result<T, ApiError> {
-    serde_json::from_str(text).map_err(|_| ApiError::Malformed)
+/// [`RequestError::Malformed`].
+pub fn parse<T: DeserializeOwned>(text: &str) -> Result<T, RequestError> {
+    serde_json::from_str(text).map_err(|_| RequestError::Malformed)
 }
 
 /// The extent of a session's log and screen, which its status has and lists do not.
@@ -138,20 +138,20 @@ pub struct Extent {
     pub rows: u16,
 }
 
-fn refusal(status: u16, text: &str) -> ApiError {
+fn refusal(status: u16, text: &str) -> RequestError {
     match status {
-        401 => return ApiError::Unauthorized,
+        401 => return RequestError::Unauthorized,
         // A gateway answers on behalf of a relay that is down.
-        502 | 504 => return ApiError::Unreachable,
+        502 | 504 => return RequestError::Unreachable,
         _ => {}
     }
     let sentence = match serde_json::from_str::<ErrorBody>(text) {
         Ok(ErrorBody { error, message: Some(message), .. }) => format!("{error}: {message}"),
         Ok(body) => body.error,
-        Err(_) if status == 503 => return ApiError::Unreachable,
+        Err(_) if status == 503 => return RequestError::Unreachable,
         Err(_) => format!("The relay answered with status {status}."),
     };
-    if status == 404 { ApiError::Missing(sentence) } else { ApiError::Refused(sentence) }
+    if status == 404 { RequestError::Missing(sentence) } else { RequestError::Refused(sentence) }
 }
 
 #[cfg(test)]
@@ -162,18 +162,18 @@ mod tests {
     #[test]
     fn refusals_say_why() {
         let body = r#"{"error":"Session not found","code":"not_found","sessionId":"abcdefgh"}"#;
-        assert_eq!(refusal(404, body), ApiError::Missing("Session not found".into()));
+        assert_eq!(refusal(404, body), RequestError::Missing("Session not found".into()));
         let body = r#"{"error":"Taken","code":"exists","message":"Choose another id."}"#;
-        assert_eq!(refusal(409, body), ApiError::Refused("Taken: Choose another id.".into()));
-        assert_eq!(refusal(401, ""), ApiError::Unauthorized);
+        assert_eq!(refusal(409, body), RequestError::Refused("Taken: Choose another id.".into()));
+        assert_eq!(refusal(401, ""), RequestError::Unauthorized);
     }
 
     #[test]
     fn a_gateway_speaks_for_a_relay_that_is_away() {
         for status in [502, 503, 504] {
-            assert_eq!(refusal(status, "<html>"), ApiError::Unreachable);
+            assert_eq!(refusal(status, "<html>"), RequestError::Unreachable);
         }
         let body = r#"{"error":"The host is away","code":"host_offline"}"#;
-        assert_eq!(refusal(503, body), ApiError::Refused("The host is away".into()));
+        assert_eq!(refusal(503, body), RequestError::Refused("The host is away".into()));
     }
 }

@@ -17,9 +17,9 @@ const PASTE_ENDS: &[u8] = b"\x1b[201~";
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct TooMuch;
 
-/// Progress of a large paste.
+/// PasteProgress of a large paste.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Progress {
+pub struct PasteProgress {
     /// Bytes that have been sent.
     pub done: usize,
     /// Bytes of all of it.
@@ -102,9 +102,9 @@ impl Backlog {
 
     /// Returns the progress while something waits.
     #[must_use]
-    pub(super) fn progress(&self) -> Option<Progress> {
+    pub(super) fn progress(&self) -> Option<PasteProgress> {
         let (done, total) = (self.done, self.done + self.waiting.len());
-        (!self.is_empty()).then_some(Progress { done, total })
+        (!self.is_empty()).then_some(PasteProgress { done, total })
     }
 }
 
@@ -140,7 +140,7 @@ mod tests {
         assert_eq!(backlog.next(ON_ITS_WAY_BYTES), None);
         assert_eq!(backlog.next(ON_ITS_WAY_BYTES - 1), None);
         assert_eq!(backlog.next(ON_ITS_WAY_BYTES - PIECE_BYTES).unwrap().len(), PIECE_BYTES);
-        let progress = Progress { done: PIECE_BYTES, total: 100_000 };
+        let progress = PasteProgress { done: PIECE_BYTES, total: 100_000 };
         assert_eq!(backlog.progress(), Some(progress));
     }
 

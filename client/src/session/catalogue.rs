@@ -74,13 +74,13 @@ pub enum News {
     /// A project is gone.
     ProjectGone(ProjectId),
     /// The current state of all hosts.
-    Hosts(Vec<Host>),
+    Hosts(Vec<HostEntry>),
 }
 
 /// The properties of a host that a page needs.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Host {
+pub struct HostEntry {
     /// The id of the host.
     pub host_id: HostId,
     /// The name shown to people.
@@ -103,7 +103,7 @@ pub struct Piece {
     /// The project that was deleted.
     pub project_id: Option<ProjectId>,
     /// The current state of all hosts.
-    pub hosts: Vec<Host>,
+    pub hosts: Vec<HostEntry>,
     sessions: Vec<SessionSummary>,
     projects: Vec<Project>,
 }
@@ -136,8 +136,8 @@ pub fn shown_project(project: Project) -> Project {
 
 /// Returns a host with its name cleaned for display.
 #[must_use]
-pub fn shown_host(host: Host) -> Host {
-    Host { name: words::plain(&host.name), ..host }
+pub fn shown_host(host: HostEntry) -> HostEntry {
+    HostEntry { name: words::plain(&host.name), ..host }
 }
 
 /// Inserts a project, sorted by name, or replaces the one with its id.
@@ -178,8 +178,8 @@ pub(crate) mod tests {
     }
 
     /// A host to test with.
-    pub(crate) fn host(id: &str, name: &str, connected: bool) -> Host {
-        Host { host_id: id.parse().unwrap(), name: name.into(), connected }
+    pub(crate) fn host(id: &str, name: &str, connected: bool) -> HostEntry {
+        HostEntry { host_id: id.parse().unwrap(), name: name.into(), connected }
     }
 
     fn project(id: &str, name: &str) -> Project {

@@ -5,15 +5,15 @@ use leptos::prelude::*;
 use moorline_shared::rest::{CreateToken, TokenCreated};
 
 use crate::bindings::page::{self, FragmentWatch};
-use crate::session::access::{Access, is_token};
-use crate::session::api::{self, ApiError, Request};
+use crate::session::access::{PageAccess, is_token};
+use crate::session::api::{self, ApiRequest, RequestError};
 
 /// Validity of the page's own token, in milliseconds.
 const TOKEN_LIFETIME_MS: u64 = 30 * 24 * 60 * 60 * 1000;
 
 /// Exchanges the code in the page's address, now and whenever an address with another code is
 /// opened in this page.
-pub fn redeem(access: Access) {
+pub fn redeem(access: PageAccess) {
     let take = move || {
         let (code, rest) = split_fragment(&page::fragment());
         if let Some(code) = code {
@@ -28,7 +28,7 @@ pub fn redeem(access: Access) {
 
 /// Exchanges `code` for a token of this page. If the relay refuses the code, the page stays as it
 /// would be without one.
-pub fn exchange(access: Access, code: &str) {
+pub fn exchange(access: PageAccess, code: &str) {
     access.set_opening(true);
     access.set_code_refused(false);
     let wanted = CreateToken {
@@ -36,11 +36,11 @@ pub fn exchange(access: Access, code: &str) {
         label: Some("a browser, by `moorline open`".to_owned()),
         expires_in_ms: Some(TOKEN_LIFETIME_MS),
     };
-    let request = Request::post(format!("/api/tokens?ticket={code}"), &wanted);
+    let request = ApiRequest::post(format!("/api/tokens?ticket={code}"), &wanted);
     api::ask_as(None, request, move |answer| {
         match answer.and_then(|text| api::parse::<TokenCreated>(&text)) {
             Ok(made) => access.accept(made.token),
-            Err(error) => access.set_code_refused(error == ApiError::Unauthorized),
+            Err(error) => access.set_code_refused(error == RequestError::Unauthorized),
         }
         access.set_opening(false);
     });

@@ -15,7 +15,7 @@ use moorline_shared::time::Time;
 use super::backlog::{Backlog, MOST_BYTES};
 use super::fit::Fit;
 use super::tab_state::TabState;
-use super::view::{LinkView, Pending, View};
+use super::view::{LinkView, Pending, SessionView};
 
 /// Time after which waiting input is shown even on a live connection, in milliseconds.
 const PENDING_SHOWN_AFTER_MS: u64 = 1000;
@@ -42,11 +42,11 @@ pub trait SessionEffects {
     /// not a frame.
     fn header(&self, bytes: &Self::Bytes) -> Option<(Seq, usize)>;
     /// Writes a frame's data to the terminal, and posts `Applied` with `write` once it is parsed.
-    fn write_frame(&mut self, bytes: Self::Bytes, write: Write);
+    fn write_frame(&mut self, bytes: Self::Bytes, write: TerminalWrite);
     /// Replaces the terminal's content with a snapshot, and posts `Applied` once it is parsed.
-    fn paint(&mut self, snapshot: &Bytes, write: Write);
+    fn paint(&mut self, snapshot: &Bytes, write: TerminalWrite);
     /// Writes nothing, in order with the writes, and posts `Applied` in its turn.
-    fn write_nothing(&mut self, write: Write);
+    fn write_nothing(&mut self, write: TerminalWrite);
     /// Clears the terminal, in order with the writes.
     fn clear(&mut self);
     /// Resizes the terminal to `size`.
@@ -54,7 +54,7 @@ pub trait SessionEffects {
     /// Posts `Tick` at `time`, and not at a time that was requested before. `None` cancels it.
     fn tick_at(&mut self, time: Option<Time>);
     /// Shows a view that has changed.
-    fn show(&mut self, view: &View);
+    fn show(&mut self, view: &SessionView);
     /// Shows the user a passing notice.
     fn notify(&mut self, notice: Notice);
     /// Stores `saved` for a later page of the tab. `None` removes what was stored.
@@ -63,7 +63,7 @@ pub trait SessionEffects {
 
 /// A piece that is written to the terminal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Write {
+pub struct TerminalWrite {
     /// Its number in the log.
     pub seq: Seq,
     /// Its size in bytes.
@@ -111,9 +111,9 @@ pub enum SessionInput<B> {
     Closed(Generation, u16),
     /// The terminal's answer to the queries in a piece, which may be empty. Comes before the
     /// `Applied` of that piece.
-    Replied(Write, Vec<u8>),
+    Replied(TerminalWrite, Vec<u8>),
     /// The terminal has applied a piece.
-    Applied(Write),
+    Applied(TerminalWrite),
     /// The user typed, moved the mouse over a program that tracks it, or changed the focus.
     Typed(Vec<u8>),
     /// A terminal of this size fits the page.
@@ -132,7 +132,7 @@ pub enum SessionInput<B> {
 }
 
 /// Drives one session's link through its [`SessionEffects`].
-pub struct Driver<W: SessionEffects> {
+pub struct SessionDriver<W: SessionEffects> {
     effects: W,
     id: ClientId,
     client: Client,
@@ -148,10 +148,10 @@ pub struct Driver<W: SessionEffects> {
     backlog: Backlog,
     hidden: bool,
     kept: bool,
-    view: View,
+    view: SessionView,
 }
 
-impl<W: SessionEffects> Driver<W> {
+impl<W: SessionEffects> SessionDriver<W> {
     /// Creates a driver that has not dialled yet. `seed` randomises its delays.
     pub fn new(effects: W, id: ClientId, seed: u64, saved: &SavedInput) -> Self {
         let mut client = Client::new(id.clone(), seed, saved);
@@ -168,7 +168,7 @@ impl<W: SessionEffects> Driver<W> {
             backlog: Backlog::default(),
             hidden: false,
             kept: false,
-            view: View::default(),
+            view: SessionView::default(),
         }
     }
 
@@ -263,12 +263,12 @@ impl<W: SessionEffects> Driver<W> {
         }
     }
 
-    fn piece(&self, seq: Seq, bytes: usize) -> Write {
+    fn piece(&self, seq: Seq, bytes: usize) -> TerminalWrite {
         let replayed = seq <= self.replayed_to;
-        Write { seq, bytes, replayed, snapshot: false, incarnation: self.incarnation }
+        TerminalWrite { seq, bytes, replayed, snapshot: false, incarnation: self.incarnation }
     }
 
-    fn applied(&mut self, now: Time, write: Write) {
+    fn applied(&mut self, now: Time, write: TerminalWrite) {
         if write.snapshot {
             self.painting = self.painting.saturating_sub(1);
         }
@@ -379,21 +379,22 @@ impl<W: SessionEffects> Driver<W> {
         }
         self.painting += 1;
         let piece = self.piece(snapshot.seq, snapshot.data.len());
-        self.effects.paint(&snapshot.data, Write { replayed: true, snapshot: true, ..piece });
+        self.effects
+            .paint(&snapshot.data, TerminalWrite { replayed: true, snapshot: true, ..piece });
     }
 
     fn pending_shown_at(&self) -> Option<Time> {
         self.pending_since.map(|since| Time::from_ms(since.ms + PENDING_SHOWN_AFTER_MS))
     }
 
-    fn compose(&self, now: Time) -> View {
+    fn compose(&self, now: Time) -> SessionView {
         let link = link_view(&self.client.status());
         let meta = self.client.meta();
         let extended = meta.and_then(|meta| meta.extended.as_ref());
         let waits_long = self.pending_shown_at().is_some_and(|at| at <= now);
         let lifecycle = extended.map(|meta| meta.lifecycle);
         let away = !link.is_connected() || lifecycle == Some(Lifecycle::Detached);
-        View {
+        SessionView {
             link,
             offline_since: self.client.offline_since(),
             name: meta.map(|meta| plain_text(&meta.name, NAME_CHARACTERS)),

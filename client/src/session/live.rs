@@ -1,4 +1,4 @@
-//! Runs a [`Driver`] in a real page, with its socket, timer and terminal.
+//! Runs a [`SessionDriver`] in a real page, with its socket, timer and terminal.
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -15,9 +15,9 @@ use moorline_shared::time::Time;
 
 use super::alarm::Alarm;
 use super::digest::Digest;
-use super::driver::{Driver, Notice, SessionEffects, SessionInput, Write};
+use super::driver::{Notice, SessionDriver, SessionEffects, SessionInput, TerminalWrite};
 use super::tab_state::{self, TabState};
-use super::view::View;
+use super::view::SessionView;
 use crate::bindings::clock;
 use crate::bindings::observe::FrameRequest;
 use crate::bindings::page;
@@ -42,7 +42,7 @@ pub struct Setup {
 /// Callbacks from a session to the page.
 pub struct SessionHooks {
     /// Called when the view has changed.
-    pub show: Box<dyn Fn(View)>,
+    pub show: Box<dyn Fn(SessionView)>,
     /// Called with a passing notice.
     pub notify: Box<dyn Fn(Notice)>,
     /// Called with the progress of the terminal's content, at most once per frame.
@@ -68,7 +68,7 @@ type Message = SessionInput<ArrayBuffer>;
 struct SharedSession {
     inbox: RefCell<VecDeque<Message>>,
     running: Cell<bool>,
-    driver: RefCell<Option<Driver<PageEffects>>>,
+    driver: RefCell<Option<SessionDriver<PageEffects>>>,
 }
 
 impl SharedSession {
@@ -110,7 +110,7 @@ impl Session {
         // The bits that the id does not use.
         let seed = (bits >> 64) as u64;
         let effects = PageEffects::new(Rc::downgrade(&self.0), setup, hooks);
-        let driver = Driver::new(effects, left.client_id, seed, &left.input);
+        let driver = SessionDriver::new(effects, left.client_id, seed, &left.input);
         *self.0.driver.borrow_mut() = Some(driver);
         self.post(SessionInput::Dial);
     }
@@ -169,7 +169,7 @@ impl PageEffects {
         }
     }
 
-    fn write(&self, chunk: &Chunk, write: Write, then: impl FnOnce() + 'static) {
+    fn write(&self, chunk: &Chunk, write: TerminalWrite, then: impl FnOnce() + 'static) {
         let post = self.poster();
         let (progress, report) = (Rc::clone(&self.progress), Rc::clone(&self.report));
         let hashed = (self.setup.digest && !write.snapshot).then(|| chunk.to_vec());
@@ -185,7 +185,7 @@ impl PageEffects {
     }
 }
 
-fn advance(mut progress: Progress, write: Write, data: Option<&[u8]>) -> Progress {
+fn advance(mut progress: Progress, write: TerminalWrite, data: Option<&[u8]>) -> Progress {
     progress.seq = write.seq;
     if write.snapshot {
         let digest = progress.digest.map(|_| Digest::default());
@@ -248,13 +248,13 @@ impl SessionEffects for PageEffects {
         frame_header(bytes).map(|(seq, len)| (Seq(seq), len))
     }
 
-    fn write_frame(&mut self, bytes: ArrayBuffer, write: Write) {
+    fn write_frame(&mut self, bytes: ArrayBuffer, write: TerminalWrite) {
         if let Some(chunk) = Chunk::of_frame(&bytes) {
             self.write(&chunk, write, || ());
         }
     }
 
-    fn paint(&mut self, snapshot: &Bytes, write: Write) {
+    fn paint(&mut self, snapshot: &Bytes, write: TerminalWrite) {
         // A user who has scrolled back keeps their place.
         let above = self.setup.screen.lines_above_bottom();
         let screen = Rc::downgrade(&self.setup.screen);
@@ -265,7 +265,7 @@ impl SessionEffects for PageEffects {
         });
     }
 
-    fn write_nothing(&mut self, write: Write) {
+    fn write_nothing(&mut self, write: TerminalWrite) {
         self.write(&Chunk::copy(&[]), write, || ());
     }
 
@@ -284,7 +284,7 @@ impl SessionEffects for PageEffects {
         self.alarm.set(time, move || post(SessionInput::Tick));
     }
 
-    fn show(&mut self, view: &View) {
+    fn show(&mut self, view: &SessionView) {
         (self.hooks.show)(view.clone());
     }
 

@@ -1,8 +1,8 @@
 //! The page's state and logic, without drawing anything.
 //!
-//! One session's link is a [`Driver`]: it turns each [`SessionInput`] into calls of the link
+//! One session's link is a [`SessionDriver`]: it turns each [`SessionInput`] into calls of the link
 //! machine, and the machine's outputs into calls of its [`SessionEffects`]. Output bytes pass
-//! through it unread, as [`SessionEffects::Bytes`]. The page gets a small [`View`] whenever what it
+//! through it unread, as [`SessionEffects::Bytes`]. The page gets a small [`SessionView`] whenever what it
 //! shows has changed. [`events`] keeps an event stream open in the same way, and [`overview`] uses
 //! it to follow what the relay runs.
 //!
@@ -32,9 +32,9 @@ mod tests;
 pub mod view;
 pub mod words;
 
-pub use backlog::Progress as PasteProgress;
+pub use backlog::PasteProgress;
 pub use digest::Digest;
-pub use driver::{Driver, Notice, SessionEffects, SessionInput, Write};
+pub use driver::{Notice, SessionDriver, SessionEffects, SessionInput, TerminalWrite};
 pub use events::{EventStream, StreamStatus};
 pub use live::{Progress, Session, SessionHooks, Setup};
-pub use view::{LinkView, Pending, View};
+pub use view::{LinkView, Pending, SessionView};

@@ -9,33 +9,33 @@ use moorline_shared::message::close;
 use moorline_shared::rest::{Project, SessionSummary};
 use moorline_shared::sse::SseEvent;
 
-use crate::session::access::Access;
-use crate::session::api::{self, Request};
-use crate::session::catalogue::{self, Host, News, Piece, Sessions};
+use crate::session::access::PageAccess;
+use crate::session::api::{self, ApiRequest};
+use crate::session::catalogue::{self, HostEntry, News, Piece, Sessions};
 use crate::session::{EventStream, StreamStatus};
 use crate::ui::sort::sorted;
 
 /// The known sessions, projects and hosts.
 #[derive(Debug, Clone, Copy)]
-pub struct Overview {
-    access: Access,
+pub struct OverviewState {
+    access: PageAccess,
     /// All sessions; `None` until the relay has sent them.
     pub sessions: RwSignal<Option<Sessions>>,
     /// All projects, sorted by name.
     pub projects: RwSignal<Vec<Project>>,
     /// All hosts, the relay's own first; `None` until the relay has sent them.
-    pub hosts: RwSignal<Option<Vec<Host>>>,
+    pub hosts: RwSignal<Option<Vec<HostEntry>>>,
     /// The status of the stream.
     pub status: RwSignal<StreamStatus>,
     stream: StoredValue<Option<EventStream>, LocalStorage>,
     followers: StoredValue<usize>,
 }
 
-impl Overview {
+impl OverviewState {
     /// Creates an empty overview and provides it to all components below.
     pub fn provide() -> Self {
         let overview = Self {
-            access: Access::expect(),
+            access: PageAccess::expect(),
             sessions: RwSignal::new(None),
             projects: RwSignal::default(),
             hosts: RwSignal::default(),
@@ -119,7 +119,7 @@ impl Overview {
 
     /// Asks the relay for its hosts.
     pub fn ask_for_hosts(self) {
-        api::ask(self.access, Request::get("/api/hosts".to_owned()), move |answer| {
+        api::ask(self.access, ApiRequest::get("/api/hosts".to_owned()), move |answer| {
             // A relay without hosts to list does not have this path.
             if let Ok(piece) = answer.and_then(|text| api::parse::<Piece>(&text)) {
                 let hosts = piece.hosts.into_iter().map(catalogue::shown_host).collect();
@@ -192,7 +192,7 @@ impl Overview {
 
 /// Returns the first of `used` that is connected, otherwise the first connected host. Returns
 /// `None` if fewer than two are connected.
-fn usual<'a>(hosts: &[Host], mut used: impl Iterator<Item = &'a HostId>) -> Option<HostId> {
+fn usual<'a>(hosts: &[HostEntry], mut used: impl Iterator<Item = &'a HostId>) -> Option<HostId> {
     let connected = || hosts.iter().filter(|host| host.connected);
     connected().nth(1)?;
     let used = used.find(|id| connected().any(|host| host.host_id == **id));

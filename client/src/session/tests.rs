@@ -13,7 +13,9 @@ use moorline_shared::time::Time;
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use super::tab_state::TabState;
-use super::{Driver, LinkView, Notice, SessionEffects, SessionInput, View, Write};
+use super::{
+    LinkView, Notice, SessionDriver, SessionEffects, SessionInput, SessionView, TerminalWrite,
+};
 
 const EPOCH: Epoch = Epoch(7);
 const SMALL: Size = Size { cols: 40, rows: 20 };
@@ -26,11 +28,11 @@ struct Values {
     dialled: Option<Generation>,
     texts: Vec<ClientMessage>,
     frames: Vec<Frame>,
-    writes: Vec<(Vec<u8>, Write)>,
+    writes: Vec<(Vec<u8>, TerminalWrite)>,
     cleared: usize,
     size: Option<Size>,
     tick: Option<Time>,
-    view: View,
+    view: SessionView,
     notices: Vec<Notice>,
     kept: Option<TabState>,
 }
@@ -55,13 +57,13 @@ impl SessionEffects for Values {
     fn header(&self, bytes: &Frame) -> Option<(Seq, usize)> {
         Some((bytes.seq(), bytes.data_len()))
     }
-    fn write_frame(&mut self, bytes: Frame, write: Write) {
+    fn write_frame(&mut self, bytes: Frame, write: TerminalWrite) {
         self.writes.push((bytes.data().to_vec(), write));
     }
-    fn paint(&mut self, snapshot: &Bytes, write: Write) {
+    fn paint(&mut self, snapshot: &Bytes, write: TerminalWrite) {
         self.writes.push((snapshot.to_vec(), write));
     }
-    fn write_nothing(&mut self, write: Write) {
+    fn write_nothing(&mut self, write: TerminalWrite) {
         self.writes.push((Vec::new(), write));
     }
     fn clear(&mut self) {
@@ -73,7 +75,7 @@ impl SessionEffects for Values {
     fn tick_at(&mut self, time: Option<Time>) {
         self.tick = time;
     }
-    fn show(&mut self, view: &View) {
+    fn show(&mut self, view: &SessionView) {
         self.view = view.clone();
     }
     fn notify(&mut self, notice: Notice) {
@@ -84,10 +86,10 @@ impl SessionEffects for Values {
     }
 }
 
-type Subject = Driver<Values>;
+type Subject = SessionDriver<Values>;
 
 fn driver(saved: &SavedInput) -> Subject {
-    Driver::new(Values::default(), ClientId::from_random(1), 1, saved)
+    SessionDriver::new(Values::default(), ClientId::from_random(1), 1, saved)
 }
 
 fn say(driver: &mut Subject, message: &ServerMessage) {

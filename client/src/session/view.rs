@@ -3,11 +3,11 @@
 use moorline_shared::session::{ExitStatus, Lifecycle, Size};
 use moorline_shared::time::Time;
 
-use super::backlog::Progress;
+use super::backlog::PasteProgress;
 
 /// Everything that a page shows of a session, except the terminal's content.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct View {
+pub struct SessionView {
     /// The state of the link.
     pub link: LinkView,
     /// The time since which the relay has been silent, if it is.
@@ -25,10 +25,10 @@ pub struct View {
     /// Typed input that waits.
     pub pending: Option<Pending>,
     /// Progress of a large paste.
-    pub pasting: Option<Progress>,
+    pub pasting: Option<PasteProgress>,
 }
 
-impl View {
+impl SessionView {
     /// Returns true if the relay answers but the session's host does not.
     #[must_use]
     pub fn is_host_away(&self) -> bool {

@@ -6,7 +6,7 @@ use moorline_shared::id::{Epoch, Seq};
 
 /// One stored segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Row {
+pub struct SegmentRow {
     /// Its first entry.
     pub first: Seq,
     /// Its last entry.
@@ -19,14 +19,14 @@ pub struct Row {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Stored {
     epoch: Epoch,
-    rows: VecDeque<Row>,
+    rows: VecDeque<SegmentRow>,
 }
 
 impl Stored {
     /// Builds the index from rows in any order. Leaves out rows before a gap.
     #[must_use]
-    pub fn new(epoch: Epoch, rows: impl IntoIterator<Item = Row>) -> Self {
-        let mut all: Vec<Row> = rows.into_iter().collect();
+    pub fn new(epoch: Epoch, rows: impl IntoIterator<Item = SegmentRow>) -> Self {
+        let mut all: Vec<SegmentRow> = rows.into_iter().collect();
         all.sort_by_key(|row| row.first);
         let mut stored = Self { epoch, rows: VecDeque::new() };
         all.into_iter().for_each(|row| stored.put(row));
@@ -34,7 +34,7 @@ impl Stored {
     }
 
     /// Records that a row was inserted, or grew.
-    pub fn put(&mut self, row: Row) {
+    pub fn put(&mut self, row: SegmentRow) {
         match self.rows.back_mut() {
             Some(last) if last.first == row.first => *last = row,
             Some(last) if last.last.next() != row.first => {
@@ -86,13 +86,13 @@ impl Stored {
 
     /// Returns the row to which the next entries may be added.
     #[must_use]
-    pub fn last_row(&self) -> Option<Row> {
+    pub fn last_row(&self) -> Option<SegmentRow> {
         self.rows.back().copied()
     }
 
     /// Returns the row that contains the entry after this one.
     #[must_use]
-    pub fn row_after(&self, seq: Seq) -> Option<Row> {
+    pub fn row_after(&self, seq: Seq) -> Option<SegmentRow> {
         let index = self.rows.partition_point(|row| row.last <= seq);
         self.rows.get(index).copied().filter(|row| row.first <= seq.next())
     }
@@ -106,7 +106,7 @@ impl Stored {
     /// Returns about how many bytes are stored after `from` up to `to`.
     #[must_use]
     pub fn bytes_between(&self, from: Seq, to: Seq) -> u64 {
-        let share = |row: &Row| {
+        let share = |row: &SegmentRow| {
             let (after, until) = (row.first.0.max(from.0 + 1), row.last.0.min(to.0));
             let (part, all) = ((until + 1).saturating_sub(after), row.last.0 + 1 - row.first.0);
             row.bytes.saturating_mul(part) / all.max(1)
@@ -120,8 +120,8 @@ impl Stored {
 mod tests {
     use super::*;
 
-    fn row(first: u64, last: u64, bytes: u64) -> Row {
-        Row { first: Seq(first), last: Seq(last), bytes }
+    fn row(first: u64, last: u64, bytes: u64) -> SegmentRow {
+        SegmentRow { first: Seq(first), last: Seq(last), bytes }
     }
 
     fn stored() -> Stored {

@@ -31,7 +31,7 @@ use worker::{
 };
 
 use answers::scope;
-use clients::Dialect;
+use clients::SocketDialect;
 use loaded::SessionState;
 use object::Object;
 
@@ -128,7 +128,7 @@ async fn own(object: &Rc<Object>, call: Call, request: &Request) -> Answer {
     match call {
         Call::Publish => host::open(object),
         Call::Stream => clients::stream(object, scope(request)?, request),
-        Call::Plain => clients::open(object, scope(request)?, Dialect::Plain, request),
+        Call::Plain => clients::open(object, scope(request)?, SocketDialect::Plain, request),
         Call::SessionContext => rest::context(object).await,
         Call::SessionEvents => events::open(object, request),
         _ => Err(ApiError::no_route(&reply::uri(&request.path())).into()),

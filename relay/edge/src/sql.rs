@@ -97,11 +97,11 @@ impl From<Option<u64>> for Value<'_> {
 
 /// The object's database.
 #[derive(Debug)]
-pub(crate) struct Database {
+pub(crate) struct ObjectDatabase {
     sql: SqlStorage,
 }
 
-impl Database {
+impl ObjectDatabase {
     /// Opens the object's database, and applies missing migrations.
     pub(crate) fn open(sql: SqlStorage) -> Result<Self> {
         let database = Self { sql };

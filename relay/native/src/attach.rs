@@ -23,7 +23,7 @@ use tokio::sync::mpsc;
 use super::clock::Clock;
 use keys::{DetachKeys, Pressed};
 use replies::Replies;
-use socket::{AttachSocket, SocketEvent};
+use socket::{AttachSocket, ConnectionEvent};
 use terminal::Terminal;
 
 /// Time for which the hint about the detach key is shown.
@@ -195,19 +195,21 @@ impl Attached {
         Ok(())
     }
 
-    fn hear(&mut self, event: SocketEvent) -> anyhow::Result<()> {
+    fn hear(&mut self, event: ConnectionEvent) -> anyhow::Result<()> {
         let now = self.clock.now();
         match event {
-            SocketEvent::Opened(generation) => self.client.handle(now, Input::Opened(generation)),
-            SocketEvent::Text(generation, message) => {
+            ConnectionEvent::Opened(generation) => {
+                self.client.handle(now, Input::Opened(generation))
+            }
+            ConnectionEvent::Text(generation, message) => {
                 self.client.handle(now, Input::Message(generation, message));
             }
-            SocketEvent::Frame(generation, frame) => {
+            ConnectionEvent::Frame(generation, frame) => {
                 if self.client.frame(now, generation, frame.seq()) == Verdict::Apply {
                     self.show(frame.seq(), frame.data(), self.client.is_replaying())?;
                 }
             }
-            SocketEvent::Closed(generation, code) => {
+            ConnectionEvent::Closed(generation, code) => {
                 self.client.handle(now, Input::Closed(generation, code));
             }
         }

@@ -41,11 +41,11 @@ Every option can be set in the environment too, as MOORLINE_LISTEN for --listen.
 #[command(name = "moorline", version, about, after_help = EXAMPLES, max_term_width = 100)]
 pub struct Cli {
     #[command(subcommand)]
-    command: Command,
+    command: CliCommand,
 }
 
 #[derive(Debug, Subcommand)]
-enum Command {
+enum CliCommand {
     /// Run a relay on this machine, and the sessions that it starts.
     Serve(serve::ServeOptions),
     /// Run sessions on this machine and publish them to a relay, here or elsewhere.
@@ -83,16 +83,16 @@ impl Cli {
     /// The reason that it fails, for people.
     pub fn run(self) -> anyhow::Result<ExitCode> {
         match self.command {
-            Command::Serve(options) => serve::run(options)?,
-            Command::Host(options) => host::run(options)?,
-            Command::Open(options) => return open::run(&options),
-            Command::New(options) => return sessions::new(options),
-            Command::Ls(options) => return sessions::list(&options),
-            Command::Attach(options) => return attach::run(&options),
-            Command::Kill(options) => return sessions::kill(&options),
-            Command::Token(options) => token::run(&options)?,
-            Command::Completion(options) => completion::run(&options)?,
-            Command::Openapi { no_legacy } => {
+            CliCommand::Serve(options) => serve::run(options)?,
+            CliCommand::Host(options) => host::run(options)?,
+            CliCommand::Open(options) => return open::run(&options),
+            CliCommand::New(options) => return sessions::new(options),
+            CliCommand::Ls(options) => return sessions::list(&options),
+            CliCommand::Attach(options) => return attach::run(&options),
+            CliCommand::Kill(options) => return sessions::kill(&options),
+            CliCommand::Token(options) => token::run(&options)?,
+            CliCommand::Completion(options) => completion::run(&options)?,
+            CliCommand::Openapi { no_legacy } => {
                 console::print(&String::from_utf8_lossy(&openapi_document(!no_legacy)))?;
             }
         }

@@ -40,7 +40,7 @@ pub const TAKE_DEADLINE: Duration = Duration::from_secs(60);
 
 /// The address of the peer that a request comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Peer(pub IpAddr);
+pub struct PeerAddress(pub IpAddr);
 
 /// A port or a Unix socket that accepts connections.
 pub trait Listener: Send + 'static {
@@ -51,7 +51,7 @@ pub trait Listener: Send + 'static {
     ///
     /// # Errors
     /// The system's error.
-    fn take(&self) -> impl Future<Output = io::Result<(Self::Stream, Peer)>> + Send;
+    fn take(&self) -> impl Future<Output = io::Result<(Self::Stream, PeerAddress)>> + Send;
 }
 
 /// A TCP port for [`serve`].
@@ -66,21 +66,21 @@ pub struct Port {
 impl Listener for Port {
     type Stream = TcpStream;
 
-    async fn take(&self) -> io::Result<(TcpStream, Peer)> {
+    async fn take(&self) -> io::Result<(TcpStream, PeerAddress)> {
         let (stream, peer) = self.listener.accept().await?;
         if let Err(error) = configure(&stream, self.take_deadline) {
             tracing::debug!(%error, "a connection could not be configured");
         }
-        Ok((stream, Peer(peer.ip().to_canonical())))
+        Ok((stream, PeerAddress(peer.ip().to_canonical())))
     }
 }
 
 impl Listener for UnixListener {
     type Stream = UnixStream;
 
-    async fn take(&self) -> io::Result<(UnixStream, Peer)> {
+    async fn take(&self) -> io::Result<(UnixStream, PeerAddress)> {
         let (stream, _) = self.accept().await?;
-        Ok((stream, Peer(Ipv4Addr::LOCALHOST.into())))
+        Ok((stream, PeerAddress(Ipv4Addr::LOCALHOST.into())))
     }
 }
 

@@ -32,7 +32,7 @@ const END_LIMIT: Duration = Duration::from_secs(1);
 /// The running log. Dropping it waits for the queued lines to be written, for a second at most.
 #[derive(Debug)]
 #[must_use]
-pub struct Log(Arc<LineQueue>);
+pub struct RunningLog(Arc<LineQueue>);
 
 #[derive(Debug, Default)]
 struct LineQueue {
@@ -58,7 +58,7 @@ struct WaitingLines {
 ///
 /// # Errors
 /// The filter cannot be parsed, a log was started already, or the system cannot start a thread.
-pub fn start(filter: &str, file: Option<StateDir>) -> anyhow::Result<Log> {
+pub fn start(filter: &str, file: Option<StateDir>) -> anyhow::Result<RunningLog> {
     let filter = EnvFilter::try_new(filter).context("--log is not a valid filter")?;
     let queue = Arc::new(LineQueue::default());
     let sink = Sink { file, lost: 0 };
@@ -74,7 +74,7 @@ pub fn start(filter: &str, file: Option<StateDir>) -> anyhow::Result<Log> {
         .try_init()
         .map_err(|error| anyhow::anyhow!(error).context("cannot start the log"))?;
     std::panic::set_hook(Box::new(panicked));
-    Ok(Log(queue))
+    Ok(RunningLog(queue))
 }
 
 fn panicked(info: &PanicHookInfo<'_>) {
@@ -131,7 +131,7 @@ impl LineQueue {
     }
 }
 
-impl Drop for Log {
+impl Drop for RunningLog {
     fn drop(&mut self) {
         let waiting = self.0.lock();
         let is_writing = |waiting: &mut WaitingLines| waiting.busy || !waiting.lines.is_empty();

@@ -6,7 +6,7 @@ use std::process::Child;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use moorline_host::daemon::{DaemonError, Running, StateDir};
+use moorline_host::daemon::{DaemonError, RunningHost, StateDir};
 use moorline_host::host::{Config, Host};
 use moorline_host::lock::Lock;
 use moorline_host::marks::this_host;
@@ -48,7 +48,7 @@ pub enum Kind {
 /// # Errors
 /// Another host uses the folder, or it cannot be used.
 pub fn lock_for_this_process(state: &StateDir) -> Result<Lock, DaemonError> {
-    state.lock(&Running {
+    state.lock(&RunningHost {
         pid: std::process::id(),
         host_id: local_host(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -114,7 +114,7 @@ struct Keeper {
     /// The process and when it was started, if this relay has started it.
     child: Option<(Child, Instant)>,
     /// The host that was found running last.
-    found: Option<Running>,
+    found: Option<RunningHost>,
     wait: Duration,
 }
 
@@ -147,7 +147,7 @@ impl Keeper {
         }
         if let Some(running) = running? {
             if self.found.as_ref() != Some(&running) {
-                let Running { pid, version, .. } = &running;
+                let RunningHost { pid, version, .. } = &running;
                 tracing::info!(pid, version, "the host runs");
                 self.found = Some(running);
             }

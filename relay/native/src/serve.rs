@@ -148,7 +148,7 @@ impl Relay {
 
     /// Serves in the background, and starts the relay's own host.
     #[must_use]
-    pub fn start(self) -> Running {
+    pub fn start(self) -> RunningRelay {
         let Self { port, local, commands, app, state, host, locks, .. } = self;
         let registry = Arc::clone(&app.registry);
         let mut servers = JoinSet::new();
@@ -162,13 +162,13 @@ impl Relay {
         }
         servers.spawn(listen::serve(port, router(app), registry.closing()));
         let own_host = OwnHost::start(&host, state, &registry);
-        Running { registry, servers, own_host, locks }
+        RunningRelay { registry, servers, own_host, locks }
     }
 }
 
 /// A relay that serves in the background.
 #[derive(Debug)]
-pub struct Running {
+pub struct RunningRelay {
     registry: Arc<Registry>,
     servers: JoinSet<()>,
     own_host: OwnHost,
@@ -190,7 +190,7 @@ impl Locks {
     }
 }
 
-impl Running {
+impl RunningRelay {
     /// Asks clients to leave, ends the sessions of a host in this process, asks other hosts to come
     /// back later, and returns when everything is stored: within seconds, or soon after `hurry`
     /// resolves. Returns false if some clients or hosts did not leave in time and were

@@ -29,7 +29,7 @@ use moorline_core::directory::SessionReport;
 use moorline_core::record::{self, facts, summary_now};
 use moorline_core::routes::{OutputPoll, OutputRead, Reply, Request};
 use moorline_core::session::Session;
-use moorline_core::stored::{Row, Stored};
+use moorline_core::stored::{SegmentRow, Stored};
 pub use seat::{CloseReason, PublisherLease};
 
 /// Services that all sessions of a relay share.
@@ -64,7 +64,7 @@ pub struct Restored {
     /// The newest entries.
     pub log: Log,
     /// The stored rows that hold the whole log.
-    pub rows: Vec<Row>,
+    pub rows: Vec<SegmentRow>,
     /// A snapshot; `log` reaches back to it.
     pub snapshot: Option<Snapshot>,
 }

@@ -32,7 +32,7 @@ const MESSAGE_TOO_BIG: u16 = 1009;
 
 /// A client's rights and its protocol.
 #[derive(Debug, Clone, Copy)]
-pub struct Terms {
+pub struct StreamTerms {
     /// The scope of its token.
     pub scope: Scope,
     /// The protocol that it speaks.
@@ -63,7 +63,7 @@ enum StreamEnd {
 pub async fn serve(
     socket: WebSocket,
     session: Arc<SessionHandle>,
-    terms: Terms,
+    terms: StreamTerms,
     mut closing: watch::Receiver<bool>,
 ) {
     let now = session.services().clock.now();

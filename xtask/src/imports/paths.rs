@@ -42,7 +42,7 @@ fn found(code: &str, begins: impl Fn(&str, &str) -> bool, skipped: usize) -> Vec
         // After `::`, these words are part of a path.
         let is_first = !code[..at].trim_end().ends_with("::");
         if is_first && begins(word, &rest[word.len()..]) {
-            let mut reader = Reader { rest: &rest[skipped..], line, leaves: &mut leaves };
+            let mut reader = PathReader { rest: &rest[skipped..], line, leaves: &mut leaves };
             reader.tree(&[]);
         }
         at += word.len();
@@ -50,13 +50,13 @@ fn found(code: &str, begins: impl Fn(&str, &str) -> bool, skipped: usize) -> Vec
     leaves
 }
 
-struct Reader<'a> {
+struct PathReader<'a> {
     rest: &'a str,
     line: usize,
     leaves: &'a mut Vec<Leaf>,
 }
 
-impl Reader<'_> {
+impl PathReader<'_> {
     /// Reads the tree that follows `prefix::`.
     fn tree(&mut self, prefix: &[String]) {
         self.blank();

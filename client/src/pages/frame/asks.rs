@@ -9,7 +9,7 @@ use leptos::prelude::*;
 use moorline_shared::id::SessionId;
 
 use crate::session::actions::{Actions, Ask};
-use crate::session::overview::Overview;
+use crate::session::overview::OverviewState;
 use crate::session::words;
 use crate::ui::dialog::Dialog;
 use crate::ui::when::{effect, live};
@@ -23,7 +23,7 @@ const PROBLEM_MS: u32 = 10_000;
 /// Shows the dialog that [`Actions`] asks for.
 #[component]
 pub fn Asks() -> impl IntoView {
-    let (actions, overview) = (Actions::expect(), Overview::expect());
+    let (actions, overview) = (Actions::expect(), OverviewState::expect());
     let open = RwSignal::new(false);
     effect(move || open.set(actions.asked.with(Option::is_some)));
     // The browser closes the dialog on Escape.
@@ -51,7 +51,7 @@ pub fn Asks() -> impl IntoView {
 fn Content(close: Callback<()>) -> impl IntoView {
     let actions = Actions::expect();
     // The dialogs show sessions and projects by their names.
-    Overview::expect().follow();
+    OverviewState::expect().follow();
     live(move || match actions.asked.get() {
         Some(Ask::Create) => view! { <CreateForm close /> }.into_any(),
         Some(Ask::Delete(ids)) => view! { <DeleteSessions ids close /> }.into_any(),
@@ -64,7 +64,7 @@ fn Content(close: Callback<()>) -> impl IntoView {
     })
 }
 
-fn title(overview: Overview, ask: &Ask) -> String {
+fn title(overview: OverviewState, ask: &Ask) -> String {
     let session = |id: &SessionId| {
         overview.session(id).map_or_else(|| id.to_string(), |session| words::name(&session))
     };

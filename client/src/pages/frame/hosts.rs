@@ -4,19 +4,19 @@ use leptos::prelude::*;
 use moorline_shared::id::HostId;
 
 use crate::bindings::page;
-use crate::session::catalogue::Host;
-use crate::session::overview::Overview;
+use crate::session::catalogue::HostEntry;
+use crate::session::overview::OverviewState;
 use crate::ui::field::{Choice, choice};
 
 /// Returns a select box of the connected hosts. Stores the user's choice in `host`.
 pub fn host_choice(host: RwSignal<Option<HostId>>) -> AnyView {
-    let overview = Overview::expect();
+    let overview = OverviewState::expect();
     // Hosts may have come or gone since the last request.
     overview.ask_for_hosts();
     let options = move || {
         let chosen = host.get_untracked().or_else(|| untrack(|| overview.usual_host()));
         let hosts = overview.hosts.get().unwrap_or_default().into_iter();
-        let option = |one: Host| Choice {
+        let option = |one: HostEntry| Choice {
             chosen: chosen.as_ref() == Some(&one.host_id),
             value: one.host_id.to_string(),
             text: one.name,
@@ -29,7 +29,7 @@ pub fn host_choice(host: RwSignal<Option<HostId>>) -> AnyView {
 /// Explains how to connect a host, if none is connected.
 #[component]
 pub fn NoHost() -> impl IntoView {
-    let overview = Overview::expect();
+    let overview = OverviewState::expect();
     let some = move || {
         overview.hosts.with(|hosts| {
             hosts.as_ref().is_none_or(|hosts| hosts.iter().any(|host| host.connected))

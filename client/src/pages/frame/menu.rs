@@ -5,7 +5,7 @@ use leptos::prelude::*;
 use crate::bindings::dialog as popover;
 use crate::bindings::look::{Theme, ThemeChoice};
 use crate::pages::frame::palette::palette_keys;
-use crate::session::access::Access;
+use crate::session::access::PageAccess;
 use crate::session::actions::{API_PAGE, Actions};
 use crate::ui::menu::{MENU, MenuItem, MenuLink};
 use crate::ui::preferences::Preferences;
@@ -21,7 +21,7 @@ pub fn AppMenu(
     #[prop(optional)]
     on_close: Option<Callback<()>>,
 ) -> impl IntoView {
-    let access = Access::expect();
+    let access = PageAccess::expect();
     let actions = Actions::expect();
     view! {
         <div

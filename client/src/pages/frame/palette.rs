@@ -6,7 +6,7 @@ use leptos::prelude::*;
 use crate::bindings::dialog;
 use crate::bindings::keyboard::{self, Keys, Press};
 use crate::session::actions::Actions;
-use crate::session::overview::Overview;
+use crate::session::overview::OverviewState;
 use crate::session::route::{Route, Router};
 use crate::ui::When;
 use crate::ui::picker::Picker;
@@ -107,7 +107,7 @@ pub fn Palette() -> impl IntoView {
 #[component]
 fn Content() -> impl IntoView {
     let actions = Actions::expect();
-    Overview::expect().follow();
+    OverviewState::expect().follow();
     let items = Callback::new(move |()| actions.all());
     let done = Callback::new(move |()| actions.close_palette());
     view! {

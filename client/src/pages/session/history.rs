@@ -11,12 +11,12 @@ pub const STEPS: usize = 60;
 #[derive(Debug, Clone, PartialEq)]
 pub struct History {
     began_ms: f64,
-    steps: VecDeque<Step>,
+    steps: VecDeque<HistoryStep>,
 }
 
 /// The activity within one step.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Step {
+pub struct HistoryStep {
     /// The output in this step, in bytes.
     pub bytes: u64,
     /// The number of clients, as it was reported last.
@@ -27,7 +27,7 @@ impl History {
     /// Creates a history that begins now.
     #[must_use]
     pub fn new(now_ms: f64) -> Self {
-        Self { began_ms: now_ms, steps: VecDeque::from([Step::default()]) }
+        Self { began_ms: now_ms, steps: VecDeque::from([HistoryStep::default()]) }
     }
 
     /// Adds steps up to the current time. Hidden pages call this rarely, so several may be due.
@@ -37,7 +37,7 @@ impl History {
         let passed = ((now_ms - self.began_ms) / step).max(0.0) as usize;
         self.began_ms += passed as f64 * step;
         for _ in 0..passed.min(STEPS + 1) {
-            self.steps.push_back(Step { bytes: 0, clients });
+            self.steps.push_back(HistoryStep { bytes: 0, clients });
             if self.steps.len() > STEPS + 1 {
                 self.steps.pop_front();
             }
@@ -59,7 +59,7 @@ impl History {
     }
 
     /// Returns the steps, oldest first.
-    pub fn steps(&self) -> impl Iterator<Item = Step> {
+    pub fn steps(&self) -> impl Iterator<Item = HistoryStep> {
         self.steps.iter().copied()
     }
 }

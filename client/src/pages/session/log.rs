@@ -4,7 +4,7 @@ use leptos::prelude::*;
 use moorline_shared::id::Seq;
 
 use super::record::Record;
-use super::timeline::{Command, MOST_ROWS, Row, Timeline, What};
+use super::timeline::{MOST_ROWS, ShellCommand, Timeline, TimelineRow, What};
 use crate::bindings::clock;
 use crate::session::actions::Actions;
 use crate::session::words;
@@ -101,19 +101,19 @@ fn Entry(seq: Seq) -> impl IntoView {
     }
 }
 
-fn tone(row: &Row) -> &'static str {
+fn tone(row: &TimelineRow) -> &'static str {
     match &row.what {
         What::Output(_) => "faint",
-        What::Command(Command { took: None, .. }) => "live",
-        What::Command(Command { code: Some(0), .. }) => "good",
-        What::Command(Command { code: Some(_), .. }) => "bad",
+        What::Command(ShellCommand { took: None, .. }) => "live",
+        What::Command(ShellCommand { code: Some(0), .. }) => "good",
+        What::Command(ShellCommand { code: Some(_), .. }) => "bad",
         What::Command(_) => "plain",
         What::Note { tone, .. } => tone,
     }
 }
 
 /// Describes a row in a few words, for a screen reader.
-fn name(row: &Row) -> String {
+fn name(row: &TimelineRow) -> String {
     match &row.what {
         What::Output(bytes) => format!("{} of output", size(*bytes)),
         What::Command(command) => command.line.clone(),
@@ -183,9 +183,13 @@ mod tests {
     #[test]
     fn a_row_says_how_it_went() {
         let row = |code, took| {
-            let what =
-                What::Command(Command { line: "make".into(), code, took, ..Command::default() });
-            Row { seq: Seq(1), last: Seq(1), at: None, what }
+            let what = What::Command(ShellCommand {
+                line: "make".into(),
+                code,
+                took,
+                ..ShellCommand::default()
+            });
+            TimelineRow { seq: Seq(1), last: Seq(1), at: None, what }
         };
         let tones =
             [row(None, None), row(Some(0), Some(1)), row(Some(2), Some(1)), row(None, Some(1))];

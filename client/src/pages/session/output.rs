@@ -6,9 +6,9 @@ use moorline_shared::rest::Prompt;
 use moorline_shared::session::{ExitStatus, Lifecycle};
 
 use super::record::Record;
-use crate::session::access::Access;
+use crate::session::access::PageAccess;
 use crate::session::actions::Actions;
-use crate::session::api::{self, Request};
+use crate::session::api::{self, ApiRequest};
 use crate::session::route::Route;
 use crate::session::words;
 use crate::ui::{Icon, IconName, When};
@@ -100,7 +100,7 @@ fn Ended() -> impl IntoView {
 #[component]
 fn PromptLine() -> impl IntoView {
     let record = Record::expect();
-    let access = Access::expect();
+    let access = PageAccess::expect();
     let field = NodeRef::<html::Input>::new();
     let problem = RwSignal::new(None::<String>);
     let busy = RwSignal::new(false);
@@ -114,7 +114,7 @@ fn PromptLine() -> impl IntoView {
         problem.set(None);
         let path = format!("/api/session/{}/prompt", record.id());
         let prompt = Prompt { command: Some(line), context: None };
-        api::ask(access, Request::post(path, &prompt), move |answer| {
+        api::ask(access, ApiRequest::post(path, &prompt), move |answer| {
             // The page may be gone by now.
             let _ = busy.try_set(false);
             match answer {

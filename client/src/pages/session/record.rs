@@ -16,10 +16,10 @@ use super::preview::Preview;
 use super::timeline::Timeline;
 use crate::bindings::clock;
 use crate::bindings::observe::FrameRequest;
-use crate::session::access::Access;
+use crate::session::access::PageAccess;
 use crate::session::actions::Actions;
-use crate::session::api::{self, ApiError, Extent, Request};
-use crate::session::overview::Overview;
+use crate::session::api::{self, ApiRequest, Extent, RequestError};
+use crate::session::overview::OverviewState;
 use crate::session::route::Router;
 use crate::session::{EventStream, StreamStatus};
 use crate::ui::Action;
@@ -48,9 +48,9 @@ pub(super) enum Presence {
 /// The data of a session's page.
 #[derive(Clone, Copy)]
 pub(super) struct Record {
-    access: Access,
+    access: PageAccess,
     actions: Actions,
-    overview: Overview,
+    overview: OverviewState,
     router: Router,
     pub(super) presence: RwSignal<Presence>,
     /// The reason why the session's status could not be loaded.
@@ -85,7 +85,7 @@ pub(super) struct Standing {
 }
 
 impl Standing {
-    fn of(text: &str) -> Result<Self, ApiError> {
+    fn of(text: &str) -> Result<Self, RequestError> {
         Ok(Self { summary: api::parse(text)?, extent: api::parse(text)? })
     }
 }
@@ -128,10 +128,10 @@ impl Record {
         let own =
             RecordParts { id, reach: REACH, position, stream: None, frame: None, retry: None };
         let record = Self {
-            access: Access::expect(),
+            access: PageAccess::expect(),
             actions: Actions::expect(),
             router: Router::expect(),
-            overview: Overview::expect(),
+            overview: OverviewState::expect(),
             presence: RwSignal::new(Presence::Unknown),
             problem: RwSignal::default(),
             known: RwSignal::default(),
@@ -216,7 +216,7 @@ impl Record {
 
     /// Requests the session's status, and follows its events once that has arrived.
     pub(super) fn load(self) {
-        let request = Request::get(format!("/api/session/{}/status", self.id()));
+        let request = ApiRequest::get(format!("/api/session/{}/status", self.id()));
         api::ask(self.access, request, move |answer| {
             // The page may be gone by now.
             if self.own.try_with_value(|_| ()).is_none() {
@@ -224,7 +224,7 @@ impl Record {
             }
             match answer.and_then(|text| Standing::of(&text)) {
                 Ok(standing) => self.learn(standing),
-                Err(ApiError::Missing(_)) => self.lose(Presence::Missing),
+                Err(RequestError::Missing(_)) => self.lose(Presence::Missing),
                 Err(error) => {
                     self.problem.set(Some(error.to_string()));
                     let retry = Timeout::new(RETRY_MS, move || self.load());

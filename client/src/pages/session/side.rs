@@ -3,12 +3,12 @@
 use leptos::prelude::*;
 use moorline_shared::rest::{ContextFile, ContextSource, EventsStatus, SessionContext};
 
-use super::history::{STEP_MS, STEPS, Step};
+use super::history::{HistoryStep, STEP_MS, STEPS};
 use super::record::Record;
 use crate::bindings::clock;
-use crate::session::access::Access;
-use crate::session::api::{self, Request};
-use crate::session::overview::Overview;
+use crate::session::access::PageAccess;
+use crate::session::api::{self, ApiRequest};
+use crate::session::overview::OverviewState;
 use crate::session::words;
 use crate::ui::chart::{Scale, chart};
 use crate::ui::when::{effect, live};
@@ -22,7 +22,7 @@ const CLIENTS: Scale = Scale { title: "Clients", steps: STEPS, say: count, since
 #[component]
 pub fn Activity() -> impl IntoView {
     let record = Record::expect();
-    let steps = move |read: fn(Step) -> u64| -> Vec<u64> {
+    let steps = move |read: fn(HistoryStep) -> u64| -> Vec<u64> {
         record.beat.track();
         record.book.with_untracked(|book| book.history.steps().map(read).collect())
     };
@@ -53,7 +53,7 @@ fn count(clients: u64) -> String {
 #[component]
 pub fn About() -> impl IntoView {
     let record = Record::expect();
-    let overview = Overview::expect();
+    let overview = OverviewState::expect();
     let rows = live(move || {
         record.beat.track();
         let facts = facts(record, overview).into_iter();
@@ -69,7 +69,7 @@ pub fn About() -> impl IntoView {
 }
 
 /// Returns the title of each fact, true if its value is code, and the value; tracked.
-fn facts(record: Record, overview: Overview) -> Vec<(&'static str, bool, Option<String>)> {
+fn facts(record: Record, overview: OverviewState) -> Vec<(&'static str, bool, Option<String>)> {
     let Some(session) = record.summary() else { return Vec::new() };
     let command = if session.command.is_empty() {
         "login shell".to_owned()
@@ -123,14 +123,14 @@ fn fact(title: &'static str, mono: bool, value: String) -> AnyView {
 #[component]
 pub fn Connections() -> impl IntoView {
     let record = Record::expect();
-    let access = Access::expect();
+    let access = PageAccess::expect();
     let streams = RwSignal::new(None::<usize>);
     let clients = Memo::new(move |_| record.summary().map_or(0, |session| session.clients));
     effect(move || {
         // A client that comes or goes may be an event stream.
         clients.track();
         record.stream.track();
-        let request = Request::get(format!("/api/session/{}/events/status", record.id()));
+        let request = ApiRequest::get(format!("/api/session/{}/events/status", record.id()));
         api::ask(access, request, move |answer| {
             if let Ok(answer) = answer.and_then(|text| api::parse::<EventsStatus>(&text)) {
                 let _ = streams.try_set(Some(answer.active_connections));
@@ -155,11 +155,11 @@ pub fn Connections() -> impl IntoView {
 #[component]
 pub fn Files() -> impl IntoView {
     let record = Record::expect();
-    let access = Access::expect();
+    let access = PageAccess::expect();
     let files = RwSignal::new(None::<Result<Vec<ContextFile>, String>>);
     let cwd = Memo::new(move |_| record.status().and_then(|status| status.cwd.clone()));
     let ask = move || {
-        let request = Request::get(format!("/api/session/{}/context", record.id()));
+        let request = ApiRequest::get(format!("/api/session/{}/context", record.id()));
         api::ask(access, request, move |answer| {
             let answer = answer.and_then(|text| api::parse::<SessionContext>(&text));
             let answer = answer.map(|answer| answer.context).map_err(|error| error.to_string());

@@ -16,7 +16,7 @@ const PROMPT_SENT: &str = "Prompt sent";
 
 /// A row of the timeline.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Row {
+pub struct TimelineRow {
     /// Its first entry, which identifies the row.
     pub seq: Seq,
     /// Its last entry so far.
@@ -34,7 +34,7 @@ pub enum What {
     /// Output of this many bytes.
     Output(u64),
     /// A command that the shell ran.
-    Command(Command),
+    Command(ShellCommand),
     /// An event of another kind.
     Note {
         /// The style: `live`, `good`, `bad`, `away` or `plain`.
@@ -48,7 +48,7 @@ pub enum What {
 
 /// A command that the shell ran.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Command {
+pub struct ShellCommand {
     /// The command line as typed, if the shell reports it.
     pub line: String,
     /// The size of its output, in bytes.
@@ -64,7 +64,7 @@ pub struct Command {
 /// The rows of the timeline, oldest first.
 #[derive(Debug, Default)]
 pub struct Timeline {
-    rows: VecDeque<Row>,
+    rows: VecDeque<TimelineRow>,
     dropped: bool,
     /// True while the shell waits for a command: output is its prompt and what is typed.
     idle: bool,
@@ -72,7 +72,7 @@ pub struct Timeline {
 
 impl Timeline {
     /// Returns all rows, oldest first.
-    pub fn rows(&self) -> impl DoubleEndedIterator<Item = &Row> {
+    pub fn rows(&self) -> impl DoubleEndedIterator<Item = &TimelineRow> {
         self.rows.iter()
     }
 
@@ -84,14 +84,15 @@ impl Timeline {
 
     /// Returns the row that begins with this entry.
     #[must_use]
-    pub fn row(&self, seq: Seq) -> Option<&Row> {
+    pub fn row(&self, seq: Seq) -> Option<&TimelineRow> {
         let index = self.rows.binary_search_by_key(&seq, |row| row.seq).ok()?;
         self.rows.get(index)
     }
 
     /// Returns the running command, if it is known.
-    fn open_command(&mut self) -> Option<&mut Row> {
-        let open = |row: &&mut Row| matches!(&row.what, What::Command(c) if c.took.is_none());
+    fn open_command(&mut self) -> Option<&mut TimelineRow> {
+        let open =
+            |row: &&mut TimelineRow| matches!(&row.what, What::Command(c) if c.took.is_none());
         self.rows.iter_mut().rev().find(open)
     }
 
@@ -116,7 +117,7 @@ impl Timeline {
                 _ => {}
             }
         }
-        self.push(Row { seq, last: seq, at, what: What::Output(bytes) });
+        self.push(TimelineRow { seq, last: seq, at, what: What::Output(bytes) });
     }
 
     /// Adds an event that is not a status.
@@ -164,7 +165,7 @@ impl Timeline {
 
     /// Adds a command. If the row before is the prompt that sent it, both become one row.
     fn command(&mut self, seq: Seq, at: u64, line: String) {
-        let mut command = Command { line, ..Command::default() };
+        let mut command = ShellCommand { line, ..ShellCommand::default() };
         if let Some(row) = self.rows.back_mut()
             && matches!(&row.what, What::Note { title, detail, .. }
                 if *title == PROMPT_SENT && *detail == command.line)
@@ -173,7 +174,7 @@ impl Timeline {
             (row.last, row.at, row.what) = (seq, Some(at), What::Command(command));
             return;
         }
-        self.push(Row { seq, last: seq, at: Some(at), what: What::Command(command) });
+        self.push(TimelineRow { seq, last: seq, at: Some(at), what: What::Command(command) });
     }
 
     fn close_command(&mut self, seq: Seq, at: u64, code: Option<i32>) {
@@ -187,10 +188,10 @@ impl Timeline {
 
     fn note(&mut self, seq: Seq, at: u64, tone: &'static str, title: &'static str, detail: String) {
         let what = What::Note { tone, title, detail };
-        self.push(Row { seq, last: seq, at: Some(at), what });
+        self.push(TimelineRow { seq, last: seq, at: Some(at), what });
     }
 
-    fn push(&mut self, row: Row) {
+    fn push(&mut self, row: TimelineRow) {
         // Rows are found by their number, so a row that is out of order is dropped.
         if self.rows.back().is_some_and(|last| last.seq >= row.seq) {
             return;
@@ -229,8 +230,8 @@ mod tests {
         timeline.output(Seq(7), 3, None);
         let rows: Vec<_> = timeline.rows().cloned().collect();
         let (line, code, took) = ("make".into(), Some(2), Some(3000));
-        let command = Command { line, bytes: 70, code, took, prompted: false };
-        let row = |seq, last, at, what| Row { seq: Seq(seq), last: Seq(last), at, what };
+        let command = ShellCommand { line, bytes: 70, code, took, prompted: false };
+        let row = |seq, last, at, what| TimelineRow { seq: Seq(seq), last: Seq(last), at, what };
         assert_eq!(
             rows,
             [
@@ -259,7 +260,7 @@ mod tests {
         let ran = timeline.row(Seq(4)).map(|row| row.what.clone());
         assert!(matches!(
             ran,
-            Some(What::Command(Command { prompted: true, took: Some(100), .. }))
+            Some(What::Command(ShellCommand { prompted: true, took: Some(100), .. }))
         ));
     }
 
@@ -271,7 +272,10 @@ mod tests {
         timeline.output(Seq(3), 9, None);
         timeline.status(Seq(4), 1200, &status(&json!({"status": "exited", "signal": "SIGHUP"})));
         let rows: Vec<_> = timeline.rows().map(|row| row.what.clone()).collect();
-        assert!(matches!(&rows[0], What::Command(Command { took: Some(200), code: None, .. })));
+        assert!(matches!(
+            &rows[0],
+            What::Command(ShellCommand { took: Some(200), code: None, .. })
+        ));
         assert!(
             matches!(&rows[1], What::Note { title: "Prompt sent", detail, .. } if detail == ":q")
         );

@@ -4,7 +4,7 @@ use leptos::prelude::*;
 use moorline_shared::id::SessionId;
 
 use super::order::{Sort, arrange, hold};
-use super::store::Store;
+use super::store::SessionsStore;
 use crate::bindings::storage::{self, Area};
 use crate::session::actions::Actions;
 pub(super) use crate::session::actions::Ask;
@@ -32,7 +32,7 @@ pub(super) struct Desk {
 
 impl Desk {
     /// Creates an empty desk and provides it to all components below.
-    pub(super) fn provide(store: Store) -> Self {
+    pub(super) fn provide(store: SessionsStore) -> Self {
         let kept = storage::get(Area::Browser, SORT_KEY).unwrap_or_default();
         let (wanted, sort) = (RwSignal::new(String::new()), RwSignal::new(Sort::from_name(&kept)));
         let held = RwSignal::new(false);

@@ -6,7 +6,7 @@ use moorline_shared::message::close;
 
 use super::desk::{Ask, Desk};
 use super::row::Row;
-use super::store::Store;
+use super::store::SessionsStore;
 use crate::pages::frame::hosts::NoHost;
 use crate::session::StreamStatus;
 use crate::session::route::{Route, Shelf};
@@ -29,7 +29,7 @@ pub fn SessionList(
     /// Called to start a login shell.
     start_shell: Callback<()>,
 ) -> impl IntoView {
-    let (store, desk) = (Store::expect(), Desk::expect());
+    let (store, desk) = (SessionsStore::expect(), Desk::expect());
     let content = Memo::new(move |_| {
         let shelf = store.router.shelf();
         store.sessions.with(|sessions| {
@@ -69,7 +69,7 @@ pub fn SessionList(
 }
 
 /// Returns the shown sessions that are over, or those that are not; tracked.
-fn of_group(store: Store, desk: Desk, over: bool) -> Vec<SessionId> {
+fn of_group(store: SessionsStore, desk: Desk, over: bool) -> Vec<SessionId> {
     store.sessions.with(|sessions| {
         let Some(sessions) = sessions else { return Vec::new() };
         let mine =
@@ -84,7 +84,7 @@ fn Group(
     over: bool,
     #[prop(optional)] children: Option<ChildrenFn>,
 ) -> impl IntoView {
-    let (store, desk) = (Store::expect(), Desk::expect());
+    let (store, desk) = (SessionsStore::expect(), Desk::expect());
     let ids = Memo::new(move |_| of_group(store, desk, over));
     let children = StoredValue::new(children);
     view! {
@@ -127,7 +127,7 @@ fn NoSessions(start_shell: Callback<()>) -> impl IntoView {
 
 #[component]
 fn EmptyShelf(start_shell: Callback<()>) -> impl IntoView {
-    let store = Store::expect();
+    let store = SessionsStore::expect();
     let loose = move || store.router.shelf() == Shelf::Loose;
     let text = move || {
         if loose() {
@@ -184,7 +184,7 @@ fn NoSuchProject() -> impl IntoView {
 /// Shown until the relay has sent the sessions: a placeholder, or the reason why there are none.
 #[component]
 fn Unknown() -> impl IntoView {
-    let store = Store::expect();
+    let store = SessionsStore::expect();
     let trouble = move || match store.status.get() {
         StreamStatus::Refused { code: close::FORBIDDEN } => {
             Some("This token opens single sessions only. Open one by its own address.")

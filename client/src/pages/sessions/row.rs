@@ -8,7 +8,7 @@ use moorline_shared::rest::SessionSummary;
 
 use super::desk::{Ask, Desk};
 use super::row_menu;
-use super::store::Store;
+use super::store::SessionsStore;
 use crate::bindings::{clock, page};
 use crate::session::route::{Route, Shelf};
 use crate::session::words;
@@ -28,7 +28,7 @@ pub fn Row(
     /// The session to show.
     id: SessionId,
 ) -> impl IntoView {
-    let (store, desk) = (Store::expect(), Desk::expect());
+    let (store, desk) = (SessionsStore::expect(), Desk::expect());
     let (shown, path) = (id.to_string(), Route::Terminal(id.clone()).address());
     let own = StoredValue::new(id);
     let session = Memo::new(move |_| own.with_value(|id| store.session(id)));
@@ -88,7 +88,7 @@ fn Name(session: Summary, path: String) -> impl IntoView {
 /// Shows the session's folder, the number of its clients, and the time of its last activity.
 #[component]
 fn Facts(session: Summary) -> impl IntoView {
-    let store = Store::expect();
+    let store = SessionsStore::expect();
     let folder = field(session, |session| session.cwd.clone().unwrap_or_default());
     let activity = move || {
         store.beat.track();
@@ -139,7 +139,7 @@ fn Buttons(session: Summary, own: StoredValue<SessionId>) -> impl IntoView {
 /// hosts.
 #[component]
 fn Tags(session: Summary) -> impl IntoView {
-    let store = Store::expect();
+    let store = SessionsStore::expect();
     let project = Memo::new(move |_| {
         let id = session.with(|session| session.as_ref()?.project.clone())?;
         store.project(&id).filter(|_| store.router.shelf() == Shelf::All)
@@ -165,7 +165,7 @@ fn failure(session: &SessionSummary) -> Option<String> {
     (words::tone(session) == "idle").then(|| format!("exit {code}"))
 }
 
-fn on_key(event: &leptos::ev::KeyboardEvent, store: Store, desk: Desk, id: SessionId) {
+fn on_key(event: &leptos::ev::KeyboardEvent, store: SessionsStore, desk: Desk, id: SessionId) {
     if event.ctrl_key() || event.alt_key() || event.meta_key() {
         return;
     }

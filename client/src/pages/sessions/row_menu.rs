@@ -4,7 +4,7 @@ use leptos::prelude::*;
 use moorline_shared::id::SessionId;
 
 use super::desk::{Ask, Desk};
-use super::store::Store;
+use super::store::SessionsStore;
 use crate::bindings::dialog as popover;
 use crate::bindings::page::{self, HtmlElement};
 use crate::session::actions::FORK_HINT;
@@ -28,7 +28,7 @@ pub(super) fn open(desk: Desk, id: SessionId, button: &HtmlElement) {
 /// The menu of the row whose button was pressed.
 #[component]
 pub fn RowMenu() -> impl IntoView {
-    let (store, desk) = (Store::expect(), Desk::expect());
+    let (store, desk) = (SessionsStore::expect(), Desk::expect());
     let on_key = move |event: leptos::ev::KeyboardEvent| {
         match event.key().as_str() {
             "ArrowDown" => page::move_focus(ENTRIES, 1),
@@ -55,9 +55,9 @@ pub fn RowMenu() -> impl IntoView {
     }
 }
 
-fn entries(store: Store, desk: Desk, id: SessionId) -> impl IntoView {
+fn entries(store: SessionsStore, desk: Desk, id: SessionId) -> impl IntoView {
     let own = StoredValue::new(id);
-    let entry = move |icon, keys, label, pick: fn(Store, Desk, SessionId)| {
+    let entry = move |icon, keys, label, pick: fn(SessionsStore, Desk, SessionId)| {
         view! {
             <button
                 class="menu-item"

@@ -4,7 +4,7 @@ use leptos::prelude::*;
 use moorline_shared::id::ProjectId;
 
 use super::desk::{Ask, Desk};
-use super::store::Store;
+use super::store::SessionsStore;
 use crate::bindings::dialog as popover;
 use crate::session::catalogue::Sessions;
 use crate::session::route::{Route, Shelf};
@@ -15,7 +15,7 @@ const SIDEBAR: &str = "projects";
 /// Lists all shelves. On a narrow page this is a drawer that [`ShelfButton`] opens.
 #[component]
 pub fn Sidebar() -> impl IntoView {
-    let (store, desk) = (Store::expect(), Desk::expect());
+    let (store, desk) = (SessionsStore::expect(), Desk::expect());
     let count = move |shelf: &Shelf| {
         let mine = |sessions: &Sessions| {
             sessions.iter().filter(|session| shelf.holds(session.project.as_ref())).count()
@@ -66,7 +66,7 @@ fn Entry(
     name: String,
     count: Signal<Option<usize>>,
 ) -> impl IntoView {
-    let (store, desk) = (Store::expect(), Desk::expect());
+    let (store, desk) = (SessionsStore::expect(), Desk::expect());
     let href = Route::Sessions { shelf: shelf.clone() }.address();
     let edit = shelf.project().cloned().map(|id| {
         let label = format!("Edit project {name}");
@@ -105,7 +105,7 @@ fn Entry(
 /// Shows the current shelf's name. On a narrow page it opens the sidebar.
 #[component]
 pub fn ShelfButton() -> impl IntoView {
-    let store = Store::expect();
+    let store = SessionsStore::expect();
     view! {
         <button
             class="button quiet shelf-button"
@@ -120,7 +120,7 @@ pub fn ShelfButton() -> impl IntoView {
 }
 
 /// Returns the name of the current shelf; tracked.
-pub(super) fn shelf_name(store: Store) -> String {
+pub(super) fn shelf_name(store: SessionsStore) -> String {
     match store.router.shelf() {
         Shelf::All => "All sessions".to_owned(),
         Shelf::Loose => "No project".to_owned(),

@@ -9,7 +9,7 @@ use moorline_shared::rest::{Project, SessionSummary};
 
 use crate::session::StreamStatus;
 use crate::session::catalogue::Sessions;
-use crate::session::overview::Overview;
+use crate::session::overview::OverviewState;
 use crate::session::route::Router;
 
 /// Interval at which displayed times are updated, in milliseconds.
@@ -17,9 +17,9 @@ const BEAT_MS: u32 = 10_000;
 
 /// The data of the sessions page.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Store {
+pub(super) struct SessionsStore {
     pub(super) router: Router,
-    overview: Overview,
+    overview: OverviewState,
     /// All sessions; `None` until the relay has sent them.
     pub(super) sessions: RwSignal<Option<Sessions>>,
     /// All projects, sorted by name.
@@ -30,10 +30,10 @@ pub(super) struct Store {
     pub(super) beat: RwSignal<u32>,
 }
 
-impl Store {
+impl SessionsStore {
     /// Follows the relay while the page is open, and provides the store to all components below.
     pub(super) fn provide() -> Self {
-        let overview = Overview::expect();
+        let overview = OverviewState::expect();
         overview.follow();
         let store = Self {
             router: Router::expect(),

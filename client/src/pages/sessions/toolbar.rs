@@ -6,7 +6,7 @@ use leptos::prelude::*;
 use super::desk::{Ask, Desk};
 use super::order::Sort;
 use super::sidebar::shelf_name;
-use super::store::Store;
+use super::store::SessionsStore;
 use crate::bindings::page;
 use crate::session::catalogue::Sessions;
 use crate::session::route::Shelf;
@@ -19,7 +19,7 @@ pub fn Toolbar(
     /// Reference to the search field.
     field: NodeRef<html::Input>,
 ) -> impl IntoView {
-    let (store, desk) = (Store::expect(), Desk::expect());
+    let (store, desk) = (SessionsStore::expect(), Desk::expect());
     let selects = Memo::new(move |_| !desk.selection().is_empty());
     let many = Memo::new(move |_| {
         let shelf = store.router.shelf();
@@ -46,7 +46,7 @@ pub fn Toolbar(
 
 #[component]
 fn Heading() -> impl IntoView {
-    let (store, desk) = (Store::expect(), Desk::expect());
+    let (store, desk) = (SessionsStore::expect(), Desk::expect());
     let project = Memo::new(move |_| match store.router.shelf() {
         Shelf::Project(id) => store.project(&id),
         Shelf::All | Shelf::Loose => None,

@@ -15,10 +15,10 @@ use moorline_shared::message::TOKEN_SUBPROTOCOL_PREFIX;
 use moorline_shared::session::Size;
 
 use crate::bindings::page;
-use crate::bindings::screen::{Chunk, Emulator, Screen, ScreenEvent};
+use crate::bindings::screen::{Chunk, EmulatorCode, Screen, ScreenEvent};
 use crate::bindings::socket::{Socket, SocketEvent, to_vec};
 use crate::pages::terminal::state::TerminalState;
-use crate::session::access::Access;
+use crate::session::access::PageAccess;
 use crate::session::earlier::Reading;
 use crate::ui::preferences::Preferences;
 use crate::ui::when::effect;
@@ -71,7 +71,7 @@ pub fn EarlierOutput(
 #[component]
 fn Content(id: SessionId) -> impl IntoView {
     let state = TerminalState::expect();
-    let token = Access::expect().token();
+    let token = PageAccess::expect().token();
     let preferences = Preferences::expect();
     let stage = RwSignal::new(Stage::Reading(0));
     let held = StoredValue::new_local(HeldView::default());
@@ -82,7 +82,7 @@ fn Content(id: SessionId) -> impl IntoView {
         let id = id.clone();
         let token = token.clone();
         spawn_local(async move {
-            let Ok(emulator) = Emulator::load().await else { return stage.set(Stage::Failed) };
+            let Ok(emulator) = EmulatorCode::load().await else { return stage.set(Stage::Failed) };
             // The view may be closed by now.
             if stage.try_get_untracked().is_none() {
                 return;

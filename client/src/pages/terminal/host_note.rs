@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 
 use crate::pages::terminal::state::TerminalState;
-use crate::session::View;
+use crate::session::SessionView;
 use crate::session::words;
 use crate::ui::preferences::Preferences;
 
@@ -12,7 +12,7 @@ use crate::ui::preferences::Preferences;
 pub fn HostNote() -> impl IntoView {
     let state = TerminalState::expect();
     let preferences = Preferences::expect();
-    let away = Memo::new(move |_| state.view.with(View::is_host_away));
+    let away = Memo::new(move |_| state.view.with(SessionView::is_host_away));
     // A screen reader announces the text when it appears.
     let text = move || {
         let text = || state.view.with(|view| say(view, preferences.hold()));
@@ -43,7 +43,7 @@ pub fn HostNote() -> impl IntoView {
     }
 }
 
-fn say(view: &View, hold: bool) -> String {
+fn say(view: &SessionView, hold: bool) -> String {
     if view.read_only {
         return "The screen is shown as it was when the host went offline.".to_owned();
     }
@@ -63,7 +63,7 @@ mod tests {
 
     #[test]
     fn it_is_said_what_becomes_of_typing() {
-        let mut view = View::default();
+        let mut view = SessionView::default();
         assert!(say(&view, false).contains("refused"));
         assert!(say(&view, true).ends_with("once the host is back."));
         view.pending = Some(Pending { bytes: 12, preview: String::new() });

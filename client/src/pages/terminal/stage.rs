@@ -5,7 +5,7 @@ use leptos::prelude::*;
 use leptos::task::spawn_local;
 use moorline_shared::id::SessionId;
 
-use crate::bindings::screen::Emulator;
+use crate::bindings::screen::EmulatorCode;
 use crate::pages::terminal::state::TerminalState;
 use crate::session::SessionInput;
 use crate::ui::preferences::Preferences;
@@ -25,7 +25,7 @@ pub fn Stage(
     place.on_load(move |place| {
         let owner = Owner::current().unwrap_or_default();
         spawn_local(async move {
-            let loaded = Emulator::load().await;
+            let loaded = EmulatorCode::load().await;
             // The page may be gone by now.
             if state.broken.try_get_untracked().is_none() {
                 return;

@@ -11,15 +11,15 @@ use crate::bindings::keyboard::{self, Press};
 use crate::bindings::observe::{self, SizeWatch};
 use crate::bindings::page::{self, PageEvent, PageWatch};
 use crate::bindings::screen::{
-    Emulator, FOCUSED, KeyRoute, NOT_FOCUSED, Screen, ScreenEvent, SearchCode,
+    EmulatorCode, FOCUSED, KeyRoute, NOT_FOCUSED, Screen, ScreenEvent, SearchCode,
 };
 use crate::pages::terminal::overlay::{Overlay, OverlayKey};
 use crate::pages::terminal::shortcut::{Shortcut, shortcut};
-use crate::session::access::Access;
+use crate::session::access::PageAccess;
 use crate::session::key_codes::{self, KeyModes};
 use crate::session::keys::{self, Key, Modifiers};
 use crate::session::words;
-use crate::session::{Progress, Session, SessionHooks, SessionInput, Setup, View};
+use crate::session::{Progress, Session, SessionHooks, SessionInput, SessionView, Setup};
 use crate::ui::on_demand::OnDemand;
 use crate::ui::preferences::Preferences;
 
@@ -29,7 +29,7 @@ pub struct TerminalState {
     /// True if the emulator's code did not load.
     pub broken: RwSignal<bool>,
     /// The view of the session's link.
-    pub view: RwSignal<View>,
+    pub view: RwSignal<SessionView>,
     /// The window title that the program has set.
     pub title: RwSignal<Option<String>>,
     /// True if the browser reports that the network is not available.
@@ -123,7 +123,7 @@ impl TerminalState {
     /// Creates the terminal in `place` and starts the session's link.
     pub(super) fn begin(
         self,
-        emulator: &Emulator,
+        emulator: &EmulatorCode,
         place: &page::HtmlElement,
         id: SessionId,
         to_list: Callback<()>,
@@ -170,7 +170,7 @@ impl TerminalState {
                 self.show_cursor();
             }),
         };
-        let token = Access::expect().token();
+        let token = PageAccess::expect().token();
         session.start(Setup { id, token, screen, digest: page::query_has("digest") }, hooks);
         session.post(SessionInput::Hold(untrack(|| preferences.hold())));
         self.fit();
@@ -180,7 +180,7 @@ impl TerminalState {
     /// Scrolls the cursor into view while the host is away: the screen may then be larger than the
     /// page and cannot be resized.
     fn show_cursor(self) {
-        if self.view.with_untracked(View::is_host_away) {
+        if self.view.with_untracked(SessionView::is_host_away) {
             page::show(".xterm-helper-textarea");
         }
     }

@@ -8,7 +8,7 @@ use moorline_shared::time::Time;
 use crate::bindings::clock;
 use crate::pages::terminal::state::TerminalState;
 use crate::session::words;
-use crate::session::{LinkView, View};
+use crate::session::{LinkView, SessionView};
 use crate::ui::when::effect;
 use crate::ui::{Icon, IconName, When};
 
@@ -25,7 +25,7 @@ struct StatusText {
     retry: bool,
 }
 
-fn say(view: &View, no_network: bool, now: Time) -> StatusText {
+fn say(view: &SessionView, no_network: bool, now: Time) -> StatusText {
     let said = |tone, state: &str, detail: String, retry| StatusText {
         tone,
         state: state.to_owned(),
@@ -184,7 +184,7 @@ pub fn PasteChip() -> impl IntoView {
 pub fn SizeChip() -> impl IntoView {
     let state = TerminalState::expect();
     // A host that is away cannot resize its terminal.
-    let foreign = |view: &View| view.foreign_size.filter(|_| !view.is_host_away());
+    let foreign = |view: &SessionView| view.foreign_size.filter(|_| !view.is_host_away());
     let foreign = Memo::new(move |_| state.view.with(foreign));
     let text = |size: Size| format!("{} × {}", size.cols, size.rows);
     view! {
@@ -208,8 +208,8 @@ mod tests {
     use moorline_shared::session::Lifecycle;
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
-    fn view(link: LinkView) -> View {
-        View { link, ..View::default() }
+    fn view(link: LinkView) -> SessionView {
+        SessionView { link, ..SessionView::default() }
     }
 
     #[test]

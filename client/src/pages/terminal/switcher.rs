@@ -8,7 +8,7 @@ use moorline_shared::id::SessionId;
 
 use crate::bindings::dialog as popover;
 use crate::bindings::keyboard::{self, Keys};
-use crate::session::overview::Overview;
+use crate::session::overview::OverviewState;
 use crate::session::route::{Route, Router};
 use crate::session::words;
 use crate::ui::picker::Picker;
@@ -94,7 +94,7 @@ pub fn Switcher(
 
 #[component]
 fn Content(id: SessionId) -> impl IntoView {
-    let overview = Overview::expect();
+    let overview = OverviewState::expect();
     let router = Router::expect();
     overview.follow();
     let items = Callback::new(move |()| sessions(overview, router, &id));
@@ -112,7 +112,7 @@ fn Content(id: SessionId) -> impl IntoView {
 
 /// Returns the other sessions: those of the same project, then those that run, then the rest. Each
 /// group is sorted newest first.
-fn sessions(overview: Overview, router: Router, here: &SessionId) -> Vec<Action> {
+fn sessions(overview: OverviewState, router: Router, here: &SessionId) -> Vec<Action> {
     let mine = overview.session(here).and_then(|session| session.project.clone());
     let project = mine.as_ref().and_then(|id| overview.project_name(id));
     let place = |session: &moorline_shared::rest::SessionSummary| {

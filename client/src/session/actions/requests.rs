@@ -9,7 +9,7 @@ use moorline_shared::rest::{
 
 use super::Actions;
 use crate::bindings::measure;
-use crate::session::api::{self, ApiError, Request};
+use crate::session::api::{self, ApiRequest, RequestError};
 use crate::session::catalogue::{self, Piece};
 use crate::session::route::{Route, Shelf};
 
@@ -25,7 +25,7 @@ impl Actions {
     pub fn create(self, wish: CreateSession) {
         let (cols, rows) = self.size();
         let wish = CreateSession { cols, rows, ..wish };
-        self.start(Request::post("/api/sessions".to_owned(), &wish));
+        self.start(ApiRequest::post("/api/sessions".to_owned(), &wish));
     }
 
     /// Starts another session like this one, and opens it. Without `name`, its name is derived from
@@ -33,7 +33,7 @@ impl Actions {
     pub fn duplicate(self, id: &SessionId, name: Option<String>) {
         let path = format!("/api/sessions/{id}/duplicate");
         let (cols, rows) = self.size();
-        self.start(Request::post(path, &DuplicateSession { name, cols, rows }));
+        self.start(ApiRequest::post(path, &DuplicateSession { name, cols, rows }));
     }
 
     /// Starts a session that continues from another one's output, up to entry `seq` or all of it,
@@ -41,7 +41,7 @@ impl Actions {
     pub fn fork(self, id: &SessionId, seq: Option<Seq>) {
         let path = format!("/api/sessions/{id}/fork");
         let (cols, rows) = self.size();
-        self.start(Request::post(path, &ForkSession { seq, name: None, cols, rows }));
+        self.start(ApiRequest::post(path, &ForkSession { seq, name: None, cols, rows }));
     }
 
     /// Returns the columns and rows of a terminal in this page. A program that starts with them is
@@ -52,7 +52,7 @@ impl Actions {
         (size.map(|size| size.cols), size.map(|size| size.rows))
     }
 
-    fn start(self, request: Request) {
+    fn start(self, request: ApiRequest) {
         if self.busy.get_untracked() {
             return;
         }
@@ -70,7 +70,7 @@ impl Actions {
 
     /// Renames a session. An empty name removes the name that it was given.
     pub fn rename(self, id: &SessionId, name: String) {
-        self.change(Request::patch(format!("/api/sessions/{id}"), &RenameSession { name }));
+        self.change(ApiRequest::patch(format!("/api/sessions/{id}"), &RenameSession { name }));
     }
 
     /// Moves sessions to a project, or out of all projects.
@@ -78,11 +78,11 @@ impl Actions {
         self.done.update(|done| *done += 1);
         let body = MoveSession { project_id: project };
         for id in ids {
-            self.change(Request::post(format!("/api/sessions/{id}/move"), &body));
+            self.change(ApiRequest::post(format!("/api/sessions/{id}/move"), &body));
         }
     }
 
-    fn change(self, request: Request) {
+    fn change(self, request: ApiRequest) {
         api::ask(self.access, request, move |answer| {
             if let Some(Piece { session: Some(session), .. }) = self.take(answer) {
                 self.overview.put(session);
@@ -94,7 +94,7 @@ impl Actions {
     pub fn delete(self, doomed: Vec<SessionId>) {
         self.done.update(|done| *done += 1);
         for id in doomed {
-            let request = Request::delete(format!("/api/session/{id}"));
+            let request = ApiRequest::delete(format!("/api/session/{id}"));
             api::ask(self.access, request, move |answer| {
                 if self.take(gone(answer)).is_none() {
                     return;
@@ -113,11 +113,11 @@ impl Actions {
         let request = match &id {
             Some(id) => {
                 let change = ChangeProject { name: Some(name), directory: Some(directory) };
-                Request::patch(format!("/api/projects/{id}"), &change)
+                ApiRequest::patch(format!("/api/projects/{id}"), &change)
             }
             None => {
                 let directory = Some(directory).filter(|directory| !directory.is_empty());
-                Request::post("/api/projects".to_owned(), &CreateProject { name, directory })
+                ApiRequest::post("/api/projects".to_owned(), &CreateProject { name, directory })
             }
         };
         api::ask(self.access, request, move |answer| {
@@ -133,7 +133,7 @@ impl Actions {
 
     /// Deletes a project and leaves its list. Its sessions stay.
     pub fn delete_project(self, id: ProjectId) {
-        let request = Request::delete(format!("/api/projects/{id}"));
+        let request = ApiRequest::delete(format!("/api/projects/{id}"));
         api::ask(self.access, request, move |answer| {
             if self.take(gone(answer)).is_none() {
                 return;
@@ -146,7 +146,7 @@ impl Actions {
     }
 
     /// Returns the content of an answer, or shows the reason why there is none.
-    fn take(self, answer: Result<String, ApiError>) -> Option<Piece> {
+    fn take(self, answer: Result<String, RequestError>) -> Option<Piece> {
         let piece = answer.and_then(|text| api::parse(&text));
         self.problem.set(piece.as_ref().err().map(ToString::to_string));
         piece.ok()
@@ -154,9 +154,9 @@ impl Actions {
 }
 
 /// Turns a missing target into a success: it is gone already.
-fn gone(answer: Result<String, ApiError>) -> Result<String, ApiError> {
+fn gone(answer: Result<String, RequestError>) -> Result<String, RequestError> {
     match answer {
-        Err(ApiError::Missing(_)) => Ok("{}".to_owned()),
+        Err(RequestError::Missing(_)) => Ok("{}".to_owned()),
         other => other,
     }
 }

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::*;
 use crate::session::Facts;
-use crate::stored::{Row, Stored};
+use crate::stored::{SegmentRow, Stored};
 
 const NOW: Time = Time::from_ms(0);
 const EPOCH: Epoch = Epoch(7);
@@ -151,7 +151,7 @@ fn what_is_missing_is_told_before_what_follows() {
     assert_eq!(got.len(), 3 + 3);
     // A reader learns the oldest retained entry once that is known.
     assert_eq!(got[0].2["tail"], 10);
-    let row = Row { first: Seq(5), last: Seq(12), bytes: 1 };
+    let row = SegmentRow { first: Seq(5), last: Seq(12), bytes: 1 };
     let mut session = session.with_stored(Stored::new(EPOCH, [row]));
     // A reader that asks for everything retained learns which entries are not.
     let got = read(&mut session, Start::Oldest, &kept);

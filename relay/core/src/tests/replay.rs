@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::session::READS_EVERY;
-use crate::stored::{Row, Stored};
+use crate::stored::{SegmentRow, Stored};
 use moorline_shared::limits::{STALLED_AFTER, UNACKED_OUTPUT_BYTES};
 use moorline_shared::message::{CatchUp, Outcome, SnapshotReason};
 
@@ -48,7 +48,7 @@ impl Stage {
             let seq = self.session.log().head().next();
             self.session.host_message(HostMessage::Entry(entry(seq.0))).unwrap();
             self.stored.push(entry(seq.0));
-            let row = Row { first: seq, last: seq, bytes: 50_000 };
+            let row = SegmentRow { first: seq, last: seq, bytes: 50_000 };
             self.session.stored_rows().unwrap().put(row);
             self.session.stored(EPOCH, seq);
         }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use moorline_core::LastStatus;
 use moorline_core::peer::{Peer, PeerOutput, Terms};
 use moorline_core::session::{Facts, HeldChange, RetentionPolicy, Session};
-use moorline_core::stored::{Row, Stored};
+use moorline_core::stored::{SegmentRow, Stored};
 use moorline_shared::frame::Frame;
 use moorline_shared::id::{ClientId, Epoch, Seq};
 use moorline_shared::log::{Entry, Log};
@@ -40,7 +40,7 @@ const NATIVE: RetentionPolicy = RetentionPolicy {
 struct Store {
     epoch: Epoch,
     entries: Vec<Entry>,
-    rows: Vec<Row>,
+    rows: Vec<SegmentRow>,
     snapshot: Option<Snapshot>,
     exit: Option<ExitStatus>,
     last_status: Option<LastStatus>,
@@ -183,7 +183,7 @@ impl Relay {
     fn append(&mut self, entries: Vec<Entry>) {
         let (Some(first), Some(last)) = (entries.first(), entries.last()) else { return };
         let bytes = entries.iter().map(|entry| entry.len() as u64).sum();
-        let (row, last) = (Row { first: first.seq(), last: last.seq(), bytes }, last.seq());
+        let (row, last) = (SegmentRow { first: first.seq(), last: last.seq(), bytes }, last.seq());
         self.store.rows.push(row);
         self.store.entries.extend(entries);
         self.store.last_status =

@@ -7,19 +7,19 @@ use worker::SqlStorage;
 use super::DirectoryState;
 use super::store::ListedRow;
 use crate::reply::RequestFailure;
-use crate::sql::{Database, Result};
+use crate::sql::{ObjectDatabase, Result};
 
 /// The directory as loaded into memory, and the database that it is stored in.
 #[derive(Debug)]
 pub(super) struct DirectoryMemory {
-    pub(super) database: Database,
+    pub(super) database: ObjectDatabase,
     pub(super) directory: Directory,
 }
 
 impl DirectoryMemory {
     /// Loads everything from the database.
     pub(super) fn load(sql: SqlStorage) -> Result<Self> {
-        let database = Database::open(sql)?;
+        let database = ObjectDatabase::open(sql)?;
         database.prepare_directory()?;
         let mut directory = Directory::new(false);
         // The rows are already stored: nothing follows from applying them.
@@ -73,7 +73,7 @@ impl DirectoryState {
     }
 }
 
-impl Database {
+impl ObjectDatabase {
     /// Everything that the directory knows, as the change that would store it.
     fn directory(&self) -> Result<Change> {
         let mut rows = Vec::new();

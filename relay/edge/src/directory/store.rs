@@ -6,7 +6,7 @@ use moorline_core::schema;
 use moorline_shared::id::{HostId, ProjectId, SessionId};
 use moorline_shared::time::Time;
 
-use crate::sql::{Database, Result, SqlError};
+use crate::sql::{ObjectDatabase, Result, SqlError};
 
 /// Each session's last report and the session beside which it was opened; and tickets, which must
 /// outlive the object's sleep.
@@ -41,7 +41,7 @@ pub(super) struct ListedRow {
     pub(super) beside: Option<SessionId>,
 }
 
-impl Database {
+impl ObjectDatabase {
     /// Creates the directory's own tables.
     pub(super) fn prepare_directory(&self) -> Result<()> {
         self.run(TABLES, &[])

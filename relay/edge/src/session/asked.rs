@@ -25,7 +25,7 @@ use crate::internal::{
     Rename, STARTED,
 };
 use crate::reply::{self, Answer, body, nothing};
-use crate::sql::Database;
+use crate::sql::ObjectDatabase;
 
 /// Time allowed for event streams to deliver the news that the session was deleted.
 const GOODBYE: Duration = Duration::from_secs(1);
@@ -67,7 +67,7 @@ fn create(object: &Rc<Object>, record: &SessionRecord) -> Answer {
         Ok(true) => nothing(),
         Ok(false) => Err(ApiError::exists(&record.id).into()),
         Err(Fault::NoSession(_)) => {
-            let database = Database::open(object.state.storage().sql())?;
+            let database = ObjectDatabase::open(object.state.storage().sql())?;
             database.put_session(record)?;
             note_since(&database, now())?;
             object.set_removed(false);

@@ -23,7 +23,7 @@ const BUDGET_BYTES: u64 = 8 * 1024 * 1024;
 
 /// Protocol that a client speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Dialect {
+pub(super) enum SocketDialect {
     /// The subprotocol `moorline.v1`.
     Full,
     /// IC-1 without our additions.
@@ -35,14 +35,14 @@ pub(super) enum Dialect {
 /// Opens a client's stream, in the dialect that its subprotocol selects.
 pub(super) fn stream(object: &Rc<Object>, scope: Scope, request: &Request) -> Answer {
     let is_full = chosen(request)?.is_some_and(|name| name == SUBPROTOCOL);
-    open(object, scope, if is_full { Dialect::Full } else { Dialect::Basic }, request)
+    open(object, scope, if is_full { SocketDialect::Full } else { SocketDialect::Basic }, request)
 }
 
 /// Opens a client's socket.
 pub(super) fn open(
     object: &Rc<Object>,
     scope: Scope,
-    dialect: Dialect,
+    dialect: SocketDialect,
     request: &Request,
 ) -> Answer {
     let protocol = chosen(request)?;
@@ -50,7 +50,7 @@ pub(super) fn open(
     let WebSocketPair { client, server } = WebSocketPair::new()?;
     let terms = Terms {
         scope,
-        extended: dialect == Dialect::Full,
+        extended: dialect == SocketDialect::Full,
         keepalive: false,
         budget_bytes: Some(BUDGET_BYTES),
     };
@@ -60,7 +60,7 @@ pub(super) fn open(
         Ok(Ok(())) => {}
         Ok(Err(refused)) => refused.tell(&server)?,
         // If the client may type, the Worker has created the session before.
-        Err(Fault::NoSession(_)) if dialect == Dialect::Plain => {
+        Err(Fault::NoSession(_)) if dialect == SocketDialect::Plain => {
             let refusal = PlainRefusal::missing();
             server.accept()?;
             sockets::send_text(&server, refusal.text.as_bytes());
@@ -135,7 +135,7 @@ impl SessionState {
         object: &Object,
         socket: &WebSocket,
         terms: Terms,
-        dialect: Dialect,
+        dialect: SocketDialect,
     ) -> std::result::Result<(), ClientRefusal> {
         self.check_host(&object.state);
         let now = now();
@@ -145,7 +145,7 @@ impl SessionState {
             peer.detach(&mut self.session);
             return Err(ClientRefusal::OVERLOADED);
         }
-        let plain = (dialect == Dialect::Plain)
+        let plain = (dialect == SocketDialect::Plain)
             .then(|| Plain::begin(&mut self.session, &mut peer, terms.scope, now));
         self.put_client(socket.clone(), peer, plain);
         Ok(())

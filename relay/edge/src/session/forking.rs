@@ -8,7 +8,7 @@ use http::StatusCode;
 use js_sys::Uint8Array;
 use moorline_core::api::ApiError;
 use moorline_core::segment::Segment;
-use moorline_core::stored::Row;
+use moorline_core::stored::SegmentRow;
 use moorline_shared::control::{Fork, Output};
 use moorline_shared::id::{Epoch, Seq, SessionId};
 use moorline_shared::log::Entry;
@@ -23,7 +23,7 @@ use super::object::{Object, now};
 use crate::asking;
 use crate::internal::{CREATE, Create, ForkSource, ORIGIN};
 use crate::reply::{self, Answer, RequestFailure, nothing};
-use crate::sql::{Database, SqlError};
+use crate::sql::{ObjectDatabase, SqlError};
 
 /// To a new session's object: one part of the log that it begins with, as bytes. With `last` in the
 /// query it is a row, else a snapshot.
@@ -44,7 +44,7 @@ struct Seed {
 struct CopiedParts {
     from: ForkedFrom,
     snapshot: Option<Snapshot>,
-    rows: Vec<Row>,
+    rows: Vec<SegmentRow>,
 }
 
 /// Copies the log to the new session's object, and answers with the [`Fork`] for the host.
@@ -104,7 +104,7 @@ pub(super) async fn take(object: &Rc<Object>, request: &mut Request) -> Answer {
     let wanted: Seed = reply::incoming(&object.name(), request)?.query()?;
     let data = request.bytes().await?;
     let id: SessionId = object.name().parse().map_err(|_| ApiError::invalid_id(&object.name()))?;
-    let database = Database::open(object.state.storage().sql())?;
+    let database = ObjectDatabase::open(object.state.storage().sql())?;
     let (epoch, seq) = (Epoch(wanted.epoch), Seq(wanted.seq));
     match wanted.last {
         Some(last) => database.put_segment(&id, epoch, (seq, Seq(last)), &data, true)?,
@@ -144,7 +144,7 @@ impl SessionState {
         Ok(CopiedParts { from: ForkedFrom { session_id: id, epoch, seq }, snapshot, rows })
     }
 
-    fn entries_of(&self, row: Row) -> Result<Vec<Entry>, SqlError> {
+    fn entries_of(&self, row: SegmentRow) -> Result<Vec<Entry>, SqlError> {
         self.database.segment(self.session.id(), row.first)
     }
 }

@@ -23,7 +23,7 @@ use super::settling::VisibleState;
 use super::sockets::{self, Attachment, Owners, SocketOwner};
 use super::storing::{SINCE, StoredProgress};
 use super::telling::ReportState;
-use crate::sql::{Database, SqlError};
+use crate::sql::{ObjectDatabase, SqlError};
 
 /// Name of the note with the last status in the log.
 pub(super) const LAST_STATUS: &str = "told";
@@ -32,7 +32,7 @@ pub(super) const LAST_STATUS: &str = "told";
 #[derive(Debug)]
 pub(super) struct SessionState {
     pub(super) session: Session,
-    pub(super) database: Database,
+    pub(super) database: ObjectDatabase,
     /// The session's record. Fields that follow from `session` are as last stored.
     pub(super) record: SessionRecord,
     pub(super) last_activity_ms: u64,
@@ -80,7 +80,7 @@ pub(super) struct HostLink {
 impl SessionState {
     /// Loads the session; `None` if it does not exist.
     pub(super) fn load(state: &State, env: &Env, now: Time) -> Result<Option<Self>, SqlError> {
-        let database = Database::open(state.storage().sql())?;
+        let database = ObjectDatabase::open(state.storage().sql())?;
         let Some(record) = database.sessions()?.into_iter().next() else {
             for (socket, _) in sockets::open(state)? {
                 sockets::close(&socket, close::NOT_FOUND, "the session does not exist");
@@ -96,7 +96,7 @@ impl SessionState {
 
     /// The session as its rows describe it, still without sockets.
     fn restored(
-        database: Database,
+        database: ObjectDatabase,
         record: SessionRecord,
         hosted: bool,
         expiry: Expiry,

@@ -5,7 +5,7 @@ use std::mem;
 
 use moorline_core::peer::PeerOutput;
 use moorline_core::session::Session;
-use moorline_core::stored::Row;
+use moorline_core::stored::SegmentRow;
 use moorline_shared::id::{Epoch, Seq};
 use moorline_shared::log::Entry;
 use moorline_shared::publish::WriteRefused;
@@ -14,7 +14,7 @@ use worker::console_error;
 
 use super::loaded::SessionState;
 use super::sockets::{self, Buffers, SocketOwner};
-use crate::sql::{Database, SqlError};
+use crate::sql::{ObjectDatabase, SqlError};
 
 /// Work that is left after an event.
 #[derive(Debug, Clone, Copy)]
@@ -154,12 +154,12 @@ impl SessionState {
 struct Round {
     buffers: Buffers,
     /// The row that was read last, with its entries.
-    read: Option<(Row, Vec<Entry>)>,
+    read: Option<(SegmentRow, Vec<Entry>)>,
 }
 
 impl Round {
     /// The stored entries after `after`, up to the end of their row.
-    fn load(&mut self, database: &Database, session: &mut Session, after: Seq) -> Vec<Entry> {
+    fn load(&mut self, database: &ObjectDatabase, session: &mut Session, after: Seq) -> Vec<Entry> {
         let Some(row) = session.stored_rows().and_then(|stored| stored.row_after(after)) else {
             return Vec::new();
         };

@@ -14,7 +14,7 @@ use moorline_shared::limits::{EDGE_SNAPSHOT_BYTES, FRAME_DATA_BYTES, SEGMENT_BYT
 use moorline_shared::time::Time;
 
 use super::loaded::{LAST_STATUS, SessionState};
-use crate::sql::{Database, OpenSegment, SqlError};
+use crate::sql::{ObjectDatabase, OpenSegment, SqlError};
 
 /// Time for which entries are gathered before they are written.
 const INTERVAL: Duration = Duration::from_millis(100);
@@ -33,7 +33,7 @@ const ACTIVITY_STEP_MS: u64 = 60_000;
 pub(super) const SINCE: &str = "since";
 
 /// Notes the time of a lifecycle change.
-pub(super) fn note_since(database: &Database, now: Time) -> Result<(), SqlError> {
+pub(super) fn note_since(database: &ObjectDatabase, now: Time) -> Result<(), SqlError> {
     database.put_note(SINCE, &now.ms)
 }
 

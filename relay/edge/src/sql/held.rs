@@ -4,11 +4,11 @@ use moorline_core::schema;
 use moorline_shared::frame::Frame;
 use moorline_shared::id::{ClientId, Seq};
 
-use super::{Database, Result, SqlError};
+use super::{ObjectDatabase, Result, SqlError};
 
 const REMOVE_ALL: &str = "DELETE FROM held";
 
-impl Database {
+impl ObjectDatabase {
     /// All waiting pieces of input, oldest first for each client.
     pub(crate) fn held(&self) -> Result<Vec<(ClientId, Frame)>> {
         let mut rows = self.rows(schema::HELD, &[])?;

@@ -6,12 +6,12 @@
 use bytes::Bytes;
 use moorline_core::schema;
 use moorline_core::segment::{self, Segment};
-use moorline_core::stored::Row as SegmentRow;
+use moorline_core::stored::SegmentRow;
 use moorline_shared::id::{Epoch, Seq, SessionId};
 use moorline_shared::limits::SEGMENT_BYTES;
 use moorline_shared::log::Entry;
 
-use super::{Database, Result, ResultRow};
+use super::{ObjectDatabase, Result, ResultRow};
 
 /// Maximum size of a last row that is rewritten with what follows. It bounds what a keystroke
 /// writes.
@@ -25,7 +25,7 @@ pub(crate) struct OpenSegment {
     segment: Segment,
 }
 
-impl Database {
+impl ObjectDatabase {
     /// The stored rows of a log, oldest first.
     pub(crate) fn segments(&self, id: &SessionId, epoch: Epoch) -> Result<Vec<SegmentRow>> {
         let rows = self.rows(schema::SEGMENTS, &[id.as_str().into(), epoch.0.into()])?;

@@ -9,9 +9,9 @@ use moorline_shared::session::{ExitStatus, Size};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::{Database, Result, ResultRow, SqlError, Value};
+use super::{ObjectDatabase, Result, ResultRow, SqlError, Value};
 
-impl Database {
+impl ObjectDatabase {
     /// All sessions, newest first. A session's own object has at most one.
     pub(crate) fn sessions(&self) -> Result<Vec<SessionRecord>> {
         self.rows(schema::SESSIONS, &[])?.iter().map(record).collect()

@@ -26,7 +26,7 @@ type WebSocket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
 /// An event of the connection.
 #[derive(Debug)]
-pub(super) enum SocketEvent {
+pub(super) enum ConnectionEvent {
     Opened(Generation),
     Text(Generation, ServerMessage),
     Frame(Generation, Frame),
@@ -98,12 +98,12 @@ impl AttachSocket {
     }
 
     /// Waits for the next event. Dropping the future loses nothing.
-    pub(super) async fn next(&mut self) -> SocketEvent {
+    pub(super) async fn next(&mut self) -> ConnectionEvent {
         loop {
             match &mut self.state {
                 SocketState::Idle => std::future::pending().await,
                 SocketState::Gone(generation, code) => {
-                    let event = SocketEvent::Closed(*generation, *code);
+                    let event = ConnectionEvent::Closed(*generation, *code);
                     self.state = SocketState::Idle;
                     return event;
                 }
@@ -115,7 +115,7 @@ impl AttachSocket {
                         Err(_) => SocketState::Gone(generation, ABNORMAL),
                     };
                     if matches!(self.state, SocketState::Open(..)) {
-                        return SocketEvent::Opened(generation);
+                        return ConnectionEvent::Opened(generation);
                     }
                 }
                 SocketState::Open(generation, socket) => {
@@ -158,14 +158,14 @@ fn bearer(token: &str) -> Result<HeaderValue, InvalidHeaderValue> {
 fn read(
     generation: Generation,
     message: Option<Result<Message, Error>>,
-) -> Result<Option<SocketEvent>, u16> {
+) -> Result<Option<ConnectionEvent>, u16> {
     match message {
         Some(Ok(Message::Text(text))) => match ServerMessage::from_json(&text) {
-            Ok(message) => Ok(Some(SocketEvent::Text(generation, message))),
+            Ok(message) => Ok(Some(ConnectionEvent::Text(generation, message))),
             Err(_) => Err(ABNORMAL),
         },
         Some(Ok(Message::Binary(bytes))) => match Frame::decode(bytes) {
-            Ok(frame) => Ok(Some(SocketEvent::Frame(generation, frame))),
+            Ok(frame) => Ok(Some(ConnectionEvent::Frame(generation, frame))),
             Err(_) => Err(ABNORMAL),
         },
         Some(Ok(Message::Close(frame))) => Err(frame.map_or(ABNORMAL, |frame| frame.code.into())),

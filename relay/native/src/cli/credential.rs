@@ -26,7 +26,7 @@ const COMMAND_TOKEN: Duration = Duration::from_secs(300);
 const ATTACH_TOKEN: Duration = Duration::from_secs(30 * 24 * 3600);
 
 /// A credential for a relay.
-pub(super) enum Credential {
+pub(super) enum RelayCredential {
     /// The token that the user gave.
     Given(String),
     /// A pass of the relay that serves from this folder. Nothing is stored.
@@ -36,7 +36,7 @@ pub(super) enum Credential {
     Stored(StoredToken),
 }
 
-impl Credential {
+impl RelayCredential {
     /// Obtains a credential for the relay of this data folder.
     ///
     /// # Errors
@@ -90,7 +90,7 @@ impl Credential {
         }
     }
 
-    /// Asks for a ticket. `None` if [`Credential::for_ticket`] is to be used instead.
+    /// Asks for a ticket. `None` if [`RelayCredential::for_ticket`] is to be used instead.
     ///
     /// # Errors
     /// The relay gives no ticket.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use clap::Subcommand;
 use clap::builder::{OsStringValueParser, TypedValueParser as _};
-use moorline_host::daemon::{self, Running, StateDir};
+use moorline_host::daemon::{self, RunningHost, StateDir};
 use moorline_host::dial::{Address, Token, WebSocketDial};
 use moorline_host::driver;
 use moorline_host::host::{Config, Host, LinkState};
@@ -143,7 +143,7 @@ pub(super) fn run(options: HostOptions) -> anyhow::Result<()> {
         }
         Some(HostAction::Status(place)) => {
             let state = place.find()?;
-            let Running { pid, host_id, version, relay, .. } =
+            let RunningHost { pid, host_id, version, relay, .. } =
                 state.running()?.context("the host has just ended")?;
             let state = state.path().display();
             print(&format!(
@@ -155,7 +155,7 @@ pub(super) fn run(options: HostOptions) -> anyhow::Result<()> {
 }
 
 /// Tells the user why `moorline host stop` takes a while.
-fn still_ending(running: &Running) {
+fn still_ending(running: &RunningHost) {
     let (pid, seconds) = (running.pid, STOP_LIMIT.as_secs());
     note(&format!(
         "The host (process {pid}) ends its sessions, and waits for its relay to store their last \
@@ -195,7 +195,7 @@ fn host(options: RunOptions) -> anyhow::Result<()> {
         Some(id) => id,
         None => state.host_id(HostId::from_random(random()?))?,
     };
-    let lock = state.lock(&Running {
+    let lock = state.lock(&RunningHost {
         pid: std::process::id(),
         host_id: id.clone(),
         version: VERSION.to_owned(),

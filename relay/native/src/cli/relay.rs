@@ -15,7 +15,7 @@ use serde::de::DeserializeOwned;
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
 
 use super::DataDir;
-use super::credential::{Credential, NO_TOKEN, SessionOpener};
+use super::credential::{NO_TOKEN, RelayCredential, SessionOpener};
 use super::serve::reachable;
 use crate::command_socket::ask_pass;
 use crate::data_folder::DataFolder;
@@ -47,7 +47,7 @@ pub(super) struct RelayOptions {
 /// A relay, and a credential for it.
 pub(super) struct Relay {
     url: String,
-    credential: Credential,
+    credential: RelayCredential,
     agent: ureq::Agent,
     /// True if it was found by its data folder, so that it runs on this machine.
     is_here: bool,
@@ -70,10 +70,10 @@ impl RelayOptions {
         let url = url.unwrap_or_else(|| DEFAULT_URL.to_owned());
         let agent = agent(&url)?;
         let credential = match token {
-            Some(token) => Credential::Given(token),
+            Some(token) => RelayCredential::Given(token),
             // This machine's credential must not be sent to another address.
             None if !is_told && !is_loopback(&url) => bail!(NO_TOKEN),
-            None => Credential::own(&folder?)?,
+            None => RelayCredential::own(&folder?)?,
         };
         let is_here = is_told || credential.is_own();
         Ok(Relay { url, credential, agent, is_here })
@@ -150,7 +150,7 @@ impl Relay {
     pub(super) fn serving_from(folder: &DataFolder) -> Option<Self> {
         let url = serving_at(folder)?;
         let pass = ask_pass(folder.path()).ok()?;
-        let credential = Credential::Pass { folder: folder.path().to_owned(), pass };
+        let credential = RelayCredential::Pass { folder: folder.path().to_owned(), pass };
         let agent = agent(&url).ok()?;
         Some(Self { url, credential, agent, is_here: true })
     }

@@ -15,7 +15,7 @@ use tokio::sync::Semaphore;
 use super::App;
 use super::error::{ApiError, HttpError, WrongToken};
 use crate::clock::wall_ms;
-use crate::listen::Peer;
+use crate::listen::PeerAddress;
 use moorline_core::api::answering;
 use moorline_core::auth::{Count, Guesses, cookie, cors, lacks_host, repeated};
 
@@ -108,7 +108,8 @@ pub(super) async fn slow(State(app): State<Arc<App>>, request: Request, next: Ne
 
 /// Returns the client's address. A proxy on this machine may name it in `X-Forwarded-For`.
 fn address(request: &Request) -> IpAddr {
-    let peer = request.extensions().get::<Peer>().map_or(IpAddr::from([0; 4]), |peer| peer.0);
+    let peer =
+        request.extensions().get::<PeerAddress>().map_or(IpAddr::from([0; 4]), |peer| peer.0);
     let forwarded = request.headers().get_all("x-forwarded-for").iter().next_back();
     let last =
         forwarded.and_then(|list| list.to_str().ok()?.rsplit(',').next()?.trim().parse().ok());
@@ -125,7 +126,7 @@ mod tests {
         let from = |peer: &str, forwarded: &str| {
             let request = Request::builder().header("x-forwarded-for", forwarded);
             let mut request = request.body(Body::empty()).unwrap();
-            request.extensions_mut().insert(Peer(peer.parse().unwrap()));
+            request.extensions_mut().insert(PeerAddress(peer.parse().unwrap()));
             address(&request).to_string()
         };
         assert_eq!(from("127.0.0.1", "198.51.100.7, 192.0.2.1"), "192.0.2.1");

@@ -17,7 +17,7 @@ use super::error::{HttpError, no_upgrade};
 use super::stream::{admit, configure, marked};
 use crate::registry::begun;
 use crate::session::SessionHandle;
-use crate::stream::{Dialect, Terms, serve};
+use crate::stream::{Dialect, StreamTerms, serve};
 use moorline_core::api::responses::{Guarded, OfSession, Upgrade};
 use moorline_core::refusal::{PlainRefusal, SEE_TEXT};
 use moorline_core::routes::Matched;
@@ -53,7 +53,7 @@ pub(super) async fn open(
         Ok((session, scope)) => {
             let span = tracing::info_span!("plain", session = %id);
             let closing = app.registry.closing();
-            let terms = Terms { scope, dialect: Dialect::Plain };
+            let terms = StreamTerms { scope, dialect: Dialect::Plain };
             upgrade
                 .on_upgrade(move |socket| serve(socket, session, terms, closing).instrument(span))
         }

@@ -16,7 +16,7 @@ use super::descriptions;
 use super::error::{ApiError, HttpError, WrongToken, no_upgrade};
 use super::{App, rest};
 use crate::session::SessionHandle;
-use crate::stream::{Dialect, Terms, refuse, serve};
+use crate::stream::{Dialect, StreamTerms, refuse, serve};
 use moorline_core::api::responses::{Guarded, OfSession, Upgrade};
 use moorline_core::refusal::{NOT_FOUND, StreamRefusal, Why};
 use moorline_core::routes::{Matched, Route};
@@ -67,7 +67,7 @@ pub(super) async fn open(
             let span = tracing::info_span!("stream", session = %id, extended);
             let closing = app.registry.closing();
             let dialect = if extended { Dialect::Full } else { Dialect::Basic };
-            let terms = Terms { scope, dialect };
+            let terms = StreamTerms { scope, dialect };
             upgrade
                 .on_upgrade(move |socket| serve(socket, session, terms, closing).instrument(span))
         }

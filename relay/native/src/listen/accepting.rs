@@ -10,7 +10,7 @@ use rustix::io::Errno;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::time::{Instant, sleep, timeout};
 
-use super::{Listener, Peer};
+use super::{Listener, PeerAddress};
 use moorline_core::api::ApiError;
 
 /// Pause after a connection could be neither accepted nor refused.
@@ -38,7 +38,7 @@ impl<L: Listener> Accepting<L> {
     }
 
     /// Returns the next connection. Dropping the future loses at most one that is being refused.
-    pub(super) async fn next(&mut self) -> (L::Stream, Peer) {
+    pub(super) async fn next(&mut self) -> (L::Stream, PeerAddress) {
         loop {
             if self.spare.is_none() {
                 self.spare = spare();

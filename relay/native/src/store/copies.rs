@@ -6,7 +6,7 @@ use rusqlite::params;
 
 use super::{SessionRecord, Store, StoreError, to_sql};
 use moorline_core::schema;
-use moorline_core::stored::Row;
+use moorline_core::stored::SegmentRow;
 
 /// The result of copying a log.
 #[derive(Debug)]
@@ -56,7 +56,7 @@ impl Store {
 }
 
 /// Returns the oldest entry from which the log is complete up to `up_to`.
-fn tail_of(newest_first: &[Row], up_to: Seq) -> Option<Seq> {
+fn tail_of(newest_first: &[SegmentRow], up_to: Seq) -> Option<Seq> {
     let mut rows = newest_first.iter().skip_while(|row| row.first > up_to);
     let mut tail = rows.next().filter(|row| row.last >= up_to)?.first;
     for row in rows {

@@ -9,7 +9,7 @@ use rusqlite::{OptionalExtension as _, params};
 use super::{Store, StoreError, from_sql, to_sql};
 use moorline_core::schema;
 use moorline_core::segment::{self, Segment};
-use moorline_core::stored::Row;
+use moorline_core::stored::SegmentRow;
 
 /// The last row is rewritten together with what follows if it has at most this size, so that typing
 /// makes few rows. It bounds what a keystroke writes.
@@ -37,7 +37,7 @@ impl Store {
         id: &SessionId,
         epoch: Epoch,
         entries: &[Entry],
-    ) -> Result<Vec<Row>, StoreError> {
+    ) -> Result<Vec<SegmentRow>, StoreError> {
         check_order(entries)?;
         let mut last = self.last_segment(id)?;
         let Some(first) = entries.first().map(Entry::seq) else { return Ok(Vec::new()) };
@@ -61,7 +61,7 @@ impl Store {
         epoch: Epoch,
         entries: &[Entry],
         mut row: NewRow,
-    ) -> Result<Vec<Row>, StoreError> {
+    ) -> Result<Vec<SegmentRow>, StoreError> {
         let mut written = Vec::new();
         let mut last = Seq::ZERO;
         let most: usize = entries.iter().map(segment::most_len).sum();
@@ -93,8 +93,8 @@ impl Store {
         epoch: Epoch,
         row: &NewRow,
         last: Seq,
-    ) -> Result<Row, StoreError> {
-        let written = Row { first: row.first, last, bytes: row.segment.len() as u64 };
+    ) -> Result<SegmentRow, StoreError> {
+        let written = SegmentRow { first: row.first, last, bytes: row.segment.len() as u64 };
         let (id, first, last) = (id.as_str(), to_sql(row.first.0), to_sql(last.0));
         let (bytes, data) = (to_sql(written.bytes), row.segment.blob());
         if row.exists {
@@ -187,10 +187,10 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::Sqlite`].
-    pub fn segments(&self, id: &SessionId, epoch: Epoch) -> Result<Vec<Row>, StoreError> {
+    pub fn segments(&self, id: &SessionId, epoch: Epoch) -> Result<Vec<SegmentRow>, StoreError> {
         let mut statement = self.connection.prepare_cached(schema::SEGMENTS)?;
         let rows = statement.query_map(params![id.as_str(), to_sql(epoch.0)], |row| {
-            Ok(Row {
+            Ok(SegmentRow {
                 first: Seq(from_sql(row.get(0)?)),
                 last: Seq(from_sql(row.get(1)?)),
                 bytes: from_sql(row.get(2)?),
@@ -218,7 +218,7 @@ impl Store {
         &self,
         id: &SessionId,
         after: Seq,
-        rows: impl Iterator<Item = Row>,
+        rows: impl Iterator<Item = SegmentRow>,
     ) -> Result<Vec<Entry>, StoreError> {
         let mut entries = Vec::new();
         let mut statement = self.connection.prepare_cached(schema::SEGMENT_DATA)?;

@@ -18,7 +18,7 @@ use moorline_shared::message::Snapshot;
 use super::{SessionRecord, Store, StoreError};
 use crate::metrics::StoreCounters;
 use moorline_core::session::Retention;
-use moorline_core::stored::Row;
+use moorline_core::stored::SegmentRow;
 
 /// Time for which marks are gathered before a round.
 const INTERVAL: Duration = Duration::from_millis(50);
@@ -52,7 +52,7 @@ pub struct Batch {
 #[derive(Debug, Default)]
 pub struct Written {
     /// The rows that were written, oldest first.
-    pub rows: Vec<Row>,
+    pub rows: Vec<SegmentRow>,
     /// The last entry that was trimmed; `None` if none was.
     pub trimmed: Option<Seq>,
 }

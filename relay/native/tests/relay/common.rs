@@ -7,7 +7,7 @@ use futures_util::{SinkExt as _, StreamExt as _};
 use moorline_relay::config::Config;
 use moorline_relay::listen::TAKE_DEADLINE;
 use moorline_relay::own_host::Kind;
-use moorline_relay::serve::{Relay, Running};
+use moorline_relay::serve::{Relay, RunningRelay};
 use moorline_shared::frame::Frame;
 use moorline_shared::id::Seq;
 use moorline_shared::message::{ClientMessage, Resume, ServerMessage};
@@ -23,7 +23,7 @@ pub(crate) const TOKEN: &str = "a-token-for-tests-only";
 
 pub(crate) struct Server {
     pub(crate) address: String,
-    running: Running,
+    running: RunningRelay,
 }
 
 impl Server {

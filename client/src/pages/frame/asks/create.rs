@@ -9,7 +9,7 @@ use super::forms::FormActions;
 use crate::pages::frame::hosts::{NoHost, host_choice};
 use crate::session::actions::Actions;
 use crate::session::catalogue::Sessions;
-use crate::session::overview::Overview;
+use crate::session::overview::OverviewState;
 use crate::session::route::Router;
 use crate::ui::Field;
 use crate::ui::field::{Choice, choice, typed};
@@ -25,7 +25,7 @@ pub fn CreateForm(
     let command = NodeRef::<html::Input>::new();
     let cwd = NodeRef::<html::Input>::new();
     let name = NodeRef::<html::Input>::new();
-    let (overview, host) = (Overview::expect(), RwSignal::new(None));
+    let (overview, host) = (OverviewState::expect(), RwSignal::new(None));
     let project = RwSignal::new(untrack(|| router.shelf()).project().cloned());
     let problem = RwSignal::new(None::<String>);
     let submit = move |event: leptos::ev::SubmitEvent| {
@@ -68,7 +68,7 @@ pub fn CreateForm(
 /// Suggests the folders of existing sessions.
 #[component]
 fn Folders() -> impl IntoView {
-    let overview = Overview::expect();
+    let overview = OverviewState::expect();
     let folders: Vec<String> = overview.sessions.with_untracked(|sessions| {
         let all = sessions.iter().flat_map(Sessions::iter);
         all.filter_map(|session| session.cwd.clone()).collect()
@@ -80,7 +80,7 @@ fn Folders() -> impl IntoView {
 }
 
 fn project_choice(project: RwSignal<Option<ProjectId>>) -> AnyView {
-    let overview = Overview::expect();
+    let overview = OverviewState::expect();
     let options = move || {
         let none = Choice { text: "None".to_owned(), ..Choice::default() };
         let one = |one: Project| Choice {

@@ -5,7 +5,7 @@ use leptos::prelude::*;
 use moorline_shared::id::{ProjectId, SessionId};
 
 use crate::session::actions::{Actions, Ask};
-use crate::session::overview::Overview;
+use crate::session::overview::OverviewState;
 use crate::session::words;
 use crate::ui::field::typed;
 use crate::ui::when::live;
@@ -19,7 +19,7 @@ pub fn DeleteSessions(
     /// Called to close the dialog.
     close: Callback<()>,
 ) -> impl IntoView {
-    let (actions, overview) = (Actions::expect(), Overview::expect());
+    let (actions, overview) = (Actions::expect(), OverviewState::expect());
     let is_over = |id: &SessionId| overview.session(id).is_some_and(|s| s.lifecycle.is_over());
     let text = match (untrack(|| ids.iter().all(is_over)), ids.len() == 1) {
         (false, true) => "This stops the program and deletes its output. This cannot be undone.",
@@ -75,7 +75,7 @@ pub fn MoveSessions(
     /// Called to close the dialog.
     close: Callback<()>,
 ) -> impl IntoView {
-    let (actions, overview) = (Actions::expect(), Overview::expect());
+    let (actions, overview) = (Actions::expect(), OverviewState::expect());
     // The project of all of them, if they share one.
     let ids = StoredValue::new(ids);
     let from = move || {
@@ -126,7 +126,7 @@ pub fn RenameForm(
     /// Called to close the dialog.
     close: Callback<()>,
 ) -> impl IntoView {
-    let (actions, overview) = (Actions::expect(), Overview::expect());
+    let (actions, overview) = (Actions::expect(), OverviewState::expect());
     let node = NodeRef::<html::Input>::new();
     let session = untrack(|| overview.session(&id));
     let value = session.and_then(|session| words::given_name(&session)).unwrap_or_default();
@@ -151,7 +151,7 @@ pub fn ProjectForm(
     /// Called to close the dialog.
     close: Callback<()>,
 ) -> impl IntoView {
-    let (actions, overview) = (Actions::expect(), Overview::expect());
+    let (actions, overview) = (Actions::expect(), OverviewState::expect());
     let (name, directory) = (NodeRef::<html::Input>::new(), NodeRef::<html::Input>::new());
     let problem = RwSignal::new(None::<String>);
     let known = id.as_ref().and_then(|id| untrack(|| overview.project(id)));
