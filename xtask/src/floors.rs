@@ -77,14 +77,14 @@ pub(crate) fn breaches(workspace: &Workspace, folders: &[&str]) -> Result<Vec<St
 }
 
 /// The folders of crate roots, relative to the workspace.
-fn roots(workspace: &Workspace, folders: &[&str]) -> BTreeSet<String> {
+pub(crate) fn roots(workspace: &Workspace, folders: &[&str]) -> BTreeSet<String> {
     let files = folders.iter().flat_map(|folder| rust_files(workspace, Path::new(folder)));
     let is_root = |file: &String| file.ends_with("/lib.rs") || file.ends_with("/main.rs");
     let folder = |file: String| file.rsplit_once('/').map(|(folder, _)| folder.to_owned());
     files.filter(is_root).filter_map(folder).collect()
 }
 
-fn sources(workspace: &Workspace, root: &str) -> Result<Vec<Source>> {
+pub(crate) fn sources(workspace: &Workspace, root: &str) -> Result<Vec<Source>> {
     let read = |file: String| {
         let content = std::fs::read_to_string(workspace.root.join(&file))?;
         Ok(Source { module: module_of(root, &file), file, content })

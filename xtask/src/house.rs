@@ -6,7 +6,7 @@ use anyhow::{Result, bail};
 use walkdir::{DirEntry, WalkDir};
 
 use crate::workspace::Workspace;
-use crate::{floors, links};
+use crate::{floors, links, names};
 
 const FOLDERS: &[&str] = &["shared", "host", "relay", "client", "tests", "xtask", "fuzz"];
 
@@ -42,6 +42,7 @@ pub(crate) fn check(workspace: &Workspace) -> Result<()> {
     }
     found.extend(links::broken(workspace)?);
     found.extend(floors::breaches(workspace, FOLDERS)?);
+    found.extend(names::breaches(workspace, FOLDERS)?);
     if !found.is_empty() {
         bail!("{} places break the house rules:\n{}", found.len(), found.join("\n"));
     }

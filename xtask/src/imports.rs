@@ -42,6 +42,11 @@ pub(crate) fn module_of(root: &str, file: &str) -> String {
     if matches!(path, "lib" | "main") { String::new() } else { path.replace('/', "::") }
 }
 
+/// The code of a file, without comments, the content of texts, and what is for tests alone.
+pub(crate) fn code(content: &str) -> String {
+    code::without_tests(&code::without_texts(content)).0
+}
+
 /// All imports between the modules of a crate.
 pub(crate) fn imports(sources: &[Source]) -> Vec<Import> {
     let mut tree = Tree::default();

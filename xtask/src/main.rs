@@ -16,6 +16,7 @@ mod house;
 mod imports;
 mod link;
 mod links;
+mod names;
 mod packages;
 mod process;
 mod progress;

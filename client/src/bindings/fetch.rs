@@ -2,7 +2,7 @@
 
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
-use web_sys::{Request, Headers, RequestCache, RequestInit, Response, window};
+use web_sys::{Headers, Request, RequestCache, RequestInit, Response, window};
 
 /// An HTTP request. The token is sent in the `Authorization` header.
 #[derive(Debug, Clone, Copy, Default)]

@@ -189,7 +189,11 @@ impl PtyProgram {
 
     /// Starts the program on a terminal. With a launcher, that is started first to set limits, and
     /// the returned status waits until it has become the program.
-    fn spawn(&self, cwd: &Path, terminal: pty_process::Pts) -> io::Result<(Child, Option<StartReport>)> {
+    fn spawn(
+        &self,
+        cwd: &Path,
+        terminal: pty_process::Pts,
+    ) -> io::Result<(Child, Option<StartReport>)> {
         let spawn = |mut command: Command, report: Option<OwnedFd>| {
             command.env_clear().envs(&self.variables).current_dir(cwd);
             let command = pty_process::Command::from(command);
