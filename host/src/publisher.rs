@@ -3,8 +3,7 @@
 //!
 //! No I/O happens here. The owner passes in output ([`Publisher::append`]) and the relay's commands
 //! ([`Publisher::command`]), carries out the tasks of [`Publisher::poll_task`], sends the messages
-//! of [`Publisher::poll_message`] while its link has room, and writes [`Publisher::input`] to the
-//! session.
+//! of [`Publisher::poll_message`] while its link has room, and writes [`Publisher::input`] to the session.
 //!
 //! The publisher also decides who answers the program's queries. The owner reports each query
 //! ([`Publisher::asked`]), passes in the emulator's answer ([`Publisher::answered`]), and calls
