@@ -26,7 +26,7 @@ const KNOWN_CIRCLES: &[(&str, &str, &[&str])] = &[
     (
         "relay/edge/src",
         "session",
-        &["alarm", "asked", "forking", "loaded", "object", "settling", "storing", "telling"],
+        &["alarm", "effects", "fork", "internal_routes", "object", "report", "state", "storage"],
     ),
     ("relay/native/src", "", &["attach", "cli"]),
     // The task of a control link needs the registry, and the registry asks hosts.

@@ -24,7 +24,7 @@ use moorline_shared::sse;
 use moorline_shared::time::Time;
 
 use super::api::ApiError;
-use super::claims::PeerId;
+use super::client_table::PeerId;
 use super::reader::{Read, ReadGap, Reader, Start};
 use super::session::{READS_EVERY, READS_EVERY_BYTES, Session, TooManyClients};
 

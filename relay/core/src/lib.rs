@@ -5,7 +5,7 @@
 mod answer;
 pub mod api;
 pub mod auth;
-mod claims;
+mod client_table;
 pub mod directory;
 pub mod event_socket;
 pub mod events;
@@ -13,7 +13,6 @@ pub mod hosts;
 mod input;
 mod last_status;
 pub mod legacy;
-pub mod meeting;
 pub mod named;
 pub mod naming;
 #[cfg(feature = "openapi")]
@@ -23,6 +22,7 @@ pub mod peer;
 pub mod plain;
 pub mod plan;
 pub mod reader;
+pub mod reconciliation;
 pub mod record;
 pub mod refusal;
 pub mod replies;

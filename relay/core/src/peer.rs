@@ -29,7 +29,7 @@ use serde::{Deserialize, Serialize};
 
 pub use saved::SavedPeer;
 
-use super::claims::PeerId;
+use super::client_table::PeerId;
 use super::input::InputRefused;
 use super::rfc3339;
 use super::session::{Session, TooManyClients};

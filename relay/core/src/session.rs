@@ -11,9 +11,9 @@
 mod answering;
 mod commands;
 mod held;
-mod hosting;
-mod keeping;
-mod reading;
+mod host_link;
+mod replay;
+mod retention;
 mod snapshots;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -27,15 +27,15 @@ use moorline_shared::message::Snapshot;
 use moorline_shared::publish::{HostCommand, RequestId, WriteAnswer, WriteRefused};
 use moorline_shared::session::{ExitStatus, Lifecycle, Size};
 
-use super::claims::{ClientTable, PeerId};
+use super::client_table::{ClientTable, PeerId};
 use super::events::{self, EncodedCache, Encoding};
 use super::last_status::LastStatus;
 use super::requests::Requests;
 use super::stored::Stored;
 use commands::Commands;
 pub use held::HeldChange;
-pub use keeping::{Retention, RetentionPolicy};
-pub(crate) use reading::{READS_EVERY, READS_EVERY_BYTES};
+pub(crate) use replay::{READS_EVERY, READS_EVERY_BYTES};
+pub use retention::{Retention, RetentionPolicy};
 
 /// The error for a message that a host may not publish.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -128,7 +128,7 @@ pub struct Session {
     stored: Option<Stored>,
     held_changes: VecDeque<HeldChange>,
     /// Clients that replay and have recently taken something.
-    readings: BTreeMap<PeerId, reading::ReplayPosition>,
+    readings: BTreeMap<PeerId, replay::ReplayPosition>,
     /// The cached encodings for event streams: text, then base64.
     encoded: [EncodedCache; 2],
     streams: usize,

@@ -28,7 +28,7 @@ use worker::{
 
 use crate::internal::Counted;
 use crate::reply::{RequestFailure, drain, send};
-use crate::session::bell::ChangeNotifier;
+use crate::session::notifier::ChangeNotifier;
 use hosts::AskedHost;
 use memory::DirectoryMemory;
 

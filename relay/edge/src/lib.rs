@@ -9,13 +9,13 @@ pub mod files;
 pub mod internal;
 
 #[cfg(target_arch = "wasm32")]
-mod asking;
+mod abort_guard;
 #[cfg(target_arch = "wasm32")]
 mod directory;
 #[cfg(target_arch = "wasm32")]
-mod door;
+mod gateway;
 #[cfg(target_arch = "wasm32")]
-mod leaving;
+mod object_client;
 #[cfg(target_arch = "wasm32")]
 mod reply;
 #[cfg(target_arch = "wasm32")]

@@ -6,19 +6,19 @@
 
 mod alarm;
 mod answers;
-mod asked;
-pub(crate) mod bell;
 mod clients;
+mod effects;
 mod events;
-mod forking;
+mod fork;
 mod host;
-mod loaded;
+mod internal_routes;
+pub(crate) mod notifier;
 mod object;
+mod report;
 mod rest;
-mod settling;
 mod sockets;
-mod storing;
-mod telling;
+mod state;
+mod storage;
 
 use std::rc::Rc;
 
@@ -32,8 +32,8 @@ use worker::{
 
 use answers::scope;
 use clients::SocketDialect;
-use loaded::SessionState;
 use object::Object;
+use state::SessionState;
 
 use crate::internal::PREFIX;
 use crate::reply::{self, Answer, is_upgrade};
@@ -93,7 +93,7 @@ impl DurableObject for SessionObject {
 async fn route(object: &Rc<Object>, request: &mut Request) -> Answer {
     let path = request.path();
     if path.starts_with(PREFIX) {
-        return asked::answer(object, &path, request).await;
+        return internal_routes::answer(object, &path, request).await;
     }
     let Found::Route(Matched { route, .. }) = find(&reply::method(request), &path) else {
         return Err(ApiError::no_route(&reply::uri(&path)).into());

@@ -2,9 +2,9 @@
 
 mod control;
 mod link;
+mod link_driver;
 mod local;
 mod publish;
-mod talk;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

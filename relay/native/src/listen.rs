@@ -15,11 +15,11 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::sync::{mpsc, watch};
 
-use accepting::Accepting;
+use acceptor::Accepting;
 use patient::Patient;
 use unread::Drained;
 
-mod accepting;
+mod acceptor;
 mod patient;
 #[cfg(test)]
 mod tests;

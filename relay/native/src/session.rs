@@ -4,9 +4,9 @@
 //! wakes the host's link, marks what must be stored, and wakes the clients.
 
 mod history;
-mod seat;
-mod storing;
-mod telling;
+mod lease;
+mod requests;
+mod storage;
 
 use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -24,13 +24,13 @@ use super::clock::{Clock, wall_ms};
 use super::metrics::Metrics;
 use super::store::{SessionRecord, Store, Writer};
 pub use history::HistoryPainter;
+pub use lease::{CloseReason, PublisherLease};
 use moorline_core::api::ApiError;
 use moorline_core::directory::SessionReport;
 use moorline_core::record::{self, facts, summary_now};
 use moorline_core::routes::{OutputPoll, OutputRead, Reply, Request};
 use moorline_core::session::Session;
 use moorline_core::stored::{SegmentRow, Stored};
-pub use seat::{CloseReason, PublisherLease};
 
 /// Services that all sessions of a relay share.
 #[derive(Debug)]
@@ -85,11 +85,11 @@ pub struct HandleState {
     /// The log, and the messages for clients.
     pub session: Session,
     /// The link of the session's host.
-    link: seat::HostLinkState,
+    link: lease::HostLinkState,
     /// The row: its constant fields, and the others as they were stored last.
     record: SessionRecord,
     last_activity_ms: u64,
-    storing: storing::StoreProgress,
+    storing: storage::StoreProgress,
     /// The values that the list showed last.
     listed: ListedValues,
     /// True while a task waits for [`Session::poll_timeout`].
@@ -139,10 +139,10 @@ impl SessionHandle {
     ) -> Arc<Self> {
         let state = HandleState {
             session,
-            link: seat::HostLinkState::default(),
+            link: lease::HostLinkState::default(),
             record: record.clone(),
             last_activity_ms: record.last_activity_ms,
-            storing: storing::StoreProgress::new(is_new),
+            storing: storage::StoreProgress::new(is_new),
             listed: ListedValues::default(),
             is_timed: false,
         };

@@ -8,8 +8,8 @@ use moorline_shared::session::Lifecycle;
 use super::Directory;
 use super::change::{Change, Row};
 use crate::hosts::{self, ListedHost};
-use crate::meeting::Reconciliation;
 use crate::plan::{HostError, adopted, choose};
+use crate::reconciliation::Reconciliation;
 use crate::record::{HostRecord, SessionRecord};
 
 /// The consequences of a host's hello.

@@ -6,7 +6,7 @@ use moorline_shared::id::{ClientId, Seq};
 use moorline_shared::publish::HostCommand;
 
 use super::Session;
-use crate::claims::PeerId;
+use crate::client_table::PeerId;
 
 impl Session {
     /// Records that a client typed or resized. Returns its place in that order, for

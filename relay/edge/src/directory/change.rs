@@ -13,8 +13,8 @@ use worker::console_error;
 use worker::wasm_bindgen_futures::spawn_local;
 
 use super::{DirectoryState, ReservedId, now_ms};
-use crate::asking;
 use crate::internal::{APPEND, Append, DELETE, MOVE, Move, RENAME, Rename};
+use crate::object_client;
 use crate::reply::{self, Answer, RequestFailure};
 
 /// Maximum number of objects that are asked at the same time.
@@ -53,7 +53,7 @@ impl DirectoryState {
         };
         // Clients hear of it before the host ends the program. If the object fails, the session
         // stays listed.
-        asking::post(&asking::session(&self.env, id)?, DELETE, &()).await?;
+        object_client::post(&object_client::session(&self.env, id)?, DELETE, &()).await?;
         let unlisted = self.unlist(id).await;
         drop(reserved);
         unlisted
@@ -109,6 +109,8 @@ impl DirectoryState {
         path: &str,
         body: &impl Serialize,
     ) -> Result<(), RequestFailure> {
-        asking::post(&asking::session(&self.env, session)?, path, body).await.map(drop)
+        object_client::post(&object_client::session(&self.env, session)?, path, body)
+            .await
+            .map(drop)
     }
 }

@@ -9,8 +9,8 @@ use moorline_shared::rest::ForkSession;
 
 use super::start::new_id;
 use super::{DirectoryState, now_ms};
-use crate::asking;
 use crate::internal::{FORK, ForkSource};
+use crate::object_client;
 use crate::reply::{self, Answer};
 
 impl DirectoryState {
@@ -23,11 +23,11 @@ impl DirectoryState {
         record.epoch = Epoch(now_ms());
         record.size.cols = wanted.cols.unwrap_or(record.size.cols);
         record.size.rows = wanted.rows.unwrap_or(record.size.rows);
-        let source = asking::session(&self.env, source)?;
+        let source = object_client::session(&self.env, source)?;
         let started = self.to_completion(move |state| async move {
             let record = reservation.record.clone();
             let wanted = ForkSource { seq: wanted.seq, record: record.clone() };
-            let fork: Fork = match asking::ask(&source, FORK, &wanted).await {
+            let fork: Fork = match object_client::ask(&source, FORK, &wanted).await {
                 Ok(fork) => fork,
                 Err(failure) => {
                     state.discard(&record.id).await;

@@ -11,8 +11,8 @@ use futures_util::{StreamExt as _, stream};
 use http::StatusCode;
 use moorline_core::api::ApiError;
 use moorline_core::directory::Greeting;
-use moorline_core::meeting::other_protocol;
 use moorline_core::plan::HostError;
+use moorline_core::reconciliation::other_protocol;
 use moorline_core::record::SessionRecord;
 use moorline_shared::control::{Hello, Hosted, ToHost, ToRelay};
 use moorline_shared::id::{HostId, SessionId};
@@ -28,8 +28,8 @@ use worker::{
 use super::change::OBJECTS_AT_ONCE;
 use super::start::Result;
 use super::{DirectoryState, now_ms, random};
-use crate::asking;
 use crate::internal::{CREATE, Create, Files, FilesWanted, HOST_LOST};
+use crate::object_client;
 use crate::reply::{Answer, RequestFailure, is_upgrade};
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -233,8 +233,8 @@ impl DirectoryState {
         let make = async |record: SessionRecord| {
             let id = record.id.clone();
             let made = async {
-                let object = asking::session(&self.env, &id)?;
-                asking::post(&object, CREATE, &Create { record }).await
+                let object = object_client::session(&self.env, &id)?;
+                object_client::post(&object, CREATE, &Create { record }).await
             };
             match made.await {
                 // The object exists already: the directory had lost this session.
@@ -250,8 +250,8 @@ impl DirectoryState {
         let lose = async |id: SessionId| {
             console_warn!("the session {id} is lost: its host no longer has it");
             let lost = async {
-                let object = asking::session(&self.env, &id)?;
-                asking::post(&object, HOST_LOST, &()).await
+                let object = object_client::session(&self.env, &id)?;
+                object_client::post(&object, HOST_LOST, &()).await
             };
             if let Err(failure) = lost.await {
                 console_error!("the session {id} could not be marked as lost: {failure}");

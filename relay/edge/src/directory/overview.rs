@@ -14,7 +14,7 @@ use moorline_shared::sse;
 use worker::{Delay, Request, ResponseBuilder, console_error};
 
 use super::{DirectoryState, now_ms};
-use crate::leaving::AbortGuard;
+use crate::abort_guard::AbortGuard;
 use crate::reply::Answer;
 
 /// Minimum time between two updates of a stream: changes within it are sent together.

@@ -18,8 +18,8 @@ use worker::wasm_bindgen_futures::spawn_local;
 use worker::{Delay, console_error, console_warn};
 
 use super::{DirectoryState, ReservedId, now_ms, random};
-use crate::asking;
 use crate::internal::{CREATE, Create, DELETE, HostStarted, STARTED};
+use crate::object_client;
 use crate::reply::{self, Answer, RequestFailure};
 
 /// Time allowed for a host to start a session.
@@ -109,13 +109,13 @@ impl DirectoryState {
 
     /// Creates the session's object with its record.
     async fn make(&self, record: &SessionRecord) -> Result<()> {
-        let object = asking::session(&self.env, &record.id)?;
+        let object = object_client::session(&self.env, &record.id)?;
         let wanted = Create { record: record.clone() };
-        match asking::post(&object, CREATE, &wanted).await {
+        match object_client::post(&object, CREATE, &wanted).await {
             // An object left behind by a session that is no longer listed.
             Err(RequestFailure::Passed(answer)) if answer.status_code() == 409 => {
-                asking::post(&object, DELETE, &()).await?;
-                asking::post(&object, CREATE, &wanted).await.map(drop)
+                object_client::post(&object, DELETE, &()).await?;
+                object_client::post(&object, CREATE, &wanted).await.map(drop)
             }
             made => made.map(drop),
         }
@@ -128,7 +128,7 @@ impl DirectoryState {
         fork: Option<Fork>,
     ) -> Result<SessionSummary> {
         let id = reservation.record.id.clone();
-        let object = asking::session(&self.env, &id)?;
+        let object = object_client::session(&self.env, &id)?;
         let hosted = match self.ask_to_start(&reservation, fork).await {
             Ok(hosted) => hosted,
             Err(failure) => {
@@ -140,7 +140,7 @@ impl DirectoryState {
         self.carry_out(listed).await;
         let (epoch, size) = (hosted.epoch, hosted.facts.size);
         let started = HostStarted { session: hosted, within_ms: PUBLISH_PATIENCE_MS };
-        match asking::ask::<SessionSummary>(&object, STARTED, &started).await {
+        match object_client::ask::<SessionSummary>(&object, STARTED, &started).await {
             Ok(summary) => {
                 // What the session reported before it was listed was not taken in.
                 self.report(SessionReport { summary: summary.clone(), epoch, size, streams: 0 })?;
@@ -157,8 +157,8 @@ impl DirectoryState {
     /// Deletes the object of a session that did not start.
     pub(super) async fn discard(&self, id: &SessionId) {
         let discarded = async {
-            let object = asking::session(&self.env, id)?;
-            asking::post(&object, DELETE, &()).await
+            let object = object_client::session(&self.env, id)?;
+            object_client::post(&object, DELETE, &()).await
         };
         if let Err(failure) = discarded.await {
             console_error!("a session that did not start was left behind: {failure}");

@@ -10,10 +10,10 @@ use moorline_shared::session::Lifecycle;
 use moorline_shared::time::Time;
 use worker::{Env, console_error};
 
-use super::loaded::SessionState;
 use super::object::{Fault, Object, now, number};
-use crate::asking;
+use super::state::SessionState;
 use crate::internal::{GONE, SessionGone};
+use crate::object_client;
 
 /// Upper bound on how late a timer's work can run if eviction lost the timer. An alarm keeps the
 /// object awake for longer, so alarms should be rare.
@@ -97,13 +97,13 @@ async fn expire(object: &Rc<Object>) {
 async fn remove(object: &Rc<Object>) {
     let Ok(session_id) = object.name().parse() else { return };
     let told = async {
-        let directory = asking::directory(&object.env)?;
-        asking::post(&directory, GONE, &SessionGone { session_id }).await
+        let directory = object_client::directory(&object.env)?;
+        object_client::post(&directory, GONE, &SessionGone { session_id }).await
     };
     if let Err(failure) = told.await {
         console_error!("the directory could not be told to remove a session: {failure}");
         object.set_alarm(now() + SAFETY);
         return;
     }
-    super::asked::remove(object).await;
+    super::internal_routes::remove(object).await;
 }

@@ -12,9 +12,9 @@ use worker::{
     Request, Response, ResponseBuilder, Result, WebSocket, WebSocketIncomingMessage, WebSocketPair,
 };
 
-use super::loaded::{Client, SessionState};
 use super::object::{Fault, Object, now};
 use super::sockets::{self, Attachment, SocketOwner};
+use super::state::{Client, SessionState};
 use crate::reply::Answer;
 
 /// Maximum bytes sent on one connection to a client that never acknowledges. A socket accepts

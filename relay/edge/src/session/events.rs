@@ -18,10 +18,10 @@ use moorline_shared::sse;
 use moorline_shared::time::Time;
 use worker::{Delay, Request, ResponseBuilder, console_error};
 
-use super::loaded::SessionState;
 use super::object::{Object, now, wall_ms};
+use super::state::SessionState;
+use crate::abort_guard::AbortGuard;
 use crate::address::asked;
-use crate::leaving::AbortGuard;
 use crate::reply::{Answer, RequestFailure, nothing};
 
 /// Bytes that a session's streams send together before they yield. The runtime handles requests,

@@ -16,9 +16,9 @@ use worker::{
 };
 
 use super::clients::upgraded;
-use super::loaded::{HostLink, SessionState};
 use super::object::{Fault, Object, now, wall_ms};
 use super::sockets::{self, Attachment, Buffers};
+use super::state::{HostLink, SessionState};
 use crate::reply::Answer;
 
 /// Time allowed for a host to answer where its log begins.

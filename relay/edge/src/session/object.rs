@@ -14,9 +14,9 @@ use moorline_shared::time::Time;
 use worker::wasm_bindgen_futures::spawn_local;
 use worker::{Date, Delay, Env, State, console_error};
 
-use super::bell::ChangeNotifier;
-use super::loaded::SessionState;
-use super::settling::Due;
+use super::effects::Due;
+use super::notifier::ChangeNotifier;
+use super::state::SessionState;
 use crate::sql::SqlError;
 
 /// The variable that makes the object drop its memory at a share of its events. It is for tests:

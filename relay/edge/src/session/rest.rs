@@ -16,10 +16,10 @@ use moorline_shared::publish::{WriteAnswer, WriteRefused};
 use moorline_shared::rest::SessionContext;
 use worker::{Request, console_warn};
 
-use super::loaded::SessionState;
 use super::object::{Fault, Object, now, wall_ms};
-use crate::asking;
+use super::state::SessionState;
 use crate::internal::{FILES, Files, FilesWanted};
+use crate::object_client;
 use crate::reply::{self, Answer};
 use crate::sql::SqlError;
 
@@ -68,7 +68,9 @@ pub(super) async fn context(object: &Rc<Object>) -> Answer {
     let (id, wanted) =
         object.peek(|loaded| (loaded.session.id().clone(), loaded.files_wanted()))?;
     let files = match wanted {
-        Some(wanted) => asking::ask(&asking::directory(&object.env)?, FILES, &wanted).await?,
+        Some(wanted) => {
+            object_client::ask(&object_client::directory(&object.env)?, FILES, &wanted).await?
+        }
         None => Files::default(),
     };
     let context = SessionContext { session_id: id, context: files.files, timestamp: wall_ms() };

@@ -14,9 +14,9 @@ use tracing::Instrument as _;
 
 use super::HostLease;
 use super::link::Link;
-use super::talk::{LinkClose, LinkDriver, LinkHandler};
+use super::link_driver::{LinkClose, LinkDriver, LinkHandler};
 use crate::registry::Registry;
-use moorline_core::meeting::other_protocol;
+use moorline_core::reconciliation::other_protocol;
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 

@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use tracing::Instrument as _;
 
 use super::link::Link;
-use super::talk::{LinkClose, LinkDriver, LinkHandler};
+use super::link_driver::{LinkClose, LinkDriver, LinkHandler};
 use crate::session::{CloseReason, PublisherLease};
 use moorline_core::session::PublishError;
 

@@ -7,8 +7,8 @@ use moorline_shared::rest::Done;
 use worker::{Response, ResponseBuilder};
 
 use super::Gateway;
-use crate::asking;
 use crate::internal::{DROP, KEEP, Keep, Presented};
+use crate::object_client;
 use crate::reply::Answer;
 
 impl Gateway {
@@ -20,7 +20,7 @@ impl Gateway {
         }
         let secret = random_secret()?;
         let kept = Keep { hash: hash_secret(&secret), token: caller.token };
-        asking::post(&asking::directory(&self.env)?, KEEP, &kept).await?;
+        object_client::post(&object_client::directory(&self.env)?, KEEP, &kept).await?;
         with_cookies(&[cookie::set(&self.headers, &secret)])
     }
 
@@ -28,7 +28,7 @@ impl Gateway {
     pub(super) async fn log_out(&self) -> Answer {
         if let Some(Credential::Cookie(secret)) = presented(&self.headers) {
             let void = Presented::of(secret);
-            asking::post(&asking::directory(&self.env)?, DROP, &void).await?;
+            object_client::post(&object_client::directory(&self.env)?, DROP, &void).await?;
         }
         with_cookies(&cookie::clear(&self.headers))
     }

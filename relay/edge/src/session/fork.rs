@@ -18,10 +18,10 @@ use serde::Deserialize;
 use worker::worker_sys::web_sys;
 use worker::{Request, Stub};
 
-use super::loaded::SessionState;
 use super::object::{Object, now};
-use crate::asking;
+use super::state::SessionState;
 use crate::internal::{CREATE, Create, ForkSource, ORIGIN};
+use crate::object_client;
 use crate::reply::{self, Answer, RequestFailure, nothing};
 use crate::sql::{ObjectDatabase, SqlError};
 
@@ -53,8 +53,8 @@ pub(super) async fn fork(object: &Rc<Object>, wanted: ForkSource) -> Answer {
     let CopiedParts { from, snapshot, rows } = object.with(|loaded| loaded.source(seq))??;
     record.head = from.seq;
     let epoch = record.epoch;
-    let copy = asking::session(&object.env, &record.id)?;
-    asking::post(&copy, CREATE, &Create { record }).await?;
+    let copy = object_client::session(&object.env, &record.id)?;
+    object_client::post(&copy, CREATE, &Create { record }).await?;
     if let Some(snapshot) = &snapshot {
         let size = snapshot.cols.zip(snapshot.rows);
         let size = size.map_or(String::new(), |(cols, rows)| format!("&cols={cols}&rows={rows}"));

@@ -12,8 +12,8 @@ use moorline_shared::publish::WriteRefused;
 use moorline_shared::time::Time;
 use worker::console_error;
 
-use super::loaded::SessionState;
 use super::sockets::{self, Buffers, SocketOwner};
+use super::state::SessionState;
 use crate::sql::{ObjectDatabase, SqlError};
 
 /// Work that is left after an event.

@@ -6,7 +6,7 @@ mod event_socket;
 mod files;
 mod legacy;
 mod login;
-mod refusing;
+mod refusal;
 
 use http::header::{HOST, ORIGIN};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
@@ -23,10 +23,10 @@ use moorline_shared::rest::Health;
 use worker::{Context, Env, Request, Response, Result, Stub, event};
 
 use crate::address::authority;
-use crate::asking;
 use crate::internal::{ACCESS, ENSURE, Ensure};
+use crate::object_client;
 use crate::reply::{self, Answer, RequestFailure, is_upgrade, json, send};
-use refusing::refuse;
+use refusal::refuse;
 
 const HEALTH: &str = "/healthz";
 
@@ -173,10 +173,10 @@ impl Gateway {
         access: &Access,
     ) -> std::result::Result<(Stub, String), RequestFailure> {
         if !matched.route.is_of_session() {
-            return Ok((asking::directory(&self.env)?, access.to_string()));
+            return Ok((object_client::directory(&self.env)?, access.to_string()));
         }
         let id = matched.id.parse().map_err(|_| ApiError::invalid_id(&matched.id))?;
-        Ok((asking::session(&self.env, &id)?, word(access).to_owned()))
+        Ok((object_client::session(&self.env, &id)?, word(access).to_owned()))
     }
 
     /// Opens a client's WebSocket. A browser hides the HTTP error of a WebSocket from its page, so
@@ -198,12 +198,13 @@ impl Gateway {
         if call == Call::Plain && scope == Scope::Write {
             // A caller that may type in a session may also start it.
             let wanted = Ensure { session_id: id.clone(), name: matched.long_name.clone() };
-            let there = asking::post(&asking::directory(&self.env)?, ENSURE, &wanted).await;
+            let there =
+                object_client::post(&object_client::directory(&self.env)?, ENSURE, &wanted).await;
             if let Err(failure) = there {
-                return refusing::not_created(failure).await;
+                return refusal::not_created(failure).await;
             }
         }
-        let object = asking::session(&self.env, &id)?;
+        let object = object_client::session(&self.env, &id)?;
         Ok(object.fetch_with_request(told(request, word(&access))?).await?)
     }
 

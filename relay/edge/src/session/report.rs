@@ -14,10 +14,10 @@ use moorline_shared::time::Time;
 use worker::console_warn;
 use worker::wasm_bindgen_futures::spawn_local;
 
-use super::loaded::SessionState;
 use super::object::{Object, wall_ms};
-use crate::asking;
+use super::state::SessionState;
 use crate::internal::{Counted, SUMMARY, SessionUpdate};
+use crate::object_client;
 use crate::reply::RequestFailure;
 
 /// Minimum time between two reports.
@@ -183,7 +183,7 @@ impl Object {
     }
 
     async fn send(&self, update: &SessionUpdate) -> Result<(), RequestFailure> {
-        let directory = asking::directory(&self.env)?;
-        asking::post(&directory, SUMMARY, update).await.map(drop)
+        let directory = object_client::directory(&self.env)?;
+        object_client::post(&directory, SUMMARY, update).await.map(drop)
     }
 }

@@ -8,8 +8,8 @@ use worker::{Request, console_error};
 
 use super::Gateway;
 use crate::address::asked;
-use crate::asking;
 use crate::internal::{Allowed, Presented, REDEEM, VERIFY, VERIFY_COOKIE};
+use crate::object_client;
 use crate::reply::RequestFailure;
 
 type Result<T> = std::result::Result<T, RequestFailure>;
@@ -70,8 +70,8 @@ impl Gateway {
     }
 
     async fn asked(&self, path: &str, presented: Presented) -> Result<Option<Caller>> {
-        let directory = asking::directory(&self.env)?;
-        match asking::ask::<Allowed>(&directory, path, &presented).await {
+        let directory = object_client::directory(&self.env)?;
+        match object_client::ask::<Allowed>(&directory, path, &presented).await {
             Ok(Allowed { access, token }) => {
                 let token = token.unwrap_or(presented.hash);
                 Ok(access.parse().ok().map(|access| Caller { access, token }))

@@ -21,8 +21,8 @@ use worker::{
 
 use super::Gateway;
 use crate::address::query;
-use crate::asking;
 use crate::internal::ACCESS;
+use crate::object_client;
 use crate::reply::{Answer, RequestFailure};
 
 impl Gateway {
@@ -63,7 +63,7 @@ impl Gateway {
         headers.set(ACCESS, &access)?;
         let address = request.inner().url();
         let path = format!("{}?{}", self.path, query(&address));
-        Ok(asking::call(&object, &path, &headers, None).await?)
+        Ok(object_client::call(&object, &path, &headers, None).await?)
     }
 
     /// Refuses the socket. A browser hides a WebSocket's HTTP error from its page, so a page gets a

@@ -18,11 +18,11 @@ use moorline_shared::time::Time;
 use worker::{Env, State, WebSocket};
 
 use super::alarm::Expiry;
+use super::effects::VisibleState;
 use super::object::wall_ms;
-use super::settling::VisibleState;
+use super::report::ReportState;
 use super::sockets::{self, Attachment, Owners, SocketOwner};
-use super::storing::{SINCE, StoredProgress};
-use super::telling::ReportState;
+use super::storage::{SINCE, StoredProgress};
 use crate::sql::{ObjectDatabase, SqlError};
 
 /// Name of the note with the last status in the log.

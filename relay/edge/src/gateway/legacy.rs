@@ -22,8 +22,8 @@ use worker::{
 
 use super::{Gateway, word};
 use crate::address::asked;
-use crate::asking;
 use crate::internal::ACCESS;
+use crate::object_client;
 use crate::reply::{Answer, RequestFailure, is_upgrade, send};
 
 /// The variable that turns these routes off, like the native relay's option of that name.
@@ -272,10 +272,10 @@ impl ChatTalk {
         if let Some(after) = after {
             headers.set("last-event-id", after)?;
         }
-        let object = asking::session(&self.env, id)?;
+        let object = object_client::session(&self.env, id)?;
         let path = format!("/api/session/{id}/{what}");
-        let answer = asking::call(&object, &path, &headers, body).await?;
-        asking::succeeded(answer)
+        let answer = object_client::call(&object, &path, &headers, body).await?;
+        object_client::succeeded(answer)
     }
 
     fn pass_on(&mut self, chunk: &[u8]) -> Result<(), Over> {

@@ -13,7 +13,7 @@ use moorline_shared::id::{Epoch, Seq};
 use moorline_shared::limits::{EDGE_SNAPSHOT_BYTES, FRAME_DATA_BYTES, SEGMENT_BYTES};
 use moorline_shared::time::Time;
 
-use super::loaded::{LAST_STATUS, SessionState};
+use super::state::{LAST_STATUS, SessionState};
 use crate::sql::{ObjectDatabase, OpenSegment, SqlError};
 
 /// Time for which entries are gathered before they are written.

@@ -15,11 +15,11 @@ use moorline_shared::session::Lifecycle;
 use serde::Serialize;
 use worker::{Request, console_error};
 
-use super::forking;
-use super::loaded::SessionState;
+use super::fork;
 use super::object::{Fault, Object, now};
 use super::sockets;
-use super::storing::note_since;
+use super::state::SessionState;
+use super::storage::note_since;
 use crate::internal::{
     APPEND, Append, CREATE, Create, DELETE, FORK, HOST_LOST, HostStarted, MOVE, Move, RENAME,
     Rename, STARTED,
@@ -56,8 +56,8 @@ pub(super) async fn answer(object: &Rc<Object>, path: &str, request: &mut Reques
             object.with(|loaded| loaded.session.append(event))?;
             nothing()
         }
-        FORK => forking::fork(object, body(request).await?).await,
-        forking::SEED => forking::take(object, request).await,
+        FORK => fork::fork(object, body(request).await?).await,
+        fork::SEED => fork::take(object, request).await,
         _ => Err(ApiError::no_route(&reply::uri(path)).into()),
     }
 }

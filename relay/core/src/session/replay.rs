@@ -13,7 +13,7 @@ use moorline_shared::limits::STALLED_AFTER;
 use moorline_shared::time::Time;
 
 use super::Session;
-use crate::claims::PeerId;
+use crate::client_table::PeerId;
 
 /// Bytes after which a reader calls [`Session::reads_on`] again, unless [`READS_EVERY`] passes
 /// first.
