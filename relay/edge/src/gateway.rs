@@ -32,11 +32,11 @@ const HEALTH: &str = "/healthz";
 
 #[event(fetch)]
 async fn fetch(mut request: Request, env: Env, _context: Context) -> Result<Response> {
-    let door = Gateway::open(env, &request);
-    let answer = door.answer(&request).await;
+    let gateway = Gateway::open(env, &request);
+    let answer = gateway.answer(&request).await;
     reply::drain(&mut request).await;
     let response = send(answer)?;
-    door.finish(response)
+    gateway.finish(response)
 }
 
 /// The request's parts and the policies that decide whether it may pass.

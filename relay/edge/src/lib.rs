@@ -1,6 +1,6 @@
 //! Moorline's relay as a Cloudflare Worker.
 //!
-//! `door` answers every request first: it identifies the caller and picks the route from the core's
+//! `gateway` answers every request first: it identifies the caller and picks the route from the core's
 //! table. `directory` is one object that lists all sessions, hosts, projects and tokens; `session`
 //! is one object per session, with its log. `internal` has the requests between them.
 

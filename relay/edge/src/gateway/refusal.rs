@@ -13,21 +13,21 @@ use crate::reply::{Answer, RequestFailure};
 
 /// Refuses a client's socket: by a message and a close code if the client cannot read an HTTP
 /// error.
-pub(super) fn refuse(door: &Gateway, call: Call, why: Why, failure: RequestFailure) -> Answer {
+pub(super) fn refuse(gateway: &Gateway, call: Call, why: Why, failure: RequestFailure) -> Answer {
     if matches!(failure, RequestFailure::Fault(_)) {
         return Err(failure);
     }
     match call {
         Call::Plain => by_text(&why.plain()),
-        _ if door.headers.contains_key(ORIGIN) => by_code(door, why),
+        _ if gateway.headers.contains_key(ORIGIN) => by_code(gateway, why),
         _ => Err(failure),
     }
 }
 
-fn by_code(door: &Gateway, why: Why) -> Answer {
+fn by_code(gateway: &Gateway, why: Why) -> Answer {
     let StreamRefusal { close, code, message } = why.stream();
     let told = ServerMessage::Error { code, message: message.to_owned() };
-    closed(door.protocol(), &told.to_json(), close, message)
+    closed(gateway.protocol(), &told.to_json(), close, message)
 }
 
 fn by_text(refusal: &PlainRefusal) -> Answer {

@@ -12,7 +12,7 @@ pub(crate) struct ChangeNotifier {
 
 impl std::fmt::Debug for ChangeNotifier {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Bell").field("rung", &self.rung).finish_non_exhaustive()
+        f.debug_struct("ChangeNotifier").field("rung", &self.rung).finish_non_exhaustive()
     }
 }
 
