@@ -303,7 +303,7 @@ mod tests {
     fn the_named_the_own_or_the_only_host_is_chosen() {
         let two = [("machine1", true), ("machine2", true)];
         assert_eq!(chosen(&[], None), Err(503));
-        assert_eq!(chosen(&two, None), Err(503));
+        assert_eq!(chosen(&two, None), Err(400));
         assert_eq!(chosen(&two, Some("machine2")), Ok("machine2".into()));
         assert_eq!(chosen(&two, Some("machine3")), Err(404));
         assert_eq!(chosen(&[("machine1", false)], Some("machine1")), Err(503));
