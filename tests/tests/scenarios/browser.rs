@@ -204,6 +204,9 @@ async fn a_session_is_started_found_again_and_deleted() -> Result<()> {
         let ended = session_of(&tab).await?;
 
         tab.go_to(&format!("{}/sessions", relay.url())).await?;
+        // Rows move while the list learns of the end.
+        let state = "[data-testid=session-state][data-tone=bad]";
+        tab.until_there(&format!("[data-session='{ended}'] {state}")).await?;
         for (id, others) in [(shell, 1), (ended, 0)] {
             let row = format!("[data-testid=session-row][data-session='{id}']");
             tab.click(&format!("{row} [data-testid=delete]")).await?;
