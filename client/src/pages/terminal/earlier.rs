@@ -11,7 +11,7 @@ use leptos::html;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 use moorline_shared::id::SessionId;
-use moorline_shared::message::TOKEN_SUBPROTOCOL_PREFIX;
+use moorline_shared::message::{EVENTS_SUBPROTOCOL, TOKEN_SUBPROTOCOL_PREFIX};
 use moorline_shared::session::Size;
 
 use crate::bindings::page;
@@ -26,7 +26,6 @@ use crate::ui::{Icon, IconName, When};
 
 /// The maximum number of lines shown. Each takes about a kilobyte.
 const MOST_LINES: u32 = 50_000;
-const PROTOCOL: &str = "moorline.events";
 /// Ends the modes that programs in the log have set: the alternate screen, reports of the mouse and
 /// the focus, and the cursor. The view is only for reading.
 const CALM: &str = "\x1b[?1049l\x1b[?9;1000;1002;1003;1004l\x1b[?25l";
@@ -170,7 +169,7 @@ struct EarlierView {
 /// Reads the log into the screen.
 fn read(held: &HeldView, id: &SessionId, token: Option<String>, view: EarlierView) {
     let address = page::socket_address(&format!("/api/session/{id}/events?lastEventId=0"));
-    let mut protocols = vec![PROTOCOL.to_owned()];
+    let mut protocols = vec![EVENTS_SUBPROTOCOL.to_owned()];
     protocols.extend(token.map(|token| format!("{TOKEN_SUBPROTOCOL_PREFIX}{token}")));
     let reading = Rc::new(RefCell::new(Reading::default()));
     let weak = Rc::downgrade(held);

@@ -8,17 +8,12 @@ use moorline_tests::relay::Relay;
 use moorline_tests::wait::wait_until;
 use tokio::time::timeout;
 
+use super::terminals::terminal;
 use crate::chromium::{Browser, Tab};
 
 const PHONE: (i64, i64) = (390, 780);
 /// A fling has come to rest by then.
 const FLING: Duration = Duration::from_secs(3);
-
-async fn terminal(browser: &Browser, relay: &Relay, session: &SessionId) -> Result<Tab> {
-    let tab = browser.open(&format!("{}/terminal/{session}", relay.url())).await?;
-    tab.until_state("live").await?;
-    Ok(tab)
-}
 
 /// The number in the first row that is shown.
 async fn first_row(tab: &Tab) -> Result<i64> {

@@ -5,7 +5,6 @@ use std::path::Path;
 use anyhow::{Context as _, Result, ensure};
 use moorline_tests::expected;
 use moorline_tests::relay::Relay;
-use moorline_tests::wait::wait_until;
 use reqwest::Method;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -62,10 +61,7 @@ async fn pages(relay: &Relay) -> Result<Vec<(String, String)>> {
 }
 
 async fn drawn(tab: &Tab, path: &str, sign: &str) -> Result<()> {
-    wait_until(&format!("{path} to be drawn"), async || {
-        tab.evaluate::<bool>(sign).await.is_ok_and(|drawn| drawn)
-    })
-    .await
+    steering::until(tab, &format!("{path} to be drawn"), sign).await
 }
 
 /// What axe finds on a page that is drawn, at every width and in both schemes.
@@ -124,10 +120,7 @@ async fn every_page_fits_a_narrow_screen() -> Result<()> {
                 drawn(&tab, path, sign).await?;
                 let fits =
                     "document.documentElement.scrollWidth <= innerWidth && innerWidth === 360";
-                wait_until(&format!("{path} to fit"), async || {
-                    tab.evaluate::<bool>(fits).await.is_ok_and(|fits| fits)
-                })
-                .await?;
+                steering::until(&tab, &format!("{path} to fit"), fits).await?;
             }
         }
         Ok(())
@@ -252,10 +245,7 @@ async fn nothing_sticks_out_on_small_screens() -> Result<()> {
             for tab in [&list, &shown] {
                 tab.resize(width, height, phone).await?;
                 let fits = "document.documentElement.scrollWidth <= innerWidth";
-                wait_until(&format!("the page to fit {width} pixels"), async || {
-                    tab.evaluate::<bool>(fits).await.is_ok_and(|fits| fits)
-                })
-                .await?;
+                steering::until(tab, &format!("the page to fit {width} pixels"), fits).await?;
                 let width: i64 = tab.evaluate("innerWidth").await?;
                 ensure!(width == 320 || width == 390, "the page is {width} wide");
             }

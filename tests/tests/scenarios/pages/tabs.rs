@@ -20,10 +20,7 @@ const ALIVE: [(&str, &str); 3] = [
 async fn until_alive(tab: &Tab, path: &str) -> Result<()> {
     let sign =
         ALIVE.iter().find(|(kind, _)| path.starts_with(kind)).map_or("true", |found| found.1);
-    wait_until(&format!("{path} to be alive"), async || {
-        tab.evaluate::<bool>(sign).await.is_ok_and(|alive| alive)
-    })
-    .await
+    until(tab, &format!("{path} to be alive"), sign).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
