@@ -113,6 +113,14 @@ pub const EDGE_WINDOW_BYTES: u64 = 1024 * 1024;
 /// Most bytes that a host keeps of a session that nobody makes durable. At this limit its terminal
 /// is not read.
 pub const HOST_KEEPS_BYTES: u64 = 32 * 1024 * 1024;
+/// Most bytes of a log after its snapshot, as stored, that a host gets to paint a fork's screen. In
+/// base64 and together with the snapshot, they fit into [`LINK_MESSAGE_BYTES`].
+pub const FORK_OUTPUT_BYTES: u64 = 16 * 1024 * 1024;
+/// Error for a fork from an entry that is further away from the snapshot.
+pub const FORK_TOO_FAR: &str = formatcp!(
+    "More than {} MiB of the log lie between the stored screen and this entry.",
+    FORK_OUTPUT_BYTES / 1024 / 1024
+);
 /// Most bytes of one stored segment.
 pub const SEGMENT_BYTES: usize = 512 * 1024;
 

@@ -31,8 +31,8 @@ use hosting::StartingSession;
 use restore::restore;
 pub use start::{begun, random};
 
-/// Limit of forks at a time: each has a snapshot of its screen in memory until its host has taken it.
-const FORKS_AT_ONCE: usize = 8;
+/// Limit of forks at a time: each has what its host paints in memory until the host has taken it.
+const FORKS_AT_ONCE: usize = 4;
 
 /// A session in memory.
 #[derive(Debug)]
@@ -58,7 +58,7 @@ pub struct Registry {
     services: Arc<Services>,
     hosts: Arc<Hosts>,
     known: Mutex<RegistryState>,
-    /// One permit for each fork whose snapshot may be on its way to a host.
+    /// One permit for each fork whose output may be on its way to a host.
     forks: Semaphore,
     /// Notified when a reserved id is free again.
     released: watch::Sender<()>,

@@ -10,7 +10,7 @@ use moorline_host::lock::Lock;
 use moorline_shared::time::Time;
 use tokio::net::{TcpListener, UnixListener};
 use tokio::runtime::Handle;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::auth::Tokens;
@@ -85,14 +85,12 @@ impl Relay {
         let commands = listen_for_commands(&folder).await;
         let tokens = Tokens::new(store, config.token.as_deref());
         let first_token = first_token(&tokens, config.token.is_some())?;
-        let painters = std::thread::available_parallelism().map_or(1, |cores| cores.get() / 2);
         let metrics = Metrics::default();
         let connect = || database.connect().with_context(in_folder);
         let writer = Writer::start(connect()?, metrics.store.clone());
         let services = Arc::new(Services {
             clock: Clock::start(),
             writer: writer.context("cannot start a thread")?,
-            painters: Semaphore::new(painters.max(1)),
             history: Mutex::new(connect()?),
             listing: watch::Sender::new(()),
             metrics,

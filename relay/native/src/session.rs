@@ -3,7 +3,6 @@
 //! The lock is held briefly and never across an await. After a change, call [`HandleGuard::settle`]: it
 //! wakes the host's link, marks what must be stored, and wakes the clients.
 
-mod history;
 mod lease;
 mod requests;
 mod storage;
@@ -18,12 +17,11 @@ use moorline_shared::message::Snapshot;
 use moorline_shared::rest::SessionSummary;
 use moorline_shared::session::Lifecycle;
 use tokio::runtime::Handle;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 
 use super::clock::{Clock, wall_ms};
 use super::metrics::Metrics;
 use super::store::{SessionRecord, Store, Writer};
-pub use history::HistoryPainter;
 pub use lease::{CloseReason, PublisherLease};
 use moorline_core::api::ApiError;
 use moorline_core::directory::SessionReport;
@@ -39,8 +37,6 @@ pub struct Services {
     pub clock: Clock,
     /// Writes sessions to the store.
     pub writer: Writer,
-    /// One permit for each screen that may be painted at a time.
-    pub painters: Semaphore,
     /// A separate connection, so that reads of a log do not wait for writes.
     pub history: Mutex<Store>,
     /// Notified when the list of sessions or projects changes in more than its times.
@@ -65,7 +61,7 @@ pub struct Restored {
     pub log: Log,
     /// The stored rows that hold the whole log.
     pub rows: Vec<SegmentRow>,
-    /// A snapshot; `log` reaches back to it.
+    /// The last stored snapshot; `log` or `rows` reach back to it, unless entries were lost.
     pub snapshot: Option<Snapshot>,
 }
 

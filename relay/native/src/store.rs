@@ -24,7 +24,7 @@ use moorline_core::schema;
 use moorline_core::segment::SegmentError;
 
 pub use connection::{Database, FILE_NAME, Failure};
-pub use copies::Copied;
+pub use copies::LogCopy;
 pub(crate) use directory::BESIDE;
 pub use moorline_core::record::{HostRecord, ProjectRecord, SessionRecord, TokenRecord};
 pub use writer::{Batch, StoreSource, Writer, Written};

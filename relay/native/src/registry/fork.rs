@@ -4,10 +4,9 @@ use std::sync::Arc;
 
 use moorline_core::api::ApiError;
 use moorline_core::directory::Reservation;
-use moorline_host::screen::Screen;
-use moorline_shared::control::Fork;
+use moorline_shared::control::{Fork, Output};
 use moorline_shared::id::{Epoch, Seq, SessionId};
-use moorline_shared::limits::SEGMENT_BYTES;
+use moorline_shared::limits::{FORK_TOO_FAR, SEGMENT_BYTES};
 use moorline_shared::log::Entry;
 use moorline_shared::message::Snapshot;
 use moorline_shared::rest::ForkSession;
@@ -18,7 +17,7 @@ use super::start::{ReservedId, new_id};
 use super::{Registry, restore};
 use crate::clock::wall_ms;
 use crate::session::{Services, SessionHandle};
-use crate::store::{SessionRecord, StoreError};
+use crate::store::{LogCopy, SessionRecord, StoreError};
 
 impl Registry {
     /// Starts a session from the source's spec, on a copy of its log up to `wanted.seq`, or to the newest entry.
@@ -76,12 +75,10 @@ impl Registry {
         };
         self.wait_until_stored(source, from.seq).await?;
         let begun = async {
-            let snapshot = self.copy(&record, from).await?;
+            let (snapshot, output) = self.copy(&record, from).await?;
             let handle = self.forked(&record).await?;
-            let (epoch, from, snapshot) = (record.epoch, from.clone(), Some(snapshot));
-            // The snapshot was painted at the source's size. The new size applies from here on.
             reservation.record.size = size;
-            let fork = Fork { epoch, from, snapshot, output: Vec::new() };
+            let fork = Fork { epoch: record.epoch, from: from.clone(), snapshot, output };
             self.start(reserved, reservation, &handle, Some(fork)).await?;
             Ok(handle)
         };
@@ -113,38 +110,31 @@ impl Registry {
         Ok(())
     }
 
-    /// Stores the fork's log and the snapshot of its screen.
-    async fn copy(&self, record: &SessionRecord, from: &ForkedFrom) -> Result<Snapshot, ApiError> {
+    /// Copies the source's log, and returns what the fork's host paints: a snapshot, and the output
+    /// after it.
+    async fn copy(
+        &self,
+        record: &SessionRecord,
+        from: &ForkedFrom,
+    ) -> Result<(Option<Snapshot>, Vec<Output>), ApiError> {
         let (source, epoch, copy) = (from.session_id.clone(), from.epoch, record.clone());
         let copied = self
             .services
             .writer
             .run(move |store| store.transaction(|store| store.copy_log(&source, epoch, &copy)));
-        let copied = copied.await?.ok_or_else(|| {
-            let seq = from.seq;
-            ApiError::trimmed(format!("too many entries before {seq} are gone: choose a later one"))
-        })?;
-        let snapshot = self.paint(record.clone(), copied.snapshot).await?;
-        let (id, epoch, painted) = (record.id.clone(), record.epoch, snapshot.clone());
-        let stored =
-            self.services.writer.run(move |store| store.put_snapshot(&id, epoch, &painted));
-        stored.await?;
-        Ok(snapshot)
-    }
-
-    async fn paint(
-        &self,
-        record: SessionRecord,
-        base: Option<Snapshot>,
-    ) -> Result<Snapshot, StoreError> {
-        let Ok(turn) = self.services.painters.acquire().await else {
-            return Err(StoreError::Closed);
+        let seq = from.seq;
+        let snapshot = match copied.await? {
+            LogCopy::Copied(snapshot) => snapshot,
+            LogCopy::Trimmed => {
+                let error = format!("too many entries before {seq} are gone: choose a later one");
+                return Err(ApiError::trimmed(error));
+            }
+            LogCopy::TooFar => return Err(ApiError::trimmed(FORK_TOO_FAR)),
         };
-        let services = Arc::clone(&self.services);
-        let painted = tokio::task::spawn_blocking(move || paint(&services, &record, base.as_ref()));
-        let painted = painted.await.unwrap_or(Err(StoreError::Closed));
-        drop(turn);
-        painted
+        let after = snapshot.as_ref().map_or(Seq::ZERO, |snapshot| snapshot.seq);
+        let (services, record) = (Arc::clone(&self.services), record.clone());
+        let output = tokio::task::spawn_blocking(move || output_after(&services, &record, after));
+        Ok((snapshot, output.await.unwrap_or(Err(StoreError::Closed))?))
     }
 
     async fn forked(&self, record: &SessionRecord) -> Result<Arc<SessionHandle>, ApiError> {
@@ -165,29 +155,25 @@ impl Registry {
     }
 }
 
-/// Paints the screen after the last stored entry, some entries at a time. Blocks.
-fn paint(
+/// Returns the output of a stored log after an entry, one piece for each segment. Blocks.
+fn output_after(
     services: &Services,
     record: &SessionRecord,
-    base: Option<&Snapshot>,
-) -> Result<Snapshot, StoreError> {
-    let screen = Screen::new(record.size);
-    if let Some(base) = base {
-        screen.restore(base);
-    }
-    let (id, epoch): (&SessionId, Epoch) = (&record.id, record.epoch);
-    let mut painted = base.map_or(Seq::ZERO, |base| base.seq);
-    while painted < record.head {
-        let entries =
-            services.read(|store| store.load(id, epoch, painted, SEGMENT_BYTES as u64))?;
+    mut after: Seq,
+) -> Result<Vec<Output>, StoreError> {
+    let mut output = Vec::new();
+    while after < record.head {
+        let entries = services
+            .read(|store| store.load(&record.id, record.epoch, after, SEGMENT_BYTES as u64))?;
         let Some(last) = entries.last().map(Entry::seq) else { return Err(StoreError::Closed) };
+        let mut data = Vec::new();
         for entry in entries {
             if let Entry::Output(frame) = entry {
-                screen.push(&frame);
+                data.extend_from_slice(frame.data());
             }
         }
-        screen.catch_up();
-        painted = last;
+        output.push(Output(data.into()));
+        after = last;
     }
-    Ok(Snapshot { seq: record.head, ..screen.snapshot() })
+    Ok(output)
 }

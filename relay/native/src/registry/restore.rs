@@ -1,46 +1,21 @@
-//! Loading a stored session: at most a client's backlog of its log, however long that is.
+//! Loading a stored session: its last snapshot, and at most a client's backlog of its log. Older
+//! entries are read from the store when a client needs them.
 
 use moorline_shared::id::{Epoch, Seq};
 use moorline_shared::limits::BACKLOG_BYTES;
 use moorline_shared::log::{Entry, Log};
-use moorline_shared::message::Snapshot;
 
-use crate::session::{HistoryPainter, Restored};
+use crate::session::Restored;
 use crate::store::{SessionRecord, Store, StoreError};
 
-/// Limit of the bytes read at a time to be painted.
-const PIECE_BYTES: u64 = 1024 * 1024;
-
-/// Loads the newest part of a stored log, and a snapshot that it reaches back to. Blocks.
+/// Loads the newest part of a stored log, and the last snapshot. Blocks.
 pub(super) fn restore(store: &Store, record: &SessionRecord) -> Result<Restored, StoreError> {
     let (id, epoch) = (&record.id, record.epoch);
     let rows = store.segments(id, epoch)?;
     let snapshot = store.snapshot(id, epoch)?.filter(|snapshot| snapshot.seq <= record.head);
     let seen = snapshot.as_ref().map_or(Seq::ZERO, |snapshot| snapshot.seq);
     let log = log_of(epoch, seen, store.load_newest(id, epoch, BACKLOG_BYTES)?);
-    if log.bytes_after(seen) == 0 {
-        return Ok(Restored { log, rows, snapshot });
-    }
-    let oldest = rows.last().map_or(Seq::ZERO, |row| row.first);
-    let base = snapshot.filter(|snapshot| oldest <= snapshot.seq.next());
-    let snapshot = Some(paint(store, record, base.as_ref())?);
     Ok(Restored { log, rows, snapshot })
-}
-
-/// Paints the screen after the last stored entry, with one piece of the log in memory at a time.
-fn paint(
-    store: &Store,
-    record: &SessionRecord,
-    base: Option<&Snapshot>,
-) -> Result<Snapshot, StoreError> {
-    let mut painter = HistoryPainter::new(base, record.size);
-    loop {
-        let entries = store.load(&record.id, record.epoch, painter.head(), PIECE_BYTES)?;
-        if entries.is_empty() {
-            return Ok(painter.finish());
-        }
-        painter.push(&entries);
-    }
 }
 
 fn log_of(epoch: Epoch, seen: Seq, entries: Vec<Entry>) -> Log {
@@ -58,8 +33,10 @@ fn log_of(epoch: Epoch, seen: Seq, entries: Vec<Entry>) -> Log {
 
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
     use moorline_shared::frame::Frame;
     use moorline_shared::id::SessionId;
+    use moorline_shared::message::Snapshot;
     use moorline_shared::session::{Lifecycle, Size};
 
     use super::*;
@@ -91,20 +68,19 @@ mod tests {
         }
     }
 
-    /// Stores a log of 64 KiB entries, each of which names its number in its last line.
+    /// Stores a log of 64 KiB entries.
     fn store(folder: &std::path::Path, entries: u64) -> Store {
         let store = Store::open(folder).unwrap();
         for seq in 1..=entries {
-            let line = format!("\r\nline {seq}");
-            let text = "x".repeat(64 * 1024 - line.len()) + &line;
-            let entry = Entry::Output(Frame::copy(Seq(seq), text.as_bytes()).unwrap().at(seq));
+            let entry = Entry::Output(Frame::copy(Seq(seq), &[b'x'; 64 * 1024]).unwrap().at(seq));
             store.append(&id(), EPOCH, &[entry]).unwrap();
         }
         store
     }
 
-    fn text(snapshot: &Snapshot) -> String {
-        String::from_utf8_lossy(&snapshot.data).into_owned()
+    fn snapshot(seq: u64) -> Snapshot {
+        let data = Bytes::from_static(b"\x1bc");
+        Snapshot { seq: Seq(seq), data, cols: Some(80), rows: Some(24), reason: None }
     }
 
     #[test]
@@ -112,36 +88,25 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let entries = 3 * BACKLOG_BYTES / (64 * 1024);
         let store = store(folder.path(), entries);
-        let painted = |seq: u64| {
-            let mut painter = HistoryPainter::new(None, SIZE);
-            painter.push(&store.load(&id(), EPOCH, Seq::ZERO, u64::MAX).unwrap()[..seq as usize]);
-            painter.finish()
-        };
-        let (first, last) = (painted(1), painted(entries));
-        for snapshot in [None, Some(first)] {
-            if let Some(snapshot) = &snapshot {
-                store.put_snapshot(&id(), EPOCH, snapshot).unwrap();
+        for stored in [None, Some(snapshot(1))] {
+            if let Some(stored) = &stored {
+                store.put_snapshot(&id(), EPOCH, stored).unwrap();
             }
             let restored = restore(&store, &record(entries)).unwrap();
             let bytes = restored.log.bytes_after(Seq::ZERO);
             assert!(bytes <= BACKLOG_BYTES + 1024 * 1024, "{bytes}");
-            assert_eq!(restored.log.head(), Seq(entries));
-            let restored = restored.snapshot.unwrap();
-            assert_eq!(restored.seq, Seq(entries));
-            assert!(text(&restored).ends_with(&text(&last)[text(&last).len() - 40..]));
-            assert!(text(&restored).contains(&format!("line {entries}")));
+            assert_eq!((restored.log.head(), restored.snapshot), (Seq(entries), stored));
+            let oldest = restored.rows.last().map(|row| row.first);
+            assert_eq!(oldest, Some(Seq(1)), "the rest can be read from the store");
         }
     }
 
     #[test]
-    fn a_log_that_ends_with_its_snapshot_is_not_painted() {
+    fn a_snapshot_that_is_ahead_of_the_log_is_left_out() {
         let folder = tempfile::tempdir().unwrap();
         let store = store(folder.path(), 3);
-        let mut painter = HistoryPainter::new(None, SIZE);
-        painter.push(&store.load(&id(), EPOCH, Seq::ZERO, u64::MAX).unwrap());
-        let snapshot = painter.finish();
-        store.put_snapshot(&id(), EPOCH, &snapshot).unwrap();
-        let restored = restore(&store, &record(3)).unwrap();
-        assert_eq!((restored.log.head(), restored.snapshot), (Seq(3), Some(snapshot)));
+        store.put_snapshot(&id(), EPOCH, &snapshot(3)).unwrap();
+        assert_eq!(restore(&store, &record(3)).unwrap().snapshot, Some(snapshot(3)));
+        assert_eq!(restore(&store, &record(2)).unwrap().snapshot, None);
     }
 }

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use bytes::Bytes;
 use moorline_shared::frame::Frame;
 use moorline_shared::id::{Epoch, Seq, SessionId};
-use moorline_shared::limits::SEGMENT_BYTES;
+use moorline_shared::limits::{FORK_OUTPUT_BYTES, SEGMENT_BYTES};
 use moorline_shared::log::{Entry, EventEntry};
 use moorline_shared::message::Snapshot;
 use moorline_shared::session::{ExitStatus, Lifecycle, Size};
@@ -237,12 +237,13 @@ fn a_log_is_copied_up_to_an_entry() {
         let copied = store.transaction(|store| store.copy_log(&id(), EPOCH, &copy)).unwrap();
         let entries = store.load(&copy.id, copy.epoch, Seq::ZERO, ALL).unwrap();
         assert!(entries.iter().all(|entry| *entry == output(entry.seq().0, 10_000)));
-        (copied.map(|copied| copied.snapshot.map(|snapshot| snapshot.seq.0)), seqs(&entries))
+        (copied, seqs(&entries))
     };
-    assert_eq!(copy("at_an_end", 20), (Some(None), Vec::from_iter(1..=20)));
-    assert_eq!(copy("in_the_middle", 13), (Some(None), Vec::from_iter(1..=13)));
-    assert_eq!(copy("at_the_head", 30), (Some(None), Vec::from_iter(1..=30)));
-    assert_eq!(copy("ahead_of_all", 31), (None, vec![]));
+    let copied = |up_to: u64| (LogCopy::Copied(None), Vec::from_iter(1..=up_to));
+    assert_eq!(copy("at_an_end", 20), copied(20));
+    assert_eq!(copy("in_the_middle", 13), copied(13));
+    assert_eq!(copy("at_the_head", 30), copied(30));
+    assert_eq!(copy("ahead_of_all", 31), (LogCopy::Trimmed, vec![]));
 }
 
 #[test]
@@ -259,11 +260,33 @@ fn a_copy_can_be_painted() {
     let mut copied = |to: &str, up_to: u64| {
         let copy = SessionRecord { id: to.parse().unwrap(), head: Seq(up_to), ..record() };
         let copied = store.transaction(|store| store.copy_log(&id(), EPOCH, &copy)).unwrap();
-        copied.map(|copied| copied.snapshot)
+        (copied, store.snapshot(&copy.id, copy.epoch).unwrap())
     };
-    assert_eq!(copied("after_it", 25), Some(Some(snapshot.clone())));
-    assert_eq!(copied("right_at_it", 15), Some(Some(snapshot)));
-    assert_eq!(copied("before_it", 14), None);
+    let with_snapshot = (LogCopy::Copied(Some(snapshot.clone())), Some(snapshot));
+    assert_eq!(copied("after_it", 25), with_snapshot);
+    assert_eq!(copied("right_at_it", 15), with_snapshot);
+    assert_eq!(copied("before_it", 14), (LogCopy::Trimmed, None));
+    assert_eq!(store.sessions().unwrap().len(), 2);
+}
+
+#[test]
+fn a_copy_that_is_too_long_to_be_painted_is_not_made() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = Store::open(folder.path()).unwrap();
+    let last = FORK_OUTPUT_BYTES / 60_000 + 20;
+    append(&mut store, EPOCH, &outputs(1..=last, 60_000));
+    let data = Bytes::from_static(b"\x1bc");
+    let mut copied = |to: &str, up_to: u64| {
+        let copy = SessionRecord { id: to.parse().unwrap(), head: Seq(up_to), ..record() };
+        store.transaction(|store| store.copy_log(&id(), EPOCH, &copy)).unwrap()
+    };
+    assert_eq!(copied("near_the_start", last - 30), LogCopy::Copied(None));
+    assert_eq!(copied("at_the_head", last), LogCopy::TooFar);
+    let snapshot = Snapshot { seq: Seq(30), data, cols: None, rows: None, reason: None };
+    store.put_snapshot(&id(), EPOCH, &snapshot).unwrap();
+    let copy = SessionRecord { id: "with_snapshot".parse().unwrap(), head: Seq(last), ..record() };
+    let copied = store.transaction(|store| store.copy_log(&id(), EPOCH, &copy)).unwrap();
+    assert_eq!(copied, LogCopy::Copied(Some(snapshot)));
     assert_eq!(store.sessions().unwrap().len(), 2);
 }
 

@@ -147,3 +147,30 @@ async fn a_fork_goes_on_where_the_first_one_was() {
     assert_eq!(status, 201, "{fork}");
     server.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fork_of_a_long_log_shows_its_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(folder.path()).await;
+    // More output than the relay keeps after a snapshot. The fork's own process waits at once.
+    let script = "mkdir begun || exec cat; \
+        head -c 9000000 /dev/zero | tr '\\0' x | fold -w 79; printf '\nthe %s\n' end; exec cat";
+    let wish = json!({ "command": ["sh", "-c", script], "cwd": folder.path() });
+    let (status, source) = call(&server, "POST /api/sessions", wish).await;
+    assert_eq!(status, 201, "{source}");
+    let id = source["sessionId"].as_str().unwrap();
+    let mut follower = server.follow(id).await;
+    follower.resume(None, "client_1").await;
+    while !follower.output.ends_with(b"the end\r\n") {
+        follower.step_once().await;
+    }
+    let at = *follower.seqs.last().unwrap();
+    let (status, fork) = call(&server, &format!("POST /api/sessions/{id}/fork"), Value::Null).await;
+    assert_eq!((status, &fork["forkedFrom"]["seq"]), (201, &json!(at)), "{fork}");
+    let mut fork = server.follow(fork["sessionId"].as_str().unwrap()).await;
+    fork.resume(Some(at), "client_2").await;
+    fork.send(moorline_shared::message::ClientMessage::SnapshotRequest).await;
+    let screen = fork.until(snapshot).await;
+    assert!(screen.contains("xxx") && screen.contains("the end"), "{screen:?}");
+    server.stop().await;
+}

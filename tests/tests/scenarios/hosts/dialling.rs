@@ -69,6 +69,11 @@ async fn a_session_is_started_on_the_host_that_is_named() -> Result<()> {
         let refused = api.expect(status, Method::POST, "/api/sessions", body).await?;
         ensure!(refused["code"] == json!(code), "{refused}");
     }
+    let sessions = api.list().await?.len();
+    let fork = format!("/api/sessions/{}/fork", session.session_id);
+    let refused = api.expect(503, Method::POST, &fork, Value::Null).await?;
+    ensure!(refused["code"] == json!("host_offline"), "{refused}");
+    ensure!(api.list().await?.len() == sessions, "a part of the fork is left");
     let prompt = format!("/api/session/{}/prompt", session.session_id);
     let refused = api.expect(503, Method::POST, &prompt, json!({ "command": "x" })).await?;
     ensure!(refused["code"] == json!("host_offline"), "{refused}");
