@@ -11,7 +11,6 @@ use reqwest::{Method, Response, StatusCode};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use crate::sse::Sse;
 use crate::wait::within;
 
 /// Time after which an idle connection is not used again.
@@ -78,17 +77,6 @@ impl Api {
             ..CreateSession::default()
         };
         Ok(self.create(&wish).await?.session_id)
-    }
-
-    /// Starts a session, and waits for its program's first output. The program is then ready for
-    /// input, and a new client gets that output in its snapshot.
-    ///
-    /// # Errors
-    /// As [`Api::create`], and if there is no output.
-    pub async fn run_ready(&self, command: Vec<String>) -> Result<SessionId> {
-        let id = self.run(command).await?;
-        Sse::replay(self, &id, "").await?.skip_to("session-output").await?;
-        Ok(id)
     }
 
     /// Lists all sessions.

@@ -267,6 +267,19 @@ impl Output {
     }
 }
 
+impl Api {
+    /// Starts a session, and waits for its program's first output. The program is then ready for
+    /// input, and a new client gets that output in its snapshot.
+    ///
+    /// # Errors
+    /// As [`Api::create`], and if there is no output.
+    pub async fn run_ready(&self, command: Vec<String>) -> Result<SessionId> {
+        let id = self.run(command).await?;
+        Sse::replay(self, &id, "").await?.skip_to("session-output").await?;
+        Ok(id)
+    }
+}
+
 /// The path of a session's events.
 #[must_use]
 pub fn events_of(session: &SessionId) -> String {

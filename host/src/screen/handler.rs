@@ -17,9 +17,8 @@ use moorline_shared::name::bounded;
 use unicode_width::UnicodeWidthChar as _;
 
 use super::attributes::Attributes;
-use super::edit::{Erase, Towards};
-use super::model::{Model, default_tabs};
-use super::modes::Modes;
+use super::model::edit::{Erase, Towards};
+use super::model::{Model, Modes, default_tabs};
 use super::width::columns;
 
 /// The most bytes of a title or link; longer ones are ignored.

@@ -5,6 +5,10 @@
 //! it remember, follows xterm where `Term` does not, and keeps rows free of half characters, so
 //! that every state can be repainted.
 
+pub(super) mod edit;
+mod links;
+mod modes;
+
 use std::ops::Range;
 
 use alacritty_terminal::Term;
@@ -17,9 +21,9 @@ use alacritty_terminal::vte::ansi::{CharsetIndex, CursorStyle, Handler as _};
 use moorline_shared::keyboard::Keyboard;
 use moorline_shared::session::Size;
 
-use super::links::Links;
-use super::modes::Modes;
-use super::{edit, settle};
+use super::settle;
+use links::Links;
+pub(super) use modes::Modes;
 
 /// The most lines of scrollback.
 pub(super) const SCROLLBACK: usize = 2000;

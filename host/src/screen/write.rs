@@ -6,8 +6,8 @@ use alacritty_terminal::term::cell::Flags;
 use alacritty_terminal::vte::ansi::{Handler as _, NamedMode, StandardCharset};
 
 use super::attributes::combining;
-use super::edit::Towards;
 use super::model::Model;
+use super::model::edit::Towards;
 use super::paint::before_cursor;
 
 /// The most combining characters of one cell.

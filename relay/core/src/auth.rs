@@ -6,6 +6,7 @@ mod carrier;
 pub mod cookie;
 pub mod cors;
 mod guesses;
+mod header_list;
 mod name;
 mod origin;
 mod tickets;

@@ -11,6 +11,7 @@
 
 mod change;
 mod hosts;
+mod listed_session;
 mod projects;
 mod report;
 mod sessions;
@@ -21,12 +22,13 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 
 use moorline_shared::id::{HostId, ProjectId, SessionId};
-use moorline_shared::session::Lifecycle;
 
 use crate::record::{HostRecord, ProjectRecord, SessionRecord};
 pub use change::{Change, Effect, Row};
 pub use hosts::Greeting;
-pub use report::{Counts, Reported, SessionReport};
+use listed_session::ListedSession;
+pub use listed_session::SessionReport;
+pub use report::{Counts, Reported};
 pub use start::{Draft, Reservation, created_event};
 
 /// The sessions, projects and hosts of a relay. See the module for the order of calls.
@@ -41,19 +43,6 @@ pub struct Directory {
     reserved: BTreeSet<SessionId>,
     /// True if the relay runs a host of its own, connected yet or not.
     has_own_host: bool,
-}
-
-/// A session of the list.
-#[derive(Debug)]
-struct ListedSession {
-    /// Its row. The report takes precedence.
-    record: SessionRecord,
-    /// Its last report; `None` until the first one.
-    report: Option<SessionReport>,
-    /// The session that it was opened beside, as a terminal.
-    beside: Option<SessionId>,
-    /// The time at which its report was last stored, in milliseconds since 1970.
-    stored_at_ms: u64,
 }
 
 impl Directory {
@@ -93,11 +82,5 @@ impl Directory {
             listed.record.host.as_ref() == Some(host) && !listed.lifecycle().is_over()
         };
         self.sessions.values().filter(of_host).map(|listed| &listed.record.id)
-    }
-}
-
-impl ListedSession {
-    fn lifecycle(&self) -> Lifecycle {
-        self.report.as_ref().map_or(self.record.lifecycle, |report| report.summary.lifecycle)
     }
 }

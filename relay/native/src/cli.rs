@@ -2,7 +2,6 @@
 
 mod attach;
 mod completion;
-mod console;
 mod credential;
 mod host;
 mod listen;
@@ -18,8 +17,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use super::http::openapi_document;
+use crate::console;
 pub use completion::answer_shell;
-pub use console::{NobodyReads, note};
 
 const EXAMPLES: &str = "Examples:
   moorline serve                          run a relay here; prints the address to open

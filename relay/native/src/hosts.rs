@@ -1,26 +1,16 @@
 //! The hosts that run this relay's sessions: which are connected, and requests to them.
 
-mod control;
-mod link;
-mod link_driver;
-mod local;
-mod publish;
-
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
+use moorline_core::plan::HostError;
 use moorline_shared::control::{ToHost, ToRelay};
 use moorline_shared::id::HostId;
 use moorline_shared::publish::RequestId;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::timeout;
-
-pub use control::keep as keep_control;
-pub use link::{Link, LinkGone, LinkInput, LocalLink, SocketLink};
-pub use local::InProcess;
-use moorline_core::plan::HostError;
-pub use publish::receive;
 
 /// Time allowed for a host to answer a request.
 const ANSWER_LIMIT: Duration = Duration::from_secs(10);
@@ -177,8 +167,13 @@ impl Drop for PendingRequest<'_> {
 }
 
 impl HostLease {
+    /// Polls for the next message for the host. Ready with `None` once another link has replaced this one.
+    pub fn poll_request(&mut self, context: &mut Context<'_>) -> Poll<Option<ToHost>> {
+        self.requests.poll_recv(context)
+    }
+
     /// Passes an answer on to the request that waits for it.
-    fn answered(&self, request: RequestId, answer: ToRelay) {
+    pub fn answered(&self, request: RequestId, answer: ToRelay) {
         let mut known = self.hosts.known();
         let link = known.links.get_mut(&self.id);
         let link = link.filter(|link| link.number == self.number);

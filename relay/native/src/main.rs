@@ -2,7 +2,8 @@
 
 fn main() -> std::process::ExitCode {
     use clap::Parser as _;
-    use moorline_relay::cli::{Cli, NobodyReads, answer_shell, note};
+    use moorline_relay::cli::{Cli, answer_shell};
+    use moorline_relay::console::{NobodyReads, note};
     use std::process::ExitCode;
 
     if let Some(ended) = moorline_host::limits::become_program(std::env::args_os()) {

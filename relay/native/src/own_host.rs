@@ -15,7 +15,8 @@ use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
 use super::clock::wall_ms;
-use super::hosts::{Hosts, InProcess};
+use super::host_links::InProcess;
+use super::hosts::Hosts;
 use super::registry::Registry;
 
 /// The name of the Unix socket in the data folder that the relay's own host dials.

@@ -7,7 +7,7 @@ use alacritty_terminal::term::cell::{Cell, Flags};
 use super::fit::Detail;
 use super::pen::{Pen, push};
 use crate::screen::attributes::combining;
-use crate::screen::edit::is_erased;
+use crate::screen::model::edit::is_erased;
 
 /// Writes cells, and keeps track of the attributes that are set.
 pub(super) struct Text {

@@ -5,6 +5,7 @@ use http::{HeaderMap, HeaderName, Version};
 use moorline_shared::message::TOKEN_SUBPROTOCOL_PREFIX;
 
 use super::cookie;
+use super::header_list::items;
 
 /// The credential that a request presents.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,15 +54,6 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
 fn subprotocol(headers: &HeaderMap) -> Option<&str> {
     items(headers, &SEC_WEBSOCKET_PROTOCOL, ',')
         .find_map(|name| name.strip_prefix(TOKEN_SUBPROTOCOL_PREFIX))
-}
-
-pub(super) fn items<'a>(
-    headers: &'a HeaderMap,
-    name: &HeaderName,
-    separator: char,
-) -> impl Iterator<Item = &'a str> {
-    let values = headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
-    values.flat_map(move |value| value.split(separator)).map(str::trim)
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use std::time::Duration;
 use http::HeaderMap;
 use http::header::{COOKIE, HOST, ORIGIN};
 
+use super::header_list::items;
 use super::name::{is_loopback, name_of};
 use super::origin::is_same_origin;
 
@@ -67,7 +68,7 @@ fn names(headers: &HeaderMap) -> Vec<String> {
 }
 
 fn pairs(headers: &HeaderMap) -> impl Iterator<Item = (&str, &str)> {
-    super::carrier::items(headers, &COOKIE, ';').filter_map(|pair| pair.split_once('='))
+    items(headers, &COOKIE, ';').filter_map(|pair| pair.split_once('='))
 }
 
 /// Returns true if the browser connects over TLS. Behind a proxy, only `x-forwarded-proto` or the

@@ -3,8 +3,7 @@
 use moorline_shared::event::{Event, TerminalClosed};
 use moorline_shared::id::{HostId, ProjectId, SessionId};
 
-use super::report::SessionReport;
-use super::{Directory, ListedSession};
+use super::{Directory, ListedSession, SessionReport};
 use crate::record::{HostRecord, ProjectRecord, SessionRecord};
 
 /// A change that was decided and has not happened yet. The module `directory` describes its life.

@@ -2,30 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use moorline_shared::id::{Epoch, SessionId};
-use moorline_shared::rest::{DebugMetrics, EventBusMetrics, SessionSummary, SseMetrics};
-use moorline_shared::session::{Lifecycle, Size};
-use serde::{Deserialize, Serialize};
+use moorline_shared::id::SessionId;
+use moorline_shared::rest::{DebugMetrics, EventBusMetrics, SseMetrics};
+use moorline_shared::session::Lifecycle;
 
 use super::change::Row;
-use super::{Directory, ListedSession};
-use crate::record::{self, SessionRecord, name};
+use super::{Directory, SessionReport};
+use crate::record::SessionRecord;
 
 /// The interval at which activity alone is stored, in milliseconds: a hosted database bills each row that is written.
 const ACTIVITY_STORED_EVERY_MS: u64 = 60_000;
-
-/// A session as it describes itself.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SessionReport {
-    /// The session as lists show it.
-    pub summary: SessionSummary,
-    /// The epoch of its log.
-    pub epoch: Epoch,
-    /// The size of its terminal.
-    pub size: Size,
-    /// The number of event streams that are open.
-    pub streams: usize,
-}
 
 /// The outcome of a report.
 #[derive(Debug, Clone)]
@@ -43,7 +29,7 @@ impl Directory {
         let listed = self.sessions.get_mut(&report.summary.session_id)?;
         let is_news = listed.report.as_ref() != Some(&report);
         let is_same =
-            listed.report.as_ref().is_some_and(|before| is_same_but_for_time(before, &report));
+            listed.report.as_ref().is_some_and(|before| before.is_same_but_for_time(&report));
         let is_due = now_ms >= listed.stored_at_ms.saturating_add(ACTIVITY_STORED_EVERY_MS);
         let row = (is_due || (is_news && !is_same)).then(|| {
             listed.stored_at_ms = now_ms;
@@ -120,29 +106,4 @@ impl Default for Counts {
         let lifecycles = Lifecycle::ALL.map(|lifecycle| (lifecycle.as_str(), 0)).into();
         Self { lifecycles, clients: 0, streams: BTreeMap::new() }
     }
-}
-
-impl ListedSession {
-    pub(super) fn summary(&self) -> SessionSummary {
-        let Some(report) = &self.report else { return record::summary(&self.record, 0) };
-        SessionSummary {
-            // The directory decides these, and the report may be older.
-            name: name(&self.record),
-            named: self.record.name.is_some(),
-            project: self.record.project.clone(),
-            host: self.record.host.clone(),
-            ..report.summary.clone()
-        }
-    }
-
-    pub(super) fn size(&self) -> Size {
-        self.report.as_ref().map_or(self.record.size, |report| report.size)
-    }
-}
-
-/// Returns true if two reports differ at most in the time of the last activity.
-fn is_same_but_for_time(one: &SessionReport, other: &SessionReport) -> bool {
-    let last_activity = one.summary.last_activity.clone();
-    let summary = SessionSummary { last_activity, ..other.summary.clone() };
-    *one == SessionReport { summary, ..other.clone() }
 }

@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 
 use super::TypedBytes;
 use super::restore::Changes;
-use crate::cli::note;
+use crate::console::note;
 
 /// Clears the screen.
 pub(super) const CLEAR: &[u8] = b"\x1b[0m\x1b[2J\x1b[H";

@@ -4,9 +4,10 @@ use std::process::ExitCode;
 
 use moorline_shared::id::SessionId;
 
+use super::completion;
 use super::relay::{Relay, RelayOptions};
-use super::{completion, note};
 use crate::attach::{End, Target, attach};
+use crate::console::note;
 
 /// Show and steer a session on this terminal. Ctrl-] and then d detaches.
 ///

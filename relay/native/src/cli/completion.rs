@@ -5,8 +5,9 @@ use clap_complete::engine::{ArgValueCandidates, CompletionCandidate};
 use clap_complete::env::{CompleteEnv, Shells};
 use moorline_shared::rest::SessionSummary;
 
+use super::Cli;
 use super::relay::RelayOptions;
-use super::{Cli, console};
+use crate::console;
 
 /// The variable by which a shell asks for completions.
 const VARIABLE: &str = "MOORLINE_COMPLETE";

@@ -20,8 +20,8 @@ use moorline_shared::id::{HostId, SessionId};
 use moorline_shared::limits::NAME_CHARACTERS;
 use moorline_shared::name::bounded;
 
-use super::console::{self, print};
-use super::{DataDir, note};
+use super::DataDir;
+use crate::console::{self, note, print};
 use crate::log;
 use crate::signals::Signals;
 

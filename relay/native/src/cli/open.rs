@@ -2,8 +2,9 @@
 
 use std::process::{Command, ExitCode, Stdio};
 
+use super::completion;
 use super::relay::RelayOptions;
-use super::{completion, console};
+use crate::console;
 
 /// Print the page's address with a code that lets one browser in, and open it on a desktop.
 ///

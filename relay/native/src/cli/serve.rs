@@ -10,8 +10,9 @@ use moorline_host::limits;
 use moorline_shared::control::local_host;
 
 use super::host::detached_arguments;
-use super::{DataDir, address_to_open, console, listen};
+use super::{DataDir, address_to_open, listen};
 use crate::config::Config;
+use crate::console;
 use crate::data_folder::DataFolder;
 use crate::listen::TAKE_DEADLINE;
 use crate::log;

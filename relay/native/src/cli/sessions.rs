@@ -10,8 +10,9 @@ use moorline_shared::rest::{CreateSession, SessionSummary};
 use moorline_shared::session::Lifecycle;
 
 use super::attach::attach_to;
+use super::completion;
 use super::relay::{RelayOptions, absolute, current_folder};
-use super::{completion, console};
+use crate::console;
 
 /// Start a session and attach to it.
 ///

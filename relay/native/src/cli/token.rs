@@ -8,11 +8,11 @@ use moorline_shared::limits::NAME_CHARACTERS;
 use moorline_shared::name::bounded;
 use moorline_shared::time::Time;
 
-use super::console::print;
 use super::relay::{DEFAULT_URL, Relay, serving_at};
 use super::{DataDir, address_to_open};
 use crate::auth::Tokens;
 use crate::clock::wall_ms;
+use crate::console::print;
 use crate::data_folder::DataFolder;
 use crate::store::TokenRecord;
 use moorline_core::auth::Access;

@@ -18,7 +18,7 @@ use moorline_shared::publish::SUBPROTOCOL;
 use super::App;
 use super::descriptions;
 use super::error::{ApiError, HttpError, no_upgrade};
-use crate::hosts::{SocketLink, keep_control, receive};
+use crate::host_links::{SocketLink, keep_control, receive};
 use crate::registry::NotPublishing;
 use moorline_core::api::responses::{Guarded, OfSession, Upgrade};
 use moorline_core::auth::Access;

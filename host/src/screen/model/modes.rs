@@ -7,7 +7,7 @@ use alacritty_terminal::vte::ansi::{
 };
 
 use super::edit::{self, line_at};
-use super::model::{Model, default_tabs};
+use super::{Model, default_tabs};
 
 /// The modes of mouse protocols. At most one is set, and resetting any of them resets it.
 const MOUSE: [u16; 4] = [9, 1000, 1002, 1003];
@@ -20,18 +20,18 @@ const REVERSE_WRAP: u16 = 45;
 
 /// Modes that `Term` does not keep, or not in xterm's way.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Modes {
+pub(in crate::screen) struct Modes {
     mouse: Option<u16>,
     /// The encodings that are set, in the order in which they were set.
     encodings: Vec<u16>,
     blinking_cursor: bool,
     /// True if a backspace at the beginning of a wrapped row moves to the end of the row before.
-    pub(super) reverse_wrap: bool,
+    pub(in crate::screen) reverse_wrap: bool,
 }
 
 impl Modes {
     /// Sets or resets a mode. Returns false if it is kept elsewhere.
-    pub(super) fn set(&mut self, mode: u16, on: bool) -> bool {
+    pub(in crate::screen) fn set(&mut self, mode: u16, on: bool) -> bool {
         match mode {
             BLINKING_CURSOR => self.blinking_cursor = on,
             REVERSE_WRAP => self.reverse_wrap = on,
@@ -50,12 +50,12 @@ impl Modes {
     }
 
     /// Resets the modes that a soft reset resets.
-    pub(super) fn soft_reset(&mut self) {
+    pub(in crate::screen) fn soft_reset(&mut self) {
         self.reverse_wrap = false;
     }
 
     /// Returns the modes that are set, in the order in which to set them.
-    pub(super) fn on(&self) -> impl Iterator<Item = u16> {
+    pub(in crate::screen) fn on(&self) -> impl Iterator<Item = u16> {
         let blinking = self.blinking_cursor.then_some(BLINKING_CURSOR);
         let reverse = self.reverse_wrap.then_some(REVERSE_WRAP);
         [blinking, reverse, self.mouse].into_iter().flatten().chain(self.encodings.iter().copied())
@@ -64,7 +64,7 @@ impl Modes {
 
 impl Model {
     /// Sets or resets an ANSI mode.
-    pub(super) fn ansi_mode(&mut self, number: u16, on: bool) {
+    pub(in crate::screen) fn ansi_mode(&mut self, number: u16, on: bool) {
         let mode = match number {
             4 => NamedMode::Insert,
             20 => NamedMode::LineFeedNewLine,
@@ -75,7 +75,7 @@ impl Model {
 
     /// Sets or resets a private mode. Other modes are ignored: only the client knows them, such as
     /// a width of 132 columns, or nobody does.
-    pub(super) fn private_mode(&mut self, number: u16, on: bool) {
+    pub(in crate::screen) fn private_mode(&mut self, number: u16, on: bool) {
         let mode = match number {
             1 => NamedPrivateMode::CursorKeys,
             7 => NamedPrivateMode::LineWrap,
@@ -123,7 +123,7 @@ impl Model {
     }
 
     /// Resets modes and attributes, but nothing that is on the screen.
-    pub(super) fn soft_reset(&mut self) {
+    pub(in crate::screen) fn soft_reset(&mut self) {
         for mode in [
             NamedPrivateMode::CursorKeys,
             NamedPrivateMode::Origin,

@@ -14,7 +14,7 @@ pub struct NobodyReads;
 ///
 /// # Errors
 /// [`NobodyReads`], or the error of a write.
-pub(super) fn print(text: &str) -> anyhow::Result<()> {
+pub(crate) fn print(text: &str) -> anyhow::Result<()> {
     match write(io::stdout().lock(), text) {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Err(NobodyReads.into()),
         written => written.context("cannot write to stdout"),
@@ -23,7 +23,7 @@ pub(super) fn print(text: &str) -> anyhow::Result<()> {
 
 /// Prints the announcement of a program that keeps running, and does not wait until it is read. If
 /// it cannot be printed, the log says so and adds `otherwise`, another way to learn it.
-pub(super) fn announce(text: String, otherwise: &'static str) {
+pub(crate) fn announce(text: String, otherwise: &'static str) {
     let write = move || {
         if let Err(error) = write(io::stdout().lock(), &text) {
             tracing::warn!(%error, "stdout cannot be written to: {otherwise}");

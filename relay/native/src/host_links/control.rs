@@ -12,9 +12,9 @@ use tokio::sync::watch;
 use tokio::time::{Sleep, sleep};
 use tracing::Instrument as _;
 
-use super::HostLease;
 use super::link::Link;
 use super::link_driver::{LinkClose, LinkDriver, LinkHandler};
+use crate::hosts::HostLease;
 use crate::registry::Registry;
 use moorline_core::reconciliation::other_protocol;
 
@@ -103,7 +103,7 @@ impl LinkHandler<ToRelay, ToHost> for ControlHandler {
     fn poll_woken(&mut self, context: &mut Context<'_>) -> Poll<()> {
         match &mut self.phase {
             ControlPhase::Expecting { too_late } => ready!(too_late.as_mut().poll(context)),
-            ControlPhase::Here(seat) => match ready!(seat.requests.poll_recv(context)) {
+            ControlPhase::Here(seat) => match ready!(seat.poll_request(context)) {
                 Some(message) => self.saying.push(message),
                 None => self.refuse("replaced", "another host with this id has connected".into()),
             },

@@ -8,23 +8,23 @@ use alacritty_terminal::index::{Column, Line};
 use alacritty_terminal::term::cell::{Cell, Flags};
 use alacritty_terminal::vte::ansi::{ClearMode, Color, Handler as _, LineClearMode, NamedColor};
 
-use super::attributes::Attributes;
-use super::model::Model;
-use super::settle;
+use super::Model;
+use crate::screen::attributes::Attributes;
+use crate::screen::settle;
 
 const DEFAULT: Color = Color::Named(NamedColor::Background);
 const WRAPS: Flags = Flags::WRAPLINE.union(Flags::LEADING_WIDE_CHAR_SPACER);
 
 /// Selects whether erasing spares protected cells.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Erase {
+pub(in crate::screen) enum Erase {
     All,
     Unprotected,
 }
 
 /// The direction in which rows or cells move.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Towards {
+pub(in crate::screen) enum Towards {
     /// Up, or to the left.
     Start,
     /// Down, or to the right.
@@ -33,18 +33,18 @@ pub(super) enum Towards {
 
 /// Returns a cell that was erased to a background colour. Unlike a written space it is not part of
 /// the line's text; a tab in its place marks that.
-pub(super) fn erased(background: Color) -> Cell {
+pub(in crate::screen) fn erased(background: Color) -> Cell {
     let c = if background == DEFAULT { ' ' } else { '\t' };
     Cell { c, ..Cell::from(background) }
 }
 
 /// Returns true if a cell was erased to a colour.
-pub(super) fn is_erased(cell: &Cell) -> bool {
+pub(in crate::screen) fn is_erased(cell: &Cell) -> bool {
     cell.c == '\t' && cell.flags.is_empty() && cell.extra.is_none()
 }
 
 impl Model {
-    pub(super) fn erase_in_screen(&mut self, what: &ClearMode, erase: Erase) {
+    pub(in crate::screen) fn erase_in_screen(&mut self, what: &ClearMode, erase: Erase) {
         let (line, rows) = (self.line(), self.rows());
         match what {
             ClearMode::Below => {
@@ -69,7 +69,7 @@ impl Model {
         }
     }
 
-    pub(super) fn erase_in_line(&mut self, what: &LineClearMode, erase: Erase) {
+    pub(in crate::screen) fn erase_in_line(&mut self, what: &LineClearMode, erase: Erase) {
         let (line, columns) = (self.line(), self.columns());
         match what {
             LineClearMode::Right => {
@@ -88,7 +88,7 @@ impl Model {
     }
 
     /// Erases cells; whether the row wraps does not change.
-    pub(super) fn erase(&mut self, line: usize, columns: Range<usize>, erase: Erase) {
+    pub(in crate::screen) fn erase(&mut self, line: usize, columns: Range<usize>, erase: Erase) {
         let blank = erased(self.term.grid().cursor.template.bg);
         self.edit_row(line, |row| {
             halve(row, columns.start, &blank);
@@ -111,7 +111,13 @@ impl Model {
     }
 
     /// Moves the cells of a row, from a column on.
-    pub(super) fn shift(&mut self, line: usize, from: usize, count: usize, towards: Towards) {
+    pub(in crate::screen) fn shift(
+        &mut self,
+        line: usize,
+        from: usize,
+        count: usize,
+        towards: Towards,
+    ) {
         let blank = erased(self.term.grid().cursor.template.bg);
         self.edit_row(line, |row| {
             halve(row, from, &blank);
@@ -139,7 +145,7 @@ impl Model {
 
     /// Moves the cells of all rows of the region, from a column on, if the cursor is within the
     /// region.
-    pub(super) fn shift_region(&mut self, from: usize, count: usize, towards: Towards) {
+    pub(in crate::screen) fn shift_region(&mut self, from: usize, count: usize, towards: Towards) {
         if self.region.contains(&self.line()) {
             for line in self.region.clone() {
                 self.shift(line, from, count, towards);
@@ -149,7 +155,7 @@ impl Model {
     }
 
     /// Moves rows within a part of the screen; rows that leave it are lost.
-    pub(super) fn move_rows(
+    pub(in crate::screen) fn move_rows(
         &mut self,
         rows: Range<usize>,
         count: usize,
@@ -195,7 +201,7 @@ impl Model {
             && grid[before][grid.last_column()].flags.contains(Flags::WRAPLINE)
     }
 
-    pub(super) fn set_wrapped(&mut self, row: usize, wrapped: bool) {
+    pub(in crate::screen) fn set_wrapped(&mut self, row: usize, wrapped: bool) {
         if !wrapped || row >= self.rows() {
             return self.unwrap_row(row);
         }
@@ -207,7 +213,7 @@ impl Model {
     }
 
     /// Records that the row does not continue the one before it.
-    pub(super) fn unwrap_row(&mut self, row: usize) {
+    pub(in crate::screen) fn unwrap_row(&mut self, row: usize) {
         let grid = self.term.grid_mut();
         let (before, last): (Line, _) = (line_at(row) - 1_i32, grid.last_column());
         if before >= grid.topmost_line() && grid[before][last].flags.intersects(WRAPS) {
@@ -216,13 +222,13 @@ impl Model {
     }
 
     /// Scrolls a region that does not begin at the top of the screen up by one row.
-    pub(super) fn scroll_region(&mut self) {
+    pub(in crate::screen) fn scroll_region(&mut self) {
         let background = self.term.grid().cursor.template.bg;
         self.move_rows(self.region.clone(), 1, Towards::Start, background);
     }
 
     /// Returns the columns on either side at which a written character leaves halves of wide ones.
-    pub(super) fn halves_beside(
+    pub(in crate::screen) fn halves_beside(
         &self,
         line: usize,
         column: usize,
@@ -235,7 +241,7 @@ impl Model {
     }
 
     /// Replaces halves of wide characters by spaces with the current attributes.
-    pub(super) fn clear_halves(&mut self, line: usize, halves: [Option<usize>; 2]) {
+    pub(in crate::screen) fn clear_halves(&mut self, line: usize, halves: [Option<usize>; 2]) {
         let grid = self.term.grid_mut();
         let blank = Cell { c: ' ', ..grid.cursor.template.clone() };
         for column in halves.into_iter().flatten() {
@@ -244,7 +250,7 @@ impl Model {
     }
 
     /// Marks the cells that a scroll brought up in the background colour as erased.
-    pub(super) fn mark_new_row(&mut self, line: usize) {
+    pub(in crate::screen) fn mark_new_row(&mut self, line: usize) {
         let background = self.term.grid().cursor.template.bg;
         if background != DEFAULT {
             let blank = Cell::from(background);
@@ -272,7 +278,7 @@ impl Model {
 }
 
 /// Returns the grid's line of a row of the screen.
-pub(super) fn line_at(row: usize) -> Line {
+pub(in crate::screen) fn line_at(row: usize) -> Line {
     Line(i32::try_from(row).unwrap_or(i32::MAX))
 }
 
@@ -290,7 +296,7 @@ fn halve(row: &mut [Cell], column: usize, blank: &Cell) {
 
 /// Clears erased cells at the end of a row that gets shorter, because they are not text and must
 /// not wrap.
-pub(super) fn cut_erased(row: &mut [Cell], columns: usize) {
+pub(in crate::screen) fn cut_erased(row: &mut [Cell], columns: usize) {
     let wraps = row.last().is_some_and(|cell| cell.flags.contains(Flags::WRAPLINE));
     if wraps {
         return;
@@ -304,7 +310,10 @@ pub(super) fn cut_erased(row: &mut [Cell], columns: usize) {
 }
 
 /// Applies [`cut_erased`] to every row.
-pub(super) fn cut_all_erased(grid: &mut alacritty_terminal::grid::Grid<Cell>, columns: usize) {
+pub(in crate::screen) fn cut_all_erased(
+    grid: &mut alacritty_terminal::grid::Grid<Cell>,
+    columns: usize,
+) {
     if columns < grid.columns() {
         for line in grid.topmost_line().0..=grid.bottommost_line().0 {
             cut_erased(&mut grid[Line(line)][..], columns);

@@ -7,20 +7,20 @@ use alacritty_terminal::index::Line;
 use alacritty_terminal::term::cell::Cell;
 use moorline_shared::limits::SNAPSHOT_BYTES;
 
-use super::model::Model;
+use super::Model;
 
 /// The most bytes of links that are kept. A snapshot could not contain more either.
 const KEPT_BYTES: usize = 2 * SNAPSHOT_BYTES;
 
 /// Counts the bytes of the links that were added.
 #[derive(Debug, Default)]
-pub(super) struct Links {
+pub(in crate::screen) struct Links {
     bytes: usize,
 }
 
 impl Links {
     /// Adds a link of this length. Returns true if it is time to drop earlier links.
-    pub(super) const fn took(&mut self, bytes: usize) -> bool {
+    pub(in crate::screen) const fn took(&mut self, bytes: usize) -> bool {
         self.bytes += bytes;
         self.bytes > 2 * KEPT_BYTES
     }
@@ -28,7 +28,7 @@ impl Links {
 
 impl Model {
     /// Removes the links from the oldest lines, until the rest is within the bound.
-    pub(super) fn drop_links(&mut self) {
+    pub(in crate::screen) fn drop_links(&mut self) {
         let mut kept = keep(self.term.grid_mut());
         if self.is_alternate() {
             kept += self.on_main(keep);
