@@ -12,7 +12,7 @@ use crate::limits::{FRAME_DATA_BYTES, FRAME_HEADER_BYTES};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum FrameError {
     /// The bytes are shorter than the header.
-    #[error("a frame must have at least 8 bytes, this one has {0}")]
+    #[error("a frame must have at least {FRAME_HEADER_BYTES} bytes, this one has {0}", FRAME_HEADER_BYTES = FRAME_HEADER_BYTES)]
     TooShort(usize),
     /// The frame carries more data than allowed.
     #[error("a frame carries at most {FRAME_DATA_BYTES} bytes of data, this one has {0}", FRAME_DATA_BYTES = FRAME_DATA_BYTES)]

@@ -5,13 +5,15 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::limits::{ID_CHARACTERS, NOT_AN_ID};
+
 /// The error for a text that is not an id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("an id is 8 to 32 letters, digits, '_' or '-'")]
+#[error("{}", NOT_AN_ID)]
 pub struct InvalidId;
 
 fn check(text: &str) -> Result<(), InvalidId> {
-    let fits = (8..=32).contains(&text.len());
+    let fits = ID_CHARACTERS.contains(&text.len());
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
     if fits && text.bytes().all(plain) { Ok(()) } else { Err(InvalidId) }
 }

@@ -47,6 +47,14 @@ pub const TICKET_USED: &str = formatcp!(
     TICKET_LIFETIME.as_secs()
 );
 
+/// Valid numbers of characters of an id.
+pub const ID_CHARACTERS: std::ops::RangeInclusive<usize> = 8..=32;
+/// Error for any other id.
+pub const NOT_AN_ID: &str = formatcp!(
+    "an id is {} to {} letters, digits, '_' or '-'",
+    *ID_CHARACTERS.start(),
+    *ID_CHARACTERS.end()
+);
 /// Most bytes of a prompt, or of the text that one request types into a terminal.
 pub const PROMPT_BYTES: usize = 64 * KIB;
 /// Error for a text that is longer.
@@ -97,19 +105,6 @@ pub const SESSIONS_PER_HOST: usize = 1024;
 /// Most bytes of JSON for all sessions of a host together in its hello to a relay. Their commands
 /// and variables may be large, and the message must fit into [`LINK_MESSAGE_BYTES`].
 pub const SESSIONS_BYTES: usize = 28 * 1024 * 1024;
-/// Most bytes of a session's log on disk on the native relay.
-pub const RETENTION_BYTES: u64 = 64 * 1024 * 1024;
-/// Most bytes of a session's log on disk at the edge.
-pub const EDGE_RETENTION_BYTES: u64 = 8 * 1024 * 1024;
-/// Bytes of a log to keep in memory at the edge, besides those that are not durable yet.
-pub const EDGE_MEMORY_BYTES: u64 = 512 * 1024;
-/// Bytes of output after which the edge asks a session's host for a new snapshot.
-pub const EDGE_SNAPSHOT_BYTES: u64 = 1024 * 1024;
-/// Most bytes that a host may send ahead of what is durable.
-pub const WINDOW_BYTES: u64 = 16 * 1024 * 1024;
-/// The same limit at the edge. It is smaller because nobody else is served while such a window is
-/// read.
-pub const EDGE_WINDOW_BYTES: u64 = 1024 * 1024;
 /// Most bytes that a host keeps of a session that nobody makes durable. At this limit its terminal
 /// is not read.
 pub const HOST_KEEPS_BYTES: u64 = 32 * 1024 * 1024;

@@ -109,7 +109,7 @@ pub enum Item {
 
 /// The error for an event that is larger than any that a relay sends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the event is larger than 1 MiB")]
+#[error("the event is larger than {} MiB", EVENT_BYTES / 1024 / 1024)]
 pub struct TooLarge;
 
 /// Parses events from bytes that arrive in pieces of any size.

@@ -21,7 +21,7 @@ pub use carrier::{Credential, lacks_host, presented, repeated};
 pub use guesses::{Count, Guesses, Judged};
 pub use name::HostPolicy;
 pub use origin::OriginPolicy;
-pub use tickets::Tickets;
+pub use tickets::{TICKETS, Tickets};
 pub use token::{InvalidToken, fixed_token};
 
 /// The stored form of a token or ticket: its SHA-256. Both are 256 random bits, far too many to

@@ -32,6 +32,8 @@ use super::session::{READS_EVERY, READS_EVERY_BYTES, Session, TooManyClients};
 pub const RETRY_MS: u32 = 1000;
 /// The same if the relay shuts down and is likely to be back soon.
 pub const RETRY_SOON_MS: u32 = 250;
+/// About the most bytes of an event stream that are sent at once; one event may be larger.
+pub const CHUNK_BYTES: usize = 64 * 1024;
 /// The interval without output or a status after which the status is sent again. Seed 000's client
 /// ignores comments, and takes a stream that sends nothing else for dead.
 const STATUS_EVERY: Duration = Duration::from_secs(30);

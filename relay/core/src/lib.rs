@@ -21,6 +21,7 @@ pub mod overview;
 pub mod peer;
 pub mod plain;
 pub mod plan;
+pub mod profile;
 pub mod reader;
 pub mod reconciliation;
 pub mod record;

@@ -3,13 +3,11 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use moorline_shared::id::{InvalidId, SessionId};
-use moorline_shared::limits::LONG_ID_CHARACTERS;
+use moorline_shared::limits::{ID_CHARACTERS, LONG_ID_CHARACTERS};
 use sha2::{Digest as _, Sha256};
 
 /// The prefix of the ids of such sessions.
 const PREFIX: &str = "ws_";
-/// The most characters of an id.
-const ID_CHARACTERS: usize = 32;
 
 /// Returns the id of the session that a text names: the text itself, or, if it is longer than an
 /// id, an id that is always derived in the same way. Two texts share an id only by a collision in
@@ -22,7 +20,7 @@ pub fn id_of(text: &str) -> Result<SessionId, InvalidId> {
         return text.parse();
     }
     let mut id = PREFIX.to_owned() + &URL_SAFE_NO_PAD.encode(Sha256::digest(text));
-    id.truncate(ID_CHARACTERS);
+    id.truncate(*ID_CHARACTERS.end());
     id.parse()
 }
 
@@ -30,7 +28,7 @@ pub fn id_of(text: &str) -> Result<SessionId, InvalidId> {
 #[must_use]
 pub fn own_name(text: &str) -> Option<&str> {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
-    let is_long = (ID_CHARACTERS + 1..=LONG_ID_CHARACTERS).contains(&text.len());
+    let is_long = (*ID_CHARACTERS.end() + 1..=LONG_ID_CHARACTERS).contains(&text.len());
     (is_long && text.bytes().all(plain)).then_some(text)
 }
 

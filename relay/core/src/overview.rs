@@ -3,11 +3,15 @@
 //! There is no log, so events have no id: a reader that reconnects gets the whole list again.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use moorline_shared::id::{ProjectId, SessionId};
 use moorline_shared::rest::{Overview, Project, SessionSummary};
 use moorline_shared::sse;
 use serde::Serialize;
+
+/// The shortest time between two updates of a stream. Changes within it are sent together.
+pub const ROUND: Duration = Duration::from_millis(250);
 
 /// The event stream of one reader. It holds the list that the reader has.
 #[derive(Debug, Default)]

@@ -31,6 +31,7 @@ pub use saved::SavedPeer;
 
 use super::client_table::PeerId;
 use super::input::InputRefused;
+use super::profile::Profile;
 use super::rfc3339;
 use super::session::{Session, TooManyClients};
 
@@ -69,20 +70,18 @@ pub struct Terms {
     pub scope: Scope,
     /// True if the client offered `moorline.v1`.
     pub extended: bool,
-    /// True if the relay sends signs of life and expects them from the client. A relay that must
-    /// not wake for that leaves it to the client's pings.
+    /// [`Profile::keepalive`].
     pub keepalive: bool,
-    /// The most output on one connection for a client that never acknowledges, if its socket does
-    /// not show how much it takes; `None` for no limit. At the limit, the client has to reconnect
-    /// and resume.
+    /// [`Profile::budget_bytes`]. At this limit, the client has to reconnect and resume.
     pub budget_bytes: Option<u64>,
 }
 
 impl Terms {
-    /// Returns the terms on a relay with a machine of its own.
+    /// Returns the terms on a relay of this profile.
     #[must_use]
-    pub const fn native(scope: Scope, extended: bool) -> Self {
-        Self { scope, extended, keepalive: true, budget_bytes: None }
+    pub const fn new(profile: &Profile, scope: Scope, extended: bool) -> Self {
+        let Profile { keepalive, budget_bytes, .. } = *profile;
+        Self { scope, extended, keepalive, budget_bytes }
     }
 }
 

@@ -1,5 +1,7 @@
 //! Plans a session before a host starts it.
 
+use std::time::Duration;
+
 use moorline_shared::control::{Facts, Fork, Hosted, Start, local_host};
 use moorline_shared::id::{Epoch, HostId, Seq, SessionId};
 use moorline_shared::limits::NAME_CHARACTERS;
@@ -12,6 +14,13 @@ use super::record::SessionRecord;
 
 /// The driver of a session whose request names none.
 const DRIVER: &str = "pty";
+
+/// Time allowed for a host to answer a request.
+pub const ANSWER_PATIENCE: Duration = Duration::from_secs(10);
+/// Time allowed for a host to publish a session that it has started.
+pub const PUBLISH_PATIENCE: Duration = Duration::from_secs(5);
+/// Time that a request waits for a session with its id to be started or removed.
+pub const ENSURE_PATIENCE: Duration = Duration::from_secs(20);
 
 /// The number of characters of a refused text that an error shows.
 const SHOWN_CHARS: usize = 80;

@@ -30,12 +30,12 @@ use moorline_shared::session::{ExitStatus, Lifecycle, Size};
 use super::client_table::{ClientTable, PeerId};
 use super::events::{self, EncodedCache, Encoding};
 use super::last_status::LastStatus;
+use super::profile::{Profile, RetentionPolicy};
 use super::requests::Requests;
 use super::stored::Stored;
 use commands::Commands;
 pub use held::HeldChange;
 pub(crate) use replay::{READS_EVERY, READS_EVERY_BYTES};
-pub use retention::{Retention, RetentionPolicy};
 
 /// The error for a message that a host may not publish.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -174,7 +174,7 @@ impl Session {
             claims: ClientTable::default(),
             answerer: None,
             requests: Requests::default(),
-            keeping: RetentionPolicy::NATIVE,
+            keeping: Profile::NATIVE.log,
             stored: None,
             held_changes: VecDeque::new(),
             readings: BTreeMap::new(),

@@ -15,7 +15,8 @@ use moorline_shared::session::{Lifecycle, Size};
 use moorline_shared::time::Time;
 
 use super::peer::{Peer, PeerOutput, Terms};
-use super::session::{Facts, HeldChange, Retention, RetentionPolicy, Session};
+use super::profile::{Profile, Retention, RetentionPolicy};
+use super::session::{Facts, HeldChange, Session};
 
 const NOW: Time = Time::from_ms(0);
 
@@ -53,7 +54,8 @@ fn message(output: &PeerOutput) -> Option<ServerMessage> {
 fn a_client_far_behind_a_lost_session_gets_every_entry() {
     let mut session = lost_session();
     let head = session.log().head();
-    let mut peer = Peer::attach(&mut session, NOW, Terms::native(Scope::Read, true)).unwrap();
+    let mut peer =
+        Peer::attach(&mut session, NOW, Terms::new(&Profile::NATIVE, Scope::Read, true)).unwrap();
     resume(&mut session, &mut peer, Resume::default());
     let (mut frames, mut snapshots, mut ended) = (0, 0, false);
     while let Some(output) = peer.poll_output(&mut session, NOW) {
@@ -78,7 +80,8 @@ fn a_client_far_behind_a_lost_session_gets_every_entry() {
 #[test]
 fn nothing_is_streamed_before_resume() {
     let mut session = lost_session();
-    let mut peer = Peer::attach(&mut session, NOW, Terms::native(Scope::Write, true)).unwrap();
+    let mut peer =
+        Peer::attach(&mut session, NOW, Terms::new(&Profile::NATIVE, Scope::Write, true)).unwrap();
     peer.text(&mut session, NOW, r#"{"type":"ack","seq":1}"#);
     peer.binary(&mut session, NOW, Bytes::from_static(b"\0\0\0\0\0\0\0\x01x"));
     let outputs: Vec<_> = std::iter::from_fn(|| peer.poll_output(&mut session, NOW)).collect();
@@ -105,7 +108,8 @@ fn a_session_goes_on_where_the_relay_lost_what_it_had_acknowledged() {
     let mut log = Log::new(Epoch(1));
     (1..=3).for_each(|seq| log.push(frame(seq)).unwrap());
     let mut session = Session::restored(facts(), log, Size::default(), Lifecycle::Detached, None);
-    let mut peer = Peer::attach(&mut session, NOW, Terms::native(Scope::Read, true)).unwrap();
+    let mut peer =
+        Peer::attach(&mut session, NOW, Terms::new(&Profile::NATIVE, Scope::Read, true)).unwrap();
     let up_to_date = Resume { last_seq: Some(Seq(3)), ..Resume::default() };
     resume(&mut session, &mut peer, up_to_date);
     while peer.poll_output(&mut session, NOW).is_some() {}
@@ -184,7 +188,8 @@ fn of_a_deleted_session_nothing_is_told_but_that() {
     session.host_arrived();
     let (epoch, from, head, size) = (Epoch(1), Seq::ZERO, Seq::ZERO, Size::default());
     session.host_message(HostMessage::Resumed { epoch, from, head, size }).unwrap();
-    let mut peer = Peer::attach(&mut session, NOW, Terms::native(Scope::Read, false)).unwrap();
+    let mut peer =
+        Peer::attach(&mut session, NOW, Terms::new(&Profile::NATIVE, Scope::Read, false)).unwrap();
     resume(&mut session, &mut peer, Resume::default());
     while peer.poll_output(&mut session, NOW).is_some() {}
     session.delete();
@@ -209,10 +214,10 @@ fn input_that_a_host_has_not_taken_when_it_leaves_outlives_the_relays_memory_too
         let client_id = client_id.clone();
         session.host_message(HostMessage::InputAck { client_id, seq }).unwrap();
     };
-    let mut session =
-        Session::new(facts(), Epoch(1), Size::default()).keeping(RetentionPolicy::EDGE);
+    let mut session = Session::new(facts(), Epoch(1), Size::default()).keeping(Profile::EDGE.log);
     link(&mut session);
-    let mut peer = Peer::attach(&mut session, NOW, Terms::native(Scope::Write, true)).unwrap();
+    let mut peer =
+        Peer::attach(&mut session, NOW, Terms::new(&Profile::NATIVE, Scope::Write, true)).unwrap();
     let client = Resume { client_id: Some(client_id.clone()), ..Resume::default() };
     resume(&mut session, &mut peer, client);
     accept(&mut session, Seq::ZERO);
@@ -225,7 +230,7 @@ fn input_that_a_host_has_not_taken_when_it_leaves_outlives_the_relays_memory_too
 
     let log = Log::new(Epoch(1));
     let mut session = Session::restored(facts(), log, Size::default(), Lifecycle::Detached, None)
-        .keeping(RetentionPolicy::EDGE);
+        .keeping(Profile::EDGE.log);
     session.restore_held(&client_id, &piece);
     link(&mut session);
     accept(&mut session, Seq::ZERO);
@@ -273,15 +278,16 @@ fn a_log_without_snapshots_is_trimmed_all_the_same() {
     let mut session = hosted_session();
     let (most, asked) = flood_without_snapshots(&mut session, FLOOD);
     assert!(
-        most <= RetentionPolicy::NATIVE.without_snapshot_bytes + 2 * FRAME_DATA_BYTES as u64,
+        most <= Profile::NATIVE.log.without_snapshot_bytes + 2 * FRAME_DATA_BYTES as u64,
         "{most}"
     );
     // Asked again after as much output, not at every entry.
-    let times = FLOOD / RetentionPolicy::NATIVE.snapshot_every_bytes;
+    let times = FLOOD / Profile::NATIVE.log.snapshot_every_bytes;
     assert!((times / 2..=times + 1).contains(&asked), "asked {asked} times");
 
     // A client gets the retained entries, after an empty screen.
-    let mut peer = Peer::attach(&mut session, NOW, Terms::native(Scope::Read, true)).unwrap();
+    let mut peer =
+        Peer::attach(&mut session, NOW, Terms::new(&Profile::NATIVE, Scope::Read, true)).unwrap();
     let from_the_beginning = Resume { last_seq: Some(Seq(1)), ..Resume::default() };
     resume(&mut session, &mut peer, from_the_beginning);
     let (mut begin, mut last) = (None, Seq::ZERO);
@@ -322,12 +328,12 @@ fn a_snapshot_that_comes_after_all_is_of_use_again() {
     let snapshot = Snapshot { seq: head, data, cols: None, rows: None, reason: None };
     session.host_message(HostMessage::Snapshot(snapshot.clone())).unwrap();
     assert_eq!(session.last_snapshot(), snapshot);
-    assert!(session.log().bytes() <= RetentionPolicy::NATIVE.memory_bytes);
+    assert!(session.log().bytes() <= Profile::NATIVE.log.memory_bytes);
 }
 
 #[test]
 fn a_stored_log_is_trimmed_behind_its_snapshot_or_without_one() {
-    for retention in [Retention::NATIVE, Retention::EDGE] {
+    for retention in [Profile::NATIVE, Profile::EDGE].map(|profile| profile.log.retention) {
         let Retention { keep_bytes, slack_bytes } = retention;
         assert_eq!(retention.not_after(keep_bytes + slack_bytes, Seq(9)), None);
         assert_eq!(retention.not_after(keep_bytes + slack_bytes + 1, Seq(9)), Some(Seq(9)));

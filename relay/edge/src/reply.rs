@@ -11,6 +11,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use moorline_core::api::ApiError;
 use moorline_core::auth::cors::Header;
 use moorline_core::plan::{HostError, PlanError};
+use moorline_core::profile::Profile;
 use moorline_core::routes::{self, Reply, parse};
 use moorline_shared::limits::REQUEST_BODY_BYTES;
 use serde::Serialize;
@@ -19,10 +20,6 @@ use worker::{Date, Headers, Method, Request, Response, ResponseBuilder, Result, 
 
 use crate::address;
 use crate::sql::SqlError;
-
-/// Maximum length of an unwanted body that is read and dropped; a caller that sends more is
-/// disconnected.
-const UNREAD_BYTES: usize = 8 * 1024 * 1024;
 
 /// Result of a handler.
 pub(crate) type Answer = std::result::Result<Response, RequestFailure>;
@@ -234,7 +231,8 @@ async fn bytes(request: &mut Request) -> std::result::Result<Vec<u8>, RequestFai
 /// caller's connection after the answer, and the next request on it fails.
 pub(crate) async fn drain(request: &mut Request) {
     let is_left = !request.inner().body_used();
-    if is_left && length(request).is_some_and(|length| (1..=UNREAD_BYTES).contains(&length)) {
+    let may_read = |length: usize| (1..=Profile::EDGE.unread_bytes).contains(&(length as u64));
+    if is_left && length(request).is_some_and(may_read) {
         let Ok(mut pieces) = request.stream() else { return };
         // On an error the caller has no more use for the connection.
         while let Some(Ok(_)) = pieces.next().await {}

@@ -5,15 +5,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use moorline_core::plan::HostError;
+use moorline_core::plan::{ANSWER_PATIENCE, HostError};
 use moorline_shared::control::{ToHost, ToRelay};
 use moorline_shared::id::HostId;
 use moorline_shared::publish::RequestId;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::timeout;
 
-/// Time allowed for a host to answer a request.
-const ANSWER_LIMIT: Duration = Duration::from_secs(10);
 /// Limit of the messages to one host that are not sent yet.
 const REQUESTS_WAITING: usize = 256;
 
@@ -103,7 +101,7 @@ impl Hosts {
         let _ = timeout(patience, connected).await;
     }
 
-    /// Sends a request to a host and waits for the answer, for 10 seconds at most.
+    /// Sends a request to a host and waits for the answer, for [`ANSWER_PATIENCE`] at most.
     ///
     /// # Errors
     /// [`HostError`].
@@ -128,7 +126,7 @@ impl Hosts {
             room.send(message).await.ok()?;
             answer.await.ok()
         };
-        let answer = timeout(ANSWER_LIMIT, asked).await;
+        let answer = timeout(ANSWER_PATIENCE, asked).await;
         drop(asking);
         answer.ok().flatten().ok_or_else(|| HostError::Silent(id.clone()))
     }

@@ -20,6 +20,7 @@ use tokio_tungstenite::tungstenite::Error as SocketError;
 use super::session::SessionHandle;
 use moorline_core::peer::{self, Peer, PeerOutput};
 use moorline_core::plain::{Plain, PlainOverrun};
+use moorline_core::profile::Profile;
 
 /// Approximate bytes taken from a session under one lock.
 const BATCH_BYTES: usize = 256 * 1024;
@@ -69,7 +70,7 @@ pub async fn serve(
     let now = session.services().clock.now();
     let extended = terms.dialect == Dialect::Full;
     let attached = {
-        let terms = peer::Terms::native(terms.scope, extended);
+        let terms = peer::Terms::new(&Profile::NATIVE, terms.scope, extended);
         Peer::attach(&mut session.lock().session, now, terms)
     };
     let Ok(mut peer) = attached else {

@@ -3,9 +3,12 @@
 use std::fmt::Display;
 use std::time::Duration;
 
+use const_format::formatcp;
 use http::{HeaderName, Method, StatusCode, Uri};
 use moorline_shared::id::{ProjectId, SessionId};
-use moorline_shared::limits::{BODY_TOO_LARGE, BODY_TOO_SLOW, TICKET_USED, TOO_MUCH_TYPED};
+use moorline_shared::limits::{
+    BODY_TOO_LARGE, BODY_TOO_SLOW, ID_CHARACTERS, TICKET_USED, TOO_MUCH_TYPED,
+};
 use moorline_shared::publish::WriteRefused;
 use moorline_shared::rest::ErrorBody;
 
@@ -21,7 +24,11 @@ const WRONG_TOKEN: &str = "Token not valid";
 /// The code for an id that another session has.
 const EXISTS: &str = "exists";
 /// Describes an id to people, in seed 000's words.
-const ID_PATTERN: &str = "8-32 characters, alphanumeric, underscore, hyphen";
+const ID_PATTERN: &str = formatcp!(
+    "{}-{} characters, alphanumeric, underscore, hyphen",
+    *ID_CHARACTERS.start(),
+    *ID_CHARACTERS.end()
+);
 
 impl ApiError {
     fn new(status: StatusCode, code: &str, error: &str) -> Self {

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use const_format::formatcp;
+use moorline_shared::limits::BODY_DEADLINE;
 use utoipa::IntoResponses;
 use utoipa::openapi::{ContentBuilder, Ref, RefOr, Response, ResponseBuilder};
 
@@ -66,7 +68,13 @@ impl IntoResponses for WithBody {
     fn responses() -> ResponseList {
         errors(&[
             (400, "An id or the body is not valid: `invalid_id`, `bad_request`."),
-            (408, "The body did not arrive within 30 seconds: `timeout`."),
+            (
+                408,
+                formatcp!(
+                    "The body did not arrive within {} seconds: `timeout`.",
+                    BODY_DEADLINE.as_secs()
+                ),
+            ),
             (413, "The body or a value in it is too large: `too_large`."),
             (415, "The body is not `application/json`: `bad_request`."),
         ])

@@ -12,7 +12,7 @@ use subtle::ConstantTimeEq as _;
 use super::{SecretHash, hash_secret, random_secret};
 
 /// The number of unused tickets; one more replaces the oldest.
-const TICKETS: usize = 4096;
+pub const TICKETS: usize = 4096;
 
 #[derive(Debug)]
 struct Issued {

@@ -8,10 +8,8 @@ use moorline_shared::session::Lifecycle;
 
 use super::change::Row;
 use super::{Directory, SessionReport};
+use crate::profile::Profile;
 use crate::record::SessionRecord;
-
-/// The interval at which activity alone is stored, in milliseconds: a hosted database bills each row that is written.
-const ACTIVITY_STORED_EVERY_MS: u64 = 60_000;
 
 /// The outcome of a report.
 #[derive(Debug, Clone)]
@@ -30,7 +28,7 @@ impl Directory {
         let is_news = listed.report.as_ref() != Some(&report);
         let is_same =
             listed.report.as_ref().is_some_and(|before| before.is_same_but_for_time(&report));
-        let is_due = now_ms >= listed.stored_at_ms.saturating_add(ACTIVITY_STORED_EVERY_MS);
+        let is_due = now_ms >= listed.stored_at_ms.saturating_add(Profile::EDGE.activity_step_ms);
         let row = (is_due || (is_news && !is_same)).then(|| {
             listed.stored_at_ms = now_ms;
             let (session, beside) = (listed.record.id.clone(), listed.beside.clone());

@@ -1,5 +1,6 @@
 use super::*;
 use crate::peer::Terms;
+use crate::profile::Profile;
 use crate::session::Facts;
 use moorline_shared::id::{ClientId, Epoch};
 use moorline_shared::limits::{SESSION_INPUT_BYTES, UNACKED_INPUT_BYTES};
@@ -33,7 +34,8 @@ fn linked() -> Session {
 }
 
 fn client(session: &mut Session) -> (Peer, Plain) {
-    let mut peer = Peer::attach(session, NOW, Terms::native(Scope::Write, false)).unwrap();
+    let mut peer =
+        Peer::attach(session, NOW, Terms::new(&Profile::NATIVE, Scope::Write, false)).unwrap();
     let plain = Plain::begin(session, &mut peer, Scope::Write, NOW);
     (peer, plain)
 }
@@ -134,7 +136,9 @@ fn numbered_input_counts_against_the_same_bound() {
     let mut overloaded = None;
     for number in 0..10 {
         let client_id: ClientId = format!("client_{number}").parse().unwrap();
-        let mut peer = Peer::attach(&mut session, NOW, Terms::native(Scope::Write, true)).unwrap();
+        let mut peer =
+            Peer::attach(&mut session, NOW, Terms::new(&Profile::NATIVE, Scope::Write, true))
+                .unwrap();
         let resume = Resume { client_id: Some(client_id.clone()), ..Resume::default() };
         peer.text(&mut session, NOW, &ClientMessage::Resume(resume).to_json());
         let seq = Seq::ZERO;

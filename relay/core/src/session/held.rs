@@ -59,7 +59,7 @@ impl Session {
         Ok(())
     }
 
-    /// Returns the next change to stored input; call until `None` if [`super::RetentionPolicy::forgets`].
+    /// Returns the next change to stored input; call until `None` if [`crate::profile::RetentionPolicy::forgets`].
     pub fn poll_held(&mut self) -> Option<HeldChange> {
         self.held_changes.pop_front()
     }

@@ -71,6 +71,6 @@ impl Session {
         let (Some(kept_after), Some(stored)) = (self.kept_after(), &self.stored) else {
             return false;
         };
-        stored.bytes_between(kept_after, self.durable) > self.keeping.retention_bytes
+        stored.bytes_between(kept_after, self.durable) > self.keeping.retention.keep_bytes
     }
 }

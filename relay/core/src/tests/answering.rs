@@ -21,7 +21,7 @@ fn id(number: u8) -> ClientId {
 
 /// Returns a client that has the answer to its `resume`.
 fn client(session: &mut Session, number: u8, scope: Scope, answers: bool) -> Peer {
-    let mut peer = Peer::attach(session, NOW, Terms::native(scope, true)).unwrap();
+    let mut peer = Peer::attach(session, NOW, Terms::new(&Profile::NATIVE, scope, true)).unwrap();
     let client_id = Some(id(number));
     resume(session, &mut peer, Resume { client_id, answers, ..Resume::default() });
     let (client_id, seq) = (id(number), Seq::ZERO);
@@ -66,7 +66,7 @@ fn reply() -> ClientMessage {
 
 #[test]
 fn the_client_that_typed_or_resized_last_answers_while_it_is_there() {
-    let mut session = linked(RetentionPolicy::NATIVE);
+    let mut session = linked(Profile::NATIVE.log);
     assert_eq!(told(&mut session), [None]);
     let mut first = client(&mut session, 1, Scope::Write, true);
     let mut second = client(&mut session, 2, Scope::Write, true);
@@ -84,7 +84,7 @@ fn the_client_that_typed_or_resized_last_answers_while_it_is_there() {
 
 #[test]
 fn who_comes_back_answers_once_its_stream_begins() {
-    let mut session = linked(RetentionPolicy::NATIVE);
+    let mut session = linked(Profile::NATIVE.log);
     let mut first = client(&mut session, 1, Scope::Write, true);
     types(&mut session, &mut first, 1);
     first.detach(&mut session);
@@ -102,7 +102,7 @@ fn who_comes_back_answers_once_its_stream_begins() {
 
 #[test]
 fn a_client_that_only_watches_or_does_not_offer_to_never_answers() {
-    let mut session = linked(RetentionPolicy::NATIVE);
+    let mut session = linked(Profile::NATIVE.log);
     told(&mut session);
     let mut reader = client(&mut session, 1, Scope::Read, true);
     let mut typist = client(&mut session, 2, Scope::Write, false);
@@ -120,7 +120,7 @@ fn a_client_that_only_watches_or_does_not_offer_to_never_answers() {
 
 #[test]
 fn a_reply_is_no_typing() {
-    let mut session = linked(RetentionPolicy::NATIVE);
+    let mut session = linked(Profile::NATIVE.log);
     let mut first = client(&mut session, 1, Scope::Write, true);
     let mut second = client(&mut session, 2, Scope::Write, true);
     says(&mut session, &mut second, &reply());
@@ -136,7 +136,7 @@ fn a_reply_is_no_typing() {
 
 #[test]
 fn a_client_that_jumps_to_a_snapshot_does_not_see_what_was_asked_before() {
-    let mut session = linked(RetentionPolicy::NATIVE);
+    let mut session = linked(Profile::NATIVE.log);
     let mut peer = client(&mut session, 1, Scope::Write, true);
     types(&mut session, &mut peer, 1);
     let entry = Frame::copy(Seq(1), b"x").unwrap();
@@ -158,7 +158,7 @@ fn a_client_that_jumps_to_a_snapshot_does_not_see_what_was_asked_before() {
 #[test]
 fn a_host_that_is_new_and_a_relay_that_forgot_agree_on_who_answers() {
     for is_asked in [false, true] {
-        let mut session = linked(RetentionPolicy::EDGE);
+        let mut session = linked(Profile::EDGE.log);
         let mut first = client(&mut session, 1, Scope::Write, true);
         let mut second = client(&mut session, 2, Scope::Write, true);
         types(&mut session, &mut second, 1);
@@ -170,8 +170,8 @@ fn a_host_that_is_new_and_a_relay_that_forgot_agree_on_who_answers() {
 
         let saved = [second.save(), first.save()];
         let (log, size) = (Log::new(Epoch(1)), Size::default());
-        let mut session = Session::restored(facts(), log, size, Lifecycle::Live, None)
-            .keeping(RetentionPolicy::EDGE);
+        let mut session =
+            Session::restored(facts(), log, size, Lifecycle::Live, None).keeping(Profile::EDGE.log);
         let mut peers =
             saved.map(|saved| Peer::restore(&mut session, NOW, saved).unwrap()).into_iter();
         session.host_stayed(NOW, is_asked);

@@ -15,7 +15,7 @@ const SMALL: RetentionPolicy = RetentionPolicy {
     without_snapshot_bytes: 1_000_000,
     snapshot_every_bytes: u64::MAX,
     window_bytes: u64::MAX,
-    retention_bytes: 2_000_000,
+    retention: Retention { keep_bytes: 2_000_000, slack_bytes: 0 },
     forgets: false,
 };
 
@@ -55,7 +55,7 @@ impl Stage {
     }
 
     fn attach(&mut self, extended: bool, wanted: Resume) -> Peer {
-        let terms = Terms::native(Scope::Write, extended);
+        let terms = Terms::new(&Profile::NATIVE, Scope::Write, extended);
         let mut peer = Peer::attach(&mut self.session, NOW, terms).unwrap();
         resume(&mut self.session, &mut peer, wanted);
         peer

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use moorline_core::LastStatus;
 use moorline_core::peer::{Peer, PeerOutput, Terms};
-use moorline_core::session::{Facts, HeldChange, RetentionPolicy, Session};
+use moorline_core::profile::{Retention, RetentionPolicy};
+use moorline_core::session::{Facts, HeldChange, Session};
 use moorline_core::stored::{SegmentRow, Stored};
 use moorline_shared::frame::Frame;
 use moorline_shared::id::{ClientId, Epoch, Seq};
@@ -22,7 +23,7 @@ const EDGE: RetentionPolicy = RetentionPolicy {
     without_snapshot_bytes: 1000,
     snapshot_every_bytes: 200_000,
     window_bytes: 400_000,
-    retention_bytes: 400_000,
+    retention: Retention { keep_bytes: 400_000, slack_bytes: 0 },
     forgets: true,
 };
 /// The limits of a relay with a machine of its own, so small that a flood exceeds them.
@@ -31,7 +32,7 @@ const NATIVE: RetentionPolicy = RetentionPolicy {
     without_snapshot_bytes: 1_000_000,
     snapshot_every_bytes: 500_000,
     window_bytes: 4_000_000,
-    retention_bytes: 3_000_000,
+    retention: Retention { keep_bytes: 3_000_000, slack_bytes: 0 },
     forgets: false,
 };
 
@@ -213,8 +214,9 @@ impl Relay {
     }
 
     pub(crate) fn accept(&mut self, connection: u64, now: Time, extended: bool) {
-        let native = Terms::native(Scope::Write, extended);
-        let terms = Terms { keepalive: !self.edge, ..native };
+        // The simulated sockets show how much they take.
+        let keepalive = !self.edge;
+        let terms = Terms { scope: Scope::Write, extended, keepalive, budget_bytes: None };
         let peer = Peer::attach(&mut self.session, now, terms);
         self.peers.insert(connection, peer.expect("there is room for a few clients"));
     }

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use http::StatusCode;
 use moorline_core::api::{ApiError, name};
 use moorline_core::auth::cookie::{COOKIE_LIFETIME, COOKIES};
-use moorline_core::auth::{Access, Count, SecretHash, hash_secret, random_secret};
+use moorline_core::auth::{Access, Count, SecretHash, TICKETS, hash_secret, random_secret};
 use moorline_core::record::TokenRecord;
 use moorline_shared::limits::TICKET_LIFETIME;
 use moorline_shared::rest::{CreateToken, Done, Ticket, TokenCreated, TokenList};
@@ -21,8 +21,6 @@ use crate::reply::{Answer, RequestFailure, json, nothing};
 const PREFIX: &str = "moor_";
 /// JavaScript's largest exact integer: as a time, beyond the year 280,000.
 const NEVER: u64 = (1 << 53) - 1;
-/// Maximum number of unused tickets.
-const TICKETS: u64 = 4096;
 
 impl DirectoryState {
     /// Answers with the access that a token grants.
@@ -134,7 +132,7 @@ impl DirectoryState {
         let (hash, now) = (hash_secret(&ticket), now_ms());
         let kept = self.with(|memory| {
             let expires_at = now.saturating_add(expires_in_ms);
-            Ok(memory.database.put_ticket(&hash, &access, now, expires_at, TICKETS)?)
+            Ok(memory.database.put_ticket(&hash, &access, now, expires_at, TICKETS as u64)?)
         })?;
         if !kept {
             return Err(

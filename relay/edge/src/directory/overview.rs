@@ -8,7 +8,7 @@ use std::time::Duration;
 use futures_util::future::{Either, select};
 use futures_util::stream;
 use moorline_core::events::RETRY_MS;
-use moorline_core::overview::OverviewStream;
+use moorline_core::overview::{OverviewStream, ROUND};
 use moorline_shared::limits::HEARTBEAT;
 use moorline_shared::sse;
 use worker::{Delay, Request, ResponseBuilder, console_error};
@@ -16,9 +16,6 @@ use worker::{Delay, Request, ResponseBuilder, console_error};
 use super::{DirectoryState, now_ms};
 use crate::abort_guard::AbortGuard;
 use crate::reply::Answer;
-
-/// Minimum time between two updates of a stream: changes within it are sent together.
-const ROUND: Duration = Duration::from_millis(250);
 
 pub(super) fn open(directory: &Rc<DirectoryState>, request: &Request) -> Answer {
     let reader = Rc::new(OverviewReader::counted(directory));

@@ -2,13 +2,12 @@
 
 use std::pin::pin;
 use std::rc::Rc;
-use std::time::Duration;
 
 use futures_channel::oneshot;
 use futures_util::future::{Either, select};
 use moorline_core::api::ApiError;
 use moorline_core::directory::{Directory, Draft, Reservation, SessionReport};
-use moorline_core::plan::{self, HostError};
+use moorline_core::plan::{self, ANSWER_PATIENCE, ENSURE_PATIENCE, HostError, PUBLISH_PATIENCE};
 use moorline_core::record::SessionRecord;
 use moorline_core::routes::{Request, Start};
 use moorline_shared::control::{Fork, Hosted, ToHost, ToRelay};
@@ -21,13 +20,6 @@ use super::{DirectoryState, ReservedId, now_ms, random};
 use crate::internal::{CREATE, Create, DELETE, HostStarted, STARTED};
 use crate::object_client;
 use crate::reply::{self, Answer, RequestFailure};
-
-/// Time allowed for a host to start a session.
-const START_PATIENCE: Duration = Duration::from_secs(10);
-/// Time that a request waits for a session with its id to finish starting or being removed.
-const ENSURE_PATIENCE: Duration = Duration::from_secs(20);
-/// Time allowed for a host to publish a session that it has started, in milliseconds.
-const PUBLISH_PATIENCE_MS: u64 = 5000;
 
 pub(super) type Result<T> = std::result::Result<T, RequestFailure>;
 
@@ -139,7 +131,8 @@ impl DirectoryState {
         let listed = self.decide(|directory| Ok(directory.started(reservation, &hosted)))?;
         self.carry_out(listed).await;
         let (epoch, size) = (hosted.epoch, hosted.facts.size);
-        let started = HostStarted { session: hosted, within_ms: PUBLISH_PATIENCE_MS };
+        let within_ms = PUBLISH_PATIENCE.as_millis() as u64;
+        let started = HostStarted { session: hosted, within_ms };
         match object_client::ask::<SessionSummary>(&object, STARTED, &started).await {
             Ok(summary) => {
                 // What the session reported before it was listed was not taken in.
@@ -169,7 +162,7 @@ impl DirectoryState {
         let (host, id) = (&reservation.host, &reservation.record.id);
         let session = Box::new(plan::start(&reservation.record, fork));
         let ask = |request| ToHost::Start { request, session };
-        match self.ask_host(host, Some(id), START_PATIENCE, ask).await {
+        match self.ask_host(host, Some(id), ANSWER_PATIENCE, ask).await {
             Some(ToRelay::Started { session, .. }) => Ok(*session),
             Some(ToRelay::Failed { code, message, .. }) => {
                 Err(ApiError::not_started(&code, &message, id).into())

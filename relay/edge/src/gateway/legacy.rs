@@ -11,6 +11,7 @@ use http::StatusCode;
 use moorline_core::api::ApiError;
 use moorline_core::auth::Access;
 use moorline_core::legacy::{self, Chat, ChatAction, HEADERS, Warned, refusal};
+use moorline_core::profile::Profile;
 use moorline_shared::id::SessionId;
 use moorline_shared::message::close;
 use moorline_shared::rest::{ErrorBody, Prompt, SessionSummary};
@@ -28,9 +29,6 @@ use crate::reply::{Answer, RequestFailure, is_upgrade, send};
 
 /// The variable that turns these routes off, like the native relay's option of that name.
 const OFF_VARIABLE: &str = "MOORLINE_NO_LEGACY";
-/// Maximum bytes sent to a client on one connection. A client cannot acknowledge what it has read,
-/// and the socket buffers whatever it is given.
-const BUDGET_BYTES: usize = 8 * 1024 * 1024;
 
 impl Gateway {
     /// Returns true unless these routes are turned off.
@@ -70,7 +68,8 @@ impl Gateway {
         let wanted = asked(&request.inner().url(), &["sessionId", "session"]);
         let WebSocketPair { client, server } = WebSocketPair::new()?;
         let (chat, hello) = Chat::open();
-        let (env, left_bytes) = (self.env.clone(), BUDGET_BYTES);
+        let left_bytes = Profile::EDGE.budget_bytes.unwrap_or(u64::MAX);
+        let env = self.env.clone();
         let talk = ChatTalk { env, access, socket: server, chat, followed: None, left_bytes };
         spawn_local(talk.begin(hello, wanted));
         let mut response = ResponseBuilder::new().with_status(101).with_websocket(client);
@@ -136,7 +135,7 @@ struct ChatTalk {
     socket: WebSocket,
     chat: Chat,
     followed: Option<FollowedEvents>,
-    left_bytes: usize,
+    left_bytes: u64,
 }
 
 /// Event stream of the session that a client has subscribed to.
@@ -283,7 +282,7 @@ impl ChatTalk {
     }
 
     fn tell(&mut self, text: &str) -> Result<(), Over> {
-        let left = self.left_bytes.checked_sub(text.len());
+        let left = self.left_bytes.checked_sub(text.len() as u64);
         self.left_bytes = left.ok_or(Over(close::OVERLOADED, "reconnect"))?;
         self.socket.send_with_str(text).map_err(|_| Over(close::NORMAL, ""))
     }

@@ -5,6 +5,7 @@ use std::rc::Rc;
 use bytes::Bytes;
 use moorline_core::peer::{Peer, Terms};
 use moorline_core::plain::{Plain, PlainOverrun};
+use moorline_core::profile::Profile;
 use moorline_core::refusal::{PlainRefusal, SEE_TEXT};
 use moorline_core::subprotocol;
 use moorline_shared::message::{ErrorCode, SUBPROTOCOL, Scope, ServerMessage, close};
@@ -16,10 +17,6 @@ use super::object::{Fault, Object, now};
 use super::sockets::{self, Attachment, SocketOwner};
 use super::state::{Client, SessionState};
 use crate::reply::Answer;
-
-/// Maximum bytes sent on one connection to a client that never acknowledges. A socket accepts
-/// whatever it is given, so this much can wait in memory for a client that does not read.
-const BUDGET_BYTES: u64 = 8 * 1024 * 1024;
 
 /// Protocol that a client speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,12 +45,7 @@ pub(super) fn open(
     let protocol = chosen(request)?;
     let from_browser = request.headers().has("origin")?;
     let WebSocketPair { client, server } = WebSocketPair::new()?;
-    let terms = Terms {
-        scope,
-        extended: dialect == SocketDialect::Full,
-        keepalive: false,
-        budget_bytes: Some(BUDGET_BYTES),
-    };
+    let terms = Terms::new(&Profile::EDGE, scope, dialect == SocketDialect::Full);
     // The session must exist before the object accepts the socket.
     let attached = object.with(|loaded| loaded.attach(object, &server, terms, dialect));
     match attached {

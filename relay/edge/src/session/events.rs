@@ -10,7 +10,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use futures_util::stream;
 use moorline_core::api::ApiError;
-use moorline_core::events::{Encoding, EventStream, StreamOutput, has_all_of, start};
+use moorline_core::events::{CHUNK_BYTES, Encoding, EventStream, StreamOutput, has_all_of, start};
 use moorline_core::reader::Start;
 use moorline_core::session::Session;
 use moorline_shared::id::Seq;
@@ -33,8 +33,6 @@ const LOAD_BYTES: usize = 128 * 1024;
 /// Cost of a wake-up, as bytes sent: a session that changes all the time wakes its streams all the
 /// time.
 const WAKE_BYTES: usize = 16 * 1024;
-/// Size at which a chunk is sent; one event may exceed it.
-const CHUNK_BYTES: usize = 64 * 1024;
 /// Header in which a browser sends its position when it reconnects an event stream.
 const LAST_EVENT_ID: &str = "last-event-id";
 

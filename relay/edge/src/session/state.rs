@@ -6,8 +6,9 @@ use futures_channel::oneshot;
 use moorline_core::LastStatus;
 use moorline_core::peer::Peer;
 use moorline_core::plain::Plain;
+use moorline_core::profile::Profile;
 use moorline_core::record::{SessionRecord, facts};
-use moorline_core::session::{RetentionPolicy, Session};
+use moorline_core::session::Session;
 use moorline_core::stored::Stored;
 use moorline_shared::id::{Epoch, Seq};
 use moorline_shared::log::{Entry, Log};
@@ -121,7 +122,7 @@ impl SessionState {
             .with_exit(record.exit.clone().unwrap_or_default())
             .with_last_status(last_status)
             .with_stored(stored)
-            .keeping(RetentionPolicy::EDGE);
+            .keeping(Profile::EDGE.log);
         for (client_id, piece) in database.held()? {
             session.restore_held(&client_id, &piece);
         }

@@ -6,28 +6,19 @@
 
 use std::time::Duration;
 
+use moorline_core::profile::Profile;
 use moorline_core::record::SessionRecord;
-use moorline_core::session::{HeldChange, Retention};
+use moorline_core::session::HeldChange;
 use moorline_core::stored::Stored;
 use moorline_shared::id::{Epoch, Seq};
-use moorline_shared::limits::{EDGE_SNAPSHOT_BYTES, FRAME_DATA_BYTES, SEGMENT_BYTES};
 use moorline_shared::time::Time;
 
 use super::state::{LAST_STATUS, SessionState};
 use crate::sql::{ObjectDatabase, OpenSegment, SqlError};
 
-/// Time for which entries are gathered before they are written.
-const INTERVAL: Duration = Duration::from_millis(100);
 /// After this long without a write, the next entry is written at once. So typing needs no timer,
 /// and entries are stored even if memory is lost again and again.
 const QUIET: Duration = Duration::from_secs(1);
-/// Size at which waiting entries are written at once: they fill a row except for less than one
-/// entry.
-const URGENT_BYTES: u64 = (SEGMENT_BYTES - FRAME_DATA_BYTES) as u64;
-/// Maximum bytes taken from the log at a time.
-const BATCH_BYTES: usize = 1024 * 1024;
-/// Minimum advance of the last activity, in milliseconds, for it to be stored.
-const ACTIVITY_STEP_MS: u64 = 60_000;
 
 /// Name of the note with the time of the last lifecycle change.
 pub(super) const SINCE: &str = "since";
@@ -117,10 +108,10 @@ impl SessionState {
             self.storing.due = None;
             return Ok(());
         }
-        let due = *self.storing.due.get_or_insert(now + INTERVAL);
+        let due = *self.storing.due.get_or_insert(now + Profile::EDGE.store_every);
         // If a new epoch were lost with the memory, its clients would have to start over.
         let is_anew = self.session.log().epoch() != self.record.epoch;
-        let much = self.session.unstored_bytes() >= URGENT_BYTES;
+        let much = self.session.unstored_bytes() >= Profile::EDGE.urgent_bytes;
         let is_first = now >= self.storing.stored_at + QUIET;
         // The lifecycle's time decides when it expires, and after the host has left nobody else has
         // what waits.
@@ -139,7 +130,7 @@ impl SessionState {
     pub(super) fn store_all(&mut self, now: Time) -> Result<(), SqlError> {
         self.storing.stored_at = now;
         self.begin_anew()?;
-        while let Some(batch) = self.session.store_batch(BATCH_BYTES) {
+        while let Some(batch) = self.session.store_batch(Profile::EDGE.batch_bytes) {
             let id = self.session.id();
             let rows =
                 self.database.append(id, batch.epoch, &batch.entries, &mut self.storing.last)?;
@@ -213,7 +204,7 @@ impl SessionState {
     /// Deletes rows before the stored snapshot if more is stored than is to be retained.
     fn trim(&mut self) -> Result<(), SqlError> {
         let kept_after = self.session.kept_after().unwrap_or(Seq(u64::MAX));
-        let (retention, snapshot) = (Retention::EDGE, self.storing.snapshot);
+        let (retention, snapshot) = (Profile::EDGE.log.retention, self.storing.snapshot);
         let Some(stored) = self.session.stored_rows() else { return Ok(()) };
         let Some(not_after) = retention.not_after(stored.bytes(), snapshot) else { return Ok(()) };
         let not_after = not_after.min(kept_after);
@@ -239,7 +230,8 @@ impl SessionState {
 
     fn record_is_due(&self) -> bool {
         let (session, active) = (&self.session, self.last_activity_ms);
-        self.storing.record_changed || self.record.is_behind(session, active, ACTIVITY_STEP_MS)
+        self.storing.record_changed
+            || self.record.is_behind(session, active, Profile::EDGE.activity_step_ms)
     }
 
     fn told_is_due(&self) -> bool {
@@ -251,7 +243,7 @@ impl SessionState {
             return false;
         }
         let last = self.host.is_none() || self.session.lifecycle().is_over();
-        last || self.storing.bytes_since_snapshot > EDGE_SNAPSHOT_BYTES
+        last || self.storing.bytes_since_snapshot > Profile::EDGE.log.snapshot_every_bytes
     }
 
     /// The record as it should be stored now.

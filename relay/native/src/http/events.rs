@@ -25,11 +25,9 @@ use super::{App, rest};
 use crate::clock::wall_ms;
 use crate::session::SessionHandle;
 use moorline_core::api::responses::{Guarded, OfSession};
-use moorline_core::events::{Encoding, EventStream, StreamOutput, has_all_of, start};
+use moorline_core::events::{CHUNK_BYTES, Encoding, EventStream, StreamOutput, has_all_of, start};
 use moorline_core::reader::Start;
 
-/// Approximate bytes sent at once; one event may be larger.
-const CHUNK_BYTES: usize = 64 * 1024;
 /// The header in which a browser names the last event when it reconnects.
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 

@@ -16,10 +16,8 @@ use super::descriptions;
 use super::events::response;
 use moorline_core::api::responses::Guarded;
 use moorline_core::events::{RETRY_MS, RETRY_SOON_MS};
-use moorline_core::overview::OverviewStream;
+use moorline_core::overview::{OverviewStream, ROUND};
 
-/// Shortest time between two rounds; changes within it are sent together.
-const ROUND: Duration = Duration::from_millis(250);
 /// Longest time between two rounds. New times of activity alone do not start one earlier.
 const SLOW_ROUND: Duration = Duration::from_secs(5);
 

@@ -11,10 +11,8 @@ use hyper::body::{Body, Bytes, Frame, Incoming, SizeHint};
 use hyper::header::EXPECT;
 use tokio::time::{Instant, timeout_at};
 
+use moorline_core::profile::Profile;
 use moorline_shared::limits::BODY_DEADLINE;
-
-/// Limit of the bytes that are read and dropped. A client that sends more is disconnected.
-const UNREAD_BYTES: u64 = 64 * 1024 * 1024;
 
 /// A body whose rest is read after it is dropped.
 #[derive(Debug)]
@@ -71,7 +69,7 @@ impl Drop for Drained {
 }
 
 async fn drain(mut body: Incoming) {
-    let mut left = UNREAD_BYTES;
+    let mut left = Profile::NATIVE.unread_bytes;
     while let Some(Ok(frame)) = std::future::poll_fn(|c| Pin::new(&mut body).poll_frame(c)).await {
         let bytes = frame.data_ref().map_or(0, Bytes::len) as u64;
         let Some(rest) = left.checked_sub(bytes) else { return };

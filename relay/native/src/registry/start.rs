@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use moorline_core::api::ApiError;
 use moorline_core::directory::{Change, Directory, Draft, Reservation, Row};
-use moorline_core::plan::{self, HostError};
+use moorline_core::plan::{self, ENSURE_PATIENCE, HostError, PUBLISH_PATIENCE};
 use moorline_core::routes::{Reply, Request, Start};
 use moorline_shared::control::{Fork, Hosted, ToHost, ToRelay, local_host};
 use moorline_shared::id::{Epoch, HostId, SessionId};
@@ -19,12 +19,8 @@ use super::{InMemory, Registry};
 use crate::clock::wall_ms;
 use crate::session::SessionHandle;
 
-/// Time allowed for a host to publish a session that it has started.
-const PUBLISH_PATIENCE: Duration = Duration::from_secs(5);
 /// Time allowed for a host to reconnect and say hello, if its link was lost before its answer.
 const RETURN_PATIENCE: Duration = Duration::from_secs(5);
-/// Time that a request waits for a session with its id to be started or removed.
-const ENSURE_PATIENCE: Duration = Duration::from_secs(20);
 /// Time allowed for this relay's own host to connect, after either of them was started.
 const ARRIVAL_PATIENCE: Duration = Duration::from_secs(5);
 

@@ -6,14 +6,10 @@ use moorline_shared::id::{Seq, SessionId};
 
 use super::{HandleState, SessionHandle};
 use crate::store::{Batch, SessionRecord, StoreSource, Written};
-use moorline_core::session::RetentionPolicy;
+use moorline_core::profile::Profile;
 
-/// A change of the last activity's time is stored only if it is at least this large.
-const ACTIVITY_STEP_MS: u64 = 10_000;
 /// If more bytes than this are unstored when storing fails, all of them are given up.
 const KEPT_ON_FAILURE_BYTES: u64 = 8 * 1024 * 1024;
-/// More unstored bytes than this are stored without waiting for more.
-const URGENT_BYTES: u64 = 512 * 1024;
 
 /// The progress of storing a session, and what the store was asked to do.
 #[derive(Debug)]
@@ -64,7 +60,8 @@ impl HandleState {
 
     /// Returns true if the store must be asked to hurry, as much is unstored; once per batch.
     pub(super) fn hurry(&mut self) -> bool {
-        let due = !self.storing.hurried && self.session.unstored_bytes() > URGENT_BYTES;
+        let due =
+            !self.storing.hurried && self.session.unstored_bytes() > Profile::NATIVE.urgent_bytes;
         self.storing.hurried |= due;
         due
     }
@@ -76,11 +73,11 @@ impl HandleState {
     fn record_is_due(&self) -> bool {
         let (session, active) = (&self.session, self.last_activity_ms);
         self.storing.recorded != self.storing.changes
-            || self.record.is_behind(session, active, ACTIVITY_STEP_MS)
+            || self.record.is_behind(session, active, Profile::NATIVE.activity_step_ms)
     }
 
     fn snapshot_is_due(&self) -> bool {
-        let much = self.storing.bytes_since_snapshot > RetentionPolicy::NATIVE.snapshot_every_bytes;
+        let much = self.storing.bytes_since_snapshot > Profile::NATIVE.log.snapshot_every_bytes;
         (much || !self.link.is_up()) && self.session.snapshot_to_store().is_some()
     }
 }

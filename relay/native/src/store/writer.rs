@@ -17,17 +17,13 @@ use moorline_shared::message::Snapshot;
 
 use super::{SessionRecord, Store, StoreError};
 use crate::metrics::StoreCounters;
-use moorline_core::session::Retention;
+use moorline_core::profile::Profile;
 use moorline_core::stored::SegmentRow;
 
-/// Time for which marks are gathered before a round.
-const INTERVAL: Duration = Duration::from_millis(50);
 /// Pause after a round that failed.
 const AFTER_FAILURE: Duration = Duration::from_secs(2);
 /// Interval of the checks, while storing fails and nothing is to be stored, whether it works again.
 const PROBE_EVERY: Duration = Duration::from_secs(5);
-/// Approximate bytes that one session stores in a round. A session with more takes several rounds.
-const ROUND_BYTES: usize = 4 * 1024 * 1024;
 /// Limit of the sessions, deleted ones included, whose stored bytes are remembered.
 const KEPT_SESSIONS: usize = 4 * SESSIONS_PER_HOST;
 
@@ -42,7 +38,7 @@ pub struct Batch {
     pub entries: Vec<Entry>,
     /// The session's snapshot, if it changed.
     pub snapshot: Option<Snapshot>,
-    /// The last entry in the stored snapshot. The log may be trimmed up to it ([`Retention`]).
+    /// The last entry in the stored snapshot. The log may be trimmed up to it ([`Retention`](moorline_core::profile::Retention)).
     pub snapshot_stored: Seq,
     /// Entries after this one are not trimmed, because somebody still reads them.
     pub kept_after: Seq,
@@ -235,7 +231,7 @@ impl Rounds {
         let waited = arrived.wait_timeout_while(inbox, limit, idle);
         let (inbox, _) = waited.unwrap_or_else(PoisonError::into_inner);
         let calm = |inbox: &mut Inbox| !inbox.urgent && !inbox.closing;
-        let gathered = arrived.wait_timeout_while(inbox, INTERVAL, calm);
+        let gathered = arrived.wait_timeout_while(inbox, Profile::NATIVE.store_every, calm);
         let (mut inbox, _) = gathered.unwrap_or_else(PoisonError::into_inner);
         inbox.urgent = false;
         (mem::take(&mut inbox.marked), mem::take(&mut inbox.jobs), inbox.closing)
@@ -255,7 +251,7 @@ impl Rounds {
         let mut batches: Vec<_> = marked
             .into_iter()
             .map(|source| {
-                let batch = Arc::clone(&source).batch(ROUND_BYTES);
+                let batch = Arc::clone(&source).batch(Profile::NATIVE.batch_bytes);
                 (source, batch, Written::default())
             })
             .collect();
@@ -323,7 +319,7 @@ fn put(
         // The stored bytes are counted when this thread first stores a session.
         None => store.trim(id, batch.epoch, u64::MAX, Seq::ZERO)?.0,
     };
-    let retention = Retention::NATIVE;
+    let retention = Profile::NATIVE.log.retention;
     if let Some(not_after) = retention.not_after(bytes, batch.snapshot_stored) {
         let not_after = not_after.min(batch.kept_after);
         let (left, up_to) = store.trim(id, batch.epoch, retention.keep_bytes, not_after)?;

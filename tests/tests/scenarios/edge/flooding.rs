@@ -3,7 +3,8 @@
 use anyhow::{Result, bail};
 use futures_util::FutureExt as _;
 use moorline_shared::id::{Seq, SessionId};
-use moorline_shared::limits::{EDGE_WINDOW_BYTES, FRAME_DATA_BYTES};
+use moorline_core::profile::Profile;
+use moorline_shared::limits::FRAME_DATA_BYTES;
 use moorline_shared::publish::{HostCommand, HostMessage};
 use moorline_tests::relay::Relay;
 use moorline_tests::stand_in::{ControlLink, Heard, PublishLink, hosted};
@@ -12,7 +13,7 @@ use moorline_tests::wire::{Greeting, Wire};
 /// Entries of a flood, of which each is as large as it may be.
 const ENTRIES: u64 = 2048;
 /// Those that may be on the way.
-const WINDOW: u64 = EDGE_WINDOW_BYTES / FRAME_DATA_BYTES as u64;
+const WINDOW: u64 = Profile::EDGE.log.window_bytes / FRAME_DATA_BYTES as u64;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_typed_is_heard_in_the_middle_of_a_flood() -> Result<()> {

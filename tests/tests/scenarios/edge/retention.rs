@@ -1,8 +1,9 @@
 //! What a session keeps is bounded, in its log as in its database.
 
 use anyhow::{Result, ensure};
+use moorline_core::profile::Profile;
 use moorline_shared::id::Seq;
-use moorline_shared::limits::{EDGE_RETENTION_BYTES, SNAPSHOT_BYTES};
+use moorline_shared::limits::SNAPSHOT_BYTES;
 use moorline_tests::expected::Flood;
 use moorline_tests::follower::{Follower, Following};
 use moorline_tests::wait::wait_until;
@@ -11,6 +12,8 @@ use serde_json::Value;
 
 use super::{plain, size_of};
 
+/// Bytes of a log that are retained.
+const RETENTION_BYTES: u64 = Profile::EDGE.log.retention.keep_bytes;
 /// Several times what is retained.
 const FLOOD: Flood = Flood { lines: 6_000_000 };
 const PARTS: u64 = 12;
@@ -25,7 +28,7 @@ async fn old_output_goes_and_its_room_is_used_again() -> Result<()> {
     let session = api.run_ready(FLOOD.command_in_parts(PARTS)).await?;
     let follower = Follower::live(Following::new(relay.address(), &session, 1)).await?;
     let storage = relay.data_dir().join("storage");
-    let bound = EDGE_RETENTION_BYTES + SNAPSHOT_BYTES as u64 + ROOM;
+    let bound = RETENTION_BYTES + SNAPSHOT_BYTES as u64 + ROOM;
     let mut tail = api.status(&session).await?.tail;
     for part in 1..=PARTS {
         follower.flood_part(FLOOD, (part, PARTS), || {}).await?;
@@ -44,7 +47,7 @@ async fn old_output_goes_and_its_room_is_used_again() -> Result<()> {
     relay.launch().await?;
     ensure!(api.status(&session).await?.tail >= tail);
     let output = FLOOD.output();
-    ensure!(output.len() as u64 > 4 * EDGE_RETENTION_BYTES, "a flood of {} bytes", output.len());
+    ensure!(output.len() as u64 > 4 * RETENTION_BYTES, "a flood of {} bytes", output.len());
 
     // Who reads from the beginning begins with what there is, and that is the log's true end.
     let (mut text, mut next) = (String::new(), Seq::ZERO);
@@ -61,6 +64,6 @@ async fn old_output_goes_and_its_room_is_used_again() -> Result<()> {
     }
     ensure!(output.ends_with(text.as_bytes()), "{} bytes that are not its end", text.len());
     let kept = text.len() as u64;
-    ensure!((EDGE_RETENTION_BYTES / 2..2 * EDGE_RETENTION_BYTES).contains(&kept), "{kept} bytes");
+    ensure!((RETENTION_BYTES / 2..2 * RETENTION_BYTES).contains(&kept), "{kept} bytes");
     Ok(())
 }
