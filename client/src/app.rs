@@ -11,7 +11,7 @@ use crate::session::access::PageAccess;
 use crate::session::actions::Actions;
 use crate::session::code;
 use crate::session::overview::OverviewState;
-use crate::session::route::{Route, Router};
+use crate::session::route::{PageRoute, Router};
 use crate::ui::When;
 use crate::ui::preferences::Preferences;
 use crate::ui::when::live;
@@ -47,9 +47,9 @@ pub fn App() -> impl IntoView {
 fn pages(router: Router) -> AnyView {
     let page = Memo::new(move |_| router.page());
     live(move || match page.get() {
-        Route::Sessions { .. } => view! { <SessionsPage /> }.into_any(),
-        Route::Session(id) => view! { <SessionPage id /> }.into_any(),
-        Route::Terminal(id) => view! { <TerminalPage id /> }.into_any(),
-        Route::NotFound => view! { <NotFound /> }.into_any(),
+        PageRoute::Sessions { .. } => view! { <SessionsPage /> }.into_any(),
+        PageRoute::Session(id) => view! { <SessionPage id /> }.into_any(),
+        PageRoute::Terminal(id) => view! { <TerminalPage id /> }.into_any(),
+        PageRoute::NotFound => view! { <NotFound /> }.into_any(),
     })
 }

@@ -12,7 +12,7 @@ use moorline_client::bindings::screen::{
 };
 use moorline_client::bindings::socket::{Socket, SocketEvent};
 use moorline_client::bindings::storage::{self, Area};
-use moorline_client::session::EventStream;
+use moorline_client::session::EventSubscription;
 use moorline_shared::frame::Frame;
 use moorline_shared::id::Seq;
 use moorline_shared::session::Size;
@@ -283,7 +283,7 @@ async fn an_event_stream_tells_events_until_it_is_dropped_by_one() {
                 resolve.call0(&JsValue::NULL).unwrap();
             }
         };
-        let opened = EventStream::open("/".to_owned(), None, None, on_event, |_| ());
+        let opened = EventSubscription::open("/".to_owned(), None, None, on_event, |_| ());
         *stream.borrow_mut() = Some(opened);
     })
     .await;

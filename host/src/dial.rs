@@ -18,7 +18,7 @@ use moorline_shared::publish::{HostCommand, HostMessage};
 pub use address::{Address, BadAddress};
 pub(crate) use redial::Redial;
 pub use websocket::{NoCertificates, Token, WebSocketDial};
-pub use wire::{ABNORMAL, Item, Wire};
+pub use wire::{ABNORMAL, Wire, WireItem};
 
 /// The host's end of a control link.
 pub type ControlWire = Wire<ToRelay, ToHost>;

@@ -3,7 +3,7 @@
 //! A [`Driver`] starts a session from a [`SessionSpec`]. The session has two halves, because one
 //! task reads its output while others type into it:
 //!
-//! * [`SessionOutput`] yields what happens, in order, as [`DriverOutput`]: bytes, events, states,
+//! * [`OutputSource`] yields what happens, in order, as [`DriverOutput`]: bytes, events, states,
 //!   snapshots, and finally the end. It is only read while there is room. A driver that is not read
 //!   must make its session wait, or drop output that a snapshot can replace; it must not queue
 //!   without a bound.
@@ -80,7 +80,7 @@ pub struct SessionSpec {
 #[derive(Debug)]
 pub struct StartedSession {
     /// Yields the session's output. One task reads it until [`DriverOutput::End`].
-    pub output: Box<dyn SessionOutput>,
+    pub output: Box<dyn OutputSource>,
     /// Takes requests to the session.
     pub control: Arc<dyn SessionControl>,
     /// The source of the session's snapshots.
@@ -103,7 +103,7 @@ pub enum SnapshotSource {
 }
 
 /// The output half of a session.
-pub trait SessionOutput: Debug + Send {
+pub trait OutputSource: Debug + Send {
     /// Waits for the next output. Not called again after [`DriverOutput::End`]. Until then, the
     /// caller does not drop the future.
     fn next(&mut self) -> BoxFuture<'_, DriverOutput>;

@@ -24,7 +24,7 @@ use std::sync::LazyLock;
 
 use memchr::memmem::Finder;
 
-pub use state::{Activity, COMMAND_LINE_CHARS, Foreground, ShellState, Speaker, this_host};
+pub use state::{COMMAND_LINE_CHARS, Foreground, ShellActivity, ShellState, Speaker, this_host};
 
 const BELL: u8 = 0x07;
 const ESCAPE: u8 = 0x1b;

@@ -16,7 +16,7 @@ use anyhow::{Context as _, bail};
 use futures_util::{SinkExt as _, StreamExt as _};
 use moorline_shared::frame::Frame;
 use moorline_shared::id::ClientId;
-use moorline_shared::link::{Client, Input, Output, SavedInput, Status, Verdict};
+use moorline_shared::link::{Client, ClientStatus, Input, Output, SavedInput, Verdict};
 use moorline_shared::message::{SUBPROTOCOL, ServerMessage};
 use moorline_shared::time::Time;
 use tokio::time::{Instant, sleep};
@@ -88,8 +88,8 @@ async fn main() -> anyhow::Result<()> {
             }
         }
         match client.status() {
-            Status::Ended(_) => return Ok(()),
-            Status::Refused { code } => bail!("the relay closed the connection with {code}"),
+            ClientStatus::Ended(_) => return Ok(()),
+            ClientStatus::Refused { code } => bail!("the relay closed the connection with {code}"),
             _ => {}
         }
 

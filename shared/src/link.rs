@@ -12,7 +12,7 @@
 //!
 //! ```
 //! use moorline_shared::id::{Epoch, Seq};
-//! use moorline_shared::link::{Client, Input, Output, SavedInput, Status, Verdict};
+//! use moorline_shared::link::{Client, Input, Output, SavedInput, ClientStatus, Verdict};
 //! use moorline_shared::message::{ClientMessage, Outcome, Resumed, ServerMessage};
 //! use moorline_shared::time::Time;
 //!
@@ -37,13 +37,13 @@
 //!     input_seq: Some(Seq::ZERO),
 //! };
 //! client.handle(now, Input::Message(socket, ServerMessage::Resumed(resumed)));
-//! assert_eq!(client.status(), Status::CatchingUp { done: 0, total: 1 });
+//! assert_eq!(client.status(), ClientStatus::CatchingUp { done: 0, total: 1 });
 //!
 //! // An entry is applied once, however often it arrives.
 //! assert_eq!(client.frame(now, socket, Seq(1)), Verdict::Apply);
 //! client.applied(now, Seq(1), b"$ ".len());
 //! assert_eq!(client.frame(now, socket, Seq(1)), Verdict::Duplicate);
-//! assert_eq!(client.status(), Status::Live);
+//! assert_eq!(client.status(), ClientStatus::Live);
 //!
 //! // Input is numbered, and kept until the relay acknowledges it.
 //! client.type_input(b"ls\r")?;
@@ -71,4 +71,4 @@ pub use credit::Credit;
 pub use input::{InputFull, InputQueue, SavedInput, SavedPiece};
 pub use receiver::{Receiver, Verdict};
 pub use sender::{Next, Sender};
-pub use status::{Refusal, Status};
+pub use status::{ClientStatus, Refusal};

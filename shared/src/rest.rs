@@ -15,7 +15,7 @@ use crate::session::{ForkedFrom, Lifecycle};
 pub use hosts::{HostList, HostSummary};
 pub use metrics::{DebugMetrics, EventBusMetrics, SseMetrics, StoreMetrics};
 pub use terminal::{
-    CreateTerminal, Done, OutputPiece, TerminalCreated, TerminalInput, TerminalOutput,
+    CreateTerminal, CreatedTerminal, Done, OutputPiece, TerminalInput, TerminalOutput,
 };
 pub use tokens::{CreateToken, TokenCreated, TokenList, TokenSummary};
 
@@ -136,7 +136,7 @@ pub struct SessionSummary {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
-pub struct SessionStatus {
+pub struct SessionDetails {
     /// The session, in the form of the list.
     #[serde(flatten)]
     pub summary: SessionSummary,

@@ -98,7 +98,7 @@ pub struct SseEvent {
 
 /// An item that a parser found in the stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Item {
+pub enum SseItem {
     /// An event. [`Parser::last_event_id`] is the position to resume at.
     Event(SseEvent),
     /// A comment, which serves as a sign of life.
@@ -142,7 +142,7 @@ impl Parser {
     ///
     /// # Errors
     /// [`TooLarge`] if an event is too large; then the stream must be closed.
-    pub fn push(&mut self, bytes: &[u8], mut found: impl FnMut(Item)) -> Result<(), TooLarge> {
+    pub fn push(&mut self, bytes: &[u8], mut found: impl FnMut(SseItem)) -> Result<(), TooLarge> {
         let mut rest = bytes;
         if self.after_cr && rest.first() == Some(&b'\n') {
             rest = &rest[1..];
@@ -171,7 +171,7 @@ impl Parser {
         if self.line.len() > EVENT_BYTES { Err(TooLarge) } else { Ok(()) }
     }
 
-    fn line(&mut self, line: &[u8]) -> Option<Item> {
+    fn line(&mut self, line: &[u8]) -> Option<SseItem> {
         let line = String::from_utf8_lossy(line);
         // A byte-order mark at the very beginning is not content.
         let mark = if std::mem::replace(&mut self.started, true) { None } else { Some('\u{feff}') };
@@ -182,7 +182,7 @@ impl Parser {
         let (name, value) = line.split_once(':').unwrap_or((line, ""));
         let value = value.strip_prefix(' ').unwrap_or(value);
         match name {
-            "" => return Some(Item::Comment),
+            "" => return Some(SseItem::Comment),
             "event" => value.clone_into(&mut self.kind),
             "data" => {
                 self.data.push_str(value);
@@ -190,14 +190,14 @@ impl Parser {
             }
             "id" if !value.contains('\0') => self.id = Some(value.to_owned()),
             "retry" if value.bytes().all(|byte| byte.is_ascii_digit()) => {
-                return value.parse().ok().map(Item::Retry);
+                return value.parse().ok().map(SseItem::Retry);
             }
             _ => {}
         }
         None
     }
 
-    fn dispatch(&mut self) -> Option<Item> {
+    fn dispatch(&mut self) -> Option<SseItem> {
         let id = self.id.take();
         if id.is_some() {
             self.last_event_id.clone_from(&id);
@@ -208,7 +208,7 @@ impl Parser {
         if kind.is_empty() {
             "message".clone_into(&mut kind);
         }
-        Some(Item::Event(SseEvent { id, kind, data }))
+        Some(SseItem::Event(SseEvent { id, kind, data }))
     }
 }
 
@@ -217,15 +217,15 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn read(parser: &mut Parser, bytes: &[u8]) -> Vec<Item> {
+    fn read(parser: &mut Parser, bytes: &[u8]) -> Vec<SseItem> {
         let mut items = Vec::new();
         parser.push(bytes, |item| items.push(item)).unwrap();
         items
     }
 
-    fn event(id: Option<&str>, kind: &str, data: &str) -> Item {
+    fn event(id: Option<&str>, kind: &str, data: &str) -> SseItem {
         let id = id.map(str::to_owned);
-        Item::Event(SseEvent { id, kind: kind.into(), data: data.into() })
+        SseItem::Event(SseEvent { id, kind: kind.into(), data: data.into() })
     }
 
     #[test]
@@ -264,7 +264,7 @@ mod tests {
             id\nevent: y\ndata\nunknown: z\nretry: soon\n\ndata: cut";
         let items = read(&mut parser, stream.as_bytes());
         let events = [event(Some("1.2"), "message", "a\nb"), event(Some(""), "y", "")];
-        assert_eq!(items[..2], [Item::Retry(1000), Item::Comment]);
+        assert_eq!(items[..2], [SseItem::Retry(1000), SseItem::Comment]);
         assert_eq!(items[2..], events);
         assert_eq!(parser.last_event_id(), Some(""));
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 use moorline_shared::id::SessionId;
 use moorline_shared::rest::{
-    CreateSession, Created, ErrorBody, SessionList, SessionStatus, SessionSummary,
+    CreateSession, Created, ErrorBody, SessionDetails, SessionList, SessionSummary,
 };
 use reqwest::{Method, Response, StatusCode};
 use serde::de::DeserializeOwned;
@@ -99,7 +99,7 @@ impl Api {
     ///
     /// # Errors
     /// If the answer is not 200.
-    pub async fn status(&self, id: &SessionId) -> Result<SessionStatus> {
+    pub async fn status(&self, id: &SessionId) -> Result<SessionDetails> {
         self.get(&format!("/api/session/{id}/status")).await
     }
 

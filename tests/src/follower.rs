@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyhow::{Context as _, Result, bail};
 use moorline_shared::id::{ClientId, SessionId};
-use moorline_shared::link::{SavedInput, Status};
+use moorline_shared::link::{ClientStatus, SavedInput};
 use moorline_shared::session::Size;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -64,7 +64,7 @@ pub struct Seen {
     /// Terminal of the session's size, with everything applied.
     screen: Screen,
     /// State of the link machine.
-    pub status: Status,
+    pub status: ClientStatus,
     /// Number of [`Follower::type_input`] calls that were handled.
     pub typed: usize,
     /// Number of typed pieces that are not acknowledged yet.
@@ -112,7 +112,7 @@ impl Follower {
     /// If that takes too long.
     pub async fn live(following: Following) -> Result<Self> {
         let follower = Self::start(following);
-        follower.until("a live follower", |seen| seen.status == Status::Live).await?;
+        follower.until("a live follower", |seen| seen.status == ClientStatus::Live).await?;
         Ok(follower)
     }
 
@@ -213,7 +213,7 @@ impl Seen {
             digest: Digest::default(),
             recent: VecDeque::new(),
             screen: Screen::new(Size::default()),
-            status: Status::Idle,
+            status: ClientStatus::Idle,
             typed: 0,
             pending: 0,
             dials: 0,

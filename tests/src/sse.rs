@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use moorline_shared::id::{Cursor, SessionId};
-use moorline_shared::sse::{Item as Parsed, Parser};
+use moorline_shared::sse::{Parser, SseItem};
 use reqwest::{Method, Response};
 use serde_json::Value;
 use tokio::time::timeout;
@@ -193,9 +193,9 @@ impl Sse {
         self.parser.push(bytes, |item| found.push(item))?;
         for item in found {
             self.items.push_back(match item {
-                Parsed::Comment => Item::Comment,
-                Parsed::Retry(ms) => Item::Retry(ms),
-                Parsed::Event(event) => {
+                SseItem::Comment => Item::Comment,
+                SseItem::Retry(ms) => Item::Retry(ms),
+                SseItem::Event(event) => {
                     let data = serde_json::from_str(&event.data)
                         .with_context(|| format!("the data of an event is {:?}", event.data))?;
                     let id = event.id.as_deref().map(str::parse).transpose()?;

@@ -2,7 +2,7 @@
 
 use anyhow::{Result, bail};
 
-use crate::client::{self, Profile};
+use crate::client::{self, BuildProfile};
 use crate::purpose::Purpose;
 use crate::setup;
 use crate::workspace::Workspace;
@@ -20,7 +20,7 @@ pub(crate) fn run(workspace: &Workspace, arguments: &[String]) -> Result<()> {
     let mut parts = arguments.iter().filter(|argument| !argument.starts_with('-')).peekable();
     let with_edge = parts.peek().is_none() || parts.any(|part| part == EDGE);
     setup::ensure(workspace, if with_edge { Purpose::Edge } else { Purpose::Run })?;
-    client::build(workspace, Profile::Release)?;
+    client::build(workspace, BuildProfile::Release)?;
     progress::line("Building the relay and the bench program.");
     let packages = ["--package", "moorline-relay", "--package", "moorline-tests"];
     let mut build = workspace.cargo(&["build", "--release", "--bin", "moorline", "--bin", "bench"]);

@@ -19,9 +19,9 @@ const INPUTS: &[&str] = &[
     "rust-toolchain.toml",
 ];
 
-/// Profile of the client's build.
+/// The profile of the client's build.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Profile {
+pub(crate) enum BuildProfile {
     /// Quick to build, but large.
     Debug,
     /// Small, but slow to build.
@@ -32,7 +32,7 @@ pub(crate) enum Profile {
 ///
 /// # Errors
 /// If a file can't be read.
-pub(crate) fn is_fresh(workspace: &Workspace, profile: Profile) -> Result<bool> {
+pub(crate) fn is_fresh(workspace: &Workspace, profile: BuildProfile) -> Result<bool> {
     let stamp = std::fs::read_to_string(stamp(workspace)).unwrap_or_default();
     Ok(stamp == content(&inputs(workspace, profile)?, &outputs(workspace)?))
 }
@@ -41,7 +41,7 @@ pub(crate) fn is_fresh(workspace: &Workspace, profile: Profile) -> Result<bool> 
 ///
 /// # Errors
 /// If the build fails.
-pub(crate) fn build(workspace: &Workspace, profile: Profile) -> Result<()> {
+pub(crate) fn build(workspace: &Workspace, profile: BuildProfile) -> Result<()> {
     if is_fresh(workspace, profile)? {
         return Ok(());
     }
@@ -60,7 +60,7 @@ pub(crate) fn build(workspace: &Workspace, profile: Profile) -> Result<()> {
     trunk.args(["build", "--dist"]).arg(&made).env("CARGO_TARGET_DIR", workspace.web_target());
     // Some environments set NO_COLOR=1, which trunk rejects as a malformed flag.
     trunk.env_remove("NO_COLOR");
-    if profile == Profile::Release {
+    if profile == BuildProfile::Release {
         trunk.arg("--release");
     }
     process::run("client", &mut trunk)?;
@@ -86,7 +86,7 @@ fn content(inputs: &str, outputs: &str) -> String {
     format!("from {inputs}\nmade {outputs}\n")
 }
 
-fn inputs(workspace: &Workspace, profile: Profile) -> Result<String> {
+fn inputs(workspace: &Workspace, profile: BuildProfile) -> Result<String> {
     Ok(format!("{profile:?} {}", hash::of_paths(&workspace.root, INPUTS)?))
 }
 

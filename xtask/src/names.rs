@@ -12,29 +12,17 @@ use crate::{floors, imports};
 
 /// Names that more than one type has. The list only gets shorter.
 const SHARED: &[&str] = &[
-    "Activity",
-    "Answer",
     "Caller",
     "Client",
     "Config",
-    "Credit",
-    "DialError",
-    "EventStream",
     "Facts",
-    "Item",
-    "KeyModes",
     "Output",
     "Relay",
     "ReservedId",
     "Result",
-    "Route",
     "Screen",
     "Session",
-    "SessionOutput",
-    "SessionStatus",
     "Start",
-    "Status",
-    "TerminalCreated",
 ];
 
 /// Names that more than one type has and that are not in the list, and those of the list that are

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
 
-use crate::client::{self, Profile};
+use crate::client::{self, BuildProfile};
 use crate::purpose::Purpose;
 use crate::setup;
 use crate::workspace::Workspace;
@@ -31,7 +31,7 @@ pub(crate) fn run(workspace: &Workspace, debug: bool, arguments: &[String]) -> R
 
 /// Builds client and relay side by side: a debug relay serves `dist/` and does not contain it.
 fn debug_build(workspace: &Workspace) -> Result<PathBuf> {
-    let client = || client::build(workspace, Profile::Debug);
+    let client = || client::build(workspace, BuildProfile::Debug);
     let relay = || build_relay(workspace, &[]);
     beside(client, relay)?;
     Ok(workspace.target.join("debug/moorline"))
@@ -41,7 +41,7 @@ fn debug_build(workspace: &Workspace) -> Result<PathBuf> {
 /// after they are built.
 pub(crate) fn release_build(workspace: &Workspace) -> Result<PathBuf> {
     let binary = workspace.target.join("release/moorline");
-    let client = || client::build(workspace, Profile::Release);
+    let client = || client::build(workspace, BuildProfile::Release);
     if binary.exists() {
         client()?;
     } else {

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result};
 
-use crate::client::{self, Profile};
+use crate::client::{self, BuildProfile};
 use crate::setup::WASM;
 use crate::workspace::Workspace;
 use crate::{budget, edge, fuzz, house, packages, process, progress, python, system};
@@ -172,7 +172,7 @@ fn doctest(workspace: &Workspace, _: &[String]) -> Result<Vec<String>> {
 }
 
 fn client_build(workspace: &Workspace, _: &[String]) -> Result<Vec<String>> {
-    client::build(workspace, Profile::Release)?;
+    client::build(workspace, BuildProfile::Release)?;
     Ok(vec![budget::check(workspace)?])
 }
 

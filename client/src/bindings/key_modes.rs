@@ -15,12 +15,12 @@ const OTHER_KEYS: u16 = 4;
 
 /// The keyboard modes of one terminal.
 #[derive(Clone)]
-pub(super) struct KeyModes {
+pub(super) struct KeyModeTracker {
     terminal: Terminal,
     keyboard: Rc<RefCell<Keyboard>>,
 }
 
-impl KeyModes {
+impl KeyModeTracker {
     /// Registers handlers that track the modes and answer queries about them.
     pub(super) fn follow(terminal: &Terminal, handlers: &mut Handlers, quiet: &Rc<Quiet>) -> Self {
         let keyboard = Rc::new(RefCell::new(Keyboard::default()));

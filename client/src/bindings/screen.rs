@@ -13,7 +13,7 @@ use web_sys::HtmlElement;
 
 use super::addons;
 use super::handlers::Handlers;
-use super::key_modes::KeyModes;
+use super::key_modes::KeyModeTracker;
 use super::keyboard::Press;
 use super::look::{FontSize, Theme};
 use super::options::{SCROLLBACK_LINES, colours, options, set};
@@ -87,7 +87,7 @@ pub struct Screen {
     quiet: Rc<Quiet>,
     done: Closure<dyn FnMut()>,
     subscriptions: Vec<Disposable>,
-    key_modes: KeyModes,
+    key_modes: KeyModeTracker,
     place: HtmlElement,
     _handlers: Handlers,
     _touch: Touch,
@@ -116,7 +116,7 @@ impl Screen {
         let quiet = Rc::new(Quiet::default());
         let mut handlers = Handlers::new(&terminal);
         queries::filter(&mut handlers, &quiet);
-        let key_modes = KeyModes::follow(&terminal, &mut handlers, &quiet);
+        let key_modes = KeyModeTracker::follow(&terminal, &mut handlers, &quiet);
         let mut listening = Listening { terminal: &terminal, closures, subscriptions: Vec::new() };
         listening.data(&quiet, &happened);
         listening.view(&happened);
@@ -394,7 +394,7 @@ impl Listening<'_> {
         self.closures.push(Box::new(drawn));
     }
 
-    fn keys(&mut self, modes: KeyModes, route: impl Fn(&Press) -> KeyRoute + 'static) {
+    fn keys(&mut self, modes: KeyModeTracker, route: impl Fn(&Press) -> KeyRoute + 'static) {
         let handler = Closure::<dyn FnMut(web_sys::KeyboardEvent) -> bool>::new(
             move |event: web_sys::KeyboardEvent| {
                 let is_told = match &*event.type_() {

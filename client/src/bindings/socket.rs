@@ -30,7 +30,7 @@ pub fn to_vec(message: &ArrayBuffer) -> Vec<u8> {
 /// The browser refused to dial: the address or a subprotocol is malformed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the browser refused the address or the token")]
-pub struct DialError;
+pub struct DialRefused;
 
 /// An open or opening WebSocket. Dropping it closes it without a further event.
 #[must_use = "dropping it closes the connection"]
@@ -43,15 +43,15 @@ impl Socket {
     /// Dials `address` and reports events to `happened`.
     ///
     /// # Errors
-    /// [`DialError`]; then no event is reported.
+    /// [`DialRefused`]; then no event is reported.
     pub fn dial(
         address: &str,
         protocols: &[String],
         happened: impl Fn(SocketEvent) + Clone + 'static,
-    ) -> Result<Self, DialError> {
+    ) -> Result<Self, DialRefused> {
         let protocols: Array = protocols.iter().map(|name| JsValue::from_str(name)).collect();
         let socket =
-            WebSocket::new_with_str_sequence(address, &protocols).map_err(|_| DialError)?;
+            WebSocket::new_with_str_sequence(address, &protocols).map_err(|_| DialRefused)?;
         socket.set_binary_type(BinaryType::Arraybuffer);
         let opened = happened.clone();
         let message = happened.clone();

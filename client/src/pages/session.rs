@@ -18,7 +18,7 @@ use crate::bindings::page;
 use crate::pages::frame::menu::AppMenu;
 use crate::pages::frame::stream_status::StreamPill;
 use crate::session::actions::Actions;
-use crate::session::route::{Route, Shelf};
+use crate::session::route::{PageRoute, Shelf};
 use crate::session::words;
 use crate::ui::menu::MenuButton;
 use crate::ui::when::{effect, live};
@@ -38,7 +38,7 @@ pub fn SessionPage(
     let record = Record::provide(id.clone());
     let retry = Callback::new(move |()| record.reconnect());
     let here = move || record.presence.get() == Presence::Here;
-    let terminal = Route::Terminal(id.clone()).address();
+    let terminal = PageRoute::Terminal(id.clone()).address();
     effect(move || {
         let name = record.summary().map(|session| words::name(&session));
         page::set_title(name.as_deref().unwrap_or("Session"));
@@ -138,7 +138,7 @@ fn Crumbs() -> impl IntoView {
         let id = record.summary().and_then(|session| session.project.clone());
         let link = id.and_then(|id| {
             let name = overview.project_name(&id)?;
-            let address = Route::Sessions { shelf: Shelf::Project(id) }.address();
+            let address = PageRoute::Sessions { shelf: Shelf::Project(id) }.address();
             Some(view! { <a href=address><bdi>{name}</bdi></a> }.into_any())
         });
         link.unwrap_or_else(|| ().into_any())

@@ -35,7 +35,7 @@ use crate::session::LinkView;
 use crate::session::access::PageAccess;
 use crate::session::actions::Actions;
 use crate::session::overview::OverviewState;
-use crate::session::route::{Route, Router};
+use crate::session::route::{PageRoute, Router};
 use crate::session::words;
 use crate::ui::dialog::Dialog;
 use crate::ui::menu::{MenuButton, MenuItem, MenuLink};
@@ -62,7 +62,7 @@ pub fn TerminalPage(
     view! {
         <div class="page terminal-page" data-link=move || state.view.with(|v| v.link.name())>
             <Bar id=id.clone() />
-            <TerminalMenu reading details=Route::Session(id.clone()).address() />
+            <TerminalMenu reading details=PageRoute::Session(id.clone()).address() />
             <main class="stage">
                 <Stage id=id.clone() to_list />
                 <SearchBar />

@@ -13,7 +13,7 @@ use crate::bindings::look::{Theme, ThemeChoice};
 use crate::bindings::page;
 use crate::session::access::PageAccess;
 use crate::session::overview::OverviewState;
-use crate::session::route::{Route, Router, Shelf};
+use crate::session::route::{PageRoute, Router, Shelf};
 use crate::session::words;
 use crate::ui::preferences::Preferences;
 use crate::ui::{Action, IconName};
@@ -118,7 +118,7 @@ impl Actions {
         let offers = self.offers.get_value();
         all.extend(offers.iter().flat_map(|(_, offer)| offer()));
         let here = match &route {
-            Route::Session(id) | Route::Terminal(id) => Some(id),
+            PageRoute::Session(id) | PageRoute::Terminal(id) => Some(id),
             _ => None,
         };
         if let Some(session) = here.and_then(|id| self.overview.session(id)) {
@@ -142,8 +142,8 @@ impl Actions {
         let mut actions = Vec::new();
         let here = self.router.route();
         for (name, icon, title, route) in [
-            ("open", IconName::Prompt, "Open the terminal", Route::Terminal(id.clone())),
-            ("details", IconName::Info, "Show the details", Route::Session(id.clone())),
+            ("open", IconName::Prompt, "Open the terminal", PageRoute::Terminal(id.clone())),
+            ("details", IconName::Info, "Show the details", PageRoute::Session(id.clone())),
         ] {
             if here != route {
                 actions
@@ -152,7 +152,7 @@ impl Actions {
         }
         let keys = |name| {
             let of_page = SESSION_KEYS.iter().find(|(known, _)| *known == name);
-            of_page.filter(|_| here == Route::Session(id.clone())).map_or("", |(_, keys)| *keys)
+            of_page.filter(|_| here == PageRoute::Session(id.clone())).map_or("", |(_, keys)| *keys)
         };
         let (one, other) = (id.clone(), id.clone());
         actions.extend([
@@ -205,10 +205,10 @@ impl Actions {
     /// Returns the ways to other pages: projects, and the other sessions, newest first.
     fn ways(self, here: Option<&SessionId>) -> Vec<Action> {
         let group: Arc<str> = "Go to".into();
-        let go = |name, icon, title: String, route: Route| {
+        let go = |name, icon, title: String, route: PageRoute| {
             Action::new(&group, name, icon, title, move || self.router.go(&route))
         };
-        let shelf = |shelf| Route::Sessions { shelf };
+        let shelf = |shelf| PageRoute::Sessions { shelf };
         let mut ways =
             vec![go("sessions", IconName::Stack, "All sessions".into(), shelf(Shelf::All))];
         self.overview.projects.with(|projects| {
@@ -219,7 +219,7 @@ impl Actions {
             }));
         });
         for session in self.overview.newest().iter().filter(|s| Some(&s.session_id) != here) {
-            let route = Route::Terminal(session.session_id.clone());
+            let route = PageRoute::Terminal(session.session_id.clone());
             let mut way = go("session", IconName::Prompt, words::name(session), route)
                 .about(words::about(session));
             way.tone = Some(words::tone(session));

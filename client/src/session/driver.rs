@@ -5,7 +5,7 @@ use moorline_shared::frame::Frame;
 use moorline_shared::id::{ClientId, Seq};
 use moorline_shared::limits::NAME_CHARACTERS;
 use moorline_shared::link::{
-    Client, Generation, Input as LinkInput, Output, Refusal, SavedInput, Status, Verdict,
+    Client, ClientStatus, Generation, Input as LinkInput, Output, Refusal, SavedInput, Verdict,
 };
 use moorline_shared::message::{Scope, ServerMessage, Snapshot};
 use moorline_shared::session::{Lifecycle, Size};
@@ -326,7 +326,7 @@ impl<W: SessionEffects> SessionDriver<W> {
     fn settle(&mut self, now: Time) {
         self.feed(now);
         self.perform(now);
-        if matches!(self.client.status(), Status::Live | Status::CatchingUp { .. }) {
+        if matches!(self.client.status(), ClientStatus::Live | ClientStatus::CatchingUp { .. }) {
             self.fit.sent(now);
         }
         if let Some(size) = self.fit.shown(now).filter(|_| self.painting == 0) {
@@ -422,18 +422,18 @@ impl<W: SessionEffects> SessionDriver<W> {
     }
 }
 
-fn link_view(status: &Status) -> LinkView {
+fn link_view(status: &ClientStatus) -> LinkView {
     match status {
-        Status::Idle | Status::Connecting => LinkView::Connecting,
-        Status::CatchingUp { done, total } => {
+        ClientStatus::Idle | ClientStatus::Connecting => LinkView::Connecting,
+        ClientStatus::CatchingUp { done, total } => {
             let percent = done.saturating_mul(100) / (*total).max(1);
             LinkView::CatchingUp { percent: u8::try_from(percent).unwrap_or(100).min(100) }
         }
-        Status::Live => LinkView::Live,
-        Status::Waiting { until, attempt } => {
+        ClientStatus::Live => LinkView::Live,
+        ClientStatus::Waiting { until, attempt } => {
             LinkView::Waiting { until: *until, attempt: *attempt }
         }
-        Status::Ended(exit) => LinkView::Ended(exit.clone()),
-        Status::Refused { code } => LinkView::Refused { code: *code },
+        ClientStatus::Ended(exit) => LinkView::Ended(exit.clone()),
+        ClientStatus::Refused { code } => LinkView::Refused { code: *code },
     }
 }

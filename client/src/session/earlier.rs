@@ -3,7 +3,7 @@
 
 use moorline_shared::event::{Connected, Event, EventKind, SessionOutput};
 use moorline_shared::id::{Cursor, Seq};
-use moorline_shared::sse::{Item, Parser, SseEvent, TooLarge};
+use moorline_shared::sse::{Parser, SseEvent, SseItem, TooLarge};
 
 /// Reads a session's event stream from its oldest entry on.
 #[derive(Debug, Default)]
@@ -24,7 +24,7 @@ impl Reading {
     pub fn take(&mut self, bytes: &[u8]) -> Result<String, TooLarge> {
         let mut events = Vec::new();
         let read = self.parser.push(bytes, |item| {
-            if let Item::Event(event) = item {
+            if let SseItem::Event(event) = item {
                 events.push(event);
             }
         });

@@ -12,11 +12,11 @@ mod tests;
 use moorline_shared::limits::HEARTBEAT;
 use moorline_shared::link::{Connection, ConnectionOutput, Generation, Phase};
 use moorline_shared::message::close;
-use moorline_shared::sse::{Item, Parser, SseEvent};
+use moorline_shared::sse::{Parser, SseEvent, SseItem};
 use moorline_shared::time::Time;
 use std::time::Duration;
 
-pub use stream::EventStream;
+pub use stream::EventSubscription;
 
 /// Delay of a heartbeat after which a page that wakes up dials anew at once.
 const LATE: Duration = HEARTBEAT.saturating_add(Duration::from_secs(3));
@@ -227,9 +227,9 @@ impl<S: StreamEffects> Events<S> {
             // Only a stream that sends something is good.
             self.connection.settled();
             match item {
-                Item::Event(event) => self.effects.event(event),
-                Item::Retry(ms) => self.returns_at_once = ms <= RETURNS_AT_ONCE_MS,
-                Item::Comment => {}
+                SseItem::Event(event) => self.effects.event(event),
+                SseItem::Retry(ms) => self.returns_at_once = ms <= RETURNS_AT_ONCE_MS,
+                SseItem::Comment => {}
             }
         }
         if read.is_err() {

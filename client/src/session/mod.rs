@@ -35,6 +35,6 @@ pub mod words;
 pub use backlog::PasteProgress;
 pub use digest::Digest;
 pub use driver::{Notice, SessionDriver, SessionEffects, SessionInput, TerminalWrite};
-pub use events::{EventStream, StreamStatus};
+pub use events::{EventSubscription, StreamStatus};
 pub use live::{Progress, Session, SessionHooks, Setup};
 pub use view::{LinkView, Pending, SessionView};

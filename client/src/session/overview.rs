@@ -12,7 +12,7 @@ use moorline_shared::sse::SseEvent;
 use crate::session::access::PageAccess;
 use crate::session::api::{self, ApiRequest};
 use crate::session::catalogue::{self, HostEntry, News, Piece, Sessions};
-use crate::session::{EventStream, StreamStatus};
+use crate::session::{EventSubscription, StreamStatus};
 use crate::ui::sort::sorted;
 
 /// The known sessions, projects and hosts.
@@ -27,7 +27,7 @@ pub struct OverviewState {
     pub hosts: RwSignal<Option<Vec<HostEntry>>>,
     /// The status of the stream.
     pub status: RwSignal<StreamStatus>,
-    stream: StoredValue<Option<EventStream>, LocalStorage>,
+    stream: StoredValue<Option<EventSubscription>, LocalStorage>,
     followers: StoredValue<usize>,
 }
 
@@ -59,7 +59,7 @@ impl OverviewState {
         self.followers.update_value(|followers| *followers += 1);
         if self.followers.get_value() == 1 {
             self.status.set(StreamStatus::default());
-            self.stream.set_value(Some(EventStream::open(
+            self.stream.set_value(Some(EventSubscription::open(
                 "/api/events".to_owned(),
                 None,
                 self.access.token(),
@@ -85,7 +85,7 @@ impl OverviewState {
 
     /// Dials now, unless the stream is open.
     pub fn retry(self) {
-        self.stream.with_value(|stream| stream.iter().for_each(EventStream::retry));
+        self.stream.with_value(|stream| stream.iter().for_each(EventSubscription::retry));
     }
 
     /// Returns a session, if it is known; tracked.

@@ -9,7 +9,7 @@ use crate::bindings::page;
 
 /// The page that an address leads to.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub enum Route {
+pub enum PageRoute {
     /// The list of sessions.
     Sessions {
         /// The sessions that it shows.
@@ -57,7 +57,7 @@ impl Shelf {
     }
 }
 
-impl Route {
+impl PageRoute {
     /// Parses an address: a path, and a query after `?`.
     #[must_use]
     pub fn of(address: &str) -> Self {
@@ -109,7 +109,7 @@ fn shelf(query: &str) -> Option<Shelf> {
 /// The current route, and ways to change it.
 #[derive(Debug, Clone, Copy)]
 pub struct Router {
-    route: RwSignal<Route>,
+    route: RwSignal<PageRoute>,
 }
 
 impl Router {
@@ -117,7 +117,7 @@ impl Router {
     /// to all components below.
     #[must_use]
     pub fn provide() -> Self {
-        let router = Self { route: RwSignal::new(Route::of(&history::address())) };
+        let router = Self { route: RwSignal::new(PageRoute::of(&history::address())) };
         let watches = (
             history::watch(move || router.arrive()),
             history::watch_links(move |to| router.follow(to)),
@@ -136,13 +136,13 @@ impl Router {
 
     /// Returns the current route; tracked.
     #[must_use]
-    pub fn route(self) -> Route {
+    pub fn route(self) -> PageRoute {
         self.route.get()
     }
 
     /// Returns [`Router::route`] without what a page can change within itself; tracked.
     #[must_use]
-    pub fn page(self) -> Route {
+    pub fn page(self) -> PageRoute {
         self.route.get().page()
     }
 
@@ -150,7 +150,7 @@ impl Router {
     #[must_use]
     pub fn shelf(self) -> Shelf {
         match self.route.get() {
-            Route::Sessions { shelf } => shelf,
+            PageRoute::Sessions { shelf } => shelf,
             _ => Shelf::All,
         }
     }
@@ -158,20 +158,21 @@ impl Router {
     /// Returns true if the page is the list of this shelf; not tracked.
     #[must_use]
     pub fn is_at(self, wanted: &Shelf) -> bool {
-        self.route
-            .with_untracked(|route| matches!(route, Route::Sessions { shelf } if shelf == wanted))
+        self.route.with_untracked(
+            |route| matches!(route, PageRoute::Sessions { shelf } if shelf == wanted),
+        )
     }
 
     /// Returns true if the page is a list of sessions; not tracked.
     #[must_use]
     pub fn is_list(self) -> bool {
-        self.route.with_untracked(|route| matches!(route, Route::Sessions { .. }))
+        self.route.with_untracked(|route| matches!(route, PageRoute::Sessions { .. }))
     }
 
     /// Goes to an address and adds a history entry. An address outside of the application is loaded
     /// by the browser.
     pub fn navigate(self, address: &str) {
-        if Route::of(address) == Route::NotFound {
+        if PageRoute::of(address) == PageRoute::NotFound {
             page::load(address);
         } else if history::address() != address {
             history::push(address);
@@ -180,12 +181,12 @@ impl Router {
     }
 
     /// Goes to the page of `route`.
-    pub fn go(self, route: &Route) {
+    pub fn go(self, route: &PageRoute) {
         self.navigate(&route.address());
     }
 
     fn follow(self, address: &str) -> bool {
-        let ours = Route::of(address) != Route::NotFound;
+        let ours = PageRoute::of(address) != PageRoute::NotFound;
         if ours {
             self.navigate(address);
         }
@@ -193,7 +194,7 @@ impl Router {
     }
 
     fn arrive(self) {
-        let route = Route::of(&history::address());
+        let route = PageRoute::of(&history::address());
         if self.route.with_untracked(|known| *known != route) {
             let elsewhere = self.route.get_untracked().page() != route.clone().page();
             self.route.set(route);
@@ -220,12 +221,15 @@ mod tests {
             "/terminal/abcd_efgh-1",
         ];
         for address in addresses {
-            let route = Route::of(address);
+            let route = PageRoute::of(address);
             assert_eq!(route.address(), address);
-            assert_ne!(route, Route::NotFound);
+            assert_ne!(route, PageRoute::NotFound);
         }
-        assert_eq!(Route::of("/"), Route::Sessions { shelf: Shelf::All });
-        assert_eq!(Route::of("/terminal/abcdefgh/?digest=1#x"), Route::of("/terminal/abcdefgh"));
+        assert_eq!(PageRoute::of("/"), PageRoute::Sessions { shelf: Shelf::All });
+        assert_eq!(
+            PageRoute::of("/terminal/abcdefgh/?digest=1#x"),
+            PageRoute::of("/terminal/abcdefgh")
+        );
     }
 
     #[test]
@@ -233,7 +237,7 @@ mod tests {
         let addresses =
             ["/terminal/", "/terminal/short", "/session/a b c d e f", "/docs/api", "/sessions/x"];
         for address in addresses.into_iter().chain(["/sessions?project=a%20b"]) {
-            assert_eq!(Route::of(address), Route::NotFound, "{address}");
+            assert_eq!(PageRoute::of(address), PageRoute::NotFound, "{address}");
         }
     }
 

@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use moorline_shared::sse::{Item, Parser};
+use moorline_shared::sse::{Parser, SseItem};
 
 fuzz_target!(|input: &[u8]| {
     let (cut, bytes) =
@@ -11,7 +11,7 @@ fuzz_target!(|input: &[u8]| {
     assert_eq!(read(&[one, two]), read(&[bytes]));
 });
 
-fn read(pieces: &[&[u8]]) -> Vec<Item> {
+fn read(pieces: &[&[u8]]) -> Vec<SseItem> {
     let (mut parser, mut items) = (Parser::new(), Vec::new());
     for piece in pieces {
         if parser.push(piece, |item| items.push(item)).is_err() {

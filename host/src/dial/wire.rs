@@ -7,7 +7,7 @@ pub const ABNORMAL: u16 = 1006;
 
 /// An item that travels over a wire.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Item<M> {
+pub enum WireItem<M> {
     /// A message.
     Message(M),
     /// The last item: the sender closes the link with this close code of
@@ -17,13 +17,13 @@ pub enum Item<M> {
 
 /// One end of a link: sends messages of type `Out`, and receives messages of type `In`. Both
 /// directions are bounded: a sender waits while the other end does not read. Dropping an end
-/// without [`Item::Closed`] closes the link with [`ABNORMAL`].
+/// without [`WireItem::Closed`] closes the link with [`ABNORMAL`].
 #[derive(Debug)]
 pub struct Wire<Out, In> {
     /// Sends to the other end.
-    pub sender: mpsc::Sender<Item<Out>>,
+    pub sender: mpsc::Sender<WireItem<Out>>,
     /// Receives from the other end.
-    pub receiver: mpsc::Receiver<Item<In>>,
+    pub receiver: mpsc::Receiver<WireItem<In>>,
 }
 
 impl<Out, In> Wire<Out, In> {
@@ -44,8 +44,8 @@ impl<Out, In> Wire<Out, In> {
     /// The close code, once the link has ended.
     pub async fn recv(&mut self) -> Result<In, u16> {
         match self.receiver.recv().await {
-            Some(Item::Message(message)) => Ok(message),
-            Some(Item::Closed(code)) => Err(code),
+            Some(WireItem::Message(message)) => Ok(message),
+            Some(WireItem::Closed(code)) => Err(code),
             None => Err(ABNORMAL),
         }
     }

@@ -15,7 +15,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::{Host, LinkState};
 use crate::context::{by_convention, by_prompt};
-use crate::dial::{ABNORMAL, ControlWire, DialError, Item, Redial};
+use crate::dial::{ABNORMAL, ControlWire, DialError, Redial, WireItem};
 
 /// Time allowed for a dial to open a link.
 pub(super) const DIAL_DEADLINE: Duration = Duration::from_secs(10);
@@ -108,7 +108,7 @@ impl ControlLink<'_> {
         let ControlWire { sender, mut receiver } = wire;
         self.renewed.mark_unchanged();
         let hello = ToRelay::Hello(Box::new(self.host.hello().await));
-        if sender.send(Item::Message(hello)).await.is_err() {
+        if sender.send(WireItem::Message(hello)).await.is_err() {
             return ControlEnd::Closed(ABNORMAL);
         }
         let deadline = Instant::now() + RESUME_DEADLINE;
@@ -116,13 +116,13 @@ impl ControlLink<'_> {
         loop {
             tokio::select! {
                 item = receiver.recv(), if requests.len() < REQUESTS => match item {
-                    Some(Item::Message(message)) => {
+                    Some(WireItem::Message(message)) => {
                         is_welcome |= matches!(message, ToHost::Welcome { .. });
                         if let Some(end) = self.hear(message, &sender, requests) {
                             return end;
                         }
                     }
-                    Some(Item::Closed(code)) => return ControlEnd::Closed(code),
+                    Some(WireItem::Closed(code)) => return ControlEnd::Closed(code),
                     None => return ControlEnd::Closed(ABNORMAL),
                 },
                 _ = requests.join_next(), if !requests.is_empty() => {}
@@ -136,7 +136,7 @@ impl ControlLink<'_> {
     fn hear(
         &mut self,
         message: ToHost,
-        sender: &mpsc::Sender<Item<ToRelay>>,
+        sender: &mpsc::Sender<WireItem<ToRelay>>,
         requests: &mut JoinSet<()>,
     ) -> Option<ControlEnd> {
         match message {
@@ -159,7 +159,7 @@ impl ControlLink<'_> {
                         },
                     };
                     // If the relay is gone, it learns of the session from the next hello.
-                    _ = sender.send(Item::Message(answer)).await;
+                    _ = sender.send(WireItem::Message(answer)).await;
                 });
             }
             ToHost::Forget { session_id } => self.host.forget(&session_id),
@@ -167,7 +167,7 @@ impl ControlLink<'_> {
                 let sender = sender.clone();
                 requests.spawn(async move {
                     let answer = files(request, folder, top, named).await;
-                    _ = sender.send(Item::Message(answer)).await;
+                    _ = sender.send(WireItem::Message(answer)).await;
                 });
             }
             ToHost::Pong { .. } | ToHost::Unknown => {}

@@ -7,7 +7,7 @@ pub const COMMAND_LINE_CHARS: usize = 256;
 
 /// The activity of a shell.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-pub enum Activity {
+pub enum ShellActivity {
     /// A command runs. This also stands for a program that is not a shell, and for a shell without
     /// marks.
     #[default]
@@ -66,7 +66,7 @@ pub struct ShellState {
     /// The source whose marks count.
     speaker: Speaker,
     /// The activity according to the marks.
-    marked: Activity,
+    marked: ShellActivity,
     /// The process that had the terminal at the last look after the last mark.
     observed: Option<Foreground>,
     /// The image of the shell that marked the last prompt.
@@ -119,10 +119,10 @@ impl ShellState {
                 let announced = self.announced.take();
                 // Two integrations mark it twice, and perhaps only one of them reports the line.
                 let line = command_line.or(announced);
-                if line.is_some() || self.marked == Activity::Idle {
+                if line.is_some() || self.marked == ShellActivity::Idle {
                     self.command_line = line;
                 }
-                self.marked = Activity::Running;
+                self.marked = ShellActivity::Running;
                 self.observed = None;
             }
             Mark::CommandEnd { exit_code } => {
@@ -145,10 +145,10 @@ impl ShellState {
             }
             let is_at_prompt =
                 editing || (self.speaker == Speaker::Program && self.editor != Some(image));
-            let is_silent = is_at_prompt && self.marked == Activity::Running;
+            let is_silent = is_at_prompt && self.marked == ShellActivity::Running;
             if is_another || is_silent || self.speaker == Speaker::Job {
                 self.lose_speaker();
-            } else if self.marked == Activity::Idle {
+            } else if self.marked == ShellActivity::Idle {
                 self.image = Some(image);
             }
         }
@@ -158,18 +158,20 @@ impl ShellState {
 
     /// Returns the shell's activity.
     #[must_use]
-    pub fn activity(&self) -> Activity {
+    pub fn activity(&self) -> ShellActivity {
         match (self.marked, self.observed) {
-            (Activity::Running, Some(Foreground::Shell { .. }))
+            (ShellActivity::Running, Some(Foreground::Shell { .. }))
                 if self.speaker == Speaker::Nobody =>
             {
-                Activity::Idle
+                ShellActivity::Idle
             }
-            (Activity::Idle, Some(Foreground::Child)) if self.speaker >= Speaker::Program => {
-                Activity::Running
+            (ShellActivity::Idle, Some(Foreground::Child)) if self.speaker >= Speaker::Program => {
+                ShellActivity::Running
             }
-            (Activity::Idle, Some(Foreground::Program)) if self.speaker == Speaker::Integration => {
-                Activity::Running
+            (ShellActivity::Idle, Some(Foreground::Program))
+                if self.speaker == Speaker::Integration =>
+            {
+                ShellActivity::Running
             }
             (marked, _) => marked,
         }
@@ -191,25 +193,25 @@ impl ShellState {
     /// the prompt.
     #[must_use]
     pub fn command_line(&self) -> Option<&str> {
-        self.command_line.as_deref().filter(|_| self.activity() == Activity::Running)
+        self.command_line.as_deref().filter(|_| self.activity() == ShellActivity::Running)
     }
 
     /// Returns the state that a mark can change, except for the exit code.
-    fn shown(&self) -> (Activity, Option<String>) {
+    fn shown(&self) -> (ShellActivity, Option<String>) {
         (self.activity(), self.command_line().map(str::to_owned))
     }
 
     /// Forgets the marks, because their source is gone.
     fn lose_speaker(&mut self) {
         self.speaker = Speaker::Nobody;
-        self.marked = Activity::Running;
+        self.marked = ShellActivity::Running;
         self.command_line = None;
         self.announced = None;
         self.image = None;
     }
 
     fn rest(&mut self) {
-        self.marked = Activity::Idle;
+        self.marked = ShellActivity::Idle;
         self.command_line = None;
         self.observed = None;
     }

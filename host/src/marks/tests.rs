@@ -134,14 +134,17 @@ fn state() -> ShellState {
 #[test]
 fn a_shell_is_running_until_it_says_otherwise() {
     let mut state = state();
-    assert_eq!((state.activity(), state.cwd(), state.exit_code()), (Activity::Running, None, None));
+    assert_eq!(
+        (state.activity(), state.cwd(), state.exit_code()),
+        (ShellActivity::Running, None, None)
+    );
     assert!(state.fold(Mark::PromptStart, Speaker::Program));
-    assert_eq!(state.activity(), Activity::Idle);
+    assert_eq!(state.activity(), ShellActivity::Idle);
     assert!(!state.fold(Mark::InputStart, Speaker::Program));
     assert!(state.fold(start(Some("false")), Speaker::Program));
-    assert_eq!((state.activity(), state.command_line()), (Activity::Running, Some("false")));
+    assert_eq!((state.activity(), state.command_line()), (ShellActivity::Running, Some("false")));
     assert!(state.fold(end(Some(1)), Speaker::Program));
-    assert_eq!((state.activity(), state.command_line()), (Activity::Idle, None));
+    assert_eq!((state.activity(), state.command_line()), (ShellActivity::Idle, None));
     assert_eq!(state.exit_code(), Some(1));
     assert!(!state.fold(Mark::PromptStart, Speaker::Program));
 
@@ -170,7 +173,7 @@ fn only_this_machines_folders_count() {
 }
 
 /// Returns the displayed state, with the command.
-fn shown(state: &ShellState) -> (Activity, Option<&str>) {
+fn shown(state: &ShellState) -> (ShellActivity, Option<&str>) {
     (state.activity(), state.command_line())
 }
 
@@ -205,24 +208,24 @@ fn others_are_not_listened_to_while_the_integration_speaks() {
     for speaker in [Speaker::Job, Speaker::Program] {
         assert!(!state.fold(Mark::PromptStart, speaker));
         assert!(!state.fold(end(Some(3)), speaker));
-        assert_eq!(shown(&state), (Activity::Running, Some("ssh there")));
+        assert_eq!(shown(&state), (ShellActivity::Running, Some("ssh there")));
     }
     assert!(state.fold(folder("", "/tmp"), Speaker::Job), "folders are nobody's own");
     state.fold(end(Some(1)), Speaker::Integration);
     assert!(!state.fold(start(Some("x")), Speaker::Program));
-    assert_eq!((shown(&state), state.exit_code()), ((Activity::Idle, None), Some(1)));
+    assert_eq!((shown(&state), state.exit_code()), ((ShellActivity::Idle, None), Some(1)));
 }
 
 #[test]
 fn without_marks_the_system_tells() {
     let mut state = state();
     assert!(!state.observe(Foreground::Program));
-    assert_eq!(state.activity(), Activity::Running);
+    assert_eq!(state.activity(), ShellActivity::Running);
     for foreground in [IN_BUILTIN, AT_PROMPT] {
         assert!(state.observe(foreground));
-        assert_eq!(state.activity(), Activity::Idle);
+        assert_eq!(state.activity(), ShellActivity::Idle);
         assert!(state.observe(Foreground::Child));
-        assert_eq!(state.activity(), Activity::Running);
+        assert_eq!(state.activity(), ShellActivity::Running);
     }
 }
 
@@ -234,7 +237,7 @@ fn a_builtin_runs_as_long_as_the_marks_say() {
         state.observe(AT_PROMPT);
         state.fold(start(Some("read x")), speaker);
         assert!(!state.observe(IN_BUILTIN));
-        assert_eq!(shown(&state), (Activity::Running, Some("read x")));
+        assert_eq!(shown(&state), (ShellActivity::Running, Some("read x")));
         assert!(state.fold(end(Some(0)), speaker));
     }
 }
@@ -253,14 +256,14 @@ fn a_shell_that_lost_its_integration_is_idle_at_its_prompt() {
         state.observe(AT_PROMPT);
         state.fold(start(Some("exec sh")), Speaker::Integration);
         assert!(state.observe(prompt));
-        assert_eq!(shown(&state), (Activity::Idle, None));
+        assert_eq!(shown(&state), (ShellActivity::Idle, None));
         assert!(state.observe(Foreground::Child));
-        assert_eq!(shown(&state), (Activity::Running, None));
+        assert_eq!(shown(&state), (ShellActivity::Running, None));
         assert!(state.observe(prompt));
         // Other sources count again, and so does the integration once it is back.
         assert!(state.fold(start(Some("make")), Speaker::Program));
         assert!(state.fold(start(Some("other")), Speaker::Integration));
-        assert_eq!(shown(&state), (Activity::Running, Some("other")));
+        assert_eq!(shown(&state), (ShellActivity::Running, Some("other")));
     }
 }
 
@@ -271,12 +274,12 @@ fn a_shell_without_a_line_editor_is_idle_whatever_was_printed() {
     state.observe(IN_BUILTIN);
     for _ in 0..2 {
         assert!(state.fold(start(Some("x")), Speaker::Program));
-        assert_eq!(shown(&state), (Activity::Running, Some("x")));
+        assert_eq!(shown(&state), (ShellActivity::Running, Some("x")));
         assert!(state.observe(IN_BUILTIN));
-        assert_eq!(shown(&state), (Activity::Idle, None));
+        assert_eq!(shown(&state), (ShellActivity::Idle, None));
         assert!(state.observe(Foreground::Child));
         assert!(state.observe(IN_BUILTIN));
-        assert_eq!(shown(&state), (Activity::Idle, None));
+        assert_eq!(shown(&state), (ShellActivity::Idle, None));
     }
     state.fold(start(Some("read x")), Speaker::Integration);
     assert!(!state.observe(IN_BUILTIN), "which sees to it that the end is marked");
@@ -289,7 +292,7 @@ fn a_program_in_the_place_of_the_shell_runs() {
     state.observe(AT_PROMPT);
     state.fold(start(Some("exec vi")), Speaker::Integration);
     assert!(!state.observe(Foreground::Program));
-    assert_eq!(shown(&state), (Activity::Running, Some("exec vi")));
+    assert_eq!(shown(&state), (ShellActivity::Running, Some("exec vi")));
 }
 
 #[test]
@@ -299,9 +302,9 @@ fn a_prompt_that_alone_is_marked_is_not_idle_for_ever() {
         state.fold(Mark::PromptStart, speaker);
         state.observe(AT_PROMPT);
         assert!(state.observe(Foreground::Child));
-        assert_eq!(shown(&state), (Activity::Running, None));
+        assert_eq!(shown(&state), (ShellActivity::Running, None));
         assert!(state.fold(Mark::PromptStart, speaker));
-        assert_eq!(state.activity(), Activity::Idle);
+        assert_eq!(state.activity(), ShellActivity::Idle);
     }
 }
 
@@ -311,13 +314,13 @@ fn a_job_that_marks_its_prompts_is_listened_to_until_it_ends() {
     state.observe(Foreground::Child);
     assert!(state.fold(Mark::PromptStart, Speaker::Job));
     assert!(!state.observe(Foreground::Child));
-    assert_eq!(state.activity(), Activity::Idle);
+    assert_eq!(state.activity(), ShellActivity::Idle);
     assert!(state.fold(start(Some("far")), Speaker::Job));
     // The job was cut off.
     assert!(state.observe(IN_BUILTIN));
-    assert_eq!(shown(&state), (Activity::Idle, None));
+    assert_eq!(shown(&state), (ShellActivity::Idle, None));
     assert!(state.observe(Foreground::Child));
-    assert_eq!(state.activity(), Activity::Running);
+    assert_eq!(state.activity(), ShellActivity::Running);
 }
 
 /// Generates output that comes close to marks more often than random bytes do.

@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::Session;
 use crate::clock::wall_ms;
-use crate::dial::{ABNORMAL, Item, PublishWire, Redial};
+use crate::dial::{ABNORMAL, PublishWire, Redial, WireItem};
 
 /// The most replies that may wait to be sent. Beyond that, the relay's commands are not read until
 /// it has read some.
@@ -65,18 +65,18 @@ impl Session {
                 biased;
                 item = receiver.recv(), if hears || !reads => {
                     match item {
-                        Some(Item::Message(HostCommand::Refused { reason })) => {
+                        Some(WireItem::Message(HostCommand::Refused { reason })) => {
                             return LinkEnd::Refused(reason);
                         }
-                        Some(Item::Message(command)) => {
+                        Some(WireItem::Message(command)) => {
                             if matches!(command, HostCommand::Resume { .. }) {
                                 resumed = true;
                                 redial.settled();
                             }
                             self.command(command);
                         }
-                        Some(Item::Closed(close::NORMAL)) if settled => return LinkEnd::Over,
-                        Some(Item::Closed(code)) => return LinkEnd::Closed(code),
+                        Some(WireItem::Closed(close::NORMAL)) if settled => return LinkEnd::Over,
+                        Some(WireItem::Closed(code)) => return LinkEnd::Closed(code),
                         None => return LinkEnd::Closed(ABNORMAL),
                     }
                     quiet_until = Instant::now() + LINGER;
@@ -91,7 +91,7 @@ impl Session {
                 },
                 () = self.changed.notified(), if !sends => sends = true,
                 () = sleep_until(quiet_until), if settled => {
-                    _ = sender.try_send(Item::Closed(close::NORMAL));
+                    _ = sender.try_send(WireItem::Closed(close::NORMAL));
                     return LinkEnd::Over;
                 }
                 () = sleep_until(quiet_until), if !resumed => return LinkEnd::Closed(ABNORMAL),
@@ -121,13 +121,13 @@ impl Session {
     /// Sends as many messages as the wire takes. Returns false if there are no more.
     fn send(
         self: &Arc<Self>,
-        permit: mpsc::Permit<'_, Item<HostMessage>>,
-        sender: &mpsc::Sender<Item<HostMessage>>,
+        permit: mpsc::Permit<'_, WireItem<HostMessage>>,
+        sender: &mpsc::Sender<WireItem<HostMessage>>,
     ) -> bool {
         let mut permit = Some(permit);
         while let Some(room) = permit {
             let Some(message) = self.lock().publisher.poll_message() else { return false };
-            room.send(Item::Message(message));
+            room.send(WireItem::Message(message));
             permit = sender.try_reserve().ok();
         }
         true

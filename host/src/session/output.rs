@@ -10,11 +10,11 @@ use moorline_shared::session::ExitStatus;
 use super::view::{SnapshotStep, SnapshotView};
 use super::{HostedState, Session};
 use crate::clock::wall_ms;
-use crate::driver::{DriverOutput, DriverSnapshot, SessionOutput};
+use crate::driver::{DriverOutput, DriverSnapshot, OutputSource};
 
 impl Session {
     /// Reads the driver's output until its end.
-    pub(super) async fn follow(self: Arc<Self>, mut output: Box<dyn SessionOutput>) {
+    pub(super) async fn follow(self: Arc<Self>, mut output: Box<dyn OutputSource>) {
         loop {
             let mut full = match output.next().await {
                 DriverOutput::End(status) => break self.end(status),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use moorline_host::dial::{ControlWire, Dial, DialError, Dialing, Item, PublishWire, Wire};
+use moorline_host::dial::{ControlWire, Dial, DialError, Dialing, PublishWire, Wire, WireItem};
 use moorline_host::driver::Drivers;
 use moorline_host::host::{Config, Host};
 use moorline_shared::control::{Facts, Hello, Hosted, Start, ToHost, ToRelay};
@@ -133,7 +133,7 @@ pub(crate) fn config() -> Config {
 
 /// Sends a message on a link.
 pub(crate) async fn say<Out, In>(link: &Wire<Out, In>, message: Out) {
-    let said = soon("room on a link", link.sender.send(Item::Message(message))).await;
+    let said = soon("room on a link", link.sender.send(WireItem::Message(message))).await;
     assert!(said.is_ok(), "the host has closed the link");
 }
 
@@ -244,7 +244,7 @@ impl Copy {
             self.hear(link).await;
             self.ack(link).await;
         }
-        _ = link.sender.send(Item::Closed(close::NORMAL)).await;
+        _ = link.sender.send(WireItem::Closed(close::NORMAL)).await;
     }
 
     /// Takes everything that the host sent before it received this request.

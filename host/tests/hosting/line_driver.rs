@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use bytes::{Bytes, BytesMut};
 use futures_util::future::BoxFuture;
 use moorline_host::driver::{
-    Driver, DriverError, DriverOutput, DriverSnapshot, SessionControl, SessionOutput, SessionSpec,
+    Driver, DriverError, DriverOutput, DriverSnapshot, OutputSource, SessionControl, SessionSpec,
     SnapshotSource, StartedSession,
 };
 use moorline_shared::event::{Activity, EventKind, Status};
@@ -64,7 +64,7 @@ impl Driver for AbsentDriver {
 #[derive(Debug)]
 struct LineOutput(mpsc::Receiver<DriverOutput>);
 
-impl SessionOutput for LineOutput {
+impl OutputSource for LineOutput {
     fn next(&mut self) -> BoxFuture<'_, DriverOutput> {
         let closed = DriverOutput::End(ExitStatus::default());
         Box::pin(async { self.0.recv().await.unwrap_or(closed) })

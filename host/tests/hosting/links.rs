@@ -1,6 +1,6 @@
 //! Tests the properties that hold whatever happens to links.
 
-use moorline_host::dial::Item;
+use moorline_host::dial::WireItem;
 use moorline_shared::frame::Frame;
 use moorline_shared::id::{ClientId, Seq};
 use moorline_shared::limits::HOST_KEEPS_BYTES;
@@ -155,7 +155,7 @@ async fn a_relay_that_is_back_is_told_of_all_sessions() {
     let (mut control, _) = relay.control().await;
     let first = start(&mut control, script("session1", "cat")).await;
     let second = start(&mut control, script("session2", "cat")).await;
-    _ = control.sender.send(Item::Closed(close::GOING_AWAY)).await;
+    _ = control.sender.send(WireItem::Closed(close::GOING_AWAY)).await;
     drop(control);
     let (_control, hello) = relay.control().await;
     assert_eq!(hello.sessions, [first, second]);

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use bytes::Bytes;
-use moorline_host::dial::Item;
+use moorline_host::dial::WireItem;
 use moorline_host::host::{Host, LinkState};
 use moorline_shared::control::{Fork, Output, ToHost, ToRelay};
 use moorline_shared::event::{Activity, Event, EventKind, Status};
@@ -166,7 +166,7 @@ async fn a_session_that_goes_on_elsewhere_is_ended_here() {
     let mut link = relay.publish(&id("session1")).await;
     Copy::default().resume(&mut link, WINDOW).await;
     say(&link, HostCommand::Refused { reason: RefusedReason::Fenced }).await;
-    _ = link.sender.send(Item::Closed(close::REPLACED)).await;
+    _ = link.sender.send(WireItem::Closed(close::REPLACED)).await;
     wait_until("the process is gone", || !runs(hosted.pid.unwrap())).await;
     is_empty(&host).await;
 }
@@ -181,7 +181,7 @@ async fn a_relay_that_does_not_know_a_session_yet_does_not_end_it() {
         say(&link, HostCommand::Refused { reason }).await;
     }
     let link = relay.publish(&id("session1")).await;
-    _ = link.sender.send(Item::Closed(close::UNAUTHORIZED)).await;
+    _ = link.sender.send(WireItem::Closed(close::UNAUTHORIZED)).await;
     let mut link = relay.publish(&id("session1")).await;
     Copy::default().resume(&mut link, WINDOW).await;
     assert_eq!(host.sessions().len(), 1);
@@ -251,7 +251,7 @@ async fn stopping_waits_until_all_is_durable() {
     assert!(matches!(refused, ToRelay::Failed { ref code, .. } if code == "overloaded"));
     assert!(!stopping.is_finished());
     copy.ack(&link).await;
-    _ = link.sender.send(Item::Closed(close::NORMAL)).await;
+    _ = link.sender.send(WireItem::Closed(close::NORMAL)).await;
     assert!(soon("the host stops", stopping).await.unwrap());
     assert!(control.recv().await.is_err());
 }
@@ -352,7 +352,7 @@ async fn a_host_that_was_replaced_stays_away() {
     let (host, mut relay) = FakeRelay::with_host();
     let (control, _) = relay.control().await;
     let mut link_state = host.link_state();
-    _ = control.sender.send(Item::Closed(close::REPLACED)).await;
+    _ = control.sender.send(WireItem::Closed(close::REPLACED)).await;
     let refused = |link_state: &LinkState| matches!(link_state, LinkState::Refused { .. });
     soon("the refusal", link_state.wait_for(refused)).await.unwrap();
     assert!(host.create(script("session1", "cat")).await.is_ok());

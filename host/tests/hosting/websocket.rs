@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::{SinkExt as _, StreamExt as _};
-use moorline_host::dial::{Item, Token, WebSocketDial, Wire};
+use moorline_host::dial::{Token, WebSocketDial, Wire, WireItem};
 use moorline_host::host::{Host, LinkState};
 use moorline_shared::control::{Fork, Output, ToHost, ToRelay};
 use moorline_shared::id::{Epoch, Seq};
@@ -94,11 +94,11 @@ async fn bridge<Out: Encode + Send, In: Decode + Send, T: AsyncRead + AsyncWrite
     let out = async {
         while let Some(item) = receiver.recv().await {
             let message = match item {
-                Item::Message(message) => match message.encode() {
+                WireItem::Message(message) => match message.encode() {
                     Packet::Text(text) => Message::text(String::from_utf8(text.into()).unwrap()),
                     Packet::Binary(bytes) => Message::Binary(bytes),
                 },
-                Item::Closed(code) => {
+                WireItem::Closed(code) => {
                     let reason = Utf8Bytes::default();
                     Message::Close(Some(CloseFrame { code: code.into(), reason }))
                 }
@@ -113,14 +113,14 @@ async fn bridge<Out: Encode + Send, In: Decode + Send, T: AsyncRead + AsyncWrite
         while let Some(Ok(message)) = stream.next().await {
             let item = match message {
                 Message::Close(frame) => {
-                    Some(Item::Closed(frame.map_or(1005, |frame| frame.code.into())))
+                    Some(WireItem::Closed(frame.map_or(1005, |frame| frame.code.into())))
                 }
                 Message::Text(text) if text == KEEPALIVE_PING => None,
                 Message::Text(text) => {
-                    Some(Item::Message(In::decode(Packet::Text(text.into())).unwrap()))
+                    Some(WireItem::Message(In::decode(Packet::Text(text.into())).unwrap()))
                 }
                 Message::Binary(bytes) => {
-                    Some(Item::Message(In::decode(Packet::Binary(bytes)).unwrap()))
+                    Some(WireItem::Message(In::decode(Packet::Binary(bytes)).unwrap()))
                 }
                 _ => None,
             };
@@ -183,7 +183,7 @@ async fn a_session_is_exact_over_tcp_however_often_it_is_cut() {
             copy.ack(&link).await;
         }
         // Like a relay that shuts down: the host comes back at once.
-        _ = link.sender.send(Item::Closed(close::GOING_AWAY)).await;
+        _ = link.sender.send(WireItem::Closed(close::GOING_AWAY)).await;
         cuts += 1;
     }
     assert!(cuts > 3);

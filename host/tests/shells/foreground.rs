@@ -6,17 +6,19 @@ use super::*;
 /// Runs a command until it is interrupted, and expects the shell to be idle before and after.
 async fn tells_whether_a_job_runs(shell: &mut Shell, what: &str) {
     shell
-        .watch(&format!("prompt of {what}"), |shell| shell.state.activity() == Activity::Idle)
+        .watch(&format!("prompt of {what}"), |shell| shell.state.activity() == ShellActivity::Idle)
         .await;
     let is_up = |shell: &Shell| shell.output().matches("up-42").count();
     let before = is_up(shell);
     shell.type_keys("sh -c 'echo up-$((40+2)); exec sleep 1000'\r").await;
     shell.wait("the job", |shell| is_up(shell) > before).await;
     shell
-        .watch(&format!("job of {what}"), |shell| shell.state.activity() == Activity::Running)
+        .watch(&format!("job of {what}"), |shell| shell.state.activity() == ShellActivity::Running)
         .await;
     shell.type_keys("\x03").await;
-    shell.watch(&format!("end in {what}"), |shell| shell.state.activity() == Activity::Idle).await;
+    shell
+        .watch(&format!("end in {what}"), |shell| shell.state.activity() == ShellActivity::Idle)
+        .await;
 }
 
 #[tokio::test]
@@ -43,7 +45,9 @@ async fn another_shell_in_the_place_of_this_one_is_told() {
             // The shell stays at its prompt for a moment.
             shell.watch("a look", |shell| shell.looks > 0).await;
             shell.type_keys(&format!("exec {other}\r")).await;
-            shell.wait("the command", |shell| shell.state.activity() == Activity::Running).await;
+            shell
+                .wait("the command", |shell| shell.state.activity() == ShellActivity::Running)
+                .await;
             tells_whether_a_job_runs(&mut shell, other).await;
         }
     }
@@ -57,7 +61,7 @@ async fn a_program_in_the_place_of_the_shell_runs() {
     let mut looks = 0;
     shell
         .watch("some looks", |shell| {
-            assert_eq!(shell.state.activity(), Activity::Running);
+            assert_eq!(shell.state.activity(), ShellActivity::Running);
             looks += 1;
             looks > 5
         })
@@ -101,7 +105,7 @@ async fn a_builtin_that_waits_is_running() {
             _ => "while [ ! -e go ]; do :; done",
         };
         shell.type_keys(&format!("{line}\r")).await;
-        shell.wait("the command", |shell| shell.state.activity() == Activity::Running).await;
+        shell.wait("the command", |shell| shell.state.activity() == ShellActivity::Running).await;
         let mut looks = 0;
         shell
             .watch("some looks", |shell| {
@@ -111,7 +115,7 @@ async fn a_builtin_that_waits_is_running() {
             })
             .await;
         std::fs::write(shell.home().join("go"), "").unwrap();
-        shell.wait("its end", |shell| shell.state.activity() == Activity::Idle).await;
+        shell.wait("its end", |shell| shell.state.activity() == ShellActivity::Idle).await;
         assert_eq!(shell.state.exit_code(), Some(0));
     }
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use moorline_host::driver::pty::{Pty, Spawn};
-use moorline_host::marks::{Activity, Mark, Marks, ShellState, this_host};
+use moorline_host::marks::{Mark, Marks, ShellActivity, ShellState, this_host};
 use moorline_host::screen::Screen;
 use moorline_shared::frame::Frame;
 use moorline_shared::id::Seq;
@@ -186,7 +186,7 @@ impl Shell {
         let (prompts, before) = (self.prompts(), self.output.len());
         self.type_keys(&format!("{line}\r")).await;
         self.wait("the next prompt", |shell| shell.prompts() > prompts).await;
-        assert_eq!(self.state.activity(), Activity::Idle);
+        assert_eq!(self.state.activity(), ShellActivity::Idle);
         let output = String::from_utf8_lossy(&self.output[before..]).into_owned();
         let written =
             output.split_once("\x1b]133;C;").and_then(|(_, after)| after.split_once('\x07'));

@@ -9,14 +9,14 @@ mod robust;
 mod unseen;
 
 use harness::{INTEGRATION, Shell, Start, every_shell, folder_in};
-use moorline_host::marks::{Activity, Mark};
+use moorline_host::marks::{Mark, ShellActivity};
 
 #[tokio::test]
 async fn every_shell_tells_what_it_does() {
     for start in every_shell() {
         let mut shell = start.shell().await;
         let home = shell.home();
-        assert_eq!(shell.state.activity(), Activity::Idle);
+        assert_eq!(shell.state.activity(), ShellActivity::Idle);
         assert_eq!(shell.state.cwd(), home.to_str());
         assert_eq!((shell.state.exit_code(), shell.state.command_line()), (None, None));
 
@@ -32,10 +32,10 @@ async fn every_shell_tells_what_it_does() {
 
         let line = "sh -c 'until [ -e go ]; do sleep 0.01; done'; echo 'ä;%'";
         shell.type_keys(&format!("{line}\r")).await;
-        shell.wait("a command", |shell| shell.state.activity() == Activity::Running).await;
+        shell.wait("a command", |shell| shell.state.activity() == ShellActivity::Running).await;
         assert_eq!(shell.state.command_line(), Some(line));
         std::fs::write(folder.join("go"), "").unwrap();
-        shell.wait("its end", |shell| shell.state.activity() == Activity::Idle).await;
+        shell.wait("its end", |shell| shell.state.activity() == ShellActivity::Idle).await;
         assert_eq!(shell.state.command_line(), None);
         shell.exit(3).await;
     }

@@ -73,9 +73,9 @@ async fn nothing_of_the_users_is_in_the_way() {
         // Marks of other programs are ignored while a command runs.
         shell.type_keys("sh -c 'printf \"\\033]133;A\\a\"; echo up-$((40+2)); cat'\r").await;
         shell.wait("the command", |shell| shell.output().contains("up-42")).await;
-        assert_eq!(shell.state.activity(), Activity::Running, "{rc}");
+        assert_eq!(shell.state.activity(), ShellActivity::Running, "{rc}");
         shell.type_keys("\x04").await;
-        shell.wait("its end", |shell| shell.state.activity() == Activity::Idle).await;
+        shell.wait("its end", |shell| shell.state.activity() == ShellActivity::Idle).await;
         assert_eq!(shell.state.exit_code(), Some(0), "{rc}");
     }
 }

@@ -17,11 +17,11 @@ const UNANSWERED: u32 = 8;
 
 /// Counts the messages that the reader has not answered.
 #[derive(Debug, Default)]
-pub struct Credit {
+pub struct MessageCredit {
     unanswered: u32,
 }
 
-impl Credit {
+impl MessageCredit {
     /// Returns true if the next message may be sent.
     #[must_use]
     pub const fn is_left(&self) -> bool {
@@ -61,7 +61,7 @@ mod tests {
 
     #[test]
     fn a_reader_that_answers_nothing_gets_no_more() {
-        let mut credit = Credit::default();
+        let mut credit = MessageCredit::default();
         for _ in 0..UNANSWERED {
             assert!(credit.is_left());
             credit.sent();

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use moorline_shared::event::{Event, EventKind};
 use moorline_shared::rest::{ErrorBody, SessionSummary};
-use moorline_shared::sse::{Item, Parser, SseEvent};
+use moorline_shared::sse::{Parser, SseEvent, SseItem};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -201,7 +201,7 @@ impl Chat {
         let Some(followed) = &mut self.followed else { return Vec::new() };
         let mut told = Vec::new();
         let read = followed.parser.push(chunk, |item| {
-            if let Item::Event(event) = item {
+            if let SseItem::Event(event) = item {
                 told.extend(translate(&event));
             }
         });

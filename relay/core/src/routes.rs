@@ -158,11 +158,11 @@ pub struct Decision {
     /// The change to store and apply.
     pub change: Change,
     /// The answer to the request.
-    pub answer: Answer,
+    pub answer: DecisionAnswer,
 }
 
 /// The answer to a change.
-pub enum Answer {
+pub enum DecisionAnswer {
     /// The answer is known before the change, such as that of a removal.
     Known(Reply),
     /// The answer is read from the directory after the change was applied and carried out.

@@ -13,7 +13,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use bytes::Bytes;
 use moorline_shared::id::{ClientId, Seq, SessionId};
-use moorline_shared::link::{Client, Input, Output, Refusal, SavedInput, Status, Verdict};
+use moorline_shared::link::{Client, ClientStatus, Input, Output, Refusal, SavedInput, Verdict};
 use moorline_shared::message::{Snapshot, close};
 use moorline_shared::session::ExitStatus;
 use moorline_shared::time::Time;
@@ -252,9 +252,9 @@ impl Attached {
     /// Shows the client's status. Returns `Some` when the attachment has ended.
     fn show_status(&mut self) -> anyhow::Result<Option<End>> {
         match self.client.status() {
-            Status::Ended(status) => return Ok(Some(End::Over(status))),
-            Status::Refused { code } => anyhow::bail!("{}", refusal(code)),
-            Status::Waiting { until, .. } => {
+            ClientStatus::Ended(status) => return Ok(Some(End::Over(status))),
+            ClientStatus::Refused { code } => anyhow::bail!("{}", refusal(code)),
+            ClientStatus::Waiting { until, .. } => {
                 let seconds = (until - self.clock.now()).as_secs_f32();
                 self.terminal.bar(&format!(
                     "offline; trying again in {seconds:.0} s; what you type is kept; \
@@ -262,7 +262,7 @@ impl Attached {
                 ));
                 self.is_offline = true;
             }
-            Status::Live => self.show_live()?,
+            ClientStatus::Live => self.show_live()?,
             _ => {}
         }
         Ok(None)

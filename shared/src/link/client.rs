@@ -9,7 +9,7 @@ use crate::id::{ClientId, Cursor, Seq};
 use crate::link::connection::{Connection, ConnectionOutput, Generation, Phase};
 use crate::link::input::{InputQueue, SavedInput};
 use crate::link::receiver::{Receiver, Verdict};
-use crate::link::status::{Refusal, Status};
+use crate::link::status::{ClientStatus, Refusal};
 use crate::message::{
     CatchUp, ClientMessage, ErrorCode, Resume, Resumed, Scope, ServerMessage, SessionMeta, Snapshot,
 };
@@ -233,23 +233,23 @@ impl Client {
 
     /// Returns the client's status, for its user.
     #[must_use]
-    pub fn status(&self) -> Status {
+    pub fn status(&self) -> ClientStatus {
         if let Some(status) = &self.ended {
-            return Status::Ended(status.clone());
+            return ClientStatus::Ended(status.clone());
         }
         match self.connection.phase() {
-            Phase::Idle => Status::Idle,
-            Phase::Dialing { .. } => Status::Connecting,
-            Phase::Open if !self.answered => Status::Connecting,
-            Phase::Open => self.replay.map_or(Status::Live, |replay| {
+            Phase::Idle => ClientStatus::Idle,
+            Phase::Dialing { .. } => ClientStatus::Connecting,
+            Phase::Open if !self.answered => ClientStatus::Connecting,
+            Phase::Open => self.replay.map_or(ClientStatus::Live, |replay| {
                 let done = self.output.applied_seq().0.saturating_sub(replay.from.0);
                 let total = replay.to.0 - replay.from.0;
-                Status::CatchingUp { done: done.min(total), total }
+                ClientStatus::CatchingUp { done: done.min(total), total }
             }),
             Phase::Waiting { until } => {
-                Status::Waiting { until, attempt: self.connection.attempt() }
+                ClientStatus::Waiting { until, attempt: self.connection.attempt() }
             }
-            Phase::Refused { code } => Status::Refused { code },
+            Phase::Refused { code } => ClientStatus::Refused { code },
         }
     }
 

@@ -6,7 +6,7 @@ use crate::time::Time;
 
 /// The status of a client, for its user.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Status {
+pub enum ClientStatus {
     /// Not started, or stopped.
     Idle,
     /// Opening a socket, or waiting for the relay's answer.

@@ -34,7 +34,7 @@ pub struct CreateTerminal {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
-pub struct TerminalCreated {
+pub struct CreatedTerminal {
     /// Always true.
     pub success: bool,
     /// The id of the terminal's session.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use moorline_shared::id::SessionId;
-use moorline_shared::link::Status;
+use moorline_shared::link::ClientStatus;
 use moorline_shared::session::Lifecycle;
 use moorline_tests::digest::Digest;
 use moorline_tests::expected::Flood;
@@ -132,7 +132,7 @@ impl<'browser> Round<'browser> {
             status.is_ok_and(|status| status.summary.lifecycle == Lifecycle::Lost)
         })
         .await?;
-        let ended = |status: &Status| matches!(status, Status::Ended(_));
+        let ended = |status: &ClientStatus| matches!(status, ClientStatus::Ended(_));
         self.steady.until("the end", |seen| ended(&seen.status)).await?;
         self.page.tab.until_state("ended").await?;
         let output = FLOOD.output();

@@ -3,7 +3,7 @@
 mod dialling;
 
 use anyhow::{Result, ensure};
-use moorline_shared::link::Status;
+use moorline_shared::link::ClientStatus;
 use moorline_shared::rest::{HostList, HostSummary};
 use moorline_shared::session::{ExitStatus, Lifecycle};
 use moorline_tests::digest::Digest;
@@ -55,7 +55,7 @@ async fn a_host_that_is_stopped_takes_its_sessions_along() -> Result<()> {
     let session = relay.api().run_ready(expected::counter()).await?;
     let follower = Follower::live(Following::new(relay.address(), &session, 1)).await?;
     relay.stop_host().await?;
-    let hung_up = Status::Ended(ExitStatus { code: None, signal: Some("SIGHUP".to_owned()) });
+    let hung_up = ClientStatus::Ended(ExitStatus { code: None, signal: Some("SIGHUP".to_owned()) });
     follower.until("the end", |seen| seen.status == hung_up).await?;
     // The relay sees to it that there is one again.
     relay.api().run_ready(expected::counter()).await?;
@@ -71,7 +71,7 @@ async fn the_sessions_of_a_host_that_is_killed_are_lost() -> Result<()> {
     follower.until("the line", |seen| seen.contains("1:one\r\n")).await?;
     let shown = follower.seen().shown();
     relay.kill_host().await?;
-    let lost = Status::Ended(ExitStatus::default());
+    let lost = ClientStatus::Ended(ExitStatus::default());
     follower.until("the loss", |seen| seen.status == lost).await?;
     ensure!(follower.seen().shown() == shown, "{:?}", follower.seen().shown());
     let now = relay.api().status(&session).await?.summary;

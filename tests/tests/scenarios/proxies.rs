@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
-use moorline_shared::link::Status;
+use moorline_shared::link::ClientStatus;
 use moorline_tests::digest::Digest;
 use moorline_tests::expected::{self, Flood};
 use moorline_tests::follower::{Follower, Following};
@@ -83,7 +83,7 @@ async fn a_stream_goes_on_through_nginx_when_the_relay_is_back() -> Result<()> {
     relay.kill().await?;
     follower.until("the loss", |seen| !seen.closes.is_empty()).await?;
     relay.launch().await?;
-    follower.until("the relay", |seen| seen.status == Status::Live).await?;
+    follower.until("the relay", |seen| seen.status == ClientStatus::Live).await?;
     follower.type_input("two\r");
     follower.until("the next line", |seen| seen.contains("2:two\r\n")).await?;
     let seen = follower.seen();

@@ -4,7 +4,7 @@ use std::cell::Cell;
 
 use anyhow::{Result, ensure};
 use moorline_shared::limits::DEAD_AFTER;
-use moorline_shared::link::Status;
+use moorline_shared::link::ClientStatus;
 use moorline_tests::digest::Digest;
 use moorline_tests::expected::{self, Flood};
 use moorline_tests::follower::{Follower, Following, Seen};
@@ -71,12 +71,12 @@ async fn lines_typed_into_a_breaking_network_arrive_once() -> Result<()> {
             let done = |seen: &Seen| taken(seen) || proxy.was_cut(way);
             follower.until("the line to be taken, or the cut", done).await?;
         }
-        follower.until("the cut to be noticed", |seen| seen.status != Status::Live).await?;
+        follower.until("the cut to be noticed", |seen| seen.status != ClientStatus::Live).await?;
         // Typed while there is no connection.
         lines.push(format!("offline-{number}"));
         follower.type_input(format!("offline-{number}\r"));
         follower.dial();
-        follower.until("another connection", |seen| seen.status == Status::Live).await?;
+        follower.until("another connection", |seen| seen.status == ClientStatus::Live).await?;
     }
     let output = expected::counted(&lines);
     follower.until_end("every line", |seen| seen.digest.bytes() >= output.len() as u64).await?;
@@ -100,7 +100,7 @@ async fn a_connection_that_died_in_silence_is_found_and_replaced() -> Result<()>
     follower.wake();
     follower
         .until("the silence to be noticed", |seen| {
-            matches!(seen.status, Status::Waiting { .. } | Status::Connecting)
+            matches!(seen.status, ClientStatus::Waiting { .. } | ClientStatus::Connecting)
         })
         .await?;
     ensure!(!witness.seen().contains("typed into nothing"), "the network was not silent");

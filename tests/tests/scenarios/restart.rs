@@ -3,7 +3,7 @@
 use anyhow::{Context as _, Result, ensure};
 use moorline_shared::event::Activity;
 use moorline_shared::id::{Seq, SessionId};
-use moorline_shared::link::Status;
+use moorline_shared::link::ClientStatus;
 use moorline_shared::rest::SessionSummary;
 use moorline_shared::session::{ExitStatus, Lifecycle};
 use moorline_tests::digest::Digest;
@@ -67,7 +67,7 @@ async fn check(before: &Before) -> Result<()> {
     follower
         .until(
             "the end",
-            |seen| matches!(&seen.status, Status::Ended(exit) if exit.code == Some(3)),
+            |seen| matches!(&seen.status, ClientStatus::Ended(exit) if exit.code == Some(3)),
         )
         .await?;
     ensure!(follower.seen().shown().lines[22] == "2000", "{:?}", follower.seen().shown());
@@ -81,12 +81,12 @@ async fn check_running(relay: &Relay, running: &SessionId, shown: &Shown) -> Res
         let now = relay.api().status(running).await?.summary;
         let ways = [(Lifecycle::Lost, None), (Lifecycle::Exited, Some("SIGHUP".to_owned()))];
         ensure!(ways.contains(&(now.lifecycle, now.exit_signal.clone())), "{now:?}");
-        let over = |seen: &Seen| matches!(seen.status, Status::Ended(_));
+        let over = |seen: &Seen| matches!(seen.status, ClientStatus::Ended(_));
         follower.until("the end of the lost one", over).await?;
         ensure!(follower.seen().shown() == *shown, "{:?}", follower.seen().shown());
         return Ok(());
     }
-    follower.until("a live session", |seen| seen.status == Status::Live).await?;
+    follower.until("a live session", |seen| seen.status == ClientStatus::Live).await?;
     ensure!(follower.seen().shown() == *shown, "{:?}", follower.seen().shown());
     follower.type_input("and on\r");
     follower.until("the next line", |seen| seen.contains("2:and on\r\n")).await?;
@@ -212,7 +212,7 @@ async fn a_client_comes_back_by_itself_and_is_told() -> Result<()> {
     relay.kill().await?;
     follower.until("the loss", |seen| seen.closes == [1006]).await?;
     relay.launch().await?;
-    let lost = Status::Ended(ExitStatus::default());
+    let lost = ClientStatus::Ended(ExitStatus::default());
     follower.until("the end", |seen| seen.status == lost).await?;
     ensure!(follower.seen().shown() == shown, "{:?}", follower.seen().shown());
     let mut wire = Wire::connect(&relay, &session, &Greeting::ic1()).await?;
@@ -235,7 +235,7 @@ async fn a_session_that_is_deleted_leaves_nothing() -> Result<()> {
     let pid = api.status(&session).await?.pid.context("it runs")?;
     let follower = Follower::live(Following::new(relay.address(), &session, 1)).await?;
     api.delete(&session).await?;
-    let refused = Status::Refused { code: 4404 };
+    let refused = ClientStatus::Refused { code: 4404 };
     follower.until("the news of it", |seen| seen.status == refused).await?;
     let process = format!("/proc/{pid}/stat");
     wait_until("the process to end", async || {

@@ -7,7 +7,7 @@ use crate::bindings::dialog;
 use crate::bindings::keyboard::{self, Keys, Press};
 use crate::session::actions::Actions;
 use crate::session::overview::OverviewState;
-use crate::session::route::{Route, Router};
+use crate::session::route::{PageRoute, Router};
 use crate::ui::When;
 use crate::ui::picker::Picker;
 use crate::ui::when::effect;
@@ -16,7 +16,7 @@ use crate::ui::when::effect;
 #[must_use]
 pub fn palette_keys() -> &'static str {
     let router = Router::expect();
-    let terminal = untrack(|| matches!(router.page(), Route::Terminal(_)));
+    let terminal = untrack(|| matches!(router.page(), PageRoute::Terminal(_)));
     match (keyboard::is_apple(), terminal) {
         (true, _) => "⌘K",
         (false, true) => terminal_keys(),
@@ -68,7 +68,7 @@ pub fn Palette() -> impl IntoView {
     });
     let (apple, firefox) = (keyboard::is_apple(), keyboard::is_firefox());
     let opener = keyboard::first_keys(move |press| {
-        let terminal = untrack(|| matches!(router.page(), Route::Terminal(_)));
+        let terminal = untrack(|| matches!(router.page(), PageRoute::Terminal(_)));
         let ours = opens(press, apple, terminal, firefox);
         if ours {
             open.update(|open| *open = !*open);

@@ -9,7 +9,7 @@ use super::record::Record;
 use crate::session::access::PageAccess;
 use crate::session::actions::Actions;
 use crate::session::api::{self, ApiRequest};
-use crate::session::route::Route;
+use crate::session::route::PageRoute;
 use crate::session::words;
 use crate::ui::{Icon, IconName, When};
 
@@ -22,7 +22,7 @@ pub fn Output() -> impl IntoView {
     let record = Record::expect();
     let html = Memo::new(move |_| record.book.with(|book| book.preview.html()));
     let full_screen = Memo::new(move |_| record.book.with(|book| book.preview.is_full_screen()));
-    let terminal = Route::Terminal(record.id()).address();
+    let terminal = PageRoute::Terminal(record.id()).address();
     let over = Memo::new(move |_| record.is_over());
     let away = Memo::new(move |_| {
         record.summary().is_some_and(|session| session.lifecycle == Lifecycle::Detached)

@@ -21,7 +21,7 @@ use crate::session::actions::Actions;
 use crate::session::api::{self, ApiRequest, Extent, RequestError};
 use crate::session::overview::OverviewState;
 use crate::session::route::Router;
-use crate::session::{EventStream, StreamStatus};
+use crate::session::{EventSubscription, StreamStatus};
 use crate::ui::Action;
 use crate::ui::when::effect;
 
@@ -104,7 +104,7 @@ struct RecordParts {
     reach: u64,
     position: LogPosition,
     /// The session's event stream; `None` until the session's status is known.
-    stream: Option<EventStream>,
+    stream: Option<EventSubscription>,
     frame: Option<FrameRequest>,
     retry: Option<Timeout>,
 }
@@ -268,7 +268,7 @@ impl Record {
     }
 
     fn follow(self, after: Cursor) {
-        let stream = EventStream::open(
+        let stream = EventSubscription::open(
             format!("/api/session/{}/events", self.id()),
             Some(after.to_string()),
             self.access.token(),
@@ -284,7 +284,7 @@ impl Record {
 
     /// Dials both event streams at once.
     pub(super) fn reconnect(self) {
-        self.own.with_value(|own| own.stream.iter().for_each(EventStream::retry));
+        self.own.with_value(|own| own.stream.iter().for_each(EventSubscription::retry));
         self.overview.retry();
     }
 

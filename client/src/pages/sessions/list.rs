@@ -9,7 +9,7 @@ use super::row::Row;
 use super::store::SessionsStore;
 use crate::pages::frame::hosts::NoHost;
 use crate::session::StreamStatus;
-use crate::session::route::{Route, Shelf};
+use crate::session::route::{PageRoute, Shelf};
 use crate::ui::when::{each, live};
 use crate::ui::{Icon, IconName, When};
 
@@ -174,7 +174,7 @@ fn NoSuchProject() -> impl IntoView {
             <span class="empty-mark"><Icon name=IconName::Folder /></span>
             <h2>"Project not found"</h2>
             <p>"It may have been deleted. Any sessions it had are kept."</p>
-            <a href=Route::Sessions { shelf: Shelf::All }.address() class="button primary">
+            <a href=PageRoute::Sessions { shelf: Shelf::All }.address() class="button primary">
                 "All sessions"
             </a>
         </div>

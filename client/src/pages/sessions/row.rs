@@ -10,7 +10,7 @@ use super::desk::{Ask, Desk};
 use super::row_menu;
 use super::store::SessionsStore;
 use crate::bindings::{clock, page};
-use crate::session::route::{Route, Shelf};
+use crate::session::route::{PageRoute, Shelf};
 use crate::session::words;
 use crate::ui::when::live;
 use crate::ui::{Icon, IconName, When};
@@ -29,7 +29,7 @@ pub fn Row(
     id: SessionId,
 ) -> impl IntoView {
     let (store, desk) = (SessionsStore::expect(), Desk::expect());
-    let (shown, path) = (id.to_string(), Route::Terminal(id.clone()).address());
+    let (shown, path) = (id.to_string(), PageRoute::Terminal(id.clone()).address());
     let own = StoredValue::new(id);
     let session = Memo::new(move |_| own.with_value(|id| store.session(id)));
     let name = field(session, words::name);
@@ -148,7 +148,7 @@ fn Tags(session: Summary) -> impl IntoView {
     let tag = live(move || match project.get() {
         Some(project) => {
             let shelf = Shelf::Project(project.id);
-            view! { <a href=Route::Sessions { shelf }.address() class="tag"><bdi>{project.name}</bdi></a> }
+            view! { <a href=PageRoute::Sessions { shelf }.address() class="tag"><bdi>{project.name}</bdi></a> }
                 .into_any()
         }
         None => ().into_any(),
@@ -173,7 +173,7 @@ fn on_key(event: &leptos::ev::KeyboardEvent, store: SessionsStore, desk: Desk, i
         "Delete" => desk.ask(Ask::Delete(desk.with_selection(&id))),
         "x" => desk.toggle(&id, false),
         "X" => desk.toggle(&id, true),
-        "d" => store.router.go(&Route::Session(id)),
+        "d" => store.router.go(&PageRoute::Session(id)),
         "m" => desk.ask(Ask::Move(desk.with_selection(&id))),
         "r" | "F2" => desk.ask(Ask::Rename(id)),
         "." | "ContextMenu" => {

@@ -8,7 +8,7 @@ use super::store::SessionsStore;
 use crate::bindings::dialog as popover;
 use crate::bindings::page::{self, HtmlElement};
 use crate::session::actions::FORK_HINT;
-use crate::session::route::Route;
+use crate::session::route::PageRoute;
 use crate::ui::{Icon, IconName};
 
 const MENU: &str = "row-menu";
@@ -77,10 +77,10 @@ fn entries(store: SessionsStore, desk: Desk, id: SessionId) -> impl IntoView {
     };
     view! {
         {entry(IconName::Prompt, "⏎", "Open terminal", |store, _, id| {
-            store.router.go(&Route::Terminal(id));
+            store.router.go(&PageRoute::Terminal(id));
         })}
         {entry(IconName::Info, "d", "Details", |store, _, id| {
-            store.router.go(&Route::Session(id));
+            store.router.go(&PageRoute::Session(id));
         })}
         <hr />
         {entry(IconName::Copy, "", "Duplicate", |_, desk, id| desk.actions().duplicate(&id, None))}

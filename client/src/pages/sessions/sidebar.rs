@@ -7,7 +7,7 @@ use super::desk::{Ask, Desk};
 use super::store::SessionsStore;
 use crate::bindings::dialog as popover;
 use crate::session::catalogue::Sessions;
-use crate::session::route::{Route, Shelf};
+use crate::session::route::{PageRoute, Shelf};
 use crate::ui::{Icon, IconName};
 
 const SIDEBAR: &str = "projects";
@@ -67,7 +67,7 @@ fn Entry(
     count: Signal<Option<usize>>,
 ) -> impl IntoView {
     let (store, desk) = (SessionsStore::expect(), Desk::expect());
-    let href = Route::Sessions { shelf: shelf.clone() }.address();
+    let href = PageRoute::Sessions { shelf: shelf.clone() }.address();
     let edit = shelf.project().cloned().map(|id| {
         let label = format!("Edit project {name}");
         view! {

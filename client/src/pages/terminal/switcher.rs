@@ -9,7 +9,7 @@ use moorline_shared::id::SessionId;
 use crate::bindings::dialog as popover;
 use crate::bindings::keyboard::{self, Keys};
 use crate::session::overview::OverviewState;
-use crate::session::route::{Route, Router};
+use crate::session::route::{PageRoute, Router};
 use crate::session::words;
 use crate::ui::picker::Picker;
 use crate::ui::sort::sorted;
@@ -45,7 +45,7 @@ pub fn Switcher(
         ours
     });
     let _: StoredValue<Keys, LocalStorage> = StoredValue::new_local(keys);
-    let details = Route::Session(id.clone()).address();
+    let details = PageRoute::Session(id.clone()).address();
     let id = StoredValue::new(id);
     view! {
         <h1 class="bar-title" title=name>
@@ -130,7 +130,7 @@ fn sessions(overview: OverviewState, router: Router, here: &SessionId) -> Vec<Ac
     let others = if project.is_some() { "Others" } else { "Sessions" };
     let groups: [Arc<str>; 3] = [project.unwrap_or_default().into(), others.into(), "Ended".into()];
     let action = |session: &Arc<moorline_shared::rest::SessionSummary>| {
-        let route = Route::Terminal(session.session_id.clone());
+        let route = PageRoute::Terminal(session.session_id.clone());
         let run = move || router.go(&route);
         let group = &groups[place(session)];
         let mut action = Action::new(group, "session", IconName::Prompt, words::name(session), run)

@@ -11,7 +11,7 @@ use super::Actions;
 use crate::bindings::measure;
 use crate::session::api::{self, ApiRequest, RequestError};
 use crate::session::catalogue::{self, Piece};
-use crate::session::route::{Route, Shelf};
+use crate::session::route::{PageRoute, Shelf};
 
 impl Actions {
     /// Starts a login shell in the project that is shown.
@@ -63,7 +63,7 @@ impl Actions {
             let Some(Piece { session_id: Some(id), .. }) = self.take(answer) else { return };
             // A user who has left the page meanwhile is not taken to the new session.
             if untrack(|| self.router.page()) == here {
-                self.router.go(&Route::Terminal(id));
+                self.router.go(&PageRoute::Terminal(id));
             }
         });
     }
@@ -101,8 +101,8 @@ impl Actions {
                 }
                 self.overview.remove(&id);
                 let here = untrack(|| self.router.page());
-                if matches!(here, Route::Session(at) | Route::Terminal(at) if at == id) {
-                    self.router.go(&Route::Sessions { shelf: Shelf::All });
+                if matches!(here, PageRoute::Session(at) | PageRoute::Terminal(at) if at == id) {
+                    self.router.go(&PageRoute::Sessions { shelf: Shelf::All });
                 }
             });
         }
@@ -126,7 +126,7 @@ impl Actions {
             let made = project.id.clone();
             self.overview.projects.update(|all| catalogue::put_project(all, project));
             if id.is_none() && self.router.is_list() {
-                self.router.go(&Route::Sessions { shelf: Shelf::Project(made) });
+                self.router.go(&PageRoute::Sessions { shelf: Shelf::Project(made) });
             }
         });
     }
@@ -140,7 +140,7 @@ impl Actions {
             }
             self.overview.projects.update(|all| all.retain(|project| project.id != id));
             if self.router.is_at(&Shelf::Project(id)) {
-                self.router.go(&Route::Sessions { shelf: Shelf::All });
+                self.router.go(&PageRoute::Sessions { shelf: Shelf::All });
             }
         });
     }

@@ -23,12 +23,12 @@ const NEVER_OPENED: u16 = 1006;
 /// An event stream of the server that served the page. It stays open through interruptions until it
 /// is dropped. Then nothing more is reported.
 #[must_use = "dropping it ends the stream"]
-pub struct EventStream {
+pub struct EventSubscription {
     shared: Rc<SharedStream>,
     _watch: PageWatch,
 }
 
-impl EventStream {
+impl EventSubscription {
     /// Opens the stream at `path`, after the event with the id `after` if there is one, and reports
     /// its events and its status. The initial [`StreamStatus::Connecting`] is not reported, and
     /// nothing is reported before this returns.
@@ -69,7 +69,7 @@ impl EventStream {
     }
 }
 
-impl Drop for EventStream {
+impl Drop for EventSubscription {
     fn drop(&mut self) {
         // The stream may be dropped from its own callback: then the rest of that message is not
         // reported.

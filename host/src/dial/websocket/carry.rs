@@ -14,7 +14,7 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
 
-use crate::dial::{ABNORMAL, Item, Wire};
+use crate::dial::{ABNORMAL, Wire, WireItem};
 
 /// Time allowed for closing a link.
 const CLOSING: Duration = Duration::from_secs(1);
@@ -35,7 +35,7 @@ where
             biased;
             _ = write(sink, receiver) => {}
             code = read(stream, &sender) => {
-                _ = sender.send(Item::Closed(code)).await;
+                _ = sender.send(WireItem::Closed(code)).await;
             }
             // Nobody receives any more, though the sending half may still be held.
             () = sender.closed() => {}
@@ -47,11 +47,11 @@ where
 /// Sends messages until the wire is closed or the socket breaks, and a keepalive in every silence.
 async fn write<S: Encode, T: AsyncRead + AsyncWrite + Unpin>(
     mut sink: SplitSink<WebSocketStream<T>, Message>,
-    mut receiver: mpsc::Receiver<Item<S>>,
+    mut receiver: mpsc::Receiver<WireItem<S>>,
 ) -> Result<(), Error> {
     loop {
         let mut next = tokio::select! {
-            item = receiver.recv() => Some(item.unwrap_or(Item::Closed(close::GOING_AWAY))),
+            item = receiver.recv() => Some(item.unwrap_or(WireItem::Closed(close::GOING_AWAY))),
             () = sleep(HEARTBEAT) => {
                 sink.feed(Message::text(KEEPALIVE_PING)).await?;
                 None
@@ -59,8 +59,8 @@ async fn write<S: Encode, T: AsyncRead + AsyncWrite + Unpin>(
         };
         while let Some(item) = next {
             match item {
-                Item::Message(message) => sink.feed(message_of(message.encode())).await?,
-                Item::Closed(code) => {
+                WireItem::Message(message) => sink.feed(message_of(message.encode())).await?,
+                WireItem::Closed(code) => {
                     let frame = CloseFrame { code: code.into(), reason: Utf8Bytes::default() };
                     let closing = sink.send(Message::Close(Some(frame)));
                     return timeout(CLOSING, closing).await.unwrap_or(Ok(()));
@@ -76,7 +76,7 @@ async fn write<S: Encode, T: AsyncRead + AsyncWrite + Unpin>(
 /// close code.
 async fn read<H: Decode, T: AsyncRead + AsyncWrite + Unpin>(
     mut stream: SplitStream<WebSocketStream<T>>,
-    sender: &mpsc::Sender<Item<H>>,
+    sender: &mpsc::Sender<WireItem<H>>,
 ) -> u16 {
     loop {
         let Ok(message) = timeout(DEAD_AFTER, stream.next()).await else { return ABNORMAL };
@@ -97,7 +97,7 @@ async fn read<H: Decode, T: AsyncRead + AsyncWrite + Unpin>(
         };
         match H::decode(packet) {
             Ok(message) => {
-                if sender.send(Item::Message(message)).await.is_err() {
+                if sender.send(WireItem::Message(message)).await.is_err() {
                     return ABNORMAL;
                 }
             }
@@ -158,7 +158,7 @@ mod tests {
         far.close(Some(frame)).await.unwrap();
         assert_eq!(near.recv().await, Err(close::REPLACED));
         let (near, mut far) = pair().await;
-        near.sender.send(Item::Closed(close::NORMAL)).await.unwrap();
+        near.sender.send(WireItem::Closed(close::NORMAL)).await.unwrap();
         let Message::Close(Some(frame)) = far.next().await.unwrap().unwrap() else { panic!() };
         assert_eq!(u16::from(frame.code), close::NORMAL);
         let (near, mut far) = pair().await;
@@ -182,7 +182,7 @@ mod tests {
             message: String::new(),
         };
         let mut sent = 0;
-        while near.sender.try_send(Item::Message(big())).is_ok() {
+        while near.sender.try_send(WireItem::Message(big())).is_ok() {
             sent += 1;
             tokio::task::yield_now().await;
         }
@@ -191,7 +191,7 @@ mod tests {
         for _ in 0..sent {
             far.next().await.unwrap().unwrap();
         }
-        near.sender.send(Item::Message(big())).await.unwrap();
+        near.sender.send(WireItem::Message(big())).await.unwrap();
         far.next().await.unwrap().unwrap();
     }
 }

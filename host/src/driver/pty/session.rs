@@ -13,7 +13,7 @@ use moorline_shared::session::Size;
 use super::status::StatusWatch;
 use super::{NAME, Pty, PtyReader, PtyWriter, Spawn, SpawnError};
 use crate::driver::{
-    Driver, DriverError, DriverOutput, SessionControl, SessionOutput, SessionSpec, SnapshotSource,
+    Driver, DriverError, DriverOutput, OutputSource, SessionControl, SessionSpec, SnapshotSource,
     StartedSession, blocking,
 };
 use crate::marks::Marks;
@@ -112,7 +112,7 @@ impl PtyOutput {
     }
 }
 
-impl SessionOutput for PtyOutput {
+impl OutputSource for PtyOutput {
     fn next(&mut self) -> BoxFuture<'_, DriverOutput> {
         Box::pin(self.read())
     }

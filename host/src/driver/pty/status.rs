@@ -152,8 +152,8 @@ fn pause_after(quiet: u32) -> Option<Duration> {
 fn status_of(shell: &ShellState) -> Status {
     Status {
         status: match shell.activity() {
-            marks::Activity::Running => Activity::Running,
-            marks::Activity::Idle => Activity::Idle,
+            marks::ShellActivity::Running => Activity::Running,
+            marks::ShellActivity::Idle => Activity::Idle,
         },
         cwd: shell.cwd().map(str::to_owned),
         exit_code: shell.exit_code(),

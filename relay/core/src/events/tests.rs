@@ -4,7 +4,7 @@ use moorline_shared::event::Event;
 use moorline_shared::frame::Frame;
 use moorline_shared::log::Log;
 use moorline_shared::session::{Lifecycle, Size};
-use moorline_shared::sse::{Item, Parser};
+use moorline_shared::sse::{Parser, SseItem};
 use proptest::prelude::*;
 use serde_json::Value;
 
@@ -71,7 +71,7 @@ impl Reading {
                     let mut events = Vec::new();
                     self.parser.push(&bytes, |item| events.push(item)).unwrap();
                     got.extend(events.into_iter().filter_map(|item| match item {
-                        Item::Event(event) => {
+                        SseItem::Event(event) => {
                             let data = serde_json::from_str(&event.data).unwrap();
                             Some((event.kind, event.id, data))
                         }

@@ -3,7 +3,7 @@
 use http::StatusCode;
 use moorline_shared::rest::{ChangeProject, CreateProject, Project, ProjectChanged, ProjectList};
 
-use super::{Answer, Decision, Reply, Request, View};
+use super::{Decision, DecisionAnswer, Reply, Request, View};
 use crate::api::ApiError;
 #[cfg(feature = "openapi")]
 use crate::api::responses::{Guarded, OfProject, WithBody};
@@ -32,7 +32,7 @@ pub(crate) fn list(view: &View<'_>, _: &Request) -> Result<Reply, ApiError> {
 pub(crate) fn create(directory: &Directory, request: &Request) -> Result<Decision, ApiError> {
     let wanted: CreateProject = request.body()?;
     let change = directory.create_project(wanted, request.new_project(), request.now_ms)?;
-    let answer = Answer::Read(|directory, request| {
+    let answer = DecisionAnswer::Read(|directory, request| {
         let project = directory.project(&request.new_project())?;
         Ok(Reply::new(StatusCode::CREATED, &ProjectChanged { success: true, project }))
     });
@@ -61,8 +61,9 @@ pub(crate) fn get(view: &View<'_>, request: &Request) -> Result<Reply, ApiError>
 pub(crate) fn change(directory: &Directory, request: &Request) -> Result<Decision, ApiError> {
     let (id, wanted): (_, ChangeProject) = (request.project()?, request.body()?);
     let change = directory.change_project(&id, wanted)?;
-    let answer =
-        Answer::Read(|directory, request| Ok(changed(directory.project(&request.project()?)?)));
+    let answer = DecisionAnswer::Read(|directory, request| {
+        Ok(changed(directory.project(&request.project()?)?))
+    });
     Ok(Decision { change, answer })
 }
 
@@ -78,7 +79,10 @@ pub(crate) fn change(directory: &Directory, request: &Request) -> Result<Decisio
 pub(crate) fn delete(directory: &Directory, request: &Request) -> Result<Decision, ApiError> {
     let id = request.project()?;
     let was = directory.project(&id)?;
-    Ok(Decision { change: directory.remove_project(&id)?, answer: Answer::Known(changed(was)) })
+    Ok(Decision {
+        change: directory.remove_project(&id)?,
+        answer: DecisionAnswer::Known(changed(was)),
+    })
 }
 
 fn changed(project: Project) -> Reply {

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use moorline_shared::event::{CommandSent, Event};
 use moorline_shared::id::SessionId;
 use moorline_shared::limits::PROMPT_BYTES;
-use moorline_shared::rest::{Deleted, EventsStatus, Prompt, Prompted, SessionStatus};
+use moorline_shared::rest::{Deleted, EventsStatus, Prompt, Prompted, SessionDetails};
 
 use super::{Reply, Request};
 use crate::api::ApiError;
@@ -34,7 +34,7 @@ pub struct Write {
     get, path = "/api/session/{id}/status", tag = "Session", operation_id = "sessionStatus",
     params(("id" = SessionId, Path, description = "The session.")),
     responses(Guarded, OfSession,
-        (status = 200, description = "The session's current status.", body = SessionStatus)),
+        (status = 200, description = "The session's current status.", body = SessionDetails)),
 ))]
 pub(crate) fn status(
     record: &SessionRecord,
@@ -44,7 +44,7 @@ pub(crate) fn status(
     let summary = summary_now(record, session, request.now_ms);
     let status = session.status(request.now_ms);
     let (log, size) = (session.log(), session.size());
-    Ok(Reply::ok(&SessionStatus {
+    Ok(Reply::ok(&SessionDetails {
         mode: summary.driver.clone(),
         pid: status.pid,
         uptime: status.uptime,

@@ -6,7 +6,7 @@ use moorline_shared::rest::{
 };
 use moorline_shared::session::ForkedFrom;
 
-use super::{Answer, Decision, Reply, Request, Start, Started, View};
+use super::{Decision, DecisionAnswer, Reply, Request, Start, Started, View};
 #[cfg(feature = "openapi")]
 use crate::api::responses::{BadQuery, Guarded, Naming, OfSession, Starting, WithBody};
 use crate::api::{ApiError, ListQuery};
@@ -48,7 +48,7 @@ pub(crate) fn create(_: &Directory, request: &Request) -> Result<Start, ApiError
 pub(crate) fn rename(directory: &Directory, request: &Request) -> Result<Decision, ApiError> {
     let wanted: RenameSession = request.body()?;
     let change = directory.rename(&request.session()?, &wanted)?;
-    Ok(Decision { change, answer: Answer::Read(changed) })
+    Ok(Decision { change, answer: DecisionAnswer::Read(changed) })
 }
 
 /// Move a session to a project, or out of any
@@ -62,7 +62,7 @@ pub(crate) fn rename(directory: &Directory, request: &Request) -> Result<Decisio
 pub(crate) fn move_to(directory: &Directory, request: &Request) -> Result<Decision, ApiError> {
     let wanted: MoveSession = request.body()?;
     let change = directory.move_to(&request.session()?, wanted)?;
-    Ok(Decision { change, answer: Answer::Read(changed) })
+    Ok(Decision { change, answer: DecisionAnswer::Read(changed) })
 }
 
 /// Duplicate a session

@@ -2,7 +2,7 @@
 
 use moorline_shared::id::SessionId;
 use moorline_shared::limits::PROMPT_BYTES;
-use moorline_shared::rest::{CreateTerminal, Done, TerminalCreated, TerminalInput};
+use moorline_shared::rest::{CreateTerminal, CreatedTerminal, Done, TerminalInput};
 
 use super::{Reply, Request, Start, Started, Write};
 #[cfg(feature = "openapi")]
@@ -21,7 +21,7 @@ use moorline_shared::rest::ErrorBody;
     post, path = "/api/terminal", tag = "Terminals", operation_id = "createTerminal",
     request_body = Option<CreateTerminal>,
     responses(Guarded, WithBody, Starting,
-        (status = 200, description = "The terminal is running.", body = TerminalCreated),
+        (status = 200, description = "The terminal is running.", body = CreatedTerminal),
         (status = 404, description = "The session does not exist: `not_found`.", body = ErrorBody)),
 ))]
 pub(crate) fn create(directory: &Directory, request: &Request) -> Result<Start, ApiError> {
@@ -32,7 +32,7 @@ pub(crate) fn create(directory: &Directory, request: &Request) -> Result<Start, 
     let then = Started {
         beside,
         reply: |session| {
-            Reply::ok(&TerminalCreated { success: true, terminal_id: session.session_id })
+            Reply::ok(&CreatedTerminal { success: true, terminal_id: session.session_id })
         },
     };
     Ok(Start { draft, then })

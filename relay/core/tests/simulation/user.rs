@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 use moorline_shared::frame::Frame;
 use moorline_shared::id::{ClientId, Cursor, Seq};
-use moorline_shared::link::{Client, Generation, Input, Output, SavedInput, Status, Verdict};
+use moorline_shared::link::{Client, ClientStatus, Generation, Input, Output, SavedInput, Verdict};
 use moorline_shared::message::{ErrorCode, ServerMessage, close};
 use moorline_shared::time::Time;
 
@@ -156,9 +156,11 @@ impl User {
             && self.client.applied_seq() == head.seq
             && self.drawing.is_empty();
         match self.client.status() {
-            Status::Live => there && self.client.pending_input().next().is_none(),
-            Status::Ended(_) => there,
-            Status::Refused { code } => panic!("refused with {code}, {}", close::is_final(code)),
+            ClientStatus::Live => there && self.client.pending_input().next().is_none(),
+            ClientStatus::Ended(_) => there,
+            ClientStatus::Refused { code } => {
+                panic!("refused with {code}, {}", close::is_final(code))
+            }
             _ => false,
         }
     }

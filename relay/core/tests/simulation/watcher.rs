@@ -8,7 +8,7 @@ use bytes::Bytes;
 use moorline_core::events::{Encoding, EventStream, StreamOutput};
 use moorline_core::reader::Start;
 use moorline_shared::id::{Cursor, Epoch, Seq};
-use moorline_shared::sse::{Item, Parser, SseEvent};
+use moorline_shared::sse::{Parser, SseEvent, SseItem};
 use moorline_shared::time::Time;
 
 use crate::host::Published;
@@ -80,7 +80,7 @@ impl Watcher {
             self.cut(Some(relay));
         }
         for item in events {
-            if let Item::Event(event) = item {
+            if let SseItem::Event(event) = item {
                 self.receive(&event, published);
             }
         }

@@ -32,13 +32,13 @@ impl DirectoryState {
             Ok((memory.make(change)?, answer))
         })?;
         match answer {
-            routes::Answer::Known(reply) => {
+            routes::DecisionAnswer::Known(reply) => {
                 let state = Rc::clone(self);
                 // A project may have thousands of sessions. The lists are already up to date.
                 spawn_local(async move { state.carry_out(effects).await });
                 reply::answer(reply)
             }
-            routes::Answer::Read(read) => {
+            routes::DecisionAnswer::Read(read) => {
                 self.carry_out(effects).await;
                 reply::answer(self.ask(|directory| read(directory, request))?)
             }

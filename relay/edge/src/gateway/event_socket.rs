@@ -9,7 +9,7 @@ use futures_util::future::{Either, select};
 use http::StatusCode;
 use http::header::ORIGIN;
 use moorline_core::api::ApiError;
-use moorline_core::event_socket::{Credit, refusal};
+use moorline_core::event_socket::{MessageCredit, refusal};
 use moorline_core::routes::Matched;
 use moorline_shared::limits::{DEAD_AFTER, UNANSWERED};
 use moorline_shared::message::close;
@@ -99,7 +99,7 @@ async fn serve(socket: WebSocket, mut events: ByteStream) {
     let (Ok(mut said), Ok(())) = (socket.events(), socket.accept()) else {
         return finish(&socket, close::INTERNAL, "internal error: see the relay's log");
     };
-    let mut credit = Credit::default();
+    let mut credit = MessageCredit::default();
     loop {
         let may_send = credit.is_left();
         let next = pin!(async { if may_send { events.next().await } else { pending().await } });

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket};
 use futures_util::{Sink as _, SinkExt as _, Stream as _, StreamExt as _};
-use moorline_host::dial::{Item, Wire};
+use moorline_host::dial::{Wire, WireItem};
 use moorline_shared::message::{KEEPALIVE_PING, KEEPALIVE_PONG};
 use moorline_shared::packet::{BadPacket, Decode, Encode, Packet};
 use tokio::sync::mpsc::OwnedPermit;
@@ -137,13 +137,13 @@ impl<In: Decode + Send + 'static, Out: Encode + Send + 'static> Link for SocketL
     }
 }
 
-type Room<Out> = Pin<Box<dyn Future<Output = Option<OwnedPermit<Item<Out>>>> + Send>>;
+type Room<Out> = Pin<Box<dyn Future<Output = Option<OwnedPermit<WireItem<Out>>>> + Send>>;
 
 /// A link to a host in this process.
 pub struct LocalLink<In, Out> {
     wire: Wire<Out, In>,
     /// Room for one message, once [`Link::poll_ready`] has reserved it.
-    permit: Option<OwnedPermit<Item<Out>>>,
+    permit: Option<OwnedPermit<WireItem<Out>>>,
     /// Waits for room when the channel is full.
     waiting: Option<Room<Out>>,
 }
@@ -164,8 +164,8 @@ impl<In: Send + 'static, Out: Send + 'static> Link for LocalLink<In, Out> {
 
     fn poll_hear(&mut self, context: &mut Context<'_>) -> Poll<LinkInput<In>> {
         Poll::Ready(match ready!(self.wire.receiver.poll_recv(context)) {
-            Some(Item::Message(message)) => LinkInput::Message(message),
-            Some(Item::Closed(_)) | None => LinkInput::Closed,
+            Some(WireItem::Message(message)) => LinkInput::Message(message),
+            Some(WireItem::Closed(_)) | None => LinkInput::Closed,
         })
     }
 
@@ -199,7 +199,7 @@ impl<In: Send + 'static, Out: Send + 'static> Link for LocalLink<In, Out> {
     }
 
     fn start_send(&mut self, message: Out) -> Result<(), LinkGone> {
-        self.permit.take().ok_or(LinkGone)?.send(Item::Message(message));
+        self.permit.take().ok_or(LinkGone)?.send(WireItem::Message(message));
         Ok(())
     }
 
@@ -211,7 +211,7 @@ impl<In: Send + 'static, Out: Send + 'static> Link for LocalLink<In, Out> {
         let Wire { sender, receiver } = self.wire;
         // A host that waits for room reads nothing, so close this receiver first.
         drop((self.permit, receiver));
-        let _ = timeout(CLOSE_PATIENCE, sender.send(Item::Closed(code))).await;
+        let _ = timeout(CLOSE_PATIENCE, sender.send(WireItem::Closed(code))).await;
     }
 }
 

@@ -20,7 +20,7 @@ use super::App;
 use super::error::{ApiError, HttpError, WrongToken, no_upgrade};
 use super::stream::{configure, marked};
 use crate::listen::begun;
-use moorline_core::event_socket::{Credit, refusal};
+use moorline_core::event_socket::{MessageCredit, refusal};
 use moorline_core::routes::Found;
 
 /// Carries an event stream over a WebSocket: the stream is the body with which its route answers.
@@ -64,7 +64,7 @@ fn is_upgrade(headers: &HeaderMap) -> bool {
 /// shuts down, but it is not polled while the reader owes answers.
 async fn stream(mut socket: WebSocket, body: Body, mut closing: watch::Receiver<bool>) {
     let mut chunks = body.into_data_stream();
-    let mut credit = Credit::default();
+    let mut credit = MessageCredit::default();
     let mut heard = Instant::now();
     loop {
         let next = async { if credit.is_left() { chunks.next().await } else { pending().await } };

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use moorline_core::api::ApiError;
 use moorline_core::directory::{Change, Directory};
-use moorline_core::routes::{Answer, Decision, Reply, Request};
+use moorline_core::routes::{Decision, DecisionAnswer, Reply, Request};
 use moorline_shared::id::SessionId;
 
 use super::Registry;
@@ -26,8 +26,8 @@ impl Registry {
             Ok((change, answer))
         };
         match self.store_and_apply(decide).await? {
-            Answer::Known(reply) => Ok(reply),
-            Answer::Read(read) => read(&self.refreshed().directory, &request),
+            DecisionAnswer::Known(reply) => Ok(reply),
+            DecisionAnswer::Read(read) => read(&self.refreshed().directory, &request),
         }
     }
 

@@ -22,7 +22,7 @@ fn live(now: Time) -> Client {
     let resumed = Resumed { outcome: Outcome::Continue, epoch, from, head, input_seq };
     client.handle(now, Input::Message(SOCKET, ServerMessage::Resumed(resumed)));
     outputs(&mut client, now);
-    assert_eq!(client.status(), Status::Live);
+    assert_eq!(client.status(), ClientStatus::Live);
     client
 }
 
@@ -39,7 +39,7 @@ fn typing_into_a_dead_connection_finds_out_within_seconds() {
     let asked = outputs(&mut client, ping);
     assert!(matches!(asked[..], [Output::Send(ClientMessage::Ping { .. })]), "{asked:?}");
     let mut now = ping;
-    while client.status() == Status::Live {
+    while client.status() == ClientStatus::Live {
         now = client.poll_timeout().unwrap();
         client.tick(now);
     }
@@ -108,7 +108,7 @@ fn nothing_is_typed_for_a_host_that_is_away() {
     assert_eq!(client.pending_input().count(), 0);
     told(&mut client, now, SOCKET, Lifecycle::Live);
     assert_eq!(typed(&mut client, now, b"y"), [piece(1, b"y")]);
-    assert_eq!(client.status(), Status::Live);
+    assert_eq!(client.status(), ClientStatus::Live);
 }
 
 #[test]

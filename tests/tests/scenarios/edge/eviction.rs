@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use anyhow::{Context as _, Result, ensure};
-use moorline_shared::link::Status;
+use moorline_shared::link::ClientStatus;
 use moorline_shared::session::Size;
 use moorline_tests::expected::{self, Flood};
 use moorline_tests::follower::{Follower, Following};
@@ -109,7 +109,7 @@ async fn dialog(relay: &Relay) -> Result<()> {
     let other = Follower::start(Following::new(relay.address(), &session, 2));
     follower.until("three lines", |seen| seen.contains("3:three\r\n")).await?;
     follower.until("all to be taken", |seen| seen.pending == 0).await?;
-    other.until("a live follower", |seen| seen.status == Status::Live).await?;
+    other.until("a live follower", |seen| seen.status == ClientStatus::Live).await?;
     other.type_input("four\r");
     follower.until("the last line", |seen| seen.contains("4:four\r\n")).await?;
     other.until("the last line", |seen| seen.contains("4:four\r\n")).await?;

@@ -3,7 +3,7 @@
 use anyhow::{Context as _, Result, ensure};
 use moorline_shared::control::ToHost;
 use moorline_shared::id::{HostId, SessionId};
-use moorline_shared::link::Status;
+use moorline_shared::link::ClientStatus;
 use moorline_shared::rest::SessionSummary;
 use moorline_shared::session::Lifecycle;
 use moorline_tests::expected;
@@ -42,7 +42,7 @@ async fn a_session_that_is_over_expires_and_is_removed() -> Result<()> {
     let over = api.run(["sh", "-c", script].map(str::to_owned).to_vec()).await?;
     until_listed_as(&relay, &over, Some(Lifecycle::Exited)).await?;
     let follower = Follower::start(Following::new(relay.address(), &over, 1));
-    follower.until("the end", |seen| matches!(seen.status, Status::Ended(_))).await?;
+    follower.until("the end", |seen| matches!(seen.status, ClientStatus::Ended(_))).await?;
     until_listed_as(&relay, &over, Some(Lifecycle::Expired)).await?;
     let status = api.status(&over).await?.summary;
     ensure!(status.lifecycle == Lifecycle::Expired, "{status:?}");
@@ -54,7 +54,7 @@ async fn a_session_that_is_over_expires_and_is_removed() -> Result<()> {
     })
     .await?;
     let late = Follower::start(Following::new(relay.address(), &over, 2));
-    late.until("the refusal", |seen| seen.status == Status::Refused { code: 4404 }).await?;
+    late.until("the refusal", |seen| seen.status == ClientStatus::Refused { code: 4404 }).await?;
     // One that runs does not expire, however old.
     ensure!(api.status(&stays).await?.summary.lifecycle == Lifecycle::Live);
     ensure!(api.list().await?.len() == 1, "{:?}", api.list().await?);

@@ -2,7 +2,7 @@
 
 use anyhow::{Context as _, Result, ensure};
 use moorline_shared::id::{Cursor, SessionId};
-use moorline_shared::sse::{Item, Parser, SseEvent};
+use moorline_shared::sse::{Parser, SseEvent, SseItem};
 use moorline_tests::expected::{self, Flood};
 use moorline_tests::relay::{Relay, TOKEN};
 use moorline_tests::sse::events_of;
@@ -38,7 +38,7 @@ impl Reader {
         self.wire.send_text("taken").await?;
         let mut events = Vec::new();
         self.parser.push(&bytes, |item| {
-            if let Item::Event(event) = item {
+            if let SseItem::Event(event) = item {
                 events.push(event);
             }
         })?;
@@ -167,7 +167,7 @@ async fn a_reader_that_answers_nothing_is_sent_no_more() -> Result<()> {
         for message in std::mem::take(&mut pending) {
             wire.send_text("taken").await?;
             parser.push(&message, |item| {
-                let Item::Event(event) = item else { return };
+                let SseItem::Event(event) = item else { return };
                 let id = event.id.as_deref().and_then(|id| id.parse::<Cursor>().ok());
                 let seq = id.map_or(last, |id| id.seq.0);
                 let in_order = event.kind == "session-status" || seq == last + 1 || last == 0;
