@@ -40,7 +40,7 @@ pub const BODY_DEADLINE: Duration = Duration::from_secs(30);
 pub const BODY_TOO_SLOW: &str =
     formatcp!("Send the whole body within {} seconds.", BODY_DEADLINE.as_secs());
 /// Time for which a ticket is valid.
-pub const TICKET_LIFETIME: Duration = Duration::from_secs(60);
+pub const TICKET_LIFETIME: Duration = Duration::from_secs(30);
 /// Error for a ticket that is unknown, used or expired.
 pub const TICKET_USED: &str = formatcp!(
     "A ticket opens one event stream within {} seconds; `POST /api/tickets` makes another.",

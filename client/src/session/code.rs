@@ -1,5 +1,5 @@
 //! The code in the address that `moorline open` prints: a ticket that one page can exchange for a
-//! token of its own within a minute. So an address in a browser's history opens nothing.
+//! token of its own within 30 seconds. So an address in a browser's history opens nothing.
 
 use leptos::prelude::*;
 use moorline_shared::rest::{CreateToken, TokenCreated};

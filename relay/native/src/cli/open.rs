@@ -8,7 +8,7 @@ use crate::console;
 
 /// Print the page's address with a code that lets one browser in, and open it on a desktop.
 ///
-/// The code can be used once, within a minute: the page exchanges it for a token of its own.
+/// The code can be used once, within 30 seconds: the page exchanges it for a token of its own.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   moorline open

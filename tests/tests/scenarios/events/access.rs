@@ -1,6 +1,7 @@
 //! Who may read events: by token, cookie and ticket.
 
 use anyhow::{Context as _, Result, ensure};
+use moorline_shared::limits::TICKET_LIFETIME;
 use moorline_tests::api::Api;
 use moorline_tests::expected;
 use moorline_tests::relay::{Kind, Relay, Setup, TOKEN};
@@ -52,7 +53,7 @@ async fn a_ticket_is_for_one_stream_or_one_token() -> Result<()> {
     stranger.expect(401, Method::POST, "/api/tickets", Value::Null).await?;
     let ticket = || async {
         let made = api.expect(200, Method::POST, "/api/tickets", Value::Null).await?;
-        ensure!(made["expiresInMs"] == 60_000, "{made}");
+        ensure!(made["expiresInMs"] == TICKET_LIFETIME.as_millis() as u64, "{made}");
         Ok(made["ticket"].as_str().context("no ticket")?.to_owned())
     };
     for path in [events_of(&session), "/api/events".to_owned()] {
