@@ -18,6 +18,8 @@ use std::time::Duration;
 
 pub use stream::EventSubscription;
 
+/// Tells the relay that a message of an event stream was received. Any text does.
+pub const TAKEN: &str = "{\"type\":\"ack\"}";
 /// Delay of a heartbeat after which a page that wakes up dials anew at once.
 const LATE: Duration = HEARTBEAT.saturating_add(Duration::from_secs(3));
 /// A server that asks for at most this retry delay, in milliseconds, is about to end the stream and

@@ -39,8 +39,7 @@ async fn signed_in(browser: &Browser, base: &str) -> Result<Tab> {
 }
 
 async fn until(tab: &Tab, what: &str, script: &str) -> Result<()> {
-    let waited =
-        wait_until(what, async || tab.evaluate::<bool>(script).await.is_ok_and(|done| done)).await;
+    let waited = tab.until(what, script).await;
     let seen: Value = tab.evaluate("window.seen ?? null").await?;
     waited.with_context(|| seen.to_string())
 }

@@ -20,6 +20,7 @@ use crate::bindings::socket::{Socket, SocketEvent, to_vec};
 use crate::pages::terminal::state::TerminalState;
 use crate::session::access::PageAccess;
 use crate::session::earlier::Reading;
+use crate::session::events::TAKEN;
 use crate::ui::preferences::Preferences;
 use crate::ui::when::effect;
 use crate::ui::{Icon, IconName, When};
@@ -29,8 +30,6 @@ const MOST_LINES: u32 = 50_000;
 /// Ends the modes that programs in the log have set: the alternate screen, reports of the mouse and
 /// the focus, and the cursor. The view is only for reading.
 const CALM: &str = "\x1b[?1049l\x1b[?9;1000;1002;1003;1004l\x1b[?25l";
-/// Tells the relay that a message was received. Any text does.
-const TAKEN: &str = "{\"type\":\"ack\"}";
 
 /// The progress of the view.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -9,14 +9,12 @@ use moorline_shared::message::{EVENTS_SUBPROTOCOL, TOKEN_SUBPROTOCOL_PREFIX};
 use moorline_shared::sse::SseEvent;
 use moorline_shared::time::Time;
 
-use super::{Events, StreamEffects, StreamInput, StreamStatus};
+use super::{Events, StreamEffects, StreamInput, StreamStatus, TAKEN};
 use crate::bindings::clock;
 use crate::bindings::page::{self, PageEvent, PageWatch};
 use crate::bindings::socket::{Socket, SocketEvent, to_vec};
 use crate::session::alarm::Alarm;
 
-/// Tells the relay that a message was received. Any text does.
-const TAKEN: &str = "{\"type\":\"ack\"}";
 /// The close code of a dial that the browser itself refuses.
 const NEVER_OPENED: u16 = 1006;
 

@@ -122,6 +122,14 @@ impl Tab {
         value.into_value().with_context(|| format!("the answer to {expression}"))
     }
 
+    /// Waits until an expression is true. An expression that fails is evaluated again.
+    ///
+    /// # Errors
+    /// If it does not become true in time.
+    pub(crate) async fn until(&self, what: &str, expression: &str) -> Result<()> {
+        wait_until(what, async || self.evaluate(expression).await.unwrap_or(false)).await
+    }
+
     /// What the terminal shows.
     ///
     /// # Errors

@@ -61,7 +61,7 @@ async fn pages(relay: &Relay) -> Result<Vec<(String, String)>> {
 }
 
 async fn drawn(tab: &Tab, path: &str, sign: &str) -> Result<()> {
-    steering::until(tab, &format!("{path} to be drawn"), sign).await
+    tab.until(&format!("{path} to be drawn"), sign).await
 }
 
 /// What axe finds on a page that is drawn, at every width and in both schemes.
@@ -120,7 +120,7 @@ async fn every_page_fits_a_narrow_screen() -> Result<()> {
                 drawn(&tab, path, sign).await?;
                 let fits =
                     "document.documentElement.scrollWidth <= innerWidth && innerWidth === 360";
-                steering::until(&tab, &format!("{path} to fit"), fits).await?;
+                tab.until(&format!("{path} to fit"), fits).await?;
             }
         }
         Ok(())
@@ -202,10 +202,9 @@ async fn a_long_name_leaves_a_dialogs_buttons_in_reach() -> Result<()> {
                 return !!button && dialog.scrollWidth <= dialog.clientWidth
                     && button.getBoundingClientRect().right <= dialog.getBoundingClientRect().right;
             })()";
-            steering::until(&tab, "the button within the dialog", within).await?;
+            tab.until("the button within the dialog", within).await?;
             tab.press("Escape").await?;
-            steering::until(&tab, "the dialog to close", "!document.querySelector('dialog[open]')")
-                .await?;
+            tab.until("the dialog to close", "!document.querySelector('dialog[open]')").await?;
         }
         Ok(())
     })
@@ -228,7 +227,7 @@ async fn what_is_chosen_can_be_read_in_forced_colours() -> Result<()> {
             const colour = (part) => chosen && getComputedStyle(chosen.querySelector(part)).color;
             return !!chosen && colour('.picker-detail') === colour('.picker-title');
         })()";
-        steering::until(&tab, "one colour for all of what is chosen", alike).await
+        tab.until("one colour for all of what is chosen", alike).await
     })
     .await
 }
@@ -245,7 +244,7 @@ async fn nothing_sticks_out_on_small_screens() -> Result<()> {
             for tab in [&list, &shown] {
                 tab.resize(width, height, phone).await?;
                 let fits = "document.documentElement.scrollWidth <= innerWidth";
-                steering::until(tab, &format!("the page to fit {width} pixels"), fits).await?;
+                tab.until(&format!("the page to fit {width} pixels"), fits).await?;
                 let width: i64 = tab.evaluate("innerWidth").await?;
                 ensure!(width == 320 || width == 390, "the page is {width} wide");
             }

@@ -17,21 +17,17 @@ pub(super) async fn shell(relay: &Relay, name: &str) -> Result<SessionId> {
     Ok(id.parse()?)
 }
 
-pub(super) async fn until(tab: &Tab, what: &str, script: &str) -> Result<()> {
-    wait_until(what, async || tab.evaluate::<bool>(script).await.is_ok_and(|done| done)).await
-}
-
 pub(super) async fn until_shown(tab: &Tab, selector: &str, text: &str) -> Result<()> {
     let shows = format!(
         "document.querySelector({selector})?.innerText.includes({text}) === true",
         selector = Value::from(selector),
         text = Value::from(text)
     );
-    until(tab, &format!("{text} in {selector}"), &shows).await
+    tab.until(&format!("{text} in {selector}"), &shows).await
 }
 
 async fn until_at(tab: &Tab, path: &str) -> Result<()> {
-    until(tab, path, &format!("location.pathname === {}", Value::from(path))).await
+    tab.until(path, &format!("location.pathname === {}", Value::from(path))).await
 }
 
 /// Sends a line, which is typed again where the page was still being drawn.
@@ -80,7 +76,7 @@ async fn each_page_steers_the_session_of_its_address() -> Result<()> {
         // A fork has what was, and goes on by itself.
         tabs[0].click("[data-testid=fork]").await?;
         let elsewhere = format!("!location.pathname.endsWith('{one}')");
-        until(&tabs[0], "the fork's page", &elsewhere).await?;
+        tabs[0].until("the fork's page", &elsewhere).await?;
         let sessions = relay.api().expect(200, Method::GET, "/api/sessions", Value::Null).await?;
         ensure!(sessions["total"] == 3, "{sessions}");
         // Who watches a session that goes is told.
@@ -125,14 +121,10 @@ async fn the_search_takes_the_place_of_a_selection() -> Result<()> {
         tab.press("a").await?;
         tab.until_there("[data-testid=selection]").await?;
         tab.press("/").await?;
-        until(&tab, "the search", "document.activeElement.id === 'filter'").await?;
+        tab.until("the search", "document.activeElement.id === 'filter'").await?;
         tab.type_text("north").await?;
-        until(
-            &tab,
-            "one row",
-            "document.querySelectorAll('[data-testid=session-row]').length === 1",
-        )
-        .await
+        tab.until("one row", "document.querySelectorAll('[data-testid=session-row]').length === 1")
+            .await
     })
     .await
 }

@@ -7,7 +7,6 @@ use moorline_tests::wait::wait_until;
 use reqwest::Method;
 use serde_json::json;
 
-use super::steering::until;
 use crate::chromium::{Browser, Tab};
 
 /// What a tab shows when its page is alive, on each kind of page.
@@ -20,7 +19,7 @@ const ALIVE: [(&str, &str); 3] = [
 async fn until_alive(tab: &Tab, path: &str) -> Result<()> {
     let sign =
         ALIVE.iter().find(|(kind, _)| path.starts_with(kind)).map_or("true", |found| found.1);
-    until(tab, &format!("{path} to be alive"), sign).await
+    tab.until(&format!("{path} to be alive"), sign).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -101,12 +100,12 @@ async fn two_tabs_on_two_sessions_never_mix() -> Result<()> {
             (&tabs[0], "1:to-the-first", "to-the-second"),
             (&tabs[1], "1:to-the-second", "to-the-first"),
         ] {
-            until(tab, own, &shows(own)).await?;
+            tab.until(own, &shows(own)).await?;
             ensure!(!tab.evaluate::<bool>(&shows(other)).await?, "{other} is on the page of {own}");
         }
         // The address alone tells: the same tab on the other session shows the other one.
         tabs[0].go_to(&format!("{}/session/{}", relay.url(), sessions[1])).await?;
-        until(&tabs[0], "the other session", &shows("1:to-the-second")).await?;
+        tabs[0].until("the other session", &shows("1:to-the-second")).await?;
         ensure!(!tabs[0].evaluate::<bool>(&shows("to-the-first")).await?);
         Ok(())
     })
