@@ -4,12 +4,14 @@
 //! closes it with a code. Other programs get the HTTP error.
 
 use const_format::formatcp;
-use moorline_shared::limits::LONG_ID_CHARACTERS;
-use moorline_shared::message::{ErrorCode, close};
+use moorline_shared::limits::{ID_CHARACTERS, LONG_ID_CHARACTERS};
+use moorline_shared::message::{ErrorCode, ServerMessage, close};
 
 const INVALID_ID: &str = formatcp!(
     "Error: Invalid session ID format\n\
-    Details: A session id has 8 to {LONG_ID_CHARACTERS} letters, digits, '_' or '-'."
+    Details: A session id has {} to {} letters, digits, '_' or '-'.",
+    *ID_CHARACTERS.start(),
+    LONG_ID_CHARACTERS
 );
 
 /// The reason why a caller may not open a socket of a session.
@@ -36,12 +38,32 @@ pub struct StreamRefusal {
     pub message: &'static str,
 }
 
-/// The session does not exist.
-pub const NOT_FOUND: StreamRefusal = StreamRefusal {
-    close: close::NOT_FOUND,
-    code: ErrorCode::NotFound,
-    message: "The session does not exist.",
-};
+impl StreamRefusal {
+    /// The session does not exist.
+    pub const NOT_FOUND: Self = Self {
+        close: close::NOT_FOUND,
+        code: ErrorCode::NotFound,
+        message: "The session does not exist.",
+    };
+    /// The session has as many clients as it may have.
+    pub const OVERLOADED: Self = Self {
+        close: close::OVERLOADED,
+        code: ErrorCode::Overloaded,
+        message: "This session has reached its limit of clients: try again later.",
+    };
+    /// The store of the session fails.
+    pub const INTERNAL: Self = Self {
+        close: close::INTERNAL,
+        code: ErrorCode::Overloaded,
+        message: "The session cannot be read now: try again later.",
+    };
+
+    /// Returns the message that the client gets before the close.
+    #[must_use]
+    pub fn to_json(self) -> String {
+        ServerMessage::Error { code: self.code, message: self.message.to_owned() }.to_json()
+    }
+}
 
 /// The refusal of a client of plain text: the text that seed 001's server sent, then the close.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,7 +90,7 @@ impl Why {
     #[must_use]
     pub const fn stream(self) -> StreamRefusal {
         let message = match self {
-            Self::Id => return NOT_FOUND,
+            Self::Id => return StreamRefusal::NOT_FOUND,
             Self::Origin => "Pages from this origin are not allowed to open a stream.",
             Self::Token => "The token is missing, wrong, expired or revoked.",
             Self::Session => "This token is not for this session.",

@@ -12,7 +12,7 @@ use std::time::Duration;
 use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket};
 use futures_util::{Sink as _, SinkExt as _, Stream as _, StreamExt as _};
 use moorline_shared::id::{Epoch, Seq};
-use moorline_shared::message::{ErrorCode, Scope, ServerMessage, close};
+use moorline_shared::message::{Scope, close};
 use tokio::sync::watch;
 use tokio::time::{Sleep, sleep, sleep_until, timeout};
 use tokio_tungstenite::tungstenite::Error as SocketError;
@@ -21,6 +21,7 @@ use super::session::SessionHandle;
 use moorline_core::peer::{self, Peer, PeerOutput};
 use moorline_core::plain::{Plain, PlainOverrun};
 use moorline_core::profile::Profile;
+use moorline_core::refusal::StreamRefusal;
 
 /// Approximate bytes taken from a session under one lock.
 const BATCH_BYTES: usize = 256 * 1024;
@@ -74,8 +75,7 @@ pub async fn serve(
         Peer::attach(&mut session.lock().session, now, terms)
     };
     let Ok(mut peer) = attached else {
-        let message = "This session has reached its limit of clients: try again later.";
-        return refuse(socket, close::OVERLOADED, ErrorCode::Overloaded, message).await;
+        return refuse(socket, StreamRefusal::OVERLOADED).await;
     };
     let plain = (terms.dialect == Dialect::Plain)
         .then(|| Plain::begin(&mut session.lock().session, &mut peer, terms.scope, now));
@@ -97,10 +97,9 @@ fn leave(peer: Peer, session: &Arc<SessionHandle>) {
 }
 
 /// Sends the reason that a client is refused, and closes. Browsers can read both.
-pub async fn refuse(mut socket: WebSocket, code: u16, error: ErrorCode, message: &'static str) {
-    let told = ServerMessage::Error { code: error, message: message.to_owned() };
-    if socket.send(Message::text(told.to_json())).await.is_ok() {
-        say_goodbye(socket, code, message).await;
+pub async fn refuse(mut socket: WebSocket, refusal: StreamRefusal) {
+    if socket.send(Message::text(refusal.to_json())).await.is_ok() {
+        say_goodbye(socket, refusal.close, refusal.message).await;
     }
 }
 

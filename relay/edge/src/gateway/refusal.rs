@@ -1,10 +1,10 @@
 //! Refusals of clients' WebSockets.
 
 use http::header::{ORIGIN, SEC_WEBSOCKET_PROTOCOL};
-use moorline_core::refusal::{PlainRefusal, SEE_TEXT, StreamRefusal, Why};
+use moorline_core::refusal::{PlainRefusal, SEE_TEXT, Why};
 use moorline_core::routes::Call;
 use moorline_core::subprotocol;
-use moorline_shared::message::{ServerMessage, close};
+use moorline_shared::message::close;
 use moorline_shared::rest::ErrorBody;
 use worker::{ResponseBuilder, WebSocketPair, console_error};
 
@@ -25,9 +25,8 @@ pub(super) fn refuse(gateway: &Gateway, call: Call, why: Why, failure: RequestFa
 }
 
 fn by_code(gateway: &Gateway, why: Why) -> Answer {
-    let StreamRefusal { close, code, message } = why.stream();
-    let told = ServerMessage::Error { code, message: message.to_owned() };
-    closed(gateway.protocol(), &told.to_json(), close, message)
+    let refusal = why.stream();
+    closed(gateway.protocol(), &refusal.to_json(), refusal.close, refusal.message)
 }
 
 fn by_text(refusal: &PlainRefusal) -> Answer {

@@ -6,9 +6,9 @@ use bytes::Bytes;
 use moorline_core::peer::{Peer, Terms};
 use moorline_core::plain::{Plain, PlainOverrun};
 use moorline_core::profile::Profile;
-use moorline_core::refusal::{PlainRefusal, SEE_TEXT};
+use moorline_core::refusal::{PlainRefusal, SEE_TEXT, StreamRefusal};
 use moorline_core::subprotocol;
-use moorline_shared::message::{ErrorCode, SUBPROTOCOL, Scope, ServerMessage, close};
+use moorline_shared::message::{SUBPROTOCOL, Scope, close};
 use worker::{
     Request, Response, ResponseBuilder, Result, WebSocket, WebSocketIncomingMessage, WebSocketPair,
 };
@@ -50,17 +50,15 @@ pub(super) fn open(
     let attached = object.with(|loaded| loaded.attach(object, &server, terms, dialect));
     match attached {
         Ok(Ok(())) => {}
-        Ok(Err(refused)) => refused.tell(&server)?,
+        Ok(Err(refused)) => refuse(&server, refused)?,
         // If the client may type, the Worker has created the session before.
         Err(Fault::NoSession(_)) if dialect == SocketDialect::Plain => {
             let refusal = PlainRefusal::missing();
-            server.accept()?;
-            sockets::send_text(&server, refusal.text.as_bytes());
-            sockets::close(&server, refusal.close, SEE_TEXT);
+            close_after(&server, &refusal.text, refusal.close, SEE_TEXT)?;
         }
         // A browser hides a WebSocket's HTTP error from its page; other clients can read one.
         Err(fault) if !from_browser => return Err(fault.into()),
-        Err(fault) => ClientRefusal::by(&fault).tell(&server)?,
+        Err(fault) => refuse(&server, refusal(&fault))?,
     }
     Ok(upgraded(client, protocol.as_deref())?)
 }
@@ -80,45 +78,24 @@ pub(super) fn upgraded(client: WebSocket, protocol: Option<&str>) -> Result<Resp
     Ok(response.empty())
 }
 
-/// Refusal of a client, in a form that browsers can read.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct ClientRefusal {
-    close_code: u16,
-    code: ErrorCode,
-    message: &'static str,
+const fn refusal(fault: &Fault) -> StreamRefusal {
+    match fault {
+        Fault::NoSession(_) => StreamRefusal::NOT_FOUND,
+        Fault::Sql(_) => StreamRefusal::INTERNAL,
+    }
 }
 
-impl ClientRefusal {
-    const OVERLOADED: Self = Self {
-        close_code: close::OVERLOADED,
-        code: ErrorCode::Overloaded,
-        message: "This session has reached its limit of clients: try again later.",
-    };
-    const INTERNAL: Self = Self {
-        close_code: close::INTERNAL,
-        code: ErrorCode::Overloaded,
-        message: "The session cannot be read now: try again later.",
-    };
-    const NOT_FOUND: Self = Self {
-        close_code: close::NOT_FOUND,
-        code: ErrorCode::NotFound,
-        message: "The session does not exist.",
-    };
+/// Refuses a client in a form that browsers can read.
+fn refuse(socket: &WebSocket, refusal: StreamRefusal) -> Result<()> {
+    close_after(socket, &refusal.to_json(), refusal.close, refusal.message)
+}
 
-    const fn by(fault: &Fault) -> Self {
-        match fault {
-            Fault::NoSession(_) => Self::NOT_FOUND,
-            Fault::Sql(_) => Self::INTERNAL,
-        }
-    }
-
-    fn tell(self, socket: &WebSocket) -> Result<()> {
-        let told = ServerMessage::Error { code: self.code, message: self.message.to_owned() };
-        socket.accept()?;
-        sockets::send_text(socket, told.to_json().as_bytes());
-        sockets::close(socket, self.close_code, self.message);
-        Ok(())
-    }
+/// Accepts a socket, and sends a text before the close.
+fn close_after(socket: &WebSocket, text: &str, code: u16, reason: &str) -> Result<()> {
+    socket.accept()?;
+    sockets::send_text(socket, text.as_bytes());
+    sockets::close(socket, code, reason);
+    Ok(())
 }
 
 impl SessionState {
@@ -128,14 +105,14 @@ impl SessionState {
         socket: &WebSocket,
         terms: Terms,
         dialect: SocketDialect,
-    ) -> std::result::Result<(), ClientRefusal> {
+    ) -> std::result::Result<(), StreamRefusal> {
         self.check_host(&object.state);
         let now = now();
         let mut peer =
-            Peer::attach(&mut self.session, now, terms).map_err(|_| ClientRefusal::OVERLOADED)?;
+            Peer::attach(&mut self.session, now, terms).map_err(|_| StreamRefusal::OVERLOADED)?;
         if sockets::accept(&object.state, socket).is_err() {
             peer.detach(&mut self.session);
-            return Err(ClientRefusal::OVERLOADED);
+            return Err(StreamRefusal::OVERLOADED);
         }
         let plain = (dialect == SocketDialect::Plain)
             .then(|| Plain::begin(&mut self.session, &mut peer, terms.scope, now));

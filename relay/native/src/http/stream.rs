@@ -18,7 +18,7 @@ use super::{App, rest};
 use crate::session::SessionHandle;
 use crate::stream::{Dialect, StreamTerms, refuse, serve};
 use moorline_core::api::responses::{Guarded, OfSession, Upgrade};
-use moorline_core::refusal::{NOT_FOUND, StreamRefusal, Why};
+use moorline_core::refusal::{StreamRefusal, Why};
 use moorline_core::routes::{Matched, Route};
 use moorline_core::subprotocol;
 
@@ -74,8 +74,7 @@ pub(super) async fn open(
         // A page cannot read an HTTP error of its WebSocket; other clients prefer one.
         Err(refusal) if headers.contains_key(ORIGIN) => {
             let is_wrong_token = refusal.status.is_wrong_token();
-            let StreamRefusal { close, code, message } = refusal.refusal;
-            let upgraded = upgrade.on_upgrade(move |socket| refuse(socket, close, code, message));
+            let upgraded = upgrade.on_upgrade(move |socket| refuse(socket, refusal.refusal));
             marked(upgraded, is_wrong_token)
         }
         Err(refusal) => HttpError::from(refusal.status).into_response(),
@@ -99,7 +98,8 @@ async fn find(
     let (id, scope) = admit(app, route, id, headers)
         .map_err(|denied| StreamRefused { status: *denied.status, refusal: denied.why.stream() })?;
     let found = rest::find(app, &id).await;
-    let session = found.map_err(|status| StreamRefused { status, refusal: NOT_FOUND })?;
+    let session =
+        found.map_err(|status| StreamRefused { status, refusal: StreamRefusal::NOT_FOUND })?;
     Ok((session, scope))
 }
 
