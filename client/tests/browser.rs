@@ -15,6 +15,7 @@ use moorline_client::bindings::storage::{self, Area};
 use moorline_client::session::EventSubscription;
 use moorline_shared::frame::Frame;
 use moorline_shared::id::Seq;
+use moorline_shared::message::close;
 use moorline_shared::session::Size;
 use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::{JsCast, JsValue};
@@ -232,7 +233,7 @@ async fn a_dial_that_fails_is_told_once_and_a_malformed_one_at_once() {
     };
     let told: Promise = Promise::new(&mut dial);
     JsFuture::from(told).await.unwrap();
-    assert_eq!(*seen.borrow(), ["Closed { code: 1006 }"]);
+    assert_eq!(*seen.borrow(), [format!("Closed {{ code: {} }}", close::ABNORMAL)]);
     assert!(Socket::dial("ws://127.0.0.1:61999/", &["not a token".to_owned()], |_| ()).is_err());
 }
 

@@ -2,7 +2,6 @@
 //! channels to a relay in the same process.
 
 mod address;
-mod redial;
 mod websocket;
 mod wire;
 
@@ -11,14 +10,14 @@ use std::time::Duration;
 
 use moorline_shared::control::{ToHost, ToRelay};
 use moorline_shared::id::SessionId;
-use moorline_shared::limits::BACKOFF_MOST;
+use moorline_shared::limits::{BACKOFF_MOST, DIAL_DEADLINE};
 use moorline_shared::message::close;
 use moorline_shared::publish::{HostCommand, HostMessage};
+use tokio::time::timeout;
 
 pub use address::{Address, BadAddress};
-pub(crate) use redial::Redial;
 pub use websocket::{NoCertificates, Token, WebSocketDial};
-pub use wire::{ABNORMAL, Wire, WireItem};
+pub use wire::{Wire, WireItem};
 
 /// The host's end of a control link.
 pub type ControlWire = Wire<ToRelay, ToHost>;
@@ -39,6 +38,12 @@ pub trait Dial: Send + Sync + 'static {
     fn longest_wait(&self) -> Duration {
         BACKOFF_MOST
     }
+}
+
+/// Waits for a link that is being opened, but no longer than [`DIAL_DEADLINE`].
+pub(crate) async fn in_time<W>(dialing: Dialing<'_, W>) -> Result<W, DialError> {
+    let too_late = || DialError::Unreachable(format!("no answer within {DIAL_DEADLINE:?}"));
+    timeout(DIAL_DEADLINE, dialing).await.unwrap_or_else(|_| Err(too_late()))
 }
 
 /// The error of an attempt to open a link.
@@ -73,7 +78,7 @@ impl DialError {
     pub const fn code(&self) -> u16 {
         match self {
             Self::Refused { code, .. } => *code,
-            Self::Unreachable(_) => ABNORMAL,
+            Self::Unreachable(_) => close::ABNORMAL,
         }
     }
 }

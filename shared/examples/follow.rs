@@ -17,7 +17,7 @@ use futures_util::{SinkExt as _, StreamExt as _};
 use moorline_shared::frame::Frame;
 use moorline_shared::id::ClientId;
 use moorline_shared::link::{Client, ClientStatus, Input, Output, SavedInput, Verdict};
-use moorline_shared::message::{SUBPROTOCOL, ServerMessage};
+use moorline_shared::message::{SUBPROTOCOL, ServerMessage, close};
 use moorline_shared::time::Time;
 use tokio::time::{Instant, sleep};
 use tokio_tungstenite::connect_async;
@@ -57,7 +57,7 @@ async fn main() -> anyhow::Result<()> {
                         Err(Error::Http(answer)) if answer.status().is_client_error() => {
                             bail!("the relay answered {}", answer.status());
                         }
-                        Err(_) => client.handle(now(), Input::Closed(generation, 1006)),
+                        Err(_) => client.handle(now(), Input::Closed(generation, close::ABNORMAL)),
                     }
                     continue;
                 }
@@ -119,7 +119,7 @@ async fn main() -> anyhow::Result<()> {
                     client.handle(now(), Input::Closed(generation, close.code.into()));
                 }
                 Some(Ok(_)) => {}
-                Some(Err(_)) | None => client.handle(now(), Input::Closed(generation, 1006)),
+                Some(Err(_)) | None => client.handle(now(), Input::Closed(generation, close::ABNORMAL)),
             },
         }
     }

@@ -130,6 +130,10 @@ pub const STALLED_AFTER: Duration = Duration::from_secs(10);
 pub const HEARTBEAT: Duration = Duration::from_secs(15);
 /// A side that has heard nothing for this long treats the connection as dead.
 pub const DEAD_AFTER: Duration = Duration::from_secs(45);
+/// Time allowed for a dial to open a connection.
+pub const DIAL_DEADLINE: Duration = Duration::from_secs(10);
+/// Time allowed for the other side to answer a close. After that it is disconnected.
+pub const CLOSE_PATIENCE: Duration = Duration::from_secs(2);
 /// Reason for closing a connection that is dead.
 pub const SILENT: &str = formatcp!("nothing was heard for {} s", DEAD_AFTER.as_secs());
 /// Reason for closing the WebSocket of an event stream whose reader does not answer.

@@ -1,9 +1,12 @@
 //! The link: one resumable hop, built from sans-IO machines.
 //!
 //! The receiver opens with its cursor. The sender answers once, then sends each entry after the
-//! cursor, and the receiver acknowledges the entries that it has applied. [`Connection`] dials,
-//! detects dead sockets and backs off; [`Sender`] reads a log at a peer's cursor within its credit;
-//! [`Receiver`] applies each entry once. [`Client`] combines all three in the client's role.
+//! cursor, and the receiver acknowledges the entries that it has applied. [`Connection`] keeps a
+//! socket open; [`Sender`] reads a log at a peer's cursor within its credit; [`Receiver`] applies
+//! each entry once. [`Client`] combines all three in the client's role.
+//!
+//! Both sides of every hop detect a dead connection by [`Liveness`], and every side that dials
+//! waits by [`Redial`].
 //!
 //! # Example
 //!
@@ -55,20 +58,22 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-mod backoff;
 mod client;
 mod connection;
 mod credit;
 mod input;
+mod liveness;
 mod receiver;
+mod redial;
 mod sender;
 mod status;
 
-pub use backoff::Backoff;
 pub use client::{Client, Input, Output};
 pub use connection::{Connection, ConnectionOutput, Generation, Phase};
 pub use credit::Credit;
 pub use input::{InputFull, InputQueue, SavedInput, SavedPiece};
+pub use liveness::Liveness;
 pub use receiver::{Receiver, Verdict};
+pub use redial::Redial;
 pub use sender::{Next, Sender};
 pub use status::{ClientStatus, Refusal};

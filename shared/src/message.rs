@@ -462,10 +462,10 @@ mod tests {
 
     #[test]
     fn close_codes_say_whether_to_dial_again() {
-        for code in [1008, 4400, 4401, 4403, 4404, 4409] {
+        for code in [close::POLICY, 4400, 4401, 4403, 4404, 4409] {
             assert!(close::is_final(code), "{code}");
         }
-        for code in [1000, 1001, 1002, 1006, 1011, 4429, 4500] {
+        for code in [1000, 1001, 1002, close::ABNORMAL, 1011, 4429, 4500] {
             assert!(!close::is_final(code), "{code}");
         }
     }

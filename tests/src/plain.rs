@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use futures_util::{SinkExt as _, StreamExt as _};
+use moorline_shared::message::close;
 use serde_json::Value;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -25,7 +26,7 @@ pub struct Plain {
 pub enum Said {
     /// One text message.
     Text(String),
-    /// The end, with this close code; 1006 for a connection that broke.
+    /// The end, with this close code; [`close::ABNORMAL`] for a connection that broke.
     Closed(u16),
 }
 
@@ -69,7 +70,7 @@ impl Plain {
                     return Ok(Said::Closed(frame.map_or(1005, |frame| frame.code.into())));
                 }
                 Some(Ok(_)) => {}
-                None | Some(Err(_)) => return Ok(Said::Closed(1006)),
+                None | Some(Err(_)) => return Ok(Said::Closed(close::ABNORMAL)),
             }
         }
     }

@@ -10,6 +10,7 @@ use moorline_shared::control::{Facts, Hello, Hosted, PROTOCOL, ToHost, ToRelay};
 use moorline_shared::frame::Frame;
 use moorline_shared::id::{Cursor, Epoch, HostId, Seq, SessionId};
 use moorline_shared::log::Entry;
+use moorline_shared::message::close;
 use moorline_shared::packet::{Decode, Encode as _, Packet};
 use moorline_shared::publish::{HostCommand, HostMessage, RefusedReason, SUBPROTOCOL};
 use moorline_shared::session::Size;
@@ -27,7 +28,7 @@ pub use honest::Honest;
 pub enum Heard<T> {
     /// A message of the protocol.
     Message(T),
-    /// The link was closed with this code; 1006 for one that broke.
+    /// The link was closed with this code; [`close::ABNORMAL`] for one that broke.
     Closed(u16),
 }
 
@@ -254,7 +255,7 @@ impl Link {
                     return Ok(Heard::Closed(frame.map_or(1005, |frame| frame.code.into())));
                 }
                 Some(Ok(_)) => continue,
-                None | Some(Err(_)) => return Ok(Heard::Closed(1006)),
+                None | Some(Err(_)) => return Ok(Heard::Closed(close::ABNORMAL)),
             };
             return Ok(Heard::Message(T::decode(packet)?));
         }

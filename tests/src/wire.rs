@@ -5,7 +5,7 @@ use bytes::Bytes;
 use futures_util::{SinkExt as _, StreamExt as _};
 use moorline_shared::frame::Frame;
 use moorline_shared::id::{Seq, SessionId};
-use moorline_shared::message::{SUBPROTOCOL, TOKEN_SUBPROTOCOL_PREFIX};
+use moorline_shared::message::{SUBPROTOCOL, TOKEN_SUBPROTOCOL_PREFIX, close};
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::{self, Message, client::IntoClientRequest as _, http};
@@ -49,7 +49,7 @@ pub enum Received {
     Json(Value),
     /// A binary message: an entry's sequence number and its data.
     Frame(u64, Bytes),
-    /// The connection was closed with this code; 1006 for one that broke.
+    /// The connection was closed with this code; [`close::ABNORMAL`] for one that broke.
     Closed(u16),
 }
 
@@ -186,8 +186,8 @@ impl Wire {
                 }
                 Some(Ok(_)) => {}
                 None | Some(Err(_)) => {
-                    self.closed = Some(1006);
-                    return Ok(Received::Closed(1006));
+                    self.closed = Some(close::ABNORMAL);
+                    return Ok(Received::Closed(close::ABNORMAL));
                 }
             }
         }
@@ -208,7 +208,7 @@ impl Wire {
                 }
                 Some(Ok(_)) => {}
                 None | Some(Err(_)) => {
-                    self.closed = Some(1006);
+                    self.closed = Some(close::ABNORMAL);
                     return Ok(None);
                 }
             }

@@ -2,6 +2,7 @@
 
 use gloo_events::EventListener;
 use js_sys::{Array, ArrayBuffer, Uint8Array};
+use moorline_shared::message::close;
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{BinaryType, CloseEvent, MessageEvent, WebSocket};
 
@@ -16,7 +17,7 @@ pub enum SocketEvent {
     Binary(ArrayBuffer),
     /// The socket is closed. No event follows.
     Closed {
-        /// The WebSocket close code; 1006 if the connection broke.
+        /// The WebSocket close code; [`close::ABNORMAL`] if the connection broke.
         code: u16,
     },
 }
@@ -69,7 +70,7 @@ impl Socket {
                 }
             }),
             EventListener::once(&socket, "close", move |event| {
-                let code = event.dyn_ref::<CloseEvent>().map_or(1006, CloseEvent::code);
+                let code = event.dyn_ref::<CloseEvent>().map_or(close::ABNORMAL, CloseEvent::code);
                 happened(SocketEvent::Closed { code });
             }),
         ];

@@ -92,7 +92,7 @@ fn ask_for_another_token(state: TerminalState) {
     let access = PageAccess::expect();
     effect(move || {
         let refused = state.view.with(|view| match view.link {
-            LinkView::Refused { code } => code == close::UNAUTHORIZED || code == 1008,
+            LinkView::Refused { code } => matches!(code, close::UNAUTHORIZED | close::POLICY),
             _ => false,
         });
         if refused {

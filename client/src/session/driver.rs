@@ -7,7 +7,7 @@ use moorline_shared::limits::NAME_CHARACTERS;
 use moorline_shared::link::{
     Client, ClientStatus, Generation, Input as LinkInput, Output, Refusal, SavedInput, Verdict,
 };
-use moorline_shared::message::{Scope, ServerMessage, Snapshot};
+use moorline_shared::message::{Scope, ServerMessage, Snapshot, close};
 use moorline_shared::session::{Lifecycle, Size};
 use moorline_shared::text::plain_text;
 use moorline_shared::time::Time;
@@ -19,8 +19,6 @@ use super::view::{LinkView, Pending, SessionView};
 
 /// Time after which waiting input is shown even on a live connection, in milliseconds.
 const PENDING_SHOWN_AFTER_MS: u64 = 1000;
-/// The close code to use if none is known.
-const ABNORMAL: u16 = 1006;
 
 /// The driver's effects on the page and its socket, and the clock that it reads.
 pub trait SessionEffects {
@@ -235,7 +233,7 @@ impl<W: SessionEffects> SessionDriver<W> {
     fn text(&mut self, now: Time, generation: Generation, text: &str) {
         // The relay sends only valid messages. Any other breaks the connection.
         let Ok(message) = ServerMessage::from_json(text) else {
-            self.client.handle(now, LinkInput::Closed(generation, ABNORMAL));
+            self.client.handle(now, LinkInput::Closed(generation, close::ABNORMAL));
             self.effects.hang_up();
             return;
         };

@@ -9,7 +9,7 @@ use js_sys::ArrayBuffer;
 use moorline_shared::frame::Frame;
 use moorline_shared::id::{ClientId, Seq, SessionId};
 use moorline_shared::link::{Generation, SavedInput};
-use moorline_shared::message::{SUBPROTOCOL, TOKEN_SUBPROTOCOL_PREFIX};
+use moorline_shared::message::{SUBPROTOCOL, TOKEN_SUBPROTOCOL_PREFIX, close};
 use moorline_shared::session::Size;
 use moorline_shared::time::Time;
 
@@ -23,9 +23,6 @@ use crate::bindings::observe::FrameRequest;
 use crate::bindings::page;
 use crate::bindings::screen::{Chunk, Screen, frame_header};
 use crate::bindings::socket::{Socket, SocketEvent};
-
-/// The close code of a dial that the browser itself refuses.
-const NEVER_OPENED: u16 = 1006;
 
 /// Everything that a session needs to run.
 pub struct Setup {
@@ -224,7 +221,7 @@ impl SessionEffects for PageEffects {
         });
         match socket {
             Ok(socket) => self.socket = Some(socket),
-            Err(_) => post(SessionInput::Closed(generation, NEVER_OPENED)),
+            Err(_) => post(SessionInput::Closed(generation, close::ABNORMAL)),
         }
     }
 

@@ -172,7 +172,7 @@ fn live() -> Subject {
 
 fn cut(driver: &mut Subject) {
     let generation = driver.effects().dialled.unwrap();
-    driver.handle(SessionInput::Closed(generation, 1006));
+    driver.handle(SessionInput::Closed(generation, close::ABNORMAL));
     driver.effects_mut().dialled = None;
 }
 

@@ -144,7 +144,7 @@ pub fn command(words: &[String]) -> String {
 #[must_use]
 pub fn refusal(code: u16, session: &str) -> (&'static str, String) {
     match code {
-        1008 | close::UNAUTHORIZED => {
+        close::POLICY | close::UNAUTHORIZED => {
             ("Not allowed", "The relay does not accept this page's token.".to_owned())
         }
         close::FORBIDDEN => (

@@ -17,7 +17,7 @@ use tokio_tungstenite::tungstenite::http::{HeaderValue, Request};
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{Error, error::ProtocolError};
 
-use super::{ABNORMAL, Address, ControlWire, Dial, DialError, Dialing, PublishWire};
+use super::{Address, ControlWire, Dial, DialError, Dialing, PublishWire};
 pub use stream::NoCertificates;
 use stream::{Connector, Stream};
 
@@ -117,7 +117,7 @@ impl WebSocketDial {
             403 => (close::FORBIDDEN, "the token is not for hosts: make one of scope host"),
             404 => (close::NOT_FOUND, "the relay does not know the session, or takes no hosts"),
             429 => (close::OVERLOADED, "the relay is overloaded"),
-            _ => (ABNORMAL, "the relay is not ready"),
+            _ => (close::ABNORMAL, "the relay is not ready"),
         };
         DialError::Refused { code, message: format!("{message} ({status} from {place})") }
     }

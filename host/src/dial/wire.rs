@@ -1,9 +1,7 @@
 //! One end of a link, independent of its transport.
 
+use moorline_shared::message::close;
 use tokio::sync::mpsc;
-
-/// The close code of a link that ended without one.
-pub const ABNORMAL: u16 = 1006;
 
 /// An item that travels over a wire.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,7 +15,7 @@ pub enum WireItem<M> {
 
 /// One end of a link: sends messages of type `Out`, and receives messages of type `In`. Both
 /// directions are bounded: a sender waits while the other end does not read. Dropping an end
-/// without [`WireItem::Closed`] closes the link with [`ABNORMAL`].
+/// without [`WireItem::Closed`] closes the link with [`close::ABNORMAL`].
 #[derive(Debug)]
 pub struct Wire<Out, In> {
     /// Sends to the other end.
@@ -46,7 +44,7 @@ impl<Out, In> Wire<Out, In> {
         match self.receiver.recv().await {
             Some(WireItem::Message(message)) => Ok(message),
             Some(WireItem::Closed(code)) => Err(code),
-            None => Err(ABNORMAL),
+            None => Err(close::ABNORMAL),
         }
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use moorline_shared::control::{Hello, PROTOCOL, ToHost, ToRelay};
 use moorline_shared::limits::RESUME_DEADLINE;
+use moorline_shared::link::Redial;
 use moorline_shared::message::close;
 use moorline_shared::publish::RequestId;
 use moorline_shared::rest::ContextFile;
@@ -14,11 +15,10 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::{Host, LinkState};
+use crate::clock::monotonic;
 use crate::context::{by_convention, by_prompt};
-use crate::dial::{ABNORMAL, ControlWire, DialError, Redial, WireItem};
+use crate::dial::{ControlWire, WireItem, in_time};
 
-/// Time allowed for a dial to open a link.
-pub(super) const DIAL_DEADLINE: Duration = Duration::from_secs(10);
 /// The most requests that are handled at a time. The next one waits on the link.
 const REQUESTS: usize = 64;
 /// Upper bound on how long a hello waits for sessions that are being started, so that it lists
@@ -42,7 +42,7 @@ pub(super) async fn keep_linked(host: Arc<Host>) {
     let mut requests = JoinSet::new();
     let mut renewed = host.renewed.subscribe();
     loop {
-        let end = match open(&host).await {
+        let end = match in_time(host.dial.control()).await {
             Ok(wire) => {
                 let renewed = &mut renewed;
                 ControlLink { host: &host, redial: &mut redial, renewed }
@@ -71,14 +71,14 @@ pub(super) async fn keep_linked(host: Arc<Host>) {
                         "the link was closed: {code}"
                     ))));
                 }
-                redial.wait_after(code)
+                redial.wait_after(monotonic(), code)
             }
             ControlEnd::Refused { code, message } => {
                 host.set_link_state(LinkState::Refused { message });
                 if code == "replaced" {
                     return;
                 }
-                redial.wait_after(close::FORBIDDEN)
+                redial.wait_after(monotonic(), close::FORBIDDEN)
             }
         };
         tokio::select! {
@@ -86,11 +86,6 @@ pub(super) async fn keep_linked(host: Arc<Host>) {
             _ = renewed.changed() => {}
         }
     }
-}
-
-async fn open(host: &Host) -> Result<ControlWire, DialError> {
-    let too_late = || DialError::Unreachable(format!("no answer within {DIAL_DEADLINE:?}"));
-    timeout(DIAL_DEADLINE, host.dial.control()).await.unwrap_or_else(|_| Err(too_late()))
 }
 
 /// One open control link.
@@ -109,7 +104,7 @@ impl ControlLink<'_> {
         self.renewed.mark_unchanged();
         let hello = ToRelay::Hello(Box::new(self.host.hello().await));
         if sender.send(WireItem::Message(hello)).await.is_err() {
-            return ControlEnd::Closed(ABNORMAL);
+            return ControlEnd::Closed(close::ABNORMAL);
         }
         let deadline = Instant::now() + RESUME_DEADLINE;
         let mut is_welcome = false;
@@ -123,11 +118,11 @@ impl ControlLink<'_> {
                         }
                     }
                     Some(WireItem::Closed(code)) => return ControlEnd::Closed(code),
-                    None => return ControlEnd::Closed(ABNORMAL),
+                    None => return ControlEnd::Closed(close::ABNORMAL),
                 },
                 _ = requests.join_next(), if !requests.is_empty() => {}
                 _ = self.renewed.changed() => return ControlEnd::Renewed,
-                () = sleep_until(deadline), if !is_welcome => return ControlEnd::Closed(ABNORMAL),
+                () = sleep_until(deadline), if !is_welcome => return ControlEnd::Closed(close::ABNORMAL),
             }
         }
     }

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
+use moorline_shared::link::Redial;
 use moorline_shared::message::close;
 use moorline_shared::publish::RefusedReason;
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 
 use super::Host;
-use super::control::DIAL_DEADLINE;
-use crate::dial::{DialError, PublishWire, Redial};
+use crate::clock::monotonic;
+use crate::dial::{DialError, PublishWire, in_time};
 use crate::session::{LinkEnd, Session};
 
 /// Publishes a session until it is over and the relay has all of it, or until a later epoch
@@ -40,7 +41,7 @@ pub(super) async fn keep_published(host: Arc<Host>, session: Arc<Session>) {
             }
             LinkEnd::Closed(code) => code,
         };
-        let wait = redial.wait_after(code);
+        let wait = redial.wait_after(monotonic(), code);
         tracing::debug!(session = %session.id(), code, ?wait, "not published");
         tokio::select! {
             () = sleep(wait) => {}
@@ -52,7 +53,5 @@ pub(super) async fn keep_published(host: Arc<Host>, session: Arc<Session>) {
 
 async fn open(host: &Host, session: &Session) -> Result<PublishWire, DialError> {
     let _turn = host.dials.acquire().await;
-    let dialing = host.dial.publish(session.id());
-    let too_late = || DialError::Unreachable(format!("no answer within {DIAL_DEADLINE:?}"));
-    timeout(DIAL_DEADLINE, dialing).await.unwrap_or_else(|_| Err(too_late()))
+    in_time(host.dial.publish(session.id())).await
 }

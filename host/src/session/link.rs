@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use moorline_shared::limits::RESUME_DEADLINE;
+use moorline_shared::link::Redial;
 use moorline_shared::message::close;
 use moorline_shared::publish::{HostCommand, HostMessage, RefusedReason};
 use tokio::sync::mpsc;
@@ -11,7 +12,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::Session;
 use crate::clock::wall_ms;
-use crate::dial::{ABNORMAL, PublishWire, Redial, WireItem};
+use crate::dial::{PublishWire, WireItem};
 
 /// The most replies that may wait to be sent. Beyond that, the relay's commands are not read until
 /// it has read some.
@@ -77,7 +78,7 @@ impl Session {
                         }
                         Some(WireItem::Closed(close::NORMAL)) if settled => return LinkEnd::Over,
                         Some(WireItem::Closed(code)) => return LinkEnd::Closed(code),
-                        None => return LinkEnd::Closed(ABNORMAL),
+                        None => return LinkEnd::Closed(close::ABNORMAL),
                     }
                     quiet_until = Instant::now() + LINGER;
                 }
@@ -94,7 +95,7 @@ impl Session {
                     _ = sender.try_send(WireItem::Closed(close::NORMAL));
                     return LinkEnd::Over;
                 }
-                () = sleep_until(quiet_until), if !resumed => return LinkEnd::Closed(ABNORMAL),
+                () = sleep_until(quiet_until), if !resumed => return LinkEnd::Closed(close::ABNORMAL),
             }
         }
     }

@@ -14,10 +14,10 @@ use const_format::formatcp;
 use moorline_shared::frame::Frame;
 use moorline_shared::id::{ClientId, Epoch, Seq};
 use moorline_shared::limits::{
-    DEAD_AFTER, HEARTBEAT, INPUT_WAITS, NO_RESUME, NOT_A_FRAME, RESUME_DEADLINE,
-    SESSION_INPUT_WAITS, SILENT, SIZES, TEXT_MESSAGE_BYTES, TEXT_MESSAGE_TOO_LARGE,
+    INPUT_WAITS, NO_RESUME, NOT_A_FRAME, RESUME_DEADLINE, SESSION_INPUT_WAITS, SILENT, SIZES,
+    TEXT_MESSAGE_BYTES, TEXT_MESSAGE_TOO_LARGE,
 };
-use moorline_shared::link::{Credit, Sender};
+use moorline_shared::link::{Credit, Liveness, Sender};
 use moorline_shared::log::Entry;
 use moorline_shared::message::{
     ClientMessage, ErrorCode, ExtendedMeta, Resume, Scope, ServerMessage, SessionMeta,
@@ -139,8 +139,7 @@ pub struct Peer {
     pong: Option<u64>,
     snapshot_wanted: Option<SnapshotReason>,
     closing: Option<(u16, &'static str)>,
-    heard: Time,
-    said: Time,
+    liveness: Liveness,
 }
 
 impl Peer {
@@ -174,8 +173,7 @@ impl Peer {
             pong: None,
             snapshot_wanted: None,
             closing: None,
-            heard: now,
-            said: now,
+            liveness: Liveness::new(now),
         })
     }
 
@@ -186,7 +184,7 @@ impl Peer {
 
     /// Handles a text message.
     pub fn text(&mut self, session: &mut Session, now: Time, text: &str) {
-        self.heard = now;
+        self.liveness.heard(now);
         if text.len() > TEXT_MESSAGE_BYTES {
             return self.error(ErrorCode::TooLarge, TEXT_MESSAGE_TOO_LARGE);
         }
@@ -199,7 +197,7 @@ impl Peer {
 
     /// Handles a binary message: a piece of input.
     pub fn binary(&mut self, session: &mut Session, now: Time, encoded: Bytes) {
-        self.heard = now;
+        self.liveness.heard(now);
         if self.closing.is_some() {
             // The client sends unacknowledged input again on its next connection.
             return;
@@ -264,7 +262,7 @@ impl Peer {
 
     /// Records a WebSocket pong, or anything else that shows that the client is alive.
     pub const fn heard(&mut self, now: Time) {
-        self.heard = now;
+        self.liveness.heard(now);
     }
 
     /// Closes this connection, because the relay shuts down or has a fault.
@@ -279,8 +277,11 @@ impl Peer {
             return None;
         }
         let output = self.poll(session, now);
-        if output.is_some() {
-            self.said = now;
+        // A client of IC-1 shows that it is alive only by its answers to pings, so nothing else may
+        // stand in for one.
+        let counts = |output: &PeerOutput| self.terms.extended || *output == PeerOutput::Ping;
+        if output.as_ref().is_some_and(counts) {
+            self.liveness.said(now);
         }
         output
     }
@@ -288,8 +289,7 @@ impl Peer {
     /// Returns when to call [`Peer::poll_output`] again if nothing happens before.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Time> {
-        let alive = (self.heard + DEAD_AFTER).min(self.said + HEARTBEAT);
-        let alive = self.terms.keepalive.then_some(alive);
+        let alive = self.terms.keepalive.then(|| self.liveness.poll_timeout());
         match self.phase {
             PeerPhase::Closed => None,
             PeerPhase::AwaitingResume { deadline } => {
@@ -381,8 +381,8 @@ impl Peer {
         self.poll_answer(session, now)
             .or_else(|| self.poll_input_ack(session))
             .or_else(|| self.poll_snapshot(session))
-            .or_else(|| self.poll_entry(session, now))
             .or_else(|| self.poll_heartbeat(session, now))
+            .or_else(|| self.poll_entry(session, now))
     }
 
     fn poll_meta(&mut self, session: &Session) -> Option<ServerMessage> {
@@ -443,7 +443,7 @@ impl Peer {
         {
             return Some((close::PROTOCOL, NO_RESUME));
         }
-        let silent = self.terms.keepalive && now >= self.heard + DEAD_AFTER;
+        let silent = self.terms.keepalive && self.liveness.is_dead(now);
         silent.then_some((close::PROTOCOL, SILENT))
     }
 
@@ -460,7 +460,7 @@ impl Peer {
     }
 
     fn poll_heartbeat(&self, session: &Session, now: Time) -> Option<PeerOutput> {
-        if !self.terms.keepalive || now < self.said + HEARTBEAT {
+        if !self.terms.keepalive || !self.liveness.is_ping_due(now) {
             return None;
         }
         let heartbeat = || text(&ServerMessage::Heartbeat { head: session.log().head() });

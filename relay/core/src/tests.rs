@@ -1,6 +1,7 @@
 //! A session and a client of it, without a network.
 
 mod answering;
+mod liveness;
 mod replay;
 
 use bytes::Bytes;

@@ -293,7 +293,7 @@ impl Attached {
 /// Explains a final refusal to the user.
 fn refusal(code: u16) -> &'static str {
     match code {
-        close::UNAUTHORIZED | 1008 => {
+        close::UNAUTHORIZED | close::POLICY => {
             "the relay refuses the token: `moorline token new` makes another"
         }
         close::FORBIDDEN => "this token is not for this session",

@@ -22,3 +22,4 @@ pub mod session;
 pub mod signals;
 pub mod store;
 pub mod stream;
+mod websocket;

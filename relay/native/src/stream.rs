@@ -9,15 +9,16 @@ use std::sync::Arc;
 use std::task::{Poll, ready};
 use std::time::Duration;
 
-use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket};
+use axum::extract::ws::{Message, Utf8Bytes, WebSocket};
 use futures_util::{Sink as _, SinkExt as _, Stream as _, StreamExt as _};
 use moorline_shared::id::{Epoch, Seq};
 use moorline_shared::message::{Scope, close};
 use tokio::sync::watch;
-use tokio::time::{Sleep, sleep, sleep_until, timeout};
+use tokio::time::{Sleep, sleep, sleep_until};
 use tokio_tungstenite::tungstenite::Error as SocketError;
 
 use super::session::SessionHandle;
+use super::websocket;
 use moorline_core::peer::{self, Peer, PeerOutput};
 use moorline_core::plain::{Plain, PlainOverrun};
 use moorline_core::profile::Profile;
@@ -25,12 +26,8 @@ use moorline_core::refusal::StreamRefusal;
 
 /// Approximate bytes taken from a session under one lock.
 const BATCH_BYTES: usize = 256 * 1024;
-/// Time allowed for a client to answer a close.
-const CLOSE_PATIENCE: Duration = Duration::from_secs(2);
 /// Interval of the check whether the session of a stalled client was deleted.
 const STALLED_CHECK: Duration = Duration::from_secs(1);
-/// WebSocket close code of a message over the size limit.
-const MESSAGE_TOO_BIG: u16 = 1009;
 
 /// A client's rights and its protocol.
 #[derive(Debug, Clone, Copy)]
@@ -86,7 +83,7 @@ pub async fn serve(
     leave(peer, &session);
     drop(session);
     if let StreamEnd::Close { code, reason } = end {
-        say_goodbye(socket, code, reason).await;
+        websocket::close(socket, code, reason).await;
     }
 }
 
@@ -99,19 +96,8 @@ fn leave(peer: Peer, session: &Arc<SessionHandle>) {
 /// Sends the reason that a client is refused, and closes. Browsers can read both.
 pub async fn refuse(mut socket: WebSocket, refusal: StreamRefusal) {
     if socket.send(Message::text(refusal.to_json())).await.is_ok() {
-        say_goodbye(socket, refusal.close, refusal.message).await;
+        websocket::close(socket, refusal.close, refusal.message).await;
     }
-}
-
-async fn say_goodbye(mut socket: WebSocket, code: u16, reason: &'static str) {
-    let frame = CloseFrame { code, reason: Utf8Bytes::from_static(reason) };
-    let answered = async {
-        if socket.send(Message::Close(Some(frame))).await.is_ok() {
-            while let Some(Ok(_)) = socket.next().await {}
-        }
-    };
-    // A client that does not answer is disconnected.
-    let _ = timeout(CLOSE_PATIENCE, answered).await;
 }
 
 /// The next step once a batch is sent.
@@ -325,7 +311,7 @@ impl StreamClient {
             (Some(Ok(Message::Ping(_) | Message::Pong(_))), _) => self.peer.heard(now),
             (Some(Err(error)), _) if is_too_large(&error) => {
                 return Err(StreamEnd::Close {
-                    code: MESSAGE_TOO_BIG,
+                    code: close::TOO_LARGE,
                     reason: "the message is too large",
                 });
             }

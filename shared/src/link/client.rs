@@ -31,7 +31,8 @@ pub enum Input {
     Opened(Generation),
     /// A text message arrived.
     Message(Generation, ServerMessage),
-    /// The socket closed or could not be opened. The code is 1006 if none is known.
+    /// The socket closed or could not be opened. The code is
+    /// [`ABNORMAL`](crate::message::close::ABNORMAL) if none is known.
     Closed(Generation, u16),
     /// The terminal has a new size.
     Resize(Size),

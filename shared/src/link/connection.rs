@@ -1,19 +1,10 @@
 //! The dialling side of a connection: it dials, detects a dead socket, backs off and dials again.
 
-use crate::limits::{DEAD_AFTER, HEARTBEAT};
-use crate::link::backoff::Backoff;
+use crate::limits::{BACKOFF_MOST, DIAL_DEADLINE};
+use crate::link::liveness::Liveness;
+use crate::link::redial::Redial;
 use crate::message::close;
 use crate::time::Time;
-use std::time::Duration;
-
-/// Time allowed for a dial to open a socket.
-const DIAL_DEADLINE: Duration = Duration::from_secs(10);
-/// Time allowed for the answer to a ping, when something suggests that the connection is dead: the
-/// page was asleep, or the network changed.
-const PROBE_DEADLINE: Duration = Duration::from_secs(4);
-/// Shortest time between two dials without a wait that the peer asked for. A peer that asks for
-/// them all the time is in trouble.
-const FREE_DIAL_EVERY: Duration = Duration::from_secs(5);
 
 /// Names one socket of a connection. Events of an older socket are ignored.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -60,12 +51,9 @@ pub enum ConnectionOutput {
 pub struct Connection {
     phase: Phase,
     generation: Generation,
-    backoff: Backoff,
-    heard: Time,
-    said: Time,
-    probe: Option<Time>,
-    /// From when on another dial without a wait is allowed.
-    free_dial_at: Time,
+    redial: Redial,
+    /// The signs of life of the open socket. Unused while none is open.
+    liveness: Liveness,
     pending: [Option<ConnectionOutput>; 2],
 }
 
@@ -76,11 +64,8 @@ impl Connection {
         Self {
             phase: Phase::Idle,
             generation: Generation(0),
-            backoff: Backoff::new(seed),
-            heard: Time::from_ms(0),
-            said: Time::from_ms(0),
-            probe: None,
-            free_dial_at: Time::from_ms(0),
+            redial: Redial::new(seed, BACKOFF_MOST),
+            liveness: Liveness::new(Time::from_ms(0)),
             pending: [None; 2],
         }
     }
@@ -94,7 +79,7 @@ impl Connection {
     /// Returns the number of failed dials since the connection last settled.
     #[must_use]
     pub const fn attempt(&self) -> u32 {
-        self.backoff.attempt()
+        self.redial.attempt()
     }
 
     /// Returns true if `generation` is the current socket.
@@ -115,10 +100,7 @@ impl Connection {
     pub fn wake(&mut self, now: Time) {
         match self.phase {
             Phase::Waiting { .. } => self.start_dial(now),
-            Phase::Open if self.probe.is_none() => {
-                self.probe = Some(now + PROBE_DEADLINE);
-                self.ping(now);
-            }
+            Phase::Open if self.liveness.probe(now) => self.ping(now),
             _ => {}
         }
     }
@@ -127,7 +109,7 @@ impl Connection {
     pub fn opened(&mut self, now: Time, generation: Generation) {
         if self.is_current(generation) {
             self.phase = Phase::Open;
-            (self.heard, self.said, self.probe) = (now, now, None);
+            self.liveness = Liveness::new(now);
         }
     }
 
@@ -135,20 +117,19 @@ impl Connection {
     pub fn heard(&mut self, now: Time, generation: Generation) -> bool {
         let current = self.is_current(generation) && self.phase == Phase::Open;
         if current {
-            self.heard = now;
-            self.probe = None;
+            self.liveness.heard(now);
         }
         current
     }
 
     /// Records that something is being sent.
     pub const fn said(&mut self, now: Time) {
-        self.said = now;
+        self.liveness.said(now);
     }
 
     /// Resets the backoff: the peer has answered, rather than merely opened a socket.
     pub const fn settled(&mut self) {
-        self.backoff.succeeded();
+        self.redial.settled();
     }
 
     /// Handles a socket that closed, or could not be opened.
@@ -158,13 +139,8 @@ impl Connection {
         }
         if close::is_final(code) {
             self.phase = Phase::Refused { code };
-        } else if code == close::GOING_AWAY && self.attempt() == 0 && now >= self.free_dial_at {
-            // Dials once without a wait. If that fails, the backoff takes over.
-            self.backoff.next_wait();
-            self.free_dial_at = now + FREE_DIAL_EVERY;
-            self.phase = Phase::Waiting { until: now };
         } else {
-            self.wait(now);
+            self.wait(now, code);
         }
     }
 
@@ -172,7 +148,7 @@ impl Connection {
     pub fn give_up(&mut self, now: Time) {
         if matches!(self.phase, Phase::Dialing { .. } | Phase::Open) {
             self.pending = [Some(ConnectionOutput::HangUp), None];
-            self.wait(now);
+            self.wait(now, close::ABNORMAL);
         }
     }
 
@@ -190,9 +166,9 @@ impl Connection {
             Phase::Dialing { since } if now >= since + DIAL_DEADLINE => self.give_up(now),
             Phase::Waiting { until } if now >= until => self.start_dial(now),
             Phase::Open => {
-                if now >= self.dead_at() {
+                if self.liveness.is_dead(now) {
                     self.give_up(now);
-                } else if now >= self.said + HEARTBEAT {
+                } else if self.liveness.is_ping_due(now) {
                     self.ping(now);
                 }
             }
@@ -212,14 +188,9 @@ impl Connection {
         match self.phase {
             Phase::Dialing { since } => Some(since + DIAL_DEADLINE),
             Phase::Waiting { until } => Some(until),
-            Phase::Open => Some(self.dead_at().min(self.said + HEARTBEAT)),
+            Phase::Open => Some(self.liveness.poll_timeout()),
             Phase::Idle | Phase::Refused { .. } => None,
         }
-    }
-
-    fn dead_at(&self) -> Time {
-        let silent = self.heard + DEAD_AFTER;
-        self.probe.map_or(silent, |probe| probe.min(silent))
     }
 
     fn start_dial(&mut self, now: Time) {
@@ -228,13 +199,13 @@ impl Connection {
         self.pending[1] = Some(ConnectionOutput::Dial(self.generation));
     }
 
-    fn ping(&mut self, now: Time) {
-        self.said = now;
-        self.pending[1] = Some(ConnectionOutput::Ping);
+    fn wait(&mut self, now: Time, code: u16) {
+        self.phase = Phase::Waiting { until: now + self.redial.wait_after(now, code) };
     }
 
-    fn wait(&mut self, now: Time) {
-        self.phase = Phase::Waiting { until: now + self.backoff.next_wait() };
+    fn ping(&mut self, now: Time) {
+        self.liveness.said(now);
+        self.pending[1] = Some(ConnectionOutput::Ping);
     }
 }
 
@@ -302,23 +273,9 @@ mod tests {
     }
 
     #[test]
-    fn a_peer_that_keeps_going_away_is_not_dialled_at_once_each_time() {
-        let mut connection = open();
-        let mut waits = Vec::new();
-        for (generation, ms) in [(1, 0), (2, 100), (3, 10_000)] {
-            connection.closed(at(ms), Generation(generation), close::GOING_AWAY);
-            waits.push(connection.phase() != Phase::Waiting { until: at(ms) });
-            connection.wake(at(ms));
-            connection.opened(at(ms), Generation(generation + 1));
-            connection.settled();
-        }
-        assert_eq!(waits, [false, true, false]);
-    }
-
-    #[test]
     fn the_network_coming_back_ends_a_wait() {
         let mut connection = open();
-        connection.closed(at(0), FIRST, 1006);
+        connection.closed(at(0), FIRST, close::ABNORMAL);
         connection.wake(at(1));
         assert_eq!(connection.poll_output(), Some(ConnectionOutput::Dial(Generation(2))));
     }

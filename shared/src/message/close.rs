@@ -6,6 +6,13 @@ pub const NORMAL: u16 = 1000;
 pub const GOING_AWAY: u16 = 1001;
 /// The client went silent or broke the protocol: dial again after a wait.
 pub const PROTOCOL: u16 = 1002;
+/// The connection broke or was never opened. No side sends this code.
+pub const ABNORMAL: u16 = 1006;
+/// The token is missing, wrong or expired. Other servers of IC-1 say so by this code, and this relay
+/// by [`UNAUTHORIZED`].
+pub const POLICY: u16 = 1008;
+/// A message exceeds the limit of its size.
+pub const TOO_LARGE: u16 = 1009;
 /// The reader of an event stream has received everything, and nothing can follow.
 pub const NOTHING_FOLLOWS: u16 = 4204;
 /// The address is malformed.
@@ -26,5 +33,5 @@ pub const INTERNAL: u16 = 4500;
 /// Returns true if dialling again is useless.
 #[must_use]
 pub const fn is_final(code: u16) -> bool {
-    matches!(code, 1008 | 4400..=4499) && code != OVERLOADED
+    matches!(code, POLICY | 4400..=4499) && code != OVERLOADED
 }

@@ -9,7 +9,7 @@ use futures_util::stream::SplitStream;
 use futures_util::{SinkExt as _, StreamExt as _};
 use moorline_shared::frame::Frame;
 use moorline_shared::link::{Client, Generation, Input, Output, Verdict};
-use moorline_shared::message::ServerMessage;
+use moorline_shared::message::{ServerMessage, close};
 use moorline_shared::time::Time;
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
@@ -140,7 +140,7 @@ impl Task {
                 self.closed(frame.map_or(1005, |frame| frame.code.into()));
             }
             Some(_) => {}
-            None => self.closed(1006),
+            None => self.closed(close::ABNORMAL),
         }
     }
 
@@ -218,9 +218,9 @@ fn code_of(error: &anyhow::Error) -> u16 {
     match error.downcast_ref() {
         Some(tungstenite::Error::Http(answer)) => match answer.status().as_u16() {
             status @ (401 | 403 | 404) => 4000 + status,
-            _ => 1006,
+            _ => close::ABNORMAL,
         },
-        _ => 1006,
+        _ => close::ABNORMAL,
     }
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 use futures_util::future::join_all;
 use moorline_shared::id::SessionId;
+use moorline_shared::message::close;
 use moorline_tests::api::Api;
 use moorline_tests::plain::Plain;
 use moorline_tests::relay::{Kind, Relay};
@@ -55,7 +56,10 @@ async fn what_no_program_reads_is_not_gathered() -> Result<()> {
     }
     api.delete(&session).await?;
     let (_, code) = socket.read_to_end().await?;
-    ensure!([4404, 1006].contains(&code), "closed with {code} after {sent} bytes");
+    ensure!(
+        [close::NOT_FOUND, close::ABNORMAL].contains(&code),
+        "closed with {code} after {sent} bytes"
+    );
     Ok(())
 }
 

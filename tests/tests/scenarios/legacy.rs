@@ -1,6 +1,7 @@
 //! Clients of before: plain text over a WebSocket, and the deprecated chat.
 
 use anyhow::{Context as _, Result, bail, ensure};
+use moorline_shared::message::close;
 use moorline_tests::expected;
 use moorline_tests::plain::{Plain, Said};
 use moorline_tests::relay::{Relay, Setup, TOKEN};
@@ -74,11 +75,19 @@ async fn plain_text_is_refused_in_plain_text() -> Result<()> {
     let path = format!("/api/terminal/ws/{session}");
     let evil = "http://evil.example".to_owned();
     for (path, greeting, codes) in [
-        (path.as_str(), page(None, relay.url()), [4401, 1008]),
-        (path.as_str(), page(Some(TOKEN), evil), [4403, 1008]),
-        ("/api/terminal/ws/short", page(Some(TOKEN), relay.url()), [4404, 1008]),
+        (path.as_str(), page(None, relay.url()), [close::UNAUTHORIZED, close::POLICY]),
+        (path.as_str(), page(Some(TOKEN), evil), [close::FORBIDDEN, close::POLICY]),
+        (
+            "/api/terminal/ws/short",
+            page(Some(TOKEN), relay.url()),
+            [close::NOT_FOUND, close::POLICY],
+        ),
         // Who may only read it cannot start it.
-        ("/api/terminal/ws/not-a-session", page(Some(&reader), relay.url()), [4404, 1008]),
+        (
+            "/api/terminal/ws/not-a-session",
+            page(Some(&reader), relay.url()),
+            [close::NOT_FOUND, close::POLICY],
+        ),
     ] {
         let mut refused = Plain::connect(relay.address(), path, &greeting).await?;
         let (text, code) = refused.read_to_end().await?;

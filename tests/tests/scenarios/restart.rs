@@ -4,6 +4,7 @@ use anyhow::{Context as _, Result, ensure};
 use moorline_shared::event::Activity;
 use moorline_shared::id::{Seq, SessionId};
 use moorline_shared::link::ClientStatus;
+use moorline_shared::message::close;
 use moorline_shared::rest::SessionSummary;
 use moorline_shared::session::{ExitStatus, Lifecycle};
 use moorline_tests::digest::Digest;
@@ -185,7 +186,7 @@ async fn a_client_comes_back_by_itself_and_goes_on() -> Result<()> {
     follower.type_input("one\r");
     follower.until("the line", |seen| seen.contains("1:one\r\n")).await?;
     relay.kill().await?;
-    follower.until("the loss", |seen| seen.closes == [1006]).await?;
+    follower.until("the loss", |seen| seen.closes == [close::ABNORMAL]).await?;
     // Typed while nobody is there.
     follower.type_input("two\r");
     relay.launch().await?;
@@ -210,7 +211,7 @@ async fn a_client_comes_back_by_itself_and_is_told() -> Result<()> {
     let shown = follower.seen().shown();
     relay.until_stored(&["1:one\r\n"]).await?;
     relay.kill().await?;
-    follower.until("the loss", |seen| seen.closes == [1006]).await?;
+    follower.until("the loss", |seen| seen.closes == [close::ABNORMAL]).await?;
     relay.launch().await?;
     let lost = ClientStatus::Ended(ExitStatus::default());
     follower.until("the end", |seen| seen.status == lost).await?;

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::rc::{Rc, Weak};
 
 use moorline_shared::link::Generation;
-use moorline_shared::message::{EVENTS_SUBPROTOCOL, TOKEN_SUBPROTOCOL_PREFIX};
+use moorline_shared::message::{EVENTS_SUBPROTOCOL, TOKEN_SUBPROTOCOL_PREFIX, close};
 use moorline_shared::sse::SseEvent;
 use moorline_shared::time::Time;
 
@@ -14,9 +14,6 @@ use crate::bindings::clock;
 use crate::bindings::page::{self, PageEvent, PageWatch};
 use crate::bindings::socket::{Socket, SocketEvent, to_vec};
 use crate::session::alarm::Alarm;
-
-/// The close code of a dial that the browser itself refuses.
-const NEVER_OPENED: u16 = 1006;
 
 /// An event stream of the server that served the page. It stays open through interruptions until it
 /// is dropped. Then nothing more is reported.
@@ -152,7 +149,7 @@ impl StreamEffects for StreamPage {
         });
         match socket {
             Ok(socket) => self.socket = Some(socket),
-            Err(_) => post(StreamInput::Closed(generation, NEVER_OPENED)),
+            Err(_) => post(StreamInput::Closed(generation, close::ABNORMAL)),
         }
     }
 

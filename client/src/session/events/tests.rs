@@ -85,7 +85,7 @@ impl Subject {
     }
 
     fn close(&mut self) {
-        self.close_with(1006);
+        self.close_with(close::ABNORMAL);
     }
 
     fn close_with(&mut self, code: u16) {
@@ -141,7 +141,7 @@ fn some_close_codes_are_for_good_and_others_pass() {
         subject.at(60_000).handle(StreamInput::Online);
         assert_eq!((subject.values().dials.len(), subject.values().tick), (1, None));
     }
-    for code in [1000, 1002, 1006, 4429, 4500] {
+    for code in [1000, 1002, close::ABNORMAL, 4429, 4500] {
         let mut subject = Subject::dialled();
         subject.open();
         subject.close_with(code);
@@ -263,7 +263,7 @@ fn what_an_older_request_tells_is_ignored() {
     let old = subject.current();
     subject.at(20_000).handle(StreamInput::Online);
     subject.0.handle(StreamInput::Bytes(old, b"data: late\n\n".to_vec()));
-    subject.0.handle(StreamInput::Closed(old, 1006));
+    subject.0.handle(StreamInput::Closed(old, close::ABNORMAL));
     subject.0.handle(StreamInput::Closed(old, 4404));
     assert_eq!(subject.values().events, []);
     assert!(matches!(subject.status(), StreamStatus::Connecting { .. }));

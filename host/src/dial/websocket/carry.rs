@@ -1,23 +1,19 @@
 //! The task that carries a wire's messages over a WebSocket.
 
-use std::time::Duration;
-
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt as _, StreamExt as _};
-use moorline_shared::limits::{DEAD_AFTER, HEARTBEAT};
+use moorline_shared::limits::CLOSE_PATIENCE;
+use moorline_shared::link::Liveness;
 use moorline_shared::message::{KEEPALIVE_PING, close};
 use moorline_shared::packet::{Decode, Encode, Packet};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::mpsc;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
 
-use crate::dial::{ABNORMAL, Wire, WireItem};
-
-/// Time allowed for closing a link.
-const CLOSING: Duration = Duration::from_secs(1);
+use crate::dial::{Wire, WireItem};
 
 /// Starts a task that carries a wire over the socket until either side closes it, and returns the
 /// wire's near end. In each direction the sender waits while the other end does not read.
@@ -49,10 +45,11 @@ async fn write<S: Encode, T: AsyncRead + AsyncWrite + Unpin>(
     mut sink: SplitSink<WebSocketStream<T>, Message>,
     mut receiver: mpsc::Receiver<WireItem<S>>,
 ) -> Result<(), Error> {
+    let mut liveness = Liveness::new(Instant::now());
     loop {
         let mut next = tokio::select! {
             item = receiver.recv() => Some(item.unwrap_or(WireItem::Closed(close::GOING_AWAY))),
-            () = sleep(HEARTBEAT) => {
+            () = sleep_until(liveness.ping_at()) => {
                 sink.feed(Message::text(KEEPALIVE_PING)).await?;
                 None
             }
@@ -63,12 +60,13 @@ async fn write<S: Encode, T: AsyncRead + AsyncWrite + Unpin>(
                 WireItem::Closed(code) => {
                     let frame = CloseFrame { code: code.into(), reason: Utf8Bytes::default() };
                     let closing = sink.send(Message::Close(Some(frame)));
-                    return timeout(CLOSING, closing).await.unwrap_or(Ok(()));
+                    return timeout(CLOSE_PATIENCE, closing).await.unwrap_or(Ok(()));
                 }
             }
             next = receiver.try_recv().ok();
         }
         sink.flush().await?;
+        liveness.said(Instant::now());
     }
 }
 
@@ -79,26 +77,28 @@ async fn read<H: Decode, T: AsyncRead + AsyncWrite + Unpin>(
     sender: &mpsc::Sender<WireItem<H>>,
 ) -> u16 {
     loop {
-        let Ok(message) = timeout(DEAD_AFTER, stream.next()).await else { return ABNORMAL };
+        // Begins anew here, so that the time in which the host takes no message does not count.
+        let dead_at = Liveness::new(Instant::now()).dead_at();
+        let Ok(message) = timeout_at(dead_at, stream.next()).await else { return close::ABNORMAL };
         let packet = match message {
             Some(Ok(Message::Text(text))) => Packet::Text(text.into()),
             Some(Ok(Message::Binary(bytes))) => Packet::Binary(bytes),
             Some(Ok(Message::Close(frame))) => {
                 // Polling once more sends the answer to the close frame.
-                _ = timeout(CLOSING, stream.next()).await;
-                return frame.map_or(ABNORMAL, |frame| frame.code.into());
+                _ = timeout(CLOSE_PATIENCE, stream.next()).await;
+                return frame.map_or(close::ABNORMAL, |frame| frame.code.into());
             }
             Some(Ok(_)) => continue,
             Some(Err(error)) => {
                 tracing::debug!(%error, "a link broke");
-                return ABNORMAL;
+                return close::ABNORMAL;
             }
-            None => return ABNORMAL,
+            None => return close::ABNORMAL,
         };
         match H::decode(packet) {
             Ok(message) => {
                 if sender.send(WireItem::Message(message)).await.is_err() {
-                    return ABNORMAL;
+                    return close::ABNORMAL;
                 }
             }
             Err(error) => {
@@ -124,8 +124,8 @@ fn message_of(packet: Packet) -> Message {
 mod tests {
     use super::*;
     use moorline_shared::control::{ToHost, ToRelay};
+    use moorline_shared::limits::{DEAD_AFTER, HEARTBEAT};
     use tokio::io::{DuplexStream, duplex};
-    use tokio::time::Instant;
     use tokio_tungstenite::tungstenite::protocol::Role;
 
     type Near = Wire<ToRelay, ToHost>;
@@ -147,7 +147,7 @@ mod tests {
         }
         far.send(Message::text(r#"{"type":"pong","t":0}"#)).await.unwrap();
         assert_eq!(near.recv().await, Ok(ToHost::Pong { t: 0 }));
-        assert_eq!(near.recv().await, Err(ABNORMAL));
+        assert_eq!(near.recv().await, Err(close::ABNORMAL));
         assert_eq!(begin.elapsed(), 2 * HEARTBEAT + DEAD_AFTER);
     }
 
@@ -170,7 +170,7 @@ mod tests {
         assert_eq!(near.recv().await, Err(close::PROTOCOL));
         let (mut near, far) = pair().await;
         drop(far);
-        assert_eq!(near.recv().await, Err(ABNORMAL));
+        assert_eq!(near.recv().await, Err(close::ABNORMAL));
     }
 
     #[tokio::test]

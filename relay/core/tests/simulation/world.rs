@@ -3,6 +3,7 @@
 use moorline_core::peer::PeerOutput;
 use moorline_shared::id::{Cursor, Epoch};
 use moorline_shared::link::{Generation, Input};
+use moorline_shared::message::close;
 use moorline_shared::publish::{HostCommand, HostMessage};
 use moorline_shared::time::Time;
 
@@ -273,7 +274,7 @@ impl World {
 
     fn cut(&mut self, user: usize) {
         if let Some(generation) = self.drop_socket(user) {
-            self.users[user].client.handle(self.now, Input::Closed(generation, 1006));
+            self.users[user].client.handle(self.now, Input::Closed(generation, close::ABNORMAL));
         }
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use moorline_core::session::PublishError;
-use moorline_shared::limits::DEAD_AFTER;
+use moorline_shared::link::Liveness;
 use moorline_shared::log::Entry;
 use moorline_shared::message::close;
 use moorline_shared::packet::{BadPacket, Decode as _, Encode as _, Packet};
@@ -67,16 +67,15 @@ impl SessionState {
         Ok(())
     }
 
-    /// Drops a host that has shown no sign of life for [`DEAD_AFTER`]. Nothing wakes the object to
+    /// Drops a host that is dead, as [`Liveness`] defines it. Nothing wakes the object to
     /// check that, so it is checked when someone needs the host.
     pub(super) fn check_host(&mut self, state: &State) {
         let now = now();
-        let Some(host) = self.host.as_mut().filter(|host| now >= host.heard + DEAD_AFTER) else {
-            return;
-        };
+        let is_dead = |host: &HostLink| Liveness::new(host.heard).is_dead(now);
+        let Some(host) = self.host.as_mut().filter(|host| is_dead(host)) else { return };
         let answered = sockets::answered_at(state, &host.socket).map(Time::from_ms);
         host.heard = answered.unwrap_or_default().max(host.heard);
-        if now >= host.heard + DEAD_AFTER {
+        if is_dead(host) {
             self.cut_host();
         }
     }

@@ -19,9 +19,6 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_conf
 use super::{Opener, Target};
 use crate::command_socket::ask_pass;
 
-/// Close code of a connection that ended without a close frame.
-const ABNORMAL: u16 = 1006;
-
 type WebSocket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
 /// An event of the connection.
@@ -93,7 +90,7 @@ impl AttachSocket {
         if let SocketState::Open(generation, socket) = &mut self.state
             && socket.send(message).await.is_err()
         {
-            self.state = SocketState::Gone(*generation, ABNORMAL);
+            self.state = SocketState::Gone(*generation, close::ABNORMAL);
         }
     }
 
@@ -112,7 +109,7 @@ impl AttachSocket {
                     self.state = match dialing.await {
                         Ok(Ok(socket)) => SocketState::Open(generation, Box::new(socket)),
                         Ok(Err(error)) => SocketState::Gone(generation, meaning(&error)),
-                        Err(_) => SocketState::Gone(generation, ABNORMAL),
+                        Err(_) => SocketState::Gone(generation, close::ABNORMAL),
                     };
                     if matches!(self.state, SocketState::Open(..)) {
                         return ConnectionEvent::Opened(generation);
@@ -162,25 +159,27 @@ fn read(
     match message {
         Some(Ok(Message::Text(text))) => match ServerMessage::from_json(&text) {
             Ok(message) => Ok(Some(ConnectionEvent::Text(generation, message))),
-            Err(_) => Err(ABNORMAL),
+            Err(_) => Err(close::ABNORMAL),
         },
         Some(Ok(Message::Binary(bytes))) => match Frame::decode(bytes) {
             Ok(frame) => Ok(Some(ConnectionEvent::Frame(generation, frame))),
-            Err(_) => Err(ABNORMAL),
+            Err(_) => Err(close::ABNORMAL),
         },
-        Some(Ok(Message::Close(frame))) => Err(frame.map_or(ABNORMAL, |frame| frame.code.into())),
+        Some(Ok(Message::Close(frame))) => {
+            Err(frame.map_or(close::ABNORMAL, |frame| frame.code.into()))
+        }
         Some(Ok(_)) => Ok(None),
-        Some(Err(_)) | None => Err(ABNORMAL),
+        Some(Err(_)) | None => Err(close::ABNORMAL),
     }
 }
 
 fn meaning(error: &Error) -> u16 {
-    let Error::Http(response) = error else { return ABNORMAL };
+    let Error::Http(response) = error else { return close::ABNORMAL };
     match response.status().as_u16() {
         401 => close::UNAUTHORIZED,
         403 => close::FORBIDDEN,
         400 | 404 => close::NOT_FOUND,
         429 => close::OVERLOADED,
-        _ => ABNORMAL,
+        _ => close::ABNORMAL,
     }
 }

@@ -2,19 +2,18 @@
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 
-use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket};
-use futures_util::{Sink as _, SinkExt as _, Stream as _, StreamExt as _};
+use axum::extract::ws::{Message, Utf8Bytes, WebSocket};
+use futures_util::{Sink as _, SinkExt as _, Stream as _};
 use moorline_host::dial::{Wire, WireItem};
+use moorline_shared::limits::CLOSE_PATIENCE;
 use moorline_shared::message::{KEEPALIVE_PING, KEEPALIVE_PONG};
 use moorline_shared::packet::{BadPacket, Decode, Encode, Packet};
 use tokio::sync::mpsc::OwnedPermit;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::time::timeout;
 
-/// Time allowed for a host to answer a close.
-const CLOSE_PATIENCE: Duration = Duration::from_secs(2);
+use crate::websocket;
 
 /// Something that arrived over a link.
 #[derive(Debug)]
@@ -125,15 +124,8 @@ impl<In: Decode + Send + 'static, Out: Encode + Send + 'static> Link for SocketL
         Poll::Ready(flushed.map_err(|_| LinkGone))
     }
 
-    async fn close(mut self, code: u16, reason: &'static str) {
-        let frame = CloseFrame { code, reason: Utf8Bytes::from_static(reason) };
-        let answered = async {
-            if self.socket.send(Message::Close(Some(frame))).await.is_ok() {
-                while let Some(Ok(_)) = self.socket.next().await {}
-            }
-        };
-        // A host that does not answer is disconnected.
-        let _ = timeout(CLOSE_PATIENCE, answered).await;
+    async fn close(self, code: u16, reason: &'static str) {
+        websocket::close(self.socket, code, reason).await;
     }
 }
 

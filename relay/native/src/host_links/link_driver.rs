@@ -7,7 +7,8 @@ use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use moorline_shared::limits::{DEAD_AFTER, SILENT};
+use moorline_shared::limits::SILENT;
+use moorline_shared::link::Liveness;
 use moorline_shared::message::close;
 use tokio::sync::watch;
 use tokio::time::{Instant, Sleep, sleep_until};
@@ -50,20 +51,21 @@ pub(super) trait LinkHandler<In, Out> {
     fn poll_woken(&mut self, context: &mut Context<'_>) -> Poll<()>;
 }
 
-/// An open link, and when its host was last heard.
+/// An open link, and its host's signs of life.
 #[derive(Debug)]
 pub(super) struct LinkDriver<L: Link> {
     link: L,
     said: Vec<L::In>,
-    alive_at: Instant,
+    liveness: Liveness<Instant>,
+    /// Ready when the host may be dead. It is moved only then, not for each message.
     dead: Pin<Box<Sleep>>,
 }
 
 impl<L: Link> LinkDriver<L> {
     pub(super) fn new(link: L) -> Self {
-        let alive_at = Instant::now();
-        let dead = Box::pin(sleep_until(alive_at + DEAD_AFTER));
-        Self { link, said: Vec::new(), alive_at, dead }
+        let liveness = Liveness::new(Instant::now());
+        let dead = Box::pin(sleep_until(liveness.dead_at()));
+        Self { link, said: Vec::new(), liveness, dead }
     }
 
     pub(super) async fn close(self, code: u16, reason: &'static str) {
@@ -159,7 +161,7 @@ impl<L: Link> LinkDriver<L> {
         match over {
             Some(over) => Poll::Ready(Err(over)),
             None if alive => {
-                self.alive_at = Instant::now();
+                self.liveness.heard(Instant::now());
                 Poll::Ready(Ok(()))
             }
             None => self.poll_dead(context),
@@ -168,15 +170,11 @@ impl<L: Link> LinkDriver<L> {
 
     fn poll_dead(&mut self, context: &mut Context<'_>) -> Poll<Result<(), LinkClose>> {
         while L::CAN_DIE && self.dead.as_mut().poll(context).is_ready() {
-            let dead_at = self.alive_at + DEAD_AFTER;
-            if dead_at <= Instant::now() {
-                return Poll::Ready(Err(LinkClose::Close {
-                    code: close::PROTOCOL,
-                    reason: SILENT,
-                }));
+            if self.liveness.is_dead(Instant::now()) {
+                let (code, reason) = (close::PROTOCOL, SILENT);
+                return Poll::Ready(Err(LinkClose::Close { code, reason }));
             }
-            // The timer is moved only here, not for each message.
-            self.dead.as_mut().reset(dead_at);
+            self.dead.as_mut().reset(self.liveness.dead_at());
         }
         Poll::Pending
     }

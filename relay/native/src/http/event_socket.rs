@@ -4,7 +4,7 @@ use std::future::pending;
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade};
+use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
 use axum::extract::{FromRequestParts as _, Request, State};
 use axum::http::header::{ORIGIN, UPGRADE};
 use axum::http::{HeaderMap, StatusCode};
@@ -12,6 +12,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use futures_util::StreamExt as _;
 use moorline_shared::limits::{DEAD_AFTER, UNANSWERED};
+use moorline_shared::link::Liveness;
 use moorline_shared::message::close;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout};
@@ -20,6 +21,7 @@ use super::App;
 use super::error::{ApiError, HttpError, WrongToken, no_upgrade};
 use super::stream::{configure, marked};
 use crate::listen::begun;
+use crate::websocket;
 use moorline_core::event_socket::{MessageCredit, refusal};
 use moorline_core::routes::Found;
 
@@ -49,7 +51,10 @@ pub(super) async fn carry(State(app): State<Arc<App>>, request: Request, next: N
         // A page cannot read an HTTP error of its WebSocket; other clients prefer one.
         Some((code, reason)) if is_page || answer.status() == StatusCode::NO_CONTENT => {
             let is_wrong_token = answer.extensions().get::<WrongToken>().is_some();
-            marked(upgrade.on_upgrade(move |socket| end(socket, code, reason)), is_wrong_token)
+            marked(
+                upgrade.on_upgrade(move |socket| websocket::close(socket, code, reason)),
+                is_wrong_token,
+            )
         }
         Some(_) => answer,
     }
@@ -65,12 +70,12 @@ fn is_upgrade(headers: &HeaderMap) -> bool {
 async fn stream(mut socket: WebSocket, body: Body, mut closing: watch::Receiver<bool>) {
     let mut chunks = body.into_data_stream();
     let mut credit = MessageCredit::default();
-    let mut heard = Instant::now();
+    let mut liveness = Liveness::new(Instant::now());
     loop {
         let next = async { if credit.is_left() { chunks.next().await } else { pending().await } };
         tokio::select! {
             chunk = next => {
-                let Some(Ok(chunk)) = chunk else { return end(socket, close::NORMAL, "").await };
+                let Some(Ok(chunk)) = chunk else { return websocket::close(socket, close::NORMAL, "").await };
                 credit.sent();
                 let sent = timeout(DEAD_AFTER, socket.send(Message::Binary(chunk))).await;
                 if !matches!(sent, Ok(Ok(()))) {
@@ -80,24 +85,18 @@ async fn stream(mut socket: WebSocket, body: Body, mut closing: watch::Receiver<
             said = socket.recv() => match said {
                 Some(Ok(Message::Text(_) | Message::Binary(_))) => {
                     credit.answered();
-                    heard = Instant::now();
+                    liveness.heard(Instant::now());
                 }
                 Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
                 Some(Ok(Message::Close(_)) | Err(_)) | None => return,
             },
             // In either case the reader can resume later.
             () = begun(&mut closing), if !credit.is_left() => {
-                return end(socket, close::GOING_AWAY, "the relay is shutting down").await;
+                return websocket::close(socket, close::GOING_AWAY, "the relay is shutting down").await;
             }
-            () = sleep_until(heard + DEAD_AFTER), if !credit.is_left() => {
-                return end(socket, close::PROTOCOL, UNANSWERED).await;
+            () = sleep_until(liveness.dead_at()), if !credit.is_left() => {
+                return websocket::close(socket, close::PROTOCOL, UNANSWERED).await;
             }
         }
     }
-}
-
-async fn end(mut socket: WebSocket, code: u16, reason: &'static str) {
-    let frame = CloseFrame { code, reason: reason.into() };
-    // The client may be gone, and one that takes nothing is not waited for.
-    let _ = timeout(DEAD_AFTER, socket.send(Message::Close(Some(frame)))).await;
 }

@@ -4,14 +4,15 @@ use std::sync::Arc;
 
 use axum::extract::Query;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
-use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade};
+use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
 use axum::http::request::Parts;
 use axum::http::{HeaderName, HeaderValue};
 use axum::response::Response;
 use bytes::Bytes;
+use moorline_shared::link::Liveness;
 use moorline_shared::message::{Scope, close};
 use serde::Deserialize;
-use tokio::time::{Instant, interval_at};
+use tokio::time::{Instant, sleep_until};
 
 use super::descriptions;
 use super::error::{ApiError, HttpError, no_upgrade};
@@ -20,6 +21,7 @@ use super::stream::configure;
 use super::{App, Caller, rest};
 use crate::clock::wall_ms;
 use crate::session::SessionHandle;
+use crate::websocket;
 use moorline_core::api::responses::{Guarded, Upgrade};
 use moorline_core::events::Encoding;
 use moorline_core::legacy::{self, Chat, ChatAction, Warned, refusal};
@@ -89,8 +91,7 @@ struct ChatGone;
 
 impl ChatClient {
     async fn serve(mut self, hello: String, session_id: Option<String>) {
-        // A client that has gone needs no close.
-        let _ = async {
+        let served = async {
             self.tell(hello).await?;
             if let Some(id) = session_id {
                 self.fulfil(ChatAction::Subscribe(id)).await?;
@@ -98,13 +99,18 @@ impl ChatClient {
             self.converse().await
         }
         .await;
+        // A client that has gone needs no close.
+        if served.is_ok() {
+            let reason = "the relay is shutting down";
+            websocket::close(self.socket, close::GOING_AWAY, reason).await;
+        }
     }
 
+    /// Serves the client until the relay shuts down.
     async fn converse(&mut self) -> Result<(), ChatGone> {
-        let every = moorline_shared::limits::HEARTBEAT;
-        let mut heartbeat = interval_at(Instant::now() + every, every);
         let mut closing = self.app.registry.closing();
-        let mut heard = Instant::now();
+        // Only pings count as said: a client that only listens shows by its pongs that it is there.
+        let mut liveness = Liveness::new(Instant::now());
         loop {
             let Self { socket, followed, .. } = self;
             let next = async {
@@ -116,20 +122,18 @@ impl ChatClient {
             tokio::select! {
                 chunk = next => self.pass_on(chunk).await?,
                 message = socket.recv() => {
-                    heard = Instant::now();
+                    liveness.heard(Instant::now());
                     self.hear(message).await?;
                 }
-                _ = heartbeat.tick() => {
-                    if heard.elapsed() > moorline_shared::limits::DEAD_AFTER {
+                () = sleep_until(liveness.poll_timeout()) => {
+                    let now = Instant::now();
+                    if liveness.is_dead(now) {
                         return Err(ChatGone);
                     }
+                    liveness.said(now);
                     self.socket.send(Message::Ping(Bytes::new())).await.map_err(|_| ChatGone)?;
                 }
-                Ok(()) = closing.changed() => {
-                    let reason = Utf8Bytes::from_static("the relay is shutting down");
-                    let frame = CloseFrame { code: close::GOING_AWAY, reason };
-                    return self.socket.send(Message::Close(Some(frame))).await.map_err(|_| ChatGone);
-                }
+                Ok(()) = closing.changed() => return Ok(()),
             }
         }
     }

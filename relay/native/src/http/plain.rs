@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
-use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade};
+use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse as _, Response};
 use moorline_shared::id::SessionId;
@@ -18,6 +18,7 @@ use super::stream::{admit, configure, marked};
 use crate::registry::begun;
 use crate::session::SessionHandle;
 use crate::stream::{Dialect, StreamTerms, serve};
+use crate::websocket;
 use moorline_core::api::responses::{Guarded, OfSession, Upgrade};
 use moorline_core::refusal::{PlainRefusal, SEE_TEXT};
 use moorline_core::routes::Matched;
@@ -86,9 +87,7 @@ async fn find_or_create(
 }
 
 async fn tell(mut socket: WebSocket, refusal: PlainRefusal) {
-    let close = CloseFrame { code: refusal.close, reason: Utf8Bytes::from_static(SEE_TEXT) };
     if socket.send(Message::text(refusal.text)).await.is_ok() {
-        // The client may have gone.
-        let _ = socket.send(Message::Close(Some(close))).await;
+        websocket::close(socket, refusal.close, SEE_TEXT).await;
     }
 }

@@ -229,7 +229,7 @@ fn only_the_present_is_answered_and_only_by_who_answers() {
     client.reply(Seq(1), answer.clone(), false);
     assert_eq!(replies(&mut client), [(1, true), (1, false)]);
 
-    client.handle(start, Input::Closed(SOCKET, 1006));
+    client.handle(start, Input::Closed(SOCKET, close::ABNORMAL));
     client.reply(Seq(2), answer.clone(), false);
     assert_eq!(replies(&mut client), [], "there is no connection");
     client.handle(start, Input::Dial);
