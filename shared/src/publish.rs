@@ -237,15 +237,3 @@ tagged! {
         Unknown,
     }
 }
-
-impl HostMessage {
-    /// Sets the time of an entry that came without one to the time at which it `arrived`, in
-    /// milliseconds since 1970.
-    #[must_use]
-    pub fn timed(self, arrived: impl FnOnce() -> u64) -> Self {
-        match self {
-            Self::Entry(entry) if entry.time_ms() == 0 => Self::Entry(entry.or_at(arrived())),
-            timed => timed,
-        }
-    }
-}

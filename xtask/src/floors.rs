@@ -13,19 +13,6 @@ use crate::workspace::Workspace;
 /// root must be one of them.
 const FLOORS: (&str, &[&str]) = ("client/src", &["bindings", "ui", "session", "pages", "app"]);
 
-/// Known circles: the crate's root, the parent module, and the members. The list only gets shorter:
-/// an entry that no longer matches is reported too.
-const KNOWN_CIRCLES: &[(&str, &str, &[&str])] = &[
-    // A session caches what event streams have encoded of it.
-    ("relay/core/src", "", &["events", "reader", "session"]),
-    // The loaded session's parts are defined in the modules that work on it.
-    (
-        "relay/edge/src",
-        "session",
-        &["alarm", "effects", "fork", "internal_routes", "object", "report", "state", "storage"],
-    ),
-];
-
 /// Modules that use each other, directly or through others.
 #[derive(Debug, PartialEq, Eq)]
 struct Circle {
@@ -36,34 +23,20 @@ struct Circle {
     places: Vec<String>,
 }
 
-/// Reports each unknown circle of modules within a crate, and each import of the client that leads
+/// Reports each circle of modules within a crate, and each import of the client that leads
 /// upwards.
 ///
 /// # Errors
 /// Fails if a file cannot be read.
 pub(crate) fn breaches(workspace: &Workspace, folders: &[&str]) -> Result<Vec<String>> {
     let mut found = Vec::new();
-    let mut known: Vec<_> = KNOWN_CIRCLES.iter().collect();
     for root in roots(workspace, folders) {
         let imports = imports::imports(&sources(workspace, &root)?);
         if root == FLOORS.0 {
             found.extend(upwards(FLOORS.1, &imports));
         }
-        for circle in circles(&imports) {
-            let is_it = |known: &(&str, &str, &[&str])| {
-                known.0 == root && known.1 == circle.parent && known.2 == circle.members
-            };
-            let before = known.len();
-            known.retain(|known| !is_it(known));
-            if known.len() == before {
-                found.push(told(&root, &circle));
-            }
-        }
+        found.extend(circles(&imports).iter().map(|circle| told(&root, circle)));
     }
-    found.extend(known.into_iter().map(|(root, parent, members)| {
-        let members = members.join(", ");
-        format!("{root}: {parent}::{{{members}}} is no longer a circle: see KNOWN_CIRCLES")
-    }));
     Ok(found)
 }
 

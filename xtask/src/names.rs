@@ -15,7 +15,6 @@ const SHARED: &[&str] = &[
     "Caller",
     "Client",
     "Config",
-    "Facts",
     "Output",
     "Relay",
     "ReservedId",

@@ -90,7 +90,7 @@ pub enum Notice {
 
 /// An event for the driver. `B` is a received binary message.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum SessionInput<B> {
+pub enum DriverInput<B> {
     /// Start, or retry at once.
     Dial,
     /// The network is back, or the page is visible again.
@@ -181,37 +181,37 @@ impl<W: SessionEffects> SessionDriver<W> {
     }
 
     /// Handles an event, performs the effects that follow from it, and sets the next `Tick`.
-    pub fn handle(&mut self, input: SessionInput<W::Bytes>) {
+    pub fn handle(&mut self, input: DriverInput<W::Bytes>) {
         let now = self.effects.now();
         match input {
-            SessionInput::Dial => self.client.handle(now, LinkInput::Dial),
-            SessionInput::Wake => self.client.handle(now, LinkInput::Wake),
-            SessionInput::Shown => self.hidden = false,
-            SessionInput::Hidden => self.hidden = true,
-            SessionInput::Opened(generation) => {
+            DriverInput::Dial => self.client.handle(now, LinkInput::Dial),
+            DriverInput::Wake => self.client.handle(now, LinkInput::Wake),
+            DriverInput::Shown => self.hidden = false,
+            DriverInput::Hidden => self.hidden = true,
+            DriverInput::Opened(generation) => {
                 self.client.handle(now, LinkInput::Opened(generation))
             }
-            SessionInput::Text(generation, text) => self.text(now, generation, &text),
-            SessionInput::Binary(generation, bytes) => self.binary(now, generation, bytes),
-            SessionInput::Closed(generation, code) => {
+            DriverInput::Text(generation, text) => self.text(now, generation, &text),
+            DriverInput::Binary(generation, bytes) => self.binary(now, generation, bytes),
+            DriverInput::Closed(generation, code) => {
                 self.client.handle(now, LinkInput::Closed(generation, code));
             }
-            SessionInput::Replied(write, data) => {
+            DriverInput::Replied(write, data) => {
                 if write.incarnation == self.incarnation {
                     self.client.reply(write.seq, data.into(), false);
                 }
             }
-            SessionInput::Applied(write) => self.applied(now, write),
-            SessionInput::Typed(data) => self.typed(now, &data),
-            SessionInput::Fits(size) => {
+            DriverInput::Applied(write) => self.applied(now, write),
+            DriverInput::Typed(data) => self.typed(now, &data),
+            DriverInput::Fits(size) => {
                 let wanted = self.fit.fits(size);
                 self.ask_for_size(now, wanted);
             }
-            SessionInput::TakeSize => {
+            DriverInput::TakeSize => {
                 let wanted = self.fit.claim_if_foreign(now);
                 self.ask_for_size(now, wanted);
             }
-            SessionInput::Discard => {
+            DriverInput::Discard => {
                 self.end_paste(now);
                 if self.view.lifecycle == Some(Lifecycle::Detached) {
                     self.client.discard_input();
@@ -219,9 +219,9 @@ impl<W: SessionEffects> SessionDriver<W> {
                     self.client.discard_unsent_input();
                 }
             }
-            SessionInput::EndPaste => self.end_paste(now),
-            SessionInput::Hold(hold) => self.client.hold_input(hold),
-            SessionInput::Tick => {
+            DriverInput::EndPaste => self.end_paste(now),
+            DriverInput::Hold(hold) => self.client.hold_input(hold),
+            DriverInput::Tick => {
                 // That timer has rung, even if too early.
                 self.effects.tick_at(None);
                 self.client.tick(now);

@@ -15,7 +15,7 @@ use moorline_shared::time::Time;
 
 use super::alarm::Alarm;
 use super::digest::Digest;
-use super::driver::{Notice, SessionDriver, SessionEffects, SessionInput, TerminalWrite};
+use super::driver::{DriverInput, Notice, SessionDriver, SessionEffects, TerminalWrite};
 use super::tab_state::{self, TabState};
 use super::view::SessionView;
 use crate::bindings::clock;
@@ -59,7 +59,7 @@ pub struct Progress {
     pub digest: Option<Digest>,
 }
 
-type Message = SessionInput<ArrayBuffer>;
+type Message = DriverInput<ArrayBuffer>;
 
 #[derive(Default)]
 struct SharedSession {
@@ -109,7 +109,7 @@ impl Session {
         let effects = PageEffects::new(Rc::downgrade(&self.0), setup, hooks);
         let driver = SessionDriver::new(effects, left.client_id, seed, &left.input);
         *self.0.driver.borrow_mut() = Some(driver);
-        self.post(SessionInput::Dial);
+        self.post(DriverInput::Dial);
     }
 
     /// Posts an event to the session.
@@ -132,7 +132,7 @@ impl Drop for SharedSession {
     fn drop(&mut self) {
         // Returning to the session continues as the same client.
         if let Some(driver) = self.driver.get_mut() {
-            driver.handle(SessionInput::Hidden);
+            driver.handle(DriverInput::Hidden);
         }
     }
 }
@@ -172,12 +172,12 @@ impl PageEffects {
         let hashed = (self.setup.digest && !write.snapshot).then(|| chunk.to_vec());
         self.setup.screen.write(chunk, write.replayed, move |replies| {
             if let Some(replies) = replies {
-                post(SessionInput::Replied(write, replies.into_bytes()));
+                post(DriverInput::Replied(write, replies.into_bytes()));
             }
             progress.set(advance(progress.get(), write, hashed.as_deref()));
             report.ask();
             then();
-            post(SessionInput::Applied(write));
+            post(DriverInput::Applied(write));
         });
     }
 }
@@ -213,15 +213,15 @@ impl SessionEffects for PageEffects {
         let tell = post.clone();
         let socket = Socket::dial(&address, &protocols, move |event| {
             tell(match event {
-                SocketEvent::Opened => SessionInput::Opened(generation),
-                SocketEvent::Text(text) => SessionInput::Text(generation, text),
-                SocketEvent::Binary(buffer) => SessionInput::Binary(generation, buffer),
-                SocketEvent::Closed { code } => SessionInput::Closed(generation, code),
+                SocketEvent::Opened => DriverInput::Opened(generation),
+                SocketEvent::Text(text) => DriverInput::Text(generation, text),
+                SocketEvent::Binary(buffer) => DriverInput::Binary(generation, buffer),
+                SocketEvent::Closed { code } => DriverInput::Closed(generation, code),
             });
         });
         match socket {
             Ok(socket) => self.socket = Some(socket),
-            Err(_) => post(SessionInput::Closed(generation, close::ABNORMAL)),
+            Err(_) => post(DriverInput::Closed(generation, close::ABNORMAL)),
         }
     }
 
@@ -278,7 +278,7 @@ impl SessionEffects for PageEffects {
 
     fn tick_at(&mut self, time: Option<Time>) {
         let post = self.poster();
-        self.alarm.set(time, move || post(SessionInput::Tick));
+        self.alarm.set(time, move || post(DriverInput::Tick));
     }
 
     fn show(&mut self, view: &SessionView) {

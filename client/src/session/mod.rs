@@ -1,6 +1,6 @@
 //! The page's state and logic, without drawing anything.
 //!
-//! One session's link is a [`SessionDriver`]: it turns each [`SessionInput`] into calls of the link
+//! One session's link is a [`SessionDriver`]: it turns each [`DriverInput`] into calls of the link
 //! machine, and the machine's outputs into calls of its [`SessionEffects`]. Output bytes pass
 //! through it unread, as [`SessionEffects::Bytes`]. The page gets a small [`SessionView`] whenever what it
 //! shows has changed. [`events`] keeps an event stream open in the same way, and [`overview`] uses
@@ -34,7 +34,7 @@ pub mod words;
 
 pub use backlog::PasteProgress;
 pub use digest::Digest;
-pub use driver::{Notice, SessionDriver, SessionEffects, SessionInput, TerminalWrite};
+pub use driver::{DriverInput, Notice, SessionDriver, SessionEffects, TerminalWrite};
 pub use events::{EventSubscription, StreamStatus};
 pub use live::{Progress, Session, SessionHooks, Setup};
 pub use view::{LinkView, Pending, SessionView};

@@ -14,7 +14,7 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use super::tab_state::TabState;
 use super::{
-    LinkView, Notice, SessionDriver, SessionEffects, SessionInput, SessionView, TerminalWrite,
+    DriverInput, LinkView, Notice, SessionDriver, SessionEffects, SessionView, TerminalWrite,
 };
 
 const EPOCH: Epoch = Epoch(7);
@@ -94,7 +94,7 @@ fn driver(saved: &SavedInput) -> Subject {
 
 fn say(driver: &mut Subject, message: &ServerMessage) {
     let generation = driver.effects().dialled.unwrap();
-    driver.handle(SessionInput::Text(generation, serde_json::to_string(message).unwrap()));
+    driver.handle(DriverInput::Text(generation, serde_json::to_string(message).unwrap()));
 }
 
 fn meta(size: Size, scope: Scope) -> ServerMessage {
@@ -141,20 +141,20 @@ fn snapshot(seq: u64) -> ServerMessage {
 
 fn output(driver: &mut Subject, seq: u64) {
     let generation = driver.effects().dialled.unwrap();
-    driver.handle(SessionInput::Binary(generation, Frame::copy(Seq(seq), b"out").unwrap()));
+    driver.handle(DriverInput::Binary(generation, Frame::copy(Seq(seq), b"out").unwrap()));
 }
 
 /// Reports everything that was written as parsed.
 fn parse(driver: &mut Subject) {
     for (_, write) in std::mem::take(&mut driver.effects_mut().writes) {
-        driver.handle(SessionInput::Applied(write));
+        driver.handle(DriverInput::Applied(write));
     }
 }
 
 fn connect(driver: &mut Subject, answer: &ServerMessage) {
-    driver.handle(SessionInput::Dial);
+    driver.handle(DriverInput::Dial);
     let generation = driver.effects().dialled.unwrap();
-    driver.handle(SessionInput::Opened(generation));
+    driver.handle(DriverInput::Opened(generation));
     say(driver, &meta(SMALL, Scope::Write));
     say(driver, answer);
 }
@@ -162,7 +162,7 @@ fn connect(driver: &mut Subject, answer: &ServerMessage) {
 /// Returns a live driver with a snapshot of entry 5 on the screen.
 fn live() -> Subject {
     let mut driver = driver(&SavedInput::default());
-    driver.handle(SessionInput::Fits(SMALL));
+    driver.handle(DriverInput::Fits(SMALL));
     connect(&mut driver, &resumed(Outcome::Snapshot, EPOCH, 5, 5, 0));
     say(&mut driver, &snapshot(5));
     parse(&mut driver);
@@ -172,7 +172,7 @@ fn live() -> Subject {
 
 fn cut(driver: &mut Subject) {
     let generation = driver.effects().dialled.unwrap();
-    driver.handle(SessionInput::Closed(generation, close::ABNORMAL));
+    driver.handle(DriverInput::Closed(generation, close::ABNORMAL));
     driver.effects_mut().dialled = None;
 }
 
@@ -194,7 +194,7 @@ fn only_what_was_in_the_log_before_counts_as_replayed() {
 #[test]
 fn a_snapshot_is_painted_at_its_own_size() {
     let mut driver = driver(&SavedInput::default());
-    driver.handle(SessionInput::Fits(SMALL));
+    driver.handle(DriverInput::Fits(SMALL));
     connect(&mut driver, &resumed(Outcome::Snapshot, EPOCH, 5, 5, 0));
     say(&mut driver, &snapshot(5));
     assert_eq!(driver.effects().size, Some(LARGE));
@@ -206,7 +206,7 @@ fn a_snapshot_is_painted_at_its_own_size() {
 fn what_is_typed_offline_is_shown_kept_and_sent_once() {
     let mut driver = live();
     cut(&mut driver);
-    driver.handle(SessionInput::Typed(b"ls\r".to_vec()));
+    driver.handle(DriverInput::Typed(b"ls\r".to_vec()));
     let view = &driver.effects().view;
     assert!(matches!(view.link, LinkView::Waiting { .. }));
     assert_eq!(view.pending.as_ref().unwrap().preview, "ls⏎");
@@ -223,8 +223,8 @@ fn what_is_typed_offline_is_shown_kept_and_sent_once() {
 fn a_later_page_delivers_what_an_earlier_one_could_not() {
     let mut before = live();
     cut(&mut before);
-    before.handle(SessionInput::Typed(b"make\r".to_vec()));
-    before.handle(SessionInput::Hidden);
+    before.handle(DriverInput::Typed(b"make\r".to_vec()));
+    before.handle(DriverInput::Hidden);
     let kept = before.effects().kept.clone().unwrap();
     let mut after = driver(&kept.input);
     connect(&mut after, &resumed(Outcome::Snapshot, EPOCH, 5, 5, 0));
@@ -236,11 +236,11 @@ fn a_later_page_delivers_what_an_earlier_one_could_not() {
 fn typing_on_a_live_link_shows_only_what_waits_long() {
     let mut driver = live();
     driver.effects_mut().now = 100;
-    driver.handle(SessionInput::Typed(b"x".to_vec()));
+    driver.handle(DriverInput::Typed(b"x".to_vec()));
     assert_eq!(driver.effects().view.pending, None);
     assert!(driver.effects().tick.unwrap() <= Time::from_ms(1_100));
     driver.effects_mut().now = 1_100;
-    driver.handle(SessionInput::Tick);
+    driver.handle(DriverInput::Tick);
     assert_eq!(driver.effects().view.pending.as_ref().unwrap().bytes, 1);
 }
 
@@ -248,8 +248,8 @@ fn typing_on_a_live_link_shows_only_what_waits_long() {
 fn what_waits_can_be_taken_back() {
     let mut driver = live();
     cut(&mut driver);
-    driver.handle(SessionInput::Typed(b"rm".to_vec()));
-    driver.handle(SessionInput::Discard);
+    driver.handle(DriverInput::Typed(b"rm".to_vec()));
+    driver.handle(DriverInput::Discard);
     assert_eq!((&driver.effects().view.pending, &driver.effects().kept), (&None, &None));
     connect(&mut driver, &resumed(Outcome::Continue, EPOCH, 5, 5, 0));
     assert!(driver.effects().frames.is_empty());
@@ -258,17 +258,17 @@ fn what_waits_can_be_taken_back() {
 #[test]
 fn typing_for_a_host_that_is_away_is_refused_or_shown_at_once() {
     let mut driver = live();
-    driver.handle(SessionInput::Hold(true));
+    driver.handle(DriverInput::Hold(true));
     say(&mut driver, &meta_of(SMALL, Scope::Write, Lifecycle::Detached));
     assert!(driver.effects().view.is_host_away());
-    driver.handle(SessionInput::Typed(b"ls\r".to_vec()));
+    driver.handle(DriverInput::Typed(b"ls\r".to_vec()));
     assert_eq!(driver.effects().view.pending.as_ref().unwrap().bytes, 3);
-    driver.handle(SessionInput::Discard);
+    driver.handle(DriverInput::Discard);
     assert_eq!((&driver.effects().view.pending, driver.effects().notices.len()), (&None, 0));
     let last = driver.effects().frames.last().unwrap();
     assert_eq!((last.seq(), last.data_len()), (Seq(1), 0), "the relay is told, too");
-    driver.handle(SessionInput::Hold(false));
-    driver.handle(SessionInput::Typed(b"ls\r".to_vec()));
+    driver.handle(DriverInput::Hold(false));
+    driver.handle(DriverInput::Typed(b"ls\r".to_vec()));
     assert_eq!(driver.effects().notices, [Notice::Refused(Refusal::HostOffline)]);
     assert_eq!(driver.effects().view.pending, None);
     say(&mut driver, &meta(SMALL, Scope::Write));
@@ -279,7 +279,7 @@ fn typing_for_a_host_that_is_away_is_refused_or_shown_at_once() {
 fn the_relay_learns_with_the_next_connection_whether_to_keep_typing() {
     for hold in [false, true] {
         let mut driver = live();
-        driver.handle(SessionInput::Hold(hold));
+        driver.handle(DriverInput::Hold(hold));
         driver.effects_mut().texts.clear();
         cut(&mut driver);
         connect(&mut driver, &resumed(Outcome::Continue, EPOCH, 5, 5, 0));
@@ -301,8 +301,8 @@ fn another_epoch_voids_what_is_still_being_parsed() {
     assert_eq!(driver.effects().cleared, 1);
     say(&mut driver, &snapshot(2));
     driver.effects_mut().now += 10_000;
-    driver.handle(SessionInput::Applied(late));
-    driver.handle(SessionInput::Tick);
+    driver.handle(DriverInput::Applied(late));
+    driver.handle(DriverInput::Tick);
     let acked = driver.effects().texts.contains(&ClientMessage::Ack { seq: Seq(6) });
     assert!(!acked, "an entry of the old epoch was acknowledged in the new one");
     parse(&mut driver);
@@ -317,7 +317,7 @@ fn typing_takes_the_size_back_from_another_window() {
     assert_eq!(driver.effects().view.foreign_size, Some(LARGE));
     assert_eq!(driver.effects().size, Some(LARGE));
     driver.effects_mut().texts.clear();
-    driver.handle(SessionInput::Typed(b"x".to_vec()));
+    driver.handle(DriverInput::Typed(b"x".to_vec()));
     let wanted = ClientMessage::Resize { cols: SMALL.cols, rows: SMALL.rows };
     assert_eq!(driver.effects().texts.last(), Some(&wanted));
     assert_eq!((driver.effects().size, driver.effects().view.foreign_size), (Some(SMALL), None));
@@ -326,11 +326,11 @@ fn typing_takes_the_size_back_from_another_window() {
 #[test]
 fn who_may_only_watch_is_told_so() {
     let mut driver = driver(&SavedInput::default());
-    driver.handle(SessionInput::Dial);
+    driver.handle(DriverInput::Dial);
     let generation = driver.effects().dialled.unwrap();
-    driver.handle(SessionInput::Opened(generation));
+    driver.handle(DriverInput::Opened(generation));
     say(&mut driver, &meta(LARGE, Scope::Read));
-    driver.handle(SessionInput::Typed(b"x".to_vec()));
+    driver.handle(DriverInput::Typed(b"x".to_vec()));
     assert!(driver.effects().view.read_only);
     assert_eq!(driver.effects().notices.len(), 1);
 }
@@ -339,12 +339,12 @@ fn who_may_only_watch_is_told_so() {
 fn a_refusal_is_final_until_the_user_asks() {
     let mut driver = live();
     let generation = driver.effects().dialled.unwrap();
-    driver.handle(SessionInput::Closed(generation, close::REPLACED));
+    driver.handle(DriverInput::Closed(generation, close::REPLACED));
     assert_eq!(driver.effects().view.link, LinkView::Refused { code: close::REPLACED });
     driver.effects_mut().dialled = None;
-    driver.handle(SessionInput::Tick);
+    driver.handle(DriverInput::Tick);
     assert_eq!(driver.effects().dialled, None);
-    driver.handle(SessionInput::Dial);
+    driver.handle(DriverInput::Dial);
     assert!(driver.effects().dialled.is_some());
 }
 
@@ -352,6 +352,6 @@ fn a_refusal_is_final_until_the_user_asks() {
 fn nonsense_from_the_relay_breaks_the_connection_and_nothing_else() {
     let mut driver = live();
     let generation = driver.effects().dialled.unwrap();
-    driver.handle(SessionInput::Text(generation, "{".into()));
+    driver.handle(DriverInput::Text(generation, "{".into()));
     assert!(matches!(driver.effects().view.link, LinkView::Waiting { .. }));
 }

@@ -150,7 +150,7 @@ impl ClientTable {
     }
 
     /// Drops all input: it was typed into an earlier epoch.
-    pub(super) fn new_incarnation(&mut self) {
+    pub(super) fn input_is_void(&mut self) {
         self.by_id.values_mut().for_each(|claim| {
             claim.input = HeldInput::default();
             claim.stored = None;

@@ -1,30 +1,30 @@
 //! One event stream: a session's log as server-sent events.
 //!
 //! Nothing is queued for a reader: each [`EventStream::poll_output`] reads the log at the stream's
-//! cursor. Each entry is encoded once, however many streams read it (`EncodedCache`).
+//! cursor. Each entry is encoded once, however many streams read it (`EncodedEntries`).
 
 #[cfg(test)]
 mod tests;
 
-use std::collections::VecDeque;
 use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use moorline_shared::event::{
-    self, Activity, Connected, Event, EventFields, EventKind, SessionDeleted, SessionOutput, Status,
+    self, Activity, Connected, Event, EventFields, EventKind, SessionDeleted, SessionOutput,
 };
 use moorline_shared::frame::Frame;
 use moorline_shared::id::{Cursor, Epoch, Seq, SessionId};
 use moorline_shared::limits::HEARTBEAT;
 use moorline_shared::log::Entry;
-use moorline_shared::session::Lifecycle;
 use moorline_shared::sse;
 use moorline_shared::time::Time;
 
 use super::api::ApiError;
 use super::client_table::PeerId;
+use super::encoded::EncodedEntry;
+pub use super::encoded::Encoding;
 use super::reader::{Read, ReadGap, Reader, Start};
 use super::session::{READS_EVERY, READS_EVERY_BYTES, Session, TooManyClients};
 
@@ -37,32 +37,6 @@ pub const CHUNK_BYTES: usize = 64 * 1024;
 /// The interval without output or a status after which the status is sent again. Seed 000's client
 /// ignores comments, and takes a stream that sends nothing else for dead.
 const STATUS_EVERY: Duration = Duration::from_secs(30);
-/// The bound on encoded entries per encoding. Readers near the head share them.
-const ENCODED_BYTES: usize = 256 * 1024;
-
-/// The form of output in JSON.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Encoding {
-    /// As text: bytes that are not UTF-8 become U+FFFD.
-    #[default]
-    Text,
-    /// As base64 of the exact bytes.
-    Base64,
-}
-
-impl Encoding {
-    /// Returns the encoding that an address asks for.
-    ///
-    /// # Errors
-    /// `bad_request` if the name is unknown.
-    pub fn asked(name: Option<&str>) -> Result<Self, ApiError> {
-        match name {
-            None | Some("text") => Ok(Self::Text),
-            Some("base64") => Ok(Self::Base64),
-            Some(_) => Err(ApiError::bad_request("`encoding` is `text` or `base64`.")),
-        }
-    }
-}
 
 /// Returns where a stream begins, by its `Last-Event-ID` and by its address. The header wins: when
 /// a stream reconnects, it is newer than the address.
@@ -279,7 +253,7 @@ impl EventStream {
         let (id, time_ms) = (session.id().clone(), session.time_ms(entry));
         let (cursor, encoding) = (self.reader.cursor(), self.encoding);
         let encode = || encode(&id, cursor, entry, time_ms, &self.reader, encoding);
-        let made = session.encoded(encoding).get(cursor, encode);
+        let made = session.encoded().get(encoding, cursor, encode);
         self.told = made.tells.unwrap_or(self.told);
         if made.tells.is_some() || matches!(entry, Entry::Output(_)) {
             self.heard = now;
@@ -363,82 +337,4 @@ fn output(
     let output = SessionOutput { seq: cursor.seq, stream, encoding, content };
     let data = Event::encode(session_id, timestamp, &output);
     sse::encode(EventKind::SessionOutput.as_str(), Some(cursor), &data)
-}
-
-/// An entry as it is sent.
-#[derive(Debug, Clone)]
-struct EncodedEntry {
-    bytes: Bytes,
-    /// The activity that it reports, if it is a status.
-    tells: Option<Activity>,
-}
-
-/// The last entries in encoded form, for the streams that are close to the head.
-#[derive(Debug, Default)]
-pub(super) struct EncodedCache {
-    epoch: Epoch,
-    /// Consecutive, oldest first.
-    entries: VecDeque<(Seq, EncodedEntry)>,
-    bytes: usize,
-}
-
-impl EncodedCache {
-    fn get(&mut self, cursor: Cursor, encode: impl FnOnce() -> EncodedEntry) -> EncodedEntry {
-        if cursor.epoch != self.epoch {
-            self.clear();
-            self.epoch = cursor.epoch;
-        }
-        if let Some((first, _)) = self.entries.front()
-            && let Some(index) = cursor.seq.0.checked_sub(first.0)
-            && let Some((_, made)) = usize::try_from(index).ok().and_then(|i| self.entries.get(i))
-        {
-            return made.clone();
-        }
-        let made = encode();
-        let follows = self.entries.back().is_none_or(|(last, _)| cursor.seq == last.next());
-        let is_newer = self.entries.back().is_none_or(|(last, _)| cursor.seq > *last);
-        if !follows && is_newer {
-            self.clear();
-        }
-        if is_newer {
-            self.bytes += made.bytes.len();
-            self.entries.push_back((cursor.seq, made.clone()));
-        }
-        while self.bytes > ENCODED_BYTES
-            && let Some((_, oldest)) = self.entries.pop_front()
-        {
-            self.bytes -= oldest.bytes.len();
-        }
-        made
-    }
-
-    pub(super) fn clear(&mut self) {
-        *self = Self { epoch: self.epoch, ..Self::default() };
-    }
-}
-
-/// Returns the session's status, from its last status event and its lifecycle.
-pub(super) fn status(session: &Session, wall_ms: u64) -> Status {
-    let mut status = Status::default();
-    if let Some(last) = session.last_status() {
-        let started = last.timestamp.saturating_sub(last.status.uptime);
-        status = last.status.clone();
-        status.uptime = wall_ms.saturating_sub(started);
-    }
-    match session.lifecycle() {
-        Lifecycle::Live | Lifecycle::Detached => {}
-        Lifecycle::Exited => {
-            let exit = session.exit().clone();
-            status.status = Activity::Exited;
-            (status.exit_code, status.signal) = (exit.code, exit.signal);
-        }
-        Lifecycle::Lost | Lifecycle::Expired => status.status = Activity::Error,
-    }
-    if session.lifecycle().is_over() {
-        (status.pid, status.command) = (None, None);
-        if let Some(last) = session.last_status() {
-            status.uptime = last.status.uptime;
-        }
-    }
-    status
 }

@@ -7,6 +7,7 @@ pub mod api;
 pub mod auth;
 mod client_table;
 pub mod directory;
+mod encoded;
 pub mod event_socket;
 pub mod events;
 pub mod hosts;

@@ -4,21 +4,19 @@
 //! reads the session's log at the peer's cursor. It asks for entries that are no longer in memory
 //! with [`PeerOutput::Load`].
 
+mod input;
+mod place;
 mod saved;
 mod sending;
 
 use std::collections::VecDeque;
 
 use bytes::Bytes;
-use const_format::formatcp;
-use moorline_shared::frame::Frame;
 use moorline_shared::id::{ClientId, Epoch, Seq};
 use moorline_shared::limits::{
-    INPUT_WAITS, NO_RESUME, NOT_A_FRAME, RESUME_DEADLINE, SESSION_INPUT_WAITS, SILENT, SIZES,
-    TEXT_MESSAGE_BYTES, TEXT_MESSAGE_TOO_LARGE,
+    NO_RESUME, RESUME_DEADLINE, SILENT, TEXT_MESSAGE_BYTES, TEXT_MESSAGE_TOO_LARGE,
 };
 use moorline_shared::link::{Credit, Liveness, Sender};
-use moorline_shared::log::Entry;
 use moorline_shared::message::{
     ClientMessage, ErrorCode, ExtendedMeta, Resume, Scope, ServerMessage, SessionMeta,
     SnapshotReason, close,
@@ -27,10 +25,11 @@ use moorline_shared::session::Size;
 use moorline_shared::time::Time;
 use serde::{Deserialize, Serialize};
 
+use input::PeerInput;
+use place::PeerPlace;
 pub use saved::SavedPeer;
 
 use super::client_table::PeerId;
-use super::input::InputRefused;
 use super::profile::Profile;
 use super::rfc3339;
 use super::session::{Session, TooManyClients};
@@ -107,39 +106,28 @@ pub struct Peer {
     id: PeerId,
     client_id: Option<ClientId>,
     terms: Terms,
-    /// True if input waits while the host is away.
-    hold: bool,
-    /// True if its terminal answers queries.
-    answers: bool,
-    /// Its place in the order in which clients typed or resized; 0 if it never did.
-    active: u64,
     phase: PeerPhase,
-    /// The epoch that the cursor belongs to; `None` until `resume` is answered.
+    /// The epoch that the place belongs to; `None` until `resume` is answered.
     epoch: Option<Epoch>,
-    sender: Sender,
-    told_revision: Option<u64>,
-    told_state: Option<Seq>,
-    told_input: Option<Seq>,
-    /// The last piece of input that arrived on this connection.
-    received_input: Option<Seq>,
-    /// True once input was refused because the host is away.
-    refused: bool,
-    sent_bytes: u64,
-    /// True if the client prefers a snapshot to a long backlog.
-    jumps: bool,
-    /// The credit of a client that acknowledges.
-    credit: Credit,
-    /// The last call of `Session::reads_on`, and the bytes sent by then; `None` before the first.
-    reads_at: Option<(Time, u64)>,
-    /// Stored entries after the position.
-    loaded: VecDeque<Entry>,
-    /// True if the store does not have the entry after the position.
-    is_lost: bool,
+    place: PeerPlace,
+    input: PeerInput,
+    told: Told,
     errors: VecDeque<(ErrorCode, &'static str)>,
     pong: Option<u64>,
     snapshot_wanted: Option<SnapshotReason>,
     closing: Option<(u16, &'static str)>,
     liveness: Liveness,
+}
+
+/// What the client was told last of what changes in place.
+#[derive(Debug, Default)]
+struct Told {
+    /// [`Session::revision`] at the last facts.
+    revision: Option<u64>,
+    /// The entry of the last status.
+    status: Option<Seq>,
+    /// The last acknowledgement of input.
+    input: Option<Seq>,
 }
 
 impl Peer {
@@ -152,23 +140,11 @@ impl Peer {
             id: session.attach()?,
             client_id: None,
             terms,
-            hold: false,
-            answers: false,
-            active: 0,
             phase: PeerPhase::AwaitingResume { deadline: now + RESUME_DEADLINE },
             epoch: None,
-            sender: Sender::new(Seq::ZERO, 0, 0),
-            told_revision: None,
-            told_state: None,
-            told_input: None,
-            received_input: None,
-            refused: false,
-            sent_bytes: 0,
-            jumps: false,
-            credit: Credit::default(),
-            reads_at: None,
-            loaded: VecDeque::new(),
-            is_lost: false,
+            place: PeerPlace::new(Sender::new(Seq::ZERO, 0, 0), Credit::default(), 0, false),
+            input: PeerInput::default(),
+            told: Told::default(),
             errors: VecDeque::new(),
             pong: None,
             snapshot_wanted: None,
@@ -193,71 +169,6 @@ impl Peer {
             // IC-1 prescribes these words.
             Err(_) => self.error(ErrorCode::BadMessage, "Invalid JSON"),
         }
-    }
-
-    /// Handles a binary message: a piece of input.
-    pub fn binary(&mut self, session: &mut Session, now: Time, encoded: Bytes) {
-        self.liveness.heard(now);
-        if self.closing.is_some() {
-            // The client sends unacknowledged input again on its next connection.
-            return;
-        }
-        let Ok(piece) = Frame::decode(encoded) else {
-            return self.error(ErrorCode::BadMessage, NOT_A_FRAME);
-        };
-        let Some(client_id) = self.client_id.clone().filter(|_| self.has_answer()) else {
-            return self.error(
-                ErrorCode::ResumeRequired,
-                "Send `resume` with a clientId before input, on the subprotocol moorline.v1.",
-            );
-        };
-        if self.terms.scope == Scope::Read {
-            return self.error(ErrorCode::ReadOnly, "This token is read-only.");
-        }
-        if session.lifecycle().is_over() {
-            return self.error(ErrorCode::SessionEnded, "The session has ended.");
-        }
-        // Input for an earlier epoch of the session must not reach this one.
-        if self.epoch == Some(session.log().epoch()) {
-            self.received_input = Some(piece.seq());
-            if interrupts(piece.data()) {
-                self.interrupted(session);
-            }
-            self.active = session.is_active(&client_id);
-            self.pass_on(session, &client_id, piece);
-        }
-    }
-
-    fn pass_on(&mut self, session: &mut Session, client_id: &ClientId, piece: Frame) {
-        if self.refused && session.host_is_here() {
-            // An earlier piece was refused: this connection is about to close, and the client sends
-            // both again.
-            return;
-        }
-        let (code, message) = match session.input(client_id, piece, self.hold) {
-            Ok(()) => return,
-            Err(InputRefused::HostAway) => {
-                self.refused = true;
-                return self.error(
-                    ErrorCode::HostOffline,
-                    "The session's host is offline: resume with `hold` to keep input until it is \
-                     back.",
-                );
-            }
-            Err(InputRefused::TooMuch) => {
-                (ErrorCode::TooLarge, formatcp!("More than {INPUT_WAITS}."))
-            }
-            Err(InputRefused::SessionFull) => (ErrorCode::Overloaded, SESSION_INPUT_WAITS),
-            Err(InputRefused::Gap) => {
-                (ErrorCode::BadMessage, "A piece of input is missing: continue after inputSeq.")
-            }
-        };
-        self.error(code, message);
-        if code == ErrorCode::Overloaded {
-            // The client sends unacknowledged input again on its next connection.
-            return self.close(close::OVERLOADED, "the session does not read its input");
-        }
-        self.close(close::PROTOCOL, "the input does not follow what was acknowledged");
     }
 
     /// Records a WebSocket pong, or anything else that shows that the client is alive.
@@ -330,35 +241,13 @@ impl Peer {
         if !matches!(self.phase, PeerPhase::AwaitingResume { .. }) {
             return;
         }
-        self.hold = resume.hold;
+        self.input.hold = resume.hold;
         if let Some(client_id) = resume.client_id.as_ref().filter(|_| self.terms.extended) {
             session.claim(self.id, client_id);
             self.client_id = Some(client_id.clone());
-            self.answers = resume.answers && self.terms.scope == Scope::Write;
+            self.input.answers = resume.answers && self.terms.scope == Scope::Write;
         }
         self.phase = PeerPhase::Answering(resume);
-    }
-
-    fn resize(&mut self, session: &mut Session, size: Size) {
-        if self.terms.scope == Scope::Read {
-            self.error(ErrorCode::ReadOnly, "This token is read-only.");
-        } else if size != size.clamped() {
-            self.error(ErrorCode::BadMessage, SIZES);
-        } else {
-            if let Some(client_id) = &self.client_id {
-                self.active = session.is_active(client_id);
-            }
-            session.client_size(self.client_id.as_ref(), size);
-        }
-    }
-
-    /// Passes on a terminal's answer to a query. Drops it if the client may not type, or if it is
-    /// for another epoch.
-    fn reply(&self, session: &mut Session, seq: Seq, data: Bytes, more: bool) {
-        let is_current = self.has_answer() && self.epoch == Some(session.log().epoch());
-        if let Some(client_id) = self.client_id.as_ref().filter(|_| self.answers && is_current) {
-            session.reply(client_id, seq, data, more);
-        }
     }
 
     fn poll(&mut self, session: &mut Session, now: Time) -> Option<PeerOutput> {
@@ -387,30 +276,30 @@ impl Peer {
 
     fn poll_meta(&mut self, session: &Session) -> Option<ServerMessage> {
         let revision = Some(session.revision());
-        if self.told_revision == revision || (self.told_revision.is_some() && !self.terms.extended)
+        if self.told.revision == revision || (self.told.revision.is_some() && !self.terms.extended)
         {
             return None;
         }
-        self.told_revision = revision;
+        self.told.revision = revision;
         let extended = self.terms.extended.then(|| ExtendedMeta {
             epoch: session.log().epoch(),
             head: session.log().head(),
             tail: session.oldest(),
             cols: session.size().cols,
             rows: session.size().rows,
-            driver: session.facts().driver.clone(),
+            driver: session.driver().to_owned(),
             lifecycle: session.lifecycle(),
             scope: self.terms.scope,
         });
-        let name = session.facts().name.clone();
-        let created_at = rfc3339(session.facts().created_at_ms);
+        let name = session.name().to_owned();
+        let created_at = rfc3339(session.created_at_ms());
         Some(ServerMessage::SessionMeta(Box::new(SessionMeta { name, created_at, extended })))
     }
 
     /// Returns the session's status at first, and whenever it changes; `None` until one is known.
     fn poll_state(&mut self, session: &Session) -> Option<ServerMessage> {
-        let last = session.last_status().filter(|last| self.told_state != Some(last.seq))?;
-        self.told_state = Some(last.seq);
+        let last = session.last_status().filter(|last| self.told.status != Some(last.seq))?;
+        self.told.status = Some(last.seq);
         Some(ServerMessage::State {
             value: last.status.status.as_str().to_owned(),
             tool: last.tool(),
@@ -434,7 +323,7 @@ impl Peer {
             // The client's next `resume` is answered with a reset.
             return Some((close::GOING_AWAY, "the session was started again"));
         }
-        if self.refused && session.host_is_here() {
+        if self.input.is_refused && session.host_is_here() {
             // Refused input is not acknowledged: the client sends it again.
             return Some((close::GOING_AWAY, "the session's host is back"));
         }
@@ -452,10 +341,10 @@ impl Peer {
             return None;
         }
         let accepted = session.claims().accepted_seq(self.client_id.as_ref()?)?;
-        if self.told_input == Some(accepted) {
+        if self.told.input == Some(accepted) {
             return None;
         }
-        self.told_input = Some(accepted);
+        self.told.input = Some(accepted);
         Some(text(&ServerMessage::InputAck { seq: accepted }))
     }
 
@@ -466,14 +355,6 @@ impl Peer {
         let heartbeat = || text(&ServerMessage::Heartbeat { head: session.log().head() });
         Some(if self.terms.extended { heartbeat() } else { PeerOutput::Ping })
     }
-}
-
-/// Returns true if the input asks the program to stop: ^C or ^\ as a byte, or as a key sequence if
-/// the program has asked for those.
-fn interrupts(input: &[u8]) -> bool {
-    const KEYS: [&[u8]; 2] = [b"\x1b[99;5u", b"\x1b[92;5u"];
-    let is_key = |keys: &[u8]| KEYS.contains(&keys);
-    input.iter().any(|byte| matches!(byte, 0x03 | 0x1c)) || input.windows(7).any(is_key)
 }
 
 fn text(message: &ServerMessage) -> PeerOutput {

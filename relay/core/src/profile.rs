@@ -3,7 +3,6 @@
 
 use std::time::Duration;
 
-use moorline_shared::id::Seq;
 use moorline_shared::limits::{BACKLOG_BYTES, FRAME_DATA_BYTES, SEGMENT_BYTES};
 
 const KIB: u64 = 1024;
@@ -38,10 +37,11 @@ impl Profile {
     pub const NATIVE: Self = Self {
         log: RetentionPolicy {
             memory_bytes: BACKLOG_BYTES,
-            without_snapshot_bytes: 4 * BACKLOG_BYTES,
             snapshot_every_bytes: BACKLOG_BYTES / 2,
             window_bytes: 16 * MIB,
-            retention: Retention { keep_bytes: 64 * MIB, slack_bytes: 4 * MIB },
+            retention_bytes: 64 * MIB,
+            slack_bytes: 4 * MIB,
+            without_snapshot_bytes: 72 * MIB,
             forgets: false,
         },
         store_every: Duration::from_millis(50),
@@ -58,11 +58,12 @@ impl Profile {
     pub const EDGE: Self = Self {
         log: RetentionPolicy {
             memory_bytes: 512 * KIB,
-            without_snapshot_bytes: 512 * KIB,
             snapshot_every_bytes: MIB,
             // While such a window is read, nobody else is served.
             window_bytes: MIB,
-            retention: Retention { keep_bytes: 8 * MIB, slack_bytes: MIB },
+            retention_bytes: 8 * MIB,
+            slack_bytes: MIB,
+            without_snapshot_bytes: 10 * MIB,
             forgets: true,
         },
         store_every: Duration::from_millis(100),
@@ -79,45 +80,23 @@ impl Profile {
 /// The limits that a relay can afford for a session's log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RetentionPolicy {
-    /// The bound on a log in memory. Without a store to read from ([`Session::with_stored`](crate::session::Session::with_stored)),
-    /// entries after the last snapshot stay longer, up to `without_snapshot_bytes`.
+    /// The bound on the entries in memory that are stored as well.
     pub memory_bytes: u64,
-    /// The bound on a log in memory if no snapshot comes and there is no store to read from.
-    pub without_snapshot_bytes: u64,
     /// The output after which the host is asked for another snapshot, and after which a snapshot is
     /// worth storing, counted from the stored one.
     pub snapshot_every_bytes: u64,
     /// The most that a host may send ahead of the durable entries.
     pub window_bytes: u64,
-    /// The bounds on a log in the store.
-    pub retention: Retention,
-    /// True if the relay may lose its memory while its sockets stay open. Then held input must be
-    /// stored: see [`Session::poll_held`](crate::session::Session::poll_held).
-    pub forgets: bool,
-}
-
-/// The retention of a log in the store.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Retention {
-    /// The bytes that stay.
-    pub keep_bytes: u64,
-    /// The excess that may build up before trimming, so that it is not done every time.
+    /// The bytes that stay in the store.
+    pub retention_bytes: u64,
+    /// The excess over `retention_bytes` that may build up before a trim, so that it is not done
+    /// every time.
     pub slack_bytes: u64,
-}
-
-impl Retention {
-    /// Returns the last entry that may be removed from a log of `stored_bytes`; `None` if nothing
-    /// has to go. The stored snapshot contains everything up to `snapshot`. Entries after the
-    /// snapshot stay, so that a client can get both. But that has a limit: if no snapshot comes,
-    /// the log is trimmed all the same.
-    #[must_use]
-    pub const fn not_after(self, stored_bytes: u64, snapshot: Seq) -> Option<Seq> {
-        if stored_bytes <= self.keep_bytes + self.slack_bytes {
-            None
-        } else if stored_bytes <= self.keep_bytes + 2 * self.slack_bytes {
-            Some(snapshot)
-        } else {
-            Some(Seq(u64::MAX))
-        }
-    }
+    /// The bound on the bytes in the store if no snapshot comes. From there on, the log is trimmed
+    /// all the same, and a new client may see a screen that is not complete.
+    pub without_snapshot_bytes: u64,
+    /// True if the relay may lose its memory while its sockets stay open. Then input that waits for
+    /// the host is stored ([`SessionEffect::Held`](crate::session::SessionEffect::Held)), and so is
+    /// the last status.
+    pub forgets: bool,
 }

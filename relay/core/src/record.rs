@@ -12,7 +12,6 @@ use moorline_shared::time::Time;
 use serde::{Deserialize, Serialize};
 
 use super::rfc3339;
-use super::session::{Facts, Session};
 
 /// The row of one session.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,33 +46,6 @@ pub struct SessionRecord {
     pub head: Seq,
     /// The host that runs it; `None` for a session older than hosts.
     pub host: Option<HostId>,
-}
-
-impl SessionRecord {
-    /// Returns the row as it should be stored now.
-    #[must_use]
-    pub fn of(&self, session: &Session, last_activity_ms: u64) -> Self {
-        let exited = session.lifecycle() == Lifecycle::Exited;
-        Self {
-            epoch: session.log().epoch(),
-            size: session.size(),
-            lifecycle: session.lifecycle(),
-            exit: exited.then(|| session.exit().clone()),
-            last_activity_ms,
-            head: session.durable(),
-            ..self.clone()
-        }
-    }
-
-    /// Returns true if the session differs from the row enough for a write. Activity alone counts
-    /// if it is at least `step_ms` milliseconds later.
-    #[must_use]
-    pub fn is_behind(&self, session: &Session, last_activity_ms: u64, step_ms: u64) -> bool {
-        self.lifecycle != session.lifecycle()
-            || self.size != session.size()
-            || self.epoch != session.log().epoch()
-            || last_activity_ms >= self.last_activity_ms + step_ms
-    }
 }
 
 /// The row of one project.
@@ -174,20 +146,6 @@ pub fn summary(record: &SessionRecord, clients: usize) -> SessionSummary {
     }
 }
 
-/// Returns a session in memory as lists show it. `record` is its current row, `wall_ms` the time in
-/// milliseconds since 1970.
-#[must_use]
-pub fn summary_now(record: &SessionRecord, session: &Session, wall_ms: u64) -> SessionSummary {
-    let status = session.status(wall_ms);
-    SessionSummary {
-        status: status.status,
-        running: status.command.filter(|_| status.status == Activity::Running),
-        last_exit_code: status.exit_code,
-        cwd: status.cwd.or_else(|| record.cwd.clone()),
-        ..summary(record, session.clients())
-    }
-}
-
 /// Returns the name of a session everywhere: the name that it was given, else its program and
 /// folder, such as `htop` or `bash in src`.
 #[must_use]
@@ -214,17 +172,6 @@ fn last_part(path: &str) -> &str {
 fn is_home(folder: &str) -> bool {
     let parts: Vec<&str> = folder.split('/').filter(|part| !part.is_empty()).collect();
     matches!(parts[..], ["root"] | ["home" | "Users", _])
-}
-
-/// Returns the facts that clients get from a session's row.
-#[must_use]
-pub fn facts(record: &SessionRecord) -> Facts {
-    Facts {
-        id: record.id.clone(),
-        name: name(record),
-        created_at_ms: record.created_at_ms,
-        driver: record.driver.clone(),
-    }
 }
 
 #[cfg(test)]
@@ -258,10 +205,7 @@ mod tests {
         ] {
             let record = record(given, command, cwd);
             assert_eq!(name(&record), called);
-            assert_eq!(
-                (summary(&record, 0).name, facts(&record).name),
-                (called.into(), called.into())
-            );
+            assert_eq!(summary(&record, 0).name, called);
             assert_eq!(summary(&record, 0).named, given.is_some());
         }
     }

@@ -27,7 +27,6 @@ use crate::api::ApiError;
 use crate::auth::Access;
 use crate::directory::{Change, Directory, Draft, Effect, created_event};
 use crate::naming;
-use crate::record::SessionRecord;
 use crate::session::Session;
 pub use output::{OutputPoll, OutputRead};
 pub use request::{Reply, Request, parse};
@@ -92,7 +91,7 @@ pub enum Handler {
     /// Removes the session that the path names, and answers with this.
     Remove(fn(&SessionId) -> Reply),
     /// Reads a session, given its current row and the session itself.
-    Session(fn(&SessionRecord, &Session, &Request) -> Result<Reply, ApiError>),
+    Session(fn(&Session, &Request) -> Result<Reply, ApiError>),
     /// Reads a session's output.
     Output(fn(&Session, &Request) -> Result<OutputRead, ApiError>),
     /// Types into a session.

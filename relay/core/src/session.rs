@@ -1,221 +1,392 @@
-//! One session on a relay: its log, its last snapshot, and the claims of its clients.
+//! One session on a relay: its log, its last snapshot, its host's link and its clients.
 //!
-//! No I/O happens here. The owner passes in the host's messages ([`Session::host_message`]), sends
-//! the host its commands ([`Session::poll_command`]), and stores what [`Session::store_batch`] and
-//! [`Session::snapshot_to_store`] return. Clients read through [`super::peer::Peer`].
+//! No I/O happens here, and no clock is read. A [`Session`] is driven by its owner:
+//!
+//! 1. Events go in: messages of the host through [`Session::host_message`], all others through
+//!    [`Session::handle`]. Requests of users are methods, such as [`Session::rename`]. Clients read
+//!    and type through [`crate::peer::Peer`] and [`crate::events::EventStream`].
+//! 2. After each of these, drain [`Session::poll_output`]. It says what to store and whom to wake.
+//!    The data stays here until its consumer has room: the host's link takes
+//!    [`Session::poll_command`], the store takes [`Session::store_batch`]. So no queue of theirs
+//!    grows, and commands that replace each other are sent once.
+//! 3. Each method may change [`Session::poll_timeout`]; pass in [`SessionInput::Timeout`] then.
+//!
+//! Entries count as durable once their batch is reported as stored, and only then are they
+//! acknowledged to the host.
 //!
 //! Invariant: the retained entries reach back to the last snapshot, or to the beginning if there is
 //! none. So a client can always get a snapshot and every entry after it. The newest entries are in
-//! memory; the store has older ones ([`Session::with_stored`]).
+//! memory; the store has older ones.
 
-mod answering;
+mod clients;
 mod commands;
-mod held;
-mod host_link;
-mod replay;
-mod retention;
+mod host;
+mod host_connection;
+mod input;
+mod log;
+mod serving;
 mod snapshots;
+mod storing;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
-use bytes::Bytes;
-use moorline_shared::event::{Event, Status};
-use moorline_shared::id::{ClientId, Epoch, Seq, SessionId};
-use moorline_shared::limits::{CLIENTS_PER_SESSION, SESSION_INPUT_BYTES};
+use moorline_shared::control::Hosted;
+use moorline_shared::event::{Activity, Event, Status};
+use moorline_shared::id::{ProjectId, Seq, SessionId};
 use moorline_shared::log::{Entry, Log};
 use moorline_shared::message::Snapshot;
-use moorline_shared::publish::{HostCommand, RequestId, WriteAnswer, WriteRefused};
+use moorline_shared::publish::{HostCommand, HostMessage, WriteRefused};
+use moorline_shared::rest::SessionSummary;
 use moorline_shared::session::{ExitStatus, Lifecycle, Size};
+use moorline_shared::time::Time;
 
-use super::client_table::{ClientTable, PeerId};
-use super::events::{self, EncodedCache, Encoding};
+use super::encoded::EncodedEntries;
 use super::last_status::LastStatus;
-use super::profile::{Profile, RetentionPolicy};
-use super::requests::Requests;
-use super::stored::Stored;
-use commands::Commands;
-pub use held::HeldChange;
-pub(crate) use replay::{READS_EVERY, READS_EVERY_BYTES};
+use super::profile::Profile;
+use super::record::{self, SessionRecord};
+use super::stored::{SegmentRow, Stored};
+use clients::Clients;
+pub use clients::TooManyClients;
+pub(crate) use clients::{READS_EVERY, READS_EVERY_BYTES};
+pub use host::PublishError;
+use host_connection::HostConnection;
+pub use input::HeldChange;
+use log::SessionLog;
+use snapshots::Snapshots;
+use storing::StoreProgress;
+pub use storing::{Batch, Urgency};
 
-/// The error for a message that a host may not publish.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum PublishError {
-    /// A later epoch was published before.
-    #[error("fenced: epoch {got} is older than {current}")]
-    Fenced {
-        /// The relay's epoch.
-        current: Epoch,
-        /// The host's epoch.
-        got: Epoch,
+/// An event for a session.
+#[derive(Debug)]
+pub enum SessionInput {
+    /// A host has opened its link, which replaces an earlier one.
+    HostArrived,
+    /// The link to the host has outlived this relay's memory. `is_asked` is what
+    /// [`Session::host_is_asked`] returned before.
+    HostStayed {
+        /// True if the host's answer is on its way, so that it is not asked again.
+        is_asked: bool,
     },
-    /// Entries are missing.
-    #[error("entry {got} cannot follow: entry {want} is next")]
-    Gap {
-        /// The next number.
-        want: Seq,
-        /// The number that came.
-        got: Seq,
+    /// The host's link is gone.
+    HostLeft,
+    /// The host no longer has the session, which is lost.
+    HostLost,
+    /// The session was unused for too long, and is about to be removed.
+    Expired,
+    /// A batch was stored.
+    Stored {
+        /// The batch, as [`Session::store_batch`] returned it.
+        batch: Box<Batch>,
+        /// The rows that hold its entries now, oldest first.
+        rows: Vec<SegmentRow>,
     },
+    /// A batch could not be stored.
+    NotStored,
+    /// [`Session::poll_timeout`] has come; a spurious one is harmless.
+    Timeout,
 }
 
-/// The error for a client beyond the session's limit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a session has at most {} clients", CLIENTS_PER_SESSION)]
-pub struct TooManyClients;
-
-/// The facts about a session that clients get and its log does not contain.
+/// A task for a session's owner.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Facts {
-    /// Its id.
-    pub id: SessionId,
-    /// The name, for people.
-    pub name: String,
-    /// The time of creation, in milliseconds since 1970.
-    pub created_at_ms: u64,
-    /// The driver that runs it.
-    pub driver: String,
+pub enum SessionEffect {
+    /// Change the stored input before any message leaves this relay. Only with
+    /// [`RetentionPolicy::forgets`](super::profile::RetentionPolicy::forgets).
+    Held(HeldChange),
+    /// Wake the host's link: [`Session::poll_command`] has something.
+    Commands,
+    /// Lists show the session otherwise than before.
+    ListChanged,
+    /// Store the session: [`Session::store_batch`] has something.
+    Store(Urgency),
 }
 
-/// Entries to write to the store.
-#[derive(Debug, Clone)]
-pub struct StoreBatch {
-    /// The epoch of the entries.
-    pub epoch: Epoch,
-    /// The entries, in order and without gaps.
-    pub entries: Vec<Entry>,
+/// What a relay has stored of a session.
+#[derive(Debug)]
+pub struct StoredSession {
+    /// Its row.
+    pub record: SessionRecord,
+    /// The newest entries of its log.
+    pub newest: Log,
+    /// The index of its whole log.
+    pub index: Stored,
+    /// A snapshot, if one is stored.
+    pub snapshot: Option<Snapshot>,
+    /// The last status, if it is stored.
+    pub last_status: Option<LastStatus>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum HostPresence {
-    Away,
-    /// It was asked where to begin, and has not answered. Its epoch is unknown, so nothing may be
-    /// acknowledged to it.
-    Arrived,
-    Linked,
+/// The values that lists show, besides times.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct ListedValues {
+    revision: u64,
+    last_status: Option<Seq>,
+    clients: usize,
+    streams: usize,
+    changes: u64,
 }
 
-/// One session on a relay. Poll its commands, store batch and timeout after each call that changes
-/// it.
+/// One session: see the [module](self) for how to drive it.
 #[derive(Debug)]
 pub struct Session {
-    facts: Facts,
-    log: Log,
-    durable: Seq,
-    /// The last entry that was acknowledged to the linked host.
-    acknowledged: Option<Seq>,
-    size: Size,
-    lifecycle: Lifecycle,
-    exit: ExitStatus,
-    deleted: bool,
-    host: HostPresence,
-    /// The last entry that the host is known to have.
-    host_head: Seq,
-    commands: Commands,
-    snapshot: Option<Snapshot>,
-    snapshot_stored: bool,
-    /// The number of answers of the host to snapshot requests, with a snapshot or without.
-    snapshot_answers: u64,
-    snapshot_asked: bool,
-    /// The head at the time of the last snapshot request that failed.
-    snapshot_failed: Seq,
-    claims: ClientTable,
-    /// The client that the host currently leaves queries to.
-    answerer: Option<ClientId>,
-    requests: Requests,
+    /// The current row, but for its epoch and its head, which the log has.
+    record: SessionRecord,
+    /// The name that people see.
+    name: String,
+    log: SessionLog,
+    snapshots: Snapshots,
+    host: HostConnection,
+    clients: Clients,
+    storing: StoreProgress,
     last_status: Option<LastStatus>,
-    keeping: RetentionPolicy,
-    /// The index of the store; `None` if all retained entries are in memory.
-    stored: Option<Stored>,
     held_changes: VecDeque<HeldChange>,
-    /// Clients that replay and have recently taken something.
-    readings: BTreeMap<PeerId, replay::ReplayPosition>,
-    /// The cached encodings for event streams: text, then base64.
-    encoded: [EncodedCache; 2],
-    streams: usize,
-    clients: usize,
-    last_peer: u64,
+    encoded: EncodedEntries,
+    is_deleted: bool,
+    /// Grows whenever clients must get the session's facts again.
     revision: u64,
+    listed: ListedValues,
 }
 
 impl Session {
-    /// Returns a session whose host is about to connect.
+    /// Returns a session that a host is about to start. Nothing of it is stored.
     #[must_use]
-    pub fn new(facts: Facts, epoch: Epoch, size: Size) -> Self {
-        Self::restored(facts, Log::new(epoch), size, Lifecycle::Detached, None)
+    pub fn new(record: SessionRecord, profile: &Profile) -> Self {
+        let (newest, index) = (Log::new(record.epoch), Stored::new(record.epoch, []));
+        let stored = StoredSession { record, newest, index, snapshot: None, last_status: None };
+        Self::with(stored, profile, true)
     }
 
-    /// Returns a session from the store. `log` has every entry after `snapshot`.
+    /// Returns a session from the store. Its host is away, until [`SessionInput::HostStayed`].
     #[must_use]
-    pub fn restored(
-        facts: Facts,
-        log: Log,
-        size: Size,
-        lifecycle: Lifecycle,
-        snapshot: Option<Snapshot>,
-    ) -> Self {
+    pub fn restored(stored: StoredSession, profile: &Profile) -> Self {
+        let mut session = Self::with(stored, profile, false);
+        if session.record.lifecycle == Lifecycle::Live {
+            session.record.lifecycle = Lifecycle::Detached;
+        }
+        session
+    }
+
+    fn with(stored: StoredSession, profile: &Profile, is_new: bool) -> Self {
+        let StoredSession { record, newest, index, snapshot, last_status } = stored;
+        let stored_status = last_status.as_ref().map(|last| last.seq);
         Self {
-            facts,
-            last_status: LastStatus::of_log(&log),
-            durable: log.head(),
-            acknowledged: None,
-            log,
-            size,
-            lifecycle,
-            exit: ExitStatus::default(),
-            deleted: false,
-            host: HostPresence::Away,
-            host_head: Seq::ZERO,
-            commands: Commands::default(),
-            snapshot,
-            snapshot_stored: true,
-            snapshot_answers: 0,
-            snapshot_asked: false,
-            snapshot_failed: Seq::ZERO,
-            claims: ClientTable::default(),
-            answerer: None,
-            requests: Requests::default(),
-            keeping: Profile::NATIVE.log,
-            stored: None,
+            name: record::name(&record),
+            storing: StoreProgress::new(profile, &record, stored_status, is_new),
+            last_status: LastStatus::of_log(&newest).or(last_status),
+            record,
+            log: SessionLog::new(newest, index, profile.log),
+            snapshots: Snapshots::new(snapshot),
+            host: HostConnection::away(),
+            clients: Clients::default(),
             held_changes: VecDeque::new(),
-            readings: BTreeMap::new(),
-            encoded: <[EncodedCache; 2]>::default(),
-            streams: 0,
-            clients: 0,
-            last_peer: 0,
+            encoded: EncodedEntries::default(),
+            is_deleted: false,
             revision: 0,
+            listed: ListedValues::default(),
         }
     }
 
-    /// Sets how the process ended, for a session from the store.
-    #[must_use]
-    pub fn with_exit(mut self, exit: ExitStatus) -> Self {
-        self.exit = exit;
-        self
+    /// Handles an event at `now`.
+    pub fn handle(&mut self, now: Time, input: SessionInput) {
+        match input {
+            SessionInput::HostArrived => self.host_arrived(),
+            SessionInput::HostStayed { is_asked } => self.host_stayed(now, is_asked),
+            SessionInput::HostLeft => self.host_left(Lifecycle::Detached),
+            SessionInput::HostLost => self.host_left(Lifecycle::Lost),
+            SessionInput::Expired => self.expired(),
+            SessionInput::Stored { batch, rows } => self.stored(&batch, rows),
+            SessionInput::NotStored => self.not_stored(),
+            SessionInput::Timeout => self.clients.drop_stalled(now),
+        }
+        self.acknowledge();
     }
 
-    /// Sets the last status of a session whose log is not all in memory.
-    #[must_use]
-    pub fn with_last_status(mut self, last_status: Option<LastStatus>) -> Self {
-        self.last_status = last_status;
-        self
+    /// Handles a message of the host. `wall_ms` is the time in milliseconds since 1970.
+    ///
+    /// # Errors
+    /// [`PublishError`]: the link must be closed. Pass in [`SessionInput::HostLeft`] as well.
+    pub fn host_message(&mut self, message: HostMessage, wall_ms: u64) -> Result<(), PublishError> {
+        self.hear_host(message, wall_ms)
     }
 
-    /// Returns the facts that the log does not contain.
-    #[must_use]
-    pub const fn facts(&self) -> &Facts {
-        &self.facts
+    /// Returns the next task; call until `None`.
+    pub fn poll_output(&mut self) -> Option<SessionEffect> {
+        if let Some(change) = self.held_changes.pop_front() {
+            return Some(SessionEffect::Held(change));
+        }
+        if self.host.has_new_commands() {
+            return Some(SessionEffect::Commands);
+        }
+        let listed = self.listed_values();
+        if std::mem::replace(&mut self.listed, listed) != listed {
+            return Some(SessionEffect::ListChanged);
+        }
+        self.ask_to_store().map(SessionEffect::Store)
     }
 
+    /// Returns when to pass in [`SessionInput::Timeout`].
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Time> {
+        self.holds_back().then(|| self.clients.stalled_at()).flatten()
+    }
+
+    /// Returns the next command for the host; call until `None`.
+    pub fn poll_command(&mut self) -> Option<HostCommand> {
+        self.host.poll_command()
+    }
+
+    /// Returns true if too many commands wait for the host, which takes too few of them: its link
+    /// must be closed.
+    #[must_use]
+    pub const fn host_is_stalled(&self) -> bool {
+        self.host.is_stalled()
+    }
+
+    /// Returns true if nothing more is expected from the host: the session is over, and all of it
+    /// is durable.
+    #[must_use]
+    pub fn host_may_leave(&self) -> bool {
+        let expects_more = self.log.unstored_bytes() > 0 || self.snapshots.is_asked();
+        self.lifecycle().is_over() && !expects_more
+    }
+
+    /// Returns true if the host was asked where it begins, and has not answered.
+    #[must_use]
+    pub fn host_is_asked(&self) -> bool {
+        self.host.is_asked()
+    }
+
+    /// Takes over what the host says about the session that it has started.
+    pub fn started(&mut self, hosted: &Hosted) {
+        self.record.cwd = Some(hosted.cwd.clone());
+        self.record.driver.clone_from(&hosted.facts.driver);
+        self.record.command.clone_from(&hosted.facts.command);
+        self.is_called_anew();
+    }
+
+    /// Renames the session; without a name it is called by its program.
+    pub fn rename(&mut self, name: Option<String>) {
+        self.record.name = name;
+        self.is_called_anew();
+    }
+
+    /// Moves the session to a project, or out of any.
+    pub fn move_to(&mut self, project: Option<ProjectId>) {
+        self.record.project = project;
+        self.storing.changed();
+    }
+
+    /// Records activity, at this time in milliseconds since 1970.
+    pub fn note_activity(&mut self, wall_ms: u64) {
+        self.record.last_activity_ms = self.record.last_activity_ms.max(wall_ms);
+    }
+
+    /// Asks the host to append an event. Does nothing if the host is away.
+    pub fn append(&mut self, event: Event) {
+        self.host.command(HostCommand::Append { event });
+    }
+
+    /// Deletes the session: its clients are told and disconnected. Drops its log, its snapshot and
+    /// all waiting input.
+    pub fn delete(&mut self) {
+        self.is_deleted = true;
+        self.host.drop_input();
+        self.clients.table.input_is_void();
+        self.host.requests.refuse_all(WriteRefused::Ended);
+        self.log.clear();
+        self.snapshots.clear();
+        self.encoded.clear();
+        self.host.command(HostCommand::Close);
+    }
+
+    fn is_called_anew(&mut self) {
+        self.name = record::name(&self.record);
+        self.revision += 1;
+        self.storing.changed();
+    }
+
+    fn listed_values(&self) -> ListedValues {
+        ListedValues {
+            revision: self.revision,
+            last_status: self.last_status.as_ref().map(|last| last.seq),
+            clients: self.clients.connected(),
+            streams: self.clients.streams(),
+            changes: self.storing.changes(),
+        }
+    }
+}
+
+/// What is known about the session.
+impl Session {
     /// Returns the session's id.
     #[must_use]
     pub const fn id(&self) -> &SessionId {
-        &self.facts.id
+        &self.record.id
     }
 
-    /// Renames the session, and announces that to clients.
-    pub fn rename(&mut self, name: String) {
-        self.facts.name = name;
-        self.revision += 1;
+    /// Returns the name that people see.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Returns the driver that runs it.
+    #[must_use]
+    pub fn driver(&self) -> &str {
+        &self.record.driver
+    }
+
+    /// Returns the time of its creation, in milliseconds since 1970.
+    #[must_use]
+    pub const fn created_at_ms(&self) -> u64 {
+        self.record.created_at_ms
+    }
+
+    /// Returns the time of its last activity, in milliseconds since 1970.
+    #[must_use]
+    pub const fn last_activity_ms(&self) -> u64 {
+        self.record.last_activity_ms
+    }
+
+    /// Returns the terminal's size.
+    #[must_use]
+    pub const fn size(&self) -> Size {
+        self.record.size
+    }
+
+    /// Returns the session's state.
+    #[must_use]
+    pub const fn lifecycle(&self) -> Lifecycle {
+        self.record.lifecycle
+    }
+
+    /// Returns how the process ended; empty unless it has.
+    #[must_use]
+    pub fn exit(&self) -> ExitStatus {
+        self.record.exit.clone().unwrap_or_default()
+    }
+
+    /// Returns true if the session was deleted.
+    #[must_use]
+    pub const fn is_deleted(&self) -> bool {
+        self.is_deleted
+    }
+
+    /// Returns a number that grows whenever clients must get the session's facts again.
+    #[must_use]
+    pub const fn revision(&self) -> u64 {
+        self.revision
+    }
+
+    /// Returns the current row.
+    #[must_use]
+    pub fn record(&self) -> SessionRecord {
+        let exited = self.record.lifecycle == Lifecycle::Exited;
+        SessionRecord {
+            epoch: self.log.newest().epoch(),
+            head: self.log.durable(),
+            exit: self.record.exit.clone().filter(|_| exited),
+            ..self.record.clone()
+        }
     }
 
     /// Returns the last status that the log reports.
@@ -224,10 +395,88 @@ impl Session {
         self.last_status.as_ref()
     }
 
+    /// Returns the current status: the last one of the log, unless the session is over. `wall_ms`
+    /// is the time in milliseconds since 1970.
+    #[must_use]
+    pub fn status(&self, wall_ms: u64) -> Status {
+        let mut status = Status::default();
+        if let Some(last) = &self.last_status {
+            let started = last.timestamp.saturating_sub(last.status.uptime);
+            status = last.status.clone();
+            status.uptime = wall_ms.saturating_sub(started);
+        }
+        match self.lifecycle() {
+            Lifecycle::Live | Lifecycle::Detached => {}
+            Lifecycle::Exited => {
+                let exit = self.exit();
+                status.status = Activity::Exited;
+                (status.exit_code, status.signal) = (exit.code, exit.signal);
+            }
+            Lifecycle::Lost | Lifecycle::Expired => status.status = Activity::Error,
+        }
+        if self.lifecycle().is_over() {
+            (status.pid, status.command) = (None, None);
+            if let Some(last) = &self.last_status {
+                status.uptime = last.status.uptime;
+            }
+        }
+        status
+    }
+
+    /// Returns the session as lists show it. `wall_ms` is the time in milliseconds since 1970.
+    #[must_use]
+    pub fn summary(&self, wall_ms: u64) -> SessionSummary {
+        let status = self.status(wall_ms);
+        let record = self.record();
+        SessionSummary {
+            status: status.status,
+            running: status.command.filter(|_| status.status == Activity::Running),
+            last_exit_code: status.exit_code,
+            cwd: status.cwd.or_else(|| record.cwd.clone()),
+            ..record::summary(&record, self.clients())
+        }
+    }
+
+    /// Returns the number of connected clients, event streams included.
+    #[must_use]
+    pub const fn clients(&self) -> usize {
+        self.clients.connected()
+    }
+
+    /// Returns the number of open event streams.
+    #[must_use]
+    pub const fn streams(&self) -> usize {
+        self.clients.streams()
+    }
+
     /// Returns the part of the log that is in memory.
     #[must_use]
     pub const fn log(&self) -> &Log {
-        &self.log
+        self.log.newest()
+    }
+
+    /// Returns the index of the log's stored rows.
+    #[must_use]
+    pub const fn stored_rows(&self) -> &Stored {
+        self.log.index()
+    }
+
+    /// Returns the last durable entry.
+    #[must_use]
+    pub const fn durable(&self) -> Seq {
+        self.log.durable()
+    }
+
+    /// Returns the bytes of the entries that are not durable yet.
+    #[must_use]
+    pub fn unstored_bytes(&self) -> u64 {
+        self.log.unstored_bytes()
+    }
+
+    /// Returns the oldest retained entry, in memory or, as far as is known, in the store.
+    #[must_use]
+    pub fn oldest(&self) -> Seq {
+        self.log.oldest()
     }
 
     /// Returns when an entry was appended to the log, in milliseconds since 1970. For output stored
@@ -235,264 +484,8 @@ impl Session {
     #[must_use]
     pub const fn time_ms(&self, entry: &Entry) -> u64 {
         match entry.time_ms() {
-            0 => self.facts.created_at_ms,
+            0 => self.record.created_at_ms,
             time_ms => time_ms,
-        }
-    }
-
-    /// Returns the terminal's size.
-    #[must_use]
-    pub const fn size(&self) -> Size {
-        self.size
-    }
-
-    /// Returns the session's state.
-    #[must_use]
-    pub const fn lifecycle(&self) -> Lifecycle {
-        self.lifecycle
-    }
-
-    /// Returns how the process ended; empty unless it has.
-    #[must_use]
-    pub const fn exit(&self) -> &ExitStatus {
-        &self.exit
-    }
-
-    /// Returns the current status. `wall_ms` is the time in milliseconds since 1970.
-    #[must_use]
-    pub fn status(&self, wall_ms: u64) -> Status {
-        events::status(self, wall_ms)
-    }
-
-    /// Returns the number of open event streams.
-    #[must_use]
-    pub const fn streams(&self) -> usize {
-        self.streams
-    }
-
-    /// Returns the number of connected clients, event streams included.
-    #[must_use]
-    pub const fn clients(&self) -> usize {
-        self.clients
-    }
-
-    /// Returns true if the session was deleted.
-    #[must_use]
-    pub const fn is_deleted(&self) -> bool {
-        self.deleted
-    }
-
-    /// Deletes the session: peers notify and disconnect their clients. Drops its log, its snapshot
-    /// and all waiting input.
-    pub fn delete(&mut self) {
-        self.deleted = true;
-        self.commands.drop_input();
-        self.claims.new_incarnation();
-        self.requests.refuse_all(WriteRefused::Ended);
-        self.log = Log::starting_after(self.log.epoch(), self.log.head());
-        self.durable = self.log.head();
-        self.snapshot = None;
-        self.encoded.iter_mut().for_each(EncodedCache::clear);
-        self.command(HostCommand::Close);
-    }
-
-    /// Returns the next command for the host; call until `None`.
-    pub fn poll_command(&mut self) -> Option<HostCommand> {
-        self.commands.pop()
-    }
-
-    /// Returns true if a command was added since the last call.
-    pub const fn has_new_commands(&mut self) -> bool {
-        self.commands.take_fresh()
-    }
-
-    /// Returns true if the host's link has too many commands waiting: its owner must close it.
-    #[must_use]
-    pub const fn host_is_stalled(&self) -> bool {
-        self.commands.is_overrun()
-    }
-
-    /// Asks the host to write input that no client numbers, and to append `event` once it does. The
-    /// answer comes at the time that `answer` names: poll [`Session::written`].
-    ///
-    /// # Errors
-    /// [`WriteRefused`]: the host was not asked. [`WriteRefused::TooMuch`] lasts until
-    /// [`Session::has_room_to_write`].
-    pub fn write(
-        &mut self,
-        data: Bytes,
-        event: Option<Event>,
-        answer: WriteAnswer,
-    ) -> Result<RequestId, WriteRefused> {
-        if self.lifecycle.is_over() {
-            return Err(WriteRefused::Ended);
-        }
-        if !self.host_is_here() {
-            return Err(WriteRefused::HostAway);
-        }
-        if !self.has_room_to_write() {
-            return Err(WriteRefused::TooMuch);
-        }
-        let request = self.requests.begin(data.len())?;
-        self.command(HostCommand::Write { request, data, event, answer });
-        Ok(request)
-    }
-
-    /// Returns true if more input may wait for the program.
-    #[must_use]
-    pub fn has_room_to_write(&self) -> bool {
-        let waiting = self.claims.cost() + self.requests.bytes() as u64;
-        waiting < SESSION_INPUT_BYTES as u64 && self.requests.has_room()
-    }
-
-    /// Takes the host's answer; `None` until it has come.
-    pub fn written(&mut self, request: RequestId) -> Option<Result<(), WriteRefused>> {
-        self.requests.take(request)
-    }
-
-    /// Abandons a request: nobody waits for its answer.
-    pub fn forget_request(&mut self, request: RequestId) {
-        self.requests.give_up(request);
-    }
-
-    /// Asks the host to append an event. Does nothing if the host is away.
-    pub fn append(&mut self, event: Event) {
-        self.command(HostCommand::Append { event });
-    }
-
-    /// Returns entries that are not durable yet, about `bytes` of them; `None` if all are.
-    #[must_use]
-    pub fn store_batch(&self, bytes: usize) -> Option<StoreBatch> {
-        let mut left = bytes;
-        let fits = |entry: &&Entry| {
-            let some_left = left > 0;
-            left = left.saturating_sub(entry.len());
-            some_left
-        };
-        let entries: Vec<Entry> = self.log.after(self.durable).take_while(fits).cloned().collect();
-        (!entries.is_empty()).then(|| StoreBatch { epoch: self.log.epoch(), entries })
-    }
-
-    /// Records that entries of `epoch` up to `seq` are durable, acknowledges them to the host, and
-    /// trims.
-    pub fn stored(&mut self, epoch: Epoch, seq: Seq) {
-        if epoch == self.log.epoch() && seq > self.durable {
-            self.durable = seq.min(self.log.head());
-            self.acknowledge();
-            self.trim();
-        }
-    }
-
-    /// Returns the bytes of the entries that are not durable yet.
-    #[must_use]
-    pub fn unstored_bytes(&self) -> u64 {
-        self.log.bytes_after(self.durable)
-    }
-
-    /// Returns the last durable entry.
-    #[must_use]
-    pub const fn durable(&self) -> Seq {
-        self.durable
-    }
-
-    pub(super) fn attach(&mut self) -> Result<PeerId, TooManyClients> {
-        if self.clients >= CLIENTS_PER_SESSION {
-            return Err(TooManyClients);
-        }
-        self.clients += 1;
-        self.last_peer += 1;
-        Ok(PeerId::new(self.last_peer))
-    }
-
-    pub(super) fn detach(&mut self, peer: PeerId, client_id: Option<&ClientId>) {
-        self.clients -= 1;
-        self.reads_no_more(peer);
-        if let Some(client_id) = client_id {
-            self.claims.release(peer, client_id);
-            self.find_answerer();
-        }
-    }
-
-    pub(super) fn attach_stream(&mut self) -> Result<PeerId, TooManyClients> {
-        let peer = self.attach()?;
-        self.streams += 1;
-        Ok(peer)
-    }
-
-    pub(super) fn detach_stream(&mut self, peer: PeerId) {
-        self.detach(peer, None);
-        self.streams -= 1;
-        if self.streams == 0 {
-            self.encoded.iter_mut().for_each(EncodedCache::clear);
-        }
-    }
-
-    pub(super) const fn encoded(&mut self, encoding: Encoding) -> &mut EncodedCache {
-        match encoding {
-            Encoding::Text => &mut self.encoded[0],
-            Encoding::Base64 => &mut self.encoded[1],
-        }
-    }
-
-    /// Lets `peer` speak for `client_id`, and replaces a connection that did so before.
-    pub(super) fn claim(&mut self, peer: PeerId, client_id: &ClientId) {
-        if let Some((client_id, seq)) = self.claims.claim(peer, client_id) {
-            self.held_changes.push_back(HeldChange::Taken { client_id, seq });
-        }
-        self.find_answerer();
-        self.command(HostCommand::ClientResumed { client_id: client_id.clone() });
-    }
-
-    pub(super) const fn claims(&self) -> &ClientTable {
-        &self.claims
-    }
-
-    /// Returns the last entry that the log can reach once its host has sent what it has. Without a
-    /// linked host, returns the largest number.
-    pub(super) fn reachable_head(&self) -> Seq {
-        match self.host {
-            HostPresence::Linked => self.host_head.max(self.log.head()),
-            HostPresence::Away | HostPresence::Arrived => Seq(u64::MAX),
-        }
-    }
-
-    pub(super) fn host_is_here(&self) -> bool {
-        self.host != HostPresence::Away
-    }
-
-    pub(super) fn client_size(&mut self, client_id: Option<&ClientId>, size: Size) {
-        if let Some(client_id) = client_id {
-            self.claims.set_size(client_id, size);
-        }
-        self.resize(size);
-    }
-
-    /// Returns a number that changes whenever clients must get the session's facts again.
-    #[must_use]
-    pub const fn revision(&self) -> u64 {
-        self.revision
-    }
-
-    /// Acknowledges durable entries to the host, unless the host must wait for readers.
-    fn acknowledge(&mut self) {
-        if self.host == HostPresence::Linked
-            && self.acknowledged != Some(self.durable)
-            && !self.holds_back()
-        {
-            self.acknowledged = Some(self.durable);
-            self.command(HostCommand::Ack { seq: self.durable });
-        }
-    }
-
-    fn command(&mut self, command: HostCommand) {
-        if self.host_is_here() {
-            self.commands.push(command);
-        }
-    }
-
-    fn resize(&mut self, size: Size) {
-        if size != self.size {
-            self.command(HostCommand::Resize { size });
         }
     }
 }

@@ -7,8 +7,10 @@
 mod alarm;
 mod answers;
 mod clients;
+mod clock;
 mod effects;
 mod events;
+mod expiry;
 mod fork;
 mod host;
 mod internal_routes;
@@ -103,10 +105,7 @@ async fn route(object: &Rc<Object>, request: &mut Request) -> Answer {
     match route.handler {
         Handler::Session(read) => {
             let request = reply::incoming(&id, request)?;
-            let answer = |loaded: &mut SessionState| {
-                read(&loaded.current_record(), &loaded.session, &request)
-            };
-            reply::answer(object.peek(answer)??)
+            reply::answer(object.peek(|loaded| read(&loaded.session, &request))??)
         }
         Handler::Output(open) => rest::output(object, open, &reply::incoming(&id, request)?),
         Handler::Write(write) => rest::write(object, write, request).await,

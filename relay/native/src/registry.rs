@@ -199,8 +199,8 @@ impl Registry {
 
     /// Loads a session from the store. Blocks.
     fn load(&self, record: SessionRecord) -> Result<Arc<SessionHandle>, StoreError> {
-        let restored = self.services.read(|store| restore(store, &record))?;
-        Ok(SessionHandle::restored(Arc::clone(&self.services), record, restored))
+        let stored = self.services.read(|store| restore(store, record))?;
+        Ok(SessionHandle::restored(Arc::clone(&self.services), stored))
     }
 
     /// Waits until a session is over and stored, and then keeps it in memory only while somebody follows it.
@@ -246,10 +246,14 @@ impl Registry {
                 self.services.listing.send_replace(());
             }
             Effect::Rename { session, name } => {
-                handle(&session).into_iter().for_each(|handle| handle.rename(name.clone()));
+                handle(&session).into_iter().for_each(|handle| {
+                    handle.change(|session| session.rename(name.clone()));
+                });
             }
             Effect::Move { session, project } => {
-                handle(&session).into_iter().for_each(|handle| handle.move_to(project.clone()));
+                handle(&session).into_iter().for_each(|handle| {
+                    handle.change(|session| session.move_to(project.clone()));
+                });
             }
             Effect::End { session } => {
                 let handle = handle(&session);
@@ -261,7 +265,9 @@ impl Registry {
                 self.hosts.tell(&host, ToHost::Forget { session_id: session });
             }
             Effect::Append { session, event } => {
-                handle(&session).into_iter().for_each(|handle| handle.append(event.clone()));
+                handle(&session).into_iter().for_each(|handle| {
+                    handle.change(|session| session.append(event.clone()));
+                });
             }
         }
     }

@@ -11,11 +11,8 @@ use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use moorline_shared::control::Hosted;
-use moorline_shared::id::{Seq, SessionId};
-use moorline_shared::log::Log;
-use moorline_shared::message::Snapshot;
+use moorline_shared::id::SessionId;
 use moorline_shared::rest::SessionSummary;
-use moorline_shared::session::Lifecycle;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 
@@ -25,10 +22,9 @@ use super::store::{SessionRecord, Store, Writer};
 pub use lease::{CloseReason, PublisherLease};
 use moorline_core::api::ApiError;
 use moorline_core::directory::SessionReport;
-use moorline_core::record::{self, facts, summary_now};
+use moorline_core::profile::Profile;
 use moorline_core::routes::{OutputPoll, OutputRead, Reply, Request};
-use moorline_core::session::Session;
-use moorline_core::stored::{SegmentRow, Stored};
+use moorline_core::session::{Session, SessionEffect, SessionInput, StoredSession, Urgency};
 
 /// Services that all sessions of a relay share.
 #[derive(Debug)]
@@ -54,17 +50,6 @@ impl Services {
     }
 }
 
-/// The stored part of a session's log.
-#[derive(Debug)]
-pub struct Restored {
-    /// The newest entries.
-    pub log: Log,
-    /// The stored rows that hold the whole log.
-    pub rows: Vec<SegmentRow>,
-    /// The last stored snapshot; `log` or `rows` reach back to it, unless entries were lost.
-    pub snapshot: Option<Snapshot>,
-}
-
 /// A session in memory, shared by its clients, its host's link and the store.
 #[derive(Debug)]
 pub struct SessionHandle {
@@ -78,91 +63,55 @@ pub struct SessionHandle {
 /// The state that the lock guards.
 #[derive(Debug)]
 pub struct HandleState {
-    /// The log, and the messages for clients.
+    /// The session itself.
     pub session: Session,
     /// The link of the session's host.
     link: lease::HostLinkState,
-    /// The row: its constant fields, and the others as they were stored last.
-    record: SessionRecord,
-    last_activity_ms: u64,
-    storing: storage::StoreProgress,
-    /// The values that the list showed last.
-    listed: ListedValues,
+    /// True if the store was asked to fetch a batch and has not done so yet.
+    is_marked: bool,
     /// True while a task waits for [`Session::poll_timeout`].
     is_timed: bool,
-}
-
-/// Values whose change makes the list of sessions change.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-struct ListedValues {
-    revision: u64,
-    told: Option<Seq>,
-    clients: usize,
 }
 
 impl SessionHandle {
     /// Makes a session that a host is about to start.
     #[must_use]
     pub fn new(services: Arc<Services>, record: SessionRecord) -> Arc<Self> {
-        let session = Session::new(facts(&record), record.epoch, record.size);
-        let session = session.with_stored(Stored::new(record.epoch, []));
-        Self::with(services, record, session, true)
+        Self::with(services, Session::new(record, &Profile::NATIVE))
     }
 
     /// Brings a session from the store into memory. It is over, lost, or detached from its host.
     #[must_use]
-    pub fn restored(
-        services: Arc<Services>,
-        record: SessionRecord,
-        restored: Restored,
-    ) -> Arc<Self> {
-        let Restored { log, rows, snapshot } = restored;
-        let exit = record.exit.clone().unwrap_or_default();
-        let lifecycle = match record.lifecycle {
-            Lifecycle::Live => Lifecycle::Detached,
-            lifecycle => lifecycle,
-        };
-        let session = Session::restored(facts(&record), log, record.size, lifecycle, snapshot);
-        let session = session.with_exit(exit).with_stored(Stored::new(record.epoch, rows));
-        Self::with(services, record, session, false)
+    pub fn restored(services: Arc<Services>, stored: StoredSession) -> Arc<Self> {
+        Self::with(services, Session::restored(stored, &Profile::NATIVE))
     }
 
-    fn with(
-        services: Arc<Services>,
-        record: SessionRecord,
-        session: Session,
-        is_new: bool,
-    ) -> Arc<Self> {
-        let state = HandleState {
-            session,
-            link: lease::HostLinkState::default(),
-            record: record.clone(),
-            last_activity_ms: record.last_activity_ms,
-            storing: storage::StoreProgress::new(is_new),
-            listed: ListedValues::default(),
-            is_timed: false,
-        };
-        let changed = watch::Sender::new(());
-        Arc::new(Self { id: record.id, services, state: Mutex::new(state), changed })
+    fn with(services: Arc<Services>, session: Session) -> Arc<Self> {
+        let id = session.id().clone();
+        let link = lease::HostLinkState::default();
+        let state = HandleState { session, link, is_marked: false, is_timed: false };
+        Arc::new(Self { id, services, state: Mutex::new(state), changed: watch::Sender::new(()) })
     }
 
     /// Takes over what the host reports of the session that it has started.
     pub fn started(self: &Arc<Self>, hosted: &Hosted) {
-        let mut state = self.lock();
-        state.record.cwd = Some(hosted.cwd.clone());
-        state.record.created_at_ms = hosted.created_at;
-        let called = record::name(&state.record);
-        state.session.rename(called);
-        state.storing.record_changed();
-        state.settle();
+        self.change(|session| session.started(hosted));
     }
 
     /// Marks the session as lost: its host no longer has it.
     pub fn lose(self: &Arc<Self>) {
         let mut state = self.lock();
         state.link.cut();
-        state.session.host_left(true);
+        state.session.handle(self.services.clock.now(), SessionInput::HostLost);
         state.settle();
+    }
+
+    /// Changes the session on behalf of a user, and applies the effects.
+    pub fn change<T>(self: &Arc<Self>, change: impl FnOnce(&mut Session) -> T) -> T {
+        let mut state = self.lock();
+        let result = change(&mut state.session);
+        state.settle();
+        result
     }
 
     /// The session's id.
@@ -195,36 +144,17 @@ impl SessionHandle {
         self.changed.send_replace(());
     }
 
-    /// Returns the row as it should be stored now, and the report for the directory.
+    /// Returns the current row, and the report for the directory.
     #[must_use]
     pub fn report(self: &Arc<Self>) -> (SessionRecord, SessionReport) {
-        let state = self.lock();
-        let report = SessionReport {
-            summary: state.summary(),
-            epoch: state.session.log().epoch(),
-            size: state.session.size(),
-            streams: state.session.streams(),
-        };
-        (state.current_record(), report)
+        let session = &self.lock().session;
+        (session.record(), SessionReport::of(session, wall_ms()))
     }
 
     /// Returns the session as lists show it.
     #[must_use]
     pub fn summary(self: &Arc<Self>) -> SessionSummary {
-        self.lock().summary()
-    }
-
-    /// Answers a request from the session's current state.
-    ///
-    /// # Errors
-    /// The handler's error.
-    pub fn read(
-        self: &Arc<Self>,
-        read: fn(&SessionRecord, &Session, &Request) -> Result<Reply, ApiError>,
-        request: &Request,
-    ) -> Result<Reply, ApiError> {
-        let state = self.lock();
-        read(&state.current_record(), &state.session, request)
+        self.lock().session.summary(wall_ms())
     }
 
     /// Answers a request with output, and loads stored entries as needed.
@@ -250,18 +180,16 @@ impl SessionHandle {
         }
     }
 
-    /// Returns the row as it should be stored now.
+    /// Returns the current row.
     #[must_use]
     pub fn record(self: &Arc<Self>) -> SessionRecord {
-        self.lock().current_record()
+        self.lock().session.record()
     }
 
     /// Ends the process and tells the clients that the session was deleted. What is not yet stored
     /// is discarded.
     pub fn delete(self: &Arc<Self>) {
-        let mut state = self.lock();
-        state.session.delete();
-        state.settle();
+        self.change(Session::delete);
     }
 
     /// Waits until the session is over and all of it is stored, or until it is deleted.
@@ -322,71 +250,50 @@ impl HandleGuard<'_> {
 
     fn carry_out(&mut self) {
         let handle = self.handle;
+        let services = &handle.services;
         let state = &mut *self.state;
-        state.wake_host();
-        if state.reads_otherwise() {
-            handle.services.listing.send_replace(());
-        }
-        if state.mark() {
-            handle.services.writer.mark(Arc::<SessionHandle>::clone(handle));
-        }
-        if state.hurry() {
-            handle.services.writer.hurry();
+        while let Some(output) = state.session.poll_output() {
+            match output {
+                SessionEffect::Commands => state.link.wake(),
+                SessionEffect::ListChanged => {
+                    services.listing.send_replace(());
+                }
+                SessionEffect::Store(urgency) => {
+                    if !std::mem::replace(&mut state.is_marked, true) {
+                        services.writer.mark(Arc::<SessionHandle>::clone(handle));
+                    }
+                    if urgency == Urgency::Now {
+                        services.writer.hurry();
+                    }
+                }
+                // This relay keeps its memory while its sockets are open.
+                SessionEffect::Held(_) => {}
+            }
         }
         if let Some(due) = state.session.poll_timeout().filter(|_| !state.is_timed) {
             state.is_timed = true;
-            let due = handle.services.clock.instant(due);
-            handle.services.runtime.spawn(tick(Arc::downgrade(handle), due));
+            services.runtime.spawn(tick(Arc::downgrade(handle), services.clock.instant(due)));
         }
-        if state.session.lifecycle().is_over() {
-            // All of it may be stored by now, so the host may leave.
+        if state.session.host_may_leave() {
             state.link.wake();
         }
     }
 }
 
-/// Ticks a session once `due` has come.
+/// Passes in the time once `due` has come.
 async fn tick(handle: Weak<SessionHandle>, due: std::time::Instant) {
     tokio::time::sleep_until(due.into()).await;
     let Some(handle) = handle.upgrade() else { return };
     let now = handle.services.clock.now();
     let mut state = handle.lock();
     state.is_timed = false;
-    state.session.tick(now);
+    state.session.handle(now, SessionInput::Timeout);
     state.settle();
 }
 
 impl HandleState {
-    /// Records activity now: somebody typed, or the program ended.
-    fn active(&mut self) {
-        self.last_activity_ms = wall_ms();
-    }
-
-    /// Records output of the program, at `time_ms` by its host's clock.
-    fn active_at(&mut self, time_ms: u64) {
-        self.last_activity_ms = self.last_activity_ms.max(time_ms.min(wall_ms()));
-    }
-
     fn is_finished(&self) -> bool {
         let over = self.session.lifecycle().is_over() && !self.link.is_up();
-        self.session.is_deleted() || (over && self.is_stored())
-    }
-
-    /// Returns true if the list must be sent again; once for each change.
-    fn reads_otherwise(&mut self) -> bool {
-        let listed = ListedValues {
-            revision: self.session.revision(),
-            told: self.session.last_status().map(|told| told.seq),
-            clients: self.session.clients(),
-        };
-        std::mem::replace(&mut self.listed, listed) != listed
-    }
-
-    fn summary(&self) -> SessionSummary {
-        summary_now(&self.current_record(), &self.session, wall_ms())
-    }
-
-    fn current_record(&self) -> SessionRecord {
-        self.record.of(&self.session, self.last_activity_ms)
+        self.session.is_deleted() || (over && self.session.is_stored())
     }
 }

@@ -27,7 +27,7 @@ pub use connection::{Database, FILE_NAME, Failure};
 pub use copies::LogCopy;
 pub(crate) use directory::BESIDE;
 pub use moorline_core::record::{HostRecord, ProjectRecord, SessionRecord, TokenRecord};
-pub use writer::{Batch, StoreSource, Writer, Written};
+pub use writer::{StoreSource, Writer};
 
 /// The reason that something could not be stored or read.
 #[derive(Debug, thiserror::Error)]

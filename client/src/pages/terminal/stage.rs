@@ -7,7 +7,7 @@ use moorline_shared::id::SessionId;
 
 use crate::bindings::screen::EmulatorCode;
 use crate::pages::terminal::state::TerminalState;
-use crate::session::SessionInput;
+use crate::session::DriverInput;
 use crate::ui::preferences::Preferences;
 use crate::ui::when::effect;
 
@@ -45,6 +45,6 @@ pub fn Stage(
         state.with_screen(|screen| screen.set_font(font));
         state.fit();
     });
-    effect(move || state.post(SessionInput::Hold(preferences.hold())));
+    effect(move || state.post(DriverInput::Hold(preferences.hold())));
     view! { <div node_ref=place class="screen" data-testid="terminal"></div> }
 }

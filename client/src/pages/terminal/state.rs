@@ -19,7 +19,7 @@ use crate::session::access::PageAccess;
 use crate::session::key_codes::{self, KeyModes};
 use crate::session::keys::{self, Key, Modifiers};
 use crate::session::words;
-use crate::session::{Progress, Session, SessionHooks, SessionInput, SessionView, Setup};
+use crate::session::{DriverInput, Progress, Session, SessionHooks, SessionView, Setup};
 use crate::ui::on_demand::OnDemand;
 use crate::ui::preferences::Preferences;
 
@@ -113,7 +113,7 @@ impl TerminalState {
         self.earlier.screen().or_else(|| self.screen()).map(|screen| f(&screen))
     }
 
-    pub(super) fn post(self, input: SessionInput<js_sys::ArrayBuffer>) {
+    pub(super) fn post(self, input: DriverInput<js_sys::ArrayBuffer>) {
         let session = self.live.try_with_value(|live| live.as_ref().map(|l| l.session.clone()));
         if let Some(session) = session.flatten() {
             session.post(input);
@@ -172,7 +172,7 @@ impl TerminalState {
         };
         let token = PageAccess::expect().token();
         session.start(Setup { id, token, screen, digest: page::query_has("digest") }, hooks);
-        session.post(SessionInput::Hold(untrack(|| preferences.hold())));
+        session.post(DriverInput::Hold(untrack(|| preferences.hold())));
         self.fit();
         self.focus();
     }
@@ -187,25 +187,25 @@ impl TerminalState {
 
     /// Dials at once, and focuses the terminal.
     pub fn retry(self) {
-        self.post(SessionInput::Dial);
+        self.post(DriverInput::Dial);
         self.focus();
     }
 
-    /// Takes back waiting input: see [`SessionInput::Discard`].
+    /// Takes back waiting input: see [`DriverInput::Discard`].
     pub fn discard(self) {
-        self.post(SessionInput::Discard);
+        self.post(DriverInput::Discard);
         self.focus();
     }
 
     /// Cancels the unsent rest of a large paste.
     pub fn end_paste(self) {
-        self.post(SessionInput::EndPaste);
+        self.post(DriverInput::EndPaste);
         self.focus();
     }
 
     /// Requests the size that fits this page for the session.
     pub fn take_size(self) {
-        self.post(SessionInput::TakeSize);
+        self.post(DriverInput::TakeSize);
         self.focus();
     }
 
@@ -291,7 +291,7 @@ impl TerminalState {
         let application = self.with_screen(Screen::application_cursor).unwrap_or_default();
         let asked_for = key_codes::encode(&keys::press(key, modifiers), self.key_modes());
         let bytes = asked_for.unwrap_or_else(|| keys::encode(key, modifiers, application));
-        self.post(SessionInput::Typed(bytes.into_bytes()));
+        self.post(DriverInput::Typed(bytes.into_bytes()));
         self.with_screen(Screen::scroll_to_bottom);
     }
 
@@ -394,10 +394,10 @@ impl TerminalState {
                 } else {
                     data
                 };
-                self.post(SessionInput::Typed(data.into_bytes()));
+                self.post(DriverInput::Typed(data.into_bytes()));
             }
             ScreenEvent::Binary(data) => {
-                self.post(SessionInput::Typed(data.chars().map(|byte| byte as u8).collect()));
+                self.post(DriverInput::Typed(data.chars().map(|byte| byte as u8).collect()));
             }
             ScreenEvent::Bell => self.bell.update(|bell| *bell += 1),
             ScreenEvent::Title(title) => {
@@ -414,24 +414,24 @@ impl TerminalState {
         match event {
             PageEvent::Online => {
                 self.no_network.set(false);
-                self.post(SessionInput::Wake);
+                self.post(DriverInput::Wake);
             }
             PageEvent::Offline => {
                 self.no_network.set(true);
                 // The socket may stay silent instead of closing, so check that it is alive.
-                self.post(SessionInput::Wake);
+                self.post(DriverInput::Wake);
             }
             PageEvent::Visible => {
-                self.post(SessionInput::Shown);
-                self.post(SessionInput::Wake);
+                self.post(DriverInput::Shown);
+                self.post(DriverInput::Wake);
             }
-            PageEvent::Hidden => self.post(SessionInput::Hidden),
+            PageEvent::Hidden => self.post(DriverInput::Hidden),
         }
     }
 
     pub(super) fn fit(self) {
         if let Some(size) = self.with_screen(Screen::fitting).flatten() {
-            self.post(SessionInput::Fits(size));
+            self.post(DriverInput::Fits(size));
         }
     }
 }

@@ -10,6 +10,20 @@ use super::change::Row;
 use super::{Directory, SessionReport};
 use crate::profile::Profile;
 use crate::record::SessionRecord;
+use crate::session::Session;
+
+impl SessionReport {
+    /// Returns the report of a session in memory. `wall_ms` is the time in milliseconds since 1970.
+    #[must_use]
+    pub fn of(session: &Session, wall_ms: u64) -> Self {
+        Self {
+            summary: session.summary(wall_ms),
+            epoch: session.log().epoch(),
+            size: session.size(),
+            streams: session.streams(),
+        }
+    }
+}
 
 /// The outcome of a report.
 #[derive(Debug, Clone)]

@@ -3,14 +3,15 @@
 use moorline_shared::event::Event;
 use moorline_shared::frame::Frame;
 use moorline_shared::log::Log;
-use moorline_shared::session::{Lifecycle, Size};
+use moorline_shared::session::Lifecycle;
 use moorline_shared::sse::{Parser, SseItem};
 use proptest::prelude::*;
 use serde_json::Value;
 
 use super::*;
-use crate::session::Facts;
+use crate::profile::Profile;
 use crate::stored::{SegmentRow, Stored};
+use crate::tests::support;
 
 const NOW: Time = Time::from_ms(0);
 const EPOCH: Epoch = Epoch(7);
@@ -38,13 +39,7 @@ fn log(entries: &[Option<&[u8]>]) -> Log {
 }
 
 fn session(log: Log, lifecycle: Lifecycle) -> Session {
-    let facts = Facts {
-        id: id(),
-        name: "a session".into(),
-        created_at_ms: 1_767_225_600_000,
-        driver: "pty".into(),
-    };
-    Session::restored(facts, log, Size::default(), lifecycle, None)
+    support::restored(log, lifecycle, &Profile::NATIVE)
 }
 
 struct Reading {
@@ -135,7 +130,7 @@ fn what_is_missing_is_told_before_what_follows() {
     let stored = log(&[Some(&b"a"[..]); 12]);
     let mut short = stored.clone();
     short.trim(0, Seq(9));
-    let mut session = session(short, Lifecycle::Detached);
+    let mut session = session(short.clone(), Lifecycle::Detached);
     // The store has entries 5 to 12.
     let mut kept = stored.clone();
     kept.trim(0, Seq(4));
@@ -152,7 +147,8 @@ fn what_is_missing_is_told_before_what_follows() {
     // A reader learns the oldest retained entry once that is known.
     assert_eq!(got[0].2["tail"], 10);
     let row = SegmentRow { first: Seq(5), last: Seq(12), bytes: 1 };
-    let mut session = session.with_stored(Stored::new(EPOCH, [row]));
+    let index = Stored::new(EPOCH, [row]);
+    let mut session = support::indexed(short, index, Lifecycle::Detached, &Profile::NATIVE);
     // A reader that asks for everything retained learns which entries are not.
     let got = read(&mut session, Start::Oldest, &kept);
     assert_eq!((got[2].0.as_str(), &got[2].2["to"]), ("gap", &4.into()));

@@ -8,7 +8,7 @@ use moorline_shared::message::{Resume, SnapshotReason, close};
 use moorline_shared::time::Time;
 use serde::{Deserialize, Serialize};
 
-use super::{Peer, PeerPhase, Terms};
+use super::{Peer, PeerInput, PeerPhase, PeerPlace, Terms, Told};
 use crate::session::{Session, TooManyClients};
 
 /// The saved state of a [`Peer`]: some hundred bytes of JSON, kept beside the socket.
@@ -60,20 +60,20 @@ impl Peer {
         SavedPeer {
             client_id: self.client_id.clone(),
             terms: self.terms,
-            hold: self.hold,
-            answers: self.answers,
-            active: self.active,
+            hold: self.input.hold,
+            answers: self.input.answers,
+            active: self.input.active,
             phase,
-            told_meta: self.told_revision.is_some(),
+            told_meta: self.told.revision.is_some(),
             epoch: self.epoch,
-            sender: self.sender.clone(),
-            told_state: self.told_state,
-            told_input: self.told_input,
-            received_input: self.received_input,
-            refused: self.refused,
-            sent_bytes: self.sent_bytes,
-            jumps: self.jumps,
-            credit: self.credit.clone(),
+            sender: self.place.sender.clone(),
+            told_state: self.told.status,
+            told_input: self.told.input,
+            received_input: self.input.received,
+            refused: self.input.is_refused,
+            sent_bytes: self.place.sent_bytes,
+            jumps: self.place.jumps,
+            credit: self.place.credit.clone(),
         }
     }
 
@@ -94,7 +94,7 @@ impl Peer {
         }
         // Send the facts again, as they may have changed meanwhile. A client of IC-1 expects them
         // only as the first message.
-        peer.told_revision = (saved.told_meta && !saved.terms.extended).then_some(0);
+        let revision = (saved.told_meta && !saved.terms.extended).then_some(0);
         peer.phase = match saved.phase {
             SavedPhase::AwaitingResume => {
                 PeerPhase::AwaitingResume { deadline: now + RESUME_DEADLINE }
@@ -117,23 +117,18 @@ impl Peer {
             // host knows which pieces it has.
             peer.closing = Some((close::GOING_AWAY, "the relay was restarted"));
         }
-        let mut restored = Self {
-            client_id: saved.client_id,
+        peer.client_id = saved.client_id;
+        peer.epoch = saved.epoch;
+        peer.told = Told { revision, status: saved.told_state, input: saved.told_input };
+        peer.input = PeerInput {
             hold: saved.hold,
             answers: saved.answers,
             active: saved.active,
-            epoch: saved.epoch,
-            sender: saved.sender,
-            told_state: saved.told_state,
-            told_input: saved.told_input,
-            received_input: saved.received_input,
-            refused: saved.refused,
-            sent_bytes: saved.sent_bytes,
-            jumps: saved.jumps,
-            credit: saved.credit,
-            ..peer
+            received: saved.received_input,
+            is_refused: saved.refused,
         };
-        restored.reads_on(session, now);
-        Ok(restored)
+        peer.place = PeerPlace::new(saved.sender, saved.credit, saved.sent_bytes, saved.jumps);
+        peer.report(session, now);
+        Ok(peer)
     }
 }

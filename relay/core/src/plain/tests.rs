@@ -1,36 +1,21 @@
 use super::*;
 use crate::peer::Terms;
 use crate::profile::Profile;
-use crate::session::Facts;
+use crate::record::SessionRecord;
+use crate::session::{SessionInput, StoredSession};
+use crate::stored::Stored;
+use crate::tests::support::{self, commands, hear, link};
 use moorline_shared::id::{ClientId, Epoch};
 use moorline_shared::limits::{SESSION_INPUT_BYTES, UNACKED_INPUT_BYTES};
 use moorline_shared::log::Log;
 use moorline_shared::message::{ErrorCode, ServerMessage};
 use moorline_shared::publish::{HostCommand, HostMessage};
-use moorline_shared::session::Size;
 
 const NOW: Time = Time::from_ms(0);
 const LARGE: usize = 60 * 1024;
 
-fn facts() -> Facts {
-    Facts {
-        id: "session_1".parse().unwrap(),
-        name: "a session".into(),
-        created_at_ms: 0,
-        driver: "pty".into(),
-    }
-}
-
-fn link(session: &mut Session) {
-    session.host_arrived();
-    let (epoch, from, head, size) = (Epoch(1), Seq::ZERO, Seq::ZERO, Size::default());
-    session.host_message(HostMessage::Resumed { epoch, from, head, size }).unwrap();
-}
-
 fn linked() -> Session {
-    let mut session = Session::new(facts(), Epoch(1), Size::default());
-    link(&mut session);
-    session
+    support::linked(&Profile::NATIVE)
 }
 
 fn client(session: &mut Session) -> (Peer, Plain) {
@@ -42,8 +27,7 @@ fn client(session: &mut Session) -> (Peer, Plain) {
 
 /// Returns the writes that the host was asked for.
 fn writes(session: &mut Session) -> Vec<(RequestId, Bytes)> {
-    let commands = std::iter::from_fn(|| session.poll_command());
-    let written = commands.filter_map(|command| match command {
+    let written = commands(session).into_iter().filter_map(|command| match command {
         HostCommand::Write { request, data, answer, .. } => {
             assert_eq!(answer, WriteAnswer::Taken);
             Some((request, data))
@@ -54,7 +38,7 @@ fn writes(session: &mut Session) -> Vec<(RequestId, Bytes)> {
 }
 
 fn taken(session: &mut Session, request: RequestId) {
-    session.host_message(HostMessage::Written { request, result: Ok(()) }).unwrap();
+    hear(session, HostMessage::Written { request, result: Ok(()) });
 }
 
 #[test]
@@ -89,7 +73,7 @@ fn small_messages_are_bounded_too() {
 fn what_is_typed_while_the_host_is_away_is_typed_when_it_is_back() {
     let mut session = linked();
     let (_peer, mut plain) = client(&mut session);
-    session.host_left(false);
+    session.handle(NOW, SessionInput::HostLeft);
     let long = Bytes::from([&[b'a'; FRAME_DATA_BYTES][..], b"b"].concat());
     plain.incoming(&mut session, &long).unwrap();
     assert!(!plain.advance(&mut session), "nothing more is heard meanwhile");
@@ -142,7 +126,7 @@ fn numbered_input_counts_against_the_same_bound() {
         let resume = Resume { client_id: Some(client_id.clone()), ..Resume::default() };
         peer.text(&mut session, NOW, &ClientMessage::Resume(resume).to_json());
         let seq = Seq::ZERO;
-        session.host_message(HostMessage::InputAck { client_id, seq }).unwrap();
+        hear(&mut session, HostMessage::InputAck { client_id, seq });
         while peer.poll_output(&mut session, NOW).is_some() {}
         for seq in 1..=(UNACKED_INPUT_BYTES / LARGE) as u64 {
             peer.binary(&mut session, NOW, piece(seq));
@@ -164,10 +148,11 @@ fn numbered_input_counts_against_the_same_bound() {
 
 #[test]
 fn who_comes_to_a_session_that_is_over_is_told_why() {
-    let log = Log::new(Epoch(1));
     let exit = ExitStatus { code: Some(3), signal: None };
-    let mut session =
-        Session::restored(facts(), log, Size::default(), Lifecycle::Exited, None).with_exit(exit);
+    let record = SessionRecord { exit: Some(exit), ..support::record(Lifecycle::Exited) };
+    let (newest, index) = (Log::new(Epoch(1)), Stored::new(Epoch(1), []));
+    let stored = StoredSession { record, newest, index, snapshot: None, last_status: None };
+    let mut session = Session::restored(stored, &Profile::NATIVE);
     let (mut peer, mut plain) = client(&mut session);
     let outputs: Vec<_> = std::iter::from_fn(|| peer.poll_output(&mut session, NOW))
         .flat_map(|output| plain.outgoing(output))

@@ -10,7 +10,6 @@ use super::{Reply, Request};
 use crate::api::ApiError;
 #[cfg(feature = "openapi")]
 use crate::api::responses::{Guarded, OfSession, Typing, WithBody};
-use crate::record::{SessionRecord, summary_now};
 use crate::session::Session;
 
 /// The most characters of a prompt in the event that reports it.
@@ -36,12 +35,8 @@ pub struct Write {
     responses(Guarded, OfSession,
         (status = 200, description = "The session's current status.", body = SessionDetails)),
 ))]
-pub(crate) fn status(
-    record: &SessionRecord,
-    session: &Session,
-    request: &Request,
-) -> Result<Reply, ApiError> {
-    let summary = summary_now(record, session, request.now_ms);
+pub(crate) fn status(session: &Session, request: &Request) -> Result<Reply, ApiError> {
+    let summary = session.summary(request.now_ms);
     let status = session.status(request.now_ms);
     let (log, size) = (session.log(), session.size());
     Ok(Reply::ok(&SessionDetails {
@@ -64,11 +59,7 @@ pub(crate) fn status(
     responses(Guarded, OfSession,
         (status = 200, description = "The event streams that are open now.", body = EventsStatus)),
 ))]
-pub(crate) fn events_status(
-    _: &SessionRecord,
-    session: &Session,
-    request: &Request,
-) -> Result<Reply, ApiError> {
+pub(crate) fn events_status(session: &Session, request: &Request) -> Result<Reply, ApiError> {
     Ok(Reply::ok(&EventsStatus {
         session_id: session.id().clone(),
         active_connections: session.streams(),

@@ -1,80 +1,113 @@
 //! The session's last snapshot, and requests to the host for another.
 
-use bytes::Bytes;
 use moorline_shared::id::Seq;
 use moorline_shared::message::Snapshot;
-use moorline_shared::publish::HostCommand;
 
-use super::Session;
+/// The last snapshot, and whether the host owes one.
+#[derive(Debug)]
+pub(super) struct Snapshots {
+    last: Option<Snapshot>,
+    /// The next snapshot to store. A newer one does not replace it: during a flood, the last
+    /// snapshot is always ahead of the durable entries.
+    unstored: Option<Snapshot>,
+    /// The last entry in the stored snapshot; 0 if none is stored.
+    stored: Seq,
+    /// The number of answers of the host to requests, with a snapshot or without.
+    answers: u64,
+    is_asked: bool,
+    /// The head at the time of the last request that failed.
+    failed: Seq,
+}
 
-/// The most output after a snapshot that counts as fresh.
-const FRESH_BYTES: u64 = 256 * 1024;
-/// The sequence that resets a terminal: the snapshot of a session without output.
-const RESET: &[u8] = b"\x1bc";
+impl Snapshots {
+    /// Returns the state after a start, with the stored snapshot.
+    pub(super) fn new(stored: Option<Snapshot>) -> Self {
+        let seq = stored.as_ref().map_or(Seq::ZERO, |snapshot| snapshot.seq);
+        let (answers, is_asked, failed) = (0, false, Seq::ZERO);
+        Self { last: stored, unstored: None, stored: seq, answers, is_asked, failed }
+    }
 
-impl Session {
-    /// Returns the last snapshot if it is not stored yet. Store it after the entries that it
-    /// contains.
-    #[must_use]
-    pub fn snapshot_to_store(&self) -> Option<&Snapshot> {
-        self.snapshot
-            .as_ref()
-            .filter(|snapshot| !self.snapshot_stored && snapshot.seq <= self.durable)
+    pub(super) const fn last(&self) -> Option<&Snapshot> {
+        self.last.as_ref()
+    }
+
+    /// Returns the last entry that the last snapshot contains; 0 without one.
+    pub(super) fn seq(&self) -> Seq {
+        self.last.as_ref().map_or(Seq::ZERO, |snapshot| snapshot.seq)
+    }
+
+    /// Returns the number of answers so far. One that was asked for has come once it has grown.
+    pub(super) const fn answers(&self) -> u64 {
+        self.answers
+    }
+
+    /// Returns true if the host owes an answer.
+    pub(super) const fn is_asked(&self) -> bool {
+        self.is_asked
+    }
+
+    /// Returns the entry from which to count output until the next request: after a failure, the
+    /// host is asked again only once as much output has come.
+    pub(super) fn counted_from(&self) -> Seq {
+        self.seq().max(self.failed)
+    }
+
+    /// Records a request. Returns false if one is open already.
+    pub(super) const fn ask(&mut self) -> bool {
+        !std::mem::replace(&mut self.is_asked, true)
+    }
+
+    /// Takes the host's answer at this head. Returns true if it is a newer snapshot.
+    pub(super) fn answered(&mut self, snapshot: Option<Snapshot>, head: Seq) -> bool {
+        self.is_asked = false;
+        self.answers += 1;
+        let Some(snapshot) = snapshot else {
+            self.failed = head;
+            return false;
+        };
+        let is_newer = snapshot.seq >= self.seq() && snapshot.seq <= head;
+        if is_newer {
+            self.unstored.get_or_insert_with(|| snapshot.clone());
+            self.last = Some(snapshot);
+        }
+        is_newer
+    }
+
+    /// Begins a new link to the host: what was asked on the last one is not answered any more.
+    pub(super) const fn host_arrived(&mut self) {
+        self.is_asked = false;
+    }
+
+    /// Handles a host that has left: whoever waits for its answer goes on without.
+    pub(super) const fn host_left(&mut self, head: Seq) {
+        self.answers += 1;
+        if std::mem::replace(&mut self.is_asked, false) {
+            // The request may have broken the link.
+            self.failed = head;
+        }
+    }
+
+    /// Drops all: the log has begun anew.
+    pub(super) fn clear(&mut self) {
+        self.last = None;
+        self.unstored = None;
+        self.stored = Seq::ZERO;
+        self.failed = Seq::ZERO;
+    }
+
+    /// Returns the next snapshot to store.
+    pub(super) const fn unstored(&self) -> Option<&Snapshot> {
+        self.unstored.as_ref()
     }
 
     /// Records that the snapshot at `seq` is stored.
-    pub fn snapshot_stored(&mut self, seq: Seq) {
-        if self.snapshot.as_ref().is_some_and(|snapshot| snapshot.seq == seq) {
-            self.snapshot_stored = true;
-        }
+    pub(super) fn stored_up_to(&mut self, seq: Seq) {
+        self.stored = seq;
+        self.unstored = self.last.clone().filter(|last| last.seq > seq);
     }
 
-    /// Returns the last snapshot, or an empty screen before the oldest retained entry. The empty
-    /// screen is exact if the log begins there. If the log was trimmed before any snapshot came, it
-    /// is the best there is: every retained entry follows it.
-    pub(crate) fn last_snapshot(&self) -> Snapshot {
-        let oldest = if self.has_store() { self.oldest() } else { self.log.tail() };
-        self.usable_snapshot().cloned().unwrap_or_else(|| Snapshot {
-            seq: Seq(oldest.0 - 1),
-            data: Bytes::from_static(RESET),
-            cols: Some(self.size.cols),
-            rows: Some(self.size.rows),
-            reason: None,
-        })
-    }
-
-    /// Returns true if [`Session::last_snapshot`] is as good as one that the host would make now.
-    pub(crate) fn has_fresh_snapshot(&self) -> bool {
-        match self.usable_snapshot() {
-            Some(snapshot) => {
-                let same_size =
-                    (snapshot.cols, snapshot.rows) == (Some(self.size.cols), Some(self.size.rows));
-                same_size && self.bytes_after(snapshot.seq) <= FRESH_BYTES
-            }
-            None => self.log.head() == Seq::ZERO,
-        }
-    }
-
-    /// Asks the host for a snapshot; returns false if there is no host to ask. The answer has come
-    /// once [`Session::snapshot_answers`] has grown.
-    pub(crate) fn ask_snapshot(&mut self) -> bool {
-        if self.host_is_here() && !self.snapshot_asked {
-            self.snapshot_asked = true;
-            self.command(HostCommand::SnapshotRequest);
-        }
-        self.host_is_here()
-    }
-
-    pub(crate) const fn snapshot_answers(&self) -> u64 {
-        self.snapshot_answers
-    }
-
-    /// Returns the last snapshot, if every entry after it is retained.
-    fn usable_snapshot(&self) -> Option<&Snapshot> {
-        self.snapshot.as_ref().filter(|snapshot| self.reaches_back_to(snapshot.seq))
-    }
-
-    pub(super) fn snapshot_seq(&self) -> Seq {
-        self.snapshot.as_ref().map_or(Seq::ZERO, |snapshot| snapshot.seq)
+    /// Returns the last entry in the stored snapshot; 0 if none is stored.
+    pub(super) const fn stored(&self) -> Seq {
+        self.stored
     }
 }

@@ -2,19 +2,6 @@
 
 use super::*;
 
-/// Returns a session whose host is connected.
-fn linked(keeping: RetentionPolicy) -> Session {
-    let mut session = Session::new(facts(), Epoch(1), Size::default()).keeping(keeping);
-    session.host_arrived();
-    link(&mut session);
-    session
-}
-
-fn link(session: &mut Session) {
-    let (epoch, from, head, size) = (Epoch(1), Seq::ZERO, Seq::ZERO, Size::default());
-    session.host_message(HostMessage::Resumed { epoch, from, head, size }).unwrap();
-}
-
 fn id(number: u8) -> ClientId {
     format!("client_{number}").parse().unwrap()
 }
@@ -25,7 +12,7 @@ fn client(session: &mut Session, number: u8, scope: Scope, answers: bool) -> Pee
     let client_id = Some(id(number));
     resume(session, &mut peer, Resume { client_id, answers, ..Resume::default() });
     let (client_id, seq) = (id(number), Seq::ZERO);
-    session.host_message(HostMessage::InputAck { client_id, seq }).unwrap();
+    hear(session, HostMessage::InputAck { client_id, seq });
     while peer.poll_output(session, NOW).is_some() {}
     peer
 }
@@ -41,7 +28,8 @@ fn says(session: &mut Session, peer: &mut Peer, message: &ClientMessage) {
 
 /// Returns the answering clients that the host was told since the last call.
 fn told(session: &mut Session) -> Vec<Option<ClientId>> {
-    std::iter::from_fn(|| session.poll_command())
+    commands(session)
+        .into_iter()
         .filter_map(|command| match command {
             HostCommand::Answerer { client_id, .. } => Some(client_id),
             _ => None,
@@ -50,7 +38,8 @@ fn told(session: &mut Session) -> Vec<Option<ClientId>> {
 }
 
 fn replied(session: &mut Session) -> Vec<ClientId> {
-    std::iter::from_fn(|| session.poll_command())
+    commands(session)
+        .into_iter()
         .filter_map(|command| match command {
             HostCommand::Reply { client_id, .. } => Some(client_id),
             _ => None,
@@ -66,7 +55,7 @@ fn reply() -> ClientMessage {
 
 #[test]
 fn the_client_that_typed_or_resized_last_answers_while_it_is_there() {
-    let mut session = linked(Profile::NATIVE.log);
+    let mut session = linked(&Profile::NATIVE);
     assert_eq!(told(&mut session), [None]);
     let mut first = client(&mut session, 1, Scope::Write, true);
     let mut second = client(&mut session, 2, Scope::Write, true);
@@ -84,7 +73,7 @@ fn the_client_that_typed_or_resized_last_answers_while_it_is_there() {
 
 #[test]
 fn who_comes_back_answers_once_its_stream_begins() {
-    let mut session = linked(Profile::NATIVE.log);
+    let mut session = linked(&Profile::NATIVE);
     let mut first = client(&mut session, 1, Scope::Write, true);
     types(&mut session, &mut first, 1);
     first.detach(&mut session);
@@ -102,7 +91,7 @@ fn who_comes_back_answers_once_its_stream_begins() {
 
 #[test]
 fn a_client_that_only_watches_or_does_not_offer_to_never_answers() {
-    let mut session = linked(Profile::NATIVE.log);
+    let mut session = linked(&Profile::NATIVE);
     told(&mut session);
     let mut reader = client(&mut session, 1, Scope::Read, true);
     let mut typist = client(&mut session, 2, Scope::Write, false);
@@ -111,7 +100,7 @@ fn a_client_that_only_watches_or_does_not_offer_to_never_answers() {
         says(&mut session, peer, &RESIZE);
         says(&mut session, peer, &reply());
     }
-    let commands: Vec<_> = std::iter::from_fn(|| session.poll_command()).collect();
+    let commands = commands(&mut session);
     let about = |command: &&HostCommand| {
         matches!(command, HostCommand::Answerer { .. } | HostCommand::Reply { .. })
     };
@@ -120,7 +109,7 @@ fn a_client_that_only_watches_or_does_not_offer_to_never_answers() {
 
 #[test]
 fn a_reply_is_no_typing() {
-    let mut session = linked(Profile::NATIVE.log);
+    let mut session = linked(&Profile::NATIVE);
     let mut first = client(&mut session, 1, Scope::Write, true);
     let mut second = client(&mut session, 2, Scope::Write, true);
     says(&mut session, &mut second, &reply());
@@ -129,26 +118,26 @@ fn a_reply_is_no_typing() {
     types(&mut session, &mut first, 1);
     told(&mut session);
     says(&mut session, &mut second, &reply());
-    let commands: Vec<_> = std::iter::from_fn(|| session.poll_command()).collect();
+    let commands = commands(&mut session);
     assert!(matches!(commands[..], [HostCommand::Reply { .. }]), "{commands:?}");
     assert_eq!(first.poll_output(&mut session, NOW), None, "it is nobody's business");
 }
 
 #[test]
 fn a_client_that_jumps_to_a_snapshot_does_not_see_what_was_asked_before() {
-    let mut session = linked(Profile::NATIVE.log);
+    let mut session = linked(&Profile::NATIVE);
     let mut peer = client(&mut session, 1, Scope::Write, true);
     types(&mut session, &mut peer, 1);
     let entry = Frame::copy(Seq(1), b"x").unwrap();
-    session.host_message(HostMessage::Entry(Entry::Output(entry))).unwrap();
+    hear(&mut session, HostMessage::Entry(Entry::Output(entry)));
     says(&mut session, &mut peer, &ClientMessage::SnapshotRequest);
     while peer.poll_output(&mut session, NOW).is_some() {}
     told(&mut session);
     let (seq, data) = (Seq(1), Bytes::from_static(b"\x1bc"));
     let snapshot = Snapshot { seq, data, cols: None, rows: None, reason: None };
-    session.host_message(HostMessage::Snapshot(snapshot)).unwrap();
+    hear(&mut session, HostMessage::Snapshot(snapshot));
     while peer.poll_output(&mut session, NOW).is_some() {}
-    let after = std::iter::from_fn(|| session.poll_command()).find_map(|command| match command {
+    let after = commands(&mut session).into_iter().find_map(|command| match command {
         HostCommand::Answerer { client_id, after } => Some((client_id, after)),
         _ => None,
     });
@@ -158,23 +147,22 @@ fn a_client_that_jumps_to_a_snapshot_does_not_see_what_was_asked_before() {
 #[test]
 fn a_host_that_is_new_and_a_relay_that_forgot_agree_on_who_answers() {
     for is_asked in [false, true] {
-        let mut session = linked(Profile::EDGE.log);
+        let mut session = linked(&Profile::EDGE);
         let mut first = client(&mut session, 1, Scope::Write, true);
         let mut second = client(&mut session, 2, Scope::Write, true);
         types(&mut session, &mut second, 1);
         types(&mut session, &mut first, 1);
-        session.host_left(false);
+        session.handle(NOW, SessionInput::HostLeft);
         assert_eq!(told(&mut session), []);
-        session.host_arrived();
+        session.handle(NOW, SessionInput::HostArrived);
         assert_eq!(told(&mut session), [Some(id(1))]);
 
         let saved = [second.save(), first.save()];
-        let (log, size) = (Log::new(Epoch(1)), Size::default());
-        let mut session =
-            Session::restored(facts(), log, size, Lifecycle::Live, None).keeping(Profile::EDGE.log);
+        let log = Log::new(Epoch(1));
+        let mut session = restored(log, Lifecycle::Live, &Profile::EDGE);
         let mut peers =
             saved.map(|saved| Peer::restore(&mut session, NOW, saved).unwrap()).into_iter();
-        session.host_stayed(NOW, is_asked);
+        session.handle(NOW, SessionInput::HostStayed { is_asked });
         // A host that has not answered yet was told earlier.
         let again = if is_asked { vec![] } else { vec![Some(id(1))] };
         assert_eq!(told(&mut session), again);

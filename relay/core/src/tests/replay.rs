@@ -3,20 +3,23 @@
 use std::time::Duration;
 
 use super::*;
-use crate::session::READS_EVERY;
-use crate::stored::{SegmentRow, Stored};
+use crate::profile::RetentionPolicy;
+use crate::session::{Batch, READS_EVERY};
 use moorline_shared::limits::{STALLED_AFTER, UNACKED_OUTPUT_BYTES};
 use moorline_shared::message::{CatchUp, Outcome, SnapshotReason};
 
-const EPOCH: Epoch = Epoch(1);
 /// Limits so small that the output of these tests exceeds them.
-const SMALL: RetentionPolicy = RetentionPolicy {
-    memory_bytes: 1_000_000,
-    without_snapshot_bytes: 1_000_000,
-    snapshot_every_bytes: u64::MAX,
-    window_bytes: u64::MAX,
-    retention: Retention { keep_bytes: 2_000_000, slack_bytes: 0 },
-    forgets: false,
+const SMALL: Profile = Profile {
+    log: RetentionPolicy {
+        memory_bytes: 1_000_000,
+        snapshot_every_bytes: u64::MAX,
+        window_bytes: u64::MAX,
+        retention_bytes: 2_000_000,
+        slack_bytes: u64::MAX / 2,
+        without_snapshot_bytes: u64::MAX,
+        forgets: false,
+    },
+    ..Profile::NATIVE
 };
 
 fn entry(seq: u64) -> Entry {
@@ -32,12 +35,7 @@ struct Stage {
 impl Stage {
     /// Starts with this many entries of 50 KB.
     fn with(entries: u64) -> Self {
-        let session = Session::new(facts(), EPOCH, Size::default());
-        let mut session = session.with_stored(Stored::new(EPOCH, [])).keeping(SMALL);
-        session.host_arrived();
-        let (from, head, size) = (Seq::ZERO, Seq::ZERO, Size::default());
-        session.host_message(HostMessage::Resumed { epoch: EPOCH, from, head, size }).unwrap();
-        let mut stage = Self { session, stored: Vec::new() };
+        let mut stage = Self { session: linked(&SMALL), stored: Vec::new() };
         stage.put_out(entries);
         stage
     }
@@ -46,11 +44,8 @@ impl Stage {
     fn put_out(&mut self, entries: u64) {
         for _ in 0..entries {
             let seq = self.session.log().head().next();
-            self.session.host_message(HostMessage::Entry(entry(seq.0))).unwrap();
-            self.stored.push(entry(seq.0));
-            let row = SegmentRow { first: seq, last: seq, bytes: 50_000 };
-            self.session.stored_rows().unwrap().put(row);
-            self.session.stored(EPOCH, seq);
+            hear(&mut self.session, HostMessage::Entry(entry(seq.0)));
+            self.stored.extend(support::store(&mut self.session).0);
         }
     }
 
@@ -86,8 +81,7 @@ impl Stage {
 
     /// Returns the last acknowledgement to the host since the last call, if any.
     fn acknowledged(&mut self) -> Option<Seq> {
-        let commands = std::iter::from_fn(|| self.session.poll_command());
-        let acks = commands.filter_map(|command| match command {
+        let acks = commands(&mut self.session).into_iter().filter_map(|command| match command {
             HostCommand::Ack { seq } => Some(seq),
             _ => None,
         });
@@ -140,10 +134,10 @@ fn who_reads_holds_the_host_back_before_it_falls_off_the_log_and_who_stalls_does
     let mut stage = Stage::with(10);
     let mut peer = stage.attach(true, replay());
     stage.read(&mut peer, NOW, false);
-    assert_eq!((stage.acknowledged(), stage.session.kept_after()), (Some(Seq(10)), Some(Seq(8))));
+    assert_eq!((stage.acknowledged(), stage.session.read_after()), (Some(Seq(10)), Some(Seq(8))));
     stage.put_out(150);
     let told = stage.acknowledged().unwrap();
-    assert_eq!(told, Seq(48), "2 MB after entry 8");
+    assert_eq!(told, Seq(47), "2 MB after entry 8");
 
     // The client reads, and the host goes on as far.
     let later = Time::from_ms(5000);
@@ -151,25 +145,27 @@ fn who_reads_holds_the_host_back_before_it_falls_off_the_log_and_who_stalls_does
         peer.text(&mut stage.session, later, &ClientMessage::Ack { seq: Seq(seq) }.to_json());
         stage.read(&mut peer, later, false);
     }
-    let kept_after = stage.session.kept_after().unwrap();
-    assert!(Seq(60) < kept_after && kept_after < Seq(80), "{kept_after}");
+    let read_after = stage.session.read_after().unwrap();
+    assert!(Seq(60) < read_after && read_after < Seq(80), "{read_after}");
     assert!(stage.acknowledged() < Some(Seq(160)), "that is still too far");
     let due = stage.session.poll_timeout().unwrap();
     assert_eq!(due, later + STALLED_AFTER + READS_EVERY);
-    stage.session.tick(due);
-    assert_eq!((stage.acknowledged(), stage.session.kept_after()), (Some(Seq(160)), None));
+    stage.session.handle(due, SessionInput::Timeout);
+    assert_eq!((stage.acknowledged(), stage.session.read_after()), (Some(Seq(160)), None));
     assert_eq!(stage.session.poll_timeout(), None);
 
     // The entries that it left behind go, and it learns that when it comes back.
-    stage.session.stored_rows().unwrap().removed(Seq(120));
+    let mut batch = Box::<Batch>::default();
+    batch.remove_up_to = Some(Seq(120));
+    stage.session.handle(due, SessionInput::Stored { batch, rows: Vec::new() });
     stage.stored.retain(|entry| entry.seq() > Seq(120));
     let data = Bytes::from_static(b"the screen");
     let snapshot = Snapshot { seq: Seq(150), data, cols: None, rows: None, reason: None };
-    stage.session.host_message(HostMessage::Snapshot(snapshot.clone())).unwrap();
+    hear(&mut stage.session, HostMessage::Snapshot(snapshot.clone()));
     let newest = Seq(peer_position(&mut stage, &mut peer, due));
     peer.text(&mut stage.session, due, &ClientMessage::Ack { seq: newest }.to_json());
     assert_eq!(seqs(&stage.read(&mut peer, due, true)), [] as [u64; 0], "it waits for a snapshot");
-    stage.session.host_message(HostMessage::Snapshot(snapshot)).unwrap();
+    hear(&mut stage.session, HostMessage::Snapshot(snapshot));
     let got = stage.read(&mut peer, due, true);
     let reasons: Vec<_> = got.iter().filter_map(message).filter_map(reason).collect();
     assert_eq!((reasons, seqs(&got)), (vec![SnapshotReason::Behind], Vec::from_iter(151..=160)));
@@ -206,7 +202,7 @@ fn a_slow_client_has_little_on_its_way_and_an_interrupt_skips_the_rest() {
     let client_id: ClientId = "client_1".parse().unwrap();
     let mut peer = stage.attach(true, Resume { client_id: Some(client_id.clone()), ..replay() });
     let accepted = HostMessage::InputAck { client_id, seq: Seq::ZERO };
-    stage.session.host_message(accepted).unwrap();
+    hear(&mut stage.session, accepted);
     let got = stage.read(&mut peer, NOW, false);
     let bytes = seqs(&got).len() as u64 * 50_000;
     assert!((UNACKED_OUTPUT_BYTES - 100_000..UNACKED_OUTPUT_BYTES + 50_000).contains(&bytes));
@@ -224,12 +220,12 @@ fn a_slow_client_has_little_on_its_way_and_an_interrupt_skips_the_rest() {
     stage.read(&mut peer, now, false);
     peer.binary(&mut stage.session, now, piece(2, b"\x03"));
     stage.read(&mut peer, now, false);
-    let asked = std::iter::from_fn(|| stage.session.poll_command())
-        .filter(|command| *command == HostCommand::SnapshotRequest);
+    let asked = commands(&mut stage.session);
+    let asked = asked.iter().filter(|command| **command == HostCommand::SnapshotRequest);
     assert_eq!(asked.count(), 1);
     let data = Bytes::from_static(b"the screen");
     let snapshot = Snapshot { seq: Seq(100), data, cols: None, rows: None, reason: None };
-    stage.session.host_message(HostMessage::Snapshot(snapshot)).unwrap();
+    hear(&mut stage.session, HostMessage::Snapshot(snapshot));
     let got = stage.read(&mut peer, now, false);
     let reasons: Vec<_> = got.iter().filter_map(message).filter_map(reason).collect();
     assert_eq!((reasons, seqs(&got)), (vec![SnapshotReason::Interrupt], vec![]));
@@ -240,7 +236,7 @@ fn an_interrupt_of_what_is_over_soon_skips_nothing() {
     let mut stage = Stage::with(3);
     let client_id: ClientId = "client_1".parse().unwrap();
     let mut peer = stage.attach(true, Resume { client_id: Some(client_id.clone()), ..replay() });
-    stage.session.host_message(HostMessage::InputAck { client_id, seq: Seq::ZERO }).unwrap();
+    hear(&mut stage.session, HostMessage::InputAck { client_id, seq: Seq::ZERO });
     assert_eq!(seqs(&stage.read(&mut peer, NOW, false)), [3]);
     let piece = Frame::copy(Seq(1), b"\x03").unwrap().encoded();
     peer.binary(&mut stage.session, NOW, piece);

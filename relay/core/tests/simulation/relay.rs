@@ -5,45 +5,56 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use moorline_core::LastStatus;
 use moorline_core::peer::{Peer, PeerOutput, Terms};
-use moorline_core::profile::{Retention, RetentionPolicy};
-use moorline_core::session::{Facts, HeldChange, Session};
+use moorline_core::plan;
+use moorline_core::profile::{Profile, RetentionPolicy};
+use moorline_core::record::SessionRecord;
+use moorline_core::session::{HeldChange, Session, SessionEffect, SessionInput, StoredSession};
 use moorline_core::stored::{SegmentRow, Stored};
 use moorline_shared::frame::Frame;
 use moorline_shared::id::{ClientId, Epoch, Seq};
 use moorline_shared::log::{Entry, Log};
 use moorline_shared::message::{Scope, Snapshot};
-use moorline_shared::session::{ExitStatus, Lifecycle, Size};
+use moorline_shared::rest::CreateSession;
 use moorline_shared::time::Time;
 
 use crate::rng::Rng;
 
 /// The limits of a relay at the edge, so small that it often has to read entries back.
-const EDGE: RetentionPolicy = RetentionPolicy {
-    memory_bytes: 1000,
-    without_snapshot_bytes: 1000,
-    snapshot_every_bytes: 200_000,
-    window_bytes: 400_000,
-    retention: Retention { keep_bytes: 400_000, slack_bytes: 0 },
-    forgets: true,
+const EDGE: Profile = Profile {
+    log: RetentionPolicy {
+        memory_bytes: 1000,
+        snapshot_every_bytes: 200_000,
+        window_bytes: 400_000,
+        retention_bytes: 400_000,
+        slack_bytes: 25_000,
+        without_snapshot_bytes: u64::MAX,
+        forgets: true,
+    },
+    ..Profile::EDGE
 };
 /// The limits of a relay with a machine of its own, so small that a flood exceeds them.
-const NATIVE: RetentionPolicy = RetentionPolicy {
-    memory_bytes: 1_000_000,
-    without_snapshot_bytes: 1_000_000,
-    snapshot_every_bytes: 500_000,
-    window_bytes: 4_000_000,
-    retention: Retention { keep_bytes: 3_000_000, slack_bytes: 0 },
-    forgets: false,
+const NATIVE: Profile = Profile {
+    log: RetentionPolicy {
+        memory_bytes: 1_000_000,
+        snapshot_every_bytes: 500_000,
+        window_bytes: 4_000_000,
+        retention_bytes: 3_000_000,
+        slack_bytes: 200_000,
+        without_snapshot_bytes: u64::MAX,
+        forgets: false,
+    },
+    ..Profile::NATIVE
 };
 
+/// The most entries in one row of the store.
+const ROW_ENTRIES: usize = 3;
+
 /// The contents of the disk.
-#[derive(Default)]
 struct Store {
-    epoch: Epoch,
+    record: SessionRecord,
     entries: Vec<Entry>,
     rows: Vec<SegmentRow>,
     snapshot: Option<Snapshot>,
-    exit: Option<ExitStatus>,
     last_status: Option<LastStatus>,
     held: BTreeMap<(ClientId, Seq), Frame>,
 }
@@ -57,28 +68,30 @@ pub(crate) struct Relay {
     edge: bool,
 }
 
-fn facts() -> Facts {
-    Facts {
-        id: "session_1".parse().expect("this is an id"),
-        name: "simulated".into(),
-        created_at_ms: 1_767_225_600_000,
-        driver: "pty".into(),
-    }
+fn record(epoch: Epoch) -> SessionRecord {
+    let id = "session_1".parse().expect("this is an id");
+    let record = plan::record(CreateSession::default(), id, 1_767_225_600_000);
+    SessionRecord { epoch, ..record.expect("it asks for nothing") }
 }
 
 impl Relay {
     pub(crate) fn new(epoch: Epoch, edge: bool) -> Self {
-        let store = Store { epoch, ..Store::default() };
-        let session = Session::new(facts(), epoch, Size::default());
-        let mut relay = Self { session, peers: BTreeMap::new(), store, edge };
-        relay.session = relay.restored(Lifecycle::Detached);
-        relay
+        let store = Store {
+            record: record(epoch),
+            entries: Vec::new(),
+            rows: Vec::new(),
+            snapshot: None,
+            last_status: None,
+            held: BTreeMap::new(),
+        };
+        let session = restored(&store, edge);
+        Self { session, peers: BTreeMap::new(), store, edge }
     }
 
     /// Kills the process and starts it again from the store.
     pub(crate) fn restart(&mut self) {
         self.keep_held();
-        self.session = self.restored(Lifecycle::Detached);
+        self.session = restored(&self.store, self.edge);
         self.peers.clear();
         self.restore_held();
     }
@@ -94,8 +107,7 @@ impl Relay {
             (*connection, saved)
         });
         let saved: Vec<_> = saved.collect();
-        let lifecycle = if host_is_here { Lifecycle::Live } else { Lifecycle::Detached };
-        self.session = self.restored(lifecycle);
+        self.session = restored(&self.store, self.edge);
         let restore = |(connection, saved): (u64, String)| {
             let saved = serde_json::from_str(&saved).expect("it was just written");
             let peer = Peer::restore(&mut self.session, now, saved);
@@ -104,35 +116,14 @@ impl Relay {
         self.peers = saved.into_iter().map(restore).collect();
         self.restore_held();
         if host_is_here {
-            self.session.host_stayed(now, is_asked);
-        }
-    }
-
-    fn restored(&self, lifecycle: Lifecycle) -> Session {
-        let store = &self.store;
-        let lifecycle = store.exit.as_ref().map_or(lifecycle, |_| Lifecycle::Exited);
-        let last = store.entries.last().map_or(Seq::ZERO, Entry::seq);
-        let seen = store.snapshot.as_ref().map_or(Seq::ZERO, |snapshot| snapshot.seq);
-        let after = if self.edge { last.max(seen) } else { seen };
-        let mut log = Log::starting_after(store.epoch, after);
-        for entry in store.entries.iter().filter(|entry| entry.seq() > after) {
-            log.push(entry.clone()).expect("what is stored has no gaps");
-        }
-        let session =
-            Session::restored(facts(), log, Size::default(), lifecycle, store.snapshot.clone())
-                .with_exit(store.exit.clone().unwrap_or_default());
-        let stored = Stored::new(store.epoch, store.rows.iter().copied());
-        let session = session.with_stored(stored);
-        if self.edge {
-            session.with_last_status(store.last_status.clone()).keeping(EDGE)
-        } else {
-            session.keeping(NATIVE)
+            self.session.handle(now, SessionInput::HostStayed { is_asked });
         }
     }
 
     /// Stores waiting input together with the event that brought it.
     fn keep_held(&mut self) {
-        while let Some(change) = self.session.poll_held() {
+        while let Some(output) = self.session.poll_output() {
+            let SessionEffect::Held(change) = output else { continue };
             let held = &mut self.store.held;
             match change {
                 HeldChange::Keep { client_id, piece } => {
@@ -154,69 +145,51 @@ impl Relay {
 
     /// Writes a part of what is due to disk.
     pub(crate) fn write_store(&mut self, now: Time, rng: &mut Rng) {
-        self.session.tick(now);
+        self.session.handle(now, SessionInput::Timeout);
         self.keep_held();
         let bytes = if rng.once_in(3) { 1 } else { 1 << 20 };
-        if let Some(batch) = self.session.store_batch(bytes) {
-            if batch.epoch != self.store.epoch {
-                let held = std::mem::take(&mut self.store.held);
-                self.store = Store { epoch: batch.epoch, held, ..Store::default() };
-            }
-            self.append(batch.entries);
+        let Some(batch) = self.session.store_batch(bytes) else { return };
+        let store = &mut self.store;
+        if batch.begins_anew {
+            store.entries.clear();
+            store.rows.clear();
+            (store.snapshot, store.last_status) = (None, None);
         }
-        if let Some(snapshot) = self.session.snapshot_to_store().cloned()
-            && self.session.log().epoch() == self.store.epoch
-        {
-            self.session.snapshot_stored(snapshot.seq);
-            // The store may drop entries that the snapshot contains.
-            if rng.once_in(3) {
-                let kept_after = self.session.kept_after().unwrap_or(snapshot.seq);
-                self.trim(snapshot.seq.min(kept_after));
-            }
-            self.store.snapshot = Some(snapshot);
+        let row = |entries: &[Entry]| SegmentRow {
+            first: entries[0].seq(),
+            last: entries[entries.len() - 1].seq(),
+            bytes: entries.iter().map(|entry| entry.len() as u64).sum(),
+        };
+        let rows: Vec<_> = batch.entries.chunks(ROW_ENTRIES).map(row).collect();
+        store.rows.extend(&rows);
+        store.entries.extend(batch.entries.iter().cloned());
+        if let Some(snapshot) = &batch.snapshot {
+            store.snapshot = Some(snapshot.clone());
         }
-        let all_stored = self.session.durable() == self.session.log().head();
-        if self.session.lifecycle() == Lifecycle::Exited && all_stored {
-            self.store.exit = Some(self.session.exit().clone());
+        if let Some(last_status) = &batch.last_status {
+            store.last_status = Some(last_status.clone());
         }
-    }
-
-    fn append(&mut self, entries: Vec<Entry>) {
-        let (Some(first), Some(last)) = (entries.first(), entries.last()) else { return };
-        let bytes = entries.iter().map(|entry| entry.len() as u64).sum();
-        let (row, last) = (SegmentRow { first: first.seq(), last: last.seq(), bytes }, last.seq());
-        self.store.rows.push(row);
-        self.store.entries.extend(entries);
-        self.store.last_status =
-            self.session.last_status().filter(|told| told.seq <= last).cloned();
-        if let Some(rows) = self.session.stored_rows() {
-            rows.put(row);
+        if let Some(record) = &batch.record {
+            store.record = record.clone();
         }
-        self.session.stored(self.store.epoch, last);
-    }
-
-    fn trim(&mut self, up_to: Seq) {
-        let gone = self.store.rows.iter().map(|row| row.last).filter(|last| *last <= up_to).max();
-        let up_to = gone.unwrap_or_default();
-        self.store.rows.retain(|row| row.last > up_to);
-        self.store.entries.retain(|entry| entry.seq() > up_to);
-        if let Some(rows) = self.session.stored_rows() {
-            rows.removed(up_to);
+        if let Some(up_to) = batch.remove_up_to {
+            store.rows.retain(|row| row.last > up_to);
+            store.entries.retain(|entry| entry.seq() > up_to);
         }
+        self.session.handle(now, SessionInput::Stored { batch, rows });
     }
 
     /// Returns some of the stored entries after `after`.
     pub(crate) fn stored(&self, epoch: Epoch, after: Seq) -> Vec<Entry> {
-        if epoch != self.store.epoch {
+        if epoch != self.store.record.epoch {
             return Vec::new();
         }
         self.store.entries.iter().filter(|entry| entry.seq() > after).take(5).cloned().collect()
     }
 
     pub(crate) fn accept(&mut self, connection: u64, now: Time, extended: bool) {
-        // The simulated sockets show how much they take.
-        let keepalive = !self.edge;
-        let terms = Terms { scope: Scope::Write, extended, keepalive, budget_bytes: None };
+        let profile = if self.edge { Profile::EDGE } else { Profile::NATIVE };
+        let terms = Terms { budget_bytes: None, ..Terms::new(&profile, Scope::Write, extended) };
         let peer = Peer::attach(&mut self.session, now, terms);
         self.peers.insert(connection, peer.expect("there is room for a few clients"));
     }
@@ -250,4 +223,24 @@ impl Relay {
 pub(crate) enum ToRelay {
     Text(String),
     Frame(Bytes),
+}
+
+fn restored(store: &Store, edge: bool) -> Session {
+    let epoch = store.record.epoch;
+    let last = store.entries.last().map_or(store.record.head, Entry::seq);
+    let seen = store.snapshot.as_ref().map_or(Seq::ZERO, |snapshot| snapshot.seq);
+    let first = store.entries.first().map_or(last, |entry| Seq(entry.seq().0 - 1));
+    let after = if edge { last.max(seen) } else { seen.max(first) };
+    let mut newest = Log::starting_after(epoch, after);
+    for entry in store.entries.iter().filter(|entry| entry.seq() > after) {
+        newest.push(entry.clone()).expect("what is stored has no gaps");
+    }
+    let stored = StoredSession {
+        record: store.record.clone(),
+        newest,
+        index: Stored::new(epoch, store.rows.iter().copied()),
+        snapshot: store.snapshot.clone(),
+        last_status: store.last_status.clone(),
+    };
+    Session::restored(stored, if edge { &EDGE } else { &NATIVE })
 }

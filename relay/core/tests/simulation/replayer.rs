@@ -221,7 +221,9 @@ impl Replayer {
                     "it was reading, and paused for {} ms at most",
                     self.paused_ms
                 );
-                self.paused_ms = 0;
+                if !was_promised {
+                    self.paused_ms = 0;
+                }
                 self.position = Some(Cursor { epoch: Epoch(1), seq: snapshot.seq });
             }
             _ => {}

@@ -1,6 +1,7 @@
 //! The wires, the clock and the faults.
 
 use moorline_core::peer::PeerOutput;
+use moorline_core::session::SessionInput;
 use moorline_shared::id::{Cursor, Epoch};
 use moorline_shared::link::{Generation, Input};
 use moorline_shared::message::close;
@@ -200,7 +201,7 @@ impl World {
     fn heal(&mut self) {
         if self.host_wire.is_none() {
             self.host_wire = Some(HostWire::default());
-            self.relay.session.host_arrived();
+            self.relay.session.handle(self.now, SessionInput::HostArrived);
         }
         for user in &mut self.users {
             user.client.handle(self.now, Input::Dial);
@@ -229,14 +230,14 @@ impl World {
             wire.up.send(message, bytes);
         }
         for message in wire.up.deliver(&mut self.rng) {
-            self.relay.session.host_message(message).expect("the host keeps the protocol");
+            self.relay.session.host_message(message, 0).expect("the host keeps the protocol");
         }
     }
 
     fn cut_host(&mut self) {
         if self.host_wire.take().is_some() {
             self.host.publisher.relay_left();
-            self.relay.session.host_left(false);
+            self.relay.session.handle(self.now, SessionInput::HostLeft);
         }
     }
 

@@ -13,7 +13,8 @@ use worker::{
     Request, Response, ResponseBuilder, Result, WebSocket, WebSocketIncomingMessage, WebSocketPair,
 };
 
-use super::object::{Fault, Object, now};
+use super::clock::now;
+use super::object::{Fault, Object};
 use super::sockets::{self, Attachment, SocketOwner};
 use super::state::{Client, SessionState};
 use crate::reply::Answer;
@@ -148,7 +149,7 @@ impl SessionState {
             }
         };
         if typed {
-            self.active(now);
+            self.session.note_activity(now.ms);
         }
     }
 }

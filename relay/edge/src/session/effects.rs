@@ -4,14 +4,15 @@
 use std::mem;
 
 use moorline_core::peer::PeerOutput;
-use moorline_core::session::Session;
+use moorline_core::profile::Profile;
+use moorline_core::session::{Session, SessionEffect, SessionInput};
 use moorline_core::stored::SegmentRow;
-use moorline_shared::id::{Epoch, Seq};
+use moorline_shared::id::Seq;
 use moorline_shared::log::Entry;
-use moorline_shared::publish::WriteRefused;
 use moorline_shared::time::Time;
 use worker::console_error;
 
+use super::expiry::SAFETY;
 use super::sockets::{self, Buffers, SocketOwner};
 use super::state::SessionState;
 use crate::sql::{ObjectDatabase, SqlError};
@@ -29,34 +30,68 @@ pub(super) struct Due {
     pub(super) rings: bool,
 }
 
-/// State whose changes wake readers that have no socket in this object.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct VisibleState {
-    epoch: Epoch,
-    head: Seq,
-    revision: u64,
-    streams: usize,
-    deleted: bool,
-}
-
 impl SessionState {
     /// Carries out what follows from an event.
     pub(super) fn settle(&mut self, now: Time) -> Result<Due, SqlError> {
         self.check_answer(now);
-        self.session.tick(now);
-        self.command_host(now);
+        self.session.handle(now, SessionInput::Timeout);
         self.serve_all(now);
-        self.store(now)?;
-        // Again, for the snapshots that clients asked for and the acknowledgement of what was
-        // stored.
-        self.command_host(now);
+        if self.store.due().is_some_and(|due| now >= due) {
+            self.store_all(now)?;
+        }
+        while let Some(output) = self.session.poll_output() {
+            match output {
+                SessionEffect::Held(change) => self.store.write_held(change)?,
+                SessionEffect::Commands => self.command_host(now),
+                SessionEffect::ListChanged => self.report.changed(&self.session),
+                SessionEffect::Store(urgency) => {
+                    self.store.ask(now, urgency, self.session.unstored_bytes());
+                    if self.store.due() == Some(now) {
+                        self.store_all(now)?;
+                    }
+                }
+            }
+        }
         self.keep_asked();
         self.answer_writes();
         for client in self.clients.values_mut().filter(|client| client.has_moved) {
             client.keep();
         }
-        let (tell, rings) = (self.is_to_be_told(now), self.is_news());
+        let (tell, rings) = (self.tells_directory(now), self.visible.changed(&self.session));
         Ok(Due { wake_at: self.wake_at(), alarm_at: self.alarm_at(now), tell, rings })
+    }
+
+    /// Stores everything that waits.
+    pub(super) fn store_all(&mut self, now: Time) -> Result<(), SqlError> {
+        while let Some(batch) = self.session.store_batch(Profile::EDGE.batch_bytes) {
+            let rows = self.store.write(self.session.id(), &batch, now)?;
+            self.session.handle(now, SessionInput::Stored { batch, rows });
+        }
+        self.store.wrote_all(now);
+        Ok(())
+    }
+
+    /// Returns true if the directory is to be told now, and assumes that it is.
+    fn tells_directory(&mut self, now: Time) -> bool {
+        let hash = self.report.poll(&self.session, now);
+        if let (Some(hash), Some(host)) = (hash, &mut self.host) {
+            host.listed = Some(hash);
+            host.keep();
+        }
+        hash.is_some()
+    }
+
+    /// Time to set the alarm for; `None` if no alarm is needed or an earlier one is set.
+    fn alarm_at(&mut self, now: Time) -> Option<Time> {
+        let unfinished =
+            [self.store.due(), self.report.due(), self.ack_due()].iter().any(Option::is_some);
+        let wanted = unfinished.then(|| now + SAFETY).into_iter().chain(self.ends_at()).min();
+        self.expiry.alarm_at(wanted)
+    }
+
+    /// Time at which the session expires or is removed; `None` while it is live.
+    pub(super) fn ends_at(&self) -> Option<Time> {
+        self.expiry.ends_at(self.session.lifecycle(), self.store.since())
     }
 
     /// Sends every client all that it may get now.
@@ -76,7 +111,7 @@ impl SessionState {
         while let Some(output) = client.peer.poll_output(&mut self.session, now) {
             client.has_moved = true;
             if let PeerOutput::Load { after, .. } = output {
-                let entries = round.load(&self.database, &mut self.session, after);
+                let entries = round.load(&self.store.database, &self.session, after);
                 client.peer.loaded(&self.session, entries);
                 continue;
             }
@@ -108,14 +143,12 @@ impl SessionState {
 
     /// Answers requests to type something once the host has answered, or the session is deleted.
     fn answer_writes(&mut self) {
-        let deleted = self.session.is_deleted();
         for (request, asker) in mem::take(&mut self.writing) {
             if asker.is_canceled() {
                 self.session.forget_request(request);
                 continue;
             }
-            let answer = self.session.written(request);
-            match answer.or_else(|| deleted.then_some(Err(WriteRefused::Ended))) {
+            match self.session.written(request) {
                 // The caller may have gone away.
                 Some(answer) => drop(asker.send(answer)),
                 None => self.writing.push((request, asker)),
@@ -123,24 +156,12 @@ impl SessionState {
         }
     }
 
-    fn is_news(&mut self) -> bool {
-        let (session, log) = (&self.session, self.session.log());
-        let heard = VisibleState {
-            epoch: log.epoch(),
-            head: log.head(),
-            revision: session.revision(),
-            streams: session.streams(),
-            deleted: session.is_deleted(),
-        };
-        mem::replace(&mut self.heard, heard) != heard
-    }
-
     /// Time at which something is due even if no event comes.
     fn wake_at(&self) -> Option<Time> {
         let clients = self.clients.values().filter_map(|client| client.peer.poll_timeout());
         let own = [
-            self.storing.due(),
-            self.listed.due(),
+            self.store.due(),
+            self.report.due(),
             self.host_deadline(),
             self.ack_due(),
             self.session.poll_timeout(),
@@ -159,8 +180,8 @@ struct Round {
 
 impl Round {
     /// The stored entries after `after`, up to the end of their row.
-    fn load(&mut self, database: &ObjectDatabase, session: &mut Session, after: Seq) -> Vec<Entry> {
-        let Some(row) = session.stored_rows().and_then(|stored| stored.row_after(after)) else {
+    fn load(&mut self, database: &ObjectDatabase, session: &Session, after: Seq) -> Vec<Entry> {
+        let Some(row) = session.stored_rows().row_after(after) else {
             return Vec::new();
         };
         if self.read.as_ref().is_none_or(|(read, _)| *read != row) {

@@ -18,7 +18,8 @@ use moorline_shared::sse;
 use moorline_shared::time::Time;
 use worker::{Delay, Request, ResponseBuilder, console_error};
 
-use super::object::{Object, now, wall_ms};
+use super::clock::{now, wall_ms};
+use super::object::Object;
 use super::state::SessionState;
 use crate::abort_guard::AbortGuard;
 use crate::address::asked;

@@ -18,7 +18,8 @@ use serde::Deserialize;
 use worker::worker_sys::web_sys;
 use worker::{Request, Stub};
 
-use super::object::{Object, now};
+use super::clock::now;
+use super::object::Object;
 use super::state::SessionState;
 use crate::internal::{CREATE, Create, ForkSource, ORIGIN};
 use crate::object_client;
@@ -129,13 +130,13 @@ impl SessionState {
             return Err(ApiError::bad_request(error).into());
         }
         let id = self.session.id().clone();
-        let rows = self.database.segments(&id, epoch)?;
+        let rows = self.store.database.segments(&id, epoch)?;
         let oldest = rows.first().map(|row| row.first);
         // A snapshot older than the retained entries does not connect to them.
         let leads = |snapshot: &Snapshot| {
             snapshot.seq <= seq && oldest.is_none_or(|oldest| oldest <= snapshot.seq.next())
         };
-        let snapshot = self.database.snapshot(&id, epoch)?.filter(leads);
+        let snapshot = self.store.database.snapshot(&id, epoch)?.filter(leads);
         if snapshot.is_none() && rows.first().is_none_or(|row| row.first != Seq(1)) {
             let error = format!("Not all entries before {seq} are retained.");
             return Err(ApiError::trimmed(error).into());
@@ -145,6 +146,6 @@ impl SessionState {
     }
 
     fn entries_of(&self, row: SegmentRow) -> Result<Vec<Entry>, SqlError> {
-        self.database.segment(self.session.id(), row.first)
+        self.store.database.segment(self.session.id(), row.first)
     }
 }

@@ -4,9 +4,8 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use moorline_core::session::PublishError;
+use moorline_core::session::{PublishError, SessionInput};
 use moorline_shared::link::Liveness;
-use moorline_shared::log::Entry;
 use moorline_shared::message::close;
 use moorline_shared::packet::{BadPacket, Decode as _, Encode as _, Packet};
 use moorline_shared::publish::{HostCommand, HostMessage, RefusedReason, SUBPROTOCOL};
@@ -16,7 +15,8 @@ use worker::{
 };
 
 use super::clients::upgraded;
-use super::object::{Fault, Object, now, wall_ms};
+use super::clock::{now, wall_ms};
+use super::object::{Fault, Object};
 use super::sockets::{self, Attachment, Buffers};
 use super::state::{HostLink, SessionState};
 use crate::reply::Answer;
@@ -62,7 +62,7 @@ impl SessionState {
         let (socket, heard) = (socket.clone(), now());
         let host = HostLink { socket, since, listed: None, heard, is_asked: false, withheld: None };
         host.keep();
-        self.session.host_arrived();
+        self.session.handle(heard, SessionInput::HostArrived);
         self.put_host(host);
         Ok(())
     }
@@ -128,21 +128,19 @@ impl SessionState {
             WebSocketIncomingMessage::Binary(packet) => Packet::Binary(Bytes::from(packet)),
             WebSocketIncomingMessage::String(text) => Packet::Text(Bytes::from(text)),
         };
-        let message = HostMessage::decode(message)?.timed(wall_ms);
-        if let HostMessage::Entry(entry) = &message {
-            self.listed.counts(entry);
-            if let Entry::Output(frame) = entry {
-                self.active_at(frame.time_ms());
-            }
+        let head = self.session.log().head();
+        self.session.host_message(HostMessage::decode(message)?, wall_ms())?;
+        if let Some(entry) = self.session.log().get(head.next()) {
+            self.report.counts(entry);
         }
-        Ok(self.session.host_message(message)?)
+        Ok(())
     }
 
     /// Removes the host's link, whose socket is gone.
     pub(super) fn unlink(&mut self) {
         if let Some(host) = self.host.take() {
             self.owners.remove(&host.socket);
-            self.session.host_left(false);
+            self.session.handle(now(), SessionInput::HostLeft);
         }
     }
 
@@ -157,7 +155,7 @@ impl SessionState {
         while let Some(command) = self.session.poll_command() {
             let Some(host) = &mut self.host else { continue };
             if let HostCommand::Ack { seq } = command
-                && self.storing.is_flooded()
+                && self.store.is_flooded()
             {
                 let since = host.withheld.map_or(now, |(_, since)| since);
                 host.withheld = Some((seq, since));

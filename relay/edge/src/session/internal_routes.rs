@@ -5,18 +5,17 @@ use std::time::Duration;
 
 use http::StatusCode;
 use moorline_core::api::ApiError;
-use moorline_core::record::{self, SessionRecord};
-use moorline_shared::control::Hosted;
-use moorline_shared::id::ProjectId;
+use moorline_core::record::SessionRecord;
+use moorline_core::session::{Session, SessionInput};
 use moorline_shared::message::close;
 use moorline_shared::publish::WriteRefused;
-use moorline_shared::rest::SessionSummary;
 use moorline_shared::session::Lifecycle;
 use serde::Serialize;
 use worker::{Request, console_error};
 
+use super::clock::{now, wall_ms};
 use super::fork;
-use super::object::{Fault, Object, now};
+use super::object::{Fault, Object};
 use super::sockets;
 use super::state::SessionState;
 use super::storage::note_since;
@@ -45,11 +44,11 @@ pub(super) async fn answer(object: &Rc<Object>, path: &str, request: &mut Reques
         }
         RENAME => {
             let Rename { name } = body(request).await?;
-            json(&object.with(|loaded| loaded.rename(name))?)
+            changed(object, |session| session.rename(name))
         }
         MOVE => {
             let Move { project } = body(request).await?;
-            json(&object.with(|loaded| loaded.move_to(project))?)
+            changed(object, |session| session.move_to(project))
         }
         APPEND => {
             let Append { event } = body(request).await?;
@@ -63,7 +62,7 @@ pub(super) async fn answer(object: &Rc<Object>, path: &str, request: &mut Reques
 }
 
 fn create(object: &Rc<Object>, record: &SessionRecord) -> Answer {
-    match object.peek(|loaded| is_same(&loaded.record, record)) {
+    match object.peek(|loaded| is_same(&loaded.session.record(), record)) {
         Ok(true) => nothing(),
         Ok(false) => Err(ApiError::exists(&record.id).into()),
         Err(Fault::NoSession(_)) => {
@@ -85,13 +84,13 @@ fn is_same(one: &SessionRecord, other: &SessionRecord) -> bool {
 
 async fn started(object: &Rc<Object>, wanted: HostStarted) -> Answer {
     let id = wanted.session.session_id.clone();
-    object.with(|loaded| loaded.was_started(wanted.session))?;
+    object.with(|loaded| loaded.session.started(&wanted.session))?;
     let deadline = now() + Duration::from_millis(wanted.within_ms);
     loop {
         let seen = object.seen();
         let summary = object.with(|loaded| {
             let is_here = loaded.session.lifecycle() != Lifecycle::Detached;
-            is_here.then(|| loaded.summary())
+            is_here.then(|| loaded.session.summary(wall_ms()))
         })?;
         if let Some(summary) = summary {
             return json(&summary);
@@ -126,47 +125,27 @@ pub(super) async fn remove(object: &Rc<Object>) {
 }
 
 impl SessionState {
-    fn was_started(&mut self, hosted: Hosted) {
-        let Hosted { facts, cwd, .. } = hosted;
-        self.record.cwd = Some(cwd);
-        self.record.driver = facts.driver;
-        self.record.command = facts.command;
-        self.session.rename(record::name(&self.record));
-        self.record_changed();
-    }
-
-    fn rename(&mut self, name: Option<String>) -> SessionSummary {
-        self.record.name = name;
-        self.session.rename(record::name(&self.record));
-        self.record_changed();
-        self.summary()
-    }
-
-    fn move_to(&mut self, project: Option<ProjectId>) -> SessionSummary {
-        self.record.project = project;
-        self.record_changed();
-        self.summary()
-    }
-
-    /// Marks the record as changed, to be stored and reported.
-    fn record_changed(&mut self) {
-        self.storing.record_changed();
-        self.listed.changed();
-    }
-
     /// Marks the session as lost: its host came back without it.
     fn host_is_lost(&mut self) {
         self.close_host();
-        self.session.host_left(true);
+        self.session.handle(now(), SessionInput::HostLost);
     }
 
     fn close_host(&mut self) {
         if let Some(host) = self.host.take() {
             self.owners.remove(&host.socket);
             sockets::close(&host.socket, close::NOT_FOUND, "the session does not exist");
-            self.session.host_left(false);
+            self.session.handle(now(), SessionInput::HostLeft);
         }
     }
+}
+
+/// Changes the session, and answers with its summary.
+fn changed(object: &Rc<Object>, change: impl FnOnce(&mut Session)) -> Answer {
+    json(&object.with(|loaded| {
+        change(&mut loaded.session);
+        loaded.session.summary(wall_ms())
+    })?)
 }
 
 fn json(body: &impl Serialize) -> Answer {

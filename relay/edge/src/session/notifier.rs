@@ -1,7 +1,11 @@
-//! A bell that wakes tasks which wait for a change.
+//! Wakes tasks that wait for a change of the session.
 
 use std::cell::Cell;
+use std::mem;
 use std::task::{Poll, Waker};
+
+use moorline_core::session::Session;
+use moorline_shared::id::{Epoch, Seq};
 
 /// Counts changes, and wakes the tasks that wait for the next one.
 #[derive(Default)]
@@ -43,5 +47,30 @@ impl ChangeNotifier {
             Poll::Pending
         })
         .await;
+    }
+}
+
+/// State whose changes wake readers that have no socket in this object.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct VisibleState {
+    epoch: Epoch,
+    head: Seq,
+    revision: u64,
+    streams: usize,
+    deleted: bool,
+}
+
+impl VisibleState {
+    /// Returns true if the session has changed since the last call.
+    pub(super) fn changed(&mut self, session: &Session) -> bool {
+        let log = session.log();
+        let visible = Self {
+            epoch: log.epoch(),
+            head: log.head(),
+            revision: session.revision(),
+            streams: session.streams(),
+            deleted: session.is_deleted(),
+        };
+        mem::replace(self, visible) != visible
     }
 }

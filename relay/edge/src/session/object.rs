@@ -9,14 +9,18 @@ use std::time::Duration;
 
 use futures_channel::oneshot;
 use futures_util::future::{Either, select};
-use js_sys::{Math, parse_float};
+use js_sys::Math;
 use moorline_shared::time::Time;
 use worker::wasm_bindgen_futures::spawn_local;
-use worker::{Date, Delay, Env, State, console_error};
+use worker::{Delay, Env, State, console_error, console_warn};
 
+use super::clock::{now, number};
 use super::effects::Due;
 use super::notifier::ChangeNotifier;
 use super::state::SessionState;
+use crate::internal::{SUMMARY, SessionUpdate};
+use crate::object_client;
+use crate::reply::RequestFailure;
 use crate::sql::SqlError;
 
 /// The variable that makes the object drop its memory at a share of its events. It is for tests:
@@ -222,20 +226,29 @@ impl Object {
     }
 }
 
-/// A variable that is a number. JavaScript parses it, because Rust's tables for that would add 10
-/// KiB to the Worker.
-pub(super) fn number(env: &Env, name: &str) -> Option<f64> {
-    let number = parse_float(&env.var(name).ok()?.to_string());
-    (!number.is_nan()).then_some(number)
-}
+/// Reports to the directory.
+impl Object {
+    /// Sends the directory a report, in the background.
+    fn tell(self: &Rc<Self>, loaded: &mut SessionState) {
+        let (object, update) = (Rc::clone(self), loaded.report.take(&loaded.session));
+        spawn_local(async move { object.report(&update).await });
+    }
 
-/// The current time, in milliseconds since 1970: a saved time must stay valid after the object was
-/// evicted and loaded again.
-pub(super) fn now() -> Time {
-    Time::from_ms(wall_ms())
-}
+    /// Sends a report now, whatever was sent before, and waits for its answer.
+    pub(super) async fn tell_now(self: &Rc<Self>) {
+        let Ok(update) = self.with(|loaded| loaded.report.take(&loaded.session)) else { return };
+        self.report(&update).await;
+    }
 
-/// The current wall-clock time, in milliseconds since 1970.
-pub(super) fn wall_ms() -> u64 {
-    Date::now().as_millis()
+    async fn report(self: &Rc<Self>, update: &SessionUpdate) {
+        if let Err(error) = self.send(update).await {
+            console_warn!("a session's report did not reach the directory: {error}");
+            self.attempt(|loaded| loaded.report.was_lost(&update.counted));
+        }
+    }
+
+    async fn send(&self, update: &SessionUpdate) -> Result<(), RequestFailure> {
+        let directory = object_client::directory(&self.env)?;
+        object_client::post(&directory, SUMMARY, update).await.map(drop)
+    }
 }

@@ -16,7 +16,8 @@ use moorline_shared::publish::{WriteAnswer, WriteRefused};
 use moorline_shared::rest::SessionContext;
 use worker::{Request, console_warn};
 
-use super::object::{Fault, Object, now, wall_ms};
+use super::clock::wall_ms;
+use super::object::{Fault, Object};
 use super::state::SessionState;
 use crate::internal::{FILES, Files, FilesWanted};
 use crate::object_client;
@@ -102,7 +103,7 @@ impl SessionState {
         event: Option<Event>,
     ) -> Result<AskedStart, WriteRefused> {
         let request = self.session.write(data, event, WriteAnswer::Queued)?;
-        self.active(now());
+        self.session.note_activity(wall_ms());
         let (asker, asked) = oneshot::channel();
         self.writing.push((request, asker));
         Ok(asked)
@@ -114,27 +115,27 @@ impl SessionState {
         }
         let mut kept = self.named_files()?;
         named::add(&mut kept, files);
-        self.database.put_note(named::NOTE, &kept)
+        self.store.database.put_note(named::NOTE, &kept)
     }
 
     fn named_files(&self) -> Result<Vec<String>, SqlError> {
-        Ok(self.database.note(named::NOTE)?.unwrap_or_default())
+        Ok(self.store.database.note(named::NOTE)?.unwrap_or_default())
     }
 
     fn files_wanted(&self) -> Option<FilesWanted> {
         let named = named::newest_first(self.named_files().unwrap_or_default());
-        let summary = self.summary();
+        let summary = self.session.summary(wall_ms());
         let (project, folder) = (summary.project, summary.cwd);
-        Some(FilesWanted { host: self.record.host.clone()?, project, folder, named })
+        Some(FilesWanted { host: self.session.record().host?, project, folder, named })
     }
 
     /// The stored entries after `after`, up to the end of the next one's row. Those of the oldest row
     /// if `after` is before it; empty if the next entry is not stored.
-    pub(super) fn stored_entries(&mut self, after: Seq) -> Result<Vec<Entry>, SqlError> {
-        let Some(stored) = self.session.stored_rows() else { return Ok(Vec::new()) };
+    pub(super) fn stored_entries(&self, after: Seq) -> Result<Vec<Entry>, SqlError> {
+        let stored = self.session.stored_rows();
         let oldest = stored.oldest().map_or(after, |oldest| Seq(oldest.0.saturating_sub(1)));
         let Some(row) = stored.row_after(after.max(oldest)) else { return Ok(Vec::new()) };
-        let mut entries = self.database.segment(self.session.id(), row.first)?;
+        let mut entries = self.store.database.segment(self.session.id(), row.first)?;
         entries.retain(|entry| entry.seq() > after);
         Ok(entries)
     }

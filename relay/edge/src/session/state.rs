@@ -7,44 +7,35 @@ use moorline_core::LastStatus;
 use moorline_core::peer::Peer;
 use moorline_core::plain::Plain;
 use moorline_core::profile::Profile;
-use moorline_core::record::{SessionRecord, facts};
-use moorline_core::session::Session;
+use moorline_core::record::SessionRecord;
+use moorline_core::session::{Session, SessionInput, StoredSession};
 use moorline_core::stored::Stored;
 use moorline_shared::id::{Epoch, Seq};
 use moorline_shared::log::{Entry, Log};
 use moorline_shared::message::close;
 use moorline_shared::publish::{RequestId, WriteRefused};
-use moorline_shared::session::Lifecycle;
 use moorline_shared::time::Time;
 use worker::{Env, State, WebSocket};
 
-use super::alarm::Expiry;
-use super::effects::VisibleState;
-use super::object::wall_ms;
+use super::expiry::Expiry;
+use super::notifier::VisibleState;
 use super::report::ReportState;
 use super::sockets::{self, Attachment, Owners, SocketOwner};
-use super::storage::{SINCE, StoredProgress};
+use super::storage::{LAST_STATUS, SINCE, SessionStore};
 use crate::sql::{ObjectDatabase, SqlError};
-
-/// Name of the note with the last status in the log.
-pub(super) const LAST_STATUS: &str = "told";
 
 /// A session in memory, with its sockets and its progress in storing and reporting.
 #[derive(Debug)]
 pub(super) struct SessionState {
     pub(super) session: Session,
-    pub(super) database: ObjectDatabase,
-    /// The session's record. Fields that follow from `session` are as last stored.
-    pub(super) record: SessionRecord,
-    pub(super) last_activity_ms: u64,
+    pub(super) store: SessionStore,
     pub(super) clients: BTreeMap<SocketOwner, Client>,
     pub(super) host: Option<HostLink>,
     pub(super) owners: Owners,
     pub(super) last_owner: SocketOwner,
-    pub(super) storing: StoredProgress,
-    pub(super) listed: ReportState,
+    pub(super) report: ReportState,
     pub(super) expiry: Expiry,
-    pub(super) heard: VisibleState,
+    pub(super) visible: VisibleState,
     /// Requests that wait for the host to write something.
     pub(super) writing: Vec<(RequestId, oneshot::Sender<Result<(), WriteRefused>>)>,
 }
@@ -89,8 +80,7 @@ impl SessionState {
             return Ok(None);
         };
         let sockets = sockets::open(state)?;
-        let hosted = sockets.iter().any(|(_, kept)| matches!(kept, Some(Attachment::Host { .. })));
-        let mut loaded = Self::restored(database, record, hosted, Expiry::configured(env))?;
+        let mut loaded = Self::restored(database, record, Expiry::configured(env))?;
         loaded.take_sockets(sockets, now);
         Ok(Some(loaded))
     }
@@ -99,46 +89,34 @@ impl SessionState {
     fn restored(
         database: ObjectDatabase,
         record: SessionRecord,
-        hosted: bool,
         expiry: Expiry,
     ) -> Result<Self, SqlError> {
-        let (id, epoch) = (&record.id, record.epoch);
+        let (id, epoch, lifecycle) = (&record.id, record.epoch, record.lifecycle);
         let rows = database.segments(id, epoch)?;
         let head = rows.last().map_or(record.head, |row| row.last);
         let (last, newest) = database.last_segment(id, &rows)?;
-        let snapshot = database.snapshot(id, epoch)?;
-        let last_status = database.note::<Option<LastStatus>>(LAST_STATUS)?.flatten();
-        let stored = Stored::new(epoch, rows);
-        let snapshot_seq = snapshot.as_ref().map(|snapshot| snapshot.seq);
-        let status_seq = last_status.as_ref().map(|last| last.seq);
-        let since_ms = database.note(SINCE)?.unwrap_or(record.last_activity_ms);
-        let storing = StoredProgress::stored(&stored, last, snapshot_seq, status_seq, since_ms);
-        let lifecycle = match record.lifecycle {
-            Lifecycle::Live if !hosted => Lifecycle::Detached,
-            other => other,
+        let since = Time::from_ms(database.note(SINCE)?.unwrap_or(record.last_activity_ms));
+        let stored = StoredSession {
+            newest: log(epoch, head, newest),
+            index: Stored::new(epoch, rows),
+            snapshot: database.snapshot(id, epoch)?,
+            last_status: database.note::<Option<LastStatus>>(LAST_STATUS)?.flatten(),
+            record,
         };
-        let log = log(epoch, head, newest);
-        let mut session = Session::restored(facts(&record), log, record.size, lifecycle, snapshot)
-            .with_exit(record.exit.clone().unwrap_or_default())
-            .with_last_status(last_status)
-            .with_stored(stored)
-            .keeping(Profile::EDGE.log);
+        let mut session = Session::restored(stored, &Profile::EDGE);
         for (client_id, piece) in database.held()? {
             session.restore_held(&client_id, &piece);
         }
         Ok(Self {
             session,
-            database,
-            last_activity_ms: record.last_activity_ms,
-            record,
+            store: SessionStore::new(database, last, lifecycle, since),
             clients: BTreeMap::new(),
             host: None,
             owners: Owners::default(),
             last_owner: SocketOwner(0),
-            storing,
-            listed: ReportState::default(),
+            report: ReportState::default(),
             expiry,
-            heard: VisibleState::default(),
+            visible: VisibleState::default(),
             writing: Vec::new(),
         })
     }
@@ -169,8 +147,8 @@ impl SessionState {
         }
         hosts.sort_by_key(|host| host.since);
         if let Some(host) = hosts.pop() {
-            self.was_told(host.listed);
-            self.session.host_stayed(now, host.is_asked);
+            self.report.was_told(host.listed, self.session.last_activity_ms());
+            self.session.handle(now, SessionInput::HostStayed { is_asked: host.is_asked });
             self.put_host(host);
         }
         for older in hosts {
@@ -190,16 +168,6 @@ impl SessionState {
         let owner = self.next_owner();
         self.owners.insert(&host.socket, owner);
         self.host = Some(host);
-    }
-
-    /// Notes that a client has typed.
-    pub(super) const fn active(&mut self, now: Time) {
-        self.last_activity_ms = now.ms;
-    }
-
-    /// Notes that the program produced output at this time by its host's clock.
-    pub(super) fn active_at(&mut self, time_ms: u64) {
-        self.last_activity_ms = self.last_activity_ms.max(time_ms.min(wall_ms()));
     }
 
     fn next_owner(&mut self) -> SocketOwner {

@@ -121,7 +121,7 @@ async fn handled(
         }
         Handler::Session(read) => {
             let session = rest::find(app, &session()?).await?;
-            session.read(read, &incoming(&id, &parts)?)?
+            read(&session.lock().session, &incoming(&id, &parts)?)?
         }
         Handler::Output(open) => {
             let session = rest::find(app, &session()?).await?;

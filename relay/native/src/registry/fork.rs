@@ -139,9 +139,9 @@ impl Registry {
 
     async fn forked(&self, record: &SessionRecord) -> Result<Arc<SessionHandle>, ApiError> {
         let (services, row) = (Arc::clone(&self.services), record.clone());
-        let load = move || services.read(|store| restore(store, &row));
+        let load = move || services.read(|store| restore(store, row));
         let loaded = tokio::task::spawn_blocking(load).await.unwrap_or(Err(StoreError::Closed));
-        Ok(SessionHandle::restored(Arc::clone(&self.services), record.clone(), loaded?))
+        Ok(SessionHandle::restored(Arc::clone(&self.services), loaded?))
     }
 
     async fn forget_copy(&self, id: SessionId) {

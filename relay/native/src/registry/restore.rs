@@ -1,21 +1,28 @@
 //! Loading a stored session: its last snapshot, and at most a client's backlog of its log. Older
 //! entries are read from the store when a client needs them.
 
+use moorline_core::session::StoredSession;
+use moorline_core::stored::Stored;
 use moorline_shared::id::{Epoch, Seq};
 use moorline_shared::limits::BACKLOG_BYTES;
 use moorline_shared::log::{Entry, Log};
 
-use crate::session::Restored;
 use crate::store::{SessionRecord, Store, StoreError};
 
 /// Loads the newest part of a stored log, and the last snapshot. Blocks.
-pub(super) fn restore(store: &Store, record: &SessionRecord) -> Result<Restored, StoreError> {
+pub(super) fn restore(store: &Store, record: SessionRecord) -> Result<StoredSession, StoreError> {
     let (id, epoch) = (&record.id, record.epoch);
     let rows = store.segments(id, epoch)?;
     let snapshot = store.snapshot(id, epoch)?.filter(|snapshot| snapshot.seq <= record.head);
     let seen = snapshot.as_ref().map_or(Seq::ZERO, |snapshot| snapshot.seq);
-    let log = log_of(epoch, seen, store.load_newest(id, epoch, BACKLOG_BYTES)?);
-    Ok(Restored { log, rows, snapshot })
+    let newest = log_of(epoch, seen, store.load_newest(id, epoch, BACKLOG_BYTES)?);
+    Ok(StoredSession {
+        record,
+        newest,
+        index: Stored::new(epoch, rows),
+        snapshot,
+        last_status: None,
+    })
 }
 
 fn log_of(epoch: Epoch, seen: Seq, entries: Vec<Entry>) -> Log {
@@ -92,12 +99,15 @@ mod tests {
             if let Some(stored) = &stored {
                 store.put_snapshot(&id(), EPOCH, stored).unwrap();
             }
-            let restored = restore(&store, &record(entries)).unwrap();
-            let bytes = restored.log.bytes_after(Seq::ZERO);
+            let restored = restore(&store, record(entries)).unwrap();
+            let bytes = restored.newest.bytes_after(Seq::ZERO);
             assert!(bytes <= BACKLOG_BYTES + 1024 * 1024, "{bytes}");
-            assert_eq!((restored.log.head(), restored.snapshot), (Seq(entries), stored));
-            let oldest = restored.rows.last().map(|row| row.first);
-            assert_eq!(oldest, Some(Seq(1)), "the rest can be read from the store");
+            assert_eq!((restored.newest.head(), restored.snapshot), (Seq(entries), stored));
+            assert_eq!(
+                restored.index.oldest(),
+                Some(Seq(1)),
+                "the rest can be read from the store"
+            );
         }
     }
 
@@ -106,7 +116,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let store = store(folder.path(), 3);
         store.put_snapshot(&id(), EPOCH, &snapshot(3)).unwrap();
-        assert_eq!(restore(&store, &record(3)).unwrap().snapshot, Some(snapshot(3)));
-        assert_eq!(restore(&store, &record(2)).unwrap().snapshot, None);
+        assert_eq!(restore(&store, record(3)).unwrap().snapshot, Some(snapshot(3)));
+        assert_eq!(restore(&store, record(2)).unwrap().snapshot, None);
     }
 }

@@ -223,7 +223,7 @@ impl Registry {
         let listed = self.known().directory.record(&id).and_then(|record| record.project.clone());
         if listed != project {
             // Its project was deleted meanwhile.
-            handle.move_to(listed);
+            handle.change(|session| session.move_to(listed));
         }
         tokio::spawn(Arc::clone(self).retire(id, Arc::clone(handle)));
         change

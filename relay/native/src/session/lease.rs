@@ -5,12 +5,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 
 use futures_util::task::AtomicWaker;
-use moorline_shared::log::Entry;
 use moorline_shared::publish::{HostCommand, HostMessage};
 
-use super::{HandleState, SessionHandle};
+use super::SessionHandle;
 use crate::clock::wall_ms;
-use moorline_core::session::PublishError;
+use moorline_core::session::{PublishError, SessionInput};
 
 /// Limit of the commands taken at once. The others stay where they can still be merged or dropped.
 const COMMANDS_AT_ONCE: usize = 64;
@@ -41,8 +40,6 @@ pub(super) struct HostLinkState {
     number: u64,
     /// Wakes the current link's task; `None` if the host is away.
     wake: Option<Arc<Wake>>,
-    /// True while the session's last snapshot is expected and has not arrived.
-    awaits_snapshot: bool,
 }
 
 impl HostLinkState {
@@ -52,7 +49,6 @@ impl HostLinkState {
 
     /// Ends the current link: its holder must leave.
     pub(super) fn cut(&mut self) {
-        self.awaits_snapshot = false;
         if let Some(wake) = self.wake.take() {
             wake.wake();
         }
@@ -96,7 +92,7 @@ impl SessionHandle {
         state.link.number += 1;
         state.link.wake = Some(Arc::clone(&wake));
         let number = state.link.number;
-        state.session.host_arrived();
+        state.session.handle(self.services.clock.now(), SessionInput::HostArrived);
         state.settle();
         PublisherLease { session: Arc::clone(self), number, wake }
     }
@@ -136,7 +132,7 @@ impl PublisherLease {
         if state.session.is_deleted() {
             return Err(CloseReason::Deleted);
         }
-        if state.is_done() {
+        if state.session.host_may_leave() {
             return Err(CloseReason::Done);
         }
         Ok(())
@@ -151,18 +147,14 @@ impl PublisherLease {
         if state.link.number != self.number || !state.link.is_up() {
             return Ok(());
         }
-        let metrics = &self.session.services.metrics;
+        let session = &mut state.session;
         let mut result = Ok(());
         for message in messages {
-            let message = message.timed(wall_ms);
-            if let HostMessage::Entry(entry) = &message
-                && entry.seq() > state.session.log().head()
-            {
-                metrics.entry(entry);
-                state.put_out(entry);
+            let head = session.log().head();
+            result = session.host_message(message, wall_ms());
+            if let Some(entry) = session.log().get(head.next()) {
+                self.session.services.metrics.entry(entry);
             }
-            state.note(&message);
-            result = state.session.host_message(message);
             if result.is_err() {
                 break;
             }
@@ -177,43 +169,8 @@ impl Drop for PublisherLease {
         let mut state = self.session.lock();
         if state.link.number == self.number && state.link.is_up() {
             state.link.cut();
-            state.session.host_left(false);
+            state.session.handle(self.session.services.clock.now(), SessionInput::HostLeft);
             state.settle();
         }
-    }
-}
-
-impl HandleState {
-    /// Wakes the link's task if the session has new commands for its host.
-    pub(super) fn wake_host(&mut self) {
-        if self.session.has_new_commands() {
-            self.link.wake();
-        }
-    }
-
-    fn put_out(&mut self, entry: &Entry) {
-        if let Entry::Output(frame) = entry {
-            self.active_at(frame.time_ms());
-            self.storing.put_out(frame.data_len());
-        }
-    }
-
-    fn note(&mut self, message: &HostMessage) {
-        match message {
-            HostMessage::Exited { .. } => {
-                self.active();
-                self.link.awaits_snapshot = true;
-            }
-            HostMessage::Snapshot(_) | HostMessage::SnapshotFailed => {
-                self.link.awaits_snapshot = false;
-            }
-            _ => {}
-        }
-    }
-
-    /// Returns true if nothing more is expected from the host.
-    fn is_done(&self) -> bool {
-        let session = &self.session;
-        session.lifecycle().is_over() && session.unstored_bytes() == 0 && !self.link.awaits_snapshot
     }
 }

@@ -1,16 +1,16 @@
-//! Events appended to a session, and input written to it, on behalf of the API.
+//! Input written to a session on behalf of the API, and entries read from its store.
 
 use std::sync::Arc;
 
 use bytes::Bytes;
 use moorline_shared::event::Event;
-use moorline_shared::id::{Epoch, ProjectId, Seq};
+use moorline_shared::id::{Epoch, Seq};
 use moorline_shared::log::Entry;
 use moorline_shared::publish::{RequestId, WriteAnswer, WriteRefused};
 
 use super::SessionHandle;
+use crate::clock::wall_ms;
 use crate::store::StoreError;
-use moorline_core::record;
 
 /// Limit of the bytes loaded of a stored log at a time.
 const LOAD_BYTES: u64 = 512 * 1024;
@@ -41,37 +41,11 @@ impl SessionHandle {
         data: Bytes,
         event: Option<Event>,
     ) -> Result<RequestId, WriteRefused> {
-        let mut state = self.lock();
-        let request = state.session.write(data, event, WriteAnswer::Queued)?;
-        state.active();
-        state.settle();
-        Ok(request)
-    }
-
-    /// Appends an event to the log. Does nothing if the host is away.
-    pub fn append(self: &Arc<Self>, event: Event) {
-        let mut state = self.lock();
-        state.session.append(event);
-        state.settle();
-    }
-
-    /// Renames the session. `None` makes its id its name.
-    pub fn rename(self: &Arc<Self>, name: Option<String>) {
-        let mut state = self.lock();
-        state.record.name = name;
-        let called = record::name(&state.record);
-        state.session.rename(called);
-        state.storing.record_changed();
-        state.settle();
-    }
-
-    /// Moves the session to this project, or out of any with `None`.
-    pub fn move_to(self: &Arc<Self>, project: Option<ProjectId>) {
-        let mut state = self.lock();
-        state.record.project = project;
-        state.storing.record_changed();
-        state.settle();
-        self.services().listing.send_replace(());
+        self.change(|session| {
+            let request = session.write(data, event, WriteAnswer::Queued)?;
+            session.note_activity(wall_ms());
+            Ok(request)
+        })
     }
 
     /// Returns stored entries after `after`, oldest first, up to a limit of bytes.
@@ -98,9 +72,7 @@ struct WaitingWrite<'a> {
 
 impl WaitingWrite<'_> {
     fn answer(&self) -> Option<Result<(), WriteRefused>> {
-        let mut state = self.session.lock();
-        let answer = state.session.written(self.request);
-        answer.or_else(|| state.session.is_deleted().then_some(Err(WriteRefused::Ended)))
+        self.session.lock().session.written(self.request)
     }
 }
 

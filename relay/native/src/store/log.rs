@@ -42,9 +42,7 @@ impl Store {
         let mut last = self.last_segment(id)?;
         let Some(first) = entries.first().map(Entry::seq) else { return Ok(Vec::new()) };
         if last.as_ref().is_some_and(|row| row.epoch != epoch || row.last.next() < first) {
-            self.connection
-                .prepare_cached(schema::DELETE_SEGMENTS)?
-                .execute(params![id.as_str(), i64::MAX])?;
+            self.remove_segments(id, Seq(u64::MAX))?;
             last = None;
         }
         let stored = last.as_ref().map_or(Seq::ZERO, |row| row.last);
@@ -153,34 +151,15 @@ impl Store {
         self.read(id, Seq::ZERO, rows.into_iter())
     }
 
-    /// Removes the oldest segments while more than `keep_bytes` are stored, but none that has an
-    /// entry after `not_after`. Returns the number of bytes that are left, and the last entry that
-    /// was removed, or 0.
+    /// Removes the segments of which no entry is after `up_to`.
     ///
     /// # Errors
     /// [`StoreError::Sqlite`].
-    pub fn trim(
-        &self,
-        id: &SessionId,
-        epoch: Epoch,
-        keep_bytes: u64,
-        not_after: Seq,
-    ) -> Result<(u64, Seq), StoreError> {
-        let rows = self.segments(id, epoch)?;
-        let mut left: u64 = rows.iter().map(|row| row.bytes).sum();
-        let mut up_to = Seq::ZERO;
-        for row in rows.iter().rev() {
-            if left <= keep_bytes || row.last > not_after {
-                break;
-            }
-            left -= row.bytes;
-            up_to = row.last;
-        }
-        if up_to != Seq::ZERO {
-            let mut statement = self.connection.prepare_cached(schema::DELETE_SEGMENTS)?;
-            statement.execute(params![id.as_str(), to_sql(up_to.0)])?;
-        }
-        Ok((left, up_to))
+    pub fn remove_segments(&self, id: &SessionId, up_to: Seq) -> Result<(), StoreError> {
+        let up_to = i64::try_from(up_to.0).unwrap_or(i64::MAX);
+        let mut statement = self.connection.prepare_cached(schema::DELETE_SEGMENTS)?;
+        statement.execute(params![id.as_str(), up_to])?;
+        Ok(())
     }
 
     /// Returns the rows of a log, newest first.

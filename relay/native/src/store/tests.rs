@@ -15,6 +15,8 @@ use moorline_shared::session::{ExitStatus, Lifecycle, Size};
 use super::*;
 use crate::data_folder::DataFolder;
 use crate::metrics::StoreCounters;
+use moorline_core::session::Batch;
+use moorline_core::stored::SegmentRow;
 
 const EPOCH: Epoch = Epoch(7);
 const ALL: u64 = u64::MAX;
@@ -181,18 +183,17 @@ fn what_is_stored_twice_is_stored_once_and_what_cannot_follow_starts_anew() {
 }
 
 #[test]
-fn trimming_takes_whole_segments_and_never_past_the_snapshot() {
+fn segments_are_removed_as_a_whole() {
     let folder = tempfile::tempdir().unwrap();
     let mut store = Store::open(folder.path()).unwrap();
     for first in [1, 11, 21] {
         append(&mut store, EPOCH, &outputs(first..=first + 9, 10_000));
     }
-    let first = |store: &Store| seqs(&store.load(&id(), EPOCH, Seq::ZERO, ALL).unwrap())[0];
-    assert_eq!(store.trim(&id(), EPOCH, 0, Seq(9)).unwrap(), (300_391, Seq(0)));
-    assert_eq!(store.trim(&id(), EPOCH, 250_000, Seq(25)).unwrap(), (200_261, Seq(10)));
-    assert_eq!(first(&store), 11);
-    assert_eq!(store.trim(&id(), EPOCH, 0, Seq(25)).unwrap(), (100_131, Seq(20)));
-    assert_eq!(first(&store), 21);
+    for (up_to, oldest) in [(9, Some(1)), (10, Some(11)), (25, Some(21)), (u64::MAX, None)] {
+        store.remove_segments(&id(), Seq(up_to)).unwrap();
+        let left = seqs(&store.load(&id(), EPOCH, Seq::ZERO, ALL).unwrap());
+        assert_eq!(left.first().copied(), oldest);
+    }
 }
 
 #[test]
@@ -256,7 +257,7 @@ fn a_copy_can_be_painted() {
     let data = Bytes::from_static(b"\x1bc");
     let snapshot = Snapshot { seq: Seq(15), data, cols: None, rows: None, reason: None };
     store.put_snapshot(&id(), EPOCH, &snapshot).unwrap();
-    store.trim(&id(), EPOCH, 0, Seq(15)).unwrap();
+    store.remove_segments(&id(), Seq(15)).unwrap();
     let mut copied = |to: &str, up_to: u64| {
         let copy = SessionRecord { id: to.parse().unwrap(), head: Seq(up_to), ..record() };
         let copied = store.transaction(|store| store.copy_log(&id(), EPOCH, &copy)).unwrap();
@@ -385,15 +386,17 @@ impl StoreSource for Stub {
         &self.id
     }
 
-    fn batch(self: Arc<Self>, _bytes: usize) -> Batch {
-        Batch { epoch: EPOCH, entries: self.entries.clone(), ..Batch::default() }
+    fn batch(self: Arc<Self>, _bytes: usize) -> Option<Box<Batch>> {
+        let mut batch = Batch::default();
+        (batch.epoch, batch.entries) = (EPOCH, self.entries.clone());
+        Some(Box::new(batch))
     }
 
-    fn stored(self: Arc<Self>, _batch: &Batch, _written: Written) {
+    fn stored(self: Arc<Self>, _batch: Box<Batch>, _rows: Vec<SegmentRow>) {
         self.outcomes.lock().unwrap().push(true);
     }
 
-    fn failed(self: Arc<Self>, _batch: &Batch) {
+    fn failed(self: Arc<Self>) {
         self.outcomes.lock().unwrap().push(false);
     }
 }

@@ -4,54 +4,23 @@
 //! stores those of many sessions in one transaction. Nothing is queued here: unstored entries wait
 //! in the session's own log, and a session is marked once until its batch is taken.
 
-use std::collections::HashMap;
 use std::mem;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use moorline_shared::id::{Epoch, Seq, SessionId};
-use moorline_shared::limits::SESSIONS_PER_HOST;
-use moorline_shared::log::Entry;
-use moorline_shared::message::Snapshot;
+use moorline_shared::id::{Seq, SessionId};
 
-use super::{SessionRecord, Store, StoreError};
+use super::{Store, StoreError};
 use crate::metrics::StoreCounters;
 use moorline_core::profile::Profile;
+use moorline_core::session::Batch;
 use moorline_core::stored::SegmentRow;
 
 /// Pause after a round that failed.
 const AFTER_FAILURE: Duration = Duration::from_secs(2);
 /// Interval of the checks, while storing fails and nothing is to be stored, whether it works again.
 const PROBE_EVERY: Duration = Duration::from_secs(5);
-/// Limit of the sessions, deleted ones included, whose stored bytes are remembered.
-const KEPT_SESSIONS: usize = 4 * SESSIONS_PER_HOST;
-
-/// Changes of a session that are to be stored.
-#[derive(Debug, Default)]
-pub struct Batch {
-    /// The session's row, if it changed.
-    pub record: Option<SessionRecord>,
-    /// The epoch of the entries and the snapshot.
-    pub epoch: Epoch,
-    /// New entries, in order and without gaps.
-    pub entries: Vec<Entry>,
-    /// The session's snapshot, if it changed.
-    pub snapshot: Option<Snapshot>,
-    /// The last entry in the stored snapshot. The log may be trimmed up to it ([`Retention`](moorline_core::profile::Retention)).
-    pub snapshot_stored: Seq,
-    /// Entries after this one are not trimmed, because somebody still reads them.
-    pub kept_after: Seq,
-}
-
-/// The effect of storing a batch's entries.
-#[derive(Debug, Default)]
-pub struct Written {
-    /// The rows that were written, oldest first.
-    pub rows: Vec<SegmentRow>,
-    /// The last entry that was trimmed; `None` if none was.
-    pub trimmed: Option<Seq>,
-}
 
 /// A session that can be stored. Its methods are called on the writer's thread.
 pub trait StoreSource: Send + Sync {
@@ -59,12 +28,13 @@ pub trait StoreSource: Send + Sync {
     fn id(&self) -> &SessionId;
     /// Returns what is to be stored, with about `bytes` of entries. The session may be marked again
     /// from here on.
-    fn batch(self: Arc<Self>, bytes: usize) -> Batch;
-    /// Called when the batch is durable. A session that has more to store marks itself again.
-    fn stored(self: Arc<Self>, batch: &Batch, written: Written);
+    fn batch(self: Arc<Self>, bytes: usize) -> Option<Box<Batch>>;
+    /// Called when the batch is durable. `rows` hold its entries now, oldest first. A session that
+    /// has more to store marks itself again.
+    fn stored(self: Arc<Self>, batch: Box<Batch>, rows: Vec<SegmentRow>);
     /// Called when the batch could not be stored. A session that wants another attempt marks itself
     /// again.
-    fn failed(self: Arc<Self>, batch: &Batch);
+    fn failed(self: Arc<Self>);
 }
 
 type Job = Box<dyn FnOnce(&mut Store) + Send>;
@@ -104,7 +74,7 @@ impl Writer {
     /// The system cannot start a thread.
     pub fn start(store: Store, counters: StoreCounters) -> std::io::Result<Self> {
         let shared = Arc::new(WriterShared::default());
-        let rounds = Rounds { shared: Arc::clone(&shared), store, kept: HashMap::new(), counters };
+        let rounds = Rounds { shared: Arc::clone(&shared), store, counters };
         let thread = std::thread::Builder::new().name("store".into()).spawn(|| rounds.run())?;
         Ok(Self { shared, thread: Mutex::new(Some(thread)) })
     }
@@ -176,8 +146,6 @@ impl Writer {
 struct Rounds {
     shared: Arc<WriterShared>,
     store: Store,
-    /// About how many bytes of each log are stored.
-    kept: HashMap<SessionId, u64>,
     counters: StoreCounters,
 }
 
@@ -250,37 +218,32 @@ impl Rounds {
     fn round(&mut self, marked: Vec<Arc<dyn StoreSource>>) -> bool {
         let mut batches: Vec<_> = marked
             .into_iter()
-            .map(|source| {
-                let batch = Arc::clone(&source).batch(Profile::NATIVE.batch_bytes);
-                (source, batch, Written::default())
+            .filter_map(|source| {
+                let batch = Arc::clone(&source).batch(Profile::NATIVE.batch_bytes)?;
+                Some((source, batch, Vec::new()))
             })
             .collect();
-        if self.kept.len() > KEPT_SESSIONS {
-            self.kept.clear();
-        }
-        let kept = &mut self.kept;
         let result = self.store.transaction(|store| {
-            batches.iter_mut().try_for_each(|(source, batch, written)| {
-                *written = put(store, source.id(), batch, kept)?;
+            batches.iter_mut().try_for_each(|(source, batch, rows)| {
+                *rows = put(store, source.id(), batch)?;
                 Ok(())
             })
         });
         match result {
             Ok(()) => {
                 self.recovered();
-                for (source, batch, written) in batches {
+                for (source, batch, rows) in batches {
                     self.counters.batches.inc();
                     self.counters.bytes.inc_by(bytes_of(&batch));
-                    source.stored(&batch, written);
+                    source.stored(batch, rows);
                 }
                 true
             }
             Err(error) => {
-                self.kept.clear();
                 self.counters.failures.inc();
                 self.report(&error);
-                for (source, batch, _) in batches {
-                    source.failed(&batch);
+                for (source, ..) in batches {
+                    source.failed();
                 }
                 false
             }
@@ -297,37 +260,19 @@ impl Rounds {
     }
 }
 
-fn put(
-    store: &Store,
-    id: &SessionId,
-    batch: &Batch,
-    kept: &mut HashMap<SessionId, u64>,
-) -> Result<Written, StoreError> {
+/// Stores a batch, and returns the rows that hold its entries now.
+fn put(store: &Store, id: &SessionId, batch: &Batch) -> Result<Vec<SegmentRow>, StoreError> {
     if let Some(record) = &batch.record {
         store.put_session(record)?;
+    }
+    let removed = if batch.begins_anew { Some(Seq(u64::MAX)) } else { batch.remove_up_to };
+    if let Some(up_to) = removed {
+        store.remove_segments(id, up_to)?;
     }
     if let Some(snapshot) = &batch.snapshot {
         store.put_snapshot(id, batch.epoch, snapshot)?;
     }
-    if batch.entries.is_empty() {
-        return Ok(Written::default());
-    }
-    let rows = store.append(id, batch.epoch, &batch.entries)?;
-    let mut written = Written { rows, trimmed: None };
-    let mut bytes = match kept.get(id) {
-        Some(bytes) => bytes + bytes_of(batch),
-        // The stored bytes are counted when this thread first stores a session.
-        None => store.trim(id, batch.epoch, u64::MAX, Seq::ZERO)?.0,
-    };
-    let retention = Profile::NATIVE.log.retention;
-    if let Some(not_after) = retention.not_after(bytes, batch.snapshot_stored) {
-        let not_after = not_after.min(batch.kept_after);
-        let (left, up_to) = store.trim(id, batch.epoch, retention.keep_bytes, not_after)?;
-        written.trimmed = (up_to > Seq::ZERO).then_some(up_to);
-        bytes = left;
-    }
-    kept.insert(id.clone(), bytes);
-    Ok(written)
+    store.append(id, batch.epoch, &batch.entries)
 }
 
 fn bytes_of(batch: &Batch) -> u64 {

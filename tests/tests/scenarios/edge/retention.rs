@@ -13,7 +13,7 @@ use serde_json::Value;
 use super::{plain, size_of};
 
 /// Bytes of a log that are retained.
-const RETENTION_BYTES: u64 = Profile::EDGE.log.retention.keep_bytes;
+const RETENTION_BYTES: u64 = Profile::EDGE.log.retention_bytes;
 /// Several times what is retained.
 const FLOOD: Flood = Flood { lines: 6_000_000 };
 const PARTS: u64 = 12;
