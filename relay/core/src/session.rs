@@ -24,7 +24,7 @@ mod host;
 mod host_connection;
 mod input;
 mod log;
-mod serving;
+mod peers;
 mod snapshots;
 mod storing;
 
@@ -35,7 +35,7 @@ use moorline_shared::event::{Activity, Event, Status};
 use moorline_shared::id::{ProjectId, Seq, SessionId};
 use moorline_shared::log::{Entry, Log};
 use moorline_shared::message::Snapshot;
-use moorline_shared::publish::{HostCommand, HostMessage, WriteRefused};
+use moorline_shared::publish::{HostCommand, WriteRefused};
 use moorline_shared::rest::SessionSummary;
 use moorline_shared::session::{ExitStatus, Lifecycle, Size};
 use moorline_shared::time::Time;
@@ -200,14 +200,6 @@ impl Session {
         self.acknowledge();
     }
 
-    /// Handles a message of the host. `wall_ms` is the time in milliseconds since 1970.
-    ///
-    /// # Errors
-    /// [`PublishError`]: the link must be closed. Pass in [`SessionInput::HostLeft`] as well.
-    pub fn host_message(&mut self, message: HostMessage, wall_ms: u64) -> Result<(), PublishError> {
-        self.hear_host(message, wall_ms)
-    }
-
     /// Returns the next task; call until `None`.
     pub fn poll_output(&mut self) -> Option<SessionEffect> {
         if let Some(change) = self.held_changes.pop_front() {
@@ -260,13 +252,13 @@ impl Session {
         self.record.cwd = Some(hosted.cwd.clone());
         self.record.driver.clone_from(&hosted.facts.driver);
         self.record.command.clone_from(&hosted.facts.command);
-        self.is_called_anew();
+        self.name_changed();
     }
 
     /// Renames the session; without a name it is called by its program.
     pub fn rename(&mut self, name: Option<String>) {
         self.record.name = name;
-        self.is_called_anew();
+        self.name_changed();
     }
 
     /// Moves the session to a project, or out of any.
@@ -298,7 +290,7 @@ impl Session {
         self.host.command(HostCommand::Close);
     }
 
-    fn is_called_anew(&mut self) {
+    fn name_changed(&mut self) {
         self.name = record::name(&self.record);
         self.revision += 1;
         self.storing.changed();

@@ -83,11 +83,12 @@ impl Session {
         self.revision += 1;
     }
 
-    pub(super) fn hear_host(
-        &mut self,
-        message: HostMessage,
-        wall_ms: u64,
-    ) -> Result<(), PublishError> {
+    /// Handles a message of the host. `wall_ms` is the time in milliseconds since 1970.
+    ///
+    /// # Errors
+    /// [`PublishError`]: the link must be closed. Pass in [`SessionInput::HostLeft`](super::SessionInput::HostLeft) as
+    /// well.
+    pub fn host_message(&mut self, message: HostMessage, wall_ms: u64) -> Result<(), PublishError> {
         // The host repeats what it said before it learned this relay's position.
         if !self.host.is_linked() && !matches!(message, HostMessage::Resumed { .. }) {
             return Ok(());

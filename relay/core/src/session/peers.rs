@@ -1,4 +1,4 @@
-//! What clients need of their session: their place in it, entries, and snapshots.
+//! What the peers of clients need of their session: a place in it, entries, and snapshots.
 
 use bytes::Bytes;
 use moorline_shared::id::{ClientId, Seq};
