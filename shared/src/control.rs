@@ -19,7 +19,7 @@ use crate::message::Snapshot;
 use crate::name::bounded;
 use crate::packet::{BadPacket, Decode, Encode, Packet, json, utf8};
 use crate::publish::RequestId;
-use crate::rest::ContextFile;
+use crate::rest::{ContextFile, MissingDriver};
 use crate::session::{ForkedFrom, Size};
 use crate::tagged::tagged;
 
@@ -86,16 +86,6 @@ pub struct Hello {
     pub missing: Vec<MissingDriver>,
     /// The sessions that run, and ended ones whose log is not yet all durable at the relay.
     pub sessions: Vec<Hosted>,
-}
-
-/// A driver that a host supports but that cannot start sessions there now.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct MissingDriver {
-    /// The name of the driver.
-    pub driver: String,
-    /// A sentence for the user: the reason, and what to do.
-    pub reason: String,
 }
 
 impl Hello {

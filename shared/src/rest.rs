@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::event::Activity;
 use crate::id::{Epoch, HostId, ProjectId, Seq, SessionId};
 use crate::session::{ForkedFrom, Lifecycle};
-pub use hosts::{HostList, HostSummary};
+pub use hosts::{HostList, HostSummary, MissingDriver};
 pub use metrics::{DebugMetrics, EventBusMetrics, SseMetrics, StoreMetrics};
 pub use terminal::{
     CreateTerminal, CreatedTerminal, Done, OutputPiece, TerminalInput, TerminalOutput,

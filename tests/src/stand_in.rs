@@ -56,6 +56,19 @@ pub fn hosted(session: &SessionId, epoch: u64) -> Hosted {
     }
 }
 
+/// Hello of a stand-in that has the driver `pty` and no sessions.
+#[must_use]
+pub fn hello(host: &HostId) -> Hello {
+    Hello {
+        protocol: PROTOCOL,
+        version: "0.0.0".into(),
+        name: format!("stand-in {host}"),
+        drivers: vec!["pty".into()],
+        missing: vec![],
+        sessions: Vec::new(),
+    }
+}
+
 impl ControlLink {
     /// Opens the link of this host, without sending anything.
     ///
@@ -70,16 +83,16 @@ impl ControlLink {
     /// # Errors
     /// As [`ControlLink::open`], and if the host is not welcomed.
     pub async fn welcomed(relay: &Relay, host: &HostId, sessions: Vec<Hosted>) -> Result<Self> {
+        Self::greeted(relay, host, Hello { sessions, ..hello(host) }).await
+    }
+
+    /// Opens the link of a host with this hello, and waits for its welcome.
+    ///
+    /// # Errors
+    /// As [`ControlLink::welcomed`].
+    pub async fn greeted(relay: &Relay, host: &HostId, hello: Hello) -> Result<Self> {
         let mut link = Self::open(relay, host).await?;
-        link.say(&ToRelay::Hello(Box::new(Hello {
-            protocol: PROTOCOL,
-            version: "0.0.0".into(),
-            name: format!("stand-in {host}"),
-            drivers: vec!["pty".into()],
-            missing: vec![],
-            sessions,
-        })))
-        .await?;
+        link.say(&ToRelay::Hello(Box::new(hello))).await?;
         match link.next().await? {
             Heard::Message(ToHost::Welcome { .. }) => Ok(link),
             other => bail!("{other:?} instead of a welcome"),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use moorline_shared::id::{HostId, ProjectId, SessionId};
-use moorline_shared::rest::{Project, SessionSummary};
+use moorline_shared::rest::{MissingDriver, Project, SessionSummary};
 use moorline_shared::sse::SseEvent;
 use serde::Deserialize;
 
@@ -87,6 +87,12 @@ pub struct HostEntry {
     pub name: String,
     /// True if sessions can be started on it.
     pub connected: bool,
+    /// The drivers that can start sessions on it. An older relay does not say.
+    #[serde(default)]
+    pub drivers: Vec<String>,
+    /// The drivers that it supports but that cannot start sessions now.
+    #[serde(default)]
+    pub missing: Vec<MissingDriver>,
 }
 
 /// The fields that an event or the answer to a change can have. Its kind decides which are present.
@@ -134,10 +140,14 @@ pub fn shown_project(project: Project) -> Project {
     Project { name: words::plain(&project.name), ..project }
 }
 
-/// Returns a host with its name cleaned for display.
+/// Returns a host with its texts cleaned for display.
 #[must_use]
-pub fn shown_host(host: HostEntry) -> HostEntry {
-    HostEntry { name: words::plain(&host.name), ..host }
+pub fn shown_host(mut host: HostEntry) -> HostEntry {
+    host.name = words::plain(&host.name);
+    for missing in &mut host.missing {
+        missing.reason = words::plain(&missing.reason);
+    }
+    host
 }
 
 /// Inserts a project, sorted by name, or replaces the one with its id.
@@ -179,7 +189,8 @@ pub(crate) mod tests {
 
     /// A host to test with.
     pub(crate) fn host(id: &str, name: &str, connected: bool) -> HostEntry {
-        HostEntry { host_id: id.parse().unwrap(), name: name.into(), connected }
+        let (host_id, name) = (id.parse().unwrap(), name.into());
+        HostEntry { host_id, name, connected, drivers: vec!["pty".into()], missing: Vec::new() }
     }
 
     fn project(id: &str, name: &str) -> Project {

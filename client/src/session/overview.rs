@@ -147,6 +147,18 @@ impl OverviewState {
         usual(&hosts, newest.iter().filter_map(|session| session.host.as_ref()))
     }
 
+    /// Returns the host on which a session starts if the user has chosen `chosen`, or nothing;
+    /// tracked.
+    #[must_use]
+    pub fn starting_host(self, chosen: Option<&HostId>) -> Option<HostEntry> {
+        let wanted = chosen.cloned().or_else(|| self.usual_host());
+        self.hosts.with(|hosts| {
+            let mut here = hosts.iter().flatten().filter(|host| host.connected);
+            // Without a choice there is at most one.
+            here.find(|host| wanted.as_ref().is_none_or(|id| *id == host.host_id)).cloned()
+        })
+    }
+
     /// Inserts or replaces a session: the answer to a change comes before its event.
     pub fn put(self, session: SessionSummary) {
         self.put_shared(Arc::new(session));

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use moorline_shared::control::MissingDriver;
+use moorline_shared::rest::MissingDriver;
 
 use super::pty::PtyDriver;
 use super::{Driver, blocking};

@@ -38,6 +38,7 @@ fn summary(host: ListedHost, now: u64) -> HostSummary {
         connected,
         sessions,
         drivers: record.drivers,
+        missing: record.missing,
         last_seen: Some(rfc3339(if connected { now } else { record.last_seen_ms })),
     }
 }
@@ -54,6 +55,7 @@ mod tests {
                 name: name.to_owned(),
                 version: "1".to_owned(),
                 drivers: Vec::new(),
+                missing: Vec::new(),
                 last_seen_ms: 1000,
             },
             connected,

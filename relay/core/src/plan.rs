@@ -10,7 +10,7 @@ use moorline_shared::rest::{CreateSession, SessionSummary};
 use moorline_shared::session::{Lifecycle, Size};
 
 use super::api::ApiError;
-use super::record::SessionRecord;
+use super::record::{HostRecord, SessionRecord};
 
 /// The driver of a session whose request names none.
 const DRIVER: &str = "pty";
@@ -35,6 +35,14 @@ pub enum PlanError {
         driver: String,
         /// The drivers of the host.
         has: String,
+    },
+    /// The host supports the driver, but it cannot start sessions there now.
+    #[error("the driver `{driver}` cannot be used on this host: {reason}")]
+    MissingDriver {
+        /// The requested driver.
+        driver: String,
+        /// The host's reason, which says what to do.
+        reason: String,
     },
     /// The command does not name a program.
     #[error("the command is empty: name a program, or leave the command out for a login shell")]
@@ -75,7 +83,10 @@ pub enum HostError {
 
 impl From<PlanError> for ApiError {
     fn from(error: PlanError) -> Self {
-        Self::bad_request(error)
+        match error {
+            PlanError::MissingDriver { .. } => Self::driver_missing(error),
+            _ => Self::bad_request(error),
+        }
     }
 }
 
@@ -122,15 +133,22 @@ pub fn choose<'a>(
     }
 }
 
-/// Checks that a host has a driver.
+/// Checks that a driver can start sessions on a host. `host` is `None` if nothing is known of the
+/// host.
 ///
 /// # Errors
-/// [`PlanError::UnknownDriver`].
-pub fn check_driver(driver: &str, has: &[String]) -> Result<(), PlanError> {
+/// [`PlanError::UnknownDriver`] or [`PlanError::MissingDriver`].
+pub fn check_driver(driver: &str, host: Option<&HostRecord>) -> Result<(), PlanError> {
+    let has = host.map_or(&[][..], |host| &host.drivers);
     if has.iter().any(|has| has == driver) {
         return Ok(());
     }
-    Err(PlanError::UnknownDriver { driver: driver.to_owned(), has: has.join("`, `") })
+    let driver = driver.to_owned();
+    let missing = host.and_then(|host| host.missing.iter().find(|it| it.driver == driver));
+    Err(match missing {
+        Some(missing) => PlanError::MissingDriver { driver, reason: missing.reason.clone() },
+        None => PlanError::UnknownDriver { driver, has: has.join("`, `") },
+    })
 }
 
 /// Checks that a path names a folder wherever the host runs: it is absolute, or begins in a home.
@@ -296,6 +314,8 @@ fn name_after(name: &str, suffix: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use moorline_shared::rest::MissingDriver;
+
     use super::*;
 
     fn chosen(hosts: &[(&str, bool)], wanted: Option<&str>) -> Result<String, u16> {
@@ -332,11 +352,29 @@ mod tests {
     }
 
     #[test]
-    fn a_driver_that_the_host_lacks_is_refused() {
-        let drivers = ["pty".to_owned()];
-        assert!(check_driver("pty", &drivers).is_ok());
-        let refused = ApiError::from(check_driver("tmux", &drivers).unwrap_err());
-        assert_eq!(refused.status(), 400);
+    fn a_driver_that_the_host_lacks_is_refused_with_its_reason() {
+        let reason = "tmux is not installed: install it with your package manager";
+        let host = HostRecord {
+            id: local_host(),
+            name: "machine".to_owned(),
+            version: "1".to_owned(),
+            drivers: vec!["pty".to_owned()],
+            missing: vec![MissingDriver { driver: "tmux".to_owned(), reason: reason.to_owned() }],
+            last_seen_ms: 0,
+        };
+        assert!(check_driver("pty", Some(&host)).is_ok());
+        let refused = |driver: &str, host: Option<&HostRecord>| {
+            let refused = ApiError::from(check_driver(driver, host).unwrap_err());
+            let body = refused.body();
+            (refused.status().as_u16(), body.code.clone(), body.message.clone().unwrap())
+        };
+        let (status, code, message) = refused("tmux", Some(&host));
+        assert_eq!((status, code.as_str()), (503, "driver_missing"));
+        assert!(message.contains(reason), "{message}");
+        for host in [Some(&host), None] {
+            let (status, code, _) = refused("no-such", host);
+            assert_eq!((status, code.as_str()), (400, "bad_request"));
+        }
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use moorline_shared::event::Activity;
 use moorline_shared::id::{Epoch, HostId, ProjectId, Seq, SessionId};
 use moorline_shared::limits::NAME_CHARACTERS;
-use moorline_shared::rest::{SessionSummary, TokenSummary};
+use moorline_shared::rest::{MissingDriver, SessionSummary, TokenSummary};
 use moorline_shared::session::{ExitStatus, Lifecycle, Size};
 use moorline_shared::text::plain_text;
 use moorline_shared::time::Time;
@@ -70,8 +70,10 @@ pub struct HostRecord {
     pub name: String,
     /// The version of its program.
     pub version: String,
-    /// The drivers that it offers.
+    /// The drivers that can start sessions on it.
     pub drivers: Vec<String>,
+    /// The drivers that it supports but that could not start sessions at its last hello.
+    pub missing: Vec<MissingDriver>,
     /// The time at which it was last connected, in milliseconds since 1970.
     pub last_seen_ms: u64,
 }

@@ -101,6 +101,7 @@ CREATE TABLE cookies (
     expires_at INTEGER NOT NULL
 ) WITHOUT ROWID;
 ",
+    "ALTER TABLE hosts ADD COLUMN missing TEXT NOT NULL DEFAULT '[]';",
 ];
 
 /// Selects every session, newest first. The log may be ahead of the row's own `head`, which is only
@@ -229,12 +230,14 @@ pub const COOKIE: &str = "SELECT token FROM cookies WHERE hash = ?1 AND expires_
 /// Removes a cookie: (hash).
 pub const DELETE_COOKIE: &str = "DELETE FROM cookies WHERE hash = ?1";
 
-/// Selects every host: (id, name, version, drivers, `last_seen`).
-pub const HOSTS: &str = "SELECT id, name, version, drivers, last_seen FROM hosts ORDER BY id";
+/// Selects every host: (id, name, version, drivers, `last_seen`, missing).
+pub const HOSTS: &str =
+    "SELECT id, name, version, drivers, last_seen, missing FROM hosts ORDER BY id";
 
 /// Inserts or replaces a host: the columns in the order of [`HOSTS`].
 pub const PUT_HOST: &str = "
-INSERT OR REPLACE INTO hosts (id, name, version, drivers, last_seen) VALUES (?1, ?2, ?3, ?4, ?5)";
+INSERT OR REPLACE INTO hosts (id, name, version, drivers, last_seen, missing)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
 
 /// Records a deleted session that its host must forget: (session, host, `deleted_at`).
 pub const PUT_DELETED: &str =

@@ -28,9 +28,23 @@ pub struct HostSummary {
     pub connected: bool,
     /// The number of the relay's sessions that it runs.
     pub sessions: usize,
-    /// The names of the drivers that it can run.
+    /// The names of the drivers that can start sessions on it.
     pub drivers: Vec<String>,
+    /// The drivers that it supports but that cannot start sessions now.
+    #[serde(default)]
+    pub missing: Vec<MissingDriver>,
     /// When the relay last heard from it, as RFC 3339.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_seen: Option<String>,
+}
+
+/// A driver that a host supports but that cannot start sessions there now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct MissingDriver {
+    /// The name of the driver.
+    pub driver: String,
+    /// A sentence for the user: the reason, and what to do.
+    pub reason: String,
 }

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use super::chromium::{Browser, NAME, Tab};
 
+mod drivers;
 mod hands;
 mod look;
 mod steering;

@@ -1,6 +1,7 @@
 //! The parts around every page: the menu, the palette, dialogs, and the state of the event stream.
 
 pub mod asks;
+pub mod drivers;
 pub mod hosts;
 pub mod menu;
 pub mod palette;

@@ -340,6 +340,13 @@ impl ApiError {
             .with_message(message)
     }
 
+    /// The driver cannot start sessions on the host now; `message` gives the host's reason.
+    #[must_use]
+    pub fn driver_missing(message: impl Display) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "driver_missing", "Driver is not available")
+            .with_message(message)
+    }
+
     /// The host did not start a session. `code` is the host's own code.
     #[must_use]
     pub fn not_started(code: &str, message: &str, id: &SessionId) -> Self {

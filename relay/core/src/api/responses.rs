@@ -115,9 +115,9 @@ impl IntoResponses for Starting {
             (429, "The limit of running sessions is reached: `overloaded`."),
             (
                 503,
-                "No host is connected to start it: `host_offline`; or the host's machine has no \
-                 file descriptors, processes or terminals left, or the relay is shutting down: \
-                 `overloaded`.",
+                "No host is connected to start it: `host_offline`; the host cannot use the driver \
+                 now: `driver_missing`; or the host's machine has no file descriptors, processes or \
+                 terminals left, or the relay is shutting down: `overloaded`.",
             ),
         ])
     }

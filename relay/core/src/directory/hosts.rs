@@ -39,6 +39,7 @@ impl Directory {
             name: hello.name.clone(),
             version: hello.version.clone(),
             drivers: hello.drivers.clone(),
+            missing: hello.missing.clone(),
             last_seen_ms: now_ms,
         }));
         let mut adopted_rows = Vec::new();

@@ -112,8 +112,8 @@ impl Directory {
     /// Chooses the host of a session and reserves the session's id. `is_here` returns true if a host is connected.
     ///
     /// # Errors
-    /// `no_such_host`, `host_offline`, `bad_request` if the host does not have the driver, `overloaded`,
-    /// `no_such_project`, or `exists`. On an error, nothing is reserved.
+    /// `no_such_host`, `host_offline`, `driver_missing`, `bad_request` if the host does not know the driver,
+    /// `overloaded`, `no_such_project`, or `exists`. On an error, nothing is reserved.
     pub fn reserve(
         &mut self,
         draft: Draft,
@@ -121,8 +121,7 @@ impl Directory {
     ) -> Result<Reservation, ApiError> {
         let Draft { mut record, beside } = draft;
         let host = self.choose_host(record.host.as_ref(), is_here)?;
-        let drivers = self.hosts.get(&host).map_or(&[][..], |host| &host.drivers);
-        plan::check_driver(&record.driver, drivers)?;
+        plan::check_driver(&record.driver, self.hosts.get(&host))?;
         if self.running_on(&host).count() + self.reserved.len() >= SESSIONS_PER_HOST {
             let most = format!("{SESSIONS_PER_HOST} sessions run already: end one first");
             return Err(ApiError::overloaded(most));

@@ -2,7 +2,8 @@ use moorline_shared::control::{Facts, Hello, Hosted};
 use moorline_shared::event::EventKind;
 use moorline_shared::id::{Epoch, HostId, SessionId};
 use moorline_shared::rest::{
-    CreateProject, CreateSession, CreateTerminal, DuplicateSession, MoveSession, RenameSession,
+    CreateProject, CreateSession, CreateTerminal, DuplicateSession, MissingDriver, MoveSession,
+    RenameSession,
 };
 use moorline_shared::session::{Lifecycle, Size};
 
@@ -91,6 +92,26 @@ fn an_id_is_reserved_by_one_at_a_time() {
     let taken = CreateSession { session_id: Some(id("session_1")), ..CreateSession::default() };
     assert!(directory.reserve(draft(taken), is_here).unwrap_err().is_taken());
     assert_eq!(directory.reserve(draft(wanted()), |_| false).unwrap_err().status(), 503);
+}
+
+#[test]
+fn a_driver_is_missing_until_the_hosts_next_hello() {
+    let mut directory = Directory::new(false);
+    let machine = host("machine_1");
+    let wanted =
+        || draft(CreateSession { driver: Some("tmux".to_owned()), ..CreateSession::default() });
+    let tmux = MissingDriver { driver: "tmux".to_owned(), reason: "not installed".to_owned() };
+    let lacking = Hello { missing: vec![tmux.clone()], ..hello(&[]) };
+    let change = directory.greet(&machine, &lacking, NOW).change;
+    drop(directory.apply(change));
+    assert_eq!(directory.hosts(is_here, NOW).hosts[0].missing, [tmux]);
+    let refused = directory.reserve(wanted(), is_here).unwrap_err();
+    assert_eq!((refused.status().as_u16(), &*refused.body().code), (503, "driver_missing"));
+    let drivers = vec!["pty".to_owned(), "tmux".to_owned()];
+    let change = directory.greet(&machine, &Hello { drivers, ..hello(&[]) }, NOW).change;
+    drop(directory.apply(change));
+    assert!(directory.hosts(is_here, NOW).hosts[0].missing.is_empty());
+    assert!(directory.reserve(wanted(), is_here).is_ok());
 }
 
 #[test]

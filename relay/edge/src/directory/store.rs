@@ -108,6 +108,7 @@ impl ObjectDatabase {
                 version: row.text(2)?.to_owned(),
                 drivers: row.json(3)?,
                 last_seen_ms: row.number(4)?,
+                missing: row.json(5)?,
             })
         };
         rows.iter().map(row).collect()
@@ -116,8 +117,10 @@ impl ObjectDatabase {
     pub(super) fn put_host(&self, record: &HostRecord) -> Result<()> {
         let (id, name) = (record.id.as_str().into(), record.name.as_str().into());
         let drivers = serde_json::to_string(&record.drivers).unwrap_or_default();
+        let missing = serde_json::to_string(&record.missing).unwrap_or_default();
         let (version, drivers) = (record.version.as_str().into(), drivers.as_str().into());
-        self.run(schema::PUT_HOST, &[id, name, version, drivers, record.last_seen_ms.into()])
+        let (last_seen, missing) = (record.last_seen_ms.into(), missing.as_str().into());
+        self.run(schema::PUT_HOST, &[id, name, version, drivers, last_seen, missing])
     }
 
     pub(super) fn deleted(&self) -> Result<Vec<(SessionId, HostId)>> {

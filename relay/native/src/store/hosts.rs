@@ -30,6 +30,7 @@ impl Store {
             record.version,
             text(&record.drivers),
             to_sql(record.last_seen_ms),
+            text(&record.missing),
         ])?;
         Ok(())
     }
@@ -82,5 +83,6 @@ fn record(row: &Row<'_>) -> rusqlite::Result<HostRecord> {
         version: row.get(2)?,
         drivers: json(row, 3)?,
         last_seen_ms: from_sql(row.get(4)?),
+        missing: json(row, 5)?,
     })
 }

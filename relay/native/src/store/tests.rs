@@ -10,6 +10,7 @@ use moorline_shared::id::{Epoch, Seq, SessionId};
 use moorline_shared::limits::{FORK_OUTPUT_BYTES, SEGMENT_BYTES};
 use moorline_shared::log::{Entry, EventEntry};
 use moorline_shared::message::Snapshot;
+use moorline_shared::rest::MissingDriver;
 use moorline_shared::session::{ExitStatus, Lifecycle, Size};
 
 use super::*;
@@ -112,6 +113,24 @@ fn a_folder_of_before_entries_had_times_is_read_and_written_on() {
         store.connection.pragma_query_value(None, "user_version", |row| row.get(0)).unwrap()
     };
     assert!(version(&store) > versions.len() as i64, "older programs must refuse it");
+}
+
+#[test]
+fn what_a_host_misses_is_kept_and_was_nothing_in_older_databases() {
+    let folder = tempfile::tempdir().unwrap();
+    let old = Connection::open(folder.path().join(FILE_NAME)).unwrap();
+    let versions = &schema::MIGRATIONS[..6];
+    versions.iter().for_each(|version| old.execute_batch(version).unwrap());
+    old.pragma_update(None, "user_version", versions.len() as i64).unwrap();
+    let row = r#"INSERT INTO hosts VALUES ('machine_1', 'machine', '1', '["pty"]', 5)"#;
+    old.execute_batch(row).unwrap();
+    drop(old);
+    let store = Store::open(folder.path()).unwrap();
+    let mut host = store.hosts().unwrap().remove(0);
+    assert_eq!((host.last_seen_ms, host.missing.len()), (5, 0));
+    host.missing.push(MissingDriver { driver: "tmux".into(), reason: "not installed".into() });
+    store.put_host(&host).unwrap();
+    assert_eq!(store.hosts().unwrap(), [host]);
 }
 
 #[test]

@@ -4,12 +4,12 @@ use anyhow::{Context as _, Result, bail, ensure};
 use moorline_shared::control::{Hello, PROTOCOL, ToHost, ToRelay};
 use moorline_shared::id::{HostId, SessionId};
 use moorline_shared::publish::RefusedReason;
-use moorline_shared::rest::CreateSession;
+use moorline_shared::rest::{CreateSession, MissingDriver};
 use moorline_shared::session::Lifecycle;
 use moorline_tests::elsewhere::Elsewhere;
 use moorline_tests::expected;
 use moorline_tests::relay::{Kind, Relay};
-use moorline_tests::stand_in::{ControlLink, Heard, PublishLink, hosted};
+use moorline_tests::stand_in::{ControlLink, Heard, PublishLink, hello, hosted};
 use moorline_tests::wait::wait_until;
 use reqwest::Method;
 use reqwest::header::{CONNECTION, ORIGIN, SEC_WEBSOCKET_PROTOCOL, UPGRADE};
@@ -178,19 +178,11 @@ async fn what_a_host_answers_is_what_the_caller_gets() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn versions_that_differ_work_together_or_are_told_what_to_do() -> Result<()> {
     let relay = Relay::start().await?;
-    let hello = |protocol| {
-        ToRelay::Hello(Box::new(Hello {
-            protocol,
-            version: "0.0.0".into(),
-            name: "another".into(),
-            drivers: vec!["pty".into()],
-            missing: vec![],
-            sessions: Vec::new(),
-        }))
-    };
+    let greeting =
+        |protocol| ToRelay::Hello(Box::new(Hello { protocol, ..hello(&id("stand_in")) }));
     for (protocol, side) in [(PROTOCOL + 1, "the relay is older"), (0, "the host is older")] {
         let mut link = ControlLink::open(&relay, &id("stand_in")).await?;
-        link.say(&hello(protocol)).await?;
+        link.say(&greeting(protocol)).await?;
         match link.next().await? {
             Heard::Message(ToHost::Refused { code, message }) => {
                 ensure!(code == "protocol" && message.contains(side), "{code}: {message}");
@@ -204,6 +196,36 @@ async fn versions_that_differ_work_together_or_are_told_what_to_do() -> Result<(
     let _link = ControlLink::welcomed(&relay, &id("stand_in"), Vec::new()).await?;
     let known = host(&relay, "stand_in").await?.context("it is here")?;
     ensure!(known.version == "0.0.0" && known.connected, "{known:?}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_driver_that_a_host_misses_is_listed_and_refused_with_its_reason() -> Result<()> {
+    const REASON: &str = "tmux is not installed: install it, and restart the host";
+    let mut relay = Relay::start().await?;
+    let stand_in = id("stand_in");
+    let tmux = MissingDriver { driver: "tmux".into(), reason: REASON.into() };
+    let lacking = Hello { missing: vec![tmux.clone()], ..hello(&stand_in) };
+    let control = ControlLink::greeted(&relay, &stand_in, lacking).await?;
+    let known = host(&relay, "stand_in").await?.context("it is here")?;
+    ensure!((known.drivers, known.missing) == (vec!["pty".to_owned()], vec![tmux.clone()]));
+    for (driver, status, code, words) in
+        [("tmux", 503, "driver_missing", REASON), ("no-such", 400, "bad_request", "`pty`")]
+    {
+        let wish = json!({"host": "stand_in", "driver": driver});
+        let refused = relay.api().expect(status, Method::POST, "/api/sessions", wish).await?;
+        let message = refused["message"].as_str().unwrap_or_default();
+        ensure!(refused["code"] == json!(code) && message.contains(words), "{refused}");
+    }
+    // The relay keeps it, and the next hello replaces it.
+    drop(control);
+    relay.kill().await?;
+    relay.launch().await?;
+    let known = host(&relay, "stand_in").await?.context("it is known")?;
+    ensure!(!known.connected && known.missing == [tmux], "{known:?}");
+    let _control = ControlLink::welcomed(&relay, &stand_in, Vec::new()).await?;
+    let known = host(&relay, "stand_in").await?.context("it is here again")?;
+    ensure!(known.connected && known.missing.is_empty(), "{known:?}");
     Ok(())
 }
 

@@ -29,7 +29,7 @@ const SCAN: &str = "axe.run(document, { resultTypes: ['violations'] }).then(({ v
         nodes: nodes.map(({ html, failureSummary }) => `${html.slice(0, 200)} ${failureSummary}`),
     })))";
 
-fn axe() -> Result<String> {
+pub(super) fn axe() -> Result<String> {
     let path = "../client/node_modules/axe-core/axe.min.js";
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
     std::fs::read_to_string(&path)
@@ -65,7 +65,7 @@ async fn drawn(tab: &Tab, path: &str, sign: &str) -> Result<()> {
 }
 
 /// What axe finds on a page that is drawn, at every width and in both schemes.
-async fn scan(tab: &Tab, path: &str, axe: &str) -> Result<Vec<String>> {
+pub(super) async fn scan(tab: &Tab, path: &str, axe: &str) -> Result<Vec<String>> {
     tab.evaluate::<bool>(&format!("{axe}; true")).await?;
     let mut found = Vec::new();
     for width in WIDTHS {

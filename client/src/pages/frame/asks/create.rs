@@ -6,6 +6,7 @@ use moorline_shared::id::ProjectId;
 use moorline_shared::rest::{CreateSession, Project};
 
 use super::forms::FormActions;
+use crate::pages::frame::drivers::{DriverChoice, wanted_driver};
 use crate::pages::frame::hosts::{NoHost, host_choice};
 use crate::session::actions::Actions;
 use crate::session::catalogue::Sessions;
@@ -15,7 +16,7 @@ use crate::ui::Field;
 use crate::ui::field::{Choice, choice, typed};
 use crate::ui::sort::sorted;
 
-/// Asks for the command to run, its folder, name, project and host.
+/// Asks for the command to run, its folder, name, project, host and driver.
 #[component]
 pub fn CreateForm(
     /// Called to close the dialog.
@@ -25,7 +26,8 @@ pub fn CreateForm(
     let command = NodeRef::<html::Input>::new();
     let cwd = NodeRef::<html::Input>::new();
     let name = NodeRef::<html::Input>::new();
-    let (overview, host) = (OverviewState::expect(), RwSignal::new(None));
+    let overview = OverviewState::expect();
+    let (host, driver) = (RwSignal::new(None), RwSignal::new(None::<String>));
     let project = RwSignal::new(untrack(|| router.shelf()).project().cloned());
     let problem = RwSignal::new(None::<String>);
     let submit = move |event: leptos::ev::SubmitEvent| {
@@ -33,8 +35,12 @@ pub fn CreateForm(
         match wish(typed(command), typed(cwd), typed(name)) {
             Ok(wish) => {
                 let project = project.get_untracked();
-                let host = host.get_untracked().or_else(|| untrack(|| overview.usual_host()));
-                actions.create(CreateSession { project, host, ..wish });
+                let chosen = host.get_untracked();
+                let there = untrack(|| overview.starting_host(chosen.as_ref()));
+                let driver = driver.get_untracked();
+                let driver = wanted_driver(there.as_ref(), driver.as_deref());
+                let host = chosen.or_else(|| untrack(|| overview.usual_host()));
+                actions.create(CreateSession { project, host, driver, ..wish });
                 close.run(());
             }
             Err(Unbalanced) => {
@@ -59,6 +65,7 @@ pub fn CreateForm(
             <Field label="Name" name="name" node=name placeholder="optional" />
             {project_choice(project)}
             {host_choice(host)}
+            <DriverChoice host driver />
             <NoHost />
             <FormActions close verb="Start" />
         </form>
