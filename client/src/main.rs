@@ -1,6 +1,6 @@
 //! Starts Moorline in the browser.
 
 fn main() {
-    console_error_panic_hook::set_once();
+    moorline_client::bindings::failure::show_panics();
     leptos::mount::mount_to_body(moorline_client::app::App);
 }

@@ -5,6 +5,7 @@ mod addons;
 pub mod clipboard;
 pub mod clock;
 pub mod dialog;
+pub mod failure;
 pub mod fetch;
 pub mod gesture;
 mod handlers;

@@ -73,7 +73,7 @@ pub fn TerminalPage(
                 <NoticeToast />
                 <Flash />
             </main>
-            <When condition=move || state.broken.get()>
+            <When condition=move || state.emulator.error().is_some()>
                 <Broken />
             </When>
             <Verdict id />
@@ -315,14 +315,28 @@ fn ToBottom() -> impl IntoView {
     }
 }
 
-/// Says that the terminal's code did not load, and offers to reload the page.
+/// Says that the terminal's code did not load, and offers to try again. A relay that was updated
+/// has other code: then only another page helps.
 #[component]
 fn Broken() -> impl IntoView {
+    let state = TerminalState::expect();
     view! {
         <div class="verdict bad" data-testid="broken" role="alert">
             <h2>"The terminal did not load"</h2>
-            <p>"The network may be down. The session itself keeps running."</p>
-            <button class="button primary" on:click=move |_| page::reload()>"Reload"</button>
+            <p>
+                "The network may be down, or the relay has another version by now. The session \
+                 itself keeps running."
+            </p>
+            <div class="actions">
+                <button class="button" on:click=move |_| page::reload()>"Reload the page"</button>
+                <button
+                    class="button primary"
+                    data-testid="load-again"
+                    on:click=move |_| state.load_emulator()
+                >
+                    "Try again"
+                </button>
+            </div>
         </div>
     }
 }

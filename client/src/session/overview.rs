@@ -27,6 +27,8 @@ pub struct OverviewState {
     pub hosts: RwSignal<Option<Vec<HostEntry>>>,
     /// The status of the stream.
     pub status: RwSignal<StreamStatus>,
+    /// True if this page cannot read the relay's list of sessions.
+    pub unreadable: RwSignal<bool>,
     stream: StoredValue<Option<EventSubscription>, LocalStorage>,
     followers: StoredValue<usize>,
 }
@@ -40,6 +42,7 @@ impl OverviewState {
             projects: RwSignal::default(),
             hosts: RwSignal::default(),
             status: RwSignal::default(),
+            unreadable: RwSignal::default(),
             stream: StoredValue::new_local(None),
             followers: StoredValue::new(0),
         };
@@ -184,6 +187,7 @@ impl OverviewState {
     fn told(self, event: &SseEvent) {
         match News::of(event) {
             Some(News::All(sessions, projects)) => {
+                self.unreadable.set(false);
                 self.projects.set(projects);
                 self.sessions.set(Some(sessions));
                 self.ask_for_hosts();
@@ -197,6 +201,8 @@ impl OverviewState {
             Some(News::ProjectGone(id)) => {
                 self.projects.update(|projects| projects.retain(|project| project.id != id));
             }
+            // Without the list, changes of it are of no use.
+            None if event.kind == "sessions" => self.unreadable.set(true),
             None => {}
         }
     }

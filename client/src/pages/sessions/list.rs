@@ -7,8 +7,10 @@ use moorline_shared::message::close;
 use super::desk::{Ask, Desk};
 use super::row::Row;
 use super::store::SessionsStore;
+use crate::bindings::page;
 use crate::pages::frame::hosts::NoHost;
 use crate::session::StreamStatus;
+use crate::session::api::RequestError;
 use crate::session::route::{PageRoute, Shelf};
 use crate::ui::when::{each, live};
 use crate::ui::{Icon, IconName, When};
@@ -185,19 +187,23 @@ fn NoSuchProject() -> impl IntoView {
 #[component]
 fn Unknown() -> impl IntoView {
     let store = SessionsStore::expect();
-    let trouble = move || match store.status.get() {
-        StreamStatus::Refused { code: close::FORBIDDEN } => {
-            Some("This token opens single sessions only. Open one by its own address.")
-        }
-        StreamStatus::Refused { .. } => {
-            Some("The relay has no list of sessions. It may be older than this page.")
-        }
-        StreamStatus::Waiting { .. } | StreamStatus::Connecting { attempt: 1.. } => {
-            Some("The relay does not answer. Is `moorline serve` running?")
-        }
-        _ => None,
+    let trouble = move || {
+        let text = match store.status.get() {
+            _ if store.unreadable.get() => return Some(RequestError::Malformed.to_string()),
+            StreamStatus::Refused { code: close::FORBIDDEN } => {
+                "This token opens single sessions only. Open one by its own address."
+            }
+            StreamStatus::Refused { .. } => {
+                "The relay has no list of sessions. It may be older than this page."
+            }
+            StreamStatus::Waiting { .. } | StreamStatus::Connecting { attempt: 1.. } => {
+                "The relay does not answer. Is `moorline serve` running?"
+            }
+            _ => return None,
+        };
+        Some(text.to_owned())
     };
-    let passes = move || !store.status.get().is_final();
+    let passes = move || !store.status.get().is_final() && !store.unreadable.get();
     live(move || match trouble() {
         Some(text) => view! {
             <div class="empty" data-testid="problem" role="alert">
@@ -207,6 +213,11 @@ fn Unknown() -> impl IntoView {
                 <When condition=passes>
                     <button class="button primary" on:click=move |_| store.reconnect()>
                         "Try again"
+                    </button>
+                </When>
+                <When condition=move || store.unreadable.get()>
+                    <button class="button primary" on:click=move |_| page::reload()>
+                        "Reload the page"
                     </button>
                 </When>
             </div>

@@ -26,6 +26,8 @@ pub(super) struct SessionsStore {
     pub(super) projects: RwSignal<Vec<Project>>,
     /// The status of the event stream.
     pub(super) status: RwSignal<StreamStatus>,
+    /// True if this page cannot read the relay's list of sessions.
+    pub(super) unreadable: RwSignal<bool>,
     /// Incremented whenever displayed times must be updated.
     pub(super) beat: RwSignal<u32>,
 }
@@ -41,6 +43,7 @@ impl SessionsStore {
             sessions: overview.sessions,
             projects: overview.projects,
             status: overview.status,
+            unreadable: overview.unreadable,
             beat: RwSignal::default(),
         };
         let beat = Interval::new(BEAT_MS, move || store.beat.update(|beat| *beat += 1));

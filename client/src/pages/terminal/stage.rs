@@ -2,12 +2,11 @@
 
 use leptos::html;
 use leptos::prelude::*;
-use leptos::task::spawn_local;
 use moorline_shared::id::SessionId;
 
-use crate::bindings::screen::EmulatorCode;
 use crate::pages::terminal::state::TerminalState;
 use crate::session::DriverInput;
+use crate::ui::on_demand::LoadState;
 use crate::ui::preferences::Preferences;
 use crate::ui::when::effect;
 
@@ -22,19 +21,13 @@ pub fn Stage(
     let state = TerminalState::expect();
     let preferences = Preferences::expect();
     let place = NodeRef::<html::Div>::new();
-    place.on_load(move |place| {
-        let owner = Owner::current().unwrap_or_default();
-        spawn_local(async move {
-            let loaded = EmulatorCode::load().await;
-            // The page may be gone by now.
-            if state.broken.try_get_untracked().is_none() {
-                return;
-            }
-            match loaded {
-                Ok(emulator) => owner.with(|| state.begin(&emulator, &place, id, to_list)),
-                Err(_) => state.broken.set(true),
-            }
-        });
+    state.load_emulator();
+    // Runs to its end once: both stay as they are from then on.
+    effect(move || {
+        let is_ready = state.emulator.state() == LoadState::Ready;
+        if let (true, Some(place), Some(emulator)) = (is_ready, place.get(), state.emulator.get()) {
+            untrack(|| state.begin(&emulator, &place, id.clone(), to_list));
+        }
     });
     effect(move || {
         let theme = preferences.theme();

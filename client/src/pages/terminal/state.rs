@@ -26,8 +26,8 @@ use crate::ui::preferences::Preferences;
 /// State that the controls around a terminal share. Terminal bytes never pass through here.
 #[derive(Debug, Clone, Copy)]
 pub struct TerminalState {
-    /// True if the emulator's code did not load.
-    pub broken: RwSignal<bool>,
+    /// The emulator's code, loaded on demand.
+    pub emulator: OnDemand<EmulatorCode>,
     /// The view of the session's link.
     pub view: RwSignal<SessionView>,
     /// The window title that the program has set.
@@ -73,7 +73,7 @@ impl TerminalState {
     #[must_use]
     pub fn provide() -> Self {
         let state = Self {
-            broken: RwSignal::default(),
+            emulator: OnDemand::new(),
             view: RwSignal::default(),
             title: RwSignal::default(),
             no_network: RwSignal::new(!page::is_online()),
@@ -256,6 +256,11 @@ impl TerminalState {
         if let Some(code) = self.search.get() {
             self.with_front(|screen| screen.find(&code, text, forwards, incremental));
         }
+    }
+
+    /// Loads the emulator's code, unless it is loaded.
+    pub fn load_emulator(self) {
+        self.emulator.load(EmulatorCode::load());
     }
 
     /// Loads the search's code, unless it is loaded.

@@ -9,7 +9,9 @@ use chromiumoxide::cdp::browser_protocol::emulation::{
     MediaFeature, SetDeviceMetricsOverrideParams, SetEmulatedMediaParams,
 };
 use chromiumoxide::cdp::browser_protocol::log::{EventEntryAdded, LogEntryLevel, LogEntrySource};
-use chromiumoxide::cdp::browser_protocol::network::EnableParams as EnableNetwork;
+use chromiumoxide::cdp::browser_protocol::network::{
+    BlockPattern, EnableParams as EnableNetwork, SetBlockedUrLsParams,
+};
 use chromiumoxide::cdp::browser_protocol::page::{
     CrashParams, SetWebLifecycleStateParams, SetWebLifecycleStateState,
 };
@@ -93,6 +95,23 @@ impl Tab {
         let all = self.complaints.lock().unwrap_or_else(PoisonError::into_inner);
         let counts = |complaint: &&Complaint| !(complaint.network && bad_network);
         all.iter().filter(counts).map(|complaint| complaint.text.clone()).collect()
+    }
+
+    /// Takes the errors that were on the console, which a scenario has caused on purpose.
+    pub(crate) fn take_complaints(&self) -> Vec<String> {
+        let mut all = self.complaints.lock().unwrap_or_else(PoisonError::into_inner);
+        all.drain(..).map(|complaint| complaint.text).collect()
+    }
+
+    /// Has requests of addresses that match this pattern fail, or none with `None`.
+    ///
+    /// # Errors
+    /// Where Chromium refuses.
+    pub(crate) async fn block(&self, pattern: Option<&str>) -> Result<()> {
+        let blocked = pattern.map(|pattern| BlockPattern::new(pattern, true));
+        let blocked = SetBlockedUrLsParams { url_patterns: Some(blocked.into_iter().collect()) };
+        self.page.execute(blocked).await?;
+        Ok(())
     }
 
     /// Opens another address.
