@@ -199,6 +199,13 @@ pub fn focus_main_soon() {
     });
 }
 
+/// Returns true if `element` has the focus and the browser shows it, as after a key.
+#[must_use]
+pub fn shows_focus(element: &HtmlElement) -> bool {
+    // The selector is well-formed.
+    element.matches(":focus-visible").unwrap_or_default()
+}
+
 /// Removes the element with this id, if any.
 pub fn remove_id(id: &str) {
     if let Some(element) = window().and_then(|window| window.document()?.get_element_by_id(id)) {

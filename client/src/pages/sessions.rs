@@ -1,6 +1,7 @@
 //! The page of all sessions.
 
 mod desk;
+mod hold;
 pub mod list;
 mod order;
 pub mod row;
@@ -140,7 +141,7 @@ fn NewButtons(start_shell: Callback<()>) -> impl IntoView {
 fn Hints() -> impl IntoView {
     let desk = Desk::expect();
     view! {
-        <When condition=move || desk.with_order(|ids| !ids.is_empty())>
+        <When condition=move || !desk.is_empty()>
             <p class="keys" aria-hidden="true">
                 <kbd>"n"</kbd> " shell" <kbd>"c"</kbd> " command" <kbd>"j"</kbd> <kbd class="near">"k"</kbd>
                 " move" <kbd>"⏎"</kbd> " open" <kbd>"d"</kbd> " details" <kbd>"x"</kbd> " select" <kbd>"."</kbd>

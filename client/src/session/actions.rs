@@ -67,6 +67,8 @@ pub struct Actions {
     pub problem: RwSignal<Option<String>>,
     /// Counts the changes that were made to several sessions at once.
     pub done: RwSignal<u32>,
+    /// Counts the changes of single sessions that the relay has carried out for this page.
+    pub applied: RwSignal<u32>,
     /// True while the palette is open.
     pub palette: RwSignal<bool>,
     /// True while a session is being started.
@@ -85,6 +87,7 @@ impl Actions {
             asked: RwSignal::default(),
             problem: RwSignal::default(),
             done: RwSignal::default(),
+            applied: RwSignal::default(),
             palette: RwSignal::default(),
             busy: RwSignal::default(),
             offers: StoredValue::new(Vec::new()),

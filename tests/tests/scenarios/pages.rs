@@ -15,6 +15,7 @@ use super::chromium::{Browser, NAME, Tab};
 mod drivers;
 mod failures;
 mod hands;
+mod list;
 mod look;
 mod steering;
 mod tabs;

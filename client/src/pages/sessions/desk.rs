@@ -3,7 +3,8 @@
 use leptos::prelude::*;
 use moorline_shared::id::SessionId;
 
-use super::order::{Sort, arrange, hold};
+use super::hold::ListHold;
+use super::order::{RowPlace, Sort, arrange, waiting};
 use super::store::SessionsStore;
 use crate::bindings::storage::{self, Area};
 use crate::session::actions::Actions;
@@ -18,10 +19,10 @@ pub(super) struct Desk {
     /// The text that the shown sessions contain.
     pub(super) wanted: RwSignal<String>,
     pub(super) sort: RwSignal<Sort>,
-    /// The sessions that are shown, in order.
+    /// The rows that are shown, in order.
     order: Memo<Order>,
-    /// True while something points at the list: nothing may move below it.
-    pub(super) held: RwSignal<bool>,
+    /// Keeps the rows in their places while the user aims at one.
+    pub(super) hold: ListHold,
     actions: Actions,
     /// The session that the row menu is for.
     pub(super) menu_of: RwSignal<Option<SessionId>>,
@@ -35,26 +36,33 @@ impl Desk {
     pub(super) fn provide(store: SessionsStore) -> Self {
         let kept = storage::get(Area::Browser, SORT_KEY).unwrap_or_default();
         let (wanted, sort) = (RwSignal::new(String::new()), RwSignal::new(Sort::from_name(&kept)));
-        let held = RwSignal::new(false);
+        let (hold, actions) = (ListHold::new(), Actions::expect());
         let order = Memo::new(move |before: Option<&Order>| {
-            let question = (store.router.shelf(), wanted.get(), sort.get());
-            let (shelf, wanted, sort) = &question;
+            let question = (store.router.shelf(), wanted.get(), sort.get(), actions.applied.get());
+            let (shelf, wanted, sort, _) = &question;
             let now = store.sessions.with(|sessions| match sessions {
                 Some(sessions) => arrange(sessions, shelf, wanted, *sort),
                 None => Vec::new(),
             });
-            let ids: Vec<_> = now.iter().map(|session| session.session_id.clone()).collect();
-            match before.filter(|before| held.get() && before.question == question) {
-                Some(before) => Order { ids: hold(&before.ids, &ids), question },
-                None => Order { ids, question },
+            let places: Vec<_> = now.iter().map(|session| RowPlace::of(session)).collect();
+            let is_held = hold.is_held();
+            let stays = |before: &&Order| {
+                is_held && before.question == question && !before.places.is_empty()
+            };
+            match before.filter(stays) {
+                Some(Order { places: before, .. }) => {
+                    let waiting = waiting(before, &places);
+                    Order { places: before.clone(), waiting, question }
+                }
+                None => Order { places, waiting: 0, question },
             }
         });
         let desk = Self {
             wanted,
             sort,
             order,
-            held,
-            actions: Actions::expect(),
+            hold,
+            actions,
             menu_of: RwSignal::default(),
             selected: RwSignal::default(),
             anchor: RwSignal::default(),
@@ -88,15 +96,29 @@ impl Desk {
         self.sort.set(sort);
     }
 
-    /// Calls `read` with the shown sessions, in order; tracked.
-    pub(super) fn with_order<T>(self, read: impl FnOnce(&[SessionId]) -> T) -> T {
-        self.order.with(|order| read(&order.ids))
+    /// Returns true if no session is shown; tracked.
+    pub(super) fn is_empty(self) -> bool {
+        self.order.with(|order| order.places.is_empty())
+    }
+
+    /// Returns the number of new sessions that are shown once the user does not aim any more;
+    /// tracked.
+    pub(super) fn waiting(self) -> usize {
+        self.order.with(|order| order.waiting)
+    }
+
+    /// Returns the shown sessions that `keep` accepts, in order; tracked.
+    pub(super) fn shown(self, keep: impl Fn(&RowPlace) -> bool) -> Vec<SessionId> {
+        self.order.with(|order| {
+            let kept = order.places.iter().filter(|place| keep(place));
+            kept.map(|place| place.id.clone()).collect()
+        })
     }
 
     /// Returns the selected sessions that are still shown, in order; tracked.
     pub(super) fn selection(self) -> Vec<SessionId> {
         let selected = self.selected.get();
-        self.with_order(|ids| ids.iter().filter(|id| selected.contains(id)).cloned().collect())
+        self.shown(|place| selected.contains(&place.id))
     }
 
     pub(super) fn is_selected(self, id: &SessionId) -> bool {
@@ -106,7 +128,7 @@ impl Desk {
     /// Selects or deselects a session. With `range`, selects everything from the last one to this
     /// one.
     pub(super) fn toggle(self, id: &SessionId, range: bool) {
-        let shown = untrack(|| self.with_order(<[SessionId]>::to_vec));
+        let shown = untrack(|| self.shown(|_| true));
         let place = |wanted: &SessionId| shown.iter().position(|id| id == wanted);
         let from = self.anchor.get_untracked().filter(|_| range).and_then(|id| place(&id));
         self.selected.update(|selected| match (from, place(id)) {
@@ -124,7 +146,7 @@ impl Desk {
     }
 
     pub(super) fn select_all(self) {
-        let all = untrack(|| self.with_order(<[SessionId]>::to_vec));
+        let all = untrack(|| self.shown(|_| true));
         self.selected.set(all);
     }
 
@@ -144,9 +166,12 @@ impl Desk {
     }
 }
 
-/// The shown sessions, and the query that they answer. Only the same query may keep its order.
+/// The shown rows, and the query that they answer. Only the same query may keep its rows, and only
+/// until an action of the user's own on a session is carried out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Order {
-    ids: Vec<SessionId>,
-    question: (crate::session::route::Shelf, String, Sort),
+    places: Vec<RowPlace>,
+    /// The number of new sessions that are not shown yet.
+    waiting: usize,
+    question: (crate::session::route::Shelf, String, Sort, u32),
 }

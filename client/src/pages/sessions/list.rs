@@ -5,6 +5,7 @@ use moorline_shared::id::SessionId;
 use moorline_shared::message::close;
 
 use super::desk::{Ask, Desk};
+use super::hold::Aim;
 use super::row::Row;
 use super::store::SessionsStore;
 use crate::bindings::page;
@@ -31,7 +32,7 @@ pub fn SessionList(
     /// Called to start a login shell.
     start_shell: Callback<()>,
 ) -> impl IntoView {
-    let (store, desk) = (SessionsStore::expect(), Desk::expect());
+    let store = SessionsStore::expect();
     let content = Memo::new(move |_| {
         let shelf = store.router.shelf();
         store.sessions.with(|sessions| {
@@ -45,39 +46,48 @@ pub fn SessionList(
             }
         })
     });
-    let clear = move || desk.ask(Ask::Delete(untrack(|| of_group(store, desk, true))));
-    live(move || {
-        match content.get() {
+    live(move || match content.get() {
         Content::Unknown => view! { <Unknown /> }.into_any(),
         Content::NoSuchProject => view! { <NoSuchProject /> }.into_any(),
         Content::NoSessions => view! { <NoSessions start_shell /> }.into_any(),
         Content::EmptyShelf => view! { <EmptyShelf start_shell /> }.into_any(),
-        Content::Rows => view! {
-            <div on:pointerenter=move |_| desk.held.set(true) on:pointerleave=move |_| desk.held.set(false)>
-                <Group title="Running" over=false />
-                <Group title="Ended" over=true>
-                    <button class="button quiet" data-testid="clear" on:click=move |_| clear()>
-                        "Delete all ended…"
-                    </button>
-                </Group>
-            </div>
-            <When condition=move || desk.with_order(<[_]>::is_empty)>
-                <p class="hint centred" role="status" data-testid="no-match">"No session matches."</p>
-            </When>
-        }
-        .into_any(),
-    }
+        Content::Rows => view! { <Rows /> }.into_any(),
     })
 }
 
-/// Returns the shown sessions that are over, or those that are not; tracked.
-fn of_group(store: SessionsStore, desk: Desk, over: bool) -> Vec<SessionId> {
-    store.sessions.with(|sessions| {
-        let Some(sessions) = sessions else { return Vec::new() };
-        let mine =
-            |id: &&SessionId| sessions.get(id).is_some_and(|s| s.lifecycle.is_over() == over);
-        desk.with_order(|ids| ids.iter().filter(mine).cloned().collect())
-    })
+/// Shows the rows. While the user aims at one, all stay in their places.
+#[component]
+fn Rows() -> impl IntoView {
+    let (store, desk) = (SessionsStore::expect(), Desk::expect());
+    let hold = desk.hold;
+    on_cleanup(move || hold.end());
+    let clear = move || desk.ask(Ask::Delete(untrack(|| ended(store, desk))));
+    view! {
+        <div
+            on:pointerenter=move |_| hold.aim(Aim::Pointer, true)
+            on:pointerleave=move |_| hold.aim(Aim::Pointer, false)
+            on:focusin=move |event| {
+                hold.aim(Aim::Focus, page::shows_focus(&event_target(&event)));
+            }
+            on:focusout=move |_| hold.aim(Aim::Focus, false)
+        >
+            <Group title="Running" over=false />
+            <Group title="Ended" over=true>
+                <button class="button quiet" data-testid="clear" on:click=move |_| clear()>
+                    "Delete all ended…"
+                </button>
+            </Group>
+        </div>
+        <When condition=move || desk.is_empty()>
+            <p class="hint centred" role="status" data-testid="no-match">"No session matches."</p>
+        </When>
+    }
+}
+
+/// Returns the shown sessions that are over; tracked.
+fn ended(store: SessionsStore, desk: Desk) -> Vec<SessionId> {
+    let is_over = |id: &SessionId| store.session(id).is_some_and(|s| s.lifecycle.is_over());
+    desk.shown(|place| place.is_over && is_over(&place.id))
 }
 
 #[component]
@@ -86,8 +96,8 @@ fn Group(
     over: bool,
     #[prop(optional)] children: Option<ChildrenFn>,
 ) -> impl IntoView {
-    let (store, desk) = (SessionsStore::expect(), Desk::expect());
-    let ids = Memo::new(move |_| of_group(store, desk, over));
+    let desk = Desk::expect();
+    let ids = Memo::new(move |_| desk.shown(|place| place.is_over == over));
     let children = StoredValue::new(children);
     view! {
         <When condition=move || ids.with(|ids| !ids.is_empty())>

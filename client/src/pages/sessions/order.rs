@@ -81,11 +81,23 @@ pub(super) fn arrange(
     found
 }
 
-/// Keeps the order while something points at the list: removes sessions that are gone, puts new
-/// ones first, and moves nothing else.
-pub(super) fn hold(before: &[SessionId], now: &[SessionId]) -> Vec<SessionId> {
-    let fresh = now.iter().filter(|id| !before.contains(id));
-    fresh.chain(before.iter().filter(|id| now.contains(id))).cloned().collect()
+/// A row of the list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct RowPlace {
+    pub(super) id: SessionId,
+    /// True if the session is in the group of those that are over.
+    pub(super) is_over: bool,
+}
+
+impl RowPlace {
+    pub(super) fn of(session: &SessionSummary) -> Self {
+        Self { id: session.session_id.clone(), is_over: session.lifecycle.is_over() }
+    }
+}
+
+/// Returns the number of rows that are not in a list that stays as it was.
+pub(super) fn waiting(before: &[RowPlace], now: &[RowPlace]) -> usize {
+    now.iter().filter(|new| before.iter().all(|old| old.id != new.id)).count()
 }
 
 fn contains(session: &SessionSummary, wanted: &str) -> bool {
@@ -153,11 +165,14 @@ mod tests {
     }
 
     #[test]
-    fn an_order_that_is_held_moves_nothing() {
-        let ids = |names: &[&str]| -> Vec<SessionId> {
-            names.iter().map(|name| format!("session{name}").parse().unwrap()).collect()
+    fn only_new_sessions_wait() {
+        let places = |names: &[&str], is_over| -> Vec<RowPlace> {
+            let id = |name: &&str| format!("session{name}").parse().unwrap();
+            names.iter().map(|name| RowPlace { id: id(name), is_over }).collect()
         };
-        assert_eq!(hold(&ids(&["1", "2", "3"]), &ids(&["3", "4", "1"])), ids(&["4", "1", "3"]));
+        let before = places(&["1", "2", "3"], false);
+        assert_eq!(waiting(&before, &places(&["3", "4", "1"], true)), 1);
+        assert_eq!(waiting(&before, &[]), 0);
     }
 
     #[test]

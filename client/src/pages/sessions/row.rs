@@ -31,13 +31,21 @@ pub fn Row(
     let (store, desk) = (SessionsStore::expect(), Desk::expect());
     let (shown, path) = (id.to_string(), PageRoute::Terminal(id.clone()).address());
     let own = StoredValue::new(id);
-    let session = Memo::new(move |_| own.with_value(|id| store.session(id)));
+    let known = Memo::new(move |_| own.with_value(|id| store.session(id)));
+    // While the list is held, the row of a deleted session stays as it was.
+    let session = Memo::new(move |last: Option<&Option<Arc<SessionSummary>>>| {
+        known.get().or_else(|| last.cloned().flatten())
+    });
+    let gone = Memo::new(move |_| known.with(Option::is_none));
+    let state = field(session, words::state);
     let name = field(session, words::name);
     let selected = Memo::new(move |_| own.with_value(|id| desk.is_selected(id)));
     view! {
         <li
             class="row"
             class:selected=selected
+            class:gone=gone
+            inert=gone
             data-testid="session-row"
             data-session=shown
             on:keydown=move |event| on_key(&event, store, desk, own.get_value())
@@ -58,7 +66,7 @@ pub fn Row(
                 data-tone=field(session, |s| words::tone(s).to_owned())
                 data-testid="session-state"
             >
-                {field(session, words::state)}
+                {move || if gone.get() { "deleted".to_owned() } else { state() }}
             </span>
             <Name session path />
             <Facts session />

@@ -4,6 +4,7 @@ use leptos::prelude::*;
 use moorline_shared::id::SessionId;
 
 use super::desk::{Ask, Desk};
+use super::hold::Aim;
 use super::store::SessionsStore;
 use crate::bindings::dialog as popover;
 use crate::bindings::page::{self, HtmlElement};
@@ -49,6 +50,7 @@ pub fn RowMenu() -> impl IntoView {
             aria-label="Session"
             data-testid="row-menu"
             on:keydown=on_key
+            on:toggle=move |_| desk.hold.aim(Aim::Menu, popover::is_open(MENU))
         >
             {move || desk.menu_of.get().map(|id| entries(store, desk, id))}
         </div>

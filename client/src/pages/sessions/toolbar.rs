@@ -70,6 +70,9 @@ fn Heading() -> impl IntoView {
                     <Icon name=IconName::Pencil />
                 </button>
             </When>
+            <span class="waiting" role="status" data-testid="waiting" title="Shown when you leave the list">
+                {move || Some(desk.waiting()).filter(|new| *new > 0).map(|new| format!("{new} new"))}
+            </span>
             <span class="heading-folder" title=folder><bdi>{move || folder()}</bdi></span>
         </div>
     }

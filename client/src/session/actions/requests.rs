@@ -86,6 +86,7 @@ impl Actions {
         api::ask(self.access, request, move |answer| {
             if let Some(Piece { session: Some(session), .. }) = self.take(answer) {
                 self.overview.put(session);
+                self.applied.update(|applied| *applied += 1);
             }
         });
     }
@@ -100,6 +101,7 @@ impl Actions {
                     return;
                 }
                 self.overview.remove(&id);
+                self.applied.update(|applied| *applied += 1);
                 let here = untrack(|| self.router.page());
                 if matches!(here, PageRoute::Session(at) | PageRoute::Terminal(at) if at == id) {
                     self.router.go(&PageRoute::Sessions { shelf: Shelf::All });

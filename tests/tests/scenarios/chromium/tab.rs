@@ -251,6 +251,17 @@ impl Tab {
         .await
     }
 
+    /// Moves the pointer over an element, once it is there.
+    ///
+    /// # Errors
+    /// Where it does not come.
+    pub(crate) async fn hover(&self, selector: &str) -> Result<()> {
+        wait_for(&format!("the pointer over {selector}"), async || {
+            self.page.find_element(selector).await.ok()?.hover().await.ok().map(|_| ())
+        })
+        .await
+    }
+
     /// Clicks into a field until it has the focus: what is drawn late moves it away from where the
     /// click goes.
     ///
