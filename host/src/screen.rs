@@ -69,14 +69,14 @@ struct Inner {
 
 #[derive(Default)]
 struct ScreenQueue {
-    operations: Vec<Operation>,
+    operations: Vec<QueuedOperation>,
     bytes: usize,
     /// The last entry that was pushed.
     seq: Seq,
 }
 
 /// A step that the emulator has not processed yet.
-enum Operation {
+enum QueuedOperation {
     Output(Bytes),
     Resize(Size),
     Query(QueryId, Query),
@@ -112,18 +112,18 @@ impl Screen {
         let mut before = 0;
         for (end, id, query) in asked {
             let piece = output.split_to(end - before);
-            queue.add(piece.len(), Operation::Output(piece));
-            queue.add(0, Operation::Query(id, query));
+            queue.add(piece.len(), QueuedOperation::Output(piece));
+            queue.add(0, QueuedOperation::Query(id, query));
             before = end;
         }
         if !output.is_empty() {
-            queue.add(output.len(), Operation::Output(output));
+            queue.add(output.len(), QueuedOperation::Output(output));
         }
     }
 
     /// Queues a change of the terminal's size. Never waits for the emulator.
     pub fn resize(&self, size: Size) {
-        self.queue().add(0, Operation::Resize(size.clamped()));
+        self.queue().add(0, QueuedOperation::Resize(size.clamped()));
     }
 
     /// Returns the bytes that are held until the next [`Screen::catch_up`] or [`Screen::snapshot`].
@@ -196,13 +196,13 @@ impl Screen {
 }
 
 impl ScreenQueue {
-    fn add(&mut self, bytes: usize, operation: Operation) {
+    fn add(&mut self, bytes: usize, operation: QueuedOperation) {
         self.bytes += bytes + ENTRY_BYTES;
         self.operations.push(operation);
     }
 
     /// Removes everything, and returns it with the seq of the last entry.
-    fn take(&mut self) -> (Vec<Operation>, Seq) {
+    fn take(&mut self) -> (Vec<QueuedOperation>, Seq) {
         self.bytes = 0;
         (mem::take(&mut self.operations), self.seq)
     }

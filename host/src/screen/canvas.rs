@@ -8,7 +8,7 @@ use moorline_shared::session::Size;
 
 use super::emulator::Emulator;
 use super::fast_forward::stretch;
-use super::{Operation, reply};
+use super::{QueuedOperation, reply};
 use crate::publisher::QueryId;
 use crate::queries::Query;
 
@@ -61,22 +61,22 @@ impl Canvas {
     }
 
     /// Processes operations, in order.
-    pub(super) fn advance(&mut self, operations: Vec<Operation>, haste: Haste) {
+    pub(super) fn advance(&mut self, operations: Vec<QueuedOperation>, haste: Haste) {
         let mut output = std::mem::take(&mut self.aside);
         let lengths = operations.iter().map(|operation| match operation {
-            Operation::Output(bytes) => bytes.len(),
-            Operation::Resize(_) | Operation::Query(..) => 0,
+            QueuedOperation::Output(bytes) => bytes.len(),
+            QueuedOperation::Resize(_) | QueuedOperation::Query(..) => 0,
         });
         output.reserve_exact(lengths.sum());
         for operation in operations {
             match operation {
-                Operation::Output(bytes) => output.extend_from_slice(&bytes),
-                Operation::Resize(size) => {
+                QueuedOperation::Output(bytes) => output.extend_from_slice(&bytes),
+                QueuedOperation::Resize(size) => {
                     self.read(&output, Haste::Now);
                     output.clear();
                     self.resize(size);
                 }
-                Operation::Query(id, query) => {
+                QueuedOperation::Query(id, query) => {
                     self.read(&output, Haste::Now);
                     output.clear();
                     self.answer(id, &query);

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::screen::canvas::{Canvas, Haste};
 use crate::screen::fast_forward::stretch;
-use crate::screen::{Operation, model::SCROLLBACK};
+use crate::screen::{QueuedOperation, model::SCROLLBACK};
 
 /// Generates about one line of a flood; most are plain.
 fn line() -> impl Strategy<Value = Vec<u8>> {
@@ -65,8 +65,8 @@ fn flood() -> impl Strategy<Value = Vec<u8>> {
     })
 }
 
-fn operations(output: &[u8]) -> Vec<Operation> {
-    vec![Operation::Output(output.to_vec().into())]
+fn operations(output: &[u8]) -> Vec<QueuedOperation> {
+    vec![QueuedOperation::Output(output.to_vec().into())]
 }
 
 proptest! {
