@@ -28,6 +28,9 @@ pub use start::StartError;
 /// one after another.
 const DIALS: usize = 16;
 
+/// The most previews of operations at a time. Each may hold the files of a list in memory.
+const PREVIEWS: usize = 2;
+
 /// Time that a stopping host waits for a relay that is away; a relay that was just restarted
 /// returns within it.
 const AWAY_LIMIT: Duration = Duration::from_secs(2);
@@ -70,6 +73,9 @@ pub struct Host {
     dial: Arc<dyn Dial>,
     painters: Arc<Semaphore>,
     dials: Semaphore,
+    /// Turns of previews of operations, and of lists of operations to execute.
+    previews: Semaphore,
+    executions: Semaphore,
     state: Mutex<HostState>,
     /// The number of sessions that exist or are being started.
     count: watch::Sender<usize>,
@@ -125,6 +131,8 @@ impl Host {
             dial,
             painters: Arc::new(Semaphore::new(painters.max(1))),
             dials: Semaphore::new(DIALS),
+            previews: Semaphore::new(PREVIEWS),
+            executions: Semaphore::new(1),
             state: Mutex::default(),
             count: watch::Sender::new(0),
             link_state: watch::Sender::new(LinkState::Away(None)),

@@ -15,6 +15,8 @@
 //!
 //! [`context`] finds the files that a session works with.
 //!
+//! [`operations`] previews and executes the changes of files that an agent's text contains.
+//!
 //! [`publisher`] is the host's end of the link to a relay: it numbers the output, keeps everything
 //! that is not durable yet, and takes each piece of input once.
 //!
@@ -31,6 +33,7 @@ pub mod host;
 pub mod limits;
 pub mod lock;
 pub mod marks;
+pub mod operations;
 pub mod publisher;
 pub mod queries;
 pub mod screen;

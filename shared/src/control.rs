@@ -9,6 +9,9 @@
 //! be newer than the other: unknown types and fields are ignored, and only a different [`PROTOCOL`]
 //! is refused.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
@@ -17,6 +20,7 @@ use crate::id::{Epoch, HostId, ProjectId, Seq, SessionId};
 use crate::limits::NAME_CHARACTERS;
 use crate::message::Snapshot;
 use crate::name::bounded;
+use crate::operation::{OperationsAnswer, OperationsQuestion};
 use crate::packet::{BadPacket, Decode, Encode, Packet, json, utf8};
 use crate::publish::RequestId;
 use crate::rest::{ContextFile, MissingDriver};
@@ -57,6 +61,13 @@ tagged! {
             request: RequestId,
             /// The files that exist now.
             files: Vec<ContextFile>,
+        },
+        /// The answer to [`ToHost::Operations`].
+        Operations {
+            /// The request that this answers.
+            request: RequestId,
+            /// The answer to its question.
+            answer: Box<OperationsAnswer>,
         },
         /// A keepalive that the relay answers: [`crate::message::KEEPALIVE_PING`].
         Ping {
@@ -223,6 +234,15 @@ tagged! {
             /// Files that prompts named, most recent first.
             named: Vec<String>,
         },
+        /// Asks for a preview or the execution of operations in a session's folder.
+        Operations {
+            /// The id that the answer repeats.
+            request: RequestId,
+            /// The session's folder; the user's home if `None`.
+            folder: Option<String>,
+            /// The operations to preview or to execute.
+            question: Box<OperationsQuestion>,
+        },
         /// The answer to [`ToRelay::Ping`].
         Pong {
             /// Always 0.
@@ -312,130 +332,3 @@ macro_rules! as_text {
 
 as_text!(ToRelay);
 as_text!(ToHost);
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn text(wire: &str) -> Packet {
-        Packet::Text(wire.to_owned().into())
-    }
-
-    fn to_relay(message: &ToRelay, wire: &str) {
-        assert_eq!(message.clone().encode(), text(wire));
-        assert_eq!(&ToRelay::decode(text(wire)).unwrap(), message);
-    }
-
-    fn to_host(message: &ToHost, wire: &str) {
-        assert_eq!(message.clone().encode(), text(wire));
-        assert_eq!(&ToHost::decode(text(wire)).unwrap(), message);
-    }
-
-    fn facts() -> Facts {
-        Facts { driver: "pty".into(), command: vec!["vi".into()], ..Facts::default() }
-    }
-
-    #[test]
-    fn messages_have_these_wire_forms() {
-        let hosted = Hosted {
-            session_id: "session1".parse().unwrap(),
-            epoch: Epoch(5),
-            facts: facts(),
-            cwd: "/tmp".into(),
-            pid: Some(7),
-            created_at: 4,
-        };
-        let session = r#"{"sessionId":"session1","epoch":5,"driver":"pty","command":["vi"],"env":{},"size":{"cols":80,"rows":24},"cwd":"/tmp","pid":7,"createdAt":4}"#;
-        let hello = Hello {
-            protocol: PROTOCOL,
-            version: "0.1.0".into(),
-            name: "box".into(),
-            drivers: vec!["pty".into()],
-            missing: vec![],
-            sessions: vec![hosted.clone()],
-        };
-        to_relay(
-            &ToRelay::Hello(Box::new(hello.clone())),
-            &format!(
-                r#"{{"type":"hello","protocol":1,"version":"0.1.0","name":"box","drivers":["pty"],"sessions":[{session}]}}"#
-            ),
-        );
-        let reason = "tmux is not installed".to_owned();
-        let hello = Hello {
-            missing: vec![MissingDriver { driver: "tmux".into(), reason }],
-            sessions: vec![],
-            ..hello
-        };
-        to_relay(
-            &ToRelay::Hello(Box::new(hello)),
-            r#"{"type":"hello","protocol":1,"version":"0.1.0","name":"box","drivers":["pty"],"missing":[{"driver":"tmux","reason":"tmux is not installed"}],"sessions":[]}"#,
-        );
-        to_relay(
-            &ToRelay::Started { request: RequestId(1), session: Box::new(hosted) },
-            &format!(r#"{{"type":"started","request":1,"session":{session}}}"#),
-        );
-        to_relay(
-            &ToRelay::Failed { request: RequestId(1), code: "x".into(), message: "y".into() },
-            r#"{"type":"failed","request":1,"code":"x","message":"y"}"#,
-        );
-        let file = r#"{"path":"/a","size":1,"modified":2,"source":"folder"}"#;
-        to_relay(
-            &ToRelay::Files {
-                request: RequestId(1),
-                files: vec![serde_json::from_str(file).unwrap()],
-            },
-            &format!(r#"{{"type":"files","request":1,"files":[{file}]}}"#),
-        );
-        let start = Start {
-            session_id: "session1".parse().unwrap(),
-            facts: facts(),
-            cwd: None,
-            fork: None,
-        };
-        to_host(
-            &ToHost::Start { request: RequestId(1), session: Box::new(start) },
-            r#"{"type":"start","request":1,"session":{"sessionId":"session1","driver":"pty","command":["vi"],"env":{},"size":{"cols":80,"rows":24}}}"#,
-        );
-        to_host(
-            &ToHost::Forget { session_id: "session1".parse().unwrap() },
-            r#"{"type":"forget","sessionId":"session1"}"#,
-        );
-        to_host(
-            &ToHost::Files {
-                request: RequestId(1),
-                folder: Some("/a".into()),
-                top: None,
-                named: vec!["b".into()],
-            },
-            r#"{"type":"files","request":1,"folder":"/a","top":null,"named":["b"]}"#,
-        );
-        to_host(
-            &ToHost::Refused { code: "x".into(), message: "y".into() },
-            r#"{"type":"refused","code":"x","message":"y"}"#,
-        );
-        to_host(
-            &ToHost::Welcome { version: "0.1.0".into() },
-            r#"{"type":"welcome","version":"0.1.0"}"#,
-        );
-        assert_eq!(ToHost::decode(text(r#"{"type":"dance"}"#)).unwrap(), ToHost::Unknown);
-        assert_eq!(ToRelay::decode(text(r#"{"type":"dance"}"#)).unwrap(), ToRelay::Unknown);
-    }
-
-    #[test]
-    fn what_a_host_does_not_say_of_a_session_is_the_default() {
-        let least = r#"{"sessionId":"session1","epoch":5,"cwd":"/tmp","createdAt":4,"more":[]}"#;
-        let hosted: Hosted = serde_json::from_str(least).unwrap();
-        assert_eq!(hosted.facts, Facts::default());
-        for lacking in ["sessionId", "epoch", "cwd", "createdAt"] {
-            let bad = least.replace(lacking, "x");
-            assert!(serde_json::from_str::<Hosted>(&bad).is_err(), "{bad}");
-        }
-    }
-
-    #[test]
-    fn the_sign_of_life_is_that_of_all_links() {
-        use crate::message::{KEEPALIVE_PING, KEEPALIVE_PONG};
-        to_relay(&ToRelay::Ping { t: 0 }, KEEPALIVE_PING);
-        to_host(&ToHost::Pong { t: 0 }, KEEPALIVE_PONG);
-    }
-}

@@ -22,8 +22,9 @@ use serde_json::{Map, Value};
 
 use crate::id::SessionId;
 pub use fields::{
-    Activity, CommandSent, Connected, Gap, SessionCreated, SessionDeleted, SessionError,
-    SessionForked, SessionOutput, Status, TerminalClosed, TerminalCreated,
+    Activity, CommandSent, Connected, Gap, OperationsDetected, OperationsError, OperationsExecuted,
+    SessionCreated, SessionDeleted, SessionError, SessionForked, SessionOutput, Status,
+    TerminalClosed, TerminalCreated,
 };
 
 /// The fields of one kind of event.
@@ -91,6 +92,12 @@ kinds! {
     SessionDeleted = "session-deleted",
     /// A prompt was sent to the session.
     CommandSent = "command-sent",
+    /// A text with operations was previewed.
+    OperationsDetected = "operations-detected",
+    /// Operations were executed, each with its own result.
+    OperationsExecuted = "operations-executed",
+    /// Operations could not be executed.
+    OperationsError = "operations-error",
     /// A terminal was opened beside the session.
     TerminalCreated = "terminal-created",
     /// A terminal beside the session was closed.

@@ -15,6 +15,7 @@ pub mod link;
 pub mod log;
 pub mod message;
 pub mod name;
+pub mod operation;
 pub mod packet;
 pub mod publish;
 pub mod rest;

@@ -47,6 +47,29 @@ pub const TICKET_USED: &str = formatcp!(
     TICKET_LIFETIME.as_secs()
 );
 
+/// Most bytes of the body of a request about operations. A relay at the edge passes it on in another
+/// one, with the session's folder, which must fit into [`REQUEST_BODY_BYTES`].
+pub const OPERATIONS_BODY_BYTES: usize = 240 * KIB;
+/// Error for such a request whose body is larger.
+pub const OPERATIONS_BODY_TOO_LARGE: &str =
+    formatcp!("A request about operations has at most {} KiB.", OPERATIONS_BODY_BYTES / KIB);
+/// Most operations of one request.
+pub const OPERATIONS: usize = 100;
+/// Error for a request with more operations.
+pub const TOO_MANY_OPERATIONS: &str =
+    formatcp!("Execute at most {} operations at a time.", OPERATIONS);
+/// Most bytes of a file that an operation reads or writes.
+pub const OPERATION_FILE_BYTES: usize = 16 * MIB;
+/// Error for a larger file.
+pub const OPERATION_FILE_TOO_LARGE: &str =
+    formatcp!("An operation takes files of at most {} MiB.", OPERATION_FILE_BYTES / MIB);
+/// Most bytes of a path in an operation.
+pub const OPERATION_PATH_BYTES: usize = 4096;
+/// Most bytes of the diff of one operation. Beyond this it is cut off.
+pub const OPERATION_DIFF_BYTES: usize = 64 * KIB;
+/// Most bytes of the diffs of all operations of one preview. Beyond this they are cut off.
+pub const OPERATIONS_DIFF_BYTES: usize = MIB;
+
 /// Valid numbers of characters of an id.
 pub const ID_CHARACTERS: std::ops::RangeInclusive<usize> = 8..=32;
 /// Error for any other id.

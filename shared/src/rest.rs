@@ -2,6 +2,7 @@
 
 mod hosts;
 mod metrics;
+mod operations;
 mod terminal;
 mod tokens;
 
@@ -14,6 +15,7 @@ use crate::id::{Epoch, HostId, ProjectId, Seq, SessionId};
 use crate::session::{ForkedFrom, Lifecycle};
 pub use hosts::{HostList, HostSummary, MissingDriver};
 pub use metrics::{DebugMetrics, EventBusMetrics, SseMetrics, StoreMetrics};
+pub use operations::{ExecuteOperations, OperationsDone, OperationsPreviewed, PreviewOperations};
 pub use terminal::{
     CreateTerminal, CreatedTerminal, Done, OutputPiece, TerminalInput, TerminalOutput,
 };

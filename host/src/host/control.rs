@@ -8,6 +8,7 @@ use moorline_shared::control::{Hello, PROTOCOL, ToHost, ToRelay};
 use moorline_shared::limits::RESUME_DEADLINE;
 use moorline_shared::link::Redial;
 use moorline_shared::message::close;
+use moorline_shared::operation::{OperationsAnswer, OperationsQuestion};
 use moorline_shared::publish::RequestId;
 use moorline_shared::rest::ContextFile;
 use tokio::sync::{mpsc, watch};
@@ -18,6 +19,7 @@ use super::{Host, LinkState};
 use crate::clock::monotonic;
 use crate::context::{by_convention, by_prompt};
 use crate::dial::{ControlWire, WireItem, in_time};
+use crate::operations;
 
 /// The most requests that are handled at a time. The next one waits on the link.
 const REQUESTS: usize = 64;
@@ -165,6 +167,14 @@ impl ControlLink<'_> {
                     _ = sender.send(WireItem::Message(answer)).await;
                 });
             }
+            ToHost::Operations { request, folder, question } => {
+                let (host, sender) = (Arc::clone(self.host), sender.clone());
+                requests.spawn(async move {
+                    let answer = Box::new(host.operate(folder, *question).await);
+                    let answer = ToRelay::Operations { request, answer };
+                    _ = sender.send(WireItem::Message(answer)).await;
+                });
+            }
             ToHost::Pong { .. } | ToHost::Unknown => {}
         }
         None
@@ -182,6 +192,27 @@ impl Host {
             missing,
             sessions: self.sessions(),
         }
+    }
+
+    /// Answers a question about operations in a folder, or in the user's home.
+    async fn operate(
+        &self,
+        folder: Option<String>,
+        question: OperationsQuestion,
+    ) -> OperationsAnswer {
+        // One after another executes, so that each list finds the files as the one before left them.
+        let turns = match question {
+            OperationsQuestion::Preview { .. } => &self.previews,
+            OperationsQuestion::Execute { .. } => &self.executions,
+        };
+        let failed = |message: &str| OperationsAnswer::Failed {
+            code: "internal".to_owned(),
+            message: message.to_owned(),
+        };
+        let Ok(_turn) = turns.acquire().await else { return failed("The host is stopping.") };
+        let work = move || operations::answer(&folder_of(folder), question);
+        let answer = tokio::task::spawn_blocking(work).await;
+        answer.unwrap_or_else(|_| failed("See the host's log for details."))
     }
 
     fn welcomed(&self, version: String) {
@@ -212,6 +243,11 @@ impl Host {
     }
 }
 
+/// Returns a session's folder, or the user's home.
+fn folder_of(folder: Option<String>) -> PathBuf {
+    folder.map_or_else(|| std::env::home_dir().unwrap_or_default(), PathBuf::from)
+}
+
 /// Answers a request for files: those that prompts named, then those that agents read in the
 /// session's folder and above, up to `top`.
 async fn files(
@@ -221,8 +257,7 @@ async fn files(
     named: Vec<String>,
 ) -> ToRelay {
     let look = move || {
-        let home = || std::env::home_dir().unwrap_or_default();
-        let folder = folder.map_or_else(home, PathBuf::from);
+        let folder = folder_of(folder);
         let mut files: Vec<ContextFile> = by_prompt(&folder, named.iter().map(String::as_str));
         for file in by_convention(&folder, top.as_deref().map(Path::new)) {
             if files.iter().all(|other| other.path != file.path) {

@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::id::{Epoch, Seq, SessionId};
+use crate::operation::{Operation, OperationPreview, OperationResult};
 use crate::session::ForkedFrom;
 
 /// The first event of an event stream.
@@ -82,6 +83,12 @@ pub struct SessionError {
     /// A sentence for the user.
     #[serde(default)]
     pub error: String,
+    /// A code for programs, if there is one, such as `PREVIEW_ERROR`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
+    /// True if the session goes on, false if not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recoverable: Option<bool>,
 }
 
 /// The end of a session's log. It has no fields.
@@ -93,6 +100,45 @@ pub struct SessionDeleted {}
 pub struct CommandSent {
     /// The prompt; a long one is cut off and ends in `...`.
     pub command: String,
+}
+
+/// Operations that a text contains, as they were previewed.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OperationsDetected {
+    /// The operations, in order.
+    pub operations: Vec<OperationPreview>,
+    /// The text.
+    #[serde(default)]
+    pub response: String,
+    /// True if the event would be too large: content, diffs, or the end of the text are missing.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub truncated: bool,
+}
+
+/// The results of operations.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OperationsExecuted {
+    /// The results, in the order of the operations.
+    pub results: Vec<OperationResult>,
+    /// True if the event would be too large: results at the end are missing.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub truncated: bool,
+}
+
+/// Operations that could not be executed.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OperationsError {
+    /// A sentence for the user.
+    pub error: String,
+    /// A stable code for programs, such as `no_folder`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
+    /// The operations, without the content of files.
+    #[serde(default)]
+    pub operations: Vec<Operation>,
+    /// True if the event would be too large: operations at the end are missing.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub truncated: bool,
 }
 
 /// A terminal that was opened beside the session.
