@@ -231,6 +231,14 @@ impl Operation {
     }
 }
 
+impl OperationsAnswer {
+    /// Returns the answer for a host that was asked and did not answer.
+    #[must_use]
+    pub fn silent(message: String) -> Self {
+        Self::Failed { code: "host_offline".to_owned(), message }
+    }
+}
+
 impl OperationResult {
     /// Returns the result of an operation that was done.
     #[must_use]

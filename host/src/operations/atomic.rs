@@ -84,8 +84,7 @@ impl<'a> StagedFile<'a> {
         let mut file = File::from(opened);
         file.write_all(content)?;
         if let Some(before) = before {
-            let mode = before.mode.try_into().unwrap_or_default();
-            fchmod(&file, Mode::from_raw_mode(mode))?;
+            fchmod(&file, before.mode)?;
         }
         file.sync_all()?;
         Ok(staged)

@@ -43,7 +43,7 @@ pub(super) struct FilePlace {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct FileState {
     pub(super) content: Bytes,
-    pub(super) mode: u32,
+    pub(super) mode: Mode,
 }
 
 impl FileState {
@@ -186,8 +186,8 @@ impl FilePlace {
         if content.len() > OPERATION_FILE_BYTES {
             return Err(Problem::TooLarge);
         }
-        let mode = Mode::from_raw_mode(found.st_mode).as_raw_mode();
-        Ok(Some(FileState { content: content.into(), mode: mode.into() }))
+        let mode = Mode::from_raw_mode(found.st_mode);
+        Ok(Some(FileState { content: content.into(), mode }))
     }
 }
 

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use moorline_shared::limits::OPERATION_FILE_BYTES;
 use moorline_shared::operation::{Operation, PlannedOperation};
+use rustix::fs::Mode;
 
 use super::beneath::{FilePath, FileState, Folder};
 use super::edits;
@@ -86,7 +87,7 @@ impl<'a> Changes<'a> {
         match change {
             FileChange::Write { path, before, after } => {
                 self.room = self.room.checked_sub(after.len()).ok_or(Problem::TooLarge)?;
-                let mode = before.as_ref().map_or(0, |before| before.mode);
+                let mode = before.as_ref().map_or(Mode::empty(), |before| before.mode);
                 let file = FileState { content: after.clone(), mode };
                 self.pretended.insert(path.clone(), Some(file));
             }

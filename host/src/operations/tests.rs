@@ -154,8 +154,13 @@ fn operations_of_one_file_follow_each_other() {
 #[test]
 fn a_file_that_changed_is_stale() {
     let bench = Bench::with(&[("a", "1\n"), ("b", "1\n"), ("c", "1\n"), ("d", "1\n")]);
-    let operations =
-        [write("a", "2\n"), delete("b"), rename("c", "x"), patch("d", "1\n", "2\n"), write("e", "2\n")];
+    let operations = [
+        write("a", "2\n"),
+        delete("b"),
+        rename("c", "x"),
+        patch("d", "1\n", "2\n"),
+        write("e", "2\n"),
+    ];
     let planned = bench.plan(&operations);
     for path in ["a", "b", "c", "d", "e"] {
         bench.put(path, "9\n1\n");
@@ -280,7 +285,8 @@ fn large_files_and_diffs_have_limits() {
     let preview = bench.preview(&[delete("much")]).remove(0);
     assert!(preview.diff_cut && preview.diff.ends_with("\n-line\n"));
     assert!(preview.diff.len() <= OPERATION_DIFF_BYTES);
-    let many: Vec<Operation> = (0..40).map(|number| write(&format!("f{number}"), &"x\n".repeat(20_000))).collect();
+    let many: Vec<Operation> =
+        (0..40).map(|number| write(&format!("f{number}"), &"x\n".repeat(20_000))).collect();
     let total: usize = bench.preview(&many).iter().map(|preview| preview.diff.len()).sum();
     assert!(total <= OPERATIONS_DIFF_BYTES);
     assert_eq!(bench.code(&delete("much")), "done");
@@ -330,10 +336,10 @@ fn a_folder_that_is_gone_is_an_answer() {
 #[test]
 fn a_preview_has_the_first_hundred() {
     let bench = Bench::new();
-    let text: String = (0..=OPERATIONS).map(|number| format!("<delete path=\"f{number}\"/>\n")).collect();
+    let text: String =
+        (0..=OPERATIONS).map(|number| format!("<delete path=\"f{number}\"/>\n")).collect();
     let question = OperationsQuestion::Preview { text };
-    let OperationsAnswer::Previewed { operations, omitted } =
-        answer(bench.folder.path(), question)
+    let OperationsAnswer::Previewed { operations, omitted } = answer(bench.folder.path(), question)
     else {
         panic!("no preview");
     };

@@ -3,7 +3,7 @@
 use utoipa::OpenApi as _;
 use utoipa::openapi::OpenApi;
 
-use crate::routes::{hosts, output, projects, session, sessions, terminals};
+use crate::routes::{hosts, operations, output, projects, session, sessions, terminals};
 
 #[derive(utoipa::OpenApi)]
 #[openapi(paths(
@@ -16,6 +16,8 @@ use crate::routes::{hosts, output, projects, session, sessions, terminals};
     session::prompt,
     session::delete,
     session::events_status,
+    operations::preview,
+    operations::execute,
     projects::list,
     projects::create,
     projects::get,

@@ -17,6 +17,8 @@ const DRIVER: &str = "pty";
 
 /// Time allowed for a host to answer a request.
 pub const ANSWER_PATIENCE: Duration = Duration::from_secs(10);
+/// Time allowed for a host to preview or execute operations.
+pub const OPERATIONS_PATIENCE: Duration = Duration::from_secs(30);
 /// Time allowed for a host to publish a session that it has started.
 pub const PUBLISH_PATIENCE: Duration = Duration::from_secs(5);
 /// Time that a request waits for a session with its id to be started or removed.

@@ -5,6 +5,7 @@
 //! [`Handler`]. The handler decides; waiting and storing are the relay's part.
 
 pub(crate) mod hosts;
+pub(crate) mod operations;
 pub(crate) mod output;
 pub(crate) mod projects;
 mod request;
@@ -28,6 +29,7 @@ use crate::auth::Access;
 use crate::directory::{Change, Directory, Draft, Effect, created_event};
 use crate::naming;
 use crate::session::Session;
+pub use operations::{HostFolder, HostQuestion, QuestionOutcome, folder_of};
 pub use output::{OutputPoll, OutputRead};
 pub use request::{Reply, Request, parse};
 pub use session::{Write, prompt_of};
@@ -96,6 +98,8 @@ pub enum Handler {
     Output(fn(&Session, &Request) -> Result<OutputRead, ApiError>),
     /// Types into a session.
     Write(fn(&SessionId, &Request) -> Result<Write, ApiError>),
+    /// Asks the session's host about operations, and reports the answer in the session's log.
+    Operations(fn(&SessionId, &Request) -> Result<HostQuestion, ApiError>),
     /// Leaves the request to each relay's own code.
     Relay(Call),
 }
@@ -202,7 +206,10 @@ impl Route {
     #[must_use]
     pub const fn is_of_session(&self) -> bool {
         match self.handler {
-            Handler::Session(_) | Handler::Output(_) | Handler::Write(_) => true,
+            Handler::Session(_)
+            | Handler::Output(_)
+            | Handler::Write(_)
+            | Handler::Operations(_) => true,
             Handler::Relay(call) => matches!(
                 call,
                 Call::SessionContext

@@ -13,6 +13,7 @@ use moorline_shared::control::Hosted;
 use moorline_shared::event::Event;
 use moorline_shared::id::{HostId, ProjectId, Seq, SessionId};
 use moorline_shared::log::Entry;
+use moorline_shared::operation::OperationsQuestion;
 use moorline_shared::rest::ContextFile;
 use serde::{Deserialize, Serialize};
 
@@ -63,6 +64,9 @@ pub const SUMMARY: &str = "/internal/summary";
 pub const GONE: &str = "/internal/gone";
 /// To the directory: [`FilesWanted`]. Answer: [`Files`].
 pub const FILES: &str = "/internal/files";
+/// To the directory: [`OperationsWanted`]. Answer: `OperationsAnswer`; 503 `host_offline` if the
+/// host is away.
+pub const OPERATIONS: &str = "/internal/operations";
 /// To the directory: [`Presented`], a token's hash. Answer: [`Allowed`], or 401.
 pub const VERIFY: &str = "/internal/verify";
 /// To the directory: [`Presented`], a cookie's hash. Answer: [`Allowed`], or 401.
@@ -190,6 +194,17 @@ pub struct FilesWanted {
 pub struct Files {
     /// The files that exist now; empty if the host is away.
     pub files: Vec<ContextFile>,
+}
+
+/// A question about operations, for the host of a session.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OperationsWanted {
+    /// The host that runs the session.
+    pub host: HostId,
+    /// The session's working folder.
+    pub folder: Option<String>,
+    /// The question.
+    pub question: OperationsQuestion,
 }
 
 /// A secret that a caller has presented.

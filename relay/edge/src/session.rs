@@ -109,6 +109,7 @@ async fn route(object: &Rc<Object>, request: &mut Request) -> Answer {
         }
         Handler::Output(open) => rest::output(object, open, &reply::incoming(&id, request)?),
         Handler::Write(write) => rest::write(object, write, request).await,
+        Handler::Operations(ask) => rest::operations(object, ask, request).await,
         Handler::Relay(call) => own(object, call, request).await,
         // The directory answers these.
         Handler::Read(_) | Handler::Change(_) | Handler::Start(_) | Handler::Remove(_) => {

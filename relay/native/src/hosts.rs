@@ -110,6 +110,19 @@ impl Hosts {
         id: &HostId,
         request: impl FnOnce(RequestId) -> ToHost,
     ) -> Result<ToRelay, HostError> {
+        self.ask_within(id, ANSWER_PATIENCE, request).await
+    }
+
+    /// Sends a request to a host and waits for the answer, for `patience` at most.
+    ///
+    /// # Errors
+    /// [`HostError`].
+    pub async fn ask_within(
+        &self,
+        id: &HostId,
+        patience: Duration,
+        request: impl FnOnce(RequestId) -> ToHost,
+    ) -> Result<ToRelay, HostError> {
         let (asking, room, answer) = {
             let mut known = self.known();
             known.last_request += 1;
@@ -126,7 +139,7 @@ impl Hosts {
             room.send(message).await.ok()?;
             answer.await.ok()
         };
-        let answer = timeout(ANSWER_PATIENCE, asked).await;
+        let answer = timeout(patience, asked).await;
         drop(asking);
         answer.ok().flatten().ok_or_else(|| HostError::Silent(id.clone()))
     }

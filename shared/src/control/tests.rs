@@ -65,10 +65,7 @@ fn messages_have_these_wire_forms() {
     );
     let file = r#"{"path":"/a","size":1,"modified":2,"source":"folder"}"#;
     to_relay(
-        &ToRelay::Files {
-            request: RequestId(1),
-            files: vec![serde_json::from_str(file).unwrap()],
-        },
+        &ToRelay::Files { request: RequestId(1), files: vec![serde_json::from_str(file).unwrap()] },
         &format!(r#"{{"type":"files","request":1,"files":[{file}]}}"#),
     );
     let preview = r#"{"type":"delete","path":"a","before":"00","diff":"-b\n"}"#;
@@ -103,12 +100,8 @@ fn messages_have_these_wire_forms() {
         },
         r#"{"type":"operations","request":1,"answer":{"failed":{"code":"x","message":"y"}}}"#,
     );
-    let start = Start {
-        session_id: "session1".parse().unwrap(),
-        facts: facts(),
-        cwd: None,
-        fork: None,
-    };
+    let start =
+        Start { session_id: "session1".parse().unwrap(), facts: facts(), cwd: None, fork: None };
     to_host(
         &ToHost::Start { request: RequestId(1), session: Box::new(start) },
         r#"{"type":"start","request":1,"session":{"sessionId":"session1","driver":"pty","command":["vi"],"env":{},"size":{"cols":80,"rows":24}}}"#,

@@ -67,6 +67,17 @@ mod edge {
             add(Method::POST, &format!("/api/session/{id}/prompt"), large.clone());
             add(Method::POST, &format!("/api/terminal/{id}/input"), large);
             add(Method::POST, &format!("/api/terminal/{id}/input"), json!({"data": ""}));
+            for body in [json!({}), json!({"response": ""}), json!({"response": 1}), json!([])] {
+                add(Method::POST, &format!("/api/session/{id}/operations/preview"), body);
+            }
+            let run = json!({"operations": [{"type": "run", "command": "x"}]});
+            let out = json!({"operations": [{"type": "delete", "path": "../x"}]});
+            let lacks = json!({"operations": [{"type": "write", "path": "x"}]});
+            for body in [run, out, lacks, json!({}), json!({"operations": 1})] {
+                add(Method::POST, &format!("/api/session/{id}/operations/execute"), body);
+            }
+            let text = json!({"response": "<rename path=\"no/such\" to=\"x\"/>"});
+            add(Method::POST, &format!("/api/session/{id}/operations/preview"), text);
             add(
                 Method::POST,
                 &format!("/api/sessions/{id}/move"),
@@ -167,6 +178,10 @@ mod edge {
             })
             .await?;
             let refused = api.expect(503, Method::GET, &path, Value::Null).await?;
+            ensure!(refused["code"] == "host_offline", "{kind:?}: {refused}");
+            let text = json!({"response": "x"});
+            let preview = format!("/api/session/{id}/operations/preview");
+            let refused = api.expect(503, Method::POST, &preview, text).await?;
             ensure!(refused["code"] == "host_offline", "{kind:?}: {refused}");
             // A terminal beside its session would run there too, and nowhere else.
             let wish = json!({"sessionId": id});

@@ -16,6 +16,7 @@ mod hosts;
 mod input;
 mod legacy;
 mod openapi;
+mod operations;
 mod pages;
 mod protocol;
 mod proxies;

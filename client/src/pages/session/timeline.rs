@@ -122,7 +122,8 @@ impl Timeline {
 
     /// Adds an event that is not a status.
     pub fn event(&mut self, seq: Seq, event: &Event) {
-        let is_error = event.known_kind() == EventKind::SessionError;
+        let is_error =
+            matches!(event.known_kind(), EventKind::SessionError | EventKind::OperationsError);
         let (title, detail) = title(event);
         let tone = if is_error { "bad" } else { "plain" };
         self.note(seq, event.timestamp, tone, title, detail);

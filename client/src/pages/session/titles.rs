@@ -15,6 +15,9 @@ pub fn title(event: &Event) -> (&'static str, String) {
         EventKind::SessionForked => "Forked from",
         EventKind::CommandSent => "Prompt sent",
         EventKind::SessionError => "Error",
+        EventKind::OperationsDetected => "Operations found",
+        EventKind::OperationsExecuted => "Operations executed",
+        EventKind::OperationsError => "Operations failed",
         EventKind::TerminalCreated => "Terminal opened",
         EventKind::TerminalClosed => "Terminal closed",
         _ => "Event",
@@ -31,10 +34,26 @@ fn subject(event: &Event) -> Option<String> {
         EventKind::SessionForked => event.read::<SessionForked>()?.from.session_id.to_string(),
         EventKind::CommandSent => event.read::<CommandSent>()?.command,
         EventKind::SessionError => event.read::<SessionError>()?.error,
+        EventKind::OperationsDetected => files(event, "operations")?,
+        EventKind::OperationsExecuted => files(event, "results")?,
+        EventKind::OperationsError => event.fields.get("error")?.as_str()?.to_owned(),
         EventKind::TerminalCreated => event.read::<TerminalCreated>()?.terminal_id.to_string(),
         EventKind::TerminalClosed => event.read::<TerminalClosed>()?.terminal_id.to_string(),
         _ => event.kind.clone(),
     })
+}
+
+/// Returns the files of a list of operations or of their results. The list is read as it is, because
+/// the code that reads whole operations is large.
+fn files(event: &Event, list: &str) -> Option<String> {
+    let items = event.fields.get(list)?.as_array()?;
+    let name = |item: &serde_json::Value| {
+        let failed = item.get("success").and_then(serde_json::Value::as_bool) == Some(false);
+        let path = item.get("path")?.as_str()?;
+        Some(if failed { format!("{path} (not done)") } else { path.to_owned() })
+    };
+    let names: Vec<String> = items.iter().filter_map(name).collect();
+    Some(names.join(", "))
 }
 
 #[cfg(test)]
@@ -55,6 +74,15 @@ mod tests {
         assert_eq!(title_of("session-created", created), ("Session created", "/tmp".into()));
         let from = json!({"from": {"sessionId": "session_1", "epoch": 1, "seq": 2}});
         assert_eq!(title_of("session-forked", from), ("Forked from", "session_1".into()));
+        let results = json!({"results": [
+            {"success": true, "operation": "write", "path": "a"},
+            {"success": false, "operation": "run", "code": "not_run"},
+            {"success": false, "operation": "delete", "path": "b", "code": "stale"},
+        ]});
+        let executed = ("Operations executed", "a, b (not done)".into());
+        assert_eq!(title_of("operations-executed", results), executed);
+        let error = json!({"error": "gone", "operations": []});
+        assert_eq!(title_of("operations-error", error), ("Operations failed", "gone".into()));
         assert_eq!(title_of("weather", json!({})), ("Event", "weather".into()));
         // An event that lacks a required field is shown all the same.
         assert_eq!(title_of("terminal-closed", json!({})), ("Terminal closed", String::new()));

@@ -29,9 +29,8 @@ pub(super) fn read(lines: &[&str], unclosed: &mut UnclosedForms) -> Option<Found
     };
     let (mut operations, mut rest) = (Vec::new(), &lines[1..end]);
     while let Some((header, body)) = rest.split_first() {
-        let is_header = |line: &&str| {
-            [ADD, DELETE, UPDATE].iter().any(|header| line.starts_with(header))
-        };
+        let is_header =
+            |line: &&str| [ADD, DELETE, UPDATE].iter().any(|header| line.starts_with(header));
         let next = body.iter().position(is_header).unwrap_or(body.len());
         section(header, &body[..next], &mut operations);
         rest = &body[next..];

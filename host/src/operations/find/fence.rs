@@ -37,8 +37,11 @@ fn opening(line: &str) -> Option<(char, usize, &str)> {
     let length = text.len() - info.len();
     // Code in a line of text, such as ```x```, is not a fence.
     let is_inline = char == '`' && info.contains('`');
-    (length >= LEAST && !is_inline && line.len() - text.len() <= INDENT)
-        .then_some((char, length, info.trim()))
+    (length >= LEAST && !is_inline && line.len() - text.len() <= INDENT).then_some((
+        char,
+        length,
+        info.trim(),
+    ))
 }
 
 /// Returns true if the content is not that of a file, but has forms of its own.

@@ -88,9 +88,8 @@ fn without_prefix(text: &str) -> &str {
 /// Returns the value of an attribute that names a path, such as `path="src/main.rs"`.
 fn attribute(info: &str) -> Option<String> {
     for name in ATTRIBUTES {
-        let value = value_of(info, name).filter(|value| {
-            is_usable(value) && (name != "title" || is_path(value))
-        });
+        let value = value_of(info, name)
+            .filter(|value| is_usable(value) && (name != "title" || is_path(value)));
         if value.is_some() {
             return value.map(str::to_owned);
         }

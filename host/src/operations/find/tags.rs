@@ -110,7 +110,8 @@ fn operations(tag_type: TagType, tag: &TagText<'_>) -> Option<Vec<Operation>> {
         }
         TagType::Delete => vec![Operation::Delete { path: tag.path(&["path"])? }],
         TagType::Run => {
-            let command = value_of(tag.attributes, "command").or_else(|| child(&tag.body, "command"));
+            let command =
+                value_of(tag.attributes, "command").or_else(|| child(&tag.body, "command"));
             let command = command.unwrap_or(&tag.body).trim().to_owned();
             if command.is_empty() { Vec::new() } else { vec![Operation::Run { command }] }
         }

@@ -106,19 +106,15 @@ fn commands_are_listed() {
     assert_eq!(find("```bash\ncargo test\nls\n```"), [run("cargo test\nls")]);
     assert_eq!(find("```console\n$ a\nout\n$ b\n```"), [run("a\nb")]);
     assert_eq!(find("<run>a b</run>"), [run("a b")]);
-    assert_eq!(
-        find("<execute_command>\n<command>a</command>\n</execute_command>"),
-        [run("a")]
-    );
+    assert_eq!(find("<execute_command>\n<command>a</command>\n</execute_command>"), [run("a")]);
     assert_eq!(find("```sh\n\n```"), []);
     assert_eq!(find("```sh run.sh\na\n```"), [write("run.sh", "a\n")]);
 }
 
 #[test]
 fn blocks_of_one_file_are_one_patch() {
-    let block = |from: &str, to: &str| {
-        format!("<<<<<<< SEARCH\n{from}\n=======\n{to}\n>>>>>>> REPLACE\n")
-    };
+    let block =
+        |from: &str, to: &str| format!("<<<<<<< SEARCH\n{from}\n=======\n{to}\n>>>>>>> REPLACE\n");
     let (one, two) = (block("a", "b"), block("c", "d"));
     let both = [edit("a\n", "b\n", None), edit("c\n", "d\n", None)];
     for text in [
@@ -147,7 +143,9 @@ fn diffs_are_found_with_and_without_their_headers() {
         format!("--- a/x.rs\n+++ b/x.rs\n{hunk}"),
         format!("--- x.rs\t2026-01-01\n+++ x.rs\n{hunk}"),
         format!("Here:\n\n--- a/x.rs\n+++ b/x.rs\n{hunk}\n- a list\n- of two\n"),
-        format!("```diff\ndiff --git a/x.rs b/x.rs\nindex 1..2 100644\n--- a/x.rs\n+++ b/x.rs\n{hunk}```"),
+        format!(
+            "```diff\ndiff --git a/x.rs b/x.rs\nindex 1..2 100644\n--- a/x.rs\n+++ b/x.rs\n{hunk}```"
+        ),
         format!("```diff x.rs\n{hunk}```"),
         format!("**x.rs**\n```diff\n{hunk}```"),
         format!("<patch path=\"x.rs\">\n{hunk}</patch>"),
@@ -162,7 +160,10 @@ fn the_numbers_of_a_hunk_may_be_wrong() {
     let expected = |line| [patch("x", &[edit("a\n\nb\n", "a\n\nc\n", line)])];
     assert_eq!(find("@@ -1,3 +1,3 @@\n a\n \n-b\n+c\n"), expected(Some(1)));
     assert_eq!(find("@@ -1,9 +1,9 @@\n a\n\n-b\n+c\n"), expected(Some(1)));
-    assert_eq!(find("@@ -1,1 +1,1 @@\n a\n-b\n+c\n"), [patch("x", &[edit("a\nb\n", "a\nc\n", Some(1))])]);
+    assert_eq!(
+        find("@@ -1,1 +1,1 @@\n a\n-b\n+c\n"),
+        [patch("x", &[edit("a\nb\n", "a\nc\n", Some(1))])]
+    );
     assert_eq!(find("@@\n a\n\n-b\n+c\n\nText."), expected(None));
     assert_eq!(find("@@ ... @@\n a\n\n-b\n+c\n"), expected(None));
     // The last line is context that has lost its space.
@@ -229,13 +230,51 @@ proptest! {
 /// Pieces of every form, whole lines or not.
 fn piece() -> impl Strategy<Value = &'static str> {
     prop::sample::select(vec![
-        "\n", " ", "a", "é", "```", "````", "~~~", "```rust src/a.rs\n", "```\n", "# a.rs\n",
-        "<<<<<<< SEARCH\n", "------- SEARCH\n", "=======\n", ">>>>>>> REPLACE\n",
-        "+++++++ REPLACE\n", ":start_line:3\n", "--- a/x\n", "+++ b/x\n", "+++ /dev/null\n",
-        "@@ -1,2 +1 @@\n", "@@\n", "+a\n", "-a\n", " a\n", "\\ No\n", "diff --git a/x b/é\n",
-        "new file mode 1\n", "deleted file mode 1\n", "*** Begin Patch\n", "*** End Patch\n",
-        "*** Add File: a\n", "*** Update File: é\n", "*** Move to: b\n", "*** Delete File: a\n",
-        "<write path=\"a\">", "</write>", "<delete path='é'/>\n", "<patch>", "<path>a</path>",
-        "<diff>", "</diff>", "</patch>", "<run>", "</run>", "@@ -4294967295,0 +1 @@\n", "\r\n",
+        "\n",
+        " ",
+        "a",
+        "é",
+        "```",
+        "````",
+        "~~~",
+        "```rust src/a.rs\n",
+        "```\n",
+        "# a.rs\n",
+        "<<<<<<< SEARCH\n",
+        "------- SEARCH\n",
+        "=======\n",
+        ">>>>>>> REPLACE\n",
+        "+++++++ REPLACE\n",
+        ":start_line:3\n",
+        "--- a/x\n",
+        "+++ b/x\n",
+        "+++ /dev/null\n",
+        "@@ -1,2 +1 @@\n",
+        "@@\n",
+        "+a\n",
+        "-a\n",
+        " a\n",
+        "\\ No\n",
+        "diff --git a/x b/é\n",
+        "new file mode 1\n",
+        "deleted file mode 1\n",
+        "*** Begin Patch\n",
+        "*** End Patch\n",
+        "*** Add File: a\n",
+        "*** Update File: é\n",
+        "*** Move to: b\n",
+        "*** Delete File: a\n",
+        "<write path=\"a\">",
+        "</write>",
+        "<delete path='é'/>\n",
+        "<patch>",
+        "<path>a</path>",
+        "<diff>",
+        "</diff>",
+        "</patch>",
+        "<run>",
+        "</run>",
+        "@@ -4294967295,0 +1 @@\n",
+        "\r\n",
     ])
 }

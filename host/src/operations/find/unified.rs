@@ -80,9 +80,8 @@ impl DiffHeader {
         if is_start(sides) && sides[0].starts_with("--- ") {
             let (old, new) = (side(&sides[0][4..]), side(&sides[1][4..]));
             // Without git's prefixes, such as `a/`, a path is meant as it is.
-            let is_prefixed = |path: Option<&str>, prefix: &str| {
-                path.is_none_or(|path| path.starts_with(prefix))
-            };
+            let is_prefixed =
+                |path: Option<&str>, prefix: &str| path.is_none_or(|path| path.starts_with(prefix));
             let strip = is_prefixed(old, "a/") && is_prefixed(new, "b/");
             let clean = |path: Option<&str>| {
                 path.map(|path| if strip { &path[2..] } else { path }.to_owned())
@@ -107,8 +106,8 @@ impl DiffHeader {
             }
             (Some(path), _) if self.is_deleted => vec![Operation::Delete { path }],
             (Some(path), Some(to)) => {
-                let patch = (!edits.is_empty())
-                    .then(|| Operation::Patch { path: to.clone(), edits });
+                let patch =
+                    (!edits.is_empty()).then(|| Operation::Patch { path: to.clone(), edits });
                 let rename = (path != to).then_some(Operation::Rename { path, to });
                 rename.into_iter().chain(patch).collect()
             }

@@ -7,7 +7,8 @@ use const_format::formatcp;
 use http::{HeaderName, Method, StatusCode, Uri};
 use moorline_shared::id::{ProjectId, SessionId};
 use moorline_shared::limits::{
-    BODY_TOO_LARGE, BODY_TOO_SLOW, ID_CHARACTERS, TICKET_USED, TOO_MUCH_TYPED,
+    BODY_TOO_LARGE, BODY_TOO_SLOW, ID_CHARACTERS, OPERATIONS_BODY_TOO_LARGE, TICKET_USED,
+    TOO_MANY_OPERATIONS, TOO_MUCH_TYPED,
 };
 use moorline_shared::publish::WriteRefused;
 use moorline_shared::rest::ErrorBody;
@@ -201,6 +202,43 @@ impl ApiError {
     #[must_use]
     pub fn input_required() -> Self {
         Self::new(StatusCode::BAD_REQUEST, "bad_request", "Input data is required")
+    }
+
+    /// The preview has no text.
+    #[must_use]
+    pub fn response_required() -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "bad_request", "Response is required")
+    }
+
+    /// The execution has no list of operations.
+    #[must_use]
+    pub fn operations_required() -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "bad_request", "Operations array is required")
+    }
+
+    /// The execution has too many operations.
+    #[must_use]
+    pub fn too_many_operations() -> Self {
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", "Too many operations")
+            .with_message(TOO_MANY_OPERATIONS)
+    }
+
+    /// The body of a request about operations exceeds its limit.
+    #[must_use]
+    pub fn operations_too_large() -> Self {
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", "Body too large")
+            .with_message(OPERATIONS_BODY_TOO_LARGE)
+    }
+
+    /// The host did not answer a question about operations. `code` is the host's own code.
+    #[must_use]
+    pub fn not_operated(code: &str, message: &str, id: &SessionId) -> Self {
+        let error = match code {
+            "no_folder" => Self::new(StatusCode::CONFLICT, code, "Folder not available"),
+            "host_offline" => Self::new(StatusCode::SERVICE_UNAVAILABLE, code, "Host is offline"),
+            _ => return Self::internal(&message),
+        };
+        error.with_message(message).of_session(id.as_str())
     }
 
     /// The input was refused; `why` gives the reason.

@@ -147,6 +147,23 @@ impl IntoResponses for Typing {
     }
 }
 
+/// ResponseList of every route about operations.
+#[derive(Debug)]
+pub enum Operating {}
+
+impl IntoResponses for Operating {
+    fn responses() -> ResponseList {
+        errors(&[
+            (
+                409,
+                "The session has ended: `session_ended`; or its folder cannot be opened: \
+                 `no_folder`.",
+            ),
+            (503, "The session's host is offline, or did not answer: `host_offline`."),
+        ])
+    }
+}
+
 /// ResponseList of every route that opens a WebSocket.
 #[derive(Debug)]
 pub enum Upgrade {}

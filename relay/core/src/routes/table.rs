@@ -2,9 +2,9 @@
 
 use http::Method;
 
-use super::Handler::{Change, Output, Read, Relay, Remove, Session, Start, Write};
+use super::Handler::{Change, Operations, Output, Read, Relay, Remove, Session, Start, Write};
 use super::{Call, Handler, Need, Route, Subject};
-use super::{hosts, output, projects, session, sessions, terminals};
+use super::{hosts, operations, output, projects, session, sessions, terminals};
 use crate::legacy;
 
 const GET: Method = Method::GET;
@@ -78,6 +78,18 @@ pub static ROUTES: &[Route] = &[
     of_session(GET, "/api/session/{id}/status", Need::Read, Session(session::status)),
     of_session(POST, "/api/session/{id}/prompt", Need::Write, Write(session::prompt)),
     of_session(GET, "/api/session/{id}/context", Need::Read, Relay(Call::SessionContext)),
+    of_session(
+        POST,
+        "/api/session/{id}/operations/preview",
+        Need::Write,
+        Operations(operations::preview),
+    ),
+    of_session(
+        POST,
+        "/api/session/{id}/operations/execute",
+        Need::Write,
+        Operations(operations::execute),
+    ),
     of_session(GET, "/api/session/{id}/events", Need::Read, Relay(Call::SessionEvents)),
     of_session(GET, "/api/session/{id}/events/status", Need::Read, Session(session::events_status)),
     of_session(GET, "/sessions/{id}/stream", Need::Read, Relay(Call::Stream)),

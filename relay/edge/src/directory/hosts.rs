@@ -11,12 +11,13 @@ use futures_util::{StreamExt as _, stream};
 use http::StatusCode;
 use moorline_core::api::ApiError;
 use moorline_core::directory::Greeting;
-use moorline_core::plan::HostError;
+use moorline_core::plan::{HostError, OPERATIONS_PATIENCE};
 use moorline_core::reconciliation::other_protocol;
 use moorline_core::record::SessionRecord;
 use moorline_shared::control::{Hello, Hosted, ToHost, ToRelay};
 use moorline_shared::id::{HostId, SessionId};
 use moorline_shared::message::{KEEPALIVE_PING, KEEPALIVE_PONG, close};
+use moorline_shared::operation::OperationsAnswer;
 use moorline_shared::packet::{Decode as _, Encode as _, Packet};
 use moorline_shared::publish::{RequestId, SUBPROTOCOL};
 use wasm_bindgen::JsValue;
@@ -28,7 +29,7 @@ use worker::{
 use super::change::OBJECTS_AT_ONCE;
 use super::start::Result;
 use super::{DirectoryState, now_ms, random};
-use crate::internal::{CREATE, Create, Files, FilesWanted, HOST_LOST};
+use crate::internal::{CREATE, Create, Files, FilesWanted, HOST_LOST, OperationsWanted};
 use crate::object_client;
 use crate::reply::{Answer, RequestFailure, is_upgrade};
 
@@ -83,9 +84,11 @@ impl DirectoryState {
             Ok(ToRelay::Started { request, session }) => {
                 self.started(&host, request, session).await?;
             }
-            Ok(answer @ (ToRelay::Failed { request, .. } | ToRelay::Files { request, .. })) => {
-                self.answered(request, answer)
-            }
+            Ok(
+                answer @ (ToRelay::Failed { request, .. }
+                | ToRelay::Files { request, .. }
+                | ToRelay::Operations { request, .. }),
+            ) => self.answered(request, answer),
             Ok(ToRelay::Ping { t }) => {
                 say(socket, ToHost::Pong { t });
             }
@@ -158,6 +161,20 @@ impl DirectoryState {
             Some(ToRelay::Files { files, .. }) => Ok(Files { files }),
             Some(ToRelay::Failed { message, .. }) => Err(ApiError::internal(&message).into()),
             _ => Err(HostError::Silent(host).into()),
+        }
+    }
+
+    /// Asks the session's host about operations.
+    pub(super) async fn operations(&self, wanted: OperationsWanted) -> Result<OperationsAnswer> {
+        let OperationsWanted { host, folder, question } = wanted;
+        if !self.is_here(&host) {
+            return Err(HostError::Away(host).into());
+        }
+        let question = Box::new(question);
+        let ask = |request| ToHost::Operations { request, folder, question };
+        match self.ask_host(&host, None, OPERATIONS_PATIENCE, ask).await {
+            Some(ToRelay::Operations { answer, .. }) => Ok(*answer),
+            _ => Ok(OperationsAnswer::silent(HostError::Silent(host).to_string())),
         }
     }
 

@@ -11,8 +11,8 @@ use worker::Request;
 
 use super::{DirectoryState, overview};
 use crate::internal::{
-    DROP, ENSURE, Ensure, FILES, GONE, KEEP, PREFIX, REDEEM, SUMMARY, SessionGone, SessionUpdate,
-    VERIFY, VERIFY_COOKIE,
+    DROP, ENSURE, Ensure, FILES, GONE, KEEP, OPERATIONS, PREFIX, REDEEM, SUMMARY, SessionGone,
+    SessionUpdate, VERIFY, VERIFY_COOKIE,
 };
 use crate::reply::{self, Answer, body, json, method, nothing, uri};
 
@@ -47,7 +47,7 @@ pub(super) async fn answer(directory: &Rc<DirectoryState>, request: &mut Request
         }
         Handler::Relay(call) => own(directory, call, &id, request).await,
         // Sessions' objects answer these.
-        Handler::Session(_) | Handler::Output(_) | Handler::Write(_) => {
+        Handler::Session(_) | Handler::Output(_) | Handler::Write(_) | Handler::Operations(_) => {
             Err(ApiError::no_route(&uri(&path)).into())
         }
     }
@@ -97,6 +97,10 @@ async fn internal(directory: &Rc<DirectoryState>, path: &str, request: &mut Requ
         FILES => {
             let wanted = body(request).await?;
             json(StatusCode::OK, &directory.files(wanted).await?)
+        }
+        OPERATIONS => {
+            let wanted = body(request).await?;
+            json(StatusCode::OK, &directory.operations(wanted).await?)
         }
         VERIFY => directory.verify(&body(request).await?),
         VERIFY_COOKIE => directory.verify_cookie(&body(request).await?),

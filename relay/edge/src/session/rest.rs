@@ -7,7 +7,9 @@ use futures_channel::oneshot;
 use http::StatusCode;
 use moorline_core::api::ApiError;
 use moorline_core::named;
-use moorline_core::routes::{self, OutputPoll, OutputRead, Write};
+use moorline_core::routes::{
+    self, HostFolder, HostQuestion, OutputPoll, OutputRead, QuestionOutcome, Write,
+};
 use moorline_core::session::Session;
 use moorline_shared::event::Event;
 use moorline_shared::id::{Seq, SessionId};
@@ -19,7 +21,7 @@ use worker::{Request, console_warn};
 use super::clock::wall_ms;
 use super::object::{Fault, Object};
 use super::state::SessionState;
-use crate::internal::{FILES, Files, FilesWanted};
+use crate::internal::{FILES, Files, FilesWanted, OPERATIONS, OperationsWanted};
 use crate::object_client;
 use crate::reply::{self, Answer};
 use crate::sql::SqlError;
@@ -76,6 +78,34 @@ pub(super) async fn context(object: &Rc<Object>) -> Answer {
     };
     let context = SessionContext { session_id: id, context: files.files, timestamp: wall_ms() };
     reply::json(StatusCode::OK, &context)
+}
+
+/// Asks the session's host about operations, and reports the answer in the session's log.
+pub(super) async fn operations(
+    object: &Rc<Object>,
+    ask: fn(&SessionId, &routes::Request) -> Result<HostQuestion, ApiError>,
+    request: &mut Request,
+) -> Answer {
+    let name = object.name();
+    let request = reply::with_body(&name, request).await;
+    // An unknown session is reported before a malformed request is.
+    let id = object.peek(|loaded| loaded.session.id().clone())?;
+    let asked = ask(&id, &request?)?;
+    let HostFolder { host, folder } = object.peek(|loaded| {
+        loaded.check_host(&object.state);
+        routes::folder_of(&loaded.session, wall_ms())
+    })??;
+    let wanted = OperationsWanted { host, folder, question: asked.question.clone() };
+    let directory = object_client::directory(&object.env)?;
+    let answer = object_client::ask(&directory, OPERATIONS, &wanted).await?;
+    let now_ms = wall_ms();
+    let QuestionOutcome { event, reply } = asked.finish(&id, answer, now_ms);
+    object.with(|loaded| {
+        loaded.check_host(&object.state);
+        loaded.session.note_activity(now_ms);
+        loaded.session.append(event);
+    })?;
+    reply::answer(reply?)
 }
 
 /// Has the host type something, and waits for its answer.

@@ -79,7 +79,8 @@ impl LinkHandler<ToRelay, ToHost> for ControlHandler {
                     ControlPhase::Here(seat),
                     answer @ (ToRelay::Started { request, .. }
                     | ToRelay::Failed { request, .. }
-                    | ToRelay::Files { request, .. }),
+                    | ToRelay::Files { request, .. }
+                    | ToRelay::Operations { request, .. }),
                 ) => seat.answered(request, answer),
                 (_, ToRelay::Ping { t }) => self.saying.push(ToHost::Pong { t }),
                 // Messages of other versions, and a second hello, are ignored.

@@ -133,6 +133,11 @@ async fn handled(
             let request = with_body(&id, Request::from_parts(parts, body)).await?;
             rest::session::write(app, &session, write(session.id(), &request)?).await?
         }
+        Handler::Operations(ask) => {
+            let session = rest::find(app, &session()?).await?;
+            let request = with_body(&id, Request::from_parts(parts, body)).await?;
+            rest::operations::ask(app, &session, ask(session.id(), &request)?).await?
+        }
         Handler::Relay(call) => {
             return own(app, call, &id, allowed, (parts, body)).await;
         }

@@ -2,6 +2,7 @@
 
 pub(super) mod access;
 pub(super) mod metrics;
+pub(super) mod operations;
 pub(super) mod session;
 pub(super) mod sessions;
 pub(super) mod tokens;

@@ -1,0 +1,37 @@
+//! Questions about operations, which the session's host answers.
+
+use std::sync::Arc;
+
+use moorline_core::plan::{HostError, OPERATIONS_PATIENCE};
+use moorline_core::routes::{HostFolder, HostQuestion, QuestionOutcome, Reply, folder_of};
+use moorline_shared::control::{ToHost, ToRelay};
+use moorline_shared::operation::OperationsAnswer;
+
+use crate::clock::wall_ms;
+use crate::http::App;
+use crate::http::error::ApiError;
+use crate::session::SessionHandle;
+
+/// Asks the session's host, and reports the answer in the session's log.
+pub(in crate::http) async fn ask(
+    app: &App,
+    session: &Arc<SessionHandle>,
+    asked: HostQuestion,
+) -> Result<Reply, ApiError> {
+    let HostFolder { host, folder } = folder_of(&session.lock().session, wall_ms())?;
+    let question = Box::new(asked.question.clone());
+    let ask = |request| ToHost::Operations { request, folder, question };
+    let answer = match app.registry.hosts().ask_within(&host, OPERATIONS_PATIENCE, ask).await {
+        Ok(ToRelay::Operations { answer, .. }) => *answer,
+        Err(error @ HostError::Silent(_)) => OperationsAnswer::silent(error.to_string()),
+        Err(error) => return Err(error.into()),
+        Ok(_) => OperationsAnswer::silent(HostError::Silent(host).to_string()),
+    };
+    let now_ms = wall_ms();
+    let QuestionOutcome { event, reply } = asked.finish(session.id(), answer, now_ms);
+    session.change(|session| {
+        session.note_activity(now_ms);
+        session.append(event);
+    });
+    reply
+}
