@@ -85,7 +85,7 @@ impl Finder {
         // Without an end, the text ends within the fence.
         let Some(content) = content else { return lines.len() };
         let path = label::of_info(info).or_else(|| label::before(before));
-        if fence::has_forms(info, content) && self.depth < MOST_DEPTH {
+        if has_forms(info, content) && self.depth < MOST_DEPTH {
             self.depth += 1;
             self.scan(content, path.as_deref());
             self.depth -= 1;
@@ -127,6 +127,17 @@ impl Finder {
             (operation, _) => self.found.push(operation),
         }
     }
+}
+
+/// Returns true if what a fence contains is not that of a file, but has forms of its own.
+fn has_forms(info: &str, content: &[&str]) -> bool {
+    let first = content.iter().find(|line| !line.trim().is_empty());
+    let begins = |is_start: fn(&str) -> bool| first.is_some_and(|line| is_start(line));
+    matches!(fence::language(info), "diff" | "patch" | "udiff")
+        || content.iter().any(|line| blocks::is_start(line))
+        || unified::is_start(content)
+        || begins(envelope::is_start)
+        || begins(tags::is_start)
 }
 
 /// Returns the operations on one file that search-and-replace blocks or a diff describe.

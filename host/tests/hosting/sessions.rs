@@ -11,6 +11,7 @@ use moorline_shared::event::{Activity, Event, EventKind, Status};
 use moorline_shared::frame::Frame;
 use moorline_shared::id::{Epoch, Seq};
 use moorline_shared::message::{Snapshot, close};
+use moorline_shared::operation::{OperationsAnswer, OperationsQuestion, PlannedOperation};
 use moorline_shared::publish::{HostCommand, RefusedReason, RequestId};
 use moorline_shared::session::ExitStatus;
 use moorline_shared::session::ForkedFrom;
@@ -345,6 +346,38 @@ async fn files_are_looked_for() {
     };
     let names: Vec<_> = files.iter().map(|file| file.path.rsplit('/').next().unwrap()).collect();
     assert_eq!(names, ["b.txt", "AGENTS.md"]);
+}
+
+#[tokio::test]
+async fn operations_are_previewed_and_executed() {
+    let (_host, mut relay) = FakeRelay::with_host();
+    let (mut control, _) = relay.control().await;
+    let folder = tempfile::tempdir().unwrap();
+    let ask = |request, question| ToHost::Operations {
+        request: RequestId(request),
+        folder: Some(folder.path().to_str().unwrap().to_owned()),
+        question: Box::new(question),
+    };
+    let text = "```txt a.txt\none\n```\n".to_owned();
+    say(&control, ask(1, OperationsQuestion::Preview { text })).await;
+    let ToRelay::Operations { request: RequestId(1), answer } = hear(&mut control).await else {
+        panic!("no preview");
+    };
+    let OperationsAnswer::Previewed { operations, omitted: 0 } = *answer else { panic!() };
+    assert_eq!(operations.len(), 1);
+    let planned = operations.into_iter().map(|preview| PlannedOperation {
+        operation: preview.operation,
+        before: preview.before,
+    });
+    let question =
+        OperationsQuestion::Execute { operations: planned.collect(), all_or_nothing: true };
+    say(&control, ask(2, question)).await;
+    let ToRelay::Operations { request: RequestId(2), answer } = hear(&mut control).await else {
+        panic!("no results");
+    };
+    let OperationsAnswer::Executed { results } = *answer else { panic!() };
+    assert!(results[0].success, "{results:?}");
+    assert_eq!(std::fs::read_to_string(folder.path().join("a.txt")).unwrap(), "one\n");
 }
 
 #[tokio::test]

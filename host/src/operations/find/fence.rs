@@ -1,7 +1,5 @@
 //! Fenced code, as CommonMark has it.
 
-use super::{blocks, envelope, tags, unified};
-
 /// Languages whose code is commands for a shell.
 const SHELLS: [&str; 8] =
     ["bash", "sh", "shell", "zsh", "fish", "console", "shell-session", "terminal"];
@@ -44,18 +42,6 @@ fn opening(line: &str) -> Option<(char, usize, &str)> {
     ))
 }
 
-/// Returns true if the content is not that of a file, but has forms of its own.
-pub(super) fn has_forms(info: &str, content: &[&str]) -> bool {
-    let first = content.iter().find(|line| !line.trim().is_empty());
-    let begins = |is_start: fn(&str) -> bool| first.is_some_and(|line| is_start(line));
-    let language = language(info);
-    matches!(language, "diff" | "patch" | "udiff")
-        || content.iter().any(|line| blocks::is_start(line))
-        || unified::is_start(content)
-        || begins(envelope::is_start)
-        || begins(tags::is_start)
-}
-
 /// Returns true if the code is commands for a shell.
 pub(super) fn is_shell(info: &str) -> bool {
     SHELLS.contains(&language(info))
@@ -69,6 +55,7 @@ pub(super) fn command(content: &[&str]) -> String {
     commands.trim().to_owned()
 }
 
-fn language(info: &str) -> &str {
+/// Returns the language of the code.
+pub(super) fn language(info: &str) -> &str {
     info.split([' ', ':', '{', ',']).next().unwrap_or_default()
 }

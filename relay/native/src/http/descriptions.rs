@@ -29,6 +29,9 @@ The session's log as [server-sent events](https://html.spec.whatwg.org/multipage
 | `session-error` | `error`, `code`, `recoverable` | something went wrong |
 | `session-forked` | `from` (`sessionId`, `epoch`, `seq`) | the log began as a copy up to here |
 | `command-sent` | `command` (its first 100 characters) | a prompt was typed |
+| `operations-detected` | `operations`, `response`, `truncated` | a text with operations was previewed |
+| `operations-executed` | `results`, `truncated` | operations were executed |
+| `operations-error` | `error`, `code`, `operations`, `truncated` | operations could not be executed |
 | `terminal-created` | `terminalId`, `workingDir`, `mode` | a terminal was opened beside the session |
 | `terminal-closed` | `terminalId` | it was closed |
 | `session-deleted` | | the session was removed; the stream ends; without an id |
