@@ -28,7 +28,7 @@ use moorline_shared::operation::{
 };
 
 use beneath::{FileState, Folder};
-use changes::Changes;
+use changes::PlannedFiles;
 pub use find::find;
 use problem::Problem;
 
@@ -57,10 +57,10 @@ pub fn answer(folder: &Path, question: OperationsQuestion) -> OperationsAnswer {
 
 /// Computes what operations would change if they were executed in their order.
 fn preview(folder: &Folder, operations: Vec<Operation>) -> Vec<OperationPreview> {
-    let mut changes = Changes::pretended(folder);
+    let mut files = PlannedFiles::pretended(folder);
     let mut room = OPERATIONS_DIFF_BYTES;
     let previews = operations.into_iter().map(|operation| {
-        let preview = preview_of(&mut changes, operation, room);
+        let preview = preview_of(&mut files, operation, room);
         room = room.saturating_sub(preview.diff.len());
         preview
     });
@@ -68,7 +68,7 @@ fn preview(folder: &Folder, operations: Vec<Operation>) -> Vec<OperationPreview>
 }
 
 /// Previews one operation, with a diff of at most `room` bytes.
-fn preview_of(changes: &mut Changes<'_>, operation: Operation, room: usize) -> OperationPreview {
+fn preview_of(files: &mut PlannedFiles<'_>, operation: Operation, room: usize) -> OperationPreview {
     let mut preview = OperationPreview {
         operation,
         before: None,
@@ -79,13 +79,13 @@ fn preview_of(changes: &mut Changes<'_>, operation: Operation, room: usize) -> O
         code: None,
         message: None,
     };
-    let change = changes.find(&preview.operation).and_then(|found| {
+    let change = files.find(&preview.operation).and_then(|found| {
         preview.operation = found.operation;
         preview.before = found.current.as_ref().map(FileState::hash);
         preview.binary = found.current.as_ref().is_some_and(|file| file.text().is_err());
         found.change
     });
-    match change.and_then(|change| changes.pretend(&change).map(|()| change)) {
+    match change.and_then(|change| files.pretend(&change).map(|()| change)) {
         Ok(change) => {
             let diff = diff::of(&change, room);
             (preview.diff, preview.diff_cut) = (diff.text, diff.is_cut);
@@ -111,7 +111,7 @@ fn execute(
         return results(operations, |_| Err(Problem::TooLarge));
     }
     if all_or_nothing {
-        let mut pretended = Changes::pretended(folder);
+        let mut pretended = PlannedFiles::pretended(folder);
         let check = |planned: &PlannedOperation| {
             pretended.checked(planned).and_then(|change| pretended.pretend(&change))
         };
@@ -129,7 +129,7 @@ fn execute(
             return Err(Problem::Skipped);
         }
         // Each is read from the disk anew, after the one before.
-        let done = Changes::real(folder)
+        let done = PlannedFiles::real(folder)
             .checked(planned)
             .and_then(|change| atomic::apply(folder, &change));
         has_failed |= !matches!(done, Ok(()) | Err(Problem::NotRun));

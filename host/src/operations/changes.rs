@@ -17,7 +17,7 @@ const PRETENDED_BYTES: usize = 64 * 1024 * 1024;
 
 /// The files that operations find.
 #[derive(Debug)]
-pub(super) struct Changes<'a> {
+pub(super) struct PlannedFiles<'a> {
     folder: &'a Folder,
     /// Files as operations would have left them; `None` for one that would be gone.
     pretended: BTreeMap<FilePath, Option<FileState>>,
@@ -43,7 +43,7 @@ pub(super) struct FoundChange {
     pub(super) change: Result<FileChange, Problem>,
 }
 
-impl<'a> Changes<'a> {
+impl<'a> PlannedFiles<'a> {
     /// Begins with the files on the disk, and pretends changes of them.
     pub(super) const fn pretended(folder: &'a Folder) -> Self {
         Self { folder, pretended: BTreeMap::new(), room: PRETENDED_BYTES }

@@ -299,9 +299,10 @@ fn a_crash_before_the_rename_leaves_the_old_file() {
     let place = folder.make_place(&folder.path_of("a").unwrap()).unwrap();
     let before = place.read().unwrap();
     let staged = atomic::StagedFile::write(&place, before.as_ref(), b"2\n").unwrap();
-    // As if the process had ended here.
-    std::mem::forget(staged);
-    assert_eq!(bench.get("a").as_deref(), Some("1\n"));
+    // A crash now leaves the folder like this.
+    assert_eq!((bench.names().len(), bench.get("a").as_deref()), (2, Some("1\n")));
+    drop(staged);
+    assert_eq!(bench.names(), ["a"]);
     // An operation that fails removes what it has written.
     let other = Bench::with(&[("a", "1\n")]);
     let folder = other.open();
@@ -365,7 +366,7 @@ proptest! {
     fn executions_do_what_previews_show(operations in prop::collection::vec(any_operation(), 1..5)) {
         let bench = Bench::with(&[("a", "x\ny\n"), ("b", "y")]);
         let folder = bench.open();
-        let mut pretended = Changes::pretended(&folder);
+        let mut pretended = PlannedFiles::pretended(&folder);
         for operation in &operations {
             let preview = preview_of(&mut pretended, operation.clone(), OPERATIONS_DIFF_BYTES);
             let planned = PlannedOperation { operation: preview.operation, before: preview.before };

@@ -365,10 +365,9 @@ async fn operations_are_previewed_and_executed() {
     };
     let OperationsAnswer::Previewed { operations, omitted: 0 } = *answer else { panic!() };
     assert_eq!(operations.len(), 1);
-    let planned = operations.into_iter().map(|preview| PlannedOperation {
-        operation: preview.operation,
-        before: preview.before,
-    });
+    let planned = operations
+        .into_iter()
+        .map(|preview| PlannedOperation { operation: preview.operation, before: preview.before });
     let question =
         OperationsQuestion::Execute { operations: planned.collect(), all_or_nothing: true };
     say(&control, ask(2, question)).await;

@@ -29,7 +29,7 @@ use crate::auth::Access;
 use crate::directory::{Change, Directory, Draft, Effect, created_event};
 use crate::naming;
 use crate::session::Session;
-pub use operations::{HostFolder, HostQuestion, QuestionOutcome, folder_of};
+pub use operations::{HostQuestion, QuestionOutcome, SessionFolder, folder_of};
 pub use output::{OutputPoll, OutputRead};
 pub use request::{Reply, Request, parse};
 pub use session::{Write, prompt_of};

@@ -35,7 +35,7 @@ pub struct HostQuestion {
 
 /// The host of a session, and its folder there.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct HostFolder {
+pub struct SessionFolder {
     /// The host.
     pub host: HostId,
     /// The folder; the user's home if `None`.
@@ -103,14 +103,14 @@ fn body<T: serde::de::DeserializeOwned>(request: &Request) -> Result<T, ApiError
 ///
 /// # Errors
 /// `session_ended`, or `host_offline` for a session of an early version, whose host is unknown.
-pub fn folder_of(session: &Session, now_ms: u64) -> Result<HostFolder, ApiError> {
+pub fn folder_of(session: &Session, now_ms: u64) -> Result<SessionFolder, ApiError> {
     let refused = |why| ApiError::not_written(why, session.id());
     if session.lifecycle().is_over() {
         return Err(refused(WriteRefused::Ended));
     }
     let summary = session.summary(now_ms);
     let host = summary.host.ok_or_else(|| refused(WriteRefused::HostAway))?;
-    Ok(HostFolder { host, folder: summary.cwd })
+    Ok(SessionFolder { host, folder: summary.cwd })
 }
 
 impl HostQuestion {

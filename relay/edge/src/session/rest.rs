@@ -8,7 +8,7 @@ use http::StatusCode;
 use moorline_core::api::ApiError;
 use moorline_core::named;
 use moorline_core::routes::{
-    self, HostFolder, HostQuestion, OutputPoll, OutputRead, QuestionOutcome, Write,
+    self, HostQuestion, OutputPoll, OutputRead, QuestionOutcome, SessionFolder, Write,
 };
 use moorline_core::session::Session;
 use moorline_shared::event::Event;
@@ -91,7 +91,7 @@ pub(super) async fn operations(
     // An unknown session is reported before a malformed request is.
     let id = object.peek(|loaded| loaded.session.id().clone())?;
     let asked = ask(&id, &request?)?;
-    let HostFolder { host, folder } = object.peek(|loaded| {
+    let SessionFolder { host, folder } = object.peek(|loaded| {
         loaded.check_host(&object.state);
         routes::folder_of(&loaded.session, wall_ms())
     })??;

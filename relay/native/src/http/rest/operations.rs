@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use moorline_core::plan::{HostError, OPERATIONS_PATIENCE};
-use moorline_core::routes::{HostFolder, HostQuestion, QuestionOutcome, Reply, folder_of};
+use moorline_core::routes::{HostQuestion, QuestionOutcome, Reply, SessionFolder, folder_of};
 use moorline_shared::control::{ToHost, ToRelay};
 use moorline_shared::operation::OperationsAnswer;
 
@@ -18,7 +18,7 @@ pub(in crate::http) async fn ask(
     session: &Arc<SessionHandle>,
     asked: HostQuestion,
 ) -> Result<Reply, ApiError> {
-    let HostFolder { host, folder } = folder_of(&session.lock().session, wall_ms())?;
+    let SessionFolder { host, folder } = folder_of(&session.lock().session, wall_ms())?;
     let question = Box::new(asked.question.clone());
     let ask = |request| ToHost::Operations { request, folder, question };
     let answer = match app.registry.hosts().ask_within(&host, OPERATIONS_PATIENCE, ask).await {
