@@ -14,7 +14,6 @@ mod beneath;
 mod changes;
 mod diff;
 mod edits;
-mod find;
 mod problem;
 #[cfg(test)]
 mod tests;
@@ -24,12 +23,12 @@ use std::path::Path;
 use moorline_shared::limits::{OPERATIONS, OPERATIONS_DIFF_BYTES};
 use moorline_shared::operation::{
     Operation, OperationPreview, OperationResult, OperationsAnswer, OperationsQuestion,
-    PlannedOperation,
+    PlannedOperation, find,
 };
 
 use beneath::{FileState, Folder};
 use changes::PlannedFiles;
-pub use find::find;
+
 use problem::Problem;
 
 /// Answers a relay's question about operations in a folder. Blocks.

@@ -4,10 +4,12 @@
 //! The host finds the operations in the text and executes them; `docs/OPERATIONS.md` describes the
 //! forms that it finds.
 
+mod find;
 mod wire;
 
 use serde::{Deserialize, Serialize};
 
+pub use find::find;
 use wire::FlatOperation;
 pub use wire::InvalidOperation;
 

@@ -3,8 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use moorline_host::operations::find;
-use moorline_shared::operation::Operation;
+use moorline_shared::operation::{Operation, find};
 
 fuzz_target!(|text: &str| {
     for operation in find(text) {

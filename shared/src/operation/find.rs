@@ -18,7 +18,7 @@ mod unified;
 
 use std::collections::BTreeSet;
 
-use moorline_shared::operation::{Edit, Operation};
+use crate::operation::{Edit, Operation};
 
 /// The most fences within each other that are searched.
 const MOST_DEPTH: usize = 4;

@@ -1,6 +1,6 @@
 //! The envelope of Codex's `apply_patch`, from `*** Begin Patch` to `*** End Patch`.
 
-use moorline_shared::operation::Operation;
+use crate::operation::Operation;
 
 use super::label::is_usable;
 use super::{EditBuilder, FoundForm, UnclosedForms};
@@ -61,7 +61,7 @@ fn section(header: &str, body: &[&str], operations: &mut Vec<Operation>) {
     }
 }
 
-fn edits(body: &[&str]) -> Vec<moorline_shared::operation::Edit> {
+fn edits(body: &[&str]) -> Vec<crate::operation::Edit> {
     let (mut edits, mut builder) = (Vec::new(), EditBuilder::default());
     for line in body {
         if line.starts_with("@@") || line.trim_end() == END_OF_FILE {

@@ -1,6 +1,6 @@
 //! Search-and-replace blocks, with the marks of aider (`<<<<<<< SEARCH`) or Cline (`------- SEARCH`).
 
-use moorline_shared::operation::Edit;
+use crate::operation::Edit;
 
 use super::joined;
 

@@ -1,6 +1,6 @@
 //! Tags such as `<write path="…">…</write>`, and those with which Cline and Roo call their tools.
 
-use moorline_shared::operation::Operation;
+use crate::operation::Operation;
 
 use super::label::{is_usable, value_of};
 use super::{FoundForm, UnclosedForms, edits_of, fence, joined};

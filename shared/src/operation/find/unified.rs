@@ -1,6 +1,6 @@
 //! Unified diffs, with the headers of git or without.
 
-use moorline_shared::operation::{Edit, Operation};
+use crate::operation::{Edit, Operation};
 
 use super::label::is_usable;
 use super::{EditBuilder, FoundForm};

@@ -1,6 +1,6 @@
 //! Paths with which agents label code.
 
-use moorline_shared::limits::OPERATION_PATH_BYTES;
+use crate::limits::OPERATION_PATH_BYTES;
 
 /// Names of attributes that have a path.
 const ATTRIBUTES: [&str; 5] = ["path", "file", "filename", "filepath", "title"];
