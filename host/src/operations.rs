@@ -1,6 +1,6 @@
 //! Operations: previews and executes the changes of files that an agent's text contains.
 //!
-//! [`preview`] finds them with [`find`] and computes what each would change. [`execute`] does those
+//! A preview finds them with [`find`] and computes what each would change. An execution does those
 //! whose file is still as it was previewed. Every file is reached from a descriptor of the session's
 //! folder, one part of its path at a time and without following symbolic links, so that no path
 //! leads out of the folder, whatever changes meanwhile. (`openat2` would need a second way for
