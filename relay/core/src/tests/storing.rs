@@ -124,3 +124,19 @@ fn a_batch_of_an_earlier_log_says_nothing_about_the_present_one() {
     session.handle(NOW, SessionInput::Stored { batch, rows: Vec::new() });
     assert_eq!((session.durable(), session.is_stored()), (Seq(8), true));
 }
+
+#[test]
+fn a_snapshot_is_stored_though_a_newer_one_always_comes_before_its_entries_are() {
+    let mut session = linked(&Profile::NATIVE);
+    let mut stored = Vec::new();
+    for _ in 0..4 {
+        // The host is always this far ahead of the store.
+        output(&mut session, Profile::NATIVE.log.snapshot_every_bytes * 2);
+        let last = session.log().head();
+        hear(&mut session, HostMessage::Snapshot(snapshot(last)));
+        let batch = session.store_batch(BACKLOG_BYTES as usize / 2).unwrap();
+        stored.extend(batch.snapshot.as_ref().map(|snapshot| snapshot.seq));
+        session.handle(NOW, SessionInput::Stored { batch, rows: Vec::new() });
+    }
+    assert!(!stored.is_empty(), "the log would be trimmed without one");
+}
