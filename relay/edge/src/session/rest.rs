@@ -91,7 +91,7 @@ pub(super) async fn operations(
     // An unknown session is reported before a malformed request is.
     let id = object.peek(|loaded| loaded.session.id().clone())?;
     let asked = ask(&id, &request?)?;
-    let SessionFolder { host, folder } = object.peek(|loaded| {
+    let SessionFolder { host, folder } = object.with(|loaded| {
         loaded.check_host(&object.state);
         routes::folder_of(&loaded.session, wall_ms())
     })??;
