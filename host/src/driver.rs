@@ -41,9 +41,6 @@ pub use error::DriverError;
 pub(crate) use error::blocking;
 pub use registry::{Drivers, UnknownDriver};
 
-/// The driver of a session that names none.
-pub const DEFAULT: &str = pty::NAME;
-
 /// Starts sessions of one kind.
 pub trait Driver: Debug + Send + Sync {
     /// Returns the driver's name, by which sessions select it: short, in lower case. It is stored

@@ -67,6 +67,9 @@ pub struct ForkedFrom {
     pub seq: Seq,
 }
 
+/// The driver of a session that names none: a program in a terminal of its own.
+pub const DEFAULT_DRIVER: &str = "pty";
+
 /// The size of a terminal in character cells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Size {

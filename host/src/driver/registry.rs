@@ -76,7 +76,9 @@ mod tests {
 
     use futures_util::future::BoxFuture;
 
-    use super::super::{DEFAULT, DriverError, SessionSpec, StartedSession};
+    use moorline_shared::session::DEFAULT_DRIVER;
+
+    use super::super::{DriverError, SessionSpec, StartedSession};
     use super::*;
 
     /// A driver that never starts anything.
@@ -105,7 +107,7 @@ mod tests {
     #[test]
     fn the_default_driver_is_built_in() {
         let drivers = Drivers::built_in(None);
-        assert_eq!(drivers.find(DEFAULT).unwrap().name(), "pty");
+        assert_eq!(drivers.find(DEFAULT_DRIVER).unwrap().name(), "pty");
     }
 
     #[test]

@@ -7,13 +7,10 @@ use moorline_shared::id::{Epoch, HostId, Seq, SessionId};
 use moorline_shared::limits::NAME_CHARACTERS;
 use moorline_shared::name::bounded;
 use moorline_shared::rest::{CreateSession, SessionSummary};
-use moorline_shared::session::{Lifecycle, Size};
+use moorline_shared::session::{DEFAULT_DRIVER, Lifecycle, Size};
 
 use super::api::ApiError;
 use super::record::{HostRecord, SessionRecord};
-
-/// The driver of a session whose request names none.
-const DRIVER: &str = "pty";
 
 /// Time allowed for a host to answer a request.
 pub const ANSWER_PATIENCE: Duration = Duration::from_secs(10);
@@ -207,7 +204,7 @@ pub fn record(wanted: CreateSession, id: SessionId, now: u64) -> Result<SessionR
         epoch: Epoch(0),
         name: wanted.name.filter(|name| !name.is_empty()),
         project: wanted.project,
-        driver: wanted.driver.unwrap_or_else(|| DRIVER.to_owned()),
+        driver: wanted.driver.unwrap_or_else(|| DEFAULT_DRIVER.to_owned()),
         command: wanted.command.unwrap_or_default(),
         cwd: wanted.cwd.filter(|cwd| !cwd.is_empty()),
         env: wanted.env,

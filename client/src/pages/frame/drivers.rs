@@ -2,13 +2,11 @@
 
 use leptos::prelude::*;
 use moorline_shared::id::HostId;
+use moorline_shared::session::DEFAULT_DRIVER;
 
 use crate::session::catalogue::HostEntry;
 use crate::session::overview::OverviewState;
 use crate::ui::when::live;
-
-/// The driver of a session that names none.
-const DEFAULT: &str = "pty";
 
 /// Lists the drivers of the host on which the session will start. Those that are missing there
 /// cannot be chosen, and say why. Hidden if the host has one driver and misses none.
@@ -36,7 +34,7 @@ pub fn DriverChoice(
 #[must_use]
 pub fn wanted_driver(host: Option<&HostEntry>, chosen: Option<&str>) -> Option<String> {
     let driver = selected(host?, chosen)?;
-    (driver != DEFAULT).then(|| driver.to_owned())
+    (driver != DEFAULT_DRIVER).then(|| driver.to_owned())
 }
 
 /// Returns true if the user should see the drivers of a host.
@@ -48,7 +46,8 @@ fn is_choice(host: &HostEntry) -> bool {
 /// the host offers.
 fn selected<'a>(host: &'a HostEntry, chosen: Option<&str>) -> Option<&'a str> {
     let offered = |name: &str| host.drivers.iter().find(|driver| *driver == name);
-    let driver = chosen.and_then(offered).or_else(|| offered(DEFAULT)).or(host.drivers.first());
+    let driver =
+        chosen.and_then(offered).or_else(|| offered(DEFAULT_DRIVER)).or(host.drivers.first());
     driver.map(String::as_str)
 }
 
@@ -75,7 +74,7 @@ fn option(
     driver: RwSignal<Option<String>>,
 ) -> AnyView {
     let own = name.to_owned();
-    let label = if name == DEFAULT { "terminal (pty)" } else { name }.to_owned();
+    let label = if name == DEFAULT_DRIVER { "terminal (pty)" } else { name }.to_owned();
     let disabled = missing.is_some();
     let reason = missing.map(|reason| {
         view! { <span class="driver-reason">"Not available: " {reason}</span> }

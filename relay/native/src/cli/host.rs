@@ -10,7 +10,6 @@ use clap::Subcommand;
 use clap::builder::{OsStringValueParser, TypedValueParser as _};
 use moorline_host::daemon::{self, RunningHost, StateDir};
 use moorline_host::dial::{Address, Token, WebSocketDial};
-use moorline_host::driver;
 use moorline_host::host::{Config, Host, LinkState};
 use moorline_host::limits;
 use moorline_host::lock::Lock;
@@ -19,6 +18,7 @@ use moorline_shared::control::{Facts, Start};
 use moorline_shared::id::{HostId, SessionId};
 use moorline_shared::limits::NAME_CHARACTERS;
 use moorline_shared::name::bounded;
+use moorline_shared::session::DEFAULT_DRIVER;
 
 use super::DataDir;
 use crate::console::{self, note, print};
@@ -272,7 +272,7 @@ async fn first_answer(host: &Host) -> LinkState {
 
 fn wanted(options: &RunOptions) -> anyhow::Result<Start> {
     let facts = Facts {
-        driver: driver::DEFAULT.to_owned(),
+        driver: DEFAULT_DRIVER.to_owned(),
         command: options.command.clone(),
         ..Facts::default()
     };
