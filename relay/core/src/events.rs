@@ -26,7 +26,7 @@ use super::client_table::PeerId;
 use super::encoded::EncodedEntry;
 pub use super::encoded::Encoding;
 use super::reader::{Read, ReadGap, Reader, Start};
-use super::session::{READS_EVERY, READS_EVERY_BYTES, Session, TooManyClients};
+use super::session::{ReportPace, Session, TooManyClients};
 
 /// The time that a reader should wait before it reconnects.
 pub const RETRY_MS: u32 = 1000;
@@ -104,8 +104,8 @@ pub struct EventStream {
     said: Time,
     /// The time of the last output or status.
     heard: Time,
-    /// The last call of `Session::reads_on`, and the bytes read since; `None` before the first.
-    reads_at: Option<(Time, u64)>,
+    /// Paces the calls of `Session::reads_on`.
+    reports: ReportPace,
 }
 
 impl EventStream {
@@ -128,7 +128,7 @@ impl EventStream {
             told: Activity::Running,
             said: now,
             heard: now,
-            reads_at: None,
+            reports: ReportPace::default(),
         })
     }
 
@@ -171,13 +171,9 @@ impl EventStream {
     /// Reports now and then to the session that this stream reads, so that unread entries are
     /// retained.
     fn reads_on(&mut self, session: &mut Session, entry: &Entry, now: Time) {
-        let bytes = self.reads_at.map_or(0, |(_, bytes)| bytes) + entry.cost();
-        let is_due = |(at, _)| now >= at + READS_EVERY || bytes >= READS_EVERY_BYTES;
-        if self.reads_at.is_none_or(is_due) {
-            self.reads_at = Some((now, 0));
+        self.reports.count(entry.cost());
+        if self.reports.poll(now) {
             session.reads_on(self.peer, entry.seq(), now);
-        } else {
-            self.reads_at = self.reads_at.map(|(at, _)| (at, bytes));
         }
     }
 

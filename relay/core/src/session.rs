@@ -46,8 +46,10 @@ use super::profile::Profile;
 use super::record::{self, SessionRecord};
 use super::stored::{SegmentRow, Stored};
 use clients::Clients;
+#[cfg(test)]
+pub(crate) use clients::READS_EVERY;
+pub(crate) use clients::ReportPace;
 pub use clients::TooManyClients;
-pub(crate) use clients::{READS_EVERY, READS_EVERY_BYTES};
 pub use host::PublishError;
 use host_connection::HostConnection;
 pub use input::HeldChange;
@@ -100,7 +102,7 @@ pub enum SessionEffect {
     Store(Urgency),
 }
 
-/// What a relay has stored of a session.
+/// The stored parts of a session.
 #[derive(Debug)]
 pub struct StoredSession {
     /// Its row.
@@ -307,7 +309,7 @@ impl Session {
     }
 }
 
-/// What is known about the session.
+/// Facts about the session, for lists, clients and the store.
 impl Session {
     /// Returns the session's id.
     #[must_use]

@@ -8,7 +8,7 @@ use moorline_shared::link::{Credit, Next, Sender};
 use moorline_shared::log::Entry;
 use moorline_shared::time::Time;
 
-use crate::session::{READS_EVERY, READS_EVERY_BYTES, Session};
+use crate::session::{ReportPace, Session};
 
 /// The next step of a client that streams.
 #[derive(Debug)]
@@ -34,8 +34,8 @@ pub(super) struct PeerPlace {
     pub(super) sent_bytes: u64,
     /// True if the client prefers a snapshot to a long backlog.
     pub(super) jumps: bool,
-    /// The last report of the place, and the bytes sent by then; `None` before the first.
-    reported: Option<(Time, u64)>,
+    /// Paces the reports of the place to the session.
+    reports: ReportPace,
     /// Stored entries after the place.
     loaded: VecDeque<Entry>,
     /// True if the store does not have the entry after the place.
@@ -44,9 +44,9 @@ pub(super) struct PeerPlace {
 
 impl PeerPlace {
     /// Returns the place at this sender's position.
-    pub(super) const fn new(sender: Sender, credit: Credit, sent_bytes: u64, jumps: bool) -> Self {
-        let loaded = VecDeque::new();
-        Self { sender, credit, sent_bytes, jumps, reported: None, loaded, is_lost: false }
+    pub(super) fn new(sender: Sender, credit: Credit, sent_bytes: u64, jumps: bool) -> Self {
+        let (reports, loaded) = (ReportPace::default(), VecDeque::new());
+        Self { sender, credit, sent_bytes, jumps, reports, loaded, is_lost: false }
     }
 
     /// Begins to stream after `from`. Only an `extended` client acknowledges.
@@ -81,14 +81,7 @@ impl PeerPlace {
 
     /// Returns the place if it is to be reported to the session, and assumes that it is.
     pub(super) fn poll_report(&mut self, now: Time) -> Option<Seq> {
-        let is_due = |(at, sent): (Time, u64)| {
-            now >= at + READS_EVERY || self.sent_bytes >= sent + READS_EVERY_BYTES
-        };
-        let reports = !self.jumps && self.reported.is_none_or(is_due);
-        if reports {
-            self.reported = Some((now, self.sent_bytes));
-        }
-        reports.then(|| self.position())
+        (!self.jumps && self.reports.poll(now)).then(|| self.position())
     }
 
     /// Takes the stored entries that [`NextEntry::Load`] asked for, in order.
@@ -115,6 +108,7 @@ impl PeerPlace {
         self.credit.sent(now);
         self.sender.sent(&entry);
         self.sent_bytes += entry.cost();
+        self.reports.count(entry.cost());
         NextEntry::Entry(entry)
     }
 

@@ -19,9 +19,35 @@ use moorline_shared::time::Time;
 use crate::client_table::{ClientTable, PeerId};
 
 /// Bytes after which a reader reports its position again, unless [`READS_EVERY`] passes first.
-pub(crate) const READS_EVERY_BYTES: u64 = 256 * 1024;
+const READS_EVERY_BYTES: u64 = 256 * 1024;
 /// Time after which a reader reports its position again: see [`READS_EVERY_BYTES`].
 pub(crate) const READS_EVERY: Duration = Duration::from_secs(1);
+
+/// Decides when a reader reports its position to the session: at first, and then now and then.
+#[derive(Debug, Default)]
+pub(crate) struct ReportPace {
+    /// The time of the last report.
+    reported: Option<Time>,
+    /// The bytes that were read since.
+    bytes: u64,
+}
+
+impl ReportPace {
+    /// Counts bytes that were read.
+    pub(crate) const fn count(&mut self, bytes: u64) {
+        self.bytes += bytes;
+    }
+
+    /// Returns true if a report is due, and assumes that it is made.
+    pub(crate) fn poll(&mut self, now: Time) -> bool {
+        let is_due = self.reported.is_none_or(|at| now >= at + READS_EVERY)
+            || self.bytes >= READS_EVERY_BYTES;
+        if is_due {
+            *self = Self { reported: Some(now), bytes: 0 };
+        }
+        is_due
+    }
+}
 
 /// The error for a client beyond the session's limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
