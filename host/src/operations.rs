@@ -56,7 +56,7 @@ pub fn answer(folder: &Path, question: OperationsQuestion) -> OperationsAnswer {
 
 /// Computes what operations would change if they were executed in their order.
 fn preview(folder: &Folder, operations: Vec<Operation>) -> Vec<OperationPreview> {
-    let mut files = PlannedFiles::pretended(folder);
+    let mut files = PlannedFiles::new(folder);
     let mut room = OPERATIONS_DIFF_BYTES;
     let previews = operations.into_iter().map(|operation| {
         let preview = preview_of(&mut files, operation, room);
@@ -110,7 +110,7 @@ fn execute(
         return results(operations, |_| Err(Problem::TooLarge));
     }
     if all_or_nothing {
-        let mut pretended = PlannedFiles::pretended(folder);
+        let mut pretended = PlannedFiles::new(folder);
         let check = |planned: &PlannedOperation| {
             pretended.checked(planned).and_then(|change| pretended.pretend(&change))
         };
@@ -128,7 +128,7 @@ fn execute(
             return Err(Problem::Skipped);
         }
         // Each is read from the disk anew, after the one before.
-        let done = PlannedFiles::real(folder)
+        let done = PlannedFiles::new(folder)
             .checked(planned)
             .and_then(|change| atomic::apply(folder, &change));
         has_failed |= !matches!(done, Ok(()) | Err(Problem::NotRun));

@@ -21,7 +21,7 @@ const TRIES: u32 = 8;
 /// Makes a change. The file must still be as the change has it.
 ///
 /// # Errors
-/// [`Problem::Stale`] if it is not, or what the system refuses.
+/// [`Problem::Stale`] if it is not, or the system's error.
 pub(super) fn apply(folder: &Folder, change: &FileChange) -> Result<(), Problem> {
     match change {
         FileChange::Write { before: Some(before), after, .. } if before.content == *after => Ok(()),
@@ -62,7 +62,7 @@ impl<'a> StagedFile<'a> {
     /// Writes the content, durably, with the mode that the file has.
     ///
     /// # Errors
-    /// What the system refuses.
+    /// The system's error.
     pub(super) fn write(
         place: &'a FilePlace,
         before: Option<&FileState>,
@@ -90,10 +90,10 @@ impl<'a> StagedFile<'a> {
         Ok(staged)
     }
 
-    /// Replaces the file, if it is still as it was before.
+    /// Replaces the file, if its content is still `before`.
     ///
     /// # Errors
-    /// [`Problem::Stale`], or what the system refuses.
+    /// [`Problem::Stale`], or the system's error.
     pub(super) fn commit(mut self, before: Option<&FileState>) -> Result<(), Problem> {
         check(self.place, before)?;
         let FilePlace { folder, name } = self.place;

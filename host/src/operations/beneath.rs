@@ -106,7 +106,8 @@ impl Folder {
     /// Reads a file; `None` if nothing is there.
     ///
     /// # Errors
-    /// A [`Problem`] with what is there, or with a part of the path.
+    /// [`Problem`] if a folder of the path cannot be opened, or what is there is not a file that can be
+    /// read.
     pub(super) fn read(&self, path: &FilePath) -> Result<Option<FileState>, Problem> {
         match self.place(path)? {
             Some(place) => place.read(),
@@ -117,7 +118,7 @@ impl Folder {
     /// Returns the place of a file; `None` if its folder does not exist.
     ///
     /// # Errors
-    /// A [`Problem`] with a part of the path.
+    /// [`Problem`] if a folder of the path cannot be opened.
     pub(super) fn place(&self, path: &FilePath) -> Result<Option<FilePlace>, Problem> {
         self.walk(path, false)
     }
@@ -125,7 +126,7 @@ impl Folder {
     /// Returns the place of a file, and creates its folder if it is missing.
     ///
     /// # Errors
-    /// A [`Problem`] with a part of the path.
+    /// [`Problem`] if a folder of the path cannot be opened.
     pub(super) fn make_place(&self, path: &FilePath) -> Result<FilePlace, Problem> {
         self.walk(path, true)?.ok_or(Problem::NotFound)
     }
@@ -163,7 +164,7 @@ impl FilePlace {
     /// Reads the file; `None` if nothing is there.
     ///
     /// # Errors
-    /// A [`Problem`] with what is there.
+    /// [`Problem`] if what is there is not a file that can be read.
     pub(super) fn read(&self) -> Result<Option<FileState>, Problem> {
         let opened = match openat(&self.folder, &self.name, FILE_FLAGS, Mode::empty()) {
             Ok(opened) => opened,

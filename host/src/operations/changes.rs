@@ -15,7 +15,7 @@ use super::problem::Problem;
 /// The most bytes of files that operations of one list may change before they are executed.
 const PRETENDED_BYTES: usize = 64 * 1024 * 1024;
 
-/// The files that operations find.
+/// The files that operations change, as earlier ones would leave them.
 #[derive(Debug)]
 pub(super) struct PlannedFiles<'a> {
     folder: &'a Folder,
@@ -33,7 +33,7 @@ pub(super) enum FileChange {
     Delete { path: FilePath, before: FileState },
 }
 
-/// What an operation finds and would do.
+/// The file of an operation, and the change that the operation would make.
 #[derive(Debug)]
 pub(super) struct FoundChange {
     /// The operation, with paths relative to the folder.
@@ -44,20 +44,15 @@ pub(super) struct FoundChange {
 }
 
 impl<'a> PlannedFiles<'a> {
-    /// Begins with the files on the disk, and pretends changes of them.
-    pub(super) const fn pretended(folder: &'a Folder) -> Self {
-        Self { folder, pretended: BTreeMap::new(), room: PRETENDED_BYTES }
-    }
-
     /// Returns the files on the disk.
-    pub(super) const fn real(folder: &'a Folder) -> Self {
-        Self::pretended(folder)
+    pub(super) const fn new(folder: &'a Folder) -> Self {
+        Self { folder, pretended: BTreeMap::new(), room: PRETENDED_BYTES }
     }
 
     /// Finds the file of an operation, and what would change.
     ///
     /// # Errors
-    /// A [`Problem`] because of which it is unknown what is there.
+    /// [`Problem`] if the path is invalid, or the file cannot be read.
     pub(super) fn find(&self, operation: &Operation) -> Result<FoundChange, Problem> {
         let path = self.folder.path_of(operation.path().ok_or(Problem::NotRun)?)?;
         let to = operation.to().map(|to| self.folder.path_of(to)).transpose()?;
@@ -68,15 +63,14 @@ impl<'a> PlannedFiles<'a> {
         Ok(FoundChange { operation, current, change })
     }
 
-    /// Returns the change of an operation whose file is as it was previewed.
+    /// Returns the change of an operation, if its file is as the preview showed it.
     ///
     /// # Errors
-    /// The [`Problem`] because of which it cannot be done.
+    /// [`Problem::Stale`] if it is not, or the [`Problem`] of the change.
     pub(super) fn checked(&self, planned: &PlannedOperation) -> Result<FileChange, Problem> {
         let found = self.find(&planned.operation)?;
-        let is_missing = found.current.is_none() && planned.before.is_none();
         let is_same = found.current.as_ref().map(FileState::hash) == planned.before;
-        if is_missing || is_same { found.change } else { Err(Problem::Stale) }
+        if is_same { found.change } else { Err(Problem::Stale) }
     }
 
     /// Pretends that a change was made.

@@ -366,7 +366,7 @@ proptest! {
     fn executions_do_what_previews_show(operations in prop::collection::vec(any_operation(), 1..5)) {
         let bench = Bench::with(&[("a", "x\ny\n"), ("b", "y")]);
         let folder = bench.open();
-        let mut pretended = PlannedFiles::pretended(&folder);
+        let mut pretended = PlannedFiles::new(&folder);
         for operation in &operations {
             let preview = preview_of(&mut pretended, operation.clone(), OPERATIONS_DIFF_BYTES);
             let planned = PlannedOperation { operation: preview.operation, before: preview.before };

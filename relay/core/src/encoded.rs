@@ -73,7 +73,7 @@ impl EncodedEntries {
 #[derive(Debug, Default)]
 struct EncodedCache {
     epoch: Epoch,
-    /// Consecutive, oldest first.
+    /// Consecutive entries, oldest first.
     entries: VecDeque<(Seq, EncodedEntry)>,
     bytes: usize,
 }

@@ -69,7 +69,7 @@ pub struct Terms {
     pub scope: Scope,
     /// True if the client offered `moorline.v1`.
     pub extended: bool,
-    /// [`Profile::keepalive`].
+    /// True if the relay sends signs of life and expects them: see [`Profile::keepalive`].
     pub keepalive: bool,
     /// [`Profile::budget_bytes`]. At this limit, the client has to reconnect and resume.
     pub budget_bytes: Option<u64>,
@@ -119,7 +119,7 @@ pub struct Peer {
     liveness: Liveness,
 }
 
-/// What the client was told last of what changes in place.
+/// The values that the client was told last, of those that replace each other.
 #[derive(Debug, Default)]
 struct Told {
     /// [`Session::revision`] at the last facts.

@@ -3,8 +3,8 @@
 use gloo_timers::callback::Timeout;
 use leptos::prelude::*;
 
-/// Time for which the list stays as it was after the user has left it, in milliseconds. A finger
-/// has left before its tap becomes a click.
+/// Time from when the user has left the list until its rows may move again, in milliseconds. A
+/// finger leaves before its tap becomes a click.
 const RELEASE_MS: u32 = 400;
 
 /// A way in which a user aims at a row.

@@ -95,7 +95,7 @@ impl RowPlace {
     }
 }
 
-/// Returns the number of rows that are not in a list that stays as it was.
+/// Returns the number of rows of `now` that `before`, the list that is shown, does not have.
 pub(super) fn waiting(before: &[RowPlace], now: &[RowPlace]) -> usize {
     now.iter().filter(|new| before.iter().all(|old| old.id != new.id)).count()
 }

@@ -1,4 +1,4 @@
-//! What a client sends to the program: input, sizes, and answers to queries.
+//! The input of a client: bytes for the program, sizes, and answers to queries.
 
 use bytes::Bytes;
 use const_format::formatcp;

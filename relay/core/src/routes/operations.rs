@@ -42,7 +42,7 @@ pub struct SessionFolder {
     pub folder: Option<String>,
 }
 
-/// What follows from a host's answer.
+/// The event and the reply that a host's answer leads to.
 #[derive(Debug)]
 pub struct QuestionOutcome {
     /// The event to append to the session's log.

@@ -57,20 +57,18 @@ impl Snapshots {
         !std::mem::replace(&mut self.is_asked, true)
     }
 
-    /// Takes the host's answer at this head. Returns true if it is a newer snapshot.
-    pub(super) fn answered(&mut self, snapshot: Option<Snapshot>, head: Seq) -> bool {
+    /// Takes the host's answer at this head. Keeps a snapshot if it is newer.
+    pub(super) fn answered(&mut self, snapshot: Option<Snapshot>, head: Seq) {
         self.is_asked = false;
         self.answers += 1;
         let Some(snapshot) = snapshot else {
             self.failed = head;
-            return false;
+            return;
         };
-        let is_newer = snapshot.seq >= self.seq() && snapshot.seq <= head;
-        if is_newer {
+        if snapshot.seq >= self.seq() && snapshot.seq <= head {
             self.unstored.get_or_insert_with(|| snapshot.clone());
             self.last = Some(snapshot);
         }
-        is_newer
     }
 
     /// Begins a new link to the host: what was asked on the last one is not answered any more.
