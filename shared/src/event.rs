@@ -14,13 +14,20 @@
 //! assert_eq!(event.read::<CommandSent>().unwrap().command, "ls");
 //! ```
 
+mod agent;
 pub mod fields;
 
 use serde::de::{DeserializeOwned, Error};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
+use crate::agent::approval::ApprovalRequest;
 use crate::id::SessionId;
+pub use agent::{
+    AgentCommands, AgentConfig, AgentInfo, AgentMessage, AgentPlan, AgentQueue, AgentState,
+    AgentTool, AgentTurn, AgentUpdate, AgentUsage, ApprovalConfirmed, ApprovalExpired,
+    ApprovalProgress,
+};
 pub use fields::{
     Activity, CommandSent, Connected, Gap, OperationsDetected, OperationsError, OperationsExecuted,
     SessionCreated, SessionDeleted, SessionError, SessionForked, SessionOutput, Status,
@@ -98,6 +105,36 @@ kinds! {
     OperationsExecuted = "operations-executed",
     /// Operations could not be executed.
     OperationsError = "operations-error",
+    /// Somebody must decide about something.
+    ApprovalRequest = "approval-request",
+    /// A decision was made, and delivered.
+    ApprovalConfirmed = "approval-confirmed",
+    /// Nobody decided in time.
+    ApprovalExpired = "approval-expired",
+    /// An approval was seen, done, withdrawn, or could not be delivered.
+    ApprovalProgress = "approval-progress",
+    /// The state of the session's agent changed.
+    AgentState = "agent-state",
+    /// The agent itself: its name and version, and whether it is ready.
+    AgentInfo = "agent-info",
+    /// A turn began, changed or ended.
+    AgentTurn = "agent-turn",
+    /// The order of the queued prompts changed.
+    AgentQueue = "agent-queue",
+    /// A message, or more of one.
+    AgentMessage = "agent-message",
+    /// A tool call, or its progress.
+    AgentTool = "agent-tool",
+    /// The agent's plan changed.
+    AgentPlan = "agent-plan",
+    /// The agent's settings changed.
+    AgentConfig = "agent-config",
+    /// The agent's commands changed.
+    AgentCommands = "agent-commands",
+    /// The agent used tokens or money.
+    AgentUsage = "agent-usage",
+    /// An update of the agent that this version does not know.
+    AgentUpdate = "agent-update",
     /// A terminal was opened beside the session.
     TerminalCreated = "terminal-created",
     /// A terminal beside the session was closed.

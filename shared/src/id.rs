@@ -1,4 +1,4 @@
-//! The names of sessions, projects, hosts and clients, and positions in a log.
+//! The names of sessions, projects, hosts, clients, turns and approvals, and positions in a log.
 
 use std::fmt;
 use std::str::FromStr;
@@ -87,6 +87,14 @@ id! {
     /// Names one page or program that follows a session, across all its connections. Input is
     /// numbered per client id.
     ClientId
+}
+id! {
+    /// Names a turn of an agent: one prompt, and all that follows until the agent stops.
+    TurnId
+}
+id! {
+    /// Names a question that waits for a person's decision.
+    ApprovalId
 }
 
 /// A position in a log. Entries are numbered from 1 without gaps; 0 is the position before the

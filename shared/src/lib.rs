@@ -4,9 +4,11 @@
 //! and randomness as arguments, so the same code runs in the relay, at the edge, in the browser and
 //! under a seeded simulation.
 
+pub mod agent;
 mod base64_bytes;
 pub mod control;
 pub mod event;
+pub mod fold;
 pub mod frame;
 pub mod id;
 pub mod keyboard;

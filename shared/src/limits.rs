@@ -70,6 +70,40 @@ pub const OPERATION_DIFF_BYTES: usize = 64 * KIB;
 /// Most bytes of the diffs of all operations of one preview. Beyond this they are cut off.
 pub const OPERATIONS_DIFF_BYTES: usize = MIB;
 
+/// Most bytes of a prompt with its images, as they are in a request.
+pub const AGENT_PROMPT_BYTES: usize = 200 * KIB;
+/// Error for a prompt that is larger.
+pub const AGENT_PROMPT_TOO_LARGE: &str = formatcp!(
+    "A prompt and its images have at most {} KiB: send smaller images.",
+    AGENT_PROMPT_BYTES / KIB
+);
+/// Most actions of a session, such as prompts, that its host has not carried out.
+pub const ACTIONS_WAITING: usize = 64;
+/// Most bytes of JSON of them together.
+pub const ACTIONS_BYTES: usize = MIB;
+/// Error for an action beyond these limits.
+pub const ACTIONS_WAIT: &str = formatcp!(
+    "{} requests or {} KiB of them wait for the session's host: try again later.",
+    ACTIONS_WAITING,
+    ACTIONS_BYTES / KIB
+);
+/// Most prompts that an agent session queues.
+pub const QUEUED_PROMPTS: usize = 64;
+/// Most turns that are over and still listed.
+pub const ENDED_TURNS: usize = 16;
+/// Most approvals of a session that await a decision.
+pub const OPEN_APPROVALS: usize = 64;
+/// Most approvals of a session that are decided and still listed.
+pub const CLOSED_APPROVALS: usize = 64;
+/// Most bytes of JSON of one approval's request.
+pub const APPROVAL_BYTES: usize = 16 * KIB;
+/// Time allowed for the decision about a command, unless its request names another.
+pub const COMMAND_DECISION: Duration = Duration::from_mins(5);
+/// Most bytes of JSON of one event of an agent. Beyond this, its content is cut off.
+pub const AGENT_EVENT_BYTES: usize = 128 * KIB;
+/// Most items of a conversation that are kept in memory.
+pub const CONVERSATION_ITEMS: usize = 20_000;
+
 /// Valid numbers of characters of an id.
 pub const ID_CHARACTERS: std::ops::RangeInclusive<usize> = 8..=32;
 /// Error for any other id.

@@ -1,0 +1,213 @@
+//! The approvals of a session.
+
+use serde::{Deserialize, Serialize};
+
+use crate::agent::approval::{ApprovalDecision, ApprovalRequest, ApprovalState};
+use crate::event::{
+    ApprovalConfirmed, ApprovalExpired, ApprovalProgress, Event, EventFields, EventKind,
+};
+use crate::id::ApprovalId;
+use crate::limits::{CLOSED_APPROVALS, OPEN_APPROVALS};
+
+/// One approval, with what became of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct ApprovalEntry {
+    /// The question.
+    #[serde(flatten)]
+    pub request: ApprovalRequest,
+    /// Its state.
+    #[serde(default)]
+    pub state: ApprovalState,
+    /// When it was asked, in milliseconds since 1970.
+    #[serde(default)]
+    pub requested_at: u64,
+    /// The decision, once there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decision: Option<ApprovalDecision>,
+    /// Who has seen it, or why it was withdrawn or could not be delivered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// The approvals of a session, oldest first. All that are open, and the last ones that are not.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ApprovalList {
+    entries: Vec<ApprovalEntry>,
+}
+
+/// The reason why a decision is not accepted.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DecisionRefused {
+    /// The approval is unknown, or was forgotten long after it was decided.
+    #[error("the approval does not exist")]
+    Unknown,
+    /// It was decided before.
+    #[error("the approval is decided already")]
+    Decided(Box<ApprovalEntry>),
+    /// Nobody decided in time.
+    #[error("the approval has expired")]
+    Expired,
+    /// Whoever asked no longer waits.
+    #[error("the approval was withdrawn")]
+    Withdrawn,
+    /// The decision is about something else than what will be done.
+    #[error("the digest is not that of the approval")]
+    Digest,
+    /// The approval has no such answer.
+    #[error("the approval does not have this option")]
+    Option,
+}
+
+impl ApprovalEntry {
+    /// Returns true if a decision is still awaited at this time, in milliseconds since 1970.
+    #[must_use]
+    pub fn is_open(&self, now_ms: u64) -> bool {
+        self.state.is_open() && self.request.expires_at.is_none_or(|at| now_ms < at)
+    }
+}
+
+impl ApprovalList {
+    /// Returns all approvals, oldest first.
+    #[must_use]
+    pub fn entries(&self) -> &[ApprovalEntry] {
+        &self.entries
+    }
+
+    /// Returns the approvals that await a decision at this time, in milliseconds since 1970.
+    pub fn open(&self, now_ms: u64) -> impl Iterator<Item = &ApprovalEntry> {
+        self.entries.iter().filter(move |entry| entry.is_open(now_ms))
+    }
+
+    /// Returns the approval with this id.
+    #[must_use]
+    pub fn get(&self, id: &ApprovalId) -> Option<&ApprovalEntry> {
+        self.entries.iter().find(|entry| entry.request.approval_id == *id)
+    }
+
+    /// Checks a decision, made at `decision.at`. `digest` is the digest that the decider has seen.
+    /// Returns true if the approval awaits it, and false if the same request decided it before.
+    ///
+    /// # Errors
+    /// [`DecisionRefused`].
+    pub fn check(
+        &self,
+        id: &ApprovalId,
+        decision: &ApprovalDecision,
+        digest: Option<&str>,
+    ) -> Result<bool, DecisionRefused> {
+        let entry = self.get(id).ok_or(DecisionRefused::Unknown)?;
+        if let Some(made) = &entry.decision {
+            let is_same = decision.key.is_some() && decision.key == made.key;
+            return if is_same {
+                Ok(false)
+            } else {
+                Err(DecisionRefused::Decided(Box::new(entry.clone())))
+            };
+        }
+        match entry.state {
+            ApprovalState::Expired => return Err(DecisionRefused::Expired),
+            state if !state.is_open() => return Err(DecisionRefused::Withdrawn),
+            _ if !entry.is_open(decision.at) => return Err(DecisionRefused::Expired),
+            _ => {}
+        }
+        let matches = digest.map_or(!decision.approved, |digest| digest == entry.request.digest);
+        if !matches {
+            return Err(DecisionRefused::Digest);
+        }
+        if let Some(chosen) = &decision.option_id {
+            let mut options = entry.request.options.iter();
+            let option = options.find(|option| option.option_id == *chosen);
+            let option = option.ok_or(DecisionRefused::Option)?;
+            if option.kind.allows() && !decision.approved
+                || option.kind.rejects() && decision.approved
+            {
+                return Err(DecisionRefused::Option);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Records a decision that [`ApprovalList::check`] has accepted. It is not delivered yet.
+    pub fn decide(&mut self, id: &ApprovalId, decision: ApprovalDecision) {
+        if let Some(entry) = self.find(id)
+            && entry.state.may_become(ApprovalState::Decided)
+        {
+            entry.state = ApprovalState::Decided;
+            entry.decision = Some(decision);
+        }
+    }
+
+    /// Applies an event. Returns true if it is about approvals.
+    pub fn apply(&mut self, event: &Event) -> bool {
+        match event.known_kind() {
+            EventKind::ApprovalRequest => self.with(event, Self::requested),
+            EventKind::ApprovalConfirmed => self.with(event, Self::confirmed),
+            EventKind::ApprovalExpired => self.with(event, |list, expired: ApprovalExpired, _| {
+                list.advance(&expired.approval_id, ApprovalState::Expired, None);
+            }),
+            EventKind::ApprovalProgress => {
+                self.with(event, |list, to: ApprovalProgress, _| {
+                    list.advance(&to.approval_id, to.state, to.reason);
+                });
+            }
+            _ => return false,
+        }
+        self.forget_old();
+        true
+    }
+
+    fn with<F: EventFields>(&mut self, event: &Event, apply: impl FnOnce(&mut Self, F, u64)) {
+        if let Some(fields) = event.read::<F>() {
+            apply(self, fields, event.timestamp);
+        }
+    }
+
+    fn requested(&mut self, request: ApprovalRequest, requested_at: u64) {
+        if self.get(&request.approval_id).is_none() {
+            let (state, decision, reason) = (ApprovalState::Requested, None, None);
+            self.entries.push(ApprovalEntry { request, state, requested_at, decision, reason });
+        }
+    }
+
+    fn confirmed(&mut self, confirmed: ApprovalConfirmed, timestamp: u64) {
+        let ApprovalConfirmed { approval_id, approved, custom_command, decision } = confirmed;
+        let Some(entry) = self.find(&approval_id) else { return };
+        if entry.state.may_become(ApprovalState::Delivered) {
+            entry.state = ApprovalState::Delivered;
+        }
+        // The log has the last word: what it reports is what the asker was told.
+        let at = if decision.at == 0 { timestamp } else { decision.at };
+        entry.decision = Some(ApprovalDecision { approved, custom_command, at, ..decision });
+    }
+
+    fn advance(&mut self, id: &ApprovalId, to: ApprovalState, reason: Option<String>) {
+        if let Some(entry) = self.find(id)
+            && entry.state.may_become(to)
+        {
+            entry.state = to;
+            entry.reason = reason.or(entry.reason.take());
+        }
+    }
+
+    fn find(&mut self, id: &ApprovalId) -> Option<&mut ApprovalEntry> {
+        self.entries.iter_mut().find(|entry| entry.request.approval_id == *id)
+    }
+
+    /// Forgets the oldest approvals beyond the limits.
+    fn forget_old(&mut self) {
+        let is_open =
+            |entry: &ApprovalEntry| entry.state.is_open() || entry.state == ApprovalState::Decided;
+        for (open, most) in [(true, OPEN_APPROVALS), (false, CLOSED_APPROVALS)] {
+            let count = self.entries.iter().filter(|entry| is_open(entry) == open).count();
+            let mut surplus = count.saturating_sub(most);
+            self.entries.retain(|entry| {
+                let forgets = surplus > 0 && is_open(entry) == open;
+                surplus -= usize::from(forgets);
+                !forgets
+            });
+        }
+    }
+}

@@ -1,0 +1,217 @@
+//! Everything that was said and done in an agent session.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::items::{ConversationItem, MessageItem, ToolItem};
+use super::summary::AgentSummary;
+use crate::agent::approval::ApprovalRequest;
+use crate::event::{
+    AgentCommands, AgentConfig, AgentInfo, AgentMessage, AgentPlan, AgentTool, AgentTurn,
+    AgentUpdate, AgentUsage, Event, EventKind,
+};
+use crate::id::Seq;
+use crate::limits::{CONVERSATION_ITEMS, SNAPSHOT_BYTES};
+
+/// A conversation: its items, oldest first, and the agent's current state.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default, from = "StoredConversation")]
+pub struct Conversation {
+    /// The state, the turns and the approvals.
+    pub summary: AgentSummary,
+    /// The agent.
+    pub info: AgentInfo,
+    /// Its plan.
+    pub plan: AgentPlan,
+    /// Its settings.
+    pub config: AgentConfig,
+    /// Its commands.
+    pub commands: AgentCommands,
+    /// The context and money that it has used.
+    pub usage: AgentUsage,
+    /// The number of items that are left out at the beginning. The log may have them.
+    pub omitted: u64,
+    /// The items, oldest first.
+    pub items: Vec<ConversationItem>,
+    /// The place of each item that may still change, from the conversation's beginning.
+    #[serde(skip)]
+    places: BTreeMap<ItemKey, u64>,
+}
+
+/// The stored form of a conversation.
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+struct StoredConversation {
+    summary: AgentSummary,
+    info: AgentInfo,
+    plan: AgentPlan,
+    config: AgentConfig,
+    commands: AgentCommands,
+    usage: AgentUsage,
+    omitted: u64,
+    items: Vec<ConversationItem>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum ItemKey {
+    Turn(String),
+    Message(String),
+    Tool(String),
+    Approval(String),
+}
+
+impl From<StoredConversation> for Conversation {
+    fn from(stored: StoredConversation) -> Self {
+        let StoredConversation { summary, info, plan, config, commands, .. } = stored;
+        let StoredConversation { usage, omitted, items, .. } = stored;
+        let key = |(place, item)| Some((ItemKey::of(item)?, place));
+        let places = (omitted..).zip(&items).filter_map(key).collect();
+        Self { summary, info, plan, config, commands, usage, omitted, items, places }
+    }
+}
+
+impl ItemKey {
+    fn of(item: &ConversationItem) -> Option<Self> {
+        Some(match item {
+            ConversationItem::Turn { turn_id } => Self::Turn(turn_id.to_string()),
+            ConversationItem::Message(message) => Self::Message(message.message_id.clone()),
+            ConversationItem::Tool(tool) => Self::Tool(tool.tool_call_id.clone()),
+            ConversationItem::Approval { approval_id } => Self::Approval(approval_id.to_string()),
+            ConversationItem::Update { .. } => return None,
+        })
+    }
+}
+
+impl Conversation {
+    /// Applies the event of the entry `seq`. Returns true if that changed anything but the
+    /// position.
+    pub fn apply(&mut self, seq: Seq, event: &Event) -> bool {
+        if seq <= self.summary.seq {
+            return false;
+        }
+        let is_summarized = self.summary.apply(seq, event);
+        let is_shown = self.show(event);
+        while self.items.len() > CONVERSATION_ITEMS {
+            self.leave_out(CONVERSATION_ITEMS / 8);
+        }
+        is_summarized || is_shown
+    }
+
+    fn show(&mut self, event: &Event) -> bool {
+        match event.known_kind() {
+            EventKind::AgentInfo => set(event, |info| self.merge_info(info)),
+            EventKind::AgentPlan => set(event, |plan| self.plan = plan),
+            EventKind::AgentConfig => set(event, |config| self.config = config),
+            EventKind::AgentCommands => set(event, |commands| self.commands = commands),
+            EventKind::AgentUsage => set(event, |usage| self.usage = usage),
+            EventKind::AgentTurn => set(event, |turn: AgentTurn| {
+                let item = ConversationItem::Turn { turn_id: turn.turn_id };
+                self.item(item);
+            }),
+            EventKind::ApprovalRequest => set(event, |request: ApprovalRequest| {
+                let item = ConversationItem::Approval { approval_id: request.approval_id };
+                self.item(item);
+            }),
+            EventKind::AgentMessage => set(event, |message| self.message(message, event.timestamp)),
+            EventKind::AgentTool => set(event, |tool| self.tool(tool, event.timestamp)),
+            EventKind::AgentUpdate => set(event, |AgentUpdate { update }| {
+                self.items.push(ConversationItem::Update { update });
+            }),
+            _ => false,
+        }
+    }
+
+    fn merge_info(&mut self, info: AgentInfo) {
+        let old = std::mem::take(&mut self.info);
+        self.info = AgentInfo {
+            phase: if info.phase.is_empty() { old.phase } else { info.phase },
+            message: info.message,
+            name: info.name.or(old.name),
+            version: info.version.or(old.version),
+            protocol: info.protocol.or(old.protocol),
+            title: info.title.or(old.title),
+            takes_images: info.takes_images.or(old.takes_images),
+            can_resume: info.can_resume.or(old.can_resume),
+            asks: info.asks.or(old.asks),
+            login: if info.login.is_empty() { old.login } else { info.login },
+        };
+    }
+
+    fn message(&mut self, event: AgentMessage, timestamp: u64) {
+        let message_id = event.message_id.clone();
+        let new = MessageItem { message_id, at: timestamp, ..MessageItem::default() };
+        if let Some(ConversationItem::Message(message)) = self.item(ConversationItem::Message(new))
+        {
+            message.update(event);
+        }
+    }
+
+    fn tool(&mut self, event: AgentTool, timestamp: u64) {
+        let tool_call_id = event.tool_call_id.clone();
+        let new = ToolItem { tool_call_id, at: timestamp, ..ToolItem::default() };
+        if let Some(ConversationItem::Tool(tool)) = self.item(ConversationItem::Tool(new.into())) {
+            tool.update(event, timestamp);
+        }
+    }
+
+    /// Returns the item with the key of `new`, which is added if there is none. `None` if it is
+    /// left out.
+    fn item(&mut self, new: ConversationItem) -> Option<&mut ConversationItem> {
+        let place = match ItemKey::of(&new) {
+            Some(key) => match self.places.get(&key) {
+                Some(place) => *place,
+                None => {
+                    let place = self.omitted + self.items.len() as u64;
+                    self.places.insert(key, place);
+                    self.items.push(new);
+                    place
+                }
+            },
+            None => return None,
+        };
+        self.items.get_mut(place.checked_sub(self.omitted)? as usize)
+    }
+
+    /// Leaves out the oldest items.
+    fn leave_out(&mut self, count: usize) {
+        let count = count.clamp(1, self.items.len());
+        for item in self.items.drain(..count) {
+            if let Some(key) = ItemKey::of(&item) {
+                self.places.remove(&key);
+            }
+        }
+        self.omitted += count as u64;
+    }
+
+    /// Encodes the conversation as a snapshot of at most [`SNAPSHOT_BYTES`], without its oldest
+    /// items if it is larger. `None` if even that is too large.
+    #[must_use]
+    pub fn snapshot(&self) -> Option<Vec<u8>> {
+        let mut fitting = self.clone();
+        loop {
+            // Texts, numbers and JSON values always encode.
+            let json = serde_json::to_vec(&fitting).ok()?;
+            if json.len() <= SNAPSHOT_BYTES {
+                return Some(json);
+            }
+            if fitting.items.is_empty() {
+                return None;
+            }
+            fitting.leave_out(fitting.items.len().div_ceil(4));
+        }
+    }
+
+    /// Decodes a snapshot.
+    ///
+    /// # Errors
+    /// An error if it is not one.
+    pub fn from_snapshot(data: &[u8]) -> serde_json::Result<Self> {
+        serde_json::from_slice(data)
+    }
+}
+
+/// Passes the fields of an event on. Returns false if they cannot be read.
+fn set<F: crate::event::EventFields>(event: &Event, apply: impl FnOnce(F)) -> bool {
+    event.read::<F>().map(apply).is_some()
+}
