@@ -31,9 +31,11 @@ use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use futures_util::future::BoxFuture;
+use moorline_shared::agent::action::SessionAction;
+use moorline_shared::agent::approval::{ApprovalDecision, ApprovalRequest};
 use moorline_shared::control::Facts;
 use moorline_shared::event::Status;
-use moorline_shared::id::SessionId;
+use moorline_shared::id::{ApprovalId, SessionId};
 use moorline_shared::session::{ExitStatus, Size};
 use serde_json::{Map, Value};
 
@@ -123,6 +125,18 @@ pub enum DriverOutput {
         /// The fields that this kind adds to the common ones.
         fields: Map<String, Value>,
     },
+    /// A question to the session's users. [`SessionControl::decide`] brings the decision, unless
+    /// the question expires or is withdrawn before.
+    Ask(Box<ApprovalRequest>),
+    /// Withdraws a question: nobody waits for its answer any more.
+    Withdraw {
+        /// The question.
+        approval_id: ApprovalId,
+        /// The reason, in a sentence.
+        reason: String,
+    },
+    /// What a decision allowed has been done, or has failed.
+    Done(ApprovalId),
     /// The snapshot that repaints the session after all earlier output, in answer to
     /// [`SessionControl::request_snapshot`]; `None` if there can be none now. An unrequested one is
     /// kept until the next, for requests after the end. Only for [`SnapshotSource::Driver`].
@@ -161,6 +175,16 @@ pub trait SessionControl: Debug + Send + Sync {
 
     /// Asks for a [`DriverOutput::Snapshot`]. Only for [`SnapshotSource::Driver`].
     fn request_snapshot(&self) {}
+
+    /// Takes an action of a user. Its consequences follow as output. A driver without turns and
+    /// settings ignores it; decisions do not come here.
+    fn act(&self, _action: SessionAction) {}
+
+    /// Takes the decision about a question of [`DriverOutput::Ask`]; `None` if it has expired.
+    /// Returns false if nobody waits for it any more, so that it is told as undelivered.
+    fn decide(&self, _approval_id: &ApprovalId, _decision: Option<&ApprovalDecision>) -> bool {
+        false
+    }
 
     /// Ends the session as closing its window would, or by force if that takes too long.
     /// [`DriverOutput::End`] follows. A second call does nothing. Called within a tokio runtime.

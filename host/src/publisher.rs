@@ -54,6 +54,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod actions;
 mod answers;
 mod input;
 #[cfg(test)]
@@ -62,10 +63,10 @@ mod tests;
 use std::collections::VecDeque;
 
 use bytes::{Bytes, BytesMut};
+use moorline_shared::agent::action::{ActionNumber, SessionAction};
 use moorline_shared::event::Event;
 use moorline_shared::frame::{Frame, FrameError};
 use moorline_shared::id::{ClientId, Cursor, Epoch, Seq};
-use moorline_shared::limits::HOST_KEEPS_BYTES;
 use moorline_shared::link::{Next, Sender};
 use moorline_shared::log::{Entry, Log};
 use moorline_shared::message::Snapshot;
@@ -92,7 +93,7 @@ pub enum Output {
 }
 
 /// A task for the owner on its own side.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PublisherTask {
     /// Count this entry on the screen: an event was appended that the owner did not pass in.
     Appended(Seq),
@@ -103,6 +104,8 @@ pub enum PublisherTask {
     /// Ask the emulator for its answers to the pending queries, and pass them to
     /// [`Publisher::answered`].
     Answer,
+    /// Carry out this action, and then call [`Publisher::acted`].
+    Act(ActionNumber, Box<SessionAction>),
     /// End the session's process.
     Close,
     /// Close the link: the relay sent more input than allowed.
@@ -123,6 +126,8 @@ pub struct Publisher {
     exit: Option<ExitStatus>,
     exit_told: bool,
     input: PendingInput,
+    /// The last action that was passed to the owner.
+    last_action: ActionNumber,
     /// Decides who answers the program's queries.
     queries: QueryAnswers,
     tasks: VecDeque<PublisherTask>,
@@ -152,6 +157,7 @@ impl Publisher {
             exit: None,
             exit_told: false,
             input: PendingInput::new(),
+            last_action: ActionNumber::default(),
             queries: QueryAnswers::default(),
             tasks: VecDeque::new(),
             answers: VecDeque::new(),
@@ -275,6 +281,7 @@ impl Publisher {
                 self.write(request, data, event, answer);
             }
             HostCommand::Append { event } => self.append_told(Event { timestamp: now_ms, ..event }),
+            HostCommand::Act { number, action } => self.act(number, action),
             HostCommand::Resize { size } => {
                 if size != self.size {
                     self.size = size;
@@ -468,11 +475,6 @@ impl Publisher {
         });
     }
 
-    /// Returns true if so much waits to become durable that no event may be added.
-    fn is_full(&self) -> bool {
-        self.log.bytes() > 2 * HOST_KEEPS_BYTES
-    }
-
     /// Queues the answer of a terminal.
     fn type_unnumbered(&mut self, data: Bytes) {
         self.input.reply(data);
@@ -487,14 +489,6 @@ impl Publisher {
         }
         if self.queries.wants_emulator() && !self.tasks.contains(&PublisherTask::Answer) {
             self.tasks.push_back(PublisherTask::Answer);
-        }
-    }
-
-    /// Appends an event, unless the session has ended or too much is not durable.
-    fn append_told(&mut self, event: Event) {
-        if self.exit.is_none() && !self.is_full() {
-            let seq = self.event(event);
-            self.tasks.push_back(PublisherTask::Appended(seq));
         }
     }
 }

@@ -194,6 +194,10 @@ impl HostedState {
                 PublisherTask::Resize(size) => self.resize(size),
                 PublisherTask::MakeSnapshot => self.want_snapshot(),
                 PublisherTask::Answer => self.view.want_answers(),
+                PublisherTask::Act(number, action) => {
+                    self.control.act(*action);
+                    self.publisher.acted(number);
+                }
                 PublisherTask::Close => self.control.close(),
                 PublisherTask::CutLink => self.cuts_link = true,
             }

@@ -15,3 +15,4 @@ pub mod action;
 pub mod approval;
 pub mod content;
 pub mod prompt;
+pub mod spec;

@@ -16,6 +16,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::agent::spec::AgentSpec;
 use crate::id::{Epoch, HostId, ProjectId, Seq, SessionId};
 use crate::limits::NAME_CHARACTERS;
 use crate::message::Snapshot;
@@ -161,6 +162,7 @@ struct FlatHosted {
     env: BTreeMap<String, String>,
     #[serde(default)]
     size: Size,
+    agent: Option<AgentSpec>,
     cwd: String,
     pid: Option<u32>,
     created_at: u64,
@@ -169,8 +171,8 @@ struct FlatHosted {
 impl From<FlatHosted> for Hosted {
     fn from(flat: FlatHosted) -> Self {
         let FlatHosted { session_id, epoch, cwd, pid, created_at, .. } = flat;
-        let FlatHosted { name, project, driver, command, env, size, .. } = flat;
-        let facts = Facts { name, project, driver, command, env, size };
+        let FlatHosted { name, project, driver, command, env, size, agent, .. } = flat;
+        let facts = Facts { name, project, driver, command, env, size, agent };
         Self { session_id, epoch, facts, cwd, pid, created_at }
     }
 }
@@ -193,6 +195,9 @@ pub struct Facts {
     pub env: BTreeMap<String, String>,
     /// The terminal's size at the start.
     pub size: Size,
+    /// The agent, in a session of the driver `agent`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub agent: Option<AgentSpec>,
 }
 
 tagged! {

@@ -10,6 +10,7 @@ mod encoding;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
+use crate::agent::action::{ActionNumber, SessionAction};
 use crate::event::Event;
 use crate::frame::Frame;
 use crate::id::{ClientId, Cursor, Epoch, Seq};
@@ -109,6 +110,15 @@ tagged! {
         Append {
             /// The event to append.
             event: Event,
+        },
+        /// Carries out an action of a user. The host answers with [`HostMessage::Acted`]. On a new
+        /// link the relay repeats the actions that it does not know to be carried out; the host
+        /// carries out each number once.
+        Act {
+            /// The action's number.
+            number: ActionNumber,
+            /// The action.
+            action: SessionAction,
         },
         /// Changes the terminal's size.
         Resize {
@@ -216,6 +226,14 @@ tagged! {
                 skip_serializing_if = "Result::is_ok"
             )]
             result: Result<(), WriteRefused>,
+        },
+        /// All actions up to this number were carried out, or cannot be.
+        Acted {
+            /// The last action.
+            number: ActionNumber,
+            /// The last entry that results from them. Until the relay has stored it, it must not
+            /// forget the actions.
+            seq: Seq,
         },
         /// The terminal has a new size.
         Resized {

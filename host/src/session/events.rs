@@ -2,8 +2,12 @@
 
 use std::sync::Arc;
 
-use moorline_shared::event::{Activity, Event, EventFields, SessionCreated, SessionForked, Status};
+use moorline_shared::agent::approval::ApprovalState;
+use moorline_shared::event::{
+    Activity, ApprovalProgress, Event, EventFields, SessionCreated, SessionForked, Status,
+};
 use moorline_shared::frame::Frame;
+use moorline_shared::id::ApprovalId;
 use moorline_shared::session::ExitStatus;
 use moorline_shared::session::ForkedFrom;
 use serde::Serialize;
@@ -54,8 +58,19 @@ impl Session {
     }
 
     /// Adds an event to the log, at the current time.
-    fn record<F: EventFields>(&self, state: &mut HostedState, fields: &F) {
+    pub(super) fn record<F: EventFields>(&self, state: &mut HostedState, fields: &F) {
         self.append(state, Event::new(self.id().clone(), wall_ms(), fields));
+    }
+
+    /// Records that the state of an approval changed.
+    pub(super) fn record_progress(
+        &self,
+        state: &mut HostedState,
+        approval_id: ApprovalId,
+        to: ApprovalState,
+        reason: Option<String>,
+    ) {
+        self.record(state, &ApprovalProgress { approval_id, state: to, reason });
     }
 
     /// Adds an event of the driver's own to the log.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bytes::BytesMut;
+use moorline_shared::agent::approval::ApprovalState;
 use moorline_shared::limits::HOST_KEEPS_BYTES;
 use moorline_shared::message::Snapshot;
 use moorline_shared::session::ExitStatus;
@@ -34,6 +35,18 @@ impl Session {
             DriverOutput::Bytes(buffer) => state.append(buffer),
             DriverOutput::Status(status) => self.record_status(&mut state, status),
             DriverOutput::Event { kind, fields } => self.record_other(&mut state, kind, fields),
+            DriverOutput::Ask(request) => self.record(&mut state, &*request),
+            DriverOutput::Withdraw { approval_id, reason } => {
+                self.record_progress(
+                    &mut state,
+                    approval_id,
+                    ApprovalState::Withdrawn,
+                    Some(reason),
+                );
+            }
+            DriverOutput::Done(approval_id) => {
+                self.record_progress(&mut state, approval_id, ApprovalState::Done, None);
+            }
             DriverOutput::Snapshot(snapshot) => state.take_snapshot(snapshot),
             DriverOutput::End(_) => {}
         }

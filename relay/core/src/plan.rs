@@ -254,6 +254,7 @@ pub fn start(record: &SessionRecord, fork: Option<Fork>) -> Start {
             command: record.command.clone(),
             env: record.env.clone(),
             size: record.size,
+            agent: None,
         },
         cwd: record.cwd.clone(),
         fork,

@@ -143,6 +143,7 @@ fn input(client_id: &ClientId, piece: &Frame) -> Packet {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::agent::action::{ActionNumber, SessionAction};
     use crate::event::Event;
     use crate::id::{Cursor, Epoch, Seq};
     use crate::log::EventEntry;
@@ -197,6 +198,13 @@ mod tests {
         let untimed = HostCommand::Resume { cursor: None, window: 9, times: false };
         assert_eq!(old.unwrap(), untimed);
         command(&HostCommand::Ack { seq: Seq(3) }, r#"{"type":"ack","seq":3}"#);
+        command(
+            &HostCommand::Act {
+                number: ActionNumber(3),
+                action: SessionAction::Withdraw { turn_id: "turn_0001".parse().unwrap() },
+            },
+            r#"{"type":"act","number":3,"action":{"type":"withdraw","turnId":"turn_0001"}}"#,
+        );
         command(
             &HostCommand::ClientResumed { client_id: "client_1".parse().unwrap() },
             r#"{"type":"client-resumed","clientId":"client_1"}"#,
@@ -272,6 +280,10 @@ mod tests {
         message(
             &HostMessage::InputAck { client_id: "client_1".parse().unwrap(), seq: Seq(1) },
             r#"{"type":"input-ack","clientId":"client_1","seq":1}"#,
+        );
+        message(
+            &HostMessage::Acted { number: ActionNumber(3), seq: Seq(4) },
+            r#"{"type":"acted","number":3,"seq":4}"#,
         );
         message(
             &HostMessage::Written { request: RequestId(1), result: Ok(()) },

@@ -2,7 +2,7 @@
 
 use leptos::html;
 use leptos::prelude::*;
-use moorline_shared::rest::Prompt;
+use moorline_shared::rest::SendPrompt;
 use moorline_shared::session::{ExitStatus, Lifecycle};
 
 use super::record::Record;
@@ -113,7 +113,7 @@ fn PromptLine() -> impl IntoView {
         busy.set(true);
         problem.set(None);
         let path = format!("/api/session/{}/prompt", record.id());
-        let prompt = Prompt { command: Some(line), context: None };
+        let prompt = SendPrompt { command: Some(line), context: None };
         api::ask(access, ApiRequest::post(path, &prompt), move |answer| {
             // The page may be gone by now.
             let _ = busy.try_set(false);

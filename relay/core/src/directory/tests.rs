@@ -42,6 +42,7 @@ fn hosted(session: &str) -> Hosted {
             command: vec!["sh".to_owned()],
             env: BTreeMap::new(),
             size: Size::default(),
+            agent: None,
         },
         cwd: "/srv".to_owned(),
         epoch: Epoch(1),

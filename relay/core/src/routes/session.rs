@@ -4,7 +4,7 @@ use bytes::Bytes;
 use moorline_shared::event::{CommandSent, Event};
 use moorline_shared::id::SessionId;
 use moorline_shared::limits::PROMPT_BYTES;
-use moorline_shared::rest::{Deleted, EventsStatus, Prompt, Prompted, SessionDetails};
+use moorline_shared::rest::{Deleted, EventsStatus, Prompted, SendPrompt, SessionDetails};
 
 use super::{Reply, Request};
 use crate::api::ApiError;
@@ -73,12 +73,12 @@ pub(crate) fn events_status(session: &Session, request: &Request) -> Result<Repl
 #[cfg_attr(feature = "openapi", utoipa::path(
     post, path = "/api/session/{id}/prompt", tag = "Session", operation_id = "prompt",
     params(("id" = SessionId, Path, description = "The session.")),
-    request_body = Prompt,
+    request_body = SendPrompt,
     responses(Guarded, OfSession, WithBody, Typing,
         (status = 200, description = "The prompt was typed.", body = Prompted)),
 ))]
 pub(crate) fn prompt(id: &SessionId, request: &Request) -> Result<Write, ApiError> {
-    let wanted: Prompt = request.body()?;
+    let wanted: SendPrompt = request.body()?;
     let files = wanted.context.unwrap_or_default();
     let command = wanted.command.unwrap_or_default();
     Ok(Write { files, ..prompt_of(id, &command, request.now_ms)? })

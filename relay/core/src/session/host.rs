@@ -110,7 +110,7 @@ impl Session {
                 self.record.size = size;
                 self.revision += 1;
             }
-            HostMessage::Unknown => {}
+            HostMessage::Acted { .. } | HostMessage::Unknown => {}
             HostMessage::Exited { status } => {
                 self.record.exit = Some(status);
                 self.record.lifecycle = Lifecycle::Exited;

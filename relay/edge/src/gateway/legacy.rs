@@ -14,7 +14,7 @@ use moorline_core::legacy::{self, Chat, ChatAction, HEADERS, Warned, refusal};
 use moorline_core::profile::Profile;
 use moorline_shared::id::SessionId;
 use moorline_shared::message::close;
-use moorline_shared::rest::{ErrorBody, Prompt, SessionSummary};
+use moorline_shared::rest::{ErrorBody, SendPrompt, SessionSummary};
 use worker::wasm_bindgen_futures::spawn_local;
 use worker::{
     ByteStream, Date, Env, EventStream, Headers, Request, Response, ResponseBuilder, WebSocket,
@@ -231,7 +231,7 @@ impl ChatTalk {
 
     async fn type_in(&self, id: &str, command: String) -> Result<(), RequestFailure> {
         let id = id.parse().map_err(|_| ApiError::invalid_id(id))?;
-        let prompt = Prompt { command: Some(command), context: None };
+        let prompt = SendPrompt { command: Some(command), context: None };
         let body = serde_json::to_string(&prompt).map_err(worker::Error::from)?;
         self.ask(&id, "prompt", None, Some(&body)).await.map(drop)
     }

@@ -1,0 +1,40 @@
+//! Actions of users, each carried out once, and events that the relay has the host append.
+
+use moorline_shared::agent::action::{ActionNumber, SessionAction};
+use moorline_shared::event::Event;
+use moorline_shared::limits::HOST_KEEPS_BYTES;
+use moorline_shared::publish::HostMessage;
+
+use super::{Publisher, PublisherTask};
+
+impl Publisher {
+    /// Passes an action to the owner, once.
+    pub(super) fn act(&mut self, number: ActionNumber, action: SessionAction) {
+        if number <= self.last_action || self.exit.is_some() {
+            self.acted(number);
+        } else {
+            self.last_action = number;
+            self.tasks.push_back(PublisherTask::Act(number, Box::new(action)));
+        }
+    }
+
+    /// Records that all actions up to `number` were carried out, and that what follows from them is
+    /// in the log.
+    pub fn acted(&mut self, number: ActionNumber) {
+        let seq = self.log.head();
+        self.say(HostMessage::Acted { number, seq });
+    }
+
+    /// Returns true if so much waits to become durable that no event may be added.
+    pub(super) fn is_full(&self) -> bool {
+        self.log.bytes() > 2 * HOST_KEEPS_BYTES
+    }
+
+    /// Appends an event, unless the session has ended or too much is not durable.
+    pub(super) fn append_told(&mut self, event: Event) {
+        if self.exit.is_none() && !self.is_full() {
+            let seq = self.event(event);
+            self.tasks.push_back(PublisherTask::Appended(seq));
+        }
+    }
+}
