@@ -31,7 +31,7 @@ use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use futures_util::future::BoxFuture;
-use moorline_shared::agent::action::SessionAction;
+use moorline_shared::agent::action::{ActionNumber, SessionAction};
 use moorline_shared::agent::approval::{ApprovalDecision, ApprovalRequest};
 use moorline_shared::control::Facts;
 use moorline_shared::event::Status;
@@ -54,6 +54,19 @@ pub trait Driver: Debug + Send + Sync {
     /// the host connects to its relay. May block.
     fn missing(&self) -> Option<String> {
         None
+    }
+
+    /// Continues a session that a host of this machine has left behind when it died, from its last
+    /// checkpoint. Called within a tokio runtime.
+    ///
+    /// # Errors
+    /// [`DriverError`] if it cannot be continued; then it is lost.
+    fn restore(
+        &self,
+        _spec: SessionSpec,
+        _checkpoint: Bytes,
+    ) -> BoxFuture<'_, Result<StartedSession, DriverError>> {
+        Box::pin(async { Err(DriverError::Refused("its sessions end with their host".into())) })
     }
 
     /// Starts a session. Called within a tokio runtime. If the future is dropped, the session may
@@ -88,6 +101,8 @@ pub struct StartedSession {
     pub cwd: String,
     /// The id of its process on this machine, if it has one.
     pub pid: Option<u32>,
+    /// The state from which [`Driver::restore`] continues it, if it outlives its host.
+    pub checkpoint: Option<Bytes>,
 }
 
 /// The source of a session's snapshots.
@@ -99,6 +114,9 @@ pub enum SnapshotSource {
     /// The driver: [`SessionControl::request_snapshot`] asks it, and it answers with
     /// [`DriverOutput::Snapshot`]. Nobody interprets its output as a terminal would.
     Driver,
+    /// The session's events: the snapshot is the [`Conversation`](moorline_shared::fold::Conversation)
+    /// that they add up to.
+    Conversation,
 }
 
 /// The output half of a session.
@@ -137,6 +155,13 @@ pub enum DriverOutput {
     },
     /// What a decision allowed has been done, or has failed.
     Done(ApprovalId),
+    /// All that follows from the actions up to this one has been output: see
+    /// [`SessionControl::act`].
+    Acted(ActionNumber),
+    /// The driver's state after all earlier output, for a session that is journaled. Once it is
+    /// written, [`SessionControl::journaled`] is called; only then may anything that follows from
+    /// it leave the host.
+    Checkpoint(Bytes),
     /// The snapshot that repaints the session after all earlier output, in answer to
     /// [`SessionControl::request_snapshot`]; `None` if there can be none now. An unrequested one is
     /// kept until the next, for requests after the end. Only for [`SnapshotSource::Driver`].
@@ -176,9 +201,15 @@ pub trait SessionControl: Debug + Send + Sync {
     /// Asks for a [`DriverOutput::Snapshot`]. Only for [`SnapshotSource::Driver`].
     fn request_snapshot(&self) {}
 
-    /// Takes an action of a user. Its consequences follow as output. A driver without turns and
-    /// settings ignores it; decisions do not come here.
-    fn act(&self, _action: SessionAction) {}
+    /// Takes an action of a user, and returns true. Its consequences follow as output, and then
+    /// [`DriverOutput::Acted`]. A driver without turns and settings returns false; decisions do not
+    /// come here.
+    fn act(&self, _number: ActionNumber, _action: SessionAction) -> bool {
+        false
+    }
+
+    /// Hears that all checkpoints so far are written.
+    fn journaled(&self) {}
 
     /// Takes the decision about a question of [`DriverOutput::Ask`]; `None` if it has expired.
     /// Returns false if nobody waits for it any more, so that it is told as undelivered.

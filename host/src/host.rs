@@ -7,6 +7,7 @@
 
 mod control;
 mod publication;
+mod restore;
 mod start;
 
 use std::collections::BTreeMap;
@@ -21,6 +22,7 @@ use tokio::task::AbortHandle;
 
 use crate::dial::Dial;
 use crate::driver::Drivers;
+use crate::journal::Journal;
 use crate::session::Session;
 pub use start::StartError;
 
@@ -44,6 +46,9 @@ pub struct Config {
     pub version: String,
     /// The folder for the shells' integration scripts, or `None` to start shells without them.
     pub integration: Option<PathBuf>,
+    /// The file of the journal, from which sessions are continued after the host has died, or
+    /// `None` to end all sessions with it.
+    pub journal: Option<PathBuf>,
     /// Spreads the waits between dials.
     pub seed: u64,
 }
@@ -71,6 +76,8 @@ pub struct Host {
     config: Config,
     drivers: Drivers,
     dial: Arc<dyn Dial>,
+    /// The journal, if there is one and it can be used.
+    journal: Option<Arc<Journal>>,
     painters: Arc<Semaphore>,
     dials: Semaphore,
     /// Turns of previews of operations, and of lists of operations to execute.
@@ -125,10 +132,12 @@ impl Host {
     #[must_use]
     pub fn with_drivers(config: Config, drivers: Drivers, dial: Arc<dyn Dial>) -> Arc<Self> {
         let painters = std::thread::available_parallelism().map_or(1, |cores| cores.get() / 2);
+        let journal = config.journal.as_deref().and_then(restore::open);
         let host = Arc::new(Self {
             config,
             drivers,
             dial,
+            journal,
             painters: Arc::new(Semaphore::new(painters.max(1))),
             dials: Semaphore::new(DIALS),
             previews: Semaphore::new(PREVIEWS),
@@ -139,7 +148,14 @@ impl Host {
             arrived: Notify::new(),
             renewed: watch::Sender::new(()),
         });
-        let control = tokio::spawn(control::keep_linked(Arc::clone(&host)));
+        let control = tokio::spawn({
+            let host = Arc::clone(&host);
+            async move {
+                // The first hello lists them.
+                host.restore_sessions().await;
+                control::keep_linked(host).await;
+            }
+        });
         host.state().control = Some(control.abort_handle());
         host
     }
@@ -178,6 +194,7 @@ impl Host {
         for (id, slot) in std::mem::take(&mut state.sessions) {
             tracing::warn!(session = %id, "not all of a session's log reached the relay in time");
             slot.publishing.abort();
+            self.forget_journaled(&id);
         }
         done
     }
@@ -204,6 +221,7 @@ impl Host {
         if let Some(SessionSlot { session, publishing, .. }) = forgotten {
             publishing.abort();
             session.abandon();
+            self.forget_journaled(id);
             self.count_anew();
         }
     }
@@ -214,6 +232,7 @@ impl Host {
         let is_same = |slot: &SessionSlot| Arc::ptr_eq(&slot.session, session);
         if state.sessions.get(session.id()).is_some_and(is_same) {
             state.sessions.remove(session.id());
+            self.forget_journaled(session.id());
         }
         drop(state);
         self.count_anew();

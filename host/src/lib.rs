@@ -20,6 +20,8 @@
 //! [`publisher`] is the host's end of the link to a relay: it numbers the output, keeps everything
 //! that is not durable yet, and takes each piece of input once.
 //!
+//! [`journal`] keeps what a host needs to continue sessions after its own process has died.
+//!
 //! [`host`] combines these: it runs sessions, and keeps them published to a relay that it reaches
 //! by [`dial`]. [`daemon`] runs a host as a process of its own, which [`signals`] end.
 
@@ -30,6 +32,7 @@ pub mod dial;
 pub mod driver;
 pub mod folder;
 pub mod host;
+pub mod journal;
 pub mod limits;
 pub mod lock;
 pub mod marks;

@@ -56,7 +56,9 @@
 
 mod actions;
 mod answers;
+mod gate;
 mod input;
+mod queries;
 #[cfg(test)]
 mod tests;
 
@@ -77,6 +79,8 @@ use moorline_shared::time::Time;
 use answers::QueryAnswers;
 pub use answers::QueryId;
 
+use gate::JournalGate;
+pub use gate::PublisherState;
 use input::PendingInput;
 
 /// Longest step back of a clock that counts as an adjustment: the entries meanwhile keep the time
@@ -135,6 +139,8 @@ pub struct Publisher {
     answers: VecDeque<HostMessage>,
     /// A snapshot that waits until every entry that it contains is sent.
     snapshot: Option<Snapshot>,
+    /// Holds back what is not in the journal; `None` for a session without one.
+    gate: Option<JournalGate>,
 }
 
 impl Publisher {
@@ -162,6 +168,7 @@ impl Publisher {
             tasks: VecDeque::new(),
             answers: VecDeque::new(),
             snapshot: None,
+            gate: None,
         }
     }
 
@@ -186,39 +193,6 @@ impl Publisher {
         self.exit = Some(status);
         self.drop_input();
         self.queries.clear();
-    }
-
-    /// Registers a query in the entry `seq`. The emulator must find out its answer at that point of
-    /// the output, at once if [`PublisherTask::Answer`] asks for it. Returns `None` if nobody is to answer.
-    /// Call it in the order of the queries, after the output that ends with them was appended.
-    pub fn asked(&mut self, now: Time, seq: Seq) -> Option<QueryId> {
-        self.ask(|queries| queries.asked(now, seq))
-    }
-
-    /// Like [`Publisher::asked`], for a query that the host answers even if a client could.
-    pub fn asked_of_host(&mut self, now: Time, seq: Seq) -> Option<QueryId> {
-        self.ask(|queries| queries.asked_of_host(now, seq))
-    }
-
-    fn ask(&mut self, ask: impl FnOnce(&mut QueryAnswers) -> Option<QueryId>) -> Option<QueryId> {
-        if self.exit.is_some() {
-            return None;
-        }
-        let id = ask(&mut self.queries);
-        self.answer();
-        id
-    }
-
-    /// Takes the emulator's answer to a query; ignored if the query no longer needs one.
-    pub fn answered(&mut self, id: QueryId, answer: Bytes) {
-        self.queries.answered(id, answer);
-        self.answer();
-    }
-
-    /// Gives up all queries so far, because the emulator failed.
-    pub fn unanswerable(&mut self) {
-        self.queries.unanswerable();
-        self.answer();
     }
 
     /// Handles the passing of time.
@@ -305,6 +279,7 @@ impl Publisher {
         self.exit_told = false;
         self.answers.clear();
         self.snapshot = None;
+        self.gate.iter_mut().for_each(JournalGate::relay_left);
         self.input.relay_left();
         self.tasks
             .retain(|task| !matches!(task, PublisherTask::MakeSnapshot | PublisherTask::CutLink));
@@ -334,7 +309,9 @@ impl Publisher {
         {
             return Some(HostMessage::Snapshot(snapshot));
         }
+        let last = self.gate.as_ref().map_or(Seq(u64::MAX), JournalGate::last);
         match sender.next(&self.log) {
+            Next::Entry(entry) if entry.seq() > last => None,
             Next::Entry(entry) => {
                 sender.sent(entry);
                 Some(HostMessage::Entry(match entry.clone() {
@@ -375,7 +352,8 @@ impl Publisher {
     /// Records that the session has taken the first `bytes` of [`Publisher::input`]. A piece counts
     /// as accepted once its last byte is taken.
     pub fn input_taken(&mut self, bytes: usize) {
-        let (is_linked, answers) = (self.sender.is_some(), &mut self.answers);
+        let is_linked = self.sender.is_some();
+        let answers = self.gate.as_mut().map_or(&mut self.answers, JournalGate::answers);
         self.input.taken(bytes, |message| {
             if is_linked {
                 answers.push_back(message);
@@ -420,7 +398,8 @@ impl Publisher {
         let from = cursor.filter(usable).map_or(oldest, |cursor| cursor.seq);
         self.sender = Some(Sender::new(from, window, u64::MAX));
         self.exit_told = false;
-        let (epoch, head, size) = (self.log.epoch(), self.log.head(), self.size);
+        let last = self.gate.as_ref().map_or(Seq(u64::MAX), JournalGate::last);
+        let (epoch, head, size) = (self.log.epoch(), self.log.head().min(last), self.size);
         self.say(HostMessage::Resumed { epoch, from, head, size });
     }
 
@@ -479,16 +458,5 @@ impl Publisher {
     fn type_unnumbered(&mut self, data: Bytes) {
         self.input.reply(data);
         self.input_taken(0);
-    }
-
-    /// Types the answers that the host must give, and requests the emulator's missing ones. If a
-    /// program asks without reading, answers without room are lost.
-    fn answer(&mut self) {
-        while let Some(answer) = self.queries.poll() {
-            self.type_unnumbered(answer);
-        }
-        if self.queries.wants_emulator() && !self.tasks.contains(&PublisherTask::Answer) {
-            self.tasks.push_back(PublisherTask::Answer);
-        }
     }
 }

@@ -7,6 +7,7 @@
 
 mod events;
 mod input;
+mod journal;
 mod link;
 mod output;
 mod painter;
@@ -22,7 +23,9 @@ use moorline_shared::session::Size;
 use tokio::sync::{Notify, Semaphore};
 
 use crate::driver::{SessionControl, StartedSession};
+use crate::journal::Journal;
 use crate::publisher::{Publisher, PublisherTask};
+use journal::SessionJournal;
 use view::SnapshotView;
 
 pub(crate) use link::LinkEnd;
@@ -47,6 +50,8 @@ struct HostedState {
     publisher: Publisher,
     control: Arc<dyn SessionControl>,
     view: SnapshotView,
+    /// The session's part of the journal, if it outlives its host.
+    journal: Option<SessionJournal>,
     /// True while a task waits for the publisher's timeout.
     is_patient: bool,
     /// The folder in the last status.
@@ -85,41 +90,61 @@ impl TaskState {
 }
 
 impl Session {
-    /// Takes over a session that was just started. For a fork, `fork` is the origin of its log,
+    /// Takes over a session that was just started. If it outlives its host, it is written to the
+    /// journal. For a fork, `fork` is the origin of its log,
     /// with the screen at that point.
     pub(crate) fn start(
         hosted: Hosted,
         fork: Option<(ForkedFrom, SessionPainter)>,
+        journal: Option<Arc<Journal>>,
         painters: Arc<Semaphore>,
         started: StartedSession,
     ) -> Arc<Self> {
-        let StartedSession { output, control, snapshots, .. } = started;
+        let StartedSession { output, control, snapshots, checkpoint, .. } = started;
         let (epoch, size) = (hosted.epoch, hosted.facts.size);
         let (from, painter) = match fork {
             None => (None, SessionPainter::new(size)),
             Some((from, painter)) => (Some(from), painter),
         };
         let begin = from.as_ref().map_or(Seq::ZERO, |from| from.seq);
+        let mut publisher = Publisher::starting_after(epoch, begin, size);
+        let journal = journal.filter(|_| checkpoint.is_some()).map(SessionJournal::new);
+        if journal.is_some() {
+            publisher.begin_journal();
+        }
+        let view = SnapshotView::new(snapshots, painter);
+        let session = Self::with(hosted, publisher, control, view, journal, painters);
+        session.record_begin(from.as_ref());
+        if let Some(checkpoint) = checkpoint {
+            let mut state = session.lock();
+            session.begin_journal(&mut state, &checkpoint);
+            state.settle();
+        }
+        tokio::spawn(Arc::clone(&session).follow(output));
+        session
+    }
+
+    fn with(
+        hosted: Hosted,
+        publisher: Publisher,
+        control: Arc<dyn SessionControl>,
+        view: SnapshotView,
+        journal: Option<SessionJournal>,
+        painters: Arc<Semaphore>,
+    ) -> Arc<Self> {
         let state = HostedState {
-            publisher: Publisher::starting_after(epoch, begin, size),
+            publisher,
             control,
-            view: SnapshotView::new(snapshots, painter),
+            view,
+            journal,
             is_patient: false,
             cwd: None,
             input: TaskState::No,
             cuts_link: false,
             abandoned: false,
         };
-        let session = Arc::new(Self {
-            hosted,
-            painters,
-            state: Mutex::new(state),
-            changed: Notify::new(),
-            room: Notify::new(),
-        });
-        session.record_begin(from.as_ref());
-        tokio::spawn(Arc::clone(&session).follow(output));
-        session
+        let (changed, room) = (Notify::new(), Notify::new());
+        Arc::new(Self { hosted, painters, state: Mutex::new(state), changed, room })
     }
 
     pub(crate) const fn id(&self) -> &SessionId {
@@ -190,13 +215,14 @@ impl HostedState {
         self.write_input();
         while let Some(task) = self.publisher.poll_task() {
             match task {
-                PublisherTask::Appended(seq) => self.view.count(seq),
+                PublisherTask::Appended(seq) => self.view.appended(&self.publisher, seq),
                 PublisherTask::Resize(size) => self.resize(size),
                 PublisherTask::MakeSnapshot => self.want_snapshot(),
                 PublisherTask::Answer => self.view.want_answers(),
                 PublisherTask::Act(number, action) => {
-                    self.control.act(*action);
-                    self.publisher.acted(number);
+                    if !self.control.act(number, *action) {
+                        self.publisher.acted(number);
+                    }
                 }
                 PublisherTask::Close => self.control.close(),
                 PublisherTask::CutLink => self.cuts_link = true,

@@ -116,7 +116,10 @@ impl Host {
             created_at: now,
         };
         tracing::info!(session = %hosted.session_id, pid = hosted.pid, "started");
-        self.run(reservation, Session::start(hosted.clone(), painted, painters, started));
+        let journal = self.journal.clone();
+        let session = Session::start(hosted.clone(), painted, journal, painters, started);
+        self.publish_session(reservation.id.clone(), session);
+        drop(reservation);
         Ok(hosted)
     }
 
@@ -142,7 +145,7 @@ impl Host {
     }
 
     /// Registers a session, and publishes it.
-    fn run(self: &Arc<Self>, reservation: IdReservation<'_>, session: Arc<Session>) {
+    pub(super) fn publish_session(self: &Arc<Self>, id: SessionId, session: Arc<Session>) {
         let told_bytes = json_bytes(session.hosted());
         let mut state = self.state();
         if state.stopping {
@@ -151,9 +154,9 @@ impl Host {
         let publishing =
             tokio::spawn(publication::keep_published(Arc::clone(self), Arc::clone(&session)));
         let slot = SessionSlot { session, publishing: publishing.abort_handle(), told_bytes };
-        state.sessions.insert(reservation.id.clone(), slot);
+        state.sessions.insert(id, slot);
         drop(state);
-        drop(reservation);
+        self.count_anew();
     }
 }
 

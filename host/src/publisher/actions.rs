@@ -2,7 +2,9 @@
 
 use moorline_shared::agent::action::{ActionNumber, SessionAction};
 use moorline_shared::event::Event;
+use moorline_shared::id::Seq;
 use moorline_shared::limits::HOST_KEEPS_BYTES;
+use moorline_shared::log::Entry;
 use moorline_shared::publish::HostMessage;
 
 use super::{Publisher, PublisherTask};
@@ -22,7 +24,7 @@ impl Publisher {
     /// in the log.
     pub fn acted(&mut self, number: ActionNumber) {
         let seq = self.log.head();
-        self.say(HostMessage::Acted { number, seq });
+        self.say_journaled(HostMessage::Acted { number, seq });
     }
 
     /// Returns true if so much waits to become durable that no event may be added.
@@ -35,6 +37,14 @@ impl Publisher {
         if self.exit.is_none() && !self.is_full() {
             let seq = self.event(event);
             self.tasks.push_back(PublisherTask::Appended(seq));
+        }
+    }
+
+    /// Returns the event of an entry that is retained.
+    pub fn event_at(&self, seq: Seq) -> Option<Event> {
+        match self.log.get(seq)? {
+            Entry::Event(entry) => entry.event(),
+            Entry::Output(_) => None,
         }
     }
 }

@@ -79,6 +79,22 @@ impl PendingInput {
         self.progress.get(client_id).copied().unwrap_or_default().accepted
     }
 
+    /// Returns the last piece of each client that the session has taken.
+    pub(super) fn accepted_of_all(&self) -> Vec<(ClientId, Seq)> {
+        let accepted =
+            |(id, progress): (&ClientId, &InputProgress)| (id.clone(), progress.accepted);
+        self.progress.iter().map(accepted).collect()
+    }
+
+    /// Takes over what [`PendingInput::accepted_of_all`] has returned.
+    pub(super) fn restore(&mut self, accepted: Vec<(ClientId, Seq)>) {
+        for (client_id, accepted) in accepted {
+            self.uses += 1;
+            let progress = InputProgress { queued: accepted, accepted, used: self.uses };
+            self.progress.insert(client_id, progress);
+        }
+    }
+
     /// Queues the piece that follows the client's last one. Any other is ignored: it was queued
     /// before, or comes from a client that breaks the protocol.
     pub(super) fn queue(&mut self, client_id: ClientId, piece: &Frame) -> Result<(), InputOverrun> {

@@ -81,7 +81,7 @@ impl Session {
     fn append(&self, state: &mut HostedState, event: Event) {
         if !state.abandoned {
             let seq = state.publisher.event(event);
-            state.view.count(seq);
+            state.view.appended(&state.publisher, seq);
         }
     }
 

@@ -47,6 +47,8 @@ impl Session {
             DriverOutput::Done(approval_id) => {
                 self.record_progress(&mut state, approval_id, ApprovalState::Done, None);
             }
+            DriverOutput::Acted(number) => state.publisher.acted(number),
+            DriverOutput::Checkpoint(checkpoint) => self.write_step(&mut state, &checkpoint),
             DriverOutput::Snapshot(snapshot) => state.take_snapshot(snapshot),
             DriverOutput::End(_) => {}
         }
@@ -64,6 +66,7 @@ impl Session {
             let step = snapshots.end();
             state.follow_step(step);
         }
+        self.end_journal(&mut state);
         state.settle();
     }
 }
@@ -95,6 +98,10 @@ impl HostedState {
                 let step = snapshots.want();
                 self.follow_step(step);
             }
+            SnapshotView::Folded(_) => {
+                let snapshot = self.view.folded(self.publisher.head());
+                self.publisher.snapshot(snapshot.flatten());
+            }
         }
     }
 
@@ -110,7 +117,9 @@ impl HostedState {
                 let step = snapshots.made(snapshot);
                 self.follow_step(step);
             }
-            SnapshotView::Emulated { .. } => tracing::error!("an unexpected snapshot was dropped"),
+            SnapshotView::Emulated { .. } | SnapshotView::Folded(_) => {
+                tracing::error!("an unexpected snapshot was dropped")
+            }
         }
     }
 

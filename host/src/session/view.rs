@@ -1,5 +1,7 @@
 //! The source of a session's snapshots and of the answers to its program's queries.
 
+use bytes::Bytes;
+use moorline_shared::fold::Conversation;
 use moorline_shared::frame::Frame;
 use moorline_shared::id::Seq;
 use moorline_shared::message::Snapshot;
@@ -18,6 +20,8 @@ pub(super) enum SnapshotView {
     Emulated { painter: SessionPainter, queries: Queries },
     /// The session's driver makes the snapshots. The host does not look for queries.
     Driven(DriverSnapshots),
+    /// The session's events add up to the snapshot.
+    Folded(Box<Conversation>),
 }
 
 impl SnapshotView {
@@ -26,6 +30,7 @@ impl SnapshotView {
         match source {
             SnapshotSource::Emulator => Self::Emulated { painter, queries: Queries::new() },
             SnapshotSource::Driver => Self::Driven(DriverSnapshots::default()),
+            SnapshotSource::Conversation => Self::Folded(Box::default()),
         }
     }
 
@@ -33,7 +38,7 @@ impl SnapshotView {
     pub(super) const fn painter(&mut self) -> Option<&mut SessionPainter> {
         match self {
             Self::Emulated { painter, .. } => Some(painter),
-            Self::Driven(_) => None,
+            Self::Driven(_) | Self::Folded(_) => None,
         }
     }
 
@@ -55,11 +60,30 @@ impl SnapshotView {
         painter.push(frame, asked);
     }
 
-    /// Counts an entry without output.
-    pub(super) fn count(&mut self, seq: Seq) {
-        if let Some(painter) = self.painter() {
-            painter.count(seq);
+    /// Takes the entry of an event that the publisher has appended.
+    pub(super) fn appended(&mut self, publisher: &Publisher, seq: Seq) {
+        match self {
+            Self::Emulated { painter, .. } => painter.count(seq),
+            Self::Driven(_) => {}
+            Self::Folded(conversation) => {
+                if let Some(event) = publisher.event_at(seq) {
+                    conversation.apply(seq, &event);
+                }
+            }
         }
+    }
+
+    /// Creates the view of a conversation that was folded before.
+    pub(super) fn continued(conversation: Conversation) -> Self {
+        Self::Folded(Box::new(conversation))
+    }
+
+    /// Returns the snapshot of a conversation at `head`; `None` if there is another source.
+    pub(super) fn folded(&self, head: Seq) -> Option<Option<Snapshot>> {
+        let Self::Folded(conversation) = self else { return None };
+        let data = conversation.snapshot().map(Bytes::from);
+        let snapshot = |data| Snapshot { seq: head, data, cols: None, rows: None, reason: None };
+        Some(data.map(snapshot))
     }
 
     pub(super) fn resize(&mut self, size: Size) {
@@ -78,7 +102,7 @@ impl SnapshotView {
     pub(super) fn pending_bytes(&self) -> u64 {
         match self {
             Self::Emulated { painter, .. } => painter.pending_bytes(),
-            Self::Driven(_) => 0,
+            Self::Driven(_) | Self::Folded(_) => 0,
         }
     }
 
@@ -87,6 +111,7 @@ impl SnapshotView {
         match self {
             Self::Emulated { painter, .. } => painter.is_idle(),
             Self::Driven(snapshots) => !snapshots.wanted,
+            Self::Folded(_) => true,
         }
     }
 }

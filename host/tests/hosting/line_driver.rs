@@ -42,6 +42,7 @@ impl Driver for LineDriver {
                 snapshots: SnapshotSource::Driver,
                 cwd: "/lines".into(),
                 pid: None,
+                checkpoint: None,
             })
         })
     }

@@ -4,6 +4,7 @@
 
 mod drivers;
 mod fake_relay;
+mod journal;
 mod line_driver;
 mod links;
 mod sessions;

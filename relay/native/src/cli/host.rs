@@ -229,6 +229,7 @@ async fn serve(
         name: options.name.as_deref().and_then(host_name).unwrap_or_else(this_host),
         version: VERSION.to_owned(),
         integration: Some(state.integration()),
+        journal: Some(state.journal()),
         // The seed needs only part of the random bits.
         seed: random()? as u64,
     };

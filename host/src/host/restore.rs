@@ -1,0 +1,85 @@
+//! Continues the sessions that an earlier host of this machine has left behind.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use moorline_shared::control::Hosted;
+use moorline_shared::id::SessionId;
+
+use super::{Host, StartError};
+use crate::driver::{SessionSpec, StartedSession, blocking};
+use crate::journal::{Journal, JournaledSession, this_boot};
+use crate::session::Session;
+
+/// Opens the journal. Without it, sessions end with their host.
+pub(super) fn open(path: &Path) -> Option<Arc<Journal>> {
+    match Journal::open(path, &this_boot()) {
+        Ok(journal) => Some(Arc::new(journal)),
+        Err(error) => {
+            tracing::error!(path = %path.display(), %error, "sessions will end with this host");
+            None
+        }
+    }
+}
+
+impl Host {
+    /// Continues all sessions of the journal. One that cannot be continued is forgotten, and so lost
+    /// at the relay.
+    pub(super) async fn restore_sessions(self: &Arc<Self>) {
+        let Some(journal) = self.journal.clone() else { return };
+        let read = Arc::clone(&journal);
+        let sessions = match blocking(move || read.sessions()).await {
+            Ok(Ok(sessions)) => sessions,
+            Ok(Err(error)) => return tracing::error!(%error, "no session can be continued"),
+            Err(error) => return tracing::error!(%error, "no session can be continued"),
+        };
+        for journaled in sessions {
+            match journaled {
+                Ok(journaled) => self.restore(&journal, journaled).await,
+                Err(error) => tracing::error!(%error, "a session cannot be continued"),
+            }
+        }
+    }
+
+    async fn restore(self: &Arc<Self>, journal: &Arc<Journal>, journaled: JournaledSession) {
+        let id = journaled.hosted.session_id.clone();
+        let lost = |error: &dyn std::fmt::Display| {
+            tracing::error!(session = %id, %error, "it cannot be continued");
+            self.forget_journaled(&id);
+        };
+        let started = match self.continued(&journaled).await {
+            Ok(started) => started,
+            Err(error) => return lost(&error),
+        };
+        let painters = Arc::clone(&self.painters);
+        match Session::restore(journaled, Arc::clone(journal), painters, started) {
+            Ok(session) => {
+                tracing::info!(session = %id, "continued");
+                self.publish_session(id, session);
+            }
+            Err(error) => lost(&error),
+        }
+    }
+
+    /// Has the driver continue a session, unless it is over.
+    async fn continued(
+        &self,
+        journaled: &JournaledSession,
+    ) -> Result<Option<StartedSession>, StartError> {
+        if journaled.publisher.exit.is_some() {
+            return Ok(None);
+        }
+        let Hosted { session_id, facts, cwd, .. } = journaled.hosted.clone();
+        let driver = self.drivers.find(&facts.driver)?;
+        let spec = SessionSpec { session_id, facts, cwd: Some(PathBuf::from(cwd)) };
+        Ok(Some(driver.restore(spec, journaled.driver.clone()).await?))
+    }
+
+    /// Removes a session from the journal.
+    pub(super) fn forget_journaled(&self, id: &SessionId) {
+        let Some(journal) = &self.journal else { return };
+        if let Err(error) = journal.remove(id) {
+            tracing::error!(session = %id, %error, "it stays in the journal");
+        }
+    }
+}

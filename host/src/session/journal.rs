@@ -1,0 +1,162 @@
+//! Writes a session's steps to the host's journal, and continues a session from there.
+
+use std::io;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use moorline_shared::fold::Conversation;
+use moorline_shared::id::Epoch;
+use moorline_shared::log::{Entry, OutOfOrder};
+use moorline_shared::session::Size;
+use tokio::sync::Semaphore;
+
+use super::view::SnapshotView;
+use super::{HostedState, Session};
+use crate::clock::wall_ms;
+use crate::driver::{SessionControl, StartedSession};
+use crate::journal::{Journal, JournalStep, JournaledSession};
+use crate::publisher::Publisher;
+
+/// The number of entries after which the conversation is written in full, so that entries that it
+/// contains are not needed any more.
+const FOLD_EVERY: u64 = 1000;
+
+/// A session's part of the journal.
+#[derive(Debug)]
+pub(super) struct SessionJournal {
+    journal: Arc<Journal>,
+    /// The entry at which the conversation was written in full.
+    folded: u64,
+    /// True if the last step could not be written.
+    is_failing: bool,
+}
+
+impl SessionJournal {
+    pub(super) const fn new(journal: Arc<Journal>) -> Self {
+        Self { journal, folded: 0, is_failing: false }
+    }
+}
+
+impl Session {
+    /// Writes the session's first step.
+    pub(super) fn begin_journal(&self, state: &mut HostedState, checkpoint: &[u8]) {
+        self.write(state, |journal, step| journal.begin(&self.hosted, step), checkpoint);
+    }
+
+    /// Writes a step: everything since the last one, which ends in this state of the driver. Then
+    /// the relay and the driver may go on.
+    pub(super) fn write_step(&self, state: &mut HostedState, checkpoint: &[u8]) {
+        self.write(state, |journal, step| journal.step(self.id(), step), checkpoint);
+        state.control.journaled();
+    }
+
+    fn write(
+        &self,
+        state: &mut HostedState,
+        write: impl FnOnce(&Journal, &JournalStep<'_>) -> Result<(), crate::journal::JournalError>,
+        driver: &[u8],
+    ) {
+        let Some(own) = &mut state.journal else { return };
+        let (entries, publisher) = state.publisher.unjournaled();
+        let acked = state.publisher.acked();
+        let step = JournalStep { entries: &entries, publisher: &publisher, driver, acked };
+        let head = publisher.head;
+        let mut written = write(&own.journal, &step);
+        if written.is_ok()
+            && head.0 >= own.folded + FOLD_EVERY
+            && let Some(Some(snapshot)) = state.view.folded(head)
+        {
+            written = own.journal.fold(self.id(), head, &snapshot.data);
+            own.folded = head.0;
+        }
+        if let Err(error) = &written
+            && !own.is_failing
+        {
+            // The session goes on: it only would not survive the death of its host.
+            tracing::error!(session = %self.id(), %error, "a step was not written");
+        }
+        own.is_failing = written.is_err();
+        state.publisher.journaled();
+    }
+
+    /// Writes the last step: the session is over, and its driver is not needed any more.
+    pub(super) fn end_journal(&self, state: &mut HostedState) {
+        self.write(state, |journal, step| journal.step(self.id(), step), &[]);
+    }
+
+    /// Continues a session that an earlier host has left behind. One that is over has no driver: it
+    /// is only published.
+    ///
+    /// # Errors
+    /// [`OutOfOrder`] if the journal lacks entries.
+    pub(crate) fn restore(
+        journaled: JournaledSession,
+        journal: Arc<Journal>,
+        painters: Arc<Semaphore>,
+        started: Option<StartedSession>,
+    ) -> Result<Arc<Self>, OutOfOrder> {
+        let JournaledSession { mut hosted, publisher, entries, fold, folded, .. } = journaled;
+        let view = SnapshotView::continued(conversation(fold, &entries));
+        let publisher = if journal.is_of_earlier_boot() {
+            // Clients may have entries that are lost. So their numbers must not be used again.
+            hosted.epoch = Epoch(wall_ms().max(hosted.epoch.0 + 1));
+            Publisher::restored(hosted.epoch, publisher, Vec::new())?
+        } else {
+            Publisher::restored(hosted.epoch, publisher, entries)?
+        };
+        let (output, control, pid, checkpoint) = match started {
+            Some(StartedSession { output, control, pid, checkpoint, .. }) => {
+                (Some(output), control, pid, checkpoint)
+            }
+            None => (None, Arc::new(EndedControl) as Arc<dyn SessionControl>, None, None),
+        };
+        hosted.pid = pid;
+        let own = SessionJournal { folded: folded.0, ..SessionJournal::new(journal) };
+        let session = Self::with(hosted, publisher, control, view, Some(own), painters);
+        {
+            let mut state = session.lock();
+            let checkpoint = checkpoint.unwrap_or_default();
+            session.begin_journal(&mut state, &checkpoint);
+            state.settle();
+        }
+        if let Some(output) = output {
+            tokio::spawn(Arc::clone(&session).follow(output));
+        }
+        Ok(session)
+    }
+}
+
+/// The control of a session that was over when it was restored.
+#[derive(Debug)]
+struct EndedControl;
+
+impl SessionControl for EndedControl {
+    fn write(&self, input: &[u8]) -> io::Result<usize> {
+        Ok(input.len())
+    }
+
+    fn writable(&self) -> BoxFuture<'_, bool> {
+        Box::pin(async { false })
+    }
+
+    fn resize(&self, _: Size) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn close(&self) {}
+}
+
+/// Returns the conversation after these entries.
+fn conversation(fold: Option<Bytes>, entries: &[Entry]) -> Conversation {
+    let stored = fold.and_then(|fold| Conversation::from_snapshot(&fold).ok());
+    let mut conversation = stored.unwrap_or_default();
+    for entry in entries {
+        if let Entry::Event(entry) = entry
+            && let Some(event) = entry.event()
+        {
+            conversation.apply(entry.seq(), &event);
+        }
+    }
+    conversation
+}
