@@ -1,6 +1,7 @@
 //! What no agent should do.
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
+use rustix::process::{Pid, Signal, getpgid, kill_process};
 use serde_json::json;
 
 use crate::pipes::PeerOnPipes;
@@ -51,7 +52,7 @@ async fn answers_come_twice_early_or_never() -> Result<()> {
     ensure!(turn.said() == ["a"], "{turn:#?}");
     ensure!(peer.update().await?["content"]["text"] == "late 20");
 
-    peer.begin("say a\nunanswered\nsay b").await?;
+    peer.begin("unanswered\nsay a\nsay b").await?;
     ensure!(peer.update().await?["content"]["text"] == "a");
     ensure!(peer.update().await?["content"]["text"] == "b");
     // It goes on reading, and the next answer is to the next prompt.
@@ -153,5 +154,38 @@ async fn wrong_messages_of_the_client_are_refused() -> Result<()> {
     ensure!(peer.message().await?["error"]["code"] == -32600);
     peer.input = None;
     ensure!(peer.ended().await?.success());
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_stubborn_peer_survives_what_ends_others() -> Result<()> {
+    let mut peer = PeerOnPipes::start(&[]).await?;
+    peer.prompt("stubborn").await?;
+    let pid = peer.pid()?;
+    for signal in [Signal::TERM, Signal::INT, Signal::HUP] {
+        kill_process(pid, signal)?;
+        ensure!(peer.prompt("say on").await?.said() == ["on"]);
+    }
+    kill_process(pid, Signal::KILL)?;
+    ensure!(!peer.ended().await?.success());
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_child_outlives_the_peer_in_its_group() -> Result<()> {
+    for (step, output) in [("child", "/dev/null"), ("child holding", "pipe:")] {
+        let mut peer = PeerOnPipes::start(&[]).await?;
+        let said = peer.prompt(step).await?.said();
+        let child = said[0].strip_prefix("child: ").context("no child")?;
+        let opened = std::fs::read_link(format!("/proc/{child}/fd/1"));
+        let child = Pid::from_raw(child.parse()?).context("no pid")?;
+        let groups = (getpgid(Some(child)), getpgid(Some(peer.pid()?)));
+        peer.input = None;
+        let ended = peer.ended().await;
+        // It fails if the child has ended with the peer.
+        kill_process(child, Signal::KILL)?;
+        ensure!(ended?.success() && groups.0? == groups.1?);
+        ensure!(opened?.to_string_lossy().starts_with(output), "{step}");
+    }
     Ok(())
 }

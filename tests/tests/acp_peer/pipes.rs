@@ -5,13 +5,14 @@ use std::process::{ExitStatus, Stdio};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use moorline_tests::wait::within;
+use rustix::process::Pid;
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 
 /// The peer and the pipes to it. Dropping it kills the peer.
 pub(crate) struct PeerOnPipes {
-    pub(crate) child: Child,
+    child: Child,
     /// `None` once it is closed.
     pub(crate) input: Option<ChildStdin>,
     output: Lines<BufReader<ChildStdout>>,
@@ -195,6 +196,12 @@ impl PeerOnPipes {
                 bail!("{message} came before the answer to {id}");
             }
         }
+    }
+
+    /// The process id. An error once the process was waited for.
+    pub(crate) fn pid(&self) -> Result<Pid> {
+        let pid = self.child.id().context("the peer has ended")?;
+        Pid::from_raw(pid.try_into()?).context("it has no pid")
     }
 
     /// Waits for the process to end.

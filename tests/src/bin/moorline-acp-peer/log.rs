@@ -8,7 +8,7 @@ use std::sync::{Mutex, PoisonError};
 use anyhow::{Context as _, Result};
 
 /// The mark of a line that the peer received.
-pub(crate) const RECEIVED: &str = "in ";
+pub(crate) const RECEIVED: &str = "in";
 /// The mark of a line that the peer sent.
 pub(crate) const SENT: &str = "out";
 

@@ -143,7 +143,10 @@ impl ScriptPlayer {
                 Ok(())
             }
             Step::Twice => set(&mut self.times, 2),
-            Step::Unanswered => set(&mut self.times, 0),
+            Step::Unanswered => {
+                self.times = 0;
+                Ok(self.answer(Ok(self.stop_reason.clone())).await?)
+            }
             Step::Late(delay) => {
                 self.late.push(delay);
                 Ok(())
@@ -154,6 +157,7 @@ impl ScriptPlayer {
             Step::Stop(reason) => set(&mut self.stop_reason, reason),
             Step::Exit(code) => std::process::exit(code),
             Step::Kill => process::kill(),
+            Step::Stubborn => process::stubborn(),
             Step::Child { holds_output } => process::child(turn, holds_output).await,
             Step::Env(name) => process::env(turn, &name).await,
             Step::Cwd => process::cwd(turn).await,

@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use rustix::process::{Signal, getpid, kill_process};
 use tokio::process::Command;
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::turn::{MESSAGE, PeerTurn, Stepped};
 
@@ -35,6 +36,15 @@ pub(crate) fn touch(path: &Path) -> Stepped {
 /// Ends the process as no program can prevent.
 pub(crate) fn kill() -> Stepped {
     kill_process(getpid(), Signal::KILL).map_err(anyhow::Error::from)?;
+    Ok(())
+}
+
+/// Survives the signals that end a program by default.
+pub(crate) fn stubborn() -> Stepped {
+    for kind in [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()] {
+        // A handler stays for the life of the process, even if nobody listens to it.
+        drop(signal(kind).map_err(anyhow::Error::from)?);
+    }
     Ok(())
 }
 
