@@ -17,6 +17,8 @@ pub(crate) struct PeerOnPipes {
     pub(crate) input: Option<ChildStdin>,
     output: Lines<BufReader<ChildStdout>>,
     last_id: u64,
+    /// Updates that came before a request to the client, for the turn that it belongs to.
+    seen: Vec<Value>,
     /// The session that [`Self::start`] created.
     pub(crate) session: String,
 }
@@ -63,7 +65,7 @@ impl PeerOnPipes {
         let input = child.stdin.take();
         let output = child.stdout.take().context("it has no output")?;
         let output = BufReader::new(output).lines();
-        Ok(Self { child, input, output, last_id: 0, session: String::new() })
+        Ok(Self { child, input, output, last_id: 0, seen: Vec::new(), session: String::new() })
     }
 
     /// Starts the peer, initializes it, and creates a session in `/`.
@@ -160,7 +162,7 @@ impl PeerOnPipes {
         Ok(message["params"]["update"].clone())
     }
 
-    /// The next request to the client. Updates before it are ignored.
+    /// The next request to the client. Updates before it are kept for [`Self::until_answer`].
     pub(crate) async fn request(&mut self, method: &str) -> Result<Value> {
         loop {
             let message = self.message().await?;
@@ -169,6 +171,7 @@ impl PeerOnPipes {
                 return Ok(message);
             }
             ensure!(message["method"] == "session/update", "{message}");
+            self.seen.push(message["params"]["update"].clone());
         }
     }
 
@@ -183,9 +186,10 @@ impl PeerOnPipes {
         self.send(json!({"jsonrpc": "2.0", "id": request["id"], "error": error})).await
     }
 
-    /// Waits for the answer to a request.
+    /// Waits for the answer to a request. The turn has all updates since the last answer that were
+    /// not looked at one by one.
     pub(crate) async fn until_answer(&mut self, id: u64) -> Result<Turn> {
-        let mut updates = Vec::new();
+        let mut updates = std::mem::take(&mut self.seen);
         loop {
             let message = self.message().await?;
             if message["method"] == "session/update" {

@@ -139,34 +139,49 @@ async fn files_and_terminals_are_the_clients() -> Result<()> {
     let request = peer.request("_x/y").await?;
     ensure!(request["params"] == json!({"z": 1}), "{request}");
     peer.refuse(&request).await?;
-    let said = peer.until_answer(id).await?.said();
-    ensure!(said == ["_x/y: error -32601 Method not found"], "{said:?}");
+    let turn = peer.until_answer(id).await?;
+    let said = [
+        "read /a: text",
+        "write /b c: done",
+        "read /e: error -32601 Method not found",
+        "output: hi\n",
+        "exit: 3",
+        "_x/y: error -32601 Method not found",
+    ];
+    ensure!(turn.said() == said, "{turn:#?}");
+    let shown = json!([{"type": "terminal", "terminalId": "t1"}]);
+    ensure!(turn.updates_of("tool_call_update").any(|it| it["content"] == shown), "{turn:#?}");
     Ok(())
 }
 
 #[tokio::test]
-async fn the_client_is_told_what_its_answers_were() -> Result<()> {
+async fn a_client_without_files_and_terminals_is_told_so() -> Result<()> {
     let mut peer = PeerOnPipes::start(&[]).await?;
     let id = peer.begin("read a\nwrite b c\nrun d").await?;
-    let mut said = Vec::new();
-    let turn = loop {
-        let message = peer.message().await?;
-        match message["method"].as_str() {
-            Some("session/update") => said.push(message["params"]["update"].clone()),
-            Some(_) => peer.refuse(&message).await?,
-            None => break message,
-        }
-    };
-    ensure!(turn["id"] == id, "{turn}");
-    let texts: Vec<&Value> = said
-        .iter()
-        .filter(|update| update["sessionUpdate"] == "agent_message_chunk")
-        .map(|update| &update["content"]["text"])
-        .collect();
+    for method in ["fs/read_text_file", "fs/write_text_file", "terminal/create"] {
+        let request = peer.request(method).await?;
+        peer.refuse(&request).await?;
+    }
+    let turn = peer.until_answer(id).await?;
     let error = "error -32601 Method not found";
-    let expected =
-        [format!("read /a: {error}"), format!("write /b: {error}"), format!("run: {error}")];
-    ensure!(texts == expected.iter().collect::<Vec<_>>(), "{texts:#?}");
+    let said = [format!("read /a: {error}"), format!("write /b: {error}"), format!("run: {error}")];
+    ensure!(turn.said() == said, "{turn:#?}");
+    let last = turn.updates_of("tool_call_update").last();
+    ensure!(last.is_some_and(|update| update["status"] == "failed"), "{turn:#?}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_cancel_ends_a_command_in_its_terminal() -> Result<()> {
+    let mut peer = PeerOnPipes::start(&[]).await?;
+    let id = peer.begin("run sleep 600").await?;
+    let request = peer.request("terminal/create").await?;
+    peer.reply(&request, json!({"terminalId": "t1"})).await?;
+    peer.request("terminal/wait_for_exit").await?;
+    peer.cancel().await?;
+    peer.request("terminal/kill").await?;
+    peer.request("terminal/release").await?;
+    ensure!(peer.until_answer(id).await?.stop_reason() == "cancelled");
     Ok(())
 }
 
