@@ -20,6 +20,9 @@
 //! [`publisher`] is the host's end of the link to a relay: it numbers the output, keeps everything
 //! that is not durable yet, and takes each piece of input once.
 //!
+//! [`keeper`] holds a program's standard streams in a process of its own, so that the program
+//! outlives the host.
+//!
 //! [`host`] combines these: it runs sessions, and keeps them published to a relay that it reaches
 //! by [`dial`]. [`daemon`] runs a host as a process of its own, which [`signals`] end.
 
@@ -30,6 +33,7 @@ pub mod dial;
 pub mod driver;
 pub mod folder;
 pub mod host;
+pub mod keeper;
 pub mod limits;
 pub mod lock;
 pub mod marks;
