@@ -21,6 +21,8 @@
 //! that is not durable yet, and takes each piece of input once.
 //!
 //! [`journal`] keeps what a host needs to continue sessions after its own process has died.
+//! [`keeper`] holds a program's standard streams in a process of its own, so that the program
+//! outlives the host.
 //!
 //! [`host`] combines these: it runs sessions, and keeps them published to a relay that it reaches
 //! by [`dial`]. [`daemon`] runs a host as a process of its own, which [`signals`] end.
@@ -33,6 +35,7 @@ pub mod driver;
 pub mod folder;
 pub mod host;
 pub mod journal;
+pub mod keeper;
 pub mod limits;
 pub mod lock;
 pub mod marks;

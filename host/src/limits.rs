@@ -61,6 +61,12 @@ pub(crate) fn launcher() -> Option<&'static Launcher> {
     LAUNCHER.get()
 }
 
+/// Returns the limit of open files that programs of sessions get, if it is not this process's.
+#[must_use]
+pub fn of_programs() -> Option<u64> {
+    launcher().map(|launcher| launcher.open_files)
+}
+
 /// Starts this program in the place of another one, which it then becomes.
 #[derive(Debug)]
 pub(crate) struct Launcher {

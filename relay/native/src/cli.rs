@@ -4,6 +4,7 @@ mod attach;
 mod completion;
 mod credential;
 mod host;
+mod keep;
 mod listen;
 mod open;
 mod relay;
@@ -49,6 +50,9 @@ enum CliCommand {
     Serve(serve::ServeOptions),
     /// Run sessions on this machine and publish them to a relay, here or elsewhere.
     Host(host::HostOptions),
+    /// Hold a program's standard streams for a host, so that it outlives the host.
+    #[command(hide = true)]
+    Keep(keep::KeepOptions),
     /// Print the page's address with a code that lets one browser in, and open it on a desktop.
     Open(open::OpenOptions),
     /// Start a session and attach to it.
@@ -84,6 +88,7 @@ impl Cli {
         match self.command {
             CliCommand::Serve(options) => serve::run(options)?,
             CliCommand::Host(options) => host::run(options)?,
+            CliCommand::Keep(options) => keep::run(options)?,
             CliCommand::Open(options) => return open::run(&options),
             CliCommand::New(options) => return sessions::new(options),
             CliCommand::Ls(options) => return sessions::list(&options),

@@ -1,0 +1,437 @@
+//! The process of a keeper: does what its machine decides.
+
+use std::fs::{File, Permissions};
+use std::future::pending;
+use std::io::{self, ErrorKind, Write as _};
+use std::os::fd::AsFd as _;
+use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::process::ExitStatusExt as _;
+use std::path::Path;
+use std::time::Duration;
+
+use bytes::BytesMut;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::stdio::dup2_stdin;
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::unix::pipe;
+use tokio::net::{UnixListener, UnixStream};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::oneshot;
+use tokio::time::{sleep, timeout};
+
+use super::frame::{DATA_BYTES, HostFrame, KeeperFrame, RefusalCode, decode, encode};
+use super::machine::{KeeperInput, KeeperMachine, KeeperOutput};
+use super::program::{KeptProgram, waiting_bytes};
+use super::{KeepError, KeeperConfig};
+use crate::clock::monotonic;
+use crate::daemon::detach;
+use crate::folder::{SocketPath, is_trusted, keep_private};
+use crate::signals::unblock_endings;
+
+/// Time allowed for a host that is disconnected to read the reason.
+const FAREWELL_LIMIT: Duration = Duration::from_secs(2);
+/// Pause after a connection could not be accepted, such as without free descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Runs a keeper in this process until it ends. The process must not lead a process group, and must
+/// have been started for this by [`Kept::start`](super::Kept::start). Blocks.
+///
+/// The keeper reports on its standard input whether the program was started. If that is not a
+/// socket, nobody is told.
+///
+/// # Errors
+/// [`KeepError`] if the program was not started.
+pub fn run(config: &KeeperConfig) -> Result<(), KeepError> {
+    let mut report = take_report()?;
+    // It stays valid in another folder.
+    let socket = std::path::absolute(&config.socket).unwrap_or_else(|_| config.socket.clone());
+    let started = start(config);
+    // A host that has ended meanwhile does not read it.
+    let _ = match &started {
+        Ok(_) => report.write_all(&[STARTED]),
+        Err(error) => report.write_all(&error.report()),
+    };
+    drop(report);
+    let (runtime, mut keeper) = started?;
+    // A folder that a keeper is in could not be unmounted.
+    let _ = std::env::set_current_dir("/");
+    runtime.block_on(keeper.serve());
+    // Before the connection ends, so that the host does not find it then.
+    let _ = std::fs::remove_file(socket);
+    drop(keeper);
+    Ok(())
+}
+
+/// The report of a keeper whose program has started.
+pub(super) const STARTED: u8 = 0;
+
+/// Returns the standard input as the report, and leaves an empty input in its place.
+fn take_report() -> io::Result<File> {
+    let report = io::stdin().as_fd().try_clone_to_owned()?;
+    dup2_stdin(File::open("/dev/null")?)?;
+    Ok(report.into())
+}
+
+fn start(config: &KeeperConfig) -> Result<(tokio::runtime::Runtime, KeeperProcess), KeepError> {
+    detach()?;
+    if let Some(current) = config.open_files {
+        let maximum = getrlimit(Resource::Nofile).maximum;
+        let limit = Rlimit { current: Some(current), maximum };
+        setrlimit(Resource::Nofile, limit).map_err(io::Error::from)?;
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let inside = runtime.enter();
+    let terminated = terminations()?;
+    let socket = config.socket.as_path();
+    let listener = listen(socket);
+    let listener =
+        listener.map_err(|source| KeepError::Socket { path: socket.to_owned(), source })?;
+    let program = KeptProgram::spawn(config).inspect_err(|_| {
+        let _ = std::fs::remove_file(socket);
+    })?;
+    drop(inside);
+    let machine = KeeperMachine::new(program.pid(), monotonic());
+    let chunk = vec![0; DATA_BYTES];
+    let keeper = KeeperProcess {
+        machine,
+        program,
+        undrained: None,
+        listener,
+        host: None,
+        terminated,
+        chunk,
+    };
+    Ok((runtime, keeper))
+}
+
+/// Handles the signals that end a keeper, so that its program does not inherit that they were
+/// ignored or blocked. A keeper has no terminal that could hang up.
+fn terminations() -> io::Result<Signal> {
+    for kind in [SignalKind::hangup(), SignalKind::interrupt(), SignalKind::quit()] {
+        // The signal stays handled after its listener is dropped.
+        drop(signal(kind)?);
+    }
+    let terminated = signal(SignalKind::terminate())?;
+    unblock_endings();
+    Ok(terminated)
+}
+
+/// Listens on a socket that only this user can reach.
+fn listen(socket: &Path) -> io::Result<UnixListener> {
+    keep_private(socket.parent().unwrap_or(Path::new("/")))?;
+    let short = SocketPath::new(socket)?;
+    match std::os::unix::net::UnixStream::connect(short.path()) {
+        Ok(_) => return Err(io::Error::new(ErrorKind::AddrInUse, "another keeper listens there")),
+        Err(error) if error.kind() == ErrorKind::NotFound => {}
+        Err(error) if error.kind() == ErrorKind::ConnectionRefused => std::fs::remove_file(socket)?,
+        Err(error) => return Err(error),
+    }
+    let listener = UnixListener::bind(short.path())?;
+    std::fs::set_permissions(socket, Permissions::from_mode(0o600))?;
+    Ok(listener)
+}
+
+/// A keeper that runs.
+struct KeeperProcess {
+    machine: KeeperMachine,
+    program: KeptProgram,
+    /// The bytes that the program left in its output when it ended, and that were not read yet;
+    /// `None` while it runs and after all was read.
+    undrained: Option<usize>,
+    listener: UnixListener,
+    host: Option<HostSocket>,
+    terminated: Signal,
+    /// Room for one read.
+    chunk: Vec<u8>,
+}
+
+/// The connection of a host.
+struct HostSocket {
+    stream: UnixStream,
+    /// What has arrived and is not a whole frame yet.
+    incoming: BytesMut,
+    /// Frames that are not sent yet.
+    outgoing: BytesMut,
+}
+
+/// The reason why a keeper woke up.
+enum KeeperWake {
+    Accepted(UnixStream),
+    HostReadable,
+    HostWritable,
+    OutputReadable,
+    ErrorsReadable,
+    InputWritable,
+    Ended,
+    Terminated,
+    Timeout,
+}
+
+impl KeeperProcess {
+    /// Runs until the machine decides to leave.
+    async fn serve(&mut self) {
+        loop {
+            self.drain();
+            self.fill_outgoing();
+            if self.carry_out() {
+                return;
+            }
+            let wake = self.wait().await;
+            self.handle(wake);
+        }
+    }
+
+    async fn wait(&mut self) -> KeeperWake {
+        let Self { machine, program, host, .. } = self;
+        let due = machine.poll_timeout().map(|at| at - monotonic());
+        let has_room = machine.output_room() > 0 && program.ended.is_some();
+        let outgoing = host.as_ref().filter(|host| !host.outgoing.is_empty());
+        tokio::select! {
+            stream = accept(&self.listener) => KeeperWake::Accepted(stream),
+            () = host_readable(host.as_ref()) => KeeperWake::HostReadable,
+            () = host_writable(outgoing) => KeeperWake::HostWritable,
+            () = readable(program.stdout.as_ref().filter(|_| has_room)) => KeeperWake::OutputReadable,
+            () = readable(program.stderr.as_ref()) => KeeperWake::ErrorsReadable,
+            () = writable(program.stdin.as_ref().filter(|_| !machine.input().is_empty())) => {
+                KeeperWake::InputWritable
+            }
+            () = ended(program.ended.as_mut()) => KeeperWake::Ended,
+            _ = self.terminated.recv() => KeeperWake::Terminated,
+            () = sleep(due.unwrap_or_default()), if due.is_some() => KeeperWake::Timeout,
+        }
+    }
+
+    fn handle(&mut self, wake: KeeperWake) {
+        match wake {
+            KeeperWake::Accepted(stream) => self.connect(stream),
+            KeeperWake::HostReadable => self.receive(),
+            KeeperWake::HostWritable => self.send(),
+            KeeperWake::OutputReadable => self.read_output(),
+            KeeperWake::ErrorsReadable => self.read_errors(),
+            KeeperWake::InputWritable => self.write_input(),
+            KeeperWake::Ended => self.end(),
+            KeeperWake::Terminated => self.machine.handle(monotonic(), KeeperInput::Terminate),
+            KeeperWake::Timeout => self.machine.handle(monotonic(), KeeperInput::Timeout),
+        }
+    }
+
+    /// Carries out the machine's actions. Returns true if the keeper is to end.
+    fn carry_out(&mut self) -> bool {
+        while let Some(action) = self.machine.poll_output() {
+            match action {
+                KeeperOutput::Signal(signal) => self.program.signal(signal),
+                KeeperOutput::CloseInput => self.program.stdin = None,
+                KeeperOutput::Disconnect => {
+                    if let Some(host) = self.host.take() {
+                        tokio::spawn(host.farewell());
+                    }
+                    self.machine.handle(monotonic(), KeeperInput::Disconnected);
+                }
+                KeeperOutput::Leave => return true,
+            }
+        }
+        false
+    }
+
+    fn connect(&mut self, stream: UnixStream) {
+        let new = HostSocket { stream, incoming: BytesMut::new(), outgoing: BytesMut::new() };
+        if let Some(mut old) = self.host.replace(new) {
+            let message = "another host has connected".to_owned();
+            encode(
+                &KeeperFrame::Refused { code: RefusalCode::Replaced, message },
+                &mut old.outgoing,
+            );
+            tokio::spawn(old.farewell());
+        }
+        self.machine.handle(monotonic(), KeeperInput::Connected);
+    }
+
+    fn disconnect(&mut self) {
+        self.host = None;
+        self.machine.handle(monotonic(), KeeperInput::Disconnected);
+    }
+
+    fn receive(&mut self) {
+        let Some(host) = &mut self.host else { return };
+        host.incoming.reserve(DATA_BYTES);
+        match host.stream.try_read_buf(&mut host.incoming) {
+            Ok(0) => return self.disconnect(),
+            Ok(_) => {}
+            Err(error) if is_transient(&error) => return,
+            Err(_) => return self.disconnect(),
+        }
+        loop {
+            let input = match decode::<HostFrame>(&mut host.incoming) {
+                Ok(Some(frame)) => KeeperInput::Frame(frame),
+                Ok(None) => return,
+                Err(error) => {
+                    host.incoming.clear();
+                    KeeperInput::BadFrame(error)
+                }
+            };
+            self.machine.handle(monotonic(), input);
+        }
+    }
+
+    /// Takes more frames to send once those before were sent.
+    fn fill_outgoing(&mut self) {
+        let Some(host) = &mut self.host else { return };
+        if !host.outgoing.is_empty() {
+            return;
+        }
+        while host.outgoing.len() < DATA_BYTES
+            && let Some(frame) = self.machine.poll_frame()
+        {
+            encode(&frame, &mut host.outgoing);
+        }
+    }
+
+    fn send(&mut self) {
+        let Some(host) = &mut self.host else { return };
+        match host.stream.try_write(&host.outgoing) {
+            Ok(count) => drop(host.outgoing.split_to(count)),
+            Err(error) if is_transient(&error) => {}
+            Err(_) => self.disconnect(),
+        }
+    }
+
+    fn read_output(&mut self) {
+        let Some(stdout) = &self.program.stdout else { return };
+        let room = self.machine.output_room().min(self.chunk.len());
+        match stdout.try_read(&mut self.chunk[..room]) {
+            Ok(0) => self.program.stdout = None,
+            Ok(count) => {
+                self.machine.handle(monotonic(), KeeperInput::Output(&self.chunk[..count]));
+            }
+            Err(error) if is_transient(&error) => {}
+            Err(_) => self.program.stdout = None,
+        }
+    }
+
+    fn read_errors(&mut self) {
+        let Some(stderr) = &self.program.stderr else { return };
+        match stderr.try_read(&mut self.chunk) {
+            Ok(0) => self.program.stderr = None,
+            Ok(count) => {
+                self.machine.handle(monotonic(), KeeperInput::Errors(&self.chunk[..count]));
+            }
+            Err(error) if is_transient(&error) => {}
+            Err(_) => self.program.stderr = None,
+        }
+    }
+
+    fn write_input(&mut self) {
+        let Some(stdin) = &self.program.stdin else { return };
+        let input = match stdin.try_write(self.machine.input()) {
+            Ok(count) => KeeperInput::InputTaken(count),
+            Err(error) if is_transient(&error) => return,
+            Err(_) => KeeperInput::InputBroken,
+        };
+        self.machine.handle(monotonic(), input);
+    }
+
+    /// Takes note of the program's end. Whoever has left its process group may hold its pipes open
+    /// and write for ever, so only what is in them now is still read.
+    fn end(&mut self) {
+        let status = self.program.reap();
+        self.undrained = Some(waiting_bytes(self.program.stdout.as_ref()));
+        let mut rest = waiting_bytes(self.program.stderr.as_ref());
+        if let Some(stderr) = self.program.stderr.take() {
+            while let Some(count) = read_waiting(&stderr, &mut self.chunk, rest) {
+                rest -= count;
+                self.machine.handle(monotonic(), KeeperInput::Errors(&self.chunk[..count]));
+            }
+        }
+        let exited = KeeperInput::Exited { code: status.code(), signal: status.signal() };
+        self.machine.handle(monotonic(), exited);
+    }
+
+    /// Reads what the program has left in its output, as far as there is room.
+    fn drain(&mut self) {
+        while let Some(rest) = self.undrained {
+            let room = self.machine.output_room();
+            if rest > 0 && room == 0 {
+                return;
+            }
+            let stdout = self.program.stdout.as_ref();
+            match stdout.and_then(|pipe| read_waiting(pipe, &mut self.chunk, rest.min(room))) {
+                Some(count) => {
+                    self.undrained = Some(rest - count);
+                    self.machine.handle(monotonic(), KeeperInput::Output(&self.chunk[..count]));
+                }
+                None => {
+                    self.undrained = None;
+                    self.program.stdout = None;
+                    self.machine.handle(monotonic(), KeeperInput::OutputEnded);
+                }
+            }
+        }
+    }
+}
+
+impl HostSocket {
+    /// Sends what is left, and closes the connection.
+    async fn farewell(mut self) {
+        let _ = timeout(FAREWELL_LIMIT, self.stream.write_all(&self.outgoing)).await;
+    }
+}
+
+/// Reads at most `limit` of the bytes that wait in a pipe; `None` if there are none.
+fn read_waiting(pipe: &pipe::Receiver, chunk: &mut [u8], limit: usize) -> Option<usize> {
+    let limit = limit.min(chunk.len());
+    // Not through tokio, which only reads after it was notified.
+    rustix::io::read(pipe, &mut chunk[..limit]).ok().filter(|count| *count > 0)
+}
+
+fn is_transient(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted)
+}
+
+/// Waits for a connection of this user.
+async fn accept(listener: &UnixListener) -> UnixStream {
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                if stream.peer_cred().is_ok_and(|peer| is_trusted(peer.uid())) {
+                    return stream;
+                }
+            }
+            Err(_) => sleep(ACCEPT_PAUSE).await,
+        }
+    }
+}
+
+async fn host_readable(host: Option<&HostSocket>) {
+    match host {
+        Some(host) => drop(host.stream.readable().await),
+        None => pending().await,
+    }
+}
+
+async fn host_writable(host: Option<&HostSocket>) {
+    match host {
+        Some(host) => drop(host.stream.writable().await),
+        None => pending().await,
+    }
+}
+
+async fn readable(pipe: Option<&pipe::Receiver>) {
+    match pipe {
+        Some(pipe) => drop(pipe.readable().await),
+        None => pending().await,
+    }
+}
+
+async fn writable(pipe: Option<&pipe::Sender>) {
+    match pipe {
+        Some(pipe) => drop(pipe.writable().await),
+        None => pending().await,
+    }
+}
+
+async fn ended(ended: Option<&mut oneshot::Receiver<()>>) {
+    match ended {
+        Some(ended) => drop(ended.await),
+        None => pending().await,
+    }
+}
