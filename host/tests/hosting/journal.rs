@@ -194,7 +194,7 @@ async fn a_session_continues_where_its_host_was_killed() {
     // Not all of it has become durable, and the relay has not even heard of the last line.
     say(&link, HostCommand::Ack { seq: Seq(2) }).await;
     type_in(&link, 2).await;
-    while copy.events.len() < 1 {
+    while copy.events.is_empty() {
         copy.hear(&mut link).await;
     }
     host.kill();
