@@ -6,6 +6,7 @@
 //! [`Host::stop`], or if a relay reports that a session was deleted or continues elsewhere.
 
 mod control;
+mod fork;
 mod publication;
 mod start;
 
