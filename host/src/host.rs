@@ -23,6 +23,7 @@ use tokio::task::AbortHandle;
 use crate::dial::Dial;
 use crate::driver::Drivers;
 use crate::session::Session;
+pub use fork::ForkError;
 pub use start::StartError;
 
 /// The most links that are dialled at a time: after a relay's return, a thousand sessions reconnect

@@ -2,10 +2,21 @@
 
 use moorline_shared::control::{Facts, Fork, ForkedEvent};
 use moorline_shared::fold::Conversation;
+use moorline_shared::frame::FrameError;
 use moorline_shared::session::{AGENT_DRIVER, ForkedFrom};
 
-use super::StartError;
 use crate::session::SessionPainter;
+
+/// The error of a fork that cannot be restored.
+#[derive(Debug, thiserror::Error)]
+pub enum ForkError {
+    /// Its log does not begin with a valid entry.
+    #[error("a fork must begin with a valid entry: {0}")]
+    Entry(#[from] FrameError),
+    /// Its driver runs agents, but its snapshot is not a conversation.
+    #[error("the snapshot of a fork is not that of an agent: {0}")]
+    Conversation(#[from] serde_json::Error),
+}
 
 /// What a forked session continues: a screen or, for an agent, a conversation.
 #[derive(Debug)]
@@ -23,11 +34,10 @@ impl ForkStart {
     /// Takes CPU time: call it where blocking is allowed.
     ///
     /// # Errors
-    /// [`StartError::Fork`] or [`StartError::Conversation`].
-    pub(super) fn new(fork: Fork, facts: &Facts) -> Result<Self, StartError> {
+    /// [`ForkError`].
+    pub(super) fn new(fork: Fork, facts: &Facts) -> Result<Self, ForkError> {
         let (painter, conversation) = if facts.driver == AGENT_DRIVER {
-            let conversation = conversation(&fork).map_err(StartError::Conversation)?;
-            (SessionPainter::new(facts.size), Some(conversation))
+            (SessionPainter::new(facts.size), Some(conversation(&fork)?))
         } else {
             (SessionPainter::forked(&fork, facts.size)?, None)
         };
@@ -119,6 +129,6 @@ mod tests {
         let start = ForkStart::new(fork.clone(), &facts("pty")).unwrap();
         assert_eq!((start.conversation, start.from), (None, fork.from.clone()));
         let error = ForkStart::new(fork, &facts("agent")).unwrap_err();
-        assert_eq!(error.code(), "bad_request");
+        assert!(matches!(error, ForkError::Conversation(_)), "{error}");
     }
 }

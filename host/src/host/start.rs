@@ -4,12 +4,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use moorline_shared::control::{Facts, Fork, Hosted, Start};
-use moorline_shared::frame::FrameError;
 use moorline_shared::id::{Epoch, SessionId};
 use moorline_shared::limits::{SESSIONS_BYTES, SESSIONS_PER_HOST};
 use serde::Serialize;
 
-use super::fork::ForkStart;
+use super::fork::{ForkError, ForkStart};
 use super::{Host, SessionSlot, publication};
 use crate::clock::wall_ms;
 use crate::driver::{DriverError, SessionSpec, UnknownDriver, blocking};
@@ -37,12 +36,9 @@ pub enum StartError {
     /// The host does not have the driver.
     #[error(transparent)]
     UnknownDriver(#[from] UnknownDriver),
-    /// The fork's log does not begin with a valid entry.
-    #[error("a fork must begin with a valid entry: {0}")]
-    Fork(#[from] FrameError),
-    /// The fork's snapshot is not a conversation, but its driver runs agents.
-    #[error("the fork's snapshot is not that of an agent: {0}")]
-    Conversation(serde_json::Error),
+    /// The fork cannot be restored.
+    #[error(transparent)]
+    Fork(#[from] ForkError),
     /// The driver could not start it.
     #[error(transparent)]
     Driver(#[from] DriverError),
@@ -57,7 +53,7 @@ impl StartError {
             Self::TooMany | Self::TooLarge | Self::Stopping => "overloaded",
             Self::Exists(_) => "exists",
             Self::Driver(error) => error.code(),
-            Self::UnknownDriver(_) | Self::Fork(_) | Self::Conversation(_) => "bad_request",
+            Self::UnknownDriver(_) | Self::Fork(_) => "bad_request",
         }
     }
 }
@@ -129,7 +125,7 @@ impl Host {
         let Some(fork) = fork else { return Ok(None) };
         let _turn = self.painters.acquire().await;
         let facts = facts.clone();
-        blocking(move || ForkStart::new(fork, &facts).map(Some)).await?
+        Ok(Some(blocking(move || ForkStart::new(fork, &facts)).await??))
     }
 
     fn reservation(&self, wanted: &Start) -> Result<IdReservation<'_>, StartError> {

@@ -58,7 +58,7 @@ async fn the_fork_of_an_agent_continues_its_conversation() {
     let facts = Facts { driver: "agent".into(), agent, ..Facts::default() };
     let new = Start { session_id: id("session2"), facts, cwd: None, fork: None };
     let from = ForkedFrom { session_id: id("session1"), epoch: Epoch(4), seq: Seq(9) };
-    let fields = json!({"messageId": "m", "role": "agent", "content": "hello"});
+    let fields = json!({"messageId": "m", "role": "agent", "delta": "hello"});
     let event = Event::of_kind(id("session1"), "agent-message", 7, fields);
     let events = vec![ForkedEvent { seq: Seq(8), event }];
     let fork = Fork { epoch: Epoch(5), from, snapshot: None, output: vec![], events };

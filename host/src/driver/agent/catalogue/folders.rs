@@ -105,8 +105,8 @@ fn npm_prefix(home: &Path) -> Option<PathBuf> {
     let mut settings = String::new();
     let file = File::open(home.join(".npmrc")).ok()?;
     file.take(NPMRC_BYTES).read_to_string(&mut settings).ok()?;
-    let values = settings.lines().filter_map(|line| line.split_once('='));
-    let prefix = values.filter(|(name, _)| name.trim() == "prefix").next_back()?.1;
+    let mut values = settings.lines().filter_map(|line| line.split_once('='));
+    let prefix = values.rfind(|(name, _)| name.trim() == "prefix")?.1;
     let prefix = prefix.trim().trim_matches(['"', '\'']);
     let in_home = ["~/", "${HOME}/"].iter().find_map(|home| prefix.strip_prefix(home));
     Some(in_home.map_or_else(|| prefix.into(), |rest| home.join(rest)))
