@@ -20,6 +20,7 @@
 //! driver has needed yet, such as prompts and decisions, add a method to [`SessionControl`] whose
 //! default refuses, or a variant to [`DriverOutput`].
 
+pub mod agent;
 mod error;
 pub mod pty;
 mod registry;
@@ -33,8 +34,10 @@ use bytes::{Bytes, BytesMut};
 use futures_util::future::BoxFuture;
 use moorline_shared::agent::action::{ActionNumber, SessionAction};
 use moorline_shared::agent::approval::{ApprovalDecision, ApprovalRequest};
+use moorline_shared::agent::spec::KnownAgent;
 use moorline_shared::control::Facts;
 use moorline_shared::event::Status;
+use moorline_shared::fold::Conversation;
 use moorline_shared::id::{ApprovalId, SessionId};
 use moorline_shared::session::{ExitStatus, Size};
 use serde_json::{Map, Value};
@@ -69,6 +72,12 @@ pub trait Driver: Debug + Send + Sync {
         Box::pin(async { Err(DriverError::Refused("its sessions end with their host".into())) })
     }
 
+    /// Returns the coding agents that its sessions can run, installed or not. Called each time that
+    /// a user asks for them. May block.
+    fn agents(&self) -> Vec<KnownAgent> {
+        Vec::new()
+    }
+
     /// Starts a session. Called within a tokio runtime. If the future is dropped, the session may
     /// or may not have been started.
     ///
@@ -86,6 +95,10 @@ pub struct SessionSpec {
     pub facts: Facts,
     /// The folder to start in; `None` for the driver's default.
     pub cwd: Option<PathBuf>,
+    /// The conversation to continue, if the session is the fork of an agent's. It is as it was at
+    /// the entry that the fork was taken from: turns and approvals in it may be open, but nobody
+    /// works on them any more. Only for the driver `agent`.
+    pub fork: Option<Conversation>,
 }
 
 /// A session that was started.

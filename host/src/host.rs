@@ -6,6 +6,7 @@
 //! [`Host::stop`], or if a relay reports that a session was deleted or continues elsewhere.
 
 mod control;
+mod fork;
 mod publication;
 mod restore;
 mod start;
@@ -24,6 +25,7 @@ use crate::dial::Dial;
 use crate::driver::Drivers;
 use crate::journal::Journal;
 use crate::session::Session;
+pub use fork::ForkError;
 pub use start::StartError;
 
 /// The most links that are dialled at a time: after a relay's return, a thousand sessions reconnect

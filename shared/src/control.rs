@@ -16,7 +16,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::agent::spec::AgentSpec;
+use crate::agent::spec::{AgentSpec, KnownAgent};
+use crate::event::Event;
 use crate::id::{Epoch, HostId, ProjectId, Seq, SessionId};
 use crate::limits::NAME_CHARACTERS;
 use crate::message::Snapshot;
@@ -70,6 +71,13 @@ tagged! {
             /// The answer to its question.
             answer: Box<OperationsAnswer>,
         },
+        /// The answer to [`ToHost::Agents`].
+        Agents {
+            /// The request that this answers.
+            request: RequestId,
+            /// The agents that the host knows, installed or not.
+            agents: Vec<KnownAgent>,
+        },
         /// A keepalive that the relay answers: [`crate::message::KEEPALIVE_PING`].
         Ping {
             /// Always 0.
@@ -109,6 +117,7 @@ impl Hello {
         for session in &mut sessions {
             let name = session.facts.name.take().map(|name| bounded(&name, NAME_CHARACTERS));
             session.facts.name = name.filter(|name| !name.is_empty());
+            session.facts.agent = session.facts.agent.take().map(AgentSpec::cleaned);
         }
         let drivers = self.drivers.iter().take(DRIVERS).map(|name| bounded(name, NAME_CHARACTERS));
         let missing = self.missing.iter().take(DRIVERS).map(|missing| MissingDriver {
@@ -248,6 +257,11 @@ tagged! {
             /// The operations to preview or to execute.
             question: Box<OperationsQuestion>,
         },
+        /// Asks for the agents that the host knows.
+        Agents {
+            /// The id that the answer repeats.
+            request: RequestId,
+        },
         /// The answer to [`ToRelay::Ping`].
         Pong {
             /// Always 0.
@@ -277,7 +291,7 @@ pub struct Start {
 }
 
 /// The log that a fork begins with. The relay has it already; the host only needs to redraw its
-/// screen.
+/// screen, or to know the conversation so far.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Fork {
@@ -293,6 +307,20 @@ pub struct Fork {
     /// Output after the snapshot, up to `from.seq`, in order.
     #[serde(default)]
     pub output: Vec<Output>,
+    /// The events after the snapshot, up to `from.seq`, in order. Only for sessions of the driver
+    /// `agent`, which have no screen: for them `output` is empty, and the snapshot is a
+    /// [`Conversation`](crate::fold::Conversation).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub events: Vec<ForkedEvent>,
+}
+
+/// An event of the log that a fork begins with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ForkedEvent {
+    /// The number of its entry.
+    pub seq: Seq,
+    /// The event.
+    pub event: Event,
 }
 
 /// A piece of output; base64 on the wire.

@@ -155,6 +155,14 @@ pub const PLAIN_INPUT_BYTES: usize = 64 * 1024;
 pub const HOST_COMMANDS_WAITING: usize = 4096;
 /// Most clients of one session at a time.
 pub const CLIENTS_PER_SESSION: usize = 1024;
+/// Most characters of the id of an agent, or of one of its modes or models.
+pub const AGENT_ID_CHARACTERS: usize = 128;
+/// Most further folders that an agent may work in.
+pub const AGENT_DIRECTORIES: usize = 16;
+/// Most bytes of the path of one of them.
+pub const AGENT_DIRECTORY_BYTES: usize = 4096;
+/// Most agents of one host in an answer of a relay.
+pub const AGENTS_PER_HOST: usize = 64;
 /// Most projects of one relay.
 pub const PROJECTS: usize = 10_000;
 /// Most sessions of one host.

@@ -10,10 +10,11 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::agent::spec::AgentSpec;
 use crate::event::Activity;
 use crate::id::{Epoch, HostId, ProjectId, Seq, SessionId};
 use crate::session::{ForkedFrom, Lifecycle};
-pub use hosts::{HostList, HostSummary, MissingDriver};
+pub use hosts::{HostAgents, HostList, HostSummary, MissingDriver};
 pub use metrics::{DebugMetrics, EventBusMetrics, SseMetrics, StoreMetrics};
 pub use operations::{ExecuteOperations, OperationsDone, OperationsPreviewed, PreviewOperations};
 pub use terminal::{
@@ -29,7 +30,8 @@ pub struct CreateSession {
     /// The session's id, if the caller chooses it; ids that are taken are refused.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub session_id: Option<SessionId>,
-    /// The program and its arguments; the user's login shell by default.
+    /// The program and its arguments; the user's login shell by default. With the driver `agent`, a
+    /// program that speaks the Agent Client Protocol.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(min_items = 1))]
     pub command: Option<Vec<String>>,
@@ -46,9 +48,12 @@ pub struct CreateSession {
     /// The project that it belongs to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub project: Option<ProjectId>,
-    /// The name of the driver that runs it; `pty` by default.
+    /// The name of the driver that runs it; `pty` by default, and `agent` with an `agent`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub driver: Option<String>,
+    /// The agent, for a session of the driver `agent`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub agent: Option<AgentSpec>,
     /// The host to run it on; by default the relay's own, or else the one that is connected.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub host: Option<HostId>,
@@ -107,6 +112,9 @@ pub struct SessionSummary {
     pub project: Option<ProjectId>,
     /// The name of the driver that runs it.
     pub driver: String,
+    /// The id of its agent, if it runs one that its host knows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent: Option<String>,
     /// The host that runs it.
     #[serde(default)]
     pub host: Option<HostId>,

@@ -172,6 +172,7 @@ pub(crate) mod tests {
             named: false,
             project: None,
             driver: "pty".into(),
+            agent: None,
             host: None,
             command: Vec::new(),
             cwd: None,

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use moorline_shared::agent::spec::KnownAgent;
 use moorline_shared::rest::MissingDriver;
 
 use super::pty::PtyDriver;
@@ -66,6 +67,16 @@ impl Drivers {
         looked.await.unwrap_or_else(|error| {
             tracing::error!(%error, "cannot check which drivers are available");
             Default::default()
+        })
+    }
+
+    /// Returns the coding agents that sessions can run here, installed or not.
+    pub async fn agents(&self) -> Vec<KnownAgent> {
+        let drivers = self.clone();
+        let looked = blocking(move || drivers.0.iter().flat_map(|it| it.agents()).collect());
+        looked.await.unwrap_or_else(|error| {
+            tracing::error!(%error, "cannot check which agents are available");
+            Vec::new()
         })
     }
 }

@@ -175,6 +175,13 @@ impl ControlLink<'_> {
                     _ = sender.send(WireItem::Message(answer)).await;
                 });
             }
+            ToHost::Agents { request } => {
+                let (drivers, sender) = (self.host.drivers.clone(), sender.clone());
+                requests.spawn(async move {
+                    let answer = ToRelay::Agents { request, agents: drivers.agents().await };
+                    _ = sender.send(WireItem::Message(answer)).await;
+                });
+            }
             ToHost::Pong { .. } | ToHost::Unknown => {}
         }
         None

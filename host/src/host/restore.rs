@@ -71,7 +71,7 @@ impl Host {
         }
         let Hosted { session_id, facts, cwd, .. } = journaled.hosted.clone();
         let driver = self.drivers.find(&facts.driver)?;
-        let spec = SessionSpec { session_id, facts, cwd: Some(PathBuf::from(cwd)) };
+        let spec = SessionSpec { session_id, facts, cwd: Some(PathBuf::from(cwd)), fork: None };
         Ok(Some(driver.restore(spec, journaled.driver.clone()).await?))
     }
 

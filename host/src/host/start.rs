@@ -3,16 +3,16 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use moorline_shared::control::{Hosted, Start};
-use moorline_shared::frame::FrameError;
+use moorline_shared::control::{Facts, Fork, Hosted, Start};
 use moorline_shared::id::{Epoch, SessionId};
 use moorline_shared::limits::{SESSIONS_BYTES, SESSIONS_PER_HOST};
 use serde::Serialize;
 
+use super::fork::{ForkError, ForkStart};
 use super::{Host, SessionSlot, publication};
 use crate::clock::wall_ms;
 use crate::driver::{DriverError, SessionSpec, UnknownDriver, blocking};
-use crate::session::{Session, SessionPainter};
+use crate::session::Session;
 
 /// The error of a session that was not started.
 #[derive(Debug, thiserror::Error)]
@@ -36,9 +36,9 @@ pub enum StartError {
     /// The host does not have the driver.
     #[error(transparent)]
     UnknownDriver(#[from] UnknownDriver),
-    /// The fork's log does not begin with a valid entry.
-    #[error("a fork must begin with a valid entry: {0}")]
-    Fork(#[from] FrameError),
+    /// The fork cannot be restored.
+    #[error(transparent)]
+    Fork(#[from] ForkError),
     /// The driver could not start it.
     #[error(transparent)]
     Driver(#[from] DriverError),
@@ -92,35 +92,42 @@ impl Host {
         let reservation = self.reservation(&wanted)?;
         let Start { session_id, mut facts, cwd, fork } = wanted;
         facts.size = facts.size.clamped();
-        let (painting, size) = (fork.clone(), facts.size);
-        let painters = Arc::clone(&self.painters);
-        let painted = match painting {
-            None => None,
-            Some(fork) => {
-                let _turn = painters.acquire().await;
-                let from = fork.from.clone();
-                let painted = blocking(move || SessionPainter::forked(&fork, size)).await??;
-                Some((from, painted))
-            }
+        let epoch = fork.as_ref().map(|fork| fork.epoch);
+        let start = self.fork_start(fork, &facts).await?;
+        let (forked, fork) = match start {
+            None => (None, None),
+            Some(start) => (Some((start.from, start.painter)), start.conversation),
         };
         let cwd = cwd.map(PathBuf::from);
-        let spec = SessionSpec { session_id: session_id.clone(), facts: facts.clone(), cwd };
+        let spec = SessionSpec { session_id: session_id.clone(), facts: facts.clone(), cwd, fork };
         let started = driver.start(spec).await?;
         let now = wall_ms();
         let hosted = Hosted {
             session_id,
-            epoch: fork.map_or(Epoch(now), |fork| fork.epoch),
+            epoch: epoch.unwrap_or(Epoch(now)),
             facts,
             cwd: started.cwd.clone(),
             pid: started.pid,
             created_at: now,
         };
         tracing::info!(session = %hosted.session_id, pid = hosted.pid, "started");
-        let journal = self.journal.clone();
-        let session = Session::start(hosted.clone(), painted, journal, painters, started);
+        let (journal, painters) = (self.journal.clone(), Arc::clone(&self.painters));
+        let session = Session::start(hosted.clone(), forked, journal, painters, started);
         self.publish_session(reservation.id.clone(), session);
         drop(reservation);
         Ok(hosted)
+    }
+
+    /// Restores what a fork continues, when it is its turn.
+    async fn fork_start(
+        &self,
+        fork: Option<Fork>,
+        facts: &Facts,
+    ) -> Result<Option<ForkStart>, StartError> {
+        let Some(fork) = fork else { return Ok(None) };
+        let _turn = self.painters.acquire().await;
+        let facts = facts.clone();
+        Ok(Some(blocking(move || ForkStart::new(fork, &facts)).await??))
     }
 
     fn reservation(&self, wanted: &Start) -> Result<IdReservation<'_>, StartError> {

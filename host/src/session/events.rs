@@ -92,6 +92,7 @@ impl Session {
             working_dir: self.hosted.cwd.clone(),
             name: facts.name.clone(),
             command: facts.command.clone(),
+            agent: facts.agent.clone(),
         };
         self.record(state, &created);
     }

@@ -32,7 +32,7 @@ pub(crate) struct SessionPainter {
 
 impl SessionPainter {
     /// Creates an empty screen.
-    pub(super) fn new(size: Size) -> Self {
+    pub(crate) fn new(size: Size) -> Self {
         Self {
             screen: Screen::new(size),
             wanted: false,

@@ -1,21 +1,22 @@
 //! Tests sessions whose driver is not a terminal.
 
-use moorline_host::driver::{Drivers, pty};
-use moorline_shared::control::{Facts, Start, ToRelay};
-use moorline_shared::event::{Activity, EventKind, Status};
+use moorline_host::driver::{Driver as _, Drivers, pty};
+use moorline_shared::agent::spec::AgentSpec;
+use moorline_shared::control::{Facts, Fork, ForkedEvent, Start, ToHost, ToRelay};
+use moorline_shared::event::{Activity, Event, EventKind, Status};
 use moorline_shared::frame::Frame;
-use moorline_shared::id::Seq;
-use moorline_shared::publish::HostCommand;
-use moorline_shared::session::{ExitStatus, Size};
+use moorline_shared::id::{Epoch, Seq};
+use moorline_shared::publish::{HostCommand, RequestId};
+use moorline_shared::session::{ExitStatus, ForkedFrom, Size};
 use serde_json::json;
 
-use super::fake_relay::{Copy, FakeRelay, FarPublish, ask, id, say, start};
-use super::line_driver::{AbsentDriver, LineDriver};
+use super::fake_relay::{Copy, FakeRelay, FarPublish, ask, hear, id, say, start};
+use super::line_driver::{AbsentDriver, AgentDriver, LineDriver};
 use super::soon;
 
 fn drivers() -> Drivers {
     let pty = Box::new(pty::PtyDriver::new(None));
-    Drivers::new(vec![pty, Box::new(LineDriver), Box::new(AbsentDriver)])
+    Drivers::new(vec![pty, Box::new(LineDriver), Box::new(AgentDriver), Box::new(AbsentDriver)])
 }
 
 fn lines(session: &str) -> Start {
@@ -33,9 +34,43 @@ async fn type_in(link: &FarPublish, seq: u64, text: &str) {
 async fn a_hello_tells_which_drivers_there_are_and_why_not_the_others() {
     let (_host, mut relay) = FakeRelay::with_drivers(drivers());
     let (_control, hello) = relay.control().await;
-    assert_eq!(hello.drivers, ["pty", "line"]);
+    assert_eq!(hello.drivers, ["pty", "line", "agent"]);
     let missing: Vec<_> = hello.missing.iter().map(|it| (&*it.driver, &*it.reason)).collect();
     assert_eq!(missing, [("absent", "it is not installed")]);
+}
+
+#[tokio::test]
+async fn a_host_tells_which_agents_its_drivers_know() {
+    let (_host, mut relay) = FakeRelay::with_drivers(drivers());
+    let (mut control, _) = relay.control().await;
+    say(&control, ToHost::Agents { request: RequestId(3) }).await;
+    assert_eq!(
+        hear(&mut control).await,
+        ToRelay::Agents { request: RequestId(3), agents: AgentDriver.agents() }
+    );
+}
+
+#[tokio::test]
+async fn the_fork_of_an_agent_continues_its_conversation() {
+    let (_host, mut relay) = FakeRelay::with_drivers(drivers());
+    let (mut control, _) = relay.control().await;
+    let agent = Some(AgentSpec { agent: Some("echo".into()), ..AgentSpec::default() });
+    let facts = Facts { driver: "agent".into(), agent, ..Facts::default() };
+    let new = Start { session_id: id("session2"), facts, cwd: None, fork: None };
+    let from = ForkedFrom { session_id: id("session1"), epoch: Epoch(4), seq: Seq(9) };
+    let fields = json!({"messageId": "m", "role": "agent", "delta": "hello"});
+    let event = Event::of_kind(id("session1"), "agent-message", 7, fields);
+    let events = vec![ForkedEvent { seq: Seq(8), event }];
+    let fork = Fork { epoch: Epoch(5), from, snapshot: None, output: vec![], events };
+    let fork = Start { fork: Some(fork), ..new.clone() };
+    for (wanted, says) in
+        [(new, r#"Some("echo") continues None"#), (fork, r#"Some("echo") continues Some((1, 9))"#)]
+    {
+        let ToRelay::Failed { message, .. } = ask(&mut control, wanted).await else {
+            panic!("started");
+        };
+        assert_eq!(message, says);
+    }
 }
 
 #[tokio::test]
@@ -54,7 +89,7 @@ async fn what_a_driver_refuses_is_answered_in_its_words() {
         (
             unknown,
             "bad_request",
-            "this host does not have the driver `steam`: it has `pty`, `line`, `absent`",
+            "this host does not have the driver `steam`: it has `pty`, `line`, `agent`, `absent`",
         ),
     ];
     for (wanted, want, says) in cases {

@@ -10,6 +10,7 @@ use moorline_host::driver::{
     Driver, DriverError, DriverOutput, DriverSnapshot, OutputSource, SessionControl, SessionSpec,
     SnapshotSource, StartedSession,
 };
+use moorline_shared::agent::spec::KnownAgent;
 use moorline_shared::event::{Activity, EventKind, Status};
 use moorline_shared::frame::Frame;
 use moorline_shared::session::{ExitStatus, Size};
@@ -45,6 +46,27 @@ impl Driver for LineDriver {
                 checkpoint: None,
             })
         })
+    }
+}
+
+/// A driver of agents, which knows one and says what a session would continue.
+#[derive(Debug)]
+pub(crate) struct AgentDriver;
+
+impl Driver for AgentDriver {
+    fn name(&self) -> &'static str {
+        "agent"
+    }
+
+    fn agents(&self) -> Vec<KnownAgent> {
+        vec![KnownAgent { id: "echo".into(), name: "Echo".into(), ..KnownAgent::default() }]
+    }
+
+    fn start(&self, spec: SessionSpec) -> BoxFuture<'_, Result<StartedSession, DriverError>> {
+        let fork = spec.fork.map(|fork| (fork.items.len(), fork.summary.seq.0));
+        let agent = spec.facts.agent.and_then(|agent| agent.agent);
+        let told = format!("{agent:?} continues {fork:?}");
+        Box::pin(async { Err(DriverError::Refused(told.into())) })
     }
 }
 

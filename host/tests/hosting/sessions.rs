@@ -203,8 +203,13 @@ async fn a_fork_begins_after_its_point_with_the_screen_of_then() {
     let from = ForkedFrom { session_id: id("session1"), epoch: Epoch(4), seq: Seq(9) };
     let output =
         [&b"after\r\n"[..], b"the snapshot\r\n"].map(|data| Output(Bytes::from_static(data)));
-    wanted.fork =
-        Some(Fork { epoch: Epoch(5), from, snapshot: Some(snapshot), output: output.to_vec() });
+    wanted.fork = Some(Fork {
+        epoch: Epoch(5),
+        from,
+        snapshot: Some(snapshot),
+        output: output.to_vec(),
+        events: vec![],
+    });
     let hosted = start(&mut control, wanted).await;
     assert_eq!(hosted.epoch, Epoch(5));
     let mut link = relay.publish(&id("session2")).await;

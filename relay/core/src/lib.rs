@@ -10,6 +10,7 @@ pub mod directory;
 mod encoded;
 pub mod event_socket;
 pub mod events;
+pub mod fork;
 pub mod hosts;
 mod input;
 mod last_status;

@@ -1,5 +1,7 @@
 //! Plans a session before a host starts it.
 
+mod agent;
+
 use std::time::Duration;
 
 use moorline_shared::control::{Facts, Fork, Hosted, Start, local_host};
@@ -7,10 +9,11 @@ use moorline_shared::id::{Epoch, HostId, Seq, SessionId};
 use moorline_shared::limits::NAME_CHARACTERS;
 use moorline_shared::name::bounded;
 use moorline_shared::rest::{CreateSession, SessionSummary};
-use moorline_shared::session::{DEFAULT_DRIVER, Lifecycle, Size};
+use moorline_shared::session::{Lifecycle, Size};
 
 use super::api::ApiError;
 use super::record::{HostRecord, SessionRecord};
+pub use agent::AgentRefused;
 
 /// Time allowed for a host to answer a request.
 pub const ANSWER_PATIENCE: Duration = Duration::from_secs(10);
@@ -58,6 +61,9 @@ pub enum PlanError {
     /// A variable's name is empty or contains `=`.
     #[error("{0:?} is not the name of a variable: a name must not be empty or contain =")]
     VariableName(String),
+    /// The agent cannot be started as it is described.
+    #[error(transparent)]
+    Agent(#[from] AgentRefused),
 }
 
 /// The reason why no host does what was asked.
@@ -196,6 +202,7 @@ pub fn record(wanted: CreateSession, id: SessionId, now: u64) -> Result<SessionR
         cols: wanted.cols.unwrap_or(default.cols),
         rows: wanted.rows.unwrap_or(default.rows),
     };
+    let (driver, agent) = agent::chosen(&wanted)?;
     check_texts(&wanted)?;
     check_folder(wanted.cwd.as_deref().unwrap_or_default())?;
     Ok(SessionRecord {
@@ -204,7 +211,7 @@ pub fn record(wanted: CreateSession, id: SessionId, now: u64) -> Result<SessionR
         epoch: Epoch(0),
         name: wanted.name.filter(|name| !name.is_empty()),
         project: wanted.project,
-        driver: wanted.driver.unwrap_or_else(|| DEFAULT_DRIVER.to_owned()),
+        driver,
         command: wanted.command.unwrap_or_default(),
         cwd: wanted.cwd.filter(|cwd| !cwd.is_empty()),
         env: wanted.env,
@@ -215,6 +222,7 @@ pub fn record(wanted: CreateSession, id: SessionId, now: u64) -> Result<SessionR
         exit: None,
         head: Seq::ZERO,
         host: wanted.host,
+        agent,
     })
 }
 
@@ -239,6 +247,7 @@ pub fn adopted(host: &HostId, hosted: &Hosted, now: u64) -> SessionRecord {
         exit: None,
         head: Seq::ZERO,
         host: Some(host.clone()),
+        agent: facts.agent.clone(),
     }
 }
 
@@ -254,7 +263,7 @@ pub fn start(record: &SessionRecord, fork: Option<Fork>) -> Start {
             command: record.command.clone(),
             env: record.env.clone(),
             size: record.size,
-            agent: None,
+            agent: record.agent.clone(),
         },
         cwd: record.cwd.clone(),
         fork,
@@ -292,6 +301,7 @@ pub fn again(
         name: name.or_else(|| now.named.then(|| name_after(&now.name, suffix))),
         project: source.project.clone(),
         driver: Some(source.driver.clone()),
+        agent: source.agent.clone(),
         cols: Some(size.cols),
         rows: Some(size.rows),
         host: source.host.clone(),

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use moorline_shared::agent::spec::AgentSpec;
 use moorline_shared::event::Activity;
 use moorline_shared::id::{Epoch, HostId, ProjectId, Seq, SessionId};
 use moorline_shared::limits::NAME_CHARACTERS;
@@ -46,6 +47,9 @@ pub struct SessionRecord {
     pub head: Seq,
     /// The host that runs it; `None` for a session older than hosts.
     pub host: Option<HostId>,
+    /// The agent, in a session of the driver `agent`.
+    #[serde(default)]
+    pub agent: Option<AgentSpec>,
 }
 
 /// The row of one project.
@@ -129,6 +133,7 @@ pub fn summary(record: &SessionRecord, clients: usize) -> SessionSummary {
         named: record.name.is_some(),
         project: record.project.clone(),
         driver: record.driver.clone(),
+        agent: record.agent.as_ref().and_then(|spec| spec.agent.clone()),
         command: record.command.clone(),
         cwd: record.cwd.clone(),
         lifecycle: record.lifecycle,
@@ -148,14 +153,16 @@ pub fn summary(record: &SessionRecord, clients: usize) -> SessionSummary {
     }
 }
 
-/// Returns the name of a session everywhere: the name that it was given, else its program and
-/// folder, such as `htop` or `bash in src`.
+/// Returns the name of a session everywhere: the name that it was given, else its program or
+/// agent and its folder, such as `htop` or `bash in src`.
 #[must_use]
 pub fn name(record: &SessionRecord) -> String {
     if let Some(name) = &record.name {
         return name.clone();
     }
-    let program = record.command.first().map_or("shell", |program| last_part(program));
+    let agent = record.agent.as_ref().and_then(|spec| spec.agent.as_deref());
+    let program = record.command.first().map(|program| last_part(program)).or(agent);
+    let program = program.unwrap_or("shell");
     let folder = record.cwd.as_deref().filter(|cwd| !is_home(cwd)).map(last_part);
     // They come from a command line and a file system, which allow any character.
     let shown = match folder {
@@ -210,5 +217,8 @@ mod tests {
             assert_eq!(summary(&record, 0).name, called);
             assert_eq!(summary(&record, 0).named, given.is_some());
         }
+        let agent = Some(AgentSpec { agent: Some("codex".to_owned()), ..AgentSpec::default() });
+        let record = SessionRecord { agent, ..record(None, &[], Some("/srv")) };
+        assert_eq!(name(&record), "codex in srv");
     }
 }

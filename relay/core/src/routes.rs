@@ -29,6 +29,7 @@ use crate::auth::Access;
 use crate::directory::{Change, Directory, Draft, Effect, created_event};
 use crate::naming;
 use crate::session::Session;
+pub use hosts::host_agents;
 pub use operations::{HostQuestion, QuestionOutcome, SessionFolder, folder_of};
 pub use output::{OutputPoll, OutputRead};
 pub use request::{Reply, Request, parse};
@@ -130,6 +131,8 @@ pub enum Call {
     RevokeToken,
     /// Opens the event stream of the lists.
     ListEvents,
+    /// Lists the agents of a host, by asking it.
+    HostAgents,
     /// Starts a session on another one's log.
     Fork,
     /// Lists the files that a session works with, by asking its host.

@@ -102,6 +102,7 @@ CREATE TABLE cookies (
 ) WITHOUT ROWID;
 ",
     "ALTER TABLE hosts ADD COLUMN missing TEXT NOT NULL DEFAULT '[]';",
+    "ALTER TABLE sessions ADD COLUMN agent TEXT NOT NULL DEFAULT 'null';",
 ];
 
 /// Selects every session, newest first. The log may be ahead of the row's own `head`, which is only
@@ -110,14 +111,14 @@ pub const SESSIONS: &str = "
 SELECT id, epoch, name, project, driver, command, cwd, cols, rows, created_at, last_activity,
     lifecycle, exit_code, exit_signal,
     max(head, coalesce((SELECT max(last_seq) FROM segments
-        WHERE session = sessions.id AND segments.epoch = sessions.epoch), 0)), env, host
+        WHERE session = sessions.id AND segments.epoch = sessions.epoch), 0)), env, host, agent
 FROM sessions ORDER BY created_at DESC, id";
 
 /// Inserts or replaces a session: the columns in the order of [`SESSIONS`].
 pub const PUT_SESSION: &str = "
 INSERT OR REPLACE INTO sessions (id, epoch, name, project, driver, command, cwd, cols, rows,
-    created_at, last_activity, lifecycle, exit_code, exit_signal, head, env, host)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)";
+    created_at, last_activity, lifecycle, exit_code, exit_signal, head, env, host, agent)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)";
 
 /// Renames a session: (id, name).
 pub const RENAME_SESSION: &str = "UPDATE sessions SET name = ?2 WHERE id = ?1";

@@ -100,6 +100,12 @@ fn messages_have_these_wire_forms() {
         },
         r#"{"type":"operations","request":1,"answer":{"failed":{"code":"x","message":"y"}}}"#,
     );
+    let agent = KnownAgent { id: "a".into(), name: "A".into(), ..KnownAgent::default() };
+    to_relay(
+        &ToRelay::Agents { request: RequestId(1), agents: vec![agent] },
+        r#"{"type":"agents","request":1,"agents":[{"id":"a","name":"A","install":"","login":""}]}"#,
+    );
+    to_host(&ToHost::Agents { request: RequestId(1) }, r#"{"type":"agents","request":1}"#);
     let start =
         Start { session_id: "session1".parse().unwrap(), facts: facts(), cwd: None, fork: None };
     to_host(
@@ -151,6 +157,24 @@ fn messages_have_these_wire_forms() {
     );
     assert_eq!(ToHost::decode(text(r#"{"type":"dance"}"#)).unwrap(), ToHost::Unknown);
     assert_eq!(ToRelay::decode(text(r#"{"type":"dance"}"#)).unwrap(), ToRelay::Unknown);
+}
+
+#[test]
+fn a_fork_has_events_only_if_it_continues_a_conversation() {
+    let from = ForkedFrom { session_id: "session1".parse().unwrap(), epoch: Epoch(5), seq: Seq(2) };
+    let fork = Fork { epoch: Epoch(6), from, snapshot: None, output: vec![], events: vec![] };
+    let begin = r#"{"epoch":6,"from":{"sessionId":"session1","epoch":5,"seq":2},"picture":null"#;
+    let wire = format!(r#"{begin},"output":[]}}"#);
+    assert_eq!(serde_json::to_string(&fork).unwrap(), wire);
+    assert_eq!(serde_json::from_str::<Fork>(&wire).unwrap(), fork);
+    let id = "session1".parse().unwrap();
+    let event = Event::of_kind(id, "agent-usage", 7, serde_json::json!({"used": 1}));
+    let fork = Fork { events: vec![ForkedEvent { seq: Seq(2), event }], ..fork };
+    let wire = format!(
+        r#"{begin},"output":[],"events":[{{"seq":2,"event":{{"sessionId":"session1","type":"agent-usage","timestamp":7,"used":1}}}}]}}"#
+    );
+    assert_eq!(serde_json::to_string(&fork).unwrap(), wire);
+    assert_eq!(serde_json::from_str::<Fork>(&wire).unwrap(), fork);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::agent::spec::AgentSpec;
 use crate::id::{Epoch, Seq, SessionId};
 use crate::operation::{Operation, OperationPreview, OperationResult};
 use crate::session::ForkedFrom;
@@ -58,6 +59,9 @@ pub struct SessionCreated {
     /// The program and its arguments; empty for a shell.
     #[serde(default)]
     pub command: Vec<String>,
+    /// The agent, in a session of the driver `agent`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent: Option<AgentSpec>,
 }
 
 /// A piece of output.

@@ -1,7 +1,8 @@
-//! The body of `GET /api/hosts`.
+//! The bodies of `GET /api/hosts` and `GET /api/hosts/:id/agents`.
 
 use serde::{Deserialize, Serialize};
 
+use crate::agent::spec::KnownAgent;
 use crate::id::HostId;
 
 /// The answer to `GET /api/hosts`: the relay's own host first, then the others by name.
@@ -47,4 +48,15 @@ pub struct MissingDriver {
     pub driver: String,
     /// A sentence for the user: the reason, and what to do.
     pub reason: String,
+}
+
+/// The answer to `GET /api/hosts/:id/agents`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct HostAgents {
+    /// The host that was asked.
+    pub host_id: HostId,
+    /// The agents that it knows, installed or not.
+    pub agents: Vec<KnownAgent>,
 }

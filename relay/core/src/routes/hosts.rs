@@ -4,6 +4,9 @@ use super::{Reply, Request, View};
 use crate::api::ApiError;
 #[cfg(feature = "openapi")]
 use crate::api::responses::Guarded;
+use moorline_shared::agent::spec::KnownAgent;
+use moorline_shared::id::HostId;
+use moorline_shared::rest::HostAgents;
 #[cfg(feature = "openapi")]
 use moorline_shared::rest::HostList;
 
@@ -15,4 +18,10 @@ use moorline_shared::rest::HostList;
 ))]
 pub(crate) fn list(view: &View<'_>, request: &Request) -> Result<Reply, ApiError> {
     Ok(Reply::ok(&view.directory.hosts(view.is_here, request.now_ms)))
+}
+
+/// Returns the answer to a request for the agents of a host, from what that reports.
+#[must_use]
+pub fn host_agents(host_id: HostId, agents: Vec<KnownAgent>) -> Reply {
+    Reply::ok(&HostAgents { host_id, agents: KnownAgent::cleaned(agents) })
 }

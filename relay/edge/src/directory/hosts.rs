@@ -11,9 +11,10 @@ use futures_util::{StreamExt as _, stream};
 use http::StatusCode;
 use moorline_core::api::ApiError;
 use moorline_core::directory::Greeting;
-use moorline_core::plan::{HostError, OPERATIONS_PATIENCE};
+use moorline_core::plan::{ANSWER_PATIENCE, HostError, OPERATIONS_PATIENCE};
 use moorline_core::reconciliation::other_protocol;
 use moorline_core::record::SessionRecord;
+use moorline_core::routes::host_agents;
 use moorline_shared::control::{Hello, Hosted, ToHost, ToRelay};
 use moorline_shared::id::{HostId, SessionId};
 use moorline_shared::message::{KEEPALIVE_PING, KEEPALIVE_PONG, close};
@@ -31,7 +32,7 @@ use super::start::Result;
 use super::{DirectoryState, now_ms, random};
 use crate::internal::{CREATE, Create, Files, FilesWanted, HOST_LOST, OperationsWanted};
 use crate::object_client;
-use crate::reply::{Answer, RequestFailure, is_upgrade};
+use crate::reply::{self, Answer, RequestFailure, is_upgrade};
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// Attachment of the link of a host that has been welcomed.
@@ -86,6 +87,7 @@ impl DirectoryState {
             }
             Ok(
                 answer @ (ToRelay::Failed { request, .. }
+                | ToRelay::Agents { request, .. }
                 | ToRelay::Files { request, .. }
                 | ToRelay::Operations { request, .. }),
             ) => self.answered(request, answer),
@@ -175,6 +177,19 @@ impl DirectoryState {
         match self.ask_host(&host, None, OPERATIONS_PATIENCE, ask).await {
             Some(ToRelay::Operations { answer, .. }) => Ok(*answer),
             _ => Ok(OperationsAnswer::silent(HostError::Silent(host).to_string())),
+        }
+    }
+
+    /// Asks a host for the agents that it knows.
+    pub(super) async fn agents(&self, id: &str) -> Answer {
+        let host: HostId = id.parse().map_err(|_| ApiError::invalid_host_id())?;
+        let is_here = |host: &HostId| self.is_here(host);
+        let host = self.ask(|directory| Ok(directory.choose_host(Some(&host), is_here)?))?;
+        let ask = |request| ToHost::Agents { request };
+        match self.ask_host(&host, None, ANSWER_PATIENCE, ask).await {
+            Some(ToRelay::Agents { agents, .. }) => reply::answer(host_agents(host, agents)),
+            Some(ToRelay::Failed { message, .. }) => Err(ApiError::internal(&message).into()),
+            _ => Err(HostError::Silent(host).into()),
         }
     }
 

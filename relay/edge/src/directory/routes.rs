@@ -64,6 +64,7 @@ async fn own(
         Call::Metrics => directory.metrics(),
         Call::DebugMetrics => directory.debug_metrics(),
         Call::Control => directory.open_control(id, request),
+        Call::HostAgents => directory.agents(id).await,
         Call::ListEvents => overview::open(directory, request),
         Call::CreateTicket => directory.ticket(request),
         Call::ListTokens => directory.tokens(),

@@ -1,5 +1,5 @@
-//! Forking: copies this session's rows to the new session's object, and gives the host what the
-//! screen shows.
+//! Forking: copies this session's rows to the new session's object, and gives the host what it
+//! needs to restore the session.
 
 use std::rc::Rc;
 
@@ -7,9 +7,9 @@ use bytes::Bytes;
 use http::StatusCode;
 use js_sys::Uint8Array;
 use moorline_core::api::ApiError;
+use moorline_core::fork::ForkTail;
 use moorline_core::segment::Segment;
 use moorline_core::stored::SegmentRow;
-use moorline_shared::control::{Fork, Output};
 use moorline_shared::id::{Epoch, Seq, SessionId};
 use moorline_shared::log::Entry;
 use moorline_shared::message::Snapshot;
@@ -48,12 +48,13 @@ struct CopiedParts {
     rows: Vec<SegmentRow>,
 }
 
-/// Copies the log to the new session's object, and answers with the [`Fork`] for the host.
+/// Copies the log to the new session's object, and answers with the
+/// [`Fork`](moorline_shared::control::Fork) for the host.
 pub(super) async fn fork(object: &Rc<Object>, wanted: ForkSource) -> Answer {
     let ForkSource { seq, mut record } = wanted;
     let CopiedParts { from, snapshot, rows } = object.with(|loaded| loaded.source(seq))??;
     record.head = from.seq;
-    let epoch = record.epoch;
+    let (epoch, driver) = (record.epoch, record.driver.clone());
     let copy = object_client::session(&object.env, &record.id)?;
     object_client::post(&copy, CREATE, &Create { record }).await?;
     if let Some(snapshot) = &snapshot {
@@ -62,8 +63,7 @@ pub(super) async fn fork(object: &Rc<Object>, wanted: ForkSource) -> Answer {
         let what = format!("epoch={epoch}&seq={}{size}", snapshot.seq);
         seed(&copy, &what, &snapshot.data).await?;
     }
-    let shown = snapshot.as_ref().map_or(Seq::ZERO, |snapshot| snapshot.seq);
-    let mut output = Vec::new();
+    let mut tail = ForkTail::new(&driver, snapshot);
     for row in rows {
         // One row at a time: the session may be trimmed or evicted in between.
         let mut entries = object.peek(|loaded| loaded.entries_of(row))??;
@@ -72,19 +72,9 @@ pub(super) async fn fork(object: &Rc<Object>, wanted: ForkSource) -> Answer {
         let mut data = Segment::default();
         entries.iter().for_each(|entry| data.push(entry));
         seed(&copy, &format!("epoch={epoch}&seq={}&last={last}", row.first), data.blob()).await?;
-        output.extend(entries.iter().filter_map(|entry| shown_by(entry, shown)));
+        entries.iter().try_for_each(|entry| tail.push(entry))?;
     }
-    reply::json(StatusCode::OK, &Fork { epoch, from, snapshot, output })
-}
-
-/// Output of an entry after the snapshot; `None` for other entries.
-fn shown_by(entry: &Entry, snapshot: Seq) -> Option<Output> {
-    match entry {
-        Entry::Output(frame) if frame.seq() > snapshot => {
-            Some(Output(Bytes::copy_from_slice(frame.data())))
-        }
-        Entry::Output(_) | Entry::Event(_) => None,
-    }
+    reply::json(StatusCode::OK, &tail.finish(epoch, from))
 }
 
 async fn seed(copy: &Stub, what: &str, bytes: &[u8]) -> Result<(), RequestFailure> {

@@ -21,6 +21,7 @@ impl ObjectDatabase {
     pub(crate) fn put_session(&self, record: &SessionRecord) -> Result<()> {
         let exit = record.exit.as_ref();
         let (command, env) = (json(&record.command), json(&record.env));
+        let agent = json(&record.agent);
         let lifecycle = json(&record.lifecycle);
         self.run(
             schema::PUT_SESSION,
@@ -42,6 +43,7 @@ impl ObjectDatabase {
                 record.head.0.into(),
                 env.as_str().into(),
                 record.host.as_ref().map(HostId::as_str).into(),
+                agent.as_str().into(),
             ],
         )
     }
@@ -123,5 +125,6 @@ fn record(row: &ResultRow) -> Result<SessionRecord> {
         head: Seq(row.number(14)?),
         env: row.json(15)?,
         host: row.optional_text(16)?.and_then(|id| id.parse().ok()),
+        agent: row.json(17)?,
     })
 }

@@ -79,6 +79,7 @@ impl LinkHandler<ToRelay, ToHost> for ControlHandler {
                     ControlPhase::Here(seat),
                     answer @ (ToRelay::Started { request, .. }
                     | ToRelay::Failed { request, .. }
+                    | ToRelay::Agents { request, .. }
                     | ToRelay::Files { request, .. }
                     | ToRelay::Operations { request, .. }),
                 ) => seat.answered(request, answer),

@@ -174,6 +174,7 @@ async fn own(
             let wanted = read_json(Request::from_parts(parts, body)).await?;
             json(rest::sessions::fork(app, &session()?, wanted).await?)
         }
+        Call::HostAgents => json(rest::hosts::agents(app, id).await?),
         Call::SessionContext => rest::session::context(app, &session()?).await?.into_response(),
         Call::SessionEvents => events::open(app, &session()?, &parts).await?,
         // Not reached: `routed` opens sockets.

@@ -64,6 +64,7 @@ impl Modify for Schemes {
 #[openapi(paths(
     rest::sessions::fork,
     rest::session::context,
+    rest::hosts::agents,
     rest::access::log_in,
     rest::access::log_out,
     rest::access::ticket,

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use moorline_core::api::ApiError;
 use moorline_core::directory::Reservation;
-use moorline_shared::control::{Fork, Output};
+use moorline_core::fork::ForkTail;
+use moorline_shared::control::Fork;
 use moorline_shared::id::{Epoch, Seq, SessionId};
 use moorline_shared::limits::{FORK_TOO_FAR, SEGMENT_BYTES};
 use moorline_shared::log::Entry;
@@ -75,10 +76,9 @@ impl Registry {
         };
         self.wait_until_stored(source, from.seq).await?;
         let begun = async {
-            let (snapshot, output) = self.copy(&record, from).await?;
+            let fork = self.copy(&record, from).await?;
             let handle = self.forked(&record).await?;
             reservation.record.size = size;
-            let fork = Fork { epoch: record.epoch, from: from.clone(), snapshot, output };
             self.start(reserved, reservation, &handle, Some(fork)).await?;
             Ok(handle)
         };
@@ -110,13 +110,9 @@ impl Registry {
         Ok(())
     }
 
-    /// Copies the source's log, and returns what the fork's host paints: a snapshot, and the output
+    /// Copies the source's log, and returns what the fork's host gets: a snapshot, and the log
     /// after it.
-    async fn copy(
-        &self,
-        record: &SessionRecord,
-        from: &ForkedFrom,
-    ) -> Result<(Option<Snapshot>, Vec<Output>), ApiError> {
+    async fn copy(&self, record: &SessionRecord, from: &ForkedFrom) -> Result<Fork, ApiError> {
         let (source, epoch, copy) = (from.session_id.clone(), from.epoch, record.clone());
         let copied = self
             .services
@@ -131,10 +127,11 @@ impl Registry {
             }
             LogCopy::TooFar => return Err(ApiError::trimmed(FORK_TOO_FAR)),
         };
-        let after = snapshot.as_ref().map_or(Seq::ZERO, |snapshot| snapshot.seq);
-        let (services, record) = (Arc::clone(&self.services), record.clone());
-        let output = tokio::task::spawn_blocking(move || output_after(&services, &record, after));
-        Ok((snapshot, output.await.unwrap_or(Err(StoreError::Closed))?))
+        let (services, record, from) = (Arc::clone(&self.services), record.clone(), from.clone());
+        let read =
+            move || tail_of(&services, &record, snapshot).map(|it| it.finish(record.epoch, from));
+        let fork = tokio::task::spawn_blocking(read).await;
+        fork.unwrap_or_else(|_| Err(StoreError::Closed.into()))
     }
 
     async fn forked(&self, record: &SessionRecord) -> Result<Arc<SessionHandle>, ApiError> {
@@ -155,25 +152,19 @@ impl Registry {
     }
 }
 
-/// Returns the output of a stored log after an entry, one piece for each segment. Blocks.
-fn output_after(
+/// Returns the part of a stored log that its host gets. Blocks.
+fn tail_of(
     services: &Services,
     record: &SessionRecord,
-    mut after: Seq,
-) -> Result<Vec<Output>, StoreError> {
-    let mut output = Vec::new();
+    snapshot: Option<Snapshot>,
+) -> Result<ForkTail, ApiError> {
+    let mut after = snapshot.as_ref().map_or(Seq::ZERO, |snapshot| snapshot.seq);
+    let mut tail = ForkTail::new(&record.driver, snapshot);
     while after < record.head {
         let entries = services
             .read(|store| store.load(&record.id, record.epoch, after, SEGMENT_BYTES as u64))?;
-        let Some(last) = entries.last().map(Entry::seq) else { return Err(StoreError::Closed) };
-        let mut data = Vec::new();
-        for entry in entries {
-            if let Entry::Output(frame) = entry {
-                data.extend_from_slice(frame.data());
-            }
-        }
-        output.push(Output(data.into()));
-        after = last;
+        after = entries.last().map(Entry::seq).ok_or(StoreError::Closed)?;
+        entries.iter().try_for_each(|entry| tail.push(entry))?;
     }
-    Ok(output)
+    Ok(tail)
 }

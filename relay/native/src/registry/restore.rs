@@ -72,6 +72,7 @@ mod tests {
             lifecycle: Lifecycle::Lost,
             exit: None,
             head: Seq(head),
+            agent: None,
         }
     }
 

@@ -43,6 +43,7 @@ impl Store {
             to_sql(record.head.0),
             text(&record.env),
             record.host.as_ref().map(HostId::as_str),
+            text(&record.agent),
         ])?;
         Ok(())
     }
@@ -87,7 +88,7 @@ impl Store {
 /// Encodes a column as JSON.
 pub(super) fn text<T: serde::Serialize>(value: &T) -> String {
     serde_json::to_string(value)
-        .expect("texts, lists and maps of them, and unit variants always encode")
+        .expect("texts, lists, maps and structs of them, and unit variants always encode")
 }
 
 pub(super) fn json<T: serde::de::DeserializeOwned>(
@@ -124,5 +125,6 @@ fn record(row: &Row<'_>) -> rusqlite::Result<SessionRecord> {
         head: Seq(from_sql(row.get(14)?)),
         env: json(row, 15)?,
         host: row.get::<_, Option<String>>(16)?.and_then(|id| id.parse().ok()),
+        agent: json(row, 17)?,
     })
 }

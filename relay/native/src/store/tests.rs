@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
+use moorline_shared::agent::spec::AgentSpec;
 use moorline_shared::frame::Frame;
 use moorline_shared::id::{Epoch, Seq, SessionId};
 use moorline_shared::limits::{FORK_OUTPUT_BYTES, SEGMENT_BYTES};
@@ -64,6 +65,7 @@ fn record() -> SessionRecord {
         lifecycle: Lifecycle::Exited,
         exit: Some(ExitStatus { code: None, signal: Some("SIGKILL".into()) }),
         head: Seq(2),
+        agent: Some(AgentSpec { agent: Some("codex".into()), ..AgentSpec::default() }),
     }
 }
 
@@ -345,7 +347,7 @@ fn a_database_of_version_1_is_brought_up_to_date() {
     let store = Store::open(folder.path()).unwrap();
     assert_eq!(
         store.sessions().unwrap(),
-        [SessionRecord { env: [].into(), host: None, ..record() }]
+        [SessionRecord { env: [].into(), host: None, agent: None, ..record() }]
     );
 }
 

@@ -174,3 +174,26 @@ async fn a_fork_of_a_long_log_shows_its_end() {
     assert!(screen.contains("xxx") && screen.contains("the end"), "{screen:?}");
     server.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_host_is_asked_for_its_agents() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(folder.path()).await;
+    // A session shows that the host is connected.
+    server.create("exit 0").await;
+    let (status, answer) = call(&server, "GET /api/hosts/localhost/agents", Value::Null).await;
+    assert_eq!((status, &answer["hostId"]), (200, &json!("localhost")));
+    assert!(answer["agents"].is_array(), "{answer}");
+    for (host, status, code) in [("nobody123", 404, "no_such_host"), ("x", 400, "invalid_id")] {
+        let (refused, answer) =
+            call(&server, &format!("GET /api/hosts/{host}/agents"), Value::Null).await;
+        assert_eq!((refused, &answer["code"]), (status, &json!(code)));
+    }
+    // Only one driver runs agents.
+    let wish = json!({ "driver": "pty", "agent": { "agent": "codex" } });
+    let (status, answer) = call(&server, "POST /api/sessions", wish).await;
+    assert_eq!((status, &answer["code"]), (400, &json!("bad_request")));
+    let message = answer["message"].as_str().unwrap();
+    assert!(message.contains("not `pty`"), "{answer}");
+    server.stop().await;
+}

@@ -1,0 +1,3 @@
+//! Coding agents.
+
+pub mod catalogue;

@@ -1,0 +1,34 @@
+//! Requests about hosts that the host itself answers.
+
+use std::sync::Arc;
+
+use moorline_core::api::responses::{Asking, Guarded};
+use moorline_core::plan::HostError;
+use moorline_core::routes::{Reply, host_agents};
+use moorline_shared::control::{ToHost, ToRelay};
+use moorline_shared::id::HostId;
+use moorline_shared::rest::{ErrorBody, HostAgents};
+
+use crate::http::App;
+use crate::http::error::ApiError;
+
+/// List the coding agents of a host
+///
+/// These are the agents that the host can start by their id. Those that are not installed have no `command`.
+#[utoipa::path(
+    get, path = "/api/hosts/{id}/agents", tag = "Hosts", operation_id = "hostAgents",
+    params(("id" = HostId, Path, description = "The host.")),
+    responses(Guarded, Asking,
+        (status = 200, description = "The agents that the host knows.", body = HostAgents),
+        (status = 400, description = "The id is not valid: `invalid_id`.", body = ErrorBody),
+        (status = 404, description = "The host does not exist: `no_such_host`.", body = ErrorBody)),
+)]
+pub(in crate::http) async fn agents(app: &Arc<App>, id: &str) -> Result<Reply, ApiError> {
+    let host: HostId = id.parse().map_err(|_| ApiError::invalid_host_id())?;
+    let host = app.registry.view(|view| view.directory.choose_host(Some(&host), view.is_here))?;
+    match app.registry.hosts().ask(&host, |request| ToHost::Agents { request }).await? {
+        ToRelay::Agents { agents, .. } => Ok(host_agents(host, agents)),
+        ToRelay::Failed { message, .. } => Err(ApiError::internal(&message)),
+        _ => Err(HostError::Silent(host).into()),
+    }
+}
