@@ -20,6 +20,7 @@
 //! driver has needed yet, such as prompts and decisions, add a method to [`SessionControl`] whose
 //! default refuses, or a variant to [`DriverOutput`].
 
+pub mod agent;
 mod error;
 pub mod pty;
 mod registry;
@@ -99,6 +100,11 @@ pub enum SnapshotSource {
     /// The driver: [`SessionControl::request_snapshot`] asks it, and it answers with
     /// [`DriverOutput::Snapshot`]. Nobody interprets its output as a terminal would.
     Driver,
+    /// The session's events: the host folds them into a
+    /// [`Conversation`](moorline_shared::fold::Conversation), whose encoding is the snapshot. Only
+    /// the host has all events, because some are its own, such as decisions, and only it knows their
+    /// numbers. Nobody interprets the output as a terminal would.
+    Events,
 }
 
 /// The output half of a session.

@@ -80,7 +80,11 @@ impl Session {
 
     fn append(&self, state: &mut HostedState, event: Event) {
         if !state.abandoned {
+            let folded = state.view.conversation().is_some().then(|| event.clone());
             let seq = state.publisher.event(event);
+            if let (Some(conversation), Some(event)) = (state.view.conversation(), folded) {
+                conversation.apply(seq, &event);
+            }
             state.view.count(seq);
         }
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use moorline_shared::agent::approval::ApprovalState;
 use moorline_shared::limits::HOST_KEEPS_BYTES;
 use moorline_shared::message::Snapshot;
@@ -95,6 +95,20 @@ impl HostedState {
                 let step = snapshots.want();
                 self.follow_step(step);
             }
+            SnapshotView::Folded(conversation) => {
+                let seq = self.publisher.head();
+                // It does not get entries of output.
+                conversation.summary.seq = seq;
+                let data = conversation.snapshot().map(Bytes::from);
+                let (cols, rows, reason) = (None, None, None);
+                self.publisher.snapshot(data.map(|data| Snapshot {
+                    seq,
+                    data,
+                    cols,
+                    rows,
+                    reason,
+                }));
+            }
         }
     }
 
@@ -110,7 +124,9 @@ impl HostedState {
                 let step = snapshots.made(snapshot);
                 self.follow_step(step);
             }
-            SnapshotView::Emulated { .. } => tracing::error!("an unexpected snapshot was dropped"),
+            SnapshotView::Emulated { .. } | SnapshotView::Folded(_) => {
+                tracing::error!("an unexpected snapshot was dropped");
+            }
         }
     }
 

@@ -1,5 +1,6 @@
 //! The source of a session's snapshots and of the answers to its program's queries.
 
+use moorline_shared::fold::Conversation;
 use moorline_shared::frame::Frame;
 use moorline_shared::id::Seq;
 use moorline_shared::message::Snapshot;
@@ -18,6 +19,8 @@ pub(super) enum SnapshotView {
     Emulated { painter: SessionPainter, queries: Queries },
     /// The session's driver makes the snapshots. The host does not look for queries.
     Driven(DriverSnapshots),
+    /// The session's events make the snapshots.
+    Folded(Box<Conversation>),
 }
 
 impl SnapshotView {
@@ -26,6 +29,7 @@ impl SnapshotView {
         match source {
             SnapshotSource::Emulator => Self::Emulated { painter, queries: Queries::new() },
             SnapshotSource::Driver => Self::Driven(DriverSnapshots::default()),
+            SnapshotSource::Events => Self::Folded(Box::default()),
         }
     }
 
@@ -33,7 +37,7 @@ impl SnapshotView {
     pub(super) const fn painter(&mut self) -> Option<&mut SessionPainter> {
         match self {
             Self::Emulated { painter, .. } => Some(painter),
-            Self::Driven(_) => None,
+            Self::Driven(_) | Self::Folded(_) => None,
         }
     }
 
@@ -78,7 +82,7 @@ impl SnapshotView {
     pub(super) fn pending_bytes(&self) -> u64 {
         match self {
             Self::Emulated { painter, .. } => painter.pending_bytes(),
-            Self::Driven(_) => 0,
+            Self::Driven(_) | Self::Folded(_) => 0,
         }
     }
 
@@ -87,6 +91,15 @@ impl SnapshotView {
         match self {
             Self::Emulated { painter, .. } => painter.is_idle(),
             Self::Driven(snapshots) => !snapshots.wanted,
+            Self::Folded(_) => true,
+        }
+    }
+
+    /// Returns the conversation, if the session's events make the snapshots.
+    pub(super) fn conversation(&mut self) -> Option<&mut Conversation> {
+        match self {
+            Self::Folded(conversation) => Some(conversation),
+            Self::Emulated { .. } | Self::Driven(_) => None,
         }
     }
 }
