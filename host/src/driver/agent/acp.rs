@@ -25,6 +25,7 @@ mod v2;
 use moorline_shared::agent::content::{
     AgentCommand, ContentBlock, MessageRole, PlanEntry, ToolContent,
 };
+use moorline_shared::agent::prompt::TurnUsage;
 use moorline_shared::event::{AgentTool, AgentUsage};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -171,6 +172,17 @@ fn list<'a>(value: &'a Value, name: &str) -> Option<&'a [Value]> {
 fn has(value: &Value, path: &[&str]) -> bool {
     let found = path.iter().try_fold(value, |value, name| value.get(name));
     found.is_some_and(|found| !matches!(found, Value::Null | Value::Bool(false)))
+}
+
+/// Returns the tokens that a turn has used, if an agent tells.
+pub(super) fn turn_usage(answer: &Value) -> Option<TurnUsage> {
+    let usage = answer.get("usage").filter(|usage| usage.is_object())?;
+    let number = |name: &str| usage.get(name).and_then(Value::as_u64);
+    Some(TurnUsage {
+        input_tokens: number("inputTokens"),
+        output_tokens: number("outputTokens"),
+        total_tokens: number("totalTokens"),
+    })
 }
 
 /// Returns the reason why an agent has stopped, in its own word.

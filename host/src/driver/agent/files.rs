@@ -48,14 +48,14 @@ impl AgentFolders {
         for folder in &self.0 {
             match work(folder) {
                 Err(TextFileError::Outside) => {}
-                done => return done.map_err(answer),
+                done => return done.map_err(|error| answer(&error)),
             }
         }
-        Err(answer(TextFileError::Outside))
+        Err(answer(&TextFileError::Outside))
     }
 }
 
-fn answer(error: TextFileError) -> RpcError {
+fn answer(error: &TextFileError) -> RpcError {
     let code = match error {
         TextFileError::Outside => INVALID_PARAMS,
         TextFileError::NotFound => NOT_FOUND,

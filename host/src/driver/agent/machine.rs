@@ -61,8 +61,6 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::acp::{self, OpenedSession};
-#[cfg(test)]
-use super::{RpcError, ServiceAnswer, ServiceRequest};
 use desk::ServiceDesk;
 pub use input::{AgentInput, AgentSettings};
 use life::{AgentLife, AgentPhase, OpenRequests, OpenWay, RequestPurpose};
@@ -334,7 +332,7 @@ impl AgentMachine {
                 continue;
             }
             match acp::prompt_blocks(&turn.prompt, &self.spec.cwd) {
-                Ok(blocks) => return self.begin(turn, blocks),
+                Ok(blocks) => return self.begin(turn, &blocks),
                 Err(file) => {
                     let message = format!("The file is not in the session's folder: {file}");
                     self.turns.fail(turn, "bad_file", &message, &mut self.out);
@@ -343,7 +341,7 @@ impl AgentMachine {
         }
     }
 
-    fn begin(&mut self, turn: QueuedTurn, blocks: Vec<Value>) {
+    fn begin(&mut self, turn: QueuedTurn, blocks: &[Value]) {
         let Some(session) = self.life.session_id.clone() else { return };
         let turn_id = turn.turn_id.clone();
         self.speech.close(&mut self.out);

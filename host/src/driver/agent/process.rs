@@ -175,8 +175,6 @@ impl AgentProcess {
                 && self.state.is_drained
                 && let Some(exit) = self.state.exit.clone()
             {
-                // Whatever the process has left in its group must not go on unseen.
-                self.group.signal(Signal::SIGKILL);
                 return ProcessEvent::Exited(exit, self.errors.last_words().await);
             }
             if self.unwritten.len() - self.written > UNWRITTEN_BYTES {
@@ -221,6 +219,8 @@ impl AgentProcess {
             },
             exit = self.child.wait(), if !has_exited => {
                 self.state.exit = Some(exit.map(exit_status).unwrap_or_default());
+                // Whatever the process has left in its group must not go on unseen.
+                self.group.signal(Signal::SIGKILL);
             }
             () = sleep(DRAIN), if has_exited && reads => self.state.is_drained = true,
             // A process without output cannot be talked to.

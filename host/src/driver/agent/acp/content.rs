@@ -55,6 +55,8 @@ pub(super) fn tool(value: &Value) -> Option<ToolNews> {
         content: contents.map(|list| list.iter().map(tool_content).collect()),
         input: present(value, "rawInput"),
         output: present(value, "rawOutput"),
+        // Claude Code names the call of the sub-agent that makes this one.
+        parent: value.pointer("/_meta/claudeCode").and_then(|meta| id(meta, "parentToolUseId")),
         ..AgentTool::default()
     };
     let hash = |name| Some((name, hash_of(&present(value, name)?)));

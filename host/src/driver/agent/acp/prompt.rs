@@ -62,7 +62,7 @@ fn link(file: &str, cwd: &Path) -> Option<Value> {
 }
 
 /// Returns the request that sends a prompt.
-pub(in super::super) fn prompt_request(session_id: &str, blocks: Vec<Value>) -> Asked {
+pub(in super::super) fn prompt_request(session_id: &str, blocks: &[Value]) -> Asked {
     ("session/prompt", json!({ "sessionId": session_id, "prompt": blocks }))
 }
 

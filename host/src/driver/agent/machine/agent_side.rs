@@ -12,7 +12,9 @@ use super::questions::{self, QuestionPlace};
 use super::speech::SpeechPlace;
 use super::turns::AgentTurnEnd;
 use super::{AgentMachine, HISTORY_LOST};
-use crate::driver::agent::acp::{self, AgentNews, Dialect, OpenedSession, ToolNews, method};
+use crate::driver::agent::acp::{
+    self, AgentNews, Dialect, OpenedSession, ServiceRequest, ToolNews, method,
+};
 use crate::driver::agent::rpc::{self, RpcError, RpcId, RpcMessage};
 
 impl AgentMachine {
@@ -143,7 +145,8 @@ impl AgentMachine {
         let end = match result {
             // In version 2, this only says that the agent has the prompt.
             Ok(_) if self.life.known.dialect == Dialect::V2 => return self.turns.accept(),
-            Ok(answer) => AgentTurnEnd::stopped(acp::stop_reason(&answer)),
+            Ok(answer) => AgentTurnEnd::stopped(acp::stop_reason(&answer))
+                .with_usage(acp::turn_usage(&answer)),
             Err(error) if error.code == rpc::AUTH_REQUIRED && !is_stopping => {
                 self.speech.close(&mut self.out);
                 self.turns.put_back(&mut self.out);
@@ -162,7 +165,7 @@ impl AgentMachine {
         if let Some(request) = acp::service(method, params) {
             match request {
                 _ if !self.is_ours(params) => self.refuse_session(&id),
-                Ok(request) => self.desk.take(id, request, &mut self.out),
+                Ok(request) => self.serve(id, request),
                 Err(()) => self.refuse_params(&id),
             }
         } else if !is_permission && method != method::ELICITATION {
@@ -183,6 +186,14 @@ impl AgentMachine {
                 false => self.ask_form(id, params, place),
             }
         }
+    }
+
+    fn serve(&mut self, id: RpcId, request: ServiceRequest) {
+        if let ServiceRequest::CreateTerminal { command, args, .. } = &request {
+            let line = format!("$ {command} {}", args.join(" "));
+            self.out.show(|transcript| transcript.note(&line));
+        }
+        self.desk.take(id, request, &mut self.out);
     }
 
     /// Returns true if nobody is asked now: history is loaded, or the turn is being stopped.

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use moorline_shared::agent::prompt::{Prompt, TurnError, TurnState};
+use moorline_shared::agent::prompt::{Prompt, TurnError, TurnState, TurnUsage};
 use moorline_shared::event::{AgentQueue, AgentTurn};
 use moorline_shared::id::TurnId;
 use moorline_shared::limits::{ENDED_TURNS, QUEUED_PROMPTS};
@@ -234,9 +234,9 @@ impl TurnBook {
     /// Ends the running turn.
     pub(super) fn end(&mut self, end: AgentTurnEnd, out: &mut Outbox) {
         if let Some(active) = self.active.take() {
-            let AgentTurnEnd { state, stop_reason, error } = end;
+            let AgentTurnEnd { state, stop_reason, usage, error } = end;
             let event = turn_event(&active.turn.turn_id, state);
-            out.event(&AgentTurn { stop_reason, error, ..event });
+            out.event(&AgentTurn { stop_reason, usage, error, ..event });
             self.forget(active.turn);
         }
     }
@@ -255,6 +255,7 @@ impl TurnBook {
 pub(super) struct AgentTurnEnd {
     state: TurnState,
     stop_reason: Option<String>,
+    usage: Option<TurnUsage>,
     error: Option<TurnError>,
 }
 
@@ -269,18 +270,23 @@ impl AgentTurnEnd {
             }
             _ => (TurnState::Done, None),
         };
-        Self { state, stop_reason: reason, error }
+        Self { state, stop_reason: reason, usage: None, error }
+    }
+
+    /// Adds the tokens that the turn has used.
+    pub(super) fn with_usage(self, usage: Option<TurnUsage>) -> Self {
+        Self { usage, ..self }
     }
 
     /// A user has stopped it.
     pub(super) fn cancelled() -> Self {
-        Self { state: TurnState::Cancelled, stop_reason: None, error: None }
+        Self { state: TurnState::Cancelled, stop_reason: None, usage: None, error: None }
     }
 
     /// It failed.
     pub(super) fn failed(code: &str, message: String) -> Self {
         let error = Some(TurnError { code: code.to_owned(), message });
-        Self { state: TurnState::Failed, stop_reason: None, error }
+        Self { state: TurnState::Failed, stop_reason: None, usage: None, error }
     }
 
     /// Returns the sentence about a failure.

@@ -12,7 +12,7 @@ use moorline_shared::session::ExitStatus;
 use moorline_shared::time::Time;
 use serde_json::{Value, json};
 
-use super::super::{AgentInput, AgentMachine, AgentOutput, AgentSettings, ServiceRequest};
+use crate::driver::agent::{AgentInput, AgentMachine, AgentOutput, AgentSettings, ServiceRequest};
 
 /// A machine, and all that it has put out since it was last asked.
 pub(super) struct Bench {

@@ -10,8 +10,8 @@ use moorline_shared::limits::{APPROVAL_BYTES, OPEN_APPROVALS, QUEUED_PROMPTS};
 use moorline_shared::time::Time;
 use serde_json::{Value, json};
 
-use super::super::{AgentInput, AgentMachine, AgentOutput, AgentSettings, ServiceAnswer};
 use super::bench::{exit_code, options, prompt, turn};
+use crate::driver::agent::{AgentInput, AgentMachine, AgentOutput, AgentSettings, ServiceAnswer};
 
 /// A small generator: the same numbers for the same seed.
 struct Dice(u64);

@@ -22,8 +22,11 @@ fn a_prompt_runs_to_its_end() {
     assert_eq!(asked["params"]["prompt"], json!([{ "type": "text", "text": "do a" }]));
     let message = &bench.events::<AgentMessage>()[0];
     assert_eq!((message.role, message.turn_id.clone()), (MessageRole::User, Some(turn("a"))));
-    bench.finish("max_tokens");
+    let usage = json!({ "inputTokens": 5, "totalTokens": "many" });
+    bench.answer("session/prompt", &json!({ "stopReason": "max_tokens", "usage": usage }));
     let last = bench.events::<AgentTurn>().pop().unwrap();
+    let usage = last.usage.unwrap();
+    assert_eq!((usage.input_tokens, usage.total_tokens), (Some(5), None));
     assert_eq!(last.stop_reason.as_deref(), Some("max_tokens"));
     assert_eq!(bench.turns(), ["a queued", "a running", "a done"]);
     let states: Vec<_> = bench.events::<AgentState>().into_iter().map(|it| it.value).collect();

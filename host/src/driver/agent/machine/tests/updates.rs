@@ -11,8 +11,8 @@ use moorline_shared::fold::ConversationItem;
 use moorline_shared::limits::AGENT_EVENT_BYTES;
 use serde_json::json;
 
-use super::super::{AgentInput, RpcError, ServiceAnswer, ServiceRequest};
 use super::bench::{Bench, prompt};
+use crate::driver::agent::{AgentInput, RpcError, ServiceAnswer, ServiceRequest};
 
 /// Returns a machine whose agent works. The outputs begin after the message of the user.
 fn working() -> Bench {
@@ -204,6 +204,8 @@ fn files_and_terminals_are_served() {
     let (work, _) = bench.work().unwrap();
     bench.handle(AgentInput::Served { work, result: Err(RpcError::new(-32002, "gone")) });
     assert_eq!(bench.answers(8)[0]["error"]["code"], -32002);
+    bench.ask(12, "terminal/create", &json!({ "command": "ls", "args": ["-l"] }));
+    assert!(bench.transcript.contains("$ ls -l"));
     bench.ask(9, "terminal/create", &json!({ "command": "ls", "args": [1] }));
     assert_eq!(bench.answers(9)[0]["error"]["code"], -32602);
     bench.ask(10, "fs/delete", &json!({}));

@@ -26,8 +26,8 @@ fn ready() -> Bench {
     bench
 }
 
-fn state(bench: &mut Bench, state: Value) {
-    bench.update("state_update", &state);
+fn state(bench: &mut Bench, state: &Value) {
+    bench.update("state_update", state);
 }
 
 #[test]
@@ -35,20 +35,20 @@ fn a_turn_ends_when_the_session_is_idle() {
     let mut bench = ready();
     bench.act(prompt("a"));
     // It is idle from before.
-    state(&mut bench, json!({ "state": "idle" }));
+    state(&mut bench, &json!({ "state": "idle" }));
     assert_eq!(bench.turns().last().unwrap(), "a running");
     bench.answer("session/prompt", &json!({ "messageId": "u1" }));
-    state(&mut bench, json!({ "state": "running" }));
+    state(&mut bench, &json!({ "state": "running" }));
     let echo = json!({ "messageId": "u1", "content": [{ "type": "text", "text": "do a" }] });
     bench.update("user_message", &echo);
-    state(&mut bench, json!({ "state": "idle", "stopReason": "end_turn" }));
+    state(&mut bench, &json!({ "state": "idle", "stopReason": "end_turn" }));
     assert_eq!(bench.turns().last().unwrap(), "a done");
     assert_eq!(bench.events::<AgentMessage>().len(), 1, "the prompt is told once");
 
     bench.act(prompt("b"));
     bench.answer("session/prompt", &json!({ "messageId": "u2" }));
     let error = json!({ "code": -1, "message": "overloaded" });
-    state(&mut bench, json!({ "state": "idle", "stopReason": "error", "error": error }));
+    state(&mut bench, &json!({ "state": "idle", "stopReason": "error", "error": error }));
     let failed = bench.events::<AgentTurn>().pop().unwrap().error.unwrap();
     assert_eq!((&*failed.code, &*failed.message), ("agent_error", "overloaded"));
 }
