@@ -127,8 +127,10 @@ pub enum SnapshotSource {
     /// The driver: [`SessionControl::request_snapshot`] asks it, and it answers with
     /// [`DriverOutput::Snapshot`]. Nobody interprets its output as a terminal would.
     Driver,
-    /// The session's events: the snapshot is the [`Conversation`](moorline_shared::fold::Conversation)
-    /// that they add up to.
+    /// The session's events: the host folds them into a
+    /// [`Conversation`](moorline_shared::fold::Conversation), whose encoding is the snapshot. Only
+    /// the host has all events, because some are its own, such as decisions, and only it knows their
+    /// numbers. Nobody interprets the output as a terminal would.
     Conversation,
 }
 

@@ -17,6 +17,7 @@ mod edits;
 mod problem;
 #[cfg(test)]
 mod tests;
+mod text;
 
 use std::path::Path;
 
@@ -30,6 +31,7 @@ use beneath::{FileState, Folder};
 use changes::PlannedFiles;
 
 use problem::Problem;
+pub(crate) use text::{TextFileError, read_text, write_text};
 
 /// Answers a relay's question about operations in a folder. Blocks.
 #[must_use]

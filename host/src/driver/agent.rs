@@ -1,3 +1,27 @@
-//! Coding agents.
+//! The `agent` driver: a coding agent that speaks the Agent Client Protocol, as a child process.
+//!
+//! [`AgentMachine`] decides everything, without I/O: prompts and turns, approvals, settings, the
+//! agent's start, its end and its next start. Around it are the agent's process, the files and
+//! commands that it asks for, and the two halves of a session. The protocol's words are in one
+//! module, which translates both of its versions into the events of `moorline_shared`.
+//!
+//! A session ends only when it is closed. An agent that ends before is started again with the next
+//! prompt, and goes on with its conversation if it can.
 
+mod acp;
 pub mod catalogue;
+mod clock;
+mod files;
+mod launch;
+mod machine;
+mod process;
+mod rpc;
+mod session;
+mod task;
+mod terminals;
+mod transcript;
+
+pub use acp::{ServiceAnswer, ServiceRequest};
+pub use machine::{AgentInput, AgentMachine, AgentOutput, AgentSettings};
+pub use rpc::{LINE_BYTES, RpcError};
+pub use session::{AgentDriver, NAME};

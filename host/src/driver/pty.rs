@@ -9,7 +9,7 @@
 //! with tokio's own child handling. `portable-pty` only has blocking readers and so needs two
 //! threads per session; `rustix-openpty` leaves the controlling terminal to an unsafe `pre_exec`.
 
-mod environment;
+pub(super) mod environment;
 mod error;
 mod foreground;
 mod integration;
@@ -100,7 +100,7 @@ impl Pty {
 }
 
 /// Returns the folder to start in, after checking that it can be entered.
-fn folder(spawn: &Spawn, environment: &Environment) -> Result<PathBuf, SpawnError> {
+pub(super) fn folder(spawn: &Spawn, environment: &Environment) -> Result<PathBuf, SpawnError> {
     let path = match &spawn.cwd {
         Some(path) => absolute(path, environment)?,
         None => environment.home(),
@@ -133,15 +133,19 @@ fn absolute(path: &Path, environment: &Environment) -> Result<PathBuf, SpawnErro
 }
 
 /// A program that is ready to be started.
-struct PtyProgram {
-    path: PathBuf,
+pub(super) struct PtyProgram {
+    pub(super) path: PathBuf,
     /// The name that it is started under, which is its zeroth argument.
     name: OsString,
-    arguments: Vec<OsString>,
-    variables: BTreeMap<OsString, OsString>,
+    pub(super) arguments: Vec<OsString>,
+    pub(super) variables: BTreeMap<OsString, OsString>,
 }
 
-fn program(spawn: &Spawn, cwd: &Path, environment: &Environment) -> Result<PtyProgram, SpawnError> {
+pub(super) fn program(
+    spawn: &Spawn,
+    cwd: &Path,
+    environment: &Environment,
+) -> Result<PtyProgram, SpawnError> {
     let words = spawn.command.as_deref();
     let (path, arguments) = match words.map(<[_]>::split_first) {
         None => (environment.shell(), &[][..]),

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use moorline_shared::agent::spec::KnownAgent;
 use moorline_shared::rest::MissingDriver;
 
+use super::agent::AgentDriver;
 use super::pty::PtyDriver;
 use super::{Driver, blocking};
 
@@ -28,7 +29,7 @@ impl Drivers {
     /// shells mark their prompts, or `None` to start shells without them.
     #[must_use]
     pub fn built_in(integration: Option<PathBuf>) -> Self {
-        Self::new(vec![Box::new(PtyDriver::new(integration))])
+        Self::new(vec![Box::new(PtyDriver::new(integration)), Box::new(AgentDriver)])
     }
 
     /// Creates a registry of these drivers. If two have the same name, the first is used.

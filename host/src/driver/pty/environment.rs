@@ -12,19 +12,19 @@ use std::path::{Component, Path, PathBuf};
 use nix::unistd::User;
 
 /// The host's own variables, and the user that it runs as.
-pub(super) struct Environment {
+pub(in crate::driver) struct Environment {
     variables: BTreeMap<OsString, OsString>,
     user: Option<User>,
 }
 
 impl Environment {
-    pub(super) fn of_this_process() -> Self {
+    pub(in crate::driver) fn of_this_process() -> Self {
         let user = User::from_uid(nix::unistd::getuid()).ok().flatten();
         Self { variables: std::env::vars_os().collect(), user }
     }
 
     /// Returns the user's shell.
-    pub(super) fn shell(&self) -> PathBuf {
+    pub(in crate::driver) fn shell(&self) -> PathBuf {
         let usable = |path: &PathBuf| path.is_absolute() && path.is_file();
         let chosen = self.variables.get(&OsString::from("SHELL")).map(PathBuf::from);
         let listed = self.user.as_ref().map(|user| user.shell.clone());
@@ -32,7 +32,7 @@ impl Environment {
     }
 
     /// Returns the user's home.
-    pub(super) fn home(&self) -> PathBuf {
+    pub(in crate::driver) fn home(&self) -> PathBuf {
         let chosen = self.variables.get(&OsString::from("HOME")).map(PathBuf::from);
         let listed = self.user.as_ref().map(|user| user.dir.clone());
         chosen.filter(|path| path.is_absolute()).or(listed).unwrap_or("/".into())
@@ -40,7 +40,7 @@ impl Environment {
 
     /// Returns the home of the user `name`, like a shell's `~name`; `None` if the user does not
     /// exist.
-    pub(super) fn home_of(&self, name: &str) -> Option<PathBuf> {
+    pub(in crate::driver) fn home_of(&self, name: &str) -> Option<PathBuf> {
         if name.is_empty() {
             return Some(self.home());
         }
@@ -48,7 +48,7 @@ impl Environment {
     }
 
     /// Returns all variables of a program that is started in the folder `cwd` with `given` added.
-    pub(super) fn for_program(
+    pub(in crate::driver) fn for_program(
         &self,
         cwd: &Path,
         given: &BTreeMap<String, String>,

@@ -72,7 +72,7 @@ pub enum SpawnError {
 
 impl SpawnError {
     /// Interprets the system's error of starting `program`.
-    pub(super) fn of_start(error: io::Error, program: &str) -> Self {
+    pub(in crate::driver) fn of_start(error: io::Error, program: &str) -> Self {
         let name = || program.to_owned();
         let is_file = program.contains('/') && Path::new(program).is_file();
         match error.kind() {
@@ -95,7 +95,7 @@ impl SpawnError {
     }
 
     /// Interprets a system error that is not the program's fault.
-    pub(super) fn of_system(error: io::Error) -> Self {
+    pub(in crate::driver) fn of_system(error: io::Error) -> Self {
         let exhausted = match error.raw_os_error().map(Errno::from_raw_os_error) {
             Some(Errno::MFILE) => {
                 "this host has no file descriptors left: end some sessions, or raise its limit \

@@ -1,0 +1,71 @@
+//! From the spec of a session to the program that is started.
+
+use moorline_shared::agent::spec::AgentSpec;
+
+use super::files::AgentFolders;
+use super::machine::AgentSettings;
+use super::process::{AgentProcess, AgentProgram};
+use crate::driver::pty::environment::Environment;
+use crate::driver::pty::{self, Spawn};
+use crate::driver::{DriverError, SessionSpec};
+
+/// A session that is ready to run.
+#[derive(Debug)]
+pub(super) struct AgentLaunch {
+    pub(super) settings: AgentSettings,
+    pub(super) program: AgentProgram,
+    pub(super) folders: AgentFolders,
+}
+
+impl AgentLaunch {
+    /// Finds the program and the folders of a session, and starts the program for the first time.
+    /// Must be called within a tokio runtime. May block.
+    ///
+    /// # Errors
+    /// [`DriverError`]; then nothing was started.
+    pub(super) fn start(spec: SessionSpec) -> Result<(Self, AgentProcess), DriverError> {
+        let SessionSpec { facts, cwd, .. } = spec;
+        let agent = facts.agent.unwrap_or_default();
+        let command = command(&agent, facts.command)?;
+        let name = agent.agent.clone().unwrap_or_else(|| program_name(&command));
+        let spawn = Spawn { command: Some(command), cwd, env: facts.env, ..Spawn::default() };
+        let environment = Environment::of_this_process();
+        let cwd = pty::folder(&spawn, &environment)?;
+        let program = pty::program(&spawn, &cwd, &environment)?;
+        let AgentSpec { mode, model, directories, .. } = agent;
+        if let Some(relative) = directories.iter().find(|folder| !folder.starts_with('/')) {
+            let message = format!("the folder {relative:?} of the agent is not an absolute path");
+            return Err(DriverError::Refused(message.into()));
+        }
+        let mut folders = vec![cwd.clone()];
+        folders.extend(directories.iter().map(Into::into));
+        let program = AgentProgram {
+            path: program.path,
+            arguments: program.arguments,
+            variables: program.variables,
+            cwd: cwd.clone(),
+        };
+        let process = program.spawn()?;
+        let settings = AgentSettings { name, cwd, directories, mode, model, asks: None };
+        Ok((Self { settings, program, folders: AgentFolders(folders) }, process))
+    }
+}
+
+/// Returns the command that starts an agent.
+fn command(agent: &AgentSpec, given: Vec<String>) -> Result<Vec<String>, DriverError> {
+    match &agent.agent {
+        Some(id) => Err(DriverError::Refused(
+            format!("the agent `{id}` is not known here: give its command").into(),
+        )),
+        None if given.is_empty() => Err(DriverError::Refused(
+            "name an agent, or the command of a program that speaks the Agent Client Protocol"
+                .into(),
+        )),
+        None => Ok(given),
+    }
+}
+
+fn program_name(command: &[String]) -> String {
+    let path = command.first().map(String::as_str).unwrap_or_default();
+    path.rsplit('/').next().unwrap_or(path).to_owned()
+}

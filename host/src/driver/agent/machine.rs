@@ -1,0 +1,415 @@
+//! One agent session, without I/O: what users ask and what the agent says becomes lines to the
+//! agent and events of the session.
+//!
+//! **Inputs**: [`AgentMachine::handle`] takes an [`AgentInput`] with the current time and fresh random bits. Times
+//! are milliseconds since 1970 by a clock that is never set back while the host runs.
+//!
+//! **Outputs**: after each input, call [`AgentMachine::poll_output`] until it returns `None`, and
+//! carry out each [`AgentOutput`] in order. Then pass in [`AgentInput::Timeout`] at
+//! [`AgentMachine::poll_timeout`], which only an input changes. A spurious or late timeout is
+//! harmless.
+//!
+//! **State**: a machine whose outputs were all taken can be stored with serde and be continued by
+//! another process, as long as the agent's process lives and no line of it is lost or passed in
+//! twice.
+//!
+//! **Order**: the owner starts the agent's process and passes in [`AgentInput::Started`]. After
+//! [`AgentOutput::Kill`], and whenever the process ends, [`AgentInput::Exited`] comes last; after
+//! that the machine may ask for another with [`AgentOutput::Start`]. [`AgentInput::Close`] leads to
+//! [`AgentOutput::End`], after which every input is ignored.
+//!
+//! **Bounds**: the queue, the questions, the tool calls and the requests that are open, and every
+//! event are bounded. The outputs of one input are bounded by its size. A machine that has many
+//! outputs that nobody took, see [`AgentMachine::pending_outputs`], should get no more input.
+//!
+//! ```
+//! use moorline_host::driver::agent::{AgentInput, AgentMachine, AgentOutput, AgentSettings};
+//! use moorline_shared::time::Time;
+//!
+//! let settings = AgentSettings { cwd: "/home/me/work".into(), ..AgentSettings::default() };
+//! let mut machine = AgentMachine::new(settings);
+//! machine.handle(Time::from_ms(1_767_323_045_000), 0, AgentInput::Started);
+//! let outputs: Vec<_> = std::iter::from_fn(|| machine.poll_output()).collect();
+//! let is_line = |output: &AgentOutput| matches!(output, AgentOutput::Line(line) if line.contains("initialize"));
+//! assert!(outputs.iter().any(is_line));
+//! ```
+
+mod agent_side;
+mod desk;
+mod fit;
+mod input;
+mod life;
+mod outbox;
+mod questions;
+mod report;
+mod settings;
+mod speech;
+#[cfg(test)]
+mod tests;
+mod tools;
+mod turns;
+mod typed;
+mod user_side;
+
+use moorline_shared::agent::action::ActionNumber;
+use moorline_shared::agent::content::{ContentBlock, KnownContent, MessageRole};
+use moorline_shared::agent::prompt::Prompt;
+use moorline_shared::event::{AgentInfo, AgentMessage};
+use moorline_shared::id::ApprovalId;
+use moorline_shared::session::ExitStatus;
+use moorline_shared::time::Time;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::acp::{self, OpenedSession};
+use desk::ServiceDesk;
+pub use input::{AgentInput, AgentSettings};
+use life::{AgentLife, AgentPhase, OpenRequests, OpenWay, RequestPurpose};
+pub use outbox::AgentOutput;
+use outbox::Outbox;
+use questions::QuestionBook;
+use report::StateReport;
+use settings::SettingBoard;
+use speech::AgentSpeech;
+use tools::ToolBoard;
+use turns::{AgentTurnEnd, QueuedTurn, TurnBook};
+use typed::TypedLine;
+
+/// One agent session. See the module's documentation.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct AgentMachine {
+    spec: AgentSettings,
+    life: AgentLife,
+    requests: OpenRequests,
+    turns: TurnBook,
+    questions: QuestionBook,
+    speech: AgentSpeech,
+    tools: ToolBoard,
+    settings: SettingBoard,
+    desk: ServiceDesk,
+    input: SessionInput,
+    out: Outbox,
+}
+
+/// What users type, and what they were last told.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct SessionInput {
+    line: TypedLine,
+    report: StateReport,
+}
+
+impl AgentMachine {
+    /// Creates the machine of a session whose agent is being started.
+    #[must_use]
+    pub fn new(spec: AgentSettings) -> Self {
+        let settings = SettingBoard::new(spec.mode.as_ref(), spec.model.as_ref());
+        Self {
+            spec,
+            life: AgentLife::new(),
+            requests: OpenRequests::default(),
+            turns: TurnBook::default(),
+            questions: QuestionBook::default(),
+            speech: AgentSpeech::default(),
+            tools: ToolBoard::default(),
+            settings,
+            desk: ServiceDesk::default(),
+            input: SessionInput::default(),
+            out: Outbox::default(),
+        }
+    }
+
+    /// Takes an input. `random` must be fresh and unpredictable: the ids of approvals and of typed
+    /// turns come from it.
+    pub fn handle(&mut self, now: Time, random: u128, input: AgentInput) {
+        if self.life.phase == AgentPhase::Closed {
+            return;
+        }
+        match input {
+            AgentInput::Started => self.started(now),
+            AgentInput::NotStarted { message } => self.fail_start(&message),
+            AgentInput::Line(line) => self.line(now, random, &line),
+            AgentInput::LineTooLong => self.out.fault(now, "a line is too long"),
+            AgentInput::Exited { exit, last_words } => {
+                self.exited(now, &exit, last_words.as_deref());
+            }
+            AgentInput::Action(action) => self.act(now, action),
+            AgentInput::Decision { approval_id, decision } => {
+                self.questions.decide(&approval_id, decision.as_ref(), &mut self.out);
+            }
+            AgentInput::Typed(bytes) => self.typed(now, random, &bytes),
+            AgentInput::Served { work, result } => self.desk.served(work, result, &mut self.out),
+            AgentInput::Timeout => {}
+            AgentInput::Close => return self.close(),
+        }
+        self.tick(now);
+        self.begin_next();
+        self.report();
+    }
+
+    /// Records that an action was passed in: [`AgentOutput::Acted`] follows what it has led to.
+    pub fn acted(&mut self, number: ActionNumber) {
+        self.out.push(AgentOutput::Acted(number));
+    }
+
+    /// Returns the next output.
+    pub fn poll_output(&mut self) -> Option<AgentOutput> {
+        self.out.pop()
+    }
+
+    /// Returns the number of outputs that nobody has taken.
+    #[must_use]
+    pub fn pending_outputs(&self) -> usize {
+        self.out.len()
+    }
+
+    /// Returns when to pass in [`AgentInput::Timeout`].
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Time> {
+        let times = [self.speech.poll_timeout(), self.turns.stop_until(), self.life.until];
+        times.into_iter().flatten().min()
+    }
+
+    /// Returns true if this question waits for a decision.
+    #[must_use]
+    pub fn awaits(&self, approval_id: &ApprovalId) -> bool {
+        self.questions.has(approval_id)
+    }
+
+    fn tick(&mut self, now: Time) {
+        self.speech.tick(now, &mut self.out);
+        if self.turns.stops_late(now) {
+            let sentence = "The agent has not stopped within 10 seconds. Stop it by force to end \
+                            its process.";
+            self.out.error("not_stopping", sentence);
+        }
+        if self.life.until.is_some_and(|until| until <= now) {
+            self.fail_start("The agent does not answer.");
+        }
+    }
+
+    /// Reports the state in one word, if it has changed.
+    fn report(&mut self) {
+        let active = self.turns.active();
+        let value = match self.life.phase {
+            AgentPhase::Failed | AgentPhase::NeedsLogin => "error",
+            _ if !self.questions.is_empty() => "waiting",
+            _ if active.is_some() => "working",
+            AgentPhase::Exited if !self.life.process.is_forced => "error",
+            _ => "idle",
+        };
+        self.turns.wait(!self.questions.is_empty(), &mut self.out);
+        let tool = if value == "working" { self.tools.running() } else { None };
+        self.input.report.report(value, tool, &mut self.out);
+    }
+
+    /// Asks for another process of the agent.
+    fn start(&mut self, now: Time) {
+        self.life.enter(AgentPhase::Starting, now);
+        self.life.process.restarts = false;
+        self.out.push(AgentOutput::Start);
+    }
+
+    fn started(&mut self, now: Time) {
+        self.life.count += 1;
+        self.life.is_open = false;
+        self.life.process = life::ProcessFate { is_up: true, ..Default::default() };
+        self.life.enter(AgentPhase::Initializing, now);
+        self.info("starting", None);
+        let asked = acp::initialize();
+        self.requests.send(RequestPurpose::Initialize, &asked, &mut self.out);
+    }
+
+    /// Reports the agent's phase.
+    fn info(&mut self, phase: &str, message: Option<String>) {
+        let name = (self.life.count <= 1 && phase == "starting").then(|| self.spec.name.clone());
+        let name = name.filter(|name| !name.is_empty());
+        let asks = name.is_some().then_some(self.spec.asks).flatten();
+        let phase = phase.to_owned();
+        self.out.event(&AgentInfo { phase, message, name, asks, ..AgentInfo::default() });
+    }
+
+    /// Opens the session: the one that the agent had before, if it can.
+    fn open(&mut self, now: Time) {
+        let abilities = &self.life.known.abilities;
+        let way = match self.life.session_id {
+            Some(_) if abilities.resume => OpenWay::Resume,
+            Some(_) if abilities.load => OpenWay::Load,
+            _ => OpenWay::New,
+        };
+        if way == OpenWay::New && self.life.session_id.take().is_some() {
+            self.out.error("history_lost", HISTORY_LOST);
+        }
+        self.open_by(now, way);
+    }
+
+    fn open_by(&mut self, now: Time, way: OpenWay) {
+        let AgentSettings { cwd, directories, .. } = &self.spec;
+        let directories: &[String] = match self.life.known.abilities.directories {
+            true => directories,
+            false => &[],
+        };
+        if directories.len() < self.spec.directories.len() && self.life.count <= 1 {
+            let sentence = "This agent works in one folder only: it was not told of the others.";
+            self.out.error("one_folder", sentence);
+        }
+        let session = self.life.session_id.as_deref().unwrap_or_default();
+        let asked = match way {
+            OpenWay::New => OpenedSession::new_request(cwd, directories),
+            OpenWay::Load => OpenedSession::load_request(session, cwd, directories),
+            OpenWay::Resume => OpenedSession::resume_request(session, cwd, directories),
+        };
+        self.life.enter(AgentPhase::Opening, now);
+        self.requests.send(RequestPurpose::Open(way), &asked, &mut self.out);
+    }
+
+    /// Gives up the start of the agent. The next prompt tries again.
+    fn fail_start(&mut self, sentence: &str) {
+        self.life.settle(AgentPhase::Failed);
+        self.requests.clear();
+        self.info("failed", Some(sentence.to_owned()));
+        self.out.show(|transcript| transcript.error(sentence));
+        self.turns.fail_next("agent_failed", sentence, &mut self.out);
+        self.turns.hold(true);
+        if self.life.process.is_up {
+            self.out.push(AgentOutput::Kill);
+        }
+    }
+
+    fn exited(&mut self, now: Time, exit: &ExitStatus, last_words: Option<&str>) {
+        let sentence = exit_sentence(exit, last_words);
+        let was_forced = self.life.process.is_forced;
+        self.life.process.is_up = false;
+        self.life.is_open = false;
+        self.requests.clear();
+        self.desk.clear(&mut self.out);
+        self.questions.withdraw_all("The agent has ended.", true, &mut self.out);
+        let restarts = std::mem::take(&mut self.life.process.restarts);
+        match self.life.phase {
+            AgentPhase::Failed | AgentPhase::Exited | AgentPhase::Closed => {}
+            AgentPhase::Ready | AgentPhase::NeedsLogin => self.die(sentence, was_forced),
+            _ if was_forced => self.die(sentence, true),
+            _ => self.fail_start(&sentence),
+        }
+        if restarts && self.life.phase != AgentPhase::Closed {
+            self.start(now);
+        }
+    }
+
+    /// Ends what the agent was doing, because its process has ended.
+    fn die(&mut self, sentence: String, was_forced: bool) {
+        self.life.settle(AgentPhase::Exited);
+        let is_stopping = self.turns.active().is_some_and(|active| active.is_stopping);
+        let end = match was_forced || is_stopping {
+            true => AgentTurnEnd::cancelled(),
+            false => AgentTurnEnd::failed("agent_exited", sentence.clone()),
+        };
+        self.end_turn(end);
+        self.tools.cancel_all(&mut self.out);
+        self.turns.hold(true);
+        self.out.show(|transcript| transcript.error(&sentence));
+        self.info("exited", Some(sentence));
+    }
+
+    /// Ends the running turn, and what was open in it.
+    fn end_turn(&mut self, end: AgentTurnEnd) {
+        self.speech.close(&mut self.out);
+        self.questions.withdraw_all("The turn is over.", false, &mut self.out);
+        if !end.is_done() {
+            self.tools.cancel_all(&mut self.out);
+        }
+        self.questions.all_over(&mut self.out);
+        if self.turns.active().is_some() {
+            self.out.show(|transcript| match end.message() {
+                Some(message) => transcript.error(message),
+                None if end.is_cancelled() => transcript.note("stopped"),
+                None => transcript.note("done"),
+            });
+        }
+        self.turns.end(end, &mut self.out);
+    }
+
+    /// Sends the next prompt, if the agent can take one.
+    fn begin_next(&mut self) {
+        while self.life.phase == AgentPhase::Ready && !self.requests.is_setting() {
+            let Some(turn) = self.turns.next() else { return };
+            if !turn.prompt.images.is_empty() && !self.life.known.abilities.images {
+                let message = "This agent takes no images.";
+                self.turns.fail(turn, "no_images", message, &mut self.out);
+                continue;
+            }
+            match acp::prompt_blocks(&turn.prompt, &self.spec.cwd) {
+                Ok(blocks) => return self.begin(turn, &blocks),
+                Err(file) => {
+                    let message = format!("The file is not in the session's folder: {file}");
+                    self.turns.fail(turn, "bad_file", &message, &mut self.out);
+                }
+            }
+        }
+    }
+
+    fn begin(&mut self, turn: QueuedTurn, blocks: &[Value]) {
+        let Some(session) = self.life.session_id.clone() else { return };
+        let turn_id = turn.turn_id.clone();
+        self.speech.close(&mut self.out);
+        self.out.show(|transcript| transcript.prompt(&turn.prompt.text));
+        let (message_id, content) = (self.speech.new_id(), Some(shown_prompt(&turn.prompt)));
+        self.turns.begin(turn, &mut self.out);
+        self.out.event(&AgentMessage {
+            message_id,
+            turn_id: Some(turn_id.clone()),
+            role: MessageRole::User,
+            content,
+            ..AgentMessage::default()
+        });
+        let asked = acp::prompt_request(&session, blocks);
+        self.requests.send(RequestPurpose::Prompt(turn_id), &asked, &mut self.out);
+    }
+
+    fn close(&mut self) {
+        self.speech.close(&mut self.out);
+        if let Some(session) = self.life.session_id.clone().filter(|_| self.life.is_open) {
+            if self.turns.active().is_some() {
+                self.out.notify(&acp::cancel(&session));
+            }
+            self.end_turn(AgentTurnEnd::cancelled());
+            if self.life.known.abilities.close {
+                self.requests.send(RequestPurpose::Close, &acp::close(&session), &mut self.out);
+            }
+        }
+        self.questions.withdraw_all("The session has ended.", false, &mut self.out);
+        self.turns.withdraw_all(&mut self.out);
+        self.life.settle(AgentPhase::Closed);
+        self.report();
+        self.out.push(AgentOutput::End);
+    }
+}
+
+const HISTORY_LOST: &str = "The agent cannot go on with its earlier conversation, and begins a new \
+                            one: it knows nothing of what was said before.";
+
+/// Returns a prompt as content of a message, without the data of images.
+fn shown_prompt(prompt: &Prompt) -> Vec<ContentBlock> {
+    let text = ContentBlock::text(&*prompt.text);
+    let file = |file: &String| {
+        let (uri, name) = (file.clone(), file.clone());
+        ContentBlock::Known(KnownContent::ResourceLink { uri, name, mime_type: None })
+    };
+    let images = prompt.images.iter().map(|image| {
+        let (mime_type, data) = (image.mime_type.clone(), String::new());
+        ContentBlock::Known(KnownContent::Image { mime_type, data, uri: None })
+    });
+    std::iter::once(text).chain(prompt.files.iter().map(file)).chain(images).collect()
+}
+
+/// Returns the sentence about the end of an agent's process.
+fn exit_sentence(exit: &ExitStatus, last_words: Option<&str>) -> String {
+    let how = match exit {
+        ExitStatus { signal: Some(signal), .. } => format!("The agent was ended by {signal}"),
+        ExitStatus { code: Some(code), .. } => format!("The agent exited with code {code}"),
+        _ => "The agent has ended".to_owned(),
+    };
+    match last_words {
+        Some(words) => format!("{how}: {words}"),
+        None => format!("{how}."),
+    }
+}

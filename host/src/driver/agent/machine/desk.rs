@@ -1,0 +1,69 @@
+//! The agent's requests for files and terminals that are being carried out.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::outbox::{AgentOutput, Outbox};
+use crate::driver::agent::acp::{ServiceAnswer, ServiceRequest, service_answer};
+use crate::driver::agent::rpc::{CANCELLED, INTERNAL_ERROR, RpcError, RpcId};
+
+/// Most requests that are carried out at the same time.
+const REQUESTS: usize = 64;
+
+/// The requests that are being carried out.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(super) struct ServiceDesk {
+    /// The number of the last work.
+    last: u64,
+    /// The request of each work.
+    open: BTreeMap<u64, RpcId>,
+}
+
+impl ServiceDesk {
+    /// Returns true if this request is being carried out.
+    pub(super) fn has(&self, request: &RpcId) -> bool {
+        self.open.values().any(|open| open == request)
+    }
+
+    /// Has a request carried out.
+    pub(super) fn take(&mut self, id: RpcId, request: ServiceRequest, out: &mut Outbox) {
+        if self.open.len() >= REQUESTS {
+            let message = format!("{REQUESTS} requests are carried out already.");
+            out.refuse(&id, INTERNAL_ERROR, &message);
+            return;
+        }
+        self.last += 1;
+        self.open.insert(self.last, id);
+        out.push(AgentOutput::Serve { work: self.last, request });
+    }
+
+    /// Answers a request.
+    pub(super) fn served(
+        &mut self,
+        work: u64,
+        result: Result<ServiceAnswer, RpcError>,
+        out: &mut Outbox,
+    ) {
+        if let Some(id) = self.open.remove(&work) {
+            out.answer(&id, &result.map(service_answer));
+        }
+    }
+
+    /// Answers a request that the agent has cancelled. Returns false if it is not one.
+    pub(super) fn cancel(&mut self, request: &RpcId, out: &mut Outbox) -> bool {
+        let found = self.open.iter().find(|(_, open)| *open == request);
+        let Some(work) = found.map(|(work, _)| *work) else { return false };
+        self.open.remove(&work);
+        out.refuse(request, CANCELLED, "The request was cancelled.");
+        out.push(AgentOutput::Forget { work });
+        true
+    }
+
+    /// Forgets all requests, because nobody is left to answer.
+    pub(super) fn clear(&mut self, out: &mut Outbox) {
+        for work in std::mem::take(&mut self.open).into_keys() {
+            out.push(AgentOutput::Forget { work });
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! What a machine is told.
+
+use std::path::PathBuf;
+
+use moorline_shared::agent::action::SessionAction;
+use moorline_shared::agent::approval::ApprovalDecision;
+use moorline_shared::id::ApprovalId;
+use moorline_shared::session::ExitStatus;
+use serde::{Deserialize, Serialize};
+
+use crate::driver::agent::acp::ServiceAnswer;
+use crate::driver::agent::rpc::RpcError;
+
+/// The session that a machine runs.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AgentSettings {
+    /// The name of the agent, for people, until it introduces itself.
+    pub name: String,
+    /// The folder that it works in: an absolute path.
+    pub cwd: PathBuf,
+    /// Absolute paths of the other folders that it may work in.
+    pub directories: Vec<String>,
+    /// The mode to begin in, by the agent's own id.
+    pub mode: Option<String>,
+    /// The model to begin with, by the agent's own id.
+    pub model: Option<String>,
+    /// False if this version of the agent was seen to change files or run commands without asking.
+    pub asks: Option<bool>,
+}
+
+/// An input of an [`AgentMachine`](super::AgentMachine).
+#[derive(Debug, Clone, PartialEq)]
+pub enum AgentInput {
+    /// The agent's process was started.
+    Started,
+    /// It could not be started.
+    NotStarted {
+        /// The reason.
+        message: String,
+    },
+    /// A line of its output, without the end.
+    Line(Vec<u8>),
+    /// A line of its output that was too long, and was dropped.
+    LineTooLong,
+    /// Its process has ended, and all lines were passed in.
+    Exited {
+        /// The way in which it ended.
+        exit: ExitStatus,
+        /// The last line that it wrote to its standard error.
+        last_words: Option<String>,
+    },
+    /// A user asks for something.
+    Action(SessionAction),
+    /// The decision about a question.
+    Decision {
+        /// The question.
+        approval_id: ApprovalId,
+        /// The decision; `None` if nobody decided in time.
+        decision: Option<ApprovalDecision>,
+    },
+    /// Bytes that a user types.
+    Typed(Vec<u8>),
+    /// The answer to an [`AgentOutput::Serve`](super::AgentOutput::Serve).
+    Served {
+        /// The number of the work.
+        work: u64,
+        /// The answer.
+        result: Result<ServiceAnswer, RpcError>,
+    },
+    /// The time of [`AgentMachine::poll_timeout`](super::AgentMachine::poll_timeout) has come.
+    Timeout,
+    /// The session is to end.
+    Close,
+}

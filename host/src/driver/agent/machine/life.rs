@@ -1,0 +1,174 @@
+//! The agent's process and session: how far its start has come, and the requests to it that are
+//! not answered.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use moorline_shared::agent::content::LoginMethod;
+use moorline_shared::id::TurnId;
+use moorline_shared::time::Time;
+use serde::{Deserialize, Serialize};
+
+use super::outbox::Outbox;
+use crate::driver::agent::acp::{AgentAbilities, Asked, Dialect};
+
+/// Time allowed for each step of an agent's start. The first start of one may download it.
+pub(super) const START_PATIENCE: Duration = Duration::from_mins(3);
+
+/// How far the agent has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum AgentPhase {
+    /// Its process is being started.
+    Starting,
+    /// It was asked to introduce itself.
+    Initializing,
+    /// It opens the session.
+    Opening,
+    /// It takes prompts.
+    Ready,
+    /// A user must log in.
+    NeedsLogin,
+    /// It logs in.
+    LoggingIn,
+    /// It has ended after it was ready.
+    Exited,
+    /// It could not be started.
+    Failed,
+    /// The session is over.
+    Closed,
+}
+
+/// The way to open a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum OpenWay {
+    /// A new one.
+    New,
+    /// An old one, whose history is repeated.
+    Load,
+    /// An old one, without its history.
+    Resume,
+}
+
+/// What a request to the agent is for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum RequestPurpose {
+    Initialize,
+    LogIn,
+    Open(OpenWay),
+    /// Sets the setting `id` to `value`.
+    Set {
+        id: String,
+        value: String,
+    },
+    /// Sends the prompt of this turn.
+    Prompt(TurnId),
+    /// Closes the session.
+    Close,
+}
+
+/// The requests to the agent that are not answered.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(super) struct OpenRequests {
+    /// The id of the last request. It is never used again, not even for another process.
+    last: u64,
+    open: BTreeMap<u64, RequestPurpose>,
+}
+
+impl OpenRequests {
+    /// Sends a request.
+    pub(super) fn send(&mut self, purpose: RequestPurpose, asked: &Asked, out: &mut Outbox) {
+        self.last += 1;
+        self.open.insert(self.last, purpose);
+        out.request(self.last, asked);
+    }
+
+    /// Takes the purpose of a request that is answered.
+    pub(super) fn take(&mut self, id: u64) -> Option<RequestPurpose> {
+        self.open.remove(&id)
+    }
+
+    /// Returns true if a setting is being set.
+    pub(super) fn is_setting(&self) -> bool {
+        self.open.values().any(|purpose| matches!(purpose, RequestPurpose::Set { .. }))
+    }
+
+    /// Returns the number of open requests.
+    pub(super) fn len(&self) -> usize {
+        self.open.len()
+    }
+
+    /// Forgets all, because nobody is left to answer.
+    pub(super) fn clear(&mut self) {
+        self.open.clear();
+    }
+}
+
+/// The agent's process and session.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct AgentLife {
+    pub(super) phase: AgentPhase,
+    /// The number of processes so far.
+    pub(super) count: u64,
+    /// The agent's id of the session, once it has one.
+    pub(super) session_id: Option<String>,
+    /// True if this process has opened that session.
+    pub(super) is_open: bool,
+    /// What it has said of itself.
+    pub(super) known: AgentProfile,
+    /// When the present step of its start must be done.
+    pub(super) until: Option<Time>,
+    /// What is to become of its process.
+    pub(super) process: ProcessFate,
+}
+
+/// What an agent has said of itself.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(super) struct AgentProfile {
+    pub(super) dialect: Dialect,
+    pub(super) abilities: AgentAbilities,
+    pub(super) login: Vec<LoginMethod>,
+}
+
+/// What is to become of the agent's process.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(super) struct ProcessFate {
+    /// True from its start until its end is reported.
+    pub(super) is_up: bool,
+    /// True if it was killed because a user asked for it.
+    pub(super) is_forced: bool,
+    /// True if another is to be started once it has ended.
+    pub(super) restarts: bool,
+}
+
+impl AgentLife {
+    pub(super) fn new() -> Self {
+        Self {
+            phase: AgentPhase::Starting,
+            count: 0,
+            session_id: None,
+            is_open: false,
+            known: AgentProfile::default(),
+            until: None,
+            process: ProcessFate::default(),
+        }
+    }
+
+    /// Enters a phase that must be over after [`START_PATIENCE`].
+    pub(super) fn enter(&mut self, phase: AgentPhase, now: Time) {
+        (self.phase, self.until) = (phase, Some(now + START_PATIENCE));
+    }
+
+    /// Enters a phase that may last.
+    pub(super) const fn settle(&mut self, phase: AgentPhase) {
+        (self.phase, self.until) = (phase, None);
+    }
+
+    /// Returns the id of a message or tool call of the agent, unique in the session: another
+    /// process may use the same ids for others.
+    pub(super) fn scoped(&self, wire_id: &str) -> String {
+        match self.count {
+            0 | 1 => wire_id.to_owned(),
+            count => format!("{wire_id}~{count}"),
+        }
+    }
+}

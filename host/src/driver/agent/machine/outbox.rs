@@ -1,0 +1,160 @@
+//! What a machine has to say.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use moorline_shared::agent::action::ActionNumber;
+use moorline_shared::agent::approval::ApprovalRequest;
+use moorline_shared::event::{EventFields, SessionError, Status};
+use moorline_shared::id::ApprovalId;
+use moorline_shared::time::Time;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::driver::agent::acp::{Asked, ServiceRequest};
+use crate::driver::agent::rpc::{self, RpcError, RpcId};
+use crate::driver::agent::transcript::Transcript;
+
+/// Most events about faults of the protocol within [`FAULT_SPAN`].
+const FAULTS: u32 = 3;
+/// See [`FAULTS`].
+const FAULT_SPAN: Duration = Duration::from_mins(1);
+
+/// An output of an [`AgentMachine`](super::AgentMachine).
+#[derive(Debug, Clone, PartialEq)]
+pub enum AgentOutput {
+    /// Write this line to the agent, with a line feed.
+    Line(String),
+    /// An event of the session.
+    Event {
+        /// The name of its kind.
+        kind: &'static str,
+        /// Its fields.
+        fields: Map<String, Value>,
+    },
+    /// More of the transcript, as terminal output.
+    Transcript(String),
+    /// The session's new status.
+    Status(Status),
+    /// A question to the users.
+    Ask(Box<ApprovalRequest>),
+    /// A question is withdrawn.
+    Withdraw {
+        /// The question.
+        approval_id: ApprovalId,
+        /// The reason, in a sentence.
+        reason: String,
+    },
+    /// What a decision allowed has been done, or has failed.
+    Done(ApprovalId),
+    /// All that follows from the actions up to this one was output.
+    Acted(ActionNumber),
+    /// Do this for the agent, and pass the answer in as
+    /// [`AgentInput::Served`](super::AgentInput::Served).
+    Serve {
+        /// The number that the answer repeats.
+        work: u64,
+        /// What to do.
+        request: ServiceRequest,
+    },
+    /// Nobody waits for this answer any more.
+    Forget {
+        /// The number of the work.
+        work: u64,
+    },
+    /// Start the agent's process.
+    Start,
+    /// Kill the agent's process group. [`AgentInput::Exited`](super::AgentInput::Exited) follows.
+    Kill,
+    /// Write what is to be written, close the agent's input, and end the session.
+    End,
+}
+
+/// The outputs that nobody has taken yet, and what they must not repeat.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(super) struct Outbox {
+    /// The outputs, oldest first. The owner takes them after each input.
+    #[serde(skip)]
+    queue: VecDeque<AgentOutput>,
+    transcript: Transcript,
+    faults: FaultMeter,
+}
+
+/// Limits the events about faults of the protocol.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct FaultMeter {
+    /// When the present span began.
+    since: Time,
+    /// The number of faults in it.
+    count: u32,
+}
+
+impl Outbox {
+    pub(super) fn pop(&mut self) -> Option<AgentOutput> {
+        self.queue.pop_front()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.queue.len()
+    }
+
+    pub(super) fn push(&mut self, output: AgentOutput) {
+        self.queue.push_back(output);
+    }
+
+    /// Sends a request to the agent.
+    pub(super) fn request(&mut self, id: u64, asked: &Asked) {
+        self.push(AgentOutput::Line(rpc::request(id, asked.0, &asked.1)));
+    }
+
+    /// Sends a notification to the agent.
+    pub(super) fn notify(&mut self, asked: &Asked) {
+        self.push(AgentOutput::Line(rpc::notification(asked.0, &asked.1)));
+    }
+
+    /// Answers a request of the agent.
+    pub(super) fn answer(&mut self, id: &RpcId, result: &Result<Value, RpcError>) {
+        self.push(AgentOutput::Line(rpc::answer(id, result)));
+    }
+
+    /// Answers a request of the agent with an error.
+    pub(super) fn refuse(&mut self, id: &RpcId, code: i64, message: &str) {
+        self.answer(id, &Err(RpcError::new(code, message)));
+    }
+
+    /// Adds an event.
+    pub(super) fn event<F: EventFields>(&mut self, fields: &F) {
+        // Texts, numbers and JSON values always encode, as an object.
+        if let Ok(Value::Object(fields)) = serde_json::to_value(fields) {
+            self.push(AgentOutput::Event { kind: F::KIND.as_str(), fields });
+        }
+    }
+
+    /// Adds to the transcript.
+    pub(super) fn show(&mut self, write: impl FnOnce(&mut Transcript) -> String) {
+        let text = write(&mut self.transcript);
+        if !text.is_empty() {
+            self.push(AgentOutput::Transcript(text));
+        }
+    }
+
+    /// Reports an error after which the session goes on.
+    pub(super) fn error(&mut self, code: &str, sentence: impl Into<String>) {
+        let error = sentence.into();
+        self.show(|transcript| transcript.error(&error));
+        let code = Some(code.to_owned());
+        self.event(&SessionError { error, code, recoverable: Some(true) });
+    }
+
+    /// Reports a fault of the agent's protocol, unless there were many.
+    pub(super) fn fault(&mut self, now: Time, what: &str) {
+        let faults = &mut self.faults;
+        if now - faults.since >= FAULT_SPAN {
+            *faults = FaultMeter { since: now, count: 0 };
+        }
+        faults.count = faults.count.saturating_add(1);
+        if faults.count <= FAULTS {
+            self.error("agent_protocol", format!("The agent broke the protocol: {what}."));
+        }
+    }
+}

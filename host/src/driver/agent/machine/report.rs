@@ -1,0 +1,44 @@
+//! The state in one word, as it was last reported.
+
+use moorline_shared::event::{Activity, AgentState, Status};
+use serde::{Deserialize, Serialize};
+
+use super::fit::cut;
+use super::outbox::{AgentOutput, Outbox};
+
+/// Most bytes of the name of a tool.
+const TOOL_BYTES: usize = 200;
+
+/// The state that was last reported.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(super) struct StateReport {
+    /// The value and the tool; the value is empty before the first report.
+    value: String,
+    tool: Option<String>,
+}
+
+impl StateReport {
+    /// Reports the state, if it has changed.
+    pub(super) fn report(&mut self, value: &str, tool: Option<&str>, out: &mut Outbox) {
+        let tool = tool.map(|tool| {
+            let mut tool = tool.to_owned();
+            cut(&mut tool, TOOL_BYTES);
+            tool
+        });
+        if self.value == value && self.tool == tool {
+            return;
+        }
+        let activity = |value: &str| match value {
+            "working" => Activity::Running,
+            _ => Activity::Idle,
+        };
+        // Sessions begin as running ones.
+        let before = if self.value.is_empty() { Activity::Running } else { activity(&self.value) };
+        let status = activity(value);
+        (self.value, self.tool) = (value.to_owned(), tool.clone());
+        out.event(&AgentState { value: value.to_owned(), tool });
+        if before != status {
+            out.push(AgentOutput::Status(Status { status, ..Status::default() }));
+        }
+    }
+}

@@ -1,0 +1,10 @@
+//! Tests the machine with recorded lines of agents.
+
+mod bench;
+mod faults;
+mod life;
+mod questions;
+mod random;
+mod turns;
+mod updates;
+mod version2;

@@ -1,0 +1,144 @@
+//! The tool calls that are not over.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use moorline_shared::agent::content::{ToolContent, ToolStatus};
+use moorline_shared::event::AgentTool;
+use moorline_shared::id::TurnId;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::fit::fit_tool;
+use super::outbox::Outbox;
+use crate::driver::agent::acp::{ToolNews, hash_of};
+
+/// Most tool calls that are remembered while they are not over.
+const OPEN_TOOLS: usize = 64;
+
+/// The tool calls that are not over, oldest first.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(super) struct ToolBoard {
+    open: VecDeque<OpenTool>,
+}
+
+/// A tool call that is not over.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(super) struct OpenTool {
+    /// The id in the agent's words.
+    wire_id: String,
+    /// What is known of it, as far as an event can say. Its id is that of the session.
+    pub(super) known: AgentTool,
+    /// The BLAKE3 of each field that says what is done, as the agent sent it.
+    hashes: BTreeMap<String, String>,
+    /// True if the transcript has it.
+    is_shown: bool,
+}
+
+impl OpenTool {
+    /// Returns what identifies exactly what the tool does.
+    pub(super) fn identity(&self) -> Value {
+        json!({ "toolCallId": self.wire_id, "fields": self.hashes })
+    }
+
+    fn title(&self) -> &str {
+        self.known.title.as_deref().unwrap_or("a tool")
+    }
+
+    fn status(&self) -> ToolStatus {
+        self.known.status.unwrap_or_default()
+    }
+
+    fn merge(&mut self, news: ToolNews) {
+        let AgentTool { title, kind, status, locations, content, input, .. } = news.event;
+        let known = &mut self.known;
+        known.title = title.or(known.title.take());
+        known.kind = kind.or(known.kind.take());
+        known.status = status.or(known.status);
+        known.locations = locations.or(known.locations.take());
+        known.content = content.or(known.content.take());
+        known.input = input.or(known.input.take());
+        fit_tool(known);
+        let hashes = news.hashes.into_iter().map(|(name, hash)| (name.to_owned(), hash));
+        self.hashes.extend(hashes);
+    }
+}
+
+impl ToolBoard {
+    /// Takes a tool call, or changes of one. `tool_call_id` is its id in the session. Returns true
+    /// if it is over now.
+    pub(super) fn take(
+        &mut self,
+        mut news: ToolNews,
+        tool_call_id: String,
+        turn_id: Option<TurnId>,
+        out: &mut Outbox,
+    ) -> bool {
+        let wire_id = news.event.tool_call_id.clone();
+        let mut event = news.event.clone();
+        (event.tool_call_id, event.turn_id) = (tool_call_id.clone(), turn_id);
+        fit_tool(&mut event);
+        let place = self.open.iter().position(|tool| tool.wire_id == wire_id);
+        let mut tool = place.and_then(|place| self.open.remove(place)).unwrap_or_default();
+        news.event.tool_call_id.clear();
+        tool.merge(news);
+        (tool.wire_id, tool.known.tool_call_id) = (wire_id, tool_call_id);
+        out.event(&event);
+        let is_over = tool.status().is_over();
+        tool.show(out);
+        if !is_over {
+            // It stays in its place, so that the oldest is forgotten first.
+            let place = place.unwrap_or(self.open.len()).min(self.open.len());
+            self.open.insert(place, tool);
+            if self.open.len() > OPEN_TOOLS {
+                self.open.pop_front();
+            }
+        }
+        is_over
+    }
+
+    /// Takes one more piece of what a tool has produced.
+    pub(super) fn add(&mut self, wire_id: &str, piece: ToolContent, out: &mut Outbox) {
+        let Some(tool) = self.open.iter_mut().find(|tool| tool.wire_id == wire_id) else { return };
+        let hash = hash_of(&json!([tool.hashes.get("content"), piece]));
+        tool.hashes.insert("content".to_owned(), hash);
+        tool.known.content.get_or_insert_default().push(piece);
+        fit_tool(&mut tool.known);
+        let AgentTool { tool_call_id, content, truncated, .. } = tool.known.clone();
+        out.event(&AgentTool { tool_call_id, content, truncated, ..AgentTool::default() });
+    }
+
+    /// Returns a tool call that is not over.
+    pub(super) fn get(&self, wire_id: &str) -> Option<&OpenTool> {
+        self.open.iter().find(|tool| tool.wire_id == wire_id)
+    }
+
+    /// Returns the title of the tool that runs.
+    pub(super) fn running(&self) -> Option<&str> {
+        let mut tools = self.open.iter().rev();
+        tools.find(|tool| tool.status() == ToolStatus::InProgress).map(OpenTool::title)
+    }
+
+    /// Ends all tool calls, because whoever ran them has stopped.
+    pub(super) fn cancel_all(&mut self, out: &mut Outbox) {
+        for tool in self.open.drain(..) {
+            let tool_call_id = tool.known.tool_call_id;
+            let status = Some(ToolStatus::Cancelled);
+            out.event(&AgentTool { tool_call_id, status, ..AgentTool::default() });
+        }
+    }
+}
+
+impl OpenTool {
+    fn show(&mut self, out: &mut Outbox) {
+        let word = match self.status() {
+            ToolStatus::Completed => "ok",
+            ToolStatus::Failed => "failed",
+            ToolStatus::Cancelled => "stopped",
+            _ if self.is_shown || self.known.title.is_none() => return,
+            _ => "",
+        };
+        self.is_shown = true;
+        let line = format!("{} … {word}", self.title());
+        out.show(|transcript| transcript.deed(&line));
+    }
+}

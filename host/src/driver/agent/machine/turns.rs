@@ -1,0 +1,319 @@
+//! The turns: the queue, the one that runs, and those that may be retried.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use moorline_shared::agent::prompt::{Prompt, TurnError, TurnState, TurnUsage};
+use moorline_shared::event::{AgentQueue, AgentTurn};
+use moorline_shared::id::TurnId;
+use moorline_shared::limits::{ENDED_TURNS, QUEUED_PROMPTS};
+use moorline_shared::time::Time;
+use serde::{Deserialize, Serialize};
+
+use super::outbox::Outbox;
+
+/// Time allowed for an agent to stop when it is asked to.
+const STOP_PATIENCE: Duration = Duration::from_secs(10);
+
+/// A prompt on its way to the agent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct QueuedTurn {
+    pub(super) turn_id: TurnId,
+    /// The prompt, with its images.
+    pub(super) prompt: Prompt,
+    pub(super) by: String,
+    pub(super) retry_of: Option<TurnId>,
+}
+
+/// The turn that the agent works on.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct ActiveTurn {
+    pub(super) turn: QueuedTurn,
+    /// True while one of its questions is open.
+    pub(super) is_waiting: bool,
+    /// When the agent must have stopped, if it was asked to; cleared once users were told that it
+    /// has not.
+    stop_until: Option<Time>,
+    /// True if the agent was asked to stop.
+    pub(super) is_stopping: bool,
+    /// True if the agent is known to have the prompt. Only version 2 of the protocol says so.
+    pub(super) is_accepted: bool,
+}
+
+/// The turns of a session.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(super) struct TurnBook {
+    queue: VecDeque<QueuedTurn>,
+    active: Option<ActiveTurn>,
+    /// The last turns that are over, oldest first, with the prompts to retry.
+    ended: VecDeque<QueuedTurn>,
+    /// True if the queue waits for a user, because the agent has ended meanwhile.
+    is_held: bool,
+}
+
+impl TurnBook {
+    pub(super) fn active(&self) -> Option<&ActiveTurn> {
+        self.active.as_ref()
+    }
+
+    pub(super) fn active_id(&self) -> Option<TurnId> {
+        self.active.as_ref().map(|active| active.turn.turn_id.clone())
+    }
+
+    /// Makes the queue wait for a user, or go on.
+    pub(super) const fn hold(&mut self, is_held: bool) {
+        self.is_held = is_held;
+    }
+
+    /// Queues a prompt: at the front if it is meant for the turn that runs. A prompt that is known
+    /// already is ignored.
+    pub(super) fn queue(&mut self, turn: QueuedTurn, is_first: bool, out: &mut Outbox) {
+        if self.is_known(&turn.turn_id) {
+            return;
+        }
+        let event = AgentTurn {
+            prompt: Some(turn.prompt.without_data()),
+            by: Some(turn.by.clone()),
+            retry_of: turn.retry_of.clone(),
+            ..turn_event(&turn.turn_id, TurnState::Queued)
+        };
+        if self.queue.len() >= QUEUED_PROMPTS {
+            let message = format!("{QUEUED_PROMPTS} prompts wait already: try again later.");
+            let error = Some(TurnError { code: "queue_full".into(), message });
+            out.event(&AgentTurn { state: TurnState::Failed, error, ..event });
+            self.forget(turn);
+            return;
+        }
+        out.event(&event);
+        if is_first && !self.queue.is_empty() {
+            self.queue.push_front(turn);
+            self.report_order(out);
+        } else {
+            self.queue.push_back(turn);
+        }
+    }
+
+    fn is_known(&self, id: &TurnId) -> bool {
+        let is_active = self.active.as_ref().is_some_and(|active| active.turn.turn_id == *id);
+        is_active || self.queue.iter().chain(&self.ended).any(|turn| turn.turn_id == *id)
+    }
+
+    /// Replaces a prompt that is queued.
+    pub(super) fn edit(&mut self, id: &TurnId, prompt: Prompt, out: &mut Outbox) {
+        if let Some(turn) = self.queue.iter_mut().find(|turn| turn.turn_id == *id) {
+            let shown = Some(prompt.without_data());
+            turn.prompt = prompt;
+            out.event(&AgentTurn { prompt: shown, ..turn_event(id, TurnState::Queued) });
+        }
+    }
+
+    /// Takes back a prompt that is queued.
+    pub(super) fn withdraw(&mut self, id: &TurnId, out: &mut Outbox) {
+        if let Some(place) = self.queue.iter().position(|turn| turn.turn_id == *id)
+            && let Some(turn) = self.queue.remove(place)
+        {
+            out.event(&turn_event(id, TurnState::Withdrawn));
+            self.forget(turn);
+        }
+    }
+
+    /// Takes back all prompts that are queued.
+    pub(super) fn withdraw_all(&mut self, out: &mut Outbox) {
+        while let Some(turn) = self.queue.pop_front() {
+            out.event(&turn_event(&turn.turn_id, TurnState::Withdrawn));
+            self.forget(turn);
+        }
+    }
+
+    /// Changes the order of the queue.
+    pub(super) fn reorder(&mut self, order: &[TurnId], out: &mut Outbox) {
+        let place = |turn: &QueuedTurn| order.iter().position(|id| *id == turn.turn_id);
+        let queue = self.queue.make_contiguous();
+        queue.sort_by_key(|turn| place(turn).unwrap_or(usize::MAX));
+        self.report_order(out);
+    }
+
+    fn report_order(&self, out: &mut Outbox) {
+        let order = self.queue.iter().map(|turn| turn.turn_id.clone()).collect();
+        out.event(&AgentQueue { order });
+    }
+
+    /// Returns the prompt of a turn that is over.
+    pub(super) fn ended(&self, id: &TurnId) -> Option<&Prompt> {
+        self.ended.iter().find(|turn| turn.turn_id == *id).map(|turn| &turn.prompt)
+    }
+
+    /// Takes the next prompt from the queue, if the agent may have it. It must then be begun or
+    /// failed.
+    pub(super) fn next(&mut self) -> Option<QueuedTurn> {
+        let is_free = self.active.is_none() && !self.is_held;
+        if is_free { self.queue.pop_front() } else { None }
+    }
+
+    /// Begins a turn.
+    pub(super) fn begin(&mut self, turn: QueuedTurn, out: &mut Outbox) {
+        out.event(&turn_event(&turn.turn_id, TurnState::Running));
+        self.active = Some(ActiveTurn {
+            turn,
+            is_waiting: false,
+            stop_until: None,
+            is_stopping: false,
+            is_accepted: false,
+        });
+    }
+
+    /// Records that the agent has the prompt of the running turn.
+    pub(super) fn accept(&mut self) {
+        if let Some(active) = &mut self.active {
+            active.is_accepted = true;
+        }
+    }
+
+    /// Fails a turn that has not begun.
+    pub(super) fn fail(&mut self, turn: QueuedTurn, code: &str, message: &str, out: &mut Outbox) {
+        let error = Some(TurnError { code: code.to_owned(), message: message.to_owned() });
+        out.event(&AgentTurn { error, ..turn_event(&turn.turn_id, TurnState::Failed) });
+        self.forget(turn);
+    }
+
+    /// Fails the first prompt of the queue.
+    pub(super) fn fail_next(&mut self, code: &str, message: &str, out: &mut Outbox) {
+        if let Some(turn) = self.queue.pop_front() {
+            self.fail(turn, code, message, out);
+        }
+    }
+
+    /// Puts the running turn back at the front of the queue, because the agent did not take its
+    /// prompt.
+    pub(super) fn put_back(&mut self, out: &mut Outbox) {
+        if let Some(active) = self.active.take() {
+            out.event(&turn_event(&active.turn.turn_id, TurnState::Queued));
+            self.queue.push_front(active.turn);
+            self.report_order(out);
+        }
+    }
+
+    /// Records whether a question of the running turn is open.
+    pub(super) fn wait(&mut self, is_waiting: bool, out: &mut Outbox) {
+        if let Some(active) = &mut self.active
+            && active.is_waiting != is_waiting
+        {
+            active.is_waiting = is_waiting;
+            let state = if is_waiting { TurnState::RequiresAction } else { TurnState::Running };
+            out.event(&turn_event(&active.turn.turn_id, state));
+        }
+    }
+
+    /// Records that the agent was asked to stop. Returns false if it was before, or nothing runs.
+    pub(super) fn stop(&mut self, now: Time) -> bool {
+        match &mut self.active {
+            Some(active) if !active.is_stopping => {
+                active.is_stopping = true;
+                active.stop_until = Some(now + STOP_PATIENCE);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Returns the time by which the agent must have stopped.
+    pub(super) fn stop_until(&self) -> Option<Time> {
+        self.active.as_ref()?.stop_until
+    }
+
+    /// Returns true once if that time has come.
+    pub(super) fn stops_late(&mut self, now: Time) -> bool {
+        let Some(active) = &mut self.active else { return false };
+        let is_late = active.stop_until.is_some_and(|until| until <= now);
+        if is_late {
+            active.stop_until = None;
+        }
+        is_late
+    }
+
+    /// Ends the running turn.
+    pub(super) fn end(&mut self, end: AgentTurnEnd, out: &mut Outbox) {
+        if let Some(active) = self.active.take() {
+            let AgentTurnEnd { state, stop_reason, usage, error } = end;
+            let event = turn_event(&active.turn.turn_id, state);
+            out.event(&AgentTurn { stop_reason, usage, error, ..event });
+            self.forget(active.turn);
+        }
+    }
+
+    /// Keeps a turn that is over, so that it can be retried.
+    fn forget(&mut self, turn: QueuedTurn) {
+        self.ended.push_back(turn);
+        if self.ended.len() > ENDED_TURNS {
+            self.ended.pop_front();
+        }
+    }
+}
+
+/// The way in which a turn ends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct AgentTurnEnd {
+    state: TurnState,
+    stop_reason: Option<String>,
+    usage: Option<TurnUsage>,
+    error: Option<TurnError>,
+}
+
+impl AgentTurnEnd {
+    /// The agent has stopped, for this reason.
+    pub(super) fn stopped(reason: Option<String>) -> Self {
+        let (state, error) = match reason.as_deref() {
+            Some("cancelled") => (TurnState::Cancelled, None),
+            Some("refusal") => {
+                let message = "The agent refuses to go on with this prompt.".to_owned();
+                (TurnState::Failed, Some(TurnError { code: "refused".into(), message }))
+            }
+            _ => (TurnState::Done, None),
+        };
+        Self { state, stop_reason: reason, usage: None, error }
+    }
+
+    /// Adds the tokens that the turn has used.
+    pub(super) fn with_usage(self, usage: Option<TurnUsage>) -> Self {
+        Self { usage, ..self }
+    }
+
+    /// A user has stopped it.
+    pub(super) fn cancelled() -> Self {
+        Self { state: TurnState::Cancelled, stop_reason: None, usage: None, error: None }
+    }
+
+    /// It failed.
+    pub(super) fn failed(code: &str, message: String) -> Self {
+        let error = Some(TurnError { code: code.to_owned(), message });
+        Self { state: TurnState::Failed, stop_reason: None, usage: None, error }
+    }
+
+    /// Returns the sentence about a failure.
+    pub(super) fn message(&self) -> Option<&str> {
+        self.error.as_ref().map(|error| &*error.message)
+    }
+
+    /// Returns true if the agent has stopped by itself.
+    pub(super) fn is_done(&self) -> bool {
+        self.state == TurnState::Done
+    }
+
+    /// Returns true if a user has stopped it.
+    pub(super) fn is_cancelled(&self) -> bool {
+        self.state == TurnState::Cancelled
+    }
+}
+
+fn turn_event(id: &TurnId, state: TurnState) -> AgentTurn {
+    AgentTurn {
+        turn_id: id.clone(),
+        state,
+        prompt: None,
+        by: None,
+        stop_reason: None,
+        usage: None,
+        error: None,
+        retry_of: None,
+    }
+}
