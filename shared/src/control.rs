@@ -16,6 +16,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::agent::rule::{ApprovalRule, RulesQuestion};
 use crate::agent::spec::AgentSpec;
 use crate::id::{Epoch, HostId, ProjectId, Seq, SessionId};
 use crate::limits::NAME_CHARACTERS;
@@ -51,7 +52,7 @@ tagged! {
             /// The request that this answers.
             request: RequestId,
             /// A stable code, as in the REST API: `bad_request`, `overloaded`, `exists`,
-            /// `internal`.
+            /// `no_such_rule`, `internal`.
             code: String,
             /// A sentence for the user that says what to do.
             message: String,
@@ -69,6 +70,13 @@ tagged! {
             request: RequestId,
             /// The answer to its question.
             answer: Box<OperationsAnswer>,
+        },
+        /// The answer to [`ToHost::Rules`].
+        Rules {
+            /// The request that this answers.
+            request: RequestId,
+            /// The host's rules, oldest first.
+            rules: Vec<ApprovalRule>,
         },
         /// A keepalive that the relay answers: [`crate::message::KEEPALIVE_PING`].
         Ping {
@@ -247,6 +255,14 @@ tagged! {
             folder: Option<String>,
             /// The operations to preview or to execute.
             question: Box<OperationsQuestion>,
+        },
+        /// Asks for the host's rules about approvals, or revokes one. A rule that does not exist is
+        /// answered by [`ToRelay::Failed`] with `no_such_rule`.
+        Rules {
+            /// The id that the answer repeats.
+            request: RequestId,
+            /// The question.
+            question: RulesQuestion,
         },
         /// The answer to [`ToRelay::Ping`].
         Pong {

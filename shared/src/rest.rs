@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::event::Activity;
 use crate::id::{Epoch, HostId, ProjectId, Seq, SessionId};
 use crate::session::{ForkedFrom, Lifecycle};
-pub use hosts::{HostList, HostSummary, MissingDriver};
+pub use hosts::{HostList, HostSummary, MissingDriver, RuleList};
 pub use metrics::{DebugMetrics, EventBusMetrics, SseMetrics, StoreMetrics};
 pub use operations::{ExecuteOperations, OperationsDone, OperationsPreviewed, PreviewOperations};
 pub use terminal::{

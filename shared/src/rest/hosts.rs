@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::agent::rule::ApprovalRule;
 use crate::id::HostId;
 
 /// The answer to `GET /api/hosts`: the relay's own host first, then the others by name.
@@ -47,4 +48,13 @@ pub struct MissingDriver {
     pub driver: String,
     /// A sentence for the user: the reason, and what to do.
     pub reason: String,
+}
+
+/// The answer to `GET` and `DELETE /api/hosts/:id/rules`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct RuleList {
+    /// The host's rules about approvals, oldest first.
+    pub rules: Vec<ApprovalRule>,
 }
