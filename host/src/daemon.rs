@@ -1,8 +1,9 @@
 //! A host as a process of its own: its state folder, and how other processes find and stop it.
 //!
 //! The folder contains `host.id`, the host's permanent id; `host.lock`, which a host keeps locked
-//! while it lives, and in which it describes itself; `host.log`, if the host has no terminal; and
-//! `shell/`, the shells' integration scripts.
+//! while it lives, and in which it describes itself; `host.log`, if the host has no terminal;
+//! `shell/`, the shells' integration scripts; and what [`crate::ask`] keeps there: `ask.sock`,
+//! `ask.key` and `rules.json`.
 
 use std::ffi::OsStr;
 use std::fs::{File, OpenOptions};

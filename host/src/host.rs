@@ -10,15 +10,18 @@ mod publication;
 mod start;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use moorline_shared::control::Hosted;
 use moorline_shared::id::SessionId;
+use tokio::net::UnixListener;
 use tokio::sync::{Notify, Semaphore, watch};
 use tokio::task::AbortHandle;
 
+use crate::approvals::RuleBook;
+use crate::ask::{AskServer, AskSocket, rules_path};
 use crate::dial::Dial;
 use crate::driver::Drivers;
 use crate::session::Session;
@@ -44,6 +47,10 @@ pub struct Config {
     pub version: String,
     /// The folder for the shells' integration scripts, or `None` to start shells without them.
     pub integration: Option<PathBuf>,
+    /// The private folder for the socket on which programs of sessions ask for approvals, its
+    /// secret, and the rules about approvals: see [`crate::ask`]. With `None`, programs cannot ask,
+    /// and rules end with the host.
+    pub folder: Option<PathBuf>,
     /// Spreads the waits between dials.
     pub seed: u64,
 }
@@ -76,6 +83,10 @@ pub struct Host {
     /// Turns of previews of operations, and of lists of operations to execute.
     previews: Semaphore,
     executions: Semaphore,
+    /// The rules about approvals.
+    book: Arc<RuleBook>,
+    /// The socket on which programs ask; `None` if it cannot be opened.
+    ask_socket: Option<AskSocket>,
     state: Mutex<HostState>,
     /// The number of sessions that exist or are being started.
     count: watch::Sender<usize>,
@@ -94,6 +105,8 @@ struct HostState {
     busy: BTreeMap<SessionId, usize>,
     /// The task of the control link, which [`Host::stop`] aborts.
     control: Option<AbortHandle>,
+    /// The task that serves the socket on which programs ask, which [`Host::stop`] aborts.
+    asking: Option<AbortHandle>,
     stopping: bool,
 }
 
@@ -124,6 +137,10 @@ impl Host {
     /// Like [`Host::start`], but with the caller's drivers.
     #[must_use]
     pub fn with_drivers(config: Config, drivers: Drivers, dial: Arc<dyn Dial>) -> Arc<Self> {
+        let folder = config.folder.as_deref();
+        let book =
+            folder.map_or_else(RuleBook::default, |folder| RuleBook::open(rules_path(folder)));
+        let (ask_socket, listener) = folder.and_then(open_ask_socket).unzip();
         let painters = std::thread::available_parallelism().map_or(1, |cores| cores.get() / 2);
         let host = Arc::new(Self {
             config,
@@ -133,6 +150,8 @@ impl Host {
             dials: Semaphore::new(DIALS),
             previews: Semaphore::new(PREVIEWS),
             executions: Semaphore::new(1),
+            book: Arc::new(book),
+            ask_socket,
             state: Mutex::default(),
             count: watch::Sender::new(0),
             link_state: watch::Sender::new(LinkState::Away(None)),
@@ -141,7 +160,24 @@ impl Host {
         });
         let control = tokio::spawn(control::keep_linked(Arc::clone(&host)));
         host.state().control = Some(control.abort_handle());
+        if let Some(listener) = listener {
+            let asking = host.serve_programs(listener);
+            host.state().asking = asking;
+        }
         host
+    }
+
+    /// Serves the socket on which programs ask.
+    fn serve_programs(self: &Arc<Self>, listener: UnixListener) -> Option<AbortHandle> {
+        let secret = self.ask_socket.as_ref()?.secret();
+        let host = Arc::downgrade(self);
+        let find = move |id: &SessionId| host.upgrade()?.session(id);
+        let server = AskServer::new(secret, Arc::clone(&self.book), Box::new(find));
+        Some(tokio::spawn(server.serve(listener)).abort_handle())
+    }
+
+    fn session(&self, id: &SessionId) -> Option<Arc<Session>> {
+        self.state().sessions.get(id).map(|slot| Arc::clone(&slot.session))
     }
 
     /// Returns the state of the link to the relay, with every change of it.
@@ -174,7 +210,8 @@ impl Host {
             () = self.relay_away() => false,
         };
         let mut state = self.state();
-        state.control.iter().for_each(AbortHandle::abort);
+        state.control.iter().chain(&state.asking).for_each(AbortHandle::abort);
+        self.ask_socket.iter().for_each(AskSocket::remove);
         for (id, slot) in std::mem::take(&mut state.sessions) {
             tracing::warn!(session = %id, "not all of a session's log reached the relay in time");
             slot.publishing.abort();
@@ -227,6 +264,12 @@ impl Host {
     fn state(&self) -> MutexGuard<'_, HostState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Opens the socket on which programs ask. Without it, sessions run all the same.
+fn open_ask_socket(folder: &Path) -> Option<(AskSocket, UnixListener)> {
+    let opened = AskSocket::open(folder);
+    opened.inspect_err(|error| tracing::warn!(%error, "programs cannot ask for approvals")).ok()
 }
 
 impl std::fmt::Debug for Host {

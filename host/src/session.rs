@@ -5,6 +5,7 @@
 //! [`StateGuard::settle`], which gives input to the driver, carries out the publisher's tasks, starts
 //! other work in tasks of its own, and wakes the link.
 
+mod approvals;
 mod events;
 mod input;
 mod link;
@@ -21,10 +22,13 @@ use moorline_shared::session::ForkedFrom;
 use moorline_shared::session::Size;
 use tokio::sync::{Notify, Semaphore};
 
+use crate::approvals::RuleBook;
 use crate::driver::{SessionControl, StartedSession};
 use crate::publisher::{Publisher, PublisherTask};
+use approvals::SessionApprovals;
 use view::SnapshotView;
 
+pub(crate) use approvals::{PendingApproval, SessionBehind};
 pub(crate) use link::LinkEnd;
 pub(crate) use painter::SessionPainter;
 
@@ -47,6 +51,7 @@ struct HostedState {
     publisher: Publisher,
     control: Arc<dyn SessionControl>,
     view: SnapshotView,
+    approvals: SessionApprovals,
     /// True while a task waits for the publisher's timeout.
     is_patient: bool,
     /// The folder in the last status.
@@ -86,11 +91,13 @@ impl TaskState {
 
 impl Session {
     /// Takes over a session that was just started. For a fork, `fork` is the origin of its log,
-    /// with the screen at that point.
+    /// with the screen at that point. `book` has the
+    /// host's rules about approvals.
     pub(crate) fn start(
         hosted: Hosted,
         fork: Option<(ForkedFrom, SessionPainter)>,
         painters: Arc<Semaphore>,
+        book: Arc<RuleBook>,
         started: StartedSession,
     ) -> Arc<Self> {
         let StartedSession { output, control, snapshots, .. } = started;
@@ -104,6 +111,7 @@ impl Session {
             publisher: Publisher::starting_after(epoch, begin, size),
             control,
             view: SnapshotView::new(snapshots, painter),
+            approvals: SessionApprovals::new(book),
             is_patient: false,
             cwd: None,
             input: TaskState::No,
@@ -178,6 +186,8 @@ impl StateGuard<'_> {
         let session = self.session;
         let state = &mut *self.state;
         state.carry_out();
+        session.carry_out_approvals(state);
+        approvals::start_expiry(session, state);
         input::start_tasks(session, state);
         painter::start(session, state);
         drop(self);
@@ -194,10 +204,7 @@ impl HostedState {
                 PublisherTask::Resize(size) => self.resize(size),
                 PublisherTask::MakeSnapshot => self.want_snapshot(),
                 PublisherTask::Answer => self.view.want_answers(),
-                PublisherTask::Act(number, action) => {
-                    self.control.act(*action);
-                    self.publisher.acted(number);
-                }
+                PublisherTask::Act(number, action) => self.act(number, *action),
                 PublisherTask::Close => self.control.close(),
                 PublisherTask::CutLink => self.cuts_link = true,
             }

@@ -104,7 +104,13 @@ impl Host {
             }
         };
         let cwd = cwd.map(PathBuf::from);
-        let spec = SessionSpec { session_id: session_id.clone(), facts: facts.clone(), cwd };
+        let variables = self.ask_socket.as_ref().map(|socket| socket.variables(&session_id));
+        let spec = SessionSpec {
+            session_id: session_id.clone(),
+            facts: facts.clone(),
+            cwd,
+            variables: variables.unwrap_or_default(),
+        };
         let started = driver.start(spec).await?;
         let now = wall_ms();
         let hosted = Hosted {
@@ -116,7 +122,8 @@ impl Host {
             created_at: now,
         };
         tracing::info!(session = %hosted.session_id, pid = hosted.pid, "started");
-        self.run(reservation, Session::start(hosted.clone(), painted, painters, started));
+        let book = Arc::clone(&self.book);
+        self.run(reservation, Session::start(hosted.clone(), painted, painters, book, started));
         Ok(hosted)
     }
 

@@ -81,10 +81,15 @@ impl FakeRelay {
 
     /// Like [`FakeRelay::with_host`], for a host with these drivers.
     pub(crate) fn with_drivers(drivers: Drivers) -> (Arc<Host>, Self) {
+        Self::with_config(config(), drivers)
+    }
+
+    /// Like [`FakeRelay::with_drivers`], for a host with this configuration.
+    pub(crate) fn with_config(config: Config, drivers: Drivers) -> (Arc<Host>, Self) {
         let (opened, receiver) = mpsc::unbounded_channel();
         let relay = Self::over(receiver);
         let dial = FakeDial { opened, up: Arc::clone(&relay.up) };
-        (Host::with_drivers(config(), drivers, Arc::new(dial)), relay)
+        (Host::with_drivers(config, drivers, Arc::new(dial)), relay)
     }
 
     /// Creates a relay whose links come from elsewhere.
@@ -128,7 +133,7 @@ impl FakeRelay {
 }
 
 pub(crate) fn config() -> Config {
-    Config { name: "box".into(), version: "0.0.1".into(), integration: None, seed: 1 }
+    Config { name: "box".into(), version: "0.0.1".into(), integration: None, folder: None, seed: 1 }
 }
 
 /// Sends a message on a link.

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a helper of a test fails the test")]
 
+mod approvals;
 mod drivers;
 mod fake_relay;
 mod line_driver;

@@ -102,10 +102,7 @@ fn messages_have_these_wire_forms() {
     );
     let rule = r#"{"id":"r","scope":"always","effect":"allow","matcher":{"type":"tool","tool":"edit"},"folder":"/a","createdAt":7,"by":"me"}"#;
     to_relay(
-        &ToRelay::Rules {
-            request: RequestId(1),
-            rules: vec![serde_json::from_str(rule).unwrap()],
-        },
+        &ToRelay::Rules { request: RequestId(1), rules: vec![serde_json::from_str(rule).unwrap()] },
         &format!(r#"{{"type":"rules","request":1,"rules":[{rule}]}}"#),
     );
     for (question, json) in [
