@@ -29,6 +29,7 @@ use crate::auth::Access;
 use crate::directory::{Change, Directory, Draft, Effect, created_event};
 use crate::naming;
 use crate::session::Session;
+pub use hosts::{rules_answer, rules_question};
 pub use operations::{HostQuestion, QuestionOutcome, SessionFolder, folder_of};
 pub use output::{OutputPoll, OutputRead};
 pub use request::{Reply, Request, parse};
@@ -146,6 +147,10 @@ pub enum Call {
     Publish,
     /// Opens a host's own WebSocket.
     Control,
+    /// Lists a host's rules about approvals, by asking it.
+    HostRules,
+    /// Revokes a rule of a host.
+    RevokeRule,
 }
 
 /// The directory, and which hosts are connected.

@@ -57,6 +57,8 @@ pub static ROUTES: &[Route] = &[
     of_other(DELETE, "/api/tokens/{id}", Need::Admin, Relay(Call::RevokeToken)),
     // Hosts.
     plain(GET, "/api/hosts", Need::Admin, Read(hosts::list)),
+    of_other(GET, "/api/hosts/{id}/rules", Need::Admin, Relay(Call::HostRules)),
+    of_other(DELETE, "/api/hosts/{id}/rules", Need::Admin, Relay(Call::RevokeRule)),
     of_other(GET, "/hosts/{id}/control", Need::Host, Relay(Call::Control)),
     of_session(GET, "/sessions/{id}/publish", Need::Host, Relay(Call::Publish)),
     // Projects.
