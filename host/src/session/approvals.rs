@@ -84,7 +84,7 @@ impl HostedState {
             Asker::Program { .. } => {
                 // The program's acknowledgement follows.
                 let program = self.approvals.programs.remove(approval_id);
-                !is_decision || program.is_some_and(|program| program.send(answer).is_ok())
+                program.is_some_and(|program| program.send(answer).is_ok())
             }
             Asker::Driver => {
                 let taken = match &answer {

@@ -35,11 +35,16 @@ const WITHDRAWN: u8 = 4;
 docs/APPROVALS.md explains it, and has hooks for coding agents.")]
 pub(super) struct AskOptions {
     /// The command to approve.
-    #[arg(long, value_name = "COMMAND", required_unless_present = "hook")]
+    #[arg(
+        long,
+        value_name = "COMMAND",
+        required_unless_present = "hook",
+        allow_hyphen_values = true
+    )]
     command: Option<String>,
 
     /// The reason, in a sentence.
-    #[arg(long, value_name = "TEXT", default_value = "")]
+    #[arg(long, value_name = "TEXT", default_value = "", allow_hyphen_values = true)]
     explanation: String,
 
     /// The kind of tool that would run it, for display.
