@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use moorline_host::driver::agent::AgentDriver;
 use moorline_host::driver::{Driver as _, DriverOutput, SessionSpec};
-use moorline_shared::agent::action::SessionAction;
+use moorline_shared::agent::action::{ActionNumber, SessionAction};
 use moorline_shared::agent::approval::ApprovalDecision;
 use moorline_shared::agent::prompt::Prompt;
 use moorline_shared::control::Facts;
@@ -19,7 +19,13 @@ async fn main() -> anyhow::Result<()> {
     let command = std::env::args().skip(1).collect();
     let facts = Facts { driver: "agent".to_owned(), command, ..Facts::default() };
     let cwd = Some(std::env::current_dir()?);
-    let spec = SessionSpec { session_id: "by_hand1".parse()?, facts, cwd };
+    let spec = SessionSpec {
+        session_id: "by_hand1".parse()?,
+        facts,
+        cwd,
+        fork: None,
+        variables: BTreeMap::new(),
+    };
     let started = AgentDriver.start(spec).await?;
     let control = started.control;
     let mut lines = std::io::stdin().lock().lines().collect::<Result<Vec<_>, _>>()?;
@@ -28,7 +34,8 @@ async fn main() -> anyhow::Result<()> {
         let turn_id = TurnId::from_random(place as u128 + 1);
         let (prompt, by) = (Prompt::text(lines.join("\n")), "me".to_owned());
         if !prompt.text.is_empty() {
-            control.act(SessionAction::Prompt { turn_id, prompt, by, steer: false });
+            control
+                .act(ActionNumber(1), SessionAction::Prompt { turn_id, prompt, by, steer: false });
         }
     }
     let mut output = started.output;

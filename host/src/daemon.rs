@@ -1,9 +1,9 @@
 //! A host as a process of its own: its state folder, and how other processes find and stop it.
 //!
 //! The folder contains `host.id`, the host's permanent id; `host.lock`, which a host keeps locked
-//! while it lives, and in which it describes itself; `host.log`, if the host has no terminal; and
-//! `shell/`, the shells' integration scripts; and `journal.db`, which has the sessions that outlive
-//! their host.
+//! while it lives, and in which it describes itself; `host.log`, if the host has no terminal;
+//! `shell/`, the shells' integration scripts; `journal.db`, which has the sessions that outlive their
+//! host; and what [`crate::ask`] keeps there: `ask.sock`, `ask.key` and `rules.json`.
 
 use std::ffi::OsStr;
 use std::fs::{File, OpenOptions};
@@ -138,12 +138,6 @@ impl StateDir {
     #[must_use]
     pub fn integration(&self) -> PathBuf {
         self.0.join("shell")
-    }
-
-    /// Returns the file of the journal, from which sessions are continued after the host has died.
-    #[must_use]
-    pub fn journal(&self) -> PathBuf {
-        self.0.join("journal.db")
     }
 
     /// Returns the host's permanent id. The first call stores `fresh`.

@@ -25,6 +25,7 @@ mod error;
 pub mod pty;
 mod registry;
 
+use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::io;
 use std::path::PathBuf;
@@ -99,6 +100,9 @@ pub struct SessionSpec {
     /// the entry that the fork was taken from: turns and approvals in it may be open, but nobody
     /// works on them any more. Only for the driver `agent`.
     pub fork: Option<Conversation>,
+    /// Variables of the host that every program of the session gets, such as where to ask for
+    /// approvals: see [`crate::ask`]. They take precedence over those of `facts`.
+    pub variables: BTreeMap<String, String>,
 }
 
 /// A session that was started.
@@ -158,8 +162,11 @@ pub enum DriverOutput {
         /// The fields that this kind adds to the common ones.
         fields: Map<String, Value>,
     },
-    /// A question to the session's users. [`SessionControl::decide`] brings the decision, unless
-    /// the question expires or is withdrawn before.
+    /// A question to the session's users. [`SessionControl::decide`] brings the decision of a user
+    /// or of a rule, unless the question is withdrawn before or the session ends. The host may offer
+    /// answers beyond the question's own, but only passes on the driver's own. Beyond
+    /// [`OPEN_APPROVALS`](moorline_shared::limits::OPEN_APPROVALS) open questions, it denies further
+    /// ones, with a reason.
     Ask(Box<ApprovalRequest>),
     /// Withdraws a question: nobody waits for its answer any more.
     Withdraw {

@@ -12,19 +12,22 @@ mod restore;
 mod start;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use moorline_shared::control::Hosted;
 use moorline_shared::id::SessionId;
+use tokio::net::UnixListener;
 use tokio::sync::{Notify, Semaphore, watch};
 use tokio::task::AbortHandle;
 
+use crate::approvals::RuleBook;
+use crate::ask::{AskServer, AskSocket, rules_path};
 use crate::dial::Dial;
 use crate::driver::Drivers;
 use crate::journal::Journal;
-use crate::session::Session;
+use crate::session::{Session, SessionServices};
 pub use fork::ForkError;
 pub use start::StartError;
 
@@ -48,9 +51,10 @@ pub struct Config {
     pub version: String,
     /// The folder for the shells' integration scripts, or `None` to start shells without them.
     pub integration: Option<PathBuf>,
-    /// The file of the journal, from which sessions are continued after the host has died, or
-    /// `None` to end all sessions with it.
-    pub journal: Option<PathBuf>,
+    /// The host's private state folder, or `None` for a host that keeps nothing: its sessions end
+    /// with it, programs cannot ask for approvals, and rules are forgotten. It contains the journal
+    /// from which sessions continue after the host has died, and what [`crate::ask`] needs.
+    pub folder: Option<PathBuf>,
     /// Spreads the waits between dials.
     pub seed: u64,
 }
@@ -85,6 +89,10 @@ pub struct Host {
     /// Turns of previews of operations, and of lists of operations to execute.
     previews: Semaphore,
     executions: Semaphore,
+    /// The rules about approvals.
+    book: Arc<RuleBook>,
+    /// The socket on which programs ask; `None` if it cannot be opened.
+    ask_socket: Option<AskSocket>,
     state: Mutex<HostState>,
     /// The number of sessions that exist or are being started.
     count: watch::Sender<usize>,
@@ -103,6 +111,8 @@ struct HostState {
     busy: BTreeMap<SessionId, usize>,
     /// The task of the control link, which [`Host::stop`] aborts.
     control: Option<AbortHandle>,
+    /// The task that serves the socket on which programs ask, which [`Host::stop`] aborts.
+    asking: Option<AbortHandle>,
     stopping: bool,
 }
 
@@ -133,8 +143,12 @@ impl Host {
     /// Like [`Host::start`], but with the caller's drivers.
     #[must_use]
     pub fn with_drivers(config: Config, drivers: Drivers, dial: Arc<dyn Dial>) -> Arc<Self> {
+        let folder = config.folder.as_deref();
+        let book =
+            folder.map_or_else(RuleBook::default, |folder| RuleBook::open(rules_path(folder)));
+        let (ask_socket, listener) = folder.and_then(open_ask_socket).unzip();
         let painters = std::thread::available_parallelism().map_or(1, |cores| cores.get() / 2);
-        let journal = config.journal.as_deref().and_then(restore::open);
+        let journal = config.folder.as_deref().and_then(restore::open);
         let host = Arc::new(Self {
             config,
             drivers,
@@ -144,6 +158,8 @@ impl Host {
             dials: Semaphore::new(DIALS),
             previews: Semaphore::new(PREVIEWS),
             executions: Semaphore::new(1),
+            book: Arc::new(book),
+            ask_socket,
             state: Mutex::default(),
             count: watch::Sender::new(0),
             link_state: watch::Sender::new(LinkState::Away(None)),
@@ -159,7 +175,36 @@ impl Host {
             }
         });
         host.state().control = Some(control.abort_handle());
+        if let Some(listener) = listener {
+            let asking = host.serve_programs(listener);
+            host.state().asking = asking;
+        }
         host
+    }
+
+    /// Serves the socket on which programs ask.
+    fn serve_programs(self: &Arc<Self>, listener: UnixListener) -> Option<AbortHandle> {
+        let secret = self.ask_socket.as_ref()?.secret();
+        let host = Arc::downgrade(self);
+        let find = move |id: &SessionId| host.upgrade()?.session(id);
+        let server = AskServer::new(secret, Arc::clone(&self.book), Box::new(find));
+        Some(tokio::spawn(server.serve(listener)).abort_handle())
+    }
+
+    /// Returns what all sessions share.
+    fn services(&self) -> SessionServices {
+        let (painters, book) = (Arc::clone(&self.painters), Arc::clone(&self.book));
+        SessionServices { painters, book, journal: self.journal.clone() }
+    }
+
+    /// Returns the variables with which programs of a session ask.
+    fn variables(&self, id: &SessionId) -> BTreeMap<String, String> {
+        let socket = self.ask_socket.as_ref();
+        socket.map(|socket| socket.variables(id)).unwrap_or_default()
+    }
+
+    fn session(&self, id: &SessionId) -> Option<Arc<Session>> {
+        self.state().sessions.get(id).map(|slot| Arc::clone(&slot.session))
     }
 
     /// Returns the state of the link to the relay, with every change of it.
@@ -192,7 +237,8 @@ impl Host {
             () = self.relay_away() => false,
         };
         let mut state = self.state();
-        state.control.iter().for_each(AbortHandle::abort);
+        state.control.iter().chain(&state.asking).for_each(AbortHandle::abort);
+        self.ask_socket.iter().for_each(AskSocket::remove);
         for (id, slot) in std::mem::take(&mut state.sessions) {
             tracing::warn!(session = %id, "not all of a session's log reached the relay in time");
             slot.publishing.abort();
@@ -248,6 +294,12 @@ impl Host {
     fn state(&self) -> MutexGuard<'_, HostState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Opens the socket on which programs ask. Without it, sessions run all the same.
+fn open_ask_socket(folder: &Path) -> Option<(AskSocket, UnixListener)> {
+    let opened = AskSocket::open(folder);
+    opened.inspect_err(|error| tracing::warn!(%error, "programs cannot ask for approvals")).ok()
 }
 
 impl std::fmt::Debug for Host {

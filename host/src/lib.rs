@@ -17,6 +17,9 @@
 //!
 //! [`operations`] previews and executes the changes of files that an agent's text contains.
 //!
+//! [`approvals`] keeps track of the questions that wait for a person's decision, and of the rules
+//! that decide without one. On the socket of [`ask`], programs of sessions ask such questions.
+//!
 //! [`publisher`] is the host's end of the link to a relay: it numbers the output, keeps everything
 //! that is not durable yet, and takes each piece of input once.
 //!
@@ -27,6 +30,8 @@
 //! [`host`] combines these: it runs sessions, and keeps them published to a relay that it reaches
 //! by [`dial`]. [`daemon`] runs a host as a process of its own, which [`signals`] end.
 
+pub mod approvals;
+pub mod ask;
 mod clock;
 pub mod context;
 pub mod daemon;

@@ -5,6 +5,7 @@
 //! [`StateGuard::settle`], which gives input to the driver, carries out the publisher's tasks, starts
 //! other work in tasks of its own, and wakes the link.
 
+mod approvals;
 mod events;
 mod input;
 mod journal;
@@ -22,12 +23,15 @@ use moorline_shared::session::ForkedFrom;
 use moorline_shared::session::Size;
 use tokio::sync::{Notify, Semaphore};
 
+use crate::approvals::RuleBook;
 use crate::driver::{SessionControl, StartedSession};
 use crate::journal::Journal;
 use crate::publisher::{Publisher, PublisherTask};
+use approvals::SessionApprovals;
 use journal::SessionJournal;
 use view::SnapshotView;
 
+pub(crate) use approvals::{PendingApproval, SessionBehind};
 pub(crate) use link::LinkEnd;
 pub(crate) use painter::SessionPainter;
 
@@ -44,6 +48,17 @@ pub(crate) struct Session {
     room: Notify,
 }
 
+/// What all sessions of a host share.
+#[derive(Debug, Clone)]
+pub(crate) struct SessionServices {
+    /// Has a permit for each screen that the host may paint at the same time.
+    pub(crate) painters: Arc<Semaphore>,
+    /// The rules about approvals.
+    pub(crate) book: Arc<RuleBook>,
+    /// The journal, if there is one.
+    pub(crate) journal: Option<Arc<Journal>>,
+}
+
 /// The part of a session that its lock guards.
 #[derive(Debug)]
 struct HostedState {
@@ -52,6 +67,7 @@ struct HostedState {
     view: SnapshotView,
     /// The session's part of the journal, if it outlives its host.
     journal: Option<SessionJournal>,
+    approvals: SessionApprovals,
     /// True while a task waits for the publisher's timeout.
     is_patient: bool,
     /// The folder in the last status.
@@ -91,13 +107,11 @@ impl TaskState {
 
 impl Session {
     /// Takes over a session that was just started. If it outlives its host, it is written to the
-    /// journal. For a fork, `fork` is the origin of its log,
-    /// with the screen at that point.
+    /// journal. For a fork, `fork` is the origin of its log, with the screen at that point.
     pub(crate) fn start(
         hosted: Hosted,
         fork: Option<(ForkedFrom, SessionPainter)>,
-        journal: Option<Arc<Journal>>,
-        painters: Arc<Semaphore>,
+        services: SessionServices,
         started: StartedSession,
     ) -> Arc<Self> {
         let StartedSession { output, control, snapshots, checkpoint, .. } = started;
@@ -108,12 +122,15 @@ impl Session {
         };
         let begin = from.as_ref().map_or(Seq::ZERO, |from| from.seq);
         let mut publisher = Publisher::starting_after(epoch, begin, size);
+        let SessionServices { painters, book, journal } = services;
         let journal = journal.filter(|_| checkpoint.is_some()).map(SessionJournal::new);
         if journal.is_some() {
             publisher.begin_journal();
         }
         let view = SnapshotView::new(snapshots, painter);
-        let session = Self::with(hosted, publisher, control, view, journal, painters);
+        let approvals = SessionApprovals::new(book);
+        let state = HostedState::new(publisher, control, view, journal, approvals);
+        let session = Self::with(hosted, state, painters);
         session.record_begin(from.as_ref());
         if let Some(checkpoint) = checkpoint {
             let mut state = session.lock();
@@ -124,25 +141,7 @@ impl Session {
         session
     }
 
-    fn with(
-        hosted: Hosted,
-        publisher: Publisher,
-        control: Arc<dyn SessionControl>,
-        view: SnapshotView,
-        journal: Option<SessionJournal>,
-        painters: Arc<Semaphore>,
-    ) -> Arc<Self> {
-        let state = HostedState {
-            publisher,
-            control,
-            view,
-            journal,
-            is_patient: false,
-            cwd: None,
-            input: TaskState::No,
-            cuts_link: false,
-            abandoned: false,
-        };
+    fn with(hosted: Hosted, state: HostedState, painters: Arc<Semaphore>) -> Arc<Self> {
         let (changed, room) = (Notify::new(), Notify::new());
         Arc::new(Self { hosted, painters, state: Mutex::new(state), changed, room })
     }
@@ -203,6 +202,8 @@ impl StateGuard<'_> {
         let session = self.session;
         let state = &mut *self.state;
         state.carry_out();
+        session.carry_out_approvals(state);
+        approvals::start_expiry(session, state);
         input::start_tasks(session, state);
         painter::start(session, state);
         drop(self);
@@ -211,6 +212,27 @@ impl StateGuard<'_> {
 }
 
 impl HostedState {
+    fn new(
+        publisher: Publisher,
+        control: Arc<dyn SessionControl>,
+        view: SnapshotView,
+        journal: Option<SessionJournal>,
+        approvals: SessionApprovals,
+    ) -> Self {
+        Self {
+            publisher,
+            control,
+            view,
+            journal,
+            approvals,
+            is_patient: false,
+            cwd: None,
+            input: TaskState::No,
+            cuts_link: false,
+            abandoned: false,
+        }
+    }
+
     fn carry_out(&mut self) {
         self.write_input();
         while let Some(task) = self.publisher.poll_task() {
@@ -219,11 +241,7 @@ impl HostedState {
                 PublisherTask::Resize(size) => self.resize(size),
                 PublisherTask::MakeSnapshot => self.want_snapshot(),
                 PublisherTask::Answer => self.view.want_answers(),
-                PublisherTask::Act(number, action) => {
-                    if !self.control.act(number, *action) {
-                        self.publisher.acted(number);
-                    }
-                }
+                PublisherTask::Act(number, action) => self.act(number, *action),
                 PublisherTask::Close => self.control.close(),
                 PublisherTask::CutLink => self.cuts_link = true,
             }

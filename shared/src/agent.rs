@@ -15,4 +15,5 @@ pub mod action;
 pub mod approval;
 pub mod content;
 pub mod prompt;
+pub mod rule;
 pub mod spec;

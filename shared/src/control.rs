@@ -16,6 +16,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::agent::rule::{ApprovalRule, RulesQuestion};
 use crate::agent::spec::{AgentSpec, KnownAgent};
 use crate::event::Event;
 use crate::id::{Epoch, HostId, ProjectId, Seq, SessionId};
@@ -52,7 +53,7 @@ tagged! {
             /// The request that this answers.
             request: RequestId,
             /// A stable code, as in the REST API: `bad_request`, `overloaded`, `exists`,
-            /// `internal`.
+            /// `no_such_rule`, `internal`.
             code: String,
             /// A sentence for the user that says what to do.
             message: String,
@@ -77,6 +78,13 @@ tagged! {
             request: RequestId,
             /// The agents that the host knows, installed or not.
             agents: Vec<KnownAgent>,
+        },
+        /// The answer to [`ToHost::Rules`].
+        Rules {
+            /// The request that this answers.
+            request: RequestId,
+            /// The host's rules, oldest first.
+            rules: Vec<ApprovalRule>,
         },
         /// A keepalive that the relay answers: [`crate::message::KEEPALIVE_PING`].
         Ping {
@@ -261,6 +269,14 @@ tagged! {
         Agents {
             /// The id that the answer repeats.
             request: RequestId,
+        },
+        /// Asks for the host's rules about approvals, or revokes one. A rule that does not exist is
+        /// answered by [`ToRelay::Failed`] with `no_such_rule`.
+        Rules {
+            /// The id that the answer repeats.
+            request: RequestId,
+            /// The question.
+            question: RulesQuestion,
         },
         /// The answer to [`ToRelay::Ping`].
         Pong {

@@ -95,8 +95,16 @@ pub const ENDED_TURNS: usize = 16;
 pub const OPEN_APPROVALS: usize = 64;
 /// Most approvals of a session that are decided and still listed.
 pub const CLOSED_APPROVALS: usize = 64;
+/// Error for an approval beyond this limit.
+pub const TOO_MANY_APPROVALS: &str =
+    formatcp!("{} approvals of the session wait for a decision.", OPEN_APPROVALS);
 /// Most bytes of JSON of one approval's request.
 pub const APPROVAL_BYTES: usize = 16 * KIB;
+/// Error for a request that is larger.
+pub const APPROVAL_TOO_LARGE: &str =
+    formatcp!("An approval has at most {} KiB: ask for less at a time.", APPROVAL_BYTES / KIB);
+/// Most rules of one host about approvals, those of sessions included.
+pub const APPROVAL_RULES: usize = 500;
 /// Time allowed for the decision about a command, unless its request names another.
 pub const COMMAND_DECISION: Duration = Duration::from_mins(5);
 /// Most bytes of JSON of one event of an agent. Beyond this, its content is cut off.

@@ -14,7 +14,7 @@ use crate::agent::spec::AgentSpec;
 use crate::event::Activity;
 use crate::id::{Epoch, HostId, ProjectId, Seq, SessionId};
 use crate::session::{ForkedFrom, Lifecycle};
-pub use hosts::{HostAgents, HostList, HostSummary, MissingDriver};
+pub use hosts::{HostAgents, HostList, HostSummary, MissingDriver, RuleList};
 pub use metrics::{DebugMetrics, EventBusMetrics, SseMetrics, StoreMetrics};
 pub use operations::{ExecuteOperations, OperationsDone, OperationsPreviewed, PreviewOperations};
 pub use terminal::{

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use moorline_shared::agent::rule::RulesQuestion;
 use moorline_shared::control::{Hello, PROTOCOL, ToHost, ToRelay};
 use moorline_shared::limits::RESUME_DEADLINE;
 use moorline_shared::link::Redial;
@@ -16,9 +17,11 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::{Host, LinkState};
+use crate::approvals::RuleBook;
 use crate::clock::monotonic;
 use crate::context::{by_convention, by_prompt};
 use crate::dial::{ControlWire, WireItem, in_time};
+use crate::driver::blocking;
 use crate::operations;
 
 /// The most requests that are handled at a time. The next one waits on the link.
@@ -182,6 +185,13 @@ impl ControlLink<'_> {
                     _ = sender.send(WireItem::Message(answer)).await;
                 });
             }
+            ToHost::Rules { request, question } => {
+                let (book, sender) = (Arc::clone(&self.host.book), sender.clone());
+                requests.spawn(async move {
+                    let answer = rules(request, book, question).await;
+                    _ = sender.send(WireItem::Message(answer)).await;
+                });
+            }
             ToHost::Pong { .. } | ToHost::Unknown => {}
         }
         None
@@ -253,6 +263,17 @@ impl Host {
 /// Returns a session's folder, or the user's home.
 fn folder_of(folder: Option<String>) -> PathBuf {
     folder.map_or_else(|| std::env::home_dir().unwrap_or_default(), PathBuf::from)
+}
+
+/// Answers a question about the rules.
+async fn rules(request: RequestId, book: Arc<RuleBook>, question: RulesQuestion) -> ToRelay {
+    let answered = blocking(move || book.answer(&question)).await;
+    let (code, message) = match answered {
+        Ok(Ok(rules)) => return ToRelay::Rules { request, rules },
+        Ok(Err(error)) => (error.code(), error.to_string()),
+        Err(error) => (error.code(), error.to_string()),
+    };
+    ToRelay::Failed { request, code: code.to_owned(), message }
 }
 
 /// Answers a request for files: those that prompts named, then those that agents read in the

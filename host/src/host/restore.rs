@@ -8,12 +8,20 @@ use moorline_shared::id::SessionId;
 
 use super::{Host, StartError};
 use crate::driver::{SessionSpec, StartedSession, blocking};
+use crate::folder::keep_private;
 use crate::journal::{Journal, JournaledSession, this_boot};
 use crate::session::Session;
 
-/// Opens the journal. Without it, sessions end with their host.
-pub(super) fn open(path: &Path) -> Option<Arc<Journal>> {
-    match Journal::open(path, &this_boot()) {
+/// The journal's file in the host's folder.
+const JOURNAL: &str = "journal.db";
+
+/// Opens the journal in the host's folder. Without it, sessions end with their host.
+pub(super) fn open(folder: &Path) -> Option<Arc<Journal>> {
+    let path = folder.join(JOURNAL);
+    let opened = keep_private(folder).map_err(|error| error.to_string());
+    let opened =
+        opened.and_then(|()| Journal::open(&path, &this_boot()).map_err(|error| error.to_string()));
+    match opened {
         Ok(journal) => Some(Arc::new(journal)),
         Err(error) => {
             tracing::error!(path = %path.display(), %error, "sessions will end with this host");
@@ -51,8 +59,7 @@ impl Host {
             Ok(started) => started,
             Err(error) => return lost(&error),
         };
-        let painters = Arc::clone(&self.painters);
-        match Session::restore(journaled, Arc::clone(journal), painters, started) {
+        match Session::restore(journaled, Arc::clone(journal), self.services(), started) {
             Ok(session) => {
                 tracing::info!(session = %id, "continued");
                 self.publish_session(id, session);
@@ -71,7 +78,9 @@ impl Host {
         }
         let Hosted { session_id, facts, cwd, .. } = journaled.hosted.clone();
         let driver = self.drivers.find(&facts.driver)?;
-        let spec = SessionSpec { session_id, facts, cwd: Some(PathBuf::from(cwd)), fork: None };
+        let variables = self.variables(&session_id);
+        let cwd = Some(PathBuf::from(cwd));
+        let spec = SessionSpec { session_id, facts, cwd, fork: None, variables };
         Ok(Some(driver.restore(spec, journaled.driver.clone()).await?))
     }
 

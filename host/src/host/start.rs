@@ -99,7 +99,14 @@ impl Host {
             Some(start) => (Some((start.from, start.painter)), start.conversation),
         };
         let cwd = cwd.map(PathBuf::from);
-        let spec = SessionSpec { session_id: session_id.clone(), facts: facts.clone(), cwd, fork };
+        let variables = self.variables(&session_id);
+        let spec = SessionSpec {
+            session_id: session_id.clone(),
+            facts: facts.clone(),
+            cwd,
+            fork,
+            variables,
+        };
         let started = driver.start(spec).await?;
         let now = wall_ms();
         let hosted = Hosted {
@@ -111,8 +118,7 @@ impl Host {
             created_at: now,
         };
         tracing::info!(session = %hosted.session_id, pid = hosted.pid, "started");
-        let (journal, painters) = (self.journal.clone(), Arc::clone(&self.painters));
-        let session = Session::start(hosted.clone(), forked, journal, painters, started);
+        let session = Session::start(hosted.clone(), forked, self.services(), started);
         self.publish_session(reservation.id.clone(), session);
         drop(reservation);
         Ok(hosted)

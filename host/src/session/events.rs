@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use moorline_shared::agent::approval::ApprovalState;
 use moorline_shared::event::{
-    Activity, ApprovalProgress, Event, EventFields, SessionCreated, SessionForked, Status,
+    Activity, AgentState, ApprovalProgress, Event, EventFields, SessionCreated, SessionForked,
+    Status,
 };
 use moorline_shared::frame::Frame;
 use moorline_shared::id::ApprovalId;
@@ -75,7 +76,11 @@ impl Session {
 
     /// Adds an event of the driver's own to the log.
     pub(super) fn record_other(&self, state: &mut HostedState, kind: &str, fields: impl Serialize) {
-        self.append(state, Event::of_kind(self.id().clone(), kind, wall_ms(), fields));
+        let event = Event::of_kind(self.id().clone(), kind, wall_ms(), fields);
+        if let Some(reported) = event.read::<AgentState>() {
+            state.approvals.state_recorded(reported);
+        }
+        self.append(state, event);
     }
 
     fn append(&self, state: &mut HostedState, event: Event) {

@@ -9,10 +9,10 @@ use moorline_shared::fold::Conversation;
 use moorline_shared::id::Epoch;
 use moorline_shared::log::{Entry, OutOfOrder};
 use moorline_shared::session::Size;
-use tokio::sync::Semaphore;
 
+use super::approvals::SessionApprovals;
 use super::view::SnapshotView;
-use super::{HostedState, Session};
+use super::{HostedState, Session, SessionServices};
 use crate::clock::wall_ms;
 use crate::driver::{SessionControl, StartedSession};
 use crate::journal::{Journal, JournalStep, JournaledSession};
@@ -93,7 +93,7 @@ impl Session {
     pub(crate) fn restore(
         journaled: JournaledSession,
         journal: Arc<Journal>,
-        painters: Arc<Semaphore>,
+        services: SessionServices,
         started: Option<StartedSession>,
     ) -> Result<Arc<Self>, OutOfOrder> {
         let JournaledSession { mut hosted, publisher, entries, fold, folded, .. } = journaled;
@@ -113,7 +113,10 @@ impl Session {
         };
         hosted.pid = pid;
         let own = SessionJournal { folded: folded.0, ..SessionJournal::new(journal) };
-        let session = Self::with(hosted, publisher, control, view, Some(own), painters);
+        let SessionServices { painters, book, journal: _ } = services;
+        let approvals = SessionApprovals::new(book);
+        let state = HostedState::new(publisher, control, view, Some(own), approvals);
+        let session = Self::with(hosted, state, painters);
         {
             let mut state = session.lock();
             let checkpoint = checkpoint.unwrap_or_default();

@@ -35,19 +35,14 @@ impl Session {
             DriverOutput::Bytes(buffer) => state.append(buffer),
             DriverOutput::Status(status) => self.record_status(&mut state, status),
             DriverOutput::Event { kind, fields } => self.record_other(&mut state, kind, fields),
-            DriverOutput::Ask(request) => self.record(&mut state, &*request),
+            DriverOutput::Ask(request) => self.ask_for_driver(&mut state, *request),
             DriverOutput::Withdraw { approval_id, reason } => {
-                self.record_progress(
-                    &mut state,
-                    approval_id,
-                    ApprovalState::Withdrawn,
-                    Some(reason),
-                );
+                state.approvals.withdraw(&approval_id, &reason);
             }
             DriverOutput::Done(approval_id) => {
                 self.record_progress(&mut state, approval_id, ApprovalState::Done, None);
             }
-            DriverOutput::Acted(number) => state.publisher.acted(number),
+            DriverOutput::Acted(number) => state.approvals.acted(number),
             DriverOutput::Checkpoint(checkpoint) => self.write_step(&mut state, &checkpoint),
             DriverOutput::Snapshot(snapshot) => state.take_snapshot(snapshot),
             DriverOutput::End(_) => {}
@@ -60,6 +55,7 @@ impl Session {
     fn end(self: &Arc<Self>, status: ExitStatus) {
         tracing::info!(session = %self.id(), code = status.code, signal = status.signal, "ended");
         let mut state = self.lock();
+        self.end_approvals(&mut state);
         self.record_exit(&mut state, &status);
         state.publisher.exited(status);
         if let SnapshotView::Driven(snapshots) = &mut state.view {

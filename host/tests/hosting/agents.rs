@@ -8,7 +8,7 @@ use moorline_host::driver::{
     Driver, DriverError, DriverOutput, Drivers, OutputSource, SessionControl, SessionSpec,
     SnapshotSource, StartedSession,
 };
-use moorline_shared::agent::action::SessionAction;
+use moorline_shared::agent::action::{ActionNumber, SessionAction};
 use moorline_shared::agent::approval::{ApprovalDecision, ApprovalRequest};
 use moorline_shared::agent::prompt::{Prompt, TurnState};
 use moorline_shared::control::{Facts, Start};
@@ -60,7 +60,13 @@ fn facts() -> Facts {
 }
 
 fn spec(folder: &Path) -> SessionSpec {
-    SessionSpec { session_id: id("session1"), facts: facts(), cwd: Some(folder.to_owned()) }
+    SessionSpec {
+        session_id: id("session1"),
+        facts: facts(),
+        cwd: Some(folder.to_owned()),
+        fork: None,
+        variables: BTreeMap::new(),
+    }
 }
 
 fn prompt(turn: &str, text: &str) -> SessionAction {
@@ -79,7 +85,7 @@ impl Watched {
     async fn start(folder: &Path) -> Self {
         let started = AgentDriver.start(spec(folder)).await.unwrap();
         let StartedSession { output, control, snapshots, .. } = started;
-        assert_eq!(snapshots, SnapshotSource::Events);
+        assert_eq!(snapshots, SnapshotSource::Conversation);
         Self { output, control, seen: Vec::new() }
     }
 
@@ -147,7 +153,7 @@ fn is_running(pid: &str) -> bool {
 async fn an_agent_works_asks_dies_and_is_resumed() {
     let folder = tempfile::tempdir().unwrap();
     let mut session = Watched::start(folder.path()).await;
-    session.control.act(prompt("turn_one", "write it"));
+    session.control.act(ActionNumber(1), prompt("turn_one", "write it"));
     let asked = session.asked().await;
     assert_eq!(asked.command, "Write a file");
     let decision = ApprovalDecision { approved: true, ..ApprovalDecision::default() };
@@ -163,13 +169,13 @@ async fn an_agent_works_asks_dies_and_is_resumed() {
     let made = std::fs::read_to_string(folder.path().join("made")).unwrap();
     assert_eq!(made, "by agent");
 
-    session.control.act(prompt("turn_two", "die"));
+    session.control.act(ActionNumber(2), prompt("turn_two", "die"));
     let failed = session.turn(TurnState::Failed).await;
     assert_eq!(failed["error"]["message"], "The agent exited with code 7: out of tokens");
-    session.control.act(prompt("turn_three", "write it"));
+    session.control.act(ActionNumber(3), prompt("turn_three", "write it"));
     let asked = session.asked().await;
     assert_eq!(std::fs::read_to_string(folder.path().join("log")).unwrap(), "resumed\n");
-    session.control.act(SessionAction::Stop { turn_id: None, force: false });
+    session.control.act(ActionNumber(4), SessionAction::Stop { turn_id: None, force: false });
     session.turn(TurnState::Cancelled).await;
     assert!(!session.control.decide(&asked.approval_id, Some(&decision)), "it is withdrawn");
     let transcript = session.transcript();
@@ -192,9 +198,9 @@ async fn an_agent_works_asks_dies_and_is_resumed() {
 async fn an_agent_can_be_stopped_by_force() {
     let folder = tempfile::tempdir().unwrap();
     let mut session = Watched::start(folder.path()).await;
-    session.control.act(prompt("turn_one", "write it"));
+    session.control.act(ActionNumber(5), prompt("turn_one", "write it"));
     session.asked().await;
-    session.control.act(SessionAction::Stop { turn_id: None, force: true });
+    session.control.act(ActionNumber(6), SessionAction::Stop { turn_id: None, force: true });
     session.turn(TurnState::Cancelled).await;
     // What is typed starts it again.
     assert_eq!(session.control.write(b"write it\r").unwrap(), 9);

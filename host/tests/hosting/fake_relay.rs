@@ -9,6 +9,7 @@ use std::time::Duration;
 use moorline_host::dial::{ControlWire, Dial, DialError, Dialing, PublishWire, Wire, WireItem};
 use moorline_host::driver::Drivers;
 use moorline_host::host::{Config, Host};
+use moorline_shared::agent::action::ActionNumber;
 use moorline_shared::control::{Facts, Hello, Hosted, Start, ToHost, ToRelay};
 use moorline_shared::event::Event;
 use moorline_shared::id::{Cursor, Epoch, Seq, SessionId};
@@ -133,13 +134,7 @@ impl FakeRelay {
 }
 
 pub(crate) fn config() -> Config {
-    Config {
-        name: "box".into(),
-        version: "0.0.1".into(),
-        integration: None,
-        journal: None,
-        seed: 1,
-    }
+    Config { name: "box".into(), version: "0.0.1".into(), integration: None, folder: None, seed: 1 }
 }
 
 /// Sends a message on a link.
@@ -194,6 +189,8 @@ pub(crate) struct Copy {
     pub(crate) resumed: bool,
     /// The number of acknowledgements of input that arrived.
     pub(crate) answers: usize,
+    /// The last action that was carried out.
+    pub(crate) acted: ActionNumber,
 }
 
 impl Copy {
@@ -231,6 +228,10 @@ impl Copy {
             HostMessage::Snapshot(snapshot) => self.snapshots.push(snapshot),
             HostMessage::Exited { status } => self.exit = Some(status),
             HostMessage::InputAck { .. } => self.answers += 1,
+            HostMessage::Acted { number, seq } => {
+                assert!(number >= self.acted && seq >= self.head);
+                self.acted = number;
+            }
             HostMessage::Resized { .. } => {}
             other => panic!("{other:?}"),
         }

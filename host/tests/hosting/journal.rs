@@ -132,9 +132,9 @@ struct MortalHost {
 }
 
 impl MortalHost {
-    async fn start(journal: &Path) -> Self {
+    async fn start(folder: &Path) -> Self {
         let runtime = Runtime::new().unwrap();
-        let config = Config { journal: Some(journal.into()), ..config() };
+        let config = Config { folder: Some(folder.into()), ..config() };
         let started = runtime.spawn(async {
             FakeRelay::with_config(config, Drivers::new(vec![Box::new(CountingDriver)]))
         });
@@ -180,8 +180,7 @@ async fn hear_acted(link: &mut FarPublish, copy: &mut Copy) -> (ActionNumber, Se
 #[tokio::test]
 async fn a_session_continues_where_its_host_was_killed() {
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("journal.db");
-    let mut host = MortalHost::start(&path).await;
+    let mut host = MortalHost::start(folder.path()).await;
     let (mut control, _) = host.relay.control().await;
     let hosted = start(&mut control, counts()).await;
     let mut link = host.relay.publish(&id("session1")).await;
@@ -199,7 +198,7 @@ async fn a_session_continues_where_its_host_was_killed() {
     }
     host.kill();
 
-    let mut host = MortalHost::start(&path).await;
+    let mut host = MortalHost::start(folder.path()).await;
     let (_control, hello) = host.relay.control().await;
     assert_eq!(hello.sessions.len(), 1);
     assert_eq!(hello.sessions[0].epoch, hosted.epoch);
@@ -230,8 +229,7 @@ async fn a_session_continues_where_its_host_was_killed() {
 #[tokio::test]
 async fn a_session_that_is_over_is_not_continued() {
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("journal.db");
-    let mut host = MortalHost::start(&path).await;
+    let mut host = MortalHost::start(folder.path()).await;
     let (mut control, _) = host.relay.control().await;
     start(&mut control, counts()).await;
     let mut link = host.relay.publish(&id("session1")).await;
@@ -246,7 +244,7 @@ async fn a_session_that_is_over_is_not_continued() {
     })
     .await;
     host.kill();
-    let mut host = MortalHost::start(&path).await;
+    let mut host = MortalHost::start(folder.path()).await;
     let (_control, hello) = host.relay.control().await;
     assert_eq!(hello.sessions, []);
     host.kill();

@@ -10,14 +10,19 @@ use moorline_host::driver::{
     Driver, DriverError, DriverOutput, DriverSnapshot, OutputSource, SessionControl, SessionSpec,
     SnapshotSource, StartedSession,
 };
+use moorline_shared::agent::approval::{
+    AnswerKind, ApprovalDecision, ApprovalKind, ApprovalOption, ApprovalRequest, ApprovalSubject,
+};
 use moorline_shared::agent::spec::KnownAgent;
 use moorline_shared::event::{Activity, EventKind, Status};
 use moorline_shared::frame::Frame;
+use moorline_shared::id::ApprovalId;
 use moorline_shared::session::{ExitStatus, Size};
 use tokio::sync::mpsc;
 
 /// The driver. Each line of input makes a session `say` something, `note` it as an event, be
-/// `idle`, or end (`bye`).
+/// `idle`, `ask` for the approval of a command or of a `form`, `withdraw` that, or end (`bye`). It
+/// says each decision, except about approvals whose id begins with `deaf`.
 #[derive(Debug)]
 pub(crate) struct LineDriver;
 
@@ -133,6 +138,12 @@ impl Told {
                     ..Status::default()
                 })]
             }
+            "ask" => vec![asks(rest, ApprovalKind::Command)],
+            "form" => vec![asks(rest, ApprovalKind::Form)],
+            "withdraw" => {
+                let (approval_id, reason) = (rest.parse().unwrap(), "never mind".to_owned());
+                vec![DriverOutput::Withdraw { approval_id, reason }]
+            }
             "bye" => {
                 let end = DriverOutput::End(ExitStatus { code: Some(7), signal: None });
                 vec![self.snapshot(), end]
@@ -145,6 +156,27 @@ impl Told {
         let data = Bytes::from(format!("said:{} line:{}", self.said, self.line));
         DriverOutput::Snapshot(Some(DriverSnapshot { data, size: Some(self.size) }))
     }
+}
+
+fn asks(id: &str, kind: ApprovalKind) -> DriverOutput {
+    let option = |id: &str, kind: AnswerKind| ApprovalOption {
+        option_id: id.to_owned(),
+        name: id.to_owned(),
+        kind,
+    };
+    DriverOutput::Ask(Box::new(ApprovalRequest {
+        approval_id: id.parse().unwrap(),
+        command: "make".to_owned(),
+        explanation: String::new(),
+        expires_at: None,
+        kind,
+        options: vec![option("yes", AnswerKind::AllowOnce), option("no", AnswerKind::RejectOnce)],
+        subject: ApprovalSubject::default(),
+        digest: String::new(),
+        turn_id: None,
+        form: None,
+        from: None,
+    }))
 }
 
 impl LineControl {
@@ -194,6 +226,23 @@ impl SessionControl for LineControl {
 
     fn request_snapshot(&self) {
         self.send_later(Told::snapshot);
+    }
+
+    fn decide(&self, id: &ApprovalId, decision: Option<&ApprovalDecision>) -> bool {
+        if id.as_str().starts_with("deaf") {
+            return false;
+        }
+        let decided = decision.map_or_else(String::new, |decision| {
+            let option = decision.option_id.as_deref().unwrap_or_default();
+            format!(" {} {option}", decision.approved)
+        });
+        let text = format!("[{id}{decided}]");
+        self.send_later(move |_| {
+            let mut buffer: BytesMut = Frame::buffer(text.len());
+            buffer.extend_from_slice(text.as_bytes());
+            DriverOutput::Bytes(buffer)
+        });
+        true
     }
 
     fn close(&self) {

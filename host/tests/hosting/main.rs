@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a helper of a test fails the test")]
 
 mod agents;
+mod approvals;
 mod drivers;
 mod fake_relay;
 mod journal;

@@ -28,6 +28,8 @@ use crate::routes::{hosts, operations, output, projects, session, sessions, term
     output::open,
     terminals::close,
     hosts::list,
+    hosts::described::rules,
+    hosts::described::revoke,
 ))]
 struct HandlerPaths;
 

@@ -29,7 +29,7 @@ use crate::auth::Access;
 use crate::directory::{Change, Directory, Draft, Effect, created_event};
 use crate::naming;
 use crate::session::Session;
-pub use hosts::host_agents;
+pub use hosts::{host_agents, rules_answer, rules_question};
 pub use operations::{HostQuestion, QuestionOutcome, SessionFolder, folder_of};
 pub use output::{OutputPoll, OutputRead};
 pub use request::{Reply, Request, parse};
@@ -149,6 +149,10 @@ pub enum Call {
     Publish,
     /// Opens a host's own WebSocket.
     Control,
+    /// Lists a host's rules about approvals, by asking it.
+    HostRules,
+    /// Revokes a rule of a host.
+    RevokeRule,
 }
 
 /// The directory, and which hosts are connected.

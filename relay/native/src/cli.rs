@@ -1,5 +1,6 @@
 //! The command line: its commands, and options that several of them have.
 
+mod ask;
 mod attach;
 mod completion;
 mod credential;
@@ -8,8 +9,10 @@ mod keep;
 mod listen;
 mod open;
 mod relay;
+mod rules;
 mod serve;
 mod sessions;
+mod state;
 mod token;
 
 use std::path::PathBuf;
@@ -33,6 +36,8 @@ const EXAMPLES: &str = "Examples:
   moorline token new                      another admin token, with its address
   moorline token new --scope session:ID:read --expires 7d
                                           a link to watch one session for a week
+  moorline ask --command 'make deploy' && make deploy
+                                          in a session: run it once somebody approves
 
 Every option can be set in the environment too, as MOORLINE_LISTEN for --listen.";
 
@@ -62,6 +67,10 @@ enum CliCommand {
     Ls(sessions::ListOptions),
     /// Show and steer a session on this terminal.
     Attach(attach::AttachOptions),
+    /// In a session: ask its people to approve a command, and wait for the answer.
+    Ask(ask::AskOptions),
+    /// In a session: tell its people what the program does.
+    State(state::StateOptions),
     /// End sessions and remove them.
     Kill(sessions::KillOptions),
     /// Make, list and revoke tokens; works while the relay runs.
@@ -93,6 +102,8 @@ impl Cli {
             CliCommand::New(options) => return sessions::new(options),
             CliCommand::Ls(options) => return sessions::list(&options),
             CliCommand::Attach(options) => return attach::run(&options),
+            CliCommand::Ask(options) => return ask::run(options),
+            CliCommand::State(options) => return Ok(state::run(options)),
             CliCommand::Kill(options) => return sessions::kill(&options),
             CliCommand::Token(options) => token::run(&options)?,
             CliCommand::Completion(options) => completion::run(&options)?,

@@ -77,7 +77,7 @@ impl OwnHost {
                     name: this_host(),
                     version: env!("CARGO_PKG_VERSION").to_owned(),
                     integration: Some(state.integration()),
-                    journal: Some(state.journal()),
+                    folder: Some(state.path().to_owned()),
                     seed: wall_ms(),
                 };
                 let dial = Arc::new(InProcess::new(registry));

@@ -106,6 +106,20 @@ fn messages_have_these_wire_forms() {
         r#"{"type":"agents","request":1,"agents":[{"id":"a","name":"A","install":"","login":""}]}"#,
     );
     to_host(&ToHost::Agents { request: RequestId(1) }, r#"{"type":"agents","request":1}"#);
+    let rule = r#"{"id":"r","scope":"always","effect":"allow","matcher":{"type":"tool","tool":"edit"},"folder":"/a","createdAt":7,"by":"me"}"#;
+    to_relay(
+        &ToRelay::Rules { request: RequestId(1), rules: vec![serde_json::from_str(rule).unwrap()] },
+        &format!(r#"{{"type":"rules","request":1,"rules":[{rule}]}}"#),
+    );
+    for (question, json) in [
+        (RulesQuestion::List, r#""list""#),
+        (RulesQuestion::Revoke { id: "r".into() }, r#"{"revoke":{"id":"r"}}"#),
+    ] {
+        to_host(
+            &ToHost::Rules { request: RequestId(1), question },
+            &format!(r#"{{"type":"rules","request":1,"question":{json}}}"#),
+        );
+    }
     let start =
         Start { session_id: "session1".parse().unwrap(), facts: facts(), cwd: None, fork: None };
     to_host(

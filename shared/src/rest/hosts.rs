@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::agent::rule::ApprovalRule;
 use crate::agent::spec::KnownAgent;
 use crate::id::HostId;
 
@@ -59,4 +60,13 @@ pub struct HostAgents {
     pub host_id: HostId,
     /// The agents that it knows, installed or not.
     pub agents: Vec<KnownAgent>,
+}
+
+/// The answer to `GET` and `DELETE /api/hosts/:id/rules`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct RuleList {
+    /// The host's rules about approvals, oldest first.
+    pub rules: Vec<ApprovalRule>,
 }

@@ -3,6 +3,7 @@
 
 mod agreement;
 mod api;
+mod asking;
 mod attach;
 mod browser;
 mod chaos;

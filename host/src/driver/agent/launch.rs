@@ -2,6 +2,7 @@
 
 use moorline_shared::agent::spec::AgentSpec;
 
+use super::catalogue;
 use super::files::AgentFolders;
 use super::machine::AgentSettings;
 use super::process::{AgentProcess, AgentProgram};
@@ -24,11 +25,19 @@ impl AgentLaunch {
     /// # Errors
     /// [`DriverError`]; then nothing was started.
     pub(super) fn start(spec: SessionSpec) -> Result<(Self, AgentProcess), DriverError> {
-        let SessionSpec { facts, cwd, .. } = spec;
+        let SessionSpec { facts, cwd, variables, .. } = spec;
+        let is_known = facts.agent.as_ref().is_some_and(|agent| agent.agent.is_some());
         let agent = facts.agent.unwrap_or_default();
         let command = command(&agent, facts.command)?;
         let name = agent.agent.clone().unwrap_or_else(|| program_name(&command));
-        let spawn = Spawn { command: Some(command), cwd, env: facts.env, ..Spawn::default() };
+        let mut env = facts.env;
+        if is_known {
+            // Programs from npm need the `node` beside them.
+            env.entry("PATH".to_owned())
+                .or_insert_with(|| catalogue::search_path().to_string_lossy().into_owned());
+        }
+        env.extend(variables);
+        let spawn = Spawn { command: Some(command), cwd, env, ..Spawn::default() };
         let environment = Environment::of_this_process();
         let cwd = pty::folder(&spawn, &environment)?;
         let program = pty::program(&spawn, &cwd, &environment)?;
@@ -54,9 +63,7 @@ impl AgentLaunch {
 /// Returns the command that starts an agent.
 fn command(agent: &AgentSpec, given: Vec<String>) -> Result<Vec<String>, DriverError> {
     match &agent.agent {
-        Some(id) => Err(DriverError::Refused(
-            format!("the agent `{id}` is not known here: give its command").into(),
-        )),
+        Some(id) => catalogue::find(id).map_err(|missing| DriverError::Refused(missing.into())),
         None if given.is_empty() => Err(DriverError::Refused(
             "name an agent, or the command of a program that speaks the Agent Client Protocol"
                 .into(),

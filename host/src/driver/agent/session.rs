@@ -12,12 +12,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use futures_util::future::BoxFuture;
 use moorline_shared::agent::action::{ActionNumber, SessionAction};
 use moorline_shared::agent::approval::ApprovalDecision;
+use moorline_shared::agent::spec::KnownAgent;
 use moorline_shared::frame::Frame;
 use moorline_shared::id::ApprovalId;
 use moorline_shared::limits::FRAME_DATA_BYTES;
 use moorline_shared::session::{ExitStatus, Size};
 use tokio::sync::{Notify, mpsc};
 
+use super::catalogue;
 use super::clock::{AgentClock, random_bits};
 use super::launch::AgentLaunch;
 use super::machine::{AgentInput, AgentMachine};
@@ -42,6 +44,10 @@ pub struct AgentDriver;
 impl Driver for AgentDriver {
     fn name(&self) -> &'static str {
         NAME
+    }
+
+    fn agents(&self) -> Vec<KnownAgent> {
+        catalogue::agents()
     }
 
     fn start(&self, spec: SessionSpec) -> BoxFuture<'_, Result<StartedSession, DriverError>> {

@@ -41,11 +41,11 @@ impl Driver for PtyDriver {
     }
 
     fn start(&self, spec: SessionSpec) -> BoxFuture<'_, Result<StartedSession, DriverError>> {
-        let SessionSpec { session_id, facts, cwd, fork: _ } = spec;
+        let SessionSpec { session_id, facts, cwd, fork: _, variables } = spec;
         let spawn = Spawn {
             command: (!facts.command.is_empty()).then_some(facts.command),
             cwd,
-            env: facts.env,
+            env: facts.env.into_iter().chain(variables).collect(),
             size: facts.size,
             integration: self.integration.clone(),
         };

@@ -371,6 +371,18 @@ impl ApiError {
         Self::new(StatusCode::NOT_FOUND, "no_such_host", "Host not found").with_message(message)
     }
 
+    /// The rule does not exist.
+    #[must_use]
+    pub fn no_rule(id: &str) -> Self {
+        Self::no_rule_of_host(format!("The rule `{id}` does not exist."))
+    }
+
+    /// The host does not have the rule; `message` is its own.
+    #[must_use]
+    pub fn no_rule_of_host(message: impl Display) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "no_such_rule", "Rule not found").with_message(message)
+    }
+
     /// The host that the request needs is away.
     #[must_use]
     pub fn host_offline(message: impl Display) -> Self {

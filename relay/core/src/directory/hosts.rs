@@ -92,6 +92,12 @@ impl Directory {
         Some(Row::Host(record).into())
     }
 
+    /// Returns true if the host has ever connected.
+    #[must_use]
+    pub fn knows_host(&self, id: &HostId) -> bool {
+        self.hosts.contains_key(id)
+    }
+
     /// Lists all hosts. `is_here` returns true if a host is connected; `now_ms` is in milliseconds since 1970.
     #[must_use]
     pub fn hosts(&self, is_here: impl Fn(&HostId) -> bool, now_ms: u64) -> HostList {

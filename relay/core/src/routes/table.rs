@@ -58,6 +58,8 @@ pub static ROUTES: &[Route] = &[
     // Hosts.
     plain(GET, "/api/hosts", Need::Admin, Read(hosts::list)),
     of_other(GET, "/api/hosts/{id}/agents", Need::Admin, Relay(Call::HostAgents)),
+    of_other(GET, "/api/hosts/{id}/rules", Need::Admin, Relay(Call::HostRules)),
+    of_other(DELETE, "/api/hosts/{id}/rules", Need::Admin, Relay(Call::RevokeRule)),
     of_other(GET, "/hosts/{id}/control", Need::Host, Relay(Call::Control)),
     of_session(GET, "/sessions/{id}/publish", Need::Host, Relay(Call::Publish)),
     // Projects.

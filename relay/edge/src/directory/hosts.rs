@@ -14,7 +14,7 @@ use moorline_core::directory::Greeting;
 use moorline_core::plan::{ANSWER_PATIENCE, HostError, OPERATIONS_PATIENCE};
 use moorline_core::reconciliation::other_protocol;
 use moorline_core::record::SessionRecord;
-use moorline_core::routes::host_agents;
+use moorline_core::routes::{self, Call, Reply, host_agents, rules_answer, rules_question};
 use moorline_shared::control::{Hello, Hosted, ToHost, ToRelay};
 use moorline_shared::id::{HostId, SessionId};
 use moorline_shared::message::{KEEPALIVE_PING, KEEPALIVE_PONG, close};
@@ -40,6 +40,8 @@ const WELCOMED: &str = "welcomed";
 const OPEN: u16 = 1;
 /// Time allowed for a host to find files.
 const FILES_PATIENCE: Duration = Duration::from_secs(5);
+/// Time allowed for a host to list its rules.
+const RULES_PATIENCE: Duration = Duration::from_secs(5);
 
 /// A request that waits for a host's answer.
 #[derive(Debug)]
@@ -89,7 +91,8 @@ impl DirectoryState {
                 answer @ (ToRelay::Failed { request, .. }
                 | ToRelay::Agents { request, .. }
                 | ToRelay::Files { request, .. }
-                | ToRelay::Operations { request, .. }),
+                | ToRelay::Operations { request, .. }
+                | ToRelay::Rules { request, .. }),
             ) => self.answered(request, answer),
             Ok(ToRelay::Ping { t }) => {
                 say(socket, ToHost::Pong { t });
@@ -191,6 +194,20 @@ impl DirectoryState {
             Some(ToRelay::Failed { message, .. }) => Err(ApiError::internal(&message).into()),
             _ => Err(HostError::Silent(host).into()),
         }
+    }
+
+    /// Asks a host for its rules about approvals, or to revoke one.
+    pub(super) async fn rules(&self, call: Call, request: &routes::Request) -> Result<Reply> {
+        let (host, question) = rules_question(call, request)?;
+        if !self.ask(|directory| Ok(directory.knows_host(&host)))? {
+            return Err(HostError::Unknown(host).into());
+        }
+        if !self.is_here(&host) {
+            return Err(HostError::Away(host).into());
+        }
+        let ask = |request| ToHost::Rules { request, question };
+        let answer = self.ask_host(&host, None, RULES_PATIENCE, ask).await;
+        Ok(rules_answer(host, answer.unwrap_or(ToRelay::Unknown))?)
     }
 
     /// Number of hosts that are connected and welcomed.

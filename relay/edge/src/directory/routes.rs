@@ -65,6 +65,10 @@ async fn own(
         Call::DebugMetrics => directory.debug_metrics(),
         Call::Control => directory.open_control(id, request),
         Call::HostAgents => directory.agents(id).await,
+        Call::HostRules | Call::RevokeRule => {
+            let request = reply::incoming(id, request)?;
+            reply::answer(directory.rules(call, &request).await?)
+        }
         Call::ListEvents => overview::open(directory, request),
         Call::CreateTicket => directory.ticket(request),
         Call::ListTokens => directory.tokens(),

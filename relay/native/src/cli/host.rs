@@ -21,6 +21,7 @@ use moorline_shared::name::bounded;
 use moorline_shared::session::DEFAULT_DRIVER;
 
 use super::DataDir;
+use super::rules::RulesOptions;
 use crate::console::{self, note, print};
 use crate::log;
 use crate::signals::Signals;
@@ -45,6 +46,7 @@ const VERSION: &str = env!("CARGO_PKG_VERSION");
   moorline host --relay https://relay.example.org --token-file ~/.config/moorline-token
   moorline host --relay http://127.0.0.1:3010 --token-file token -- htop
   moorline host status
+  moorline host rules --revoke ID          ask again instead of following this rule
   moorline host stop                       ends the sessions of this machine's host, on purpose
 
 A token for hosts is made where the relay runs: moorline token new --scope host."
@@ -63,6 +65,13 @@ enum HostAction {
     Stop(HostFolder),
     /// Show the host that runs here.
     Status(HostFolder),
+    /// List the rules that decide approvals on the host that runs here, or revoke one.
+    Rules {
+        #[command(flatten)]
+        place: HostFolder,
+        #[command(flatten)]
+        rules: RulesOptions,
+    },
 }
 
 #[derive(Debug, clap::Args)]
@@ -141,6 +150,7 @@ pub(super) fn run(options: HostOptions) -> anyhow::Result<()> {
             let stopped = stopped.context("the host has just ended")?;
             print(&format!("The host (process {}) has ended, and its sessions.\n", stopped.pid))
         }
+        Some(HostAction::Rules { place, rules }) => super::rules::run(&place.find()?, &rules),
         Some(HostAction::Status(place)) => {
             let state = place.find()?;
             let RunningHost { pid, host_id, version, relay, .. } =
@@ -229,7 +239,7 @@ async fn serve(
         name: options.name.as_deref().and_then(host_name).unwrap_or_else(this_host),
         version: VERSION.to_owned(),
         integration: Some(state.integration()),
-        journal: Some(state.journal()),
+        folder: Some(state.path().to_owned()),
         // The seed needs only part of the random bits.
         seed: random()? as u64,
     };

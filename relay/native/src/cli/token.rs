@@ -106,7 +106,7 @@ fn line(record: &TokenRecord) -> String {
     format!("{}  {}  made {created}  until {until}  {label}\n", record.id, record.scope)
 }
 
-fn parse_duration(text: &str) -> Result<Duration, String> {
+pub(super) fn parse_duration(text: &str) -> Result<Duration, String> {
     let explain =
         || format!("{text:?} is not a duration: use a number and s, m, h or d, such as 12h");
     let unit = text.chars().last().ok_or_else(explain)?;

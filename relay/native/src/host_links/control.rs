@@ -81,7 +81,8 @@ impl LinkHandler<ToRelay, ToHost> for ControlHandler {
                     | ToRelay::Failed { request, .. }
                     | ToRelay::Agents { request, .. }
                     | ToRelay::Files { request, .. }
-                    | ToRelay::Operations { request, .. }),
+                    | ToRelay::Operations { request, .. }
+                    | ToRelay::Rules { request, .. }),
                 ) => seat.answered(request, answer),
                 (_, ToRelay::Ping { t }) => self.saying.push(ToHost::Pong { t }),
                 // Messages of other versions, and a second hello, are ignored.

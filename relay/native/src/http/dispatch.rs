@@ -169,6 +169,9 @@ async fn own(
             rest::tokens::create(app, &wanted)?.into_response()
         }
         Call::RevokeToken => rest::tokens::revoke(app, id)?.into_response(),
+        Call::HostRules | Call::RevokeRule => {
+            json(rest::hosts::rules(app, call, &incoming(id, &parts)?).await?)
+        }
         Call::ListEvents => overview::open(app),
         Call::Fork => {
             let wanted = read_json(Request::from_parts(parts, body)).await?;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use moorline_core::api::responses::{Asking, Guarded};
 use moorline_core::plan::HostError;
-use moorline_core::routes::{Reply, host_agents};
+use moorline_core::routes::{Call, Reply, Request, host_agents, rules_answer, rules_question};
 use moorline_shared::control::{ToHost, ToRelay};
 use moorline_shared::id::HostId;
 use moorline_shared::rest::{ErrorBody, HostAgents};
@@ -31,4 +31,18 @@ pub(in crate::http) async fn agents(app: &Arc<App>, id: &str) -> Result<Reply, A
         ToRelay::Failed { message, .. } => Err(ApiError::internal(&message)),
         _ => Err(HostError::Silent(host).into()),
     }
+}
+
+/// Asks a host for its rules about approvals, or to revoke one.
+pub(in crate::http) async fn rules(
+    app: &App,
+    call: Call,
+    request: &Request,
+) -> Result<Reply, ApiError> {
+    let (host, question) = rules_question(call, request)?;
+    if !app.registry.view(|view| view.directory.knows_host(&host)) {
+        return Err(HostError::Unknown(host).into());
+    }
+    let ask = |request| ToHost::Rules { request, question };
+    rules_answer(host.clone(), app.registry.hosts().ask(&host, ask).await?)
 }
