@@ -180,6 +180,7 @@ fn an_interrupt_withdraws_the_question() {
     assert!(lines.next().unwrap().unwrap().contains("make"));
     let pid = rustix::process::Pid::from_child(&child);
     rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
-    assert!(lines.next().is_none(), "the connection is closed");
+    // Closed, or reset if it had not read everything.
+    assert!(!matches!(lines.next(), Some(Ok(_))), "the connection is open");
     assert!(!child.wait().unwrap().success());
 }
