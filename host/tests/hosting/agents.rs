@@ -1,5 +1,6 @@
 //! Tests the driver for coding agents with a scripted agent.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
