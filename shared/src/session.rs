@@ -69,6 +69,8 @@ pub struct ForkedFrom {
 
 /// The driver of a session that names none: a program in a terminal of its own.
 pub const DEFAULT_DRIVER: &str = "pty";
+/// The driver of sessions that are agents.
+pub const AGENT_DRIVER: &str = "agent";
 
 /// The size of a terminal in character cells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -184,6 +184,7 @@ pub(crate) mod tests {
             created_at: String::new(),
             last_activity: String::new(),
             clients: 0,
+            agent: None,
         }
     }
 

@@ -144,6 +144,7 @@ pub fn summary(record: &SessionRecord, clients: usize) -> SessionSummary {
         created_at: rfc3339(record.created_at_ms),
         last_activity: rfc3339(record.last_activity_ms),
         clients,
+        agent: None,
         host: record.host.clone(),
     }
 }
