@@ -24,8 +24,8 @@ use serde_json::{Map, Value};
 use crate::agent::approval::ApprovalRequest;
 use crate::id::SessionId;
 pub use agent::{
-    AgentCommands, AgentConfig, AgentInfo, AgentMessage, AgentPlan, AgentQueue, AgentState,
-    AgentTool, AgentTurn, AgentUpdate, AgentUsage, ApprovalConfirmed, ApprovalExpired,
+    AgentCommands, AgentConfig, AgentInfo, AgentMessage, AgentPending, AgentPlan, AgentQueue,
+    AgentState, AgentTool, AgentTurn, AgentUpdate, AgentUsage, ApprovalConfirmed, ApprovalExpired,
     ApprovalProgress,
 };
 pub use fields::{
@@ -133,6 +133,8 @@ kinds! {
     AgentCommands = "agent-commands",
     /// The agent used tokens or money.
     AgentUsage = "agent-usage",
+    /// What will follow from requests that the session's host has not carried out. Synthetic.
+    AgentPending = "agent-pending",
     /// An update of the agent that this version does not know.
     AgentUpdate = "agent-update",
     /// A terminal was opened beside the session.

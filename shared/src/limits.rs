@@ -89,6 +89,11 @@ pub const ACTIONS_WAIT: &str = formatcp!(
 );
 /// Most prompts that an agent session queues.
 pub const QUEUED_PROMPTS: usize = 64;
+/// Error for a prompt beyond this limit.
+pub const QUEUE_FULL: &str =
+    formatcp!("{} prompts are queued: wait for some to end, or withdraw some.", QUEUED_PROMPTS);
+/// Most bytes of JSON of the open approvals of one session that a list over all sessions shows.
+pub const LISTED_APPROVALS_BYTES: usize = 96 * KIB;
 /// Most turns that are over and still listed.
 pub const ENDED_TURNS: usize = 16;
 /// Most approvals of a session that await a decision.

@@ -6,13 +6,15 @@
 
 pub mod close;
 mod meta;
+mod request;
 
 use serde::{Deserialize, Serialize};
 
-use crate::event::Event;
+use crate::event::{AgentPending, Event};
 use crate::id::{ClientId, Epoch, Seq};
 use crate::tagged::tagged;
 pub use meta::{ExtendedMeta, Scope, SessionMeta};
+pub use request::{CancelMessage, DecideMessage, DoneMessage, PromptMessage};
 
 /// The WebSocket subprotocol of clients that know more than IC-1.
 pub const SUBPROTOCOL: &str = "moorline.v1";
@@ -61,6 +63,12 @@ tagged! {
             #[serde(default, skip_serializing_if = "std::ops::Not::not")]
             more: bool,
         },
+        /// Queues a prompt for the session's agent. The answer is [`ServerMessage::Done`].
+        Prompt(PromptMessage),
+        /// Decides about an approval. The answer is [`ServerMessage::Done`].
+        Decide(DecideMessage),
+        /// Stops the agent's turn. The answer is [`ServerMessage::Done`].
+        Cancel(CancelMessage),
         /// Asks for a [`ServerMessage::Pong`] with the same `t`.
         Ping {
             /// Any number, which the pong repeats.
@@ -154,6 +162,11 @@ tagged! {
             /// The event of the entry.
             event: Event,
         },
+        /// What waits for the session's host, if that is something, and whenever it changes. It is
+        /// not an entry of the log.
+        Pending(AgentPending),
+        /// The answer to a request: what it asks for is stored, or it was refused.
+        Done(DoneMessage),
         /// A sign of life while nothing else is sent.
         Heartbeat {
             /// The log's last entry.
@@ -372,6 +385,10 @@ mod tests {
             r#"{"type":"reply","seq":3,"data":"G1swbg==","more":true}"#,
             &ClientMessage::Reply { seq: Seq(3), data, more: true },
         );
+        client(
+            r#"{"type":"cancel","request":3,"force":true}"#,
+            &ClientMessage::Cancel(CancelMessage { request: 3, turn_id: None, force: true }),
+        );
         client(KEEPALIVE_PING, &ClientMessage::Ping { t: 0 });
     }
 
@@ -401,6 +418,9 @@ mod tests {
         );
         server(r#"{"type":"input-ack","seq":1}"#, &ServerMessage::InputAck { seq: Seq(1) });
         server(r#"{"type":"heartbeat","head":8}"#, &ServerMessage::Heartbeat { head: Seq(8) });
+        let done = DoneMessage { request: 3, code: Some("not_running".into()), message: None };
+        server(r#"{"type":"done","request":3,"code":"not_running"}"#, &ServerMessage::Done(done));
+        server(r#"{"type":"pending"}"#, &ServerMessage::Pending(AgentPending::default()));
         server(r#"{"type":"pong","t":5}"#, &ServerMessage::Pong { t: 5 });
         server(KEEPALIVE_PONG, &ServerMessage::Pong { t: 0 });
         server(

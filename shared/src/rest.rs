@@ -1,5 +1,6 @@
 //! The bodies of the REST API.
 
+mod agent;
 mod hosts;
 mod metrics;
 mod operations;
@@ -10,10 +11,16 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::agent::prompt::PromptImage;
 use crate::agent::spec::AgentSpec;
 use crate::event::Activity;
-use crate::id::{Epoch, HostId, ProjectId, Seq, SessionId};
+use crate::fold::ApprovalEntry;
+use crate::id::{Epoch, HostId, ProjectId, Seq, SessionId, TurnId};
 use crate::session::{ForkedFrom, Lifecycle};
+pub use agent::{
+    ActionAccepted, AgentOverview, ApprovalCard, ApprovalCards, ChangePrompt, ConfigureAgent,
+    DecideApproval, LogInAgent, PromptList, SessionApprovals, StopTurn,
+};
 pub use hosts::{HostAgents, HostList, HostSummary, MissingDriver, RuleList};
 pub use metrics::{DebugMetrics, EventBusMetrics, SseMetrics, StoreMetrics};
 pub use operations::{ExecuteOperations, OperationsDone, OperationsPreviewed, PreviewOperations};
@@ -112,9 +119,6 @@ pub struct SessionSummary {
     pub project: Option<ProjectId>,
     /// The name of the driver that runs it.
     pub driver: String,
-    /// The id of its agent, if it runs one that its host knows.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub agent: Option<String>,
     /// The host that runs it.
     #[serde(default)]
     pub host: Option<HostId>,
@@ -140,6 +144,9 @@ pub struct SessionSummary {
     pub last_activity: String,
     /// The number of clients that follow it now.
     pub clients: usize,
+    /// Its agent, or the state that a program of it has reported.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent: Option<AgentOverview>,
 }
 
 /// The answer to `GET /api/session/:id/status` (seed 000 §4.1, plus facts from the log).
@@ -318,9 +325,16 @@ pub struct SendPrompt {
     /// The files that the prompt refers to; they are listed among the session's context files.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub context: Option<Vec<String>>,
+    /// Images, for a session of the driver `agent`; at most 200 KiB together with the text.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub images: Vec<PromptImage>,
+    /// True if the prompt is for the turn that runs now, if the agent can take it. Otherwise it is
+    /// queued.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub steer: bool,
 }
 
-/// The answer to a prompt that was typed.
+/// The answer to a prompt that was typed, or queued for an agent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
@@ -331,8 +345,15 @@ pub struct Prompted {
     pub session_id: SessionId,
     /// Always `Command sent`.
     pub message: String,
-    /// When it was typed, in milliseconds since 1970.
+    /// When it was typed or queued, in milliseconds since 1970.
     pub timestamp: u64,
+    /// The turn that it began, in a session of an agent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub turn_id: Option<TurnId>,
+    /// True if it is queued for an agent: it is stored, and reaches the agent even if the host is
+    /// away now.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub queued: bool,
 }
 
 /// The answer to `GET /api/session/:id/context`.
@@ -453,4 +474,7 @@ pub struct ErrorBody {
     /// The pattern of a valid id, if the given one is not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pattern: Option<String>,
+    /// The approval as it was decided, if somebody else decided first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approval: Option<Box<ApprovalEntry>>,
 }

@@ -25,6 +25,7 @@ use super::api::ApiError;
 use super::client_table::PeerId;
 use super::encoded::EncodedEntry;
 pub use super::encoded::Encoding;
+use super::pending::PendingReport;
 use super::reader::{Read, ReadGap, Reader, Start};
 use super::session::{ReportPace, Session, TooManyClients};
 
@@ -106,6 +107,7 @@ pub struct EventStream {
     heard: Time,
     /// Paces the calls of `Session::reads_on`.
     reports: ReportPace,
+    pending: PendingReport,
 }
 
 impl EventStream {
@@ -129,6 +131,7 @@ impl EventStream {
             said: now,
             heard: now,
             reports: ReportPace::default(),
+            pending: PendingReport::default(),
         })
     }
 
@@ -194,6 +197,11 @@ impl EventStream {
                 return Some(StreamOutput::End);
             }
             StreamPhase::Ended => return None,
+        }
+        if !session.is_deleted()
+            && let Some(pending) = self.pending.poll(session)
+        {
+            return Some(send(synthetic(session, None, wall_ms, &pending)));
         }
         match self.reader.read(session) {
             Read::Entry(entry) => {

@@ -2,6 +2,7 @@
 //!
 //! `moorline-relay` runs it on one machine, `moorline-edge` on Cloudflare.
 
+pub mod action;
 mod answer;
 pub mod api;
 pub mod auth;
@@ -21,6 +22,7 @@ pub mod naming;
 pub mod openapi;
 pub mod overview;
 pub mod peer;
+mod pending;
 pub mod plain;
 pub mod plan;
 pub mod profile;

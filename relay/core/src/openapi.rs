@@ -3,7 +3,9 @@
 use utoipa::OpenApi as _;
 use utoipa::openapi::OpenApi;
 
-use crate::routes::{hosts, operations, output, projects, session, sessions, terminals};
+use crate::routes::{
+    approvals, hosts, operations, output, projects, prompts, session, sessions, terminals,
+};
 
 #[derive(utoipa::OpenApi)]
 #[openapi(paths(
@@ -13,7 +15,19 @@ use crate::routes::{hosts, operations, output, projects, session, sessions, term
     sessions::move_to,
     sessions::duplicate,
     session::status,
-    session::prompt,
+    prompts::prompt,
+    prompts::list,
+    prompts::change,
+    prompts::withdraw,
+    prompts::retry,
+    prompts::stop,
+    prompts::configure,
+    prompts::log_in,
+    approvals::all,
+    approvals::list,
+    approvals::get,
+    approvals::decide,
+    approvals::seen,
     session::delete,
     session::events_status,
     operations::preview,

@@ -6,12 +6,14 @@
 
 mod input;
 mod place;
+mod requests;
 mod saved;
 mod sending;
 
 use std::collections::VecDeque;
 
 use bytes::Bytes;
+use moorline_shared::fold::ReportedState;
 use moorline_shared::id::{ClientId, Epoch, Seq};
 use moorline_shared::limits::{
     NO_RESUME, RESUME_DEADLINE, SILENT, TEXT_MESSAGE_BYTES, TEXT_MESSAGE_TOO_LARGE,
@@ -27,13 +29,17 @@ use serde::{Deserialize, Serialize};
 
 use input::PeerInput;
 use place::PeerPlace;
+use requests::PeerRequests;
 pub use saved::SavedPeer;
 
 use super::client_table::PeerId;
+use super::pending::PendingReport;
 use super::profile::Profile;
 use super::rfc3339;
 use super::session::{Session, TooManyClients};
 
+/// The name of a client that has none.
+const UNKNOWN_USER: &str = "a user";
 /// The most errors that wait to be sent; more at once would say nothing new.
 const ERRORS_WAITING: usize = 8;
 
@@ -112,6 +118,9 @@ pub struct Peer {
     place: PeerPlace,
     input: PeerInput,
     told: Told,
+    /// Who speaks, for people.
+    by: String,
+    requests: PeerRequests,
     errors: VecDeque<(ErrorCode, &'static str)>,
     pong: Option<u64>,
     snapshot_wanted: Option<SnapshotReason>,
@@ -128,6 +137,8 @@ struct Told {
     status: Option<Seq>,
     /// The last acknowledgement of input.
     input: Option<Seq>,
+    /// What waits for the host.
+    pending: PendingReport,
 }
 
 impl Peer {
@@ -145,6 +156,8 @@ impl Peer {
             place: PeerPlace::new(Sender::new(Seq::ZERO, 0, 0), Credit::default(), 0, false),
             input: PeerInput::default(),
             told: Told::default(),
+            by: UNKNOWN_USER.to_owned(),
+            requests: PeerRequests::default(),
             errors: VecDeque::new(),
             pong: None,
             snapshot_wanted: None,
@@ -153,19 +166,24 @@ impl Peer {
         })
     }
 
+    /// Names the client for people, as whoever sends its prompts and decides.
+    pub fn set_by(&mut self, by: String) {
+        self.by = by;
+    }
+
     /// Unregisters a client that has gone.
     pub fn detach(self, session: &mut Session) {
         session.detach(self.id, self.client_id.as_ref());
     }
 
-    /// Handles a text message.
-    pub fn text(&mut self, session: &mut Session, now: Time, text: &str) {
+    /// Handles a text message. `wall_ms` is the time in milliseconds since 1970.
+    pub fn text(&mut self, session: &mut Session, now: Time, wall_ms: u64, text: &str) {
         self.liveness.heard(now);
         if text.len() > TEXT_MESSAGE_BYTES {
             return self.error(ErrorCode::TooLarge, TEXT_MESSAGE_TOO_LARGE);
         }
         match ClientMessage::from_json(text) {
-            Ok(message) => self.message(session, now, message),
+            Ok(message) => self.message(session, (now, wall_ms), message),
             // IC-1 prescribes these words.
             Err(_) => self.error(ErrorCode::BadMessage, "Invalid JSON"),
         }
@@ -220,7 +238,12 @@ impl Peer {
         }
     }
 
-    fn message(&mut self, session: &mut Session, now: Time, message: ClientMessage) {
+    fn message(
+        &mut self,
+        session: &mut Session,
+        (now, wall_ms): (Time, u64),
+        message: ClientMessage,
+    ) {
         match message {
             ClientMessage::Unknown => {}
             ClientMessage::Ping { t } => self.pong = Some(t),
@@ -234,6 +257,11 @@ impl Peer {
             }
             ClientMessage::Resize { cols, rows } => self.resize(session, Size { cols, rows }),
             ClientMessage::Reply { seq, data, more } => self.reply(session, seq, data, more),
+            // The errors of IC-1 have no number of a request.
+            _ if !self.terms.extended => {}
+            ClientMessage::Prompt(message) => self.prompt(session, message, wall_ms),
+            ClientMessage::Decide(message) => self.decide(message, wall_ms),
+            ClientMessage::Cancel(message) => self.cancel(session, message, wall_ms),
         }
     }
 
@@ -253,9 +281,12 @@ impl Peer {
     fn poll(&mut self, session: &mut Session, now: Time) -> Option<PeerOutput> {
         // A client of a deleted session learns only of the deletion, however the process ends.
         if !session.is_deleted()
-            && let Some(news) = self.poll_meta(session).or_else(|| self.poll_state(session))
+            && let Some(news) = self.poll_news(session)
         {
             return Some(text(&news));
+        }
+        if let Some(done) = self.requests.poll(session) {
+            return Some(text(&done));
         }
         if let Some((code, message)) = self.errors.pop_front() {
             return Some(text(&ServerMessage::Error { code, message: message.into() }));
@@ -272,6 +303,15 @@ impl Peer {
             .or_else(|| self.poll_snapshot(session))
             .or_else(|| self.poll_heartbeat(session, now))
             .or_else(|| self.poll_entry(session, now))
+    }
+
+    fn poll_news(&mut self, session: &Session) -> Option<ServerMessage> {
+        let news = self.poll_meta(session).or_else(|| self.poll_state(session));
+        news.or_else(|| {
+            let reads = self.terms.extended && self.has_answer();
+            let pending = reads.then(|| self.told.pending.poll(session)).flatten()?;
+            Some(ServerMessage::Pending(pending))
+        })
     }
 
     fn poll_meta(&mut self, session: &Session) -> Option<ServerMessage> {
@@ -296,16 +336,27 @@ impl Peer {
         Some(ServerMessage::SessionMeta(Box::new(SessionMeta { name, created_at, extended })))
     }
 
-    /// Returns the session's status at first, and whenever it changes; `None` until one is known.
+    /// Returns the session's state at first, and whenever it changes; `None` until one is known. It
+    /// is the last status, or a state that the agent or a program has reported since.
     fn poll_state(&mut self, session: &Session) -> Option<ServerMessage> {
-        let last = session.last_status().filter(|last| self.told.status != Some(last.seq))?;
-        self.told.status = Some(last.seq);
-        Some(ServerMessage::State {
-            value: last.status.status.as_str().to_owned(),
-            tool: last.tool(),
-            ts: rfc3339(last.timestamp),
-            seq: self.terms.extended.then_some(last.seq),
-        })
+        let last = session.last_status();
+        let reported = session.reported_state();
+        let reported = reported.filter(|it| last.is_none_or(|last| last.seq < it.seq));
+        let (seq, timestamp, value, tool) = match (reported, last) {
+            (Some(ReportedState { seq, timestamp, state }), _) => {
+                (*seq, *timestamp, state.value.clone(), state.tool.clone())
+            }
+            (None, Some(last)) => {
+                (last.seq, last.timestamp, last.status.status.as_str().to_owned(), last.tool())
+            }
+            (None, None) => return None,
+        };
+        if self.told.status == Some(seq) {
+            return None;
+        }
+        self.told.status = Some(seq);
+        let seq = self.terms.extended.then_some(seq);
+        Some(ServerMessage::State { value, tool, ts: rfc3339(timestamp), seq })
     }
 
     fn poll_close(&mut self, session: &Session, now: Time) -> Option<(u16, &'static str)> {

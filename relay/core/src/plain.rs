@@ -67,7 +67,7 @@ impl Plain {
         let is_short = log.reaches_back_to(Seq::ZERO) && log.bytes() <= REPLAY_BYTES;
         let catch_up = if is_short { CatchUp::Replay } else { CatchUp::Snapshot };
         let resume = Resume { catch_up: Some(catch_up), ..Resume::default() };
-        peer.text(session, now, &ClientMessage::Resume(resume).to_json());
+        peer.text(session, now, 0, &ClientMessage::Resume(resume).to_json());
         Self {
             decoder: TextDecoder::new(),
             may_type: scope == Scope::Write,

@@ -6,7 +6,7 @@ use moorline_shared::agent::spec::AgentSpec;
 use moorline_shared::event::Activity;
 use moorline_shared::id::{Epoch, HostId, ProjectId, Seq, SessionId};
 use moorline_shared::limits::NAME_CHARACTERS;
-use moorline_shared::rest::{MissingDriver, SessionSummary, TokenSummary};
+use moorline_shared::rest::{AgentOverview, MissingDriver, SessionSummary, TokenSummary};
 use moorline_shared::session::{ExitStatus, Lifecycle, Size};
 use moorline_shared::text::plain_text;
 use moorline_shared::time::Time;
@@ -133,7 +133,6 @@ pub fn summary(record: &SessionRecord, clients: usize) -> SessionSummary {
         named: record.name.is_some(),
         project: record.project.clone(),
         driver: record.driver.clone(),
-        agent: record.agent.as_ref().and_then(|spec| spec.agent.clone()),
         command: record.command.clone(),
         cwd: record.cwd.clone(),
         lifecycle: record.lifecycle,
@@ -149,6 +148,10 @@ pub fn summary(record: &SessionRecord, clients: usize) -> SessionSummary {
         created_at: rfc3339(record.created_at_ms),
         last_activity: rfc3339(record.last_activity_ms),
         clients,
+        agent: record
+            .agent
+            .as_ref()
+            .map(|spec| AgentOverview { id: spec.agent.clone(), ..AgentOverview::default() }),
         host: record.host.clone(),
     }
 }

@@ -4,10 +4,13 @@
 //! A relay looks a request up with [`find`], admits its caller with [`Route::admit`], and follows the route's
 //! [`Handler`]. The handler decides; waiting and storing are the relay's part.
 
+pub(crate) mod action_request;
+pub(crate) mod approvals;
 pub(crate) mod hosts;
 pub(crate) mod operations;
 pub(crate) mod output;
 pub(crate) mod projects;
+pub(crate) mod prompts;
 mod request;
 pub(crate) mod session;
 pub(crate) mod sessions;
@@ -29,6 +32,8 @@ use crate::auth::Access;
 use crate::directory::{Change, Directory, Draft, Effect, created_event};
 use crate::naming;
 use crate::session::Session;
+pub use action_request::ActionRequest;
+use action_request::{ActionPlan, DecisionPlan};
 pub use hosts::{host_agents, rules_answer, rules_question};
 pub use operations::{HostQuestion, QuestionOutcome, SessionFolder, folder_of};
 pub use output::{OutputPoll, OutputRead};
@@ -42,7 +47,7 @@ pub use table::ROUTES;
 pub struct Route {
     /// The method. `GET` also answers `HEAD`, without a body.
     pub method: Method,
-    /// The path. `{id}` stands for one segment.
+    /// The path. `{id}` and `{item}` stand for one segment each.
     pub path: &'static str,
     /// The kind of thing that `{id}` names.
     pub subject: Subject,
@@ -99,10 +104,31 @@ pub enum Handler {
     Output(fn(&Session, &Request) -> Result<OutputRead, ApiError>),
     /// Types into a session.
     Write(fn(&SessionId, &Request) -> Result<Write, ApiError>),
+    /// Asks something of a session that may have to be stored first.
+    Act(fn(&Session, &Request) -> Result<Asked, ApiError>),
     /// Asks the session's host about operations, and reports the answer in the session's log.
     Operations(fn(&SessionId, &Request) -> Result<HostQuestion, ApiError>),
     /// Leaves the request to each relay's own code.
     Relay(Call),
+}
+
+/// A request to a session, checked.
+#[derive(Debug)]
+pub enum Asked {
+    /// Type this, as [`Handler::Write`] does.
+    Write(Write),
+    /// Answer once the request is stored.
+    Act(Box<ActionRequest>),
+}
+
+impl Asked {
+    fn act(plan: ActionPlan) -> Self {
+        Self::Act(Box::new(ActionRequest::act(plan)))
+    }
+
+    fn decide(plan: DecisionPlan) -> Self {
+        Self::Act(Box::new(ActionRequest::decide(plan)))
+    }
 }
 
 /// Requests that each relay handles in its own way: sockets, streams, and those that need its database or another
@@ -216,6 +242,7 @@ impl Route {
             Handler::Session(_)
             | Handler::Output(_)
             | Handler::Write(_)
+            | Handler::Act(_)
             | Handler::Operations(_) => true,
             Handler::Relay(call) => matches!(
                 call,
@@ -287,6 +314,8 @@ pub struct Matched {
     pub route: &'static Route,
     /// The id in the path, without escapes, not yet validated. Empty if the path has none.
     pub id: String,
+    /// The second id in the path, likewise.
+    pub item: String,
     /// The longer name of a terminal, from which `id` was derived. Such a terminal may not exist.
     pub long_name: Option<String>,
 }
@@ -312,21 +341,24 @@ pub fn find(method: &Method, path: &str) -> Found {
     let Some(route) = found.value.iter().find(|route| route.method == *wanted) else {
         return Found::OtherMethod { allow: allow(found.value) };
     };
-    let id = found.params.get("id");
-    if id.is_some_and(str::is_empty) {
+    let (id, item) = (found.params.get("id"), found.params.get("item"));
+    if id.is_some_and(str::is_empty) || item.is_some_and(str::is_empty) {
         return Found::Nothing;
     }
-    let id = id.unwrap_or_default();
-    // An id that is not UTF-8 is not valid either way.
-    let id = percent_decode_str(id).decode_utf8().unwrap_or(Cow::Borrowed(id)).into_owned();
+    let (id, item) = (decoded(id.unwrap_or_default()), decoded(item.unwrap_or_default()));
     let short = match route.subject {
         Subject::Terminal => naming::own_name(&id).and_then(|name| naming::id_of(name).ok()),
         _ => None,
     };
     match short {
-        Some(short) => Found::Route(Matched { route, id: short.into(), long_name: Some(id) }),
-        None => Found::Route(Matched { route, id, long_name: None }),
+        Some(short) => Found::Route(Matched { route, id: short.into(), item, long_name: Some(id) }),
+        None => Found::Route(Matched { route, id, item, long_name: None }),
     }
+}
+
+/// Returns an id of a path without escapes. One that is not UTF-8 is not valid either way.
+fn decoded(id: &str) -> String {
+    percent_decode_str(id).decode_utf8().unwrap_or(Cow::Borrowed(id)).into_owned()
 }
 
 fn allow(routes: &[&Route]) -> String {
@@ -348,12 +380,17 @@ mod tests {
         }
     }
 
+    fn path_of(route: &Route) -> String {
+        route.path.replace("{id}", "abcdefgh").replace("{item}", "ijklmnop")
+    }
+
     #[test]
     fn every_route_is_found() {
         for route in ROUTES {
-            let found = matched(&route.method, &route.path.replace("{id}", "abcdefgh"));
+            let found = matched(&route.method, &path_of(route));
             assert!(std::ptr::eq(found.route, route), "{} {}", route.method, route.path);
             assert_eq!(route.subject == Subject::Nothing, !route.path.contains("{id}"));
+            assert_eq!(found.item.is_empty(), !route.path.contains("{item}"));
         }
     }
 

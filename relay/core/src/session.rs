@@ -18,6 +18,8 @@
 //! none. So a client can always get a snapshot and every entry after it. The newest entries are in
 //! memory; the store has older ones.
 
+mod actions;
+mod agent;
 mod clients;
 mod commands;
 mod host;
@@ -45,6 +47,9 @@ use super::last_status::LastStatus;
 use super::profile::Profile;
 use super::record::{self, SessionRecord};
 use super::stored::{SegmentRow, Stored};
+pub use actions::WaitingAction;
+use agent::SessionAgent;
+pub use agent::{AgentDocument, DecideError};
 use clients::Clients;
 #[cfg(test)]
 pub(crate) use clients::READS_EVERY;
@@ -115,6 +120,8 @@ pub struct StoredSession {
     pub snapshot: Option<Snapshot>,
     /// The last status, if it is stored.
     pub last_status: Option<LastStatus>,
+    /// Its agent, if one is stored.
+    pub agent: Option<AgentDocument>,
 }
 
 /// The values that lists show, besides times.
@@ -122,6 +129,7 @@ pub struct StoredSession {
 struct ListedValues {
     revision: u64,
     last_status: Option<Seq>,
+    agent: u64,
     clients: usize,
     streams: usize,
     changes: u64,
@@ -140,6 +148,7 @@ pub struct Session {
     clients: Clients,
     storing: StoreProgress,
     last_status: Option<LastStatus>,
+    agent: SessionAgent,
     held_changes: VecDeque<HeldChange>,
     encoded: EncodedEntries,
     is_deleted: bool,
@@ -153,7 +162,8 @@ impl Session {
     #[must_use]
     pub fn new(record: SessionRecord, profile: &Profile) -> Self {
         let (newest, index) = (Log::new(record.epoch), Stored::new(record.epoch, []));
-        let stored = StoredSession { record, newest, index, snapshot: None, last_status: None };
+        let (snapshot, last_status, agent) = (None, None, None);
+        let stored = StoredSession { record, newest, index, snapshot, last_status, agent };
         Self::with(stored, profile, true)
     }
 
@@ -168,12 +178,13 @@ impl Session {
     }
 
     fn with(stored: StoredSession, profile: &Profile, is_new: bool) -> Self {
-        let StoredSession { record, newest, index, snapshot, last_status } = stored;
+        let StoredSession { record, newest, index, snapshot, last_status, agent } = stored;
         let stored_status = last_status.as_ref().map(|last| last.seq);
         Self {
             name: record::name(&record),
             storing: StoreProgress::new(profile, &record, stored_status, is_new),
             last_status: LastStatus::of_log(&newest).or(last_status),
+            agent: SessionAgent::restored(agent, &newest),
             record,
             log: SessionLog::new(newest, index, profile.log),
             snapshots: Snapshots::new(snapshot),
@@ -199,6 +210,7 @@ impl Session {
             SessionInput::NotStored => self.not_stored(),
             SessionInput::Timeout => self.clients.drop_stalled(now),
         }
+        self.send_actions();
         self.acknowledge();
     }
 
@@ -302,6 +314,7 @@ impl Session {
         ListedValues {
             revision: self.revision,
             last_status: self.last_status.as_ref().map(|last| last.seq),
+            agent: self.agent.revision(),
             clients: self.clients.connected(),
             streams: self.clients.streams(),
             changes: self.storing.changes(),
@@ -427,6 +440,7 @@ impl Session {
             running: status.command.filter(|_| status.status == Activity::Running),
             last_exit_code: status.exit_code,
             cwd: status.cwd.or_else(|| record.cwd.clone()),
+            agent: self.agent_overview(wall_ms),
             ..record::summary(&record, self.clients())
         }
     }

@@ -1,5 +1,7 @@
 //! A session and a client of it, without a network.
 
+mod agent;
+mod agent_requests;
 mod answering;
 mod liveness;
 mod replay;
@@ -36,7 +38,7 @@ fn lost_session() -> Session {
 }
 
 fn resume(session: &mut Session, peer: &mut Peer, resume: Resume) {
-    peer.text(session, NOW, &ClientMessage::Resume(resume).to_json());
+    peer.text(session, NOW, 0, &ClientMessage::Resume(resume).to_json());
 }
 
 fn message(output: &PeerOutput) -> Option<ServerMessage> {
@@ -59,7 +61,7 @@ fn a_client_far_behind_a_lost_session_gets_every_entry() {
             PeerOutput::Frame(encoded) => {
                 frames += 1;
                 let seq = Frame::decode(encoded.clone()).unwrap().seq();
-                peer.text(&mut session, NOW, &ClientMessage::Ack { seq }.to_json());
+                peer.text(&mut session, NOW, 0, &ClientMessage::Ack { seq }.to_json());
             }
             PeerOutput::Close { code, .. } => assert_eq!(*code, close::NORMAL),
             _ => match message(&output) {
@@ -78,7 +80,7 @@ fn nothing_is_streamed_before_resume() {
     let mut session = lost_session();
     let mut peer =
         Peer::attach(&mut session, NOW, Terms::new(&Profile::NATIVE, Scope::Write, true)).unwrap();
-    peer.text(&mut session, NOW, r#"{"type":"ack","seq":1}"#);
+    peer.text(&mut session, NOW, 0, r#"{"type":"ack","seq":1}"#);
     peer.binary(&mut session, NOW, Bytes::from_static(b"\0\0\0\0\0\0\0\x01x"));
     let outputs: Vec<_> = std::iter::from_fn(|| peer.poll_output(&mut session, NOW)).collect();
     let kinds: Vec<_> = outputs.iter().filter_map(message).collect();

@@ -176,7 +176,8 @@ pub(crate) async fn body<T: DeserializeOwned>(
     Ok(parse(&kind, &bytes(request).await?)?)
 }
 
-/// The request as the core's handlers take it, without its body. `id` is the id in its path.
+/// The request as the core's handlers take it, without its body. `id` is the id in its path; a second
+/// one, and who asks, are left out.
 pub(crate) fn incoming(
     id: &str,
     request: &Request,
@@ -185,6 +186,8 @@ pub(crate) fn incoming(
     getrandom::fill(&mut random)?;
     Ok(routes::Request {
         id: id.to_owned(),
+        item: String::new(),
+        by: String::new(),
         query: address::query(&request.inner().url()).to_owned(),
         content_type: request.headers().get("content-type")?.unwrap_or_default(),
         body: bytes::Bytes::new(),

@@ -26,13 +26,13 @@ use std::rc::Rc;
 
 use http::StatusCode;
 use moorline_core::api::ApiError;
-use moorline_core::routes::{Call, Found, Handler, Matched, find};
+use moorline_core::routes::{self, Call, Found, Handler, Matched, find};
 use worker::{
     DurableObject, Env, Error, Request, Response, Result, State, WebSocket,
     WebSocketIncomingMessage, durable_object,
 };
 
-use answers::scope;
+use answers::{caller, scope};
 use clients::SocketDialect;
 use object::Object;
 use state::SessionState;
@@ -97,18 +97,25 @@ async fn route(object: &Rc<Object>, request: &mut Request) -> Answer {
     if path.starts_with(PREFIX) {
         return internal_routes::answer(object, &path, request).await;
     }
-    let Found::Route(Matched { route, .. }) = find(&reply::method(request), &path) else {
+    let Found::Route(Matched { route, item, .. }) = find(&reply::method(request), &path) else {
         return Err(ApiError::no_route(&reply::uri(&path)).into());
     };
     // A socket's path may have a longer name, so the id is the object's own.
     let id = object.name();
     match route.handler {
         Handler::Session(read) => {
-            let request = reply::incoming(&id, request)?;
+            let request = routes::Request { item, ..reply::incoming(&id, request)? };
             reply::answer(object.peek(|loaded| read(&loaded.session, &request))??)
         }
         Handler::Output(open) => rest::output(object, open, &reply::incoming(&id, request)?),
         Handler::Write(write) => rest::write(object, write, request).await,
+        Handler::Act(ask) => {
+            let by = caller(request, &id);
+            let request = reply::with_body(&id, request).await;
+            // An unknown session is reported before a malformed request is.
+            object.peek(|_| {})?;
+            rest::act(object, ask, &routes::Request { item, by, ..request? }).await
+        }
         Handler::Operations(ask) => rest::operations(object, ask, request).await,
         Handler::Relay(call) => own(object, call, request).await,
         // The directory answers these.

@@ -238,12 +238,12 @@ impl HandleGuard<'_> {
     }
 
     /// Applies the effects of progress in storing. Wakes the clients only if the session is
-    /// finished.
-    fn settle_storing(mut self) {
+    /// finished, or if `has_outcome`: somebody may wait for that.
+    fn settle_storing(mut self, has_outcome: bool) {
         self.carry_out();
-        let (handle, finished) = (self.handle, self.is_finished());
+        let (handle, wakes) = (self.handle, self.is_finished() || has_outcome);
         drop(self);
-        if finished {
+        if wakes {
             handle.wake();
         }
     }

@@ -17,6 +17,7 @@ use tokio::sync::watch;
 use tokio::time::{Sleep, sleep, sleep_until};
 use tokio_tungstenite::tungstenite::Error as SocketError;
 
+use super::clock::wall_ms;
 use super::session::SessionHandle;
 use super::websocket;
 use moorline_core::peer::{self, Peer, PeerOutput};
@@ -30,12 +31,14 @@ const BATCH_BYTES: usize = 256 * 1024;
 const STALLED_CHECK: Duration = Duration::from_secs(1);
 
 /// A client's rights and its protocol.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct StreamTerms {
     /// The scope of its token.
     pub scope: Scope,
     /// The protocol that it speaks.
     pub dialect: Dialect,
+    /// The scope of its token in full, which names it to other people.
+    pub by: String,
 }
 
 /// A client's protocol.
@@ -74,6 +77,7 @@ pub async fn serve(
     let Ok(mut peer) = attached else {
         return refuse(socket, StreamRefusal::OVERLOADED).await;
     };
+    peer.set_by(terms.by);
     let plain = (terms.dialect == Dialect::Plain)
         .then(|| Plain::begin(&mut session.lock().session, &mut peer, terms.scope, now));
     let mut client = StreamClient { socket, session, peer, plain, has_spoken: false, reads: true };
@@ -296,7 +300,7 @@ impl StreamClient {
                 state.settle_for_one();
             }
             (Some(Ok(Message::Text(text))), None) => {
-                self.peer.text(&mut state.session, now, &text);
+                self.peer.text(&mut state.session, now, wall_ms(), &text);
                 state.settle_for_one();
                 drop(state);
                 if !std::mem::replace(&mut self.has_spoken, true) {

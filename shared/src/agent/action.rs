@@ -35,7 +35,8 @@ pub enum SessionAction {
     EditPrompt {
         /// Its turn.
         turn_id: TurnId,
-        /// The new prompt.
+        /// The new prompt. An image without data stands for the one that the prompt has at the same
+        /// place, of the same type.
         prompt: Prompt,
     },
     /// Takes back a prompt that is queued.

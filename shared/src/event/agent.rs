@@ -198,6 +198,31 @@ pub struct AgentUsage {
     pub currency: Option<String>,
 }
 
+/// What will follow from the requests that the session's host has not carried out, as far as it can
+/// be foreseen. It replaces the one before; empty if nothing waits.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct AgentPending {
+    /// The turns that will be new or changed.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub turns: Vec<AgentTurn>,
+    /// The order of the queued prompts, next first, if it will change.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub order: Vec<TurnId>,
+    /// The decisions that are not delivered.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub approvals: Vec<ApprovalConfirmed>,
+}
+
+impl AgentPending {
+    /// Returns true if nothing waits.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        let Self { turns, order, approvals } = self;
+        turns.is_empty() && order.is_empty() && approvals.is_empty()
+    }
+}
+
 /// An update of the agent that this version does not know.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AgentUpdate {

@@ -9,6 +9,9 @@ use crate::event::{
 use crate::id::ApprovalId;
 use crate::limits::{CLOSED_APPROVALS, OPEN_APPROVALS};
 
+/// The reason of an approval that was closed by the end of its session.
+const SESSION_ENDED: &str = "The session has ended.";
+
 /// One approval, with what became of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -138,6 +141,49 @@ impl ApprovalList {
             entry.state = ApprovalState::Decided;
             entry.decision = Some(decision);
         }
+    }
+
+    /// Records that a decision was never delivered, unless an event says that the asker got one.
+    pub(super) fn undelivered(&mut self, id: &ApprovalId, decision: &ApprovalDecision) {
+        if let Some(entry) = self.find(id)
+            && entry.state.may_become(ApprovalState::Undelivered)
+        {
+            entry.state = ApprovalState::Undelivered;
+            entry.decision.get_or_insert_with(|| decision.clone());
+        }
+    }
+
+    /// Closes the approvals that the log leaves open, because the session is over: nobody waits for
+    /// them.
+    pub(super) fn end(&mut self) {
+        for entry in &mut self.entries {
+            let next = match entry.state {
+                ApprovalState::Decided => ApprovalState::Undelivered,
+                state if state.is_open() => ApprovalState::Withdrawn,
+                _ => continue,
+            };
+            entry.state = next;
+            entry.reason.get_or_insert_with(|| SESSION_ENDED.to_owned());
+        }
+    }
+
+    /// Closes the approvals that nobody has decided by this time, in milliseconds since 1970.
+    pub(super) fn expire(&mut self, now_ms: u64) {
+        for entry in &mut self.entries {
+            if entry.state.is_open() && !entry.is_open(now_ms) {
+                entry.state = ApprovalState::Expired;
+            }
+        }
+    }
+
+    /// Forgets the approvals that are not among these.
+    pub(super) fn keep(&mut self, ids: &[ApprovalId]) {
+        self.entries.retain(|entry| ids.contains(&entry.request.approval_id));
+    }
+
+    /// Returns true if an approval would expire by this time, in milliseconds since 1970.
+    pub(super) fn is_due(&self, now_ms: u64) -> bool {
+        self.entries.iter().any(|entry| entry.state.is_open() && !entry.is_open(now_ms))
     }
 
     /// Applies an event. Returns true if it is about approvals.

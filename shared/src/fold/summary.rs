@@ -6,7 +6,7 @@ use super::approvals::ApprovalList;
 use super::turns::{TurnList, turn_of};
 use crate::agent::action::SessionAction;
 use crate::event::{AgentInfo, AgentQueue, AgentState, Event, EventKind};
-use crate::id::Seq;
+use crate::id::{ApprovalId, Seq};
 
 /// The state that a session's agent, or one of its programs, has reported.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,6 +41,23 @@ pub struct AgentSummary {
 }
 
 impl AgentSummary {
+    /// Returns true if events of this kind can change the state. Others need not be applied.
+    #[must_use]
+    pub const fn reads(kind: EventKind) -> bool {
+        matches!(
+            kind,
+            EventKind::AgentState
+                | EventKind::AgentInfo
+                | EventKind::AgentTurn
+                | EventKind::AgentQueue
+                | EventKind::SessionForked
+                | EventKind::ApprovalRequest
+                | EventKind::ApprovalConfirmed
+                | EventKind::ApprovalExpired
+                | EventKind::ApprovalProgress
+        )
+    }
+
     /// Applies the event of the entry `seq`. Returns true if that changed anything but the
     /// position.
     pub fn apply(&mut self, seq: Seq, event: &Event) -> bool {
@@ -68,6 +85,8 @@ impl AgentSummary {
                     self.turns.reorder(&queue.order);
                 }
             }
+            // What follows is about another process than the copied entries before.
+            EventKind::SessionForked => *self = Self { seq, ..Self::default() },
             _ => return self.approvals.apply(event),
         }
         true
@@ -81,6 +100,46 @@ impl AgentSummary {
             }
             action => self.turns.foresee(action, now_ms),
         }
+    }
+
+    /// Records that an action is over, and that the log up to here has all that follows from it. A
+    /// decision of which the log says nothing was not delivered.
+    pub fn settle(&mut self, action: &SessionAction) {
+        if let SessionAction::Decide { approval_id, decision } = action {
+            self.approvals.undelivered(approval_id, decision);
+        }
+    }
+
+    /// Records that an action will never be carried out, because the session is over.
+    pub fn abandon(&mut self, action: &SessionAction, now_ms: u64) {
+        match action {
+            SessionAction::Decide { .. } => self.settle(action),
+            action => self.turns.abandon(action, now_ms),
+        }
+    }
+
+    /// Closes what the log leaves open, because the session is over.
+    pub fn end(&mut self) {
+        self.approvals.end();
+        self.turns.end();
+    }
+
+    /// Closes the approvals that have expired by this time, in milliseconds since 1970.
+    pub fn expire(&mut self, now_ms: u64) {
+        self.approvals.expire(now_ms);
+    }
+
+    /// Returns true if [`AgentSummary::expire`] would change something at this time.
+    #[must_use]
+    pub fn expires_by(&self, now_ms: u64) -> bool {
+        self.approvals.is_due(now_ms)
+    }
+
+    /// Forgets everything but these approvals, because another log begins.
+    pub fn begin_anew(&mut self, kept: &[ApprovalId]) {
+        let mut approvals = std::mem::take(&mut self.approvals);
+        approvals.keep(kept);
+        *self = Self { approvals, ..Self::default() };
     }
 
     /// Returns true if nothing was reported, asked or queued so far.

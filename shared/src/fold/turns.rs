@@ -8,6 +8,9 @@ use crate::event::{AgentTurn, Event};
 use crate::id::TurnId;
 use crate::limits::ENDED_TURNS;
 
+/// The reason of a turn that was cut off by the end of its session.
+const AGENT_EXITED: &str = "The agent has ended.";
+
 /// One turn.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -129,6 +132,31 @@ impl TurnList {
             }
             SessionAction::Reorder { order } => self.reorder(order),
             _ => {}
+        }
+    }
+
+    /// Records that an action will never be carried out, because the session is over.
+    pub(super) fn abandon(&mut self, action: &SessionAction, now_ms: u64) {
+        self.foresee(action, now_ms);
+        if let SessionAction::Prompt { turn_id, .. }
+        | SessionAction::Retry { new_turn_id: turn_id, .. } = action
+            && let Some(turn) = self.find_queued(turn_id)
+        {
+            (turn.state, turn.pending) = (TurnState::Withdrawn, false);
+        }
+    }
+
+    /// Ends the turns that the log leaves open, because the session is over: the one that runs has
+    /// failed, and those that are queued are withdrawn.
+    pub(super) fn end(&mut self) {
+        for turn in &mut self.entries {
+            if turn.state.is_active() {
+                turn.state = TurnState::Failed;
+                let (code, message) = ("agent_exited".to_owned(), AGENT_EXITED.to_owned());
+                turn.error.get_or_insert(TurnError { code, message });
+            } else if turn.state == TurnState::Queued {
+                (turn.state, turn.pending) = (TurnState::Withdrawn, false);
+            }
         }
     }
 

@@ -375,10 +375,8 @@ impl Client {
             ServerMessage::Error { code, message } => {
                 self.outbox.push_back(Output::Error(code, message));
             }
-            ServerMessage::State { .. }
-            | ServerMessage::Heartbeat { .. }
-            | ServerMessage::Pong { .. }
-            | ServerMessage::Unknown => {}
+            // The others are no part of the session's output or of its input.
+            _ => {}
         }
     }
 

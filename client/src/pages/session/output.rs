@@ -113,7 +113,7 @@ fn PromptLine() -> impl IntoView {
         busy.set(true);
         problem.set(None);
         let path = format!("/api/session/{}/prompt", record.id());
-        let prompt = SendPrompt { command: Some(line), context: None };
+        let prompt = SendPrompt { command: Some(line), ..SendPrompt::default() };
         api::ask(access, ApiRequest::post(path, &prompt), move |answer| {
             // The page may be gone by now.
             let _ = busy.try_set(false);

@@ -1,5 +1,7 @@
 //! Error answers of the REST API.
 
+mod agent;
+
 use std::fmt::Display;
 use std::time::Duration;
 
@@ -39,6 +41,7 @@ impl ApiError {
             message: None,
             session_id: None,
             pattern: None,
+            approval: None,
         });
         Self { status, body, retry_after: None }
     }

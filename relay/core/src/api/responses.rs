@@ -141,8 +141,95 @@ impl IntoResponses for Typing {
     fn responses() -> ResponseList {
         errors(&[
             (409, "The session has ended: `session_ended`."),
-            (429, "The session has not read its earlier input: `overloaded`."),
-            (503, "The session's host is offline: `host_offline`."),
+            (
+                429,
+                "The session has not read its earlier input, or too many prompts wait: \
+                 `overloaded`.",
+            ),
+            (
+                503,
+                "The host of a shell is offline: `host_offline`; or the relay cannot store a \
+                 prompt now: `not_stored`.",
+            ),
+        ])
+    }
+}
+
+/// ResponseList of every route that names a turn.
+#[derive(Debug)]
+pub enum OfTurn {}
+
+impl IntoResponses for OfTurn {
+    fn responses() -> ResponseList {
+        errors(&[
+            (404, "The session or the turn does not exist: `not_found`, `turn_not_found`."),
+            (
+                409,
+                "The session has ended: `session_ended`; it is not an agent: `not_an_agent`; or \
+                 the turn is not in the right state: `not_queued`, `not_retryable`.",
+            ),
+        ])
+    }
+}
+
+/// ResponseList of every route about a session's agent.
+#[derive(Debug)]
+pub enum OfAgent {}
+
+impl IntoResponses for OfAgent {
+    fn responses() -> ResponseList {
+        errors(&[(
+            409,
+            "The session has ended: `session_ended`; it is not an agent: `not_an_agent`; or the \
+             turn does not run: `not_running`.",
+        )])
+    }
+}
+
+/// ResponseList of every route that names an approval.
+#[derive(Debug)]
+pub enum OfApproval {}
+
+impl IntoResponses for OfApproval {
+    fn responses() -> ResponseList {
+        errors(&[(
+            404,
+            "The session or the approval does not exist: `not_found`, `approval_not_found`.",
+        )])
+    }
+}
+
+/// ResponseList of every route whose requests are stored before they are answered.
+#[derive(Debug)]
+pub enum Acting {}
+
+impl IntoResponses for Acting {
+    fn responses() -> ResponseList {
+        errors(&[
+            (429, "Too many requests or prompts wait for the session's host: `overloaded`."),
+            (503, "The relay cannot store the request now: `not_stored`."),
+        ])
+    }
+}
+
+/// ResponseList of the route that decides.
+#[derive(Debug)]
+pub enum Deciding {}
+
+impl IntoResponses for Deciding {
+    fn responses() -> ResponseList {
+        errors(&[
+            (
+                409,
+                "Somebody else has decided, and `approval` has the decision: `already_decided`; \
+                 or the digest is not that of the approval: `digest_mismatch`.",
+            ),
+            (
+                410,
+                "Nobody waits for a decision any more: `approval_expired`, `approval_withdrawn`.",
+            ),
+            (429, "Too many requests wait for the session's host: `overloaded`."),
+            (503, "The relay cannot store the request now: `not_stored`."),
         ])
     }
 }

@@ -1,5 +1,6 @@
 //! A session of the list: its row, and the report by which it describes itself.
 
+use moorline_shared::fold::ApprovalEntry;
 use moorline_shared::id::{Epoch, SessionId};
 use moorline_shared::rest::SessionSummary;
 use moorline_shared::session::{Lifecycle, Size};
@@ -18,6 +19,9 @@ pub struct SessionReport {
     pub size: Size,
     /// The number of event streams that are open.
     pub streams: usize,
+    /// Its open approvals, oldest first, as far as they fit.
+    #[serde(default)]
+    pub approvals: Vec<ApprovalEntry>,
 }
 
 /// A session of the list.

@@ -2,14 +2,16 @@
 
 use std::collections::BTreeMap;
 
+use moorline_shared::fold::ApprovalEntry;
 use moorline_shared::id::SessionId;
-use moorline_shared::rest::{DebugMetrics, EventBusMetrics, SseMetrics};
+use moorline_shared::limits::LISTED_APPROVALS_BYTES;
+use moorline_shared::rest::{ApprovalCard, DebugMetrics, EventBusMetrics, SseMetrics};
 use moorline_shared::session::Lifecycle;
 
 use super::change::Row;
 use super::{Directory, SessionReport};
 use crate::profile::Profile;
-use crate::record::SessionRecord;
+use crate::record::{SessionRecord, name};
 use crate::session::Session;
 
 impl SessionReport {
@@ -21,8 +23,22 @@ impl SessionReport {
             epoch: session.log().epoch(),
             size: session.size(),
             streams: session.streams(),
+            approvals: listed_approvals(session, wall_ms),
         }
     }
+}
+
+/// Returns the session's open approvals, oldest first, as far as they fit into a report.
+fn listed_approvals(session: &Session, wall_ms: u64) -> Vec<ApprovalEntry> {
+    let view = session.agent(wall_ms);
+    let mut left = LISTED_APPROVALS_BYTES;
+    let fits = |entry: &&ApprovalEntry| {
+        let bytes = serde_json::to_vec(entry).map_or(usize::MAX, |json| json.len());
+        let fits = bytes <= left;
+        left = left.saturating_sub(bytes);
+        fits
+    };
+    view.approvals.open(wall_ms).filter(fits).cloned().collect()
 }
 
 /// The outcome of a report.
@@ -58,6 +74,23 @@ impl Directory {
         if let Some(listed) = self.sessions.get_mut(&record.id) {
             (listed.record, listed.report) = (record, report);
         }
+    }
+
+    /// Returns the approvals of all sessions that are open at `now_ms`, oldest first.
+    #[must_use]
+    pub fn open_approvals(&self, now_ms: u64) -> Vec<ApprovalCard> {
+        let mut cards = Vec::new();
+        for listed in self.sessions.values() {
+            let reported = listed.report.iter().flat_map(|report| &report.approvals);
+            let open = reported.filter(|approval| approval.is_open(now_ms));
+            cards.extend(open.map(|approval| ApprovalCard {
+                session_id: listed.record.id.clone(),
+                session_name: name(&listed.record),
+                approval: approval.clone(),
+            }));
+        }
+        cards.sort_by_key(|card| card.approval.requested_at);
+        cards
     }
 
     /// Counts sessions, clients and streams, for metrics.

@@ -217,6 +217,7 @@ fn a_report_is_news_unless_it_is_the_same() {
         epoch: Epoch(1),
         size: Size { cols: 100, rows: 30 },
         streams: clients,
+        approvals: Vec::new(),
     };
     let mut reported = |report: SessionReport, now| {
         directory.report(report, now).map(|it| (it.is_news, it.row.is_some())).unwrap()

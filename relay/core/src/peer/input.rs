@@ -13,7 +13,7 @@ use super::Peer;
 use crate::input::InputRefused;
 use crate::session::Session;
 
-const READ_ONLY: &str = "This token is read-only.";
+pub(super) const READ_ONLY: &str = "This token is read-only.";
 
 /// The state of a client's input on this connection.
 #[derive(Debug, Default)]

@@ -9,6 +9,7 @@ use moorline_shared::time::Time;
 use serde::{Deserialize, Serialize};
 
 use super::{Peer, PeerInput, PeerPhase, PeerPlace, Terms, Told};
+use crate::pending::PendingReport;
 use crate::session::{Session, TooManyClients};
 
 /// The saved state of a [`Peer`]: some hundred bytes of JSON, kept beside the socket.
@@ -27,6 +28,10 @@ pub struct SavedPeer {
     sender: Sender,
     told_state: Option<Seq>,
     told_input: Option<Seq>,
+    #[serde(default)]
+    told_pending: bool,
+    #[serde(default)]
+    by: Option<String>,
     received_input: Option<Seq>,
     refused: bool,
     sent_bytes: u64,
@@ -69,6 +74,8 @@ impl Peer {
             sender: self.place.sender.clone(),
             told_state: self.told.status,
             told_input: self.told.input,
+            by: Some(self.by.clone()),
+            told_pending: self.told.pending.waits(),
             received_input: self.input.received,
             refused: self.input.is_refused,
             sent_bytes: self.place.sent_bytes,
@@ -117,9 +124,11 @@ impl Peer {
             // host knows which pieces it has.
             peer.closing = Some((close::GOING_AWAY, "the relay was restarted"));
         }
+        peer.by = saved.by.unwrap_or(peer.by);
         peer.client_id = saved.client_id;
         peer.epoch = saved.epoch;
-        peer.told = Told { revision, status: saved.told_state, input: saved.told_input };
+        let pending = PendingReport::restored(saved.told_pending);
+        peer.told = Told { revision, status: saved.told_state, input: saved.told_input, pending };
         peer.input = PeerInput {
             hold: saved.hold,
             answers: saved.answers,

@@ -124,7 +124,7 @@ fn numbered_input_counts_against_the_same_bound() {
             Peer::attach(&mut session, NOW, Terms::new(&Profile::NATIVE, Scope::Write, true))
                 .unwrap();
         let resume = Resume { client_id: Some(client_id.clone()), ..Resume::default() };
-        peer.text(&mut session, NOW, &ClientMessage::Resume(resume).to_json());
+        peer.text(&mut session, NOW, 0, &ClientMessage::Resume(resume).to_json());
         let seq = Seq::ZERO;
         hear(&mut session, HostMessage::InputAck { client_id, seq });
         while peer.poll_output(&mut session, NOW).is_some() {}
@@ -151,7 +151,8 @@ fn who_comes_to_a_session_that_is_over_is_told_why() {
     let exit = ExitStatus { code: Some(3), signal: None };
     let record = SessionRecord { exit: Some(exit), ..support::record(Lifecycle::Exited) };
     let (newest, index) = (Log::new(Epoch(1)), Stored::new(Epoch(1), []));
-    let stored = StoredSession { record, newest, index, snapshot: None, last_status: None };
+    let (snapshot, last_status, agent) = (None, None, None);
+    let stored = StoredSession { record, newest, index, snapshot, last_status, agent };
     let mut session = Session::restored(stored, &Profile::NATIVE);
     let (mut peer, mut plain) = client(&mut session);
     let outputs: Vec<_> = std::iter::from_fn(|| peer.poll_output(&mut session, NOW))

@@ -124,7 +124,8 @@ mod tests {
             let record = planned(wanted).unwrap();
             assert_eq!((&*record.driver, &record.agent), ("agent", &Some(spec("claude-code"))));
             assert_eq!(start(&record, None).facts.agent, record.agent);
-            assert_eq!(summary(&record, 0).agent.as_deref(), Some("claude-code"));
+            let overview = summary(&record, 0).agent.unwrap();
+            assert_eq!(overview.id.as_deref(), Some("claude-code"));
         }
         for wanted in [
             wanted(Some("agent"), None, &["my-agent", "acp"]),
@@ -132,7 +133,7 @@ mod tests {
         ] {
             let record = planned(wanted).unwrap();
             assert_eq!((&*record.driver, &record.agent), ("agent", &Some(AgentSpec::default())));
-            assert_eq!(summary(&record, 0).agent, None);
+            assert_eq!(summary(&record, 0).agent.unwrap().id, None);
         }
         let shell = planned(wanted(None, None, &["sh"])).unwrap();
         assert_eq!((&*shell.driver, shell.agent), ("pty", None));

@@ -120,6 +120,8 @@ mod tests {
     fn request(id: &str, query: &str) -> Request {
         Request {
             id: id.to_owned(),
+            item: String::new(),
+            by: String::new(),
             query: query.to_owned(),
             content_type: String::new(),
             body: bytes::Bytes::new(),

@@ -240,6 +240,8 @@ mod tests {
 
     fn request(body: &Value) -> Request {
         Request {
+            item: String::new(),
+            by: String::new(),
             id: "abcdefgh".to_owned(),
             query: String::new(),
             content_type: "application/json".to_owned(),

@@ -14,6 +14,10 @@ use crate::api::{ApiError, malformed};
 pub struct Request {
     /// The id in the path; empty if the path has none.
     pub id: String,
+    /// The second id in the path, of something in what `id` names; empty if the path has none.
+    pub item: String,
+    /// Who asks, for people: the scope of the token.
+    pub by: String,
     /// The query of the address, without `?`.
     pub query: String,
     /// The header `Content-Type`.

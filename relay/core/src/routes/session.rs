@@ -4,12 +4,12 @@ use bytes::Bytes;
 use moorline_shared::event::{CommandSent, Event};
 use moorline_shared::id::SessionId;
 use moorline_shared::limits::PROMPT_BYTES;
-use moorline_shared::rest::{Deleted, EventsStatus, Prompted, SendPrompt, SessionDetails};
+use moorline_shared::rest::{Deleted, EventsStatus, Prompted, SessionDetails};
 
 use super::{Reply, Request};
 use crate::api::ApiError;
 #[cfg(feature = "openapi")]
-use crate::api::responses::{Guarded, OfSession, Typing, WithBody};
+use crate::api::responses::{Guarded, OfSession};
 use crate::session::Session;
 
 /// The most characters of a prompt in the event that reports it.
@@ -67,23 +67,6 @@ pub(crate) fn events_status(session: &Session, request: &Request) -> Result<Repl
     }))
 }
 
-/// Type a command into a session
-///
-/// The text is typed unchanged and followed by Enter. Its effects appear in the session's events and output.
-#[cfg_attr(feature = "openapi", utoipa::path(
-    post, path = "/api/session/{id}/prompt", tag = "Session", operation_id = "prompt",
-    params(("id" = SessionId, Path, description = "The session.")),
-    request_body = SendPrompt,
-    responses(Guarded, OfSession, WithBody, Typing,
-        (status = 200, description = "The prompt was typed.", body = Prompted)),
-))]
-pub(crate) fn prompt(id: &SessionId, request: &Request) -> Result<Write, ApiError> {
-    let wanted: SendPrompt = request.body()?;
-    let files = wanted.context.unwrap_or_default();
-    let command = wanted.command.unwrap_or_default();
-    Ok(Write { files, ..prompt_of(id, &command, request.now_ms)? })
-}
-
 /// Prepares a command for typing into a session, followed by Enter. Line breaks become Enter.
 ///
 /// # Errors
@@ -95,18 +78,30 @@ pub fn prompt_of(id: &SessionId, command: &str, now_ms: u64) -> Result<Write, Ap
     if command.len() > PROMPT_BYTES {
         return Err(ApiError::too_much_typed());
     }
-    let mut shown: String = command.chars().take(SHOWN_CHARACTERS).collect();
-    if shown.len() < command.len() {
-        shown.push_str("...");
-    }
-    let event = Event::new(id.clone(), now_ms, &CommandSent { command: shown });
+    let event = Event::new(id.clone(), now_ms, &CommandSent { command: shown(command) });
     let mut typed = command.replace("\r\n", "\r").replace('\n', "\r");
     if !typed.ends_with('\r') {
         typed.push('\r');
     }
     let (message, session_id) = ("Command sent".to_owned(), id.clone());
-    let reply = Reply::ok(&Prompted { success: true, session_id, message, timestamp: now_ms });
+    let reply = Reply::ok(&Prompted {
+        success: true,
+        session_id,
+        message,
+        timestamp: now_ms,
+        turn_id: None,
+        queued: false,
+    });
     Ok(Write { data: typed.into(), event: Some(event), files: Vec::new(), reply })
+}
+
+/// Returns the beginning of a prompt, for the event that reports it.
+pub(super) fn shown(command: &str) -> String {
+    let mut shown: String = command.chars().take(SHOWN_CHARACTERS).collect();
+    if shown.len() < command.len() {
+        shown.push_str("...");
+    }
+    shown
 }
 
 /// End a session and remove it

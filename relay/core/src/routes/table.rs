@@ -2,9 +2,11 @@
 
 use http::Method;
 
-use super::Handler::{Change, Operations, Output, Read, Relay, Remove, Session, Start, Write};
+use super::Handler::{Act, Change, Operations, Output, Read, Relay, Remove, Session, Start, Write};
 use super::{Call, Handler, Need, Route, Subject};
-use super::{hosts, operations, output, projects, session, sessions, terminals};
+use super::{
+    approvals, hosts, operations, output, projects, prompts, session, sessions, terminals,
+};
 use crate::legacy;
 
 const GET: Method = Method::GET;
@@ -79,7 +81,7 @@ pub static ROUTES: &[Route] = &[
     // One session.
     of_session(DELETE, "/api/session/{id}", Need::Write, Remove(session::delete)),
     of_session(GET, "/api/session/{id}/status", Need::Read, Session(session::status)),
-    of_session(POST, "/api/session/{id}/prompt", Need::Write, Write(session::prompt)),
+    of_session(POST, "/api/session/{id}/prompt", Need::Write, Act(prompts::prompt)),
     of_session(GET, "/api/session/{id}/context", Need::Read, Relay(Call::SessionContext)),
     of_session(
         POST,
@@ -96,6 +98,20 @@ pub static ROUTES: &[Route] = &[
     of_session(GET, "/api/session/{id}/events", Need::Read, Relay(Call::SessionEvents)),
     of_session(GET, "/api/session/{id}/events/status", Need::Read, Session(session::events_status)),
     of_session(GET, "/sessions/{id}/stream", Need::Read, Relay(Call::Stream)),
+    // Agents.
+    of_session(GET, "/api/session/{id}/prompts", Need::Read, Session(prompts::list)),
+    of_session(PATCH, "/api/session/{id}/prompts/{item}", Need::Write, Act(prompts::change)),
+    of_session(DELETE, "/api/session/{id}/prompts/{item}", Need::Write, Act(prompts::withdraw)),
+    of_session(POST, "/api/session/{id}/prompts/{item}/retry", Need::Write, Act(prompts::retry)),
+    of_session(POST, "/api/session/{id}/stop", Need::Write, Act(prompts::stop)),
+    of_session(POST, "/api/session/{id}/config", Need::Write, Act(prompts::configure)),
+    of_session(POST, "/api/session/{id}/login", Need::Write, Act(prompts::log_in)),
+    // Approvals.
+    plain(GET, "/api/approvals", Need::Admin, Read(approvals::all)),
+    of_session(GET, "/api/session/{id}/approvals", Need::Read, Session(approvals::list)),
+    of_session(GET, "/api/session/{id}/approvals/{item}", Need::Read, Session(approvals::get)),
+    of_session(POST, "/api/session/{id}/approvals/{item}", Need::Write, Act(approvals::decide)),
+    of_session(POST, "/api/session/{id}/approvals/{item}/seen", Need::Write, Act(approvals::seen)),
     // Terminals.
     plain(POST, "/api/terminal", Need::Admin, Start(terminals::create)),
     of_terminal(DELETE, "/api/terminal/{id}", Need::Write, Remove(terminals::close)),

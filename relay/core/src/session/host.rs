@@ -44,6 +44,7 @@ impl Session {
         let (cursor, head) = (Cursor { epoch: log.epoch(), seq }, log.head());
         self.host.arrived(cursor, policy.window_bytes);
         self.snapshots.host_arrived();
+        self.agent.link_began();
         for client_id in self.clients.table.host_is_new() {
             self.host.command(HostCommand::ClientResumed { client_id });
         }
@@ -76,11 +77,15 @@ impl Session {
             self.record.lifecycle = then;
             self.revision += 1;
         }
+        if self.record.lifecycle.is_over() {
+            self.agent.end();
+        }
     }
 
     pub(super) fn expired(&mut self) {
         self.record.lifecycle = Lifecycle::Expired;
         self.revision += 1;
+        self.agent.end();
     }
 
     /// Handles a message of the host. `wall_ms` is the time in milliseconds since 1970.
@@ -97,6 +102,7 @@ impl Session {
             HostMessage::Resumed { epoch, from, head, size } => {
                 self.host_resumed(epoch, from, size)?;
                 self.host.resumed(head);
+                self.send_actions();
                 self.acknowledge();
             }
             HostMessage::Entry(entry) => self.host_entry(entry, wall_ms)?,
@@ -110,11 +116,15 @@ impl Session {
                 self.record.size = size;
                 self.revision += 1;
             }
-            HostMessage::Acted { .. } | HostMessage::Unknown => {}
+            HostMessage::Acted { number, seq } => {
+                self.agent.acted(number, seq, self.log.newest().head());
+            }
+            HostMessage::Unknown => {}
             HostMessage::Exited { status } => {
                 self.record.exit = Some(status);
                 self.record.lifecycle = Lifecycle::Exited;
                 self.revision += 1;
+                self.agent.end();
                 self.note_activity(wall_ms);
                 self.ask_snapshot();
             }
@@ -130,6 +140,7 @@ impl Session {
         if epoch > current {
             self.begin_log(epoch, from);
             self.last_status = None;
+            self.agent.log_began();
             self.input_is_void();
         } else if from > self.log.newest().head() {
             // The entries between were acknowledged once and are lost, as after a power failure.
@@ -159,7 +170,9 @@ impl Session {
             self.note_activity(frame.time_ms().min(wall_ms));
         }
         self.last_status = LastStatus::of(&entry).or(self.last_status.take());
+        let applied = entry.clone();
         self.log.push(entry).map_err(|gap| PublishError::Gap { want: gap.want, got: gap.got })?;
+        self.agent.apply(&applied);
         let since = self.snapshots.counted_from();
         if self.log.bytes_after(since) > self.log.policy().snapshot_every_bytes {
             self.ask_snapshot();

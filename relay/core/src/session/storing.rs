@@ -1,11 +1,12 @@
 //! What of the session is stored, and what still has to be.
 
+use moorline_shared::agent::action::ActionNumber;
 use moorline_shared::id::{Epoch, Seq};
 use moorline_shared::log::Entry;
 use moorline_shared::message::Snapshot;
 use moorline_shared::session::{Lifecycle, Size};
 
-use super::Session;
+use super::{AgentDocument, Session};
 use crate::last_status::LastStatus;
 use crate::profile::Profile;
 use crate::record::SessionRecord;
@@ -32,11 +33,18 @@ pub struct Batch {
     /// The last status in the log, if it is not stored. Only a relay that may lose its memory has
     /// to store it.
     pub last_status: Option<LastStatus>,
+    /// The session's agent, if it changed. It follows from the stored entries and these, or some
+    /// that the host has and repeats.
+    pub agent: Option<Box<AgentDocument>>,
     /// The last entry of the rows to remove, as more is stored than is to be retained.
     pub remove_up_to: Option<Seq>,
     /// The number of changes of the row, and of beginnings of the log, that are in this batch.
     pub(super) changes: u64,
     pub(super) beginnings: u64,
+    /// The number of changes of the agent that are in this batch, and the action up to which its
+    /// document has none.
+    pub(super) agent_changes: u64,
+    pub(super) actions_forgotten: ActionNumber,
 }
 
 /// How soon a session has to be stored.
@@ -191,6 +199,8 @@ impl Session {
         let record = self.record_is_due().then(|| SessionRecord { head: last, ..self.record() });
         let snapshot = self.snapshot_is_due().then(|| self.snapshots.unstored().cloned());
         let status = self.status_is_due().then(|| self.last_status.clone());
+        let agent = self.agent.is_due(last).then(|| self.agent.document(last));
+        let (agent, actions_forgotten) = agent.unzip();
         Some(Box::new(Batch {
             epoch: self.log.newest().epoch(),
             begins_anew: self.storing.begins_anew(),
@@ -198,9 +208,12 @@ impl Session {
             record,
             snapshot: snapshot.flatten().filter(|snapshot| snapshot.seq <= last),
             last_status: status.flatten().filter(|status| status.seq <= last),
+            agent: agent.map(Box::new),
             remove_up_to: self.log.to_remove(self.snapshots.stored(), self.clients.read_after()),
             changes: self.storing.changes(),
             beginnings: self.storing.beginnings(),
+            agent_changes: self.agent.changes(),
+            actions_forgotten: actions_forgotten.unwrap_or_default(),
         }))
     }
 
@@ -212,6 +225,7 @@ impl Session {
                 && !self.storing.begins_anew()
                 && !self.record_is_due()
                 && !self.status_is_due()
+                && !self.agent.is_due(self.log.durable())
                 && !self.snapshot_is_due())
     }
 
@@ -219,6 +233,7 @@ impl Session {
     pub(super) fn ask_to_store(&mut self) -> Option<Urgency> {
         let is_urgent = || {
             self.storing.has_changed(&self.record)
+                || self.agent.is_urgent()
                 || self.log.unstored_bytes() >= self.storing.urgent_bytes
         };
         let urgency = if self.is_stored() {
@@ -233,6 +248,9 @@ impl Session {
 
     pub(super) fn stored(&mut self, batch: &Batch, rows: Vec<SegmentRow>) {
         self.storing.stored(batch);
+        if let Some(agent) = &batch.agent {
+            self.agent.stored(batch.agent_changes, agent.last, batch.actions_forgotten);
+        }
         if batch.beginnings != self.storing.beginnings() {
             // It belongs to an earlier log.
             return;
@@ -247,6 +265,7 @@ impl Session {
     }
 
     pub(super) fn not_stored(&mut self) {
+        self.agent.not_stored();
         if self.log.unstored_bytes() > KEPT_ON_FAILURE_BYTES {
             self.log.durable_up_to(self.log.newest().head());
         }

@@ -23,7 +23,7 @@ fn types(session: &mut Session, peer: &mut Peer, seq: u64) {
 }
 
 fn says(session: &mut Session, peer: &mut Peer, message: &ClientMessage) {
-    peer.text(session, NOW, &message.to_json());
+    peer.text(session, NOW, 0, &message.to_json());
 }
 
 /// Returns the answering clients that the host was told since the last call.

@@ -70,7 +70,7 @@ impl Stage {
                     got.push(PeerOutput::Frame(encoded));
                     if acknowledges {
                         let ack = ClientMessage::Ack { seq }.to_json();
-                        peer.text(&mut self.session, now, &ack);
+                        peer.text(&mut self.session, now, 0, &ack);
                     }
                 }
                 other => got.push(other),
@@ -142,7 +142,7 @@ fn who_reads_holds_the_host_back_before_it_falls_off_the_log_and_who_stalls_does
     // The client reads, and the host goes on as far.
     let later = Time::from_ms(5000);
     for seq in 3..=30 {
-        peer.text(&mut stage.session, later, &ClientMessage::Ack { seq: Seq(seq) }.to_json());
+        peer.text(&mut stage.session, later, 0, &ClientMessage::Ack { seq: Seq(seq) }.to_json());
         stage.read(&mut peer, later, false);
     }
     let read_after = stage.session.read_after().unwrap();
@@ -163,7 +163,7 @@ fn who_reads_holds_the_host_back_before_it_falls_off_the_log_and_who_stalls_does
     let snapshot = Snapshot { seq: Seq(150), data, cols: None, rows: None, reason: None };
     hear(&mut stage.session, HostMessage::Snapshot(snapshot.clone()));
     let newest = Seq(peer_position(&mut stage, &mut peer, due));
-    peer.text(&mut stage.session, due, &ClientMessage::Ack { seq: newest }.to_json());
+    peer.text(&mut stage.session, due, 0, &ClientMessage::Ack { seq: newest }.to_json());
     assert_eq!(seqs(&stage.read(&mut peer, due, true)), [] as [u64; 0], "it waits for a snapshot");
     hear(&mut stage.session, HostMessage::Snapshot(snapshot));
     let got = stage.read(&mut peer, due, true);
@@ -210,7 +210,7 @@ fn a_slow_client_has_little_on_its_way_and_an_interrupt_skips_the_rest() {
     let (mut sent, mut now) = (*seqs(&got).last().unwrap(), NOW);
     for acked in 3..=*seqs(&got).last().unwrap() {
         now = now + Duration::from_secs(1);
-        peer.text(&mut stage.session, now, &ClientMessage::Ack { seq: Seq(acked) }.to_json());
+        peer.text(&mut stage.session, now, 0, &ClientMessage::Ack { seq: Seq(acked) }.to_json());
         sent += seqs(&stage.read(&mut peer, now, false)).len() as u64;
     }
     assert_eq!(sent, *seqs(&got).last().unwrap() + 2, "no more than two entries are on their way");

@@ -33,7 +33,8 @@ pub(crate) fn indexed(
     profile: &Profile,
 ) -> Session {
     let record = SessionRecord { epoch: newest.epoch(), ..record(lifecycle) };
-    let stored = StoredSession { record, newest, index, snapshot: None, last_status: None };
+    let (snapshot, last_status, agent) = (None, None, None);
+    let stored = StoredSession { record, newest, index, snapshot, last_status, agent };
     Session::restored(stored, profile)
 }
 

@@ -4,13 +4,15 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use moorline_host::publisher::{Output, Publisher, PublisherTask, QueryId};
+use moorline_shared::agent::action::{ActionNumber, SessionAction};
 use moorline_shared::event::Event;
 use moorline_shared::frame::Frame;
-use moorline_shared::id::{Cursor, Epoch, Seq};
+use moorline_shared::id::{ApprovalId, Cursor, Epoch, Seq};
 use moorline_shared::message::Snapshot;
 use moorline_shared::publish::{HostCommand, HostMessage};
 use moorline_shared::session::{ExitStatus, Size};
 use moorline_shared::time::Time;
+use serde_json::{Value, json};
 
 use crate::rng::Rng;
 
@@ -59,6 +61,9 @@ impl Published {
     }
 }
 
+/// The decisions that programs got, by approval and over all epochs: who decided.
+pub(crate) type Deliveries = BTreeMap<ApprovalId, Vec<String>>;
+
 pub(crate) struct Host {
     epoch: Epoch,
     pub(crate) publisher: Publisher,
@@ -72,6 +77,11 @@ pub(crate) struct Host {
     /// The queries that the emulator has not answered, with their answers.
     unsaid: Vec<(QueryId, String)>,
     answers_due: bool,
+    /// The approvals that the program waits for.
+    open: Vec<ApprovalId>,
+    approvals: u64,
+    has_exited: bool,
+    actions: Vec<(ActionNumber, SessionAction)>,
 }
 
 /// The prefix of output that asks the terminal something.
@@ -96,15 +106,55 @@ impl Host {
             asked: Vec::new(),
             unsaid: Vec::new(),
             answers_due: false,
+            open: Vec::new(),
+            approvals: 0,
+            has_exited: false,
+            actions: Vec::new(),
         }
     }
 
     /// Appends an event, which the screen does not show.
     pub(crate) fn tell(&mut self, now: Time, published: &mut Published) {
+        self.report(now, published, "simulated", json!({}));
+    }
+
+    fn report(&mut self, now: Time, published: &mut Published, kind: &str, fields: Value) {
         let now_ms = AHEAD_MS + now.ms;
         let id = "session_1".parse().expect("an id");
-        let seq = self.publisher.event(Event::of_kind(id, "simulated", now_ms, ()));
+        let seq = self.publisher.event(Event::of_kind(id, kind, now_ms, fields));
         published.0.insert((self.epoch.0, seq.0), (Published::digest(&[]), now_ms));
+    }
+
+    /// Has the program ask for an approval, or give up on one.
+    pub(crate) fn ask_approval(&mut self, now: Time, published: &mut Published, rng: &mut Rng) {
+        if rng.once_in(5)
+            && let Some(id) = self.open.pop()
+        {
+            let fields = json!({ "approvalId": id, "state": "withdrawn" });
+            return self.report(now, published, "approval-progress", fields);
+        }
+        self.approvals += 1;
+        let id = format!("approval_{}_{}", self.epoch.0, self.approvals);
+        self.open.push(id.parse().expect("an id"));
+        let fields = json!({ "approvalId": id, "command": "make", "digest": "d1gest" });
+        self.report(now, published, "approval-request", fields);
+    }
+
+    /// Carries out the actions that have come, of which some are about nothing any more.
+    pub(crate) fn act(&mut self, now: Time, published: &mut Published, given: &mut Deliveries) {
+        for (number, action) in std::mem::take(&mut self.actions) {
+            if let SessionAction::Decide { approval_id, decision } = action
+                && !self.has_exited
+                && let Some(place) = self.open.iter().position(|id| *id == approval_id)
+            {
+                self.open.remove(place);
+                given.entry(approval_id.clone()).or_default().push(decision.by.clone());
+                let approved = decision.approved;
+                let fields = json!({ "approvalId": approval_id, "approved": approved, "decision": decision });
+                self.report(now, published, "approval-confirmed", fields);
+            }
+            self.publisher.acted(number);
+        }
     }
 
     /// Puts out a line or a flood, unless too much output is not durable.
@@ -149,6 +199,11 @@ impl Host {
         }
     }
 
+    /// Returns true if no action waits to be carried out.
+    pub(crate) const fn has_acted(&self) -> bool {
+        self.actions.is_empty()
+    }
+
     /// Returns true if the program has an answer to every query.
     pub(crate) fn is_answered(&self) -> bool {
         let read = String::from_utf8_lossy(&self.read);
@@ -166,6 +221,7 @@ impl Host {
     }
 
     pub(crate) fn exit(&mut self) {
+        self.has_exited = true;
         self.publisher.exited(ExitStatus { code: Some(0), signal: None });
     }
 
@@ -197,6 +253,9 @@ impl Host {
                 Output::Message(message) => messages.push(message),
                 Output::Task(PublisherTask::MakeSnapshot) => self.snapshots_due += 1,
                 Output::Task(PublisherTask::Answer) => self.answers_due = true,
+                Output::Task(PublisherTask::Act(number, action)) => {
+                    self.actions.push((number, *action));
+                }
                 Output::Task(_) => {}
             }
         }

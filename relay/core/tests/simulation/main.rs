@@ -1,12 +1,13 @@
 //! A whole Moorline under a virtual clock: clients, a relay, a host and the wires between them,
 //! driven by one seed. Wires are slow, break at any byte and die silently. The relay forgets what
 //! is not stored. Hosts, clients and pages start again. In the end everything heals. Then every
-//! client's screen must equal the session's, byte for byte, and every piece of input must have been
-//! delivered once.
+//! client's screen must equal the session's, byte for byte, every piece of input must have been
+//! delivered once, and every decision about an approval delivered once or told as undelivered.
 //!
 //! A failure prints its seed: `MOORLINE_SIM_SEED=<seed> cargo test -p moorline-core --test
 //! simulation` runs that seed again. `MOORLINE_SIM_SEEDS` sets the number of seeds to run.
 
+mod decider;
 mod host;
 mod pipe;
 mod relay;

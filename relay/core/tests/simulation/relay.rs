@@ -8,7 +8,9 @@ use moorline_core::peer::{Peer, PeerOutput, Terms};
 use moorline_core::plan;
 use moorline_core::profile::{Profile, RetentionPolicy};
 use moorline_core::record::SessionRecord;
-use moorline_core::session::{HeldChange, Session, SessionEffect, SessionInput, StoredSession};
+use moorline_core::session::{
+    AgentDocument, HeldChange, Session, SessionEffect, SessionInput, StoredSession,
+};
 use moorline_core::stored::{SegmentRow, Stored};
 use moorline_shared::frame::Frame;
 use moorline_shared::id::{ClientId, Epoch, Seq};
@@ -56,6 +58,7 @@ struct Store {
     rows: Vec<SegmentRow>,
     snapshot: Option<Snapshot>,
     last_status: Option<LastStatus>,
+    agent: Option<AgentDocument>,
     held: BTreeMap<(ClientId, Seq), Frame>,
 }
 
@@ -82,6 +85,7 @@ impl Relay {
             rows: Vec::new(),
             snapshot: None,
             last_status: None,
+            agent: None,
             held: BTreeMap::new(),
         };
         let session = restored(&store, edge);
@@ -169,6 +173,9 @@ impl Relay {
         if let Some(last_status) = &batch.last_status {
             store.last_status = Some(last_status.clone());
         }
+        if let Some(agent) = &batch.agent {
+            store.agent = Some((**agent).clone());
+        }
         if let Some(record) = &batch.record {
             store.record = record.clone();
         }
@@ -205,7 +212,7 @@ impl Relay {
             return;
         };
         match message {
-            ToRelay::Text(text) => peer.text(&mut self.session, now, &text),
+            ToRelay::Text(text) => peer.text(&mut self.session, now, 0, &text),
             ToRelay::Frame(frame) => peer.binary(&mut self.session, now, frame),
         }
     }
@@ -241,6 +248,7 @@ fn restored(store: &Store, edge: bool) -> Session {
         index: Stored::new(epoch, store.rows.iter().copied()),
         snapshot: store.snapshot.clone(),
         last_status: store.last_status.clone(),
+        agent: store.agent.clone(),
     };
     Session::restored(stored, if edge { &EDGE } else { &NATIVE })
 }

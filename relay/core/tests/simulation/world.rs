@@ -8,7 +8,8 @@ use moorline_shared::message::close;
 use moorline_shared::publish::{HostCommand, HostMessage};
 use moorline_shared::time::Time;
 
-use crate::host::{Host, Published, Readings};
+use crate::decider::Deciders;
+use crate::host::{Deliveries, Host, Published, Readings};
 use crate::pipe::Pipe;
 use crate::relay::{Relay, ToRelay};
 use crate::replayer::Replayer;
@@ -73,6 +74,9 @@ pub(crate) struct World {
     /// The answers to queries of earlier programs, which got them once or not at all.
     lost_answers: Vec<String>,
     host_wire: Option<HostWire>,
+    /// The decisions that programs got.
+    deliveries: Deliveries,
+    deciders: Deciders,
     relay: Relay,
     users: Vec<User>,
     /// `None` with floods, which would take it too long.
@@ -95,6 +99,8 @@ impl World {
             readings: Readings::default(),
             lost_answers: Vec::new(),
             host_wire: None,
+            deliveries: Deliveries::new(),
+            deciders: Deciders::default(),
             relay: Relay::new(epoch, faults.edge),
             users: (0..USERS).map(User::new).collect(),
             watcher: (!faults.floods).then(Watcher::default),
@@ -139,6 +145,10 @@ impl World {
         self.host.answer(self.now);
         self.host.read_input(&mut self.rng);
         self.host.make_snapshots(&mut self.rng);
+        if self.rng.once_in(3) {
+            self.host.act(self.now, &mut self.published, &mut self.deliveries);
+        }
+        self.deciders.listen(&self.relay.session);
         if self.rng.once_in(2) {
             self.relay.write_store(self.now, &mut self.rng);
         }
@@ -159,7 +169,7 @@ impl World {
     /// Types something, puts something out, or breaks something.
     fn trouble(&mut self) {
         let user = self.rng.below(USERS as u64) as usize;
-        match self.rng.below(40) {
+        match self.rng.below(44) {
             0..=7 => self.host.write(self.now, &mut self.published, &mut self.rng, false),
             8..=9 => self.host.ask(self.now, &mut self.published),
             10..=15 => self.users[user].type_token(),
@@ -167,6 +177,10 @@ impl World {
             19 => self.sockets[user].iter_mut().for_each(|socket| socket.silent = true),
             20..=21 => self.cut_host(),
             28..=29 => self.host.tell(self.now, &mut self.published),
+            40..=41 => {
+                self.host.ask_approval(self.now, &mut self.published, &mut self.rng);
+            }
+            42..=43 => self.deciders.decide(&mut self.relay.session, &mut self.rng),
             30 => {
                 if let Some(watcher) = &mut self.watcher {
                     watcher.cut(Some(&mut self.relay));
@@ -250,6 +264,7 @@ impl World {
             watcher.cut(None);
         }
         self.replayers.iter_mut().for_each(|replayer| replayer.cut(&mut self.relay));
+        self.deciders.cut();
         self.relay.restart();
     }
 
@@ -261,6 +276,7 @@ impl World {
         if let Some(watcher) = &mut self.watcher {
             watcher.cut(None);
         }
+        self.deciders.cut();
         self.relay.evict(self.now, self.host_wire.is_some());
     }
 
@@ -366,7 +382,10 @@ impl World {
         let cursor = Cursor { epoch: self.epoch, seq: head };
         let watched = self.watcher.as_ref().is_none_or(|watcher| watcher.is_settled(cursor));
         let replayed = self.replayers.iter().all(|replayer| replayer.is_settled(cursor));
+        let session = &self.relay.session;
+        let acted = self.host.has_acted() && session.is_stored() && !session.has_actions();
         wire && all_here
+            && acted
             && answered
             && watched
             && replayed
@@ -374,6 +393,8 @@ impl World {
     }
 
     fn check(mut self) {
+        let is_first = self.epoch == Epoch(1);
+        self.deciders.check(&self.relay.session, &self.deliveries, is_first);
         self.readings.add(&self.host.read);
         for answer in self.lost_answers.iter().chain(&self.host.asked) {
             let times = self.readings.times(answer);

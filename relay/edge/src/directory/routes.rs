@@ -47,9 +47,11 @@ pub(super) async fn answer(directory: &Rc<DirectoryState>, request: &mut Request
         }
         Handler::Relay(call) => own(directory, call, &id, request).await,
         // Sessions' objects answer these.
-        Handler::Session(_) | Handler::Output(_) | Handler::Write(_) | Handler::Operations(_) => {
-            Err(ApiError::no_route(&uri(&path)).into())
-        }
+        Handler::Session(_)
+        | Handler::Output(_)
+        | Handler::Write(_)
+        | Handler::Act(_)
+        | Handler::Operations(_) => Err(ApiError::no_route(&uri(&path)).into()),
     }
 }
 

@@ -136,7 +136,15 @@ impl DirectoryState {
         match object_client::ask::<SessionSummary>(&object, STARTED, &started).await {
             Ok(summary) => {
                 // What the session reported before it was listed was not taken in.
-                self.report(SessionReport { summary: summary.clone(), epoch, size, streams: 0 })?;
+                let (streams, approvals) = (0, Vec::new());
+                let summary_then = summary.clone();
+                self.report(SessionReport {
+                    summary: summary_then,
+                    epoch,
+                    size,
+                    streams,
+                    approvals,
+                })?;
                 Ok(summary)
             }
             // The session runs, and its host is about to publish it.

@@ -231,7 +231,7 @@ impl ChatTalk {
 
     async fn type_in(&self, id: &str, command: String) -> Result<(), RequestFailure> {
         let id = id.parse().map_err(|_| ApiError::invalid_id(id))?;
-        let prompt = SendPrompt { command: Some(command), context: None };
+        let prompt = SendPrompt { command: Some(command), ..SendPrompt::default() };
         let body = serde_json::to_string(&prompt).map_err(worker::Error::from)?;
         self.ask(&id, "prompt", None, Some(&body)).await.map(drop)
     }

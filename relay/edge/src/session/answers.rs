@@ -20,6 +20,14 @@ pub(super) fn scope(request: &Request) -> Result<Scope, ApiError> {
     }
 }
 
+/// Who asks, for people: the scope of the caller's token.
+pub(super) fn caller(request: &Request, session: &str) -> String {
+    match request.headers().get(ACCESS).ok().flatten() {
+        Some(word) if word == "write" || word == "read" => format!("session:{session}:{word}"),
+        word => word.unwrap_or_default(),
+    }
+}
+
 impl From<Fault> for RequestFailure {
     fn from(fault: Fault) -> Self {
         match fault {

@@ -13,7 +13,8 @@ use worker::{
     Request, Response, ResponseBuilder, Result, WebSocket, WebSocketIncomingMessage, WebSocketPair,
 };
 
-use super::clock::now;
+use super::answers::caller;
+use super::clock::{now, wall_ms};
 use super::object::{Fault, Object};
 use super::sockets::{self, Attachment, SocketOwner};
 use super::state::{Client, SessionState};
@@ -48,7 +49,8 @@ pub(super) fn open(
     let WebSocketPair { client, server } = WebSocketPair::new()?;
     let terms = Terms::new(&Profile::EDGE, scope, dialect == SocketDialect::Full);
     // The session must exist before the object accepts the socket.
-    let attached = object.with(|loaded| loaded.attach(object, &server, terms, dialect));
+    let by = caller(request, &object.name());
+    let attached = object.with(|loaded| loaded.attach(object, &server, (terms, by), dialect));
     match attached {
         Ok(Ok(())) => {}
         Ok(Err(refused)) => refuse(&server, refused)?,
@@ -104,13 +106,14 @@ impl SessionState {
         &mut self,
         object: &Object,
         socket: &WebSocket,
-        terms: Terms,
+        (terms, by): (Terms, String),
         dialect: SocketDialect,
     ) -> std::result::Result<(), StreamRefusal> {
         self.check_host(&object.state);
         let now = now();
         let mut peer =
             Peer::attach(&mut self.session, now, terms).map_err(|_| StreamRefusal::OVERLOADED)?;
+        peer.set_by(by);
         if sockets::accept(&object.state, socket).is_err() {
             peer.detach(&mut self.session);
             return Err(StreamRefusal::OVERLOADED);
@@ -129,7 +132,7 @@ impl SessionState {
         let session = &mut self.session;
         let typed = match (message, &mut client.plain) {
             (WebSocketIncomingMessage::String(text), None) => {
-                client.peer.text(session, now, &text);
+                client.peer.text(session, now, wall_ms(), &text);
                 false
             }
             (WebSocketIncomingMessage::Binary(piece), None) => {

@@ -35,7 +35,26 @@ impl SessionState {
     pub(super) fn settle(&mut self, now: Time) -> Result<Due, SqlError> {
         self.check_answer(now);
         self.session.handle(now, SessionInput::Timeout);
-        self.serve_all(now);
+        loop {
+            let before = self.session.action_revision();
+            self.serve_all(now);
+            self.follow_up(now)?;
+            // Clients are told of what is stored now.
+            if self.session.action_revision() == before {
+                break;
+            }
+        }
+        self.keep_asked();
+        self.answer_writes();
+        for client in self.clients.values_mut().filter(|client| client.has_moved) {
+            client.keep();
+        }
+        let (tell, rings) = (self.tells_directory(now), self.visible.changed(&self.session));
+        Ok(Due { wake_at: self.wake_at(), alarm_at: self.alarm_at(now), tell, rings })
+    }
+
+    /// Stores what is due, and carries out what the session asks for.
+    fn follow_up(&mut self, now: Time) -> Result<(), SqlError> {
         if self.store.due().is_some_and(|due| now >= due) {
             self.store_all(now)?;
         }
@@ -52,13 +71,7 @@ impl SessionState {
                 }
             }
         }
-        self.keep_asked();
-        self.answer_writes();
-        for client in self.clients.values_mut().filter(|client| client.has_moved) {
-            client.keep();
-        }
-        let (tell, rings) = (self.tells_directory(now), self.visible.changed(&self.session));
-        Ok(Due { wake_at: self.wake_at(), alarm_at: self.alarm_at(now), tell, rings })
+        Ok(())
     }
 
     /// Stores everything that waits.

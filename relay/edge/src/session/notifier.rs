@@ -56,6 +56,7 @@ pub(super) struct VisibleState {
     epoch: Epoch,
     head: Seq,
     revision: u64,
+    actions: u64,
     streams: usize,
     deleted: bool,
 }
@@ -68,6 +69,7 @@ impl VisibleState {
             epoch: log.epoch(),
             head: log.head(),
             revision: session.revision(),
+            actions: session.action_revision(),
             streams: session.streams(),
             deleted: session.is_deleted(),
         };

@@ -111,10 +111,11 @@ impl ReportState {
 }
 
 fn hash(session: &Session) -> u64 {
-    let mut summary = session.summary(wall_ms());
+    let SessionReport { mut summary, streams, approvals, .. } =
+        SessionReport::of(session, wall_ms());
     summary.last_activity.clear();
     let mut hasher = DefaultHasher::new();
-    (serde_json::to_string(&summary).ok(), session.streams()).hash(&mut hasher);
+    (serde_json::to_string(&(summary, approvals)).ok(), streams).hash(&mut hasher);
     // Short enough for JSON to keep the number exact.
     hasher.finish() >> 11
 }

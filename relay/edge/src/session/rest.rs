@@ -5,10 +5,12 @@ use std::rc::Rc;
 use bytes::Bytes;
 use futures_channel::oneshot;
 use http::StatusCode;
+use moorline_core::action::ActionRefused;
 use moorline_core::api::ApiError;
 use moorline_core::named;
+use moorline_core::plan::ANSWER_PATIENCE;
 use moorline_core::routes::{
-    self, HostQuestion, OutputPoll, OutputRead, QuestionOutcome, SessionFolder, Write,
+    self, Asked, HostQuestion, OutputPoll, OutputRead, QuestionOutcome, SessionFolder, Write,
 };
 use moorline_core::session::Session;
 use moorline_shared::event::Event;
@@ -18,7 +20,7 @@ use moorline_shared::publish::{WriteAnswer, WriteRefused};
 use moorline_shared::rest::SessionContext;
 use worker::{Request, console_warn};
 
-use super::clock::wall_ms;
+use super::clock::{now, wall_ms};
 use super::object::{Fault, Object};
 use super::state::SessionState;
 use crate::internal::{FILES, Files, FilesWanted, OPERATIONS, OperationsWanted};
@@ -38,8 +40,40 @@ pub(super) async fn write(
     let request = reply::with_body(&name, request).await;
     // An unknown session is reported before a malformed request is.
     let id = object.peek(|loaded| loaded.session.id().clone())?;
-    let Write { data, event, files, reply } = write(&id, &request?)?;
-    typed(object, data, event).await?.map_err(|why| ApiError::not_written(why, &id))?;
+    type_all(object, &id, write(&id, &request?)?).await
+}
+
+/// Types what a request asks to type, or answers it once it is stored.
+pub(super) async fn act(
+    object: &Rc<Object>,
+    ask: fn(&Session, &routes::Request) -> Result<Asked, ApiError>,
+    request: &routes::Request,
+) -> Answer {
+    let (id, asked) = object.with(|loaded| {
+        loaded.check_host(&object.state);
+        (loaded.session.id().clone(), ask(&loaded.session, request))
+    })?;
+    let mut action = match asked? {
+        Asked::Write(write) => return type_all(object, &id, write).await,
+        Asked::Act(action) => action,
+    };
+    let deadline = now() + ANSWER_PATIENCE;
+    loop {
+        let seen = object.seen();
+        // What it asks for is stored before this returns, and answered the next time.
+        if let Some(answer) = object.with(|loaded| action.poll(&mut loaded.session, wall_ms()))? {
+            return reply::answer(answer?);
+        }
+        if now() >= deadline {
+            return Err(ApiError::not_accepted(ActionRefused::NotStored, &id).into());
+        }
+        object.changed(seen, deadline).await;
+    }
+}
+
+async fn type_all(object: &Rc<Object>, id: &SessionId, write: Write) -> Answer {
+    let Write { data, event, files, reply } = write;
+    typed(object, data, event).await?.map_err(|why| ApiError::not_written(why, id))?;
     if let Err(error) = object.with(|loaded| loaded.name_files(files))? {
         console_warn!("the files of a prompt were not stored: {error}");
     }

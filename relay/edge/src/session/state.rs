@@ -21,7 +21,7 @@ use super::expiry::Expiry;
 use super::notifier::VisibleState;
 use super::report::ReportState;
 use super::sockets::{self, Attachment, Owners, SocketOwner};
-use super::storage::{LAST_STATUS, SINCE, SessionStore};
+use super::storage::{AGENT, LAST_STATUS, SINCE, SessionStore};
 use crate::sql::{ObjectDatabase, SqlError};
 
 /// A session in memory, with its sockets and its progress in storing and reporting.
@@ -101,6 +101,7 @@ impl SessionState {
             index: Stored::new(epoch, rows),
             snapshot: database.snapshot(id, epoch)?,
             last_status: database.note::<Option<LastStatus>>(LAST_STATUS)?.flatten(),
+            agent: database.long_note(AGENT)?,
             record,
         };
         let mut session = Session::restored(stored, &Profile::EDGE);

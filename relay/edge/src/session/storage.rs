@@ -21,6 +21,8 @@ const QUIET: Duration = Duration::from_secs(1);
 
 /// Name of the note with the last status in the log.
 pub(super) const LAST_STATUS: &str = "told";
+/// Name of the note with the session's agent.
+pub(super) const AGENT: &str = "agent";
 /// Name of the note with the time of the last lifecycle change.
 pub(super) const SINCE: &str = "since";
 
@@ -111,6 +113,9 @@ impl SessionStore {
         }
         if let Some(last_status) = &batch.last_status {
             database.put_note(LAST_STATUS, last_status)?;
+        }
+        if let Some(agent) = &batch.agent {
+            database.put_long_note(AGENT, agent)?;
         }
         if let Some(record) = &batch.record {
             // The time decides when the session expires.

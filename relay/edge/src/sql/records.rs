@@ -8,6 +8,7 @@ use moorline_shared::message::Snapshot;
 use moorline_shared::session::{ExitStatus, Size};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use worker::console_error;
 
 use super::{ObjectDatabase, Result, ResultRow, SqlError, Value};
 
@@ -93,10 +94,47 @@ impl ObjectDatabase {
         self.row(schema::NOTE, &[name.into()])?.map(|row| row.json(0)).transpose()
     }
 
+    /// Stores a value under a name that may be longer than a row. Its row has the beginning of its
+    /// JSON and the number of further rows, which have the rest.
+    pub(crate) fn put_long_note(&self, name: &str, value: &impl Serialize) -> Result<()> {
+        let text = json(value);
+        let (first, rest) = cut(&text, PIECE_BYTES);
+        let (mut more, mut rest) = (0, rest);
+        while !rest.is_empty() {
+            let (piece, others) = cut(rest, PIECE_BYTES);
+            more += 1;
+            self.put_note(&format!("{name}.{more}"), &piece)?;
+            rest = others;
+        }
+        self.put_note(name, &(more, first))
+    }
+
+    /// The value that [`ObjectDatabase::put_long_note`] stored under a name; `None` if there is none
+    /// that this version can read.
+    pub(crate) fn long_note<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>> {
+        let Some((more, mut text)) = self.note::<(usize, String)>(name)? else { return Ok(None) };
+        for number in 1..=more {
+            text += &self.note::<String>(&format!("{name}.{number}"))?.unwrap_or_default();
+        }
+        let value = serde_json::from_str(&text).inspect_err(|error| {
+            console_error!("the stored note {name} cannot be read: {error}");
+        });
+        Ok(value.ok())
+    }
+
     /// Stores a value under a name.
     pub(crate) fn put_note(&self, name: &str, value: &impl Serialize) -> Result<()> {
         self.run(schema::PUT_NOTE, &[name.into(), json(value).as_str().into()])
     }
+}
+
+/// Bytes of JSON in one row of a long note. Together with the escapes of its quotes it fits a row,
+/// which has at most 2 MiB.
+const PIECE_BYTES: usize = 512 * 1024;
+
+/// Cuts a text after at most this many bytes, between two characters.
+fn cut(text: &str, most: usize) -> (&str, &str) {
+    text.split_at(text.floor_char_boundary(most))
 }
 
 /// A value as JSON for a column; a lifecycle is one word.

@@ -89,7 +89,7 @@ async fn handled(
     matched: Matched,
     request: Request,
 ) -> Result<Response, HttpError> {
-    let Matched { route, id, .. } = matched;
+    let Matched { route, id, item, .. } = matched;
     let (parts, body) = request.into_parts();
     let allowed = match route.need {
         Need::Nothing => None,
@@ -101,17 +101,19 @@ async fn handled(
     };
     let session =
         || -> Result<SessionId, ApiError> { id.parse().map_err(|_| ApiError::invalid_id(&id)) };
+    let by = allowed.as_ref().map(|caller| caller.access.to_string()).unwrap_or_default();
+    let path = PathIds { id: id.clone(), item, by };
     let reply = match route.handler {
         Handler::Read(read) => {
-            let request = incoming(&id, &parts)?;
+            let request = incoming(&path, &parts)?;
             app.registry.view(|view| read(view, &request))?
         }
         Handler::Change(decide) => {
-            let request = with_body(&id, Request::from_parts(parts, body)).await?;
+            let request = with_body(&path, Request::from_parts(parts, body)).await?;
             app.registry.change(decide, request).await?
         }
         Handler::Start(start) => {
-            let request = with_body(&id, Request::from_parts(parts, body)).await?;
+            let request = with_body(&path, Request::from_parts(parts, body)).await?;
             app.registry.start_by(start, &request).await?
         }
         Handler::Remove(reply) => {
@@ -121,25 +123,30 @@ async fn handled(
         }
         Handler::Session(read) => {
             let session = rest::find(app, &session()?).await?;
-            read(&session.lock().session, &incoming(&id, &parts)?)?
+            read(&session.lock().session, &incoming(&path, &parts)?)?
         }
         Handler::Output(open) => {
             let session = rest::find(app, &session()?).await?;
-            session.output(open, &incoming(&id, &parts)?).await?
+            session.output(open, &incoming(&path, &parts)?).await?
         }
         Handler::Write(write) => {
             // A missing session takes precedence over errors in the request.
             let session = rest::find(app, &session()?).await?;
-            let request = with_body(&id, Request::from_parts(parts, body)).await?;
+            let request = with_body(&path, Request::from_parts(parts, body)).await?;
             rest::session::write(app, &session, write(session.id(), &request)?).await?
+        }
+        Handler::Act(ask) => {
+            let session = rest::find(app, &session()?).await?;
+            let request = with_body(&path, Request::from_parts(parts, body)).await?;
+            rest::session::act(app, &session, ask, &request).await?
         }
         Handler::Operations(ask) => {
             let session = rest::find(app, &session()?).await?;
-            let request = with_body(&id, Request::from_parts(parts, body)).await?;
+            let request = with_body(&path, Request::from_parts(parts, body)).await?;
             rest::operations::ask(app, &session, ask(session.id(), &request)?).await?
         }
         Handler::Relay(call) => {
-            return own(app, call, &id, allowed, (parts, body)).await;
+            return own(app, call, &path, allowed, (parts, body)).await;
         }
     };
     Ok(json(reply))
@@ -149,10 +156,11 @@ async fn handled(
 async fn own(
     app: &Arc<App>,
     call: Call,
-    id: &str,
+    path: &PathIds,
     allowed: Option<Caller>,
     (parts, body): (Parts, Body),
 ) -> Result<Response, HttpError> {
+    let id = &*path.id;
     let session = || id.parse::<SessionId>().map_err(|_| ApiError::invalid_id(id));
     let token = || allowed.as_ref().map(|caller| caller.token).ok_or_else(ApiError::no_token);
     Ok(match call {
@@ -170,7 +178,7 @@ async fn own(
         }
         Call::RevokeToken => rest::tokens::revoke(app, id)?.into_response(),
         Call::HostRules | Call::RevokeRule => {
-            json(rest::hosts::rules(app, call, &incoming(id, &parts)?).await?)
+            json(rest::hosts::rules(app, call, &incoming(path, &parts)?).await?)
         }
         Call::ListEvents => overview::open(app),
         Call::Fork => {
@@ -187,11 +195,20 @@ async fn own(
     })
 }
 
+/// The ids in a request's path, and who asks.
+struct PathIds {
+    id: String,
+    item: String,
+    by: String,
+}
+
 /// Converts the request for the core's handlers, without its body.
-fn incoming(id: &str, parts: &Parts) -> Result<routes::Request, ApiError> {
+fn incoming(path: &PathIds, parts: &Parts) -> Result<routes::Request, ApiError> {
     let content_type = parts.headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
     Ok(routes::Request {
-        id: id.to_owned(),
+        id: path.id.clone(),
+        item: path.item.clone(),
+        by: path.by.clone(),
         query: parts.uri.query().unwrap_or_default().to_owned(),
         content_type: content_type.unwrap_or_default().to_owned(),
         body: bytes::Bytes::new(),
@@ -200,9 +217,9 @@ fn incoming(id: &str, parts: &Parts) -> Result<routes::Request, ApiError> {
     })
 }
 
-async fn with_body(id: &str, request: Request) -> Result<routes::Request, HttpError> {
+async fn with_body(path: &PathIds, request: Request) -> Result<routes::Request, HttpError> {
     let (parts, body) = request.into_parts();
-    let incoming = incoming(id, &parts)?;
+    let incoming = incoming(path, &parts)?;
     let body = read_body(Request::from_parts(parts, body)).await?;
     Ok(routes::Request { body, ..incoming })
 }

@@ -23,6 +23,8 @@ use moorline_core::openapi::DEPRECATED;
     tags(
         (name = "Sessions", description = "All sessions."),
         (name = "Session", description = "One session."),
+        (name = "Agents", description = "Sessions that run a coding agent."),
+        (name = "Approvals", description = "Questions of sessions that await a person's decision."),
         (name = "Events", description = "Event streams, for `EventSource`."),
         (name = "Projects", description = "Named folders that sessions belong to."),
         (name = "Terminals", description = "Sessions that are read by polling."),

@@ -32,7 +32,7 @@ use moorline_core::routes::Matched;
 )]
 pub(super) async fn open(
     app: &Arc<App>,
-    Matched { route, id, long_name }: Matched,
+    Matched { route, id, long_name, .. }: Matched,
     headers: &HeaderMap,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Response {
@@ -47,14 +47,17 @@ pub(super) async fn open(
     let is_wrong_token = admitted.as_ref().is_err_and(|denied| denied.status.is_wrong_token());
     let name = long_name.as_deref();
     let found = match admitted {
-        Ok((id, scope)) => find_or_create(app, &id, name, scope).await.map(|found| (found, scope)),
+        Ok((id, scope, by)) => {
+            let found = find_or_create(app, &id, name, scope).await;
+            found.map(|found| (found, scope, by))
+        }
         Err(denied) => Err(denied.why.plain()),
     };
     match found {
-        Ok((session, scope)) => {
+        Ok((session, scope, by)) => {
             let span = tracing::info_span!("plain", session = %id);
             let closing = app.registry.closing();
-            let terms = StreamTerms { scope, dialect: Dialect::Plain };
+            let terms = StreamTerms { scope, dialect: Dialect::Plain, by };
             upgrade
                 .on_upgrade(move |socket| serve(socket, session, terms, closing).instrument(span))
         }

@@ -63,11 +63,11 @@ pub(super) async fn open(
     };
     let extended = upgrade.selected_protocol().is_some_and(|name| name == SUBPROTOCOL);
     match found {
-        Ok((session, scope)) => {
+        Ok((session, scope, by)) => {
             let span = tracing::info_span!("stream", session = %id, extended);
             let closing = app.registry.closing();
             let dialect = if extended { Dialect::Full } else { Dialect::Basic };
-            let terms = StreamTerms { scope, dialect };
+            let terms = StreamTerms { scope, dialect, by };
             upgrade
                 .on_upgrade(move |socket| serve(socket, session, terms, closing).instrument(span))
         }
@@ -94,13 +94,13 @@ async fn find(
     route: &Route,
     id: &str,
     headers: &HeaderMap,
-) -> Result<(Arc<SessionHandle>, Scope), StreamRefused> {
-    let (id, scope) = admit(app, route, id, headers)
+) -> Result<(Arc<SessionHandle>, Scope, String), StreamRefused> {
+    let (id, scope, by) = admit(app, route, id, headers)
         .map_err(|denied| StreamRefused { status: *denied.status, refusal: denied.why.stream() })?;
     let found = rest::find(app, &id).await;
     let session =
         found.map_err(|status| StreamRefused { status, refusal: StreamRefusal::NOT_FOUND })?;
-    Ok((session, scope))
+    Ok((session, scope, by))
 }
 
 /// The reason that a caller may not open a socket, and the answer to a request without one.
@@ -109,13 +109,14 @@ pub(super) struct Denied {
     pub(super) status: Box<ApiError>,
 }
 
-/// Admits a caller to the session that a socket's path names, and returns its scope.
+/// Admits a caller to the session that a socket's path names. Returns its scope for the session, and
+/// the scope of its token in full.
 pub(super) fn admit(
     app: &App,
     route: &Route,
     id: &str,
     headers: &HeaderMap,
-) -> Result<(SessionId, Scope), Denied> {
+) -> Result<(SessionId, Scope, String), Denied> {
     let denied = |why| move |status| Denied { why, status: Box::new(status) };
     if !app.origins.allows(headers) {
         return Err(denied(Why::Origin)(ApiError::origin()));
@@ -123,7 +124,7 @@ pub(super) fn admit(
     let caller = app.caller(headers).map_err(denied(Why::Token))?;
     let session = id.parse().map_err(|_| denied(Why::Id)(ApiError::invalid_id(id)))?;
     match route.admit(&caller.access, id).map_err(denied(Why::Session))? {
-        Some(scope) => Ok((session, scope)),
+        Some(scope) => Ok((session, scope, caller.access.to_string())),
         None => Err(denied(Why::Session)(ApiError::forbidden())),
     }
 }

@@ -17,11 +17,12 @@ pub(super) fn restore(store: &Store, record: SessionRecord) -> Result<StoredSess
     let seen = snapshot.as_ref().map_or(Seq::ZERO, |snapshot| snapshot.seq);
     let newest = log_of(epoch, seen, store.load_newest(id, epoch, BACKLOG_BYTES)?);
     Ok(StoredSession {
-        record,
         newest,
         index: Stored::new(epoch, rows),
         snapshot,
         last_status: None,
+        agent: store.agent(id)?,
+        record,
     })
 }
 

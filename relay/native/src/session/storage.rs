@@ -23,16 +23,21 @@ impl StoreSource for SessionHandle {
     }
 
     fn stored(self: Arc<Self>, batch: Box<Batch>, rows: Vec<SegmentRow>) {
-        let now = self.services.clock.now();
-        let mut state = self.lock();
-        state.session.handle(now, SessionInput::Stored { batch, rows });
-        state.settle_storing();
+        self.store_answered(SessionInput::Stored { batch, rows });
     }
 
     fn failed(self: Arc<Self>) {
+        self.store_answered(SessionInput::NotStored);
+    }
+}
+
+impl SessionHandle {
+    fn store_answered(self: &Arc<Self>, answer: SessionInput) {
         let now = self.services.clock.now();
         let mut state = self.lock();
-        state.session.handle(now, SessionInput::NotStored);
-        state.settle_storing();
+        let before = state.session.action_revision();
+        state.session.handle(now, answer);
+        let has_outcome = state.session.action_revision() != before;
+        state.settle_storing(has_outcome);
     }
 }

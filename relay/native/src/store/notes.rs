@@ -5,8 +5,36 @@ use rusqlite::OptionalExtension as _;
 
 use super::{Store, StoreError};
 use moorline_core::schema;
+use moorline_core::session::AgentDocument;
+
+/// Name of the note that holds a session's agent.
+const AGENT: &str = "agent";
 
 impl Store {
+    /// Returns a session's agent; `None` if none is stored, or if it was stored by a version that
+    /// this one cannot read.
+    ///
+    /// # Errors
+    /// [`StoreError::Sqlite`].
+    pub fn agent(&self, session: &SessionId) -> Result<Option<AgentDocument>, StoreError> {
+        let Some(note) = self.note(session, AGENT)? else { return Ok(None) };
+        let document = serde_json::from_str(&note);
+        let document = document.inspect_err(|error| {
+            tracing::error!(%session, %error, "the stored state of an agent cannot be read");
+        });
+        Ok(document.ok())
+    }
+
+    /// Stores a session's agent. Does nothing if the session does not exist.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn put_agent(&self, session: &SessionId, agent: &AgentDocument) -> Result<(), StoreError> {
+        // Texts, numbers and JSON values always encode.
+        let note = serde_json::to_string(agent).unwrap_or_default();
+        self.put_note(session, AGENT, &note)
+    }
+
     /// Returns a session's note of this name.
     ///
     /// # Errors

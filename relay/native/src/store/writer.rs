@@ -272,6 +272,9 @@ fn put(store: &Store, id: &SessionId, batch: &Batch) -> Result<Vec<SegmentRow>, 
     if let Some(snapshot) = &batch.snapshot {
         store.put_snapshot(id, batch.epoch, snapshot)?;
     }
+    if let Some(agent) = &batch.agent {
+        store.put_agent(id, agent)?;
+    }
     store.append(id, batch.epoch, &batch.entries)
 }
 

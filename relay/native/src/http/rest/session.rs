@@ -5,7 +5,8 @@ use std::sync::Arc;
 use axum::Json;
 use moorline_core::api::responses::{Asking, Guarded, OfSession};
 use moorline_core::plan::HostError;
-use moorline_core::routes::{Reply, Write};
+use moorline_core::routes::{Asked, Reply, Request, Write};
+use moorline_core::session::Session;
 use moorline_shared::control::{ToHost, ToRelay};
 use moorline_shared::id::{HostId, SessionId};
 use moorline_shared::rest::{ContextFile, SessionContext};
@@ -28,6 +29,20 @@ pub(in crate::http) async fn write(
         tracing::warn!(session = %id, %error, "the files of a prompt were not stored");
     }
     Ok(reply)
+}
+
+/// Types what a request asks to type, or answers it once it is stored.
+pub(in crate::http) async fn act(
+    app: &App,
+    session: &Arc<SessionHandle>,
+    ask: fn(&Session, &Request) -> Result<Asked, ApiError>,
+    request: &Request,
+) -> Result<Reply, ApiError> {
+    let asked = ask(&session.lock().session, request)?;
+    match asked {
+        Asked::Write(typed) => write(app, session, typed).await,
+        Asked::Act(request) => session.act(*request).await,
+    }
 }
 
 /// List the files that a session works with

@@ -1,0 +1,243 @@
+//! Requests to agents by REST and on a client's socket.
+
+use http::Method;
+use moorline_shared::message::{CancelMessage, DecideMessage, DoneMessage, PromptMessage};
+use moorline_shared::rest::{DecideApproval, SendPrompt};
+use serde_json::{Value, json};
+
+use super::agent::{AT, Disk, attached, turn};
+use super::*;
+use crate::api::ApiError;
+use crate::routes::{Asked, Found, Handler, Reply, Request, find};
+
+/// Makes a request to the session, and stores what it asks for.
+fn asked(disk: &mut Disk, method: &Method, path: &str, body: &Value) -> Result<Reply, ApiError> {
+    let (path, query) = path.split_once('?').unwrap_or((path, ""));
+    let Found::Route(matched) = find(method, &format!("/api/session/session_1/{path}")) else {
+        panic!("{method} {path} has no route");
+    };
+    let request = Request {
+        id: matched.id,
+        item: matched.item,
+        by: "admin".into(),
+        query: query.into(),
+        content_type: "application/json".into(),
+        body: body.to_string().into(),
+        now_ms: AT,
+        random: 7,
+    };
+    let mut action = match matched.route.handler {
+        Handler::Session(read) => return read(&disk.session, &request),
+        Handler::Act(ask) => match ask(&disk.session, &request)? {
+            Asked::Act(action) => action,
+            Asked::Write(write) => return Ok(write.reply),
+        },
+        _ => panic!("{path} has another handler"),
+    };
+    if let Some(answer) = action.poll(&mut disk.session, AT) {
+        return answer;
+    }
+    assert!(action.poll(&mut disk.session, AT).is_none(), "it is not stored");
+    disk.store();
+    action.poll(&mut disk.session, AT).expect("it is stored")
+}
+
+fn body(reply: Result<Reply, ApiError>) -> Value {
+    serde_json::from_slice(&reply.unwrap().body).unwrap()
+}
+
+fn refusal(reply: Result<Reply, ApiError>) -> (u16, String) {
+    let error = reply.unwrap_err();
+    (error.status().as_u16(), error.body().code.clone())
+}
+
+fn refused(code: u16, word: &str) -> (u16, String) {
+    (code, word.to_owned())
+}
+
+#[test]
+fn a_prompt_is_queued_though_the_host_is_away() {
+    let mut disk = Disk::new();
+    let prompt = json!({ "command": "go", "context": ["a.rs"] });
+    let reply = body(asked(&mut disk, &Method::POST, "prompt", &prompt));
+    assert_eq!((&reply["success"], &reply["queued"]), (&json!(true), &json!(true)));
+    assert_eq!((&reply["message"], &reply["timestamp"]), (&json!("Command sent"), &json!(AT)));
+    let list = body(asked(&mut disk, &Method::GET, "prompts", &json!({})));
+    let turn = &list["turns"][0];
+    assert_eq!((&turn["turnId"], &turn["pending"]), (&reply["turnId"], &json!(true)));
+    assert_eq!((&turn["by"], &turn["prompt"]["files"]), (&json!("admin"), &json!(["a.rs"])));
+    for (prompt, answer) in [
+        (json!({}), refused(400, "bad_request")),
+        (json!({ "command": "x".repeat(220_000) }), refused(413, "too_large")),
+    ] {
+        assert_eq!(refusal(asked(&mut disk, &Method::POST, "prompt", &prompt)), answer);
+    }
+    // The event that clients of seed 000 wait for is appended if the host is here.
+    disk.link(1, 0);
+    commands(&mut disk.session);
+    asked(&mut disk, &Method::POST, "prompt", &json!({ "command": "more" })).unwrap();
+    let appended = commands(&mut disk.session).into_iter().filter_map(|command| match command {
+        HostCommand::Append { event } => Some(event.kind),
+        _ => None,
+    });
+    assert_eq!(appended.collect::<Vec<_>>(), ["command-sent"]);
+}
+
+#[test]
+fn a_shell_is_typed_into() {
+    let mut session = linked(&Profile::NATIVE);
+    let Found::Route(found) = find(&Method::POST, "/api/session/session_1/prompt") else {
+        panic!("no route");
+    };
+    let Handler::Act(ask) = found.route.handler else { panic!("another handler") };
+    let request = Request {
+        id: found.id,
+        item: String::new(),
+        by: String::new(),
+        query: String::new(),
+        content_type: "application/json".into(),
+        body: json!({ "command": "ls" }).to_string().into(),
+        now_ms: AT,
+        random: 7,
+    };
+    assert!(matches!(ask(&session, &request), Ok(Asked::Write(write)) if write.data == "ls\r"));
+    session.delete();
+}
+
+#[test]
+fn queued_prompts_are_changed_moved_and_withdrawn() {
+    let mut disk = Disk::new();
+    disk.link(1, 9);
+    for number in 1..=3 {
+        let prompt = json!({ "text": "go" });
+        let fields = json!({ "turnId": turn(number), "state": "queued", "prompt": prompt });
+        disk.event("agent-turn", fields);
+    }
+    disk.event("agent-turn", json!({ "turnId": turn(4), "state": "running" }));
+    disk.event("agent-turn", json!({ "turnId": turn(5), "state": "failed" }));
+    let queue = |disk: &Disk| {
+        let view = disk.session.agent(AT);
+        view.turns.queued().map(|turn| turn.turn_id.as_str().to_owned()).collect::<Vec<_>>()
+    };
+    let path = |number, rest: &str| format!("prompts/{}{rest}", turn(number));
+    let change = json!({ "command": "stay", "before": turn(1) });
+    asked(&mut disk, &Method::PATCH, &path(3, ""), &change).unwrap();
+    assert_eq!(queue(&disk), ["turn_0003", "turn_0001", "turn_0002"]);
+    assert_eq!(disk.session.agent(AT).turns.get(&turn(3)).unwrap().prompt.text, "stay");
+    asked(&mut disk, &Method::PATCH, &path(3, ""), &json!({ "before": null })).unwrap();
+    asked(&mut disk, &Method::PATCH, &path(1, ""), &json!({ "before": turn(1) })).unwrap();
+    assert_eq!(queue(&disk), ["turn_0001", "turn_0002", "turn_0003"]);
+    asked(&mut disk, &Method::DELETE, &path(1, ""), &json!({})).unwrap();
+    assert_eq!(queue(&disk), ["turn_0002", "turn_0003"]);
+    let retried = body(asked(&mut disk, &Method::POST, &path(5, "/retry"), &json!({})));
+    assert_eq!(queue(&disk)[2], retried["turnId"]);
+    for (method, path, word) in [
+        (Method::DELETE, path(4, ""), "not_queued"),
+        (Method::PATCH, path(1, ""), "not_queued"),
+        (Method::POST, path(4, "/retry"), "not_retryable"),
+    ] {
+        assert_eq!(refusal(asked(&mut disk, &method, &path, &json!({}))), refused(409, word));
+    }
+    let missing = refusal(asked(&mut disk, &Method::DELETE, "prompts/turn_0099", &json!({})));
+    assert_eq!(missing, refused(404, "turn_not_found"));
+    let stop = |disk: &mut Disk, body| asked(disk, &Method::POST, "stop", &body);
+    assert_eq!(body(stop(&mut disk, json!({})))["turnId"], json!(turn(4)));
+    assert_eq!(refusal(stop(&mut disk, json!({ "turnId": turn(2) }))), refused(409, "not_running"));
+    let config = json!({ "option": "mode", "value": "plan" });
+    asked(&mut disk, &Method::POST, "config", &config).unwrap();
+    asked(&mut disk, &Method::POST, "login", &json!({ "method": "key" })).unwrap();
+}
+
+#[test]
+fn a_decision_is_answered_with_the_approval() {
+    let mut disk = Disk::new();
+    disk.link(1, 1);
+    disk.asks();
+    let decide = |disk: &mut Disk, body| asked(disk, &Method::POST, "approvals/approval_1", &body);
+    for (wanted, answer) in [
+        (json!({ "digest": "d1" }), refused(400, "bad_request")),
+        (json!({ "approved": true }), refused(400, "bad_request")),
+        (json!({ "approved": true, "digest": "x" }), refused(409, "digest_mismatch")),
+        (json!({ "approved": false, "optionId": "x" }), refused(400, "bad_request")),
+    ] {
+        assert_eq!(refusal(decide(&mut disk, wanted.clone())), answer, "{wanted}");
+    }
+    asked(&mut disk, &Method::POST, "approvals/approval_1/seen", &json!({})).unwrap();
+    asked(&mut disk, &Method::POST, "approvals/approval_1/seen", &json!({})).unwrap();
+    let appended = commands(&mut disk.session);
+    let seen = |command: &&HostCommand| matches!(command, HostCommand::Append { .. });
+    assert_eq!(appended.iter().filter(seen).count(), 1);
+    let yes = json!({ "approved": true, "digest": "d1", "key": "k" });
+    let decided = body(decide(&mut disk, yes.clone()));
+    assert_eq!(
+        (&decided["state"], &decided["decision"]["by"]),
+        (&json!("decided"), &json!("admin"))
+    );
+    assert_eq!(body(decide(&mut disk, yes)), decided, "the same request again");
+    let late = decide(&mut disk, json!({ "approved": false })).unwrap_err();
+    assert_eq!((late.status().as_u16(), late.body().code.as_str()), (409, "already_decided"));
+    let approval = late.body().approval.as_ref().unwrap();
+    assert!(approval.decision.as_ref().unwrap().approved && late.sentence().contains("admin"));
+    let list = |disk: &mut Disk, query: &str| {
+        let reply = asked(disk, &Method::GET, &format!("approvals{query}"), &json!({}));
+        body(reply)["approvals"].as_array().unwrap().len()
+    };
+    assert_eq!((list(&mut disk, "?state=open"), list(&mut disk, "")), (0, 1));
+    let unknown = asked(&mut disk, &Method::GET, "approvals/approval_9", &json!({}));
+    assert_eq!(refusal(unknown), refused(404, "approval_not_found"));
+    disk.event("approval-request", json!({ "approvalId": "approval_2", "digest": "d" }));
+    let progress = json!({ "approvalId": "approval_2", "state": "withdrawn" });
+    disk.event("approval-progress", progress);
+    let gone =
+        asked(&mut disk, &Method::POST, "approvals/approval_2", &json!({ "approved": false }));
+    assert_eq!(refusal(gone), refused(410, "approval_withdrawn"));
+}
+
+#[test]
+fn a_client_s_requests_are_answered_once_they_are_stored() {
+    let mut disk = Disk::new();
+    disk.link(1, 1);
+    disk.asks();
+    let mut peer = attached(&mut disk.session);
+    let prompt = SendPrompt { command: Some("go".into()), ..SendPrompt::default() };
+    let prompt = PromptMessage { request: 1, turn_id: turn(1), prompt };
+    let decision = DecideApproval {
+        approved: Some(true),
+        digest: Some("d1".into()),
+        ..DecideApproval::default()
+    };
+    let decide = |request| {
+        let (approval_id, decision) = ("approval_1".parse().unwrap(), decision.clone());
+        ClientMessage::Decide(DecideMessage { request, approval_id, decision })
+    };
+    let cancel = CancelMessage { request: 4, ..CancelMessage::default() };
+    let messages = [
+        ClientMessage::Prompt(prompt.clone()),
+        decide(2),
+        decide(3),
+        ClientMessage::Cancel(cancel),
+    ];
+    messages.iter().for_each(|it| peer.text(&mut disk.session, NOW, AT, &it.to_json()));
+    let mut done = |disk: &mut Disk| {
+        let said = std::iter::from_fn(|| peer.poll_output(&mut disk.session, NOW));
+        let done = said.filter_map(|output| match message(&output)? {
+            ServerMessage::Done(DoneMessage { request, code, .. }) => Some((request, code)),
+            _ => None,
+        });
+        done.collect::<Vec<_>>()
+    };
+    let code = |code: &str| Some(code.to_owned());
+    assert_eq!(done(&mut disk), [(4, code("not_running"))], "the others are not stored");
+    disk.store();
+    assert_eq!(done(&mut disk), [(1, None), (2, None), (3, code("already_decided"))]);
+    // The answer was lost, and the client asks again.
+    let mut again = attached(&mut disk.session);
+    again.text(&mut disk.session, NOW, AT, &ClientMessage::Prompt(prompt).to_json());
+    let said: Vec<_> = std::iter::from_fn(|| again.poll_output(&mut disk.session, NOW))
+        .filter_map(|it| message(&it))
+        .collect();
+    assert!(
+        said.iter().any(|it| matches!(it, ServerMessage::Done(DoneMessage { code: None, .. })))
+    );
+    assert_eq!(disk.session.agent(AT).turns.queued().count(), 1);
+}
