@@ -1,6 +1,8 @@
 //! Runs an agent by hand: `agent COMMAND...` takes prompts from standard input, each up to a line
 //! `---`, allows everything that it asks for, and prints what happens, one JSON a line.
 
+#![expect(clippy::print_stdout, reason = "what happens is what it is for")]
+
 use std::io::BufRead as _;
 use std::time::Duration;
 

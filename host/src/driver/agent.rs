@@ -16,6 +16,7 @@ mod machine;
 mod process;
 mod rpc;
 mod session;
+mod shared;
 mod task;
 mod terminals;
 mod transcript;

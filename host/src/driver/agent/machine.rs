@@ -86,13 +86,13 @@ pub struct AgentMachine {
     tools: ToolBoard,
     settings: SettingBoard,
     desk: ServiceDesk,
-    input: SessionInput,
+    input: UserSide,
     out: Outbox,
 }
 
 /// What users type, and what they were last told.
 #[derive(Debug, Default, Serialize, Deserialize)]
-struct SessionInput {
+struct UserSide {
     line: TypedLine,
     report: StateReport,
 }
@@ -112,7 +112,7 @@ impl AgentMachine {
             tools: ToolBoard::default(),
             settings,
             desk: ServiceDesk::default(),
-            input: SessionInput::default(),
+            input: UserSide::default(),
             out: Outbox::default(),
         }
     }
@@ -209,8 +209,13 @@ impl AgentMachine {
         self.life.process = life::ProcessFate { is_up: true, ..Default::default() };
         self.life.enter(AgentPhase::Initializing, now);
         self.info("starting", None);
-        let asked = acp::initialize();
-        self.requests.send(RequestPurpose::Initialize, &asked, &mut self.out);
+        self.initialize(acp::NEWEST);
+    }
+
+    /// Asks the agent to introduce itself, in this version of the protocol or an older one.
+    fn initialize(&mut self, version: u64) {
+        let purpose = RequestPurpose::Initialize { version };
+        self.requests.send(purpose, &acp::initialize(version), &mut self.out);
     }
 
     /// Reports the agent's phase.
@@ -297,10 +302,12 @@ impl AgentMachine {
             true => AgentTurnEnd::cancelled(),
             false => AgentTurnEnd::failed("agent_exited", sentence.clone()),
         };
+        if self.turns.active().is_none() || end.message().is_none() {
+            self.out.show(|transcript| transcript.error(&sentence));
+        }
         self.end_turn(end);
         self.tools.cancel_all(&mut self.out);
         self.turns.hold(true);
-        self.out.show(|transcript| transcript.error(&sentence));
         self.info("exited", Some(sentence));
     }
 

@@ -14,7 +14,7 @@ use super::launch::AgentLaunch;
 use super::machine::{AgentInput, AgentOutput};
 use super::process::{AgentProcess, AgentProgram, ProcessEvent};
 use super::rpc::{INTERNAL_ERROR, RpcError};
-use super::session::{SharedMachine, push_text};
+use super::shared::{SharedMachine, push_text};
 use super::terminals::{AgentTerminals, ChildTerminals, Served};
 use crate::driver::{DriverOutput, blocking};
 
