@@ -12,7 +12,7 @@ mod acp;
 mod clock;
 mod files;
 mod launch;
-mod machine;
+pub mod machine;
 mod process;
 mod rpc;
 mod session;

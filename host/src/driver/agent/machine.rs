@@ -74,7 +74,8 @@ use tools::ToolBoard;
 use turns::{AgentTurnEnd, QueuedTurn, TurnBook};
 use typed::TypedLine;
 
-/// One agent session. See the module's documentation.
+/// One agent session, without I/O. The documentation of its [module](self) has its inputs, its
+/// outputs and the order of calls.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct AgentMachine {
     spec: AgentSettings,
@@ -348,20 +349,30 @@ impl AgentMachine {
         }
     }
 
-    fn begin(&mut self, turn: QueuedTurn, blocks: &[Value]) {
-        let Some(session) = self.life.session_id.clone() else { return };
+    fn begin(&mut self, mut turn: QueuedTurn, blocks: &[Value]) {
+        let Some(session) = self.life.session_id.clone() else {
+            // An agent that is ready has one.
+            let message = "The agent has no session.";
+            return self.turns.fail(turn, "agent_failed", message, &mut self.out);
+        };
         let turn_id = turn.turn_id.clone();
         self.speech.close(&mut self.out);
-        self.out.show(|transcript| transcript.prompt(&turn.prompt.text));
-        let (message_id, content) = (self.speech.new_id(), Some(shown_prompt(&turn.prompt)));
+        let untold = turn.message_id.is_none().then(|| shown_prompt(&turn.prompt));
+        if untold.is_some() {
+            turn.message_id = Some(self.speech.new_id());
+            self.out.show(|transcript| transcript.prompt(&turn.prompt.text));
+        }
+        let message_id = turn.message_id.clone().unwrap_or_default();
         self.turns.begin(turn, &mut self.out);
-        self.out.event(&AgentMessage {
-            message_id,
-            turn_id: Some(turn_id.clone()),
-            role: MessageRole::User,
-            content,
-            ..AgentMessage::default()
-        });
+        if untold.is_some() {
+            self.out.event(&AgentMessage {
+                message_id,
+                turn_id: Some(turn_id.clone()),
+                role: MessageRole::User,
+                content: untold,
+                ..AgentMessage::default()
+            });
+        }
         let asked = acp::prompt_request(&session, blocks);
         self.requests.send(RequestPurpose::Prompt(turn_id), &asked, &mut self.out);
     }

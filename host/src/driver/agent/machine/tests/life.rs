@@ -243,6 +243,7 @@ fn a_prompt_that_needs_a_login_waits_for_it() {
     bench.say(&json!({ "id": 4, "result": {} }));
     assert_eq!(bench.turns(), ["a running"]);
     assert!(bench.has_request("session/prompt") && !bench.has_request("session/new"));
+    assert!(bench.events::<AgentMessage>().is_empty(), "the prompt is told once");
 }
 
 #[test]
