@@ -1,6 +1,8 @@
 //! Runs an agent by hand: `agent COMMAND...` takes prompts from standard input, each up to a line
 //! `---`, allows everything that it asks for, and prints what happens, one JSON a line.
 
+#![expect(clippy::print_stdout, reason = "what happens is what it is for")]
+
 use std::collections::BTreeMap;
 use std::io::BufRead as _;
 use std::time::Duration;
@@ -27,7 +29,7 @@ async fn main() -> anyhow::Result<()> {
         fork: None,
         variables: BTreeMap::new(),
     };
-    let started = AgentDriver.start(spec).await?;
+    let started = AgentDriver::default().start(spec).await?;
     let control = started.control;
     let mut lines = std::io::stdin().lock().lines().collect::<Result<Vec<_>, _>>()?;
     lines.push("---".to_owned());

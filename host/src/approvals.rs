@@ -211,6 +211,15 @@ impl OpenApprovals {
         }
     }
 
+    /// Takes over an approval that an earlier host has recorded, and that the driver still waits
+    /// for.
+    pub fn restore(&mut self, request: ApprovalRequest) {
+        let is_own = |option: &&ApprovalOption| !options::is_of_host(option);
+        let own_options = request.options.iter().filter(is_own).cloned().collect();
+        let (asker, delivering, is_waited_for) = (Asker::Driver, None, false);
+        self.open.push(OpenApproval { asker, request, own_options, delivering, is_waited_for });
+    }
+
     /// Takes a user's decision, which is the action `number`.
     pub fn decide(
         &mut self,

@@ -118,8 +118,8 @@ pub struct StartedSession {
     pub cwd: String,
     /// The id of its process on this machine, if it has one.
     pub pid: Option<u32>,
-    /// The state from which [`Driver::restore`] continues it, if it outlives its host.
-    pub checkpoint: Option<Bytes>,
+    /// True if [`Driver::restore`] can continue it after its host has died.
+    pub outlives_host: bool,
 }
 
 /// The source of a session's snapshots.
@@ -180,10 +180,9 @@ pub enum DriverOutput {
     /// All that follows from the actions up to this one has been output: see
     /// [`SessionControl::act`].
     Acted(ActionNumber),
-    /// The driver's state after all earlier output, for a session that is journaled. Once it is
-    /// written, [`SessionControl::journaled`] is called; only then may anything that follows from
-    /// it leave the host.
-    Checkpoint(Bytes),
+    /// The driver waits until its state is in the journal, if the session has one. The host takes
+    /// [`SessionControl::checkpoint`], writes it, and calls [`SessionControl::journaled`].
+    Checkpoint,
     /// The snapshot that repaints the session after all earlier output, in answer to
     /// [`SessionControl::request_snapshot`]; `None` if there can be none now. An unrequested one is
     /// kept until the next, for requests after the end. Only for [`SnapshotSource::Driver`].
@@ -230,8 +229,20 @@ pub trait SessionControl: Debug + Send + Sync {
         false
     }
 
-    /// Hears that all checkpoints so far are written.
+    /// Returns the state from which [`Driver::restore`] continues the session, with all outputs that
+    /// were not taken yet. Only for sessions that outlive their host.
+    fn checkpoint(&self) -> Bytes {
+        Bytes::new()
+    }
+
+    /// Hears that the last checkpoint is written, or that the session has no journal. What follows
+    /// from that state may leave the host now.
     fn journaled(&self) {}
+
+    /// Returns true if this question of [`DriverOutput::Ask`] awaits a decision.
+    fn awaits(&self, _approval_id: &ApprovalId) -> bool {
+        false
+    }
 
     /// Takes the decision about a question of [`DriverOutput::Ask`]; `None` if it has expired.
     /// Returns false if nobody waits for it any more, so that it is told as undelivered.

@@ -12,6 +12,7 @@ mod restore;
 mod start;
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -26,6 +27,7 @@ use crate::approvals::RuleBook;
 use crate::ask::{AskServer, AskSocket, rules_path};
 use crate::dial::Dial;
 use crate::driver::Drivers;
+use crate::driver::agent::AgentKeeper;
 use crate::journal::Journal;
 use crate::session::{Session, SessionServices};
 pub use fork::ForkError;
@@ -42,6 +44,9 @@ const PREVIEWS: usize = 2;
 /// returns within it.
 const AWAY_LIMIT: Duration = Duration::from_secs(2);
 
+/// The folder of keepers' sockets, in the host's folder.
+const AGENTS: &str = "agents";
+
 /// The settings of a host.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -55,6 +60,9 @@ pub struct Config {
     /// with it, programs cannot ask for approvals, and rules are forgotten. It contains the journal
     /// from which sessions continue after the host has died, and what [`crate::ask`] needs.
     pub folder: Option<PathBuf>,
+    /// The program of a keeper and its first arguments, by which agents outlive the host: see
+    /// [`crate::keeper`]. Empty to end them with the host.
+    pub keeper: Vec<OsString>,
     /// Spreads the waits between dials.
     pub seed: u64,
 }
@@ -136,7 +144,12 @@ impl Host {
     /// runtime.
     #[must_use]
     pub fn start(config: Config, dial: Arc<dyn Dial>) -> Arc<Self> {
-        let drivers = Drivers::built_in(config.integration.clone());
+        let kept = |folder: &Path| AgentKeeper {
+            command: config.keeper.clone(),
+            folder: folder.join(AGENTS),
+        };
+        let keeper = config.folder.as_deref().filter(|_| !config.keeper.is_empty()).map(kept);
+        let drivers = Drivers::built_in(config.integration.clone(), keeper);
         Self::with_drivers(config, drivers, dial)
     }
 

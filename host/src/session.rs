@@ -114,7 +114,7 @@ impl Session {
         services: SessionServices,
         started: StartedSession,
     ) -> Arc<Self> {
-        let StartedSession { output, control, snapshots, checkpoint, .. } = started;
+        let StartedSession { output, control, snapshots, outlives_host, .. } = started;
         let (epoch, size) = (hosted.epoch, hosted.facts.size);
         let (from, painter) = match fork {
             None => (None, SessionPainter::new(size)),
@@ -123,7 +123,7 @@ impl Session {
         let begin = from.as_ref().map_or(Seq::ZERO, |from| from.seq);
         let mut publisher = Publisher::starting_after(epoch, begin, size);
         let SessionServices { painters, book, journal } = services;
-        let journal = journal.filter(|_| checkpoint.is_some()).map(SessionJournal::new);
+        let journal = journal.filter(|_| outlives_host).map(SessionJournal::new);
         if journal.is_some() {
             publisher.begin_journal();
         }
@@ -132,9 +132,9 @@ impl Session {
         let state = HostedState::new(publisher, control, view, journal, approvals);
         let session = Self::with(hosted, state, painters);
         session.record_begin(from.as_ref());
-        if let Some(checkpoint) = checkpoint {
+        {
             let mut state = session.lock();
-            session.begin_journal(&mut state, &checkpoint);
+            session.begin_journal(&mut state);
             state.settle();
         }
         tokio::spawn(Arc::clone(&session).follow(output));

@@ -29,6 +29,11 @@ pub(super) fn add_own(options: &mut Vec<ApprovalOption>) {
     }
 }
 
+/// Returns true if the host has added this answer.
+pub(super) fn is_of_host(option: &ApprovalOption) -> bool {
+    [SESSION_OPTION, ALWAYS_OPTION, NEVER_OPTION].contains(&&*option.option_id)
+}
+
 /// Returns the answers of a program that has none of its own.
 #[must_use]
 pub fn of_program() -> Vec<ApprovalOption> {

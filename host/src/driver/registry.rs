@@ -6,7 +6,7 @@ use std::sync::Arc;
 use moorline_shared::agent::spec::KnownAgent;
 use moorline_shared::rest::MissingDriver;
 
-use super::agent::AgentDriver;
+use super::agent::{AgentDriver, AgentKeeper};
 use super::pty::PtyDriver;
 use super::{Driver, blocking};
 
@@ -26,10 +26,11 @@ pub struct UnknownDriver {
 
 impl Drivers {
     /// Returns every driver of this program. `integration` is the folder for the scripts that make
-    /// shells mark their prompts, or `None` to start shells without them.
+    /// shells mark their prompts, or `None` to start shells without them. `keeper` says how agents are
+    /// kept, so that they outlive their host.
     #[must_use]
-    pub fn built_in(integration: Option<PathBuf>) -> Self {
-        Self::new(vec![Box::new(PtyDriver::new(integration)), Box::new(AgentDriver)])
+    pub fn built_in(integration: Option<PathBuf>, keeper: Option<AgentKeeper>) -> Self {
+        Self::new(vec![Box::new(PtyDriver::new(integration)), Box::new(AgentDriver::new(keeper))])
     }
 
     /// Creates a registry of these drivers. If two have the same name, the first is used.
@@ -118,13 +119,13 @@ mod tests {
 
     #[test]
     fn the_default_driver_is_built_in() {
-        let drivers = Drivers::built_in(None);
+        let drivers = Drivers::built_in(None, None);
         assert_eq!(drivers.find(DEFAULT_DRIVER).unwrap().name(), "pty");
     }
 
     #[test]
     fn built_in_drivers_have_names_of_their_own() {
-        let Drivers(drivers) = Drivers::built_in(None);
+        let Drivers(drivers) = Drivers::built_in(None, None);
         let names: BTreeSet<_> = drivers.iter().map(|driver| driver.name()).collect();
         assert_eq!(names.len(), drivers.len());
     }

@@ -6,9 +6,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use moorline_shared::agent::action::{ActionNumber, SessionAction};
-use moorline_shared::agent::approval::{AnswerKind, ApprovalDecision, ApprovalRequest};
+use moorline_shared::agent::approval::{
+    AnswerKind, ApprovalDecision, ApprovalRequest, ApprovalState,
+};
 use moorline_shared::agent::rule::RuleScope;
 use moorline_shared::event::AgentState;
+use moorline_shared::fold::Conversation;
 use moorline_shared::id::ApprovalId;
 use moorline_shared::limits::TOO_MANY_APPROVALS;
 use tokio::sync::oneshot;
@@ -23,6 +26,9 @@ use crate::clock::wall_ms;
 
 /// Longest sleep before the clock is read again: the machine may be suspended meanwhile.
 const CLOCK_CHECK: Duration = Duration::from_secs(30);
+
+/// The reason for withdrawing what a program has asked an earlier host.
+const ASKER_CUT_OFF: &str = "the host was restarted, and the program that asked was cut off";
 
 /// The approvals of a session, and the programs that wait for them.
 #[derive(Debug)]
@@ -145,6 +151,24 @@ impl Session {
         self.open_approval(&mut state, Asker::Program { agent }, request);
         state.settle();
         PendingApproval { session: Arc::clone(self), approval_id, answer }
+    }
+
+    /// Takes over the approvals that an earlier host has left open. Programs have lost the
+    /// connection on which they waited.
+    pub(super) fn restore_approvals(&self, state: &mut HostedState, conversation: &Conversation) {
+        for entry in conversation.summary.approvals.entries() {
+            if !entry.state.is_open() {
+                continue;
+            }
+            let approval_id = &entry.request.approval_id;
+            if state.control.awaits(approval_id) {
+                state.approvals.open.restore(entry.request.clone());
+            } else {
+                let reason = Some(ASKER_CUT_OFF.to_owned());
+                let (id, to) = (approval_id.clone(), ApprovalState::Withdrawn);
+                self.record_progress(state, id, to, reason);
+            }
+        }
     }
 
     /// Records the state that a program in the session reports.

@@ -40,14 +40,20 @@ impl SessionJournal {
 
 impl Session {
     /// Writes the session's first step.
-    pub(super) fn begin_journal(&self, state: &mut HostedState, checkpoint: &[u8]) {
-        self.write(state, |journal, step| journal.begin(&self.hosted, step), checkpoint);
+    pub(super) fn begin_journal(&self, state: &mut HostedState) {
+        if state.journal.is_some() {
+            let driver = state.control.checkpoint();
+            self.write(state, |journal, step| journal.begin(&self.hosted, step), &driver);
+        }
     }
 
-    /// Writes a step: everything since the last one, which ends in this state of the driver. Then
-    /// the relay and the driver may go on.
-    pub(super) fn write_step(&self, state: &mut HostedState, checkpoint: &[u8]) {
-        self.write(state, |journal, step| journal.step(self.id(), step), checkpoint);
+    /// Writes a step: everything since the last one, with the driver's state now. Then the relay
+    /// and the driver may go on.
+    pub(super) fn write_step(&self, state: &mut HostedState) {
+        if state.journal.is_some() {
+            let driver = state.control.checkpoint();
+            self.write(state, |journal, step| journal.step(self.id(), step), &driver);
+        }
         state.control.journaled();
     }
 
@@ -97,7 +103,8 @@ impl Session {
         started: Option<StartedSession>,
     ) -> Result<Arc<Self>, OutOfOrder> {
         let JournaledSession { mut hosted, publisher, entries, fold, folded, .. } = journaled;
-        let view = SnapshotView::continued(conversation(fold, &entries));
+        let conversation = conversation(fold, &entries);
+        let view = SnapshotView::continued(conversation.clone());
         let publisher = if journal.is_of_earlier_boot() {
             // Clients may have entries that are lost. So their numbers must not be used again.
             hosted.epoch = Epoch(wall_ms().max(hosted.epoch.0 + 1));
@@ -105,11 +112,9 @@ impl Session {
         } else {
             Publisher::restored(hosted.epoch, publisher, entries)?
         };
-        let (output, control, pid, checkpoint) = match started {
-            Some(StartedSession { output, control, pid, checkpoint, .. }) => {
-                (Some(output), control, pid, checkpoint)
-            }
-            None => (None, Arc::new(EndedControl) as Arc<dyn SessionControl>, None, None),
+        let (output, control, pid) = match started {
+            Some(StartedSession { output, control, pid, .. }) => (Some(output), control, pid),
+            None => (None, Arc::new(EndedControl) as Arc<dyn SessionControl>, None),
         };
         hosted.pid = pid;
         let own = SessionJournal { folded: folded.0, ..SessionJournal::new(journal) };
@@ -119,8 +124,8 @@ impl Session {
         let session = Self::with(hosted, state, painters);
         {
             let mut state = session.lock();
-            let checkpoint = checkpoint.unwrap_or_default();
-            session.begin_journal(&mut state, &checkpoint);
+            session.restore_approvals(&mut state, &conversation);
+            session.begin_journal(&mut state);
             state.settle();
         }
         if let Some(output) = output {

@@ -43,7 +43,7 @@ impl Session {
                 self.record_progress(&mut state, approval_id, ApprovalState::Done, None);
             }
             DriverOutput::Acted(number) => state.approvals.acted(number),
-            DriverOutput::Checkpoint(checkpoint) => self.write_step(&mut state, &checkpoint),
+            DriverOutput::Checkpoint => self.write_step(&mut state),
             DriverOutput::Snapshot(snapshot) => state.take_snapshot(snapshot),
             DriverOutput::End(_) => {}
         }

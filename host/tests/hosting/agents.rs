@@ -84,7 +84,7 @@ struct Watched {
 
 impl Watched {
     async fn start(folder: &Path) -> Self {
-        let started = AgentDriver.start(spec(folder)).await.unwrap();
+        let started = AgentDriver::default().start(spec(folder)).await.unwrap();
         let StartedSession { output, control, snapshots, .. } = started;
         assert_eq!(snapshots, SnapshotSource::Conversation);
         Self { output, control, seen: Vec::new() }
@@ -214,17 +214,18 @@ async fn a_program_that_is_missing_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let mut missing = spec(folder.path());
     missing.facts.command = vec!["no-such-agent".into()];
-    let refused = AgentDriver.start(missing).await.unwrap_err();
+    let refused = AgentDriver::default().start(missing).await.unwrap_err();
     assert!(matches!(refused, DriverError::Refused(_)), "{refused}");
     let mut nothing = spec(folder.path());
     nothing.facts.command = Vec::new();
-    assert!(AgentDriver.start(nothing).await.is_err());
+    assert!(AgentDriver::default().start(nothing).await.is_err());
 }
 
 #[tokio::test]
 async fn the_snapshot_of_an_agent_session_is_its_conversation() {
     let folder = tempfile::tempdir().unwrap();
-    let (_host, mut relay) = FakeRelay::with_drivers(Drivers::new(vec![Box::new(AgentDriver)]));
+    let (_host, mut relay) =
+        FakeRelay::with_drivers(Drivers::new(vec![Box::new(AgentDriver::default())]));
     let (mut control, _) = relay.control().await;
     let session_id = id("session1");
     let cwd = Some(folder.path().to_string_lossy().into_owned());

@@ -77,7 +77,7 @@ impl Dial for FakeDial {
 impl FakeRelay {
     /// Creates a host, and its relay within the same process.
     pub(crate) fn with_host() -> (Arc<Host>, Self) {
-        Self::with_drivers(Drivers::built_in(None))
+        Self::with_drivers(Drivers::built_in(None, None))
     }
 
     /// Like [`FakeRelay::with_host`], for a host with these drivers.
@@ -134,7 +134,14 @@ impl FakeRelay {
 }
 
 pub(crate) fn config() -> Config {
-    Config { name: "box".into(), version: "0.0.1".into(), integration: None, folder: None, seed: 1 }
+    Config {
+        name: "box".into(),
+        version: "0.0.1".into(),
+        integration: None,
+        folder: None,
+        keeper: Vec::new(),
+        seed: 1,
+    }
 }
 
 /// Sends a message on a link.

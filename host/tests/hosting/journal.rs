@@ -50,7 +50,7 @@ fn counting(count: u64) -> StartedSession {
         snapshots: SnapshotSource::Conversation,
         cwd: "/counts".into(),
         pid: None,
-        checkpoint: Some(Bytes::from(count.to_string())),
+        outlives_host: true,
     }
 }
 
@@ -87,7 +87,7 @@ impl CountingControl {
         let message = json!({ "messageId": format!("m{count}"), "delta": count.to_string() });
         let fields = message.as_object().unwrap().clone();
         let event = DriverOutput::Event { kind: "agent-message", fields };
-        let checkpoint = DriverOutput::Checkpoint(Bytes::from(count.to_string()));
+        let checkpoint = DriverOutput::Checkpoint;
         let acted = acted.map(DriverOutput::Acted);
         for output in [Some(event), acted, Some(checkpoint)].into_iter().flatten() {
             // A host that is killed takes no more.
@@ -113,6 +113,10 @@ impl SessionControl for CountingControl {
     fn act(&self, number: ActionNumber, _: SessionAction) -> bool {
         self.count(Some(number));
         true
+    }
+
+    fn checkpoint(&self) -> Bytes {
+        Bytes::from(self.count.lock().unwrap().to_string())
     }
 
     fn journaled(&self) {

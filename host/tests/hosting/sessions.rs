@@ -34,7 +34,10 @@ async fn is_empty(host: &Host) {
 async fn a_session_is_published_to_its_end_and_then_forgotten() {
     let (host, mut relay) = FakeRelay::with_host();
     let (mut control, hello) = relay.control().await;
-    assert_eq!((hello.sessions, hello.drivers), (vec![], vec!["pty".to_owned()]));
+    assert_eq!(
+        (hello.sessions, hello.drivers),
+        (vec![], ["pty", "agent"].map(str::to_owned).to_vec())
+    );
     let hosted = start(&mut control, script("session1", "read a; echo got $a; exit 3")).await;
     assert_eq!(hosted.cwd, "/tmp");
     let mut link = relay.publish(&id("session1")).await;

@@ -58,6 +58,15 @@ pub fn lock_for_this_process(state: &StateDir) -> Result<Lock, DaemonError> {
     })
 }
 
+/// Returns the command of a keeper, without its options: this program. Empty if its path is unknown.
+#[must_use]
+pub fn keeper_command() -> Vec<OsString> {
+    let program = std::env::current_exe().inspect_err(|error| {
+        tracing::warn!(%error, "agents end with their host");
+    });
+    program.map(|program| vec![program.into(), "keep".into()]).unwrap_or_default()
+}
+
 /// The relay's own host while the relay runs.
 #[derive(Debug)]
 pub enum OwnHost {
@@ -78,6 +87,7 @@ impl OwnHost {
                     version: env!("CARGO_PKG_VERSION").to_owned(),
                     integration: Some(state.integration()),
                     folder: Some(state.path().to_owned()),
+                    keeper: keeper_command(),
                     seed: wall_ms(),
                 };
                 let dial = Arc::new(InProcess::new(registry));

@@ -45,7 +45,7 @@ pub(super) use v1::commands;
 
 /// The version of the protocol that an agent speaks.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) enum Dialect {
+pub(super) enum AcpVersion {
     /// Version 1.
     #[default]
     V1,
@@ -54,7 +54,9 @@ pub(super) enum Dialect {
 }
 
 /// The newest version that the host speaks, which it asks for.
-const NEWEST: u64 = 2;
+pub(super) const NEWEST: u64 = 2;
+/// The oldest version that it speaks.
+pub(super) const OLDEST: u64 = 1;
 
 /// Most bytes of a name or a sentence.
 const LINE_BYTES: usize = 1024;
@@ -139,10 +141,10 @@ pub(super) struct ToolNews {
 }
 
 /// Reads an update of a session.
-pub(super) fn news(dialect: Dialect, update: Value) -> AgentNews {
+pub(super) fn news(dialect: AcpVersion, update: Value) -> AgentNews {
     let read = match dialect {
-        Dialect::V1 => v1::news(&update),
-        Dialect::V2 => v2::news(&update),
+        AcpVersion::V1 => v1::news(&update),
+        AcpVersion::V2 => v2::news(&update),
     };
     read.unwrap_or(AgentNews::Unknown(update))
 }

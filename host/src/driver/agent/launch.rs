@@ -1,11 +1,13 @@
 //! From the spec of a session to the program that is started.
 
 use moorline_shared::agent::spec::AgentSpec;
+use moorline_shared::id::SessionId;
 
 use super::catalogue;
+use super::clock::random_bits;
 use super::files::AgentFolders;
 use super::machine::AgentSettings;
-use super::process::{AgentProcess, AgentProgram};
+use super::process::AgentProgram;
 use crate::driver::pty::environment::Environment;
 use crate::driver::pty::{self, Spawn};
 use crate::driver::{DriverError, SessionSpec};
@@ -13,19 +15,19 @@ use crate::driver::{DriverError, SessionSpec};
 /// A session that is ready to run.
 #[derive(Debug)]
 pub(super) struct AgentLaunch {
+    session_id: SessionId,
     pub(super) settings: AgentSettings,
     pub(super) program: AgentProgram,
     pub(super) folders: AgentFolders,
 }
 
 impl AgentLaunch {
-    /// Finds the program and the folders of a session, and starts the program for the first time.
-    /// Must be called within a tokio runtime. May block.
+    /// Finds the program and the folders of a session. May block.
     ///
     /// # Errors
-    /// [`DriverError`]; then nothing was started.
-    pub(super) fn start(spec: SessionSpec) -> Result<(Self, AgentProcess), DriverError> {
-        let SessionSpec { facts, cwd, variables, .. } = spec;
+    /// [`DriverError`].
+    pub(super) fn new(spec: SessionSpec) -> Result<Self, DriverError> {
+        let SessionSpec { session_id, facts, cwd, variables, .. } = spec;
         let is_known = facts.agent.as_ref().is_some_and(|agent| agent.agent.is_some());
         let agent = facts.agent.unwrap_or_default();
         let command = command(&agent, facts.command)?;
@@ -54,9 +56,14 @@ impl AgentLaunch {
             variables: program.variables,
             cwd: cwd.clone(),
         };
-        let process = program.spawn()?;
         let settings = AgentSettings { name, cwd, directories, mode, model, asks: None };
-        Ok((Self { settings, program, folders: AgentFolders(folders) }, process))
+        let folders = AgentFolders(folders);
+        Ok(Self { session_id, settings, program, folders })
+    }
+
+    /// Returns the name of the socket for the keeper of another process of the agent.
+    pub(super) fn new_socket(&self) -> String {
+        format!("{}.{:08x}.sock", self.session_id, random_bits() as u32)
     }
 }
 

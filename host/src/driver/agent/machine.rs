@@ -9,8 +9,8 @@
 //! [`AgentMachine::poll_timeout`], which only an input changes. A spurious or late timeout is
 //! harmless.
 //!
-//! **State**: a machine whose outputs were all taken can be stored with serde and be continued by
-//! another process, as long as the agent's process lives and no line of it is lost or passed in
+//! **State**: a machine can be stored with serde, with the outputs that nobody has taken, and be
+//! continued by another process, as long as the agent's process lives and no line of it is lost or passed in
 //! twice.
 //!
 //! **Order**: the owner starts the agent's process and passes in [`AgentInput::Started`]. After
@@ -75,7 +75,8 @@ use tools::ToolBoard;
 use turns::{AgentTurnEnd, QueuedTurn, TurnBook};
 use typed::TypedLine;
 
-/// One agent session. See the module's documentation.
+/// One agent session, without I/O. The documentation of its [module](self) has its inputs, its
+/// outputs and the order of calls.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct AgentMachine {
     spec: AgentSettings,
@@ -87,13 +88,13 @@ pub struct AgentMachine {
     tools: ToolBoard,
     settings: SettingBoard,
     desk: ServiceDesk,
-    input: SessionInput,
+    input: UserSide,
     out: Outbox,
 }
 
 /// What users type, and what they were last told.
 #[derive(Debug, Default, Serialize, Deserialize)]
-struct SessionInput {
+struct UserSide {
     line: TypedLine,
     report: StateReport,
 }
@@ -113,7 +114,7 @@ impl AgentMachine {
             tools: ToolBoard::default(),
             settings,
             desk: ServiceDesk::default(),
-            input: SessionInput::default(),
+            input: UserSide::default(),
             out: Outbox::default(),
         }
     }
@@ -149,6 +150,17 @@ impl AgentMachine {
     /// Records that an action was passed in: [`AgentOutput::Acted`] follows what it has led to.
     pub fn acted(&mut self, number: ActionNumber) {
         self.out.push(AgentOutput::Acted(number));
+    }
+
+    /// Continues in a host that does not have the work of the one before: the agent's requests for
+    /// files and commands are answered by an error.
+    pub fn interrupted(&mut self) {
+        self.desk.interrupt(&mut self.out);
+    }
+
+    /// Drops the lines for a process that has ended, before its end or another process is reported.
+    pub fn drop_lines(&mut self) {
+        self.out.drop_lines();
     }
 
     /// Returns the next output.
@@ -215,8 +227,13 @@ impl AgentMachine {
         self.life.process = life::ProcessFate { is_up: true, ..Default::default() };
         self.life.enter(AgentPhase::Initializing, now);
         self.info("starting", None);
-        let asked = acp::initialize();
-        self.requests.send(RequestPurpose::Initialize, &asked, &mut self.out);
+        self.initialize(acp::NEWEST);
+    }
+
+    /// Asks the agent to introduce itself, in this version of the protocol or an older one.
+    fn initialize(&mut self, version: u64) {
+        let purpose = RequestPurpose::Initialize { version };
+        self.requests.send(purpose, &acp::initialize(version), &mut self.out);
     }
 
     /// Reports the agent's phase.
@@ -303,10 +320,12 @@ impl AgentMachine {
             true => AgentTurnEnd::cancelled(),
             false => AgentTurnEnd::failed("agent_exited", sentence.clone()),
         };
+        if self.turns.active().is_none() || end.message().is_none() {
+            self.out.show(|transcript| transcript.error(&sentence));
+        }
         self.end_turn(end);
         self.tools.cancel_all(&mut self.out);
         self.turns.hold(true);
-        self.out.show(|transcript| transcript.error(&sentence));
         self.info("exited", Some(sentence));
     }
 
@@ -347,20 +366,30 @@ impl AgentMachine {
         }
     }
 
-    fn begin(&mut self, turn: QueuedTurn, blocks: &[Value]) {
-        let Some(session) = self.life.session_id.clone() else { return };
+    fn begin(&mut self, mut turn: QueuedTurn, blocks: &[Value]) {
+        let Some(session) = self.life.session_id.clone() else {
+            // An agent that is ready has one.
+            let message = "The agent has no session.";
+            return self.turns.fail(turn, "agent_failed", message, &mut self.out);
+        };
         let turn_id = turn.turn_id.clone();
         self.speech.close(&mut self.out);
-        self.out.show(|transcript| transcript.prompt(&turn.prompt.text));
-        let (message_id, content) = (self.speech.new_id(), Some(shown_prompt(&turn.prompt)));
+        let untold = turn.message_id.is_none().then(|| shown_prompt(&turn.prompt));
+        if untold.is_some() {
+            turn.message_id = Some(self.speech.new_id());
+            self.out.show(|transcript| transcript.prompt(&turn.prompt.text));
+        }
+        let message_id = turn.message_id.clone().unwrap_or_default();
         self.turns.begin(turn, &mut self.out);
-        self.out.event(&AgentMessage {
-            message_id,
-            turn_id: Some(turn_id.clone()),
-            role: MessageRole::User,
-            content,
-            ..AgentMessage::default()
-        });
+        if untold.is_some() {
+            self.out.event(&AgentMessage {
+                message_id,
+                turn_id: Some(turn_id.clone()),
+                role: MessageRole::User,
+                content: untold,
+                ..AgentMessage::default()
+            });
+        }
         let asked = acp::prompt_request(&session, blocks);
         self.requests.send(RequestPurpose::Prompt(turn_id), &asked, &mut self.out);
     }

@@ -31,8 +31,6 @@ use crate::limits::{Launch, launcher};
 
 /// Bytes that are read at a time.
 const READ_BYTES: usize = 64 * 1024;
-/// Most bytes that wait for the agent to read them.
-const UNWRITTEN_BYTES: usize = 64 * 1024 * 1024;
 /// Bytes at the end of the standard error that are kept.
 const ERROR_BYTES: usize = 8 * 1024;
 /// Time allowed for a process to end after it was asked to.
@@ -79,12 +77,12 @@ struct StreamState {
 /// What a process does.
 #[derive(Debug)]
 pub(super) enum ProcessEvent {
-    /// It has written a line.
-    Line(Vec<u8>),
-    /// It has written a line that was too long.
-    LineTooLong,
-    /// It does not read what it is told.
-    Stuck,
+    /// It has written a line, up to this offset of its output.
+    Line(Vec<u8>, u64),
+    /// It has written a line that was too long, up to this offset.
+    LineTooLong(u64),
+    /// Its pipe has taken the input before this offset.
+    Written(u64),
     /// It has ended, and all lines were returned.
     Exited(ExitStatus, Option<String>),
 }
@@ -156,12 +154,16 @@ impl AgentProcess {
         self.group
     }
 
-    /// Queues a line for the agent.
-    pub(super) fn write(&mut self, line: &str) {
+    /// Queues input for the agent.
+    pub(super) fn write(&mut self, input: &[u8]) {
         if !self.state.is_input_over {
-            self.unwritten.extend_from_slice(line.as_bytes());
-            self.unwritten.push(b'\n');
+            self.unwritten.extend_from_slice(input);
         }
+    }
+
+    /// Returns the number of bytes that wait for the agent to read them.
+    pub(super) fn unwritten(&self) -> usize {
+        self.unwritten.len() - self.written
     }
 
     /// Waits for what the process does next, and writes meanwhile. Its output is only read if
@@ -176,11 +178,6 @@ impl AgentProcess {
                 && let Some(exit) = self.state.exit.clone()
             {
                 return ProcessEvent::Exited(exit, self.errors.last_words().await);
-            }
-            if self.unwritten.len() - self.written > UNWRITTEN_BYTES {
-                (self.unwritten, self.written) = (Vec::new(), 0);
-                self.state.is_input_over = true;
-                return ProcessEvent::Stuck;
             }
             self.step(reads).await;
         }
@@ -258,8 +255,9 @@ impl AgentProcess {
         let taken = self.read.len() - rest.len();
         self.read.drain(..taken);
         Some(match line? {
-            SplitLine::Whole(line) => ProcessEvent::Line(line),
-            SplitLine::TooLong => ProcessEvent::LineTooLong,
+            // Nobody reads the output of a child again.
+            SplitLine::Whole(line) => ProcessEvent::Line(line, 0),
+            SplitLine::TooLong => ProcessEvent::LineTooLong(0),
         })
     }
 
@@ -370,7 +368,7 @@ impl Drop for ErrorTail {
 }
 
 /// Returns the last line that has a letter, without control characters.
-fn last_line(text: &str) -> Option<String> {
+pub(super) fn last_line(text: &str) -> Option<String> {
     let plain = |line: &str| {
         let letters = line.chars().filter(|letter| !letter.is_control());
         letters.take(400).collect::<String>().trim().to_owned()

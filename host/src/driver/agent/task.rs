@@ -1,39 +1,38 @@
-//! The task that carries out what an agent's machine says.
+//! The task that does what an agent's machine wants done outside.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use moorline_shared::session::ExitStatus;
-use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
 
 use super::acp::ServiceRequest;
 use super::files::AgentFolders;
 use super::launch::AgentLaunch;
 use super::machine::{AgentInput, AgentOutput};
-use super::process::{AgentProcess, AgentProgram, ProcessEvent};
+use super::process::ProcessEvent;
 use super::rpc::{INTERNAL_ERROR, RpcError};
-use super::session::{SharedMachine, push_text};
+use super::session::AgentKeeper;
+use super::shared::SharedMachine;
 use super::terminals::{AgentTerminals, ChildTerminals, Served};
-use crate::driver::{DriverOutput, blocking};
+use super::transport::AgentTransport;
+use crate::driver::blocking;
 
 /// Time allowed for an agent to end by itself when its session ends.
 const CLOSE_GRACE: Duration = Duration::from_secs(3);
-/// Time allowed for an agent's processes to end when they are to be killed.
-const KILL_GRACE: Duration = Duration::from_secs(1);
+/// Most bytes that wait for the agent to read them.
+const UNWRITTEN_BYTES: usize = 64 * 1024 * 1024;
 
-/// Carries out what an agent's machine says.
+/// Does what an agent's machine wants done outside.
 #[derive(Debug)]
 pub(super) struct AgentTask {
     shared: Arc<SharedMachine>,
-    program: AgentProgram,
+    launch: AgentLaunch,
+    keeper: Option<AgentKeeper>,
     /// The agent's process, while it runs.
-    process: Option<AgentProcess>,
+    process: Option<AgentTransport>,
     services: AgentServices,
-    sender: mpsc::Sender<DriverOutput>,
-    /// The outputs that the session did not take yet. The agent is not read while there are any.
-    pending: VecDeque<DriverOutput>,
     /// True once the session is to end.
     ends: bool,
 }
@@ -49,7 +48,6 @@ struct AgentServices {
 
 /// What the task waits for.
 enum TaskEvent {
-    Passed,
     Woken,
     Process(ProcessEvent),
     Served(u64, Served),
@@ -60,49 +58,45 @@ impl AgentTask {
     pub(super) fn new(
         shared: Arc<SharedMachine>,
         launch: AgentLaunch,
-        process: AgentProcess,
-        sender: mpsc::Sender<DriverOutput>,
+        keeper: Option<AgentKeeper>,
+        process: Option<AgentTransport>,
     ) -> Self {
-        let AgentLaunch { program, folders, .. } = launch;
-        let variables = program.variables.clone();
+        let (folders, variables) = (launch.folders.clone(), launch.program.variables.clone());
         let services = AgentServices {
             terminals: Box::new(ChildTerminals::new(folders.clone(), variables)),
             folders,
             work: JoinSet::new(),
             handles: BTreeMap::new(),
         };
-        let (process, pending) = (Some(process), VecDeque::new());
-        Self { shared, program, process, services, sender, pending, ends: false }
+        Self { shared, launch, keeper, process, services, ends: false }
     }
 
-    /// Runs until the session ends, or nobody reads it any more.
+    /// Runs until the session ends.
     pub(super) async fn run(mut self) {
-        self.shared.handle(AgentInput::Started);
         loop {
-            self.carry_out().await;
+            self.work().await;
+            if let Some(process) = &mut self.process {
+                process.pump(&self.shared);
+            }
             if self.ends {
                 break;
             }
-            let input = match self.next().await {
-                None => break,
-                Some(TaskEvent::Passed | TaskEvent::Woken) => continue,
-                Some(TaskEvent::Process(event)) => self.process_input(event),
-                Some(TaskEvent::Served(work, result)) => {
+            match self.next().await {
+                TaskEvent::Woken => {}
+                TaskEvent::Process(event) => self.process_event(event),
+                TaskEvent::Served(work, result) => {
                     self.services.handles.remove(&work);
-                    AgentInput::Served { work, result }
+                    self.shared.handle(AgentInput::Served { work, result });
                 }
-                Some(TaskEvent::Timeout) => AgentInput::Timeout,
-            };
-            self.shared.handle(input);
+                TaskEvent::Timeout => self.shared.handle(AgentInput::Timeout),
+            }
         }
         self.end().await;
     }
 
-    /// Waits for what happens next. `None` if nobody reads the session any more.
-    async fn next(&mut self) -> Option<TaskEvent> {
-        let Self { shared, process, services, sender, pending, .. } = self;
-        let timeout = shared.lock().poll_timeout();
-        let reads = pending.is_empty();
+    async fn next(&mut self) -> TaskEvent {
+        let Self { shared, process, services, .. } = self;
+        let reads = shared.has_room();
         let process = async {
             match process {
                 Some(process) => process.next(reads).await,
@@ -111,97 +105,67 @@ impl AgentTask {
         };
         tokio::select! {
             biased;
-            room = sender.reserve(), if !reads => {
-                let room = room.ok()?;
-                if let Some(output) = pending.pop_front() {
-                    room.send(output);
-                }
-                shared.set_waiting(pending.len());
-                Some(TaskEvent::Passed)
-            }
-            () = sender.closed(), if reads => None,
-            () = shared.woken() => Some(TaskEvent::Woken),
-            Some(done) = services.work.join_next() => Some(match done {
+            () = shared.woken() => TaskEvent::Woken,
+            Some(done) = services.work.join_next() => match done {
                 Ok((work, served)) => TaskEvent::Served(work, served),
                 Err(_) => TaskEvent::Woken,
-            }),
-            event = process => Some(TaskEvent::Process(event)),
-            () = shared.clock().wait(timeout) => Some(TaskEvent::Timeout),
+            },
+            event = process => TaskEvent::Process(event),
+            () = shared.timeout() => TaskEvent::Timeout,
         }
     }
 
-    fn process_input(&mut self, event: ProcessEvent) -> AgentInput {
+    fn process_event(&mut self, event: ProcessEvent) {
         match event {
-            ProcessEvent::Line(line) => AgentInput::Line(line),
-            ProcessEvent::LineTooLong => AgentInput::LineTooLong,
-            ProcessEvent::Stuck => {
-                tracing::warn!("an agent does not read what it is told, and is ended");
-                self.kill();
-                AgentInput::Timeout
+            ProcessEvent::Line(line, end) => self.shared.handle_line(AgentInput::Line(line), end),
+            ProcessEvent::LineTooLong(end) => {
+                self.shared.handle_line(AgentInput::LineTooLong, end);
             }
+            ProcessEvent::Written(up_to) => self.shared.written(up_to),
             ProcessEvent::Exited(exit, last_words) => {
-                self.process = None;
+                if let Some(process) = self.process.take() {
+                    process.forget();
+                }
                 self.services.terminals.end_all();
-                AgentInput::Exited { exit, last_words }
+                self.shared.process_changed(None, AgentInput::Exited { exit, last_words });
             }
+        }
+        if let Some(process) = &self.process
+            && process.unwritten() + self.shared.unwritten() > UNWRITTEN_BYTES
+        {
+            tracing::warn!("an agent does not read what it is told, and is ended");
+            process.kill();
         }
     }
 
-    /// Carries out all outputs of the machine.
-    async fn carry_out(&mut self) {
-        loop {
-            // The lock is not held while an output is carried out.
-            let output = self.shared.lock().poll_output();
-            let Some(output) = output else { break };
-            match output {
-                AgentOutput::Line(line) => {
-                    if let Some(process) = &mut self.process {
-                        process.write(&line);
-                    }
-                }
-                AgentOutput::Event { kind, fields } => {
-                    self.pending.push_back(DriverOutput::Event { kind, fields });
-                }
-                AgentOutput::Transcript(text) => push_text(&text, &mut self.pending),
-                AgentOutput::Status(status) => {
-                    self.pending.push_back(DriverOutput::Status(status));
-                }
-                AgentOutput::Ask(request) => self.pending.push_back(DriverOutput::Ask(request)),
-                AgentOutput::Withdraw { approval_id, reason } => {
-                    self.pending.push_back(DriverOutput::Withdraw { approval_id, reason });
-                }
-                AgentOutput::Done(approval_id) => {
-                    self.pending.push_back(DriverOutput::Done(approval_id));
-                }
-                AgentOutput::Acted(number) => self.pending.push_back(DriverOutput::Acted(number)),
+    /// Does all work that may be done.
+    async fn work(&mut self) {
+        while let Some(work) = self.shared.next_work() {
+            match work {
                 AgentOutput::Serve { work, request } => self.services.serve(work, request),
                 AgentOutput::Forget { work } => self.services.forget(work),
                 AgentOutput::Start => self.start().await,
-                AgentOutput::Kill => self.kill(),
+                AgentOutput::Kill => {
+                    if let Some(process) = &self.process {
+                        process.kill();
+                    }
+                }
                 AgentOutput::End => self.ends = true,
+                // All others are for the session's log or for the agent.
+                _ => {}
             }
         }
-        self.shared.set_waiting(self.pending.len());
     }
 
     async fn start(&mut self) {
-        let program = self.program.clone();
-        let started = blocking(move || program.spawn()).await;
-        let started = started.map_err(|error| error.to_string());
-        let input = match started.and_then(|started| started.map_err(|error| error.to_string())) {
+        match AgentTransport::start(&self.launch, self.keeper.as_ref()).await {
             Ok(process) => {
+                self.shared.process_changed(process.keeper(), AgentInput::Started);
                 self.process = Some(process);
-                AgentInput::Started
             }
-            Err(message) => AgentInput::NotStarted { message },
-        };
-        self.shared.handle(input);
-    }
-
-    fn kill(&self) {
-        if let Some(process) = &self.process {
-            let group = process.group();
-            tokio::spawn(async move { group.end(KILL_GRACE).await });
+            Err(error) => {
+                self.shared.handle(AgentInput::NotStarted { message: error.to_string() });
+            }
         }
     }
 
@@ -213,12 +177,7 @@ impl AgentTask {
             Some(process) => process.close(CLOSE_GRACE).await,
             None => ExitStatus::default(),
         };
-        self.pending.push_back(DriverOutput::End(exit));
-        for output in self.pending {
-            if self.sender.send(output).await.is_err() {
-                return;
-            }
-        }
+        self.shared.end(exit);
     }
 }
 

@@ -9,8 +9,10 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use moorline_shared::session::ExitStatus;
+use nix::sys::signal::Signal;
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::process::{Child, Command};
+use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
@@ -196,9 +198,14 @@ impl ChildTerminal {
 
     /// Ends the command, if it runs.
     fn end(&self) {
-        if self.exit.borrow().is_none() {
-            let group = self.group;
-            tokio::spawn(async move { group.end(KILL_GRACE).await });
+        if self.exit.borrow().is_some() {
+            return;
+        }
+        let group = self.group;
+        match Handle::try_current() {
+            Ok(runtime) => _ = runtime.spawn(async move { group.end(KILL_GRACE).await }),
+            // Nobody is left who could wait.
+            Err(_) => group.signal(Signal::SIGKILL),
         }
     }
 }

@@ -240,6 +240,7 @@ async fn serve(
         version: VERSION.to_owned(),
         integration: Some(state.integration()),
         folder: Some(state.path().to_owned()),
+        keeper: crate::own_host::keeper_command(),
         // The seed needs only part of the random bits.
         seed: random()? as u64,
     };

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::content::id;
 use super::options::{OfferedOption, offered};
-use super::{Asked, Dialect, NEWEST, has, line, list};
+use super::{AcpVersion, Asked, has, line, list};
 
 /// The part of an agent's abilities that matters here.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,7 +29,7 @@ pub(in super::super) struct AgentAbilities {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(in super::super) struct AgentHello {
     /// The version that it speaks; `None` if the host does not.
-    pub(in super::super) dialect: Option<Dialect>,
+    pub(in super::super) dialect: Option<AcpVersion>,
     /// The number of that version.
     pub(in super::super) version: u64,
     /// Its name, for people.
@@ -51,13 +51,14 @@ pub(in super::super) struct OpenedSession {
     pub(in super::super) options: Option<Vec<OfferedOption>>,
 }
 
-/// Returns the request that opens a connection. It can be read by agents of each version.
-pub(in super::super) fn initialize() -> Asked {
+/// Returns the request that opens a connection in a version of the protocol. It can be read by
+/// agents of each version.
+pub(in super::super) fn initialize(version: u64) -> Asked {
     let info = json!({
         "name": "moorline", "title": "Moorline", "version": env!("CARGO_PKG_VERSION"),
     });
     let params = json!({
-        "protocolVersion": NEWEST,
+        "protocolVersion": version,
         "clientInfo": info,
         "clientCapabilities": {
             "fs": { "readTextFile": true, "writeTextFile": true },
@@ -76,8 +77,8 @@ pub(in super::super) fn initialize() -> Asked {
 pub(in super::super) fn hello(answer: &Value) -> AgentHello {
     let version = answer.get("protocolVersion").and_then(Value::as_u64).unwrap_or(1);
     let dialect = match version {
-        1 => Some(Dialect::V1),
-        2 => Some(Dialect::V2),
+        1 => Some(AcpVersion::V1),
+        2 => Some(AcpVersion::V2),
         _ => None,
     };
     let info = answer.get("agentInfo").or_else(|| answer.get("info")).unwrap_or(&Value::Null);
@@ -92,9 +93,9 @@ pub(in super::super) fn hello(answer: &Value) -> AgentHello {
     }
 }
 
-fn abilities(dialect: Dialect, answer: &Value) -> AgentAbilities {
+fn abilities(dialect: AcpVersion, answer: &Value) -> AgentAbilities {
     match dialect {
-        Dialect::V1 => {
+        AcpVersion::V1 => {
             let has = |path: &[&str]| has(&answer["agentCapabilities"], path);
             AgentAbilities {
                 load: has(&["loadSession"]),
@@ -104,7 +105,7 @@ fn abilities(dialect: Dialect, answer: &Value) -> AgentAbilities {
                 directories: has(&["sessionCapabilities", "additionalDirectories"]),
             }
         }
-        Dialect::V2 => {
+        AcpVersion::V2 => {
             let session = &answer["capabilities"]["session"];
             AgentAbilities {
                 load: false,
@@ -128,10 +129,10 @@ fn login_method(method: &Value) -> Option<LoginMethod> {
 }
 
 /// Returns the request that logs in.
-pub(in super::super) fn log_in(dialect: Dialect, method: &str) -> Asked {
+pub(in super::super) fn log_in(dialect: AcpVersion, method: &str) -> Asked {
     let name = match dialect {
-        Dialect::V1 => "authenticate",
-        Dialect::V2 => "auth/login",
+        AcpVersion::V1 => "authenticate",
+        AcpVersion::V2 => "auth/login",
     };
     (name, json!({ "methodId": method }))
 }
@@ -208,7 +209,7 @@ mod tests {
                 { "name": "no id" },
             ],
         }));
-        assert_eq!((first.dialect, first.name.as_deref()), (Some(Dialect::V1), Some("Claude")));
+        assert_eq!((first.dialect, first.name.as_deref()), (Some(AcpVersion::V1), Some("Claude")));
         let AgentAbilities { load, resume, close, images, directories } = first.abilities;
         assert_eq!((load, resume, close, images, directories), (true, true, false, true, false));
         let ids: Vec<_> = first.login.iter().map(|method| &*method.id).collect();
@@ -219,10 +220,10 @@ mod tests {
             "capabilities": { "session": { "prompt": { "image": {} } } },
             "authMethods": [{ "type": "agent", "methodId": "key", "name": "Key" }],
         }));
-        assert_eq!(second.dialect, Some(Dialect::V2));
+        assert_eq!(second.dialect, Some(AcpVersion::V2));
         assert!(second.abilities.images && second.abilities.resume && !second.abilities.load);
         assert_eq!(second.login[0].id, "key");
         assert_eq!(hello(&json!({ "protocolVersion": 9 })).dialect, None);
-        assert_eq!(hello(&json!({})).dialect, Some(Dialect::V1));
+        assert_eq!(hello(&json!({})).dialect, Some(AcpVersion::V1));
     }
 }

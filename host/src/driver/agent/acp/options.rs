@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::content::id;
-use super::{Asked, Dialect, line, list};
+use super::{AcpVersion, Asked, line, list};
 
 /// A setting, and how it is set.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -122,7 +122,7 @@ fn choice_of(choice: &Value, value: String, group: Option<String>) -> AgentChoic
 
 /// Returns the request that sets a setting.
 pub(in super::super) fn set_option(
-    dialect: Dialect,
+    dialect: AcpVersion,
     session_id: &str,
     offered: &OfferedOption,
     value: &str,
@@ -143,7 +143,7 @@ pub(in super::super) fn set_option(
             params["value"] = (value == "true").into();
         }
         OptionSetter::Choice => {
-            if dialect == Dialect::V2 {
+            if dialect == AcpVersion::V2 {
                 params["type"] = "id".into();
             }
             params["value"] = value.into();
@@ -189,14 +189,14 @@ mod tests {
             setter,
         };
         let set = |dialect, setter, value| set_option(dialect, "s", &offer(setter), value);
-        let (method, params) = set(Dialect::V1, OptionSetter::Mode, "code");
+        let (method, params) = set(AcpVersion::V1, OptionSetter::Mode, "code");
         assert_eq!((method, &params["modeId"]), ("session/set_mode", &json!("code")));
-        let (_, params) = set(Dialect::V1, OptionSetter::Switch, "true");
+        let (_, params) = set(AcpVersion::V1, OptionSetter::Switch, "true");
         assert_eq!(params["value"], true);
-        let (method, params) = set(Dialect::V1, OptionSetter::Choice, "a");
+        let (method, params) = set(AcpVersion::V1, OptionSetter::Choice, "a");
         assert_eq!(method, "session/set_config_option");
         assert_eq!(params, json!({ "sessionId": "s", "configId": "x", "value": "a" }));
-        let (_, params) = set(Dialect::V2, OptionSetter::Choice, "a");
+        let (_, params) = set(AcpVersion::V2, OptionSetter::Choice, "a");
         assert_eq!(params["type"], "id");
     }
 }

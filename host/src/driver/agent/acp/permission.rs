@@ -4,7 +4,7 @@ use moorline_shared::agent::approval::{AnswerKind, ApprovalOption};
 use serde_json::{Value, json};
 
 use super::content::{id, tool as read_tool};
-use super::{Dialect, ToolNews, line, list, text};
+use super::{AcpVersion, ToolNews, line, list, text};
 
 /// Most options of a question.
 const OPTIONS: usize = 8;
@@ -36,14 +36,14 @@ pub(in super::super) struct AskedForm {
 }
 
 /// Reads a request for a permission; `None` if nothing can be answered.
-pub(in super::super) fn permission(dialect: Dialect, params: &Value) -> Option<AskedPermission> {
+pub(in super::super) fn permission(dialect: AcpVersion, params: &Value) -> Option<AskedPermission> {
     let options = list(params, "options")?.iter().take(OPTIONS).filter_map(option).collect();
     let asked = match dialect {
-        Dialect::V1 => {
+        AcpVersion::V1 => {
             let tool = params.get("toolCall").and_then(read_tool)?;
             AskedPermission { tool: Some(tool), ..AskedPermission::default() }
         }
-        Dialect::V2 => {
+        AcpVersion::V2 => {
             let subject = params.get("subject").unwrap_or(&Value::Null);
             let named = subject.get("toolCall").and_then(read_tool);
             // A command may belong to a tool call that was told before.

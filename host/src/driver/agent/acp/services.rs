@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use moorline_shared::session::ExitStatus;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::content::id;
@@ -12,7 +13,7 @@ use super::{list, text};
 const OUTPUT_BYTES: u64 = 1024 * 1024;
 
 /// A request for the host's files or terminals. It is done only within the session's folders.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ServiceRequest {
     /// Read a text file.
     ReadFile {

@@ -73,7 +73,7 @@ mod tests {
     use serde_json::json;
 
     fn read(update: Value) -> AgentNews {
-        super::super::news(super::super::Dialect::V1, update)
+        super::super::news(super::super::AcpVersion::V1, update)
     }
 
     #[test]

@@ -13,7 +13,7 @@ use super::speech::SpeechPlace;
 use super::turns::AgentTurnEnd;
 use super::{AgentMachine, HISTORY_LOST};
 use crate::driver::agent::acp::{
-    self, AgentNews, Dialect, OpenedSession, ServiceRequest, ToolNews, method,
+    self, AcpVersion, AgentNews, OpenedSession, ServiceRequest, ToolNews, method,
 };
 use crate::driver::agent::rpc::{self, RpcError, RpcId, RpcMessage};
 
@@ -41,7 +41,7 @@ impl AgentMachine {
 
     fn answered(&mut self, now: Time, purpose: RequestPurpose, result: Result<Value, RpcError>) {
         match purpose {
-            RequestPurpose::Initialize => self.initialized(now, result),
+            RequestPurpose::Initialize { version } => self.initialized(now, version, result),
             RequestPurpose::LogIn => match result {
                 Ok(_) if self.life.is_open => self.life.settle(AgentPhase::Ready),
                 Ok(_) => self.open(now),
@@ -54,9 +54,11 @@ impl AgentMachine {
         }
     }
 
-    fn initialized(&mut self, now: Time, result: Result<Value, RpcError>) {
+    fn initialized(&mut self, now: Time, version: u64, result: Result<Value, RpcError>) {
         let hello = match result {
             Ok(answer) => acp::hello(&answer),
+            // Some agents refuse a version that is newer than theirs.
+            Err(_) if version > acp::OLDEST => return self.initialize(acp::OLDEST),
             Err(error) => {
                 return self.fail_start(&format!("The agent refused to start: {}", error.message));
             }
@@ -144,7 +146,7 @@ impl AgentMachine {
         let is_stopping = active.is_stopping;
         let end = match result {
             // In version 2, this only says that the agent has the prompt.
-            Ok(_) if self.life.known.dialect == Dialect::V2 => return self.turns.accept(),
+            Ok(_) if self.life.known.dialect == AcpVersion::V2 => return self.turns.accept(),
             Ok(answer) => AgentTurnEnd::stopped(acp::stop_reason(&answer))
                 .with_usage(acp::turn_usage(&answer)),
             Err(error) if error.code == rpc::AUTH_REQUIRED && !is_stopping => {

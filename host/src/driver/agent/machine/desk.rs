@@ -60,6 +60,13 @@ impl ServiceDesk {
         true
     }
 
+    /// Answers all requests, because nobody carries them out any more.
+    pub(super) fn interrupt(&mut self, out: &mut Outbox) {
+        for id in std::mem::take(&mut self.open).into_values() {
+            out.refuse(&id, INTERNAL_ERROR, "Moorline was restarted meanwhile: try again.");
+        }
+    }
+
     /// Forgets all requests, because nobody is left to answer.
     pub(super) fn clear(&mut self, out: &mut Outbox) {
         for work in std::mem::take(&mut self.open).into_keys() {

@@ -10,7 +10,7 @@ use moorline_shared::time::Time;
 use serde::{Deserialize, Serialize};
 
 use super::outbox::Outbox;
-use crate::driver::agent::acp::{AgentAbilities, Asked, Dialect};
+use crate::driver::agent::acp::{AcpVersion, AgentAbilities, Asked};
 
 /// Time allowed for each step of an agent's start. The first start of one may download it.
 pub(super) const START_PATIENCE: Duration = Duration::from_mins(3);
@@ -52,7 +52,10 @@ pub(super) enum OpenWay {
 /// What a request to the agent is for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum RequestPurpose {
-    Initialize,
+    /// Asks it to introduce itself, in this version of the protocol.
+    Initialize {
+        version: u64,
+    },
     LogIn,
     Open(OpenWay),
     /// Sets the setting `id` to `value`.
@@ -124,7 +127,7 @@ pub(super) struct AgentLife {
 /// What an agent has said of itself.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct AgentProfile {
-    pub(super) dialect: Dialect,
+    pub(super) dialect: AcpVersion,
     pub(super) abilities: AgentAbilities,
     pub(super) login: Vec<LoginMethod>,
 }

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use moorline_shared::agent::action::ActionNumber;
 use moorline_shared::agent::approval::ApprovalRequest;
-use moorline_shared::event::{EventFields, SessionError, Status};
+use moorline_shared::event::{EventFields, EventKind, SessionError, Status};
 use moorline_shared::id::ApprovalId;
 use moorline_shared::time::Time;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
 use crate::driver::agent::acp::{Asked, ServiceRequest};
@@ -20,15 +20,19 @@ const FAULTS: u32 = 3;
 /// See [`FAULTS`].
 const FAULT_SPAN: Duration = Duration::from_mins(1);
 
+/// The name of a kind of event. As an alias, because serde would borrow a reference from its input.
+type KindName = &'static str;
+
 /// An output of an [`AgentMachine`](super::AgentMachine).
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum AgentOutput {
     /// Write this line to the agent, with a line feed.
     Line(String),
     /// An event of the session.
     Event {
         /// The name of its kind.
-        kind: &'static str,
+        #[serde(deserialize_with = "kind_name")]
+        kind: KindName,
         /// Its fields.
         fields: Map<String, Value>,
     },
@@ -70,11 +74,15 @@ pub enum AgentOutput {
     End,
 }
 
+/// Reads the name of a kind.
+fn kind_name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<KindName, D::Error> {
+    Ok(EventKind::of(&String::deserialize(deserializer)?).as_str())
+}
+
 /// The outputs that nobody has taken yet, and what they must not repeat.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Outbox {
     /// The outputs, oldest first. The owner takes them after each input.
-    #[serde(skip)]
     queue: VecDeque<AgentOutput>,
     transcript: Transcript,
     faults: FaultMeter,
@@ -110,6 +118,11 @@ impl Outbox {
     /// Sends a notification to the agent.
     pub(super) fn notify(&mut self, asked: &Asked) {
         self.push(AgentOutput::Line(rpc::notification(asked.0, &asked.1)));
+    }
+
+    /// Drops lines for a process that has ended.
+    pub(super) fn drop_lines(&mut self) {
+        self.queue.retain(|output| !matches!(output, AgentOutput::Line(_)));
     }
 
     /// Answers a request of the agent.

@@ -23,6 +23,16 @@ pub(super) struct QueuedTurn {
     pub(super) prompt: Prompt,
     pub(super) by: String,
     pub(super) retry_of: Option<TurnId>,
+    /// The message that tells the prompt, once it was sent. It is sent again, but not told again,
+    /// if the agent did not take it.
+    pub(super) message_id: Option<String>,
+}
+
+impl QueuedTurn {
+    /// Creates a turn whose prompt was not sent yet.
+    pub(super) const fn new(turn_id: TurnId, prompt: Prompt, by: String) -> Self {
+        Self { turn_id, prompt, by, retry_of: None, message_id: None }
+    }
 }
 
 /// The turn that the agent works on.

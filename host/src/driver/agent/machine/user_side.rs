@@ -20,7 +20,7 @@ impl AgentMachine {
     pub(super) fn act(&mut self, now: Time, action: SessionAction) {
         match action {
             SessionAction::Prompt { turn_id, prompt, by, steer } => {
-                self.queue(now, QueuedTurn { turn_id, prompt, by, retry_of: None }, steer);
+                self.queue(now, QueuedTurn::new(turn_id, prompt, by), steer);
             }
             SessionAction::EditPrompt { turn_id, prompt } => {
                 self.turns.edit(&turn_id, prompt, &mut self.out);
@@ -31,8 +31,8 @@ impl AgentMachine {
                 match self.turns.ended(&turn_id).cloned() {
                     Some(prompt) => {
                         let retry_of = Some(turn_id);
-                        let turn = QueuedTurn { turn_id: new_turn_id, prompt, by, retry_of };
-                        self.queue(now, turn, false);
+                        let turn = QueuedTurn::new(new_turn_id, prompt, by);
+                        self.queue(now, QueuedTurn { retry_of, ..turn }, false);
                     }
                     None => self.out.error(
                         "unknown_turn",
@@ -66,7 +66,7 @@ impl AgentMachine {
                 Some(TypedEvent::Line(text)) => {
                     let turn_id = TurnId::from_random(bits(random, place));
                     let (prompt, by) = (Prompt::text(text), "terminal".to_owned());
-                    self.queue(now, QueuedTurn { turn_id, prompt, by, retry_of: None }, false);
+                    self.queue(now, QueuedTurn::new(turn_id, prompt, by), false);
                 }
                 Some(TypedEvent::Interrupt) => self.stop(now, None, false),
                 None => {}

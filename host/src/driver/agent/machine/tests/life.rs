@@ -189,6 +189,22 @@ fn a_version_that_is_not_spoken_is_said() {
 }
 
 #[test]
+fn an_agent_that_refuses_the_newest_version_is_asked_for_the_oldest() {
+    let mut bench = Bench::new();
+    bench.handle(AgentInput::Started);
+    bench.refuse("initialize", -32022, "Unsupported protocol version");
+    assert_eq!(bench.request("initialize")["params"]["protocolVersion"], 1);
+    bench.answer("initialize", &json!({ "protocolVersion": 1 }));
+    assert!(bench.has_request("session/new"));
+    let mut bench = Bench::new();
+    bench.handle(AgentInput::Started);
+    bench.refuse("initialize", -32603, "no");
+    bench.refuse("initialize", -32603, "never");
+    let message = bench.shown.info.message.as_deref();
+    assert_eq!(message, Some("The agent refused to start: never"));
+}
+
+#[test]
 fn a_user_logs_in() {
     let mut bench = Bench::new();
     bench.act(prompt("a"));
@@ -227,6 +243,7 @@ fn a_prompt_that_needs_a_login_waits_for_it() {
     bench.say(&json!({ "id": 4, "result": {} }));
     assert_eq!(bench.turns(), ["a running"]);
     assert!(bench.has_request("session/prompt") && !bench.has_request("session/new"));
+    assert!(bench.events::<AgentMessage>().is_empty(), "the prompt is told once");
 }
 
 #[test]
