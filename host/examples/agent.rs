@@ -1,5 +1,6 @@
 //! Runs an agent by hand: `agent COMMAND...` takes prompts from standard input, each up to a line
-//! `---`, allows everything that it asks for, and prints what happens, one JSON a line.
+//! `---`, sends one after the other, allows everything that it asks for, and prints what happens,
+//! one JSON a line.
 
 #![expect(clippy::print_stdout, reason = "what happens is what it is for")]
 
@@ -13,6 +14,7 @@ use moorline_shared::agent::action::{ActionNumber, SessionAction};
 use moorline_shared::agent::approval::ApprovalDecision;
 use moorline_shared::agent::prompt::Prompt;
 use moorline_shared::control::Facts;
+use moorline_shared::event::AgentTurn;
 use moorline_shared::frame::Frame;
 use moorline_shared::id::TurnId;
 use serde_json::{Value, json};
@@ -31,22 +33,30 @@ async fn main() -> anyhow::Result<()> {
     };
     let started = AgentDriver::default().start(spec).await?;
     let control = started.control;
-    let mut lines = std::io::stdin().lock().lines().collect::<Result<Vec<_>, _>>()?;
-    lines.push("---".to_owned());
-    for (place, lines) in lines.split(|line| line == "---").enumerate() {
-        let turn_id = TurnId::from_random(place as u128 + 1);
-        let (prompt, by) = (Prompt::text(lines.join("\n")), "me".to_owned());
-        if !prompt.text.is_empty() {
-            control
-                .act(ActionNumber(1), SessionAction::Prompt { turn_id, prompt, by, steer: false });
-        }
-    }
+    let lines = std::io::stdin().lock().lines().collect::<Result<Vec<_>, _>>()?;
+    let mut prompts = (1..).zip(lines.split(|line| line == "---").map(|lines| lines.join("\n")));
+    let mut send_next = || {
+        let Some((number, text)) = prompts.next() else { return };
+        let (turn_id, by) = (TurnId::from_random(number), "me".to_owned());
+        let prompt = Prompt::text(text);
+        control.act(ActionNumber(number as u64), SessionAction::Prompt { turn_id, prompt, by, steer: false });
+    };
+    send_next();
     let mut output = started.output;
     while let Ok(output) = tokio::time::timeout(Duration::from_secs(3), output.next()).await {
         println!("{}", shown(&output));
-        if let DriverOutput::Ask(request) = &output {
-            let decision = ApprovalDecision { approved: true, ..ApprovalDecision::default() };
-            control.decide(&request.approval_id, Some(&decision));
+        match &output {
+            DriverOutput::Ask(request) => {
+                let decision = ApprovalDecision { approved: true, ..ApprovalDecision::default() };
+                control.decide(&request.approval_id, Some(&decision));
+            }
+            DriverOutput::Event { kind: "agent-turn", fields } => {
+                let turn = serde_json::from_value::<AgentTurn>(Value::Object(fields.clone()))?;
+                if turn.state.is_over() {
+                    send_next();
+                }
+            }
+            _ => {}
         }
     }
     control.close();

@@ -264,22 +264,36 @@ impl AgentProcess {
     /// Writes what is queued, closes the agent's input, and ends the process if it does not end by
     /// itself within `grace`. Its output is dropped.
     pub(super) async fn close(mut self, grace: Duration) -> ExitStatus {
-        let exit = timeout(grace, self.end_politely()).await;
-        self.group.end(if exit.is_ok() { Duration::ZERO } else { KILL_GRACE }).await;
-        match exit {
+        let group = self.group;
+        let exit = match timeout(grace, self.end_politely()).await {
             Ok(exit) => exit,
-            Err(_) => self.child.wait().await.map(exit_status).unwrap_or_default(),
-        }
+            Err(_) => tokio::select! {
+                exit = self.child.wait() => exit,
+                // Until the child is waited for, its group exists.
+                () = group.end(KILL_GRACE) => self.child.wait().await,
+            },
+        };
+        // Whatever the process has left in its group must not go on unseen.
+        group.signal(Signal::SIGKILL);
+        exit.map(exit_status).unwrap_or_default()
     }
 
-    async fn end_politely(&mut self) -> ExitStatus {
+    async fn end_politely(&mut self) -> io::Result<std::process::ExitStatus> {
         while self.written < self.unwritten.len() && self.stream.writable().await.is_ok() {
             self.write_some();
         }
         _ = self.stream.shutdown().await;
-        let mut dropped = vec![0; READ_BYTES];
-        while let Ok(1..) = self.stream.read(&mut dropped).await {}
-        self.child.wait().await.map(exit_status).unwrap_or_default()
+        let Self { stream, child, .. } = self;
+        let drain = async {
+            let mut dropped = vec![0; READ_BYTES];
+            while let Ok(1..) = stream.read(&mut dropped).await {}
+            std::future::pending::<()>().await;
+        };
+        tokio::select! {
+            exit = child.wait() => exit,
+            // It never ends: the process must not wait for its output to be read.
+            () = drain => Err(io::ErrorKind::Other.into()),
+        }
     }
 }
 
