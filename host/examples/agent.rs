@@ -39,7 +39,10 @@ async fn main() -> anyhow::Result<()> {
         let Some((number, text)) = prompts.next() else { return };
         let (turn_id, by) = (TurnId::from_random(number), "me".to_owned());
         let prompt = Prompt::text(text);
-        control.act(ActionNumber(number as u64), SessionAction::Prompt { turn_id, prompt, by, steer: false });
+        control.act(
+            ActionNumber(number as u64),
+            SessionAction::Prompt { turn_id, prompt, by, steer: false },
+        );
     };
     send_next();
     let mut output = started.output;

@@ -4,6 +4,7 @@
 #![expect(clippy::needless_pass_by_value, reason = "what looks for a message is given it")]
 
 mod access;
+mod agents;
 mod asking;
 mod common;
 mod history;
