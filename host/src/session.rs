@@ -27,7 +27,7 @@ use crate::approvals::RuleBook;
 use crate::driver::{SessionControl, StartedSession};
 use crate::journal::Journal;
 use crate::publisher::{Publisher, PublisherTask};
-use approvals::SessionApprovals;
+use approvals::HostedApprovals;
 use journal::SessionJournal;
 use view::SnapshotView;
 
@@ -67,7 +67,7 @@ struct HostedState {
     view: SnapshotView,
     /// The session's part of the journal, if it outlives its host.
     journal: Option<SessionJournal>,
-    approvals: SessionApprovals,
+    approvals: HostedApprovals,
     /// True while a task waits for the publisher's timeout.
     is_patient: bool,
     /// The folder in the last status.
@@ -128,7 +128,7 @@ impl Session {
             publisher.begin_journal();
         }
         let view = SnapshotView::new(snapshots, painter);
-        let approvals = SessionApprovals::new(book);
+        let approvals = HostedApprovals::new(book);
         let state = HostedState::new(publisher, control, view, journal, approvals);
         let session = Self::with(hosted, state, painters);
         session.record_begin(from.as_ref());
@@ -217,7 +217,7 @@ impl HostedState {
         control: Arc<dyn SessionControl>,
         view: SnapshotView,
         journal: Option<SessionJournal>,
-        approvals: SessionApprovals,
+        approvals: HostedApprovals,
     ) -> Self {
         Self {
             publisher,

@@ -32,7 +32,7 @@ const ASKER_CUT_OFF: &str = "the host was restarted, and the program that asked 
 
 /// The approvals of a session, and the programs that wait for them.
 #[derive(Debug)]
-pub(super) struct SessionApprovals {
+pub(super) struct HostedApprovals {
     open: OpenApprovals,
     book: Arc<RuleBook>,
     /// Where the programs that asked await the answer.
@@ -53,7 +53,7 @@ pub(crate) struct PendingApproval {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct SessionBehind;
 
-impl SessionApprovals {
+impl HostedApprovals {
     pub(super) fn new(book: Arc<RuleBook>) -> Self {
         Self { open: OpenApprovals::default(), book, programs: HashMap::new(), expiry: None }
     }

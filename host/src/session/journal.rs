@@ -10,7 +10,7 @@ use moorline_shared::id::Epoch;
 use moorline_shared::log::{Entry, OutOfOrder};
 use moorline_shared::session::Size;
 
-use super::approvals::SessionApprovals;
+use super::approvals::HostedApprovals;
 use super::view::SnapshotView;
 use super::{HostedState, Session, SessionServices};
 use crate::clock::wall_ms;
@@ -119,7 +119,7 @@ impl Session {
         hosted.pid = pid;
         let own = SessionJournal { folded: folded.0, ..SessionJournal::new(journal) };
         let SessionServices { painters, book, journal: _ } = services;
-        let approvals = SessionApprovals::new(book);
+        let approvals = HostedApprovals::new(book);
         let state = HostedState::new(publisher, control, view, Some(own), approvals);
         let session = Self::with(hosted, state, painters);
         {

@@ -50,6 +50,18 @@ impl Prompt {
         }
     }
 
+    /// Returns the prompt with the data of `old` for images that have none: an image without data
+    /// stands for the one at the same place, of the same type.
+    #[must_use]
+    pub fn with_data_of(mut self, old: &Self) -> Self {
+        for (image, old) in self.images.iter_mut().zip(&old.images) {
+            if image.data.is_empty() && image.mime_type == old.mime_type {
+                image.data.clone_from(&old.data);
+            }
+        }
+        self
+    }
+
     /// Returns the number of bytes of its texts and images.
     #[must_use]
     pub fn bytes(&self) -> usize {

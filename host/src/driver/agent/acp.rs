@@ -38,7 +38,7 @@ pub(super) use options::{OfferedOption, OptionSetter, offered, set_option};
 pub(super) use permission::{
     AskedForm, AskedPermission, form, form_answer, permission, permission_answer,
 };
-pub(super) use prompt::{prompt_blocks, prompt_request};
+pub(super) use prompt::{prompt_blocks, prompt_request, text_block};
 pub use services::{ServiceAnswer, ServiceRequest};
 pub(super) use services::{service, service_answer};
 pub(super) use v1::commands;
@@ -70,7 +70,7 @@ pub(super) mod method {
 }
 
 /// A request to an agent: its method and parameters.
-pub(super) type Asked = (&'static str, Value);
+pub(super) type AgentCall = (&'static str, Value);
 
 /// One thing that an agent reports.
 #[derive(Debug, Clone, PartialEq)]

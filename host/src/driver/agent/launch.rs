@@ -6,6 +6,7 @@ use moorline_shared::id::SessionId;
 use super::catalogue;
 use super::clock::random_bits;
 use super::files::AgentFolders;
+use super::history;
 use super::machine::AgentSettings;
 use super::process::AgentProgram;
 use crate::driver::pty::environment::Environment;
@@ -27,7 +28,7 @@ impl AgentLaunch {
     /// # Errors
     /// [`DriverError`].
     pub(super) fn new(spec: SessionSpec) -> Result<Self, DriverError> {
-        let SessionSpec { session_id, facts, cwd, variables, .. } = spec;
+        let SessionSpec { session_id, facts, cwd, variables, fork } = spec;
         let is_known = facts.agent.as_ref().is_some_and(|agent| agent.agent.is_some());
         let agent = facts.agent.unwrap_or_default();
         let command = command(&agent, facts.command)?;
@@ -56,7 +57,8 @@ impl AgentLaunch {
             variables: program.variables,
             cwd: cwd.clone(),
         };
-        let settings = AgentSettings { name, cwd, directories, mode, model, asks: None };
+        let history = fork.as_ref().and_then(history::history);
+        let settings = AgentSettings { name, cwd, directories, mode, model, asks: None, history };
         let folders = AgentFolders(folders);
         Ok(Self { session_id, settings, program, folders })
     }

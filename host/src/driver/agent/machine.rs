@@ -357,7 +357,7 @@ impl AgentMachine {
                 continue;
             }
             match acp::prompt_blocks(&turn.prompt, &self.spec.cwd) {
-                Ok(blocks) => return self.begin(turn, &blocks),
+                Ok(blocks) => return self.begin(turn, blocks),
                 Err(file) => {
                     let message = format!("The file is not in the session's folder: {file}");
                     self.turns.fail(turn, "bad_file", &message, &mut self.out);
@@ -366,7 +366,7 @@ impl AgentMachine {
         }
     }
 
-    fn begin(&mut self, mut turn: QueuedTurn, blocks: &[Value]) {
+    fn begin(&mut self, mut turn: QueuedTurn, mut blocks: Vec<Value>) {
         let Some(session) = self.life.session_id.clone() else {
             // An agent that is ready has one.
             let message = "The agent has no session.";
@@ -390,7 +390,10 @@ impl AgentMachine {
                 ..AgentMessage::default()
             });
         }
-        let asked = acp::prompt_request(&session, blocks);
+        if let Some(history) = self.spec.history.take() {
+            blocks.insert(0, acp::text_block(&history));
+        }
+        let asked = acp::prompt_request(&session, &blocks);
         self.requests.send(RequestPurpose::Prompt(turn_id), &asked, &mut self.out);
     }
 

@@ -1,8 +1,6 @@
 //! The driver, and the two halves of a session.
 
-use std::ffi::OsString;
 use std::io;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -18,7 +16,7 @@ use super::launch::AgentLaunch;
 use super::machine::{AgentInput, AgentMachine};
 use super::shared::SharedMachine;
 use super::task::AgentTask;
-use super::transport::AgentTransport;
+use super::transport::{AgentKeeper, AgentTransport};
 use crate::driver::{
     Driver, DriverError, DriverOutput, OutputSource, SessionControl, SessionSpec, SnapshotSource,
     StartedSession, blocking,
@@ -26,15 +24,6 @@ use crate::driver::{
 
 /// The driver's name, by which sessions select it.
 pub const NAME: &str = "agent";
-
-/// How agents are kept, so that they outlive their host.
-#[derive(Debug, Clone)]
-pub struct AgentKeeper {
-    /// The program of a keeper and its first arguments: see [`KeptSpec`](crate::keeper::KeptSpec).
-    pub command: Vec<OsString>,
-    /// The folder for the sockets of keepers.
-    pub folder: PathBuf,
-}
 
 /// The driver for coding agents.
 #[derive(Debug, Default)]

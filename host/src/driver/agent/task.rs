@@ -13,10 +13,9 @@ use super::launch::AgentLaunch;
 use super::machine::{AgentInput, AgentOutput};
 use super::process::ProcessEvent;
 use super::rpc::{INTERNAL_ERROR, RpcError};
-use super::session::AgentKeeper;
 use super::shared::SharedMachine;
 use super::terminals::{AgentTerminals, ChildTerminals, Served};
-use super::transport::AgentTransport;
+use super::transport::{AgentKeeper, AgentTransport};
 use crate::driver::blocking;
 
 /// Time allowed for an agent to end by itself when its session ends.

@@ -1,5 +1,6 @@
 //! The process of an agent: a child of the host, or one behind a keeper, which outlives the host.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -10,7 +11,6 @@ use tokio::time::timeout;
 use super::launch::AgentLaunch;
 use super::process::{AgentProcess, AgentProgram, ProcessEvent, last_line};
 use super::rpc::{LineSplitter, SplitLine};
-use super::session::AgentKeeper;
 use super::shared::SharedMachine;
 use crate::driver::{DriverError, blocking};
 use crate::keeper::{KeepError, KeeperConfig, Kept, KeptControl, KeptEvent, KeptSpec, NotTaken};
@@ -25,6 +25,15 @@ const ERROR_BYTES: usize = 8 * 1024;
 const UNREAD_BYTES: usize = 1024 * 1024;
 /// Time allowed for an agent's processes to end when they are to be killed.
 const KILL_GRACE: Duration = Duration::from_secs(1);
+
+/// How agents are kept, so that they outlive their host.
+#[derive(Debug, Clone)]
+pub struct AgentKeeper {
+    /// The program of a keeper and its first arguments: see [`KeptSpec`](crate::keeper::KeptSpec).
+    pub command: Vec<OsString>,
+    /// The folder for the sockets of keepers.
+    pub folder: PathBuf,
+}
 
 /// The process of an agent.
 #[derive(Debug)]

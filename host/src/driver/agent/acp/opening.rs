@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::content::id;
 use super::options::{OfferedOption, offered};
-use super::{AcpVersion, Asked, has, line, list};
+use super::{AcpVersion, AgentCall, has, line, list};
 
 /// The part of an agent's abilities that matters here.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,7 +53,7 @@ pub(in super::super) struct OpenedSession {
 
 /// Returns the request that opens a connection in a version of the protocol. It can be read by
 /// agents of each version.
-pub(in super::super) fn initialize(version: u64) -> Asked {
+pub(in super::super) fn initialize(version: u64) -> AgentCall {
     let info = json!({
         "name": "moorline", "title": "Moorline", "version": env!("CARGO_PKG_VERSION"),
     });
@@ -129,7 +129,7 @@ fn login_method(method: &Value) -> Option<LoginMethod> {
 }
 
 /// Returns the request that logs in.
-pub(in super::super) fn log_in(dialect: AcpVersion, method: &str) -> Asked {
+pub(in super::super) fn log_in(dialect: AcpVersion, method: &str) -> AgentCall {
     let name = match dialect {
         AcpVersion::V1 => "authenticate",
         AcpVersion::V2 => "auth/login",
@@ -148,7 +148,7 @@ impl OpenedSession {
     }
 
     /// Returns the request for a new session.
-    pub(in super::super) fn new_request(cwd: &Path, directories: &[String]) -> Asked {
+    pub(in super::super) fn new_request(cwd: &Path, directories: &[String]) -> AgentCall {
         ("session/new", Self::params(cwd, directories))
     }
 
@@ -157,7 +157,7 @@ impl OpenedSession {
         session_id: &str,
         cwd: &Path,
         directories: &[String],
-    ) -> Asked {
+    ) -> AgentCall {
         let mut params = Self::params(cwd, directories);
         params["sessionId"] = session_id.into();
         ("session/resume", params)
@@ -168,7 +168,7 @@ impl OpenedSession {
         session_id: &str,
         cwd: &Path,
         directories: &[String],
-    ) -> Asked {
+    ) -> AgentCall {
         let (_, params) = Self::resume_request(session_id, cwd, directories);
         ("session/load", params)
     }
@@ -180,12 +180,12 @@ impl OpenedSession {
 }
 
 /// Returns the request that closes a session.
-pub(in super::super) fn close(session_id: &str) -> Asked {
+pub(in super::super) fn close(session_id: &str) -> AgentCall {
     ("session/close", json!({ "sessionId": session_id }))
 }
 
 /// Returns the notification that stops what a session does.
-pub(in super::super) fn cancel(session_id: &str) -> Asked {
+pub(in super::super) fn cancel(session_id: &str) -> AgentCall {
     ("session/cancel", json!({ "sessionId": session_id }))
 }
 

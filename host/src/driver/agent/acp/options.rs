@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::content::id;
-use super::{AcpVersion, Asked, line, list};
+use super::{AcpVersion, AgentCall, line, list};
 
 /// A setting, and how it is set.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -126,7 +126,7 @@ pub(in super::super) fn set_option(
     session_id: &str,
     offered: &OfferedOption,
     value: &str,
-) -> Asked {
+) -> AgentCall {
     let OfferedOption { option, setter } = offered;
     let mut params = json!({ "sessionId": session_id });
     match setter {

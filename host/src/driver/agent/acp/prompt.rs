@@ -6,7 +6,7 @@ use moorline_shared::agent::prompt::{Prompt, PromptImage};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use serde_json::{Value, json};
 
-use super::Asked;
+use super::AgentCall;
 
 /// Everything that is not a plain part of a path in a URI.
 const IN_PATH: &AsciiSet = &CONTROLS
@@ -48,6 +48,11 @@ pub(in super::super) fn prompt_blocks(prompt: &Prompt, cwd: &Path) -> Result<Vec
     Ok(blocks)
 }
 
+/// Returns a block of text.
+pub(in super::super) fn text_block(text: &str) -> Value {
+    json!({ "type": "text", "text": text })
+}
+
 /// Returns a reference to a file; `None` if its path leads out of the folder.
 fn link(file: &str, cwd: &Path) -> Option<Value> {
     let path = Path::new(file);
@@ -62,7 +67,7 @@ fn link(file: &str, cwd: &Path) -> Option<Value> {
 }
 
 /// Returns the request that sends a prompt.
-pub(in super::super) fn prompt_request(session_id: &str, blocks: &[Value]) -> Asked {
+pub(in super::super) fn prompt_request(session_id: &str, blocks: &[Value]) -> AgentCall {
     ("session/prompt", json!({ "sessionId": session_id, "prompt": blocks }))
 }
 

@@ -26,6 +26,9 @@ pub struct AgentSettings {
     pub model: Option<String>,
     /// False if this version of the agent was seen to change files or run commands without asking.
     pub asks: Option<bool>,
+    /// The conversation that it continues, which it is told before its first prompt.
+    #[serde(default)]
+    pub history: Option<String>,
 }
 
 /// An input of an [`AgentMachine`](super::AgentMachine).

@@ -10,7 +10,7 @@ use moorline_shared::time::Time;
 use serde::{Deserialize, Serialize};
 
 use super::outbox::Outbox;
-use crate::driver::agent::acp::{AcpVersion, AgentAbilities, Asked};
+use crate::driver::agent::acp::{AcpVersion, AgentAbilities, AgentCall};
 
 /// Time allowed for each step of an agent's start. The first start of one may download it.
 pub(super) const START_PATIENCE: Duration = Duration::from_mins(3);
@@ -79,7 +79,7 @@ pub(super) struct OpenRequests {
 
 impl OpenRequests {
     /// Sends a request.
-    pub(super) fn send(&mut self, purpose: RequestPurpose, asked: &Asked, out: &mut Outbox) {
+    pub(super) fn send(&mut self, purpose: RequestPurpose, asked: &AgentCall, out: &mut Outbox) {
         self.last += 1;
         self.open.insert(self.last, purpose);
         out.request(self.last, asked);

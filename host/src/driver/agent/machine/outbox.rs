@@ -11,7 +11,7 @@ use moorline_shared::time::Time;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
-use crate::driver::agent::acp::{Asked, ServiceRequest};
+use crate::driver::agent::acp::{AgentCall, ServiceRequest};
 use crate::driver::agent::rpc::{self, RpcError, RpcId};
 use crate::driver::agent::transcript::Transcript;
 
@@ -111,12 +111,12 @@ impl Outbox {
     }
 
     /// Sends a request to the agent.
-    pub(super) fn request(&mut self, id: u64, asked: &Asked) {
+    pub(super) fn request(&mut self, id: u64, asked: &AgentCall) {
         self.push(AgentOutput::Line(rpc::request(id, asked.0, &asked.1)));
     }
 
     /// Sends a notification to the agent.
-    pub(super) fn notify(&mut self, asked: &Asked) {
+    pub(super) fn notify(&mut self, asked: &AgentCall) {
         self.push(AgentOutput::Line(rpc::notification(asked.0, &asked.1)));
     }
 

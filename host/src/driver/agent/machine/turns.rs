@@ -112,7 +112,7 @@ impl TurnBook {
     pub(super) fn edit(&mut self, id: &TurnId, prompt: Prompt, out: &mut Outbox) {
         if let Some(turn) = self.queue.iter_mut().find(|turn| turn.turn_id == *id) {
             let shown = Some(prompt.without_data());
-            turn.prompt = prompt;
+            turn.prompt = prompt.with_data_of(&turn.prompt);
             out.event(&AgentTurn { prompt: shown, ..turn_event(id, TurnState::Queued) });
         }
     }
