@@ -47,6 +47,10 @@ async fn main() -> anyhow::Result<()> {
     send_next();
     let mut output = started.output;
     while let Ok(output) = tokio::time::timeout(Duration::from_secs(3), output.next()).await {
+        if matches!(output, DriverOutput::Checkpoint) {
+            control.journaled();
+            continue;
+        }
         println!("{}", shown(&output));
         match &output {
             DriverOutput::Ask(request) => {
@@ -63,8 +67,13 @@ async fn main() -> anyhow::Result<()> {
         }
     }
     control.close();
-    while !matches!(output.next().await, DriverOutput::End(_)) {}
-    Ok(())
+    loop {
+        match output.next().await {
+            DriverOutput::End(_) => return Ok(()),
+            DriverOutput::Checkpoint => control.journaled(),
+            _ => {}
+        }
+    }
 }
 
 fn shown(output: &DriverOutput) -> Value {

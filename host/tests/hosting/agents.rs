@@ -95,6 +95,9 @@ impl Watched {
         let search = async {
             loop {
                 let output = self.output.next().await;
+                if matches!(output, DriverOutput::Checkpoint) {
+                    self.control.journaled();
+                }
                 let found = find(&output);
                 self.seen.push(output);
                 if let Some(found) = found {

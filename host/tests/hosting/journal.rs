@@ -1,8 +1,8 @@
 //! Tests sessions that outlive their host.
 
+use std::collections::VecDeque;
 use std::io;
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
@@ -19,9 +19,10 @@ use moorline_shared::frame::Frame;
 use moorline_shared::id::Seq;
 use moorline_shared::publish::{HostCommand, HostMessage};
 use moorline_shared::session::{ExitStatus, Size};
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tokio::runtime::Runtime;
-use tokio::sync::mpsc;
+use tokio::sync::Notify;
 
 use super::fake_relay::{Copy, FakeRelay, FarPublish, config, hear, id, say, start};
 use super::soon;
@@ -30,27 +31,66 @@ use super::soon;
 #[derive(Debug)]
 struct CountingDriver;
 
-#[derive(Debug)]
-struct CountingOutput(mpsc::UnboundedReceiver<DriverOutput>);
+/// A session, whose two halves are the same.
+#[derive(Debug, Clone)]
+struct Counting(Arc<(Mutex<Counts>, Notify)>);
 
-#[derive(Debug)]
-struct CountingControl {
-    sender: mpsc::UnboundedSender<DriverOutput>,
-    count: Mutex<u64>,
-    /// The count that the journal is known to have.
-    journaled: AtomicU64,
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Counts {
+    count: u64,
+    /// What was counted and not output, with the action that was.
+    pending: VecDeque<(u64, Option<ActionNumber>)>,
+    /// The action to report next.
+    acted: Option<ActionNumber>,
+    #[serde(skip)]
+    is_changed: bool,
+    #[serde(skip)]
+    is_over: bool,
 }
 
-fn counting(count: u64) -> StartedSession {
-    let (sender, receiver) = mpsc::unbounded_channel();
-    let journaled = AtomicU64::new(count);
-    StartedSession {
-        output: Box::new(CountingOutput(receiver)),
-        control: Arc::new(CountingControl { sender, count: Mutex::new(count), journaled }),
-        snapshots: SnapshotSource::Conversation,
-        cwd: "/counts".into(),
-        pid: None,
-        outlives_host: true,
+impl Counting {
+    fn start(counts: Counts) -> StartedSession {
+        let counting = Self(Arc::new((Mutex::new(counts), Notify::new())));
+        StartedSession {
+            output: Box::new(counting.clone()),
+            control: Arc::new(counting),
+            snapshots: SnapshotSource::Conversation,
+            cwd: "/counts".into(),
+            pid: None,
+            outlives_host: true,
+        }
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Counts)) {
+        change(&mut self.0.0.lock().unwrap());
+        self.0.1.notify_one();
+    }
+
+    fn count(&self, acted: Option<ActionNumber>) {
+        self.change(|counts| {
+            counts.count += 1;
+            counts.pending.push_back((counts.count, acted));
+            counts.is_changed = true;
+        });
+    }
+}
+
+impl Counts {
+    fn next(&mut self) -> Option<DriverOutput> {
+        if let Some(number) = self.acted.take() {
+            return Some(DriverOutput::Acted(number));
+        }
+        if let Some((count, acted)) = self.pending.pop_front() {
+            self.acted = acted;
+            let message = json!({ "messageId": format!("m{count}"), "delta": count.to_string() });
+            let fields = message.as_object().unwrap().clone();
+            return Some(DriverOutput::Event { kind: "agent-message", fields });
+        }
+        if std::mem::take(&mut self.is_changed) {
+            return Some(DriverOutput::Checkpoint);
+        }
+        let exit = ExitStatus { code: Some(0), signal: None };
+        self.is_over.then_some(DriverOutput::End(exit))
     }
 }
 
@@ -60,7 +100,7 @@ impl Driver for CountingDriver {
     }
 
     fn start(&self, _: SessionSpec) -> BoxFuture<'_, Result<StartedSession, DriverError>> {
-        Box::pin(async { Ok(counting(0)) })
+        Box::pin(async { Ok(Counting::start(Counts::default())) })
     }
 
     fn restore(
@@ -68,35 +108,25 @@ impl Driver for CountingDriver {
         _: SessionSpec,
         checkpoint: Bytes,
     ) -> BoxFuture<'_, Result<StartedSession, DriverError>> {
-        let count = std::str::from_utf8(&checkpoint).unwrap().parse().unwrap();
-        Box::pin(async move { Ok(counting(count)) })
+        let counts: Counts = serde_json::from_slice(&checkpoint).unwrap();
+        Box::pin(async move { Ok(Counting::start(Counts { is_changed: true, ..counts })) })
     }
 }
 
-impl OutputSource for CountingOutput {
+impl OutputSource for Counting {
     fn next(&mut self) -> BoxFuture<'_, DriverOutput> {
-        let closed = DriverOutput::End(ExitStatus::default());
-        Box::pin(async { self.0.recv().await.unwrap_or(closed) })
+        Box::pin(async {
+            loop {
+                if let Some(output) = self.0.0.lock().unwrap().next() {
+                    return output;
+                }
+                self.0.1.notified().await;
+            }
+        })
     }
 }
 
-impl CountingControl {
-    fn count(&self, acted: Option<ActionNumber>) {
-        let mut count = self.count.lock().unwrap();
-        *count += 1;
-        let message = json!({ "messageId": format!("m{count}"), "delta": count.to_string() });
-        let fields = message.as_object().unwrap().clone();
-        let event = DriverOutput::Event { kind: "agent-message", fields };
-        let checkpoint = DriverOutput::Checkpoint;
-        let acted = acted.map(DriverOutput::Acted);
-        for output in [Some(event), acted, Some(checkpoint)].into_iter().flatten() {
-            // A host that is killed takes no more.
-            _ = self.sender.send(output);
-        }
-    }
-}
-
-impl SessionControl for CountingControl {
+impl SessionControl for Counting {
     fn write(&self, input: &[u8]) -> io::Result<usize> {
         self.count(None);
         Ok(input.len())
@@ -116,15 +146,11 @@ impl SessionControl for CountingControl {
     }
 
     fn checkpoint(&self) -> Bytes {
-        Bytes::from(self.count.lock().unwrap().to_string())
-    }
-
-    fn journaled(&self) {
-        self.journaled.store(*self.count.lock().unwrap(), Ordering::Relaxed);
+        serde_json::to_vec(&*self.0.0.lock().unwrap()).unwrap().into()
     }
 
     fn close(&self) {
-        _ = self.sender.send(DriverOutput::End(ExitStatus { code: Some(0), signal: None }));
+        self.change(|counts| counts.is_over = true);
     }
 }
 
@@ -197,7 +223,7 @@ async fn a_session_continues_where_its_host_was_killed() {
     // Not all of it has become durable, and the relay has not even heard of the last line.
     say(&link, HostCommand::Ack { seq: Seq(2) }).await;
     type_in(&link, 2).await;
-    while copy.events.is_empty() {
+    while copy.head <= seq {
         copy.hear(&mut link).await;
     }
     host.kill();
@@ -207,7 +233,7 @@ async fn a_session_continues_where_its_host_was_killed() {
     assert_eq!(hello.sessions.len(), 1);
     assert_eq!(hello.sessions[0].epoch, hosted.epoch);
     let mut link = host.relay.publish(&id("session1")).await;
-    copy.head = seq;
+    copy.head = seq.min(copy.head);
     let head = copy.resume(&mut link, u64::MAX).await;
     assert!(head >= seq, "what a relay has heard is not forgotten");
     // Repeated input and actions are taken once; new ones follow.
