@@ -132,7 +132,7 @@ pub enum SnapshotSource {
     /// [`DriverOutput::Snapshot`]. Nobody interprets its output as a terminal would.
     Driver,
     /// The session's events: the host folds them into a
-    /// [`Conversation`](moorline_shared::fold::Conversation), whose encoding is the snapshot. Only
+    /// [`Conversation`], whose encoding is the snapshot. Only
     /// the host has all events, because some are its own, such as decisions, and only it knows their
     /// numbers. Nobody interprets the output as a terminal would.
     Conversation,

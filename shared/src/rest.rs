@@ -10,10 +10,12 @@ mod tokens;
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::agent::prompt::PromptImage;
 use crate::agent::spec::AgentSpec;
 use crate::event::Activity;
+#[cfg(feature = "openapi")]
 use crate::fold::ApprovalEntry;
 use crate::id::{Epoch, HostId, ProjectId, Seq, SessionId, TurnId};
 use crate::session::{ForkedFrom, Lifecycle};
@@ -474,7 +476,9 @@ pub struct ErrorBody {
     /// The pattern of a valid id, if the given one is not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pattern: Option<String>,
-    /// The approval as it was decided, if somebody else decided first.
+    /// The approval as it was decided, if somebody else decided first. Few clients read it, so it is
+    /// not parsed here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub approval: Option<Box<ApprovalEntry>>,
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<ApprovalEntry>))]
+    pub approval: Option<Box<Value>>,
 }

@@ -26,6 +26,7 @@ use moorline_shared::message::{
 use moorline_shared::session::Size;
 use moorline_shared::time::Time;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use input::PeerInput;
 use place::PeerPlace;
@@ -310,7 +311,10 @@ impl Peer {
         news.or_else(|| {
             let reads = self.terms.extended && self.has_answer();
             let pending = reads.then(|| self.told.pending.poll(session)).flatten()?;
-            Some(ServerMessage::Pending(pending))
+            match serde_json::to_value(pending) {
+                Ok(Value::Object(pending)) => Some(ServerMessage::Pending { pending }),
+                _ => None,
+            }
         })
     }
 

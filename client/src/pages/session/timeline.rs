@@ -120,8 +120,14 @@ impl Timeline {
         self.push(TimelineRow { seq, last: seq, at, what: What::Output(bytes) });
     }
 
-    /// Adds an event that is not a status.
+    /// Adds an event that is not a status. Those of which the output shows all get no row.
     pub fn event(&mut self, seq: Seq, event: &Event) {
+        if matches!(
+            event.known_kind(),
+            EventKind::AgentMessage | EventKind::AgentTool | EventKind::AgentState
+        ) {
+            return;
+        }
         let is_error =
             matches!(event.known_kind(), EventKind::SessionError | EventKind::OperationsError);
         let (title, detail) = title(event);

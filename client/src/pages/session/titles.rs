@@ -20,6 +20,9 @@ pub fn title(event: &Event) -> (&'static str, String) {
         EventKind::OperationsError => "Operations failed",
         EventKind::TerminalCreated => "Terminal opened",
         EventKind::TerminalClosed => "Terminal closed",
+        EventKind::ApprovalRequest => "Approval needed",
+        EventKind::ApprovalConfirmed => "Approval decided",
+        EventKind::ApprovalExpired => "Approval expired",
         _ => "Event",
     };
     (title, subject(event).unwrap_or_default())
@@ -39,6 +42,7 @@ fn subject(event: &Event) -> Option<String> {
         EventKind::OperationsError => event.fields.get("error")?.as_str()?.to_owned(),
         EventKind::TerminalCreated => event.read::<TerminalCreated>()?.terminal_id.to_string(),
         EventKind::TerminalClosed => event.read::<TerminalClosed>()?.terminal_id.to_string(),
+        EventKind::ApprovalRequest => event.fields.get("command")?.as_str()?.to_owned(),
         _ => event.kind.clone(),
     })
 }

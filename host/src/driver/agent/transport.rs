@@ -29,7 +29,7 @@ const KILL_GRACE: Duration = Duration::from_secs(1);
 /// How agents are kept, so that they outlive their host.
 #[derive(Debug, Clone)]
 pub struct AgentKeeper {
-    /// The program of a keeper and its first arguments: see [`KeptSpec`](crate::keeper::KeptSpec).
+    /// The program of a keeper and its first arguments: see [`KeptSpec`].
     pub command: Vec<OsString>,
     /// The folder for the sockets of keepers.
     pub folder: PathBuf,

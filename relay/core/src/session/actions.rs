@@ -147,7 +147,7 @@ impl ActionQueue {
         if is_settled { self.settled } else { ActionNumber(0) }
     }
 
-    /// Returns true if [`ActionQueue::forget`] would forget something.
+    /// Returns true if there are actions up to this one, which are to be forgotten.
     pub(super) fn forgets(&self, up_to: ActionNumber) -> bool {
         self.waiting.front().is_some_and(|waiting| waiting.number <= up_to)
     }

@@ -441,7 +441,10 @@ fn readers_see_what_waits_for_the_host() {
     let mut pending = |disk: &mut Disk| {
         let said = std::iter::from_fn(|| peer.poll_output(&mut disk.session, NOW));
         let pending = said.filter_map(|output| match message(&output)? {
-            ServerMessage::Pending(pending) => Some((pending.turns.len(), pending.approvals.len())),
+            ServerMessage::Pending { pending } => {
+                let count = |list| pending.get(list).and_then(Value::as_array).map_or(0, Vec::len);
+                Some((count("turns"), count("approvals")))
+            }
             _ => None,
         });
         pending.collect::<Vec<_>>()

@@ -115,7 +115,7 @@ impl ApiError {
         let mut error = Self::new(StatusCode::CONFLICT, "already_decided", error)
             .with_message(message)
             .of_session(id.as_str());
-        error.body.approval = Some(entry);
+        error.body.approval = serde_json::to_value(entry).ok().map(Box::new);
         error
     }
 }
