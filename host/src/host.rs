@@ -26,8 +26,8 @@ use tokio::task::AbortHandle;
 use crate::approvals::RuleBook;
 use crate::ask::{AskServer, AskSocket, rules_path};
 use crate::dial::Dial;
-use crate::driver::Drivers;
 use crate::driver::agent::AgentKeeper;
+use crate::driver::{Drivers, blocking};
 use crate::journal::Journal;
 use crate::session::{Session, SessionServices};
 pub use fork::ForkError;
@@ -249,6 +249,12 @@ impl Host {
             done = tokio::time::timeout(limit, count.wait_for(|count| *count == 0)) => done.is_ok(),
             () = self.relay_away() => false,
         };
+        let book = Arc::clone(&self.book);
+        // A rule may have been made just now, and not be stored yet.
+        let saved = blocking(move || book.save()).await;
+        if let Ok(Err(error)) = saved {
+            tracing::error!(%error, "the rules cannot be stored: they end with this host");
+        }
         let mut state = self.state();
         state.control.iter().chain(&state.asking).for_each(AbortHandle::abort);
         self.ask_socket.iter().for_each(AskSocket::remove);

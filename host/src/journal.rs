@@ -11,6 +11,8 @@
 //! last ones; so a journal of an earlier boot is continued in a new epoch. See
 //! [`Journal::sessions`].
 
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -100,6 +102,9 @@ impl Journal {
     /// # Errors
     /// [`JournalError::Sqlite`].
     pub fn open(path: &Path, boot: &str) -> Result<Self, JournalError> {
+        // SQLite's further files get the mode of this one. If it cannot be created, SQLite says so.
+        let mut private = OpenOptions::new();
+        _ = private.create(true).append(true).mode(0o600).open(path);
         let mut connection = Connection::open(path)?;
         connection.pragma_update(None, "journal_mode", "wal")?;
         // Safe from the death of the process, which is what the journal is for.

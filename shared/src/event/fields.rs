@@ -106,6 +106,18 @@ pub struct CommandSent {
     pub command: String,
 }
 
+impl CommandSent {
+    /// Returns the event for a prompt, with its first 100 characters.
+    #[must_use]
+    pub fn of(prompt: &str) -> Self {
+        let mut command: String = prompt.chars().take(100).collect();
+        if command.len() < prompt.len() {
+            command.push_str("...");
+        }
+        Self { command }
+    }
+}
+
 /// Operations that a text contains, as they were previewed.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OperationsDetected {

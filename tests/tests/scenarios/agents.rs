@@ -115,7 +115,8 @@ async fn an_agent_is_prompted_and_its_words_are_events_and_a_transcript() -> Res
     let agent = Agent::start(&relay).await?;
     let mut events = agent.events().await?;
     let turn = agent.prompt("think hmm\nsay Hello, world.\nplan [\"one\"]\nsay Done.").await?;
-    let sent = agent.events().await?.skip_to("command-sent").await?.data;
+    // The host reports it, so it is told even of a prompt that was sent while the host was away.
+    let sent = events.skip_to("command-sent").await?.data;
     ensure!(sent["command"].as_str().is_some_and(|text| text.starts_with("think")), "{sent}");
     let running = turn_is(&mut events, &turn, "running").await?;
     ensure!(running["timestamp"].is_u64(), "{running}");

@@ -2,7 +2,6 @@
 
 use moorline_shared::agent::action::{ActionNumber, SessionAction};
 use moorline_shared::agent::approval::ApprovalDecision;
-use moorline_shared::event::Event;
 use moorline_shared::id::{ApprovalId, TurnId};
 use moorline_shared::rest::ActionAccepted;
 
@@ -18,8 +17,6 @@ pub(crate) struct ActionPlan {
     pub(crate) actions: Vec<SessionAction>,
     /// The answer, once they are stored.
     pub(crate) reply: Reply,
-    /// An event to append then, if the host is here.
-    pub(crate) event: Option<Event>,
 }
 
 /// A decision that a request makes.
@@ -35,7 +32,7 @@ enum ActionStep {
     /// Nothing is accepted yet.
     Plan(ActionPlan),
     /// The actions are being stored.
-    Storing(ActionNumber, Reply, Option<Event>),
+    Storing(ActionNumber, Reply),
     /// The decision is not made yet.
     Decide(DecisionPlan),
     /// Somebody else's decision is being stored; then this one is compared again.
@@ -63,8 +60,8 @@ impl ActionRequest {
 
     /// Returns a request that asks for nothing, and is answered at once.
     pub(crate) fn nothing() -> Self {
-        let (actions, reply, event) = (Vec::new(), Reply::ok(&()), None);
-        Self::act(ActionPlan { actions, reply, event })
+        let (actions, reply) = (Vec::new(), Reply::ok(&()));
+        Self::act(ActionPlan { actions, reply })
     }
 
     pub(crate) const fn decide(plan: DecisionPlan) -> Self {
@@ -85,21 +82,18 @@ impl ActionRequest {
                     session.approval_seen(&id, &by, now_ms);
                     return Some(Ok(reply));
                 }
-                ActionStep::Plan(ActionPlan { actions, reply, event }) => {
+                ActionStep::Plan(ActionPlan { actions, reply }) => {
                     match session.act_all(actions, now_ms) {
-                        Ok(number) => self.step = ActionStep::Storing(number, reply, event),
+                        Ok(number) => self.step = ActionStep::Storing(number, reply),
                         Err(why) => return Some(Err(refused(why, session))),
                     }
                 }
-                ActionStep::Storing(number, reply, event) => match session.action_outcome(number) {
+                ActionStep::Storing(number, reply) => match session.action_outcome(number) {
                     None => {
-                        self.step = ActionStep::Storing(number, reply, event);
+                        self.step = ActionStep::Storing(number, reply);
                         return None;
                     }
-                    Some(Ok(())) => {
-                        event.into_iter().for_each(|event| session.append(event));
-                        return Some(Ok(reply));
-                    }
+                    Some(Ok(())) => return Some(Ok(reply)),
                     Some(Err(why)) => return Some(Err(refused(why, session))),
                 },
                 ActionStep::Decide(plan) => {

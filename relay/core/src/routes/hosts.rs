@@ -90,7 +90,10 @@ pub(crate) mod described {
         get, path = "/api/hosts/{id}/rules", tag = "Hosts", operation_id = "listRules",
         params(("id" = HostId, Path, description = "The host.")),
         responses(Guarded, Asking,
-            (status = 200, description = "The rules, oldest first.", body = RuleList)),
+            (status = 200, description = "The rules, oldest first.", body = RuleList),
+            (status = 400, description = "The id is not valid: `invalid_id`.", body = ErrorBody),
+            (status = 404, description = "The host does not exist: `no_such_host`.",
+                body = ErrorBody)),
     )]
     pub(crate) const fn rules() {}
 
@@ -105,8 +108,10 @@ pub(crate) mod described {
         ),
         responses(Guarded, Asking,
             (status = 200, description = "The rules that are left.", body = RuleList),
-            (status = 404, description = "The rule does not exist: `no_such_rule`.",
-                body = ErrorBody)),
+            (status = 400, description = "The id is not valid: `invalid_id`, or no rule is named: \
+                `bad_request`.", body = ErrorBody),
+            (status = 404, description = "The rule does not exist: `no_such_rule`, or the host: \
+                `no_such_host`.", body = ErrorBody)),
     )]
     pub(crate) const fn revoke() {}
 }

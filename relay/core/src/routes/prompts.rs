@@ -2,7 +2,6 @@
 
 use moorline_shared::agent::action::SessionAction;
 use moorline_shared::agent::prompt::{Prompt, PromptImage, TurnState};
-use moorline_shared::event::{CommandSent, Event};
 use moorline_shared::fold::{AgentSummary, TurnEntry};
 use moorline_shared::id::TurnId;
 use moorline_shared::limits::{AGENT_PROMPT_BYTES, QUEUED_PROMPTS};
@@ -14,7 +13,7 @@ use moorline_shared::session::AGENT_DRIVER;
 use moorline_shared::{id::SessionId, rest::ActionAccepted};
 
 use super::action_request::{ActionPlan, ActionRequest, accepted};
-use super::session::{prompt_of, shown};
+use super::session::prompt_of;
 use super::{Asked, Reply, Request, Write};
 use crate::api::ApiError;
 #[cfg(feature = "openapi")]
@@ -59,8 +58,6 @@ pub(crate) fn plan_prompt(
     if session.agent(now_ms).turns.queued().count() >= QUEUED_PROMPTS {
         return Err(ApiError::queue_full(session.id()));
     }
-    let sent = CommandSent { command: shown(&prompt.text) };
-    let event = Some(Event::new(session.id().clone(), now_ms, &sent));
     let reply = Reply::ok(&Prompted {
         success: true,
         session_id: session.id().clone(),
@@ -70,7 +67,7 @@ pub(crate) fn plan_prompt(
         queued: true,
     });
     let action = SessionAction::Prompt { turn_id, prompt, by: by.to_owned(), steer };
-    Ok(ActionPlan { actions: vec![action], reply, event })
+    Ok(ActionPlan { actions: vec![action], reply })
 }
 
 fn checked(prompt: Prompt) -> Result<Prompt, ApiError> {
@@ -126,7 +123,7 @@ pub(crate) fn change(session: &Session, request: &Request) -> Result<Asked, ApiE
         actions.push(SessionAction::Reorder { order });
     }
     let reply = accepted(session, Some(turn_id), request.now_ms);
-    Ok(Asked::act(ActionPlan { actions, reply, event: None }))
+    Ok(Asked::act(ActionPlan { actions, reply }))
 }
 
 /// Returns the order of the queue after a turn was moved in front of another, or to the end.
@@ -222,7 +219,7 @@ pub(crate) fn plan_stop(
     }
     let reply = accepted(session, turn_id.clone().or_else(|| active.cloned()), now_ms);
     let action = SessionAction::Stop { turn_id, force };
-    Ok(ActionPlan { actions: vec![action], reply, event: None })
+    Ok(ActionPlan { actions: vec![action], reply })
 }
 
 /// Change a setting of the agent
@@ -265,7 +262,7 @@ pub(crate) fn log_in(session: &Session, request: &Request) -> Result<Asked, ApiE
 
 fn one(session: &Session, request: &Request, action: SessionAction, turn: Option<TurnId>) -> Asked {
     let reply = accepted(session, turn, request.now_ms);
-    let plan = ActionPlan { actions: vec![action], reply, event: None };
+    let plan = ActionPlan { actions: vec![action], reply };
     Asked::Act(Box::new(ActionRequest::act(plan)))
 }
 

@@ -12,9 +12,6 @@ use crate::api::ApiError;
 use crate::api::responses::{Guarded, OfSession};
 use crate::session::Session;
 
-/// The most characters of a prompt in the event that reports it.
-const SHOWN_CHARACTERS: usize = 100;
-
 /// Bytes to type into a session.
 #[derive(Debug)]
 pub struct Write {
@@ -78,7 +75,7 @@ pub fn prompt_of(id: &SessionId, command: &str, now_ms: u64) -> Result<Write, Ap
     if command.len() > PROMPT_BYTES {
         return Err(ApiError::too_much_typed());
     }
-    let event = Event::new(id.clone(), now_ms, &CommandSent { command: shown(command) });
+    let event = Event::new(id.clone(), now_ms, &CommandSent::of(command));
     let mut typed = command.replace("\r\n", "\r").replace('\n', "\r");
     if !typed.ends_with('\r') {
         typed.push('\r');
@@ -93,15 +90,6 @@ pub fn prompt_of(id: &SessionId, command: &str, now_ms: u64) -> Result<Write, Ap
         queued: false,
     });
     Ok(Write { data: typed.into(), event: Some(event), files: Vec::new(), reply })
-}
-
-/// Returns the beginning of a prompt, for the event that reports it.
-pub(super) fn shown(command: &str) -> String {
-    let mut shown: String = command.chars().take(SHOWN_CHARACTERS).collect();
-    if shown.len() < command.len() {
-        shown.push_str("...");
-    }
-    shown
 }
 
 /// End a session and remove it

@@ -2,6 +2,7 @@
 
 use moorline_shared::agent::action::SessionAction;
 use moorline_shared::agent::prompt::Prompt;
+use moorline_shared::event::CommandSent;
 use moorline_shared::id::TurnId;
 use moorline_shared::time::Time;
 
@@ -20,6 +21,7 @@ impl AgentMachine {
     pub(super) fn act(&mut self, now: Time, action: SessionAction) {
         match action {
             SessionAction::Prompt { turn_id, prompt, by, steer } => {
+                self.out.event(&CommandSent::of(&prompt.text));
                 self.queue(now, QueuedTurn::new(turn_id, prompt, by), steer);
             }
             SessionAction::EditPrompt { turn_id, prompt } => {
