@@ -167,6 +167,18 @@ impl Journal {
         Ok(transaction.commit()?)
     }
 
+    /// Replaces what relays know of a session that was begun, such as its epoch.
+    ///
+    /// # Errors
+    /// [`JournalError::Sqlite`]; then nothing has changed.
+    pub fn describe(&self, hosted: &Hosted) -> Result<(), JournalError> {
+        let connection = self.lock();
+        let mut statement =
+            connection.prepare_cached("UPDATE session SET hosted = ?2 WHERE id = ?1")?;
+        statement.execute(params![hosted.session_id.as_str(), json(hosted)])?;
+        Ok(())
+    }
+
     /// Writes a step of a session that was begun.
     ///
     /// # Errors

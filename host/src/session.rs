@@ -18,6 +18,7 @@ use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use moorline_shared::control::Hosted;
+use moorline_shared::fold::Conversation;
 use moorline_shared::id::{Seq, SessionId};
 use moorline_shared::session::ForkedFrom;
 use moorline_shared::session::Size;
@@ -107,18 +108,19 @@ impl TaskState {
 
 impl Session {
     /// Takes over a session that was just started. If it outlives its host, it is written to the
-    /// journal. For a fork, `fork` is the origin of its log, with the screen at that point.
+    /// journal. For a fork, `fork` is the origin of its log, with the screen or
+    /// the conversation at that point.
     pub(crate) fn start(
         hosted: Hosted,
-        fork: Option<(ForkedFrom, SessionPainter)>,
+        fork: Option<(ForkedFrom, SessionPainter, Option<Conversation>)>,
         services: SessionServices,
         started: StartedSession,
     ) -> Arc<Self> {
         let StartedSession { output, control, snapshots, outlives_host, .. } = started;
         let (epoch, size) = (hosted.epoch, hosted.facts.size);
-        let (from, painter) = match fork {
-            None => (None, SessionPainter::new(size)),
-            Some((from, painter)) => (Some(from), painter),
+        let (from, painter, conversation) = match fork {
+            None => (None, SessionPainter::new(size), None),
+            Some((from, painter, conversation)) => (Some(from), painter, conversation),
         };
         let begin = from.as_ref().map_or(Seq::ZERO, |from| from.seq);
         let mut publisher = Publisher::starting_after(epoch, begin, size);
@@ -127,7 +129,7 @@ impl Session {
         if journal.is_some() {
             publisher.begin_journal();
         }
-        let view = SnapshotView::new(snapshots, painter);
+        let view = SnapshotView::new(snapshots, painter, conversation.unwrap_or_default());
         let approvals = HostedApprovals::new(book);
         let state = HostedState::new(publisher, control, view, journal, approvals);
         let session = Self::with(hosted, state, painters);

@@ -96,7 +96,10 @@ impl Host {
         let start = self.fork_start(fork, &facts).await?;
         let (forked, fork) = match start {
             None => (None, None),
-            Some(start) => (Some((start.from, start.painter)), start.conversation),
+            Some(start) => {
+                let conversation = start.conversation.clone();
+                (Some((start.from, start.painter, start.conversation)), conversation)
+            }
         };
         let cwd = cwd.map(PathBuf::from);
         let variables = self.variables(&session_id);

@@ -39,11 +39,20 @@ impl SessionJournal {
 }
 
 impl Session {
-    /// Writes the session's first step.
+    /// Writes the session's first step. A fork begins with a conversation that its own entries do
+    /// not contain, so the conversation is written in full.
     pub(super) fn begin_journal(&self, state: &mut HostedState) {
         if state.journal.is_some() {
             let driver = state.control.checkpoint();
-            self.write(state, |journal, step| journal.begin(&self.hosted, step), &driver);
+            let (head, fold) = (state.publisher.head(), state.view.folded(state.publisher.head()));
+            let begin = |journal: &Journal, step: &JournalStep<'_>| {
+                journal.begin(&self.hosted, step)?;
+                match fold.flatten() {
+                    Some(fold) => journal.fold(self.id(), head, &fold.data),
+                    None => Ok(()),
+                }
+            };
+            self.write(state, begin, &driver);
         }
     }
 
@@ -86,6 +95,14 @@ impl Session {
         state.publisher.journaled();
     }
 
+    /// Writes what relays know of the session, whose epoch or process may have changed.
+    fn describe(&self, state: &HostedState) {
+        let Some(own) = &state.journal else { return };
+        if let Err(error) = own.journal.describe(&self.hosted) {
+            tracing::error!(session = %self.id(), %error, "it was not described");
+        }
+    }
+
     /// Writes the last step: the session is over, and its driver is not needed any more.
     pub(super) fn end_journal(&self, state: &mut HostedState) {
         self.write(state, |journal, step| journal.step(self.id(), step), &[]);
@@ -125,7 +142,8 @@ impl Session {
         {
             let mut state = session.lock();
             session.restore_approvals(&mut state, &conversation);
-            session.begin_journal(&mut state);
+            session.describe(&state);
+            session.write_step(&mut state);
             state.settle();
         }
         if let Some(output) = output {

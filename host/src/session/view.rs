@@ -25,12 +25,17 @@ pub(super) enum SnapshotView {
 }
 
 impl SnapshotView {
-    /// Creates the view. `painter` has the screen that the session begins with.
-    pub(super) fn new(source: SnapshotSource, painter: SessionPainter) -> Self {
+    /// Creates the view. `painter` has the screen that the session begins with, or `conversation`
+    /// what was said before.
+    pub(super) fn new(
+        source: SnapshotSource,
+        painter: SessionPainter,
+        conversation: Conversation,
+    ) -> Self {
         match source {
             SnapshotSource::Emulator => Self::Emulated { painter, queries: Queries::new() },
             SnapshotSource::Driver => Self::Driven(DriverSnapshots::default()),
-            SnapshotSource::Conversation => Self::Folded(Box::default()),
+            SnapshotSource::Conversation => Self::continued(conversation),
         }
     }
 

@@ -13,12 +13,13 @@ use moorline_host::driver::{
 };
 use moorline_host::host::{Config, Host};
 use moorline_shared::agent::action::{ActionNumber, SessionAction};
-use moorline_shared::control::{Facts, Start};
+use moorline_shared::control::{Facts, Fork, ForkedEvent, Start};
+use moorline_shared::event::Event;
 use moorline_shared::fold::Conversation;
 use moorline_shared::frame::Frame;
-use moorline_shared::id::Seq;
+use moorline_shared::id::{Epoch, Seq};
 use moorline_shared::publish::{HostCommand, HostMessage};
-use moorline_shared::session::{ExitStatus, Size};
+use moorline_shared::session::{ExitStatus, ForkedFrom, Size};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tokio::runtime::Runtime;
@@ -96,7 +97,7 @@ impl Counts {
 
 impl Driver for CountingDriver {
     fn name(&self) -> &'static str {
-        "counting"
+        "agent"
     }
 
     fn start(&self, _: SessionSpec) -> BoxFuture<'_, Result<StartedSession, DriverError>> {
@@ -178,7 +179,7 @@ impl MortalHost {
 }
 
 fn counts() -> Start {
-    let facts = Facts { driver: "counting".into(), ..Facts::default() };
+    let facts = Facts { driver: "agent".into(), ..Facts::default() };
     Start { session_id: id("session1"), facts, cwd: None, fork: None }
 }
 
@@ -253,6 +254,50 @@ async fn a_session_continues_where_its_host_was_killed() {
     assert_eq!(snapshot.seq, copy.head);
     let items = Conversation::from_snapshot(&snapshot.data).unwrap().items;
     assert_eq!(items.len(), 4, "two lines and two actions: {items:?}");
+    host.kill();
+
+    // A second death costs nothing either: the relay has lost what was not durable.
+    let mut host = MortalHost::start(folder.path()).await;
+    let (_control, _) = host.relay.control().await;
+    let mut link = host.relay.publish(&id("session1")).await;
+    copy.head = Seq(2);
+    copy.resume(&mut link, u64::MAX).await;
+    say(&link, HostCommand::SnapshotRequest).await;
+    while copy.snapshots.is_empty() {
+        copy.hear(&mut link).await;
+    }
+    let snapshot = copy.snapshots.pop().unwrap();
+    assert_eq!((snapshot.seq, copy.head), (snapshot.seq, snapshot.seq));
+    let items = Conversation::from_snapshot(&snapshot.data).unwrap().items;
+    assert_eq!(items.len(), 4, "after the second death: {items:?}");
+    host.kill();
+}
+
+#[tokio::test]
+async fn a_fork_shows_what_was_said_before_it_also_after_a_death() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut host = MortalHost::start(folder.path()).await;
+    let (mut control, _) = host.relay.control().await;
+    let said = json!({ "messageId": "before", "delta": "said" });
+    let event = Event::of_kind(id("session0"), "agent-message", 1, said);
+    let from = ForkedFrom { session_id: id("session0"), epoch: Epoch(1), seq: Seq(3) };
+    let events = vec![ForkedEvent { seq: Seq(2), event }];
+    let fork = Fork { epoch: Epoch(2), from, snapshot: None, output: vec![], events };
+    start(&mut control, Start { fork: Some(fork), ..counts() }).await;
+    for _ in 0..2 {
+        let mut link = host.relay.publish(&id("session1")).await;
+        let mut copy = Copy { epoch: Epoch(2), head: Seq(3), ..Copy::default() };
+        copy.resume(&mut link, u64::MAX).await;
+        say(&link, HostCommand::SnapshotRequest).await;
+        while copy.snapshots.is_empty() {
+            copy.hear(&mut link).await;
+        }
+        let items = Conversation::from_snapshot(&copy.snapshots[0].data).unwrap().items;
+        assert_eq!(items.len(), 1, "{items:?}");
+        host.kill();
+        host = MortalHost::start(folder.path()).await;
+        host.relay.control().await;
+    }
     host.kill();
 }
 

@@ -309,8 +309,7 @@ impl SharedMachine {
         self.lock().wire.waiting()
     }
 
-    /// Returns the offset of the agent's output that need not be read again, and the keeper's
-    /// socket.
+    /// Returns the offset of the agent's output that need not be read again.
     pub(super) fn handled(&self) -> u64 {
         self.lock().handled
     }
