@@ -149,7 +149,8 @@ impl Host {
             folder: folder.join(AGENTS),
         };
         let keeper = config.folder.as_deref().filter(|_| !config.keeper.is_empty()).map(kept);
-        let drivers = Drivers::built_in(config.integration.clone(), keeper);
+        let drivers =
+            Drivers::built_in(config.integration.clone(), keeper, config.folder.as_deref());
         Self::with_drivers(config, drivers, dial)
     }
 

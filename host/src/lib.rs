@@ -50,3 +50,4 @@ pub mod queries;
 pub mod screen;
 mod session;
 pub mod signals;
+mod state_file;

@@ -1,9 +1,7 @@
 //! The rules of a host, and the file that keeps them.
 
-use std::fs::{File, OpenOptions};
-use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use moorline_shared::agent::approval::{ApprovalDecision, ApprovalRequest};
@@ -13,6 +11,7 @@ use moorline_shared::limits::{APPROVAL_BYTES, APPROVAL_RULES};
 use serde::{Deserialize, Serialize};
 
 use super::rules::{RuleContext, deciding};
+use crate::state_file::StateFile;
 
 /// Largest size of the file in bytes.
 const FILE_BYTES: u64 = (2 * APPROVAL_BYTES * APPROVAL_RULES) as u64;
@@ -23,9 +22,7 @@ pub struct RuleBook {
     /// At most [`APPROVAL_RULES`], oldest first.
     rules: Mutex<Vec<ApprovalRule>>,
     /// The file; `None` if rules are not kept.
-    path: Option<PathBuf>,
-    /// Held while the file is written, so that the last write has the last rules.
-    saving: Mutex<()>,
+    file: Option<StateFile<RuleFile>>,
 }
 
 /// The error of a question about rules.
@@ -51,7 +48,7 @@ impl RuleError {
 }
 
 /// The content of the file.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 struct RuleFile {
     rules: Vec<ApprovalRule>,
 }
@@ -61,17 +58,10 @@ impl RuleBook {
     /// renamed to end in `.broken`, and the log says so: then every approval is asked for. Blocks.
     #[must_use]
     pub fn open(path: PathBuf) -> Self {
-        let mut rules = match read(&path) {
-            Ok(file) => file.rules,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
-            Err(error) => {
-                set_aside(&path, &error);
-                Vec::new()
-            }
-        };
+        let (file, RuleFile { mut rules }) = StateFile::<RuleFile>::open(path, FILE_BYTES);
         rules.retain(|rule| rule.scope != RuleScope::Session);
         rules.truncate(APPROVAL_RULES);
-        Self { rules: Mutex::new(rules), path: Some(path), saving: Mutex::default() }
+        Self { rules: Mutex::new(rules), file: Some(file) }
     }
 
     /// Returns all rules, oldest first.
@@ -145,17 +135,11 @@ impl RuleBook {
     /// # Errors
     /// The system's error; then the file is as before.
     pub fn save(&self) -> io::Result<()> {
-        let Some(path) = &self.path else { return Ok(()) };
-        let _saving = self.saving.lock().unwrap_or_else(PoisonError::into_inner);
-        let rules = self.list().into_iter().filter(|rule| rule.scope != RuleScope::Session);
-        let file = RuleFile { rules: rules.collect() };
-        let text = serde_json::to_vec_pretty(&file).map_err(io::Error::other)?;
-        let new = with_suffix(path, ".new");
-        let mut options = OpenOptions::new();
-        let mut written = options.create(true).write(true).truncate(true).mode(0o600).open(&new)?;
-        written.write_all(&text)?;
-        written.sync_all()?;
-        std::fs::rename(&new, path)
+        let Some(file) = &self.file else { return Ok(()) };
+        file.save(|| {
+            let rules = self.list().into_iter().filter(|rule| rule.scope != RuleScope::Session);
+            RuleFile { rules: rules.collect() }
+        })
     }
 
     fn rules(&self) -> MutexGuard<'_, Vec<ApprovalRule>> {
@@ -164,35 +148,8 @@ impl RuleBook {
     }
 }
 
-fn read(path: &Path) -> io::Result<RuleFile> {
-    let mut text = Vec::new();
-    File::open(path)?.take(FILE_BYTES + 1).read_to_end(&mut text)?;
-    if text.len() as u64 > FILE_BYTES {
-        return Err(io::Error::new(io::ErrorKind::FileTooLarge, "the file is too large"));
-    }
-    Ok(serde_json::from_slice(&text)?)
-}
-
-fn set_aside(path: &Path, error: &io::Error) {
-    let aside = with_suffix(path, ".broken");
-    let moved = std::fs::rename(path, &aside);
-    let (path, aside) = (path.display(), aside.display());
-    match moved {
-        Ok(()) => tracing::error!(%path, %error, "the rules cannot be read; moved to {aside}"),
-        Err(cannot) => tracing::error!(%path, %error, %cannot, "the rules cannot be read"),
-    }
-}
-
-fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(suffix);
-    name.into()
-}
-
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt as _;
-
     use moorline_shared::agent::rule::RuleMatcher;
 
     use super::*;
@@ -226,7 +183,6 @@ mod tests {
             assert!(book.add(rule(id, scope)));
         }
         book.save().unwrap();
-        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         assert_eq!(ids(&book), ["a", "b", "c"]);
         let next = RuleBook::open(path.clone());
         assert_eq!(ids(&next), ["a", "c"]);
@@ -236,24 +192,6 @@ mod tests {
         assert_eq!(ids(&RuleBook::open(path)), ["c"]);
         book.session_ended(&"session1".parse().unwrap());
         assert_eq!(ids(&book), ["a", "c"]);
-    }
-
-    #[test]
-    fn a_file_that_cannot_be_understood_is_put_aside() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("rules.json");
-        let broken = folder.path().join("rules.json.broken");
-        for text in ["", "{", r#"{"rules":7}"#, r#"{"rules":[{"id":"a"}]}"#] {
-            std::fs::write(&path, text).unwrap();
-            let book = RuleBook::open(path.clone());
-            assert_eq!(ids(&book), [""; 0]);
-            assert_eq!(std::fs::read_to_string(&broken).unwrap(), text);
-            assert!(!path.exists());
-        }
-        let file = File::create(&path).unwrap();
-        file.set_len(FILE_BYTES + 1).unwrap();
-        assert_eq!(ids(&RuleBook::open(path.clone())), [""; 0]);
-        assert!(!path.exists());
     }
 
     #[test]

@@ -9,6 +9,7 @@
 //! prompt, and goes on with its conversation if it can.
 
 mod acp;
+mod ask_records;
 pub mod catalogue;
 mod clock;
 mod files;

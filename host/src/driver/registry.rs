@@ -1,6 +1,6 @@
 //! The drivers of a host.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use moorline_shared::agent::spec::KnownAgent;
@@ -27,10 +27,15 @@ pub struct UnknownDriver {
 impl Drivers {
     /// Returns every driver of this program. `integration` is the folder for the scripts that make
     /// shells mark their prompts, or `None` to start shells without them. `keeper` says how agents are
-    /// kept, so that they outlive their host.
+    /// kept, so that they outlive their host. `folder` is the host's own folder, if it has one.
     #[must_use]
-    pub fn built_in(integration: Option<PathBuf>, keeper: Option<AgentKeeper>) -> Self {
-        Self::new(vec![Box::new(PtyDriver::new(integration)), Box::new(AgentDriver::new(keeper))])
+    pub fn built_in(
+        integration: Option<PathBuf>,
+        keeper: Option<AgentKeeper>,
+        folder: Option<&Path>,
+    ) -> Self {
+        let agents = AgentDriver::new(keeper, folder);
+        Self::new(vec![Box::new(PtyDriver::new(integration)), Box::new(agents)])
     }
 
     /// Creates a registry of these drivers. If two have the same name, the first is used.
@@ -119,13 +124,13 @@ mod tests {
 
     #[test]
     fn the_default_driver_is_built_in() {
-        let drivers = Drivers::built_in(None, None);
+        let drivers = Drivers::built_in(None, None, None);
         assert_eq!(drivers.find(DEFAULT_DRIVER).unwrap().name(), "pty");
     }
 
     #[test]
     fn built_in_drivers_have_names_of_their_own() {
-        let Drivers(drivers) = Drivers::built_in(None, None);
+        let Drivers(drivers) = Drivers::built_in(None, None, None);
         let names: BTreeSet<_> = drivers.iter().map(|driver| driver.name()).collect();
         assert_eq!(names.len(), drivers.len());
     }

@@ -65,8 +65,8 @@ pub struct KnownAgent {
     pub install: String,
     /// The way to log in, in a sentence.
     pub login: String,
-    /// False if this version was seen to change files or run commands without asking; `None` if
-    /// that is not known.
+    /// True if this version was last seen to ask before it changed a file, false if it did not;
+    /// `None` if that is not known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub asks: Option<bool>,
 }

@@ -49,7 +49,8 @@ pub struct AgentInfo {
     /// True if it can be loaded again after it has ended.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub can_resume: Option<bool>,
-    /// False if this version of it was seen to change files or run commands without asking.
+    /// True if this version of it was last seen to ask before it changed a file, false if it did
+    /// not.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub asks: Option<bool>,
     /// The ways to log in.

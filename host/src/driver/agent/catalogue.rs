@@ -198,6 +198,14 @@ pub fn find(id: &str) -> Result<Vec<String>, MissingAgent> {
     HERE.find(id)
 }
 
+/// Returns the installed version of an agent; `None` if it is not installed, or does not say. Blocks,
+/// for a few seconds at most.
+#[must_use]
+pub fn version(id: &str) -> Option<String> {
+    let entry = ENTRIES.iter().find(|entry| entry.id == id)?;
+    HERE.look(entry).version
+}
+
 /// Returns the `PATH` to run an agent with: the host's own, followed by the folders where agents
 /// are usually installed. Agents find there what runs them, such as `node`.
 #[must_use]

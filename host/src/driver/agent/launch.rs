@@ -3,6 +3,7 @@
 use moorline_shared::agent::spec::AgentSpec;
 use moorline_shared::id::SessionId;
 
+use super::ask_records::AskRecords;
 use super::catalogue;
 use super::clock::random_bits;
 use super::files::AgentFolders;
@@ -17,6 +18,8 @@ use crate::driver::{DriverError, SessionSpec};
 #[derive(Debug)]
 pub(super) struct AgentLaunch {
     session_id: SessionId,
+    /// The agent's id in the catalogue; `None` if the session has a command of its own.
+    pub(super) agent: Option<String>,
     pub(super) settings: AgentSettings,
     pub(super) program: AgentProgram,
     pub(super) folders: AgentFolders,
@@ -27,7 +30,7 @@ impl AgentLaunch {
     ///
     /// # Errors
     /// [`DriverError`].
-    pub(super) fn new(spec: SessionSpec) -> Result<Self, DriverError> {
+    pub(super) fn new(spec: SessionSpec, records: &AskRecords) -> Result<Self, DriverError> {
         let SessionSpec { session_id, facts, cwd, variables, fork } = spec;
         let is_known = facts.agent.as_ref().is_some_and(|agent| agent.agent.is_some());
         let agent = facts.agent.unwrap_or_default();
@@ -44,7 +47,7 @@ impl AgentLaunch {
         let environment = Environment::of_this_process();
         let cwd = pty::folder(&spawn, &environment)?;
         let program = pty::program(&spawn, &cwd, &environment)?;
-        let AgentSpec { mode, model, directories, .. } = agent;
+        let AgentSpec { agent, mode, model, directories, .. } = agent;
         if let Some(relative) = directories.iter().find(|folder| !folder.starts_with('/')) {
             let message = format!("the folder {relative:?} of the agent is not an absolute path");
             return Err(DriverError::Refused(message.into()));
@@ -58,9 +61,10 @@ impl AgentLaunch {
             cwd: cwd.clone(),
         };
         let history = fork.as_ref().and_then(history::history);
-        let settings = AgentSettings { name, cwd, directories, mode, model, asks: None, history };
+        let asks = agent.as_deref().and_then(|id| records.get(id, || catalogue::version(id)));
+        let settings = AgentSettings { name, cwd, directories, mode, model, asks, history };
         let folders = AgentFolders(folders);
-        Ok(Self { session_id, settings, program, folders })
+        Ok(Self { session_id, agent, settings, program, folders })
     }
 
     /// Returns the name of the socket for the keeper of another process of the agent.

@@ -50,6 +50,7 @@ mod tools;
 mod turns;
 mod typed;
 mod user_side;
+mod watch;
 
 use moorline_shared::agent::action::ActionNumber;
 use moorline_shared::agent::content::{ContentBlock, KnownContent, MessageRole};
@@ -74,6 +75,7 @@ use speech::AgentSpeech;
 use tools::ToolBoard;
 use turns::{AgentTurnEnd, QueuedTurn, TurnBook};
 use typed::TypedLine;
+use watch::AskWatch;
 
 /// One agent session, without I/O. The documentation of its [module](self) has its inputs, its
 /// outputs and the order of calls.
@@ -84,6 +86,8 @@ pub struct AgentMachine {
     requests: OpenRequests,
     turns: TurnBook,
     questions: QuestionBook,
+    #[serde(default)]
+    watch: AskWatch,
     speech: AgentSpeech,
     tools: ToolBoard,
     settings: SettingBoard,
@@ -104,12 +108,17 @@ impl AgentMachine {
     #[must_use]
     pub fn new(spec: AgentSettings) -> Self {
         let settings = SettingBoard::new(spec.mode.as_ref(), spec.model.as_ref());
+        let mut watch = AskWatch::default();
+        if spec.mode.is_some() {
+            watch.configured();
+        }
         Self {
             spec,
             life: AgentLife::new(),
             requests: OpenRequests::default(),
             turns: TurnBook::default(),
             questions: QuestionBook::default(),
+            watch,
             speech: AgentSpeech::default(),
             tools: ToolBoard::default(),
             settings,
@@ -135,7 +144,10 @@ impl AgentMachine {
             }
             AgentInput::Action(action) => self.act(now, action),
             AgentInput::Decision { approval_id, decision } => {
-                self.questions.decide(&approval_id, decision.as_ref(), &mut self.out);
+                let decision = decision.as_ref();
+                if let Some(kind) = self.questions.decide(&approval_id, decision, &mut self.out) {
+                    self.watch.answered(kind);
+                }
             }
             AgentInput::Typed(bytes) => self.typed(now, random, &bytes),
             AgentInput::Served { work, result } => self.desk.served(work, result, &mut self.out),

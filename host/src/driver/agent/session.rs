@@ -1,6 +1,7 @@
 //! The driver, and the two halves of a session.
 
 use std::io;
+use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -11,6 +12,7 @@ use moorline_shared::agent::spec::KnownAgent;
 use moorline_shared::id::ApprovalId;
 use moorline_shared::session::Size;
 
+use super::ask_records::AskRecords;
 use super::catalogue;
 use super::launch::AgentLaunch;
 use super::machine::{AgentInput, AgentMachine};
@@ -29,13 +31,16 @@ pub const NAME: &str = "agent";
 #[derive(Debug, Default)]
 pub struct AgentDriver {
     keeper: Option<AgentKeeper>,
+    records: Arc<AskRecords>,
 }
 
 impl AgentDriver {
-    /// Creates the driver. Without a keeper, agents end with their host.
+    /// Creates the driver. Without a keeper, agents end with their host. `folder` is the host's own
+    /// folder, where the driver remembers what it has seen of agents. Blocks for a short time.
     #[must_use]
-    pub const fn new(keeper: Option<AgentKeeper>) -> Self {
-        Self { keeper }
+    pub fn new(keeper: Option<AgentKeeper>, folder: Option<&Path>) -> Self {
+        let records = folder.map_or_else(AskRecords::default, AskRecords::open);
+        Self { keeper, records: Arc::new(records) }
     }
 }
 
@@ -45,12 +50,16 @@ impl Driver for AgentDriver {
     }
 
     fn agents(&self) -> Vec<KnownAgent> {
-        catalogue::agents()
+        let mut agents = catalogue::agents();
+        for agent in &mut agents {
+            agent.asks = self.records.get(&agent.id, || agent.version.clone());
+        }
+        agents
     }
 
     fn start(&self, spec: SessionSpec) -> BoxFuture<'_, Result<StartedSession, DriverError>> {
         Box::pin(async move {
-            let launch = blocking(move || AgentLaunch::new(spec)).await??;
+            let launch = self.launch(spec).await?;
             let transport = AgentTransport::start(&launch, self.keeper.as_ref()).await?;
             let machine = AgentMachine::new(launch.settings.clone());
             let shared = Arc::new(SharedMachine::new(machine));
@@ -65,7 +74,7 @@ impl Driver for AgentDriver {
         checkpoint: Bytes,
     ) -> BoxFuture<'_, Result<StartedSession, DriverError>> {
         Box::pin(async move {
-            let launch = blocking(move || AgentLaunch::new(spec)).await??;
+            let launch = self.launch(spec).await?;
             let shared = SharedMachine::restored(&checkpoint)
                 .map_err(|error| DriverError::Internal(error.into()))?;
             let shared = Arc::new(shared);
@@ -86,6 +95,11 @@ impl Driver for AgentDriver {
 }
 
 impl AgentDriver {
+    async fn launch(&self, spec: SessionSpec) -> Result<AgentLaunch, DriverError> {
+        let records = Arc::clone(&self.records);
+        blocking(move || AgentLaunch::new(spec, &records)).await?
+    }
+
     fn run(
         &self,
         launch: AgentLaunch,
@@ -94,7 +108,8 @@ impl AgentDriver {
     ) -> StartedSession {
         let cwd = launch.settings.cwd.to_string_lossy().into_owned();
         let pid = transport.as_ref().and_then(AgentTransport::pid);
-        let task = AgentTask::new(Arc::clone(&shared), launch, self.keeper.clone(), transport);
+        let (keeper, records) = (self.keeper.clone(), Arc::clone(&self.records));
+        let task = AgentTask::new(Arc::clone(&shared), launch, keeper, records, transport);
         tokio::spawn(task.run());
         StartedSession {
             output: Box::new(AgentSessionOutput(Arc::clone(&shared))),

@@ -120,6 +120,7 @@ impl SharedState {
                 AgentOutput::Acted(number) => return Some(DriverOutput::Acted(number)),
                 work @ (AgentOutput::Serve { .. }
                 | AgentOutput::Forget { .. }
+                | AgentOutput::Observed { .. }
                 | AgentOutput::Start
                 | AgentOutput::Kill
                 | AgentOutput::End) => self.work.push_back(work),

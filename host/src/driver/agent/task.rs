@@ -8,6 +8,8 @@ use moorline_shared::session::ExitStatus;
 use tokio::task::{AbortHandle, JoinSet};
 
 use super::acp::ServiceRequest;
+use super::ask_records::AskRecords;
+use super::catalogue;
 use super::files::AgentFolders;
 use super::launch::AgentLaunch;
 use super::machine::{AgentInput, AgentOutput};
@@ -29,6 +31,7 @@ pub(super) struct AgentTask {
     shared: Arc<SharedMachine>,
     launch: AgentLaunch,
     keeper: Option<AgentKeeper>,
+    records: Arc<AskRecords>,
     /// The agent's process, while it runs.
     process: Option<AgentTransport>,
     services: AgentServices,
@@ -58,6 +61,7 @@ impl AgentTask {
         shared: Arc<SharedMachine>,
         launch: AgentLaunch,
         keeper: Option<AgentKeeper>,
+        records: Arc<AskRecords>,
         process: Option<AgentTransport>,
     ) -> Self {
         let (folders, variables) = (launch.folders.clone(), launch.program.variables.clone());
@@ -67,7 +71,7 @@ impl AgentTask {
             work: JoinSet::new(),
             handles: BTreeMap::new(),
         };
-        Self { shared, launch, keeper, process, services, ends: false }
+        Self { shared, launch, keeper, records, process, services, ends: false }
     }
 
     /// Runs until the session ends.
@@ -143,6 +147,7 @@ impl AgentTask {
             match work {
                 AgentOutput::Serve { work, request } => self.services.serve(work, request),
                 AgentOutput::Forget { work } => self.services.forget(work),
+                AgentOutput::Observed { asks } => self.observed(asks),
                 AgentOutput::Start => self.start().await,
                 AgentOutput::Kill => {
                     if let Some(process) = &self.process {
@@ -154,6 +159,19 @@ impl AgentTask {
                 _ => {}
             }
         }
+    }
+
+    /// Remembers whether the agent asks, if it is one of the catalogue. The session does not wait
+    /// for it: finding out the version may take seconds.
+    fn observed(&self, asks: bool) {
+        let Some(agent) = self.launch.agent.clone() else { return };
+        let records = Arc::clone(&self.records);
+        tokio::task::spawn_blocking(move || {
+            let version = catalogue::version(&agent);
+            if let Err(error) = records.record(&agent, version, asks) {
+                tracing::warn!(%error, "cannot remember whether an agent asks");
+            }
+        });
     }
 
     async fn start(&mut self) {

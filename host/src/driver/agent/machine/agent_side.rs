@@ -221,6 +221,8 @@ impl AgentMachine {
         if let Some(tool) = tool {
             self.tool(tool);
         }
+        let kind = wire_id.as_deref().and_then(|id| self.tools.asked(id));
+        self.watch.asked(kind, &mut self.out);
         let known = wire_id.as_deref().and_then(|id| self.tools.get(id));
         let request = questions::permission_request(place, asked, known);
         self.questions.ask(id, wire_id, request, &mut self.out);
@@ -326,8 +328,11 @@ impl AgentMachine {
     fn tool(&mut self, tool: ToolNews) {
         let wire_id = tool.event.tool_call_id.clone();
         let (id, turn_id) = (self.life.scoped(&wire_id), self.turns.active_id());
-        if self.tools.take(tool, id, turn_id, &mut self.out) {
+        if let Some(ended) = self.tools.take(tool, id, turn_id, &mut self.out) {
             self.questions.tool_over(&wire_id, &mut self.out);
+            if ended.changed_unasked() {
+                self.watch.changed_unasked(&mut self.out);
+            }
         }
     }
 

@@ -24,7 +24,8 @@ pub struct AgentSettings {
     pub mode: Option<String>,
     /// The model to begin with, by the agent's own id.
     pub model: Option<String>,
-    /// False if this version of the agent was seen to change files or run commands without asking.
+    /// True if this version of the agent was last seen to ask before it changed a file, false if it
+    /// did not; `None` if that is not known.
     pub asks: Option<bool>,
     /// The conversation that it continues, which it is told before its first prompt.
     #[serde(default)]

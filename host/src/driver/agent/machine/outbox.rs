@@ -66,6 +66,12 @@ pub enum AgentOutput {
         /// The number of the work.
         work: u64,
     },
+    /// The agent was seen to ask, or not to ask, before it changed a file. Remember it for the next
+    /// sessions with this version of the agent.
+    Observed {
+        /// True if it has asked.
+        asks: bool,
+    },
     /// Start the agent's process.
     Start,
     /// Kill the agent's process group. [`AgentInput::Exited`](super::AgentInput::Exited) follows.

@@ -82,22 +82,21 @@ impl QuestionBook {
         out.push(AgentOutput::Ask(Box::new(asked)));
     }
 
-    /// Answers a question with a decision, or with none if nobody decided in time.
+    /// Answers a question with a decision, or with none if nobody decided in time. Returns the kind
+    /// of the answer that the agent gets, if it has asked for a permission.
     pub(super) fn decide(
         &mut self,
         id: &ApprovalId,
         decision: Option<&ApprovalDecision>,
         out: &mut Outbox,
-    ) {
-        let Some(place) = self.open.iter().position(|question| question.approval_id == *id) else {
-            return;
-        };
+    ) -> Option<AnswerKind> {
+        let place = self.open.iter().position(|question| question.approval_id == *id)?;
         let OpenQuestion { approval_id, request, tool, options } = self.open.remove(place);
         let Some(options) = options else {
             let accepted = decision.map(|decision| decision.approved);
             let content = decision.and_then(|decision| decision.answers.clone());
             out.answer(&request, &Ok(form_answer(accepted, content)));
-            return;
+            return None;
         };
         let chosen = choose(&options, decision);
         out.answer(&request, &Ok(permission_answer(chosen.map(|option| &*option.option_id))));
@@ -116,6 +115,7 @@ impl QuestionBook {
                 out.push(AgentOutput::Done(oldest));
             }
         }
+        chosen.map(|option| option.kind)
     }
 
     /// Withdraws the question of a request that the agent has cancelled. Returns false if it is not

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use super::fit::fit_tool;
 use super::outbox::Outbox;
+use super::watch::changes_files;
 use crate::driver::agent::acp::{ToolNews, hash_of};
 
 /// Most tool calls that are remembered while they are not over.
@@ -32,12 +33,21 @@ pub(super) struct OpenTool {
     hashes: BTreeMap<String, String>,
     /// True if the transcript has it.
     is_shown: bool,
+    /// True if the agent has asked for it.
+    #[serde(default)]
+    was_asked: bool,
 }
 
 impl OpenTool {
     /// Returns what identifies exactly what the tool does.
     pub(super) fn identity(&self) -> Value {
         json!({ "toolCallId": self.wire_id, "fields": self.hashes })
+    }
+
+    /// Returns true if it has changed files, and the agent has not asked for that.
+    pub(super) fn changed_unasked(&self) -> bool {
+        let kind = self.known.kind.as_deref();
+        self.status() == ToolStatus::Completed && changes_files(kind) && !self.was_asked
     }
 
     fn title(&self) -> &str {
@@ -64,7 +74,7 @@ impl OpenTool {
 }
 
 impl ToolBoard {
-    /// Takes a tool call, or changes of one. `tool_call_id` is its id in the session. Returns true
+    /// Takes a tool call, or changes of one. `tool_call_id` is its id in the session. Returns it
     /// if it is over now.
     pub(super) fn take(
         &mut self,
@@ -72,7 +82,7 @@ impl ToolBoard {
         tool_call_id: String,
         turn_id: Option<TurnId>,
         out: &mut Outbox,
-    ) -> bool {
+    ) -> Option<OpenTool> {
         let wire_id = news.event.tool_call_id.clone();
         let mut event = news.event.clone();
         (event.tool_call_id, event.turn_id) = (tool_call_id.clone(), turn_id);
@@ -83,17 +93,24 @@ impl ToolBoard {
         tool.merge(news);
         (tool.wire_id, tool.known.tool_call_id) = (wire_id, tool_call_id);
         out.event(&event);
-        let is_over = tool.status().is_over();
         tool.show(out);
-        if !is_over {
-            // It stays in its place, so that the oldest is forgotten first.
-            let place = place.unwrap_or(self.open.len()).min(self.open.len());
-            self.open.insert(place, tool);
-            if self.open.len() > OPEN_TOOLS {
-                self.open.pop_front();
-            }
+        if tool.status().is_over() {
+            return Some(tool);
         }
-        is_over
+        // It stays in its place, so that the oldest is forgotten first.
+        let place = place.unwrap_or(self.open.len()).min(self.open.len());
+        self.open.insert(place, tool);
+        if self.open.len() > OPEN_TOOLS {
+            self.open.pop_front();
+        }
+        None
+    }
+
+    /// Records that the agent has asked for a tool call, and returns its kind.
+    pub(super) fn asked(&mut self, wire_id: &str) -> Option<&str> {
+        let tool = self.open.iter_mut().find(|tool| tool.wire_id == wire_id)?;
+        tool.was_asked = true;
+        tool.known.kind.as_deref()
     }
 
     /// Takes one more piece of what a tool has produced.

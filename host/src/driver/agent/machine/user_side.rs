@@ -117,6 +117,7 @@ impl AgentMachine {
             return;
         }
         self.settings.choose(id, value);
+        self.watch.configured();
         if is_ready {
             self.apply_settings();
         }

@@ -241,3 +241,40 @@ fn a_stored_question_is_answered_by_the_machine_that_goes_on() {
     bench.act(SessionAction::Withdraw { turn_id: turn("a") });
     bench.handle(AgentInput::Timeout);
 }
+
+#[test]
+fn an_agent_is_seen_to_ask_before_it_changes_files_or_not() {
+    let seen = |bench: &mut Bench| {
+        let outputs = bench.outputs();
+        outputs.iter().fold(None, |seen, output| match output {
+            AgentOutput::Observed { asks } => Some(*asks),
+            _ => seen,
+        })
+    };
+    let change = |bench: &mut Bench, id: &str, kind: &str| {
+        let call = json!({ "toolCallId": id, "title": "t", "kind": kind, "status": "pending" });
+        bench.update("tool_call", &call);
+        bench.update("tool_call_update", &json!({ "toolCallId": id, "status": "completed" }));
+    };
+
+    let mut asking = working();
+    asking.update("tool_call", &edit("/work/a.rs"));
+    let id = asking.ask_permission(7, &json!({ "toolCallId": "t1" }));
+    asking.decide(&id, Some(allow("")));
+    asking.update("tool_call_update", &json!({ "toolCallId": "t1", "status": "completed" }));
+    assert_eq!(seen(&mut asking), Some(true));
+    assert_eq!(asking.shown.info.asks, Some(true));
+
+    let mut silent = working();
+    change(&mut silent, "t1", "execute");
+    assert_eq!(seen(&mut silent), None);
+    change(&mut silent, "t2", "edit");
+    assert_eq!(seen(&mut silent), Some(false));
+
+    // A user who has allowed all of them is not asked, and that says nothing.
+    let mut freed = working();
+    let id = freed.ask_permission(7, &edit("/work/a"));
+    freed.decide(&id, Some(allow("always")));
+    change(&mut freed, "t2", "edit");
+    assert_eq!(seen(&mut freed), Some(true));
+}
