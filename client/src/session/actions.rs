@@ -212,8 +212,10 @@ impl Actions {
             Action::new(&group, name, icon, title, move || self.router.go(&route))
         };
         let shelf = |shelf| PageRoute::Sessions { shelf };
-        let mut ways =
-            vec![go("sessions", IconName::Stack, "All sessions".into(), shelf(Shelf::All))];
+        let mut ways = vec![
+            go("sessions", IconName::Stack, "All sessions".into(), shelf(Shelf::All)),
+            go("approvals", IconName::Check, "Approvals".into(), PageRoute::Approvals),
+        ];
         self.overview.projects.with(|projects| {
             ways.extend(projects.iter().map(|project| {
                 let route = shelf(Shelf::Project(project.id.clone()));

@@ -19,6 +19,8 @@ pub enum PageRoute {
     Session(SessionId),
     /// The terminal of a session.
     Terminal(SessionId),
+    /// All open questions of all sessions.
+    Approvals,
     /// An address outside of this application.
     #[default]
     NotFound,
@@ -69,6 +71,7 @@ impl PageRoute {
                 Some(shelf) => Self::Sessions { shelf },
                 None => Self::NotFound,
             },
+            ["approvals"] => Self::Approvals,
             ["session", id] => id.parse().map_or(Self::NotFound, Self::Session),
             ["terminal", id] => id.parse().map_or(Self::NotFound, Self::Terminal),
             _ => Self::NotFound,
@@ -82,6 +85,7 @@ impl PageRoute {
             Self::Sessions { shelf: Shelf::All } | Self::NotFound => "/sessions".to_owned(),
             Self::Sessions { shelf: Shelf::Loose } => "/sessions?project=none".to_owned(),
             Self::Sessions { shelf: Shelf::Project(id) } => format!("/sessions?project={id}"),
+            Self::Approvals => "/approvals".to_owned(),
             Self::Session(id) => format!("/session/{id}"),
             Self::Terminal(id) => format!("/terminal/{id}"),
         }

@@ -33,6 +33,15 @@ pub fn bytes(count: usize) -> String {
     }
 }
 
+/// Says how many questions wait for a decision.
+#[must_use]
+pub fn questions(count: usize) -> String {
+    match count {
+        1 => "1 question".to_owned(),
+        count => format!("{count} questions"),
+    }
+}
+
 /// Says in short how a process ended: `exit 0`, `SIGKILL`, `host gone`.
 #[must_use]
 pub fn exit(exit: &ExitStatus) -> String {
