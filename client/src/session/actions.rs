@@ -224,7 +224,7 @@ impl Actions {
             }));
         });
         for session in self.overview.newest().iter().filter(|s| Some(&s.session_id) != here) {
-            let route = PageRoute::Terminal(session.session_id.clone());
+            let route = PageRoute::of_session(session);
             let mut way = go("session", IconName::Prompt, words::name(session), route)
                 .about(words::about(session));
             way.tone = Some(words::tone(session));

@@ -3,6 +3,8 @@
 
 use leptos::prelude::*;
 use moorline_shared::id::{ProjectId, SessionId};
+use moorline_shared::rest::SessionSummary;
+use moorline_shared::session::AGENT_DRIVER;
 
 use crate::bindings::history::{self, AddressWatch, LinkWatch};
 use crate::bindings::page;
@@ -76,6 +78,13 @@ impl PageRoute {
             ["terminal", id] => id.parse().map_or(Self::NotFound, Self::Terminal),
             _ => Self::NotFound,
         }
+    }
+
+    /// Returns the page on which people work with a session: an agent's conversation, or a terminal.
+    #[must_use]
+    pub fn of_session(session: &SessionSummary) -> Self {
+        let id = session.session_id.clone();
+        if session.driver == AGENT_DRIVER { Self::Session(id) } else { Self::Terminal(id) }
     }
 
     /// Returns the address that leads here.
