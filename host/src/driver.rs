@@ -27,6 +27,7 @@ mod registry;
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
+use std::future::ready;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -36,6 +37,7 @@ use futures_util::future::BoxFuture;
 use moorline_shared::agent::action::{ActionNumber, SessionAction};
 use moorline_shared::agent::approval::{ApprovalDecision, ApprovalRequest};
 use moorline_shared::agent::spec::KnownAgent;
+use moorline_shared::change::{ChangesAnswer, ChangesQuestion};
 use moorline_shared::control::Facts;
 use moorline_shared::event::Status;
 use moorline_shared::fold::Conversation;
@@ -242,6 +244,13 @@ pub trait SessionControl: Debug + Send + Sync {
     /// Returns true if this question of [`DriverOutput::Ask`] awaits a decision.
     fn awaits(&self, _approval_id: &ApprovalId) -> bool {
         false
+    }
+
+    /// Answers a question about the files that the session's agent has changed. The future may be
+    /// dropped.
+    fn changes(&self, _question: ChangesQuestion) -> BoxFuture<'static, ChangesAnswer> {
+        let message = "This session runs no agent.".to_owned();
+        Box::pin(ready(ChangesAnswer::Failed { code: "not_an_agent".to_owned(), message }))
     }
 
     /// Takes the decision about a question of [`DriverOutput::Ask`]; `None` if it has expired.

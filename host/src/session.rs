@@ -17,6 +17,8 @@ mod view;
 use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use futures_util::future::BoxFuture;
+use moorline_shared::change::{ChangesAnswer, ChangesQuestion};
 use moorline_shared::control::Hosted;
 use moorline_shared::fold::Conversation;
 use moorline_shared::id::{Seq, SessionId};
@@ -160,6 +162,15 @@ impl Session {
     /// Ends the session, as closing a terminal's window does.
     pub(crate) fn close(self: &Arc<Self>) {
         self.lock().control.close();
+    }
+
+    /// Answers a question about the files that the session's agent has changed.
+    pub(crate) fn changes(
+        self: &Arc<Self>,
+        question: ChangesQuestion,
+    ) -> BoxFuture<'static, ChangesAnswer> {
+        let control = Arc::clone(&self.lock().control);
+        control.changes(question)
     }
 
     /// Ends the session, and drops its output from now on.

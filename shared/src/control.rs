@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::agent::rule::{ApprovalRule, RulesQuestion};
 use crate::agent::spec::{AgentSpec, KnownAgent};
+use crate::change::{ChangesAnswer, ChangesQuestion};
 use crate::event::Event;
 use crate::id::{Epoch, HostId, ProjectId, Seq, SessionId};
 use crate::limits::NAME_CHARACTERS;
@@ -71,6 +72,13 @@ tagged! {
             request: RequestId,
             /// The answer to its question.
             answer: Box<OperationsAnswer>,
+        },
+        /// The answer to [`ToHost::Changes`].
+        Changes {
+            /// The request that this answers.
+            request: RequestId,
+            /// The answer to its question.
+            answer: Box<ChangesAnswer>,
         },
         /// The answer to [`ToHost::Agents`].
         Agents {
@@ -264,6 +272,15 @@ tagged! {
             folder: Option<String>,
             /// The operations to preview or to execute.
             question: Box<OperationsQuestion>,
+        },
+        /// Asks about the files that the agent of a session has changed.
+        Changes {
+            /// The id that the answer repeats.
+            request: RequestId,
+            /// The session.
+            session_id: SessionId,
+            /// The question.
+            question: Box<ChangesQuestion>,
         },
         /// Asks for the agents that the host knows.
         Agents {

@@ -4,6 +4,7 @@
 
 mod agents;
 mod approvals;
+mod changes;
 mod drivers;
 mod fake_relay;
 mod journal;

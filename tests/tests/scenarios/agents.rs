@@ -12,15 +12,15 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 /// The folder and the session of a scripted agent.
-struct Agent {
-    api: Api,
-    id: SessionId,
-    folder: tempfile::TempDir,
+pub(super) struct Agent {
+    pub(super) api: Api,
+    pub(super) id: SessionId,
+    pub(super) folder: tempfile::TempDir,
 }
 
 impl Agent {
     /// Starts the agent. What it hears is written to `agent.log` in its folder.
-    async fn start(relay: &Relay) -> Result<Self> {
+    pub(super) async fn start(relay: &Relay) -> Result<Self> {
         Self::start_with(relay, &[]).await
     }
 
@@ -40,19 +40,19 @@ impl Agent {
         Ok(Self { api, id, folder })
     }
 
-    fn path(&self, rest: &str) -> String {
+    pub(super) fn path(&self, rest: &str) -> String {
         format!("/api/session/{}/{rest}", self.id)
     }
 
     /// Sends a prompt, and returns the id of its turn.
-    async fn prompt(&self, script: &str) -> Result<String> {
+    pub(super) async fn prompt(&self, script: &str) -> Result<String> {
         let body = json!({ "command": script });
         let answer = self.api.expect(200, Method::POST, &self.path("prompt"), body).await?;
         ensure!(answer["success"] == true && answer["sessionId"] == json!(self.id), "{answer}");
         Ok(answer["turnId"].as_str().context("no turn")?.to_owned())
     }
 
-    async fn events(&self) -> Result<Sse> {
+    pub(super) async fn events(&self) -> Result<Sse> {
         Sse::replay(&self.api, &self.id, "").await
     }
 
@@ -70,13 +70,13 @@ impl Agent {
         lines.map(|line| Ok(serde_json::from_str(line)?)).collect()
     }
 
-    fn file(&self, name: &str) -> Option<String> {
+    pub(super) fn file(&self, name: &str) -> Option<String> {
         std::fs::read_to_string(self.folder.path().join(name)).ok()
     }
 }
 
 /// Skips to the event that a turn is in this state.
-async fn turn_is(events: &mut Sse, turn: &str, state: &str) -> Result<Value> {
+pub(super) async fn turn_is(events: &mut Sse, turn: &str, state: &str) -> Result<Value> {
     loop {
         let event = events.skip_to("agent-turn").await?.data;
         if event["turnId"] == turn && event["state"] == state {
@@ -103,7 +103,12 @@ async fn said_until_done(events: &mut Sse, turn: &str) -> Result<String> {
     }
 }
 
-async fn decide(agent: &Agent, approval: &Value, approved: bool, status: u16) -> Result<Value> {
+pub(super) async fn decide(
+    agent: &Agent,
+    approval: &Value,
+    approved: bool,
+    status: u16,
+) -> Result<Value> {
     let id = approval["approvalId"].as_str().context("no approval")?;
     let body = json!({ "approved": approved, "digest": approval["digest"] });
     agent.api.expect(status, Method::POST, &agent.path(&format!("approvals/{id}")), body).await

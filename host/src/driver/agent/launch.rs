@@ -17,7 +17,7 @@ use crate::driver::{DriverError, SessionSpec};
 /// A session that is ready to run.
 #[derive(Debug)]
 pub(super) struct AgentLaunch {
-    session_id: SessionId,
+    pub(super) session_id: SessionId,
     /// The agent's id in the catalogue; `None` if the session has a command of its own.
     pub(super) agent: Option<String>,
     pub(super) settings: AgentSettings,

@@ -18,6 +18,8 @@ use super::rpc::{INTERNAL_ERROR, RpcError};
 use super::shared::SharedMachine;
 use super::terminals::{AgentTerminals, ChildTerminals, Served};
 use super::transport::{AgentKeeper, AgentTransport};
+use super::turn_watch::TurnWatch;
+use crate::changes::SessionChanges;
 use crate::driver::blocking;
 
 /// Time allowed for an agent to end by itself when its session ends.
@@ -35,6 +37,7 @@ pub(super) struct AgentTask {
     /// The agent's process, while it runs.
     process: Option<AgentTransport>,
     services: AgentServices,
+    watch: TurnWatch,
     /// True once the session is to end.
     ends: bool,
 }
@@ -63,6 +66,7 @@ impl AgentTask {
         keeper: Option<AgentKeeper>,
         records: Arc<AskRecords>,
         process: Option<AgentTransport>,
+        changes: SessionChanges,
     ) -> Self {
         let (folders, variables) = (launch.folders.clone(), launch.program.variables.clone());
         let services = AgentServices {
@@ -71,7 +75,8 @@ impl AgentTask {
             work: JoinSet::new(),
             handles: BTreeMap::new(),
         };
-        Self { shared, launch, keeper, records, process, services, ends: false }
+        let watch = TurnWatch::start(Arc::clone(&shared), changes);
+        Self { shared, launch, keeper, records, process, services, watch, ends: false }
     }
 
     /// Runs until the session ends.
@@ -148,6 +153,8 @@ impl AgentTask {
                 AgentOutput::Serve { work, request } => self.services.serve(work, request),
                 AgentOutput::Forget { work } => self.services.forget(work),
                 AgentOutput::Observed { asks } => self.observed(asks),
+                AgentOutput::TurnBegins { turn_id } => self.watch.begin(turn_id),
+                AgentOutput::TurnOver { turn_id } => self.watch.end(&turn_id),
                 AgentOutput::Start => self.start().await,
                 AgentOutput::Kill => {
                     if let Some(process) = &self.process {
@@ -190,6 +197,7 @@ impl AgentTask {
     async fn end(mut self) {
         self.services.terminals.end_all();
         self.services.work.abort_all();
+        self.watch.forget();
         let exit = match self.process {
             Some(process) => process.close(CLOSE_GRACE).await,
             None => ExitStatus::default(),

@@ -15,6 +15,7 @@ use moorline_core::plan::{ANSWER_PATIENCE, HostError, OPERATIONS_PATIENCE};
 use moorline_core::reconciliation::other_protocol;
 use moorline_core::record::SessionRecord;
 use moorline_core::routes::{self, Call, Reply, host_agents, rules_answer, rules_question};
+use moorline_shared::change::ChangesAnswer;
 use moorline_shared::control::{Hello, Hosted, ToHost, ToRelay};
 use moorline_shared::id::{HostId, SessionId};
 use moorline_shared::message::{KEEPALIVE_PING, KEEPALIVE_PONG, close};
@@ -30,7 +31,9 @@ use worker::{
 use super::change::OBJECTS_AT_ONCE;
 use super::start::Result;
 use super::{DirectoryState, now_ms, random};
-use crate::internal::{CREATE, Create, Files, FilesWanted, HOST_LOST, OperationsWanted};
+use crate::internal::{
+    CREATE, ChangesWanted, Create, Files, FilesWanted, HOST_LOST, OperationsWanted,
+};
 use crate::object_client;
 use crate::reply::{self, Answer, RequestFailure, is_upgrade};
 
@@ -92,6 +95,7 @@ impl DirectoryState {
                 | ToRelay::Agents { request, .. }
                 | ToRelay::Files { request, .. }
                 | ToRelay::Operations { request, .. }
+                | ToRelay::Changes { request, .. }
                 | ToRelay::Rules { request, .. }),
             ) => self.answered(request, answer),
             Ok(ToRelay::Ping { t }) => {
@@ -180,6 +184,20 @@ impl DirectoryState {
         match self.ask_host(&host, None, OPERATIONS_PATIENCE, ask).await {
             Some(ToRelay::Operations { answer, .. }) => Ok(*answer),
             _ => Ok(OperationsAnswer::silent(HostError::Silent(host).to_string())),
+        }
+    }
+
+    /// Asks the session's host about the changes of its agent.
+    pub(super) async fn changes(&self, wanted: ChangesWanted) -> Result<ChangesAnswer> {
+        let ChangesWanted { host, session_id, question } = wanted;
+        if !self.is_here(&host) {
+            return Err(HostError::Away(host).into());
+        }
+        let question = Box::new(question);
+        let ask = |request| ToHost::Changes { request, session_id, question };
+        match self.ask_host(&host, None, OPERATIONS_PATIENCE, ask).await {
+            Some(ToRelay::Changes { answer, .. }) => Ok(*answer),
+            _ => Ok(ChangesAnswer::silent(HostError::Silent(host).to_string())),
         }
     }
 

@@ -80,6 +80,7 @@ impl LinkHandler<ToRelay, ToHost> for ControlHandler {
                     answer @ (ToRelay::Started { request, .. }
                     | ToRelay::Failed { request, .. }
                     | ToRelay::Agents { request, .. }
+                    | ToRelay::Changes { request, .. }
                     | ToRelay::Files { request, .. }
                     | ToRelay::Operations { request, .. }
                     | ToRelay::Rules { request, .. }),
