@@ -22,6 +22,7 @@
 
 pub mod agent;
 mod error;
+mod opener;
 pub mod pty;
 mod registry;
 
@@ -47,6 +48,7 @@ use serde_json::{Map, Value};
 
 pub use error::DriverError;
 pub(crate) use error::blocking;
+pub use opener::{OpenedTerminal, SessionOpener, TerminalTail, TerminalWish};
 pub use registry::{Drivers, UnknownDriver};
 
 /// Starts sessions of one kind.
@@ -105,6 +107,8 @@ pub struct SessionSpec {
     /// Variables of the host that every program of the session gets, such as where to ask for
     /// approvals: see [`crate::ask`]. They take precedence over those of `facts`.
     pub variables: BTreeMap<String, String>,
+    /// Opens further sessions beside this one, if it may.
+    pub opener: Option<Arc<dyn SessionOpener>>,
 }
 
 /// A session that was started.

@@ -128,6 +128,15 @@ impl ControlLink<'_> {
                     None => return ControlEnd::Closed(close::ABNORMAL),
                 },
                 _ = requests.join_next(), if !requests.is_empty() => {}
+                () = self.host.news.notified() => {
+                    let opened = std::mem::take(&mut self.host.state().opened);
+                    for session in opened.into_iter().map(Box::new) {
+                        let opened = ToRelay::Opened { session };
+                        if sender.send(WireItem::Message(opened)).await.is_err() {
+                            return ControlEnd::Closed(close::ABNORMAL);
+                        }
+                    }
+                }
                 _ = self.renewed.changed() => return ControlEnd::Renewed,
                 () = sleep_until(deadline), if !is_welcome => return ControlEnd::Closed(close::ABNORMAL),
             }
@@ -211,6 +220,8 @@ impl ControlLink<'_> {
 impl Host {
     async fn hello(&self) -> Hello {
         let (drivers, missing) = self.drivers.available().await;
+        // The hello lists them.
+        self.state().opened.clear();
         Hello {
             protocol: PROTOCOL,
             version: self.config.version.clone(),

@@ -80,7 +80,7 @@ impl Host {
 
     /// Has the driver continue a session, unless it is over.
     async fn continued(
-        &self,
+        self: &Arc<Self>,
         journaled: &JournaledSession,
     ) -> Result<Option<StartedSession>, StartError> {
         if journaled.publisher.exit.is_some() {
@@ -90,7 +90,8 @@ impl Host {
         let driver = self.drivers.find(&facts.driver)?;
         let variables = self.variables(&session_id);
         let cwd = Some(PathBuf::from(cwd));
-        let spec = SessionSpec { session_id, facts, cwd, fork: None, variables };
+        let opener = Some(self.opener(&session_id));
+        let spec = SessionSpec { session_id, facts, cwd, fork: None, variables, opener };
         Ok(Some(driver.restore(spec, journaled.driver.clone()).await?))
     }
 

@@ -11,6 +11,7 @@ mod journal;
 mod line_driver;
 mod links;
 mod sessions;
+mod terminals;
 mod websocket;
 
 use std::future::Future;

@@ -57,8 +57,17 @@ fn messages_have_these_wire_forms() {
         r#"{"type":"hello","protocol":1,"version":"0.1.0","name":"box","drivers":["pty"],"missing":[{"driver":"tmux","reason":"tmux is not installed"}],"sessions":[]}"#,
     );
     to_relay(
-        &ToRelay::Started { request: RequestId(1), session: Box::new(hosted) },
+        &ToRelay::Started { request: RequestId(1), session: Box::new(hosted.clone()) },
         &format!(r#"{{"type":"started","request":1,"session":{session}}}"#),
+    );
+    let beside = Some("session0".parse().unwrap());
+    let opened = Hosted { facts: Facts { beside, ..facts() }, ..hosted };
+    to_relay(
+        &ToRelay::Opened { session: Box::new(opened) },
+        &format!(
+            r#"{{"type":"opened","session":{}}}"#,
+            session.replace(r#""cwd""#, r#""beside":"session0","cwd""#)
+        ),
     );
     to_relay(
         &ToRelay::Failed { request: RequestId(1), code: "x".into(), message: "y".into() },

@@ -57,7 +57,7 @@ impl Agent {
     }
 
     /// Returns the open approvals.
-    async fn approvals(&self) -> Result<Vec<Value>> {
+    pub(super) async fn approvals(&self) -> Result<Vec<Value>> {
         let path = self.path("approvals?state=open");
         let answer = self.api.expect(200, Method::GET, &path, Value::Null).await?;
         Ok(answer["approvals"].as_array().context("no approvals")?.clone())
@@ -285,5 +285,42 @@ async fn an_agent_reads_and_writes_in_its_folder_only() -> Result<()> {
     ensure!(said.contains("a.txt: hello"), "{said}");
     ensure!(said.contains("link/secret: error") && !said.contains(": secret"), "{said}");
     ensure!(!Path::new(&outside.path().join("new")).exists(), "{said}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_terminal_of_an_agent_is_a_session() -> Result<()> {
+    let relay = Relay::start().await?;
+    let agent = Agent::start(&relay).await?;
+    let mut events = agent.events().await?;
+    let turn = agent.prompt("run echo hello; read line; echo \"got $line\"; exit 3").await?;
+    let created = events.skip_to("terminal-created").await?.data;
+    ensure!(created["mode"] == "pty", "{created}");
+    let terminal: SessionId = created["terminalId"].as_str().context("no terminal")?.parse()?;
+    // Anyone who may can see it run, and type into it.
+    let mut shown = Sse::replay(&agent.api, &terminal, "").await?;
+    let mut text = String::new();
+    while !text.contains("hello") {
+        let event = shown.skip_to("session-output").await?.data;
+        text.push_str(event["content"].as_str().unwrap_or_default());
+    }
+    let path = format!("/api/terminal/{terminal}/input");
+    agent.api.expect(200, Method::POST, &path, json!({ "data": "it\r" })).await?;
+    let said = said_until_done(&mut events, &turn).await?;
+    ensure!(said.contains("got it") && said.contains("exit: 3"), "{said}");
+    let list = agent.api.expect(200, Method::GET, "/api/sessions", Value::Null).await?;
+    let sessions = list["sessions"].as_array().context("no list")?;
+    let found = sessions.iter().find(|it| it["sessionId"] == json!(terminal));
+    let found = found.context("it is not listed")?;
+    ensure!(found["driver"] == "pty" && found["lifecycle"] == "exited", "{found}");
+    ensure!(found["exitCode"] == 3 && found["command"][0] == "sh", "{found}");
+    // The agent's tool call names it.
+    let mut tools = agent.events().await?;
+    loop {
+        let tool = tools.skip_to("agent-tool").await?.data;
+        if tool["content"] == json!([{ "type": "terminal", "sessionId": terminal }]) {
+            break;
+        }
+    }
     Ok(())
 }

@@ -98,6 +98,22 @@ async fn what_an_agent_changes_is_kept_or_reverted_by_hunks() -> Result<()> {
     ensure!(settled["done"] == 1 && settled["results"][0]["action"] == "revert", "{settled}");
     ensure!(agent.file("short.txt").as_deref() == Some("old\n"));
     ensure!(listed(&agent).await?["count"] == 0);
+
+    // Nor is what a turn began with, if the host dies within the turn.
+    let mut events = agent.events().await?;
+    let turn = agent.prompt("edit short.txt \"again\\n\"").await?;
+    turn_is(&mut events, &turn, "requires-action").await?;
+    relay.kill_host().await?;
+    relay.launch_host().await?;
+    let asked = agent.approvals().await?;
+    decide(&agent, asked.first().context("no question")?, true, 200).await?;
+    let mut events = agent.events().await?;
+    turn_is(&mut events, &turn, "done").await?;
+    events.skip_to("agent-changes").await?;
+    let list = listed(&agent).await?;
+    let short = file(&list, "short.txt")?;
+    ensure!(short["turnIds"] == json!([turn]), "{list}");
+    ensure!(short["hunks"][0]["text"] == "-old\n+again\n", "{list}");
     Ok(())
 }
 

@@ -212,6 +212,12 @@ impl AgentMachine {
         self.turns.active_id()
     }
 
+    /// Returns the terminals that the agent has opened and not released.
+    #[must_use]
+    pub fn open_terminals(&self) -> Vec<String> {
+        self.desk.terminals()
+    }
+
     fn tick(&mut self, now: Time) {
         self.speech.tick(now, &mut self.out);
         if self.turns.stops_late(now) {

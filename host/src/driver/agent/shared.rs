@@ -244,6 +244,11 @@ impl SharedMachine {
         self.lock().machine.active_turn()
     }
 
+    /// Returns the terminals that the agent has opened and not released.
+    pub(super) fn open_terminals(&self) -> Vec<String> {
+        self.lock().machine.open_terminals()
+    }
+
     /// Continues in a host that has none of the work that an earlier one did for the agent.
     pub(super) fn interrupted(&self) {
         self.change(|state, _| state.machine.interrupted());

@@ -16,7 +16,7 @@ use super::machine::{AgentInput, AgentOutput};
 use super::process::ProcessEvent;
 use super::rpc::{INTERNAL_ERROR, RpcError};
 use super::shared::SharedMachine;
-use super::terminals::{AgentTerminals, ChildTerminals, Served};
+use super::terminals::{AgentTerminals, Served};
 use super::transport::{AgentKeeper, AgentTransport};
 use super::turn_watch::TurnWatch;
 use crate::changes::SessionChanges;
@@ -46,7 +46,7 @@ pub(super) struct AgentTask {
 #[derive(Debug)]
 struct AgentServices {
     folders: AgentFolders,
-    terminals: Box<dyn AgentTerminals>,
+    terminals: AgentTerminals,
     work: JoinSet<(u64, Served)>,
     handles: BTreeMap<u64, AbortHandle>,
 }
@@ -68,9 +68,10 @@ impl AgentTask {
         process: Option<AgentTransport>,
         changes: SessionChanges,
     ) -> Self {
-        let (folders, variables) = (launch.folders.clone(), launch.program.variables.clone());
+        let (folders, lost) = (launch.folders.clone(), shared.open_terminals());
+        let (opener, env) = (launch.opener.clone(), launch.env.clone());
         let services = AgentServices {
-            terminals: Box::new(ChildTerminals::new(folders.clone(), variables)),
+            terminals: AgentTerminals::new(opener, folders.clone(), env, lost),
             folders,
             work: JoinSet::new(),
             handles: BTreeMap::new(),

@@ -90,6 +90,7 @@ impl DirectoryState {
             Ok(ToRelay::Started { request, session }) => {
                 self.started(&host, request, session).await?;
             }
+            Ok(ToRelay::Opened { session }) => self.opened(&host, &session.cleaned()).await?,
             Ok(
                 answer @ (ToRelay::Failed { request, .. }
                 | ToRelay::Agents { request, .. }
@@ -340,12 +341,19 @@ impl DirectoryState {
             self.tell(host, ToHost::Forget { session_id: id });
             return Ok(());
         }
-        let change = self.ask(|directory| Ok(directory.adopt(host, &hosted, now_ms())))?;
+        self.opened(host, &hosted).await
+    }
+
+    /// Lists a session that a host has started without a request that waits for it.
+    async fn opened(&self, host: &HostId, hosted: &Hosted) -> Result<()> {
+        let change = self.ask(|directory| Ok(directory.adopt(host, hosted, now_ms())))?;
         let Some(change) = change else { return Ok(()) };
         let effects = self.with(|memory| Ok(memory.make(change)?))?;
-        let record = self.ask(|directory| Ok(directory.record(&id).cloned()))?;
+        let id = &hosted.session_id;
+        let record = self.ask(|directory| Ok(directory.record(id).cloned()))?;
         self.adopt(record.into_iter().collect()).await;
-        self.carry_out(effects).await;
+        let reported = self.ask(|directory| Ok(directory.opened(id, now_ms())))?;
+        self.carry_out(effects.into_iter().chain(reported).collect()).await;
         Ok(())
     }
 

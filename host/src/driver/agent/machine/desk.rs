@@ -1,6 +1,6 @@
 //! The agent's requests for files and terminals that are being carried out.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -18,6 +18,9 @@ pub(super) struct ServiceDesk {
     last: u64,
     /// The request of each work.
     open: BTreeMap<u64, RpcId>,
+    /// The terminals that are open.
+    #[serde(default)]
+    terminals: BTreeSet<String>,
 }
 
 impl ServiceDesk {
@@ -33,9 +36,17 @@ impl ServiceDesk {
             out.refuse(&id, INTERNAL_ERROR, &message);
             return;
         }
+        if let ServiceRequest::ReleaseTerminal { terminal_id } = &request {
+            self.terminals.remove(terminal_id);
+        }
         self.last += 1;
         self.open.insert(self.last, id);
         out.push(AgentOutput::Serve { work: self.last, request });
+    }
+
+    /// Returns the terminals that are open.
+    pub(super) fn terminals(&self) -> Vec<String> {
+        self.terminals.iter().cloned().collect()
     }
 
     /// Answers a request.
@@ -46,6 +57,9 @@ impl ServiceDesk {
         out: &mut Outbox,
     ) {
         if let Some(id) = self.open.remove(&work) {
+            if let Ok(ServiceAnswer::Terminal(terminal_id)) = &result {
+                self.terminals.insert(terminal_id.clone());
+            }
             out.answer(&id, &result.map(service_answer));
         }
     }
@@ -69,6 +83,7 @@ impl ServiceDesk {
 
     /// Forgets all requests, because nobody is left to answer.
     pub(super) fn clear(&mut self, out: &mut Outbox) {
+        self.terminals.clear();
         for work in std::mem::take(&mut self.open).into_keys() {
             out.push(AgentOutput::Forget { work });
         }
