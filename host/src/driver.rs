@@ -241,6 +241,10 @@ pub trait SessionControl: Debug + Send + Sync {
         Bytes::new()
     }
 
+    /// Asks for a [`DriverOutput::Checkpoint`], because the session's log has more than the driver's
+    /// output, such as an event of the relay. Only for sessions that outlive their host.
+    fn request_checkpoint(&self) {}
+
     /// Hears that the last checkpoint is written, or that the session has no journal. What follows
     /// from that state may leave the host now.
     fn journaled(&self) {}

@@ -219,6 +219,10 @@ impl StateGuard<'_> {
         approvals::start_expiry(session, state);
         input::start_tasks(session, state);
         painter::start(session, state);
+        if state.publisher.awaits_journal() {
+            // Only the driver knows when its state and the log are of the same moment.
+            state.control.request_checkpoint();
+        }
         drop(self);
         session.changed.notify_one();
     }

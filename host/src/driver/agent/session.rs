@@ -208,6 +208,10 @@ impl SessionControl for AgentControl {
         self.shared.checkpoint()
     }
 
+    fn request_checkpoint(&self) {
+        self.shared.request_checkpoint();
+    }
+
     fn journaled(&self) {
         self.shared.journaled();
     }

@@ -263,6 +263,14 @@ impl SharedMachine {
         self.wake.notify_one();
     }
 
+    /// Has the reader store the state, even if it is as it was.
+    pub(super) fn request_checkpoint(&self) {
+        let was_changed = std::mem::replace(&mut self.lock().is_changed, true);
+        if !was_changed {
+            self.output.notify_one();
+        }
+    }
+
     /// Returns the state, from which another host can continue.
     pub(super) fn checkpoint(&self) -> Bytes {
         let mut state = self.lock();
