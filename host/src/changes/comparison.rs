@@ -11,7 +11,7 @@ use rustix::fs::Mode;
 use super::error::ChangesError;
 use super::hunks::TextHunks;
 use super::listing::WatchedFolders;
-use super::sight::{Present, mark_of};
+use super::sight::{Present, Unread, mark_of};
 use super::tables::{BaseFile, ChangeTables};
 use crate::operations::{FileChange, FileState, Problem, apply, create};
 
@@ -49,14 +49,19 @@ impl Comparison {
     pub(super) const fn before(&self) -> Option<&str> {
         match &self.now {
             Present::File(mark, _) => Some(mark.as_str()),
-            Present::Nothing | Present::TooLarge(_) => None,
+            Present::Nothing | Present::Unread(..) => None,
         }
     }
 
     /// Returns the reason why the file cannot be reverted, if there is one.
     pub(super) fn problem(&self) -> Option<ChangesError> {
         match (&self.base, &self.now) {
-            (_, Present::TooLarge(_)) => Some(ChangesError::Problem(Problem::TooLarge)),
+            (_, Present::Unread(_, Unread::TooLarge)) => {
+                Some(ChangesError::Problem(Problem::TooLarge))
+            }
+            (_, Present::Unread(_, Unread::Refused)) => Some(ChangesError::Problem(Problem::Io(
+                std::io::ErrorKind::PermissionDenied.into(),
+            ))),
             (Some(BaseFile { content: None, .. }), _) => Some(ChangesError::NotKept),
             _ => None,
         }
@@ -80,7 +85,7 @@ impl Comparison {
         let new = match &self.now {
             Present::File(_, file) => file.text().ok()?,
             Present::Nothing => "",
-            Present::TooLarge(_) => return None,
+            Present::Unread(..) => return None,
         };
         Some((old, new))
     }

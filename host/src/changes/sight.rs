@@ -21,25 +21,36 @@ pub(super) enum Present {
     Nothing,
     /// A file, with its mark.
     File(String, FileState),
-    /// A file that is too large to be read, with its mark.
-    TooLarge(String),
+    /// A file that is not read, with its mark.
+    Unread(String, Unread),
+}
+
+/// Why a file is not read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Unread {
+    TooLarge,
+    Refused,
 }
 
 impl Present {
     /// Looks at a path.
     ///
     /// # Errors
-    /// [`Problem::Io`] or [`Problem::OutsideFolder`] if it cannot be read.
+    /// [`Problem`] if nobody can tell whether a file is there.
     pub(super) fn at(folders: &WatchedFolders, path: &str) -> Result<Self, Problem> {
         let (folder, place) = folders.place(path)?;
         match folder.read(&place) {
             Ok(Some(file)) => Ok(Self::File(mark_of(&file), file)),
             Ok(None) => Ok(Self::Nothing),
-            Err(Problem::TooLarge) => {
-                let stamp = folders.stamp(path);
-                Ok(stamp.map_or(Self::Nothing, |stamp| Self::TooLarge(large_mark(&stamp))))
+            Err(error @ (Problem::TooLarge | Problem::Io(_))) => {
+                let Some(stamp) = folders.stamp(path) else { return Err(error) };
+                let why = match error {
+                    Problem::TooLarge => Unread::TooLarge,
+                    _ => Unread::Refused,
+                };
+                Ok(Self::Unread(stamp_mark(&stamp), why))
             }
-            Err(error @ (Problem::Io(_) | Problem::OutsideFolder)) => Err(error),
+            Err(error @ Problem::OutsideFolder) => Err(error),
             Err(_) => Ok(Self::Nothing),
         }
     }
@@ -47,7 +58,7 @@ impl Present {
     pub(super) fn mark(&self) -> Option<&str> {
         match self {
             Self::Nothing => None,
-            Self::File(mark, _) | Self::TooLarge(mark) => Some(mark),
+            Self::File(mark, _) | Self::Unread(mark, _) => Some(mark),
         }
     }
 
@@ -64,9 +75,9 @@ pub(super) fn mark_of(file: &FileState) -> String {
     file.hash()
 }
 
-/// Returns the mark of a file that is too large to be read.
-fn large_mark(stamp: &ListedStamp) -> String {
-    format!("large:{}:{}", stamp.size, stamp.modified)
+/// Returns the mark of a file that is not read.
+fn stamp_mark(stamp: &ListedStamp) -> String {
+    format!("unread:{}:{}", stamp.size, stamp.modified)
 }
 
 /// Lists the folders, and brings `seen` up to date.
@@ -83,6 +94,7 @@ pub(super) fn look(
     let seen = tables.seen()?;
     let is_doubtful = listing.is_cut
         || tables.is_set(Fact::Cut)?
+        || tables.is_set(Fact::Partial)?
         || listing.files.iter().any(|(path, stamp)| {
             is_rules(path) && seen.get(path).is_none_or(|seen| seen.stamp != *stamp)
         })
@@ -153,7 +165,7 @@ impl FolderLook<'_> {
         } else {
             self.differs(path, &present, was, Some(&now))?;
         }
-        Ok(true)
+        Ok(!matches!(present, Present::Unread(_, Unread::Refused)))
     }
 
     /// Looks at a file that is not listed any more: it was deleted, or git ignores it now.

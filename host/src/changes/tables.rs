@@ -203,7 +203,7 @@ impl ChangeTables<'_> {
         Ok(statement.query_row([path], |row| row.get(0)).optional()?)
     }
 
-    /// Makes a file part of the base. `file` is its content, unless it is too large to be kept.
+    /// Makes a file part of the base. `file` is its content, unless that is not read.
     pub(super) fn put_base(
         self,
         path: &str,

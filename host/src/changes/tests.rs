@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
+use std::time::Duration;
 
 use moorline_shared::change::{
     ChangeResult, ChangedFile, ChangesAnswer, ChangesQuestion, FileFate, ListedChanges,
@@ -65,6 +66,14 @@ impl WatchedWork {
         fs::read_to_string(self.path(name)).ok()
     }
 
+    /// Waits until a file is older than a step of the system's clock: it cannot be the agent's.
+    fn age(&self, name: &str) {
+        let made = fs::metadata(self.path(name)).unwrap().modified().unwrap();
+        while made.elapsed().unwrap() < Duration::from_millis(50) {
+            std::thread::yield_now();
+        }
+    }
+
     fn begin(&self, number: u32) {
         self.changes.reach(Some(&turn(number))).unwrap();
     }
@@ -98,16 +107,16 @@ impl WatchedWork {
     }
 
     fn keep(&self, planned: PlannedChange) -> Result<(), String> {
-        done(self.settle(vec![planned], vec![]))
+        done(&self.settle(vec![planned], vec![]))
     }
 
     fn revert(&self, planned: PlannedChange) -> Result<(), String> {
-        done(self.settle(vec![], vec![planned]))
+        done(&self.settle(vec![], vec![planned]))
     }
 }
 
-fn done(results: Vec<ChangeResult>) -> Result<(), String> {
-    let [result] = &results[..] else { panic!("{results:?}") };
+fn done(results: &[ChangeResult]) -> Result<(), String> {
+    let [result] = results else { panic!("{results:?}") };
     assert_eq!(result.success, result.code.is_none());
     assert_eq!(result.success, result.message.is_none());
     result.code.clone().map_or(Ok(()), Err)
@@ -242,11 +251,7 @@ fn a_whole_file_is_put_back() {
 #[test]
 fn what_git_ignores_is_neither_listed_nor_lost() {
     let watched = WatchedWork::new(&[(".gitignore", ".env\n"), (".env", "key\n"), ("a", "a\n")]);
-    // A file that is younger than a step of the system's clock could be the agent's.
-    let made = fs::metadata(watched.path(".env")).unwrap().modified().unwrap();
-    while made.elapsed().unwrap() < std::time::Duration::from_millis(50) {
-        std::thread::yield_now();
-    }
+    watched.age(".env");
     watched.begin(1);
     // A file that git does not ignore any more was not made by the agent.
     watched.write(".gitignore", "a\n");
@@ -259,6 +264,22 @@ fn what_git_ignores_is_neither_listed_nor_lost() {
     watched.write(".gitignore", ".env\n");
     assert_eq!(watched.end().files, 1);
     assert_eq!(watched.read(".env").as_deref(), Some("key\n"));
+}
+
+#[test]
+fn only_what_is_listed_is_kept_or_reverted() {
+    let watched = WatchedWork::new(&[(".gitignore", ".env\n"), (".env", "key\n"), ("a", "a\n")]);
+    watched.begin(1);
+    watched.write("a", "b\n");
+    // Who guesses what is in a file that is not watched cannot have it deleted as a new one.
+    let hash = blake3::hash(b"key\n").to_hex().to_string();
+    let hidden = PlannedChange { path: ".env".into(), before: Some(hash), hunks: None };
+    assert_eq!(watched.revert(hidden), Err("not_changed".into()));
+    assert_eq!(watched.read(".env").as_deref(), Some("key\n"));
+    // What the turn that runs has changed can be kept before its end.
+    watched.keep(whole(&watched.file("a"))).unwrap();
+    watched.end();
+    assert!(watched.fates().is_empty());
 }
 
 #[test]
@@ -297,6 +318,29 @@ fn a_file_that_is_too_large_is_listed_only() {
     assert_eq!(watched.revert(whole(&file)), Err("too_large".into()));
     watched.keep(whole(&file)).unwrap();
     assert!(watched.fates().is_empty());
+}
+
+#[test]
+fn a_file_that_nobody_could_read_was_not_made_by_the_agent() {
+    let watched = WatchedWork::new(&[("secret", "key\n"), ("closed/inner", "x\n")]);
+    let set = |name: &str, mode| {
+        fs::set_permissions(watched.path(name), fs::Permissions::from_mode(mode)).unwrap();
+    };
+    set("secret", 0);
+    set("closed", 0);
+    if watched.read("secret").is_some() {
+        // Who may read everything cannot test this.
+        return;
+    }
+    watched.age("secret");
+    watched.begin(1);
+    set("secret", 0o600);
+    set("closed", 0o700);
+    watched.end();
+    assert_eq!(watched.fates(), [("secret".to_owned(), FileFate::Modified)]);
+    let file = watched.file("secret");
+    assert_eq!(file.code.as_deref(), Some("not_kept"));
+    assert_eq!(watched.revert(whole(&file)), Err("not_kept".into()));
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! The changes of one session: what each turn has changed, and what is kept or reverted of it.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -103,13 +104,9 @@ impl ChangeTracker {
         let Some(connection) = self.open(false)? else {
             return Ok(ListedChanges { complete: true, ..ListedChanges::default() });
         };
-        // What a running turn has changed so far is not recorded before its end.
         let transaction = connection.transaction()?;
-        let tables = ChangeTables(&transaction);
-        if let Some(running) = tables.fact(Fact::Turn)? {
-            look(tables, &folders, Some(&running))?;
-        }
-        listed(tables, &folders)
+        look_within_turn(ChangeTables(&transaction), &folders)?;
+        listed(ChangeTables(&transaction), &folders)
     }
 
     fn settle(
@@ -124,11 +121,15 @@ impl ChangeTracker {
             let none = |(action, planned)| result(action, planned, Err(ChangesError::NotChanged));
             return Ok((all.map(none).collect(), None));
         };
+        let listed = touched(connection, &folders)?;
         let mut results = Vec::new();
         for (action, planned) in all {
             // Each is stored with the file that it changes.
             let transaction = connection.transaction()?;
-            let done = settle_one(ChangeTables(&transaction), &folders, action, planned);
+            let done = match listed.contains(&planned.path) {
+                true => settle_one(ChangeTables(&transaction), &folders, action, planned),
+                false => Err(ChangesError::NotChanged),
+            };
             if done.is_ok() {
                 transaction.commit()?;
             }
@@ -166,6 +167,28 @@ impl ChangeTracker {
     }
 }
 
+/// Adds what the turn that runs has changed so far. That is only recorded at its end, so the
+/// transaction must not be committed.
+fn look_within_turn(
+    tables: ChangeTables<'_>,
+    folders: &WatchedFolders,
+) -> Result<(), ChangesError> {
+    match tables.fact(Fact::Turn)? {
+        Some(running) => look(tables, folders, Some(&running)),
+        None => Ok(()),
+    }
+}
+
+/// Returns the files that have changed.
+fn touched(
+    connection: &mut Connection,
+    folders: &WatchedFolders,
+) -> Result<BTreeSet<String>, ChangesError> {
+    let transaction = connection.transaction()?;
+    look_within_turn(ChangeTables(&transaction), folders)?;
+    Ok(ChangeTables(&transaction).touched()?.into_iter().collect())
+}
+
 fn result(
     action: ChangeAction,
     planned: &PlannedChange,
@@ -188,9 +211,8 @@ fn settle_one(
     planned: &PlannedChange,
 ) -> Result<(), ChangesError> {
     let path = &planned.path;
-    let may_be_listed = tables.is_set(Fact::Turn)? || tables.is_touched(path)?;
     let found = Comparison::of(tables, folders, path)?;
-    if !may_be_listed || found.fate().is_none() {
+    if found.fate().is_none() {
         return Err(ChangesError::NotChanged);
     }
     if found.before() != planned.before.as_deref() {
