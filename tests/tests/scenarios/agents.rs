@@ -308,6 +308,7 @@ async fn a_terminal_of_an_agent_is_a_session() -> Result<()> {
     agent.api.expect(200, Method::POST, &path, json!({ "data": "it\r" })).await?;
     let said = said_until_done(&mut events, &turn).await?;
     ensure!(said.contains("got it") && said.contains("exit: 3"), "{said}");
+    while shown.skip_to("session-status").await?.data["status"] != "exited" {}
     let list = agent.api.expect(200, Method::GET, "/api/sessions", Value::Null).await?;
     let sessions = list["sessions"].as_array().context("no list")?;
     let found = sessions.iter().find(|it| it["sessionId"] == json!(terminal));
@@ -322,5 +323,20 @@ async fn a_terminal_of_an_agent_is_a_session() -> Result<()> {
             break;
         }
     }
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_agent_hears_that_a_command_has_ended_with_its_host() -> Result<()> {
+    let mut relay = Relay::start().await?;
+    let agent = Agent::start(&relay).await?;
+    let mut events = agent.events().await?;
+    let turn = agent.prompt("run echo hello; read line").await?;
+    // The agent has the terminal once its tool call shows it, and then waits for its end.
+    while !events.skip_to("agent-tool").await?.data["content"].to_string().contains("terminal") {}
+    relay.kill_host().await?;
+    relay.launch_host().await?;
+    let said = said_until_done(&mut agent.events().await?, &turn).await?;
+    ensure!(said.contains("exit: SIGHUP"), "{said}");
     Ok(())
 }

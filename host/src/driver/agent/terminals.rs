@@ -7,7 +7,7 @@ use futures_util::future::{BoxFuture, ready};
 use moorline_shared::id::SessionId;
 use moorline_shared::session::ExitStatus;
 
-use super::acp::{ServiceAnswer, ServiceRequest};
+use super::acp::{ServiceAnswer, ServiceRequest, hung_up};
 use super::clock::random_bits;
 use super::files::AgentFolders;
 use super::rpc::{INTERNAL_ERROR, INVALID_PARAMS, NOT_FOUND, RpcError};
@@ -184,7 +184,7 @@ impl AgentTerminal {
                 ServiceAnswer::Output { output, truncated, exit: opened.tail.exit() }
             }
             Self::Lost => {
-                let (output, exit) = (String::new(), Some(lost()));
+                let (output, exit) = (String::new(), Some(hung_up()));
                 ServiceAnswer::Output { output, truncated: true, exit }
             }
         }
@@ -193,7 +193,7 @@ impl AgentTerminal {
     async fn wait(&self) -> ExitStatus {
         match self {
             Self::Open(opened) => opened.tail.wait().await,
-            Self::Lost => lost(),
+            Self::Lost => hung_up(),
         }
     }
 
@@ -202,11 +202,6 @@ impl AgentTerminal {
             opened.close();
         }
     }
-}
-
-/// Returns how a command has ended whose terminal was closed with its host.
-fn lost() -> ExitStatus {
-    ExitStatus { code: None, signal: Some("SIGHUP".to_owned()) }
 }
 
 fn lock(table: &Mutex<TerminalTable>) -> MutexGuard<'_, TerminalTable> {
@@ -264,7 +259,7 @@ mod tests {
         let terminals = terminals(folder.path(), &["before"]);
         let terminal_id = || "before".to_owned();
         let waited = ServiceRequest::WaitForTerminal { terminal_id: terminal_id() };
-        assert_eq!(terminals.serve(waited).await, Ok(ServiceAnswer::Exited(lost())));
+        assert_eq!(terminals.serve(waited).await, Ok(ServiceAnswer::Exited(hung_up())));
         let release = || ServiceRequest::ReleaseTerminal { terminal_id: terminal_id() };
         assert_eq!(terminals.serve(release()).await, Ok(ServiceAnswer::Done));
         assert_eq!(terminals.serve(release()).await.unwrap_err().code, NOT_FOUND);

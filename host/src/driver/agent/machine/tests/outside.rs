@@ -69,6 +69,12 @@ fn open_terminals_are_known_to_the_next_host() {
     bench.update("tool_call", &json!({ "toolCallId": "t", "title": "Make", "content": content }));
     let shown = serde_json::to_value(&bench.shown.items).unwrap().to_string();
     assert!(shown.contains(r#"{"sessionId":"terminal_1","type":"terminal"}"#), "{shown}");
+    bench.ask(9, "terminal/wait_for_exit", &json!({ "terminalId": "terminal_1" }));
+    bench.ask(10, "terminal/output", &json!({ "terminalId": "terminal_1" }));
+    bench.machine.interrupted();
+    bench.handle(AgentInput::Timeout);
+    assert_eq!(bench.answers(9)[0]["result"], json!({ "exitCode": null, "signal": "SIGHUP" }));
+    assert!(bench.answers(10)[0]["error"]["code"].is_i64(), "it may ask again");
     bench.ask(8, "terminal/release", &json!({ "terminalId": "terminal_1" }));
     assert!(bench.machine.open_terminals().is_empty());
 }
