@@ -22,11 +22,13 @@
 
 pub mod agent;
 mod error;
+mod opener;
 pub mod pty;
 mod registry;
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
+use std::future::ready;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -36,6 +38,7 @@ use futures_util::future::BoxFuture;
 use moorline_shared::agent::action::{ActionNumber, SessionAction};
 use moorline_shared::agent::approval::{ApprovalDecision, ApprovalRequest};
 use moorline_shared::agent::spec::KnownAgent;
+use moorline_shared::change::{ChangesAnswer, ChangesQuestion};
 use moorline_shared::control::Facts;
 use moorline_shared::event::Status;
 use moorline_shared::fold::Conversation;
@@ -45,6 +48,7 @@ use serde_json::{Map, Value};
 
 pub use error::DriverError;
 pub(crate) use error::blocking;
+pub use opener::{OpenedTerminal, SessionOpener, TerminalTail, TerminalWish};
 pub use registry::{Drivers, UnknownDriver};
 
 /// Starts sessions of one kind.
@@ -103,6 +107,8 @@ pub struct SessionSpec {
     /// Variables of the host that every program of the session gets, such as where to ask for
     /// approvals: see [`crate::ask`]. They take precedence over those of `facts`.
     pub variables: BTreeMap<String, String>,
+    /// Opens further sessions beside this one, if it may.
+    pub opener: Option<Arc<dyn SessionOpener>>,
 }
 
 /// A session that was started.
@@ -235,6 +241,10 @@ pub trait SessionControl: Debug + Send + Sync {
         Bytes::new()
     }
 
+    /// Asks for a [`DriverOutput::Checkpoint`], because the session's log has more than the driver's
+    /// output, such as an event of the relay. Only for sessions that outlive their host.
+    fn request_checkpoint(&self) {}
+
     /// Hears that the last checkpoint is written, or that the session has no journal. What follows
     /// from that state may leave the host now.
     fn journaled(&self) {}
@@ -242,6 +252,13 @@ pub trait SessionControl: Debug + Send + Sync {
     /// Returns true if this question of [`DriverOutput::Ask`] awaits a decision.
     fn awaits(&self, _approval_id: &ApprovalId) -> bool {
         false
+    }
+
+    /// Answers a question about the files that the session's agent has changed. The future may be
+    /// dropped.
+    fn changes(&self, _question: ChangesQuestion) -> BoxFuture<'static, ChangesAnswer> {
+        let message = "This session runs no agent.".to_owned();
+        Box::pin(ready(ChangesAnswer::Failed { code: "not_an_agent".to_owned(), message }))
     }
 
     /// Takes the decision about a question of [`DriverOutput::Ask`]; `None` if it has expired.

@@ -17,6 +17,8 @@ mod view;
 use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use futures_util::future::BoxFuture;
+use moorline_shared::change::{ChangesAnswer, ChangesQuestion};
 use moorline_shared::control::Hosted;
 use moorline_shared::fold::Conversation;
 use moorline_shared::id::{Seq, SessionId};
@@ -162,6 +164,15 @@ impl Session {
         self.lock().control.close();
     }
 
+    /// Answers a question about the files that the session's agent has changed.
+    pub(crate) fn changes(
+        self: &Arc<Self>,
+        question: ChangesQuestion,
+    ) -> BoxFuture<'static, ChangesAnswer> {
+        let control = Arc::clone(&self.lock().control);
+        control.changes(question)
+    }
+
     /// Ends the session, and drops its output from now on.
     pub(crate) fn abandon(self: &Arc<Self>) {
         let mut state = self.lock();
@@ -208,6 +219,10 @@ impl StateGuard<'_> {
         approvals::start_expiry(session, state);
         input::start_tasks(session, state);
         painter::start(session, state);
+        if state.publisher.awaits_journal() {
+            // Only the driver knows when its state and the log are of the same moment.
+            state.control.request_checkpoint();
+        }
         drop(self);
         session.changed.notify_one();
     }

@@ -70,6 +70,12 @@ pub const OPERATION_DIFF_BYTES: usize = 64 * KIB;
 /// Most bytes of the diffs of all operations of one preview. Beyond this they are cut off.
 pub const OPERATIONS_DIFF_BYTES: usize = MIB;
 
+/// Most files of one list of changes, and of one request to keep or revert some.
+pub const CHANGED_FILES: usize = 200;
+/// Error for a request with more files.
+pub const TOO_MANY_CHANGES: &str =
+    formatcp!("Keep and revert at most {} files at a time.", CHANGED_FILES);
+
 /// Most bytes of a prompt with its images, as they are in a request.
 pub const AGENT_PROMPT_BYTES: usize = 200 * KIB;
 /// Error for a prompt that is larger.

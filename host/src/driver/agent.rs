@@ -24,6 +24,7 @@ mod task;
 mod terminals;
 mod transcript;
 mod transport;
+mod turn_watch;
 mod wire;
 
 pub use acp::{ServiceAnswer, ServiceRequest};

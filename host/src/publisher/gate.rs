@@ -107,6 +107,12 @@ impl Publisher {
         (self.log.after(last).cloned().collect(), state)
     }
 
+    /// Returns true if the relay waits for something that is not in the journal.
+    #[must_use]
+    pub fn awaits_journal(&self) -> bool {
+        self.gate.as_ref().is_some_and(|gate| gate.last < self.log.head() || !gate.held.is_empty())
+    }
+
     /// Records that everything so far is in the journal, so that the relay may hear of it.
     pub fn journaled(&mut self) {
         if let Some(gate) = &mut self.gate {

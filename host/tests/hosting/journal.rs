@@ -150,6 +150,10 @@ impl SessionControl for Counting {
         serde_json::to_vec(&*self.0.0.lock().unwrap()).unwrap().into()
     }
 
+    fn request_checkpoint(&self) {
+        self.change(|counts| counts.is_changed = true);
+    }
+
     fn close(&self) {
         self.change(|counts| counts.is_over = true);
     }
@@ -270,6 +274,23 @@ async fn a_session_continues_where_its_host_was_killed() {
     assert_eq!((snapshot.seq, copy.head), (snapshot.seq, snapshot.seq));
     let items = Conversation::from_snapshot(&snapshot.data).unwrap().items;
     assert_eq!(items.len(), 4, "after the second death: {items:?}");
+    host.kill();
+}
+
+#[tokio::test]
+async fn what_a_relay_adds_is_told_though_the_driver_is_silent() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut host = MortalHost::start(folder.path()).await;
+    let (mut control, _) = host.relay.control().await;
+    start(&mut control, counts()).await;
+    let mut link = host.relay.publish(&id("session1")).await;
+    let mut copy = Copy::default();
+    copy.resume(&mut link, u64::MAX).await;
+    let event = Event::of_kind(id("session1"), "terminal-created", 1, json!({}));
+    say(&link, HostCommand::Append { event }).await;
+    while copy.events.last().is_none_or(|event| event.kind != "terminal-created") {
+        soon("the event", copy.hear(&mut link)).await;
+    }
     host.kill();
 }
 

@@ -8,8 +8,8 @@ use super::items::{ConversationItem, MessageItem, ToolItem};
 use super::summary::AgentSummary;
 use crate::agent::approval::ApprovalRequest;
 use crate::event::{
-    AgentCommands, AgentConfig, AgentInfo, AgentMessage, AgentPlan, AgentTool, AgentTurn,
-    AgentUpdate, AgentUsage, Event, EventKind,
+    AgentChanges, AgentCommands, AgentConfig, AgentInfo, AgentMessage, AgentPlan, AgentTool,
+    AgentTurn, AgentUpdate, AgentUsage, Event, EventKind,
 };
 use crate::id::Seq;
 use crate::limits::{CONVERSATION_ITEMS, SNAPSHOT_BYTES};
@@ -30,6 +30,8 @@ pub struct Conversation {
     pub commands: AgentCommands,
     /// The context and money that it has used.
     pub usage: AgentUsage,
+    /// The files that it has changed.
+    pub changes: AgentChanges,
     /// The number of items that are left out at the beginning. The log may have them.
     pub omitted: u64,
     /// The items, oldest first.
@@ -49,6 +51,7 @@ struct StoredConversation {
     config: AgentConfig,
     commands: AgentCommands,
     usage: AgentUsage,
+    changes: AgentChanges,
     omitted: u64,
     items: Vec<ConversationItem>,
 }
@@ -64,10 +67,10 @@ enum ItemKey {
 impl From<StoredConversation> for Conversation {
     fn from(stored: StoredConversation) -> Self {
         let StoredConversation { summary, info, plan, config, commands, .. } = stored;
-        let StoredConversation { usage, omitted, items, .. } = stored;
+        let StoredConversation { usage, changes, omitted, items, .. } = stored;
         let key = |(place, item)| Some((ItemKey::of(item)?, place));
         let places = (omitted..).zip(&items).filter_map(key).collect();
-        Self { summary, info, plan, config, commands, usage, omitted, items, places }
+        Self { summary, info, plan, config, commands, usage, changes, omitted, items, places }
     }
 }
 
@@ -105,6 +108,7 @@ impl Conversation {
             EventKind::AgentConfig => set(event, |config| self.config = config),
             EventKind::AgentCommands => set(event, |commands| self.commands = commands),
             EventKind::AgentUsage => set(event, |usage| self.usage = usage),
+            EventKind::AgentChanges => set(event, |changes| self.changes = changes),
             EventKind::AgentTurn => set(event, |turn: AgentTurn| {
                 let item = ConversationItem::Turn { turn_id: turn.turn_id };
                 self.item(item);

@@ -40,7 +40,7 @@ pub(super) use permission::{
 };
 pub(super) use prompt::{prompt_blocks, prompt_request, text_block};
 pub use services::{ServiceAnswer, ServiceRequest};
-pub(super) use services::{service, service_answer};
+pub(super) use services::{hung_up, service, service_answer};
 pub(super) use v1::commands;
 
 /// The version of the protocol that an agent speaks.

@@ -56,7 +56,7 @@ use moorline_shared::agent::action::ActionNumber;
 use moorline_shared::agent::content::{ContentBlock, KnownContent, MessageRole};
 use moorline_shared::agent::prompt::Prompt;
 use moorline_shared::event::{AgentInfo, AgentMessage};
-use moorline_shared::id::ApprovalId;
+use moorline_shared::id::{ApprovalId, TurnId};
 use moorline_shared::session::ExitStatus;
 use moorline_shared::time::Time;
 use serde::{Deserialize, Serialize};
@@ -112,6 +112,10 @@ impl AgentMachine {
         if spec.mode.is_some() {
             watch.configured();
         }
+        let mut out = Outbox::default();
+        if spec.history.is_some() {
+            StateReport::disown_changes(&mut out);
+        }
         Self {
             spec,
             life: AgentLife::new(),
@@ -124,7 +128,7 @@ impl AgentMachine {
             settings,
             desk: ServiceDesk::default(),
             input: UserSide::default(),
-            out: Outbox::default(),
+            out,
         }
     }
 
@@ -151,6 +155,9 @@ impl AgentMachine {
             }
             AgentInput::Typed(bytes) => self.typed(now, random, &bytes),
             AgentInput::Served { work, result } => self.desk.served(work, result, &mut self.out),
+            AgentInput::Changes(changes) => {
+                self.input.report.report_changes(changes, &mut self.out);
+            }
             AgentInput::Timeout => {}
             AgentInput::Close => return self.close(),
         }
@@ -197,6 +204,18 @@ impl AgentMachine {
     #[must_use]
     pub fn awaits(&self, approval_id: &ApprovalId) -> bool {
         self.questions.has(approval_id)
+    }
+
+    /// Returns the turn that runs.
+    #[must_use]
+    pub fn active_turn(&self) -> Option<TurnId> {
+        self.turns.active_id()
+    }
+
+    /// Returns the terminals that the agent has opened and not released.
+    #[must_use]
+    pub fn open_terminals(&self) -> Vec<String> {
+        self.desk.terminals()
     }
 
     fn tick(&mut self, now: Time) {

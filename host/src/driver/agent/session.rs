@@ -1,7 +1,7 @@
 //! The driver, and the two halves of a session.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -9,6 +9,7 @@ use futures_util::future::BoxFuture;
 use moorline_shared::agent::action::{ActionNumber, SessionAction};
 use moorline_shared::agent::approval::ApprovalDecision;
 use moorline_shared::agent::spec::KnownAgent;
+use moorline_shared::change::{ChangesAnswer, ChangesQuestion};
 use moorline_shared::id::ApprovalId;
 use moorline_shared::session::Size;
 
@@ -19,6 +20,7 @@ use super::machine::{AgentInput, AgentMachine};
 use super::shared::SharedMachine;
 use super::task::AgentTask;
 use super::transport::{AgentKeeper, AgentTransport};
+use crate::changes::{CHANGES, SessionChanges};
 use crate::driver::{
     Driver, DriverError, DriverOutput, OutputSource, SessionControl, SessionSpec, SnapshotSource,
     StartedSession, blocking,
@@ -32,15 +34,18 @@ pub const NAME: &str = "agent";
 pub struct AgentDriver {
     keeper: Option<AgentKeeper>,
     records: Arc<AskRecords>,
+    /// The host's folder, in which the changes of sessions are stored.
+    folder: Option<PathBuf>,
 }
 
 impl AgentDriver {
     /// Creates the driver. Without a keeper, agents end with their host. `folder` is the host's own
-    /// folder, where the driver remembers what it has seen of agents. Blocks for a short time.
+    /// folder, where the driver remembers what it has seen of agents, and what they change in
+    /// sessions. Blocks for a short time.
     #[must_use]
     pub fn new(keeper: Option<AgentKeeper>, folder: Option<&Path>) -> Self {
         let records = folder.map_or_else(AskRecords::default, AskRecords::open);
-        Self { keeper, records: Arc::new(records) }
+        Self { keeper, records: Arc::new(records), folder: folder.map(Path::to_owned) }
     }
 }
 
@@ -108,12 +113,20 @@ impl AgentDriver {
     ) -> StartedSession {
         let cwd = launch.settings.cwd.to_string_lossy().into_owned();
         let pid = transport.as_ref().and_then(AgentTransport::pid);
+        let place = self.folder.as_deref().map(|folder| folder.join(CHANGES));
+        let changes = SessionChanges::new(
+            &launch.session_id,
+            launch.folders.0.clone(),
+            place.as_deref(),
+            self.folder.clone(),
+        );
         let (keeper, records) = (self.keeper.clone(), Arc::clone(&self.records));
-        let task = AgentTask::new(Arc::clone(&shared), launch, keeper, records, transport);
+        let (own, changed) = (Arc::clone(&shared), changes.clone());
+        let task = AgentTask::new(own, launch, keeper, records, transport, changed);
         tokio::spawn(task.run());
         StartedSession {
             output: Box::new(AgentSessionOutput(Arc::clone(&shared))),
-            control: Arc::new(AgentControl(shared)),
+            control: Arc::new(AgentControl { shared, changes }),
             snapshots: SnapshotSource::Conversation,
             cwd,
             pid,
@@ -135,20 +148,23 @@ impl OutputSource for AgentSessionOutput {
 /// The control half. Actions and decisions are made by people, so they need no bound of their own
 /// beside that of the machine's queues.
 #[derive(Debug)]
-struct AgentControl(Arc<SharedMachine>);
+struct AgentControl {
+    shared: Arc<SharedMachine>,
+    changes: SessionChanges,
+}
 
 impl SessionControl for AgentControl {
     fn write(&self, input: &[u8]) -> io::Result<usize> {
-        if !self.0.has_room() {
+        if !self.shared.has_room() {
             return Ok(0);
         }
-        self.0.handle(AgentInput::Typed(input.to_vec()));
+        self.shared.handle(AgentInput::Typed(input.to_vec()));
         Ok(input.len())
     }
 
     fn writable(&self) -> BoxFuture<'_, bool> {
         Box::pin(async {
-            self.0.wait_for_room().await;
+            self.shared.wait_for_room().await;
             true
         })
     }
@@ -158,27 +174,49 @@ impl SessionControl for AgentControl {
     }
 
     fn act(&self, number: ActionNumber, action: SessionAction) -> bool {
-        self.0.act(number, action);
+        self.shared.act(number, action);
         true
     }
 
     fn decide(&self, approval_id: &ApprovalId, decision: Option<&ApprovalDecision>) -> bool {
-        self.0.decide(approval_id, decision)
+        self.shared.decide(approval_id, decision)
     }
 
     fn awaits(&self, approval_id: &ApprovalId) -> bool {
-        self.0.awaits(approval_id)
+        self.shared.awaits(approval_id)
+    }
+
+    fn changes(&self, question: ChangesQuestion) -> BoxFuture<'static, ChangesAnswer> {
+        let (shared, changes) = (Arc::clone(&self.shared), self.changes.clone());
+        Box::pin(async move {
+            match blocking(move || changes.answer(question)).await {
+                Ok((answer, report)) => {
+                    if let Some(report) = report {
+                        shared.handle(AgentInput::Changes(report));
+                    }
+                    answer
+                }
+                Err(error) => ChangesAnswer::Failed {
+                    code: error.code().to_owned(),
+                    message: error.to_string(),
+                },
+            }
+        })
     }
 
     fn checkpoint(&self) -> Bytes {
-        self.0.checkpoint()
+        self.shared.checkpoint()
+    }
+
+    fn request_checkpoint(&self) {
+        self.shared.request_checkpoint();
     }
 
     fn journaled(&self) {
-        self.0.journaled();
+        self.shared.journaled();
     }
 
     fn close(&self) {
-        self.0.handle(AgentInput::Close);
+        self.shared.handle(AgentInput::Close);
     }
 }

@@ -15,7 +15,7 @@ use bytes::Bytes;
 use moorline_shared::agent::action::{ActionNumber, SessionAction};
 use moorline_shared::agent::approval::ApprovalDecision;
 use moorline_shared::frame::Frame;
-use moorline_shared::id::ApprovalId;
+use moorline_shared::id::{ApprovalId, TurnId};
 use moorline_shared::limits::FRAME_DATA_BYTES;
 use moorline_shared::session::ExitStatus;
 use moorline_shared::time::Time;
@@ -49,6 +49,9 @@ pub(super) struct SharedMachine {
 struct SharedState {
     machine: AgentMachine,
     wire: AgentWire,
+    /// The turn whose prompt is held back until the session's files were looked at.
+    #[serde(default)]
+    held: Option<TurnId>,
     /// The rest of a piece of the transcript.
     text: String,
     /// Work outside, in order, of which the first `released` may be done.
@@ -83,6 +86,7 @@ impl SharedState {
         Self {
             machine,
             wire: AgentWire::default(),
+            held: None,
             text: String::new(),
             work: VecDeque::new(),
             released: 0,
@@ -118,9 +122,15 @@ impl SharedState {
                 }
                 AgentOutput::Done(approval_id) => return Some(DriverOutput::Done(approval_id)),
                 AgentOutput::Acted(number) => return Some(DriverOutput::Acted(number)),
+                AgentOutput::TurnBegins { turn_id } => {
+                    self.held = Some(turn_id.clone());
+                    self.wire.hold();
+                    self.work.push_back(AgentOutput::TurnBegins { turn_id });
+                }
                 work @ (AgentOutput::Serve { .. }
                 | AgentOutput::Forget { .. }
                 | AgentOutput::Observed { .. }
+                | AgentOutput::TurnOver { .. }
                 | AgentOutput::Start
                 | AgentOutput::Kill
                 | AgentOutput::End) => self.work.push_back(work),
@@ -212,10 +222,31 @@ impl SharedMachine {
         self.change(|state, now| {
             state.machine.drop_lines();
             state.wire.restart(keeper);
+            state.held = None;
             state.handled = 0;
             state.mark = None;
             state.machine.handle(now, random_bits(), input);
         });
+    }
+
+    /// Lets the prompt of a turn go to the agent: the session's files were looked at.
+    pub(super) fn let_go(&self, turn: &TurnId) {
+        self.change(|state, _| {
+            if state.held.as_ref() == Some(turn) {
+                state.held = None;
+                state.wire.let_go();
+            }
+        });
+    }
+
+    /// Returns the turn that runs.
+    pub(super) fn active_turn(&self) -> Option<TurnId> {
+        self.lock().machine.active_turn()
+    }
+
+    /// Returns the terminals that the agent has opened and not released.
+    pub(super) fn open_terminals(&self) -> Vec<String> {
+        self.lock().machine.open_terminals()
     }
 
     /// Continues in a host that has none of the work that an earlier one did for the agent.
@@ -230,6 +261,14 @@ impl SharedMachine {
         drop(state);
         self.output.notify_one();
         self.wake.notify_one();
+    }
+
+    /// Has the reader store the state, even if it is as it was.
+    pub(super) fn request_checkpoint(&self) {
+        let was_changed = std::mem::replace(&mut self.lock().is_changed, true);
+        if !was_changed {
+            self.output.notify_one();
+        }
     }
 
     /// Returns the state, from which another host can continue.

@@ -16,8 +16,10 @@ use super::machine::{AgentInput, AgentOutput};
 use super::process::ProcessEvent;
 use super::rpc::{INTERNAL_ERROR, RpcError};
 use super::shared::SharedMachine;
-use super::terminals::{AgentTerminals, ChildTerminals, Served};
+use super::terminals::{AgentTerminals, Served};
 use super::transport::{AgentKeeper, AgentTransport};
+use super::turn_watch::TurnWatch;
+use crate::changes::SessionChanges;
 use crate::driver::blocking;
 
 /// Time allowed for an agent to end by itself when its session ends.
@@ -35,6 +37,7 @@ pub(super) struct AgentTask {
     /// The agent's process, while it runs.
     process: Option<AgentTransport>,
     services: AgentServices,
+    watch: TurnWatch,
     /// True once the session is to end.
     ends: bool,
 }
@@ -43,7 +46,7 @@ pub(super) struct AgentTask {
 #[derive(Debug)]
 struct AgentServices {
     folders: AgentFolders,
-    terminals: Box<dyn AgentTerminals>,
+    terminals: AgentTerminals,
     work: JoinSet<(u64, Served)>,
     handles: BTreeMap<u64, AbortHandle>,
 }
@@ -63,15 +66,18 @@ impl AgentTask {
         keeper: Option<AgentKeeper>,
         records: Arc<AskRecords>,
         process: Option<AgentTransport>,
+        changes: SessionChanges,
     ) -> Self {
-        let (folders, variables) = (launch.folders.clone(), launch.program.variables.clone());
+        let (folders, lost) = (launch.folders.clone(), shared.open_terminals());
+        let (opener, env) = (launch.opener.clone(), launch.env.clone());
         let services = AgentServices {
-            terminals: Box::new(ChildTerminals::new(folders.clone(), variables)),
+            terminals: AgentTerminals::new(opener, folders.clone(), env, lost),
             folders,
             work: JoinSet::new(),
             handles: BTreeMap::new(),
         };
-        Self { shared, launch, keeper, records, process, services, ends: false }
+        let watch = TurnWatch::start(Arc::clone(&shared), changes);
+        Self { shared, launch, keeper, records, process, services, watch, ends: false }
     }
 
     /// Runs until the session ends.
@@ -148,6 +154,8 @@ impl AgentTask {
                 AgentOutput::Serve { work, request } => self.services.serve(work, request),
                 AgentOutput::Forget { work } => self.services.forget(work),
                 AgentOutput::Observed { asks } => self.observed(asks),
+                AgentOutput::TurnBegins { turn_id } => self.watch.begin(turn_id),
+                AgentOutput::TurnOver { turn_id } => self.watch.end(&turn_id),
                 AgentOutput::Start => self.start().await,
                 AgentOutput::Kill => {
                     if let Some(process) = &self.process {
@@ -190,6 +198,7 @@ impl AgentTask {
     async fn end(mut self) {
         self.services.terminals.end_all();
         self.services.work.abort_all();
+        self.watch.forget();
         let exit = match self.process {
             Some(process) => process.close(CLOSE_GRACE).await,
             None => ExitStatus::default(),

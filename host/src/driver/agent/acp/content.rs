@@ -1,7 +1,7 @@
 //! Content of messages and tool calls.
 
 use moorline_shared::agent::content::{
-    ContentBlock, KnownContent, PlanEntry, ToolContent, ToolLocation, ToolStatus,
+    ContentBlock, KnownContent, KnownToolContent, PlanEntry, ToolContent, ToolLocation, ToolStatus,
 };
 use moorline_shared::event::AgentTool;
 use serde_json::{Map, Value};
@@ -35,6 +35,12 @@ pub(in super::super) fn block_text(block: &ContentBlock) -> String {
 
 /// Reads a piece of what a tool has produced, of a known type or not.
 pub(super) fn tool_content(value: &Value) -> ToolContent {
+    // A terminal is a session, and has its id.
+    if text(value, "type").as_deref() == Some("terminal")
+        && let Some(session_id) = id(value, "terminalId")
+    {
+        return ToolContent::Known(KnownToolContent::Terminal { session_id });
+    }
     serde_json::from_value(value.clone()).unwrap_or_else(|_| ToolContent::Other(value.clone()))
 }
 

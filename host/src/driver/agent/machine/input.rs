@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use moorline_shared::agent::action::SessionAction;
 use moorline_shared::agent::approval::ApprovalDecision;
+use moorline_shared::event::AgentChanges;
 use moorline_shared::id::ApprovalId;
 use moorline_shared::session::ExitStatus;
 use serde::{Deserialize, Serialize};
@@ -71,6 +72,8 @@ pub enum AgentInput {
         /// The answer.
         result: Result<ServiceAnswer, RpcError>,
     },
+    /// Files that have changed in a turn, or were kept or reverted since.
+    Changes(AgentChanges),
     /// The time of [`AgentMachine::poll_timeout`](super::AgentMachine::poll_timeout) has come.
     Timeout,
     /// The session is to end.

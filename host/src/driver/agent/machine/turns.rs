@@ -10,7 +10,7 @@ use moorline_shared::limits::{ENDED_TURNS, QUEUED_PROMPTS};
 use moorline_shared::time::Time;
 use serde::{Deserialize, Serialize};
 
-use super::outbox::Outbox;
+use super::outbox::{AgentOutput, Outbox};
 
 /// Time allowed for an agent to stop when it is asked to.
 const STOP_PATIENCE: Duration = Duration::from_secs(10);
@@ -163,6 +163,7 @@ impl TurnBook {
     /// Begins a turn.
     pub(super) fn begin(&mut self, turn: QueuedTurn, out: &mut Outbox) {
         out.event(&turn_event(&turn.turn_id, TurnState::Running));
+        out.push(AgentOutput::TurnBegins { turn_id: turn.turn_id.clone() });
         self.active = Some(ActiveTurn {
             turn,
             is_waiting: false,
@@ -198,6 +199,7 @@ impl TurnBook {
     pub(super) fn put_back(&mut self, out: &mut Outbox) {
         if let Some(active) = self.active.take() {
             out.event(&turn_event(&active.turn.turn_id, TurnState::Queued));
+            out.push(AgentOutput::TurnOver { turn_id: active.turn.turn_id.clone() });
             self.queue.push_front(active.turn);
             self.report_order(out);
         }
@@ -247,6 +249,7 @@ impl TurnBook {
             let AgentTurnEnd { state, stop_reason, usage, error } = end;
             let event = turn_event(&active.turn.turn_id, state);
             out.event(&AgentTurn { stop_reason, usage, error, ..event });
+            out.push(AgentOutput::TurnOver { turn_id: active.turn.turn_id.clone() });
             self.forget(active.turn);
         }
     }
