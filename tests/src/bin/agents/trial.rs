@@ -41,6 +41,8 @@ struct Trial<'a> {
     decider: Api,
     /// False if the agent is known not to ask.
     may_ask: bool,
+    /// True if it is made to ask.
+    is_special: bool,
 }
 
 /// What an agent does before its tool runs.
@@ -75,10 +77,10 @@ pub(crate) async fn run(
         }
     };
     let done = tokio::time::timeout(LIMIT, trial).await;
-    done.with_context(|| format!("it takes longer than {LIMIT:?}"))??;
     if let Some(recording) = recording {
         recording.finish(&stage)?;
     }
+    done.with_context(|| format!("it takes longer than {LIMIT:?}"))??;
     Ok(findings)
 }
 
@@ -147,11 +149,12 @@ impl<'a> Trial<'a> {
             });
         ready.await?;
         let may_ask = agent.asking != Asking::Never;
-        Ok(Self { stage, id, watch, decider, may_ask })
+        Ok(Self { stage, id, watch, decider, may_ask, is_special: asking.is_some() })
     }
 
     fn task(&self, name: &str) -> Task {
-        Task::new(&self.stage.folder.path().join(name))
+        let task = Task::new(&self.stage.folder.path().join(name));
+        if self.is_special { task.special() } else { task }
     }
 
     /// Prompts the agent to write a file, kills something while it waits, and sees it through.

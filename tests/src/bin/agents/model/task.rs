@@ -9,6 +9,8 @@ const CONTENT: &str = "by a stand-in";
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Task {
     path: String,
+    /// True if a command needs more rights than usual: some agents only ask then.
+    is_special: bool,
 }
 
 /// A request to a model, as far as the stand-in needs it.
@@ -51,12 +53,18 @@ pub(super) enum ModelAnswer {
 impl Task {
     /// A task to write this file: an absolute path.
     pub(crate) fn new(path: &std::path::Path) -> Self {
-        Self { path: path.to_string_lossy().into_owned() }
+        Self { path: path.to_string_lossy().into_owned(), is_special: false }
+    }
+
+    /// Returns the same task with a command that needs more rights than usual.
+    pub(crate) fn special(self) -> Self {
+        Self { is_special: true, ..self }
     }
 
     /// Returns the prompt.
     pub(crate) fn prompt(&self) -> String {
-        format!("Please write the file. [[write {}]]", self.path)
+        let verb = if self.is_special { "specially write" } else { "write" };
+        format!("Please write the file. [[{verb} {}]]", self.path)
     }
 
     /// The path of the file, which names the task.
@@ -71,9 +79,10 @@ impl Task {
 
     /// Reads the last task of a text.
     fn read(text: &str) -> Option<Self> {
-        let (_, rest) = text.rsplit_once("[[write ")?;
-        let (path, _) = rest.split_once("]]")?;
-        Some(Self { path: path.to_owned() })
+        let (_, rest) = text.rsplit_once("[[")?;
+        let (words, _) = rest.split_once("]]")?;
+        let (verb, path) = words.split_once("write ")?;
+        Some(Self { path: path.to_owned(), is_special: !verb.is_empty() })
     }
 }
 
@@ -120,7 +129,7 @@ impl ModelQuestion {
         let calls = [written, patched, run];
         let mut calls = calls.iter().flat_map(|call| {
             self.tools.iter().filter_map(move |tool| {
-                let arguments = call(tool, &task.path)?;
+                let arguments = call(tool, task)?;
                 Some(ModelAnswer::Call { tool: tool.name.clone(), arguments })
             })
         });
@@ -128,25 +137,31 @@ impl ModelQuestion {
     }
 }
 
-fn written(tool: &ModelTool, path: &str) -> Option<Value> {
+fn written(tool: &ModelTool, Task { path, .. }: &Task) -> Option<Value> {
     let parameters = tool.parameters.as_ref().filter(|all| all.contains_key("content"))?;
     let names = ["file_path", "filePath", "path"];
     let name = names.into_iter().find(|name| parameters.contains_key(*name))?;
     Some(json!({ name: path, "content": format!("{CONTENT}\n") }))
 }
 
-fn patched(tool: &ModelTool, path: &str) -> Option<Value> {
+fn patched(tool: &ModelTool, Task { path, .. }: &Task) -> Option<Value> {
     let is_patch = tool.name == "apply_patch" && tool.parameters.is_none();
     let patch = format!("*** Begin Patch\n*** Add File: {path}\n+{CONTENT}\n*** End Patch\n");
     is_patch.then(|| patch.into())
 }
 
-fn run(tool: &ModelTool, path: &str) -> Option<Value> {
+fn run(tool: &ModelTool, Task { path, is_special }: &Task) -> Option<Value> {
     let parameters = tool.parameters.as_ref()?;
     let name = ["cmd", "command"].into_iter().find(|name| parameters.contains_key(*name))?;
     let command = format!("echo '{CONTENT}' > '{path}'");
-    Some(match &parameters[name]["type"] {
+    let mut arguments = match &parameters[name]["type"] {
         kind if kind == "array" => json!({ name: ["sh", "-c", command] }),
         _ => json!({ name: command }),
-    })
+    };
+    // Codex runs commands in a sandbox, unless they ask not to be.
+    if *is_special && parameters.contains_key("sandbox_permissions") {
+        arguments["sandbox_permissions"] = "require_escalated".into();
+        arguments["justification"] = "May the file be written?".into();
+    }
+    Some(arguments)
 }
