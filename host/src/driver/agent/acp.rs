@@ -14,11 +14,13 @@
 //! relay stores and passes on.
 
 mod content;
+mod diff;
 mod opening;
 mod options;
 mod permission;
 mod prompt;
 mod services;
+mod terminal;
 mod v1;
 mod v2;
 
@@ -41,6 +43,7 @@ pub(super) use permission::{
 pub(super) use prompt::{prompt_blocks, prompt_request, text_block};
 pub use services::{ServiceAnswer, ServiceRequest};
 pub(super) use services::{service, service_answer};
+pub(super) use terminal::{TerminalBytes, TerminalNews, terminal_of};
 pub(super) use v1::commands;
 
 /// The version of the protocol that an agent speaks.
@@ -99,9 +102,11 @@ pub(super) enum AgentNews {
     ToolChunk {
         /// The tool call.
         tool_call_id: String,
-        /// The piece.
-        content: ToolContent,
+        /// The piece, which is several if it changes several parts of files.
+        content: Vec<ToolContent>,
     },
+    /// More output of a terminal of the agent's.
+    Terminal(TerminalNews),
     /// The plan.
     Plan(Vec<PlanEntry>),
     /// The commands.
@@ -122,6 +127,8 @@ pub(super) enum AgentNews {
         stop_reason: Option<String>,
         /// The error because of which it stopped.
         error: Option<RpcError>,
+        /// The tokens that it has used.
+        usage: Option<TurnUsage>,
     },
     /// The history that was asked for is complete.
     Replayed,

@@ -44,6 +44,7 @@ mod questions;
 mod report;
 mod settings;
 mod speech;
+mod tails;
 #[cfg(test)]
 mod tests;
 mod tools;
@@ -177,8 +178,9 @@ impl AgentMachine {
     /// Returns when to pass in [`AgentInput::Timeout`].
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Time> {
-        let times = [self.speech.poll_timeout(), self.turns.stop_until(), self.life.until];
-        times.into_iter().flatten().min()
+        let told = [self.speech.poll_timeout(), self.tools.poll_timeout()];
+        let times = told.into_iter().chain([self.turns.stop_until(), self.life.until]);
+        times.flatten().min()
     }
 
     /// Returns true if this question waits for a decision.
@@ -189,6 +191,7 @@ impl AgentMachine {
 
     fn tick(&mut self, now: Time) {
         self.speech.tick(now, &mut self.out);
+        self.tools.tick(now, &mut self.out);
         if self.turns.stops_late(now) {
             let sentence = "The agent has not stopped within 10 seconds. Stop it by force to end \
                             its process.";

@@ -6,6 +6,7 @@ use moorline_shared::agent::content::{
 use moorline_shared::event::AgentTool;
 use serde_json::{Map, Value};
 
+use super::diff::changes;
 use super::{ToolNews, list, text};
 
 /// Most bytes of an id that an agent has chosen.
@@ -33,9 +34,13 @@ pub(in super::super) fn block_text(block: &ContentBlock) -> String {
     }
 }
 
-/// Reads a piece of what a tool has produced, of a known type or not.
-pub(super) fn tool_content(value: &Value) -> ToolContent {
-    serde_json::from_value(value.clone()).unwrap_or_else(|_| ToolContent::Other(value.clone()))
+/// Reads a piece of what a tool has produced, of a known type or not. Changes of several parts of
+/// files are several pieces.
+pub(super) fn tool_content(value: &Value) -> Vec<ToolContent> {
+    changes(value).unwrap_or_else(|| {
+        let known = serde_json::from_value(value.clone());
+        vec![known.unwrap_or_else(|_| ToolContent::Other(value.clone()))]
+    })
 }
 
 /// Reads an id that an agent has chosen; `None` if it is empty or too long.
@@ -52,7 +57,7 @@ pub(super) fn tool(value: &Value) -> Option<ToolNews> {
         kind: text(value, "kind"),
         status: text(value, "status").map(|status| status_of(&status)),
         locations: list(value, "locations").map(|list| list.iter().filter_map(location).collect()),
-        content: contents.map(|list| list.iter().map(tool_content).collect()),
+        content: contents.map(|list| list.iter().flat_map(tool_content).collect()),
         input: present(value, "rawInput"),
         output: present(value, "rawOutput"),
         // Claude Code names the call of the sub-agent that makes this one.

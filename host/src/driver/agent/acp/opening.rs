@@ -53,6 +53,10 @@ pub(in super::super) struct OpenedSession {
 
 /// Returns the request that opens a connection in a version of the protocol. It can be read by
 /// agents of each version.
+///
+/// Files are not offered, although requests for them are served: an agent that works on files by
+/// itself does not wait for a host that is away. Gemini (0.61) even takes every error of a client
+/// for more than a missing file, and then does not write new ones.
 pub(in super::super) fn initialize(version: u64) -> AgentCall {
     let info = json!({
         "name": "moorline", "title": "Moorline", "version": env!("CARGO_PKG_VERSION"),
@@ -61,7 +65,6 @@ pub(in super::super) fn initialize(version: u64) -> AgentCall {
         "protocolVersion": version,
         "clientInfo": info,
         "clientCapabilities": {
-            "fs": { "readTextFile": true, "writeTextFile": true },
             "terminal": true,
             "session": { "configOptions": { "boolean": {} } },
             "elicitation": { "form": {} },

@@ -1,6 +1,7 @@
 //! What the agent says, and what follows from it.
 
 use moorline_shared::agent::content::MessageRole;
+use moorline_shared::agent::prompt::TurnUsage;
 use moorline_shared::event::{AgentCommands, AgentInfo, AgentPlan};
 use moorline_shared::id::{ApprovalId, TurnId};
 use moorline_shared::time::Time;
@@ -308,11 +309,16 @@ impl AgentMachine {
             }
             AgentNews::Tool(tool) => self.tool(*tool),
             AgentNews::ToolChunk { tool_call_id, content } => {
-                self.tools.add(&tool_call_id, content, &mut self.out);
+                for piece in content {
+                    self.tools.add(&tool_call_id, piece, &mut self.out);
+                }
             }
+            AgentNews::Terminal(news) => self.tools.terminal(now, news, &mut self.out),
             AgentNews::Plan(entries) => self.plan(AgentPlan { entries }),
             AgentNews::Running => self.turns.accept(),
-            AgentNews::Idle { stop_reason, error } => self.idle(stop_reason, error),
+            AgentNews::Idle { stop_reason, error, usage } => {
+                self.idle(stop_reason, error, usage);
+            }
             AgentNews::Unknown(update) => self.out.event(&fit_update(update)),
             _ => {}
         }
@@ -345,7 +351,12 @@ impl AgentMachine {
     }
 
     /// Ends the turn of an agent of version 2, whose session has become idle.
-    fn idle(&mut self, stop_reason: Option<String>, error: Option<RpcError>) {
+    fn idle(
+        &mut self,
+        stop_reason: Option<String>,
+        error: Option<RpcError>,
+        usage: Option<TurnUsage>,
+    ) {
         let Some(active) = self.turns.active() else { return };
         // A session that is idle before it has the prompt says nothing about the turn.
         if !active.is_accepted && stop_reason.is_none() {
@@ -356,6 +367,7 @@ impl AgentMachine {
             Some(error) => failed(error, is_stopping),
             None => AgentTurnEnd::stopped(stop_reason),
         };
+        let end = end.with_usage(usage);
         self.end_turn(end);
     }
 }

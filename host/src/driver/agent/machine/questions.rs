@@ -14,7 +14,7 @@ use super::fit::{cut, json_bytes};
 use super::outbox::{AgentOutput, Outbox};
 use super::tools::OpenTool;
 use crate::driver::agent::acp::{
-    AskedForm, AskedPermission, form_answer, hash_of, permission_answer,
+    AskedForm, AskedPermission, form_answer, hash_of, permission_answer, terminal_of,
 };
 use crate::driver::agent::rpc::{CANCELLED, RpcId};
 
@@ -232,7 +232,7 @@ pub(super) fn permission_request(
             tool_call_id: known.map(|known| known.tool_call_id.clone()),
             tool: kind,
             cwd,
-            content: contents.iter().map(shown_content).collect(),
+            content: contents.iter().filter_map(shown_content).collect(),
             input,
         },
         digest,
@@ -293,16 +293,20 @@ fn quoted(word: &str) -> String {
     format!("'{}'", word.replace('\'', r"'\''"))
 }
 
-/// Returns what a tool has produced in a form that everybody can show.
-fn shown_content(content: &ToolContent) -> KnownToolContent {
+/// Returns what a tool has produced in a form that everybody can show; `None` for a terminal, which
+/// says nothing about what will be done.
+fn shown_content(content: &ToolContent) -> Option<KnownToolContent> {
+    if terminal_of(content).is_some() {
+        return None;
+    }
     let text = |text: String| KnownToolContent::Content { content: ContentBlock::text(text) };
-    match content {
+    Some(match content {
         ToolContent::Known(known) => known.clone(),
         ToolContent::Other(value) => match value.pointer("/patch/text").and_then(Value::as_str) {
             Some(patch) => text(format!("```diff\n{patch}\n```")),
             None => text(value.to_string()),
         },
-    }
+    })
 }
 
 /// Cuts a question to the size that relays take. What is missing is said, and the digest is still

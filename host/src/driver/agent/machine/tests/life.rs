@@ -25,6 +25,8 @@ fn an_agent_introduces_itself_and_opens_a_session() {
     bench.handle(AgentInput::Started);
     let hello = bench.request("initialize");
     assert_eq!(hello["params"]["clientCapabilities"]["terminal"], true);
+    // Gemini takes every error of a client for more than a missing file, and then writes no new one.
+    assert!(hello["params"]["clientCapabilities"].get("fs").is_none());
     let info = json!({ "name": "x", "title": "Agent X", "version": "3" });
     let capabilities = json!({ "sessionCapabilities": { "additionalDirectories": {} } });
     let answer =
