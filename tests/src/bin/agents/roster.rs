@@ -20,6 +20,8 @@ pub(crate) struct RealAgent {
     pub(crate) variables: fn(&str) -> Vec<(&'static str, String)>,
     /// The way in which it is made to ask before it acts.
     pub(crate) asking: Asking,
+    /// True if it overwrites a conversation that it resumes in the minute in which it began.
+    pub(crate) keeps_by_minute: bool,
 }
 
 /// The way in which an agent is made to ask before it acts.
@@ -51,6 +53,7 @@ pub(crate) const ROSTER: &[RealAgent] = &[
             ]
         },
         asking: Asking::Option { option: "mode", value: "default" },
+        keeps_by_minute: false,
     },
     RealAgent {
         id: "opencode",
@@ -75,6 +78,7 @@ pub(crate) const ROSTER: &[RealAgent] = &[
             name: "OPENCODE_PERMISSION",
             value: r#"{"edit":"ask","bash":"ask"}"#,
         },
+        keeps_by_minute: false,
     },
     RealAgent {
         id: "gemini",
@@ -98,6 +102,7 @@ pub(crate) const ROSTER: &[RealAgent] = &[
             ]
         },
         asking: Asking::ByDefault,
+        keeps_by_minute: true,
     },
     RealAgent {
         id: "codex",
@@ -121,6 +126,7 @@ pub(crate) const ROSTER: &[RealAgent] = &[
             ]
         },
         asking: Asking::Option { option: "mode", value: "read-only" },
+        keeps_by_minute: false,
     },
     RealAgent {
         id: "pi",
@@ -146,6 +152,7 @@ pub(crate) const ROSTER: &[RealAgent] = &[
             vec![("PI_OFFLINE", "1".to_owned()), ("PI_SKIP_VERSION_CHECK", "1".to_owned())]
         },
         asking: Asking::Never,
+        keeps_by_minute: false,
     },
 ];
 

@@ -2,7 +2,7 @@
 //! is killed.
 
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use moorline_shared::agent::content::{KnownToolContent, ToolContent, ToolStatus};
@@ -119,6 +119,9 @@ async fn asked(
         trial.round("host.txt", Some(Victim::Host)).await.context("the host is killed")?;
     }
     trial.agent_dies().await.context("the agent is killed")?;
+    if agent.keeps_by_minute {
+        next_minute().await?;
+    }
     let started = Instant::now();
     trial.round("after.txt", None).await.context("after the agent was killed")?;
     findings.back_in = started.elapsed();
@@ -167,6 +170,9 @@ impl<'a> Trial<'a> {
                 self.stage.relay.kill().await?;
                 self.stage.relay.launch().await?;
                 self.watch.reconnect().await?;
+                // What was not stored yet is told again by the host.
+                let is_known = async || self.has_open(&pause).await.unwrap_or(false);
+                wait_until("the relay to know the question", is_known).await?;
             }
             Some(Victim::Host) => {
                 self.stage.relay.kill_host().await?;
@@ -217,6 +223,19 @@ impl<'a> Trial<'a> {
         Ok((turn, pause))
     }
 
+    /// Returns true if the relay knows what the agent waits for.
+    async fn has_open(&self, pause: &Pause) -> Result<bool> {
+        let Pause::Asked(approval) = pause else { return Ok(true) };
+        let open = self.open_approvals().await?;
+        Ok(open.iter().any(|it| it["approvalId"] == approval["approvalId"]))
+    }
+
+    async fn open_approvals(&self) -> Result<Vec<Value>> {
+        let path = format!("/api/session/{}/approvals?state=open", self.id);
+        let open = self.stage.api().expect(200, Method::GET, &path, Value::Null).await?;
+        Ok(open["approvals"].as_array().context("no approvals")?.clone())
+    }
+
     /// Allows what was asked, with another token than the one that prompts.
     async fn allow(&mut self, approval: &Value) -> Result<()> {
         let id = approval["approvalId"].as_str().context("no approval")?;
@@ -253,15 +272,18 @@ impl<'a> Trial<'a> {
         Ok(())
     }
 
-    /// Returns true if the conversation shows a change of a file.
+    /// Returns true if a question or a tool call shows a change of a file.
     fn has_diff(&self) -> bool {
-        let is_diff = |content: &ToolContent| {
-            matches!(content, ToolContent::Known(KnownToolContent::Diff { .. }))
-        };
-        self.watch.shown.items.iter().any(|item| match item {
-            ConversationItem::Tool(tool) => tool.content.iter().any(is_diff),
+        let is_diff = |content: &KnownToolContent| matches!(content, KnownToolContent::Diff { .. });
+        let of_tools = self.watch.shown.items.iter().any(|item| match item {
+            ConversationItem::Tool(tool) => tool.content.iter().any(|content| match content {
+                ToolContent::Known(content) => is_diff(content),
+                ToolContent::Other(_) => false,
+            }),
             _ => false,
-        })
+        });
+        let asked = self.watch.shown.summary.approvals.entries();
+        of_tools || asked.iter().any(|entry| entry.request.subject.content.iter().any(is_diff))
     }
 
     /// Kills the agent while it waits: its turn fails, and its question is withdrawn.
@@ -277,9 +299,8 @@ impl<'a> Trial<'a> {
         let error = failed.await?;
         ensure!(error["code"] == "agent_exited", "{error}");
         self.stage.model.release();
-        let path = format!("/api/session/{}/approvals?state=open", self.id);
-        let open = self.stage.api().expect(200, Method::GET, &path, Value::Null).await?;
-        ensure!(open["approvals"].as_array().is_some_and(Vec::is_empty), "still open: {open}");
+        let open = self.open_approvals().await?;
+        ensure!(open.is_empty(), "still open: {open:?}");
         let gone = async || SessionProcesses::of(&self.id).is_empty();
         wait_until("the killed agent's processes to end", gone).await?;
         ensure!(!task.is_done(), "it has written the file");
@@ -297,6 +318,14 @@ impl Drop for Trial<'_> {
         let shown = serde_json::to_string_pretty(&self.watch.shown).unwrap_or_default();
         _ = std::fs::write(&self.stage.shown, shown);
     }
+}
+
+/// Waits for the end of the minute, for an agent whose files have names by the minute.
+async fn next_minute() -> Result<()> {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?;
+    let rest = Duration::from_mins(1).as_millis() as u64 - now.as_millis() as u64 % 60_000;
+    tokio::time::sleep(Duration::from_millis(rest)).await;
+    Ok(())
 }
 
 /// Returns true if an event says that a turn is in this state.
