@@ -46,22 +46,19 @@ impl Recording {
     /// Writes the recording of a session, without what differs between two of them.
     pub(crate) fn finish(&self, stage: &AgentStage) -> Result<()> {
         let mut scrubber = Scrubber::default();
-        scrubber.replace(&stage.folder.path().to_string_lossy(), "/work");
+        let folder = stage.folder.path().to_string_lossy();
+        scrubber.replace(&folder, "/work");
+        // OpenCode leaves out the first slash.
+        scrubber.replace(folder.trim_start_matches('/'), "work");
         scrubber.replace(&stage.home().to_string_lossy(), "/home/me");
         scrubber.replace(&stage.model.url(), "http://127.0.0.1:1");
-        let mut text = String::new();
-        for number in 1.. {
-            let Ok(raw) = std::fs::read_to_string(self.raw.path().join(number.to_string())) else {
-                break;
-            };
-            if number > 1 {
-                text.push_str("= killed\n");
-            }
-            for line in raw.lines() {
-                text.push_str(&scrubber.line(line));
-                text.push('\n');
-            }
-        }
+        let raw =
+            |number: u32| std::fs::read_to_string(self.raw.path().join(number.to_string())).ok();
+        let processes: Vec<_> = (1..).map_while(raw).collect();
+        // One that was told nothing was only asked for its version.
+        let told = processes.iter().filter(|raw| raw.starts_with("> "));
+        let text: Vec<String> = told.map(|raw| scrubber.lines(raw)).collect();
+        let text = text.join("= killed\n");
         Ok(std::fs::write(&self.file, text)?)
     }
 }

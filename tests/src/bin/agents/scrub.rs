@@ -26,8 +26,12 @@ impl Scrubber {
         self.replaced.push((text.to_owned(), by.to_owned()));
     }
 
-    /// Returns a line of a recording without what differs.
-    pub(crate) fn line(&mut self, line: &str) -> String {
+    /// Returns the lines of a recording without what differs.
+    pub(crate) fn lines(&mut self, lines: &str) -> String {
+        lines.lines().map(|line| self.line(line) + "\n").collect()
+    }
+
+    fn line(&mut self, line: &str) -> String {
         let (mark, json) = line.split_at(line.floor_char_boundary(2));
         let Ok(mut value) = serde_json::from_str::<Value>(json) else {
             return format!("{mark}{}", self.text(json));
@@ -40,8 +44,10 @@ impl Scrubber {
     /// Gives a name to each id of a session.
     fn learn(&mut self, value: &Value) {
         if let Value::Object(fields) = value {
-            if let Some(id) = fields.get("sessionId").and_then(Value::as_str) {
-                self.id(id, "session");
+            for (field, kind) in [("sessionId", "session"), ("messageId", "message")] {
+                if let Some(id) = fields.get(field).and_then(Value::as_str) {
+                    self.id(id, kind);
+                }
             }
             fields.values().for_each(|field| self.learn(field));
         }
