@@ -172,6 +172,12 @@ impl Replay {
 
     /// Checks that the host says this line now.
     fn compare(&mut self, line: &Value, rest: &[Recorded]) {
+        while self.said.is_empty()
+            && let Some(at) = self.machine.poll_timeout()
+        {
+            self.now = self.now.max(at);
+            self.handle(AgentInput::Timeout);
+        }
         if self.said.is_empty() {
             self.lead_to(line, rest);
         }

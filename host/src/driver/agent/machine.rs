@@ -179,7 +179,8 @@ impl AgentMachine {
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Time> {
         let told = [self.speech.poll_timeout(), self.tools.poll_timeout()];
-        let times = told.into_iter().chain([self.turns.stop_until(), self.life.until]);
+        let life = [self.turns.stop_until(), self.life.until, self.life.history_ends_at()];
+        let times = told.into_iter().chain(life);
         times.flatten().min()
     }
 
@@ -196,6 +197,9 @@ impl AgentMachine {
             let sentence = "The agent has not stopped within 10 seconds. Stop it by force to end \
                             its process.";
             self.out.error("not_stopping", sentence);
+        }
+        if self.life.has_all_history(now) {
+            self.be_ready();
         }
         if self.life.until.is_some_and(|until| until <= now) {
             self.fail_start("The agent does not answer.");

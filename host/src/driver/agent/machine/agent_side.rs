@@ -115,6 +115,14 @@ impl AgentMachine {
             self.commands(AgentCommands { commands });
         }
         self.life.is_open = true;
+        match way {
+            OpenWay::Load => self.life.await_history(now),
+            OpenWay::New | OpenWay::Resume => self.be_ready(),
+        }
+    }
+
+    /// Takes prompts from now on.
+    pub(super) fn be_ready(&mut self) {
         self.life.settle(AgentPhase::Ready);
         self.info("ready", None);
         self.apply_settings();
@@ -256,6 +264,7 @@ impl AgentMachine {
                 self.out.fault(now, "an update is about an unknown session");
             }
             method::UPDATE => {
+                self.life.hear_history(now);
                 let update = params.get_mut("update").map(Value::take).unwrap_or_default();
                 let news = acp::news(self.life.known.dialect, update);
                 self.news(now, news);

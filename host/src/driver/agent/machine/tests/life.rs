@@ -115,11 +115,47 @@ fn an_agent_that_ends_is_loaded_again_by_the_next_prompt() {
     assert!(bench.asked().is_none() && bench.events::<AgentMessage>().is_empty());
     assert_eq!(bench.shown.commands.commands.len(), 1);
     bench.answer("session/load", &Value::Null);
+    bench.pass(Duration::from_secs(1));
     assert_eq!(bench.turns(), ["b running"]);
     // The ids of another process may be those of earlier calls.
     bench.update("tool_call", &json!({ "toolCallId": "t", "title": "New" }));
     let tools = bench.events::<moorline_shared::event::AgentTool>();
     assert_eq!(tools[0].tool_call_id, "t~2");
+}
+
+/// Gemini answers before it repeats its history.
+#[test]
+fn history_that_follows_the_answer_is_history_too() {
+    let mut bench = Bench::ready();
+    bench.exit(0);
+    bench.act(prompt("a"));
+    bench.take();
+    bench.handle(AgentInput::Started);
+    let load = json!({ "protocolVersion": 1, "agentCapabilities": { "loadSession": true } });
+    bench.answer("initialize", &load);
+    bench.answer("session/load", &Value::Null);
+    for _ in 0..4 {
+        bench.update("tool_call", &json!({ "toolCallId": "t", "title": "Old" }));
+        bench.chunk("old words");
+        bench.pass(Duration::from_millis(200));
+        assert!(!bench.has_request("session/prompt"));
+    }
+    assert!(bench.events::<AgentMessage>().is_empty());
+    bench.pass(Duration::from_secs(1));
+    assert_eq!(bench.turns().last().unwrap(), "a running");
+    assert!(bench.has_request("session/prompt"));
+    // One that never rests is not waited for.
+    bench.exit(0);
+    bench.act(prompt("b"));
+    bench.take();
+    bench.handle(AgentInput::Started);
+    bench.answer("initialize", &load);
+    bench.answer("session/load", &Value::Null);
+    for _ in 0..100 {
+        bench.chunk("old words");
+        bench.pass(Duration::from_millis(100));
+    }
+    assert!(bench.has_request("session/prompt"));
 }
 
 #[test]
@@ -299,5 +335,6 @@ fn a_choice_outlives_the_process() {
         &json!({ "protocolVersion": 1, "agentCapabilities": { "loadSession": true } }),
     );
     bench.answer("session/load", &json!({ "modes": modes("ask") }));
+    bench.pass(Duration::from_secs(1));
     assert_eq!(bench.request("session/set_mode")["params"]["modeId"], "code");
 }
