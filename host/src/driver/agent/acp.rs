@@ -35,7 +35,9 @@ use serde_json::Value;
 use super::rpc::RpcError;
 
 pub(super) use content::{block_text, hash_of};
-pub(super) use opening::{AgentAbilities, OpenedSession, cancel, close, hello, initialize, log_in};
+pub(super) use opening::{
+    AgentAbilities, OpenedSession, cancel, close, hello, initialize, log_in, quoted,
+};
 pub(super) use options::{OfferedOption, OptionSetter, offered, set_option};
 pub(super) use permission::{
     AskedForm, AskedPermission, form, form_answer, permission, permission_answer,

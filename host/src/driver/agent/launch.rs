@@ -33,6 +33,7 @@ impl AgentLaunch {
         let agent = facts.agent.unwrap_or_default();
         let command = command(&agent, facts.command)?;
         let name = agent.agent.clone().unwrap_or_else(|| program_name(&command));
+        let asks = agent.agent.as_deref().and_then(catalogue::asks);
         let mut env = facts.env;
         if is_known {
             // Programs from npm need the `node` beside them.
@@ -40,7 +41,7 @@ impl AgentLaunch {
                 .or_insert_with(|| catalogue::search_path().to_string_lossy().into_owned());
         }
         env.extend(variables);
-        let spawn = Spawn { command: Some(command), cwd, env, ..Spawn::default() };
+        let spawn = Spawn { command: Some(command.clone()), cwd, env, ..Spawn::default() };
         let environment = Environment::of_this_process();
         let cwd = pty::folder(&spawn, &environment)?;
         let program = pty::program(&spawn, &cwd, &environment)?;
@@ -58,7 +59,8 @@ impl AgentLaunch {
             cwd: cwd.clone(),
         };
         let history = fork.as_ref().and_then(history::history);
-        let settings = AgentSettings { name, cwd, directories, mode, model, asks: None, history };
+        let settings =
+            AgentSettings { name, cwd, directories, command, mode, model, asks, history };
         let folders = AgentFolders(folders);
         Ok(Self { session_id, settings, program, folders })
     }

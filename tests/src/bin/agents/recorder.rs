@@ -12,7 +12,6 @@ use anyhow::{Context as _, Result};
 use tempfile::TempDir;
 
 use super::scrub::Scrubber;
-use super::stage::AgentStage;
 
 /// A recording of one agent, as it is made.
 #[derive(Debug)]
@@ -44,14 +43,7 @@ impl Recording {
     }
 
     /// Writes the recording of a session, without what differs between two of them.
-    pub(crate) fn finish(&self, stage: &AgentStage) -> Result<()> {
-        let mut scrubber = Scrubber::default();
-        let folder = stage.folder.path().to_string_lossy();
-        scrubber.replace(&folder, "/work");
-        // OpenCode leaves out the first slash.
-        scrubber.replace(folder.trim_start_matches('/'), "work");
-        scrubber.replace(&stage.home().to_string_lossy(), "/home/me");
-        scrubber.replace(&stage.model.url(), "http://127.0.0.1:1");
+    pub(crate) fn finish(&self, mut scrubber: Scrubber) -> Result<()> {
         let raw =
             |number: u32| std::fs::read_to_string(self.raw.path().join(number.to_string())).ok();
         let processes: Vec<_> = (1..).map_while(raw).collect();

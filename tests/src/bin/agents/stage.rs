@@ -15,6 +15,7 @@ use super::model::ModelStub;
 use super::processes::{SessionProcesses, kill_keepers};
 use super::recorder::Recording;
 use super::roster::{Asking, RealAgent};
+use super::scrub::Scrubber;
 
 /// Everything around an agent.
 #[derive(Debug)]
@@ -28,6 +29,8 @@ pub(crate) struct AgentStage {
     /// The sessions that were started.
     sessions: Vec<SessionId>,
     home: TempDir,
+    /// The folder of the agent's packages.
+    packages: PathBuf,
 }
 
 impl AgentStage {
@@ -71,8 +74,8 @@ impl AgentStage {
         variables.extend(own.map(|(name, value)| (name.to_owned(), value)));
         let setup = Setup { variables, ..Setup::default() };
         let relay = Relay::start_as(Kind::Native, setup).await?;
-        let shown = packages.join("conversation.json");
-        Ok(Self { relay, model, folder, shown, sessions: Vec::new(), home })
+        let (shown, packages) = (packages.join("conversation.json"), packages.to_owned());
+        Ok(Self { relay, model, folder, shown, sessions: Vec::new(), home, packages })
     }
 
     /// Starts a session of the agent, which asks before it acts if `asking` is given.
@@ -103,9 +106,17 @@ impl AgentStage {
         self.relay.api()
     }
 
-    /// The home of the agent.
-    pub(crate) fn home(&self) -> &Path {
-        self.home.path()
+    /// Returns a scrubber that knows the folders of this stage.
+    pub(crate) fn scrubber(&self) -> Scrubber {
+        let mut scrubber = Scrubber::default();
+        let folder = self.folder.path().to_string_lossy();
+        scrubber.replace(&folder, "/work");
+        // OpenCode leaves out the first slash.
+        scrubber.replace(folder.trim_start_matches('/'), "work");
+        scrubber.replace(&self.home.path().to_string_lossy(), "/home/me");
+        scrubber.replace(&self.packages.to_string_lossy(), "/agents");
+        scrubber.replace(&self.model.url(), "http://127.0.0.1:1");
+        scrubber
     }
 
     /// Ends a session, and checks that nothing of it is left.

@@ -78,7 +78,7 @@ pub(crate) async fn run(
     };
     let done = tokio::time::timeout(LIMIT, trial).await;
     if let Some(recording) = recording {
-        recording.finish(&stage)?;
+        recording.finish(stage.scrubber())?;
     }
     done.with_context(|| format!("it takes longer than {LIMIT:?}"))??;
     Ok(findings)
@@ -126,6 +126,7 @@ async fn asked(
     trial.round("after.txt", None).await.context("after the agent was killed")?;
     findings.back_in = started.elapsed();
     let [first, after] = ["first.txt", "after.txt"].map(|name| trial.task(name));
+    ensure!(trial.tools_of(&first) == 1, "the history was told again");
     let is_lost = trial.watch.errors.iter().any(|error| error.contains("history_lost"));
     findings.resumes = trial.stage.model.was_told_of(&first, &after);
     findings.errors.clone_from(&trial.watch.errors);
@@ -270,6 +271,17 @@ impl<'a> Trial<'a> {
         let is_open = tools.iter().any(|tool| !tool.status.is_over());
         ensure!(!is_open, "a tool of a turn that is over is not: {tools:?}");
         Ok(())
+    }
+
+    /// Returns the number of tool calls that the conversation shows for a task.
+    fn tools_of(&self, task: &Task) -> usize {
+        let of_task = |item: &&ConversationItem| match item {
+            ConversationItem::Tool(tool) => {
+                serde_json::to_string(tool).is_ok_and(|json| json.contains(task.name()))
+            }
+            _ => false,
+        };
+        self.watch.shown.items.iter().filter(of_task).count()
     }
 
     /// Returns true if a question or a tool call shows a change of a file.

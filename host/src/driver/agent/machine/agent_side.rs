@@ -57,7 +57,7 @@ impl AgentMachine {
 
     fn initialized(&mut self, now: Time, version: u64, result: Result<Value, RpcError>) {
         let hello = match result {
-            Ok(answer) => acp::hello(&answer),
+            Ok(answer) => acp::hello(&answer, &self.spec.command),
             // Some agents refuse a version that is newer than theirs.
             Err(_) if version > acp::OLDEST => return self.initialize(acp::OLDEST),
             Err(error) => {

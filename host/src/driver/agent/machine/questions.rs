@@ -14,7 +14,7 @@ use super::fit::{cut, json_bytes};
 use super::outbox::{AgentOutput, Outbox};
 use super::tools::OpenTool;
 use crate::driver::agent::acp::{
-    AskedForm, AskedPermission, form_answer, hash_of, permission_answer, terminal_of,
+    AskedForm, AskedPermission, form_answer, hash_of, permission_answer, quoted, terminal_of,
 };
 use crate::driver::agent::rpc::{CANCELLED, RpcId};
 
@@ -244,9 +244,9 @@ pub(super) fn permission_request(
     request
 }
 
-/// Returns the question that is a form; `None` if the form is too large.
+/// Returns the question that is a form, or a page to visit; `None` if the form is too large.
 pub(super) fn form_request(place: QuestionPlace, asked: AskedForm) -> Option<ApprovalRequest> {
-    let AskedForm { message, schema } = asked;
+    let AskedForm { message, schema, url } = asked;
     let option = |id: &str, name: &str, kind| ApprovalOption {
         option_id: id.to_owned(),
         name: name.to_owned(),
@@ -254,13 +254,16 @@ pub(super) fn form_request(place: QuestionPlace, asked: AskedForm) -> Option<App
     };
     let mut request = ApprovalRequest {
         approval_id: place.approval_id,
-        digest: hash_of(&json!({ "message": message, "schema": schema })),
+        digest: match &url {
+            None => hash_of(&json!({ "message": message, "schema": schema })),
+            Some(url) => hash_of(&json!({ "message": message, "url": url })),
+        },
         command: message,
-        explanation: String::new(),
+        explanation: url.clone().unwrap_or_default(),
         expires_at: None,
         kind: ApprovalKind::Form,
         options: vec![
-            option("accept", "Send", AnswerKind::AllowOnce),
+            option("accept", if url.is_some() { "Done" } else { "Send" }, AnswerKind::AllowOnce),
             option("decline", "Decline", AnswerKind::RejectOnce),
         ],
         subject: ApprovalSubject::default(),
@@ -282,15 +285,6 @@ fn command_of(input: &Value) -> Option<String> {
         }
         _ => None,
     }
-}
-
-/// Returns a word of a command as a shell would need it.
-fn quoted(word: &str) -> String {
-    let is_plain = |letter: char| letter.is_alphanumeric() || "-_./=:@%+,".contains(letter);
-    if !word.is_empty() && word.chars().all(is_plain) {
-        return word.to_owned();
-    }
-    format!("'{}'", word.replace('\'', r"'\''"))
 }
 
 /// Returns what a tool has produced in a form that everybody can show; `None` for a terminal, which

@@ -252,7 +252,7 @@ fn a_user_logs_in() {
     bench.answer("initialize", &json!({ "protocolVersion": 1, "authMethods": methods }));
     bench.refuse("session/new", -32000, "Authentication required");
     assert_eq!(bench.shown.info.phase, "needs-login");
-    assert_eq!(bench.shown.info.login.len(), 1);
+    assert_eq!(bench.shown.info.login.len(), 1, "nobody knows the command of the other");
     assert_eq!(bench.turns(), ["a queued"]);
     let log_in = |method: &str| SessionAction::LogIn { method: method.into() };
     bench.act(log_in("key"));
@@ -263,6 +263,34 @@ fn a_user_logs_in() {
     bench.take();
     bench.act(log_in("key"));
     assert_eq!(bench.errors(), ["login_refused"], "one login at a time");
+}
+
+#[test]
+fn a_user_logs_in_on_a_terminal() {
+    let command = vec!["/bin/pi agent".to_owned(), "--acp".to_owned()];
+    let mut bench = Bench::with(AgentSettings { command, ..AgentSettings::default() });
+    bench.act(prompt("a"));
+    bench.handle(AgentInput::Started);
+    let offered = bench.request("initialize")["params"].clone();
+    assert_eq!(offered["clientCapabilities"]["auth"]["terminal"], true);
+    assert_eq!(offered["clientCapabilities"]["_meta"]["terminal-auth"], true);
+    assert_eq!(offered["capabilities"]["auth"]["terminal"], json!({}));
+    let named = json!({ "command": "claude", "args": ["auth", "log in"], "env": { "A": "b c" } });
+    let methods = json!([
+        { "id": "tty", "type": "terminal", "name": "T", "args": ["--login"] },
+        { "id": "named", "type": "terminal", "_meta": { "terminal-auth": named } },
+    ]);
+    bench.answer("initialize", &json!({ "protocolVersion": 1, "authMethods": methods }));
+    bench.refuse("session/new", -32000, "Authentication required");
+    let commands: Vec<_> =
+        bench.shown.info.login.iter().filter_map(|login| login.command.as_deref()).collect();
+    assert_eq!(commands, ["'/bin/pi agent' --acp --login", "A='b c' claude auth 'log in'"]);
+    bench.take();
+    // Whoever has done so goes on.
+    bench.act(SessionAction::LogIn { method: "tty".into() });
+    assert!(bench.has_request("session/new") && !bench.has_request("authenticate"));
+    bench.answer("session/new", &json!({ "sessionId": "s" }));
+    assert_eq!(bench.turns().last().unwrap(), "a running");
 }
 
 #[test]

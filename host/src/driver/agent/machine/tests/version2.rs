@@ -197,7 +197,7 @@ fn the_output_of_an_agent_s_terminal_is_that_of_its_tool() {
     );
     bench.update("tool_call_update", &json!({ "toolCallId": "t", "status": "completed" }));
     assert_eq!(shown(&bench).status, Some(ToolStatus::Completed));
-    let contents = bench.events::<AgentTool>().into_iter().filter_map(|tool| tool.content);
-    assert_eq!(contents.last().unwrap().last(), Some(&text("end\n")));
+    let mut contents = bench.events::<AgentTool>().into_iter().filter_map(|tool| tool.content);
+    assert_eq!(contents.next_back().unwrap().last(), Some(&text("end\n")));
     assert!(bench.events::<AgentUpdate>().is_empty(), "all of it is understood");
 }
