@@ -51,16 +51,6 @@ impl SessionProcesses {
     }
 }
 
-/// Kills the processes that hold streams of agents for a host with its state in this folder.
-pub(crate) fn kill_keepers(state: &Path) {
-    let state = state.to_string_lossy().into_owned();
-    let is_ours = |folder: &Path| {
-        let words = std::fs::read(folder.join("cmdline")).unwrap_or_default();
-        is_keeper(folder) && String::from_utf8_lossy(&words).contains(&state)
-    };
-    SessionProcesses(all(is_ours)).kill_all();
-}
-
 fn is_keeper(folder: &Path) -> bool {
     let words = std::fs::read(folder.join("cmdline")).unwrap_or_default();
     words.split(|byte| *byte == 0).nth(1) == Some(b"keep")

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::model::ModelStub;
-use super::processes::{SessionProcesses, kill_keepers};
+use super::processes::SessionProcesses;
 use super::recorder::Recording;
 use super::roster::{Asking, RealAgent};
 use super::scrub::Scrubber;
@@ -150,7 +150,6 @@ impl Drop for AgentStage {
         for session in &self.sessions {
             SessionProcesses::of(session).kill_all();
         }
-        kill_keepers(&self.relay.data_dir());
     }
 }
 
