@@ -2,7 +2,8 @@
 //!
 //! Each task installs its missing requirements on first use: tools into the user's cache folder
 //! (`~/.cache/moorline/tools`), where every checkout finds them, and npm packages into
-//! `client/node_modules` and `deploy/edge/node_modules`. Only Debian packages go to the system.
+//! `client/node_modules`, `deploy/edge/node_modules` and `target/agents`. Only Debian packages go to
+//! the system.
 
 mod agents;
 mod bench;
