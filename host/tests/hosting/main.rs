@@ -10,6 +10,7 @@ mod fake_relay;
 mod journal;
 mod line_driver;
 mod links;
+mod recorded;
 mod sessions;
 mod terminals;
 mod websocket;

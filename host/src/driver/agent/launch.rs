@@ -50,7 +50,7 @@ impl AgentLaunch {
         }
         let own = env.clone();
         env.extend(variables);
-        let spawn = Spawn { command: Some(command), cwd, env, ..Spawn::default() };
+        let spawn = Spawn { command: Some(command.clone()), cwd, env, ..Spawn::default() };
         let environment = Environment::of_this_process();
         let cwd = pty::folder(&spawn, &environment)?;
         let program = pty::program(&spawn, &cwd, &environment)?;
@@ -68,8 +68,10 @@ impl AgentLaunch {
             cwd: cwd.clone(),
         };
         let history = fork.as_ref().and_then(history::history);
-        let asks = agent.as_deref().and_then(|id| records.get(id, || catalogue::version(id)));
-        let settings = AgentSettings { name, cwd, directories, mode, model, asks, history };
+        let seen = |id: &str| records.get(id, || catalogue::version(id));
+        let asks = agent.as_deref().and_then(|id| seen(id).or_else(|| catalogue::asks(id)));
+        let settings =
+            AgentSettings { name, cwd, directories, command, mode, model, asks, history };
         let folders = AgentFolders(folders);
         Ok(Self { session_id, agent, settings, program, folders, env: own, opener })
     }

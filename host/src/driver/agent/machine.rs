@@ -44,6 +44,7 @@ mod questions;
 mod report;
 mod settings;
 mod speech;
+mod tails;
 #[cfg(test)]
 mod tests;
 mod tools;
@@ -196,8 +197,10 @@ impl AgentMachine {
     /// Returns when to pass in [`AgentInput::Timeout`].
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Time> {
-        let times = [self.speech.poll_timeout(), self.turns.stop_until(), self.life.until];
-        times.into_iter().flatten().min()
+        let told = [self.speech.poll_timeout(), self.tools.poll_timeout()];
+        let life = [self.turns.stop_until(), self.life.until, self.life.history_ends_at()];
+        let times = told.into_iter().chain(life);
+        times.flatten().min()
     }
 
     /// Returns true if this question waits for a decision.
@@ -220,10 +223,14 @@ impl AgentMachine {
 
     fn tick(&mut self, now: Time) {
         self.speech.tick(now, &mut self.out);
+        self.tools.tick(now, &mut self.out);
         if self.turns.stops_late(now) {
             let sentence = "The agent has not stopped within 10 seconds. Stop it by force to end \
                             its process.";
             self.out.error("not_stopping", sentence);
+        }
+        if self.life.has_all_history(now) {
+            self.be_ready();
         }
         if self.life.until.is_some_and(|until| until <= now) {
             self.fail_start("The agent does not answer.");

@@ -57,7 +57,7 @@ impl Driver for AgentDriver {
     fn agents(&self) -> Vec<KnownAgent> {
         let mut agents = catalogue::agents();
         for agent in &mut agents {
-            agent.asks = self.records.get(&agent.id, || agent.version.clone());
+            agent.asks = self.records.get(&agent.id, || agent.version.clone()).or(agent.asks);
         }
         agents
     }

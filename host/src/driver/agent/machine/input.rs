@@ -21,6 +21,9 @@ pub struct AgentSettings {
     pub cwd: PathBuf,
     /// Absolute paths of the other folders that it may work in.
     pub directories: Vec<String>,
+    /// The command that starts the agent, so that users can log in with it.
+    #[serde(default)]
+    pub command: Vec<String>,
     /// The mode to begin in, by the agent's own id.
     pub mode: Option<String>,
     /// The model to begin with, by the agent's own id.
