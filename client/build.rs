@@ -54,6 +54,10 @@ struct ModulePart {
 fn main() {
     let root = env::var("CARGO_MANIFEST_DIR").expect("cargo sets it");
     let packages = Path::new(&root).join("node_modules");
+    if env::var_os("CARGO_FEATURE_SPLIT").is_some() {
+        // What cuts the program apart must know what refers to what.
+        println!("cargo::rustc-link-arg-bins=--emit-relocs");
+    }
     println!("cargo::rerun-if-changed=build.rs");
     if let Err(error) = parts(&packages).and_then(|parts| place(&packages.join("moorline"), &parts))
     {

@@ -6,7 +6,8 @@ use crate::bindings::observe::{self, VisibleHeight};
 use crate::bindings::page;
 use crate::pages::frame::asks::Asks;
 use crate::pages::frame::palette::Palette;
-use crate::pages::{AskToken, NotFound, SessionPage, SessionsPage, TerminalPage};
+use crate::pages::parts::{self, PagePart};
+use crate::pages::{AskToken, NotFound, SessionsPage};
 use crate::session::access::PageAccess;
 use crate::session::actions::Actions;
 use crate::session::code;
@@ -48,8 +49,8 @@ fn pages(router: Router) -> AnyView {
     let page = Memo::new(move |_| router.page());
     live(move || match page.get() {
         PageRoute::Sessions { .. } => view! { <SessionsPage /> }.into_any(),
-        PageRoute::Session(id) => view! { <SessionPage id /> }.into_any(),
-        PageRoute::Terminal(id) => view! { <TerminalPage id /> }.into_any(),
+        PageRoute::Session(id) => parts::session_page(PagePart::Session, id),
+        PageRoute::Terminal(id) => parts::session_page(PagePart::Terminal, id),
         PageRoute::NotFound => view! { <NotFound /> }.into_any(),
     })
 }

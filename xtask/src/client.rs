@@ -61,7 +61,9 @@ pub(crate) fn build(workspace: &Workspace, profile: BuildProfile) -> Result<()> 
     // Some environments set NO_COLOR=1, which trunk rejects as a malformed flag.
     trunk.env_remove("NO_COLOR");
     if profile == BuildProfile::Release {
-        trunk.arg("--release");
+        trunk.args(["--release", "--features", "split"]);
+        trunk.env("PATH", workspace.path_behind(&workspace.root.join("client/split"))?);
+        trunk.env("MOORLINE_SPLIT_DIR", workspace.web_target().join("split"));
     }
     process::run("client", &mut trunk)?;
     replace(&made, &workspace.dist()).context("can't put the built client into dist/")?;

@@ -15,6 +15,11 @@ pub(crate) struct Tool {
     programs: &'static [&'static str],
     /// Versions that are accepted if they are installed already.
     accepts: VersionReq,
+    /// True if its programs print their version. Of one that does not, only what this installed
+    /// counts.
+    tells_version: bool,
+    /// Features of the package, separated by commas.
+    features: &'static str,
     /// The version that is installed otherwise.
     pub(crate) installs: String,
     /// True to use the dependencies of the package's own lock file.
@@ -36,6 +41,8 @@ pub(crate) fn needed(workspace: &Workspace, purpose: Purpose) -> Result<Vec<Tool
             package: "trunk",
             programs: &["trunk"],
             accepts: VersionReq::parse("^0.21.14")?,
+            tells_version: true,
+            features: "",
             installs: "0.21.14".to_owned(),
             locked: true,
             opt_level: "0",
@@ -45,11 +52,24 @@ pub(crate) fn needed(workspace: &Workspace, purpose: Purpose) -> Result<Vec<Tool
             package: "wasm-bindgen-cli",
             programs: &["wasm-bindgen", "wasm-bindgen-test-runner"],
             accepts: VersionReq::parse(&format!("={bindgen}"))?,
+            tells_version: true,
+            features: "",
             installs: bindgen,
             // Its lock file names a withdrawn version.
             locked: false,
             opt_level: "1",
             why: "joins the client's WebAssembly with the page, at the version of Cargo.lock",
+        },
+        Tool {
+            package: "wasm_split_cli_support",
+            programs: &["wasm-split-cli"],
+            accepts: VersionReq::parse("=0.2.4")?,
+            tells_version: false,
+            features: "build-binary",
+            installs: "0.2.4".to_owned(),
+            locked: true,
+            opt_level: "1",
+            why: "cuts the client into modules that are loaded when they are needed",
         },
     ];
     if purpose != Purpose::Run {
@@ -59,6 +79,8 @@ pub(crate) fn needed(workspace: &Workspace, purpose: Purpose) -> Result<Vec<Tool
             package: "worker-build",
             programs: &["worker-build"],
             accepts: VersionReq::parse(&format!("={worker}"))?,
+            tells_version: true,
+            features: "",
             installs: worker,
             locked: true,
             opt_level: "0",
@@ -71,6 +93,10 @@ pub(crate) fn needed(workspace: &Workspace, purpose: Purpose) -> Result<Vec<Tool
 impl Tool {
     /// Returns true if all of its programs are there at an accepted version.
     pub(crate) fn is_there(&self, workspace: &Workspace) -> bool {
+        if !self.tells_version {
+            let kept = self.kept(workspace).join("bin");
+            return self.programs.iter().all(|program| kept.join(program).is_file());
+        }
         self.programs.iter().all(|program| {
             workspace
                 .find(Path::new(program))
@@ -101,6 +127,9 @@ impl Tool {
         let mut command =
             workspace.cargo(&["install", self.package, "--force", "--version", &self.installs]);
         command.args(self.locked.then_some("--locked"));
+        if !self.features.is_empty() {
+            command.args(["--features", self.features]);
+        }
         // A shared build folder, so that tools share dependencies.
         command
             .arg("--root")

@@ -73,6 +73,16 @@ impl Workspace {
         command
     }
 
+    /// The PATH of commands, with one more folder before all others.
+    ///
+    /// # Errors
+    /// If PATH can't hold the folder's name.
+    pub(crate) fn path_behind(&self, first: &Path) -> Result<OsString> {
+        let folders = std::env::split_paths(&self.path);
+        std::env::join_paths(std::iter::once(first.to_owned()).chain(folders))
+            .with_context(|| format!("PATH can't hold {}", first.display()))
+    }
+
     /// The cargo that runs this, for native builds.
     pub(crate) fn cargo(&self, arguments: &[&str]) -> Command {
         let mut command = self.command("cargo");

@@ -35,6 +35,14 @@ thread_local! {
     static FAILURES: Cell<u32> = const { Cell::new(0) };
 }
 
+impl LoadError {
+    /// Creates the error for a part of this name.
+    #[must_use]
+    pub const fn new(part: &'static str) -> Self {
+        Self(part)
+    }
+}
+
 impl Part {
     /// Loads the module. Later calls return the loaded one. After a failure, the next call tries
     /// again.

@@ -3,6 +3,7 @@
 pub mod ask_token;
 pub mod frame;
 pub mod not_found;
+pub mod parts;
 pub mod session;
 pub mod sessions;
 pub mod terminal;

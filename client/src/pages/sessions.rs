@@ -29,11 +29,12 @@ use crate::bindings::page;
 use crate::bindings::screen::EmulatorCode;
 use crate::pages::frame::menu::AppMenu;
 use crate::pages::frame::stream_status::StreamPill;
+use crate::pages::parts::PagePart;
 use crate::ui::menu::MenuButton;
 use crate::ui::when::effect;
 use crate::ui::{Action, Icon, IconName, Mark, When};
 
-/// Time after which the page fetches the terminal's code in advance, in milliseconds.
+/// Time after which the page fetches the code of other pages in advance, in milliseconds.
 const PRELOAD_MS: u32 = 2_000;
 
 /// Lists the sessions by project, and creates, changes and deletes them.
@@ -102,8 +103,10 @@ fn offers(store: SessionsStore, desk: Desk, field: NodeRef<html::Input>) -> Vec<
 fn preload() -> Timeout {
     Timeout::new(PRELOAD_MS, || {
         spawn_local(async {
-            // The terminal's page reports failures.
+            // The pages report failures.
             let _ = EmulatorCode::load().await;
+            PagePart::Terminal.preload().await;
+            PagePart::Session.preload().await;
         });
     })
 }

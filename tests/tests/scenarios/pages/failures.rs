@@ -69,6 +69,32 @@ async fn a_page_whose_code_does_not_load_says_so() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_part_of_the_page_that_did_not_load_is_tried_again() -> Result<()> {
+    let relay = Relay::start().await?;
+    let session = relay.api().run_ready(expected::counter()).await?;
+    Browser::run("a_part_of_the_page_that_did_not_load_is_tried_again", async |browser| {
+        browser.expect_bad_network();
+        for (page, shown) in [("session", "preview"), ("terminal", "terminal")] {
+            let tab = empty_tab(browser, &relay).await?;
+            tab.block(Some(&format!("*://*:*/part-{page}-*"))).await?;
+            tab.go_to(&format!("{}/{page}/{session}#token={TOKEN}", relay.url())).await?;
+            let (failed, again) =
+                ("[data-testid=page-not-loaded]", "[data-testid=load-page-again]");
+            let told = tab.until_there(failed).await?;
+            ensure!(told.contains("did not load"), "{told}");
+            tab.click(again).await?;
+            tab.until_there(failed).await?;
+            tab.block(None).await?;
+            tab.click(again).await?;
+            tab.until_gone(failed).await?;
+            tab.until_there(&format!("[data-testid={shown}]")).await?;
+        }
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_terminal_that_did_not_load_is_tried_again() -> Result<()> {
     let relay = Relay::start().await?;
     let session = relay.api().run_ready(expected::counter()).await?;
