@@ -12,11 +12,14 @@ mod journal;
 mod link;
 mod output;
 mod painter;
+#[cfg(test)]
+mod simulation;
 mod view;
 
 use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use moorline_shared::agent::action::ActionNumber;
 use moorline_shared::control::Hosted;
 use moorline_shared::fold::Conversation;
 use moorline_shared::id::{Seq, SessionId};
@@ -69,6 +72,9 @@ struct HostedState {
     /// The session's part of the journal, if it outlives its host.
     journal: Option<SessionJournal>,
     approvals: HostedApprovals,
+    /// The last action that an earlier host had begun, until the driver has told what follows from
+    /// the actions up to it.
+    restored_action: Option<ActionNumber>,
     /// True while a task waits for the publisher's timeout.
     is_patient: bool,
     /// The folder in the last status.
@@ -205,6 +211,9 @@ impl StateGuard<'_> {
         let state = &mut *self.state;
         state.carry_out();
         session.carry_out_approvals(state);
+        if state.publisher.has_unjournaled() {
+            state.control.request_checkpoint();
+        }
         approvals::start_expiry(session, state);
         input::start_tasks(session, state);
         painter::start(session, state);
@@ -227,6 +236,7 @@ impl HostedState {
             view,
             journal,
             approvals,
+            restored_action: None,
             is_patient: false,
             cwd: None,
             input: TaskState::No,

@@ -1,6 +1,6 @@
 //! Tests sessions that outlive their host.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::io;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex};
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use moorline_host::driver::{
-    Driver, DriverError, DriverOutput, Drivers, OutputSource, SessionControl, SessionSpec,
-    SnapshotSource, StartedSession,
+    Driver, DriverCheckpoint, DriverError, DriverOutput, Drivers, OutputSource, SessionControl,
+    SessionSpec, SnapshotSource, StartedSession, StoredCheckpoint,
 };
 use moorline_host::host::{Config, Host};
 use moorline_shared::agent::action::{ActionNumber, SessionAction};
@@ -107,9 +107,9 @@ impl Driver for CountingDriver {
     fn restore(
         &self,
         _: SessionSpec,
-        checkpoint: Bytes,
+        checkpoint: StoredCheckpoint,
     ) -> BoxFuture<'_, Result<StartedSession, DriverError>> {
-        let counts: Counts = serde_json::from_slice(&checkpoint).unwrap();
+        let counts: Counts = serde_json::from_slice(&checkpoint.state).unwrap();
         Box::pin(async move { Ok(Counting::start(Counts { is_changed: true, ..counts })) })
     }
 }
@@ -146,8 +146,12 @@ impl SessionControl for Counting {
         true
     }
 
-    fn checkpoint(&self) -> Bytes {
-        serde_json::to_vec(&*self.0.0.lock().unwrap()).unwrap().into()
+    fn checkpoint(&self, _: &BTreeSet<String>) -> DriverCheckpoint {
+        Bytes::from(serde_json::to_vec(&*self.0.0.lock().unwrap()).unwrap()).into()
+    }
+
+    fn request_checkpoint(&self) {
+        self.change(|counts| counts.is_changed = true);
     }
 
     fn close(&self) {

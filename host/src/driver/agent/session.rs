@@ -1,9 +1,10 @@
 //! The driver, and the two halves of a session.
 
+use std::collections::BTreeSet;
 use std::io;
-use std::sync::Arc;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use moorline_shared::agent::action::{ActionNumber, SessionAction};
 use moorline_shared::agent::approval::ApprovalDecision;
@@ -16,32 +17,41 @@ use super::launch::AgentLaunch;
 use super::machine::{AgentInput, AgentMachine};
 use super::shared::SharedMachine;
 use super::task::AgentTask;
-use super::transport::{AgentKeeper, AgentTransport};
+use super::transport::{AgentKeeper, AgentTransport, end_unknown};
 use crate::driver::{
-    Driver, DriverError, DriverOutput, OutputSource, SessionControl, SessionSpec, SnapshotSource,
-    StartedSession, blocking,
+    Driver, DriverCheckpoint, DriverError, DriverOutput, OutputSource, SessionControl, SessionSpec,
+    SnapshotSource, StartedSession, StoredCheckpoint, blocking,
 };
 
 /// The driver's name, by which sessions select it.
 pub const NAME: &str = "agent";
 
+/// The reason for the end of an agent that nothing has kept.
+pub(super) const ENDED_WITH_HOST: &str = "It has ended with its host.";
+
 /// The driver for coding agents.
 #[derive(Debug, Default)]
 pub struct AgentDriver {
     keeper: Option<AgentKeeper>,
+    /// The sockets of the keepers that restored sessions use.
+    restored: Mutex<BTreeSet<PathBuf>>,
 }
 
 impl AgentDriver {
     /// Creates the driver. Without a keeper, agents end with their host.
     #[must_use]
     pub const fn new(keeper: Option<AgentKeeper>) -> Self {
-        Self { keeper }
+        Self { keeper, restored: Mutex::new(BTreeSet::new()) }
     }
 }
 
 impl Driver for AgentDriver {
     fn name(&self) -> &'static str {
         NAME
+    }
+
+    fn tidy(&self) -> BoxFuture<'_, ()> {
+        Box::pin(self.end_unknown())
     }
 
     fn agents(&self) -> Vec<KnownAgent> {
@@ -54,7 +64,7 @@ impl Driver for AgentDriver {
             let transport = AgentTransport::start(&launch, self.keeper.as_ref()).await?;
             let machine = AgentMachine::new(launch.settings.clone());
             let shared = Arc::new(SharedMachine::new(machine));
-            shared.process_changed(transport.keeper(), AgentInput::Started);
+            _ = shared.process_changed(transport.keeper(), AgentInput::Started);
             Ok(self.run(launch, shared, Some(transport)))
         })
     }
@@ -62,30 +72,34 @@ impl Driver for AgentDriver {
     fn restore(
         &self,
         spec: SessionSpec,
-        checkpoint: Bytes,
+        checkpoint: StoredCheckpoint,
     ) -> BoxFuture<'_, Result<StartedSession, DriverError>> {
         Box::pin(async move {
             let launch = blocking(move || AgentLaunch::new(spec)).await??;
             let shared = SharedMachine::restored(&checkpoint)
                 .map_err(|error| DriverError::Internal(error.into()))?;
-            let shared = Arc::new(shared);
-            let transport = match shared.keeper() {
+            let attached = match shared.keeper() {
                 Some(socket) => AgentTransport::attach(socket, shared.handled()).await,
-                None => Err("It has ended with its host.".to_owned()),
+                None => Err(ENDED_WITH_HOST.to_owned()),
             };
-            shared.interrupted();
-            let transport = transport
-                .inspect_err(|reason| {
-                    let (exit, last_words) = (Default::default(), Some(reason.clone()));
-                    shared.process_changed(None, AgentInput::Exited { exit, last_words });
-                })
-                .ok();
-            Ok(self.run(launch, shared, transport))
+            let transport = shared.continued(attached);
+            if let Some(socket) = transport.as_ref().and_then(AgentTransport::keeper) {
+                self.restored.lock().unwrap_or_else(PoisonError::into_inner).insert(socket);
+            }
+            Ok(self.run(launch, Arc::new(shared), transport))
         })
     }
 }
 
 impl AgentDriver {
+    /// Ends the keepers that no restored session uses.
+    async fn end_unknown(&self) {
+        let Some(keeper) = &self.keeper else { return };
+        let known =
+            std::mem::take(&mut *self.restored.lock().unwrap_or_else(PoisonError::into_inner));
+        end_unknown(&keeper.folder, &known).await;
+    }
+
     fn run(
         &self,
         launch: AgentLaunch,
@@ -120,7 +134,7 @@ impl OutputSource for AgentSessionOutput {
 /// The control half. Actions and decisions are made by people, so they need no bound of their own
 /// beside that of the machine's queues.
 #[derive(Debug)]
-struct AgentControl(Arc<SharedMachine>);
+pub(super) struct AgentControl(pub(super) Arc<SharedMachine>);
 
 impl SessionControl for AgentControl {
     fn write(&self, input: &[u8]) -> io::Result<usize> {
@@ -155,8 +169,12 @@ impl SessionControl for AgentControl {
         self.0.awaits(approval_id)
     }
 
-    fn checkpoint(&self) -> Bytes {
-        self.0.checkpoint()
+    fn checkpoint(&self, stored: &BTreeSet<String>) -> DriverCheckpoint {
+        self.0.checkpoint(stored)
+    }
+
+    fn request_checkpoint(&self) {
+        self.0.request_checkpoint();
     }
 
     fn journaled(&self) {

@@ -31,6 +31,9 @@ pub(super) struct AgentTask {
     keeper: Option<AgentKeeper>,
     /// The agent's process, while it runs.
     process: Option<AgentTransport>,
+    /// Processes that have ended, each with the change that reports it. Their keepers are needed
+    /// until that is stored: if this host dies before, the next one reads their output again.
+    ended: Vec<(AgentTransport, u64)>,
     services: AgentServices,
     /// True once the session is to end.
     ends: bool,
@@ -67,13 +70,14 @@ impl AgentTask {
             work: JoinSet::new(),
             handles: BTreeMap::new(),
         };
-        Self { shared, launch, keeper, process, services, ends: false }
+        Self { shared, launch, keeper, process, ended: Vec::new(), services, ends: false }
     }
 
     /// Runs until the session ends.
     pub(super) async fn run(mut self) {
         loop {
             self.work().await;
+            self.forget_ended();
             if let Some(process) = &mut self.process {
                 process.pump(&self.shared);
             }
@@ -122,11 +126,10 @@ impl AgentTask {
             }
             ProcessEvent::Written(up_to) => self.shared.written(up_to),
             ProcessEvent::Exited(exit, last_words) => {
-                if let Some(process) = self.process.take() {
-                    process.forget();
-                }
                 self.services.terminals.end_all();
-                self.shared.process_changed(None, AgentInput::Exited { exit, last_words });
+                let input = AgentInput::Exited { exit, last_words };
+                let change = self.shared.process_changed(None, input);
+                self.ended.extend(self.process.take().map(|process| (process, change)));
             }
         }
         if let Some(process) = &self.process
@@ -134,6 +137,13 @@ impl AgentTask {
         {
             tracing::warn!("an agent does not read what it is told, and is ended");
             process.kill();
+        }
+    }
+
+    /// Lets go of the processes that have ended, once that is stored.
+    fn forget_ended(&mut self) {
+        for (process, _) in self.ended.extract_if(.., |(_, it)| self.shared.has_stored(*it)) {
+            process.forget();
         }
     }
 
@@ -159,7 +169,7 @@ impl AgentTask {
     async fn start(&mut self) {
         match AgentTransport::start(&self.launch, self.keeper.as_ref()).await {
             Ok(process) => {
-                self.shared.process_changed(process.keeper(), AgentInput::Started);
+                _ = self.shared.process_changed(process.keeper(), AgentInput::Started);
                 self.process = Some(process);
             }
             Err(error) => {
@@ -172,6 +182,7 @@ impl AgentTask {
     async fn end(mut self) {
         self.services.terminals.end_all();
         self.services.work.abort_all();
+        self.ended.into_iter().for_each(|(process, _)| process.forget());
         let exit = match self.process {
             Some(process) => process.close(CLOSE_GRACE).await,
             None => ExitStatus::default(),
