@@ -28,6 +28,9 @@ use tokio::sync::Notify;
 use super::fake_relay::{Copy, FakeRelay, FarPublish, config, hear, id, say, start};
 use super::soon;
 
+/// The number of outputs of a flood. Numbers above this are large outputs.
+const FLOOD: u64 = 500;
+
 /// A driver whose sessions count lines of input and actions, and continue to count.
 #[derive(Debug)]
 struct CountingDriver;
@@ -83,7 +86,8 @@ impl Counts {
         }
         if let Some((count, acted)) = self.pending.pop_front() {
             self.acted = acted;
-            let message = json!({ "messageId": format!("m{count}"), "delta": count.to_string() });
+            let said = if count > FLOOD { "x".repeat(100_000) } else { count.to_string() };
+            let message = json!({ "messageId": format!("m{count}"), "delta": said });
             let fields = message.as_object().unwrap().clone();
             return Some(DriverOutput::Event { kind: "agent-message", fields });
         }
@@ -129,7 +133,12 @@ impl OutputSource for Counting {
 
 impl SessionControl for Counting {
     fn write(&self, input: &[u8]) -> io::Result<usize> {
-        self.count(None);
+        match input {
+            b"flood\n" => self.change(|counts| {
+                counts.pending.extend((0..FLOOD).map(|number| (FLOOD + 1 + number, None)));
+            }),
+            _ => self.count(None),
+        }
         Ok(input.len())
     }
 
@@ -274,6 +283,24 @@ async fn a_session_continues_where_its_host_was_killed() {
     assert_eq!((snapshot.seq, copy.head), (snapshot.seq, snapshot.seq));
     let items = Conversation::from_snapshot(&snapshot.data).unwrap().items;
     assert_eq!(items.len(), 4, "after the second death: {items:?}");
+    host.kill();
+}
+
+#[tokio::test]
+async fn more_than_a_host_keeps_comes_through_before_the_driver_is_at_rest() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut host = MortalHost::start(folder.path()).await;
+    let (mut control, _) = host.relay.control().await;
+    start(&mut control, counts()).await;
+    let mut link = host.relay.publish(&id("session1")).await;
+    let mut copy = Copy::default();
+    copy.resume(&mut link, u64::MAX).await;
+    let piece = Frame::copy(Seq(1), b"flood\n").unwrap();
+    say(&link, HostCommand::Input { client_id: "client_1".parse().unwrap(), piece }).await;
+    while (copy.events.len() as u64) < FLOOD {
+        copy.hear(&mut link).await;
+        copy.ack(&link).await;
+    }
     host.kill();
 }
 
