@@ -21,12 +21,13 @@
 //! default refuses, or a variant to [`DriverOutput`].
 
 pub mod agent;
+mod checkpoint;
 mod error;
 mod opener;
 pub mod pty;
 mod registry;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 use std::future::ready;
 use std::io;
@@ -46,6 +47,7 @@ use moorline_shared::id::{ApprovalId, SessionId};
 use moorline_shared::session::{ExitStatus, Size};
 use serde_json::{Map, Value};
 
+pub use checkpoint::{DriverCheckpoint, StoredCheckpoint};
 pub use error::DriverError;
 pub(crate) use error::blocking;
 pub use opener::{OpenedTerminal, SessionOpener, TerminalTail, TerminalWish};
@@ -72,9 +74,15 @@ pub trait Driver: Debug + Send + Sync {
     fn restore(
         &self,
         _spec: SessionSpec,
-        _checkpoint: Bytes,
+        _checkpoint: StoredCheckpoint,
     ) -> BoxFuture<'_, Result<StartedSession, DriverError>> {
         Box::pin(async { Err(DriverError::Refused("its sessions end with their host".into())) })
+    }
+
+    /// Ends what earlier hosts of this machine have left behind and no session uses. Called once,
+    /// after [`Driver::restore`] was called for all sessions and before others are started.
+    fn tidy(&self) -> BoxFuture<'_, ()> {
+        Box::pin(async {})
     }
 
     /// Returns the coding agents that its sessions can run, installed or not. Called each time that
@@ -236,13 +244,15 @@ pub trait SessionControl: Debug + Send + Sync {
     }
 
     /// Returns the state from which [`Driver::restore`] continues the session, with all outputs that
-    /// were not taken yet. Only for sessions that outlive their host.
-    fn checkpoint(&self) -> Bytes {
-        Bytes::new()
+    /// were not taken yet. `stored` are the keys of the contents that are stored. Only for sessions
+    /// that outlive their host.
+    fn checkpoint(&self, _stored: &BTreeSet<String>) -> DriverCheckpoint {
+        DriverCheckpoint::default()
     }
 
-    /// Asks for a [`DriverOutput::Checkpoint`], because the session's log has more than the driver's
-    /// output, such as an event of the relay. Only for sessions that outlive their host.
+    /// Asks for a [`DriverOutput::Checkpoint`] after all outputs that are due, because the session
+    /// has something to store that does not follow from an output. Only for sessions that outlive
+    /// their host.
     fn request_checkpoint(&self) {}
 
     /// Hears that the last checkpoint is written, or that the session has no journal. What follows

@@ -12,12 +12,15 @@ mod journal;
 mod link;
 mod output;
 mod painter;
+#[cfg(test)]
+mod simulation;
 mod view;
 
 use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures_util::future::BoxFuture;
+use moorline_shared::agent::action::ActionNumber;
 use moorline_shared::change::{ChangesAnswer, ChangesQuestion};
 use moorline_shared::control::Hosted;
 use moorline_shared::fold::Conversation;
@@ -71,6 +74,9 @@ struct HostedState {
     /// The session's part of the journal, if it outlives its host.
     journal: Option<SessionJournal>,
     approvals: HostedApprovals,
+    /// The last action that an earlier host had begun, until the driver has told what follows from
+    /// the actions up to it.
+    restored_action: Option<ActionNumber>,
     /// True while a task waits for the publisher's timeout.
     is_patient: bool,
     /// The folder in the last status.
@@ -216,13 +222,13 @@ impl StateGuard<'_> {
         let state = &mut *self.state;
         state.carry_out();
         session.carry_out_approvals(state);
-        approvals::start_expiry(session, state);
-        input::start_tasks(session, state);
-        painter::start(session, state);
-        if state.publisher.awaits_journal() {
+        if state.publisher.has_unjournaled() {
             // Only the driver knows when its state and the log are of the same moment.
             state.control.request_checkpoint();
         }
+        approvals::start_expiry(session, state);
+        input::start_tasks(session, state);
+        painter::start(session, state);
         drop(self);
         session.changed.notify_one();
     }
@@ -242,6 +248,7 @@ impl HostedState {
             view,
             journal,
             approvals,
+            restored_action: None,
             is_patient: false,
             cwd: None,
             input: TaskState::No,

@@ -122,6 +122,10 @@ pub const COMMAND_DECISION: Duration = Duration::from_mins(5);
 pub const AGENT_EVENT_BYTES: usize = 128 * KIB;
 /// Most items of a conversation that are kept in memory.
 pub const CONVERSATION_ITEMS: usize = 20_000;
+/// Most bytes of them together, about as they are in JSON.
+pub const CONVERSATION_BYTES: usize = 8 * MIB;
+/// Most bytes of the text of one message in a conversation. Beyond this, its end is left out.
+pub const CONVERSATION_MESSAGE_BYTES: usize = 512 * KIB;
 
 /// Valid numbers of characters of an id.
 pub const ID_CHARACTERS: std::ops::RangeInclusive<usize> = 8..=32;

@@ -20,6 +20,8 @@ mod process;
 mod rpc;
 mod session;
 mod shared;
+#[cfg(test)]
+pub(crate) mod simulated;
 mod task;
 mod terminals;
 mod transcript;

@@ -57,6 +57,7 @@ impl Host {
                 Err(error) => tracing::error!(%error, "a session cannot be continued"),
             }
         }
+        self.drivers.tidy().await;
     }
 
     async fn restore(self: &Arc<Self>, journal: &Arc<Journal>, journaled: JournaledSession) {

@@ -9,8 +9,8 @@
 //! [`AgentMachine::poll_timeout`], which only an input changes. A spurious or late timeout is
 //! harmless.
 //!
-//! **State**: a machine can be stored with serde, with the outputs that nobody has taken, and be
-//! continued by another process, as long as the agent's process lives and no line of it is lost or passed in
+//! **State**: a machine can be stored with serde, with the outputs that nobody has taken, and with
+//! [`AgentMachine::contents`] beside it. After [`AgentMachine::fill`], it is continued by another process, as long as the agent's process lives and no line of it is lost or passed in
 //! twice.
 //!
 //! **Order**: the owner starts the agent's process and passes in [`AgentInput::Started`]. After
@@ -38,6 +38,7 @@ mod agent_side;
 mod desk;
 mod fit;
 mod input;
+mod kept_prompt;
 mod life;
 mod outbox;
 mod questions;
@@ -172,10 +173,37 @@ impl AgentMachine {
         self.out.push(AgentOutput::Acted(number));
     }
 
-    /// Continues in a host that does not have the work of the one before: the agent's requests for
-    /// files and commands are answered by an error.
+    /// Continues in a host that does not have the work of the one before. The agent's requests for
+    /// files and commands are answered by an error. What is to become of its process is asked for
+    /// again, because the host before may have died while it did so.
     pub fn interrupted(&mut self) {
         self.desk.interrupt(&mut self.out);
+        self.out.drop_orders();
+        let process = &self.life.process;
+        match self.life.phase {
+            AgentPhase::Closed => self.out.push(AgentOutput::End),
+            AgentPhase::Starting => self.out.push(AgentOutput::Start),
+            phase if process.is_up && (process.is_forced || phase == AgentPhase::Failed) => {
+                self.out.push(AgentOutput::Kill);
+            }
+            _ => {}
+        }
+    }
+
+    /// Returns the contents that the stored form of the machine names, by key.
+    pub fn contents(&self) -> impl Iterator<Item = (&str, impl FnOnce() -> Vec<u8>)> {
+        self.turns.prompts().map(|prompt| (prompt.key(), || prompt.content()))
+    }
+
+    /// Completes a machine that was read from its stored form with the contents that it names.
+    pub fn fill<'a>(&mut self, content: impl Fn(&str) -> Option<&'a [u8]>) {
+        self.turns.prompts_mut().for_each(|prompt| prompt.fill(content(prompt.key())));
+    }
+
+    /// Returns true if it waits for a process of the agent to be started.
+    #[must_use]
+    pub fn is_starting(&self) -> bool {
+        self.life.phase == AgentPhase::Starting
     }
 
     /// Drops the lines for a process that has ended, before its end or another process is reported.

@@ -1,10 +1,10 @@
 //! The driver, and the two halves of a session.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use moorline_shared::agent::action::{ActionNumber, SessionAction};
 use moorline_shared::agent::approval::ApprovalDecision;
@@ -19,15 +19,18 @@ use super::launch::AgentLaunch;
 use super::machine::{AgentInput, AgentMachine};
 use super::shared::SharedMachine;
 use super::task::AgentTask;
-use super::transport::{AgentKeeper, AgentTransport};
+use super::transport::{AgentKeeper, AgentTransport, end_unknown};
 use crate::changes::{CHANGES, SessionChanges};
 use crate::driver::{
-    Driver, DriverError, DriverOutput, OutputSource, SessionControl, SessionSpec, SnapshotSource,
-    StartedSession, blocking,
+    Driver, DriverCheckpoint, DriverError, DriverOutput, OutputSource, SessionControl, SessionSpec,
+    SnapshotSource, StartedSession, StoredCheckpoint, blocking,
 };
 
 /// The driver's name, by which sessions select it.
 pub const NAME: &str = "agent";
+
+/// The reason for the end of an agent that nothing has kept.
+pub(super) const ENDED_WITH_HOST: &str = "It has ended with its host.";
 
 /// The driver for coding agents.
 #[derive(Debug, Default)]
@@ -36,6 +39,8 @@ pub struct AgentDriver {
     records: Arc<AskRecords>,
     /// The host's folder, in which the changes of sessions are stored.
     folder: Option<PathBuf>,
+    /// The sockets of the keepers that restored sessions use.
+    restored: Mutex<BTreeSet<PathBuf>>,
 }
 
 impl AgentDriver {
@@ -45,13 +50,18 @@ impl AgentDriver {
     #[must_use]
     pub fn new(keeper: Option<AgentKeeper>, folder: Option<&Path>) -> Self {
         let records = folder.map_or_else(AskRecords::default, AskRecords::open);
-        Self { keeper, records: Arc::new(records), folder: folder.map(Path::to_owned) }
+        let (records, folder) = (Arc::new(records), folder.map(Path::to_owned));
+        Self { keeper, records, folder, restored: Mutex::new(BTreeSet::new()) }
     }
 }
 
 impl Driver for AgentDriver {
     fn name(&self) -> &'static str {
         NAME
+    }
+
+    fn tidy(&self) -> BoxFuture<'_, ()> {
+        Box::pin(self.end_unknown())
     }
 
     fn agents(&self) -> Vec<KnownAgent> {
@@ -68,7 +78,7 @@ impl Driver for AgentDriver {
             let transport = AgentTransport::start(&launch, self.keeper.as_ref()).await?;
             let machine = AgentMachine::new(launch.settings.clone());
             let shared = Arc::new(SharedMachine::new(machine));
-            shared.process_changed(transport.keeper(), AgentInput::Started);
+            _ = shared.process_changed(transport.keeper(), AgentInput::Started);
             Ok(self.run(launch, shared, Some(transport)))
         })
     }
@@ -76,25 +86,21 @@ impl Driver for AgentDriver {
     fn restore(
         &self,
         spec: SessionSpec,
-        checkpoint: Bytes,
+        checkpoint: StoredCheckpoint,
     ) -> BoxFuture<'_, Result<StartedSession, DriverError>> {
         Box::pin(async move {
             let launch = self.launch(spec).await?;
             let shared = SharedMachine::restored(&checkpoint)
                 .map_err(|error| DriverError::Internal(error.into()))?;
-            let shared = Arc::new(shared);
-            let transport = match shared.keeper() {
+            let attached = match shared.keeper() {
                 Some(socket) => AgentTransport::attach(socket, shared.handled()).await,
-                None => Err("It has ended with its host.".to_owned()),
+                None => Err(ENDED_WITH_HOST.to_owned()),
             };
-            shared.interrupted();
-            let transport = transport
-                .inspect_err(|reason| {
-                    let (exit, last_words) = (Default::default(), Some(reason.clone()));
-                    shared.process_changed(None, AgentInput::Exited { exit, last_words });
-                })
-                .ok();
-            Ok(self.run(launch, shared, transport))
+            let transport = shared.continued(attached);
+            if let Some(socket) = transport.as_ref().and_then(AgentTransport::keeper) {
+                self.restored.lock().unwrap_or_else(PoisonError::into_inner).insert(socket);
+            }
+            Ok(self.run(launch, Arc::new(shared), transport))
         })
     }
 }
@@ -103,6 +109,14 @@ impl AgentDriver {
     async fn launch(&self, spec: SessionSpec) -> Result<AgentLaunch, DriverError> {
         let records = Arc::clone(&self.records);
         blocking(move || AgentLaunch::new(spec, &records)).await?
+    }
+
+    /// Ends the keepers that no restored session uses.
+    async fn end_unknown(&self) {
+        let Some(keeper) = &self.keeper else { return };
+        let known =
+            std::mem::take(&mut *self.restored.lock().unwrap_or_else(PoisonError::into_inner));
+        end_unknown(&keeper.folder, &known).await;
     }
 
     fn run(
@@ -148,9 +162,9 @@ impl OutputSource for AgentSessionOutput {
 /// The control half. Actions and decisions are made by people, so they need no bound of their own
 /// beside that of the machine's queues.
 #[derive(Debug)]
-struct AgentControl {
-    shared: Arc<SharedMachine>,
-    changes: SessionChanges,
+pub(super) struct AgentControl {
+    pub(super) shared: Arc<SharedMachine>,
+    pub(super) changes: SessionChanges,
 }
 
 impl SessionControl for AgentControl {
@@ -204,8 +218,8 @@ impl SessionControl for AgentControl {
         })
     }
 
-    fn checkpoint(&self) -> Bytes {
-        self.shared.checkpoint()
+    fn checkpoint(&self, stored: &BTreeSet<String>) -> DriverCheckpoint {
+        self.shared.checkpoint(stored)
     }
 
     fn request_checkpoint(&self) {

@@ -36,6 +36,9 @@ pub(super) struct AgentTask {
     records: Arc<AskRecords>,
     /// The agent's process, while it runs.
     process: Option<AgentTransport>,
+    /// Processes that have ended, each with the change that reports it. Their keepers are needed
+    /// until that is stored: if this host dies before, the next one reads their output again.
+    ended: Vec<(AgentTransport, u64)>,
     services: AgentServices,
     watch: TurnWatch,
     /// True once the session is to end.
@@ -77,13 +80,15 @@ impl AgentTask {
             handles: BTreeMap::new(),
         };
         let watch = TurnWatch::start(Arc::clone(&shared), changes);
-        Self { shared, launch, keeper, records, process, services, watch, ends: false }
+        let ended = Vec::new();
+        Self { shared, launch, keeper, records, process, ended, services, watch, ends: false }
     }
 
     /// Runs until the session ends.
     pub(super) async fn run(mut self) {
         loop {
             self.work().await;
+            self.forget_ended();
             if let Some(process) = &mut self.process {
                 process.pump(&self.shared);
             }
@@ -132,11 +137,10 @@ impl AgentTask {
             }
             ProcessEvent::Written(up_to) => self.shared.written(up_to),
             ProcessEvent::Exited(exit, last_words) => {
-                if let Some(process) = self.process.take() {
-                    process.forget();
-                }
                 self.services.terminals.end_all();
-                self.shared.process_changed(None, AgentInput::Exited { exit, last_words });
+                let input = AgentInput::Exited { exit, last_words };
+                let change = self.shared.process_changed(None, input);
+                self.ended.extend(self.process.take().map(|process| (process, change)));
             }
         }
         if let Some(process) = &self.process
@@ -144,6 +148,13 @@ impl AgentTask {
         {
             tracing::warn!("an agent does not read what it is told, and is ended");
             process.kill();
+        }
+    }
+
+    /// Lets go of the processes that have ended, once that is stored.
+    fn forget_ended(&mut self) {
+        for (process, _) in self.ended.extract_if(.., |(_, it)| self.shared.has_stored(*it)) {
+            process.forget();
         }
     }
 
@@ -185,7 +196,7 @@ impl AgentTask {
     async fn start(&mut self) {
         match AgentTransport::start(&self.launch, self.keeper.as_ref()).await {
             Ok(process) => {
-                self.shared.process_changed(process.keeper(), AgentInput::Started);
+                _ = self.shared.process_changed(process.keeper(), AgentInput::Started);
                 self.process = Some(process);
             }
             Err(error) => {
@@ -199,6 +210,7 @@ impl AgentTask {
         self.services.terminals.end_all();
         self.services.work.abort_all();
         self.watch.forget();
+        self.ended.into_iter().for_each(|(process, _)| process.forget());
         let exit = match self.process {
             Some(process) => process.close(CLOSE_GRACE).await,
             None => ExitStatus::default(),

@@ -142,6 +142,12 @@ impl Outbox {
         self.queue.retain(|output| !matches!(output, AgentOutput::Line(_)));
     }
 
+    /// Drops what is to be done with the agent's process.
+    pub(super) fn drop_orders(&mut self) {
+        use AgentOutput::{End, Kill, Start};
+        self.queue.retain(|output| !matches!(output, Start | Kill | End));
+    }
+
     /// Answers a request of the agent.
     pub(super) fn answer(&mut self, id: &RpcId, result: &Result<Value, RpcError>) {
         self.push(AgentOutput::Line(rpc::answer(id, result)));
