@@ -30,6 +30,7 @@ async fn main() -> anyhow::Result<()> {
         cwd,
         fork: None,
         variables: BTreeMap::new(),
+        opener: None,
     };
     let started = AgentDriver::default().start(spec).await?;
     let control = started.control;

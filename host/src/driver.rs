@@ -21,12 +21,15 @@
 //! default refuses, or a variant to [`DriverOutput`].
 
 pub mod agent;
+mod checkpoint;
 mod error;
+mod opener;
 pub mod pty;
 mod registry;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
+use std::future::ready;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -36,6 +39,7 @@ use futures_util::future::BoxFuture;
 use moorline_shared::agent::action::{ActionNumber, SessionAction};
 use moorline_shared::agent::approval::{ApprovalDecision, ApprovalRequest};
 use moorline_shared::agent::spec::KnownAgent;
+use moorline_shared::change::{ChangesAnswer, ChangesQuestion};
 use moorline_shared::control::Facts;
 use moorline_shared::event::Status;
 use moorline_shared::fold::Conversation;
@@ -43,8 +47,10 @@ use moorline_shared::id::{ApprovalId, SessionId};
 use moorline_shared::session::{ExitStatus, Size};
 use serde_json::{Map, Value};
 
+pub use checkpoint::{DriverCheckpoint, StoredCheckpoint};
 pub use error::DriverError;
 pub(crate) use error::blocking;
+pub use opener::{OpenedTerminal, TerminalOpener, TerminalTail, TerminalWish};
 pub use registry::{Drivers, UnknownDriver};
 
 /// Starts sessions of one kind.
@@ -68,9 +74,15 @@ pub trait Driver: Debug + Send + Sync {
     fn restore(
         &self,
         _spec: SessionSpec,
-        _checkpoint: Bytes,
+        _checkpoint: StoredCheckpoint,
     ) -> BoxFuture<'_, Result<StartedSession, DriverError>> {
         Box::pin(async { Err(DriverError::Refused("its sessions end with their host".into())) })
+    }
+
+    /// Ends what earlier hosts of this machine have left behind and no session uses. Called once,
+    /// after [`Driver::restore`] was called for all sessions and before others are started.
+    fn tidy(&self) -> BoxFuture<'_, ()> {
+        Box::pin(async {})
     }
 
     /// Returns the coding agents that its sessions can run, installed or not. Called each time that
@@ -103,6 +115,8 @@ pub struct SessionSpec {
     /// Variables of the host that every program of the session gets, such as where to ask for
     /// approvals: see [`crate::ask`]. They take precedence over those of `facts`.
     pub variables: BTreeMap<String, String>,
+    /// Opens further sessions beside this one, if it may.
+    pub opener: Option<Arc<dyn TerminalOpener>>,
 }
 
 /// A session that was started.
@@ -230,10 +244,16 @@ pub trait SessionControl: Debug + Send + Sync {
     }
 
     /// Returns the state from which [`Driver::restore`] continues the session, with all outputs that
-    /// were not taken yet. Only for sessions that outlive their host.
-    fn checkpoint(&self) -> Bytes {
-        Bytes::new()
+    /// were not taken yet. `stored` are the keys of the contents that are stored. Only for sessions
+    /// that outlive their host.
+    fn checkpoint(&self, _stored: &BTreeSet<String>) -> DriverCheckpoint {
+        DriverCheckpoint::default()
     }
+
+    /// Asks for a [`DriverOutput::Checkpoint`] after all outputs that are due, because the session
+    /// has something to store that does not follow from an output. Only for sessions that outlive
+    /// their host.
+    fn request_checkpoint(&self) {}
 
     /// Hears that the last checkpoint is written, or that the session has no journal. What follows
     /// from that state may leave the host now.
@@ -242,6 +262,13 @@ pub trait SessionControl: Debug + Send + Sync {
     /// Returns true if this question of [`DriverOutput::Ask`] awaits a decision.
     fn awaits(&self, _approval_id: &ApprovalId) -> bool {
         false
+    }
+
+    /// Answers a question about the files that the session's agent has changed. The future may be
+    /// dropped.
+    fn changes(&self, _question: ChangesQuestion) -> BoxFuture<'static, ChangesAnswer> {
+        let message = "This session runs no agent.".to_owned();
+        Box::pin(ready(ChangesAnswer::Failed { code: "not_an_agent".to_owned(), message }))
     }
 
     /// Takes the decision about a question of [`DriverOutput::Ask`]; `None` if it has expired.

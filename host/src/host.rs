@@ -7,6 +7,7 @@
 
 mod control;
 mod fork;
+mod opener;
 mod publication;
 mod restore;
 mod start;
@@ -27,10 +28,11 @@ use crate::approvals::RuleBook;
 use crate::ask::{AskServer, AskSocket, rules_path};
 use crate::dial::Dial;
 use crate::driver::agent::AgentKeeper;
-use crate::driver::{Drivers, blocking};
+use crate::driver::{Drivers, TerminalOpener, blocking};
 use crate::journal::Journal;
 use crate::session::{Session, SessionServices};
 pub use fork::ForkError;
+use opener::HostOpener;
 pub use start::StartError;
 
 /// The most links that are dialled at a time: after a relay's return, a thousand sessions reconnect
@@ -109,6 +111,8 @@ pub struct Host {
     arrived: Notify,
     /// Notified when the relay must get a new hello.
     renewed: watch::Sender<()>,
+    /// Notified when the relay must hear of sessions that were opened.
+    news: Notify,
 }
 
 /// The part of a host that its lock guards.
@@ -117,6 +121,8 @@ struct HostState {
     sessions: BTreeMap<SessionId, SessionSlot>,
     /// Ids of sessions that are being started, with the bytes of each one's entry in the hello.
     busy: BTreeMap<SessionId, usize>,
+    /// Sessions that were opened since the last hello, and that the relay has not heard of.
+    opened: Vec<Hosted>,
     /// The task of the control link, which [`Host::stop`] aborts.
     control: Option<AbortHandle>,
     /// The task that serves the socket on which programs ask, which [`Host::stop`] aborts.
@@ -179,6 +185,7 @@ impl Host {
             link_state: watch::Sender::new(LinkState::Away(None)),
             arrived: Notify::new(),
             renewed: watch::Sender::new(()),
+            news: Notify::new(),
         });
         let control = tokio::spawn({
             let host = Arc::clone(&host);
@@ -215,6 +222,11 @@ impl Host {
     fn variables(&self, id: &SessionId) -> BTreeMap<String, String> {
         let socket = self.ask_socket.as_ref();
         socket.map(|socket| socket.variables(id)).unwrap_or_default()
+    }
+
+    /// Returns what opens sessions beside this one.
+    fn opener(self: &Arc<Self>, parent: &SessionId) -> Arc<dyn TerminalOpener> {
+        Arc::new(HostOpener { host: Arc::downgrade(self), parent: parent.clone() })
     }
 
     fn session(&self, id: &SessionId) -> Option<Arc<Session>> {

@@ -8,8 +8,8 @@
 //! slow: what it has said is in the journal, and what is not in the journal, nobody has heard.
 //!
 //! A step is safe from the death of the process once it is written. A power failure may lose the
-//! last ones; so a journal of an earlier boot is continued in a new epoch. See
-//! [`Journal::sessions`].
+//! last ones; so a session of an earlier boot is continued in a new epoch. See
+//! [`JournaledSession::is_of_earlier_boot`].
 
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -22,23 +22,29 @@ use moorline_shared::id::{Seq, SessionId};
 use moorline_shared::log::Entry;
 use moorline_shared::packet::{Decode as _, Encode as _, Packet};
 use moorline_shared::publish::HostMessage;
-use rusqlite::{Connection, OptionalExtension as _, params};
+use rusqlite::{Connection, params};
 
+use crate::driver::{DriverCheckpoint, StoredCheckpoint};
 use crate::publisher::PublisherState;
 
 /// The version of the tables. A journal of another version is set aside.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 const TABLES: &str = "
-    CREATE TABLE IF NOT EXISTS boot (id TEXT NOT NULL);
     CREATE TABLE IF NOT EXISTS session (
-        id TEXT PRIMARY KEY, hosted TEXT NOT NULL, publisher TEXT NOT NULL,
+        id TEXT PRIMARY KEY, boot TEXT NOT NULL, hosted TEXT NOT NULL, publisher TEXT NOT NULL,
         driver BLOB NOT NULL, fold BLOB, folded INTEGER NOT NULL
     ) WITHOUT ROWID;
     CREATE TABLE IF NOT EXISTS entry (
         session TEXT NOT NULL, seq INTEGER NOT NULL, is_event INTEGER NOT NULL,
         data BLOB NOT NULL, PRIMARY KEY (session, seq)
+    ) WITHOUT ROWID;
+    CREATE TABLE IF NOT EXISTS content (
+        session TEXT NOT NULL, key TEXT NOT NULL, data BLOB NOT NULL, PRIMARY KEY (session, key)
     ) WITHOUT ROWID;";
+
+/// The names of the tables.
+const TABLE_NAMES: [&str; 3] = ["session", "entry", "content"];
 
 /// The error of a journal that cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -55,8 +61,8 @@ pub enum JournalError {
 #[derive(Debug)]
 pub struct Journal {
     connection: Mutex<Connection>,
-    /// True if the machine was started since the journal was written last.
-    is_of_earlier_boot: bool,
+    /// The name of the machine's current boot.
+    boot: String,
 }
 
 /// Returns a name of the machine's current boot; empty if the system has none.
@@ -74,7 +80,9 @@ pub struct JournalStep<'a> {
     /// The publisher's state after them.
     pub publisher: &'a PublisherState,
     /// The driver's state after them.
-    pub driver: &'a [u8],
+    pub driver: &'a DriverCheckpoint,
+    /// The keys of the stored contents that are not needed any more.
+    pub surplus: &'a [String],
     /// The last entry that is durable at the relay.
     pub acked: Seq,
 }
@@ -82,12 +90,15 @@ pub struct JournalStep<'a> {
 /// A session that a journal has.
 #[derive(Debug)]
 pub struct JournaledSession {
+    /// True if the machine was started since. Then entries that clients have may be missing, and the
+    /// session must continue in a new epoch.
+    pub is_of_earlier_boot: bool,
     /// The session as relays know it.
     pub hosted: Hosted,
     /// The publisher's state.
     pub publisher: PublisherState,
     /// The driver's state.
-    pub driver: Bytes,
+    pub driver: StoredCheckpoint,
     /// The folded conversation at `folded`, if one was written.
     pub fold: Option<Bytes>,
     /// The entry up to which the conversation is folded.
@@ -105,7 +116,11 @@ impl Journal {
         // SQLite's further files get the mode of this one. If it cannot be created, SQLite says so.
         let mut private = OpenOptions::new();
         _ = private.create(true).append(true).mode(0o600).open(path);
-        let mut connection = Connection::open(path)?;
+        Self::with(Connection::open(path)?, boot)
+    }
+
+    /// Opens the journal in a database.
+    fn with(mut connection: Connection, boot: &str) -> Result<Self, JournalError> {
         connection.pragma_update(None, "journal_mode", "wal")?;
         // Safe from the death of the process, which is what the journal is for.
         connection.pragma_update(None, "synchronous", "normal")?;
@@ -113,27 +128,14 @@ impl Journal {
         let version: u32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
         let tables = connection.transaction()?;
         if version != VERSION {
-            tables.execute_batch(
-                "DROP TABLE IF EXISTS boot; DROP TABLE IF EXISTS session;
-                 DROP TABLE IF EXISTS entry;",
-            )?;
+            for table in TABLE_NAMES {
+                tables.execute_batch(&format!("DROP TABLE IF EXISTS {table}"))?;
+            }
             tables.pragma_update(None, "user_version", VERSION)?;
         }
         tables.execute_batch(TABLES)?;
-        let written: Option<String> =
-            tables.query_row("SELECT id FROM boot", [], |row| row.get(0)).optional()?;
-        tables.execute("DELETE FROM boot", [])?;
-        tables.execute("INSERT INTO boot (id) VALUES (?1)", [boot])?;
         tables.commit()?;
-        let is_of_earlier_boot = written.is_some_and(|written| written != boot);
-        Ok(Self { connection: Mutex::new(connection), is_of_earlier_boot })
-    }
-
-    /// Returns true if the machine was started since the journal was written last. Then entries
-    /// that clients have may be missing, and sessions must continue in a new epoch.
-    #[must_use]
-    pub const fn is_of_earlier_boot(&self) -> bool {
-        self.is_of_earlier_boot
+        Ok(Self { connection: Mutex::new(connection), boot: boot.to_owned() })
     }
 
     /// Returns all sessions, and the reasons why others cannot be read.
@@ -145,7 +147,7 @@ impl Journal {
         let mut statement = connection.prepare_cached("SELECT id FROM session ORDER BY id")?;
         let ids = statement.query_map([], |row| row.get(0))?;
         let ids = ids.collect::<Result<Vec<String>, _>>()?;
-        Ok(ids.iter().map(|id| session(&connection, id)).collect())
+        Ok(ids.iter().map(|id| session(&connection, id, &self.boot)).collect())
     }
 
     /// Writes the first step of a session, replacing an earlier one of this id.
@@ -156,18 +158,42 @@ impl Journal {
         let id = hosted.session_id.as_str();
         let mut connection = self.lock();
         let transaction = connection.transaction()?;
-        transaction.execute("DELETE FROM entry WHERE session = ?1", [id])?;
+        for table in ["entry", "content"] {
+            transaction.execute(&format!("DELETE FROM {table} WHERE session = ?1"), [id])?;
+        }
         transaction.execute(
             "INSERT OR REPLACE INTO session
-                (id, hosted, publisher, driver, fold, folded)
-             VALUES (?1, ?2, ?3, ?4, NULL, 0)",
-            params![id, json(hosted), json(step.publisher), step.driver],
+                (id, boot, hosted, publisher, driver, fold, folded)
+             VALUES (?1, ?2, ?3, ?4, ?5, NULL, 0)",
+            params![id, self.boot, json(hosted), json(step.publisher), &step.driver.state[..]],
         )?;
-        append(&transaction, id, step.entries)?;
+        append(&transaction, id, step)?;
         Ok(transaction.commit()?)
     }
 
-    /// Replaces what relays know of a session that was begun, such as its epoch.
+    /// Begins another life of a session's log, which goes on after `head` with this conversation.
+    /// From now on it counts as a session of this boot.
+    ///
+    /// # Errors
+    /// [`JournalError::Sqlite`]; then nothing has changed.
+    pub fn begin_anew(
+        &self,
+        hosted: &Hosted,
+        head: Seq,
+        fold: Option<&[u8]>,
+    ) -> Result<(), JournalError> {
+        let id = hosted.session_id.as_str();
+        let mut connection = self.lock();
+        let transaction = connection.transaction()?;
+        transaction.execute("DELETE FROM entry WHERE session = ?1", [id])?;
+        transaction.execute(
+            "UPDATE session SET hosted = ?2, boot = ?3, fold = ?4, folded = ?5 WHERE id = ?1",
+            params![id, json(hosted), self.boot, fold, signed(head)],
+        )?;
+        Ok(transaction.commit()?)
+    }
+
+    /// Replaces what relays know of a session that was begun, such as its process.
     ///
     /// # Errors
     /// [`JournalError::Sqlite`]; then nothing has changed.
@@ -189,8 +215,8 @@ impl Journal {
         let transaction = connection.transaction()?;
         transaction
             .prepare_cached("UPDATE session SET publisher = ?2, driver = ?3 WHERE id = ?1")?
-            .execute(params![id, json(step.publisher), step.driver])?;
-        append(&transaction, id, step.entries)?;
+            .execute(params![id, json(step.publisher), &step.driver.state[..]])?;
+        append(&transaction, id, step)?;
         transaction
             .prepare_cached(
                 "DELETE FROM entry WHERE session = ?1
@@ -219,9 +245,42 @@ impl Journal {
     pub fn remove(&self, id: &SessionId) -> Result<(), JournalError> {
         let mut connection = self.lock();
         let transaction = connection.transaction()?;
-        transaction.execute("DELETE FROM entry WHERE session = ?1", [id.as_str()])?;
+        for table in ["entry", "content"] {
+            let delete = format!("DELETE FROM {table} WHERE session = ?1");
+            transaction.execute(&delete, [id.as_str()])?;
+        }
         transaction.execute("DELETE FROM session WHERE id = ?1", [id.as_str()])?;
         Ok(transaction.commit()?)
+    }
+
+    /// Creates a journal in memory.
+    #[cfg(test)]
+    pub(crate) fn in_memory(boot: &str) -> Self {
+        let connection = Connection::open_in_memory().expect("memory can be opened");
+        Self::with(connection, boot).expect("it is new")
+    }
+
+    /// Returns a copy of this journal, in memory, as a host opens it in the boot `boot`.
+    #[cfg(test)]
+    pub(crate) fn copied(&self, boot: &str) -> Self {
+        let copy = Connection::open_in_memory().expect("memory can be opened");
+        copy.execute_batch(TABLES).expect("it is new");
+        copy.pragma_update(None, "user_version", VERSION).expect("it is new");
+        let from = self.lock();
+        for table in TABLE_NAMES {
+            let select = format!("SELECT * FROM {table}");
+            let mut rows = from.prepare(&select).expect("the table exists");
+            let columns = rows.column_count();
+            let marks = vec!["?"; columns].join(", ");
+            let insert = format!("INSERT INTO {table} VALUES ({marks})");
+            let mut rows = rows.query([]).expect("it can be read");
+            while let Some(row) = rows.next().expect("it can be read") {
+                let values = (0..columns).map(|at| row.get::<_, rusqlite::types::Value>(at));
+                let values = values.collect::<Result<Vec<_>, _>>().expect("it can be read");
+                copy.execute(&insert, rusqlite::params_from_iter(values)).expect("it is new");
+            }
+        }
+        Self::with(copy, boot).expect("it is as it was written")
     }
 
     fn lock(&self) -> MutexGuard<'_, Connection> {
@@ -230,11 +289,24 @@ impl Journal {
     }
 }
 
-fn append(connection: &Connection, id: &str, entries: &[Entry]) -> Result<(), JournalError> {
+/// Writes the rows of a step beside the session's own.
+fn append(connection: &Connection, id: &str, step: &JournalStep<'_>) -> Result<(), JournalError> {
+    for (key, content) in &step.driver.fresh {
+        connection
+            .prepare_cached(
+                "INSERT OR REPLACE INTO content (session, key, data) VALUES (?1, ?2, ?3)",
+            )?
+            .execute(params![id, key, &content[..]])?;
+    }
+    for key in step.surplus {
+        connection
+            .prepare_cached("DELETE FROM content WHERE session = ?1 AND key = ?2")?
+            .execute([id, key])?;
+    }
     let mut insert = connection.prepare_cached(
         "INSERT OR REPLACE INTO entry (session, seq, is_event, data) VALUES (?1, ?2, ?3, ?4)",
     )?;
-    for entry in entries {
+    for entry in step.entries {
         let (is_event, data) = match HostMessage::Entry(entry.clone()).encode() {
             Packet::Text(text) => (true, text),
             Packet::Binary(frame) => (false, frame),
@@ -244,18 +316,22 @@ fn append(connection: &Connection, id: &str, entries: &[Entry]) -> Result<(), Jo
     Ok(())
 }
 
-fn session(connection: &Connection, id: &str) -> Result<JournaledSession, JournalError> {
+fn session(
+    connection: &Connection,
+    id: &str,
+    this_boot: &str,
+) -> Result<JournaledSession, JournalError> {
     let damaged = || JournalError::Damaged(id.to_owned());
     let mut statement = connection.prepare_cached(
-        "SELECT hosted, publisher, driver, fold, folded FROM session WHERE id = ?1",
+        "SELECT hosted, publisher, driver, fold, folded, boot FROM session WHERE id = ?1",
     )?;
     let row = statement.query_row([id], |row| {
         let (hosted, publisher): (String, String) = (row.get(0)?, row.get(1)?);
         let (driver, fold): (Vec<u8>, Option<Vec<u8>>) = (row.get(2)?, row.get(3)?);
-        let folded: i64 = row.get(4)?;
-        Ok((hosted, publisher, driver, fold, folded))
+        let (folded, boot): (i64, String) = (row.get(4)?, row.get(5)?);
+        Ok((hosted, publisher, driver, fold, folded, boot))
     })?;
-    let (hosted, publisher, driver, fold, folded) = row;
+    let (hosted, publisher, driver, fold, folded, boot) = row;
     let mut statement = connection
         .prepare_cached("SELECT is_event, data FROM entry WHERE session = ?1 ORDER BY seq")?;
     let rows = statement.query_map([id], |row| {
@@ -270,10 +346,19 @@ fn session(connection: &Connection, id: &str) -> Result<JournaledSession, Journa
             _ => return Err(damaged()),
         }
     }
+    let mut statement =
+        connection.prepare_cached("SELECT key, data FROM content WHERE session = ?1")?;
+    let contents = statement.query_map([id], |row| {
+        let (key, data): (String, Vec<u8>) = (row.get(0)?, row.get(1)?);
+        Ok((key, Bytes::from(data)))
+    })?;
+    let driver =
+        StoredCheckpoint { state: driver.into(), contents: contents.collect::<Result<_, _>>()? };
     Ok(JournaledSession {
+        is_of_earlier_boot: boot != this_boot,
         hosted: serde_json::from_str(&hosted).map_err(|_| damaged())?,
         publisher: serde_json::from_str(&publisher).map_err(|_| damaged())?,
-        driver: driver.into(),
+        driver,
         fold: fold.map(Bytes::from),
         folded: Seq(folded.unsigned_abs()),
         entries,
@@ -291,110 +376,4 @@ const fn signed(seq: Seq) -> i64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use moorline_shared::agent::action::ActionNumber;
-    use moorline_shared::control::Facts;
-    use moorline_shared::event::Event;
-    use moorline_shared::frame::Frame;
-    use moorline_shared::id::Epoch;
-    use moorline_shared::log::EventEntry;
-    use moorline_shared::session::Size;
-
-    fn hosted(id: &str) -> Hosted {
-        Hosted {
-            session_id: id.parse().unwrap(),
-            epoch: Epoch(5),
-            facts: Facts::default(),
-            cwd: "/srv".into(),
-            pid: None,
-            created_at: 5,
-        }
-    }
-
-    fn publisher(head: u64) -> PublisherState {
-        PublisherState {
-            head: Seq(head),
-            time_ms: 7,
-            last_action: ActionNumber(3),
-            accepted: vec![("client_1".parse().unwrap(), Seq(2))],
-            size: Size::default(),
-            exit: None,
-        }
-    }
-
-    fn event(seq: u64) -> Entry {
-        let event = Event::of_kind("session_1".parse().unwrap(), "x", 9, ());
-        Entry::Event(EventEntry::new(Seq(seq), event))
-    }
-
-    fn output(seq: u64) -> Entry {
-        Entry::Output(Frame::copy(Seq(seq), b"out").unwrap().at(8))
-    }
-
-    fn step<'a>(
-        entries: &'a [Entry],
-        publisher: &'a PublisherState,
-        acked: u64,
-    ) -> JournalStep<'a> {
-        JournalStep { entries, publisher, driver: b"state", acked: Seq(acked) }
-    }
-
-    fn only(journal: &Journal) -> JournaledSession {
-        let mut sessions = journal.sessions().unwrap();
-        assert_eq!(sessions.len(), 1);
-        sessions.remove(0).unwrap()
-    }
-
-    #[test]
-    fn a_session_reads_as_it_was_written_by_a_host_that_died() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("journal.db");
-        let entries = [output(1), event(2)];
-        {
-            let journal = Journal::open(&path, "boot").unwrap();
-            journal.begin(&hosted("session_1"), &step(&entries[..1], &publisher(1), 0)).unwrap();
-            let id = "session_1".parse().unwrap();
-            journal.step(&id, &step(&entries[1..], &publisher(2), 0)).unwrap();
-        }
-        let journal = Journal::open(&path, "boot").unwrap();
-        assert!(!journal.is_of_earlier_boot());
-        let session = only(&journal);
-        assert_eq!(session.hosted, hosted("session_1"));
-        assert_eq!((session.publisher, &session.driver[..]), (publisher(2), &b"state"[..]));
-        assert_eq!(session.entries, entries);
-        drop(journal);
-        assert!(Journal::open(&path, "later boot").unwrap().is_of_earlier_boot());
-    }
-
-    #[test]
-    fn entries_are_dropped_once_they_are_durable_and_folded() {
-        let folder = tempfile::tempdir().unwrap();
-        let journal = Journal::open(&folder.path().join("journal.db"), "boot").unwrap();
-        let entries: Vec<_> = (1..=5).map(event).collect();
-        let id = "session_1".parse().unwrap();
-        journal.begin(&hosted("session_1"), &step(&entries, &publisher(5), 0)).unwrap();
-        journal.step(&id, &step(&[], &publisher(5), 4)).unwrap();
-        assert_eq!(only(&journal).entries.len(), 5, "nothing is folded");
-        journal.fold(&id, Seq(3), b"{}").unwrap();
-        journal.step(&id, &step(&[], &publisher(5), 4)).unwrap();
-        let session = only(&journal);
-        assert_eq!((session.entries.len(), session.folded), (2, Seq(3)));
-        assert_eq!(session.fold.as_deref(), Some(&b"{}"[..]));
-        journal.remove(&id).unwrap();
-        assert!(journal.sessions().unwrap().is_empty());
-    }
-
-    #[test]
-    fn a_damaged_session_does_not_cost_the_others() {
-        let folder = tempfile::tempdir().unwrap();
-        let journal = Journal::open(&folder.path().join("journal.db"), "boot").unwrap();
-        for id in ["session_1", "session_2"] {
-            journal.begin(&hosted(id), &step(&[], &publisher(0), 0)).unwrap();
-        }
-        let damage = "UPDATE session SET hosted = '{' WHERE id = 'session_1'";
-        journal.lock().execute(damage, []).unwrap();
-        let sessions = journal.sessions().unwrap();
-        assert!(matches!(sessions[..], [Err(JournalError::Damaged(_)), Ok(_)]));
-    }
-}
+mod tests;

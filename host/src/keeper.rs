@@ -52,8 +52,9 @@ pub use kept::{Kept, KeptControl, KeptSpec};
 pub use kept_machine::{KeptEvent, KeptStatus, NotTaken};
 pub use process::run;
 
-/// The most bytes of output that a keeper holds for a host that has not acknowledged them.
-pub const OUTPUT_BYTES: usize = 4 * 1024 * 1024;
+/// The most bytes of output that a keeper holds for a host that has not acknowledged them. This is
+/// more than the longest line of an agent, so that a host can acknowledge whole lines.
+pub const OUTPUT_BYTES: usize = 34 * 1024 * 1024;
 /// The most bytes of input that wait for the program.
 pub const INPUT_BYTES: usize = 1024 * 1024;
 /// The most bytes of the standard error that are kept.

@@ -17,6 +17,9 @@
 //!
 //! [`operations`] previews and executes the changes of files that an agent's text contains.
 //!
+//! `changes` knows what an agent's turns have done to the files of its session, so that each change
+//! can be kept or reverted.
+//!
 //! [`approvals`] keeps track of the questions that wait for a person's decision, and of the rules
 //! that decide without one. On the socket of [`ask`], programs of sessions ask such questions.
 //!
@@ -32,6 +35,7 @@
 
 pub mod approvals;
 pub mod ask;
+mod changes;
 mod clock;
 pub mod context;
 pub mod daemon;

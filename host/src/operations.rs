@@ -27,10 +27,11 @@ use moorline_shared::operation::{
     PlannedOperation, find,
 };
 
-use beneath::{FileState, Folder};
+pub(crate) use atomic::{apply, create};
+pub(crate) use beneath::{FilePath, FileState, Folder};
+pub(crate) use changes::FileChange;
 use changes::PlannedFiles;
-
-use problem::Problem;
+pub(crate) use problem::Problem;
 pub(crate) use text::{TextFileError, read_text, write_text};
 
 /// Answers a relay's question about operations in a folder. Blocks.

@@ -132,6 +132,8 @@ pub struct Publisher {
     input: PendingInput,
     /// The last action that was passed to the owner.
     last_action: ActionNumber,
+    /// The last action up to which the owner has carried out all.
+    acted: ActionNumber,
     /// Decides who answers the program's queries.
     queries: QueryAnswers,
     tasks: VecDeque<PublisherTask>,
@@ -164,6 +166,7 @@ impl Publisher {
             exit_told: false,
             input: PendingInput::new(),
             last_action: ActionNumber::default(),
+            acted: ActionNumber::default(),
             queries: QueryAnswers::default(),
             tasks: VecDeque::new(),
             answers: VecDeque::new(),
@@ -234,7 +237,7 @@ impl Publisher {
             }
             HostCommand::ClientResumed { client_id } => {
                 let seq = self.input.accepted(&client_id);
-                self.say(HostMessage::InputAck { client_id, seq });
+                self.say_journaled(HostMessage::InputAck { client_id, seq });
             }
             HostCommand::Input { client_id, piece } => {
                 self.queries.typed(&client_id, self.log.head());
@@ -438,8 +441,12 @@ impl Publisher {
             // The event must be in the log before any output that the input causes.
             event.into_iter().for_each(|event| self.append_told(event));
         }
-        if result.is_err() || answer == WriteAnswer::Queued {
-            self.say(HostMessage::Written { request, result });
+        match result {
+            Err(_) => self.say(HostMessage::Written { request, result }),
+            Ok(()) if answer == WriteAnswer::Queued => {
+                self.say_journaled(HostMessage::Written { request, result });
+            }
+            Ok(()) => {}
         }
         self.input_taken(0);
     }

@@ -12,11 +12,16 @@ mod journal;
 mod link;
 mod output;
 mod painter;
+#[cfg(test)]
+mod simulation;
 mod view;
 
 use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use futures_util::future::BoxFuture;
+use moorline_shared::agent::action::ActionNumber;
+use moorline_shared::change::{ChangesAnswer, ChangesQuestion};
 use moorline_shared::control::Hosted;
 use moorline_shared::fold::Conversation;
 use moorline_shared::id::{Seq, SessionId};
@@ -69,6 +74,9 @@ struct HostedState {
     /// The session's part of the journal, if it outlives its host.
     journal: Option<SessionJournal>,
     approvals: HostedApprovals,
+    /// The last action that an earlier host had begun, until the driver has told what follows from
+    /// the actions up to it.
+    restored_action: Option<ActionNumber>,
     /// True while a task waits for the publisher's timeout.
     is_patient: bool,
     /// The folder in the last status.
@@ -162,6 +170,15 @@ impl Session {
         self.lock().control.close();
     }
 
+    /// Answers a question about the files that the session's agent has changed.
+    pub(crate) fn changes(
+        self: &Arc<Self>,
+        question: ChangesQuestion,
+    ) -> BoxFuture<'static, ChangesAnswer> {
+        let control = Arc::clone(&self.lock().control);
+        control.changes(question)
+    }
+
     /// Ends the session, and drops its output from now on.
     pub(crate) fn abandon(self: &Arc<Self>) {
         let mut state = self.lock();
@@ -205,6 +222,10 @@ impl StateGuard<'_> {
         let state = &mut *self.state;
         state.carry_out();
         session.carry_out_approvals(state);
+        if state.publisher.has_unjournaled() {
+            // Only the driver knows when its state and the log are of the same moment.
+            state.control.request_checkpoint();
+        }
         approvals::start_expiry(session, state);
         input::start_tasks(session, state);
         painter::start(session, state);
@@ -227,6 +248,7 @@ impl HostedState {
             view,
             journal,
             approvals,
+            restored_action: None,
             is_patient: false,
             cwd: None,
             input: TaskState::No,

@@ -3,7 +3,8 @@
 //!
 //! The host dials and sends [`ToRelay::Hello`]; the relay welcomes or refuses it. Then the relay
 //! sends requests. Each is answered once, in any order. A host that starts a session of its own
-//! accord closes the link and dials again, so that its next hello lists the session. If a link is
+//! accord sends [`ToRelay::Opened`], or closes the link and dials again, so that its next hello
+//! lists the session. If a link is
 //! lost, its pending requests may still have been carried out; the next hello then lists the
 //! session. Each session is published on a link of its own: see [`crate::publish`]. Either side may
 //! be newer than the other: unknown types and fields are ignored, and only a different [`PROTOCOL`]
@@ -18,6 +19,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::agent::rule::{ApprovalRule, RulesQuestion};
 use crate::agent::spec::{AgentSpec, KnownAgent};
+use crate::change::{ChangesAnswer, ChangesQuestion};
 use crate::event::Event;
 use crate::id::{Epoch, HostId, ProjectId, Seq, SessionId};
 use crate::limits::NAME_CHARACTERS;
@@ -48,6 +50,12 @@ tagged! {
             /// The session that was started.
             session: Box<Hosted>,
         },
+        /// The host has started a session of its own accord, such as a command of an agent, and is
+        /// about to publish it. The next hello lists it too.
+        Opened {
+            /// The session that was started.
+            session: Box<Hosted>,
+        },
         /// The answer to a request that failed.
         Failed {
             /// The request that this answers.
@@ -71,6 +79,13 @@ tagged! {
             request: RequestId,
             /// The answer to its question.
             answer: Box<OperationsAnswer>,
+        },
+        /// The answer to [`ToHost::Changes`].
+        Changes {
+            /// The request that this answers.
+            request: RequestId,
+            /// The answer to its question.
+            answer: Box<ChangesAnswer>,
         },
         /// The answer to [`ToHost::Agents`].
         Agents {
@@ -121,12 +136,7 @@ impl Hello {
     /// host of another version, or another program, may send anything.
     #[must_use]
     pub fn cleaned(self) -> Self {
-        let mut sessions = self.sessions;
-        for session in &mut sessions {
-            let name = session.facts.name.take().map(|name| bounded(&name, NAME_CHARACTERS));
-            session.facts.name = name.filter(|name| !name.is_empty());
-            session.facts.agent = session.facts.agent.take().map(AgentSpec::cleaned);
-        }
+        let sessions = self.sessions.into_iter().map(Hosted::cleaned).collect();
         let drivers = self.drivers.iter().take(DRIVERS).map(|name| bounded(name, NAME_CHARACTERS));
         let missing = self.missing.iter().take(DRIVERS).map(|missing| MissingDriver {
             driver: bounded(&missing.driver, NAME_CHARACTERS),
@@ -162,6 +172,17 @@ pub struct Hosted {
     pub created_at: u64,
 }
 
+impl Hosted {
+    /// Cleans the texts, as [`Hello::cleaned`] does.
+    #[must_use]
+    pub fn cleaned(mut self) -> Self {
+        let name = self.facts.name.take().map(|name| bounded(&name, NAME_CHARACTERS));
+        self.facts.name = name.filter(|name| !name.is_empty());
+        self.facts.agent = self.facts.agent.take().map(AgentSpec::cleaned);
+        self
+    }
+}
+
 /// The wire form of [`Hosted`]. With all fields in one struct, serde reads them directly from the
 /// text instead of through a buffer.
 #[derive(Deserialize)]
@@ -180,6 +201,7 @@ struct FlatHosted {
     #[serde(default)]
     size: Size,
     agent: Option<AgentSpec>,
+    beside: Option<SessionId>,
     cwd: String,
     pid: Option<u32>,
     created_at: u64,
@@ -188,8 +210,8 @@ struct FlatHosted {
 impl From<FlatHosted> for Hosted {
     fn from(flat: FlatHosted) -> Self {
         let FlatHosted { session_id, epoch, cwd, pid, created_at, .. } = flat;
-        let FlatHosted { name, project, driver, command, env, size, agent, .. } = flat;
-        let facts = Facts { name, project, driver, command, env, size, agent };
+        let FlatHosted { name, project, driver, command, env, size, agent, beside, .. } = flat;
+        let facts = Facts { name, project, driver, command, env, size, agent, beside };
         Self { session_id, epoch, facts, cwd, pid, created_at }
     }
 }
@@ -215,6 +237,9 @@ pub struct Facts {
     /// The agent, in a session of the driver `agent`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub agent: Option<AgentSpec>,
+    /// The session that it was opened beside, if a host has opened it of its own accord.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub beside: Option<SessionId>,
 }
 
 tagged! {
@@ -264,6 +289,15 @@ tagged! {
             folder: Option<String>,
             /// The operations to preview or to execute.
             question: Box<OperationsQuestion>,
+        },
+        /// Asks about the files that the agent of a session has changed.
+        Changes {
+            /// The id that the answer repeats.
+            request: RequestId,
+            /// The session.
+            session_id: SessionId,
+            /// The question.
+            question: Box<ChangesQuestion>,
         },
         /// Asks for the agents that the host knows.
         Agents {

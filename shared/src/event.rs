@@ -24,9 +24,9 @@ use serde_json::{Map, Value};
 use crate::agent::approval::ApprovalRequest;
 use crate::id::SessionId;
 pub use agent::{
-    AgentCommands, AgentConfig, AgentInfo, AgentMessage, AgentPending, AgentPlan, AgentQueue,
-    AgentState, AgentTool, AgentTurn, AgentUpdate, AgentUsage, ApprovalConfirmed, ApprovalExpired,
-    ApprovalProgress,
+    AgentChanges, AgentCommands, AgentConfig, AgentInfo, AgentMessage, AgentPending, AgentPlan,
+    AgentQueue, AgentState, AgentTool, AgentTurn, AgentUpdate, AgentUsage, ApprovalConfirmed,
+    ApprovalExpired, ApprovalProgress,
 };
 pub use fields::{
     Activity, CommandSent, Connected, Gap, OperationsDetected, OperationsError, OperationsExecuted,
@@ -133,6 +133,8 @@ kinds! {
     AgentCommands = "agent-commands",
     /// The agent used tokens or money.
     AgentUsage = "agent-usage",
+    /// The number of files that the agent has changed.
+    AgentChanges = "agent-changes",
     /// What will follow from requests that the session's host has not carried out. Synthetic.
     AgentPending = "agent-pending",
     /// An update of the agent that this version does not know.

@@ -6,6 +6,7 @@
 
 pub mod agent;
 mod base64_bytes;
+pub mod change;
 pub mod control;
 pub mod event;
 pub mod fold;

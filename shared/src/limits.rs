@@ -70,6 +70,12 @@ pub const OPERATION_DIFF_BYTES: usize = 64 * KIB;
 /// Most bytes of the diffs of all operations of one preview. Beyond this they are cut off.
 pub const OPERATIONS_DIFF_BYTES: usize = MIB;
 
+/// Most files of one list of changes, and of one request to keep or revert some.
+pub const CHANGED_FILES: usize = 200;
+/// Error for a request with more files.
+pub const TOO_MANY_CHANGES: &str =
+    formatcp!("Keep and revert at most {} files at a time.", CHANGED_FILES);
+
 /// Most bytes of a prompt with its images, as they are in a request.
 pub const AGENT_PROMPT_BYTES: usize = 200 * KIB;
 /// Error for a prompt that is larger.
@@ -116,6 +122,10 @@ pub const COMMAND_DECISION: Duration = Duration::from_mins(5);
 pub const AGENT_EVENT_BYTES: usize = 128 * KIB;
 /// Most items of a conversation that are kept in memory.
 pub const CONVERSATION_ITEMS: usize = 20_000;
+/// Most bytes of them together, about as they are in JSON.
+pub const CONVERSATION_BYTES: usize = 8 * MIB;
+/// Most bytes of the text of one message in a conversation. Beyond this, its end is left out.
+pub const CONVERSATION_MESSAGE_BYTES: usize = 512 * KIB;
 
 /// Valid numbers of characters of an id.
 pub const ID_CHARACTERS: std::ops::RangeInclusive<usize> = 8..=32;

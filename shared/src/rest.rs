@@ -1,6 +1,7 @@
 //! The bodies of the REST API.
 
 mod agent;
+mod changes;
 mod hosts;
 mod metrics;
 mod operations;
@@ -23,6 +24,7 @@ pub use agent::{
     ActionAccepted, AgentOverview, ApprovalCard, ApprovalCards, ChangePrompt, ConfigureAgent,
     DecideApproval, LogInAgent, PromptList, SessionApprovals, StopTurn,
 };
+pub use changes::{ChangesSettled, SessionChangeList, SettleChanges};
 pub use hosts::{HostAgents, HostList, HostSummary, MissingDriver, RuleList};
 pub use metrics::{DebugMetrics, EventBusMetrics, SseMetrics, StoreMetrics};
 pub use operations::{ExecuteOperations, OperationsDone, OperationsPreviewed, PreviewOperations};

@@ -2,6 +2,7 @@
 
 mod edge;
 mod host;
+mod keepers;
 mod kind;
 mod process;
 
@@ -308,6 +309,7 @@ impl Drop for Relay {
         // The relay first: it would start a new host if it had none.
         self.relay.kill();
         self.host.end();
+        keepers::kill(self.data.path());
         let name = std::thread::current().name().unwrap_or("relay").replace(':', "-");
         if let Ok(folder) = programs::artifacts() {
             drop(std::fs::write(folder.join(format!("{name}.relay.log")), self.log()));

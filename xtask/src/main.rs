@@ -2,8 +2,10 @@
 //!
 //! Each task installs its missing requirements on first use: tools into the user's cache folder
 //! (`~/.cache/moorline/tools`), where every checkout finds them, and npm packages into
-//! `client/node_modules` and `deploy/edge/node_modules`. Only Debian packages go to the system.
+//! `client/node_modules`, `deploy/edge/node_modules` and `target/agents`. Only Debian packages go to
+//! the system.
 
+mod agents;
 mod bench;
 mod budget;
 mod check;
@@ -60,6 +62,8 @@ enum Task {
     Fuzz(Fuzz),
     /// Measure throughput, latency and memory.
     Bench(Bench),
+    /// Try real coding agents against a stand-in for their models. Installs up to 2 GB from npm.
+    Agents(Agents),
     /// Install what the other tasks need and is missing.
     Setup,
 }
@@ -115,6 +119,16 @@ struct Bench {
     arguments: Vec<String>,
 }
 
+#[derive(Args)]
+struct Agents {
+    /// Folders of tests/agents; all of them without names.
+    names: Vec<String>,
+    /// Record what the agents and the host say to each other, instead of the whole trial, into
+    /// host/tests/recordings/agents.
+    #[arg(long)]
+    record: bool,
+}
+
 fn main() -> ExitCode {
     match perform(Arguments::parse().task) {
         Ok(()) => ExitCode::SUCCESS,
@@ -138,6 +152,7 @@ fn perform(task: Task) -> anyhow::Result<()> {
         Task::Test(Test { filter, fail_fast, .. }) => check::run(&workspace, &filter, fail_fast),
         Task::Fuzz(Fuzz { target, seconds }) => fuzz::run(&workspace, target.as_deref(), seconds),
         Task::Bench(Bench { arguments }) => bench::run(&workspace, &arguments),
+        Task::Agents(Agents { names, record }) => agents::run(&workspace, &names, record),
         Task::Setup => setup::ensure(&workspace, Purpose::Test),
     }
 }

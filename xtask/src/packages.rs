@@ -1,6 +1,7 @@
 //! npm packages, installed from lock files without running their scripts.
 
 use std::path::PathBuf;
+use std::process::Command;
 
 use anyhow::Result;
 
@@ -39,6 +40,13 @@ pub(crate) fn esbuild(workspace: &Workspace) -> Result<PathBuf> {
     EDGE.program(workspace, "node_modules/@esbuild", "bin/esbuild")
 }
 
+/// Returns the command that installs the packages of the lock file in its current folder.
+pub(crate) fn npm_ci(workspace: &Workspace) -> Command {
+    let mut command = workspace.command("npm");
+    command.args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"]);
+    command
+}
+
 impl Packages {
     /// Returns true if the lock file has not changed since the packages were installed.
     pub(crate) fn are_there(self, workspace: &Workspace) -> Result<bool> {
@@ -51,10 +59,8 @@ impl Packages {
     /// # Errors
     /// If npm fails.
     pub(crate) fn install(self, workspace: &Workspace) -> Result<()> {
-        let mut command = workspace.command("npm");
-        command
-            .args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"])
-            .current_dir(workspace.root.join(self.folder));
+        let mut command = npm_ci(workspace);
+        command.current_dir(workspace.root.join(self.folder));
         process::run("npm packages", &mut command)?;
         std::fs::write(self.stamp(workspace), self.lock_hash(workspace)?)?;
         Ok(())

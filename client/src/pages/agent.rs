@@ -20,7 +20,7 @@ use moorline_shared::session::Lifecycle;
 
 use composer::{Composer, PROMPT};
 use queue::{Activity, Plan, Queue};
-use rows::Row;
+use rows::ConversationRow;
 use state::ConversationState;
 
 use crate::bindings::keyboard::{self, Keys, Press};
@@ -185,7 +185,7 @@ fn Conversation() -> impl IntoView {
             scrolling::to_end(&place);
         }
     };
-    let keys = move || state.shown().iter().map(Row::key).collect();
+    let keys = move || state.shown().iter().map(ConversationRow::key).collect();
     let omitted = move || state.head.with(|head| head.omitted);
     let empty = move || state.view.with(|view| view.is_known) && state.shown().is_empty();
     view! {
@@ -217,12 +217,12 @@ fn Conversation() -> impl IntoView {
 fn row(state: ConversationState, key: &str) -> AnyView {
     let Some(row) = untrack(|| state.row(key)) else { return ().into_any() };
     match row {
-        Row::Item(key) => state.item(&key).map(item).unwrap_or_else(|| ().into_any()),
-        Row::Tools(_) => {
+        ConversationRow::Item(key) => state.item(&key).map(item).unwrap_or_else(|| ().into_any()),
+        ConversationRow::Tools(_) => {
             let key = key.to_owned();
             // The group grows while the agent works.
             let keys = Memo::new(move |_| match state.row(&key) {
-                Some(Row::Tools(keys)) => keys,
+                Some(ConversationRow::Tools(keys)) => keys,
                 _ => Vec::new(),
             });
             live(move || tool::tools(keys.get()))

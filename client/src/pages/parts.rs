@@ -19,13 +19,13 @@ use crate::ui::on_demand::{LoadState, OnDemand};
 use crate::ui::when::live;
 
 /// Renders the page of a session.
-type SessionView = fn(SessionId) -> AnyView;
+type SessionPageView = fn(SessionId) -> AnyView;
 
 /// Renders a page that is not about one session.
-type PageView = fn() -> AnyView;
+type LonePageView = fn() -> AnyView;
 
 /// The result of loading a page.
-type Loaded<View = SessionView> = Result<View, LoadError>;
+type Loaded<View = SessionPageView> = Result<View, LoadError>;
 
 /// The pages that are loaded on demand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,7 +60,7 @@ pub fn session_page(part: PagePart, id: SessionId) -> AnyView {
 
 /// Shows the page of all open questions, once its code is loaded.
 pub fn approvals_page() -> AnyView {
-    loaded(code::approvals, |view: PageView| view())
+    loaded(code::approvals, |view: LonePageView| view())
 }
 
 /// Loads a page's code, and shows it. An error is shown with a way to try again.
@@ -159,7 +159,7 @@ mod code {
     }
 
     #[wasm_split(agent, fallible)]
-    pub(super) fn approvals() -> Loaded<PageView> {
+    pub(super) fn approvals() -> Loaded<LonePageView> {
         Ok(|| view! { <ApprovalsPage /> }.into_any())
     }
 
@@ -181,7 +181,7 @@ mod code {
         Ok(|id| view! { <TerminalPage id /> }.into_any())
     }
 
-    pub(super) async fn approvals() -> Loaded<PageView> {
+    pub(super) async fn approvals() -> Loaded<LonePageView> {
         Ok(|| view! { <ApprovalsPage /> }.into_any())
     }
 

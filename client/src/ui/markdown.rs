@@ -20,7 +20,7 @@ pub fn blocks(text: &str) -> Vec<String> {
     let options =
         Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH | Options::ENABLE_TASKLISTS;
     let mut blocks = Vec::new();
-    let mut block = Block::default();
+    let mut block = MarkdownBlock::default();
     for event in Parser::new_ext(text, options) {
         block.push(event);
         if block.depth == 0 {
@@ -49,7 +49,7 @@ pub fn escaped(text: &str) -> String {
 
 /// One block, as far as it was read.
 #[derive(Default)]
-struct Block<'a> {
+struct MarkdownBlock<'a> {
     events: Vec<Event<'a>>,
     /// The number of elements that are open.
     depth: usize,
@@ -57,7 +57,7 @@ struct Block<'a> {
     links: Vec<bool>,
 }
 
-impl<'a> Block<'a> {
+impl<'a> MarkdownBlock<'a> {
     fn push(&mut self, event: Event<'a>) {
         match event {
             Event::Start(Tag::Link { dest_url, .. } | Tag::Image { dest_url, .. }) => {

@@ -20,10 +20,13 @@ mod process;
 mod rpc;
 mod session;
 mod shared;
+#[cfg(test)]
+pub(crate) mod simulated;
 mod task;
 mod terminals;
 mod transcript;
 mod transport;
+mod turn_watch;
 mod wire;
 
 pub use acp::{ServiceAnswer, ServiceRequest};

@@ -77,6 +77,13 @@ impl Drivers {
         })
     }
 
+    /// Ends what earlier hosts have left behind and no session uses: see [`Driver::tidy`].
+    pub async fn tidy(&self) {
+        for driver in &*self.0 {
+            driver.tidy().await;
+        }
+    }
+
     /// Returns the coding agents that sessions can run here, installed or not.
     pub async fn agents(&self) -> Vec<KnownAgent> {
         let drivers = self.clone();

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use moorline_shared::agent::rule::RulesQuestion;
+use moorline_shared::change::{ChangesAnswer, ChangesQuestion};
 use moorline_shared::control::{Hello, PROTOCOL, ToHost, ToRelay};
+use moorline_shared::id::SessionId;
 use moorline_shared::limits::RESUME_DEADLINE;
 use moorline_shared::link::Redial;
 use moorline_shared::message::close;
@@ -126,6 +128,15 @@ impl ControlLink<'_> {
                     None => return ControlEnd::Closed(close::ABNORMAL),
                 },
                 _ = requests.join_next(), if !requests.is_empty() => {}
+                () = self.host.news.notified() => {
+                    let opened = std::mem::take(&mut self.host.state().opened);
+                    for session in opened.into_iter().map(Box::new) {
+                        let opened = ToRelay::Opened { session };
+                        if sender.send(WireItem::Message(opened)).await.is_err() {
+                            return ControlEnd::Closed(close::ABNORMAL);
+                        }
+                    }
+                }
                 _ = self.renewed.changed() => return ControlEnd::Renewed,
                 () = sleep_until(deadline), if !is_welcome => return ControlEnd::Closed(close::ABNORMAL),
             }
@@ -178,6 +189,14 @@ impl ControlLink<'_> {
                     _ = sender.send(WireItem::Message(answer)).await;
                 });
             }
+            ToHost::Changes { request, session_id, question } => {
+                let (host, sender) = (Arc::clone(self.host), sender.clone());
+                requests.spawn(async move {
+                    let answer = Box::new(host.changes(&session_id, *question).await);
+                    let answer = ToRelay::Changes { request, answer };
+                    _ = sender.send(WireItem::Message(answer)).await;
+                });
+            }
             ToHost::Agents { request } => {
                 let (drivers, sender) = (self.host.drivers.clone(), sender.clone());
                 requests.spawn(async move {
@@ -201,6 +220,8 @@ impl ControlLink<'_> {
 impl Host {
     async fn hello(&self) -> Hello {
         let (drivers, missing) = self.drivers.available().await;
+        // The hello lists them.
+        self.state().opened.clear();
         Hello {
             protocol: PROTOCOL,
             version: self.config.version.clone(),
@@ -230,6 +251,26 @@ impl Host {
         let work = move || operations::answer(&folder_of(folder), question);
         let answer = tokio::task::spawn_blocking(work).await;
         answer.unwrap_or_else(|_| failed("See the host's log for details."))
+    }
+
+    /// Answers a question about the files that the agent of a session has changed.
+    async fn changes(&self, id: &SessionId, question: ChangesQuestion) -> ChangesAnswer {
+        let failed = |code: &str, message: &str| ChangesAnswer::Failed {
+            code: code.to_owned(),
+            message: message.to_owned(),
+        };
+        // As with operations, one list after another changes files.
+        let turns = match question {
+            ChangesQuestion::List => &self.previews,
+            ChangesQuestion::Settle { .. } => &self.executions,
+        };
+        let Ok(_turn) = turns.acquire().await else {
+            return failed("internal", "The host is stopping.");
+        };
+        match self.session(id) {
+            Some(session) => session.changes(question).await,
+            None => failed("session_ended", "The session is over."),
+        }
     }
 
     fn welcomed(&self, version: String) {

@@ -7,9 +7,10 @@ use moorline_shared::control::Hosted;
 use moorline_shared::id::SessionId;
 
 use super::{Host, StartError};
+use crate::changes::{self, CHANGES};
 use crate::driver::{SessionSpec, StartedSession, blocking};
 use crate::folder::keep_private;
-use crate::journal::{Journal, JournaledSession, this_boot};
+use crate::journal::{Journal, JournalError, JournaledSession, this_boot};
 use crate::session::Session;
 
 /// The journal's file in the host's folder.
@@ -34,9 +35,18 @@ impl Host {
     /// Continues all sessions of the journal. One that cannot be continued is forgotten, and so lost
     /// at the relay.
     pub(super) async fn restore_sessions(self: &Arc<Self>) {
+        let place = self.config.folder.as_deref().map(|folder| folder.join(CHANGES));
         let Some(journal) = self.journal.clone() else { return };
         let read = Arc::clone(&journal);
-        let sessions = match blocking(move || read.sessions()).await {
+        let read_sessions = move || {
+            let sessions = read.sessions()?;
+            let ids = sessions.iter().flatten().map(|it| it.hosted.session_id.clone()).collect();
+            if let Some(place) = place {
+                changes::sweep(&place, &ids);
+            }
+            Ok::<_, JournalError>(sessions)
+        };
+        let sessions = match blocking(read_sessions).await {
             Ok(Ok(sessions)) => sessions,
             Ok(Err(error)) => return tracing::error!(%error, "no session can be continued"),
             Err(error) => return tracing::error!(%error, "no session can be continued"),
@@ -47,6 +57,7 @@ impl Host {
                 Err(error) => tracing::error!(%error, "a session cannot be continued"),
             }
         }
+        self.drivers.tidy().await;
     }
 
     async fn restore(self: &Arc<Self>, journal: &Arc<Journal>, journaled: JournaledSession) {
@@ -70,7 +81,7 @@ impl Host {
 
     /// Has the driver continue a session, unless it is over.
     async fn continued(
-        &self,
+        self: &Arc<Self>,
         journaled: &JournaledSession,
     ) -> Result<Option<StartedSession>, StartError> {
         if journaled.publisher.exit.is_some() {
@@ -80,7 +91,8 @@ impl Host {
         let driver = self.drivers.find(&facts.driver)?;
         let variables = self.variables(&session_id);
         let cwd = Some(PathBuf::from(cwd));
-        let spec = SessionSpec { session_id, facts, cwd, fork: None, variables };
+        let opener = Some(self.opener(&session_id));
+        let spec = SessionSpec { session_id, facts, cwd, fork: None, variables, opener };
         Ok(Some(driver.restore(spec, journaled.driver.clone()).await?))
     }
 

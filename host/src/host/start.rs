@@ -11,7 +11,9 @@ use serde::Serialize;
 use super::fork::{ForkError, ForkStart};
 use super::{Host, SessionSlot, publication};
 use crate::clock::wall_ms;
-use crate::driver::{DriverError, SessionSpec, UnknownDriver, blocking};
+use crate::driver::{
+    DriverError, SessionControl, SessionSpec, TerminalTail, UnknownDriver, blocking,
+};
 use crate::session::Session;
 
 /// The error of a session that was not started.
@@ -88,6 +90,15 @@ impl Host {
         self: &Arc<Self>,
         wanted: Start,
     ) -> Result<Hosted, StartError> {
+        Ok(self.start_watched(wanted, None).await?.0)
+    }
+
+    /// Like [`Host::start_session`]. Its output passes by `tail`.
+    pub(super) async fn start_watched(
+        self: &Arc<Self>,
+        wanted: Start,
+        tail: Option<&Arc<TerminalTail>>,
+    ) -> Result<(Hosted, Arc<dyn SessionControl>), StartError> {
         let driver = self.drivers.find(&wanted.facts.driver)?;
         let reservation = self.reservation(&wanted)?;
         let Start { session_id, mut facts, cwd, fork } = wanted;
@@ -109,8 +120,13 @@ impl Host {
             cwd,
             fork,
             variables,
+            opener: Some(self.opener(&session_id)),
         };
-        let started = driver.start(spec).await?;
+        let mut started = driver.start(spec).await?;
+        if let Some(tail) = tail {
+            started.output = tail.watch(started.output);
+        }
+        let control = Arc::clone(&started.control);
         let now = wall_ms();
         let hosted = Hosted {
             session_id,
@@ -124,7 +140,7 @@ impl Host {
         let session = Session::start(hosted.clone(), forked, self.services(), started);
         self.publish_session(reservation.id.clone(), session);
         drop(reservation);
-        Ok(hosted)
+        Ok((hosted, control))
     }
 
     /// Restores what a fork continues, when it is its turn.

@@ -132,6 +132,22 @@ impl Kept {
         Ok(Self { status, control: KeptControl { shared }, events, reader })
     }
 
+    /// Ends the keeper at this socket, and its program, whatever it would answer a host. Does nothing
+    /// if none listens there. Returns once it is asked to.
+    ///
+    /// # Errors
+    /// [`AttachError`] if it cannot be reached.
+    pub async fn end(socket: &Path) -> Result<(), AttachError> {
+        let stream = match timeout(ATTACH_LIMIT, connect(socket)).await {
+            Ok(Err(AttachError::Gone)) => return Ok(()),
+            connected => connected.map_err(|_| io::Error::from(ErrorKind::TimedOut))??,
+        };
+        // The keeper itself listens. It leads a process session, so it is nobody else.
+        let pid = stream.peer_cred()?.pid().filter(|pid| *pid > 1);
+        let pid = pid.ok_or_else(|| io::Error::other("the system does not name the keeper"))?;
+        Ok(kill(Pid::from_raw(pid), Signal::SIGTERM).map_err(io::Error::from)?)
+    }
+
     /// Returns the program's state at the time of the connection.
     #[must_use]
     pub fn status(&self) -> KeptStatus {

@@ -77,6 +77,8 @@ pub(super) struct KeeperMachine {
     pid: u32,
     /// Output that no host has acknowledged.
     output: ByteQueue,
+    /// The most bytes of it that are held.
+    output_bytes: usize,
     /// True once no output will follow.
     output_ended: bool,
     /// The last of the standard error.
@@ -141,6 +143,7 @@ impl KeeperMachine {
         Self {
             pid,
             output: ByteQueue::default(),
+            output_bytes: OUTPUT_BYTES,
             output_ended: false,
             errors: ByteQueue::default(),
             input: ProgramInput { queue: ByteQueue::default(), state: InputState::Open },
@@ -200,7 +203,13 @@ impl KeeperMachine {
 
     /// Returns how many bytes of output may be read from the program.
     pub(super) fn output_room(&self) -> usize {
-        OUTPUT_BYTES.saturating_sub(self.output.len())
+        self.output_bytes.saturating_sub(self.output.len())
+    }
+
+    /// Holds less output.
+    #[cfg(test)]
+    pub(super) fn holding(self, output_bytes: usize) -> Self {
+        Self { output_bytes, ..self }
     }
 
     /// Returns the input that the program should get next.

@@ -86,7 +86,7 @@ impl World {
         Self {
             dice,
             now: Time::from_ms(0),
-            keeper: KeeperMachine::new(1, Time::from_ms(0)),
+            keeper: KeeperMachine::new(1, Time::from_ms(0)).holding(4 << 20),
             incoming: BytesMut::new(),
             host: None,
             piece,

@@ -11,7 +11,7 @@ use rustix::fs::{
 };
 use rustix::io::Errno;
 
-use super::beneath::{FilePlace, FileState, Folder};
+use super::beneath::{FilePath, FilePlace, FileState, Folder};
 use super::changes::FileChange;
 use super::problem::Problem;
 
@@ -22,7 +22,7 @@ const TRIES: u32 = 8;
 ///
 /// # Errors
 /// [`Problem::Stale`] if it is not, or the system's error.
-pub(super) fn apply(folder: &Folder, change: &FileChange) -> Result<(), Problem> {
+pub(crate) fn apply(folder: &Folder, change: &FileChange) -> Result<(), Problem> {
     match change {
         FileChange::Write { before: Some(before), after, .. } if before.content == *after => Ok(()),
         FileChange::Write { path, before, after } => {
@@ -51,6 +51,15 @@ pub(super) fn apply(folder: &Folder, change: &FileChange) -> Result<(), Problem>
     }
 }
 
+/// Creates a file, with its mode.
+///
+/// # Errors
+/// [`Problem::Stale`] if something is there, or the system's error.
+pub(crate) fn create(folder: &Folder, path: &FilePath, file: &FileState) -> Result<(), Problem> {
+    let place = folder.make_place(path)?;
+    StagedFile::write_as(&place, Some(file.mode), &file.content)?.commit(None)
+}
+
 /// The new content of a file, under a temporary name beside it. Dropping it removes it.
 pub(super) struct StagedFile<'a> {
     place: &'a FilePlace,
@@ -68,8 +77,17 @@ impl<'a> StagedFile<'a> {
         before: Option<&FileState>,
         content: &[u8],
     ) -> Result<Self, Problem> {
+        Self::write_as(place, before.map(|before| before.mode), content)
+    }
+
+    /// Writes the content, durably, with this mode, or that of a new file.
+    fn write_as(
+        place: &'a FilePlace,
+        wanted: Option<Mode>,
+        content: &[u8],
+    ) -> Result<Self, Problem> {
         // The content of a file that others cannot read is never readable by them.
-        let mode = Mode::from_raw_mode(if before.is_some() { 0o600 } else { 0o666 });
+        let mode = Mode::from_raw_mode(if wanted.is_some() { 0o600 } else { 0o666 });
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW;
         let random = RandomState::new();
         let mut tries = 0..TRIES;
@@ -83,8 +101,8 @@ impl<'a> StagedFile<'a> {
         let staged = Self { place, name, is_moved: false };
         let mut file = File::from(opened);
         file.write_all(content)?;
-        if let Some(before) = before {
-            fchmod(&file, before.mode)?;
+        if let Some(wanted) = wanted {
+            fchmod(&file, wanted)?;
         }
         file.sync_all()?;
         Ok(staged)

@@ -21,7 +21,7 @@ const FILE_FLAGS: OFlags =
 
 /// A folder that is kept open.
 #[derive(Debug)]
-pub(super) struct Folder {
+pub(crate) struct Folder {
     descriptor: OwnedFd,
     path: PathBuf,
     /// The path without symbolic links.
@@ -30,7 +30,7 @@ pub(super) struct Folder {
 
 /// The path of a file relative to a folder, without `.` and `..`. It has at least one part.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct FilePath(Vec<String>);
+pub(crate) struct FilePath(Vec<String>);
 
 /// A name in a folder that is kept open.
 #[derive(Debug)]
@@ -41,14 +41,14 @@ pub(super) struct FilePlace {
 
 /// A file's content and mode at one moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct FileState {
-    pub(super) content: Bytes,
-    pub(super) mode: Mode,
+pub(crate) struct FileState {
+    pub(crate) content: Bytes,
+    pub(crate) mode: Mode,
 }
 
 impl FileState {
     /// Returns the hash of the content, as previews have it.
-    pub(super) fn hash(&self) -> String {
+    pub(crate) fn hash(&self) -> String {
         blake3::hash(&self.content).to_hex().to_string()
     }
 
@@ -56,7 +56,7 @@ impl FileState {
     ///
     /// # Errors
     /// [`Problem::NotText`].
-    pub(super) fn text(&self) -> Result<&str, Problem> {
+    pub(crate) fn text(&self) -> Result<&str, Problem> {
         let text = std::str::from_utf8(&self.content).map_err(|_| Problem::NotText)?;
         if text.contains('\0') { Err(Problem::NotText) } else { Ok(text) }
     }
@@ -73,7 +73,7 @@ impl Folder {
     ///
     /// # Errors
     /// The system's error.
-    pub(super) fn open(path: &Path) -> std::io::Result<Self> {
+    pub(crate) fn open(path: &Path) -> std::io::Result<Self> {
         let resolved = path.canonicalize()?;
         let descriptor = rustix::fs::open(&resolved, FOLDER_FLAGS, Mode::empty())?;
         Ok(Self { descriptor, path: path.to_owned(), resolved })
@@ -83,7 +83,7 @@ impl Folder {
     ///
     /// # Errors
     /// [`Problem::OutsideFolder`].
-    pub(super) fn path_of(&self, text: &str) -> Result<FilePath, Problem> {
+    pub(crate) fn path_of(&self, text: &str) -> Result<FilePath, Problem> {
         let inside = |folder: &Path| {
             let rest = Path::new(text).strip_prefix(folder).ok()?;
             rest.to_str()
@@ -108,7 +108,7 @@ impl Folder {
     /// # Errors
     /// [`Problem`] if a folder of the path cannot be opened, or what is there is not a file that can be
     /// read.
-    pub(super) fn read(&self, path: &FilePath) -> Result<Option<FileState>, Problem> {
+    pub(crate) fn read(&self, path: &FilePath) -> Result<Option<FileState>, Problem> {
         match self.place(path)? {
             Some(place) => place.read(),
             None => Ok(None),

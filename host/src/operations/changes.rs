@@ -27,7 +27,7 @@ pub(super) struct PlannedFiles<'a> {
 
 /// A change of one file.
 #[derive(Debug)]
-pub(super) enum FileChange {
+pub(crate) enum FileChange {
     Write { path: FilePath, before: Option<FileState>, after: Bytes },
     Rename { path: FilePath, to: FilePath, before: FileState },
     Delete { path: FilePath, before: FileState },

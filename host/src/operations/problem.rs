@@ -6,7 +6,7 @@ use moorline_shared::limits::{OPERATION_FILE_TOO_LARGE, OPERATION_PATH_BYTES};
 
 /// The reason why an operation is not done. Its text is a sentence for the user.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Problem {
+pub(crate) enum Problem {
     #[error("The file is not as it was in the preview. Preview the operation again.")]
     Stale,
     #[error(
@@ -50,7 +50,7 @@ pub(super) enum Problem {
 
 impl Problem {
     /// Returns the stable code.
-    pub(super) const fn code(&self) -> &'static str {
+    pub(crate) const fn code(&self) -> &'static str {
         match self {
             Self::Stale => "stale",
             Self::OutsideFolder => "outside_folder",

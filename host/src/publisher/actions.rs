@@ -10,11 +10,12 @@ use moorline_shared::publish::HostMessage;
 use super::{Publisher, PublisherTask};
 
 impl Publisher {
-    /// Passes an action to the owner, once.
+    /// Passes an action to the owner, once. One that comes again is acknowledged if it was carried
+    /// out; otherwise that follows.
     pub(super) fn act(&mut self, number: ActionNumber, action: SessionAction) {
-        if number <= self.last_action || self.exit.is_some() {
+        if number <= self.acted || self.exit.is_some() {
             self.acted(number);
-        } else {
+        } else if number > self.last_action {
             self.last_action = number;
             self.tasks.push_back(PublisherTask::Act(number, Box::new(action)));
         }
@@ -23,6 +24,7 @@ impl Publisher {
     /// Records that all actions up to `number` were carried out, and that what follows from them is
     /// in the log.
     pub fn acted(&mut self, number: ActionNumber) {
+        self.acted = self.acted.max(number);
         let seq = self.log.head();
         self.say_journaled(HostMessage::Acted { number, seq });
     }

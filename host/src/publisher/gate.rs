@@ -19,8 +19,10 @@ pub struct PublisherState {
     pub head: Seq,
     /// When the last entry was appended, in milliseconds since 1970.
     pub time_ms: u64,
-    /// The last action that was carried out.
+    /// The last action that was passed to the session.
     pub last_action: ActionNumber,
+    /// The last action up to which all were carried out.
+    pub acted: ActionNumber,
     /// The last piece of input that was taken from each client.
     pub accepted: Vec<(ClientId, Seq)>,
     /// The terminal's size.
@@ -72,7 +74,7 @@ impl Publisher {
         state: PublisherState,
         entries: Vec<Entry>,
     ) -> Result<Self, OutOfOrder> {
-        let PublisherState { head, time_ms, last_action, accepted, size, exit } = state;
+        let PublisherState { head, time_ms, last_action, acted, accepted, size, exit } = state;
         let before = entries.first().map_or(head, |first| Seq(first.seq().0.saturating_sub(1)));
         let mut log = Log::starting_after(epoch, before);
         for entry in entries {
@@ -84,7 +86,7 @@ impl Publisher {
         let mut publisher = Self::starting_after(epoch, head, size);
         publisher.log = log;
         publisher.time_ms = time_ms;
-        publisher.last_action = last_action;
+        (publisher.last_action, publisher.acted) = (last_action, acted);
         publisher.input.restore(accepted);
         publisher.exit = exit;
         publisher.begin_journal();
@@ -100,11 +102,19 @@ impl Publisher {
             head: self.log.head(),
             time_ms: self.time_ms,
             last_action: self.last_action,
+            acted: self.acted,
             accepted: self.input.accepted_of_all(),
             size: self.size,
             exit: self.exit.clone(),
         };
         (self.log.after(last).cloned().collect(), state)
+    }
+
+    /// Returns true if something is not in the journal, and so cannot be sent.
+    #[must_use]
+    pub fn has_unjournaled(&self) -> bool {
+        let waits = |gate: &JournalGate| gate.last < self.log.head() || !gate.held.is_empty();
+        self.gate.as_ref().is_some_and(waits)
     }
 
     /// Records that everything so far is in the journal, so that the relay may hear of it.
@@ -124,9 +134,13 @@ impl Publisher {
     /// Says something that must not be heard before the journal has its cause.
     pub(super) fn say_journaled(&mut self, message: HostMessage) {
         match &mut self.gate {
-            Some(gate) if self.sender.is_some() => gate.held.push_back(message),
-            Some(_) => {}
-            None => self.say(message),
+            // After the end, nothing follows that would have to be written.
+            Some(gate) if self.exit.is_none() => {
+                if self.sender.is_some() {
+                    gate.held.push_back(message);
+                }
+            }
+            _ => self.say(message),
         }
     }
 }

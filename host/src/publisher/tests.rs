@@ -210,3 +210,53 @@ fn a_relay_that_reads_no_times_gets_none() {
     publisher.command(NOW, resume(true));
     assert_eq!(times(&mut publisher), [NOW]);
 }
+
+fn acted_of(publisher: &mut Publisher) -> Vec<ActionNumber> {
+    let messages = std::iter::from_fn(|| publisher.poll_message());
+    let number = |message| match message {
+        HostMessage::Acted { number, .. } => Some(number),
+        _ => None,
+    };
+    messages.filter_map(number).collect()
+}
+
+fn withdraw() -> SessionAction {
+    SessionAction::Withdraw { turn_id: "turn_0001".parse().unwrap() }
+}
+
+#[test]
+fn an_action_that_comes_again_is_acknowledged_once_it_is_carried_out() {
+    let mut publisher = publisher();
+    let act = |number| HostCommand::Act { number: ActionNumber(number), action: withdraw() };
+    publisher.command(NOW, act(1));
+    assert!(matches!(publisher.poll_task(), Some(PublisherTask::Act(ActionNumber(1), _))));
+    // The program that it is for has not taken it yet.
+    publisher.relay_left();
+    publisher.command(NOW, HostCommand::Resume { cursor: None, window: u64::MAX, times: true });
+    publisher.command(NOW, act(1));
+    assert_eq!(publisher.poll_task(), None);
+    assert_eq!(acted_of(&mut publisher), []);
+    publisher.acted(ActionNumber(1));
+    assert_eq!(acted_of(&mut publisher), [ActionNumber(1)]);
+    publisher.command(NOW, act(1));
+    assert_eq!(acted_of(&mut publisher), [ActionNumber(1)]);
+}
+
+#[test]
+fn nothing_is_acknowledged_before_it_is_in_the_journal() {
+    let mut publisher = publisher();
+    publisher.begin_journal();
+    _ = acted_of(&mut publisher);
+    type_piece(&mut publisher, 1, b"a");
+    publisher.input_taken(1);
+    publisher.command(NOW, HostCommand::ClientResumed { client_id: client() });
+    publisher.command(NOW, HostCommand::Act { number: ActionNumber(1), action: withdraw() });
+    publisher.acted(ActionNumber(1));
+    publisher.event(Event::of_kind("session_1".parse().unwrap(), "x", 1, ()));
+    assert_eq!(publisher.poll_message(), None);
+    assert!(publisher.has_unjournaled());
+    publisher.journaled();
+    assert!(!publisher.has_unjournaled());
+    let told = std::iter::from_fn(|| publisher.poll_message()).count();
+    assert_eq!(told, 4, "two acknowledgements of input, one of the action, and the entry");
+}

@@ -1,12 +1,13 @@
 //! Writes a session's steps to the host's journal, and continues a session from there.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use moorline_shared::fold::Conversation;
-use moorline_shared::id::Epoch;
+use moorline_shared::id::{Epoch, Seq};
 use moorline_shared::log::{Entry, OutOfOrder};
 use moorline_shared::session::Size;
 
@@ -14,7 +15,7 @@ use super::approvals::HostedApprovals;
 use super::view::SnapshotView;
 use super::{HostedState, Session, SessionServices};
 use crate::clock::wall_ms;
-use crate::driver::{SessionControl, StartedSession};
+use crate::driver::{DriverCheckpoint, SessionControl, StartedSession};
 use crate::journal::{Journal, JournalStep, JournaledSession};
 use crate::publisher::Publisher;
 
@@ -28,13 +29,15 @@ pub(super) struct SessionJournal {
     journal: Arc<Journal>,
     /// The entry at which the conversation was written in full.
     folded: u64,
+    /// The keys of the driver's contents that are written.
+    contents: BTreeSet<String>,
     /// True if the last step could not be written.
     is_failing: bool,
 }
 
 impl SessionJournal {
     pub(super) const fn new(journal: Arc<Journal>) -> Self {
-        Self { journal, folded: 0, is_failing: false }
+        Self { journal, folded: 0, contents: BTreeSet::new(), is_failing: false }
     }
 }
 
@@ -42,8 +45,8 @@ impl Session {
     /// Writes the session's first step. A fork begins with a conversation that its own entries do
     /// not contain, so the conversation is written in full.
     pub(super) fn begin_journal(&self, state: &mut HostedState) {
-        if state.journal.is_some() {
-            let driver = state.control.checkpoint();
+        if let Some(own) = &state.journal {
+            let driver = state.control.checkpoint(&own.contents);
             let (head, fold) = (state.publisher.head(), state.view.folded(state.publisher.head()));
             let begin = |journal: &Journal, step: &JournalStep<'_>| {
                 journal.begin(&self.hosted, step)?;
@@ -52,16 +55,16 @@ impl Session {
                     None => Ok(()),
                 }
             };
-            self.write(state, begin, &driver);
+            self.write(state, begin, driver);
         }
     }
 
     /// Writes a step: everything since the last one, with the driver's state now. Then the relay
     /// and the driver may go on.
     pub(super) fn write_step(&self, state: &mut HostedState) {
-        if state.journal.is_some() {
-            let driver = state.control.checkpoint();
-            self.write(state, |journal, step| journal.step(self.id(), step), &driver);
+        if let Some(own) = &state.journal {
+            let driver = state.control.checkpoint(&own.contents);
+            self.write(state, |journal, step| journal.step(self.id(), step), driver);
         }
         state.control.journaled();
     }
@@ -70,14 +73,24 @@ impl Session {
         &self,
         state: &mut HostedState,
         write: impl FnOnce(&Journal, &JournalStep<'_>) -> Result<(), crate::journal::JournalError>,
-        driver: &[u8],
+        driver: DriverCheckpoint,
     ) {
         let Some(own) = &mut state.journal else { return };
         let (entries, publisher) = state.publisher.unjournaled();
         let acked = state.publisher.acked();
-        let step = JournalStep { entries: &entries, publisher: &publisher, driver, acked };
+        let surplus: Vec<_> = own.contents.difference(&driver.contents).cloned().collect();
+        let step = JournalStep {
+            entries: &entries,
+            publisher: &publisher,
+            driver: &driver,
+            surplus: &surplus,
+            acked,
+        };
         let head = publisher.head;
         let mut written = write(&own.journal, &step);
+        if written.is_ok() {
+            own.contents = driver.contents;
+        }
         if written.is_ok()
             && head.0 >= own.folded + FOLD_EVERY
             && let Some(Some(snapshot)) = state.view.folded(head)
@@ -103,9 +116,28 @@ impl Session {
         }
     }
 
+    /// Begins another life of the log, after a power failure. Relays forget the earlier one, so the
+    /// turns that are not over are reported again.
+    fn begin_anew(&self, state: &mut HostedState, head: Seq, conversation: &Conversation) {
+        if let Some(own) = &state.journal
+            && let fold = conversation.snapshot()
+            && let Err(error) = own.journal.begin_anew(&self.hosted, head, fold.as_deref())
+        {
+            tracing::error!(session = %self.id(), %error, "its new epoch was not written");
+        }
+        let turns = &conversation.summary.turns;
+        for turn in turns.active().into_iter().chain(turns.queued()) {
+            self.record(state, &turn.event());
+        }
+    }
+
     /// Writes the last step: the session is over, and its driver is not needed any more.
     pub(super) fn end_journal(&self, state: &mut HostedState) {
-        self.write(state, |journal, step| journal.step(self.id(), step), &[]);
+        self.write(
+            state,
+            |journal, step| journal.step(self.id(), step),
+            DriverCheckpoint::default(),
+        );
     }
 
     /// Continues a session that an earlier host has left behind. One that is over has no driver: it
@@ -119,10 +151,14 @@ impl Session {
         services: SessionServices,
         started: Option<StartedSession>,
     ) -> Result<Arc<Self>, OutOfOrder> {
-        let JournaledSession { mut hosted, publisher, entries, fold, folded, .. } = journaled;
+        let is_of_earlier_boot = journaled.is_of_earlier_boot;
+        let JournaledSession { mut hosted, publisher, driver, entries, fold, folded, .. } =
+            journaled;
         let conversation = conversation(fold, &entries);
+        let head = publisher.head;
         let view = SnapshotView::continued(conversation.clone());
-        let publisher = if journal.is_of_earlier_boot() {
+        let restored_action = Some(publisher.last_action);
+        let publisher = if is_of_earlier_boot {
             // Clients may have entries that are lost. So their numbers must not be used again.
             hosted.epoch = Epoch(wall_ms().max(hosted.epoch.0 + 1));
             Publisher::restored(hosted.epoch, publisher, Vec::new())?
@@ -134,15 +170,22 @@ impl Session {
             None => (None, Arc::new(EndedControl) as Arc<dyn SessionControl>, None),
         };
         hosted.pid = pid;
-        let own = SessionJournal { folded: folded.0, ..SessionJournal::new(journal) };
+        let folded = if is_of_earlier_boot { head } else { folded };
+        let contents = driver.contents.into_keys().collect();
+        let own = SessionJournal { folded: folded.0, contents, ..SessionJournal::new(journal) };
         let SessionServices { painters, book, journal: _ } = services;
         let approvals = HostedApprovals::new(book);
-        let state = HostedState::new(publisher, control, view, Some(own), approvals);
+        let mut state = HostedState::new(publisher, control, view, Some(own), approvals);
+        state.restored_action = restored_action;
         let session = Self::with(hosted, state, painters);
         {
             let mut state = session.lock();
+            if is_of_earlier_boot {
+                session.begin_anew(&mut state, head, &conversation);
+            } else {
+                session.describe(&state);
+            }
             session.restore_approvals(&mut state, &conversation);
-            session.describe(&state);
             session.write_step(&mut state);
             state.settle();
         }

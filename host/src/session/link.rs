@@ -109,7 +109,7 @@ impl Session {
         }
     }
 
-    fn command(self: &Arc<Self>, command: HostCommand) {
+    pub(super) fn command(self: &Arc<Self>, command: HostCommand) {
         let frees = matches!(command, HostCommand::Ack { .. });
         let mut state = self.lock();
         state.publisher.command(wall_ms(), command);

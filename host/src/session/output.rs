@@ -29,7 +29,7 @@ impl Session {
     }
 
     /// Takes one output. Returns true if the driver should not be read for now.
-    fn take(self: &Arc<Self>, output: DriverOutput) -> bool {
+    pub(super) fn take(self: &Arc<Self>, output: DriverOutput) -> bool {
         let mut state = self.lock();
         match output {
             DriverOutput::Bytes(buffer) => state.append(buffer),
@@ -43,16 +43,26 @@ impl Session {
                 self.record_progress(&mut state, approval_id, ApprovalState::Done, None);
             }
             DriverOutput::Acted(number) => state.approvals.acted(number),
-            DriverOutput::Checkpoint => self.write_step(&mut state),
+            DriverOutput::Checkpoint => {
+                // Others are decisions for programs that are gone.
+                if let Some(number) = state.restored_action.take() {
+                    state.approvals.acted(number);
+                }
+                self.write_step(&mut state);
+            }
             DriverOutput::Snapshot(snapshot) => state.take_snapshot(snapshot),
             DriverOutput::End(_) => {}
         }
         let full = state.is_far_ahead();
+        if full && state.publisher.has_unjournaled() {
+            // The relay gets nothing of this, and so makes no room, before it is stored.
+            self.write_step(&mut state);
+        }
         state.settle();
         full
     }
 
-    fn end(self: &Arc<Self>, status: ExitStatus) {
+    pub(super) fn end(self: &Arc<Self>, status: ExitStatus) {
         tracing::info!(session = %self.id(), code = status.code, signal = status.signal, "ended");
         let mut state = self.lock();
         self.end_approvals(&mut state);

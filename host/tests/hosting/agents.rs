@@ -67,6 +67,7 @@ fn spec(folder: &Path) -> SessionSpec {
         cwd: Some(folder.to_owned()),
         fork: None,
         variables: BTreeMap::new(),
+        opener: None,
     }
 }
 

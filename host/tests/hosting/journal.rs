@@ -1,6 +1,6 @@
 //! Tests sessions that outlive their host.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::io;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex};
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use moorline_host::driver::{
-    Driver, DriverError, DriverOutput, Drivers, OutputSource, SessionControl, SessionSpec,
-    SnapshotSource, StartedSession,
+    Driver, DriverCheckpoint, DriverError, DriverOutput, Drivers, OutputSource, SessionControl,
+    SessionSpec, SnapshotSource, StartedSession, StoredCheckpoint,
 };
 use moorline_host::host::{Config, Host};
 use moorline_shared::agent::action::{ActionNumber, SessionAction};
@@ -27,6 +27,9 @@ use tokio::sync::Notify;
 
 use super::fake_relay::{Copy, FakeRelay, FarPublish, config, hear, id, say, start};
 use super::soon;
+
+/// The number of outputs of a flood. Numbers above this are large outputs.
+const FLOOD: u64 = 500;
 
 /// A driver whose sessions count lines of input and actions, and continue to count.
 #[derive(Debug)]
@@ -83,7 +86,8 @@ impl Counts {
         }
         if let Some((count, acted)) = self.pending.pop_front() {
             self.acted = acted;
-            let message = json!({ "messageId": format!("m{count}"), "delta": count.to_string() });
+            let said = if count > FLOOD { "x".repeat(100_000) } else { count.to_string() };
+            let message = json!({ "messageId": format!("m{count}"), "delta": said });
             let fields = message.as_object().unwrap().clone();
             return Some(DriverOutput::Event { kind: "agent-message", fields });
         }
@@ -107,9 +111,9 @@ impl Driver for CountingDriver {
     fn restore(
         &self,
         _: SessionSpec,
-        checkpoint: Bytes,
+        checkpoint: StoredCheckpoint,
     ) -> BoxFuture<'_, Result<StartedSession, DriverError>> {
-        let counts: Counts = serde_json::from_slice(&checkpoint).unwrap();
+        let counts: Counts = serde_json::from_slice(&checkpoint.state).unwrap();
         Box::pin(async move { Ok(Counting::start(Counts { is_changed: true, ..counts })) })
     }
 }
@@ -129,7 +133,12 @@ impl OutputSource for Counting {
 
 impl SessionControl for Counting {
     fn write(&self, input: &[u8]) -> io::Result<usize> {
-        self.count(None);
+        match input {
+            b"flood\n" => self.change(|counts| {
+                counts.pending.extend((0..FLOOD).map(|number| (FLOOD + 1 + number, None)));
+            }),
+            _ => self.count(None),
+        }
         Ok(input.len())
     }
 
@@ -146,8 +155,12 @@ impl SessionControl for Counting {
         true
     }
 
-    fn checkpoint(&self) -> Bytes {
-        serde_json::to_vec(&*self.0.0.lock().unwrap()).unwrap().into()
+    fn checkpoint(&self, _: &BTreeSet<String>) -> DriverCheckpoint {
+        Bytes::from(serde_json::to_vec(&*self.0.0.lock().unwrap()).unwrap()).into()
+    }
+
+    fn request_checkpoint(&self) {
+        self.change(|counts| counts.is_changed = true);
     }
 
     fn close(&self) {
@@ -270,6 +283,41 @@ async fn a_session_continues_where_its_host_was_killed() {
     assert_eq!((snapshot.seq, copy.head), (snapshot.seq, snapshot.seq));
     let items = Conversation::from_snapshot(&snapshot.data).unwrap().items;
     assert_eq!(items.len(), 4, "after the second death: {items:?}");
+    host.kill();
+}
+
+#[tokio::test]
+async fn what_a_relay_adds_is_told_though_the_driver_is_silent() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut host = MortalHost::start(folder.path()).await;
+    let (mut control, _) = host.relay.control().await;
+    start(&mut control, counts()).await;
+    let mut link = host.relay.publish(&id("session1")).await;
+    let mut copy = Copy::default();
+    copy.resume(&mut link, u64::MAX).await;
+    let event = Event::of_kind(id("session1"), "terminal-created", 1, json!({}));
+    say(&link, HostCommand::Append { event }).await;
+    while copy.events.last().is_none_or(|event| event.kind != "terminal-created") {
+        soon("the event", copy.hear(&mut link)).await;
+    }
+    host.kill();
+}
+
+#[tokio::test]
+async fn more_than_a_host_keeps_comes_through_before_the_driver_is_at_rest() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut host = MortalHost::start(folder.path()).await;
+    let (mut control, _) = host.relay.control().await;
+    start(&mut control, counts()).await;
+    let mut link = host.relay.publish(&id("session1")).await;
+    let mut copy = Copy::default();
+    copy.resume(&mut link, u64::MAX).await;
+    let piece = Frame::copy(Seq(1), b"flood\n").unwrap();
+    say(&link, HostCommand::Input { client_id: "client_1".parse().unwrap(), piece }).await;
+    while (copy.events.len() as u64) < FLOOD {
+        copy.hear(&mut link).await;
+        copy.ack(&link).await;
+    }
     host.kill();
 }
 

@@ -4,12 +4,15 @@
 
 mod agents;
 mod approvals;
+mod changes;
 mod drivers;
 mod fake_relay;
 mod journal;
 mod line_driver;
 mod links;
+mod recorded;
 mod sessions;
+mod terminals;
 mod websocket;
 
 use std::future::Future;

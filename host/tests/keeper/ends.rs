@@ -98,6 +98,20 @@ async fn a_keeper_that_is_asked_to_ends_with_its_program() {
 }
 
 #[tokio::test]
+async fn a_keeper_that_refuses_its_host_can_be_ended() {
+    let place = Place::new();
+    let kept = place.sh("trap '' HUP; sleep 1000").await;
+    let (program, keeper) = (kept.status().pid, keeper_of(&kept));
+    drop(kept);
+    let refused = Kept::attach(&place.socket(), 5).await;
+    assert!(matches!(refused, Err(AttachError::Refused { .. })), "{refused:?}");
+    Kept::end(&place.socket()).await.unwrap();
+    wait_until("program and keeper are gone", || is_gone(program) && is_gone(keeper)).await;
+    // Nobody listens there any more.
+    Kept::end(&place.socket()).await.unwrap();
+}
+
+#[tokio::test]
 async fn a_request_right_before_the_connection_is_dropped_is_sent() {
     let place = Place::new();
     let kept = place.start(&["sleep", "1000"]).await;

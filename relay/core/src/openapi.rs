@@ -4,7 +4,7 @@ use utoipa::OpenApi as _;
 use utoipa::openapi::OpenApi;
 
 use crate::routes::{
-    approvals, hosts, operations, output, projects, prompts, session, sessions, terminals,
+    approvals, changes, hosts, operations, output, projects, prompts, session, sessions, terminals,
 };
 
 #[derive(utoipa::OpenApi)]
@@ -32,6 +32,8 @@ use crate::routes::{
     session::events_status,
     operations::preview,
     operations::execute,
+    changes::list,
+    changes::settle,
     projects::list,
     projects::create,
     projects::get,

@@ -264,6 +264,7 @@ pub fn start(record: &SessionRecord, fork: Option<Fork>) -> Start {
             env: record.env.clone(),
             size: record.size,
             agent: record.agent.clone(),
+            beside: None,
         },
         cwd: record.cwd.clone(),
         fork,

@@ -6,6 +6,7 @@
 
 pub(crate) mod action_request;
 pub(crate) mod approvals;
+pub(crate) mod changes;
 pub(crate) mod hosts;
 pub(crate) mod operations;
 pub(crate) mod output;
@@ -22,6 +23,7 @@ use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use http::Method;
+use moorline_shared::change::ChangesQuestion;
 use moorline_shared::id::{HostId, SessionId};
 use moorline_shared::message::Scope;
 use moorline_shared::rest::SessionSummary;
@@ -34,6 +36,7 @@ use crate::naming;
 use crate::session::Session;
 pub use action_request::ActionRequest;
 use action_request::{ActionPlan, DecisionPlan};
+pub use changes::{changes_reply, host_of_changes};
 pub use hosts::{host_agents, rules_answer, rules_question};
 pub use operations::{HostQuestion, QuestionOutcome, SessionFolder, folder_of};
 pub use output::{OutputPoll, OutputRead};
@@ -108,6 +111,8 @@ pub enum Handler {
     Act(fn(&Session, &Request) -> Result<Asked, ApiError>),
     /// Asks the session's host about operations, and reports the answer in the session's log.
     Operations(fn(&SessionId, &Request) -> Result<HostQuestion, ApiError>),
+    /// Asks the session's host about the changes of its agent.
+    Changes(fn(&Request) -> Result<ChangesQuestion, ApiError>),
     /// Leaves the request to each relay's own code.
     Relay(Call),
 }
@@ -243,7 +248,8 @@ impl Route {
             | Handler::Output(_)
             | Handler::Write(_)
             | Handler::Act(_)
-            | Handler::Operations(_) => true,
+            | Handler::Operations(_)
+            | Handler::Changes(_) => true,
             Handler::Relay(call) => matches!(
                 call,
                 Call::SessionContext

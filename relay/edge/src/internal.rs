@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use moorline_core::auth::{SecretHash, hash_secret};
 use moorline_core::directory::SessionReport;
 use moorline_core::record::SessionRecord;
+use moorline_shared::change::ChangesQuestion;
 use moorline_shared::control::Hosted;
 use moorline_shared::event::Event;
 use moorline_shared::id::{HostId, ProjectId, Seq, SessionId};
@@ -67,6 +68,9 @@ pub const FILES: &str = "/internal/files";
 /// To the directory: [`OperationsWanted`]. Answer: `OperationsAnswer`; 503 `host_offline` if the
 /// host is away.
 pub const OPERATIONS: &str = "/internal/operations";
+/// To the directory: [`ChangesWanted`]. Answer: `ChangesAnswer`; 503 `host_offline` if the host is
+/// away.
+pub const CHANGES: &str = "/internal/changes";
 /// To the directory: [`Presented`], a token's hash. Answer: [`Allowed`], or 401.
 pub const VERIFY: &str = "/internal/verify";
 /// To the directory: [`Presented`], a cookie's hash. Answer: [`Allowed`], or 401.
@@ -205,6 +209,17 @@ pub struct OperationsWanted {
     pub folder: Option<String>,
     /// The question.
     pub question: OperationsQuestion,
+}
+
+/// A question about the changes of an agent, for the host of its session.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChangesWanted {
+    /// The host that runs the session.
+    pub host: HostId,
+    /// The session.
+    pub session_id: SessionId,
+    /// The question.
+    pub question: ChangesQuestion,
 }
 
 /// A secret that a caller has presented.

@@ -117,6 +117,7 @@ async fn route(object: &Rc<Object>, request: &mut Request) -> Answer {
             rest::act(object, ask, &routes::Request { item, by, ..request? }).await
         }
         Handler::Operations(ask) => rest::operations(object, ask, request).await,
+        Handler::Changes(ask) => rest::changes(object, ask, request).await,
         Handler::Relay(call) => own(object, call, request).await,
         // The directory answers these.
         Handler::Read(_) | Handler::Change(_) | Handler::Start(_) | Handler::Remove(_) => {

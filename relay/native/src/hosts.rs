@@ -79,6 +79,11 @@ impl Hosts {
         self.changed.subscribe()
     }
 
+    /// Notifies those who wait for a host, because one has reported a session.
+    pub fn changed(&self) {
+        self.changed.send_replace(());
+    }
+
     /// Seats a host that has connected. An older link of the same host is replaced.
     #[must_use]
     pub fn arrived(self: &Arc<Self>, id: &HostId) -> HostLease {

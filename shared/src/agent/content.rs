@@ -227,4 +227,7 @@ pub struct LoginMethod {
     /// What to do, in a sentence.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
+    /// The command with which a user logs in on a terminal first; `None` if the agent needs none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub command: Option<String>,
 }

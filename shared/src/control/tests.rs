@@ -1,6 +1,7 @@
 //! Golden bytes of the messages, and defaults of their fields.
 
 use super::*;
+use crate::change::{ChangesAnswer, ChangesQuestion};
 
 fn text(wire: &str) -> Packet {
     Packet::Text(wire.to_owned().into())
@@ -56,8 +57,17 @@ fn messages_have_these_wire_forms() {
         r#"{"type":"hello","protocol":1,"version":"0.1.0","name":"box","drivers":["pty"],"missing":[{"driver":"tmux","reason":"tmux is not installed"}],"sessions":[]}"#,
     );
     to_relay(
-        &ToRelay::Started { request: RequestId(1), session: Box::new(hosted) },
+        &ToRelay::Started { request: RequestId(1), session: Box::new(hosted.clone()) },
         &format!(r#"{{"type":"started","request":1,"session":{session}}}"#),
+    );
+    let beside = Some("session0".parse().unwrap());
+    let opened = Hosted { facts: Facts { beside, ..facts() }, ..hosted };
+    to_relay(
+        &ToRelay::Opened { session: Box::new(opened) },
+        &format!(
+            r#"{{"type":"opened","session":{}}}"#,
+            session.replace(r#""cwd""#, r#""beside":"session0","cwd""#)
+        ),
     );
     to_relay(
         &ToRelay::Failed { request: RequestId(1), code: "x".into(), message: "y".into() },
@@ -99,6 +109,21 @@ fn messages_have_these_wire_forms() {
             answer: Box::new(OperationsAnswer::Failed { code: "x".into(), message: "y".into() }),
         },
         r#"{"type":"operations","request":1,"answer":{"failed":{"code":"x","message":"y"}}}"#,
+    );
+    to_relay(
+        &ToRelay::Changes {
+            request: RequestId(1),
+            answer: Box::new(ChangesAnswer::Settled { results: vec![] }),
+        },
+        r#"{"type":"changes","request":1,"answer":{"settled":{"results":[]}}}"#,
+    );
+    to_host(
+        &ToHost::Changes {
+            request: RequestId(1),
+            session_id: "session1".parse().unwrap(),
+            question: Box::new(ChangesQuestion::List),
+        },
+        r#"{"type":"changes","request":1,"sessionId":"session1","question":"list"}"#,
     );
     let agent = KnownAgent { id: "a".into(), name: "A".into(), ..KnownAgent::default() };
     to_relay(

@@ -199,6 +199,25 @@ pub struct AgentUsage {
     pub currency: Option<String>,
 }
 
+/// The files that the agent has changed, and that nobody has kept or reverted. It replaces the one
+/// before.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct AgentChanges {
+    /// The turn whose end was reached; absent if changes were kept or reverted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub turn_id: Option<TurnId>,
+    /// The number of files.
+    pub files: usize,
+    /// The number of lines that were added in all of them that are text.
+    pub added: usize,
+    /// The number of lines that were removed.
+    pub removed: usize,
+    /// True if changes may be missing.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub incomplete: bool,
+}
+
 /// What will follow from the requests that the session's host has not carried out, as far as it can
 /// be foreseen. It replaces the one before; empty if nothing waits.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

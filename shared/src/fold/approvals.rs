@@ -145,10 +145,12 @@ impl ApprovalList {
 
     /// Records that a decision was never delivered, unless an event says that the asker got one.
     pub(super) fn undelivered(&mut self, id: &ApprovalId, decision: &ApprovalDecision) {
-        if let Some(entry) = self.find(id)
-            && entry.state.may_become(ApprovalState::Undelivered)
-        {
+        let Some(entry) = self.find(id) else { return };
+        if entry.state.may_become(ApprovalState::Undelivered) {
             entry.state = ApprovalState::Undelivered;
+        }
+        // An event of the host says so without the decision.
+        if entry.state == ApprovalState::Undelivered {
             entry.decision.get_or_insert_with(|| decision.clone());
         }
     }

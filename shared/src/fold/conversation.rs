@@ -8,11 +8,11 @@ use super::items::{ConversationItem, MessageItem, ToolItem};
 use super::summary::AgentSummary;
 use crate::agent::approval::ApprovalRequest;
 use crate::event::{
-    AgentCommands, AgentConfig, AgentInfo, AgentMessage, AgentPlan, AgentTool, AgentTurn,
-    AgentUpdate, AgentUsage, Event, EventKind,
+    AgentChanges, AgentCommands, AgentConfig, AgentInfo, AgentMessage, AgentPlan, AgentTool,
+    AgentTurn, AgentUpdate, AgentUsage, Event, EventKind,
 };
 use crate::id::Seq;
-use crate::limits::{CONVERSATION_ITEMS, SNAPSHOT_BYTES};
+use crate::limits::{CONVERSATION_BYTES, CONVERSATION_ITEMS, SNAPSHOT_BYTES};
 
 /// A conversation: its items, oldest first, and the agent's current state.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -30,13 +30,25 @@ pub struct Conversation {
     pub commands: AgentCommands,
     /// The context and money that it has used.
     pub usage: AgentUsage,
+    /// The files that it has changed.
+    pub changes: AgentChanges,
     /// The number of items that are left out at the beginning. The log may have them.
     pub omitted: u64,
     /// The items, oldest first.
     pub items: Vec<ConversationItem>,
-    /// The place of each item that may still change, from the conversation's beginning.
     #[serde(skip)]
-    places: BTreeMap<ItemKey, u64>,
+    places: ItemPlaces,
+}
+
+/// Where items are, and how large they are.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct ItemPlaces {
+    /// The place of each item that may still change, from the conversation's beginning.
+    by_key: BTreeMap<ItemKey, u64>,
+    /// The bytes of each item that is not left out.
+    bytes: Vec<usize>,
+    /// The bytes of all of these.
+    total: usize,
 }
 
 /// The stored form of a conversation.
@@ -49,6 +61,7 @@ struct StoredConversation {
     config: AgentConfig,
     commands: AgentCommands,
     usage: AgentUsage,
+    changes: AgentChanges,
     omitted: u64,
     items: Vec<ConversationItem>,
 }
@@ -64,10 +77,12 @@ enum ItemKey {
 impl From<StoredConversation> for Conversation {
     fn from(stored: StoredConversation) -> Self {
         let StoredConversation { summary, info, plan, config, commands, .. } = stored;
-        let StoredConversation { usage, omitted, items, .. } = stored;
+        let StoredConversation { usage, changes, omitted, items, .. } = stored;
         let key = |(place, item)| Some((ItemKey::of(item)?, place));
-        let places = (omitted..).zip(&items).filter_map(key).collect();
-        Self { summary, info, plan, config, commands, usage, omitted, items, places }
+        let by_key = (omitted..).zip(&items).filter_map(key).collect();
+        let bytes: Vec<usize> = items.iter().map(ConversationItem::bytes).collect();
+        let places = ItemPlaces { by_key, total: bytes.iter().sum(), bytes };
+        Self { summary, info, plan, config, commands, usage, changes, omitted, items, places }
     }
 }
 
@@ -95,6 +110,10 @@ impl Conversation {
         while self.items.len() > CONVERSATION_ITEMS {
             self.leave_out(CONVERSATION_ITEMS / 8);
         }
+        if self.places.total > CONVERSATION_BYTES {
+            // Of which some go at a time, so that this is seldom.
+            self.leave_out(self.places.oldest(CONVERSATION_BYTES / 8));
+        }
         is_summarized || is_shown
     }
 
@@ -105,18 +124,18 @@ impl Conversation {
             EventKind::AgentConfig => set(event, |config| self.config = config),
             EventKind::AgentCommands => set(event, |commands| self.commands = commands),
             EventKind::AgentUsage => set(event, |usage| self.usage = usage),
+            EventKind::AgentChanges => set(event, |changes| self.changes = changes),
             EventKind::AgentTurn => set(event, |turn: AgentTurn| {
-                let item = ConversationItem::Turn { turn_id: turn.turn_id };
-                self.item(item);
+                self.change(ConversationItem::Turn { turn_id: turn.turn_id }, |_| {});
             }),
             EventKind::ApprovalRequest => set(event, |request: ApprovalRequest| {
-                let item = ConversationItem::Approval { approval_id: request.approval_id };
-                self.item(item);
+                let approval_id = request.approval_id;
+                self.change(ConversationItem::Approval { approval_id }, |_| {});
             }),
             EventKind::AgentMessage => set(event, |message| self.message(message, event.timestamp)),
             EventKind::AgentTool => set(event, |tool| self.tool(tool, event.timestamp)),
             EventKind::AgentUpdate => set(event, |AgentUpdate { update }| {
-                self.items.push(ConversationItem::Update { update });
+                self.change(ConversationItem::Update { update }, |_| {});
             }),
             _ => false,
         }
@@ -141,36 +160,42 @@ impl Conversation {
     fn message(&mut self, event: AgentMessage, timestamp: u64) {
         let message_id = event.message_id.clone();
         let new = MessageItem { message_id, at: timestamp, ..MessageItem::default() };
-        if let Some(ConversationItem::Message(message)) = self.item(ConversationItem::Message(new))
-        {
-            message.update(event);
-        }
+        self.change(ConversationItem::Message(new), |item| {
+            if let ConversationItem::Message(message) = item {
+                message.update(event);
+            }
+        });
     }
 
     fn tool(&mut self, event: AgentTool, timestamp: u64) {
         let tool_call_id = event.tool_call_id.clone();
         let new = ToolItem { tool_call_id, at: timestamp, ..ToolItem::default() };
-        if let Some(ConversationItem::Tool(tool)) = self.item(ConversationItem::Tool(new.into())) {
-            tool.update(event, timestamp);
-        }
+        self.change(ConversationItem::Tool(new.into()), |item| {
+            if let ConversationItem::Tool(tool) = item {
+                tool.update(event, timestamp);
+            }
+        });
     }
 
-    /// Returns the item with the key of `new`, which is added if there is none. `None` if it is
-    /// left out.
-    fn item(&mut self, new: ConversationItem) -> Option<&mut ConversationItem> {
-        let place = match ItemKey::of(&new) {
-            Some(key) => match self.places.get(&key) {
-                Some(place) => *place,
-                None => {
-                    let place = self.omitted + self.items.len() as u64;
-                    self.places.insert(key, place);
-                    self.items.push(new);
-                    place
-                }
-            },
-            None => return None,
-        };
-        self.items.get_mut(place.checked_sub(self.omitted)? as usize)
+    /// Changes the item with the key of `new`, which is added if there is none. Does nothing if it
+    /// is left out.
+    fn change(&mut self, new: ConversationItem, change: impl FnOnce(&mut ConversationItem)) {
+        let end = self.omitted + self.items.len() as u64;
+        let key = ItemKey::of(&new);
+        let known = key.as_ref().and_then(|key| self.places.by_key.get(key).copied());
+        let place = known.unwrap_or(end);
+        if known.is_none() {
+            self.places.by_key.extend(key.map(|key| (key, place)));
+            self.items.push(new);
+            self.places.bytes.push(0);
+        }
+        let Some(at) = place.checked_sub(self.omitted).map(|at| at as usize) else { return };
+        if let (Some(item), Some(bytes)) = (self.items.get_mut(at), self.places.bytes.get_mut(at)) {
+            change(item);
+            self.places.total -= *bytes;
+            *bytes = item.bytes();
+            self.places.total += *bytes;
+        }
     }
 
     /// Leaves out the oldest items.
@@ -178,9 +203,10 @@ impl Conversation {
         let count = count.clamp(1, self.items.len());
         for item in self.items.drain(..count) {
             if let Some(key) = ItemKey::of(&item) {
-                self.places.remove(&key);
+                self.places.by_key.remove(&key);
             }
         }
+        self.places.total -= self.places.bytes.drain(..count).sum::<usize>();
         self.omitted += count as u64;
     }
 
@@ -197,7 +223,7 @@ impl Conversation {
     }
 
     fn item_of(&self, key: &ItemKey) -> Option<&ConversationItem> {
-        let place = self.places.get(key)?.checked_sub(self.omitted)?;
+        let place = self.places.by_key.get(key)?.checked_sub(self.omitted)?;
         self.items.get(usize::try_from(place).ok()?)
     }
 
@@ -205,7 +231,8 @@ impl Conversation {
     /// items if it is larger. `None` if even that is too large.
     #[must_use]
     pub fn snapshot(&self) -> Option<Vec<u8>> {
-        let mut fitting = self.clone();
+        let surplus = self.places.total.saturating_sub(SNAPSHOT_BYTES);
+        let mut fitting = self.without(if surplus > 0 { self.places.oldest(surplus) } else { 0 });
         loop {
             // Texts, numbers and JSON values always encode.
             let json = serde_json::to_vec(&fitting).ok()?;
@@ -219,12 +246,41 @@ impl Conversation {
         }
     }
 
+    /// Returns a copy without the oldest items, to be encoded.
+    fn without(&self, count: usize) -> Self {
+        let bytes = self.places.bytes[count..].to_vec();
+        Self {
+            summary: self.summary.clone(),
+            info: self.info.clone(),
+            plan: self.plan.clone(),
+            config: self.config.clone(),
+            commands: self.commands.clone(),
+            usage: self.usage.clone(),
+            changes: self.changes.clone(),
+            omitted: self.omitted + count as u64,
+            items: self.items[count..].to_vec(),
+            places: ItemPlaces { total: bytes.iter().sum(), bytes, ..ItemPlaces::default() },
+        }
+    }
+
     /// Decodes a snapshot.
     ///
     /// # Errors
     /// An error if it is not one.
     pub fn from_snapshot(data: &[u8]) -> serde_json::Result<Self> {
         serde_json::from_slice(data)
+    }
+}
+
+impl ItemPlaces {
+    /// Returns the number of the oldest items that have this many bytes together.
+    fn oldest(&self, bytes: usize) -> usize {
+        let mut sum = 0;
+        let reaches = |own: &usize| {
+            sum += own;
+            sum >= bytes
+        };
+        self.bytes.iter().position(reaches).map_or(self.bytes.len(), |last| last + 1)
     }
 }
 

@@ -6,6 +6,7 @@ use serde_json::Value;
 use crate::agent::content::{ContentBlock, MessageRole, ToolContent, ToolLocation, ToolStatus};
 use crate::event::{AgentMessage, AgentTool};
 use crate::id::{ApprovalId, TurnId};
+use crate::limits::CONVERSATION_MESSAGE_BYTES;
 
 /// One item of a conversation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -94,6 +95,32 @@ pub struct ToolItem {
     pub truncated: bool,
 }
 
+/// Bytes of an item besides its content.
+const ITEM_BYTES: usize = 128;
+
+impl ConversationItem {
+    /// Returns about the bytes of its JSON.
+    pub(super) fn bytes(&self) -> usize {
+        use crate::agent::content::KnownContent::Text;
+        let block = |block: &ContentBlock| match block {
+            ContentBlock::Known(Text { text }) => text.len(),
+            other => json_bytes(other),
+        };
+        ITEM_BYTES
+            + match self {
+                Self::Turn { .. } | Self::Approval { .. } => 0,
+                Self::Message(message) => message.content.iter().map(block).sum(),
+                Self::Tool(tool) => json_bytes(tool),
+                Self::Update { update } => json_bytes(update),
+            }
+    }
+}
+
+fn json_bytes(value: &impl Serialize) -> usize {
+    // Texts, numbers and JSON values always encode.
+    serde_json::to_vec(value).map_or(0, |json| json.len())
+}
+
 impl MessageItem {
     /// Takes over the fields of an event that it has.
     pub(super) fn update(&mut self, event: AgentMessage) {
@@ -116,7 +143,11 @@ impl MessageItem {
     fn append(&mut self, delta: &str) {
         use crate::agent::content::KnownContent::Text;
         match self.content.last_mut() {
-            Some(ContentBlock::Known(Text { text })) => text.push_str(delta),
+            Some(ContentBlock::Known(Text { text })) => {
+                let room = CONVERSATION_MESSAGE_BYTES.saturating_sub(text.len());
+                self.truncated |= room < delta.len();
+                text.push_str(&delta[..delta.floor_char_boundary(room)]);
+            }
             _ => self.content.push(ContentBlock::text(delta)),
         }
     }

@@ -6,7 +6,7 @@ use crate::agent::approval::{ApprovalDecision, ApprovalState};
 use crate::agent::prompt::{Prompt, TurnState};
 use crate::event::Event;
 use crate::id::{ApprovalId, Seq, TurnId};
-use crate::limits::SNAPSHOT_BYTES;
+use crate::limits::{CONVERSATION_BYTES, CONVERSATION_MESSAGE_BYTES, SNAPSHOT_BYTES};
 
 fn event(kind: &str, fields: serde_json::Value) -> Event {
     Event::of_kind("session_1".parse().unwrap(), kind, 1000, fields)
@@ -117,6 +117,36 @@ fn a_snapshot_that_is_too_large_leaves_out_the_oldest_items() {
     assert!(restored.apply(Seq(41), &more));
     let Some(ConversationItem::Message(last)) = restored.items.last() else { panic!() };
     assert!(last.content[0].as_text().unwrap().ends_with('!'));
+}
+
+#[test]
+fn a_conversation_has_a_bound_in_bytes() {
+    let mut conversation = Conversation::default();
+    let part = "x".repeat(100_000);
+    let mut seq = 0;
+    let mut apply = |id: &str, conversation: &mut Conversation| {
+        seq += 1;
+        let fields = json!({ "messageId": id, "role": "agent", "delta": part });
+        conversation.apply(Seq(seq), &event("agent-message", fields));
+    };
+    // One message that never ends.
+    for _ in 0..100 {
+        apply("long", &mut conversation);
+    }
+    let ConversationItem::Message(long) = &conversation.items[0] else { panic!() };
+    let text = long.content[0].as_text().unwrap();
+    assert_eq!((text.len(), long.truncated), (CONVERSATION_MESSAGE_BYTES, true));
+    for number in 0..200 {
+        apply(&format!("m{number}"), &mut conversation);
+    }
+    let json = serde_json::to_vec(&conversation).unwrap();
+    assert!(json.len() < CONVERSATION_BYTES + CONVERSATION_BYTES / 4, "{}", json.len());
+    let Conversation { omitted, items, .. } = &conversation;
+    assert_eq!(*omitted as usize + items.len(), 201);
+    assert!(items.len() >= 60, "{}", items.len());
+    let snapshot = conversation.snapshot().unwrap();
+    assert!(snapshot.len() > SNAPSHOT_BYTES / 2 && snapshot.len() <= SNAPSHOT_BYTES);
+    assert_eq!(Conversation::from_snapshot(&snapshot).unwrap().items.last(), items.last());
 }
 
 #[test]

@@ -12,15 +12,15 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 /// The folder and the session of a scripted agent.
-struct Agent {
-    api: Api,
-    id: SessionId,
-    folder: tempfile::TempDir,
+pub(super) struct Agent {
+    pub(super) api: Api,
+    pub(super) id: SessionId,
+    pub(super) folder: tempfile::TempDir,
 }
 
 impl Agent {
     /// Starts the agent. What it hears is written to `agent.log` in its folder.
-    async fn start(relay: &Relay) -> Result<Self> {
+    pub(super) async fn start(relay: &Relay) -> Result<Self> {
         Self::start_with(relay, &[]).await
     }
 
@@ -40,24 +40,24 @@ impl Agent {
         Ok(Self { api, id, folder })
     }
 
-    fn path(&self, rest: &str) -> String {
+    pub(super) fn path(&self, rest: &str) -> String {
         format!("/api/session/{}/{rest}", self.id)
     }
 
     /// Sends a prompt, and returns the id of its turn.
-    async fn prompt(&self, script: &str) -> Result<String> {
+    pub(super) async fn prompt(&self, script: &str) -> Result<String> {
         let body = json!({ "command": script });
         let answer = self.api.expect(200, Method::POST, &self.path("prompt"), body).await?;
         ensure!(answer["success"] == true && answer["sessionId"] == json!(self.id), "{answer}");
         Ok(answer["turnId"].as_str().context("no turn")?.to_owned())
     }
 
-    async fn events(&self) -> Result<Sse> {
+    pub(super) async fn events(&self) -> Result<Sse> {
         Sse::replay(&self.api, &self.id, "").await
     }
 
     /// Returns the open approvals.
-    async fn approvals(&self) -> Result<Vec<Value>> {
+    pub(super) async fn approvals(&self) -> Result<Vec<Value>> {
         let path = self.path("approvals?state=open");
         let answer = self.api.expect(200, Method::GET, &path, Value::Null).await?;
         Ok(answer["approvals"].as_array().context("no approvals")?.clone())
@@ -70,13 +70,13 @@ impl Agent {
         lines.map(|line| Ok(serde_json::from_str(line)?)).collect()
     }
 
-    fn file(&self, name: &str) -> Option<String> {
+    pub(super) fn file(&self, name: &str) -> Option<String> {
         std::fs::read_to_string(self.folder.path().join(name)).ok()
     }
 }
 
 /// Skips to the event that a turn is in this state.
-async fn turn_is(events: &mut Sse, turn: &str, state: &str) -> Result<Value> {
+pub(super) async fn turn_is(events: &mut Sse, turn: &str, state: &str) -> Result<Value> {
     loop {
         let event = events.skip_to("agent-turn").await?.data;
         if event["turnId"] == turn && event["state"] == state {
@@ -103,7 +103,12 @@ async fn said_until_done(events: &mut Sse, turn: &str) -> Result<String> {
     }
 }
 
-async fn decide(agent: &Agent, approval: &Value, approved: bool, status: u16) -> Result<Value> {
+pub(super) async fn decide(
+    agent: &Agent,
+    approval: &Value,
+    approved: bool,
+    status: u16,
+) -> Result<Value> {
     let id = approval["approvalId"].as_str().context("no approval")?;
     let body = json!({ "approved": approved, "digest": approval["digest"] });
     agent.api.expect(status, Method::POST, &agent.path(&format!("approvals/{id}")), body).await
@@ -280,5 +285,58 @@ async fn an_agent_reads_and_writes_in_its_folder_only() -> Result<()> {
     ensure!(said.contains("a.txt: hello"), "{said}");
     ensure!(said.contains("link/secret: error") && !said.contains(": secret"), "{said}");
     ensure!(!Path::new(&outside.path().join("new")).exists(), "{said}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_terminal_of_an_agent_is_a_session() -> Result<()> {
+    let relay = Relay::start().await?;
+    let agent = Agent::start(&relay).await?;
+    let mut events = agent.events().await?;
+    let turn = agent.prompt("run echo hello; read line; echo \"got $line\"; exit 3").await?;
+    let created = events.skip_to("terminal-created").await?.data;
+    ensure!(created["mode"] == "pty", "{created}");
+    let terminal: SessionId = created["terminalId"].as_str().context("no terminal")?.parse()?;
+    // Anyone who may can see it run, and type into it.
+    let mut shown = Sse::replay(&agent.api, &terminal, "").await?;
+    let mut text = String::new();
+    while !text.contains("hello") {
+        let event = shown.skip_to("session-output").await?.data;
+        text.push_str(event["content"].as_str().unwrap_or_default());
+    }
+    let path = format!("/api/terminal/{terminal}/input");
+    agent.api.expect(200, Method::POST, &path, json!({ "data": "it\r" })).await?;
+    let said = said_until_done(&mut events, &turn).await?;
+    ensure!(said.contains("got it") && said.contains("exit: 3"), "{said}");
+    while shown.skip_to("session-status").await?.data["status"] != "exited" {}
+    let list = agent.api.expect(200, Method::GET, "/api/sessions", Value::Null).await?;
+    let sessions = list["sessions"].as_array().context("no list")?;
+    let found = sessions.iter().find(|it| it["sessionId"] == json!(terminal));
+    let found = found.context("it is not listed")?;
+    ensure!(found["driver"] == "pty" && found["lifecycle"] == "exited", "{found}");
+    ensure!(found["exitCode"] == 3 && found["command"][0] == "sh", "{found}");
+    // The agent's tool call names it.
+    let mut tools = agent.events().await?;
+    loop {
+        let tool = tools.skip_to("agent-tool").await?.data;
+        if tool["content"] == json!([{ "type": "terminal", "sessionId": terminal }]) {
+            break;
+        }
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_agent_hears_that_a_command_has_ended_with_its_host() -> Result<()> {
+    let mut relay = Relay::start().await?;
+    let agent = Agent::start(&relay).await?;
+    let mut events = agent.events().await?;
+    let turn = agent.prompt("run echo hello; read line").await?;
+    // The agent has the terminal once its tool call shows it, and then waits for its end.
+    while !events.skip_to("agent-tool").await?.data["content"].to_string().contains("terminal") {}
+    relay.kill_host().await?;
+    relay.launch_host().await?;
+    let said = said_until_done(&mut agent.events().await?, &turn).await?;
+    ensure!(said.contains("exit: SIGHUP"), "{said}");
     Ok(())
 }

@@ -76,6 +76,11 @@ mod edge {
             for body in [run, out, lacks, json!({}), json!({"operations": 1})] {
                 add(Method::POST, &format!("/api/session/{id}/operations/execute"), body);
             }
+            add(Method::GET, &format!("/api/session/{id}/changes"), Value::Null);
+            let keep = json!({"keep": [{"path": "x", "before": null}]});
+            for body in [keep, json!({}), json!({"revert": [{}]}), json!({"keep": 1})] {
+                add(Method::POST, &format!("/api/session/{id}/changes"), body);
+            }
             let text = json!({"response": "<rename path=\"no/such\" to=\"x\"/>"});
             add(Method::POST, &format!("/api/session/{id}/operations/preview"), text);
             add(

@@ -7,6 +7,7 @@ mod api;
 mod asking;
 mod attach;
 mod browser;
+mod changes;
 mod chaos;
 mod chromium;
 mod command_line;

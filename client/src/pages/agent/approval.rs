@@ -125,7 +125,7 @@ impl Decider {
 
 /// What the user has entered in a card.
 #[derive(Clone, Copy)]
-struct Answer {
+struct DecisionForm {
     decider: Decider,
     /// The key of the decision, so that it counts once.
     key: u128,
@@ -138,7 +138,7 @@ struct Answer {
     problem: RwSignal<Option<String>>,
 }
 
-impl Answer {
+impl DecisionForm {
     fn decide(self, approved: bool, option_id: Option<String>) {
         if self.busy.get_untracked() {
             return;
@@ -181,7 +181,7 @@ pub(super) fn card(
     now: RwSignal<f64>,
     decider: Decider,
 ) -> AnyView {
-    let answer = Answer {
+    let answer = DecisionForm {
         decider,
         key: clock::random_bits(),
         request: StoredValue::new(Arc::clone(request)),
@@ -252,7 +252,7 @@ pub(super) fn card(
 }
 
 /// Renders what is asked: a command that can be changed, or what a tool does.
-fn question(request: &ApprovalRequest, answer: Answer) -> AnyView {
+fn question(request: &ApprovalRequest, answer: DecisionForm) -> AnyView {
     let explanation = (!request.explanation.is_empty()).then(|| {
         let text = request.explanation.clone();
         view! { <p class="approval-why">{text}</p> }
@@ -282,7 +282,7 @@ fn question(request: &ApprovalRequest, answer: Answer) -> AnyView {
     view! { {shown} {explanation} }.into_any()
 }
 
-fn button(answer: Answer, place: usize, option: ApprovalOption) -> AnyView {
+fn button(answer: DecisionForm, place: usize, option: ApprovalOption) -> AnyView {
     let approved = option.kind.allows();
     let is_first = option.kind == AnswerKind::AllowOnce;
     let class = if is_first { "button primary" } else { "button" };

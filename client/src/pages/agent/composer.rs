@@ -27,7 +27,7 @@ const OFFERED: usize = 8;
 
 /// What the user is about to send.
 #[derive(Clone, Copy)]
-struct Draft {
+struct PromptDraft {
     state: ConversationState,
     text: RwSignal<String>,
     images: RwSignal<Vec<ImageText>>,
@@ -35,7 +35,7 @@ struct Draft {
     field: NodeRef<html::Textarea>,
 }
 
-impl Draft {
+impl PromptDraft {
     fn new(state: ConversationState) -> Self {
         let kept = storage::get(Area::Browser, &key(state)).unwrap_or_default();
         let draft = Self {
@@ -130,7 +130,7 @@ fn key(state: ConversationState) -> String {
 #[component]
 pub fn Composer() -> impl IntoView {
     let state = ConversationState::expect();
-    let draft = Draft::new(state);
+    let draft = PromptDraft::new(state);
     // On phones Enter is a new line: the button sends.
     let enter_sends = !media::matches("(pointer: coarse)");
     let takes_images =
@@ -218,7 +218,7 @@ pub fn Composer() -> impl IntoView {
 }
 
 #[component]
-fn ImagePicker(draft: Draft) -> impl IntoView {
+fn ImagePicker(draft: PromptDraft) -> impl IntoView {
     let field = NodeRef::<html::Input>::new();
     let pick = move |_| {
         if let Some(field) = field.get_untracked() {
@@ -243,7 +243,7 @@ fn ImagePicker(draft: Draft) -> impl IntoView {
 }
 
 /// The commands that can be completed.
-fn commands(draft: Draft) -> AnyView {
+fn commands(draft: PromptDraft) -> AnyView {
     let offered = draft.offered();
     if offered.is_empty() {
         return ().into_any();
@@ -272,7 +272,7 @@ fn commands(draft: Draft) -> AnyView {
 }
 
 /// The images that go with the prompt.
-fn pictures(draft: Draft) -> AnyView {
+fn pictures(draft: PromptDraft) -> AnyView {
     let picture = |(place, image): (usize, ImageText)| {
         let address = format!("data:{};base64,{}", image.mime_type, image.data);
         view! {

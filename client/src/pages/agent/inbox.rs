@@ -20,7 +20,7 @@ use crate::ui::{Icon, IconName, When};
 
 /// The open questions, as far as they are known.
 #[derive(Clone, Copy)]
-struct Inbox {
+struct ApprovalInbox {
     access: PageAccess,
     /// `None` until the relay has answered.
     cards: RwSignal<Option<Vec<ApprovalCard>>>,
@@ -28,7 +28,7 @@ struct Inbox {
     now: RwSignal<f64>,
 }
 
-impl Inbox {
+impl ApprovalInbox {
     fn load(self) {
         let request = ApiRequest::get("/api/approvals".to_owned());
         api::ask(self.access, request, move |answer| {
@@ -55,7 +55,7 @@ impl Inbox {
 pub fn ApprovalsPage() -> impl IntoView {
     let overview = OverviewState::expect();
     overview.follow();
-    let inbox = Inbox {
+    let inbox = ApprovalInbox {
         access: PageAccess::expect(),
         cards: RwSignal::default(),
         problem: RwSignal::default(),
@@ -113,7 +113,7 @@ pub fn ApprovalsPage() -> impl IntoView {
     }
 }
 
-fn card(inbox: Inbox, id: &str) -> AnyView {
+fn card(inbox: ApprovalInbox, id: &str) -> AnyView {
     let Some(ApprovalCard { session_id, session_name, approval }) = inbox.card(id) else {
         return ().into_any();
     };

@@ -26,14 +26,14 @@ pub(super) fn is_tool(key: &str) -> bool {
 
 /// A row of the page.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Row {
+pub(super) enum ConversationRow {
     /// The item with this key.
     Item(String),
     /// Tool calls that follow each other, by their keys.
     Tools(Vec<String>),
 }
 
-impl Row {
+impl ConversationRow {
     fn is_of_tools(&self) -> bool {
         match self {
             Self::Item(key) => is_tool(key),
@@ -53,14 +53,14 @@ impl Row {
 /// The rows of a conversation, oldest first.
 #[derive(Debug, Clone, Default)]
 pub(super) struct RowList {
-    rows: Vec<Row>,
+    rows: Vec<ConversationRow>,
     /// The number of the conversation's items that have their rows.
     taken: u64,
 }
 
 impl RowList {
     /// Returns the rows from this place on.
-    pub(super) fn from(&self, first: usize) -> &[Row] {
+    pub(super) fn from(&self, first: usize) -> &[ConversationRow] {
         &self.rows[first.min(self.rows.len())..]
     }
 
@@ -85,7 +85,7 @@ impl RowList {
                 ConversationItem::Tool(_) => tools.push(key_of(item, place)),
                 item => {
                     end_group(&mut tools, &mut self.rows);
-                    self.rows.push(Row::Item(key_of(item, place)));
+                    self.rows.push(ConversationRow::Item(key_of(item, place)));
                 }
             }
         }
@@ -97,20 +97,20 @@ impl RowList {
         let mut groups = Vec::new();
         while let Some(row) = self.rows.pop_if(|row| row.is_of_tools()) {
             groups.push(match row {
-                Row::Item(key) => vec![key],
-                Row::Tools(keys) => keys,
+                ConversationRow::Item(key) => vec![key],
+                ConversationRow::Tools(keys) => keys,
             });
         }
         groups.into_iter().rev().flatten().collect()
     }
 }
 
-fn end_group(tools: &mut Vec<String>, rows: &mut Vec<Row>) {
+fn end_group(tools: &mut Vec<String>, rows: &mut Vec<ConversationRow>) {
     let keys = std::mem::take(tools);
     if keys.len() >= GROUP {
-        rows.push(Row::Tools(keys));
+        rows.push(ConversationRow::Tools(keys));
     } else {
-        rows.extend(keys.into_iter().map(Row::Item));
+        rows.extend(keys.into_iter().map(ConversationRow::Item));
     }
 }
 
@@ -131,7 +131,7 @@ mod tests {
     }
 
     fn keys(rows: &RowList) -> Vec<String> {
-        rows.from(0).iter().map(Row::key).collect()
+        rows.from(0).iter().map(ConversationRow::key).collect()
     }
 
     #[test]
@@ -150,7 +150,7 @@ mod tests {
         conversation.items.extend([tool("6"), message("n")]);
         rows.extend(&conversation);
         assert_eq!(keys(&rows)[3..], ["group tool 3", "message n"]);
-        let Row::Tools(of_group) = &rows.from(3)[0] else { panic!("no group") };
+        let ConversationRow::Tools(of_group) = &rows.from(3)[0] else { panic!("no group") };
         assert_eq!(of_group.len(), 4);
         // All at once is the same.
         let mut whole = RowList::default();

@@ -15,7 +15,7 @@ use moorline_shared::fold::{
 use moorline_shared::id::{ApprovalId, SessionId, TurnId};
 use moorline_shared::message::close;
 
-use super::rows::{Row, RowList, key_of};
+use super::rows::{ConversationRow, RowList, key_of};
 use crate::session::access::PageAccess;
 use crate::session::api::{self, ApiRequest};
 use crate::session::conversation::{
@@ -149,13 +149,13 @@ impl ConversationState {
     }
 
     /// Returns the keys of the rows that are shown; tracked.
-    pub(super) fn shown(self) -> Vec<Row> {
+    pub(super) fn shown(self) -> Vec<ConversationRow> {
         let first = self.first.get();
         self.rows.with(|rows| rows.from(first).to_vec())
     }
 
     /// Returns the row with this key, if it is shown; tracked.
-    pub(super) fn row(self, key: &str) -> Option<Row> {
+    pub(super) fn row(self, key: &str) -> Option<ConversationRow> {
         let first = self.first.get();
         self.rows.with(|rows| rows.from(first).iter().find(|row| row.key() == key).cloned())
     }

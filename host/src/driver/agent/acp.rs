@@ -14,11 +14,13 @@
 //! relay stores and passes on.
 
 mod content;
+mod diff;
 mod opening;
 mod options;
 mod permission;
 mod prompt;
 mod services;
+mod terminal;
 mod v1;
 mod v2;
 
@@ -33,14 +35,17 @@ use serde_json::Value;
 use super::rpc::RpcError;
 
 pub(super) use content::{block_text, hash_of};
-pub(super) use opening::{AgentAbilities, OpenedSession, cancel, close, hello, initialize, log_in};
+pub(super) use opening::{
+    AgentAbilities, OpenedSession, cancel, close, hello, initialize, log_in, quoted,
+};
 pub(super) use options::{OfferedOption, OptionSetter, offered, set_option};
 pub(super) use permission::{
     AskedForm, AskedPermission, form, form_answer, permission, permission_answer,
 };
 pub(super) use prompt::{prompt_blocks, prompt_request, text_block};
 pub use services::{ServiceAnswer, ServiceRequest};
-pub(super) use services::{service, service_answer};
+pub(super) use services::{hung_up, service, service_answer};
+pub(super) use terminal::{TerminalBytes, TerminalNews, terminal_of};
 pub(super) use v1::commands;
 
 /// The version of the protocol that an agent speaks.
@@ -99,9 +104,11 @@ pub(super) enum AgentNews {
     ToolChunk {
         /// The tool call.
         tool_call_id: String,
-        /// The piece.
-        content: ToolContent,
+        /// The piece, which is several if it changes several parts of files.
+        content: Vec<ToolContent>,
     },
+    /// More output of a terminal of the agent's.
+    Terminal(TerminalNews),
     /// The plan.
     Plan(Vec<PlanEntry>),
     /// The commands.
@@ -122,6 +129,8 @@ pub(super) enum AgentNews {
         stop_reason: Option<String>,
         /// The error because of which it stopped.
         error: Option<RpcError>,
+        /// The tokens that it has used.
+        usage: Option<TurnUsage>,
     },
     /// The history that was asked for is complete.
     Replayed,

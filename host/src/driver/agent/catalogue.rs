@@ -61,6 +61,9 @@ struct CatalogueEntry {
     /// The command that installs it, unless `npm install -g` of its package does.
     install: Option<&'static str>,
     login: &'static str,
+    /// Versions of the package that change files without asking, as they are installed. `cargo
+    /// xtask agents` tells.
+    acts_alone: &'static [&'static str],
 }
 
 /// What most entries have in common.
@@ -75,6 +78,7 @@ const PLAIN: CatalogueEntry = CatalogueEntry {
     has_version_flag: true,
     install: None,
     login: "",
+    acts_alone: &[],
 };
 
 /// All agents, the most common first. Their commands are those of the registry of the Agent Client
@@ -86,6 +90,7 @@ const ENTRIES: &[CatalogueEntry] = &[
         program: "claude-agent-acp",
         package: Some("@agentclientprotocol/claude-agent-acp"),
         has_version_flag: false,
+        acts_alone: &["0.101.0"],
         login: "Run `claude-agent-acp --cli` (or `claude`) and log in with `/login`, or set \
                 `ANTHROPIC_API_KEY`.",
         ..PLAIN
@@ -96,6 +101,7 @@ const ENTRIES: &[CatalogueEntry] = &[
         program: "codex-acp",
         package: Some("@agentclientprotocol/codex-acp"),
         has_version_flag: false,
+        acts_alone: &["2.6.0"],
         login: "Run `codex login`, or set `OPENAI_API_KEY`.",
         ..PLAIN
     },
@@ -115,6 +121,7 @@ const ENTRIES: &[CatalogueEntry] = &[
         program: "opencode",
         arguments: &["acp"],
         package: Some("opencode-ai"),
+        acts_alone: &["1.18.33"],
         login: "Run `opencode auth login`.",
         ..PLAIN
     },
@@ -125,6 +132,7 @@ const ENTRIES: &[CatalogueEntry] = &[
         needs: Some("pi"),
         package: Some("pi-acp"),
         has_version_flag: false,
+        acts_alone: &["0.0.34"],
         install: Some("npm install -g @earendil-works/pi-coding-agent pi-acp"),
         login: "Run `pi` and log in with `/login`, or set the key of a provider, such as \
                 `ANTHROPIC_API_KEY`.",
@@ -206,6 +214,13 @@ pub fn version(id: &str) -> Option<String> {
     HERE.look(entry).version
 }
 
+/// Returns false if the installed version of an agent was seen to change files or run commands
+/// without asking. `None` if that is not known. Blocks for a moment.
+#[must_use]
+pub fn asks(id: &str) -> Option<bool> {
+    HERE.asks(id)
+}
+
 /// Returns the `PATH` to run an agent with: the host's own, followed by the folders where agents
 /// are usually installed. Agents find there what runs them, such as `node`.
 #[must_use]
@@ -228,6 +243,10 @@ impl CatalogueEntry {
             (Some(install), _) => install.to_owned(),
             (None, package) => format!("npm install -g {}", package.unwrap_or(self.program)),
         }
+    }
+
+    fn asks(&self, version: &str) -> Option<bool> {
+        self.acts_alone.contains(&version).then_some(false)
     }
 
     fn arguments(&self, version: Option<&str>) -> &'static [&'static str] {
@@ -264,6 +283,13 @@ impl Catalogue {
         Ok(command(entry, &program, version.as_deref()))
     }
 
+    /// Looks at the version of the package only: no program is run.
+    fn asks(&self, id: &str) -> Option<bool> {
+        let entry = ENTRIES.iter().find(|entry| entry.id == id)?;
+        let version = version::of_package(&self.program(entry).ok()?, entry.package?)?;
+        entry.asks(&version)
+    }
+
     fn look(&self, entry: &CatalogueEntry) -> KnownAgent {
         let program = self.program(entry).ok();
         let version = program.as_ref().and_then(|program| self.version(entry, program));
@@ -271,10 +297,10 @@ impl Catalogue {
             id: entry.id.to_owned(),
             name: entry.name.to_owned(),
             command: program.map(|program| command(entry, &program, version.as_deref())),
+            asks: version.as_deref().and_then(|version| entry.asks(version)),
             version,
             install: entry.install(),
             login: entry.login.to_owned(),
-            asks: None,
         }
     }
 
@@ -349,6 +375,23 @@ mod tests {
         assert_eq!(found.version.as_deref(), Some("1.50.1"));
         assert_eq!(agents.iter().filter(|agent| agent.command.is_some()).count(), 1);
         assert_eq!(catalogue.find("goose"), Ok(words(&[&goose, "acp"])));
+    }
+
+    #[test]
+    fn a_version_that_acts_alone_is_known() {
+        let folder = tempfile::tempdir().unwrap();
+        let package = folder.path().join("lib/codex-acp");
+        let program = install(&package.join("dist/index.js"), "exit 1");
+        std::fs::create_dir(folder.path().join("bin")).unwrap();
+        std::os::unix::fs::symlink(program, folder.path().join("bin/codex-acp")).unwrap();
+        for (version, asks) in [("2.6.0", Some(false)), ("2.5.0", None)] {
+            let named =
+                format!(r#"{{"name":"@agentclientprotocol/codex-acp","version":"{version}"}}"#);
+            std::fs::write(package.join("package.json"), named).unwrap();
+            let catalogue = catalogue(folder.path());
+            let codex = catalogue.agents().into_iter().find(|agent| agent.id == "codex").unwrap();
+            assert_eq!((codex.asks, catalogue.asks("codex")), (asks, asks));
+        }
     }
 
     #[test]

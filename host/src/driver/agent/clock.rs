@@ -39,6 +39,10 @@ impl AgentClock {
 
 /// Returns fresh random bits.
 pub(super) fn random_bits() -> u128 {
+    #[cfg(test)]
+    if let Some(bits) = crate::clock::virtual_clock::random_bits() {
+        return bits;
+    }
     // The keys come from the system's random numbers.
     let half = || u128::from(RandomState::new().hash_one(wall_ms()));
     half() << 64 | half()

@@ -1,5 +1,8 @@
 //! From the spec of a session to the program that is started.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use moorline_shared::agent::spec::AgentSpec;
 use moorline_shared::id::SessionId;
 
@@ -12,17 +15,20 @@ use super::machine::AgentSettings;
 use super::process::AgentProgram;
 use crate::driver::pty::environment::Environment;
 use crate::driver::pty::{self, Spawn};
-use crate::driver::{DriverError, SessionSpec};
+use crate::driver::{DriverError, SessionSpec, TerminalOpener};
 
 /// A session that is ready to run.
 #[derive(Debug)]
 pub(super) struct AgentLaunch {
-    session_id: SessionId,
+    pub(super) session_id: SessionId,
     /// The agent's id in the catalogue; `None` if the session has a command of its own.
     pub(super) agent: Option<String>,
     pub(super) settings: AgentSettings,
     pub(super) program: AgentProgram,
     pub(super) folders: AgentFolders,
+    /// Variables of the commands that it runs, beside those of the host.
+    pub(super) env: BTreeMap<String, String>,
+    pub(super) opener: Option<Arc<dyn TerminalOpener>>,
 }
 
 impl AgentLaunch {
@@ -31,7 +37,7 @@ impl AgentLaunch {
     /// # Errors
     /// [`DriverError`].
     pub(super) fn new(spec: SessionSpec, records: &AskRecords) -> Result<Self, DriverError> {
-        let SessionSpec { session_id, facts, cwd, variables, fork } = spec;
+        let SessionSpec { session_id, facts, cwd, variables, fork, opener } = spec;
         let is_known = facts.agent.as_ref().is_some_and(|agent| agent.agent.is_some());
         let agent = facts.agent.unwrap_or_default();
         let command = command(&agent, facts.command)?;
@@ -42,8 +48,9 @@ impl AgentLaunch {
             env.entry("PATH".to_owned())
                 .or_insert_with(|| catalogue::search_path().to_string_lossy().into_owned());
         }
+        let own = env.clone();
         env.extend(variables);
-        let spawn = Spawn { command: Some(command), cwd, env, ..Spawn::default() };
+        let spawn = Spawn { command: Some(command.clone()), cwd, env, ..Spawn::default() };
         let environment = Environment::of_this_process();
         let cwd = pty::folder(&spawn, &environment)?;
         let program = pty::program(&spawn, &cwd, &environment)?;
@@ -61,10 +68,12 @@ impl AgentLaunch {
             cwd: cwd.clone(),
         };
         let history = fork.as_ref().and_then(history::history);
-        let asks = agent.as_deref().and_then(|id| records.get(id, || catalogue::version(id)));
-        let settings = AgentSettings { name, cwd, directories, mode, model, asks, history };
+        let seen = |id: &str| records.get(id, || catalogue::version(id));
+        let asks = agent.as_deref().and_then(|id| seen(id).or_else(|| catalogue::asks(id)));
+        let settings =
+            AgentSettings { name, cwd, directories, command, mode, model, asks, history };
         let folders = AgentFolders(folders);
-        Ok(Self { session_id, agent, settings, program, folders })
+        Ok(Self { session_id, agent, settings, program, folders, env: own, opener })
     }
 
     /// Returns the name of the socket for the keeper of another process of the agent.

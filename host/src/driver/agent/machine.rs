@@ -9,8 +9,8 @@
 //! [`AgentMachine::poll_timeout`], which only an input changes. A spurious or late timeout is
 //! harmless.
 //!
-//! **State**: a machine can be stored with serde, with the outputs that nobody has taken, and be
-//! continued by another process, as long as the agent's process lives and no line of it is lost or passed in
+//! **State**: a machine can be stored with serde, with the outputs that nobody has taken, and with
+//! [`AgentMachine::contents`] beside it. After [`AgentMachine::fill`], it is continued by another process, as long as the agent's process lives and no line of it is lost or passed in
 //! twice.
 //!
 //! **Order**: the owner starts the agent's process and passes in [`AgentInput::Started`]. After
@@ -38,12 +38,15 @@ mod agent_side;
 mod desk;
 mod fit;
 mod input;
+mod kept_prompt;
 mod life;
 mod outbox;
 mod questions;
 mod report;
 mod settings;
 mod speech;
+mod starting;
+mod tails;
 #[cfg(test)]
 mod tests;
 mod tools;
@@ -55,17 +58,17 @@ mod watch;
 use moorline_shared::agent::action::ActionNumber;
 use moorline_shared::agent::content::{ContentBlock, KnownContent, MessageRole};
 use moorline_shared::agent::prompt::Prompt;
-use moorline_shared::event::{AgentInfo, AgentMessage};
-use moorline_shared::id::ApprovalId;
+use moorline_shared::event::AgentMessage;
+use moorline_shared::id::{ApprovalId, TurnId};
 use moorline_shared::session::ExitStatus;
 use moorline_shared::time::Time;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::acp::{self, OpenedSession};
+use super::acp;
 use desk::ServiceDesk;
 pub use input::{AgentInput, AgentSettings};
-use life::{AgentLife, AgentPhase, OpenRequests, OpenWay, RequestPurpose};
+use life::{AgentLife, AgentPhase, OpenRequests, RequestPurpose};
 pub use outbox::AgentOutput;
 use outbox::Outbox;
 use questions::QuestionBook;
@@ -112,6 +115,10 @@ impl AgentMachine {
         if spec.mode.is_some() {
             watch.configured();
         }
+        let mut out = Outbox::default();
+        if spec.history.is_some() {
+            StateReport::disown_changes(&mut out);
+        }
         Self {
             spec,
             life: AgentLife::new(),
@@ -124,7 +131,7 @@ impl AgentMachine {
             settings,
             desk: ServiceDesk::default(),
             input: UserSide::default(),
-            out: Outbox::default(),
+            out,
         }
     }
 
@@ -151,6 +158,9 @@ impl AgentMachine {
             }
             AgentInput::Typed(bytes) => self.typed(now, random, &bytes),
             AgentInput::Served { work, result } => self.desk.served(work, result, &mut self.out),
+            AgentInput::Changes(changes) => {
+                self.input.report.report_changes(changes, &mut self.out);
+            }
             AgentInput::Timeout => {}
             AgentInput::Close => return self.close(),
         }
@@ -164,10 +174,37 @@ impl AgentMachine {
         self.out.push(AgentOutput::Acted(number));
     }
 
-    /// Continues in a host that does not have the work of the one before: the agent's requests for
-    /// files and commands are answered by an error.
+    /// Continues in a host that does not have the work of the one before. The agent's requests for
+    /// files and commands are answered by an error. What is to become of its process is asked for
+    /// again, because the host before may have died while it did so.
     pub fn interrupted(&mut self) {
         self.desk.interrupt(&mut self.out);
+        self.out.drop_orders();
+        let process = &self.life.process;
+        match self.life.phase {
+            AgentPhase::Closed => self.out.push(AgentOutput::End),
+            AgentPhase::Starting => self.out.push(AgentOutput::Start),
+            phase if process.is_up && (process.is_forced || phase == AgentPhase::Failed) => {
+                self.out.push(AgentOutput::Kill);
+            }
+            _ => {}
+        }
+    }
+
+    /// Returns the contents that the stored form of the machine names, by key.
+    pub fn contents(&self) -> impl Iterator<Item = (&str, impl FnOnce() -> Vec<u8>)> {
+        self.turns.prompts().map(|prompt| (prompt.key(), || prompt.content()))
+    }
+
+    /// Completes a machine that was read from its stored form with the contents that it names.
+    pub fn fill<'a>(&mut self, content: impl Fn(&str) -> Option<&'a [u8]>) {
+        self.turns.prompts_mut().for_each(|prompt| prompt.fill(content(prompt.key())));
+    }
+
+    /// Returns true if it waits for a process of the agent to be started.
+    #[must_use]
+    pub fn is_starting(&self) -> bool {
+        self.life.phase == AgentPhase::Starting
     }
 
     /// Drops the lines for a process that has ended, before its end or another process is reported.
@@ -189,8 +226,10 @@ impl AgentMachine {
     /// Returns when to pass in [`AgentInput::Timeout`].
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Time> {
-        let times = [self.speech.poll_timeout(), self.turns.stop_until(), self.life.until];
-        times.into_iter().flatten().min()
+        let told = [self.speech.poll_timeout(), self.tools.poll_timeout()];
+        let life = [self.turns.stop_until(), self.life.until, self.life.history_ends_at()];
+        let times = told.into_iter().chain(life);
+        times.flatten().min()
     }
 
     /// Returns true if this question waits for a decision.
@@ -199,12 +238,28 @@ impl AgentMachine {
         self.questions.has(approval_id)
     }
 
+    /// Returns the turn that runs.
+    #[must_use]
+    pub fn active_turn(&self) -> Option<TurnId> {
+        self.turns.active_id()
+    }
+
+    /// Returns the terminals that the agent has opened and not released.
+    #[must_use]
+    pub fn open_terminals(&self) -> Vec<String> {
+        self.desk.terminals()
+    }
+
     fn tick(&mut self, now: Time) {
         self.speech.tick(now, &mut self.out);
+        self.tools.tick(now, &mut self.out);
         if self.turns.stops_late(now) {
             let sentence = "The agent has not stopped within 10 seconds. Stop it by force to end \
                             its process.";
             self.out.error("not_stopping", sentence);
+        }
+        if self.life.has_all_history(now) {
+            self.be_ready();
         }
         if self.life.until.is_some_and(|until| until <= now) {
             self.fail_start("The agent does not answer.");
@@ -224,84 +279,6 @@ impl AgentMachine {
         self.turns.wait(!self.questions.is_empty(), &mut self.out);
         let tool = if value == "working" { self.tools.running() } else { None };
         self.input.report.report(value, tool, &mut self.out);
-    }
-
-    /// Asks for another process of the agent.
-    fn start(&mut self, now: Time) {
-        self.life.enter(AgentPhase::Starting, now);
-        self.life.process.restarts = false;
-        self.out.push(AgentOutput::Start);
-    }
-
-    fn started(&mut self, now: Time) {
-        self.life.count += 1;
-        self.life.is_open = false;
-        self.life.process = life::ProcessFate { is_up: true, ..Default::default() };
-        self.life.enter(AgentPhase::Initializing, now);
-        self.info("starting", None);
-        self.initialize(acp::NEWEST);
-    }
-
-    /// Asks the agent to introduce itself, in this version of the protocol or an older one.
-    fn initialize(&mut self, version: u64) {
-        let purpose = RequestPurpose::Initialize { version };
-        self.requests.send(purpose, &acp::initialize(version), &mut self.out);
-    }
-
-    /// Reports the agent's phase.
-    fn info(&mut self, phase: &str, message: Option<String>) {
-        let name = (self.life.count <= 1 && phase == "starting").then(|| self.spec.name.clone());
-        let name = name.filter(|name| !name.is_empty());
-        let asks = name.is_some().then_some(self.spec.asks).flatten();
-        let phase = phase.to_owned();
-        self.out.event(&AgentInfo { phase, message, name, asks, ..AgentInfo::default() });
-    }
-
-    /// Opens the session: the one that the agent had before, if it can.
-    fn open(&mut self, now: Time) {
-        let abilities = &self.life.known.abilities;
-        let way = match self.life.session_id {
-            Some(_) if abilities.resume => OpenWay::Resume,
-            Some(_) if abilities.load => OpenWay::Load,
-            _ => OpenWay::New,
-        };
-        if way == OpenWay::New && self.life.session_id.take().is_some() {
-            self.out.error("history_lost", HISTORY_LOST);
-        }
-        self.open_by(now, way);
-    }
-
-    fn open_by(&mut self, now: Time, way: OpenWay) {
-        let AgentSettings { cwd, directories, .. } = &self.spec;
-        let directories: &[String] = match self.life.known.abilities.directories {
-            true => directories,
-            false => &[],
-        };
-        if directories.len() < self.spec.directories.len() && self.life.count <= 1 {
-            let sentence = "This agent works in one folder only: it was not told of the others.";
-            self.out.error("one_folder", sentence);
-        }
-        let session = self.life.session_id.as_deref().unwrap_or_default();
-        let asked = match way {
-            OpenWay::New => OpenedSession::new_request(cwd, directories),
-            OpenWay::Load => OpenedSession::load_request(session, cwd, directories),
-            OpenWay::Resume => OpenedSession::resume_request(session, cwd, directories),
-        };
-        self.life.enter(AgentPhase::Opening, now);
-        self.requests.send(RequestPurpose::Open(way), &asked, &mut self.out);
-    }
-
-    /// Gives up the start of the agent. The next prompt tries again.
-    fn fail_start(&mut self, sentence: &str) {
-        self.life.settle(AgentPhase::Failed);
-        self.requests.clear();
-        self.info("failed", Some(sentence.to_owned()));
-        self.out.show(|transcript| transcript.error(sentence));
-        self.turns.fail_next("agent_failed", sentence, &mut self.out);
-        self.turns.hold(true);
-        if self.life.process.is_up {
-            self.out.push(AgentOutput::Kill);
-        }
     }
 
     fn exited(&mut self, now: Time, exit: &ExitStatus, last_words: Option<&str>) {

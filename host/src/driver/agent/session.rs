@@ -1,14 +1,15 @@
 //! The driver, and the two halves of a session.
 
+use std::collections::BTreeSet;
 use std::io;
-use std::path::Path;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use moorline_shared::agent::action::{ActionNumber, SessionAction};
 use moorline_shared::agent::approval::ApprovalDecision;
 use moorline_shared::agent::spec::KnownAgent;
+use moorline_shared::change::{ChangesAnswer, ChangesQuestion};
 use moorline_shared::id::ApprovalId;
 use moorline_shared::session::Size;
 
@@ -18,29 +19,39 @@ use super::launch::AgentLaunch;
 use super::machine::{AgentInput, AgentMachine};
 use super::shared::SharedMachine;
 use super::task::AgentTask;
-use super::transport::{AgentKeeper, AgentTransport};
+use super::transport::{AgentKeeper, AgentTransport, end_unknown};
+use crate::changes::{CHANGES, SessionChanges};
 use crate::driver::{
-    Driver, DriverError, DriverOutput, OutputSource, SessionControl, SessionSpec, SnapshotSource,
-    StartedSession, blocking,
+    Driver, DriverCheckpoint, DriverError, DriverOutput, OutputSource, SessionControl, SessionSpec,
+    SnapshotSource, StartedSession, StoredCheckpoint, blocking,
 };
 
 /// The driver's name, by which sessions select it.
 pub const NAME: &str = "agent";
+
+/// The reason for the end of an agent that nothing has kept.
+pub(super) const ENDED_WITH_HOST: &str = "It has ended with its host.";
 
 /// The driver for coding agents.
 #[derive(Debug, Default)]
 pub struct AgentDriver {
     keeper: Option<AgentKeeper>,
     records: Arc<AskRecords>,
+    /// The host's folder, in which the changes of sessions are stored.
+    folder: Option<PathBuf>,
+    /// The sockets of the keepers that restored sessions use.
+    restored: Mutex<BTreeSet<PathBuf>>,
 }
 
 impl AgentDriver {
     /// Creates the driver. Without a keeper, agents end with their host. `folder` is the host's own
-    /// folder, where the driver remembers what it has seen of agents. Blocks for a short time.
+    /// folder, where the driver remembers what it has seen of agents, and what they change in
+    /// sessions. Blocks for a short time.
     #[must_use]
     pub fn new(keeper: Option<AgentKeeper>, folder: Option<&Path>) -> Self {
         let records = folder.map_or_else(AskRecords::default, AskRecords::open);
-        Self { keeper, records: Arc::new(records) }
+        let (records, folder) = (Arc::new(records), folder.map(Path::to_owned));
+        Self { keeper, records, folder, restored: Mutex::new(BTreeSet::new()) }
     }
 }
 
@@ -49,10 +60,14 @@ impl Driver for AgentDriver {
         NAME
     }
 
+    fn tidy(&self) -> BoxFuture<'_, ()> {
+        Box::pin(self.end_unknown())
+    }
+
     fn agents(&self) -> Vec<KnownAgent> {
         let mut agents = catalogue::agents();
         for agent in &mut agents {
-            agent.asks = self.records.get(&agent.id, || agent.version.clone());
+            agent.asks = self.records.get(&agent.id, || agent.version.clone()).or(agent.asks);
         }
         agents
     }
@@ -63,7 +78,7 @@ impl Driver for AgentDriver {
             let transport = AgentTransport::start(&launch, self.keeper.as_ref()).await?;
             let machine = AgentMachine::new(launch.settings.clone());
             let shared = Arc::new(SharedMachine::new(machine));
-            shared.process_changed(transport.keeper(), AgentInput::Started);
+            _ = shared.process_changed(transport.keeper(), AgentInput::Started);
             Ok(self.run(launch, shared, Some(transport)))
         })
     }
@@ -71,25 +86,21 @@ impl Driver for AgentDriver {
     fn restore(
         &self,
         spec: SessionSpec,
-        checkpoint: Bytes,
+        checkpoint: StoredCheckpoint,
     ) -> BoxFuture<'_, Result<StartedSession, DriverError>> {
         Box::pin(async move {
             let launch = self.launch(spec).await?;
             let shared = SharedMachine::restored(&checkpoint)
                 .map_err(|error| DriverError::Internal(error.into()))?;
-            let shared = Arc::new(shared);
-            let transport = match shared.keeper() {
+            let attached = match shared.keeper() {
                 Some(socket) => AgentTransport::attach(socket, shared.handled()).await,
-                None => Err("It has ended with its host.".to_owned()),
+                None => Err(ENDED_WITH_HOST.to_owned()),
             };
-            shared.interrupted();
-            let transport = transport
-                .inspect_err(|reason| {
-                    let (exit, last_words) = (Default::default(), Some(reason.clone()));
-                    shared.process_changed(None, AgentInput::Exited { exit, last_words });
-                })
-                .ok();
-            Ok(self.run(launch, shared, transport))
+            let transport = shared.continued(attached);
+            if let Some(socket) = transport.as_ref().and_then(AgentTransport::keeper) {
+                self.restored.lock().unwrap_or_else(PoisonError::into_inner).insert(socket);
+            }
+            Ok(self.run(launch, Arc::new(shared), transport))
         })
     }
 }
@@ -100,6 +111,14 @@ impl AgentDriver {
         blocking(move || AgentLaunch::new(spec, &records)).await?
     }
 
+    /// Ends the keepers that no restored session uses.
+    async fn end_unknown(&self) {
+        let Some(keeper) = &self.keeper else { return };
+        let known =
+            std::mem::take(&mut *self.restored.lock().unwrap_or_else(PoisonError::into_inner));
+        end_unknown(&keeper.folder, &known).await;
+    }
+
     fn run(
         &self,
         launch: AgentLaunch,
@@ -108,12 +127,20 @@ impl AgentDriver {
     ) -> StartedSession {
         let cwd = launch.settings.cwd.to_string_lossy().into_owned();
         let pid = transport.as_ref().and_then(AgentTransport::pid);
+        let place = self.folder.as_deref().map(|folder| folder.join(CHANGES));
+        let changes = SessionChanges::new(
+            &launch.session_id,
+            launch.folders.0.clone(),
+            place.as_deref(),
+            self.folder.clone(),
+        );
         let (keeper, records) = (self.keeper.clone(), Arc::clone(&self.records));
-        let task = AgentTask::new(Arc::clone(&shared), launch, keeper, records, transport);
+        let (own, changed) = (Arc::clone(&shared), changes.clone());
+        let task = AgentTask::new(own, launch, keeper, records, transport, changed);
         tokio::spawn(task.run());
         StartedSession {
             output: Box::new(AgentSessionOutput(Arc::clone(&shared))),
-            control: Arc::new(AgentControl(shared)),
+            control: Arc::new(AgentControl { shared, changes }),
             snapshots: SnapshotSource::Conversation,
             cwd,
             pid,
@@ -135,20 +162,23 @@ impl OutputSource for AgentSessionOutput {
 /// The control half. Actions and decisions are made by people, so they need no bound of their own
 /// beside that of the machine's queues.
 #[derive(Debug)]
-struct AgentControl(Arc<SharedMachine>);
+pub(super) struct AgentControl {
+    pub(super) shared: Arc<SharedMachine>,
+    pub(super) changes: SessionChanges,
+}
 
 impl SessionControl for AgentControl {
     fn write(&self, input: &[u8]) -> io::Result<usize> {
-        if !self.0.has_room() {
+        if !self.shared.has_room() {
             return Ok(0);
         }
-        self.0.handle(AgentInput::Typed(input.to_vec()));
+        self.shared.handle(AgentInput::Typed(input.to_vec()));
         Ok(input.len())
     }
 
     fn writable(&self) -> BoxFuture<'_, bool> {
         Box::pin(async {
-            self.0.wait_for_room().await;
+            self.shared.wait_for_room().await;
             true
         })
     }
@@ -158,27 +188,49 @@ impl SessionControl for AgentControl {
     }
 
     fn act(&self, number: ActionNumber, action: SessionAction) -> bool {
-        self.0.act(number, action);
+        self.shared.act(number, action);
         true
     }
 
     fn decide(&self, approval_id: &ApprovalId, decision: Option<&ApprovalDecision>) -> bool {
-        self.0.decide(approval_id, decision)
+        self.shared.decide(approval_id, decision)
     }
 
     fn awaits(&self, approval_id: &ApprovalId) -> bool {
-        self.0.awaits(approval_id)
+        self.shared.awaits(approval_id)
     }
 
-    fn checkpoint(&self) -> Bytes {
-        self.0.checkpoint()
+    fn changes(&self, question: ChangesQuestion) -> BoxFuture<'static, ChangesAnswer> {
+        let (shared, changes) = (Arc::clone(&self.shared), self.changes.clone());
+        Box::pin(async move {
+            match blocking(move || changes.answer(question)).await {
+                Ok((answer, report)) => {
+                    if let Some(report) = report {
+                        shared.handle(AgentInput::Changes(report));
+                    }
+                    answer
+                }
+                Err(error) => ChangesAnswer::Failed {
+                    code: error.code().to_owned(),
+                    message: error.to_string(),
+                },
+            }
+        })
+    }
+
+    fn checkpoint(&self, stored: &BTreeSet<String>) -> DriverCheckpoint {
+        self.shared.checkpoint(stored)
+    }
+
+    fn request_checkpoint(&self) {
+        self.shared.request_checkpoint();
     }
 
     fn journaled(&self) {
-        self.0.journaled();
+        self.shared.journaled();
     }
 
     fn close(&self) {
-        self.0.handle(AgentInput::Close);
+        self.shared.handle(AgentInput::Close);
     }
 }

@@ -8,14 +8,14 @@
 //! and work on files and commands. [`SharedMachine::checkpoint`] is that state, with all outputs
 //! that nobody has taken yet.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use moorline_shared::agent::action::{ActionNumber, SessionAction};
 use moorline_shared::agent::approval::ApprovalDecision;
 use moorline_shared::frame::Frame;
-use moorline_shared::id::ApprovalId;
+use moorline_shared::id::{ApprovalId, TurnId};
 use moorline_shared::limits::FRAME_DATA_BYTES;
 use moorline_shared::session::ExitStatus;
 use moorline_shared::time::Time;
@@ -25,7 +25,7 @@ use tokio::sync::Notify;
 use super::clock::{AgentClock, random_bits};
 use super::machine::{AgentInput, AgentMachine, AgentOutput};
 use super::wire::AgentWire;
-use crate::driver::DriverOutput;
+use crate::driver::{DriverCheckpoint, DriverOutput, StoredCheckpoint};
 
 /// Outputs that wait for the session to be read, above which nothing is typed and the agent is not
 /// read.
@@ -49,6 +49,9 @@ pub(super) struct SharedMachine {
 struct SharedState {
     machine: AgentMachine,
     wire: AgentWire,
+    /// The turn whose prompt is held back until the session's files were looked at.
+    #[serde(default)]
+    held: Option<TurnId>,
     /// The rest of a piece of the transcript.
     text: String,
     /// Work outside, in order, of which the first `released` may be done.
@@ -59,6 +62,11 @@ struct SharedState {
     /// True if the state has changed since the reader was last asked to store it.
     #[serde(skip)]
     is_changed: bool,
+    /// The number of changes, of which `stored` are in a state that is stored.
+    #[serde(skip)]
+    changes: u64,
+    #[serde(skip)]
+    stored: u64,
     /// What may be done once the last checkpoint is stored.
     #[serde(skip)]
     mark: Option<StoredMark>,
@@ -76,6 +84,7 @@ struct StoredMark {
     wire_end: u64,
     handled: u64,
     work: usize,
+    changes: u64,
 }
 
 impl SharedState {
@@ -83,10 +92,13 @@ impl SharedState {
         Self {
             machine,
             wire: AgentWire::default(),
+            held: None,
             text: String::new(),
             work: VecDeque::new(),
             released: 0,
             is_changed: false,
+            changes: 0,
+            stored: 0,
             mark: None,
             handled: 0,
             exit: None,
@@ -95,7 +107,7 @@ impl SharedState {
 
     fn mark(&self) -> StoredMark {
         let (handled, work) = (self.wire.handled, self.work.len());
-        StoredMark { wire_end: self.wire.end(), handled, work }
+        StoredMark { wire_end: self.wire.end(), handled, work, changes: self.changes }
     }
 
     /// Returns the next output for the session's log.
@@ -118,9 +130,15 @@ impl SharedState {
                 }
                 AgentOutput::Done(approval_id) => return Some(DriverOutput::Done(approval_id)),
                 AgentOutput::Acted(number) => return Some(DriverOutput::Acted(number)),
+                AgentOutput::TurnBegins { turn_id } => {
+                    self.held = Some(turn_id.clone());
+                    self.wire.hold();
+                    self.work.push_back(AgentOutput::TurnBegins { turn_id });
+                }
                 work @ (AgentOutput::Serve { .. }
                 | AgentOutput::Forget { .. }
                 | AgentOutput::Observed { .. }
+                | AgentOutput::TurnOver { .. }
                 | AgentOutput::Start
                 | AgentOutput::Kill
                 | AgentOutput::End) => self.work.push_back(work),
@@ -154,8 +172,9 @@ impl SharedMachine {
     ///
     /// # Errors
     /// An error if it is damaged.
-    pub(super) fn restored(checkpoint: &[u8]) -> serde_json::Result<Self> {
-        let mut state: SharedState = serde_json::from_slice(checkpoint)?;
+    pub(super) fn restored(checkpoint: &StoredCheckpoint) -> serde_json::Result<Self> {
+        let mut state: SharedState = serde_json::from_slice(&checkpoint.state)?;
+        state.machine.fill(|key| checkpoint.contents.get(key).map(|content| &**content));
         state.wire.continued();
         state.handled = state.wire.handled;
         Ok(Self::with(state))
@@ -207,46 +226,111 @@ impl SharedMachine {
         self.lock().machine.awaits(id)
     }
 
-    /// Begins with another process, which was started or ended.
-    pub(super) fn process_changed(&self, keeper: Option<std::path::PathBuf>, input: AgentInput) {
+    /// Begins with another process, which was started or ended. Returns the number of this change:
+    /// see [`SharedMachine::has_stored`].
+    pub(super) fn process_changed(
+        &self,
+        keeper: Option<std::path::PathBuf>,
+        input: AgentInput,
+    ) -> u64 {
         self.change(|state, now| {
             state.machine.drop_lines();
             state.wire.restart(keeper);
+            state.held = None;
             state.handled = 0;
-            state.mark = None;
+            if let Some(mark) = &mut state.mark {
+                // A state that is being stored is about the streams of the earlier process.
+                (mark.wire_end, mark.handled) = (0, 0);
+            }
             state.machine.handle(now, random_bits(), input);
+        })
+    }
+
+    /// Lets the prompt of a turn go to the agent: the session's files were looked at.
+    pub(super) fn let_go(&self, turn: &TurnId) {
+        self.change(|state, _| {
+            if state.held.as_ref() == Some(turn) {
+                state.held = None;
+                state.wire.let_go();
+            }
         });
     }
 
-    /// Continues in a host that has none of the work that an earlier one did for the agent.
-    pub(super) fn interrupted(&self) {
-        self.change(|state, _| state.machine.interrupted());
+    /// Returns the turn that runs.
+    pub(super) fn active_turn(&self) -> Option<TurnId> {
+        self.lock().machine.active_turn()
     }
 
-    fn change(&self, change: impl FnOnce(&mut SharedState, Time)) {
+    /// Returns the terminals that the agent has opened and not released.
+    pub(super) fn open_terminals(&self) -> Vec<String> {
+        self.lock().machine.open_terminals()
+    }
+
+    /// Returns true if this change is in a state that is stored.
+    pub(super) fn has_stored(&self, change: u64) -> bool {
+        self.lock().stored >= change
+    }
+
+    /// Continues in a host that has none of the work that an earlier one did for the agent. Returns
+    /// the connection to the agent's process, if it is `attached`; else the agent has ended.
+    pub(super) fn continued<T>(&self, attached: Result<T, String>) -> Option<T> {
+        self.change(|state, _| state.machine.interrupted());
+        if self.lock().machine.is_starting() {
+            return None;
+        }
+        let lost = |reason| {
+            let (exit, last_words) = (ExitStatus::default(), Some(reason));
+            _ = self.process_changed(None, AgentInput::Exited { exit, last_words });
+        };
+        attached.map_err(lost).ok()
+    }
+
+    /// Makes a change. Returns its number.
+    fn change(&self, change: impl FnOnce(&mut SharedState, Time)) -> u64 {
         let mut state = self.lock();
         change(&mut state, self.clock.now());
         state.is_changed = true;
+        state.changes += 1;
+        let number = state.changes;
         drop(state);
         self.output.notify_one();
         self.wake.notify_one();
+        number
     }
 
-    /// Returns the state, from which another host can continue.
-    pub(super) fn checkpoint(&self) -> Bytes {
+    /// Has the reader store the state once it has taken all outputs.
+    pub(super) fn request_checkpoint(&self) {
+        self.lock().is_changed = true;
+        self.output.notify_one();
+    }
+
+    /// Returns the state, from which another host can continue. `stored` are the keys of the
+    /// contents that are stored.
+    pub(super) fn checkpoint(&self, stored: &BTreeSet<String>) -> DriverCheckpoint {
         let mut state = self.lock();
         state.mark = Some(state.mark());
-        // Texts, numbers and JSON values always encode.
-        serde_json::to_vec(&*state).map(Bytes::from).unwrap_or_default()
+        let mut checkpoint = DriverCheckpoint {
+            // Texts, numbers and JSON values always encode.
+            state: serde_json::to_vec(&*state).map(Bytes::from).unwrap_or_default(),
+            ..DriverCheckpoint::default()
+        };
+        for (key, content) in state.machine.contents() {
+            if checkpoint.contents.insert(key.to_owned()) && !stored.contains(key) {
+                checkpoint.fresh.push((key.to_owned(), content().into()));
+            }
+        }
+        checkpoint
     }
 
     /// Records that the last checkpoint is stored, or that none is.
     pub(super) fn journaled(&self) {
         let mut state = self.lock();
-        let StoredMark { wire_end, handled, work } = state.mark.take().unwrap_or(state.mark());
+        let mark = state.mark.take().unwrap_or(state.mark());
+        let StoredMark { wire_end, handled, work, changes } = mark;
         state.wire.release(wire_end);
         state.handled = handled;
         state.released = work.min(state.work.len());
+        state.stored = changes;
         drop(state);
         self.wake.notify_one();
         self.room.notify_waiters();
@@ -255,11 +339,16 @@ impl SharedMachine {
     /// Waits for the next output for the session's log.
     pub(super) async fn next_output(&self) -> DriverOutput {
         loop {
-            if let Some(output) = self.lock().next_output() {
+            if let Some(output) = self.try_output() {
                 return output;
             }
             self.output.notified().await;
         }
+    }
+
+    /// Returns the next output for the session's log, if there is one.
+    pub(super) fn try_output(&self) -> Option<DriverOutput> {
+        self.lock().next_output()
     }
 
     /// Ends the session.
@@ -333,5 +422,41 @@ impl SharedMachine {
             }
             room.await;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use moorline_shared::agent::prompt::{Prompt, PromptImage};
+    use moorline_shared::limits::{AGENT_PROMPT_BYTES, QUEUED_PROMPTS};
+
+    use super::*;
+    use crate::driver::agent::AgentSettings;
+
+    #[test]
+    fn prompts_with_images_are_stored_once_and_not_at_each_step() {
+        let shared = SharedMachine::new(AgentMachine::new(AgentSettings::default()));
+        for number in 0..QUEUED_PROMPTS {
+            let data = format!("{number:03}").repeat(AGENT_PROMPT_BYTES / 3);
+            let images = vec![PromptImage { mime_type: "image/png".into(), data }];
+            let prompt = Prompt { images, ..Prompt::text(format!("prompt {number}")) };
+            let turn_id = format!("turn_{number:04}").parse().unwrap();
+            let (by, steer) = ("me".to_owned(), false);
+            let action = SessionAction::Prompt { turn_id, prompt, by, steer };
+            shared.act(ActionNumber(number as u64 + 1), action);
+        }
+        let first = shared.checkpoint(&BTreeSet::new());
+        assert_eq!(first.fresh.len(), QUEUED_PROMPTS);
+        let next = shared.checkpoint(&first.contents);
+        assert_eq!((next.fresh.len(), &next.contents), (0, &first.contents));
+        assert!(next.state.len() < 128 * 1024, "{} bytes at each step", next.state.len());
+        let contents = first.fresh.into_iter().collect();
+        let stored = StoredCheckpoint { state: next.state.clone(), contents };
+        let restored = SharedMachine::restored(&stored).unwrap();
+        let again = restored.checkpoint(&BTreeSet::new());
+        assert_eq!(again.contents, next.contents);
+        let content =
+            |state: &DriverCheckpoint| state.fresh.iter().map(|it| it.1.len()).sum::<usize>();
+        assert!(content(&again) > QUEUED_PROMPTS * AGENT_PROMPT_BYTES, "the images are there");
     }
 }

@@ -16,8 +16,10 @@ use super::machine::{AgentInput, AgentOutput};
 use super::process::ProcessEvent;
 use super::rpc::{INTERNAL_ERROR, RpcError};
 use super::shared::SharedMachine;
-use super::terminals::{AgentTerminals, ChildTerminals, Served};
+use super::terminals::{AgentTerminals, Served};
 use super::transport::{AgentKeeper, AgentTransport};
+use super::turn_watch::TurnWatch;
+use crate::changes::SessionChanges;
 use crate::driver::blocking;
 
 /// Time allowed for an agent to end by itself when its session ends.
@@ -34,7 +36,11 @@ pub(super) struct AgentTask {
     records: Arc<AskRecords>,
     /// The agent's process, while it runs.
     process: Option<AgentTransport>,
+    /// Processes that have ended, each with the change that reports it. Their keepers are needed
+    /// until that is stored: if this host dies before, the next one reads their output again.
+    ended: Vec<(AgentTransport, u64)>,
     services: AgentServices,
+    watch: TurnWatch,
     /// True once the session is to end.
     ends: bool,
 }
@@ -43,7 +49,7 @@ pub(super) struct AgentTask {
 #[derive(Debug)]
 struct AgentServices {
     folders: AgentFolders,
-    terminals: Box<dyn AgentTerminals>,
+    terminals: AgentTerminals,
     work: JoinSet<(u64, Served)>,
     handles: BTreeMap<u64, AbortHandle>,
 }
@@ -63,21 +69,26 @@ impl AgentTask {
         keeper: Option<AgentKeeper>,
         records: Arc<AskRecords>,
         process: Option<AgentTransport>,
+        changes: SessionChanges,
     ) -> Self {
-        let (folders, variables) = (launch.folders.clone(), launch.program.variables.clone());
+        let (folders, lost) = (launch.folders.clone(), shared.open_terminals());
+        let (opener, env) = (launch.opener.clone(), launch.env.clone());
         let services = AgentServices {
-            terminals: Box::new(ChildTerminals::new(folders.clone(), variables)),
+            terminals: AgentTerminals::new(opener, folders.clone(), env, lost),
             folders,
             work: JoinSet::new(),
             handles: BTreeMap::new(),
         };
-        Self { shared, launch, keeper, records, process, services, ends: false }
+        let watch = TurnWatch::start(Arc::clone(&shared), changes);
+        let ended = Vec::new();
+        Self { shared, launch, keeper, records, process, ended, services, watch, ends: false }
     }
 
     /// Runs until the session ends.
     pub(super) async fn run(mut self) {
         loop {
             self.work().await;
+            self.forget_ended();
             if let Some(process) = &mut self.process {
                 process.pump(&self.shared);
             }
@@ -126,11 +137,10 @@ impl AgentTask {
             }
             ProcessEvent::Written(up_to) => self.shared.written(up_to),
             ProcessEvent::Exited(exit, last_words) => {
-                if let Some(process) = self.process.take() {
-                    process.forget();
-                }
                 self.services.terminals.end_all();
-                self.shared.process_changed(None, AgentInput::Exited { exit, last_words });
+                let input = AgentInput::Exited { exit, last_words };
+                let change = self.shared.process_changed(None, input);
+                self.ended.extend(self.process.take().map(|process| (process, change)));
             }
         }
         if let Some(process) = &self.process
@@ -141,6 +151,13 @@ impl AgentTask {
         }
     }
 
+    /// Lets go of the processes that have ended, once that is stored.
+    fn forget_ended(&mut self) {
+        for (process, _) in self.ended.extract_if(.., |(_, it)| self.shared.has_stored(*it)) {
+            process.forget();
+        }
+    }
+
     /// Does all work that may be done.
     async fn work(&mut self) {
         while let Some(work) = self.shared.next_work() {
@@ -148,6 +165,8 @@ impl AgentTask {
                 AgentOutput::Serve { work, request } => self.services.serve(work, request),
                 AgentOutput::Forget { work } => self.services.forget(work),
                 AgentOutput::Observed { asks } => self.observed(asks),
+                AgentOutput::TurnBegins { turn_id } => self.watch.begin(turn_id),
+                AgentOutput::TurnOver { turn_id } => self.watch.end(&turn_id),
                 AgentOutput::Start => self.start().await,
                 AgentOutput::Kill => {
                     if let Some(process) = &self.process {
@@ -177,7 +196,7 @@ impl AgentTask {
     async fn start(&mut self) {
         match AgentTransport::start(&self.launch, self.keeper.as_ref()).await {
             Ok(process) => {
-                self.shared.process_changed(process.keeper(), AgentInput::Started);
+                _ = self.shared.process_changed(process.keeper(), AgentInput::Started);
                 self.process = Some(process);
             }
             Err(error) => {
@@ -190,6 +209,8 @@ impl AgentTask {
     async fn end(mut self) {
         self.services.terminals.end_all();
         self.services.work.abort_all();
+        self.watch.forget();
+        self.ended.into_iter().for_each(|(process, _)| process.forget());
         let exit = match self.process {
             Some(process) => process.close(CLOSE_GRACE).await,
             None => ExitStatus::default(),

@@ -1,7 +1,8 @@
 //! The process of an agent: a child of the host, or one behind a keeper, which outlives the host.
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bytes::{Buf as _, BytesMut};
@@ -10,15 +11,16 @@ use tokio::time::timeout;
 
 use super::launch::AgentLaunch;
 use super::process::{AgentProcess, AgentProgram, ProcessEvent, last_line};
-use super::rpc::{LineSplitter, SplitLine};
+use super::rpc::{LINE_BYTES, LineSplitter, SplitLine};
 use super::shared::SharedMachine;
 use crate::driver::{DriverError, blocking};
-use crate::keeper::{KeepError, KeeperConfig, Kept, KeptControl, KeptEvent, KeptSpec, NotTaken};
+use crate::keeper::{
+    KeepError, KeeperConfig, Kept, KeptControl, KeptEvent, KeptSpec, NotTaken, OUTPUT_BYTES,
+};
 use crate::limits;
 
-/// Bytes of one line above which they are acknowledged before the line is complete. A keeper holds
-/// little more. If the host dies within such a line, the agent's next line is unreadable.
-const LONG_LINE_BYTES: u64 = 2 * 1024 * 1024;
+// Bytes are acknowledged once the line that they are in was handled.
+const _: () = assert!(OUTPUT_BYTES > LINE_BYTES + UNREAD_BYTES);
 /// Bytes at the end of the standard error that are kept.
 const ERROR_BYTES: usize = 8 * 1024;
 /// Most bytes of output that wait to be split into lines while the session is not read.
@@ -93,7 +95,11 @@ impl AgentTransport {
     pub(super) async fn attach(socket: PathBuf, handled: u64) -> Result<Self, String> {
         match Kept::attach(&socket, handled).await {
             Ok(kept) => Ok(Self::Kept(Box::new(KeptAgent::new(socket, kept, handled)))),
-            Err(error) => Err(format!("{error}.")),
+            Err(error) => {
+                // Nobody will ask for its agent again.
+                end_keeper(&socket).await;
+                Err(format!("{error}."))
+            }
         }
     }
 
@@ -126,8 +132,9 @@ impl AgentTransport {
             }
             Self::Kept(agent) => {
                 shared.write(|offset, input| agent.write(offset, input));
-                let is_long = agent.received > agent.line_end + LONG_LINE_BYTES;
-                agent.control.read(if is_long { agent.received } else { shared.handled() });
+                // A line that is too long is dropped anyway.
+                let is_dropped = agent.received > agent.line_end + LINE_BYTES as u64;
+                agent.control.read(if is_dropped { agent.received } else { shared.handled() });
             }
         }
     }
@@ -174,6 +181,24 @@ impl AgentTransport {
         if let Self::Kept(agent) = self {
             agent.control.forget();
         }
+    }
+}
+
+/// Ends a keeper and its agent.
+async fn end_keeper(socket: &Path) {
+    if let Err(error) = Kept::end(socket).await {
+        tracing::warn!(socket = %socket.display(), %error, "an agent was left behind");
+    }
+}
+
+/// Ends all keepers in a folder, except for those at these sockets. A host that died while it
+/// started an agent has left one behind of which nobody knows.
+pub(super) async fn end_unknown(folder: &Path, known: &BTreeSet<PathBuf>) {
+    let Ok(files) = std::fs::read_dir(folder) else { return };
+    let sockets = files.flatten().map(|file| file.path());
+    let sockets = sockets.filter(|path| path.extension().is_some_and(|it| it == "sock"));
+    for socket in sockets.filter(|socket| !known.contains(socket)) {
+        end_keeper(&socket).await;
     }
 }
 

@@ -21,6 +21,9 @@ pub(super) struct AgentWire {
     base: u64,
     /// Input that the process's pipe has not taken, as far as is known.
     unwritten: String,
+    /// The offset from which input is held back, if it is.
+    #[serde(default)]
+    held: Option<u64>,
     /// The offset before which input may be written.
     #[serde(skip)]
     released: u64,
@@ -51,11 +54,21 @@ impl AgentWire {
         self.released = self.released.max(up_to.min(self.end()));
     }
 
+    /// Holds back what is queued from now on.
+    pub(super) fn hold(&mut self) {
+        self.held.get_or_insert(self.end());
+    }
+
+    /// Holds nothing back any more.
+    pub(super) const fn let_go(&mut self) {
+        self.held = None;
+    }
+
     /// Returns the input to pass on now, with its offset. Report it with [`AgentWire::passed`].
     pub(super) fn ready(&self) -> Option<(u64, &[u8])> {
         let from = self.passed.max(self.base);
-        let (start, end) =
-            ((from - self.base) as usize, (self.released.max(from) - self.base) as usize);
+        let until = self.held.unwrap_or(u64::MAX).min(self.released).max(from);
+        let (start, end) = ((from - self.base) as usize, (until - self.base) as usize);
         let ready = &self.unwritten.as_bytes()[start..end];
         (!ready.is_empty()).then_some((from, ready))
     }
@@ -106,6 +119,26 @@ mod tests {
         wire.passed(7);
         wire.written(5);
         assert_eq!((wire.waiting(), wire.end()), (3, 7));
+    }
+
+    #[test]
+    fn input_is_held_back_even_by_the_next_host() {
+        let mut wire = AgentWire::default();
+        wire.push("one");
+        wire.hold();
+        wire.push("two");
+        wire.hold();
+        wire.release(wire.end());
+        assert_eq!(wire.ready(), Some((0, &b"one\n"[..])));
+        wire.passed(4);
+        wire.written(4);
+        assert_eq!(wire.ready(), None);
+        let stored = serde_json::to_string(&wire).unwrap();
+        let mut wire: AgentWire = serde_json::from_str(&stored).unwrap();
+        wire.continued();
+        assert_eq!(wire.ready(), None);
+        wire.let_go();
+        assert_eq!(wire.ready(), Some((4, &b"two\n"[..])));
     }
 
     #[test]

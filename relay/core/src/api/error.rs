@@ -10,7 +10,7 @@ use http::{HeaderName, Method, StatusCode, Uri};
 use moorline_shared::id::{ProjectId, SessionId};
 use moorline_shared::limits::{
     BODY_TOO_LARGE, BODY_TOO_SLOW, ID_CHARACTERS, OPERATIONS_BODY_TOO_LARGE, TICKET_USED,
-    TOO_MANY_OPERATIONS, TOO_MUCH_TYPED,
+    TOO_MANY_CHANGES, TOO_MANY_OPERATIONS, TOO_MUCH_TYPED,
 };
 use moorline_shared::publish::WriteRefused;
 use moorline_shared::rest::ErrorBody;
@@ -233,11 +233,27 @@ impl ApiError {
             .with_message(OPERATIONS_BODY_TOO_LARGE)
     }
 
-    /// The host did not answer a question about operations. `code` is the host's own code.
+    /// The request names nothing to keep or to revert.
+    #[must_use]
+    pub fn nothing_to_settle() -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "bad_request", "Nothing to keep or to revert")
+            .with_message("Name the files in `keep` or in `revert`.")
+    }
+
+    /// The request names too many files to keep or to revert.
+    #[must_use]
+    pub fn too_many_changes() -> Self {
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", "Too many files")
+            .with_message(TOO_MANY_CHANGES)
+    }
+
+    /// The host did not answer a question about operations or changes. `code` is the host's own code.
     #[must_use]
     pub fn not_operated(code: &str, message: &str, id: &SessionId) -> Self {
         let error = match code {
             "no_folder" => Self::new(StatusCode::CONFLICT, code, "Folder not available"),
+            "session_ended" => Self::new(StatusCode::CONFLICT, code, "Session has ended"),
+            "not_an_agent" => Self::new(StatusCode::CONFLICT, code, "Not an agent"),
             "host_offline" => Self::new(StatusCode::SERVICE_UNAVAILABLE, code, "Host is offline"),
             _ => return Self::internal(&message),
         };

@@ -251,6 +251,23 @@ impl IntoResponses for Operating {
     }
 }
 
+/// ResponseList of every route about the changes of an agent.
+#[derive(Debug)]
+pub enum Changing {}
+
+impl IntoResponses for Changing {
+    fn responses() -> ResponseList {
+        errors(&[
+            (
+                409,
+                "The session has ended: `session_ended`; it is not an agent: `not_an_agent`; or \
+                 its folder cannot be opened: `no_folder`.",
+            ),
+            (503, "The session's host is offline, or did not answer: `host_offline`."),
+        ])
+    }
+}
+
 /// ResponseList of every route that opens a WebSocket.
 #[derive(Debug)]
 pub enum Upgrade {}

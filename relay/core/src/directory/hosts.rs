@@ -6,7 +6,8 @@ use moorline_shared::rest::HostList;
 use moorline_shared::session::Lifecycle;
 
 use super::Directory;
-use super::change::{Change, Row};
+use super::change::{Change, Effect, Row};
+use super::start::created_event;
 use crate::hosts::{self, ListedHost};
 use crate::plan::{HostError, adopted, choose};
 use crate::reconciliation::Reconciliation;
@@ -44,7 +45,7 @@ impl Directory {
         }));
         let mut adopted_rows = Vec::new();
         for hosted in meeting.adopt {
-            let listing = self.listing(adopted(id, hosted, now_ms), None);
+            let listing = self.adoption(id, hosted, now_ms);
             adopted_rows.extend(listing.rows.iter().filter_map(|row| match row {
                 Row::Session { record, .. } => Some(SessionRecord::clone(record)),
                 _ => None,
@@ -75,7 +76,27 @@ impl Directory {
     #[must_use]
     pub fn adopt(&self, host: &HostId, hosted: &Hosted, now_ms: u64) -> Option<Change> {
         let is_new = !self.is_known(&hosted.session_id);
-        is_new.then(|| self.listing(adopted(host, hosted, now_ms), None))
+        is_new.then(|| self.adoption(host, hosted, now_ms))
+    }
+
+    /// Lists a session that a host has. One that it has opened beside another session of its own belongs to that one's
+    /// project.
+    fn adoption(&self, host: &HostId, hosted: &Hosted, now_ms: u64) -> Change {
+        let mut record = adopted(host, hosted, now_ms);
+        let parent = hosted.facts.beside.as_ref().and_then(|parent| self.record(parent));
+        let parent = parent.filter(|parent| parent.host.as_ref() == Some(host));
+        if let Some(parent) = parent {
+            record.project.clone_from(&parent.project);
+        }
+        self.listing(record, parent.map(|parent| parent.id.clone()))
+    }
+
+    /// Returns the effect that reports a session, which a host has opened, to the one that it was opened beside.
+    #[must_use]
+    pub fn opened(&self, id: &SessionId, now_ms: u64) -> Option<Effect> {
+        let session = self.sessions.get(id)?.beside.clone()?;
+        let event = created_event(&session, &self.summary(id).ok()?, None, now_ms);
+        Some(Effect::Append { session, event })
     }
 
     /// Marks the row of a session that is not in memory as lost. `None` if the session is not listed.

@@ -1,5 +1,5 @@
 use moorline_shared::control::{Facts, Hello, Hosted};
-use moorline_shared::event::EventKind;
+use moorline_shared::event::{EventKind, TerminalCreated};
 use moorline_shared::id::{Epoch, HostId, SessionId};
 use moorline_shared::rest::{
     CreateProject, CreateSession, CreateTerminal, DuplicateSession, MissingDriver, MoveSession,
@@ -43,6 +43,7 @@ fn hosted(session: &str) -> Hosted {
             env: BTreeMap::new(),
             size: Size::default(),
             agent: None,
+            beside: None,
         },
         cwd: "/srv".to_owned(),
         epoch: Epoch(1),
@@ -238,4 +239,28 @@ fn a_report_is_news_unless_it_is_the_same() {
     let mut other = report(0, "one");
     other.summary.session_id = id("session_9");
     assert!(directory.report(other, NOW).is_none());
+}
+
+#[test]
+fn a_session_that_a_host_opens_is_beside_one_of_its_own() {
+    let mut directory = directory(&["session_1"]);
+    let opened = |session: &str, parent: &str| {
+        let mut opened = hosted(session);
+        opened.facts.beside = Some(id(parent));
+        opened
+    };
+    let change = directory.adopt(&host("machine_1"), &opened("session_2", "session_1"), NOW);
+    drop(directory.apply(change.unwrap()));
+    let Some(Effect::Append { session, event }) = directory.opened(&id("session_2"), NOW) else {
+        panic!("nobody is told");
+    };
+    let created: TerminalCreated = event.read().unwrap();
+    assert_eq!((session, created.terminal_id), (id("session_1"), id("session_2")));
+    assert!(directory.adopt(&host("machine_1"), &opened("session_2", "session_1"), NOW).is_none());
+    // No host puts a session beside one of another host.
+    for (parent, session) in [("session_1", "session_3"), ("session_0", "session_4")] {
+        let change = directory.adopt(&host("machine_2"), &opened(session, parent), NOW);
+        drop(directory.apply(change.unwrap()));
+        assert_eq!(directory.opened(&id(session), NOW), None);
+    }
 }

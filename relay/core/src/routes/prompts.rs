@@ -274,7 +274,11 @@ fn agent_of<'a>(
     Ok(session.agent(request.now_ms))
 }
 
-fn check_agent(session: &Session) -> Result<(), ApiError> {
+/// Checks that a session runs an agent.
+///
+/// # Errors
+/// `not_an_agent`.
+pub(super) fn check_agent(session: &Session) -> Result<(), ApiError> {
     if session.driver() == AGENT_DRIVER {
         return Ok(());
     }

@@ -2,10 +2,12 @@
 
 use http::Method;
 
-use super::Handler::{Act, Change, Operations, Output, Read, Relay, Remove, Session, Start, Write};
+use super::Handler::{
+    Act, Change, Changes, Operations, Output, Read, Relay, Remove, Session, Start, Write,
+};
 use super::{Call, Handler, Need, Route, Subject};
 use super::{
-    approvals, hosts, operations, output, projects, prompts, session, sessions, terminals,
+    approvals, changes, hosts, operations, output, projects, prompts, session, sessions, terminals,
 };
 use crate::legacy;
 
@@ -103,6 +105,8 @@ pub static ROUTES: &[Route] = &[
     of_session(PATCH, "/api/session/{id}/prompts/{item}", Need::Write, Act(prompts::change)),
     of_session(DELETE, "/api/session/{id}/prompts/{item}", Need::Write, Act(prompts::withdraw)),
     of_session(POST, "/api/session/{id}/prompts/{item}/retry", Need::Write, Act(prompts::retry)),
+    of_session(GET, "/api/session/{id}/changes", Need::Write, Changes(changes::list)),
+    of_session(POST, "/api/session/{id}/changes", Need::Write, Changes(changes::settle)),
     of_session(POST, "/api/session/{id}/stop", Need::Write, Act(prompts::stop)),
     of_session(POST, "/api/session/{id}/config", Need::Write, Act(prompts::configure)),
     of_session(POST, "/api/session/{id}/login", Need::Write, Act(prompts::log_in)),

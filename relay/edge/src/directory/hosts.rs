@@ -15,6 +15,7 @@ use moorline_core::plan::{ANSWER_PATIENCE, HostError, OPERATIONS_PATIENCE};
 use moorline_core::reconciliation::other_protocol;
 use moorline_core::record::SessionRecord;
 use moorline_core::routes::{self, Call, Reply, host_agents, rules_answer, rules_question};
+use moorline_shared::change::ChangesAnswer;
 use moorline_shared::control::{Hello, Hosted, ToHost, ToRelay};
 use moorline_shared::id::{HostId, SessionId};
 use moorline_shared::message::{KEEPALIVE_PING, KEEPALIVE_PONG, close};
@@ -30,7 +31,9 @@ use worker::{
 use super::change::OBJECTS_AT_ONCE;
 use super::start::Result;
 use super::{DirectoryState, now_ms, random};
-use crate::internal::{CREATE, Create, Files, FilesWanted, HOST_LOST, OperationsWanted};
+use crate::internal::{
+    CREATE, ChangesWanted, Create, Files, FilesWanted, HOST_LOST, OperationsWanted,
+};
 use crate::object_client;
 use crate::reply::{self, Answer, RequestFailure, is_upgrade};
 
@@ -87,11 +90,13 @@ impl DirectoryState {
             Ok(ToRelay::Started { request, session }) => {
                 self.started(&host, request, session).await?;
             }
+            Ok(ToRelay::Opened { session }) => self.opened(&host, &session.cleaned()).await?,
             Ok(
                 answer @ (ToRelay::Failed { request, .. }
                 | ToRelay::Agents { request, .. }
                 | ToRelay::Files { request, .. }
                 | ToRelay::Operations { request, .. }
+                | ToRelay::Changes { request, .. }
                 | ToRelay::Rules { request, .. }),
             ) => self.answered(request, answer),
             Ok(ToRelay::Ping { t }) => {
@@ -180,6 +185,20 @@ impl DirectoryState {
         match self.ask_host(&host, None, OPERATIONS_PATIENCE, ask).await {
             Some(ToRelay::Operations { answer, .. }) => Ok(*answer),
             _ => Ok(OperationsAnswer::silent(HostError::Silent(host).to_string())),
+        }
+    }
+
+    /// Asks the session's host about the changes of its agent.
+    pub(super) async fn changes(&self, wanted: ChangesWanted) -> Result<ChangesAnswer> {
+        let ChangesWanted { host, session_id, question } = wanted;
+        if !self.is_here(&host) {
+            return Err(HostError::Away(host).into());
+        }
+        let question = Box::new(question);
+        let ask = |request| ToHost::Changes { request, session_id, question };
+        match self.ask_host(&host, None, OPERATIONS_PATIENCE, ask).await {
+            Some(ToRelay::Changes { answer, .. }) => Ok(*answer),
+            _ => Ok(ChangesAnswer::silent(HostError::Silent(host).to_string())),
         }
     }
 
@@ -322,12 +341,19 @@ impl DirectoryState {
             self.tell(host, ToHost::Forget { session_id: id });
             return Ok(());
         }
-        let change = self.ask(|directory| Ok(directory.adopt(host, &hosted, now_ms())))?;
+        self.opened(host, &hosted).await
+    }
+
+    /// Lists a session that a host has started without a request that waits for it.
+    async fn opened(&self, host: &HostId, hosted: &Hosted) -> Result<()> {
+        let change = self.ask(|directory| Ok(directory.adopt(host, hosted, now_ms())))?;
         let Some(change) = change else { return Ok(()) };
         let effects = self.with(|memory| Ok(memory.make(change)?))?;
-        let record = self.ask(|directory| Ok(directory.record(&id).cloned()))?;
+        let id = &hosted.session_id;
+        let record = self.ask(|directory| Ok(directory.record(id).cloned()))?;
         self.adopt(record.into_iter().collect()).await;
-        self.carry_out(effects).await;
+        let reported = self.ask(|directory| Ok(directory.opened(id, now_ms())))?;
+        self.carry_out(effects.into_iter().chain(reported).collect()).await;
         Ok(())
     }
 

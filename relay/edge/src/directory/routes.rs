@@ -11,8 +11,8 @@ use worker::Request;
 
 use super::{DirectoryState, overview};
 use crate::internal::{
-    DROP, ENSURE, Ensure, FILES, GONE, KEEP, OPERATIONS, PREFIX, REDEEM, SUMMARY, SessionGone,
-    SessionUpdate, VERIFY, VERIFY_COOKIE,
+    CHANGES, DROP, ENSURE, Ensure, FILES, GONE, KEEP, OPERATIONS, PREFIX, REDEEM, SUMMARY,
+    SessionGone, SessionUpdate, VERIFY, VERIFY_COOKIE,
 };
 use crate::reply::{self, Answer, body, json, method, nothing, uri};
 
@@ -51,7 +51,8 @@ pub(super) async fn answer(directory: &Rc<DirectoryState>, request: &mut Request
         | Handler::Output(_)
         | Handler::Write(_)
         | Handler::Act(_)
-        | Handler::Operations(_) => Err(ApiError::no_route(&uri(&path)).into()),
+        | Handler::Operations(_)
+        | Handler::Changes(_) => Err(ApiError::no_route(&uri(&path)).into()),
     }
 }
 
@@ -108,6 +109,10 @@ async fn internal(directory: &Rc<DirectoryState>, path: &str, request: &mut Requ
         OPERATIONS => {
             let wanted = body(request).await?;
             json(StatusCode::OK, &directory.operations(wanted).await?)
+        }
+        CHANGES => {
+            let wanted = body(request).await?;
+            json(StatusCode::OK, &directory.changes(wanted).await?)
         }
         VERIFY => directory.verify(&body(request).await?),
         VERIFY_COOKIE => directory.verify_cookie(&body(request).await?),

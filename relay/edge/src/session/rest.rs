@@ -13,6 +13,7 @@ use moorline_core::routes::{
     self, Asked, HostQuestion, OutputPoll, OutputRead, QuestionOutcome, SessionFolder, Write,
 };
 use moorline_core::session::Session;
+use moorline_shared::change::ChangesQuestion;
 use moorline_shared::event::Event;
 use moorline_shared::id::{Seq, SessionId};
 use moorline_shared::log::Entry;
@@ -23,7 +24,9 @@ use worker::{Request, console_warn};
 use super::clock::{now, wall_ms};
 use super::object::{Fault, Object};
 use super::state::SessionState;
-use crate::internal::{FILES, Files, FilesWanted, OPERATIONS, OperationsWanted};
+use crate::internal::{
+    CHANGES, ChangesWanted, FILES, Files, FilesWanted, OPERATIONS, OperationsWanted,
+};
 use crate::object_client;
 use crate::reply::{self, Answer};
 use crate::sql::SqlError;
@@ -140,6 +143,27 @@ pub(super) async fn operations(
         loaded.session.append(event);
     })?;
     reply::answer(reply?)
+}
+
+/// Asks the session's host about the changes of its agent.
+pub(super) async fn changes(
+    object: &Rc<Object>,
+    ask: fn(&routes::Request) -> Result<ChangesQuestion, ApiError>,
+    request: &mut Request,
+) -> Answer {
+    let name = object.name();
+    let request = reply::with_body(&name, request).await;
+    // An unknown session is reported before a malformed request is.
+    let session_id = object.peek(|loaded| loaded.session.id().clone())?;
+    let question = ask(&request?)?;
+    let host = object.with(|loaded| {
+        loaded.check_host(&object.state);
+        routes::host_of_changes(&loaded.session, wall_ms())
+    })??;
+    let wanted = ChangesWanted { host, session_id: session_id.clone(), question };
+    let directory = object_client::directory(&object.env)?;
+    let answer = object_client::ask(&directory, CHANGES, &wanted).await?;
+    reply::answer(routes::changes_reply(&session_id, answer, wall_ms())?)
 }
 
 /// Has the host type something, and waits for its answer.

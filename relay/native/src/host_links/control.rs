@@ -80,10 +80,14 @@ impl LinkHandler<ToRelay, ToHost> for ControlHandler {
                     answer @ (ToRelay::Started { request, .. }
                     | ToRelay::Failed { request, .. }
                     | ToRelay::Agents { request, .. }
+                    | ToRelay::Changes { request, .. }
                     | ToRelay::Files { request, .. }
                     | ToRelay::Operations { request, .. }
                     | ToRelay::Rules { request, .. }),
                 ) => seat.answered(request, answer),
+                (ControlPhase::Here(_), ToRelay::Opened { session }) => {
+                    self.registry.adopt(&self.id, &session.cleaned());
+                }
                 (_, ToRelay::Ping { t }) => self.saying.push(ToHost::Pong { t }),
                 // Messages of other versions, and a second hello, are ignored.
                 _ => {}

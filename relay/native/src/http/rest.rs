@@ -1,6 +1,7 @@
 //! Handlers of the REST API.
 
 pub(super) mod access;
+pub(super) mod changes;
 pub(super) mod hosts;
 pub(super) mod metrics;
 pub(super) mod operations;

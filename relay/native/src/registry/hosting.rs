@@ -66,6 +66,21 @@ impl Registry {
         (seat, greeting.forget)
     }
 
+    /// Lists a session that a host has opened of its own accord, unless it is known.
+    pub fn adopt(&self, host: &HostId, hosted: &Hosted) {
+        let (id, now_ms) = (&hosted.session_id, wall_ms());
+        let change = self.known().directory.adopt(host, hosted, now_ms);
+        let Some(change) = change else { return };
+        tracing::info!(session = %id, "adopted");
+        self.apply(change.clone());
+        let reported = self.known().directory.opened(id, now_ms);
+        reported.into_iter().for_each(|effect| self.carry_out(effect));
+        // Not awaited: readers are served from memory.
+        drop(self.services.writer.run(move |store| store.write_change(&change)));
+        self.services.listing.send_replace(());
+        self.hosts.changed();
+    }
+
     /// Marks a session as lost: its host no longer has it. Returns the change to store.
     fn lose(&self, id: &SessionId) -> Change {
         let handle = self.known().handle(id);

@@ -6,6 +6,7 @@
 
 #![expect(clippy::print_stdout, reason = "figures are what this program is for")]
 
+mod agents;
 mod baseline;
 mod echo;
 mod edge;
@@ -27,7 +28,8 @@ use table::Table;
 
 const HELP: &str = "Measures Moorline next to a bare PTY and a bare PTY-to-WebSocket loop.
 
-Usage: bench [--quick] [flood | echo | viewers | memory | heavy | screen | sse | edge]...
+Usage: bench [--quick] [flood | echo | viewers | memory | heavy | screen | sse | agents |
+              edge]...
 
   --quick   fewer and shorter runs: for a look, not for a record
   Without names everything is measured. It fails if memory or disk is over what is promised.";
@@ -35,7 +37,7 @@ Usage: bench [--quick] [flood | echo | viewers | memory | heavy | screen | sse |
 /// A part of the table.
 type Part = (&'static str, fn(&mut Stage, &mut Table) -> Result<()>);
 
-const PARTS: [Part; 8] = [
+const PARTS: [Part; 9] = [
     ("flood", flood::measure),
     ("echo", echo::measure),
     ("viewers", viewers::measure),
@@ -43,6 +45,7 @@ const PARTS: [Part; 8] = [
     ("heavy", heavy::measure),
     ("screen", screen::measure),
     ("sse", sse::measure),
+    ("agents", agents::measure),
     ("edge", edge::measure),
 ];
 
@@ -61,6 +64,10 @@ fn main() -> Result<()> {
             program::pace(rounds.parse()?, pause_ms.parse()?, lines.parse()?)
         }
         ["heavy", kind, bytes] => program::heavy(kind, bytes.parse()?),
+        ["agent"] => agents::serve(),
+        ["hear", address, session, count, tools] => {
+            agents::hear(address.parse()?, &session.parse()?, count.parse()?, tools.parse()?)
+        }
         ["bare", command @ ..] => baseline::serve(command),
         ["view", address, session, count] => {
             viewers::view(address.parse()?, &session.parse()?, count.parse()?)

@@ -23,6 +23,12 @@ pub(crate) struct Scale {
     pub(crate) keystrokes: usize,
     /// Number of idle clients, and of idle sessions.
     pub(crate) idle: usize,
+    /// Number of an agent's events.
+    pub(crate) agent_events: u64,
+    /// Number of decisions about an agent's questions.
+    pub(crate) decisions: u64,
+    /// Number of idle agent sessions.
+    pub(crate) agent_sessions: usize,
     /// Size of the crowd that reads events.
     pub(crate) crowd: Shape,
 }
@@ -35,6 +41,9 @@ impl Scale {
         crowd_bytes: 50_000_000,
         keystrokes: 10_000,
         idle: 500,
+        agent_events: 50_000,
+        decisions: 1000,
+        agent_sessions: 50,
         crowd: Shape { sessions: 100, clients: 1000, rounds: 120, pause_ms: 500 },
     };
     /// Short runs, for a first impression.
@@ -44,6 +53,9 @@ impl Scale {
         crowd_bytes: 20_000_000,
         keystrokes: 2_000,
         idle: 200,
+        agent_events: 10_000,
+        decisions: 200,
+        agent_sessions: 20,
         crowd: Shape { sessions: 20, clients: 200, rounds: 20, pause_ms: 500 },
     };
 }

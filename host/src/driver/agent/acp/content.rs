@@ -1,12 +1,13 @@
 //! Content of messages and tool calls.
 
 use moorline_shared::agent::content::{
-    ContentBlock, KnownContent, PlanEntry, ToolContent, ToolLocation, ToolStatus,
+    ContentBlock, KnownContent, KnownToolContent, PlanEntry, ToolContent, ToolLocation, ToolStatus,
 };
 use moorline_shared::event::AgentTool;
 use serde_json::{Map, Value};
 
-use super::{ToolNews, list, text};
+use super::diff::changes;
+use super::{AcpVersion, ToolNews, list, text};
 
 /// Most bytes of an id that an agent has chosen.
 const ID_BYTES: usize = 256;
@@ -33,9 +34,20 @@ pub(in super::super) fn block_text(block: &ContentBlock) -> String {
     }
 }
 
-/// Reads a piece of what a tool has produced, of a known type or not.
-pub(super) fn tool_content(value: &Value) -> ToolContent {
-    serde_json::from_value(value.clone()).unwrap_or_else(|_| ToolContent::Other(value.clone()))
+/// Reads a piece of what a tool has produced, of a known type or not. Changes of several parts of
+/// files are several pieces.
+pub(super) fn tool_content(dialect: AcpVersion, value: &Value) -> Vec<ToolContent> {
+    // In version 1 the host runs the terminals: each is a session, and has its id.
+    if dialect == AcpVersion::V1
+        && text(value, "type").as_deref() == Some("terminal")
+        && let Some(session_id) = id(value, "terminalId")
+    {
+        return vec![ToolContent::Known(KnownToolContent::Terminal { session_id })];
+    }
+    changes(value).unwrap_or_else(|| {
+        let known = serde_json::from_value(value.clone());
+        vec![known.unwrap_or_else(|_| ToolContent::Other(value.clone()))]
+    })
 }
 
 /// Reads an id that an agent has chosen; `None` if it is empty or too long.
@@ -44,7 +56,7 @@ pub(super) fn id(value: &Value, name: &str) -> Option<String> {
 }
 
 /// Reads a tool call, or changes of one; `None` if it has no id.
-pub(super) fn tool(value: &Value) -> Option<ToolNews> {
+pub(super) fn tool(dialect: AcpVersion, value: &Value) -> Option<ToolNews> {
     let contents = list(value, "content");
     let event = AgentTool {
         tool_call_id: id(value, "toolCallId")?,
@@ -52,7 +64,8 @@ pub(super) fn tool(value: &Value) -> Option<ToolNews> {
         kind: text(value, "kind"),
         status: text(value, "status").map(|status| status_of(&status)),
         locations: list(value, "locations").map(|list| list.iter().filter_map(location).collect()),
-        content: contents.map(|list| list.iter().map(tool_content).collect()),
+        content: contents
+            .map(|list| list.iter().flat_map(|piece| tool_content(dialect, piece)).collect()),
         input: present(value, "rawInput"),
         output: present(value, "rawOutput"),
         // Claude Code names the call of the sub-agent that makes this one.
@@ -137,7 +150,7 @@ mod tests {
 
     #[test]
     fn a_part_of_the_wrong_form_does_not_lose_the_others() {
-        let news = tool(&json!({
+        let news = tool(AcpVersion::V1, &json!({
             "toolCallId": "t", "title": "Edit", "kind": 5, "status": "paused",
             "content": [{ "type": "hologram", "x": 1 }, { "type": "diff", "path": "/a", "newText": "" }],
             "locations": [{ "path": "/a", "line": "no" }, 7],
@@ -150,6 +163,6 @@ mod tests {
         assert_eq!(content[0], ToolContent::Other(json!({ "type": "hologram", "x": 1 })));
         assert!(matches!(content[1], ToolContent::Known(_)));
         assert_eq!(event.locations, Some(vec![ToolLocation { path: "/a".into(), line: None }]));
-        assert_eq!(tool(&json!({ "title": "nameless" })), None);
+        assert_eq!(tool(AcpVersion::V1, &json!({ "title": "nameless" })), None);
     }
 }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::content::id;
 use super::options::{OfferedOption, offered};
-use super::{AcpVersion, AgentCall, has, line, list};
+use super::{AcpVersion, AgentCall, has, line, list, text};
 
 /// The part of an agent's abilities that matters here.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,6 +53,10 @@ pub(in super::super) struct OpenedSession {
 
 /// Returns the request that opens a connection in a version of the protocol. It can be read by
 /// agents of each version.
+///
+/// Files are not offered, although requests for them are served: an agent that works on files by
+/// itself does not wait for a host that is away. Gemini (0.61) even takes every error of a client
+/// for more than a missing file, and then does not write new ones.
 pub(in super::super) fn initialize(version: u64) -> AgentCall {
     let info = json!({
         "name": "moorline", "title": "Moorline", "version": env!("CARGO_PKG_VERSION"),
@@ -61,20 +65,24 @@ pub(in super::super) fn initialize(version: u64) -> AgentCall {
         "protocolVersion": version,
         "clientInfo": info,
         "clientCapabilities": {
-            "fs": { "readTextFile": true, "writeTextFile": true },
             "terminal": true,
             "session": { "configOptions": { "boolean": {} } },
-            "elicitation": { "form": {} },
+            "elicitation": { "form": {}, "url": {} },
+            // Users are told the command to log in with, in either way that agents name one.
+            "auth": { "terminal": true },
+            "_meta": { "terminal-auth": true },
         },
         // The same for version 2, which has neither files nor terminals.
         "info": info,
-        "capabilities": { "elicitation": { "form": {} } },
+        "capabilities": {
+            "elicitation": { "form": {}, "url": {} }, "auth": { "terminal": {} },
+        },
     });
     ("initialize", params)
 }
 
-/// Reads the answer to [`initialize`].
-pub(in super::super) fn hello(answer: &Value) -> AgentHello {
+/// Reads the answer to [`initialize`] of an agent that was started by this command.
+pub(in super::super) fn hello(answer: &Value, command: &[String]) -> AgentHello {
     let version = answer.get("protocolVersion").and_then(Value::as_u64).unwrap_or(1);
     let dialect = match version {
         1 => Some(AcpVersion::V1),
@@ -89,7 +97,7 @@ pub(in super::super) fn hello(answer: &Value) -> AgentHello {
         name: line(info, "title").or_else(|| line(info, "name")),
         program_version: line(info, "version"),
         abilities: abilities(dialect.unwrap_or_default(), answer),
-        login: methods.iter().filter_map(login_method).collect(),
+        login: methods.iter().filter_map(|method| login_method(method, command)).collect(),
     }
 }
 
@@ -118,14 +126,52 @@ fn abilities(dialect: AcpVersion, answer: &Value) -> AgentAbilities {
     }
 }
 
-fn login_method(method: &Value) -> Option<LoginMethod> {
-    // The agent's own program logs in on a terminal; that is not a request of the protocol.
-    if method.get("type").is_some_and(|kind| kind == "terminal") {
+fn login_method(method: &Value, agent: &[String]) -> Option<LoginMethod> {
+    let is_terminal = method.get("type").is_some_and(|kind| kind == "terminal");
+    let command = match method.pointer("/_meta/terminal-auth") {
+        Some(named) => command_line(named, &[text(named, "command")?]),
+        // The agent's own program, with other arguments.
+        None if is_terminal => command_line(method, agent),
+        None => None,
+    };
+    if is_terminal && command.is_none() {
         return None;
     }
     let id = id(method, "id").or_else(|| id(method, "methodId"))?;
     let name = line(method, "name").unwrap_or_else(|| id.clone());
-    Some(LoginMethod { id, name, description: line(method, "description") })
+    Some(LoginMethod { id, name, description: line(method, "description"), command })
+}
+
+/// Returns a command with the arguments and variables of a way to log in, as a shell needs it.
+fn command_line(named: &Value, program: &[String]) -> Option<String> {
+    if program.is_empty() {
+        return None;
+    }
+    let env = named.get("env").unwrap_or(&Value::Null);
+    let pair = |(name, value): (&String, &Value)| Some((name.clone(), value.as_str()?.to_owned()));
+    let entry = |entry: &Value| Some((text(entry, "name")?, text(entry, "value")?));
+    let pairs: Vec<_> = match env {
+        Value::Object(fields) => fields.iter().map(pair).collect::<Option<_>>()?,
+        Value::Array(entries) => entries.iter().map(entry).collect::<Option<_>>()?,
+        _ => Vec::new(),
+    };
+    let variables = pairs.iter().map(|(name, value)| format!("{name}={}", quoted(value)));
+    let program = program.iter().map(|word| quoted(word));
+    let arguments = list(named, "args").unwrap_or_default().iter();
+    let arguments: Vec<_> =
+        arguments.map(|word| word.as_str().map(quoted)).collect::<Option<_>>()?;
+    let words: Vec<_> = variables.chain(program).chain(arguments).collect();
+    Some(words.join(" "))
+        .filter(|line| line.len() <= super::LINE_BYTES && !line.contains(char::is_control))
+}
+
+/// Returns a word of a command as a shell needs it.
+pub(in super::super) fn quoted(word: &str) -> String {
+    let is_plain = |letter: char| letter.is_alphanumeric() || "-_./=:@%+,".contains(letter);
+    if !word.is_empty() && word.chars().all(is_plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', r"'\''"))
 }
 
 /// Returns the request that logs in.
@@ -195,35 +241,41 @@ mod tests {
 
     #[test]
     fn both_versions_introduce_themselves() {
-        let first = hello(&json!({
-            "protocolVersion": 1,
-            "agentCapabilities": {
-                "loadSession": true,
-                "promptCapabilities": { "image": true },
-                "sessionCapabilities": { "resume": {}, "close": null },
-            },
-            "agentInfo": { "name": "claude", "title": "Claude", "version": "3" },
-            "authMethods": [
-                { "id": "key", "name": "Key", "description": "Set it." },
-                { "type": "terminal", "id": "tty", "name": "Terminal" },
-                { "name": "no id" },
-            ],
-        }));
+        let first = hello(
+            &json!({
+                "protocolVersion": 1,
+                "agentCapabilities": {
+                    "loadSession": true,
+                    "promptCapabilities": { "image": true },
+                    "sessionCapabilities": { "resume": {}, "close": null },
+                },
+                "agentInfo": { "name": "claude", "title": "Claude", "version": "3" },
+                "authMethods": [
+                    { "id": "key", "name": "Key", "description": "Set it." },
+                    { "type": "terminal", "id": "tty", "name": "Terminal" },
+                    { "name": "no id" },
+                ],
+            }),
+            &[],
+        );
         assert_eq!((first.dialect, first.name.as_deref()), (Some(AcpVersion::V1), Some("Claude")));
         let AgentAbilities { load, resume, close, images, directories } = first.abilities;
         assert_eq!((load, resume, close, images, directories), (true, true, false, true, false));
         let ids: Vec<_> = first.login.iter().map(|method| &*method.id).collect();
         assert_eq!(ids, ["key"]);
 
-        let second = hello(&json!({
-            "protocolVersion": 2, "info": { "name": "x", "version": "1" },
-            "capabilities": { "session": { "prompt": { "image": {} } } },
-            "authMethods": [{ "type": "agent", "methodId": "key", "name": "Key" }],
-        }));
+        let second = hello(
+            &json!({
+                "protocolVersion": 2, "info": { "name": "x", "version": "1" },
+                "capabilities": { "session": { "prompt": { "image": {} } } },
+                "authMethods": [{ "type": "agent", "methodId": "key", "name": "Key" }],
+            }),
+            &[],
+        );
         assert_eq!(second.dialect, Some(AcpVersion::V2));
         assert!(second.abilities.images && second.abilities.resume && !second.abilities.load);
         assert_eq!(second.login[0].id, "key");
-        assert_eq!(hello(&json!({ "protocolVersion": 9 })).dialect, None);
-        assert_eq!(hello(&json!({})).dialect, Some(AcpVersion::V1));
+        assert_eq!(hello(&json!({ "protocolVersion": 9 }), &[]).dialect, None);
+        assert_eq!(hello(&json!({}), &[]).dialect, Some(AcpVersion::V1));
     }
 }

@@ -4,7 +4,7 @@ use moorline_shared::agent::approval::{AnswerKind, ApprovalOption};
 use serde_json::{Value, json};
 
 use super::content::{id, tool as read_tool};
-use super::{AcpVersion, ToolNews, line, list, text};
+use super::{AcpVersion, LINE_BYTES, ToolNews, line, list, text};
 
 /// Most options of a question.
 const OPTIONS: usize = 8;
@@ -26,13 +26,15 @@ pub(in super::super) struct AskedPermission {
     pub(in super::super) options: Vec<ApprovalOption>,
 }
 
-/// A request to fill in a form.
+/// A request to fill in a form, or to visit a page.
 #[derive(Debug, Clone, PartialEq)]
 pub(in super::super) struct AskedForm {
     /// The question.
     pub(in super::super) message: String,
-    /// The JSON schema of the form.
+    /// The JSON schema of the form; one without fields for a page.
     pub(in super::super) schema: Value,
+    /// The address of the page.
+    pub(in super::super) url: Option<String>,
 }
 
 /// Reads a request for a permission; `None` if nothing can be answered.
@@ -40,15 +42,16 @@ pub(in super::super) fn permission(dialect: AcpVersion, params: &Value) -> Optio
     let options = list(params, "options")?.iter().take(OPTIONS).filter_map(option).collect();
     let asked = match dialect {
         AcpVersion::V1 => {
-            let tool = params.get("toolCall").and_then(read_tool)?;
+            let tool = params.get("toolCall").and_then(|tool| read_tool(dialect, tool))?;
             AskedPermission { tool: Some(tool), ..AskedPermission::default() }
         }
         AcpVersion::V2 => {
             let subject = params.get("subject").unwrap_or(&Value::Null);
-            let named = subject.get("toolCall").and_then(read_tool);
+            let named = subject.get("toolCall").and_then(|tool| read_tool(dialect, tool));
             // A command may belong to a tool call that was told before.
-            let tool =
-                named.or_else(|| read_tool(&json!({ "toolCallId": id(subject, "toolCallId")? })));
+            let tool = named.or_else(|| {
+                read_tool(dialect, &json!({ "toolCallId": id(subject, "toolCallId")? }))
+            });
             AskedPermission {
                 tool,
                 title: text(params, "title"),
@@ -79,14 +82,29 @@ pub(in super::super) fn permission_answer(option_id: Option<&str>) -> Value {
     }
 }
 
-/// Reads a request to fill in a form; `None` for every other way to ask, none of which the host has
-/// offered.
+/// Reads a request to fill in a form or to visit a page; `None` for every other way to ask, none of
+/// which the host has offered, and for what is no page of the web.
 pub(in super::super) fn form(params: &Value) -> Option<AskedForm> {
-    if params.get("mode").is_some_and(|mode| mode != "form") {
-        return None;
+    let message = text(params, "message").unwrap_or_default();
+    match params.get("mode").map_or(Some("form"), Value::as_str)? {
+        "form" => {
+            let schema = params.get("requestedSchema").filter(|schema| schema.is_object())?.clone();
+            Some(AskedForm { message, schema, url: None })
+        }
+        "url" => {
+            let is_page = |url: &String| {
+                let is_web = url.starts_with("https://") || url.starts_with("http://");
+                is_web && url.len() <= LINE_BYTES && !url.contains(char::is_control)
+            };
+            let url = text(params, "url").filter(is_page)?;
+            Some(AskedForm {
+                message,
+                schema: json!({ "type": "object", "properties": {} }),
+                url: Some(url),
+            })
+        }
+        _ => None,
     }
-    let schema = params.get("requestedSchema").filter(|schema| schema.is_object())?.clone();
-    Some(AskedForm { message: text(params, "message").unwrap_or_default(), schema })
 }
 
 /// Returns the answer to a form: what was filled in, or that it was declined or withdrawn.

@@ -88,6 +88,11 @@ pub enum ServiceAnswer {
     Done,
 }
 
+/// Returns how a command has ended whose terminal was closed with its host.
+pub(in super::super) fn hung_up() -> ExitStatus {
+    ExitStatus { code: None, signal: Some("SIGHUP".to_owned()) }
+}
+
 /// Reads a request for files or terminals. Returns `None` for another method, and an error if the
 /// parameters cannot be understood.
 pub(in super::super) fn service(

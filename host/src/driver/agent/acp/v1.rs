@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::content::{block, id, plan, tool};
 use super::options::offered;
-use super::{AgentNews, line, list};
+use super::{AcpVersion, AgentNews, line, list};
 
 /// Reads an update; `None` if it is of an unknown kind, or lacks what its kind needs.
 pub(super) fn news(update: &Value) -> Option<AgentNews> {
@@ -15,7 +15,9 @@ pub(super) fn news(update: &Value) -> Option<AgentNews> {
         "user_message_chunk" => chunk(MessageRole::User, update),
         "agent_message_chunk" => chunk(MessageRole::Agent, update),
         "agent_thought_chunk" => chunk(MessageRole::Thought, update),
-        "tool_call" | "tool_call_update" => Some(AgentNews::Tool(tool(update)?.into())),
+        "tool_call" | "tool_call_update" => {
+            Some(AgentNews::Tool(tool(AcpVersion::V1, update)?.into()))
+        }
         "plan" => Some(AgentNews::Plan(plan(list(update, "entries")?))),
         // The example of the documentation has the second name.
         "current_mode_update" => {

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::content::{block, id, plan, tool, tool_content};
 use super::v1::{chunk, shared_news};
-use super::{AgentNews, RpcError, line, list, text};
+use super::{AcpVersion, AgentNews, RpcError, line, list, terminal, text, turn_usage};
 
 /// Reads an update; `None` if it is of an unknown kind, or lacks what its kind needs.
 pub(super) fn news(update: &Value) -> Option<AgentNews> {
@@ -17,11 +17,13 @@ pub(super) fn news(update: &Value) -> Option<AgentNews> {
         "user_message" => message(MessageRole::User, update),
         "agent_message" => message(MessageRole::Agent, update),
         "agent_thought" => message(MessageRole::Thought, update),
-        "tool_call_update" => Some(AgentNews::Tool(tool(update)?.into())),
+        "tool_call_update" => Some(AgentNews::Tool(tool(AcpVersion::V2, update)?.into())),
         "tool_call_content_chunk" => Some(AgentNews::ToolChunk {
             tool_call_id: id(update, "toolCallId")?,
-            content: tool_content(update.get("content")?),
+            content: tool_content(AcpVersion::V2, update.get("content")?),
         }),
+        "terminal_update" => terminal::update(update).map(AgentNews::Terminal),
+        "terminal_output_chunk" => terminal::chunk(update).map(AgentNews::Terminal),
         "plan_update" => plan_update(update.get("plan")?),
         "plan_removed" => Some(AgentNews::Plan(Vec::new())),
         "state_update" => state(update),
@@ -57,7 +59,8 @@ fn state(update: &Value) -> Option<AgentNews> {
                 let code = error.get("code").and_then(Value::as_i64).unwrap_or_default();
                 RpcError::new(code, line(error, "message").unwrap_or_default())
             });
-            Some(AgentNews::Idle { stop_reason: line(update, "stopReason"), error })
+            let (stop_reason, usage) = (line(update, "stopReason"), turn_usage(update));
+            Some(AgentNews::Idle { stop_reason, error, usage })
         }
         // The question itself tells it.
         "requires_action" => Some(AgentNews::Nothing),

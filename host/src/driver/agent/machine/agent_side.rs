@@ -1,6 +1,7 @@
 //! What the agent says, and what follows from it.
 
 use moorline_shared::agent::content::MessageRole;
+use moorline_shared::agent::prompt::TurnUsage;
 use moorline_shared::event::{AgentCommands, AgentInfo, AgentPlan};
 use moorline_shared::id::{ApprovalId, TurnId};
 use moorline_shared::time::Time;
@@ -56,7 +57,7 @@ impl AgentMachine {
 
     fn initialized(&mut self, now: Time, version: u64, result: Result<Value, RpcError>) {
         let hello = match result {
-            Ok(answer) => acp::hello(&answer),
+            Ok(answer) => acp::hello(&answer, &self.spec.command),
             // Some agents refuse a version that is newer than theirs.
             Err(_) if version > acp::OLDEST => return self.initialize(acp::OLDEST),
             Err(error) => {
@@ -114,6 +115,14 @@ impl AgentMachine {
             self.commands(AgentCommands { commands });
         }
         self.life.is_open = true;
+        match way {
+            OpenWay::Load => self.life.await_history(now),
+            OpenWay::New | OpenWay::Resume => self.be_ready(),
+        }
+    }
+
+    /// Takes prompts from now on.
+    pub(super) fn be_ready(&mut self) {
         self.life.settle(AgentPhase::Ready);
         self.info("ready", None);
         self.apply_settings();
@@ -257,6 +266,7 @@ impl AgentMachine {
                 self.out.fault(now, "an update is about an unknown session");
             }
             method::UPDATE => {
+                self.life.hear_history(now);
                 let update = params.get_mut("update").map(Value::take).unwrap_or_default();
                 let news = acp::news(self.life.known.dialect, update);
                 self.news(now, news);
@@ -310,11 +320,16 @@ impl AgentMachine {
             }
             AgentNews::Tool(tool) => self.tool(*tool),
             AgentNews::ToolChunk { tool_call_id, content } => {
-                self.tools.add(&tool_call_id, content, &mut self.out);
+                for piece in content {
+                    self.tools.add(&tool_call_id, piece, &mut self.out);
+                }
             }
+            AgentNews::Terminal(news) => self.tools.terminal(now, news, &mut self.out),
             AgentNews::Plan(entries) => self.plan(AgentPlan { entries }),
             AgentNews::Running => self.turns.accept(),
-            AgentNews::Idle { stop_reason, error } => self.idle(stop_reason, error),
+            AgentNews::Idle { stop_reason, error, usage } => {
+                self.idle(stop_reason, error, usage);
+            }
             AgentNews::Unknown(update) => self.out.event(&fit_update(update)),
             _ => {}
         }
@@ -350,7 +365,12 @@ impl AgentMachine {
     }
 
     /// Ends the turn of an agent of version 2, whose session has become idle.
-    fn idle(&mut self, stop_reason: Option<String>, error: Option<RpcError>) {
+    fn idle(
+        &mut self,
+        stop_reason: Option<String>,
+        error: Option<RpcError>,
+        usage: Option<TurnUsage>,
+    ) {
         let Some(active) = self.turns.active() else { return };
         // A session that is idle before it has the prompt says nothing about the turn.
         if !active.is_accepted && stop_reason.is_none() {
@@ -361,6 +381,7 @@ impl AgentMachine {
             Some(error) => failed(error, is_stopping),
             None => AgentTurnEnd::stopped(stop_reason),
         };
+        let end = end.with_usage(usage);
         self.end_turn(end);
     }
 }

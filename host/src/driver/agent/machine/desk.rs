@@ -1,11 +1,11 @@
 //! The agent's requests for files and terminals that are being carried out.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
 use super::outbox::{AgentOutput, Outbox};
-use crate::driver::agent::acp::{ServiceAnswer, ServiceRequest, service_answer};
+use crate::driver::agent::acp::{ServiceAnswer, ServiceRequest, hung_up, service_answer};
 use crate::driver::agent::rpc::{CANCELLED, INTERNAL_ERROR, RpcError, RpcId};
 
 /// Most requests that are carried out at the same time.
@@ -18,6 +18,12 @@ pub(super) struct ServiceDesk {
     last: u64,
     /// The request of each work.
     open: BTreeMap<u64, RpcId>,
+    /// The works among them that wait for the end of a command.
+    #[serde(default)]
+    waits: BTreeSet<u64>,
+    /// The terminals that are open.
+    #[serde(default)]
+    terminals: BTreeSet<String>,
 }
 
 impl ServiceDesk {
@@ -33,9 +39,20 @@ impl ServiceDesk {
             out.refuse(&id, INTERNAL_ERROR, &message);
             return;
         }
+        if let ServiceRequest::ReleaseTerminal { terminal_id } = &request {
+            self.terminals.remove(terminal_id);
+        }
         self.last += 1;
+        if matches!(request, ServiceRequest::WaitForTerminal { .. }) {
+            self.waits.insert(self.last);
+        }
         self.open.insert(self.last, id);
         out.push(AgentOutput::Serve { work: self.last, request });
+    }
+
+    /// Returns the terminals that are open.
+    pub(super) fn terminals(&self) -> Vec<String> {
+        self.terminals.iter().cloned().collect()
     }
 
     /// Answers a request.
@@ -46,6 +63,10 @@ impl ServiceDesk {
         out: &mut Outbox,
     ) {
         if let Some(id) = self.open.remove(&work) {
+            self.waits.remove(&work);
+            if let Ok(ServiceAnswer::Terminal(terminal_id)) = &result {
+                self.terminals.insert(terminal_id.clone());
+            }
             out.answer(&id, &result.map(service_answer));
         }
     }
@@ -55,6 +76,7 @@ impl ServiceDesk {
         let found = self.open.iter().find(|(_, open)| *open == request);
         let Some(work) = found.map(|(work, _)| *work) else { return false };
         self.open.remove(&work);
+        self.waits.remove(&work);
         out.refuse(request, CANCELLED, "The request was cancelled.");
         out.push(AgentOutput::Forget { work });
         true
@@ -62,13 +84,21 @@ impl ServiceDesk {
 
     /// Answers all requests, because nobody carries them out any more.
     pub(super) fn interrupt(&mut self, out: &mut Outbox) {
-        for id in std::mem::take(&mut self.open).into_values() {
-            out.refuse(&id, INTERNAL_ERROR, "Moorline was restarted meanwhile: try again.");
+        let waits = std::mem::take(&mut self.waits);
+        for (work, id) in std::mem::take(&mut self.open) {
+            if waits.contains(&work) {
+                // The command has ended with the host that ran it.
+                out.answer(&id, &Ok(service_answer(ServiceAnswer::Exited(hung_up()))));
+            } else {
+                out.refuse(&id, INTERNAL_ERROR, "Moorline was restarted meanwhile: try again.");
+            }
         }
     }
 
     /// Forgets all requests, because nobody is left to answer.
     pub(super) fn clear(&mut self, out: &mut Outbox) {
+        self.terminals.clear();
+        self.waits.clear();
         for work in std::mem::take(&mut self.open).into_keys() {
             out.push(AgentOutput::Forget { work });
         }

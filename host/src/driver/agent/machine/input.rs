@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use moorline_shared::agent::action::SessionAction;
 use moorline_shared::agent::approval::ApprovalDecision;
+use moorline_shared::event::AgentChanges;
 use moorline_shared::id::ApprovalId;
 use moorline_shared::session::ExitStatus;
 use serde::{Deserialize, Serialize};
@@ -20,6 +21,9 @@ pub struct AgentSettings {
     pub cwd: PathBuf,
     /// Absolute paths of the other folders that it may work in.
     pub directories: Vec<String>,
+    /// The command that starts the agent, so that users can log in with it.
+    #[serde(default)]
+    pub command: Vec<String>,
     /// The mode to begin in, by the agent's own id.
     pub mode: Option<String>,
     /// The model to begin with, by the agent's own id.
@@ -71,6 +75,8 @@ pub enum AgentInput {
         /// The answer.
         result: Result<ServiceAnswer, RpcError>,
     },
+    /// Files that have changed in a turn, or were kept or reverted since.
+    Changes(AgentChanges),
     /// The time of [`AgentMachine::poll_timeout`](super::AgentMachine::poll_timeout) has come.
     Timeout,
     /// The session is to end.

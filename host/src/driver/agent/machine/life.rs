@@ -15,6 +15,12 @@ use crate::driver::agent::acp::{AcpVersion, AgentAbilities, AgentCall};
 /// Time allowed for each step of an agent's start. The first start of one may download it.
 pub(super) const START_PATIENCE: Duration = Duration::from_mins(3);
 
+/// Time without any update after which an agent has repeated all of its history. Gemini (0.61) goes
+/// on with it after it has answered.
+const HISTORY_REST: Duration = Duration::from_millis(300);
+/// Time after which the history counts as repeated, whatever comes.
+const HISTORY_PATIENCE: Duration = Duration::from_secs(5);
+
 /// How far the agent has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum AgentPhase {
@@ -120,8 +126,20 @@ pub(super) struct AgentLife {
     pub(super) known: AgentProfile,
     /// When the present step of its start must be done.
     pub(super) until: Option<Time>,
+    /// The rest of its history, while that may come.
+    #[serde(default)]
+    pub(super) history: Option<HistoryRest>,
     /// What is to become of its process.
     pub(super) process: ProcessFate,
+}
+
+/// The wait for the rest of a history whose end no agent of version 1 tells.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub(super) struct HistoryRest {
+    /// When it is complete, if nothing comes before.
+    ends_at: Time,
+    /// When it is complete in any case.
+    until: Time,
 }
 
 /// What an agent has said of itself.
@@ -152,18 +170,43 @@ impl AgentLife {
             is_open: false,
             known: AgentProfile::default(),
             until: None,
+            history: None,
             process: ProcessFate::default(),
         }
     }
 
     /// Enters a phase that must be over after [`START_PATIENCE`].
     pub(super) fn enter(&mut self, phase: AgentPhase, now: Time) {
-        (self.phase, self.until) = (phase, Some(now + START_PATIENCE));
+        (self.phase, self.until, self.history) = (phase, Some(now + START_PATIENCE), None);
     }
 
     /// Enters a phase that may last.
     pub(super) const fn settle(&mut self, phase: AgentPhase) {
-        (self.phase, self.until) = (phase, None);
+        (self.phase, self.until, self.history) = (phase, None, None);
+    }
+
+    /// Waits for the rest of the history that is being repeated.
+    pub(super) fn await_history(&mut self, now: Time) {
+        self.until = None;
+        self.history =
+            Some(HistoryRest { ends_at: now + HISTORY_REST, until: now + HISTORY_PATIENCE });
+    }
+
+    /// Records that an update came, which may be a part of the history.
+    pub(super) fn hear_history(&mut self, now: Time) {
+        if let Some(rest) = &mut self.history {
+            rest.ends_at = rest.until.min(now + HISTORY_REST);
+        }
+    }
+
+    /// Returns when the history is complete.
+    pub(super) fn history_ends_at(&self) -> Option<Time> {
+        self.history.map(|rest| rest.ends_at)
+    }
+
+    /// Returns true once if the history is complete.
+    pub(super) fn has_all_history(&mut self, now: Time) -> bool {
+        self.history.take_if(|rest| rest.ends_at <= now).is_some()
     }
 
     /// Returns the id of a message or tool call of the agent, unique in the session: another

@@ -6,7 +6,7 @@ use std::time::Duration;
 use moorline_shared::agent::action::ActionNumber;
 use moorline_shared::agent::approval::ApprovalRequest;
 use moorline_shared::event::{EventFields, EventKind, SessionError, Status};
-use moorline_shared::id::ApprovalId;
+use moorline_shared::id::{ApprovalId, TurnId};
 use moorline_shared::time::Time;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
@@ -53,6 +53,17 @@ pub enum AgentOutput {
     Done(ApprovalId),
     /// All that follows from the actions up to this one was output.
     Acted(ActionNumber),
+    /// A turn begins. Its prompt must not reach the agent before the session's files were looked at.
+    TurnBegins {
+        /// The turn.
+        turn_id: TurnId,
+    },
+    /// A turn is over. Look at the session's files, and pass what has changed in as
+    /// [`AgentInput::Changes`](super::AgentInput::Changes).
+    TurnOver {
+        /// The turn.
+        turn_id: TurnId,
+    },
     /// Do this for the agent, and pass the answer in as
     /// [`AgentInput::Served`](super::AgentInput::Served).
     Serve {
@@ -129,6 +140,12 @@ impl Outbox {
     /// Drops lines for a process that has ended.
     pub(super) fn drop_lines(&mut self) {
         self.queue.retain(|output| !matches!(output, AgentOutput::Line(_)));
+    }
+
+    /// Drops what is to be done with the agent's process.
+    pub(super) fn drop_orders(&mut self) {
+        use AgentOutput::{End, Kill, Start};
+        self.queue.retain(|output| !matches!(output, Start | Kill | End));
     }
 
     /// Answers a request of the agent.

@@ -14,7 +14,7 @@ use super::fit::{cut, json_bytes};
 use super::outbox::{AgentOutput, Outbox};
 use super::tools::OpenTool;
 use crate::driver::agent::acp::{
-    AskedForm, AskedPermission, form_answer, hash_of, permission_answer,
+    AskedForm, AskedPermission, form_answer, hash_of, permission_answer, quoted, terminal_of,
 };
 use crate::driver::agent::rpc::{CANCELLED, RpcId};
 
@@ -232,7 +232,7 @@ pub(super) fn permission_request(
             tool_call_id: known.map(|known| known.tool_call_id.clone()),
             tool: kind,
             cwd,
-            content: contents.iter().map(shown_content).collect(),
+            content: contents.iter().filter_map(shown_content).collect(),
             input,
         },
         digest,
@@ -244,9 +244,9 @@ pub(super) fn permission_request(
     request
 }
 
-/// Returns the question that is a form; `None` if the form is too large.
+/// Returns the question that is a form, or a page to visit; `None` if the form is too large.
 pub(super) fn form_request(place: QuestionPlace, asked: AskedForm) -> Option<ApprovalRequest> {
-    let AskedForm { message, schema } = asked;
+    let AskedForm { message, schema, url } = asked;
     let option = |id: &str, name: &str, kind| ApprovalOption {
         option_id: id.to_owned(),
         name: name.to_owned(),
@@ -254,13 +254,16 @@ pub(super) fn form_request(place: QuestionPlace, asked: AskedForm) -> Option<App
     };
     let mut request = ApprovalRequest {
         approval_id: place.approval_id,
-        digest: hash_of(&json!({ "message": message, "schema": schema })),
+        digest: match &url {
+            None => hash_of(&json!({ "message": message, "schema": schema })),
+            Some(url) => hash_of(&json!({ "message": message, "url": url })),
+        },
         command: message,
-        explanation: String::new(),
+        explanation: url.clone().unwrap_or_default(),
         expires_at: None,
         kind: ApprovalKind::Form,
         options: vec![
-            option("accept", "Send", AnswerKind::AllowOnce),
+            option("accept", if url.is_some() { "Done" } else { "Send" }, AnswerKind::AllowOnce),
             option("decline", "Decline", AnswerKind::RejectOnce),
         ],
         subject: ApprovalSubject::default(),
@@ -284,25 +287,20 @@ fn command_of(input: &Value) -> Option<String> {
     }
 }
 
-/// Returns a word of a command as a shell would need it.
-fn quoted(word: &str) -> String {
-    let is_plain = |letter: char| letter.is_alphanumeric() || "-_./=:@%+,".contains(letter);
-    if !word.is_empty() && word.chars().all(is_plain) {
-        return word.to_owned();
+/// Returns what a tool has produced in a form that everybody can show; `None` for a terminal, which
+/// says nothing about what will be done.
+fn shown_content(content: &ToolContent) -> Option<KnownToolContent> {
+    if terminal_of(content).is_some() {
+        return None;
     }
-    format!("'{}'", word.replace('\'', r"'\''"))
-}
-
-/// Returns what a tool has produced in a form that everybody can show.
-fn shown_content(content: &ToolContent) -> KnownToolContent {
     let text = |text: String| KnownToolContent::Content { content: ContentBlock::text(text) };
-    match content {
+    Some(match content {
         ToolContent::Known(known) => known.clone(),
         ToolContent::Other(value) => match value.pointer("/patch/text").and_then(Value::as_str) {
             Some(patch) => text(format!("```diff\n{patch}\n```")),
             None => text(value.to_string()),
         },
-    }
+    })
 }
 
 /// Cuts a question to the size that relays take. What is missing is said, and the digest is still

@@ -3,6 +3,7 @@
 mod bench;
 mod faults;
 mod life;
+mod outside;
 mod questions;
 mod random;
 mod turns;

@@ -5,13 +5,15 @@ use std::collections::{BTreeMap, VecDeque};
 use moorline_shared::agent::content::{ToolContent, ToolStatus};
 use moorline_shared::event::AgentTool;
 use moorline_shared::id::TurnId;
+use moorline_shared::time::Time;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::fit::fit_tool;
 use super::outbox::Outbox;
+use super::tails::TerminalTails;
 use super::watch::changes_files;
-use crate::driver::agent::acp::{ToolNews, hash_of};
+use crate::driver::agent::acp::{TerminalNews, ToolNews, hash_of};
 
 /// Most tool calls that are remembered while they are not over.
 const OPEN_TOOLS: usize = 64;
@@ -20,6 +22,9 @@ const OPEN_TOOLS: usize = 64;
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct ToolBoard {
     open: VecDeque<OpenTool>,
+    /// The output of the agent's own terminals, which belongs to tool calls.
+    #[serde(default)]
+    tails: TerminalTails,
 }
 
 /// A tool call that is not over.
@@ -92,9 +97,15 @@ impl ToolBoard {
         news.event.tool_call_id.clear();
         tool.merge(news);
         (tool.wire_id, tool.known.tool_call_id) = (wire_id, tool_call_id);
+        let is_over = tool.status().is_over();
+        let content = tool.known.content.as_deref().unwrap_or_default();
+        if event.content.is_some() || (is_over && self.tails.has_news(content)) {
+            event.content = Some(self.tails.filled(content));
+            fit_tool(&mut event);
+        }
         out.event(&event);
         tool.show(out);
-        if tool.status().is_over() {
+        if is_over {
             return Some(tool);
         }
         // It stays in its place, so that the oldest is forgotten first.
@@ -122,6 +133,35 @@ impl ToolBoard {
         fit_tool(&mut tool.known);
         let AgentTool { tool_call_id, content, truncated, .. } = tool.known.clone();
         out.event(&AgentTool { tool_call_id, content, truncated, ..AgentTool::default() });
+    }
+
+    /// Takes output of a terminal of the agent's.
+    pub(super) fn terminal(&mut self, now: Time, news: TerminalNews, out: &mut Outbox) {
+        self.tails.take(now, news);
+        self.tick(now, out);
+    }
+
+    /// Returns when more output is to be told.
+    pub(super) const fn poll_timeout(&self) -> Option<Time> {
+        self.tails.poll_timeout()
+    }
+
+    /// Tells the output of the agent's terminals, if it is time.
+    pub(super) fn tick(&mut self, now: Time, out: &mut Outbox) {
+        if !self.tails.is_due(now) {
+            return;
+        }
+        for AgentTool { tool_call_id, content, .. } in self.open.iter().map(|tool| &tool.known) {
+            let content = content.as_deref().unwrap_or_default();
+            if self.tails.has_news(content) {
+                let (tool_call_id, content) = (tool_call_id.clone(), self.tails.filled(content));
+                let content = Some(content);
+                let mut event = AgentTool { tool_call_id, content, ..AgentTool::default() };
+                fit_tool(&mut event);
+                out.event(&event);
+            }
+        }
+        self.tails.told();
     }
 
     /// Returns a tool call that is not over.

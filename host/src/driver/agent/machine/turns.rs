@@ -10,7 +10,8 @@ use moorline_shared::limits::{ENDED_TURNS, QUEUED_PROMPTS};
 use moorline_shared::time::Time;
 use serde::{Deserialize, Serialize};
 
-use super::outbox::Outbox;
+use super::kept_prompt::KeptPrompt;
+use super::outbox::{AgentOutput, Outbox};
 
 /// Time allowed for an agent to stop when it is asked to.
 const STOP_PATIENCE: Duration = Duration::from_secs(10);
@@ -20,7 +21,7 @@ const STOP_PATIENCE: Duration = Duration::from_secs(10);
 pub(super) struct QueuedTurn {
     pub(super) turn_id: TurnId,
     /// The prompt, with its images.
-    pub(super) prompt: Prompt,
+    pub(super) prompt: KeptPrompt,
     pub(super) by: String,
     pub(super) retry_of: Option<TurnId>,
     /// The message that tells the prompt, once it was sent. It is sent again, but not told again,
@@ -30,7 +31,8 @@ pub(super) struct QueuedTurn {
 
 impl QueuedTurn {
     /// Creates a turn whose prompt was not sent yet.
-    pub(super) const fn new(turn_id: TurnId, prompt: Prompt, by: String) -> Self {
+    pub(super) fn new(turn_id: TurnId, prompt: Prompt, by: String) -> Self {
+        let prompt = KeptPrompt::new(prompt);
         Self { turn_id, prompt, by, retry_of: None, message_id: None }
     }
 }
@@ -62,6 +64,18 @@ pub(super) struct TurnBook {
 }
 
 impl TurnBook {
+    /// Returns all prompts.
+    pub(super) fn prompts(&self) -> impl Iterator<Item = &KeptPrompt> {
+        let active = self.active.iter().map(|active| &active.turn);
+        active.chain(&self.queue).chain(&self.ended).map(|turn| &turn.prompt)
+    }
+
+    /// Returns all prompts, to fill them.
+    pub(super) fn prompts_mut(&mut self) -> impl Iterator<Item = &mut KeptPrompt> {
+        let active = self.active.iter_mut().map(|active| &mut active.turn);
+        active.chain(&mut self.queue).chain(&mut self.ended).map(|turn| &mut turn.prompt)
+    }
+
     pub(super) fn active(&self) -> Option<&ActiveTurn> {
         self.active.as_ref()
     }
@@ -112,7 +126,7 @@ impl TurnBook {
     pub(super) fn edit(&mut self, id: &TurnId, prompt: Prompt, out: &mut Outbox) {
         if let Some(turn) = self.queue.iter_mut().find(|turn| turn.turn_id == *id) {
             let shown = Some(prompt.without_data());
-            turn.prompt = prompt.with_data_of(&turn.prompt);
+            turn.prompt = KeptPrompt::new(prompt.with_data_of(&turn.prompt));
             out.event(&AgentTurn { prompt: shown, ..turn_event(id, TurnState::Queued) });
         }
     }
@@ -150,7 +164,7 @@ impl TurnBook {
 
     /// Returns the prompt of a turn that is over.
     pub(super) fn ended(&self, id: &TurnId) -> Option<&Prompt> {
-        self.ended.iter().find(|turn| turn.turn_id == *id).map(|turn| &turn.prompt)
+        self.ended.iter().find(|turn| turn.turn_id == *id).map(|turn| &*turn.prompt)
     }
 
     /// Takes the next prompt from the queue, if the agent may have it. It must then be begun or
@@ -163,6 +177,7 @@ impl TurnBook {
     /// Begins a turn.
     pub(super) fn begin(&mut self, turn: QueuedTurn, out: &mut Outbox) {
         out.event(&turn_event(&turn.turn_id, TurnState::Running));
+        out.push(AgentOutput::TurnBegins { turn_id: turn.turn_id.clone() });
         self.active = Some(ActiveTurn {
             turn,
             is_waiting: false,
@@ -198,6 +213,7 @@ impl TurnBook {
     pub(super) fn put_back(&mut self, out: &mut Outbox) {
         if let Some(active) = self.active.take() {
             out.event(&turn_event(&active.turn.turn_id, TurnState::Queued));
+            out.push(AgentOutput::TurnOver { turn_id: active.turn.turn_id.clone() });
             self.queue.push_front(active.turn);
             self.report_order(out);
         }
@@ -247,6 +263,7 @@ impl TurnBook {
             let AgentTurnEnd { state, stop_reason, usage, error } = end;
             let event = turn_event(&active.turn.turn_id, state);
             out.event(&AgentTurn { stop_reason, usage, error, ..event });
+            out.push(AgentOutput::TurnOver { turn_id: active.turn.turn_id.clone() });
             self.forget(active.turn);
         }
     }

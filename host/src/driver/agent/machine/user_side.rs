@@ -140,8 +140,11 @@ impl AgentMachine {
     }
 
     fn log_in(&mut self, now: Time, method: &str) {
-        let is_known = self.life.known.login.iter().any(|login| login.id == method);
-        if self.life.phase == AgentPhase::NeedsLogin && is_known {
+        let known = self.life.known.login.iter().find(|login| login.id == method);
+        if known.is_some_and(|login| login.command.is_some()) {
+            // The user has run the command, and the agent has heard nothing of it.
+            self.wake(now);
+        } else if self.life.phase == AgentPhase::NeedsLogin && known.is_some() {
             self.life.settle(AgentPhase::LoggingIn);
             let asked = acp::log_in(self.life.known.dialect, method);
             self.requests.send(RequestPurpose::LogIn, &asked, &mut self.out);

@@ -1,5 +1,6 @@
 //! A machine with the test as its users, its agent and its clock.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use moorline_shared::agent::action::SessionAction;
@@ -188,7 +189,10 @@ impl Bench {
     /// Stores the machine, and continues with the stored one.
     pub(super) fn restore(&mut self) {
         let stored = serde_json::to_string(&self.machine).unwrap();
+        let contents = self.machine.contents().map(|(key, content)| (key.to_owned(), content()));
+        let contents: BTreeMap<String, Vec<u8>> = contents.collect();
         self.machine = serde_json::from_str(&stored).unwrap();
+        self.machine.fill(|key| contents.get(key).map(|content| &**content));
     }
 
     /// Takes everything that was put out.

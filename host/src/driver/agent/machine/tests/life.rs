@@ -25,6 +25,8 @@ fn an_agent_introduces_itself_and_opens_a_session() {
     bench.handle(AgentInput::Started);
     let hello = bench.request("initialize");
     assert_eq!(hello["params"]["clientCapabilities"]["terminal"], true);
+    // Gemini takes every error of a client for more than a missing file, and then writes no new one.
+    assert!(hello["params"]["clientCapabilities"].get("fs").is_none());
     let info = json!({ "name": "x", "title": "Agent X", "version": "3" });
     let capabilities = json!({ "sessionCapabilities": { "additionalDirectories": {} } });
     let answer =
@@ -113,11 +115,47 @@ fn an_agent_that_ends_is_loaded_again_by_the_next_prompt() {
     assert!(bench.asked().is_none() && bench.events::<AgentMessage>().is_empty());
     assert_eq!(bench.shown.commands.commands.len(), 1);
     bench.answer("session/load", &Value::Null);
+    bench.pass(Duration::from_secs(1));
     assert_eq!(bench.turns(), ["b running"]);
     // The ids of another process may be those of earlier calls.
     bench.update("tool_call", &json!({ "toolCallId": "t", "title": "New" }));
     let tools = bench.events::<moorline_shared::event::AgentTool>();
     assert_eq!(tools[0].tool_call_id, "t~2");
+}
+
+/// Gemini answers before it repeats its history.
+#[test]
+fn history_that_follows_the_answer_is_history_too() {
+    let mut bench = Bench::ready();
+    bench.exit(0);
+    bench.act(prompt("a"));
+    bench.take();
+    bench.handle(AgentInput::Started);
+    let load = json!({ "protocolVersion": 1, "agentCapabilities": { "loadSession": true } });
+    bench.answer("initialize", &load);
+    bench.answer("session/load", &Value::Null);
+    for _ in 0..4 {
+        bench.update("tool_call", &json!({ "toolCallId": "t", "title": "Old" }));
+        bench.chunk("old words");
+        bench.pass(Duration::from_millis(200));
+        assert!(!bench.has_request("session/prompt"));
+    }
+    assert!(bench.events::<AgentMessage>().is_empty());
+    bench.pass(Duration::from_secs(1));
+    assert_eq!(bench.turns().last().unwrap(), "a running");
+    assert!(bench.has_request("session/prompt"));
+    // One that never rests is not waited for.
+    bench.exit(0);
+    bench.act(prompt("b"));
+    bench.take();
+    bench.handle(AgentInput::Started);
+    bench.answer("initialize", &load);
+    bench.answer("session/load", &Value::Null);
+    for _ in 0..100 {
+        bench.chunk("old words");
+        bench.pass(Duration::from_millis(100));
+    }
+    assert!(bench.has_request("session/prompt"));
 }
 
 #[test]
@@ -214,7 +252,7 @@ fn a_user_logs_in() {
     bench.answer("initialize", &json!({ "protocolVersion": 1, "authMethods": methods }));
     bench.refuse("session/new", -32000, "Authentication required");
     assert_eq!(bench.shown.info.phase, "needs-login");
-    assert_eq!(bench.shown.info.login.len(), 1);
+    assert_eq!(bench.shown.info.login.len(), 1, "nobody knows the command of the other");
     assert_eq!(bench.turns(), ["a queued"]);
     let log_in = |method: &str| SessionAction::LogIn { method: method.into() };
     bench.act(log_in("key"));
@@ -225,6 +263,34 @@ fn a_user_logs_in() {
     bench.take();
     bench.act(log_in("key"));
     assert_eq!(bench.errors(), ["login_refused"], "one login at a time");
+}
+
+#[test]
+fn a_user_logs_in_on_a_terminal() {
+    let command = vec!["/bin/pi agent".to_owned(), "--acp".to_owned()];
+    let mut bench = Bench::with(AgentSettings { command, ..AgentSettings::default() });
+    bench.act(prompt("a"));
+    bench.handle(AgentInput::Started);
+    let offered = bench.request("initialize")["params"].clone();
+    assert_eq!(offered["clientCapabilities"]["auth"]["terminal"], true);
+    assert_eq!(offered["clientCapabilities"]["_meta"]["terminal-auth"], true);
+    assert_eq!(offered["capabilities"]["auth"]["terminal"], json!({}));
+    let named = json!({ "command": "claude", "args": ["auth", "log in"], "env": { "A": "b c" } });
+    let methods = json!([
+        { "id": "tty", "type": "terminal", "name": "T", "args": ["--login"] },
+        { "id": "named", "type": "terminal", "_meta": { "terminal-auth": named } },
+    ]);
+    bench.answer("initialize", &json!({ "protocolVersion": 1, "authMethods": methods }));
+    bench.refuse("session/new", -32000, "Authentication required");
+    let commands: Vec<_> =
+        bench.shown.info.login.iter().filter_map(|login| login.command.as_deref()).collect();
+    assert_eq!(commands, ["'/bin/pi agent' --acp --login", "A='b c' claude auth 'log in'"]);
+    bench.take();
+    // Whoever has done so goes on.
+    bench.act(SessionAction::LogIn { method: "tty".into() });
+    assert!(bench.has_request("session/new") && !bench.has_request("authenticate"));
+    bench.answer("session/new", &json!({ "sessionId": "s" }));
+    assert_eq!(bench.turns().last().unwrap(), "a running");
 }
 
 #[test]
@@ -297,5 +363,6 @@ fn a_choice_outlives_the_process() {
         &json!({ "protocolVersion": 1, "agentCapabilities": { "loadSession": true } }),
     );
     bench.answer("session/load", &json!({ "modes": modes("ask") }));
+    bench.pass(Duration::from_secs(1));
     assert_eq!(bench.request("session/set_mode")["params"]["modeId"], "code");
 }

@@ -10,6 +10,33 @@ use serde_json::{Value, json};
 use super::super::{AgentInput, AgentOutput};
 use super::bench::{Bench, allow, prompt, stop, turn};
 
+/// A server of the agent's wants a user to visit a page.
+#[test]
+fn a_page_to_visit_is_a_question() {
+    let mut bench = working();
+    let url = "https://example.com/login?state=1";
+    let params = json!({ "mode": "url", "elicitationId": "e", "url": url, "message": "Log in" });
+    for (id, approved, action) in
+        [(7, Some(true), "accept"), (8, Some(false), "decline"), (9, None, "cancel")]
+    {
+        bench.ask(id, "elicitation/create", &params);
+        let asked = bench.asked().unwrap();
+        assert_eq!((asked.kind, &*asked.command), (ApprovalKind::Form, "Log in"));
+        assert_eq!(asked.explanation, url);
+        assert_eq!(asked.form.unwrap()["properties"], json!({}));
+        let decision =
+            approved.map(|approved| ApprovalDecision { approved, ..ApprovalDecision::default() });
+        bench.decide(&asked.approval_id, decision);
+        assert_eq!(bench.answers(id)[0]["result"]["action"], action);
+    }
+    let long = format!("https://example.com/{}", "x".repeat(5000));
+    for (id, url) in [(20, "javascript:alert(1)"), (21, "file:///etc/passwd"), (22, &*long)] {
+        let params = json!({ "mode": "url", "elicitationId": "e", "url": url, "message": "m" });
+        bench.ask(id, "elicitation/create", &params);
+        assert_eq!(bench.answers(id)[0]["error"]["code"], -32602);
+    }
+}
+
 fn working() -> Bench {
     let mut bench = Bench::ready();
     bench.act(prompt("a"));
@@ -191,8 +218,7 @@ fn a_form_is_filled_in() {
         assert_eq!(bench.answers(7)[0]["result"], want);
     }
     let mut bench = working();
-    let url = json!({ "mode": "url", "message": "Go", "url": "https://example.org" });
-    bench.ask(7, "elicitation/create", &url);
+    bench.ask(7, "elicitation/create", &json!({ "mode": "voice", "message": "Say it" }));
     assert_eq!(bench.answers(7)[0]["error"]["code"], -32602);
 }
 

@@ -1,7 +1,7 @@
 //! Agents that speak version 2 of the protocol.
 
-use moorline_shared::agent::content::ContentBlock;
-use moorline_shared::event::{AgentMessage, AgentTool, AgentTurn};
+use moorline_shared::agent::content::{ContentBlock, KnownToolContent, ToolContent, ToolStatus};
+use moorline_shared::event::{AgentMessage, AgentTool, AgentTurn, AgentUpdate};
 use serde_json::{Value, json};
 
 use super::super::AgentInput;
@@ -107,4 +107,97 @@ fn output_of_a_tool_is_added_in_pieces() {
         bench.update("tool_call_content_chunk", &json!({ "toolCallId": "t", "content": content }));
     }
     assert_eq!(bench.events::<AgentTool>().pop().unwrap().content.unwrap().len(), 2);
+}
+
+#[test]
+fn a_turn_says_what_it_has_used() {
+    let mut bench = ready();
+    bench.act(prompt("a"));
+    bench.answer("session/prompt", &json!({ "messageId": "u1" }));
+    let usage = json!({ "inputTokens": 20, "outputTokens": 10, "totalTokens": 30 });
+    let idle = json!({ "state": "idle", "stopReason": "end_turn", "usage": usage });
+    state(&mut bench, &idle);
+    let used = bench.events::<AgentTurn>().pop().unwrap().usage.unwrap();
+    assert_eq!((used.input_tokens, used.total_tokens), (Some(20), Some(30)));
+}
+
+/// Claude Code writes a new file, and changes two places of another one.
+#[test]
+fn a_patch_is_shown_as_changes_of_files() {
+    let mut bench = ready();
+    bench.act(prompt("a"));
+    let patch = "diff --git /w/new.txt /w/new.txt\nnew file mode 100644\n--- /dev/null\n\
+                 +++ /w/new.txt\n@@ -0,0 +1 @@\n+hello\n\
+                 diff --git /w/old.txt /w/old.txt\n--- /w/old.txt\n+++ /w/old.txt\n\
+                 @@ -1,2 +1,2 @@\n same\n-a\n+b\n@@ -9 +9 @@\n-c\n\\ No newline at end of file\n+d\n";
+    let change = |operation: &str, path: &str| json!({ "operation": operation, "path": path });
+    let diff = json!({
+        "type": "diff", "changes": [change("add", "/w/new.txt"), change("modify", "/w/old.txt")],
+        "patch": { "format": "git_patch", "text": patch },
+    });
+    bench.update("tool_call_update", &json!({ "toolCallId": "t", "content": [diff] }));
+    let piece = |path: &str, old: Option<&str>, new: &str| {
+        ToolContent::Known(KnownToolContent::Diff {
+            path: path.into(),
+            old_text: old.map(str::to_owned),
+            new_text: new.into(),
+        })
+    };
+    let content = bench.events::<AgentTool>().pop().unwrap().content.unwrap();
+    assert_eq!(
+        content,
+        [
+            piece("/w/new.txt", None, "hello\n"),
+            piece("/w/old.txt", Some("same\na\n"), "same\nb\n"),
+            piece("/w/old.txt", Some("c"), "d\n"),
+        ]
+    );
+    // Without a patch that can be read, it is kept as it is.
+    let bare = json!({ "type": "diff", "changes": [change("delete", "/w/new.txt")] });
+    bench.update("tool_call_update", &json!({ "toolCallId": "t", "content": [bare] }));
+    let content = bench.events::<AgentTool>().pop().unwrap().content.unwrap();
+    assert_eq!(content, [ToolContent::Other(bare)]);
+}
+
+/// Codex runs a command in a terminal of its own.
+#[test]
+fn the_output_of_an_agent_s_terminal_is_that_of_its_tool() {
+    let mut bench = ready();
+    bench.act(prompt("a"));
+    bench.update("terminal_update", &json!({ "terminalId": "term", "command": "make" }));
+    let terminal = json!({ "type": "terminal", "terminalId": "term" });
+    let tool = json!({ "toolCallId": "t", "title": "make", "kind": "execute",
+                       "status": "in_progress", "content": [terminal] });
+    bench.update("tool_call_update", &tool);
+    let subject = json!({ "toolCall": { "toolCallId": "t" } });
+    bench.ask(
+        7,
+        "session/request_permission",
+        &json!({ "subject": subject, "options": options() }),
+    );
+    let asked = bench.asked().unwrap();
+    assert_eq!(asked.subject.content, [], "a terminal says nothing to whoever decides");
+    // "one\n", "two\n", and everything anew.
+    for data in ["b25lCg==", "dHdvCg=="] {
+        bench.update("terminal_output_chunk", &json!({ "terminalId": "term", "data": data }));
+    }
+    bench.pass(std::time::Duration::from_secs(1));
+    let text = |text: &str| {
+        let content = ContentBlock::text(text);
+        ToolContent::Known(KnownToolContent::Content { content })
+    };
+    let shown = |bench: &Bench| bench.events::<AgentTool>().pop().unwrap();
+    let whole = [ToolContent::Other(terminal), text("one\ntwo\n")];
+    assert_eq!(shown(&bench).content.as_deref(), Some(&whole[..]));
+    let output = json!({ "terminalId": "term", "output": { "data": "ZW5kCg==" } });
+    bench.update("terminal_update", &output);
+    bench.update(
+        "terminal_update",
+        &json!({ "terminalId": "term", "exitStatus": { "exitCode": 0 } }),
+    );
+    bench.update("tool_call_update", &json!({ "toolCallId": "t", "status": "completed" }));
+    assert_eq!(shown(&bench).status, Some(ToolStatus::Completed));
+    let mut contents = bench.events::<AgentTool>().into_iter().filter_map(|tool| tool.content);
+    assert_eq!(contents.next_back().unwrap().last(), Some(&text("end\n")));
+    assert!(bench.events::<AgentUpdate>().is_empty(), "all of it is understood");
 }
